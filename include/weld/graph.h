@@ -1,0 +1,186 @@
+/* Graphs: building, differentiating, printing, running.
+ *
+ * A graph holds values and nodes. Leaves are inputs, parameters (trained) and buffers (running
+ * statistics); every other value is the output of one node. The functions below add a node and
+ * return its output. On an error (shapes that do not fit, memory) they return NULL and the graph
+ * keeps the first error, naming the node; given a NULL value they return NULL in silence. So a
+ * network is written without checks and weld_graph_status is asked once at the end.
+ *
+ * Values belong to their graph and live as long as it does.
+ */
+#ifndef WELD_GRAPH_H
+#define WELD_GRAPH_H
+
+#include <stdio.h>
+
+#include "weld/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct weld_graph weld_graph;
+typedef struct weld_value weld_value;
+
+/* An empty graph whose floating-point values are of `dtype`: WELD_F32, or WELD_F64 for checking
+ * gradients. */
+WELD_API weld_status weld_graph_create(weld_dtype dtype, weld_graph **out, weld_error *err);
+WELD_API void weld_graph_free(weld_graph *g);
+/* WELD_OK, or the first error that a building function met. */
+WELD_API weld_status weld_graph_status(const weld_graph *g, weld_error *err);
+
+/* How a parameter or buffer starts (weld_graph_init_weights). */
+typedef enum weld_init_kind {
+    WELD_INIT_CONSTANT,    /* a */
+    WELD_INIT_UNIFORM,     /* in [a, b) */
+    WELD_INIT_TRUNC_NORMAL /* mean 0, standard deviation a, cut at +-b */
+} weld_init_kind;
+typedef struct weld_init {
+    weld_init_kind kind;
+    double a, b;
+} weld_init;
+
+/* Leaves. dim[0] of an input is the batch: weld_session_create may change it. Asking again for a
+ * parameter or buffer of the same name gives the same value. */
+WELD_API weld_value *weld_input(weld_graph *g, const char *name, weld_shape shape);
+WELD_API weld_value *weld_parameter(weld_graph *g, const char *name, weld_shape shape,
+                                    weld_init init);
+WELD_API weld_value *weld_buffer(weld_graph *g, const char *name, weld_dtype dtype,
+                                 weld_shape shape, weld_init init);
+/* Make a value an output, to be read after a run. The name must be new. */
+WELD_API void weld_output(weld_graph *g, const char *name, weld_value *v);
+WELD_API weld_value *weld_graph_output(const weld_graph *g, const char *name);
+WELD_API weld_shape weld_value_shape(const weld_value *v);
+WELD_API const char *weld_value_name(const weld_value *v); /* leaves; "" for others */
+
+/* --- Operators. x is [n, h, w, c] unless said otherwise. ------------------------------------- */
+
+typedef struct weld_conv2d_options {
+    int stride[2], padding[2]; /* height, width; stride 0 means 1 */
+    int groups;                /* 0 means 1 */
+} weld_conv2d_options;
+/* Cross-correlation; weight [out, in / groups, kh, kw], bias [out] or NULL -> [n, oh, ow, out]. */
+WELD_API weld_value *weld_conv2d(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,
+                                 weld_conv2d_options options);
+
+/* Batch norm over all dimensions but the last, as PyTorch's BatchNorm (Ioffe and Szegedy 2015). */
+typedef struct weld_batch_norm_leaves {
+    weld_value *weight, *bias;              /* parameters [c] */
+    weld_value *running_mean, *running_var; /* buffers [c] */
+    weld_value *num_batches_tracked;        /* buffer [] of WELD_I64 */
+} weld_batch_norm_leaves;
+/* training: normalise by the batch's mean and biased variance, and update the buffers (running =
+ * (1 - momentum) running + momentum batch, with the unbiased variance) when the node runs;
+ * otherwise normalise by the running statistics. */
+WELD_API weld_value *weld_batch_norm(weld_graph *g, weld_value *x, weld_batch_norm_leaves leaves,
+                                     double eps, double momentum, bool training);
+
+/* Layer norm over the last dimension; weight and bias [c]. */
+WELD_API weld_value *weld_layer_norm(weld_graph *g, weld_value *x, weld_value *weight,
+                                     weld_value *bias, double eps);
+/* x [..., in], weight [out, in], bias [out] or NULL -> [..., out]. */
+WELD_API weld_value *weld_linear(weld_graph *g, weld_value *x, weld_value *weight,
+                                 weld_value *bias);
+
+WELD_API weld_value *weld_gelu(weld_graph *g, weld_value *x); /* exact: x Phi(x) */
+WELD_API weld_value *weld_relu(weld_graph *g, weld_value *x);
+WELD_API weld_value *weld_silu(weld_graph *g, weld_value *x);         /* x sigmoid(x) */
+WELD_API weld_value *weld_hard_swish(weld_graph *g, weld_value *x);   /* x clamp(x + 3, 0, 6) / 6 */
+WELD_API weld_value *weld_hard_sigmoid(weld_graph *g, weld_value *x); /* clamp(x + 3, 0, 6) / 6 */
+WELD_API weld_value *weld_sigmoid(weld_graph *g, weld_value *x);
+
+WELD_API weld_value *weld_global_avg_pool(weld_graph *g, weld_value *x); /* -> [n, 1, 1, c] */
+/* Padding counts as minus infinity. */
+WELD_API weld_value *weld_max_pool(weld_graph *g, weld_value *x, const int kernel[2],
+                                   const int stride[2], const int padding[2]);
+WELD_API weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b); /* equal shapes */
+WELD_API weld_value *weld_scale(weld_graph *g, weld_value *x, double factor);
+/* x [n, h, w, c] times s [n, 1, 1, c]. */
+WELD_API weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value *s);
+/* x * sigmoid(fc2(relu(fc1(mean over h, w)))); fc1 [r, c, 1, 1], fc2 [c, r, 1, 1], with biases. */
+WELD_API weld_value *weld_squeeze_excite(weld_graph *g, weld_value *x, weld_value *fc1_weight,
+                                         weld_value *fc1_bias, weld_value *fc2_weight,
+                                         weld_value *fc2_bias);
+
+WELD_API weld_value *weld_softmax(weld_graph *g, weld_value *x); /* over the last dimension */
+/* softmax(scale q k^T + bias) v for each of `heads` heads; q [n, lq, heads * d], k [n, lk, heads *
+ * d], v [n, lk, heads * dv], bias [heads, lq, lk] or NULL -> [n, lq, heads * dv]; scale 0 means
+ * 1 / sqrt(d). */
+WELD_API weld_value *weld_attention(weld_graph *g, weld_value *q, weld_value *k, weld_value *v,
+                                    weld_value *bias, int heads, double scale);
+/* table [heads, (2 h - 1)(2 w - 1)] -> [heads, h w, h w]: entry (p, q) is the table's at the offset
+ * of p's row and column from q's, row offset major. */
+WELD_API weld_value *weld_relative_position_bias(weld_graph *g, weld_value *table, int height,
+                                                 int width);
+
+/* Training only: a node in the graph is a dropout that is on. Zero with `probability`, scale the
+ * rest by 1 / (1 - probability); masks are drawn from (seed, step) of the session. */
+WELD_API weld_value *weld_dropout(weld_graph *g, weld_value *x, double probability);
+/* The same, but for whole samples (dim 0): "drop path". */
+WELD_API weld_value *weld_stochastic_depth(weld_graph *g, weld_value *x, double probability);
+
+/* logits [n, k], target [n, k] of probabilities -> [n]: -sum_j t_j log softmax(logits)_j with
+ * t = (1 - smoothing) target + smoothing / k. */
+WELD_API weld_value *weld_cross_entropy(weld_graph *g, weld_value *logits, weld_value *target,
+                                        double smoothing);
+WELD_API weld_value *weld_mean(weld_graph *g, weld_value *x); /* of all elements -> [1] */
+
+/* One dim may be -1; dim[0] equal to x's dim 0 follows the batch. */
+WELD_API weld_value *weld_reshape(weld_graph *g, weld_value *x, weld_shape shape);
+WELD_API weld_value *weld_permute(weld_graph *g, weld_value *x, const int *order);
+WELD_API weld_value *weld_concat(weld_graph *g, weld_value *const *x, size_t count, int axis);
+/* Elements begin..end-1 along axis. */
+WELD_API weld_value *weld_slice(weld_graph *g, weld_value *x, int axis, int64_t begin, int64_t end);
+
+/* --- Differentiation --------------------------------------------------------------------------
+ * Append to g the nodes that compute d(loss)/d(wrt[i]) and store them in grads[i]; loss has one
+ * element. A wrt that the loss does not depend on is an error. */
+WELD_API weld_status weld_differentiate(weld_graph *g, weld_value *loss, weld_value *const *wrt,
+                                        size_t count, weld_value **grads, weld_error *err);
+
+/* Leaves in order of creation. */
+WELD_API size_t weld_graph_parameter_count(const weld_graph *g);
+WELD_API weld_value *weld_graph_parameter(const weld_graph *g, size_t i);
+
+/* Print for people: one line a node with shapes, or Graphviz. Returns false when writing failed. */
+WELD_API bool weld_graph_print(const weld_graph *g, FILE *out);
+WELD_API bool weld_graph_print_dot(const weld_graph *g, FILE *out);
+
+/* Make tensors for all parameters and buffers of g, started as their weld_init says; the draws are
+ * a function of (seed, name). */
+WELD_API weld_status weld_graph_init_weights(const weld_graph *g, uint64_t seed, weld_weights **out,
+                                             weld_error *err);
+
+/* --- Sessions: a plan of a graph and the memory to run it -------------------------------------
+ * Graph and weights must outlive the session and may be shared by several sessions; a session is
+ * used by one thread at a time. Sessions that only evaluate do not write to the weights. */
+typedef struct weld_session weld_session;
+
+typedef struct weld_session_options {
+    int64_t batch;  /* dim 0 of every input; 0: as the graph was built */
+    int threads;    /* 0: all that the process may use */
+    uint64_t seed;  /* of dropout and stochastic depth */
+    const char *isa; /* NULL: the best (or WELD_ISA); "ref", "avx2", "avx512" */
+} weld_session_options;
+
+/* Every leaf of g must be in w with the same shape. */
+WELD_API weld_status weld_session_create(const weld_graph *g, weld_weights *w,
+                                         const weld_session_options *options, weld_session **out,
+                                         weld_error *err);
+WELD_API void weld_session_free(weld_session *s);
+/* Views into the session's memory, valid until it is freed: inputs to be filled before a run,
+ * outputs to be read before the next. data is NULL where there is no such name. */
+WELD_API weld_tensor weld_session_input(weld_session *s, const char *name);
+WELD_API weld_tensor weld_session_output(weld_session *s, const char *name);
+/* Run all nodes once. Allocates nothing and cannot fail. `step` numbers the run for the masks of
+ * dropout. */
+WELD_API void weld_session_run(weld_session *s, uint64_t step);
+/* As weld_session_run, but look at every node's outputs: WELD_ERROR_NUMERIC with the name of the
+ * first node that made a value that is not finite. For finding out, after the fact. */
+WELD_API weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error *err);
+WELD_API size_t weld_session_arena_bytes(const weld_session *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,19 @@
+/* Filling in a weld_error. */
+#ifndef WELD_BASE_ERROR_H
+#define WELD_BASE_ERROR_H
+
+#include "weld/status.h"
+
+/* Store status and the formatted one-line message in *err (if err is not NULL); returns status, so
+ * that callers write `return weld_fail(err, WELD_ERROR_IO, "%s: ...", path)`. */
+weld_status weld_fail(weld_error *err, weld_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* weld_fail for a failed allocation of `bytes` bytes meant for `what`. */
+weld_status weld_fail_memory(weld_error *err, const char *what);
+
+/* Put "prefix: " in front of the message already in *err (for context added on the way up). */
+weld_status weld_fail_context(weld_error *err, weld_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,202 @@
+/* The graph from inside: values, nodes, operators. Building functions are in weld/graph.h. */
+#ifndef WELD_GRAPH_GRAPH_H
+#define WELD_GRAPH_GRAPH_H
+
+#include "kernels/kernels.h"
+#include "weld/graph.h"
+
+typedef struct weld_node weld_node;
+typedef struct weld_op weld_op;
+
+typedef enum weld_value_kind {
+    WELD_VALUE_INPUT,
+    WELD_VALUE_PARAMETER,
+    WELD_VALUE_BUFFER,
+    WELD_VALUE_RESULT
+} weld_value_kind;
+
+struct weld_value {
+    weld_graph *graph;
+    int id; /* index in graph->values */
+    weld_value_kind kind;
+    weld_dtype dtype;
+    weld_shape shape;
+    const char *name;    /* leaves; "" for results */
+    weld_init init;      /* parameters and buffers */
+    weld_node *producer; /* results */
+    int output_index;    /* which output of the producer */
+};
+
+/* What an operator may be told. One flat struct for all of them: an operator's `attributes` say
+ * which fields it has; those are printed, written to files and compared, the others are zero. */
+typedef struct weld_attributes {
+    int kernel[2], stride[2], padding[2], groups; /* windows: height, width */
+    double eps, momentum, factor, probability;
+    int heads, axis, function; /* function: a weld_unary */
+    int64_t begin, end;
+    weld_shape shape; /* reshape, fill: target; permute: order in dim[]; *_grad: shape of the input */
+    int64_t salt;     /* which stream of random numbers */
+    bool transpose_a, transpose_b;
+} weld_attributes;
+
+enum {
+    WELD_ATTR_KERNEL = 1 << 0,
+    WELD_ATTR_STRIDE = 1 << 1,
+    WELD_ATTR_PADDING = 1 << 2,
+    WELD_ATTR_GROUPS = 1 << 3,
+    WELD_ATTR_EPS = 1 << 4,
+    WELD_ATTR_MOMENTUM = 1 << 5,
+    WELD_ATTR_FACTOR = 1 << 6,
+    WELD_ATTR_PROBABILITY = 1 << 7,
+    WELD_ATTR_HEADS = 1 << 8,
+    WELD_ATTR_AXIS = 1 << 9,
+    WELD_ATTR_FUNCTION = 1 << 10,
+    WELD_ATTR_BEGIN = 1 << 11,
+    WELD_ATTR_END = 1 << 12,
+    WELD_ATTR_SHAPE = 1 << 13,
+    WELD_ATTR_SALT = 1 << 14,
+    WELD_ATTR_TRANSPOSE_A = 1 << 15,
+    WELD_ATTR_TRANSPOSE_B = 1 << 16
+};
+
+/* Table for those who print, write or read attributes generically. */
+typedef enum weld_field_type {
+    WELD_FIELD_INT,
+    WELD_FIELD_INT2,
+    WELD_FIELD_INT64,
+    WELD_FIELD_DOUBLE,
+    WELD_FIELD_BOOL,
+    WELD_FIELD_SHAPE
+} weld_field_type;
+typedef struct weld_attribute_field {
+    unsigned bit;
+    const char *name;
+    weld_field_type type;
+    size_t offset; /* in weld_attributes */
+} weld_attribute_field;
+extern const weld_attribute_field weld_attribute_fields[];
+extern const size_t weld_attribute_field_count;
+
+#define WELD_MAX_OUTPUTS 6
+
+struct weld_node {
+    weld_graph *graph;
+    int id; /* index in graph->nodes; inputs always have smaller ids */
+    const weld_op *op;
+    weld_attributes attributes;
+    int input_count, output_count;
+    weld_value **inputs; /* optional inputs that are absent are NULL */
+    weld_value *outputs[WELD_MAX_OUTPUTS];
+};
+
+/* Everything an operator's `run` may see. Absent inputs have data NULL. */
+typedef struct weld_run {
+    const weld_node *node;
+    const weld_tensor *in, *out;
+    void *workspace; /* WELD_ALIGNMENT-aligned, of the size that `workspace` asked for */
+    int threads;
+    const weld_kernels *kernels; /* of the node's floating-point type */
+    uint64_t seed, step;
+} weld_run;
+
+/* An operator. Shape rules and costs see specs (data NULL), so that one graph serves any batch. */
+struct weld_op {
+    const char *name;
+    int min_inputs, max_inputs; /* max_inputs < 0: any number */
+    int outputs;
+    unsigned attributes;
+    unsigned inplace;   /* bit i: output 0 may overwrite input i, being of equal size */
+    bool view;          /* output 0 is input 0's memory under another shape; run is not called */
+    unsigned mutates;   /* bit i: run writes to input i (running statistics) */
+    bool evaluates_only; /* has no gradient by design, e.g. the *_grad operators */
+
+    /* Fill out[0..outputs) (dtype and shape) from in; on misfit weld_fail(err, WELD_ERROR_SHAPE,
+     * ...) with the reason alone: the caller puts the node's name in front. */
+    weld_status (*infer)(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err);
+    /* Emit nodes that compute dx[i] for each i where wanted[i]; dy[j] is NULL where nothing flows
+     * back through output j (dy[0] never is unless another is not). Leaving dx[i] NULL means zero.
+     * Errors stay in the graph. NULL: not differentiable. */
+    void (*grad)(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx);
+    /* Bytes of scratch for `threads` threads; NULL: none. */
+    size_t (*workspace)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                        const weld_kernels *kernels, int threads);
+    void (*run)(const weld_run *run);
+    /* Multiply-adds times two, and bytes read and written; NULL: no flops, bytes of all operands. */
+    void (*cost)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                 double *flops, double *bytes);
+};
+
+/* The registry (ops/registry.c): every operator, for those who read graphs from files. */
+const weld_op *weld_op_find(const char *name);
+
+typedef struct weld_named_value {
+    const char *name;
+    weld_value *value;
+} weld_named_value;
+
+struct weld_graph {
+    weld_dtype dtype;
+    weld_value **values;
+    size_t value_count, value_capacity;
+    weld_node **nodes;
+    size_t node_count, node_capacity;
+    weld_named_value *outputs;
+    size_t output_count, output_capacity;
+    weld_error error; /* the first */
+    int64_t next_salt;
+};
+
+/* Append a node and return its output 0 (NULL on error, see weld/graph.h). Inputs may be NULL only
+ * where they are optional: pass `required` as the number of leading inputs that must not be. */
+weld_value *weld_graph_node(weld_graph *g, const weld_op *op, const weld_attributes *attributes,
+                            weld_value *const *inputs, int count, int required);
+
+/* Set the graph's error unless it has one already; returns NULL so that builders can return it. */
+weld_value *weld_graph_fail(weld_graph *g, weld_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* "conv2d#12 (features.0.0.c.weight)": the node's operator, number and first named leaf. */
+const char *weld_node_text(const weld_node *node, char *text, size_t size);
+
+weld_value *weld_graph_find_leaf(const weld_graph *g, const char *name);
+
+/* A copy of node in dst with other inputs (all outputs are made, output 0 is returned). */
+weld_value *weld_graph_copy_node(weld_graph *dst, const weld_node *node, weld_value *const *inputs);
+/* A copy of a leaf in dst. */
+weld_value *weld_graph_copy_leaf(weld_graph *dst, const weld_value *leaf);
+
+/* Number of nodes (and graph outputs) that read v. */
+size_t weld_value_use_count(const weld_value *v);
+
+/* --- Plans: plan.c --- */
+
+typedef struct weld_plan weld_plan;
+
+/* What running needs, made once for a graph and a batch. */
+struct weld_plan {
+    const weld_graph *graph;
+    const weld_kernels *kernels;
+    int threads;
+    weld_tensor *specs;   /* by value id: dtype and shape for this batch */
+    const weld_node **order; /* the live nodes, in order of running */
+    size_t order_count;
+    size_t *offsets;      /* by value id: place in the arena; SIZE_MAX for parameters and buffers */
+    size_t *workspaces;   /* by position in order */
+    size_t arena_bytes;
+};
+
+weld_status weld_plan_create(const weld_graph *g, int64_t batch, const weld_kernels *kernels,
+                             int threads, weld_plan **out, weld_error *err);
+void weld_plan_free(weld_plan *plan);
+
+/* --- Sessions from inside, for benchmarks and profiles: session.c --- */
+
+const weld_plan *weld_session_plan(const weld_session *s);
+/* Run the node at one position of the plan's order. */
+void weld_session_run_node(weld_session *s, size_t position, uint64_t step);
+/* The memory of any live value. */
+weld_tensor weld_session_value(weld_session *s, const weld_value *v);
+
+#endif

@@ -1,0 +1,169 @@
+/* The table of kernels: every hot loop of weld, behind function pointers.
+ *
+ * src/kernels/ref is the definition of each, in plain C, compiled once for float and once for
+ * double. The other folders make the same contracts fast. All kernels are serial and work on one
+ * block; who calls them (ops/) splits the work into blocks by shape alone and runs the blocks in
+ * parallel. So the same block gives the same bits whatever the number of threads.
+ *
+ * `void *` data are elements of the table's dtype ("T" below) unless said otherwise; arrays do not
+ * alias unless said otherwise; nothing need be aligned beyond its element. A kernel writes exactly
+ * the elements its contract names. Sums over rows are given in double.
+ *
+ * Accuracy: a float variant differs from the double reference run on the same input by at most what
+ * rounding of a plain loop would (tests/kernels/checkkernels.c holds the bound of each).
+ */
+#ifndef WELD_KERNELS_H
+#define WELD_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weld/tensor.h"
+
+typedef enum weld_unary {
+    WELD_GELU,         /* x Phi(x), Phi the normal distribution function; Hendrycks, Gimpel 2016 */
+    WELD_RELU,         /* max(x, 0); derivative 0 at 0 */
+    WELD_SILU,         /* x sigmoid(x) */
+    WELD_HARD_SWISH,   /* x clamp(x + 3, 0, 6) / 6 */
+    WELD_HARD_SIGMOID, /* clamp(x + 3, 0, 6) / 6 */
+    WELD_SIGMOID,      /* 1 / (1 + exp(-x)) */
+    WELD_UNARY_COUNT
+} weld_unary;
+
+/* Geometry of a sliding window over one image: h x w -> oh x ow with c channels. */
+typedef struct weld_window {
+    int64_t h, w, c, oh, ow;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+} weld_window;
+
+typedef struct weld_adamw_step {
+    double lr, beta1, beta2, eps, weight_decay;
+    double correction1, correction2; /* 1 - beta1^t, 1 - beta2^t */
+} weld_adamw_step;
+
+typedef struct weld_kernels {
+    const char *name; /* "ref", "avx2", "avx512" */
+    weld_dtype dtype;
+
+    /* --- matrix products; all matrices row-major with a leading dimension in elements ---------- */
+
+    /* Elements of a packed k x n matrix. */
+    size_t (*packed_size)(int64_t k, int64_t n);
+    /* Pack B[k, n] for gemm_packed; element (i, j) of B is b[i * row_stride + j * column_stride]. */
+    void (*pack)(int64_t k, int64_t n, const void *b, int64_t row_stride, int64_t column_stride,
+                 void *packed);
+    /* C[m, n] = A[m, k] B[k, n] + bias[n] (bias may be NULL), added to C where accumulate. */
+    void (*gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                        const void *packed, const void *bias, bool accumulate, void *c,
+                        int64_t ldc);
+    /* C[m, n] = A^T B for A[k, m], B[k, n], added to C where accumulate. Meant for k much larger
+     * than m and n: weight gradients. */
+    void (*gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
+                      int64_t ldb, bool accumulate, void *c, int64_t ldc);
+    /* C[m, n] = alpha op(A) op(B) + beta C, op transposing where asked; beta 0 never reads C. */
+    void (*gemm)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+                 const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c,
+                 int64_t ldc);
+
+    /* --- depthwise convolution of one image; weight in kernel layout [kh, kw, c] --------------- */
+
+    /* Output rows [row_begin, row_end) of y[oh, ow, c] from x[h, w, c]; bias [c] or NULL. */
+    void (*depthwise)(const weld_window *g, const void *x, const void *weight, const void *bias,
+                      int64_t row_begin, int64_t row_end, void *y);
+    /* Rows [row_begin, row_end) of dx[h, w, c] from dy[oh, ow, c]; overwrites them. */
+    void (*depthwise_input_grad)(const weld_window *g, const void *dy, const void *weight,
+                                 int64_t row_begin, int64_t row_end, void *dx);
+    /* Add to dweight[kh, kw, c] what rows [row_begin, row_end) of dy contribute. */
+    void (*depthwise_weight_grad)(const weld_window *g, const void *x, const void *dy,
+                                  int64_t row_begin, int64_t row_end, void *dweight);
+
+    /* --- rows of c channels -------------------------------------------------------------------- */
+
+    /* mean[c] and m2[c] = sum of (x - mean)^2 of these rows, in double; must not lose accuracy where
+     * |mean| is far larger than the deviation. */
+    void (*moments)(int64_t rows, int64_t c, const void *x, double *mean, double *m2);
+    /* y = x scale[c] + shift[c]; scale or shift may be NULL (1, 0); y may be x. */
+    void (*affine)(int64_t rows, int64_t c, const void *x, const void *scale, const void *shift,
+                   void *y);
+    /* sum[c] = sum of x over rows, in double. */
+    void (*channel_sum)(int64_t rows, int64_t c, const void *x, double *sum);
+    /* sum_dy[c] = sum of dy; sum_dy_x[c] = sum of dy (x - center[c]), in double. Either may be
+     * NULL; center NULL means 0. */
+    void (*channel_dot)(int64_t rows, int64_t c, const void *dy, const void *x, const void *center,
+                        double *sum_dy, double *sum_dy_x);
+    /* dx = a[c] dy + b[c] x + d[c]; dx may be dy or x. */
+    void (*affine2)(int64_t rows, int64_t c, const void *dy, const void *x, const void *a,
+                    const void *b, const void *d, void *dx);
+
+    /* --- elementwise over n; the output may be any of the inputs ------------------------------- */
+
+    void (*unary)(weld_unary f, int64_t n, const void *x, void *y);
+    void (*unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
+    void (*add)(int64_t n, const void *a, const void *b, void *y);
+    void (*scale)(int64_t n, double factor, const void *x, void *y);
+    /* Decoupled weight decay (Loshchilov, Hutter 2019), as PyTorch's AdamW: w -= lr wd w;
+     * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= lr / c1 * m / (sqrt(v / c2) + eps). */
+    void (*adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
+                  void *v);
+    /* Index of the first element that is infinite or NaN, -1 where there is none. */
+    int64_t (*first_not_finite)(int64_t n, const void *x);
+
+    /* --- rows of n, normalised or compared along the row --------------------------------------- */
+
+    void (*softmax)(int64_t rows, int64_t n, const void *x, void *y); /* y may be x */
+    /* dx = y (dy - sum_j dy_j y_j); dx may be dy. */
+    void (*softmax_grad)(int64_t rows, int64_t n, const void *y, const void *dy, void *dx);
+    /* y = (x - mean) rstd weight + bias; mean[rows] and rstd[rows] (T) are written too. */
+    void (*layer_norm)(int64_t rows, int64_t n, const void *x, const void *weight, const void *bias,
+                       double eps, void *y, void *mean, void *rstd);
+    /* dx, and the rows' sums for dweight[n] and dbias[n], in double (overwritten). */
+    void (*layer_norm_grad)(int64_t rows, int64_t n, const void *x, const void *weight,
+                            const void *mean, const void *rstd, const void *dy, void *dx,
+                            double *dweight, double *dbias);
+    /* loss[r] = -sum_j t_j log softmax(x)_j, t = (1 - smoothing) target + smoothing / n. */
+    void (*cross_entropy)(int64_t rows, int64_t n, const void *x, const void *target,
+                          double smoothing, void *loss);
+    /* dx = dloss[r] (softmax(x) sum_j t_j - t). */
+    void (*cross_entropy_grad)(int64_t rows, int64_t n, const void *x, const void *target,
+                               double smoothing, const void *dloss, void *dx);
+
+    /* --- windows of one image ------------------------------------------------------------------ */
+
+    /* Output rows [row_begin, row_end) of the maximum; positions in the padding do not take part. */
+    void (*max_pool)(const weld_window *g, const void *x, int64_t row_begin, int64_t row_end,
+                     void *y);
+    /* dx[h, w, c] of the whole image, overwritten: dy goes to the first maximum of its window in
+     * row-major order. */
+    void (*max_pool_grad)(const weld_window *g, const void *x, const void *dy, void *dx);
+    /* Patches of output positions [begin, end) (row-major over oh x ow), of channels
+     * [channel, channel + count): out[end - begin, kh, kw, count]; zero in the padding. */
+    void (*im2col)(const weld_window *g, const void *x, int64_t channel, int64_t count,
+                   int64_t begin, int64_t end, void *out);
+    /* The transpose: add patches[end - begin, kh, kw, count] to dx[h, w, c]. */
+    void (*col2im)(const weld_window *g, const void *patches, int64_t channel, int64_t count,
+                   int64_t begin, int64_t end, void *dx);
+} weld_kernels;
+
+/* The table for a dtype: for WELD_F64 the reference; for WELD_F32 that of `isa` ("ref", "avx2",
+ * "avx512"), or for NULL that of the environment's WELD_ISA, or the best that the cpu can run.
+ * A name that is unknown, or that this cpu or this build cannot run, is an error saying which can. */
+weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
+                                weld_error *err);
+
+/* Name of the float table number i of those that this cpu can run, slowest ("ref") first; NULL past
+ * the end. */
+const char *weld_kernels_available(int i);
+
+/* What OpenBLAS took the cpu for ("SkylakeX", "Haswell", ...) and its number of threads (1: weld
+ * sets it so, since the parallelism is its own). */
+const char *weld_blas_core(void);
+int weld_blas_threads(void);
+
+/* Variants, NULL where the build has none for this machine. */
+const weld_kernels *weld_kernels_ref_f32(void);
+const weld_kernels *weld_kernels_ref_f64(void);
+const weld_kernels *weld_kernels_avx2(void);
+const weld_kernels *weld_kernels_avx512(void);
+
+#endif

@@ -31,6 +31,9 @@ typedef enum weld_unary {
     WELD_UNARY_COUNT
 } weld_unary;
 
+/* Where the hard functions bend the derivative is that of the outer side: hard-swish 0 at -3, 1 at 3,
+ * hard-sigmoid 0 at both. */
+
 /* Geometry of a sliding window over one image: h x w -> oh x ow with c channels. */
 typedef struct weld_window {
     int64_t h, w, c, oh, ow;

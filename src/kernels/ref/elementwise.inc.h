@@ -1,0 +1,114 @@
+/* Functions of single elements, reference; included by ref.inc.h. Every output may be any of the
+ * inputs, so nothing here is restrict. */
+
+static double clamp(double x, double low, double high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+/* The function f at x. */
+static double unary_value(weld_unary f, double x) {
+    switch (f) {
+    case WELD_GELU: /* erfc keeps its digits where Phi is small, erf + 1 would not */
+        return 0.5 * x * erfc(-x * M_SQRT1_2);
+    case WELD_RELU:
+        return x > 0 ? x : 0;
+    case WELD_SILU:
+        return x / (1 + exp(-x));
+    case WELD_HARD_SWISH:
+        return x * clamp(x + 3, 0, 6) / 6;
+    case WELD_HARD_SIGMOID:
+        return clamp(x + 3, 0, 6) / 6;
+    case WELD_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case WELD_UNARY_COUNT:
+        break;
+    }
+    return NAN;
+}
+
+/* The derivative of f at x. */
+static double unary_slope(weld_unary f, double x) {
+    const double sigmoid = 1 / (1 + exp(-x));
+    const double one_minus_sigmoid = 1 / (1 + exp(x)); /* 1 - sigmoid would cancel */
+    switch (f) {
+    case WELD_GELU: /* Phi(x) + x Phi'(x) */
+        return 0.5 * erfc(-x * M_SQRT1_2) + x * exp(-0.5 * x * x) * (0.5 * M_SQRT1_2 * M_2_SQRTPI);
+    case WELD_RELU:
+        return x > 0 ? 1 : 0;
+    case WELD_SILU:
+        return sigmoid + x * sigmoid * one_minus_sigmoid;
+    case WELD_HARD_SWISH:
+        return x <= -3 ? 0 : x >= 3 ? 1 : (2 * x + 3) / 6;
+    case WELD_HARD_SIGMOID:
+        return x > -3 && x < 3 ? 1.0 / 6 : 0;
+    case WELD_SIGMOID:
+        return sigmoid * one_minus_sigmoid;
+    case WELD_UNARY_COUNT:
+        break;
+    }
+    return NAN;
+}
+
+/* y[n] = f(x[n]) */
+static void unary(weld_unary f, int64_t n, const void *x_, void *y_) {
+    const real *x = x_;
+    real *y = y_;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = (real)unary_value(f, x[i]);
+    }
+}
+
+/* dx[n] = f'(x[n]) dy[n] */
+static void unary_grad(weld_unary f, int64_t n, const void *x_, const void *dy_, void *dx_) {
+    const real *x = x_, *dy = dy_;
+    real *dx = dx_;
+    for (int64_t i = 0; i < n; i++) {
+        dx[i] = (real)(unary_slope(f, x[i]) * dy[i]);
+    }
+}
+
+/* y[n] = a[n] + b[n] */
+static void add(int64_t n, const void *a_, const void *b_, void *y_) {
+    const real *a = a_, *b = b_;
+    real *y = y_;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = a[i] + b[i];
+    }
+}
+
+/* y[n] = factor x[n] */
+static void scale(int64_t n, double factor, const void *x_, void *y_) {
+    const real *x = x_;
+    real *y = y_;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = (real)(factor * x[i]);
+    }
+}
+
+/* weight[n], m[n], v[n] after one step along grad[n] */
+static void adamw(const weld_adamw_step *s, int64_t n, const void *grad_, void *weight_, void *m_,
+                  void *v_) {
+    const real *grad = grad_;
+    real *weight = weight_, *m = m_, *v = v_;
+    for (int64_t i = 0; i < n; i++) {
+        const double g = grad[i];
+        const double mean = s->beta1 * m[i] + (1 - s->beta1) * g;
+        const double square = s->beta2 * v[i] + (1 - s->beta2) * g * g;
+        const double decayed = weight[i] - s->lr * s->weight_decay * weight[i];
+        const double root = sqrt(square / s->correction2) + s->eps;
+        weight[i] = (real)(decayed - s->lr / s->correction1 * mean / root);
+        m[i] = (real)mean;
+        v[i] = (real)square;
+    }
+}
+
+/* least i with x[i] infinite or NaN, or -1; x[n] */
+static int64_t first_not_finite(int64_t n, const void *x_) {
+    const real *x = x_;
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) {
+            return i;
+        }
+    }
+    return -1;
+}

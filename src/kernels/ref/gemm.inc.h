@@ -1,0 +1,107 @@
+/* Matrix products, reference; included by ref.inc.h. The packed form of B is B itself, k x n.
+ *
+ * A stretch of one row of C is summed at a time, in double, so that the inner loop runs along rows
+ * of B and C and never down a column. */
+
+enum { COLUMNS = 64 };
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* k n elements. */
+static size_t packed_size(int64_t k, int64_t n) {
+    return (size_t)k * (size_t)n;
+}
+
+/* packed[k, n](i, j) = b[i row_stride + j column_stride] */
+static void pack(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64_t column_stride,
+                 void *packed_) {
+    const real *b = b_;
+    real *packed = packed_;
+    for (int64_t i = 0; i < k; i++) {
+        for (int64_t j = 0; j < n; j++) {
+            packed[i * n + j] = b[i * row_stride + j * column_stride];
+        }
+    }
+}
+
+/* sum[count] += sum over p of a[p a_stride] b[p b_stride + j] */
+static void add_products(int64_t k, int64_t count, const real *a, int64_t a_stride, const real *b,
+                         int64_t b_stride, double sum[COLUMNS]) {
+    for (int64_t p = 0; p < k; p++) {
+        const double factor = a[p * a_stride];
+        const real *row = b + p * b_stride;
+        for (int64_t j = 0; j < count; j++) {
+            sum[j] += factor * row[j];
+        }
+    }
+}
+
+/* C[m, n] = A[m, k] packed[k, n] + bias[n] (+ C) */
+static void gemm_packed(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
+                        const void *packed_, const void *bias_, bool accumulate, void *c_,
+                        int64_t ldc) {
+    const real *a = a_, *packed = packed_, *bias = bias_;
+    real *c = c_;
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
+            const int64_t count = least(COLUMNS, n - j0);
+            real *out = c + i * ldc + j0;
+            double sum[COLUMNS] = {0};
+            add_products(k, count, a + i * lda, 1, packed + j0, n, sum);
+            for (int64_t j = 0; j < count; j++) {
+                sum[j] += bias ? (double)bias[j0 + j] : 0.0;
+                out[j] = (real)(accumulate ? out[j] + sum[j] : sum[j]);
+            }
+        }
+    }
+}
+
+/* C[m, n] = A^T B (+ C), A[k, m], B[k, n] */
+static void gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda, const void *b_,
+                      int64_t ldb, bool accumulate, void *c_, int64_t ldc) {
+    const real *a = a_, *b = b_;
+    real *c = c_;
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
+            const int64_t count = least(COLUMNS, n - j0);
+            real *out = c + i * ldc + j0;
+            double sum[COLUMNS] = {0};
+            add_products(k, count, a + i, lda, b + j0, ldb, sum);
+            for (int64_t j = 0; j < count; j++) {
+                out[j] = (real)(accumulate ? out[j] + sum[j] : sum[j]);
+            }
+        }
+    }
+}
+
+/* C[m, n] = alpha op(A)[m, k] op(B)[k, n] + beta C */
+static void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
+                 const void *a_, int64_t lda, const void *b_, int64_t ldb, double beta, void *c_,
+                 int64_t ldc) {
+    const real *a = a_, *b = b_;
+    real *c = c_;
+    const int64_t a_row = transpose_a ? 1 : lda, a_column = transpose_a ? lda : 1;
+    const int64_t b_row = transpose_b ? 1 : ldb, b_column = transpose_b ? ldb : 1;
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
+            const int64_t count = least(COLUMNS, n - j0);
+            double sum[COLUMNS] = {0};
+            if (transpose_b) {
+                for (int64_t j = 0; j < count; j++) {
+                    for (int64_t p = 0; p < k; p++) {
+                        sum[j] += (double)a[i * a_row + p * a_column] *
+                                  b[p * b_row + (j0 + j) * b_column];
+                    }
+                }
+            } else {
+                add_products(k, count, a + i * a_row, a_column, b + j0, ldb, sum);
+            }
+            for (int64_t j = 0; j < count; j++) {
+                real *out = c + i * ldc + j0 + j;
+                *out = (real)(beta != 0 ? alpha * sum[j] + beta * *out : alpha * sum[j]);
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+/* The reference table: the definition of every kernel, in plain C.
+ *
+ * Included once by each of ref_f32.c and ref_f64.c, which define `real` and `REAL_DTYPE` first.
+ * Sums run in double for both types, so the float table differs from the double one by the rounding
+ * of its inputs and outputs alone. Readable before fast. */
+#include <math.h>
+
+#include "kernels/kernels.h"
+
+#include "kernels/ref/gemm.inc.h"
+#include "kernels/ref/depthwise.inc.h"
+#include "kernels/ref/channels.inc.h"
+#include "kernels/ref/elementwise.inc.h"
+#include "kernels/ref/rows.inc.h"
+#include "kernels/ref/windows.inc.h"
+
+static const weld_kernels table = {
+    .name = "ref",
+    .dtype = REAL_DTYPE,
+    .packed_size = packed_size,
+    .pack = pack,
+    .gemm_packed = gemm_packed,
+    .gemm_at_b = gemm_at_b,
+    .gemm = gemm,
+    .depthwise = depthwise,
+    .depthwise_input_grad = depthwise_input_grad,
+    .depthwise_weight_grad = depthwise_weight_grad,
+    .moments = moments,
+    .affine = affine,
+    .channel_sum = channel_sum,
+    .channel_dot = channel_dot,
+    .affine2 = affine2,
+    .unary = unary,
+    .unary_grad = unary_grad,
+    .add = add,
+    .scale = scale,
+    .adamw = adamw,
+    .first_not_finite = first_not_finite,
+    .softmax = softmax,
+    .softmax_grad = softmax_grad,
+    .layer_norm = layer_norm,
+    .layer_norm_grad = layer_norm_grad,
+    .cross_entropy = cross_entropy,
+    .cross_entropy_grad = cross_entropy_grad,
+    .max_pool = max_pool,
+    .max_pool_grad = max_pool_grad,
+    .im2col = im2col,
+    .col2im = col2im,
+};

@@ -1,0 +1,143 @@
+/* Rows of n, normalised or compared along the row, reference; included by ref.inc.h. */
+
+static double row_maximum(int64_t n, const real *x) {
+    double maximum = -INFINITY;
+    for (int64_t j = 0; j < n; j++) {
+        maximum = x[j] > maximum ? x[j] : maximum;
+    }
+    return maximum;
+}
+
+/* sum over j of exp(x[j] - maximum): no term overflows, and one is 1 */
+static double row_exp_sum(int64_t n, const real *x, double maximum) {
+    double sum = 0;
+    for (int64_t j = 0; j < n; j++) {
+        sum += exp(x[j] - maximum);
+    }
+    return sum;
+}
+
+/* y[rows, n] = exp(x) / sum along the row of exp(x) */
+static void softmax(int64_t rows, int64_t n, const void *x_, void *y_) {
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n;
+        real *y = (real *)y_ + r * n;
+        const double maximum = row_maximum(n, x);
+        const double sum = row_exp_sum(n, x, maximum);
+        for (int64_t j = 0; j < n; j++) {
+            y[j] = (real)(exp(x[j] - maximum) / sum);
+        }
+    }
+}
+
+/* dx[rows, n] = y (dy - sum along the row of dy y) */
+static void softmax_grad(int64_t rows, int64_t n, const void *y_, const void *dy_, void *dx_) {
+    for (int64_t r = 0; r < rows; r++) {
+        const real *y = (const real *)y_ + r * n, *dy = (const real *)dy_ + r * n;
+        real *dx = (real *)dx_ + r * n;
+        double dot = 0;
+        for (int64_t j = 0; j < n; j++) {
+            dot += (double)dy[j] * y[j];
+        }
+        for (int64_t j = 0; j < n; j++) {
+            dx[j] = (real)(y[j] * (dy[j] - dot));
+        }
+    }
+}
+
+/* y[rows, n] = (x - mean[rows]) rstd[rows] weight[n] + bias[n]; rstd = 1 / sqrt(variance + eps) */
+static void layer_norm(int64_t rows, int64_t n, const void *x_, const void *weight_,
+                       const void *bias_, double eps, void *y_, void *mean_, void *rstd_) {
+    const real *weight = weight_, *bias = bias_;
+    real *mean = mean_, *rstd = rstd_;
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n;
+        real *y = (real *)y_ + r * n;
+        double sum = 0, squares = 0;
+        for (int64_t j = 0; j < n; j++) {
+            sum += x[j];
+        }
+        const double center = sum / (double)n;
+        for (int64_t j = 0; j < n; j++) {
+            squares += (x[j] - center) * (x[j] - center);
+        }
+        const double factor = 1 / sqrt(squares / (double)n + eps);
+        for (int64_t j = 0; j < n; j++) {
+            y[j] = (real)((x[j] - center) * factor * weight[j] + bias[j]);
+        }
+        mean[r] = (real)center;
+        rstd[r] = (real)factor;
+    }
+}
+
+/* with z = (x - mean) rstd and g = dy weight, both [rows, n], and means taken along the row:
+ * dx = rstd (g - mean(g) - z mean(g z)); dweight[n] = sum over rows of dy z; dbias[n] of dy */
+static void layer_norm_grad(int64_t rows, int64_t n, const void *x_, const void *weight_,
+                            const void *mean_, const void *rstd_, const void *dy_, void *dx_,
+                            double *dweight, double *dbias) {
+    const real *weight = weight_, *mean = mean_, *rstd = rstd_;
+    clear(n, dweight);
+    clear(n, dbias);
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n, *dy = (const real *)dy_ + r * n;
+        real *dx = (real *)dx_ + r * n;
+        const double center = mean[r], factor = rstd[r];
+        double sum_g = 0, sum_gz = 0;
+        for (int64_t j = 0; j < n; j++) {
+            const double z = (x[j] - center) * factor;
+            const double g = (double)dy[j] * weight[j];
+            sum_g += g;
+            sum_gz += g * z;
+            dweight[j] += dy[j] * z;
+            dbias[j] += dy[j];
+        }
+        for (int64_t j = 0; j < n; j++) {
+            const double z = (x[j] - center) * factor;
+            const double g = (double)dy[j] * weight[j];
+            dx[j] = (real)(factor * (g - sum_g / (double)n - z * sum_gz / (double)n));
+        }
+    }
+}
+
+/* Element of the target after label smoothing. */
+static double smoothed(double target, double smoothing, int64_t n) {
+    return (1 - smoothing) * target + smoothing / (double)n;
+}
+
+/* loss[rows] = sum along the row of t (log sum exp(x) - x), t = smoothed target; x, target[rows, n]
+ */
+static void cross_entropy(int64_t rows, int64_t n, const void *x_, const void *target_,
+                          double smoothing, void *loss_) {
+    real *loss = loss_;
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n, *target = (const real *)target_ + r * n;
+        const double maximum = row_maximum(n, x);
+        const double log_sum = log(row_exp_sum(n, x, maximum));
+        double sum = 0;
+        for (int64_t j = 0; j < n; j++) {
+            sum += smoothed(target[j], smoothing, n) * (log_sum - (x[j] - maximum));
+        }
+        loss[r] = (real)sum;
+    }
+}
+
+/* dx[rows, n] = dloss[rows] (softmax(x) sum along the row of t - t), t = smoothed target[rows, n]
+ */
+static void cross_entropy_grad(int64_t rows, int64_t n, const void *x_, const void *target_,
+                               double smoothing, const void *dloss_, void *dx_) {
+    const real *dloss = dloss_;
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n, *target = (const real *)target_ + r * n;
+        real *dx = (real *)dx_ + r * n;
+        const double maximum = row_maximum(n, x);
+        const double sum = row_exp_sum(n, x, maximum);
+        double total = 0;
+        for (int64_t j = 0; j < n; j++) {
+            total += smoothed(target[j], smoothing, n);
+        }
+        for (int64_t j = 0; j < n; j++) {
+            const double probability = exp(x[j] - maximum) / sum;
+            dx[j] = (real)(dloss[r] * (probability * total - smoothed(target[j], smoothing, n)));
+        }
+    }
+}

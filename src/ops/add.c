@@ -1,0 +1,42 @@
+/* y = a + b, elementwise, of equal shapes. */
+#include "ops/ops.h"
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    weld_status status = weld_expect(&in[1], in[0].dtype, in[0].shape, "b", err);
+    return status ? status : weld_infer_same(node, in, out, err);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)g;
+    (void)node;
+    for (int i = 0; i < 2; i++) {
+        dx[i] = wanted[i] ? dy[0] : NULL;
+    }
+}
+
+static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    run->kernels->add(end - begin, weld_at(&run->in[0], begin), weld_at(&run->in[1], begin),
+                      weld_at(&run->out[0], begin));
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+}
+
+const weld_op weld_op_add = {
+    .name = "add",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .inplace = 1 << 0 | 1 << 1,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b) {
+    return weld_graph_node(g, &weld_op_add, &(weld_attributes){0}, (weld_value *[]){a, b}, 2, 2);
+}

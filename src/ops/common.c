@@ -1,0 +1,69 @@
+/* Splitting and shape rules that many operators share; see ops.h. */
+#include "ops/ops.h"
+
+#include "base/error.h"
+#include "base/threads.h"
+
+weld_split weld_split_by_size(int64_t total, int64_t size) {
+    return (weld_split){total, total > 0 ? (total - 1) / size + 1 : 0};
+}
+
+typedef struct pieces {
+    const weld_run *run;
+    weld_split split;
+    weld_piece piece;
+} pieces;
+
+static void run_piece(void *arg, int64_t item, int thread) {
+    const pieces *p = arg;
+    p->piece(p->run, weld_split_begin(p->split, item), weld_split_begin(p->split, item + 1),
+             thread);
+}
+
+void weld_run_pieces(const weld_run *run, int64_t total, int64_t size, weld_piece piece) {
+    pieces p = {run, weld_split_by_size(total, size), piece};
+    weld_parallel(run->threads, p.split.count, run_piece, &p);
+}
+
+int64_t weld_channels(const weld_tensor *t) {
+    return t->shape.rank > 0 ? t->shape.dim[t->shape.rank - 1] : 1;
+}
+
+int64_t weld_rows(const weld_tensor *t) {
+    int64_t rows = 1;
+    for (int i = 0; i + 1 < t->shape.rank; i++) {
+        rows *= t->shape.dim[i];
+    }
+    return rows;
+}
+
+weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                            weld_error *err) {
+    (void)node;
+    (void)err;
+    out[0].dtype = in[0].dtype;
+    out[0].shape = in[0].shape;
+    return WELD_OK;
+}
+
+weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape, const char *what,
+                        weld_error *err) {
+    if (t->dtype != dtype || !weld_shape_equal(&t->shape, &shape)) {
+        char wanted[128], found[128];
+        return weld_fail(err, WELD_ERROR_SHAPE, "%s must be %s %s, is %s %s", what,
+                         weld_dtype_name(dtype), weld_shape_text(&shape, wanted, sizeof wanted),
+                         weld_dtype_name(t->dtype),
+                         weld_shape_text(&t->shape, found, sizeof found));
+    }
+    return WELD_OK;
+}
+
+weld_status weld_expect_rank(const weld_tensor *t, int rank, const char *what, const char *layout,
+                             weld_error *err) {
+    if (t->shape.rank != rank) {
+        char found[128];
+        return weld_fail(err, WELD_ERROR_SHAPE, "%s must be %s, is %s", what, layout,
+                         weld_shape_text(&t->shape, found, sizeof found));
+    }
+    return WELD_OK;
+}

@@ -1,0 +1,40 @@
+/* fill: a tensor of the input's shape (which follows the batch), all `factor`. The input's elements
+ * are not read, so nothing flows back to it. */
+#include "ops/ops.h"
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)g;
+    (void)node;
+    (void)dy;
+    (void)wanted;
+    (void)dx;
+}
+
+static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    for (int64_t i = begin; i < end; i++) {
+        weld_set(run->out[0].dtype, run->out[0].data, i, run->node->attributes.factor);
+    }
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+}
+
+const weld_op weld_op_fill = {
+    .name = "fill",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_FACTOR,
+    .inplace = 1 << 0,
+    .infer = weld_infer_same,
+    .grad = grad,
+    .run = run,
+};
+
+weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value) {
+    return weld_graph_node(g, &weld_op_fill, &(weld_attributes){.factor = value},
+                           (weld_value *[]){like}, 1, 1);
+}

@@ -1,0 +1,82 @@
+/* What the operators share: their declarations and the way they split work.
+ *
+ * An operator is one `const weld_op` in its own file (a family may share one) and one line in
+ * registry.c. Its `run` splits its work into pieces whose bounds depend on shapes alone and hands
+ * each to a kernel, so that results do not depend on the number of threads. Where pieces add up to
+ * one result each has its own partial sum in the workspace, and these are added in order.
+ */
+#ifndef WELD_OPS_OPS_H
+#define WELD_OPS_OPS_H
+
+#include "graph/graph.h"
+
+extern const weld_op weld_op_activation, weld_op_activation_grad;
+extern const weld_op weld_op_add, weld_op_scale, weld_op_fill, weld_op_mean, weld_op_mean_grad;
+extern const weld_op weld_op_attention, weld_op_attention_grad;
+extern const weld_op weld_op_batch_norm, weld_op_batch_norm_grad;
+extern const weld_op weld_op_batch_norm_eval, weld_op_batch_norm_eval_grad;
+extern const weld_op weld_op_channel_scale, weld_op_channel_dot, weld_op_channel_sum;
+extern const weld_op weld_op_concat, weld_op_slice, weld_op_slice_grad;
+extern const weld_op weld_op_conv2d, weld_op_conv2d_input_grad, weld_op_conv2d_weight_grad;
+extern const weld_op weld_op_cross_entropy, weld_op_cross_entropy_grad;
+extern const weld_op weld_op_dropout, weld_op_stochastic_depth;
+extern const weld_op weld_op_global_avg_pool, weld_op_global_avg_pool_grad;
+extern const weld_op weld_op_layer_norm, weld_op_layer_norm_grad;
+extern const weld_op weld_op_linear, weld_op_matmul;
+extern const weld_op weld_op_max_pool, weld_op_max_pool_grad;
+extern const weld_op weld_op_relative_position_bias, weld_op_relative_position_bias_grad;
+extern const weld_op weld_op_reshape, weld_op_permute;
+extern const weld_op weld_op_softmax, weld_op_softmax_grad;
+
+/* Call piece(run, begin, end, thread) for the parts of [0, total), in parallel: as even as they can
+ * be, none longer than `size`. */
+typedef void (*weld_piece)(const weld_run *run, int64_t begin, int64_t end, int thread);
+void weld_run_pieces(const weld_run *run, int64_t total, int64_t size, weld_piece piece);
+
+/* Parts of [0, total): as even as they can be, none longer than `size`. */
+typedef struct weld_split {
+    int64_t total, count; /* count: number of parts; 0 where total is 0 */
+} weld_split;
+weld_split weld_split_by_size(int64_t total, int64_t size);
+static inline int64_t weld_split_begin(weld_split s, int64_t part) {
+    /* total * part would overflow only past 2^63 elements times parts */
+    return s.total / s.count * part + (part < s.total % s.count ? part : s.total % s.count);
+}
+
+/* Elements to a piece of an elementwise operator: a few tensors of them fit the second-level cache.
+ */
+#define WELD_PIECE_ELEMENTS 32768
+
+/* Address of element i. */
+static inline void *weld_at(const weld_tensor *t, int64_t i) {
+    return (char *)t->data + (size_t)i * weld_dtype_size(t->dtype);
+}
+
+/* Element i of a small floating-point array as double, and back. For vectors of channels; the large
+ * tensors are the kernels' business. */
+static inline double weld_get(weld_dtype dtype, const void *data, int64_t i) {
+    return dtype == WELD_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
+}
+static inline void weld_set(weld_dtype dtype, void *data, int64_t i, double value) {
+    if (dtype == WELD_F64) {
+        ((double *)data)[i] = value;
+    } else {
+        ((float *)data)[i] = (float)value;
+    }
+}
+
+/* The last dimension, and the product of the others: a tensor seen as rows of channels. */
+int64_t weld_channels(const weld_tensor *t);
+int64_t weld_rows(const weld_tensor *t);
+
+/* Shape rules in common. */
+weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                            weld_error *err); /* out[0] is like in[0] */
+/* An error unless `t` is of in[0]'s floating-point type and of `shape`; `what` names it. */
+weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape, const char *what,
+                        weld_error *err);
+/* An error unless t has this rank; `what` names it, `layout` says what was hoped for. */
+weld_status weld_expect_rank(const weld_tensor *t, int rank, const char *what, const char *layout,
+                             weld_error *err);
+
+#endif

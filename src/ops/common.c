@@ -4,8 +4,20 @@
 #include "base/error.h"
 #include "base/threads.h"
 
-weld_split weld_split_by_size(int64_t total, int64_t size) {
-    return (weld_split){total, total > 0 ? (total - 1) / size + 1 : 0};
+static int64_t divide_up(int64_t a, int64_t b) {
+    return a / b + (a % b != 0);
+}
+
+weld_split weld_split_make(int64_t total, int64_t size, int64_t parts, int64_t grain) {
+    int64_t units = divide_up(total, grain), largest = size > grain ? size / grain : 1;
+    int64_t count = divide_up(units, largest), wanted = parts < units ? parts : units;
+    return (weld_split){total, grain, count > wanted ? count : wanted};
+}
+
+int64_t weld_split_begin(weld_split s, int64_t part) {
+    int64_t units = divide_up(s.total, s.grain), rest = units % s.count;
+    int64_t begin = (units / s.count * part + (part < rest ? part : rest)) * s.grain;
+    return begin < s.total ? begin : s.total;
 }
 
 typedef struct pieces {
@@ -21,7 +33,7 @@ static void run_piece(void *arg, int64_t item, int thread) {
 }
 
 void weld_run_pieces(const weld_run *run, int64_t total, int64_t size, weld_piece piece) {
-    pieces p = {run, weld_split_by_size(total, size), piece};
+    pieces p = {run, weld_split_make(total, size, 1, 1), piece};
     weld_parallel(run->threads, p.split.count, run_piece, &p);
 }
 

@@ -8,6 +8,7 @@
 #ifndef WELD_OPS_OPS_H
 #define WELD_OPS_OPS_H
 
+#include "base/memory.h"
 #include "graph/graph.h"
 
 extern const weld_op weld_op_activation, weld_op_activation_grad;
@@ -33,19 +34,24 @@ extern const weld_op weld_op_softmax, weld_op_softmax_grad;
 typedef void (*weld_piece)(const weld_run *run, int64_t begin, int64_t end, int thread);
 void weld_run_pieces(const weld_run *run, int64_t total, int64_t size, weld_piece piece);
 
-/* Parts of [0, total): as even as they can be, none longer than `size`. */
+/* Parts of [0, total), as even as they can be in units of `grain`. */
 typedef struct weld_split {
-    int64_t total, count; /* count: number of parts; 0 where total is 0 */
+    int64_t total, grain, count; /* count: number of parts; 0 where total is 0 */
 } weld_split;
-weld_split weld_split_by_size(int64_t total, int64_t size);
-static inline int64_t weld_split_begin(weld_split s, int64_t part) {
-    /* total * part would overflow only past 2^63 elements times parts */
-    return s.total / s.count * part + (part < s.total % s.count ? part : s.total % s.count);
-}
+/* In parts of at most `size`, but in at least `parts` where there are so many units. */
+weld_split weld_split_make(int64_t total, int64_t size, int64_t parts, int64_t grain);
+int64_t weld_split_begin(weld_split s, int64_t part);
 
 /* Elements to a piece of an elementwise operator: a few tensors of them fit the second-level cache.
  */
 #define WELD_PIECE_ELEMENTS 32768
+
+/* For laying out a workspace: take `bytes`, aligned, from its end; returns their offset. */
+static inline size_t weld_reserve(size_t *total, size_t bytes) {
+    size_t offset = *total;
+    *total = (offset + bytes + WELD_ALIGNMENT - 1) / WELD_ALIGNMENT * WELD_ALIGNMENT;
+    return offset;
+}
 
 /* Address of element i. */
 static inline void *weld_at(const weld_tensor *t, int64_t i) {

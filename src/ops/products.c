@@ -1,0 +1,136 @@
+/* Matrix products over many rows; see products.h. */
+#include "ops/products.h"
+
+#include "base/threads.h"
+
+enum {
+    BLOCK_ELEMENTS =
+        128 * 1024,   /* of a and c in a block of rows: stays in the second-level cache */
+    BLOCK_GRAIN = 48, /* a multiple of the micro-kernels' rows: no ragged edges inside */
+    MIN_BLOCKS = 8,   /* so that a few threads are evenly loaded */
+    SUM_BLOCK_ELEMENTS = 64 * 1024, /* of a partial sum's part that is worked on at once */
+    SUM_CHUNK_ROWS = 1024,
+    SUM_MIN_CHUNK_ROWS = 64,
+    SUM_MAX_ITEMS = 64,
+    SUM_MAX_ELEMENTS = 4 * 1024 * 1024 /* of all partial sums together */
+};
+
+static int64_t at_least_one(int64_t x) {
+    return x > 1 ? x : 1;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+typedef struct row_product_call {
+    const weld_row_product *product;
+    const weld_run *run;
+    weld_split blocks;
+} row_product_call;
+
+static void row_block(void *arg, int64_t block, int thread) {
+    (void)thread;
+    const row_product_call *call = arg;
+    const weld_row_product *p = call->product;
+    const weld_kernels *kernels = call->run->kernels;
+    size_t size = weld_dtype_size(kernels->dtype);
+    int64_t begin = weld_split_begin(call->blocks, block);
+    int64_t end = weld_split_begin(call->blocks, block + 1);
+    kernels->gemm_packed(
+        end - begin, p->n, p->k, (const char *)p->a + (size_t)(begin * p->k) * size, p->k,
+        call->run->workspace, p->bias, false, (char *)p->c + (size_t)(begin * p->n) * size, p->n);
+}
+
+size_t weld_row_product_workspace(const weld_kernels *kernels, int64_t k, int64_t n) {
+    return kernels->packed_size(k, n) * weld_dtype_size(kernels->dtype);
+}
+
+void weld_row_product_run(const weld_row_product *p, const weld_run *run) {
+    run->kernels->pack(p->k, p->n, p->b, p->row_stride, p->column_stride, run->workspace);
+    int64_t size = smaller(at_least_one(BLOCK_ELEMENTS / (p->k + p->n)), 1024);
+    row_product_call call = {p, run, weld_split_make(p->rows, size, MIN_BLOCKS, BLOCK_GRAIN)};
+    weld_parallel(run->threads, call.blocks.count, row_block, &call);
+}
+
+weld_row_sum weld_row_sum_split(int64_t units, int64_t unit_rows, int64_t m, int64_t n) {
+    weld_row_sum s;
+    s.blocks = weld_split_make(m, at_least_one(SUM_BLOCK_ELEMENTS / n), 1, smaller(m, 32));
+    int64_t rows = units * unit_rows;
+    int64_t chunks = smaller(rows / SUM_CHUNK_ROWS, SUM_MAX_ITEMS / s.blocks.count);
+    if (chunks * s.blocks.count < MIN_BLOCKS) {
+        chunks = smaller(rows / SUM_MIN_CHUNK_ROWS, MIN_BLOCKS / s.blocks.count);
+    }
+    chunks = smaller(smaller(chunks, units), SUM_MAX_ELEMENTS / (m * n));
+    s.chunks = weld_split_make(units, units, at_least_one(chunks), 1);
+    return s;
+}
+
+typedef struct partials_call {
+    const weld_run *run;
+    int64_t n_partials, count;
+    const void *partials;
+    void *first;
+    weld_split pieces;
+} partials_call;
+
+static void add_piece(void *arg, int64_t piece, int thread) {
+    (void)thread;
+    const partials_call *call = arg;
+    const weld_kernels *kernels = call->run->kernels;
+    size_t size = weld_dtype_size(kernels->dtype);
+    int64_t begin = weld_split_begin(call->pieces, piece);
+    int64_t end = weld_split_begin(call->pieces, piece + 1);
+    char *sum = (char *)call->first + (size_t)begin * size;
+    for (int64_t i = 0; i < call->n_partials; i++) {
+        const char *part = (const char *)call->partials + (size_t)(i * call->count + begin) * size;
+        kernels->add(end - begin, sum, part, sum);
+    }
+}
+
+void weld_add_partials(const weld_run *run, int64_t n_partials, int64_t count, const void *partials,
+                       void *first) {
+    partials_call call = {run,      n_partials, count,
+                          partials, first,      weld_split_make(count, 4096, 1, 16)};
+    if (n_partials > 0) {
+        weld_parallel(run->threads, call.pieces.count, add_piece, &call);
+    }
+}
+
+typedef struct transposed_call {
+    const weld_transposed_product *product;
+    const weld_run *run;
+    weld_row_sum split;
+} transposed_call;
+
+static void transposed_item(void *arg, int64_t item, int thread) {
+    (void)thread;
+    const transposed_call *call = arg;
+    const weld_transposed_product *p = call->product;
+    size_t size = weld_dtype_size(call->run->kernels->dtype);
+    int64_t chunk = item / call->split.blocks.count, block = item % call->split.blocks.count;
+    int64_t row = weld_split_begin(call->split.chunks, chunk);
+    int64_t row_end = weld_split_begin(call->split.chunks, chunk + 1);
+    int64_t column = weld_split_begin(call->split.blocks, block);
+    int64_t column_end = weld_split_begin(call->split.blocks, block + 1);
+    char *c = chunk == 0
+                  ? p->c
+                  : (char *)call->run->workspace + (size_t)((chunk - 1) * p->m * p->n) * size;
+    call->run->kernels->gemm_at_b(column_end - column, p->n, row_end - row,
+                                  (const char *)p->a + (size_t)(row * p->m + column) * size, p->m,
+                                  (const char *)p->b + (size_t)(row * p->n) * size, p->n, false,
+                                  c + (size_t)(column * p->n) * size, p->n);
+}
+
+size_t weld_transposed_product_workspace(const weld_kernels *kernels, int64_t rows, int64_t m,
+                                         int64_t n) {
+    weld_row_sum split = weld_row_sum_split(rows, 1, m, n);
+    return (size_t)((split.chunks.count - 1) * m * n) * weld_dtype_size(kernels->dtype);
+}
+
+void weld_transposed_product_run(const weld_transposed_product *p, const weld_run *run) {
+    transposed_call call = {p, run, weld_row_sum_split(p->rows, 1, p->m, p->n)};
+    weld_parallel(run->threads, call.split.chunks.count * call.split.blocks.count, transposed_item,
+                  &call);
+    weld_add_partials(run, call.split.chunks.count - 1, p->m * p->n, run->workspace, p->c);
+}

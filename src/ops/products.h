@@ -1,0 +1,40 @@
+/* Matrix products over many rows, in parallel: what convolution and linear layers share. */
+#ifndef WELD_OPS_PRODUCTS_H
+#define WELD_OPS_PRODUCTS_H
+
+#include "ops/ops.h"
+
+/* c[rows, n] = a[rows, k] B[k, n] + bias[n] (bias may be NULL); element (i, j) of B is
+ * b[i * row_stride + j * column_stride]. Split over blocks of rows. */
+typedef struct weld_row_product {
+    int64_t rows, k, n;
+    const void *a, *b, *bias;
+    int64_t row_stride, column_stride;
+    void *c;
+} weld_row_product;
+size_t weld_row_product_workspace(const weld_kernels *kernels, int64_t k, int64_t n);
+void weld_row_product_run(const weld_row_product *p, const weld_run *run);
+
+/* A sum over rows that gives an m x n matrix, split over `chunks` ranges of rows, each with a
+ * partial sum of its own, and over `blocks` of the m matrix rows. */
+typedef struct weld_row_sum {
+    weld_split chunks, blocks;
+} weld_row_sum;
+/* `units`: what ranges are made of, each of `unit_rows` rows. */
+weld_row_sum weld_row_sum_split(int64_t units, int64_t unit_rows, int64_t m, int64_t n);
+
+/* first[count] += partials[0..n_partials)[count], in this order, in parallel over count. */
+void weld_add_partials(const weld_run *run, int64_t n_partials, int64_t count, const void *partials,
+                       void *first);
+
+/* c[m, n] = A^T B for a[rows, m], b[rows, n]. */
+typedef struct weld_transposed_product {
+    int64_t rows, m, n;
+    const void *a, *b;
+    void *c;
+} weld_transposed_product;
+size_t weld_transposed_product_workspace(const weld_kernels *kernels, int64_t rows, int64_t m,
+                                         int64_t n);
+void weld_transposed_product_run(const weld_transposed_product *p, const weld_run *run);
+
+#endif

@@ -34,8 +34,9 @@ typedef struct weld_attributes {
     double eps, momentum, factor, probability;
     int heads, axis, function; /* function: a weld_unary */
     int64_t begin, end;
-    weld_shape shape; /* reshape, fill: target; permute: order in dim[]; *_grad: shape of the input */
-    int64_t salt;     /* which stream of random numbers */
+    weld_shape
+        shape;    /* reshape, fill: target; permute: order in dim[]; *_grad: shape of the input */
+    int64_t salt; /* which stream of random numbers */
     bool transpose_a, transpose_b;
 } weld_attributes;
 
@@ -105,9 +106,9 @@ struct weld_op {
     int min_inputs, max_inputs; /* max_inputs < 0: any number */
     int outputs;
     unsigned attributes;
-    unsigned inplace;   /* bit i: output 0 may overwrite input i, being of equal size */
-    bool view;          /* output 0 is input 0's memory under another shape; run is not called */
-    unsigned mutates;   /* bit i: run writes to input i (running statistics) */
+    unsigned inplace;    /* bit i: output 0 may overwrite input i, being of equal size */
+    bool view;           /* output 0 is input 0's memory under another shape; run is not called */
+    unsigned mutates;    /* bit i: run writes to input i (running statistics) */
     bool evaluates_only; /* has no gradient by design, e.g. the *_grad operators */
 
     /* Fill out[0..outputs) (dtype and shape) from in; on misfit weld_fail(err, WELD_ERROR_SHAPE,
@@ -123,7 +124,8 @@ struct weld_op {
     size_t (*workspace)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                         const weld_kernels *kernels, int threads);
     void (*run)(const weld_run *run);
-    /* Multiply-adds times two, and bytes read and written; NULL: no flops, bytes of all operands. */
+    /* Multiply-adds times two, and bytes read and written; NULL: no flops, bytes of all operands.
+     */
     void (*cost)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                  double *flops, double *bytes);
 };
@@ -163,6 +165,9 @@ weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value);
 /* "conv2d#12 (features.0.0.c.weight)": the node's operator, number and first named leaf. */
 const char *weld_node_text(const weld_node *node, char *text, size_t size);
 
+/* A value of like's shape filled with `value`: where gradients start. */
+weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value);
+
 weld_value *weld_graph_find_leaf(const weld_graph *g, const char *name);
 
 /* A copy of node in dst with other inputs (all outputs are made, output 0 is returned). */
@@ -182,11 +187,11 @@ struct weld_plan {
     const weld_graph *graph;
     const weld_kernels *kernels;
     int threads;
-    weld_tensor *specs;   /* by value id: dtype and shape for this batch */
+    weld_tensor *specs;      /* by value id: dtype and shape for this batch */
     const weld_node **order; /* the live nodes, in order of running */
     size_t order_count;
-    size_t *offsets;      /* by value id: place in the arena; SIZE_MAX for parameters and buffers */
-    size_t *workspaces;   /* by position in order */
+    size_t *offsets;    /* by value id: place in the arena; SIZE_MAX for parameters and buffers */
+    size_t *workspaces; /* by position in order */
     size_t arena_bytes;
 };
 

@@ -1,0 +1,68 @@
+/* Starting values of parameters and buffers: a draw is a function of (seed, name). */
+#include <math.h>
+
+#include "base/random.h"
+#include "graph/graph.h"
+
+static double draw(const weld_init *init, weld_random *r) {
+    double x;
+    switch (init->kind) {
+    case WELD_INIT_CONSTANT:
+        return init->a;
+    case WELD_INIT_UNIFORM:
+        return weld_random_range(r, init->a, init->b);
+    case WELD_INIT_TRUNC_NORMAL:
+        do {
+            x = init->a * weld_random_normal(r);
+        } while (init->b > 0 && fabs(x) > init->b);
+        return x;
+    }
+    return 0.0;
+}
+
+static void fill(const weld_value *v, uint64_t seed, const weld_tensor *t) {
+    weld_random r = weld_random_start(seed, 0, weld_hash_name(v->name), WELD_RANDOM_INIT);
+    int64_t count = weld_shape_count(&t->shape);
+    for (int64_t i = 0; i < count; i++) {
+        double x = draw(&v->init, &r);
+        switch (t->dtype) {
+        case WELD_F32:
+            ((float *)t->data)[i] = (float)x;
+            break;
+        case WELD_F64:
+            ((double *)t->data)[i] = x;
+            break;
+        case WELD_I64:
+            ((int64_t *)t->data)[i] = (int64_t)x;
+            break;
+        case WELD_BF16: /* no leaf has it: working copies are made from f32 */
+            break;
+        }
+    }
+}
+
+weld_status weld_graph_init_weights(const weld_graph *g, uint64_t seed, weld_weights **out,
+                                    weld_error *err) {
+    *out = NULL;
+    weld_weights *w = NULL;
+    weld_status status = weld_graph_status(g, err);
+    if (status == WELD_OK) {
+        status = weld_weights_create(&w, err);
+    }
+    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
+        const weld_value *v = g->values[i];
+        if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
+            weld_tensor t;
+            status = weld_weights_add(w, v->name, v->dtype, &v->shape, &t, err);
+            if (status == WELD_OK) {
+                fill(v, seed, &t);
+            }
+        }
+    }
+    if (status != WELD_OK) {
+        weld_weights_free(w);
+        return status;
+    }
+    *out = w;
+    return WELD_OK;
+}

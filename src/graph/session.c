@@ -1,0 +1,228 @@
+/* Sessions: a plan, its arena, and every node's operands looked up once, so that running is one
+ * loop over function calls. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "graph/graph.h"
+
+struct weld_session {
+    weld_plan *plan;
+    unsigned char *arena;
+    void **memory;         /* by value id; NULL for values that no live node touches */
+    weld_run *runs;        /* by position in the plan's order */
+    weld_tensor *operands; /* what the runs' in and out point into */
+};
+
+/* Parameters and buffers live in the weights, results and inputs in the arena, views where what
+ * they view lives. */
+static weld_status bind_leaf(weld_session *s, const weld_value *v, const weld_weights *w,
+                             weld_error *err) {
+    weld_tensor found;
+    char want[128], have[128];
+    if (!weld_weights_find(w, v->name, &found)) {
+        return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s: the weights have no such tensor", v->name);
+    }
+    if (found.dtype != v->dtype || !weld_shape_equal(&found.shape, &v->shape)) {
+        return weld_fail(
+            err, WELD_ERROR_SHAPE, "%s: the network wants %s %s, the weights have %s %s", v->name,
+            weld_dtype_name(v->dtype), weld_shape_text(&v->shape, want, sizeof want),
+            weld_dtype_name(found.dtype), weld_shape_text(&found.shape, have, sizeof have));
+    }
+    s->memory[v->id] = found.data;
+    return WELD_OK;
+}
+
+static weld_status bind_memory(weld_session *s, const weld_weights *w, weld_error *err) {
+    const weld_graph *g = s->plan->graph;
+    weld_status status = WELD_OK;
+    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
+        const weld_value *v = g->values[i];
+        if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
+            status = bind_leaf(s, v, w, err);
+        } else if (s->plan->offsets[i] != SIZE_MAX) {
+            s->memory[i] = s->arena + s->plan->offsets[i];
+        } else if (v->producer && v->producer->op->view && v->output_index == 0) {
+            s->memory[i] = s->memory[v->producer->inputs[0]->id];
+        }
+    }
+    return status;
+}
+
+static weld_tensor value_tensor(const weld_session *s, const weld_value *v) {
+    weld_tensor t = s->plan->specs[v->id];
+    t.data = s->memory[v->id];
+    return t;
+}
+
+static void bind_runs(weld_session *s, uint64_t seed) {
+    weld_tensor *next = s->operands;
+    for (size_t at = 0; at < s->plan->order_count; at++) {
+        const weld_node *node = s->plan->order[at];
+        size_t scratch = s->plan->workspaces[at];
+        weld_tensor *in = next, *out = next + node->input_count;
+        for (int i = 0; i < node->input_count; i++) {
+            in[i] = node->inputs[i] ? value_tensor(s, node->inputs[i]) : (weld_tensor){0};
+        }
+        for (int i = 0; i < node->output_count; i++) {
+            out[i] = value_tensor(s, node->outputs[i]);
+        }
+        next = out + node->output_count;
+        s->runs[at] = (weld_run){.node = node,
+                                 .in = in,
+                                 .out = out,
+                                 .workspace = scratch == SIZE_MAX ? NULL : s->arena + scratch,
+                                 .threads = s->plan->threads,
+                                 .kernels = s->plan->kernels,
+                                 .seed = seed};
+    }
+}
+
+static size_t count_operands(const weld_plan *plan) {
+    size_t count = 0;
+    for (size_t at = 0; at < plan->order_count; at++) {
+        count += (size_t)(plan->order[at]->input_count + plan->order[at]->output_count);
+    }
+    return count;
+}
+
+weld_status weld_session_create(const weld_graph *g, weld_weights *w,
+                                const weld_session_options *options, weld_session **out,
+                                weld_error *err) {
+    static const weld_session_options defaults = {0};
+    const weld_session_options *o = options ? options : &defaults;
+    *out = NULL;
+    if (o->batch < 0 || o->threads < 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "session: batch and threads must be positive, or 0 for the default");
+    }
+    const weld_kernels *kernels;
+    weld_status status = weld_kernels_select(g->dtype, o->isa, &kernels, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    weld_session *s = weld_alloc(1, sizeof *s);
+    if (!s) {
+        return weld_fail_memory(err, "session");
+    }
+    int threads = o->threads ? o->threads : weld_threads_available();
+    status = weld_plan_create(g, o->batch, kernels, threads, &s->plan, err);
+    if (status != WELD_OK) {
+        goto fail;
+    }
+    s->arena = weld_alloc_raw(s->plan->arena_bytes, 1);
+    s->memory = weld_alloc(g->value_count, sizeof *s->memory);
+    s->runs = weld_alloc(s->plan->order_count, sizeof *s->runs);
+    s->operands = weld_alloc(count_operands(s->plan), sizeof *s->operands);
+    if (!s->arena || !s->memory || !s->runs || !s->operands) {
+        status = weld_fail(err, WELD_ERROR_MEMORY,
+                           "session: no memory for %zu MB of activations: use a smaller batch",
+                           s->plan->arena_bytes >> 20);
+        goto fail;
+    }
+    status = bind_memory(s, w, err);
+    if (status != WELD_OK) {
+        goto fail;
+    }
+    bind_runs(s, o->seed);
+    for (size_t i = 0; i < g->value_count; i++) { /* an input that is never filled counts as zero */
+        if (g->values[i]->kind == WELD_VALUE_INPUT) {
+            weld_tensor t = value_tensor(s, g->values[i]);
+            memset(t.data, 0, (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype));
+        }
+    }
+    *out = s;
+    return WELD_OK;
+fail:
+    weld_session_free(s);
+    return status;
+}
+
+void weld_session_free(weld_session *s) {
+    if (s) {
+        weld_plan_free(s->plan);
+        weld_free(s->arena);
+        weld_free(s->memory);
+        weld_free(s->runs);
+        weld_free(s->operands);
+        weld_free(s);
+    }
+}
+
+weld_tensor weld_session_input(weld_session *s, const char *name) {
+    const weld_value *v = weld_graph_find_leaf(s->plan->graph, name);
+    return v && v->kind == WELD_VALUE_INPUT ? value_tensor(s, v) : (weld_tensor){0};
+}
+
+weld_tensor weld_session_output(weld_session *s, const char *name) {
+    const weld_value *v = weld_graph_output(s->plan->graph, name);
+    return v ? value_tensor(s, v) : (weld_tensor){0};
+}
+
+weld_tensor weld_session_value(weld_session *s, const weld_value *v) {
+    return value_tensor(s, v);
+}
+
+const weld_plan *weld_session_plan(const weld_session *s) {
+    return s->plan;
+}
+
+size_t weld_session_arena_bytes(const weld_session *s) {
+    return s->plan->arena_bytes;
+}
+
+void weld_session_run_node(weld_session *s, size_t position, uint64_t step) {
+    weld_run *run = &s->runs[position];
+    if (!run->node->op->view) {
+        run->step = step;
+        run->node->op->run(run);
+    }
+}
+
+void weld_session_run(weld_session *s, uint64_t step) {
+    for (size_t at = 0; at < s->plan->order_count; at++) {
+        weld_session_run_node(s, at, step);
+    }
+}
+
+static bool is_finite(const weld_session *s, const weld_tensor *t, int64_t *index) {
+    if (!t->data || t->dtype != s->plan->graph->dtype) {
+        return true;
+    }
+    *index = s->plan->kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
+    return *index < 0;
+}
+
+static weld_status check_leaves(weld_session *s, weld_error *err) {
+    static const char *const kinds[] = {"input", "parameter", "buffer"};
+    const weld_graph *g = s->plan->graph;
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *v = g->values[i];
+        weld_tensor t = value_tensor(s, v);
+        int64_t index;
+        if (v->kind != WELD_VALUE_RESULT && !is_finite(s, &t, &index)) {
+            return weld_fail(err, WELD_ERROR_NUMERIC, "%s %s: element %lld is not finite",
+                             kinds[v->kind], v->name, (long long)index);
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error *err) {
+    weld_status status = check_leaves(s, err);
+    for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
+        const weld_run *run = &s->runs[at];
+        weld_session_run_node(s, at, step);
+        for (int i = 0; i < run->node->output_count && status == WELD_OK; i++) {
+            int64_t index;
+            if (!is_finite(s, &run->out[i], &index)) {
+                char text[160];
+                status = weld_fail(
+                    err, WELD_ERROR_NUMERIC, "%s: element %lld of its output %d is not finite",
+                    weld_node_text(run->node, text, sizeof text), (long long)index, i);
+            }
+        }
+    }
+    return status;
+}

@@ -1,0 +1,132 @@
+/* Named tensors: a list in order of insertion with a hash table over the names. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "weld/tensor.h"
+
+typedef struct entry {
+    char *name;
+    weld_tensor tensor;
+} entry;
+
+struct weld_weights {
+    entry *entries;
+    size_t count, capacity;
+    size_t *slots; /* open addressing: index + 1 into entries, 0 where free; size 2 * capacity */
+};
+
+weld_status weld_weights_create(weld_weights **out, weld_error *err) {
+    *out = weld_alloc(1, sizeof **out);
+    return *out ? WELD_OK : weld_fail_memory(err, "weights");
+}
+
+void weld_weights_free(weld_weights *w) {
+    if (!w) {
+        return;
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        weld_free(w->entries[i].name);
+        weld_free(w->entries[i].tensor.data);
+    }
+    weld_free(w->entries);
+    weld_free(w->slots);
+    weld_free(w);
+}
+
+/* The slot that holds `name`, or the free one where it belongs. */
+static size_t *find_slot(const weld_weights *w, const char *name) {
+    size_t size = 2 * w->capacity;
+    size_t at = (size_t)(weld_hash_name(name) % size);
+    while (w->slots[at] && strcmp(w->entries[w->slots[at] - 1].name, name) != 0) {
+        at = at + 1 < size ? at + 1 : 0;
+    }
+    return &w->slots[at];
+}
+
+static bool make_room(weld_weights *w) {
+    if (w->count < w->capacity) {
+        return true;
+    }
+    size_t capacity = w->capacity ? 2 * w->capacity : 64;
+    size_t *slots = weld_alloc(2 * capacity, sizeof *slots);
+    entry *entries = slots ? weld_grow(w->entries, w->count, capacity, sizeof *entries) : NULL;
+    if (!entries) {
+        weld_free(slots);
+        return false;
+    }
+    weld_free(w->slots);
+    w->slots = slots;
+    w->entries = entries;
+    w->capacity = capacity;
+    for (size_t i = 0; i < w->count; i++) {
+        *find_slot(w, w->entries[i].name) = i + 1;
+    }
+    return true;
+}
+
+weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype,
+                             const weld_shape *shape, weld_tensor *out, weld_error *err) {
+    int64_t count = weld_shape_count(shape);
+    if (count < 0) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "tensor %s: the shape is too large", name);
+    }
+    if (weld_weights_find(w, name, NULL)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "tensor %s: the name is used twice", name);
+    }
+    entry added = {.name = weld_strdup(name),
+                   .tensor = {dtype, *shape, weld_alloc((size_t)count, weld_dtype_size(dtype))}};
+    if (!added.name || !added.tensor.data || !make_room(w)) {
+        weld_free(added.name);
+        weld_free(added.tensor.data);
+        return weld_fail_memory(err, name);
+    }
+    w->entries[w->count] = added;
+    *find_slot(w, name) = w->count + 1;
+    w->count++;
+    if (out) {
+        *out = added.tensor;
+    }
+    return WELD_OK;
+}
+
+size_t weld_weights_count(const weld_weights *w) {
+    return w->count;
+}
+
+const char *weld_weights_name(const weld_weights *w, size_t i) {
+    return w->entries[i].name;
+}
+
+weld_tensor weld_weights_tensor(const weld_weights *w, size_t i) {
+    return w->entries[i].tensor;
+}
+
+bool weld_weights_find(const weld_weights *w, const char *name, weld_tensor *out) {
+    size_t at = w->count ? *find_slot(w, name) : 0;
+    if (at && out) {
+        *out = w->entries[at - 1].tensor;
+    }
+    return at != 0;
+}
+
+weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_error *err) {
+    weld_weights *copy = NULL;
+    weld_status status = weld_weights_create(&copy, err);
+    for (size_t i = 0; status == WELD_OK && i < w->count; i++) {
+        const weld_tensor *from = &w->entries[i].tensor;
+        weld_tensor to;
+        status = weld_weights_add(copy, w->entries[i].name, from->dtype, &from->shape, &to, err);
+        if (status == WELD_OK) {
+            memcpy(to.data, from->data,
+                   (size_t)weld_shape_count(&from->shape) * weld_dtype_size(from->dtype));
+        }
+    }
+    if (status != WELD_OK) {
+        weld_weights_free(copy);
+        copy = NULL;
+    }
+    *out = copy;
+    return status;
+}

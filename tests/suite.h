@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 #define RUN_SUITE(name, ...)                                                                       \
-    int main(void)                                                                                 \
-    {                                                                                              \
+    int main(void) {                                                                               \
         const TTest *tests[] = {__VA_ARGS__};                                                      \
         Suite *suite = suite_create(name);                                                         \
         TCase *tcase = tcase_create(name);                                                         \

@@ -157,9 +157,9 @@ WELD_API weld_status weld_graph_init_weights(const weld_graph *g, uint64_t seed,
 typedef struct weld_session weld_session;
 
 typedef struct weld_session_options {
-    int64_t batch;  /* dim 0 of every input; 0: as the graph was built */
-    int threads;    /* 0: all that the process may use */
-    uint64_t seed;  /* of dropout and stochastic depth */
+    int64_t batch;   /* dim 0 of every input; 0: as the graph was built */
+    int threads;     /* 0: all that the process may use */
+    uint64_t seed;   /* of dropout and stochastic depth */
     const char *isa; /* NULL: the best (or WELD_ISA); "ref", "avx2", "avx512" */
 } weld_session_options;
 

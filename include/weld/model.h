@@ -33,8 +33,8 @@ WELD_API weld_status weld_model_config_named(const char *name, weld_model_config
 /* Names of the variants in order; NULL past the end. */
 WELD_API const char *weld_model_name(size_t i);
 
-/* The graph of a network on input "images" [batch, height, width, 3], normalised. Evaluation has the
- * output "logits" [batch, num_classes]; training has "logits" and, with a distillation head,
+/* The graph of a network on input "images" [batch, height, width, 3], normalised. Evaluation has
+ * the output "logits" [batch, num_classes]; training has "logits" and, with a distillation head,
  * "logits_dist", and batch norms that use and update batch statistics. Names of parameters and
  * buffers are the official ones. */
 WELD_API weld_status weld_model_build(const weld_model_config *config, bool training, int64_t batch,
@@ -50,8 +50,9 @@ WELD_API weld_model_counts weld_graph_counts(const weld_graph *g);
 
 typedef enum weld_interpolation { WELD_BICUBIC, WELD_BILINEAR } weld_interpolation;
 
-/* How an image becomes a network's input: shorter side to floor(input_size / crop_fraction) with the
- * antialiased filter, central crop to input_size, (v / 255 - mean) / std per channel (R, G, B). */
+/* How an image becomes a network's input: shorter side to floor(input_size / crop_fraction) with
+ * the antialiased filter, central crop to input_size, (v / 255 - mean) / std per channel (R, G, B).
+ */
 typedef struct weld_preprocessing {
     int input_size;
     double crop_fraction;

@@ -2,8 +2,8 @@
  *
  * Every function of the library that can fail returns a weld_status and takes a `weld_error *err`
  * as its last argument. On failure *err holds one line: what (file, line or offset), what is wrong
- * and what to do. `err` may be NULL where the caller wants the code alone. The library never prints,
- * never exits and never aborts.
+ * and what to do. `err` may be NULL where the caller wants the code alone. The library never
+ * prints, never exits and never aborts.
  */
 #ifndef WELD_STATUS_H
 #define WELD_STATUS_H
@@ -22,7 +22,7 @@ typedef enum weld_status {
     WELD_ERROR_IO = -4,       /* the operating system refused: open, read, write, rename */
     WELD_ERROR_FORMAT = -5,   /* a file is damaged, cut or not what it claims to be */
     WELD_ERROR_NOT_FOUND = -6,
-    WELD_ERROR_NUMERIC = -7,  /* a value that must be finite is not */
+    WELD_ERROR_NUMERIC = -7, /* a value that must be finite is not */
     WELD_ERROR_INTERRUPTED = -8
 } weld_status;
 

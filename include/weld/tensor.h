@@ -37,14 +37,15 @@ typedef struct weld_tensor {
     ((weld_shape){.rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),               \
                   .dim = {__VA_ARGS__}})
 
-WELD_API size_t weld_dtype_size(weld_dtype dtype);       /* bytes of one element */
-WELD_API const char *weld_dtype_name(weld_dtype dtype);  /* "f32", "f64", "bf16", "i64" */
-WELD_API int64_t weld_shape_count(const weld_shape *s);  /* product; 1 for rank 0; -1 on overflow */
+WELD_API size_t weld_dtype_size(weld_dtype dtype);      /* bytes of one element */
+WELD_API const char *weld_dtype_name(weld_dtype dtype); /* "f32", "f64", "bf16", "i64" */
+WELD_API int64_t weld_shape_count(const weld_shape *s); /* product; 1 for rank 0; -1 on overflow */
 WELD_API bool weld_shape_equal(const weld_shape *a, const weld_shape *b);
 /* "[32, 56, 56, 48]" into `text`; returns text. */
 WELD_API const char *weld_shape_text(const weld_shape *s, char *text, size_t size);
 
-/* Named tensors: the parameters and buffers of a network. Owns its memory; keeps insertion order. */
+/* Named tensors: the parameters and buffers of a network. Owns its memory; keeps insertion order.
+ */
 typedef struct weld_weights weld_weights;
 
 WELD_API weld_status weld_weights_create(weld_weights **out, weld_error *err);

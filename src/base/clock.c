@@ -4,8 +4,7 @@
 
 #include <time.h>
 
-double weld_clock(void)
-{
+double weld_clock(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;

@@ -4,8 +4,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-weld_cpu weld_cpu_features(void)
-{
+weld_cpu weld_cpu_features(void) {
     weld_cpu cpu = {0};
     __builtin_cpu_init(); /* its answers include the operating system's support */
     cpu.avx2_fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -21,8 +20,7 @@ weld_cpu weld_cpu_features(void)
     return cpu;
 }
 #else
-weld_cpu weld_cpu_features(void)
-{
+weld_cpu weld_cpu_features(void) {
     return (weld_cpu){0};
 }
 #endif

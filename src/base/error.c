@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *weld_version(void)
-{
+const char *weld_version(void) {
     return WELD_VERSION;
 }
 
-weld_status weld_fail(weld_error *err, weld_status status, const char *format, ...)
-{
+weld_status weld_fail(weld_error *err, weld_status status, const char *format, ...) {
     if (err) {
         va_list args;
         va_start(args, format);
@@ -22,13 +20,11 @@ weld_status weld_fail(weld_error *err, weld_status status, const char *format, .
     return status;
 }
 
-weld_status weld_fail_memory(weld_error *err, const char *what)
-{
+weld_status weld_fail_memory(weld_error *err, const char *what) {
     return weld_fail(err, WELD_ERROR_MEMORY, "%s: out of memory", what);
 }
 
-weld_status weld_fail_context(weld_error *err, weld_status status, const char *format, ...)
-{
+weld_status weld_fail_context(weld_error *err, weld_status status, const char *format, ...) {
     if (err) {
         char prefix[WELD_ERROR_MESSAGE_SIZE], old[WELD_ERROR_MESSAGE_SIZE];
         va_list args;

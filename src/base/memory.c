@@ -7,13 +7,11 @@
 
 static atomic_long allocations_left = -1; /* negative: never fail on purpose */
 
-void weld_memory_fail_after(long successes)
-{
+void weld_memory_fail_after(long successes) {
     atomic_store(&allocations_left, successes);
 }
 
-static bool must_fail(void)
-{
+static bool must_fail(void) {
     long left = atomic_load_explicit(&allocations_left, memory_order_relaxed);
     while (left > 0) {
         if (atomic_compare_exchange_weak(&allocations_left, &left, left - 1)) {
@@ -23,18 +21,15 @@ static bool must_fail(void)
     return left == 0;
 }
 
-bool weld_mul_size(size_t a, size_t b, size_t *out)
-{
+bool weld_mul_size(size_t a, size_t b, size_t *out) {
     return !__builtin_mul_overflow(a, b, out);
 }
 
-bool weld_add_size(size_t a, size_t b, size_t *out)
-{
+bool weld_add_size(size_t a, size_t b, size_t *out) {
     return !__builtin_add_overflow(a, b, out);
 }
 
-void *weld_alloc_raw(size_t count, size_t size)
-{
+void *weld_alloc_raw(size_t count, size_t size) {
     size_t bytes;
     if (must_fail() || !weld_mul_size(count, size, &bytes) ||
         !weld_add_size(bytes, WELD_ALIGNMENT - 1, &bytes)) {
@@ -44,8 +39,7 @@ void *weld_alloc_raw(size_t count, size_t size)
     return aligned_alloc(WELD_ALIGNMENT, bytes ? bytes : WELD_ALIGNMENT);
 }
 
-void *weld_alloc(size_t count, size_t size)
-{
+void *weld_alloc(size_t count, size_t size) {
     void *pointer = weld_alloc_raw(count, size);
     if (pointer) {
         memset(pointer, 0, count * size);
@@ -53,8 +47,7 @@ void *weld_alloc(size_t count, size_t size)
     return pointer;
 }
 
-void *weld_grow(void *old, size_t old_count, size_t new_count, size_t size)
-{
+void *weld_grow(void *old, size_t old_count, size_t new_count, size_t size) {
     void *grown = weld_alloc(new_count, size);
     if (grown && old) {
         memcpy(grown, old, (old_count < new_count ? old_count : new_count) * size);
@@ -63,8 +56,7 @@ void *weld_grow(void *old, size_t old_count, size_t new_count, size_t size)
     return grown;
 }
 
-void *weld_memdup(const void *data, size_t size)
-{
+void *weld_memdup(const void *data, size_t size) {
     void *copy = weld_alloc_raw(size, 1);
     if (copy && size) {
         memcpy(copy, data, size);
@@ -72,12 +64,10 @@ void *weld_memdup(const void *data, size_t size)
     return copy;
 }
 
-char *weld_strdup(const char *text)
-{
+char *weld_strdup(const char *text) {
     return weld_memdup(text, strlen(text) + 1);
 }
 
-void weld_free(void *pointer)
-{
+void weld_free(void *pointer) {
     free(pointer);
 }

@@ -34,11 +34,11 @@ weld_random weld_random_start(uint64_t seed, uint32_t epoch, uint64_t index,
                               weld_random_purpose purpose);
 uint32_t weld_random_u32(weld_random *r);
 uint64_t weld_random_u64(weld_random *r);
-double weld_random_uniform(weld_random *r);                       /* [0, 1), 53 bits */
+double weld_random_uniform(weld_random *r);                        /* [0, 1), 53 bits */
 double weld_random_range(weld_random *r, double low, double high); /* [low, high) */
-uint64_t weld_random_below(weld_random *r, uint64_t n);           /* 0..n-1, unbiased; n > 0 */
-double weld_random_normal(weld_random *r);                        /* mean 0, variance 1 */
-double weld_random_beta(weld_random *r, double a, double b);      /* a, b > 0 */
+uint64_t weld_random_below(weld_random *r, uint64_t n);            /* 0..n-1, unbiased; n > 0 */
+double weld_random_normal(weld_random *r);                         /* mean 0, variance 1 */
+double weld_random_beta(weld_random *r, double a, double b);       /* a, b > 0 */
 
 /* Fisher-Yates shuffle of `order[0..n)`. */
 void weld_random_shuffle(weld_random *r, int64_t *order, int64_t n);

@@ -12,14 +12,12 @@
 #include <omp.h>
 #endif
 
-static int affinity_limit(void)
-{
+static int affinity_limit(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
-static int quota_to_threads(double quota, double period)
-{
+static int quota_to_threads(double quota, double period) {
     if (quota <= 0 || period <= 0) {
         return 0;
     }
@@ -29,8 +27,7 @@ static int quota_to_threads(double quota, double period)
 }
 
 /* Version 2: the limit of a group holds for all below it, so every level up to the root counts. */
-static int cgroup2_limit(void)
-{
+static int cgroup2_limit(void) {
     char line[512], path[512] = "";
     FILE *file = fopen("/proc/self/cgroup", "r");
     if (!file) {
@@ -64,8 +61,7 @@ static int cgroup2_limit(void)
     }
 }
 
-static double read_number(const char *path)
-{
+static double read_number(const char *path) {
     double number = 0;
     FILE *file = fopen(path, "r");
     if (file) {
@@ -77,27 +73,23 @@ static double read_number(const char *path)
     return number;
 }
 
-static int cgroup_limit(void)
-{
+static int cgroup_limit(void) {
     int limit = cgroup2_limit();
     return limit ? limit
                  : quota_to_threads(read_number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"),
                                     read_number("/sys/fs/cgroup/cpu/cpu.cfs_period_us"));
 }
 
-static int omp_limit(void)
-{
+static int omp_limit(void) {
     const char *text = getenv("OMP_NUM_THREADS"); /* may be a list: the outermost level counts */
     return text && isdigit((unsigned char)*text) ? atoi(text) : 0;
 }
 
-weld_thread_limits weld_threads_limits(void)
-{
+weld_thread_limits weld_threads_limits(void) {
     return (weld_thread_limits){affinity_limit(), cgroup_limit(), omp_limit()};
 }
 
-int weld_threads_available(void)
-{
+int weld_threads_available(void) {
     weld_thread_limits l = weld_threads_limits();
     int threads = l.affinity > 0 ? l.affinity : 1;
     if (l.cgroup > 0 && l.cgroup < threads) {
@@ -109,8 +101,7 @@ int weld_threads_available(void)
     return threads;
 }
 
-void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg)
-{
+void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg) {
     if (threads <= 0) {
         threads = weld_threads_available();
     }

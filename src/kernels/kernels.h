@@ -31,8 +31,8 @@ typedef enum weld_unary {
     WELD_UNARY_COUNT
 } weld_unary;
 
-/* Where the hard functions bend the derivative is that of the outer side: hard-swish 0 at -3, 1 at 3,
- * hard-sigmoid 0 at both. */
+/* Where the hard functions bend the derivative is that of the outer side: hard-swish 0 at -3, 1 at
+ * 3, hard-sigmoid 0 at both. */
 
 /* Geometry of a sliding window over one image: h x w -> oh x ow with c channels. */
 typedef struct weld_window {
@@ -49,11 +49,13 @@ typedef struct weld_kernels {
     const char *name; /* "ref", "avx2", "avx512" */
     weld_dtype dtype;
 
-    /* --- matrix products; all matrices row-major with a leading dimension in elements ---------- */
+    /* --- matrix products; all matrices row-major with a leading dimension in elements ----------
+     */
 
     /* Elements of a packed k x n matrix. */
     size_t (*packed_size)(int64_t k, int64_t n);
-    /* Pack B[k, n] for gemm_packed; element (i, j) of B is b[i * row_stride + j * column_stride]. */
+    /* Pack B[k, n] for gemm_packed; element (i, j) of B is b[i * row_stride + j * column_stride].
+     */
     void (*pack)(int64_t k, int64_t n, const void *b, int64_t row_stride, int64_t column_stride,
                  void *packed);
     /* C[m, n] = A[m, k] B[k, n] + bias[n] (bias may be NULL), added to C where accumulate. */
@@ -69,7 +71,8 @@ typedef struct weld_kernels {
                  const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c,
                  int64_t ldc);
 
-    /* --- depthwise convolution of one image; weight in kernel layout [kh, kw, c] --------------- */
+    /* --- depthwise convolution of one image; weight in kernel layout [kh, kw, c] ---------------
+     */
 
     /* Output rows [row_begin, row_end) of y[oh, ow, c] from x[h, w, c]; bias [c] or NULL. */
     void (*depthwise)(const weld_window *g, const void *x, const void *weight, const void *bias,
@@ -81,10 +84,11 @@ typedef struct weld_kernels {
     void (*depthwise_weight_grad)(const weld_window *g, const void *x, const void *dy,
                                   int64_t row_begin, int64_t row_end, void *dweight);
 
-    /* --- rows of c channels -------------------------------------------------------------------- */
+    /* --- rows of c channels --------------------------------------------------------------------
+     */
 
-    /* mean[c] and m2[c] = sum of (x - mean)^2 of these rows, in double; must not lose accuracy where
-     * |mean| is far larger than the deviation. */
+    /* mean[c] and m2[c] = sum of (x - mean)^2 of these rows, in double; must not lose accuracy
+     * where |mean| is far larger than the deviation. */
     void (*moments)(int64_t rows, int64_t c, const void *x, double *mean, double *m2);
     /* y = x scale[c] + shift[c]; scale or shift may be NULL (1, 0); y may be x. */
     void (*affine)(int64_t rows, int64_t c, const void *x, const void *scale, const void *shift,
@@ -99,7 +103,8 @@ typedef struct weld_kernels {
     void (*affine2)(int64_t rows, int64_t c, const void *dy, const void *x, const void *a,
                     const void *b, const void *d, void *dx);
 
-    /* --- elementwise over n; the output may be any of the inputs ------------------------------- */
+    /* --- elementwise over n; the output may be any of the inputs -------------------------------
+     */
 
     void (*unary)(weld_unary f, int64_t n, const void *x, void *y);
     void (*unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
@@ -112,7 +117,8 @@ typedef struct weld_kernels {
     /* Index of the first element that is infinite or NaN, -1 where there is none. */
     int64_t (*first_not_finite)(int64_t n, const void *x);
 
-    /* --- rows of n, normalised or compared along the row --------------------------------------- */
+    /* --- rows of n, normalised or compared along the row ---------------------------------------
+     */
 
     void (*softmax)(int64_t rows, int64_t n, const void *x, void *y); /* y may be x */
     /* dx = y (dy - sum_j dy_j y_j); dx may be dy. */
@@ -131,9 +137,11 @@ typedef struct weld_kernels {
     void (*cross_entropy_grad)(int64_t rows, int64_t n, const void *x, const void *target,
                                double smoothing, const void *dloss, void *dx);
 
-    /* --- windows of one image ------------------------------------------------------------------ */
+    /* --- windows of one image ------------------------------------------------------------------
+     */
 
-    /* Output rows [row_begin, row_end) of the maximum; positions in the padding do not take part. */
+    /* Output rows [row_begin, row_end) of the maximum; positions in the padding do not take part.
+     */
     void (*max_pool)(const weld_window *g, const void *x, int64_t row_begin, int64_t row_end,
                      void *y);
     /* dx[h, w, c] of the whole image, overwritten: dy goes to the first maximum of its window in
@@ -150,7 +158,8 @@ typedef struct weld_kernels {
 
 /* The table for a dtype: for WELD_F64 the reference; for WELD_F32 that of `isa` ("ref", "avx2",
  * "avx512"), or for NULL that of the environment's WELD_ISA, or the best that the cpu can run.
- * A name that is unknown, or that this cpu or this build cannot run, is an error saying which can. */
+ * A name that is unknown, or that this cpu or this build cannot run, is an error saying which can.
+ */
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err);
 

@@ -3,8 +3,7 @@
 #include "base/memory.h"
 #include "suite.h"
 
-START_TEST(sizes_that_overflow_are_refused)
-{
+START_TEST(sizes_that_overflow_are_refused) {
     ck_assert_ptr_null(weld_alloc(SIZE_MAX / 2, 3));
     ck_assert_ptr_null(weld_alloc(SIZE_MAX, 1));
     size_t out;
@@ -12,8 +11,7 @@ START_TEST(sizes_that_overflow_are_refused)
 }
 END_TEST
 
-START_TEST(memory_is_aligned_zeroed_and_never_null_for_nothing)
-{
+START_TEST(memory_is_aligned_zeroed_and_never_null_for_nothing) {
     unsigned char *p = weld_alloc(100, 1), *q = weld_alloc(0, 8);
     ck_assert_ptr_nonnull(p);
     ck_assert_ptr_nonnull(q);
@@ -27,8 +25,7 @@ START_TEST(memory_is_aligned_zeroed_and_never_null_for_nothing)
 }
 END_TEST
 
-START_TEST(growing_keeps_what_was_there)
-{
+START_TEST(growing_keeps_what_was_there) {
     int *p = weld_alloc(2, sizeof *p);
     p[0] = 4;
     p[1] = 5;
@@ -40,8 +37,7 @@ START_TEST(growing_keeps_what_was_there)
 }
 END_TEST
 
-START_TEST(allocations_fail_when_told_to)
-{
+START_TEST(allocations_fail_when_told_to) {
     weld_memory_fail_after(1);
     void *p = weld_alloc(1, 1);
     ck_assert_ptr_nonnull(p);

@@ -4,8 +4,7 @@
 #include "suite.h"
 
 /* Known answers of the Random123 distribution for philox4x32-10. */
-START_TEST(philox_gives_the_published_answers)
-{
+START_TEST(philox_gives_the_published_answers) {
     uint32_t out[4];
     weld_philox((uint32_t[4]){0}, (uint32_t[2]){0}, out);
     ck_assert_uint_eq(out[0], 0x6627e8d5);
@@ -21,8 +20,7 @@ START_TEST(philox_gives_the_published_answers)
 }
 END_TEST
 
-START_TEST(streams_differ_by_each_of_their_names)
-{
+START_TEST(streams_differ_by_each_of_their_names) {
     weld_random base = weld_random_start(1, 2, 3, WELD_RANDOM_AUGMENT);
     weld_random other[] = {weld_random_start(2, 2, 3, WELD_RANDOM_AUGMENT),
                            weld_random_start(1, 3, 3, WELD_RANDOM_AUGMENT),
@@ -37,8 +35,7 @@ START_TEST(streams_differ_by_each_of_their_names)
 }
 END_TEST
 
-START_TEST(distributions_have_their_moments)
-{
+START_TEST(distributions_have_their_moments) {
     weld_random r = weld_random_start(7, 0, 0, WELD_RANDOM_TEST);
     const int n = 200000;
     double u = 0, z = 0, zz = 0, b = 0, bb = 0;
@@ -60,8 +57,7 @@ START_TEST(distributions_have_their_moments)
 }
 END_TEST
 
-START_TEST(a_shuffle_is_a_permutation)
-{
+START_TEST(a_shuffle_is_a_permutation) {
     int64_t order[1000];
     int seen[1000] = {0};
     int moved = 0;

@@ -6,15 +6,13 @@
 #include "base/threads.h"
 #include "suite.h"
 
-static void count_item(void *arg, int64_t item, int thread)
-{
+static void count_item(void *arg, int64_t item, int thread) {
     ck_assert_int_ge(thread, 0);
     ck_assert_int_lt(thread, 3);
     atomic_fetch_add((atomic_int *)arg + item, 1);
 }
 
-START_TEST(every_item_runs_once)
-{
+START_TEST(every_item_runs_once) {
     static atomic_int seen[1000];
     weld_parallel(3, 1000, count_item, seen);
     for (int i = 0; i < 1000; i++) {
@@ -23,8 +21,7 @@ START_TEST(every_item_runs_once)
 }
 END_TEST
 
-START_TEST(the_budget_honours_affinity_and_environment)
-{
+START_TEST(the_budget_honours_affinity_and_environment) {
     unsetenv("OMP_NUM_THREADS");
     int all = weld_threads_available();
     ck_assert_int_ge(all, 1);

@@ -1,0 +1,73 @@
+/* Packed data sets: all images of a data set in one HDF5 file.
+ *
+ * The file, for readers other than weld (h5py, h5dump):
+ *
+ *   /images              u8 [bytes]      every sample's bytes, one after the other (contiguous)
+ *   /offsets             u64 [n + 1]     sample i is images[offsets[i] .. offsets[i + 1])
+ *   /labels              i32 [n]         0 .. classes - 1
+ *   /crc32               u32 [n]         CRC-32 (zlib's) of every sample's bytes
+ *   /names               u8 [...]        names of the samples, each ended by a zero byte
+ *   /name_offsets        u64 [n + 1]     name i begins at names[name_offsets[i]]
+ *   /class_names         u8 [...]        likewise for the classes
+ *   /class_name_offsets  u64 [classes + 1]
+ *   attributes of /      version (1), height, width, channels (0, 0, 0: samples are JPEG or PNG
+ *                        files as they were; else raw pixels, row-major, channels 1 or 3)
+ *
+ * /images may be longer than offsets[n] (it has at least 64 KiB); the rest is unused. In front of
+ * the HDF5 data stands a user block of 512 bytes with a magic, the file's length, where /images
+ * lies, and a checksum (XXH3) of everything else: so a cut or damaged file is refused when it is
+ * opened, and a damaged image when it is read. Integers are little-endian.
+ *
+ * Reading a sample is one positioned read and a CRC; HDF5 itself is used only to open and write.
+ */
+#ifndef WELD_FORMATS_PACKED_H
+#define WELD_FORMATS_PACKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weld/status.h"
+
+/* height 0: samples are image files; otherwise each is height * width * channels raw bytes. */
+typedef struct weld_packed_layout {
+    int height, width, channels;
+} weld_packed_layout;
+
+typedef struct weld_packed weld_packed;
+
+/* Does the file begin as one of ours? For choosing how to open a path; never fails. */
+bool weld_packed_is(const char *path);
+
+/* Open for reading. Errors: WELD_ERROR_IO, WELD_ERROR_FORMAT (not such a file, cut, damaged). */
+weld_status weld_packed_open(const char *path, weld_packed **out, weld_error *err);
+void weld_packed_close(weld_packed *p); /* accepts NULL */
+
+weld_packed_layout weld_packed_get_layout(const weld_packed *p);
+int64_t weld_packed_count(const weld_packed *p);
+int weld_packed_class_count(const weld_packed *p);
+const char *weld_packed_class_name(const weld_packed *p, int i);
+const char *weld_packed_name(const weld_packed *p, int64_t i);
+int weld_packed_label(const weld_packed *p, int64_t i);
+size_t weld_packed_size(const weld_packed *p, int64_t i); /* bytes of sample i */
+
+/* Read sample i into `buffer` of weld_packed_size(p, i) bytes and check its CRC. May be called from
+ * several threads at once. The message of an error names the file and the sample. */
+weld_status weld_packed_read(const weld_packed *p, int64_t i, void *buffer, weld_error *err);
+
+typedef struct weld_packed_writer weld_packed_writer;
+
+/* Begin a packed data set. Image bytes go to disk as they come, into a file with a temporary name
+ * beside `path`; weld_packed_writer_finish gives it its name. */
+weld_status weld_packed_writer_create(const char *path, weld_packed_layout layout,
+                                      const char *const *class_names, int class_count,
+                                      weld_packed_writer **out, weld_error *err);
+/* Append a sample; for raw layouts `size` must be height * width * channels. */
+weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, size_t size, int label,
+                                   const char *name, weld_error *err);
+/* Write the tables, sync, rename to `path`. The writer must be freed afterwards all the same. */
+weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err);
+/* Removes the temporary file unless the writer was finished. Accepts NULL. */
+void weld_packed_writer_free(weld_packed_writer *w);
+
+#endif

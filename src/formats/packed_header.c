@@ -1,0 +1,124 @@
+/* The user block of a packed data set; see packed_header.h. */
+#include "formats/packed_header.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/* As PNG's: line ends and a control byte show a file that was transferred as text. */
+static const unsigned char magic[16] = "weld-pack1\r\n\x1a\n";
+
+enum {
+    FIELDS_AT = 16, /* five integers in the order of the struct */
+    OWN_CHECKSUM_AT = WELD_PACKED_HEADER_SIZE - 8
+};
+
+static void put_u64(unsigned char *at, uint64_t value) {
+    for (int i = 0; i < 8; i++) {
+        at[i] = (unsigned char)(value >> (8 * i));
+    }
+}
+
+static uint64_t get_u64(const unsigned char *at) {
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++) {
+        value |= (uint64_t)at[i] << (8 * i);
+    }
+    return value;
+}
+
+void weld_packed_header_encode(const weld_packed_header *h,
+                               unsigned char block[WELD_PACKED_HEADER_SIZE]) {
+    memset(block, 0, WELD_PACKED_HEADER_SIZE);
+    memcpy(block, magic, sizeof magic);
+    unsigned char *at = block + FIELDS_AT;
+    put_u64(at, h->file_length);
+    put_u64(at + 8, h->images_offset);
+    put_u64(at + 16, h->images_size);
+    put_u64(at + 24, h->count);
+    put_u64(at + 32, h->checksum);
+    put_u64(block + OWN_CHECKSUM_AT, XXH3_64bits(block, OWN_CHECKSUM_AT));
+}
+
+weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEADER_SIZE],
+                                      const char *path, weld_packed_header *out, weld_error *err) {
+    if (memcmp(block, magic, sizeof magic) != 0) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: not a packed data set: make one with weld pack", path);
+    }
+    if (get_u64(block + OWN_CHECKSUM_AT) != XXH3_64bits(block, OWN_CHECKSUM_AT)) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: damaged: checksum of the first %d bytes is wrong: pack it again",
+                         path, WELD_PACKED_HEADER_SIZE);
+    }
+    const unsigned char *at = block + FIELDS_AT;
+    *out = (weld_packed_header){.file_length = get_u64(at),
+                                .images_offset = get_u64(at + 8),
+                                .images_size = get_u64(at + 16),
+                                .count = get_u64(at + 24),
+                                .checksum = get_u64(at + 32)};
+    return WELD_OK;
+}
+
+weld_status weld_packed_pread(int fd, void *buffer, size_t size, uint64_t offset, const char *path,
+                              weld_error *err) {
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
+        if (got == 0) {
+            return weld_fail(err, WELD_ERROR_FORMAT,
+                             "%s: cut: ends at byte %llu where %zu bytes more were expected", path,
+                             (unsigned long long)(offset + done), size - done);
+        }
+        if (got < 0 && errno != EINTR) {
+            return weld_fail(err, WELD_ERROR_IO, "%s: cannot read at byte %llu: %s", path,
+                             (unsigned long long)(offset + done), strerror(errno));
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return WELD_OK;
+}
+
+static weld_status hash_range(XXH3_state_t *state, int fd, uint64_t begin, uint64_t end,
+                              unsigned char *chunk, size_t chunk_size, const char *path,
+                              weld_error *err) {
+    while (begin < end) {
+        size_t size = end - begin < chunk_size ? (size_t)(end - begin) : chunk_size;
+        weld_status status = weld_packed_pread(fd, chunk, size, begin, path, err);
+        if (status) {
+            return status;
+        }
+        XXH3_64bits_update(state, chunk, size);
+        begin += size;
+    }
+    return WELD_OK;
+}
+
+weld_status weld_packed_checksum(int fd, const weld_packed_header *h, const char *path,
+                                 uint64_t *out, weld_error *err) {
+    const size_t chunk_size = (size_t)1 << 20;
+    XXH3_state_t *state = XXH3_createState();
+    unsigned char *chunk = weld_alloc_raw(chunk_size, 1);
+    weld_status status = WELD_OK;
+    if (!state || !chunk) {
+        status = weld_fail_memory(err, path);
+        goto done;
+    }
+    XXH3_64bits_reset(state);
+    status = hash_range(state, fd, WELD_PACKED_HEADER_SIZE, h->images_offset, chunk, chunk_size,
+                        path, err);
+    if (!status) {
+        status = hash_range(state, fd, h->images_offset + h->images_size, h->file_length, chunk,
+                            chunk_size, path, err);
+    }
+    *out = XXH3_64bits_digest(state);
+done:
+    weld_free(chunk);
+    XXH3_freeState(state);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* The user block of a packed data set (packed.h): what its reader and its writer share. */
+#ifndef WELD_FORMATS_PACKED_HEADER_H
+#define WELD_FORMATS_PACKED_HEADER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weld/status.h"
+
+#define WELD_PACKED_HEADER_SIZE 512
+#define WELD_PACKED_VERSION 1
+
+typedef struct weld_packed_header {
+    uint64_t file_length;
+    uint64_t images_offset; /* from the beginning of the file */
+    uint64_t images_size;
+    uint64_t count;    /* samples */
+    uint64_t checksum; /* weld_packed_checksum of the file */
+} weld_packed_header;
+
+void weld_packed_header_encode(const weld_packed_header *h,
+                               unsigned char block[WELD_PACKED_HEADER_SIZE]);
+/* Checks magic and the block's own checksum. `path` is for the message. */
+weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEADER_SIZE],
+                                      const char *path, weld_packed_header *out, weld_error *err);
+
+/* XXH3 of all bytes between the user block and the file's end that are not image bytes. The
+ * header's lengths must have been checked against each other. */
+weld_status weld_packed_checksum(int fd, const weld_packed_header *h, const char *path,
+                                 uint64_t *out, weld_error *err);
+
+/* Read exactly `size` bytes at `offset`; a file that ends earlier is WELD_ERROR_FORMAT. */
+weld_status weld_packed_pread(int fd, void *buffer, size_t size, uint64_t offset, const char *path,
+                              weld_error *err);
+
+#endif

@@ -1,0 +1,386 @@
+/* Writing packed data sets; see packed.h.
+ *
+ * How image bytes of unknown total size get into one contiguous dataset without passing through
+ * memory or a second file: they are written by plain writes to the place where HDF5 will put the
+ * dataset, and the dataset is created over them at the end, allocated but never filled. Where that
+ * place is, HDF5 is asked at the beginning, on a trial file: with an alignment set, it is the first
+ * aligned address behind the file's few bytes of structure, whatever the size. */
+#define _GNU_SOURCE
+#include "formats/packed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/hdf5_lock.h"
+#include "formats/packed_header.h"
+
+enum {
+    IMAGES_ALIGNMENT = 64 << 10, /* and the least size of /images, so that alignment applies */
+    STRUCTURE_RESERVE = 1 << 20  /* more than all of HDF5's own headers */
+};
+
+/* A growing array of fixed-size elements. */
+typedef struct table {
+    void *data;
+    size_t count, capacity, element;
+} table;
+
+struct weld_packed_writer {
+    char *path, *temporary;
+    int fd;
+    bool finished, failed;
+    weld_packed_layout layout;
+    int class_count;
+    uint64_t images_offset, images_size;
+    table offsets, labels, crc, names, name_offsets, class_names, class_name_offsets;
+};
+
+static bool table_append(table *t, const void *elements, size_t count) {
+    size_t needed;
+    if (!weld_add_size(t->count, count, &needed)) {
+        return false;
+    }
+    if (needed > t->capacity) {
+        size_t capacity = t->capacity ? t->capacity : 64;
+        while (capacity < needed) {
+            capacity += capacity / 2;
+        }
+        void *grown = weld_grow(t->data, t->count, capacity, t->element);
+        if (!grown) {
+            return false;
+        }
+        t->data = grown;
+        t->capacity = capacity;
+    }
+    memcpy((char *)t->data + t->count * t->element, elements, count * t->element);
+    t->count = needed;
+    return true;
+}
+
+static bool append_u64(table *t, uint64_t value) {
+    return table_append(t, &value, 1);
+}
+
+static bool append_name(table *blob, table *offsets, const char *name) {
+    return table_append(blob, name, strlen(name) + 1) && append_u64(offsets, blob->count);
+}
+
+static weld_status cannot_write(const weld_packed_writer *w, int code, weld_error *err) {
+    return weld_fail(err, WELD_ERROR_IO, "%s: cannot write %s: %s: nothing was kept", w->path,
+                     w->temporary, strerror(code));
+}
+
+static weld_status write_at(const weld_packed_writer *w, const void *bytes, size_t size,
+                            uint64_t offset, weld_error *err) {
+    size_t done = 0;
+    while (done < size) {
+        ssize_t put =
+            pwrite(w->fd, (const char *)bytes + done, size - done, (off_t)(offset + done));
+        if (put < 0 && errno != EINTR) {
+            return cannot_write(w, errno, err);
+        }
+        done += put > 0 ? (size_t)put : 0;
+    }
+    return WELD_OK;
+}
+
+/* --- HDF5; every function below is called with HDF5 locked. ------------------------------------
+ */
+
+static bool create_file(const char *path) {
+    hid_t plan = H5Pcreate(H5P_FILE_CREATE);
+    bool ok = plan >= 0 && H5Pset_userblock(plan, WELD_PACKED_HEADER_SIZE) >= 0;
+    hid_t file = ok ? H5Fcreate(path, H5F_ACC_TRUNC, plan, H5P_DEFAULT) : H5I_INVALID_HID;
+    ok = file >= 0 && H5Fclose(file) >= 0;
+    if (plan >= 0) {
+        H5Pclose(plan);
+    }
+    return ok;
+}
+
+static hid_t open_aligned(const char *path) {
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    hid_t file = H5I_INVALID_HID;
+    if (access >= 0) {
+        if (H5Pset_alignment(access, IMAGES_ALIGNMENT, IMAGES_ALIGNMENT) >= 0) {
+            file = H5Fopen(path, H5F_ACC_RDWR, access);
+        }
+        H5Pclose(access);
+    }
+    return file;
+}
+
+/* Allocate /images without writing to it. *offset: where it lies. */
+static bool create_images(hid_t file, uint64_t bytes, uint64_t *offset) {
+    hsize_t length = bytes;
+    hid_t plan = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, &length, NULL);
+    hid_t set = H5I_INVALID_HID;
+    if (plan >= 0 && space >= 0 && H5Pset_layout(plan, H5D_CONTIGUOUS) >= 0 &&
+        H5Pset_alloc_time(plan, H5D_ALLOC_TIME_EARLY) >= 0 &&
+        H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER) >= 0) {
+        set = H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, plan, H5P_DEFAULT);
+    }
+    haddr_t at = set >= 0 ? H5Dget_offset(set) : HADDR_UNDEF;
+    *offset = at;
+    if (set >= 0) {
+        H5Dclose(set);
+    }
+    H5Sclose(space);
+    H5Pclose(plan);
+    return at != HADDR_UNDEF;
+}
+
+/* Where /images will lie in a file made the way finish makes it. */
+static bool find_images_offset(const char *path, uint64_t *offset) {
+    hid_t file = create_file(path) ? open_aligned(path) : H5I_INVALID_HID;
+    bool ok = file >= 0 && create_images(file, IMAGES_ALIGNMENT, offset);
+    ok = file >= 0 && H5Fclose(file) >= 0 && ok;
+    return ok && create_file(path);
+}
+
+static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native, const table *t) {
+    hsize_t length = t->count;
+    hid_t space = H5Screate_simple(1, &length, NULL);
+    hid_t set = space >= 0
+                    ? H5Dcreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)
+                    : H5I_INVALID_HID;
+    bool ok = set >= 0 && H5Dwrite(set, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0;
+    if (set >= 0) {
+        ok = H5Dclose(set) >= 0 && ok;
+    }
+    H5Sclose(space);
+    return ok;
+}
+
+static bool write_attribute(hid_t file, const char *name, int value) {
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate2(file, name, H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    bool ok = attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT, &value) >= 0;
+    if (attribute >= 0) {
+        H5Aclose(attribute);
+    }
+    H5Sclose(space);
+    return ok;
+}
+
+static bool write_hdf5(const weld_packed_writer *w) {
+    uint64_t at = 0;
+    hid_t file = open_aligned(w->temporary);
+    bool ok =
+        file >= 0 && create_images(file, w->images_size, &at) && at == w->images_offset &&
+        write_attribute(file, "version", WELD_PACKED_VERSION) &&
+        write_attribute(file, "height", w->layout.height) &&
+        write_attribute(file, "width", w->layout.width) &&
+        write_attribute(file, "channels", w->layout.channels) &&
+        write_table(file, "offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->offsets) &&
+        write_table(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, &w->labels) &&
+        write_table(file, "crc32", H5T_STD_U32LE, H5T_NATIVE_UINT32, &w->crc) &&
+        write_table(file, "names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->names) &&
+        write_table(file, "name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->name_offsets) &&
+        write_table(file, "class_names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->class_names) &&
+        write_table(file, "class_name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64,
+                    &w->class_name_offsets);
+    return file >= 0 && H5Fclose(file) >= 0 && ok;
+}
+
+/* --- The writer --------------------------------------------------------------------------------
+ */
+
+static size_t table_bytes(const table *t) {
+    return t->count * t->element;
+}
+
+/* Claim the room from `offset` on for what HDF5 will write: a full disk is found here, by an error
+ * that can be reported, and not inside HDF5, which cannot close a file that it cannot write. */
+static weld_status reserve(const weld_packed_writer *w, uint64_t offset, weld_error *err) {
+    size_t tables = table_bytes(&w->offsets) + table_bytes(&w->labels) + table_bytes(&w->crc) +
+                    table_bytes(&w->names) + table_bytes(&w->name_offsets) +
+                    table_bytes(&w->class_names) + table_bytes(&w->class_name_offsets);
+    int code = posix_fallocate(w->fd, (off_t)offset, (off_t)(tables + STRUCTURE_RESERVE));
+    return code ? cannot_write(w, code, err) : WELD_OK;
+}
+
+static weld_status open_temporary(weld_packed_writer *w, weld_error *err) {
+    size_t size = strlen(w->path) + 32;
+    w->temporary = weld_alloc(size, 1);
+    if (!w->temporary) {
+        return weld_fail_memory(err, w->path);
+    }
+    snprintf(w->temporary, size, "%s.partial-%ld", w->path, (long)getpid());
+    w->fd = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        weld_status status = cannot_write(w, errno, err);
+        weld_free(w->temporary); /* not ours to remove */
+        w->temporary = NULL;
+        return status;
+    }
+    weld_status room = reserve(w, 0, err);
+    if (room) {
+        return room;
+    }
+    weld_hdf5_lock();
+    bool ok = find_images_offset(w->temporary, &w->images_offset);
+    weld_hdf5_unlock();
+    return ok ? WELD_OK
+              : weld_fail(err, WELD_ERROR_IO, "%s: cannot write %s as HDF5: is the disk full?",
+                          w->path, w->temporary);
+}
+
+static weld_status check_arguments(const char *path, weld_packed_layout layout, int class_count,
+                                   weld_error *err) {
+    bool encoded = layout.height == 0 && layout.width == 0 && layout.channels == 0;
+    bool raw =
+        layout.height > 0 && layout.width > 0 && (layout.channels == 1 || layout.channels == 3);
+    if ((!encoded && !raw) || class_count < 1) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: cannot pack %d classes of images of %d x %d x %d", path, class_count,
+                         layout.height, layout.width, layout.channels);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_packed_writer_create(const char *path, weld_packed_layout layout,
+                                      const char *const *class_names, int class_count,
+                                      weld_packed_writer **out, weld_error *err) {
+    weld_status status = check_arguments(path, layout, class_count, err);
+    if (status) {
+        return status;
+    }
+    weld_packed_writer *w = weld_alloc(1, sizeof *w);
+    if (!w) {
+        return weld_fail_memory(err, path);
+    }
+    w->fd = -1;
+    w->layout = layout;
+    w->class_count = class_count;
+    w->offsets.element = w->name_offsets.element = w->class_name_offsets.element = sizeof(uint64_t);
+    w->labels.element = w->crc.element = sizeof(uint32_t);
+    w->names.element = w->class_names.element = 1;
+    w->path = weld_strdup(path);
+    bool ok = w->path && append_u64(&w->offsets, 0) && append_u64(&w->name_offsets, 0) &&
+              append_u64(&w->class_name_offsets, 0);
+    for (int i = 0; ok && i < class_count; i++) {
+        ok = append_name(&w->class_names, &w->class_name_offsets, class_names[i]);
+    }
+    status = ok ? open_temporary(w, err) : weld_fail_memory(err, path);
+    if (status) {
+        weld_packed_writer_free(w);
+        return status;
+    }
+    *out = w;
+    return WELD_OK;
+}
+
+weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, size_t size, int label,
+                                   const char *name, weld_error *err) {
+    size_t raw = (size_t)w->layout.height * (size_t)w->layout.width * (size_t)w->layout.channels;
+    if (label < 0 || label >= w->class_count || (raw && size != raw) || w->failed) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: cannot pack %s: label %d of %d, %zu bytes, or an earlier failure",
+                         w->path, name, label, w->class_count, size);
+    }
+    weld_status status = write_at(w, bytes, size, w->images_offset + w->images_size, err);
+    if (!status) {
+        int32_t stored_label = label;
+        uint32_t crc = (uint32_t)crc32_z(0, bytes, size);
+        w->images_size += size;
+        if (!append_u64(&w->offsets, w->images_size) ||
+            !table_append(&w->labels, &stored_label, 1) || !table_append(&w->crc, &crc, 1) ||
+            !append_name(&w->names, &w->name_offsets, name)) {
+            status = weld_fail_memory(err, w->path);
+        }
+    }
+    w->failed = status != WELD_OK; /* the tables may now differ in length */
+    return status;
+}
+
+static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
+    struct stat info;
+    if (fstat(w->fd, &info) != 0) {
+        return cannot_write(w, errno, err);
+    }
+    weld_packed_header header = {.file_length = (uint64_t)info.st_size,
+                                 .images_offset = w->images_offset,
+                                 .images_size = w->images_size,
+                                 .count = w->labels.count};
+    unsigned char block[WELD_PACKED_HEADER_SIZE];
+    weld_status status = weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err);
+    if (status) {
+        return status;
+    }
+    weld_packed_header_encode(&header, block);
+    return write_at(w, block, sizeof block, 0, err);
+}
+
+static void sync_folder_of(const char *path) {
+    char *copy = weld_strdup(path);
+    if (copy) {
+        int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0) {
+            fsync(fd);
+            close(fd);
+        }
+        weld_free(copy);
+    }
+}
+
+weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
+    if (w->failed || w->finished || w->labels.count == 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: no image could be packed: nothing was written", w->path);
+    }
+    w->failed = true;
+    if (w->images_size < IMAGES_ALIGNMENT) {
+        w->images_size = IMAGES_ALIGNMENT;
+    }
+    weld_status status = reserve(w, w->images_offset + w->images_size, err);
+    if (status) {
+        return status;
+    }
+    weld_hdf5_lock();
+    bool ok = write_hdf5(w);
+    weld_hdf5_unlock();
+    if (!ok) {
+        return weld_fail(err, WELD_ERROR_IO,
+                         "%s: HDF5 could not write its tables: is the disk full?", w->path);
+    }
+    status = write_header(w, err);
+    if (!status && (fsync(w->fd) != 0 || rename(w->temporary, w->path) != 0)) {
+        status = cannot_write(w, errno, err);
+    }
+    if (!status) {
+        w->finished = true;
+        sync_folder_of(w->path);
+    }
+    return status;
+}
+
+void weld_packed_writer_free(weld_packed_writer *w) {
+    if (!w) {
+        return;
+    }
+    if (w->fd >= 0) {
+        close(w->fd);
+    }
+    if (w->temporary && !w->finished) {
+        unlink(w->temporary);
+    }
+    table *tables[] = {
+        &w->offsets,           &w->labels, &w->crc, &w->names, &w->name_offsets, &w->class_names,
+        &w->class_name_offsets};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        weld_free(tables[i]->data);
+    }
+    weld_free(w->path);
+    weld_free(w->temporary);
+    weld_free(w);
+}

@@ -49,6 +49,14 @@ int64_t weld_rows(const weld_tensor *t) {
     return rows;
 }
 
+int64_t weld_strip(const weld_tensor *t, int axis) {
+    int64_t count = 1;
+    for (int i = axis; i < t->shape.rank; i++) {
+        count *= t->shape.dim[i];
+    }
+    return count;
+}
+
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                             weld_error *err) {
     (void)node;
@@ -76,6 +84,15 @@ weld_status weld_expect_rank(const weld_tensor *t, int rank, const char *what, c
         char found[128];
         return weld_fail(err, WELD_ERROR_SHAPE, "%s must be %s, is %s", what, layout,
                          weld_shape_text(&t->shape, found, sizeof found));
+    }
+    return WELD_OK;
+}
+
+weld_status weld_expect_axis(const weld_tensor *x, int axis, weld_error *err) {
+    if (axis < 0 || axis >= x->shape.rank) {
+        char found[128];
+        return weld_fail(err, WELD_ERROR_SHAPE, "x %s has no axis %d: they count from 0",
+                         weld_shape_text(&x->shape, found, sizeof found), axis);
     }
     return WELD_OK;
 }

@@ -75,6 +75,10 @@ static inline void weld_set(weld_dtype dtype, void *data, int64_t i, double valu
 int64_t weld_channels(const weld_tensor *t);
 int64_t weld_rows(const weld_tensor *t);
 
+/* Elements of dimension `axis` and all after it: a tensor seen as strips, one for each index of the
+ * dimensions before. */
+int64_t weld_strip(const weld_tensor *t, int axis);
+
 /* Shape rules in common. */
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                             weld_error *err); /* out[0] is like in[0] */
@@ -84,5 +88,7 @@ weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape
 /* An error unless t has this rank; `what` names it, `layout` says what was hoped for. */
 weld_status weld_expect_rank(const weld_tensor *t, int rank, const char *what, const char *layout,
                              weld_error *err);
+/* An error unless x has this axis. */
+weld_status weld_expect_axis(const weld_tensor *x, int axis, weld_error *err);
 
 #endif

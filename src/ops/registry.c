@@ -5,7 +5,24 @@
 
 static const weld_op *const all[] = {
     &weld_op_add,
+    &weld_op_attention,
+    &weld_op_attention_grad,
+    &weld_op_concat,
+    &weld_op_dropout,
     &weld_op_fill,
+    &weld_op_layer_norm,
+    &weld_op_layer_norm_grad,
+    &weld_op_max_pool,
+    &weld_op_max_pool_grad,
+    &weld_op_permute,
+    &weld_op_relative_position_bias,
+    &weld_op_relative_position_bias_grad,
+    &weld_op_reshape,
+    &weld_op_slice,
+    &weld_op_slice_grad,
+    &weld_op_softmax,
+    &weld_op_softmax_grad,
+    &weld_op_stochastic_depth,
 };
 
 const weld_op *weld_op_find(const char *name) {

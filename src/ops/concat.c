@@ -1,0 +1,85 @@
+/* Tensors one after the other along an axis; all other dimensions are equal. */
+#include "ops/ops.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    int axis = node->attributes.axis;
+    weld_status status = weld_expect_axis(&in[0], axis, err);
+    if (status) {
+        return status;
+    }
+    weld_shape shape = in[0].shape;
+    int64_t total = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "input %d", i);
+        shape.dim[axis] = in[i].shape.rank > axis ? in[i].shape.dim[axis] : 1;
+        status = weld_expect(&in[i], in[0].dtype, shape, name, err);
+        if (status) {
+            return status;
+        }
+        total += shape.dim[axis];
+    }
+    shape.dim[axis] = total;
+    out[0].dtype = in[0].dtype;
+    out[0].shape = shape;
+    return WELD_OK;
+}
+
+/* Rows [begin, end): what each input has under one index of the dimensions before the axis. */
+static void join_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int axis = run->node->attributes.axis;
+    for (int64_t row = begin; row < end; row++) {
+        char *to = weld_at(&run->out[0], row * weld_strip(&run->out[0], axis));
+        for (int i = 0; i < run->node->input_count; i++) {
+            int64_t count = weld_strip(&run->in[i], axis);
+            size_t bytes = (size_t)count * weld_dtype_size(run->in[i].dtype);
+            memcpy(to, weld_at(&run->in[i], row * count), bytes);
+            to += bytes;
+        }
+    }
+}
+
+static void run(const weld_run *run) {
+    int64_t count = weld_shape_count(&run->out[0].shape);
+    int64_t strip = weld_strip(&run->out[0], run->node->attributes.axis);
+    weld_run_pieces(run, count / strip,
+                    strip < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / strip : 1, join_rows);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    int axis = node->attributes.axis;
+    int64_t begin = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        int64_t end = begin + node->inputs[i]->shape.dim[axis];
+        if (wanted[i]) {
+            dx[i] = weld_slice(g, dy[0], axis, begin, end);
+        }
+        begin = end;
+    }
+}
+
+const weld_op weld_op_concat = {
+    .name = "concat",
+    .min_inputs = 1,
+    .max_inputs = -1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_AXIS,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+weld_value *weld_concat(weld_graph *g, weld_value *const *x, size_t count, int axis) {
+    if (count > 1 << 20) {
+        return weld_graph_fail(g, WELD_ERROR_ARGUMENT, "concat: %zu inputs are too many", count);
+    }
+    return weld_graph_node(g, &weld_op_concat, &(weld_attributes){.axis = axis}, x, (int)count,
+                           (int)count);
+}

@@ -1,0 +1,147 @@
+/* Layer norm over the last dimension (Ba, Kiros, Hinton 2016), and its gradient.
+ *
+ *     layer_norm       x [..., c], weight [c], bias [c] -> y [..., c], mean [...], rstd [...]
+ *     layer_norm_grad  x, weight, mean, rstd, dy -> dx [..., c], dweight [c], dbias [c]
+ */
+#include "ops/ops.h"
+
+#include "base/error.h"
+#include "base/threads.h"
+
+static int64_t max64(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+static int64_t rows_per_piece(int64_t c) {
+    return max64(1, WELD_PIECE_ELEMENTS / c);
+}
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    (void)node;
+    const weld_tensor *x = &in[0];
+    if (x->shape.rank < 2) {
+        char text[128];
+        return weld_fail(err, WELD_ERROR_SHAPE, "x must be [batch, ..., channels], is %s",
+                         weld_shape_text(&x->shape, text, sizeof text));
+    }
+    weld_shape vector = WELD_SHAPE(weld_channels(x));
+    weld_status status = weld_expect(&in[1], x->dtype, vector, "weight", err);
+    if (status == WELD_OK) {
+        status = weld_expect(&in[2], x->dtype, vector, "bias", err);
+    }
+    weld_shape per_row = x->shape;
+    per_row.dim[--per_row.rank] = 0;
+    for (int i = 0; i < 3; i++) {
+        out[i].dtype = x->dtype;
+        out[i].shape = i == 0 ? x->shape : per_row;
+    }
+    return status;
+}
+
+static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    const weld_tensor *in = run->in, *out = run->out;
+    int64_t c = weld_channels(&in[0]);
+    run->kernels->layer_norm(end - begin, c, weld_at(&in[0], begin * c), in[1].data, in[2].data,
+                             run->node->attributes.eps, weld_at(&out[0], begin * c),
+                             weld_at(&out[1], begin), weld_at(&out[2], begin));
+}
+
+static void run(const weld_run *run) {
+    const weld_tensor *x = &run->in[0];
+    weld_run_pieces(run, weld_rows(x), rows_per_piece(weld_channels(x)), forward_rows);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    weld_value *in[] = {node->inputs[0], node->inputs[1], node->outputs[1], node->outputs[2],
+                        dy[0]};
+    dx[0] = weld_graph_node(g, &weld_op_layer_norm_grad, &(weld_attributes){0}, in, 5, 5);
+    if (dx[0]) {
+        dx[1] = dx[0]->producer->outputs[1];
+        dx[2] = dx[0]->producer->outputs[2];
+    }
+}
+
+const weld_op weld_op_layer_norm = {
+    .name = "layer_norm",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .outputs = 3,
+    .attributes = WELD_ATTR_EPS,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    (void)node;
+    for (int i = 0; i < 3; i++) {
+        out[i].dtype = in[0].dtype;
+        out[i].shape = i == 0 ? in[0].shape : in[1].shape;
+    }
+    return weld_expect(&in[4], in[0].dtype, in[0].shape, "dy", err);
+}
+
+/* Every part keeps its own sums of dweight and dbias, so there are at most 64 of them. */
+static weld_split grad_split(const weld_tensor *x) {
+    int64_t rows = weld_rows(x);
+    return weld_split_make(rows, max64(rows_per_piece(weld_channels(x)), (rows + 63) / 64), 1, 1);
+}
+
+static size_t grad_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                             const weld_kernels *kernels, int threads) {
+    (void)node;
+    (void)out;
+    (void)kernels;
+    (void)threads;
+    return (size_t)(grad_split(&in[0]).count * 2 * weld_channels(&in[0])) * sizeof(double);
+}
+
+static void backward_part(void *arg, int64_t part, int thread) {
+    (void)thread;
+    const weld_run *run = arg;
+    const weld_tensor *in = run->in;
+    weld_split split = grad_split(&in[0]);
+    int64_t c = weld_channels(&in[0]), begin = weld_split_begin(split, part);
+    double *sums = (double *)run->workspace + part * 2 * c;
+    run->kernels->layer_norm_grad(weld_split_begin(split, part + 1) - begin, c,
+                                  weld_at(&in[0], begin * c), in[1].data, weld_at(&in[2], begin),
+                                  weld_at(&in[3], begin), weld_at(&in[4], begin * c),
+                                  weld_at(&run->out[0], begin * c), sums, sums + c);
+}
+
+static void grad_run(const weld_run *run) {
+    int64_t parts = grad_split(&run->in[0]).count, c = weld_channels(&run->in[0]);
+    weld_parallel(run->threads, parts, backward_part, (void *)run);
+    double *sums = run->workspace; /* [parts, 2, c], added up into the first */
+    for (int64_t part = 1; part < parts; part++) {
+        for (int64_t i = 0; i < 2 * c; i++) {
+            sums[i] += sums[part * 2 * c + i];
+        }
+    }
+    for (int64_t i = 0; i < c; i++) {
+        weld_set(run->out[1].dtype, run->out[1].data, i, sums[i]);
+        weld_set(run->out[2].dtype, run->out[2].data, i, sums[c + i]);
+    }
+}
+
+const weld_op weld_op_layer_norm_grad = {
+    .name = "layer_norm_grad",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .outputs = 3,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .workspace = grad_workspace,
+    .run = grad_run,
+};
+
+weld_value *weld_layer_norm(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,
+                            double eps) {
+    weld_value *in[] = {x, weight, bias};
+    return weld_graph_node(g, &weld_op_layer_norm, &(weld_attributes){.eps = eps}, in, 3, 3);
+}

@@ -1,0 +1,144 @@
+/* The maximum over windows, where padding does not take part, and its gradient, which goes to the
+ * first maximum of each window.
+ *
+ *     max_pool       x [n, h, w, c] -> y [n, oh, ow, c]
+ *     max_pool_grad  x, dy [n, oh, ow, c] -> dx [n, h, w, c]
+ */
+#include "ops/ops.h"
+
+#include "base/error.h"
+#include "base/threads.h"
+
+static const char *const sides[] = {"height", "width"};
+
+/* The image's shape after pooling. */
+static weld_status pooled_shape(const weld_node *node, const weld_tensor *x, weld_shape *shape,
+                                weld_error *err) {
+    const weld_attributes *a = &node->attributes;
+    weld_status status = weld_expect_rank(x, 4, "x", "[batch, height, width, channels]", err);
+    if (status) {
+        return status;
+    }
+    *shape = x->shape;
+    for (int i = 0; i < 2; i++) {
+        int64_t size = x->shape.dim[1 + i], kernel = a->kernel[i];
+        if (kernel < 1 || a->stride[i] < 1 || a->padding[i] < 0 || a->padding[i] >= kernel) {
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "%s: kernel %d, stride %d, padding %d: kernel and stride must be at "
+                             "least 1, and padding less than the kernel",
+                             sides[i], a->kernel[i], a->stride[i], a->padding[i]);
+        }
+        int64_t room = size + 2 * (int64_t)a->padding[i] - kernel;
+        if (room < 0) {
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "%s %lld with padding %d is smaller than the kernel of %d", sides[i],
+                             (long long)size, a->padding[i], a->kernel[i]);
+        }
+        shape->dim[1 + i] = room / a->stride[i] + 1;
+    }
+    return WELD_OK;
+}
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    out[0].dtype = in[0].dtype;
+    return pooled_shape(node, &in[0], &out[0].shape, err);
+}
+
+static weld_window window_of(const weld_node *node, const weld_shape *x, const weld_shape *y) {
+    const weld_attributes *a = &node->attributes;
+    return (weld_window){.h = x->dim[1],
+                         .w = x->dim[2],
+                         .c = x->dim[3],
+                         .oh = y->dim[1],
+                         .ow = y->dim[2],
+                         .kernel_h = a->kernel[0],
+                         .kernel_w = a->kernel[1],
+                         .stride_h = a->stride[0],
+                         .stride_w = a->stride[1],
+                         .pad_h = a->padding[0],
+                         .pad_w = a->padding[1]};
+}
+
+/* Output rows [begin, end), counted through all images. */
+static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    const weld_shape *x = &run->in[0].shape, *y = &run->out[0].shape;
+    weld_window window = window_of(run->node, x, y);
+    int64_t x_image = window.h * window.w * window.c, y_image = window.oh * window.ow * window.c;
+    for (int64_t row = begin; row < end;) {
+        int64_t image = row / window.oh, first = row % window.oh;
+        int64_t last = first + end - row < window.oh ? first + end - row : window.oh;
+        run->kernels->max_pool(&window, weld_at(&run->in[0], image * x_image), first, last,
+                               weld_at(&run->out[0], image * y_image));
+        row += last - first;
+    }
+}
+
+static void run(const weld_run *run) {
+    const weld_shape *y = &run->out[0].shape;
+    int64_t row = y->dim[2] * y->dim[3];
+    int64_t size = row < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / row : 1;
+    weld_run_pieces(run, y->dim[0] * y->dim[1], size, forward_rows);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    weld_value *in[] = {node->inputs[0], dy[0]};
+    dx[0] = weld_graph_node(g, &weld_op_max_pool_grad, &node->attributes, in, 2, 2);
+}
+
+const weld_op weld_op_max_pool = {
+    .name = "max_pool",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    weld_shape pooled;
+    weld_status status = pooled_shape(node, &in[0], &pooled, err);
+    if (status == WELD_OK) {
+        status = weld_expect(&in[1], in[0].dtype, pooled, "dy", err);
+    }
+    return status ? status : weld_infer_same(node, in, out, err);
+}
+
+static void backward_image(void *arg, int64_t image, int thread) {
+    (void)thread;
+    const weld_run *run = arg;
+    weld_window window = window_of(run->node, &run->in[0].shape, &run->in[1].shape);
+    int64_t x_image = window.h * window.w * window.c, y_image = window.oh * window.ow * window.c;
+    run->kernels->max_pool_grad(&window, weld_at(&run->in[0], image * x_image),
+                                weld_at(&run->in[1], image * y_image),
+                                weld_at(&run->out[0], image * x_image));
+}
+
+static void grad_run(const weld_run *run) {
+    weld_parallel(run->threads, run->in[0].shape.dim[0], backward_image, (void *)run);
+}
+
+const weld_op weld_op_max_pool_grad = {
+    .name = "max_pool_grad",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .run = grad_run,
+};
+
+weld_value *weld_max_pool(weld_graph *g, weld_value *x, const int kernel[2], const int stride[2],
+                          const int padding[2]) {
+    weld_attributes a = {.kernel = {kernel[0], kernel[1]},
+                         .stride = {stride[0] ? stride[0] : 1, stride[1] ? stride[1] : 1},
+                         .padding = {padding[0], padding[1]}};
+    return weld_graph_node(g, &weld_op_max_pool, &a, &x, 1, 1);
+}

@@ -1,0 +1,135 @@
+/* A part of a tensor along an axis, and its gradient.
+ *
+ *     slice       x -> y: elements begin..end-1 along the axis
+ *     slice_grad  dy -> dx: dy at begin..end-1 along the axis, of shape.dim[0] elements in all,
+ * zero elsewhere
+ */
+#include "ops/ops.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+static weld_status check_range(const weld_attributes *a, int64_t size, weld_error *err) {
+    if (a->begin < 0 || a->end <= a->begin || a->end > size) {
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "elements %lld..%lld of axis %d: must be a range within its %lld elements",
+                         (long long)a->begin, (long long)a->end, a->axis, (long long)size);
+    }
+    return WELD_OK;
+}
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    const weld_attributes *a = &node->attributes;
+    weld_status status = weld_expect_axis(&in[0], a->axis, err);
+    if (status == WELD_OK) {
+        status = check_range(a, in[0].shape.dim[a->axis], err);
+    }
+    if (status == WELD_OK) {
+        out[0].dtype = in[0].dtype;
+        out[0].shape = in[0].shape;
+        out[0].shape.dim[a->axis] = a->end - a->begin;
+    }
+    return status;
+}
+
+/* Elements of the long tensor's row before the part. */
+static int64_t skipped(const weld_run *run, const weld_tensor *t) {
+    int axis = run->node->attributes.axis;
+    return run->node->attributes.begin * (weld_strip(t, axis) / t->shape.dim[axis]);
+}
+
+static void take_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    const weld_tensor *x = &run->in[0], *y = &run->out[0];
+    int axis = run->node->attributes.axis;
+    int64_t from = weld_strip(x, axis), to = weld_strip(y, axis), skip = skipped(run, x);
+    for (int64_t row = begin; row < end; row++) {
+        memcpy(weld_at(y, row * to), weld_at(x, row * from + skip),
+               (size_t)to * weld_dtype_size(y->dtype));
+    }
+}
+
+/* Rows, one for each index of the dimensions before the axis, in pieces. */
+static void run_rows(const weld_run *run, weld_piece piece) {
+    const weld_tensor *y = &run->out[0];
+    int64_t strip = weld_strip(y, run->node->attributes.axis);
+    weld_run_pieces(run, weld_shape_count(&y->shape) / strip,
+                    strip < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / strip : 1, piece);
+}
+
+static void run(const weld_run *run) {
+    run_rows(run, take_rows);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    weld_attributes a = node->attributes;
+    a.shape = WELD_SHAPE(node->inputs[0]->shape.dim[a.axis]);
+    dx[0] = weld_graph_node(g, &weld_op_slice_grad, &a, dy, 1, 1);
+}
+
+const weld_op weld_op_slice = {
+    .name = "slice",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    const weld_attributes *a = &node->attributes;
+    weld_status status = weld_expect_axis(&in[0], a->axis, err);
+    if (status == WELD_OK) {
+        status = check_range(a, a->shape.dim[0], err);
+    }
+    if (status) {
+        return status;
+    }
+    weld_shape dy = in[0].shape;
+    dy.dim[a->axis] = a->end - a->begin;
+    out[0].dtype = in[0].dtype;
+    out[0].shape = dy;
+    out[0].shape.dim[a->axis] = a->shape.dim[0];
+    return weld_expect(&in[0], in[0].dtype, dy, "dy", err);
+}
+
+static void put_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    const weld_tensor *dy = &run->in[0], *dx = &run->out[0];
+    int axis = run->node->attributes.axis;
+    size_t size = weld_dtype_size(dx->dtype);
+    int64_t from = weld_strip(dy, axis), to = weld_strip(dx, axis), skip = skipped(run, dx);
+    for (int64_t row = begin; row < end; row++) {
+        char *at = weld_at(dx, row * to);
+        memset(at, 0, (size_t)skip * size);
+        memcpy(at + (size_t)skip * size, weld_at(dy, row * from), (size_t)from * size);
+        memset(at + (size_t)(skip + from) * size, 0, (size_t)(to - skip - from) * size);
+    }
+}
+
+static void grad_run(const weld_run *run) {
+    run_rows(run, put_rows);
+}
+
+const weld_op weld_op_slice_grad = {
+    .name = "slice_grad",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END | WELD_ATTR_SHAPE,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .run = grad_run,
+};
+
+weld_value *weld_slice(weld_graph *g, weld_value *x, int axis, int64_t begin, int64_t end) {
+    return weld_graph_node(g, &weld_op_slice,
+                           &(weld_attributes){.axis = axis, .begin = begin, .end = end}, &x, 1, 1);
+}

@@ -1,0 +1,80 @@
+/* Softmax over the last dimension, and its gradient from the result: dx = y (dy - sum_j dy_j y_j).
+ */
+#include "ops/ops.h"
+
+#include "base/error.h"
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    if (in[0].shape.rank < 1) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "x must have at least one dimension, is []");
+    }
+    return weld_infer_same(node, in, out, err);
+}
+
+static void run_rows(const weld_run *run, weld_piece piece) {
+    int64_t n = weld_channels(&run->in[0]);
+    int64_t size = n < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / n : 1;
+    weld_run_pieces(run, weld_rows(&run->in[0]), size, piece);
+}
+
+static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t n = weld_channels(&run->in[0]);
+    run->kernels->softmax(end - begin, n, weld_at(&run->in[0], begin * n),
+                          weld_at(&run->out[0], begin * n));
+}
+
+static void run(const weld_run *run) {
+    run_rows(run, forward_rows);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    weld_value *in[] = {node->outputs[0], dy[0]};
+    dx[0] = weld_graph_node(g, &weld_op_softmax_grad, &(weld_attributes){0}, in, 2, 2);
+}
+
+const weld_op weld_op_softmax = {
+    .name = "softmax",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .inplace = 1 << 0,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    weld_status status = weld_expect(&in[1], in[0].dtype, in[0].shape, "dy", err);
+    return status ? status : infer(node, in, out, err);
+}
+
+static void backward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t n = weld_channels(&run->in[0]);
+    run->kernels->softmax_grad(end - begin, n, weld_at(&run->in[0], begin * n),
+                               weld_at(&run->in[1], begin * n), weld_at(&run->out[0], begin * n));
+}
+
+static void grad_run(const weld_run *run) {
+    run_rows(run, backward_rows);
+}
+
+const weld_op weld_op_softmax_grad = {
+    .name = "softmax_grad",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .inplace = 1 << 1,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .run = grad_run,
+};
+
+weld_value *weld_softmax(weld_graph *g, weld_value *x) {
+    return weld_graph_node(g, &weld_op_softmax, &(weld_attributes){0}, &x, 1, 1);
+}

@@ -1,0 +1,278 @@
+/* Trials of the normalisations and losses along rows; see check.h. */
+#include <math.h>
+
+#include "check.h"
+
+static void draw_rows(trial *t, weld_random *r) {
+    if (!t->fixed) {
+        t->rows = draw_between(r, 1, 20);
+        t->n = draw_chance(r, 0.15) ? draw_between(r, 100, 1100) : draw_channels(r);
+    }
+    t->terms = (double)t->n;
+    describe(t, "%lld rows of %lld", (long long)t->rows, (long long)t->n);
+}
+
+static array *add_rows(trial *t, weld_random *r, const char *name, usage role) {
+    return add_array(t, r, name, role, t->rows, t->n, t->n);
+}
+
+static array *add_vector(trial *t, weld_random *r, const char *name, usage role, int64_t n) {
+    return add_array(t, r, name, role, 1, n, n);
+}
+
+/* Logits from nearly equal ones to such as leave all but one class nothing. */
+static void spread_logits(trial *t, weld_random *r, array *x) {
+    static const double factors[] = {1, 1, 10, 50, 1e30};
+    for (int64_t i = 0; !t->fixed && i < t->rows; i++) {
+        const double factor = factors[draw_between(r, 0, 4)];
+        const double shift = draw_chance(r, 0.3) ? weld_random_range(r, -100, 100) : 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            double *value = &x->value[i * t->n + j];
+            *value = (float)(factor * *value + shift);
+        }
+    }
+}
+
+static double maximum_of(const double *x, int64_t n) {
+    double maximum = x[0];
+    for (int64_t j = 1; j < n; j++) {
+        maximum = x[j] > maximum ? x[j] : maximum;
+    }
+    return maximum;
+}
+
+static void call_softmax(const weld_kernels *k, void *const *p, const trial *t) {
+    k->softmax(t->rows, t->n, p[0], p[1]);
+}
+
+/* Relative: the sum's rounding, and that of x - maximum, which exp makes a relative one. */
+static void bound_softmax(trial *t) {
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *x = t->array[0].value + i * t->n;
+        const double maximum = maximum_of(x, t->n);
+        for (int64_t j = 0; j < t->n; j++) {
+            const double relative = UNIT * (growth(t->terms) + 2 * fabs(x[j] - maximum));
+            const int64_t at = i * t->n + j;
+            t->array[1].bound[at] = relative * t->array[1].expect[at] + SMALLEST;
+        }
+    }
+}
+
+static void draw_softmax(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    t->call = call_softmax;
+    t->bound = bound_softmax;
+    spread_logits(t, r, add_rows(t, r, "x", INPUT));
+    add_rows(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
+}
+
+static void call_softmax_grad(const weld_kernels *k, void *const *p, const trial *t) {
+    k->softmax_grad(t->rows, t->n, p[0], p[1], p[2]);
+}
+
+/* y (dy - sum): growth u times |y| (|dy| + sum |dy y|) */
+static void bound_softmax_grad(trial *t) {
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *y = t->array[0].value + i * t->n, *dy = t->array[1].value + i * t->n;
+        double dot = 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            dot += fabs(y[j] * dy[j]);
+        }
+        for (int64_t j = 0; j < t->n; j++) {
+            t->array[2].bound[i * t->n + j] =
+                growth(t->terms) * UNIT * fabs(y[j]) * (fabs(dy[j]) + dot);
+        }
+    }
+}
+
+static void draw_softmax_grad(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    t->call = call_softmax_grad;
+    t->bound = bound_softmax_grad;
+    add_rows(t, r, "y", INPUT);
+    add_rows(t, r, "dy", INPUT);
+    add_rows(t, r, "dx", OUTPUT)->alias = draw_chance(r, 0.3) ? 1 : -1;
+}
+
+static void call_layer_norm(const weld_kernels *k, void *const *p, const trial *t) {
+    k->layer_norm(t->rows, t->n, p[0], p[1], p[2], t->eps, p[3], p[4], p[5]);
+}
+
+/* The mean relative to the mean |x|; its error adds its square to the variance, and itself to every
+ * deviation. */
+static void bound_layer_norm(trial *t) {
+    const array *y = &t->array[3], *mean = &t->array[4], *rstd = &t->array[5];
+    const double *weight = t->array[1].value, *bias = t->array[2].value;
+    const double relative = growth(t->terms) * UNIT;
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *x = t->array[0].value + i * t->n;
+        double absolute = 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            absolute += fabs(x[j]) / (double)t->n;
+        }
+        const double shift = relative * absolute, factor = rstd->expect[i];
+        const double stretch = relative + shift * shift * factor * factor;
+        mean->bound[i] = shift;
+        rstd->bound[i] = factor * stretch;
+        for (int64_t j = 0; j < t->n; j++) {
+            const double z = (x[j] - mean->expect[i]) * factor;
+            y->bound[i * t->n + j] = fabs(weight[j]) * (fabs(z) * stretch + factor * shift) +
+                                     4 * UNIT * (fabs(weight[j] * z) + fabs(bias[j]));
+        }
+    }
+}
+
+static void draw_layer_norm(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    t->call = call_layer_norm;
+    t->bound = bound_layer_norm;
+    t->eps = 1e-5;
+    array *x = add_rows(t, r, "x", INPUT);
+    const double shift = draw_chance(r, 0.3) ? weld_random_range(r, -100, 100) : 0;
+    for (int64_t i = 0; i < t->rows * t->n; i++) {
+        x->value[i] = (float)(x->value[i] + shift);
+    }
+    add_vector(t, r, "weight", INPUT, t->n);
+    add_vector(t, r, "bias", INPUT, t->n);
+    add_rows(t, r, "y", OUTPUT);
+    add_vector(t, r, "mean", OUTPUT, t->rows);
+    add_vector(t, r, "rstd", OUTPUT, t->rows);
+}
+
+static void call_layer_norm_grad(const weld_kernels *k, void *const *p, const trial *t) {
+    k->layer_norm_grad(t->rows, t->n, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]);
+}
+
+/* growth u times the sum of the |terms|, with z taken for an input: it is rounded twice. */
+static void bound_layer_norm_grad(trial *t) {
+    const double *weight = t->array[1].value;
+    const array *dx = &t->array[5], *dweight = &t->array[6], *dbias = &t->array[7];
+    const double along = growth(t->terms) * UNIT, down = growth((double)t->rows) * UNIT;
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *x = t->array[0].value + i * t->n, *dy = t->array[4].value + i * t->n;
+        const double mean = t->array[2].value[i], rstd = t->array[3].value[i];
+        double g_mean = 0, gz_mean = 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            const double z = fabs((x[j] - mean) * rstd), g = fabs(dy[j] * weight[j]);
+            g_mean += g / (double)t->n;
+            gz_mean += g * z / (double)t->n;
+            dweight->bound[j] += down * fabs(dy[j]) * z;
+            dbias->bound[j] += down * fabs(dy[j]);
+        }
+        for (int64_t j = 0; j < t->n; j++) {
+            const double z = fabs((x[j] - mean) * rstd), g = fabs(dy[j] * weight[j]);
+            dx->bound[i * t->n + j] = along * fabs(rstd) * (g + g_mean + z * gz_mean);
+        }
+    }
+}
+
+static void draw_layer_norm_grad(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    t->call = call_layer_norm_grad;
+    t->bound = bound_layer_norm_grad;
+    add_rows(t, r, "x", INPUT);
+    add_vector(t, r, "weight", INPUT, t->n);
+    add_vector(t, r, "mean", INPUT, t->rows);
+    add_vector(t, r, "rstd", INPUT, t->rows);
+    add_rows(t, r, "dy", INPUT);
+    add_rows(t, r, "dx", OUTPUT);
+    add_sums(t, "dweight", t->n);
+    add_sums(t, "dbias", t->n);
+}
+
+/* Soft targets as mixing makes them: two classes share 1; at times anything that is not negative.
+ */
+static void fill_targets(trial *t, weld_random *r, array *target) {
+    for (int64_t i = 0; i < t->rows; i++) {
+        double *row = target->value + i * t->n;
+        const bool anything = draw_chance(r, 0.3);
+        for (int64_t j = 0; j < t->n; j++) {
+            row[j] = anything ? fabs(row[j]) : 0;
+        }
+        if (!anything) {
+            const double share = (float)weld_random_uniform(r);
+            row[draw_between(r, 0, t->n - 1)] += share;
+            row[draw_between(r, 0, t->n - 1)] += (float)(1 - share);
+        }
+        for (int64_t j = 0; j < t->n; j++) {
+            row[j] = (float)row[j];
+        }
+    }
+}
+
+static double smoothed(const trial *t, double target) {
+    return (1 - t->smoothing) * target + t->smoothing / (double)t->n;
+}
+
+static void draw_loss(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    t->smoothing = draw_chance(r, 0.5) ? 0 : 0.1;
+    spread_logits(t, r, add_rows(t, r, "x", INPUT));
+    fill_targets(t, r, add_rows(t, r, "target", INPUT));
+}
+
+static void call_cross_entropy(const weld_kernels *k, void *const *p, const trial *t) {
+    k->cross_entropy(t->rows, t->n, p[0], p[1], t->smoothing, p[2]);
+}
+
+/* Terms t (log sum + maximum - x), whose parts may cancel: each counts by its size. The log of a
+ * sum of at least 1 turns its relative error into an absolute one. */
+static void bound_cross_entropy(trial *t) {
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *x = t->array[0].value + i * t->n, *target = t->array[1].value + i * t->n;
+        const double maximum = maximum_of(x, t->n);
+        double terms = 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            terms += smoothed(t, target[j]) * (1 + log((double)t->n) + fabs(maximum) + fabs(x[j]));
+        }
+        t->array[2].bound[i] = growth(t->terms) * UNIT * terms;
+    }
+}
+
+static void draw_cross_entropy(trial *t, weld_random *r) {
+    draw_loss(t, r);
+    t->call = call_cross_entropy;
+    t->bound = bound_cross_entropy;
+    add_vector(t, r, "loss", OUTPUT, t->rows);
+}
+
+static void call_cross_entropy_grad(const weld_kernels *k, void *const *p, const trial *t) {
+    k->cross_entropy_grad(t->rows, t->n, p[0], p[1], t->smoothing, p[2], p[3]);
+}
+
+/* |dloss| (softmax sum t, bounded as softmax is, + t) */
+static void bound_cross_entropy_grad(trial *t) {
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *x = t->array[0].value + i * t->n, *target = t->array[1].value + i * t->n;
+        const double maximum = maximum_of(x, t->n), dloss = fabs(t->array[2].value[i]);
+        double sum = 0, total = 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            sum += exp(x[j] - maximum);
+            total += smoothed(t, target[j]);
+        }
+        for (int64_t j = 0; j < t->n; j++) {
+            const double softmax = exp(x[j] - maximum) / sum;
+            const double relative = UNIT * (growth(t->terms) + 2 * fabs(x[j] - maximum));
+            t->array[3].bound[i * t->n + j] =
+                dloss * (relative * softmax * total + 4 * UNIT * smoothed(t, target[j])) + SMALLEST;
+        }
+    }
+}
+
+static void draw_cross_entropy_grad(trial *t, weld_random *r) {
+    draw_loss(t, r);
+    t->call = call_cross_entropy_grad;
+    t->bound = bound_cross_entropy_grad;
+    add_vector(t, r, "dloss", INPUT, t->rows);
+    add_rows(t, r, "dx", OUTPUT);
+}
+
+const kernel_check row_checks[] = {
+    {"softmax", 80, draw_softmax},
+    {"softmax_grad", 60, draw_softmax_grad},
+    {"layer_norm", 80, draw_layer_norm},
+    {"layer_norm_grad", 80, draw_layer_norm_grad},
+    {"cross_entropy", 80, draw_cross_entropy},
+    {"cross_entropy_grad", 80, draw_cross_entropy_grad},
+    {0},
+};

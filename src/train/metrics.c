@@ -1,0 +1,138 @@
+/* metrics.jsonl; see metrics.h. */
+#define _POSIX_C_SOURCE 200809L
+#include "train/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define ROW_SIZE 1024
+
+struct weld_metrics {
+    char *path;
+    int file;
+    int64_t offset;
+};
+
+static weld_status fail_io(const char *path, const char *what, weld_error *err) {
+    return weld_fail(err, WELD_ERROR_IO, "%s: %s: %s", path, what, strerror(errno));
+}
+
+static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, weld_error *err) {
+    struct stat info;
+    m->path = weld_strdup(path);
+    m->file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    m->offset = offset;
+    if (!m->path) {
+        return weld_fail_memory(err, path);
+    }
+    if (m->file < 0 || fstat(m->file, &info) < 0) {
+        return fail_io(path, "cannot be opened", err);
+    }
+    if (info.st_size < offset) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: holds %lld bytes where the checkpoint was made after %lld: restore "
+                         "the file, or train anew into another folder",
+                         path, (long long)info.st_size, (long long)offset);
+    }
+    if (ftruncate(m->file, (off_t)offset) < 0 || lseek(m->file, (off_t)offset, SEEK_SET) < 0) {
+        return fail_io(path, "cannot be cut to length", err);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_metrics_open(const char *path, int64_t offset, weld_metrics **out,
+                              weld_error *err) {
+    weld_metrics *m = weld_alloc(1, sizeof *m);
+    if (!m) {
+        return weld_fail_memory(err, path);
+    }
+    weld_status status = open_at(m, path, offset, err);
+    if (status) {
+        weld_metrics_close(m);
+        return status;
+    }
+    *out = m;
+    return WELD_OK;
+}
+
+void weld_metrics_close(weld_metrics *m) {
+    if (m) {
+        if (m->file >= 0) {
+            close(m->file);
+        }
+        weld_free(m->path);
+        weld_free(m);
+    }
+}
+
+static weld_status write_row(weld_metrics *m, const char *row, int length, weld_error *err) {
+    for (int done = 0; done < length;) {
+        ssize_t n = write(m->file, row + done, (size_t)(length - done));
+        if (n < 0 && errno != EINTR) {
+            return fail_io(m->path, "cannot be written", err);
+        }
+        done += n > 0 ? (int)n : 0;
+    }
+    m->offset += length;
+    return WELD_OK;
+}
+
+/* The shortest text that reads back to the same float: exact for losses, which are floats, and as
+ * exact as anyone needs for the rest. JSON has no word for what is not finite. */
+static const char *number(double value, char text[32]) {
+    if (!isfinite(value)) {
+        return "null";
+    }
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, 32, "%.*g", digits, value);
+        if (strtof(text, NULL) == (float)value) {
+            break;
+        }
+    }
+    return text;
+}
+
+weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, weld_error *err) {
+    char text[ROW_SIZE], n[4][32];
+    int length = snprintf(text, sizeof text,
+                          "{\"kind\":\"step\",\"epoch\":%lld,\"step\":%lld,\"loss\":%s,\"lr\":%s,"
+                          "\"images_per_second\":%s,\"data_seconds\":%s}\n",
+                          (long long)row->epoch, (long long)row->step, number(row->loss, n[0]),
+                          number(row->lr, n[1]), number(row->images_per_second, n[2]),
+                          number(row->data_seconds, n[3]));
+    return write_row(m, text, length, err);
+}
+
+weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {
+    char text[ROW_SIZE], n[6][32];
+    bool e = row->evaluated;
+    int length =
+        snprintf(text, sizeof text,
+                 "{\"kind\":\"epoch\",\"epoch\":%lld,\"step\":%lld,\"train_loss\":%s,"
+                 "\"val_loss\":%s,\"top1\":%s,\"top5\":%s,\"ema_top1\":null,"
+                 "\"seconds\":%s,\"data_seconds\":%s}\n",
+                 (long long)row->epoch, (long long)row->step, number(row->train_loss, n[0]),
+                 e ? number(row->val_loss, n[1]) : "null", e ? number(row->top1, n[2]) : "null",
+                 e ? number(row->top5, n[3]) : "null", number(row->seconds, n[4]),
+                 number(row->data_seconds, n[5]));
+    return write_row(m, text, length, err);
+}
+
+weld_status weld_metrics_sync(weld_metrics *m, int64_t *offset, weld_error *err) {
+    /* Pipes and devices cannot be synced and need not be. */
+    if (fsync(m->file) < 0 && errno != EINVAL && errno != EROFS) {
+        return fail_io(m->path, "cannot be brought to the disk", err);
+    }
+    *offset = m->offset;
+    return WELD_OK;
+}

@@ -1,0 +1,46 @@
+/* metrics.jsonl: one JSON object a line, for programs that watch or compare runs.
+ *
+ * Keys that depend on the clock contain "second"; all others are the same, to the bit, in every run
+ * of the same recipe.
+ */
+#ifndef WELD_TRAIN_METRICS_H
+#define WELD_TRAIN_METRICS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weld/status.h"
+
+typedef struct weld_metrics weld_metrics;
+
+/* After one update. */
+typedef struct weld_step_metrics {
+    int64_t epoch, step; /* from 0; from 1 */
+    double loss, lr;     /* loss: mean of the batch, before the update */
+    double images_per_second, data_seconds;
+} weld_step_metrics;
+
+/* After an epoch. */
+typedef struct weld_epoch_metrics {
+    int64_t epoch, step;
+    double train_loss;
+    bool evaluated;              /* otherwise the next three are written as null */
+    double val_loss, top1, top5; /* percent */
+    double seconds, data_seconds;
+} weld_epoch_metrics;
+
+/* Open `path` for appending after its first `offset` bytes: what lies beyond (rows past the
+ * checkpoint from which a run resumes) is cut off. A file that is shorter is an error; offset 0
+ * makes the file. */
+weld_status weld_metrics_open(const char *path, int64_t offset, weld_metrics **out,
+                              weld_error *err);
+void weld_metrics_close(weld_metrics *m);
+
+/* Each row is handed to the system before the call returns, so that a killed run loses none. */
+weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, weld_error *err);
+weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err);
+
+/* Bytes written so far, after making sure that they are on the disk. */
+weld_status weld_metrics_sync(weld_metrics *m, int64_t *offset, weld_error *err);
+
+#endif

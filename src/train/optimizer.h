@@ -1,0 +1,39 @@
+/* AdamW over the parameters of a graph (Loshchilov and Hutter, "Decoupled weight decay
+ * regularization", 2019), in the arithmetic of PyTorch's.
+ *
+ * Parameters with one dimension (normalisation, biases) and those named .bias do not decay.
+ */
+#ifndef WELD_TRAIN_OPTIMIZER_H
+#define WELD_TRAIN_OPTIMIZER_H
+
+#include "kernels/kernels.h"
+#include "weld/graph.h"
+
+typedef struct weld_optimizer weld_optimizer;
+
+typedef struct weld_optimizer_options {
+    double beta1, beta2, eps, weight_decay;
+    int threads; /* 0: all that the process may use; results do not depend on it */
+    const weld_kernels *kernels;
+} weld_optimizer_options;
+
+/* For the parameters of g, whose values are in w; w must outlive the optimizer. */
+weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
+                                  const weld_optimizer_options *options, weld_optimizer **out,
+                                  weld_error *err);
+void weld_optimizer_free(weld_optimizer *o);
+
+/* One update with learning rate lr. gradients[i] belongs to weld_graph_parameter(g, i). */
+void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr);
+
+/* The state, for checkpoints: updates done, and the averages of the gradients and of their squares
+ * under the parameters' names. */
+int64_t weld_optimizer_updates(const weld_optimizer *o);
+void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates);
+weld_weights *weld_optimizer_first_moments(weld_optimizer *o);
+weld_weights *weld_optimizer_second_moments(weld_optimizer *o);
+
+/* Whether weight decay applies to a parameter. */
+bool weld_optimizer_decays(const char *name, const weld_shape *shape);
+
+#endif

@@ -1,0 +1,130 @@
+/* metrics.jsonl as the programs that read it see it. */
+#define _POSIX_C_SOURCE 200809L
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "suite.h"
+#include "train/metrics.h"
+
+static char path[] = "/tmp/weld-metrics-XXXXXX";
+static weld_error err;
+
+static void make_file(void) {
+    int file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    close(file);
+}
+
+/* Line number i as JSON; NULL past the end. */
+static json_t *row(int i) {
+    static char line[4096];
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    bool there = true;
+    for (int k = 0; k <= i; k++) {
+        there = there && fgets(line, sizeof line, file);
+    }
+    fclose(file);
+    return there ? json_loads(line, 0, NULL) : NULL;
+}
+
+static double real(json_t *object, const char *key) {
+    json_t *value = json_object_get(object, key);
+    ck_assert_msg(json_is_number(value), "%s is no number", key);
+    return json_number_value(value);
+}
+
+START_TEST(rows_are_json_and_losses_are_exact) {
+    weld_metrics *m;
+    weld_step_metrics step = {.epoch = 0,
+                              .step = 1,
+                              .loss = 2.3025851249694824,
+                              .lr = 1e-6,
+                              .images_per_second = 31.25,
+                              .data_seconds = 0.01};
+    weld_epoch_metrics epoch = {.epoch = 0, .step = 2, .train_loss = 0.1f, .seconds = 3};
+    make_file();
+    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &err), WELD_OK);
+    ck_assert_int_eq(weld_metrics_step(m, &step, &err), WELD_OK);
+    step.loss = NAN;
+    ck_assert_int_eq(weld_metrics_step(m, &step, &err), WELD_OK);
+    ck_assert_int_eq(weld_metrics_epoch(m, &epoch, &err), WELD_OK);
+    epoch.evaluated = true;
+    epoch.top1 = 91.25;
+    ck_assert_int_eq(weld_metrics_epoch(m, &epoch, &err), WELD_OK);
+    weld_metrics_close(m);
+
+    json_t *r = row(0);
+    ck_assert_str_eq(json_string_value(json_object_get(r, "kind")), "step");
+    ck_assert_double_eq((float)real(r, "loss"), 2.3025851249694824);
+    ck_assert_double_eq(real(r, "lr"), 1e-6);
+    ck_assert_double_eq(real(r, "images_per_second"), 31.25);
+    json_decref(r);
+    r = row(1);
+    ck_assert(json_is_null(json_object_get(r, "loss")));
+    json_decref(r);
+    r = row(2);
+    ck_assert_str_eq(json_string_value(json_object_get(r, "kind")), "epoch");
+    ck_assert_double_eq(real(r, "train_loss"), 0.1);
+    ck_assert(json_is_null(json_object_get(r, "top1")));
+    ck_assert(json_is_null(json_object_get(r, "ema_top1")));
+    json_decref(r);
+    r = row(3);
+    ck_assert_double_eq(real(r, "top1"), 91.25);
+    json_decref(r);
+    ck_assert_ptr_null(row(4));
+    unlink(path);
+}
+END_TEST
+
+START_TEST(rows_past_the_checkpoint_are_dropped) {
+    weld_metrics *m;
+    weld_step_metrics step = {.step = 1};
+    int64_t offset, end;
+    make_file();
+    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &err), WELD_OK);
+    weld_metrics_step(m, &step, &err);
+    ck_assert_int_eq(weld_metrics_sync(m, &offset, &err), WELD_OK);
+    step.step = 2;
+    weld_metrics_step(m, &step, &err);
+    weld_metrics_step(m, &step, &err);
+    weld_metrics_close(m);
+
+    ck_assert_int_eq(weld_metrics_open(path, offset, &m, &err), WELD_OK);
+    step.step = 3;
+    weld_metrics_step(m, &step, &err);
+    ck_assert_int_eq(weld_metrics_sync(m, &end, &err), WELD_OK);
+    ck_assert(end == 2 * offset);
+    weld_metrics_close(m);
+    json_t *r = row(1);
+    ck_assert_double_eq(real(r, "step"), 3);
+    json_decref(r);
+    ck_assert_ptr_null(row(2));
+    unlink(path);
+}
+END_TEST
+
+START_TEST(a_file_shorter_than_the_checkpoint_says_is_refused) {
+    weld_metrics *m;
+    make_file();
+    ck_assert_int_eq(weld_metrics_open(path, 10, &m, &err), WELD_ERROR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, "holds 0 bytes"));
+    unlink(path);
+}
+END_TEST
+
+START_TEST(a_place_that_cannot_be_written_is_named) {
+    weld_metrics *m;
+    ck_assert_int_eq(weld_metrics_open("/nonexistent/m.jsonl", 0, &m, &err), WELD_ERROR_IO);
+    ck_assert_str_eq(err.message,
+                     "/nonexistent/m.jsonl: cannot be opened: No such file or directory");
+}
+END_TEST
+
+RUN_SUITE("train/metrics", rows_are_json_and_losses_are_exact, rows_past_the_checkpoint_are_dropped,
+          a_file_shorter_than_the_checkpoint_says_is_refused,
+          a_place_that_cannot_be_written_is_named)

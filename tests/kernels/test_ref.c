@@ -1,0 +1,316 @@
+/* The reference against values computed by hand or from the formula in another way: checkkernels
+ * trusts it. */
+#include <math.h>
+
+#include "kernels/kernels.h"
+#include "suite.h"
+
+static const weld_kernels *ref(void) {
+    return weld_kernels_ref_f64();
+}
+
+#define ASSERT_NEAR(count, got, ...)                                                               \
+    do {                                                                                           \
+        const double expect_[] = {__VA_ARGS__};                                                    \
+        ck_assert_uint_eq(sizeof expect_ / sizeof *expect_, count);                                \
+        for (int i_ = 0; i_ < (int)(count); i_++) {                                                \
+            ck_assert_double_eq_tol((got)[i_], expect_[i_], 1e-12);                                \
+        }                                                                                          \
+    } while (0)
+
+/* [1 2 3; 4 5 6] [1 0; 2 1; 0 3] = [5 11; 14 23] */
+static const double a[] = {1, 2, 3, 4, 5, 6}, a_t[] = {1, 4, 2, 5, 3, 6};
+static const double b[] = {1, 0, 2, 1, 0, 3}, b_t[] = {1, 2, 0, 0, 1, 3};
+
+START_TEST(gemm_transposes_scales_and_accumulates) {
+    for (int transposed = 0; transposed < 4; transposed++) {
+        const bool ta = transposed & 1, tb = transposed & 2;
+        double c[] = {NAN, NAN, NAN, NAN};
+        ref()->gemm(ta, tb, 2, 2, 3, 1, ta ? a_t : a, ta ? 2 : 3, tb ? b_t : b, tb ? 3 : 2, 0, c,
+                    2);
+        ASSERT_NEAR(4, c, 5, 11, 14, 23);
+        ref()->gemm(ta, tb, 2, 2, 3, 2, ta ? a_t : a, ta ? 2 : 3, tb ? b_t : b, tb ? 3 : 2, -1, c,
+                    2);
+        ASSERT_NEAR(4, c, 5, 11, 14, 23);
+    }
+}
+END_TEST
+
+START_TEST(packed_product_adds_bias_and_accumulates) {
+    double packed[6], c[] = {NAN, NAN, 7, NAN, NAN, 7};
+    const double bias[] = {100, 200};
+    ck_assert_uint_eq(ref()->packed_size(3, 2), 6);
+    ref()->pack(3, 2, b_t, 1, 3, packed);
+    ref()->gemm_packed(2, 2, 3, a, 3, packed, bias, false, c, 3);
+    ASSERT_NEAR(6, c, 105, 211, 7, 114, 223, 7);
+    ref()->gemm_packed(2, 2, 3, a, 3, packed, NULL, true, c, 3);
+    ASSERT_NEAR(6, c, 110, 222, 7, 128, 246, 7);
+}
+END_TEST
+
+START_TEST(product_of_a_transposed_accumulates) {
+    double c[] = {NAN, NAN, NAN, NAN};
+    ref()->gemm_at_b(2, 2, 3, a_t, 2, b, 2, false, c, 2);
+    ASSERT_NEAR(4, c, 5, 11, 14, 23);
+    ref()->gemm_at_b(2, 2, 3, a_t, 2, b, 2, true, c, 2);
+    ASSERT_NEAR(4, c, 10, 22, 28, 46);
+}
+END_TEST
+
+/* 3 x 3 image of two channels; the second is 10 times the first. */
+static const double image[] = {1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60, 7, 70, 8, 80, 9, 90};
+/* Channel 0: all nine ones. Channel 1: only the tap at the right of the middle. */
+static const double stencil[] = {1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0};
+static const weld_window same = {3, 3, 2, 3, 3, 3, 3, 1, 1, 1, 1};
+static const weld_window halving = {3, 3, 2, 2, 2, 3, 3, 2, 2, 1, 1};
+
+START_TEST(depthwise_sums_neighbours) {
+    double y[18];
+    ref()->depthwise(&same, image, stencil, NULL, 0, 3, y);
+    ASSERT_NEAR(18, y, 12, 20, 21, 30, 16, 0, 27, 50, 45, 60, 33, 0, 24, 80, 39, 90, 28, 0);
+    const double bias[] = {0.5, 1000};
+    ref()->depthwise(&halving, image, stencil, bias, 0, 2, y);
+    ASSERT_NEAR(8, y, 12.5, 1020, 16.5, 1000, 24.5, 1080, 28.5, 1000);
+}
+END_TEST
+
+START_TEST(depthwise_gradients_follow_the_taps_back) {
+    const double dy[] = {1, 1, 2, 2, 3, 3, 4, 4};
+    double dx[18], dweight[18] = {0};
+    ref()->depthwise_input_grad(&halving, dy, stencil, 0, 3, dx);
+    ASSERT_NEAR(18, dx, 1, 0, 3, 1, 2, 0, 4, 0, 10, 0, 6, 0, 3, 0, 7, 3, 4, 0);
+    dweight[0] = 1000;
+    ref()->depthwise_weight_grad(&halving, image, dy, 0, 2, dweight);
+    /* Tap (ky, kx) of channel 0: the sum of dy times the pixel it reads, those inside. */
+    ASSERT_NEAR(18, dweight, 1000 + 4 * 5, 200, 3 * 4 + 4 * 6, 360, 3 * 5, 150, /* upper taps */
+                2 * 2 + 4 * 8, 360, 1 + 2 * 3 + 3 * 7 + 4 * 9, 640, 2 + 3 * 8, 260, 2 * 5, 100,
+                4 + 2 * 6, 160, 5, 50);
+}
+END_TEST
+
+START_TEST(moments_survive_a_mean_far_above_the_deviation) {
+    const float x[] = {1e6f - 1, 1, 1e6f, 2, 1e6f + 1, 6};
+    double mean[2], m2[2];
+    weld_kernels_ref_f32()->moments(3, 2, x, mean, m2);
+    ASSERT_NEAR(2, mean, 1e6, 3);
+    ASSERT_NEAR(2, m2, 2, 14);
+}
+END_TEST
+
+START_TEST(channel_kernels_follow_their_formulas) {
+    const double x[] = {1, 2, 3, 4}, dy[] = {5, 6, 7, 8}, c[] = {1, 3};
+    double y[4], sum[2], dot[2];
+    ref()->affine(2, 2, x, c, dy, y);
+    ASSERT_NEAR(4, y, 6, 12, 8, 18);
+    ref()->affine(2, 2, x, NULL, NULL, y);
+    ASSERT_NEAR(4, y, 1, 2, 3, 4);
+    ref()->channel_sum(2, 2, x, sum);
+    ASSERT_NEAR(2, sum, 4, 6);
+    ref()->channel_dot(2, 2, dy, x, c, sum, dot);
+    ASSERT_NEAR(2, sum, 12, 14);
+    ASSERT_NEAR(2, dot, 14, 2);
+    ref()->channel_dot(2, 2, dy, x, NULL, NULL, dot);
+    ASSERT_NEAR(2, dot, 26, 44);
+    ref()->affine2(2, 2, dy, x, c, sum, dot, y);
+    ASSERT_NEAR(4, y, 5 + 12 + 26, 18 + 28 + 44, 7 + 36 + 26, 24 + 56 + 44);
+}
+END_TEST
+
+/* f(x) of the table of the normal distribution, logistic function etc. */
+START_TEST(activations_have_their_known_values) {
+    const double x[] = {-4, -1, 0, 1, 4};
+    double y[5];
+    ref()->unary(WELD_GELU, 5, x, y);
+    ASSERT_NEAR(5, y, -1.266849673324797e-4, -0.15865525393145707, 0, 0.8413447460685429,
+                3.9998733150326675);
+    ref()->unary(WELD_SIGMOID, 5, x, y);
+    ASSERT_NEAR(5, y, 0.01798620996209156, 0.2689414213699951, 0.5, 0.7310585786300049,
+                0.9820137900379085);
+    ref()->unary(WELD_SILU, 5, x, y);
+    ASSERT_NEAR(5, y, -0.07194483984836624, -0.2689414213699951, 0, 0.7310585786300049,
+                3.928055160151634);
+    ref()->unary(WELD_RELU, 5, x, y);
+    ASSERT_NEAR(5, y, 0, 0, 0, 1, 4);
+    ref()->unary(WELD_HARD_SWISH, 5, x, y);
+    ASSERT_NEAR(5, y, 0, -1 / 3.0, 0, 2 / 3.0, 4);
+    ref()->unary(WELD_HARD_SIGMOID, 5, x, y);
+    ASSERT_NEAR(5, y, 0, 1 / 3.0, 0.5, 2 / 3.0, 1);
+}
+END_TEST
+
+START_TEST(activation_gradients_are_difference_quotients) {
+    const double x[] = {-6.5, -2.9, -0.7, 0.3, 1.9, 3.1, 8}, h = 1e-6;
+    for (int f = 0; f < WELD_UNARY_COUNT; f++) {
+        for (int i = 0; i < 7; i++) {
+            const double dy = 3, ends[] = {x[i] - h, x[i] + h};
+            double dx, y[2];
+            ref()->unary((weld_unary)f, 2, ends, y);
+            ref()->unary_grad((weld_unary)f, 1, &x[i], &dy, &dx);
+            ck_assert_double_eq_tol(dx, 3 * (y[1] - y[0]) / (2 * h), 1e-8);
+        }
+    }
+}
+END_TEST
+
+START_TEST(extreme_activations_stay_finite) {
+    const double x[] = {-1e300, -1e30, -800, 800, 1e30, 1e300};
+    for (int f = 0; f < WELD_UNARY_COUNT; f++) {
+        const double dy[] = {1, 1, 1, 1, 1, 1};
+        double y[6], dx[6];
+        ref()->unary((weld_unary)f, 5, x + 1, y);
+        ref()->unary_grad((weld_unary)f, 6, x, dy, dx);
+        ck_assert_int_eq(ref()->first_not_finite(5, y), -1);
+        ck_assert_int_eq(ref()->first_not_finite(6, dx), -1);
+    }
+}
+END_TEST
+
+START_TEST(elementwise_kernels_work_in_place) {
+    double x[] = {1, 2, 3};
+    ref()->add(3, x, x, x);
+    ASSERT_NEAR(3, x, 2, 4, 6);
+    ref()->scale(3, -0.5, x, x);
+    ASSERT_NEAR(3, x, -1, -2, -3);
+}
+END_TEST
+
+/* First step: m / c1 = g and v / c2 = g^2, so w moves by lr in the direction of -g. */
+START_TEST(adamw_steps_as_the_paper_says) {
+    weld_adamw_step s = {.lr = 0.1,
+                         .beta1 = 0.9,
+                         .beta2 = 0.99,
+                         .eps = 0,
+                         .weight_decay = 0.5,
+                         .correction1 = 0.1,
+                         .correction2 = 0.01};
+    double w[] = {1, -2}, m[] = {0, 0}, v[] = {0, 0};
+    const double first[] = {4, -0.5}, second[] = {-2, -0.5};
+    ref()->adamw(&s, 2, first, w, m, v);
+    ASSERT_NEAR(2, w, 0.95 - 0.1, -1.9 + 0.1);
+    ASSERT_NEAR(2, m, 0.4, -0.05);
+    ASSERT_NEAR(2, v, 0.16, 0.0025);
+    s.correction1 = 0.19;
+    s.correction2 = 0.0199;
+    ref()->adamw(&s, 2, second, w, m, v);
+    /* m = 0.36 - 0.2, v = 0.1584 + 0.04 for the first; the second's gradient did not change. */
+    ASSERT_NEAR(2, w, 0.85 * 0.95 - 0.1 * (0.16 / 0.19) / sqrt(0.1984 / 0.0199), -1.8 * 0.95 + 0.1);
+}
+END_TEST
+
+START_TEST(first_value_that_is_not_finite_is_found) {
+    const double x[] = {0, -1e308, 1, NAN, INFINITY, -INFINITY};
+    ck_assert_int_eq(ref()->first_not_finite(3, x), -1);
+    ck_assert_int_eq(ref()->first_not_finite(6, x), 3);
+    ck_assert_int_eq(ref()->first_not_finite(2, x + 4), 0);
+    ck_assert_int_eq(ref()->first_not_finite(0, x), -1);
+}
+END_TEST
+
+START_TEST(softmax_and_its_gradient) {
+    const double x[] = {0, log(2), log(5), 1e30, 1e30, -1e30}, dy[] = {1, 2, 3, 4, -4, 9};
+    double y[6], dx[6];
+    ref()->softmax(2, 3, x, y);
+    ASSERT_NEAR(6, y, 1 / 8.0, 2 / 8.0, 5 / 8.0, 0.5, 0.5, 0);
+    ref()->softmax_grad(2, 3, y, dy, dx);
+    ASSERT_NEAR(6, dx, -1.5 / 8, -0.5 * 2 / 8, 0.5 * 5 / 8, 2, -2, 0);
+}
+END_TEST
+
+START_TEST(layer_norm_gives_rows_no_mean_and_unit_variance) {
+    const double x[] = {1, 2, 3, 6}, weight[] = {1, 1, 1, 2}, bias[] = {0, 0, 0, 10};
+    double y[4], mean, rstd;
+    ref()->layer_norm(1, 4, x, weight, bias, 0.5, y, &mean, &rstd);
+    ck_assert_double_eq_tol(mean, 3, 1e-12);
+    ck_assert_double_eq_tol(rstd, 0.5, 1e-12); /* variance 14 / 4, + 0.5 */
+    ASSERT_NEAR(4, y, -1, -0.5, 0, 13);
+}
+END_TEST
+
+START_TEST(layer_norm_gradient_is_the_difference_quotient) {
+    double x[] = {1, 2, 3, 6, -1, 0.5, 0.25, 2};
+    const double weight[] = {1, -2, 0.5, 2}, bias[] = {0, 0, 0, 1}, eps = 1e-5, h = 1e-6;
+    const double dy[] = {1, 2, -3, 0.5, 0.1, -1, 2, 1};
+    double y[8], mean[2], rstd[2], dx[8], dweight[4], dbias[4];
+    ref()->layer_norm(2, 4, x, weight, bias, eps, y, mean, rstd);
+    ref()->layer_norm_grad(2, 4, x, weight, mean, rstd, dy, dx, dweight, dbias);
+    ASSERT_NEAR(4, dbias, 1.1, 1, -1, 1.5);
+    for (int j = 0; j < 4; j++) {
+        const double z0 = (y[j] - bias[j]) / weight[j], z1 = (y[4 + j] - bias[j]) / weight[j];
+        ck_assert_double_eq_tol(dweight[j], dy[j] * z0 + dy[4 + j] * z1, 1e-12);
+    }
+    for (int i = 0; i < 8; i++) {
+        double quotient = 0;
+        for (int side = -1; side <= 1; side += 2) {
+            const double keep = x[i];
+            x[i] += side * h;
+            ref()->layer_norm(2, 4, x, weight, bias, eps, y, mean, rstd);
+            x[i] = keep;
+            for (int j = 0; j < 8; j++) {
+                quotient += side * dy[j] * y[j] / (2 * h);
+            }
+        }
+        ck_assert_double_eq_tol(dx[i], quotient, 1e-8);
+    }
+}
+END_TEST
+
+START_TEST(cross_entropy_and_its_gradient) {
+    /* softmax 1/8, 2/8, 5/8 */
+    const double x[] = {0, log(2), log(5)}, target[] = {0, 0.25, 0.75}, dloss = 2;
+    double loss, dx[3];
+    ref()->cross_entropy(1, 3, x, target, 0, &loss);
+    ck_assert_double_eq_tol(loss, 0.25 * log(4) + 0.75 * log(1.6), 1e-12);
+    ref()->cross_entropy_grad(1, 3, x, target, 0, &dloss, dx);
+    ASSERT_NEAR(3, dx, 2 / 8.0, 0, 2 * (0.625 - 0.75));
+    /* Smoothing 0.3 gives targets 0.1, 0.275, 0.625. */
+    ref()->cross_entropy(1, 3, x, target, 0.3, &loss);
+    ck_assert_double_eq_tol(loss, 0.1 * log(8) + 0.275 * log(4) + 0.625 * log(1.6), 1e-12);
+    ref()->cross_entropy_grad(1, 3, x, target, 0.3, &dloss, dx);
+    ASSERT_NEAR(3, dx, 0.05, -0.05, 0);
+}
+END_TEST
+
+START_TEST(cross_entropy_of_targets_that_do_not_sum_to_one) {
+    const double x[] = {1e30, 1e30}, target[] = {3, 1}, dloss = 1;
+    double loss, dx[2];
+    ref()->cross_entropy(1, 2, x, target, 0, &loss);
+    ck_assert_double_eq_tol(loss, 4 * log(2), 1e-12);
+    ref()->cross_entropy_grad(1, 2, x, target, 0, &dloss, dx);
+    ASSERT_NEAR(2, dx, -1, 1);
+}
+END_TEST
+
+START_TEST(max_pool_ignores_padding_and_routes_to_the_first_maximum) {
+    const weld_window g = {3, 3, 1, 2, 2, 3, 3, 2, 2, 1, 1};
+    const double x[] = {-1, -2, -3, -2, -1, -3, -3, -3, -3}, dy[] = {1, 10, 100, 1000};
+    double y[4], dx[9];
+    ref()->max_pool(&g, x, 0, 2, y);
+    ASSERT_NEAR(4, y, -1, -1, -1, -1);
+    ref()->max_pool_grad(&g, x, dy, dx);
+    ASSERT_NEAR(9, dx, 1, 0, 0, 0, 1110, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(patches_of_some_channels_and_back) {
+    const weld_window g = {3, 3, 2, 3, 3, 1, 3, 1, 1, 0, 1};
+    double patches[6], dx[18] = {0};
+    ref()->im2col(&g, image, 1, 1, 3, 5, patches); /* the row of 40, 50, 60 */
+    ASSERT_NEAR(6, patches, 0, 40, 50, 40, 50, 60);
+    dx[9] = 1;
+    ref()->col2im(&g, patches, 1, 1, 3, 5, dx);
+    ASSERT_NEAR(18, dx, 0, 0, 0, 0, 0, 0, 0, 80, 0, 101, 0, 60, 0, 0, 0, 0, 0, 0);
+}
+END_TEST
+
+RUN_SUITE("kernels/ref", gemm_transposes_scales_and_accumulates,
+          packed_product_adds_bias_and_accumulates, product_of_a_transposed_accumulates,
+          depthwise_sums_neighbours, depthwise_gradients_follow_the_taps_back,
+          moments_survive_a_mean_far_above_the_deviation, channel_kernels_follow_their_formulas,
+          activations_have_their_known_values, activation_gradients_are_difference_quotients,
+          extreme_activations_stay_finite, elementwise_kernels_work_in_place,
+          adamw_steps_as_the_paper_says, first_value_that_is_not_finite_is_found,
+          softmax_and_its_gradient, layer_norm_gives_rows_no_mean_and_unit_variance,
+          layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
+          cross_entropy_of_targets_that_do_not_sum_to_one,
+          max_pool_ignores_padding_and_routes_to_the_first_maximum,
+          patches_of_some_channels_and_back)

@@ -1,6 +1,7 @@
 /* The reference against values computed by hand or from the formula in another way: checkkernels
  * trusts it. */
 #include <math.h>
+#include <string.h>
 
 #include "kernels/kernels.h"
 #include "suite.h"
@@ -302,6 +303,72 @@ START_TEST(patches_of_some_channels_and_back) {
 }
 END_TEST
 
+/* The reference sums 64 columns at a time; with one term the sums are plain products. */
+START_TEST(more_columns_than_are_summed_at_a_time) {
+    enum { C = 150 };
+    const weld_window g = {1, 1, C, 1, 1, 1, 1, 1, 1, 0, 0};
+    const double two = 2;
+    double x[C], weight[C], y[8][C];
+    for (int i = 0; i < C; i++) {
+        x[i] = i + 1;
+        weight[i] = 1000 - i;
+    }
+    memset(y, 0, sizeof y);
+    ref()->depthwise(&g, x, weight, x, 0, 1, y[0]);
+    ref()->depthwise_input_grad(&g, x, weight, 0, 1, y[1]);
+    ref()->depthwise_weight_grad(&g, x, weight, 0, 1, y[2]);
+    ref()->gemm_packed(1, C, 1, &two, 1, x, weight, false, y[3], C);
+    ref()->gemm_at_b(1, C, 1, &two, 1, x, C, false, y[4], C);
+    ref()->gemm(false, false, 1, C, 1, 1, &two, 1, x, C, 0, y[5], C);
+    ref()->gemm(false, true, 1, C, 1, 1, &two, 1, x, 1, 0, y[6], C);
+    ref()->gemm(false, false, C, 1, 1, 1, x, 1, &two, 1, 0, y[7], 1);
+    for (int i = 0; i < C; i++) {
+        ck_assert_double_eq_tol(y[0][i], x[i] * weight[i] + x[i], 1e-12);
+        ck_assert_double_eq_tol(y[1][i], x[i] * weight[i], 1e-12);
+        ck_assert_double_eq_tol(y[2][i], x[i] * weight[i], 1e-12);
+        ck_assert_double_eq_tol(y[3][i], 2 * x[i] + weight[i], 1e-12);
+        for (int j = 4; j < 8; j++) {
+            ck_assert_double_eq_tol(y[j][i], 2 * x[i], 1e-12);
+        }
+    }
+}
+END_TEST
+
+static double dot(int n, const double *x, const double *y) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sum += x[i] * y[i];
+    }
+    return sum;
+}
+
+/* Nothing square: 2 x 5 pixels, kernel 2 x 3, stride 1 x 2, padding 1 x 0. */
+START_TEST(oblong_windows_do_not_mix_up_their_axes) {
+    const weld_window g = {2, 5, 1, 3, 2, 2, 3, 1, 2, 1, 0};
+    const double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, weight[] = {1, 1, 1, 10, 10, 10};
+    const double dy[] = {3, 1, 4, 1, 5, 9};
+    double y[6], patches[36], dx[10], dweight[6] = {0}, back[10] = {0};
+    ref()->depthwise(&g, x, weight, NULL, 0, 3, y);
+    ASSERT_NEAR(6, y, 60, 120, 216, 282, 21, 27);
+    ref()->im2col(&g, x, 0, 1, 0, 6, patches);
+    for (int p = 0; p < 6; p++) {
+        ck_assert_double_eq_tol(dot(6, patches + 6 * p, weight), y[p], 1e-12);
+    }
+    /* The gradients of dy y, which is linear in x and in the weight. */
+    ref()->depthwise_input_grad(&g, dy, weight, 0, 2, dx);
+    ASSERT_NEAR(10, dx, 34, 34, 45, 11, 11, 45, 45, 64, 19, 19);
+    ref()->depthwise_weight_grad(&g, x, dy, 0, 3, dweight);
+    ck_assert_double_eq_tol(dot(6, weight, dweight), dot(6, y, dy), 1e-12);
+    ck_assert_double_eq_tol(dweight[0], 4 * 1 + 1 * 3 + 5 * 6 + 9 * 8, 1e-12);
+    ref()->col2im(&g, patches, 0, 1, 0, 6, back); /* each pixel as often as it is read */
+    ASSERT_NEAR(10, back, 2, 4, 12, 8, 10, 12, 14, 32, 18, 20);
+    ref()->max_pool(&g, x, 0, 3, y);
+    ASSERT_NEAR(6, y, 3, 5, 8, 10, 8, 10);
+    ref()->max_pool_grad(&g, x, dy, dx);
+    ASSERT_NEAR(10, dx, 0, 0, 3, 0, 1, 0, 0, 9, 0, 10);
+}
+END_TEST
+
 RUN_SUITE("kernels/ref", gemm_transposes_scales_and_accumulates,
           packed_product_adds_bias_and_accumulates, product_of_a_transposed_accumulates,
           depthwise_sums_neighbours, depthwise_gradients_follow_the_taps_back,
@@ -313,4 +380,5 @@ RUN_SUITE("kernels/ref", gemm_transposes_scales_and_accumulates,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
           cross_entropy_of_targets_that_do_not_sum_to_one,
           max_pool_ignores_padding_and_routes_to_the_first_maximum,
-          patches_of_some_channels_and_back)
+          patches_of_some_channels_and_back, oblong_windows_do_not_mix_up_their_axes,
+          more_columns_than_are_summed_at_a_time)

@@ -1,28 +1,45 @@
 /* Depthwise convolution of one image, reference; included by ref.inc.h.
  *
  * Output (oy, ox) reads input (oy stride_h - pad_h + ky, ox stride_w - pad_w + kx), where that lies
- * inside the image. */
+ * inside the image. A stretch of channels is summed at a time, as in gemm.inc.h. */
+
+/* sum[count] += a[count] b[count] */
+static void add_channel_products(int64_t count, const real *a, const real *b, double sum[COLUMNS]) {
+    for (int64_t j = 0; j < count; j++) {
+        sum[j] += (double)a[j] * b[j];
+    }
+}
+
+/* y[c0 ... c0 + count) = bias + sum over ky, kx of x[iy, ix] weight[ky, kx], of one position */
+static void depthwise_position(const weld_window *g, const real *x, const real *weight,
+                               const real *bias, int64_t oy, int64_t ox, int64_t c0, int64_t count,
+                               real *y) {
+    double sum[COLUMNS];
+    for (int64_t j = 0; j < count; j++) {
+        sum[j] = bias ? (double)bias[c0 + j] : 0.0;
+    }
+    for (int64_t ky = 0; ky < g->kernel_h; ky++) {
+        const int64_t iy = oy * g->stride_h - g->pad_h + ky;
+        for (int64_t kx = 0; kx < g->kernel_w; kx++) {
+            const int64_t ix = ox * g->stride_w - g->pad_w + kx;
+            if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w) {
+                add_channel_products(count, x + (iy * g->w + ix) * g->c + c0,
+                                     weight + (ky * g->kernel_w + kx) * g->c + c0, sum);
+            }
+        }
+    }
+    for (int64_t j = 0; j < count; j++) {
+        y[(oy * g->ow + ox) * g->c + c0 + j] = (real)sum[j];
+    }
+}
 
 /* y[oh, ow, c] = bias[c] + sum over ky, kx of x[iy, ix, c] weight[ky, kx, c]; some output rows */
-static void depthwise(const weld_window *g, const void *x_, const void *weight_, const void *bias_,
-                      int64_t row_begin, int64_t row_end, void *y_) {
-    const real *x = x_, *weight = weight_, *bias = bias_;
-    real *y = y_;
+static void depthwise(const weld_window *g, const void *x, const void *weight, const void *bias,
+                      int64_t row_begin, int64_t row_end, void *y) {
     for (int64_t oy = row_begin; oy < row_end; oy++) {
         for (int64_t ox = 0; ox < g->ow; ox++) {
-            for (int64_t c = 0; c < g->c; c++) {
-                double sum = bias ? (double)bias[c] : 0.0;
-                for (int64_t ky = 0; ky < g->kernel_h; ky++) {
-                    const int64_t iy = oy * g->stride_h - g->pad_h + ky;
-                    for (int64_t kx = 0; kx < g->kernel_w; kx++) {
-                        const int64_t ix = ox * g->stride_w - g->pad_w + kx;
-                        if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w) {
-                            sum += (double)x[(iy * g->w + ix) * g->c + c] *
-                                   weight[(ky * g->kernel_w + kx) * g->c + c];
-                        }
-                    }
-                }
-                y[(oy * g->ow + ox) * g->c + c] = (real)sum;
+            for (int64_t c0 = 0; c0 < g->c; c0 += COLUMNS) {
+                depthwise_position(g, x, weight, bias, oy, ox, c0, least(COLUMNS, g->c - c0), y);
             }
         }
     }
@@ -37,53 +54,67 @@ static int64_t output_reading(int64_t i, int64_t k, int64_t stride, int64_t pad,
     return scaled / stride;
 }
 
-/* dx[h, w, c] = sum over (oy, ky), (ox, kx) reading it of dy[oy, ox, c] weight[ky, kx, c]; some
- * input rows */
-static void depthwise_input_grad(const weld_window *g, const void *dy_, const void *weight_,
-                                 int64_t row_begin, int64_t row_end, void *dx_) {
-    const real *dy = dy_, *weight = weight_;
-    real *dx = dx_;
+/* dx[c0 ... c0 + count) = sum over ky, kx of dy[oy, ox] weight[ky, kx], of one position */
+static void depthwise_input_position(const weld_window *g, const real *dy, const real *weight,
+                                     int64_t iy, int64_t ix, int64_t c0, int64_t count, real *dx) {
+    double sum[COLUMNS] = {0};
+    for (int64_t ky = 0; ky < g->kernel_h; ky++) {
+        const int64_t oy = output_reading(iy, ky, g->stride_h, g->pad_h, g->oh);
+        for (int64_t kx = 0; kx < g->kernel_w; kx++) {
+            const int64_t ox = output_reading(ix, kx, g->stride_w, g->pad_w, g->ow);
+            if (oy >= 0 && ox >= 0) {
+                add_channel_products(count, dy + (oy * g->ow + ox) * g->c + c0,
+                                     weight + (ky * g->kernel_w + kx) * g->c + c0, sum);
+            }
+        }
+    }
+    for (int64_t j = 0; j < count; j++) {
+        dx[(iy * g->w + ix) * g->c + c0 + j] = (real)sum[j];
+    }
+}
+
+/* dx[h, w, c] = sum over the outputs reading it of dy[oy, ox, c] weight[ky, kx, c]; some input rows
+ */
+static void depthwise_input_grad(const weld_window *g, const void *dy, const void *weight,
+                                 int64_t row_begin, int64_t row_end, void *dx) {
     for (int64_t iy = row_begin; iy < row_end; iy++) {
         for (int64_t ix = 0; ix < g->w; ix++) {
-            for (int64_t c = 0; c < g->c; c++) {
-                double sum = 0;
-                for (int64_t ky = 0; ky < g->kernel_h; ky++) {
-                    const int64_t oy = output_reading(iy, ky, g->stride_h, g->pad_h, g->oh);
-                    for (int64_t kx = 0; oy >= 0 && kx < g->kernel_w; kx++) {
-                        const int64_t ox = output_reading(ix, kx, g->stride_w, g->pad_w, g->ow);
-                        if (ox >= 0) {
-                            sum += (double)dy[(oy * g->ow + ox) * g->c + c] *
-                                   weight[(ky * g->kernel_w + kx) * g->c + c];
-                        }
-                    }
-                }
-                dx[(iy * g->w + ix) * g->c + c] = (real)sum;
+            for (int64_t c0 = 0; c0 < g->c; c0 += COLUMNS) {
+                depthwise_input_position(g, dy, weight, iy, ix, c0, least(COLUMNS, g->c - c0), dx);
             }
         }
     }
 }
 
+/* dweight[c0 ... c0 + count) += sum over oy, ox of dy[oy, ox] x[iy, ix], of one tap */
+static void depthwise_weight_tap(const weld_window *g, const real *x, const real *dy,
+                                 int64_t row_begin, int64_t row_end, int64_t ky, int64_t kx,
+                                 int64_t c0, int64_t count, real *dweight) {
+    double sum[COLUMNS] = {0};
+    for (int64_t oy = row_begin; oy < row_end; oy++) {
+        const int64_t iy = oy * g->stride_h - g->pad_h + ky;
+        for (int64_t ox = 0; ox < g->ow; ox++) {
+            const int64_t ix = ox * g->stride_w - g->pad_w + kx;
+            if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w) {
+                add_channel_products(count, dy + (oy * g->ow + ox) * g->c + c0,
+                                     x + (iy * g->w + ix) * g->c + c0, sum);
+            }
+        }
+    }
+    for (int64_t j = 0; j < count; j++) {
+        real *out = dweight + (ky * g->kernel_w + kx) * g->c + c0 + j;
+        *out = (real)(*out + sum[j]);
+    }
+}
+
 /* dweight[ky, kx, c] += sum over oy, ox of dy[oy, ox, c] x[iy, ix, c]; of some output rows */
-static void depthwise_weight_grad(const weld_window *g, const void *x_, const void *dy_,
-                                  int64_t row_begin, int64_t row_end, void *dweight_) {
-    const real *x = x_, *dy = dy_;
-    real *dweight = dweight_;
+static void depthwise_weight_grad(const weld_window *g, const void *x, const void *dy,
+                                  int64_t row_begin, int64_t row_end, void *dweight) {
     for (int64_t ky = 0; ky < g->kernel_h; ky++) {
         for (int64_t kx = 0; kx < g->kernel_w; kx++) {
-            for (int64_t c = 0; c < g->c; c++) {
-                double sum = 0;
-                for (int64_t oy = row_begin; oy < row_end; oy++) {
-                    const int64_t iy = oy * g->stride_h - g->pad_h + ky;
-                    for (int64_t ox = 0; iy >= 0 && iy < g->h && ox < g->ow; ox++) {
-                        const int64_t ix = ox * g->stride_w - g->pad_w + kx;
-                        if (ix >= 0 && ix < g->w) {
-                            sum += (double)dy[(oy * g->ow + ox) * g->c + c] *
-                                   x[(iy * g->w + ix) * g->c + c];
-                        }
-                    }
-                }
-                real *out = dweight + (ky * g->kernel_w + kx) * g->c + c;
-                *out = (real)(*out + sum);
+            for (int64_t c0 = 0; c0 < g->c; c0 += COLUMNS) {
+                depthwise_weight_tap(g, x, dy, row_begin, row_end, ky, kx, c0,
+                                     least(COLUMNS, g->c - c0), dweight);
             }
         }
     }

@@ -159,9 +159,6 @@ weld_value *weld_graph_node(weld_graph *g, const weld_op *op, const weld_attribu
 weld_value *weld_graph_fail(weld_graph *g, weld_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A tensor of the shape of `like`, all `value` (ops/fill.c): where gradients start. */
-weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value);
-
 /* "conv2d#12 (features.0.0.c.weight)": the node's operator, number and first named leaf. */
 const char *weld_node_text(const weld_node *node, char *text, size_t size);
 

@@ -20,6 +20,11 @@ int64_t weld_split_begin(weld_split s, int64_t part) {
     return begin < s.total ? begin : s.total;
 }
 
+int64_t weld_split_largest(weld_split s) {
+    int64_t units = divide_up(divide_up(s.total, s.grain), s.count) * s.grain;
+    return units < s.total ? units : s.total;
+}
+
 typedef struct pieces {
     const weld_run *run;
     weld_split split;
@@ -57,6 +62,19 @@ int64_t weld_strip(const weld_tensor *t, int axis) {
     return count;
 }
 
+double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const weld_tensor *out) {
+    double bytes = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        if (node->inputs[i]) {
+            bytes += (double)weld_shape_count(&in[i].shape) * (double)weld_dtype_size(in[i].dtype);
+        }
+    }
+    for (int i = 0; i < node->output_count; i++) {
+        bytes += (double)weld_shape_count(&out[i].shape) * (double)weld_dtype_size(out[i].dtype);
+    }
+    return bytes;
+}
+
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                             weld_error *err) {
     (void)node;
@@ -76,6 +94,15 @@ weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape
                          weld_shape_text(&t->shape, found, sizeof found));
     }
     return WELD_OK;
+}
+
+weld_status weld_expect_channels(const weld_tensor *in, int first, int last,
+                                 const char *const *names, weld_error *err) {
+    weld_status status = WELD_OK;
+    for (int i = first; i <= last && !status; i++) {
+        status = weld_expect(&in[i], in[0].dtype, WELD_SHAPE(weld_channels(&in[0])), names[i], err);
+    }
+    return status;
 }
 
 weld_status weld_expect_rank(const weld_tensor *t, int rank, const char *what, const char *layout,

@@ -41,10 +41,15 @@ typedef struct weld_split {
 /* In parts of at most `size`, but in at least `parts` where there are so many units. */
 weld_split weld_split_make(int64_t total, int64_t size, int64_t parts, int64_t grain);
 int64_t weld_split_begin(weld_split s, int64_t part);
+int64_t weld_split_largest(weld_split s); /* size of the largest part */
 
 /* Elements to a piece of an elementwise operator: a few tensors of them fit the second-level cache.
  */
 #define WELD_PIECE_ELEMENTS 32768
+/* The same as a number of rows of c. */
+static inline int64_t weld_piece_rows(int64_t c) {
+    return c < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / c : 1;
+}
 
 /* For laying out a workspace: take `bytes`, aligned, from its end; returns their offset. */
 static inline size_t weld_reserve(size_t *total, size_t bytes) {
@@ -56,6 +61,11 @@ static inline size_t weld_reserve(size_t *total, size_t bytes) {
 /* Address of element i. */
 static inline void *weld_at(const weld_tensor *t, int64_t i) {
     return (char *)t->data + (size_t)i * weld_dtype_size(t->dtype);
+}
+
+/* Data of an input that may be absent: NULL where it is. */
+static inline void *weld_optional(const weld_run *run, int input) {
+    return input < run->node->input_count ? run->in[input].data : NULL;
 }
 
 /* Element i of a small floating-point array as double, and back. For vectors of channels; the large
@@ -79,12 +89,24 @@ int64_t weld_rows(const weld_tensor *t);
  * dimensions before. */
 int64_t weld_strip(const weld_tensor *t, int axis);
 
+/* Bytes of all inputs and outputs, for costs. */
+double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const weld_tensor *out);
+
+/* Nodes that only gradients need. */
+weld_value *weld_channel_sum(weld_graph *g, weld_value *x); /* over all but the last dim -> [c] */
+/* op(a) op(b), both seen as matrices of rows of their last dimension; transpose_a: -> [m, n]. */
+weld_value *weld_matmul(weld_graph *g, weld_value *a, weld_value *b, bool transpose_a,
+                        bool transpose_b);
+
 /* Shape rules in common. */
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                             weld_error *err); /* out[0] is like in[0] */
 /* An error unless `t` is of in[0]'s floating-point type and of `shape`; `what` names it. */
 weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape, const char *what,
                         weld_error *err);
+/* An error unless in[first..last] are [c] and of the type of in[0], c its last dimension. */
+weld_status weld_expect_channels(const weld_tensor *in, int first, int last,
+                                 const char *const *names, weld_error *err);
 /* An error unless t has this rank; `what` names it, `layout` says what was hoped for. */
 weld_status weld_expect_rank(const weld_tensor *t, int rank, const char *what, const char *layout,
                              weld_error *err);

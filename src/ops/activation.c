@@ -1,0 +1,101 @@
+/* activation: y = f(x), elementwise, f one of weld_unary; activation_grad(x, dy) -> f'(x) dy. */
+#include "base/error.h"
+#include "ops/ops.h"
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    int function = node->attributes.function;
+    if (function < 0 || function >= WELD_UNARY_COUNT) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "there is no function %d, only 0 to %d", function,
+                         WELD_UNARY_COUNT - 1);
+    }
+    return weld_infer_same(node, in, out, err);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    weld_attributes a = {.function = node->attributes.function};
+    weld_value *inputs[] = {node->inputs[0], dy[0]};
+    dx[0] = weld_graph_node(g, &weld_op_activation_grad, &a, inputs, 2, 2);
+}
+
+static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    run->kernels->unary((weld_unary)run->node->attributes.function, end - begin,
+                        weld_at(&run->in[0], begin), weld_at(&run->out[0], begin));
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+}
+
+const weld_op weld_op_activation = {
+    .name = "activation",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_FUNCTION,
+    .inplace = 1 << 0,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    weld_status status = weld_expect(&in[1], in[0].dtype, in[0].shape, "dy", err);
+    return status ? status : infer(node, in, out, err);
+}
+
+static void grad_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    run->kernels->unary_grad((weld_unary)run->node->attributes.function, end - begin,
+                             weld_at(&run->in[0], begin), weld_at(&run->in[1], begin),
+                             weld_at(&run->out[0], begin));
+}
+
+static void grad_run(const weld_run *run) {
+    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, grad_piece);
+}
+
+const weld_op weld_op_activation_grad = {
+    .name = "activation_grad",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .attributes = WELD_ATTR_FUNCTION,
+    .inplace = 1 << 0 | 1 << 1,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .run = grad_run,
+};
+
+static weld_value *activation(weld_graph *g, weld_value *x, weld_unary function) {
+    weld_attributes a = {.function = function};
+    return weld_graph_node(g, &weld_op_activation, &a, (weld_value *[]){x}, 1, 1);
+}
+
+weld_value *weld_gelu(weld_graph *g, weld_value *x) {
+    return activation(g, x, WELD_GELU);
+}
+
+weld_value *weld_relu(weld_graph *g, weld_value *x) {
+    return activation(g, x, WELD_RELU);
+}
+
+weld_value *weld_silu(weld_graph *g, weld_value *x) {
+    return activation(g, x, WELD_SILU);
+}
+
+weld_value *weld_hard_swish(weld_graph *g, weld_value *x) {
+    return activation(g, x, WELD_HARD_SWISH);
+}
+
+weld_value *weld_hard_sigmoid(weld_graph *g, weld_value *x) {
+    return activation(g, x, WELD_HARD_SIGMOID);
+}
+
+weld_value *weld_sigmoid(weld_graph *g, weld_value *x) {
+    return activation(g, x, WELD_SIGMOID);
+}

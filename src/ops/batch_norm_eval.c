@@ -1,0 +1,157 @@
+/* Batch norm by running statistics: y = x scale + shift with, per channel,
+ *
+ *     rstd = 1 / sqrt(running_var + eps),  scale = weight rstd,  shift = bias - running_mean scale
+ *
+ * The statistics are constants, so batch_norm_eval_grad(x, dy, weight, running_mean, running_var)
+ * -> dx = dy scale, dweight = rstd sum dy (x - running_mean), dbias = sum dy.
+ */
+#include <math.h>
+
+#include "ops/channel_sums.h"
+
+enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR };
+enum { GRAD_X, GRAD_DY, GRAD_WEIGHT, GRAD_MEAN, GRAD_VAR };
+enum { DX, DWEIGHT, DBIAS };
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    static const char *const names[] = {"x", "weight", "bias", "running_mean", "running_var"};
+    weld_status status = weld_expect_channels(in, WEIGHT, RUNNING_VAR, names, err);
+    return status ? status : weld_infer_same(node, in, out, err);
+}
+
+static double rstd_of(const weld_run *run, const weld_tensor *var, int64_t j) {
+    return 1 / sqrt(weld_get(var->dtype, var->data, j) + run->node->attributes.eps);
+}
+
+/* Two vectors of channels: scale and shift. */
+static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                        const weld_kernels *kernels, int threads) {
+    (void)node;
+    (void)out;
+    (void)kernels;
+    (void)threads;
+    return 2 * (size_t)weld_channels(&in[X]) * weld_dtype_size(in[X].dtype);
+}
+
+static void affine_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t c = weld_channels(&run->in[X]);
+    const weld_tensor scale = {run->in[X].dtype, WELD_SHAPE(2, c), run->workspace};
+    run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), weld_at(&scale, 0),
+                         weld_at(&scale, c), weld_at(&run->out[0], begin * c));
+}
+
+static void run(const weld_run *run) {
+    const weld_tensor *in = run->in;
+    weld_dtype dtype = in[X].dtype;
+    int64_t c = weld_channels(&in[X]);
+    for (int64_t j = 0; j < c; j++) {
+        double scale = weld_get(dtype, in[WEIGHT].data, j) * rstd_of(run, &in[RUNNING_VAR], j);
+        double mean = weld_get(dtype, in[RUNNING_MEAN].data, j);
+        weld_set(dtype, run->workspace, j, scale);
+        weld_set(dtype, run->workspace, c + j, weld_get(dtype, in[BIAS].data, j) - mean * scale);
+    }
+    weld_run_pieces(run, weld_rows(&in[X]), weld_piece_rows(c), affine_rows);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    if (wanted[RUNNING_MEAN] || wanted[RUNNING_VAR]) {
+        weld_graph_fail(g, WELD_ERROR_ARGUMENT,
+                        "batch_norm_eval#%d: running statistics have no gradient", node->id);
+        return;
+    }
+    weld_value *inputs[] = {node->inputs[X], dy[0], node->inputs[WEIGHT],
+                            node->inputs[RUNNING_MEAN], node->inputs[RUNNING_VAR]};
+    weld_attributes a = {.eps = node->attributes.eps};
+    weld_value *made = weld_graph_node(g, &weld_op_batch_norm_eval_grad, &a, inputs, 5, 5);
+    for (int i = X; made && i <= BIAS; i++) {
+        dx[i] = wanted[i] ? made->producer->outputs[i] : NULL;
+    }
+}
+
+static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                 double *flops, double *bytes) {
+    *flops = 2 * (double)weld_shape_count(&in[X].shape);
+    *bytes = weld_operand_bytes(node, in, out);
+}
+
+const weld_op weld_op_batch_norm_eval = {
+    .name = "batch_norm_eval",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .outputs = 1,
+    .attributes = WELD_ATTR_EPS,
+    .inplace = 1 << X,
+    .infer = infer,
+    .grad = grad,
+    .workspace = workspace,
+    .run = run,
+    .cost = cost,
+};
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    static const char *const names[] = {"x", "dy", "weight", "running_mean", "running_var"};
+    (void)node;
+    weld_status status = weld_expect(&in[GRAD_DY], in[X].dtype, in[X].shape, "dy", err);
+    if (!status) {
+        status = weld_expect_channels(in, GRAD_WEIGHT, GRAD_VAR, names, err);
+    }
+    out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
+    out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[X].dtype, in[GRAD_WEIGHT].shape, NULL};
+    return status;
+}
+
+/* Sums, then scale. */
+static size_t grad_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                             const weld_kernels *kernels, int threads) {
+    (void)node;
+    (void)out;
+    (void)kernels;
+    (void)threads;
+    return weld_channel_sums_bytes(&in[GRAD_X]) +
+           (size_t)weld_channels(&in[GRAD_X]) * weld_dtype_size(in[GRAD_X].dtype);
+}
+
+static void grad_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t c = weld_channels(&run->in[GRAD_X]);
+    run->kernels->affine(end - begin, c, weld_at(&run->in[GRAD_DY], begin * c),
+                         (char *)run->workspace + weld_channel_sums_bytes(&run->in[GRAD_X]), NULL,
+                         weld_at(&run->out[DX], begin * c));
+}
+
+static void grad_run(const weld_run *run) {
+    const weld_tensor *in = run->in;
+    weld_dtype dtype = in[GRAD_X].dtype;
+    int64_t c = weld_channels(&in[GRAD_X]);
+    char *scale = (char *)run->workspace + weld_channel_sums_bytes(&in[GRAD_X]);
+    weld_channel_sums sums = {.run = run,
+                              .dy = &in[GRAD_DY],
+                              .x = &in[GRAD_X],
+                              .center = in[GRAD_MEAN].data,
+                              .sums = run->workspace};
+    weld_channel_sums_run(&sums);
+    for (int64_t j = 0; j < c; j++) {
+        double rstd = rstd_of(run, &in[GRAD_VAR], j);
+        weld_set(dtype, scale, j, weld_get(dtype, in[GRAD_WEIGHT].data, j) * rstd);
+        weld_set(dtype, run->out[DWEIGHT].data, j, weld_channel_sums_dy_x(&sums, j) * rstd);
+        weld_set(dtype, run->out[DBIAS].data, j, weld_channel_sums_dy(&sums, j));
+    }
+    weld_run_pieces(run, weld_rows(&in[GRAD_X]), weld_piece_rows(c), grad_rows);
+}
+
+const weld_op weld_op_batch_norm_eval_grad = {
+    .name = "batch_norm_eval_grad",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .outputs = 3,
+    .attributes = WELD_ATTR_EPS,
+    .inplace = 1 << GRAD_X | 1 << GRAD_DY,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .workspace = grad_workspace,
+    .run = grad_run,
+};

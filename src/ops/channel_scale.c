@@ -1,0 +1,102 @@
+/* channel_scale: y[n, h, w, c] = x[n, h, w, c] s[n, 1, 1, c].
+ * channel_dot(dy, x) -> ds[n, 1, 1, c] = sum over h, w of dy x; dx is channel_scale(dy, s). */
+#include "ops/ops.h"
+
+static weld_shape scale_shape(const weld_tensor *x) {
+    return WELD_SHAPE(x->shape.dim[0], 1, 1, x->shape.dim[3]);
+}
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    weld_status status = weld_expect_rank(&in[0], 4, "x", "[n, h, w, c]", err);
+    if (!status) {
+        status = weld_expect(&in[1], in[0].dtype, scale_shape(&in[0]), "s", err);
+    }
+    return status ? status : weld_infer_same(node, in, out, err);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    if (wanted[0]) {
+        dx[0] = weld_channel_scale(g, dy[0], node->inputs[1]);
+    }
+    if (wanted[1]) {
+        weld_value *inputs[] = {dy[0], node->inputs[0]};
+        dx[1] = weld_graph_node(g, &weld_op_channel_dot, NULL, inputs, 2, 2);
+    }
+}
+
+static void images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    const weld_shape *x = &run->in[0].shape;
+    int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
+    for (int64_t i = begin; i < end; i++) {
+        run->kernels->affine(positions, c, weld_at(&run->in[0], i * positions * c),
+                             weld_at(&run->in[1], i * c), NULL,
+                             weld_at(&run->out[0], i * positions * c));
+    }
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, run->in[0].shape.dim[0], 1, images);
+}
+
+const weld_op weld_op_channel_scale = {
+    .name = "channel_scale",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .inplace = 1 << 0,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value *s) {
+    return weld_graph_node(g, &weld_op_channel_scale, NULL, (weld_value *[]){x, s}, 2, 2);
+}
+
+static weld_status dot_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                             weld_error *err) {
+    (void)node;
+    out[0] = (weld_tensor){in[0].dtype, scale_shape(&in[0]), NULL};
+    weld_status status = weld_expect_rank(&in[0], 4, "dy", "[n, h, w, c]", err);
+    return status ? status : weld_expect(&in[1], in[0].dtype, in[0].shape, "x", err);
+}
+
+/* A vector of sums for each thread. */
+static size_t dot_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                            const weld_kernels *kernels, int threads) {
+    (void)node;
+    (void)out;
+    (void)kernels;
+    return (size_t)threads * (size_t)weld_channels(&in[0]) * sizeof(double);
+}
+
+static void dot_images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    const weld_shape *x = &run->in[0].shape;
+    int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
+    double *sum = (double *)run->workspace + thread * c;
+    for (int64_t i = begin; i < end; i++) {
+        run->kernels->channel_dot(positions, c, weld_at(&run->in[0], i * positions * c),
+                                  weld_at(&run->in[1], i * positions * c), NULL, NULL, sum);
+        for (int64_t j = 0; j < c; j++) {
+            weld_set(run->out[0].dtype, run->out[0].data, i * c + j, sum[j]);
+        }
+    }
+}
+
+static void dot_run(const weld_run *run) {
+    weld_run_pieces(run, run->in[0].shape.dim[0], 1, dot_images);
+}
+
+const weld_op weld_op_channel_dot = {
+    .name = "channel_dot",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .evaluates_only = true,
+    .infer = dot_infer,
+    .workspace = dot_workspace,
+    .run = dot_run,
+};

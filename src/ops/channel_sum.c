@@ -1,0 +1,44 @@
+/* channel_sum: x[..., c] -> [c], the sum over all dimensions but the last: a bias's gradient. */
+#include "base/threads.h"
+#include "ops/channel_sums.h"
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    (void)node;
+    (void)err;
+    out[0].dtype = in[0].dtype;
+    out[0].shape = WELD_SHAPE(weld_channels(&in[0]));
+    return WELD_OK;
+}
+
+static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                        const weld_kernels *kernels, int threads) {
+    (void)node;
+    (void)out;
+    (void)kernels;
+    (void)threads;
+    return weld_channel_sums_bytes(&in[0]);
+}
+
+static void run(const weld_run *run) {
+    weld_channel_sums sums = {.run = run, .dy = &run->in[0], .sums = run->workspace};
+    weld_channel_sums_run(&sums);
+    for (int64_t j = 0; j < weld_channels(&run->in[0]); j++) {
+        weld_set(run->out[0].dtype, run->out[0].data, j, weld_channel_sums_dy(&sums, j));
+    }
+}
+
+const weld_op weld_op_channel_sum = {
+    .name = "channel_sum",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .evaluates_only = true,
+    .infer = infer,
+    .workspace = workspace,
+    .run = run,
+};
+
+weld_value *weld_channel_sum(weld_graph *g, weld_value *x) {
+    return weld_graph_node(g, &weld_op_channel_sum, NULL, (weld_value *[]){x}, 1, 1);
+}

@@ -1,0 +1,23 @@
+/* Sums over the rows of a tensor seen as [rows, c], in parallel: one partial sum, in double, for
+ * each of a fixed set of row ranges, added in order. */
+#ifndef WELD_OPS_CHANNEL_SUMS_H
+#define WELD_OPS_CHANNEL_SUMS_H
+
+#include "ops/ops.h"
+
+typedef struct weld_channel_sums {
+    const weld_run *run;
+    const weld_tensor *dy, *x; /* x NULL: sums of dy alone; else of dy (x - center[c]) too */
+    const void *center;        /* or NULL */
+    double *sums;              /* of weld_channel_sums_bytes(dy): [chunks][2][c] */
+} weld_channel_sums;
+
+/* Ranges of rows; also those of batch norm's moments. */
+weld_split weld_channel_chunks(const weld_tensor *x);
+size_t weld_channel_sums_bytes(const weld_tensor *dy);
+void weld_channel_sums_run(weld_channel_sums *s);
+/* After the run: the sums of channel j. */
+double weld_channel_sums_dy(const weld_channel_sums *s, int64_t j);
+double weld_channel_sums_dy_x(const weld_channel_sums *s, int64_t j);
+
+#endif

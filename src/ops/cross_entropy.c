@@ -1,0 +1,100 @@
+/* cross_entropy(logits[n, k], target[n, k]) -> [n]: -sum_j t_j log softmax(logits)_j with
+ * t = (1 - factor) target + factor / k, the attribute `factor` being the label smoothing.
+ * cross_entropy_grad(logits, target, dloss[n]) -> dloss (softmax(logits) sum_j t_j - t). */
+#include "ops/ops.h"
+
+#include "base/error.h"
+
+enum { LOGITS, TARGET, DLOSS };
+
+static weld_status check(const weld_node *node, const weld_tensor *in, weld_error *err) {
+    (void)node;
+    weld_status status = weld_expect_rank(&in[LOGITS], 2, "logits", "[n, classes]", err);
+    return status ? status
+                  : weld_expect(&in[TARGET], in[LOGITS].dtype, in[LOGITS].shape, "target", err);
+}
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    out[0] = (weld_tensor){in[LOGITS].dtype, WELD_SHAPE(in[LOGITS].shape.dim[0]), NULL};
+    return check(node, in, err);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    if (wanted[TARGET]) {
+        weld_graph_fail(g, WELD_ERROR_ARGUMENT, "cross_entropy#%d: the target has no gradient",
+                        node->id);
+        return;
+    }
+    weld_attributes a = {.factor = node->attributes.factor};
+    weld_value *inputs[] = {node->inputs[LOGITS], node->inputs[TARGET], dy[0]};
+    dx[LOGITS] = weld_graph_node(g, &weld_op_cross_entropy_grad, &a, inputs, 3, 3);
+}
+
+static void rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t k = weld_channels(&run->in[LOGITS]);
+    run->kernels->cross_entropy(end - begin, k, weld_at(&run->in[LOGITS], begin * k),
+                                weld_at(&run->in[TARGET], begin * k), run->node->attributes.factor,
+                                weld_at(&run->out[0], begin));
+}
+
+static int64_t piece_rows(const weld_run *run) {
+    return weld_piece_rows(8 * weld_channels(&run->in[LOGITS])); /* an exponential each */
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, weld_rows(&run->in[LOGITS]), piece_rows(run), rows);
+}
+
+const weld_op weld_op_cross_entropy = {
+    .name = "cross_entropy",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .attributes = WELD_ATTR_FACTOR,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+weld_value *weld_cross_entropy(weld_graph *g, weld_value *logits, weld_value *target,
+                               double smoothing) {
+    weld_attributes a = {.factor = smoothing};
+    return weld_graph_node(g, &weld_op_cross_entropy, &a, (weld_value *[]){logits, target}, 2, 2);
+}
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    weld_status status = check(node, in, err);
+    if (!status) {
+        weld_shape loss = WELD_SHAPE(in[LOGITS].shape.dim[0]);
+        status = weld_expect(&in[DLOSS], in[LOGITS].dtype, loss, "dloss", err);
+    }
+    return status ? status : weld_infer_same(node, in, out, err);
+}
+
+static void grad_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t k = weld_channels(&run->in[LOGITS]);
+    run->kernels->cross_entropy_grad(end - begin, k, weld_at(&run->in[LOGITS], begin * k),
+                                     weld_at(&run->in[TARGET], begin * k),
+                                     run->node->attributes.factor, weld_at(&run->in[DLOSS], begin),
+                                     weld_at(&run->out[0], begin * k));
+}
+
+static void grad_run(const weld_run *run) {
+    weld_run_pieces(run, weld_rows(&run->in[LOGITS]), piece_rows(run), grad_rows);
+}
+
+const weld_op weld_op_cross_entropy_grad = {
+    .name = "cross_entropy_grad",
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .outputs = 1,
+    .attributes = WELD_ATTR_FACTOR,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .run = grad_run,
+};

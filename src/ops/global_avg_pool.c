@@ -1,0 +1,102 @@
+/* global_avg_pool: x[n, h, w, c] -> [n, 1, 1, c], the mean over h and w. global_avg_pool_grad(dy)
+ * -> dy / (h w) at every position; the attribute holds x's shape, dim 0 is dy's. */
+#include <string.h>
+
+#include "base/error.h"
+#include "ops/ops.h"
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    (void)node;
+    const weld_shape *x = &in[0].shape;
+    out[0] = (weld_tensor){in[0].dtype, WELD_SHAPE(x->dim[0], 1, 1, x->dim[3]), NULL};
+    return weld_expect_rank(&in[0], 4, "x", "[n, h, w, c]", err);
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    weld_attributes a = {.shape = node->inputs[0]->shape};
+    dx[0] = weld_graph_node(g, &weld_op_global_avg_pool_grad, &a, (weld_value *[]){dy[0]}, 1, 1);
+}
+
+/* A vector of sums for each thread. */
+static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                        const weld_kernels *kernels, int threads) {
+    (void)node;
+    (void)out;
+    (void)kernels;
+    return (size_t)threads * (size_t)weld_channels(&in[0]) * sizeof(double);
+}
+
+static void images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    const weld_shape *x = &run->in[0].shape;
+    int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
+    double *sum = (double *)run->workspace + thread * c;
+    for (int64_t i = begin; i < end; i++) {
+        run->kernels->channel_sum(positions, c, weld_at(&run->in[0], i * positions * c), sum);
+        for (int64_t j = 0; j < c; j++) {
+            weld_set(run->out[0].dtype, run->out[0].data, i * c + j, sum[j] / (double)positions);
+        }
+    }
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, run->in[0].shape.dim[0], 1, images);
+}
+
+const weld_op weld_op_global_avg_pool = {
+    .name = "global_avg_pool",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .infer = infer,
+    .grad = grad,
+    .workspace = workspace,
+    .run = run,
+};
+
+weld_value *weld_global_avg_pool(weld_graph *g, weld_value *x) {
+    return weld_graph_node(g, &weld_op_global_avg_pool, NULL, (weld_value *[]){x}, 1, 1);
+}
+
+static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                              weld_error *err) {
+    weld_shape x = node->attributes.shape;
+    x.dim[0] = in[0].shape.dim[0];
+    out[0] = (weld_tensor){in[0].dtype, x, NULL};
+    weld_status status = weld_expect_rank(&out[0], 4, "the shape of x", "[n, h, w, c]", err);
+    return status
+               ? status
+               : weld_expect(&in[0], in[0].dtype, WELD_SHAPE(x.dim[0], 1, 1, x.dim[3]), "dy", err);
+}
+
+/* The first row is made, the others are copies. */
+static void grad_images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    const weld_shape *x = &run->out[0].shape;
+    int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
+    for (int64_t i = begin; i < end; i++) {
+        char *first = weld_at(&run->out[0], i * positions * c);
+        run->kernels->scale(c, 1 / (double)positions, weld_at(&run->in[0], i * c), first);
+        size_t bytes = (size_t)c * weld_dtype_size(run->out[0].dtype);
+        for (int64_t p = 1; p < positions; p++) {
+            memcpy(first + (size_t)p * bytes, first, bytes);
+        }
+    }
+}
+
+static void grad_run(const weld_run *run) {
+    weld_run_pieces(run, run->out[0].shape.dim[0], 1, grad_images);
+}
+
+const weld_op weld_op_global_avg_pool_grad = {
+    .name = "global_avg_pool_grad",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_SHAPE,
+    .evaluates_only = true,
+    .infer = grad_infer,
+    .run = grad_run,
+};

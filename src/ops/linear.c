@@ -1,0 +1,190 @@
+/* linear: y[..., out] = x[..., in] weight[out, in]^T + bias[out].
+ *
+ * matmul: op(a) op(b), each seen as a matrix of rows of its last dimension; for linear's gradients,
+ *
+ *     dx = dy weight,    dweight = dy^T x (transpose_a),    dbias = channel_sum(dy)
+ *
+ * without transpose_a the result has a's leading dimensions, with it [m, n]. */
+#include "base/error.h"
+#include "ops/ops.h"
+#include "ops/products.h"
+
+enum { X, WEIGHT, BIAS };
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    weld_status status = weld_expect_rank(&in[WEIGHT], 2, "weight", "[out, in]", err);
+    if (!status && (in[X].shape.rank < 1 || weld_channels(&in[X]) != in[WEIGHT].shape.dim[1])) {
+        char x[128], weight[128];
+        return weld_fail(err, WELD_ERROR_SHAPE, "weight %s wants %lld inputs, x is %s",
+                         weld_shape_text(&in[WEIGHT].shape, weight, sizeof weight),
+                         (long long)in[WEIGHT].shape.dim[1],
+                         weld_shape_text(&in[X].shape, x, sizeof x));
+    }
+    if (!status) {
+        status = weld_expect(&in[WEIGHT], in[X].dtype, in[WEIGHT].shape, "weight", err);
+    }
+    if (!status && node->input_count > BIAS && node->inputs[BIAS]) {
+        status =
+            weld_expect(&in[BIAS], in[X].dtype, WELD_SHAPE(in[WEIGHT].shape.dim[0]), "bias", err);
+    }
+    if (!status) {
+        out[0] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
+        out[0].shape.dim[in[X].shape.rank - 1] = in[WEIGHT].shape.dim[0];
+    }
+    return status;
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    if (wanted[X]) {
+        dx[X] = weld_matmul(g, dy[0], node->inputs[WEIGHT], false, false);
+    }
+    if (wanted[WEIGHT]) {
+        dx[WEIGHT] = weld_matmul(g, dy[0], node->inputs[X], true, false);
+    }
+    if (node->input_count > BIAS && wanted[BIAS]) {
+        dx[BIAS] = weld_channel_sum(g, dy[0]);
+    }
+}
+
+static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                        const weld_kernels *kernels, int threads) {
+    (void)node;
+    (void)threads;
+    return weld_row_product_workspace(kernels, weld_channels(&in[X]), weld_channels(&out[0]));
+}
+
+static void run(const weld_run *run) {
+    int64_t k = weld_channels(&run->in[X]);
+    weld_row_product product = {.rows = weld_rows(&run->in[X]),
+                                .k = k,
+                                .n = weld_channels(&run->out[0]),
+                                .a = run->in[X].data,
+                                .b = run->in[WEIGHT].data,
+                                .row_stride = 1,
+                                .column_stride = k,
+                                .bias = weld_optional(run, BIAS),
+                                .c = run->out[0].data};
+    weld_row_product_run(&product, run);
+}
+
+static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                 double *flops, double *bytes) {
+    *flops = 2.0 * (double)weld_shape_count(&out[0].shape) * (double)weld_channels(&in[X]);
+    *bytes = weld_operand_bytes(node, in, out);
+}
+
+const weld_op weld_op_linear = {
+    .name = "linear",
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .outputs = 1,
+    .infer = infer,
+    .grad = grad,
+    .workspace = workspace,
+    .run = run,
+    .cost = cost,
+};
+
+weld_value *weld_linear(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias) {
+    weld_value *inputs[] = {x, weight, bias};
+    return weld_graph_node(g, &weld_op_linear, NULL, inputs, bias ? 3 : 2, 2);
+}
+
+/* --- matmul ----------------------------------------------------------------------------------- */
+
+enum { A, B };
+
+typedef struct matrix_sizes {
+    int64_t m, k, n;
+} matrix_sizes;
+
+static matrix_sizes sizes_of(const weld_attributes *a, const weld_tensor *in) {
+    return (matrix_sizes){.m = a->transpose_a ? weld_channels(&in[A]) : weld_rows(&in[A]),
+                          .k = a->transpose_a ? weld_rows(&in[A]) : weld_channels(&in[A]),
+                          .n = a->transpose_b ? weld_rows(&in[B]) : weld_channels(&in[B])};
+}
+
+static weld_status matmul_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                                weld_error *err) {
+    const weld_attributes *a = &node->attributes;
+    matrix_sizes s = sizes_of(a, in);
+    char a_text[128], b_text[128];
+    weld_shape_text(&in[A].shape, a_text, sizeof a_text);
+    weld_shape_text(&in[B].shape, b_text, sizeof b_text);
+    if (a->transpose_a && a->transpose_b) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "one of the two may be transposed, not both");
+    }
+    if (in[A].shape.rank < 1 || in[B].shape.rank < 1 || in[A].dtype != in[B].dtype ||
+        s.k != (a->transpose_b ? weld_channels(&in[B]) : weld_rows(&in[B]))) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "a %s%s and b %s%s do not make a product", a_text,
+                         a->transpose_a ? " transposed" : "", b_text,
+                         a->transpose_b ? " transposed" : "");
+    }
+    out[0] = (weld_tensor){in[A].dtype, WELD_SHAPE(s.m, s.n), NULL};
+    if (!a->transpose_a) {
+        out[0].shape = in[A].shape;
+        out[0].shape.dim[in[A].shape.rank - 1] = s.n;
+    }
+    return WELD_OK;
+}
+
+static size_t matmul_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                               const weld_kernels *kernels, int threads) {
+    (void)out;
+    (void)threads;
+    matrix_sizes s = sizes_of(&node->attributes, in);
+    return node->attributes.transpose_a ? weld_transposed_product_workspace(kernels, s.k, s.m, s.n)
+                                        : weld_row_product_workspace(kernels, s.k, s.n);
+}
+
+static void matmul_run(const weld_run *run) {
+    const weld_attributes *a = &run->node->attributes;
+    matrix_sizes s = sizes_of(a, run->in);
+    if (a->transpose_a) {
+        weld_transposed_product product = {.rows = s.k,
+                                           .m = s.m,
+                                           .n = s.n,
+                                           .a = run->in[A].data,
+                                           .b = run->in[B].data,
+                                           .c = run->out[0].data};
+        weld_transposed_product_run(&product, run);
+        return;
+    }
+    weld_row_product product = {.rows = s.m,
+                                .k = s.k,
+                                .n = s.n,
+                                .a = run->in[A].data,
+                                .b = run->in[B].data,
+                                .row_stride = a->transpose_b ? 1 : s.n,
+                                .column_stride = a->transpose_b ? s.k : 1,
+                                .c = run->out[0].data};
+    weld_row_product_run(&product, run);
+}
+
+static void matmul_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                        double *flops, double *bytes) {
+    matrix_sizes s = sizes_of(&node->attributes, in);
+    *flops = 2.0 * (double)s.m * (double)s.k * (double)s.n;
+    *bytes = weld_operand_bytes(node, in, out);
+}
+
+const weld_op weld_op_matmul = {
+    .name = "matmul",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .outputs = 1,
+    .attributes = WELD_ATTR_TRANSPOSE_A | WELD_ATTR_TRANSPOSE_B,
+    .evaluates_only = true,
+    .infer = matmul_infer,
+    .workspace = matmul_workspace,
+    .run = matmul_run,
+    .cost = matmul_cost,
+};
+
+weld_value *weld_matmul(weld_graph *g, weld_value *a, weld_value *b, bool transpose_a,
+                        bool transpose_b) {
+    weld_attributes attributes = {.transpose_a = transpose_a, .transpose_b = transpose_b};
+    return weld_graph_node(g, &weld_op_matmul, &attributes, (weld_value *[]){a, b}, 2, 2);
+}

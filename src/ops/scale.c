@@ -1,0 +1,35 @@
+/* scale: y = factor x, elementwise. */
+#include "ops/ops.h"
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    dx[0] = weld_scale(g, dy[0], node->attributes.factor);
+}
+
+static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    run->kernels->scale(end - begin, run->node->attributes.factor, weld_at(&run->in[0], begin),
+                        weld_at(&run->out[0], begin));
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+}
+
+const weld_op weld_op_scale = {
+    .name = "scale",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_FACTOR,
+    .inplace = 1 << 0,
+    .infer = weld_infer_same,
+    .grad = grad,
+    .run = run,
+};
+
+weld_value *weld_scale(weld_graph *g, weld_value *x, double factor) {
+    weld_attributes a = {.factor = factor};
+    return weld_graph_node(g, &weld_op_scale, &a, (weld_value *[]){x}, 1, 1);
+}

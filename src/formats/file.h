@@ -1,0 +1,45 @@
+/* Whole files: read with their size checked, and written so that a crash, a full disk or a second
+ * writer never leaves a half-written file under the name that was asked for. */
+#ifndef WELD_FORMATS_FILE_H
+#define WELD_FORMATS_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weld/status.h"
+
+/* Open a regular file for reading and tell its size. The descriptor is the caller's to close;
+ * folders, pipes and devices are refused. */
+weld_status weld_file_open(const char *path, int *descriptor, uint64_t *size, weld_error *err);
+
+/* Read exactly `bytes` at `offset`; a file that ends before is WELD_ERROR_FORMAT. */
+weld_status weld_file_read_at(int descriptor, const char *path, void *data, size_t bytes,
+                              uint64_t offset, weld_error *err);
+
+/* All bytes of a file of at most `limit` bytes, with a zero byte (not counted) after them, in
+ * memory to be released with weld_free. */
+weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t *bytes,
+                           weld_error *err);
+
+/* A file being written beside its final place, as "PATH.tmp". What is at PATH stays as it is until
+ * weld_replacement_commit has made the new bytes durable and renamed them into place. A left-over
+ * of a process that was killed is overwritten; a live second writer is an error. */
+typedef struct weld_replacement weld_replacement;
+
+weld_status weld_replacement_open(const char *path, weld_replacement **out, weld_error *err);
+/* Append. After an error the replacement can only be discarded. */
+weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t bytes,
+                                   weld_error *err);
+/* Overwrite bytes that were written before (a header whose contents are known at the end). */
+weld_status weld_replacement_write_at(weld_replacement *r, const void *data, size_t bytes,
+                                      uint64_t offset, weld_error *err);
+/* Make durable and put in place. Frees r in any case; on an error PATH is what it was, except that
+ * after a failed sync of the folder the new file may or may not be there. */
+weld_status weld_replacement_commit(weld_replacement *r, weld_error *err);
+/* Remove what was written and free r (NULL allowed). */
+void weld_replacement_discard(weld_replacement *r);
+
+/* Open, write, commit. */
+weld_status weld_file_write(const char *path, const void *data, size_t bytes, weld_error *err);
+
+#endif

@@ -1,0 +1,108 @@
+/* Kinds of files by their first bytes; see file_kind.h. */
+#include "formats/file_kind.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "formats/file.h"
+#include "formats/store_header.h"
+
+enum { LOOK = 4096 };
+
+static bool begins(const unsigned char *bytes, size_t size, const char *text, size_t length) {
+    return size >= length && memcmp(bytes, text, length) == 0;
+}
+
+/* HDF5 looks for its signature at 0, 512, 1024, ... */
+static bool is_hdf5(const unsigned char *bytes, size_t size) {
+    for (size_t at = 0; at < size; at = at ? 2 * at : 512) {
+        if (begins(bytes + at, size - at, "\x89HDF\r\n\x1a\n", 8)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Eight bytes of length (below 100 MB), then a JSON object. */
+static bool is_safetensors(const unsigned char *bytes, size_t size) {
+    return size > 8 && bytes[8] == '{' && memcmp(bytes + 4, "\0\0\0\0", 4) == 0 && bytes[3] < 8;
+}
+
+static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
+    char kind[WELD_STORE_KIND_SIZE];
+    if (weld_store_header_kind(bytes, size, kind)) {
+        return strcmp(kind, "checkpoint") == 0 ? WELD_FILE_CHECKPOINT
+               : strcmp(kind, "deploy") == 0   ? WELD_FILE_DEPLOY
+                                               : WELD_FILE_UNKNOWN;
+    }
+    if (begins(bytes, size, "weld-pack", 9)) {
+        return WELD_FILE_PACKED;
+    }
+    if (is_hdf5(bytes, size)) {
+        return WELD_FILE_HDF5;
+    }
+    if (begins(bytes, size, "PK\x03\x04", 4)) {
+        return WELD_FILE_PTH;
+    }
+    /* Protocol 2 and the number with which PyTorch's files began before they were archives. */
+    if (begins(bytes, size, "\x80\x02\x8a\x0a", 4)) {
+        return WELD_FILE_PICKLE;
+    }
+    if (begins(bytes, size, "\x93NUMPY", 6)) {
+        return WELD_FILE_NPY;
+    }
+    if (begins(bytes, size, "\xff\xd8\xff", 3)) {
+        return WELD_FILE_JPEG;
+    }
+    if (begins(bytes, size, "\x89PNG\r\n\x1a\n", 8)) {
+        return WELD_FILE_PNG;
+    }
+    return is_safetensors(bytes, size) ? WELD_FILE_SAFETENSORS : WELD_FILE_UNKNOWN;
+}
+
+weld_file_kind weld_file_kind_of(const char *path) {
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return WELD_FILE_FOLDER;
+    }
+    int descriptor;
+    uint64_t size;
+    unsigned char bytes[LOOK];
+    if (weld_file_open(path, &descriptor, &size, NULL) != WELD_OK) {
+        return WELD_FILE_UNKNOWN;
+    }
+    size_t look = size < LOOK ? (size_t)size : LOOK;
+    weld_status status = weld_file_read_at(descriptor, path, bytes, look, 0, NULL);
+    close(descriptor);
+    return status == WELD_OK ? kind_of_bytes(bytes, look) : WELD_FILE_UNKNOWN;
+}
+
+const char *weld_file_kind_text(weld_file_kind kind) {
+    switch (kind) {
+    case WELD_FILE_CHECKPOINT:
+        return "a training checkpoint of weld";
+    case WELD_FILE_DEPLOY:
+        return "a deploy file of weld";
+    case WELD_FILE_PACKED:
+        return "a packed data set of weld";
+    case WELD_FILE_HDF5:
+        return "an HDF5 file of another program";
+    case WELD_FILE_PTH:
+        return "a ZIP archive, perhaps a PyTorch .pth file";
+    case WELD_FILE_PICKLE:
+        return "a PyTorch file of the old format";
+    case WELD_FILE_SAFETENSORS:
+        return "a safetensors file";
+    case WELD_FILE_NPY:
+        return "a NumPy array";
+    case WELD_FILE_JPEG:
+        return "a JPEG image";
+    case WELD_FILE_PNG:
+        return "a PNG image";
+    case WELD_FILE_FOLDER:
+        return "a folder";
+    default:
+        return "a file of unknown kind";
+    }
+}

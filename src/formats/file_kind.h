@@ -1,0 +1,28 @@
+/* What kind of file is this? Told by content, never by name, for good error messages and for
+ * commands that take files of several kinds. */
+#ifndef WELD_FORMATS_FILE_KIND_H
+#define WELD_FORMATS_FILE_KIND_H
+
+#include "weld/status.h"
+
+typedef enum weld_file_kind {
+    WELD_FILE_UNKNOWN, /* also: cannot be read */
+    WELD_FILE_CHECKPOINT,
+    WELD_FILE_DEPLOY,
+    WELD_FILE_PACKED,
+    WELD_FILE_HDF5, /* not written by weld */
+    WELD_FILE_PTH,  /* a ZIP archive, which is what PyTorch saves */
+    WELD_FILE_PICKLE,
+    WELD_FILE_SAFETENSORS,
+    WELD_FILE_NPY,
+    WELD_FILE_JPEG,
+    WELD_FILE_PNG,
+    WELD_FILE_FOLDER
+} weld_file_kind;
+
+/* Looks at the first 4096 bytes; says nothing about whether the rest is in order. */
+weld_file_kind weld_file_kind_of(const char *path);
+/* For messages: "a training checkpoint of weld", "a JPEG image", "a file of unknown kind". */
+const char *weld_file_kind_text(weld_file_kind kind);
+
+#endif

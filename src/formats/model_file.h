@@ -1,0 +1,72 @@
+/* Model files: training checkpoints and merged ("deploy") networks, as stores (store.h).
+ *
+ *   config            text   JSON: the weld_model_config
+ *   preprocessing     text   JSON
+ *   class_names       u8     names by index, each ended by a zero byte; absent: unknown
+ *   program_version, recipe, summary, verification   texts; the last three may be absent
+ *   graph             text   JSON (graph_text.h); deploy files only
+ *   parameters/NAME, buffers/NAME             tensors in checkpoint shape, f32 (counters i64)
+ *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only
+ *   trainer/FIELD     scalars, i64 or f64; checkpoints only
+ */
+#ifndef WELD_FORMATS_MODEL_FILE_H
+#define WELD_FORMATS_MODEL_FILE_H
+
+#include "weld/model.h"
+
+typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } weld_model_file_kind;
+
+/* Where a training run stands, in numbers that come back bit for bit. A new field takes one line
+ * here and one in model_file.c. */
+typedef struct weld_trainer_state {
+    uint64_t seed;
+    int64_t epoch;         /* of the next update, from 0 */
+    int64_t position;      /* updates of that epoch already done */
+    int64_t step;          /* updates done in all */
+    int64_t epoch_samples; /* samples in epoch_loss */
+    int64_t metrics_bytes; /* length of metrics.jsonl when the checkpoint was made */
+    int64_t best_epoch;    /* -1: no evaluation yet */
+    double best_score;
+    double epoch_loss;      /* sum over the epoch so far */
+    double epoch_seconds;   /* time spent on the epoch so far */
+    double elapsed_seconds; /* on the whole run */
+} weld_trainer_state;
+
+/* What a file holds. From weld_model_file_read it owns all that it points to; for
+ * weld_model_file_write the caller may point to what lives elsewhere. */
+typedef struct weld_model_file {
+    weld_model_file_kind kind;
+    weld_model_config config;
+    weld_preprocessing preprocessing;
+    char **class_names;              /* config.num_classes of them, or NULL */
+    weld_weights *weights;           /* exactly the parameters and buffers of the network */
+    weld_graph *graph;               /* deploy: the merged one, evaluation, f32; checkpoint: NULL */
+    char *program_version;           /* that wrote the file; ignored on writing */
+    char *recipe;                    /* YAML; this and the next two may be NULL */
+    char *summary;                   /* JSON: of the training */
+    char *verification;              /* JSON: of the merge */
+    weld_trainer_state trainer;      /* checkpoints */
+    weld_weights *moment1, *moment2; /* of the optimizer, for every parameter; NULL: not kept */
+} weld_model_file;
+
+/* Read and check a whole file: the checksum; the network of a checkpoint as weld_model_build makes
+ * it, or the graph of a deploy file with an input "images" [batch, size, size, 3] of the
+ * preprocessing's size and an output "logits" [batch, num_classes]; every tensor of it there with
+ * its shape and type, and nothing else. Files of other kinds are refused by what they are. */
+weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_error *err);
+/* Write atomically (file.h). */
+weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err);
+/* Release what *mf owns and zero it. */
+void weld_model_file_free(weld_model_file *mf);
+
+/* A configuration and a preprocessing as JSON texts, to be released with weld_free, and back.
+ * `where` stands in front of messages. */
+weld_status weld_model_config_to_text(const weld_model_config *config, char **text,
+                                      weld_error *err);
+weld_status weld_model_config_from_text(const char *text, const char *where, weld_model_config *out,
+                                        weld_error *err);
+weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text, weld_error *err);
+weld_status weld_preprocessing_from_text(const char *text, const char *where,
+                                         weld_preprocessing *out, weld_error *err);
+
+#endif

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "formats/file.h"
-#include "formats/store_header.h"
+#include "formats/store_layout.h"
 
 enum { LOOK = 4096 };
 
@@ -30,11 +30,11 @@ static bool is_safetensors(const unsigned char *bytes, size_t size) {
 }
 
 static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
-    char kind[WELD_STORE_KIND_SIZE];
-    if (weld_store_header_kind(bytes, size, kind)) {
-        return strcmp(kind, "checkpoint") == 0 ? WELD_FILE_CHECKPOINT
-               : strcmp(kind, "deploy") == 0   ? WELD_FILE_DEPLOY
-                                               : WELD_FILE_UNKNOWN;
+    weld_store_header header;
+    if (weld_store_header_decode(bytes, size, &header)) {
+        return strcmp(header.kind, "checkpoint") == 0 ? WELD_FILE_CHECKPOINT
+               : strcmp(header.kind, "deploy") == 0   ? WELD_FILE_DEPLOY
+                                                      : WELD_FILE_UNKNOWN;
     }
     if (begins(bytes, size, "weld-pack", 9)) {
         return WELD_FILE_PACKED;

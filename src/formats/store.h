@@ -4,38 +4,38 @@
  * groups. A tensor is one contiguous dataset of its own shape, little-endian; a text is a scalar
  * dataset holding a zero-ended string. So h5py, h5dump and the like open the file as it is.
  *
- * In front of the HDF5 data stands a user block of 512 bytes:
+ * In front of the HDF5 data stands a user block of 512 bytes, integers little-endian:
  *
  *    0  16  "weld-store1\r\n\x1a\n\0\0"
  *   16  16  XXH3-128 (canonical, big-endian) of the bytes from 32 to the end of the file
- *   32   8  length of the file, little-endian
+ *   32   8  length of the file
  *   40  24  kind of the contents, padded with zeros ("checkpoint", "deploy")
- *   64 448  zeros
+ *   64   8  where the dataset /weld_index begins in the file
+ *   72   8  its length
+ *   80 432  zeros
  *
- * A reader checks length and checksum before HDF5 sees a byte, so that damage is found at once; and
- * then checks types, ranks and sizes of all that HDF5 finds, since a checksum proves no good will.
- * A writer builds the file in memory and replaces the old one as file.h says.
+ * The index says where every dataset lies: u64 number of entries, then each, in bytewise order of
+ * the paths, as u8 type (weld_store_type), u8 rank, u16 length of the path, u32 zero, u64 place in
+ * the file, u64 bytes, u64 dimensions[rank], path, zeros up to a multiple of 8.
+ *
+ * A reader checks the length and the checksum, so that damage is found at once; and then goes by
+ * the index alone, whose every number it checks, since a checksum proves no good will and the HDF5
+ * library is not made for files that mean harm. A writer has HDF5 build the file in memory and
+ * replaces the old one as file.h says.
  */
 #ifndef WELD_FORMATS_STORE_H
 #define WELD_FORMATS_STORE_H
 
 #include "weld/tensor.h"
 
-#define WELD_STORE_HEADER_SIZE 512
-#define WELD_STORE_MAGIC_SIZE 16
-#define WELD_STORE_KIND_SIZE 24
-extern const unsigned char weld_store_magic[WELD_STORE_MAGIC_SIZE];
-
 typedef enum weld_store_type {
-    WELD_STORE_F32,
+    WELD_STORE_F32, /* values are part of the file format */
     WELD_STORE_F64,
     WELD_STORE_I64,
     WELD_STORE_U8,
     WELD_STORE_TEXT /* shape is of rank 0 */
 } weld_store_type;
 
-/* Bytes of one element; 1 for texts. */
-size_t weld_store_type_size(weld_store_type type);
 /* The type that holds a dtype; false where there is none (bf16). */
 bool weld_store_type_of(weld_dtype dtype, weld_store_type *out);
 
@@ -43,14 +43,15 @@ typedef struct weld_store_entry {
     const char *path;
     weld_store_type type;
     weld_shape shape;
-    size_t bytes; /* of a text: with its final zero */
+    size_t bytes;     /* of a text: with its final zero */
+    const void *data; /* row-major; aligned to nothing */
 } weld_store_entry;
 
 /* --- Writing. The writer keeps pointers: what is put must live until the commit. --- */
 
 typedef struct weld_store_writer weld_store_writer;
 
-/* kind: at most WELD_STORE_KIND_SIZE - 1 characters. */
+/* kind: at most 23 characters. */
 weld_status weld_store_writer_create(const char *kind, weld_store_writer **out, weld_error *err);
 void weld_store_writer_free(weld_store_writer *w);
 /* Paths are copied. A path is made of components that are neither empty, "." nor ".."; one that is
@@ -64,25 +65,26 @@ weld_status weld_store_put_text(weld_store_writer *w, const char *path, const ch
 /* Write all to `file`, atomically. The same contents give the same bytes. */
 weld_status weld_store_commit(weld_store_writer *w, const char *file, weld_error *err);
 
-/* --- Reading. A store may be read by one thread at a time. --- */
+/* --- Reading. An open store does not change: several threads may read it. --- */
 
 typedef struct weld_store weld_store;
 
-/* Read and check the whole file; it may be replaced on disk while the store is open. Messages say
- * what the file is where it is not a store. */
+/* Read and check the whole file, which may be replaced on disk while the store is open. Messages
+ * say what the file is where it is not a store. */
 weld_status weld_store_open(const char *file, weld_store **out, weld_error *err);
 void weld_store_free(weld_store *s);
 const char *weld_store_kind(const weld_store *s);
 const char *weld_store_file(const weld_store *s); /* its name, for messages */
-/* Entries in bytewise order of their paths. */
+/* Entries in bytewise order of their paths; they live as long as the store. */
 size_t weld_store_count(const weld_store *s);
 const weld_store_entry *weld_store_entry_at(const weld_store *s, size_t i);
 /* NULL where there is none of that path. */
 const weld_store_entry *weld_store_find(const weld_store *s, const char *path);
 /* Copy the elements of a tensor to `data`; type and shape must be those of the file. */
-weld_status weld_store_read(weld_store *s, const char *path, weld_store_type type,
+weld_status weld_store_read(const weld_store *s, const char *path, weld_store_type type,
                             const weld_shape *shape, void *data, weld_error *err);
-/* A text, to be released with weld_free. */
-weld_status weld_store_read_text(weld_store *s, const char *path, char **out, weld_error *err);
+/* A text, which lives as long as the store. */
+weld_status weld_store_text(const weld_store *s, const char *path, const char **out,
+                            weld_error *err);
 
 #endif

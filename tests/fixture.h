@@ -1,0 +1,99 @@
+/* Reading the .fixture files of tests/fixtures: named tensors in order (see README.md there). */
+#ifndef WELD_TESTS_FIXTURE_H
+#define WELD_TESTS_FIXTURE_H
+
+#include <check.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "graph/graph.h"
+#include "weld/model.h"
+
+static inline FILE *fixture_open(const char *file) {
+    const char *folder = getenv("WELD_FIXTURES");
+    char path[PATH_MAX];
+    ck_assert_ptr_nonnull(folder);
+    ck_assert_int_lt(snprintf(path, sizeof path, "%s/%s", folder, file), PATH_MAX);
+    FILE *in = fopen(path, "rb");
+    ck_assert_msg(in != NULL, "cannot open %s", path);
+    return in;
+}
+
+/* All tensors of a file; free with weld_weights_free. */
+static inline weld_weights *fixture_load(const char *file) {
+    weld_weights *w;
+    weld_error err;
+    char line[512];
+    FILE *in = fixture_open(file);
+    ck_assert_int_eq(weld_weights_create(&w, &err), WELD_OK);
+    while (fgets(line, sizeof line, in) && line[0] != '\n') {
+        char *rest = NULL;
+        const char *name = strtok_r(line, " \n", &rest), *type = strtok_r(NULL, " \n", &rest);
+        weld_shape shape = {0};
+        for (const char *dim; (dim = strtok_r(NULL, " \n", &rest));) {
+            ck_assert_int_lt(shape.rank, WELD_MAX_DIMS);
+            shape.dim[shape.rank++] = atoll(dim);
+        }
+        ck_assert(name && type);
+        weld_dtype dtype = strcmp(type, "i64") == 0 ? WELD_I64 : WELD_F32;
+        ck_assert_msg(weld_weights_add(w, name, dtype, &shape, NULL, &err) == WELD_OK, "%s",
+                      err.message);
+    }
+    for (size_t i = 0; i < weld_weights_count(w); i++) {
+        weld_tensor t = weld_weights_tensor(w, i);
+        size_t count = (size_t)weld_shape_count(&t.shape);
+        ck_assert_uint_eq(fread(t.data, weld_dtype_size(t.dtype), count, in), count);
+    }
+    ck_assert_int_eq(fgetc(in), EOF);
+    fclose(in);
+    return w;
+}
+
+/* The tensor called prefix + name, which must be there. */
+static inline weld_tensor fixture_tensor(const weld_weights *fixture, const char *prefix,
+                                         const char *name) {
+    char full[256];
+    weld_tensor t;
+    snprintf(full, sizeof full, "%s%s", prefix, name);
+    ck_assert_msg(weld_weights_find(fixture, full, &t), "the fixture has no %s", full);
+    return t;
+}
+
+static inline weld_model_config fixture_config(const weld_weights *fixture) {
+    const int64_t *value = fixture_tensor(fixture, "", "config").data;
+    weld_model_config config = {.name = "repvit",
+                                .num_classes = (int)value[0],
+                                .stem_stride = (int)value[1],
+                                .legacy = value[2] != 0,
+                                .distillation_head = value[3] != 0,
+                                .stage_count = (int)value[4]};
+    for (int i = 0; i < config.stage_count; i++) {
+        config.channels[i] = (int)value[5 + i];
+        config.depths[i] = (int)value[5 + config.stage_count + i];
+    }
+    return config;
+}
+
+static inline void fixture_copy(weld_tensor to, weld_tensor from) {
+    ck_assert_ptr_nonnull(to.data);
+    ck_assert_int_eq(to.dtype, from.dtype);
+    ck_assert(weld_shape_equal(&to.shape, &from.shape));
+    memcpy(to.data, from.data, (size_t)weld_shape_count(&to.shape) * weld_dtype_size(to.dtype));
+}
+
+/* Weights for g: each leaf has the values of the tensor called prefix + its name. */
+static inline weld_weights *fixture_weights(const weld_weights *fixture, const char *prefix,
+                                            const weld_graph *g) {
+    weld_weights *w;
+    weld_error err;
+    ck_assert_msg(weld_graph_init_weights(g, 0, &w, &err) == WELD_OK, "%s", err.message);
+    for (size_t i = 0; i < weld_weights_count(w); i++) {
+        fixture_copy(weld_weights_tensor(w, i),
+                     fixture_tensor(fixture, prefix, weld_weights_name(w, i)));
+    }
+    return w;
+}
+
+#endif

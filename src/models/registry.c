@@ -1,0 +1,114 @@
+/* The registry of networks: families and their variants, by name. */
+#include "models/models.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static const weld_model_family *const families[] = {
+    &weld_family_repvit,
+};
+enum { FAMILY_COUNT = sizeof families / sizeof *families };
+
+#define DEFAULT_CLASSES 1000
+
+static const weld_model_config *variant_at(size_t i) {
+    for (size_t f = 0; f < FAMILY_COUNT; f++) {
+        if (i < families[f]->variant_count) {
+            return &families[f]->variants[i];
+        }
+        i -= families[f]->variant_count;
+    }
+    return NULL;
+}
+
+const char *weld_model_name(size_t i) {
+    const weld_model_config *variant = variant_at(i);
+    return variant ? variant->name : NULL;
+}
+
+/* The family that a name belongs to; *variant is NULL where the name is the family's own. */
+static const weld_model_family *find(const char *name, const weld_model_config **variant) {
+    *variant = NULL;
+    for (size_t f = 0; f < FAMILY_COUNT; f++) {
+        if (strcmp(families[f]->name, name) == 0) {
+            return families[f];
+        }
+        for (size_t i = 0; i < families[f]->variant_count; i++) {
+            if (strcmp(families[f]->variants[i].name, name) == 0) {
+                *variant = &families[f]->variants[i];
+                return families[f];
+            }
+        }
+    }
+    return NULL;
+}
+
+static weld_status fail_unknown(const char *name, weld_error *err) {
+    char known[512] = "";
+    size_t used = 0;
+    for (size_t i = 0; variant_at(i) && used < sizeof known; i++) {
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s, ", variant_at(i)->name);
+    }
+    for (size_t f = 0; f < FAMILY_COUNT && used < sizeof known; f++) {
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", f ? ", " : "",
+                                 families[f]->name);
+    }
+    return weld_fail(err, WELD_ERROR_NOT_FOUND, "model '%.80s': no such name: take one of %s", name,
+                     known);
+}
+
+weld_status weld_model_config_named(const char *name, weld_model_config *out, weld_error *err) {
+    const weld_model_config *variant;
+    const weld_model_family *family = find(name, &variant);
+    if (!family) {
+        return fail_unknown(name, err);
+    }
+    if (variant) {
+        *out = *variant;
+    } else {
+        *out = (weld_model_config){.stem_stride = 4};
+        snprintf(out->name, sizeof out->name, "%s", family->name);
+    }
+    out->num_classes = DEFAULT_CLASSES;
+    return WELD_OK;
+}
+
+weld_status weld_model_build(const weld_model_config *config, bool training, int64_t batch,
+                             int64_t height, int64_t width, weld_dtype dtype, weld_graph **out,
+                             weld_error *err) {
+    const weld_model_config *variant;
+    if (!memchr(config->name, '\0', sizeof config->name)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "model: the name does not end: make it shorter");
+    }
+    const weld_model_family *family = find(config->name, &variant);
+    if (!family) {
+        return fail_unknown(config->name, err);
+    }
+    weld_status status = family->check(config, err);
+    if (status != WELD_OK) {
+        return weld_fail_context(err, status, "model %s", config->name);
+    }
+    if (batch <= 0 || height <= 0 || width <= 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "model %s: input of %lld images of %lld x %lld: all must be positive",
+                         config->name, (long long)batch, (long long)height, (long long)width);
+    }
+    weld_graph *g;
+    status = weld_graph_create(dtype, &g, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    weld_value *images = weld_input(g, "images", WELD_SHAPE(batch, height, width, 3));
+    if (images) {
+        family->build(g, config, training, images);
+    }
+    status = weld_graph_status(g, err);
+    if (status != WELD_OK) {
+        weld_graph_free(g);
+        return weld_fail_context(err, status, "model %s", config->name);
+    }
+    *out = g;
+    return WELD_OK;
+}

@@ -1,0 +1,151 @@
+/* Reparameterization: the rules, applied until none fits. */
+#include "passes/reparameterize.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "passes/rules.h"
+
+static const weld_rule *const rules[] = {
+    &weld_rule_fold_batch_norm,
+    &weld_rule_merge_branches,
+    &weld_rule_fold_scale,
+};
+enum { RULE_COUNT = sizeof rules / sizeof *rules };
+
+static bool is_leaf(const weld_value *v) {
+    return v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
+}
+
+/* Put the weights next to the graph's leaves. The graph itself is only borrowed. */
+static weld_status pair_up(const weld_graph *g, const weld_weights *w, weld_weighted_graph *out,
+                           weld_error *err) {
+    *out = (weld_weighted_graph){.graph = (weld_graph *)g, .data_capacity = g->value_count};
+    out->data = weld_alloc(g->value_count, sizeof *out->data);
+    if (!out->data) {
+        return weld_fail_memory(err, "merging");
+    }
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *v = g->values[i];
+        weld_tensor *t = &out->data[i];
+        if (!is_leaf(v)) {
+            continue;
+        }
+        if (!weld_weights_find(w, v->name, t)) {
+            return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                             "merging: the weights have no '%s': they belong to another network",
+                             v->name);
+        }
+        if (t->dtype != v->dtype || !weld_shape_equal(&t->shape, &v->shape)) {
+            char has[96], wants[96];
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "merging: '%s' is %s %s, but the graph has %s %s: the weights belong "
+                             "to another network",
+                             v->name, weld_dtype_name(t->dtype),
+                             weld_shape_text(&t->shape, has, sizeof has), weld_dtype_name(v->dtype),
+                             weld_shape_text(&v->shape, wants, sizeof wants));
+        }
+    }
+    return WELD_OK;
+}
+
+/* Round merged values to the type of the leaf. */
+static weld_status round_values(const weld_value *v, const double *from, weld_tensor *to,
+                                weld_error *err) {
+    int64_t count = weld_shape_count(&v->shape);
+    for (int64_t i = 0; i < count; i++) {
+        if (to->dtype == WELD_F64) {
+            ((double *)to->data)[i] = from[i];
+            continue;
+        }
+        float rounded = (float)from[i];
+        if (!isfinite(rounded)) {
+            return weld_fail(err, WELD_ERROR_NUMERIC,
+                             "merging: element %lld of '%s' would be %g, too large for f32: the "
+                             "weights that go into it are damaged",
+                             (long long)i, v->name, from[i]);
+        }
+        ((float *)to->data)[i] = rounded;
+    }
+    return WELD_OK;
+}
+
+/* The weights of a rewritten graph as a collection of their own. */
+static weld_status collect_weights(const weld_weighted_graph *from, weld_weights **out,
+                                   weld_error *err) {
+    const weld_graph *g = from->graph;
+    weld_weights *w;
+    weld_status status = weld_weights_create(&w, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
+        const weld_value *v = g->values[i];
+        weld_tensor t;
+        if (!is_leaf(v)) {
+            continue;
+        }
+        status = weld_weights_add(w, v->name, v->dtype, &v->shape, &t, err);
+        if (status == WELD_OK && from->data[i].dtype == t.dtype) {
+            memcpy(t.data, from->data[i].data,
+                   (size_t)weld_shape_count(&v->shape) * weld_dtype_size(t.dtype));
+        } else if (status == WELD_OK) {
+            status = round_values(v, from->data[i].data, &t, err);
+        }
+    }
+    if (status != WELD_OK) {
+        weld_weights_free(w);
+        return status;
+    }
+    *out = w;
+    return WELD_OK;
+}
+
+/* Replace *now by its copy to which the rule was applied. `owned` says whether *now is to be freed.
+ */
+static weld_status step(weld_weighted_graph *now, bool *owned, const weld_rule *rule, bool always,
+                        weld_pool *pool, bool *changed, weld_error *err) {
+    weld_weighted_graph next;
+    weld_status status = weld_rewrite_apply(now, rule, always, pool, &next, changed, err);
+    if (status == WELD_OK && next.graph) {
+        if (*owned) {
+            weld_weighted_graph_free(now);
+        } else {
+            weld_free(now->data);
+        }
+        *now = next;
+        *owned = true;
+    }
+    return status;
+}
+
+weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
+                                weld_weights **out_weights, weld_error *err) {
+    weld_weighted_graph now = {0};
+    weld_pool pool = {0};
+    bool owned = false, any = true;
+    weld_status status = pair_up(g, w, &now, err);
+    while (status == WELD_OK && any) {
+        any = false;
+        for (int i = 0; i < RULE_COUNT && status == WELD_OK; i++) {
+            bool changed;
+            status = step(&now, &owned, rules[i], !owned, &pool, &changed, err);
+            any = any || (status == WELD_OK && changed);
+        }
+    }
+    if (status == WELD_OK) {
+        status = collect_weights(&now, out_weights, err);
+    }
+    if (status == WELD_OK) {
+        *out_graph = now.graph;
+        weld_free(now.data);
+    } else if (owned) {
+        weld_weighted_graph_free(&now);
+    } else {
+        weld_free(now.data);
+    }
+    weld_pool_free(&pool);
+    return status;
+}

@@ -1,0 +1,21 @@
+/* Reparameterization: merging the branches of a trained network for deployment. */
+#ifndef WELD_PASSES_REPARAMETERIZE_H
+#define WELD_PASSES_REPARAMETERIZE_H
+
+#include "weld/graph.h"
+
+/* Apply the rules of passes/rules.h to an evaluation graph until none fits. *out_graph computes the
+ * same outputs from the same inputs; *out_weights holds exactly its parameters and buffers, all
+ * new; both are the caller's to free, and g and w are not touched. Every leaf of g must be in w
+ * with its shape. Arithmetic is in double; results are rounded once.
+ *
+ * A merged layer is called after the innermost module that holds nothing but its parts:
+ * "features.3.token_mixer.0.conv.c.weight" and its companions become
+ * "features.3.token_mixer.0.weight" and ".bias".
+ *
+ * WELD_ERROR_NUMERIC where a merged weight would not be finite, naming the leaf at fault. Merging
+ * the result again gives an equal graph with equal weights. */
+weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
+                                weld_weights **out_weights, weld_error *err);
+
+#endif

@@ -1,0 +1,19 @@
+/* The rules of reparameterization. Each is for evaluation graphs and leaves alone whatever has
+ * other readers or shares its weights.
+ */
+#ifndef WELD_PASSES_RULES_H
+#define WELD_PASSES_RULES_H
+
+#include "passes/rewrite.h"
+
+/* A batch norm (by running statistics) after a convolution or linear layer, and one before a linear
+ * layer, fold into it. */
+extern const weld_rule weld_rule_fold_batch_norm;
+/* Convolutions of one input that are added up, with equal stride and groups, kernels of odd sizes
+ * and the same centre, become one; so do linear layers of one input. The input itself, added too,
+ * is a branch whose kernel is a one in the centre. */
+extern const weld_rule weld_rule_merge_branches;
+/* A constant factor after a convolution or linear layer folds into it. */
+extern const weld_rule weld_rule_fold_scale;
+
+#endif

@@ -39,7 +39,8 @@ typedef struct weld_tensor {
 
 WELD_API size_t weld_dtype_size(weld_dtype dtype);      /* bytes of one element */
 WELD_API const char *weld_dtype_name(weld_dtype dtype); /* "f32", "f64", "bf16", "i64" */
-WELD_API int64_t weld_shape_count(const weld_shape *s); /* product; 1 for rank 0; -1 on overflow */
+/* The product; 1 for rank 0; -1 where it overflows or the shape is none. */
+WELD_API int64_t weld_shape_count(const weld_shape *s);
 WELD_API bool weld_shape_equal(const weld_shape *a, const weld_shape *b);
 /* "[32, 56, 56, 48]" into `text`; returns text. */
 WELD_API const char *weld_shape_text(const weld_shape *s, char *text, size_t size);

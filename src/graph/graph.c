@@ -313,16 +313,20 @@ weld_value *weld_graph_node(weld_graph *g, const weld_op *op, const weld_attribu
         free_node(node);
         return NULL;
     }
-    g->nodes[g->node_count++] = node;
     for (int i = 0; i < op->outputs; i++) {
         weld_value *v = append_value(g, WELD_VALUE_RESULT, out[i].dtype, out[i].shape);
         if (!v) {
+            while (i-- > 0) {
+                weld_free(g->values[--g->value_count]);
+            }
+            free_node(node);
             return fail_memory(g);
         }
         v->producer = node;
         v->output_index = i;
         node->outputs[i] = v;
     }
+    g->nodes[g->node_count++] = node;
     return node->outputs[0];
 }
 

@@ -33,6 +33,17 @@ typedef struct planner {
 
 /* --- shapes for this batch --- */
 
+/* No value is so large that the sum of all could overflow. */
+static weld_status check_size(const weld_shape *shape, const char *what, weld_error *err) {
+    int64_t count = weld_shape_count(shape);
+    if (count < 1 || count > (int64_t)1 << 40) {
+        char text[128];
+        return weld_fail(err, WELD_ERROR_SHAPE, "%s: shape %s has no elements or too many", what,
+                         weld_shape_text(shape, text, sizeof text));
+    }
+    return WELD_OK;
+}
+
 static weld_status infer_node(weld_plan *plan, const weld_node *node, weld_tensor *in,
                               weld_error *err) {
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};
@@ -40,27 +51,31 @@ static weld_status infer_node(weld_plan *plan, const weld_node *node, weld_tenso
         in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
     }
     weld_error reason = {0};
+    char text[160];
     weld_status status = node->op->infer(node, in, out, &reason);
     if (status != WELD_OK) {
-        char text[160];
         return weld_fail(err, status, "%s: %s", weld_node_text(node, text, sizeof text),
                          reason.message);
     }
-    for (int i = 0; i < node->output_count; i++) {
+    for (int i = 0; i < node->output_count && status == WELD_OK; i++) {
         plan->specs[node->outputs[i]->id] = out[i];
+        status = check_size(&out[i].shape, weld_node_text(node, text, sizeof text), err);
     }
-    return WELD_OK;
+    return status;
 }
 
 static weld_status infer_all(weld_plan *plan, int64_t batch, weld_tensor *in, weld_error *err) {
     const weld_graph *g = plan->graph;
-    for (size_t i = 0; i < g->value_count; i++) {
+    weld_status status = WELD_OK;
+    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
         plan->specs[i] = (weld_tensor){g->values[i]->dtype, g->values[i]->shape, NULL};
         if (g->values[i]->kind == WELD_VALUE_INPUT && batch > 0) {
             plan->specs[i].shape.dim[0] = batch;
         }
+        if (g->values[i]->kind != WELD_VALUE_RESULT) {
+            status = check_size(&plan->specs[i].shape, g->values[i]->name, err);
+        }
     }
-    weld_status status = WELD_OK;
     for (size_t i = 0; i < g->node_count && status == WELD_OK; i++) {
         status = infer_node(plan, g->nodes[i], in, err);
     }
@@ -135,6 +150,18 @@ static void join_storage(planner *p, const weld_value *v, size_t s) {
     p->storages[s].pinned = p->storages[s].pinned || last == FOREVER;
 }
 
+/* An input that may not be overwritten lives in the same memory as input i. */
+static bool is_shared(const planner *p, const weld_node *node, int i) {
+    size_t s = p->storage_of[node->inputs[i]->id];
+    for (int j = 0; j < node->input_count; j++) {
+        bool may = j < 32 && (node->op->inplace >> j & 1u);
+        if (!may && node->inputs[j] && p->storage_of[node->inputs[j]->id] == s) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The storage that output 0 of the node at `at` may take over, or NO_STORAGE. */
 static size_t inplace_storage(const planner *p, const weld_node *node, size_t at) {
     size_t bytes = value_bytes(p->plan, node->outputs[0]);
@@ -145,7 +172,7 @@ static size_t inplace_storage(const planner *p, const weld_node *node, size_t at
             continue;
         }
         const storage *s = &p->storages[p->storage_of[in->id]];
-        if (s->last == at && !s->pinned) {
+        if (s->last == at && !s->pinned && !is_shared(p, node, i)) {
             return p->storage_of[in->id];
         }
     }

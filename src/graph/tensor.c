@@ -31,8 +31,8 @@ const char *weld_dtype_name(weld_dtype dtype) {
 }
 
 int64_t weld_shape_count(const weld_shape *s) {
-    int64_t count = 1;
-    for (int i = 0; i < s->rank; i++) {
+    int64_t count = s->rank < 0 || s->rank > WELD_MAX_DIMS ? -1 : 1;
+    for (int i = 0; i < s->rank && count >= 0; i++) {
         if (s->dim[i] < 0 || __builtin_mul_overflow(count, s->dim[i], &count)) {
             return -1;
         }
@@ -50,7 +50,7 @@ bool weld_shape_equal(const weld_shape *a, const weld_shape *b) {
 
 const char *weld_shape_text(const weld_shape *s, char *text, size_t size) {
     size_t used = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < s->rank && used < size; i++) {
+    for (int i = 0; i < s->rank && i < WELD_MAX_DIMS && used < size; i++) {
         used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
                                  (long long)s->dim[i]);
     }

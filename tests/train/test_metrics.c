@@ -6,14 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/memory.h"
 #include "suite.h"
 #include "train/metrics.h"
 
-static char path[] = "/tmp/weld-metrics-XXXXXX";
+static char path[64];
 static weld_error err;
 
 static void make_file(void) {
+    snprintf(path, sizeof path, "/tmp/weld-metrics-XXXXXX");
     int file = mkstemp(path);
     ck_assert_int_ge(file, 0);
     close(file);

@@ -1,0 +1,132 @@
+/* The folder of a training run; see run_folder.h. */
+#define _GNU_SOURCE
+#include "train/run_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define PATH_SIZE 4096
+
+/* mkdir -p */
+static weld_status make_folders(const char *path, weld_error *err) {
+    char part[PATH_SIZE];
+    size_t length = strlen(path);
+    if (length == 0 || length >= sizeof part) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "out '%.80s': is not a usable path", path);
+    }
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] == '/' || path[i] == 0) {
+            memcpy(part, path, i);
+            part[i] = 0;
+            if (mkdir(part, 0777) < 0 && errno != EEXIST) {
+                return weld_fail(err, WELD_ERROR_IO, "%s: the folder cannot be made: %s", part,
+                                 strerror(errno));
+            }
+        }
+    }
+    return WELD_OK;
+}
+
+static void default_path(const char *recipe, char *path, size_t size) {
+    const char *slash = strrchr(recipe, '/'), *name = slash ? slash + 1 : recipe;
+    const char *dot = strrchr(name, '.');
+    char when[32] = "";
+    time_t now = time(NULL);
+    struct tm parts;
+    if (localtime_r(&now, &parts)) {
+        strftime(when, sizeof when, "%Y%m%d-%H%M%S", &parts);
+    }
+    snprintf(path, size, "runs/%.*s-%s", (int)(dot && dot > name ? dot - name : 200), name, when);
+}
+
+static weld_status join(const char *folder, const char *name, char **out, weld_error *err) {
+    size_t size = strlen(folder) + strlen(name) + 2;
+    *out = weld_alloc(size, 1);
+    if (!*out) {
+        return weld_fail_memory(err, folder);
+    }
+    snprintf(*out, size, "%s/%s", folder, name);
+    return WELD_OK;
+}
+
+static weld_status take_lock(weld_run_folder *f, weld_error *err) {
+    char *name;
+    weld_status status = join(f->path, ".lock", &name, err);
+    if (status) {
+        return status;
+    }
+    f->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    weld_free(name);
+    if (f->lock < 0) {
+        return weld_fail(err, WELD_ERROR_IO, "%s: cannot be written to: %s", f->path,
+                         strerror(errno));
+    }
+    if (flock(f->lock, LOCK_EX | LOCK_NB) < 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: another training run is using this folder: choose another --out",
+                         f->path);
+    }
+    return WELD_OK;
+}
+
+static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {
+    struct stat info;
+    f->holds_checkpoint = stat(f->last, &info) == 0;
+    bool holds_run = f->holds_checkpoint || stat(f->metrics, &info) == 0;
+    if (holds_run && !resume) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: holds a run already: continue it with --resume or choose another "
+                         "--out",
+                         f->path);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_run_folder_open(const char *path, const char *recipe, bool resume,
+                                 weld_run_folder *out, weld_error *err) {
+    char made[PATH_SIZE];
+    *out = (weld_run_folder){.lock = -1};
+    if (!path && resume) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "--resume: does not say which run: name its folder with --out");
+    }
+    if (!path) {
+        default_path(recipe, made, sizeof made);
+        path = made;
+    }
+    weld_status status = make_folders(path, err);
+    if (!status && !(out->path = weld_strdup(path))) {
+        status = weld_fail_memory(err, path);
+    }
+    status = status ? status : join(path, "recipe.yaml", &out->recipe, err);
+    status = status ? status : join(path, "metrics.jsonl", &out->metrics, err);
+    status = status ? status : join(path, "last.h5", &out->last, err);
+    status = status ? status : join(path, "best.h5", &out->best, err);
+    status = status ? status : take_lock(out, err);
+    status = status ? status : check_contents(out, resume, err);
+    if (status) {
+        weld_run_folder_close(out);
+    }
+    return status;
+}
+
+void weld_run_folder_close(weld_run_folder *f) {
+    if (f->lock >= 0) {
+        close(f->lock);
+    }
+    weld_free(f->path);
+    weld_free(f->recipe);
+    weld_free(f->metrics);
+    weld_free(f->last);
+    weld_free(f->best);
+    *f = (weld_run_folder){.lock = -1};
+}

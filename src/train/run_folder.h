@@ -1,0 +1,22 @@
+/* The folder of a training run: its files' names, and the lock that keeps a second process out. */
+#ifndef WELD_TRAIN_RUN_FOLDER_H
+#define WELD_TRAIN_RUN_FOLDER_H
+
+#include <stdbool.h>
+
+#include "weld/status.h"
+
+typedef struct weld_run_folder {
+    char *path, *recipe, *metrics, *last, *best; /* NULL before open */
+    int lock;                                    /* descriptor */
+    bool holds_checkpoint;                       /* last.h5 was there when it was opened */
+} weld_run_folder;
+
+/* Make the folder where it does not exist, and lock it for as long as it is open or the process
+ * lives. One that holds a run is an error unless `resume`; one that another process has locked
+ * always is. path NULL: a new runs/<name of the recipe's file>-<time>. */
+weld_status weld_run_folder_open(const char *path, const char *recipe, bool resume,
+                                 weld_run_folder *out, weld_error *err);
+void weld_run_folder_close(weld_run_folder *f);
+
+#endif

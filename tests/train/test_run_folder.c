@@ -1,0 +1,84 @@
+/* The folder of a run: who may use it, and when. */
+#define _POSIX_C_SOURCE 200809L
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "suite.h"
+#include "train/run_folder.h"
+
+static weld_error err;
+static char base[64], out[128];
+
+static void make_base(void) {
+    snprintf(base, sizeof base, "/tmp/weld-run-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(base));
+    snprintf(out, sizeof out, "%s/a/b", base);
+}
+
+static void remove_base(void) {
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf %s", base);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void touch(const char *path) {
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fclose(file);
+}
+
+START_TEST(a_folder_is_made_with_its_parents_and_used_by_one_run_at_a_time) {
+    weld_run_folder f, second;
+    make_base();
+    ck_assert_msg(!weld_run_folder_open(out, "r.yaml", false, &f, &err), "%s", err.message);
+    ck_assert(!f.holds_checkpoint);
+    ck_assert_int_eq(access(out, R_OK | W_OK | X_OK), 0);
+    ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", true, &second, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "another training run is using this folder"));
+    weld_run_folder_close(&f);
+    ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", true, &f, &err), WELD_OK);
+    weld_run_folder_close(&f);
+    remove_base();
+}
+END_TEST
+
+START_TEST(a_folder_that_holds_a_run_wants_resume) {
+    weld_run_folder f;
+    make_base();
+    ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", false, &f, &err), WELD_OK);
+    touch(f.metrics);
+    touch(f.last);
+    weld_run_folder_close(&f);
+    ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", false, &f, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "continue it with --resume"));
+    ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", true, &f, &err), WELD_OK);
+    ck_assert(f.holds_checkpoint);
+    weld_run_folder_close(&f);
+    remove_base();
+}
+END_TEST
+
+START_TEST(without_a_name_the_recipe_gives_one) {
+    weld_run_folder f;
+    make_base();
+    ck_assert_int_eq(chdir(base), 0);
+    ck_assert_int_eq(weld_run_folder_open(NULL, "recipes/tiny.yaml", false, &f, &err), WELD_OK);
+    ck_assert_ptr_eq(strstr(f.path, "runs/tiny-"), f.path);
+    weld_run_folder_close(&f);
+    ck_assert_int_eq(weld_run_folder_open(NULL, "tiny.yaml", true, &f, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(chdir("/"), 0);
+    remove_base();
+}
+END_TEST
+
+START_TEST(a_path_that_cannot_be_made_is_named) {
+    weld_run_folder f;
+    ck_assert_int_eq(weld_run_folder_open("/dev/null/x", "r.yaml", false, &f, &err), WELD_ERROR_IO);
+    ck_assert_str_eq(err.message, "/dev/null/x: the folder cannot be made: Not a directory");
+}
+END_TEST
+
+RUN_SUITE("train/run_folder", a_folder_is_made_with_its_parents_and_used_by_one_run_at_a_time,
+          a_folder_that_holds_a_run_wants_resume, without_a_name_the_recipe_gives_one,
+          a_path_that_cannot_be_made_is_named)

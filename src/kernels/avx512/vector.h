@@ -1,0 +1,147 @@
+/* Vectors of 16 floats: AVX-512 F, BW, DQ, VL and FMA. The operations are those that simd/vector.h
+ * lists; + - * between vectors are the compiler's own. */
+#ifndef WELD_KERNELS_AVX512_VECTOR_H
+#define WELD_KERNELS_AVX512_VECTOR_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define V_LANES 16
+/* Rows of a register tile that is 1, 2, 3 vectors wide: of 32 registers it takes rows x width, one
+ * row of B and one element of A. */
+#define V_TILE_ROWS_1 14
+#define V_TILE_ROWS_2 12
+#define V_TILE_ROWS_3 8
+
+typedef __m512 vfloat;
+typedef __mmask16 vmask;
+typedef struct vdouble { /* the lanes of a vfloat, in double */
+    __m512d low, high;
+} vdouble;
+
+#define V_INLINE static inline __attribute__((always_inline))
+
+V_INLINE vmask v_mask_first(int64_t n) {
+    return (vmask)((1U << n) - 1U);
+}
+
+V_INLINE vfloat v_set(float a) {
+    return _mm512_set1_ps(a);
+}
+
+V_INLINE vfloat v_load_all(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+
+V_INLINE vfloat v_load_masked(const float *p, vmask m) {
+    return _mm512_maskz_loadu_ps(m, p);
+}
+
+V_INLINE void v_store_all(float *p, vfloat a) {
+    _mm512_storeu_ps(p, a);
+}
+
+V_INLINE void v_store_masked(float *p, vmask m, vfloat a) {
+    _mm512_mask_storeu_ps(p, m, a);
+}
+
+V_INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+V_INLINE vfloat v_fnma(vfloat a, vfloat b, vfloat c) {
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+V_INLINE vfloat v_min(vfloat a, vfloat b) {
+    return _mm512_min_ps(a, b);
+}
+
+V_INLINE vfloat v_max(vfloat a, vfloat b) {
+    return _mm512_max_ps(a, b);
+}
+
+V_INLINE vfloat v_abs(vfloat a) {
+    return _mm512_abs_ps(a);
+}
+
+V_INLINE vfloat v_sqrt(vfloat a) {
+    return _mm512_sqrt_ps(a);
+}
+
+V_INLINE vfloat v_divide(vfloat a, vfloat b) {
+    return _mm512_div_ps(a, b);
+}
+
+/* 14 bits and one step of Newton: the divider would take longer than all the rest of a GELU. */
+V_INLINE vfloat v_reciprocal(vfloat a) {
+    const vfloat guess = _mm512_rcp14_ps(a);
+    return v_fma(guess, v_fnma(a, guess, v_set(1)), guess);
+}
+
+V_INLINE vfloat v_round(vfloat a) {
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+V_INLINE vfloat v_scale_by_power(vfloat a, vfloat n) {
+    return _mm512_scalef_ps(a, n);
+}
+
+V_INLINE vmask v_greater(vfloat a, vfloat b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+}
+
+V_INLINE vmask v_equal(vfloat a, vfloat b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+
+V_INLINE vfloat v_select(vmask m, vfloat a, vfloat b) {
+    return _mm512_mask_blend_ps(m, b, a);
+}
+
+V_INLINE unsigned v_bits_not_finite(vfloat a) {
+    return _mm512_fpclass_ps_mask(a, 0x99); /* quiet and signalling NaN, both infinities */
+}
+
+V_INLINE float v_sum(vfloat a) {
+    return _mm512_reduce_add_ps(a);
+}
+
+V_INLINE float v_maximum(vfloat a) {
+    return _mm512_reduce_max_ps(a);
+}
+
+V_INLINE vdouble w_widen(vfloat a) {
+    return (vdouble){_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
+                     _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))};
+}
+
+V_INLINE vfloat w_narrow(vdouble a) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.low)),
+                              _mm512_cvtpd_ps(a.high), 1);
+}
+
+V_INLINE vdouble w_set(double a) {
+    return (vdouble){_mm512_set1_pd(a), _mm512_set1_pd(a)};
+}
+
+V_INLINE vdouble w_load_all(const double *p) {
+    return (vdouble){_mm512_loadu_pd(p), _mm512_loadu_pd(p + 8)};
+}
+
+V_INLINE vdouble w_load_masked(const double *p, vmask m) {
+    return (vdouble){_mm512_maskz_loadu_pd((__mmask8)m, p),
+                     _mm512_maskz_loadu_pd((__mmask8)(m >> 8), p + 8)};
+}
+
+V_INLINE void w_store_all(double *p, vdouble a) {
+    _mm512_storeu_pd(p, a.low);
+    _mm512_storeu_pd(p + 8, a.high);
+}
+
+V_INLINE void w_store_masked(double *p, vmask m, vdouble a) {
+    _mm512_mask_storeu_pd(p, (__mmask8)m, a.low);
+    _mm512_mask_storeu_pd(p + 8, (__mmask8)(m >> 8), a.high);
+}
+
+#endif

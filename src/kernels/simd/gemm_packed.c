@@ -1,0 +1,98 @@
+/* C[m, n] = A[m, k] B[k, n] for a B packed once and used for many rows: convolutions and linear
+ * layers.
+ *
+ * B is packed into panels of up to 3 vectors of columns, each [k, width] and contiguous, the last
+ * one padded with zeros to whole vectors. A is read in place. A block of rows of A and C stays in
+ * the second-level cache while all panels pass over it, and a panel's stretch of K_BLOCK rows in
+ * the first-level cache while all tiles of the block pass over it. */
+#include "kernels/simd/simd.h"
+#include "kernels/simd/tile.h"
+
+enum {
+    K_BLOCK = 384,
+    ROW_BLOCK_FLOATS = 64 * 1024, /* of A and C together */
+    LEAST_ROW_BLOCK = 96
+};
+
+DEFINE_TILES(tiles_1, 1, lda, 1)
+DEFINE_TILES(tiles_2, 2, lda, 1)
+DEFINE_TILES(tiles_3, 3, lda, 1)
+
+size_t SIMD(packed_size)(int64_t k, int64_t n) {
+    return (size_t)k * (size_t)vectors_for(n) * V_LANES;
+}
+
+void SIMD(pack)(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64_t column_stride,
+                void *packed_) {
+    const float *b = b_;
+    float *packed = packed_;
+    for (int64_t column = 0; column < n;) {
+        const int64_t width = panel_vectors(vectors_for(n - column)) * V_LANES;
+        const int64_t present = least(width, n - column);
+        for (int64_t i = 0; i < k; i++) {
+            for (int64_t j = 0; j < present; j++) {
+                packed[j] = b[i * row_stride + (column + j) * column_stride];
+            }
+            for (int64_t j = present; j < width; j++) {
+                packed[j] = 0;
+            }
+            packed += width;
+        }
+        column += width;
+    }
+}
+
+/* One block of rows times one panel, in tiles of nearly equal height. */
+static void multiply_panel(const tile_product *t, int64_t vectors, int64_t m, const float *a,
+                           int64_t lda, float *c) {
+    int64_t tiles = (m + tile_rows(vectors) - 1) / tile_rows(vectors);
+    for (; tiles > 0; tiles--) {
+        const int64_t rows = (m + tiles - 1) / tiles;
+        if (vectors == 1) {
+            tiles_1(rows, t, a, lda, c);
+        } else if (vectors == 2) {
+            tiles_2(rows, t, a, lda, c);
+        } else {
+            tiles_3(rows, t, a, lda, c);
+        }
+        m -= rows;
+        a += rows * lda;
+        c += rows * t->ldc;
+    }
+}
+
+/* One block of rows times one stretch [begin, begin + t->k) of the k rows of every panel. */
+static void multiply_stretch(tile_product t, int64_t m, int64_t n, int64_t k, int64_t begin,
+                             const float *a, int64_t lda, const float *packed, float *c) {
+    const float *bias = t.bias;
+    for (int64_t column = 0; column < n;) {
+        const int64_t vectors = panel_vectors(vectors_for(n - column));
+        t.b = packed + begin * vectors * V_LANES;
+        t.bias = bias ? bias + column : NULL;
+        t.last = v_mask_first(least(V_LANES, n - column - (vectors - 1) * V_LANES));
+        multiply_panel(&t, vectors, m, a + begin, lda, c + column);
+        packed += k * vectors * V_LANES;
+        column += vectors * V_LANES;
+    }
+}
+
+void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
+                       const void *packed, const void *bias, bool accumulate, void *c_,
+                       int64_t ldc) {
+    const float *a = a_;
+    float *c = c_;
+    const int64_t stretches = greatest(1, (k + K_BLOCK - 1) / K_BLOCK);
+    const int64_t block = greatest(LEAST_ROW_BLOCK, ROW_BLOCK_FLOATS / (k / stretches + n));
+    for (int64_t row = 0; row < m; row += block) {
+        const int64_t rows = least(block, m - row);
+        for (int64_t i = 0, begin = 0; i < stretches; i++) {
+            const int64_t end = k * (i + 1) / stretches;
+            const tile_product t = {.k = end - begin,
+                                    .bias = i == 0 ? bias : NULL,
+                                    .accumulate = accumulate || i > 0,
+                                    .ldc = ldc};
+            multiply_stretch(t, rows, n, k, begin, a + row * lda, lda, packed, c + row * ldc);
+            begin = end;
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/* One output row of a depthwise convolution, or of one phase of its input gradient: both are
+ *
+ *   y[o * y_step] = bias + sum over r < rows, t < taps of x_r[o * step + first + t] w_rt
+ *
+ * for o < count, where x_r is row r of an image `width` columns wide, columns outside it count as
+ * zero, and each column is a vector of c channels. */
+#ifndef WELD_KERNELS_SIMD_STENCIL_H
+#define WELD_KERNELS_SIMD_STENCIL_H
+
+#include "kernels/simd/vector.h"
+
+typedef struct stencil {
+    int64_t c;
+    int64_t rows, taps; /* taps of one row */
+    const float *x;
+    int64_t x_row, width; /* elements from one x_r to the next; columns */
+    int64_t first, step;  /* columns */
+    const float *weight;
+    int64_t weight_row, weight_tap; /* elements from one to the next */
+    const float *bias;              /* or NULL */
+    float *y;
+    int64_t y_step, count; /* elements, columns */
+} stencil;
+
+/* Output columns whose taps all lie inside the image: [*begin, *end). */
+V_INLINE void stencil_interior(int64_t first, int64_t step, int64_t taps, int64_t width,
+                               int64_t count, int64_t *begin, int64_t *end) {
+    const int64_t room = width - taps - first; /* o * step <= room */
+    *begin = least(count, first < 0 ? (-first + step - 1) / step : 0);
+    *end = room < 0 ? 0 : least(count, room / step + 1);
+    *end = greatest(*begin, *end);
+}
+
+/* Writes the whole row. */
+void SIMD(stencil_row)(const stencil *s);
+
+#endif

@@ -1,0 +1,45 @@
+/* The table of one instruction set. */
+#include "kernels/blas.h"
+#include "kernels/simd/simd.h"
+
+#define TEXT_OF(name) #name
+#define TEXT(name) TEXT_OF(name)
+
+static const weld_kernels table = {
+    .name = TEXT(WELD_ISA_NAME),
+    .dtype = WELD_F32,
+    .packed_size = SIMD(packed_size),
+    .pack = SIMD(pack),
+    .gemm_packed = SIMD(gemm_packed),
+    .gemm_at_b = SIMD(gemm_at_b),
+    .gemm = weld_blas_gemm,
+    .depthwise = SIMD(depthwise),
+    .depthwise_input_grad = SIMD(depthwise_input_grad),
+    .depthwise_weight_grad = SIMD(depthwise_weight_grad),
+    .moments = SIMD(moments),
+    .affine = SIMD(affine),
+    .channel_sum = SIMD(channel_sum),
+    .channel_dot = SIMD(channel_dot),
+    .affine2 = SIMD(affine2),
+    .unary = SIMD(unary),
+    .unary_grad = SIMD(unary_grad),
+    .add = SIMD(add),
+    .scale = SIMD(scale),
+    .adamw = SIMD(adamw),
+    .first_not_finite = SIMD(first_not_finite),
+    .softmax = SIMD(softmax),
+    .softmax_grad = SIMD(softmax_grad),
+    .layer_norm = SIMD(layer_norm),
+    .layer_norm_grad = SIMD(layer_norm_grad),
+    .cross_entropy = SIMD(cross_entropy),
+    .cross_entropy_grad = SIMD(cross_entropy_grad),
+    .max_pool = SIMD(max_pool),
+    .max_pool_grad = SIMD(max_pool_grad),
+    .im2col = SIMD(im2col),
+    .col2im = SIMD(col2im),
+};
+
+/* weld_kernels_avx2, weld_kernels_avx512, ... */
+const weld_kernels *WELD_SIMD_NAME(kernels, WELD_ISA_NAME)(void) {
+    return &table;
+}

@@ -1,0 +1,146 @@
+/* Activation functions and their derivatives over n elements.
+ *
+ * The exponential ones are accurate to a few units in the last place of the result everywhere, also
+ * in the tail of GELU at negative x where 1 + erf would have lost all digits. */
+#include "kernels/simd/functions.h"
+#include "kernels/simd/simd.h"
+
+V_INLINE vfloat clamp_to_six(vfloat x) { /* NaN stays NaN */
+    return v_min(v_set(6), v_max(v_zero(), x));
+}
+
+V_INLINE vfloat value(const weld_unary f, vfloat x) {
+    vfloat unused;
+    switch (f) {
+    case WELD_GELU:
+        return x * v_normal(x, &unused);
+    case WELD_RELU:
+        return v_select(v_greater(x, v_zero()), x, v_zero());
+    case WELD_SILU:
+        return x * v_sigmoid(x, &unused);
+    case WELD_HARD_SWISH:
+        return x * (clamp_to_six(x + v_set(3)) * v_set(1.0f / 6));
+    case WELD_HARD_SIGMOID:
+        return clamp_to_six(x + v_set(3)) * v_set(1.0f / 6);
+    case WELD_SIGMOID:
+        return v_sigmoid(x, &unused);
+    case WELD_UNARY_COUNT:
+        break;
+    }
+    return x;
+}
+
+V_INLINE vfloat slope(const weld_unary f, vfloat x) {
+    const vfloat zero = v_zero(), three = v_set(3);
+    switch (f) {
+    case WELD_GELU: {
+        vfloat density;
+        const vfloat phi = v_normal(x, &density);
+        const vfloat bounded = v_max(v_set(-15), v_min(v_set(15), x)); /* density is 0 there */
+        return v_fma(bounded * density, v_set(0.398942280f), phi);
+    }
+    case WELD_RELU:
+        return v_select(v_greater(x, zero), v_set(1), zero);
+    case WELD_SILU: {
+        vfloat complement;
+        const vfloat sigmoid = v_sigmoid(x, &complement);
+        return v_fma(x * complement, sigmoid, sigmoid);
+    }
+    case WELD_HARD_SWISH: {
+        const vfloat inside = v_fma(x, v_set(1.0f / 3), v_set(0.5f));
+        const vfloat upper = v_select(v_greater(three, x), inside, v_set(1));
+        return v_select(v_greater(x, zero - three), upper, zero);
+    }
+    case WELD_HARD_SIGMOID: {
+        const vfloat below = v_select(v_greater(three, x), v_set(1.0f / 6), zero);
+        return v_select(v_greater(x, zero - three), below, zero);
+    }
+    case WELD_SIGMOID: {
+        vfloat complement;
+        const vfloat sigmoid = v_sigmoid(x, &complement);
+        return sigmoid * complement;
+    }
+    case WELD_UNARY_COUNT:
+        break;
+    }
+    return zero;
+}
+
+V_INLINE void value_step(const weld_unary f, const float *x, vlanes lanes, float *y) {
+    v_store(y, lanes, value(f, v_load(x, lanes)));
+}
+
+V_INLINE void slope_step(const weld_unary f, const float *x, const float *dy, vlanes lanes,
+                         float *dx) {
+    v_store(dx, lanes, slope(f, v_load(x, lanes)) * v_load(dy, lanes));
+}
+
+V_INLINE void values(const weld_unary f, int64_t n, const float *x, float *y) {
+    int64_t i = 0;
+    for (; i + V_LANES <= n; i += V_LANES) {
+        value_step(f, x + i, v_all(), y + i);
+    }
+    if (i < n) {
+        value_step(f, x + i, v_first(n - i), y + i);
+    }
+}
+
+V_INLINE void slopes(const weld_unary f, int64_t n, const float *x, const float *dy, float *dx) {
+    int64_t i = 0;
+    for (; i + V_LANES <= n; i += V_LANES) {
+        slope_step(f, x + i, dy + i, v_all(), dx + i);
+    }
+    if (i < n) {
+        slope_step(f, x + i, dy + i, v_first(n - i), dx + i);
+    }
+}
+
+void SIMD(unary)(weld_unary f, int64_t n, const void *x, void *y) {
+    switch (f) { /* one loop for each, compiled apart */
+    case WELD_GELU:
+        values(WELD_GELU, n, x, y);
+        break;
+    case WELD_RELU:
+        values(WELD_RELU, n, x, y);
+        break;
+    case WELD_SILU:
+        values(WELD_SILU, n, x, y);
+        break;
+    case WELD_HARD_SWISH:
+        values(WELD_HARD_SWISH, n, x, y);
+        break;
+    case WELD_HARD_SIGMOID:
+        values(WELD_HARD_SIGMOID, n, x, y);
+        break;
+    case WELD_SIGMOID:
+        values(WELD_SIGMOID, n, x, y);
+        break;
+    case WELD_UNARY_COUNT:
+        break;
+    }
+}
+
+void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx) {
+    switch (f) {
+    case WELD_GELU:
+        slopes(WELD_GELU, n, x, dy, dx);
+        break;
+    case WELD_RELU:
+        slopes(WELD_RELU, n, x, dy, dx);
+        break;
+    case WELD_SILU:
+        slopes(WELD_SILU, n, x, dy, dx);
+        break;
+    case WELD_HARD_SWISH:
+        slopes(WELD_HARD_SWISH, n, x, dy, dx);
+        break;
+    case WELD_HARD_SIGMOID:
+        slopes(WELD_HARD_SIGMOID, n, x, dy, dx);
+        break;
+    case WELD_SIGMOID:
+        slopes(WELD_SIGMOID, n, x, dy, dx);
+        break;
+    case WELD_UNARY_COUNT:
+        break;
+    }
+}

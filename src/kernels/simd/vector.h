@@ -1,0 +1,108 @@
+/* The small machine that the fast kernels are written for.
+ *
+ * Each file of this folder is compiled once per instruction set, with -DWELD_ISA_NAME=avx2 and so
+ * on and that set's compiler flags; WELD_ISA_VECTOR names the header that gives
+ *
+ *   V_LANES                  floats in a vector
+ *   V_TILE_ROWS_1, _2, _3    rows of the register tile of a matrix product (see tile.h)
+ *   vfloat, vmask, vdouble   a vector, a choice of its lanes, its lanes in double
+ *   v_set, v_fma (ab + c), v_fnma (c - ab), v_min, v_max (where either is NaN: the second), v_abs,
+ *   v_sqrt, v_divide, v_reciprocal (2 ulp), v_round (to nearest even), v_scale_by_power (a 2^n),
+ *   v_greater, v_equal, v_select(m, a, b) (a where m), v_bits_not_finite (bit i for lane i),
+ *   v_sum, v_maximum, w_widen, w_narrow, w_set, and loads and stores, whole and masked.
+ *
+ * Everything in these headers is static inline: code compiled with an instruction set's flags must
+ * not be found by the linker under a name that common code uses too. */
+#ifndef WELD_KERNELS_SIMD_VECTOR_H
+#define WELD_KERNELS_SIMD_VECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include WELD_ISA_VECTOR
+
+/* SIMD(pack) is weld_avx2_pack, weld_avx512_pack, ... */
+#define WELD_SIMD_JOIN(isa, name) weld_##isa##_##name
+#define WELD_SIMD_NAME(isa, name) WELD_SIMD_JOIN(isa, name)
+#define SIMD(name) WELD_SIMD_NAME(WELD_ISA_NAME, name)
+
+/* The lanes that a step works on: all of them, known when compiling, or the first few at the end of
+ * a row. A loop is written once as an inline function of this and called with each. */
+typedef struct vlanes {
+    bool all;
+    vmask mask; /* used where not all */
+} vlanes;
+
+V_INLINE vlanes v_all(void) {
+    return (vlanes){.all = true, .mask = v_mask_first(0)};
+}
+
+V_INLINE vlanes v_first(int64_t n) {
+    return (vlanes){.all = false, .mask = v_mask_first(n)};
+}
+
+/* The lanes at column j of a row of n, in a form that costs no branch. */
+V_INLINE vlanes v_lanes_at(int64_t j, int64_t n) {
+    return v_first(n - j < V_LANES ? n - j : V_LANES);
+}
+
+V_INLINE vfloat v_load(const float *p, vlanes lanes) {
+    return lanes.all ? v_load_all(p) : v_load_masked(p, lanes.mask);
+}
+
+V_INLINE void v_store(float *p, vlanes lanes, vfloat a) {
+    if (lanes.all) {
+        v_store_all(p, a);
+    } else {
+        v_store_masked(p, lanes.mask, a);
+    }
+}
+
+V_INLINE vfloat v_zero(void) {
+    return v_set(0);
+}
+
+/* a in the lanes chosen, `other` in the rest. */
+V_INLINE vfloat v_keep(vlanes lanes, vfloat a, vfloat other) {
+    return lanes.all ? a : v_select(lanes.mask, a, other);
+}
+
+V_INLINE vdouble w_load(const double *p, vlanes lanes) {
+    return lanes.all ? w_load_all(p) : w_load_masked(p, lanes.mask);
+}
+
+V_INLINE void w_store(double *p, vlanes lanes, vdouble a) {
+    if (lanes.all) {
+        w_store_all(p, a);
+    } else {
+        w_store_masked(p, lanes.mask, a);
+    }
+}
+
+V_INLINE vdouble w_add(vdouble a, vdouble b) {
+    return (vdouble){a.low + b.low, a.high + b.high};
+}
+
+V_INLINE vdouble w_sub(vdouble a, vdouble b) {
+    return (vdouble){a.low - b.low, a.high - b.high};
+}
+
+V_INLINE vdouble w_mul(vdouble a, vdouble b) {
+    return (vdouble){a.low * b.low, a.high * b.high};
+}
+
+/* sum[lane] += a */
+V_INLINE void w_add_to(double *sum, vlanes lanes, vfloat a) {
+    w_store(sum, lanes, w_add(w_load(sum, lanes), w_widen(a)));
+}
+
+V_INLINE int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+V_INLINE int64_t greatest(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+#endif

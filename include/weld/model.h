@@ -60,6 +60,61 @@ typedef struct weld_preprocessing {
     float mean[3], std[3];
 } weld_preprocessing;
 
+/* --- Model files ------------------------------------------------------------------------------
+ * A model does not change once it is open: any number of threads may use it at the same time. */
+typedef struct weld_model weld_model;
+
+/* Open a training checkpoint or a deploy file. Errors name the file. */
+WELD_API weld_status weld_model_open(const char *path, weld_model **out, weld_error *err);
+WELD_API void weld_model_free(weld_model *m);
+/* What the network is; for a merged one, what it was merged from. */
+WELD_API const weld_model_config *weld_model_get_config(const weld_model *m);
+WELD_API const weld_preprocessing *weld_model_get_preprocessing(const weld_model *m);
+WELD_API bool weld_model_is_merged(const weld_model *m);
+/* Name of class i, or NULL where the names are unknown or i is out of range. */
+WELD_API const char *weld_model_class_name(const weld_model *m, int i);
+/* The evaluation graph (input "images", output "logits") and its weights, for sessions of one's own
+ * (which do not write to the weights). They live as long as the model. */
+WELD_API const weld_graph *weld_model_graph(const weld_model *m);
+WELD_API weld_weights *weld_model_weights(const weld_model *m);
+
+/* What merging did: measured on the same images before and after. */
+typedef struct weld_merge_report {
+    weld_model_counts before, after;
+    int64_t images;
+    double largest_logit;           /* magnitude, of the unmerged network */
+    double largest_difference;      /* of any logit */
+    int64_t same_class;             /* images with the same most probable class */
+    bool labelled;                  /* images came from a data set with labels: top-1 holds */
+    double top1_before, top1_after; /* percent */
+    double milliseconds_before, milliseconds_after; /* median of batch 1 */
+} weld_merge_report;
+
+/* Merge the branches of m and write a deploy file. The merged network is compared with m on the
+ * images of the data set `verify` (a folder or packed file; its first 1000), or, where that is
+ * NULL, on 32 images of normal noise. A difference above 1e-4 of the largest logit is an error and
+ * nothing is written. threads 0: all. */
+WELD_API weld_status weld_model_merge(const weld_model *m, const char *verify, int threads,
+                                      const char *path, weld_merge_report *report, weld_error *err);
+
+/* --- Classifying images -------------------------------------------------------------------------
+ * Several classifiers may share one model and run in different threads at once. */
+typedef struct weld_classifier weld_classifier;
+
+/* threads 0: all that the process may use. The model must outlive the classifier. */
+WELD_API weld_status weld_classifier_create(const weld_model *m, int threads, weld_classifier **out,
+                                            weld_error *err);
+WELD_API void weld_classifier_free(weld_classifier *c);
+/* Decode (JPEG, PNG), preprocess, run: probabilities[num_classes], which sum to one. */
+WELD_API weld_status weld_classifier_run_file(weld_classifier *c, const char *path,
+                                              float *probabilities, weld_error *err);
+WELD_API weld_status weld_classifier_run_bytes(weld_classifier *c, const void *bytes, size_t size,
+                                               float *probabilities, weld_error *err);
+/* Pixels [height, width, 3], red, green, blue. */
+WELD_API weld_status weld_classifier_run_rgb(weld_classifier *c, const unsigned char *pixels,
+                                             int width, int height, float *probabilities,
+                                             weld_error *err);
+
 #ifdef __cplusplus
 }
 #endif

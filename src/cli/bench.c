@@ -1,0 +1,144 @@
+/* weld bench: speed and memory of a network. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "passes/reparameterize.h"
+#include "train/bench.h"
+#include "weld/model.h"
+
+typedef struct bench_arguments {
+    bool train, profile, json, unmerged;
+    int batch, size, threads, steps;
+    const char *precision;
+} bench_arguments;
+
+static void print_profile(const weld_bench_result *r) {
+    double total = 0;
+    for (size_t i = 0; i < r->row_count; i++) {
+        total += r->rows[i].seconds;
+    }
+    printf("%-24s %6s %10s %7s %9s %8s\n", "operator", "nodes", "ms", "share", "GFLOP/s", "GB/s");
+    for (size_t i = 0; i < r->row_count; i++) {
+        const weld_bench_row *row = &r->rows[i];
+        double seconds = row->seconds > 0 ? row->seconds : 1e-12;
+        printf("%-24s %6d %10.3f %6.1f%% %9.1f %8.1f\n", row->op, row->nodes, 1e3 * row->seconds,
+               100 * row->seconds / total, row->flops / seconds / 1e9, row->bytes / seconds / 1e9);
+    }
+}
+
+static void print_result(const char *what, const bench_arguments *a, const weld_bench_result *r) {
+    double speed = a->batch / r->seconds;
+    if (a->json) {
+        json_t *json = json_pack(
+            "{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
+            a->train ? "train" : "inference", "precision", "fp32", "batch", a->batch, "size",
+            a->size, "threads", r->threads, "images_per_second", speed, "milliseconds",
+            1e3 * r->seconds, "gflops_per_second", r->flops / r->seconds / 1e9, "arena_bytes",
+            (json_int_t)r->arena_bytes, "peak_bytes", (json_int_t)r->peak_bytes);
+        json_dumpf(json, stdout, JSON_REAL_PRECISION(6));
+        putchar('\n');
+        json_decref(json);
+    } else {
+        printf("%s, %s, batch %d, %d x %d, %d threads: %.1f images/s, %.2f ms (median), "
+               "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
+               what, a->train ? "training step" : "inference", a->batch, a->size, a->size,
+               r->threads, speed, 1e3 * r->seconds, r->flops / r->seconds / 1e9,
+               (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
+    }
+    if (a->profile && !a->json) {
+        print_profile(r);
+    }
+}
+
+/* A network by name, fresh: for inference merged, since that is what is deployed. */
+static weld_status bench_named(const weld_model_config *config, const bench_arguments *a,
+                               const weld_bench_options *o, weld_bench_result *out,
+                               weld_error *err) {
+    if (a->train) {
+        return weld_bench_training(config, a->size, o, out, err);
+    }
+    weld_graph *graph = NULL, *merged = NULL;
+    weld_weights *weights = NULL, *merged_weights = NULL;
+    weld_status status =
+        weld_model_build(config, false, 1, a->size, a->size, WELD_F32, &graph, err);
+    if (status == WELD_OK) {
+        status = weld_graph_init_weights(graph, 0, &weights, err);
+    }
+    if (status == WELD_OK && !a->unmerged) {
+        status = weld_reparameterize(graph, weights, &merged, &merged_weights, err);
+    }
+    if (status == WELD_OK) {
+        status = weld_bench_inference(merged ? merged : graph, merged ? merged_weights : weights, o,
+                                      out, err);
+    }
+    weld_graph_free(graph);
+    weld_graph_free(merged);
+    weld_weights_free(weights);
+    weld_weights_free(merged_weights);
+    return status;
+}
+
+static weld_status bench_file(const char *path, bench_arguments *a, const weld_bench_options *o,
+                              weld_bench_result *out, weld_error *err) {
+    weld_model *m;
+    weld_status status = weld_model_open(path, &m, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    int own_size = weld_model_get_preprocessing(m)->input_size;
+    if (a->train) {
+        a->size = a->size ? a->size : own_size;
+        status = weld_bench_training(weld_model_get_config(m), a->size, o, out, err);
+    } else {
+        a->size = own_size; /* a file's graph is of one size */
+        status = weld_bench_inference(weld_model_graph(m), weld_model_weights(m), o, out, err);
+    }
+    weld_model_free(m);
+    return status;
+}
+
+int cli_bench(const cli_command *command, int argc, char **argv) {
+    bench_arguments a = {.batch = 1, .steps = 10, .precision = "fp32"};
+    const cli_option options[] = {
+        {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
+        {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
+        {"batch", 0, CLI_COUNT, &a.batch, "N", "images a run (1)"},
+        {"size", 0, CLI_COUNT, &a.size, "N", "height and width (the file's, or 224)"},
+        {"threads", 0, CLI_COUNT, &a.threads, "N", "threads (all)"},
+        {"steps", 0, CLI_COUNT, &a.steps, "N", "timed runs, after two that are not (10)"},
+        {"precision", 0, CLI_TEXT, &a.precision, "P", "fp32"},
+        {"profile", 0, CLI_FLAG, &a.profile, NULL, "a table of the operators"},
+        {"json", 0, CLI_FLAG, &a.json, NULL, "print one JSON object"},
+    };
+    int count, status;
+    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
+                   &status)) {
+        return status;
+    }
+    if (strcmp(a.precision, "fp32") != 0) {
+        return cli_usage(command, "--precision %s: this version has fp32", a.precision);
+    }
+    weld_bench_options o = {
+        .batch = a.batch, .threads = a.threads, .steps = a.steps, .profile = a.profile};
+    weld_bench_result result = {0};
+    weld_model_config config;
+    weld_error err;
+    weld_status done;
+    if (access(argv[1], F_OK) != 0) {
+        a.size = a.size ? a.size : 224;
+        done = weld_model_config_named(argv[1], &config, &err);
+        done = done == WELD_OK ? bench_named(&config, &a, &o, &result, &err) : done;
+    } else {
+        done = bench_file(argv[1], &a, &o, &result, &err);
+    }
+    if (done != WELD_OK) {
+        return cli_fail(&err);
+    }
+    print_result(argv[1], &a, &result);
+    weld_free(result.rows);
+    return CLI_DONE;
+}

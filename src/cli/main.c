@@ -1,0 +1,105 @@
+/* The program: finds the subcommand, and says what it is and what it runs on. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "base/threads.h"
+#include "cli/cli.h"
+#include "kernels/kernels.h"
+
+const cli_command cli_commands[] = {
+    {"train", "RECIPE", "Train a network as a recipe says", cli_train},
+    {"eval", "FILE", "Top-1, top-5 and loss of a model on a data set", cli_eval},
+    {"predict", "FILE IMAGE...", "Class names and probabilities of images", cli_predict},
+    {"run", "FILE", "Logits for an array of normalised images", cli_run},
+    {"reparam", "FILE", "Merge the branches of a network and verify the result", cli_reparam},
+    {"pack", "DIR", "Make one packed data set of a folder of class folders", cli_pack},
+    {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},
+    {"inspect", "FILE", "What a file holds", cli_inspect},
+    {"models", "", "Names, parameters and multiply-adds of the networks", cli_models},
+};
+const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;
+
+static void print_help(void) {
+    puts("Usage: weld COMMAND [OPTION]... [ARGUMENT]...\n"
+         "Trains multi-branch vision networks and merges their branches for deployment.\n\n"
+         "Commands:");
+    for (size_t i = 0; i < cli_command_count; i++) {
+        printf("  %-10s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    }
+    puts("\nweld COMMAND --help tells more; weld --version [--verbose] what this is and runs on.");
+}
+
+static const char *yes(bool have) {
+    return have ? "yes" : "no";
+}
+
+static void print_limit(const char *name, int limit) {
+    if (limit) {
+        printf("%s %d", name, limit);
+    } else {
+        printf("%s not set", name);
+    }
+}
+
+static int print_version(bool verbose) {
+    printf("weld %s\n", weld_version());
+    if (!verbose) {
+        return CLI_DONE;
+    }
+    weld_cpu cpu = weld_cpu_features();
+    weld_thread_limits limits = weld_threads_limits();
+    printf("cpu:      avx2+fma %s, avx512 %s, avx512-bf16 %s, amx-bf16 %s\n", yes(cpu.avx2_fma),
+           yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16));
+    const weld_kernels *kernels;
+    weld_error err;
+    if (weld_kernels_select(WELD_F32, NULL, &kernels, &err) != WELD_OK) {
+        return cli_fail(&err);
+    }
+    printf("kernels:  %s (can run:", kernels->name);
+    for (int i = 0; weld_kernels_available(i); i++) {
+        printf(" %s", weld_kernels_available(i));
+    }
+    printf("; WELD_ISA chooses)\nopenblas: core %s, threads %d\n", weld_blas_core(),
+           weld_blas_threads());
+    printf("threads:  %d", weld_threads_available());
+    print_limit(" (affinity", limits.affinity);
+    print_limit(", cgroup", limits.cgroup);
+    print_limit(", OMP_NUM_THREADS", limits.omp);
+    puts(")");
+    return CLI_DONE;
+}
+
+/* OpenBLAS chooses its kernels when it is loaded, and the one of Debian 12 takes current AVX-512
+ * processors for a Haswell, at half the speed. The environment can correct it, but only before the
+ * program starts: so start again, once, with the variable set. Its own threads are not needed. */
+static void correct_openblas(char **argv) {
+    if (getenv("OPENBLAS_CORETYPE") || !weld_cpu_features().avx512 ||
+        strcmp(weld_blas_core(), "Haswell") != 0) {
+        return;
+    }
+    setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
+    setenv("OPENBLAS_NUM_THREADS", "1", 0);
+    execv("/proc/self/exe", argv); /* where it fails the slower kernels do */
+}
+
+int main(int argc, char **argv) {
+    correct_openblas(argv);
+    const char *name = argc > 1 ? argv[1] : "--help";
+    if (strcmp(name, "--version") == 0) {
+        return print_version(argc > 2 && strcmp(argv[2], "--verbose") == 0);
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help();
+        return argc > 1 ? CLI_DONE : CLI_USAGE;
+    }
+    for (size_t i = 0; i < cli_command_count; i++) {
+        if (strcmp(name, cli_commands[i].name) == 0) {
+            return cli_commands[i].run(&cli_commands[i], argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "weld: %s: no such command: see weld --help\n", name);
+    return CLI_USAGE;
+}

@@ -1,0 +1,167 @@
+/* Options in GNU style, with the help made from the same table; see cli.h. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+
+int cli_fail(const weld_error *err) {
+    fprintf(stderr, "weld: %s\n", err->message);
+    return CLI_FAILED;
+}
+
+int cli_fail_text(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs("weld: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_usage(const cli_command *command, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "weld %s: ", command->name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, ": see weld %s --help\n", command->name);
+    va_end(args);
+    return CLI_USAGE;
+}
+
+static void print_help(const cli_command *command, const cli_option *options, size_t count) {
+    printf("Usage: weld %s%s%s%s\n%s.\n\nOptions:\n", command->name, count ? " [OPTION]..." : "",
+           *command->arguments ? " " : "", command->arguments, command->summary);
+    for (size_t i = 0; i < count; i++) {
+        char left[64], letter[8] = "";
+        if (options[i].letter) {
+            snprintf(letter, sizeof letter, "-%c, ", options[i].letter);
+        }
+        snprintf(left, sizeof left, "%s--%s%s%s", letter, options[i].name,
+                 options[i].argument ? " " : "", options[i].argument ? options[i].argument : "");
+        printf("  %-26s %s\n", left, options[i].help);
+    }
+    printf("  %-26s %s\n", "--help", "show this and stop");
+}
+
+static bool set_count(const cli_command *command, const cli_option *option, const char *text,
+                      int *status) {
+    char *end;
+    errno = 0;
+    long number = strtol(text, &end, 10);
+    if (errno || end == text || *end || number < 1 || number > INT_MAX) {
+        *status =
+            cli_usage(command, "--%s wants a whole number from 1, not '%s'", option->name, text);
+        return false;
+    }
+    *(int *)option->value = (int)number;
+    return true;
+}
+
+static bool add_text(cli_texts *texts, const char *text) {
+    const char **grown =
+        weld_grow(texts->items, texts->count, texts->count + 1, sizeof *texts->items);
+    if (!grown) {
+        return false;
+    }
+    grown[texts->count++] = text;
+    texts->items = grown;
+    return true;
+}
+
+static bool set_option(const cli_command *command, const cli_option *option, const char *text,
+                       int *status) {
+    switch (option->kind) {
+    case CLI_FLAG:
+        *(bool *)option->value = true;
+        return true;
+    case CLI_TEXT:
+        *(const char **)option->value = text;
+        return true;
+    case CLI_COUNT:
+        return set_count(command, option, text, status);
+    case CLI_TEXTS:
+        if (!add_text(option->value, text)) {
+            *status = cli_fail_text("out of memory");
+            return false;
+        }
+        return true;
+    }
+    return false;
+}
+
+enum { MAX_OPTIONS = 24, HELP = 1000 };
+
+/* The same table as getopt_long wants it; val is HELP, a letter or 1001 + index. */
+static void make_getopt(const cli_option *options, size_t count, struct option *longs,
+                        char *shorts) {
+    for (size_t i = 0; i < count; i++) {
+        int has = options[i].kind == CLI_FLAG ? no_argument : required_argument;
+        longs[i] = (struct option){options[i].name, has, NULL, HELP + 1 + (int)i};
+        if (options[i].letter) {
+            *shorts++ = options[i].letter;
+            if (has == required_argument) {
+                *shorts++ = ':';
+            }
+        }
+    }
+    *shorts = 0;
+    longs[count] = (struct option){"help", no_argument, NULL, HELP};
+    longs[count + 1] = (struct option){0};
+}
+
+static const cli_option *find_option(const cli_option *options, size_t count, int code) {
+    if (code > HELP) {
+        return &options[code - HELP - 1];
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (options[i].letter == code) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+bool cli_parse(const cli_command *command, int argc, char **argv, const cli_option *options,
+               size_t option_count, int min, int max, int *count, int *status) {
+    struct option longs[MAX_OPTIONS + 2];
+    char shorts[2 * MAX_OPTIONS + 1], name[64];
+    snprintf(name, sizeof name, "weld %s", command->name);
+    argv[0] = name; /* getopt_long puts it in front of its messages */
+    make_getopt(options, option_count, longs, shorts);
+    for (;;) {
+        int code = getopt_long(argc, argv, shorts, longs, NULL);
+        if (code == -1) {
+            break;
+        }
+        if (code == HELP) {
+            print_help(command, options, option_count);
+            *status = CLI_DONE;
+            return false;
+        }
+        const cli_option *option = find_option(options, option_count, code);
+        if (!option) { /* getopt_long has said what is wrong */
+            fprintf(stderr, "Try 'weld %s --help'.\n", command->name);
+            *status = CLI_USAGE;
+            return false;
+        }
+        if (!set_option(command, option, optarg, status)) {
+            return false;
+        }
+    }
+    *count = argc - optind;
+    memmove(argv + 1, argv + optind, (size_t)*count * sizeof *argv);
+    if (*count < min || (max >= 0 && *count > max)) {
+        *status = cli_usage(command, "%s: it takes %s",
+                            *count < min ? "something is missing" : "too many arguments",
+                            *command->arguments ? command->arguments : "no arguments");
+        return false;
+    }
+    return true;
+}

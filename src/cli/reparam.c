@@ -1,0 +1,55 @@
+/* weld reparam: merge the branches of a network, verify, write the deploy file, report. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "weld/model.h"
+
+static void print_report(const char *path, const weld_merge_report *r) {
+    printf("%s written\n", path);
+    printf("%-24s %14s %14s\n", "", "before", "after");
+    printf("%-24s %14lld %14lld\n", "parameters", (long long)r->before.parameters,
+           (long long)r->after.parameters);
+    printf("%-24s %14lld %14lld\n", "convolutions", (long long)r->before.convolutions,
+           (long long)r->after.convolutions);
+    printf("%-24s %14.1f %14.1f\n", "MACs [M]", (double)r->before.macs / 1e6,
+           (double)r->after.macs / 1e6);
+    printf("%-24s %14.2f %14.2f\n", "latency, batch 1 [ms]", r->milliseconds_before,
+           r->milliseconds_after);
+    if (r->labelled) {
+        printf("%-24s %14.2f %14.2f\n", "top-1 [%]", r->top1_before, r->top1_after);
+    }
+    printf("verified on %lld %s: largest difference %.3g of largest logit %.3g; same class for "
+           "%lld\n",
+           (long long)r->images, r->labelled ? "images" : "images of noise", r->largest_difference,
+           r->largest_logit, (long long)r->same_class);
+}
+
+int cli_reparam(const cli_command *command, int argc, char **argv) {
+    const char *out = NULL, *verify = NULL;
+    int threads = 0, count, status;
+    const cli_option options[] = {
+        {"output", 'o', CLI_TEXT, &out, "OUT.h5", "the deploy file"},
+        {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
+        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+    };
+    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
+                   &status)) {
+        return status;
+    }
+    if (!out) {
+        return cli_usage(command, "-o OUT.h5 is missing");
+    }
+    weld_error err;
+    weld_model *m;
+    weld_merge_report report;
+    if (weld_model_open(argv[1], &m, &err) != WELD_OK) {
+        return cli_fail(&err);
+    }
+    weld_status done = weld_model_merge(m, verify, threads, out, &report, &err);
+    weld_model_free(m);
+    if (done != WELD_OK) {
+        return cli_fail(&err);
+    }
+    print_report(out, &report);
+    return CLI_DONE;
+}

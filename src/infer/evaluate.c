@@ -1,0 +1,135 @@
+/* Accuracy and loss of a network on a data set; see evaluate.h. */
+#include "infer/evaluate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "infer/scores.h"
+
+struct weld_evaluator {
+    weld_session *session;
+    weld_loader *loader;
+    const weld_dataset *dataset;
+    weld_evaluator_options options;
+    int classes;
+};
+
+weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
+                                  const weld_preprocessing *preprocessing, const weld_dataset *ds,
+                                  const weld_evaluator_options *options, weld_evaluator **out,
+                                  weld_error *err) {
+    *out = NULL;
+    weld_evaluator *e = weld_alloc(1, sizeof *e);
+    if (!e) {
+        return weld_fail_memory(err, "evaluation");
+    }
+    int64_t count = weld_dataset_count(ds);
+    e->options = *options;
+    e->options.batch_size = options->batch_size < count ? options->batch_size : count;
+    e->dataset = ds;
+    weld_session_options session = {.batch = e->options.batch_size, .threads = options->threads};
+    weld_loader_options loader = {.preprocessing = *preprocessing,
+                                  .augmentation = weld_augmentation_defaults(),
+                                  .batch_size = e->options.batch_size,
+                                  .threads = options->threads,
+                                  .bad_image = options->bad_image,
+                                  .bad_image_arg = options->arg};
+    loader.augmentation.kind = WELD_AUGMENT_NONE;
+    weld_status status = weld_session_create(g, w, &session, &e->session, err);
+    if (status == WELD_OK) {
+        status = weld_loader_create(ds, &loader, &e->loader, err);
+    }
+    if (status != WELD_OK) {
+        weld_evaluator_free(e);
+        return status;
+    }
+    e->classes = (int)weld_session_output(e->session, "logits").shape.dim[1];
+    if (e->classes != weld_dataset_class_count(ds)) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: it has %d classes, the network %d: they must be the same",
+                           weld_dataset_path(ds), weld_dataset_class_count(ds), e->classes);
+        weld_evaluator_free(e);
+        return status;
+    }
+    *out = e;
+    return WELD_OK;
+}
+
+void weld_evaluator_free(weld_evaluator *e) {
+    if (e) {
+        weld_session_free(e->session);
+        weld_loader_free(e->loader);
+        weld_free(e);
+    }
+}
+
+/* Adds the images one by one, so that a bad one can be named. */
+static weld_status count_batch(const weld_evaluator *e, const weld_batch *batch,
+                               const float *logits, weld_scores *scores, weld_error *err) {
+    for (int64_t i = 0; i < batch->count; i++, logits += e->classes) {
+        weld_scores_add(scores, logits, 1, e->classes, &batch->labels[i]);
+        if (!isfinite(scores->loss)) {
+            return weld_fail(err, WELD_ERROR_NUMERIC,
+                             "%s: the network's output for it is not finite: its weights are not "
+                             "usable",
+                             weld_dataset_name(e->dataset, batch->indices[i]));
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
+    int64_t batches = weld_loader_eval_batches(e->loader), total = weld_dataset_count(e->dataset);
+    float *images = weld_session_input(e->session, "images").data;
+    const float *logits = weld_session_output(e->session, "logits").data;
+    weld_scores scores = {0};
+    int64_t skipped = 0;
+    for (int64_t b = 0; b < batches; b++) {
+        weld_batch batch;
+        weld_status status = weld_loader_eval_batch(e->loader, b, images, &batch, err);
+        if (status == WELD_OK && batch.count > 0) {
+            weld_session_run(e->session, 0);
+            status = count_batch(e, &batch, logits, &scores, err);
+        }
+        if (status != WELD_OK) {
+            return status;
+        }
+        skipped += batch.bad;
+        if (e->options.progress &&
+            !e->options.progress(e->options.arg, scores.images + skipped, total)) {
+            return weld_fail(err, WELD_ERROR_INTERRUPTED, "evaluation: interrupted");
+        }
+    }
+    if (scores.images == 0) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its %lld images can be read",
+                         weld_dataset_path(e->dataset), (long long)total);
+    }
+    *out = (weld_evaluation){.images = scores.images,
+                             .skipped = skipped,
+                             .top1 = weld_scores_top1(&scores),
+                             .top5 = weld_scores_top5(&scores),
+                             .loss = weld_scores_loss(&scores)};
+    return WELD_OK;
+}
+
+weld_status weld_model_check_classes(const weld_model *m, const weld_dataset *ds, weld_error *err) {
+    int have = weld_dataset_class_count(ds), want = weld_model_get_config(m)->num_classes;
+    if (have != want) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: it has %d classes, the model %d: give the data the model was made "
+                         "for",
+                         weld_dataset_path(ds), have, want);
+    }
+    for (int i = 0; i < want; i++) {
+        const char *name = weld_model_class_name(m, i);
+        if (name && strcmp(name, weld_dataset_class_name(ds, i)) != 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: class %d is '%s', in the model it is '%s': give the data the "
+                             "model was made for",
+                             weld_dataset_path(ds), i, weld_dataset_class_name(ds, i), name);
+        }
+    }
+    return WELD_OK;
+}

@@ -1,0 +1,41 @@
+/* Timing of training steps and of inference, and where the time goes. */
+#ifndef WELD_TRAIN_BENCH_H
+#define WELD_TRAIN_BENCH_H
+
+#include "graph/graph.h"
+#include "weld/model.h"
+
+typedef struct weld_bench_options {
+    int64_t batch;
+    int threads;  /* 0: all that the process may use */
+    int steps;    /* timed runs, after two that are not */
+    bool profile; /* time every node on its own; adds a little to the whole */
+} weld_bench_options;
+
+/* All nodes of one operator. */
+typedef struct weld_bench_row {
+    const char *op;
+    int nodes;
+    double seconds, flops, bytes; /* of one run */
+} weld_bench_row;
+
+typedef struct weld_bench_result {
+    double seconds;                 /* median of one run */
+    double flops;                   /* of one run: twice its multiply-adds */
+    size_t arena_bytes, peak_bytes; /* peak: resident memory of the process */
+    int threads;
+    weld_bench_row *rows; /* with profile: slowest first; the caller's to weld_free */
+    size_t row_count;
+} weld_bench_result;
+
+/* An evaluation graph, on normal noise. */
+weld_status weld_bench_inference(const weld_graph *g, weld_weights *w,
+                                 const weld_bench_options *options, weld_bench_result *out,
+                                 weld_error *err);
+
+/* Steps as training makes them: forward, backward and the update of AdamW, on noise. */
+weld_status weld_bench_training(const weld_model_config *config, int input_size,
+                                const weld_bench_options *options, weld_bench_result *out,
+                                weld_error *err);
+
+#endif

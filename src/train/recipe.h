@@ -1,0 +1,73 @@
+/* Recipes: everything that decides what a training run does, as YAML.
+ *
+ * recipes/README.md lists every key with meaning, unit, default and range. A recipe is checked
+ * once, here: an error names the file and the line (or the --set option) and the key.
+ */
+#ifndef WELD_TRAIN_RECIPE_H
+#define WELD_TRAIN_RECIPE_H
+
+#include "weld/model.h"
+
+#define WELD_RECIPE_PATH_SIZE 4096
+
+typedef enum weld_augment_kind {
+    WELD_AUGMENT_IMAGENET,
+    WELD_AUGMENT_SMALL,
+    WELD_AUGMENT_NONE
+} weld_augment_kind;
+
+typedef struct weld_recipe {
+    weld_model_config model; /* num_classes 0: as many as there are class folders */
+    int depth_count;         /* of model.depths as given; model.stage_count is that of channels */
+    struct {
+        char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
+        weld_preprocessing preprocessing;
+    } data;
+    struct {
+        weld_augment_kind kind;
+        double crop_scale[2], crop_ratio[2];
+        double hflip;           /* probability */
+        double mixup;           /* parameter of the beta distribution; 0: off */
+        double mix_probability; /* that a batch is mixed */
+    } augment;
+    struct {
+        double label_smoothing;
+    } loss;
+    struct {
+        int name; /* 0: adamw */
+        double lr;
+        int64_t lr_batch; /* lr is meant for batches of this size; 0: for any */
+        double betas[2], eps, weight_decay;
+    } optimizer;
+    struct {
+        double warmup_epochs, warmup_lr, min_lr;
+        int per; /* 0: step, 1: epoch */
+    } schedule;
+    struct {
+        int64_t epochs, batch_size;
+        int precision; /* 0: fp32 */
+        int64_t seed;
+        bool shuffle;
+        int64_t eval_every;       /* epochs; 0: at the end only */
+        int64_t checkpoint_every; /* updates; an epoch's end always makes one */
+        bool bn_eval;
+    } train;
+} weld_recipe;
+
+/* All defaults (a model that has no name yet and no data). */
+void weld_recipe_defaults(weld_recipe *r);
+
+/* Read the recipe in `path`, override keys by `set[0..set_count)`, each "section.key=VALUE" with
+ * VALUE in YAML, and check it all. */
+weld_status weld_recipe_read(const char *path, const char *const *set, size_t set_count,
+                             weld_recipe *out, weld_error *err);
+/* The same for a recipe in memory; `name` stands for the file in messages. */
+weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
+                              const char *const *set, size_t set_count, weld_recipe *out,
+                              weld_error *err);
+
+/* The whole recipe as YAML, with all defaults written out, that reads back to the same. Freed with
+ * weld_free. */
+weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err);
+
+#endif

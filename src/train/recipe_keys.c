@@ -1,0 +1,236 @@
+/* The table of recipe keys; see recipe_keys.h. */
+#include "train/recipe_keys.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define MEMBER(member) (((weld_recipe *)0)->member)
+#define AT(member) .offset = offsetof(weld_recipe, member), .size = sizeof MEMBER(member)
+#define ONE(member) AT(member), .min_count = 1, .max_count = 1
+#define LIST(member) AT(member[0]), .max_count = sizeof MEMBER(member) / sizeof MEMBER(member[0])
+#define ALL(member) LIST(member), .min_count = sizeof MEMBER(member) / sizeof MEMBER(member[0])
+
+#define TEXT(member) WELD_RECIPE_TEXT, ONE(member)
+#define INTEGER(member, low, high) WELD_RECIPE_INTEGER, ONE(member), .min = (low), .max = (high)
+#define REAL(member, low, high) WELD_RECIPE_REAL, ONE(member), .min = (low), .max = (high)
+#define REALS(member, low, high) WELD_RECIPE_REAL, ALL(member), .min = (low), .max = (high)
+#define BOOL(member) WELD_RECIPE_BOOL, ONE(member)
+#define CHOICE(member, ...)                                                                        \
+    WELD_RECIPE_CHOICE, ONE(member), .choices = (const char *const[]) {                            \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+const char *const weld_recipe_sections[] = {"model",     "data",     "augment", "loss",
+                                            "optimizer", "schedule", "train",   NULL};
+
+/* model.name comes first: it decides what the model's other keys start from. */
+const weld_recipe_key weld_recipe_keys[] = {
+    {"model", "name", TEXT(model.name)},
+    {"model", "num_classes", INTEGER(model.num_classes, 0, 1e6), .null = "0"},
+    {"model", "channels", WELD_RECIPE_INTEGER, LIST(model.channels), .min_count = 1, .min = 1,
+     .max = 65536, .count_offset = offsetof(weld_recipe, model.stage_count)},
+    {"model", "depths", WELD_RECIPE_INTEGER, LIST(model.depths), .min_count = 1, .min = 0,
+     .max = 1000, .count_offset = offsetof(weld_recipe, depth_count)},
+    {"model", "stem_stride", INTEGER(model.stem_stride, 1, 4)},
+    {"model", "legacy", BOOL(model.legacy)},
+    {"model", "distillation_head", BOOL(model.distillation_head)},
+
+    {"data", "train", TEXT(data.train)},
+    {"data", "val", TEXT(data.val), .null = ""},
+    {"data", "input_size", INTEGER(data.preprocessing.input_size, 1, 8192)},
+    {"data", "mean", REALS(data.preprocessing.mean, -1e3, 1e3)},
+    {"data", "std", REALS(data.preprocessing.std, 1e-6, 1e3)},
+    {"data", "crop_fraction", REAL(data.preprocessing.crop_fraction, 0.1, 1)},
+    {"data", "interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear")},
+
+    {"augment", "kind", CHOICE(augment.kind, "imagenet", "small", "none")},
+    {"augment", "crop_scale", REALS(augment.crop_scale, 1e-4, 1)},
+    {"augment", "crop_ratio", REALS(augment.crop_ratio, 0.01, 100)},
+    {"augment", "hflip", REAL(augment.hflip, 0, 1)},
+    {"augment", "mixup", REAL(augment.mixup, 0, 100), .null = "0"},
+    {"augment", "mix_probability", REAL(augment.mix_probability, 0, 1)},
+
+    {"loss", "label_smoothing", REAL(loss.label_smoothing, 0, 0.999), .null = "0"},
+
+    {"optimizer", "name", CHOICE(optimizer.name, "adamw")},
+    {"optimizer", "lr", REAL(optimizer.lr, 0, 100)},
+    {"optimizer", "lr_batch", INTEGER(optimizer.lr_batch, 0, 1e9), .null = "0"},
+    {"optimizer", "betas", REALS(optimizer.betas, 0, 0.999999999)},
+    {"optimizer", "eps", REAL(optimizer.eps, 1e-30, 1)},
+    {"optimizer", "weight_decay", REAL(optimizer.weight_decay, 0, 100), .null = "0"},
+
+    {"schedule", "warmup_epochs", REAL(schedule.warmup_epochs, 0, 1e6), .null = "0"},
+    {"schedule", "warmup_lr", REAL(schedule.warmup_lr, 0, 100)},
+    {"schedule", "min_lr", REAL(schedule.min_lr, 0, 100)},
+    {"schedule", "per", CHOICE(schedule.per, "step", "epoch")},
+
+    {"train", "epochs", INTEGER(train.epochs, 1, 1e6)},
+    {"train", "batch_size", INTEGER(train.batch_size, 1, 1e6)},
+    {"train", "precision", CHOICE(train.precision, "fp32")},
+    {"train", "seed", INTEGER(train.seed, 0, 9e15)},
+    {"train", "shuffle", BOOL(train.shuffle)},
+    {"train", "eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0"},
+    {"train", "checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0"},
+    {"train", "bn_eval", BOOL(train.bn_eval)},
+};
+
+_Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys == WELD_RECIPE_KEY_COUNT,
+               "WELD_RECIPE_KEY_COUNT counts the table");
+
+const weld_recipe_later_key weld_recipe_later_keys[] = {
+    {"augment", "auto_augment", NULL},
+    {"augment", "color_jitter", NULL},
+    {"augment", "three_augment", NULL},
+    {"augment", "random_erasing", NULL},
+    {"augment", "erasing_mode", NULL},
+    {"augment", "cutmix", NULL},
+    {"augment", "mix_mode", "batch"},
+    {"augment", "cutmix_probability", NULL},
+    {"augment", "repeats", "1"},
+    {"loss", "distillation", NULL},
+    {"optimizer", "clip", NULL},
+    {"optimizer", "clip_mode", NULL},
+    {"train", "accumulate", "1"},
+    {"train", "ema_decay", NULL},
+    {"train", "keep", NULL},
+    {"train", "freeze", NULL},
+};
+const size_t weld_recipe_later_key_count =
+    sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;
+
+static void *element_place(weld_recipe *r, const weld_recipe_key *key, int element) {
+    return (char *)r + key->offset + (size_t)element * key->size;
+}
+
+static weld_status set_number(void *place, const weld_recipe_key *key, const char *text,
+                              weld_error *err) {
+    char *end;
+    bool whole = key->type == WELD_RECIPE_INTEGER;
+    errno = 0;
+    long long integer = whole ? strtoll(text, &end, 10) : 0;
+    double real = whole ? (double)integer : strtod(text, &end);
+    if (end == text || *end || !isfinite(real)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not a %s", text,
+                         whole ? "whole number" : "number");
+    }
+    if (errno == ERANGE || real < key->min || real > key->max) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%.80s is out of range: give %.10g to %.10g",
+                         text, key->min, key->max);
+    }
+    if (whole && key->size == sizeof(int)) {
+        *(int *)place = (int)integer;
+    } else if (whole) {
+        *(int64_t *)place = integer;
+    } else if (key->size == sizeof(float)) {
+        *(float *)place = (float)real;
+    } else {
+        *(double *)place = real;
+    }
+    return WELD_OK;
+}
+
+static weld_status set_bool(bool *place, const char *text, weld_error *err) {
+    static const char *const words[] = {"false", "no", "off", "true", "yes", "on"};
+    for (size_t i = 0; i < 6; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *place = i >= 3;
+            return WELD_OK;
+        }
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not true or false", text);
+}
+
+static weld_status set_choice(void *place, const weld_recipe_key *key, const char *text,
+                              weld_error *err) {
+    char known[256] = "";
+    for (int i = 0; key->choices[i]; i++) {
+        if (strcmp(text, key->choices[i]) == 0) {
+            memcpy(place, &i, sizeof i);
+            return WELD_OK;
+        }
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", key->choices[i]);
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not known: this version has %s", text,
+                     known);
+}
+
+weld_status weld_recipe_set_element(weld_recipe *r, const weld_recipe_key *key, int element,
+                                    const char *text, weld_error *err) {
+    void *place = element_place(r, key, element);
+    switch (key->type) {
+    case WELD_RECIPE_INTEGER:
+    case WELD_RECIPE_REAL:
+        return set_number(place, key, text, err);
+    case WELD_RECIPE_BOOL:
+        return set_bool(place, text, err);
+    case WELD_RECIPE_CHOICE:
+        return set_choice(place, key, text, err);
+    case WELD_RECIPE_TEXT:
+        break;
+    }
+    size_t length = strlen(text);
+    if (length >= key->size) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%zu bytes are too long: at most %zu fit",
+                         length, key->size - 1);
+    }
+    memset(place, 0, key->size); /* so that equal recipes are equal byte for byte */
+    memcpy(place, text, length);
+    return WELD_OK;
+}
+
+int weld_recipe_element_count(const weld_recipe *r, const weld_recipe_key *key) {
+    return key->min_count < key->max_count ? *(const int *)((const char *)r + key->count_offset)
+                                           : key->max_count;
+}
+
+/* The shortest text that reads back to the same number. YAML 1.1 asks for a point before an
+ * exponent. */
+static void real_text(double value, bool single, char *text, size_t size) {
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, size, "%.*g", digits, value);
+        double back = strtod(text, NULL);
+        if (single ? (float)back == (float)value : back == value) {
+            break;
+        }
+    }
+    char *exponent = strchr(text, 'e');
+    if (exponent && !strchr(text, '.')) {
+        char tail[16];
+        snprintf(tail, sizeof tail, ".0%s", exponent);
+        snprintf(exponent, size - (size_t)(exponent - text), "%s", tail);
+    }
+}
+
+void weld_recipe_element_text(const weld_recipe *r, const weld_recipe_key *key, int element,
+                              char *text, size_t size) {
+    const void *place = (const char *)r + key->offset + (size_t)element * key->size;
+    int choice;
+    switch (key->type) {
+    case WELD_RECIPE_TEXT:
+        snprintf(text, size, "%s", (const char *)place);
+        break;
+    case WELD_RECIPE_INTEGER:
+        snprintf(text, size, "%lld",
+                 key->size == sizeof(int) ? (long long)*(const int *)place
+                                          : (long long)*(const int64_t *)place);
+        break;
+    case WELD_RECIPE_REAL:
+        real_text(key->size == sizeof(float) ? (double)*(const float *)place
+                                             : *(const double *)place,
+                  key->size == sizeof(float), text, size);
+        break;
+    case WELD_RECIPE_BOOL:
+        snprintf(text, size, "%s", *(const bool *)place ? "true" : "false");
+        break;
+    case WELD_RECIPE_CHOICE:
+        memcpy(&choice, place, sizeof choice);
+        snprintf(text, size, "%s", key->choices[choice]);
+        break;
+    }
+}

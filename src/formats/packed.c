@@ -157,8 +157,8 @@ static weld_status read_attributes(weld_packed *p, hid_t file, weld_error *err) 
                          p->path, version, WELD_PACKED_VERSION);
     }
     bool encoded = l->height == 0 && l->width == 0 && l->channels == 0;
-    bool raw = l->height > 0 && l->height <= 1 << 15 && l->width > 0 && l->width <= 1 << 15 &&
-               (l->channels == 1 || l->channels == 3);
+    bool raw = l->height > 0 && l->height <= WELD_PACKED_MAX_SIDE && l->width > 0 &&
+               l->width <= WELD_PACKED_MAX_SIDE && (l->channels == 1 || l->channels == 3);
     return encoded || raw ? WELD_OK : damaged(p, "impossible image size", err);
 }
 

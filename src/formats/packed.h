@@ -29,6 +29,8 @@
 
 #include "weld/status.h"
 
+#define WELD_PACKED_MAX_SIDE 32768 /* of raw images */
+
 /* height 0: samples are image files; otherwise each is height * width * channels raw bytes. */
 typedef struct weld_packed_layout {
     int height, width, channels;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/hdf5_lock.h"
@@ -28,12 +29,6 @@ enum {
     STRUCTURE_RESERVE = 1 << 20  /* more than all of HDF5's own headers */
 };
 
-/* A growing array of fixed-size elements. */
-typedef struct table {
-    void *data;
-    size_t count, capacity, element;
-} table;
-
 struct weld_packed_writer {
     char *path, *temporary;
     int fd;
@@ -41,37 +36,15 @@ struct weld_packed_writer {
     weld_packed_layout layout;
     int class_count;
     uint64_t images_offset, images_size;
-    table offsets, labels, crc, names, name_offsets, class_names, class_name_offsets;
+    weld_array offsets, labels, crc, names, name_offsets, class_names, class_name_offsets;
 };
 
-static bool table_append(table *t, const void *elements, size_t count) {
-    size_t needed;
-    if (!weld_add_size(t->count, count, &needed)) {
-        return false;
-    }
-    if (needed > t->capacity) {
-        size_t capacity = t->capacity ? t->capacity : 64;
-        while (capacity < needed) {
-            capacity += capacity / 2;
-        }
-        void *grown = weld_grow(t->data, t->count, capacity, t->element);
-        if (!grown) {
-            return false;
-        }
-        t->data = grown;
-        t->capacity = capacity;
-    }
-    memcpy((char *)t->data + t->count * t->element, elements, count * t->element);
-    t->count = needed;
-    return true;
+static bool append_u64(weld_array *t, uint64_t value) {
+    return weld_array_append(t, &value, 1);
 }
 
-static bool append_u64(table *t, uint64_t value) {
-    return table_append(t, &value, 1);
-}
-
-static bool append_name(table *blob, table *offsets, const char *name) {
-    return table_append(blob, name, strlen(name) + 1) && append_u64(offsets, blob->count);
+static bool append_name(weld_array *blob, weld_array *offsets, const char *name) {
+    return weld_array_append_text(blob, name) && append_u64(offsets, blob->count);
 }
 
 static weld_status cannot_write(const weld_packed_writer *w, int code, weld_error *err) {
@@ -147,7 +120,8 @@ static bool find_images_offset(const char *path, uint64_t *offset) {
     return ok && create_file(path);
 }
 
-static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native, const table *t) {
+static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native,
+                        const weld_array *t) {
     hsize_t length = t->count;
     hid_t space = H5Screate_simple(1, &length, NULL);
     hid_t set = space >= 0
@@ -195,7 +169,7 @@ static bool write_hdf5(const weld_packed_writer *w) {
 /* --- The writer --------------------------------------------------------------------------------
  */
 
-static size_t table_bytes(const table *t) {
+static size_t table_bytes(const weld_array *t) {
     return t->count * t->element;
 }
 
@@ -294,7 +268,8 @@ weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, siz
         uint32_t crc = (uint32_t)crc32_z(0, bytes, size);
         w->images_size += size;
         if (!append_u64(&w->offsets, w->images_size) ||
-            !table_append(&w->labels, &stored_label, 1) || !table_append(&w->crc, &crc, 1) ||
+            !weld_array_append(&w->labels, &stored_label, 1) ||
+            !weld_array_append(&w->crc, &crc, 1) ||
             !append_name(&w->names, &w->name_offsets, name)) {
             status = weld_fail_memory(err, w->path);
         }
@@ -374,11 +349,11 @@ void weld_packed_writer_free(weld_packed_writer *w) {
     if (w->temporary && !w->finished) {
         unlink(w->temporary);
     }
-    table *tables[] = {
+    weld_array *tables[] = {
         &w->offsets,           &w->labels, &w->crc, &w->names, &w->name_offsets, &w->class_names,
         &w->class_name_offsets};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        weld_free(tables[i]->data);
+        weld_array_free(tables[i]);
     }
     weld_free(w->path);
     weld_free(w->temporary);

@@ -1,0 +1,136 @@
+/* Data sets; see dataset.h. */
+#include "data/dataset.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/decode.h"
+#include "data/folder.h"
+
+struct weld_dataset {
+    char *path;
+    weld_packed *packed; /* NULL: a folder */
+    weld_folder folder;
+};
+
+static bool ends_in(const char *path, const char *ending) {
+    size_t length = strlen(path), tail = strlen(ending);
+    return length >= tail && strcasecmp(path + length - tail, ending) == 0;
+}
+
+static weld_status open_any(weld_dataset *ds, weld_error *err) {
+    struct stat info;
+    if (stat(ds->path, &info) != 0) {
+        return weld_fail(err, errno == ENOENT ? WELD_ERROR_NOT_FOUND : WELD_ERROR_IO,
+                         "%s: cannot open data set: %s", ds->path, strerror(errno));
+    }
+    if (S_ISDIR(info.st_mode)) {
+        return weld_folder_scan(ds->path, &ds->folder, err);
+    }
+    if (ends_in(ds->path, ".tar") || ends_in(ds->path, ".tar.gz") || ends_in(ds->path, ".tgz")) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: tar archives are not supported: unpack it, or use weld pack on the "
+                         "unpacked folder",
+                         ds->path);
+    }
+    return weld_packed_open(ds->path, &ds->packed, err);
+}
+
+weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *err) {
+    weld_dataset *ds = weld_alloc(1, sizeof *ds);
+    if (!ds) {
+        return weld_fail_memory(err, path);
+    }
+    ds->path = weld_strdup(path);
+    weld_status status = ds->path ? open_any(ds, err) : weld_fail_memory(err, path);
+    if (status) {
+        weld_dataset_free(ds);
+        return status;
+    }
+    *out = ds;
+    return WELD_OK;
+}
+
+void weld_dataset_free(weld_dataset *ds) {
+    if (ds) {
+        weld_packed_close(ds->packed);
+        weld_folder_free(&ds->folder);
+        weld_free(ds->path);
+        weld_free(ds);
+    }
+}
+
+int64_t weld_dataset_count(const weld_dataset *ds) {
+    return ds->packed ? weld_packed_count(ds->packed) : ds->folder.count;
+}
+
+int weld_dataset_class_count(const weld_dataset *ds) {
+    return ds->packed ? weld_packed_class_count(ds->packed) : ds->folder.class_count;
+}
+
+const char *weld_dataset_class_name(const weld_dataset *ds, int i) {
+    return ds->packed ? weld_packed_class_name(ds->packed, i)
+                      : weld_folder_class_name(&ds->folder, i);
+}
+
+int weld_dataset_label(const weld_dataset *ds, int64_t i) {
+    return ds->packed ? weld_packed_label(ds->packed, i) : weld_folder_label(&ds->folder, i);
+}
+
+const char *weld_dataset_name(const weld_dataset *ds, int64_t i) {
+    return ds->packed ? weld_packed_name(ds->packed, i) : weld_folder_name(&ds->folder, i);
+}
+
+const char *weld_dataset_path(const weld_dataset *ds) {
+    return ds->path;
+}
+
+weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {
+    return ds->packed ? weld_packed_get_layout(ds->packed) : (weld_packed_layout){0, 0, 0};
+}
+
+weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
+    if (ds->packed) {
+        weld_status status = weld_bytes_resize(out, weld_packed_size(ds->packed, i), err);
+        return status ? status : weld_packed_read(ds->packed, i, out->data, err);
+    }
+    char path[PATH_MAX];
+    const char *name = weld_dataset_name(ds, i);
+    if (snprintf(path, sizeof path, "%s/%s", ds->path, name) >= (int)sizeof path) {
+        return weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", ds->path, name);
+    }
+    return weld_read_file(path, out, err);
+}
+
+/* Grey or colour pixels as they are stored, to three channels. */
+static weld_status expand_raw(weld_packed_layout layout, const weld_bytes *bytes, weld_image *out,
+                              weld_error *err) {
+    weld_status status = weld_image_resize_buffer(out, layout.width, layout.height, err);
+    if (status) {
+        return status;
+    }
+    if (layout.channels == 3) {
+        memcpy(out->pixels, bytes->data, bytes->size);
+        return WELD_OK;
+    }
+    uint8_t *to = out->pixels;
+    for (size_t k = 0; k < bytes->size; k++, to += 3) {
+        to[0] = to[1] = to[2] = bytes->data[k];
+    }
+    return WELD_OK;
+}
+
+weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                                weld_image *out, weld_error *err) {
+    weld_packed_layout layout = weld_dataset_layout(ds);
+    weld_status status = layout.height ? expand_raw(layout, bytes, out, err)
+                                       : weld_decode_image(bytes->data, bytes->size, out, err);
+    return status ? weld_fail_context(err, status, "%s/%s", ds->path, weld_dataset_name(ds, i))
+                  : WELD_OK;
+}

@@ -1,0 +1,42 @@
+/* Data sets: labelled images in folders or in one packed file.
+ *
+ * A folder holds one folder per class. Classes are the folders' names in bytewise order; samples
+ * are the files below them that end in .jpg, .jpeg or .png (in any case), sorted by folder and then
+ * by name, bytewise. Entries whose name begins with a dot are skipped. That order gives labels and
+ * indices. A packed file (formats/packed.h) keeps the order in which it was packed.
+ *
+ * After opening, a data set does not change and may be read from several threads at once.
+ */
+#ifndef WELD_DATA_DATASET_H
+#define WELD_DATA_DATASET_H
+
+#include <stdbool.h>
+
+#include "data/image.h"
+#include "formats/packed.h"
+
+typedef struct weld_dataset weld_dataset;
+
+/* Errors: the path is missing, is no folder and no packed file, has no class folders, or a class
+ * (named) has no image. */
+weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *err);
+void weld_dataset_free(weld_dataset *ds); /* accepts NULL */
+
+int64_t weld_dataset_count(const weld_dataset *ds);
+int weld_dataset_class_count(const weld_dataset *ds);
+const char *weld_dataset_class_name(const weld_dataset *ds, int i);
+int weld_dataset_label(const weld_dataset *ds, int64_t i);
+/* "class/file.jpg" as a rule; the data set's own path is not part of it. */
+const char *weld_dataset_name(const weld_dataset *ds, int64_t i);
+const char *weld_dataset_path(const weld_dataset *ds);
+/* The layout of raw pixels; all zero where samples are image files. */
+weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
+
+/* Reading in two steps, so that the first can be done ahead: the stored bytes of sample i, then
+ * pixels of them. Errors name data set and sample; a bad image is WELD_ERROR_FORMAT or
+ * WELD_ERROR_IO. */
+weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
+weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                                weld_image *out, weld_error *err);
+
+#endif

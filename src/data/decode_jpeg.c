@@ -1,0 +1,247 @@
+/* JPEG in and out, by libjpeg; see decode.h. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/decode.h"
+#include "data/decode_format.h"
+
+/* More scans than any encoder makes: a small file can name thousands, each costing a full pass. */
+enum { MAX_SCANS = 500 };
+
+/* libjpeg reports errors through function pointers that must not return: they fill in the
+ * weld_error and jump back to where decoding or encoding was started. */
+typedef struct jpeg_errors {
+    struct jpeg_error_mgr base; /* first: libjpeg holds a pointer to it */
+    jmp_buf back;
+    weld_error *err;
+    weld_status status;
+    size_t size; /* of the file; for messages */
+} jpeg_errors;
+
+typedef struct decoder {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    jpeg_errors errors;
+    uint8_t *cmyk_row;
+} decoder;
+
+static void stop(j_common_ptr jpeg) {
+    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
+    char text[JMSG_LENGTH_MAX];
+    errors->base.format_message(jpeg, text);
+    errors->status = jpeg->err->msg_code == JERR_OUT_OF_MEMORY
+                         ? weld_fail_memory(errors->err, "JPEG")
+                         : weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: %s", text);
+    longjmp(errors->back, 1);
+}
+
+/* Warnings (level -1) of damage that loses pixels are errors. The others stand in many files that
+ * every program shows: stray bytes between segments, unknown versions. */
+static void report(j_common_ptr jpeg, int level) {
+    if (level >= 0) {
+        return;
+    }
+    switch (jpeg->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+#if JPEG_LIB_VERSION >= 70 || defined(D_ARITH_CODING_SUPPORTED)
+    case JWRN_ARITH_BAD_CODE:
+#endif
+    case JWRN_MUST_RESYNC:
+    case JWRN_JPEG_EOF:
+        stop(jpeg);
+    }
+}
+
+static void print_nothing(j_common_ptr jpeg) {
+    (void)jpeg;
+}
+
+static void set_errors(jpeg_errors *errors, weld_error *err, size_t size) {
+    jpeg_std_error(&errors->base);
+    errors->base.error_exit = stop;
+    errors->base.emit_message = report;
+    errors->base.output_message = print_nothing;
+    errors->err = err;
+    errors->size = size;
+}
+
+/* --- Source: the whole file is in memory, so asking for more means that it was cut. ------------
+ */
+
+static void source_nothing(j_decompress_ptr jpeg) {
+    (void)jpeg;
+}
+
+static boolean source_is_cut(j_decompress_ptr jpeg) {
+    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
+    errors->status = weld_fail(errors->err, WELD_ERROR_FORMAT,
+                               "truncated JPEG: the data ends at byte %zu, in row %u of %u",
+                               errors->size, jpeg->output_scanline, jpeg->image_height);
+    longjmp(errors->back, 1);
+}
+
+static void source_skip(j_decompress_ptr jpeg, long count) {
+    if (count > 0) {
+        if ((size_t)count > jpeg->src->bytes_in_buffer) {
+            source_is_cut(jpeg);
+        }
+        jpeg->src->next_input_byte += count;
+        jpeg->src->bytes_in_buffer -= (size_t)count;
+    }
+}
+
+static void set_source(decoder *d, const uint8_t *bytes, size_t size) {
+    d->source = (struct jpeg_source_mgr){.next_input_byte = bytes,
+                                         .bytes_in_buffer = size,
+                                         .init_source = source_nothing,
+                                         .fill_input_buffer = source_is_cut,
+                                         .skip_input_data = source_skip,
+                                         .resync_to_restart = jpeg_resync_to_restart,
+                                         .term_source = source_nothing};
+    d->jpeg.src = &d->source;
+}
+
+static void limit_scans(j_common_ptr jpeg) {
+    if (jpeg->is_decompressor && ((j_decompress_ptr)jpeg)->input_scan_number > MAX_SCANS) {
+        jpeg_errors *errors = (jpeg_errors *)jpeg->err;
+        errors->status =
+            weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: more than %d scans", MAX_SCANS);
+        longjmp(errors->back, 1);
+    }
+}
+
+/* a * b / 255, rounded, for a and b in 0..255. */
+static unsigned mul_div_255(unsigned a, unsigned b) {
+    unsigned t = a * b + 128;
+    return (t + (t >> 8)) >> 8;
+}
+
+/* libjpeg hands over CMYK as stored, and files in use store it inverted: 255 is no ink. */
+static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, int width) {
+    for (int x = 0; x < width; x++, in += 4, out += 3) {
+        for (int c = 0; c < 3; c++) {
+            unsigned light = in[3], ink = mul_div_255(255u - in[c], light);
+            out[c] = (uint8_t)(light - ink);
+        }
+    }
+}
+
+static void read_rows(decoder *d, weld_image *out) {
+    size_t stride = (size_t)out->width * 3;
+    while (d->jpeg.output_scanline < d->jpeg.output_height) {
+        if (d->cmyk_row) {
+            uint8_t *to = out->pixels + stride * d->jpeg.output_scanline;
+            jpeg_read_scanlines(&d->jpeg, &d->cmyk_row, 1);
+            cmyk_to_rgb(d->cmyk_row, to, out->width);
+        } else {
+            JSAMPROW rows[8];
+            JDIMENSION count = 0;
+            while (count < 8 && d->jpeg.output_scanline + count < d->jpeg.output_height) {
+                rows[count] = out->pixels + stride * (d->jpeg.output_scanline + count);
+                count++;
+            }
+            jpeg_read_scanlines(&d->jpeg, rows, count);
+        }
+    }
+}
+
+static weld_status start(decoder *d, weld_image *out, weld_error *err) {
+    int components = d->jpeg.num_components;
+    if (components != 1 && components != 3 && components != 4) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "JPEG with %d channels: 1, 3 or 4 are supported",
+                         components);
+    }
+    weld_status status =
+        weld_image_resize_buffer(out, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
+    if (!status && components == 4) {
+        d->cmyk_row = weld_alloc_raw(d->jpeg.image_width, 4);
+        status = d->cmyk_row ? WELD_OK : weld_fail_memory(err, "image row");
+    }
+    if (!status) {
+        d->jpeg.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
+        jpeg_start_decompress(&d->jpeg);
+    }
+    return status;
+}
+
+weld_status weld_decode_jpeg(const uint8_t *bytes, size_t size, weld_image *out, int *width,
+                             int *height, weld_error *err) {
+    decoder d = {0};
+    set_errors(&d.errors, err, size);
+    d.jpeg.err = &d.errors.base;
+    if (setjmp(d.errors.back) == 0) {
+        jpeg_create_decompress(&d.jpeg);
+        set_source(&d, bytes, size);
+        jpeg_read_header(&d.jpeg, TRUE);
+        *width = (int)d.jpeg.image_width;
+        *height = (int)d.jpeg.image_height;
+        if (out) {
+            d.progress.progress_monitor = limit_scans;
+            d.jpeg.progress = &d.progress;
+            d.errors.status = start(&d, out, err);
+            if (!d.errors.status) {
+                read_rows(&d, out);
+                jpeg_finish_decompress(&d.jpeg);
+            }
+        }
+    }
+    jpeg_destroy_decompress(&d.jpeg);
+    weld_free(d.cmyk_row);
+    return d.errors.status;
+}
+
+typedef struct encoder {
+    struct jpeg_compress_struct jpeg;
+    jpeg_errors errors;
+    unsigned char *buffer; /* malloc'ed by libjpeg */
+    unsigned long size;
+} encoder;
+
+static void encode(encoder *e, const weld_image *image, int quality) {
+    jpeg_create_compress(&e->jpeg);
+    jpeg_mem_dest(&e->jpeg, &e->buffer, &e->size);
+    e->jpeg.image_width = (JDIMENSION)image->width;
+    e->jpeg.image_height = (JDIMENSION)image->height;
+    e->jpeg.input_components = 3;
+    e->jpeg.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&e->jpeg);
+    jpeg_set_quality(&e->jpeg, quality, TRUE);
+    for (int c = 0; c < e->jpeg.num_components; c++) {
+        e->jpeg.comp_info[c].h_samp_factor = e->jpeg.comp_info[c].v_samp_factor = 1;
+    }
+    jpeg_start_compress(&e->jpeg, TRUE);
+    while (e->jpeg.next_scanline < e->jpeg.image_height) {
+        JSAMPROW row = image->pixels + (size_t)e->jpeg.next_scanline * (size_t)image->width * 3;
+        jpeg_write_scanlines(&e->jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&e->jpeg);
+}
+
+weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *out,
+                             weld_error *err) {
+    encoder e = {0};
+    set_errors(&e.errors, err, 0);
+    e.jpeg.err = &e.errors.base;
+    if (setjmp(e.errors.back) == 0) {
+        encode(&e, image, quality);
+    }
+    jpeg_destroy_compress(&e.jpeg);
+    weld_status status = e.errors.status;
+    if (!status) {
+        status = weld_bytes_resize(out, e.size, err);
+    }
+    if (!status) {
+        memcpy(out->data, e.buffer, e.size);
+    }
+    free(e.buffer);
+    return status;
+}

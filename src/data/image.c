@@ -1,0 +1,89 @@
+/* Buffers for images and file contents; see image.h. */
+#include "data/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define MAX_FILE_SIZE ((off_t)1 << 30)
+
+/* Room for `size` bytes whose old contents do not matter. */
+static bool make_room(uint8_t **data, size_t *capacity, size_t size) {
+    if (size > *capacity || !*data) {
+        weld_free(*data);
+        *data = weld_alloc_raw(size, 1);
+        *capacity = *data ? size : 0;
+    }
+    return *data != NULL;
+}
+
+weld_status weld_image_resize_buffer(weld_image *image, int width, int height, weld_error *err) {
+    if (width < 1 || height < 1 || (int64_t)width * height > WELD_MAX_PIXELS) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "image of %d x %d pixels: the limit is %d pixels in all", width, height,
+                         WELD_MAX_PIXELS);
+    }
+    image->width = width;
+    image->height = height;
+    return make_room(&image->pixels, &image->capacity, (size_t)width * (size_t)height * 3)
+               ? WELD_OK
+               : weld_fail_memory(err, "image");
+}
+
+void weld_image_free(weld_image *image) {
+    weld_free(image->pixels);
+    *image = (weld_image){0};
+}
+
+weld_status weld_bytes_resize(weld_bytes *bytes, size_t size, weld_error *err) {
+    bytes->size = size;
+    return make_room(&bytes->data, &bytes->capacity, size) ? WELD_OK
+                                                           : weld_fail_memory(err, "file contents");
+}
+
+void weld_bytes_free(weld_bytes *bytes) {
+    weld_free(bytes->data);
+    *bytes = (weld_bytes){0};
+}
+
+static weld_status read_all(int fd, const char *path, weld_bytes *out, weld_error *err) {
+    size_t done = 0;
+    while (done < out->size) {
+        ssize_t got = pread(fd, out->data + done, out->size - done, (off_t)done);
+        if (got == 0) {
+            return weld_fail(err, WELD_ERROR_IO, "%s: became shorter while it was read", path);
+        }
+        if (got < 0 && errno != EINTR) {
+            return weld_fail(err, WELD_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+        }
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return WELD_OK;
+}
+
+weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err) {
+    struct stat info;
+    /* Not blocking: a pipe named .jpg must not stop the program. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return weld_fail(err, WELD_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    }
+    weld_status status;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        status = weld_fail(err, WELD_ERROR_IO, "%s: not a file", path);
+    } else if (info.st_size > MAX_FILE_SIZE) {
+        status = weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", path);
+    } else {
+        status = weld_bytes_resize(out, (size_t)info.st_size, err);
+        if (!status) {
+            status = read_all(fd, path, out, err);
+        }
+    }
+    close(fd);
+    return status;
+}

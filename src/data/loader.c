@@ -1,0 +1,319 @@
+/* Batches; see loader.h. */
+#include "data/loader.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "data/mix.h"
+#include "data/read_ahead.h"
+
+enum {
+    MAX_BAD_IN_A_ROW = 1000,
+    READ_AHEAD_FROM = 16 << 10 /* bytes of a raw sample; smaller ones are not worth a thread */
+};
+
+/* What one thread works with. */
+typedef struct worker {
+    weld_bytes bytes;
+    weld_image image;
+    weld_transform_scratch scratch;
+} worker;
+
+struct weld_loader {
+    const weld_dataset *ds;
+    weld_loader_options options;
+    weld_transform transform;
+    int threads;
+    worker *workers;             /* one per thread */
+    weld_read_ahead *read_ahead; /* NULL where it does not pay */
+    int64_t *order;              /* of the epoch `order_epoch`, once has_order is set */
+    uint32_t order_epoch;
+    bool has_order;
+    /* Of the current batch, one per sample: */
+    int64_t *indices, *coming; /* coming: of the next evaluation batch */
+    int32_t *labels;
+    weld_status *statuses;
+    weld_error *errors;
+};
+
+int64_t weld_loader_train_batch_size(const weld_loader *l) {
+    int64_t count = weld_dataset_count(l->ds);
+    return count < l->options.batch_size ? count : l->options.batch_size;
+}
+
+int64_t weld_loader_train_batches(const weld_loader *l) {
+    return weld_dataset_count(l->ds) / weld_loader_train_batch_size(l);
+}
+
+int64_t weld_loader_eval_batches(const weld_loader *l) {
+    int64_t size = l->options.batch_size;
+    return weld_dataset_count(l->ds) / size + (weld_dataset_count(l->ds) % size != 0);
+}
+
+/* --- Creation ----------------------------------------------------------------------------------
+ */
+
+static bool is_worth_reading_ahead(const weld_dataset *ds) {
+    weld_packed_layout l = weld_dataset_layout(ds);
+    return l.height == 0 || (int64_t)l.height * l.width * l.channels >= READ_AHEAD_FROM;
+}
+
+static weld_status allocate(weld_loader *l, weld_error *err) {
+    size_t batch = (size_t)l->options.batch_size;
+    l->workers = weld_alloc((size_t)l->threads, sizeof *l->workers);
+    l->order = weld_alloc_raw((size_t)weld_dataset_count(l->ds), sizeof *l->order);
+    l->indices = weld_alloc(batch, sizeof *l->indices);
+    l->coming = weld_alloc(batch, sizeof *l->coming);
+    l->labels = weld_alloc(batch, sizeof *l->labels);
+    l->statuses = weld_alloc(batch, sizeof *l->statuses);
+    l->errors = weld_alloc_raw(batch, sizeof *l->errors);
+    if (!l->workers || !l->order || !l->indices || !l->coming || !l->labels || !l->statuses ||
+        !l->errors) {
+        return weld_fail_memory(err, "loader");
+    }
+    return is_worth_reading_ahead(l->ds)
+               ? weld_read_ahead_create(l->ds, l->options.batch_size, &l->read_ahead, err)
+               : WELD_OK;
+}
+
+weld_status weld_loader_create(const weld_dataset *ds, const weld_loader_options *options,
+                               weld_loader **out, weld_error *err) {
+    if (options->batch_size < 1 || options->batch_size > 1 << 20) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "batch size %lld: it must be in 1..%d",
+                         (long long)options->batch_size, 1 << 20);
+    }
+    weld_loader *l = weld_alloc(1, sizeof *l);
+    if (!l) {
+        return weld_fail_memory(err, "loader");
+    }
+    l->ds = ds;
+    l->options = *options;
+    l->threads = options->threads > 0 ? options->threads : weld_threads_available();
+    weld_status status =
+        weld_transform_init(&l->transform, &options->preprocessing, &options->augmentation, err);
+    if (!status) {
+        status = allocate(l, err);
+    }
+    if (status) {
+        weld_loader_free(l);
+        return status;
+    }
+    *out = l;
+    return WELD_OK;
+}
+
+void weld_loader_free(weld_loader *l) {
+    if (!l) {
+        return;
+    }
+    weld_read_ahead_free(l->read_ahead);
+    for (int i = 0; l->workers && i < l->threads; i++) {
+        weld_bytes_free(&l->workers[i].bytes);
+        weld_image_free(&l->workers[i].image);
+        weld_transform_scratch_free(&l->workers[i].scratch);
+    }
+    weld_free(l->workers);
+    weld_free(l->order);
+    weld_free(l->indices);
+    weld_free(l->coming);
+    weld_free(l->labels);
+    weld_free(l->statuses);
+    weld_free(l->errors);
+    weld_free(l);
+}
+
+/* --- One sample --------------------------------------------------------------------------------
+ */
+
+typedef struct load_job {
+    weld_loader *loader;
+    bool training;
+    uint32_t epoch;
+    float *images;
+} load_job;
+
+static size_t image_floats(const weld_loader *l) {
+    size_t size = (size_t)l->options.preprocessing.input_size;
+    return size * size * 3;
+}
+
+static weld_status load_image(const load_job *job, int64_t slot, bool was_read, worker *w,
+                              weld_error *err) {
+    const weld_loader *l = job->loader;
+    int64_t index = l->indices[slot];
+    float *out = job->images + (size_t)slot * image_floats(l);
+    weld_status status = was_read ? WELD_OK : weld_dataset_read(l->ds, index, &w->bytes, err);
+    if (!status) {
+        status = weld_dataset_decode(l->ds, index, &w->bytes, &w->image, err);
+    }
+    if (status) {
+        return status;
+    }
+    if (!job->training) {
+        return weld_transform_evaluation(&l->transform, &w->image, &w->scratch, out, err);
+    }
+    weld_random random =
+        weld_random_start(l->options.seed, job->epoch, (uint64_t)index, WELD_RANDOM_AUGMENT);
+    return weld_transform_training(&l->transform, &w->image, &random, &w->scratch, out, err);
+}
+
+static void load_slot(void *arg, int64_t slot, int thread) {
+    const load_job *job = arg;
+    weld_loader *l = job->loader;
+    worker *w = &l->workers[thread];
+    bool was_read =
+        l->read_ahead && weld_read_ahead_take(l->read_ahead, slot, l->indices[slot], &w->bytes);
+    l->statuses[slot] = load_image(job, slot, was_read, w, &l->errors[slot]);
+    l->labels[slot] = weld_dataset_label(l->ds, l->indices[slot]);
+}
+
+/* Is the failure of a slot that of its image? Then report it; otherwise the batch fails. */
+static bool is_bad_image(const weld_loader *l, int64_t slot) {
+    weld_status status = l->statuses[slot];
+    if (status != WELD_ERROR_FORMAT && status != WELD_ERROR_IO) {
+        return false;
+    }
+    if (l->options.bad_image) {
+        l->options.bad_image(l->options.bad_image_arg, l->indices[slot], l->errors[slot].message);
+    }
+    return true;
+}
+
+static weld_status fail_slot(const weld_loader *l, int64_t slot, weld_error *err) {
+    return weld_fail(err, l->statuses[slot], "%s", l->errors[slot].message);
+}
+
+/* --- Training ----------------------------------------------------------------------------------
+ */
+
+static void make_order(weld_loader *l, uint32_t epoch) {
+    int64_t count = weld_dataset_count(l->ds);
+    if (l->has_order && (l->order_epoch == epoch || !l->options.shuffle)) {
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        l->order[i] = i;
+    }
+    if (l->options.shuffle) {
+        weld_random random = weld_random_start(l->options.seed, epoch, 0, WELD_RANDOM_SHUFFLE);
+        weld_random_shuffle(&random, l->order, count);
+    }
+    l->order_epoch = epoch;
+    l->has_order = true;
+}
+
+/* Put the samples that follow the batch into the places of its bad ones, one by one and in order.
+ */
+static weld_status replace_bad(const load_job *job, int64_t begin, weld_batch *out,
+                               weld_error *err) {
+    weld_loader *l = job->loader;
+    int64_t count = weld_dataset_count(l->ds), next = begin + out->count;
+    int64_t limit = count < MAX_BAD_IN_A_ROW ? count : MAX_BAD_IN_A_ROW;
+    for (int64_t slot = 0; slot < out->count; slot++) {
+        for (int64_t tries = 0; l->statuses[slot]; tries++, next++) {
+            if (!is_bad_image(l, slot)) {
+                return fail_slot(l, slot, err);
+            }
+            if (tries == limit) {
+                return weld_fail(
+                    err, WELD_ERROR_FORMAT, "%s: %lld bad images in a row, the last: %s",
+                    weld_dataset_path(l->ds), (long long)tries + 1, l->errors[slot].message);
+            }
+            out->bad++;
+            l->indices[slot] = l->order[next % count];
+            l->statuses[slot] = load_image(job, slot, false, &l->workers[0], &l->errors[slot]);
+            l->labels[slot] = weld_dataset_label(l->ds, l->indices[slot]);
+        }
+    }
+    return WELD_OK;
+}
+
+static void make_targets(const weld_loader *l, const weld_batch *batch, float *targets) {
+    size_t classes = (size_t)weld_dataset_class_count(l->ds);
+    memset(targets, 0, (size_t)batch->count * classes * sizeof *targets);
+    for (int64_t i = 0; i < batch->count; i++) {
+        targets[(size_t)i * classes + (size_t)batch->labels[i]] = 1.0f;
+    }
+}
+
+weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
+                                    float *targets, weld_batch *out, weld_error *err) {
+    int64_t size = weld_loader_train_batch_size(l);
+    if (batch < 0 || batch >= weld_loader_train_batches(l)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
+                         (long long)weld_loader_train_batches(l));
+    }
+    load_job job = {l, true, epoch, images};
+    *out = (weld_batch){.count = size, .indices = l->indices, .labels = l->labels, .lambda = 1.0};
+    make_order(l, epoch);
+    memcpy(l->indices, l->order + batch * size, (size_t)size * sizeof *l->indices);
+    weld_parallel(l->threads, size, load_slot, &job);
+    if (l->read_ahead && batch + 1 < weld_loader_train_batches(l)) {
+        weld_read_ahead_request(l->read_ahead, l->order + (batch + 1) * size, size);
+    }
+    weld_status status = replace_bad(&job, batch * size, out, err);
+    if (status) {
+        return status;
+    }
+    make_targets(l, out, targets);
+    out->lambda = weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch);
+    weld_mix_rows(out->lambda, size, (int64_t)image_floats(l), images, l->threads);
+    weld_mix_rows(out->lambda, size, weld_dataset_class_count(l->ds), targets, 1);
+    return WELD_OK;
+}
+
+/* --- Evaluation --------------------------------------------------------------------------------
+ */
+
+/* Samples batch * batch_size and following; returns how many, 0 past the end. */
+static int64_t eval_indices(const weld_loader *l, int64_t batch, int64_t *indices) {
+    int64_t begin = batch * l->options.batch_size, count = weld_dataset_count(l->ds) - begin;
+    count = count > l->options.batch_size ? l->options.batch_size : count;
+    for (int64_t i = 0; i < count; i++) {
+        indices[i] = begin + i;
+    }
+    return count < 0 ? 0 : count;
+}
+
+/* Close the gaps that bad images left. */
+static weld_status leave_out_bad(weld_loader *l, int64_t count, float *images, weld_batch *out,
+                                 weld_error *err) {
+    size_t floats = image_floats(l);
+    for (int64_t slot = 0; slot < count; slot++) {
+        int64_t to = out->count;
+        if (l->statuses[slot]) {
+            if (!is_bad_image(l, slot)) {
+                return fail_slot(l, slot, err);
+            }
+            out->bad++;
+            continue;
+        }
+        if (to != slot) {
+            memcpy(images + (size_t)to * floats, images + (size_t)slot * floats,
+                   floats * sizeof *images);
+            l->indices[to] = l->indices[slot];
+            l->labels[to] = l->labels[slot];
+        }
+        out->count++;
+    }
+    return WELD_OK;
+}
+
+weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images, weld_batch *out,
+                                   weld_error *err) {
+    if (batch < 0 || batch >= weld_loader_eval_batches(l)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
+                         (long long)weld_loader_eval_batches(l));
+    }
+    load_job job = {l, false, 0, images};
+    *out = (weld_batch){.indices = l->indices, .labels = l->labels, .lambda = 1.0};
+    int64_t count = eval_indices(l, batch, l->indices);
+    weld_parallel(l->threads, count, load_slot, &job);
+    if (l->read_ahead) {
+        weld_read_ahead_request(l->read_ahead, l->coming, eval_indices(l, batch + 1, l->coming));
+    }
+    weld_status status = leave_out_bad(l, count, images, out, err);
+    return status;
+}

@@ -1,0 +1,63 @@
+/* Batches of a data set, decoded, transformed and mixed.
+ *
+ * A batch is a function of (data set, options, epoch, number of the batch): neither the number of
+ * threads nor what was loaded before has any influence, so a run can be taken up anywhere.
+ *
+ * The order of a training epoch is a shuffle drawn from (seed, epoch), or the data set's own order.
+ * Batch b holds positions b * size .. (b + 1) * size - 1 of it; what is left over at the end is
+ * dropped, unless the data set is smaller than one batch: then that is the epoch's only batch. A
+ * bad image (unreadable, damaged, no image) is reported and its place taken by the next good sample
+ * that follows the batch in the epoch's order. Evaluation goes through the data set in order, every
+ * image once; the last batch may be short; bad images are reported and left out.
+ */
+#ifndef WELD_DATA_LOADER_H
+#define WELD_DATA_LOADER_H
+
+#include "data/dataset.h"
+#include "data/transform.h"
+
+/* Called by the thread that asked for the batch, in order; reason is one line naming the file. */
+typedef void weld_bad_image_function(void *arg, int64_t index, const char *reason);
+
+typedef struct weld_loader_options {
+    weld_preprocessing preprocessing;
+    weld_augmentation augmentation; /* for evaluation only its kind's value NONE makes sense */
+    int64_t batch_size;
+    uint64_t seed;
+    bool shuffle;
+    int threads;                        /* 0: all that the process may use */
+    weld_bad_image_function *bad_image; /* may be NULL */
+    void *bad_image_arg;
+} weld_loader_options;
+
+typedef struct weld_loader weld_loader;
+
+/* ds must outlive the loader. */
+weld_status weld_loader_create(const weld_dataset *ds, const weld_loader_options *options,
+                               weld_loader **out, weld_error *err);
+void weld_loader_free(weld_loader *l); /* accepts NULL */
+
+/* What a batch holds; the arrays belong to the loader and are valid until its next batch. */
+typedef struct weld_batch {
+    int64_t count;
+    const int64_t *indices; /* of the samples in the data set */
+    const int32_t *labels;
+    int64_t bad;   /* images that were replaced or left out */
+    double lambda; /* of mixup; 1: not mixed */
+} weld_batch;
+
+/* Samples in every training batch: batch_size, or the data set's count if that is smaller. */
+int64_t weld_loader_train_batch_size(const weld_loader *l);
+int64_t weld_loader_train_batches(const weld_loader *l); /* in an epoch */
+int64_t weld_loader_eval_batches(const weld_loader *l);
+
+/* images [count, input_size, input_size, 3]; targets [count, classes]: probabilities, one-hot rows
+ * mixed as the images are. Errors: memory; too many bad images one after the other. */
+weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
+                                    float *targets, weld_batch *out, weld_error *err);
+
+/* images has room for batch_size; *out says how many there are, which may be none. */
+weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images, weld_batch *out,
+                                   weld_error *err);
+
+#endif

@@ -1,0 +1,259 @@
+/* Packing data sets; see pack.h.
+ *
+ * Samples are handled in groups: each group is read, checked by decoding and encoded again where
+ * needed, in parallel; then it is written in order. */
+#include "data/pack.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "data/decode.h"
+#include "data/resize.h"
+
+enum { GROUP = 64, RAW_LIMIT = 64, JPEG_QUALITY = 95, MAX_SIZE = 16384 };
+
+/* What one thread works with. */
+typedef struct worker {
+    weld_image decoded, resized;
+    weld_resize_scratch scratch;
+} worker;
+
+typedef struct pack_job {
+    const weld_dataset *ds;
+    int size, threads;
+    weld_packed_layout layout; /* of the result */
+    int64_t begin;             /* of the group */
+    weld_bytes bytes[GROUP];
+    int width[GROUP], height[GROUP]; /* while looking for a common size */
+    weld_status statuses[GROUP];
+    weld_error errors[GROUP];
+    worker *workers;
+} pack_job;
+
+/* Size after the shorter side was brought to `size`, at least 1 pixel. */
+static void scaled_size(int size, int width, int height, int64_t *out_width, int64_t *out_height) {
+    bool upright = width <= height;
+    *out_width = upright ? size : (int64_t)size * width / height;
+    *out_height = upright ? (int64_t)size * height / width : size;
+}
+
+static weld_status resize_sample(worker *w, int size, weld_error *err) {
+    weld_pixels in = weld_image_pixels(&w->decoded);
+    weld_resize_request request = {.filter = WELD_BICUBIC};
+    scaled_size(size, in.width, in.height, &request.full_width, &request.full_height);
+    if (request.full_width > WELD_MAX_PIXELS || request.full_height > WELD_MAX_PIXELS) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "%d x %d pixels are too long to be resized to %d",
+                         in.width, in.height, size);
+    }
+    request.width = (int)request.full_width;
+    request.height = (int)request.full_height;
+    weld_status status = weld_image_resize_buffer(&w->resized, request.width, request.height, err);
+    return status ? status : weld_resize(&in, &request, &w->scratch, w->resized.pixels, err);
+}
+
+/* The bytes to store of one sample: the decoded image replaces the file's where it must. */
+static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes *bytes,
+                           weld_error *err) {
+    weld_status status = weld_dataset_read(job->ds, i, bytes, err);
+    if (!status) {
+        status = weld_dataset_decode(job->ds, i, bytes, &w->decoded, err);
+    }
+    int shorter = w->decoded.width < w->decoded.height ? w->decoded.width : w->decoded.height;
+    bool raw = job->layout.height > 0, source_is_raw = weld_dataset_layout(job->ds).height > 0;
+    if (status || job->size == 0 || (!raw && !source_is_raw && shorter <= job->size)) {
+        return status;
+    }
+    status = resize_sample(w, job->size, err);
+    if (!status && raw) {
+        /* The pixels become the bytes and the other way round: both are only buffers. */
+        weld_bytes held = *bytes;
+        size_t size = (size_t)w->resized.width * (size_t)w->resized.height * 3;
+        *bytes = (weld_bytes){w->resized.pixels, size, w->resized.capacity};
+        w->resized = (weld_image){.pixels = held.data, .capacity = held.capacity};
+    } else if (!status) {
+        status = weld_encode_jpeg(&w->resized, JPEG_QUALITY, bytes, err);
+    }
+    return status ? weld_fail_context(err, status, "%s", weld_dataset_name(job->ds, i)) : WELD_OK;
+}
+
+static void prepare_item(void *arg, int64_t item, int thread) {
+    pack_job *job = arg;
+    job->statuses[item] = prepare(job, &job->workers[thread], job->begin + item, &job->bytes[item],
+                                  &job->errors[item]);
+}
+
+static void measure_item(void *arg, int64_t item, int thread) {
+    pack_job *job = arg;
+    weld_bytes *bytes = &job->bytes[item];
+    int64_t i = job->begin + item, width = 0, height = 0;
+    weld_status status = weld_dataset_read(job->ds, i, bytes, NULL);
+    (void)thread;
+    if (!status) {
+        status =
+            weld_decode_size(bytes->data, bytes->size, &job->width[item], &job->height[item], NULL);
+    }
+    if (!status) {
+        scaled_size(job->size, job->width[item], job->height[item], &width, &height);
+        if (width > WELD_PACKED_MAX_SIDE || height > WELD_PACKED_MAX_SIDE) {
+            status = WELD_ERROR_ARGUMENT; /* never raw, then */
+        }
+        job->width[item] = (int)width;
+        job->height[item] = (int)height;
+    }
+    job->statuses[item] = status;
+}
+
+static int64_t group_size(const pack_job *job) {
+    int64_t left = weld_dataset_count(job->ds) - job->begin;
+    return left < GROUP ? left : GROUP;
+}
+
+/* The common size of all images after resizing, or all zero. Damaged ones do not count. */
+static weld_packed_layout common_layout(pack_job *job) {
+    weld_packed_layout common = {0, 0, 3};
+    for (job->begin = 0; job->begin < weld_dataset_count(job->ds); job->begin += GROUP) {
+        int64_t count = group_size(job);
+        weld_parallel(job->threads, count, measure_item, job);
+        for (int64_t k = 0; k < count; k++) {
+            if (job->statuses[k] == WELD_ERROR_FORMAT || job->statuses[k] == WELD_ERROR_IO) {
+                continue;
+            }
+            if (job->statuses[k]) {
+                return (weld_packed_layout){0, 0, 0};
+            }
+            if (common.height == 0) {
+                common.height = job->height[k];
+                common.width = job->width[k];
+            }
+            if (common.height != job->height[k] || common.width != job->width[k]) {
+                return (weld_packed_layout){0, 0, 0};
+            }
+        }
+    }
+    return common.height ? common : (weld_packed_layout){0, 0, 0};
+}
+
+static weld_packed_layout choose_layout(pack_job *job) {
+    weld_packed_layout source = weld_dataset_layout(job->ds);
+    if (job->size == 0) {
+        return source;
+    }
+    if (job->size > RAW_LIMIT) {
+        return (weld_packed_layout){0, 0, 0};
+    }
+    if (source.height > 0) {
+        int64_t width, height;
+        scaled_size(job->size, source.width, source.height, &width, &height);
+        return (weld_packed_layout){(int)height, (int)width, 3};
+    }
+    return common_layout(job);
+}
+
+static weld_status write_group(const pack_job *job, int64_t count, weld_packed_writer *w,
+                               const weld_pack_options *options, weld_pack_report *report,
+                               weld_error *err) {
+    for (int64_t k = 0; k < count; k++) {
+        int64_t i = job->begin + k;
+        const char *name = weld_dataset_name(job->ds, i);
+        weld_status status = job->statuses[k];
+        if (status == WELD_ERROR_FORMAT || status == WELD_ERROR_IO) {
+            report->bad++;
+            if (options->bad_image) {
+                options->bad_image(options->arg, name, job->errors[k].message);
+            }
+            continue;
+        }
+        if (status) {
+            return weld_fail(err, status, "%s", job->errors[k].message);
+        }
+        status = weld_packed_writer_add(w, job->bytes[k].data, job->bytes[k].size,
+                                        weld_dataset_label(job->ds, i), name, err);
+        if (status) {
+            return status;
+        }
+        report->packed++;
+    }
+    return WELD_OK;
+}
+
+static weld_status write_all(pack_job *job, weld_packed_writer *w, const weld_pack_options *options,
+                             weld_pack_report *report, weld_error *err) {
+    int64_t total = weld_dataset_count(job->ds);
+    for (job->begin = 0; job->begin < total; job->begin += GROUP) {
+        int64_t count = group_size(job);
+        weld_parallel(job->threads, count, prepare_item, job);
+        weld_status status = write_group(job, count, w, options, report, err);
+        if (status) {
+            return status;
+        }
+        if (options->progress) {
+            options->progress(options->arg, job->begin + count, total);
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status create_writer(const pack_job *job, const char *out, weld_packed_writer **w,
+                                 weld_error *err) {
+    int classes = weld_dataset_class_count(job->ds);
+    const char **names = weld_alloc((size_t)classes, sizeof *names);
+    if (!names) {
+        return weld_fail_memory(err, out);
+    }
+    for (int i = 0; i < classes; i++) {
+        names[i] = weld_dataset_class_name(job->ds, i);
+    }
+    weld_status status = weld_packed_writer_create(out, job->layout, names, classes, w, err);
+    weld_free(names);
+    return status;
+}
+
+static void free_job(pack_job *job) {
+    for (int k = 0; k < GROUP; k++) {
+        weld_bytes_free(&job->bytes[k]);
+    }
+    for (int t = 0; job->workers && t < job->threads; t++) {
+        weld_image_free(&job->workers[t].decoded);
+        weld_image_free(&job->workers[t].resized);
+        weld_resize_scratch_free(&job->workers[t].scratch);
+    }
+    weld_free(job->workers);
+    weld_free(job);
+}
+
+weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_options *options,
+                      weld_pack_report *report, weld_error *err) {
+    *report = (weld_pack_report){0};
+    if (options->size < 0 || options->size > MAX_SIZE) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "size %d: it must be in 1..%d, or 0 to keep "
+                         "images as they are",
+                         options->size, MAX_SIZE);
+    }
+    pack_job *job = weld_alloc(1, sizeof *job);
+    if (!job) {
+        return weld_fail_memory(err, out);
+    }
+    weld_packed_writer *w = NULL;
+    weld_status status = WELD_OK;
+    job->ds = ds;
+    job->size = options->size;
+    job->threads = options->threads > 0 ? options->threads : weld_threads_available();
+    job->workers = weld_alloc((size_t)job->threads, sizeof *job->workers);
+    if (!job->workers) {
+        status = weld_fail_memory(err, out);
+        goto done;
+    }
+    job->layout = report->layout = choose_layout(job);
+    status = create_writer(job, out, &w, err);
+    if (!status) {
+        status = write_all(job, w, options, report, err);
+    }
+    if (!status) {
+        status = weld_packed_writer_finish(w, err);
+    }
+done:
+    weld_packed_writer_free(w);
+    free_job(job);
+    return status;
+}

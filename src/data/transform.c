@@ -1,0 +1,278 @@
+/* From a decoded image to a network's input; see transform.h. */
+#include "data/transform.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+
+enum { CROP_TRIES = 10, SMALL_PADDING = 4, MAX_INPUT_SIZE = 4096 };
+
+weld_augmentation weld_augmentation_defaults(void) {
+    return (weld_augmentation){.kind = WELD_AUGMENT_IMAGENET,
+                               .crop_scale = {0.08, 1.0},
+                               .crop_ratio = {3.0 / 4.0, 4.0 / 3.0},
+                               .hflip = 0.5,
+                               .mixup = 0.8,
+                               .mix_probability = 1.0};
+}
+
+static weld_status check_preprocessing(const weld_preprocessing *p, weld_error *err) {
+    if (p->input_size < 1 || p->input_size > MAX_INPUT_SIZE) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "input_size is %d: it must be 1..%d",
+                         p->input_size, MAX_INPUT_SIZE);
+    }
+    if (!(p->crop_fraction >= 0.01 && p->crop_fraction <= 100)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "crop_fraction is %g: it must be in 0.01..100, and is 0.875 as a rule",
+                         p->crop_fraction);
+    }
+    for (int c = 0; c < 3; c++) {
+        if (!isfinite(p->mean[c]) || !isfinite(p->std[c]) || !(p->std[c] > 0)) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "mean %g, std %g: they must be finite, and std above 0",
+                             (double)p->mean[c], (double)p->std[c]);
+        }
+    }
+    return WELD_OK;
+}
+
+static bool is_probability(double p) {
+    return p >= 0.0 && p <= 1.0;
+}
+
+static weld_status check_augmentation(const weld_augmentation *a, weld_error *err) {
+    if (!(a->crop_scale[0] > 0 && a->crop_scale[0] <= a->crop_scale[1] && a->crop_scale[1] <= 1)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "crop_scale is [%g, %g]: two parts of the area are needed, above 0 and "
+                         "up to 1, the smaller first",
+                         a->crop_scale[0], a->crop_scale[1]);
+    }
+    if (!(a->crop_ratio[0] > 0 && a->crop_ratio[0] <= a->crop_ratio[1] &&
+          isfinite(a->crop_ratio[1]))) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "crop_ratio is [%g, %g]: two aspects are needed, above 0, the smaller "
+                         "first",
+                         a->crop_ratio[0], a->crop_ratio[1]);
+    }
+    if (!is_probability(a->hflip) || !is_probability(a->mix_probability)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "hflip is %g, mix_probability %g: probabilities are in 0..1", a->hflip,
+                         a->mix_probability);
+    }
+    if (!(a->mixup >= 0 && a->mixup <= 1000)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "mixup is %g: it must be in 0..1000", a->mixup);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *preprocessing,
+                                const weld_augmentation *augmentation, weld_error *err) {
+    weld_status status = check_preprocessing(preprocessing, err);
+    t->preprocessing = *preprocessing;
+    t->augmentation = weld_augmentation_defaults();
+    if (augmentation) {
+        t->augmentation = *augmentation;
+    } else {
+        t->augmentation.kind = WELD_AUGMENT_NONE;
+    }
+    if (!status) {
+        status = check_augmentation(&t->augmentation, err);
+    }
+    for (int c = 0; !status && c < 3; c++) {
+        for (int v = 0; v < 256; v++) {
+            t->normalised[c][v] =
+                ((float)v / 255.0f - preprocessing->mean[c]) / preprocessing->std[c];
+        }
+    }
+    return status;
+}
+
+void weld_transform_scratch_free(weld_transform_scratch *s) {
+    weld_resize_scratch_free(&s->resize);
+    weld_image_free(&s->image);
+}
+
+/* One row of `width` pixels to floats, from the right where `flip` is set. */
+static void normalise_row(const weld_transform *t, const uint8_t *in, int width, bool flip,
+                          float *out) {
+    ptrdiff_t step = flip ? -3 : 3;
+    out += flip ? (ptrdiff_t)(width - 1) * 3 : 0;
+    for (int x = 0; x < width; x++, in += 3, out += step) {
+        out[0] = t->normalised[0][in[0]];
+        out[1] = t->normalised[1][in[1]];
+        out[2] = t->normalised[2][in[2]];
+    }
+}
+
+static void black_row(const weld_transform *t, int width, float *out) {
+    for (int x = 0; x < width; x++, out += 3) {
+        out[0] = t->normalised[0][0];
+        out[1] = t->normalised[1][0];
+        out[2] = t->normalised[2][0];
+    }
+}
+
+/* Put `in` at (left, top) of an output of size x size (which may cut it off), black around it. */
+static void place(const weld_transform *t, const weld_pixels *in, int left, int top, bool flip,
+                  float *out) {
+    int size = t->preprocessing.input_size;
+    int x0 = left < 0 ? 0 : left, x1 = left + in->width > size ? size : left + in->width;
+    size_t row = (size_t)size * 3;
+    for (int y = 0; y < size; y++, out += row) {
+        int from_y = y - top;
+        if (from_y < 0 || from_y >= in->height) {
+            black_row(t, size, out);
+            continue;
+        }
+        if (x1 - x0 < size) {
+            black_row(t, size, out);
+        }
+        const uint8_t *from = in->data + (size_t)from_y * in->stride + (size_t)(x0 - left) * 3;
+        normalise_row(t, from, x1 - x0, flip, out + (size_t)(flip ? size - x1 : x0) * 3);
+    }
+}
+
+/* (a - b) / 2 rounded to the nearest whole number, halves to the even one. */
+static int64_t half_even(int64_t difference) {
+    int64_t half = difference / 2;
+    return difference % 2 ? half + half % 2 : half;
+}
+
+/* Resize to full_width x full_height but compute only the part that a central crop to input_size
+ * keeps; into scratch->image. *left and *top: where that belongs in the output. */
+static weld_status resize_center(const weld_transform *t, const weld_image *image,
+                                 int64_t full_width, int64_t full_height,
+                                 weld_transform_scratch *scratch, int *left, int *top,
+                                 weld_error *err) {
+    int size = t->preprocessing.input_size;
+    weld_pixels in = weld_image_pixels(image);
+    weld_resize_request request = {.filter = t->preprocessing.interpolation,
+                                   .full_width = full_width,
+                                   .full_height = full_height};
+    request.x = full_width > size ? half_even(full_width - size) : 0;
+    request.y = full_height > size ? half_even(full_height - size) : 0;
+    request.width = full_width > size ? size : (int)full_width;
+    request.height = full_height > size ? size : (int)full_height;
+    *left = (size - request.width) / 2;
+    *top = (size - request.height) / 2;
+    weld_status status =
+        weld_image_resize_buffer(&scratch->image, request.width, request.height, err);
+    return status ? status
+                  : weld_resize(&in, &request, &scratch->resize, scratch->image.pixels, err);
+}
+
+weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
+                                      weld_transform_scratch *scratch, float *out,
+                                      weld_error *err) {
+    const weld_preprocessing *p = &t->preprocessing;
+    int64_t shorter = (int64_t)floor(p->input_size / p->crop_fraction);
+    int64_t width = image->width, height = image->height;
+    int left, top;
+    shorter = shorter < 1 ? 1 : shorter;
+    if (width <= height) {
+        height = shorter * height / width;
+        width = shorter;
+    } else {
+        width = shorter * width / height;
+        height = shorter;
+    }
+    weld_status status = resize_center(t, image, width, height, scratch, &left, &top, err);
+    if (!status) {
+        weld_pixels part = weld_image_pixels(&scratch->image);
+        place(t, &part, left, top, false, out);
+    }
+    return status;
+}
+
+weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int height,
+                                weld_random *random) {
+    double low = log(a->crop_ratio[0]), high = log(a->crop_ratio[1]);
+    for (int i = 0; i < CROP_TRIES; i++) {
+        double area =
+            (double)width * height * weld_random_range(random, a->crop_scale[0], a->crop_scale[1]);
+        double aspect = exp(weld_random_range(random, low, high));
+        double w = nearbyint(sqrt(area * aspect)), h = nearbyint(sqrt(area / aspect));
+        if (w >= 1 && w <= width && h >= 1 && h <= height) {
+            weld_rectangle crop = {.width = (int)w, .height = (int)h};
+            crop.y = (int)weld_random_below(random, (uint64_t)(height - crop.height + 1));
+            crop.x = (int)weld_random_below(random, (uint64_t)(width - crop.width + 1));
+            return crop;
+        }
+    }
+    double aspect = (double)width / height;
+    weld_rectangle crop = {.width = width, .height = height};
+    if (aspect < a->crop_ratio[0]) {
+        crop.height = (int)nearbyint(width / a->crop_ratio[0]);
+    } else if (aspect > a->crop_ratio[1]) {
+        crop.width = (int)nearbyint(height * a->crop_ratio[1]);
+    }
+    crop.width = crop.width < 1 ? 1 : crop.width > width ? width : crop.width;
+    crop.height = crop.height < 1 ? 1 : crop.height > height ? height : crop.height;
+    crop.x = (width - crop.width) / 2;
+    crop.y = (height - crop.height) / 2;
+    return crop;
+}
+
+/* Scale to the input's size, whatever the aspect, into scratch->image; *out is a view of it. */
+static weld_status stretch(const weld_transform *t, const weld_pixels *in,
+                           weld_transform_scratch *scratch, weld_pixels *out, weld_error *err) {
+    int size = t->preprocessing.input_size;
+    weld_resize_request request = {.filter = t->preprocessing.interpolation,
+                                   .full_width = size,
+                                   .full_height = size,
+                                   .width = size,
+                                   .height = size};
+    weld_status status = weld_image_resize_buffer(&scratch->image, size, size, err);
+    if (!status) {
+        status = weld_resize(in, &request, &scratch->resize, scratch->image.pixels, err);
+        *out = weld_image_pixels(&scratch->image);
+    }
+    return status;
+}
+
+static weld_status resized_crop(const weld_transform *t, const weld_image *image,
+                                weld_random *random, weld_transform_scratch *scratch, float *out,
+                                weld_error *err) {
+    weld_rectangle r = weld_random_crop(&t->augmentation, image->width, image->height, random);
+    bool flip = weld_random_uniform(random) < t->augmentation.hflip;
+    weld_pixels whole = weld_image_pixels(image);
+    weld_pixels crop = weld_pixels_crop(&whole, r.x, r.y, r.width, r.height), resized;
+    weld_status status = stretch(t, &crop, scratch, &resized, err);
+    if (!status) {
+        place(t, &resized, 0, 0, flip, out);
+    }
+    return status;
+}
+
+static weld_status padded_crop(const weld_transform *t, const weld_image *image,
+                               weld_random *random, weld_transform_scratch *scratch, float *out,
+                               weld_error *err) {
+    int size = t->preprocessing.input_size;
+    int left = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
+    int top = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
+    bool flip = weld_random_uniform(random) < t->augmentation.hflip;
+    weld_pixels whole = weld_image_pixels(image);
+    weld_status status = WELD_OK;
+    if (image->width != size || image->height != size) {
+        status = stretch(t, &whole, scratch, &whole, err);
+    }
+    if (!status) {
+        place(t, &whole, left, top, flip, out);
+    }
+    return status;
+}
+
+weld_status weld_transform_training(const weld_transform *t, const weld_image *image,
+                                    weld_random *random, weld_transform_scratch *scratch,
+                                    float *out, weld_error *err) {
+    switch (t->augmentation.kind) {
+    case WELD_AUGMENT_IMAGENET:
+        return resized_crop(t, image, random, scratch, out, err);
+    case WELD_AUGMENT_SMALL:
+        return padded_crop(t, image, random, scratch, out, err);
+    case WELD_AUGMENT_NONE:
+        break;
+    }
+    return weld_transform_evaluation(t, image, scratch, out, err);
+}

@@ -1,0 +1,71 @@
+/* From a decoded image to a network's input.
+ *
+ * Evaluation is the transform of weld_preprocessing; training varies it at random. All randomness
+ * comes from the stream that is passed in, so that a sample is a function of (seed, epoch, index).
+ * Output is [input_size, input_size, 3] in float, (v / 255 - mean) / std per channel, in float
+ * arithmetic in that order.
+ */
+#ifndef WELD_DATA_TRANSFORM_H
+#define WELD_DATA_TRANSFORM_H
+
+#include "base/random.h"
+#include "data/image.h"
+#include "data/resize.h"
+#include "weld/model.h"
+
+typedef enum weld_augmentation_kind {
+    WELD_AUGMENT_IMAGENET, /* random resized crop, flip */
+    WELD_AUGMENT_SMALL,    /* random crop after padding by 4, flip: for inputs of 32 and less */
+    WELD_AUGMENT_NONE      /* as in evaluation */
+} weld_augmentation_kind;
+
+typedef struct weld_augmentation {
+    weld_augmentation_kind kind;
+    double crop_scale[2];   /* area of the crop, as a part of the image's */
+    double crop_ratio[2];   /* width / height of the crop; drawn evenly in the logarithm */
+    double hflip;           /* probability */
+    double mixup;           /* alpha of the beta distribution; 0: no mixup */
+    double mix_probability; /* that a batch is mixed at all */
+} weld_augmentation;
+
+/* The recipe of the paper's reference: imagenet, 0.08..1, 3/4..4/3, flip 0.5, mixup 0.8, always. */
+weld_augmentation weld_augmentation_defaults(void);
+
+/* A checked preprocessing with its table of normalised values. */
+typedef struct weld_transform {
+    weld_preprocessing preprocessing;
+    weld_augmentation augmentation;
+    float normalised[3][256];
+} weld_transform;
+
+/* Check all values and make the table. augmentation NULL: kind none. WELD_ERROR_ARGUMENT names the
+ * value that is out of range. */
+weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *preprocessing,
+                                const weld_augmentation *augmentation, weld_error *err);
+
+/* Memory that calls of one thread share. Start with all zero. */
+typedef struct weld_transform_scratch {
+    weld_resize_scratch resize;
+    weld_image image;
+} weld_transform_scratch;
+void weld_transform_scratch_free(weld_transform_scratch *s);
+
+/* Shorter side to floor(input_size / crop_fraction), central crop; an image smaller than the crop
+ * is centred on black (torchvision's Resize and CenterCrop, to the pixel). */
+weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
+                                      weld_transform_scratch *scratch, float *out, weld_error *err);
+
+weld_status weld_transform_training(const weld_transform *t, const weld_image *image,
+                                    weld_random *random, weld_transform_scratch *scratch,
+                                    float *out, weld_error *err);
+
+typedef struct weld_rectangle {
+    int x, y, width, height;
+} weld_rectangle;
+
+/* The random resized crop of an image: up to ten tries for a crop of random area and aspect that
+ * fits, else the largest central one that meets the aspect limits. */
+weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int height,
+                                weld_random *random);
+
+#endif

@@ -1,0 +1,136 @@
+#include "data/fixture_images.h"
+#include "data/resize.h"
+#include "suite.h"
+
+START_TEST(resizing_equals_pillow_bit_for_bit) {
+    weld_resize_scratch scratch = {0};
+    size_t size;
+    char *lines = (char *)read_image_fixture("resize.txt", &size), *line, *rest = lines;
+    int count = 0;
+    lines[size] = 0;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        char name[64], filter[16], expected_name[64];
+        int width, height;
+        float box[4];
+        ck_assert_int_eq(sscanf(line, "%63s %d %d %15s %f %f %f %f %63s", name, &width, &height,
+                                filter, &box[0], &box[1], &box[2], &box[3], expected_name),
+                         9);
+        weld_image in = decode_fixture(name), expected = read_ppm(expected_name), got = {0};
+        weld_pixels pixels = weld_image_pixels(&in);
+        weld_resize_request request = {.filter = strcmp(filter, "bicubic") == 0 ? WELD_BICUBIC
+                                                                                : WELD_BILINEAR,
+                                       .full_width = width,
+                                       .full_height = height,
+                                       .width = width,
+                                       .height = height,
+                                       .box = box};
+        weld_image_resize_buffer(&got, width, height, NULL);
+        ck_assert_int_eq(weld_resize(&pixels, &request, &scratch, got.pixels, NULL), WELD_OK);
+        ck_assert_msg(largest_difference(&got, &expected) == 0, "%s", line);
+        weld_image_free(&in);
+        weld_image_free(&expected);
+        weld_image_free(&got);
+        count++;
+    }
+    ck_assert_int_eq(count, 7);
+    free(lines);
+    weld_resize_scratch_free(&scratch);
+}
+END_TEST
+
+START_TEST(a_part_is_the_part_of_the_whole) {
+    weld_image in = decode_fixture("photo.jpg"), whole = {0}, part = {0};
+    weld_resize_scratch scratch = {0};
+    weld_pixels pixels = weld_image_pixels(&in);
+    for (int filter = 0; filter < 2; filter++) {
+        for (int kind = 0; kind < 2; kind++) {
+            int w = kind ? in.width : 73, h = kind ? in.height : 211;
+            weld_resize_request request = {.filter = filter ? WELD_BILINEAR : WELD_BICUBIC,
+                                           .full_width = w,
+                                           .full_height = h,
+                                           .width = w,
+                                           .height = h};
+            weld_image_resize_buffer(&whole, w, h, NULL);
+            ck_assert_int_eq(weld_resize(&pixels, &request, &scratch, whole.pixels, NULL), WELD_OK);
+            request.x = 11;
+            request.y = 90;
+            request.width = 47;
+            request.height = 33;
+            weld_image_resize_buffer(&part, 47, 33, NULL);
+            ck_assert_int_eq(weld_resize(&pixels, &request, &scratch, part.pixels, NULL), WELD_OK);
+            for (int y = 0; y < 33; y++) {
+                ck_assert_int_eq(memcmp(part.pixels + y * 47 * 3,
+                                        whole.pixels + ((y + 90) * w + 11) * 3, 47 * 3),
+                                 0);
+            }
+        }
+    }
+    weld_image_free(&in);
+    weld_image_free(&whole);
+    weld_image_free(&part);
+    weld_resize_scratch_free(&scratch);
+}
+END_TEST
+
+START_TEST(a_crop_is_resized_as_an_image_of_its_own) {
+    weld_image in = decode_fixture("photo.jpg"), copy = {0};
+    weld_resize_scratch scratch = {0};
+    weld_pixels whole = weld_image_pixels(&in);
+    weld_pixels crop = weld_pixels_crop(&whole, 13, 29, 90, 51);
+    weld_image_resize_buffer(&copy, 90, 51, NULL);
+    for (int y = 0; y < 51; y++) {
+        memcpy(copy.pixels + y * 270, in.pixels + ((y + 29) * in.width + 13) * 3, 270);
+    }
+    weld_pixels own = weld_image_pixels(&copy);
+    uint8_t a[32 * 32 * 3], b[32 * 32 * 3];
+    weld_resize_request request = {.full_width = 32, .full_height = 32, .width = 32, .height = 32};
+    ck_assert_int_eq(weld_resize(&crop, &request, &scratch, a, NULL), WELD_OK);
+    ck_assert_int_eq(weld_resize(&own, &request, &scratch, b, NULL), WELD_OK);
+    ck_assert_int_eq(memcmp(a, b, sizeof a), 0);
+    weld_image_free(&in);
+    weld_image_free(&copy);
+    weld_resize_scratch_free(&scratch);
+}
+END_TEST
+
+START_TEST(requests_without_meaning_are_refused) {
+    uint8_t in[4 * 4 * 3] = {0}, out[64 * 3];
+    weld_pixels pixels = {in, 4, 4, 12};
+    weld_resize_scratch scratch = {0};
+    const float outside[4] = {0, 0, 5, 4}, empty[4] = {2, 0, 2, 4}, nan[4] = {0, 0, 0.0f / 0.0f, 4};
+    const weld_resize_request bad[] = {
+        {.full_width = 0, .full_height = 4, .width = 0, .height = 4},
+        {.full_width = 4, .full_height = 4, .width = 5, .height = 4},
+        {.full_width = 4, .full_height = 4, .x = 1, .width = 4, .height = 4},
+        {.full_width = 4, .full_height = 4, .y = -1, .width = 4, .height = 4},
+        {.full_width = 4, .full_height = 4, .width = 4, .height = 4, .box = outside},
+        {.full_width = 4, .full_height = 4, .width = 4, .height = 4, .box = empty},
+        {.full_width = 4, .full_height = 4, .width = 4, .height = 4, .box = nan}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(weld_resize(&pixels, &bad[i], &scratch, out, NULL), WELD_ERROR_ARGUMENT);
+    }
+    weld_resize_scratch_free(&scratch);
+}
+END_TEST
+
+START_TEST(failed_allocations_are_reported) {
+    uint8_t in[9 * 9 * 3] = {0}, out[5 * 5 * 3];
+    weld_pixels pixels = {in, 9, 9, 27};
+    weld_resize_request request = {.full_width = 5, .full_height = 5, .width = 5, .height = 5};
+    weld_status status = WELD_ERROR_MEMORY;
+    long i = 0;
+    for (; status; i++) {
+        weld_resize_scratch scratch = {0};
+        weld_memory_fail_after(i);
+        status = weld_resize(&pixels, &request, &scratch, out, NULL);
+        weld_memory_fail_after(-1);
+        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
+        weld_resize_scratch_free(&scratch);
+    }
+    ck_assert_int_ge(i, 5);
+}
+END_TEST
+
+RUN_SUITE("data/resize", resizing_equals_pillow_bit_for_bit, a_part_is_the_part_of_the_whole,
+          a_crop_is_resized_as_an_image_of_its_own, requests_without_meaning_are_refused,
+          failed_allocations_are_reported)

@@ -26,11 +26,12 @@ static void copy_panel(int64_t k, int64_t vectors, vmask last, const float *b, i
 }
 
 /* All of A's columns times one panel, in tiles of nearly equal height. */
-static void multiply_panel(const tile_product *t, int64_t vectors, int64_t m, const float *a,
-                           int64_t lda, float *c) {
+static void multiply_panel(tile_product *t, tile_ahead *ahead, int64_t vectors, int64_t m,
+                           const float *a, int64_t lda, float *c) {
     int64_t tiles = (m + tile_rows(vectors) - 1) / tile_rows(vectors);
     for (; tiles > 0; tiles--) {
         const int64_t rows = (m + tiles - 1) / tiles;
+        fetch_with(t, ahead);
         if (vectors == 1) {
             tiles_1(rows, t, a, lda, c);
         } else if (vectors == 2) {
@@ -54,11 +55,15 @@ void SIMD(gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t ld
         const int64_t end = k * (i + 1) / blocks;
         tile_product t = {
             .k = end - begin, .b = panel, .accumulate = accumulate || i > 0, .ldc = ldc};
+        const int64_t after = i + 1 < blocks ? k * (i + 2) / blocks : end;
+        tile_ahead ahead;
+        fetch_rows(&ahead, 0, a, lda, m, end, after);
+        fetch_rows(&ahead, 1, b, ldb, n, end, after);
         for (int64_t column = 0; column < n;) {
             const int64_t vectors = panel_vectors(vectors_for(n - column));
             t.last = v_mask_first(least(V_LANES, n - column - (vectors - 1) * V_LANES));
             copy_panel(t.k, vectors, t.last, b + begin * ldb + column, ldb, panel);
-            multiply_panel(&t, vectors, m, a + begin * lda, lda, c + column);
+            multiply_panel(&t, &ahead, vectors, m, a + begin * lda, lda, c + column);
             column += vectors * V_LANES;
         }
         begin = end;

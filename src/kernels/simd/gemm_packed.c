@@ -10,8 +10,9 @@
 
 enum {
     K_BLOCK = 384,
-    ROW_BLOCK_FLOATS = 64 * 1024, /* of A and C together */
-    LEAST_ROW_BLOCK = 96
+    ROW_BLOCK_FLOATS = 16 * 1024, /* of A and C together */
+    ROW_BLOCK_STEP = 24,          /* a whole number of tiles of most heights */
+    LEAST_ROW_BLOCK = 72
 };
 
 DEFINE_TILES(tiles_1, 1, lda, 1)
@@ -43,11 +44,12 @@ void SIMD(pack)(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64_
 }
 
 /* One block of rows times one panel, in tiles of nearly equal height. */
-static void multiply_panel(const tile_product *t, int64_t vectors, int64_t m, const float *a,
-                           int64_t lda, float *c) {
+static void multiply_panel(tile_product *t, tile_ahead *ahead, int64_t vectors, int64_t m,
+                           const float *a, int64_t lda, float *c) {
     int64_t tiles = (m + tile_rows(vectors) - 1) / tile_rows(vectors);
     for (; tiles > 0; tiles--) {
         const int64_t rows = (m + tiles - 1) / tiles;
+        fetch_with(t, ahead);
         if (vectors == 1) {
             tiles_1(rows, t, a, lda, c);
         } else if (vectors == 2) {
@@ -62,15 +64,16 @@ static void multiply_panel(const tile_product *t, int64_t vectors, int64_t m, co
 }
 
 /* One block of rows times one stretch [begin, begin + t->k) of the k rows of every panel. */
-static void multiply_stretch(tile_product t, int64_t m, int64_t n, int64_t k, int64_t begin,
-                             const float *a, int64_t lda, const float *packed, float *c) {
+static void multiply_stretch(tile_product t, tile_ahead *ahead, int64_t m, int64_t n, int64_t k,
+                             int64_t begin, const float *a, int64_t lda, const float *packed,
+                             float *c) {
     const float *bias = t.bias;
     for (int64_t column = 0; column < n;) {
         const int64_t vectors = panel_vectors(vectors_for(n - column));
         t.b = packed + begin * vectors * V_LANES;
         t.bias = bias ? bias + column : NULL;
         t.last = v_mask_first(least(V_LANES, n - column - (vectors - 1) * V_LANES));
-        multiply_panel(&t, vectors, m, a + begin, lda, c + column);
+        multiply_panel(&t, ahead, vectors, m, a + begin, lda, c + column);
         packed += k * vectors * V_LANES;
         column += vectors * V_LANES;
     }
@@ -82,16 +85,22 @@ void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t 
     const float *a = a_;
     float *c = c_;
     const int64_t stretches = greatest(1, (k + K_BLOCK - 1) / K_BLOCK);
-    const int64_t block = greatest(LEAST_ROW_BLOCK, ROW_BLOCK_FLOATS / (k / stretches + n));
+    const int64_t wanted = ROW_BLOCK_FLOATS / (k / stretches + n);
+    const int64_t block = greatest(LEAST_ROW_BLOCK, wanted / ROW_BLOCK_STEP * ROW_BLOCK_STEP);
     for (int64_t row = 0; row < m; row += block) {
         const int64_t rows = least(block, m - row);
+        const int64_t after = least(row + 2 * block, m);
+        tile_ahead ahead;
+        fetch_rows(&ahead, 0, a, lda, k, row + rows, after);
+        fetch_rows(&ahead, 1, c, ldc, n, row + rows, after);
         for (int64_t i = 0, begin = 0; i < stretches; i++) {
             const int64_t end = k * (i + 1) / stretches;
             const tile_product t = {.k = end - begin,
                                     .bias = i == 0 ? bias : NULL,
                                     .accumulate = accumulate || i > 0,
                                     .ldc = ldc};
-            multiply_stretch(t, rows, n, k, begin, a + row * lda, lda, packed, c + row * ldc);
+            multiply_stretch(t, &ahead, rows, n, k, begin, a + row * lda, lda, packed,
+                             c + row * ldc);
             begin = end;
         }
     }

@@ -17,8 +17,38 @@ typedef struct tile_product {
     const float *bias; /* [columns] or NULL: where the sums start */
     bool accumulate;   /* add to C rather than overwrite it */
     int64_t ldc;
-    vmask last; /* columns that exist in the last vector */
+    vmask last;        /* columns that exist in the last vector */
+    const char *ahead; /* what to fetch at the first step of k; bytes to go on by at each */
+    ptrdiff_t ahead_step;
 } tile_product;
+
+/* Memory that the next block will want, fetched into the second-level cache a line per step of k
+ * while this block is computed: the rows are long and few, so the processor's own prefetching gets
+ * little of it. */
+typedef struct tile_ahead {
+    struct {
+        const char *at, *end;
+    } stretch[2];
+} tile_ahead;
+
+enum { CACHE_LINE = 64 };
+
+/* The rows [begin, end) of a matrix as a stretch of memory. */
+V_INLINE void fetch_rows(tile_ahead *ahead, int i, const float *matrix, int64_t ld, int64_t columns,
+                         int64_t begin, int64_t end) {
+    ahead->stretch[i].at = (const char *)(matrix + begin * ld);
+    ahead->stretch[i].end =
+        end > begin ? (const char *)(matrix + (end - 1) * ld + columns) : ahead->stretch[i].at;
+}
+
+/* Gives the next tile its part. */
+V_INLINE void fetch_with(tile_product *t, tile_ahead *ahead) {
+    const int i = ahead->stretch[0].at < ahead->stretch[0].end ? 0 : 1;
+    const bool left = ahead->stretch[i].at < ahead->stretch[i].end;
+    t->ahead = left ? ahead->stretch[i].at : (const char *)t->b;
+    t->ahead_step = left ? CACHE_LINE : 0;
+    ahead->stretch[i].at += t->ahead_step * t->k;
+}
 
 /* The greatest height of a tile that is `vectors` wide. */
 V_INLINE int64_t tile_rows(int64_t vectors) {
@@ -52,8 +82,18 @@ V_INLINE void tile(const int rows, const int vectors, const tile_product *t, con
             sum[r][v] = start;
         }
     }
+#pragma GCC unroll 16
+    for (int r = 0; r < rows; r++) {
+#pragma GCC unroll 16
+        for (int v = 0; v < vectors; v++) {
+            __builtin_prefetch(c + r * t->ldc + v * V_LANES, 1);
+        }
+    }
     const float *b = t->b;
+    const char *ahead = t->ahead;
     for (int64_t p = 0; p < t->k; p++, b += vectors * V_LANES, a += a_step) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += t->ahead_step;
         vfloat row[TILE_VECTORS];
 #pragma GCC unroll 16
         for (int v = 0; v < vectors; v++) {

@@ -1,0 +1,108 @@
+/* Training: one call that runs a recipe.
+ *
+ *     weld_train_settings settings = weld_train_defaults();
+ *     settings.recipe = "recipes/fashion_mnist.yaml";
+ *     weld_train_result result;
+ *     weld_error err;
+ *     if (weld_train_run(&settings, &result, &err)) { puts(err.message); }
+ *
+ * A run lives in one folder: recipe.yaml (as run), metrics.jsonl, last.h5, best.h5. It can be
+ * killed at any moment and resumed from last.h5, and then ends with the same weights and metrics,
+ * bit for bit, as if nothing had happened; so do runs with different numbers of threads.
+ */
+#ifndef WELD_TRAIN_H
+#define WELD_TRAIN_H
+
+#include "weld/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What will be done; told once before the first update. */
+typedef struct weld_train_start {
+    const char *out;                  /* the run's folder */
+    const char *model;                /* name */
+    int64_t parameters;               /* scalars */
+    int64_t train_images, val_images; /* val_images 0: no evaluation */
+    int classes;
+    int64_t epochs, steps_per_epoch, batch_size;
+    double recipe_lr;     /* for batches of lr_batch ... */
+    int64_t lr_batch;     /* (0: for any) */
+    double lr;            /* ... and the rate used: recipe_lr * batch_size / lr_batch */
+    int64_t resumed_step; /* updates done already; 0: from the beginning */
+    int threads;
+    size_t memory_bytes; /* of activations and gradients */
+} weld_train_start;
+
+/* After an update. */
+typedef struct weld_train_progress {
+    int64_t epoch, epochs;         /* epoch from 0 */
+    int64_t position;              /* updates of this epoch that are done */
+    int64_t steps_per_epoch, step; /* step: updates of the whole run that are done */
+    double loss, lr;
+    double images_per_second; /* of this update, with its data */
+    double data_share;        /* of this epoch's time spent waiting for data, 0 to 1 */
+    double seconds_left;      /* to the end of the run, at the pace so far */
+} weld_train_progress;
+
+/* While an evaluation runs, and after it. */
+typedef struct weld_train_evaluation {
+    int64_t epoch;
+    int64_t images_done, images;
+    bool done;               /* the rest is known */
+    double top1, top5, loss; /* percent, percent, mean */
+    double train_loss;       /* mean over the epoch */
+    bool best;               /* of the run so far */
+    double seconds;          /* of the whole epoch */
+} weld_train_evaluation;
+
+/* Called from the thread that called weld_train_run; any may be NULL. */
+typedef struct weld_train_callbacks {
+    void *context;
+    void (*started)(void *context, const weld_train_start *start);
+    void (*stepped)(void *context, const weld_train_progress *progress);
+    void (*evaluated)(void *context, const weld_train_evaluation *evaluation);
+    /* Something a person should know: one line. */
+    void (*message)(void *context, const char *text);
+    /* Asked after every update: true ends the run as soon as last.h5 is written. May be called in
+     * an evaluation too. */
+    bool (*stop)(void *context);
+} weld_train_callbacks;
+
+typedef struct weld_train_settings {
+    const char *recipe;     /* path of the recipe; needed */
+    const char *const *set; /* overrides: "train.epochs=3" */
+    size_t set_count;
+    const char *data; /* folder that holds train and val (folders, or train.h5 and val.h5): in place
+                       * of the recipe's data.train and data.val; may be NULL */
+    const char *out;  /* the run's folder; NULL: runs/<recipe>-<time> */
+    bool resume;      /* continue the run in `out`; start where there is nothing yet */
+    const char *init; /* a checkpoint to take the weights from; may be NULL */
+    int threads;      /* 0: all that the process may use */
+    weld_train_callbacks callbacks;
+} weld_train_settings;
+
+typedef struct weld_train_result {
+    char out[4096];         /* the run's folder */
+    bool interrupted;       /* stop said so; the run can be resumed */
+    int64_t epochs, step;   /* done */
+    bool evaluated;         /* the next two are known */
+    double best_top1, top1; /* percent; top1: of the last evaluation */
+    double seconds;         /* of the whole run, over all its parts */
+} weld_train_result;
+
+WELD_API weld_train_settings weld_train_defaults(void);
+
+/* Run to the end, or until callbacks.stop says so (then result->interrupted, and WELD_OK). Errors:
+ * a recipe that does not stand the checks, data, an `out` that holds a run already (without resume)
+ * or that another process is using, a checkpoint that belongs to another recipe or other data;
+ * WELD_ERROR_NUMERIC: a loss that is not finite, with the update, the first bad value and the
+ * batch's images by name; last.h5 is then the last good checkpoint. */
+WELD_API weld_status weld_train_run(const weld_train_settings *settings, weld_train_result *result,
+                                    weld_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -51,14 +51,7 @@ void weld_recipe_defaults(weld_recipe *r) {
                                                  .interpolation = WELD_BICUBIC,
                                                  .mean = {0.485f, 0.456f, 0.406f},
                                                  .std = {0.229f, 0.224f, 0.225f}};
-    r->augment.kind = WELD_AUGMENT_IMAGENET;
-    r->augment.crop_scale[0] = 0.08;
-    r->augment.crop_scale[1] = 1.0;
-    r->augment.crop_ratio[0] = 3.0 / 4.0;
-    r->augment.crop_ratio[1] = 4.0 / 3.0;
-    r->augment.hflip = 0.5;
-    r->augment.mixup = 0.8;
-    r->augment.mix_probability = 1.0;
+    r->augment = weld_augmentation_defaults();
     r->loss.label_smoothing = 0.1;
     r->optimizer.lr = 1e-3;
     r->optimizer.lr_batch = 512;
@@ -310,8 +303,7 @@ weld_status weld_recipe_read(const char *path, const char *const *set, size_t se
     return status;
 }
 
-/* --- writing
- * -------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 /* Texts of all elements, and lists of pointers to them. */
 typedef struct texts {
@@ -350,4 +342,41 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
     weld_status status = weld_recipe_yaml_write(&t->values, text, err);
     weld_free(t);
     return status;
+}
+
+/* --- comparing --- */
+
+static bool may_differ(const weld_recipe_key *key) {
+    return strcmp(key->name, "checkpoint_every") == 0 ||
+           (strcmp(key->section, "data") == 0 &&
+            (strcmp(key->name, "train") == 0 || strcmp(key->name, "val") == 0));
+}
+
+/* All elements, as in the YAML. */
+static void key_text(const weld_recipe *r, const weld_recipe_key *key, char *text, size_t size) {
+    int count = weld_recipe_element_count(r, key);
+    size_t used = 0;
+    text[0] = 0;
+    for (int element = 0; element < count && used + 1 < size; element++) {
+        weld_recipe_element_text(r, key, element, text + used, size - used);
+        used += strlen(text + used);
+        if (element + 1 < count && used + 2 < size) {
+            used += (size_t)snprintf(text + used, size - used, ", ");
+        }
+    }
+}
+
+const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
+                                   size_t key_size, char *value_a, char *value_b,
+                                   size_t value_size) {
+    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+        const weld_recipe_key *k = &weld_recipe_keys[i];
+        key_text(a, k, value_a, value_size);
+        key_text(b, k, value_b, value_size);
+        if (strcmp(value_a, value_b) != 0 && !may_differ(k)) {
+            snprintf(key, key_size, "%s.%s", k->section, k->name);
+            return key;
+        }
+    }
+    return NULL;
 }

@@ -6,15 +6,10 @@
 #ifndef WELD_TRAIN_RECIPE_H
 #define WELD_TRAIN_RECIPE_H
 
+#include "data/transform.h"
 #include "weld/model.h"
 
 #define WELD_RECIPE_PATH_SIZE 4096
-
-typedef enum weld_augment_kind {
-    WELD_AUGMENT_IMAGENET,
-    WELD_AUGMENT_SMALL,
-    WELD_AUGMENT_NONE
-} weld_augment_kind;
 
 typedef struct weld_recipe {
     weld_model_config model; /* num_classes 0: as many as there are class folders */
@@ -23,13 +18,7 @@ typedef struct weld_recipe {
         char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
         weld_preprocessing preprocessing;
     } data;
-    struct {
-        weld_augment_kind kind;
-        double crop_scale[2], crop_ratio[2];
-        double hflip;           /* probability */
-        double mixup;           /* parameter of the beta distribution; 0: off */
-        double mix_probability; /* that a batch is mixed */
-    } augment;
+    weld_augmentation augment;
     struct {
         double label_smoothing;
     } loss;
@@ -65,6 +54,12 @@ weld_status weld_recipe_read(const char *path, const char *const *set, size_t se
 weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
                               const char *const *set, size_t set_count, weld_recipe *out,
                               weld_error *err);
+
+/* The first key, "section.key", whose value differs; NULL where none does. Not compared: where the
+ * images are and how often checkpoints are made. Both values are written as text. */
+const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
+                                   size_t key_size, char *value_a, char *value_b,
+                                   size_t value_size);
 
 /* The whole recipe as YAML, with all defaults written out, that reads back to the same. Freed with
  * weld_free. */

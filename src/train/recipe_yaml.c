@@ -13,8 +13,7 @@
 #define SECTIONS_MAX 8
 #define VALUE_LENGTH_MAX (WELD_RECIPE_PATH_SIZE - 1)
 
-/* --- positions and names: libyaml ---------------------------------------------------------------
- */
+/* --- positions and names: libyaml --- */
 
 typedef struct scan {
     const char *where;
@@ -241,8 +240,7 @@ static weld_status scan_text(scan *s, const char *text, size_t size) {
     return status;
 }
 
-/* --- values: libcyaml ----------------------------------------------------------------------------
- */
+/* --- values: libcyaml --- */
 
 /* The schema, made from the table of keys. */
 typedef struct schema {

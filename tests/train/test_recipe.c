@@ -226,7 +226,11 @@ START_TEST(a_written_recipe_reads_back_identical) {
         weld_recipe first = recipe;
         ck_assert_int_eq(weld_recipe_text(&first, &text, &err), WELD_OK);
         accept(text);
-        ck_assert_mem_eq(&first, &recipe, sizeof recipe);
+        char key[64], a[512], b[512];
+        ck_assert_ptr_null(
+            weld_recipe_difference(&first, &recipe, key, sizeof key, a, b, sizeof a));
+        ck_assert_str_eq(first.data.train, recipe.data.train);
+        ck_assert_str_eq(first.data.val, recipe.data.val);
         ck_assert_int_eq(weld_recipe_text(&recipe, &again, &err), WELD_OK);
         ck_assert_str_eq(text, again);
         for (size_t k = 0; k < WELD_RECIPE_KEY_COUNT; k++) {
@@ -235,6 +239,20 @@ START_TEST(a_written_recipe_reads_back_identical) {
         weld_free(text);
         weld_free(again);
     }
+}
+END_TEST
+
+START_TEST(the_first_difference_of_two_recipes_is_told) {
+    char key[64], a[512], b[512];
+    accept(BASE);
+    weld_recipe first = recipe;
+    accept(BASE "train: {checkpoint_every: 7}\n");
+    ck_assert_ptr_null(weld_recipe_difference(&first, &recipe, key, sizeof key, a, b, sizeof a));
+    accept(BASE "optimizer: {betas: [0.9, 0.95]}\ntrain: {epochs: 3}\n");
+    ck_assert_str_eq(weld_recipe_difference(&first, &recipe, key, sizeof key, a, b, sizeof a),
+                     "optimizer.betas");
+    ck_assert_str_eq(a, "0.9, 0.999");
+    ck_assert_str_eq(b, "0.9, 0.95");
 }
 END_TEST
 
@@ -293,6 +311,6 @@ RUN_SUITE("train/recipe", a_recipe_with_the_least_has_the_published_defaults,
           keys_of_later_versions_pass_only_when_they_turn_something_off,
           what_must_be_given_is_asked_for, options_override_the_file_and_the_last_one_wins,
           errors_in_options_name_the_option, a_written_recipe_reads_back_identical,
-          a_missing_recipe_file_is_named, the_manual_names_every_key,
-          the_recipes_that_come_with_weld_are_valid,
+          the_first_difference_of_two_recipes_is_told, a_missing_recipe_file_is_named,
+          the_manual_names_every_key, the_recipes_that_come_with_weld_are_valid,
           running_out_of_memory_is_an_error_like_any_other)

@@ -17,7 +17,7 @@
 typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } weld_model_file_kind;
 
 /* Where a training run stands, in numbers that come back bit for bit. A new field takes one line
- * here and one in model_file.c. */
+ * here and one in model_layout.c. */
 typedef struct weld_trainer_state {
     uint64_t seed;
     int64_t epoch;         /* of the next update, from 0 */
@@ -38,13 +38,13 @@ typedef struct weld_model_file {
     weld_model_file_kind kind;
     weld_model_config config;
     weld_preprocessing preprocessing;
-    char **class_names;              /* config.num_classes of them, or NULL */
-    weld_weights *weights;           /* exactly the parameters and buffers of the network */
-    weld_graph *graph;               /* deploy: the merged one, evaluation, f32; checkpoint: NULL */
-    char *program_version;           /* that wrote the file; ignored on writing */
-    char *recipe;                    /* YAML; this and the next two may be NULL */
-    char *summary;                   /* JSON: of the training */
-    char *verification;              /* JSON: of the merge */
+    char **class_names;    /* config.num_classes of them, or NULL */
+    weld_weights *weights; /* exactly the parameters and buffers of the network, in its order */
+    weld_graph *graph;     /* deploy: the merged one, evaluation, f32; checkpoint: NULL */
+    char *program_version; /* that wrote the file; ignored on writing */
+    char *recipe;          /* YAML; this and the next two may be NULL */
+    char *summary;         /* JSON: of the training */
+    char *verification;    /* JSON: of the merge */
     weld_trainer_state trainer;      /* checkpoints */
     weld_weights *moment1, *moment2; /* of the optimizer, for every parameter; NULL: not kept */
 } weld_model_file;
@@ -54,19 +54,9 @@ typedef struct weld_model_file {
  * preprocessing's size and an output "logits" [batch, num_classes]; every tensor of it there with
  * its shape and type, and nothing else. Files of other kinds are refused by what they are. */
 weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_error *err);
-/* Write atomically (file.h). */
+/* Write atomically (file.h). mf->weights must hold what a reader will ask for. */
 weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err);
 /* Release what *mf owns and zero it. */
 void weld_model_file_free(weld_model_file *mf);
-
-/* A configuration and a preprocessing as JSON texts, to be released with weld_free, and back.
- * `where` stands in front of messages. */
-weld_status weld_model_config_to_text(const weld_model_config *config, char **text,
-                                      weld_error *err);
-weld_status weld_model_config_from_text(const char *text, const char *where, weld_model_config *out,
-                                        weld_error *err);
-weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text, weld_error *err);
-weld_status weld_preprocessing_from_text(const char *text, const char *where,
-                                         weld_preprocessing *out, weld_error *err);
 
 #endif

@@ -80,7 +80,11 @@ size_t weld_store_count(const weld_store *s);
 const weld_store_entry *weld_store_entry_at(const weld_store *s, size_t i);
 /* NULL where there is none of that path. */
 const weld_store_entry *weld_store_find(const weld_store *s, const char *path);
-/* Copy the elements of a tensor to `data`; type and shape must be those of the file. */
+/* The entry of a tensor, whose type and shape must be those of the file. */
+weld_status weld_store_find_tensor(const weld_store *s, const char *path, weld_store_type type,
+                                   const weld_shape *shape, const weld_store_entry **out,
+                                   weld_error *err);
+/* Copy the elements of such a tensor to `data`. */
 weld_status weld_store_read(const weld_store *s, const char *path, weld_store_type type,
                             const weld_shape *shape, void *data, weld_error *err);
 /* A text, which lives as long as the store. */

@@ -173,8 +173,9 @@ const weld_store_entry *weld_store_find(const weld_store *s, const char *path) {
     return bsearch(&key, s->entries, s->count, sizeof key, by_path);
 }
 
-weld_status weld_store_read(const weld_store *s, const char *path, weld_store_type type,
-                            const weld_shape *shape, void *data, weld_error *err) {
+weld_status weld_store_find_tensor(const weld_store *s, const char *path, weld_store_type type,
+                                   const weld_shape *shape, const weld_store_entry **out,
+                                   weld_error *err) {
     const weld_store_entry *e = weld_store_find(s, path);
     if (!e) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s: no %s in it", s->file, path);
@@ -189,8 +190,18 @@ weld_status weld_store_read(const weld_store *s, const char *path, weld_store_ty
                          path, weld_shape_text(shape, expected, sizeof expected),
                          weld_shape_text(&e->shape, found, sizeof found));
     }
-    memcpy(data, e->data, e->bytes);
+    *out = e;
     return WELD_OK;
+}
+
+weld_status weld_store_read(const weld_store *s, const char *path, weld_store_type type,
+                            const weld_shape *shape, void *data, weld_error *err) {
+    const weld_store_entry *e;
+    weld_status status = weld_store_find_tensor(s, path, type, shape, &e, err);
+    if (status == WELD_OK) {
+        memcpy(data, e->data, e->bytes);
+    }
+    return status;
 }
 
 weld_status weld_store_text(const weld_store *s, const char *path, const char **out,

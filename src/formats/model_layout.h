@@ -1,0 +1,36 @@
+/* What reading and writing model files share: names of groups, and the table of trainer fields. */
+#ifndef WELD_FORMATS_MODEL_LAYOUT_H
+#define WELD_FORMATS_MODEL_LAYOUT_H
+
+#include "formats/model_file.h"
+#include "formats/store.h"
+
+/* By weld_model_file_kind: the kinds of stores. */
+extern const char *const weld_model_file_kinds[2];
+
+typedef struct weld_trainer_field {
+    const char *path;
+    size_t offset; /* in weld_trainer_state: eight bytes */
+    weld_store_type type;
+    int64_t min; /* of an integer */
+} weld_trainer_field;
+extern const weld_trainer_field weld_trainer_fields[];
+extern const size_t weld_trainer_field_count;
+
+/* Groups of tensors, one for each that a leaf of the network may be found in. */
+#define WELD_GROUP_PARAMETERS "parameters"
+#define WELD_GROUP_BUFFERS "buffers"
+#define WELD_GROUP_MOMENT1 "optimizer/m"
+#define WELD_GROUP_MOMENT2 "optimizer/v"
+
+/* "group/name" into `path`. */
+#define WELD_MODEL_PATH_SIZE 512
+weld_status weld_model_path(char path[WELD_MODEL_PATH_SIZE], const char *group, const char *name,
+                            weld_error *err);
+
+/* The graph whose parameters and buffers a file's tensors are: that of a deploy file, or the
+ * training graph of a configuration, which is then *owned by the caller (else NULL). */
+weld_status weld_model_network(const weld_model_file *mf, const weld_graph **out,
+                               weld_graph **owned, weld_error *err);
+
+#endif

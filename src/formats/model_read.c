@@ -1,0 +1,379 @@
+/* Reading model files; see model_file.h. */
+#include "formats/model_file.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file_kind.h"
+#include "formats/graph_text.h"
+#include "formats/model_layout.h"
+#include "formats/model_text.h"
+#include "graph/graph.h"
+
+/* Names in a message, up to ten of them. */
+typedef struct name_list {
+    char text[600];
+    size_t used, count;
+} name_list;
+
+static void add_name(name_list *list, const char *name) {
+    if (list->count++ < 10 && list->used < sizeof list->text) {
+        list->used += (size_t)snprintf(list->text + list->used, sizeof list->text - list->used,
+                                       list->used ? ", %s" : "%s", name);
+    } else if (list->count == 11 && list->used < sizeof list->text) {
+        snprintf(list->text + list->used, sizeof list->text - list->used, ", ...");
+    }
+}
+
+typedef struct reading {
+    const weld_store *store;
+    bool *used; /* by entry: taken into mf */
+    weld_model_file *mf;
+    weld_error *err;
+} reading;
+
+static void mark(reading *r, const weld_store_entry *e) {
+    r->used[e - weld_store_entry_at(r->store, 0)] = true;
+}
+
+static weld_status take_text(reading *r, const char *path, const char **out) {
+    weld_status status = weld_store_text(r->store, path, out, r->err);
+    if (status == WELD_OK) {
+        mark(r, weld_store_find(r->store, path));
+    }
+    return status;
+}
+
+static weld_status take_copy(reading *r, const char *path, bool required, char **out) {
+    const char *text;
+    if (!required && !weld_store_find(r->store, path)) {
+        return WELD_OK;
+    }
+    weld_status status = take_text(r, path, &text);
+    if (status == WELD_OK) {
+        *out = weld_strdup(text);
+        status = *out ? WELD_OK : weld_fail_memory(r->err, path);
+    }
+    return status;
+}
+
+static weld_status take_texts(reading *r) {
+    weld_model_file *mf = r->mf;
+    const char *text;
+    char where[WELD_MODEL_PATH_SIZE];
+    weld_status status = take_text(r, "config", &text);
+    if (status == WELD_OK) {
+        snprintf(where, sizeof where, "%s: config", weld_store_file(r->store));
+        status = weld_model_config_from_text(text, where, &mf->config, r->err);
+    }
+    if (status == WELD_OK) {
+        status = take_text(r, "preprocessing", &text);
+    }
+    if (status == WELD_OK) {
+        snprintf(where, sizeof where, "%s: preprocessing", weld_store_file(r->store));
+        status = weld_preprocessing_from_text(text, where, &mf->preprocessing, r->err);
+    }
+    if (status == WELD_OK) {
+        status = take_copy(r, "program_version", true, &mf->program_version);
+    }
+    if (status == WELD_OK) {
+        status = take_copy(r, "recipe", false, &mf->recipe);
+    }
+    if (status == WELD_OK) {
+        status = take_copy(r, "summary", false, &mf->summary);
+    }
+    if (status == WELD_OK) {
+        status = take_copy(r, "verification", false, &mf->verification);
+    }
+    return status;
+}
+
+static weld_status take_class_names(reading *r) {
+    const weld_store_entry *e = weld_store_find(r->store, "class_names");
+    if (!e) {
+        return WELD_OK;
+    }
+    mark(r, e);
+    const char *bytes = e->data;
+    int count = 0, wanted = r->mf->config.num_classes;
+    for (size_t i = 0; i < e->bytes; i++) {
+        count += bytes[i] == '\0' && count <= wanted;
+    }
+    if (e->type != WELD_STORE_U8 || bytes[e->bytes - 1] != '\0' || count != wanted) {
+        return weld_fail(r->err, WELD_ERROR_FORMAT,
+                         "%s: class_names: not the names of %d classes: the file was not made by "
+                         "weld",
+                         weld_store_file(r->store), wanted);
+    }
+    r->mf->class_names = weld_alloc((size_t)count, sizeof *r->mf->class_names);
+    for (int i = 0; r->mf->class_names && i < count; i++) {
+        r->mf->class_names[i] = weld_strdup(bytes);
+        if (!r->mf->class_names[i]) {
+            return weld_fail_memory(r->err, "class names");
+        }
+        bytes += strlen(bytes) + 1;
+    }
+    return r->mf->class_names ? WELD_OK : weld_fail_memory(r->err, "class names");
+}
+
+/* Is the graph one that can classify images as the rest of the file says? */
+static weld_status check_graph(const reading *r) {
+    const weld_model_file *mf = r->mf;
+    const weld_value *logits = weld_graph_output(mf->graph, "logits");
+    const weld_value *images = weld_graph_find_leaf(mf->graph, "images");
+    int64_t size = mf->preprocessing.input_size;
+    bool good = mf->graph->dtype == WELD_F32 && logits && logits->dtype == WELD_F32 && images &&
+                images->kind == WELD_VALUE_INPUT;
+    for (size_t i = 0; good && i < mf->graph->value_count; i++) {
+        const weld_value *v = mf->graph->values[i];
+        good = v->kind != WELD_VALUE_INPUT || v == images;
+    }
+    if (good) {
+        weld_shape input = WELD_SHAPE(images->shape.dim[0], size, size, 3);
+        weld_shape output = WELD_SHAPE(images->shape.dim[0], mf->config.num_classes);
+        good =
+            weld_shape_equal(&images->shape, &input) && weld_shape_equal(&logits->shape, &output);
+    }
+    return good ? WELD_OK
+                : weld_fail(r->err, WELD_ERROR_FORMAT,
+                            "%s: graph: its input is not images, or its output not logits, of the "
+                            "sizes in the file: the file was not made by weld",
+                            weld_store_file(r->store));
+}
+
+static weld_status take_graph(reading *r) {
+    const char *text;
+    char where[WELD_MODEL_PATH_SIZE];
+    weld_status status = take_text(r, "graph", &text);
+    if (status == WELD_OK) {
+        snprintf(where, sizeof where, "%s: graph", weld_store_file(r->store));
+        status = weld_graph_from_text(text, where, &r->mf->graph, r->err);
+    }
+    return status == WELD_OK ? check_graph(r) : status;
+}
+
+/* A checkpoint is built from its configuration; one that asks for more blocks than the file has
+ * tensors is not worth the work. */
+static weld_status check_size(const reading *r) {
+    size_t blocks = 0;
+    for (int i = 0; i < r->mf->config.stage_count; i++) {
+        blocks += (size_t)r->mf->config.depths[i];
+    }
+    if (blocks > weld_store_count(r->store)) {
+        return weld_fail(r->err, WELD_ERROR_FORMAT,
+                         "%s: config: %zu blocks, but %zu entries in the file: the file was not "
+                         "made by weld",
+                         weld_store_file(r->store), blocks, weld_store_count(r->store));
+    }
+    return WELD_OK;
+}
+
+static weld_status take_tensor(reading *r, const char *group, const weld_value *leaf,
+                               weld_weights *to, name_list *missing) {
+    char path[WELD_MODEL_PATH_SIZE];
+    weld_store_type type;
+    const weld_store_entry *e;
+    weld_tensor tensor;
+    weld_status status = weld_model_path(path, group, leaf->name, r->err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    if (!weld_store_find(r->store, path)) {
+        add_name(missing, path);
+        return WELD_OK;
+    }
+    if (!weld_store_type_of(leaf->dtype, &type)) {
+        return weld_fail(r->err, WELD_ERROR_FORMAT, "%s: %s: of a type that no file can hold",
+                         weld_store_file(r->store), path);
+    }
+    status = weld_store_find_tensor(r->store, path, type, &leaf->shape, &e, r->err);
+    if (status == WELD_OK) {
+        status = weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, r->err);
+    }
+    if (status == WELD_OK) {
+        memcpy(tensor.data, e->data, e->bytes);
+        mark(r, e);
+    }
+    return status;
+}
+
+/* What every parameter has, and every buffer where buffers is not NULL. */
+static weld_status take_group(reading *r, const char *parameters, const char *buffers,
+                              const weld_graph *network, weld_weights *to, name_list *missing) {
+    weld_status status = WELD_OK;
+    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+        const weld_value *v = network->values[i];
+        if (v->kind == WELD_VALUE_PARAMETER) {
+            status = take_tensor(r, parameters, v, to, missing);
+        } else if (v->kind == WELD_VALUE_BUFFER && buffers) {
+            status = take_tensor(r, buffers, v, to, missing);
+        }
+    }
+    return status;
+}
+
+static bool has_moments(const weld_store *s) {
+    static const char group[] = WELD_GROUP_MOMENT1 "/";
+    for (size_t i = 0; i < weld_store_count(s); i++) {
+        if (strncmp(weld_store_entry_at(s, i)->path, group, sizeof group - 1) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static weld_status take_moments(reading *r, const weld_graph *network, name_list *missing) {
+    weld_model_file *mf = r->mf;
+    if (mf->kind != WELD_MODEL_CHECKPOINT || !has_moments(r->store)) {
+        return WELD_OK;
+    }
+    weld_status status = weld_weights_create(&mf->moment1, r->err);
+    if (status == WELD_OK) {
+        status = weld_weights_create(&mf->moment2, r->err);
+    }
+    if (status == WELD_OK) {
+        status = take_group(r, WELD_GROUP_MOMENT1, NULL, network, mf->moment1, missing);
+    }
+    if (status == WELD_OK) {
+        status = take_group(r, WELD_GROUP_MOMENT2, NULL, network, mf->moment2, missing);
+    }
+    return status;
+}
+
+static weld_status take_tensors(reading *r) {
+    const weld_graph *network;
+    weld_graph *owned;
+    name_list missing = {0};
+    weld_status status = weld_model_network(r->mf, &network, &owned, r->err);
+    if (status != WELD_OK) {
+        return weld_fail_context(r->err, status, "%s", weld_store_file(r->store));
+    }
+    status = weld_weights_create(&r->mf->weights, r->err);
+    if (status == WELD_OK) {
+        status = take_group(r, WELD_GROUP_PARAMETERS, WELD_GROUP_BUFFERS, network, r->mf->weights,
+                            &missing);
+    }
+    if (status == WELD_OK) {
+        status = take_moments(r, network, &missing);
+    }
+    weld_graph_free(owned);
+    if (status == WELD_OK && missing.count) {
+        status =
+            weld_fail(r->err, WELD_ERROR_FORMAT, "%s: %zu tensors of the network are not in it: %s",
+                      weld_store_file(r->store), missing.count, missing.text);
+    }
+    return status;
+}
+
+static weld_status take_trainer(reading *r) {
+    const weld_shape scalar = {.rank = 0};
+    for (size_t i = 0; i < weld_trainer_field_count; i++) {
+        const weld_trainer_field *f = &weld_trainer_fields[i];
+        char *to = (char *)&r->mf->trainer + f->offset;
+        int64_t value;
+        weld_status status = weld_store_read(r->store, f->path, f->type, &scalar, to, r->err);
+        if (status != WELD_OK) {
+            return status;
+        }
+        memcpy(&value, to, sizeof value);
+        if (f->type == WELD_STORE_I64 && value < f->min) {
+            return weld_fail(r->err, WELD_ERROR_FORMAT, "%s: %s: %lld: out of its range",
+                             weld_store_file(r->store), f->path, (long long)value);
+        }
+        mark(r, weld_store_find(r->store, f->path));
+    }
+    return WELD_OK;
+}
+
+static weld_status check_nothing_left(const reading *r) {
+    name_list left = {0};
+    for (size_t i = 0; i < weld_store_count(r->store); i++) {
+        if (!r->used[i]) {
+            add_name(&left, weld_store_entry_at(r->store, i)->path);
+        }
+    }
+    return left.count ? weld_fail(r->err, WELD_ERROR_FORMAT,
+                                  "%s: %zu entries that belong to nothing in it: %s",
+                                  weld_store_file(r->store), left.count, left.text)
+                      : WELD_OK;
+}
+
+static weld_status take_all(reading *r) {
+    weld_status status = take_texts(r);
+    if (status == WELD_OK) {
+        status = take_class_names(r);
+    }
+    if (status == WELD_OK) {
+        status = r->mf->kind == WELD_MODEL_DEPLOY ? take_graph(r) : check_size(r);
+    }
+    if (status == WELD_OK) {
+        status = take_tensors(r);
+    }
+    if (status == WELD_OK && r->mf->kind == WELD_MODEL_CHECKPOINT) {
+        status = take_trainer(r);
+    }
+    return status == WELD_OK ? check_nothing_left(r) : status;
+}
+
+static weld_status read_store(const weld_store *store, weld_model_file *mf, weld_error *err) {
+    const char *kind = weld_store_kind(store);
+    if (strcmp(kind, weld_model_file_kinds[WELD_MODEL_DEPLOY]) == 0) {
+        mf->kind = WELD_MODEL_DEPLOY;
+    } else if (strcmp(kind, weld_model_file_kinds[WELD_MODEL_CHECKPOINT]) != 0) {
+        return weld_fail(
+            err, WELD_ERROR_FORMAT,
+            "%s: a \"%s\", neither a checkpoint nor a deploy file: use a later version",
+            weld_store_file(store), kind);
+    }
+    reading r = {.store = store,
+                 .used = weld_alloc(weld_store_count(store), sizeof *r.used),
+                 .mf = mf,
+                 .err = err};
+    weld_status status = r.used ? take_all(&r) : weld_fail_memory(err, weld_store_file(store));
+    weld_free(r.used);
+    return status;
+}
+
+weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_error *err) {
+    weld_file_kind kind = weld_file_kind_of(path);
+    if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: %s: reading it is not supported by this version: name a checkpoint "
+                         "or deploy file",
+                         path, weld_file_kind_text(kind));
+    }
+    weld_store *store;
+    weld_status status = weld_store_open(path, &store, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    weld_model_file mf = {0};
+    status = read_store(store, &mf, err);
+    weld_store_free(store);
+    if (status != WELD_OK) {
+        weld_model_file_free(&mf);
+        return status;
+    }
+    *out = mf;
+    return WELD_OK;
+}
+
+void weld_model_file_free(weld_model_file *mf) {
+    if (mf->class_names) {
+        for (int i = 0; i < mf->config.num_classes; i++) {
+            weld_free(mf->class_names[i]);
+        }
+    }
+    weld_free(mf->class_names);
+    weld_weights_free(mf->weights);
+    weld_weights_free(mf->moment1);
+    weld_weights_free(mf->moment2);
+    weld_graph_free(mf->graph);
+    weld_free(mf->program_version);
+    weld_free(mf->recipe);
+    weld_free(mf->summary);
+    weld_free(mf->verification);
+    *mf = (weld_model_file){0};
+}

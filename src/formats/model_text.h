@@ -1,0 +1,17 @@
+/* Configurations and preprocessing as JSON text, and back: they stand in model files. */
+#ifndef WELD_FORMATS_MODEL_TEXT_H
+#define WELD_FORMATS_MODEL_TEXT_H
+
+#include "weld/model.h"
+
+/* Texts are released with weld_free; `where` stands in front of messages. What is read has values
+ * in their ranges, but whether a family can build a configuration only weld_model_build knows. */
+weld_status weld_model_config_to_text(const weld_model_config *config, char **text,
+                                      weld_error *err);
+weld_status weld_model_config_from_text(const char *text, const char *where, weld_model_config *out,
+                                        weld_error *err);
+weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text, weld_error *err);
+weld_status weld_preprocessing_from_text(const char *text, const char *where,
+                                         weld_preprocessing *out, weld_error *err);
+
+#endif

@@ -1,0 +1,169 @@
+/* Writing model files; see model_file.h. */
+#include "formats/model_file.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/graph_text.h"
+#include "formats/model_layout.h"
+#include "formats/model_text.h"
+#include "graph/graph.h"
+
+/* Texts that are made for the file, and the store that points to them. */
+typedef struct writing {
+    const weld_model_file *mf;
+    weld_store_writer *store;
+    char *config, *preprocessing, *graph, *class_names;
+    weld_error *err;
+} writing;
+
+static weld_status put_texts(writing *w) {
+    const weld_model_file *mf = w->mf;
+    weld_status status = weld_model_config_to_text(&mf->config, &w->config, w->err);
+    if (status == WELD_OK) {
+        status = weld_preprocessing_to_text(&mf->preprocessing, &w->preprocessing, w->err);
+    }
+    if (status == WELD_OK && mf->kind == WELD_MODEL_DEPLOY) {
+        status = weld_graph_to_text(mf->graph, &w->graph, w->err);
+    }
+    const struct {
+        const char *path, *text;
+    } texts[] = {{"config", w->config},
+                 {"preprocessing", w->preprocessing},
+                 {"graph", w->graph},
+                 {"program_version", weld_version()},
+                 {"recipe", mf->recipe},
+                 {"summary", mf->summary},
+                 {"verification", mf->verification}};
+    for (size_t i = 0; status == WELD_OK && i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i].text) {
+            status = weld_store_put_text(w->store, texts[i].path, texts[i].text, w->err);
+        }
+    }
+    return status;
+}
+
+/* One after the other, each with its zero: names of folders may be any bytes but that. */
+static weld_status put_class_names(writing *w) {
+    const weld_model_file *mf = w->mf;
+    size_t size = 0, used = 0;
+    if (!mf->class_names) {
+        return WELD_OK;
+    }
+    for (int i = 0; i < mf->config.num_classes; i++) {
+        size += strlen(mf->class_names[i]) + 1;
+    }
+    w->class_names = weld_alloc(size, 1);
+    if (!w->class_names) {
+        return weld_fail_memory(w->err, "class names");
+    }
+    for (int i = 0; i < mf->config.num_classes; i++) {
+        size_t length = strlen(mf->class_names[i]) + 1;
+        memcpy(w->class_names + used, mf->class_names[i], length);
+        used += length;
+    }
+    weld_shape shape = WELD_SHAPE((int64_t)size);
+    return weld_store_put(w->store, "class_names", WELD_STORE_U8, &shape, w->class_names, w->err);
+}
+
+static weld_status put_tensor(writing *w, const char *group, const weld_value *leaf,
+                              const weld_weights *from) {
+    char path[WELD_MODEL_PATH_SIZE];
+    weld_tensor tensor;
+    weld_status status = weld_model_path(path, group, leaf->name, w->err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    if (!weld_weights_find(from, leaf->name, &tensor) || tensor.dtype != leaf->dtype ||
+        !weld_shape_equal(&tensor.shape, &leaf->shape)) {
+        return weld_fail(w->err, WELD_ERROR_SHAPE, "%s: missing, or of another shape or type",
+                         path);
+    }
+    return weld_store_put_tensor(w->store, path, &tensor, w->err);
+}
+
+static weld_status put_tensors(writing *w, const weld_graph *network) {
+    const weld_model_file *mf = w->mf;
+    size_t count = 0;
+    for (size_t i = 0; i < network->value_count; i++) {
+        const weld_value *leaf = network->values[i];
+        bool parameter = leaf->kind == WELD_VALUE_PARAMETER;
+        if (!parameter && leaf->kind != WELD_VALUE_BUFFER) {
+            continue;
+        }
+        count++;
+        weld_status status = put_tensor(w, parameter ? WELD_GROUP_PARAMETERS : WELD_GROUP_BUFFERS,
+                                        leaf, mf->weights);
+        if (status == WELD_OK && parameter && mf->moment1) {
+            status = put_tensor(w, WELD_GROUP_MOMENT1, leaf, mf->moment1);
+        }
+        if (status == WELD_OK && parameter && mf->moment1) {
+            status = put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
+        }
+        if (status != WELD_OK) {
+            return status;
+        }
+    }
+    if (count != weld_weights_count(mf->weights)) {
+        return weld_fail(w->err, WELD_ERROR_ARGUMENT, "%zu tensors given for a network of %zu",
+                         weld_weights_count(mf->weights), count);
+    }
+    return WELD_OK;
+}
+
+static weld_status put_trainer(writing *w) {
+    const weld_shape scalar = {.rank = 0};
+    weld_status status = WELD_OK;
+    for (size_t i = 0; status == WELD_OK && i < weld_trainer_field_count; i++) {
+        const weld_trainer_field *f = &weld_trainer_fields[i];
+        status = weld_store_put(w->store, f->path, f->type, &scalar,
+                                (const char *)&w->mf->trainer + f->offset, w->err);
+    }
+    return status;
+}
+
+static weld_status put_all(writing *w) {
+    const weld_graph *network;
+    weld_graph *owned;
+    weld_status status = weld_model_network(w->mf, &network, &owned, w->err);
+    if (status == WELD_OK) {
+        status = put_tensors(w, network);
+    }
+    weld_graph_free(owned);
+    if (status == WELD_OK) {
+        status = put_texts(w);
+    }
+    if (status == WELD_OK) {
+        status = put_class_names(w);
+    }
+    if (status == WELD_OK && w->mf->kind == WELD_MODEL_CHECKPOINT) {
+        status = put_trainer(w);
+    }
+    return status;
+}
+
+weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err) {
+    writing w = {.mf = mf, .err = err};
+    if (!mf->weights || !mf->moment1 != !mf->moment2 ||
+        (mf->kind == WELD_MODEL_DEPLOY && mf->moment1)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: weights or moments do not fit the kind",
+                         path);
+    }
+    weld_status status = weld_store_writer_create(weld_model_file_kinds[mf->kind], &w.store, err);
+    if (status == WELD_OK) {
+        status = put_all(&w);
+        if (status != WELD_OK) {
+            weld_fail_context(err, status, "%s", path);
+        }
+    }
+    if (status == WELD_OK) {
+        status = weld_store_commit(w.store, path, err);
+    }
+    weld_store_writer_free(w.store);
+    weld_free(w.config);
+    weld_free(w.preprocessing);
+    weld_free(w.graph);
+    weld_free(w.class_names);
+    return status;
+}

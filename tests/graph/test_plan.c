@@ -1,0 +1,316 @@
+#include "graph/networks.h"
+#include "suite.h"
+
+/* --- An independent look at a plan: who lives when, and do two that live together overlap? ------
+ */
+
+enum { START = -1, END = 1 << 30 };
+
+typedef struct life {
+    int first, last; /* positions in the order; -2 where it is not in the arena */
+    size_t begin, end;
+} life;
+
+/* The value whose memory v is: views end in what they view. */
+static const weld_value *viewed(const weld_value *v) {
+    while (v->producer && v->producer->op->view && v->output_index == 0) {
+        v = v->producer->inputs[0];
+    }
+    return v;
+}
+
+static life life_of(const weld_plan *plan, const weld_value *v) {
+    life l = {-2, -2, 0, 0};
+    if (plan->offsets[v->id] == SIZE_MAX) {
+        return l;
+    }
+    l.begin = plan->offsets[v->id];
+    l.end =
+        l.begin + (size_t)weld_shape_count(&plan->specs[v->id].shape) * weld_dtype_size(v->dtype);
+    l.first = l.last = START;
+    for (size_t at = 0; at < plan->order_count; at++) {
+        const weld_node *node = plan->order[at];
+        if (v->producer == node) {
+            l.first = l.last = (int)at;
+        }
+        for (int i = 0; i < node->input_count; i++) {
+            l.last = node->inputs[i] == v ? (int)at : l.last;
+        }
+    }
+    for (size_t i = 0; i < plan->graph->output_count; i++) {
+        l.last = plan->graph->outputs[i].value == v ? END : l.last;
+    }
+    l.last = v->kind == WELD_VALUE_INPUT ? END : l.last;
+    return l;
+}
+
+/* b is made by a node that may overwrite a, in exactly a's place. */
+static bool is_in_place(const weld_plan *plan, const weld_value *a, const weld_value *b) {
+    bool may = false, must_not = false;
+    for (int i = 0; b->producer && i < b->producer->input_count; i++) {
+        const weld_value *in = b->producer->inputs[i];
+        if (in && viewed(in) == viewed(a)) {
+            bool allowed = b->producer->op->inplace >> i & 1u;
+            may = may || allowed;
+            must_not = must_not || !allowed;
+        }
+    }
+    return may && !must_not && b->output_index == 0 && plan->offsets[a->id] == plan->offsets[b->id];
+}
+
+static bool overlap(const life *a, const life *b) {
+    return a->begin < b->end && b->begin < a->end;
+}
+
+static void check_pair(const weld_plan *plan, const weld_value *a, const life *la,
+                       const weld_value *b, const life *lb) {
+    if (lb->first < la->first || lb->first > la->last || !overlap(la, lb) ||
+        viewed(a) == viewed(b)) {
+        return;
+    }
+    ck_assert_msg(la->last == lb->first && is_in_place(plan, a, b),
+                  "value %d (%d..%d) and value %d (%d..%d) share memory", a->id, la->first,
+                  la->last, b->id, lb->first, lb->last);
+}
+
+static size_t workspace_bytes(const weld_plan *plan, const weld_node *node) {
+    weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
+    for (int i = 0; i < node->input_count; i++) {
+        in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
+    }
+    for (int i = 0; i < node->output_count; i++) {
+        out[i] = plan->specs[node->outputs[i]->id];
+    }
+    return node->op->workspace ? node->op->workspace(node, in, out, plan->kernels, plan->threads)
+                               : 0;
+}
+
+static void check_workspaces(const weld_plan *plan, const life *lives) {
+    for (size_t at = 0; at < plan->order_count; at++) {
+        size_t bytes = workspace_bytes(plan, plan->order[at]);
+        ck_assert_int_eq(bytes > 0, plan->workspaces[at] != SIZE_MAX);
+        life scratch = {(int)at, (int)at, plan->workspaces[at], plan->workspaces[at] + bytes};
+        for (size_t i = 0; bytes && i < plan->graph->value_count; i++) {
+            bool lives_now = lives[i].first <= (int)at && lives[i].last >= (int)at;
+            ck_assert(!lives_now || !overlap(&lives[i], &scratch));
+        }
+        ck_assert(!bytes || scratch.end <= plan->arena_bytes);
+    }
+}
+
+/* Returns the bytes of all values together. */
+static size_t check_plan(const weld_plan *plan) {
+    const weld_graph *g = plan->graph;
+    life *lives = calloc(g->value_count, sizeof *lives);
+    size_t total = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        lives[i] = life_of(plan, g->values[i]);
+        total += lives[i].end - lives[i].begin;
+        ck_assert_uint_le(lives[i].end, plan->arena_bytes);
+        ck_assert_uint_eq(lives[i].begin % 64, 0);
+    }
+    for (size_t i = 0; i < g->value_count; i++) {
+        for (size_t j = 0; j < g->value_count; j++) {
+            if (i != j && lives[i].first != -2 && lives[j].first != -2) {
+                check_pair(plan, g->values[i], &lives[i], g->values[j], &lives[j]);
+            }
+        }
+    }
+    check_workspaces(plan, lives);
+    free(lives);
+    return total;
+}
+
+START_TEST(values_that_live_together_have_memory_of_their_own) {
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        weld_graph *g = network_random_build(seed, 3, 5 + (int)(seed % 50));
+        weld_weights *w = network_weights(g);
+        weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+        size_t total = check_plan(weld_session_plan(s));
+        ck_assert_uint_lt(weld_session_arena_bytes(s), total);
+        weld_session_free(s);
+        weld_weights_free(w);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
+START_TEST(a_convolutional_network_needs_less_than_the_sum_of_its_values) {
+    for (int training = 0; training < 2; training++) {
+        weld_graph *g = network_build(WELD_F32, 4, training);
+        weld_weights *w = network_weights(g);
+        weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+        size_t total = check_plan(weld_session_plan(s));
+        ck_assert_uint_lt(weld_session_arena_bytes(s), training ? total * 8 / 10 : total * 6 / 10);
+        weld_session_free(s);
+        weld_weights_free(w);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
+/* Run a network twice over, and once with memory of its own for every value. */
+static void check_reuse(weld_graph *g, weld_graph *all) {
+    network_output_all(all);
+    weld_weights *w = network_weights(g), *w_all = network_weights(all);
+    weld_session_options o = {.threads = 2, .seed = 8};
+    weld_session *s = network_session(g, w, o), *plain = network_session(all, w_all, o);
+    ck_assert_uint_lt(weld_session_arena_bytes(s), weld_session_arena_bytes(plain));
+    network_fill(s, 1, 0);
+    network_fill(plain, 1, 0);
+    for (uint64_t step = 0; step < 2; step++) {
+        weld_session_run(s, step);
+        weld_session_run(plain, step);
+        network_assert_equal(s, plain);
+    }
+    weld_session_free(s);
+    weld_session_free(plain);
+    weld_weights_free(w);
+    weld_weights_free(w_all);
+    weld_graph_free(g);
+    weld_graph_free(all);
+}
+
+START_TEST(memory_that_is_used_again_changes_no_result) {
+    for (uint64_t seed = 100; seed < 140; seed++) {
+        check_reuse(network_random_build(seed, 3, 40), network_random_build(seed, 3, 40));
+    }
+    check_reuse(network_build(WELD_F32, 4, true), network_build(WELD_F32, 4, true));
+    check_reuse(network_build(WELD_F32, 4, false), network_build(WELD_F32, 4, false));
+}
+END_TEST
+
+/* An operator that may overwrite `a` but reads `b` after it has begun to write. */
+static weld_status infer_first(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                               weld_error *err) {
+    (void)node;
+    (void)err;
+    out[0].dtype = in[0].dtype;
+    out[0].shape = in[0].shape;
+    return WELD_OK;
+}
+
+static void run_first(const weld_run *run) {
+    float *y = run->out[0].data;
+    const float *a = run->in[0].data, *b = run->in[1].data;
+    int64_t n = weld_shape_count(&run->out[0].shape);
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = a[i] + b[n - 1 - i];
+    }
+}
+
+static const weld_op add_reversed = {.name = "add_reversed",
+                                     .min_inputs = 2,
+                                     .max_inputs = 2,
+                                     .outputs = 1,
+                                     .inplace = 1 << 0,
+                                     .infer = infer_first,
+                                     .run = run_first};
+
+START_TEST(a_result_is_not_put_over_what_its_operator_reads_under_another_name) {
+    weld_graph *g;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(2, 4));
+    weld_value *a = weld_scale(g, x, 2), *same = weld_reshape(g, a, WELD_SHAPE(-1, 2, 2));
+    weld_output(g, "y", weld_graph_node(g, &add_reversed, NULL, (weld_value *[]){a, same}, 2, 2));
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){0});
+    for (int i = 0; i < 8; i++) {
+        ((float *)weld_session_input(s, "x").data)[i] = (float)i;
+    }
+    weld_session_run(s, 0);
+    for (int i = 0; i < 8; i++) {
+        ck_assert_float_eq(((float *)weld_session_output(s, "y").data)[i], 14);
+    }
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+START_TEST(nodes_that_no_output_needs_do_not_run) {
+    weld_graph *g;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(2, 4));
+    weld_value *y = weld_gelu(g, x);
+    weld_softmax(g, y);
+    weld_output(g, "y", y);
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){0});
+    ck_assert_uint_eq(weld_session_plan(s)->order_count, 1);
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+START_TEST(a_batch_gives_what_its_samples_give_alone) {
+    weld_graph *g = network_build(WELD_F32, 2, false);
+    weld_weights *w = network_weights(g);
+    weld_session *seven = network_session(g, w, (weld_session_options){.batch = 7});
+    weld_session *one = network_session(g, w, (weld_session_options){.batch = 1});
+    network_fill(seven, 1, 0);
+    weld_session_run(seven, 0);
+    check_plan(weld_session_plan(seven));
+    weld_tensor all = weld_session_output(seven, "logits"), single;
+    ck_assert(weld_shape_equal(&all.shape, &WELD_SHAPE(7, 5)));
+    for (int i = 0; i < 7; i++) {
+        network_fill(one, 1, i);
+        weld_session_run(one, 0);
+        single = weld_session_output(one, "logits");
+        for (int j = 0; j < 5; j++) {
+            ck_assert_float_eq_tol(((float *)all.data)[i * 5 + j], ((float *)single.data)[j], 1e-5);
+        }
+    }
+    weld_session_free(seven);
+    weld_session_free(one);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+START_TEST(training_can_be_planned_for_another_batch) {
+    weld_graph *g = network_build(WELD_F32, 2, true), *built = network_build(WELD_F32, 5, true);
+    weld_weights *w = network_weights(g), *w_built = network_weights(built);
+    weld_session *s = network_session(g, w, (weld_session_options){.batch = 5, .seed = 2});
+    weld_session *plain = network_session(built, w_built, (weld_session_options){.seed = 2});
+    network_fill(s, 1, 0);
+    network_fill(plain, 1, 0);
+    weld_session_run(s, 3);
+    weld_session_run(plain, 3);
+    network_assert_equal(s, plain);
+    weld_session_free(s);
+    weld_session_free(plain);
+    weld_weights_free(w);
+    weld_weights_free(w_built);
+    weld_graph_free(g);
+    weld_graph_free(built);
+}
+END_TEST
+
+START_TEST(a_batch_that_does_not_fit_is_refused_with_the_node) {
+    weld_graph *g;
+    weld_error err = {0};
+    weld_session *s;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(4, 6));
+    weld_output(g, "y", weld_slice(g, x, 0, 2, 4));
+    weld_weights *w = network_weights(g);
+    weld_session_options o = {.batch = 3};
+    ck_assert_int_eq(weld_session_create(g, w, &o, &s, &err), WELD_ERROR_SHAPE);
+    ck_assert_ptr_nonnull(strstr(err.message, "slice#0 (x): elements 2..4"));
+    o.batch = INT64_MAX / 16;
+    ck_assert_int_eq(weld_session_create(g, w, &o, &s, &err), WELD_ERROR_SHAPE);
+    ck_assert_ptr_nonnull(strstr(err.message, "x: shape ["));
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+RUN_SUITE("graph/plan", values_that_live_together_have_memory_of_their_own,
+          a_convolutional_network_needs_less_than_the_sum_of_its_values,
+          memory_that_is_used_again_changes_no_result,
+          a_result_is_not_put_over_what_its_operator_reads_under_another_name,
+          nodes_that_no_output_needs_do_not_run, a_batch_gives_what_its_samples_give_alone,
+          training_can_be_planned_for_another_batch,
+          a_batch_that_does_not_fit_is_refused_with_the_node)

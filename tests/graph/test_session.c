@@ -1,0 +1,215 @@
+#include <math.h>
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "graph/networks.h"
+#include "suite.h"
+
+typedef struct worker {
+    weld_session *session;
+    weld_tensor result;
+} worker;
+
+static void *run_often(void *arg) {
+    worker *w = arg;
+    for (int i = 0; i < 20; i++) {
+        weld_session_run(w->session, 0);
+    }
+    w->result = weld_session_output(w->session, "logits");
+    return NULL;
+}
+
+START_TEST(sessions_that_share_weights_run_at_once_with_equal_results) {
+    weld_graph *g = network_build(WELD_F32, 3, false);
+    weld_weights *w = network_weights(g), *before;
+    ck_assert_int_eq(weld_weights_clone(w, &before, NULL), WELD_OK);
+    worker workers[3];
+    pthread_t threads[2];
+    for (int i = 0; i < 3; i++) {
+        workers[i].session = network_session(g, w, (weld_session_options){.threads = 2});
+        network_fill(workers[i].session, 6, 0);
+    }
+    run_often(&workers[2]);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, run_often, &workers[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        network_assert_equal(workers[i].session, workers[2].session);
+    }
+    for (size_t i = 0; i < weld_weights_count(w); i++) { /* evaluation writes no weights */
+        weld_tensor a = weld_weights_tensor(w, i), b = weld_weights_tensor(before, i);
+        ck_assert_mem_eq(a.data, b.data,
+                         (size_t)weld_shape_count(&a.shape) * weld_dtype_size(a.dtype));
+    }
+    for (int i = 0; i < 3; i++) {
+        weld_session_free(workers[i].session);
+    }
+    weld_weights_free(w);
+    weld_weights_free(before);
+    weld_graph_free(g);
+}
+END_TEST
+
+START_TEST(running_allocates_nothing) {
+    for (int training = 0; training < 2; training++) {
+        weld_graph *g = network_build(WELD_F32, 3, training);
+        weld_weights *w[] = {network_weights(g), network_weights(g)};
+        weld_session *s[2];
+        weld_error err = {0};
+        for (int i = 0; i < 2; i++) {
+            s[i] = network_session(g, w[i], (weld_session_options){.threads = 2});
+            network_fill(s[i], 6, 0);
+        }
+        weld_memory_fail_after(0);
+        weld_session_run(s[0], 4);
+        weld_status status = weld_session_run_checked(s[0], 5, &err);
+        weld_memory_fail_after(-1);
+        ck_assert_msg(status == WELD_OK, "%s", err.message);
+        weld_session_run(s[1], 4);
+        weld_session_run(s[1], 5);
+        network_assert_equal(s[0], s[1]);
+        for (int i = 0; i < 2; i++) {
+            weld_session_free(s[i]);
+            weld_weights_free(w[i]);
+        }
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
+START_TEST(a_checked_run_names_the_first_value_that_is_not_finite) {
+    weld_graph *g;
+    weld_error err = {0};
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(2, 4));
+    weld_value *w1 = weld_parameter(g, "fc1.weight", WELD_SHAPE(4, 4), network_constant_one);
+    weld_value *w2 = weld_parameter(g, "fc2.weight", WELD_SHAPE(4, 4), network_constant_one);
+    weld_value *y = weld_linear(g, weld_scale(g, weld_linear(g, x, w1, NULL), 2), w2, NULL);
+    weld_output(g, "y", weld_softmax(g, y));
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){0});
+    network_fill(s, 1, 0);
+    ck_assert_int_eq(weld_session_run_checked(s, 0, &err), WELD_OK);
+    weld_tensor weight;
+    ck_assert(weld_weights_find(w, "fc2.weight", &weight));
+    for (int i = 0; i < 16; i++) { /* finite, but their sums are not */
+        ((float *)weight.data)[i] = 3e38f;
+    }
+    float *in = weld_session_input(s, "x").data;
+    for (int i = 0; i < 8; i++) {
+        in[i] = i < 4 ? 0 : 1;
+    }
+    ck_assert_int_eq(weld_session_run_checked(s, 0, &err), WELD_ERROR_NUMERIC);
+    ck_assert_msg(strstr(err.message, "linear#2 (fc2.weight): element 4 of its output 0"), "%s",
+                  err.message);
+    ((float *)weight.data)[7] = NAN;
+    ck_assert_int_eq(weld_session_run_checked(s, 0, &err), WELD_ERROR_NUMERIC);
+    ck_assert_msg(strstr(err.message, "parameter fc2.weight: element 7"), "%s", err.message);
+    in[2] = INFINITY;
+    ck_assert_int_eq(weld_session_run_checked(s, 0, &err), WELD_ERROR_NUMERIC);
+    ck_assert_msg(strstr(err.message, "input x: element 2"), "%s", err.message);
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+START_TEST(results_do_not_depend_on_the_number_of_threads) {
+    for (int training = 0; training < 2; training++) {
+        weld_graph *g = network_build(WELD_F32, 5, training);
+        weld_session *s[3];
+        weld_weights *w[3];
+        for (int i = 0; i < 3; i++) {
+            w[i] = network_weights(g);
+            s[i] = network_session(g, w[i], (weld_session_options){.threads = i + 1, .seed = 3});
+            network_fill(s[i], 6, 0);
+            weld_session_run(s[i], 0);
+            weld_session_run(s[i], 1);
+            network_assert_equal(s[0], s[i]);
+        }
+        for (size_t i = 0; i < weld_weights_count(w[0]); i++) { /* running statistics too */
+            weld_tensor a = weld_weights_tensor(w[0], i), b = weld_weights_tensor(w[2], i);
+            ck_assert_mem_eq(a.data, b.data,
+                             (size_t)weld_shape_count(&a.shape) * weld_dtype_size(a.dtype));
+        }
+        for (int i = 0; i < 3; i++) {
+            weld_session_free(s[i]);
+            weld_weights_free(w[i]);
+        }
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
+START_TEST(inputs_stay_as_they_were_filled_and_outputs_are_views) {
+    weld_graph *g = network_build(WELD_F32, 3, true);
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){0});
+    network_fill(s, 6, 0);
+    weld_tensor x = weld_session_input(s, "images");
+    float copy[3 * 16 * 16 * 3];
+    memcpy(copy, x.data, sizeof copy);
+    weld_session_run(s, 0);
+    ck_assert_mem_eq(copy, x.data, sizeof copy);
+    ck_assert_ptr_eq(weld_session_input(s, "images").data, x.data);
+    ck_assert_ptr_null(weld_session_input(s, "logits").data);
+    ck_assert_ptr_null(weld_session_input(s, "stem.weight").data);
+    ck_assert_ptr_null(weld_session_output(s, "images").data);
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+START_TEST(an_input_that_is_never_filled_counts_as_zero) {
+    weld_graph *g;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_output(g, "y", weld_gelu(g, weld_input(g, "x", WELD_SHAPE(200, 50))));
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){0});
+    weld_session_run(s, 0);
+    for (int i = 0; i < 10000; i++) {
+        ck_assert_float_eq(((float *)weld_session_output(s, "y").data)[i], 0);
+    }
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+static void assert_refused(const weld_graph *g, weld_weights *w, weld_session_options o,
+                           weld_status status, const char *text) {
+    weld_session *s;
+    weld_error err = {0};
+    ck_assert_int_eq(weld_session_create(g, w, &o, &s, &err), status);
+    ck_assert_ptr_null(s);
+    ck_assert_msg(strstr(err.message, text) != NULL, "\"%s\" says nothing of \"%s\"", err.message,
+                  text);
+}
+
+START_TEST(weights_that_do_not_fit_are_refused) {
+    weld_graph *g = network_build(WELD_F32, 3, false);
+    weld_weights *w;
+    weld_weights_create(&w, NULL);
+    assert_refused(g, w, (weld_session_options){0}, WELD_ERROR_NOT_FOUND,
+                   "stem.weight: the weights have no such tensor");
+    weld_weights_add(w, "stem.weight", WELD_F32, &WELD_SHAPE(8, 3, 3, 2), NULL, NULL);
+    assert_refused(g, w, (weld_session_options){0}, WELD_ERROR_SHAPE,
+                   "stem.weight: the network wants f32 [8, 3, 3, 3], the weights have f32 [8, 3, "
+                   "3, 2]");
+    weld_weights_free(w);
+    w = network_weights(g);
+    assert_refused(g, w, (weld_session_options){.batch = -1}, WELD_ERROR_ARGUMENT, "batch");
+    assert_refused(g, w, (weld_session_options){.threads = -1}, WELD_ERROR_ARGUMENT, "threads");
+    assert_refused(g, w, (weld_session_options){.isa = "abacus"}, WELD_ERROR_ARGUMENT, "abacus");
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+RUN_SUITE("graph/session", sessions_that_share_weights_run_at_once_with_equal_results,
+          running_allocates_nothing, a_checked_run_names_the_first_value_that_is_not_finite,
+          results_do_not_depend_on_the_number_of_threads,
+          inputs_stay_as_they_were_filled_and_outputs_are_views,
+          an_input_that_is_never_filled_counts_as_zero, weights_that_do_not_fit_are_refused)

@@ -153,7 +153,7 @@ END_TEST
 static void check_reuse(weld_graph *g, weld_graph *all) {
     network_output_all(all);
     weld_weights *w = network_weights(g), *w_all = network_weights(all);
-    weld_session_options o = {.threads = 2, .seed = 8};
+    weld_session_options o = {.threads = 1, .seed = 8};
     weld_session *s = network_session(g, w, o), *plain = network_session(all, w_all, o);
     ck_assert_uint_lt(weld_session_arena_bytes(s), weld_session_arena_bytes(plain));
     network_fill(s, 1, 0);
@@ -247,8 +247,8 @@ END_TEST
 START_TEST(a_batch_gives_what_its_samples_give_alone) {
     weld_graph *g = network_build(WELD_F32, 2, false);
     weld_weights *w = network_weights(g);
-    weld_session *seven = network_session(g, w, (weld_session_options){.batch = 7});
-    weld_session *one = network_session(g, w, (weld_session_options){.batch = 1});
+    weld_session *seven = network_session(g, w, (weld_session_options){.batch = 7, .threads = 1});
+    weld_session *one = network_session(g, w, (weld_session_options){.batch = 1, .threads = 1});
     network_fill(seven, 1, 0);
     weld_session_run(seven, 0);
     check_plan(weld_session_plan(seven));

@@ -12,7 +12,7 @@ typedef struct worker {
 
 static void *run_often(void *arg) {
     worker *w = arg;
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 8; i++) {
         weld_session_run(w->session, 0);
     }
     w->result = weld_session_output(w->session, "logits");

@@ -165,7 +165,8 @@ START_TEST(a_network_of_all_operators_has_the_gradient_of_its_loss) {
         weld_tensor t = weld_session_input(s, i ? "target" : "images");
         weld_random r = weld_random_start(3, 0, (uint64_t)i, WELD_RANDOM_TEST);
         for (int64_t j = 0; j < weld_shape_count(&t.shape); j++) {
-            ((double *)t.data)[j] = weld_random_range(&r, -1, 1);
+            /* Not noise alone, of which pooling and norms would leave little. */
+            ((double *)t.data)[j] = sin(0.013 * (double)j) + weld_random_range(&r, -1, 1);
         }
     }
     const double *loss = weld_session_output(s, "loss").data;
@@ -194,7 +195,7 @@ START_TEST(a_network_of_all_operators_has_the_gradient_of_its_loss) {
             norm += analytic * analytic;
         }
         /* A bias before batch norm has no effect: only rounding is left of its gradient. */
-        ck_assert_msg(sqrt(difference) < 1e-6 * sqrt(norm) + 1e-9, "%s: %g of %g", leaf,
+        ck_assert_msg(sqrt(difference) < 1e-6 * sqrt(norm) + 2e-11, "%s: %g of %g", leaf,
                       sqrt(difference), sqrt(norm));
     }
     weld_session_free(s);

@@ -178,12 +178,19 @@ static void add_doubles(const weld_run *run, const layout *l) {
     }
 }
 
+/* The sum of the chunks' partial sums, in the place of the first. */
+static const void *add_chunks(const weld_run *run, const layout *l) {
+    int64_t count = l->geometry.out * l->geometry.patch;
+    char *partials = (char *)run->workspace + l->partials;
+    char *others = partials + (size_t)count * weld_dtype_size(run->kernels->dtype);
+    weld_add_partials(run, l->sum.chunks.count - 1, count, others, partials);
+    return partials;
+}
+
 static void run(const weld_run *run) {
     call job = {run, lay_out(run->node, run->in, run->kernels, run->threads)};
     const weld_conv2d_geometry *g = &job.l.geometry;
-    int64_t chunks = job.l.sum.chunks.count, count = g->out * g->patch;
-    char *partials = (char *)run->workspace + job.l.partials;
-    char *others = partials + (size_t)count * weld_dtype_size(run->kernels->dtype);
+    int64_t chunks = job.l.sum.chunks.count;
     switch (g->path) {
     case WELD_CONV2D_POINTWISE: {
         weld_transposed_product product = {.rows = g->n * g->window.h * g->window.w,
@@ -201,13 +208,12 @@ static void run(const weld_run *run) {
         break;
     case WELD_CONV2D_DEPTHWISE:
         weld_parallel(run->threads, chunks, depthwise_chunk, &job);
-        weld_add_partials(run, chunks - 1, count, others, partials);
-        weld_swap_inner(run->kernels->dtype, 1, g->taps, g->out, partials, run->out[0].data);
+        weld_swap_inner(run->kernels->dtype, 1, g->taps, g->out, add_chunks(run, &job.l),
+                        run->out[0].data);
         break;
     case WELD_CONV2D_PATCHES:
         weld_parallel(run->threads, chunks * job.l.sum.blocks.count, patches_item, &job);
-        weld_add_partials(run, chunks - 1, count, others, partials);
-        weld_swap_inner(run->kernels->dtype, g->out, g->taps, g->in_group, partials,
+        weld_swap_inner(run->kernels->dtype, g->out, g->taps, g->in_group, add_chunks(run, &job.l),
                         run->out[0].data);
         break;
     }

@@ -5,9 +5,15 @@
 #include "kernels/simd/simd.h"
 
 enum {
+    AHEAD = 1024,
     GROUP = 16,        /* rows summed in float */
     TRANSFORM_ROWS = 4 /* rows that use a channel's factors while they are in registers */
 };
+
+/* How far ahead to fetch, in elements. */
+V_INLINE int64_t ahead(int64_t c) {
+    return greatest(GROUP * c, AHEAD);
+}
 
 /* Adds one group of `rows` to mean[c] and m2[c] of the `before` rows seen so far.
  *
@@ -21,6 +27,7 @@ V_INLINE void moments_group(int64_t rows, int64_t before, int64_t c, const float
     vfloat sum[2] = {v_zero(), v_zero()}, squares[2] = {v_zero(), v_zero()};
 #pragma GCC unroll 16
     for (int64_t r = 1; r < rows; r++) {
+        __builtin_prefetch(x + r * c + ahead(c));
         const vfloat d = v_load(x + r * c, lanes) - first;
         sum[r & 1] = sum[r & 1] + d;
         squares[r & 1] = v_fma(d, d, squares[r & 1]);
@@ -70,6 +77,7 @@ V_INLINE void sum_group(int64_t rows, int64_t c, const float *x, vlanes lanes, d
     vfloat s[2] = {v_zero(), v_zero()};
 #pragma GCC unroll 16
     for (int64_t r = 0; r < rows; r++) {
+        __builtin_prefetch(x + r * c + ahead(c));
         s[r & 1] = s[r & 1] + v_load(x + r * c, lanes);
     }
     w_add_to(sum, lanes, s[0] + s[1]);
@@ -104,6 +112,8 @@ V_INLINE void dot_group(int64_t rows, int64_t c, const float *dy, const float *x
     vfloat s[2] = {v_zero(), v_zero()}, p[2] = {v_zero(), v_zero()};
 #pragma GCC unroll 16
     for (int64_t r = 0; r < rows; r++) {
+        __builtin_prefetch(x + r * c + ahead(c));
+        __builtin_prefetch(dy + r * c + ahead(c));
         const vfloat g = v_load(dy + r * c, lanes);
         s[r & 1] = s[r & 1] + g;
         p[r & 1] = v_fma(g, v_load(x + r * c, lanes) - middle, p[r & 1]);

@@ -20,7 +20,8 @@ void SIMD(depthwise)(const weld_window *g, const void *x_, const void *weight_, 
                  .weight_tap = g->c,
                  .bias = bias,
                  .y_step = g->c,
-                 .count = g->ow};
+                 .count = g->ow,
+                 .ahead_rate = g->stride_h * g->stride_w};
     for (int64_t row = row_begin; row < row_end; row++) {
         const int64_t top = row * g->stride_h - g->pad_h;
         const int64_t begin = greatest(0, -top), end = least(g->kernel_h, g->h - top);
@@ -28,6 +29,8 @@ void SIMD(depthwise)(const weld_window *g, const void *x_, const void *weight_, 
         s.x = x + (top + begin) * s.x_row;
         s.weight = weight + begin * s.weight_row;
         s.y = y + row * g->ow * g->c;
+        s.ahead_x = s.x + s.rows * s.x_row;
+        s.ahead_y = s.y + g->ow * g->c;
         SIMD(stencil_row)(&s);
     }
 }
@@ -67,7 +70,10 @@ static void input_grad_row(const weld_window *g, phase vertical, const float *dy
                            .weight_tap = -g->stride_w * g->c,
                            .y = dx + residue * g->c,
                            .y_step = g->stride_w * g->c,
-                           .count = (g->w - 1 - residue) / g->stride_w + 1};
+                           .count = (g->w - 1 - residue) / g->stride_w + 1,
+                           .ahead_x = dy + (vertical.first + end) * g->ow * g->c,
+                           .ahead_y = dx + (g->w + residue * g->w / g->stride_w) * g->c,
+                           .ahead_rate = g->stride_h * g->stride_w == 1};
         SIMD(stencil_row)(&s);
     }
 }

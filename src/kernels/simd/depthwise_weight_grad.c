@@ -20,7 +20,8 @@ typedef struct span { /* of taps inside the image: [begin, end) */
  * first and to the first; only taps inside the spans are read. */
 V_INLINE void tile_sums(const int columns, const int step, const span ky, const span kx, int64_t c,
                         const float *x, int64_t x_row, const float *dy, vlanes lanes,
-                        vfloat sum[3][3]) {
+                        vfloat sum[3][3], fetching *f) {
+    fetch(f, columns, step * step);
     vfloat g[TILE];
 #pragma GCC unroll 8
     for (int i = 0; i < columns; i++) {
@@ -44,31 +45,31 @@ V_INLINE void tile_sums(const int columns, const int step, const span ky, const 
 
 /* The row of dy `dy`; x points to tap (0, 0) of its first position. */
 V_INLINE void row_sums(const int step, const span ky, const weld_window *g, const float *x,
-                       const float *dy, vlanes lanes, vfloat sum[3][3]) {
+                       const float *dy, vlanes lanes, vfloat sum[3][3], fetching *f) {
     const int64_t c = g->c, x_row = g->w * c, pitch = step * c;
     const span inner = {0, 3}, left = {1, 3}, right = {0, 2};
     const bool right_border = (g->ow - 1) * step - g->pad_w + 3 > g->w;
     const int64_t end = g->ow - (right_border ? 1 : 0);
     int64_t o = 0;
     if (g->pad_w > 0) {
-        tile_sums(1, step, ky, left, c, x, x_row, dy, lanes, sum);
+        tile_sums(1, step, ky, left, c, x, x_row, dy, lanes, sum, f);
         o = 1;
     }
     for (; o + TILE <= end; o += TILE) {
-        tile_sums(TILE, step, ky, inner, c, x + o * pitch, x_row, dy + o * c, lanes, sum);
+        tile_sums(TILE, step, ky, inner, c, x + o * pitch, x_row, dy + o * c, lanes, sum, f);
     }
     for (; o < end; o++) {
-        tile_sums(1, step, ky, inner, c, x + o * pitch, x_row, dy + o * c, lanes, sum);
+        tile_sums(1, step, ky, inner, c, x + o * pitch, x_row, dy + o * c, lanes, sum, f);
     }
     if (right_border) {
-        tile_sums(1, step, ky, right, c, x + o * pitch, x_row, dy + o * c, lanes, sum);
+        tile_sums(1, step, ky, right, c, x + o * pitch, x_row, dy + o * c, lanes, sum, f);
     }
 }
 
 /* Rows [row_begin, row_end) of dy, one vector of channels. */
 V_INLINE void block_sums(const int step, const weld_window *g, const float *x, const float *dy,
                          int64_t row_begin, int64_t row_end, int64_t j, vlanes lanes,
-                         float *dweight) {
+                         float *dweight, fetching *f) {
     const span inner = {0, 3}, upper = {1, 3}, lower = {0, 2};
     vfloat sum[3][3];
 #pragma GCC unroll 8
@@ -80,11 +81,11 @@ V_INLINE void block_sums(const int step, const weld_window *g, const float *x, c
         const float *from = x + (top * g->w - g->pad_w) * g->c + j;
         const float *gradient = dy + row * g->ow * g->c + j;
         if (top < 0) {
-            row_sums(step, upper, g, from, gradient, lanes, sum);
+            row_sums(step, upper, g, from, gradient, lanes, sum, f);
         } else if (top + 3 > g->h) {
-            row_sums(step, lower, g, from, gradient, lanes, sum);
+            row_sums(step, lower, g, from, gradient, lanes, sum, f);
         } else {
-            row_sums(step, inner, g, from, gradient, lanes, sum);
+            row_sums(step, inner, g, from, gradient, lanes, sum, f);
         }
     }
 #pragma GCC unroll 8
@@ -99,12 +100,14 @@ V_INLINE void weight_grad_3x3(const int step, const weld_window *g, const float 
     const int64_t block = greatest(1, POSITIONS / g->ow);
     for (int64_t row = row_begin; row < row_end; row += block) {
         const int64_t end = least(row + block, row_end);
+        fetching f = {.input = (const char *)(x + ((end - 1) * step - g->pad_h + 3) * g->w * g->c),
+                      .output = (const char *)(dy + end * g->ow * g->c)};
         int64_t j = 0;
         for (; j + V_LANES <= g->c; j += V_LANES) {
-            block_sums(step, g, x, dy, row, end, j, v_all(), dweight);
+            block_sums(step, g, x, dy, row, end, j, v_all(), dweight, &f);
         }
         if (j < g->c) {
-            block_sums(step, g, x, dy, row, end, j, v_first(g->c - j), dweight);
+            block_sums(step, g, x, dy, row, end, j, v_first(g->c - j), dweight, &f);
         }
     }
 }

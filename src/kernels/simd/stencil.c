@@ -81,7 +81,7 @@ V_INLINE void tile_3x3(const int columns, const int step, const stencil *s, int6
 }
 
 V_INLINE void interior_3x3(const int step, const stencil *s, int64_t begin, int64_t end, int64_t j,
-                           vlanes lanes) {
+                           vlanes lanes, fetching *f) {
     vfloat weight[3][3];
 #pragma GCC unroll 8
     for (int r = 0; r < 3; r++) {
@@ -93,22 +93,28 @@ V_INLINE void interior_3x3(const int step, const stencil *s, int64_t begin, int6
     const vfloat start = s->bias ? v_load(s->bias + j, lanes) : v_zero();
     int64_t o = begin;
     for (; o + TILE <= end; o += TILE) {
+        fetch(f, TILE, step * step);
         tile_3x3(TILE, step, s, o, j, lanes, weight, start);
     }
     for (; o < end; o++) {
+        fetch(f, 1, step * step);
         tile_3x3(1, step, s, o, j, lanes, weight, start);
     }
 }
 
-V_INLINE void interior_any(const stencil *s, int64_t begin, int64_t end, int64_t j, vlanes lanes) {
+V_INLINE void interior_any(const stencil *s, int64_t begin, int64_t end, int64_t j, vlanes lanes,
+                           fetching *f) {
     int64_t o = begin;
     for (; o + WIDE_TILE <= end; o += WIDE_TILE) {
+        fetch(f, WIDE_TILE, s->ahead_rate);
         any_tile(WIDE_TILE, s, o, j, lanes);
     }
     for (; o + 2 <= end; o += 2) {
+        fetch(f, 2, s->ahead_rate);
         any_tile(2, s, o, j, lanes);
     }
     if (o < end) {
+        fetch(f, 1, s->ahead_rate);
         any_tile(1, s, o, j, lanes);
     }
 }
@@ -117,18 +123,20 @@ enum shape { SHAPE_3X3_STEP_1, SHAPE_3X3_STEP_2, SHAPE_ANY };
 
 /* The whole row for one vector of channels. */
 V_INLINE void row_of_channels(const enum shape shape, const stencil *s, int64_t begin, int64_t end,
-                              int64_t j, vlanes lanes) {
+                              int64_t j, vlanes lanes, fetching *f) {
     for (int64_t o = 0; o < begin; o++) {
+        fetch(f, 1, s->ahead_rate);
         border_column(s, o, j, lanes);
     }
     if (shape == SHAPE_3X3_STEP_1) {
-        interior_3x3(1, s, begin, end, j, lanes);
+        interior_3x3(1, s, begin, end, j, lanes, f);
     } else if (shape == SHAPE_3X3_STEP_2) {
-        interior_3x3(2, s, begin, end, j, lanes);
+        interior_3x3(2, s, begin, end, j, lanes, f);
     } else {
-        interior_any(s, begin, end, j, lanes);
+        interior_any(s, begin, end, j, lanes, f);
     }
     for (int64_t o = end; o < s->count; o++) {
+        fetch(f, 1, s->ahead_rate);
         border_column(s, o, j, lanes);
     }
 }
@@ -136,12 +144,13 @@ V_INLINE void row_of_channels(const enum shape shape, const stencil *s, int64_t 
 V_INLINE void row_of_shape(const enum shape shape, const stencil *s) {
     int64_t begin, end;
     stencil_interior(s->first, s->step, s->taps, s->width, s->count, &begin, &end);
+    fetching f = {.input = (const char *)s->ahead_x, .output = (const char *)s->ahead_y};
     int64_t j = 0;
     for (; j + V_LANES <= s->c; j += V_LANES) {
-        row_of_channels(shape, s, begin, end, j, v_all());
+        row_of_channels(shape, s, begin, end, j, v_all(), &f);
     }
     if (j < s->c) {
-        row_of_channels(shape, s, begin, end, j, v_first(s->c - j));
+        row_of_channels(shape, s, begin, end, j, v_first(s->c - j), &f);
     }
 }
 

@@ -19,8 +19,29 @@ typedef struct stencil {
     int64_t weight_row, weight_tap; /* elements from one to the next */
     const float *bias;              /* or NULL */
     float *y;
-    int64_t y_step, count; /* elements, columns */
+    int64_t y_step, count;          /* elements, columns */
+    const float *ahead_x, *ahead_y; /* what the next row will want, to be fetched meanwhile */
+    int64_t ahead_rate;             /* of x, columns for each output column */
 } stencil;
+
+/* Memory that the next rows will want, fetched while these are computed: the way along a row with a
+ * stride of all channels is not one that the processor foresees. */
+typedef struct fetching {
+    const char *input, *output; /* x; and y, or dy in the weight gradient */
+} fetching;
+
+/* Fetches what belongs to `columns` outputs of one vector of channels: `rate` inputs for each. */
+V_INLINE void fetch(fetching *f, int64_t columns, int64_t rate) {
+    enum { CACHE_LINE = 64 };
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < columns; i++, f->output += CACHE_LINE) {
+        __builtin_prefetch(f->output);
+    }
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < columns * rate; i++, f->input += CACHE_LINE) {
+        __builtin_prefetch(f->input);
+    }
+}
 
 /* Output columns whose taps all lie inside the image: [*begin, *end). */
 V_INLINE void stencil_interior(int64_t first, int64_t step, int64_t taps, int64_t width,

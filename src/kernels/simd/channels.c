@@ -15,6 +15,19 @@ V_INLINE int64_t ahead(int64_t c) {
     return greatest(GROUP * c, AHEAD);
 }
 
+/* Sums of one vector of channels over some rows, and of squares or products. Even and odd rows go
+ * apart, so that an addition need not wait for the one before it. */
+typedef struct partial {
+    vfloat sum, products;
+} partial;
+
+V_INLINE void add_deviation(partial *p, const float *x, vfloat from, int64_t c, vlanes lanes) {
+    __builtin_prefetch(x + ahead(c));
+    const vfloat d = v_load(x, lanes) - from;
+    p->sum = p->sum + d;
+    p->products = v_fma(d, d, p->products);
+}
+
 /* Adds one group of `rows` to mean[c] and m2[c] of the `before` rows seen so far.
  *
  * Deviations are taken from the group's first row: as a member of the group it cannot lie so far
@@ -24,18 +37,19 @@ V_INLINE int64_t ahead(int64_t c) {
 V_INLINE void moments_group(int64_t rows, int64_t before, int64_t c, const float *x, vlanes lanes,
                             double *mean, double *m2) {
     const vfloat first = v_load(x, lanes);
-    vfloat sum[2] = {v_zero(), v_zero()}, squares[2] = {v_zero(), v_zero()};
-#pragma GCC unroll 16
-    for (int64_t r = 1; r < rows; r++) {
-        __builtin_prefetch(x + r * c + ahead(c));
-        const vfloat d = v_load(x + r * c, lanes) - first;
-        sum[r & 1] = sum[r & 1] + d;
-        squares[r & 1] = v_fma(d, d, squares[r & 1]);
+    partial even = {v_zero(), v_zero()}, odd = {v_zero(), v_zero()};
+    int64_t r = 0;
+    for (; r + 2 <= rows; r += 2) {
+        add_deviation(&even, x + r * c, first, c, lanes);
+        add_deviation(&odd, x + (r + 1) * c, first, c, lanes);
     }
-    const vdouble total = w_widen(sum[0] + sum[1]);
+    if (r < rows) {
+        add_deviation(&even, x + r * c, first, c, lanes);
+    }
+    const vdouble total = w_widen(even.sum + odd.sum);
     const vdouble offset = w_mul(total, w_set(1.0 / (double)rows));
     const vdouble group_mean = w_add(w_widen(first), offset);
-    const vdouble group_m2 = w_sub(w_widen(squares[0] + squares[1]), w_mul(total, offset));
+    const vdouble group_m2 = w_sub(w_widen(even.products + odd.products), w_mul(total, offset));
     const vdouble old = w_load(mean, lanes), delta = w_sub(group_mean, old);
     const double share = (double)rows / (double)(before + rows);
     w_store(mean, lanes, w_add(old, w_mul(delta, w_set(share))));
@@ -74,13 +88,18 @@ void SIMD(moments)(int64_t rows, int64_t c, const void *x_, double *mean, double
 }
 
 V_INLINE void sum_group(int64_t rows, int64_t c, const float *x, vlanes lanes, double *sum) {
-    vfloat s[2] = {v_zero(), v_zero()};
-#pragma GCC unroll 16
-    for (int64_t r = 0; r < rows; r++) {
+    vfloat even = v_zero(), odd = v_zero();
+    int64_t r = 0;
+    for (; r + 2 <= rows; r += 2) {
         __builtin_prefetch(x + r * c + ahead(c));
-        s[r & 1] = s[r & 1] + v_load(x + r * c, lanes);
+        __builtin_prefetch(x + (r + 1) * c + ahead(c));
+        even = even + v_load(x + r * c, lanes);
+        odd = odd + v_load(x + (r + 1) * c, lanes);
     }
-    w_add_to(sum, lanes, s[0] + s[1]);
+    if (r < rows) {
+        even = even + v_load(x + r * c, lanes);
+    }
+    w_add_to(sum, lanes, even + odd);
 }
 
 V_INLINE void sum_rows(int64_t rows, int64_t c, const float *x, double *sum) {
@@ -105,23 +124,32 @@ void SIMD(channel_sum)(int64_t rows, int64_t c, const void *x_, double *sum) {
     }
 }
 
+V_INLINE void add_product(partial *p, const float *dy, const float *x, vfloat center, int64_t c,
+                          vlanes lanes) {
+    __builtin_prefetch(x + ahead(c));
+    __builtin_prefetch(dy + ahead(c));
+    const vfloat g = v_load(dy, lanes);
+    p->sum = p->sum + g;
+    p->products = v_fma(g, v_load(x, lanes) - center, p->products);
+}
+
 /* Adds a group to both sums; center may be NULL, sum_dy too. */
 V_INLINE void dot_group(int64_t rows, int64_t c, const float *dy, const float *x,
                         const float *center, vlanes lanes, double *sum_dy, double *sum_dy_x) {
     const vfloat middle = center ? v_load(center, lanes) : v_zero();
-    vfloat s[2] = {v_zero(), v_zero()}, p[2] = {v_zero(), v_zero()};
-#pragma GCC unroll 16
-    for (int64_t r = 0; r < rows; r++) {
-        __builtin_prefetch(x + r * c + ahead(c));
-        __builtin_prefetch(dy + r * c + ahead(c));
-        const vfloat g = v_load(dy + r * c, lanes);
-        s[r & 1] = s[r & 1] + g;
-        p[r & 1] = v_fma(g, v_load(x + r * c, lanes) - middle, p[r & 1]);
+    partial even = {v_zero(), v_zero()}, odd = {v_zero(), v_zero()};
+    int64_t r = 0;
+    for (; r + 2 <= rows; r += 2) {
+        add_product(&even, dy + r * c, x + r * c, middle, c, lanes);
+        add_product(&odd, dy + (r + 1) * c, x + (r + 1) * c, middle, c, lanes);
+    }
+    if (r < rows) {
+        add_product(&even, dy + r * c, x + r * c, middle, c, lanes);
     }
     if (sum_dy) {
-        w_add_to(sum_dy, lanes, s[0] + s[1]);
+        w_add_to(sum_dy, lanes, even.sum + odd.sum);
     }
-    w_add_to(sum_dy_x, lanes, p[0] + p[1]);
+    w_add_to(sum_dy_x, lanes, even.products + odd.products);
 }
 
 V_INLINE void dot_rows(int64_t rows, int64_t c, const float *dy, const float *x,
@@ -163,7 +191,6 @@ V_INLINE void affine_group(int64_t rows, int64_t c, const float *x, const float 
                            const float *shift, vlanes lanes, float *y) {
     const vfloat factor = scale ? v_load(scale, lanes) : v_set(1);
     const vfloat term = shift ? v_load(shift, lanes) : v_zero();
-#pragma GCC unroll 16
     for (int64_t r = 0; r < rows; r++) {
         v_store(y + r * c, lanes, v_fma(v_load(x + r * c, lanes), factor, term));
     }
@@ -198,7 +225,6 @@ V_INLINE void affine2_group(int64_t rows, int64_t c, const float *dy, const floa
                             const float *a, const float *b, const float *d, vlanes lanes,
                             float *dx) {
     const vfloat va = v_load(a, lanes), vb = v_load(b, lanes), vd = v_load(d, lanes);
-#pragma GCC unroll 16
     for (int64_t r = 0; r < rows; r++) {
         const vfloat inner = v_fma(vb, v_load(x + r * c, lanes), vd);
         v_store(dx + r * c, lanes, v_fma(va, v_load(dy + r * c, lanes), inner));

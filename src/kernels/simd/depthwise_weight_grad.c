@@ -23,16 +23,16 @@ V_INLINE void tile_sums(const int columns, const int step, const span ky, const 
                         vfloat sum[3][3], fetching *f) {
     fetch(f, columns, step * step);
     vfloat g[TILE];
-#pragma GCC unroll 8
+    V_UNROLL
     for (int i = 0; i < columns; i++) {
         g[i] = v_load(dy + i * c, lanes);
     }
-#pragma GCC unroll 8
+    V_UNROLL
     for (int r = ky.begin; r < ky.end; r++) {
-#pragma GCC unroll 16
+        V_UNROLL
         for (int column = kx.begin; column < (columns - 1) * step + kx.end; column++) {
             const vfloat v = v_load(x + r * x_row + column * c, lanes);
-#pragma GCC unroll 8
+            V_UNROLL
             for (int i = 0; i < columns; i++) {
                 const int t = column - i * step;
                 if (t >= kx.begin && t < kx.end) {
@@ -72,7 +72,7 @@ V_INLINE void block_sums(const int step, const weld_window *g, const float *x, c
                          float *dweight, fetching *f) {
     const span inner = {0, 3}, upper = {1, 3}, lower = {0, 2};
     vfloat sum[3][3];
-#pragma GCC unroll 8
+    V_UNROLL
     for (int t = 0; t < 9; t++) {
         sum[t / 3][t % 3] = v_zero();
     }
@@ -88,7 +88,7 @@ V_INLINE void block_sums(const int step, const weld_window *g, const float *x, c
             row_sums(step, inner, g, from, gradient, lanes, sum, f);
         }
     }
-#pragma GCC unroll 8
+    V_UNROLL
     for (int t = 0; t < 9; t++) {
         float *out = dweight + t * g->c + j;
         v_store(out, lanes, v_load(out, lanes) + sum[t / 3][t % 3]);

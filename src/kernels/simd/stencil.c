@@ -27,7 +27,7 @@ V_INLINE void border_column(const stencil *s, int64_t o, int64_t j, vlanes lanes
 V_INLINE void any_tile(const int columns, const stencil *s, int64_t o, int64_t j, vlanes lanes) {
     vfloat sum[WIDE_TILE];
     const vfloat start = s->bias ? v_load(s->bias + j, lanes) : v_zero();
-#pragma GCC unroll 8
+    V_UNROLL
     for (int i = 0; i < columns; i++) {
         sum[i] = start;
     }
@@ -37,14 +37,14 @@ V_INLINE void any_tile(const int columns, const stencil *s, int64_t o, int64_t j
         const float *weight = s->weight + r * s->weight_row + j;
         for (int64_t t = 0; t < s->taps; t++, x += s->c, weight += s->weight_tap) {
             const vfloat w = v_load(weight, lanes);
-#pragma GCC unroll 8
+            V_UNROLL
             for (int i = 0; i < columns; i++) {
                 sum[i] = v_fma(v_load(x + i * pitch, lanes), w, sum[i]);
             }
         }
     }
     float *y = s->y + o * s->y_step + j;
-#pragma GCC unroll 8
+    V_UNROLL
     for (int i = 0; i < columns; i++) {
         v_store(y + i * s->y_step, lanes, sum[i]);
     }
@@ -54,17 +54,17 @@ V_INLINE void any_tile(const int columns, const stencil *s, int64_t o, int64_t j
 V_INLINE void tile_3x3(const int columns, const int step, const stencil *s, int64_t o, int64_t j,
                        vlanes lanes, vfloat weight[3][3], vfloat start) {
     vfloat sum[TILE];
-#pragma GCC unroll 8
+    V_UNROLL
     for (int i = 0; i < columns; i++) {
         sum[i] = start;
     }
-#pragma GCC unroll 8
+    V_UNROLL
     for (int r = 0; r < 3; r++) {
         const float *row = s->x + r * s->x_row + (s->first + o * step) * s->c + j;
-#pragma GCC unroll 16
+        V_UNROLL
         for (int column = 0; column < (columns - 1) * step + 3; column++) {
             const vfloat x = v_load(row + column * s->c, lanes);
-#pragma GCC unroll 8
+            V_UNROLL
             for (int i = 0; i < columns; i++) {
                 const int t = column - i * step;
                 if (t >= 0 && t < 3) {
@@ -74,7 +74,7 @@ V_INLINE void tile_3x3(const int columns, const int step, const stencil *s, int6
         }
     }
     float *y = s->y + o * s->y_step + j;
-#pragma GCC unroll 8
+    V_UNROLL
     for (int i = 0; i < columns; i++) {
         v_store(y + i * s->y_step, lanes, sum[i]);
     }
@@ -83,9 +83,9 @@ V_INLINE void tile_3x3(const int columns, const int step, const stencil *s, int6
 V_INLINE void interior_3x3(const int step, const stencil *s, int64_t begin, int64_t end, int64_t j,
                            vlanes lanes, fetching *f) {
     vfloat weight[3][3];
-#pragma GCC unroll 8
+    V_UNROLL
     for (int r = 0; r < 3; r++) {
-#pragma GCC unroll 8
+        V_UNROLL
         for (int t = 0; t < 3; t++) {
             weight[r][t] = v_load(s->weight + r * s->weight_row + t * s->weight_tap + j, lanes);
         }

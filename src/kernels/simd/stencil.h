@@ -33,11 +33,10 @@ typedef struct fetching {
 /* Fetches what belongs to `columns` outputs of one vector of channels: `rate` inputs for each. */
 V_INLINE void fetch(fetching *f, int64_t columns, int64_t rate) {
     enum { CACHE_LINE = 64 };
-#pragma GCC unroll 16
+    V_UNROLL
     for (int64_t i = 0; i < columns; i++, f->output += CACHE_LINE) {
         __builtin_prefetch(f->output);
     }
-#pragma GCC unroll 16
     for (int64_t i = 0; i < columns * rate; i++, f->input += CACHE_LINE) {
         __builtin_prefetch(f->input);
     }

@@ -73,18 +73,18 @@ V_INLINE vlanes tile_lanes(const tile_product *t, bool last) {
 V_INLINE void tile(const int rows, const int vectors, const tile_product *t, const float *a,
                    int64_t a_row, int64_t a_step, float *c) {
     vfloat sum[TILE_ROWS][TILE_VECTORS];
-#pragma GCC unroll 16
+    V_UNROLL
     for (int v = 0; v < vectors; v++) {
         const vfloat start =
             t->bias ? v_load(t->bias + v * V_LANES, tile_lanes(t, v == vectors - 1)) : v_zero();
-#pragma GCC unroll 16
+        V_UNROLL
         for (int r = 0; r < rows; r++) {
             sum[r][v] = start;
         }
     }
-#pragma GCC unroll 16
+    V_UNROLL
     for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 16
+        V_UNROLL
         for (int v = 0; v < vectors; v++) {
             __builtin_prefetch(c + r * t->ldc + v * V_LANES, 1);
         }
@@ -95,22 +95,22 @@ V_INLINE void tile(const int rows, const int vectors, const tile_product *t, con
         __builtin_prefetch(ahead, 0, 2);
         ahead += t->ahead_step;
         vfloat row[TILE_VECTORS];
-#pragma GCC unroll 16
+        V_UNROLL
         for (int v = 0; v < vectors; v++) {
             row[v] = v_load_all(b + v * V_LANES);
         }
-#pragma GCC unroll 16
+        V_UNROLL
         for (int r = 0; r < rows; r++) {
             const vfloat factor = v_set(a[r * a_row]);
-#pragma GCC unroll 16
+            V_UNROLL
             for (int v = 0; v < vectors; v++) {
                 sum[r][v] = v_fma(factor, row[v], sum[r][v]);
             }
         }
     }
-#pragma GCC unroll 16
+    V_UNROLL
     for (int r = 0; r < rows; r++, c += t->ldc) {
-#pragma GCC unroll 16
+        V_UNROLL
         for (int v = 0; v < vectors; v++) {
             const vlanes lanes = tile_lanes(t, v == vectors - 1);
             float *out = c + v * V_LANES;

@@ -27,6 +27,13 @@
 #define WELD_SIMD_NAME(isa, name) WELD_SIMD_JOIN(isa, name)
 #define SIMD(name) WELD_SIMD_NAME(WELD_ISA_NAME, name)
 
+/* Before a loop whose count is known when compiling: arrays that it indexes stay in registers. */
+#ifdef __clang__
+#define V_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define V_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* The lanes that a step works on: all of them, known when compiling, or the first few at the end of
  * a row. A loop is written once as an inline function of this and called with each. */
 typedef struct vlanes {

@@ -178,13 +178,19 @@ static void add_doubles(const weld_run *run, const layout *l) {
     }
 }
 
-/* The sum of the chunks' partial sums, in the place of the first. */
-static const void *add_chunks(const weld_run *run, const layout *l) {
-    int64_t count = l->geometry.out * l->geometry.patch;
+/* Partial sums into dweight, out of the order of patches. */
+static void finish(const weld_run *run, const layout *l) {
+    const weld_conv2d_geometry *g = &l->geometry;
+    weld_dtype dtype = run->kernels->dtype;
+    int64_t count = g->out * g->patch;
     char *partials = (char *)run->workspace + l->partials;
-    char *others = partials + (size_t)count * weld_dtype_size(run->kernels->dtype);
-    weld_add_partials(run, l->sum.chunks.count - 1, count, others, partials);
-    return partials;
+    weld_add_partials(run, l->sum.chunks.count - 1, count,
+                      partials + (size_t)count * weld_dtype_size(dtype), partials);
+    if (g->path == WELD_CONV2D_DEPTHWISE) {
+        weld_swap_inner(dtype, 1, g->taps, g->out, partials, run->out[0].data);
+    } else {
+        weld_swap_inner(dtype, g->out, g->taps, g->in_group, partials, run->out[0].data);
+    }
 }
 
 static void run(const weld_run *run) {
@@ -208,13 +214,11 @@ static void run(const weld_run *run) {
         break;
     case WELD_CONV2D_DEPTHWISE:
         weld_parallel(run->threads, chunks, depthwise_chunk, &job);
-        weld_swap_inner(run->kernels->dtype, 1, g->taps, g->out, add_chunks(run, &job.l),
-                        run->out[0].data);
+        finish(run, &job.l);
         break;
     case WELD_CONV2D_PATCHES:
         weld_parallel(run->threads, chunks * job.l.sum.blocks.count, patches_item, &job);
-        weld_swap_inner(run->kernels->dtype, g->out, g->taps, g->in_group, add_chunks(run, &job.l),
-                        run->out[0].data);
+        finish(run, &job.l);
         break;
     }
 }

@@ -7,12 +7,11 @@ enum {
     BLOCK_ELEMENTS =
         128 * 1024,   /* of a and c in a block of rows: stays in the second-level cache */
     BLOCK_GRAIN = 48, /* a multiple of the micro-kernels' rows: no ragged edges inside */
-    MIN_BLOCKS = 8,   /* so that a few threads are evenly loaded */
-    SUM_BLOCK_ELEMENTS = 64 * 1024, /* of a partial sum's part that is worked on at once */
-    SUM_CHUNK_ROWS = 1024,
-    SUM_MIN_CHUNK_ROWS = 64,
-    SUM_MAX_ITEMS = 64,
-    SUM_MAX_ELEMENTS = 4 * 1024 * 1024 /* of all partial sums together */
+    MIN_ITEMS = 8,    /* so that a few threads are evenly loaded */
+    SUM_ROWS = 512,   /* at least, in a range with a partial sum of its own */
+    SUM_MAX_CHUNKS = 32,
+    SUM_MAX_ELEMENTS = 4 * 1024 * 1024, /* of all partial sums together */
+    SUM_GRAIN = 32                      /* columns of a that are not split further */
 };
 
 static int64_t at_least_one(int64_t x) {
@@ -49,21 +48,18 @@ size_t weld_row_product_workspace(const weld_kernels *kernels, int64_t k, int64_
 void weld_row_product_run(const weld_row_product *p, const weld_run *run) {
     run->kernels->pack(p->k, p->n, p->b, p->row_stride, p->column_stride, run->workspace);
     int64_t size = smaller(at_least_one(BLOCK_ELEMENTS / (p->k + p->n)), 1024);
-    row_product_call call = {p, run, weld_split_make(p->rows, size, MIN_BLOCKS, BLOCK_GRAIN)};
+    row_product_call call = {p, run, weld_split_make(p->rows, size, MIN_ITEMS, BLOCK_GRAIN)};
     weld_parallel(run->threads, call.blocks.count, row_block, &call);
 }
 
+/* Ranges of rows come first: a range reads its rows once for all of the matrix. Where there are too
+ * few rows to occupy some threads, the matrix is split too. */
 weld_row_sum weld_row_sum_split(int64_t units, int64_t unit_rows, int64_t m, int64_t n) {
-    weld_row_sum s;
-    s.blocks = weld_split_make(m, at_least_one(SUM_BLOCK_ELEMENTS / n), 1, smaller(m, 32));
-    int64_t rows = units * unit_rows;
-    int64_t chunks = smaller(rows / SUM_CHUNK_ROWS, SUM_MAX_ITEMS / s.blocks.count);
-    if (chunks * s.blocks.count < MIN_BLOCKS) {
-        chunks = smaller(rows / SUM_MIN_CHUNK_ROWS, MIN_BLOCKS / s.blocks.count);
-    }
-    chunks = smaller(smaller(chunks, units), SUM_MAX_ELEMENTS / (m * n));
-    s.chunks = weld_split_make(units, units, at_least_one(chunks), 1);
-    return s;
+    int64_t chunks = smaller(units * unit_rows / SUM_ROWS, SUM_MAX_CHUNKS);
+    chunks = at_least_one(smaller(smaller(chunks, units), SUM_MAX_ELEMENTS / (m * n)));
+    int64_t blocks = (MIN_ITEMS + chunks - 1) / chunks;
+    return (weld_row_sum){.chunks = weld_split_make(units, units, chunks, 1),
+                          .blocks = weld_split_make(m, m, blocks, smaller(m, SUM_GRAIN))};
 }
 
 typedef struct partials_call {

@@ -92,6 +92,16 @@ START_TEST(large_weights_are_right) {
 }
 END_TEST
 
+/* Enough rows that a weight's gradient is several partial sums. */
+START_TEST(many_rows_are_right) {
+    CHECK_CASES({2, 30, 20, 3, 5, {1, 1}, {1, 1}, {0, 0}, 1, true},
+                {3, 20, 19, 2, 3, {3, 3}, {1, 1}, {1, 1}, 1, false},
+                {3, 20, 19, 4, 4, {3, 3}, {1, 1}, {1, 1}, 4, true},
+                {3, 20, 19, 4, 4, {1, 1}, {1, 1}, {0, 0}, 4, true},
+                {3, 20, 19, 4, 8, {3, 3}, {1, 1}, {1, 1}, 2, false});
+}
+END_TEST
+
 START_TEST(convolution_is_cross_correlation) {
     const conv_case c = {1, 3, 3, 1, 1, {2, 2}, {1, 1}, {0, 0}, 1, false};
     check_leaf leaves[] = {{WELD_SHAPE(1, 3, 3, 1), 0, 1, false},
@@ -207,6 +217,6 @@ RUN_SUITE("ops/conv2d", pointwise_convolution_is_right_for_odd_sizes_and_tails,
           dense_convolution_is_right_for_strides_and_paddings,
           convolution_of_one_tap_with_stride_or_padding_is_right,
           grouped_convolution_is_right_and_may_multiply_channels, large_weights_are_right,
-          convolution_is_cross_correlation,
+          many_rows_are_right, convolution_is_cross_correlation,
           a_gradient_is_asked_of_the_weight_alone_where_x_is_an_input,
           gradients_follow_the_batch_of_the_session, what_does_not_fit_is_refused_with_the_reason)

@@ -13,7 +13,8 @@ START_TEST(linear_is_right_for_all_ranks_and_tails) {
         bool bias;
     } cases[] = {{WELD_SHAPE(7), 5, true},          {WELD_SHAPE(1, 33), 3, true},
                  {WELD_SHAPE(6, 4), 17, false},     {WELD_SHAPE(2, 3, 5), 4, true},
-                 {WELD_SHAPE(2, 3, 4, 6), 1, true}, {WELD_SHAPE(150, 20), 30, true}};
+                 {WELD_SHAPE(2, 3, 4, 6), 1, true}, {WELD_SHAPE(1200, 5), 3, true},
+                 {WELD_SHAPE(150, 20), 30, true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t in = cases[i].x.dim[cases[i].x.rank - 1];
         check_leaf leaves[] = {{cases[i].x, -1, 1, false},

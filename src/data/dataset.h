@@ -33,10 +33,14 @@ const char *weld_dataset_path(const weld_dataset *ds);
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 
 /* Reading in two steps, so that the first can be done ahead: the stored bytes of sample i, then
- * pixels of them. Errors name data set and sample; a bad image is WELD_ERROR_FORMAT or
- * WELD_ERROR_IO. */
+ * pixels of them. Errors name data set and sample. */
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                                 weld_image *out, weld_error *err);
+
+/* Is a failure of the two that of the image? Everything is but a lack of memory. */
+static inline bool weld_is_bad_image(weld_status status) {
+    return status != WELD_OK && status != WELD_ERROR_MEMORY;
+}
 
 #endif

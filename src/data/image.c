@@ -1,16 +1,13 @@
 /* Buffers for images and file contents; see image.h. */
 #include "data/image.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 
-#define MAX_FILE_SIZE ((off_t)1 << 30)
+#define MAX_FILE_SIZE ((uint64_t)1 << 30)
 
 /* Room for `size` bytes whose old contents do not matter. */
 static bool make_room(uint8_t **data, size_t *capacity, size_t size) {
@@ -51,37 +48,19 @@ void weld_bytes_free(weld_bytes *bytes) {
     *bytes = (weld_bytes){0};
 }
 
-static weld_status read_all(int fd, const char *path, weld_bytes *out, weld_error *err) {
-    size_t done = 0;
-    while (done < out->size) {
-        ssize_t got = pread(fd, out->data + done, out->size - done, (off_t)done);
-        if (got == 0) {
-            return weld_fail(err, WELD_ERROR_IO, "%s: became shorter while it was read", path);
-        }
-        if (got < 0 && errno != EINTR) {
-            return weld_fail(err, WELD_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
-        }
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return WELD_OK;
-}
-
 weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err) {
-    struct stat info;
-    /* Not blocking: a pipe named .jpg must not stop the program. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return weld_fail(err, WELD_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    uint64_t size;
+    int fd;
+    weld_status status = weld_file_open(path, &fd, &size, err);
+    if (status) {
+        return status;
     }
-    weld_status status;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        status = weld_fail(err, WELD_ERROR_IO, "%s: not a file", path);
-    } else if (info.st_size > MAX_FILE_SIZE) {
+    if (size > MAX_FILE_SIZE) {
         status = weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", path);
     } else {
-        status = weld_bytes_resize(out, (size_t)info.st_size, err);
+        status = weld_bytes_resize(out, (size_t)size, err);
         if (!status) {
-            status = read_all(fd, path, out, err);
+            status = weld_file_read_at(fd, path, out->data, out->size, 0, err);
         }
     }
     close(fd);

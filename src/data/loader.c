@@ -171,8 +171,7 @@ static void load_slot(void *arg, int64_t slot, int thread) {
 
 /* Is the failure of a slot that of its image? Then report it; otherwise the batch fails. */
 static bool is_bad_image(const weld_loader *l, int64_t slot) {
-    weld_status status = l->statuses[slot];
-    if (status != WELD_ERROR_FORMAT && status != WELD_ERROR_IO) {
+    if (!weld_is_bad_image(l->statuses[slot])) {
         return false;
     }
     if (l->options.bad_image) {

@@ -95,7 +95,7 @@ static void measure_item(void *arg, int64_t item, int thread) {
     if (!status) {
         scaled_size(job->size, job->width[item], job->height[item], &width, &height);
         if (width > WELD_PACKED_MAX_SIDE || height > WELD_PACKED_MAX_SIDE) {
-            status = WELD_ERROR_ARGUMENT; /* never raw, then */
+            width = height = 0; /* never raw, then */
         }
         job->width[item] = (int)width;
         job->height[item] = (int)height;
@@ -115,10 +115,10 @@ static weld_packed_layout common_layout(pack_job *job) {
         int64_t count = group_size(job);
         weld_parallel(job->threads, count, measure_item, job);
         for (int64_t k = 0; k < count; k++) {
-            if (job->statuses[k] == WELD_ERROR_FORMAT || job->statuses[k] == WELD_ERROR_IO) {
+            if (job->statuses[k]) {
                 continue;
             }
-            if (job->statuses[k]) {
+            if (job->height[k] == 0) {
                 return (weld_packed_layout){0, 0, 0};
             }
             if (common.height == 0) {
@@ -156,7 +156,7 @@ static weld_status write_group(const pack_job *job, int64_t count, weld_packed_w
         int64_t i = job->begin + k;
         const char *name = weld_dataset_name(job->ds, i);
         weld_status status = job->statuses[k];
-        if (status == WELD_ERROR_FORMAT || status == WELD_ERROR_IO) {
+        if (weld_is_bad_image(status)) {
             report->bad++;
             if (options->bad_image) {
                 options->bad_image(options->arg, name, job->errors[k].message);

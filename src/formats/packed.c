@@ -1,16 +1,13 @@
 /* Reading packed data sets; see packed.h. */
 #include "formats/packed.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <hdf5.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 #include "formats/hdf5_lock.h"
 #include "formats/packed_header.h"
 
@@ -31,11 +28,12 @@ struct weld_packed {
 bool weld_packed_is(const char *path) {
     unsigned char block[WELD_PACKED_HEADER_SIZE];
     weld_packed_header header;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
+    uint64_t size;
+    int fd;
+    if (weld_file_open(path, &fd, &size, NULL) != WELD_OK) {
         return false;
     }
-    bool is = weld_packed_pread(fd, block, sizeof block, 0, path, NULL) == WELD_OK &&
+    bool is = weld_file_read_at(fd, path, block, sizeof block, 0, NULL) == WELD_OK &&
               weld_packed_header_decode(block, path, &header, NULL) == WELD_OK;
     close(fd);
     return is;
@@ -48,16 +46,15 @@ static weld_status damaged(const weld_packed *p, const char *what, weld_error *e
 /* Length, extents and checksum, before HDF5 sees a byte of the file. */
 static weld_status check_file(weld_packed *p, weld_error *err) {
     unsigned char block[WELD_PACKED_HEADER_SIZE];
-    struct stat info;
-    p->fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (p->fd < 0 || fstat(p->fd, &info) != 0) {
-        return weld_fail(err, WELD_ERROR_IO, "%s: cannot open: %s", p->path, strerror(errno));
+    uint64_t length;
+    weld_status status = weld_file_open(p->path, &p->fd, &length, err);
+    if (!status && length < sizeof block) {
+        status = weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: not a packed data set: make one with weld pack", p->path);
     }
-    if (!S_ISREG(info.st_mode) || info.st_size < WELD_PACKED_HEADER_SIZE) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: not a packed data set: make one with weld pack", p->path);
+    if (!status) {
+        status = weld_file_read_at(p->fd, p->path, block, sizeof block, 0, err);
     }
-    weld_status status = weld_packed_pread(p->fd, block, sizeof block, 0, p->path, err);
     if (!status) {
         status = weld_packed_header_decode(block, p->path, &p->header, err);
     }
@@ -65,7 +62,6 @@ static weld_status check_file(weld_packed *p, weld_error *err) {
         return status;
     }
     const weld_packed_header *h = &p->header;
-    uint64_t length = (uint64_t)info.st_size;
     if (length != h->file_length) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: %s: has %llu bytes where %llu were written: copy or pack it again",
@@ -334,8 +330,8 @@ size_t weld_packed_size(const weld_packed *p, int64_t i) {
 
 weld_status weld_packed_read(const weld_packed *p, int64_t i, void *buffer, weld_error *err) {
     size_t size = weld_packed_size(p, i);
-    weld_status status = weld_packed_pread(p->fd, buffer, size,
-                                           p->header.images_offset + p->offsets[i], p->path, err);
+    weld_status status = weld_file_read_at(p->fd, p->path, buffer, size,
+                                           p->header.images_offset + p->offsets[i], err);
     if (!status && crc32_z(0, buffer, size) != p->crc[i]) {
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: sample %lld (%s) is damaged: its checksum is wrong: pack it again",

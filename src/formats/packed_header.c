@@ -1,14 +1,12 @@
 /* The user block of a packed data set; see packed_header.h. */
 #include "formats/packed_header.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 
 /* As PNG's: line ends and a control byte show a file that was transferred as text. */
 static const unsigned char magic[16] = "weld-pack1\r\n\x1a\n";
@@ -65,31 +63,12 @@ weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEAD
     return WELD_OK;
 }
 
-weld_status weld_packed_pread(int fd, void *buffer, size_t size, uint64_t offset, const char *path,
-                              weld_error *err) {
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = pread(fd, (char *)buffer + done, size - done, (off_t)(offset + done));
-        if (got == 0) {
-            return weld_fail(err, WELD_ERROR_FORMAT,
-                             "%s: cut: ends at byte %llu where %zu bytes more were expected", path,
-                             (unsigned long long)(offset + done), size - done);
-        }
-        if (got < 0 && errno != EINTR) {
-            return weld_fail(err, WELD_ERROR_IO, "%s: cannot read at byte %llu: %s", path,
-                             (unsigned long long)(offset + done), strerror(errno));
-        }
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return WELD_OK;
-}
-
 static weld_status hash_range(XXH3_state_t *state, int fd, uint64_t begin, uint64_t end,
                               unsigned char *chunk, size_t chunk_size, const char *path,
                               weld_error *err) {
     while (begin < end) {
         size_t size = end - begin < chunk_size ? (size_t)(end - begin) : chunk_size;
-        weld_status status = weld_packed_pread(fd, chunk, size, begin, path, err);
+        weld_status status = weld_file_read_at(fd, path, chunk, size, begin, err);
         if (status) {
             return status;
         }

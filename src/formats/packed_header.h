@@ -29,8 +29,4 @@ weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEAD
 weld_status weld_packed_checksum(int fd, const weld_packed_header *h, const char *path,
                                  uint64_t *out, weld_error *err);
 
-/* Read exactly `size` bytes at `offset`; a file that ends earlier is WELD_ERROR_FORMAT. */
-weld_status weld_packed_pread(int fd, void *buffer, size_t size, uint64_t offset, const char *path,
-                              weld_error *err);
-
 #endif

@@ -191,11 +191,12 @@ START_TEST(files_are_read_and_named_in_errors) {
                      WELD_ERROR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.message, "text.jpg: not a JPEG or PNG image"));
     ck_assert_int_eq(weld_decode_file(test_path(&folder, "missing.jpg"), &image, &err),
-                     WELD_ERROR_IO);
+                     WELD_ERROR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, "missing.jpg: cannot open"));
-    ck_assert_int_eq(weld_decode_file(folder.path, &image, &err), WELD_ERROR_IO);
+    ck_assert_int_eq(weld_decode_file(folder.path, &image, &err), WELD_ERROR_ARGUMENT);
     ck_assert_int_eq(mkfifo(test_path(&folder, "pipe.jpg"), 0600), 0);
-    ck_assert_int_eq(weld_decode_file(test_path(&folder, "pipe.jpg"), &image, &err), WELD_ERROR_IO);
+    ck_assert_int_eq(weld_decode_file(test_path(&folder, "pipe.jpg"), &image, &err),
+                     WELD_ERROR_ARGUMENT);
     weld_image_free(&image);
     test_folder_remove(folder);
 }

@@ -1,0 +1,412 @@
+#include "base/random.h"
+#include "data/folders.h"
+#include "data/loader.h"
+#include "data/mix.h"
+#include "data/pack.h"
+#include "suite.h"
+
+enum { SIZE = 16, FLOATS = SIZE * SIZE * 3, MAX_BATCH = 16, CLASSES = 2 };
+
+static weld_loader_options options_of(int64_t batch_size, int threads) {
+    weld_loader_options o = {
+        .preprocessing = {SIZE, 0.875, WELD_BICUBIC, {0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}},
+        .augmentation = weld_augmentation_defaults(),
+        .batch_size = batch_size,
+        .seed = 42,
+        .shuffle = true,
+        .threads = threads};
+    return o;
+}
+
+static weld_loader *create(const weld_dataset *ds, const weld_loader_options *options) {
+    weld_loader *l = NULL;
+    weld_error err = {0};
+    ck_assert_msg(weld_loader_create(ds, options, &l, &err) == WELD_OK, "%s", err.message);
+    return l;
+}
+
+typedef struct loaded {
+    float images[MAX_BATCH * FLOATS], targets[MAX_BATCH * CLASSES];
+    weld_batch batch;
+} loaded;
+
+static void load_train(weld_loader *l, uint32_t epoch, int64_t batch, loaded *out) {
+    weld_error err = {0};
+    memset(out, 0, sizeof *out);
+    weld_status status =
+        weld_loader_train_batch(l, epoch, batch, out->images, out->targets, &out->batch, &err);
+    ck_assert_msg(status == WELD_OK, "%s", err.message);
+}
+
+static void load_eval(weld_loader *l, int64_t batch, loaded *out) {
+    weld_error err = {0};
+    memset(out, 0, sizeof *out);
+    weld_status status = weld_loader_eval_batch(l, batch, out->images, &out->batch, &err);
+    ck_assert_msg(status == WELD_OK, "%s", err.message);
+}
+
+/* 23 images in two classes, of which some are bad. */
+static test_folder make_folder(const int *bad, int bad_count) {
+    static const char *fixtures[] = {"baseline_420.jpg", "cmyk.jpg", "rgba.png",
+                                     "grey.jpg",         "tall.jpg", "photo.jpg"};
+    test_folder f = test_folder_create();
+    for (int i = 0; i < 23; i++) {
+        char name[32];
+        bool is_bad = false;
+        for (int k = 0; k < bad_count; k++) {
+            is_bad |= bad[k] == i;
+        }
+        snprintf(name, sizeof name, "%s/%02d.jpg", i < 9 ? "cat" : "dog", i);
+        put_fixture(&f, name, is_bad ? "evaluation.txt" : fixtures[i % 6]);
+    }
+    return f;
+}
+
+START_TEST(batches_do_not_depend_on_threads_or_on_what_came_before) {
+    test_folder f = make_folder(NULL, 0), packed_folder = test_folder_create();
+    weld_dataset *ds = open_dataset(f.path);
+    weld_pack_options pack_options = {0};
+    weld_pack_report report;
+    ck_assert_int_eq(
+        weld_pack(ds, test_path(&packed_folder, "set.h5"), &pack_options, &report, NULL), WELD_OK);
+    weld_dataset *packed = open_dataset(test_path(&packed_folder, "set.h5"));
+    weld_loader_options one = options_of(5, 1), two = options_of(5, 2);
+    weld_loader *a = create(ds, &one), *b = create(ds, &two), *c = create(packed, &two);
+    static loaded x, y, z;
+    ck_assert_int_eq(weld_loader_train_batches(a), 4);
+    for (uint32_t epoch = 0; epoch < 2; epoch++) {
+        for (int64_t batch = 0; batch < 4; batch++) {
+            load_train(a, epoch, batch, &x);
+            /* Backwards, so that nothing was read ahead for it and the epochs alternate. */
+            load_train(b, 1 - epoch, 3 - batch, &y);
+            load_train(b, epoch, batch, &y);
+            load_train(c, epoch, batch, &z);
+            ck_assert_mem_eq(x.images, y.images, sizeof x.images);
+            ck_assert_mem_eq(x.targets, y.targets, sizeof x.targets);
+            ck_assert_mem_eq(x.images, z.images, sizeof x.images);
+            ck_assert_mem_eq(x.targets, z.targets, sizeof x.targets);
+            for (int i = 0; i < 5; i++) {
+                ck_assert(x.images[i * FLOATS] == x.images[i * FLOATS]); /* finite */
+            }
+        }
+    }
+    weld_loader_free(a);
+    weld_loader_free(b);
+    weld_loader_free(c);
+    weld_dataset_free(ds);
+    weld_dataset_free(packed);
+    test_folder_remove(f);
+    test_folder_remove(packed_folder);
+}
+END_TEST
+
+START_TEST(an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(5, 2);
+    weld_loader *l = create(ds, &o);
+    static loaded x;
+    int64_t first[3][20];
+    for (uint32_t epoch = 0; epoch < 3; epoch++) {
+        int seen[23] = {0};
+        for (int64_t batch = 0; batch < 4; batch++) {
+            load_train(l, epoch, batch, &x);
+            ck_assert_int_eq(x.batch.count, 5);
+            for (int i = 0; i < 5; i++) {
+                int64_t index = x.batch.indices[i];
+                ck_assert_int_eq(seen[index]++, 0);
+                ck_assert_int_eq(x.batch.labels[i], weld_dataset_label(ds, index));
+                first[epoch][batch * 5 + i] = index;
+            }
+        }
+    }
+    ck_assert_mem_ne(first[0], first[1], sizeof first[0]);
+    ck_assert_mem_ne(first[1], first[2], sizeof first[0]);
+    weld_error err;
+    ck_assert_int_eq(weld_loader_train_batch(l, 0, 4, x.images, x.targets, &x.batch, &err),
+                     WELD_ERROR_ARGUMENT);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(without_shuffling_and_augmenting_training_sees_what_evaluation_sees) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(6, 2);
+    o.shuffle = false;
+    o.augmentation.kind = WELD_AUGMENT_NONE;
+    o.augmentation.mixup = 0;
+    weld_loader *l = create(ds, &o), *e = create(ds, &o);
+    static loaded x, y;
+    for (int64_t batch = 0; batch < 3; batch++) {
+        load_train(l, 7, batch, &x);
+        load_eval(e, batch, &y);
+        ck_assert_mem_eq(x.images, y.images, sizeof x.images);
+        for (int i = 0; i < 6; i++) {
+            ck_assert_int_eq(x.batch.indices[i], batch * 6 + i);
+            ck_assert_int_eq(y.batch.indices[i], batch * 6 + i);
+            ck_assert_float_eq(x.targets[i * CLASSES + x.batch.labels[i]], 1.0f);
+            ck_assert_float_eq(x.targets[i * CLASSES + 1 - x.batch.labels[i]], 0.0f);
+        }
+    }
+    weld_loader_free(l);
+    weld_loader_free(e);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(a_batch_is_mixed_by_the_lambda_that_it_reports) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(7, 2), plain = o;
+    plain.augmentation.mixup = 0;
+    weld_loader *mixed = create(ds, &o), *unmixed = create(ds, &plain);
+    static loaded x, y;
+    load_train(mixed, 2, 1, &x);
+    load_train(unmixed, 2, 1, &y);
+    ck_assert(y.batch.lambda == 1.0);
+    ck_assert(x.batch.lambda == weld_mix_draw(&o.augmentation, 42, 2, 1));
+    weld_mix_rows(x.batch.lambda, 7, FLOATS, y.images, 1);
+    weld_mix_rows(x.batch.lambda, 7, CLASSES, y.targets, 1);
+    ck_assert_mem_eq(x.images, y.images, sizeof x.images);
+    ck_assert_mem_eq(x.targets, y.targets, sizeof x.targets);
+    weld_loader_free(mixed);
+    weld_loader_free(unmixed);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(a_set_smaller_than_a_batch_is_one_batch) {
+    test_folder f = make_two_classes();
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(16, 2);
+    weld_loader *l = create(ds, &o);
+    static loaded x;
+    ck_assert_int_eq(weld_loader_train_batches(l), 1);
+    ck_assert_int_eq(weld_loader_train_batch_size(l), 7);
+    load_train(l, 0, 0, &x);
+    ck_assert_int_eq(x.batch.count, 7);
+    int64_t sum = 0;
+    for (int i = 0; i < 7; i++) {
+        sum += x.batch.indices[i];
+    }
+    ck_assert_int_eq(sum, 21);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(evaluation_counts_every_image_once_and_the_last_batch_is_short) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(6, 2);
+    weld_loader *l = create(ds, &o);
+    static loaded x;
+    int64_t next = 0;
+    ck_assert_int_eq(weld_loader_eval_batches(l), 4);
+    for (int64_t batch = 0; batch < 4; batch++) {
+        load_eval(l, batch, &x);
+        ck_assert_int_eq(x.batch.count, batch < 3 ? 6 : 5);
+        for (int64_t i = 0; i < x.batch.count; i++, next++) {
+            ck_assert_int_eq(x.batch.indices[i], next);
+            ck_assert_int_eq(x.batch.labels[i], next >= 9);
+        }
+    }
+    ck_assert_int_eq(next, 23);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+typedef struct reports {
+    int count;
+    int64_t indices[64];
+    char last[512];
+} reports;
+
+static void note_bad(void *arg, int64_t index, const char *reason) {
+    reports *r = arg;
+    if (r->count < 64) {
+        r->indices[r->count] = index;
+    }
+    r->count++;
+    snprintf(r->last, sizeof r->last, "%s", reason);
+}
+
+START_TEST(evaluation_leaves_bad_images_out_and_reports_them) {
+    const int bad[] = {0, 7, 8, 22};
+    test_folder f = make_folder(bad, 4), g = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path), *good = open_dataset(g.path);
+    reports r = {0};
+    weld_loader_options o = options_of(6, 2);
+    o.bad_image = note_bad;
+    o.bad_image_arg = &r;
+    weld_loader *l = create(ds, &o), *reference = create(good, &o);
+    static loaded x, y;
+    const int counts[] = {5, 4, 6, 4};
+    for (int64_t batch = 0; batch < 4; batch++) {
+        load_eval(l, batch, &x);
+        load_eval(reference, batch, &y);
+        ck_assert_int_eq(x.batch.count, counts[batch]);
+        ck_assert_int_eq(x.batch.bad, y.batch.count - counts[batch]);
+        for (int64_t i = 0; i < x.batch.count; i++) {
+            int64_t there = x.batch.indices[i] - batch * 6;
+            ck_assert_int_eq(x.batch.labels[i], x.batch.indices[i] >= 9);
+            ck_assert_mem_eq(x.images + i * FLOATS, y.images + there * FLOATS,
+                             FLOATS * sizeof(float));
+        }
+    }
+    ck_assert_int_eq(r.count, 4);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(r.indices[i], bad[i]);
+    }
+    ck_assert_ptr_nonnull(strstr(r.last, "dog/22.jpg: not a JPEG or PNG image"));
+    weld_loader_free(l);
+    weld_loader_free(reference);
+    weld_dataset_free(ds);
+    weld_dataset_free(good);
+    test_folder_remove(f);
+    test_folder_remove(g);
+}
+END_TEST
+
+/* The epoch's order is learnt from the same set without bad images: names and seed are equal. */
+START_TEST(training_replaces_a_bad_image_by_the_next_good_one_of_the_order) {
+    test_folder g = make_folder(NULL, 0);
+    weld_dataset *good = open_dataset(g.path);
+    weld_loader_options o = options_of(5, 2);
+    o.augmentation.mixup = 0;
+    weld_loader *reference = create(good, &o);
+    static loaded x, y, next;
+    load_train(reference, 0, 1, &y);
+    load_train(reference, 0, 2, &next);
+    load_train(reference, 0, 1, &y);
+    int64_t order[5], following[5];
+    memcpy(order, y.batch.indices, sizeof order);
+    float second[FLOATS];
+    load_train(reference, 0, 2, &next);
+    memcpy(following, next.batch.indices, sizeof following);
+    memcpy(second, next.images + FLOATS, sizeof second);
+    const int bad[] = {(int)order[0], (int)order[3], (int)following[0]};
+    test_folder f = make_folder(bad, 3);
+    weld_dataset *ds = open_dataset(f.path);
+    reports r = {0};
+    o.bad_image = note_bad;
+    o.bad_image_arg = &r;
+    for (o.threads = 1; o.threads <= 2; o.threads++) {
+        weld_loader *l = create(ds, &o);
+        r.count = 0;
+        load_train(l, 0, 1, &x);
+        ck_assert_int_eq(x.batch.count, 5);
+        ck_assert_int_eq(x.batch.bad, 3);
+        ck_assert_int_eq(r.count, 3);
+        ck_assert_int_eq(r.indices[0], order[0]);
+        ck_assert_int_eq(r.indices[1], following[0]);
+        ck_assert_int_eq(r.indices[2], order[3]);
+        const int64_t expected[] = {following[1], order[1], order[2], following[2], order[4]};
+        ck_assert_mem_eq(x.batch.indices, expected, sizeof expected);
+        ck_assert_mem_eq(x.images, second, sizeof second);
+        ck_assert_mem_eq(x.images + FLOATS, y.images + FLOATS, 2 * FLOATS * sizeof(float));
+        for (int i = 0; i < 5; i++) {
+            ck_assert_float_eq(x.targets[i * CLASSES + (expected[i] >= 9)], 1.0f);
+        }
+        weld_loader_free(l);
+    }
+    weld_loader_free(reference);
+    weld_dataset_free(ds);
+    weld_dataset_free(good);
+    test_folder_remove(f);
+    test_folder_remove(g);
+}
+END_TEST
+
+START_TEST(a_set_of_bad_images_only_is_an_error) {
+    int bad[23];
+    for (int i = 0; i < 23; i++) {
+        bad[i] = i;
+    }
+    test_folder f = make_folder(bad, 23);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(5, 2);
+    weld_loader *l = create(ds, &o);
+    static loaded x;
+    weld_error err = {0};
+    ck_assert_int_eq(weld_loader_train_batch(l, 0, 0, x.images, x.targets, &x.batch, &err),
+                     WELD_ERROR_FORMAT);
+    ck_assert_msg(strstr(err.message, "bad images in a row") != NULL, "%s", err.message);
+    ck_assert_ptr_nonnull(strstr(err.message, f.path));
+    load_eval(l, 0, &x);
+    ck_assert_int_eq(x.batch.count, 0);
+    ck_assert_int_eq(x.batch.bad, 5);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(files_that_vanish_between_reading_ahead_and_use_are_reported) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    reports r = {0};
+    weld_loader_options o = options_of(6, 2);
+    o.bad_image = note_bad;
+    o.bad_image_arg = &r;
+    weld_loader *l = create(ds, &o);
+    static loaded x;
+    unlink(test_path(&f, "cat/01.jpg"));
+    unlink(test_path(&f, "dog/20.jpg"));
+    for (int64_t batch = 0; batch < 4; batch++) {
+        load_eval(l, batch, &x);
+    }
+    ck_assert_int_eq(r.count, 2);
+    ck_assert_int_eq(r.indices[1], 20);
+    ck_assert_ptr_nonnull(strstr(r.last, "dog/20.jpg: cannot open"));
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(failed_allocations_are_reported) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(5, 2);
+    static loaded x;
+    weld_status status = WELD_ERROR_MEMORY;
+    long i = 0;
+    for (; status; i++) {
+        weld_loader *l = NULL;
+        weld_memory_fail_after(i);
+        status = weld_loader_create(ds, &o, &l, NULL);
+        if (!status) {
+            status = weld_loader_train_batch(l, 0, 0, x.images, x.targets, &x.batch, NULL);
+        }
+        weld_memory_fail_after(-1);
+        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
+        weld_loader_free(l);
+    }
+    ck_assert_int_gt(i, 12);
+    o.batch_size = 0;
+    weld_loader *l = NULL;
+    ck_assert_int_eq(weld_loader_create(ds, &o, &l, NULL), WELD_ERROR_ARGUMENT);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before,
+          an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
+          without_shuffling_and_augmenting_training_sees_what_evaluation_sees,
+          a_batch_is_mixed_by_the_lambda_that_it_reports, a_set_smaller_than_a_batch_is_one_batch,
+          evaluation_counts_every_image_once_and_the_last_batch_is_short,
+          evaluation_leaves_bad_images_out_and_reports_them,
+          training_replaces_a_bad_image_by_the_next_good_one_of_the_order,
+          a_set_of_bad_images_only_is_an_error,
+          files_that_vanish_between_reading_ahead_and_use_are_reported,
+          failed_allocations_are_reported)

@@ -193,16 +193,16 @@ START_TEST(the_drawing_of_a_graph_has_boxes_edges_and_escaped_names) {
     weld_graph *g = small_graph();
     weld_output(g, "a \"b\" \\", weld_graph_output(g, "y"));
     print(g, weld_graph_print_dot, text, sizeof text);
-    static const char *const lines[] = {"digraph weld {\n",
-                                        "  v0 [shape=ellipse, label=\"x\\n[2, 6]\"];\n",
-                                        "  n0 [label=\"layer_norm eps=0.001\\nnorm.weight\\n"
-                                        "norm.bias\\n[2, 6]\"];\n",
-                                        "  v0 -> n0;\n",
-                                        "  n0 -> n1;\n",
-                                        "  v0 -> n3;\n",
-                                        "label=\"a \\\"b\\\" \\\\\"",
-                                        "n4 -> o0;\n",
-                                        "n4 -> o1;\n}\n"};
+    static const char *const lines[] = {
+        "digraph weld {\n",
+        "  v0 [shape=ellipse, label=\"x\\n[2, 6]\"];\n",
+        "n0 [label=\"layer_norm eps=0.001\\nnorm.weight\\nnorm.bias\\n[2, 6]\"];",
+        "  v0 -> n0;\n",
+        "  n0 -> n1;\n",
+        "  v0 -> n3;\n",
+        "label=\"a \\\"b\\\" \\\\\"",
+        "n4 -> o0;\n",
+        "n4 -> o1;\n}\n"};
     assert_lines(text, lines, sizeof lines / sizeof *lines);
     weld_graph_free(g);
 }

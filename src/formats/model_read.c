@@ -118,6 +118,22 @@ static weld_status take_class_names(reading *r) {
     return r->mf->class_names ? WELD_OK : weld_fail_memory(r->err, "class names");
 }
 
+/* Operators of training may write to weights that several sessions share, and no merged network has
+ * any. */
+static weld_status check_operators(const reading *r) {
+    const weld_graph *g = r->mf->graph;
+    for (size_t i = 0; i < g->node_count; i++) {
+        if (g->nodes[i]->op->mutates || g->nodes[i]->op->evaluates_only) {
+            char text[160];
+            return weld_fail(r->err, WELD_ERROR_FORMAT,
+                             "%s: graph: %s is for training: the file was not made by weld",
+                             weld_store_file(r->store),
+                             weld_node_text(g->nodes[i], text, sizeof text));
+        }
+    }
+    return WELD_OK;
+}
+
 /* Is the graph one that can classify images as the rest of the file says? */
 static weld_status check_graph(const reading *r) {
     const weld_model_file *mf = r->mf;
@@ -150,6 +166,9 @@ static weld_status take_graph(reading *r) {
     if (status == WELD_OK) {
         snprintf(where, sizeof where, "%s: graph", weld_store_file(r->store));
         status = weld_graph_from_text(text, where, &r->mf->graph, r->err);
+    }
+    if (status == WELD_OK) {
+        status = check_operators(r);
     }
     return status == WELD_OK ? check_graph(r) : status;
 }

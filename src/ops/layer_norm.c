@@ -16,25 +16,37 @@ static int64_t rows_per_piece(int64_t c) {
     return max64(1, WELD_PIECE_ELEMENTS / c);
 }
 
+static weld_status expect_channels_last(const weld_tensor *x, weld_error *err) {
+    char text[128];
+    return x->shape.rank >= 2
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_SHAPE, "x must be [batch, ..., channels], is %s",
+                           weld_shape_text(&x->shape, text, sizeof text));
+}
+
+/* The shape of a mean over channels. */
+static weld_shape per_row(const weld_tensor *x) {
+    weld_shape shape = x->shape;
+    shape.dim[--shape.rank] = 0;
+    return shape;
+}
+
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     (void)node;
     const weld_tensor *x = &in[0];
-    if (x->shape.rank < 2) {
-        char text[128];
-        return weld_fail(err, WELD_ERROR_SHAPE, "x must be [batch, ..., channels], is %s",
-                         weld_shape_text(&x->shape, text, sizeof text));
+    weld_status status = expect_channels_last(x, err);
+    if (status != WELD_OK) {
+        return status;
     }
     weld_shape vector = WELD_SHAPE(weld_channels(x));
-    weld_status status = weld_expect(&in[1], x->dtype, vector, "weight", err);
+    status = weld_expect(&in[1], x->dtype, vector, "weight", err);
     if (status == WELD_OK) {
         status = weld_expect(&in[2], x->dtype, vector, "bias", err);
     }
-    weld_shape per_row = x->shape;
-    per_row.dim[--per_row.rank] = 0;
     for (int i = 0; i < 3; i++) {
         out[i].dtype = x->dtype;
-        out[i].shape = i == 0 ? x->shape : per_row;
+        out[i].shape = i == 0 ? x->shape : per_row(x);
     }
     return status;
 }
@@ -79,11 +91,18 @@ const weld_op weld_op_layer_norm = {
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
     (void)node;
-    for (int i = 0; i < 3; i++) {
-        out[i].dtype = in[0].dtype;
-        out[i].shape = i == 0 ? in[0].shape : in[1].shape;
+    const weld_tensor *x = &in[0];
+    weld_status status = expect_channels_last(x, err);
+    static const char *const names[] = {"weight", "mean", "rstd", "dy"};
+    for (int i = 1; status == WELD_OK && i < 5; i++) {
+        weld_shape shape = i == 1 ? WELD_SHAPE(weld_channels(x)) : i == 4 ? x->shape : per_row(x);
+        status = weld_expect(&in[i], x->dtype, shape, names[i - 1], err);
     }
-    return weld_expect(&in[4], in[0].dtype, in[0].shape, "dy", err);
+    for (int i = 0; i < 3; i++) {
+        out[i].dtype = x->dtype;
+        out[i].shape = i == 0 ? x->shape : in[1].shape;
+    }
+    return status;
 }
 
 /* Every part keeps its own sums of dweight and dbias, so there are at most 64 of them. */

@@ -279,7 +279,7 @@ START_TEST(a_checkpoint_that_lies_is_refused) {
     weld_error err;
     ck_assert_int_eq(weld_model_file_write(a, &mf, NULL), WELD_OK);
     ck_assert_int_eq(read_changed(a, b, (change){"recipe", .text = "x"}, &err), WELD_OK);
-    assert_refused(a, b, (change){weight}, weight);
+    assert_refused(a, b, (change){.path = weight}, weight);
     assert_refused(a, b, (change){weight, NULL, WELD_STORE_F32, WELD_SHAPE(2, 3, 3, 1), zeros},
                    "expected shape [2, 3, 3, 3], found [2, 3, 3, 1]");
     assert_refused(a, b, (change){weight, NULL, WELD_STORE_F64, WELD_SHAPE(2, 3, 3, 3), zeros},
@@ -287,11 +287,11 @@ START_TEST(a_checkpoint_that_lies_is_refused) {
     assert_refused(a, b, (change){"parameters/more", NULL, WELD_STORE_F32, WELD_SHAPE(2), zeros},
                    "parameters/more");
     assert_refused(a, b, (change){"note", .text = "hello"}, "note");
-    assert_refused(a, b, (change){"optimizer/m/features.0.0.c.weight"},
+    assert_refused(a, b, (change){.path = "optimizer/m/features.0.0.c.weight"},
                    "optimizer/m/features.0.0.c.weight");
-    assert_refused(a, b, (change){"optimizer/v/features.0.0.c.weight"},
+    assert_refused(a, b, (change){.path = "optimizer/v/features.0.0.c.weight"},
                    "optimizer/v/features.0.0.c.weight");
-    assert_refused(a, b, (change){"trainer/step"}, "trainer/step");
+    assert_refused(a, b, (change){.path = "trainer/step"}, "trainer/step");
     assert_refused(a, b, (change){"trainer/step", NULL, WELD_STORE_I64, scalar, &negative},
                    "range");
     assert_refused(a, b, (change){"trainer/step", NULL, WELD_STORE_F64, scalar, &negative}, "type");
@@ -302,7 +302,7 @@ START_TEST(a_checkpoint_that_lies_is_refused) {
                    (change){"class_names", NULL, WELD_STORE_U8, WELD_SHAPE(9), "a\0b\0c\0d\0e"},
                    "5 classes");
     assert_refused(a, b, (change){"graph", .text = "{}"}, "graph");
-    assert_refused(a, b, (change){"config"}, "config");
+    assert_refused(a, b, (change){.path = "config"}, "config");
     assert_refused(a, b, (change){"config", .text = "{"}, "config");
     assert_refused(a, b, (change){"config", .text = CONFIG("x", "5", "[4,8]", "[1,1]", "2")},
                    "'x'");
@@ -348,7 +348,7 @@ START_TEST(a_deploy_file_that_lies_is_refused) {
     const char *a = test_path(&folder, "a.h5"), *b = test_path(&folder, "b.h5");
     weld_model_file mf = make_deploy();
     ck_assert_int_eq(weld_model_file_write(a, &mf, NULL), WELD_OK);
-    assert_refused(a, b, (change){"graph"}, "graph");
+    assert_refused(a, b, (change){.path = "graph"}, "graph");
     assert_refused(a, b, (change){"graph", .text = "{}"}, "graph");
     assert_refused(
         a, b,
@@ -362,7 +362,13 @@ START_TEST(a_deploy_file_that_lies_is_refused) {
                    "images");
     assert_refused(a, b, (change){"config", .text = CONFIG("repvit", "6", "[4,8]", "[1,1]", "2")},
                    "logits");
-    assert_refused(a, b, (change){"parameters/features.0.0.c.weight"}, "are not in it");
+    assert_refused(a, b, (change){.path = "parameters/features.0.0.c.weight"}, "are not in it");
+    weld_graph *training = build(true);
+    char *text;
+    ck_assert_int_eq(weld_graph_to_text(training, &text, NULL), WELD_OK);
+    assert_refused(a, b, (change){"graph", .text = text}, "is for training");
+    weld_free(text);
+    weld_graph_free(training);
     unmake(&mf);
     test_folder_remove(folder);
 }

@@ -59,8 +59,8 @@ weld_status weld_packed_read(const weld_packed *p, int64_t i, void *buffer, weld
 
 typedef struct weld_packed_writer weld_packed_writer;
 
-/* Begin a packed data set. Image bytes go to disk as they come, into a file with a temporary name
- * beside `path`; weld_packed_writer_finish gives it its name. */
+/* Begin a packed data set. Image bytes go to disk as they come, into "PATH.partial", which
+ * weld_packed_writer_finish renames; what is at `path` stays as it is until then. */
 weld_status weld_packed_writer_create(const char *path, weld_packed_layout layout,
                                       const char *const *class_names, int class_count,
                                       weld_packed_writer **out, weld_error *err);

@@ -32,7 +32,7 @@ enum {
 struct weld_packed_writer {
     char *path, *temporary;
     int fd;
-    bool finished, failed;
+    bool claimed, finished, failed;
     weld_packed_layout layout;
     int class_count;
     uint64_t images_offset, images_size;
@@ -183,23 +183,40 @@ static weld_status reserve(const weld_packed_writer *w, uint64_t offset, weld_er
     return code ? cannot_write(w, code, err) : WELD_OK;
 }
 
+/* Make the temporary file ours: a left-over of a process that was killed is taken over, but not the
+ * file of a living one. The lock is one that HDF5's own opening and closing leaves alone. */
+static weld_status claim_temporary(weld_packed_writer *w, weld_error *err) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat ours, named;
+    w->fd = open(w->temporary, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        return cannot_write(w, errno, err);
+    }
+    /* Between opening and locking, the other process may have finished and renamed it. */
+    if (fcntl(w->fd, F_OFD_SETLK, &lock) != 0 || fstat(w->fd, &ours) != 0 ||
+        stat(w->temporary, &named) != 0 || ours.st_dev != named.st_dev ||
+        ours.st_ino != named.st_ino) {
+        return weld_fail(err, WELD_ERROR_IO,
+                         "%s: another process is writing it: wait, or choose another name",
+                         w->path);
+    }
+    w->claimed = true;
+    return WELD_OK;
+}
+
 static weld_status open_temporary(weld_packed_writer *w, weld_error *err) {
-    size_t size = strlen(w->path) + 32;
+    size_t size = strlen(w->path) + sizeof ".partial";
     w->temporary = weld_alloc(size, 1);
     if (!w->temporary) {
         return weld_fail_memory(err, w->path);
     }
-    snprintf(w->temporary, size, "%s.partial-%ld", w->path, (long)getpid());
-    w->fd = open(w->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (w->fd < 0) {
-        weld_status status = cannot_write(w, errno, err);
-        weld_free(w->temporary); /* not ours to remove */
-        w->temporary = NULL;
-        return status;
+    snprintf(w->temporary, size, "%s.partial", w->path);
+    weld_status status = claim_temporary(w, err);
+    if (!status) {
+        status = reserve(w, 0, err);
     }
-    weld_status room = reserve(w, 0, err);
-    if (room) {
-        return room;
+    if (status) {
+        return status;
     }
     weld_hdf5_lock();
     bool ok = find_images_offset(w->temporary, &w->images_offset);
@@ -343,11 +360,11 @@ void weld_packed_writer_free(weld_packed_writer *w) {
     if (!w) {
         return;
     }
+    if (w->claimed && !w->finished) {
+        unlink(w->temporary); /* before the lock goes: afterwards it may be another's */
+    }
     if (w->fd >= 0) {
         close(w->fd);
-    }
-    if (w->temporary && !w->finished) {
-        unlink(w->temporary);
     }
     weld_array *tables[] = {
         &w->offsets,           &w->labels, &w->crc, &w->names, &w->name_offsets, &w->class_names,

@@ -268,6 +268,26 @@ START_TEST(an_abandoned_or_failed_writer_leaves_the_old_file) {
 }
 END_TEST
 
+START_TEST(what_a_killed_writer_left_is_taken_over_but_not_a_living_ones_file) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "set.h5");
+    weld_packed_writer *first, *second = NULL;
+    weld_error err = {0};
+    test_write_file(test_path(&folder, "set.h5.partial"), "left", 4);
+    ck_assert_int_eq(weld_packed_writer_create(path, encoded, class_names, 3, &first, &err),
+                     WELD_OK);
+    ck_assert_int_eq(weld_packed_writer_create(path, encoded, class_names, 3, &second, &err),
+                     WELD_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "another process is writing"));
+    ck_assert_int_eq(weld_packed_writer_add(first, "x", 1, 0, "x", &err), WELD_OK);
+    ck_assert_int_eq(weld_packed_writer_finish(first, &err), WELD_OK);
+    weld_packed_writer_free(first);
+    ck_assert(weld_packed_is(path));
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(failed_allocations_are_reported) {
     test_folder folder = test_folder_create();
     const char *path = test_path(&folder, "set.h5");
@@ -299,4 +319,6 @@ RUN_SUITE("formats/packed", samples_labels_and_names_come_back,
           a_flipped_bit_is_refused_or_spoils_nothing_but_its_sample,
           a_cut_or_lengthened_file_is_refused, impossible_lengths_are_refused,
           other_files_are_refused_by_name, a_full_disk_is_an_error_and_leaves_nothing,
-          an_abandoned_or_failed_writer_leaves_the_old_file, failed_allocations_are_reported)
+          an_abandoned_or_failed_writer_leaves_the_old_file,
+          what_a_killed_writer_left_is_taken_over_but_not_a_living_ones_file,
+          failed_allocations_are_reported)

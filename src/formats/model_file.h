@@ -23,6 +23,7 @@ typedef struct weld_trainer_state {
     int64_t epoch;         /* of the next update, from 0 */
     int64_t position;      /* updates of that epoch already done */
     int64_t step;          /* updates done in all */
+    int64_t train_images;  /* in the data set */
     int64_t epoch_samples; /* samples in epoch_loss */
     int64_t metrics_bytes; /* length of metrics.jsonl when the checkpoint was made */
     int64_t best_epoch;    /* -1: no evaluation yet */

@@ -15,9 +15,10 @@ const char *const weld_model_file_kinds[2] = {
 
 const weld_trainer_field weld_trainer_fields[] = {
     INTEGER(seed, INT64_MIN), /* as two's complement */
-    INTEGER(epoch, 0),         INTEGER(position, 0),    INTEGER(step, 0), INTEGER(epoch_samples, 0),
-    INTEGER(metrics_bytes, 0), INTEGER(best_epoch, -1), REAL(best_score), REAL(epoch_loss),
-    REAL(epoch_seconds),       REAL(elapsed_seconds),
+    INTEGER(epoch, 0),        INTEGER(position, 0),      INTEGER(step, 0),
+    INTEGER(train_images, 0), INTEGER(epoch_samples, 0), INTEGER(metrics_bytes, 0),
+    INTEGER(best_epoch, -1),  REAL(best_score),          REAL(epoch_loss),
+    REAL(epoch_seconds),      REAL(elapsed_seconds),
 };
 const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *weld_trainer_fields;
 

@@ -1,0 +1,245 @@
+/* Checkpoints of a training run; see trainer.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "train/trainer.h"
+
+#define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
+
+static size_t tensor_bytes(const weld_tensor *t) {
+    return (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
+}
+
+/* --- Writing --- */
+
+static weld_status check_finite(const weld_trainer *t, weld_error *err) {
+    for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
+        weld_tensor w = weld_weights_tensor(t->weights, i);
+        if (w.dtype == WELD_F32 &&
+            t->kernels->first_not_finite(weld_shape_count(&w.shape), w.data) >= 0) {
+            return weld_fail(
+                err, WELD_ERROR_NUMERIC,
+                "update %lld: %s is no longer finite: lower optimizer.lr; last.h5 stays "
+                "as it was",
+                (long long)t->state.step, weld_weights_name(t->weights, i));
+        }
+    }
+    return WELD_OK;
+}
+
+/* What people and programs may want to know of a checkpoint's training. */
+static void summarise(const weld_trainer *t, char *text, size_t size) {
+    const weld_evaluation *e = &t->last_evaluation;
+    int used = snprintf(text, size, "{\"epochs\": %lld, \"steps\": %lld, \"train_images\": %lld",
+                        (long long)t->state.epoch, (long long)t->state.step,
+                        (long long)t->state.train_images);
+    if (e->images && used > 0 && (size_t)used < size) {
+        used += snprintf(text + used, size - (size_t)used,
+                         ", \"val_images\": %lld, \"val_loss\": %.9g, \"top1\": %.9g, "
+                         "\"top5\": %.9g",
+                         (long long)e->images, e->loss, e->top1, e->top5);
+    }
+    if (used > 0 && (size_t)used < size) {
+        snprintf(text + used, size - (size_t)used, "}");
+    }
+}
+
+static weld_status save(weld_trainer *t, const char *path, bool with_moments, weld_error *err) {
+    char summary[512];
+    weld_status status = check_finite(t, err);
+    status = status ? status : weld_metrics_sync(t->metrics, &t->state.metrics_bytes, err);
+    if (status) {
+        return status;
+    }
+    summarise(t, summary, sizeof summary);
+    weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT,
+                            .config = t->recipe.model,
+                            .preprocessing = t->recipe.data.preprocessing,
+                            .class_names = t->class_names,
+                            .weights = t->weights,
+                            .recipe = t->recipe_text,
+                            .summary = summary,
+                            .trainer = t->state};
+    if (with_moments) {
+        file.moment1 = weld_optimizer_first_moments(t->optimizer);
+        file.moment2 = weld_optimizer_second_moments(t->optimizer);
+    }
+    return weld_model_file_write(path, &file, err);
+}
+
+weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err) {
+    return save(t, t->folder.last, true, err);
+}
+
+weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
+    return save(t, t->folder.best, false, err);
+}
+
+/* --- Resuming --- */
+
+static weld_status check_recipe(const weld_trainer *t, const weld_model_file *file,
+                                weld_error *err) {
+    if (!file->recipe) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "%s: has no recipe: it is not of a training run",
+                         t->folder.last);
+    }
+    char key[64];
+    char *values = weld_alloc(2, VALUE_SIZE);
+    weld_recipe *old = weld_alloc(1, sizeof *old);
+    weld_status status = values && old ? WELD_OK : weld_fail_memory(err, t->folder.last);
+    if (!status) {
+        status = weld_recipe_parse(t->folder.last, file->recipe, strlen(file->recipe), NULL, 0, old,
+                                   err);
+    }
+    if (!status && weld_recipe_difference(old, &t->recipe, key, sizeof key, values,
+                                          values + VALUE_SIZE, VALUE_SIZE)) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: was made with %s %s, but now it is %s: resume with %s, or train "
+                           "into another --out",
+                           t->folder.last, key, values, values + VALUE_SIZE, t->folder.recipe);
+    }
+    weld_free(values);
+    weld_free(old);
+    return status;
+}
+
+static weld_status check_data(const weld_trainer *t, const weld_model_file *file, weld_error *err) {
+    for (int i = 0; file->class_names && i < t->recipe.model.num_classes; i++) {
+        if (strcmp(file->class_names[i], t->class_names[i]) != 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: class %d was '%s', in %s it is '%s': resume with the same data",
+                             t->folder.last, i, file->class_names[i], weld_dataset_path(t->train),
+                             t->class_names[i]);
+        }
+    }
+    if (file->trainer.train_images != weld_dataset_count(t->train)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: was trained on %lld images, %s has %lld: resume with the same data",
+                         t->folder.last, (long long)file->trainer.train_images,
+                         weld_dataset_path(t->train), (long long)weld_dataset_count(t->train));
+    }
+    return WELD_OK;
+}
+
+/* The checksum of the file is right, but whoever made it may not be: nothing below may divide by,
+ * loop over or seek to a number that makes no sense. */
+static weld_status check_state(const weld_trainer *t, const weld_trainer_state *s,
+                               weld_error *err) {
+    int64_t steps = weld_loader_train_batches(t->loader);
+    bool sane = s->epoch >= 0 && s->epoch <= t->recipe.train.epochs && s->position >= 0 &&
+                s->position <= steps && s->step == s->epoch * steps + s->position &&
+                s->metrics_bytes >= 0 && s->epoch_samples >= 0;
+    return sane ? WELD_OK
+                : weld_fail(err, WELD_ERROR_FORMAT,
+                            "%s: its epoch, position and step do not fit together: it cannot be "
+                            "resumed",
+                            t->folder.last);
+}
+
+weld_status weld_trainer_load_last(weld_trainer *t, weld_model_file *file, weld_error *err) {
+    weld_status status = weld_model_file_read(t->folder.last, file, err);
+    if (!status && (file->kind != WELD_MODEL_CHECKPOINT || !file->moment1 || !file->moment2)) {
+        status =
+            weld_fail(err, WELD_ERROR_FORMAT,
+                      "%s: has no optimizer state: only a last.h5 can be resumed", t->folder.last);
+    }
+    status = status ? status : check_recipe(t, file, err);
+    status = status ? status : check_data(t, file, err);
+    status = status ? status : check_state(t, &file->trainer, err);
+    if (!status) {
+        t->weights = file->weights;
+        file->weights = NULL;
+        t->state = file->trainer;
+    }
+    return status;
+}
+
+static weld_status copy_moments(weld_weights *to, const weld_weights *from, const char *path,
+                                weld_error *err) {
+    for (size_t i = 0; i < weld_weights_count(to); i++) {
+        weld_tensor a = weld_weights_tensor(to, i), b;
+        if (!weld_weights_find(from, weld_weights_name(to, i), &b) || a.dtype != b.dtype ||
+            !weld_shape_equal(&a.shape, &b.shape)) {
+            return weld_fail(err, WELD_ERROR_FORMAT, "%s: the optimizer's state lacks %s", path,
+                             weld_weights_name(to, i));
+        }
+        memcpy(a.data, b.data, tensor_bytes(&a));
+    }
+    return WELD_OK;
+}
+
+weld_status weld_trainer_load_moments(weld_trainer *t, const weld_model_file *file,
+                                      weld_error *err) {
+    weld_optimizer_set_updates(t->optimizer, t->state.step);
+    weld_status status = copy_moments(weld_optimizer_first_moments(t->optimizer), file->moment1,
+                                      t->folder.last, err);
+    return status ? status
+                  : copy_moments(weld_optimizer_second_moments(t->optimizer), file->moment2,
+                                 t->folder.last, err);
+}
+
+/* --- Starting from other weights --- */
+
+/* Is the tensor part of a head: one row a class? */
+static bool is_head(const weld_tensor *own, int own_classes, const weld_tensor *other,
+                    int other_classes) {
+    weld_shape as_own = other->shape;
+    if (as_own.rank < 1 || as_own.dim[0] != other_classes || own->shape.dim[0] != own_classes) {
+        return false;
+    }
+    as_own.dim[0] = own_classes;
+    return weld_shape_equal(&as_own, &own->shape);
+}
+
+static weld_status copy_init(weld_trainer *t, const weld_model_file *file, const char *path,
+                             weld_error *err) {
+    int own = t->recipe.model.num_classes, other = file->config.num_classes;
+    for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
+        const char *name = weld_weights_name(t->weights, i);
+        weld_tensor a = weld_weights_tensor(t->weights, i), b;
+        char want[96], have[96];
+        if (!weld_weights_find(file->weights, name, &b)) {
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "%s: has no tensor %s: it is of another network (%s)", path, name,
+                             file->config.name);
+        }
+        if (own != other && a.dtype == b.dtype && is_head(&a, own, &b, other)) {
+            continue;
+        }
+        if (a.dtype != b.dtype || !weld_shape_equal(&a.shape, &b.shape)) {
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "%s: %s is %s, the recipe's network wants %s: it is of another "
+                             "network (%s)",
+                             path, name, weld_shape_text(&b.shape, have, sizeof have),
+                             weld_shape_text(&a.shape, want, sizeof want), file->config.name);
+        }
+        memcpy(a.data, b.data, tensor_bytes(&a));
+    }
+    return WELD_OK;
+}
+
+weld_status weld_trainer_load_init(weld_trainer *t, const char *path, weld_error *err) {
+    weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT};
+    weld_status status = weld_model_file_read(path, &file, err);
+    if (!status && file.kind != WELD_MODEL_CHECKPOINT) {
+        status =
+            weld_fail(err, WELD_ERROR_ARGUMENT,
+                      "%s: is a merged network: give the checkpoint that it was made of", path);
+    }
+    if (!status && weld_weights_count(file.weights) > weld_weights_count(t->weights)) {
+        status = weld_fail(err, WELD_ERROR_SHAPE,
+                           "%s: has %zu tensors, the recipe's network %zu: it is of another "
+                           "network (%s)",
+                           path, weld_weights_count(file.weights), weld_weights_count(t->weights),
+                           file.config.name);
+    }
+    status = status ? status : copy_init(t, &file, path, err);
+    if (!status && file.config.num_classes != t->recipe.model.num_classes) {
+        weld_trainer_say(t, "%s: has %d classes, the data %d: the head is made anew", path,
+                         file.config.num_classes, t->recipe.model.num_classes);
+    }
+    weld_model_file_free(&file);
+    return status;
+}

@@ -1,0 +1,98 @@
+/* Why a loss is not finite; see trainer.h. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file.h"
+#include "graph/graph.h"
+#include "train/trainer.h"
+
+/* Names in the one-line message; the file has them all. */
+enum { NAMES_IN_MESSAGE = 4 };
+
+/* The failed run has put what was not finite into the running statistics too. They are a
+ * consequence: training does not read them. */
+static void reset_buffers(weld_trainer *t) {
+    const weld_graph *g = t->step_graph.graph;
+    if (t->recipe.train.bn_eval) { /* there it does, and leaves them alone */
+        return;
+    }
+    for (size_t i = 0; i < g->value_count; i++) {
+        weld_tensor buffer;
+        if (g->values[i]->kind == WELD_VALUE_BUFFER && g->values[i]->dtype == WELD_F32 &&
+            weld_weights_find(t->weights, g->values[i]->name, &buffer)) {
+            int64_t count = weld_shape_count(&buffer.shape);
+            if (t->kernels->first_not_finite(count, buffer.data) >= 0) {
+                memset(buffer.data, 0, (size_t)count * sizeof(float));
+            }
+        }
+    }
+}
+
+/* The batch again, into the session's inputs: a run may have overwritten them. */
+static weld_status run_again(weld_trainer *t, weld_batch *batch, weld_error *err) {
+    float *images = weld_session_input(t->session, "images").data;
+    float *target = weld_session_input(t->session, "target").data;
+    weld_status status = weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
+                                                 t->state.position, images, target, batch, err);
+    if (status) {
+        return status;
+    }
+    reset_buffers(t);
+    status = weld_session_run_checked(t->session, (uint64_t)t->state.step + 1, err);
+    return status ? status
+                  : weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
+}
+
+static weld_status write_story(const weld_trainer *t, const weld_batch *batch, const char *cause,
+                               char *path, size_t path_size, weld_error *err) {
+    size_t size = WELD_ERROR_MESSAGE_SIZE + 256;
+    for (int64_t i = 0; i < batch->count; i++) {
+        size += strlen(weld_dataset_name(t->train, batch->indices[i])) + 1;
+    }
+    char *text = weld_alloc(size, 1);
+    if (!text) {
+        return weld_fail_memory(err, "training");
+    }
+    int used = snprintf(text, size,
+                        "update %lld, epoch %lld: the loss is not finite\n"
+                        "first bad value: %s\nimages of the batch:\n",
+                        (long long)t->state.step + 1, (long long)t->state.epoch, cause);
+    for (int64_t i = 0; i < batch->count; i++) {
+        used += snprintf(text + used, size - (size_t)used, "%s\n",
+                         weld_dataset_name(t->train, batch->indices[i]));
+    }
+    snprintf(path, path_size, "%s/not_finite.txt", t->folder.path);
+    weld_status status = weld_file_write(path, text, strlen(text), err);
+    weld_free(text);
+    return status;
+}
+
+weld_status weld_trainer_fail_not_finite(weld_trainer *t, weld_error *err) {
+    weld_error cause = {.message = ""};
+    weld_batch batch = {.count = 0};
+    char names[512] = "", path[4200] = "";
+    if (run_again(t, &batch, &cause) != WELD_ERROR_NUMERIC) {
+        return weld_fail(err, WELD_ERROR_NUMERIC,
+                         "update %lld, epoch %lld: the loss is not finite (its cause cannot be "
+                         "found: %.300s)",
+                         (long long)t->state.step + 1, (long long)t->state.epoch, cause.message);
+    }
+    for (int64_t i = 0; i < batch.count && i < NAMES_IN_MESSAGE; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%.100s", i ? ", " : "",
+                 weld_dataset_name(t->train, batch.indices[i]));
+    }
+    if (write_story(t, &batch, cause.message, path, sizeof path, NULL) != WELD_OK) {
+        snprintf(path, sizeof path, "(a file that could not be written)");
+    }
+    return weld_fail(err, WELD_ERROR_NUMERIC,
+                     "update %lld, epoch %lld: the loss is not finite: first bad value: %.200s; "
+                     "images of the batch: %s%s (all %lld in %.200s); last.h5 stays as it was: "
+                     "lower optimizer.lr, or look at these images",
+                     (long long)t->state.step + 1, (long long)t->state.epoch, cause.message, names,
+                     batch.count > NAMES_IN_MESSAGE ? ", ..." : "", (long long)batch.count, path);
+}

@@ -1,0 +1,259 @@
+/* The training loop; see weld/train.h and trainer.h. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/threads.h"
+
+weld_train_settings weld_train_defaults(void) {
+    return (weld_train_settings){.recipe = NULL};
+}
+
+static bool stop_asked(const weld_trainer *t) {
+    const weld_train_callbacks *c = &t->settings->callbacks;
+    return c->stop && c->stop(c->context);
+}
+
+static void tell_start(const weld_trainer *t) {
+    const weld_train_callbacks *c = &t->settings->callbacks;
+    const weld_recipe *r = &t->recipe;
+    int threads = t->settings->threads;
+    weld_train_start start = {.out = t->folder.path,
+                              .model = r->model.name,
+                              .parameters = weld_graph_counts(t->eval_graph).parameters,
+                              .train_images = weld_dataset_count(t->train),
+                              .val_images = t->val ? weld_dataset_count(t->val) : 0,
+                              .classes = r->model.num_classes,
+                              .epochs = r->train.epochs,
+                              .steps_per_epoch = t->schedule.steps_per_epoch,
+                              .batch_size = weld_loader_train_batch_size(t->loader),
+                              .recipe_lr = r->optimizer.lr,
+                              .lr_batch = r->optimizer.lr_batch,
+                              .lr = t->schedule.base_lr,
+                              .resumed_step = t->state.step,
+                              .threads = threads ? threads : weld_threads_available(),
+                              .memory_bytes = weld_session_arena_bytes(t->session)};
+    if (c->started) {
+        c->started(c->context, &start);
+    }
+}
+
+static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
+    const weld_train_callbacks *c = &t->settings->callbacks;
+    const weld_schedule *s = &t->schedule;
+    int64_t left = s->epochs * s->steps_per_epoch - t->state.step;
+    weld_train_progress progress = {
+        .epoch = t->state.epoch,
+        .epochs = s->epochs,
+        .position = t->state.position,
+        .steps_per_epoch = s->steps_per_epoch,
+        .step = t->state.step,
+        .loss = row->loss,
+        .lr = row->lr,
+        .images_per_second = row->images_per_second,
+        .data_share =
+            t->state.epoch_seconds > 0 ? t->epoch_data_seconds / t->state.epoch_seconds : 0,
+        .seconds_left = t->run_seconds / (double)t->run_steps * (double)left};
+    if (c->stepped) {
+        c->stepped(c->context, &progress);
+    }
+}
+
+static void add_seconds(weld_trainer *t, double seconds) {
+    t->state.epoch_seconds += seconds;
+    t->state.elapsed_seconds += seconds;
+    t->run_seconds += seconds;
+}
+
+/* One update. */
+static weld_status run_step(weld_trainer *t, weld_error *err) {
+    weld_batch batch;
+    float *images = weld_session_input(t->session, "images").data;
+    float *target = weld_session_input(t->session, "target").data;
+    double begin = weld_clock();
+    weld_status status = weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
+                                                 t->state.position, images, target, &batch, err);
+    if (status) {
+        return status;
+    }
+    double loaded = weld_clock();
+    weld_session_run(t->session, (uint64_t)t->state.step + 1);
+    double loss = *(const float *)weld_session_output(t->session, "loss").data;
+    if (!isfinite(loss)) {
+        return weld_trainer_fail_not_finite(t, err);
+    }
+    double lr = weld_schedule_rate(&t->schedule, t->state.step);
+    weld_optimizer_step(t->optimizer, t->gradients, lr);
+    double seconds = weld_clock() - begin;
+
+    t->state.step++;
+    t->state.position++;
+    t->state.epoch_samples += batch.count;
+    t->state.epoch_loss += loss * (double)batch.count;
+    t->epoch_data_seconds += loaded - begin;
+    t->run_steps++;
+    add_seconds(t, seconds);
+    weld_step_metrics row = {.epoch = t->state.epoch,
+                             .step = t->state.step,
+                             .loss = loss,
+                             .lr = lr,
+                             .images_per_second = (double)batch.count / fmax(seconds, 1e-9),
+                             .data_seconds = loaded - begin};
+    status = weld_metrics_step(t->metrics, &row, err);
+    tell_step(t, &row);
+    return status;
+}
+
+/* The updates of the epoch that are left; *stopped: the caller wants to end, and last.h5 is
+ * written. */
+static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
+    int64_t every = t->recipe.train.checkpoint_every;
+    while (t->state.position < t->schedule.steps_per_epoch) {
+        weld_status status = run_step(t, err);
+        if (status) {
+            return status;
+        }
+        *stopped = stop_asked(t);
+        bool due = every > 0 && t->state.step % every == 0 &&
+                   t->state.position < t->schedule.steps_per_epoch;
+        if (*stopped || due) {
+            status = weld_trainer_save_last(t, err);
+        }
+        if (status || *stopped) {
+            return status;
+        }
+    }
+    return WELD_OK;
+}
+
+static bool evaluation_due(const weld_trainer *t) {
+    int64_t every = t->recipe.train.eval_every, done = t->state.epoch + 1;
+    return t->evaluator && (done == t->schedule.epochs || (every > 0 && done % every == 0));
+}
+
+static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
+    double begin = weld_clock();
+    weld_evaluation e;
+    weld_status status = weld_evaluator_run(t->evaluator, &e, err);
+    if (status == WELD_ERROR_INTERRUPTED) { /* to be done again when the run is resumed */
+        *stopped = true;
+        return weld_trainer_save_last(t, err);
+    }
+    if (status == WELD_ERROR_NUMERIC) {
+        return weld_fail_context(err, status, "update %lld, evaluation after epoch %lld",
+                                 (long long)t->state.step, (long long)t->state.epoch);
+    }
+    if (!status) {
+        t->last_evaluation = e;
+        add_seconds(t, weld_clock() - begin);
+    }
+    return status;
+}
+
+static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row, bool best) {
+    const weld_train_callbacks *c = &t->settings->callbacks;
+    weld_train_evaluation e = {.epoch = row->epoch,
+                               .images_done = row->evaluated ? t->last_evaluation.images : 0,
+                               .images = row->evaluated ? t->last_evaluation.images : 0,
+                               .done = true,
+                               .top1 = row->top1,
+                               .top5 = row->top5,
+                               .loss = row->val_loss,
+                               .train_loss = row->train_loss,
+                               .best = best,
+                               .seconds = row->seconds};
+    if (c->evaluated) {
+        c->evaluated(c->context, &e);
+    }
+}
+
+/* The epoch's row, best.h5 if it is that, and the step into the next epoch. A run that is killed
+ * between any two lines repeats them all from last.h5. */
+static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
+    weld_trainer_state *s = &t->state;
+    const weld_evaluation *e = &t->last_evaluation;
+    bool best = evaluated && (s->best_epoch < 0 || e->top1 > s->best_score);
+    weld_epoch_metrics row = {.epoch = s->epoch,
+                              .step = s->step,
+                              .train_loss = s->epoch_loss /
+                                            (double)(s->epoch_samples > 0 ? s->epoch_samples : 1),
+                              .evaluated = evaluated,
+                              .val_loss = evaluated ? e->loss : 0,
+                              .top1 = evaluated ? e->top1 : 0,
+                              .top5 = evaluated ? e->top5 : 0,
+                              .seconds = s->epoch_seconds,
+                              .data_seconds = t->epoch_data_seconds};
+    weld_status status = weld_metrics_epoch(t->metrics, &row, err);
+    if (status) {
+        return status;
+    }
+    if (best) {
+        s->best_epoch = s->epoch;
+        s->best_score = e->top1;
+    }
+    s->epoch++;
+    s->position = 0;
+    s->epoch_samples = 0;
+    s->epoch_loss = 0;
+    s->epoch_seconds = 0;
+    t->epoch_data_seconds = 0;
+    status = best ? weld_trainer_save_best(t, err) : WELD_OK;
+    status = status ? status : weld_trainer_save_last(t, err);
+    tell_evaluation(t, &row, best);
+    return status;
+}
+
+static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
+    *stopped = false;
+    while (t->state.epoch < t->schedule.epochs) {
+        weld_status status = run_steps(t, stopped, err);
+        bool due = evaluation_due(t);
+        if (!status && !*stopped && due) {
+            status = evaluate(t, stopped, err);
+        }
+        if (status || *stopped) {
+            return status;
+        }
+        status = finish_epoch(t, due, err);
+        if (status) {
+            return status;
+        }
+        *stopped = t->state.epoch < t->schedule.epochs && stop_asked(t);
+        if (*stopped) {
+            return WELD_OK;
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_train_run(const weld_train_settings *settings, weld_train_result *result,
+                           weld_error *err) {
+    weld_train_settings checked = *settings;
+    weld_train_result done = {.interrupted = false};
+    weld_trainer t;
+    if (!settings->recipe) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "training: needs a recipe");
+    }
+    weld_status status = weld_trainer_open(&t, &checked, err);
+    if (status) {
+        return status;
+    }
+    tell_start(&t);
+    status = run_epochs(&t, &done.interrupted, err);
+    snprintf(done.out, sizeof done.out, "%s", t.folder.path);
+    done.epochs = t.state.epoch;
+    done.step = t.state.step;
+    done.evaluated = t.state.best_epoch >= 0;
+    done.best_top1 = t.state.best_score;
+    done.top1 = t.last_evaluation.top1;
+    done.seconds = t.state.elapsed_seconds;
+    weld_trainer_close(&t);
+    if (result) {
+        *result = done;
+    }
+    return status;
+}

@@ -1,0 +1,76 @@
+/* A training run, from inside: what is open while it runs. */
+#ifndef WELD_TRAIN_TRAINER_H
+#define WELD_TRAIN_TRAINER_H
+
+#include "data/loader.h"
+#include "formats/model_file.h"
+#include "infer/evaluate.h"
+#include "train/metrics.h"
+#include "train/optimizer.h"
+#include "train/recipe.h"
+#include "train/run_folder.h"
+#include "train/schedule.h"
+#include "train/train_graph.h"
+#include "weld/train.h"
+
+typedef struct weld_trainer {
+    const weld_train_settings *settings;
+    weld_recipe recipe; /* with what the data decide filled in */
+    char *recipe_text;
+    weld_run_folder folder;
+
+    weld_dataset *train, *val; /* val NULL: no evaluation */
+    char **class_names;        /* of train, pointing into it */
+    weld_loader *loader;
+
+    const weld_kernels *kernels;
+    weld_weights *weights;
+    weld_train_graph step_graph;
+    weld_session *session;
+    weld_tensor *gradients;
+    weld_graph *eval_graph;
+    weld_evaluator *evaluator;
+
+    weld_optimizer *optimizer;
+    weld_schedule schedule;
+    weld_metrics *metrics;
+    weld_trainer_state state;
+    weld_evaluation last_evaluation; /* images 0: none yet */
+    double last_train_loss;
+    double epoch_data_seconds; /* waiting for data, this epoch and process */
+    double run_seconds;        /* this process: updates and evaluations */
+    int64_t run_steps;         /* updates of this process */
+} weld_trainer;
+
+/* Everything up to the first update: recipe, data, folder, network, and the state of the run that
+ * is resumed. On an error what was opened is closed. */
+weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings,
+                              weld_error *err);
+void weld_trainer_close(weld_trainer *t);
+
+/* Tell the caller's message callback. */
+void weld_trainer_say(const weld_trainer *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- checkpoint.c --- */
+
+/* Write last.h5. Weights that are not finite are an error, and the file stays as it was. */
+weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err);
+/* Write best.h5: the same without the optimizer's state. */
+weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err);
+/* Take weights and state from last.h5, after checking that it is of this recipe and these data;
+ * t->weights and t->optimizer do not exist yet and *file keeps the optimizer's state. */
+weld_status weld_trainer_load_last(weld_trainer *t, weld_model_file *file, weld_error *err);
+/* Copy the optimizer's state of *file into t->optimizer. */
+weld_status weld_trainer_load_moments(weld_trainer *t, const weld_model_file *file,
+                                      weld_error *err);
+/* Take the weights of the checkpoint at `path`; a head for another number of classes stays new. */
+weld_status weld_trainer_load_init(weld_trainer *t, const char *path, weld_error *err);
+
+/* --- not_finite.c --- */
+
+/* The loss of this batch (number `position` of its epoch) is not finite: find out why, write
+ * not_finite.txt, and return WELD_ERROR_NUMERIC with the story in one line. */
+weld_status weld_trainer_fail_not_finite(weld_trainer *t, weld_error *err);
+
+#endif

@@ -1,0 +1,308 @@
+/* Opening a training run: recipe, data, folder, network, state; see trainer.h. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file.h"
+#include "graph/graph.h"
+#include "train/trainer.h"
+
+void weld_trainer_say(const weld_trainer *t, const char *format, ...) {
+    const weld_train_callbacks *c = &t->settings->callbacks;
+    if (c->message) {
+        char text[WELD_ERROR_MESSAGE_SIZE];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        c->message(c->context, text);
+    }
+}
+
+/* --- The recipe, and --data in front of its overrides --- */
+
+static bool exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+/* "data.train='DIR/train.h5'" or "data.train='DIR/train'", whichever is there, as YAML; NULL in
+ * *out where neither is. */
+static weld_status data_override(const char *folder, const char *part, char **out,
+                                 weld_error *err) {
+    size_t size = 2 * strlen(folder) + 64;
+    char *path = weld_alloc(size, 1), *text = weld_alloc(size + 64, 1);
+    weld_status status = path && text ? WELD_OK : weld_fail_memory(err, folder);
+    *out = NULL;
+    if (!status) {
+        snprintf(path, size, "%s/%s.h5", folder, part);
+        if (!exists(path)) {
+            snprintf(path, size, "%s/%s", folder, part);
+        }
+        char *to = text + snprintf(text, size, "data.%s='", part);
+        for (const char *from = path; *from; from++) {
+            *to++ = *from;
+            if (*from == '\'') { /* doubled between single quotes */
+                *to++ = '\'';
+            }
+        }
+        *to = '\'';
+        *out = exists(path) ? text : NULL;
+    }
+    weld_free(path);
+    if (!*out) {
+        weld_free(text);
+    }
+    return status;
+}
+
+static weld_status read_recipe(weld_trainer *t, weld_error *err) {
+    const weld_train_settings *s = t->settings;
+    char *train = NULL, *val = NULL;
+    size_t count = 0;
+    const char **set = weld_alloc(s->set_count + 2, sizeof *set);
+    weld_status status = set ? WELD_OK : weld_fail_memory(err, s->recipe);
+    if (!status && s->data) {
+        status = data_override(s->data, "train", &train, err);
+        status = status ? status : data_override(s->data, "val", &val, err);
+        if (!status && !train) {
+            status = weld_fail(err, WELD_ERROR_NOT_FOUND,
+                               "--data %s: holds neither train.h5 nor a folder train", s->data);
+        }
+        count = !status;
+    }
+    if (!status && count) {
+        set[0] = train;
+        set[1] = val ? val : "data.val=null";
+        count = 2;
+    }
+    for (size_t i = 0; !status && i < s->set_count; i++) {
+        set[count++] = s->set[i];
+    }
+    status = status ? status : weld_recipe_read(s->recipe, set, count, &t->recipe, err);
+    weld_free(set);
+    weld_free(train);
+    weld_free(val);
+    return status;
+}
+
+/* --- Data --- */
+
+static weld_status check_val(const weld_trainer *t, weld_error *err) {
+    int count = weld_dataset_class_count(t->train);
+    if (weld_dataset_class_count(t->val) != count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: has %d classes where %s has %d: they must be the same",
+                         weld_dataset_path(t->val), weld_dataset_class_count(t->val),
+                         weld_dataset_path(t->train), count);
+    }
+    for (int i = 0; i < count; i++) {
+        const char *name = weld_dataset_class_name(t->val, i);
+        if (strcmp(name, t->class_names[i]) != 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: class %d is '%s' where %s has '%s': they must be the same",
+                             weld_dataset_path(t->val), i, name, weld_dataset_path(t->train),
+                             t->class_names[i]);
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status open_data(weld_trainer *t, weld_error *err) {
+    weld_recipe *r = &t->recipe;
+    weld_status status = weld_dataset_open(r->data.train, &t->train, err);
+    if (status) {
+        return status;
+    }
+    int classes = weld_dataset_class_count(t->train);
+    if (r->model.num_classes && r->model.num_classes != classes) {
+        return weld_fail(
+            err, WELD_ERROR_ARGUMENT,
+            "%s: model.num_classes is %d, but %s has %d classes: set it to %d or remove "
+            "it",
+            t->settings->recipe, r->model.num_classes, r->data.train, classes, classes);
+    }
+    r->model.num_classes = classes;
+    t->class_names = weld_alloc((size_t)classes, sizeof *t->class_names);
+    if (!t->class_names) {
+        return weld_fail_memory(err, "training");
+    }
+    for (int i = 0; i < classes; i++) {
+        /* The model file's type is char **, for those who own their names. */
+        t->class_names[i] = (char *)(uintptr_t)weld_dataset_class_name(t->train, i);
+    }
+    if (r->data.val[0]) {
+        status = weld_dataset_open(r->data.val, &t->val, err);
+        status = status ? status : check_val(t, err);
+    }
+    return status;
+}
+
+static void say_bad_image(void *arg, int64_t index, const char *reason) {
+    (void)index;
+    weld_trainer_say(arg, "skipped: %s", reason);
+}
+
+static weld_status open_loader(weld_trainer *t, weld_error *err) {
+    weld_loader_options options = {.preprocessing = t->recipe.data.preprocessing,
+                                   .augmentation = t->recipe.augment,
+                                   .batch_size = t->recipe.train.batch_size,
+                                   .seed = (uint64_t)t->recipe.train.seed,
+                                   .shuffle = t->recipe.train.shuffle,
+                                   .threads = t->settings->threads,
+                                   .bad_image = say_bad_image,
+                                   .bad_image_arg = t};
+    return weld_loader_create(t->train, &options, &t->loader, err);
+}
+
+/* --- The network --- */
+
+static weld_status build_graphs(weld_trainer *t, weld_error *err) {
+    const weld_recipe *r = &t->recipe;
+    int64_t batch = weld_loader_train_batch_size(t->loader);
+    int64_t size = r->data.preprocessing.input_size;
+    weld_train_graph_options options = {.batch = batch,
+                                        .input_size = size,
+                                        .label_smoothing = r->loss.label_smoothing,
+                                        .bn_eval = r->train.bn_eval,
+                                        .dtype = WELD_F32};
+    weld_status status = weld_train_graph_build(&r->model, &options, &t->step_graph, err);
+    return status ? status
+                  : weld_model_build(&r->model, false, batch, size, size, WELD_F32, &t->eval_graph,
+                                     err);
+}
+
+static bool go_on(void *arg, int64_t done, int64_t total) {
+    const weld_trainer *t = arg;
+    const weld_train_callbacks *c = &t->settings->callbacks;
+    if (c->evaluated) {
+        weld_train_evaluation e = {.epoch = t->state.epoch, .images_done = done, .images = total};
+        c->evaluated(c->context, &e);
+    }
+    return !c->stop || !c->stop(c->context);
+}
+
+static weld_status open_sessions(weld_trainer *t, weld_error *err) {
+    const weld_recipe *r = &t->recipe;
+    int threads = t->settings->threads;
+    weld_session_options run = {.threads = threads, .seed = (uint64_t)r->train.seed};
+    weld_evaluator_options evaluate = {.batch_size = weld_loader_train_batch_size(t->loader),
+                                       .threads = threads,
+                                       .bad_image = say_bad_image,
+                                       .progress = go_on,
+                                       .arg = t};
+    weld_optimizer_options adamw = {.beta1 = r->optimizer.betas[0],
+                                    .beta2 = r->optimizer.betas[1],
+                                    .eps = r->optimizer.eps,
+                                    .weight_decay = r->optimizer.weight_decay,
+                                    .threads = threads};
+    weld_status status = weld_kernels_select(WELD_F32, NULL, &t->kernels, err);
+    adamw.kernels = t->kernels;
+    status = status ? status
+                    : weld_session_create(t->step_graph.graph, t->weights, &run, &t->session, err);
+    status =
+        status ? status
+               : weld_optimizer_create(t->step_graph.graph, t->weights, &adamw, &t->optimizer, err);
+    if (!status && t->val) {
+        status = weld_evaluator_create(t->eval_graph, t->weights, &r->data.preprocessing, t->val,
+                                       &evaluate, &t->evaluator, err);
+    }
+    if (!status) {
+        t->gradients = weld_alloc(t->step_graph.parameter_count, sizeof *t->gradients);
+        status = t->gradients
+                     ? weld_train_graph_gradients(&t->step_graph, t->session, t->gradients, err)
+                     : weld_fail_memory(err, "training");
+    }
+    return status;
+}
+
+static void make_schedule(weld_trainer *t) {
+    const weld_recipe *r = &t->recipe;
+    t->schedule = (weld_schedule){
+        .base_lr = weld_schedule_scale(r->optimizer.lr, weld_loader_train_batch_size(t->loader),
+                                       r->optimizer.lr_batch),
+        .warmup_lr = r->schedule.warmup_lr,
+        .min_lr = r->schedule.min_lr,
+        .warmup_epochs = r->schedule.warmup_epochs,
+        .epochs = r->train.epochs,
+        .steps_per_epoch = weld_loader_train_batches(t->loader),
+        .per_epoch = r->schedule.per == 1};
+}
+
+/* --- Weights and state: from last.h5, from --init, or new --- */
+
+static weld_status start_state(weld_trainer *t, weld_model_file *file, weld_error *err) {
+    const weld_train_settings *s = t->settings;
+    if (t->folder.holds_checkpoint) {
+        return weld_trainer_load_last(t, file, err);
+    }
+    t->state = (weld_trainer_state){.seed = (uint64_t)t->recipe.train.seed,
+                                    .train_images = weld_dataset_count(t->train),
+                                    .best_epoch = -1};
+    weld_status status = weld_graph_init_weights(t->eval_graph, t->state.seed, &t->weights, err);
+    return status || !s->init ? status : weld_trainer_load_init(t, s->init, err);
+}
+
+static weld_status open_network(weld_trainer *t, weld_error *err) {
+    weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT};
+    weld_status status = build_graphs(t, err);
+    status = status ? status : start_state(t, &file, err);
+    status = status ? status : open_sessions(t, err);
+    if (!status && t->folder.holds_checkpoint) {
+        status = weld_trainer_load_moments(t, &file, err);
+    }
+    weld_model_file_free(&file);
+    return status;
+}
+
+/* recipe.yaml stays as the run began. */
+static weld_status write_recipe(weld_trainer *t, weld_error *err) {
+    return t->folder.holds_checkpoint
+               ? WELD_OK
+               : weld_file_write(t->folder.recipe, t->recipe_text, strlen(t->recipe_text), err);
+}
+
+weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings,
+                              weld_error *err) {
+    *t = (weld_trainer){.settings = settings, .folder = {.lock = -1}};
+    weld_status status = read_recipe(t, err);
+    status = status ? status : open_data(t, err);
+    status = status ? status : weld_recipe_text(&t->recipe, &t->recipe_text, err);
+    status = status ? status
+                    : weld_run_folder_open(settings->out, settings->recipe, settings->resume,
+                                           &t->folder, err);
+    status = status ? status : open_loader(t, err);
+    status = status ? status : open_network(t, err);
+    if (!status) {
+        make_schedule(t);
+        status = write_recipe(t, err);
+    }
+    status = status
+                 ? status
+                 : weld_metrics_open(t->folder.metrics, t->state.metrics_bytes, &t->metrics, err);
+    if (status) {
+        weld_trainer_close(t);
+    }
+    return status;
+}
+
+void weld_trainer_close(weld_trainer *t) {
+    weld_metrics_close(t->metrics);
+    weld_optimizer_free(t->optimizer);
+    weld_evaluator_free(t->evaluator);
+    weld_graph_free(t->eval_graph);
+    weld_free(t->gradients);
+    weld_session_free(t->session);
+    weld_train_graph_free(&t->step_graph);
+    weld_weights_free(t->weights);
+    weld_loader_free(t->loader);
+    weld_free(t->class_names);
+    weld_dataset_free(t->val);
+    weld_dataset_free(t->train);
+    weld_run_folder_close(&t->folder);
+    weld_free(t->recipe_text);
+    *t = (weld_trainer){.folder = {.lock = -1}};
+}

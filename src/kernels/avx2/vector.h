@@ -37,6 +37,12 @@ V_INLINE vfloat v_load_masked(const float *p, vmask m) {
     return _mm256_maskload_ps(p, m);
 }
 
+V_INLINE vfloat v_gather(const float *p, int64_t stride, vmask m) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i index = _mm256_mullo_epi32(lane, _mm256_set1_epi32((int)stride));
+    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), p, index, _mm256_castsi256_ps(m), 4);
+}
+
 V_INLINE void v_store_all(float *p, vfloat a) {
     _mm256_storeu_ps(p, a);
 }

@@ -37,6 +37,12 @@ V_INLINE vfloat v_load_masked(const float *p, vmask m) {
     return _mm512_maskz_loadu_ps(m, p);
 }
 
+V_INLINE vfloat v_gather(const float *p, int64_t stride, vmask m) {
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i index = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)stride));
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, index, p, 4);
+}
+
 V_INLINE void v_store_all(float *p, vfloat a) {
     _mm512_storeu_ps(p, a);
 }

@@ -23,6 +23,18 @@ size_t SIMD(packed_size)(int64_t k, int64_t n) {
     return (size_t)k * (size_t)vectors_for(n) * V_LANES;
 }
 
+/* One panel; `stride` between the columns of a row, known when compiling where it is 1. */
+V_INLINE void pack_panel(int64_t k, int64_t columns, const float *b, int64_t row_stride,
+                         int64_t stride, float *panel) {
+    for (int64_t i = 0; i < k; i++, b += row_stride) {
+        for (int64_t j = 0; j < columns; j += V_LANES, panel += V_LANES) {
+            const vlanes lanes = v_lanes_at(j, columns);
+            v_store_all(panel, stride == 1 ? v_load(b + j, lanes)
+                                           : v_gather(b + j * stride, stride, lanes.mask));
+        }
+    }
+}
+
 void SIMD(pack)(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64_t column_stride,
                 void *packed_) {
     const float *b = b_;
@@ -30,15 +42,12 @@ void SIMD(pack)(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64_
     for (int64_t column = 0; column < n;) {
         const int64_t width = panel_vectors(vectors_for(n - column)) * V_LANES;
         const int64_t present = least(width, n - column);
-        for (int64_t i = 0; i < k; i++) {
-            for (int64_t j = 0; j < present; j++) {
-                packed[j] = b[i * row_stride + (column + j) * column_stride];
-            }
-            for (int64_t j = present; j < width; j++) {
-                packed[j] = 0;
-            }
-            packed += width;
+        if (column_stride == 1) {
+            pack_panel(k, present, b + column, row_stride, 1, packed);
+        } else {
+            pack_panel(k, present, b + column * column_stride, row_stride, column_stride, packed);
         }
+        packed += k * width;
         column += width;
     }
 }

@@ -45,7 +45,7 @@ int64_t weld_split_largest(weld_split s); /* size of the largest part */
 
 /* Elements to a piece of an elementwise operator: a few tensors of them fit the second-level cache.
  */
-#define WELD_PIECE_ELEMENTS 32768
+#define WELD_PIECE_ELEMENTS 16384
 /* The same as a number of rows of c. */
 static inline int64_t weld_piece_rows(int64_t c) {
     return c < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / c : 1;

@@ -101,7 +101,7 @@ weld_value *weld_matmul(weld_graph *g, weld_value *a, weld_value *b, bool transp
 /* Shape rules in common. */
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                             weld_error *err); /* out[0] is like in[0] */
-/* An error unless `t` is of in[0]'s floating-point type and of `shape`; `what` names it. */
+/* An error unless `t` is of this type and shape; `what` names it. */
 weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape, const char *what,
                         weld_error *err);
 /* An error unless in[first..last] are [c] and of the type of in[0], c its last dimension. */

@@ -78,6 +78,13 @@ WELD_API const char *weld_model_class_name(const weld_model *m, int i);
 WELD_API const weld_graph *weld_model_graph(const weld_model *m);
 WELD_API weld_weights *weld_model_weights(const weld_model *m);
 
+/* Logits [count, num_classes] of images [count, 3, height, width] (channels first, normalised). A
+ * merged network takes images of its own size only; a checkpoint's is built for the size given.
+ * threads 0: all that the process may use. */
+WELD_API weld_status weld_model_run(const weld_model *m, const float *images, int64_t count,
+                                    int64_t height, int64_t width, int threads, float *logits,
+                                    weld_error *err);
+
 /* What merging did: measured on the same images before and after. */
 typedef struct weld_merge_report {
     weld_model_counts before, after;

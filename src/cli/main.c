@@ -72,21 +72,32 @@ static int print_version(bool verbose) {
     return CLI_DONE;
 }
 
-/* OpenBLAS chooses its kernels when it is loaded, and the one of Debian 12 takes current AVX-512
- * processors for a Haswell, at half the speed. The environment can correct it, but only before the
- * program starts: so start again, once, with the variable set. Its own threads are not needed. */
-static void correct_openblas(char **argv) {
-    if (getenv("OPENBLAS_CORETYPE") || !weld_cpu_features().avx512 ||
-        strcmp(weld_blas_core(), "Haswell") != 0) {
-        return;
+/* Two libraries read the environment when they are loaded, before main: so where it is not set
+ * already, set it and start again, once.
+ *
+ * OpenBLAS chooses its kernels then, and the one of Debian 12 takes current AVX-512 processors for
+ * a Haswell, at half the speed. GNU's OpenMP lets threads that wait for others spin for tens of
+ * milliseconds, which on a machine with other work to do slows small networks many times over: a
+ * fraction of a millisecond is enough to bridge the gap between two nodes. */
+static void set_environment(char **argv) {
+    bool again = false;
+    if (!getenv("OPENBLAS_CORETYPE") && weld_cpu_features().avx512 &&
+        strcmp(weld_blas_core(), "Haswell") == 0) {
+        setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
+        again = true;
     }
-    setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
-    setenv("OPENBLAS_NUM_THREADS", "1", 0);
-    execv("/proc/self/exe", argv); /* where it fails the slower kernels do */
+    if (!getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY")) {
+        setenv("GOMP_SPINCOUNT", "10000", 1);
+        again = true;
+    }
+    if (again) {
+        setenv("OPENBLAS_NUM_THREADS", "1", 0); /* its own threads are not needed */
+        execv("/proc/self/exe", argv);          /* where it fails it is slower, no more */
+    }
 }
 
 int main(int argc, char **argv) {
-    correct_openblas(argv);
+    set_environment(argv);
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--version") == 0) {
         return print_version(argc > 2 && strcmp(argv[2], "--verbose") == 0);

@@ -93,7 +93,9 @@ static const char *number(double value, char text[32]) {
     if (!isfinite(value)) {
         return "null";
     }
-    for (int digits = 1; digits <= 9; digits++) {
+    /* Enough digits from the start that 100 is not written as 1e+02. */
+    double size = fabs(value);
+    for (int digits = size >= 1 && size < 1e9 ? 1 + (int)log10(size) : 1; digits <= 9; digits++) {
         snprintf(text, 32, "%.*g", digits, value);
         if (strtof(text, NULL) == (float)value) {
             break;

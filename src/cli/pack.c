@@ -1,0 +1,119 @@
+/* weld pack: one packed data set of a folder of class folders, or of the MNIST family's files. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "data/idx.h"
+#include "data/pack.h"
+#include "formats/file.h"
+
+enum { LARGEST_LIST = 1 << 20 }; /* bytes of a file of class names */
+
+static void show_packing(void *arg, int64_t done, int64_t total) {
+    cli_progress_show(arg, done, total, NULL);
+}
+
+static void bad_image(void *arg, const char *name, const char *reason) {
+    cli_progress_end(arg);
+    fprintf(stderr, "weld: skipped: %s: %s\n", name, reason);
+}
+
+static weld_status pack_folder(const char *folder, const char *out, int size, int threads,
+                               weld_error *err) {
+    cli_progress progress = {.what = "pack"};
+    weld_pack_options options = {.size = size,
+                                 .threads = threads,
+                                 .progress = show_packing,
+                                 .bad_image = bad_image,
+                                 .arg = &progress};
+    weld_pack_report report = {0};
+    weld_dataset *ds = NULL;
+    weld_status status = weld_dataset_open(folder, &ds, err);
+    if (status == WELD_OK) {
+        status = weld_pack(ds, out, &options, &report, err);
+        cli_progress_end(&progress);
+    }
+    if (status == WELD_OK) {
+        printf("%s: %lld images of %d classes", out, (long long)report.packed,
+               weld_dataset_class_count(ds));
+        if (report.bad) {
+            printf(", %lld bad ones left out", (long long)report.bad);
+        }
+        putchar('\n');
+    }
+    weld_dataset_free(ds);
+    return status;
+}
+
+/* The lines of a text file; the pointers go into *text, and both are the caller's to free. */
+static weld_status read_lines(const char *path, void **text, const char ***lines, int *count,
+                              weld_error *err) {
+    size_t size;
+    weld_status status = weld_file_read(path, LARGEST_LIST, text, &size, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    *lines = weld_alloc(size + 1, sizeof **lines);
+    if (!*lines) {
+        return weld_fail_memory(err, path);
+    }
+    char *rest = *text;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        line[strcspn(line, "\r")] = 0;
+        if (*line) {
+            (*lines)[(*count)++] = line;
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status pack_idx(const char *images, const char *labels, const char *classes,
+                            const char *out, weld_error *err) {
+    void *text = NULL;
+    const char **names = NULL;
+    int name_count = 0;
+    int64_t packed = 0;
+    weld_status status = classes ? read_lines(classes, &text, &names, &name_count, err) : WELD_OK;
+    if (status == WELD_OK) {
+        status = weld_pack_idx(images, labels, names, name_count, out, &packed, err);
+    }
+    if (status == WELD_OK) {
+        printf("%s: %lld images\n", out, (long long)packed);
+    }
+    weld_free(names);
+    weld_free(text);
+    return status;
+}
+
+int cli_pack(const cli_command *command, int argc, char **argv) {
+    const char *out = NULL, *classes = NULL, *split = "train";
+    int size = 0, threads = 0, count, status;
+    const cli_option options[] = {
+        {"output", 'o', CLI_TEXT, &out, "OUT.h5", "the packed data set"},
+        {"size", 0, CLI_COUNT, &size, "N", "reduce shorter sides to N (else bytes as they are)"},
+        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        {"split", 0, CLI_TEXT, &split, "NAME", "of *-images-idx3-ubyte files: train, t10k (train)"},
+        {"classes", 0, CLI_TEXT, &classes, "FILE", "class names for idx files, one a line"},
+    };
+    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
+                   &status)) {
+        return status;
+    }
+    if (!out) {
+        return cli_usage(command, "-o OUT.h5 is missing");
+    }
+    weld_error err;
+    char *images = NULL, *labels = NULL;
+    weld_status done = weld_idx_find(argv[1], split, &images, &labels, &err);
+    if (done == WELD_OK) {
+        done = pack_idx(images, labels, classes, out, &err);
+    } else if (done == WELD_ERROR_NOT_FOUND) {
+        done = pack_folder(argv[1], out, size, threads, &err);
+    }
+    weld_free(images);
+    weld_free(labels);
+    return done == WELD_OK ? CLI_DONE : cli_fail(&err);
+}

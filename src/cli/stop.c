@@ -1,0 +1,34 @@
+/* Ctrl-C and SIGTERM; see stop.h. */
+#include "cli/stop.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+static volatile sig_atomic_t requested;
+
+static void on_signal(int number) {
+    (void)number;
+    if (requested) {
+        _exit(CLI_KILLED);
+    }
+    requested = 1;
+    static const char text[] = "\nweld: stopping after this step; again to stop now\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written; /* where stderr is gone there is nobody to tell */
+}
+
+void cli_stop_catch(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_stop_requested(void) {
+    return requested != 0;
+}

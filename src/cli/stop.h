@@ -1,0 +1,11 @@
+/* Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends at once. */
+#ifndef WELD_CLI_STOP_H
+#define WELD_CLI_STOP_H
+
+#include <stdbool.h>
+
+/* From now on SIGINT and SIGTERM set the flag; a second one exits with status 130. */
+void cli_stop_catch(void);
+bool cli_stop_requested(void);
+
+#endif

@@ -1,0 +1,127 @@
+/* weld train: run a recipe, with live progress. */
+#include "weld/train.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "cli/stop.h"
+
+static void on_start(void *context, const weld_train_start *s) {
+    cli_progress_end(context);
+    fprintf(stderr,
+            "%s: %.2f M parameters, %d classes, %lld images to train on, %lld to evaluate\n",
+            s->model, (double)s->parameters / 1e6, s->classes, (long long)s->train_images,
+            (long long)s->val_images);
+    fprintf(stderr, "%lld epochs of %lld updates of %lld images; %d threads, %.0f MB\n",
+            (long long)s->epochs, (long long)s->steps_per_epoch, (long long)s->batch_size,
+            s->threads, (double)s->memory_bytes / 1e6);
+    if (s->lr_batch > 0) {
+        fprintf(stderr, "learning rate %g = %g * %lld / %lld (linear in the batch)\n", s->lr,
+                s->recipe_lr, (long long)s->batch_size, (long long)s->lr_batch);
+    } else {
+        fprintf(stderr, "learning rate %g\n", s->lr);
+    }
+    if (s->resumed_step > 0) {
+        fprintf(stderr, "resuming %s after update %lld\n", s->out, (long long)s->resumed_step);
+    } else {
+        fprintf(stderr, "writing to %s\n", s->out);
+    }
+}
+
+static void on_step(void *context, const weld_train_progress *p) {
+    char text[160], left[32];
+    snprintf(text, sizeof text,
+             "epoch %lld/%lld  %lld/%lld  loss %.4f  lr %.3g  %.1f images/s  "
+             "data wait %.0f %%  ETA %s",
+             (long long)p->epoch + 1, (long long)p->epochs, (long long)p->position,
+             (long long)p->steps_per_epoch, p->loss, p->lr, p->images_per_second,
+             100 * p->data_share, cli_duration(p->seconds_left, left, sizeof left));
+    cli_progress_line(context, text);
+}
+
+static void on_evaluation(void *context, const weld_train_evaluation *e) {
+    char text[160], took[32];
+    if (!e->done) {
+        snprintf(text, sizeof text, "epoch %lld  evaluating %lld/%lld", (long long)e->epoch + 1,
+                 (long long)e->images_done, (long long)e->images);
+        cli_progress_line(context, text);
+        return;
+    }
+    cli_progress_end(context);
+    fprintf(stderr,
+            "epoch %lld: train loss %.4f, val loss %.4f, top-1 %.2f %%, top-5 %.2f %%, %s%s\n",
+            (long long)e->epoch + 1, e->train_loss, e->loss, e->top1, e->top5,
+            cli_duration(e->seconds, took, sizeof took), e->best ? ", best so far" : "");
+}
+
+static void on_message(void *context, const char *text) {
+    cli_progress_end(context);
+    fprintf(stderr, "weld: %s\n", text);
+}
+
+static bool must_stop(void *context) {
+    (void)context;
+    return cli_stop_requested();
+}
+
+static void print_result(const char *recipe, const weld_train_result *r) {
+    char took[32];
+    if (r->interrupted) {
+        printf("stopped after update %lld: continue with weld train %s --out %s --resume\n",
+               (long long)r->step, recipe, r->out);
+        return;
+    }
+    printf("%s: %lld epochs, %lld updates, %s", r->out, (long long)r->epochs, (long long)r->step,
+           cli_duration(r->seconds, took, sizeof took));
+    if (r->evaluated) {
+        printf(", top-1 %.2f %% (best %.2f %%)", r->top1, r->best_top1);
+    }
+    putchar('\n');
+}
+
+int cli_train(const cli_command *command, int argc, char **argv) {
+    weld_train_settings s = weld_train_defaults();
+    cli_texts set = {0};
+    cli_progress progress = {0};
+    int count, status;
+    const cli_option options[] = {
+        {"set", 0, CLI_TEXTS, &set, "KEY=VALUE", "override a key of the recipe; any number"},
+        {"data", 0, CLI_TEXT, &s.data, "DIR", "folder holding train and val, for the recipe's"},
+        {"out", 0, CLI_TEXT, &s.out, "DIR", "the run's folder (runs/<recipe>-<time>)"},
+        {"resume", 0, CLI_FLAG, &s.resume, NULL, "continue the run in --out, or start it"},
+        {"init", 0, CLI_TEXT, &s.init, "FILE", "start from a checkpoint's weights"},
+        {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all)"},
+    };
+    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
+                   &status)) {
+        weld_free(set.items);
+        return status;
+    }
+    if (s.resume && !s.out) {
+        weld_free(set.items);
+        return cli_usage(command, "--resume needs --out DIR: which run?");
+    }
+    s.recipe = argv[1];
+    s.set = set.items;
+    s.set_count = set.count;
+    s.callbacks = (weld_train_callbacks){.context = &progress,
+                                         .started = on_start,
+                                         .stepped = on_step,
+                                         .evaluated = on_evaluation,
+                                         .message = on_message,
+                                         .stop = must_stop};
+    cli_stop_catch();
+    weld_error err;
+    weld_train_result result;
+    weld_status done = weld_train_run(&s, &result, &err);
+    cli_progress_end(&progress);
+    weld_free(set.items);
+    if (done != WELD_OK) {
+        return cli_fail(&err);
+    }
+    print_result(argv[1], &result);
+    return CLI_DONE;
+}

@@ -1,0 +1,82 @@
+# Shell tests in TAP: source this, call the checks, end with `finish`.
+# WELD: the program. WORK: a folder of this test's own, removed at the end.
+set -u
+WORK=$(mktemp -d)
+trap 'rm -rf "$WORK"' EXIT
+tests=0
+failures=0
+
+# report STATUS NAME: one line of TAP; details are on stdout with '#' in front.
+report() {
+    tests=$((tests + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $tests - $2"
+    else
+        failures=$((failures + 1))
+        echo "not ok $tests - $2"
+        sed 's/^/# /' "$WORK/stdout" "$WORK/stderr" 2> /dev/null
+    fi
+}
+
+# run COMMAND...: keeps stdout, stderr and the exit status in $WORK/stdout, $WORK/stderr, $status.
+run() {
+    "$@" > "$WORK/stdout" 2> "$WORK/stderr" < /dev/null
+    status=$?
+}
+
+# works NAME COMMAND...: exit status 0.
+works() {
+    name=$1
+    shift
+    run "$@"
+    report "$status" "$name"
+}
+
+# prints NAME PATTERN: the last command's stdout has a line that matches (extended regexp).
+prints() {
+    grep -Eq -- "$2" "$WORK/stdout"
+    report $? "$1"
+}
+
+# says NAME PATTERN: the last command's stderr does.
+says() {
+    grep -Eq -- "$2" "$WORK/stderr"
+    report $? "$1"
+}
+
+# refuses NAME PATTERN COMMAND...: exit status 1 and exactly one line of the program's on stderr,
+# which matches.
+refuses() {
+    name=$1
+    pattern=$2
+    shift 2
+    run "$@"
+    [ "$status" = 1 ] && [ "$(grep -c '^weld: ' "$WORK/stderr")" = 1 ] &&
+        grep -Eq -- "$pattern" "$WORK/stderr"
+    report $? "$name"
+}
+
+# same NAME A B: two files hold the same bytes.
+same() {
+    cmp "$2" "$3" > "$WORK/stdout" 2> "$WORK/stderr"
+    report $? "$1"
+}
+
+# holds NAME COMMAND...: a condition, as a command.
+holds() {
+    name=$1
+    shift
+    "$@" > "$WORK/stdout" 2> "$WORK/stderr"
+    report $? "$name"
+}
+
+# untimed FILE: a metrics file without the keys that depend on the clock.
+untimed() {
+    sed -E 's/"[^"]*second[^"]*": ?[^,}]*,? ?//g' "$1"
+}
+
+finish() {
+    echo "1..$tests"
+    [ "$failures" = 0 ]
+    exit
+}

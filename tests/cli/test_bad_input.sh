@@ -1,0 +1,89 @@
+#!/bin/sh
+# Bad input ends with exit status 1 and one line that says what is wrong; nothing is half-written.
+# Arguments: the program, make_photos, the fixtures.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+mkdir photos
+"$MAKE_PHOTOS" photos/train 3 8 32
+"$MAKE_PHOTOS" photos/val 3 3 32
+cat > good.yaml << 'EOF'
+model: {name: repvit, channels: [8, 16], depths: [1, 1], stem_stride: 2}
+data: {train: photos/train, val: photos/val, input_size: 32}
+augment: {kind: small}
+train: {epochs: 1, batch_size: 8}
+EOF
+
+# Usage: status 2.
+run "$WELD" nonsense
+holds "an unknown command is wrong usage" test "$status" = 2
+run "$WELD" train good.yaml --nonsense
+holds "an unknown option is wrong usage" test "$status" = 2
+run "$WELD" eval
+holds "a missing argument is wrong usage" test "$status" = 2
+
+# Recipes.
+refuses "a missing recipe" "none.yaml" "$WELD" train none.yaml --out r
+printf 'model: {name: repvit_m0_9}\ntrain:\n  epochz: 3\n' > key.yaml
+refuses "an unknown key, with its line" "key.yaml:3.*epochz" "$WELD" train key.yaml --out r
+printf 'model: {name: repvit_m0_9}\ntrain:\n  epochs: many\n' > type.yaml
+refuses "a wrong type, with its line" "type.yaml:3.*epochs" "$WELD" train type.yaml --out r
+printf 'model: {name: repvit_m0_9}\ntrain:\n  epochs: -1\n' > range.yaml
+refuses "a value out of range, with its line" "range.yaml:3.*epochs" "$WELD" train range.yaml --out r
+refuses "an unknown key in --set" "set.*train.epochz" "$WELD" train good.yaml --set train.epochz=3 --out r
+refuses "an unknown network" "repvit_m9" "$WELD" train good.yaml --set model.name=repvit_m9 --out r
+holds "no folder was left behind by a bad recipe" test ! -e r
+
+# Data.
+refuses "a missing folder" "nowhere" "$WELD" train good.yaml --set data.train=nowhere --out r
+cp -r photos/train empty && mkdir empty/class_x
+refuses "an empty class" "class_x" "$WELD" train good.yaml --set data.train=empty --out r
+
+# Images: a bad one is named and skipped.
+cp -r photos/val broken
+head -c 400 photos/val/class_a/0000.jpg > broken/class_a/0000.jpg
+echo "this is text" > broken/class_b/0001.jpg
+works "train a first network" "$WELD" train good.yaml --out run
+works "evaluation skips bad images" "$WELD" eval run/last.h5 --data broken --json
+prints "and counts the others once" '"images": *7'
+says "a truncated JPEG is named" "class_a/0000.jpg"
+says "a text file is named" "class_b/0001.jpg"
+refuses "predict refuses a truncated JPEG" "broken/class_a/0000.jpg" "$WELD" predict run/last.h5 broken/class_a/0000.jpg
+refuses "predict refuses a text file" "broken/class_b/0001.jpg" "$WELD" predict run/last.h5 broken/class_b/0001.jpg
+works "training replaces bad images and goes on" "$WELD" train good.yaml --out run2 --set data.train=broken --set train.batch_size=3
+
+# Model files.
+size=$(wc -c < run/last.h5)
+head -c $((size / 2)) run/last.h5 > cut.h5
+refuses "a cut checkpoint" "cut.h5" "$WELD" eval cut.h5 --data photos/val
+cp run/last.h5 flipped.h5
+printf '\377' | dd of=flipped.h5 bs=1 seek=$((size / 3)) conv=notrunc 2> /dev/null
+refuses "a bit-flipped checkpoint" "flipped.h5" "$WELD" reparam flipped.h5 -o x.h5
+holds "nothing is written from it" test ! -e x.h5
+refuses "an image is no model" "0000.jpg" "$WELD" inspect photos/val/class_a/0000.jpg
+refuses "a folder is no model" "photos" "$WELD" eval photos --data photos/val
+"$MAKE_PHOTOS" other 4 2 32
+refuses "data of other classes" "classes" "$WELD" eval run/last.h5 --data other
+cp run/last.h5 before.h5
+mkdir resumed && cp cut.h5 resumed/last.h5
+refuses "resuming from a cut checkpoint" "last.h5" "$WELD" train good.yaml --out resumed --resume
+
+# Two runs into one folder: the second is refused while the first goes on.
+"$WELD" train good.yaml --out busy --set train.epochs=200 > /dev/null 2>&1 &
+pid=$!
+while ! [ -e busy/metrics.jsonl ] && kill -0 $pid 2> /dev/null; do sleep 0.02; done
+refuses "a second run into a folder in use" "busy" "$WELD" train good.yaml --out busy --resume
+kill -KILL $pid
+wait $pid 2> /dev/null
+
+# A full disk: the old checkpoint stays whole.
+if mkdir tiny && mount -t tmpfs -o size=600k none tiny 2> /dev/null; then
+    refuses "a full disk" "tiny/.*(space|disk)" "$WELD" train good.yaml --out tiny/run --set train.epochs=50 \
+        --set "model.channels=[48, 96]"
+    holds "no half-written file stays" sh -c '! ls tiny/run | grep -q tmp'
+    umount tiny
+else
+    echo "# no right to mount a tmpfs here: the full disk is tested by a file size limit alone"
+fi
+finish

@@ -1,0 +1,75 @@
+#!/bin/sh
+# The main job as a user does it: pack, train, stop, resume, evaluate, merge, predict, run.
+# Arguments: the program, make_photos.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+mkdir photos
+"$MAKE_PHOTOS" photos/train 4 24 40
+"$MAKE_PHOTOS" photos/val 4 9 40
+cat > small.yaml << 'EOF'
+model: {name: repvit, channels: [16, 24, 32], depths: [1, 1, 1], stem_stride: 2}
+data: {train: photos/train, val: photos/val, input_size: 32}
+augment: {kind: small, mixup: 0.2, hflip: 0}
+optimizer: {lr: 8e-3, lr_batch: 0}
+schedule: {warmup_epochs: 1}
+train: {epochs: 8, batch_size: 16, seed: 3, eval_every: 1}
+EOF
+
+works "version" "$WELD" --version --verbose
+prints "version tells cpu features, kernels, OpenBLAS and threads" "^kernels: +(ref|avx2|avx512)"
+prints "version tells OpenBLAS's core" "^openblas: core .*threads 1"
+works "models lists the variants" "$WELD" models
+prints "models tells parameters and MACs" "repvit_m0_9 +5103560 +816\.9"
+
+works "pack a folder" "$WELD" pack photos/val -o val.h5
+prints "pack counts the images" "36 images of 4 classes"
+works "train" "$WELD" train small.yaml --out run
+says "training prints how the learning rate came about" "learning rate 0.008"
+holds "metrics have eight epochs" test "$(grep -c '"kind": *"epoch"' run/metrics.jsonl)" = 8
+holds "the network learned" sh -c "sed -nE 's/.*\"top1\": ?([0-9.]+).*/\1/p' run/metrics.jsonl | tail -n 1 | awk '{exit !(\$1 > 80)}'"
+refuses "a second run into the same folder" "run" "$WELD" train small.yaml --out run
+
+works "the same in one thread" "$WELD" train small.yaml --out single --threads 1
+untimed run/metrics.jsonl > a
+untimed single/metrics.jsonl > b
+same "one thread and several give the same metrics" a b
+
+works "training from the packed set" "$WELD" train small.yaml --out packed --set train.epochs=1 --set data.val=val.h5
+"$WELD" train small.yaml --out stopped > stdout2 2> stderr2 &
+pid=$!
+while kill -0 $pid 2> /dev/null && ! grep -q '"step": *[3-9]' stopped/metrics.jsonl 2> /dev/null; do sleep 0.02; done
+kill -TERM $pid 2> /dev/null
+wait $pid
+holds "SIGTERM ends a run with exit status 0" test $? = 0
+works "resume" "$WELD" train small.yaml --out stopped --resume
+untimed stopped/metrics.jsonl > b
+same "a stopped and resumed run has the metrics of one that never stopped" a b
+
+works "evaluate the checkpoint" "$WELD" eval run/best.h5 --data photos/val --json
+prints "every image counts once" '"images": *36'
+works "merge and verify" "$WELD" reparam run/best.h5 -o deploy.h5 --verify photos/val
+prints "merging leaves fewer convolutions" "convolutions +[0-9]+ +[0-9]+"
+works "merging again changes nothing" "$WELD" reparam deploy.h5 -o again.h5
+"$WELD" inspect deploy.h5 --graph > a
+"$WELD" inspect again.h5 --graph > b
+same "the graph is the same after a second merge" a b
+works "evaluate the merged network" "$WELD" eval deploy.h5 --data val.h5 --json
+works "predict" "$WELD" predict deploy.h5 photos/val/class_a/0000.jpg photos/val/class_c/0001.jpg --top 2
+prints "predict names classes" "%  class_[a-d]"
+works "predict as JSON" "$WELD" predict deploy.h5 photos/val/class_b/0000.jpg --json
+prints "JSON has what other programs rely on" '"probability"'
+works "inspect a checkpoint" "$WELD" inspect run/last.h5
+prints "inspect tells the classes" "class_a, class_b, class_c, class_d"
+works "inspect a deploy file's tensors" "$WELD" inspect deploy.h5 --tensors
+works "inspect a packed set" "$WELD" inspect val.h5
+prints "inspect counts a class" "class_d +9"
+works "bench a network by name" "$WELD" bench repvit_m0_6 --size 64 --steps 2 --json
+prints "bench reports what is agreed" '"images_per_second".*"milliseconds".*"gflops_per_second".*"peak_bytes"'
+works "bench a training step" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --profile
+prints "the profile has a row an operator" "^conv2d "
+works "bench a file" "$WELD" bench deploy.h5 --steps 2
+works "continue from a checkpoint's weights" "$WELD" train small.yaml --out tuned --init run/best.h5 --set train.epochs=1
+finish

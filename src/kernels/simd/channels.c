@@ -192,6 +192,7 @@ V_INLINE void affine_group(int64_t rows, int64_t c, const float *x, const float 
     const vfloat factor = scale ? v_load(scale, lanes) : v_set(1);
     const vfloat term = shift ? v_load(shift, lanes) : v_zero();
     for (int64_t r = 0; r < rows; r++) {
+        fetch_to_write(y + r * c + FETCH_AHEAD);
         v_store(y + r * c, lanes, v_fma(v_load(x + r * c, lanes), factor, term));
     }
 }
@@ -227,6 +228,7 @@ V_INLINE void affine2_group(int64_t rows, int64_t c, const float *dy, const floa
     const vfloat va = v_load(a, lanes), vb = v_load(b, lanes), vd = v_load(d, lanes);
     for (int64_t r = 0; r < rows; r++) {
         const vfloat inner = v_fma(vb, v_load(x + r * c, lanes), vd);
+        fetch_to_write(dx + r * c + FETCH_AHEAD);
         v_store(dx + r * c, lanes, v_fma(va, v_load(dy + r * c, lanes), inner));
     }
 }

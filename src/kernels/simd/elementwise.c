@@ -4,6 +4,7 @@
 #include "kernels/simd/simd.h"
 
 V_INLINE void add_step(const float *a, const float *b, vlanes lanes, float *y) {
+    fetch_to_write(y + FETCH_AHEAD);
     v_store(y, lanes, v_load(a, lanes) + v_load(b, lanes));
 }
 
@@ -20,6 +21,7 @@ void SIMD(add)(int64_t n, const void *a_, const void *b_, void *y_) {
 }
 
 V_INLINE void scale_step(vfloat factor, const float *x, vlanes lanes, float *y) {
+    fetch_to_write(y + FETCH_AHEAD);
     v_store(y, lanes, factor * v_load(x, lanes));
 }
 
@@ -49,6 +51,9 @@ V_INLINE void adamw_step(const adamw_factors *f, const float *grad, vlanes lanes
     const vfloat square = v_fma(f->beta2, v_load(v, lanes), f->rest2 * (g * g));
     const vfloat root = v_sqrt(square * f->corrected) + f->eps;
     const vfloat change = v_fma(f->decay, w, v_divide(f->rate * mean, root));
+    fetch_to_write(weight + FETCH_AHEAD);
+    fetch_to_write(m + FETCH_AHEAD);
+    fetch_to_write(v + FETCH_AHEAD);
     v_store(weight, lanes, w - change);
     v_store(m, lanes, mean);
     v_store(v, lanes, square);

@@ -67,11 +67,13 @@ V_INLINE vfloat slope(const weld_unary f, vfloat x) {
 }
 
 V_INLINE void value_step(const weld_unary f, const float *x, vlanes lanes, float *y) {
+    fetch_to_write(y + FETCH_AHEAD);
     v_store(y, lanes, value(f, v_load(x, lanes)));
 }
 
 V_INLINE void slope_step(const weld_unary f, const float *x, const float *dy, vlanes lanes,
                          float *dx) {
+    fetch_to_write(dx + FETCH_AHEAD);
     v_store(dx, lanes, slope(f, v_load(x, lanes)) * v_load(dy, lanes));
 }
 

@@ -105,6 +105,14 @@ V_INLINE void w_add_to(double *sum, vlanes lanes, vfloat a) {
     w_store(sum, lanes, w_add(w_load(sum, lanes), w_widen(a)));
 }
 
+enum { FETCH_AHEAD = 256 }; /* elements; where a kernel goes straight on */
+
+/* Have the line of *p in the first-level cache, ours to write. Without this, results that replace
+ * their inputs cost a second trip to memory, one line at a time: the line came to be read. */
+V_INLINE void fetch_to_write(const float *p) {
+    __builtin_prefetch(p, 1);
+}
+
 V_INLINE int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }

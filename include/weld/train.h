@@ -46,15 +46,15 @@ typedef struct weld_train_progress {
     double seconds_left;      /* to the end of the run, at the pace so far */
 } weld_train_progress;
 
-/* While an evaluation runs, and after it. */
+/* While an evaluation runs, and after every epoch. */
 typedef struct weld_train_evaluation {
     int64_t epoch;
-    int64_t images_done, images;
-    bool done;               /* the rest is known */
-    double top1, top5, loss; /* percent, percent, mean */
-    double train_loss;       /* mean over the epoch */
-    bool best;               /* of the run so far */
-    double seconds;          /* of the whole epoch */
+    int64_t images_done, images; /* images 0: this epoch was not evaluated */
+    bool done;                   /* the epoch is over: the rest is known */
+    double top1, top5, loss;     /* percent, percent, mean */
+    double train_loss;           /* mean over the epoch */
+    bool best;                   /* of the run so far */
+    double seconds;              /* of the whole epoch */
 } weld_train_evaluation;
 
 /* Called from the thread that called weld_train_run; any may be NULL. */
@@ -87,8 +87,8 @@ typedef struct weld_train_result {
     char out[4096];         /* the run's folder */
     bool interrupted;       /* stop said so; the run can be resumed */
     int64_t epochs, step;   /* done */
-    bool evaluated;         /* the next two are known */
-    double best_top1, top1; /* percent; top1: of the last evaluation */
+    bool evaluated;         /* best_top1 is known */
+    double best_top1, top1; /* percent; top1: of the last evaluation of this call, NAN: none */
     double seconds;         /* of the whole run, over all its parts */
 } weld_train_result;
 

@@ -1,8 +1,8 @@
 /* weld train: run a recipe, with live progress. */
 #include "weld/train.h"
 
+#include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/memory.h"
 #include "cli/cli.h"
@@ -51,6 +51,11 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
         return;
     }
     cli_progress_end(context);
+    if (e->images == 0) {
+        fprintf(stderr, "epoch %lld: train loss %.4f, %s\n", (long long)e->epoch + 1, e->train_loss,
+                cli_duration(e->seconds, took, sizeof took));
+        return;
+    }
     fprintf(stderr,
             "epoch %lld: train loss %.4f, val loss %.4f, top-1 %.2f %%, top-5 %.2f %%, %s%s\n",
             (long long)e->epoch + 1, e->train_loss, e->loss, e->top1, e->top5,
@@ -67,17 +72,22 @@ static bool must_stop(void *context) {
     return cli_stop_requested();
 }
 
-static void print_result(const char *recipe, const weld_train_result *r) {
+/* recipe.yaml holds what --set and --data said, so that the advice is complete. */
+static void print_result(const weld_train_result *r) {
     char took[32];
     if (r->interrupted) {
-        printf("stopped after update %lld: continue with weld train %s --out %s --resume\n",
-               (long long)r->step, recipe, r->out);
+        printf("stopped after update %lld: continue with weld train %s/recipe.yaml --out %s "
+               "--resume\n",
+               (long long)r->step, r->out, r->out);
         return;
     }
     printf("%s: %lld epochs, %lld updates, %s", r->out, (long long)r->epochs, (long long)r->step,
            cli_duration(r->seconds, took, sizeof took));
+    if (!isnan(r->top1)) {
+        printf(", top-1 %.2f %%", r->top1);
+    }
     if (r->evaluated) {
-        printf(", top-1 %.2f %% (best %.2f %%)", r->top1, r->best_top1);
+        printf(", best top-1 %.2f %%", r->best_top1);
     }
     putchar('\n');
 }
@@ -122,6 +132,6 @@ int cli_train(const cli_command *command, int argc, char **argv) {
     if (done != WELD_OK) {
         return cli_fail(&err);
     }
-    print_result(argv[1], &result);
+    print_result(&result);
     return CLI_DONE;
 }

@@ -191,9 +191,9 @@ int weld_recipe_element_count(const weld_recipe *r, const weld_recipe_key *key) 
 
 /* The shortest text that reads back to the same number. YAML 1.1 asks for a point before an
  * exponent. */
-static void real_text(double value, bool single, char *text, size_t size) {
+static const char *real_text(double value, bool single, char text[40]) {
     for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, size, "%.*g", digits, value);
+        snprintf(text, 40, "%.*g", digits, value);
         double back = strtod(text, NULL);
         if (single ? (float)back == (float)value : back == value) {
             break;
@@ -201,15 +201,16 @@ static void real_text(double value, bool single, char *text, size_t size) {
     }
     char *exponent = strchr(text, 'e');
     if (exponent && !strchr(text, '.')) {
-        char tail[16];
-        snprintf(tail, sizeof tail, ".0%s", exponent);
-        snprintf(exponent, size - (size_t)(exponent - text), "%s", tail);
+        memmove(exponent + 2, exponent, strlen(exponent) + 1);
+        memcpy(exponent, ".0", 2);
     }
+    return text;
 }
 
 void weld_recipe_element_text(const weld_recipe *r, const weld_recipe_key *key, int element,
                               char *text, size_t size) {
     const void *place = (const char *)r + key->offset + (size_t)element * key->size;
+    char real[40];
     int choice;
     switch (key->type) {
     case WELD_RECIPE_TEXT:
@@ -221,9 +222,9 @@ void weld_recipe_element_text(const weld_recipe *r, const weld_recipe_key *key, 
                                           : (long long)*(const int64_t *)place);
         break;
     case WELD_RECIPE_REAL:
-        real_text(key->size == sizeof(float) ? (double)*(const float *)place
-                                             : *(const double *)place,
-                  key->size == sizeof(float), text, size);
+        snprintf(text, size, "%s",
+                 key->size == sizeof(float) ? real_text(*(const float *)place, true, real)
+                                            : real_text(*(const double *)place, false, real));
         break;
     case WELD_RECIPE_BOOL:
         snprintf(text, size, "%s", *(const bool *)place ? "true" : "false");

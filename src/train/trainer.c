@@ -249,7 +249,7 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     done.step = t.state.step;
     done.evaluated = t.state.best_epoch >= 0;
     done.best_top1 = t.state.best_score;
-    done.top1 = t.last_evaluation.top1;
+    done.top1 = t.last_evaluation.images > 0 ? t.last_evaluation.top1 : NAN;
     done.seconds = t.state.elapsed_seconds;
     weld_trainer_close(&t);
     if (result) {

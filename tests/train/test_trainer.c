@@ -101,12 +101,15 @@ typedef struct run_options {
     const char *set[4];
     bool resume;
     int threads;
-    int64_t stop_at; /* updates; 0: never */
+    int64_t stop_at;        /* updates; 0: never */
+    int stop_in_evaluation; /* number from 1; 0: never */
     const char *init;
 } run_options;
 
 typedef struct watcher {
     int64_t stop_at, step;
+    int stop_in_evaluation;
+    bool evaluating;
     char messages[2048];
     weld_train_start start;
     int evaluations;
@@ -123,7 +126,9 @@ static void on_step(void *context, const weld_train_progress *p) {
 }
 
 static void on_evaluation(void *context, const weld_train_evaluation *e) {
-    ((watcher *)context)->evaluations += e->done;
+    watcher *w = context;
+    w->evaluations += e->done;
+    w->evaluating = !e->done;
 }
 
 static void on_message(void *context, const char *text) {
@@ -134,7 +139,8 @@ static void on_message(void *context, const char *text) {
 
 static bool on_stop(void *context) {
     const watcher *w = context;
-    return w->stop_at && w->step >= w->stop_at;
+    return (w->stop_at && w->step >= w->stop_at) ||
+           (w->evaluating && w->stop_in_evaluation == w->evaluations + 1);
 }
 
 static weld_train_result result;
@@ -147,6 +153,7 @@ static weld_status run(run_options o) {
     memset(&result, 0, sizeof result);
     memset(&err, 0, sizeof err);
     seen.stop_at = o.stop_at;
+    seen.stop_in_evaluation = o.stop_in_evaluation;
     snprintf(out, sizeof out, "%s/%s", base, o.out);
     snprintf(recipe, sizeof recipe, "%s/tiny.yaml", base);
     s.recipe = recipe;
@@ -353,6 +360,19 @@ START_TEST(a_run_stopped_at_any_update_continues_bit_for_bit) {
     /* Nothing is left to do, and nothing changes. */
     run_well((run_options){.out = "parts", .resume = true});
     assert_same_run("whole", "parts");
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_stopped_in_an_evaluation_repeats_it) {
+    set_up();
+    run_well((run_options){.out = "whole"});
+    run_well((run_options){.out = "a", .stop_in_evaluation = 2});
+    ck_assert(result.interrupted);
+    ck_assert_int_eq(result.step, 2 * STEPS_PER_EPOCH);
+    ck_assert_int_eq(result.epochs, 1);
+    run_well((run_options){.out = "a", .resume = true});
+    assert_same_run("whole", "a");
     tear_down();
 }
 END_TEST
@@ -684,6 +704,7 @@ END_TEST
 RUN_SUITE("train/trainer", a_run_leaves_what_the_manual_says,
           the_loss_falls_and_the_classes_are_learned, the_number_of_threads_does_not_change_a_bit,
           another_seed_is_another_run, a_run_stopped_at_any_update_continues_bit_for_bit,
+          a_run_stopped_in_an_evaluation_repeats_it,
           a_run_killed_at_ten_random_moments_ends_as_if_never_killed,
           resuming_where_there_is_nothing_starts_at_the_beginning,
           a_folder_that_holds_a_run_is_not_overwritten,

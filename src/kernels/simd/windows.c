@@ -92,6 +92,13 @@ void SIMD(max_pool_grad)(const weld_window *g, const void *x_, const void *dy_, 
     }
 }
 
+V_INLINE void next_position(const weld_window *g, int64_t *oy, int64_t *ox) {
+    if (++*ox == g->ow) {
+        *ox = 0;
+        ++*oy;
+    }
+}
+
 V_INLINE void copy(int64_t n, const float *from, float *to) {
     for (int64_t j = 0; j < n; j += V_LANES) {
         const vlanes lanes = v_lanes_at(j, n);
@@ -106,8 +113,8 @@ V_INLINE void fill_zero(int64_t n, float *to) {
 }
 
 /* One row of a patch, out[kw, count]. With all channels the columns inside are one stretch. */
-static void copy_patch_row(const weld_window *g, range kx, const float *x, int64_t count,
-                           float *out) {
+V_INLINE void copy_patch_row(const weld_window *g, range kx, const float *x, int64_t count,
+                             float *out) {
     fill_zero(kx.begin * count, out);
     if (count == g->c) {
         copy((kx.end - kx.begin) * count, x + kx.begin * count, out + kx.begin * count);
@@ -123,8 +130,10 @@ void SIMD(im2col)(const weld_window *g, const void *x_, int64_t channel, int64_t
                   int64_t begin, int64_t end, void *out_) {
     const float *x = x_;
     float *out = out_;
+    int64_t oy = begin / g->ow, ox = begin % g->ow;
     for (int64_t position = begin; position < end; position++) {
-        patch p = patch_at(g, position / g->ow, position % g->ow);
+        patch p = patch_at(g, oy, ox);
+        next_position(g, &oy, &ox);
         if (p.kx.begin >= p.kx.end) {
             p.kx = (range){g->kernel_w, g->kernel_w}; /* nothing but padding */
         }
@@ -149,8 +158,10 @@ void SIMD(col2im)(const weld_window *g, const void *patches_, int64_t channel, i
                   int64_t begin, int64_t end, void *dx_) {
     const float *patches = patches_;
     float *dx = dx_;
+    int64_t oy = begin / g->ow, ox = begin % g->ow;
     for (int64_t position = begin; position < end; position++) {
-        const patch p = patch_at(g, position / g->ow, position % g->ow);
+        const patch p = patch_at(g, oy, ox);
+        next_position(g, &oy, &ox);
         for (int64_t ky = p.ky.begin; ky < p.ky.end; ky++) {
             float *row = dx + p.offset + ky * g->w * g->c + channel;
             const float *from = patches + ky * g->kernel_w * count;

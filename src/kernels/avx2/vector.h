@@ -134,11 +134,6 @@ V_INLINE vdouble w_widen(vfloat a) {
                      _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};
 }
 
-V_INLINE vfloat w_narrow(vdouble a) {
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(a.low)),
-                                _mm256_cvtpd_ps(a.high), 1);
-}
-
 V_INLINE vdouble w_set(double a) {
     return (vdouble){_mm256_set1_pd(a), _mm256_set1_pd(a)};
 }

@@ -122,11 +122,6 @@ V_INLINE vdouble w_widen(vfloat a) {
                      _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))};
 }
 
-V_INLINE vfloat w_narrow(vdouble a) {
-    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(a.low)),
-                              _mm512_cvtpd_ps(a.high), 1);
-}
-
 V_INLINE vdouble w_set(double a) {
     return (vdouble){_mm512_set1_pd(a), _mm512_set1_pd(a)};
 }

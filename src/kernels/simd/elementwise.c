@@ -1,6 +1,4 @@
 /* Elementwise kernels over n that are not functions of one variable. */
-#include <math.h>
-
 #include "kernels/simd/simd.h"
 
 V_INLINE void add_step(const float *a, const float *b, vlanes lanes, float *y) {

@@ -9,7 +9,7 @@
  *   v_set, v_fma (ab + c), v_fnma (c - ab), v_min, v_max (where either is NaN: the second), v_abs,
  *   v_sqrt, v_divide, v_reciprocal (2 ulp), v_round (to nearest even), v_scale_by_power (a 2^n),
  *   v_greater, v_equal, v_select(m, a, b) (a where m), v_bits_not_finite (bit i for lane i),
- *   v_sum, v_maximum, v_gather (p[lane * stride]; |stride| < 2^27), w_widen, w_narrow, w_set, and
+ *   v_sum, v_maximum, v_gather (p[lane * stride]; |stride| < 2^27), w_widen, w_set, and
  * loads and stores, whole and masked.
  *
  * Everything in these headers is static inline: code compiled with an instruction set's flags must

@@ -98,7 +98,7 @@ typedef struct weld_merge_report {
 } weld_merge_report;
 
 /* Merge the branches of m and write a deploy file. The merged network is compared with m on the
- * images of the data set `verify` (a folder or packed file; its first 1000), or, where that is
+ * images of the data set `verify` (a folder or packed file; its first 1024), or, where that is
  * NULL, on 32 images of normal noise. A difference above 1e-4 of the largest logit is an error and
  * nothing is written. threads 0: all. */
 WELD_API weld_status weld_model_merge(const weld_model *m, const char *verify, int threads,

@@ -5,13 +5,14 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/median.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "infer/evaluate.h"
 #include "infer/model.h"
 #include "passes/reparameterize.h"
 
-enum { NOISE_IMAGES = 32, MOST_IMAGES = 1000, BATCH = 16, TIMED_RUNS = 20 };
+enum { NOISE_IMAGES = 32, MOST_IMAGES = 1024, BATCH = 16, TIMED_RUNS = 20 };
 #define TOLERANCE 1e-4 /* of the largest logit */
 
 /* The two networks side by side. */
@@ -154,11 +155,6 @@ static weld_status compare(const weld_model *m, const weld_graph *merged,
     return WELD_OK;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Medians of single images, alternating so that both see the same machine. */
 static weld_status time_both(const weld_model *m, const weld_graph *merged,
                              weld_weights *merged_weights, int threads, comparison *c,
@@ -177,10 +173,8 @@ static weld_status time_both(const weld_model *m, const weld_graph *merged,
             before[i] = t1 - t0;
             after[i] = weld_clock() - t1;
         }
-        qsort(before, TIMED_RUNS, sizeof *before, by_value);
-        qsort(after, TIMED_RUNS, sizeof *after, by_value);
-        c->report->milliseconds_before = 1e3 * before[TIMED_RUNS / 2];
-        c->report->milliseconds_after = 1e3 * after[TIMED_RUNS / 2];
+        c->report->milliseconds_before = 1e3 * weld_median(before, TIMED_RUNS);
+        c->report->milliseconds_after = 1e3 * weld_median(after, TIMED_RUNS);
     }
     free_sessions(c);
     return status;

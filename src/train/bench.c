@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/median.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/threads.h"
@@ -22,11 +23,6 @@ typedef struct subject {
     const weld_tensor *gradients;
     weld_bench_row *rows; /* with profile: one a node, and one for the optimizer */
 } subject;
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void run_once(subject *s, uint64_t step) {
     const weld_plan *plan = weld_session_plan(s->session);
@@ -127,10 +123,9 @@ static weld_status time_runs(subject *s, const weld_bench_options *o, weld_bench
             seconds[i] = weld_clock() - start;
         }
     }
-    qsort(seconds, (size_t)o->steps, sizeof *seconds, by_value);
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    *out = (weld_bench_result){.seconds = seconds[o->steps / 2],
+    *out = (weld_bench_result){.seconds = weld_median(seconds, (size_t)o->steps),
                                .flops = total_flops(plan),
                                .arena_bytes = plan->arena_bytes,
                                .peak_bytes = (size_t)usage.ru_maxrss * 1024,

@@ -47,6 +47,18 @@ holds "SIGTERM ends a run with exit status 0" test $? = 0
 works "resume" "$WELD" train small.yaml --out stopped --resume
 untimed stopped/metrics.jsonl > b
 same "a stopped and resumed run has the metrics of one that never stopped" a b
+# A step of about a second, so that the second signal comes before it ends.
+"$WELD" train small.yaml --out killed --set 'model.channels=[48, 96, 192, 384]' \
+    --set 'model.depths=[2, 2, 14, 2]' --set model.stem_stride=4 --set data.input_size=224 \
+    --set augment.kind=none --set train.batch_size=24 > stdout2 2> stderr2 &
+pid=$!
+while kill -0 $pid 2> /dev/null && ! grep -q "writing to" stderr2; do sleep 0.02; done
+sleep 0.3
+kill -TERM $pid
+sleep 0.02
+kill -TERM $pid
+wait $pid
+holds "a second SIGTERM stops at once with exit status 130" test $? = 130
 
 works "evaluate the checkpoint" "$WELD" eval run/best.h5 --data photos/val --json
 prints "every image counts once" '"images": *36'
@@ -61,6 +73,20 @@ works "predict" "$WELD" predict deploy.h5 photos/val/class_a/0000.jpg photos/val
 prints "predict names classes" "%  class_[a-d]"
 works "predict as JSON" "$WELD" predict deploy.h5 photos/val/class_b/0000.jpg --json
 prints "JSON has what other programs rely on" '"probability"'
+# Two images of bytes as NumPy would save them: a header of 128 bytes, then [2, 3, 32, 32] of u1.
+{
+    printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3, 32, 32), }"
+    tail -c 6144 val.h5
+} > images.npy
+works "run the unmerged network on an array" "$WELD" run run/best.h5 --input images.npy --output before.npy
+works "run the merged network on it" "$WELD" run deploy.h5 --input images.npy --output after.npy
+tail -c +129 before.npy | od -An -v -w4 -t f4 > a
+tail -c +129 after.npy | od -An -v -w4 -t f4 > b
+holds "both give the same logits, to 1e-4 of the largest" sh -c "paste a b | awk '
+    { x = \$1 < 0 ? -\$1 : \$1; d = \$1 - \$2; d = d < 0 ? -d : d
+      if (x > largest) largest = x; if (d > worst) worst = d }
+    END { exit !(NR == 8 && largest > 0 && worst <= 1e-4 * largest) }'"
+
 works "inspect a checkpoint" "$WELD" inspect run/last.h5
 prints "inspect tells the classes" "class_a, class_b, class_c, class_d"
 works "inspect a deploy file's tensors" "$WELD" inspect deploy.h5 --tensors

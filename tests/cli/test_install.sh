@@ -44,7 +44,7 @@ says "a missing file is an error with a message" "nowhere.jpg"
 # shellcheck disable=SC2046,SC2086
 works "build against the static library" "$CC" -std=c17 $flags "$here/classify.c" -o classify_static \
     "-I$WORK/root$prefix/include" "$WORK/$libdir/libweld.a" -fopenmp \
-    $(PKG_CONFIG_SYSROOT_DIR= pkg-config --static --libs weld | sed 's/-lweld//; s/-lgfortran//')
+    $(PKG_CONFIG_SYSROOT_DIR= pkg-config --static --libs weld | sed 's/-lweld//; s/-lgfortran//g')
 unset LD_LIBRARY_PATH
 works "classify with it" ./classify_static deploy.h5 photos/train/class_b/0000.jpg
 cp stdout by_static

@@ -60,6 +60,9 @@ typedef struct weld_preprocessing {
     float mean[3], std[3];
 } weld_preprocessing;
 
+/* What tensors are called in files: as the reference implementation does, or as timm. */
+typedef enum weld_naming { WELD_NAMES_OFFICIAL, WELD_NAMES_TIMM } weld_naming;
+
 /* --- Model files ------------------------------------------------------------------------------
  * A model does not change once it is open: any number of threads may use it at the same time. */
 typedef struct weld_model weld_model;

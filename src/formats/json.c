@@ -22,7 +22,7 @@ void weld_json_fail(weld_json *j, const char *format, ...) {
                           j->where, reason);
 }
 
-json_t *weld_json_parse(weld_json *j, const char *text) {
+static json_t *parse(weld_json *j, const char *text) {
     json_error_t error;
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (!root) {
@@ -30,8 +30,24 @@ json_t *weld_json_parse(weld_json *j, const char *text) {
             j->status = weld_fail_memory(j->err, j->where);
         }
         weld_json_fail(j, "line %d: %s", error.line, error.text);
-    } else if (!json_is_object(root)) {
+    }
+    return root;
+}
+
+json_t *weld_json_parse(weld_json *j, const char *text) {
+    json_t *root = parse(j, text);
+    if (root && !json_is_object(root)) {
         weld_json_fail(j, "not a JSON object");
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+json_t *weld_json_parse_list(weld_json *j, const char *text) {
+    json_t *root = parse(j, text);
+    if (root && !json_is_array(root)) {
+        weld_json_fail(j, "not a JSON list");
         json_decref(root);
         return NULL;
     }

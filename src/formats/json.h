@@ -18,8 +18,9 @@ typedef struct weld_json {
     weld_status status;
 } weld_json;
 
-/* The object that a text holds, to be released with json_decref; NULL on an error. */
+/* The object (or list) that a text holds, to be released with json_decref; NULL on an error. */
 json_t *weld_json_parse(weld_json *j, const char *text);
+json_t *weld_json_parse_list(weld_json *j, const char *text);
 
 /* Set the error unless there is one. */
 void weld_json_fail(weld_json *j, const char *format, ...) __attribute__((format(printf, 2, 3)));

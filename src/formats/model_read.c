@@ -380,12 +380,7 @@ weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_er
 }
 
 void weld_model_file_free(weld_model_file *mf) {
-    if (mf->class_names) {
-        for (int i = 0; i < mf->config.num_classes; i++) {
-            weld_free(mf->class_names[i]);
-        }
-    }
-    weld_free(mf->class_names);
+    weld_class_names_free(mf->class_names, mf->config.num_classes);
     weld_weights_free(mf->weights);
     weld_weights_free(mf->moment1);
     weld_weights_free(mf->moment2);

@@ -1,4 +1,4 @@
-/* Configurations and preprocessing as JSON text; see model_text.h. */
+/* Configurations, preprocessing and class names as JSON text; see model_text.h. */
 #include "formats/model_text.h"
 
 #include <limits.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "formats/json.h"
 
 enum { MAX_CLASSES = 1 << 20, MAX_CHANNELS = 1 << 16, MAX_DEPTH = 1 << 10, MAX_SIZE = 1 << 14 };
@@ -128,4 +129,87 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
         *out = p;
     }
     return j.status;
+}
+
+static json_t *bytes_json(const char *name) {
+    json_t *list = json_array();
+    for (; *name; name++) {
+        if (json_array_append_new(list, json_integer((unsigned char)*name)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+weld_status weld_class_names_to_text(char *const *names, int count, char **text, weld_error *err) {
+    json_t *root = json_array();
+    for (int i = 0; i < count; i++) {
+        json_t *name = json_string(names[i]); /* NULL where it is not UTF-8 */
+        if (json_array_append_new(root, name ? name : bytes_json(names[i])) != 0) {
+            json_decref(root);
+            return weld_fail_memory(err, "class names");
+        }
+    }
+    return weld_json_text(root, "class names", text, err);
+}
+
+/* NULL after an error. */
+static char *name_from_bytes(weld_json *j, const json_t *list) {
+    size_t length = json_array_size(list);
+    char *name = weld_alloc(length + 1, 1);
+    if (!name) {
+        j->status = weld_fail_memory(j->err, "class names");
+        return NULL;
+    }
+    for (size_t i = 0; i < length; i++) {
+        name[i] = (char)weld_json_int_at(j, list, i, "byte of a name", 1, 255);
+    }
+    return name;
+}
+
+static char *name_from_json(weld_json *j, const json_t *value) {
+    if (json_is_array(value)) {
+        return name_from_bytes(j, value);
+    }
+    if (!json_is_string(value)) {
+        weld_json_fail(j, "a name is not a text");
+        return NULL;
+    }
+    char *name = weld_strdup(json_string_value(value));
+    if (!name) {
+        j->status = weld_fail_memory(j->err, "class names");
+    }
+    return name;
+}
+
+weld_status weld_class_names_from_text(const char *text, const char *where, int count, char ***out,
+                                       weld_error *err) {
+    weld_json j = {.where = where, .err = err};
+    char **names = NULL;
+    json_t *root = weld_json_parse_list(&j, text);
+    if (root && json_array_size(root) != (size_t)count) {
+        weld_json_fail(&j, "%zu names for %d classes", json_array_size(root), count);
+    }
+    if (j.status == WELD_OK) {
+        names = weld_alloc((size_t)count, sizeof *names);
+        j.status = names ? WELD_OK : weld_fail_memory(err, "class names");
+    }
+    for (int i = 0; i < count && j.status == WELD_OK; i++) {
+        names[i] = name_from_json(&j, json_array_get(root, (size_t)i));
+    }
+    json_decref(root);
+    if (j.status != WELD_OK) {
+        weld_class_names_free(names, count);
+        return j.status;
+    }
+    *out = names;
+    return WELD_OK;
+}
+
+void weld_class_names_free(char **names, int count) {
+    for (int i = 0; names && i < count; i++) {
+        weld_free(names[i]);
+    }
+    weld_free(names);
 }

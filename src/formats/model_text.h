@@ -1,4 +1,5 @@
-/* Configurations and preprocessing as JSON text, and back: they stand in model files. */
+/* Configurations, preprocessing and class names as JSON text, and back: they stand in model files.
+ */
 #ifndef WELD_FORMATS_MODEL_TEXT_H
 #define WELD_FORMATS_MODEL_TEXT_H
 
@@ -13,5 +14,13 @@ weld_status weld_model_config_from_text(const char *text, const char *where, wel
 weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text, weld_error *err);
 weld_status weld_preprocessing_from_text(const char *text, const char *where,
                                          weld_preprocessing *out, weld_error *err);
+
+/* A list of texts; a name that is not UTF-8 (a folder's may be any bytes) is a list of its bytes
+ * as numbers instead, so that it comes back as it was. */
+weld_status weld_class_names_to_text(char *const *names, int count, char **text, weld_error *err);
+/* The text must hold exactly `count` names. *out is released with weld_class_names_free. */
+weld_status weld_class_names_from_text(const char *text, const char *where, int count, char ***out,
+                                       weld_error *err);
+void weld_class_names_free(char **names, int count); /* NULL allowed */
 
 #endif

@@ -11,7 +11,10 @@
 
 #define WELD_TENSOR_NAME_SIZE 128
 
-/* The name in `naming` of the tensor that is officially called `name`, into `out`. */
+/* The name in `naming` of the tensor that is officially called `name`, into `out`; either form. The
+ * merged head is "classifier.weight" in the reference and "head.weight" in timm, whether or not
+ * two heads went into it; merging a network of one head calls it "classifier.classifier.weight"
+ * here, which is taken for the same. */
 weld_status weld_model_tensor_name(const weld_model_config *config, weld_naming naming,
                                    const char *name, char out[WELD_TENSOR_NAME_SIZE],
                                    weld_error *err);

@@ -1,0 +1,123 @@
+/* Texts beside tensors: what they say, and that they come back. */
+#include "suite.h"
+
+#include "base/memory.h"
+#include "formats/metadata.h"
+#include "formats/model_text.h"
+
+static weld_model_file example(void) {
+    static char *names[] = {"cat", "d\"og\n",
+                            "gr\xc3\xbc\xc3\x9f"
+                            "e",
+                            "\xff\xfe odd \x80"};
+    weld_model_file mf = {.preprocessing = {.input_size = 64,
+                                            .crop_fraction = 0.875,
+                                            .interpolation = WELD_BILINEAR,
+                                            .mean = {0.1F, 0.2F, 0.3F},
+                                            .std = {0.5F, 0.25F, 1}},
+                          .class_names = names,
+                          .summary = "{\"epochs\": 3}"};
+    ck_assert_int_eq(weld_model_config_named("repvit_m0_9", &mf.config, NULL), WELD_OK);
+    mf.config.num_classes = 4;
+    return mf;
+}
+
+static const char *text_of(const weld_metadata *m, const char *key) {
+    for (size_t i = 0; i < m->count; i++) {
+        if (strcmp(m->items[i].key, key) == 0) {
+            return m->items[i].text;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(texts_come_back_as_they_were) {
+    weld_model_file mf = example();
+    weld_metadata m;
+    weld_error err;
+    ck_assert_int_eq(weld_metadata_create(&mf, &m, &err), WELD_OK);
+    ck_assert_str_eq(text_of(&m, WELD_METADATA_VERSION), weld_version());
+    ck_assert_str_eq(text_of(&m, WELD_METADATA_FORM), WELD_FORM_TRAINING);
+    ck_assert_str_eq(text_of(&m, WELD_METADATA_SUMMARY), mf.summary);
+    weld_model_config config;
+    weld_preprocessing p;
+    char **names;
+    ck_assert_int_eq(
+        weld_model_config_from_text(text_of(&m, WELD_METADATA_CONFIG), "config", &config, &err),
+        WELD_OK);
+    ck_assert_str_eq(config.name, "repvit_m0_9");
+    ck_assert_int_eq(config.num_classes, 4);
+    ck_assert_int_eq(
+        weld_preprocessing_from_text(text_of(&m, WELD_METADATA_PREPROCESSING), "p", &p, &err),
+        WELD_OK);
+    ck_assert_int_eq(p.input_size, 64);
+    ck_assert_double_eq(p.crop_fraction, 0.875);
+    ck_assert_int_eq(p.interpolation, WELD_BILINEAR);
+    ck_assert_mem_eq(p.mean, mf.preprocessing.mean, sizeof p.mean);
+    ck_assert_mem_eq(p.std, mf.preprocessing.std, sizeof p.std);
+    ck_assert_int_eq(weld_class_names_from_text(text_of(&m, WELD_METADATA_CLASS_NAMES), "names", 4,
+                                                &names, &err),
+                     WELD_OK);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_str_eq(names[i], mf.class_names[i]);
+    }
+    weld_class_names_free(names, 4);
+    weld_metadata_free(&m);
+    ck_assert_uint_eq(m.count, 0);
+}
+END_TEST
+
+START_TEST(what_is_unknown_is_absent) {
+    weld_model_file mf = example();
+    weld_metadata m;
+    mf.kind = WELD_MODEL_DEPLOY;
+    mf.class_names = NULL;
+    mf.summary = NULL;
+    ck_assert_int_eq(weld_metadata_create(&mf, &m, NULL), WELD_OK);
+    ck_assert_str_eq(text_of(&m, WELD_METADATA_FORM), WELD_FORM_MERGED);
+    ck_assert_ptr_null(text_of(&m, WELD_METADATA_CLASS_NAMES));
+    ck_assert_ptr_null(text_of(&m, WELD_METADATA_SUMMARY));
+    weld_metadata_free(&m);
+}
+END_TEST
+
+START_TEST(class_names_that_are_none_are_refused) {
+    const char *bad[] = {"[\"a\"]",        "[\"a\", \"b\", \"c\"]", "{\"a\": 1, \"b\": 2}",
+                         "[\"a\", 3]",     "[\"a\", [0]]",          "[\"a\", [256]]",
+                         "[\"a\", [1.5]]", "[\"a\", \"\\u0000\"]",  "[\"a\"",
+                         "[\"a\", null]",  "[\"a\", \"\xff\"]"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char **names = NULL;
+        weld_error err = {0};
+        ck_assert_msg(weld_class_names_from_text(bad[i], "x.onnx: names", 2, &names, &err) ==
+                          WELD_ERROR_FORMAT,
+                      "%s", bad[i]);
+        ck_assert_ptr_null(names);
+        ck_assert_ptr_nonnull(strstr(err.message, "x.onnx: names: "));
+    }
+}
+END_TEST
+
+START_TEST(memory_that_is_short_is_an_error_and_no_leak) {
+    weld_model_file mf = example();
+    weld_status status = WELD_ERROR_MEMORY;
+    for (long n = 0; status != WELD_OK; n++) {
+        weld_metadata m = {0};
+        char **names = NULL;
+        ck_assert_int_lt(n, 100);
+        weld_memory_fail_after(n);
+        status = weld_metadata_create(&mf, &m, NULL);
+        if (status == WELD_OK) {
+            status = weld_class_names_from_text(text_of(&m, WELD_METADATA_CLASS_NAMES), "names", 4,
+                                                &names, NULL);
+        }
+        weld_memory_fail_after(-1);
+        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
+        weld_class_names_free(names, 4);
+        weld_metadata_free(&m);
+    }
+}
+END_TEST
+
+RUN_SUITE("formats/metadata", texts_come_back_as_they_were, what_is_unknown_is_absent,
+          class_names_that_are_none_are_refused, memory_that_is_short_is_an_error_and_no_leak)

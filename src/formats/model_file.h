@@ -6,7 +6,7 @@
  *   program_version, recipe, summary, verification   texts; the last three may be absent
  *   graph             text   JSON (graph_text.h); deploy files only
  *   parameters/NAME, buffers/NAME             tensors in checkpoint shape, f32 (counters i64)
- *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only
+ *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters
  *   trainer/FIELD     scalars, i64 or f64; checkpoints only
  */
 #ifndef WELD_FORMATS_MODEL_FILE_H
@@ -47,7 +47,8 @@ typedef struct weld_model_file {
     char *summary;         /* JSON: of the training */
     char *verification;    /* JSON: of the merge */
     weld_trainer_state trainer;      /* checkpoints */
-    weld_weights *moment1, *moment2; /* of the optimizer, for every parameter; NULL: not kept */
+    weld_weights *moment1, *moment2; /* of the optimizer, both for the same parameters: those that
+                                      * are trained; NULL: not kept */
 } weld_model_file;
 
 /* Read and check a whole file: the checksum; the network of a checkpoint as weld_model_build makes

@@ -218,16 +218,14 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
     return status;
 }
 
-/* What every parameter has, and every buffer where buffers is not NULL. */
-static weld_status take_group(reading *r, const char *parameters, const char *buffers,
-                              const weld_graph *network, weld_weights *to, name_list *missing) {
+static weld_status take_weights(reading *r, const weld_graph *network, name_list *missing) {
     weld_status status = WELD_OK;
     for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
         const weld_value *v = network->values[i];
         if (v->kind == WELD_VALUE_PARAMETER) {
-            status = take_tensor(r, parameters, v, to, missing);
-        } else if (v->kind == WELD_VALUE_BUFFER && buffers) {
-            status = take_tensor(r, buffers, v, to, missing);
+            status = take_tensor(r, WELD_GROUP_PARAMETERS, v, r->mf->weights, missing);
+        } else if (v->kind == WELD_VALUE_BUFFER) {
+            status = take_tensor(r, WELD_GROUP_BUFFERS, v, r->mf->weights, missing);
         }
     }
     return status;
@@ -243,6 +241,19 @@ static bool has_moments(const weld_store *s) {
     return false;
 }
 
+/* Both moments of a parameter, or neither: it was frozen. */
+static weld_status take_moments_of(reading *r, const weld_value *leaf, name_list *missing) {
+    char path[WELD_MODEL_PATH_SIZE];
+    weld_status status = weld_model_path(path, WELD_GROUP_MOMENT1, leaf->name, r->err);
+    bool first = status == WELD_OK && weld_store_find(r->store, path);
+    status = status ? status : weld_model_path(path, WELD_GROUP_MOMENT2, leaf->name, r->err);
+    if (status != WELD_OK || (!first && !weld_store_find(r->store, path))) {
+        return status;
+    }
+    status = take_tensor(r, WELD_GROUP_MOMENT1, leaf, r->mf->moment1, missing);
+    return status ? status : take_tensor(r, WELD_GROUP_MOMENT2, leaf, r->mf->moment2, missing);
+}
+
 static weld_status take_moments(reading *r, const weld_graph *network, name_list *missing) {
     weld_model_file *mf = r->mf;
     if (mf->kind != WELD_MODEL_CHECKPOINT || !has_moments(r->store)) {
@@ -252,11 +263,10 @@ static weld_status take_moments(reading *r, const weld_graph *network, name_list
     if (status == WELD_OK) {
         status = weld_weights_create(&mf->moment2, r->err);
     }
-    if (status == WELD_OK) {
-        status = take_group(r, WELD_GROUP_MOMENT1, NULL, network, mf->moment1, missing);
-    }
-    if (status == WELD_OK) {
-        status = take_group(r, WELD_GROUP_MOMENT2, NULL, network, mf->moment2, missing);
+    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+        if (network->values[i]->kind == WELD_VALUE_PARAMETER) {
+            status = take_moments_of(r, network->values[i], missing);
+        }
     }
     return status;
 }
@@ -271,8 +281,7 @@ static weld_status take_tensors(reading *r) {
     }
     status = weld_weights_create(&r->mf->weights, r->err);
     if (status == WELD_OK) {
-        status = take_group(r, WELD_GROUP_PARAMETERS, WELD_GROUP_BUFFERS, network, r->mf->weights,
-                            &missing);
+        status = take_weights(r, network, &missing);
     }
     if (status == WELD_OK) {
         status = take_moments(r, network, &missing);

@@ -85,7 +85,7 @@ static weld_status put_tensor(writing *w, const char *group, const weld_value *l
 
 static weld_status put_tensors(writing *w, const weld_graph *network) {
     const weld_model_file *mf = w->mf;
-    size_t count = 0;
+    size_t count = 0, moment_count = 0;
     for (size_t i = 0; i < network->value_count; i++) {
         const weld_value *leaf = network->values[i];
         bool parameter = leaf->kind == WELD_VALUE_PARAMETER;
@@ -93,12 +93,14 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
             continue;
         }
         count++;
+        bool moments = parameter && mf->moment1 && weld_weights_find(mf->moment1, leaf->name, NULL);
+        moment_count += moments;
         weld_status status = put_tensor(w, parameter ? WELD_GROUP_PARAMETERS : WELD_GROUP_BUFFERS,
                                         leaf, mf->weights);
-        if (status == WELD_OK && parameter && mf->moment1) {
+        if (status == WELD_OK && moments) {
             status = put_tensor(w, WELD_GROUP_MOMENT1, leaf, mf->moment1);
         }
-        if (status == WELD_OK && parameter && mf->moment1) {
+        if (status == WELD_OK && moments) {
             status = put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
         }
         if (status != WELD_OK) {
@@ -108,6 +110,13 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
     if (count != weld_weights_count(mf->weights)) {
         return weld_fail(w->err, WELD_ERROR_ARGUMENT, "%zu tensors given for a network of %zu",
                          weld_weights_count(mf->weights), count);
+    }
+    if (mf->moment1 && (weld_weights_count(mf->moment1) != moment_count ||
+                        weld_weights_count(mf->moment2) != moment_count)) {
+        return weld_fail(w->err, WELD_ERROR_ARGUMENT,
+                         "%zu and %zu moments given for %zu parameters that have some",
+                         weld_weights_count(mf->moment1), weld_weights_count(mf->moment2),
+                         moment_count);
     }
     return WELD_OK;
 }

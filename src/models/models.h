@@ -6,6 +6,20 @@
 
 #include "weld/model.h"
 
+/* How a network is built. Parts are numbered from the input on: 0 the stem, 1 to stage_count the
+ * stages (each with what leads into it from the stage before), then the head. */
+typedef struct weld_build_mode {
+    bool training; /* two heads stay apart, batch norms use and update the batch's statistics... */
+    bool bn_eval;  /* ...but for these use their running statistics and leave them as they are... */
+    int frozen;    /* ...or those of the first `frozen` parts do */
+} weld_build_mode;
+
+/* Where a parameter or buffer stands. */
+typedef struct weld_model_place {
+    int part;
+    int layer; /* depth in blocks: 0 the stem, the last one the head */
+} weld_model_place;
+
 typedef struct weld_model_family {
     const char *name;
     const weld_model_config *variants; /* complete but for num_classes */
@@ -14,10 +28,20 @@ typedef struct weld_model_family {
     /* Is the config one that this family can build? */
     weld_status (*check)(const weld_model_config *config, weld_error *err);
     /* Append the network to g, outputs included. Errors stay in the graph. */
-    void (*build)(weld_graph *g, const weld_model_config *config, bool training,
+    void (*build)(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images);
+    /* Where the tensor of that name, or the module it belongs to, stands. */
+    weld_model_place (*place)(const weld_model_config *config, const char *name);
 } weld_model_family;
 
 extern const weld_model_family weld_family_repvit;
+
+/* As weld_model_build, which is this for {training} alone. */
+weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode mode,
+                                int64_t batch, int64_t height, int64_t width, weld_dtype dtype,
+                                weld_graph **out, weld_error *err);
+
+/* Of a config that can be built; `name` is a parameter or buffer of its network. */
+weld_model_place weld_model_place_of(const weld_model_config *config, const char *name);
 
 #endif

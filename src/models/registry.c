@@ -75,9 +75,9 @@ weld_status weld_model_config_named(const char *name, weld_model_config *out, we
     return WELD_OK;
 }
 
-weld_status weld_model_build(const weld_model_config *config, bool training, int64_t batch,
-                             int64_t height, int64_t width, weld_dtype dtype, weld_graph **out,
-                             weld_error *err) {
+weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode mode,
+                                int64_t batch, int64_t height, int64_t width, weld_dtype dtype,
+                                weld_graph **out, weld_error *err) {
     const weld_model_config *variant;
     if (!memchr(config->name, '\0', sizeof config->name)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "model: the name does not end: make it shorter");
@@ -102,7 +102,7 @@ weld_status weld_model_build(const weld_model_config *config, bool training, int
     }
     weld_value *images = weld_input(g, "images", WELD_SHAPE(batch, height, width, 3));
     if (images) {
-        family->build(g, config, training, images);
+        family->build(g, config, mode, images);
     }
     status = weld_graph_status(g, err);
     if (status != WELD_OK) {
@@ -111,4 +111,17 @@ weld_status weld_model_build(const weld_model_config *config, bool training, int
     }
     *out = g;
     return WELD_OK;
+}
+
+weld_status weld_model_build(const weld_model_config *config, bool training, int64_t batch,
+                             int64_t height, int64_t width, weld_dtype dtype, weld_graph **out,
+                             weld_error *err) {
+    weld_build_mode mode = {.training = training};
+    return weld_model_build_as(config, mode, batch, height, width, dtype, out, err);
+}
+
+weld_model_place weld_model_place_of(const weld_model_config *config, const char *name) {
+    const weld_model_config *variant;
+    const weld_model_family *family = find(config->name, &variant);
+    return family ? family->place(config, name) : (weld_model_place){0};
 }

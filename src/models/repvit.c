@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "graph/graph.h"
@@ -34,7 +36,8 @@ enum { MAX_CHANNELS = 1 << 14, MAX_DEPTH = 1 << 10, MAX_CLASSES = 1 << 20 };
 
 typedef struct network {
     weld_graph *g;
-    bool training, legacy;
+    const weld_model_config *config;
+    weld_build_mode mode;
 } network;
 
 /* A place in the tree of modules, "features.3.token_mixer.0". */
@@ -54,6 +57,39 @@ static path under(path at, const char *format, ...) {
     return out;
 }
 
+/* --- Places ---------------------------------------------------------------------------------- */
+
+/* "features.N..." by counting blocks. The block in front of a downsampling one belongs to the stage
+ * that the latter begins, and both are one layer. */
+static weld_model_place place(const weld_model_config *config, const char *name) {
+    static const char features[] = "features.";
+    bool in_features = strncmp(name, features, sizeof features - 1) == 0;
+    int f = in_features ? atoi(name + sizeof features - 1) : -1, first = 1, layer = 1;
+    if (f == 0) {
+        return (weld_model_place){0, 0};
+    }
+    for (int stage = 0; stage < config->stage_count; stage++) {
+        int leading = stage > 0 ? 2 : 0, blocks = config->depths[stage];
+        if (f >= first && f < first + leading) {
+            return (weld_model_place){stage + 1, layer};
+        }
+        first += leading;
+        layer += leading / 2;
+        if (f >= first && f < first + blocks) {
+            return (weld_model_place){stage + 1, layer + f - first};
+        }
+        first += blocks;
+        layer += blocks;
+    }
+    return (weld_model_place){config->stage_count + 1, layer};
+}
+
+/* Does a batch norm use and update the batch's statistics? */
+static bool uses_batch(const network *net, path at) {
+    return net->mode.training && !net->mode.bn_eval &&
+           place(net->config, at.text).part >= net->mode.frozen;
+}
+
 /* --- Layers ---------------------------------------------------------------------------------- */
 
 static weld_init constant(double value) {
@@ -71,7 +107,7 @@ static weld_value *batch_norm(const network *net, path at, weld_value *x, int ch
     leaves.running_var = weld_buffer(g, under(at, "running_var").text, g->dtype, c, constant(1));
     leaves.num_batches_tracked =
         weld_buffer(g, under(at, "num_batches_tracked").text, WELD_I64, scalar, constant(0));
-    return weld_batch_norm(g, x, leaves, BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, net->training);
+    return weld_batch_norm(g, x, leaves, BATCH_NORM_EPS, BATCH_NORM_MOMENTUM, uses_batch(net, at));
 }
 
 typedef struct conv_shape {
@@ -139,10 +175,11 @@ static weld_value *token_mixer(const network *net, path at, weld_value *x, int c
     conv_shape wide = {.in = c, .out = c, .kernel = 3, .stride = 1, .groups = c};
     conv_shape point = {.in = c, .out = c, .kernel = 1, .stride = 1, .groups = c};
     weld_value *a = conv_bn(net, under(at, "conv"), x, wide);
-    weld_value *b = net->legacy ? conv_bn(net, under(at, "conv1"), x, point)
-                                : conv(net, under(at, "conv1"), x, point, true);
+    bool legacy = net->config->legacy;
+    weld_value *b = legacy ? conv_bn(net, under(at, "conv1"), x, point)
+                           : conv(net, under(at, "conv1"), x, point, true);
     weld_value *sum = weld_add(net->g, weld_add(net->g, a, b), x);
-    return net->legacy ? sum : batch_norm(net, under(at, "bn"), sum, c, 1);
+    return legacy ? sum : batch_norm(net, under(at, "bn"), sum, c, 1);
 }
 
 static weld_value *channel_mixer(const network *net, path at, weld_value *x, int c) {
@@ -177,13 +214,14 @@ static weld_value *head(const network *net, path at, weld_value *x, int c, int c
     return weld_linear(g, x, weight, bias);
 }
 
-static void classifier(const network *net, weld_value *x, int c, const weld_model_config *config) {
+static void classifier(const network *net, weld_value *x, int c) {
     weld_graph *g = net->g;
+    const weld_model_config *config = net->config;
     path at = {"classifier"};
     weld_value *logits = head(net, under(at, "classifier"), x, c, config->num_classes);
     if (config->distillation_head) {
         weld_value *dist = head(net, under(at, "classifier_dist"), x, c, config->num_classes);
-        if (net->training) {
+        if (net->mode.training) {
             weld_output(g, "logits_dist", dist);
         } else {
             logits = weld_scale(g, weld_add(g, logits, dist), 0.5);
@@ -192,9 +230,9 @@ static void classifier(const network *net, weld_value *x, int c, const weld_mode
     weld_output(g, "logits", logits);
 }
 
-static void build(weld_graph *g, const weld_model_config *config, bool training,
+static void build(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images) {
-    const network net = {.g = g, .training = training, .legacy = config->legacy};
+    const network net = {.g = g, .config = config, .mode = mode};
     const path features = {"features"};
     int c = config->channels[0], f = 0;
     weld_value *x = stem(&net, under(features, "%d", f++), images, c, config->stem_stride);
@@ -211,7 +249,7 @@ static void build(weld_graph *g, const weld_model_config *config, bool training,
     }
     x = weld_global_avg_pool(g, x);
     x = weld_reshape(g, x, WELD_SHAPE(weld_value_shape(images).dim[0], c));
-    classifier(&net, x, c, config);
+    classifier(&net, x, c);
 }
 
 /* --- Configs --------------------------------------------------------------------------------- */
@@ -267,4 +305,5 @@ const weld_model_family weld_family_repvit = {
     .variant_count = sizeof variants / sizeof *variants,
     .check = check,
     .build = build,
+    .place = place,
 };

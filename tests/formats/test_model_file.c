@@ -47,11 +47,11 @@ static weld_graph *build(bool training) {
     return g;
 }
 
-/* The parameters alone. */
-static weld_weights *moments(const weld_graph *g, uint64_t seed) {
+/* The parameters from number `first` on, and no buffers. */
+static weld_weights *moments(const weld_graph *g, size_t first, uint64_t seed) {
     weld_weights *w, *out;
     ck_assert_int_eq(weld_weights_create(&w, NULL), WELD_OK);
-    for (size_t i = 0; i < weld_graph_parameter_count(g); i++) {
+    for (size_t i = first; i < weld_graph_parameter_count(g); i++) {
         weld_value *v = weld_graph_parameter(g, i);
         weld_shape shape = weld_value_shape(v);
         weld_tensor t;
@@ -73,8 +73,8 @@ static weld_model_file make_checkpoint(void) {
                           .class_names = names,
                           .weights = noise(start, 2),
                           .recipe = "model: {name: repvit}\n",
-                          .moment1 = moments(g, 3),
-                          .moment2 = moments(g, 4),
+                          .moment1 = moments(g, 0, 3),
+                          .moment2 = moments(g, 0, 4),
                           .trainer = {.seed = UINT64_C(0xfedcba9876543210),
                                       .epoch = 7,
                                       .position = 3,
@@ -153,6 +153,30 @@ START_TEST(a_checkpoint_comes_back_bit_for_bit) {
     assert_equal_weights(mf.moment1, back.moment1);
     assert_equal_weights(mf.moment2, back.moment2);
     weld_model_file_free(&back);
+    unmake(&mf);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(moments_are_kept_for_the_parameters_that_have_some) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "last.h5");
+    weld_model_file mf = make_checkpoint(), back;
+    weld_error err = {0};
+    weld_graph *g = build(true);
+    weld_weights *all = mf.moment2;
+    weld_weights_free(mf.moment1);
+    mf.moment1 = moments(g, 7, 5);
+    ck_assert_int_eq(weld_model_file_write(path, &mf, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_msg(strstr(err.message, "moments given") != NULL, "%s", err.message);
+    mf.moment2 = moments(g, 7, 6);
+    weld_weights_free(all);
+    ck_assert_msg(weld_model_file_write(path, &mf, &err) == WELD_OK, "%s", err.message);
+    ck_assert_msg(weld_model_file_read(path, &back, &err) == WELD_OK, "%s", err.message);
+    assert_equal_weights(mf.moment1, back.moment1);
+    assert_equal_weights(mf.moment2, back.moment2);
+    weld_model_file_free(&back);
+    weld_graph_free(g);
     unmake(&mf);
     test_folder_remove(folder);
 }
@@ -502,7 +526,8 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 }
 END_TEST
 
-RUN_SUITE("formats/model_file", a_checkpoint_comes_back_bit_for_bit, a_deploy_file_brings_its_graph,
+RUN_SUITE("formats/model_file", a_checkpoint_comes_back_bit_for_bit,
+          moments_are_kept_for_the_parameters_that_have_some, a_deploy_file_brings_its_graph,
           what_a_writer_lacks_is_named, a_checkpoint_that_lies_is_refused,
           a_deploy_file_that_lies_is_refused, missing_tensors_are_listed_up_to_ten,
           cut_and_flipped_files_are_refused, files_of_other_kinds_are_refused_by_what_they_are,

@@ -6,8 +6,8 @@
 #include "base/random.h"
 #include "fixture.h"
 #include "graph/graph.h"
+#include "models/models.h"
 #include "suite.h"
-#include "weld/model.h"
 
 /* specs: parameters without and with the distillation head, convolutions, tensors; multiply-adds at
  * 224 counted by hooks on PyTorch's layers. */
@@ -316,6 +316,82 @@ START_TEST(input_without_pixels_is_refused) {
 }
 END_TEST
 
+START_TEST(every_tensor_has_its_place_from_the_stem_to_the_head) {
+    weld_model_config config = {.name = "repvit",
+                                .num_classes = 3,
+                                .stage_count = 3,
+                                .channels = {8, 8, 8},
+                                .depths = {2, 1, 3},
+                                .stem_stride = 1};
+    static const struct {
+        const char *name;
+        int part, layer;
+    } places[] = {{"features.0.0.c.weight", 0, 0},
+                  {"features.0.2.bn.num_batches_tracked", 0, 0},
+                  {"features.1.token_mixer.0.conv.c.weight", 1, 1},
+                  {"features.2.channel_mixer.m.0.c.weight", 1, 2},
+                  {"features.3.token_mixer.0.conv1.bias", 2, 3}, /* leads into ... */
+                  {"features.4.token_mixer.2.bn.weight", 2, 3},  /* ... the second stage */
+                  {"features.5.token_mixer.0.bn", 2, 4},
+                  {"features.6.channel_mixer.m.2.bn.weight", 3, 5},
+                  {"features.7.token_mixer.0.c.weight", 3, 5},
+                  {"features.8.token_mixer.1.fc1.weight", 3, 6},
+                  {"features.10.token_mixer.1.fc2.bias", 3, 8},
+                  {"classifier.classifier.bn.weight", 4, 9},
+                  {"classifier.classifier_dist.l.bias", 4, 9}};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        weld_model_place p = weld_model_place_of(&config, places[i].name);
+        ck_assert_msg(p.part == places[i].part && p.layer == places[i].layer,
+                      "%s: part %d layer %d", places[i].name, p.part, p.layer);
+    }
+    config = named("repvit_m0_9");
+    ck_assert_int_eq(weld_model_place_of(&config, "classifier.classifier.l.weight").layer, 24);
+}
+END_TEST
+
+/* How many batch norms of each part update their running statistics. */
+static void updated_statistics(const weld_model_config *config, weld_build_mode mode, int *parts) {
+    weld_graph *g;
+    weld_error err;
+    ck_assert_msg(!weld_model_build_as(config, mode, 2, 16, 16, WELD_F32, &g, &err), "%s",
+                  err.message);
+    memset(parts, 0, (WELD_MAX_STAGES + 2) * sizeof *parts);
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        if (node->op->mutates) {
+            parts[weld_model_place_of(config, node->inputs[3]->name).part]++;
+        }
+    }
+    ck_assert_int_eq(weld_graph_output(g, "logits_dist") != NULL,
+                     mode.training && config->distillation_head);
+    weld_graph_free(g);
+}
+
+START_TEST(frozen_parts_and_bn_eval_leave_running_statistics_alone) {
+    weld_model_config config = {.name = "repvit",
+                                .num_classes = 3,
+                                .stage_count = 2,
+                                .channels = {8, 8},
+                                .depths = {1, 1},
+                                .stem_stride = 1,
+                                .distillation_head = true};
+    int all[WELD_MAX_STAGES + 2], some[WELD_MAX_STAGES + 2];
+    updated_statistics(&config, (weld_build_mode){.training = true}, all);
+    ck_assert_int_eq(all[0], 2);
+    ck_assert_int_eq(all[1], 4);
+    ck_assert_int_eq(all[2], 4 + 4 + 4); /* the leading block, the downsampling one, its own */
+    ck_assert_int_eq(all[3], 2);
+    for (int frozen = 1; frozen <= 3; frozen++) {
+        updated_statistics(&config, (weld_build_mode){.training = true, .frozen = frozen}, some);
+        for (int part = 0; part < 4; part++) {
+            ck_assert_int_eq(some[part], part < frozen ? 0 : all[part]);
+        }
+    }
+    updated_statistics(&config, (weld_build_mode){.training = true, .bn_eval = true}, some);
+    ck_assert_int_eq(some[0] + some[1] + some[2] + some[3], 0);
+}
+END_TEST
+
 START_TEST(running_out_of_memory_is_an_error_like_any_other) {
     weld_model_config config = small();
     weld_graph *g = NULL;
@@ -338,4 +414,6 @@ RUN_SUITE("models/repvit", variants_have_the_published_counts,
           outputs_are_as_documented, stem_stride_sets_the_size_of_the_first_map,
           weights_start_as_in_the_reference, bad_configs_are_refused_by_name,
           unknown_names_are_answered_with_the_known_ones, input_without_pixels_is_refused,
+          every_tensor_has_its_place_from_the_stem_to_the_head,
+          frozen_parts_and_bn_eval_leave_running_statistics_alone,
           running_out_of_memory_is_an_error_like_any_other)

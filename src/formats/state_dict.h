@@ -11,19 +11,12 @@
 #include "weld/tensor.h"
 
 typedef struct weld_state_entry {
-    char *name; /* without a leading "module." */
+    const char *name; /* without a leading "module." */
     weld_element element;
     weld_shape shape;
 } weld_state_entry;
 
 typedef struct weld_state_dict weld_state_dict;
-
-/* What a kind of file provides; `self` is its own. */
-typedef struct weld_state_source {
-    weld_status (*read)(void *self, size_t i, weld_dtype dtype, void *data, weld_error *err);
-    const char *(*metadata)(void *self, const char *key); /* NULL: there is none */
-    void (*free)(void *self);
-} weld_state_source;
 
 /* Open a file of either kind, told by content. `key`: which of the state dicts of a .pth to take
  * ("model_ema"); NULL: the file's top level if it is one, else the first there is of model,
@@ -38,7 +31,7 @@ const char *weld_state_dict_key(const weld_state_dict *s);
 size_t weld_state_dict_count(const weld_state_dict *s);
 const weld_state_entry *weld_state_dict_at(const weld_state_dict *s, size_t i);
 /* All elements of tensor i, row-major, converted: floating types to WELD_F32 or WELD_F64, integers
- * to WELD_I64 (and no other way round). */
+ * to WELD_I64 (and no other way round). Not for two threads at once. */
 weld_status weld_state_dict_read(const weld_state_dict *s, size_t i, weld_dtype dtype, void *data,
                                  weld_error *err);
 /* A text that the file carries beside its tensors (safetensors' __metadata__); NULL: none. */

@@ -1,9 +1,10 @@
-/* Families of networks, from inside. A family is one file that builds graphs from a config, and one
- * line in registry.c.
+/* Families of networks, from inside. A family is one file that builds graphs from a config, one
+ * that knows what its tensors are called elsewhere, and one line in registry.c.
  */
 #ifndef WELD_MODELS_MODELS_H
 #define WELD_MODELS_MODELS_H
 
+#include "models/names.h"
 #include "weld/model.h"
 
 /* How a network is built. Parts are numbered from the input on: 0 the stem, 1 to stage_count the
@@ -32,9 +33,28 @@ typedef struct weld_model_family {
                   weld_value *images);
     /* Where the tensor of that name, or the module it belongs to, stands. */
     weld_model_place (*place)(const weld_model_config *config, const char *name);
+    /* weld_model_tensor_name; false where no tensor of the network has that name. */
+    bool (*tensor_name)(const weld_model_config *config, weld_naming naming, const char *name,
+                        char out[WELD_TENSOR_NAME_SIZE]);
+    /* weld_model_recognize, less the config's name; WELD_ERROR_NOT_FOUND where the tensors are of
+     * no network of this family. `check` comes after it. */
+    weld_status (*recognize)(const weld_shape_index *index, weld_recognized *out, weld_error *err);
 } weld_model_family;
 
 extern const weld_model_family weld_family_repvit;
+extern const weld_model_family *const weld_families[];
+extern const size_t weld_family_count;
+
+/* The family that a name belongs to, or NULL with an error that lists the known names; *variant is
+ * NULL where the name is the family's own. */
+const weld_model_family *weld_family_find(const char *name, const weld_model_config **variant,
+                                          weld_error *err);
+
+/* RepViT's names: repvit_names.c. */
+bool weld_repvit_tensor_name(const weld_model_config *config, weld_naming naming, const char *name,
+                             char out[WELD_TENSOR_NAME_SIZE]);
+weld_status weld_repvit_recognize(const weld_shape_index *index, weld_recognized *out,
+                                  weld_error *err);
 
 /* As weld_model_build, which is this for {training} alone. */
 weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode mode,

@@ -6,19 +6,19 @@
 
 #include "base/error.h"
 
-static const weld_model_family *const families[] = {
+const weld_model_family *const weld_families[] = {
     &weld_family_repvit,
 };
-enum { FAMILY_COUNT = sizeof families / sizeof *families };
+const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;
 
 #define DEFAULT_CLASSES 1000
 
 static const weld_model_config *variant_at(size_t i) {
-    for (size_t f = 0; f < FAMILY_COUNT; f++) {
-        if (i < families[f]->variant_count) {
-            return &families[f]->variants[i];
+    for (size_t f = 0; f < weld_family_count; f++) {
+        if (i < weld_families[f]->variant_count) {
+            return &weld_families[f]->variants[i];
         }
-        i -= families[f]->variant_count;
+        i -= weld_families[f]->variant_count;
     }
     return NULL;
 }
@@ -28,42 +28,43 @@ const char *weld_model_name(size_t i) {
     return variant ? variant->name : NULL;
 }
 
-/* The family that a name belongs to; *variant is NULL where the name is the family's own. */
-static const weld_model_family *find(const char *name, const weld_model_config **variant) {
-    *variant = NULL;
-    for (size_t f = 0; f < FAMILY_COUNT; f++) {
-        if (strcmp(families[f]->name, name) == 0) {
-            return families[f];
-        }
-        for (size_t i = 0; i < families[f]->variant_count; i++) {
-            if (strcmp(families[f]->variants[i].name, name) == 0) {
-                *variant = &families[f]->variants[i];
-                return families[f];
-            }
-        }
-    }
-    return NULL;
-}
-
-static weld_status fail_unknown(const char *name, weld_error *err) {
+static void fail_unknown(const char *name, weld_error *err) {
     char known[512] = "";
     size_t used = 0;
     for (size_t i = 0; variant_at(i) && used < sizeof known; i++) {
         used += (size_t)snprintf(known + used, sizeof known - used, "%s, ", variant_at(i)->name);
     }
-    for (size_t f = 0; f < FAMILY_COUNT && used < sizeof known; f++) {
+    for (size_t f = 0; f < weld_family_count && used < sizeof known; f++) {
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", f ? ", " : "",
-                                 families[f]->name);
+                                 weld_families[f]->name);
     }
-    return weld_fail(err, WELD_ERROR_NOT_FOUND, "model '%.80s': no such name: take one of %s", name,
-                     known);
+    weld_fail(err, WELD_ERROR_NOT_FOUND, "model '%.80s': no such name: take one of %s", name,
+              known);
+}
+
+const weld_model_family *weld_family_find(const char *name, const weld_model_config **variant,
+                                          weld_error *err) {
+    *variant = NULL;
+    for (size_t f = 0; f < weld_family_count; f++) {
+        if (strcmp(weld_families[f]->name, name) == 0) {
+            return weld_families[f];
+        }
+        for (size_t i = 0; i < weld_families[f]->variant_count; i++) {
+            if (strcmp(weld_families[f]->variants[i].name, name) == 0) {
+                *variant = &weld_families[f]->variants[i];
+                return weld_families[f];
+            }
+        }
+    }
+    fail_unknown(name, err);
+    return NULL;
 }
 
 weld_status weld_model_config_named(const char *name, weld_model_config *out, weld_error *err) {
     const weld_model_config *variant;
-    const weld_model_family *family = find(name, &variant);
+    const weld_model_family *family = weld_family_find(name, &variant, err);
     if (!family) {
-        return fail_unknown(name, err);
+        return WELD_ERROR_NOT_FOUND;
     }
     if (variant) {
         *out = *variant;
@@ -82,9 +83,9 @@ weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode
     if (!memchr(config->name, '\0', sizeof config->name)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "model: the name does not end: make it shorter");
     }
-    const weld_model_family *family = find(config->name, &variant);
+    const weld_model_family *family = weld_family_find(config->name, &variant, err);
     if (!family) {
-        return fail_unknown(config->name, err);
+        return WELD_ERROR_NOT_FOUND;
     }
     weld_status status = family->check(config, err);
     if (status != WELD_OK) {
@@ -122,6 +123,6 @@ weld_status weld_model_build(const weld_model_config *config, bool training, int
 
 weld_model_place weld_model_place_of(const weld_model_config *config, const char *name) {
     const weld_model_config *variant;
-    const weld_model_family *family = find(config->name, &variant);
+    const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
     return family ? family->place(config, name) : (weld_model_place){0};
 }

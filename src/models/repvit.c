@@ -306,4 +306,6 @@ const weld_model_family weld_family_repvit = {
     .check = check,
     .build = build,
     .place = place,
+    .tensor_name = weld_repvit_tensor_name,
+    .recognize = weld_repvit_recognize,
 };

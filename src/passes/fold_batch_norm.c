@@ -74,7 +74,10 @@ static weld_value *build(weld_rewrite *r, const weld_node *node) {
     weld_value *x = weld_rewrite_get(r, source(p));
     weld_layer layer;
     weld_rewrite_consume(r, p.norm);
-    if (!weld_layer_take(r, p.layer, NULL, &layer) ||
+    if (!weld_layer_take(r, p.layer, NULL, &layer)) {
+        return NULL;
+    }
+    if (layer.weight &&
         !(p.after ? fold_after(r, p.norm, &layer) : fold_before(r, p.norm, &layer))) {
         return NULL;
     }

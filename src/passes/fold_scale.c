@@ -19,7 +19,7 @@ static weld_value *build(weld_rewrite *r, const weld_node *node) {
     if (!weld_layer_take(r, inner, NULL, &layer)) {
         return NULL;
     }
-    for (int64_t o = 0; o < layer.shape.dim[0]; o++) {
+    for (int64_t o = 0; layer.weight && o < layer.shape.dim[0]; o++) {
         weld_layer_scale(&layer, o, node->attributes.factor);
     }
     return weld_layer_put(r, &layer, x);

@@ -42,6 +42,10 @@ bool weld_layer_take(weld_rewrite *r, const weld_node *node, const int kernel[2]
         out->shape.dim[2 + i] = size;
         out->padding[i] = node->attributes.padding[i] + (size - (int)weight->shape.dim[2 + i]) / 2;
     }
+    weld_rewrite_consume(r, node);
+    if (!weld_rewrite_has_weights(r)) {
+        return true;
+    }
     int64_t outputs = out->shape.dim[0];
     out->weight = weld_pool_alloc(r->pool, weld_shape_count(&out->shape));
     out->bias = weld_pool_alloc(r->pool, outputs);
@@ -53,7 +57,6 @@ bool weld_layer_take(weld_rewrite *r, const weld_node *node, const int kernel[2]
     for (int64_t o = 0; bias && o < outputs; o++) {
         out->bias[o] = weld_rewrite_element(r, bias, o);
     }
-    weld_rewrite_consume(r, node);
     return true;
 }
 

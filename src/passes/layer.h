@@ -8,8 +8,7 @@ typedef struct weld_layer {
     const weld_node *node; /* conv2d or linear: inputs x, weight, bias or absent */
     weld_shape shape;      /* of weight: [out, in / groups, kh, kw] or [out, in] */
     int padding[2];        /* convolution: height, width */
-    double *weight;
-    double *bias; /* [out] */
+    double *weight, *bias; /* of shape, and [out]; NULL where there are no weights */
     bool has_bias;
 } weld_layer;
 
@@ -21,7 +20,7 @@ const weld_node *weld_layer_inner(const weld_rewrite *r, const weld_value *v);
  * larger (a convolution's; NULL: as it is): it is padded with zeros evenly on all sides. Notes the
  * node's leaves as consumed. False after an error. */
 bool weld_layer_take(weld_rewrite *r, const weld_node *node, const int kernel[2], weld_layer *out);
-/* Multiply output `o` (weight and bias) by a factor. */
+/* Multiply output `o` (weight and bias, which must be there) by a factor. */
 void weld_layer_scale(weld_layer *layer, int64_t o, double factor);
 /* What a batch_norm_eval node does to channel c: y = x scale + shift, scale = weight / sqrt(var +
  * eps), shift = bias - mean scale. False after an error: where they are not finite. */

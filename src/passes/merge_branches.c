@@ -175,14 +175,14 @@ static bool match(weld_rewrite *r, const weld_node *node) {
 
 /* Add the weights of a layer of equal shape. */
 static void add_layer(weld_layer *to, const weld_layer *from) {
+    to->has_bias = to->has_bias || from->has_bias;
     int64_t count = weld_shape_count(&to->shape);
-    for (int64_t i = 0; i < count; i++) {
+    for (int64_t i = 0; to->weight && i < count; i++) {
         to->weight[i] += from->weight[i];
     }
-    for (int64_t o = 0; o < to->shape.dim[0]; o++) {
+    for (int64_t o = 0; to->weight && o < to->shape.dim[0]; o++) {
         to->bias[o] += from->bias[o];
     }
-    to->has_bias = to->has_bias || from->has_bias;
 }
 
 /* Add the kernel that gives output o the input channel o: itself, or (norm not NULL) normalised. */
@@ -190,7 +190,8 @@ static bool add_identity(weld_rewrite *r, weld_layer *to, const weld_node *norm)
     const weld_shape *shape = &to->shape;
     int64_t inputs = shape->dim[1]; /* of one group */
     int64_t window = shape->rank == 4 ? shape->dim[2] * shape->dim[3] : 1;
-    for (int64_t o = 0; o < shape->dim[0]; o++) {
+    to->has_bias = to->has_bias || norm;
+    for (int64_t o = 0; to->weight && o < shape->dim[0]; o++) {
         double scale = 1, shift = 0;
         if (norm && !weld_norm_affine(r, norm, o, &scale, &shift)) {
             return false;
@@ -198,7 +199,6 @@ static bool add_identity(weld_rewrite *r, weld_layer *to, const weld_node *norm)
         to->weight[(o * inputs + o % inputs) * window + window / 2] += scale;
         to->bias[o] += shift;
     }
-    to->has_bias = to->has_bias || norm;
     return true;
 }
 

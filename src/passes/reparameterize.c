@@ -121,31 +121,57 @@ static weld_status step(weld_weighted_graph *now, bool *owned, const weld_rule *
     return status;
 }
 
-weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
-                                weld_weights **out_weights, weld_error *err) {
-    weld_weighted_graph now = {0};
-    weld_pool pool = {0};
+/* Apply the rules to a graph that is paired up, which is freed on an error. */
+static weld_status apply_rules(weld_weighted_graph *now, weld_pool *pool, weld_error *err) {
+    weld_status status = WELD_OK;
     bool owned = false, any = true;
-    weld_status status = pair_up(g, w, &now, err);
     while (status == WELD_OK && any) {
         any = false;
         for (int i = 0; i < RULE_COUNT && status == WELD_OK; i++) {
             bool changed;
-            status = step(&now, &owned, rules[i], !owned, &pool, &changed, err);
+            status = step(now, &owned, rules[i], !owned, pool, &changed, err);
             any = any || (status == WELD_OK && changed);
         }
     }
-    if (status == WELD_OK) {
-        status = collect_weights(&now, out_weights, err);
+    if (status != WELD_OK && !owned) {
+        now->graph = NULL; /* the caller's */
     }
+    if (status != WELD_OK) {
+        weld_weighted_graph_free(now);
+    }
+    return status;
+}
+
+weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
+                                weld_weights **out_weights, weld_error *err) {
+    weld_weighted_graph now = {0};
+    weld_pool pool = {0};
+    weld_status status = pair_up(g, w, &now, err);
     if (status == WELD_OK) {
-        *out_graph = now.graph;
-        weld_free(now.data);
-    } else if (owned) {
-        weld_weighted_graph_free(&now);
+        status = apply_rules(&now, &pool, err);
     } else {
         weld_free(now.data);
     }
+    if (status == WELD_OK) {
+        status = collect_weights(&now, out_weights, err);
+        if (status == WELD_OK) {
+            *out_graph = now.graph;
+            weld_free(now.data);
+        } else {
+            weld_weighted_graph_free(&now);
+        }
+    }
     weld_pool_free(&pool);
+    return status;
+}
+
+weld_status weld_reparameterize_graph(const weld_graph *g, weld_graph **out, weld_error *err) {
+    weld_weighted_graph now = {.graph = (weld_graph *)g};
+    weld_pool pool = {0};
+    weld_status status = apply_rules(&now, &pool, err);
+    weld_pool_free(&pool);
+    if (status == WELD_OK) {
+        *out = now.graph;
+    }
     return status;
 }

@@ -17,5 +17,7 @@
  * the result again gives an equal graph with equal weights. */
 weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld_graph **out_graph,
                                 weld_weights **out_weights, weld_error *err);
+/* The graph alone, which does not depend on the weights. */
+weld_status weld_reparameterize_graph(const weld_graph *g, weld_graph **out, weld_error *err);
 
 #endif

@@ -90,11 +90,15 @@ weld_value *weld_rewrite_get(weld_rewrite *r, const weld_value *v) {
     weld_value **mapped = &r->map[v->id];
     if (!*mapped && v->kind != WELD_VALUE_RESULT) {
         *mapped = weld_graph_copy_leaf(r->to, v);
-        if (*mapped && is_leaf(v)) {
+        if (*mapped && is_leaf(v) && weld_rewrite_has_weights(r)) {
             set_data(r, *mapped, r->source->data[v->id]);
         }
     }
     return *mapped;
+}
+
+bool weld_rewrite_has_weights(const weld_rewrite *r) {
+    return r->source->data != NULL;
 }
 
 double weld_rewrite_element(const weld_rewrite *r, const weld_value *leaf, int64_t i) {
@@ -113,7 +117,7 @@ void weld_rewrite_consume(weld_rewrite *r, const weld_node *node) {
 
 weld_value *weld_rewrite_parameter(weld_rewrite *r, const char *name, weld_shape shape,
                                    double *values) {
-    int64_t count = weld_shape_count(&shape);
+    int64_t count = values ? weld_shape_count(&shape) : 0;
     for (int64_t i = 0; i < count; i++) {
         if (!isfinite(values[i])) {
             return weld_graph_fail(r->to, WELD_ERROR_NUMERIC,
@@ -124,7 +128,7 @@ weld_value *weld_rewrite_parameter(weld_rewrite *r, const char *name, weld_shape
     }
     weld_init none = {.kind = WELD_INIT_CONSTANT};
     weld_value *v = weld_parameter(r->to, name, shape, none);
-    if (v) {
+    if (v && values) {
         set_data(r, v, (weld_tensor){.dtype = WELD_F64, .shape = shape, .data = values});
     }
     return v;

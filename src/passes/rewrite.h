@@ -15,7 +15,8 @@
 
 #include "graph/graph.h"
 
-/* A graph with its weights, between two rules. */
+/* A graph with its weights, between two rules. `data` is NULL where weights are not asked for, but
+ * only what a graph becomes. */
 typedef struct weld_weighted_graph {
     weld_graph *graph;
     weld_tensor *data; /* by value id; data NULL where the value is no parameter or buffer */
@@ -70,6 +71,8 @@ void weld_rewrite_need(weld_rewrite *r, const weld_value *v);
 
 /* The counterpart of v in r->to. */
 weld_value *weld_rewrite_get(weld_rewrite *r, const weld_value *v);
+/* Are there weights? Otherwise rules give NULL for values. */
+bool weld_rewrite_has_weights(const weld_rewrite *r);
 /* Element i of a parameter or buffer of r->from. */
 double weld_rewrite_element(const weld_rewrite *r, const weld_value *leaf, int64_t i);
 /* Note that the leaves of this node end in the replacement being built (for its name). */

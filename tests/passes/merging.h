@@ -162,13 +162,20 @@ static inline merging merging_check(weld_graph *g, uint64_t seed) {
     merging_check_equal_weights(m.merged_weights, again_weights);
     merging_check_outputs(&m);
 
+    weld_graph *alone;
+    ck_assert_msg(weld_reparameterize_graph(g, &alone, &err) == WELD_OK, "%s", err.message);
+    char *text_alone = merging_text(alone);
+    ck_assert_str_eq(text_merged, text_alone);
+
     free(text_before);
     free(text_after);
     free(text_merged);
     free(text_again);
+    free(text_alone);
     weld_weights_free(before);
     weld_weights_free(again_weights);
     weld_graph_free(again);
+    weld_graph_free(alone);
     return m;
 }
 

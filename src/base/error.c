@@ -9,6 +9,19 @@ const char *weld_version(void) {
     return WELD_VERSION;
 }
 
+/* Messages quote names out of files, which may hold line ends or commands to a terminal: control
+ * characters of ASCII, and those of Unicode (U+0080..U+009F) as UTF-8 has them. */
+static void make_printable(char *text) {
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)text[0], next = (unsigned char)text[1];
+        if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+            text[0] = text[1] = '?';
+        } else if (byte < ' ' || byte == 127) {
+            text[0] = '?';
+        }
+    }
+}
+
 weld_status weld_fail(weld_error *err, weld_status status, const char *format, ...) {
     if (err) {
         va_list args;
@@ -16,6 +29,7 @@ weld_status weld_fail(weld_error *err, weld_status status, const char *format, .
         err->status = status;
         vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
+        make_printable(err->message);
     }
     return status;
 }
@@ -38,6 +52,7 @@ weld_status weld_fail_context(weld_error *err, weld_status status, const char *f
         if (used < sizeof err->message) {
             snprintf(err->message + used, sizeof err->message - used, "%s", old);
         }
+        make_printable(err->message);
     }
     return status;
 }

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "formats/file.h"
 #include "formats/file_kind.h"
+#include "formats/safetensors.h"
 #include "formats/state_source.h"
 
 enum { MAX_NAME = 512, MAX_NAMES = 64 << 20, READ_CHUNK = 64 << 10 };
@@ -138,6 +139,8 @@ static weld_status open_kind(weld_state_dict *s, const char *key, weld_error *er
                          weld_file_kind_text(kind), key);
     }
     switch (kind) {
+    case WELD_FILE_SAFETENSORS:
+        return weld_safetensors_open(s, s->file, err);
     default:
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: is %s: name a PyTorch .pth or a safetensors file", s->file,

@@ -10,6 +10,7 @@
 #include "formats/file.h"
 #include "formats/file_kind.h"
 #include "formats/safetensors.h"
+#include "formats/pth.h"
 #include "formats/state_source.h"
 
 enum { MAX_NAME = 512, MAX_NAMES = 64 << 20, READ_CHUNK = 64 << 10 };
@@ -141,6 +142,13 @@ static weld_status open_kind(weld_state_dict *s, const char *key, weld_error *er
     switch (kind) {
     case WELD_FILE_SAFETENSORS:
         return weld_safetensors_open(s, s->file, err);
+    case WELD_FILE_PTH:
+        return weld_pth_open(s, s->file, key, err);
+    case WELD_FILE_PICKLE:
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: is in PyTorch's format of before 1.6: load it with torch.load and "
+                         "save it again with torch.save",
+                         s->file);
     default:
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: is %s: name a PyTorch .pth or a safetensors file", s->file,

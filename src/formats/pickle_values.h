@@ -1,0 +1,50 @@
+/* How the values of a pickle are stored: for pickle.c, which builds them, and pickle_values.c. */
+#ifndef WELD_FORMATS_PICKLE_VALUES_H
+#define WELD_FORMATS_PICKLE_VALUES_H
+
+#include "base/array.h"
+#include "formats/pickle.h"
+
+typedef struct weld_pickle_cell {
+    weld_pickle_kind kind;
+    union {
+        int64_t integer;
+        struct {
+            uint32_t begin, length; /* in the pickle's bytes */
+        } text;
+        struct {
+            uint32_t first, count; /* in elements */
+        } tuple;
+        struct {
+            weld_value module, name;
+        } global;
+        struct {
+            weld_value class, arguments; /* NOTHING for a dict */
+            uint32_t first, last;        /* in items; 0: none */
+        } object;
+        weld_value id;
+    };
+} weld_pickle_cell;
+
+typedef struct weld_pickle_item {
+    weld_value key, value;
+    uint32_t next; /* 0: the last */
+} weld_pickle_item;
+
+struct weld_pickle {
+    const unsigned char *bytes;
+    weld_array cells;    /* weld_pickle_cell by weld_value */
+    weld_array elements; /* weld_value: those of tuples */
+    weld_array items;    /* weld_pickle_item; the one at 0 is not used */
+    weld_value root;
+};
+
+static inline weld_pickle_cell *weld_pickle_cell_at(const weld_pickle *p, weld_value v) {
+    return (weld_pickle_cell *)p->cells.data + v;
+}
+
+static inline weld_pickle_item *weld_pickle_item_at(const weld_pickle *p, size_t item) {
+    return (weld_pickle_item *)p->items.data + item;
+}
+
+#endif

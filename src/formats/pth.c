@@ -1,0 +1,297 @@
+/* PyTorch checkpoints; see pth.h. What the pickle says is checked here, value by value. */
+#include "formats/pth.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/archive.h"
+#include "formats/pickle.h"
+#include "formats/pth_tensor.h"
+#include "formats/state_source.h"
+
+enum { MAX_PICKLE = 64 << 20, TEXT = 160, KEYS = 400 };
+
+/* What stays open with a state dict. */
+typedef struct pth {
+    weld_archive *archive;
+    weld_array places; /* weld_pth_place, by tensor */
+} pth;
+
+typedef struct opening {
+    weld_state_dict *s;
+    pth *file;
+    weld_pickle *p;
+    const char *path;
+    weld_error *err;
+} opening;
+
+/* --- The archive. ----------------------------------------------------------------------------- */
+
+static weld_status check_archive(const weld_archive *a, const char *path, weld_error *err) {
+    if (weld_archive_has(a, "constants.pkl") || weld_archive_has(a, "code/")) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: a TorchScript program (torch.jit.save), not a checkpoint: save "
+                         "model.state_dict() with torch.save",
+                         path);
+    }
+    return WELD_OK;
+}
+
+/* A whole entry, in memory to be released with weld_free. */
+static weld_status read_entry(weld_archive *a, const char *name, uint64_t limit, void **data,
+                              size_t *bytes, weld_error *err) {
+    weld_archive_entry entry;
+    weld_status status = weld_archive_find(a, name, &entry, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    if (entry.bytes > limit) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: %s: %llu bytes, more than the %llu that are read: save the tensors "
+                         "alone",
+                         weld_archive_path(a), name, (unsigned long long)entry.bytes,
+                         (unsigned long long)limit);
+    }
+    *bytes = (size_t)entry.bytes;
+    *data = weld_alloc_raw(*bytes, 1);
+    if (!*data) {
+        return weld_fail_memory(err, weld_archive_path(a));
+    }
+    status = weld_archive_begin(a, &entry, 0, err);
+    if (status == WELD_OK) {
+        status = weld_archive_next(a, *data, *bytes, err);
+    }
+    status = weld_archive_end(a, status, err);
+    if (status != WELD_OK) {
+        weld_free(*data);
+    }
+    return status;
+}
+
+/* Absent before PyTorch 2.1, which wrote little-endian storages wherever it mattered. */
+static weld_status check_byte_order(weld_archive *a, weld_error *err) {
+    void *text;
+    size_t length;
+    if (!weld_archive_has(a, "byteorder")) {
+        return WELD_OK;
+    }
+    weld_status status = read_entry(a, "byteorder", 64, &text, &length, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    if (length < 6 || memcmp(text, "little", 6) != 0) {
+        status = weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: its numbers are big-endian: save it on a little-endian machine",
+                           weld_archive_path(a));
+    }
+    weld_free(text);
+    return status;
+}
+
+/* --- Where the tensors are. ------------------------------------------------------------------- */
+
+/* A dict, or what a trainer takes for one. */
+static bool is_dict(const weld_pickle *p, weld_value v) {
+    weld_value class = weld_pickle_class(p, v);
+    return weld_pickle_kind_of(p, v) == WELD_PICKLE_DICT ||
+           weld_pickle_global_is(p, class, "collections", "OrderedDict") ||
+           weld_pickle_global_is(p, class, "collections", "defaultdict");
+}
+
+static weld_value find_item(const weld_pickle *p, weld_value dict, const char *key) {
+    for (size_t i = weld_pickle_first(p, dict); i; i = weld_pickle_next(p, i)) {
+        if (weld_pickle_text_is(p, weld_pickle_key(p, i), key)) {
+            return weld_pickle_value(p, i);
+        }
+    }
+    return WELD_PICKLE_NOTHING;
+}
+
+static bool is_named_tensor(const weld_pickle *p, size_t item) {
+    return weld_pickle_kind_of(p, weld_pickle_key(p, item)) == WELD_PICKLE_TEXT &&
+           weld_pth_is_tensor(p, weld_pickle_value(p, item));
+}
+
+static bool has_tensors(const weld_pickle *p, weld_value v) {
+    for (size_t i = is_dict(p, v) ? weld_pickle_first(p, v) : 0; i; i = weld_pickle_next(p, i)) {
+        if (is_named_tensor(p, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The keys of a dict, separated by commas, as many as there is room for. */
+static const char *keys_of(const weld_pickle *p, weld_value dict, char text[KEYS]) {
+    size_t used = 0;
+    snprintf(text, KEYS, "none");
+    for (size_t i = weld_pickle_first(p, dict); i; i = weld_pickle_next(p, i)) {
+        char key[TEXT];
+        weld_pth_text(p, weld_pickle_key(p, i), key, sizeof key);
+        if (used + strlen(key) + 8 > KEYS) {
+            snprintf(text + used, KEYS - used, ", ...");
+            break;
+        }
+        used += (size_t)snprintf(text + used, KEYS - used, used ? ", %s" : "%s", key);
+    }
+    return text;
+}
+
+/* An instance of some class is where a dict should be; `place` is what it is called. */
+static weld_status fail_object(const opening *o, weld_value v, const char *place) {
+    char class[TEXT];
+    return weld_fail(o->err, WELD_ERROR_FORMAT,
+                     "%s: %s is a whole object of class %s, which cannot be read without its "
+                     "Python code: save model.state_dict() instead",
+                     o->path, place, weld_pth_text(o->p, weld_pickle_class(o->p, v), class, TEXT));
+}
+
+static bool is_unknown_object(const weld_pickle *p, weld_value v) {
+    return weld_pickle_kind_of(p, v) == WELD_PICKLE_OBJECT && !is_dict(p, v) &&
+           !weld_pth_is_tensor(p, v);
+}
+
+static weld_status choose_dict(opening *o, const char *key, weld_value *out, const char **found) {
+    static const char *const places[] = {"model", "state_dict", "model_ema", "state_dict_ema"};
+    const size_t count = sizeof places / sizeof *places;
+    weld_value root = weld_pickle_root(o->p);
+    char keys[KEYS];
+    if (!is_dict(o->p, root)) {
+        return is_unknown_object(o->p, root)
+                   ? fail_object(o, root, "what it holds")
+                   : weld_fail(o->err, WELD_ERROR_FORMAT,
+                               "%s: holds no dictionary of tensors: save model.state_dict()",
+                               o->path);
+    }
+    for (size_t i = 0; i < (key ? 1 : count); i++) {
+        *found = key ? key : places[i];
+        *out = find_item(o->p, root, *found);
+        if (has_tensors(o->p, *out)) {
+            return WELD_OK;
+        }
+    }
+    if (key) {
+        return weld_fail(o->err, WELD_ERROR_NOT_FOUND,
+                         "%s: has no tensors under \"%s\": its keys are: %s", o->path, key,
+                         keys_of(o->p, root, keys));
+    }
+    *found = "";
+    *out = root;
+    if (has_tensors(o->p, root)) {
+        return WELD_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        weld_value v = find_item(o->p, root, places[i]);
+        if (is_unknown_object(o->p, v)) {
+            return fail_object(o, v, places[i]);
+        }
+    }
+    return weld_fail(o->err, WELD_ERROR_FORMAT,
+                     "%s: no tensors at the top level or under model, state_dict, model_ema or "
+                     "state_dict_ema: its keys are: %s",
+                     o->path, keys_of(o->p, root, keys));
+}
+
+/* --- Opening. --------------------------------------------------------------------------------- */
+
+/* Tensors may share a storage, but a file that says so a thousand times would fill any memory. */
+static weld_status check_total(const opening *o, uint64_t total) {
+    if (total / 4 > weld_archive_bytes(o->file->archive)) {
+        return weld_fail(o->err, WELD_ERROR_FORMAT,
+                         "%s: its tensors share storages so often that they take more than four "
+                         "times the file's size: save clones of them",
+                         o->path);
+    }
+    return WELD_OK;
+}
+
+static weld_status add_tensors(opening *o, weld_value dict) {
+    weld_status status = WELD_OK;
+    uint64_t total = 0;
+    for (size_t i = weld_pickle_first(o->p, dict); i && status == WELD_OK;
+         i = weld_pickle_next(o->p, i)) {
+        if (!is_named_tensor(o->p, i)) {
+            continue; /* an epoch, a version */
+        }
+        weld_pth_place place;
+        size_t length;
+        const char *name = weld_pickle_text(o->p, weld_pickle_key(o->p, i), &length);
+        status = weld_pth_find_tensor(o->file->archive, o->p, weld_pickle_key(o->p, i),
+                                      weld_pickle_value(o->p, i), &place, o->err);
+        if (status == WELD_OK) {
+            total += place.count * weld_element_size(place.element);
+            status = check_total(o, total);
+        }
+        if (status == WELD_OK) {
+            status = weld_state_dict_add(o->s, name, length, place.element, &place.shape, o->err);
+        }
+        if (status == WELD_OK && !weld_array_append(&o->file->places, &place, 1)) {
+            status = weld_fail_memory(o->err, o->path);
+        }
+    }
+    return status;
+}
+
+static weld_status read_pickle(opening *o, const char *key) {
+    weld_value dict = WELD_PICKLE_NOTHING;
+    const char *found = "";
+    weld_status status = choose_dict(o, key, &dict, &found);
+    if (status == WELD_OK) {
+        status = weld_state_dict_set_key(o->s, found, o->err);
+    }
+    return status == WELD_OK ? add_tensors(o, dict) : status;
+}
+
+static weld_status read_tensor(void *self, size_t i, weld_dtype dtype, void *data,
+                               weld_error *err) {
+    pth *file = self;
+    return weld_pth_read_tensor(file->archive, (const weld_pth_place *)file->places.data + i, dtype,
+                                data, err);
+}
+
+static void free_pth(void *self) {
+    pth *file = self;
+    weld_archive_free(file->archive);
+    weld_array_free(&file->places);
+    weld_free(file);
+}
+
+static weld_status create_pth(opening *o) {
+    static const weld_state_source source = {.read = read_tensor, .free = free_pth};
+    o->file = weld_alloc(1, sizeof *o->file);
+    if (!o->file) {
+        return weld_fail_memory(o->err, o->path);
+    }
+    o->file->places.element = sizeof(weld_pth_place);
+    weld_state_dict_provide(o->s, &source, o->file);
+    weld_status status = weld_archive_open(o->path, "data.pkl", &o->file->archive, o->err);
+    if (status == WELD_OK) {
+        status = check_archive(o->file->archive, o->path, o->err);
+    }
+    return status == WELD_OK ? check_byte_order(o->file->archive, o->err) : status;
+}
+
+weld_status weld_pth_open(weld_state_dict *s, const char *path, const char *key, weld_error *err) {
+    opening o = {.s = s, .path = path, .err = err};
+    void *bytes;
+    size_t size;
+    char where[1024];
+    weld_status status = create_pth(&o);
+    if (status == WELD_OK) {
+        status = read_entry(o.file->archive, "data.pkl", MAX_PICKLE, &bytes, &size, err);
+    }
+    if (status != WELD_OK) {
+        return status;
+    }
+    snprintf(where, sizeof where, "%s: data.pkl", path);
+    status = weld_pickle_read(bytes, size, where, &o.p, err);
+    if (status == WELD_OK) {
+        status = read_pickle(&o, key);
+        weld_pickle_free(o.p);
+    }
+    weld_free(bytes);
+    return status;
+}

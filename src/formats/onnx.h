@@ -2,15 +2,12 @@
 #ifndef WELD_FORMATS_ONNX_H
 #define WELD_FORMATS_ONNX_H
 
-#include "weld/model.h"
+#include "formats/metadata.h"
 
-/* What stands in the file beside the graph; what is NULL is unknown and left out. */
 typedef struct weld_onnx_options {
-    int64_t batch;                           /* 0: any, the symbolic dimension "batch" */
-    const weld_model_config *config;         /* metadata "model" (the name) and "config" (JSON) */
-    const weld_preprocessing *preprocessing; /* metadata "preprocessing" (JSON) */
-    char *const *class_names;                /* metadata "class_names" (JSON, a list of strings) */
-    size_t class_count;
+    int64_t batch;                 /* 0: any, the symbolic dimension "batch" */
+    const char *name;              /* of the network ("repvit_m0_9"); NULL: unknown */
+    const weld_metadata *metadata; /* what becomes metadata_props; may be NULL */
 } weld_onnx_options;
 
 /* Write g with its weights, atomically. g is an evaluation graph of f32 with one input, an image
@@ -23,8 +20,9 @@ typedef struct weld_onnx_options {
  * 17 where the graph has a layer norm. GELU is exact, spelled with Erf (Gelu is no operator there).
  *
  * Errors: WELD_ERROR_ARGUMENT for a node that has no spelling in ONNX, naming it, or a graph of
- * another kind; WELD_ERROR_NOT_FOUND or WELD_ERROR_SHAPE for weights that are not g's; of the file
- * system. Nothing is written then. Weights are written from where they lie, without a copy. */
+ * another kind; WELD_ERROR_NOT_FOUND or WELD_ERROR_SHAPE for weights that are not g's, or a graph
+ * that cannot have this batch; of the file system. Nothing is written then. Weights are written
+ * from where they lie, without a copy. */
 weld_status weld_onnx_write(const char *path, const weld_graph *g, const weld_weights *w,
                             const weld_onnx_options *options, weld_error *err);
 

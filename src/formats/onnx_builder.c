@@ -1,0 +1,362 @@
+/* Making the GraphProto of an ONNX file; see onnx_builder.h. */
+#include "formats/onnx_builder.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/* --- Memory and errors ------------------------------------------------------------------------ */
+
+struct weld_onnx_block {
+    struct weld_onnx_block *next;
+    _Alignas(16) char bytes[];
+};
+
+enum { BLOCK_BYTES = 1 << 14 };
+
+static bool add_block(weld_onnx_builder *b, size_t bytes) {
+    struct weld_onnx_block *block = weld_alloc(1, sizeof *block + bytes);
+    if (!block) {
+        weld_onnx_fail(b, WELD_ERROR_MEMORY, "out of memory");
+        return false;
+    }
+    block->next = b->blocks;
+    b->blocks = block;
+    b->block_left = bytes;
+    return true;
+}
+
+/* Blocks are used from their end, so that what is left lies at their beginning. */
+void *weld_onnx_alloc(weld_onnx_builder *b, size_t count, size_t size) {
+    size_t bytes;
+    if (b->status != WELD_OK) {
+        return NULL;
+    }
+    if (!weld_mul_size(count, size, &bytes) || bytes > SIZE_MAX / 2) {
+        weld_onnx_fail(b, WELD_ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    bytes = (bytes + 15) / 16 * 16;
+    if ((!b->blocks || bytes > b->block_left) &&
+        !add_block(b, bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES)) {
+        return NULL;
+    }
+    b->block_left -= bytes;
+    return b->blocks->bytes + b->block_left;
+}
+
+char *weld_onnx_text(weld_onnx_builder *b, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = weld_onnx_alloc(b, (size_t)length + 1, 1);
+    if (text) {
+        va_start(args, format);
+        vsnprintf(text, (size_t)length + 1, format, args);
+        va_end(args);
+    }
+    return text;
+}
+
+void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format, ...) {
+    if (b->status == WELD_OK) {
+        char reason[WELD_ERROR_MESSAGE_SIZE];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(reason, sizeof reason, format, args);
+        va_end(args);
+        b->status = weld_fail(b->err, status, "%s: %s", b->where, reason);
+    }
+}
+
+weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
+                                    const weld_weights *w, const char *where, weld_error *err) {
+    *b = (weld_onnx_builder){.graph = g,
+                             .weights = w,
+                             .where = where,
+                             .opset = 15,
+                             .nodes = {.element = sizeof(WeldOnnx__NodeProto *)},
+                             .initializers = {.element = sizeof(WeldOnnx__TensorProto *)},
+                             .constants = {.element = sizeof(weld_onnx_constant)},
+                             .err = err};
+    b->values = weld_onnx_alloc(b, g->value_count, sizeof *b->values);
+    return b->status;
+}
+
+void weld_onnx_builder_free(weld_onnx_builder *b) {
+    while (b->blocks) {
+        struct weld_onnx_block *next = b->blocks->next;
+        weld_free(b->blocks);
+        b->blocks = next;
+    }
+    weld_array_free(&b->nodes);
+    weld_array_free(&b->initializers);
+    weld_array_free(&b->constants);
+}
+
+static void append(weld_onnx_builder *b, weld_array *to, void *message) {
+    if (b->status == WELD_OK && !weld_array_append(to, &message, 1)) {
+        weld_onnx_fail(b, WELD_ERROR_MEMORY, "out of memory");
+    }
+}
+
+/* --- Names ------------------------------------------------------------------------------------ */
+
+/* Values of a file must not share a name: inputs, outputs, initialisers, results. */
+static bool is_taken(const weld_onnx_builder *b, const char *name) {
+    for (size_t i = 0; i < b->graph->output_count; i++) {
+        if (strcmp(b->graph->outputs[i].name, name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < b->nodes.count; i++) {
+        const WeldOnnx__NodeProto *node = ((WeldOnnx__NodeProto **)b->nodes.data)[i];
+        if (strcmp(node->output[0], name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < b->initializers.count; i++) {
+        const WeldOnnx__TensorProto *tensor = ((WeldOnnx__TensorProto **)b->initializers.data)[i];
+        if (strcmp(tensor->name, name) == 0) {
+            return true;
+        }
+    }
+    return strcmp(name, "input") == 0;
+}
+
+/* `wanted`, or with a number after it where the name is taken. Leaves come first come, and other
+ * values leave their names to them. */
+static char *unique(weld_onnx_builder *b, const char *wanted, bool leaf) {
+    char *name = weld_onnx_text(b, "%s", wanted);
+    for (int i = 2; name && (is_taken(b, name) || (!leaf && weld_graph_find_leaf(b->graph, name)));
+         i++) {
+        name = weld_onnx_text(b, "%s_%d", wanted, i);
+    }
+    return name;
+}
+
+/* --- Initialisers ----------------------------------------------------------------------------- */
+
+static WeldOnnx__TensorProto *new_tensor(weld_onnx_builder *b, char *name, int type,
+                                         const int64_t *dims, int rank, const void *data,
+                                         size_t bytes) {
+    WeldOnnx__TensorProto *tensor = weld_onnx_alloc(b, 1, sizeof *tensor);
+    int64_t *own_dims = weld_onnx_alloc(b, (size_t)rank, sizeof *own_dims);
+    if (b->status != WELD_OK) {
+        return NULL;
+    }
+    *tensor = (WeldOnnx__TensorProto)WELD_ONNX__TENSOR_PROTO__INIT;
+    if (rank > 0) {
+        memcpy(own_dims, dims, (size_t)rank * sizeof *dims);
+    }
+    tensor->n_dims = (size_t)rank;
+    tensor->dims = own_dims;
+    tensor->has_data_type = 1;
+    tensor->data_type = type;
+    tensor->name = name;
+    tensor->has_raw_data = 1;
+    tensor->raw_data = (ProtobufCBinaryData){.len = bytes, .data = (uint8_t *)data};
+    append(b, &b->initializers, tensor);
+    return tensor;
+}
+
+/* A parameter or buffer: its elements stay where they are. */
+static char *add_leaf(weld_onnx_builder *b, const weld_value *v) {
+    weld_tensor t;
+    char has[128], wants[128];
+    if (!weld_weights_find(b->weights, v->name, &t)) {
+        weld_onnx_fail(b, WELD_ERROR_NOT_FOUND,
+                       "the weights have no '%s': they belong to another network", v->name);
+    } else if (t.dtype != WELD_F32 || v->dtype != WELD_F32 ||
+               !weld_shape_equal(&t.shape, &v->shape)) {
+        weld_onnx_fail(b, WELD_ERROR_SHAPE,
+                       "'%s' is %s %s, but the graph has %s %s: the weights belong to another "
+                       "network",
+                       v->name, weld_dtype_name(t.dtype),
+                       weld_shape_text(&t.shape, has, sizeof has), weld_dtype_name(v->dtype),
+                       weld_shape_text(&v->shape, wants, sizeof wants));
+    }
+    char *name = unique(b, v->name, true);
+    if (name) {
+        new_tensor(b, name, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, t.shape.dim, t.shape.rank,
+                   t.data, (size_t)weld_shape_count(&t.shape) * sizeof(float));
+    }
+    return name;
+}
+
+/* The constant that was asked for under this text before, or a new one with a copy of the bytes. */
+static char *constant(weld_onnx_builder *b, char *text, int type, const int64_t *dims, int rank,
+                      const void *data, size_t bytes) {
+    for (size_t i = 0; text && i < b->constants.count; i++) {
+        const weld_onnx_constant *known = (weld_onnx_constant *)b->constants.data + i;
+        if (strcmp(known->text, text) == 0) {
+            return known->name;
+        }
+    }
+    void *copy = weld_onnx_alloc(b, 1, bytes);
+    weld_onnx_constant made = {text, text ? unique(b, text, false) : NULL};
+    if (b->status != WELD_OK) {
+        return NULL;
+    }
+    memcpy(copy, data, bytes);
+    new_tensor(b, made.name, type, dims, rank, copy, bytes);
+    if (!weld_array_append(&b->constants, &made, 1)) {
+        weld_onnx_fail(b, WELD_ERROR_MEMORY, "out of memory");
+    }
+    return made.name;
+}
+
+char *weld_onnx_scalar(weld_onnx_builder *b, double value) {
+    float element = (float)value;
+    return constant(b, weld_onnx_text(b, "constant/%.9g", (double)element),
+                    WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, NULL, 0, &element, sizeof element);
+}
+
+char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count) {
+    weld_shape list = {.rank = count};
+    for (int i = 0; i < count; i++) {
+        list.dim[i] = values[i];
+    }
+    char text[160];
+    weld_shape_text(&list, text, sizeof text);
+    return constant(b, weld_onnx_text(b, "constant/%s", text),
+                    WELD_ONNX__TENSOR_PROTO__DATA_TYPE__INT64, (int64_t[]){count}, 1, values,
+                    (size_t)count * sizeof *values);
+}
+
+/* --- Nodes ------------------------------------------------------------------------------------ */
+
+static WeldOnnx__AttributeProto *new_attribute(weld_onnx_builder *b, const weld_onnx_attribute *a) {
+    WeldOnnx__AttributeProto *proto = weld_onnx_alloc(b, 1, sizeof *proto);
+    int64_t *integers = weld_onnx_alloc(b, WELD_MAX_DIMS, sizeof *integers);
+    if (b->status != WELD_OK) {
+        return NULL;
+    }
+    *proto = (WeldOnnx__AttributeProto)WELD_ONNX__ATTRIBUTE_PROTO__INIT;
+    proto->name = (char *)a->name;
+    proto->has_type = 1;
+    proto->type = a->type;
+    if (a->type == WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT) {
+        proto->has_f = 1;
+        proto->f = a->real;
+    } else if (a->type == WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT) {
+        proto->has_i = 1;
+        proto->i = a->integers[0];
+    } else {
+        memcpy(integers, a->integers, sizeof a->integers);
+        proto->n_ints = (size_t)a->count;
+        proto->ints = integers;
+    }
+    return proto;
+}
+
+static void add_attributes(weld_onnx_builder *b, WeldOnnx__NodeProto *node,
+                           const weld_onnx_attribute *attributes) {
+    size_t count = 0;
+    while (attributes && attributes[count].name) {
+        count++;
+    }
+    node->attribute = weld_onnx_alloc(b, count, sizeof *node->attribute);
+    for (; node->n_attribute < count && b->status == WELD_OK; node->n_attribute++) {
+        node->attribute[node->n_attribute] = new_attribute(b, &attributes[node->n_attribute]);
+    }
+}
+
+char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *const *inputs,
+                     const weld_onnx_attribute *attributes) {
+    WeldOnnx__NodeProto *node = weld_onnx_alloc(b, 1, sizeof *node);
+    char **own_inputs = weld_onnx_alloc(b, (size_t)count, sizeof *own_inputs);
+    char **output = weld_onnx_alloc(b, 1, sizeof *output);
+    char *name = weld_onnx_text(b, *b->scope ? "%s/%s" : "%s%s", b->scope, type);
+    name = name ? unique(b, name, false) : NULL;
+    if (b->status != WELD_OK) {
+        return NULL;
+    }
+    *node = (WeldOnnx__NodeProto)WELD_ONNX__NODE_PROTO__INIT;
+    memcpy(own_inputs, inputs, (size_t)count * sizeof *inputs);
+    *output = name;
+    node->name = name;
+    node->op_type = (char *)type;
+    node->n_input = (size_t)count;
+    node->input = own_inputs;
+    node->n_output = 1;
+    node->output = output;
+    add_attributes(b, node, attributes);
+    append(b, &b->nodes, node);
+    return name;
+}
+
+/* --- Values ----------------------------------------------------------------------------------- */
+
+weld_onnx_layout weld_onnx_layout_of(const weld_onnx_builder *b, const weld_value *v) {
+    bool first = b->values && b->values[v->id].names[WELD_ONNX_CHANNELS_FIRST];
+    return first ? WELD_ONNX_CHANNELS_FIRST : WELD_ONNX_PLAIN;
+}
+
+char *weld_onnx_get(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout layout) {
+    if (b->status != WELD_OK) {
+        return NULL;
+    }
+    char **names = b->values[v->id].names;
+    if (!names[layout] && !names[!layout] &&
+        (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER)) {
+        names[WELD_ONNX_PLAIN] = add_leaf(b, v);
+    }
+    if (!names[layout] && names[!layout] && v->shape.rank == 4) {
+        weld_onnx_attribute order[] = {layout == WELD_ONNX_PLAIN
+                                           ? weld_onnx_integers("perm", 0, 2, 3, 1)
+                                           : weld_onnx_integers("perm", 0, 3, 1, 2),
+                                       {0}};
+        names[layout] = weld_onnx_node(b, "Transpose", 1, &names[!layout], order);
+    }
+    if (!names[layout] && b->status == WELD_OK) {
+        char text[160] = "a value";
+        if (v->producer) {
+            weld_node_text(v->producer, text, sizeof text);
+        }
+        weld_onnx_fail(b, WELD_ERROR_ARGUMENT,
+                       "output %d of %s cannot be written as ONNX: export a graph that does not "
+                       "use it",
+                       v->output_index, text);
+    }
+    return names[layout];
+}
+
+/* The layout in which outputs of the file lie. */
+static weld_onnx_layout outer_layout(const weld_value *v) {
+    return v->shape.rank == 4 ? WELD_ONNX_CHANNELS_FIRST : WELD_ONNX_PLAIN;
+}
+
+void weld_onnx_set(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout layout, char *name) {
+    if (b->status != WELD_OK) {
+        return;
+    }
+    WeldOnnx__NodeProto *last = ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];
+    for (size_t i = 0; i < b->graph->output_count && layout == outer_layout(v); i++) {
+        if (b->graph->outputs[i].value == v) {
+            name = *last->output = (char *)b->graph->outputs[i].name;
+            break;
+        }
+    }
+    b->values[v->id].names[layout] = name;
+    b->values[v->id].scope = b->scope;
+}
+
+void weld_onnx_add_outputs(weld_onnx_builder *b) {
+    for (size_t i = 0; i < b->graph->output_count && b->status == WELD_OK; i++) {
+        const weld_named_value *output = &b->graph->outputs[i];
+        char *name = weld_onnx_get(b, output->value, outer_layout(output->value));
+        if (!name || strcmp(name, output->name) == 0) {
+            continue;
+        }
+        weld_onnx_node(b, "Identity", 1, &name, NULL);
+        if (b->status == WELD_OK) {
+            WeldOnnx__NodeProto *last = ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];
+            *last->output = (char *)output->name;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+/* Making the GraphProto of an ONNX file: what the spellings of the operators (onnx_operators.c) and
+ * the writer (onnx.c) share.
+ *
+ * A builder keeps the first error: after it all functions return NULL or do nothing, so that an
+ * operator is spelled without checks and `status` asked at the end. All that it makes lives as long
+ * as the builder; tensors' elements stay where the weights have them.
+ */
+#ifndef WELD_FORMATS_ONNX_BUILDER_H
+#define WELD_FORMATS_ONNX_BUILDER_H
+
+#include "base/array.h"
+#include "formats/weld_onnx.pb-c.h"
+#include "graph/graph.h"
+
+/* How a value lies in the file: as in the graph, or, for images, [n, h, w, c] as [n, c, h, w]. */
+typedef enum weld_onnx_layout { WELD_ONNX_PLAIN, WELD_ONNX_CHANNELS_FIRST } weld_onnx_layout;
+
+typedef struct weld_onnx_value {
+    char *names[2]; /* by layout; NULL: the file has no such value (yet) */
+    char *scope;    /* of the node that makes it */
+} weld_onnx_value;
+
+typedef struct weld_onnx_constant {
+    char *text, *name; /* what was asked for; the initialiser */
+} weld_onnx_constant;
+
+typedef struct weld_onnx_builder {
+    const weld_graph *graph;
+    const weld_weights *weights;
+    const char *where; /* in front of messages */
+    int opset;
+    weld_array nodes, initializers; /* of pointers to the messages */
+    weld_array constants;           /* weld_onnx_constant */
+    weld_onnx_value *values;        /* by value id */
+    char *scope;                    /* of the node being spelled */
+    struct weld_onnx_block *blocks; /* memory */
+    size_t block_left;              /* bytes of the first block */
+    weld_status status;
+    weld_error *err;
+} weld_onnx_builder;
+
+weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
+                                    const weld_weights *w, const char *where, weld_error *err);
+void weld_onnx_builder_free(weld_onnx_builder *b);
+
+void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Zeroed; NULL after an error. */
+void *weld_onnx_alloc(weld_onnx_builder *b, size_t count, size_t size);
+char *weld_onnx_text(weld_onnx_builder *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- Values ---------------------------------------------------------------------------------- */
+
+/* The layout in which there is v without moving it. */
+weld_onnx_layout weld_onnx_layout_of(const weld_onnx_builder *b, const weld_value *v);
+/* The name of v in this layout; a leaf becomes an initialiser, an image is transposed where it has
+ * to be. */
+char *weld_onnx_get(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout layout);
+/* Say that `name`, made by the last node, is v in this layout. An output of the graph is called
+ * as that. */
+void weld_onnx_set(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout layout, char *name);
+/* After all nodes: give the outputs that are no results of their own (an input, a leaf, a second
+ * name of another output) their names. */
+void weld_onnx_add_outputs(weld_onnx_builder *b);
+/* Initialisers with these elements, one for all that ask for the same: a scalar; a list. */
+char *weld_onnx_scalar(weld_onnx_builder *b, double value);
+char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count);
+
+/* --- Nodes ----------------------------------------------------------------------------------- */
+
+typedef struct weld_onnx_attribute {
+    const char *name; /* NULL ends a list of attributes */
+    WeldOnnx__AttributeProto__AttributeType type;
+    float real;
+    int count;
+    int64_t integers[WELD_MAX_DIMS];
+} weld_onnx_attribute;
+
+static inline weld_onnx_attribute weld_onnx_integer(const char *name, int64_t value) {
+    return (weld_onnx_attribute){
+        name, WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT, 0, 1, {value}};
+}
+static inline weld_onnx_attribute weld_onnx_real(const char *name, double value) {
+    return (weld_onnx_attribute){name, WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT,
+                                 (float)value};
+}
+/* weld_onnx_integers("strides", 2, 2) */
+#define weld_onnx_integers(name, ...)                                                              \
+    ((weld_onnx_attribute){name,                                                                   \
+                           WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS,                       \
+                           0,                                                                      \
+                           (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),              \
+                           {__VA_ARGS__}})
+
+/* Append a node of one output and return the output's name, which is also the node's. `attributes`
+ * may be NULL. */
+char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *const *inputs,
+                     const weld_onnx_attribute *attributes);
+
+/* --- Operators: onnx_operators.c -------------------------------------------------------------- */
+
+/* Append the nodes that do what `node` does; a node without a spelling is an error. */
+void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node);
+
+#endif

@@ -1,0 +1,301 @@
+/* How each operator of a graph is spelled in ONNX (https://onnx.ai/onnx/operators).
+ *
+ * Operators on images read and make NCHW; those that work element by element keep the layout that
+ * there is; others go by the graph's own. Where two neighbours disagree weld_onnx_get transposes.
+ * Spellings are those of PyTorch's exporter where it has one, since runtimes look for these to fuse
+ * them.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "formats/onnx_builder.h"
+#include "ops/ops.h"
+
+#define FIRST WELD_ONNX_CHANNELS_FIRST
+#define PLAIN WELD_ONNX_PLAIN
+
+/* A node of one or two inputs without attributes. */
+static char *apply(weld_onnx_builder *b, const char *type, char *x) {
+    return weld_onnx_node(b, type, 1, &x, NULL);
+}
+
+static char *apply2(weld_onnx_builder *b, const char *type, char *x, char *y) {
+    return weld_onnx_node(b, type, 2, (char *[]){x, y}, NULL);
+}
+
+/* Axis of the graph's layout in another. */
+static int64_t axis_in(weld_onnx_layout layout, int axis) {
+    static const int64_t moved[] = {0, 2, 3, 1};
+    return layout == FIRST ? moved[axis] : axis;
+}
+
+/* --- Images ----------------------------------------------------------------------------------- */
+
+static void conv2d(weld_onnx_builder *b, const weld_node *node) {
+    const weld_attributes *a = &node->attributes;
+    const weld_shape *weight = &node->inputs[1]->shape;
+    bool biased = node->input_count > 2 && node->inputs[2];
+    char *inputs[] = {weld_onnx_get(b, node->inputs[0], FIRST),
+                      weld_onnx_get(b, node->inputs[1], PLAIN),
+                      biased ? weld_onnx_get(b, node->inputs[2], PLAIN) : NULL};
+    const int *pad = a->padding;
+    weld_onnx_attribute attributes[] = {
+        weld_onnx_integers("kernel_shape", weight->dim[2], weight->dim[3]),
+        weld_onnx_integers("strides", a->stride[0], a->stride[1]),
+        weld_onnx_integers("pads", pad[0], pad[1], pad[0], pad[1]),
+        weld_onnx_integer("group", a->groups),
+        {0}};
+    char *y = weld_onnx_node(b, "Conv", biased ? 3 : 2, inputs, attributes);
+    weld_onnx_set(b, node->outputs[0], FIRST, y);
+}
+
+static void max_pool(weld_onnx_builder *b, const weld_node *node) {
+    const weld_attributes *a = &node->attributes;
+    char *x = weld_onnx_get(b, node->inputs[0], FIRST);
+    const int *pad = a->padding;
+    weld_onnx_attribute attributes[] = {
+        weld_onnx_integers("kernel_shape", a->kernel[0], a->kernel[1]),
+        weld_onnx_integers("strides", a->stride[0], a->stride[1]),
+        weld_onnx_integers("pads", pad[0], pad[1], pad[0], pad[1]),
+        {0}};
+    weld_onnx_set(b, node->outputs[0], FIRST, weld_onnx_node(b, "MaxPool", 1, &x, attributes));
+}
+
+static void global_avg_pool(weld_onnx_builder *b, const weld_node *node) {
+    char *y = apply(b, "GlobalAveragePool", weld_onnx_get(b, node->inputs[0], FIRST));
+    weld_onnx_set(b, node->outputs[0], FIRST, y);
+}
+
+static void channel_scale(weld_onnx_builder *b, const weld_node *node) {
+    char *x = weld_onnx_get(b, node->inputs[0], FIRST);
+    char *y = apply2(b, "Mul", x, weld_onnx_get(b, node->inputs[1], FIRST));
+    weld_onnx_set(b, node->outputs[0], FIRST, y);
+}
+
+/* Channels are dimension 1 in ONNX, as those of an image or of vectors are. */
+static void batch_norm_eval(weld_onnx_builder *b, const weld_node *node) {
+    int rank = node->inputs[0]->shape.rank;
+    if (rank != 2 && rank != 4) {
+        weld_onnx_fail(b, WELD_ERROR_ARGUMENT,
+                       "batch_norm_eval#%d of %d dimensions cannot be written as ONNX, only of 2 "
+                       "or 4",
+                       node->id, rank);
+        return;
+    }
+    weld_onnx_layout layout = rank == 4 ? FIRST : PLAIN;
+    char *inputs[5];
+    for (int i = 0; i < 5; i++) {
+        inputs[i] = weld_onnx_get(b, node->inputs[i], i == 0 ? layout : PLAIN);
+    }
+    weld_onnx_attribute attributes[] = {weld_onnx_real("epsilon", node->attributes.eps), {0}};
+    char *y = weld_onnx_node(b, "BatchNormalization", 5, inputs, attributes);
+    weld_onnx_set(b, node->outputs[0], layout, y);
+}
+
+/* --- Element by element ----------------------------------------------------------------------- */
+
+/* x Phi(x) = 0.5 (x (erf(x / sqrt(2)) + 1)): in this order it is recognised. */
+static char *gelu(weld_onnx_builder *b, char *x) {
+    char *y = apply2(b, "Div", x, weld_onnx_scalar(b, sqrt(2)));
+    y = apply2(b, "Add", apply(b, "Erf", y), weld_onnx_scalar(b, 1));
+    return apply2(b, "Mul", apply2(b, "Mul", x, y), weld_onnx_scalar(b, 0.5));
+}
+
+static char *hard_sigmoid(weld_onnx_builder *b, char *x) {
+    weld_onnx_attribute attributes[] = {
+        weld_onnx_real("alpha", 1.0 / 6), weld_onnx_real("beta", 0.5), {0}};
+    return weld_onnx_node(b, "HardSigmoid", 1, &x, attributes);
+}
+
+static void activation(weld_onnx_builder *b, const weld_node *node) {
+    weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
+    char *x = weld_onnx_get(b, node->inputs[0], layout), *y = NULL;
+    switch ((weld_unary)node->attributes.function) {
+    case WELD_GELU:
+        y = gelu(b, x);
+        break;
+    case WELD_RELU:
+        y = apply(b, "Relu", x);
+        break;
+    case WELD_SILU:
+        y = apply2(b, "Mul", x, apply(b, "Sigmoid", x));
+        break;
+    case WELD_HARD_SWISH:
+        y = apply(b, "HardSwish", x);
+        break;
+    case WELD_HARD_SIGMOID:
+        y = hard_sigmoid(b, x);
+        break;
+    case WELD_SIGMOID:
+        y = apply(b, "Sigmoid", x);
+        break;
+    case WELD_UNARY_COUNT:
+        break;
+    }
+    weld_onnx_set(b, node->outputs[0], layout, y);
+}
+
+static void add(weld_onnx_builder *b, const weld_node *node) {
+    weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
+    layout = layout == FIRST ? layout : weld_onnx_layout_of(b, node->inputs[1]);
+    char *x = weld_onnx_get(b, node->inputs[0], layout);
+    char *y = apply2(b, "Add", x, weld_onnx_get(b, node->inputs[1], layout));
+    weld_onnx_set(b, node->outputs[0], layout, y);
+}
+
+static void scale(weld_onnx_builder *b, const weld_node *node) {
+    weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
+    char *x = weld_onnx_get(b, node->inputs[0], layout);
+    char *y = apply2(b, "Mul", x, weld_onnx_scalar(b, node->attributes.factor));
+    weld_onnx_set(b, node->outputs[0], layout, y);
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+/* Gemm takes matrices alone; for more dimensions the product is spelled out. */
+static void linear(weld_onnx_builder *b, const weld_node *node) {
+    char *x = weld_onnx_get(b, node->inputs[0], PLAIN);
+    char *weight = weld_onnx_get(b, node->inputs[1], PLAIN);
+    bool biased = node->input_count > 2 && node->inputs[2];
+    char *bias = biased ? weld_onnx_get(b, node->inputs[2], PLAIN) : NULL, *y;
+    if (node->inputs[0]->shape.rank == 2) {
+        weld_onnx_attribute transposed[] = {weld_onnx_integer("transB", 1), {0}};
+        y = weld_onnx_node(b, "Gemm", biased ? 3 : 2, (char *[]){x, weight, bias}, transposed);
+    } else {
+        weld_onnx_attribute order[] = {weld_onnx_integers("perm", 1, 0), {0}};
+        y = apply2(b, "MatMul", x, weld_onnx_node(b, "Transpose", 1, &weight, order));
+        y = biased ? apply2(b, "Add", y, bias) : y;
+    }
+    weld_onnx_set(b, node->outputs[0], PLAIN, y);
+}
+
+static void softmax(weld_onnx_builder *b, const weld_node *node) {
+    const weld_value *x = node->inputs[0];
+    weld_onnx_layout layout = weld_onnx_layout_of(b, x);
+    char *name = weld_onnx_get(b, x, layout);
+    weld_onnx_attribute axis[] = {weld_onnx_integer("axis", axis_in(layout, x->shape.rank - 1)),
+                                  {0}};
+    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Softmax", 1, &name, axis));
+}
+
+static void layer_norm(weld_onnx_builder *b, const weld_node *node) {
+    char *inputs[3];
+    for (int i = 0; i < 3; i++) {
+        inputs[i] = weld_onnx_get(b, node->inputs[i], PLAIN);
+    }
+    weld_onnx_attribute attributes[] = {
+        weld_onnx_integer("axis", -1), weld_onnx_real("epsilon", node->attributes.eps), {0}};
+    b->opset = 17; /* the first that has it */
+    char *y = weld_onnx_node(b, "LayerNormalization", 3, inputs, attributes);
+    weld_onnx_set(b, node->outputs[0], PLAIN, y);
+}
+
+/* --- Shapes ----------------------------------------------------------------------------------- */
+
+/* An image of one position is its channels in either layout. */
+static bool is_flattening(const weld_shape *from, const weld_shape *to) {
+    return from->rank == 4 && from->dim[1] == 1 && from->dim[2] == 1 && to->rank == 2 &&
+           to->dim[1] == from->dim[3];
+}
+
+static void reshape(weld_onnx_builder *b, const weld_node *node) {
+    const weld_value *x = node->inputs[0], *y = node->outputs[0];
+    char *name;
+    if (is_flattening(&x->shape, &y->shape)) {
+        weld_onnx_attribute axis[] = {weld_onnx_integer("axis", 1), {0}};
+        name = weld_onnx_get(b, x, weld_onnx_layout_of(b, x));
+        name = weld_onnx_node(b, "Flatten", 1, &name, axis);
+    } else {
+        const weld_shape *to = &node->attributes.shape;
+        name = weld_onnx_get(b, x, PLAIN);
+        name = apply2(b, "Reshape", name, weld_onnx_list(b, to->dim, to->rank));
+    }
+    weld_onnx_set(b, y, PLAIN, name);
+}
+
+static void permute(weld_onnx_builder *b, const weld_node *node) {
+    const weld_shape *order = &node->attributes.shape;
+    weld_onnx_attribute perm = {
+        "perm", WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS, 0, order->rank, {0}};
+    for (int i = 0; i < order->rank; i++) {
+        perm.integers[i] = order->dim[i];
+    }
+    char *x = weld_onnx_get(b, node->inputs[0], PLAIN);
+    weld_onnx_attribute attributes[] = {perm, {0}};
+    weld_onnx_set(b, node->outputs[0], PLAIN, weld_onnx_node(b, "Transpose", 1, &x, attributes));
+}
+
+static void concat(weld_onnx_builder *b, const weld_node *node) {
+    weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
+    char **inputs = weld_onnx_alloc(b, (size_t)node->input_count, sizeof *inputs);
+    for (int i = 0; inputs && i < node->input_count; i++) {
+        inputs[i] = weld_onnx_get(b, node->inputs[i], layout);
+    }
+    weld_onnx_attribute axis[] = {weld_onnx_integer("axis", axis_in(layout, node->attributes.axis)),
+                                  {0}};
+    char *y = weld_onnx_node(b, "Concat", node->input_count, inputs, axis);
+    weld_onnx_set(b, node->outputs[0], layout, y);
+}
+
+static void slice(weld_onnx_builder *b, const weld_node *node) {
+    const weld_attributes *a = &node->attributes;
+    weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
+    int64_t axis = axis_in(layout, a->axis);
+    char *inputs[] = {weld_onnx_get(b, node->inputs[0], layout), weld_onnx_list(b, &a->begin, 1),
+                      weld_onnx_list(b, &a->end, 1), weld_onnx_list(b, &axis, 1)};
+    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Slice", 4, inputs, NULL));
+}
+
+/* --- The table -------------------------------------------------------------------------------- */
+
+static const struct spelling {
+    const weld_op *op;
+    void (*spell)(weld_onnx_builder *b, const weld_node *node);
+} spellings[] = {
+    {&weld_op_activation, activation},
+    {&weld_op_add, add},
+    {&weld_op_batch_norm_eval, batch_norm_eval},
+    {&weld_op_channel_scale, channel_scale},
+    {&weld_op_concat, concat},
+    {&weld_op_conv2d, conv2d},
+    {&weld_op_global_avg_pool, global_avg_pool},
+    {&weld_op_layer_norm, layer_norm},
+    {&weld_op_linear, linear},
+    {&weld_op_max_pool, max_pool},
+    {&weld_op_permute, permute},
+    {&weld_op_reshape, reshape},
+    {&weld_op_scale, scale},
+    {&weld_op_slice, slice},
+    {&weld_op_softmax, softmax},
+};
+
+/* The module of the node's own parameters, or the scope of the youngest of its inputs. */
+static char *scope_of(weld_onnx_builder *b, const weld_node *node) {
+    const weld_value *youngest = NULL;
+    for (int i = 0; i < node->input_count; i++) {
+        const weld_value *v = node->inputs[i];
+        if (v && v->kind == WELD_VALUE_PARAMETER) {
+            const char *dot = strrchr(v->name, '.');
+            return weld_onnx_text(b, "%.*s", dot ? (int)(dot - v->name) : 0, v->name);
+        }
+        youngest = v && (!youngest || v->id > youngest->id) ? v : youngest;
+    }
+    char *scope = youngest && b->values ? b->values[youngest->id].scope : NULL;
+    return scope ? scope : weld_onnx_text(b, "%s", "");
+}
+
+void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node) {
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        if (spellings[i].op == node->op) {
+            b->scope = scope_of(b, node);
+            if (b->status == WELD_OK) {
+                spellings[i].spell(b, node);
+            }
+            return;
+        }
+    }
+    char text[160];
+    weld_onnx_fail(b, WELD_ERROR_ARGUMENT,
+                   "%s: weld cannot write a %s as ONNX: export a graph without it",
+                   weld_node_text(node, text, sizeof text), node->op->name);
+}

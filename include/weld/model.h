@@ -67,8 +67,35 @@ typedef enum weld_naming { WELD_NAMES_OFFICIAL, WELD_NAMES_TIMM } weld_naming;
  * A model does not change once it is open: any number of threads may use it at the same time. */
 typedef struct weld_model weld_model;
 
-/* Open a training checkpoint or a deploy file. Errors name the file. */
+/* Open a model file of any kind, told by content: a training checkpoint or a deploy file, or the
+ * weights of a RepViT as PyTorch (.pth) or safetensors files hold them, in its training or merged
+ * form (weld_model_import with no options). Errors name the file. */
 WELD_API weld_status weld_model_open(const char *path, weld_model **out, weld_error *err);
+
+/* What is known of a file of weights beside its tensors. All zero: what the file says, and else the
+ * usual. A file that states one of these itself, as those that weld wrote do, must state the same.
+ */
+typedef struct weld_import_options {
+    const char *model; /* a variant, or the family, that the tensors must be of; NULL: any */
+    const char *key;   /* which state dict of a .pth ("model_ema"); NULL: the top level, or the
+                        * first there is of model, state_dict, model_ema and state_dict_ema */
+    int num_classes;   /* that it must have; 0: as many as it has */
+    int stem_stride;   /* 0: 4 */
+    int input_size;    /* 0: 224 */
+    const char *const *class_names; /* num_classes of them; NULL: unknown */
+} weld_import_options;
+
+/* Open a model file of any kind. The network is told from the names and shapes of the tensors:
+ * its channels and depths, classes, layout, heads, whether it is merged, and whether the names are
+ * the authors' or timm's. Every tensor of it must be there and no other, or the error lists those
+ * that are missing, unexpected or of another shape; batch norms' num_batches_tracked may be missing
+ * and is 0 then, as PyTorch has it. Elements are converted to float32. Where the file does not say
+ * how images are prepared it is as the authors evaluate (shorter side to 256, crop of 224, bicubic,
+ * ImageNet's mean and standard deviation), or, where names are timm's, as timm does (235). */
+WELD_API weld_status weld_model_import(const char *path, const weld_import_options *options,
+                                       weld_model **out, weld_error *err);
+/* Write a model as weld's own file, a checkpoint or a deploy file, atomically. */
+WELD_API weld_status weld_model_save(const weld_model *m, const char *path, weld_error *err);
 WELD_API void weld_model_free(weld_model *m);
 /* What the network is; for a merged one, what it was merged from. */
 WELD_API const weld_model_config *weld_model_get_config(const weld_model *m);

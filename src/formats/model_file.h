@@ -12,6 +12,8 @@
 #ifndef WELD_FORMATS_MODEL_FILE_H
 #define WELD_FORMATS_MODEL_FILE_H
 
+#include "formats/element.h"
+#include "formats/file_kind.h"
 #include "weld/model.h"
 
 typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } weld_model_file_kind;
@@ -33,6 +35,16 @@ typedef struct weld_trainer_state {
     double elapsed_seconds; /* on the whole run */
 } weld_trainer_state;
 
+/* How the tensors stood in a file that weld did not write. */
+typedef struct weld_model_origin {
+    weld_file_kind kind; /* WELD_FILE_PTH, WELD_FILE_SAFETENSORS; 0: a store */
+    weld_naming naming;
+    weld_element element; /* of the first weight... */
+    bool mixed;           /* ...but not of all */
+    size_t tensors;
+    char key[32]; /* where in the file: "model"; "" for the top level */
+} weld_model_origin;
+
 /* What a file holds. From weld_model_file_read it owns all that it points to; for
  * weld_model_file_write the caller may point to what lives elsewhere. */
 typedef struct weld_model_file {
@@ -44,18 +56,24 @@ typedef struct weld_model_file {
     weld_graph *graph;     /* deploy: the merged one, evaluation, f32; checkpoint: NULL */
     char *program_version; /* that wrote the file; ignored on writing */
     char *recipe;          /* YAML; this and the next two may be NULL */
-    char *summary;         /* JSON: of the training */
+    char *summary;         /* JSON: of the training, or where the weights came from */
     char *verification;    /* JSON: of the merge */
     weld_trainer_state trainer;      /* checkpoints */
     weld_weights *moment1, *moment2; /* of the optimizer, both for the same parameters: those that
                                       * are trained; NULL: not kept */
+    weld_model_origin origin;
 } weld_model_file;
 
 /* Read and check a whole file: the checksum; the network of a checkpoint as weld_model_build makes
  * it, or the graph of a deploy file with an input "images" [batch, size, size, 3] of the
  * preprocessing's size and an output "logits" [batch, num_classes]; every tensor of it there with
- * its shape and type, and nothing else. Files of other kinds are refused by what they are. */
+ * its shape and type, and nothing else. Other programs' weights are imported, with no options.
+ * Files of further kinds are refused by what they are. */
 weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_error *err);
+/* As weld_model_import (weld/model.h): weights in the training form are a checkpoint of a run that
+ * has not begun, without moments; in the merged form a deploy file. */
+weld_status weld_model_file_import(const char *path, const weld_import_options *options,
+                                   weld_model_file *out, weld_error *err);
 /* Write atomically (file.h). mf->weights must hold what a reader will ask for. */
 weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err);
 /* Release what *mf owns and zero it. */

@@ -33,4 +33,7 @@ weld_status weld_model_path(char path[WELD_MODEL_PATH_SIZE], const char *group, 
 weld_status weld_model_network(const weld_model_file *mf, const weld_graph **out,
                                weld_graph **owned, weld_error *err);
 
+/* Read a store that is a model file. */
+weld_status weld_model_store_read(const char *path, weld_model_file *out, weld_error *err);
+
 #endif

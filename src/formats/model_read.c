@@ -6,26 +6,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/file_kind.h"
 #include "formats/graph_text.h"
 #include "formats/model_layout.h"
 #include "formats/model_text.h"
+#include "formats/name_list.h"
 #include "graph/graph.h"
-
-/* Names in a message, up to ten of them. */
-typedef struct name_list {
-    char text[600];
-    size_t used, count;
-} name_list;
-
-static void add_name(name_list *list, const char *name) {
-    if (list->count++ < 10 && list->used < sizeof list->text) {
-        list->used += (size_t)snprintf(list->text + list->used, sizeof list->text - list->used,
-                                       list->used ? ", %s" : "%s", name);
-    } else if (list->count == 11 && list->used < sizeof list->text) {
-        snprintf(list->text + list->used, sizeof list->text - list->used, ", ...");
-    }
-}
 
 typedef struct reading {
     const weld_store *store;
@@ -190,7 +175,7 @@ static weld_status check_size(const reading *r) {
 }
 
 static weld_status take_tensor(reading *r, const char *group, const weld_value *leaf,
-                               weld_weights *to, name_list *missing) {
+                               weld_weights *to, weld_name_list *missing) {
     char path[WELD_MODEL_PATH_SIZE];
     weld_store_type type;
     const weld_store_entry *e;
@@ -200,7 +185,7 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
         return status;
     }
     if (!weld_store_find(r->store, path)) {
-        add_name(missing, path);
+        weld_name_list_add(missing, path);
         return WELD_OK;
     }
     if (!weld_store_type_of(leaf->dtype, &type)) {
@@ -218,7 +203,7 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
     return status;
 }
 
-static weld_status take_weights(reading *r, const weld_graph *network, name_list *missing) {
+static weld_status take_weights(reading *r, const weld_graph *network, weld_name_list *missing) {
     weld_status status = WELD_OK;
     for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
         const weld_value *v = network->values[i];
@@ -242,7 +227,7 @@ static bool has_moments(const weld_store *s) {
 }
 
 /* Both moments of a parameter, or neither: it was frozen. */
-static weld_status take_moments_of(reading *r, const weld_value *leaf, name_list *missing) {
+static weld_status take_moments_of(reading *r, const weld_value *leaf, weld_name_list *missing) {
     char path[WELD_MODEL_PATH_SIZE];
     weld_status status = weld_model_path(path, WELD_GROUP_MOMENT1, leaf->name, r->err);
     bool first = status == WELD_OK && weld_store_find(r->store, path);
@@ -254,7 +239,7 @@ static weld_status take_moments_of(reading *r, const weld_value *leaf, name_list
     return status ? status : take_tensor(r, WELD_GROUP_MOMENT2, leaf, r->mf->moment2, missing);
 }
 
-static weld_status take_moments(reading *r, const weld_graph *network, name_list *missing) {
+static weld_status take_moments(reading *r, const weld_graph *network, weld_name_list *missing) {
     weld_model_file *mf = r->mf;
     if (mf->kind != WELD_MODEL_CHECKPOINT || !has_moments(r->store)) {
         return WELD_OK;
@@ -274,7 +259,7 @@ static weld_status take_moments(reading *r, const weld_graph *network, name_list
 static weld_status take_tensors(reading *r) {
     const weld_graph *network;
     weld_graph *owned;
-    name_list missing = {0};
+    weld_name_list missing = {0};
     weld_status status = weld_model_network(r->mf, &network, &owned, r->err);
     if (status != WELD_OK) {
         return weld_fail_context(r->err, status, "%s", weld_store_file(r->store));
@@ -316,10 +301,10 @@ static weld_status take_trainer(reading *r) {
 }
 
 static weld_status check_nothing_left(const reading *r) {
-    name_list left = {0};
+    weld_name_list left = {0};
     for (size_t i = 0; i < weld_store_count(r->store); i++) {
         if (!r->used[i]) {
-            add_name(&left, weld_store_entry_at(r->store, i)->path);
+            weld_name_list_add(&left, weld_store_entry_at(r->store, i)->path);
         }
     }
     return left.count ? weld_fail(r->err, WELD_ERROR_FORMAT,
@@ -364,14 +349,7 @@ static weld_status read_store(const weld_store *store, weld_model_file *mf, weld
     return status;
 }
 
-weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_error *err) {
-    weld_file_kind kind = weld_file_kind_of(path);
-    if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: %s: reading it is not supported by this version: name a checkpoint "
-                         "or deploy file",
-                         path, weld_file_kind_text(kind));
-    }
+weld_status weld_model_store_read(const char *path, weld_model_file *out, weld_error *err) {
     weld_store *store;
     weld_status status = weld_store_open(path, &store, err);
     if (status != WELD_OK) {

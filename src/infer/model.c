@@ -5,12 +5,17 @@
 #include "base/memory.h"
 
 weld_status weld_model_open(const char *path, weld_model **out, weld_error *err) {
+    return weld_model_import(path, NULL, out, err);
+}
+
+weld_status weld_model_import(const char *path, const weld_import_options *options,
+                              weld_model **out, weld_error *err) {
     *out = NULL;
     weld_model *m = weld_alloc(1, sizeof *m);
     if (!m) {
         return weld_fail_memory(err, path);
     }
-    weld_status status = weld_model_file_read(path, &m->file, err);
+    weld_status status = weld_model_file_import(path, options, &m->file, err);
     if (status != WELD_OK) {
         weld_free(m);
         return status;
@@ -27,6 +32,10 @@ weld_status weld_model_open(const char *path, weld_model **out, weld_error *err)
     }
     *out = m;
     return WELD_OK;
+}
+
+weld_status weld_model_save(const weld_model *m, const char *path, weld_error *err) {
+    return weld_model_file_write(path, &m->file, err);
 }
 
 void weld_model_free(weld_model *m) {

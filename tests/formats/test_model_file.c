@@ -398,7 +398,7 @@ START_TEST(a_deploy_file_that_lies_is_refused) {
 }
 END_TEST
 
-START_TEST(missing_tensors_are_listed_up_to_ten) {
+START_TEST(missing_tensors_are_counted_and_listed_as_far_as_they_fit) {
     test_folder folder = test_folder_create();
     const char *a = test_path(&folder, "a.h5"), *b = test_path(&folder, "b.h5");
     weld_model_file mf = make_checkpoint();
@@ -408,11 +408,7 @@ START_TEST(missing_tensors_are_listed_up_to_ten) {
         read_changed(a, b, (change){"config", .text = CONFIG("repvit", "5", "[4,8]", "[1,2]", "2")},
                      &err),
         WELD_ERROR_FORMAT);
-    size_t commas = 0;
-    for (const char *at = err.message; *at; at++) {
-        commas += *at == ',';
-    }
-    ck_assert_uint_eq(commas, 10);
+    ck_assert_ptr_nonnull(strstr(err.message, ": parameters/features.5.token_mixer.0.conv.c"));
     ck_assert_ptr_nonnull(strstr(err.message, ", ..."));
     unmake(&mf);
     test_folder_remove(folder);
@@ -453,8 +449,7 @@ START_TEST(files_of_other_kinds_are_refused_by_what_they_are) {
     weld_error err;
     test_write_file(path, "PK\x03\x04", 4);
     ck_assert_int_eq(weld_model_file_read(path, &mf, &err), WELD_ERROR_FORMAT);
-    ck_assert_ptr_nonnull(strstr(err.message, ".pth"));
-    ck_assert_ptr_nonnull(strstr(err.message, "not supported by this version"));
+    ck_assert_ptr_nonnull(strstr(err.message, path));
     test_write_file(path, "\x40\0\0\0\0\0\0\0{}", 10);
     ck_assert_int_eq(weld_model_file_read(path, &mf, &err), WELD_ERROR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.message, "safetensors"));
@@ -529,7 +524,8 @@ END_TEST
 RUN_SUITE("formats/model_file", a_checkpoint_comes_back_bit_for_bit,
           moments_are_kept_for_the_parameters_that_have_some, a_deploy_file_brings_its_graph,
           what_a_writer_lacks_is_named, a_checkpoint_that_lies_is_refused,
-          a_deploy_file_that_lies_is_refused, missing_tensors_are_listed_up_to_ten,
+          a_deploy_file_that_lies_is_refused,
+          missing_tensors_are_counted_and_listed_as_far_as_they_fit,
           cut_and_flipped_files_are_refused, files_of_other_kinds_are_refused_by_what_they_are,
           a_checkpoint_that_does_not_fit_keeps_the_old_one,
           failing_allocations_are_errors_and_nothing_more)

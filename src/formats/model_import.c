@@ -1,0 +1,326 @@
+/* Model files of any kind, and weights that other programs trained; see model_file.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/json.h"
+#include "formats/metadata.h"
+#include "formats/model_layout.h"
+#include "formats/model_text.h"
+#include "formats/state_load.h"
+#include "passes/reparameterize.h"
+
+enum { USUAL_SIZE = 224, MAX_SIZE = 1 << 14 };
+
+/* An option that the file states too must be the same. */
+static weld_status agree(const char *path, const char *what, int stated, int wanted,
+                         weld_error *err) {
+    if (wanted && wanted != stated) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: %s %d is asked for, but the file's is %d: leave it out", path, what,
+                         wanted, stated);
+    }
+    return WELD_OK;
+}
+
+/* Names that are given must be the file's, or it has none and takes them. */
+static weld_status take_class_names(const char *path, const weld_import_options *o,
+                                    weld_model_file *mf, weld_error *err) {
+    int count = mf->config.num_classes;
+    if (!o->class_names) {
+        return WELD_OK;
+    }
+    if (o->num_classes != count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: names of %d classes are given, but the file has %d classes", path,
+                         o->num_classes, count);
+    }
+    for (int i = 0; mf->class_names && i < count; i++) {
+        if (strcmp(mf->class_names[i], o->class_names[i]) != 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: class %d is to be called '%.100s', but the file calls it "
+                             "'%.100s': leave the names out",
+                             path, i, o->class_names[i], mf->class_names[i]);
+        }
+    }
+    if (mf->class_names) {
+        return WELD_OK;
+    }
+    mf->class_names = weld_alloc((size_t)count, sizeof *mf->class_names);
+    for (int i = 0; mf->class_names && i < count; i++) {
+        mf->class_names[i] = weld_strdup(o->class_names[i]);
+        if (!mf->class_names[i]) {
+            return weld_fail_memory(err, "class names");
+        }
+    }
+    return mf->class_names ? WELD_OK : weld_fail_memory(err, "class names");
+}
+
+static weld_status check_variant(const char *path, const weld_model_config *config,
+                                 const char *name, weld_error *err) {
+    weld_status status = name ? weld_model_check_variant(config, name, err) : WELD_OK;
+    return status == WELD_OK ? WELD_OK : weld_fail_context(err, status, "%s", path);
+}
+
+/* A file that weld wrote states everything. */
+static weld_status read_store(const char *path, const weld_import_options *o, weld_model_file *mf,
+                              weld_error *err) {
+    if (o->key) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
+                         weld_file_kind_text(weld_file_kind_of(path)), o->key);
+    }
+    weld_status status = weld_model_store_read(path, mf, err);
+    if (status == WELD_OK) {
+        status = check_variant(path, &mf->config, o->model, err);
+    }
+    if (status == WELD_OK) {
+        status = agree(path, "number of classes", mf->config.num_classes, o->num_classes, err);
+    }
+    if (status == WELD_OK) {
+        status = agree(path, "stem stride", mf->config.stem_stride, o->stem_stride, err);
+    }
+    if (status == WELD_OK) {
+        status = agree(path, "input size", mf->preprocessing.input_size, o->input_size, err);
+    }
+    return status == WELD_OK ? take_class_names(path, o, mf, err) : status;
+}
+
+/* --- Weights of other programs ---------------------------------------------------------------- */
+
+typedef struct importing {
+    const char *path;
+    const weld_import_options *options;
+    weld_state_dict *dict;
+    weld_state_index index;
+    weld_recognized found;
+    weld_model_file *mf;
+    weld_error *err;
+} importing;
+
+/* A text that weld put beside the tensors; `where` stands in front of messages. */
+static const char *metadata(const importing *im, const char *key, char where[512]) {
+    snprintf(where, 512, "%.400s: %s", im->path, key);
+    return weld_state_dict_metadata(im->dict, key);
+}
+
+/* The configuration that weld wrote says more than tensors do, but nothing else than they. */
+static weld_status take_stated_config(importing *im, const char *text, const char *where) {
+    const weld_model_config *found = &im->found.config;
+    weld_model_config c;
+    weld_status status = weld_model_config_from_text(text, where, &c, im->err);
+    if (status == WELD_OK) {
+        status = check_variant(im->path, found, c.name, im->err);
+    }
+    if (status != WELD_OK) {
+        return status;
+    }
+    bool same = c.stage_count == found->stage_count && c.num_classes == found->num_classes &&
+                memcmp(c.channels, found->channels, sizeof c.channels) == 0 &&
+                memcmp(c.depths, found->depths, sizeof c.depths) == 0;
+    bool same_form = im->found.merged ||
+                     (c.legacy == found->legacy && c.distillation_head == found->distillation_head);
+    if (!same || !same_form) {
+        return weld_fail(im->err, WELD_ERROR_FORMAT,
+                         "%s: is not of the network that the tensors are of: the text belongs to "
+                         "another file",
+                         where);
+    }
+    im->mf->config = c;
+    return agree(im->path, "stem stride", c.stem_stride, im->options->stem_stride, im->err);
+}
+
+static weld_status settle_config(importing *im) {
+    const weld_import_options *o = im->options;
+    weld_model_config *c = &im->mf->config, named;
+    char where[512];
+    const char *text = metadata(im, WELD_METADATA_CONFIG, where);
+    *c = im->found.config;
+    weld_status status = text ? take_stated_config(im, text, where) : WELD_OK;
+    if (status == WELD_OK) {
+        status = check_variant(im->path, c, o->model, im->err);
+    }
+    if (status == WELD_OK) {
+        status = agree(im->path, "number of classes", c->num_classes, o->num_classes, im->err);
+    }
+    if (status != WELD_OK) {
+        return status;
+    }
+    if (!text && o->stem_stride) {
+        c->stem_stride = o->stem_stride;
+    }
+    if (o->model && weld_model_config_named(o->model, &named, NULL) == WELD_OK &&
+        named.stage_count) {
+        memcpy(c->name, named.name, sizeof c->name);
+        c->legacy = im->found.merged && !text ? named.legacy : c->legacy;
+    }
+    return WELD_OK;
+}
+
+/* What the authors evaluate with, or timm's default configuration of these networks. */
+static weld_preprocessing usual_preprocessing(weld_naming naming) {
+    return (weld_preprocessing){.input_size = USUAL_SIZE,
+                                .crop_fraction = naming == WELD_NAMES_TIMM ? 0.95 : 0.875,
+                                .interpolation = WELD_BICUBIC,
+                                .mean = {0.485f, 0.456f, 0.406f},
+                                .std = {0.229f, 0.224f, 0.225f}};
+}
+
+static weld_status settle_preprocessing(importing *im) {
+    weld_preprocessing *p = &im->mf->preprocessing;
+    int size = im->options->input_size;
+    char where[512];
+    const char *text = metadata(im, WELD_METADATA_PREPROCESSING, where);
+    if (text) {
+        weld_status status = weld_preprocessing_from_text(text, where, p, im->err);
+        return status ? status : agree(im->path, "input size", p->input_size, size, im->err);
+    }
+    if (size < 0 || size > MAX_SIZE) {
+        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: input size %d: it must be in 1..%d",
+                         im->path, size, MAX_SIZE);
+    }
+    *p = usual_preprocessing(im->found.naming);
+    p->input_size = size ? size : p->input_size;
+    return WELD_OK;
+}
+
+static weld_status settle_class_names(importing *im) {
+    char where[512];
+    const char *text = metadata(im, WELD_METADATA_CLASS_NAMES, where);
+    weld_status status = WELD_OK;
+    if (text) {
+        status = weld_class_names_from_text(text, where, im->mf->config.num_classes,
+                                            &im->mf->class_names, im->err);
+    }
+    return status ? status : take_class_names(im->path, im->options, im->mf, im->err);
+}
+
+/* The element types of the weights. */
+static void note_elements(const importing *im, weld_model_origin *origin) {
+    bool any = false;
+    for (size_t i = 0; i < weld_state_dict_count(im->dict); i++) {
+        const weld_state_entry *entry = weld_state_dict_at(im->dict, i);
+        if (weld_element_is_float(entry->element)) {
+            origin->mixed = origin->mixed || (any && entry->element != origin->element);
+            origin->element = any ? origin->element : entry->element;
+            any = true;
+        }
+    }
+}
+
+static void note_origin(importing *im) {
+    weld_model_origin *origin = &im->mf->origin;
+    *origin = (weld_model_origin){.kind = weld_file_kind_of(im->path),
+                                  .naming = im->found.naming,
+                                  .tensors = weld_state_dict_count(im->dict)};
+    snprintf(origin->key, sizeof origin->key, "%s", weld_state_dict_key(im->dict));
+    note_elements(im, origin);
+}
+
+/* What weld knew of the training, or else where the weights are from. */
+static weld_status take_summary(importing *im) {
+    const weld_model_origin *origin = &im->mf->origin;
+    const char *text = weld_state_dict_metadata(im->dict, WELD_METADATA_SUMMARY);
+    if (text) {
+        im->mf->summary = weld_strdup(text);
+        return im->mf->summary ? WELD_OK : weld_fail_memory(im->err, im->path);
+    }
+    const char *slash = strrchr(im->path, '/');
+    json_t *file = json_string(slash ? slash + 1 : im->path); /* NULL where it is not UTF-8 */
+    json_t *root = json_pack("{s:o, s:s, s:s, s:s}", "imported_from", file ? file : json_null(),
+                             "names", origin->naming == WELD_NAMES_TIMM ? "timm" : "official",
+                             "state_dict", origin->key, "elements",
+                             origin->mixed ? "mixed" : weld_element_name(origin->element));
+    return weld_json_text(root, im->path, &im->mf->summary, im->err);
+}
+
+/* The graph of a merged network is that which merging makes of one that is not. */
+static weld_status build_merged(importing *im) {
+    int size = im->mf->preprocessing.input_size;
+    weld_graph *unmerged;
+    weld_status status =
+        weld_model_build(&im->mf->config, false, 1, size, size, WELD_F32, &unmerged, im->err);
+    if (status == WELD_OK) {
+        status = weld_reparameterize_graph(unmerged, &im->mf->graph, im->err);
+        weld_graph_free(unmerged);
+    }
+    return status == WELD_OK ? WELD_OK : weld_fail_context(im->err, status, "%s", im->path);
+}
+
+static weld_status load_tensors(importing *im) {
+    const weld_graph *network;
+    weld_graph *owned = NULL;
+    weld_status status = im->found.merged ? build_merged(im) : WELD_OK;
+    if (status == WELD_OK) {
+        status = weld_model_network(im->mf, &network, &owned, im->err);
+        status = status ? weld_fail_context(im->err, status, "%s", im->path) : status;
+    }
+    if (status == WELD_OK) {
+        status = weld_state_load(&im->index, network, &im->mf->config, im->found.naming,
+                                 &im->mf->weights, im->err);
+    }
+    weld_graph_free(owned);
+    return status;
+}
+
+static weld_status import_all(importing *im) {
+    weld_status status = weld_model_recognize(&im->index.names, &im->found, im->err);
+    if (status != WELD_OK) {
+        return weld_fail_context(im->err, status, "%s", im->path);
+    }
+    im->mf->kind = im->found.merged ? WELD_MODEL_DEPLOY : WELD_MODEL_CHECKPOINT;
+    im->mf->trainer.best_epoch = -1;
+    note_origin(im);
+    status = settle_config(im);
+    if (status == WELD_OK) {
+        status = settle_preprocessing(im);
+    }
+    if (status == WELD_OK) {
+        status = settle_class_names(im);
+    }
+    if (status == WELD_OK) {
+        status = load_tensors(im);
+    }
+    return status == WELD_OK ? take_summary(im) : status;
+}
+
+static weld_status import_state_dict(const char *path, const weld_import_options *o,
+                                     weld_model_file *mf, weld_error *err) {
+    importing im = {.path = path, .options = o, .mf = mf, .err = err};
+    weld_status status = weld_state_dict_open(path, o->key, &im.dict, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    status = weld_state_index_create(im.dict, &im.index, err);
+    if (status == WELD_OK) {
+        status = import_all(&im);
+        weld_state_index_free(&im.index);
+    }
+    weld_state_dict_free(im.dict);
+    return status;
+}
+
+weld_status weld_model_file_import(const char *path, const weld_import_options *options,
+                                   weld_model_file *out, weld_error *err) {
+    static const weld_import_options none;
+    const weld_import_options *o = options ? options : &none;
+    weld_file_kind kind = weld_file_kind_of(path);
+    weld_model_file mf = {0};
+    weld_status status;
+    if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS) {
+        status = import_state_dict(path, o, &mf, err);
+    } else {
+        status = read_store(path, o, &mf, err);
+    }
+    if (status != WELD_OK) {
+        weld_model_file_free(&mf);
+        return status;
+    }
+    *out = mf;
+    return WELD_OK;
+}
+
+weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_error *err) {
+    return weld_model_file_import(path, NULL, out, err);
+}

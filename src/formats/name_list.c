@@ -1,0 +1,21 @@
+/* Lists of names for messages; see name_list.h. */
+#include "formats/name_list.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void weld_name_list_add(weld_name_list *list, const char *name) {
+    static const char more[] = ", ...";
+    size_t needed = strlen(name) + 2, room = sizeof list->text - sizeof more;
+    list->count++;
+    if (list->used == sizeof list->text) {
+        return; /* it has ended */
+    }
+    if (list->count > 1 && list->used + needed > room) {
+        memcpy(list->text + list->used, more, sizeof more);
+        list->used = sizeof list->text;
+        return;
+    }
+    snprintf(list->text + list->used, room - list->used, "%s%s", list->used ? ", " : "", name);
+    list->used += strlen(list->text + list->used);
+}

@@ -1,0 +1,15 @@
+/* A list of names for a message: as many as fit, and how many there were. */
+#ifndef WELD_FORMATS_NAME_LIST_H
+#define WELD_FORMATS_NAME_LIST_H
+
+#include <stddef.h>
+
+/* Starts zeroed. */
+typedef struct weld_name_list {
+    char text[256]; /* "a, b, ..." */
+    size_t used, count;
+} weld_name_list;
+
+void weld_name_list_add(weld_name_list *list, const char *name);
+
+#endif

@@ -1,0 +1,216 @@
+/* A network's tensors out of a state dict; see state_load.h. */
+#include "formats/state_load.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/name_list.h"
+#include "graph/graph.h"
+
+weld_status weld_state_index_create(const weld_state_dict *dict, weld_state_index *out,
+                                    weld_error *err) {
+    size_t count = weld_state_dict_count(dict);
+    weld_state_index index = {.dict = dict, .tensors = weld_alloc(count, sizeof *index.tensors)};
+    if (!index.tensors) {
+        return weld_fail_memory(err, weld_state_dict_file(dict));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const weld_state_entry *entry = weld_state_dict_at(dict, i);
+        index.tensors[i] = (weld_named_shape){entry->name, entry->shape};
+    }
+    weld_status status = weld_shape_index_create(index.tensors, count, &index.names, err);
+    if (status != WELD_OK) {
+        weld_free(index.tensors);
+        return status;
+    }
+    *out = index;
+    return WELD_OK;
+}
+
+void weld_state_index_free(weld_state_index *index) {
+    weld_shape_index_free(&index->names);
+    weld_free(index->tensors);
+    *index = (weld_state_index){0};
+}
+
+typedef struct loading {
+    const weld_state_index *index;
+    const weld_model_config *config;
+    weld_naming naming;
+    weld_error *err;
+} loading;
+
+static bool is_leaf(const weld_value *v) {
+    return v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
+}
+
+/* The leaf's name in the file and its number there, -1 where it has none. */
+static weld_status find(const loading *l, const weld_value *leaf, char name[WELD_TENSOR_NAME_SIZE],
+                        int64_t *number) {
+    weld_status status = weld_model_tensor_name(l->config, l->naming, leaf->name, name, l->err);
+    if (status == WELD_OK) {
+        const weld_named_shape *found = weld_shape_index_find(&l->index->names, name);
+        *number = found ? found - l->index->tensors : -1;
+    }
+    return status;
+}
+
+/* --- Does everything fit? --------------------------------------------------------------------- */
+
+typedef struct comparison {
+    bool *used; /* by number in the file */
+    weld_name_list missing, unexpected, wrong;
+    int64_t elements; /* of all tensors that fit */
+} comparison;
+
+/* A counter (of batches) is one number of any type: some programs convert it along with the
+ * weights, and old ones gave it a dimension. */
+static bool fits(const weld_value *leaf, const weld_state_entry *entry) {
+    return leaf->dtype == WELD_I64 ? weld_shape_count(&entry->shape) == 1
+                                   : weld_element_is_float(entry->element) &&
+                                         weld_shape_equal(&leaf->shape, &entry->shape);
+}
+
+static void add_wrong(comparison *c, const weld_value *leaf, const weld_state_entry *entry) {
+    char text[WELD_TENSOR_NAME_SIZE + 224], is[96], wanted[96];
+    snprintf(text, sizeof text, "%.120s is %s %s, not %s", entry->name,
+             weld_element_name(entry->element), weld_shape_text(&entry->shape, is, sizeof is),
+             weld_shape_text(&leaf->shape, wanted, sizeof wanted));
+    weld_name_list_add(&c->wrong, text);
+}
+
+static weld_status compare_leaf(const loading *l, const weld_value *leaf, comparison *c) {
+    char name[WELD_TENSOR_NAME_SIZE];
+    int64_t number;
+    weld_status status = find(l, leaf, name, &number);
+    if (status != WELD_OK) {
+        return status;
+    }
+    if (number < 0) {
+        if (leaf->dtype != WELD_I64) {
+            weld_name_list_add(&c->missing, name);
+        }
+        return WELD_OK;
+    }
+    const weld_state_entry *entry = weld_state_dict_at(l->index->dict, (size_t)number);
+    c->used[number] = true;
+    if (fits(leaf, entry)) {
+        c->elements += weld_shape_count(&leaf->shape);
+    } else {
+        add_wrong(c, leaf, entry);
+    }
+    return WELD_OK;
+}
+
+static weld_status fail_unfit(const loading *l, const comparison *c) {
+    const struct {
+        const weld_name_list *list;
+        const char *what;
+    } parts[] = {{&c->missing, "missing"}, {&c->unexpected, "unexpected"}, {&c->wrong, "wrong"}};
+    char text[900] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].list->count) {
+            used +=
+                (size_t)snprintf(text + used, sizeof text - used, "%s%zu %s: %s", used ? "; " : "",
+                                 parts[i].list->count, parts[i].what, parts[i].list->text);
+        }
+    }
+    return weld_fail(l->err, WELD_ERROR_SHAPE, "%s: its tensors are not those of a %s: %s",
+                     weld_state_dict_file(l->index->dict), l->config->name, text);
+}
+
+/* Tensors may share bytes in a .pth, so that a small file could ask for any amount of memory. */
+static weld_status check_amount(const loading *l, int64_t elements) {
+    const char *file = weld_state_dict_file(l->index->dict);
+    struct stat info;
+    if (stat(file, &info) == 0 && elements > (int64_t)info.st_size) {
+        return weld_fail(l->err, WELD_ERROR_FORMAT,
+                         "%s: %lld elements of its tensors lie in %lld bytes, one over the other: "
+                         "this is no file of a trained network",
+                         file, (long long)elements, (long long)info.st_size);
+    }
+    return WELD_OK;
+}
+
+static weld_status compare(const loading *l, const weld_graph *network) {
+    size_t count = weld_state_dict_count(l->index->dict);
+    comparison c = {.used = weld_alloc(count, sizeof *c.used)};
+    weld_status status =
+        c.used ? WELD_OK : weld_fail_memory(l->err, weld_state_dict_file(l->index->dict));
+    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+        if (is_leaf(network->values[i])) {
+            status = compare_leaf(l, network->values[i], &c);
+        }
+    }
+    for (size_t i = 0; status == WELD_OK && i < count; i++) {
+        if (!c.used[i]) {
+            weld_name_list_add(&c.unexpected, weld_state_dict_at(l->index->dict, i)->name);
+        }
+    }
+    weld_free(c.used);
+    if (status == WELD_OK && c.missing.count + c.unexpected.count + c.wrong.count) {
+        status = fail_unfit(l, &c);
+    }
+    return status == WELD_OK ? check_amount(l, c.elements) : status;
+}
+
+/* --- Reading ---------------------------------------------------------------------------------- */
+
+static weld_status read_counter(const loading *l, size_t number, int64_t *out) {
+    const weld_state_entry *entry = weld_state_dict_at(l->index->dict, number);
+    if (!weld_element_is_float(entry->element)) {
+        return weld_state_dict_read(l->index->dict, number, WELD_I64, out, l->err);
+    }
+    double value;
+    weld_status status = weld_state_dict_read(l->index->dict, number, WELD_F64, &value, l->err);
+    if (status == WELD_OK && !(value >= 0 && value < 0x1p62 && value == floor(value))) {
+        status = weld_fail(l->err, WELD_ERROR_FORMAT, "%s: %s is %g: it must be a whole number",
+                           weld_state_dict_file(l->index->dict), entry->name, value);
+    }
+    if (status == WELD_OK) {
+        *out = (int64_t)value;
+    }
+    return status;
+}
+
+static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weights *to) {
+    char name[WELD_TENSOR_NAME_SIZE];
+    int64_t number;
+    weld_tensor tensor;
+    weld_status status = find(l, leaf, name, &number);
+    if (status == WELD_OK) {
+        status = weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, l->err);
+    }
+    if (status != WELD_OK || number < 0) {
+        return status; /* a counter that is missing is 0 */
+    }
+    return leaf->dtype == WELD_I64 ? read_counter(l, (size_t)number, tensor.data)
+                                   : weld_state_dict_read(l->index->dict, (size_t)number, WELD_F32,
+                                                          tensor.data, l->err);
+}
+
+weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
+                            const weld_model_config *config, weld_naming naming, weld_weights **out,
+                            weld_error *err) {
+    const loading l = {.index = index, .config = config, .naming = naming, .err = err};
+    weld_weights *weights = NULL;
+    weld_status status = compare(&l, network);
+    if (status == WELD_OK) {
+        status = weld_weights_create(&weights, err);
+    }
+    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+        if (is_leaf(network->values[i])) {
+            status = load_leaf(&l, network->values[i], weights);
+        }
+    }
+    if (status != WELD_OK) {
+        weld_weights_free(weights);
+        return status;
+    }
+    *out = weights;
+    return WELD_OK;
+}

@@ -29,6 +29,17 @@ static bool is_safetensors(const unsigned char *bytes, size_t size) {
     return size > 8 && bytes[8] == '{' && memcmp(bytes + 4, "\0\0\0\0", 4) == 0 && bytes[3] < 8;
 }
 
+/* Before PyTorch's files were archives, they began with this number of ten bytes as a pickle. */
+static bool is_old_pytorch(const unsigned char *bytes, size_t size) {
+    static const char number[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    const size_t length = sizeof number - 1, protocol = 2, frame = 9;
+    if (size < protocol + frame + length || bytes[0] != 0x80) {
+        return false;
+    }
+    return memcmp(bytes + protocol, number, length) == 0 ||
+           memcmp(bytes + protocol + frame, number, length) == 0;
+}
+
 static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     weld_store_header header;
     if (weld_store_header_decode(bytes, size, &header)) {
@@ -45,8 +56,7 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     if (begins(bytes, size, "PK\x03\x04", 4)) {
         return WELD_FILE_PTH;
     }
-    /* Protocol 2 and the number with which PyTorch's files began before they were archives. */
-    if (begins(bytes, size, "\x80\x02\x8a\x0a", 4)) {
+    if (is_old_pytorch(bytes, size)) {
         return WELD_FILE_PICKLE;
     }
     if (begins(bytes, size, "\x93NUMPY", 6)) {

@@ -6,19 +6,19 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/element.h"
 #include "formats/file.h"
 
 static const char magic[6] = "\x93NUMPY";
 
-typedef enum element { F4, F2, F8, U1, I4, I8, ELEMENT_COUNT } element;
 static const struct {
     const char *descr;
-    size_t size;
-} elements[ELEMENT_COUNT] = {[F4] = {"<f4", 4}, [F2] = {"<f2", 2}, [F8] = {"<f8", 8},
-                             [U1] = {"|u1", 1}, [I4] = {"<i4", 4}, [I8] = {"<i8", 8}};
+    weld_element element;
+} types[] = {{"<f4", WELD_ELEMENT_F32}, {"<f2", WELD_ELEMENT_F16}, {"<f8", WELD_ELEMENT_F64},
+             {"|u1", WELD_ELEMENT_U8},  {"<i4", WELD_ELEMENT_I32}, {"<i8", WELD_ELEMENT_I64}};
 
 typedef struct description {
-    element type;
+    weld_element element;
     weld_shape shape;
 } description;
 
@@ -96,14 +96,14 @@ static const char *take_shape(cursor *c, weld_shape *shape) {
     return NULL;
 }
 
-static const char *take_type(cursor *c, element *type) {
+static const char *take_type(cursor *c, weld_element *element) {
     char descr[16];
     if (!take_string(c, descr, sizeof descr)) {
         return "descr is not the name of a type";
     }
-    for (int i = 0; i < ELEMENT_COUNT; i++) {
-        if (strcmp(descr, elements[i].descr) == 0) {
-            *type = (element)i;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strcmp(descr, types[i].descr) == 0) {
+            *element = types[i].element;
             return NULL;
         }
     }
@@ -125,7 +125,7 @@ static const char *parse_header(const char *text, size_t size, description *out)
         }
         if (strcmp(key, "descr") == 0 && !(seen & DESCR)) {
             seen |= DESCR;
-            wrong = take_type(&c, &out->type);
+            wrong = take_type(&c, &out->element);
         } else if (strcmp(key, "fortran_order") == 0 && !(seen & ORDER)) {
             seen |= ORDER;
             wrong = take(&c, "False")
@@ -152,68 +152,6 @@ static const char *parse_header(const char *text, size_t size, description *out)
                                            : "the header lacks descr, fortran_order or shape";
 }
 
-/* --- Elements. -------------------------------------------------------------------------------- */
-
-static uint64_t load(const unsigned char *at, size_t size) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < size; i++) {
-        value |= (uint64_t)at[i] << (8 * i);
-    }
-    return value;
-}
-
-/* IEEE 754 binary16, subnormals and all. */
-static double half_value(uint16_t bits) {
-    int exponent = bits >> 10 & 31;
-    uint32_t mantissa = bits & 1023, sign = (uint32_t)(bits >> 15) << 31, wide;
-    if (exponent == 0) {
-        double value = mantissa * 0x1p-24;
-        return sign ? -value : value;
-    }
-    wide = sign | (uint32_t)(exponent == 31 ? 255 : exponent + 112) << 23 | mantissa << 13;
-    float value;
-    memcpy(&value, &wide, sizeof value);
-    return value;
-}
-
-static double element_value(const unsigned char *at, element type) {
-    uint64_t bits = load(at, elements[type].size);
-    uint32_t low = (uint32_t)bits;
-    float f4;
-    double f8;
-    switch (type) {
-    case F4:
-        memcpy(&f4, &low, sizeof f4);
-        return f4;
-    case F8:
-        memcpy(&f8, &bits, sizeof f8);
-        return f8;
-    case F2:
-        return half_value((uint16_t)bits);
-    case I4:
-        return (int32_t)low;
-    default:
-        return (double)(int64_t)bits;
-    }
-}
-
-static void convert(const unsigned char *from, element type, weld_tensor *to) {
-    int64_t count = weld_shape_count(&to->shape);
-    size_t size = elements[type].size;
-    if (type == F4 && to->dtype == WELD_F32) {
-        memcpy(to->data, from, (size_t)count * size);
-        return;
-    }
-    for (int64_t i = 0; i < count; i++) {
-        double value = element_value(from + (size_t)i * size, type);
-        if (to->dtype == WELD_F32) {
-            ((float *)to->data)[i] = (float)value;
-        } else {
-            ((double *)to->data)[i] = value;
-        }
-    }
-}
-
 /* --- Files. ----------------------------------------------------------------------------------- */
 
 static weld_status fail(const char *path, const char *reason, weld_error *err) {
@@ -225,11 +163,13 @@ static weld_status parse(const char *path, const unsigned char *bytes, size_t si
     if (size < 10 || memcmp(bytes, magic, sizeof magic) != 0) {
         return fail(path, "it does not begin as a .npy file: save it with numpy.save", err);
     }
-    size_t begin = bytes[6] == 1 ? 10 : 12;
+    size_t begin = bytes[6] == 1 ? 10 : 12, header = 0;
     if (bytes[6] < 1 || bytes[6] > 2 || size < begin) {
         return fail(path, "its version is neither 1 nor 2", err);
     }
-    size_t header = (size_t)load(bytes + 8, begin - 8);
+    for (size_t i = begin; i-- > 8;) {
+        header = header << 8 | bytes[i];
+    }
     if (header > size - begin) {
         return fail(path, "it ends within the header: the file is cut", err);
     }
@@ -240,7 +180,7 @@ static weld_status parse(const char *path, const unsigned char *bytes, size_t si
     }
     int64_t count = weld_shape_count(&d.shape);
     size_t expected, left = size - begin - header;
-    if (count <= 0 || !weld_mul_size((size_t)count, elements[d.type].size, &expected)) {
+    if (count <= 0 || !weld_mul_size((size_t)count, weld_element_size(d.element), &expected)) {
         return fail(path, "it has no elements or too many", err);
     }
     if (expected != left) {
@@ -253,7 +193,7 @@ static weld_status parse(const char *path, const unsigned char *bytes, size_t si
     if (!out->data) {
         return weld_fail_memory(err, path);
     }
-    convert(bytes + begin + header, d.type, out);
+    weld_element_convert(d.element, bytes + begin + header, (size_t)count, dtype, out->data);
     return WELD_OK;
 }
 

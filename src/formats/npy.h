@@ -6,8 +6,8 @@
 #include "weld/tensor.h"
 
 /* Read an array of f4, f2, f8, u1, i4 or i8 (little-endian, C order, at most WELD_MAX_DIMS
- * dimensions, not empty), converted to `dtype`, which is WELD_F32 or WELD_F64, by way of double.
- * out->data is released with weld_free. */
+ * dimensions, not empty), converted to `dtype`, which is WELD_F32 or WELD_F64, each value rounded
+ * to the nearest. out->data is released with weld_free. */
 weld_status weld_npy_read(const char *path, weld_dtype dtype, weld_tensor *out, weld_error *err);
 
 /* Write a tensor of WELD_F32, atomically. */

@@ -115,15 +115,20 @@ WELD_API weld_status weld_model_run(const weld_model *m, const float *images, in
                                     int64_t height, int64_t width, int threads, float *logits,
                                     weld_error *err);
 
-/* What merging did: measured on the same images before and after. */
-typedef struct weld_merge_report {
-    weld_model_counts before, after;
+/* What two networks that should be equal say about the same images. */
+typedef struct weld_comparison {
     int64_t images;
-    double largest_logit;           /* magnitude, of the unmerged network */
+    double largest_logit;           /* magnitude, of the first network */
     double largest_difference;      /* of any logit */
     int64_t same_class;             /* images with the same most probable class */
     bool labelled;                  /* images came from a data set with labels: top-1 holds */
     double top1_before, top1_after; /* percent */
+} weld_comparison;
+
+/* What merging did: measured on the same images before and after. */
+typedef struct weld_merge_report {
+    weld_model_counts before, after;
+    weld_comparison comparison;
     double milliseconds_before, milliseconds_after; /* median of batch 1 */
 } weld_merge_report;
 

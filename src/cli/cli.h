@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "weld/status.h"
+#include "weld/model.h"
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_KILLED = 130 };
 
@@ -67,5 +67,8 @@ int cli_fail_text(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* Usage error: prints "weld COMMAND: message" and where to find help; returns CLI_USAGE. */
 int cli_usage(const cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* "verified on 36 images: ..." */
+void cli_print_comparison(const weld_comparison *c);
 
 #endif

@@ -15,13 +15,11 @@ static void print_report(const char *path, const weld_merge_report *r) {
            (double)r->after.macs / 1e6);
     printf("%-24s %14.2f %14.2f\n", "latency, batch 1 [ms]", r->milliseconds_before,
            r->milliseconds_after);
-    if (r->labelled) {
-        printf("%-24s %14.2f %14.2f\n", "top-1 [%]", r->top1_before, r->top1_after);
+    if (r->comparison.labelled) {
+        printf("%-24s %14.2f %14.2f\n", "top-1 [%]", r->comparison.top1_before,
+               r->comparison.top1_after);
     }
-    printf("verified on %lld %s: largest difference %.3g of largest logit %.3g; same class for "
-           "%lld\n",
-           (long long)r->images, r->labelled ? "images" : "images of noise", r->largest_difference,
-           r->largest_logit, (long long)r->same_class);
+    cli_print_comparison(&r->comparison);
 }
 
 int cli_reparam(const cli_command *command, int argc, char **argv) {

@@ -9,4 +9,8 @@ struct weld_model {
     weld_graph *graph; /* the deploy file's own, or built from the checkpoint's config */
 };
 
+/* The branches of m merged, in memory: a model of its own, not compared with m yet and without a
+ * verification record. */
+weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error *err);
+
 #endif

@@ -1,0 +1,22 @@
+/* Two networks that should say the same: on the same images, side by side. */
+#ifndef WELD_INFER_COMPARE_H
+#define WELD_INFER_COMPARE_H
+
+#include "weld/model.h"
+
+/* The models must take inputs of one size and have the same number of classes. Runs both on the
+ * first 1024 images of the data set `data` (a folder or packed file, whose classes must be those of
+ * `before`), or, where that is NULL, on 32 images of normal noise; the same at every call. */
+weld_status weld_model_compare(const weld_model *before, const weld_model *after, const char *data,
+                               int threads, weld_comparison *out, weld_error *err);
+
+/* WELD_ERROR_NUMERIC where logits differ by more than 1e-4 of the largest; "`what` changes logits
+ * by up to ..." */
+weld_status weld_comparison_check(const weld_comparison *c, const char *what, weld_error *err);
+
+/* Median times of one image in milliseconds, alternating so that both see the same machine. */
+weld_status weld_model_time_both(const weld_model *before, const weld_model *after, int threads,
+                                 double *milliseconds_before, double *milliseconds_after,
+                                 weld_error *err);
+
+#endif

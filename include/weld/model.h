@@ -108,9 +108,35 @@ WELD_API const char *weld_model_class_name(const weld_model *m, int i);
 WELD_API const weld_graph *weld_model_graph(const weld_model *m);
 WELD_API weld_weights *weld_model_weights(const weld_model *m);
 
-/* Logits [count, num_classes] of images [count, 3, height, width] (channels first, normalised). A
- * merged network takes images of its own size only; a checkpoint's is built for the size given.
- * threads 0: all that the process may use. */
+/* --- Running on arrays --------------------------------------------------------------------------
+ * A runner is a model made ready for images of one size, which need not be square nor that of its
+ * preprocessing, before and after merging. Sizes are halved as in PyTorch: a convolution of stride
+ * 2 makes ceil(n / 2) rows of n. Several runners may share one model, which must outlive them; a
+ * runner is used by one thread at a time. */
+typedef struct weld_runner weld_runner;
+
+/* For the logits: one output. threads 0: all that the process may use. WELD_ERROR_SHAPE where the
+ * network does not take images of that size. */
+WELD_API weld_status weld_runner_create(const weld_model *m, int64_t height, int64_t width,
+                                        int threads, weld_runner **out, weld_error *err);
+/* For the maps that detectors and segmenters build on: one output for each stage, from the first,
+ * which is what the stage's last block gives (timm's features_only; the backbone of the reference's
+ * detectors). Four at strides 4, 8, 16 and 32 for the variants; the head is not computed. */
+WELD_API weld_status weld_runner_create_features(const weld_model *m, int64_t height, int64_t width,
+                                                 int threads, weld_runner **out, weld_error *err);
+WELD_API void weld_runner_free(weld_runner *r);
+WELD_API size_t weld_runner_output_count(const weld_runner *r);
+/* Of output i for one image: [num_classes], or [channels, height, width]. */
+WELD_API weld_shape weld_runner_output_shape(const weld_runner *r, size_t i);
+/* Pixels, in each direction, that a position of map i stands for; 0 for logits. */
+WELD_API int weld_runner_output_stride(const weld_runner *r, size_t i);
+/* Run on images [count, 3, height, width] (channels first, normalised): outputs[i], which are the
+ * caller's, get [count, ...] of the shape of output i. Any count: the work is done in slices. The
+ * first run, and one of another count, makes room for a slice. */
+WELD_API weld_status weld_runner_run(weld_runner *r, const float *images, int64_t count,
+                                     float *const *outputs, weld_error *err);
+
+/* The same for logits [count, num_classes], once. */
 WELD_API weld_status weld_model_run(const weld_model *m, const float *images, int64_t count,
                                     int64_t height, int64_t width, int threads, float *logits,
                                     weld_error *err);

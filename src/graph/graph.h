@@ -175,6 +175,12 @@ weld_value *weld_graph_copy_leaf(weld_graph *dst, const weld_value *leaf);
 /* Number of nodes (and graph outputs) that read v. */
 size_t weld_value_use_count(const weld_value *v);
 
+/* The part of g that `outputs` (values of g) are computed by, as a graph of its own whose inputs
+ * have the shape `input`; cut.c. All shapes are inferred anew: where an operator cannot take what
+ * reaches it, WELD_ERROR_SHAPE names it. */
+weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_named_value *outputs,
+                           size_t count, weld_graph **out, weld_error *err);
+
 /* --- Plans: plan.c --- */
 
 typedef struct weld_plan weld_plan;

@@ -39,6 +39,11 @@ typedef struct weld_model_family {
     /* weld_model_recognize, less the config's name; WELD_ERROR_NOT_FOUND where the tensors are of
      * no network of this family. `check` comes after it. */
     weld_status (*recognize)(const weld_shape_index *index, weld_recognized *out, weld_error *err);
+    /* What the last block of stage `stage` gives, in a graph of the network whether merged or not;
+     * *stride: the pixels, in each direction, that one of its positions stands for. NULL where the
+     * graph, which may come from a file, has no such value. */
+    weld_value *(*stage_end)(const weld_graph *g, const weld_model_config *config, int stage,
+                             int *stride);
 } weld_model_family;
 
 extern const weld_model_family weld_family_repvit;
@@ -63,5 +68,9 @@ weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode
 
 /* Of a config that can be built; `name` is a parameter or buffer of its network. */
 weld_model_place weld_model_place_of(const weld_model_config *config, const char *name);
+
+/* stage_end of the family that the config is of; `stage` in 0..config->stage_count - 1. */
+weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
+                                 int *stride);
 
 #endif

@@ -126,3 +126,11 @@ weld_model_place weld_model_place_of(const weld_model_config *config, const char
     const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
     return family ? family->place(config, name) : (weld_model_place){0};
 }
+
+weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
+                                 int *stride) {
+    const weld_model_config *variant;
+    const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
+    bool good = family && family->check(config, NULL) == WELD_OK;
+    return good ? family->stage_end(g, config, stage, stride) : NULL;
+}

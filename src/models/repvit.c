@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "graph/graph.h"
 #include "models/models.h"
+#include "ops/ops.h"
 
 static const weld_model_config variants[] = {
     {"repvit_m0_6", 0, 4, {40, 80, 160, 320}, {1, 1, 8, 1}, 4, false, false},
@@ -252,6 +252,53 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
     classifier(&net, x, c);
 }
 
+/* --- Stages ---------------------------------------------------------------------------------- */
+
+/* The convolution called `at` (merged) or at.c; NULL where there is none. */
+static const weld_node *find_conv(const weld_graph *g, path at) {
+    path merged = under(at, "weight"), training = under(at, "c.weight");
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        const char *name = node->op == &weld_op_conv2d ? node->inputs[1]->name : "";
+        if (strcmp(name, merged.text) == 0 || strcmp(name, training.text) == 0) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* What the first node of operator `op` that reads v makes of it; NULL where there is none. */
+static weld_value *read_by(const weld_op *op, const weld_value *v) {
+    const weld_graph *g = v->graph;
+    for (size_t i = v->producer ? (size_t)v->producer->id + 1 : 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        for (int k = 0; node->op == op && k < node->input_count; k++) {
+            if (node->inputs[k] == v) {
+                return node->outputs[0];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* A block ends with the sum of its channel mixer. */
+static weld_value *stage_end(const weld_graph *g, const weld_model_config *config, int stage,
+                             int *stride) {
+    int f = config->depths[0];
+    for (int i = 1; i <= stage; i++) {
+        f += 2 + config->depths[i]; /* 2: the block in front of the downsampling one, and that */
+    }
+    *stride = config->stem_stride << stage;
+    path at = under((path){"features"}, "%d.channel_mixer.m.2", f);
+    const weld_node *last = find_conv(g, at);
+    if (!last) {
+        return NULL;
+    }
+    weld_value *norm = read_by(&weld_op_batch_norm_eval, last->outputs[0]);
+    norm = norm ? norm : read_by(&weld_op_batch_norm, last->outputs[0]);
+    return read_by(&weld_op_add, norm ? norm : last->outputs[0]);
+}
+
 /* --- Configs --------------------------------------------------------------------------------- */
 
 static weld_status check_range(const char *key, int value, int low, int high, weld_error *err) {
@@ -308,4 +355,5 @@ const weld_model_family weld_family_repvit = {
     .place = place,
     .tensor_name = weld_repvit_tensor_name,
     .recognize = weld_repvit_recognize,
+    .stage_end = stage_end,
 };

@@ -1,0 +1,261 @@
+/* Running a model on arrays of images; see weld/model.h. A runner's graph is the part of the
+ * model's evaluation graph that its outputs need, cut out for its size of images. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "graph/graph.h"
+#include "infer/model.h"
+#include "models/models.h"
+
+enum { CHANNELS = 3, TILE = 32 };
+/* Images that a session runs at once: so many, and no more than so many pixels. */
+#define MOST_IMAGES 16
+#define MOST_PIXELS ((int64_t)MOST_IMAGES * 224 * 224)
+
+typedef struct output {
+    char name[WELD_MODEL_NAME_SIZE];
+    weld_shape shape; /* of one image, channels first */
+    int stride;
+} output;
+
+struct weld_runner {
+    const weld_model *model;
+    weld_graph *graph;
+    weld_session *session; /* NULL until the first run */
+    int64_t height, width, batch;
+    int threads;
+    output outputs[WELD_MAX_STAGES];
+    size_t output_count;
+};
+
+/* --- Making one ------------------------------------------------------------------------------ */
+
+static weld_status cut_graph(weld_runner *r, const weld_named_value *values, weld_error *err) {
+    weld_shape images = WELD_SHAPE(1, r->height, r->width, CHANNELS);
+    if (r->height < 1 || r->width < 1) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "images of %lld x %lld: both sizes must be positive", (long long)r->height,
+                         (long long)r->width);
+    }
+    weld_status status =
+        weld_graph_cut(r->model->graph, images, values, r->output_count, &r->graph, err);
+    return status == WELD_OK
+               ? WELD_OK
+               : weld_fail_context(err, status, "the network on images of %lld x %lld",
+                                   (long long)r->height, (long long)r->width);
+}
+
+/* The shape of one image's part of v, channels first; false where it is not such a value. */
+static bool image_shape(const weld_value *v, weld_shape *out) {
+    const int64_t *dim = v->shape.dim;
+    if (v->dtype != WELD_F32 || dim[0] != 1 || (v->shape.rank != 2 && v->shape.rank != 4)) {
+        return false;
+    }
+    *out = v->shape.rank == 2 ? WELD_SHAPE(dim[1]) : WELD_SHAPE(dim[3], dim[1], dim[2]);
+    return true;
+}
+
+static weld_status find_shapes(weld_runner *r, weld_error *err) {
+    for (size_t i = 0; i < r->output_count; i++) {
+        output *o = &r->outputs[i];
+        if (!image_shape(weld_graph_output(r->graph, o->name), &o->shape)) {
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "the network does not take images of %lld x %lld: its %s are then not "
+                             "one for each image",
+                             (long long)r->height, (long long)r->width, o->name);
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_runner *new_runner(const weld_model *m, int64_t height, int64_t width, int threads) {
+    weld_runner *r = weld_alloc(1, sizeof *r);
+    if (r) {
+        *r = (weld_runner){.model = m, .height = height, .width = width, .threads = threads};
+    }
+    return r;
+}
+
+/* Cut the outputs named in r->outputs out of the model. Frees r on an error. */
+static weld_status finish(weld_runner *r, const weld_named_value *values, weld_runner **out,
+                          weld_error *err) {
+    weld_status status = cut_graph(r, values, err);
+    if (status == WELD_OK) {
+        status = find_shapes(r, err);
+    }
+    if (status != WELD_OK) {
+        weld_runner_free(r);
+        return status;
+    }
+    *out = r;
+    return WELD_OK;
+}
+
+weld_status weld_runner_create(const weld_model *m, int64_t height, int64_t width, int threads,
+                               weld_runner **out, weld_error *err) {
+    *out = NULL;
+    weld_runner *r = new_runner(m, height, width, threads);
+    if (!r) {
+        return weld_fail_memory(err, "runner");
+    }
+    r->output_count = 1;
+    snprintf(r->outputs[0].name, sizeof r->outputs[0].name, "logits");
+    weld_named_value logits = {r->outputs[0].name, weld_graph_output(m->graph, "logits")};
+    return finish(r, &logits, out, err);
+}
+
+weld_status weld_runner_create_features(const weld_model *m, int64_t height, int64_t width,
+                                        int threads, weld_runner **out, weld_error *err) {
+    const weld_model_config *config = weld_model_get_config(m);
+    weld_named_value values[WELD_MAX_STAGES];
+    *out = NULL;
+    weld_runner *r = new_runner(m, height, width, threads);
+    if (!r) {
+        return weld_fail_memory(err, "runner");
+    }
+    r->output_count = (size_t)config->stage_count;
+    for (int i = 0; i < config->stage_count; i++) {
+        output *o = &r->outputs[i];
+        snprintf(o->name, sizeof o->name, "features of stage %d", i + 1);
+        values[i] =
+            (weld_named_value){o->name, weld_model_stage_end(m->graph, config, i, &o->stride)};
+        if (!values[i].value) {
+            weld_runner_free(r);
+            return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                             "the end of stage %d is not to be found in the network's graph: only "
+                             "its logits can be had",
+                             i + 1);
+        }
+    }
+    return finish(r, values, out, err);
+}
+
+void weld_runner_free(weld_runner *r) {
+    if (r) {
+        weld_session_free(r->session);
+        weld_graph_free(r->graph);
+        weld_free(r);
+    }
+}
+
+size_t weld_runner_output_count(const weld_runner *r) {
+    return r->output_count;
+}
+
+weld_shape weld_runner_output_shape(const weld_runner *r, size_t i) {
+    return i < r->output_count ? r->outputs[i].shape : (weld_shape){0};
+}
+
+int weld_runner_output_stride(const weld_runner *r, size_t i) {
+    return i < r->output_count ? r->outputs[i].stride : 0;
+}
+
+/* --- Running --------------------------------------------------------------------------------- */
+
+/* Matrices [rows, columns], one an image, to be transposed tile by tile. */
+typedef struct transposition {
+    const float *from;
+    float *to;
+    int64_t rows, columns;
+} transposition;
+
+static int64_t tiles(int64_t size) {
+    return (size + TILE - 1) / TILE;
+}
+
+static void transpose_tile(void *arg, int64_t item, int thread) {
+    const transposition *t = arg;
+    (void)thread;
+    int64_t across = tiles(t->columns), image = item / (tiles(t->rows) * across);
+    int64_t r0 = item / across % tiles(t->rows) * TILE, c0 = item % across * TILE;
+    int64_t r1 = r0 + TILE < t->rows ? r0 + TILE : t->rows;
+    int64_t c1 = c0 + TILE < t->columns ? c0 + TILE : t->columns;
+    const float *from = t->from + image * t->rows * t->columns;
+    float *to = t->to + image * t->rows * t->columns;
+    for (int64_t row = r0; row < r1; row++) {
+        for (int64_t column = c0; column < c1; column++) {
+            to[column * t->rows + row] = from[row * t->columns + column];
+        }
+    }
+}
+
+static void transpose(const weld_runner *r, int64_t images, transposition t) {
+    weld_parallel(r->threads, images * tiles(t.rows) * tiles(t.columns), transpose_tile, &t);
+}
+
+/* A session for `count` images at once, or as many as a slice has. */
+static weld_status prepare(weld_runner *r, int64_t count, weld_error *err) {
+    int64_t most = MOST_PIXELS / r->height / r->width;
+    most = most < 1 ? 1 : most > MOST_IMAGES ? MOST_IMAGES : most;
+    int64_t batch = count < most ? count : most;
+    if (r->session && r->batch == batch) {
+        return WELD_OK;
+    }
+    weld_session_free(r->session);
+    r->session = NULL;
+    r->batch = batch;
+    weld_session_options options = {.batch = batch, .threads = r->threads};
+    weld_status status =
+        weld_session_create(r->graph, r->model->file.weights, &options, &r->session, err);
+    for (size_t i = 0; status == WELD_OK && i < r->output_count; i++) {
+        const output *o = &r->outputs[i];
+        weld_shape shape = weld_session_output(r->session, o->name).shape;
+        if (weld_shape_count(&shape) != batch * weld_shape_count(&o->shape)) {
+            status = weld_fail(err, WELD_ERROR_SHAPE,
+                               "the network's %s are not one for each of %lld images", o->name,
+                               (long long)batch);
+        }
+    }
+    return status;
+}
+
+static void read_output(weld_runner *r, size_t i, int64_t count, float *to) {
+    const output *o = &r->outputs[i];
+    const float *from = weld_session_output(r->session, o->name).data;
+    if (o->shape.rank == 1) {
+        memcpy(to, from, (size_t)(count * o->shape.dim[0]) * sizeof *to);
+        return;
+    }
+    int64_t positions = o->shape.dim[1] * o->shape.dim[2];
+    transpose(r, count, (transposition){from, to, positions, o->shape.dim[0]});
+}
+
+weld_status weld_runner_run(weld_runner *r, const float *images, int64_t count,
+                            float *const *outputs, weld_error *err) {
+    if (count < 1) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "there are no images to run on");
+    }
+    weld_status status = prepare(r, count, err);
+    if (status != WELD_OK) {
+        weld_session_free(r->session);
+        r->session = NULL;
+        return status;
+    }
+    int64_t positions = r->height * r->width;
+    for (int64_t first = 0; first < count; first += r->batch) {
+        int64_t here = count - first < r->batch ? count - first : r->batch;
+        const float *from = images + first * CHANNELS * positions;
+        float *to = weld_session_input(r->session, "images").data;
+        transpose(r, here, (transposition){from, to, CHANNELS, positions});
+        weld_session_run(r->session, 0);
+        for (size_t i = 0; i < r->output_count; i++) {
+            int64_t size = weld_shape_count(&r->outputs[i].shape);
+            read_output(r, i, here, outputs[i] + first * size);
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_model_run(const weld_model *m, const float *images, int64_t count, int64_t height,
+                           int64_t width, int threads, float *logits, weld_error *err) {
+    weld_runner *r;
+    weld_status status = weld_runner_create(m, height, width, threads, &r, err);
+    if (status == WELD_OK) {
+        status = weld_runner_run(r, images, count, &logits, err);
+        weld_runner_free(r);
+    }
+    return status;
+}

@@ -24,12 +24,14 @@ typedef struct weld_train_start {
     const char *out;                  /* the run's folder */
     const char *model;                /* name */
     int64_t parameters;               /* scalars */
+    int64_t trained_parameters;       /* of them; the others are frozen */
     int64_t train_images, val_images; /* val_images 0: no evaluation */
     int classes;
     int64_t epochs, steps_per_epoch, batch_size;
     double recipe_lr;     /* for batches of lr_batch ... */
     int64_t lr_batch;     /* (0: for any) */
     double lr;            /* ... and the rate used: recipe_lr * batch_size / lr_batch */
+    const char *rates;    /* for people, part by part of the network; NULL: lr for all of it */
     int64_t resumed_step; /* updates done already; 0: from the beginning */
     int threads;
     size_t memory_bytes; /* of activations and gradients */
@@ -74,11 +76,14 @@ typedef struct weld_train_settings {
     const char *recipe;     /* path of the recipe; needed */
     const char *const *set; /* overrides: "train.epochs=3" */
     size_t set_count;
-    const char *data; /* folder that holds train and val (folders, or train.h5 and val.h5): in place
-                       * of the recipe's data.train and data.val; may be NULL */
+    const char *data; /* folder that holds train and val (folders, or train.h5 and val.h5), or
+                       * classes alone: in place of the recipe's data.train and data.val; may be
+                       * NULL */
     const char *out;  /* the run's folder; NULL: runs/<recipe>-<time> */
     bool resume;      /* continue the run in `out`; start where there is nothing yet */
-    const char *init; /* a checkpoint to take the weights from; may be NULL */
+    const char *init; /* a model file to take weights from and, where the recipe does not say
+                       * otherwise, the network and its preprocessing; may be NULL. Not read when a
+                       * run is resumed: last.h5 has it all */
     int threads;      /* 0: all that the process may use */
     weld_train_callbacks callbacks;
 } weld_train_settings;

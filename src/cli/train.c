@@ -24,6 +24,10 @@ static void on_start(void *context, const weld_train_start *s) {
     } else {
         fprintf(stderr, "learning rate %g\n", s->lr);
     }
+    if (s->rates) {
+        fprintf(stderr, "learning rates: %s; %.2f M of the parameters are trained\n", s->rates,
+                (double)s->trained_parameters / 1e6);
+    }
     if (s->resumed_step > 0) {
         fprintf(stderr, "resuming %s after update %lld\n", s->out, (long long)s->resumed_step);
     } else {
@@ -99,10 +103,12 @@ int cli_train(const cli_command *command, int argc, char **argv) {
     int count, status;
     const cli_option options[] = {
         {"set", 0, CLI_TEXTS, &set, "KEY=VALUE", "override a key of the recipe; any number"},
-        {"data", 0, CLI_TEXT, &s.data, "DIR", "folder holding train and val, for the recipe's"},
+        {"data", 0, CLI_TEXT, &s.data, "DIR",
+         "folder of train and val, or of classes, for the recipe's"},
         {"out", 0, CLI_TEXT, &s.out, "DIR", "the run's folder (runs/<recipe>-<time>)"},
         {"resume", 0, CLI_FLAG, &s.resume, NULL, "continue the run in --out, or start it"},
-        {"init", 0, CLI_TEXT, &s.init, "FILE", "start from a checkpoint's weights"},
+        {"init", 0, CLI_TEXT, &s.init, "FILE",
+         "start from its weights: checkpoint, .pth, .safetensors"},
         {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all)"},
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,

@@ -18,7 +18,8 @@ typedef struct weld_build_mode {
 /* Where a parameter or buffer stands. */
 typedef struct weld_model_place {
     int part;
-    int layer; /* depth in blocks: 0 the stem, the last one the head */
+    int layer;      /* depth in blocks: 0 the stem, the last one the head */
+    bool per_class; /* it has a row for each class */
 } weld_model_place;
 
 typedef struct weld_model_family {

@@ -66,22 +66,22 @@ static weld_model_place place(const weld_model_config *config, const char *name)
     bool in_features = strncmp(name, features, sizeof features - 1) == 0;
     int f = in_features ? atoi(name + sizeof features - 1) : -1, first = 1, layer = 1;
     if (f == 0) {
-        return (weld_model_place){0, 0};
+        return (weld_model_place){.part = 0};
     }
     for (int stage = 0; stage < config->stage_count; stage++) {
         int leading = stage > 0 ? 2 : 0, blocks = config->depths[stage];
         if (f >= first && f < first + leading) {
-            return (weld_model_place){stage + 1, layer};
+            return (weld_model_place){.part = stage + 1, .layer = layer};
         }
         first += leading;
         layer += leading / 2;
         if (f >= first && f < first + blocks) {
-            return (weld_model_place){stage + 1, layer + f - first};
+            return (weld_model_place){.part = stage + 1, .layer = layer + f - first};
         }
         first += blocks;
         layer += blocks;
     }
-    return (weld_model_place){config->stage_count + 1, layer};
+    return (weld_model_place){config->stage_count + 1, layer, strstr(name, ".l.") != NULL};
 }
 
 /* Does a batch norm use and update the batch's statistics? */

@@ -138,9 +138,10 @@ static weld_status check_state(const weld_trainer *t, const weld_trainer_state *
                             t->folder.last);
 }
 
-weld_status weld_trainer_load_last(weld_trainer *t, weld_model_file *file, weld_error *err) {
-    weld_status status = weld_model_file_read(t->folder.last, file, err);
-    if (!status && (file->kind != WELD_MODEL_CHECKPOINT || !file->moment1 || !file->moment2)) {
+weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
+    weld_model_file *file = &t->start;
+    weld_status status = WELD_OK;
+    if (file->kind != WELD_MODEL_CHECKPOINT || !file->moment1 || !file->moment2) {
         status =
             weld_fail(err, WELD_ERROR_FORMAT,
                       "%s: has no optimizer state: only a last.h5 can be resumed", t->folder.last);
@@ -158,6 +159,11 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_model_file *file, weld_
 
 static weld_status copy_moments(weld_weights *to, const weld_weights *from, const char *path,
                                 weld_error *err) {
+    if (weld_weights_count(from) != weld_weights_count(to)) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: the optimizer's state has %zu parameters, the recipe trains %zu",
+                         path, weld_weights_count(from), weld_weights_count(to));
+    }
     for (size_t i = 0; i < weld_weights_count(to); i++) {
         weld_tensor a = weld_weights_tensor(to, i), b;
         if (!weld_weights_find(from, weld_weights_name(to, i), &b) || a.dtype != b.dtype ||
@@ -170,76 +176,12 @@ static weld_status copy_moments(weld_weights *to, const weld_weights *from, cons
     return WELD_OK;
 }
 
-weld_status weld_trainer_load_moments(weld_trainer *t, const weld_model_file *file,
-                                      weld_error *err) {
+weld_status weld_trainer_load_moments(weld_trainer *t, weld_error *err) {
+    const weld_model_file *file = &t->start;
     weld_optimizer_set_updates(t->optimizer, t->state.step);
     weld_status status = copy_moments(weld_optimizer_first_moments(t->optimizer), file->moment1,
                                       t->folder.last, err);
     return status ? status
                   : copy_moments(weld_optimizer_second_moments(t->optimizer), file->moment2,
                                  t->folder.last, err);
-}
-
-/* --- Starting from other weights --- */
-
-/* Is the tensor part of a head: one row a class? */
-static bool is_head(const weld_tensor *own, int own_classes, const weld_tensor *other,
-                    int other_classes) {
-    weld_shape as_own = other->shape;
-    if (as_own.rank < 1 || as_own.dim[0] != other_classes || own->shape.dim[0] != own_classes) {
-        return false;
-    }
-    as_own.dim[0] = own_classes;
-    return weld_shape_equal(&as_own, &own->shape);
-}
-
-static weld_status copy_init(weld_trainer *t, const weld_model_file *file, const char *path,
-                             weld_error *err) {
-    int own = t->recipe.model.num_classes, other = file->config.num_classes;
-    for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
-        const char *name = weld_weights_name(t->weights, i);
-        weld_tensor a = weld_weights_tensor(t->weights, i), b;
-        char want[96], have[96];
-        if (!weld_weights_find(file->weights, name, &b)) {
-            return weld_fail(err, WELD_ERROR_SHAPE,
-                             "%s: has no tensor %s: it is of another network (%s)", path, name,
-                             file->config.name);
-        }
-        if (own != other && a.dtype == b.dtype && is_head(&a, own, &b, other)) {
-            continue;
-        }
-        if (a.dtype != b.dtype || !weld_shape_equal(&a.shape, &b.shape)) {
-            return weld_fail(err, WELD_ERROR_SHAPE,
-                             "%s: %s is %s, the recipe's network wants %s: it is of another "
-                             "network (%s)",
-                             path, name, weld_shape_text(&b.shape, have, sizeof have),
-                             weld_shape_text(&a.shape, want, sizeof want), file->config.name);
-        }
-        memcpy(a.data, b.data, tensor_bytes(&a));
-    }
-    return WELD_OK;
-}
-
-weld_status weld_trainer_load_init(weld_trainer *t, const char *path, weld_error *err) {
-    weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT};
-    weld_status status = weld_model_file_read(path, &file, err);
-    if (!status && file.kind != WELD_MODEL_CHECKPOINT) {
-        status =
-            weld_fail(err, WELD_ERROR_ARGUMENT,
-                      "%s: is a merged network: give the checkpoint that it was made of", path);
-    }
-    if (!status && weld_weights_count(file.weights) > weld_weights_count(t->weights)) {
-        status = weld_fail(err, WELD_ERROR_SHAPE,
-                           "%s: has %zu tensors, the recipe's network %zu: it is of another "
-                           "network (%s)",
-                           path, weld_weights_count(file.weights), weld_weights_count(t->weights),
-                           file.config.name);
-    }
-    status = status ? status : copy_init(t, &file, path, err);
-    if (!status && file.config.num_classes != t->recipe.model.num_classes) {
-        weld_trainer_say(t, "%s: has %d classes, the data %d: the head is made anew", path,
-                         file.config.num_classes, t->recipe.model.num_classes);
-    }
-    weld_model_file_free(&file);
-    return status;
 }

@@ -13,20 +13,25 @@
 /* Names in the one-line message; the file has them all. */
 enum { NAMES_IN_MESSAGE = 4 };
 
+static void reset_buffer(weld_trainer *t, const weld_value *leaf) {
+    weld_tensor buffer;
+    if (leaf && leaf->dtype == WELD_F32 && weld_weights_find(t->weights, leaf->name, &buffer)) {
+        int64_t count = weld_shape_count(&buffer.shape);
+        if (t->kernels->first_not_finite(count, buffer.data) >= 0) {
+            memset(buffer.data, 0, (size_t)count * sizeof(float));
+        }
+    }
+}
+
 /* The failed run has put what was not finite into the running statistics too. They are a
- * consequence: training does not read them. */
+ * consequence: the nodes that update them do not read them. */
 static void reset_buffers(weld_trainer *t) {
     const weld_graph *g = t->step_graph.graph;
-    if (t->recipe.train.bn_eval) { /* there it does, and leaves them alone */
-        return;
-    }
-    for (size_t i = 0; i < g->value_count; i++) {
-        weld_tensor buffer;
-        if (g->values[i]->kind == WELD_VALUE_BUFFER && g->values[i]->dtype == WELD_F32 &&
-            weld_weights_find(t->weights, g->values[i]->name, &buffer)) {
-            int64_t count = weld_shape_count(&buffer.shape);
-            if (t->kernels->first_not_finite(count, buffer.data) >= 0) {
-                memset(buffer.data, 0, (size_t)count * sizeof(float));
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        for (int j = 0; j < node->input_count; j++) {
+            if (node->op->mutates >> j & 1) {
+                reset_buffer(t, node->inputs[j]);
             }
         }
     }

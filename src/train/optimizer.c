@@ -11,16 +11,23 @@
 /* Elements that one call of the kernel updates: its four arrays fit in the second-level cache. */
 #define BLOCK 32768
 
+/* A parameter that is trained. */
+typedef struct slot {
+    size_t parameter; /* number in the graph */
+    weld_tensor weight, m, v;
+    double scale; /* of the learning rate */
+    bool decays;
+} slot;
+
 typedef struct block {
-    size_t parameter;
+    size_t slot;
     int64_t begin, count;
 } block;
 
 struct weld_optimizer {
     weld_optimizer_options options;
-    size_t parameter_count;
-    weld_tensor *weights; /* by parameter */
-    bool *decays;
+    slot *slots;
+    size_t slot_count;
     weld_weights *m, *v;
     block *blocks;
     int64_t block_count, updates;
@@ -32,21 +39,24 @@ bool weld_optimizer_decays(const char *name, const weld_shape *shape) {
     return shape->rank > 1 && !bias;
 }
 
-static weld_status add_parameter(weld_optimizer *o, size_t i, const weld_value *parameter,
-                                 weld_weights *w, weld_error *err) {
+static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, weld_weights *w,
+                            weld_error *err) {
+    const weld_value *parameter = weld_graph_parameter(g, i);
     const char *name = weld_value_name(parameter);
     weld_shape shape = weld_value_shape(parameter);
-    weld_tensor moment;
     weld_dtype dtype = o->options.kernels->dtype;
-    if (!weld_weights_find(w, name, &o->weights[i]) ||
-        !weld_shape_equal(&o->weights[i].shape, &shape) || o->weights[i].dtype != dtype) {
+    slot *s = &o->slots[o->slot_count++];
+    if (!weld_weights_find(w, name, &s->weight) || !weld_shape_equal(&s->weight.shape, &shape) ||
+        s->weight.dtype != dtype) {
         return weld_fail(err, WELD_ERROR_SHAPE,
                          "optimizer: the weights hold no %s of the graph's shape and type", name);
     }
-    o->decays[i] = weld_optimizer_decays(name, &shape);
+    s->parameter = i;
+    s->scale = o->options.rates ? o->options.rates[i].scale : 1;
+    s->decays = weld_optimizer_decays(name, &shape);
     o->block_count += (weld_shape_count(&shape) + BLOCK - 1) / BLOCK;
-    weld_status status = weld_weights_add(o->m, name, dtype, &shape, &moment, err);
-    return status ? status : weld_weights_add(o->v, name, dtype, &shape, &moment, err);
+    weld_status status = weld_weights_add(o->m, name, dtype, &shape, &s->m, err);
+    return status ? status : weld_weights_add(o->v, name, dtype, &shape, &s->v, err);
 }
 
 static weld_status make_blocks(weld_optimizer *o, weld_error *err) {
@@ -55,8 +65,8 @@ static weld_status make_blocks(weld_optimizer *o, weld_error *err) {
         return weld_fail_memory(err, "optimizer");
     }
     block *next = o->blocks;
-    for (size_t i = 0; i < o->parameter_count; i++) {
-        int64_t count = weld_shape_count(&o->weights[i].shape);
+    for (size_t i = 0; i < o->slot_count; i++) {
+        int64_t count = weld_shape_count(&o->slots[i].weight.shape);
         for (int64_t begin = 0; begin < count; begin += BLOCK) {
             int64_t left = count - begin;
             *next++ = (block){i, begin, left < BLOCK ? left : BLOCK};
@@ -68,20 +78,22 @@ static weld_status make_blocks(weld_optimizer *o, weld_error *err) {
 weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
                                   const weld_optimizer_options *options, weld_optimizer **out,
                                   weld_error *err) {
+    size_t count = weld_graph_parameter_count(g);
     weld_optimizer *o = weld_alloc(1, sizeof *o);
     if (!o) {
         return weld_fail_memory(err, "optimizer");
     }
     o->options = *options;
-    o->parameter_count = weld_graph_parameter_count(g);
-    o->weights = weld_alloc(o->parameter_count, sizeof *o->weights);
-    o->decays = weld_alloc(o->parameter_count, sizeof *o->decays);
-    weld_status status = o->weights && o->decays ? WELD_OK : weld_fail_memory(err, "optimizer");
+    o->slots = weld_alloc(count, sizeof *o->slots);
+    weld_status status = o->slots ? WELD_OK : weld_fail_memory(err, "optimizer");
     status = status ? status : weld_weights_create(&o->m, err);
     status = status ? status : weld_weights_create(&o->v, err);
-    for (size_t i = 0; !status && i < o->parameter_count; i++) {
-        status = add_parameter(o, i, weld_graph_parameter(g, i), w, err);
+    for (size_t i = 0; !status && i < count; i++) {
+        if (!options->rates || options->rates[i].trained) {
+            status = add_slot(o, g, i, w, err);
+        }
     }
+    o->options.rates = NULL; /* the caller's */
     status = status ? status : make_blocks(o, err);
     if (status) {
         weld_optimizer_free(o);
@@ -93,8 +105,7 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
 
 void weld_optimizer_free(weld_optimizer *o) {
     if (o) {
-        weld_free(o->weights);
-        weld_free(o->decays);
+        weld_free(o->slots);
         weld_weights_free(o->m);
         weld_weights_free(o->v);
         weld_free(o->blocks);
@@ -113,15 +124,16 @@ static void update_block(void *arg, int64_t item, int thread) {
     const update *u = arg;
     const weld_optimizer *o = u->o;
     const block *b = &o->blocks[item];
+    const slot *p = &o->slots[b->slot];
     weld_adamw_step step = u->step;
-    if (!o->decays[b->parameter]) {
+    step.lr *= p->scale;
+    if (!p->decays) {
         step.weight_decay = 0;
     }
     size_t at = (size_t)b->begin * weld_dtype_size(o->options.kernels->dtype);
-    o->options.kernels->adamw(&step, b->count, (const char *)u->gradients[b->parameter].data + at,
-                              (char *)o->weights[b->parameter].data + at,
-                              (char *)weld_weights_tensor(o->m, b->parameter).data + at,
-                              (char *)weld_weights_tensor(o->v, b->parameter).data + at);
+    o->options.kernels->adamw(&step, b->count, (const char *)u->gradients[p->parameter].data + at,
+                              (char *)p->weight.data + at, (char *)p->m.data + at,
+                              (char *)p->v.data + at);
 }
 
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr) {

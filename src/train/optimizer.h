@@ -7,12 +7,16 @@
 #define WELD_TRAIN_OPTIMIZER_H
 
 #include "kernels/kernels.h"
+#include "train/parameter_rates.h"
 #include "weld/graph.h"
 
 typedef struct weld_optimizer weld_optimizer;
 
 typedef struct weld_optimizer_options {
     double beta1, beta2, eps, weight_decay;
+    /* By parameter, copied; those not trained are left alone and have no state. NULL: all are
+     * trained with the rate as it is. */
+    const weld_parameter_rate *rates;
     int threads; /* 0: all that the process may use; results do not depend on it */
     const weld_kernels *kernels;
 } weld_optimizer_options;
@@ -23,11 +27,12 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
                                   weld_error *err);
 void weld_optimizer_free(weld_optimizer *o);
 
-/* One update with learning rate lr. gradients[i] belongs to weld_graph_parameter(g, i). */
+/* One update with learning rate lr (times the parameter's scale, weight decay included).
+ * gradients[i] belongs to weld_graph_parameter(g, i) and is not looked at where that is frozen. */
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr);
 
 /* The state, for checkpoints: updates done, and the averages of the gradients and of their squares
- * under the parameters' names. */
+ * under the names of the parameters that are trained. */
 int64_t weld_optimizer_updates(const weld_optimizer *o);
 void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates);
 weld_weights *weld_optimizer_first_moments(weld_optimizer *o);

@@ -16,6 +16,7 @@
 /* Where each key was given, for messages of checks that come later. */
 typedef struct origins {
     const char *file;
+    const weld_recipe_start *start;            /* NULL: from nothing */
     int line[WELD_RECIPE_KEY_COUNT];           /* in file; 0: not there */
     const char *option[WELD_RECIPE_KEY_COUNT]; /* the last --set of it, which wins over file */
 } origins;
@@ -59,6 +60,8 @@ void weld_recipe_defaults(weld_recipe *r) {
     r->optimizer.betas[1] = 0.999;
     r->optimizer.eps = 1e-8;
     r->optimizer.weight_decay = 0.025;
+    r->optimizer.head_lr_scale = 1;
+    r->optimizer.layer_decay = 1;
     r->schedule.warmup_epochs = 5;
     r->schedule.warmup_lr = 1e-6;
     r->schedule.min_lr = 1e-5;
@@ -150,20 +153,46 @@ static weld_status read_layers(const char *name, const char *text, size_t size,
     return status;
 }
 
-/* The variant's own table of sizes, before other keys of the model are looked at. */
+/* Classes come from the data, and a second head where the recipe asks for it. */
+static void take_model(weld_recipe *r, const weld_model_config *model) {
+    r->model = *model;
+    r->model.num_classes = 0;
+    r->model.distillation_head = false;
+    r->depth_count = r->model.stage_count;
+}
+
+/* Is `name` a family's, and the model of it? */
+static bool names_family(const weld_model_config *named, const weld_model_config *model) {
+    size_t length = strlen(named->name);
+    return named->stage_count == 0 && strncmp(model->name, named->name, length) == 0;
+}
+
+/* The variant's own table of sizes, or the network of the file that training starts from, before
+ * other keys of the model are looked at. */
 static weld_status start_model(weld_recipe *r, const origins *o, weld_error *err) {
     size_t name = key_index("model", "name");
+    const weld_model_config *start = o->start ? o->start->model : NULL;
     weld_error reason = {.message = ""};
-    weld_model_config variant;
-    if (!r->model.name[0]) {
-        return fail_key(o, name, "missing: give a name that `weld models` lists", err);
+    weld_model_config named;
+    if (!r->model.name[0] && start) {
+        take_model(r, start);
+        return WELD_OK;
     }
-    if (weld_model_config_named(r->model.name, &variant, &reason)) {
+    if (!r->model.name[0]) {
+        return fail_key(o, name,
+                        "missing: give a name that `weld models` lists, or weights to start from "
+                        "(--init)",
+                        err);
+    }
+    if (weld_model_config_named(r->model.name, &named, &reason)) {
         return fail_key(o, name, reason.message, err);
     }
-    r->model = variant;
-    r->model.num_classes = 0;
-    r->depth_count = r->model.stage_count;
+    if (start && names_family(&named, start)) {
+        take_model(r, start);
+        memcpy(r->model.name, named.name, sizeof named.name);
+    } else {
+        take_model(r, &named);
+    }
     return WELD_OK;
 }
 
@@ -224,16 +253,23 @@ static weld_status check_model(const weld_recipe *r, const origins *o, weld_erro
     if (m->stem_stride == 3) {
         return fail_key(o, key_index("model", "stem_stride"), "3 is not 1, 2 or 4", err);
     }
-    if (r->train.bn_eval && m->distillation_head) {
-        return fail_key(o, key_index("train", "bn_eval"),
-                        "cannot be used with model.distillation_head: set one of them to false",
-                        err);
+    return WELD_OK;
+}
+
+static weld_status check_freeze(const weld_recipe *r, const origins *o, weld_error *err) {
+    char reason[80];
+    int stages = r->model.stage_count;
+    if (r->train.freeze != WELD_FREEZE_BACKBONE && r->train.freeze > stages + 1) {
+        snprintf(reason, sizeof reason, "the network has %d stage%s: give at most stage%d", stages,
+                 stages == 1 ? "" : "s", stages);
+        return fail_key(o, key_index("train", "freeze"), reason, err);
     }
     return WELD_OK;
 }
 
 static weld_status check(const weld_recipe *r, const origins *o, weld_error *err) {
     weld_status status = check_model(r, o, err);
+    status = status ? status : check_freeze(r, o, err);
     if (status) {
         return status;
     }
@@ -256,9 +292,9 @@ static weld_status check(const weld_recipe *r, const origins *o, weld_error *err
     return WELD_OK;
 }
 
-weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
-                              const char *const *set, size_t set_count, weld_recipe *out,
-                              weld_error *err) {
+static weld_status parse(const char *name, const char *text, size_t size, const char *const *set,
+                         size_t set_count, const weld_recipe_start *start, weld_recipe *out,
+                         weld_error *err) {
     layers l;
     origins *o = weld_alloc(1, sizeof *o);
     weld_recipe *r = weld_alloc(1, sizeof *r);
@@ -266,7 +302,11 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
                                 : weld_fail_memory(err, name);
     if (o && r) {
         o->file = name;
+        o->start = start;
         weld_recipe_defaults(r);
+        if (start) {
+            r->data.preprocessing = *start->preprocessing;
+        }
         status = status ? status : apply_layers(r, &l, set, o, err);
         status = status ? status : check(r, o, err);
         layers_free(&l);
@@ -279,8 +319,14 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
     return status;
 }
 
+weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
+                              const char *const *set, size_t set_count, weld_recipe *out,
+                              weld_error *err) {
+    return parse(name, text, size, set, set_count, NULL, out, err);
+}
+
 weld_status weld_recipe_read(const char *path, const char *const *set, size_t set_count,
-                             weld_recipe *out, weld_error *err) {
+                             const weld_recipe_start *start, weld_recipe *out, weld_error *err) {
     FILE *file = fopen(path, "rb");
     if (!file) {
         return weld_fail(err, errno == ENOENT ? WELD_ERROR_NOT_FOUND : WELD_ERROR_IO,
@@ -298,9 +344,13 @@ weld_status weld_recipe_read(const char *path, const char *const *set, size_t se
             weld_fail(err, WELD_ERROR_FORMAT, "%s: is larger than 1 MB: that is no recipe", path);
     }
     fclose(file);
-    status = status ? status : weld_recipe_parse(path, text, size, set, set_count, out, err);
+    status = status ? status : parse(path, text, size, set, set_count, start, out, err);
     weld_free(text);
     return status;
+}
+
+int weld_recipe_frozen_parts(const weld_recipe *r) {
+    return r->train.freeze == WELD_FREEZE_BACKBONE ? r->model.stage_count + 1 : r->train.freeze;
 }
 
 /* --- writing --- */

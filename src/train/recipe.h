@@ -27,6 +27,7 @@ typedef struct weld_recipe {
         double lr;
         int64_t lr_batch; /* lr is meant for batches of this size; 0: for any */
         double betas[2], eps, weight_decay;
+        double head_lr_scale, layer_decay; /* see parameter_rates.h */
     } optimizer;
     struct {
         double warmup_epochs, warmup_lr, min_lr;
@@ -39,18 +40,33 @@ typedef struct weld_recipe {
         bool shuffle;
         int64_t eval_every;       /* epochs; 0: at the end only */
         int64_t checkpoint_every; /* updates; an epoch's end always makes one */
+        int freeze; /* 0: nothing; 1: the stem; 1 + n: that and n stages; WELD_FREEZE_BACKBONE */
         bool bn_eval;
     } train;
 } weld_recipe;
 
+/* Of train.freeze: all but the head. */
+#define WELD_FREEZE_BACKBONE (WELD_MAX_STAGES + 2)
+/* How many parts (models.h) train.freeze keeps from being trained. */
+int weld_recipe_frozen_parts(const weld_recipe *r);
+
 /* All defaults (a model that has no name yet and no data). */
 void weld_recipe_defaults(weld_recipe *r);
 
+/* A file that training starts from: what a recipe takes from it where it does not say otherwise,
+ * which is all of the network (but not its classes and its distillation head) and of the
+ * preprocessing. */
+typedef struct weld_recipe_start {
+    const weld_model_config *model;
+    const weld_preprocessing *preprocessing;
+} weld_recipe_start;
+
 /* Read the recipe in `path`, override keys by `set[0..set_count)`, each "section.key=VALUE" with
- * VALUE in YAML, and check it all. */
+ * VALUE in YAML, and check it all. start: NULL, or what defaults are taken from; without it the
+ * recipe must name a model. */
 weld_status weld_recipe_read(const char *path, const char *const *set, size_t set_count,
-                             weld_recipe *out, weld_error *err);
-/* The same for a recipe in memory; `name` stands for the file in messages. */
+                             const weld_recipe_start *start, weld_recipe *out, weld_error *err);
+/* The same for a recipe in memory that starts from no file; `name` stands for it in messages. */
 weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
                               const char *const *set, size_t set_count, weld_recipe *out,
                               weld_error *err);

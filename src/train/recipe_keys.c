@@ -28,6 +28,9 @@
 const char *const weld_recipe_sections[] = {"model",     "data",     "augment", "loss",
                                             "optimizer", "schedule", "train",   NULL};
 
+/* train.freeze as a number of stages. */
+static const char *const stage_counts[] = {"0", "", "1", "2", "3", "4", "5", "6", "7", "8", ""};
+
 /* model.name comes first: it decides what the model's other keys start from. */
 const weld_recipe_key weld_recipe_keys[] = {
     {"model", "name", TEXT(model.name)},
@@ -63,6 +66,8 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"optimizer", "betas", REALS(optimizer.betas, 0, 0.999999999)},
     {"optimizer", "eps", REAL(optimizer.eps, 1e-30, 1)},
     {"optimizer", "weight_decay", REAL(optimizer.weight_decay, 0, 100), .null = "0"},
+    {"optimizer", "head_lr_scale", REAL(optimizer.head_lr_scale, 1e-6, 1e6), .null = "1"},
+    {"optimizer", "layer_decay", REAL(optimizer.layer_decay, 1e-3, 1), .null = "1"},
 
     {"schedule", "warmup_epochs", REAL(schedule.warmup_epochs, 0, 1e6), .null = "0"},
     {"schedule", "warmup_lr", REAL(schedule.warmup_lr, 0, 100)},
@@ -76,9 +81,15 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"train", "shuffle", BOOL(train.shuffle)},
     {"train", "eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0"},
     {"train", "checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0"},
+    {"train", "freeze",
+     CHOICE(train.freeze, "none", "stem", "stage1", "stage2", "stage3", "stage4", "stage5",
+            "stage6", "stage7", "stage8", "backbone"),
+     .synonyms = stage_counts, .null = "none"},
     {"train", "bn_eval", BOOL(train.bn_eval)},
 };
 
+_Static_assert(sizeof stage_counts / sizeof *stage_counts == WELD_FREEZE_BACKBONE + 1,
+               "stage_counts and the choices of train.freeze go up to the backbone");
 _Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys == WELD_RECIPE_KEY_COUNT,
                "WELD_RECIPE_KEY_COUNT counts the table");
 
@@ -98,7 +109,6 @@ const weld_recipe_later_key weld_recipe_later_keys[] = {
     {"train", "accumulate", "1"},
     {"train", "ema_decay", NULL},
     {"train", "keep", NULL},
-    {"train", "freeze", NULL},
 };
 const size_t weld_recipe_later_key_count =
     sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;
@@ -149,7 +159,8 @@ static weld_status set_choice(void *place, const weld_recipe_key *key, const cha
                               weld_error *err) {
     char known[256] = "";
     for (int i = 0; key->choices[i]; i++) {
-        if (strcmp(text, key->choices[i]) == 0) {
+        bool synonym = key->synonyms && *text && strcmp(text, key->synonyms[i]) == 0;
+        if (synonym || strcmp(text, key->choices[i]) == 0) {
             memcpy(place, &i, sizeof i);
             return WELD_OK;
         }

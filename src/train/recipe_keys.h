@@ -18,16 +18,17 @@ typedef enum weld_recipe_type {
 typedef struct weld_recipe_key {
     const char *section, *name;
     weld_recipe_type type;
-    size_t offset, size;        /* in weld_recipe: place and size of the (first) element */
-    int min_count, max_count;   /* elements; max_count 1: no list */
-    size_t count_offset;        /* in weld_recipe, of an int; only where min_count < max_count */
-    double min, max;            /* inclusive */
-    const char *const *choices; /* NULL at the end; the index is the value */
-    const char *null;           /* the value that `null` stands for; NULL: it is an error */
+    size_t offset, size;         /* in weld_recipe: place and size of the (first) element */
+    int min_count, max_count;    /* elements; max_count 1: no list */
+    size_t count_offset;         /* in weld_recipe, of an int; only where min_count < max_count */
+    double min, max;             /* inclusive */
+    const char *const *choices;  /* NULL at the end; the index is the value */
+    const char *const *synonyms; /* by choice, "" for none; NULL: there are none */
+    const char *null;            /* the value that `null` stands for; NULL: it is an error */
 } weld_recipe_key;
 
 extern const weld_recipe_key weld_recipe_keys[];
-#define WELD_RECIPE_KEY_COUNT 39
+#define WELD_RECIPE_KEY_COUNT 42
 
 /* Keys that a later version will honour; accepted where their value turns them off. */
 typedef struct weld_recipe_later_key {

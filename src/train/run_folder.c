@@ -58,6 +58,10 @@ static weld_status join(const char *folder, const char *name, char **out, weld_e
     return WELD_OK;
 }
 
+weld_status weld_run_folder_last(const char *path, char **out, weld_error *err) {
+    return join(path, "last.h5", out, err);
+}
+
 static weld_status take_lock(weld_run_folder *f, weld_error *err) {
     char *name;
     weld_status status = join(f->path, ".lock", &name, err);
@@ -109,7 +113,7 @@ weld_status weld_run_folder_open(const char *path, const char *recipe, bool resu
     }
     status = status ? status : join(path, "recipe.yaml", &out->recipe, err);
     status = status ? status : join(path, "metrics.jsonl", &out->metrics, err);
-    status = status ? status : join(path, "last.h5", &out->last, err);
+    status = status ? status : weld_run_folder_last(path, &out->last, err);
     status = status ? status : join(path, "best.h5", &out->best, err);
     status = status ? status : take_lock(out, err);
     status = status ? status : check_contents(out, resume, err);

@@ -19,4 +19,7 @@ weld_status weld_run_folder_open(const char *path, const char *recipe, bool resu
                                  weld_run_folder *out, weld_error *err);
 void weld_run_folder_close(weld_run_folder *f);
 
+/* Where the folder `path` would have last.h5; freed with weld_free. */
+weld_status weld_run_folder_last(const char *path, char **out, weld_error *err);
+
 #endif

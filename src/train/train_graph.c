@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/models.h"
 
 /* Outputs need names: a gradient's is its parameter's behind this. */
 #define GRADIENT_NAME_SIZE 256
@@ -28,47 +29,68 @@ static weld_value *build_loss(weld_graph *g, const weld_model_config *config,
     return loss;
 }
 
-static weld_status add_gradients(weld_graph *g, weld_value *loss, size_t count, weld_error *err) {
+static weld_status add_gradients(const weld_train_graph *t, weld_value *loss, weld_error *err) {
+    weld_graph *g = t->graph;
     char name[GRADIENT_NAME_SIZE];
-    weld_value **parameters = weld_alloc(2 * count, sizeof(weld_value *));
+    weld_value **parameters = weld_alloc(2 * t->parameter_count, sizeof(weld_value *));
     if (!parameters) {
         return weld_fail_memory(err, "training graph");
     }
-    weld_value **gradients = parameters + count;
-    for (size_t i = 0; i < count; i++) {
-        parameters[i] = weld_graph_parameter(g, i);
+    weld_value **gradients = parameters + t->parameter_count;
+    size_t count = 0;
+    for (size_t i = 0; i < t->parameter_count; i++) {
+        if (t->trained[i]) {
+            parameters[count++] = weld_graph_parameter(g, i);
+        }
     }
     weld_status status = weld_differentiate(g, loss, parameters, count, gradients, err);
-    for (size_t i = 0; !status && i < count; i++) {
-        weld_output(g, gradient_name(g, i, name), gradients[i]);
+    for (size_t i = 0, at = 0; !status && i < t->parameter_count; i++) {
+        if (t->trained[i]) {
+            weld_output(g, gradient_name(g, i, name), gradients[at++]);
+        }
     }
     weld_free(parameters);
     return status ? status : weld_graph_status(g, err);
 }
 
+static weld_status mark_trained(weld_train_graph *t, const weld_model_config *config, int frozen,
+                                weld_error *err) {
+    t->parameter_count = weld_graph_parameter_count(t->graph);
+    t->trained = weld_alloc(t->parameter_count, sizeof *t->trained);
+    if (!t->trained) {
+        return weld_fail_memory(err, "training graph");
+    }
+    for (size_t i = 0; i < t->parameter_count; i++) {
+        const char *name = weld_value_name(weld_graph_parameter(t->graph, i));
+        t->trained[i] = weld_model_place_of(config, name).part >= frozen;
+    }
+    return WELD_OK;
+}
+
 weld_status weld_train_graph_build(const weld_model_config *config,
                                    const weld_train_graph_options *o, weld_train_graph *out,
                                    weld_error *err) {
-    weld_graph *g;
-    weld_status status = weld_model_build(config, !o->bn_eval, o->batch, o->input_size,
-                                          o->input_size, o->dtype, &g, err);
+    weld_build_mode mode = {.training = true, .bn_eval = o->bn_eval, .frozen = o->frozen};
+    weld_train_graph t = {0};
+    weld_status status = weld_model_build_as(config, mode, o->batch, o->input_size, o->input_size,
+                                             o->dtype, &t.graph, err);
+    status = status ? status : mark_trained(&t, config, o->frozen, err);
+    if (!status) {
+        weld_value *loss = build_loss(t.graph, config, o);
+        status = weld_graph_status(t.graph, err);
+        status = status ? status : add_gradients(&t, loss, err);
+    }
     if (status) {
+        weld_train_graph_free(&t);
         return status;
     }
-    weld_value *loss = build_loss(g, config, o);
-    size_t count = weld_graph_parameter_count(g);
-    status = weld_graph_status(g, err);
-    status = status ? status : add_gradients(g, loss, count, err);
-    if (status) {
-        weld_graph_free(g);
-        return status;
-    }
-    *out = (weld_train_graph){.graph = g, .parameter_count = count};
+    *out = t;
     return WELD_OK;
 }
 
 void weld_train_graph_free(weld_train_graph *t) {
     weld_graph_free(t->graph);
+    weld_free(t->trained);
     *t = (weld_train_graph){0};
 }
 
@@ -76,8 +98,9 @@ weld_status weld_train_graph_gradients(const weld_train_graph *t, weld_session *
                                        weld_tensor *gradients, weld_error *err) {
     char name[GRADIENT_NAME_SIZE];
     for (size_t i = 0; i < t->parameter_count; i++) {
-        gradients[i] = weld_session_output(s, gradient_name(t->graph, i, name));
-        if (!gradients[i].data) {
+        gradients[i] = t->trained[i] ? weld_session_output(s, gradient_name(t->graph, i, name))
+                                     : (weld_tensor){0};
+        if (t->trained[i] && !gradients[i].data) {
             return weld_fail(err, WELD_ERROR_NOT_FOUND, "training graph: no output %s", name);
         }
     }

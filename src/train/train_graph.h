@@ -8,12 +8,15 @@ typedef struct weld_train_graph_options {
     int64_t batch, input_size;
     double label_smoothing;
     bool bn_eval; /* batch norms use their running statistics and leave them as they are */
+    int frozen;   /* parts (models.h) that stay as they are, running statistics and all: gradients
+                   * are computed neither for them nor through them */
     weld_dtype dtype;
 } weld_train_graph_options;
 
 typedef struct weld_train_graph {
     weld_graph *graph;
     size_t parameter_count;
+    bool *trained; /* by parameter: not frozen */
 } weld_train_graph;
 
 /* Inputs "images" [batch, size, size, 3], normalised, and "target" [batch, classes], probabilities;
@@ -25,7 +28,7 @@ weld_status weld_train_graph_build(const weld_model_config *config,
 void weld_train_graph_free(weld_train_graph *t);
 
 /* The gradients that a session on the graph computes, by parameter, into gradients[0 ..
- * parameter_count). */
+ * parameter_count); data is NULL for those that are frozen. */
 weld_status weld_train_graph_gradients(const weld_train_graph *t, weld_session *s,
                                        weld_tensor *gradients, weld_error *err);
 

@@ -18,13 +18,29 @@ static bool stop_asked(const weld_trainer *t) {
     return c->stop && c->stop(c->context);
 }
 
+static int64_t count_trained(const weld_trainer *t) {
+    int64_t count = 0;
+    for (size_t i = 0; i < t->step_graph.parameter_count; i++) {
+        weld_shape shape = weld_value_shape(weld_graph_parameter(t->step_graph.graph, i));
+        count += t->rates[i].trained ? weld_shape_count(&shape) : 0;
+    }
+    return count;
+}
+
 static void tell_start(const weld_trainer *t) {
     const weld_train_callbacks *c = &t->settings->callbacks;
     const weld_recipe *r = &t->recipe;
     int threads = t->settings->threads;
+    char rates[512];
+    weld_parameter_rates_text(&r->model, t->step_graph.graph, t->rates, t->schedule.base_lr, rates,
+                              sizeof rates);
+    bool differ =
+        r->train.freeze || r->optimizer.head_lr_scale != 1 || r->optimizer.layer_decay != 1;
     weld_train_start start = {.out = t->folder.path,
                               .model = r->model.name,
                               .parameters = weld_graph_counts(t->eval_graph).parameters,
+                              .trained_parameters = count_trained(t),
+                              .rates = differ ? rates : NULL,
                               .train_images = weld_dataset_count(t->train),
                               .val_images = t->val ? weld_dataset_count(t->val) : 0,
                               .classes = r->model.num_classes,

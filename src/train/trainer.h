@@ -7,6 +7,7 @@
 #include "infer/evaluate.h"
 #include "train/metrics.h"
 #include "train/optimizer.h"
+#include "train/parameter_rates.h"
 #include "train/recipe.h"
 #include "train/run_folder.h"
 #include "train/schedule.h"
@@ -17,6 +18,8 @@ typedef struct weld_trainer {
     const weld_train_settings *settings;
     weld_recipe recipe; /* with what the data decide filled in */
     char *recipe_text;
+    weld_model_file start; /* while opening: last.h5 of the run that is resumed, or --init's */
+    bool resumes;          /* start is last.h5 */
     weld_run_folder folder;
 
     weld_dataset *train, *val; /* val NULL: no evaluation */
@@ -26,6 +29,7 @@ typedef struct weld_trainer {
     const weld_kernels *kernels;
     weld_weights *weights;
     weld_train_graph step_graph;
+    weld_parameter_rate *rates; /* by parameter */
     weld_session *session;
     weld_tensor *gradients;
     weld_graph *eval_graph;
@@ -58,14 +62,24 @@ void weld_trainer_say(const weld_trainer *t, const char *format, ...)
 weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err);
 /* Write best.h5: the same without the optimizer's state. */
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err);
-/* Take weights and state from last.h5, after checking that it is of this recipe and these data;
- * t->weights and t->optimizer do not exist yet and *file keeps the optimizer's state. */
-weld_status weld_trainer_load_last(weld_trainer *t, weld_model_file *file, weld_error *err);
-/* Copy the optimizer's state of *file into t->optimizer. */
-weld_status weld_trainer_load_moments(weld_trainer *t, const weld_model_file *file,
-                                      weld_error *err);
-/* Take the weights of the checkpoint at `path`; a head for another number of classes stays new. */
-weld_status weld_trainer_load_init(weld_trainer *t, const char *path, weld_error *err);
+/* Take weights and state from t->start, which is last.h5, after checking that it is of this recipe
+ * and these data. */
+weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err);
+/* Copy the optimizer's state of t->start into t->optimizer. */
+weld_status weld_trainer_load_moments(weld_trainer *t, weld_error *err);
+
+/* --- trainer_recipe.c --- */
+
+/* Read the file to start from, if any, and the recipe, which may leave to it what the network and
+ * its preprocessing are. */
+weld_status weld_trainer_read_recipe(weld_trainer *t, weld_error *err);
+
+/* --- load_init.c --- */
+
+/* Copy the weights of t->start, which is --init's, into t->weights, which are new, and say how
+ * many. Rows of the head stay new where the classes are others; a tensor of the backbone that does
+ * not fit is an error that lists them. */
+weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err);
 
 /* --- not_finite.c --- */
 

@@ -2,7 +2,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -20,73 +19,6 @@ void weld_trainer_say(const weld_trainer *t, const char *format, ...) {
         va_end(args);
         c->message(c->context, text);
     }
-}
-
-/* --- The recipe, and --data in front of its overrides --- */
-
-static bool exists(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0;
-}
-
-/* "data.train='DIR/train.h5'" or "data.train='DIR/train'", whichever is there, as YAML; NULL in
- * *out where neither is. */
-static weld_status data_override(const char *folder, const char *part, char **out,
-                                 weld_error *err) {
-    size_t size = 2 * strlen(folder) + 64;
-    char *path = weld_alloc(size, 1), *text = weld_alloc(size + 64, 1);
-    weld_status status = path && text ? WELD_OK : weld_fail_memory(err, folder);
-    *out = NULL;
-    if (!status) {
-        snprintf(path, size, "%s/%s.h5", folder, part);
-        if (!exists(path)) {
-            snprintf(path, size, "%s/%s", folder, part);
-        }
-        char *to = text + snprintf(text, size, "data.%s='", part);
-        for (const char *from = path; *from; from++) {
-            *to++ = *from;
-            if (*from == '\'') { /* doubled between single quotes */
-                *to++ = '\'';
-            }
-        }
-        *to = '\'';
-        *out = exists(path) ? text : NULL;
-    }
-    weld_free(path);
-    if (!*out) {
-        weld_free(text);
-    }
-    return status;
-}
-
-static weld_status read_recipe(weld_trainer *t, weld_error *err) {
-    const weld_train_settings *s = t->settings;
-    char *train = NULL, *val = NULL;
-    size_t count = 0;
-    const char **set = weld_alloc(s->set_count + 2, sizeof *set);
-    weld_status status = set ? WELD_OK : weld_fail_memory(err, s->recipe);
-    if (!status && s->data) {
-        status = data_override(s->data, "train", &train, err);
-        status = status ? status : data_override(s->data, "val", &val, err);
-        if (!status && !train) {
-            status = weld_fail(err, WELD_ERROR_NOT_FOUND,
-                               "--data %s: holds neither train.h5 nor a folder train", s->data);
-        }
-        count = !status;
-    }
-    if (!status && count) {
-        set[0] = train;
-        set[1] = val ? val : "data.val=null";
-        count = 2;
-    }
-    for (size_t i = 0; !status && i < s->set_count; i++) {
-        set[count++] = s->set[i];
-    }
-    status = status ? status : weld_recipe_read(s->recipe, set, count, &t->recipe, err);
-    weld_free(set);
-    weld_free(train);
-    weld_free(val);
-    return status;
 }
 
 /* --- Data --- */
@@ -168,8 +100,15 @@ static weld_status build_graphs(weld_trainer *t, weld_error *err) {
                                         .input_size = size,
                                         .label_smoothing = r->loss.label_smoothing,
                                         .bn_eval = r->train.bn_eval,
+                                        .frozen = weld_recipe_frozen_parts(r),
                                         .dtype = WELD_F32};
+    weld_rate_options rates = {.frozen = options.frozen,
+                               .head_scale = r->optimizer.head_lr_scale,
+                               .layer_decay = r->optimizer.layer_decay};
     weld_status status = weld_train_graph_build(&r->model, &options, &t->step_graph, err);
+    status = status ? status
+                    : weld_parameter_rates_create(&r->model, t->step_graph.graph, &rates, &t->rates,
+                                                  err);
     return status ? status
                   : weld_model_build(&r->model, false, batch, size, size, WELD_F32, &t->eval_graph,
                                      err);
@@ -198,6 +137,7 @@ static weld_status open_sessions(weld_trainer *t, weld_error *err) {
                                     .beta2 = r->optimizer.betas[1],
                                     .eps = r->optimizer.eps,
                                     .weight_decay = r->optimizer.weight_decay,
+                                    .rates = t->rates,
                                     .threads = threads};
     weld_status status = weld_kernels_select(WELD_F32, NULL, &t->kernels, err);
     adamw.kernels = t->kernels;
@@ -234,27 +174,36 @@ static void make_schedule(weld_trainer *t) {
 
 /* --- Weights and state: from last.h5, from --init, or new --- */
 
-static weld_status start_state(weld_trainer *t, weld_model_file *file, weld_error *err) {
-    const weld_train_settings *s = t->settings;
-    if (t->folder.holds_checkpoint) {
-        return weld_trainer_load_last(t, file, err);
+static weld_status start_state(weld_trainer *t, weld_error *err) {
+    if (t->resumes) {
+        return weld_trainer_load_last(t, err);
     }
     t->state = (weld_trainer_state){.seed = (uint64_t)t->recipe.train.seed,
                                     .train_images = weld_dataset_count(t->train),
                                     .best_epoch = -1};
     weld_status status = weld_graph_init_weights(t->eval_graph, t->state.seed, &t->weights, err);
-    return status || !s->init ? status : weld_trainer_load_init(t, s->init, err);
+    return status || !t->settings->init ? status : weld_trainer_load_init(t, err);
 }
 
 static weld_status open_network(weld_trainer *t, weld_error *err) {
-    weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT};
     weld_status status = build_graphs(t, err);
-    status = status ? status : start_state(t, &file, err);
+    status = status ? status : start_state(t, err);
     status = status ? status : open_sessions(t, err);
-    if (!status && t->folder.holds_checkpoint) {
-        status = weld_trainer_load_moments(t, &file, err);
+    if (!status && t->resumes) {
+        status = weld_trainer_load_moments(t, err);
     }
-    weld_model_file_free(&file);
+    weld_model_file_free(&t->start);
+    return status;
+}
+
+static weld_status open_folder(weld_trainer *t, weld_error *err) {
+    const weld_train_settings *s = t->settings;
+    weld_status status = weld_run_folder_open(s->out, s->recipe, s->resume, &t->folder, err);
+    if (!status && t->folder.holds_checkpoint != t->resumes) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: another training run has just used this folder: start again",
+                           t->folder.path);
+    }
     return status;
 }
 
@@ -268,12 +217,10 @@ static weld_status write_recipe(weld_trainer *t, weld_error *err) {
 weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings,
                               weld_error *err) {
     *t = (weld_trainer){.settings = settings, .folder = {.lock = -1}};
-    weld_status status = read_recipe(t, err);
+    weld_status status = weld_trainer_read_recipe(t, err);
     status = status ? status : open_data(t, err);
     status = status ? status : weld_recipe_text(&t->recipe, &t->recipe_text, err);
-    status = status ? status
-                    : weld_run_folder_open(settings->out, settings->recipe, settings->resume,
-                                           &t->folder, err);
+    status = status ? status : open_folder(t, err);
     status = status ? status : open_loader(t, err);
     status = status ? status : open_network(t, err);
     if (!status) {
@@ -295,6 +242,7 @@ void weld_trainer_close(weld_trainer *t) {
     weld_evaluator_free(t->evaluator);
     weld_graph_free(t->eval_graph);
     weld_free(t->gradients);
+    weld_free(t->rates);
     weld_session_free(t->session);
     weld_train_graph_free(&t->step_graph);
     weld_weights_free(t->weights);
@@ -303,6 +251,7 @@ void weld_trainer_close(weld_trainer *t) {
     weld_dataset_free(t->val);
     weld_dataset_free(t->train);
     weld_run_folder_close(&t->folder);
+    weld_model_file_free(&t->start);
     weld_free(t->recipe_text);
     *t = (weld_trainer){.folder = {.lock = -1}};
 }

@@ -17,7 +17,7 @@ typedef struct setup {
 
 static float gradient_data[3][LARGE];
 
-static void make(setup *s, int threads) {
+static void make_with(setup *s, int threads, const weld_parameter_rate *rates) {
     weld_error err = {.message = ""};
     weld_init init = {WELD_INIT_UNIFORM, -1, 1};
     ck_assert_int_eq(weld_graph_create(WELD_F32, &s->graph, &err), WELD_OK);
@@ -25,8 +25,12 @@ static void make(setup *s, int threads) {
     weld_parameter(s->graph, "b.weight", WELD_SHAPE(7), init);
     weld_parameter(s->graph, "c.bias", WELD_SHAPE(2, 3), init);
     ck_assert_int_eq(weld_graph_init_weights(s->graph, 5, &s->weights, &err), WELD_OK);
-    weld_optimizer_options options = {
-        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.5, .threads = threads};
+    weld_optimizer_options options = {.beta1 = 0.9,
+                                      .beta2 = 0.999,
+                                      .eps = 1e-8,
+                                      .weight_decay = 0.5,
+                                      .rates = rates,
+                                      .threads = threads};
     ck_assert_int_eq(weld_kernels_select(WELD_F32, NULL, &options.kernels, &err), WELD_OK);
     ck_assert_msg(!weld_optimizer_create(s->graph, s->weights, &options, &s->optimizer, &err), "%s",
                   err.message);
@@ -34,6 +38,10 @@ static void make(setup *s, int threads) {
         s->gradients[i] = weld_weights_tensor(s->weights, i);
         s->gradients[i].data = gradient_data[i];
     }
+}
+
+static void make(setup *s, int threads) {
+    make_with(s, threads, NULL);
 }
 
 static void destroy(setup *s) {
@@ -137,6 +145,37 @@ START_TEST(state_carried_over_continues_bit_for_bit) {
 }
 END_TEST
 
+START_TEST(a_scale_is_a_rate_of_its_own_and_frozen_parameters_have_neither_updates_nor_state) {
+    static const weld_parameter_rate rates[] = {{true, 0.25}, {false, 0}, {true, 4}};
+    setup scaled, slow, fast;
+    make_with(&scaled, 2, rates);
+    make(&slow, 1);
+    make(&fast, 1);
+    weld_weights *start;
+    ck_assert_int_eq(weld_weights_clone(scaled.weights, &start, NULL), WELD_OK);
+    for (uint64_t t = 1; t <= 3; t++) {
+        draw_gradients(t);
+        weld_tensor gradients[] = {scaled.gradients[0], {0}, scaled.gradients[2]};
+        weld_optimizer_step(scaled.optimizer, gradients, 0.01);
+        weld_optimizer_step(slow.optimizer, slow.gradients, 0.01 * 0.25);
+        weld_optimizer_step(fast.optimizer, fast.gradients, 0.01 * 4);
+    }
+    const weld_weights *same[] = {slow.weights, start, fast.weights};
+    for (size_t i = 0; i < 3; i++) {
+        weld_tensor x = weld_weights_tensor(scaled.weights, i), y = weld_weights_tensor(same[i], i);
+        ck_assert_mem_eq(x.data, y.data, (size_t)weld_shape_count(&x.shape) * sizeof(float));
+    }
+    ck_assert_uint_eq(weld_weights_count(weld_optimizer_first_moments(scaled.optimizer)), 2);
+    ck_assert_uint_eq(weld_weights_count(weld_optimizer_second_moments(scaled.optimizer)), 2);
+    ck_assert_str_eq(weld_weights_name(weld_optimizer_first_moments(scaled.optimizer), 1),
+                     "c.bias");
+    weld_weights_free(start);
+    destroy(&scaled);
+    destroy(&slow);
+    destroy(&fast);
+}
+END_TEST
+
 START_TEST(biases_and_vectors_do_not_decay) {
     weld_shape vector = WELD_SHAPE(8), matrix = WELD_SHAPE(8, 8);
     ck_assert(weld_optimizer_decays("classifier.classifier.l.weight", &matrix));
@@ -147,4 +186,5 @@ END_TEST
 
 RUN_SUITE("train/optimizer", updates_follow_the_formula_with_decay_on_matrices_only,
           the_number_of_threads_does_not_change_a_bit, state_carried_over_continues_bit_for_bit,
+          a_scale_is_a_rate_of_its_own_and_frozen_parameters_have_neither_updates_nor_state,
           biases_and_vectors_do_not_decay)

@@ -146,7 +146,7 @@ END_TEST
 START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
     accept(BASE "augment: {auto_augment: null, random_erasing: 0, cutmix: none, repeats: 1}\n"
                 "loss: {distillation: none}\n"
-                "train: {accumulate: 1, ema_decay: 0, freeze: ~, keep: 0}\n");
+                "train: {accumulate: 1, ema_decay: 0, keep: 0}\n");
     refuse(BASE "augment:\n  hflip: 0\n  auto_augment: rand-m9-mstd0.5-inc1\n",
            "r.yaml:5: augment.auto_augment: known, but not supported by this version: remove it");
     refuse(BASE "train:\n  accumulate: 2\n",
@@ -156,8 +156,41 @@ START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
 }
 END_TEST
 
+START_TEST(freezing_is_given_by_name_or_by_number_of_stages) {
+    static const struct {
+        const char *text;
+        int parts;
+    } cases[] = {{"none", 0}, {"0", 0}, {"null", 0},   {"stem", 1},    {"stage2", 3},
+                 {"2", 3},    {"4", 5}, {"stage4", 5}, {"backbone", 5}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128], *written;
+        snprintf(text, sizeof text, BASE "train: {freeze: %s}\n", cases[i].text);
+        accept(text);
+        ck_assert_int_eq(weld_recipe_frozen_parts(&recipe), cases[i].parts);
+        ck_assert_int_eq(weld_recipe_text(&recipe, &written, &err), WELD_OK);
+        accept(written);
+        ck_assert_int_eq(weld_recipe_frozen_parts(&recipe), cases[i].parts);
+        weld_free(written);
+    }
+    refuse(BASE "train:\n  freeze: stage5\n",
+           "r.yaml:4: train.freeze: the network has 4 stages: give at most stage4");
+    refuse(BASE "train:\n  freeze: all\n",
+           "r.yaml:4: train.freeze: 'all' is not known: this version has none, stem, stage1, "
+           "stage2, stage3, stage4, stage5, stage6, stage7, stage8, backbone");
+    refuse(BASE "optimizer:\n  layer_decay: 0\n",
+           "r.yaml:4: optimizer.layer_decay: 0 is out of range: give 0.001 to 1");
+    accept(BASE "optimizer: {layer_decay: null, head_lr_scale: ~}\n");
+    ck_assert_double_eq(recipe.optimizer.layer_decay, 1);
+    ck_assert_double_eq(recipe.optimizer.head_lr_scale, 1);
+    accept(BASE "train: {bn_eval: true}\nloss: {label_smoothing: 0}\n"); /* with either head */
+    accept("model: {name: repvit_m0_9, distillation_head: true}\ndata: {train: x}\n"
+           "train: {bn_eval: true}\n");
+}
+END_TEST
+
 START_TEST(what_must_be_given_is_asked_for) {
-    refuse("", "r.yaml: model.name: missing: give a name that `weld models` lists");
+    refuse("", "r.yaml: model.name: missing: give a name that `weld models` lists, or weights "
+               "to start from (--init)");
     refuse("model: {name: repvit_m0_9}\n",
            "r.yaml: data.train: missing: give a folder of class folders or a packed .h5");
     refuse("data: {train: x}\nmodel:\n  name: repvit\n",
@@ -202,7 +235,7 @@ START_TEST(errors_in_options_name_the_option) {
                   "while parsing a flow sequence");
     refuse_option("train.epochs={a: 1}",
                   "--set train.epochs={a: 1}: train.epochs: takes one value, no list or map");
-    refuse_option("train.epochs=3\n  seed: 1", "--set train.epochs=3\n  seed: 1: is not "
+    refuse_option("train.epochs=3\n  seed: 1", "--set train.epochs=3?  seed: 1: is not "
                                                "section.key=VALUE, as in train.epochs=3");
     refuse_option("train.accumulate=2", "--set train.accumulate=2: train.accumulate: known, but "
                                         "not supported by this version: remove it");
@@ -257,7 +290,7 @@ START_TEST(the_first_difference_of_two_recipes_is_told) {
 END_TEST
 
 START_TEST(a_missing_recipe_file_is_named) {
-    ck_assert_int_eq(weld_recipe_read("/nonexistent/r.yaml", NULL, 0, &recipe, &err),
+    ck_assert_int_eq(weld_recipe_read("/nonexistent/r.yaml", NULL, 0, NULL, &recipe, &err),
                      WELD_ERROR_NOT_FOUND);
     ck_assert_str_eq(err.message,
                      "/nonexistent/r.yaml: cannot be opened: No such file or directory");
@@ -285,7 +318,7 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[1024];
         snprintf(path, sizeof path, "%s/recipes/%s.yaml", getenv("WELD_SOURCE"), names[i]);
-        ck_assert_msg(!weld_recipe_read(path, NULL, 0, &recipe, &err), "%s", err.message);
+        ck_assert_msg(!weld_recipe_read(path, NULL, 0, NULL, &recipe, &err), "%s", err.message);
     }
 }
 END_TEST
@@ -309,8 +342,9 @@ RUN_SUITE("train/recipe", a_recipe_with_the_least_has_the_published_defaults,
           wrong_types_are_named_with_their_line, values_out_of_range_are_named_with_their_line,
           broken_yaml_is_named_with_its_line,
           keys_of_later_versions_pass_only_when_they_turn_something_off,
-          what_must_be_given_is_asked_for, options_override_the_file_and_the_last_one_wins,
-          errors_in_options_name_the_option, a_written_recipe_reads_back_identical,
-          the_first_difference_of_two_recipes_is_told, a_missing_recipe_file_is_named,
-          the_manual_names_every_key, the_recipes_that_come_with_weld_are_valid,
+          freezing_is_given_by_name_or_by_number_of_stages, what_must_be_given_is_asked_for,
+          options_override_the_file_and_the_last_one_wins, errors_in_options_name_the_option,
+          a_written_recipe_reads_back_identical, the_first_difference_of_two_recipes_is_told,
+          a_missing_recipe_file_is_named, the_manual_names_every_key,
+          the_recipes_that_come_with_weld_are_valid,
           running_out_of_memory_is_an_error_like_any_other)

@@ -31,27 +31,32 @@ static inline const char *in_base(const char *name) {
 }
 
 /* Noise around a colour of the class. */
-static inline void write_data(const char *path, int count, uint64_t seed) {
-    static const char *const names[CLASSES] = {"ant", "bee", "cat", "dog"};
+static inline void write_classes(const char *path, const char *const *names, int classes, int count,
+                                 uint64_t seed) {
     weld_packed_layout layout = {.height = SIDE, .width = SIDE, .channels = 3};
     weld_packed_writer *w;
     weld_error err;
     unsigned char pixels[SIDE * SIDE * 3];
-    ck_assert_msg(!weld_packed_writer_create(path, layout, names, CLASSES, &w, &err), "%s",
+    ck_assert_msg(!weld_packed_writer_create(path, layout, names, classes, &w, &err), "%s",
                   err.message);
     for (int i = 0; i < count; i++) {
         weld_random r = weld_random_start(seed, 0, (uint64_t)i, WELD_RANDOM_TEST);
         char name[32];
         for (size_t p = 0; p < sizeof pixels; p++) {
-            int middle = 60 + 45 * ((i + (int)(p % 3)) % CLASSES);
+            int middle = 60 + 45 * ((i % classes + (int)(p % 3)) % CLASSES);
             pixels[p] = (unsigned char)(middle - 40 + (int)weld_random_below(&r, 80));
         }
-        snprintf(name, sizeof name, "%s/%03d.png", names[i % CLASSES], i);
-        ck_assert_int_eq(weld_packed_writer_add(w, pixels, sizeof pixels, i % CLASSES, name, &err),
+        snprintf(name, sizeof name, "%s/%03d.png", names[i % classes], i);
+        ck_assert_int_eq(weld_packed_writer_add(w, pixels, sizeof pixels, i % classes, name, &err),
                          WELD_OK);
     }
     ck_assert_msg(!weld_packed_writer_finish(w, &err), "%s", err.message);
     weld_packed_writer_free(w);
+}
+
+static inline void write_data(const char *path, int count, uint64_t seed) {
+    static const char *const names[CLASSES] = {"ant", "bee", "cat", "dog"};
+    write_classes(path, names, CLASSES, count, seed);
 }
 
 static inline void write_text(const char *path, const char *text) {
@@ -94,7 +99,8 @@ typedef struct run_options {
     int threads;
     int64_t stop_at;        /* updates; 0: never */
     int stop_in_evaluation; /* number from 1; 0: never */
-    const char *init;
+    const char *init;       /* a file in base */
+    const char *recipe;     /* likewise; NULL: tiny.yaml */
 } run_options;
 
 typedef struct watcher {
@@ -138,7 +144,7 @@ static weld_train_result result;
 static weld_error err;
 
 static inline weld_status run(run_options o) {
-    char out[256], recipe[256];
+    char out[256], recipe[256], init[256];
     weld_train_settings s = weld_train_defaults();
     memset(&seen, 0, sizeof seen);
     memset(&result, 0, sizeof result);
@@ -146,7 +152,8 @@ static inline weld_status run(run_options o) {
     seen.stop_at = o.stop_at;
     seen.stop_in_evaluation = o.stop_in_evaluation;
     snprintf(out, sizeof out, "%s/%s", base, o.out);
-    snprintf(recipe, sizeof recipe, "%s/tiny.yaml", base);
+    snprintf(recipe, sizeof recipe, "%s/%s", base, o.recipe ? o.recipe : "tiny.yaml");
+    snprintf(init, sizeof init, "%s/%s", base, o.init ? o.init : "");
     s.recipe = recipe;
     s.out = out;
     s.set = o.set;
@@ -155,7 +162,7 @@ static inline weld_status run(run_options o) {
     }
     s.resume = o.resume;
     s.threads = o.threads ? o.threads : 1; /* quick on a busy machine */
-    s.init = o.init;
+    s.init = o.init ? init : NULL;
     s.callbacks = (weld_train_callbacks){.context = &seen,
                                          .started = on_start,
                                          .stepped = on_step,

@@ -1,0 +1,139 @@
+/* Starting from the weights of another file; see trainer.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "models/models.h"
+#include "train/trainer.h"
+
+/* Tensors that do not fit, for the message: the first few by name. */
+enum { NAMED = 5 };
+typedef struct misfits {
+    char text[640];
+    size_t count;
+} misfits;
+
+typedef struct loading {
+    weld_trainer *t;
+    const weld_model_file *file;
+    bool same_classes;
+    size_t loaded, anew, dist_anew, unused;
+    misfits bad;
+} loading;
+
+static void add_misfit(misfits *m, const char *name, const char *reason) {
+    size_t used = strlen(m->text);
+    if (m->count++ < NAMED) {
+        snprintf(m->text + used, sizeof m->text - used, "%s%.60s %s", used ? ", " : "", name,
+                 reason);
+    }
+}
+
+static bool is_head(const weld_model_config *config, weld_model_place place) {
+    return place.part == config->stage_count + 1;
+}
+
+/* Are the classes of the file's head those of the data? Where the file does not name its classes,
+ * their number decides. */
+static bool has_same_classes(const weld_trainer *t, const weld_model_file *file) {
+    int count = t->recipe.model.num_classes;
+    bool same = file->config.num_classes == count;
+    for (int i = 0; same && file->class_names && i < count; i++) {
+        same = strcmp(file->class_names[i], t->class_names[i]) == 0;
+    }
+    return same;
+}
+
+/* A tensor of the run's network: copied, or left as new where that is right. */
+static void load_tensor(loading *l, const char *name, weld_tensor to) {
+    const weld_model_config *own = &l->t->recipe.model;
+    weld_model_place place = weld_model_place_of(own, name);
+    weld_tensor from;
+    char have[96], want[96], reason[240];
+    if (!weld_weights_find(l->file->weights, name, &from)) {
+        bool second =
+            is_head(own, place) && own->distillation_head && !l->file->config.distillation_head;
+        l->dist_anew += second;
+        if (!second) {
+            add_misfit(&l->bad, name, "is not in the file");
+        }
+        return;
+    }
+    if (place.per_class && !l->same_classes) {
+        l->anew++;
+        return;
+    }
+    if (to.dtype != from.dtype || !weld_shape_equal(&to.shape, &from.shape)) {
+        snprintf(reason, sizeof reason, "is %s in place of %s",
+                 weld_shape_text(&from.shape, have, sizeof have),
+                 weld_shape_text(&to.shape, want, sizeof want));
+        add_misfit(&l->bad, name, reason);
+        return;
+    }
+    memcpy(to.data, from.data, (size_t)weld_shape_count(&to.shape) * weld_dtype_size(to.dtype));
+    l->loaded++;
+}
+
+/* A tensor of the file: may the run do without it? */
+static void check_used(loading *l, const char *name) {
+    const weld_model_config *own = &l->t->recipe.model, *other = &l->file->config;
+    if (weld_weights_find(l->t->weights, name, NULL)) {
+        return;
+    }
+    bool second = is_head(other, weld_model_place_of(other, name)) && other->distillation_head &&
+                  !own->distillation_head;
+    l->unused += second;
+    if (!second) {
+        add_misfit(&l->bad, name, "is in the file alone");
+    }
+}
+
+static weld_status fail_misfits(const loading *l, const char *path, weld_error *err) {
+    char more[40] = "";
+    if (l->bad.count > NAMED) {
+        snprintf(more, sizeof more, ", and %zu more", l->bad.count - NAMED);
+    }
+    return weld_fail(
+        err, WELD_ERROR_SHAPE,
+        "%s: holds another network (%s) than the recipe names (%s); %zu tensors do not "
+        "fit: %s%s: remove the keys of model from the recipe, or give other weights",
+        path, l->file->config.name, l->t->recipe.model.name, l->bad.count, l->bad.text, more);
+}
+
+/* "FILE: 702 tensors loaded, 2 made anew (head: 1000 -> 10 classes), 7 unused (...)" */
+static void say_counts(const loading *l, const char *path) {
+    int own = l->t->recipe.model.num_classes, other = l->file->config.num_classes;
+    char head[96];
+    if (!l->same_classes) {
+        snprintf(head, sizeof head, "head: %d -> %d classes%s", other, own,
+                 own == other ? " of other names" : "");
+    } else {
+        snprintf(head, sizeof head, "head kept: %s%d classes%s",
+                 l->file->class_names ? "the same " : "", own,
+                 l->file->class_names ? "" : ", not named in the file");
+    }
+    weld_trainer_say(l->t, "%s: %zu tensors loaded, %zu made anew (%s%s), %zu unused%s", path,
+                     l->loaded, l->anew + l->dist_anew, head,
+                     l->dist_anew ? "; distillation head: none in the file" : "", l->unused,
+                     l->unused ? " (distillation head)" : "");
+    if (l->file->config.stem_stride != l->t->recipe.model.stem_stride) {
+        weld_trainer_say(l->t, "%s: was trained with model.stem_stride %d, the recipe says %d",
+                         path, l->file->config.stem_stride, l->t->recipe.model.stem_stride);
+    }
+}
+
+weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err) {
+    const char *path = t->settings->init;
+    loading l = {.t = t, .file = &t->start, .same_classes = has_same_classes(t, &t->start)};
+    for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
+        load_tensor(&l, weld_weights_name(t->weights, i), weld_weights_tensor(t->weights, i));
+    }
+    for (size_t i = 0; i < weld_weights_count(t->start.weights); i++) {
+        check_used(&l, weld_weights_name(t->start.weights, i));
+    }
+    if (l.bad.count) {
+        return fail_misfits(&l, path, err);
+    }
+    say_counts(&l, path);
+    return WELD_OK;
+}

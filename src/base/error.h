@@ -5,7 +5,8 @@
 #include "weld/status.h"
 
 /* Store status and the formatted one-line message in *err (if err is not NULL); returns status, so
- * that callers write `return weld_fail(err, WELD_ERROR_IO, "%s: ...", path)`. */
+ * that callers write `return weld_fail(err, WELD_ERROR_IO, "%s: ...", path)`. Control characters,
+ * which may come from a file, become '?'. */
 weld_status weld_fail(weld_error *err, weld_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,14 +1,12 @@
 /* Reading packed data sets; see packed.h. */
 #include "formats/packed.h"
 
-#include <hdf5.h>
 #include <unistd.h>
 #include <zlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "formats/hdf5_lock.h"
 #include "formats/packed_header.h"
 
 struct weld_packed {
@@ -24,6 +22,8 @@ struct weld_packed {
     char *names, *class_names;
     uint64_t *name_offsets, *class_name_offsets;
 };
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are used as they are in files");
 
 bool weld_packed_is(const char *path) {
     unsigned char block[WELD_PACKED_HEADER_SIZE];
@@ -43,7 +43,47 @@ static weld_status damaged(const weld_packed *p, const char *what, weld_error *e
     return weld_fail(err, WELD_ERROR_FORMAT, "%s: damaged: %s: pack it again", p->path, what);
 }
 
-/* Length, extents and checksum, before HDF5 sees a byte of the file. */
+static bool is_inside(const weld_packed_extent *e, uint64_t length) {
+    return e->offset >= WELD_PACKED_HEADER_SIZE && e->offset <= length &&
+           e->bytes <= length - e->offset;
+}
+
+/* Do all numbers of the header fit each other? NULL, or what does not. */
+static const char *check_header(const weld_packed_header *h) {
+    const weld_packed_extent images = {h->images_offset, h->images_size};
+    const uint64_t length = h->file_length, bytes = sizeof(uint64_t);
+    if (!is_inside(&images, length) || h->count < 1 || h->count > length / bytes) {
+        return "impossible lengths in its header";
+    }
+    if (h->class_count < 1 || h->class_count > length / bytes || h->class_count > INT32_MAX) {
+        return "impossible number of classes";
+    }
+    bool encoded = h->height == 0 && h->width == 0 && h->channels == 0;
+    bool raw = h->height > 0 && h->height <= WELD_PACKED_MAX_SIDE && h->width > 0 &&
+               h->width <= WELD_PACKED_MAX_SIDE && (h->channels == 1 || h->channels == 3);
+    if (!encoded && !raw) {
+        return "impossible image size";
+    }
+    const uint64_t expected[WELD_PACKED_TABLE_COUNT] = {
+        [WELD_PACKED_OFFSETS] = (h->count + 1) * bytes,
+        [WELD_PACKED_LABELS] = h->count * sizeof(int32_t),
+        [WELD_PACKED_CRC32] = h->count * sizeof(uint32_t),
+        [WELD_PACKED_NAME_OFFSETS] = (h->count + 1) * bytes,
+        [WELD_PACKED_CLASS_NAME_OFFSETS] = (h->class_count + 1) * bytes};
+    uint64_t left = length;
+    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+        const weld_packed_extent *e = &h->tables[i];
+        /* Tables that share bytes would ask for more memory than the file is long. */
+        if (!is_inside(e, length) || e->bytes == 0 || e->bytes > left ||
+            (expected[i] && e->bytes != expected[i])) {
+            return "a table is not where it can be";
+        }
+        left -= e->bytes;
+    }
+    return NULL;
+}
+
+/* Length, extents and checksum, before a table is used. */
 static weld_status check_file(weld_packed *p, weld_error *err) {
     unsigned char block[WELD_PACKED_HEADER_SIZE];
     uint64_t length;
@@ -68,9 +108,9 @@ static weld_status check_file(weld_packed *p, weld_error *err) {
                          p->path, length < h->file_length ? "cut" : "damaged",
                          (unsigned long long)length, (unsigned long long)h->file_length);
     }
-    if (h->images_offset < WELD_PACKED_HEADER_SIZE || h->images_offset > length ||
-        h->images_size > length - h->images_offset || h->count > length / sizeof(uint64_t)) {
-        return damaged(p, "impossible lengths in its header", err);
+    const char *wrong = check_header(h);
+    if (wrong) {
+        return damaged(p, wrong, err);
     }
     uint64_t checksum;
     status = weld_packed_checksum(p->fd, h, p->path, &checksum, err);
@@ -80,158 +120,40 @@ static weld_status check_file(weld_packed *p, weld_error *err) {
     return status;
 }
 
-/* A whole one-dimensional dataset of integers into new memory. expected < 0: any length, which is
- * stored in *count. HDF5 must be locked. */
-static weld_status read_table(const weld_packed *p, hid_t file, const char *name, hid_t type,
-                              int64_t expected, void **out, int64_t *count, weld_error *err) {
-    weld_status status = WELD_OK;
-    hid_t space = H5I_INVALID_HID, stored = H5I_INVALID_HID;
-    hsize_t length = 0;
-    size_t element = H5Tget_size(type);
-    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
-    if (set >= 0) {
-        space = H5Dget_space(set);
-        stored = H5Dget_type(set);
-    }
-    if (set < 0 || space < 0 || stored < 0 || H5Sget_simple_extent_ndims(space) != 1 ||
-        H5Sget_simple_extent_dims(space, &length, NULL) != 1 ||
-        H5Tget_class(stored) != H5T_INTEGER || H5Tget_size(stored) != element ||
-        length > p->header.file_length / element ||
-        (expected >= 0 && length != (hsize_t)expected)) {
-        status = weld_fail(err, WELD_ERROR_FORMAT,
-                           "%s: %s is missing or not as expected: pack it again", p->path, name);
-        goto done;
-    }
-    *out = weld_alloc_raw(length, element);
-    if (!*out) {
-        status = weld_fail_memory(err, p->path);
-    } else if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, *out) < 0) {
-        status =
-            weld_fail(err, WELD_ERROR_FORMAT, "%s: cannot read %s: pack it again", p->path, name);
-    }
-    if (count) {
-        *count = (int64_t)length;
-    }
-done:
-    if (stored >= 0) {
-        H5Tclose(stored);
-    }
-    if (space >= 0) {
-        H5Sclose(space);
-    }
-    if (set >= 0) {
-        H5Dclose(set);
-    }
-    return status;
-}
-
-static bool read_attribute(hid_t file, const char *name, int *out) {
-    hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
-    bool ok = false;
-    if (attribute >= 0) {
-        hid_t space = H5Aget_space(attribute), type = H5Aget_type(attribute);
-        ok = space >= 0 && type >= 0 && H5Sget_simple_extent_npoints(space) == 1 &&
-             H5Tget_class(type) == H5T_INTEGER && H5Aread(attribute, H5T_NATIVE_INT, out) >= 0;
-        H5Tclose(type);
-        H5Sclose(space);
-        H5Aclose(attribute);
-    }
-    return ok;
-}
-
-static weld_status read_attributes(weld_packed *p, hid_t file, weld_error *err) {
-    int version;
-    weld_packed_layout *l = &p->layout;
-    if (!read_attribute(file, "version", &version) || !read_attribute(file, "height", &l->height) ||
-        !read_attribute(file, "width", &l->width) ||
-        !read_attribute(file, "channels", &l->channels)) {
-        return damaged(p, "attributes are missing", err);
-    }
-    if (version != WELD_PACKED_VERSION) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: version %d of the format, this program knows %d: pack it again",
-                         p->path, version, WELD_PACKED_VERSION);
-    }
-    bool encoded = l->height == 0 && l->width == 0 && l->channels == 0;
-    bool raw = l->height > 0 && l->height <= WELD_PACKED_MAX_SIDE && l->width > 0 &&
-               l->width <= WELD_PACKED_MAX_SIDE && (l->channels == 1 || l->channels == 3);
-    return encoded || raw ? WELD_OK : damaged(p, "impossible image size", err);
-}
-
-static weld_status read_tables(weld_packed *p, hid_t file, weld_error *err) {
-    int64_t n = (int64_t)p->header.count, classes = 0;
-    struct {
-        const char *name;
-        hid_t type;
-        int64_t expected;
-        void **out;
-        int64_t *count;
-    } tables[] = {
-        {"offsets", H5T_NATIVE_UINT64, n + 1, (void **)&p->offsets, NULL},
-        {"labels", H5T_NATIVE_INT32, n, (void **)&p->labels, NULL},
-        {"crc32", H5T_NATIVE_UINT32, n, (void **)&p->crc, NULL},
-        {"name_offsets", H5T_NATIVE_UINT64, n + 1, (void **)&p->name_offsets, NULL},
-        {"class_name_offsets", H5T_NATIVE_UINT64, -1, (void **)&p->class_name_offsets, &classes},
-    };
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        weld_status status = read_table(p, file, tables[i].name, tables[i].type, tables[i].expected,
-                                        tables[i].out, tables[i].count, err);
+static weld_status read_tables(weld_packed *p, weld_error *err) {
+    const weld_packed_header *h = &p->header;
+    void **const to[WELD_PACKED_TABLE_COUNT] = {
+        [WELD_PACKED_OFFSETS] = (void **)&p->offsets,
+        [WELD_PACKED_LABELS] = (void **)&p->labels,
+        [WELD_PACKED_CRC32] = (void **)&p->crc,
+        [WELD_PACKED_NAMES] = (void **)&p->names,
+        [WELD_PACKED_NAME_OFFSETS] = (void **)&p->name_offsets,
+        [WELD_PACKED_CLASS_NAMES] = (void **)&p->class_names,
+        [WELD_PACKED_CLASS_NAME_OFFSETS] = (void **)&p->class_name_offsets};
+    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+        const weld_packed_extent *e = &h->tables[i];
+        *to[i] = weld_alloc_raw(e->bytes, 1);
+        weld_status status =
+            *to[i] ? weld_file_read_at(p->fd, p->path, *to[i], (size_t)e->bytes, e->offset, err)
+                   : weld_fail_memory(err, p->path);
         if (status) {
             return status;
         }
     }
-    if (classes < 2 || classes - 1 > INT32_MAX || p->name_offsets[n] > INT64_MAX ||
-        p->class_name_offsets[classes - 1] > INT64_MAX) {
-        return damaged(p, "impossible number of classes or length of names", err);
-    }
-    p->count = n;
-    p->class_count = (int)(classes - 1);
-    weld_status status = read_table(p, file, "names", H5T_NATIVE_UINT8, (int64_t)p->name_offsets[n],
-                                    (void **)&p->names, NULL, err);
-    return status ? status
-                  : read_table(p, file, "class_names", H5T_NATIVE_UINT8,
-                               (int64_t)p->class_name_offsets[p->class_count],
-                               (void **)&p->class_names, NULL, err);
+    p->count = (int64_t)h->count;
+    p->class_count = (int)h->class_count;
+    p->layout = (weld_packed_layout){(int)h->height, (int)h->width, (int)h->channels};
+    return WELD_OK;
 }
 
-/* The image bytes must lie where the header says: that is where they will be read. */
-static weld_status check_images(const weld_packed *p, hid_t file, weld_error *err) {
-    hid_t set = H5Dopen2(file, "images", H5P_DEFAULT);
-    bool ok = set >= 0 && H5Dget_offset(set) == p->header.images_offset &&
-              H5Dget_storage_size(set) == p->header.images_size;
-    if (set >= 0) {
-        H5Dclose(set);
-    }
-    return ok ? WELD_OK : damaged(p, "images are not where its header says", err);
-}
-
-static weld_status read_hdf5(weld_packed *p, weld_error *err) {
-    weld_status status;
-    weld_hdf5_lock();
-    hid_t file = H5Fopen(p->path, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (file < 0) {
-        status = damaged(p, "not readable as HDF5", err);
-    } else {
-        status = read_attributes(p, file, err);
-        if (!status) {
-            status = read_tables(p, file, err);
-        }
-        if (!status) {
-            status = check_images(p, file, err);
-        }
-        H5Fclose(file);
-    }
-    weld_hdf5_unlock();
-    return status;
-}
-
-/* Texts ended by zero bytes, at non-decreasing offsets inside a blob of offsets[count] bytes. */
-static bool names_are_sound(const char *blob, const uint64_t *offsets, int64_t count) {
-    if (offsets[0] != 0) {
+/* Texts ended by zero bytes, at rising offsets inside a blob of `bytes` bytes, which they fill. */
+static bool names_are_sound(const char *blob, uint64_t bytes, const uint64_t *offsets,
+                            int64_t count) {
+    if (offsets[0] != 0 || offsets[count] != bytes) {
         return false;
     }
     for (int64_t i = 0; i < count; i++) {
-        if (offsets[i] >= offsets[i + 1] || offsets[i + 1] > offsets[count] ||
+        if (offsets[i] >= offsets[i + 1] || offsets[i + 1] > bytes ||
             blob[offsets[i + 1] - 1] != 0) {
             return false;
         }
@@ -240,8 +162,10 @@ static bool names_are_sound(const char *blob, const uint64_t *offsets, int64_t c
 }
 
 static weld_status check_tables(const weld_packed *p, weld_error *err) {
-    if (!names_are_sound(p->names, p->name_offsets, p->count) ||
-        !names_are_sound(p->class_names, p->class_name_offsets, p->class_count)) {
+    const weld_packed_extent *tables = p->header.tables;
+    if (!names_are_sound(p->names, tables[WELD_PACKED_NAMES].bytes, p->name_offsets, p->count) ||
+        !names_are_sound(p->class_names, tables[WELD_PACKED_CLASS_NAMES].bytes,
+                         p->class_name_offsets, p->class_count)) {
         return damaged(p, "its names overlap or do not end", err);
     }
     uint64_t raw =
@@ -270,7 +194,7 @@ weld_status weld_packed_open(const char *path, weld_packed **out, weld_error *er
     p->path = weld_strdup(path);
     weld_status status = p->path ? check_file(p, err) : weld_fail_memory(err, path);
     if (!status) {
-        status = read_hdf5(p, err);
+        status = read_tables(p, err);
     }
     if (!status) {
         status = check_tables(p, err);

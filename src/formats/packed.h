@@ -10,15 +10,24 @@
  *   /name_offsets        u64 [n + 1]     name i begins at names[name_offsets[i]]
  *   /class_names         u8 [...]        likewise for the classes
  *   /class_name_offsets  u64 [classes + 1]
- *   attributes of /      version (1), height, width, channels (0, 0, 0: samples are JPEG or PNG
+ *   attributes of /      version (2), height, width, channels (0, 0, 0: samples are JPEG or PNG
  *                        files as they were; else raw pixels, row-major, channels 1 or 3)
  *
  * /images may be longer than offsets[n] (it has at least 64 KiB); the rest is unused. In front of
- * the HDF5 data stands a user block of 512 bytes with a magic, the file's length, where /images
- * lies, and a checksum (XXH3) of everything else: so a cut or damaged file is refused when it is
- * opened, and a damaged image when it is read. Integers are little-endian.
+ * the HDF5 data stands a user block of 512 bytes, integers u64, little-endian:
  *
- * Reading a sample is one positioned read and a CRC; HDF5 itself is used only to open and write.
+ *    0  16  "weld-pack2\r\n\x1a\n\0\0"
+ *   16  40  length of the file; place of /images in it; length of /images; n; XXH3-64 of all bytes
+ *           behind the block that are not of /images
+ *   56  32  number of classes; height; width; channels
+ *   88 112  place and bytes of offsets, labels, crc32, names, name_offsets, class_names,
+ *           class_name_offsets
+ *  504   8  XXH3-64 of the 504 bytes before; zeros in between
+ *
+ * A reader goes by this block alone, whose every number it checks: a cut or damaged file is refused
+ * when it is opened, a damaged image when it is read, and a file that means harm never meets the
+ * HDF5 library, which is not made for that and here only writes. Reading a sample is one positioned
+ * read and a CRC.
  */
 #ifndef WELD_FORMATS_PACKED_H
 #define WELD_FORMATS_PACKED_H

@@ -9,12 +9,16 @@
 #include "formats/file.h"
 
 /* As PNG's: line ends and a control byte show a file that was transferred as text. */
-static const unsigned char magic[16] = "weld-pack1\r\n\x1a\n";
+static const unsigned char magic[16] = "weld-pack2\r\n\x1a\n";
 
 enum {
-    FIELDS_AT = 16, /* five integers in the order of the struct */
+    KIND_SIZE = 9, /* of the magic; then comes the version */
+    FIELDS_AT = 16,
+    FIELD_COUNT = sizeof(weld_packed_header) / sizeof(uint64_t),
     OWN_CHECKSUM_AT = WELD_PACKED_HEADER_SIZE - 8
 };
+
+_Static_assert(FIELDS_AT + sizeof(weld_packed_header) <= OWN_CHECKSUM_AT, "the block holds it all");
 
 static void put_u64(unsigned char *at, uint64_t value) {
     for (int i = 0; i < 8; i++) {
@@ -34,17 +38,22 @@ void weld_packed_header_encode(const weld_packed_header *h,
                                unsigned char block[WELD_PACKED_HEADER_SIZE]) {
     memset(block, 0, WELD_PACKED_HEADER_SIZE);
     memcpy(block, magic, sizeof magic);
-    unsigned char *at = block + FIELDS_AT;
-    put_u64(at, h->file_length);
-    put_u64(at + 8, h->images_offset);
-    put_u64(at + 16, h->images_size);
-    put_u64(at + 24, h->count);
-    put_u64(at + 32, h->checksum);
+    uint64_t fields[FIELD_COUNT];
+    memcpy(fields, h, sizeof fields);
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        put_u64(block + FIELDS_AT + 8 * i, fields[i]);
+    }
     put_u64(block + OWN_CHECKSUM_AT, XXH3_64bits(block, OWN_CHECKSUM_AT));
 }
 
 weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEADER_SIZE],
                                       const char *path, weld_packed_header *out, weld_error *err) {
+    if (memcmp(block, magic, KIND_SIZE) == 0 && block[KIND_SIZE] != magic[KIND_SIZE]) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: packed by another version of weld, this one reads version %d of the "
+                         "format: pack it again",
+                         path, WELD_PACKED_VERSION);
+    }
     if (memcmp(block, magic, sizeof magic) != 0) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: not a packed data set: make one with weld pack", path);
@@ -54,12 +63,11 @@ weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEAD
                          "%s: damaged: checksum of the first %d bytes is wrong: pack it again",
                          path, WELD_PACKED_HEADER_SIZE);
     }
-    const unsigned char *at = block + FIELDS_AT;
-    *out = (weld_packed_header){.file_length = get_u64(at),
-                                .images_offset = get_u64(at + 8),
-                                .images_size = get_u64(at + 16),
-                                .count = get_u64(at + 24),
-                                .checksum = get_u64(at + 32)};
+    uint64_t fields[FIELD_COUNT];
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        fields[i] = get_u64(block + FIELDS_AT + 8 * i);
+    }
+    memcpy(out, fields, sizeof *out);
     return WELD_OK;
 }
 

@@ -8,19 +8,39 @@
 #include "weld/status.h"
 
 #define WELD_PACKED_HEADER_SIZE 512
-#define WELD_PACKED_VERSION 1
+#define WELD_PACKED_VERSION 2
 
+/* Every table but /images, in the order of packed.h. */
+typedef enum weld_packed_table {
+    WELD_PACKED_OFFSETS,
+    WELD_PACKED_LABELS,
+    WELD_PACKED_CRC32,
+    WELD_PACKED_NAMES,
+    WELD_PACKED_NAME_OFFSETS,
+    WELD_PACKED_CLASS_NAMES,
+    WELD_PACKED_CLASS_NAME_OFFSETS,
+    WELD_PACKED_TABLE_COUNT
+} weld_packed_table;
+
+typedef struct weld_packed_extent {
+    uint64_t offset, bytes; /* in the file */
+} weld_packed_extent;
+
+/* Nothing but u64, in the order of the file. */
 typedef struct weld_packed_header {
     uint64_t file_length;
     uint64_t images_offset; /* from the beginning of the file */
     uint64_t images_size;
     uint64_t count;    /* samples */
     uint64_t checksum; /* weld_packed_checksum of the file */
+    uint64_t class_count;
+    uint64_t height, width, channels;
+    weld_packed_extent tables[WELD_PACKED_TABLE_COUNT];
 } weld_packed_header;
 
 void weld_packed_header_encode(const weld_packed_header *h,
                                unsigned char block[WELD_PACKED_HEADER_SIZE]);
-/* Checks magic and the block's own checksum. `path` is for the message. */
+/* Checks magic, version and the block's own checksum, nothing more. `path` is for the message. */
 weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEADER_SIZE],
                                       const char *path, weld_packed_header *out, weld_error *err);
 

@@ -37,6 +37,7 @@ struct weld_packed_writer {
     int class_count;
     uint64_t images_offset, images_size;
     weld_array offsets, labels, crc, names, name_offsets, class_names, class_name_offsets;
+    weld_packed_extent tables[WELD_PACKED_TABLE_COUNT]; /* known when they are written */
 };
 
 static bool append_u64(weld_array *t, uint64_t value) {
@@ -121,7 +122,7 @@ static bool find_images_offset(const char *path, uint64_t *offset) {
 }
 
 static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native,
-                        const weld_array *t) {
+                        const weld_array *t, weld_packed_extent *extent) {
     hsize_t length = t->count;
     hid_t space = H5Screate_simple(1, &length, NULL);
     hid_t set = space >= 0
@@ -129,6 +130,9 @@ static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native
                     : H5I_INVALID_HID;
     bool ok = set >= 0 && H5Dwrite(set, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0;
     if (set >= 0) {
+        haddr_t at = ok ? H5Dget_offset(set) : HADDR_UNDEF;
+        *extent = (weld_packed_extent){at, t->count * t->element};
+        ok = at != HADDR_UNDEF;
         ok = H5Dclose(set) >= 0 && ok;
     }
     H5Sclose(space);
@@ -146,23 +150,29 @@ static bool write_attribute(hid_t file, const char *name, int value) {
     return ok;
 }
 
-static bool write_hdf5(const weld_packed_writer *w) {
+static bool write_hdf5(weld_packed_writer *w) {
+    weld_packed_extent *extents = w->tables;
     uint64_t at = 0;
     hid_t file = open_aligned(w->temporary);
-    bool ok =
-        file >= 0 && create_images(file, w->images_size, &at) && at == w->images_offset &&
-        write_attribute(file, "version", WELD_PACKED_VERSION) &&
-        write_attribute(file, "height", w->layout.height) &&
-        write_attribute(file, "width", w->layout.width) &&
-        write_attribute(file, "channels", w->layout.channels) &&
-        write_table(file, "offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->offsets) &&
-        write_table(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, &w->labels) &&
-        write_table(file, "crc32", H5T_STD_U32LE, H5T_NATIVE_UINT32, &w->crc) &&
-        write_table(file, "names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->names) &&
-        write_table(file, "name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->name_offsets) &&
-        write_table(file, "class_names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->class_names) &&
-        write_table(file, "class_name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64,
-                    &w->class_name_offsets);
+    bool ok = file >= 0 && create_images(file, w->images_size, &at) && at == w->images_offset &&
+              write_attribute(file, "version", WELD_PACKED_VERSION) &&
+              write_attribute(file, "height", w->layout.height) &&
+              write_attribute(file, "width", w->layout.width) &&
+              write_attribute(file, "channels", w->layout.channels) &&
+              write_table(file, "offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->offsets,
+                          &extents[WELD_PACKED_OFFSETS]) &&
+              write_table(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, &w->labels,
+                          &extents[WELD_PACKED_LABELS]) &&
+              write_table(file, "crc32", H5T_STD_U32LE, H5T_NATIVE_UINT32, &w->crc,
+                          &extents[WELD_PACKED_CRC32]) &&
+              write_table(file, "names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->names,
+                          &extents[WELD_PACKED_NAMES]) &&
+              write_table(file, "name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->name_offsets,
+                          &extents[WELD_PACKED_NAME_OFFSETS]) &&
+              write_table(file, "class_names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->class_names,
+                          &extents[WELD_PACKED_CLASS_NAMES]) &&
+              write_table(file, "class_name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64,
+                          &w->class_name_offsets, &extents[WELD_PACKED_CLASS_NAME_OFFSETS]);
     return file >= 0 && H5Fclose(file) >= 0 && ok;
 }
 
@@ -303,7 +313,12 @@ static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
     weld_packed_header header = {.file_length = (uint64_t)info.st_size,
                                  .images_offset = w->images_offset,
                                  .images_size = w->images_size,
-                                 .count = w->labels.count};
+                                 .count = w->labels.count,
+                                 .class_count = (uint64_t)w->class_count,
+                                 .height = (uint64_t)w->layout.height,
+                                 .width = (uint64_t)w->layout.width,
+                                 .channels = (uint64_t)w->layout.channels};
+    memcpy(header.tables, w->tables, sizeof header.tables);
     unsigned char block[WELD_PACKED_HEADER_SIZE];
     weld_status status = weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err);
     if (status) {

@@ -189,6 +189,70 @@ START_TEST(impossible_lengths_are_refused) {
 }
 END_TEST
 
+/* Write a header in front of a file, with the checksums that it should have. */
+static void put_header(const char *path, weld_packed_header h) {
+    unsigned char block[WELD_PACKED_HEADER_SIZE];
+    int fd = open(path, O_RDWR);
+    weld_packed_checksum(fd, &h, path, &h.checksum, NULL);
+    weld_packed_header_encode(&h, block);
+    ck_assert_int_eq(pwrite(fd, block, sizeof block, 0), sizeof block);
+    close(fd);
+}
+
+START_TEST(tables_that_are_not_where_they_can_be_are_refused) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "set.h5");
+    ck_assert_int_eq(write_samples(path, raw, NULL), WELD_OK);
+    size_t size;
+    unsigned char *bytes = test_read_file(path, &size);
+    weld_packed_header good, bad;
+    ck_assert_int_eq(weld_packed_header_decode(bytes, path, &good, NULL), WELD_OK);
+    put_header(path, good);
+    ck_assert_int_eq(open_and_count(path), SAMPLES);
+    for (int table = 0; table < WELD_PACKED_TABLE_COUNT; table++) {
+        const weld_packed_extent e = good.tables[table];
+        const weld_packed_extent wrong[] = {{size, e.bytes},
+                                            {UINT64_MAX - 7, e.bytes},
+                                            {0, e.bytes},
+                                            {e.offset, 0},
+                                            {e.offset, UINT64_MAX},
+                                            {e.offset, e.bytes - 1},
+                                            {e.offset, e.bytes + 8},
+                                            {WELD_PACKED_HEADER_SIZE, size - 512}};
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+            bad = good;
+            bad.tables[table] = wrong[i];
+            put_header(path, bad);
+            ck_assert_int_eq(open_and_count(path), -1);
+        }
+    }
+    uint64_t *fields[] = {&bad.class_count, &bad.class_count, &bad.class_count, &bad.height,
+                          &bad.width,       &bad.channels,    &bad.channels};
+    const uint64_t values[] = {0, CLASSES + 1, UINT64_MAX, 0, UINT64_MAX, 2, UINT64_MAX};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        bad = good;
+        *fields[i] = values[i];
+        put_header(path, bad);
+        ck_assert_int_eq(open_and_count(path), -1);
+    }
+    free(bytes);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(another_version_is_refused_by_its_number) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "set.h5");
+    weld_packed *p;
+    weld_error err;
+    ck_assert_int_eq(write_samples(path, raw, NULL), WELD_OK);
+    flip(path, 9, '1' ^ '2');
+    ck_assert_int_eq(weld_packed_open(path, &p, &err), WELD_ERROR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, "another version"));
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(other_files_are_refused_by_name) {
     test_folder folder = test_folder_create();
     char text[2000];
@@ -318,7 +382,9 @@ END_TEST
 RUN_SUITE("formats/packed", samples_labels_and_names_come_back,
           a_flipped_bit_is_refused_or_spoils_nothing_but_its_sample,
           a_cut_or_lengthened_file_is_refused, impossible_lengths_are_refused,
-          other_files_are_refused_by_name, a_full_disk_is_an_error_and_leaves_nothing,
+          tables_that_are_not_where_they_can_be_are_refused,
+          another_version_is_refused_by_its_number, other_files_are_refused_by_name,
+          a_full_disk_is_an_error_and_leaves_nothing,
           an_abandoned_or_failed_writer_leaves_the_old_file,
           what_a_killed_writer_left_is_taken_over_but_not_a_living_ones_file,
           failed_allocations_are_reported)

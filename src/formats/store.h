@@ -20,8 +20,9 @@
  *
  * A reader checks the length and the checksum, so that damage is found at once; and then goes by
  * the index alone, whose every number it checks, since a checksum proves no good will and the HDF5
- * library is not made for files that mean harm. A writer has HDF5 build the file in memory and
- * replaces the old one as file.h says.
+ * library is not made for files that mean harm. A writer has HDF5 lay the file out (hdf5_pages.h),
+ * passes over it once, writing the tensors from where they stand, and replaces the old one as
+ * file.h says.
  */
 #ifndef WELD_FORMATS_STORE_H
 #define WELD_FORMATS_STORE_H

@@ -12,7 +12,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 /* As PNG's: a line end and a control byte show a file that was transferred as text. */
 static const unsigned char magic[16] = "weld-store1\r\n\x1a\n";
 
-enum { CHECKSUM_AT = 16, LENGTH_AT = 32, KIND_AT = 40, INDEX_AT = 64 };
+enum { LENGTH_AT = 32, KIND_AT = 40, INDEX_AT = 64 };
 
 uint64_t weld_store_load_u64(const unsigned char *at) {
     uint64_t value;
@@ -24,12 +24,6 @@ void weld_store_save_u64(unsigned char *at, uint64_t value) {
     memcpy(at, &value, sizeof value);
 }
 
-static XXH128_canonical_t checksum(const unsigned char *bytes, size_t size) {
-    XXH128_canonical_t out;
-    XXH128_canonicalFromHash(&out, XXH3_128bits(bytes + LENGTH_AT, size - LENGTH_AT));
-    return out;
-}
-
 void weld_store_header_encode(unsigned char *bytes, const weld_store_header *header) {
     memset(bytes, 0, WELD_STORE_HEADER_SIZE);
     memcpy(bytes, magic, sizeof magic);
@@ -37,8 +31,6 @@ void weld_store_header_encode(unsigned char *bytes, const weld_store_header *hea
     weld_store_save_u64(bytes + LENGTH_AT, header->length);
     weld_store_save_u64(bytes + INDEX_AT, header->index_at);
     weld_store_save_u64(bytes + INDEX_AT + 8, header->index_bytes);
-    XXH128_canonical_t sum = checksum(bytes, (size_t)header->length);
-    memcpy(bytes + CHECKSUM_AT, &sum, sizeof sum);
 }
 
 bool weld_store_header_decode(const unsigned char *bytes, size_t size, weld_store_header *out) {
@@ -54,8 +46,10 @@ bool weld_store_header_decode(const unsigned char *bytes, size_t size, weld_stor
 }
 
 bool weld_store_checksum_fits(const unsigned char *bytes, size_t size) {
-    XXH128_canonical_t sum = checksum(bytes, size);
-    return memcmp(bytes + CHECKSUM_AT, &sum, sizeof sum) == 0;
+    XXH128_canonical_t sum;
+    XXH128_canonicalFromHash(
+        &sum, XXH3_128bits(bytes + WELD_STORE_CHECKED_FROM, size - WELD_STORE_CHECKED_FROM));
+    return memcmp(bytes + WELD_STORE_CHECKSUM_AT, &sum, sizeof sum) == 0;
 }
 
 bool weld_store_type_of(weld_dtype dtype, weld_store_type *out) {

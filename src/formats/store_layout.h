@@ -5,6 +5,8 @@
 #include "formats/store.h"
 
 #define WELD_STORE_HEADER_SIZE 512
+#define WELD_STORE_CHECKSUM_AT 16
+#define WELD_STORE_CHECKED_FROM 32 /* to the end of the file */
 #define WELD_STORE_KIND_SIZE 24
 #define WELD_STORE_INDEX_NAME "weld_index"
 #define WELD_STORE_MAX_PATH 512
@@ -15,7 +17,7 @@ typedef struct weld_store_header {
     uint64_t index_at, index_bytes;
 } weld_store_header;
 
-/* Fill in the first WELD_STORE_HEADER_SIZE of the header->length bytes of a file. */
+/* Fill in the first WELD_STORE_HEADER_SIZE bytes of a file, all but the checksum. */
 void weld_store_header_encode(unsigned char *bytes, const weld_store_header *header);
 /* Read it from the first `size` bytes of a file; false where these are not those of a store. Checks
  * nothing more. */

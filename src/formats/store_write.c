@@ -4,11 +4,13 @@
 #include <hdf5.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
 #include "formats/hdf5_lock.h"
+#include "formats/hdf5_pages.h"
 #include "formats/store_layout.h"
 
 struct weld_store_writer {
@@ -90,18 +92,16 @@ weld_status weld_store_put_text(weld_store_writer *w, const char *path, const ch
     return put(w, entry, err);
 }
 
-/* --- The file in HDF5's memory. These functions are called with the lock held. --- */
+/* --- Laying the file out. These functions are called with the lock held. --- */
 
-typedef struct image {
+typedef struct layout {
     hid_t file, link_properties, dataset_properties;
-} image;
+} layout;
 
-static hid_t create_file(size_t expected_bytes) {
+static hid_t create_file(weld_hdf5_pages *pages) {
     hid_t file = H5I_INVALID_HID;
-    hid_t create = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS);
-    /* Never written by HDF5 itself, which does not survive a full disk. */
-    if (create >= 0 && access >= 0 && H5Pset_userblock(create, WELD_STORE_HEADER_SIZE) >= 0 &&
-        H5Pset_fapl_core(access, expected_bytes, 0) >= 0) {
+    hid_t create = H5Pcreate(H5P_FILE_CREATE), access = weld_hdf5_pages_attach(pages);
+    if (create >= 0 && access >= 0 && H5Pset_userblock(create, WELD_STORE_HEADER_SIZE) >= 0) {
         file = H5Fcreate("weld-store", H5F_ACC_TRUNC, create, access);
     }
     H5Pclose(create);
@@ -109,22 +109,23 @@ static hid_t create_file(size_t expected_bytes) {
     return file;
 }
 
-static bool image_open(image *m, size_t expected_bytes) {
-    m->file = create_file(expected_bytes);
-    m->link_properties = H5Pcreate(H5P_LINK_CREATE);
-    m->dataset_properties = H5Pcreate(H5P_DATASET_CREATE);
+static bool layout_open(layout *l, weld_hdf5_pages *pages) {
+    l->file = create_file(pages);
+    l->link_properties = H5Pcreate(H5P_LINK_CREATE);
+    l->dataset_properties = H5Pcreate(H5P_DATASET_CREATE);
     /* No times: the same contents give the same bytes. */
-    return m->file >= 0 && m->link_properties >= 0 && m->dataset_properties >= 0 &&
-           H5Pset_create_intermediate_group(m->link_properties, 1) >= 0 &&
-           H5Pset_obj_track_times(m->dataset_properties, 0) >= 0 &&
-           H5Pset_layout(m->dataset_properties, H5D_CONTIGUOUS) >= 0 &&
-           H5Pset_fill_time(m->dataset_properties, H5D_FILL_TIME_NEVER) >= 0;
+    return l->file >= 0 && l->link_properties >= 0 && l->dataset_properties >= 0 &&
+           H5Pset_create_intermediate_group(l->link_properties, 1) >= 0 &&
+           H5Pset_obj_track_times(l->dataset_properties, 0) >= 0 &&
+           H5Pset_layout(l->dataset_properties, H5D_CONTIGUOUS) >= 0 &&
+           H5Pset_alloc_time(l->dataset_properties, H5D_ALLOC_TIME_EARLY) >= 0 &&
+           H5Pset_fill_time(l->dataset_properties, H5D_FILL_TIME_NEVER) >= 0;
 }
 
-static void image_close(image *m) {
-    H5Pclose(m->dataset_properties);
-    H5Pclose(m->link_properties);
-    H5Fclose(m->file);
+static bool layout_close(layout *l) {
+    H5Pclose(l->dataset_properties);
+    H5Pclose(l->link_properties);
+    return H5Fclose(l->file) >= 0;
 }
 
 static hid_t hdf5_type(const weld_store_entry *e) {
@@ -148,67 +149,174 @@ static hid_t hdf5_type(const weld_store_entry *e) {
     return text;
 }
 
-/* Make the dataset of an entry and tell where its bytes are in the file. */
-static bool write_entry(const image *m, const weld_store_entry *e, uint64_t *at) {
+/* A stretch of the file that HDF5 does not write. */
+typedef struct stretch {
+    uint64_t at;
+    const void *data;
+    size_t bytes;
+} stretch;
+
+/* Make the dataset of an entry and tell where its bytes belong. */
+static bool lay_out_entry(const layout *l, const weld_store_entry *e, stretch *out) {
     hsize_t dims[WELD_MAX_DIMS] = {0};
     for (int i = 0; i < e->shape.rank; i++) {
         dims[i] = (hsize_t)e->shape.dim[i];
     }
-    bool done = false;
     hid_t type = hdf5_type(e);
     hid_t space =
         e->shape.rank ? H5Screate_simple(e->shape.rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t set = H5Dcreate2(m->file, e->path, type, space, m->link_properties, m->dataset_properties,
+    hid_t set = H5Dcreate2(l->file, e->path, type, space, l->link_properties, l->dataset_properties,
                            H5P_DEFAULT);
+    haddr_t place = HADDR_UNDEF;
     if (set >= 0) {
-        done = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, e->data) >= 0;
-        haddr_t place = H5Dget_offset(set);
-        *at = (uint64_t)place;
-        done = H5Dclose(set) >= 0 && done && place != HADDR_UNDEF;
+        place = H5Dget_offset(set);
+        H5Dclose(set);
     }
     H5Sclose(space);
     H5Tclose(type);
-    return done;
+    *out = (stretch){.at = place, .data = e->data, .bytes = e->bytes};
+    return place != HADDR_UNDEF;
 }
 
-/* All entries, and the index of them. */
-static weld_status build(const weld_store_writer *w, const image *m, unsigned char *index,
-                         weld_store_header *header, const char *file, weld_error *err) {
+/* All entries, and the index of them, which comes last in `stretches`. */
+static weld_status lay_out(const weld_store_writer *w, const layout *l, unsigned char *index,
+                           size_t index_bytes, stretch *stretches, const char *file,
+                           weld_error *err) {
     unsigned char *to = index + 8;
     weld_store_save_u64(index, w->count);
     for (size_t i = 0; i < w->count; i++) {
         const weld_store_entry *e = &w->entries[i];
-        uint64_t at;
-        if (!write_entry(m, e, &at)) {
+        if (!lay_out_entry(l, e, &stretches[i])) {
             return weld_fail(err, WELD_ERROR_ARGUMENT,
                              "%s: cannot make %s: out of memory, or the name is taken", file,
                              e->path);
         }
-        weld_store_entry_encode(e, at, to);
+        weld_store_entry_encode(e, stretches[i].at, to);
         to += weld_store_entry_size(e);
     }
     weld_store_entry self = {.path = WELD_STORE_INDEX_NAME,
                              .type = WELD_STORE_U8,
-                             .shape = WELD_SHAPE((int64_t)header->index_bytes),
-                             .bytes = (size_t)header->index_bytes,
+                             .shape = WELD_SHAPE((int64_t)index_bytes),
+                             .bytes = index_bytes,
                              .data = index};
-    return write_entry(m, &self, &header->index_at) ? WELD_OK : weld_fail_memory(err, file);
+    return lay_out_entry(l, &self, &stretches[w->count]) ? WELD_OK : weld_fail_memory(err, file);
 }
 
-/* The bytes of the file, user block included, in HDF5's memory: valid until the file is closed. */
-static bool image_bytes(const image *m, unsigned char **bytes, size_t *size) {
-    void **memory = NULL;
-    if (H5Fflush(m->file, H5F_SCOPE_LOCAL) < 0) {
-        return false;
+/* Have HDF5 make the file but for its elements. */
+static weld_status make_structure(const weld_store_writer *w, unsigned char *index,
+                                  size_t index_bytes, stretch *stretches, weld_hdf5_pages *pages,
+                                  const char *file, weld_error *err) {
+    layout l;
+    weld_hdf5_lock();
+    weld_status status = layout_open(&l, pages)
+                             ? lay_out(w, &l, index, index_bytes, stretches, file, err)
+                             : weld_fail_memory(err, file);
+    bool closed = layout_close(&l);
+    weld_hdf5_pages_detach(pages);
+    weld_hdf5_unlock();
+    return status == WELD_OK && (!closed || pages->failed) ? weld_fail_memory(err, file) : status;
+}
+
+/* --- Writing it, from the first byte to the last, with the checksum taken on the way. --- */
+
+enum { BUFFER = 256 << 10 };
+
+typedef struct output {
+    weld_replacement *file;
+    XXH3_state_t *sum;
+    unsigned char *buffer; /* of BUFFER bytes: most tensors are small */
+    size_t used;
+    uint64_t at; /* bytes so far, those in the buffer included */
+    weld_status status;
+    weld_error *err;
+} output;
+
+static void send(output *o, const void *data, size_t bytes) {
+    if (o->status == WELD_OK) {
+        XXH3_128bits_update(o->sum, data, bytes);
+        o->status = weld_replacement_write(o->file, data, bytes, o->err);
     }
-    ssize_t length = H5Fget_file_image(m->file, NULL, 0); /* without the user block */
-    if (length <= 0 || H5Fget_vfd_handle(m->file, H5P_DEFAULT, (void **)&memory) < 0 || !memory ||
-        !*memory) {
-        return false;
+}
+
+static void flush(output *o) {
+    send(o, o->buffer, o->used);
+    o->used = 0;
+}
+
+static void append(output *o, const void *data, size_t bytes) {
+    if (bytes > BUFFER - o->used) {
+        flush(o);
     }
-    *bytes = *memory;
-    *size = WELD_STORE_HEADER_SIZE + (size_t)length;
-    return true;
+    if (bytes > BUFFER) {
+        send(o, data, bytes);
+    } else {
+        memcpy(o->buffer + o->used, data, bytes);
+        o->used += bytes;
+    }
+    o->at += bytes;
+}
+
+/* What HDF5 wrote, up to the byte at `end`. */
+static void append_pages(output *o, const weld_hdf5_pages *pages, uint64_t end) {
+    while (o->at < end) {
+        if (o->used == BUFFER) {
+            flush(o);
+        }
+        size_t room = BUFFER - o->used, n = end - o->at < room ? (size_t)(end - o->at) : room;
+        weld_hdf5_pages_read(pages, o->at, o->buffer + o->used, n);
+        o->used += n;
+        o->at += n;
+    }
+}
+
+static int by_place(const void *a, const void *b) {
+    uint64_t x = ((const stretch *)a)->at, y = ((const stretch *)b)->at;
+    return (x > y) - (x < y);
+}
+
+/* Everything behind the checksum, which is left in `block`. */
+static weld_status write_contents(output *o, unsigned char *block, const weld_hdf5_pages *pages,
+                                  const stretch *stretches, size_t count) {
+    XXH3_128bits_reset(o->sum);
+    o->at = WELD_STORE_CHECKED_FROM;
+    append(o, block + WELD_STORE_CHECKED_FROM, WELD_STORE_HEADER_SIZE - WELD_STORE_CHECKED_FROM);
+    for (size_t i = 0; i < count; i++) {
+        append_pages(o, pages, stretches[i].at);
+        append(o, stretches[i].data, stretches[i].bytes);
+    }
+    append_pages(o, pages, pages->end);
+    flush(o);
+    XXH128_canonicalFromHash((XXH128_canonical_t *)(block + WELD_STORE_CHECKSUM_AT),
+                             XXH3_128bits_digest(o->sum));
+    return o->status;
+}
+
+static weld_status write_file(const char *file, const weld_store_header *header,
+                              const weld_hdf5_pages *pages, const stretch *stretches, size_t count,
+                              weld_error *err) {
+    unsigned char block[WELD_STORE_HEADER_SIZE];
+    output o = {.sum = XXH3_createState(), .buffer = weld_alloc_raw(BUFFER, 1), .err = err};
+    weld_store_header_encode(block, header);
+    o.status =
+        o.sum && o.buffer ? weld_replacement_open(file, &o.file, err) : weld_fail_memory(err, file);
+    if (o.status == WELD_OK) {
+        /* What comes before the checksummed part holds the place until the sum is known. */
+        o.status = weld_replacement_write(o.file, block, WELD_STORE_CHECKED_FROM, err);
+    }
+    if (o.status == WELD_OK) {
+        write_contents(&o, block, pages, stretches, count);
+    }
+    if (o.status == WELD_OK) {
+        o.status = weld_replacement_write_at(o.file, block, WELD_STORE_CHECKED_FROM, 0, err);
+    }
+    if (o.status == WELD_OK) {
+        o.status = weld_replacement_commit(o.file, err);
+    } else {
+        weld_replacement_discard(o.file);
+    }
+    XXH3_freeState(o.sum);
+    weld_free(o.buffer);
+    return o.status;
 }
 
 static int by_path(const void *a, const void *b) {
@@ -218,37 +326,27 @@ static int by_path(const void *a, const void *b) {
 weld_status weld_store_commit(weld_store_writer *w, const char *file, weld_error *err) {
     weld_store_header header = {.index_bytes = 8};
     memcpy(header.kind, w->kind, sizeof header.kind);
-    size_t expected = 65536;
     for (size_t i = 0; i < w->count; i++) {
-        size_t entry = weld_store_entry_size(&w->entries[i]);
-        header.index_bytes += entry;
-        expected += w->entries[i].bytes + entry + 1024; /* and what HDF5 says about it */
-    }
-    unsigned char *index = weld_alloc((size_t)header.index_bytes, 1);
-    if (!index) {
-        return weld_fail_memory(err, file);
+        header.index_bytes += weld_store_entry_size(&w->entries[i]);
     }
     if (w->count) {
         qsort(w->entries, w->count, sizeof *w->entries, by_path);
     }
-    image m;
-    unsigned char *bytes = NULL;
-    size_t size = 0;
-    weld_hdf5_lock();
-    weld_status status = image_open(&m, expected) ? build(w, &m, index, &header, file, err)
-                                                  : weld_fail_memory(err, file);
-    if (status == WELD_OK && !image_bytes(&m, &bytes, &size)) {
-        status = weld_fail_memory(err, file);
-    }
+    size_t count = w->count + 1; /* with the index */
+    unsigned char *index = weld_alloc((size_t)header.index_bytes, 1);
+    stretch *stretches = weld_alloc(count, sizeof *stretches);
+    weld_hdf5_pages pages = {0};
+    weld_status status = index && stretches ? make_structure(w, index, (size_t)header.index_bytes,
+                                                             stretches, &pages, file, err)
+                                            : weld_fail_memory(err, file);
     if (status == WELD_OK) {
-        weld_hdf5_unlock(); /* writing may take as long as a disk does; the bytes stay */
-        header.length = size;
-        weld_store_header_encode(bytes, &header);
-        status = weld_file_write(file, bytes, size, err);
-        weld_hdf5_lock();
+        header.length = pages.end;
+        header.index_at = stretches[count - 1].at;
+        qsort(stretches, count, sizeof *stretches, by_place);
+        status = write_file(file, &header, &pages, stretches, count, err);
     }
-    image_close(&m);
-    weld_hdf5_unlock();
+    weld_hdf5_pages_free(&pages);
+    weld_free(stretches);
     weld_free(index);
     return status;
 }

@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/model_options.h"
 #include "passes/reparameterize.h"
 #include "train/bench.h"
 #include "weld/model.h"
 
 typedef struct bench_arguments {
     bool train, profile, json, unmerged;
+    cli_model_options model;
     int batch, size, threads, steps;
     const char *precision;
 } bench_arguments;
@@ -85,7 +86,7 @@ static weld_status bench_named(const weld_model_config *config, const bench_argu
 static weld_status bench_file(const char *path, bench_arguments *a, const weld_bench_options *o,
                               weld_bench_result *out, weld_error *err) {
     weld_model *m;
-    weld_status status = weld_model_open(path, &m, err);
+    weld_status status = cli_open_model(path, &a->model, &m, err);
     if (status != WELD_OK) {
         return status;
     }
@@ -113,6 +114,7 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
         {"precision", 0, CLI_TEXT, &a.precision, "P", "fp32"},
         {"profile", 0, CLI_FLAG, &a.profile, NULL, "a table of the operators"},
         {"json", 0, CLI_FLAG, &a.json, NULL, "print one JSON object"},
+        CLI_MODEL_OPTIONS(a.model),
     };
     int count, status;
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,

@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "cli/cli.h"
+#include "cli/model_options.h"
 #include "cli/progress.h"
 #include "infer/evaluate.h"
 
@@ -52,11 +52,14 @@ int cli_eval(const cli_command *command, int argc, char **argv) {
     const char *data = NULL;
     int batch = 64, threads = 0, count, status;
     bool json = false;
+    cli_model_options model = {0};
     const cli_option options[] = {
         {"data", 0, CLI_TEXT, &data, "DIR", "folder of class folders, or packed data set"},
         {"batch", 0, CLI_COUNT, &batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
+        CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_SIZE(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {
@@ -68,7 +71,7 @@ int cli_eval(const cli_command *command, int argc, char **argv) {
     weld_error err;
     weld_model *m;
     weld_evaluation result;
-    if (weld_model_open(argv[1], &m, &err) != WELD_OK) {
+    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
         return cli_fail(&err);
     }
     weld_status done = evaluate(m, data, batch, threads, &result, &err);

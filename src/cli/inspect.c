@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/model_options.h"
 #include "formats/file_kind.h"
 #include "formats/packed.h"
 #include "infer/model.h"
@@ -62,7 +62,7 @@ static void print_text(const char *title, const char *text) {
 }
 
 static void print_training(const weld_model_file *f) {
-    if (f->kind == WELD_MODEL_CHECKPOINT) {
+    if (f->kind == WELD_MODEL_CHECKPOINT && f->trainer.step > 0) {
         const weld_trainer_state *t = &f->trainer;
         printf("%-16s epoch %lld, %lld updates", "trained", (long long)t->epoch,
                (long long)t->step);
@@ -147,10 +147,13 @@ static int inspect_packed(const char *path) {
 int cli_inspect(const cli_command *command, int argc, char **argv) {
     bool graph = false, dot = false, tensors = false;
     int count, status;
+    cli_model_options model = {0};
     const cli_option options[] = {
         {"graph", 0, CLI_FLAG, &graph, NULL, "print the network's graph"},
         {"dot", 0, CLI_FLAG, &dot, NULL, "print the graph for Graphviz"},
         {"tensors", 0, CLI_FLAG, &tensors, NULL, "list the tensors: shape, type, mean, range"},
+        CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_SIZE(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {
@@ -161,7 +164,7 @@ int cli_inspect(const cli_command *command, int argc, char **argv) {
     }
     weld_error err;
     weld_model *m;
-    if (weld_model_open(argv[1], &m, &err) != WELD_OK) {
+    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
         return cli_fail(&err);
     }
     if (graph) {
@@ -171,8 +174,11 @@ int cli_inspect(const cli_command *command, int argc, char **argv) {
     } else if (tensors) {
         print_tensors(m->file.weights);
     } else {
-        printf("%s: %s, written by weld %s\n", argv[1],
-               weld_file_kind_text(weld_file_kind_of(argv[1])), m->file.program_version);
+        printf("%s: %s", argv[1], weld_file_kind_text(weld_file_kind_of(argv[1])));
+        if (m->file.program_version) {
+            printf(", written by weld %s", m->file.program_version);
+        }
+        putchar('\n');
         print_network(m);
         print_classes(m);
         print_preprocessing(&m->file.preprocessing);

@@ -15,6 +15,7 @@ const cli_command cli_commands[] = {
     {"predict", "FILE IMAGE...", "Class names and probabilities of images", cli_predict},
     {"run", "FILE", "Logits for an array of normalised images", cli_run},
     {"reparam", "FILE", "Merge the branches of a network and verify the result", cli_reparam},
+    {"import", "FILE", "Make weld's own file of a .pth or safetensors file", cli_import},
     {"pack", "DIR", "Make one packed data set of a folder of class folders", cli_pack},
     {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},
     {"inspect", "FILE", "What a file holds", cli_inspect},

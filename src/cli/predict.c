@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/model_options.h"
 #include "weld/model.h"
 
 /* The indices of the `top` largest, largest first; equal ones by index. */
@@ -89,9 +89,12 @@ static int predict_images(const weld_model *m, char **images, int count, int top
 int cli_predict(const cli_command *command, int argc, char **argv) {
     int top = 5, count, status;
     bool json = false;
+    cli_model_options model = {0};
     const cli_option options[] = {
         {"top", 'k', CLI_COUNT, &top, "K", "how many classes an image (5)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON array"},
+        CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_SIZE(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 2, -1, &count,
                    &status)) {
@@ -99,7 +102,7 @@ int cli_predict(const cli_command *command, int argc, char **argv) {
     }
     weld_error err;
     weld_model *m;
-    if (weld_model_open(argv[1], &m, &err) != WELD_OK) {
+    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
         return cli_fail(&err);
     }
     int classes = weld_model_get_config(m)->num_classes;

@@ -1,7 +1,7 @@
 /* weld reparam: merge the branches of a network, verify, write the deploy file, report. */
 #include <stdio.h>
 
-#include "cli/cli.h"
+#include "cli/model_options.h"
 #include "weld/model.h"
 
 static void print_report(const char *path, const weld_merge_report *r) {
@@ -25,10 +25,13 @@ static void print_report(const char *path, const weld_merge_report *r) {
 int cli_reparam(const cli_command *command, int argc, char **argv) {
     const char *out = NULL, *verify = NULL;
     int threads = 0, count, status;
+    cli_model_options model = {0};
     const cli_option options[] = {
         {"output", 'o', CLI_TEXT, &out, "OUT.h5", "the deploy file"},
         {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_SIZE(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {
@@ -40,7 +43,7 @@ int cli_reparam(const cli_command *command, int argc, char **argv) {
     weld_error err;
     weld_model *m;
     weld_merge_report report;
-    if (weld_model_open(argv[1], &m, &err) != WELD_OK) {
+    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
         return cli_fail(&err);
     }
     weld_status done = weld_model_merge(m, verify, threads, out, &report, &err);

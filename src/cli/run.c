@@ -1,15 +1,15 @@
 /* weld run: logits for an array of normalised images. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "cli/cli.h"
+#include "cli/model_options.h"
 #include "formats/npy.h"
 #include "weld/model.h"
 
-static weld_status run_file(const char *file, const char *input, const char *output, int threads,
-                            weld_error *err) {
+static weld_status run_file(const char *file, const cli_model_options *model, const char *input,
+                            const char *output, int threads, weld_error *err) {
     weld_model *m = NULL;
     weld_tensor x = {0}, y = {0};
-    weld_status status = weld_model_open(file, &m, err);
+    weld_status status = cli_open_model(file, model, &m, err);
     if (status == WELD_OK) {
         status = weld_npy_read(input, WELD_F32, &x, err);
     }
@@ -39,10 +39,13 @@ static weld_status run_file(const char *file, const char *input, const char *out
 int cli_run(const cli_command *command, int argc, char **argv) {
     const char *input = NULL, *output = NULL;
     int threads = 0, count, status;
+    cli_model_options model = {0};
     const cli_option options[] = {
         {"input", 0, CLI_TEXT, &input, "X.npy", "images [n, 3, height, width], normalised"},
         {"output", 0, CLI_TEXT, &output, "Y.npy", "where the logits [n, classes] go"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_SIZE(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {
@@ -52,5 +55,6 @@ int cli_run(const cli_command *command, int argc, char **argv) {
         return cli_usage(command, "--%s is missing", input ? "output Y.npy" : "input X.npy");
     }
     weld_error err;
-    return run_file(argv[1], input, output, threads, &err) == WELD_OK ? CLI_DONE : cli_fail(&err);
+    return run_file(argv[1], &model, input, output, threads, &err) == WELD_OK ? CLI_DONE
+                                                                              : cli_fail(&err);
 }

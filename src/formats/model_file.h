@@ -42,7 +42,8 @@ typedef struct weld_model_origin {
     weld_element element; /* of the first weight... */
     bool mixed;           /* ...but not of all */
     size_t tensors;
-    char key[32]; /* where in the file: "model"; "" for the top level */
+    char key[32];    /* where in the file: "model"; "" for the top level */
+    char others[96]; /* the keys of other state dicts in it: "model_ema" */
 } weld_model_origin;
 
 /* What a file holds. From weld_model_file_read it owns all that it points to; for

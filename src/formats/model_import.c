@@ -215,6 +215,7 @@ static void note_origin(importing *im) {
                                   .naming = im->found.naming,
                                   .tensors = weld_state_dict_count(im->dict)};
     snprintf(origin->key, sizeof origin->key, "%s", weld_state_dict_key(im->dict));
+    snprintf(origin->others, sizeof origin->others, "%s", weld_state_dict_others(im->dict));
     note_elements(im, origin);
 }
 

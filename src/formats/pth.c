@@ -154,9 +154,11 @@ static bool is_unknown_object(const weld_pickle *p, weld_value v) {
            !weld_pth_is_tensor(p, v);
 }
 
+/* Where trainers put state dicts. */
+static const char *const places[] = {"model", "state_dict", "model_ema", "state_dict_ema"};
+enum { PLACES = sizeof places / sizeof *places };
+
 static weld_status choose_dict(opening *o, const char *key, weld_value *out, const char **found) {
-    static const char *const places[] = {"model", "state_dict", "model_ema", "state_dict_ema"};
-    const size_t count = sizeof places / sizeof *places;
     weld_value root = weld_pickle_root(o->p);
     char keys[KEYS];
     if (!is_dict(o->p, root)) {
@@ -166,7 +168,7 @@ static weld_status choose_dict(opening *o, const char *key, weld_value *out, con
                                "%s: holds no dictionary of tensors: save model.state_dict()",
                                o->path);
     }
-    for (size_t i = 0; i < (key ? 1 : count); i++) {
+    for (size_t i = 0; i < (key ? 1 : PLACES); i++) {
         *found = key ? key : places[i];
         *out = find_item(o->p, root, *found);
         if (has_tensors(o->p, *out)) {
@@ -183,7 +185,7 @@ static weld_status choose_dict(opening *o, const char *key, weld_value *out, con
     if (has_tensors(o->p, root)) {
         return WELD_OK;
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         weld_value v = find_item(o->p, root, places[i]);
         if (is_unknown_object(o->p, v)) {
             return fail_object(o, v, places[i]);
@@ -193,6 +195,20 @@ static weld_status choose_dict(opening *o, const char *key, weld_value *out, con
                      "%s: no tensors at the top level or under model, state_dict, model_ema or "
                      "state_dict_ema: its keys are: %s",
                      o->path, keys_of(o->p, root, keys));
+}
+
+/* Name the state dicts that were not chosen. */
+static weld_status note_others(opening *o, const char *chosen) {
+    char text[KEYS] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < PLACES; i++) {
+        weld_value v = find_item(o->p, weld_pickle_root(o->p), places[i]);
+        if (strcmp(places[i], chosen) != 0 && has_tensors(o->p, v)) {
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "",
+                                     places[i]);
+        }
+    }
+    return weld_state_dict_set_others(o->s, text, o->err);
 }
 
 /* --- Opening. --------------------------------------------------------------------------------- */
@@ -241,6 +257,9 @@ static weld_status read_pickle(opening *o, const char *key) {
     weld_status status = choose_dict(o, key, &dict, &found);
     if (status == WELD_OK) {
         status = weld_state_dict_set_key(o->s, found, o->err);
+    }
+    if (status == WELD_OK) {
+        status = note_others(o, found);
     }
     return status == WELD_OK ? add_tensors(o, dict) : status;
 }

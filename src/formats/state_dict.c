@@ -16,7 +16,7 @@
 enum { MAX_NAME = 512, MAX_NAMES = 64 << 20, READ_CHUNK = 64 << 10 };
 
 struct weld_state_dict {
-    char *file, *key;
+    char *file, *key, *others;
     weld_array entries; /* weld_state_entry, whose names are owned */
     size_t name_bytes;
     const weld_state_source *source;
@@ -30,14 +30,22 @@ void weld_state_dict_provide(weld_state_dict *s, const weld_state_source *source
     s->self = self;
 }
 
-weld_status weld_state_dict_set_key(weld_state_dict *s, const char *key, weld_error *err) {
-    char *copy = weld_strdup(key);
+static weld_status set_text(weld_state_dict *s, char **to, const char *text, weld_error *err) {
+    char *copy = weld_strdup(text);
     if (!copy) {
         return weld_fail_memory(err, s->file);
     }
-    weld_free(s->key);
-    s->key = copy;
+    weld_free(*to);
+    *to = copy;
     return WELD_OK;
+}
+
+weld_status weld_state_dict_set_key(weld_state_dict *s, const char *key, weld_error *err) {
+    return set_text(s, &s->key, key, err);
+}
+
+weld_status weld_state_dict_set_others(weld_state_dict *s, const char *keys, weld_error *err) {
+    return set_text(s, &s->others, keys, err);
 }
 
 /* Names stand in messages of one line. */
@@ -190,6 +198,7 @@ void weld_state_dict_free(weld_state_dict *s) {
     weld_array_free(&s->entries);
     weld_free(s->file);
     weld_free(s->key);
+    weld_free(s->others);
     weld_free(s);
 }
 
@@ -201,6 +210,10 @@ const char *weld_state_dict_file(const weld_state_dict *s) {
 
 const char *weld_state_dict_key(const weld_state_dict *s) {
     return s->key;
+}
+
+const char *weld_state_dict_others(const weld_state_dict *s) {
+    return s->others ? s->others : "";
 }
 
 size_t weld_state_dict_count(const weld_state_dict *s) {

@@ -19,14 +19,16 @@ typedef struct weld_state_entry {
 typedef struct weld_state_dict weld_state_dict;
 
 /* Open a file of either kind, told by content. `key`: which of the state dicts of a .pth to take
- * ("model_ema"); NULL: the file's top level if it is one, else the first there is of model,
- * state_dict, model_ema, state_dict_ema. Errors name the file. */
+ * ("model_ema"); NULL: the first there is of model, state_dict, model_ema and state_dict_ema, or
+ * else the top level. Errors name the file. */
 weld_status weld_state_dict_open(const char *path, const char *key, weld_state_dict **out,
                                  weld_error *err);
 void weld_state_dict_free(weld_state_dict *s);
 const char *weld_state_dict_file(const weld_state_dict *s);
 /* Where in the file the tensors were: "model"; "" for the top level. */
 const char *weld_state_dict_key(const weld_state_dict *s);
+/* Keys of other state dicts in the file, separated by ", "; "" where there is none. */
+const char *weld_state_dict_others(const weld_state_dict *s);
 /* Entries in the order of the file; no name comes twice. */
 size_t weld_state_dict_count(const weld_state_dict *s);
 const weld_state_entry *weld_state_dict_at(const weld_state_dict *s, size_t i);

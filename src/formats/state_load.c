@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -63,7 +62,6 @@ static weld_status find(const loading *l, const weld_value *leaf, char name[WELD
 typedef struct comparison {
     bool *used; /* by number in the file */
     weld_name_list missing, unexpected, wrong;
-    int64_t elements; /* of all tensors that fit */
 } comparison;
 
 /* A counter (of batches) is one number of any type: some programs convert it along with the
@@ -97,9 +95,7 @@ static weld_status compare_leaf(const loading *l, const weld_value *leaf, compar
     }
     const weld_state_entry *entry = weld_state_dict_at(l->index->dict, (size_t)number);
     c->used[number] = true;
-    if (fits(leaf, entry)) {
-        c->elements += weld_shape_count(&leaf->shape);
-    } else {
+    if (!fits(leaf, entry)) {
         add_wrong(c, leaf, entry);
     }
     return WELD_OK;
@@ -123,19 +119,6 @@ static weld_status fail_unfit(const loading *l, const comparison *c) {
                      weld_state_dict_file(l->index->dict), l->config->name, text);
 }
 
-/* Tensors may share bytes in a .pth, so that a small file could ask for any amount of memory. */
-static weld_status check_amount(const loading *l, int64_t elements) {
-    const char *file = weld_state_dict_file(l->index->dict);
-    struct stat info;
-    if (stat(file, &info) == 0 && elements > (int64_t)info.st_size) {
-        return weld_fail(l->err, WELD_ERROR_FORMAT,
-                         "%s: %lld elements of its tensors lie in %lld bytes, one over the other: "
-                         "this is no file of a trained network",
-                         file, (long long)elements, (long long)info.st_size);
-    }
-    return WELD_OK;
-}
-
 static weld_status compare(const loading *l, const weld_graph *network) {
     size_t count = weld_state_dict_count(l->index->dict);
     comparison c = {.used = weld_alloc(count, sizeof *c.used)};
@@ -155,7 +138,7 @@ static weld_status compare(const loading *l, const weld_graph *network) {
     if (status == WELD_OK && c.missing.count + c.unexpected.count + c.wrong.count) {
         status = fail_unfit(l, &c);
     }
-    return status == WELD_OK ? check_amount(l, c.elements) : status;
+    return status;
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ weld_status weld_state_dict_add(weld_state_dict *s, const char *name, size_t len
 
 /* Where in the file the tensors are: weld_state_dict_key. */
 weld_status weld_state_dict_set_key(weld_state_dict *s, const char *key, weld_error *err);
+weld_status weld_state_dict_set_others(weld_state_dict *s, const char *keys, weld_error *err);
 
 /* `count` elements that lie one after the other at `offset` of an open file (file.h), converted to
  * `dtype`, by way of a small buffer. */

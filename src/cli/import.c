@@ -1,0 +1,66 @@
+/* weld import: weights from other programs become weld's own file. */
+#include <stdio.h>
+
+#include "cli/model_options.h"
+#include "infer/model.h"
+
+static void print_found(const char *path, const weld_model *m) {
+    const weld_model_file *f = &m->file;
+    const weld_model_config *c = &f->config;
+    const weld_model_origin *origin = &f->origin;
+    bool merged = weld_model_is_merged(m);
+    if (origin->kind) {
+        printf("%s: a %s file%s%s, %zu tensors, all used\n", path,
+               origin->kind == WELD_FILE_PTH ? "PyTorch .pth" : "safetensors",
+               *origin->key ? ", state dict " : "", origin->key, origin->tensors);
+        if (*origin->others) {
+            printf("%-16s %s (--key takes another)\n", "also there", origin->others);
+        }
+        printf("%-16s %s names, %s\n", "tensors",
+               origin->naming == WELD_NAMES_TIMM ? "timm's" : "official",
+               origin->mixed ? "several element types" : weld_element_name(origin->element));
+    } else {
+        printf("%s: %s\n", path, weld_file_kind_text(weld_file_kind_of(path)));
+    }
+    printf("%-16s %s, %s form%s%s\n", "network", c->name, merged ? "merged" : "training",
+           c->legacy ? ", legacy token mixer" : "",
+           c->distillation_head ? ", distillation head" : "");
+    printf("%-16s %d%s\n", "classes", c->num_classes, f->class_names ? ", named" : ", no names");
+}
+
+static weld_status import_file(const char *path, const cli_model_options *options, const char *out,
+                               weld_error *err) {
+    weld_model *m;
+    weld_status status = cli_open_model(path, options, &m, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    status = weld_model_save(m, out, err);
+    if (status == WELD_OK) {
+        print_found(path, m);
+        printf("%s written\n", out);
+    }
+    weld_model_free(m);
+    return status;
+}
+
+int cli_import(const cli_command *command, int argc, char **argv) {
+    cli_model_options model = {0};
+    const char *out = NULL;
+    int count, status;
+    const cli_option options[] = {
+        {"output", 'o', CLI_TEXT, &out, "OUT.h5", "the file to write"},
+        {"num-classes", 0, CLI_COUNT, &model.known.num_classes, "N", "how many it must have (any)"},
+        CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_SIZE(model),
+    };
+    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
+                   &status)) {
+        return status;
+    }
+    if (!out) {
+        return cli_usage(command, "-o OUT.h5 is missing");
+    }
+    weld_error err;
+    return import_file(argv[1], &model, out, &err) == WELD_OK ? CLI_DONE : cli_fail(&err);
+}

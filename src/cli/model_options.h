@@ -1,0 +1,28 @@
+/* Options of all commands that take a model file: what is known of weights from other programs. */
+#ifndef WELD_CLI_MODEL_OPTIONS_H
+#define WELD_CLI_MODEL_OPTIONS_H
+
+#include "cli/cli.h"
+#include "weld/model.h"
+
+/* Start zeroed. */
+typedef struct cli_model_options {
+    weld_import_options known; /* class_names aside */
+    const char *classes;       /* a file of names, or NULL */
+} cli_model_options;
+
+/* Entries of a command's table. */
+#define CLI_MODEL_OPTIONS(o)                                                                       \
+    {"model", 0, CLI_TEXT, &(o).known.model, "NAME", ".pth, safetensors: what it must be (any)"},  \
+        {"key", 0, CLI_TEXT, &(o).known.key, "KEY", "which state dict of a .pth (model, ...)"},    \
+        {"stem-stride", 0, CLI_COUNT, &(o).known.stem_stride, "N", "of .pth, safetensors (4)"}, {  \
+        "classes", 0, CLI_TEXT, &(o).classes, "FILE", "names of the classes, one a line"           \
+    }
+#define CLI_MODEL_SIZE(o)                                                                          \
+    { "size", 0, CLI_COUNT, &(o).known.input_size, "N", "height and width of inputs (224)" }
+
+/* weld_model_import with the options. */
+weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
+                           weld_error *err);
+
+#endif

@@ -1,48 +1,164 @@
-/* weld run: logits for an array of normalised images. */
+/* weld run: what a network says about an array of normalised images: logits, or the maps of its
+ * stages. Images and results go through in slices, so that the array may be larger than memory. */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/model_options.h"
+#include "cli/progress.h"
 #include "formats/npy.h"
 #include "weld/model.h"
 
-static weld_status run_file(const char *file, const cli_model_options *model, const char *input,
-                            const char *output, int threads, weld_error *err) {
-    weld_model *m = NULL;
-    weld_tensor x = {0}, y = {0};
-    weld_status status = cli_open_model(file, model, &m, err);
-    if (status == WELD_OK) {
-        status = weld_npy_read(input, WELD_F32, &x, err);
+enum { PATH_SIZE = 4096 };
+#define SLICE_BYTES (16 << 20) /* of images, about */
+
+/* A file of results, with the part of it that a slice of images gives. */
+typedef struct result {
+    char path[PATH_SIZE];
+    weld_npy_writer *file;
+    float *data;
+    weld_shape shape; /* whole */
+    int64_t size;     /* elements for one image */
+} result;
+
+typedef struct job {
+    weld_npy_reader *input;
+    weld_runner *runner;
+    int64_t images, image_size, slice; /* slice: images at once */
+    float *data;                       /* of a slice */
+    result results[WELD_MAX_STAGES];
+} job;
+
+static weld_status open_images(const char *path, job *j, weld_shape *shape, weld_error *err) {
+    weld_status status = weld_npy_open(path, &j->input, err);
+    if (status != WELD_OK) {
+        return status;
     }
-    if (status == WELD_OK && (x.shape.rank != 4 || x.shape.dim[1] != 3)) {
+    *shape = weld_npy_shape(j->input);
+    if (shape->rank != 4 || shape->dim[1] != 3) {
         char text[128];
-        status =
-            weld_fail(err, WELD_ERROR_SHAPE, "%s: images must be [n, 3, height, width], not %s",
-                      input, weld_shape_text(&x.shape, text, sizeof text));
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "%s: it is %s, but images are [n, 3, height, width]: transpose or reshape "
+                         "it",
+                         path, weld_shape_text(shape, text, sizeof text));
     }
+    j->images = shape->dim[0];
+    j->image_size = weld_shape_count(shape) / j->images;
+    int64_t slice = SLICE_BYTES / (int64_t)sizeof(float) / j->image_size;
+    j->slice = slice < 1 ? 1 : slice > j->images ? j->images : slice;
+    j->data = weld_alloc_raw((size_t)j->slice, (size_t)j->image_size * sizeof *j->data);
+    return j->data ? WELD_OK : weld_fail_memory(err, path);
+}
+
+/* Maps are called after their stride: "Y.npy" becomes "Y.stride4.npy". */
+static weld_status make_path(const char *output, int stride, char path[PATH_SIZE],
+                             weld_error *err) {
+    static const char ending[] = ".npy";
+    size_t length = strlen(output), cut = length;
+    if (length > strlen(ending) && strcmp(output + length - strlen(ending), ending) == 0) {
+        cut -= strlen(ending);
+    }
+    int used = stride ? snprintf(path, PATH_SIZE, "%.*s.stride%d.npy", (int)cut, output, stride)
+                      : snprintf(path, PATH_SIZE, "%s", output);
+    return used < PATH_SIZE ? WELD_OK
+                            : weld_fail(err, WELD_ERROR_ARGUMENT, "--output: the name is too long");
+}
+
+static weld_status open_result(job *j, size_t i, const char *output, weld_error *err) {
+    result *r = &j->results[i];
+    weld_shape one = weld_runner_output_shape(j->runner, i);
+    r->size = weld_shape_count(&one);
+    r->shape.rank = one.rank + 1;
+    r->shape.dim[0] = j->images;
+    memcpy(r->shape.dim + 1, one.dim, (size_t)one.rank * sizeof *one.dim);
+    weld_status status = make_path(output, weld_runner_output_stride(j->runner, i), r->path, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    r->data = weld_alloc_raw((size_t)j->slice, (size_t)r->size * sizeof *r->data);
+    return r->data ? weld_npy_create(r->path, &r->shape, &r->file, err)
+                   : weld_fail_memory(err, r->path);
+}
+
+static weld_status run_slice(job *j, int64_t first, weld_error *err) {
+    int64_t count = j->images - first < j->slice ? j->images - first : j->slice;
+    size_t outputs = weld_runner_output_count(j->runner);
+    float *data[WELD_MAX_STAGES];
+    for (size_t i = 0; i < outputs; i++) {
+        data[i] = j->results[i].data;
+    }
+    weld_status status = weld_npy_read_part(j->input, first * j->image_size, count * j->image_size,
+                                            WELD_F32, j->data, err);
     if (status == WELD_OK) {
-        y.dtype = WELD_F32;
-        y.shape = WELD_SHAPE(x.shape.dim[0], weld_model_get_config(m)->num_classes);
-        y.data = weld_alloc((size_t)weld_shape_count(&y.shape), sizeof(float));
-        status = y.data ? weld_model_run(m, x.data, x.shape.dim[0], x.shape.dim[2], x.shape.dim[3],
-                                         threads, y.data, err)
-                        : weld_fail(err, WELD_ERROR_MEMORY, "%s: out of memory", output);
+        status = weld_runner_run(j->runner, j->data, count, data, err);
     }
-    if (status == WELD_OK) {
-        status = weld_npy_write(output, &y, err);
+    for (size_t i = 0; i < outputs && status == WELD_OK; i++) {
+        status = weld_npy_append(j->results[i].file, data[i], count * j->results[i].size, err);
     }
-    weld_free(x.data);
-    weld_free(y.data);
-    weld_model_free(m);
     return status;
+}
+
+/* Put all files in place and say so. */
+static weld_status commit(job *j, weld_error *err) {
+    for (size_t i = 0; i < weld_runner_output_count(j->runner); i++) {
+        result *r = &j->results[i];
+        char shape[128];
+        weld_npy_writer *file = r->file;
+        r->file = NULL;
+        weld_status status = weld_npy_commit(file, err);
+        if (status != WELD_OK) {
+            return status;
+        }
+        fprintf(stderr, "%s written: %s\n", r->path,
+                weld_shape_text(&r->shape, shape, sizeof shape));
+    }
+    return WELD_OK;
+}
+
+static weld_status run_all(job *j, const weld_model *m, const char *input, const char *output,
+                           bool features, int threads, weld_error *err) {
+    weld_shape shape;
+    weld_status status = open_images(input, j, &shape, err);
+    if (status == WELD_OK) {
+        status = (features ? weld_runner_create_features : weld_runner_create)(
+            m, shape.dim[2], shape.dim[3], threads, &j->runner, err);
+    }
+    if (status != WELD_OK) {
+        return status;
+    }
+    for (size_t i = 0; i < weld_runner_output_count(j->runner) && status == WELD_OK; i++) {
+        status = open_result(j, i, output, err);
+    }
+    cli_progress progress = {.what = "run"};
+    for (int64_t first = 0; first < j->images && status == WELD_OK; first += j->slice) {
+        cli_progress_show(&progress, first, j->images, NULL);
+        status = run_slice(j, first, err);
+    }
+    cli_progress_end(&progress);
+    return status == WELD_OK ? commit(j, err) : status;
+}
+
+static void free_job(job *j) {
+    for (int i = 0; i < WELD_MAX_STAGES; i++) {
+        weld_npy_discard(j->results[i].file);
+        weld_free(j->results[i].data);
+    }
+    weld_npy_close(j->input);
+    weld_runner_free(j->runner);
+    weld_free(j->data);
 }
 
 int cli_run(const cli_command *command, int argc, char **argv) {
     const char *input = NULL, *output = NULL;
     int threads = 0, count, status;
+    bool features = false;
     cli_model_options model = {0};
     const cli_option options[] = {
         {"input", 0, CLI_TEXT, &input, "X.npy", "images [n, 3, height, width], normalised"},
         {"output", 0, CLI_TEXT, &output, "Y.npy", "where the logits [n, classes] go"},
+        {"features", 0, CLI_FLAG, &features, NULL,
+         "the stages' maps instead, in Y.stride4.npy, ..."},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
@@ -55,6 +171,13 @@ int cli_run(const cli_command *command, int argc, char **argv) {
         return cli_usage(command, "--%s is missing", input ? "output Y.npy" : "input X.npy");
     }
     weld_error err;
-    return run_file(argv[1], &model, input, output, threads, &err) == WELD_OK ? CLI_DONE
-                                                                              : cli_fail(&err);
+    weld_model *m;
+    job j = {0};
+    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
+        return cli_fail(&err);
+    }
+    weld_status done = run_all(&j, m, input, output, features, threads, &err);
+    free_job(&j);
+    weld_model_free(m);
+    return done == WELD_OK ? CLI_DONE : cli_fail(&err);
 }

@@ -1,13 +1,13 @@
-/* NumPy array files; see npy.h. */
+/* Reading NumPy array files; see npy.h. */
 #include "formats/npy.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/element.h"
 #include "formats/file.h"
+#include "formats/state_source.h"
 
 static const char magic[6] = "\x93NUMPY";
 
@@ -17,10 +17,15 @@ static const struct {
 } types[] = {{"<f4", WELD_ELEMENT_F32}, {"<f2", WELD_ELEMENT_F16}, {"<f8", WELD_ELEMENT_F64},
              {"|u1", WELD_ELEMENT_U8},  {"<i4", WELD_ELEMENT_I32}, {"<i8", WELD_ELEMENT_I64}};
 
-typedef struct description {
+struct weld_npy_reader {
+    char *path;
+    int descriptor; /* -1: not open */
     weld_element element;
     weld_shape shape;
-} description;
+    uint64_t begin; /* of the elements, in the file */
+};
+
+enum { MOST_HEADER = 1 << 16 };
 
 /* --- The header: a Python dictionary, of which exactly three keys are allowed. ---------------- */
 
@@ -96,21 +101,24 @@ static const char *take_shape(cursor *c, weld_shape *shape) {
     return NULL;
 }
 
-static const char *take_type(cursor *c, weld_element *element) {
+static const char *take_type(cursor *c, weld_element *type) {
     char descr[16];
     if (!take_string(c, descr, sizeof descr)) {
         return "descr is not the name of a type";
     }
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strcmp(descr, types[i].descr) == 0) {
-            *element = types[i].element;
+            *type = types[i].element;
             return NULL;
         }
+    }
+    if (descr[0] == '>') {
+        return "its elements are big-endian: convert it with astype, to '<f4' say";
     }
     return "its type is none of <f4, <f2, <f8, |u1, <i4, <i8: convert it with astype";
 }
 
-static const char *parse_header(const char *text, size_t size, description *out) {
+static const char *parse_header(const char *text, size_t size, weld_npy_reader *out) {
     enum { DESCR = 1, ORDER = 2, SHAPE = 4 };
     cursor c = {text, text + size};
     int seen = 0;
@@ -158,106 +166,141 @@ static weld_status fail(const char *path, const char *reason, weld_error *err) {
     return weld_fail(err, WELD_ERROR_FORMAT, "%s: not an array that can be read: %s", path, reason);
 }
 
-static weld_status parse(const char *path, const unsigned char *bytes, size_t size,
-                         weld_dtype dtype, weld_tensor *out, weld_error *err) {
+/* The bytes in front of the header: magic, version, length of the header (two bytes of it in
+ * version 1, four in version 2, the lower ones first). */
+static weld_status read_lengths(weld_npy_reader *r, uint64_t size, size_t *header,
+                                weld_error *err) {
+    unsigned char bytes[12] = {0};
+    weld_status status = weld_file_read_at(
+        r->descriptor, r->path, bytes, size < sizeof bytes ? (size_t)size : sizeof bytes, 0, err);
+    if (status != WELD_OK) {
+        return status;
+    }
     if (size < 10 || memcmp(bytes, magic, sizeof magic) != 0) {
-        return fail(path, "it does not begin as a .npy file: save it with numpy.save", err);
+        return fail(r->path, "it does not begin as a .npy file: save it with numpy.save", err);
     }
-    size_t begin = bytes[6] == 1 ? 10 : 12, header = 0;
-    if (bytes[6] < 1 || bytes[6] > 2 || size < begin) {
-        return fail(path, "its version is neither 1 nor 2", err);
+    r->begin = bytes[6] == 1 ? 10 : 12;
+    if (bytes[6] < 1 || bytes[6] > 2 || size < r->begin) {
+        return fail(r->path, "its version is neither 1 nor 2", err);
     }
-    for (size_t i = begin; i-- > 8;) {
-        header = header << 8 | bytes[i];
+    *header = 0;
+    for (size_t i = (size_t)r->begin; i-- > 8;) {
+        *header = *header << 8 | bytes[i];
     }
-    if (header > size - begin) {
-        return fail(path, "it ends within the header: the file is cut", err);
+    if (*header > size - r->begin) {
+        return fail(r->path, "it ends within the header: the file is cut", err);
     }
-    description d;
-    const char *wrong = parse_header((const char *)bytes + begin, header, &d);
-    if (wrong) {
-        return fail(path, wrong, err);
+    return *header <= MOST_HEADER ? WELD_OK : fail(r->path, "the header is far too long", err);
+}
+
+static weld_status check_length(const weld_npy_reader *r, uint64_t size, weld_error *err) {
+    int64_t count = weld_shape_count(&r->shape);
+    size_t expected;
+    if (count <= 0 || !weld_mul_size((size_t)count, weld_element_size(r->element), &expected) ||
+        expected > INT64_MAX) {
+        return fail(r->path, "it has no elements or too many", err);
     }
-    int64_t count = weld_shape_count(&d.shape);
-    size_t expected, left = size - begin - header;
-    if (count <= 0 || !weld_mul_size((size_t)count, weld_element_size(d.element), &expected)) {
-        return fail(path, "it has no elements or too many", err);
-    }
-    if (expected != left) {
+    if (expected != size - r->begin) {
         return weld_fail(
             err, WELD_ERROR_FORMAT,
-            "%s: expected %zu bytes of elements, found %zu: the file is cut or damaged", path,
-            expected, left);
+            "%s: expected %zu bytes of elements, found %llu: the file is cut or damaged", r->path,
+            expected, (unsigned long long)(size - r->begin));
     }
-    *out = (weld_tensor){dtype, d.shape, weld_alloc_raw((size_t)count, weld_dtype_size(dtype))};
-    if (!out->data) {
-        return weld_fail_memory(err, path);
-    }
-    weld_element_convert(d.element, bytes + begin + header, (size_t)count, dtype, out->data);
     return WELD_OK;
 }
 
-weld_status weld_npy_read(const char *path, weld_dtype dtype, weld_tensor *out, weld_error *err) {
-    void *bytes;
-    size_t size;
+static weld_status read_header(weld_npy_reader *r, uint64_t size, weld_error *err) {
+    size_t length = 0;
+    weld_status status = read_lengths(r, size, &length, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    char *text = weld_alloc_raw(length, 1);
+    if (!text) {
+        return weld_fail_memory(err, r->path);
+    }
+    status = weld_file_read_at(r->descriptor, r->path, text, length, r->begin, err);
+    if (status == WELD_OK) {
+        const char *wrong = parse_header(text, length, r);
+        status = wrong ? fail(r->path, wrong, err) : WELD_OK;
+    }
+    weld_free(text);
+    r->begin += length;
+    return status == WELD_OK ? check_length(r, size, err) : status;
+}
+
+weld_status weld_npy_open(const char *path, weld_npy_reader **out, weld_error *err) {
+    uint64_t size;
+    *out = NULL;
+    weld_npy_reader *r = weld_alloc(1, sizeof *r);
+    char *copy = weld_strdup(path);
+    if (!r || !copy) {
+        weld_free(r);
+        weld_free(copy);
+        return weld_fail_memory(err, path);
+    }
+    *r = (weld_npy_reader){.path = copy, .descriptor = -1};
+    weld_status status = weld_file_open(path, &r->descriptor, &size, err);
+    if (status == WELD_OK) {
+        status = read_header(r, size, err);
+    }
+    if (status != WELD_OK) {
+        weld_npy_close(r);
+        return status;
+    }
+    *out = r;
+    return WELD_OK;
+}
+
+void weld_npy_close(weld_npy_reader *r) {
+    if (r) {
+        if (r->descriptor >= 0) {
+            close(r->descriptor);
+        }
+        weld_free(r->path);
+        weld_free(r);
+    }
+}
+
+weld_shape weld_npy_shape(const weld_npy_reader *r) {
+    return r->shape;
+}
+
+weld_element weld_npy_element(const weld_npy_reader *r) {
+    return r->element;
+}
+
+weld_status weld_npy_read_part(const weld_npy_reader *r, int64_t first, int64_t count,
+                               weld_dtype dtype, void *data, weld_error *err) {
+    int64_t all = weld_shape_count(&r->shape);
     if (dtype != WELD_F32 && dtype != WELD_F64) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: cannot be read as %s", path,
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: cannot be read as %s", r->path,
                          weld_dtype_name(dtype));
     }
-    weld_status status = weld_file_read(path, SIZE_MAX / 4, &bytes, &size, err);
-    if (status != WELD_OK) {
-        return status;
+    if (first < 0 || count < 0 || count > all || first > all - count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: elements %lld and %lld more of %lld",
+                         r->path, (long long)first, (long long)count, (long long)all);
     }
-    status = parse(path, bytes, size, dtype, out, err);
-    weld_free(bytes);
-    return status;
+    uint64_t offset = r->begin + (uint64_t)first * weld_element_size(r->element);
+    return weld_state_read_elements(r->descriptor, r->path, offset, r->element, (size_t)count,
+                                    dtype, data, err);
 }
 
-/* The header of version 1 with its length, padded so that the elements begin at a multiple of 64.
- */
-static size_t make_header(const weld_shape *shape, char text[256]) {
-    char dims[160] = "";
-    size_t used = 0;
-    for (int i = 0; i < shape->rank; i++) {
-        used += (size_t)snprintf(dims + used, sizeof dims - used, i ? " %lld," : "%lld,",
-                                 (long long)shape->dim[i]);
-    }
-    if (shape->rank > 1) {
-        dims[used - 1] = '\0';
-    }
-    memset(text, ' ', 256);
-    memcpy(text, magic, sizeof magic);
-    int length =
-        snprintf(text + 10, 240, "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", dims);
-    text[10 + length] = ' ';
-    size_t total = (10 + (size_t)length + 1 + 63) / 64 * 64;
-    text[6] = 1;
-    text[7] = 0;
-    text[8] = (char)((total - 10) & 255);
-    text[9] = (char)((total - 10) >> 8);
-    text[total - 1] = '\n';
-    return total;
-}
-
-weld_status weld_npy_write(const char *path, const weld_tensor *tensor, weld_error *err) {
-    int64_t count = weld_shape_count(&tensor->shape);
-    if (tensor->dtype != WELD_F32 || count < 0) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: only tensors of f32 can be written", path);
-    }
-    char header[256];
-    size_t size = make_header(&tensor->shape, header);
-    weld_replacement *r;
-    weld_status status = weld_replacement_open(path, &r, err);
+weld_status weld_npy_read(const char *path, weld_dtype dtype, weld_tensor *out, weld_error *err) {
+    weld_npy_reader *r;
+    weld_status status = weld_npy_open(path, &r, err);
     if (status != WELD_OK) {
         return status;
     }
-    status = weld_replacement_write(r, header, size, err);
-    if (status == WELD_OK) {
-        status = weld_replacement_write(r, tensor->data, (size_t)count * sizeof(float), err);
-    }
+    int64_t count = weld_shape_count(&r->shape);
+    weld_tensor t = {dtype, r->shape, weld_alloc_raw((size_t)count, weld_dtype_size(dtype))};
+    status =
+        t.data ? weld_npy_read_part(r, 0, count, dtype, t.data, err) : weld_fail_memory(err, path);
+    weld_npy_close(r);
     if (status != WELD_OK) {
-        weld_replacement_discard(r);
+        weld_free(t.data);
         return status;
     }
-    return weld_replacement_commit(r, err);
+    *out = t;
+    return WELD_OK;
 }

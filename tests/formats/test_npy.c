@@ -130,7 +130,7 @@ START_TEST(what_cannot_be_read_is_refused_with_the_reason) {
     static const struct {
         const char *header, *reason;
     } bad[] = {
-        {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,)}", "its type"},
+        {"{'descr': '>f4', 'fortran_order': False, 'shape': (2,)}", "big-endian"},
         {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", "its type"},
         {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", "descr"},
         {"{'descr': '<f4', 'fortran_order': True, 'shape': (2,)}", "C order"},
@@ -173,7 +173,89 @@ START_TEST(what_cannot_be_read_is_refused_with_the_reason) {
     }
     weld_tensor none = {WELD_F64, WELD_SHAPE(1), (double[]){1}}, out;
     ck_assert_int_eq(weld_npy_write(path, &none, NULL), WELD_ERROR_ARGUMENT);
+    write_npy(path, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", data, sizeof data);
     ck_assert_int_eq(weld_npy_read(path, WELD_I64, &out, NULL), WELD_ERROR_ARGUMENT);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(parts_are_the_elements_that_were_asked_for) {
+    test_folder folder;
+    const char *path = folder_file(&folder);
+    enum { COUNT = 70000 }; /* more than are read at once */
+    double *part = malloc(COUNT * sizeof *part);
+    int32_t *data = malloc(COUNT * sizeof *data);
+    unsigned char *file = malloc(4 * COUNT + 128);
+    for (int i = 0; i < COUNT; i++) {
+        data[i] = 3 * i - 7;
+    }
+    memset(file, ' ', 128);
+    memcpy(file, "\x93NUMPY\1\0\x76\0", 10);
+    const char header[] = "{'descr': '<i4', 'fortran_order': False, 'shape': (7, 10000), }";
+    memcpy(file + 10, header, sizeof header - 1);
+    memcpy(file + 128, data, 4 * COUNT);
+    test_write_file(path, file, 4 * COUNT + 128);
+    weld_npy_reader *r;
+    ck_assert_int_eq(weld_npy_open(path, &r, NULL), WELD_OK);
+    weld_shape shape = weld_npy_shape(r), want = WELD_SHAPE(7, 10000);
+    ck_assert(weld_shape_equal(&shape, &want));
+    ck_assert_int_eq(weld_npy_element(r), WELD_ELEMENT_I32);
+    static const int64_t parts[][2] = {{0, COUNT}, {69999, 1}, {123, 50000}, {5, 0}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        int64_t first = parts[i][0], count = parts[i][1];
+        ck_assert_int_eq(weld_npy_read_part(r, first, count, WELD_F64, part, NULL), WELD_OK);
+        for (int64_t k = 0; k < count; k++) {
+            ck_assert_double_eq(part[k], data[first + k]);
+        }
+    }
+    static const int64_t bad[][2] = {{COUNT, 1}, {-1, 1}, {0, COUNT + 1}, {1, -1}, {1, INT64_MAX}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(weld_npy_read_part(r, bad[i][0], bad[i][1], WELD_F64, part, NULL),
+                         WELD_ERROR_ARGUMENT);
+    }
+    weld_npy_close(r);
+    free(part);
+    free(data);
+    free(file);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(a_file_written_in_parts_is_the_file_written_at_once) {
+    test_folder folder;
+    const char *path = folder_file(&folder), *other = test_path(&folder, "parts.npy");
+    float data[6] = {1, 2, 3, 4, 5, 6};
+    weld_tensor t = {WELD_F32, WELD_SHAPE(3, 2), data};
+    weld_npy_writer *w;
+    size_t sizes[2];
+    ck_assert_int_eq(weld_npy_write(path, &t, NULL), WELD_OK);
+    ck_assert_int_eq(weld_npy_create(other, &t.shape, &w, NULL), WELD_OK);
+    ck_assert_int_eq(weld_npy_append(w, data, 1, NULL), WELD_OK);
+    ck_assert_int_eq(weld_npy_append(w, data + 1, 5, NULL), WELD_OK);
+    ck_assert_int_eq(weld_npy_append(w, data, 1, NULL), WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(weld_npy_commit(w, NULL), WELD_OK);
+    unsigned char *a = test_read_file(path, &sizes[0]), *b = test_read_file(other, &sizes[1]);
+    ck_assert_uint_eq(sizes[0], sizes[1]);
+    ck_assert_mem_eq(a, b, sizes[0]);
+    free(a);
+    free(b);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(a_file_that_lacks_elements_is_not_put_in_place) {
+    test_folder folder;
+    const char *path = folder_file(&folder);
+    float data[2] = {1, 2};
+    weld_shape shape = WELD_SHAPE(3);
+    weld_npy_writer *w;
+    ck_assert_int_eq(weld_npy_create(path, &shape, &w, NULL), WELD_OK);
+    ck_assert_int_eq(weld_npy_append(w, data, 2, NULL), WELD_OK);
+    ck_assert_int_eq(weld_npy_commit(w, NULL), WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 0);
+    ck_assert_int_eq(weld_npy_create(path, &shape, &w, NULL), WELD_OK);
+    weld_npy_discard(w);
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 0);
     test_folder_remove(folder);
 }
 END_TEST
@@ -227,5 +309,8 @@ END_TEST
 
 RUN_SUITE("formats/npy", a_tensor_comes_back_bit_for_bit, a_written_file_is_what_numpy_writes,
           every_element_type_is_converted, version_two_is_read,
-          what_cannot_be_read_is_refused_with_the_reason, cut_and_damaged_files_do_no_harm,
+          what_cannot_be_read_is_refused_with_the_reason,
+          parts_are_the_elements_that_were_asked_for,
+          a_file_written_in_parts_is_the_file_written_at_once,
+          a_file_that_lacks_elements_is_not_put_in_place, cut_and_damaged_files_do_no_harm,
           failing_allocations_are_errors_and_nothing_more)

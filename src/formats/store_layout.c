@@ -45,10 +45,20 @@ bool weld_store_header_decode(const unsigned char *bytes, size_t size, weld_stor
     return true;
 }
 
-bool weld_store_checksum_fits(const unsigned char *bytes, size_t size) {
-    XXH128_canonical_t sum;
+static XXH128_canonical_t checksum(const unsigned char *bytes, size_t size) {
+    XXH128_canonical_t out;
     XXH128_canonicalFromHash(
-        &sum, XXH3_128bits(bytes + WELD_STORE_CHECKED_FROM, size - WELD_STORE_CHECKED_FROM));
+        &out, XXH3_128bits(bytes + WELD_STORE_CHECKED_FROM, size - WELD_STORE_CHECKED_FROM));
+    return out;
+}
+
+void weld_store_seal(unsigned char *bytes, size_t size) {
+    XXH128_canonical_t sum = checksum(bytes, size);
+    memcpy(bytes + WELD_STORE_CHECKSUM_AT, &sum, sizeof sum);
+}
+
+bool weld_store_checksum_fits(const unsigned char *bytes, size_t size) {
+    XXH128_canonical_t sum = checksum(bytes, size);
     return memcmp(bytes + WELD_STORE_CHECKSUM_AT, &sum, sizeof sum) == 0;
 }
 

@@ -22,6 +22,8 @@ void weld_store_header_encode(unsigned char *bytes, const weld_store_header *hea
 /* Read it from the first `size` bytes of a file; false where these are not those of a store. Checks
  * nothing more. */
 bool weld_store_header_decode(const unsigned char *bytes, size_t size, weld_store_header *out);
+/* Put the checksum of the `size` bytes of a whole file into its header. */
+void weld_store_seal(unsigned char *bytes, size_t size);
 /* Does the checksum fit the `size` bytes of the file, at least WELD_STORE_HEADER_SIZE? */
 bool weld_store_checksum_fits(const unsigned char *bytes, size_t size);
 

@@ -24,6 +24,7 @@ static unsigned char *repaired(const uint8_t *data, size_t size, size_t *out_siz
     FUZZ_CHECK(weld_store_header_decode(bytes, *out_size, &header));
     header.length = *out_size;
     weld_store_header_encode(bytes, &header);
+    weld_store_seal(bytes, (size_t)header.length);
     return bytes;
 }
 
@@ -146,6 +147,7 @@ static unsigned char *described(const uint8_t *data, size_t size, size_t *out_si
     }
     free(items);
     weld_store_header_encode(bytes, &header);
+    weld_store_seal(bytes, (size_t)header.length);
     return bytes;
 }
 

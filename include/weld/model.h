@@ -165,6 +165,50 @@ typedef struct weld_merge_report {
 WELD_API weld_status weld_model_merge(const weld_model *m, const char *verify, int threads,
                                       const char *path, weld_merge_report *report, weld_error *err);
 
+/* --- Files for other programs ----------------------------------------------------------------- */
+
+/* Merged: every parallel branch and batch norm has become part of one convolution or linear layer.
+ * Training: as the authors' and timm's code trains and publishes networks, to be trained further
+ * there. */
+typedef enum weld_export_form { WELD_EXPORT_MERGED, WELD_EXPORT_TRAINING } weld_export_form;
+
+/* All zero: the usual. */
+typedef struct weld_export_options {
+    weld_export_form form; /* ONNX files are always merged */
+    weld_naming names;     /* of tensors in safetensors files; in ONNX files they are official */
+    int64_t batch;         /* of ONNX files: this alone; 0: any */
+    const char *verify;    /* a data set to compare on (folder or packed file); NULL: noise */
+    int threads;           /* 0: all */
+} weld_export_options;
+
+typedef struct weld_export_report {
+    weld_model_counts counts;   /* of what was written */
+    int64_t bytes;              /* of the file */
+    weld_comparison comparison; /* of no images where there was nothing to compare */
+} weld_export_report;
+
+/* Write m for other programs, atomically; the ending of `path` tells the format.
+ *
+ * .safetensors: the tensors of the state dict, f32 (and i64 counters), called as `names` says: in
+ * the training form as the reference implementation's or timm's state_dict() calls them, in the
+ * merged form as after their replace_batchnorm() or fuse(). A distillation head is merged into the
+ * other: their mean is what is evaluated.
+ * .onnx: the merged network from normalised images "input" [batch, 3, height, width] to "logits"
+ * [batch, num_classes].
+ * Both carry configuration, preprocessing, class names and form as texts under the keys "weld....",
+ * and a safetensors file is a model to weld_model_open.
+ *
+ * Before it takes its place, a safetensors file is read again, its network built and compared with
+ * m on the first 1024 images of `verify` or on 32 images of normal noise. An ONNX file is not read
+ * again: what is compared is the merged network that goes into it. A difference above 1e-4 of the
+ * largest logit is WELD_ERROR_NUMERIC. After any error what was at `path` is unchanged.
+ *
+ * WELD_ERROR_ARGUMENT: another ending; the training form of a merged model or in an ONNX file;
+ * timm's names in an ONNX file, a batch in a safetensors file. report may be NULL. */
+WELD_API weld_status weld_model_export(const weld_model *m, const char *path,
+                                       const weld_export_options *options,
+                                       weld_export_report *report, weld_error *err);
+
 /* --- Classifying images -------------------------------------------------------------------------
  * Several classifiers may share one model and run in different threads at once. */
 typedef struct weld_classifier weld_classifier;

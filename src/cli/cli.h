@@ -27,6 +27,7 @@ int cli_eval(const cli_command *command, int argc, char **argv);
 int cli_predict(const cli_command *command, int argc, char **argv);
 int cli_run(const cli_command *command, int argc, char **argv);
 int cli_reparam(const cli_command *command, int argc, char **argv);
+int cli_export(const cli_command *command, int argc, char **argv);
 int cli_import(const cli_command *command, int argc, char **argv);
 int cli_pack(const cli_command *command, int argc, char **argv);
 int cli_bench(const cli_command *command, int argc, char **argv);

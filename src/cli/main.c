@@ -15,6 +15,7 @@ const cli_command cli_commands[] = {
     {"predict", "FILE IMAGE...", "Class names and probabilities of images", cli_predict},
     {"run", "FILE", "Logits, or maps of features, for an array of images", cli_run},
     {"reparam", "FILE", "Merge the branches of a network and verify the result", cli_reparam},
+    {"export", "FILE", "Write a network as ONNX or safetensors for other programs", cli_export},
     {"import", "FILE", "Make weld's own file of a .pth or safetensors file", cli_import},
     {"pack", "DIR", "Make one packed data set of a folder of class folders", cli_pack},
     {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},

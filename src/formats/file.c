@@ -249,6 +249,10 @@ weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t
     return status;
 }
 
+const char *weld_replacement_temporary(const weld_replacement *r) {
+    return r->temporary;
+}
+
 static void release(weld_replacement *r) {
     if (r->descriptor >= 0) {
         close(r->descriptor); /* also unlocks */

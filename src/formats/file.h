@@ -33,6 +33,8 @@ weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t
 /* Overwrite bytes that were written before (a header whose contents are known at the end). */
 weld_status weld_replacement_write_at(weld_replacement *r, const void *data, size_t bytes,
                                       uint64_t offset, weld_error *err);
+/* Where the bytes are until then, to be read back before they take their place. */
+const char *weld_replacement_temporary(const weld_replacement *r);
 /* Make durable and put in place. Frees r in any case; on an error PATH is what it was, except that
  * after a failed sync of the folder the new file may or may not be there. */
 weld_status weld_replacement_commit(weld_replacement *r, weld_error *err);

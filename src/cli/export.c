@@ -1,0 +1,102 @@
+/* weld export: a model as a file for other programs. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/model_options.h"
+
+/* One of two words into *second; false where it is neither. */
+static bool choose(const char *text, const char *first_word, const char *second_word,
+                   bool *second) {
+    *second = strcmp(text, second_word) == 0;
+    return *second || strcmp(text, first_word) == 0;
+}
+
+/* "dynamic" or a number from 1. */
+static bool parse_batch(const char *text, int64_t *batch) {
+    char *end;
+    *batch = 0;
+    if (strcmp(text, "dynamic") == 0) {
+        return true;
+    }
+    *batch = strtol(text, &end, 10);
+    return end != text && *end == '\0' && *batch > 0 && *batch <= INT32_MAX;
+}
+
+static void print_report(const char *path, const weld_export_options *o,
+                         const weld_export_report *r) {
+    bool onnx = strcmp(strrchr(path, '.'), ".onnx") == 0;
+    printf("%s written\n", path);
+    printf("%-24s %14s\n", "form", o->form == WELD_EXPORT_TRAINING ? "training" : "merged");
+    if (onnx && o->batch) {
+        printf("%-24s %14lld\n", "batch", (long long)o->batch);
+    } else if (onnx) {
+        printf("%-24s %14s\n", "batch", "dynamic");
+    } else {
+        printf("%-24s %14s\n", "names", o->names == WELD_NAMES_TIMM ? "timm" : "official");
+    }
+    printf("%-24s %14lld\n", "tensors", (long long)r->counts.tensors);
+    printf("%-24s %14lld\n", "parameters", (long long)r->counts.parameters);
+    printf("%-24s %14.2f\n", "file [MB]", (double)r->bytes / 1e6);
+    if (r->comparison.labelled) {
+        printf("%-24s %14.2f (%.2f before)\n", "top-1 [%]", r->comparison.top1_after,
+               r->comparison.top1_before);
+    }
+    if (r->comparison.images) {
+        cli_print_comparison(&r->comparison);
+    }
+    if (onnx) {
+        puts("an ONNX file is not read again: compare its logits with those of weld run");
+    }
+}
+
+int cli_export(const cli_command *command, int argc, char **argv) {
+    const char *out = NULL, *form = "merged", *names = "official", *batch = "dynamic";
+    weld_export_options export = {0};
+    cli_model_options model = {0};
+    int count, status;
+    const cli_option options[] = {
+        {"output", 'o', CLI_TEXT, &out, "OUT",
+         "the file; its ending, .onnx or .safetensors, tells"},
+        {"form", 0, CLI_TEXT, &form, "FORM", "merged, or of a checkpoint training (merged)"},
+        {"names", 0, CLI_TEXT, &names, "WHOSE", "tensors' names: official or timm (official)"},
+        {"batch", 0, CLI_TEXT, &batch, "N", "ONNX: fixed batch, or dynamic (dynamic)"},
+        {"verify", 0, CLI_TEXT, &export.verify, "DIR", "compare on these images (else on noise)"},
+        {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
+        CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_SIZE(model),
+    };
+    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
+                   &status)) {
+        return status;
+    }
+    bool training, timm;
+    if (!out) {
+        return cli_usage(command, "-o OUT.onnx or OUT.safetensors is missing");
+    }
+    if (!choose(form, "merged", "training", &training)) {
+        return cli_usage(command, "--form wants merged or training, not '%s'", form);
+    }
+    if (!choose(names, "official", "timm", &timm)) {
+        return cli_usage(command, "--names wants official or timm, not '%s'", names);
+    }
+    if (!parse_batch(batch, &export.batch)) {
+        return cli_usage(command, "--batch wants dynamic or a whole number from 1, not '%s'",
+                         batch);
+    }
+    export.form = training ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
+    export.names = timm ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL;
+    weld_error err;
+    weld_model *m;
+    weld_export_report report;
+    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
+        return cli_fail(&err);
+    }
+    weld_status done = weld_model_export(m, out, &export, &report, &err);
+    weld_model_free(m);
+    if (done != WELD_OK) {
+        return cli_fail(&err);
+    }
+    print_report(out, &export, &report);
+    return CLI_DONE;
+}

@@ -1,0 +1,167 @@
+/* Models as files for other programs: merge where that is asked for, write, read back, compare, and
+ * only then put in place. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/onnx.h"
+#include "formats/safetensors.h"
+#include "infer/compare.h"
+#include "infer/model.h"
+#include "models/names.h"
+
+typedef enum file_format { SAFETENSORS, ONNX } file_format;
+
+static bool ends_with(const char *path, const char *ending) {
+    size_t length = strlen(path), end = strlen(ending);
+    return length > end && strcmp(path + length - end, ending) == 0;
+}
+
+static weld_status check_options(const weld_model *m, const char *path,
+                                 const weld_export_options *o, file_format *out, weld_error *err) {
+    const char *problem = NULL;
+    *out = ends_with(path, ".onnx") ? ONNX : SAFETENSORS;
+    if (*out == SAFETENSORS && !ends_with(path, ".safetensors")) {
+        problem = "the ending tells the format: call it .safetensors or .onnx";
+    } else if (*out == ONNX && o->form == WELD_EXPORT_TRAINING) {
+        problem = "an ONNX file holds the merged network: take .safetensors for the training form";
+    } else if (*out == ONNX && o->names != WELD_NAMES_OFFICIAL) {
+        problem = "an ONNX file has the official names: leave other names out";
+    } else if (*out == SAFETENSORS && o->batch != 0) {
+        problem = "a safetensors file holds tensors alone, for any batch: leave the batch out";
+    } else if (o->batch < 0) {
+        problem = "a batch below 1: take 0 for any or a number from 1";
+    } else if (o->form == WELD_EXPORT_TRAINING && weld_model_is_merged(m)) {
+        problem = "the branches of the model are merged, which cannot be undone: export the "
+                  "training checkpoint";
+    }
+    return problem ? weld_fail(err, WELD_ERROR_ARGUMENT, "%s: %s", path, problem) : WELD_OK;
+}
+
+/* --- safetensors ------------------------------------------------------------------------------ */
+
+typedef char tensor_name[WELD_TENSOR_NAME_SIZE];
+
+static weld_status collect_tensors(const weld_model *m, weld_naming naming, tensor_name *names,
+                                   weld_safetensors_tensor *tensors, weld_error *err) {
+    const weld_weights *w = m->file.weights;
+    weld_status status = WELD_OK;
+    for (size_t i = 0; i < weld_weights_count(w) && status == WELD_OK; i++) {
+        status =
+            weld_model_tensor_name(&m->file.config, naming, weld_weights_name(w, i), names[i], err);
+        tensors[i] = (weld_safetensors_tensor){names[i], weld_weights_tensor(w, i)};
+    }
+    return status;
+}
+
+static weld_status write_tensors(const weld_model *m, weld_naming naming, weld_replacement *r,
+                                 weld_error *err) {
+    size_t count = weld_weights_count(m->file.weights);
+    weld_metadata metadata = {0};
+    tensor_name *names = weld_alloc(count, sizeof *names);
+    weld_safetensors_tensor *tensors = weld_alloc(count, sizeof *tensors);
+    weld_status status = names && tensors ? weld_metadata_create(&m->file, &metadata, err)
+                                          : weld_fail_memory(err, "names of tensors");
+    if (status == WELD_OK) {
+        status = collect_tensors(m, naming, names, tensors, err);
+    }
+    if (status == WELD_OK) {
+        status = weld_safetensors_write(r, tensors, count, &metadata, err);
+    }
+    weld_metadata_free(&metadata);
+    weld_free(tensors);
+    weld_free(names);
+    return status;
+}
+
+/* Compare `original` with the model that a reader finds in what was written. */
+static weld_status verify_written(const weld_model *original, const weld_replacement *r,
+                                  const weld_export_options *o, weld_comparison *comparison,
+                                  weld_error *err) {
+    weld_model *written;
+    weld_status status = weld_model_open(weld_replacement_temporary(r), &written, err);
+    if (status != WELD_OK) {
+        return weld_fail_context(err, status, "reading again what was written");
+    }
+    status = weld_model_compare(original, written, o->verify, o->threads, comparison, err);
+    weld_model_free(written);
+    return status == WELD_OK ? weld_comparison_check(comparison, "exporting", err) : status;
+}
+
+static weld_status export_safetensors(const weld_model *original, const weld_model *m,
+                                      const char *path, const weld_export_options *o,
+                                      weld_comparison *comparison, weld_error *err) {
+    weld_replacement *r;
+    weld_status status = weld_replacement_open(path, &r, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    status = write_tensors(m, o->names, r, err);
+    if (status == WELD_OK) {
+        status = verify_written(original, r, o, comparison, err);
+    }
+    if (status != WELD_OK) {
+        weld_replacement_discard(r);
+        return status;
+    }
+    return weld_replacement_commit(r, err);
+}
+
+/* --- ONNX ------------------------------------------------------------------------------------- */
+
+/* Compare what goes into the file; there is nothing to compare where m is that itself, unless to
+ * run it on somebody's images. */
+static weld_status verify_merged(const weld_model *original, const weld_model *m,
+                                 const weld_export_options *o, weld_comparison *comparison,
+                                 weld_error *err) {
+    if (original == m && !o->verify) {
+        return WELD_OK;
+    }
+    weld_status status = weld_model_compare(original, m, o->verify, o->threads, comparison, err);
+    return status == WELD_OK ? weld_comparison_check(comparison, "merging", err) : status;
+}
+
+static weld_status export_onnx(const weld_model *original, const weld_model *m, const char *path,
+                               const weld_export_options *o, weld_comparison *comparison,
+                               weld_error *err) {
+    weld_metadata metadata;
+    weld_status status = verify_merged(original, m, o, comparison, err);
+    if (status == WELD_OK) {
+        status = weld_metadata_create(&m->file, &metadata, err);
+    }
+    if (status == WELD_OK) {
+        weld_onnx_options options = {
+            .batch = o->batch, .name = m->file.config.name, .metadata = &metadata};
+        status = weld_onnx_write(path, m->graph, m->file.weights, &options, err);
+        weld_metadata_free(&metadata);
+    }
+    return status;
+}
+
+weld_status weld_model_export(const weld_model *m, const char *path,
+                              const weld_export_options *options, weld_export_report *report,
+                              weld_error *err) {
+    file_format format;
+    weld_model *merged = NULL;
+    weld_comparison comparison = {0};
+    weld_status status = check_options(m, path, options, &format, err);
+    if (status == WELD_OK && options->form == WELD_EXPORT_MERGED && !weld_model_is_merged(m)) {
+        status = weld_model_merged(m, &merged, err);
+    }
+    if (status != WELD_OK) {
+        return status;
+    }
+    const weld_model *exported = merged ? merged : m;
+    status = format == ONNX ? export_onnx(m, exported, path, options, &comparison, err)
+                            : export_safetensors(m, exported, path, options, &comparison, err);
+    if (status == WELD_OK && report) {
+        struct stat info = {0};
+        stat(path, &info);
+        *report = (weld_export_report){.counts = weld_graph_counts(exported->graph),
+                                       .bytes = (int64_t)info.st_size,
+                                       .comparison = comparison};
+    }
+    weld_model_free(merged);
+    return status;
+}

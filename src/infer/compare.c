@@ -155,6 +155,11 @@ weld_status weld_model_compare(const weld_model *before, const weld_model *after
 }
 
 weld_status weld_comparison_check(const weld_comparison *c, const char *what, weld_error *err) {
+    if (!isfinite(c->largest_difference)) {
+        return weld_fail(err, WELD_ERROR_NUMERIC,
+                         "the network's logits are not finite: its weights are damaged: nothing "
+                         "was written");
+    }
     if (!(c->largest_difference <= TOLERANCE * c->largest_logit)) {
         return weld_fail(err, WELD_ERROR_NUMERIC,
                          "%s changes logits by up to %.3g where the largest is %.3g, more than "

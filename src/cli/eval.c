@@ -34,6 +34,10 @@ static weld_status evaluate(const weld_model *m, const char *data, int batch, in
     if (status == WELD_OK) {
         status = weld_model_check_classes(m, ds, err);
     }
+    if (status == WELD_OK && !weld_model_class_name(m, 0)) {
+        fprintf(stderr, "note: the model has no names of classes, so that the data's are taken in "
+                        "their order (--classes gives names)\n");
+    }
     if (status == WELD_OK) {
         status =
             weld_evaluator_create(weld_model_graph(m), weld_model_weights(m),

@@ -2,10 +2,10 @@
 #include "infer/evaluate.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "infer/model.h"
 #include "infer/scores.h"
 
 struct weld_evaluator {
@@ -29,7 +29,6 @@ weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
     e->options = *options;
     e->options.batch_size = options->batch_size < count ? options->batch_size : count;
     e->dataset = ds;
-    weld_session_options session = {.batch = e->options.batch_size, .threads = options->threads};
     weld_loader_options loader = {.preprocessing = *preprocessing,
                                   .augmentation = weld_augmentation_defaults(),
                                   .batch_size = e->options.batch_size,
@@ -37,7 +36,8 @@ weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
                                   .bad_image = options->bad_image,
                                   .bad_image_arg = options->arg};
     loader.augmentation.kind = WELD_AUGMENT_NONE;
-    weld_status status = weld_session_create(g, w, &session, &e->session, err);
+    weld_status status =
+        weld_logits_session(g, w, e->options.batch_size, options->threads, &e->session, err);
     if (status == WELD_OK) {
         status = weld_loader_create(ds, &loader, &e->loader, err);
     }
@@ -111,25 +111,5 @@ weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_err
                              .top1 = weld_scores_top1(&scores),
                              .top5 = weld_scores_top5(&scores),
                              .loss = weld_scores_loss(&scores)};
-    return WELD_OK;
-}
-
-weld_status weld_model_check_classes(const weld_model *m, const weld_dataset *ds, weld_error *err) {
-    int have = weld_dataset_class_count(ds), want = weld_model_get_config(m)->num_classes;
-    if (have != want) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: it has %d classes, the model %d: give the data the model was made "
-                         "for",
-                         weld_dataset_path(ds), have, want);
-    }
-    for (int i = 0; i < want; i++) {
-        const char *name = weld_model_class_name(m, i);
-        if (name && strcmp(name, weld_dataset_class_name(ds, i)) != 0) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "%s: class %d is '%s', in the model it is '%s': give the data the "
-                             "model was made for",
-                             weld_dataset_path(ds), i, weld_dataset_class_name(ds, i), name);
-        }
-    }
     return WELD_OK;
 }

@@ -35,8 +35,9 @@ void weld_evaluator_free(weld_evaluator *e);
  * WELD_ERROR_NUMERIC, naming the image. */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
 
-/* The data set's classes must be the model's: the same names in the same order where the model has
- * names, the same number in any case. The message says how they differ. */
+/* The data set's classes must be the model's: the same names in the same order, or, where the model
+ * has no names, as many. The message says which are missing, unknown to the model or at another
+ * index. */
 weld_status weld_model_check_classes(const weld_model *m, const weld_dataset *ds, weld_error *err);
 
 #endif

@@ -88,7 +88,8 @@ static weld_status hash_range(XXH3_state_t *state, int fd, uint64_t begin, uint6
 
 weld_status weld_packed_checksum(int fd, const weld_packed_header *h, const char *path,
                                  uint64_t *out, weld_error *err) {
-    const size_t chunk_size = (size_t)1 << 20;
+    const size_t most = (size_t)1 << 20,
+                 chunk_size = h->file_length < most ? (size_t)h->file_length : most;
     XXH3_state_t *state = XXH3_createState();
     unsigned char *chunk = weld_alloc_raw(chunk_size, 1);
     weld_status status = WELD_OK;

@@ -18,8 +18,10 @@
 /* The file's bytes in memory to be released with free. */
 unsigned char *fuzz_store(const uint8_t *data, size_t size, size_t *out_size);
 
-/* What the targets checkpoint and deploy do: the bytes as they are, and as a store, are refused as
- * a model file, or what was read survives being written and read again. */
+/* Read a model file: refused, or what was read survives being written and read again. */
+void fuzz_read_model_file(const char *path);
+
+/* What the targets checkpoint and deploy do: that, with the bytes as they are and as a store. */
 void fuzz_model_file(const uint8_t *data, size_t size);
 
 #endif

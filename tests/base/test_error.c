@@ -7,11 +7,9 @@ START_TEST(what_a_message_quotes_cannot_end_the_line_or_command_a_terminal) {
     weld_error err;
     ck_assert_int_eq(weld_fail(&err, WELD_ERROR_FORMAT, "%s: bad",
                                "a\nb\x1b[2J\x7f\xc2\x9b"
-                               "0m gr\xc3\xbc\xc3\x9f"
-                               "e \xe4\xb8\xad"),
+                               "0m gr\xc3\xbcn \xe4\xb8\xad"),
                      WELD_ERROR_FORMAT);
-    ck_assert_str_eq(err.message, "a?b?[2J???0m gr\xc3\xbc\xc3\x9f"
-                                  "e \xe4\xb8\xad: bad");
+    ck_assert_str_eq(err.message, "a?b?[2J???0m gr\xc3\xbcn \xe4\xb8\xad: bad");
     ck_assert_int_eq(weld_fail_context(&err, WELD_ERROR_FORMAT, "%s", "x\ty"), WELD_ERROR_FORMAT);
     ck_assert_ptr_nonnull(strstr(err.message, "x?y: a?b?"));
 }

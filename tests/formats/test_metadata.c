@@ -6,10 +6,7 @@
 #include "formats/model_text.h"
 
 static weld_model_file example(void) {
-    static char *names[] = {"cat", "d\"og\n",
-                            "gr\xc3\xbc\xc3\x9f"
-                            "e",
-                            "\xff\xfe odd \x80"};
+    static char *names[] = {"cat", "d\"og\n", "gr\xc3\xbcn", "\xff\xfe odd \x80"};
     weld_model_file mf = {.preprocessing = {.input_size = 64,
                                             .crop_fraction = 0.875,
                                             .interpolation = WELD_BILINEAR,

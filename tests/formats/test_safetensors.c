@@ -23,8 +23,7 @@ static const weld_safetensors_tensor example[] = {
 enum { EXAMPLES = sizeof example / sizeof *example };
 
 static weld_metadata metadata(void) {
-    static char quoted[] = "say \"hi\"", sharp[] = "gr\xc3\xbc\xc3\x9f"
-                                                   "e\n";
+    static char quoted[] = "say \"hi\"", sharp[] = "gr\xc3\xbcn\n";
     return (weld_metadata){2, {{"weld.form", quoted}, {"weld.version", sharp}}};
 }
 

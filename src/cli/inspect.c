@@ -1,189 +1,177 @@
-/* weld inspect: what a file holds. */
-#include <math.h>
+/* weld inspect: what a file holds, whatever sort of file it is. */
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/error.h"
+#include "cli/inspect.h"
 #include "cli/model_options.h"
-#include "formats/file_kind.h"
-#include "formats/packed.h"
 #include "infer/model.h"
 
-static void print_list(const char *title, const int *values, int count) {
-    printf("%-16s", title);
-    for (int i = 0; i < count; i++) {
-        printf(" %d", values[i]);
+typedef struct request {
+    inspection in;
+    cli_model_options model;
+    bool graph, dot;
+} request;
+
+static weld_status print_graph(const request *r, const weld_model *m, weld_error *err) {
+    bool written = (r->graph ? weld_graph_print : weld_graph_print_dot)(m->graph, stdout);
+    return written ? WELD_OK : weld_fail(err, WELD_ERROR_IO, "the graph cannot be written");
+}
+
+/* A file of weld's own. */
+static weld_status inspect_own(request *r, weld_error *err) {
+    inspection *in = &r->in;
+    weld_model *m;
+    weld_status status = cli_open_model(in->path, &r->model, &m, err);
+    if (status != WELD_OK) {
+        return status;
     }
-    putchar('\n');
-}
-
-static void print_network(const weld_model *m) {
-    const weld_model_config *c = &m->file.config;
-    weld_model_counts counts = weld_graph_counts(m->graph);
-    printf("%-16s %s%s%s\n", "network", c->name, c->legacy ? ", legacy token mixer" : "",
-           c->distillation_head ? ", distillation head" : "");
-    print_list("channels", c->channels, c->stage_count);
-    print_list("depths", c->depths, c->stage_count);
-    printf("%-16s %d\n", "stem stride", c->stem_stride);
-    printf("%-16s %lld\n", "parameters", (long long)counts.parameters);
-    printf("%-16s %lld\n", "convolutions", (long long)counts.convolutions);
-    printf("%-16s %.1f M at %d x %d\n", "MACs", (double)counts.macs / 1e6,
-           m->file.preprocessing.input_size, m->file.preprocessing.input_size);
-}
-
-static void print_preprocessing(const weld_preprocessing *p) {
-    printf("%-16s size %d, crop fraction %g, %s, mean %g %g %g, std %g %g %g\n", "preprocessing",
-           p->input_size, p->crop_fraction,
-           p->interpolation == WELD_BICUBIC ? "bicubic" : "bilinear", (double)p->mean[0],
-           (double)p->mean[1], (double)p->mean[2], (double)p->std[0], (double)p->std[1],
-           (double)p->std[2]);
-}
-
-enum { FEW_CLASSES = 12 };
-
-static void print_classes(const weld_model *m) {
-    int count = m->file.config.num_classes;
-    printf("%-16s %d", "classes", count);
-    for (int i = 0; i < count && i < FEW_CLASSES && weld_model_class_name(m, i); i++) {
-        printf("%s%s", i ? ", " : ": ", weld_model_class_name(m, i));
-    }
-    puts(count > FEW_CLASSES && weld_model_class_name(m, 0) ? ", ..." : "");
-}
-
-static void print_text(const char *title, const char *text) {
-    if (text && *text) {
-        printf("%s\n", title);
-        for (const char *line = text; *line;) {
-            size_t length = strcspn(line, "\n");
-            printf("    %.*s\n", (int)length, line);
-            line += length + (line[length] == '\n');
-        }
-    }
-}
-
-static void print_training(const weld_model_file *f) {
-    if (f->kind == WELD_MODEL_CHECKPOINT && f->trainer.step > 0) {
-        const weld_trainer_state *t = &f->trainer;
-        printf("%-16s epoch %lld, %lld updates", "trained", (long long)t->epoch,
-               (long long)t->step);
-        if (t->best_epoch >= 0) {
-            printf(", best top-1 %.2f %% in epoch %lld", t->best_score, (long long)t->best_epoch);
-        }
-        putchar('\n');
-    }
-    print_text("summary", f->summary);
-    print_text("verification", f->verification);
-    print_text("recipe", f->recipe);
-}
-
-/* Element i of a tensor as double. */
-static double element(const weld_tensor *t, int64_t i) {
-    switch (t->dtype) {
-    case WELD_F32:
-        return (double)((const float *)t->data)[i];
-    case WELD_F64:
-        return ((const double *)t->data)[i];
-    case WELD_I64:
-        return (double)((const int64_t *)t->data)[i];
-    case WELD_BF16:
-        break;
-    }
-    return NAN;
-}
-
-static void print_tensors(const weld_weights *w) {
-    printf("%-52s %-5s %-20s %12s %12s %12s\n", "tensor", "type", "shape", "mean", "least",
-           "largest");
-    for (size_t i = 0; i < weld_weights_count(w); i++) {
-        weld_tensor t = weld_weights_tensor(w, i);
-        int64_t count = weld_shape_count(&t.shape), bad = 0;
-        double sum = 0, least = INFINITY, largest = -INFINITY;
-        for (int64_t j = 0; j < count; j++) {
-            double x = element(&t, j);
-            sum += x;
-            least = fmin(least, x);
-            largest = fmax(largest, x);
-            bad += !isfinite(x);
-        }
-        char shape[128];
-        printf("%-52s %-5s %-20s %12.5g %12.5g %12.5g", weld_weights_name(w, i),
-               weld_dtype_name(t.dtype), weld_shape_text(&t.shape, shape, sizeof shape),
-               sum / (double)count, least, largest);
-        if (bad) {
-            printf("  %lld not finite", (long long)bad);
-        }
-        putchar('\n');
-    }
-}
-
-static int inspect_packed(const char *path) {
-    weld_packed *p;
-    weld_error err;
-    if (weld_packed_open(path, &p, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
-    weld_packed_layout layout = weld_packed_get_layout(p);
-    printf("%s: a packed data set of weld\n", path);
-    printf("%-16s %lld\n", "images", (long long)weld_packed_count(p));
-    if (layout.height) {
-        printf("%-16s raw pixels, %d x %d, %d channel%s\n", "stored as", layout.width,
-               layout.height, layout.channels, layout.channels > 1 ? "s" : "");
+    if (r->graph || r->dot) {
+        status = print_graph(r, m, err);
     } else {
-        printf("%-16s image files\n", "stored as");
+        if (!in->tensors || in->json) {
+            inspect_model(in, m);
+        }
+        if (in->tensors) {
+            inspect_weights(in, m->file.weights);
+        }
     }
-    printf("%-16s %d\n", "classes", weld_packed_class_count(p));
-    int64_t *images = weld_alloc((size_t)weld_packed_class_count(p), sizeof *images);
-    for (int64_t i = 0; images && i < weld_packed_count(p); i++) {
-        images[weld_packed_label(p, i)]++;
+    weld_model_free(m);
+    return status;
+}
+
+/* The tensors of another program's file as they stand there. `reason`: why they are of no network,
+ * or NULL. */
+static weld_status list_tensors(request *r, const char *reason, weld_error *err) {
+    inspection *in = &r->in;
+    weld_state_dict *d;
+    weld_status status = weld_state_dict_open(in->path, r->model.known.key, &d, err);
+    if (status != WELD_OK) {
+        return status;
     }
-    for (int i = 0; images && i < weld_packed_class_count(p); i++) {
-        printf("    %-28s %lld\n", weld_packed_class_name(p, i), (long long)images[i]);
+    if (reason) {
+        size_t path = strlen(in->path);
+        bool named = strncmp(reason, in->path, path) == 0 && strncmp(reason + path, ": ", 2) == 0;
+        bool pth = in->kind == WELD_FILE_PTH;
+        inspect_title(in, pth ? "pth" : "safetensors", "%s",
+                      pth ? "a PyTorch .pth file" : weld_file_kind_text(in->kind));
+        inspect_fact(in, "state dict", inspect_string(weld_state_dict_key(d)),
+                     *weld_state_dict_key(d) ? "%s" : NULL, weld_state_dict_key(d));
+        inspect_fact(in, "network", NULL, "none that can be used");
+        inspect_fact(in, "reason", inspect_string(reason), "%s", reason + (named ? path + 2 : 0));
     }
-    weld_free(images);
-    weld_packed_close(p);
-    return CLI_DONE;
+    status = inspect_state_dict(in, d, err);
+    weld_state_dict_free(d);
+    return status;
+}
+
+static weld_status inspect_foreign(request *r, weld_error *err) {
+    inspection *in = &r->in;
+    weld_model *m;
+    weld_status status = cli_open_model(in->path, &r->model, &m, err);
+    if (status != WELD_OK) {
+        weld_error reason = *err;
+        return r->graph || r->dot ? status : list_tensors(r, reason.message, err);
+    }
+    if (r->graph || r->dot) {
+        status = print_graph(r, m, err);
+    } else {
+        if (!in->tensors || in->json) {
+            inspect_model(in, m);
+        }
+        status = in->tensors ? list_tensors(r, NULL, err) : WELD_OK;
+    }
+    weld_model_free(m);
+    return status;
+}
+
+/* --- Which sort of file? ---------------------------------------------------------------------- */
+
+static weld_status dataset(request *r, weld_error *err) {
+    return inspect_dataset(&r->in, err);
+}
+
+static weld_status array(request *r, weld_error *err) {
+    return inspect_array(&r->in, err);
+}
+
+static weld_status image(request *r, weld_error *err) {
+    return inspect_image(&r->in, err);
+}
+
+static weld_status recipe(request *r, weld_error *err) {
+    return inspect_recipe(&r->in, err);
+}
+
+typedef struct sort {
+    const char *name; /* for messages */
+    weld_status (*inspect)(request *r, weld_error *err);
+} sort;
+
+static sort sort_of(const inspection *in) {
+    const char *dot = strrchr(in->path, '.');
+    switch (in->kind) {
+    case WELD_FILE_PACKED:
+    case WELD_FILE_FOLDER:
+        return (sort){"a data set", dataset};
+    case WELD_FILE_NPY:
+        return (sort){"an array", array};
+    case WELD_FILE_JPEG:
+    case WELD_FILE_PNG:
+        return (sort){"an image", image};
+    case WELD_FILE_PTH:
+    case WELD_FILE_PICKLE:
+    case WELD_FILE_SAFETENSORS:
+        return (sort){"a network", inspect_foreign};
+    default: /* a recipe is a text like any other, but for its name */
+        return in->kind == WELD_FILE_UNKNOWN && dot &&
+                       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)
+                   ? (sort){"a recipe", recipe}
+                   : (sort){"a network", inspect_own};
+    }
+}
+
+/* An option that was given though it says nothing about this sort of file, or NULL. */
+static const char *misplaced(const request *r, sort s) {
+    bool network = s.inspect == inspect_own || s.inspect == inspect_foreign;
+    return r->graph && !network                  ? "graph"
+           : r->dot && !network                  ? "dot"
+           : r->in.tensors && !network           ? "tensors"
+           : r->in.check && s.inspect != dataset ? "check"
+                                                 : NULL;
 }
 
 int cli_inspect(const cli_command *command, int argc, char **argv) {
-    bool graph = false, dot = false, tensors = false;
+    request r = {0};
+    bool json = false;
     int count, status;
-    cli_model_options model = {0};
     const cli_option options[] = {
-        {"graph", 0, CLI_FLAG, &graph, NULL, "print the network's graph"},
-        {"dot", 0, CLI_FLAG, &dot, NULL, "print the graph for Graphviz"},
-        {"tensors", 0, CLI_FLAG, &tensors, NULL, "list the tensors: shape, type, mean, range"},
-        CLI_MODEL_OPTIONS(model),
-        CLI_MODEL_SIZE(model),
+        {"tensors", 0, CLI_FLAG, &r.in.tensors, NULL, "each tensor: shape, type, mean, range"},
+        {"graph", 0, CLI_FLAG, &r.graph, NULL, "print the network's graph"},
+        {"dot", 0, CLI_FLAG, &r.dot, NULL, "print the graph for Graphviz"},
+        {"check", 0, CLI_FLAG, &r.in.check, NULL, "read every image of a data set"},
+        {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
+        CLI_MODEL_OPTIONS(r.model),
+        CLI_MODEL_SIZE(r.model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {
         return status;
     }
-    if (weld_packed_is(argv[1])) {
-        return inspect_packed(argv[1]);
+    r.in.path = argv[1];
+    r.in.kind = weld_file_kind_of(argv[1]);
+    sort s = sort_of(&r.in);
+    const char *option = misplaced(&r, s);
+    if (option) {
+        return cli_fail_text("%s: is %s: leave out --%s", argv[1], s.name, option);
     }
+    r.in.json = json && !r.graph && !r.dot ? json_object() : NULL;
     weld_error err;
-    weld_model *m;
-    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
-    if (graph) {
-        weld_graph_print(m->graph, stdout);
-    } else if (dot) {
-        weld_graph_print_dot(m->graph, stdout);
-    } else if (tensors) {
-        print_tensors(m->file.weights);
-    } else {
-        printf("%s: %s", argv[1], weld_file_kind_text(weld_file_kind_of(argv[1])));
-        if (m->file.program_version) {
-            printf(", written by weld %s", m->file.program_version);
-        }
+    weld_status done = s.inspect(&r, &err);
+    if (done == WELD_OK && r.in.json) {
+        json_dumpf(r.in.json, stdout, JSON_REAL_PRECISION(9));
         putchar('\n');
-        print_network(m);
-        print_classes(m);
-        print_preprocessing(&m->file.preprocessing);
-        print_training(&m->file);
     }
-    weld_model_free(m);
-    return CLI_DONE;
+    json_decref(r.in.json);
+    return done == WELD_OK ? CLI_DONE : cli_fail(&err);
 }

@@ -180,6 +180,7 @@ static weld_status settle_preprocessing(importing *im) {
         return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: input size %d: it must be in 1..%d",
                          im->path, size, MAX_SIZE);
     }
+    im->mf->origin.usual = true;
     *p = usual_preprocessing(im->found.naming);
     p->input_size = size ? size : p->input_size;
     return WELD_OK;

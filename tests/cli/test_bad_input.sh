@@ -61,7 +61,7 @@ cp run/last.h5 flipped.h5
 printf '\377' | dd of=flipped.h5 bs=1 seek=$((size / 3)) conv=notrunc 2> /dev/null
 refuses "a bit-flipped checkpoint" "flipped.h5" "$WELD" reparam flipped.h5 -o x.h5
 holds "nothing is written from it" test ! -e x.h5
-refuses "an image is no model" "0000.jpg" "$WELD" inspect photos/val/class_a/0000.jpg
+refuses "an image is no model" "0000.jpg" "$WELD" reparam photos/val/class_a/0000.jpg -o r.h5
 refuses "a folder is no model" "photos" "$WELD" eval photos --data photos/val
 "$MAKE_PHOTOS" other 4 2 32
 refuses "data of other classes" "classes" "$WELD" eval run/last.h5 --data other

@@ -1,0 +1,50 @@
+/* What the parts of weld inspect, a file for each sort of file, share.
+ *
+ * Whatever is found out about a file is a fact: a line for people, or a member of one JSON object.
+ */
+#ifndef WELD_CLI_INSPECT_H
+#define WELD_CLI_INSPECT_H
+
+#include <jansson.h>
+
+#include "formats/file_kind.h"
+#include "formats/state_dict.h"
+#include "weld/model.h"
+
+typedef struct inspection {
+    const char *path;
+    weld_file_kind kind;
+    bool tensors, check; /* asked for: each tensor; whether each image can be read */
+    json_t *json;        /* the object, where that is asked for; else NULL: facts are printed */
+} inspection;
+
+/* What the file is: "FILE: TEXT", or members "file" and "kind". */
+void inspect_title(inspection *in, const char *kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A line "title    TEXT" (format NULL: none), or the member `title`, with underscores for its
+ * spaces. Takes over `value` (NULL: null). */
+void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* A JSON text, each member a line under `title`; any other text as it is. NULL: no fact. */
+void inspect_text(inspection *in, const char *title, const char *text);
+/* A text from outside as JSON, which has to be UTF-8; null for NULL. */
+json_t *inspect_string(const char *text);
+json_t *inspect_number(double x); /* null where it is not finite */
+/* Print a text from outside, without characters that would move a terminal's cursor. */
+void inspect_print(const char *text);
+
+/* --- Sorts of files. On an error nothing of use has been said. --- */
+
+void inspect_model(inspection *in, const weld_model *m);
+/* Each of a model's tensors. */
+void inspect_weights(inspection *in, const weld_weights *w);
+/* Each tensor of a file of another program, in its own names and types; what they are like only if
+ * in->tensors. */
+weld_status inspect_state_dict(inspection *in, const weld_state_dict *s, weld_error *err);
+/* A folder of class folders, or a packed file. */
+weld_status inspect_dataset(inspection *in, weld_error *err);
+weld_status inspect_array(inspection *in, weld_error *err);
+weld_status inspect_image(inspection *in, weld_error *err);
+weld_status inspect_recipe(inspection *in, weld_error *err);
+
+#endif

@@ -1,0 +1,241 @@
+/* weld inspect: data sets, arrays, images and recipes. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/statistics.h"
+#include "base/threads.h"
+#include "cli/inspect.h"
+#include "data/dataset.h"
+#include "data/decode.h"
+#include "formats/npy.h"
+#include "train/recipe.h"
+
+/* --- Can every image be read? ----------------------------------------------------------------- */
+
+enum { BLOCK = 16, MOST_NAMED = 20 };
+
+typedef struct checking {
+    const weld_dataset *ds;
+    bool *bad;           /* by sample */
+    weld_status *memory; /* by block: other than WELD_OK where memory was short */
+} checking;
+
+static weld_status read_image(const weld_dataset *ds, int64_t i, weld_bytes *bytes,
+                              weld_image *image, weld_error *err) {
+    weld_status status = weld_dataset_read(ds, i, bytes, err);
+    return status == WELD_OK ? weld_dataset_decode(ds, i, bytes, image, err) : status;
+}
+
+static void check_block(void *arg, int64_t item, int thread) {
+    checking *c = arg;
+    (void)thread;
+    weld_bytes bytes = {0};
+    weld_image image = {0};
+    int64_t count = weld_dataset_count(c->ds);
+    for (int64_t i = item * BLOCK; i < (item + 1) * BLOCK && i < count; i++) {
+        weld_status status = read_image(c->ds, i, &bytes, &image, NULL);
+        c->bad[i] = weld_is_bad_image(status);
+        c->memory[item] = status && !c->bad[i] ? status : c->memory[item];
+    }
+    weld_bytes_free(&bytes);
+    weld_image_free(&image);
+}
+
+/* The reasons of the first few. */
+static json_t *name_bad(inspection *in, const checking *c, int64_t bad) {
+    weld_bytes bytes = {0};
+    weld_image image = {0};
+    json_t *list = json_array();
+    int named = 0;
+    inspect_fact(in, "unreadable", json_integer(bad), "%lld", (long long)bad);
+    for (int64_t i = 0; i < weld_dataset_count(c->ds) && named < MOST_NAMED; i++) {
+        weld_error err = {0};
+        if (c->bad[i] && read_image(c->ds, i, &bytes, &image, &err) != WELD_OK) {
+            json_array_append_new(list, inspect_string(err.message));
+            named++;
+            if (!in->json) {
+                fputs("    ", stdout);
+                inspect_print(err.message);
+                putchar('\n');
+            }
+        }
+    }
+    if (!in->json && bad > named) {
+        puts("    ...");
+    }
+    weld_bytes_free(&bytes);
+    weld_image_free(&image);
+    return list;
+}
+
+static weld_status check_images(inspection *in, const weld_dataset *ds, weld_error *err) {
+    int64_t count = weld_dataset_count(ds), blocks = (count + BLOCK - 1) / BLOCK, bad = 0;
+    checking c = {ds, weld_alloc((size_t)count, sizeof *c.bad),
+                  weld_alloc((size_t)blocks, sizeof *c.memory)};
+    weld_status status = c.bad && c.memory ? WELD_OK : weld_fail_memory(err, in->path);
+    if (status == WELD_OK) {
+        weld_parallel(0, blocks, check_block, &c);
+        for (int64_t i = 0; i < blocks && status == WELD_OK; i++) {
+            status = c.memory[i] ? weld_fail_memory(err, in->path) : WELD_OK;
+        }
+    }
+    if (status == WELD_OK) {
+        for (int64_t i = 0; i < count; i++) {
+            bad += c.bad[i];
+        }
+        inspect_fact(in, "reasons", name_bad(in, &c, bad), NULL);
+    }
+    weld_free(c.bad);
+    weld_free(c.memory);
+    return status;
+}
+
+/* --- Data sets -------------------------------------------------------------------------------- */
+
+static weld_status say_classes(inspection *in, const weld_dataset *ds, weld_error *err) {
+    int classes = weld_dataset_class_count(ds);
+    int64_t *images = weld_alloc((size_t)classes, sizeof *images);
+    if (!images) {
+        return weld_fail_memory(err, in->path);
+    }
+    for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
+        images[weld_dataset_label(ds, i)]++;
+    }
+    json_t *list = json_array();
+    for (int i = 0; i < classes; i++) {
+        json_array_append_new(list, json_pack("{s:o, s:I}", "name",
+                                              inspect_string(weld_dataset_class_name(ds, i)),
+                                              "images", (json_int_t)images[i]));
+    }
+    inspect_fact(in, "classes", list, "%d", classes);
+    for (int i = 0; i < classes && !in->json; i++) {
+        const char *name = weld_dataset_class_name(ds, i);
+        fputs("    ", stdout);
+        inspect_print(name);
+        printf("%*s %lld\n", (int)(strlen(name) < 28 ? 28 - strlen(name) : 0), "",
+               (long long)images[i]);
+    }
+    weld_free(images);
+    return WELD_OK;
+}
+
+/* A run's folder is no data set, but may well be what is meant. */
+static weld_status explain(const char *path, weld_status status, weld_error *err) {
+    char name[4096];
+    snprintf(name, sizeof name, "%.4000s/metrics.jsonl", path);
+    return access(name, F_OK) == 0
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: the folder of a training run: name best.h5 or last.h5 in it", path)
+               : status;
+}
+
+weld_status inspect_dataset(inspection *in, weld_error *err) {
+    weld_dataset *ds;
+    weld_status status = weld_dataset_open(in->path, &ds, err);
+    if (status != WELD_OK) {
+        return in->kind == WELD_FILE_FOLDER ? explain(in->path, status, err) : status;
+    }
+    weld_packed_layout layout = weld_dataset_layout(ds);
+    bool packed = in->kind == WELD_FILE_PACKED;
+    inspect_title(in, packed ? "packed" : "folder", "%s",
+                  packed ? weld_file_kind_text(in->kind) : "a data set in folders");
+    inspect_fact(in, "images", json_integer(weld_dataset_count(ds)), "%lld",
+                 (long long)weld_dataset_count(ds));
+    if (layout.height) {
+        inspect_fact(in, "stored as",
+                     json_pack("[i, i, i]", layout.height, layout.width, layout.channels),
+                     "raw pixels, %d x %d, %d channel%s", layout.width, layout.height,
+                     layout.channels, layout.channels > 1 ? "s" : "");
+    } else {
+        inspect_fact(in, "stored as", json_string("files"), "image files");
+    }
+    status = say_classes(in, ds, err);
+    if (status == WELD_OK && in->check) {
+        status = check_images(in, ds, err);
+    }
+    weld_dataset_free(ds);
+    return status;
+}
+
+weld_status inspect_image(inspection *in, weld_error *err) {
+    weld_image image = {0};
+    weld_status status = weld_decode_file(in->path, &image, err);
+    if (status == WELD_OK) {
+        inspect_title(in, in->kind == WELD_FILE_JPEG ? "jpeg" : "png", "%s",
+                      weld_file_kind_text(in->kind));
+        inspect_fact(in, "size", json_pack("[i, i]", image.height, image.width), "%d x %d",
+                     image.width, image.height);
+        weld_image_free(&image);
+    }
+    return status;
+}
+
+/* --- Arrays ----------------------------------------------------------------------------------- */
+
+static weld_status read_statistics(const weld_npy_reader *r, int64_t count, weld_statistics *s,
+                                   weld_error *err) {
+    enum { PART = 4096 };
+    double part[PART];
+    weld_status status = WELD_OK;
+    for (int64_t first = 0; first < count && status == WELD_OK; first += PART) {
+        int64_t here = count - first < PART ? count - first : PART;
+        status = weld_npy_read_part(r, first, here, WELD_F64, part, err);
+        if (status == WELD_OK) {
+            weld_statistics_add(s, WELD_F64, part, here);
+        }
+    }
+    return status;
+}
+
+weld_status inspect_array(inspection *in, weld_error *err) {
+    weld_npy_reader *r;
+    weld_status status = weld_npy_open(in->path, &r, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    weld_shape shape = weld_npy_shape(r);
+    const char *type = weld_element_name(weld_npy_element(r));
+    weld_statistics s = {0};
+    status = read_statistics(r, weld_shape_count(&shape), &s, err);
+    weld_npy_close(r);
+    if (status != WELD_OK) {
+        return status;
+    }
+    char text[128];
+    json_t *dims = json_array();
+    for (int i = 0; i < shape.rank; i++) {
+        json_array_append_new(dims, json_integer(shape.dim[i]));
+    }
+    inspect_title(in, "npy", "%s", weld_file_kind_text(in->kind));
+    inspect_fact(in, "shape", dims, "%s", weld_shape_text(&shape, text, sizeof text));
+    inspect_fact(in, "type", json_string(type), "%s", type);
+    inspect_fact(in, "mean", inspect_number(s.mean), "%g", s.mean);
+    inspect_fact(in, "std", inspect_number(weld_statistics_std(&s)), "%g", weld_statistics_std(&s));
+    inspect_fact(in, "min", inspect_number(s.min), "%g", s.min);
+    inspect_fact(in, "max", inspect_number(s.max), "%g", s.max);
+    inspect_fact(in, "not finite", json_integer(s.not_finite), s.not_finite ? "%lld VALUES" : NULL,
+                 (long long)s.not_finite);
+    return WELD_OK;
+}
+
+/* --- Recipes ---------------------------------------------------------------------------------- */
+
+weld_status inspect_recipe(inspection *in, weld_error *err) {
+    weld_recipe *recipe = weld_alloc(1, sizeof *recipe); /* it holds paths: too large a local */
+    char *text = NULL;
+    weld_status status = recipe ? weld_recipe_read(in->path, NULL, 0, NULL, recipe, err)
+                                : weld_fail_memory(err, in->path);
+    if (status == WELD_OK) {
+        status = weld_recipe_text(recipe, &text, err);
+    }
+    if (status == WELD_OK) {
+        inspect_title(in, "recipe", "a recipe for %s", recipe->model.name);
+        inspect_text(in, "recipe", text);
+    }
+    weld_free(text);
+    weld_free(recipe);
+    return status;
+}

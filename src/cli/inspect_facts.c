@@ -1,0 +1,124 @@
+/* Facts about a file, for people or as JSON; see inspect.h. */
+#define _GNU_SOURCE /* vasprintf */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/inspect.h"
+
+enum { KEY_SIZE = 64 };
+
+void inspect_print(const char *text) {
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        putchar(*at < ' ' || *at == 127 ? '?' : *at);
+    }
+}
+
+json_t *inspect_string(const char *text) {
+    json_t *value = text ? json_string(text) : json_null();
+    if (value || !text) {
+        return value;
+    }
+    char *copy = strdup(text);
+    for (char *at = copy; at && *at; at++) {
+        *at = (unsigned char)*at > 126 ? '?' : *at;
+    }
+    value = copy ? json_string(copy) : NULL;
+    free(copy);
+    return value;
+}
+
+json_t *inspect_number(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static void print_format(const char *format, va_list args) {
+    char *text;
+    if (vasprintf(&text, format, args) >= 0) {
+        inspect_print(text);
+        free(text);
+    }
+    putchar('\n');
+}
+
+void inspect_title(inspection *in, const char *kind, const char *format, ...) {
+    if (in->json) {
+        json_object_set_new(in->json, "file", inspect_string(in->path));
+        json_object_set_new(in->json, "kind", json_string(kind));
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    inspect_print(in->path);
+    fputs(": ", stdout);
+    print_format(format, args);
+    va_end(args);
+}
+
+void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...) {
+    if (in->json) {
+        char key[KEY_SIZE];
+        snprintf(key, sizeof key, "%s", title);
+        for (char *space; (space = strchr(key, ' '));) {
+            *space = '_';
+        }
+        json_object_set_new(in->json, key, value ? value : json_null());
+        return;
+    }
+    json_decref(value);
+    if (format) {
+        va_list args;
+        va_start(args, format);
+        printf("%-16s ", title);
+        print_format(format, args);
+        va_end(args);
+    }
+}
+
+static void print_member(const char *key, json_t *value) {
+    char *text = json_is_string(value)
+                     ? strdup(json_string_value(value))
+                     : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    fputs("    ", stdout);
+    inspect_print(key);
+    printf("%*s", (int)(strlen(key) < 24 ? 24 - strlen(key) : 1), "");
+    inspect_print(text ? text : "");
+    putchar('\n');
+    free(text);
+}
+
+static void print_lines(const char *text) {
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        char *line = strndup(text, length);
+        fputs("    ", stdout);
+        inspect_print(line ? line : "");
+        putchar('\n');
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+}
+
+void inspect_text(inspection *in, const char *title, const char *text) {
+    if (!text || !*text) {
+        return;
+    }
+    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (in->json) {
+        inspect_fact(in, title, object ? object : inspect_string(text), NULL);
+        return;
+    }
+    printf("%s\n", title);
+    if (json_is_object(object)) {
+        const char *key;
+        json_t *value;
+        json_object_foreach(object, key, value) {
+            print_member(key, value);
+        }
+    } else {
+        print_lines(text);
+    }
+    json_decref(object);
+}

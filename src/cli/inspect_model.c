@@ -1,0 +1,179 @@
+/* weld inspect: networks. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/statistics.h"
+#include "cli/inspect.h"
+#include "formats/name_list.h"
+#include "infer/model.h"
+#include "models/names.h"
+
+enum { FEW_CLASSES = 12 };
+
+static void say_kind(inspection *in, const weld_model_file *f) {
+    const weld_model_origin *o = &f->origin;
+    if (!o->kind) {
+        inspect_title(in, f->kind == WELD_MODEL_DEPLOY ? "deploy" : "checkpoint",
+                      "%s, written by weld %s", weld_file_kind_text(in->kind), f->program_version);
+        inspect_fact(in, "written by", inspect_string(f->program_version), NULL);
+        return;
+    }
+    bool pth = o->kind == WELD_FILE_PTH;
+    const char *element = o->mixed ? "several types" : weld_element_name(o->element);
+    inspect_title(in, pth ? "pth" : "safetensors", "%s",
+                  pth ? "a PyTorch .pth file" : weld_file_kind_text(o->kind));
+    if (*o->key) {
+        inspect_fact(in, "state dict", inspect_string(o->key), "%s%s%s%s", o->key,
+                     *o->others ? " (also there: " : "", o->others,
+                     *o->others ? "; --key takes another)" : "");
+    }
+    inspect_fact(in, "tensor count", json_integer((json_int_t)o->tensors), "%zu, %s names, %s",
+                 o->tensors, o->naming == WELD_NAMES_TIMM ? "timm's" : "official", element);
+    inspect_fact(in, "names", json_string(o->naming == WELD_NAMES_TIMM ? "timm" : "official"),
+                 NULL);
+    inspect_fact(in, "elements", json_string(o->mixed ? "mixed" : element), NULL);
+}
+
+/* --- Numbers that are none. ------------------------------------------------------------------- */
+
+typedef struct damage {
+    int64_t values;
+    weld_name_list names;
+    json_t *tensors;
+} damage;
+
+static void look_at(damage *d, const weld_weights *w, const char *prefix) {
+    for (size_t i = 0; w && i < weld_weights_count(w); i++) {
+        weld_tensor t = weld_weights_tensor(w, i);
+        weld_statistics s = {0};
+        char name[WELD_TENSOR_NAME_SIZE + 32];
+        weld_statistics_add(&s, t.dtype, t.data, weld_shape_count(&t.shape));
+        if (s.not_finite) {
+            snprintf(name, sizeof name, "%s%s", prefix, weld_weights_name(w, i));
+            d->values += s.not_finite;
+            weld_name_list_add(&d->names, name);
+            json_array_append_new(d->tensors, inspect_string(name));
+        }
+    }
+}
+
+static void say_damage(inspection *in, const weld_model_file *f) {
+    damage d = {.tensors = json_array()};
+    look_at(&d, f->weights, "");
+    look_at(&d, f->moment1, "optimizer/m/");
+    look_at(&d, f->moment2, "optimizer/v/");
+    json_t *value = json_pack("{s:I, s:o}", "values", (json_int_t)d.values, "tensors", d.tensors);
+    if (d.values) {
+        inspect_fact(in, "not finite", value,
+                     "%lld VALUES IN %zu TENSORS ARE NOT FINITE: %s: do not use it",
+                     (long long)d.values, d.names.count, d.names.text);
+    } else {
+        inspect_fact(in, "not finite", value, NULL);
+    }
+}
+
+/* --- The network. ----------------------------------------------------------------------------- */
+
+static void say_numbers(inspection *in, const char *title, const int *numbers, int count) {
+    json_t *list = json_array();
+    char text[12 * WELD_MAX_STAGES + 1] = "";
+    for (int i = 0; i < count; i++) {
+        json_array_append_new(list, json_integer(numbers[i]));
+        snprintf(text + strlen(text), sizeof text - strlen(text), i ? " %d" : "%d", numbers[i]);
+    }
+    inspect_fact(in, title, list, "%s", text);
+}
+
+static void say_network(inspection *in, const weld_model *m) {
+    const weld_model_config *c = &m->file.config;
+    weld_model_counts counts = weld_graph_counts(m->graph);
+    bool merged = weld_model_is_merged(m);
+    int size = m->file.preprocessing.input_size;
+    inspect_fact(in, "network", inspect_string(c->name), "%s", c->name);
+    /* What a merged network of another program was merged from nobody knows. */
+    bool known = !merged || !m->file.origin.kind;
+    inspect_fact(in, "form", json_string(merged ? "merged" : "training"), "%s%s%s%s",
+                 merged ? "merged, for deployment" : "training, not merged",
+                 known && merged && (c->legacy || c->distillation_head) ? "; before that" : "",
+                 known && c->legacy ? ", legacy token mixer" : "",
+                 known && c->distillation_head ? ", distillation head" : "");
+    inspect_fact(in, "legacy", known ? json_boolean(c->legacy) : NULL, NULL);
+    inspect_fact(in, "distillation head", known ? json_boolean(c->distillation_head) : NULL, NULL);
+    say_numbers(in, "channels", c->channels, c->stage_count);
+    say_numbers(in, "depths", c->depths, c->stage_count);
+    inspect_fact(in, "stem stride", json_integer(c->stem_stride), "%d", c->stem_stride);
+    inspect_fact(in, "parameters", json_integer(counts.parameters), "%lld",
+                 (long long)counts.parameters);
+    inspect_fact(in, "convolutions", json_integer(counts.convolutions), "%lld",
+                 (long long)counts.convolutions);
+    inspect_fact(in, "MACs", json_integer(counts.macs), "%.1f M at %d x %d",
+                 (double)counts.macs / 1e6, size, size);
+}
+
+static void say_classes(inspection *in, const weld_model *m) {
+    int count = m->file.config.num_classes;
+    char text[1024] = "";
+    json_t *names = weld_model_class_name(m, 0) ? json_array() : NULL;
+    for (int i = 0; names && i < count; i++) {
+        const char *name = weld_model_class_name(m, i);
+        json_array_append_new(names, inspect_string(name));
+        if (i < FEW_CLASSES) {
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.60s", i ? ", " : ": ",
+                     name);
+        }
+    }
+    inspect_fact(in, "classes", json_integer(count), "%d%s%s", count,
+                 names ? text : ", names not known", names && count > FEW_CLASSES ? ", ..." : "");
+    inspect_fact(in, "class names", names, NULL);
+}
+
+static void say_preprocessing(inspection *in, const weld_preprocessing *p, bool usual) {
+    const char *filter = p->interpolation == WELD_BICUBIC ? "bicubic" : "bilinear";
+    double mean[3], std[3];
+    for (int i = 0; i < 3; i++) {
+        /* As it was written down, not as a float has it. */
+        mean[i] = round((double)p->mean[i] * 1e7) / 1e7;
+        std[i] = round((double)p->std[i] * 1e7) / 1e7;
+    }
+    json_t *value = json_pack("{s:i, s:f, s:s, s:[fff], s:[fff]}", "input_size", p->input_size,
+                              "crop_fraction", p->crop_fraction, "interpolation", filter, "mean",
+                              mean[0], mean[1], mean[2], "std", std[0], std[1], std[2]);
+    inspect_fact(in, "preprocessing", value,
+                 "size %d, crop fraction %g, %s, mean %g %g %g, std %g %g %g%s", p->input_size,
+                 p->crop_fraction, filter, mean[0], mean[1], mean[2], std[0], std[1], std[2],
+                 usual ? " (the usual one: the file says nothing of it)" : "");
+    inspect_fact(in, "preprocessing stated", json_boolean(!usual), NULL);
+}
+
+static void say_training(inspection *in, const weld_model_file *f) {
+    const weld_trainer_state *t = &f->trainer;
+    if (f->kind == WELD_MODEL_CHECKPOINT && t->step > 0) {
+        json_t *value = json_pack("{s:I, s:I, s:f}", "epochs", (json_int_t)t->epoch, "updates",
+                                  (json_int_t)t->step, "seconds", t->elapsed_seconds);
+        char best[80] = "";
+        if (t->best_epoch >= 0) { /* people count from 1, metrics.jsonl from 0 */
+            snprintf(best, sizeof best, ", best top-1 %.2f %% in epoch %lld", t->best_score,
+                     (long long)t->best_epoch + 1);
+            json_object_set_new(value, "best_top1", inspect_number(t->best_score));
+            json_object_set_new(value, "best_epoch", json_integer(t->best_epoch));
+        }
+        inspect_fact(in, "trained", value, "%lld epochs, %lld updates%s", (long long)t->epoch,
+                     (long long)t->step, best);
+        inspect_fact(in, "optimizer", json_boolean(f->moment1 != NULL), "%s",
+                     f->moment1 ? "its state is kept: --resume can go on from here"
+                                : "its state is not kept");
+    }
+    inspect_text(in, "summary", f->summary);
+    inspect_text(in, "verification", f->verification);
+    inspect_text(in, "recipe", f->recipe);
+}
+
+void inspect_model(inspection *in, const weld_model *m) {
+    say_kind(in, &m->file);
+    say_damage(in, &m->file);
+    say_network(in, m);
+    say_classes(in, m);
+    say_preprocessing(in, &m->file.preprocessing, m->file.origin.usual);
+    say_training(in, &m->file);
+}

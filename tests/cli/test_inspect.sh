@@ -1,0 +1,114 @@
+#!/bin/sh
+# What inspect says about every sort of file.
+# Arguments: the program, make_photos.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+weights=$WELD_FIXTURES/weights
+
+"$MAKE_PHOTOS" photos 3 5 24
+cat > small.yaml << 'EOT'
+model: {name: repvit, channels: [8, 12], depths: [1, 1], stem_stride: 2, distillation_head: true}
+data: {train: photos, val: photos, input_size: 16}
+augment: {kind: none}
+optimizer: {lr: 1e-2, lr_batch: 0}
+train: {epochs: 2, batch_size: 4, eval_every: 1}
+EOT
+"$WELD" train small.yaml --out run > /dev/null 2>&1
+"$WELD" reparam run/best.h5 -o deploy.h5 > /dev/null
+"$WELD" export run/best.h5 -o out.safetensors > /dev/null 2>&1
+"$WELD" pack photos -o packed.h5 > /dev/null 2>&1
+
+works "inspect a checkpoint" "$WELD" inspect run/last.h5
+prints "it tells the form and the heads" "^form +training, not merged, distillation head$"
+prints "it tells the classes" "^classes +3: class_a, class_b, class_c$"
+prints "it tells multiply-adds and their size" "^MACs +[0-9.]+ M at 16 x 16$"
+prints "it tells the preprocessing" "^preprocessing +size 16, crop fraction 0.875, bicubic, mean 0.485 0.456 0.406"
+prints "it tells the training" "^trained +2 epochs, 6 updates, best top-1 [0-9.]+ % in epoch [12]$"
+prints "it tells whether the optimizer's state is there" "^optimizer +its state is kept"
+prints "it shows the summary" "^    train_images +15$"
+prints "it shows the recipe" "^      batch_size: 4$"
+holds "nothing is said to be not finite" sh -c '! grep -qi "not finite" stdout'
+works "inspect a deploy file" "$WELD" inspect deploy.h5
+prints "it tells what was merged" "^form +merged, for deployment; before that, distillation head$"
+prints "it shows the verification" "^    largest_difference +[0-9.e-]+$"
+works "inspect a deploy file's tensors" "$WELD" inspect deploy.h5 --tensors
+prints "a tensor has shape, type, mean, deviation and range" \
+    "^features.0.0.bias +f32 +\[4\]( +-?[0-9.e-]+){4}$"
+works "inspect a deploy file as JSON" "$WELD" inspect deploy.h5 --json
+prints "JSON tells the form" '"form": "merged"'
+prints "JSON tells the classes" '"class_names": \["class_a", "class_b", "class_c"\]'
+works "inspect an exported file" "$WELD" inspect out.safetensors
+prints "class names travelled into it" "^classes +3: class_a, class_b, class_c$"
+prints "and the preprocessing" "^preprocessing +size 16,.*0.406, std 0.229 0.224 0.225$"
+
+works "inspect a .pth of a trainer" "$WELD" inspect "$weights/nested.pth"
+prints "it tells the state dict, and which others there are" "^state dict +model \(also there: model_ema"
+prints "it tells whose names the tensors have" "^tensor count +126, official names, float32$"
+prints "it says that names are not known" "^classes +5, names not known$"
+prints "it says that the preprocessing is the usual one" "^preprocessing.*the file says nothing of it"
+works "inspect timm's half" "$WELD" inspect "$weights/timm_bfloat16.safetensors" --tensors
+prints "tensors are listed as they stand in the file" "^stem.conv1.c.weight +bfloat16 +\[4, 3, 3, 3\]"
+works "inspect a merged file of another program" "$WELD" inspect "$weights/merged_timm.safetensors"
+prints "it does not claim to know what it was merged from" "^form +merged, for deployment$"
+
+cp "$weights/timm.safetensors" damaged.safetensors
+printf '\000\000\300\177' | dd of=damaged.safetensors bs=1 conv=notrunc \
+    seek=$(($(wc -c < damaged.safetensors) - 4)) 2> /dev/null
+works "inspect a file with a value that is no number" "$WELD" inspect damaged.safetensors
+prints "it says so loudly, and where" "^not finite +1 VALUES IN 1 TENSORS ARE NOT FINITE: features"
+works "inspect its tensors" "$WELD" inspect damaged.safetensors --tensors
+prints "the tensor is marked" "  1 NOT FINITE$"
+prints "so is the list" "^1 TENSORS HAVE VALUES"
+
+header='{"a.weight":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]},"b":{"dtype":"I64","shape":[],"data_offsets":[4,12]}}'
+{
+    printf '\166\0\0\0\0\0\0\0%s%*s' "$header" $((118 - ${#header})) ''
+    printf '\000\074\000\100\007\0\0\0\0\0\0\0'
+} > other.safetensors
+works "inspect tensors of no known network" "$WELD" inspect other.safetensors
+prints "it says that it is none" "^network +none that can be used$"
+prints "it says why" "^reason +no RepViT: "
+prints "it lists the tensors all the same" "^a.weight +float16 +\[2, 1\]"
+works "and what they are like" "$WELD" inspect other.safetensors --tensors
+prints "halves are read" "^a.weight +float16 +\[2, 1\] +1.5 +0.5 +1 +2$"
+prints "integers are read" "^b +int64 +\[\] +7 +0 +7 +7$"
+works "the same as JSON" "$WELD" inspect other.safetensors --json
+prints "JSON has no network then" '"network": null'
+refuses "the graph of no network" "no RepViT" "$WELD" inspect other.safetensors --graph
+
+works "inspect a packed data set" "$WELD" inspect packed.h5
+prints "it counts the images of a class" "^    class_b +5$"
+printf 'no image' > photos/class_b/zzz.jpg
+works "inspect a folder of class folders" "$WELD" inspect photos
+prints "it counts what is there" "^    class_b +6$"
+works "check its images" "$WELD" inspect photos --check
+prints "it counts what cannot be read" "^unreadable +1$"
+prints "and names it" "^    photos.*class_b/zzz.jpg: "
+works "inspect an array" "$WELD" inspect "$weights/images.npy"
+prints "it tells the shape" "^shape +\[2, 3, 32, 32\]$"
+works "inspect an image" "$WELD" inspect photos/class_a/0000.jpg
+prints "it tells the size" "^size +24 x 24$"
+works "inspect a recipe" "$WELD" inspect small.yaml
+prints "it writes out the defaults" "^      weight_decay: 0.025$"
+
+refuses "the folder of a run" "run: .*best.h5 or last.h5" "$WELD" inspect run
+refuses "a data set's graph" "photos: is a data set: leave out --graph" "$WELD" inspect photos --graph
+refuses "an array's tensors" "is an array: leave out --tensors" "$WELD" inspect "$weights/images.npy" --tensors
+refuses "a network's images" "is a network: leave out --check" "$WELD" inspect deploy.h5 --check
+head -c 3000 deploy.h5 > cut.h5
+refuses "a cut file" "cut.h5: " "$WELD" inspect cut.h5
+refuses "a file of no sort" "unknown kind" "$WELD" inspect photos/class_b/zzz.jpg
+
+# Classes of a data set that are not the model's.
+mv photos/class_c photos/class_x
+refuses "evaluating on other classes" "1 missing: 'class_c'; 1 unknown to the model: 'class_x'" \
+    "$WELD" eval deploy.h5 --data photos
+refuses "verifying a merge on other classes" "1 missing: 'class_c'" "$WELD" reparam run/best.h5 -o x.h5 --verify photos
+"$MAKE_PHOTOS" five 5 2 32
+works "evaluating a model without names" "$WELD" eval "$weights/current.pth" --data five --size 32
+says "it is said that names were not compared" "^note: .*no names of classes"
+rm -r five/class_e
+refuses "evaluating it on another number of classes" "4 classes, the model 5" "$WELD" eval "$weights/current.pth" --data five --size 32
+finish

@@ -11,7 +11,7 @@ void weld_name_list_add(weld_name_list *list, const char *name) {
     if (list->used == sizeof list->text) {
         return; /* it has ended */
     }
-    if (list->count > 1 && list->used + needed > room) {
+    if (list->count > 1 && list->used + needed >= room) {
         memcpy(list->text + list->used, more, sizeof more);
         list->used = sizeof list->text;
         return;

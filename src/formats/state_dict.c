@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/error.h"
@@ -140,9 +141,22 @@ static weld_status check_names(const weld_state_dict *s, weld_error *err) {
     return status;
 }
 
+/* A file that cannot be opened is of unknown kind too. */
+static weld_status fail_unknown(const char *path, weld_error *err) {
+    int descriptor;
+    uint64_t size;
+    weld_status status = weld_file_open(path, &descriptor, &size, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    close(descriptor);
+    return weld_fail(err, WELD_ERROR_FORMAT,
+                     "%s: neither a PyTorch .pth nor a safetensors file: name one of these", path);
+}
+
 static weld_status open_kind(weld_state_dict *s, const char *key, weld_error *err) {
     weld_file_kind kind = weld_file_kind_of(s->file);
-    if (key && kind != WELD_FILE_PTH) {
+    if (key && kind != WELD_FILE_PTH && kind != WELD_FILE_UNKNOWN) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is %s, which has no \"%s\" to choose: leave the choice out", s->file,
                          weld_file_kind_text(kind), key);
@@ -157,6 +171,8 @@ static weld_status open_kind(weld_state_dict *s, const char *key, weld_error *er
                          "%s: is in PyTorch's format of before 1.6: load it with torch.load and "
                          "save it again with torch.save",
                          s->file);
+    case WELD_FILE_UNKNOWN:
+        return fail_unknown(s->file, err);
     default:
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: is %s: name a PyTorch .pth or a safetensors file", s->file,

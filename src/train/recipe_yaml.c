@@ -11,6 +11,7 @@
 #include "base/memory.h"
 
 #define SECTIONS_MAX 8
+#define BRACKETS_MAX 100
 #define VALUE_LENGTH_MAX (WELD_RECIPE_PATH_SIZE - 1)
 
 /* --- positions and names: libyaml --- */
@@ -210,6 +211,22 @@ static weld_status fail_syntax(const scan *s, const yaml_parser_t *parser) {
     return fail_at(s->where, s->is_file, (int)parser->problem_mark.line + 1, s->err, reason);
 }
 
+/* libyaml looks at every open bracket again for each token: a hundred thousand of them keep it busy
+ * for minutes. Brackets in quotes and comments are counted too, since no recipe has as many. */
+static weld_status check_brackets(const scan *s, const char *text, size_t size) {
+    int open = 0, line = 1;
+    for (size_t i = 0; i < size; i++) {
+        line += text[i] == '\n';
+        open += text[i] == '[' || text[i] == '{';
+        open -= open > 0 && (text[i] == ']' || text[i] == '}');
+        if (open > BRACKETS_MAX) {
+            return fail_at(s->where, s->is_file, line, s->err,
+                           "not valid YAML: more than 100 open brackets: that is no recipe");
+        }
+    }
+    return WELD_OK;
+}
+
 /* Names and lines of all keys; everything wrong with names is found here. */
 static weld_status scan_text(scan *s, const char *text, size_t size) {
     yaml_parser_t parser;
@@ -366,7 +383,10 @@ weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *t
     scan s = {.where = where, .is_file = is_file, .lines = lines, .err = err};
     *values = NULL;
     memset(lines, 0, sizeof *lines);
-    weld_status status = scan_text(&s, text, size);
+    weld_status status = check_brackets(&s, text, size);
+    if (!status) {
+        status = scan_text(&s, text, size);
+    }
     if (status) {
         return status;
     }

@@ -143,6 +143,19 @@ START_TEST(broken_yaml_is_named_with_its_line) {
 }
 END_TEST
 
+/* Which libyaml alone would take minutes over. */
+START_TEST(a_recipe_of_brackets_is_refused_at_once) {
+    static char text[1 << 19];
+    memset(text, '[', sizeof text - 1);
+    memcpy(text, "a:\n  ", 5);
+    refuse(text, "r.yaml:2: not valid YAML: more than 100 open brackets: that is no recipe");
+    for (size_t i = 0; i < 120; i++) {
+        memcpy(text + 3 * i, "#[\n", 3); /* in comments too: no recipe has as many */
+    }
+    refuse(text, "r.yaml:101: not valid YAML: more than 100 open brackets: that is no recipe");
+}
+END_TEST
+
 START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
     accept(BASE "augment: {auto_augment: null, random_erasing: 0, cutmix: none, repeats: 1}\n"
                 "loss: {distillation: none}\n"
@@ -340,7 +353,7 @@ END_TEST
 RUN_SUITE("train/recipe", a_recipe_with_the_least_has_the_published_defaults,
           values_of_all_types_are_read, unknown_keys_are_named_with_their_line_and_what_was_meant,
           wrong_types_are_named_with_their_line, values_out_of_range_are_named_with_their_line,
-          broken_yaml_is_named_with_its_line,
+          broken_yaml_is_named_with_its_line, a_recipe_of_brackets_is_refused_at_once,
           keys_of_later_versions_pass_only_when_they_turn_something_off,
           freezing_is_given_by_name_or_by_number_of_stages, what_must_be_given_is_asked_for,
           options_override_the_file_and_the_last_one_wins, errors_in_options_name_the_option,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/inspect.h"
+#include "formats/json.h"
 
 enum { KEY_SIZE = 64 };
 
@@ -105,7 +106,8 @@ void inspect_text(inspection *in, const char *title, const char *text) {
     if (!text || !*text) {
         return;
     }
-    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object =
+        strlen(text) <= WELD_JSON_MAX ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (in->json) {
         inspect_fact(in, title, object ? object : inspect_string(text), NULL);
         return;

@@ -22,8 +22,12 @@ void weld_json_fail(weld_json *j, const char *format, ...) {
                           j->where, reason);
 }
 
-static json_t *parse(weld_json *j, const char *text) {
+static json_t *parse(weld_json *j, const char *text, size_t limit) {
     json_error_t error;
+    if (strlen(text) > limit) {
+        weld_json_fail(j, "more than %zu bytes of JSON", limit);
+        return NULL;
+    }
     json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
     if (!root) {
         if (json_error_code(&error) == json_error_out_of_memory) {
@@ -35,7 +39,7 @@ static json_t *parse(weld_json *j, const char *text) {
 }
 
 json_t *weld_json_parse(weld_json *j, const char *text) {
-    json_t *root = parse(j, text);
+    json_t *root = parse(j, text, WELD_JSON_MAX);
     if (root && !json_is_object(root)) {
         weld_json_fail(j, "not a JSON object");
         json_decref(root);
@@ -45,7 +49,7 @@ json_t *weld_json_parse(weld_json *j, const char *text) {
 }
 
 json_t *weld_json_parse_list(weld_json *j, const char *text) {
-    json_t *root = parse(j, text);
+    json_t *root = parse(j, text, 4 * WELD_JSON_MAX);
     if (root && !json_is_array(root)) {
         weld_json_fail(j, "not a JSON list");
         json_decref(root);

@@ -18,6 +18,10 @@ typedef struct weld_json {
     weld_status status;
 } weld_json;
 
+/* Values take up to eighty times the memory of their text. Longer ones, which no network needs, are
+ * refused: an object of more than this, a list (of names) of more than four times as much. */
+#define WELD_JSON_MAX ((size_t)4 << 20)
+
 /* The object (or list) that a text holds, to be released with json_decref; NULL on an error. */
 json_t *weld_json_parse(weld_json *j, const char *text);
 json_t *weld_json_parse_list(weld_json *j, const char *text);

@@ -249,6 +249,25 @@ static size_t try_number(const char *text, const char *at, const char *number) {
     return status == WELD_OK;
 }
 
+/* Each value would take eighty times its text in memory. */
+START_TEST(a_text_that_would_fill_the_memory_is_refused) {
+    static const char begin[] = "{\"weld_graph\":1,\"dtype\":\"f32\",\"outputs\":[],\"values\":[";
+    size_t size = (size_t)40 << 20;
+    char *text = malloc(size);
+    weld_graph *g;
+    weld_error err;
+    ck_assert_ptr_nonnull(text);
+    memcpy(text, begin, sizeof begin - 1);
+    for (size_t i = sizeof begin - 1; i + 3 < size; i += 3) {
+        memcpy(text + i, "{},", 4);
+    }
+    ck_assert_int_eq(weld_graph_from_text(text, "x", &g, &err), WELD_ERROR_FORMAT);
+    ck_assert_str_eq(err.message,
+                     "x: more than 4194304 bytes of JSON: the file was not made by weld");
+    free(text);
+}
+END_TEST
+
 START_TEST(changed_numbers_give_a_sound_graph_or_an_error) {
     static const char *const numbers[] = {"0",        "1",    "2",   "-1",           "5",
                                           "16777216", "1e99", "0.5", "1099511627776"};
@@ -326,6 +345,7 @@ RUN_SUITE("formats/graph_text", a_graph_comes_back_equal,
           a_training_graph_with_gradients_comes_back_equal,
           the_stream_of_salts_goes_on_behind_those_in_the_text,
           a_number_that_is_not_finite_cannot_be_written, texts_that_lie_are_refused_with_the_reason,
+          a_text_that_would_fill_the_memory_is_refused,
           changed_numbers_give_a_sound_graph_or_an_error,
           changed_bytes_give_a_sound_graph_or_an_error,
           failing_allocations_are_errors_and_nothing_more)

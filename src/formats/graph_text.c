@@ -12,7 +12,7 @@
 
 enum {
     VERSION = 1,
-    MAX_VALUES = 50000, /* finding a leaf by name is linear */
+    MAX_VALUES = 16384, /* finding a leaf by name is linear */
     MAX_INPUTS = 4096,
     MAX_OUTPUTS = 64,
     MAX_NAME = 400,

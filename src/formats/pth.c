@@ -158,6 +158,32 @@ static bool is_unknown_object(const weld_pickle *p, weld_value v) {
 static const char *const places[] = {"model", "state_dict", "model_ema", "state_dict_ema"};
 enum { PLACES = sizeof places / sizeof *places };
 
+/* No tensors where they are looked for: what is there instead? */
+static weld_status fail_to_choose(const opening *o, weld_value root) {
+    char text[KEYS];
+    for (size_t i = 0; i < PLACES; i++) {
+        weld_value v = find_item(o->p, root, places[i]);
+        if (is_unknown_object(o->p, v)) {
+            return fail_object(o, v, places[i]);
+        }
+    }
+    size_t looks = 100; /* each may take long, and trainers save no more */
+    for (size_t i = weld_pickle_first(o->p, root); i && looks; i = weld_pickle_next(o->p, i)) {
+        if (has_tensors(o->p, weld_pickle_value(o->p, i))) {
+            weld_pth_text(o->p, weld_pickle_key(o->p, i), text, sizeof text);
+            return weld_fail(o->err, WELD_ERROR_FORMAT,
+                             "%s: its tensors are in none of the usual places but under \"%s\": "
+                             "give that key",
+                             o->path, text);
+        }
+        looks--;
+    }
+    return weld_fail(o->err, WELD_ERROR_FORMAT,
+                     "%s: no tensors at the top level or under model, state_dict, model_ema or "
+                     "state_dict_ema: its keys are: %s",
+                     o->path, keys_of(o->p, root, text));
+}
+
 static weld_status choose_dict(opening *o, const char *key, weld_value *out, const char **found) {
     weld_value root = weld_pickle_root(o->p);
     char keys[KEYS];
@@ -185,16 +211,7 @@ static weld_status choose_dict(opening *o, const char *key, weld_value *out, con
     if (has_tensors(o->p, root)) {
         return WELD_OK;
     }
-    for (size_t i = 0; i < PLACES; i++) {
-        weld_value v = find_item(o->p, root, places[i]);
-        if (is_unknown_object(o->p, v)) {
-            return fail_object(o, v, places[i]);
-        }
-    }
-    return weld_fail(o->err, WELD_ERROR_FORMAT,
-                     "%s: no tensors at the top level or under model, state_dict, model_ema or "
-                     "state_dict_ema: its keys are: %s",
-                     o->path, keys_of(o->p, root, keys));
+    return fail_to_choose(o, root);
 }
 
 /* Name the state dicts that were not chosen. */

@@ -95,6 +95,7 @@ START_TEST(state_dicts_are_found_where_trainers_leave_them) {
     assert_state("trainer_protocol_5", NULL, "model");
     assert_state("state_dict", NULL, "state_dict"); /* its names begin with module. */
     assert_state("state_dict_ema", NULL, "state_dict_ema");
+    assert_state("elsewhere", "network", "network");
     assert_state("rezipped", NULL, ""); /* by another program */
 }
 END_TEST
@@ -177,6 +178,7 @@ START_TEST(files_of_other_kinds_are_refused_by_what_they_are) {
         {"whole_module", "save model.state_dict()"},
         {"whole_module_nested", "model is a whole object of class torch.nn"},
         {"no_tensors", "its keys are: epoch, config, metrics"},
+        {"elsewhere", "under \"network\": give that key"},
         {"list", "no dictionary of tensors"},
         {"twice", "two tensors are called a "},
         {"expanded", "tensor a: has more elements than its storage"},

@@ -4,9 +4,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/json.h"
 #include "train/trainer.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
+#define INIT_KEY "init" /* of the summary: what training started from */
 
 static size_t tensor_bytes(const weld_tensor *t) {
     return (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
@@ -29,31 +31,32 @@ static weld_status check_finite(const weld_trainer *t, weld_error *err) {
     return WELD_OK;
 }
 
-/* What people and programs may want to know of a checkpoint's training. */
-static void summarise(const weld_trainer *t, char *text, size_t size) {
+/* What people and programs may want to know of a checkpoint's training, as JSON. */
+static weld_status summarise(const weld_trainer *t, char **text, weld_error *err) {
     const weld_evaluation *e = &t->last_evaluation;
-    int used = snprintf(text, size, "{\"epochs\": %lld, \"steps\": %lld, \"train_images\": %lld",
-                        (long long)t->state.epoch, (long long)t->state.step,
-                        (long long)t->state.train_images);
-    if (e->images && used > 0 && (size_t)used < size) {
-        used += snprintf(text + used, size - (size_t)used,
-                         ", \"val_images\": %lld, \"val_loss\": %.9g, \"top1\": %.9g, "
-                         "\"top5\": %.9g",
-                         (long long)e->images, e->loss, e->top1, e->top5);
+    json_t *summary =
+        json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)t->state.epoch, "steps",
+                  (json_int_t)t->state.step, "train_images", (json_int_t)t->state.train_images);
+    if (t->init) { /* a name that is not UTF-8 is left out */
+        json_object_set_new(summary, INIT_KEY, json_string(t->init));
     }
-    if (used > 0 && (size_t)used < size) {
-        snprintf(text + used, size - (size_t)used, "}");
+    if (e->images) {
+        json_object_set_new(summary, "val_images", json_integer(e->images));
+        json_object_set_new(summary, "val_loss", json_real(e->loss));
+        json_object_set_new(summary, "top1", json_real(e->top1));
+        json_object_set_new(summary, "top5", json_real(e->top5));
     }
+    return weld_json_text(summary, t->folder.last, text, err);
 }
 
 static weld_status save(weld_trainer *t, const char *path, bool with_moments, weld_error *err) {
-    char summary[512];
+    char *summary = NULL;
     weld_status status = check_finite(t, err);
     status = status ? status : weld_metrics_sync(t->metrics, &t->state.metrics_bytes, err);
+    status = status ? status : summarise(t, &summary, err);
     if (status) {
         return status;
     }
-    summarise(t, summary, sizeof summary);
     weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT,
                             .config = t->recipe.model,
                             .preprocessing = t->recipe.data.preprocessing,
@@ -66,7 +69,9 @@ static weld_status save(weld_trainer *t, const char *path, bool with_moments, we
         file.moment1 = weld_optimizer_first_moments(t->optimizer);
         file.moment2 = weld_optimizer_second_moments(t->optimizer);
     }
-    return weld_model_file_write(path, &file, err);
+    status = weld_model_file_write(path, &file, err);
+    weld_free(summary);
+    return status;
 }
 
 weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err) {
@@ -138,6 +143,17 @@ static weld_status check_state(const weld_trainer *t, const weld_trainer_state *
                             t->folder.last);
 }
 
+/* A run that is resumed started where the first one did. */
+static weld_status take_init(weld_trainer *t, weld_error *err) {
+    weld_json json = {.where = t->folder.last};
+    json_t *summary = t->start.summary ? weld_json_parse(&json, t->start.summary) : NULL;
+    const char *init = json_string_value(json_object_get(summary, INIT_KEY));
+    t->init = init ? weld_strdup(init) : NULL;
+    weld_status status = init && !t->init ? weld_fail_memory(err, t->folder.last) : WELD_OK;
+    json_decref(summary);
+    return status;
+}
+
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     weld_model_file *file = &t->start;
     weld_status status = WELD_OK;
@@ -149,6 +165,7 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     status = status ? status : check_recipe(t, file, err);
     status = status ? status : check_data(t, file, err);
     status = status ? status : check_state(t, &file->trainer, err);
+    status = status ? status : take_init(t, err);
     if (!status) {
         t->weights = file->weights;
         file->weights = NULL;

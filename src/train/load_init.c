@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "models/models.h"
 #include "train/trainer.h"
 
@@ -133,6 +134,10 @@ weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err) {
     }
     if (l.bad.count) {
         return fail_misfits(&l, path, err);
+    }
+    t->init = weld_strdup(path);
+    if (!t->init) {
+        return weld_fail_memory(err, path);
     }
     say_counts(&l, path);
     return WELD_OK;

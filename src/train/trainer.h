@@ -20,6 +20,7 @@ typedef struct weld_trainer {
     char *recipe_text;
     weld_model_file start; /* while opening: last.h5 of the run that is resumed, or --init's */
     bool resumes;          /* start is last.h5 */
+    char *init;            /* the file that training started from, at first; NULL: none */
     weld_run_folder folder;
 
     weld_dataset *train, *val; /* val NULL: no evaluation */

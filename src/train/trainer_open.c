@@ -253,5 +253,6 @@ void weld_trainer_close(weld_trainer *t) {
     weld_run_folder_close(&t->folder);
     weld_model_file_free(&t->start);
     weld_free(t->recipe_text);
+    weld_free(t->init);
     *t = (weld_trainer){.folder = {.lock = -1}};
 }

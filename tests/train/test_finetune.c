@@ -87,6 +87,9 @@ START_TEST(a_run_is_resumed_without_the_file_that_it_started_from) {
         run_well(part);
         ck_assert_int_eq(seen.start.resumed_step, 7);
         assert_same_run("whole", "tuned");
+        weld_model_file last = open_checkpoint("tuned", "last.h5");
+        ck_assert_msg(strstr(last.summary, "first/best.h5"), "%s", last.summary);
+        weld_model_file_free(&last);
         tear_down();
     }
 }

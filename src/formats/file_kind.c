@@ -40,6 +40,14 @@ static bool is_old_pytorch(const unsigned char *bytes, size_t size) {
            memcmp(bytes + protocol + frame, number, length) == 0;
 }
 
+/* A ModelProto without any mark of its own: its first field is ir_version, a small number, and then
+ * comes producer_name, opset_import or graph. */
+static bool is_onnx(const unsigned char *bytes, size_t size) {
+    enum { IR_VERSION = 0x08, PRODUCER_NAME = 0x12, GRAPH = 0x3a, OPSET_IMPORT = 0x42 };
+    return size > 16 && bytes[0] == IR_VERSION && bytes[1] > 0 && bytes[1] < 32 &&
+           (bytes[2] == PRODUCER_NAME || bytes[2] == GRAPH || bytes[2] == OPSET_IMPORT);
+}
+
 static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     weld_store_header header;
     if (weld_store_header_decode(bytes, size, &header)) {
@@ -68,7 +76,10 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     if (begins(bytes, size, "\x89PNG\r\n\x1a\n", 8)) {
         return WELD_FILE_PNG;
     }
-    return is_safetensors(bytes, size) ? WELD_FILE_SAFETENSORS : WELD_FILE_UNKNOWN;
+    if (is_safetensors(bytes, size)) {
+        return WELD_FILE_SAFETENSORS;
+    }
+    return is_onnx(bytes, size) ? WELD_FILE_ONNX : WELD_FILE_UNKNOWN;
 }
 
 weld_file_kind weld_file_kind_of(const char *path) {
@@ -104,6 +115,8 @@ const char *weld_file_kind_text(weld_file_kind kind) {
         return "a PyTorch file of the old format";
     case WELD_FILE_SAFETENSORS:
         return "a safetensors file";
+    case WELD_FILE_ONNX:
+        return "an ONNX file, which weld writes but does not read";
     case WELD_FILE_NPY:
         return "a NumPy array";
     case WELD_FILE_JPEG:

@@ -100,6 +100,8 @@ refuses "a network's images" "is a network: leave out --check" "$WELD" inspect d
 head -c 3000 deploy.h5 > cut.h5
 refuses "a cut file" "cut.h5: " "$WELD" inspect cut.h5
 refuses "a file of no sort" "unknown kind" "$WELD" inspect photos/class_b/zzz.jpg
+"$WELD" export deploy.h5 -o out.onnx > /dev/null 2>&1
+refuses "an ONNX file" "ONNX file, which weld writes but does not read" "$WELD" inspect out.onnx
 
 # Classes of a data set that are not the model's.
 mv photos/class_c photos/class_x

@@ -221,6 +221,8 @@ START_TEST(kinds_are_told_by_content) {
     assert_kind(&folder, "\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}",
                 24, WELD_FILE_PICKLE);
     assert_kind(&folder, "\x40\0\0\0\0\0\0\0{\"a\":", 13, WELD_FILE_SAFETENSORS);
+    assert_kind(&folder, "\x08\x08\x12\4weld\x1a\6v0.1.0:", 17, WELD_FILE_ONNX);
+    assert_kind(&folder, "\x08\x08\x13\4weld\x1a\6v0.1.0:", 17, WELD_FILE_UNKNOWN);
     assert_kind(&folder, "\x93NUMPY\1\0", 8, WELD_FILE_NPY);
     assert_kind(&folder, "\xff\xd8\xff\xe0", 4, WELD_FILE_JPEG);
     assert_kind(&folder, "\x89PNG\r\n\x1a\n", 8, WELD_FILE_PNG);

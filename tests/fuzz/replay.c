@@ -10,7 +10,7 @@
 
 #include "fuzz.h"
 
-enum { PEAK_MEGABYTES = 512 }; /* of the whole program, what sanitizers take included */
+enum { PEAK_MEGABYTES = 1024 }; /* of the whole program, what sanitizers take included */
 
 static int replay_file(const char *path) {
     FILE *file = fopen(path, "rb");

@@ -106,7 +106,8 @@ static void append(weld_onnx_builder *b, weld_array *to, void *message) {
 
 /* --- Names ------------------------------------------------------------------------------------ */
 
-/* Values of a file must not share a name: inputs, outputs, initialisers, results. */
+/* Values of a file must not share a name: inputs, outputs, initialisers, results (which have their
+ * nodes' names, which must not be shared either). */
 static bool is_taken(const weld_onnx_builder *b, const char *name) {
     for (size_t i = 0; i < b->graph->output_count; i++) {
         if (strcmp(b->graph->outputs[i].name, name) == 0) {
@@ -115,7 +116,7 @@ static bool is_taken(const weld_onnx_builder *b, const char *name) {
     }
     for (size_t i = 0; i < b->nodes.count; i++) {
         const WeldOnnx__NodeProto *node = ((WeldOnnx__NodeProto **)b->nodes.data)[i];
-        if (strcmp(node->output[0], name) == 0) {
+        if (strcmp(node->name, name) == 0) {
             return true;
         }
     }
@@ -271,7 +272,7 @@ char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *co
     WeldOnnx__NodeProto *node = weld_onnx_alloc(b, 1, sizeof *node);
     char **own_inputs = weld_onnx_alloc(b, (size_t)count, sizeof *own_inputs);
     char **output = weld_onnx_alloc(b, 1, sizeof *output);
-    char *name = weld_onnx_text(b, *b->scope ? "%s/%s" : "%s%s", b->scope, type);
+    char *name = weld_onnx_text(b, "%s%s%s", b->scope, *b->scope ? "/" : "", type);
     name = name ? unique(b, name, false) : NULL;
     if (b->status != WELD_OK) {
         return NULL;

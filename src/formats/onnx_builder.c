@@ -79,6 +79,7 @@ weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
                              .weights = w,
                              .where = where,
                              .opset = 15,
+                             .scope = (char *)"",
                              .nodes = {.element = sizeof(WeldOnnx__NodeProto *)},
                              .initializers = {.element = sizeof(WeldOnnx__TensorProto *)},
                              .constants = {.element = sizeof(weld_onnx_constant)},
@@ -354,6 +355,8 @@ void weld_onnx_add_outputs(weld_onnx_builder *b) {
         if (!name || strcmp(name, output->name) == 0) {
             continue;
         }
+        char *scope = b->values[output->value->id].scope;
+        b->scope = scope ? scope : (char *)"";
         weld_onnx_node(b, "Identity", 1, &name, NULL);
         if (b->status == WELD_OK) {
             WeldOnnx__NodeProto *last = ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];

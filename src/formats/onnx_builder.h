@@ -48,7 +48,7 @@ void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format
 /* Zeroed; NULL after an error. */
 void *weld_onnx_alloc(weld_onnx_builder *b, size_t count, size_t size);
 char *weld_onnx_text(weld_onnx_builder *b, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3), nonnull(2)));
 
 /* --- Values ---------------------------------------------------------------------------------- */
 

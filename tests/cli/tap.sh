@@ -18,6 +18,12 @@ report() {
     fi
 }
 
+# skip NAME REASON: a check that cannot be made here.
+skip() {
+    tests=$((tests + 1))
+    echo "ok $tests - $1 # SKIP $2"
+}
+
 # run COMMAND...: keeps stdout, stderr and the exit status in $WORK/stdout, $WORK/stderr, $status.
 run() {
     "$@" > "$WORK/stdout" 2> "$WORK/stderr" < /dev/null

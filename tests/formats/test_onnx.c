@@ -397,6 +397,17 @@ START_TEST(every_output_has_its_name_whatever_makes_it) {
 }
 END_TEST
 
+START_TEST(a_graph_may_have_no_nodes) {
+    weld_graph *g = new_graph();
+    weld_output(g, "y", image(g));
+    model_proto *m = written(g, &any_batch);
+    ck_assert_uint_eq(m->graph->n_node, 1);
+    ck_assert_str_eq(m->graph->node[0]->op_type, "Identity");
+    ck_assert_str_eq(m->graph->node[0]->output[0], "y");
+    weld_onnx__model_proto__free_unpacked(m, NULL);
+}
+END_TEST
+
 START_TEST(what_no_output_needs_is_left_out) {
     weld_graph *g = new_graph();
     weld_value *x = pooled(g);
@@ -563,8 +574,8 @@ END_TEST
 
 RUN_SUITE("formats/onnx", a_merged_network_is_there_with_all_its_weights, layers_say_what_they_are,
           gelu_is_exact_and_in_the_order_that_runtimes_fuse, names_that_meet_are_told_apart,
-          every_output_has_its_name_whatever_makes_it, what_no_output_needs_is_left_out,
-          only_layer_norms_ask_for_a_later_operator_set,
+          every_output_has_its_name_whatever_makes_it, a_graph_may_have_no_nodes,
+          what_no_output_needs_is_left_out, only_layer_norms_ask_for_a_later_operator_set,
           operators_without_a_spelling_are_refused_by_name, a_batch_norm_of_rows_is_refused,
           graphs_that_are_no_image_network_are_refused,
           a_batch_that_the_graph_cannot_have_is_refused, weights_of_another_network_are_refused,

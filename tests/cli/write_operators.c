@@ -1,0 +1,207 @@
+/* write_operators FOLDER: every operator that can be written as ONNX, for other programs to run.
+ *
+ * operators.onnx has an output for each of them, from random weights; operators_input.npy is a
+ * batch for it, and NAME.npy what the output NAME is to be. Images are NCHW, as in the file.
+ * noise.npy is a batch [3, 3, 48, 48] for networks. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "formats/npy.h"
+#include "formats/onnx.h"
+#include "graph/graph.h"
+
+enum { BATCH = 3, HEIGHT = 9, WIDTH = 7, CHANNELS = 6 };
+
+static _Noreturn void fail(const char *message) {
+    fprintf(stderr, "write_operators: %s\n", message);
+    exit(1);
+}
+
+/* --- The graph -------------------------------------------------------------------------------- */
+
+static weld_value *leaf(weld_graph *g, const char *name, weld_shape shape) {
+    return weld_parameter(g, name, shape,
+                          (weld_init){.kind = WELD_INIT_UNIFORM, .a = -0.7, .b = 1});
+}
+
+static weld_value *batch_norm(weld_graph *g, weld_value *x, const char *at, int64_t c) {
+    char names[5][64];
+    const char *const parts[] = {"weight", "bias", "running_mean", "running_var", "count"};
+    for (int i = 0; i < 5; i++) {
+        snprintf(names[i], sizeof names[i], "%s.%s", at, parts[i]);
+    }
+    weld_init positive = {.kind = WELD_INIT_UNIFORM, .a = 0.3, .b = 2};
+    weld_shape vector = WELD_SHAPE(c), scalar = {.rank = 0};
+    weld_batch_norm_leaves leaves = {leaf(g, names[0], vector), leaf(g, names[1], vector),
+                                     weld_buffer(g, names[2], WELD_F32, vector, positive),
+                                     weld_buffer(g, names[3], WELD_F32, vector, positive),
+                                     weld_buffer(g, names[4], WELD_I64, scalar, positive)};
+    return weld_batch_norm(g, x, leaves, 1e-2, 0.1, false);
+}
+
+static void add_elementwise(weld_graph *g, weld_value *x) {
+    weld_value *(*const functions[])(weld_graph *, weld_value *) = {
+        weld_gelu, weld_relu, weld_silu, weld_hard_swish, weld_hard_sigmoid, weld_sigmoid};
+    const char *const names[] = {"gelu", "relu", "silu", "hard_swish", "hard_sigmoid", "sigmoid"};
+    x = weld_scale(g, x, 3);
+    weld_output(g, "scale", x);
+    for (int i = 0; i < 6; i++) {
+        weld_output(g, names[i], functions[i](g, x));
+    }
+}
+
+static void add_images(weld_graph *g, weld_value *x) {
+    weld_value *conv = weld_conv2d(
+        g, x, leaf(g, "conv.weight", WELD_SHAPE(8, 3, 3, 5)), leaf(g, "conv.bias", WELD_SHAPE(8)),
+        (weld_conv2d_options){.stride = {2, 1}, .padding = {0, 2}, .groups = 2});
+    weld_output(g, "conv", conv);
+    weld_output(g, "max_pool", weld_max_pool(g, x, (int[]){3, 2}, (int[]){2, 1}, (int[]){1, 0}));
+    weld_output(g, "batch_norm", batch_norm(g, x, "norm", CHANNELS));
+    weld_value *s = weld_global_avg_pool(g, x);
+    weld_output(g, "global_avg_pool", s);
+    weld_output(g, "channel_scale", weld_channel_scale(g, x, s));
+    weld_output(g, "image_softmax", weld_softmax(g, x));
+    for (int axis = 1; axis < 4; axis++) {
+        char name[32];
+        weld_value *part = weld_slice(g, x, axis, 1, 4);
+        snprintf(name, sizeof name, "slice_%d", axis);
+        weld_output(g, name, part);
+        snprintf(name, sizeof name, "concat_%d", axis);
+        weld_output(g, name, weld_concat(g, (weld_value *[]){x, part, x}, 3, axis));
+    }
+}
+
+static void add_rows(weld_graph *g, weld_value *x, int64_t batch) {
+    weld_value *rows = weld_reshape(g, x, WELD_SHAPE(batch, HEIGHT * WIDTH, CHANNELS));
+    weld_output(g, "rows", rows);
+    weld_shape vector = WELD_SHAPE(CHANNELS);
+    weld_value *weight = leaf(g, "layer.weight", vector), *bias = leaf(g, "layer.bias", vector);
+    weld_output(g, "layer_norm", weld_layer_norm(g, rows, weight, bias, 1e-3));
+    weld_output(g, "image_layer_norm", weld_layer_norm(g, x, weight, bias, 1e-3));
+    weight = leaf(g, "linear.weight", WELD_SHAPE(4, CHANNELS));
+    bias = leaf(g, "linear.bias", WELD_SHAPE(4));
+    weld_output(g, "linear_rows", weld_linear(g, rows, weight, bias));
+    weld_output(g, "linear_image", weld_linear(g, x, weight, NULL));
+    weld_output(g, "softmax", weld_softmax(g, rows));
+    weld_value *turned = weld_permute(g, rows, (int[]){0, 2, 1});
+    weld_output(g, "permute", turned);
+    /* Back to an image: an operator of images then reads what lies in the graph's own layout. */
+    weld_value *back = weld_reshape(g, rows, WELD_SHAPE(batch, WIDTH, HEIGHT, CHANNELS));
+    weld_output(g, "back", weld_global_avg_pool(g, back));
+    weld_value *mixed = weld_permute(g, back, (int[]){0, 2, 1, 3});
+    weld_output(g, "add", weld_add(g, mixed, x));
+    weld_output(g, "add_reversed", weld_add(g, x, mixed));
+    weld_output(g, "concat_mixed", weld_concat(g, (weld_value *[]){mixed, x}, 2, 3));
+}
+
+static void add_vectors(weld_graph *g, weld_value *x, int64_t batch) {
+    weld_value *v = weld_reshape(g, weld_global_avg_pool(g, x), WELD_SHAPE(batch, CHANNELS));
+    weld_output(g, "flatten", v);
+    weld_output(g, "vector_norm", batch_norm(g, v, "vectors", CHANNELS));
+    weld_value *weight = leaf(g, "head.weight", WELD_SHAPE(5, CHANNELS));
+    weld_output(g, "linear", weld_linear(g, v, weight, leaf(g, "head.bias", WELD_SHAPE(5))));
+    weld_output(g, "linear_without_bias", weld_linear(g, v, weight, NULL));
+}
+
+/* Built for another batch than it is run with. */
+static weld_graph *build(void) {
+    weld_graph *g;
+    weld_error err;
+    const int64_t batch = 2;
+    if (weld_graph_create(WELD_F32, &g, &err) != WELD_OK) {
+        fail(err.message);
+    }
+    weld_value *x = weld_input(g, "images", WELD_SHAPE(batch, HEIGHT, WIDTH, CHANNELS));
+    add_elementwise(g, x);
+    add_images(g, x);
+    add_rows(g, x, batch);
+    add_vectors(g, x, batch);
+    if (weld_graph_status(g, &err) != WELD_OK) {
+        fail(err.message);
+    }
+    return g;
+}
+
+/* --- Arrays ----------------------------------------------------------------------------------- */
+
+static void write_array(const char *folder, const char *name, const weld_tensor *t) {
+    char path[4096];
+    weld_error err;
+    snprintf(path, sizeof path, "%s/%s.npy", folder, name);
+    if (weld_npy_write(path, t, &err) != WELD_OK) {
+        fail(err.message);
+    }
+}
+
+/* Images are turned from NHWC into NCHW. */
+static void write_value(const char *folder, const char *name, const weld_tensor *t) {
+    if (t->shape.rank != 4) {
+        write_array(folder, name, t);
+        return;
+    }
+    const int64_t *d = t->shape.dim, positions = d[1] * d[2];
+    float *turned = weld_alloc((size_t)(d[0] * positions * d[3]), sizeof *turned);
+    if (!turned) {
+        fail("out of memory");
+    }
+    for (int64_t n = 0; n < d[0]; n++) {
+        for (int64_t p = 0; p < positions; p++) {
+            for (int64_t c = 0; c < d[3]; c++) {
+                turned[(n * d[3] + c) * positions + p] =
+                    ((const float *)t->data)[(n * positions + p) * d[3] + c];
+            }
+        }
+    }
+    weld_tensor image = {WELD_F32, WELD_SHAPE(d[0], d[3], d[1], d[2]), turned};
+    write_array(folder, name, &image);
+    weld_free(turned);
+}
+
+static void fill(weld_tensor *t) {
+    weld_random r = weld_random_start(7, 0, 0, WELD_RANDOM_TEST);
+    for (int64_t i = 0; i < weld_shape_count(&t->shape); i++) {
+        ((float *)t->data)[i] = (float)weld_random_normal(&r);
+    }
+}
+
+static void write_operators(const char *folder) {
+    char path[4096];
+    weld_error err;
+    weld_graph *g = build();
+    weld_weights *w;
+    weld_session *s;
+    weld_session_options options = {.batch = BATCH};
+    weld_onnx_options onnx = {.name = "operators"};
+    snprintf(path, sizeof path, "%s/operators.onnx", folder);
+    if (weld_graph_init_weights(g, 3, &w, &err) != WELD_OK ||
+        weld_onnx_write(path, g, w, &onnx, &err) != WELD_OK ||
+        weld_session_create(g, w, &options, &s, &err) != WELD_OK) {
+        fail(err.message);
+    }
+    weld_tensor input = weld_session_input(s, "images");
+    fill(&input);
+    write_value(folder, "operators_input", &input);
+    weld_session_run(s, 0);
+    for (size_t i = 0; i < g->output_count; i++) {
+        weld_tensor output = weld_session_output(s, g->outputs[i].name);
+        write_value(folder, g->outputs[i].name, &output);
+        puts(g->outputs[i].name);
+    }
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        fail("usage: write_operators FOLDER");
+    }
+    static float noise[3 * 3 * 48 * 48];
+    weld_tensor images = {WELD_F32, WELD_SHAPE(3, 3, 48, 48), noise};
+    fill(&images);
+    write_array(argv[1], "noise", &images);
+    write_operators(argv[1]);
+    return 0;
+}

@@ -126,8 +126,9 @@ bool weld_repvit_tensor_name(const weld_model_config *config, weld_naming naming
 
 /* --- Recognition ----------------------------------------------------------------------------- */
 
-/* More than any network has; bounds the work that a file can ask for. */
-enum { MAX_BLOCKS = 512 };
+/* Bounds of the work that a file can ask for: more blocks than any network has, and fewer tensors a
+ * block than any network has in either form (six). */
+enum { MAX_BLOCKS = 256, BLOCK_TENSORS = 4 };
 
 typedef struct search {
     const weld_shape_index *index;
@@ -220,6 +221,10 @@ static weld_status find_stages(const search *s, weld_model_config *config, weld_
         }
         status = take_outputs(down, 4, &config->channels[stage + 1], err);
         f++;
+    }
+    if (status == WELD_OK && s->index->count < (size_t)total * BLOCK_TENSORS) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "%zu tensors are too few for a RepViT of %d blocks",
+                         s->index->count, total);
     }
     return status;
 }

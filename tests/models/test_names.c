@@ -214,7 +214,9 @@ START_TEST(names_are_those_of_the_reference_and_of_timm) {
 END_TEST
 
 START_TEST(names_of_no_tensor_are_refused) {
-    static const char *const bad[] = {
+    char long_name[2 * WELD_TENSOR_NAME_SIZE];
+    snprintf(long_name, sizeof long_name, "features.1.token_mixer.0.%0200d", 0);
+    const char *const bad[] = {
         "",
         "features",
         "features.",
@@ -226,8 +228,7 @@ START_TEST(names_of_no_tensor_are_refused) {
         "features.4.token_mixer.1.fc1.weight",
         "classifier.classifier",
         "head.head.l.weight",
-        "features.1.token_mixer.0.conv.c.weight.features.1.token_mixer.0.conv.c.weight.features.1."
-        "token_mixer.0.conv.c.weight.features.1.token_mixer.0.conv.c.weight",
+        long_name,
     };
     weld_model_config config = small(3, false, true);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -305,7 +306,9 @@ START_TEST(endless_networks_are_refused) {
         snprintf(name, sizeof name, "features.%d.channel_mixer.m.0.weight", i);
         add(&l, name, WELD_SHAPE(16, 8, 1, 1));
     }
-    check_refused(&l, "blocks");
+    check_refused(&l, "blocks or more");
+    l.count = 200;
+    check_refused(&l, "too few");
     free_listing(&l);
 
     l = empty_listing(2 * STAGES + 2);

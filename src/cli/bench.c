@@ -14,7 +14,7 @@ typedef struct bench_arguments {
     bool train, profile, json, unmerged;
     cli_model_options model;
     int batch, size, threads, steps;
-    const char *precision;
+    const char *precision, *freeze;
 } bench_arguments;
 
 static void print_profile(const weld_bench_result *r) {
@@ -106,6 +106,7 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
     bench_arguments a = {.batch = 1, .steps = 10, .precision = "fp32"};
     const cli_option options[] = {
         {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
+        {"freeze", 0, CLI_TEXT, &a.freeze, "PART", "of --train: frozen up to stem, stage1, ..."},
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
         {"batch", 0, CLI_COUNT, &a.batch, "N", "images a run (1)"},
         {"size", 0, CLI_COUNT, &a.size, "N", "height and width (the file's, or 224)"},
@@ -124,8 +125,11 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
     if (strcmp(a.precision, "fp32") != 0) {
         return cli_usage(command, "--precision %s: this version has fp32", a.precision);
     }
-    weld_bench_options o = {
-        .batch = a.batch, .threads = a.threads, .steps = a.steps, .profile = a.profile};
+    weld_bench_options o = {.batch = a.batch,
+                            .threads = a.threads,
+                            .steps = a.steps,
+                            .profile = a.profile,
+                            .freeze = a.freeze};
     weld_bench_result result = {0};
     weld_model_config config;
     weld_error err;

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "train/optimizer.h"
+#include "train/recipe.h"
 #include "train/train_graph.h"
 
 enum { WARM_UP = 2 };
@@ -183,16 +184,26 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
     weld_session_options session_options = {.threads = o->threads};
     weld_optimizer_options optimizer_options = {
         .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025, .threads = o->threads};
+    weld_rate_options rate_options = {.head_scale = 1, .layer_decay = 1};
     weld_train_graph train = {0};
     weld_weights *weights = NULL;
+    weld_parameter_rate *rates = NULL;
     weld_tensor *gradients = NULL;
     subject s = {0};
     weld_status status = check_options(o, err);
+    if (status == WELD_OK && o->freeze) {
+        status = weld_recipe_parts_of(o->freeze, config, &rate_options.frozen, err);
+        graph_options.frozen = rate_options.frozen;
+    }
     if (status == WELD_OK) {
         status = weld_train_graph_build(config, &graph_options, &train, err);
     }
     if (status == WELD_OK) {
         status = weld_graph_init_weights(train.graph, 0, &weights, err);
+    }
+    if (status == WELD_OK) {
+        status = weld_parameter_rates_create(config, train.graph, &rate_options, &rates, err);
+        optimizer_options.rates = rates;
     }
     if (status == WELD_OK) {
         status = weld_session_create(train.graph, weights, &session_options, &s.session, err);
@@ -213,6 +224,7 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
         status = time_runs(&s, o, out, err);
     }
     weld_free(gradients);
+    weld_free(rates);
     weld_optimizer_free(s.optimizer);
     weld_session_free(s.session);
     weld_weights_free(weights);

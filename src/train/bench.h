@@ -7,9 +7,10 @@
 
 typedef struct weld_bench_options {
     int64_t batch;
-    int threads;  /* 0: all that the process may use */
-    int steps;    /* timed runs, after two that are not */
-    bool profile; /* time every node on its own; adds a little to the whole */
+    int threads;        /* 0: all that the process may use */
+    int steps;          /* timed runs, after two that are not */
+    bool profile;       /* time every node on its own; adds a little to the whole */
+    const char *freeze; /* of training: a value of the recipes' train.freeze; NULL: nothing */
 } weld_bench_options;
 
 /* All nodes of one operator. */

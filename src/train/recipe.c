@@ -256,15 +256,19 @@ static weld_status check_model(const weld_recipe *r, const origins *o, weld_erro
     return WELD_OK;
 }
 
+/* Why train.freeze asks for more than the network has; false where it does not. */
+static bool freezes_too_much(const weld_recipe *r, char *reason, size_t size) {
+    int stages = r->model.stage_count;
+    snprintf(reason, size, "the network has %d stage%s: give at most stage%d", stages,
+             stages == 1 ? "" : "s", stages);
+    return r->train.freeze != WELD_FREEZE_BACKBONE && r->train.freeze > stages + 1;
+}
+
 static weld_status check_freeze(const weld_recipe *r, const origins *o, weld_error *err) {
     char reason[80];
-    int stages = r->model.stage_count;
-    if (r->train.freeze != WELD_FREEZE_BACKBONE && r->train.freeze > stages + 1) {
-        snprintf(reason, sizeof reason, "the network has %d stage%s: give at most stage%d", stages,
-                 stages == 1 ? "" : "s", stages);
-        return fail_key(o, key_index("train", "freeze"), reason, err);
-    }
-    return WELD_OK;
+    return freezes_too_much(r, reason, sizeof reason)
+               ? fail_key(o, key_index("train", "freeze"), reason, err)
+               : WELD_OK;
 }
 
 static weld_status check(const weld_recipe *r, const origins *o, weld_error *err) {
@@ -351,6 +355,26 @@ weld_status weld_recipe_read(const char *path, const char *const *set, size_t se
 
 int weld_recipe_frozen_parts(const weld_recipe *r) {
     return r->train.freeze == WELD_FREEZE_BACKBONE ? r->model.stage_count + 1 : r->train.freeze;
+}
+
+weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *config, int *parts,
+                                 weld_error *err) {
+    weld_recipe *r = weld_alloc(1, sizeof *r);
+    if (!r) {
+        return weld_fail_memory(err, "recipe");
+    }
+    char reason[80];
+    const weld_recipe_key *key = &weld_recipe_keys[key_index("train", "freeze")];
+    r->model = *config;
+    weld_status status = weld_recipe_set_element(r, key, 0, freeze, err);
+    if (status) {
+        status = weld_fail_context(err, status, "freeze");
+    } else if (freezes_too_much(r, reason, sizeof reason)) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT, "freeze: %s", reason);
+    }
+    *parts = status ? 0 : weld_recipe_frozen_parts(r);
+    weld_free(r);
+    return status;
 }
 
 /* --- writing --- */

@@ -49,6 +49,9 @@ typedef struct weld_recipe {
 #define WELD_FREEZE_BACKBONE (WELD_MAX_STAGES + 2)
 /* How many parts (models.h) train.freeze keeps from being trained. */
 int weld_recipe_frozen_parts(const weld_recipe *r);
+/* The same for a value of train.freeze as text and a network. */
+weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *config, int *parts,
+                                 weld_error *err);
 
 /* All defaults (a model that has no name yet and no data). */
 void weld_recipe_defaults(weld_recipe *r);

@@ -333,6 +333,18 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
         snprintf(path, sizeof path, "%s/recipes/%s.yaml", getenv("WELD_SOURCE"), names[i]);
         ck_assert_msg(!weld_recipe_read(path, NULL, 0, NULL, &recipe, &err), "%s", err.message);
     }
+    char path[1024];
+    const char *set[] = {"data.train=photos"};
+    weld_model_config config;
+    weld_preprocessing preprocessing = {.input_size = 160, .crop_fraction = 0.95};
+    weld_recipe_start start = {&config, &preprocessing};
+    snprintf(path, sizeof path, "%s/recipes/finetune.yaml", getenv("WELD_SOURCE"));
+    ck_assert_int_eq(weld_model_config_named("repvit_m1", &config, &err), WELD_OK);
+    ck_assert_msg(!weld_recipe_read(path, set, 1, &start, &recipe, &err), "%s", err.message);
+    ck_assert_str_eq(recipe.model.name, "repvit_m1");
+    ck_assert(recipe.model.legacy);
+    ck_assert_int_eq(recipe.data.preprocessing.input_size, 160);
+    ck_assert_double_eq(recipe.data.preprocessing.crop_fraction, 0.95);
 }
 END_TEST
 

@@ -5,7 +5,7 @@
 
 #include "base/statistics.h"
 #include "cli/inspect.h"
-#include "formats/name_list.h"
+#include "serialization/name_list.h"
 #include "infer/model.h"
 #include "models/names.h"
 

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/name_list.h"
+#include "serialization/name_list.h"
 #include "infer/evaluate.h"
 
 typedef struct named_class {

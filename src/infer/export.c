@@ -5,8 +5,9 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/onnx.h"
+#include "serialization/onnx.h"
 #include "formats/safetensors.h"
+#include "serialization/model_metadata.h"
 #include "infer/compare.h"
 #include "infer/model.h"
 #include "models/names.h"

@@ -2,7 +2,7 @@
 #ifndef WELD_INFER_MODEL_H
 #define WELD_INFER_MODEL_H
 
-#include "formats/model_file.h"
+#include "serialization/model_file.h"
 
 struct weld_model {
     weld_model_file file;

@@ -3,7 +3,7 @@
 #define WELD_TRAIN_TRAINER_H
 
 #include "data/loader.h"
-#include "formats/model_file.h"
+#include "serialization/model_file.h"
 #include "infer/evaluate.h"
 #include "train/metrics.h"
 #include "train/optimizer.h"

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "formats/npy.h"
-#include "formats/onnx.h"
+#include "serialization/onnx.h"
 #include "graph/graph.h"
 
 enum { BATCH = 3, HEIGHT = 9, WIDTH = 7, CHANNELS = 6 };

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "formats/graph_text.h"
+#include "serialization/graph_text.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "formats/graph_text.h"
-#include "formats/model_file.h"
-#include "formats/model_text.h"
+#include "serialization/graph_text.h"
+#include "serialization/model_file.h"
+#include "serialization/model_text.h"
 #include "formats/store_layout.h"
 #include "fuzz.h"
 

@@ -7,7 +7,7 @@
 #include "base/random.h"
 #include "files.h"
 #include "fixture.h"
-#include "formats/model_file.h"
+#include "serialization/model_file.h"
 
 static inline weld_preprocessing models_preprocessing(int size) {
     return (weld_preprocessing){.input_size = size,

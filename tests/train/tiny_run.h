@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/random.h"
-#include "formats/model_file.h"
+#include "serialization/model_file.h"
 #include "formats/packed.h"
 #include "suite.h"
 #include "weld/train.h"

@@ -1,5 +1,5 @@
 /* Making the GraphProto of an ONNX file; see onnx_builder.h. */
-#include "formats/onnx_builder.h"
+#include "serialization/onnx_builder.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,15 +1,15 @@
 /* Reading model files; see model_file.h. */
-#include "formats/model_file.h"
+#include "serialization/model_file.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/graph_text.h"
-#include "formats/model_layout.h"
-#include "formats/model_text.h"
-#include "formats/name_list.h"
+#include "serialization/graph_text.h"
+#include "serialization/model_layout.h"
+#include "serialization/model_text.h"
+#include "serialization/name_list.h"
 #include "graph/graph.h"
 
 typedef struct reading {

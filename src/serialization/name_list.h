@@ -1,6 +1,6 @@
 /* A list of names for a message: as many as fit, and how many there were. */
-#ifndef WELD_FORMATS_NAME_LIST_H
-#define WELD_FORMATS_NAME_LIST_H
+#ifndef WELD_SERIALIZATION_NAME_LIST_H
+#define WELD_SERIALIZATION_NAME_LIST_H
 
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 /* What reading and writing model files share: names of groups, and the table of trainer fields. */
-#ifndef WELD_FORMATS_MODEL_LAYOUT_H
-#define WELD_FORMATS_MODEL_LAYOUT_H
+#ifndef WELD_SERIALIZATION_MODEL_LAYOUT_H
+#define WELD_SERIALIZATION_MODEL_LAYOUT_H
 
-#include "formats/model_file.h"
+#include "serialization/model_file.h"
 #include "formats/store.h"
 
 /* By weld_model_file_kind: the kinds of stores. */

@@ -1,12 +1,12 @@
 /* A network's tensors out of a state dict; see state_load.h. */
-#include "formats/state_load.h"
+#include "serialization/state_load.h"
 
 #include <math.h>
 #include <stdio.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/name_list.h"
+#include "serialization/name_list.h"
 #include "graph/graph.h"
 
 weld_status weld_state_index_create(const weld_state_dict *dict, weld_state_index *out,

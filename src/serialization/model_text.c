@@ -1,5 +1,5 @@
 /* Configurations, preprocessing and class names as JSON text; see model_text.h. */
-#include "formats/model_text.h"
+#include "serialization/model_text.h"
 
 #include <limits.h>
 #include <math.h>

@@ -10,8 +10,8 @@
  * Values are numbered from 0 in this order; an operator with several outputs takes as many numbers.
  * A node has exactly the attributes that its operator declares.
  */
-#ifndef WELD_FORMATS_GRAPH_TEXT_H
-#define WELD_FORMATS_GRAPH_TEXT_H
+#ifndef WELD_SERIALIZATION_GRAPH_TEXT_H
+#define WELD_SERIALIZATION_GRAPH_TEXT_H
 
 #include "weld/graph.h"
 

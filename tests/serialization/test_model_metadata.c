@@ -2,8 +2,8 @@
 #include "suite.h"
 
 #include "base/memory.h"
-#include "formats/metadata.h"
-#include "formats/model_text.h"
+#include "serialization/model_metadata.h"
+#include "serialization/model_text.h"
 
 static weld_model_file example(void) {
     static char *names[] = {"cat", "d\"og\n", "gr\xc3\xbcn", "\xff\xfe odd \x80"};

@@ -1,5 +1,5 @@
 /* The layout of model files; see model_layout.h and model_file.h. */
-#include "formats/model_layout.h"
+#include "serialization/model_layout.h"
 
 #include <stdio.h>
 

@@ -5,9 +5,9 @@
 #include "base/random.h"
 #include "files.h"
 #include "formats/file_kind.h"
-#include "formats/graph_text.h"
-#include "formats/model_file.h"
-#include "formats/model_text.h"
+#include "serialization/graph_text.h"
+#include "serialization/model_file.h"
+#include "serialization/model_text.h"
 #include "formats/store_layout.h"
 #include "suite.h"
 

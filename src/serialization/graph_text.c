@@ -1,5 +1,5 @@
 /* Graphs as JSON text; see graph_text.h. */
-#include "formats/graph_text.h"
+#include "serialization/graph_text.h"
 
 #include <math.h>
 #include <stdio.h>

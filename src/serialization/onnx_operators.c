@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "formats/onnx_builder.h"
+#include "serialization/onnx_builder.h"
 #include "ops/ops.h"
 
 #define FIRST WELD_ONNX_CHANNELS_FIRST

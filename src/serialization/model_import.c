@@ -5,10 +5,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
-#include "formats/metadata.h"
-#include "formats/model_layout.h"
-#include "formats/model_text.h"
-#include "formats/state_load.h"
+#include "serialization/model_metadata.h"
+#include "serialization/model_layout.h"
+#include "serialization/model_text.h"
+#include "serialization/state_load.h"
 #include "passes/reparameterize.h"
 
 enum { USUAL_SIZE = 224, MAX_SIZE = 1 << 14 };

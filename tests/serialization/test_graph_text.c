@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "formats/graph_text.h"
+#include "serialization/graph_text.h"
 #include "graph/graph.h"
 #include "suite.h"
 

@@ -3,7 +3,7 @@
  * The messages are structs that protobuf-c's compiler made of ONNX's own onnx.proto; the elements
  * of the weights stay where they are, and packing streams straight into the file.
  */
-#include "formats/onnx.h"
+#include "serialization/onnx.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "formats/onnx_builder.h"
+#include "serialization/onnx_builder.h"
 
 enum { IR_VERSION = 8 };
 #define INPUT_NAME "input"

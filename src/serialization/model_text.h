@@ -1,7 +1,7 @@
 /* Configurations, preprocessing and class names as JSON text, and back: they stand in model files.
  */
-#ifndef WELD_FORMATS_MODEL_TEXT_H
-#define WELD_FORMATS_MODEL_TEXT_H
+#ifndef WELD_SERIALIZATION_MODEL_TEXT_H
+#define WELD_SERIALIZATION_MODEL_TEXT_H
 
 #include "weld/model.h"
 

@@ -1,13 +1,13 @@
 /* Writing model files; see model_file.h. */
-#include "formats/model_file.h"
+#include "serialization/model_file.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/graph_text.h"
-#include "formats/model_layout.h"
-#include "formats/model_text.h"
+#include "serialization/graph_text.h"
+#include "serialization/model_layout.h"
+#include "serialization/model_text.h"
 #include "graph/graph.h"
 
 /* Texts that are made for the file, and the store that points to them. */

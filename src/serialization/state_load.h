@@ -1,6 +1,6 @@
 /* A network's tensors out of a state dict. */
-#ifndef WELD_FORMATS_STATE_LOAD_H
-#define WELD_FORMATS_STATE_LOAD_H
+#ifndef WELD_SERIALIZATION_STATE_LOAD_H
+#define WELD_SERIALIZATION_STATE_LOAD_H
 
 #include "formats/state_dict.h"
 #include "models/names.h"

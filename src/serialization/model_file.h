@@ -9,8 +9,8 @@
  *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters
  *   trainer/FIELD     scalars, i64 or f64; checkpoints only
  */
-#ifndef WELD_FORMATS_MODEL_FILE_H
-#define WELD_FORMATS_MODEL_FILE_H
+#ifndef WELD_SERIALIZATION_MODEL_FILE_H
+#define WELD_SERIALIZATION_MODEL_FILE_H
 
 #include "formats/element.h"
 #include "formats/file_kind.h"

@@ -1,5 +1,5 @@
 /* Lists of names for messages; see name_list.h. */
-#include "formats/name_list.h"
+#include "serialization/name_list.h"
 
 #include <stdio.h>
 #include <string.h>

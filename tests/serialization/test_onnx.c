@@ -4,9 +4,9 @@
 
 #include "base/memory.h"
 #include "files.h"
-#include "formats/model_text.h"
-#include "formats/onnx.h"
-#include "formats/weld_onnx.pb-c.h"
+#include "serialization/model_text.h"
+#include "serialization/onnx.h"
+#include "serialization/weld_onnx.pb-c.h"
 #include "passes/merging.h"
 
 typedef WeldOnnx__ModelProto model_proto;

@@ -1,8 +1,9 @@
 /* ONNX files (https://onnx.ai), written: an evaluation graph for other programs to run. */
-#ifndef WELD_FORMATS_ONNX_H
-#define WELD_FORMATS_ONNX_H
+#ifndef WELD_SERIALIZATION_ONNX_H
+#define WELD_SERIALIZATION_ONNX_H
 
 #include "formats/metadata.h"
+#include "weld/graph.h"
 
 typedef struct weld_onnx_options {
     int64_t batch;                 /* 0: any, the symbolic dimension "batch" */

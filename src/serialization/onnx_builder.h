@@ -5,11 +5,11 @@
  * operator is spelled without checks and `status` asked at the end. All that it makes lives as long
  * as the builder; tensors' elements stay where the weights have them.
  */
-#ifndef WELD_FORMATS_ONNX_BUILDER_H
-#define WELD_FORMATS_ONNX_BUILDER_H
+#ifndef WELD_SERIALIZATION_ONNX_BUILDER_H
+#define WELD_SERIALIZATION_ONNX_BUILDER_H
 
 #include "base/array.h"
-#include "formats/weld_onnx.pb-c.h"
+#include "serialization/weld_onnx.pb-c.h"
 #include "graph/graph.h"
 
 /* How a value lies in the file: as in the graph, or, for images, [n, h, w, c] as [n, c, h, w]. */

@@ -1,0 +1,32 @@
+/* What a network needs besides its tensors, as texts by key, for files of other programs' formats:
+ * safetensors' __metadata__ and ONNX's metadata_props.
+ *
+ *   weld.version        version of the program that wrote the file
+ *   weld.form           "training" or "merged": which form the tensors have
+ *   weld.config         JSON: the weld_model_config (of a merged network: what it was merged from)
+ *   weld.preprocessing  JSON: the weld_preprocessing
+ *   weld.class_names    JSON: list of names; absent: unknown
+ *   weld.summary        JSON: of the training; absent: unknown
+ *
+ * The JSON texts are those of model_text.h, which also reads them back.
+ */
+#ifndef WELD_SERIALIZATION_MODEL_METADATA_H
+#define WELD_SERIALIZATION_MODEL_METADATA_H
+
+#include "formats/metadata.h"
+#include "serialization/model_file.h"
+
+#define WELD_METADATA_VERSION "weld.version"
+#define WELD_METADATA_FORM "weld.form"
+#define WELD_METADATA_CONFIG "weld.config"
+#define WELD_METADATA_PREPROCESSING "weld.preprocessing"
+#define WELD_METADATA_CLASS_NAMES "weld.class_names"
+#define WELD_METADATA_SUMMARY "weld.summary"
+
+#define WELD_FORM_TRAINING "training"
+#define WELD_FORM_MERGED "merged"
+
+/* Of a model file; WELD_MODEL_DEPLOY has the merged form. */
+weld_status weld_metadata_create(const weld_model_file *mf, weld_metadata *out, weld_error *err);
+
+#endif

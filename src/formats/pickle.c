@@ -19,9 +19,9 @@ typedef struct machine {
     weld_error *err;
     weld_status status;
     size_t size, at, opcode_at;
-    weld_array stack; /* weld_value */
+    weld_array stack; /* weld_pickle_ref */
     weld_array marks; /* uint32_t: heights of the stack */
-    weld_array memo;  /* weld_value + 1; 0: not set */
+    weld_array memo;  /* weld_pickle_ref + 1; 0: not set */
 } machine;
 
 /* --- Errors, memory, bytes. After the first error all of these do nothing harmful. ------------ */
@@ -66,13 +66,13 @@ static uint64_t take_number(machine *m, size_t bytes) {
 
 /* --- Values. ---------------------------------------------------------------------------------- */
 
-static weld_value add(machine *m, const weld_pickle_cell *cell) {
+static weld_pickle_ref add(machine *m, const weld_pickle_cell *cell) {
     size_t v = m->p->cells.count;
     append(m, &m->p->cells, cell);
-    return m->status == WELD_OK ? (weld_value)v : WELD_PICKLE_NOTHING;
+    return m->status == WELD_OK ? (weld_pickle_ref)v : WELD_PICKLE_NOTHING;
 }
 
-static void push(machine *m, weld_value v) {
+static void push(machine *m, weld_pickle_ref v) {
     append(m, &m->stack, &v);
 }
 
@@ -83,7 +83,7 @@ static void push_new(machine *m, const weld_pickle_cell *cell) {
 /* Small ones are made once: shapes and strides are full of them. */
 static void push_int(machine *m, int64_t value) {
     if (value >= 0 && value < SMALL_INTS) {
-        push(m, (weld_value)value + 1);
+        push(m, (weld_pickle_ref)value + 1);
     } else {
         push_new(m, &(weld_pickle_cell){.kind = WELD_PICKLE_INT, .integer = value});
     }
@@ -103,7 +103,7 @@ static void push_long(machine *m, uint64_t bytes) {
     push_int(m, (int64_t)value);
 }
 
-static weld_value add_text(machine *m, size_t begin, size_t length) {
+static weld_pickle_ref add_text(machine *m, size_t begin, size_t length) {
     return add(m, &(weld_pickle_cell){.kind = WELD_PICKLE_TEXT,
                                       .text = {(uint32_t)begin, (uint32_t)length}});
 }
@@ -122,12 +122,12 @@ static void push_dict(machine *m) {
     push_new(m, &(weld_pickle_cell){.kind = WELD_PICKLE_DICT});
 }
 
-static void push_global(machine *m, weld_value module, weld_value name) {
+static void push_global(machine *m, weld_pickle_ref module, weld_pickle_ref name) {
     push_new(m, &(weld_pickle_cell){.kind = WELD_PICKLE_GLOBAL, .global = {module, name}});
 }
 
 /* A line of text, without its end. */
-static weld_value take_line(machine *m) {
+static weld_pickle_ref take_line(machine *m) {
     size_t begin = m->at;
     const unsigned char *line = m->p->bytes + begin, *end = memchr(line, '\n', m->size - begin);
     size_t length = end ? (size_t)(end - line) : m->size - begin;
@@ -142,16 +142,16 @@ static uint32_t mark_height(const machine *m) {
 }
 
 /* The last `count` values, which must lie above the last mark; NULL where they are not there. */
-static const weld_value *top(machine *m, size_t count) {
+static const weld_pickle_ref *top(machine *m, size_t count) {
     if (m->status != WELD_OK || m->stack.count - mark_height(m) < count) {
         fail(m, "takes more values than there are: the file is damaged");
         return NULL;
     }
-    return (const weld_value *)m->stack.data + (m->stack.count - count);
+    return (const weld_pickle_ref *)m->stack.data + (m->stack.count - count);
 }
 
-static weld_value pop(machine *m) {
-    const weld_value *v = top(m, 1);
+static weld_pickle_ref pop(machine *m) {
+    const weld_pickle_ref *v = top(m, 1);
     if (!v) {
         return WELD_PICKLE_NOTHING;
     }
@@ -161,7 +161,7 @@ static weld_value pop(machine *m) {
 
 /* Takes the values above the last mark, and the mark. They stay where they are until the next push;
  * there may be none. False on an error. */
-static bool pop_to_mark(machine *m, const weld_value **values, size_t *count) {
+static bool pop_to_mark(machine *m, const weld_pickle_ref **values, size_t *count) {
     if (m->status != WELD_OK || m->marks.count == 0) {
         fail(m, "takes a mark that is not there: the file is damaged");
         return false;
@@ -169,12 +169,12 @@ static bool pop_to_mark(machine *m, const weld_value **values, size_t *count) {
     uint32_t height = mark_height(m);
     m->marks.count--;
     *count = m->stack.count - height;
-    *values = *count ? (const weld_value *)m->stack.data + height : NULL;
+    *values = *count ? (const weld_pickle_ref *)m->stack.data + height : NULL;
     m->stack.count = height;
     return true;
 }
 
-static void tuple_of(machine *m, const weld_value *values, size_t count) {
+static void tuple_of(machine *m, const weld_pickle_ref *values, size_t count) {
     weld_pickle_cell cell = {.kind = WELD_PICKLE_TUPLE,
                              .tuple = {(uint32_t)m->p->elements.count, (uint32_t)count}};
     for (size_t i = 0; i < count && m->status == WELD_OK; i++) {
@@ -184,7 +184,7 @@ static void tuple_of(machine *m, const weld_value *values, size_t count) {
 }
 
 static void tuple_of_last(machine *m, size_t count) {
-    const weld_value *values = top(m, count);
+    const weld_pickle_ref *values = top(m, count);
     if (values) {
         m->stack.count -= count;
         tuple_of(m, values, count);
@@ -192,7 +192,7 @@ static void tuple_of_last(machine *m, size_t count) {
 }
 
 static void tuple_to_mark(machine *m) {
-    const weld_value *values;
+    const weld_pickle_ref *values;
     size_t count;
     if (pop_to_mark(m, &values, &count)) {
         tuple_of(m, values, count);
@@ -200,8 +200,8 @@ static void tuple_to_mark(machine *m) {
 }
 
 /* `count` keys and values in turn into the dict or object on top. */
-static void set_items(machine *m, const weld_value *pairs, size_t count) {
-    const weld_value *target = top(m, 1);
+static void set_items(machine *m, const weld_pickle_ref *pairs, size_t count) {
+    const weld_pickle_ref *target = top(m, 1);
     if (!target) {
         return;
     }
@@ -228,7 +228,7 @@ static void set_items(machine *m, const weld_value *pairs, size_t count) {
 }
 
 static void set_item(machine *m) {
-    const weld_value *pair = top(m, 2);
+    const weld_pickle_ref *pair = top(m, 2);
     if (pair) {
         m->stack.count -= 2;
         set_items(m, pair, 2);
@@ -236,7 +236,7 @@ static void set_item(machine *m) {
 }
 
 static void set_items_to_mark(machine *m) {
-    const weld_value *pairs;
+    const weld_pickle_ref *pairs;
     size_t count;
     if (pop_to_mark(m, &pairs, &count)) {
         set_items(m, pairs, count);
@@ -244,13 +244,13 @@ static void set_items_to_mark(machine *m) {
 }
 
 static void drop_to_mark(machine *m) {
-    const weld_value *values;
+    const weld_pickle_ref *values;
     size_t count;
     pop_to_mark(m, &values, &count);
 }
 
 static void call(machine *m) {
-    weld_value arguments = pop(m), class = pop(m);
+    weld_pickle_ref arguments = pop(m), class = pop(m);
     push_new(m, &(weld_pickle_cell){.kind = WELD_PICKLE_OBJECT,
                                     .object = {.class = class, .arguments = arguments}});
 }
@@ -269,7 +269,7 @@ static void mark(machine *m) {
 }
 
 static void duplicate(machine *m) {
-    const weld_value *v = top(m, 1);
+    const weld_pickle_ref *v = top(m, 1);
     if (v) {
         push(m, *v);
     }
@@ -278,7 +278,7 @@ static void duplicate(machine *m) {
 /* --- The memo. -------------------------------------------------------------------------------- */
 
 static void remember(machine *m, uint64_t index) {
-    const weld_value *v = top(m, 1), none = 0;
+    const weld_pickle_ref *v = top(m, 1), none = 0;
     /* Writers number from 0 or 1 without gaps; a few are let pass, millions are an attack. */
     if (v && index > m->memo.count + 64) {
         fail(m, "remembers a value out of order: the file is damaged");
@@ -287,13 +287,14 @@ static void remember(machine *m, uint64_t index) {
         append(m, &m->memo, &none);
     }
     if (m->status == WELD_OK) {
-        ((weld_value *)m->memo.data)[index] = *v + 1;
+        ((weld_pickle_ref *)m->memo.data)[index] = *v + 1;
     }
 }
 
 static void recall(machine *m, uint64_t index) {
-    weld_value stored =
-        m->status == WELD_OK && index < m->memo.count ? ((weld_value *)m->memo.data)[index] : 0;
+    weld_pickle_ref stored = m->status == WELD_OK && index < m->memo.count
+                                 ? ((weld_pickle_ref *)m->memo.data)[index]
+                                 : 0;
     if (stored) {
         push(m, stored - 1);
     } else {
@@ -413,7 +414,7 @@ static bool run_stack(machine *m, int opcode) {
 
 /* What makes values of others; false where the opcode does not. */
 static bool run_build(machine *m, int opcode) {
-    weld_value v, w;
+    weld_pickle_ref v, w;
     switch (opcode) {
     case TUPLE1:
     case TUPLE2:
@@ -502,15 +503,15 @@ weld_status weld_pickle_read(const void *bytes, size_t size, const char *where, 
     }
     *p = (weld_pickle){.bytes = bytes,
                        .cells = {.element = sizeof(weld_pickle_cell)},
-                       .elements = {.element = sizeof(weld_value)},
+                       .elements = {.element = sizeof(weld_pickle_ref)},
                        .items = {.element = sizeof(weld_pickle_item)}};
     machine m = {.p = p,
                  .where = where,
                  .err = err,
                  .size = size,
-                 .stack = {.element = sizeof(weld_value)},
+                 .stack = {.element = sizeof(weld_pickle_ref)},
                  .marks = {.element = sizeof(uint32_t)},
-                 .memo = {.element = sizeof(weld_value)}};
+                 .memo = {.element = sizeof(weld_pickle_ref)}};
     run(&m);
     weld_array_free(&m.stack);
     weld_array_free(&m.marks);

@@ -30,8 +30,9 @@ typedef enum weld_pickle_kind {
 } weld_pickle_kind;
 
 typedef struct weld_pickle weld_pickle;
-typedef uint32_t weld_value;                /* a value of one pickle */
-#define WELD_PICKLE_NOTHING ((weld_value)0) /* a value of kind OTHER, which every pickle has */
+typedef uint32_t weld_pickle_ref;                /* a value of one pickle */
+#define WELD_PICKLE_NOTHING ((weld_pickle_ref)0) /* a value of kind OTHER, which every pickle has  \
+                                                  */
 
 /* Read a pickle of `size` bytes, which must outlive what is returned: texts point into it. `where`
  * stands in front of messages, which tell the byte. */
@@ -39,30 +40,33 @@ weld_status weld_pickle_read(const void *bytes, size_t size, const char *where, 
                              weld_error *err);
 void weld_pickle_free(weld_pickle *p);
 
-weld_value weld_pickle_root(const weld_pickle *p);
-weld_pickle_kind weld_pickle_kind_of(const weld_pickle *p, weld_value v);
+weld_pickle_ref weld_pickle_root(const weld_pickle *p);
+weld_pickle_kind weld_pickle_kind_of(const weld_pickle *p, weld_pickle_ref v);
 
 /* The functions below give what they name for a value of their kind, and for all others 0, an empty
  * text, WELD_PICKLE_NOTHING or false. */
-int64_t weld_pickle_int(const weld_pickle *p, weld_value v);
-const char *weld_pickle_text(const weld_pickle *p, weld_value v, size_t *length); /* no zero ends */
-bool weld_pickle_text_is(const weld_pickle *p, weld_value v, const char *text);
-size_t weld_pickle_tuple_size(const weld_pickle *p, weld_value v);
-weld_value weld_pickle_tuple_at(const weld_pickle *p, weld_value v, size_t i);
-weld_value weld_pickle_global_module(const weld_pickle *p, weld_value v); /* a text */
-weld_value weld_pickle_global_name(const weld_pickle *p, weld_value v);   /* a text */
-bool weld_pickle_global_is(const weld_pickle *p, weld_value v, const char *module,
+int64_t weld_pickle_int(const weld_pickle *p, weld_pickle_ref v);
+const char *weld_pickle_text(const weld_pickle *p, weld_pickle_ref v,
+                             size_t *length); /* no zero ends */
+bool weld_pickle_text_is(const weld_pickle *p, weld_pickle_ref v, const char *text);
+size_t weld_pickle_tuple_size(const weld_pickle *p, weld_pickle_ref v);
+weld_pickle_ref weld_pickle_tuple_at(const weld_pickle *p, weld_pickle_ref v, size_t i);
+weld_pickle_ref weld_pickle_global_module(const weld_pickle *p, weld_pickle_ref v); /* a text */
+weld_pickle_ref weld_pickle_global_name(const weld_pickle *p, weld_pickle_ref v);   /* a text */
+bool weld_pickle_global_is(const weld_pickle *p, weld_pickle_ref v, const char *module,
                            const char *name);
-weld_value weld_pickle_class(const weld_pickle *p, weld_value v);     /* of an object: a global, or
-                                                                         what else was called */
-weld_value weld_pickle_arguments(const weld_pickle *p, weld_value v); /* of an object: a tuple */
-weld_value weld_pickle_id(const weld_pickle *p, weld_value v);        /* of a persistent value */
+weld_pickle_ref weld_pickle_class(const weld_pickle *p,
+                                  weld_pickle_ref v); /* of an object: a global, or
+                                               what else was called */
+weld_pickle_ref weld_pickle_arguments(const weld_pickle *p,
+                                      weld_pickle_ref v);                /* of an object: a tuple */
+weld_pickle_ref weld_pickle_id(const weld_pickle *p, weld_pickle_ref v); /* of a persistent value */
 
 /* Items of a dict, or of an object that was given some, in order; a key may come twice.
  *     for (size_t i = weld_pickle_first(p, v); i; i = weld_pickle_next(p, i)) */
-size_t weld_pickle_first(const weld_pickle *p, weld_value v);
+size_t weld_pickle_first(const weld_pickle *p, weld_pickle_ref v);
 size_t weld_pickle_next(const weld_pickle *p, size_t item);
-weld_value weld_pickle_key(const weld_pickle *p, size_t item);
-weld_value weld_pickle_value(const weld_pickle *p, size_t item);
+weld_pickle_ref weld_pickle_key(const weld_pickle *p, size_t item);
+weld_pickle_ref weld_pickle_value(const weld_pickle *p, size_t item);
 
 #endif

@@ -16,30 +16,30 @@ typedef struct weld_pickle_cell {
             uint32_t first, count; /* in elements */
         } tuple;
         struct {
-            weld_value module, name;
+            weld_pickle_ref module, name;
         } global;
         struct {
-            weld_value class, arguments; /* NOTHING for a dict */
-            uint32_t first, last;        /* in items; 0: none */
+            weld_pickle_ref class, arguments; /* NOTHING for a dict */
+            uint32_t first, last;             /* in items; 0: none */
         } object;
-        weld_value id;
+        weld_pickle_ref id;
     };
 } weld_pickle_cell;
 
 typedef struct weld_pickle_item {
-    weld_value key, value;
+    weld_pickle_ref key, value;
     uint32_t next; /* 0: the last */
 } weld_pickle_item;
 
 struct weld_pickle {
     const unsigned char *bytes;
-    weld_array cells;    /* weld_pickle_cell by weld_value */
-    weld_array elements; /* weld_value: those of tuples */
+    weld_array cells;    /* weld_pickle_cell by weld_pickle_ref */
+    weld_array elements; /* weld_pickle_ref: those of tuples */
     weld_array items;    /* weld_pickle_item; the one at 0 is not used */
-    weld_value root;
+    weld_pickle_ref root;
 };
 
-static inline weld_pickle_cell *weld_pickle_cell_at(const weld_pickle *p, weld_value v) {
+static inline weld_pickle_cell *weld_pickle_cell_at(const weld_pickle *p, weld_pickle_ref v) {
     return (weld_pickle_cell *)p->cells.data + v;
 }
 

@@ -94,14 +94,14 @@ static weld_status check_byte_order(weld_archive *a, weld_error *err) {
 /* --- Where the tensors are. ------------------------------------------------------------------- */
 
 /* A dict, or what a trainer takes for one. */
-static bool is_dict(const weld_pickle *p, weld_value v) {
-    weld_value class = weld_pickle_class(p, v);
+static bool is_dict(const weld_pickle *p, weld_pickle_ref v) {
+    weld_pickle_ref class = weld_pickle_class(p, v);
     return weld_pickle_kind_of(p, v) == WELD_PICKLE_DICT ||
            weld_pickle_global_is(p, class, "collections", "OrderedDict") ||
            weld_pickle_global_is(p, class, "collections", "defaultdict");
 }
 
-static weld_value find_item(const weld_pickle *p, weld_value dict, const char *key) {
+static weld_pickle_ref find_item(const weld_pickle *p, weld_pickle_ref dict, const char *key) {
     for (size_t i = weld_pickle_first(p, dict); i; i = weld_pickle_next(p, i)) {
         if (weld_pickle_text_is(p, weld_pickle_key(p, i), key)) {
             return weld_pickle_value(p, i);
@@ -115,7 +115,7 @@ static bool is_named_tensor(const weld_pickle *p, size_t item) {
            weld_pth_is_tensor(p, weld_pickle_value(p, item));
 }
 
-static bool has_tensors(const weld_pickle *p, weld_value v) {
+static bool has_tensors(const weld_pickle *p, weld_pickle_ref v) {
     for (size_t i = is_dict(p, v) ? weld_pickle_first(p, v) : 0; i; i = weld_pickle_next(p, i)) {
         if (is_named_tensor(p, i)) {
             return true;
@@ -125,7 +125,7 @@ static bool has_tensors(const weld_pickle *p, weld_value v) {
 }
 
 /* The keys of a dict, separated by commas, as many as there is room for. */
-static const char *keys_of(const weld_pickle *p, weld_value dict, char text[KEYS]) {
+static const char *keys_of(const weld_pickle *p, weld_pickle_ref dict, char text[KEYS]) {
     size_t used = 0;
     snprintf(text, KEYS, "none");
     for (size_t i = weld_pickle_first(p, dict); i; i = weld_pickle_next(p, i)) {
@@ -141,7 +141,7 @@ static const char *keys_of(const weld_pickle *p, weld_value dict, char text[KEYS
 }
 
 /* An instance of some class is where a dict should be; `place` is what it is called. */
-static weld_status fail_object(const opening *o, weld_value v, const char *place) {
+static weld_status fail_object(const opening *o, weld_pickle_ref v, const char *place) {
     char class[TEXT];
     return weld_fail(o->err, WELD_ERROR_FORMAT,
                      "%s: %s is a whole object of class %s, which cannot be read without its "
@@ -149,7 +149,7 @@ static weld_status fail_object(const opening *o, weld_value v, const char *place
                      o->path, place, weld_pth_text(o->p, weld_pickle_class(o->p, v), class, TEXT));
 }
 
-static bool is_unknown_object(const weld_pickle *p, weld_value v) {
+static bool is_unknown_object(const weld_pickle *p, weld_pickle_ref v) {
     return weld_pickle_kind_of(p, v) == WELD_PICKLE_OBJECT && !is_dict(p, v) &&
            !weld_pth_is_tensor(p, v);
 }
@@ -159,10 +159,10 @@ static const char *const places[] = {"model", "state_dict", "model_ema", "state_
 enum { PLACES = sizeof places / sizeof *places };
 
 /* No tensors where they are looked for: what is there instead? */
-static weld_status fail_to_choose(const opening *o, weld_value root) {
+static weld_status fail_to_choose(const opening *o, weld_pickle_ref root) {
     char text[KEYS];
     for (size_t i = 0; i < PLACES; i++) {
-        weld_value v = find_item(o->p, root, places[i]);
+        weld_pickle_ref v = find_item(o->p, root, places[i]);
         if (is_unknown_object(o->p, v)) {
             return fail_object(o, v, places[i]);
         }
@@ -184,8 +184,9 @@ static weld_status fail_to_choose(const opening *o, weld_value root) {
                      o->path, keys_of(o->p, root, text));
 }
 
-static weld_status choose_dict(opening *o, const char *key, weld_value *out, const char **found) {
-    weld_value root = weld_pickle_root(o->p);
+static weld_status choose_dict(opening *o, const char *key, weld_pickle_ref *out,
+                               const char **found) {
+    weld_pickle_ref root = weld_pickle_root(o->p);
     char keys[KEYS];
     if (!is_dict(o->p, root)) {
         return is_unknown_object(o->p, root)
@@ -219,7 +220,7 @@ static weld_status note_others(opening *o, const char *chosen) {
     char text[KEYS] = "";
     size_t used = 0;
     for (size_t i = 0; i < PLACES; i++) {
-        weld_value v = find_item(o->p, weld_pickle_root(o->p), places[i]);
+        weld_pickle_ref v = find_item(o->p, weld_pickle_root(o->p), places[i]);
         if (strcmp(places[i], chosen) != 0 && has_tensors(o->p, v)) {
             used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used ? ", " : "",
                                      places[i]);
@@ -241,7 +242,7 @@ static weld_status check_total(const opening *o, uint64_t total) {
     return WELD_OK;
 }
 
-static weld_status add_tensors(opening *o, weld_value dict) {
+static weld_status add_tensors(opening *o, weld_pickle_ref dict) {
     weld_status status = WELD_OK;
     uint64_t total = 0;
     for (size_t i = weld_pickle_first(o->p, dict); i && status == WELD_OK;
@@ -269,7 +270,7 @@ static weld_status add_tensors(opening *o, weld_value dict) {
 }
 
 static weld_status read_pickle(opening *o, const char *key) {
-    weld_value dict = WELD_PICKLE_NOTHING;
+    weld_pickle_ref dict = WELD_PICKLE_NOTHING;
     const char *found = "";
     weld_status status = choose_dict(o, key, &dict, &found);
     if (status == WELD_OK) {

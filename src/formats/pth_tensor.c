@@ -28,15 +28,16 @@ static const struct {
 
 /* --- What the pickle says. -------------------------------------------------------------------- */
 
-static bool is_call(const weld_pickle *p, weld_value v, const char *module, const char *function) {
+static bool is_call(const weld_pickle *p, weld_pickle_ref v, const char *module,
+                    const char *function) {
     return weld_pickle_global_is(p, weld_pickle_class(p, v), module, function);
 }
 
 /* All functions that rebuild tensors have such names, those of kinds that are not read too. */
-bool weld_pth_is_tensor(const weld_pickle *p, weld_value v) {
+bool weld_pth_is_tensor(const weld_pickle *p, weld_pickle_ref v) {
     static const char begin[] = "_rebuild_";
     size_t length;
-    weld_value class = weld_pickle_class(p, v);
+    weld_pickle_ref class = weld_pickle_class(p, v);
     const char *name = weld_pickle_text(p, weld_pickle_global_name(p, class), &length);
     if (length < sizeof begin || memcmp(name, begin, sizeof begin - 1) != 0) {
         return false;
@@ -45,7 +46,7 @@ bool weld_pth_is_tensor(const weld_pickle *p, weld_value v) {
     return length > 5 && memcmp(module, "torch", 5) == 0;
 }
 
-static size_t append_text(const weld_pickle *p, weld_value v, char *text, size_t used,
+static size_t append_text(const weld_pickle *p, weld_pickle_ref v, char *text, size_t used,
                           size_t size) {
     size_t length;
     const char *from = weld_pickle_text(p, v, &length);
@@ -56,7 +57,7 @@ static size_t append_text(const weld_pickle *p, weld_value v, char *text, size_t
     return used;
 }
 
-const char *weld_pth_text(const weld_pickle *p, weld_value v, char *text, size_t size) {
+const char *weld_pth_text(const weld_pickle *p, weld_pickle_ref v, char *text, size_t size) {
     switch (weld_pickle_kind_of(p, v)) {
     case WELD_PICKLE_TEXT:
         append_text(p, v, text, 0, size);
@@ -81,7 +82,7 @@ const char *weld_pth_text(const weld_pickle *p, weld_value v, char *text, size_t
 typedef struct search {
     const weld_archive *a;
     const weld_pickle *p;
-    weld_value name;
+    weld_pickle_ref name;
     weld_error *err;
 } search;
 
@@ -91,7 +92,7 @@ static weld_status fail(const search *s, const char *reason) {
                      weld_pth_text(s->p, s->name, name, sizeof name), reason);
 }
 
-static weld_status fail_kind(const search *s, weld_value what) {
+static weld_status fail_kind(const search *s, weld_pickle_ref what) {
     char reason[TEXT + 80], text[TEXT];
     snprintf(reason, sizeof reason, "is made by %s, which is not supported: save it as float32",
              weld_pth_text(s->p, what, text, sizeof text));
@@ -99,7 +100,7 @@ static weld_status fail_kind(const search *s, weld_value what) {
 }
 
 /* A tuple of sizes or strides: a plain one, or torch.Size of one. */
-static bool take_sizes(const weld_pickle *p, weld_value v, size_t expected, int64_t *out,
+static bool take_sizes(const weld_pickle *p, weld_pickle_ref v, size_t expected, int64_t *out,
                        size_t *count) {
     if (is_call(p, v, "torch", "Size")) {
         v = weld_pickle_tuple_at(p, weld_pickle_arguments(p, v), 0);
@@ -109,7 +110,7 @@ static bool take_sizes(const weld_pickle *p, weld_value v, size_t expected, int6
         return false;
     }
     for (size_t i = 0; i < *count; i++) {
-        weld_value size = weld_pickle_tuple_at(p, v, i);
+        weld_pickle_ref size = weld_pickle_tuple_at(p, v, i);
         out[i] = weld_pickle_int(p, size);
         if (weld_pickle_kind_of(p, size) != WELD_PICKLE_INT || out[i] < 0) {
             return false;
@@ -119,8 +120,8 @@ static bool take_sizes(const weld_pickle *p, weld_value v, size_t expected, int6
 }
 
 /* The type and the entry of a storage, whose size must be what the pickle says. */
-static weld_status find_storage(const search *s, weld_value v, weld_pth_place *out) {
-    weld_value id = weld_pickle_id(s->p, v), class = weld_pickle_tuple_at(s->p, id, 1);
+static weld_status find_storage(const search *s, weld_pickle_ref v, weld_pth_place *out) {
+    weld_pickle_ref id = weld_pickle_id(s->p, v), class = weld_pickle_tuple_at(s->p, id, 1);
     char key[TEXT], name[TEXT + 8];
     if (!weld_pickle_text_is(s->p, weld_pickle_tuple_at(s->p, id, 0), "storage") ||
         weld_pickle_kind_of(s->p, class) != WELD_PICKLE_GLOBAL) {
@@ -140,7 +141,7 @@ static weld_status find_storage(const search *s, weld_value v, weld_pth_place *o
     if (status != WELD_OK) {
         return status;
     }
-    weld_value elements = weld_pickle_tuple_at(s->p, id, 4);
+    weld_pickle_ref elements = weld_pickle_tuple_at(s->p, id, 4);
     uint64_t held = out->storage.bytes / weld_element_size(out->element);
     if (weld_pickle_kind_of(s->p, elements) != WELD_PICKLE_INT ||
         (uint64_t)weld_pickle_int(s->p, elements) != held) {
@@ -168,10 +169,10 @@ static bool measure(weld_pth_place *t) {
     return count >= 0 && t->extent >= last;
 }
 
-static weld_status find_view(const search *s, weld_value arguments, weld_pth_place *out) {
+static weld_status find_view(const search *s, weld_pickle_ref arguments, weld_pth_place *out) {
     int64_t stride[WELD_MAX_DIMS];
     size_t rank, strides;
-    weld_value offset = weld_pickle_tuple_at(s->p, arguments, 1);
+    weld_pickle_ref offset = weld_pickle_tuple_at(s->p, arguments, 1);
     if (!take_sizes(s->p, weld_pickle_tuple_at(s->p, arguments, 2), WELD_MAX_DIMS, out->shape.dim,
                     &rank) ||
         !take_sizes(s->p, weld_pickle_tuple_at(s->p, arguments, 3), WELD_MAX_DIMS, stride,
@@ -196,8 +197,8 @@ static weld_status find_view(const search *s, weld_value arguments, weld_pth_pla
     return WELD_OK;
 }
 
-weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, weld_value name,
-                                 weld_value v, weld_pth_place *out, weld_error *err) {
+weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, weld_pickle_ref name,
+                                 weld_pickle_ref v, weld_pth_place *out, weld_error *err) {
     search s = {a, p, name, err};
     *out = (weld_pth_place){0};
     if (is_call(p, v, "torch._utils", "_rebuild_parameter") ||
@@ -208,7 +209,7 @@ weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, we
         !is_call(p, v, "torch._utils", "_rebuild_tensor")) {
         return fail_kind(&s, weld_pickle_class(p, v));
     }
-    weld_value arguments = weld_pickle_arguments(p, v);
+    weld_pickle_ref arguments = weld_pickle_arguments(p, v);
     weld_status status = find_storage(&s, weld_pickle_tuple_at(p, arguments, 0), out);
     return status == WELD_OK ? find_view(&s, arguments, out) : status;
 }

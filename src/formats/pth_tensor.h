@@ -20,15 +20,15 @@ typedef struct weld_pth_place {
 } weld_pth_place;
 
 /* Is this value a tensor, of whatever kind? */
-bool weld_pth_is_tensor(const weld_pickle *p, weld_value v);
+bool weld_pth_is_tensor(const weld_pickle *p, weld_pickle_ref v);
 
 /* A text, a number, or the full name of a class, printable and cut to `size`; returns `text`. */
-const char *weld_pth_text(const weld_pickle *p, weld_value v, char *text, size_t size);
+const char *weld_pth_text(const weld_pickle *p, weld_pickle_ref v, char *text, size_t size);
 
 /* Where tensor v is, checked to lie within its storage and to have no more elements than that;
  * `name` is a value too, for messages. */
-weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, weld_value name,
-                                 weld_value v, weld_pth_place *out, weld_error *err);
+weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, weld_pickle_ref name,
+                                 weld_pickle_ref v, weld_pth_place *out, weld_error *err);
 
 /* All elements, row-major, converted as weld_element_convert does. */
 weld_status weld_pth_read_tensor(weld_archive *a, const weld_pth_place *place, weld_dtype dtype,

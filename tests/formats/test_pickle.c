@@ -98,7 +98,7 @@ END_TEST
 
 START_TEST(tuples_hold_their_elements) {
     weld_pickle *p = read_pickle(BYTES("(K\x01X\x01\x00\x00\x00xNt."));
-    weld_value v = weld_pickle_root(p);
+    weld_pickle_ref v = weld_pickle_root(p);
     ck_assert_int_eq(weld_pickle_kind_of(p, v), WELD_PICKLE_TUPLE);
     ck_assert_uint_eq(weld_pickle_tuple_size(p, v), 3);
     ck_assert_int_eq(weld_pickle_int(p, weld_pickle_tuple_at(p, v, 0)), 1);
@@ -126,7 +126,7 @@ START_TEST(tuples_hold_their_elements) {
 END_TEST
 
 /* The items as "key=value " of small integers. */
-static const char *items_text(const weld_pickle *p, weld_value v, char text[128]) {
+static const char *items_text(const weld_pickle *p, weld_pickle_ref v, char text[128]) {
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = weld_pickle_first(p, v); i; i = weld_pickle_next(p, i)) {
@@ -152,7 +152,7 @@ END_TEST
 static void assert_object(const char *bytes, size_t size, const char *items) {
     char text[128];
     weld_pickle *p = read_pickle(bytes, size);
-    weld_value v = weld_pickle_root(p);
+    weld_pickle_ref v = weld_pickle_root(p);
     ck_assert_int_eq(weld_pickle_kind_of(p, v), WELD_PICKLE_OBJECT);
     ck_assert(weld_pickle_global_is(p, weld_pickle_class(p, v), "os", "system"));
     ck_assert_uint_eq(weld_pickle_tuple_size(p, weld_pickle_arguments(p, v)), 1);
@@ -214,7 +214,7 @@ END_TEST
 
 START_TEST(a_dict_may_hold_itself) {
     weld_pickle *p = read_pickle(BYTES("}q\x00K\x01h\x00s."));
-    weld_value v = weld_pickle_root(p);
+    weld_pickle_ref v = weld_pickle_root(p);
     ck_assert_uint_eq(weld_pickle_value(p, weld_pickle_first(p, v)), v);
     weld_pickle_free(p);
 }
@@ -222,7 +222,7 @@ END_TEST
 
 START_TEST(asking_a_value_of_another_kind_gives_nothing) {
     weld_pickle *p = read_pickle(BYTES("K\x05."));
-    weld_value v = weld_pickle_root(p);
+    weld_pickle_ref v = weld_pickle_root(p);
     size_t length;
     ck_assert_str_eq(weld_pickle_text(p, v, &length), "");
     ck_assert_uint_eq(length, 0);
@@ -354,7 +354,7 @@ END_TEST
 
 /* Look at everything that can be reached in one step. */
 static void look_at(const weld_pickle *p) {
-    weld_value v = weld_pickle_root(p);
+    weld_pickle_ref v = weld_pickle_root(p);
     size_t length;
     weld_pickle_text(p, v, &length);
     for (size_t i = 0; i < weld_pickle_tuple_size(p, v); i++) {

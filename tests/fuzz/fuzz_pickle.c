@@ -8,8 +8,8 @@ enum { MAX_DEPTH = 8 };
 
 /* Looks at a value and at what is in it, as deep as a state dict goes. `budget`: values that may
  * still be looked at, since values may be shared by the thousand. */
-static void walk(const weld_pickle *p, weld_value v, const uint8_t *data, size_t size, int depth,
-                 size_t *budget) {
+static void walk(const weld_pickle *p, weld_pickle_ref v, const uint8_t *data, size_t size,
+                 int depth, size_t *budget) {
     if (depth == MAX_DEPTH || *budget == 0) {
         return;
     }
@@ -27,9 +27,9 @@ static void walk(const weld_pickle *p, weld_value v, const uint8_t *data, size_t
         walk(p, weld_pickle_tuple_at(p, v, i), data, size, depth + 1, budget);
     }
     FUZZ_CHECK(weld_pickle_tuple_at(p, v, weld_pickle_tuple_size(p, v)) == WELD_PICKLE_NOTHING);
-    const weld_value parts[] = {weld_pickle_global_module(p, v), weld_pickle_global_name(p, v),
-                                weld_pickle_class(p, v), weld_pickle_arguments(p, v),
-                                weld_pickle_id(p, v)};
+    const weld_pickle_ref parts[] = {weld_pickle_global_module(p, v), weld_pickle_global_name(p, v),
+                                     weld_pickle_class(p, v), weld_pickle_arguments(p, v),
+                                     weld_pickle_id(p, v)};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i] != WELD_PICKLE_NOTHING) {
             walk(p, parts[i], data, size, depth + 1, budget);

@@ -40,11 +40,11 @@ holds "the program says the same class" grep -q "$(cut -d' ' -f1 by_library)" by
 run ./classify deploy.h5 nowhere.jpg
 says "a missing file is an error with a message" "nowhere.jpg"
 # libweld.a with the shared libraries it stands on: what those privately need (OpenBLAS: gfortran's
-# library, which its package does not bring for linking) is their own business.
+# library; libzip: three more), which their packages do not bring for linking, is their own business.
 # shellcheck disable=SC2046,SC2086
 works "build against the static library" "$CC" -std=c17 $flags "$here/classify.c" -o classify_static \
     "-I$WORK/root$prefix/include" "$WORK/$libdir/libweld.a" -fopenmp \
-    $(PKG_CONFIG_SYSROOT_DIR= pkg-config --static --libs weld | sed 's/-lweld//; s/-lgfortran//g')
+    $(PKG_CONFIG_SYSROOT_DIR= pkg-config --static --libs weld | sed 's/-lweld//; s/-l\(gfortran\|bz2\|ssl\|crypto\)\>//g')
 unset LD_LIBRARY_PATH
 works "classify with it" ./classify_static deploy.h5 photos/train/class_b/0000.jpg
 cp stdout by_static

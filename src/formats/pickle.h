@@ -30,9 +30,10 @@ typedef enum weld_pickle_kind {
 } weld_pickle_kind;
 
 typedef struct weld_pickle weld_pickle;
-typedef uint32_t weld_pickle_ref;                /* a value of one pickle */
-#define WELD_PICKLE_NOTHING ((weld_pickle_ref)0) /* a value of kind OTHER, which every pickle has  \
-                                                  */
+typedef uint32_t weld_pickle_ref; /* a value of one pickle */
+#define WELD_PICKLE_NOTHING                                                                        \
+    ((weld_pickle_ref)0) /* a value of kind OTHER, which every pickle has                          \
+                          */
 
 /* Read a pickle of `size` bytes, which must outlive what is returned: texts point into it. `where`
  * stands in front of messages, which tell the byte. */

@@ -190,7 +190,7 @@ START_TEST(frozen_tensors_are_bit_identical_after_a_run) {
     set_up_tuning(NULL);
     weld_model_file first = open_checkpoint("first", "best.h5");
     for (int i = 0; i < 2; i++) {
-        char out[8];
+        char out[16];
         snprintf(out, sizeof out, "run%d", i);
         run_well((run_options){
             .out = out, .init = "first/best.h5", .recipe = "tune.yaml", .set = {freezes[i]}});

@@ -94,11 +94,17 @@ struct weld_node {
 typedef struct weld_run {
     const weld_node *node;
     const weld_tensor *in, *out;
-    void *workspace; /* WELD_ALIGNMENT-aligned, of the size that `workspace` asked for */
+    void *workspace;      /* WELD_ALIGNMENT-aligned, of the size that `workspace` asked for */
+    const void *prepared; /* likewise, as `prepare` filled it */
     int threads;
+    bool accumulate; /* add to the outputs that are sums (see `sums`) rather than overwrite them */
     const weld_kernels *kernels; /* of the node's floating-point type */
     uint64_t seed, step;
 } weld_run;
+
+/* How an operator may be run on a slice of its tensors: not at all, on a range of rows (all
+ * dimensions but the last, flattened), or on a range of dimension 0 (images). */
+typedef enum weld_slicing { WELD_SLICE_NONE, WELD_SLICE_ROWS, WELD_SLICE_IMAGES } weld_slicing;
 
 /* An operator. Shape rules and costs see specs (data NULL), so that one graph serves any batch. */
 struct weld_op {
@@ -124,6 +130,20 @@ struct weld_op {
     size_t (*workspace)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                         const weld_kernels *kernels, int threads);
     void (*run)(const weld_run *run);
+
+    /* What does not change from slice to slice, or where weights are constant from run to run:
+     * packed weights. `prepared` says its bytes (NULL: none), `prepare` writes it to run->prepared
+     * (in parallel with run->threads) from inputs that are parameters, and is called before run. */
+    size_t (*prepared)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                       const weld_kernels *kernels);
+    void (*prepare)(const weld_run *run, void *prepared);
+
+    /* Slices: where `slicing` allows it, `run` may be called with one thread for a slice of the
+     * inputs whose bit is in `sliced`; outputs are slices of the same range, but for those in
+     * `sums` (always with run->accumulate), to which the slice's contribution is added. A slice by
+     * rows is given the shape [1, 1, rows, c]. NULL: not at all. */
+    weld_slicing (*slicing)(const weld_node *node, const weld_tensor *in);
+    unsigned sliced, sums;
     /* Multiply-adds times two, and bytes read and written; NULL: no flops, bytes of all operands.
      */
     void (*cost)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,

@@ -5,9 +5,12 @@
  * block; who calls them (ops/) splits the work into blocks by shape alone and runs the blocks in
  * parallel. So the same block gives the same bits whatever the number of threads.
  *
- * `void *` data are elements of the table's dtype ("T" below) unless said otherwise; arrays do not
- * alias unless said otherwise; nothing need be aligned beyond its element. A kernel writes exactly
- * the elements its contract names. Sums over rows are given in double.
+ * `void *` data are elements of the table's dtype ("T" below) unless said otherwise. Weights,
+ * biases, gradients of weights and vectors of channels ("P") are f32 where T is bf16, else T too.
+ * Arithmetic on bf16 is done in f32, sums of products too, and each result is rounded once, to
+ * nearest even. A bf16 table lacks what is only ever done in f32: those entries are NULL. Arrays do
+ * not alias unless said otherwise; nothing need be aligned beyond its element. A kernel writes
+ * exactly the elements its contract names. Sums over rows are given in double.
  *
  * Accuracy: a float variant differs from the double reference run on the same input by at most what
  * rounding of a plain loop would (tests/kernels/checkkernels.c holds the bound of each).
@@ -20,6 +23,11 @@
 #include <stdint.h>
 
 #include "weld/tensor.h"
+
+/* The type P of weights and vectors that goes with activations of type T. */
+static inline weld_dtype weld_parameter_dtype(weld_dtype t) {
+    return t == WELD_BF16 ? WELD_F32 : t;
+}
 
 typedef enum weld_unary {
     WELD_GELU,         /* x Phi(x), Phi the normal distribution function; Hendrycks, Gimpel 2016 */
@@ -52,18 +60,19 @@ typedef struct weld_kernels {
     /* --- matrix products; all matrices row-major with a leading dimension in elements ----------
      */
 
-    /* Elements of a packed k x n matrix. */
+    /* Elements (T) of a packed k x n matrix. */
     size_t (*packed_size)(int64_t k, int64_t n);
-    /* Pack B[k, n] for gemm_packed; element (i, j) of B is b[i * row_stride + j * column_stride].
+    /* Pack B[k, n] (P) for gemm_packed; element (i, j) of B is b[i * row_stride + j *
+     * column_stride].
      */
     void (*pack)(int64_t k, int64_t n, const void *b, int64_t row_stride, int64_t column_stride,
                  void *packed);
-    /* C[m, n] = A[m, k] B[k, n] + bias[n] (bias may be NULL), added to C where accumulate. */
+    /* C[m, n] = A[m, k] B[k, n] + bias[n] (P, may be NULL), added to C where accumulate. */
     void (*gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                         const void *packed, const void *bias, bool accumulate, void *c,
                         int64_t ldc);
-    /* C[m, n] = A^T B for A[k, m], B[k, n], added to C where accumulate. Meant for k much larger
-     * than m and n: weight gradients. */
+    /* C[m, n] (P) = A^T B for A[k, m], B[k, n], added to C where accumulate. Meant for k much
+     * larger than m and n: weight gradients. */
     void (*gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                       int64_t ldb, bool accumulate, void *c, int64_t ldc);
     /* C[m, n] = alpha op(A) op(B) + beta C, op transposing where asked; beta 0 never reads C. */
@@ -71,16 +80,16 @@ typedef struct weld_kernels {
                  const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c,
                  int64_t ldc);
 
-    /* --- depthwise convolution of one image; weight in kernel layout [kh, kw, c] ---------------
+    /* --- depthwise convolution of one image; weight (P) in kernel layout [kh, kw, c] -----------
      */
 
-    /* Output rows [row_begin, row_end) of y[oh, ow, c] from x[h, w, c]; bias [c] or NULL. */
+    /* Output rows [row_begin, row_end) of y[oh, ow, c] from x[h, w, c]; bias [c] (P) or NULL. */
     void (*depthwise)(const weld_window *g, const void *x, const void *weight, const void *bias,
                       int64_t row_begin, int64_t row_end, void *y);
     /* Rows [row_begin, row_end) of dx[h, w, c] from dy[oh, ow, c]; overwrites them. */
     void (*depthwise_input_grad)(const weld_window *g, const void *dy, const void *weight,
                                  int64_t row_begin, int64_t row_end, void *dx);
-    /* Add to dweight[kh, kw, c] what rows [row_begin, row_end) of dy contribute. */
+    /* Add to dweight[kh, kw, c] (P) what rows [row_begin, row_end) of dy contribute. */
     void (*depthwise_weight_grad)(const weld_window *g, const void *x, const void *dy,
                                   int64_t row_begin, int64_t row_end, void *dweight);
 
@@ -90,16 +99,16 @@ typedef struct weld_kernels {
     /* mean[c] and m2[c] = sum of (x - mean)^2 of these rows, in double; must not lose accuracy
      * where |mean| is far larger than the deviation. */
     void (*moments)(int64_t rows, int64_t c, const void *x, double *mean, double *m2);
-    /* y = x scale[c] + shift[c]; scale or shift may be NULL (1, 0); y may be x. */
+    /* y = x scale[c] + shift[c] (P); scale or shift may be NULL (1, 0); y may be x. */
     void (*affine)(int64_t rows, int64_t c, const void *x, const void *scale, const void *shift,
                    void *y);
     /* sum[c] = sum of x over rows, in double. */
     void (*channel_sum)(int64_t rows, int64_t c, const void *x, double *sum);
     /* sum_dy[c] = sum of dy; sum_dy_x[c] = sum of dy (x - center[c]), in double. Either may be
-     * NULL; center NULL means 0. */
+     * NULL; center (P) NULL means 0. */
     void (*channel_dot)(int64_t rows, int64_t c, const void *dy, const void *x, const void *center,
                         double *sum_dy, double *sum_dy_x);
-    /* dx = a[c] dy + b[c] x + d[c]; dx may be dy or x. */
+    /* dx = a[c] dy + b[c] x + d[c] (a, b, d: P); dx may be dy or x. */
     void (*affine2)(int64_t rows, int64_t c, const void *dy, const void *x, const void *a,
                     const void *b, const void *d, void *dx);
 
@@ -110,6 +119,9 @@ typedef struct weld_kernels {
     void (*unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
     void (*add)(int64_t n, const void *a, const void *b, void *y);
     void (*scale)(int64_t n, double factor, const void *x, void *y);
+    /* y (T) = x (f32), rounded; y (f32) = x (T). Both only in bf16 tables. */
+    void (*from_f32)(int64_t n, const float *x, void *y);
+    void (*to_f32)(int64_t n, const void *x, float *y);
     /* Decoupled weight decay (Loshchilov, Hutter 2019), as PyTorch's AdamW: w -= lr wd w;
      * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= lr / c1 * m / (sqrt(v / c2) + eps). */
     void (*adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
@@ -156,9 +168,10 @@ typedef struct weld_kernels {
                    int64_t begin, int64_t end, void *dx);
 } weld_kernels;
 
-/* The table for a dtype: for WELD_F64 the reference; for WELD_F32 that of `isa` ("ref", "avx2",
- * "avx512"), or for NULL that of the environment's WELD_ISA, or the best that the cpu can run.
- * A name that is unknown, or that this cpu or this build cannot run, is an error saying which can.
+/* The table for a dtype: for WELD_F64 the reference; for WELD_F32 and WELD_BF16 that of `isa`
+ * ("ref", "avx2", "avx512", "amx"; f32 has no table of its own for amx, which stands for avx512
+ * there), or for NULL that of the environment's WELD_ISA, or the best that the cpu can run. A name
+ * that is unknown, or that this cpu or this build cannot run, is an error saying which can.
  */
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err);

@@ -98,7 +98,7 @@ typedef struct weld_run {
     const void *prepared; /* likewise, as `prepare` filled it */
     int threads;
     bool accumulate; /* add to the outputs that are sums (see `sums`) rather than overwrite them */
-    const weld_kernels *kernels; /* of the node's floating-point type */
+    const weld_kernels *kernels; /* weld_plan_kernels of the node */
     uint64_t seed, step;
 } weld_run;
 
@@ -208,7 +208,8 @@ typedef struct weld_plan weld_plan;
 /* What running needs, made once for a graph and a batch. */
 struct weld_plan {
     const weld_graph *graph;
-    const weld_kernels *kernels;
+    const weld_kernels *kernels; /* of the graph's type */
+    const weld_kernels *bf16;    /* NULL where no value is of this type */
     int threads;
     weld_tensor *specs;      /* by value id: dtype and shape for this batch */
     const weld_node **order; /* the live nodes, in order of running */
@@ -218,9 +219,13 @@ struct weld_plan {
     size_t arena_bytes;
 };
 
-weld_status weld_plan_create(const weld_graph *g, int64_t batch, const weld_kernels *kernels,
-                             int threads, weld_plan **out, weld_error *err);
+/* isa: as for weld_kernels_select. */
+weld_status weld_plan_create(const weld_graph *g, int64_t batch, const char *isa, int threads,
+                             weld_plan **out, weld_error *err);
 void weld_plan_free(weld_plan *plan);
+/* The kernels that a node of the plan's graph runs with: those for bf16 where any of its inputs or
+ * outputs is of this type, else those for the graph's type. */
+const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);
 
 /* --- Sessions from inside, for benchmarks and profiles: session.c --- */
 

@@ -225,9 +225,11 @@ static void assign_workspaces(planner *p, weld_tensor *in, size_t *storage_of_wo
         for (int i = 0; i < node->output_count; i++) {
             out[i] = plan->specs[node->outputs[i]->id];
         }
-        size_t bytes = node->op->workspace && !node->op->view
-                           ? node->op->workspace(node, in, out, plan->kernels, plan->threads)
-                           : 0;
+        size_t bytes = 0;
+        if (node->op->workspace && !node->op->view) {
+            bytes =
+                node->op->workspace(node, in, out, weld_plan_kernels(plan, node), plan->threads);
+        }
         storage_of_workspace[at] = bytes ? add_storage(p, bytes, at, at) : NO_STORAGE;
     }
 }
@@ -320,8 +322,34 @@ static void write_offsets(planner *p, const size_t *storage_of_workspace) {
     }
 }
 
-weld_status weld_plan_create(const weld_graph *g, int64_t batch, const weld_kernels *kernels,
-                             int threads, weld_plan **out, weld_error *err) {
+/* --- kernels --- */
+
+static weld_status choose_kernels(weld_plan *plan, const char *isa, weld_error *err) {
+    const weld_graph *g = plan->graph;
+    bool has_bf16 = false;
+    for (size_t i = 0; i < g->value_count; i++) {
+        has_bf16 = has_bf16 || g->values[i]->dtype == WELD_BF16;
+    }
+    weld_status status = weld_kernels_select(g->dtype, isa, &plan->kernels, err);
+    return status || !has_bf16 ? status : weld_kernels_select(WELD_BF16, isa, &plan->bf16, err);
+}
+
+const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node) {
+    for (int i = 0; i < node->input_count; i++) {
+        if (node->inputs[i] && node->inputs[i]->dtype == WELD_BF16) {
+            return plan->bf16;
+        }
+    }
+    for (int i = 0; i < node->output_count; i++) {
+        if (node->outputs[i]->dtype == WELD_BF16) {
+            return plan->bf16;
+        }
+    }
+    return plan->kernels;
+}
+
+weld_status weld_plan_create(const weld_graph *g, int64_t batch, const char *isa, int threads,
+                             weld_plan **out, weld_error *err) {
     *out = NULL;
     if (weld_graph_status(g, err) != WELD_OK) {
         return g->error.status;
@@ -336,9 +364,9 @@ weld_status weld_plan_create(const weld_graph *g, int64_t batch, const weld_kern
         goto done;
     }
     p.plan->graph = g;
-    p.plan->kernels = kernels;
     p.plan->threads = threads;
-    status = infer_all(p.plan, batch, in, err);
+    status = choose_kernels(p.plan, isa, err);
+    status = status ? status : infer_all(p.plan, batch, in, err);
     if (status == WELD_OK) {
         choose_order(&p, live);
         find_last_uses(&p);

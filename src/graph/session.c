@@ -74,7 +74,7 @@ static void bind_runs(weld_session *s, uint64_t seed) {
                                  .out = out,
                                  .workspace = scratch == SIZE_MAX ? NULL : s->arena + scratch,
                                  .threads = s->plan->threads,
-                                 .kernels = s->plan->kernels,
+                                 .kernels = weld_plan_kernels(s->plan, node),
                                  .seed = seed};
     }
 }
@@ -97,17 +97,12 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "session: batch and threads must be positive, or 0 for the default");
     }
-    const weld_kernels *kernels;
-    weld_status status = weld_kernels_select(g->dtype, o->isa, &kernels, err);
-    if (status != WELD_OK) {
-        return status;
-    }
     weld_session *s = weld_alloc(1, sizeof *s);
     if (!s) {
         return weld_fail_memory(err, "session");
     }
     int threads = o->threads ? o->threads : weld_threads_available();
-    status = weld_plan_create(g, o->batch, kernels, threads, &s->plan, err);
+    weld_status status = weld_plan_create(g, o->batch, o->isa, threads, &s->plan, err);
     if (status != WELD_OK) {
         goto fail;
     }
@@ -187,10 +182,12 @@ void weld_session_run(weld_session *s, uint64_t step) {
 }
 
 static bool is_finite(const weld_session *s, const weld_tensor *t, int64_t *index) {
-    if (!t->data || t->dtype != s->plan->graph->dtype) {
+    const weld_plan *plan = s->plan;
+    if (!t->data || (t->dtype != plan->graph->dtype && t->dtype != WELD_BF16)) {
         return true;
     }
-    *index = s->plan->kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
+    const weld_kernels *kernels = t->dtype == WELD_BF16 ? plan->bf16 : plan->kernels;
+    *index = kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
     return *index < 0;
 }
 

@@ -81,8 +81,9 @@ static size_t workspace_bytes(const weld_plan *plan, const weld_node *node) {
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
     }
-    return node->op->workspace ? node->op->workspace(node, in, out, plan->kernels, plan->threads)
-                               : 0;
+    return node->op->workspace
+               ? node->op->workspace(node, in, out, weld_plan_kernels(plan, node), plan->threads)
+               : 0;
 }
 
 static void check_workspaces(const weld_plan *plan, const life *lives) {

@@ -232,6 +232,19 @@ const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *no
 const weld_plan *weld_session_plan(const weld_session *s);
 /* Run the node at one position of the plan's order. */
 void weld_session_run_node(weld_session *s, size_t position, uint64_t step);
+
+/* A stretch of time that one node took: a whole run of it, or one slice. */
+typedef struct weld_session_event {
+    size_t position;     /* of the node in the plan's order */
+    int thread, threads; /* it kept busy threads thread .. thread + threads - 1 */
+    double begin, end;   /* weld_clock */
+} weld_session_event;
+
+/* While there is an observer it is told of every stretch as it ends (views take none), by the
+ * thread `thread`: calls from several threads may overlap. NULL: none, the state after creation. */
+typedef void (*weld_session_observer)(void *context, const weld_session_event *event);
+void weld_session_observe(weld_session *s, weld_session_observer observer, void *context);
+
 /* The memory of any live value. */
 weld_tensor weld_session_value(weld_session *s, const weld_value *v);
 

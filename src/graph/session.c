@@ -2,6 +2,7 @@
  * loop over function calls. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -13,6 +14,8 @@ struct weld_session {
     void **memory;         /* by value id; NULL for values that no live node touches */
     weld_run *runs;        /* by position in the plan's order */
     weld_tensor *operands; /* what the runs' in and out point into */
+    weld_session_observer observer;
+    void *observer_context;
 };
 
 /* Parameters and buffers live in the weights, results and inputs in the arena, views where what
@@ -167,10 +170,29 @@ size_t weld_session_arena_bytes(const weld_session *s) {
     return s->plan->arena_bytes;
 }
 
+void weld_session_observe(weld_session *s, weld_session_observer observer, void *context) {
+    s->observer = observer;
+    s->observer_context = context;
+}
+
+static void run_observed(const weld_session *s, size_t position) {
+    const weld_run *run = &s->runs[position];
+    weld_session_event event = {.position = position, .threads = run->threads};
+    event.begin = weld_clock();
+    run->node->op->run(run);
+    event.end = weld_clock();
+    s->observer(s->observer_context, &event);
+}
+
 void weld_session_run_node(weld_session *s, size_t position, uint64_t step) {
     weld_run *run = &s->runs[position];
-    if (!run->node->op->view) {
-        run->step = step;
+    if (run->node->op->view) {
+        return;
+    }
+    run->step = step;
+    if (s->observer) {
+        run_observed(s, position);
+    } else {
         run->node->op->run(run);
     }
 }

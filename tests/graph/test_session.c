@@ -1,6 +1,7 @@
 #include <math.h>
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "graph/networks.h"
 #include "suite.h"
@@ -188,6 +189,64 @@ static void assert_refused(const weld_graph *g, weld_weights *w, weld_session_op
                   text);
 }
 
+enum { MAX_SEEN = 4096 };
+
+typedef struct log_book {
+    pthread_mutex_t lock;
+    weld_session_event events[MAX_SEEN];
+    size_t count;
+} log_book;
+
+static void write_down(void *context, const weld_session_event *event) {
+    log_book *log = context;
+    pthread_mutex_lock(&log->lock);
+    ck_assert_uint_lt(log->count, MAX_SEEN);
+    log->events[log->count++] = *event;
+    pthread_mutex_unlock(&log->lock);
+}
+
+static bool share_a_thread(const weld_session_event *a, const weld_session_event *b) {
+    return a->thread < b->thread + b->threads && b->thread < a->thread + a->threads;
+}
+
+START_TEST(an_observer_is_told_of_every_node_and_of_no_thread_at_two_places) {
+    static log_book log;
+    log = (log_book){.lock = PTHREAD_MUTEX_INITIALIZER};
+    weld_graph *g = network_build(WELD_F32, 3, true);
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+    const weld_plan *plan = weld_session_plan(s);
+    network_fill(s, 6, 0);
+    weld_session_observe(s, write_down, &log);
+    double begin = weld_clock();
+    weld_session_run(s, 1);
+    double end = weld_clock();
+    weld_session_observe(s, NULL, NULL);
+    size_t heard = log.count;
+    weld_session_run(s, 2);
+    ck_assert_uint_eq(log.count, heard);
+    for (size_t at = 0; at < plan->order_count; at++) {
+        size_t told = 0;
+        for (size_t i = 0; i < log.count; i++) {
+            told += log.events[i].position == at;
+        }
+        ck_assert(plan->order[at]->op->view ? told == 0 : told > 0);
+    }
+    for (size_t i = 0; i < log.count; i++) {
+        const weld_session_event *e = &log.events[i];
+        ck_assert(e->begin >= begin && e->begin <= e->end && e->end <= end);
+        ck_assert(e->thread >= 0 && e->threads >= 1 && e->thread + e->threads <= plan->threads);
+        for (size_t j = 0; j < i; j++) {
+            const weld_session_event *f = &log.events[j];
+            ck_assert(!share_a_thread(e, f) || e->begin >= f->end || f->begin >= e->end);
+        }
+    }
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
 START_TEST(weights_that_do_not_fit_are_refused) {
     weld_graph *g = network_build(WELD_F32, 3, false);
     weld_weights *w;
@@ -212,4 +271,6 @@ RUN_SUITE("graph/session", sessions_that_share_weights_run_at_once_with_equal_re
           running_allocates_nothing, a_checked_run_names_the_first_value_that_is_not_finite,
           results_do_not_depend_on_the_number_of_threads,
           inputs_stay_as_they_were_filled_and_outputs_are_views,
-          an_input_that_is_never_filled_counts_as_zero, weights_that_do_not_fit_are_refused)
+          an_input_that_is_never_filled_counts_as_zero,
+          an_observer_is_told_of_every_node_and_of_no_thread_at_two_places,
+          weights_that_do_not_fit_are_refused)

@@ -55,14 +55,15 @@ static int print_version(bool verbose) {
     weld_thread_limits limits = weld_threads_limits();
     printf("cpu:      avx2+fma %s, avx512 %s, avx512-bf16 %s, amx-bf16 %s\n", yes(cpu.avx2_fma),
            yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16));
-    const weld_kernels *kernels;
+    const weld_kernels *f32, *bf16;
     weld_error err;
-    if (weld_kernels_select(WELD_F32, NULL, &kernels, &err) != WELD_OK) {
+    if (weld_kernels_select(WELD_F32, NULL, &f32, &err) != WELD_OK ||
+        weld_kernels_select(WELD_BF16, NULL, &bf16, &err) != WELD_OK) {
         return cli_fail(&err);
     }
-    printf("kernels:  %s (can run:", kernels->name);
-    for (int i = 0; weld_kernels_available(i); i++) {
-        printf(" %s", weld_kernels_available(i));
+    printf("kernels:  f32 %s, bf16 %s (can run:", f32->name, bf16->name);
+    for (int i = 0; weld_kernels_available_bf16(i); i++) {
+        printf(" %s", weld_kernels_available_bf16(i));
     }
     printf("; WELD_ISA chooses)\nopenblas: core %s, threads %d\n", weld_blas_core(),
            weld_blas_threads());

@@ -1,14 +1,15 @@
 /* The table of kernels: every hot loop of weld, behind function pointers.
  *
- * src/kernels/ref is the definition of each, in plain C, compiled once for float and once for
- * double. The other folders make the same contracts fast. All kernels are serial and work on one
- * block; who calls them (ops/) splits the work into blocks by shape alone and runs the blocks in
- * parallel. So the same block gives the same bits whatever the number of threads.
+ * src/kernels/ref is the definition of each, in plain C, compiled for float, double and bf16. The
+ * other folders make the same contracts fast. All kernels are serial and work on one block; who
+ * calls them (ops/) splits the work into blocks by shape alone and runs the blocks in parallel. So
+ * the same block gives the same bits whatever the number of threads.
  *
  * `void *` data are elements of the table's dtype ("T" below) unless said otherwise. Weights,
  * biases, gradients of weights and vectors of channels ("P") are f32 where T is bf16, else T too.
  * Arithmetic on bf16 is done in f32, sums of products too, and each result is rounded once, to
- * nearest even. A bf16 table lacks what is only ever done in f32: those entries are NULL. Arrays do
+ * nearest even; results below the smallest normal number may become 0, NaN stays NaN. A bf16 table
+ * lacks what is only ever done in f32: those entries are NULL. Arrays do
  * not alias unless said otherwise; nothing need be aligned beyond its element. A kernel writes
  * exactly the elements its contract names. Sums over rows are given in double.
  *
@@ -54,16 +55,16 @@ typedef struct weld_adamw_step {
 } weld_adamw_step;
 
 typedef struct weld_kernels {
-    const char *name; /* "ref", "avx2", "avx512" */
+    const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "amx" */
     weld_dtype dtype;
 
     /* --- matrix products; all matrices row-major with a leading dimension in elements ----------
      */
 
-    /* Elements (T) of a packed k x n matrix. */
+    /* Elements (T) of a packed k x n matrix; its form is the table's own. */
     size_t (*packed_size)(int64_t k, int64_t n);
-    /* Pack B[k, n] (P) for gemm_packed; element (i, j) of B is b[i * row_stride + j *
-     * column_stride].
+    /* Pack B[k, n] (P), rounded to T, for gemm_packed; element (i, j) of B is b[i * row_stride + j
+     * * column_stride].
      */
     void (*pack)(int64_t k, int64_t n, const void *b, int64_t row_stride, int64_t column_stride,
                  void *packed);
@@ -157,21 +158,23 @@ typedef struct weld_kernels {
     void (*max_pool)(const weld_window *g, const void *x, int64_t row_begin, int64_t row_end,
                      void *y);
     /* dx[h, w, c] of the whole image, overwritten: dy goes to the first maximum of its window in
-     * row-major order. */
+     * row-major order. In bf16 each addition of a dy is rounded. */
     void (*max_pool_grad)(const weld_window *g, const void *x, const void *dy, void *dx);
     /* Patches of output positions [begin, end) (row-major over oh x ow), of channels
      * [channel, channel + count): out[end - begin, kh, kw, count]; zero in the padding. */
     void (*im2col)(const weld_window *g, const void *x, int64_t channel, int64_t count,
                    int64_t begin, int64_t end, void *out);
-    /* The transpose: add patches[end - begin, kh, kw, count] to dx[h, w, c]. */
+    /* The transpose: add patches[end - begin, kh, kw, count] to dx[h, w, c]; in bf16 each addition
+     * is rounded. */
     void (*col2im)(const weld_window *g, const void *patches, int64_t channel, int64_t count,
                    int64_t begin, int64_t end, void *dx);
 } weld_kernels;
 
 /* The table for a dtype: for WELD_F64 the reference; for WELD_F32 and WELD_BF16 that of `isa`
- * ("ref", "avx2", "avx512", "amx"; f32 has no table of its own for amx, which stands for avx512
- * there), or for NULL that of the environment's WELD_ISA, or the best that the cpu can run. A name
- * that is unknown, or that this cpu or this build cannot run, is an error saying which can.
+ * ("ref", "avx2", "avx512", "avx512bf16", "amx"; the last two have no f32 tables of their own and
+ * stand for avx512 there), or for NULL that of the environment's WELD_ISA, or the best that the cpu
+ * can run. A name that is unknown, or that this cpu or this build cannot run, is an error saying
+ * which can.
  */
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err);
@@ -179,6 +182,8 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
 /* Name of the float table number i of those that this cpu can run, slowest ("ref") first; NULL past
  * the end. */
 const char *weld_kernels_available(int i);
+/* The same of bf16 tables. Their names include those of the float tables. */
+const char *weld_kernels_available_bf16(int i);
 
 /* What OpenBLAS took the cpu for ("SkylakeX", "Haswell", ...) and its number of threads (1: weld
  * sets it so, since the parallelism is its own). */
@@ -188,7 +193,11 @@ int weld_blas_threads(void);
 /* Variants, NULL where the build has none for this machine. */
 const weld_kernels *weld_kernels_ref_f32(void);
 const weld_kernels *weld_kernels_ref_f64(void);
+const weld_kernels *weld_kernels_ref_bf16(void);
 const weld_kernels *weld_kernels_avx2(void);
 const weld_kernels *weld_kernels_avx512(void);
+const weld_kernels *weld_kernels_bf16_avx2(void);
+const weld_kernels *weld_kernels_bf16_avx512(void);
+const weld_kernels *weld_kernels_bf16_avx512bf16(void); /* avx512's, with bf16 instructions */
 
 #endif

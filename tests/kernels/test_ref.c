@@ -369,7 +369,79 @@ START_TEST(oblong_windows_do_not_mix_up_their_axes) {
 }
 END_TEST
 
-RUN_SUITE("kernels/ref", gemm_transposes_scales_and_accumulates,
+static float rounded(float x) {
+    uint16_t stored;
+    float back;
+    weld_kernels_ref_bf16()->from_f32(1, &x, &stored);
+    weld_kernels_ref_bf16()->to_f32(1, &stored, &back);
+    return back;
+}
+
+START_TEST(bf16_is_the_nearest_and_of_two_the_even_one) {
+    ck_assert_float_eq(rounded(1), 1);
+    ck_assert_float_eq(rounded(-1.0078125f), -1.0078125f); /* 1 + 2^-7: the next one */
+    ck_assert_float_eq(rounded(1 + 0x1p-8f), 1);           /* ties */
+    ck_assert_float_eq(rounded(1 + 0x3p-8f), 1 + 0x1p-6f);
+    ck_assert_float_eq(rounded(1 + 0x1p-8f + 0x1p-23f), 1 + 0x1p-7f); /* just above a tie */
+    ck_assert_float_eq(rounded(1 + 0x3p-8f - 0x1p-23f), 1 + 0x1p-7f); /* just below one */
+    ck_assert_float_eq(rounded(0x1.fep127f), 0x1.fep127f);            /* the largest */
+    ck_assert_float_eq(rounded(0x1.fefffep127f), 0x1.fep127f);
+    ck_assert_float_eq(rounded(0x1.ffp127f), INFINITY);
+    ck_assert_float_eq(rounded(-INFINITY), -INFINITY);
+    ck_assert_float_eq(rounded(0x1p-133f), 0x1p-133f); /* the least subnormal one */
+    ck_assert(signbit(rounded(-0.0f)));
+    const uint32_t payload_below[] = {0x7f800001, 0xffbfffff, 0x7fffffff};
+    for (int i = 0; i < 3; i++) {
+        float nan;
+        memcpy(&nan, &payload_below[i], sizeof nan);
+        ck_assert_float_nan(rounded(nan));
+    }
+}
+END_TEST
+
+/* 1 + 2^-8 is a tie between 1 and 1 + 2^-7; the sum with 2^-40 lies above it, but not as a float.
+ */
+START_TEST(bf16_results_are_rounded_once) {
+    const float terms[] = {1, 0x1p-8f, 0x1p-40f, -1, -0x1p-8f, -0x1p-40f};
+    uint16_t x[6], y[2], one = 0;
+    float packed_as_float[1] = {1}, sum[2];
+    weld_kernels_ref_bf16()->from_f32(6, terms, x);
+    ck_assert_uint_eq(weld_kernels_ref_bf16()->packed_size(1, 1), 1);
+    weld_kernels_ref_bf16()->pack(1, 1, packed_as_float, 1, 1, &one);
+    ck_assert_uint_eq(one, 0x3f80);
+    const uint16_t ones[] = {one, one, one};
+    weld_kernels_ref_bf16()->gemm_packed(2, 1, 3, x, 3, ones, NULL, false, y, 1);
+    weld_kernels_ref_bf16()->to_f32(2, y, sum);
+    ck_assert_float_eq(sum[0], 1 + 0x1p-7f);
+    ck_assert_float_eq(sum[1], -1 - 0x1p-7f);
+}
+END_TEST
+
+/* Vectors of channels, weights and their gradients beside activations in bf16. */
+START_TEST(parameters_beside_bf16_are_floats) {
+    const weld_kernels *k = weld_kernels_ref_bf16();
+    const float values[] = {3, 5}, scale[] = {1.001f, -2}, shift[] = {0.25f, 0.5f};
+    uint16_t x[2], y[2];
+    float got[2], product[] = {0.125f};
+    k->from_f32(2, values, x);
+    k->affine(1, 2, x, scale, shift, y);
+    k->to_f32(2, y, got);
+    ck_assert_float_eq(got[0], 3.25f); /* 3.253: the spacing is 1 / 64 */
+    ck_assert_float_eq(got[1], -9.5f);
+    k->gemm_at_b(1, 1, 2, x, 1, x, 1, true, product, 1);
+    ck_assert_float_eq(product[0], 34.125f);
+    const weld_window g = {1, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0};
+    k->depthwise(&g, x, scale, shift, 0, 1, y);
+    k->to_f32(2, y, got);
+    ck_assert_float_eq(got[0], 3.25f);
+    ck_assert_float_eq(got[1], 5.25f); /* 5.255: 1 / 32 */
+    k->depthwise_weight_grad(&g, x, x, 0, 1, product);
+    ck_assert_float_eq(product[0], 68.125f);
+}
+END_TEST
+
+RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_results_are_rounded_once,
+          parameters_beside_bf16_are_floats, gemm_transposes_scales_and_accumulates,
           packed_product_adds_bias_and_accumulates, product_of_a_transposed_accumulates,
           depthwise_sums_neighbours, depthwise_gradients_follow_the_taps_back,
           moments_survive_a_mean_far_above_the_deviation, channel_kernels_follow_their_formulas,

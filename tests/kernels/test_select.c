@@ -12,6 +12,24 @@ static const char *best_available(void) {
     return best;
 }
 
+static const weld_kernels *chosen(weld_dtype dtype, const char *name) {
+    const weld_kernels *k = NULL;
+    weld_error err;
+    ck_assert_int_eq(weld_kernels_select(dtype, name, &k, &err), WELD_OK);
+    ck_assert_int_eq(k->dtype, dtype);
+    return k;
+}
+
+static void assert_complete(const weld_kernels *k) {
+    const char *first = (const char *)&k->packed_size, *end = (const char *)(k + 1);
+    for (const char *at = first; at < end; at += sizeof(void (*)(void))) {
+        void (*entry)(void);
+        memcpy(&entry, at, sizeof entry);
+        ck_assert_msg(entry != NULL, "%s lacks kernel %td", k->name,
+                      (at - first) / (ptrdiff_t)sizeof entry);
+    }
+}
+
 START_TEST(reference_is_always_available_and_first) {
     ck_assert_str_eq(weld_kernels_available(0), "ref");
     ck_assert_ptr_null(weld_kernels_available(-1));
@@ -64,19 +82,51 @@ START_TEST(double_is_the_reference_and_other_types_have_no_kernels) {
 }
 END_TEST
 
+/* An instruction set without a table of its own for a type stands for the best one that there is:
+ * so one name does for a process in which both types occur. */
+START_TEST(every_name_chooses_for_both_types) {
+    for (int i = 0; weld_kernels_available_bf16(i); i++) {
+        const weld_kernels *k = NULL;
+        const char *name = weld_kernels_available_bf16(i);
+        ck_assert_int_eq(weld_kernels_select(WELD_BF16, name, &k, NULL), WELD_OK);
+        ck_assert_str_eq(k->name, name);
+        ck_assert_int_eq(weld_kernels_select(WELD_F32, name, &k, NULL), WELD_OK);
+        ck_assert_int_eq(k->dtype, WELD_F32);
+    }
+    for (int i = 0; weld_kernels_available(i); i++) {
+        const weld_kernels *k = NULL;
+        ck_assert_int_eq(weld_kernels_select(WELD_BF16, weld_kernels_available(i), &k, NULL),
+                         WELD_OK);
+        ck_assert_int_eq(k->dtype, WELD_BF16);
+    }
+    ck_assert_str_eq(weld_kernels_available_bf16(0), "ref");
+    ck_assert_ptr_null(weld_kernels_available_bf16(100));
+}
+END_TEST
+
 /* A table with a hole would be a crash far from its cause. */
 START_TEST(every_table_is_complete) {
     for (int i = 0; weld_kernels_available(i); i++) {
-        const weld_kernels *k = NULL;
-        weld_error err;
-        ck_assert_int_eq(weld_kernels_select(WELD_F32, weld_kernels_available(i), &k, &err),
-                         WELD_OK);
-        ck_assert_int_eq(k->dtype, WELD_F32);
-        void (*const *entry)(void) = (void (*const *)(void))(const void *)&k->packed_size;
-        void (*const *end)(void) = (void (*const *)(void))(const void *)(k + 1);
-        for (; entry < end; entry++) {
-            ck_assert_msg(*entry != NULL, "%s lacks a kernel", k->name);
-        }
+        weld_kernels k = *chosen(WELD_F32, weld_kernels_available(i));
+        ck_assert(!k.from_f32 && !k.to_f32);
+        k.from_f32 = chosen(WELD_BF16, "ref")->from_f32;
+        k.to_f32 = chosen(WELD_BF16, "ref")->to_f32;
+        assert_complete(&k);
+    }
+    for (int i = 0; weld_kernels_available_bf16(i); i++) {
+        const weld_kernels *f32 = weld_kernels_ref_f32();
+        weld_kernels k = *chosen(WELD_BF16, weld_kernels_available_bf16(i));
+        ck_assert(!k.gemm && !k.adamw && !k.softmax && !k.softmax_grad && !k.layer_norm);
+        ck_assert(!k.layer_norm_grad && !k.cross_entropy && !k.cross_entropy_grad);
+        k.gemm = f32->gemm;
+        k.adamw = f32->adamw;
+        k.softmax = f32->softmax;
+        k.softmax_grad = f32->softmax_grad;
+        k.layer_norm = f32->layer_norm;
+        k.layer_norm_grad = f32->layer_norm_grad;
+        k.cross_entropy = f32->cross_entropy;
+        k.cross_entropy_grad = f32->cross_entropy_grad;
+        assert_complete(&k);
     }
 }
 END_TEST
@@ -91,5 +141,5 @@ RUN_SUITE("kernels/select", reference_is_always_available_and_first,
           without_a_wish_the_fastest_table_is_taken,
           environment_chooses_and_an_argument_overrides_it,
           unknown_name_is_an_error_naming_what_there_is,
-          double_is_the_reference_and_other_types_have_no_kernels, every_table_is_complete,
-          blas_runs_with_one_thread)
+          double_is_the_reference_and_other_types_have_no_kernels,
+          every_name_chooses_for_both_types, every_table_is_complete, blas_runs_with_one_thread)

@@ -12,7 +12,7 @@ static void channel_sum(int64_t rows, int64_t c, const void *x_, double *sum) {
     clear(c, sum);
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t j = 0; j < c; j++) {
-            sum[j] += x[r * c + j];
+            sum[j] += get(x[r * c + j]);
         }
     }
 }
@@ -29,7 +29,7 @@ static void moments(int64_t rows, int64_t c, const void *x_, double *mean, doubl
     clear(c, m2);
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t j = 0; j < c; j++) {
-            const double deviation = x[r * c + j] - mean[j];
+            const double deviation = get(x[r * c + j]) - mean[j];
             m2[j] += deviation * deviation;
         }
     }
@@ -38,12 +38,13 @@ static void moments(int64_t rows, int64_t c, const void *x_, double *mean, doubl
 /* y[rows, c] = x[rows, c] scale[c] + shift[c] */
 static void affine(int64_t rows, int64_t c, const void *x_, const void *scale_, const void *shift_,
                    void *y_) {
-    const real *x = x_, *factor = scale_, *shift = shift_;
+    const real *x = x_;
+    const param *factor = scale_, *shift = shift_;
     real *y = y_;
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t j = 0; j < c; j++) {
-            const double scaled = (double)x[r * c + j] * (factor ? (double)factor[j] : 1.0);
-            y[r * c + j] = (real)(scaled + (shift ? (double)shift[j] : 0.0));
+            const double scaled = get(x[r * c + j]) * (factor ? (double)factor[j] : 1.0);
+            y[r * c + j] = put(scaled + (shift ? (double)shift[j] : 0.0));
         }
     }
 }
@@ -51,7 +52,8 @@ static void affine(int64_t rows, int64_t c, const void *x_, const void *scale_, 
 /* sum_dy[c] = sum over rows of dy[rows, c]; sum_dy_x[c] = sum over rows of dy (x - center[c]) */
 static void channel_dot(int64_t rows, int64_t c, const void *dy_, const void *x_,
                         const void *center_, double *sum_dy, double *sum_dy_x) {
-    const real *dy = dy_, *x = x_, *center = center_;
+    const real *dy = dy_, *x = x_;
+    const param *center = center_;
     if (sum_dy) {
         channel_sum(rows, c, dy, sum_dy);
     }
@@ -62,7 +64,7 @@ static void channel_dot(int64_t rows, int64_t c, const void *dy_, const void *x_
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t j = 0; j < c; j++) {
             sum_dy_x[j] +=
-                (double)dy[r * c + j] * ((double)x[r * c + j] - (center ? (double)center[j] : 0.0));
+                get(dy[r * c + j]) * (get(x[r * c + j]) - (center ? (double)center[j] : 0.0));
         }
     }
 }
@@ -70,12 +72,13 @@ static void channel_dot(int64_t rows, int64_t c, const void *dy_, const void *x_
 /* dx[rows, c] = a[c] dy[rows, c] + b[c] x[rows, c] + d[c] */
 static void affine2(int64_t rows, int64_t c, const void *dy_, const void *x_, const void *a_,
                     const void *b_, const void *d_, void *dx_) {
-    const real *dy = dy_, *x = x_, *a = a_, *b = b_, *d = d_;
+    const real *dy = dy_, *x = x_;
+    const param *a = a_, *b = b_, *d = d_;
     real *dx = dx_;
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t j = 0; j < c; j++) {
             const int64_t i = r * c + j;
-            dx[i] = (real)((double)a[j] * dy[i] + (double)b[j] * x[i] + d[j]);
+            dx[i] = put(a[j] * get(dy[i]) + b[j] * get(x[i]) + d[j]);
         }
     }
 }

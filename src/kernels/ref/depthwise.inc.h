@@ -3,16 +3,17 @@
  * Output (oy, ox) reads input (oy stride_h - pad_h + ky, ox stride_w - pad_w + kx), where that lies
  * inside the image. A stretch of channels is summed at a time, as in gemm.inc.h. */
 
-/* sum[count] += a[count] b[count] */
-static void add_channel_products(int64_t count, const real *a, const real *b, double sum[COLUMNS]) {
+/* sum[count] += x[count] weight[count] */
+static void add_channel_products(int64_t count, const real *x, const param *weight,
+                                 double sum[COLUMNS]) {
     for (int64_t j = 0; j < count; j++) {
-        sum[j] += (double)a[j] * b[j];
+        sum[j] += get(x[j]) * weight[j];
     }
 }
 
 /* y[c0 ... c0 + count) = bias + sum over ky, kx of x[iy, ix] weight[ky, kx], of one position */
-static void depthwise_position(const weld_window *g, const real *x, const real *weight,
-                               const real *bias, int64_t oy, int64_t ox, int64_t c0, int64_t count,
+static void depthwise_position(const weld_window *g, const real *x, const param *weight,
+                               const param *bias, int64_t oy, int64_t ox, int64_t c0, int64_t count,
                                real *y) {
     double sum[COLUMNS];
     for (int64_t j = 0; j < count; j++) {
@@ -29,7 +30,7 @@ static void depthwise_position(const weld_window *g, const real *x, const real *
         }
     }
     for (int64_t j = 0; j < count; j++) {
-        y[(oy * g->ow + ox) * g->c + c0 + j] = (real)sum[j];
+        y[(oy * g->ow + ox) * g->c + c0 + j] = put(sum[j]);
     }
 }
 
@@ -55,7 +56,7 @@ static int64_t output_reading(int64_t i, int64_t k, int64_t stride, int64_t pad,
 }
 
 /* dx[c0 ... c0 + count) = sum over ky, kx of dy[oy, ox] weight[ky, kx], of one position */
-static void depthwise_input_position(const weld_window *g, const real *dy, const real *weight,
+static void depthwise_input_position(const weld_window *g, const real *dy, const param *weight,
                                      int64_t iy, int64_t ix, int64_t c0, int64_t count, real *dx) {
     double sum[COLUMNS] = {0};
     for (int64_t ky = 0; ky < g->kernel_h; ky++) {
@@ -69,7 +70,7 @@ static void depthwise_input_position(const weld_window *g, const real *dy, const
         }
     }
     for (int64_t j = 0; j < count; j++) {
-        dx[(iy * g->w + ix) * g->c + c0 + j] = (real)sum[j];
+        dx[(iy * g->w + ix) * g->c + c0 + j] = put(sum[j]);
     }
 }
 
@@ -89,21 +90,24 @@ static void depthwise_input_grad(const weld_window *g, const void *dy, const voi
 /* dweight[c0 ... c0 + count) += sum over oy, ox of dy[oy, ox] x[iy, ix], of one tap */
 static void depthwise_weight_tap(const weld_window *g, const real *x, const real *dy,
                                  int64_t row_begin, int64_t row_end, int64_t ky, int64_t kx,
-                                 int64_t c0, int64_t count, real *dweight) {
+                                 int64_t c0, int64_t count, param *dweight) {
     double sum[COLUMNS] = {0};
     for (int64_t oy = row_begin; oy < row_end; oy++) {
         const int64_t iy = oy * g->stride_h - g->pad_h + ky;
         for (int64_t ox = 0; ox < g->ow; ox++) {
             const int64_t ix = ox * g->stride_w - g->pad_w + kx;
             if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w) {
-                add_channel_products(count, dy + (oy * g->ow + ox) * g->c + c0,
-                                     x + (iy * g->w + ix) * g->c + c0, sum);
+                const real *a = dy + (oy * g->ow + ox) * g->c + c0;
+                const real *b = x + (iy * g->w + ix) * g->c + c0;
+                for (int64_t j = 0; j < count; j++) {
+                    sum[j] += get(a[j]) * get(b[j]);
+                }
             }
         }
     }
     for (int64_t j = 0; j < count; j++) {
-        real *out = dweight + (ky * g->kernel_w + kx) * g->c + c0 + j;
-        *out = (real)(*out + sum[j]);
+        param *out = dweight + (ky * g->kernel_w + kx) * g->c + c0 + j;
+        *out = (param)(*out + sum[j]);
     }
 }
 

@@ -54,7 +54,7 @@ static void unary(weld_unary f, int64_t n, const void *x_, void *y_) {
     const real *x = x_;
     real *y = y_;
     for (int64_t i = 0; i < n; i++) {
-        y[i] = (real)unary_value(f, x[i]);
+        y[i] = put(unary_value(f, get(x[i])));
     }
 }
 
@@ -63,7 +63,7 @@ static void unary_grad(weld_unary f, int64_t n, const void *x_, const void *dy_,
     const real *x = x_, *dy = dy_;
     real *dx = dx_;
     for (int64_t i = 0; i < n; i++) {
-        dx[i] = (real)(unary_slope(f, x[i]) * dy[i]);
+        dx[i] = put(unary_slope(f, get(x[i])) * get(dy[i]));
     }
 }
 
@@ -72,7 +72,7 @@ static void add(int64_t n, const void *a_, const void *b_, void *y_) {
     const real *a = a_, *b = b_;
     real *y = y_;
     for (int64_t i = 0; i < n; i++) {
-        y[i] = a[i] + b[i];
+        y[i] = put(get(a[i]) + get(b[i]));
     }
 }
 
@@ -81,10 +81,11 @@ static void scale(int64_t n, double factor, const void *x_, void *y_) {
     const real *x = x_;
     real *y = y_;
     for (int64_t i = 0; i < n; i++) {
-        y[i] = (real)(factor * x[i]);
+        y[i] = put(factor * get(x[i]));
     }
 }
 
+#if P_IS_T
 /* weight[n], m[n], v[n] after one step along grad[n] */
 static void adamw(const weld_adamw_step *s, int64_t n, const void *grad_, void *weight_, void *m_,
                   void *v_) {
@@ -101,12 +102,29 @@ static void adamw(const weld_adamw_step *s, int64_t n, const void *grad_, void *
         v[i] = (real)square;
     }
 }
+#else
+/* y[n] = x[n] */
+static void from_f32(int64_t n, const float *x, void *y_) {
+    real *y = y_;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = put(x[i]);
+    }
+}
+
+/* y[n] = x[n] */
+static void to_f32(int64_t n, const void *x_, float *y) {
+    const real *x = x_;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = (float)get(x[i]);
+    }
+}
+#endif
 
 /* least i with x[i] infinite or NaN, or -1; x[n] */
 static int64_t first_not_finite(int64_t n, const void *x_) {
     const real *x = x_;
     for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(x[i])) {
+        if (!isfinite(get(x[i]))) {
             return i;
         }
     }

@@ -17,11 +17,11 @@ static size_t packed_size(int64_t k, int64_t n) {
 /* packed[k, n](i, j) = b[i row_stride + j column_stride] */
 static void pack(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64_t column_stride,
                  void *packed_) {
-    const real *b = b_;
+    const param *b = b_;
     real *packed = packed_;
     for (int64_t i = 0; i < k; i++) {
         for (int64_t j = 0; j < n; j++) {
-            packed[i * n + j] = b[i * row_stride + j * column_stride];
+            packed[i * n + j] = put(b[i * row_stride + j * column_stride]);
         }
     }
 }
@@ -30,10 +30,10 @@ static void pack(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64
 static void add_products(int64_t k, int64_t count, const real *a, int64_t a_stride, const real *b,
                          int64_t b_stride, double sum[COLUMNS]) {
     for (int64_t p = 0; p < k; p++) {
-        const double factor = a[p * a_stride];
+        const double factor = get(a[p * a_stride]);
         const real *row = b + p * b_stride;
         for (int64_t j = 0; j < count; j++) {
-            sum[j] += factor * row[j];
+            sum[j] += factor * get(row[j]);
         }
     }
 }
@@ -42,7 +42,8 @@ static void add_products(int64_t k, int64_t count, const real *a, int64_t a_stri
 static void gemm_packed(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
                         const void *packed_, const void *bias_, bool accumulate, void *c_,
                         int64_t ldc) {
-    const real *a = a_, *packed = packed_, *bias = bias_;
+    const real *a = a_, *packed = packed_;
+    const param *bias = bias_;
     real *c = c_;
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
@@ -52,7 +53,7 @@ static void gemm_packed(int64_t m, int64_t n, int64_t k, const void *a_, int64_t
             add_products(k, count, a + i * lda, 1, packed + j0, n, sum);
             for (int64_t j = 0; j < count; j++) {
                 sum[j] += bias ? (double)bias[j0 + j] : 0.0;
-                out[j] = (real)(accumulate ? out[j] + sum[j] : sum[j]);
+                out[j] = put(accumulate ? get(out[j]) + sum[j] : sum[j]);
             }
         }
     }
@@ -62,20 +63,21 @@ static void gemm_packed(int64_t m, int64_t n, int64_t k, const void *a_, int64_t
 static void gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda, const void *b_,
                       int64_t ldb, bool accumulate, void *c_, int64_t ldc) {
     const real *a = a_, *b = b_;
-    real *c = c_;
+    param *c = c_;
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
             const int64_t count = least(COLUMNS, n - j0);
-            real *out = c + i * ldc + j0;
+            param *out = c + i * ldc + j0;
             double sum[COLUMNS] = {0};
             add_products(k, count, a + i, lda, b + j0, ldb, sum);
             for (int64_t j = 0; j < count; j++) {
-                out[j] = (real)(accumulate ? out[j] + sum[j] : sum[j]);
+                out[j] = (param)(accumulate ? out[j] + sum[j] : sum[j]);
             }
         }
     }
 }
 
+#if P_IS_T
 /* C[m, n] = alpha op(A)[m, k] op(B)[k, n] + beta C */
 static void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
                  const void *a_, int64_t lda, const void *b_, int64_t ldb, double beta, void *c_,
@@ -105,3 +107,4 @@ static void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64
         }
     }
 }
+#endif

@@ -1,8 +1,10 @@
 /* The reference table: the definition of every kernel, in plain C.
  *
- * Included once by each of ref_f32.c and ref_f64.c, which define `real` and `REAL_DTYPE` first.
- * Sums run in double for both types, so the float table differs from the double one by the rounding
- * of its inputs and outputs alone. Readable before fast. */
+ * Included once by each of ref_f32.c, ref_f64.c and ref_bf16.c, which first define T and P of
+ * kernels.h as `real` and `param`, T's name as REAL_DTYPE, whether the two are one type as P_IS_T,
+ * and `get` and `put`, which take a `real` to double and a double to the nearest `real`.
+ * Sums run in double for all types, so the other tables differ from the double one by the rounding
+ * of their inputs and outputs alone. Readable before fast. */
 #include <math.h>
 
 #include "kernels/kernels.h"
@@ -11,8 +13,10 @@
 #include "kernels/ref/depthwise.inc.h"
 #include "kernels/ref/channels.inc.h"
 #include "kernels/ref/elementwise.inc.h"
-#include "kernels/ref/rows.inc.h"
 #include "kernels/ref/windows.inc.h"
+#if P_IS_T
+#include "kernels/ref/rows.inc.h"
+#endif
 
 static const weld_kernels table = {
     .name = "ref",
@@ -21,7 +25,6 @@ static const weld_kernels table = {
     .pack = pack,
     .gemm_packed = gemm_packed,
     .gemm_at_b = gemm_at_b,
-    .gemm = gemm,
     .depthwise = depthwise,
     .depthwise_input_grad = depthwise_input_grad,
     .depthwise_weight_grad = depthwise_weight_grad,
@@ -34,16 +37,22 @@ static const weld_kernels table = {
     .unary_grad = unary_grad,
     .add = add,
     .scale = scale,
-    .adamw = adamw,
     .first_not_finite = first_not_finite,
+    .max_pool = max_pool,
+    .max_pool_grad = max_pool_grad,
+    .im2col = im2col,
+    .col2im = col2im,
+#if P_IS_T
+    .gemm = gemm,
+    .adamw = adamw,
     .softmax = softmax,
     .softmax_grad = softmax_grad,
     .layer_norm = layer_norm,
     .layer_norm_grad = layer_norm_grad,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
-    .max_pool = max_pool,
-    .max_pool_grad = max_pool_grad,
-    .im2col = im2col,
-    .col2im = col2im,
+#else
+    .from_f32 = from_f32,
+    .to_f32 = to_f32,
+#endif
 };

@@ -13,7 +13,7 @@ static int64_t window_maximum(const weld_window *g, const real *x, int64_t oy, i
                 continue;
             }
             const int64_t at = (iy * g->w + ix) * g->c + c;
-            if (best < 0 || x[at] > x[best]) {
+            if (best < 0 || get(x[at]) > get(x[best])) {
                 best = at;
             }
         }
@@ -30,7 +30,7 @@ static void max_pool(const weld_window *g, const void *x_, int64_t row_begin, in
         for (int64_t ox = 0; ox < g->ow; ox++) {
             for (int64_t c = 0; c < g->c; c++) {
                 const int64_t at = window_maximum(g, x, oy, ox, c);
-                y[(oy * g->ow + ox) * g->c + c] = at < 0 ? (real)-INFINITY : x[at];
+                y[(oy * g->ow + ox) * g->c + c] = at < 0 ? put(-INFINITY) : x[at];
             }
         }
     }
@@ -41,14 +41,14 @@ static void max_pool_grad(const weld_window *g, const void *x_, const void *dy_,
     const real *x = x_, *dy = dy_;
     real *dx = dx_;
     for (int64_t i = 0; i < g->h * g->w * g->c; i++) {
-        dx[i] = 0;
+        dx[i] = put(0);
     }
     for (int64_t oy = 0; oy < g->oh; oy++) {
         for (int64_t ox = 0; ox < g->ow; ox++) {
             for (int64_t c = 0; c < g->c; c++) {
                 const int64_t at = window_maximum(g, x, oy, ox, c);
                 if (at >= 0) {
-                    dx[at] += dy[(oy * g->ow + ox) * g->c + c];
+                    dx[at] = put(get(dx[at]) + get(dy[(oy * g->ow + ox) * g->c + c]));
                 }
             }
         }
@@ -72,7 +72,7 @@ static void im2col(const weld_window *g, const void *x_, int64_t channel, int64_
             for (int64_t kx = 0; kx < g->kernel_w; kx++) {
                 const int64_t at = tap_offset(g, p, ky, kx);
                 for (int64_t j = 0; j < count; j++) {
-                    out[j] = at < 0 ? 0 : x[at + channel + j];
+                    out[j] = at < 0 ? put(0) : x[at + channel + j];
                 }
                 out += count;
             }
@@ -90,7 +90,7 @@ static void col2im(const weld_window *g, const void *patches_, int64_t channel, 
             for (int64_t kx = 0; kx < g->kernel_w; kx++) {
                 const int64_t at = tap_offset(g, p, ky, kx);
                 for (int64_t j = 0; at >= 0 && j < count; j++) {
-                    dx[at + channel + j] += patches[j];
+                    dx[at + channel + j] = put(get(dx[at + channel + j]) + get(patches[j]));
                 }
                 patches += count;
             }

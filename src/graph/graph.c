@@ -232,6 +232,16 @@ const char *weld_node_text(const weld_node *node, char *text, size_t size) {
     return text;
 }
 
+static weld_status check_bf16(const weld_node *node, const weld_tensor *in, weld_error *err) {
+    for (int i = 0; i < node->input_count && !node->op->bf16; i++) {
+        if (node->inputs[i] && in[i].dtype == WELD_BF16) {
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "input %d is bf16: this operator takes f32: put a cast before it", i);
+        }
+    }
+    return WELD_OK;
+}
+
 /* Shape rule of a new node on the shapes it was built with. */
 static weld_status infer_outputs(weld_graph *g, const weld_node *node, weld_tensor *out) {
     weld_tensor *in = weld_alloc((size_t)node->input_count, sizeof *in);
@@ -245,7 +255,8 @@ static weld_status infer_outputs(weld_graph *g, const weld_node *node, weld_tens
         }
     }
     weld_error reason = {0};
-    weld_status status = node->op->infer(node, in, out, &reason);
+    weld_status status = check_bf16(node, in, &reason);
+    status = status ? status : node->op->infer(node, in, out, &reason);
     weld_free(in);
     char text[160];
     for (int i = 0; i < node->op->outputs && status == WELD_OK; i++) {

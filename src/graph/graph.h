@@ -38,6 +38,7 @@ typedef struct weld_attributes {
         shape;    /* reshape, fill: target; permute: order in dim[]; *_grad: shape of the input */
     int64_t salt; /* which stream of random numbers */
     bool transpose_a, transpose_b;
+    weld_dtype dtype; /* of the output */
 } weld_attributes;
 
 enum {
@@ -57,7 +58,8 @@ enum {
     WELD_ATTR_SHAPE = 1 << 13,
     WELD_ATTR_SALT = 1 << 14,
     WELD_ATTR_TRANSPOSE_A = 1 << 15,
-    WELD_ATTR_TRANSPOSE_B = 1 << 16
+    WELD_ATTR_TRANSPOSE_B = 1 << 16,
+    WELD_ATTR_DTYPE = 1 << 17
 };
 
 /* Table for those who print, write or read attributes generically. */
@@ -67,7 +69,8 @@ typedef enum weld_field_type {
     WELD_FIELD_INT64,
     WELD_FIELD_DOUBLE,
     WELD_FIELD_BOOL,
-    WELD_FIELD_SHAPE
+    WELD_FIELD_SHAPE,
+    WELD_FIELD_DTYPE
 } weld_field_type;
 typedef struct weld_attribute_field {
     unsigned bit;
@@ -116,6 +119,7 @@ struct weld_op {
     bool view;           /* output 0 is input 0's memory under another shape; run is not called */
     unsigned mutates;    /* bit i: run writes to input i (running statistics) */
     bool evaluates_only; /* has no gradient by design, e.g. the *_grad operators */
+    bool bf16;           /* takes inputs of bf16; the others refuse them */
 
     /* Fill out[0..outputs) (dtype and shape) from in; on misfit weld_fail(err, WELD_ERROR_SHAPE,
      * ...) with the reason alone: the caller puts the node's name in front. */

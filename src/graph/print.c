@@ -24,6 +24,7 @@ const weld_attribute_field weld_attribute_fields[] = {
     FIELD(WELD_ATTR_SALT, salt, WELD_FIELD_INT64),
     FIELD(WELD_ATTR_TRANSPOSE_A, transpose_a, WELD_FIELD_BOOL),
     FIELD(WELD_ATTR_TRANSPOSE_B, transpose_b, WELD_FIELD_BOOL),
+    FIELD(WELD_ATTR_DTYPE, dtype, WELD_FIELD_DTYPE),
 };
 const size_t weld_attribute_field_count =
     sizeof weld_attribute_fields / sizeof *weld_attribute_fields;
@@ -50,6 +51,9 @@ static void print_field(const weld_attribute_field *field, const void *at, FILE 
         break;
     case WELD_FIELD_SHAPE:
         fputs(weld_shape_text(at, text, sizeof text), out);
+        break;
+    case WELD_FIELD_DTYPE:
+        fputs(weld_dtype_name(*(const weld_dtype *)at), out);
         break;
     }
 }

@@ -37,6 +37,7 @@ const weld_op weld_op_activation = {
     .outputs = 1,
     .attributes = WELD_ATTR_FUNCTION,
     .inplace = 1 << 0,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = run,
@@ -67,6 +68,7 @@ const weld_op weld_op_activation_grad = {
     .attributes = WELD_ATTR_FUNCTION,
     .inplace = 1 << 0 | 1 << 1,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = grad_infer,
     .run = grad_run,
 };

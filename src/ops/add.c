@@ -32,6 +32,7 @@ const weld_op weld_op_add = {
     .max_inputs = 2,
     .outputs = 1,
     .inplace = 1 << 0 | 1 << 1,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = run,

@@ -29,7 +29,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
         status = weld_expect(&in[BATCHES], WELD_I64, scalar, "num_batches_tracked", err);
     }
     out[Y] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
-    out[MEAN] = out[RSTD] = (weld_tensor){in[X].dtype, in[WEIGHT].shape, NULL};
+    out[MEAN] = out[RSTD] = (weld_tensor){in[WEIGHT].dtype, in[WEIGHT].shape, NULL};
     return status;
 }
 
@@ -41,7 +41,7 @@ typedef struct layout {
 
 static layout lay_out(const weld_tensor *x) {
     layout l = {.chunks = weld_channel_chunks(x)};
-    size_t c = (size_t)weld_channels(x), size = weld_dtype_size(x->dtype);
+    size_t c = (size_t)weld_channels(x), size = weld_dtype_size(weld_parameter_dtype(x->dtype));
     l.sums = weld_reserve(&l.total, (size_t)l.chunks.count * 2 * c * sizeof(double));
     l.scale = weld_reserve(&l.total, c * size);
     l.shift = weld_reserve(&l.total, c * size);
@@ -104,7 +104,7 @@ static void make_affine(const call *job) {
     const weld_run *run = job->run;
     const weld_tensor *in = run->in;
     const weld_attributes *a = &run->node->attributes;
-    weld_dtype dtype = in[X].dtype;
+    weld_dtype dtype = in[WEIGHT].dtype;
     double rows = (double)weld_rows(&in[X]);
     for (int64_t j = 0; j < weld_channels(&in[X]); j++) {
         double mean, m2;
@@ -169,6 +169,7 @@ const weld_op weld_op_batch_norm = {
     .attributes = WELD_ATTR_EPS | WELD_ATTR_MOMENTUM,
     .inplace = 1 << X,
     .mutates = 1 << RUNNING_MEAN | 1 << RUNNING_VAR | 1 << BATCHES,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .workspace = workspace,

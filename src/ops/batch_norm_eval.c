@@ -29,22 +29,21 @@ static size_t workspace(const weld_node *node, const weld_tensor *in, const weld
                         const weld_kernels *kernels, int threads) {
     (void)node;
     (void)out;
-    (void)kernels;
     (void)threads;
-    return 2 * (size_t)weld_channels(&in[X]) * weld_dtype_size(in[X].dtype);
+    return 2 * (size_t)weld_channels(&in[X]) * weld_parameter_size(kernels);
 }
 
 static void affine_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
     (void)thread;
     int64_t c = weld_channels(&run->in[X]);
-    const weld_tensor scale = {run->in[X].dtype, WELD_SHAPE(2, c), run->workspace};
+    const weld_tensor scale = {run->in[WEIGHT].dtype, WELD_SHAPE(2, c), run->workspace};
     run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), weld_at(&scale, 0),
                          weld_at(&scale, c), weld_at(&run->out[0], begin * c));
 }
 
 static void run(const weld_run *run) {
     const weld_tensor *in = run->in;
-    weld_dtype dtype = in[X].dtype;
+    weld_dtype dtype = in[WEIGHT].dtype;
     int64_t c = weld_channels(&in[X]);
     for (int64_t j = 0; j < c; j++) {
         double scale = weld_get(dtype, in[WEIGHT].data, j) * rstd_of(run, &in[RUNNING_VAR], j);
@@ -84,6 +83,7 @@ const weld_op weld_op_batch_norm_eval = {
     .outputs = 1,
     .attributes = WELD_ATTR_EPS,
     .inplace = 1 << X,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .workspace = workspace,
@@ -100,7 +100,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
         status = weld_expect_channels(in, GRAD_WEIGHT, GRAD_VAR, names, err);
     }
     out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
-    out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[X].dtype, in[GRAD_WEIGHT].shape, NULL};
+    out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[GRAD_WEIGHT].dtype, in[GRAD_WEIGHT].shape, NULL};
     return status;
 }
 
@@ -109,10 +109,9 @@ static size_t grad_workspace(const weld_node *node, const weld_tensor *in, const
                              const weld_kernels *kernels, int threads) {
     (void)node;
     (void)out;
-    (void)kernels;
     (void)threads;
     return weld_channel_sums_bytes(&in[GRAD_X]) +
-           (size_t)weld_channels(&in[GRAD_X]) * weld_dtype_size(in[GRAD_X].dtype);
+           (size_t)weld_channels(&in[GRAD_X]) * weld_parameter_size(kernels);
 }
 
 static void grad_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
@@ -125,7 +124,7 @@ static void grad_rows(const weld_run *run, int64_t begin, int64_t end, int threa
 
 static void grad_run(const weld_run *run) {
     const weld_tensor *in = run->in;
-    weld_dtype dtype = in[GRAD_X].dtype;
+    weld_dtype dtype = in[GRAD_WEIGHT].dtype;
     int64_t c = weld_channels(&in[GRAD_X]);
     char *scale = (char *)run->workspace + weld_channel_sums_bytes(&in[GRAD_X]);
     weld_channel_sums sums = {.run = run,
@@ -151,6 +150,7 @@ const weld_op weld_op_batch_norm_eval_grad = {
     .attributes = WELD_ATTR_EPS,
     .inplace = 1 << GRAD_X | 1 << GRAD_DY,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = grad_infer,
     .workspace = grad_workspace,
     .run = grad_run,

@@ -17,7 +17,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
         status = weld_expect_channels(in, WEIGHT, RSTD, names, err);
     }
     out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
-    out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[X].dtype, in[WEIGHT].shape, NULL};
+    out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[WEIGHT].dtype, in[WEIGHT].shape, NULL};
     return status;
 }
 
@@ -27,7 +27,7 @@ typedef struct layout {
 
 static layout lay_out(const weld_tensor *x) {
     layout l = {0};
-    size_t bytes = (size_t)weld_channels(x) * weld_dtype_size(x->dtype);
+    size_t bytes = (size_t)weld_channels(x) * weld_dtype_size(weld_parameter_dtype(x->dtype));
     l.sums = weld_reserve(&l.total, weld_channel_sums_bytes(x));
     l.a = weld_reserve(&l.total, bytes);
     l.b = weld_reserve(&l.total, bytes);
@@ -47,7 +47,7 @@ static size_t workspace(const weld_node *node, const weld_tensor *in, const weld
 static void make_coefficients(const weld_channel_sums *sums, const layout *l) {
     const weld_run *run = sums->run;
     const weld_tensor *in = run->in;
-    weld_dtype dtype = in[X].dtype;
+    weld_dtype dtype = in[WEIGHT].dtype;
     char *workspace = run->workspace;
     double rows = (double)weld_rows(&in[X]);
     for (int64_t j = 0; j < weld_channels(&in[X]); j++) {
@@ -101,6 +101,7 @@ const weld_op weld_op_batch_norm_grad = {
     .outputs = 3,
     .inplace = 1 << X | 1 << DY,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = infer,
     .workspace = workspace,
     .run = run,

@@ -1,4 +1,4 @@
-/* channel_scale: y[n, h, w, c] = x[n, h, w, c] s[n, 1, 1, c].
+/* channel_scale: y[n, h, w, c] = x[n, h, w, c] s[n, 1, 1, c]; s is f32 where x is bf16.
  * channel_dot(dy, x) -> ds[n, 1, 1, c] = sum over h, w of dy x; dx is channel_scale(dy, s). */
 #include "ops/ops.h"
 
@@ -10,7 +10,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          weld_error *err) {
     weld_status status = weld_expect_rank(&in[0], 4, "x", "[n, h, w, c]", err);
     if (!status) {
-        status = weld_expect(&in[1], in[0].dtype, scale_shape(&in[0]), "s", err);
+        status =
+            weld_expect(&in[1], weld_parameter_dtype(in[0].dtype), scale_shape(&in[0]), "s", err);
     }
     return status ? status : weld_infer_same(node, in, out, err);
 }
@@ -47,6 +48,7 @@ const weld_op weld_op_channel_scale = {
     .max_inputs = 2,
     .outputs = 1,
     .inplace = 1 << 0,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = run,
@@ -59,7 +61,7 @@ weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value *s) {
 static weld_status dot_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                              weld_error *err) {
     (void)node;
-    out[0] = (weld_tensor){in[0].dtype, scale_shape(&in[0]), NULL};
+    out[0] = (weld_tensor){weld_parameter_dtype(in[0].dtype), scale_shape(&in[0]), NULL};
     weld_status status = weld_expect_rank(&in[0], 4, "dy", "[n, h, w, c]", err);
     return status ? status : weld_expect(&in[1], in[0].dtype, in[0].shape, "x", err);
 }
@@ -96,6 +98,7 @@ const weld_op weld_op_channel_dot = {
     .max_inputs = 2,
     .outputs = 1,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = dot_infer,
     .workspace = dot_workspace,
     .run = dot_run,

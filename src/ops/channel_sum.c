@@ -6,7 +6,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          weld_error *err) {
     (void)node;
     (void)err;
-    out[0].dtype = in[0].dtype;
+    out[0].dtype = weld_parameter_dtype(in[0].dtype);
     out[0].shape = WELD_SHAPE(weld_channels(&in[0]));
     return WELD_OK;
 }
@@ -34,6 +34,7 @@ const weld_op weld_op_channel_sum = {
     .max_inputs = 1,
     .outputs = 1,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = infer,
     .workspace = workspace,
     .run = run,

@@ -100,7 +100,8 @@ weld_status weld_expect_channels(const weld_tensor *in, int first, int last,
                                  const char *const *names, weld_error *err) {
     weld_status status = WELD_OK;
     for (int i = first; i <= last && !status; i++) {
-        status = weld_expect(&in[i], in[0].dtype, WELD_SHAPE(weld_channels(&in[0])), names[i], err);
+        status = weld_expect(&in[i], weld_parameter_dtype(in[0].dtype),
+                             WELD_SHAPE(weld_channels(&in[0])), names[i], err);
     }
     return status;
 }

@@ -71,6 +71,7 @@ const weld_op weld_op_concat = {
     .max_inputs = -1,
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = run,

@@ -17,11 +17,12 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     const weld_attributes *a = &node->attributes;
     weld_status status = weld_conv2d_check(a, in[X].shape, in[WEIGHT].shape, err);
     if (!status) {
-        status = weld_expect(&in[WEIGHT], in[X].dtype, in[WEIGHT].shape, "weight", err);
+        status = weld_expect(&in[WEIGHT], weld_parameter_dtype(in[X].dtype), in[WEIGHT].shape,
+                             "weight", err);
     }
     if (!status && node->input_count > BIAS && node->inputs[BIAS]) {
-        status =
-            weld_expect(&in[BIAS], in[X].dtype, WELD_SHAPE(in[WEIGHT].shape.dim[0]), "bias", err);
+        status = weld_expect(&in[BIAS], in[WEIGHT].dtype, WELD_SHAPE(in[WEIGHT].shape.dim[0]),
+                             "bias", err);
     }
     if (!status) {
         weld_conv2d_geometry g = weld_conv2d_geometry_of(a, in[X].shape, in[WEIGHT].shape);
@@ -58,15 +59,15 @@ static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_k
     layout l = {.geometry =
                     weld_conv2d_geometry_of(&node->attributes, in[X].shape, in[WEIGHT].shape)};
     const weld_conv2d_geometry *g = &l.geometry;
-    size_t size = weld_dtype_size(kernels->dtype);
+    size_t size = weld_activation_size(kernels), weight_size = weld_parameter_size(kernels);
     if (g->path == WELD_CONV2D_POINTWISE) {
         l.total = weld_row_product_workspace(kernels, g->window.c, g->out);
     } else if (g->path == WELD_CONV2D_DEPTHWISE) {
         l.blocks = weld_conv2d_bands(g, g->window.oh, g->window.ow);
-        l.reordered = weld_reserve(&l.total, (size_t)(g->taps * g->out) * size);
+        l.reordered = weld_reserve(&l.total, (size_t)(g->taps * g->out) * weight_size);
     } else if (g->path == WELD_CONV2D_PATCHES) {
         l.blocks = weld_conv2d_position_blocks(g);
-        l.reordered = weld_reserve(&l.total, (size_t)(g->out * g->patch) * size);
+        l.reordered = weld_reserve(&l.total, (size_t)(g->out * g->patch) * weight_size);
         l.packed_bytes = kernels->packed_size(g->patch, g->out_group) * size;
         l.packed = weld_reserve(&l.total, l.packed_bytes * (size_t)g->groups);
         l.patch_bytes = (size_t)(weld_split_largest(l.blocks) * g->patch) * size;
@@ -123,8 +124,8 @@ static void pack_groups(const weld_run *run, const layout *l) {
     const weld_conv2d_geometry *g = &l->geometry;
     char *reordered = (char *)run->workspace + l->reordered;
     char *packed = (char *)run->workspace + l->packed;
-    size_t group_bytes = (size_t)(g->out_group * g->patch) * weld_dtype_size(run->kernels->dtype);
-    weld_swap_inner(run->kernels->dtype, g->out, g->in_group, g->taps, run->in[WEIGHT].data,
+    size_t group_bytes = (size_t)(g->out_group * g->patch) * weld_parameter_size(run->kernels);
+    weld_swap_inner(run->in[WEIGHT].dtype, g->out, g->in_group, g->taps, run->in[WEIGHT].data,
                     reordered);
     for (int64_t i = 0; i < g->groups; i++) {
         run->kernels->pack(g->patch, g->out_group, reordered + (size_t)i * group_bytes, 1, g->patch,
@@ -165,7 +166,7 @@ static void run(const weld_run *run) {
         weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(g->out), channel_wise_rows);
         break;
     case WELD_CONV2D_DEPTHWISE:
-        weld_swap_inner(run->kernels->dtype, 1, g->out, g->taps, run->in[WEIGHT].data,
+        weld_swap_inner(run->in[WEIGHT].dtype, 1, g->out, g->taps, run->in[WEIGHT].data,
                         (char *)run->workspace + job.l.reordered);
         weld_parallel(run->threads, g->n * job.l.blocks.count, depthwise_band, &job);
         break;
@@ -190,6 +191,7 @@ const weld_op weld_op_conv2d = {
     .max_inputs = 3,
     .outputs = 1,
     .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .workspace = workspace,

@@ -24,7 +24,11 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     weld_status status = weld_conv2d_check(&node->attributes, x, weight, err);
     if (!status) {
         weld_conv2d_geometry g = weld_conv2d_geometry_of(&node->attributes, x, weight);
-        status = weld_expect(&in[DY], in[WEIGHT].dtype, weld_conv2d_output_shape(&g), "dy", err);
+        status = weld_expect(&in[DY], in[DY].dtype, weld_conv2d_output_shape(&g), "dy", err);
+    }
+    if (!status) {
+        status =
+            weld_expect(&in[WEIGHT], weld_parameter_dtype(in[DY].dtype), weight, "weight", err);
     }
     out[0].dtype = in[DY].dtype;
     out[0].shape = x;
@@ -49,15 +53,15 @@ static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_k
     layout l = {.geometry = weld_conv2d_geometry_of(&node->attributes, input_shape(node, in),
                                                     in[WEIGHT].shape)};
     const weld_conv2d_geometry *g = &l.geometry;
-    size_t size = weld_dtype_size(kernels->dtype);
+    size_t size = weld_activation_size(kernels), weight_size = weld_parameter_size(kernels);
     if (g->path == WELD_CONV2D_POINTWISE) {
         l.total = weld_row_product_workspace(kernels, g->out, g->window.c);
     } else if (g->path == WELD_CONV2D_DEPTHWISE) {
         l.blocks = weld_conv2d_bands(g, g->window.h, g->window.w);
-        l.reordered = weld_reserve(&l.total, (size_t)(g->taps * g->out) * size);
+        l.reordered = weld_reserve(&l.total, (size_t)(g->taps * g->out) * weight_size);
     } else if (g->path == WELD_CONV2D_PATCHES) {
         l.blocks = weld_conv2d_position_blocks(g);
-        l.reordered = weld_reserve(&l.total, (size_t)(g->out * g->patch) * size);
+        l.reordered = weld_reserve(&l.total, (size_t)(g->out * g->patch) * weight_size);
         l.packed_bytes = kernels->packed_size(g->out_group, g->patch) * size;
         l.packed = weld_reserve(&l.total, l.packed_bytes * (size_t)g->groups);
         l.patch_bytes = (size_t)(weld_split_largest(l.blocks) * g->patch) * size;
@@ -96,8 +100,8 @@ static void pack(const weld_run *run, const layout *l) {
     const weld_conv2d_geometry *g = &l->geometry;
     char *reordered = (char *)run->workspace + l->reordered;
     char *packed = (char *)run->workspace + l->packed;
-    size_t group_bytes = (size_t)(g->out_group * g->patch) * weld_dtype_size(run->kernels->dtype);
-    weld_swap_inner(run->kernels->dtype, g->out, g->in_group, g->taps, run->in[WEIGHT].data,
+    size_t group_bytes = (size_t)(g->out_group * g->patch) * weld_parameter_size(run->kernels);
+    weld_swap_inner(run->in[WEIGHT].dtype, g->out, g->in_group, g->taps, run->in[WEIGHT].data,
                     reordered);
     for (int64_t i = 0; i < g->groups; i++) {
         run->kernels->pack(g->out_group, g->patch, reordered + (size_t)i * group_bytes, g->patch, 1,
@@ -116,7 +120,7 @@ static void patches_of_image(void *arg, int64_t image, int thread) {
     char *dx = weld_at(&run->out[0], image * image_elements);
     char *patches = (char *)run->workspace + job->l.patches + job->l.patch_bytes * (size_t)thread;
     const char *packed = (const char *)run->workspace + job->l.packed;
-    memset(dx, 0, (size_t)image_elements * weld_dtype_size(kernels->dtype));
+    memset(dx, 0, (size_t)image_elements * weld_activation_size(kernels));
     for (int64_t block = 0; block < job->l.blocks.count; block++) {
         int64_t begin = weld_split_begin(job->l.blocks, block);
         int64_t end = weld_split_begin(job->l.blocks, block + 1);
@@ -152,7 +156,7 @@ static void run(const weld_run *run) {
         weld_run_pieces(run, weld_rows(&run->out[0]), weld_piece_rows(g->out), channel_wise);
         break;
     case WELD_CONV2D_DEPTHWISE:
-        weld_swap_inner(run->kernels->dtype, 1, g->out, g->taps, weight,
+        weld_swap_inner(run->in[WEIGHT].dtype, 1, g->out, g->taps, weight,
                         (char *)run->workspace + job.l.reordered);
         weld_parallel(run->threads, g->n * job.l.blocks.count, band, &job);
         break;
@@ -178,6 +182,7 @@ const weld_op weld_op_conv2d_input_grad = {
     .outputs = 1,
     .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_SHAPE,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = infer,
     .workspace = workspace,
     .run = run,

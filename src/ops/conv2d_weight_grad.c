@@ -32,7 +32,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     if (status) {
         return status;
     }
-    out[0].dtype = in[X].dtype;
+    out[0].dtype = weld_parameter_dtype(in[X].dtype);
     out[0].shape = weight_shape(node, in);
     status = weld_conv2d_check(a, in[X].shape, out[0].shape, err);
     if (!status) {
@@ -62,7 +62,7 @@ static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_k
                                                     weight_shape(node, in))};
     const weld_conv2d_geometry *g = &l.geometry;
     const weld_window *w = &g->window;
-    size_t size = weld_dtype_size(kernels->dtype);
+    size_t size = weld_parameter_size(kernels);
     if (g->path == WELD_CONV2D_POINTWISE) {
         l.total = weld_transposed_product_workspace(kernels, g->n * w->h * w->w, g->out, w->c);
     } else if (g->path == WELD_CONV2D_CHANNEL_WISE) {
@@ -78,7 +78,8 @@ static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_k
         l.sum = weld_row_sum_split(g->n * l.blocks.count, w->oh * w->ow / l.blocks.count,
                                    g->groups == 1 ? g->out : g->groups,
                                    g->groups == 1 ? g->patch : g->out_group * g->patch);
-        l.patch_bytes = (size_t)(weld_split_largest(l.blocks) * g->patch) * size;
+        l.patch_bytes =
+            (size_t)(weld_split_largest(l.blocks) * g->patch) * weld_activation_size(kernels);
         l.patches = weld_reserve(&l.total, l.patch_bytes * (size_t)threads);
         l.partials =
             weld_reserve(&l.total, (size_t)(l.sum.chunks.count * g->out * g->patch) * size);
@@ -110,7 +111,7 @@ static void depthwise_chunk(void *arg, int64_t chunk, int thread) {
     const weld_run *run = job->run;
     const weld_conv2d_geometry *g = &job->l.geometry;
     const weld_window *w = &g->window;
-    size_t bytes = (size_t)(g->taps * g->out) * weld_dtype_size(run->kernels->dtype);
+    size_t bytes = (size_t)(g->taps * g->out) * weld_parameter_size(run->kernels);
     char *partial = (char *)run->workspace + job->l.partials + (size_t)chunk * bytes;
     memset(partial, 0, bytes);
     int64_t end = weld_split_begin(job->l.sum.chunks, chunk + 1);
@@ -139,7 +140,7 @@ static void add_block(const call *job, int64_t unit, int64_t group, int64_t begi
     run->kernels->gemm_at_b(
         end - begin, g->patch, last - first, weld_at(&run->in[DY], row * g->out + channel), g->out,
         patches, g->patch, accumulate,
-        partial + (size_t)(channel * g->patch) * weld_dtype_size(run->kernels->dtype), g->patch);
+        partial + (size_t)(channel * g->patch) * weld_parameter_size(run->kernels), g->patch);
 }
 
 /* One range of blocks, for one range of output channels or, where there are groups, of groups. */
@@ -149,7 +150,7 @@ static void patches_item(void *arg, int64_t item, int thread) {
     const weld_conv2d_geometry *g = &l->geometry;
     char *patches = (char *)job->run->workspace + l->patches + l->patch_bytes * (size_t)thread;
     int64_t chunk = item / l->sum.blocks.count, part = item % l->sum.blocks.count;
-    size_t bytes = (size_t)(g->out * g->patch) * weld_dtype_size(job->run->kernels->dtype);
+    size_t bytes = (size_t)(g->out * g->patch) * weld_parameter_size(job->run->kernels);
     char *partial = (char *)job->run->workspace + l->partials + (size_t)chunk * bytes;
     int64_t part_begin = weld_split_begin(l->sum.blocks, part);
     int64_t part_end = weld_split_begin(l->sum.blocks, part + 1);
@@ -174,14 +175,14 @@ static void add_doubles(const weld_run *run, const layout *l) {
         for (int64_t i = 0; i < l->sum.chunks.count; i++) {
             sum += partials[i * l->geometry.out + j];
         }
-        weld_set(run->kernels->dtype, run->out[0].data, j, sum);
+        weld_set(run->out[0].dtype, run->out[0].data, j, sum);
     }
 }
 
 /* Partial sums into dweight, out of the order of patches. */
 static void finish(const weld_run *run, const layout *l) {
     const weld_conv2d_geometry *g = &l->geometry;
-    weld_dtype dtype = run->kernels->dtype;
+    weld_dtype dtype = run->out[0].dtype;
     int64_t count = g->out * g->patch;
     char *partials = (char *)run->workspace + l->partials;
     weld_add_partials(run, l->sum.chunks.count - 1, count,
@@ -237,6 +238,7 @@ const weld_op weld_op_conv2d_weight_grad = {
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = infer,
     .workspace = workspace,
     .run = run,

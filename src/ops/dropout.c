@@ -66,6 +66,16 @@ static void drop_elements_f64(weld_random *r, uint32_t below, double factor, int
     }
 }
 
+/* The kernel multiplies and rounds; then what is dropped becomes zero. */
+static void drop_elements_bf16(const weld_run *run, weld_random *r, int64_t n, const void *x,
+                               uint16_t *y) {
+    uint32_t below = drop_below(run->node);
+    run->kernels->scale(n, kept_factor(run->node), x, y);
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = weld_random_u32(r) < below ? 0 : y[i];
+    }
+}
+
 static void dropout_item(void *arg, int64_t item, int thread) {
     (void)thread;
     const weld_run *run = arg;
@@ -79,6 +89,8 @@ static void dropout_item(void *arg, int64_t item, int thread) {
     void *y = weld_at(&run->out[0], begin);
     if (run->in[0].dtype == WELD_F64) {
         drop_elements_f64(&r, below, factor, n, x, y);
+    } else if (run->in[0].dtype == WELD_BF16) {
+        drop_elements_bf16(run, &r, n, x, y);
     } else {
         drop_elements_f32(&r, below, (float)factor, n, x, y);
     }
@@ -97,6 +109,7 @@ const weld_op weld_op_dropout = {
     .outputs = 1,
     .attributes = WELD_ATTR_PROBABILITY | WELD_ATTR_SALT,
     .inplace = 1 << 0,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = dropout_run,
@@ -126,6 +139,7 @@ const weld_op weld_op_stochastic_depth = {
     .outputs = 1,
     .attributes = WELD_ATTR_PROBABILITY | WELD_ATTR_SALT,
     .inplace = 1 << 0,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = depth_run,

@@ -1,4 +1,5 @@
-/* global_avg_pool: x[n, h, w, c] -> [n, 1, 1, c], the mean over h and w. global_avg_pool_grad(dy)
+/* global_avg_pool: x[n, h, w, c] -> [n, 1, 1, c], the mean over h and w, in f32 where x is bf16.
+ * global_avg_pool_grad(dy)
  * -> dy / (h w) at every position; the attribute holds x's shape, dim 0 is dy's. */
 #include <string.h>
 
@@ -9,7 +10,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          weld_error *err) {
     (void)node;
     const weld_shape *x = &in[0].shape;
-    out[0] = (weld_tensor){in[0].dtype, WELD_SHAPE(x->dim[0], 1, 1, x->dim[3]), NULL};
+    out[0] = (weld_tensor){weld_parameter_dtype(in[0].dtype),
+                           WELD_SHAPE(x->dim[0], 1, 1, x->dim[3]), NULL};
     return weld_expect_rank(&in[0], 4, "x", "[n, h, w, c]", err);
 }
 
@@ -17,7 +19,8 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
                  weld_value **dx) {
     (void)wanted;
     weld_attributes a = {.shape = node->inputs[0]->shape};
-    dx[0] = weld_graph_node(g, &weld_op_global_avg_pool_grad, &a, (weld_value *[]){dy[0]}, 1, 1);
+    weld_value *small = weld_cast(g, dy[0], node->inputs[0]->dtype);
+    dx[0] = weld_graph_node(g, &weld_op_global_avg_pool_grad, &a, &small, 1, 1);
 }
 
 /* A vector of sums for each thread. */
@@ -50,6 +53,7 @@ const weld_op weld_op_global_avg_pool = {
     .min_inputs = 1,
     .max_inputs = 1,
     .outputs = 1,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .workspace = workspace,
@@ -97,6 +101,7 @@ const weld_op weld_op_global_avg_pool_grad = {
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = grad_infer,
     .run = grad_run,
 };

@@ -95,6 +95,7 @@ const weld_op weld_op_max_pool = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = run,
@@ -131,6 +132,7 @@ const weld_op weld_op_max_pool_grad = {
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = grad_infer,
     .run = grad_run,
 };

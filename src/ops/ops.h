@@ -16,6 +16,7 @@ extern const weld_op weld_op_add, weld_op_scale, weld_op_fill, weld_op_mean, wel
 extern const weld_op weld_op_attention, weld_op_attention_grad;
 extern const weld_op weld_op_batch_norm, weld_op_batch_norm_grad;
 extern const weld_op weld_op_batch_norm_eval, weld_op_batch_norm_eval_grad;
+extern const weld_op weld_op_cast;
 extern const weld_op weld_op_channel_scale, weld_op_channel_dot, weld_op_channel_sum;
 extern const weld_op weld_op_concat, weld_op_slice, weld_op_slice_grad;
 extern const weld_op weld_op_conv2d, weld_op_conv2d_input_grad, weld_op_conv2d_weight_grad;
@@ -63,12 +64,20 @@ static inline void *weld_at(const weld_tensor *t, int64_t i) {
     return (char *)t->data + (size_t)i * weld_dtype_size(t->dtype);
 }
 
+/* Bytes of an element of activations ("T" in kernels.h), and of parameters and vectors ("P"). */
+static inline size_t weld_activation_size(const weld_kernels *kernels) {
+    return weld_dtype_size(kernels->dtype);
+}
+static inline size_t weld_parameter_size(const weld_kernels *kernels) {
+    return weld_dtype_size(weld_parameter_dtype(kernels->dtype));
+}
+
 /* Data of an input that may be absent: NULL where it is. */
 static inline void *weld_optional(const weld_run *run, int input) {
     return input < run->node->input_count ? run->in[input].data : NULL;
 }
 
-/* Element i of a small floating-point array as double, and back. For vectors of channels; the large
+/* Element i of a small array of f32 or f64 as double, and back. For vectors of channels; the large
  * tensors are the kernels' business. */
 static inline double weld_get(weld_dtype dtype, const void *data, int64_t i) {
     return dtype == WELD_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
@@ -92,6 +101,9 @@ int64_t weld_strip(const weld_tensor *t, int axis);
 /* Bytes of all inputs and outputs, for costs. */
 double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const weld_tensor *out);
 
+/* x as `dtype`: f32 or bf16. The gradient is cast back. Itself where it is of this type. */
+weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype);
+
 /* Nodes that only gradients need. */
 weld_value *weld_channel_sum(weld_graph *g, weld_value *x); /* over all but the last dim -> [c] */
 /* op(a) op(b), both seen as matrices of rows of their last dimension; transpose_a: -> [m, n]. */
@@ -104,7 +116,8 @@ weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_t
 /* An error unless `t` is of this type and shape; `what` names it. */
 weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape, const char *what,
                         weld_error *err);
-/* An error unless in[first..last] are [c] and of the type of in[0], c its last dimension. */
+/* An error unless in[first..last] are [c] and of the type of parameters beside in[0], c its last
+ * dimension. */
 weld_status weld_expect_channels(const weld_tensor *in, int first, int last,
                                  const char *const *names, weld_error *err);
 /* An error unless t has this rank; `what` names it, `layout` says what was hoped for. */

@@ -64,10 +64,14 @@ static moves moves_of(const weld_run *run) {
     return m;
 }
 
-/* Units [0, n) of y from places in x that are `stride` apart; 4 and 8 bytes are worth a loop of
+/* Units [0, n) of y from places in x that are `stride` apart; 2, 4 and 8 bytes are worth a loop of
  * their own. */
 static void move_units(int64_t n, int64_t unit, const char *x, int64_t stride, char *y) {
-    if (unit == 4) {
+    if (unit == 2) {
+        for (int64_t i = 0; i < n; i++) {
+            memcpy(y + 2 * i, x + stride * i, 2);
+        }
+    } else if (unit == 4) {
         for (int64_t i = 0; i < n; i++) {
             memcpy(y + 4 * i, x + stride * i, 4);
         }
@@ -127,6 +131,7 @@ const weld_op weld_op_permute = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = run,

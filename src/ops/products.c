@@ -33,7 +33,7 @@ static void row_block(void *arg, int64_t block, int thread) {
     const row_product_call *call = arg;
     const weld_row_product *p = call->product;
     const weld_kernels *kernels = call->run->kernels;
-    size_t size = weld_dtype_size(kernels->dtype);
+    size_t size = weld_activation_size(kernels);
     int64_t begin = weld_split_begin(call->blocks, block);
     int64_t end = weld_split_begin(call->blocks, block + 1);
     kernels->gemm_packed(
@@ -42,7 +42,7 @@ static void row_block(void *arg, int64_t block, int thread) {
 }
 
 size_t weld_row_product_workspace(const weld_kernels *kernels, int64_t k, int64_t n) {
-    return kernels->packed_size(k, n) * weld_dtype_size(kernels->dtype);
+    return kernels->packed_size(k, n) * weld_activation_size(kernels);
 }
 
 void weld_row_product_run(const weld_row_product *p, const weld_run *run) {
@@ -70,17 +70,33 @@ typedef struct partials_call {
     weld_split pieces;
 } partials_call;
 
+/* Here and not a kernel: kernels for bf16 add bf16, and these are sums in the parameters' type. */
+static void add_f32(int64_t n, const float *part, float *sum) {
+    for (int64_t i = 0; i < n; i++) {
+        sum[i] += part[i];
+    }
+}
+
+static void add_f64(int64_t n, const double *part, double *sum) {
+    for (int64_t i = 0; i < n; i++) {
+        sum[i] += part[i];
+    }
+}
+
 static void add_piece(void *arg, int64_t piece, int thread) {
     (void)thread;
     const partials_call *call = arg;
-    const weld_kernels *kernels = call->run->kernels;
-    size_t size = weld_dtype_size(kernels->dtype);
+    size_t size = weld_parameter_size(call->run->kernels);
     int64_t begin = weld_split_begin(call->pieces, piece);
     int64_t end = weld_split_begin(call->pieces, piece + 1);
-    char *sum = (char *)call->first + (size_t)begin * size;
+    void *sum = (char *)call->first + (size_t)begin * size;
     for (int64_t i = 0; i < call->n_partials; i++) {
-        const char *part = (const char *)call->partials + (size_t)(i * call->count + begin) * size;
-        kernels->add(end - begin, sum, part, sum);
+        const void *part = (const char *)call->partials + (size_t)(i * call->count + begin) * size;
+        if (call->run->kernels->dtype == WELD_F64) {
+            add_f64(end - begin, part, sum);
+        } else {
+            add_f32(end - begin, part, sum);
+        }
     }
 }
 
@@ -103,7 +119,8 @@ static void transposed_item(void *arg, int64_t item, int thread) {
     (void)thread;
     const transposed_call *call = arg;
     const weld_transposed_product *p = call->product;
-    size_t size = weld_dtype_size(call->run->kernels->dtype);
+    const weld_kernels *kernels = call->run->kernels;
+    size_t size = weld_activation_size(kernels), sum_size = weld_parameter_size(kernels);
     int64_t chunk = item / call->split.blocks.count, block = item % call->split.blocks.count;
     int64_t row = weld_split_begin(call->split.chunks, chunk);
     int64_t row_end = weld_split_begin(call->split.chunks, chunk + 1);
@@ -111,17 +128,17 @@ static void transposed_item(void *arg, int64_t item, int thread) {
     int64_t column_end = weld_split_begin(call->split.blocks, block + 1);
     char *c = chunk == 0
                   ? p->c
-                  : (char *)call->run->workspace + (size_t)((chunk - 1) * p->m * p->n) * size;
-    call->run->kernels->gemm_at_b(column_end - column, p->n, row_end - row,
-                                  (const char *)p->a + (size_t)(row * p->m + column) * size, p->m,
-                                  (const char *)p->b + (size_t)(row * p->n) * size, p->n, false,
-                                  c + (size_t)(column * p->n) * size, p->n);
+                  : (char *)call->run->workspace + (size_t)((chunk - 1) * p->m * p->n) * sum_size;
+    kernels->gemm_at_b(column_end - column, p->n, row_end - row,
+                       (const char *)p->a + (size_t)(row * p->m + column) * size, p->m,
+                       (const char *)p->b + (size_t)(row * p->n) * size, p->n, false,
+                       c + (size_t)(column * p->n) * sum_size, p->n);
 }
 
 size_t weld_transposed_product_workspace(const weld_kernels *kernels, int64_t rows, int64_t m,
                                          int64_t n) {
     weld_row_sum split = weld_row_sum_split(rows, 1, m, n);
-    return (size_t)((split.chunks.count - 1) * m * n) * weld_dtype_size(kernels->dtype);
+    return (size_t)((split.chunks.count - 1) * m * n) * weld_parameter_size(kernels);
 }
 
 void weld_transposed_product_run(const weld_transposed_product *p, const weld_run *run) {

@@ -13,6 +13,7 @@ static const weld_op *const all[] = {
     &weld_op_batch_norm_eval,
     &weld_op_batch_norm_eval_grad,
     &weld_op_batch_norm_grad,
+    &weld_op_cast,
     &weld_op_channel_dot,
     &weld_op_channel_scale,
     &weld_op_channel_sum,

@@ -78,6 +78,7 @@ const weld_op weld_op_reshape = {
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
     .view = true,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .cost = cost,

@@ -24,6 +24,7 @@ const weld_op weld_op_scale = {
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
     .inplace = 1 << 0,
+    .bf16 = true,
     .infer = weld_infer_same,
     .grad = grad,
     .run = run,

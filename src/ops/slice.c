@@ -77,6 +77,7 @@ const weld_op weld_op_slice = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END,
+    .bf16 = true,
     .infer = infer,
     .grad = grad,
     .run = run,
@@ -125,6 +126,7 @@ const weld_op weld_op_slice_grad = {
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END | WELD_ATTR_SHAPE,
     .evaluates_only = true,
+    .bf16 = true,
     .infer = grad_infer,
     .run = grad_run,
 };

@@ -64,6 +64,8 @@ static json_t *attribute_json(const weld_attribute_field *field, const void *at)
         return json_boolean(*(const bool *)at);
     case WELD_FIELD_SHAPE:
         return shape_json(at);
+    case WELD_FIELD_DTYPE:
+        return json_string(weld_dtype_name(*(const weld_dtype *)at));
     }
     return NULL;
 }
@@ -159,13 +161,16 @@ static int choice(weld_json *j, const char *key, const char *text, const char *c
     return 0;
 }
 
-static weld_dtype read_dtype(weld_json *j, const json_t *object) {
-    static const weld_dtype dtypes[] = {WELD_F32, WELD_F64, WELD_I64};
-    const char *names[3];
-    for (int i = 0; i < 3; i++) {
+enum { LEAF_DTYPES = 3, RESULT_DTYPES };
+
+/* The first `count` of the list: graphs and leaves are never bf16. */
+static weld_dtype read_dtype(weld_json *j, const json_t *object, int count) {
+    static const weld_dtype dtypes[RESULT_DTYPES] = {WELD_F32, WELD_F64, WELD_I64, WELD_BF16};
+    const char *names[RESULT_DTYPES];
+    for (int i = 0; i < count; i++) {
         names[i] = weld_dtype_name(dtypes[i]);
     }
-    return dtypes[choice(j, "dtype", weld_json_string(j, object, "dtype"), names, 3)];
+    return dtypes[choice(j, "dtype", weld_json_string(j, object, "dtype"), names, count)];
 }
 
 /* min is 1 for shapes; -1 for reshape's "what is left", 0 for permutations. */
@@ -189,7 +194,7 @@ static weld_init read_init(weld_json *j, const json_t *object) {
 
 static void read_leaf(weld_json *j, const json_t *object, weld_graph *g) {
     weld_value leaf = {.name = weld_json_string(j, object, "name"),
-                       .dtype = read_dtype(j, object),
+                       .dtype = read_dtype(j, object, LEAF_DTYPES),
                        .shape = read_shape(j, object, 1)};
     leaf.kind =
         (weld_value_kind)choice(j, "leaf", weld_json_string(j, object, "leaf"), leaf_names, 3);
@@ -237,6 +242,9 @@ static void read_attribute(weld_json *j, const json_t *object, const weld_attrib
         break;
     case WELD_FIELD_SHAPE:
         *(weld_shape *)at = read_shape(j, object, -1);
+        break;
+    case WELD_FIELD_DTYPE:
+        *(weld_dtype *)at = read_dtype(j, object, RESULT_DTYPES);
         break;
     }
 }
@@ -335,7 +343,7 @@ weld_status weld_graph_from_text(const char *text, const char *where, weld_graph
         weld_json_fail(&j, "a graph of a later version of weld, which alone can read it");
     }
     weld_json_no_more(&j, root, 4);
-    weld_dtype dtype = read_dtype(&j, root);
+    weld_dtype dtype = read_dtype(&j, root, LEAF_DTYPES);
     if (j.status == WELD_OK) {
         j.status = weld_graph_create(dtype, &g, err);
     }

@@ -1,0 +1,56 @@
+/* cast: the same numbers as another type, between f32 and bf16; f32 is rounded to nearest even. */
+#include "base/error.h"
+#include "ops/ops.h"
+
+static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err) {
+    weld_dtype from = in[0].dtype, to = node->attributes.dtype;
+    bool narrows = from == WELD_F32 && to == WELD_BF16,
+         widens = from == WELD_BF16 && to == WELD_F32;
+    if (!narrows && !widens) {
+        return weld_fail(err, WELD_ERROR_SHAPE, "from %s to %s: casts are between f32 and bf16",
+                         weld_dtype_name(from), weld_dtype_name(to));
+    }
+    out[0] = (weld_tensor){to, in[0].shape, NULL};
+    return WELD_OK;
+}
+
+static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx) {
+    (void)wanted;
+    dx[0] = weld_cast(g, dy[0], node->inputs[0]->dtype);
+}
+
+static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    const void *x = weld_at(&run->in[0], begin);
+    void *y = weld_at(&run->out[0], begin);
+    if (run->out[0].dtype == WELD_BF16) {
+        run->kernels->from_f32(end - begin, x, y);
+    } else {
+        run->kernels->to_f32(end - begin, x, y);
+    }
+}
+
+static void run(const weld_run *run) {
+    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+}
+
+const weld_op weld_op_cast = {
+    .name = "cast",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .outputs = 1,
+    .attributes = WELD_ATTR_DTYPE,
+    .bf16 = true,
+    .infer = infer,
+    .grad = grad,
+    .run = run,
+};
+
+weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype) {
+    if (x && x->dtype == dtype) {
+        return x;
+    }
+    return weld_graph_node(g, &weld_op_cast, &(weld_attributes){.dtype = dtype}, &x, 1, 1);
+}

@@ -11,46 +11,93 @@
 #include "weld/model.h"
 
 typedef struct bench_arguments {
-    bool train, profile, json, unmerged;
+    bool train, profile, by_node, json, unmerged;
     cli_model_options model;
     int batch, size, threads, steps;
-    const char *precision, *freeze;
+    const char *precision, *freeze, *trace;
 } bench_arguments;
 
-static void print_profile(const weld_bench_result *r) {
+static double profiled_seconds(const weld_bench_result *r) {
     double total = 0;
     for (size_t i = 0; i < r->row_count; i++) {
         total += r->rows[i].seconds;
     }
-    printf("%-24s %6s %10s %7s %9s %8s\n", "operator", "nodes", "ms", "share", "GFLOP/s", "GB/s");
+    return total;
+}
+
+static double rate(double amount, double seconds) {
+    return seconds > 0 ? amount / seconds / 1e9 : 0;
+}
+
+static void print_profile(const weld_bench_result *r) {
+    const double total = profiled_seconds(r);
+    printf("limits of %d threads: %.0f GFLOP/s fp32", r->threads, r->limits.flops / 1e9);
+    if (r->limits.bf16_flops > 0) {
+        printf(", %.0f GFLOP/s bf16 products", r->limits.bf16_flops / 1e9);
+    }
+    printf(", %.1f GB/s memory\n", r->limits.bandwidth / 1e9);
+    printf("%-24s %6s %10s %7s %9s %8s %9s\n", "operator", "nodes", "ms", "share", "GFLOP/s",
+           "GB/s", "of limit");
     for (size_t i = 0; i < r->row_count; i++) {
-        const weld_bench_row *row = &r->rows[i];
-        double seconds = row->seconds > 0 ? row->seconds : 1e-12;
-        printf("%-24s %6d %10.3f %6.1f%% %9.1f %8.1f\n", row->op, row->nodes, 1e3 * row->seconds,
-               100 * row->seconds / total, row->flops / seconds / 1e9, row->bytes / seconds / 1e9);
+        const weld_profile_row *row = &r->rows[i];
+        printf("%-24s %6d %10.3f %6.1f%% %9.1f %8.1f %8.0f%%%s%s\n", row->op, row->nodes,
+               1e3 * row->seconds, 100 * row->seconds / total, rate(row->flops, row->seconds),
+               rate(row->bytes, row->seconds), 1e11 * rate(row->limit, row->seconds),
+               *row->name ? "  " : "", row->name);
     }
 }
 
-static void print_result(const char *what, const bench_arguments *a, const weld_bench_result *r) {
-    double speed = a->batch / r->seconds;
-    if (a->json) {
-        json_t *json = json_pack(
-            "{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
-            a->train ? "train" : "inference", "precision", "fp32", "batch", a->batch, "size",
-            a->size, "threads", r->threads, "images_per_second", speed, "milliseconds",
-            1e3 * r->seconds, "gflops_per_second", r->flops / r->seconds / 1e9, "arena_bytes",
-            (json_int_t)r->arena_bytes, "peak_bytes", (json_int_t)r->peak_bytes);
-        json_dumpf(json, stdout, JSON_REAL_PRECISION(6));
-        putchar('\n');
-        json_decref(json);
-    } else {
-        printf("%s, %s, batch %d, %d x %d, %d threads: %.1f images/s, %.2f ms (median), "
-               "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
-               what, a->train ? "training step" : "inference", a->batch, a->size, a->size,
-               r->threads, speed, 1e3 * r->seconds, r->flops / r->seconds / 1e9,
-               (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
+static json_t *limits_json(const weld_limits *limits) {
+    return json_pack("{s:f, s:f, s:f}", "gflops_per_second", limits->flops / 1e9,
+                     "bf16_gflops_per_second", limits->bf16_flops / 1e9, "gbytes_per_second",
+                     limits->bandwidth / 1e9);
+}
+
+static json_t *profile_json(const weld_bench_result *r) {
+    const double total = profiled_seconds(r);
+    json_t *rows = json_array();
+    for (size_t i = 0; i < r->row_count; i++) {
+        const weld_profile_row *row = &r->rows[i];
+        json_t *one = json_pack(
+            "{s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "op", row->op, "nodes", row->nodes,
+            "milliseconds", 1e3 * row->seconds, "share", row->seconds / total, "gflops_per_second",
+            rate(row->flops, row->seconds), "gbytes_per_second", rate(row->bytes, row->seconds),
+            "limit_share", 1e9 * rate(row->limit, row->seconds));
+        if (*row->name) {
+            json_object_set_new(one, "node", json_string(row->name));
+        }
+        json_array_append_new(rows, one);
     }
-    if (a->profile && !a->json) {
+    return rows;
+}
+
+static void print_json(const char *what, const bench_arguments *a, const weld_bench_result *r) {
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
+        a->train ? "train" : "inference", "precision", a->precision, "batch", a->batch, "size",
+        a->size, "threads", r->threads, "images_per_second", a->batch / r->seconds, "milliseconds",
+        1e3 * r->seconds, "gflops_per_second", r->flops / r->seconds / 1e9, "arena_bytes",
+        (json_int_t)r->arena_bytes, "peak_bytes", (json_int_t)r->peak_bytes);
+    if (a->profile) {
+        json_object_set_new(json, "limits", limits_json(&r->limits));
+        json_object_set_new(json, "profile", profile_json(r));
+    }
+    json_dumpf(json, stdout, JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(json);
+}
+
+static void print_result(const char *what, const bench_arguments *a, const weld_bench_result *r) {
+    if (a->json) {
+        print_json(what, a, r);
+        return;
+    }
+    printf("%s, %s, batch %d, %d x %d, %d threads: %.1f images/s, %.2f ms (median), "
+           "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
+           what, a->train ? "training step" : "inference", a->batch, a->size, a->size, r->threads,
+           a->batch / r->seconds, 1e3 * r->seconds, r->flops / r->seconds / 1e9,
+           (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
+    if (a->profile) {
         print_profile(r);
     }
 }
@@ -114,6 +161,8 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
         {"steps", 0, CLI_COUNT, &a.steps, "N", "timed runs, after two that are not (10)"},
         {"precision", 0, CLI_TEXT, &a.precision, "P", "fp32"},
         {"profile", 0, CLI_FLAG, &a.profile, NULL, "a table of the operators"},
+        {"by-node", 0, CLI_FLAG, &a.by_node, NULL, "of --profile: a row a node"},
+        {"trace", 0, CLI_TEXT, &a.trace, "FILE", "write what threads did in the last run (JSON)"},
         {"json", 0, CLI_FLAG, &a.json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(a.model),
     };
@@ -129,6 +178,8 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
                             .threads = a.threads,
                             .steps = a.steps,
                             .profile = a.profile,
+                            .by_node = a.by_node,
+                            .trace = a.trace,
                             .freeze = a.freeze};
     weld_bench_result result = {0};
     weld_model_config config;

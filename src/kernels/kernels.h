@@ -168,6 +168,14 @@ typedef struct weld_kernels {
      * is rounded. */
     void (*col2im)(const weld_window *g, const void *patches, int64_t channel, int64_t count,
                    int64_t begin, int64_t end, void *dx);
+
+    /* --- for measuring -------------------------------------------------------------------------
+     */
+
+    /* Nothing but fused multiply-adds, in registers and independent enough to keep every unit busy:
+     * the limit of arithmetic. Returns the flops done; *sum (T) is what they came to. NULL where
+     * the table has no way to. */
+    double (*multiply_adds)(int64_t rounds, void *sum);
 } weld_kernels;
 
 /* The table for a dtype: for WELD_F64 the reference; for WELD_F32 and WELD_BF16 that of `isa`

@@ -1,8 +1,6 @@
 /* Timing of training steps and of inference; see bench.h. */
 #include "train/bench.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -22,121 +20,102 @@ typedef struct subject {
     weld_session *session;
     weld_optimizer *optimizer;
     const weld_tensor *gradients;
-    weld_bench_row *rows; /* with profile: one a node, and one for the optimizer */
+    int64_t elements; /* that the optimizer updates */
 } subject;
 
-static void run_once(subject *s, uint64_t step) {
+static void update(const subject *s, weld_profile *profile) {
     const weld_plan *plan = weld_session_plan(s->session);
-    for (size_t at = 0; at < plan->order_count; at++) {
-        double start = s->rows ? weld_clock() : 0;
-        weld_session_run_node(s->session, at, step);
-        if (s->rows) {
-            s->rows[at].seconds += weld_clock() - start;
-        }
-    }
-    if (s->optimizer) {
-        double start = weld_clock();
-        weld_optimizer_step(s->optimizer, s->gradients, 1e-4);
-        if (s->rows) {
-            s->rows[plan->order_count].seconds += weld_clock() - start;
-        }
+    weld_session_event event = {.position = plan->order_count, .threads = plan->threads};
+    event.begin = weld_clock();
+    weld_optimizer_step(s->optimizer, s->gradients, 1e-4);
+    event.end = weld_clock();
+    if (profile) {
+        weld_profile_note(profile, &event);
     }
 }
 
-static void node_cost(const weld_plan *plan, const weld_node *node, double *flops, double *bytes) {
-    weld_tensor in[64] = {0}, out[WELD_MAX_OUTPUTS];
-    *flops = *bytes = 0;
-    for (int i = 0; i < node->input_count; i++) {
-        weld_tensor t = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
-        if (i < 64) {
-            in[i] = t;
-        }
-        *bytes += node->inputs[i]
-                      ? (double)weld_shape_count(&t.shape) * (double)weld_dtype_size(t.dtype)
-                      : 0.0;
+static double run_once(const subject *s, uint64_t step, weld_profile *profile) {
+    double start = weld_clock();
+    if (profile) {
+        weld_profile_begin_run(profile);
     }
-    for (int i = 0; i < node->output_count; i++) {
-        out[i] = plan->specs[node->outputs[i]->id];
-        *bytes += (double)weld_shape_count(&out[i].shape) * (double)weld_dtype_size(out[i].dtype);
+    weld_session_run(s->session, step);
+    if (s->optimizer) {
+        update(s, profile);
     }
-    if (node->op->cost && node->input_count <= 64) {
-        node->op->cost(node, in, out, flops, bytes);
+    if (profile) {
+        weld_profile_end_run(profile);
     }
+    return weld_clock() - start;
 }
 
 static double total_flops(const weld_plan *plan) {
     double total = 0;
     for (size_t at = 0; at < plan->order_count; at++) {
         double flops, bytes;
-        node_cost(plan, plan->order[at], &flops, &bytes);
+        weld_profile_cost(plan, plan->order[at], &flops, &bytes);
         total += flops;
     }
     return total;
 }
 
-static int slower_first(const void *a, const void *b) {
-    const weld_bench_row *x = a, *y = b;
-    return (x->seconds < y->seconds) - (x->seconds > y->seconds);
-}
-
-/* One row a node -> one row an operator. */
-static size_t gather_rows(const weld_plan *plan, weld_bench_row *rows, size_t count, int runs) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        weld_bench_row row = {.op = "adamw", .nodes = 1, .seconds = rows[i].seconds / runs};
-        if (i < plan->order_count) {
-            row.op = plan->order[i]->op->name;
-            node_cost(plan, plan->order[i], &row.flops, &row.bytes);
+static void time_runs(const subject *s, int steps, double *seconds, weld_profile *profile) {
+    for (int i = -WARM_UP; i < steps; i++) {
+        if (i == 0 && profile) {
+            weld_profile_reset(profile);
         }
-        size_t at = 0;
-        while (at < kept && strcmp(rows[at].op, row.op) != 0) {
-            at++;
-        }
-        if (at == kept) {
-            rows[kept++] = row;
-        } else {
-            rows[at].nodes++;
-            rows[at].seconds += row.seconds;
-            rows[at].flops += row.flops;
-            rows[at].bytes += row.bytes;
+        double time = run_once(s, (uint64_t)(i + WARM_UP), profile);
+        if (i >= 0) {
+            seconds[i] = time;
         }
     }
-    qsort(rows, kept, sizeof *rows, slower_first);
-    return kept;
 }
 
-static weld_status time_runs(subject *s, const weld_bench_options *o, weld_bench_result *out,
-                             weld_error *err) {
+static weld_status tell_profile(const weld_profile *profile, const weld_bench_options *o,
+                                weld_bench_result *out, weld_error *err) {
+    weld_status status = WELD_OK;
+    if (o->trace) {
+        status = weld_profile_write_trace(profile, o->trace, err);
+    }
+    if (status == WELD_OK && o->profile) {
+        status = weld_limits_measure(out->threads, &out->limits, err);
+    }
+    if (status == WELD_OK && o->profile) {
+        status =
+            weld_profile_rows(profile, &out->limits, o->by_node, &out->rows, &out->row_count, err);
+    }
+    return status;
+}
+
+static weld_status measure(const subject *s, const weld_bench_options *o, weld_bench_result *out,
+                           weld_error *err) {
     const weld_plan *plan = weld_session_plan(s->session);
-    size_t row_count = plan->order_count + (s->optimizer != NULL);
     double *seconds = weld_alloc((size_t)o->steps, sizeof *seconds);
-    weld_bench_row *rows = o->profile ? weld_alloc(row_count, sizeof *rows) : NULL;
-    if (!seconds || (o->profile && !rows)) {
-        weld_free(seconds);
-        weld_free(rows);
+    if (!seconds) {
         return weld_fail_memory(err, "bench");
     }
-    for (int i = -WARM_UP; i < o->steps; i++) {
-        s->rows = i >= 0 ? rows : NULL;
-        double start = weld_clock();
-        run_once(s, (uint64_t)(i + WARM_UP));
-        if (i >= 0) {
-            seconds[i] = weld_clock() - start;
-        }
+    weld_profile *profile = NULL;
+    weld_status status = WELD_OK;
+    if (o->profile || o->trace) {
+        status =
+            weld_profile_create(plan, s->optimizer ? "adamw" : NULL, s->elements, &profile, err);
     }
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    *out = (weld_bench_result){.seconds = weld_median(seconds, (size_t)o->steps),
-                               .flops = total_flops(plan),
-                               .arena_bytes = plan->arena_bytes,
-                               .peak_bytes = (size_t)usage.ru_maxrss * 1024,
-                               .threads = plan->threads,
-                               .rows = rows};
-    if (rows) {
-        out->row_count = gather_rows(plan, rows, row_count, o->steps);
+    if (status == WELD_OK) {
+        weld_session_observe(s->session, profile ? weld_profile_note : NULL, profile);
+        time_runs(s, o->steps, seconds, profile);
+        weld_session_observe(s->session, NULL, NULL);
+        struct rusage usage;
+        getrusage(RUSAGE_SELF, &usage);
+        *out = (weld_bench_result){.seconds = weld_median(seconds, (size_t)o->steps),
+                                   .flops = total_flops(plan),
+                                   .arena_bytes = plan->arena_bytes,
+                                   .peak_bytes = (size_t)usage.ru_maxrss * 1024,
+                                   .threads = plan->threads};
+        status = profile ? tell_profile(profile, o, out, err) : WELD_OK;
     }
+    weld_profile_free(profile);
     weld_free(seconds);
-    return WELD_OK;
+    return status;
 }
 
 static void fill_noise(weld_tensor t) {
@@ -163,7 +142,7 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const wel
     }
     if (status == WELD_OK) {
         fill_noise(weld_session_input(s.session, "images"));
-        status = time_runs(&s, o, out, err);
+        status = measure(&s, o, out, err);
     }
     weld_session_free(s.session);
     return status;
@@ -174,6 +153,15 @@ static void fill_targets(weld_tensor t) {
     for (int64_t i = 0; i < t.shape.dim[0]; i++) {
         ((float *)t.data)[i * t.shape.dim[1] + i % t.shape.dim[1]] = 1.0F;
     }
+}
+
+static int64_t trained_elements(const weld_train_graph *t) {
+    int64_t elements = 0;
+    for (size_t i = 0; i < t->parameter_count; i++) {
+        weld_shape shape = weld_value_shape(weld_graph_parameter(t->graph, i));
+        elements += t->trained[i] ? weld_shape_count(&shape) : 0;
+    }
+    return elements;
 }
 
 weld_status weld_bench_training(const weld_model_config *config, int input_size,
@@ -219,9 +207,10 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
     }
     if (status == WELD_OK) {
         s.gradients = gradients;
+        s.elements = trained_elements(&train);
         fill_noise(weld_session_input(s.session, "images"));
         fill_targets(weld_session_input(s.session, "target"));
-        status = time_runs(&s, o, out, err);
+        status = measure(&s, o, out, err);
     }
     weld_free(gradients);
     weld_free(rates);

@@ -2,30 +2,26 @@
 #ifndef WELD_TRAIN_BENCH_H
 #define WELD_TRAIN_BENCH_H
 
-#include "graph/graph.h"
+#include "train/profile.h"
 #include "weld/model.h"
 
 typedef struct weld_bench_options {
     int64_t batch;
     int threads;        /* 0: all that the process may use */
     int steps;          /* timed runs, after two that are not */
-    bool profile;       /* time every node on its own; adds a little to the whole */
+    bool profile;       /* where the time goes; adds a little to the whole */
+    bool by_node;       /* of the profile: one row a node, not an operator */
+    const char *trace;  /* path of a trace of the last run (see profile.h); NULL: none */
     const char *freeze; /* of training: a value of the recipes' train.freeze; NULL: nothing */
 } weld_bench_options;
-
-/* All nodes of one operator. */
-typedef struct weld_bench_row {
-    const char *op;
-    int nodes;
-    double seconds, flops, bytes; /* of one run */
-} weld_bench_row;
 
 typedef struct weld_bench_result {
     double seconds;                 /* median of one run */
     double flops;                   /* of one run: twice its multiply-adds */
     size_t arena_bytes, peak_bytes; /* peak: resident memory of the process */
     int threads;
-    weld_bench_row *rows; /* with profile: slowest first; the caller's to weld_free */
+    weld_limits limits;     /* with profile */
+    weld_profile_row *rows; /* with profile; the caller's to weld_free */
     size_t row_count;
 } weld_bench_result;
 

@@ -95,6 +95,7 @@ prints "inspect counts a class" "class_d +9"
 works "bench a network by name" "$WELD" bench repvit_m0_6 --size 64 --steps 2 --json
 prints "bench reports what is agreed" '"images_per_second".*"milliseconds".*"gflops_per_second".*"peak_bytes"'
 works "bench a training step" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --profile
+prints "a profile tells how near the machine's limits each operator is" "operator +nodes +ms +share +GFLOP/s +GB/s +of limit"
 prints "the profile has a row an operator" "^conv2d "
 works "bench a file" "$WELD" bench deploy.h5 --steps 2
 works "continue from a checkpoint's weights" "$WELD" train small.yaml --out tuned --init run/best.h5 --set train.epochs=1

@@ -58,4 +58,6 @@ void SIMD(im2col)(const weld_window *g, const void *x, int64_t channel, int64_t 
 void SIMD(col2im)(const weld_window *g, const void *patches, int64_t channel, int64_t count,
                   int64_t begin, int64_t end, void *dx);
 
+double SIMD(multiply_adds)(int64_t rounds, void *sum);
+
 #endif

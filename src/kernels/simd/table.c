@@ -37,6 +37,7 @@ static const weld_kernels table = {
     .max_pool_grad = SIMD(max_pool_grad),
     .im2col = SIMD(im2col),
     .col2im = SIMD(col2im),
+    .multiply_adds = SIMD(multiply_adds),
 };
 
 /* weld_kernels_avx2, weld_kernels_avx512, ... */

@@ -161,7 +161,15 @@ typedef struct weld_session_options {
     int threads;     /* 0: all that the process may use */
     uint64_t seed;   /* of dropout and stochastic depth */
     const char *isa; /* NULL: the best (or WELD_ISA); "ref", "avx2", "avx512" */
+    /* The parameters do not change while the session lives. What their operators make of them
+     * (packed weights) is then made when the session is, not in every run, and is kept with w for
+     * all such sessions over w: of any batch, number of threads and graph. */
+    bool constant_weights;
 } weld_session_options;
+
+/* Say that elements of w have changed: sessions made with constant_weights from now on prepare
+ * anew. Those made before must be freed, not run. Not while such a session is being made. */
+WELD_API void weld_weights_changed(weld_weights *w);
 
 /* Every leaf of g must be in w with the same shape. */
 WELD_API weld_status weld_session_create(const weld_graph *g, weld_weights *w,
@@ -179,6 +187,8 @@ WELD_API void weld_session_run(weld_session *s, uint64_t step);
  * first node that made a value that is not finite. For finding out, after the fact. */
 WELD_API weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error *err);
 WELD_API size_t weld_session_arena_bytes(const weld_session *s);
+/* Of prepared constant weights that the session uses, alone or with others. */
+WELD_API size_t weld_session_prepared_bytes(const weld_session *s);
 
 #ifdef __cplusplus
 }

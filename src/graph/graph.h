@@ -136,11 +136,15 @@ struct weld_op {
     void (*run)(const weld_run *run);
 
     /* What does not change from slice to slice, or where weights are constant from run to run:
-     * packed weights. `prepared` says its bytes (NULL: none), `prepare` writes it to run->prepared
-     * (in parallel with run->threads) from inputs that are parameters, and is called before run. */
+     * packed weights. `prepared` says its bytes (NULL: none), `prepare` writes it to `prepared`
+     * (in parallel with run->threads) and is called before run, which finds it in run->prepared.
+     * `prepares`: bit i: prepare reads input i (no others, nor the workspace). What it makes
+     * must not depend on the batch: where these inputs are constant, sessions of several batches
+     * share it. */
     size_t (*prepared)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                        const weld_kernels *kernels);
     void (*prepare)(const weld_run *run, void *prepared);
+    unsigned prepares;
 
     /* Slices: where `slicing` allows it, `run` may be called with one thread for a slice of the
      * inputs whose bit is in `sliced`; outputs are slices of the same range, but for those in
@@ -220,16 +224,37 @@ struct weld_plan {
     size_t order_count;
     size_t *offsets;    /* by value id: place in the arena; SIZE_MAX for parameters and buffers */
     size_t *workspaces; /* by position in order */
+    size_t *prepared;   /* likewise; SIZE_MAX also where it is kept with constant weights */
+    bool constant_weights;
     size_t arena_bytes;
 };
 
-/* isa: as for weld_kernels_select. */
+/* isa: as for weld_kernels_select. With constant_weights the arena has no room for what nodes
+ * prepare from constants (weld_node_prepares_constants). */
 weld_status weld_plan_create(const weld_graph *g, int64_t batch, const char *isa, int threads,
-                             weld_plan **out, weld_error *err);
+                             bool constant_weights, weld_plan **out, weld_error *err);
 void weld_plan_free(weld_plan *plan);
 /* The kernels that a node of the plan's graph runs with: those for bf16 where any of its inputs or
  * outputs is of this type, else those for the graph's type. */
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);
+
+/* --- Prepared forms of constant weights: prepared.c ---
+ * A store is kept with the weights and shared by all sessions over them; safe to use from several
+ * threads at once. */
+
+typedef struct weld_prepared weld_prepared;
+
+/* All that the node prepares from is parameters, or views of them. */
+bool weld_node_prepares_constants(const weld_node *node);
+weld_status weld_prepared_create(weld_prepared **out, weld_error *err);
+/* The store that goes with w, made by the first who asks; to be released by each. */
+weld_status weld_weights_prepared(weld_weights *w, weld_prepared **out, weld_error *err);
+weld_prepared *weld_prepared_retain(weld_prepared *p);
+void weld_prepared_release(weld_prepared *p); /* freed with the last; NULL is nothing */
+/* What run->node prepares, `bytes` long, by run or by an earlier one of the same operator,
+ * attributes, inputs and kernels. Lives as long as the store. */
+weld_status weld_prepared_find(weld_prepared *p, const weld_run *run, size_t bytes,
+                               const void **out, weld_error *err);
 
 /* --- Sessions from inside, for benchmarks and profiles: session.c --- */
 

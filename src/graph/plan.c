@@ -214,7 +214,17 @@ static void assign_storages(planner *p) {
     }
 }
 
-static void assign_workspaces(planner *p, weld_tensor *in, size_t *storage_of_workspace) {
+static size_t prepared_bytes(const weld_plan *plan, const weld_node *node, const weld_tensor *in,
+                             const weld_tensor *out) {
+    bool elsewhere = plan->constant_weights && weld_node_prepares_constants(node);
+    return node->op->prepared && !elsewhere
+               ? node->op->prepared(node, in, out, weld_plan_kernels(plan, node))
+               : 0;
+}
+
+/* Scratch and prepared weights of each node. */
+static void assign_workspaces(planner *p, weld_tensor *in, size_t *storage_of_workspace,
+                              size_t *storage_of_prepared) {
     weld_plan *plan = p->plan;
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
@@ -231,6 +241,8 @@ static void assign_workspaces(planner *p, weld_tensor *in, size_t *storage_of_wo
                 node->op->workspace(node, in, out, weld_plan_kernels(plan, node), plan->threads);
         }
         storage_of_workspace[at] = bytes ? add_storage(p, bytes, at, at) : NO_STORAGE;
+        bytes = prepared_bytes(plan, node, in, out);
+        storage_of_prepared[at] = bytes ? add_storage(p, bytes, at, at) : NO_STORAGE;
     }
 }
 
@@ -288,18 +300,19 @@ static void place_storages(planner *p) {
 static bool allocate(planner *p, const weld_graph *g) {
     weld_plan *plan = p->plan;
     size_t values = g->value_count, nodes = g->node_count;
-    size_t storages = values + nodes + 1;
+    size_t storages = values + 2 * nodes + 1;
     plan->specs = weld_alloc(values, sizeof *plan->specs);
     plan->order = weld_alloc(nodes, sizeof *plan->order);
     plan->offsets = weld_alloc(values, sizeof *plan->offsets);
     plan->workspaces = weld_alloc(nodes, sizeof *plan->workspaces);
+    plan->prepared = weld_alloc(nodes, sizeof *plan->prepared);
     p->last_use = weld_alloc(values, sizeof *p->last_use);
     p->storage_of = weld_alloc(values, sizeof *p->storage_of);
     p->storages = weld_alloc(storages, sizeof *p->storages);
     p->by_size = weld_alloc(storages, sizeof(storage *));
     p->placed = weld_alloc(storages, sizeof(storage *));
-    return plan->specs && plan->order && plan->offsets && plan->workspaces && p->last_use &&
-           p->storage_of && p->storages && p->by_size && p->placed;
+    return plan->specs && plan->order && plan->offsets && plan->workspaces && plan->prepared &&
+           p->last_use && p->storage_of && p->storages && p->by_size && p->placed;
 }
 
 static weld_tensor *input_scratch(const weld_graph *g) {
@@ -310,15 +323,19 @@ static weld_tensor *input_scratch(const weld_graph *g) {
     return weld_alloc((size_t)largest, sizeof(weld_tensor));
 }
 
-static void write_offsets(planner *p, const size_t *storage_of_workspace) {
+static size_t offset_of(const planner *p, size_t s) {
+    return s == NO_STORAGE ? SIZE_MAX : p->storages[s].offset;
+}
+
+static void write_offsets(planner *p, const size_t *storage_of_workspace,
+                          const size_t *storage_of_prepared) {
     weld_plan *plan = p->plan;
     for (size_t i = 0; i < plan->graph->value_count; i++) {
-        size_t s = p->storage_of[i];
-        plan->offsets[i] = s == NO_STORAGE ? SIZE_MAX : p->storages[s].offset;
+        plan->offsets[i] = offset_of(p, p->storage_of[i]);
     }
     for (size_t at = 0; at < plan->order_count; at++) {
-        size_t s = storage_of_workspace[at];
-        plan->workspaces[at] = s == NO_STORAGE ? SIZE_MAX : p->storages[s].offset;
+        plan->workspaces[at] = offset_of(p, storage_of_workspace[at]);
+        plan->prepared[at] = offset_of(p, storage_of_prepared[at]);
     }
 }
 
@@ -349,7 +366,7 @@ const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *no
 }
 
 weld_status weld_plan_create(const weld_graph *g, int64_t batch, const char *isa, int threads,
-                             weld_plan **out, weld_error *err) {
+                             bool constant_weights, weld_plan **out, weld_error *err) {
     *out = NULL;
     if (weld_graph_status(g, err) != WELD_OK) {
         return g->error.status;
@@ -358,27 +375,30 @@ weld_status weld_plan_create(const weld_graph *g, int64_t batch, const char *isa
     weld_tensor *in = input_scratch(g);
     bool *live = weld_alloc(g->value_count, sizeof *live);
     size_t *workspace_storages = weld_alloc(g->node_count, sizeof *workspace_storages);
+    size_t *prepared_storages = weld_alloc(g->node_count, sizeof *prepared_storages);
     weld_status status = WELD_OK;
-    if (!p.plan || !in || !live || !workspace_storages || !allocate(&p, g)) {
+    if (!p.plan || !in || !live || !workspace_storages || !prepared_storages || !allocate(&p, g)) {
         status = weld_fail_memory(err, "plan");
         goto done;
     }
     p.plan->graph = g;
     p.plan->threads = threads;
+    p.plan->constant_weights = constant_weights;
     status = choose_kernels(p.plan, isa, err);
     status = status ? status : infer_all(p.plan, batch, in, err);
     if (status == WELD_OK) {
         choose_order(&p, live);
         find_last_uses(&p);
         assign_storages(&p);
-        assign_workspaces(&p, in, workspace_storages);
+        assign_workspaces(&p, in, workspace_storages, prepared_storages);
         place_storages(&p);
-        write_offsets(&p, workspace_storages);
+        write_offsets(&p, workspace_storages, prepared_storages);
     }
 done:
     weld_free(in);
     weld_free(live);
     weld_free(workspace_storages);
+    weld_free(prepared_storages);
     weld_free(p.last_use);
     weld_free(p.storage_of);
     weld_free(p.storages);
@@ -398,6 +418,7 @@ void weld_plan_free(weld_plan *plan) {
         weld_free(plan->order);
         weld_free(plan->offsets);
         weld_free(plan->workspaces);
+        weld_free(plan->prepared);
         weld_free(plan);
     }
 }

@@ -11,9 +11,11 @@
 struct weld_session {
     weld_plan *plan;
     unsigned char *arena;
-    void **memory;         /* by value id; NULL for values that no live node touches */
-    weld_run *runs;        /* by position in the plan's order */
-    weld_tensor *operands; /* what the runs' in and out point into */
+    void **memory;           /* by value id; NULL for values that no live node touches */
+    weld_run *runs;          /* by position in the plan's order */
+    weld_tensor *operands;   /* what the runs' in and out point into */
+    weld_prepared *prepared; /* of constant weights; else NULL */
+    size_t prepared_bytes;
     weld_session_observer observer;
     void *observer_context;
 };
@@ -63,7 +65,7 @@ static void bind_runs(weld_session *s, uint64_t seed) {
     weld_tensor *next = s->operands;
     for (size_t at = 0; at < s->plan->order_count; at++) {
         const weld_node *node = s->plan->order[at];
-        size_t scratch = s->plan->workspaces[at];
+        size_t scratch = s->plan->workspaces[at], prepared = s->plan->prepared[at];
         weld_tensor *in = next, *out = next + node->input_count;
         for (int i = 0; i < node->input_count; i++) {
             in[i] = node->inputs[i] ? value_tensor(s, node->inputs[i]) : (weld_tensor){0};
@@ -76,10 +78,28 @@ static void bind_runs(weld_session *s, uint64_t seed) {
                                  .in = in,
                                  .out = out,
                                  .workspace = scratch == SIZE_MAX ? NULL : s->arena + scratch,
+                                 .prepared = prepared == SIZE_MAX ? NULL : s->arena + prepared,
                                  .threads = s->plan->threads,
                                  .kernels = weld_plan_kernels(s->plan, node),
                                  .seed = seed};
     }
+}
+
+/* Find, or make, the prepared forms of constant weights. */
+static weld_status prepare_constants(weld_session *s, weld_weights *w, weld_error *err) {
+    weld_status status = weld_weights_prepared(w, &s->prepared, err);
+    for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
+        weld_run *run = &s->runs[at];
+        const weld_op *op = run->node->op;
+        size_t bytes = op->prepared && weld_node_prepares_constants(run->node)
+                           ? op->prepared(run->node, run->in, run->out, run->kernels)
+                           : 0;
+        if (bytes) {
+            status = weld_prepared_find(s->prepared, run, bytes, &run->prepared, err);
+            s->prepared_bytes += bytes;
+        }
+    }
+    return status;
 }
 
 static size_t count_operands(const weld_plan *plan) {
@@ -105,7 +125,8 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
         return weld_fail_memory(err, "session");
     }
     int threads = o->threads ? o->threads : weld_threads_available();
-    weld_status status = weld_plan_create(g, o->batch, o->isa, threads, &s->plan, err);
+    weld_status status =
+        weld_plan_create(g, o->batch, o->isa, threads, o->constant_weights, &s->plan, err);
     if (status != WELD_OK) {
         goto fail;
     }
@@ -124,6 +145,10 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
         goto fail;
     }
     bind_runs(s, o->seed);
+    status = o->constant_weights ? prepare_constants(s, w, err) : WELD_OK;
+    if (status != WELD_OK) {
+        goto fail;
+    }
     for (size_t i = 0; i < g->value_count; i++) { /* an input that is never filled counts as zero */
         if (g->values[i]->kind == WELD_VALUE_INPUT) {
             weld_tensor t = value_tensor(s, g->values[i]);
@@ -144,6 +169,7 @@ void weld_session_free(weld_session *s) {
         weld_free(s->memory);
         weld_free(s->runs);
         weld_free(s->operands);
+        weld_prepared_release(s->prepared);
         weld_free(s);
     }
 }
@@ -175,13 +201,25 @@ void weld_session_observe(weld_session *s, weld_session_observer observer, void 
     s->observer_context = context;
 }
 
+static void prepare_and_run(const weld_session *s, size_t position) {
+    const weld_run *run = &s->runs[position];
+    if (s->plan->prepared[position] != SIZE_MAX) {
+        run->node->op->prepare(run, s->arena + s->plan->prepared[position]);
+    }
+    run->node->op->run(run);
+}
+
 static void run_observed(const weld_session *s, size_t position) {
     const weld_run *run = &s->runs[position];
     weld_session_event event = {.position = position, .threads = run->threads};
     event.begin = weld_clock();
-    run->node->op->run(run);
+    prepare_and_run(s, position);
     event.end = weld_clock();
     s->observer(s->observer_context, &event);
+}
+
+size_t weld_session_prepared_bytes(const weld_session *s) {
+    return s->prepared_bytes;
 }
 
 void weld_session_run_node(weld_session *s, size_t position, uint64_t step) {
@@ -193,7 +231,7 @@ void weld_session_run_node(weld_session *s, size_t position, uint64_t step) {
     if (s->observer) {
         run_observed(s, position);
     } else {
-        run->node->op->run(run);
+        prepare_and_run(s, position);
     }
 }
 

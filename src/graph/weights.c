@@ -1,10 +1,11 @@
 /* Named tensors: a list in order of insertion with a hash table over the names. */
+#include <pthread.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "weld/tensor.h"
+#include "graph/graph.h"
 
 typedef struct entry {
     char *name;
@@ -15,11 +16,38 @@ struct weld_weights {
     entry *entries;
     size_t count, capacity;
     size_t *slots; /* open addressing: index + 1 into entries, 0 where free; size 2 * capacity */
+    weld_prepared *prepared; /* NULL until a session asks */
+    pthread_mutex_t lock;    /* of `prepared`: sessions may be made in several threads */
 };
 
 weld_status weld_weights_create(weld_weights **out, weld_error *err) {
     *out = weld_alloc(1, sizeof **out);
-    return *out ? WELD_OK : weld_fail_memory(err, "weights");
+    if (!*out) {
+        return weld_fail_memory(err, "weights");
+    }
+    pthread_mutex_init(&(*out)->lock, NULL);
+    return WELD_OK;
+}
+
+weld_status weld_weights_prepared(weld_weights *w, weld_prepared **out, weld_error *err) {
+    weld_status status = WELD_OK;
+    *out = NULL;
+    pthread_mutex_lock(&w->lock);
+    if (!w->prepared) {
+        status = weld_prepared_create(&w->prepared, err);
+    }
+    if (status == WELD_OK) {
+        *out = weld_prepared_retain(w->prepared);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return status;
+}
+
+void weld_weights_changed(weld_weights *w) {
+    pthread_mutex_lock(&w->lock);
+    weld_prepared_release(w->prepared);
+    w->prepared = NULL;
+    pthread_mutex_unlock(&w->lock);
 }
 
 void weld_weights_free(weld_weights *w) {
@@ -32,6 +60,8 @@ void weld_weights_free(weld_weights *w) {
     }
     weld_free(w->entries);
     weld_free(w->slots);
+    weld_prepared_release(w->prepared);
+    pthread_mutex_destroy(&w->lock);
     weld_free(w);
 }
 

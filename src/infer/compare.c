@@ -30,11 +30,11 @@ static void free_sessions(pair *p) {
 
 static weld_status create_sessions(const weld_model *before, const weld_model *after, int64_t batch,
                                    int threads, pair *p, weld_error *err) {
-    weld_status status =
-        weld_logits_session(before->graph, before->file.weights, batch, threads, &p->before, err);
+    weld_status status = weld_logits_session(before->graph, before->file.weights, batch, threads,
+                                             true, &p->before, err);
     if (status == WELD_OK) {
-        status =
-            weld_logits_session(after->graph, after->file.weights, batch, threads, &p->after, err);
+        status = weld_logits_session(after->graph, after->file.weights, batch, threads, true,
+                                     &p->after, err);
     }
     if (status != WELD_OK) {
         free_sessions(p);

@@ -36,8 +36,9 @@ weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
                                   .bad_image = options->bad_image,
                                   .bad_image_arg = options->arg};
     loader.augmentation.kind = WELD_AUGMENT_NONE;
+    /* Weights may change from one evaluation to the next: while training they do. */
     weld_status status =
-        weld_logits_session(g, w, e->options.batch_size, options->threads, &e->session, err);
+        weld_logits_session(g, w, e->options.batch_size, options->threads, false, &e->session, err);
     if (status == WELD_OK) {
         status = weld_loader_create(ds, &loader, &e->loader, err);
     }

@@ -16,6 +16,6 @@ weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error 
 /* A session of an evaluation graph whose logits are [batch, classes]. Those of a graph that comes
  * from a file need not be, but for the batch that it was built with. */
 weld_status weld_logits_session(const weld_graph *g, weld_weights *w, int64_t batch, int threads,
-                                weld_session **out, weld_error *err);
+                                bool constant_weights, weld_session **out, weld_error *err);
 
 #endif

@@ -197,7 +197,8 @@ static weld_status prepare(weld_runner *r, int64_t count, weld_error *err) {
     weld_session_free(r->session);
     r->session = NULL;
     r->batch = batch;
-    weld_session_options options = {.batch = batch, .threads = r->threads};
+    weld_session_options options = {
+        .batch = batch, .threads = r->threads, .constant_weights = true};
     weld_status status =
         weld_session_create(r->graph, r->model->file.weights, &options, &r->session, err);
     for (size_t i = 0; status == WELD_OK && i < r->output_count; i++) {

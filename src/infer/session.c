@@ -3,8 +3,9 @@
 #include "infer/model.h"
 
 weld_status weld_logits_session(const weld_graph *g, weld_weights *w, int64_t batch, int threads,
-                                weld_session **out, weld_error *err) {
-    weld_session_options options = {.batch = batch, .threads = threads};
+                                bool constant_weights, weld_session **out, weld_error *err) {
+    weld_session_options options = {
+        .batch = batch, .threads = threads, .constant_weights = constant_weights};
     weld_status status = weld_session_create(g, w, &options, out, err);
     if (status != WELD_OK) {
         return status;

@@ -46,32 +46,31 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-/* Where things lie in the workspace. */
+/* Where things lie: patches in the workspace, the others in what is prepared. */
 typedef struct layout {
     weld_conv2d_geometry geometry;
-    weld_split blocks; /* of positions, or of rows for depthwise */
-    size_t reordered, packed, patches, total;
-    size_t packed_bytes, patch_bytes; /* of one group; of one thread */
+    weld_split blocks;                  /* of positions, or of rows for depthwise */
+    size_t packed, reordered, prepared; /* prepared: bytes of all */
+    size_t packed_bytes, patch_bytes;   /* of one group; of one thread */
 } layout;
 
-static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_kernels *kernels,
-                      int threads) {
+static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_kernels *kernels) {
     layout l = {.geometry =
                     weld_conv2d_geometry_of(&node->attributes, in[X].shape, in[WEIGHT].shape)};
     const weld_conv2d_geometry *g = &l.geometry;
-    size_t size = weld_activation_size(kernels), weight_size = weld_parameter_size(kernels);
+    size_t size = weld_activation_size(kernels);
+    size_t weight_bytes = (size_t)(g->out * g->patch) * weld_dtype_size(in[WEIGHT].dtype);
     if (g->path == WELD_CONV2D_POINTWISE) {
-        l.total = weld_row_product_workspace(kernels, g->window.c, g->out);
+        l.prepared = weld_row_product_prepared(kernels, g->window.c, g->out);
     } else if (g->path == WELD_CONV2D_DEPTHWISE) {
         l.blocks = weld_conv2d_bands(g, g->window.oh, g->window.ow);
-        l.reordered = weld_reserve(&l.total, (size_t)(g->taps * g->out) * weight_size);
+        l.reordered = weld_reserve(&l.prepared, weight_bytes);
     } else if (g->path == WELD_CONV2D_PATCHES) {
         l.blocks = weld_conv2d_position_blocks(g);
-        l.reordered = weld_reserve(&l.total, (size_t)(g->out * g->patch) * weight_size);
         l.packed_bytes = kernels->packed_size(g->patch, g->out_group) * size;
-        l.packed = weld_reserve(&l.total, l.packed_bytes * (size_t)g->groups);
+        l.packed = weld_reserve(&l.prepared, l.packed_bytes * (size_t)g->groups);
+        l.reordered = weld_reserve(&l.prepared, weight_bytes);
         l.patch_bytes = (size_t)(weld_split_largest(l.blocks) * g->patch) * size;
-        l.patches = weld_reserve(&l.total, l.patch_bytes * (size_t)threads);
     }
     return l;
 }
@@ -79,7 +78,13 @@ static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_k
 static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                         const weld_kernels *kernels, int threads) {
     (void)out;
-    return lay_out(node, in, kernels, threads).total;
+    return lay_out(node, in, kernels).patch_bytes * (size_t)threads;
+}
+
+static size_t prepared(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                       const weld_kernels *kernels) {
+    (void)out;
+    return lay_out(node, in, kernels).prepared;
 }
 
 typedef struct call {
@@ -87,17 +92,16 @@ typedef struct call {
     layout l;
 } call;
 
-static void pointwise(const weld_run *run, const weld_conv2d_geometry *g) {
-    weld_row_product product = {.rows = g->n * g->window.h * g->window.w,
-                                .k = g->window.c,
-                                .n = g->out,
-                                .a = run->in[X].data,
-                                .b = run->in[WEIGHT].data,
-                                .row_stride = 1,
-                                .column_stride = g->window.c,
-                                .bias = weld_optional(run, BIAS),
-                                .c = run->out[0].data};
-    weld_row_product_run(&product, run);
+static weld_row_product pointwise(const weld_run *run, const weld_conv2d_geometry *g) {
+    return (weld_row_product){.rows = g->n * g->window.h * g->window.w,
+                              .k = g->window.c,
+                              .n = g->out,
+                              .a = run->in[X].data,
+                              .b = run->in[WEIGHT].data,
+                              .row_stride = 1,
+                              .column_stride = g->window.c,
+                              .bias = weld_optional(run, BIAS),
+                              .c = run->out[0].data};
 }
 
 static void channel_wise_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
@@ -113,20 +117,18 @@ static void depthwise_band(void *arg, int64_t item, int thread) {
     const weld_run *run = job->run;
     const weld_window *w = &job->l.geometry.window;
     int64_t image = item / job->l.blocks.count, band = item % job->l.blocks.count;
-    run->kernels->depthwise(w, weld_at(&run->in[X], image * w->h * w->w * w->c),
-                            (const char *)run->workspace + job->l.reordered,
+    run->kernels->depthwise(w, weld_at(&run->in[X], image * w->h * w->w * w->c), run->prepared,
                             weld_optional(run, BIAS), weld_split_begin(job->l.blocks, band),
                             weld_split_begin(job->l.blocks, band + 1),
                             weld_at(&run->out[0], image * w->oh * w->ow * w->c));
 }
 
-static void pack_groups(const weld_run *run, const layout *l) {
+static void pack_groups(const weld_run *run, const layout *l, char *prepared) {
     const weld_conv2d_geometry *g = &l->geometry;
-    char *reordered = (char *)run->workspace + l->reordered;
-    char *packed = (char *)run->workspace + l->packed;
-    size_t group_bytes = (size_t)(g->out_group * g->patch) * weld_parameter_size(run->kernels);
-    weld_swap_inner(run->in[WEIGHT].dtype, g->out, g->in_group, g->taps, run->in[WEIGHT].data,
-                    reordered);
+    const weld_tensor *weight = &run->in[WEIGHT];
+    char *reordered = prepared + l->reordered, *packed = prepared + l->packed;
+    size_t group_bytes = (size_t)(g->out_group * g->patch) * weld_dtype_size(weight->dtype);
+    weld_swap_inner(weight->dtype, g->out, g->in_group, g->taps, weight->data, reordered);
     for (int64_t i = 0; i < g->groups; i++) {
         run->kernels->pack(g->patch, g->out_group, reordered + (size_t)i * group_bytes, 1, g->patch,
                            packed + (size_t)i * l->packed_bytes);
@@ -142,8 +144,8 @@ static void patches_block(void *arg, int64_t item, int thread) {
     int64_t begin = weld_split_begin(job->l.blocks, block);
     int64_t end = weld_split_begin(job->l.blocks, block + 1);
     const void *x = weld_at(&run->in[X], image * w->h * w->w * w->c);
-    char *patches = (char *)run->workspace + job->l.patches + job->l.patch_bytes * (size_t)thread;
-    const char *packed = (const char *)run->workspace + job->l.packed;
+    char *patches = (char *)run->workspace + job->l.patch_bytes * (size_t)thread;
+    const char *packed = (const char *)run->prepared + job->l.packed;
     for (int64_t i = 0; i < g->groups; i++) {
         int64_t channel = i * g->out_group;
         const void *bias = weld_optional(run, BIAS) ? weld_at(&run->in[BIAS], channel) : NULL;
@@ -155,23 +157,35 @@ static void patches_block(void *arg, int64_t item, int thread) {
     }
 }
 
+static void prepare(const weld_run *run, void *prepared) {
+    layout l = lay_out(run->node, run->in, run->kernels);
+    const weld_conv2d_geometry *g = &l.geometry;
+    if (g->path == WELD_CONV2D_POINTWISE) {
+        weld_row_product product = pointwise(run, g);
+        weld_row_product_prepare(&product, run, prepared);
+    } else if (g->path == WELD_CONV2D_DEPTHWISE) {
+        weld_swap_inner(run->in[WEIGHT].dtype, 1, g->out, g->taps, run->in[WEIGHT].data, prepared);
+    } else if (g->path == WELD_CONV2D_PATCHES) {
+        pack_groups(run, &l, prepared);
+    }
+}
+
 static void run(const weld_run *run) {
-    call job = {run, lay_out(run->node, run->in, run->kernels, run->threads)};
+    call job = {run, lay_out(run->node, run->in, run->kernels)};
     const weld_conv2d_geometry *g = &job.l.geometry;
     switch (g->path) {
-    case WELD_CONV2D_POINTWISE:
-        pointwise(run, g);
+    case WELD_CONV2D_POINTWISE: {
+        weld_row_product product = pointwise(run, g);
+        weld_row_product_run(&product, run);
         break;
+    }
     case WELD_CONV2D_CHANNEL_WISE:
         weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(g->out), channel_wise_rows);
         break;
     case WELD_CONV2D_DEPTHWISE:
-        weld_swap_inner(run->in[WEIGHT].dtype, 1, g->out, g->taps, run->in[WEIGHT].data,
-                        (char *)run->workspace + job.l.reordered);
         weld_parallel(run->threads, g->n * job.l.blocks.count, depthwise_band, &job);
         break;
     case WELD_CONV2D_PATCHES:
-        pack_groups(run, &job.l);
         weld_parallel(run->threads, g->n * job.l.blocks.count, patches_block, &job);
         break;
     }
@@ -196,6 +210,9 @@ const weld_op weld_op_conv2d = {
     .grad = grad,
     .workspace = workspace,
     .run = run,
+    .prepared = prepared,
+    .prepare = prepare,
+    .prepares = 1u << WEIGHT,
     .cost = cost,
 };
 

@@ -48,24 +48,32 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
+static size_t prepared(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                       const weld_kernels *kernels) {
     (void)node;
-    (void)threads;
-    return weld_row_product_workspace(kernels, weld_channels(&in[X]), weld_channels(&out[0]));
+    return weld_row_product_prepared(kernels, weld_channels(&in[X]), weld_channels(&out[0]));
+}
+
+static weld_row_product product_of(const weld_run *run) {
+    int64_t k = weld_channels(&run->in[X]);
+    return (weld_row_product){.rows = weld_rows(&run->in[X]),
+                              .k = k,
+                              .n = weld_channels(&run->out[0]),
+                              .a = run->in[X].data,
+                              .b = run->in[WEIGHT].data,
+                              .row_stride = 1,
+                              .column_stride = k,
+                              .bias = weld_optional(run, BIAS),
+                              .c = run->out[0].data};
+}
+
+static void prepare(const weld_run *run, void *prepared) {
+    weld_row_product product = product_of(run);
+    weld_row_product_prepare(&product, run, prepared);
 }
 
 static void run(const weld_run *run) {
-    int64_t k = weld_channels(&run->in[X]);
-    weld_row_product product = {.rows = weld_rows(&run->in[X]),
-                                .k = k,
-                                .n = weld_channels(&run->out[0]),
-                                .a = run->in[X].data,
-                                .b = run->in[WEIGHT].data,
-                                .row_stride = 1,
-                                .column_stride = k,
-                                .bias = weld_optional(run, BIAS),
-                                .c = run->out[0].data};
+    weld_row_product product = product_of(run);
     weld_row_product_run(&product, run);
 }
 
@@ -82,8 +90,10 @@ const weld_op weld_op_linear = {
     .outputs = 1,
     .infer = infer,
     .grad = grad,
-    .workspace = workspace,
     .run = run,
+    .prepared = prepared,
+    .prepare = prepare,
+    .prepares = 1u << WEIGHT,
     .cost = cost,
 };
 
@@ -136,13 +146,38 @@ static size_t matmul_workspace(const weld_node *node, const weld_tensor *in, con
     (void)threads;
     matrix_sizes s = sizes_of(&node->attributes, in);
     return node->attributes.transpose_a ? weld_transposed_product_workspace(kernels, s.k, s.m, s.n)
-                                        : weld_row_product_workspace(kernels, s.k, s.n);
+                                        : 0;
+}
+
+static size_t matmul_prepared(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                              const weld_kernels *kernels) {
+    (void)out;
+    matrix_sizes s = sizes_of(&node->attributes, in);
+    return node->attributes.transpose_a ? 0 : weld_row_product_prepared(kernels, s.k, s.n);
+}
+
+/* Not transpose_a. */
+static weld_row_product matmul_product(const weld_run *run) {
+    bool transpose_b = run->node->attributes.transpose_b;
+    matrix_sizes s = sizes_of(&run->node->attributes, run->in);
+    return (weld_row_product){.rows = s.m,
+                              .k = s.k,
+                              .n = s.n,
+                              .a = run->in[A].data,
+                              .b = run->in[B].data,
+                              .row_stride = transpose_b ? 1 : s.n,
+                              .column_stride = transpose_b ? s.k : 1,
+                              .c = run->out[0].data};
+}
+
+static void matmul_prepare(const weld_run *run, void *prepared) {
+    weld_row_product product = matmul_product(run);
+    weld_row_product_prepare(&product, run, prepared);
 }
 
 static void matmul_run(const weld_run *run) {
-    const weld_attributes *a = &run->node->attributes;
-    matrix_sizes s = sizes_of(a, run->in);
-    if (a->transpose_a) {
+    if (run->node->attributes.transpose_a) {
+        matrix_sizes s = sizes_of(&run->node->attributes, run->in);
         weld_transposed_product product = {.rows = s.k,
                                            .m = s.m,
                                            .n = s.n,
@@ -152,14 +187,7 @@ static void matmul_run(const weld_run *run) {
         weld_transposed_product_run(&product, run);
         return;
     }
-    weld_row_product product = {.rows = s.m,
-                                .k = s.k,
-                                .n = s.n,
-                                .a = run->in[A].data,
-                                .b = run->in[B].data,
-                                .row_stride = a->transpose_b ? 1 : s.n,
-                                .column_stride = a->transpose_b ? s.k : 1,
-                                .c = run->out[0].data};
+    weld_row_product product = matmul_product(run);
     weld_row_product_run(&product, run);
 }
 
@@ -180,6 +208,9 @@ const weld_op weld_op_matmul = {
     .infer = matmul_infer,
     .workspace = matmul_workspace,
     .run = matmul_run,
+    .prepared = matmul_prepared,
+    .prepare = matmul_prepare,
+    .prepares = 1u << B,
     .cost = matmul_cost,
 };
 

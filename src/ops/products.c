@@ -38,15 +38,18 @@ static void row_block(void *arg, int64_t block, int thread) {
     int64_t end = weld_split_begin(call->blocks, block + 1);
     kernels->gemm_packed(
         end - begin, p->n, p->k, (const char *)p->a + (size_t)(begin * p->k) * size, p->k,
-        call->run->workspace, p->bias, false, (char *)p->c + (size_t)(begin * p->n) * size, p->n);
+        call->run->prepared, p->bias, false, (char *)p->c + (size_t)(begin * p->n) * size, p->n);
 }
 
-size_t weld_row_product_workspace(const weld_kernels *kernels, int64_t k, int64_t n) {
+size_t weld_row_product_prepared(const weld_kernels *kernels, int64_t k, int64_t n) {
     return kernels->packed_size(k, n) * weld_activation_size(kernels);
 }
 
+void weld_row_product_prepare(const weld_row_product *p, const weld_run *run, void *prepared) {
+    run->kernels->pack(p->k, p->n, p->b, p->row_stride, p->column_stride, prepared);
+}
+
 void weld_row_product_run(const weld_row_product *p, const weld_run *run) {
-    run->kernels->pack(p->k, p->n, p->b, p->row_stride, p->column_stride, run->workspace);
     int64_t size = smaller(at_least_one(BLOCK_ELEMENTS / (p->k + p->n)), 1024);
     row_product_call call = {p, run, weld_split_make(p->rows, size, MIN_ITEMS, BLOCK_GRAIN)};
     weld_parallel(run->threads, call.blocks.count, row_block, &call);

@@ -55,7 +55,7 @@ static weld_status plan_graph(const weld_graph *g, const weld_value *input, int6
                          path, (long long)batch);
     }
     int64_t tried = batch > 0 ? batch : input->shape.dim[0] + 1;
-    weld_status status = weld_plan_create(g, tried, "ref", 1, out, err);
+    weld_status status = weld_plan_create(g, tried, "ref", 1, false, out, err);
     for (size_t i = 0; i < g->output_count && status == WELD_OK; i++) {
         const weld_shape *shape = &(*out)->specs[g->outputs[i].value->id].shape;
         if (batch == 0 && (shape->rank < 1 || shape->dim[0] != tried)) {

@@ -134,7 +134,8 @@ static weld_status check_options(const weld_bench_options *o, weld_error *err) {
 
 weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const weld_bench_options *o,
                                  weld_bench_result *out, weld_error *err) {
-    weld_session_options options = {.batch = o->batch, .threads = o->threads};
+    weld_session_options options = {
+        .batch = o->batch, .threads = o->threads, .constant_weights = true};
     subject s = {0};
     weld_status status = check_options(o, err);
     if (status == WELD_OK) {

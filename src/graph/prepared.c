@@ -1,0 +1,157 @@
+/* What operators make of constant weights before they run (weld_op.prepare), kept so that it is
+ * made once for all sessions over the same weights. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "graph/graph.h"
+
+enum { MOST_INPUTS = 4 };
+
+/* One prepared form, and all that it depends on. */
+typedef struct form {
+    const weld_op *op;
+    const weld_kernels *kernels;
+    weld_attributes attributes;
+    weld_tensor inputs[MOST_INPUTS]; /* those that are prepared from; the others are zero */
+    size_t bytes;
+    void *data;
+} form;
+
+struct weld_prepared {
+    pthread_mutex_t lock; /* held while a form is made: who wants the same waits for it */
+    int users;
+    form *forms;
+    size_t count, capacity;
+};
+
+bool weld_node_prepares_constants(const weld_node *node) {
+    for (int i = 0; i < node->input_count && i < MOST_INPUTS; i++) {
+        const weld_value *v = node->inputs[i];
+        while (v && v->producer && v->producer->op->view && v->output_index == 0) {
+            v = v->producer->inputs[0];
+        }
+        if ((node->op->prepares >> i & 1u) && v && v->kind != WELD_VALUE_PARAMETER) {
+            return false;
+        }
+    }
+    return node->op->prepared != NULL;
+}
+
+weld_status weld_prepared_create(weld_prepared **out, weld_error *err) {
+    *out = weld_alloc(1, sizeof **out);
+    if (!*out) {
+        return weld_fail_memory(err, "prepared weights");
+    }
+    (*out)->users = 1;
+    pthread_mutex_init(&(*out)->lock, NULL);
+    return WELD_OK;
+}
+
+weld_prepared *weld_prepared_retain(weld_prepared *p) {
+    pthread_mutex_lock(&p->lock);
+    p->users++;
+    pthread_mutex_unlock(&p->lock);
+    return p;
+}
+
+void weld_prepared_release(weld_prepared *p) {
+    if (!p) {
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    bool last = --p->users == 0;
+    pthread_mutex_unlock(&p->lock);
+    if (!last) {
+        return;
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        weld_free(p->forms[i].data);
+    }
+    weld_free(p->forms);
+    pthread_mutex_destroy(&p->lock);
+    weld_free(p);
+}
+
+/* All but shapes, which may name the batch and of which no prepared form depends. */
+static bool equal_attributes(const weld_attributes *a, const weld_attributes *b) {
+    static const size_t sizes[] = {
+        [WELD_FIELD_INT] = sizeof(int),       [WELD_FIELD_INT2] = 2 * sizeof(int),
+        [WELD_FIELD_INT64] = sizeof(int64_t), [WELD_FIELD_DOUBLE] = sizeof(double),
+        [WELD_FIELD_BOOL] = sizeof(bool),     [WELD_FIELD_SHAPE] = 0,
+    };
+    for (size_t i = 0; i < weld_attribute_field_count; i++) {
+        const weld_attribute_field *f = &weld_attribute_fields[i];
+        if (memcmp((const char *)a + f->offset, (const char *)b + f->offset, sizes[f->type]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static form form_of(const weld_run *run, size_t bytes) {
+    form f = {.op = run->node->op,
+              .kernels = run->kernels,
+              .attributes = run->node->attributes,
+              .bytes = bytes};
+    for (int i = 0; i < run->node->input_count && i < MOST_INPUTS; i++) {
+        if (f.op->prepares >> i & 1u) {
+            f.inputs[i] = run->in[i];
+        }
+    }
+    return f;
+}
+
+static bool equal_forms(const form *a, const form *b) {
+    bool equal = a->op == b->op && a->kernels == b->kernels && a->bytes == b->bytes &&
+                 equal_attributes(&a->attributes, &b->attributes);
+    for (int i = 0; i < MOST_INPUTS && equal; i++) {
+        equal = a->inputs[i].data == b->inputs[i].data &&
+                a->inputs[i].dtype == b->inputs[i].dtype &&
+                weld_shape_equal(&a->inputs[i].shape, &b->inputs[i].shape);
+    }
+    return equal;
+}
+
+static const form *find(const weld_prepared *p, const form *wanted) {
+    for (size_t i = 0; i < p->count; i++) {
+        if (equal_forms(&p->forms[i], wanted)) {
+            return &p->forms[i];
+        }
+    }
+    return NULL;
+}
+
+/* NULL where memory is short. */
+static const form *add(weld_prepared *p, form *made, const weld_run *run) {
+    if (p->count == p->capacity) {
+        size_t capacity = p->capacity ? 2 * p->capacity : 64;
+        form *grown = weld_grow(p->forms, p->count, capacity, sizeof *grown);
+        if (!grown) {
+            return NULL;
+        }
+        p->forms = grown;
+        p->capacity = capacity;
+    }
+    made->data = weld_alloc_raw(made->bytes, 1);
+    if (!made->data) {
+        return NULL;
+    }
+    made->op->prepare(run, made->data);
+    p->forms[p->count] = *made;
+    return &p->forms[p->count++];
+}
+
+weld_status weld_prepared_find(weld_prepared *p, const weld_run *run, size_t bytes,
+                               const void **out, weld_error *err) {
+    form wanted = form_of(run, bytes);
+    pthread_mutex_lock(&p->lock);
+    const form *found = find(p, &wanted);
+    if (!found) {
+        found = add(p, &wanted, run);
+    }
+    *out = found ? found->data : NULL;
+    pthread_mutex_unlock(&p->lock);
+    return *out ? WELD_OK : weld_fail_memory(err, "prepared weights");
+}

@@ -14,7 +14,7 @@
  */
 #include <math.h>
 
-#include "base/threads.h"
+#include "ops/batch_norm.h"
 #include "ops/channel_sums.h"
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES };
@@ -33,18 +33,17 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return status;
 }
 
-/* The workspace: sums of each chunk (mean and m2, double), then scale and shift. */
+/* The workspace: mean and m2 of each chunk, then scale and shift. */
 typedef struct layout {
-    weld_split chunks;
-    size_t sums, scale, shift, total;
+    size_t moments, scale, shift, total;
 } layout;
 
 static layout lay_out(const weld_tensor *x) {
-    layout l = {.chunks = weld_channel_chunks(x)};
-    size_t c = (size_t)weld_channels(x), size = weld_dtype_size(weld_parameter_dtype(x->dtype));
-    l.sums = weld_reserve(&l.total, (size_t)l.chunks.count * 2 * c * sizeof(double));
-    l.scale = weld_reserve(&l.total, c * size);
-    l.shift = weld_reserve(&l.total, c * size);
+    layout l = {0};
+    size_t bytes = (size_t)weld_channels(x) * weld_dtype_size(weld_parameter_dtype(x->dtype));
+    l.moments = weld_reserve(&l.total, weld_channel_sums_bytes(x));
+    l.scale = weld_reserve(&l.total, bytes);
+    l.shift = weld_reserve(&l.total, bytes);
     return l;
 }
 
@@ -57,67 +56,56 @@ static size_t workspace(const weld_node *node, const weld_tensor *in, const weld
     return lay_out(&in[X]).total;
 }
 
-typedef struct call {
-    const weld_run *run;
-    layout l;
-} call;
-
-static double *chunk_sums(const call *job, int64_t chunk) {
-    return (double *)((char *)job->run->workspace + job->l.sums) +
-           chunk * 2 * weld_channels(&job->run->in[X]);
-}
-
-static void chunk_moments(void *arg, int64_t chunk, int thread) {
-    (void)thread;
-    const call *job = arg;
-    const weld_run *run = job->run;
-    int64_t c = weld_channels(&run->in[X]);
-    int64_t begin = weld_split_begin(job->l.chunks, chunk);
-    int64_t end = weld_split_begin(job->l.chunks, chunk + 1);
-    double *sums = chunk_sums(job, chunk);
-    run->kernels->moments(end - begin, c, weld_at(&run->in[X], begin * c), sums, sums + c);
-}
-
 /* Join the chunks' moments in order (Chan, Golub, LeVeque 1979): of two sets,
  * m2 = m2_a + m2_b + (mean_b - mean_a)^2 n_a n_b / n. */
-static void join_moments(const call *job, int64_t j, double *mean, double *m2) {
-    int64_t c = weld_channels(&job->run->in[X]);
+static void join_moments(const weld_channel_sums *s, int64_t j, double *mean, double *m2) {
+    weld_split chunks = weld_channel_chunks(s->dy);
+    int64_t c = weld_channels(s->dy);
     double count = 0;
     *mean = *m2 = 0;
-    for (int64_t i = 0; i < job->l.chunks.count; i++) {
-        const double *sums = chunk_sums(job, i);
-        double rows =
-            (double)(weld_split_begin(job->l.chunks, i + 1) - weld_split_begin(job->l.chunks, i));
-        double delta = sums[j] - *mean, total = count + rows;
+    for (int64_t i = 0; i < chunks.count; i++) {
+        const double *part = s->sums + i * 2 * c;
+        double rows = (double)(weld_split_begin(chunks, i + 1) - weld_split_begin(chunks, i));
+        double delta = part[j] - *mean, total = count + rows;
         *mean += delta * rows / total;
-        *m2 += sums[c + j] + delta * delta * count * rows / total;
+        *m2 += part[c + j] + delta * delta * count * rows / total;
         count = total;
     }
 }
 
-static void update_running(const weld_tensor *running, int64_t j, double momentum, double value) {
-    double old = weld_get(running->dtype, running->data, j);
-    weld_set(running->dtype, running->data, j, (1 - momentum) * old + momentum * value);
+void weld_batch_norm_channel(const weld_batch_norm_vectors *v, int64_t j, double rows, double mean,
+                             double m2) {
+    double rstd = 1 / sqrt(m2 / rows + v->eps), keep = 1 - v->momentum;
+    double scale = weld_get(v->dtype, v->weight, j) * rstd;
+    weld_set(v->dtype, v->mean, j, mean);
+    weld_set(v->dtype, v->rstd, j, rstd);
+    weld_set(v->dtype, v->scale, j, scale);
+    weld_set(v->dtype, v->shift, j, weld_get(v->dtype, v->bias, j) - mean * scale);
+    weld_set(v->dtype, v->running_mean, j,
+             keep * weld_get(v->dtype, v->running_mean, j) + v->momentum * mean);
+    weld_set(v->dtype, v->running_var, j,
+             keep * weld_get(v->dtype, v->running_var, j) +
+                 v->momentum * (m2 / (rows > 1 ? rows - 1 : 1)));
 }
 
-static void make_affine(const call *job) {
-    const weld_run *run = job->run;
+static void make_affine(const weld_channel_sums *sums, const layout *l) {
+    const weld_run *run = sums->run;
     const weld_tensor *in = run->in;
-    const weld_attributes *a = &run->node->attributes;
-    weld_dtype dtype = in[WEIGHT].dtype;
-    double rows = (double)weld_rows(&in[X]);
+    weld_batch_norm_vectors v = {.dtype = in[WEIGHT].dtype,
+                                 .eps = run->node->attributes.eps,
+                                 .momentum = run->node->attributes.momentum,
+                                 .weight = in[WEIGHT].data,
+                                 .bias = in[BIAS].data,
+                                 .running_mean = in[RUNNING_MEAN].data,
+                                 .running_var = in[RUNNING_VAR].data,
+                                 .scale = (char *)run->workspace + l->scale,
+                                 .shift = (char *)run->workspace + l->shift,
+                                 .mean = run->out[MEAN].data,
+                                 .rstd = run->out[RSTD].data};
     for (int64_t j = 0; j < weld_channels(&in[X]); j++) {
         double mean, m2;
-        join_moments(job, j, &mean, &m2);
-        double rstd = 1 / sqrt(m2 / rows + a->eps);
-        double scale = weld_get(dtype, in[WEIGHT].data, j) * rstd;
-        weld_set(dtype, run->out[MEAN].data, j, mean);
-        weld_set(dtype, run->out[RSTD].data, j, rstd);
-        weld_set(dtype, (char *)run->workspace + job->l.scale, j, scale);
-        weld_set(dtype, (char *)run->workspace + job->l.shift, j,
-                 weld_get(dtype, in[BIAS].data, j) - mean * scale);
-        update_running(&in[RUNNING_MEAN], j, a->momentum, mean);
-        update_running(&in[RUNNING_VAR], j, a->momentum, m2 / (rows > 1 ? rows - 1 : 1));
+        join_moments(sums, j, &mean, &m2);
+        weld_batch_norm_channel(&v, j, (double)weld_rows(&in[X]), mean, m2);
     }
     ++*(int64_t *)in[BATCHES].data;
 }
@@ -132,9 +120,11 @@ static void affine_rows(const weld_run *run, int64_t begin, int64_t end, int thr
 }
 
 static void run(const weld_run *run) {
-    call job = {run, lay_out(&run->in[X])};
-    weld_parallel(run->threads, job.l.chunks.count, chunk_moments, &job);
-    make_affine(&job);
+    layout l = lay_out(&run->in[X]);
+    weld_channel_sums sums = {
+        .run = run, .dy = &run->in[X], .sums = (double *)((char *)run->workspace + l.moments)};
+    weld_channel_moments_run(&sums);
+    make_affine(&sums, &l);
     weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(weld_channels(&run->in[X])),
                     affine_rows);
 }

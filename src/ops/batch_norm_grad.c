@@ -1,8 +1,7 @@
-/* batch_norm_grad(x, dy, weight, mean, rstd) -> dx, dweight, dbias; batch_norm.c says the formula.
- * As a function of dy and x, dx = a dy + b x + d with, per channel,
- *
- *     a = weight rstd,   b = -a rstd dweight / n,   d = -a dbias / n - b mean
+/* batch_norm_grad(x, dy, weight, mean, rstd) -> dx, dweight, dbias; batch_norm.c says the formula,
+ * batch_norm.h how dx is computed: as a dy + b x + d.
  */
+#include "ops/batch_norm.h"
 #include "ops/channel_sums.h"
 
 enum { X, DY, WEIGHT, MEAN, RSTD };
@@ -44,23 +43,36 @@ static size_t workspace(const weld_node *node, const weld_tensor *in, const weld
     return lay_out(&in[X]).total;
 }
 
+void weld_batch_norm_grad_channel(const weld_batch_norm_grad_vectors *v, int64_t j, double rows,
+                                  double sum_dy, double sum_dy_x) {
+    double mean = weld_get(v->dtype, v->mean, j), rstd = weld_get(v->dtype, v->rstd, j);
+    double dweight = sum_dy_x * rstd;
+    double a = weld_get(v->dtype, v->weight, j) * rstd;
+    double b = -a * rstd * dweight / rows;
+    weld_set(v->dtype, v->dweight, j, dweight);
+    weld_set(v->dtype, v->dbias, j, sum_dy);
+    weld_set(v->dtype, v->a, j, a);
+    weld_set(v->dtype, v->b, j, b);
+    weld_set(v->dtype, v->d, j, -a * sum_dy / rows - b * mean);
+}
+
 static void make_coefficients(const weld_channel_sums *sums, const layout *l) {
     const weld_run *run = sums->run;
     const weld_tensor *in = run->in;
-    weld_dtype dtype = in[WEIGHT].dtype;
     char *workspace = run->workspace;
-    double rows = (double)weld_rows(&in[X]);
+    weld_batch_norm_grad_vectors v = {.dtype = in[WEIGHT].dtype,
+                                      .weight = in[WEIGHT].data,
+                                      .mean = in[MEAN].data,
+                                      .rstd = in[RSTD].data,
+                                      .a = workspace + l->a,
+                                      .b = workspace + l->b,
+                                      .d = workspace + l->d,
+                                      .dweight = run->out[DWEIGHT].data,
+                                      .dbias = run->out[DBIAS].data};
     for (int64_t j = 0; j < weld_channels(&in[X]); j++) {
-        double mean = weld_get(dtype, in[MEAN].data, j), rstd = weld_get(dtype, in[RSTD].data, j);
-        double dbias = weld_channel_sums_dy(sums, j);
-        double dweight = weld_channel_sums_dy_x(sums, j) * rstd;
-        double a = weld_get(dtype, in[WEIGHT].data, j) * rstd;
-        double b = -a * rstd * dweight / rows;
-        weld_set(dtype, run->out[DWEIGHT].data, j, dweight);
-        weld_set(dtype, run->out[DBIAS].data, j, dbias);
-        weld_set(dtype, workspace + l->a, j, a);
-        weld_set(dtype, workspace + l->b, j, b);
-        weld_set(dtype, workspace + l->d, j, -a * dbias / rows - b * mean);
+        weld_batch_norm_grad_channel(&v, j, (double)weld_rows(&in[X]),
+                                     weld_channel_sums_dy(sums, j),
+                                     weld_channel_sums_dy_x(sums, j));
     }
 }
 

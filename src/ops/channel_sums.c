@@ -32,6 +32,20 @@ void weld_channel_sums_run(weld_channel_sums *s) {
     weld_parallel(s->run->threads, weld_channel_chunks(s->dy).count, chunk, s);
 }
 
+static void chunk_moments(void *arg, int64_t i, int thread) {
+    (void)thread;
+    const weld_channel_sums *s = arg;
+    weld_split chunks = weld_channel_chunks(s->dy);
+    int64_t c = weld_channels(s->dy), begin = weld_split_begin(chunks, i);
+    double *mean = s->sums + i * 2 * c;
+    s->run->kernels->moments(weld_split_begin(chunks, i + 1) - begin, c, weld_at(s->dy, begin * c),
+                             mean, mean + c);
+}
+
+void weld_channel_moments_run(weld_channel_sums *s) {
+    weld_parallel(s->run->threads, weld_channel_chunks(s->dy).count, chunk_moments, s);
+}
+
 static double add_chunks(const weld_channel_sums *s, int64_t j) {
     int64_t chunks = weld_channel_chunks(s->dy).count;
     double sum = 0;

@@ -16,6 +16,8 @@ typedef struct weld_channel_sums {
 weld_split weld_channel_chunks(const weld_tensor *x);
 size_t weld_channel_sums_bytes(const weld_tensor *dy);
 void weld_channel_sums_run(weld_channel_sums *s);
+/* Instead, mean and sum of (dy - mean)^2 of each chunk. */
+void weld_channel_moments_run(weld_channel_sums *s);
 /* After the run: the sums of channel j. */
 double weld_channel_sums_dy(const weld_channel_sums *s, int64_t j);
 double weld_channel_sums_dy_x(const weld_channel_sums *s, int64_t j);

@@ -13,9 +13,12 @@
 
 extern const weld_op weld_op_activation, weld_op_activation_grad;
 extern const weld_op weld_op_add, weld_op_scale, weld_op_fill, weld_op_mean, weld_op_mean_grad;
+extern const weld_op weld_op_affine, weld_op_affine2;
 extern const weld_op weld_op_attention, weld_op_attention_grad;
 extern const weld_op weld_op_batch_norm, weld_op_batch_norm_grad;
 extern const weld_op weld_op_batch_norm_eval, weld_op_batch_norm_eval_grad;
+extern const weld_op weld_op_moments, weld_op_batch_norm_statistics;
+extern const weld_op weld_op_batch_norm_sums, weld_op_batch_norm_coefficients;
 extern const weld_op weld_op_cast;
 extern const weld_op weld_op_channel_scale, weld_op_channel_dot, weld_op_channel_sum;
 extern const weld_op weld_op_concat, weld_op_slice, weld_op_slice_grad;

@@ -67,6 +67,17 @@ static weld_status mark_trained(weld_train_graph *t, const weld_model_config *co
     return WELD_OK;
 }
 
+/* Put what the passes make of the graph in its place. */
+static weld_status fuse(weld_train_graph *t, const weld_fuse_options *options, weld_error *err) {
+    weld_graph *fused;
+    weld_status status = weld_fuse_training(t->graph, options, &fused, err);
+    if (!status) {
+        weld_graph_free(t->graph);
+        t->graph = fused;
+    }
+    return status;
+}
+
 weld_status weld_train_graph_build(const weld_model_config *config,
                                    const weld_train_graph_options *o, weld_train_graph *out,
                                    weld_error *err) {
@@ -79,6 +90,7 @@ weld_status weld_train_graph_build(const weld_model_config *config,
         weld_value *loss = build_loss(t.graph, config, o);
         status = weld_graph_status(t.graph, err);
         status = status ? status : add_gradients(&t, loss, err);
+        status = status ? status : fuse(&t, &o->fuse, err);
     }
     if (status) {
         weld_train_graph_free(&t);

@@ -2,6 +2,7 @@
 #ifndef WELD_TRAIN_TRAIN_GRAPH_H
 #define WELD_TRAIN_TRAIN_GRAPH_H
 
+#include "passes/fuse_training.h"
 #include "weld/model.h"
 
 typedef struct weld_train_graph_options {
@@ -11,6 +12,7 @@ typedef struct weld_train_graph_options {
     int frozen;   /* parts (models.h) that stay as they are, running statistics and all: gradients
                    * are computed neither for them nor through them */
     weld_dtype dtype;
+    weld_fuse_options fuse;
 } weld_train_graph_options;
 
 typedef struct weld_train_graph {

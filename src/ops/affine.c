@@ -1,0 +1,112 @@
+/* affine(x, scale, shift) -> y = x scale[c] + shift[c] (shift may be absent) and
+ * affine2(dy, x, a, b, d) -> dx = a[c] dy + b[c] x + d[c]: what is left of batch norm and of its
+ * gradient once their vectors are known (passes/split_batch_norm.c makes these nodes). */
+#include "ops/ops.h"
+
+static weld_slicing rows_slicing(const weld_node *node, const weld_tensor *in) {
+    (void)node;
+    (void)in;
+    return WELD_SLICE_ROWS;
+}
+
+/* An error unless in[first..last] are [c] and of the parameters' type. */
+static weld_status expect_vectors(const weld_node *node, const weld_tensor *in, int first,
+                                  const char *const *names, weld_error *err) {
+    weld_status status = WELD_OK;
+    for (int i = first; i < node->input_count && !status; i++) {
+        if (node->inputs[i]) {
+            status = weld_expect(&in[i], weld_parameter_dtype(in[0].dtype),
+                                 WELD_SHAPE(weld_channels(&in[0])), names[i], err);
+        }
+    }
+    return status;
+}
+
+/* --- affine --- */
+
+enum { X, SCALE, SHIFT };
+
+static weld_status affine_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                                weld_error *err) {
+    static const char *const names[] = {"x", "scale", "shift"};
+    weld_status status = expect_vectors(node, in, SCALE, names, err);
+    return status ? status : weld_infer_same(node, in, out, err);
+}
+
+static void affine_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t c = weld_channels(&run->in[X]);
+    run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), run->in[SCALE].data,
+                         weld_optional(run, SHIFT), weld_at(&run->out[0], begin * c));
+}
+
+static void affine_run(const weld_run *run) {
+    weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(weld_channels(&run->in[X])),
+                    affine_piece);
+}
+
+static void affine_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                        double *flops, double *bytes) {
+    *flops = 2 * (double)weld_shape_count(&in[X].shape);
+    *bytes = weld_operand_bytes(node, in, out);
+}
+
+const weld_op weld_op_affine = {
+    .name = "affine",
+    .min_inputs = 2,
+    .max_inputs = 3,
+    .outputs = 1,
+    .inplace = 1 << X,
+    .evaluates_only = true,
+    .infer = affine_infer,
+    .run = affine_run,
+    .slicing = rows_slicing,
+    .sliced = 1 << X,
+    .cost = affine_cost,
+};
+
+/* --- affine2 --- */
+
+enum { GRAD_DY, GRAD_X, GRAD_A, GRAD_B, GRAD_D };
+
+static weld_status affine2_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                                 weld_error *err) {
+    static const char *const names[] = {"dy", "x", "a", "b", "d"};
+    weld_status status = weld_expect(&in[GRAD_X], in[GRAD_DY].dtype, in[GRAD_DY].shape, "x", err);
+    status = status ? status : expect_vectors(node, in, GRAD_A, names, err);
+    return status ? status : weld_infer_same(node, in, out, err);
+}
+
+static void affine2_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
+    (void)thread;
+    int64_t c = weld_channels(&run->in[GRAD_DY]);
+    run->kernels->affine2(end - begin, c, weld_at(&run->in[GRAD_DY], begin * c),
+                          weld_at(&run->in[GRAD_X], begin * c), run->in[GRAD_A].data,
+                          run->in[GRAD_B].data, run->in[GRAD_D].data,
+                          weld_at(&run->out[0], begin * c));
+}
+
+static void affine2_run(const weld_run *run) {
+    weld_run_pieces(run, weld_rows(&run->in[GRAD_DY]),
+                    weld_piece_rows(weld_channels(&run->in[GRAD_DY])), affine2_piece);
+}
+
+static void affine2_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
+                         double *flops, double *bytes) {
+    *flops = 4 * (double)weld_shape_count(&in[GRAD_DY].shape);
+    *bytes = weld_operand_bytes(node, in, out);
+}
+
+const weld_op weld_op_affine2 = {
+    .name = "affine2",
+    .min_inputs = 5,
+    .max_inputs = 5,
+    .outputs = 1,
+    .inplace = 1 << GRAD_DY | 1 << GRAD_X,
+    .evaluates_only = true,
+    .infer = affine2_infer,
+    .run = affine2_run,
+    .slicing = rows_slicing,
+    .sliced = 1 << GRAD_DY | 1 << GRAD_X,
+    .cost = affine2_cost,
+};

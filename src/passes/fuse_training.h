@@ -1,0 +1,17 @@
+/* The passes that make a training step faster: all of them, in order. */
+#ifndef WELD_PASSES_FUSE_TRAINING_H
+#define WELD_PASSES_FUSE_TRAINING_H
+
+#include "graph/graph.h"
+
+/* Which passes are left out; zero is all on. */
+typedef struct weld_fuse_options {
+    bool whole_batch_norm; /* batch norm stays one node (split_batch_norm.h) */
+} weld_fuse_options;
+
+/* A copy of g, a graph with its gradients, after the passes: the same leaves and outputs. options
+ * NULL: all on. */
+weld_status weld_fuse_training(const weld_graph *g, const weld_fuse_options *options,
+                               weld_graph **out, weld_error *err);
+
+#endif

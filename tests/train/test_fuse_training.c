@@ -1,0 +1,135 @@
+/* A training step with the passes for speed on and off: the same loss, gradients and statistics. */
+#include <math.h>
+
+#include "base/random.h"
+#include "graph/graph.h"
+#include "suite.h"
+#include "train/train_graph.h"
+
+static weld_error err;
+
+typedef struct step {
+    weld_train_graph t;
+    weld_weights *weights;
+    weld_session *session;
+    weld_tensor *gradients;
+} step;
+
+typedef struct variant {
+    const char *what;
+    bool legacy, distillation_head, bn_eval;
+    int frozen, stem_stride;
+} variant;
+
+static const variant variants[] = {{"current", .stem_stride = 2},
+                                   {"legacy", .legacy = true, .stem_stride = 1},
+                                   {"two heads", .distillation_head = true, .stem_stride = 4},
+                                   {"running statistics", .bn_eval = true, .stem_stride = 2},
+                                   {"frozen parts", .frozen = 2, .stem_stride = 2}};
+enum { VARIANTS = sizeof variants / sizeof *variants, SIZE = 16, BATCH = 4 };
+
+static double get(weld_tensor t, int64_t i) {
+    return t.dtype == WELD_F64   ? ((const double *)t.data)[i]
+           : t.dtype == WELD_I64 ? (double)((const int64_t *)t.data)[i]
+                                 : (double)((const float *)t.data)[i];
+}
+
+static void fill(weld_tensor t, uint64_t seed, double low, double high) {
+    weld_random r = weld_random_start(seed, 0, 0, WELD_RANDOM_TEST);
+    for (int64_t i = 0; i < weld_shape_count(&t.shape); i++) {
+        double value = weld_random_range(&r, low, high);
+        if (t.dtype == WELD_F64) {
+            ((double *)t.data)[i] = value;
+        } else {
+            ((float *)t.data)[i] = (float)value;
+        }
+    }
+}
+
+static void make(step *s, const variant *v, weld_dtype dtype, weld_fuse_options fuse) {
+    weld_model_config config = {.name = "repvit",
+                                .num_classes = 5,
+                                .stage_count = 2,
+                                .channels = {8, 16},
+                                .depths = {2, 2}, /* a block with squeeze-excitation, one without */
+                                .stem_stride = v->stem_stride,
+                                .legacy = v->legacy,
+                                .distillation_head = v->distillation_head};
+    weld_train_graph_options options = {.batch = BATCH,
+                                        .input_size = SIZE * v->stem_stride / 2,
+                                        .label_smoothing = 0.1,
+                                        .bn_eval = v->bn_eval,
+                                        .frozen = v->frozen,
+                                        .dtype = dtype,
+                                        .fuse = fuse};
+    ck_assert_msg(!weld_train_graph_build(&config, &options, &s->t, &err), "%s", err.message);
+    ck_assert_int_eq(weld_graph_init_weights(s->t.graph, 1, &s->weights, &err), WELD_OK);
+    for (size_t i = 0; i < weld_weights_count(s->weights); i++) {
+        weld_tensor t = weld_weights_tensor(s->weights, i);
+        if (t.shape.rank == 1) { /* batch norms that do something, and variances */
+            fill(t, i, 0.5, 1.5);
+        }
+    }
+    ck_assert_msg(!weld_session_create(s->t.graph, s->weights, NULL, &s->session, &err), "%s",
+                  err.message);
+    fill(weld_session_input(s->session, "images"), 7, -2, 2);
+    fill(weld_session_input(s->session, "target"), 8, 0, 0.4);
+    s->gradients = calloc(s->t.parameter_count, sizeof *s->gradients);
+    ck_assert_int_eq(weld_train_graph_gradients(&s->t, s->session, s->gradients, &err), WELD_OK);
+}
+
+static void destroy(step *s) {
+    free(s->gradients);
+    weld_session_free(s->session);
+    weld_weights_free(s->weights);
+    weld_train_graph_free(&s->t);
+}
+
+static void same(const char *what, const char *name, weld_tensor a, weld_tensor b,
+                 double tolerance) {
+    double largest = 1;
+    ck_assert_msg(!a.data == !b.data, "%s: %s", what, name);
+    for (int64_t i = 0; a.data && i < weld_shape_count(&a.shape); i++) {
+        largest = fmax(largest, fabs(get(a, i)));
+    }
+    for (int64_t i = 0; a.data && i < weld_shape_count(&a.shape); i++) {
+        double off = fabs(get(a, i) - get(b, i));
+        ck_assert_msg(off <= tolerance * largest, "%s: %s is off by %g of %g", what, name, off,
+                      largest);
+    }
+}
+
+static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, double tolerance) {
+    step a, b;
+    make(&a, v, dtype, (weld_fuse_options){.whole_batch_norm = true});
+    make(&b, v, dtype, fuse);
+    for (uint64_t run = 0; run < 2; run++) {
+        weld_session_run(a.session, run);
+        weld_session_run(b.session, run);
+    }
+    same(v->what, "loss", weld_session_output(a.session, "loss"),
+         weld_session_output(b.session, "loss"), tolerance);
+    ck_assert_uint_eq(a.t.parameter_count, b.t.parameter_count);
+    for (size_t i = 0; i < a.t.parameter_count; i++) {
+        const char *name = weld_value_name(weld_graph_parameter(a.t.graph, i));
+        ck_assert_str_eq(name, weld_value_name(weld_graph_parameter(b.t.graph, i)));
+        same(v->what, name, a.gradients[i], b.gradients[i], tolerance);
+    }
+    ck_assert_uint_eq(weld_weights_count(a.weights), weld_weights_count(b.weights));
+    for (size_t i = 0; i < weld_weights_count(a.weights); i++) {
+        same(v->what, weld_weights_name(a.weights, i), weld_weights_tensor(a.weights, i),
+             weld_weights_tensor(b.weights, i), tolerance);
+    }
+    destroy(&a);
+    destroy(&b);
+}
+
+START_TEST(batch_norm_in_steps_trains_as_batch_norm_does) {
+    for (int i = 0; i < VARIANTS; i++) {
+        compare(&variants[i], WELD_F64, (weld_fuse_options){0}, 1e-11);
+        compare(&variants[i], WELD_F32, (weld_fuse_options){0}, 2e-4);
+    }
+}
+END_TEST
+
+RUN_SUITE("train/fuse_training", batch_norm_in_steps_trains_as_batch_norm_does)

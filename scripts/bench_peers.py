@@ -1,0 +1,211 @@
+"""Time weld and its peers alternately; called by scripts/bench_peers, which says what for.
+
+Every measurement is a process of its own, which warms up and takes a median. A round measures each
+contender once, one after the other, so that what else goes on in the machine hits all of them; the
+table has the medians over the rounds, and the median of the rounds' ratios.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent
+PHOTO = SCRIPTS.parent / "tests/fixtures/images/baseline_420.jpg"
+
+
+class Contender:
+    """A program that does one work and says how fast: its name in the table and its command. Of
+    several alternatives, the fastest of a round counts."""
+
+    def __init__(self, *commands):
+        self.commands = commands
+        self.name, self.speeds, self.bytes = None, [], []
+
+    def measure(self):
+        """One round; false where the program cannot do this."""
+        results = [measure(command) for command in self.commands]
+        results = [result for result in results if result]
+        if not results:
+            return False
+        best = max(results, key=lambda result: result["images_per_second"])
+        self.name = best.get("who", "weld")
+        self.speeds.append(best["images_per_second"])
+        self.bytes.append(best["peak_bytes"])
+        return True
+
+
+def measure(command):
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout)
+    reason = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    print(f"bench_peers: {' '.join(map(str, command))}: {reason[-1]}", file=sys.stderr)
+    return None
+
+
+def speed_text(contender, batch):
+    speed = statistics.median(contender.speeds)
+    text = f"{speed:.3g}" if speed < 100 else f"{speed:.0f}"
+    return f"{text} images/s" + (f" ({1e3 / speed:.2f} ms)" if batch == 1 else "")
+
+
+def memory_text(contender):
+    return f"{statistics.median(contender.bytes) / 1e6:.0f} MB"
+
+
+class Table:
+    """Measures and prints a row at a time."""
+
+    def __init__(self, rounds):
+        self.rounds = rounds
+        print("| network | work | weld | peer | ratio | memory of weld | of the peer |")
+        print("|---|---|---|---|---|---|---|", flush=True)
+
+    def row(self, network, work, batch, weld, peer):
+        for _ in range(self.rounds):
+            if not weld.measure():
+                print(f"| {network} | {work} | not in this version | | | | |", flush=True)
+                return
+            if peer and not peer.measure():
+                peer = None
+        cells = [network, work, speed_text(weld, batch), "", "", memory_text(weld), ""]
+        if peer:
+            ratio = statistics.median(w / p for w, p in zip(weld.speeds, peer.speeds))
+            cells[3] = f"{peer.name}: {speed_text(peer, batch)}"
+            cells[4], cells[6] = f"{ratio:.2f} x", memory_text(peer)
+        print("| " + " | ".join(cells) + " |", flush=True)
+
+
+class Network:
+    """A model at a size, with the commands that measure it."""
+
+    def __init__(self, arguments, model, size, folder):
+        self.a, self.model, self.size, self.folder = arguments, model, size, folder
+        self.text = f"{model} {size}"
+
+    def weld(self, what, batch, threads, precision, *more):
+        return Contender([self.a.weld, "bench", what, "--json", "--batch", batch, "--threads",
+                          threads, "--steps", self.steps(batch), "--precision", precision, *more])
+
+    def torch(self, batch, threads, *more):
+        command = [self.a.python, SCRIPTS / "bench_torch.py", self.model, "--batch", batch,
+                   "--size", self.size, "--threads", threads, "--steps", self.steps(batch), *more]
+        return Contender(command, command + ["--channels-last"])
+
+    def steps(self, batch):
+        """Enough for a median, in seconds."""
+        pixels = batch * self.size * self.size / 224 / 224
+        return (3 if self.a.quick else 7) if pixels > 4 else (10 if self.a.quick else 60)
+
+    def train(self, table, threads, precision):
+        batch = self.a.batch
+        size = ["--train", "--size", self.size]
+        table.row(self.text, f"training step {precision}, batch {batch}, {threads} threads", batch,
+                  self.weld(self.model, batch, threads, precision, *size),
+                  self.torch(batch, threads, "--train"))
+
+    def merged(self, batch):
+        """The files to measure inference by: weld's and, of fixed batch, ONNX."""
+        weld, onnx = self.folder / "merged.h5", self.folder / f"batch{batch}.onnx"
+        if not weld.exists():
+            weights, imported = self.folder / "w.pth", self.folder / "imported.h5"
+            run([self.a.python, SCRIPTS / "bench_torch.py", self.model, "--save", weights])
+            run([self.a.weld, "import", weights, "--model", self.model, "--size", self.size, "-o",
+                 imported])
+            run([self.a.weld, "reparam", imported, "-o", weld])
+        if not onnx.exists():
+            run([self.a.weld, "export", weld, "--batch", batch, "-o", onnx])
+        return weld, onnx
+
+    def inference(self, table, batch, threads, precision):
+        weld, onnx = self.merged(batch)
+        runtime = ["node", SCRIPTS / "bench_ort.js", onnx, "--threads", threads, "--steps",
+                   self.steps(batch)]
+        table.row(self.text, f"inference {precision}, batch {batch}, {threads} threads", batch,
+                  self.weld(weld, batch, threads, precision), Contender(runtime))
+
+    def predict(self, rounds):
+        """Milliseconds from the start of `weld predict` to its end."""
+        weld, _ = self.merged(1)
+        times = []
+        for _ in range(rounds):
+            start = time.perf_counter()
+            run([self.a.weld, "predict", weld, PHOTO])
+            times.append(1e3 * (time.perf_counter() - start))
+        return statistics.median(times)
+
+
+def run(command):
+    done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"bench_peers: {' '.join(map(str, command))}: {done.stdout.strip()}")
+
+
+def words(text):
+    return text.split(",")
+
+
+def numbers(text):
+    return [int(word) for word in words(text)]
+
+
+def options():
+    cpus = len(os.sched_getaffinity(0))
+    p = argparse.ArgumentParser(prog="scripts/bench_peers",
+                                description="Time weld, PyTorch and ONNX Runtime alternately.")
+    p.add_argument("--weld", default="build/src/cli/weld", help=argparse.SUPPRESS)
+    p.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
+    p.add_argument("--models", type=words, default=["repvit_m0_9"], metavar="NAME,...")
+    p.add_argument("--sizes", type=numbers, default=[224], metavar="N,...")
+    p.add_argument("--works", type=words, default=["train", "inference", "predict"],
+                   metavar="WORK,...", help="of train, inference, predict (all)")
+    p.add_argument("--precisions", type=words, default=["fp32", "bf16"], metavar="P,...",
+                   help="weld's; the peers compute in fp32 (fp32,bf16)")
+    p.add_argument("--batch", type=int, default=32, metavar="N",
+                   help="of training and of inference beside 1 (32)")
+    p.add_argument("--threads", type=numbers, metavar="N,...", default=sorted({1, cpus}),
+                   help="of inference; training takes the last (1 and all)")
+    p.add_argument("--scaling", action="store_true", help="training with each of --threads")
+    p.add_argument("--rounds", type=int, metavar="N", help="(5)")
+    p.add_argument("--quick", action="store_true", help="two short rounds: a first look")
+    a = p.parse_args()
+    a.rounds = a.rounds or (2 if a.quick else 5)
+    return a
+
+
+def measure_network(a, network, table):
+    if "train" in a.works:
+        for precision in a.precisions:
+            for threads in a.threads if a.scaling else a.threads[-1:]:
+                network.train(table, threads, precision)
+    if "inference" in a.works:
+        for precision in a.precisions:
+            for batch, threads in [(1, t) for t in a.threads] + [(a.batch, a.threads[-1])]:
+                network.inference(table, batch, threads, precision)
+
+
+def main():
+    a = options()
+    table = Table(a.rounds)
+    predicted = []
+    for model in a.models:
+        for size in a.sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                network = Network(a, model, size, pathlib.Path(folder))
+                measure_network(a, network, table)
+                if "predict" in a.works:
+                    predicted.append((network.text, network.predict(4 * a.rounds)))
+    print()
+    for text, milliseconds in predicted:
+        print(f"`weld predict` of one photo, {text}, from start to answer: {milliseconds:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

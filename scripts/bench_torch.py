@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""Time PyTorch on a training step of RepViT, or on inference of the merged network.
+
+    scripts/bench_torch.py MODEL [--train] [--batch N] [--size N] [--threads N] [--steps N]
+                           [--precision fp32|bf16] [--channels-last]
+    scripts/bench_torch.py MODEL --save FILE.pth
+
+The step is that of `weld bench --train`: forward, backward and AdamW on noise, smoothed labels. bf16 is
+autocast. Inference is traced and optimised. Prints one JSON object with the names of `weld bench
+--json`; the median is of the steps after two that warm up. --save writes an untrained network's
+weights instead.
+"""
+import argparse
+import json
+import resource
+import sys
+import time
+
+sys.dont_write_bytecode = True
+import torch
+from torch import nn
+
+from repvit_torch import VARIANTS, RepViT, merge
+
+
+def network(name):
+    for known, channels, depths, legacy in VARIANTS:
+        if known == name:
+            return RepViT(channels, depths, legacy=legacy)
+    sys.exit(f"bench_torch.py: {name}: no such model")
+
+
+def training(model, images, precision):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.025)
+    loss = nn.CrossEntropyLoss(label_smoothing=0.1)
+    labels = torch.arange(len(images)) % 1000
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+            logits = model(images)
+        loss(logits.float(), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+@torch.no_grad()
+def inference(model, images, precision):
+    model = merge(model.eval())
+    if precision == "fp32":
+        model = torch.jit.optimize_for_inference(torch.jit.trace(model, images))
+
+    @torch.no_grad()
+    def step():
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+            model(images)
+
+    return step
+
+
+def median_seconds(step, count):
+    seconds = []
+    for i in range(-2, count):
+        start = time.perf_counter()
+        step()
+        if i >= 0:
+            seconds.append(time.perf_counter() - start)
+    return sorted(seconds)[count // 2]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("model")
+    parser.add_argument("--save")
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--channels-last", action="store_true")
+    a = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(a.threads)
+    model = network(a.model)
+    if a.save:
+        torch.save(model.state_dict(), a.save)
+        return
+    layout = torch.channels_last if a.channels_last else torch.contiguous_format
+    images = torch.randn(a.batch, 3, a.size, a.size).contiguous(memory_format=layout)
+    model = model.to(memory_format=layout)
+    step = (training if a.train else inference)(model, images, a.precision)
+    seconds = median_seconds(step, a.steps)
+    print(json.dumps({
+        "who": f"PyTorch {torch.__version__}" + (" channels-last" if a.channels_last else ""),
+        "precision": a.precision, "batch": a.batch, "size": a.size, "threads": a.threads,
+        "milliseconds": 1e3 * seconds, "images_per_second": a.batch / seconds,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+
+
+if __name__ == "__main__":
+    main()

@@ -132,6 +132,9 @@ WELD_API weld_value *weld_concat(weld_graph *g, weld_value *const *x, size_t cou
 /* Elements begin..end-1 along axis. */
 WELD_API weld_value *weld_slice(weld_graph *g, weld_value *x, int axis, int64_t begin, int64_t end);
 
+/* How the activations of a network are kept; leaves and outputs are f32 in either. */
+typedef enum weld_precision { WELD_PRECISION_FP32, WELD_PRECISION_BF16 } weld_precision;
+
 /* --- Differentiation --------------------------------------------------------------------------
  * Append to g the nodes that compute d(loss)/d(wrt[i]) and store them in grads[i]; loss has one
  * element. A wrt that the loss does not depend on is an error. */

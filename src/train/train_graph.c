@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "models/models.h"
+#include "passes/precision.h"
 
 /* Outputs need names: a gradient's is its parameter's behind this. */
 #define GRADIENT_NAME_SIZE 256
@@ -78,13 +79,26 @@ static weld_status fuse(weld_train_graph *t, const weld_fuse_options *options, w
     return status;
 }
 
+static weld_status build_forward(const weld_model_config *config, const weld_train_graph_options *o,
+                                 weld_graph **out, weld_error *err) {
+    weld_build_mode mode = {.training = true, .bn_eval = o->bn_eval, .frozen = o->frozen};
+    weld_graph *built;
+    weld_status status = weld_model_build_as(config, mode, o->batch, o->input_size, o->input_size,
+                                             o->dtype, &built, err);
+    if (status || o->precision == WELD_PRECISION_FP32) {
+        *out = status ? NULL : built;
+        return status;
+    }
+    status = weld_precision_bf16(built, out, err);
+    weld_graph_free(built);
+    return status;
+}
+
 weld_status weld_train_graph_build(const weld_model_config *config,
                                    const weld_train_graph_options *o, weld_train_graph *out,
                                    weld_error *err) {
-    weld_build_mode mode = {.training = true, .bn_eval = o->bn_eval, .frozen = o->frozen};
     weld_train_graph t = {0};
-    weld_status status = weld_model_build_as(config, mode, o->batch, o->input_size, o->input_size,
-                                             o->dtype, &t.graph, err);
+    weld_status status = build_forward(config, o, &t.graph, err);
     status = status ? status : mark_trained(&t, config, o->frozen, err);
     if (!status) {
         weld_value *loss = build_loss(t.graph, config, o);

@@ -13,6 +13,7 @@ typedef struct weld_train_graph_options {
                    * are computed neither for them nor through them */
     weld_dtype dtype;
     weld_fuse_options fuse;
+    weld_precision precision; /* with bf16 dtype must be WELD_F32 */
 } weld_train_graph_options;
 
 typedef struct weld_train_graph {

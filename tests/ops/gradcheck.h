@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "graph/graph.h"
+#include "ops/ops.h"
 
 typedef struct check_leaf {
     weld_shape shape;
@@ -106,8 +106,9 @@ typedef struct check_net {
     weld_weights *weights;
 } check_net;
 
-static check_net check_make(weld_dtype dtype, const check_leaf *leaves, int count,
-                            check_build build, const void *options) {
+/* The first `narrow` leaves reach `build` as bf16. */
+static check_net check_make_narrow(weld_dtype dtype, const check_leaf *leaves, int count,
+                                   int narrow, check_build build, const void *options) {
     check_net net = {0};
     weld_error err = {0};
     weld_value *x[CHECK_MAX_LEAVES], *wrt[CHECK_MAX_LEAVES], *grads[CHECK_MAX_LEAVES];
@@ -123,9 +124,11 @@ static check_net check_make(weld_dtype dtype, const check_leaf *leaves, int coun
             wanted[wanted_count] = i;
             wrt[wanted_count++] = x[i];
         }
+        x[i] = i < narrow ? weld_cast(net.graph, x[i], WELD_BF16) : x[i];
     }
     weld_value *y = build(net.graph, x, options);
     ck_assert_msg(y != NULL, "%s", net.graph->error.message);
+    y = weld_cast(net.graph, y, dtype);
     weld_value *r =
         weld_parameter(net.graph, "r", weld_value_shape(y), (weld_init){WELD_INIT_UNIFORM, -1, 1});
     weld_value *in[] = {y, r};
@@ -148,6 +151,11 @@ static check_net check_make(weld_dtype dtype, const check_leaf *leaves, int coun
         }
     }
     return net;
+}
+
+static check_net check_make(weld_dtype dtype, const check_leaf *leaves, int count,
+                            check_build build, const void *options) {
+    return check_make_narrow(dtype, leaves, count, 0, build, options);
 }
 
 static void check_free(check_net *net) {
@@ -275,6 +283,78 @@ static inline void check_operator(const check_leaf *leaves, int count, check_bui
     check_gradient(leaves, count, build, options);
     check_variants(leaves, count, build, options);
     check_threads(leaves, count, build, options);
+}
+
+/* --- bf16 --- */
+
+/* Numbers that bf16 can hold: what is left is the rounding of results. */
+static inline void check_shorten(weld_weights *w) {
+    for (size_t i = 0; i < weld_weights_count(w); i++) {
+        weld_tensor t = weld_weights_tensor(w, i);
+        for (int64_t j = 0; t.dtype == WELD_F32 && j < weld_shape_count(&t.shape); j++) {
+            ((uint32_t *)t.data)[j] &= 0xffff0000U;
+        }
+    }
+}
+
+/* In the Euclidean norm over each output but the loss, which is a sum that cancels; of outputs that
+ * are zero but for rounding, `floor` of the root of their number. */
+static inline void check_near(weld_session *a, weld_session *b, double bound, double floor,
+                              const char *what) {
+    const weld_graph *g = weld_session_plan(a)->graph;
+    for (size_t i = 0; i < g->output_count; i++) {
+        const char *name = g->outputs[i].name;
+        weld_tensor x = weld_session_output(a, name), y = weld_session_output(b, name);
+        int64_t n = strcmp(name, "loss") == 0 ? 0 : weld_shape_count(&x.shape);
+        double difference = 0, norm = 0;
+        for (int64_t j = 0; j < n; j++) {
+            double off = check_get(&x, j) - check_get(&y, j);
+            difference += off * off;
+            norm += check_get(&y, j) * check_get(&y, j);
+        }
+        double limit = fmax(bound * sqrt(norm), floor * sqrt((double)n));
+        ck_assert_msg(sqrt(difference) <= limit, "%s: output %s is off by %g of a norm of %g", what,
+                      name, sqrt(difference), sqrt(norm));
+    }
+}
+
+static inline void check_same_bits(weld_session *a, weld_session *b, const char *what) {
+    const weld_graph *g = weld_session_plan(a)->graph;
+    for (size_t i = 0; i < g->output_count; i++) {
+        const char *name = g->outputs[i].name;
+        weld_tensor x = weld_session_output(a, name), y = weld_session_output(b, name);
+        size_t bytes = (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype);
+        ck_assert_msg(memcmp(x.data, y.data, bytes) == 0, "%s: another %s", what, name);
+    }
+}
+
+/* With the first `narrow` leaves as bf16: results and gradients of every table of kernels are those
+ * of f32 but for rounding, where a few roundings follow each other; and threads change no bit. The
+ * other leaves and their gradients stay f32. */
+static inline void check_operator_bf16(const check_leaf *leaves, int count, int narrow,
+                                       check_build build, const void *options) {
+    check_net exact = check_make(WELD_F32, leaves, count, build, options);
+    check_shorten(exact.weights);
+    weld_session *reference = check_session(&exact, 1, "ref");
+    weld_session_run(reference, CHECK_STEP);
+    for (int v = 0; weld_kernels_available_bf16(v); v++) {
+        const char *isa = weld_kernels_available_bf16(v);
+        check_net net = check_make_narrow(WELD_F32, leaves, count, narrow, build, options);
+        check_net other = check_make_narrow(WELD_F32, leaves, count, narrow, build, options);
+        check_shorten(net.weights);
+        check_shorten(other.weights);
+        weld_session *s = check_session(&net, 1, isa), *t = check_session(&other, 3, isa);
+        weld_session_run(s, CHECK_STEP);
+        weld_session_run(t, CHECK_STEP);
+        check_near(s, reference, 1.0 / 128, 1.0 / 1024, isa);
+        check_same_bits(s, t, isa);
+        weld_session_free(s);
+        weld_session_free(t);
+        check_free(&net);
+        check_free(&other);
+    }
+    weld_session_free(reference);
+    check_free(&exact);
 }
 
 /* Run what `build` makes of one leaf "x0" holding `values`, in double; the result into out[n]. */

@@ -13,6 +13,8 @@ static weld_value *build(weld_graph *g, weld_value *const *x, const void *option
 START_TEST(activations_are_right) {
     for (int i = 0; i < COUNT; i++) {
         check_operator(&(check_leaf){WELD_SHAPE(3, 5, 11), -5, 5, false}, 1, build, &all[i]);
+        check_operator_bf16(&(check_leaf){WELD_SHAPE(3, 5, 11), -5, 5, false}, 1, 1, build,
+                            &all[i]);
         check_operator(&(check_leaf){WELD_SHAPE(1), 0.1, 1, false}, 1, build, &all[i]);
     }
 }

@@ -22,6 +22,7 @@ START_TEST(add_is_right) {
     check_leaf leaves[] = {{WELD_SHAPE(3, 5, 7), -1, 1, false},
                            {WELD_SHAPE(3, 5, 7), -1, 1, false}};
     check_operator(leaves, 2, build_add, NULL);
+    check_operator_bf16(leaves, 2, 2, build_add, NULL);
     leaves[0].shape = leaves[1].shape = WELD_SHAPE(70001);
     check_threads(leaves, 2, build_add, NULL);
     check_variants(leaves, 2, build_add, NULL);
@@ -30,6 +31,8 @@ END_TEST
 
 START_TEST(scale_is_right) {
     check_operator(&(check_leaf){WELD_SHAPE(4, 9), -1, 1, false}, 1, build_scale, &(double){-0.3});
+    check_operator_bf16(&(check_leaf){WELD_SHAPE(4, 9), -1, 1, false}, 1, 1, build_scale,
+                        &(double){-0.3});
 }
 END_TEST
 

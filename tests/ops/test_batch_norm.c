@@ -27,6 +27,7 @@ static void check_shapes(int mode) {
                                {WELD_SHAPE(c), 0.5, 2, false},
                                {WELD_SHAPE(c), -1, 1, false}};
         check_operator(leaves, 3, build, &mode);
+        check_operator_bf16(leaves, 3, 1, build, &mode);
     }
 }
 
@@ -55,6 +56,8 @@ START_TEST(batch_norms_in_a_chain_are_right) {
                            {WELD_SHAPE(5), -1, 1, false}};
     check_operator(leaves, 3, build_chain, &(int){TRAIN});
     check_operator(leaves, 3, build_chain, &(int){EVAL});
+    check_operator_bf16(leaves, 3, 1, build_chain, &(int){TRAIN});
+    check_operator_bf16(leaves, 3, 1, build_chain, &(int){EVAL});
 }
 END_TEST
 

@@ -23,6 +23,7 @@ static weld_value *build_squeeze_excite(weld_graph *g, weld_value *const *x, con
 START_TEST(global_average_pool_is_right) {
     for (int i = 0; i < SHAPE_COUNT; i++) {
         check_operator(&(check_leaf){shapes[i], -1, 2, false}, 1, build_pool, NULL);
+        check_operator_bf16(&(check_leaf){shapes[i], -1, 2, false}, 1, 1, build_pool, NULL);
     }
     double y[2];
     check_forward(WELD_SHAPE(1, 1, 2, 2), (double[]){1, 2, 5, -8}, build_pool, NULL, 2, y);
@@ -37,6 +38,7 @@ START_TEST(channel_scale_is_right) {
         check_leaf leaves[] = {{shapes[i], -1, 2, false},
                                {WELD_SHAPE(d[0], 1, 1, d[3]), -1, 2, false}};
         check_operator(leaves, 2, build_scale, NULL);
+        check_operator_bf16(leaves, 2, 1, build_scale, NULL);
     }
 }
 END_TEST
@@ -50,6 +52,7 @@ START_TEST(squeeze_and_excitation_is_right) {
                                {WELD_SHAPE(c, r, 1, 1), -1, 1, false},
                                {WELD_SHAPE(c), -1, 1, false}};
         check_operator(leaves, 5, build_squeeze_excite, NULL);
+        check_operator_bf16(leaves, 5, 1, build_squeeze_excite, NULL);
     }
 }
 END_TEST

@@ -13,6 +13,7 @@ START_TEST(concat_is_right_along_every_axis) {
         leaves[1].shape.dim[axis] = 1;
         leaves[2].shape.dim[axis] = 5;
         check_operator(leaves, 3, build, &axis);
+        check_operator_bf16(leaves, 3, 3, build, &axis);
         leaves[1].fixed = true;
         check_operator(leaves, 3, build, &axis);
     }

@@ -24,6 +24,7 @@ static void check_cases(const conv_case *cases, size_t count) {
             {WELD_SHAPE(c->out, c->in / groups, c->kernel[0], c->kernel[1]), -1, 1, false},
             {WELD_SHAPE(c->out), -1, 1, false}};
         check_operator(leaves, c->bias ? 3 : 2, build, c);
+        check_operator_bf16(leaves, c->bias ? 3 : 2, 1, build, c);
     }
 }
 #define CHECK_CASES(...)                                                                           \

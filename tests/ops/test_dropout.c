@@ -23,6 +23,8 @@ START_TEST(gradients_use_the_mask_of_the_forward_pass) {
         check_operator(&leaf, 1, build_dropout, &p);
         check_operator(&leaf, 1, build_depth, &p);
         check_operator(&leaf, 1, build_chain, &p);
+        check_operator_bf16(&leaf, 1, 1, build_dropout, &p);
+        check_operator_bf16(&leaf, 1, 1, build_chain, &p);
     }
 }
 END_TEST

@@ -24,6 +24,7 @@ START_TEST(max_pool_is_right_for_odd_sizes_strides_and_padding) {
                  {WELD_SHAPE(3, 60, 60, 16), {{3, 3}, {2, 2}, {1, 1}}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_operator(&(check_leaf){cases[i].shape, -1, 1}, 1, build, &cases[i].o);
+        check_operator_bf16(&(check_leaf){cases[i].shape, -1, 1}, 1, 1, build, &cases[i].o);
     }
 }
 END_TEST

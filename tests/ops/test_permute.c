@@ -40,6 +40,8 @@ START_TEST(permute_differentiates_by_the_inverse_order) {
     check_operator(&six, 1, build, (int[]){5, 3, 1, 0, 2, 4});
     check_leaf large = {WELD_SHAPE(3, 90, 70, 9), -1, 1};
     check_operator(&large, 1, build, (int[]){0, 3, 1, 2});
+    check_operator_bf16(&large, 1, 1, build, (int[]){0, 3, 1, 2});
+    check_operator_bf16(&six, 1, 1, build, (int[]){5, 3, 1, 0, 2, 4});
 }
 END_TEST
 

@@ -29,6 +29,7 @@ START_TEST(reshape_differentiates_as_a_view_of_leaves_and_results) {
         check_leaf leaf = {WELD_SHAPE(2, 3, 4), -1, 1};
         check_operator(&leaf, 1, build, &targets[i]);
         check_operator(&leaf, 1, build_between, &targets[i]);
+        check_operator_bf16(&leaf, 1, 1, build, &targets[i]);
     }
 }
 END_TEST

@@ -37,6 +37,7 @@ static weld_value *build_swapped(weld_graph *g, weld_value *const *x, const void
 
 START_TEST(slices_that_overlap_add_their_gradients) {
     check_operator(&(check_leaf){WELD_SHAPE(2, 5, 3), -1, 1}, 1, build_swapped, NULL);
+    check_operator_bf16(&(check_leaf){WELD_SHAPE(2, 5, 3), -1, 1}, 1, 1, build_swapped, NULL);
 }
 END_TEST
 

@@ -74,16 +74,32 @@ void weld_prepared_release(weld_prepared *p) {
     weld_free(p);
 }
 
-/* All but shapes, which may name the batch and of which no prepared form depends. */
+/* How much of a field matters: shapes may name the batch, and no prepared form depends on it. */
+static size_t compared_bytes(weld_field_type type) {
+    switch (type) {
+    case WELD_FIELD_INT:
+        return sizeof(int);
+    case WELD_FIELD_INT2:
+        return 2 * sizeof(int);
+    case WELD_FIELD_INT64:
+        return sizeof(int64_t);
+    case WELD_FIELD_DOUBLE:
+        return sizeof(double);
+    case WELD_FIELD_BOOL:
+        return sizeof(bool);
+    case WELD_FIELD_DTYPE:
+        return sizeof(weld_dtype);
+    case WELD_FIELD_SHAPE:
+        break;
+    }
+    return 0;
+}
+
 static bool equal_attributes(const weld_attributes *a, const weld_attributes *b) {
-    static const size_t sizes[] = {
-        [WELD_FIELD_INT] = sizeof(int),       [WELD_FIELD_INT2] = 2 * sizeof(int),
-        [WELD_FIELD_INT64] = sizeof(int64_t), [WELD_FIELD_DOUBLE] = sizeof(double),
-        [WELD_FIELD_BOOL] = sizeof(bool),     [WELD_FIELD_SHAPE] = 0,
-    };
     for (size_t i = 0; i < weld_attribute_field_count; i++) {
         const weld_attribute_field *f = &weld_attribute_fields[i];
-        if (memcmp((const char *)a + f->offset, (const char *)b + f->offset, sizes[f->type]) != 0) {
+        size_t bytes = compared_bytes(f->type);
+        if (memcmp((const char *)a + f->offset, (const char *)b + f->offset, bytes) != 0) {
             return false;
         }
     }

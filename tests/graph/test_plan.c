@@ -73,29 +73,52 @@ static void check_pair(const weld_plan *plan, const weld_value *a, const life *l
                   la->last, b->id, lb->first, lb->last);
 }
 
-static size_t workspace_bytes(const weld_plan *plan, const weld_node *node) {
-    weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
+static void find_specs(const weld_plan *plan, const weld_node *node, weld_tensor *in,
+                       weld_tensor *out) {
     for (int i = 0; i < node->input_count; i++) {
         in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
     }
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
     }
+}
+
+static size_t workspace_bytes(const weld_plan *plan, const weld_node *node) {
+    weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
+    find_specs(plan, node, in, out);
     return node->op->workspace
                ? node->op->workspace(node, in, out, weld_plan_kernels(plan, node), plan->threads)
                : 0;
 }
 
+static size_t prepared_bytes(const weld_plan *plan, const weld_node *node) {
+    weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
+    find_specs(plan, node, in, out);
+    return node->op->prepared ? node->op->prepared(node, in, out, weld_plan_kernels(plan, node))
+                              : 0;
+}
+
+/* Memory of `bytes` that the node at `at` has for itself. */
+static life check_scratch(const weld_plan *plan, const life *lives, size_t at, size_t offset,
+                          size_t bytes) {
+    ck_assert_int_eq(bytes > 0, offset != SIZE_MAX);
+    life scratch = {(int)at, (int)at, bytes ? offset : 0, bytes ? offset + bytes : 0};
+    for (size_t i = 0; bytes && i < plan->graph->value_count; i++) {
+        bool lives_now = lives[i].first <= (int)at && lives[i].last >= (int)at;
+        ck_assert(!lives_now || !overlap(&lives[i], &scratch));
+    }
+    ck_assert_uint_le(scratch.end, plan->arena_bytes);
+    return scratch;
+}
+
 static void check_workspaces(const weld_plan *plan, const life *lives) {
     for (size_t at = 0; at < plan->order_count; at++) {
-        size_t bytes = workspace_bytes(plan, plan->order[at]);
-        ck_assert_int_eq(bytes > 0, plan->workspaces[at] != SIZE_MAX);
-        life scratch = {(int)at, (int)at, plan->workspaces[at], plan->workspaces[at] + bytes};
-        for (size_t i = 0; bytes && i < plan->graph->value_count; i++) {
-            bool lives_now = lives[i].first <= (int)at && lives[i].last >= (int)at;
-            ck_assert(!lives_now || !overlap(&lives[i], &scratch));
-        }
-        ck_assert(!bytes || scratch.end <= plan->arena_bytes);
+        const weld_node *node = plan->order[at];
+        life workspace =
+            check_scratch(plan, lives, at, plan->workspaces[at], workspace_bytes(plan, node));
+        life prepared =
+            check_scratch(plan, lives, at, plan->prepared[at], prepared_bytes(plan, node));
+        ck_assert(!overlap(&workspace, &prepared));
     }
 }
 

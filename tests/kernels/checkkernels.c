@@ -1,9 +1,8 @@
-/* checkkernels: compares every float table that this cpu can run with the double reference, over
- * random sizes, tails, strides and contents, in guarded and poisoned memory (see check/check.h);
- * with
- * --bench it prints their speed instead.
+/* checkkernels: compares every float and bf16 table that this cpu can run with the double
+ * reference, over random sizes, tails, strides and contents, in guarded and poisoned memory (see
+ * check/check.h); with --bench it prints their speed instead.
  *
- *     checkkernels [--bench] [--seed N] [--only KERNEL]
+ *     checkkernels [--bench] [--dtype f32|bf16] [--seed N] [--only KERNEL]
  *
  * For `gemm` there is one table more, `blas`: the product by OpenBLAS that fast tables point to.
  */
@@ -14,39 +13,43 @@
 #include "check/check.h"
 #include "kernels/blas.h"
 
-enum { MAX_TABLES = 4 };
+enum { MAX_TABLES = 6 };
 
 static const kernel_check *const groups[] = {product_checks,     depthwise_checks, channel_checks,
                                              elementwise_checks, row_checks,       window_checks};
 enum { GROUPS = sizeof groups / sizeof *groups };
 
-static int list_tables(const weld_kernels *tables[MAX_TABLES]) {
+static int list_tables(weld_dtype dtype, const weld_kernels *tables[MAX_TABLES]) {
+    const char *(*const name)(int) =
+        dtype == WELD_F32 ? weld_kernels_available : weld_kernels_available_bf16;
     int count = 0;
-    const char *name;
-    for (int i = 0; (name = weld_kernels_available(i)); i++) {
+    for (int i = 0; name(i); i++) {
         weld_error err;
-        if (weld_kernels_select(WELD_F32, name, &tables[count++], &err) != WELD_OK) {
+        if (weld_kernels_select(dtype, name(i), &tables[count++], &err) != WELD_OK) {
             fprintf(stderr, "checkkernels: %s\n", err.message);
             exit(EXIT_FAILURE);
         }
     }
+    return count;
+}
+
+static const weld_kernels *blas_table(void) {
     static weld_kernels blas;
     blas = *weld_kernels_ref_f32();
     blas.name = "blas";
     blas.gemm = weld_blas_gemm;
-    tables[count++] = &blas;
-    return count;
+    return &blas;
 }
 
 /* Run the trials of one kernel on all tables; false where one fails. */
 static bool check_kernel(const kernel_check *check, const weld_kernels *const *tables, int count,
                          uint64_t seed) {
     double worst[MAX_TABLES] = {0};
-    bool good[MAX_TABLES] = {true, true, true, true}, all = true;
+    bool good[MAX_TABLES] = {true, true, true, true, true, true}, all = true;
     for (int i = 0; i < check->trials; i++) {
         weld_random r =
             weld_random_start(seed, (uint32_t)i, weld_hash_name(check->name), WELD_RANDOM_TEST);
-        trial t = {.kernel = check->name};
+        trial t = {.kernel = check->name, .dtype = tables[0]->dtype};
         check->draw(&t, &r);
         expect_trial(&t);
         for (int j = 0; j < count; j++) {
@@ -56,7 +59,8 @@ static bool check_kernel(const kernel_check *check, const weld_kernels *const *t
         }
         free_trial(&t);
     }
-    printf("%-22s %4d trials, largest error of what is allowed:", check->name, check->trials);
+    printf("%-4s %-22s %4d trials, largest error of what is allowed:",
+           weld_dtype_name(tables[0]->dtype), check->name, check->trials);
     for (int j = 0; j < count; j++) {
         if (good[j]) {
             printf("  %s %.2f", tables[j]->name, worst[j]);
@@ -68,40 +72,68 @@ static bool check_kernel(const kernel_check *check, const weld_kernels *const *t
     return all;
 }
 
-int main(int argc, char **argv) {
-    bool benching = false, good = true, any = false;
-    uint64_t seed = 1;
-    const char *only = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--bench") == 0) {
-            benching = true;
-        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
-            seed = strtoull(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
-            only = argv[++i];
-        } else {
-            fprintf(stderr, "usage: checkkernels [--bench] [--seed N] [--only KERNEL]\n");
-            return 2;
-        }
+typedef struct options {
+    bool benching;
+    uint64_t seed;
+    const char *only;
+} options;
+
+/* All kernels of one type; false where a trial fails. Counts those that `only` chooses. */
+static bool check_type(weld_dtype dtype, const options *o, int *chosen) {
+    const weld_kernels *tables[MAX_TABLES];
+    const int count = list_tables(dtype, tables);
+    if (o->benching) {
+        bench(tables, count, o->only);
     }
-    const weld_kernels *tables[MAX_TABLES]; /* the last one is blas */
-    const int count = list_tables(tables);
-    printf("OpenBLAS core %s, %d thread\n", weld_blas_core(), weld_blas_threads());
-    if (benching) {
-        bench(tables, count, only);
-        return EXIT_SUCCESS;
-    }
+    bool good = true;
     for (size_t i = 0; i < GROUPS; i++) {
         for (const kernel_check *check = groups[i]; check->name; check++) {
-            if (!only || strcmp(only, check->name) == 0) {
-                const bool products = strcmp(check->name, "gemm") == 0;
-                good = check_kernel(check, tables, products ? count : count - 1, seed) && good;
-                any = true;
+            if ((o->only && strcmp(o->only, check->name) != 0) ||
+                check->scope == (dtype == WELD_BF16 ? NOT_IN_BF16 : ONLY_IN_BF16)) {
+                continue;
             }
+            ++*chosen;
+            if (o->benching) {
+                continue;
+            }
+            const bool products = strcmp(check->name, "gemm") == 0;
+            if (products) {
+                tables[count] = blas_table();
+            }
+            good = check_kernel(check, tables, products ? count + 1 : count, o->seed) && good;
         }
     }
-    if (!any) {
-        fprintf(stderr, "checkkernels: no kernel %s\n", only);
+    return good;
+}
+
+int main(int argc, char **argv) {
+    options o = {.seed = 1};
+    bool f32 = true, bf16 = true;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--bench") == 0) {
+            o.benching = true;
+        } else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
+            o.seed = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+            o.only = argv[++i];
+        } else if (strcmp(argv[i], "--dtype") == 0 && i + 1 < argc) {
+            f32 = strcmp(argv[++i], "f32") == 0;
+            bf16 = strcmp(argv[i], "bf16") == 0;
+        } else {
+            f32 = bf16 = false;
+        }
+    }
+    if (!f32 && !bf16) {
+        fprintf(stderr, "usage: checkkernels [--bench] [--dtype f32|bf16] [--seed N] "
+                        "[--only KERNEL]\n");
+        return 2;
+    }
+    printf("OpenBLAS core %s, %d thread\n", weld_blas_core(), weld_blas_threads());
+    int chosen = 0;
+    bool good = !f32 || check_type(WELD_F32, &o, &chosen);
+    good = (!bf16 || check_type(WELD_BF16, &o, &chosen)) && good;
+    if (!chosen) {
+        fprintf(stderr, "checkkernels: no kernel %s\n", o.only);
         return 2;
     }
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -21,7 +21,7 @@ static const weld_kernels *chosen(weld_dtype dtype, const char *name) {
 }
 
 static void assert_complete(const weld_kernels *k) {
-    const char *first = (const char *)&k->packed_size, *end = (const char *)(k + 1);
+    const char *first = (const char *)&k->packed_size, *end = (const char *)&k->multiply_adds;
     for (const char *at = first; at < end; at += sizeof(void (*)(void))) {
         void (*entry)(void);
         memcpy(&entry, at, sizeof entry);

@@ -129,6 +129,52 @@ V_INLINE float v_maximum(vfloat a) {
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+#ifdef WELD_SIMD_BF16
+V_INLINE vfloat b_widen(__m128i halves) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+
+V_INLINE vfloat b_load_all(const bfloat *p) {
+    return b_widen(_mm_loadu_si128((const __m128i *)p));
+}
+
+/* There are no masks for 16 bits: by way of a whole vector in memory. */
+V_INLINE vfloat b_load_first(const bfloat *p, int64_t n) {
+    bfloat whole[V_LANES] = {0};
+    for (int64_t i = 0; i < n; i++) {
+        whole[i] = p[i];
+    }
+    return b_load_all(whole);
+}
+
+/* Half of the last place that stays, less one where it is even: the carry rounds. It would turn
+ * some NaN into other numbers, so those are made quiet instead. */
+V_INLINE __m256i b_round_in_place(vfloat a) {
+    const __m256i bits = _mm256_castps_si256(a);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i carried =
+        _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+    return _mm256_blendv_epi8(carried, quiet, nan);
+}
+
+V_INLINE void b_store_all(bfloat *p, vfloat a) {
+    const __m256i upper = _mm256_srli_epi32(b_round_in_place(a), 16);
+    const __m128i halves =
+        _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256(upper, 1));
+    _mm_storeu_si128((__m128i *)p, halves);
+}
+
+V_INLINE void b_store_first(bfloat *p, int64_t n, vfloat a) {
+    bfloat whole[V_LANES];
+    b_store_all(whole, a);
+    for (int64_t i = 0; i < n; i++) {
+        p[i] = whole[i];
+    }
+}
+#endif
+
 V_INLINE vdouble w_widen(vfloat a) {
     return (vdouble){_mm256_cvtps_pd(_mm256_castps256_ps128(a)),
                      _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1))};

@@ -117,6 +117,49 @@ V_INLINE float v_maximum(vfloat a) {
     return _mm512_reduce_max_ps(a);
 }
 
+#ifdef WELD_SIMD_BF16
+V_INLINE vfloat b_widen(__m256i halves) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+
+V_INLINE vfloat b_load_all(const bfloat *p) {
+    return b_widen(_mm256_loadu_si256((const __m256i *)p));
+}
+
+V_INLINE vfloat b_load_first(const bfloat *p, int64_t n) {
+    return b_widen(_mm256_maskz_loadu_epi16(v_mask_first(n), p));
+}
+
+#ifdef __AVX512BF16__
+V_INLINE __m256i b_round(vfloat a) {
+    return (__m256i)_mm512_cvtneps_pbh(a);
+}
+#else
+/* Half of the last place that stays, less one where it is even: the carry rounds. It would turn
+ * some NaN into other numbers, so those are made quiet instead. */
+V_INLINE __m512i b_round_in_place(vfloat a) {
+    const __m512i bits = _mm512_castps_si512(a);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i carried =
+        _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+    return _mm512_mask_or_epi32(carried, nan, bits, _mm512_set1_epi32(0x400000));
+}
+
+V_INLINE __m256i b_round(vfloat a) {
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(b_round_in_place(a), 16));
+}
+#endif
+
+V_INLINE void b_store_all(bfloat *p, vfloat a) {
+    _mm256_storeu_si256((__m256i *)p, b_round(a));
+}
+
+V_INLINE void b_store_first(bfloat *p, int64_t n, vfloat a) {
+    _mm256_mask_storeu_epi16(p, v_mask_first(n), b_round(a));
+}
+#endif
+
 V_INLINE vdouble w_widen(vfloat a) {
     return (vdouble){_mm512_cvtps_pd(_mm512_castps512_ps256(a)),
                      _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1))};

@@ -21,9 +21,9 @@ typedef struct partial {
     vfloat sum, products;
 } partial;
 
-V_INLINE void add_deviation(partial *p, const float *x, vfloat from, int64_t c, vlanes lanes) {
+V_INLINE void add_deviation(partial *p, const tvalue *x, vfloat from, int64_t c, vlanes lanes) {
     __builtin_prefetch(x + ahead(c));
-    const vfloat d = v_load(x, lanes) - from;
+    const vfloat d = t_load(x, lanes) - from;
     p->sum = p->sum + d;
     p->products = v_fma(d, d, p->products);
 }
@@ -34,9 +34,9 @@ V_INLINE void add_deviation(partial *p, const float *x, vfloat from, int64_t c, 
  * off that squares lose more than the group's own size in rounding, whatever the mean. Groups are
  * merged by Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing sample
  * variances", 1979. */
-V_INLINE void moments_group(int64_t rows, int64_t before, int64_t c, const float *x, vlanes lanes,
+V_INLINE void moments_group(int64_t rows, int64_t before, int64_t c, const tvalue *x, vlanes lanes,
                             double *mean, double *m2) {
-    const vfloat first = v_load(x, lanes);
+    const vfloat first = t_load(x, lanes);
     partial even = {v_zero(), v_zero()}, odd = {v_zero(), v_zero()};
     int64_t r = 0;
     for (; r + 2 <= rows; r += 2) {
@@ -57,7 +57,7 @@ V_INLINE void moments_group(int64_t rows, int64_t before, int64_t c, const float
     w_store(m2, lanes, w_add(w_load(m2, lanes), w_add(group_m2, between)));
 }
 
-V_INLINE void moments_rows(int64_t rows, int64_t before, int64_t c, const float *x, double *mean,
+V_INLINE void moments_rows(int64_t rows, int64_t before, int64_t c, const tvalue *x, double *mean,
                            double *m2) {
     for (int64_t j = 0; j < c; j += V_LANES) {
         if (j + V_LANES <= c) {
@@ -75,7 +75,7 @@ static void clear(int64_t c, double *sum) {
 }
 
 void SIMD(moments)(int64_t rows, int64_t c, const void *x_, double *mean, double *m2) {
-    const float *x = x_;
+    const tvalue *x = x_;
     clear(c, mean);
     clear(c, m2);
     int64_t row = 0;
@@ -87,22 +87,22 @@ void SIMD(moments)(int64_t rows, int64_t c, const void *x_, double *mean, double
     }
 }
 
-V_INLINE void sum_group(int64_t rows, int64_t c, const float *x, vlanes lanes, double *sum) {
+V_INLINE void sum_group(int64_t rows, int64_t c, const tvalue *x, vlanes lanes, double *sum) {
     vfloat even = v_zero(), odd = v_zero();
     int64_t r = 0;
     for (; r + 2 <= rows; r += 2) {
         __builtin_prefetch(x + r * c + ahead(c));
         __builtin_prefetch(x + (r + 1) * c + ahead(c));
-        even = even + v_load(x + r * c, lanes);
-        odd = odd + v_load(x + (r + 1) * c, lanes);
+        even = even + t_load(x + r * c, lanes);
+        odd = odd + t_load(x + (r + 1) * c, lanes);
     }
     if (r < rows) {
-        even = even + v_load(x + r * c, lanes);
+        even = even + t_load(x + r * c, lanes);
     }
     w_add_to(sum, lanes, even + odd);
 }
 
-V_INLINE void sum_rows(int64_t rows, int64_t c, const float *x, double *sum) {
+V_INLINE void sum_rows(int64_t rows, int64_t c, const tvalue *x, double *sum) {
     for (int64_t j = 0; j < c; j += V_LANES) {
         if (j + V_LANES <= c) {
             sum_group(rows, c, x + j, v_all(), sum + j);
@@ -113,7 +113,7 @@ V_INLINE void sum_rows(int64_t rows, int64_t c, const float *x, double *sum) {
 }
 
 void SIMD(channel_sum)(int64_t rows, int64_t c, const void *x_, double *sum) {
-    const float *x = x_;
+    const tvalue *x = x_;
     clear(c, sum);
     int64_t row = 0;
     for (; row + GROUP <= rows; row += GROUP) {
@@ -124,17 +124,17 @@ void SIMD(channel_sum)(int64_t rows, int64_t c, const void *x_, double *sum) {
     }
 }
 
-V_INLINE void add_product(partial *p, const float *dy, const float *x, vfloat center, int64_t c,
+V_INLINE void add_product(partial *p, const tvalue *dy, const tvalue *x, vfloat center, int64_t c,
                           vlanes lanes) {
     __builtin_prefetch(x + ahead(c));
     __builtin_prefetch(dy + ahead(c));
-    const vfloat g = v_load(dy, lanes);
+    const vfloat g = t_load(dy, lanes);
     p->sum = p->sum + g;
-    p->products = v_fma(g, v_load(x, lanes) - center, p->products);
+    p->products = v_fma(g, t_load(x, lanes) - center, p->products);
 }
 
 /* Adds a group to both sums; center may be NULL, sum_dy too. */
-V_INLINE void dot_group(int64_t rows, int64_t c, const float *dy, const float *x,
+V_INLINE void dot_group(int64_t rows, int64_t c, const tvalue *dy, const tvalue *x,
                         const float *center, vlanes lanes, double *sum_dy, double *sum_dy_x) {
     const vfloat middle = center ? v_load(center, lanes) : v_zero();
     partial even = {v_zero(), v_zero()}, odd = {v_zero(), v_zero()};
@@ -152,7 +152,7 @@ V_INLINE void dot_group(int64_t rows, int64_t c, const float *dy, const float *x
     w_add_to(sum_dy_x, lanes, even.products + odd.products);
 }
 
-V_INLINE void dot_rows(int64_t rows, int64_t c, const float *dy, const float *x,
+V_INLINE void dot_rows(int64_t rows, int64_t c, const tvalue *dy, const tvalue *x,
                        const float *center, double *sum_dy, double *sum_dy_x) {
     for (int64_t j = 0; j < c; j += V_LANES) {
         const float *middle = center ? center + j : NULL;
@@ -167,7 +167,7 @@ V_INLINE void dot_rows(int64_t rows, int64_t c, const float *dy, const float *x,
 
 void SIMD(channel_dot)(int64_t rows, int64_t c, const void *dy_, const void *x_, const void *center,
                        double *sum_dy, double *sum_dy_x) {
-    const float *dy = dy_, *x = x_;
+    const tvalue *dy = dy_, *x = x_;
     if (!sum_dy_x) {
         if (sum_dy) {
             SIMD(channel_sum)(rows, c, dy, sum_dy);
@@ -187,18 +187,18 @@ void SIMD(channel_dot)(int64_t rows, int64_t c, const void *dy_, const void *x_,
     }
 }
 
-V_INLINE void affine_group(int64_t rows, int64_t c, const float *x, const float *scale,
-                           const float *shift, vlanes lanes, float *y) {
+V_INLINE void affine_group(int64_t rows, int64_t c, const tvalue *x, const float *scale,
+                           const float *shift, vlanes lanes, tvalue *y) {
     const vfloat factor = scale ? v_load(scale, lanes) : v_set(1);
     const vfloat term = shift ? v_load(shift, lanes) : v_zero();
     for (int64_t r = 0; r < rows; r++) {
         fetch_to_write(y + r * c + FETCH_AHEAD);
-        v_store(y + r * c, lanes, v_fma(v_load(x + r * c, lanes), factor, term));
+        t_store(y + r * c, lanes, v_fma(t_load(x + r * c, lanes), factor, term));
     }
 }
 
-V_INLINE void affine_rows(int64_t rows, int64_t c, const float *x, const float *scale,
-                          const float *shift, float *y) {
+V_INLINE void affine_rows(int64_t rows, int64_t c, const tvalue *x, const float *scale,
+                          const float *shift, tvalue *y) {
     for (int64_t j = 0; j < c; j += V_LANES) {
         const float *factor = scale ? scale + j : NULL, *term = shift ? shift + j : NULL;
         if (j + V_LANES <= c) {
@@ -211,8 +211,8 @@ V_INLINE void affine_rows(int64_t rows, int64_t c, const float *x, const float *
 
 void SIMD(affine)(int64_t rows, int64_t c, const void *x_, const void *scale, const void *shift,
                   void *y_) {
-    const float *x = x_;
-    float *y = y_;
+    const tvalue *x = x_;
+    tvalue *y = y_;
     int64_t row = 0;
     for (; row + TRANSFORM_ROWS <= rows; row += TRANSFORM_ROWS) {
         affine_rows(TRANSFORM_ROWS, c, x + row * c, scale, shift, y + row * c);
@@ -222,19 +222,19 @@ void SIMD(affine)(int64_t rows, int64_t c, const void *x_, const void *scale, co
     }
 }
 
-V_INLINE void affine2_group(int64_t rows, int64_t c, const float *dy, const float *x,
+V_INLINE void affine2_group(int64_t rows, int64_t c, const tvalue *dy, const tvalue *x,
                             const float *a, const float *b, const float *d, vlanes lanes,
-                            float *dx) {
+                            tvalue *dx) {
     const vfloat va = v_load(a, lanes), vb = v_load(b, lanes), vd = v_load(d, lanes);
     for (int64_t r = 0; r < rows; r++) {
-        const vfloat inner = v_fma(vb, v_load(x + r * c, lanes), vd);
+        const vfloat inner = v_fma(vb, t_load(x + r * c, lanes), vd);
         fetch_to_write(dx + r * c + FETCH_AHEAD);
-        v_store(dx + r * c, lanes, v_fma(va, v_load(dy + r * c, lanes), inner));
+        t_store(dx + r * c, lanes, v_fma(va, t_load(dy + r * c, lanes), inner));
     }
 }
 
-V_INLINE void affine2_rows(int64_t rows, int64_t c, const float *dy, const float *x, const float *a,
-                           const float *b, const float *d, float *dx) {
+V_INLINE void affine2_rows(int64_t rows, int64_t c, const tvalue *dy, const tvalue *x,
+                           const float *a, const float *b, const float *d, tvalue *dx) {
     for (int64_t j = 0; j < c; j += V_LANES) {
         if (j + V_LANES <= c) {
             affine2_group(rows, c, dy + j, x + j, a + j, b + j, d + j, v_all(), dx + j);
@@ -246,8 +246,8 @@ V_INLINE void affine2_rows(int64_t rows, int64_t c, const float *dy, const float
 
 void SIMD(affine2)(int64_t rows, int64_t c, const void *dy_, const void *x_, const void *a,
                    const void *b, const void *d, void *dx_) {
-    const float *dy = dy_, *x = x_;
-    float *dx = dx_;
+    const tvalue *dy = dy_, *x = x_;
+    tvalue *dx = dx_;
     int64_t row = 0;
     for (; row + TRANSFORM_ROWS <= rows; row += TRANSFORM_ROWS) {
         const int64_t at = row * c;

@@ -8,8 +8,9 @@
 
 void SIMD(depthwise)(const weld_window *g, const void *x_, const void *weight_, const void *bias,
                      int64_t row_begin, int64_t row_end, void *y_) {
-    const float *x = x_, *weight = weight_;
-    float *y = y_;
+    const tvalue *x = x_;
+    const float *weight = weight_;
+    tvalue *y = y_;
     stencil s = {.c = g->c,
                  .taps = g->kernel_w,
                  .x_row = g->w * g->c,
@@ -50,8 +51,8 @@ static phase phase_of(int64_t i, int64_t kernel, int64_t stride, int64_t pad) {
 }
 
 /* One row of dx: `vertical` says which rows of dy and of the kernel reach it. */
-static void input_grad_row(const weld_window *g, phase vertical, const float *dy,
-                           const float *weight, float *dx) {
+static void input_grad_row(const weld_window *g, phase vertical, const tvalue *dy,
+                           const float *weight, tvalue *dx) {
     const int64_t begin = greatest(0, -vertical.first);
     const int64_t end = least(vertical.taps, g->oh - vertical.first);
     for (int64_t residue = 0; residue < least(g->stride_w, g->w); residue++) {
@@ -80,7 +81,7 @@ static void input_grad_row(const weld_window *g, phase vertical, const float *dy
 
 void SIMD(depthwise_input_grad)(const weld_window *g, const void *dy, const void *weight,
                                 int64_t row_begin, int64_t row_end, void *dx_) {
-    float *dx = dx_;
+    tvalue *dx = dx_;
     for (int64_t row = row_begin; row < row_end; row++) {
         const phase vertical = phase_of(row, g->kernel_h, g->stride_h, g->pad_h);
         input_grad_row(g, vertical, dy, weight, dx + row * g->w * g->c);

@@ -19,19 +19,19 @@ typedef struct span { /* of taps inside the image: [begin, end) */
 /* Sums of one vector of channels over `columns` outputs, x and dy pointing to tap (0, 0) of the
  * first and to the first; only taps inside the spans are read. */
 V_INLINE void tile_sums(const int columns, const int step, const span ky, const span kx, int64_t c,
-                        const float *x, int64_t x_row, const float *dy, vlanes lanes,
+                        const tvalue *x, int64_t x_row, const tvalue *dy, vlanes lanes,
                         vfloat sum[3][3], fetching *f) {
     fetch(f, columns, step * step);
     vfloat g[TILE];
     V_UNROLL
     for (int i = 0; i < columns; i++) {
-        g[i] = v_load(dy + i * c, lanes);
+        g[i] = t_load(dy + i * c, lanes);
     }
     V_UNROLL
     for (int r = ky.begin; r < ky.end; r++) {
         V_UNROLL
         for (int column = kx.begin; column < (columns - 1) * step + kx.end; column++) {
-            const vfloat v = v_load(x + r * x_row + column * c, lanes);
+            const vfloat v = t_load(x + r * x_row + column * c, lanes);
             V_UNROLL
             for (int i = 0; i < columns; i++) {
                 const int t = column - i * step;
@@ -44,8 +44,8 @@ V_INLINE void tile_sums(const int columns, const int step, const span ky, const 
 }
 
 /* The row of dy `dy`; x points to tap (0, 0) of its first position. */
-V_INLINE void row_sums(const int step, const span ky, const weld_window *g, const float *x,
-                       const float *dy, vlanes lanes, vfloat sum[3][3], fetching *f) {
+V_INLINE void row_sums(const int step, const span ky, const weld_window *g, const tvalue *x,
+                       const tvalue *dy, vlanes lanes, vfloat sum[3][3], fetching *f) {
     const int64_t c = g->c, x_row = g->w * c, pitch = step * c;
     const span inner = {0, 3}, left = {1, 3}, right = {0, 2};
     const bool right_border = (g->ow - 1) * step - g->pad_w + 3 > g->w;
@@ -67,7 +67,7 @@ V_INLINE void row_sums(const int step, const span ky, const weld_window *g, cons
 }
 
 /* Rows [row_begin, row_end) of dy, one vector of channels. */
-V_INLINE void block_sums(const int step, const weld_window *g, const float *x, const float *dy,
+V_INLINE void block_sums(const int step, const weld_window *g, const tvalue *x, const tvalue *dy,
                          int64_t row_begin, int64_t row_end, int64_t j, vlanes lanes,
                          float *dweight, fetching *f) {
     const span inner = {0, 3}, upper = {1, 3}, lower = {0, 2};
@@ -78,8 +78,8 @@ V_INLINE void block_sums(const int step, const weld_window *g, const float *x, c
     }
     for (int64_t row = row_begin; row < row_end; row++) {
         const int64_t top = row * step - g->pad_h;
-        const float *from = x + (top * g->w - g->pad_w) * g->c + j;
-        const float *gradient = dy + row * g->ow * g->c + j;
+        const tvalue *from = x + (top * g->w - g->pad_w) * g->c + j;
+        const tvalue *gradient = dy + row * g->ow * g->c + j;
         if (top < 0) {
             row_sums(step, upper, g, from, gradient, lanes, sum, f);
         } else if (top + 3 > g->h) {
@@ -95,8 +95,9 @@ V_INLINE void block_sums(const int step, const weld_window *g, const float *x, c
     }
 }
 
-V_INLINE void weight_grad_3x3(const int step, const weld_window *g, const float *x, const float *dy,
-                              int64_t row_begin, int64_t row_end, float *dweight) {
+V_INLINE void weight_grad_3x3(const int step, const weld_window *g, const tvalue *x,
+                              const tvalue *dy, int64_t row_begin, int64_t row_end,
+                              float *dweight) {
     const int64_t block = greatest(1, POSITIONS / g->ow);
     for (int64_t row = row_begin; row < row_end; row += block) {
         const int64_t end = least(row + block, row_end);
@@ -113,16 +114,16 @@ V_INLINE void weight_grad_3x3(const int step, const weld_window *g, const float 
 }
 
 /* dweight[c] += sum along `count` positions of dy x, x stepping by `pitch` elements. */
-V_INLINE void tap_sums(int64_t c, int64_t count, const float *x, int64_t pitch, const float *dy,
+V_INLINE void tap_sums(int64_t c, int64_t count, const tvalue *x, int64_t pitch, const tvalue *dy,
                        vlanes lanes, float *dweight) {
     vfloat sum = v_zero();
     for (int64_t o = 0; o < count; o++) {
-        sum = v_fma(v_load(x + o * pitch, lanes), v_load(dy + o * c, lanes), sum);
+        sum = v_fma(t_load(x + o * pitch, lanes), t_load(dy + o * c, lanes), sum);
     }
     v_store(dweight, lanes, v_load(dweight, lanes) + sum);
 }
 
-static void weight_grad_any(const weld_window *g, const float *x, const float *dy,
+static void weight_grad_any(const weld_window *g, const tvalue *x, const tvalue *dy,
                             int64_t row_begin, int64_t row_end, float *dweight) {
     const int64_t c = g->c;
     for (int64_t row = row_begin; row < row_end; row++) {
@@ -134,8 +135,8 @@ static void weight_grad_any(const weld_window *g, const float *x, const float *d
             if (iy < 0 || iy >= g->h || begin == end) {
                 continue;
             }
-            const float *from = x + (iy * g->w + first + begin * g->stride_w) * c;
-            const float *gradient = dy + (row * g->ow + begin) * c;
+            const tvalue *from = x + (iy * g->w + first + begin * g->stride_w) * c;
+            const tvalue *gradient = dy + (row * g->ow + begin) * c;
             float *out = dweight + t * c;
             int64_t j = 0;
             for (; j + V_LANES <= c; j += V_LANES) {

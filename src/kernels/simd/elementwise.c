@@ -1,14 +1,14 @@
 /* Elementwise kernels over n that are not functions of one variable. */
 #include "kernels/simd/simd.h"
 
-V_INLINE void add_step(const float *a, const float *b, vlanes lanes, float *y) {
+V_INLINE void add_step(const tvalue *a, const tvalue *b, vlanes lanes, tvalue *y) {
     fetch_to_write(y + FETCH_AHEAD);
-    v_store(y, lanes, v_load(a, lanes) + v_load(b, lanes));
+    t_store(y, lanes, t_load(a, lanes) + t_load(b, lanes));
 }
 
 void SIMD(add)(int64_t n, const void *a_, const void *b_, void *y_) {
-    const float *a = a_, *b = b_;
-    float *y = y_;
+    const tvalue *a = a_, *b = b_;
+    tvalue *y = y_;
     int64_t i = 0;
     for (; i + V_LANES <= n; i += V_LANES) {
         add_step(a + i, b + i, v_all(), y + i);
@@ -18,14 +18,14 @@ void SIMD(add)(int64_t n, const void *a_, const void *b_, void *y_) {
     }
 }
 
-V_INLINE void scale_step(vfloat factor, const float *x, vlanes lanes, float *y) {
+V_INLINE void scale_step(vfloat factor, const tvalue *x, vlanes lanes, tvalue *y) {
     fetch_to_write(y + FETCH_AHEAD);
-    v_store(y, lanes, factor * v_load(x, lanes));
+    t_store(y, lanes, factor * t_load(x, lanes));
 }
 
 void SIMD(scale)(int64_t n, double factor, const void *x_, void *y_) {
-    const float *x = x_;
-    float *y = y_;
+    const tvalue *x = x_;
+    tvalue *y = y_;
     const vfloat f = v_set((float)factor);
     int64_t i = 0;
     for (; i + V_LANES <= n; i += V_LANES) {
@@ -36,6 +36,7 @@ void SIMD(scale)(int64_t n, double factor, const void *x_, void *y_) {
     }
 }
 
+#ifndef WELD_SIMD_BF16
 typedef struct adamw_factors {
     vfloat beta1, beta2, rest1, rest2, decay, rate, eps, corrected;
 } adamw_factors;
@@ -79,13 +80,30 @@ void SIMD(adamw)(const weld_adamw_step *s, int64_t n, const void *grad_, void *w
         adamw_step(&f, grad + i, v_first(n - i), weight + i, m + i, v + i);
     }
 }
+#else
+void SIMD(from_f32)(int64_t n, const float *x, void *y_) {
+    tvalue *y = y_;
+    for (int64_t i = 0; i < n; i += V_LANES) {
+        const vlanes lanes = i + V_LANES <= n ? v_all() : v_first(n - i);
+        t_store(y + i, lanes, v_load(x + i, lanes));
+    }
+}
+
+void SIMD(to_f32)(int64_t n, const void *x_, float *y) {
+    const tvalue *x = x_;
+    for (int64_t i = 0; i < n; i += V_LANES) {
+        const vlanes lanes = i + V_LANES <= n ? v_all() : v_first(n - i);
+        v_store(y + i, lanes, t_load(x + i, lanes));
+    }
+}
+#endif
 
 int64_t SIMD(first_not_finite)(int64_t n, const void *x_) {
-    const float *x = x_;
+    const tvalue *x = x_;
     int64_t i = 0;
     for (; i < n; i += V_LANES) {
         const vlanes lanes = i + V_LANES <= n ? v_all() : v_first(n - i);
-        const unsigned bits = v_bits_not_finite(v_load(x + i, lanes));
+        const unsigned bits = v_bits_not_finite(t_load(x + i, lanes));
         if (bits) {
             return i + __builtin_ctz(bits);
         }

@@ -13,14 +13,14 @@ V_INLINE void border_column(const stencil *s, int64_t o, int64_t j, vlanes lanes
     const int64_t begin = greatest(0, -column), end = least(s->taps, s->width - column);
     vfloat sum = s->bias ? v_load(s->bias + j, lanes) : v_zero();
     for (int64_t r = 0; r < s->rows; r++) {
-        const float *x = s->x + r * s->x_row + column * s->c + j;
+        const tvalue *x = s->x + r * s->x_row + column * s->c + j;
         const float *weight = s->weight + r * s->weight_row + j;
         for (int64_t t = begin; t < end; t++) {
             sum =
-                v_fma(v_load(x + t * s->c, lanes), v_load(weight + t * s->weight_tap, lanes), sum);
+                v_fma(t_load(x + t * s->c, lanes), v_load(weight + t * s->weight_tap, lanes), sum);
         }
     }
-    v_store(s->y + o * s->y_step + j, lanes, sum);
+    t_store(s->y + o * s->y_step + j, lanes, sum);
 }
 
 /* `columns` outputs from o on, none of them at the border. */
@@ -33,20 +33,20 @@ V_INLINE void any_tile(const int columns, const stencil *s, int64_t o, int64_t j
     }
     const int64_t pitch = s->step * s->c;
     for (int64_t r = 0; r < s->rows; r++) {
-        const float *x = s->x + r * s->x_row + (s->first + o * s->step) * s->c + j;
+        const tvalue *x = s->x + r * s->x_row + (s->first + o * s->step) * s->c + j;
         const float *weight = s->weight + r * s->weight_row + j;
         for (int64_t t = 0; t < s->taps; t++, x += s->c, weight += s->weight_tap) {
             const vfloat w = v_load(weight, lanes);
             V_UNROLL
             for (int i = 0; i < columns; i++) {
-                sum[i] = v_fma(v_load(x + i * pitch, lanes), w, sum[i]);
+                sum[i] = v_fma(t_load(x + i * pitch, lanes), w, sum[i]);
             }
         }
     }
-    float *y = s->y + o * s->y_step + j;
+    tvalue *y = s->y + o * s->y_step + j;
     V_UNROLL
     for (int i = 0; i < columns; i++) {
-        v_store(y + i * s->y_step, lanes, sum[i]);
+        t_store(y + i * s->y_step, lanes, sum[i]);
     }
 }
 
@@ -60,10 +60,10 @@ V_INLINE void tile_3x3(const int columns, const int step, const stencil *s, int6
     }
     V_UNROLL
     for (int r = 0; r < 3; r++) {
-        const float *row = s->x + r * s->x_row + (s->first + o * step) * s->c + j;
+        const tvalue *row = s->x + r * s->x_row + (s->first + o * step) * s->c + j;
         V_UNROLL
         for (int column = 0; column < (columns - 1) * step + 3; column++) {
-            const vfloat x = v_load(row + column * s->c, lanes);
+            const vfloat x = t_load(row + column * s->c, lanes);
             V_UNROLL
             for (int i = 0; i < columns; i++) {
                 const int t = column - i * step;
@@ -73,10 +73,10 @@ V_INLINE void tile_3x3(const int columns, const int step, const stencil *s, int6
             }
         }
     }
-    float *y = s->y + o * s->y_step + j;
+    tvalue *y = s->y + o * s->y_step + j;
     V_UNROLL
     for (int i = 0; i < columns; i++) {
-        v_store(y + i * s->y_step, lanes, sum[i]);
+        t_store(y + i * s->y_step, lanes, sum[i]);
     }
 }
 

@@ -12,16 +12,16 @@
 typedef struct stencil {
     int64_t c;
     int64_t rows, taps; /* taps of one row */
-    const float *x;
+    const tvalue *x;
     int64_t x_row, width; /* elements from one x_r to the next; columns */
     int64_t first, step;  /* columns */
     const float *weight;
     int64_t weight_row, weight_tap; /* elements from one to the next */
     const float *bias;              /* or NULL */
-    float *y;
-    int64_t y_step, count;          /* elements, columns */
-    const float *ahead_x, *ahead_y; /* what the next row will want, to be fetched meanwhile */
-    int64_t ahead_rate;             /* of x, columns for each output column */
+    tvalue *y;
+    int64_t y_step, count;           /* elements, columns */
+    const tvalue *ahead_x, *ahead_y; /* what the next row will want, to be fetched meanwhile */
+    int64_t ahead_rate;              /* of x, columns for each output column */
 } stencil;
 
 /* Memory that the next rows will want, fetched while these are computed: the way along a row with a
@@ -32,12 +32,12 @@ typedef struct fetching {
 
 /* Fetches what belongs to `columns` outputs of one vector of channels: `rate` inputs for each. */
 V_INLINE void fetch(fetching *f, int64_t columns, int64_t rate) {
-    enum { CACHE_LINE = 64 };
+    enum { STEP = sizeof(tvalue) == sizeof(float) ? 64 : V_LANES * sizeof(tvalue) };
     V_UNROLL
-    for (int64_t i = 0; i < columns; i++, f->output += CACHE_LINE) {
+    for (int64_t i = 0; i < columns; i++, f->output += STEP) {
         __builtin_prefetch(f->output);
     }
-    for (int64_t i = 0; i < columns * rate; i++, f->input += CACHE_LINE) {
+    for (int64_t i = 0; i < columns * rate; i++, f->input += STEP) {
         __builtin_prefetch(f->input);
     }
 }

@@ -2,17 +2,12 @@
 #include "kernels/blas.h"
 #include "kernels/simd/simd.h"
 
-#define TEXT_OF(name) #name
-#define TEXT(name) TEXT_OF(name)
-
 static const weld_kernels table = {
-    .name = TEXT(WELD_ISA_NAME),
-    .dtype = WELD_F32,
+    .name = WELD_TABLE_NAME,
     .packed_size = SIMD(packed_size),
     .pack = SIMD(pack),
     .gemm_packed = SIMD(gemm_packed),
     .gemm_at_b = SIMD(gemm_at_b),
-    .gemm = weld_blas_gemm,
     .depthwise = SIMD(depthwise),
     .depthwise_input_grad = SIMD(depthwise_input_grad),
     .depthwise_weight_grad = SIMD(depthwise_weight_grad),
@@ -25,22 +20,30 @@ static const weld_kernels table = {
     .unary_grad = SIMD(unary_grad),
     .add = SIMD(add),
     .scale = SIMD(scale),
-    .adamw = SIMD(adamw),
     .first_not_finite = SIMD(first_not_finite),
+    .max_pool = SIMD(max_pool),
+    .max_pool_grad = SIMD(max_pool_grad),
+    .im2col = SIMD(im2col),
+    .col2im = SIMD(col2im),
+#ifdef WELD_SIMD_BF16
+    .dtype = WELD_BF16,
+    .from_f32 = SIMD(from_f32),
+    .to_f32 = SIMD(to_f32),
+#else
+    .dtype = WELD_F32,
+    .multiply_adds = SIMD(multiply_adds),
+    .gemm = weld_blas_gemm,
+    .adamw = SIMD(adamw),
     .softmax = SIMD(softmax),
     .softmax_grad = SIMD(softmax_grad),
     .layer_norm = SIMD(layer_norm),
     .layer_norm_grad = SIMD(layer_norm_grad),
     .cross_entropy = SIMD(cross_entropy),
     .cross_entropy_grad = SIMD(cross_entropy_grad),
-    .max_pool = SIMD(max_pool),
-    .max_pool_grad = SIMD(max_pool_grad),
-    .im2col = SIMD(im2col),
-    .col2im = SIMD(col2im),
-    .multiply_adds = SIMD(multiply_adds),
+#endif
 };
 
-/* weld_kernels_avx2, weld_kernels_avx512, ... */
+/* weld_kernels_avx2, weld_kernels_bf16_avx2, ... */
 const weld_kernels *WELD_SIMD_NAME(kernels, WELD_ISA_NAME)(void) {
     return &table;
 }

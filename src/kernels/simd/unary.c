@@ -66,18 +66,18 @@ V_INLINE vfloat slope(const weld_unary f, vfloat x) {
     return zero;
 }
 
-V_INLINE void value_step(const weld_unary f, const float *x, vlanes lanes, float *y) {
+V_INLINE void value_step(const weld_unary f, const tvalue *x, vlanes lanes, tvalue *y) {
     fetch_to_write(y + FETCH_AHEAD);
-    v_store(y, lanes, value(f, v_load(x, lanes)));
+    t_store(y, lanes, value(f, t_load(x, lanes)));
 }
 
-V_INLINE void slope_step(const weld_unary f, const float *x, const float *dy, vlanes lanes,
-                         float *dx) {
+V_INLINE void slope_step(const weld_unary f, const tvalue *x, const tvalue *dy, vlanes lanes,
+                         tvalue *dx) {
     fetch_to_write(dx + FETCH_AHEAD);
-    v_store(dx, lanes, slope(f, v_load(x, lanes)) * v_load(dy, lanes));
+    t_store(dx, lanes, slope(f, t_load(x, lanes)) * t_load(dy, lanes));
 }
 
-V_INLINE void values(const weld_unary f, int64_t n, const float *x, float *y) {
+V_INLINE void values(const weld_unary f, int64_t n, const tvalue *x, tvalue *y) {
     int64_t i = 0;
     for (; i + V_LANES <= n; i += V_LANES) {
         value_step(f, x + i, v_all(), y + i);
@@ -87,7 +87,7 @@ V_INLINE void values(const weld_unary f, int64_t n, const float *x, float *y) {
     }
 }
 
-V_INLINE void slopes(const weld_unary f, int64_t n, const float *x, const float *dy, float *dx) {
+V_INLINE void slopes(const weld_unary f, int64_t n, const tvalue *x, const tvalue *dy, tvalue *dx) {
     int64_t i = 0;
     for (; i + V_LANES <= n; i += V_LANES) {
         slope_step(f, x + i, dy + i, v_all(), dx + i);

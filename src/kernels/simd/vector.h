@@ -10,7 +10,10 @@
  *   v_sqrt, v_divide, v_reciprocal (2 ulp), v_round (to nearest even), v_scale_by_power (a 2^n),
  *   v_greater, v_equal, v_select(m, a, b) (a where m), v_bits_not_finite (bit i for lane i),
  *   v_sum, v_maximum, v_gather (p[lane * stride]; |stride| < 2^27), w_widen, w_set, and
- * loads and stores, whole and masked.
+ * loads and stores, whole and masked. With WELD_SIMD_BF16 also
+ *
+ *   b_load_all, b_load_first,       V_LANES of them, or the first n, to and from a vector of
+ * floats; b_store_all, b_store_first      stores round to nearest even
  *
  * Everything in these headers is static inline: code compiled with an instruction set's flags must
  * not be found by the linker under a name that common code uses too. */
@@ -20,6 +23,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+typedef struct bfloat { /* a bf16 in memory: the upper half of a float */
+    uint16_t bits;
+} bfloat;
 
 #include WELD_ISA_VECTOR
 
@@ -39,15 +46,16 @@
  * a row. A loop is written once as an inline function of this and called with each. */
 typedef struct vlanes {
     bool all;
-    vmask mask; /* used where not all */
+    vmask mask;    /* used where not all, */
+    int64_t count; /* and so is this: how many */
 } vlanes;
 
 V_INLINE vlanes v_all(void) {
-    return (vlanes){.all = true, .mask = v_mask_first(0)};
+    return (vlanes){.all = true, .mask = v_mask_first(0), .count = V_LANES};
 }
 
 V_INLINE vlanes v_first(int64_t n) {
-    return (vlanes){.all = false, .mask = v_mask_first(n)};
+    return (vlanes){.all = false, .mask = v_mask_first(n), .count = n};
 }
 
 /* The lanes at column j of a row of n, in a form that costs no branch. */
@@ -66,6 +74,34 @@ V_INLINE void v_store(float *p, vlanes lanes, vfloat a) {
         v_store_masked(p, lanes.mask, a);
     }
 }
+
+/* Activations, T of kernels.h: floats, or with WELD_SIMD_BF16 the upper halves of floats, which
+ * become floats in registers. Parameters, P, are floats in both and go by v_load and v_store. */
+#ifdef WELD_SIMD_BF16
+typedef bfloat tvalue;
+
+V_INLINE vfloat t_load(const tvalue *p, vlanes lanes) {
+    return lanes.all ? b_load_all(p) : b_load_first(p, lanes.count);
+}
+
+V_INLINE void t_store(tvalue *p, vlanes lanes, vfloat a) {
+    if (lanes.all) {
+        b_store_all(p, a);
+    } else {
+        b_store_first(p, lanes.count, a);
+    }
+}
+#else
+typedef float tvalue;
+
+V_INLINE vfloat t_load(const tvalue *p, vlanes lanes) {
+    return v_load(p, lanes);
+}
+
+V_INLINE void t_store(tvalue *p, vlanes lanes, vfloat a) {
+    v_store(p, lanes, a);
+}
+#endif
 
 V_INLINE vfloat v_zero(void) {
     return v_set(0);
@@ -109,7 +145,7 @@ enum { FETCH_AHEAD = 256 }; /* elements; where a kernel goes straight on */
 
 /* Have the line of *p in the first-level cache, ours to write. Without this, results that replace
  * their inputs cost a second trip to memory, one line at a time: the line came to be read. */
-V_INLINE void fetch_to_write(const float *p) {
+V_INLINE void fetch_to_write(const tvalue *p) {
     __builtin_prefetch(p, 1);
 }
 

@@ -28,13 +28,13 @@ static patch patch_at(const weld_window *g, int64_t oy, int64_t ox) {
 
 /* The maximum of a window for one vector of channels; where `which` is not NULL, also the tap that
  * holds it first. */
-V_INLINE vfloat window_maximum(const weld_window *g, const patch *p, const float *x, vlanes lanes,
+V_INLINE vfloat window_maximum(const weld_window *g, const patch *p, const tvalue *x, vlanes lanes,
                                vfloat *which) {
     vfloat best = v_set(-INFINITY), at = v_set(-1);
     bool first = true;
     for (int64_t ky = p->ky.begin; ky < p->ky.end; ky++) {
         for (int64_t kx = p->kx.begin; kx < p->kx.end; kx++) {
-            const vfloat v = v_load(x + p->offset + (ky * g->w + kx) * g->c, lanes);
+            const vfloat v = t_load(x + p->offset + (ky * g->w + kx) * g->c, lanes);
             const vfloat tap = v_set((float)(ky * g->kernel_w + kx));
             const vmask more = v_greater(v, best);
             best = first ? v : v_select(more, v, best);
@@ -50,43 +50,43 @@ V_INLINE vfloat window_maximum(const weld_window *g, const patch *p, const float
 
 void SIMD(max_pool)(const weld_window *g, const void *x_, int64_t row_begin, int64_t row_end,
                     void *y_) {
-    const float *x = x_;
-    float *y = (float *)y_ + row_begin * g->ow * g->c;
+    const tvalue *x = x_;
+    tvalue *y = (tvalue *)y_ + row_begin * g->ow * g->c;
     for (int64_t oy = row_begin; oy < row_end; oy++) {
         for (int64_t ox = 0; ox < g->ow; ox++, y += g->c) {
             const patch p = patch_at(g, oy, ox);
             for (int64_t j = 0; j < g->c; j += V_LANES) {
                 const vlanes lanes = v_lanes_at(j, g->c);
-                v_store(y + j, lanes, window_maximum(g, &p, x + j, lanes, NULL));
+                t_store(y + j, lanes, window_maximum(g, &p, x + j, lanes, NULL));
             }
         }
     }
 }
 
 /* Adds dy to dx at the maximum of one window, for one vector of channels. */
-V_INLINE void spread(const weld_window *g, const patch *p, const float *x, vfloat dy, vlanes lanes,
-                     float *dx) {
+V_INLINE void spread(const weld_window *g, const patch *p, const tvalue *x, vfloat dy, vlanes lanes,
+                     tvalue *dx) {
     vfloat which;
     window_maximum(g, p, x, lanes, &which);
     for (int64_t ky = p->ky.begin; ky < p->ky.end; ky++) {
         for (int64_t kx = p->kx.begin; kx < p->kx.end; kx++) {
             const vmask here = v_equal(which, v_set((float)(ky * g->kernel_w + kx)));
-            float *out = dx + p->offset + (ky * g->w + kx) * g->c;
-            v_store(out, lanes, v_load(out, lanes) + v_select(here, dy, v_zero()));
+            tvalue *out = dx + p->offset + (ky * g->w + kx) * g->c;
+            t_store(out, lanes, t_load(out, lanes) + v_select(here, dy, v_zero()));
         }
     }
 }
 
 void SIMD(max_pool_grad)(const weld_window *g, const void *x_, const void *dy_, void *dx_) {
-    const float *x = x_, *dy = dy_;
-    float *dx = dx_;
+    const tvalue *x = x_, *dy = dy_;
+    tvalue *dx = dx_;
     memset(dx, 0, sizeof *dx * (size_t)(g->h * g->w * g->c));
     for (int64_t oy = 0; oy < g->oh; oy++) {
         for (int64_t ox = 0; ox < g->ow; ox++, dy += g->c) {
             const patch p = patch_at(g, oy, ox);
             for (int64_t j = 0; j < g->c; j += V_LANES) {
                 const vlanes lanes = v_lanes_at(j, g->c);
-                spread(g, &p, x + j, v_load(dy + j, lanes), lanes, dx + j);
+                spread(g, &p, x + j, t_load(dy + j, lanes), lanes, dx + j);
             }
         }
     }
@@ -99,22 +99,22 @@ V_INLINE void next_position(const weld_window *g, int64_t *oy, int64_t *ox) {
     }
 }
 
-V_INLINE void copy(int64_t n, const float *from, float *to) {
+V_INLINE void copy(int64_t n, const tvalue *from, tvalue *to) {
     for (int64_t j = 0; j < n; j += V_LANES) {
         const vlanes lanes = v_lanes_at(j, n);
-        v_store(to + j, lanes, v_load(from + j, lanes));
+        t_store(to + j, lanes, t_load(from + j, lanes));
     }
 }
 
-V_INLINE void fill_zero(int64_t n, float *to) {
+V_INLINE void fill_zero(int64_t n, tvalue *to) {
     for (int64_t j = 0; j < n; j += V_LANES) {
-        v_store(to + j, v_lanes_at(j, n), v_zero());
+        t_store(to + j, v_lanes_at(j, n), v_zero());
     }
 }
 
 /* One row of a patch, out[kw, count]. With all channels the columns inside are one stretch. */
-V_INLINE void copy_patch_row(const weld_window *g, range kx, const float *x, int64_t count,
-                             float *out) {
+V_INLINE void copy_patch_row(const weld_window *g, range kx, const tvalue *x, int64_t count,
+                             tvalue *out) {
     fill_zero(kx.begin * count, out);
     if (count == g->c) {
         copy((kx.end - kx.begin) * count, x + kx.begin * count, out + kx.begin * count);
@@ -128,8 +128,8 @@ V_INLINE void copy_patch_row(const weld_window *g, range kx, const float *x, int
 
 void SIMD(im2col)(const weld_window *g, const void *x_, int64_t channel, int64_t count,
                   int64_t begin, int64_t end, void *out_) {
-    const float *x = x_;
-    float *out = out_;
+    const tvalue *x = x_;
+    tvalue *out = out_;
     int64_t oy = begin / g->ow, ox = begin % g->ow;
     for (int64_t position = begin; position < end; position++) {
         patch p = patch_at(g, oy, ox);
@@ -147,24 +147,24 @@ void SIMD(im2col)(const weld_window *g, const void *x_, int64_t channel, int64_t
     }
 }
 
-V_INLINE void add_to(int64_t n, const float *from, float *to) {
+V_INLINE void add_to(int64_t n, const tvalue *from, tvalue *to) {
     for (int64_t j = 0; j < n; j += V_LANES) {
         const vlanes lanes = v_lanes_at(j, n);
-        v_store(to + j, lanes, v_load(to + j, lanes) + v_load(from + j, lanes));
+        t_store(to + j, lanes, t_load(to + j, lanes) + t_load(from + j, lanes));
     }
 }
 
 void SIMD(col2im)(const weld_window *g, const void *patches_, int64_t channel, int64_t count,
                   int64_t begin, int64_t end, void *dx_) {
-    const float *patches = patches_;
-    float *dx = dx_;
+    const tvalue *patches = patches_;
+    tvalue *dx = dx_;
     int64_t oy = begin / g->ow, ox = begin % g->ow;
     for (int64_t position = begin; position < end; position++) {
         const patch p = patch_at(g, oy, ox);
         next_position(g, &oy, &ox);
         for (int64_t ky = p.ky.begin; ky < p.ky.end; ky++) {
-            float *row = dx + p.offset + ky * g->w * g->c + channel;
-            const float *from = patches + ky * g->kernel_w * count;
+            tvalue *row = dx + p.offset + ky * g->w * g->c + channel;
+            const tvalue *from = patches + ky * g->kernel_w * count;
             if (count == g->c && p.kx.begin < p.kx.end) {
                 add_to((p.kx.end - p.kx.begin) * count, from + p.kx.begin * count,
                        row + p.kx.begin * count);

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "check.h"
 
-enum { ROUNDS = 5, MAX_VARIANTS = 4 };
+enum { ROUNDS = 5, MAX_VARIANTS = 6 };
 
 typedef struct bench_case {
     const kernel_check *group; /* in which `kernel` is */
@@ -52,6 +52,7 @@ static const bench_case cases[] = {
     ELEMENTS("unary", 301056, .f = WELD_GELU), ELEMENTS("unary", 301056, .f = WELD_RELU),
     ELEMENTS("unary", 301056, .f = WELD_SILU), ELEMENTS("unary", 301056, .f = WELD_SIGMOID),
     ELEMENTS("unary_grad", 301056, .f = WELD_GELU), ELEMENTS("unary_grad", 301056, .f = WELD_SILU),
+    ELEMENTS("from_f32", 301056, .terms = 0), ELEMENTS("to_f32", 301056, .terms = 0),
     ELEMENTS("add", 301056, .terms = 0), ELEMENTS("scale", 301056, .terms = 0),
     ELEMENTS("adamw", 301056, .terms = 0), ELEMENTS("first_not_finite", 301056, .terms = 0),
     ROWS(row_checks, "softmax", 784, 196), ROWS(row_checks, "softmax_grad", 784, 196),
@@ -86,11 +87,11 @@ static double operations(const bench_case *c) {
     return 0;
 }
 
-static double bytes(const trial *t) {
+static double bytes(const trial *t, weld_dtype dtype) {
     double sum = 0;
     for (int i = 0; i < t->arrays; i++) {
         const array *a = &t->array[i];
-        const double size = a->is_double ? sizeof(double) : sizeof(float);
+        const double size = (double)element_size(a, dtype);
         sum += a->absent ? 0 : (double)array_span(a) * size * (a->role == UPDATED ? 2 : 1);
     }
     return sum;
@@ -130,7 +131,7 @@ static void bench_one(const bench_case *c, const weld_kernels *const *tables, in
     const double work = operations(c);
     printf("%-22s", c->kernel);
     for (int i = 0; i < count; i++) {
-        printf(" %9.2f", (work > 0 ? work : bytes(&t)) / best[i] * 1e-9);
+        printf(" %9.2f", (work > 0 ? work : bytes(&t, tables[0]->dtype)) / best[i] * 1e-9);
     }
     printf(" %s  %s\n", work > 0 ? "GFLOP/s" : "GB/s   ", t.shape);
     fflush(stdout);
@@ -144,9 +145,9 @@ void bench(const weld_kernels *const *tables, int count, const char *only) {
     }
     printf("\n");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (!only || strcmp(only, cases[i].kernel) == 0) {
-            const bool products = strcmp(cases[i].kernel, "gemm") == 0;
-            bench_one(&cases[i], tables, products ? count : count - 1);
+        const scope not_here = tables[0]->dtype == WELD_BF16 ? NOT_IN_BF16 : ONLY_IN_BF16;
+        if ((!only || strcmp(only, cases[i].kernel) == 0) && find(&cases[i])->scope != not_here) {
+            bench_one(&cases[i], tables, count);
         }
     }
 }

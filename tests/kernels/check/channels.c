@@ -17,7 +17,7 @@ static array *add_rows(trial *t, weld_random *r, const char *name, usage role) {
 }
 
 static array *add_channels(trial *t, weld_random *r, const char *name) {
-    return add_array(t, r, name, INPUT, 1, t->n, t->n);
+    return add_parameters(t, r, name, INPUT, 1, t->n, t->n);
 }
 
 /* Give each channel a mean of up to 10^5 times its deviation; some channels get no deviation. */

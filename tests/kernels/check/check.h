@@ -1,9 +1,12 @@
 /* What checkkernels is made of.
  *
  * A trial is one call of one kernel: sizes, arrays with their contents, how to call the table, and
- * how far a float table may be from the double reference on the same inputs. Each subject
+ * how far a float or bf16 table may be from the double reference on the same inputs. Each subject
  * (products.c, ...) lists its kernels and draws their trials; run.c runs a trial on a table in
  * guarded memory and compares; bench.c times trials of fixed sizes.
+ *
+ * For bf16 the inputs are made bf16 after drawing, and outputs may be off by half a unit in the
+ * last place of bf16 more than those of float.
  */
 #ifndef WELD_TESTS_KERNELS_CHECK_H
 #define WELD_TESTS_KERNELS_CHECK_H
@@ -14,18 +17,23 @@
 #include "base/random.h"
 #include "kernels/kernels.h"
 
+typedef uint16_t bfloat; /* room for a bf16 */
+
 enum { MAX_ARRAYS = 8, SCRATCH = MAX_ARRAYS, SLOTS };
 
 typedef enum usage { INPUT, OUTPUT, UPDATED } usage;
+
+/* Of elements: T and P of kernels.h; always double; P that the kernel rounds to T itself. */
+typedef enum kind { ACTIVATION, PARAMETER, SUM, ROUNDED_PARAMETER } kind;
 
 /* `rows` rows of `width` elements, `stride` apart; what lies between is NaN and not to be touched.
  * The kernel writes rows [begin, end) of an output and all other memory stays as it is. */
 typedef struct array {
     const char *name;
     usage role;
-    bool is_double; /* whatever the table's type: sums over rows */
-    bool absent;    /* NULL is passed */
-    int alias;      /* the output is the input of this number, or -1 */
+    kind kind;
+    bool absent; /* NULL is passed */
+    int alias;   /* the output is the input of this number, or -1 */
     int64_t rows, width, stride, begin, end;
     double *value;  /* before the call; all of them floats */
     double *expect; /* after the call, by the double reference */
@@ -42,6 +50,10 @@ struct trial {
     /* Fills each output's `bound`; by default bound_linear. */
     void (*bound)(trial *t);
     double terms; /* how many are summed into one output */
+    /* How often a sum is rounded to bf16 on its way, and how far off a result may be in bf16 beyond
+     * its rounding and the error in float: in units of the last place of bf16. */
+    double roundings, slack;
+    weld_dtype dtype; /* of the tables to run on */
 
     /* Parameters of the calls; with `fixed` (bench) the sizes are given, else draw chooses them. */
     bool fixed;
@@ -54,10 +66,13 @@ struct trial {
     int steps;
 };
 
+typedef enum scope { ALL_TYPES, NOT_IN_BF16, ONLY_IN_BF16 } scope;
+
 typedef struct kernel_check {
     const char *name;
     int trials;
     void (*draw)(trial *t, weld_random *r);
+    scope scope;
 } kernel_check;
 
 /* The kernels of each subject; the lists end with a NULL name. */
@@ -77,6 +92,9 @@ weld_window draw_window(weld_random *r);
 /* Append an array of random floats of [-2, 2), or of poison where it is an OUTPUT. */
 array *add_array(trial *t, weld_random *r, const char *name, usage role, int64_t rows,
                  int64_t width, int64_t stride);
+/* The same of parameters. */
+array *add_parameters(trial *t, weld_random *r, const char *name, usage role, int64_t rows,
+                      int64_t width, int64_t stride);
 /* Contiguous rows x width, of double elements: what kernels sum into. */
 array *add_sums(trial *t, const char *name, int64_t width);
 int64_t array_span(const array *a); /* elements from the first to the last, gaps included */
@@ -106,6 +124,8 @@ bool run_trial(trial *t, const weld_kernels *k, weld_random *r, double *worst);
 /* The expected outputs and their bounds. */
 void expect_trial(trial *t);
 void free_trial(trial *t);
+size_t element_size(const array *a, weld_dtype dtype);
+double round_to_bf16(double x); /* by the reference */
 /* Place the arrays and fill them; p receives the arguments. For bench. */
 void place_trial(const trial *t, const weld_kernels *k, bool at_end, int64_t offset, void **p);
 

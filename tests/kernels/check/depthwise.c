@@ -37,8 +37,10 @@ static void draw_forward(trial *t, weld_random *r) {
     t->call = call_forward;
     const weld_window *g = &t->g;
     add_image(t, r, "x", INPUT, g->h, g->w);
-    add_image(t, r, "weight", INPUT, g->kernel_h, g->kernel_w);
-    add_image(t, r, "bias", INPUT, 1, 1)->absent = draw_chance(r, 0.5);
+    add_image(t, r, "weight", INPUT, g->kernel_h, g->kernel_w)->kind = PARAMETER;
+    array *bias = add_image(t, r, "bias", INPUT, 1, 1);
+    bias->kind = PARAMETER;
+    bias->absent = draw_chance(r, 0.5);
     array *y = add_image(t, r, "y", OUTPUT, g->oh, g->ow);
     y->begin = t->begin;
     y->end = t->end;
@@ -53,7 +55,7 @@ static void draw_input_grad(trial *t, weld_random *r) {
     t->call = call_input_grad;
     const weld_window *g = &t->g;
     add_image(t, r, "dy", INPUT, g->oh, g->ow);
-    add_image(t, r, "weight", INPUT, g->kernel_h, g->kernel_w);
+    add_image(t, r, "weight", INPUT, g->kernel_h, g->kernel_w)->kind = PARAMETER;
     array *dx = add_image(t, r, "dx", OUTPUT, g->h, g->w);
     dx->begin = t->begin;
     dx->end = t->end;
@@ -70,7 +72,7 @@ static void draw_weight_grad(trial *t, weld_random *r) {
     t->terms = (double)((t->end - t->begin) * g->ow + 1);
     add_image(t, r, "x", INPUT, g->h, g->w);
     add_image(t, r, "dy", INPUT, g->oh, g->ow);
-    add_image(t, r, "dweight", UPDATED, g->kernel_h, g->kernel_w);
+    add_image(t, r, "dweight", UPDATED, g->kernel_h, g->kernel_w)->kind = PARAMETER;
 }
 
 const kernel_check depthwise_checks[] = {

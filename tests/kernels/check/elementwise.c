@@ -141,6 +141,59 @@ static void draw_scale(trial *t, weld_random *r) {
     add_elements(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
 }
 
+static void copy(const trial *t, const double *from, double *to) {
+    for (int64_t i = 0; i < t->n; i++) {
+        to[i] = from[i];
+    }
+}
+
+static void call_from_f32(const weld_kernels *k, void *const *p, const trial *t) {
+    if (k->dtype == WELD_F64) {
+        copy(t, p[0], p[1]);
+    } else {
+        k->from_f32(t->n, p[0], p[1]);
+    }
+}
+
+/* With some that lie in the middle of two bf16, or almost. */
+static void draw_from_f32(trial *t, weld_random *r) {
+    draw_count(t, r);
+    t->call = call_from_f32;
+    t->bound = bound_exact; /* x is rounded before the reference sees it */
+    array *x = add_elements(t, r, "x", INPUT);
+    x->kind = ROUNDED_PARAMETER;
+    if (!t->fixed) {
+        spread(r, x);
+        for (int64_t i = 0; i < x->width; i++) {
+            const double near = round_to_bf16(x->value[i]);
+            if (draw_chance(r, 0.3) && near != 0) {
+                const double tie = near + ldexp(0x1p-8, ilogb(near));
+                x->value[i] = (float)(tie * (1 + UNIT * 2 * (double)draw_between(r, -1, 1)));
+            }
+        }
+    }
+    add_elements(t, r, "y", OUTPUT);
+}
+
+static void call_to_f32(const weld_kernels *k, void *const *p, const trial *t) {
+    if (k->dtype == WELD_F64) {
+        copy(t, p[0], p[1]);
+    } else {
+        k->to_f32(t->n, p[0], p[1]);
+    }
+}
+
+static void draw_to_f32(trial *t, weld_random *r) {
+    draw_count(t, r);
+    t->call = call_to_f32;
+    t->bound = bound_exact;
+    array *x = add_elements(t, r, "x", INPUT);
+    if (!t->fixed) {
+        spread(r, x);
+    }
+    add_elements(t, r, "y", OUTPUT)->kind = PARAMETER;
+}
+
 /* The steps of one trial: beta^t as in training from its beginning, or from later on. */
 static weld_adamw_step step_number(const trial *t, int step) {
     weld_adamw_step s = t->step;
@@ -230,7 +283,9 @@ const kernel_check elementwise_checks[] = {
     {"unary_grad", 200, draw_unary_grad},
     {"add", 60, draw_add},
     {"scale", 60, draw_scale},
-    {"adamw", 60, draw_adamw},
+    {"adamw", 60, draw_adamw, NOT_IN_BF16},
+    {"from_f32", 100, draw_from_f32, ONLY_IN_BF16},
+    {"to_f32", 60, draw_to_f32, ONLY_IN_BF16},
     {"first_not_finite", 100, draw_not_finite},
     {0},
 };

@@ -2,8 +2,7 @@
 #include "check.h"
 
 static void call_packed(const weld_kernels *k, void *const *p, const trial *t) {
-    const size_t size = k->dtype == WELD_F64 ? sizeof(double) : sizeof(float);
-    void *packed = scratch(k->packed_size(t->k, t->n) * size);
+    void *packed = scratch(k->packed_size(t->k, t->n) * weld_dtype_size(k->dtype));
     const int64_t row_stride = t->transpose_b ? 1 : t->array[1].stride;
     const int64_t column_stride = t->transpose_b ? t->array[1].stride : 1;
     k->pack(t->k, t->n, p[1], row_stride, column_stride, packed);
@@ -31,8 +30,8 @@ static void draw_packed(trial *t, weld_random *r) {
     t->transpose_b = draw_chance(r, 0.5);
     const int64_t rows = t->transpose_b ? t->n : t->k, width = t->transpose_b ? t->k : t->n;
     add_array(t, r, "a", INPUT, t->m, t->k, t->k + gap(r));
-    add_array(t, r, "b", INPUT, rows, width, width + gap(r));
-    add_array(t, r, "bias", INPUT, 1, t->n, t->n)->absent = draw_chance(r, 0.5);
+    add_array(t, r, "b", INPUT, rows, width, width + gap(r))->kind = ROUNDED_PARAMETER;
+    add_parameters(t, r, "bias", INPUT, 1, t->n, t->n)->absent = draw_chance(r, 0.5);
     add_array(t, r, "c", t->accumulate ? UPDATED : OUTPUT, t->m, t->n, t->n + gap(r));
     describe(t, "m %lld n %lld k %lld%s%s%s", (long long)t->m, (long long)t->n, (long long)t->k,
              t->transpose_b ? ", b transposed" : "", t->array[2].absent ? "" : ", bias",
@@ -49,7 +48,7 @@ static void draw_at_b(trial *t, weld_random *r) {
     t->call = call_at_b;
     add_array(t, r, "a", INPUT, t->k, t->m, t->m + gap(r));
     add_array(t, r, "b", INPUT, t->k, t->n, t->n + gap(r));
-    add_array(t, r, "c", t->accumulate ? UPDATED : OUTPUT, t->m, t->n, t->n + gap(r));
+    add_parameters(t, r, "c", t->accumulate ? UPDATED : OUTPUT, t->m, t->n, t->n + gap(r));
     describe(t, "m %lld n %lld k %lld%s", (long long)t->m, (long long)t->n, (long long)t->k,
              t->accumulate ? ", accumulate" : "");
 }
@@ -79,6 +78,6 @@ static void draw_gemm(trial *t, weld_random *r) {
 const kernel_check product_checks[] = {
     {"gemm_packed", 150, draw_packed},
     {"gemm_at_b", 100, draw_at_b},
-    {"gemm", 100, draw_gemm},
+    {"gemm", 100, draw_gemm, NOT_IN_BF16},
     {0},
 };

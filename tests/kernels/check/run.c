@@ -89,8 +89,10 @@ void *scratch(size_t bytes) {
     return scratch_place.data;
 }
 
-static size_t element_size(const array *a, const weld_kernels *k) {
-    return a->is_double || k->dtype == WELD_F64 ? sizeof(double) : sizeof(float);
+size_t element_size(const array *a, weld_dtype dtype) {
+    return a->kind == SUM          ? sizeof(double)
+           : a->kind == ACTIVATION ? weld_dtype_size(dtype)
+                                   : weld_dtype_size(weld_parameter_dtype(dtype));
 }
 
 static double element(const char *data, size_t size, int64_t i) {
@@ -99,19 +101,28 @@ static double element(const char *data, size_t size, int64_t i) {
         memcpy(&value, data + (size_t)i * size, size);
         return value;
     }
-    float value;
-    memcpy(&value, data + (size_t)i * size, size);
+    float value = 0;
+    if (size == sizeof value) {
+        memcpy(&value, data + (size_t)i * size, size);
+    } else {
+        weld_kernels_ref_bf16()->to_f32(1, data + (size_t)i * size, &value);
+    }
     return value;
 }
 
 static void set_element(char *data, size_t size, int64_t i, double value) {
     const float single = (float)value;
-    memcpy(data + (size_t)i * size, size == sizeof value ? (const void *)&value : &single, size);
+    if (size == sizeof(bfloat)) {
+        weld_kernels_ref_bf16()->from_f32(1, &single, data + (size_t)i * size);
+    } else {
+        memcpy(data + (size_t)i * size, size == sizeof value ? (const void *)&value : &single,
+               size);
+    }
 }
 
 static stretch place_array(const array *a, int number, const weld_kernels *k, bool at_end,
                            int64_t offset) {
-    const size_t size = element_size(a, k);
+    const size_t size = element_size(a, k->dtype);
     const stretch s = place(number, (size_t)array_span(a) * size, at_end, offset * (int64_t)size);
     for (int64_t r = 0; a->role != OUTPUT && r < a->rows; r++) {
         for (int64_t j = 0; j < a->width; j++) {
@@ -169,7 +180,7 @@ static bool only_named_written(const array *a, const array *writer, size_t size,
 
 static bool compare(const trial *t, const weld_kernels *k, const array *a, const char *data,
                     double *worst) {
-    const size_t size = element_size(a, k);
+    const size_t size = element_size(a, k->dtype);
     for (int64_t i = a->begin * a->stride; i < array_span(a); i++) {
         if (!is_written(a, i)) {
             continue;
@@ -219,7 +230,7 @@ static bool run_once(const trial *t, const weld_kernels *k, bool at_end, int64_t
         for (int j = 0; j < t->arrays; j++) {
             writer = t->array[j].alias == i ? &t->array[j] : writer;
         }
-        if (!only_named_written(a, writer, element_size(a, k), before[i], &places[i])) {
+        if (!only_named_written(a, writer, element_size(a, k->dtype), before[i], &places[i])) {
             good = complain(t, k, a, "is written where it must not be");
         } else if (a->role != INPUT && !a->absent) {
             good = compare(t, k, a, s->data, worst);
@@ -238,7 +249,8 @@ bool run_trial(trial *t, const weld_kernels *k, weld_random *r, double *worst) {
                 run_once(t, k, false, draw_between(r, 0, 17), worst, elsewhere);
     for (int i = 0; good && i < t->arrays; i++) {
         const array *a = &t->array[i];
-        if (memcmp(at_end[i], elsewhere[i], (size_t)array_span(a) * element_size(a, k)) != 0) {
+        if (memcmp(at_end[i], elsewhere[i], (size_t)array_span(a) * element_size(a, k->dtype)) !=
+            0) {
             good = complain(t, k, a, "has other bits when the arrays lie elsewhere in memory");
         }
     }

@@ -88,9 +88,16 @@ array *add_array(trial *t, weld_random *r, const char *name, usage role, int64_t
     return a;
 }
 
+array *add_parameters(trial *t, weld_random *r, const char *name, usage role, int64_t rows,
+                      int64_t width, int64_t stride) {
+    array *a = add_array(t, r, name, role, rows, width, stride);
+    a->kind = PARAMETER;
+    return a;
+}
+
 array *add_sums(trial *t, const char *name, int64_t width) {
     array *a = add_array(t, NULL, name, OUTPUT, 1, width, width);
-    a->is_double = true;
+    a->kind = SUM;
     return a;
 }
 
@@ -130,15 +137,61 @@ void bound_linear(trial *t) {
     }
 }
 
+double round_to_bf16(double x) {
+    const float value = (float)x;
+    bfloat stored;
+    float back;
+    weld_kernels_ref_bf16()->from_f32(1, &value, &stored);
+    weld_kernels_ref_bf16()->to_f32(1, &stored, &back);
+    return back;
+}
+
+/* Results may be 0 where they are subnormal. An exact result is exact in bf16 too, since the inputs
+ * are bf16. */
+static double bound_in_bf16(const trial *t, double expect, double bound) {
+    const double largest = fabs(expect) + bound;
+    if (largest < SMALLEST) {
+        return largest;
+    }
+    if (bound == 0 || isinf(expect)) {
+        return bound;
+    }
+    const double half = ldexp(0x1p-8, ilogb(largest));
+    const double terms = bound / (growth(t->terms) * UNIT);
+    return bound + half * (1 + 2 * t->slack) + 0x1p-8 * t->roundings * terms;
+}
+
+static void round_inputs(trial *t) {
+    for (int i = 0; i < t->arrays; i++) {
+        const array *a = &t->array[i];
+        for (int64_t j = 0; a->kind == ACTIVATION && j < array_span(a); j++) {
+            a->value[j] = round_to_bf16(a->value[j]);
+        }
+    }
+}
+
 void expect_trial(trial *t) {
+    if (t->dtype == WELD_BF16) {
+        round_inputs(t);
+    }
     void *p[MAX_ARRAYS];
     for (int i = 0; i < t->arrays; i++) {
         const array *a = &t->array[i];
         p[i] = a->absent ? NULL : a->expect;
         memcpy(a->expect, a->value, (size_t)array_span(a) * sizeof(double));
+        for (int64_t j = 0;
+             t->dtype == WELD_BF16 && a->kind == ROUNDED_PARAMETER && j < array_span(a); j++) {
+            a->expect[j] = round_to_bf16(a->value[j]);
+        }
     }
     t->call(weld_kernels_ref_f64(), p, t);
     (t->bound ? t->bound : bound_linear)(t);
+    for (int i = 0; t->dtype == WELD_BF16 && i < t->arrays; i++) {
+        const array *a = &t->array[i];
+        for (int64_t j = 0; a->kind == ACTIVATION && j < array_span(a); j++) {
+            a->bound[j] = bound_in_bf16(t, a->expect[j], a->bound[j]);
+        }
+    }
 }
 
 void free_trial(trial *t) {

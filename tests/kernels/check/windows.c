@@ -62,6 +62,7 @@ static void draw_max_pool_grad(trial *t, weld_random *r) {
     draw_geometry(t, r);
     t->call = call_max_pool_grad;
     t->bound = bound_max_pool_grad;
+    t->roundings = (double)(t->g.kernel_h * t->g.kernel_w);
     array *x = add_image(t, r, "x", INPUT, t->g.h, t->g.w);
     if (draw_chance(r, 0.5)) {
         make_ties(x);
@@ -122,6 +123,7 @@ static void draw_col2im(trial *t, weld_random *r) {
     draw_patches(t, r);
     t->call = call_col2im;
     t->bound = bound_col2im;
+    t->roundings = (double)(t->g.kernel_h * t->g.kernel_w);
     add_patches(t, r, "patches", INPUT);
     add_image(t, r, "dx", UPDATED, t->g.h, t->g.w);
 }

@@ -9,7 +9,8 @@ typedef struct weld_cpu {
 } weld_cpu;
 
 /* Features that both the processor and the operating system support; all false off x86-64.
- * avx512 means F, BW, DQ and VL together. */
+ * avx512 means F, BW, DQ and VL together. amx_bf16, which comes with avx512_bf16, asks the system
+ * for this process to have tile registers, and is true once they are granted. */
 weld_cpu weld_cpu_features(void);
 
 #endif

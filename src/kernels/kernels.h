@@ -207,5 +207,6 @@ const weld_kernels *weld_kernels_avx512(void);
 const weld_kernels *weld_kernels_bf16_avx2(void);
 const weld_kernels *weld_kernels_bf16_avx512(void);
 const weld_kernels *weld_kernels_bf16_avx512bf16(void); /* avx512's, with bf16 instructions */
+const weld_kernels *weld_kernels_bf16_amx(void);        /* that, with products in AMX tiles */
 
 #endif

@@ -36,9 +36,13 @@ const weld_kernels *weld_kernels_bf16_avx512(void) {
 const weld_kernels *weld_kernels_bf16_avx512bf16(void) {
     return NULL;
 }
+
+const weld_kernels *weld_kernels_bf16_amx(void) {
+    return NULL;
+}
 #endif
 
-enum { MAX_TABLES = 5 };
+enum { MAX_TABLES = 6 };
 
 static void add_table(const weld_kernels *tables[MAX_TABLES], int *count, bool runs,
                       const weld_kernels *table) {
@@ -61,6 +65,7 @@ static int runnable_tables(weld_dtype dtype, const weld_kernels *tables[MAX_TABL
         add_table(tables, &count, cpu.avx2_fma, weld_kernels_bf16_avx2());
         add_table(tables, &count, cpu.avx512, weld_kernels_bf16_avx512());
         add_table(tables, &count, cpu.avx512_bf16, weld_kernels_bf16_avx512bf16());
+        add_table(tables, &count, cpu.amx_bf16, weld_kernels_bf16_amx());
     }
     return count;
 }

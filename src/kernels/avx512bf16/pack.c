@@ -1,0 +1,145 @@
+/* Packing the right-hand matrix of a product into panels of pairs; see products.h. */
+#include <string.h>
+
+#include "kernels/avx512bf16/pairs.h"
+#include "kernels/avx512bf16/products.h"
+
+size_t weld_avx512bf16_packed_size(int64_t k, int64_t n) {
+    return (size_t)p_round_up(k, PAIRED_K) * (size_t)p_round_up(n, HALF_PANEL);
+}
+
+/* 16 pairs of two rows of floats. */
+P_INLINE __m512i pair_floats(__m512 even, __m512 odd) {
+    const __m512i low = _mm512_cvtepu16_epi32(p_narrow(even));
+    const __m512i high = _mm512_cvtepu16_epi32(p_narrow(odd));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+P_INLINE __m512 load_row(const float *b, int64_t stride, __mmask16 mask) {
+    if (stride == 1) {
+        return _mm512_maskz_loadu_ps(mask, b);
+    }
+    float row[16] = {0};
+    for (int j = 0; mask >> j; j++) {
+        row[j] = b[j * stride];
+    }
+    return _mm512_loadu_ps(row);
+}
+
+/* 16 columns of a panel, row by row. */
+P_INLINE void pack_rows(int64_t k, const float *b, int64_t row_stride, int64_t column_stride,
+                        __mmask16 mask, uint32_t *panel, int64_t width) {
+    for (int64_t i = 0; i < k; i += 2, panel += width) {
+        const __m512 even = load_row(b + i * row_stride, column_stride, mask);
+        const __m512 odd = i + 1 < k ? load_row(b + (i + 1) * row_stride, column_stride, mask)
+                                     : _mm512_setzero_ps();
+        _mm512_storeu_si512(panel, pair_floats(even, odd));
+    }
+}
+
+/* Rows and columns of 16 x 16 pairs exchanged: out[p * width + j] = in[j][p]. The loads put four
+ * rows' quarters into one register, which leaves two steps of shuffles. */
+P_INLINE void transpose_pairs(const uint32_t in[16][16], uint32_t *out, int64_t width) {
+    for (int q = 0; q < 4; q++) { /* pairs 4q to 4q + 3 of all columns */
+        __m512i r[4];
+        for (int i = 0; i < 4; i++) { /* lane l: column 4l + i */
+            r[i] = _mm512_castsi128_si512(_mm_load_si128((const __m128i *)&in[i][4 * q]));
+            for (int l = 1; l < 4; l++) {
+                r[i] = _mm512_mask_broadcast_i32x4(
+                    r[i], (__mmask16)(0xf << 4 * l),
+                    _mm_load_si128((const __m128i *)&in[4 * l + i][4 * q]));
+            }
+        }
+        const __m512i a = _mm512_unpacklo_epi32(r[0], r[1]), b = _mm512_unpacklo_epi32(r[2], r[3]);
+        const __m512i c = _mm512_unpackhi_epi32(r[0], r[1]), d = _mm512_unpackhi_epi32(r[2], r[3]);
+        _mm512_storeu_si512(out + (4 * q + 0) * width, _mm512_unpacklo_epi64(a, b));
+        _mm512_storeu_si512(out + (4 * q + 1) * width, _mm512_unpackhi_epi64(a, b));
+        _mm512_storeu_si512(out + (4 * q + 2) * width, _mm512_unpacklo_epi64(c, d));
+        _mm512_storeu_si512(out + (4 * q + 3) * width, _mm512_unpackhi_epi64(c, d));
+    }
+}
+
+/* 16 columns of a panel whose columns are contiguous: weights [n, k]. */
+static void pack_columns(int64_t k, const float *b, int64_t column_stride, int64_t columns,
+                         uint32_t *panel, int64_t width) {
+    _Alignas(64) uint32_t block[16][16] = {0};
+    for (int64_t i = 0; i < k; i += 32) {
+        for (int64_t j = 0; j < columns; j++) {
+            const float *p = b + j * column_stride + i;
+            const __m512 low = _mm512_maskz_loadu_ps(p_first16(k - i), p);
+            const __m512 high = k - i > 16 ? _mm512_maskz_loadu_ps(p_first16(k - i - 16), p + 16)
+                                           : _mm512_setzero_ps();
+            _mm512_store_si512(block[j], (__m512i)_mm512_cvtne2ps_pbh(high, low));
+        }
+        transpose_pairs((const uint32_t(*)[16])block, panel + i / 2 * width, width);
+    }
+}
+
+void weld_avx512bf16_pack(int64_t k, int64_t n, const void *b_, int64_t row_stride,
+                          int64_t column_stride, void *packed) {
+    const float *b = b_;
+    uint32_t *panel = packed;
+    const int64_t pairs = p_round_up(k, PAIRED_K) / 2, present = (k + 1) / 2;
+    for (int64_t column = 0; column < n;) {
+        const int64_t width = p_panel_width(n - column);
+        for (int64_t j = 0; j < width; j += 16) {
+            const int64_t columns = p_least(16, n - column - j);
+            const float *from = b + (column + j) * column_stride;
+            if (row_stride == 1 && column_stride != 1) {
+                pack_columns(k, from, column_stride, columns, panel + j, width);
+            } else if (column_stride == 1) {
+                pack_rows(k, from, row_stride, 1, p_first16(columns), panel + j, width);
+            } else {
+                pack_rows(k, from, row_stride, column_stride, p_first16(columns), panel + j, width);
+            }
+        }
+        memset(panel + present * width, 0, (size_t)((pairs - present) * width) * sizeof(uint32_t));
+        panel += pairs * width;
+        column += width;
+    }
+}
+
+/* Two rows of a panel's 32 columns as pairs, in order. */
+P_INLINE void interleave_rows(__m512i even, __m512i odd, uint32_t *low, uint32_t *high) {
+    /* The instructions pair within lanes of 8 columns: low has columns 0-3, 8-11, ... */
+    const __m512i a = _mm512_unpacklo_epi16(even, odd), b = _mm512_unpackhi_epi16(even, odd);
+    const __m512i first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const __m512i second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    _mm512_storeu_si512(low, _mm512_permutex2var_epi64(a, first, b));
+    if (high) {
+        _mm512_storeu_si512(high, _mm512_permutex2var_epi64(a, second, b));
+    }
+}
+
+P_INLINE void interleave_panel(int64_t k, const uint16_t *b, int64_t ldb, __mmask32 mask,
+                               uint32_t *panel, int64_t width) {
+    int64_t i = 0;
+    for (; i + 2 <= k; i += 2, b += 2 * ldb, panel += width) {
+        interleave_rows(_mm512_maskz_loadu_epi16(mask, b), _mm512_maskz_loadu_epi16(mask, b + ldb),
+                        panel, width == PANEL ? panel + 16 : NULL);
+    }
+    if (i < k) {
+        interleave_rows(_mm512_maskz_loadu_epi16(mask, b), _mm512_setzero_si512(), panel,
+                        width == PANEL ? panel + 16 : NULL);
+        i += 2;
+        panel += width;
+    }
+    for (; i < p_round_up(k, PAIRED_K); i += 2, panel += width) {
+        memset(panel, 0, (size_t)width * sizeof *panel);
+    }
+}
+
+void weld_avx512bf16_interleave(int64_t k, int64_t n, const uint16_t *b, int64_t ldb,
+                                uint32_t *packed) {
+    for (int64_t column = 0; column < n;) {
+        const int64_t width = p_panel_width(n - column);
+        const __mmask32 mask = p_first32(n - column);
+        if (width == PANEL) {
+            interleave_panel(k, b + column, ldb, mask, packed, PANEL);
+        } else {
+            interleave_panel(k, b + column, ldb, mask, packed, HALF_PANEL);
+        }
+        packed += p_round_up(k, PAIRED_K) / 2 * width;
+        column += width;
+    }
+}

@@ -64,7 +64,8 @@ typedef struct weld_preprocessing {
 typedef enum weld_naming { WELD_NAMES_OFFICIAL, WELD_NAMES_TIMM } weld_naming;
 
 /* --- Model files ------------------------------------------------------------------------------
- * A model does not change once it is open: any number of threads may use it at the same time. */
+ * A model does not change once it is open, but for its precision: any number of threads may use it
+ * at the same time. */
 typedef struct weld_model weld_model;
 
 /* Open a model file of any kind, told by content: a training checkpoint or a deploy file, or the
@@ -107,6 +108,14 @@ WELD_API const char *weld_model_class_name(const weld_model *m, int i);
  * (which do not write to the weights). They live as long as the model. */
 WELD_API const weld_graph *weld_model_graph(const weld_model *m);
 WELD_API weld_weights *weld_model_weights(const weld_model *m);
+
+/* How runners, classifiers and weld_model_run that are made from now on compute; fp32 at first.
+ * With bf16, activations are kept in that format and products made of it, with sums in fp32:
+ * several times as fast where the cpu has instructions for it, and as true as 8 bits of mantissa
+ * allow. Files, weights and outputs stay as they are, and so do merging and exporting. Not while
+ * others use m. */
+WELD_API weld_status weld_model_set_precision(weld_model *m, weld_precision precision,
+                                              weld_error *err);
 
 /* --- Running on arrays --------------------------------------------------------------------------
  * A runner is a model made ready for images of one size, which need not be square nor that of its

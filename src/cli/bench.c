@@ -14,7 +14,8 @@ typedef struct bench_arguments {
     bool train, profile, by_node, json, unmerged;
     cli_model_options model;
     int batch, size, threads, steps;
-    const char *precision, *freeze, *trace;
+    const char *freeze, *trace;
+    weld_precision precision;
 } bench_arguments;
 
 static double profiled_seconds(const weld_bench_result *r) {
@@ -72,12 +73,13 @@ static json_t *profile_json(const weld_bench_result *r) {
 }
 
 static void print_json(const char *what, const bench_arguments *a, const weld_bench_result *r) {
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
-        a->train ? "train" : "inference", "precision", a->precision, "batch", a->batch, "size",
-        a->size, "threads", r->threads, "images_per_second", a->batch / r->seconds, "milliseconds",
-        1e3 * r->seconds, "gflops_per_second", r->flops / r->seconds / 1e9, "arena_bytes",
-        (json_int_t)r->arena_bytes, "peak_bytes", (json_int_t)r->peak_bytes);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
+                  a->train ? "train" : "inference", "precision", cli_precision_name(a->precision),
+                  "batch", a->batch, "size", a->size, "threads", r->threads, "images_per_second",
+                  a->batch / r->seconds, "milliseconds", 1e3 * r->seconds, "gflops_per_second",
+                  r->flops / r->seconds / 1e9, "arena_bytes", (json_int_t)r->arena_bytes,
+                  "peak_bytes", (json_int_t)r->peak_bytes);
     if (a->profile) {
         json_object_set_new(json, "limits", limits_json(&r->limits));
         json_object_set_new(json, "profile", profile_json(r));
@@ -92,11 +94,11 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
         print_json(what, a, r);
         return;
     }
-    printf("%s, %s, batch %d, %d x %d, %d threads: %.1f images/s, %.2f ms (median), "
+    printf("%s, %s, %s, batch %d, %d x %d, %d threads: %.1f images/s, %.2f ms (median), "
            "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
-           what, a->train ? "training step" : "inference", a->batch, a->size, a->size, r->threads,
-           a->batch / r->seconds, 1e3 * r->seconds, r->flops / r->seconds / 1e9,
-           (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
+           what, a->train ? "training step" : "inference", cli_precision_name(a->precision),
+           a->batch, a->size, a->size, r->threads, a->batch / r->seconds, 1e3 * r->seconds,
+           r->flops / r->seconds / 1e9, (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
     if (a->profile) {
         print_profile(r);
     }
@@ -150,7 +152,7 @@ static weld_status bench_file(const char *path, bench_arguments *a, const weld_b
 }
 
 int cli_bench(const cli_command *command, int argc, char **argv) {
-    bench_arguments a = {.batch = 1, .steps = 10, .precision = "fp32"};
+    bench_arguments a = {.batch = 1, .steps = 10};
     const cli_option options[] = {
         {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
         {"freeze", 0, CLI_TEXT, &a.freeze, "PART", "of --train: frozen up to stem, stage1, ..."},
@@ -159,7 +161,7 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
         {"size", 0, CLI_COUNT, &a.size, "N", "height and width (the file's, or 224)"},
         {"threads", 0, CLI_COUNT, &a.threads, "N", "threads (all)"},
         {"steps", 0, CLI_COUNT, &a.steps, "N", "timed runs, after two that are not (10)"},
-        {"precision", 0, CLI_TEXT, &a.precision, "P", "fp32"},
+        {"precision", 0, CLI_PRECISION, &a.precision, "P", "of activations: fp32 (default), bf16"},
         {"profile", 0, CLI_FLAG, &a.profile, NULL, "a table of the operators"},
         {"by-node", 0, CLI_FLAG, &a.by_node, NULL, "of --profile: a row a node"},
         {"trace", 0, CLI_TEXT, &a.trace, "FILE", "write what threads did in the last run (JSON)"},
@@ -171,16 +173,14 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
                    &status)) {
         return status;
     }
-    if (strcmp(a.precision, "fp32") != 0) {
-        return cli_usage(command, "--precision %s: this version has fp32", a.precision);
-    }
     weld_bench_options o = {.batch = a.batch,
                             .threads = a.threads,
                             .steps = a.steps,
                             .profile = a.profile,
                             .by_node = a.by_node,
                             .trace = a.trace,
-                            .freeze = a.freeze};
+                            .freeze = a.freeze,
+                            .precision = a.precision};
     weld_bench_result result = {0};
     weld_model_config config;
     weld_error err;

@@ -36,10 +36,11 @@ int cli_models(const cli_command *command, int argc, char **argv);
 
 /* An option of a subcommand; `value` is what is set where it is given. */
 typedef enum cli_option_kind {
-    CLI_FLAG,  /* bool */
-    CLI_TEXT,  /* const char * */
-    CLI_COUNT, /* int, at least 1 */
-    CLI_TEXTS  /* cli_texts: may be given several times */
+    CLI_FLAG,     /* bool */
+    CLI_TEXT,     /* const char * */
+    CLI_COUNT,    /* int, at least 1 */
+    CLI_TEXTS,    /* cli_texts: may be given several times */
+    CLI_PRECISION /* weld_precision */
 } cli_option_kind;
 
 typedef struct cli_texts {
@@ -55,6 +56,9 @@ typedef struct cli_option {
     const char *argument; /* its name in the help; NULL for flags */
     const char *help;
 } cli_option;
+
+/* "fp32", "bf16" */
+const char *cli_precision_name(weld_precision precision);
 
 /* Read options and positional arguments; between min and max of the latter (max < 0: any number)
  * are left in argv[1..*count]. --help is handled here. Returns true to go on; false to stop with

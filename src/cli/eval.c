@@ -5,6 +5,7 @@
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "infer/evaluate.h"
+#include "infer/model.h"
 
 static void print_evaluation(const weld_evaluation *e, bool json) {
     if (json) {
@@ -40,7 +41,7 @@ static weld_status evaluate(const weld_model *m, const char *data, int batch, in
     }
     if (status == WELD_OK) {
         status =
-            weld_evaluator_create(weld_model_graph(m), weld_model_weights(m),
+            weld_evaluator_create(weld_model_running_graph(m), weld_model_weights(m),
                                   weld_model_get_preprocessing(m), ds, &options, &evaluator, err);
     }
     if (status == WELD_OK) {
@@ -64,6 +65,7 @@ int cli_eval(const cli_command *command, int argc, char **argv) {
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
+        CLI_MODEL_PRECISION(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {

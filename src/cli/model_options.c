@@ -65,6 +65,14 @@ static weld_status open_with_names(const char *path, const cli_model_options *o,
 
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
                            weld_error *err) {
-    return options->classes ? open_with_names(path, options, out, err)
-                            : weld_model_import(path, &options->known, out, err);
+    weld_status status = options->classes ? open_with_names(path, options, out, err)
+                                          : weld_model_import(path, &options->known, out, err);
+    if (status == WELD_OK) {
+        status = weld_model_set_precision(*out, options->precision, err);
+        if (status != WELD_OK) {
+            weld_model_free(*out);
+            *out = NULL;
+        }
+    }
+    return status;
 }

@@ -9,6 +9,7 @@
 typedef struct cli_model_options {
     weld_import_options known; /* class_names aside */
     const char *classes;       /* a file of names, or NULL */
+    weld_precision precision;
 } cli_model_options;
 
 /* Entries of a command's table. */
@@ -18,10 +19,12 @@ typedef struct cli_model_options {
         {"stem-stride", 0, CLI_COUNT, &(o).known.stem_stride, "N", "of .pth, safetensors (4)"}, {  \
         "classes", 0, CLI_TEXT, &(o).classes, "FILE", "names of the classes, one a line"           \
     }
+#define CLI_MODEL_PRECISION(o)                                                                     \
+    { "precision", 0, CLI_PRECISION, &(o).precision, "P", "of activations: fp32 (default), bf16" }
 #define CLI_MODEL_SIZE(o)                                                                          \
     { "size", 0, CLI_COUNT, &(o).known.input_size, "N", "height and width of inputs (224)" }
 
-/* weld_model_import with the options. */
+/* weld_model_import and weld_model_set_precision with the options. */
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
                            weld_error *err);
 

@@ -64,6 +64,23 @@ static bool set_count(const cli_command *command, const cli_option *option, cons
     return true;
 }
 
+const char *cli_precision_name(weld_precision precision) {
+    return precision == WELD_PRECISION_BF16 ? "bf16" : "fp32";
+}
+
+static bool set_precision(const cli_command *command, const cli_option *option, const char *text,
+                          int *status) {
+    static const weld_precision known[] = {WELD_PRECISION_FP32, WELD_PRECISION_BF16};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(text, cli_precision_name(known[i])) == 0) {
+            *(weld_precision *)option->value = known[i];
+            return true;
+        }
+    }
+    *status = cli_usage(command, "--%s wants fp32 or bf16, not '%s'", option->name, text);
+    return false;
+}
+
 static bool add_text(cli_texts *texts, const char *text) {
     const char **grown =
         weld_grow(texts->items, texts->count, texts->count + 1, sizeof *texts->items);
@@ -86,6 +103,8 @@ static bool set_option(const cli_command *command, const cli_option *option, con
         return true;
     case CLI_COUNT:
         return set_count(command, option, text, status);
+    case CLI_PRECISION:
+        return set_precision(command, option, text, status);
     case CLI_TEXTS:
         if (!add_text(option->value, text)) {
             *status = cli_fail_text("out of memory");

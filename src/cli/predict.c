@@ -95,6 +95,7 @@ int cli_predict(const cli_command *command, int argc, char **argv) {
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON array"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
+        CLI_MODEL_PRECISION(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 2, -1, &count,
                    &status)) {

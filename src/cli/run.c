@@ -162,6 +162,7 @@ int cli_run(const cli_command *command, int argc, char **argv) {
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
+        CLI_MODEL_PRECISION(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {

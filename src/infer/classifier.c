@@ -22,8 +22,8 @@ weld_status weld_classifier_create(const weld_model *m, int threads, weld_classi
     if (!c) {
         return weld_fail_memory(err, "classifier");
     }
-    weld_status status = weld_logits_session(weld_model_graph(m), weld_model_weights(m), 1, threads,
-                                             true, &c->session, err);
+    weld_status status = weld_logits_session(weld_model_running_graph(m), weld_model_weights(m), 1,
+                                             threads, true, &c->session, err);
     if (status == WELD_OK) {
         status = weld_transform_init(&c->transform, weld_model_get_preprocessing(m), NULL, err);
     }

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "passes/precision.h"
 
 weld_status weld_model_open(const char *path, weld_model **out, weld_error *err) {
     return weld_model_import(path, NULL, out, err);
@@ -43,6 +44,7 @@ void weld_model_free(weld_model *m) {
         if (m->graph != m->file.graph) {
             weld_graph_free(m->graph);
         }
+        weld_graph_free(m->lower);
         weld_model_file_free(&m->file);
         weld_free(m);
     }
@@ -67,6 +69,17 @@ const char *weld_model_class_name(const weld_model *m, int i) {
 
 const weld_graph *weld_model_graph(const weld_model *m) {
     return m->graph;
+}
+
+const weld_graph *weld_model_running_graph(const weld_model *m) {
+    return m->lower ? m->lower : m->graph;
+}
+
+weld_status weld_model_set_precision(weld_model *m, weld_precision precision, weld_error *err) {
+    weld_graph_free(m->lower);
+    m->lower = NULL;
+    return precision == WELD_PRECISION_BF16 ? weld_precision_bf16(m->graph, &m->lower, err)
+                                            : WELD_OK;
 }
 
 weld_weights *weld_model_weights(const weld_model *m) {

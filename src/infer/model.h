@@ -7,7 +7,11 @@
 struct weld_model {
     weld_model_file file;
     weld_graph *graph; /* the deploy file's own, or built from the checkpoint's config */
+    weld_graph *lower; /* the same with activations in bf16; NULL: to be run in f32 */
 };
+
+/* The evaluation graph in the precision that was asked for. */
+const weld_graph *weld_model_running_graph(const weld_model *m);
 
 /* The branches of m merged, in memory: a model of its own, not compared with m yet and without a
  * verification record. */

@@ -9,6 +9,7 @@
 #include "graph/graph.h"
 #include "infer/model.h"
 #include "models/models.h"
+#include "passes/precision.h"
 
 enum { CHANNELS = 3, TILE = 32 };
 /* Images that a session runs at once: so many, and no more than so many pixels. */
@@ -58,6 +59,17 @@ static bool image_shape(const weld_value *v, weld_shape *out) {
     return true;
 }
 
+/* After the cut, so that maps too come out in f32. */
+static weld_status lower_precision(weld_runner *r, weld_error *err) {
+    weld_graph *lower;
+    weld_status status = weld_precision_bf16(r->graph, &lower, err);
+    if (status == WELD_OK) {
+        weld_graph_free(r->graph);
+        r->graph = lower;
+    }
+    return status;
+}
+
 static weld_status find_shapes(weld_runner *r, weld_error *err) {
     for (size_t i = 0; i < r->output_count; i++) {
         output *o = &r->outputs[i];
@@ -85,6 +97,9 @@ static weld_status finish(weld_runner *r, const weld_named_value *values, weld_r
     weld_status status = cut_graph(r, values, err);
     if (status == WELD_OK) {
         status = find_shapes(r, err);
+    }
+    if (status == WELD_OK && r->model->lower) {
+        status = lower_precision(r, err);
     }
     if (status != WELD_OK) {
         weld_runner_free(r);

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "passes/precision.h"
 #include "train/optimizer.h"
 #include "train/recipe.h"
 #include "train/train_graph.h"
@@ -137,15 +138,20 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const wel
     weld_session_options options = {
         .batch = o->batch, .threads = o->threads, .constant_weights = true};
     subject s = {0};
+    weld_graph *lower = NULL;
     weld_status status = check_options(o, err);
+    if (status == WELD_OK && o->precision == WELD_PRECISION_BF16) {
+        status = weld_precision_bf16(g, &lower, err);
+    }
     if (status == WELD_OK) {
-        status = weld_session_create(g, w, &options, &s.session, err);
+        status = weld_session_create(lower ? lower : g, w, &options, &s.session, err);
     }
     if (status == WELD_OK) {
         fill_noise(weld_session_input(s.session, "images"));
         status = measure(&s, o, out, err);
     }
     weld_session_free(s.session);
+    weld_graph_free(lower);
     return status;
 }
 
@@ -168,8 +174,11 @@ static int64_t trained_elements(const weld_train_graph *t) {
 weld_status weld_bench_training(const weld_model_config *config, int input_size,
                                 const weld_bench_options *o, weld_bench_result *out,
                                 weld_error *err) {
-    weld_train_graph_options graph_options = {
-        .batch = o->batch, .input_size = input_size, .label_smoothing = 0.1, .dtype = WELD_F32};
+    weld_train_graph_options graph_options = {.batch = o->batch,
+                                              .input_size = input_size,
+                                              .label_smoothing = 0.1,
+                                              .dtype = WELD_F32,
+                                              .precision = o->precision};
     weld_session_options session_options = {.threads = o->threads};
     weld_optimizer_options optimizer_options = {
         .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025, .threads = o->threads};

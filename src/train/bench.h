@@ -13,6 +13,7 @@ typedef struct weld_bench_options {
     bool by_node;       /* of the profile: one row a node, not an operator */
     const char *trace;  /* path of a trace of the last run (see profile.h); NULL: none */
     const char *freeze; /* of training: a value of the recipes' train.freeze; NULL: nothing */
+    weld_precision precision;
 } weld_bench_options;
 
 typedef struct weld_bench_result {
@@ -25,7 +26,7 @@ typedef struct weld_bench_result {
     size_t row_count;
 } weld_bench_result;
 
-/* An evaluation graph, on normal noise. */
+/* An evaluation graph of f32, on normal noise. */
 weld_status weld_bench_inference(const weld_graph *g, weld_weights *w,
                                  const weld_bench_options *options, weld_bench_result *out,
                                  weld_error *err);

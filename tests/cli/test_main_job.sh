@@ -71,6 +71,9 @@ same "the graph is the same after a second merge" a b
 works "evaluate the merged network" "$WELD" eval deploy.h5 --data val.h5 --json
 works "predict" "$WELD" predict deploy.h5 photos/val/class_a/0000.jpg photos/val/class_c/0001.jpg --top 2
 prints "predict names classes" "%  class_[a-d]"
+works "evaluate in bf16" "$WELD" eval deploy.h5 --data val.h5 --json --precision bf16
+prints "bf16 counts the images too" '"images": *36'
+works "predict in bf16" "$WELD" predict deploy.h5 photos/val/class_a/0000.jpg --precision bf16
 works "predict as JSON" "$WELD" predict deploy.h5 photos/val/class_b/0000.jpg --json
 prints "JSON has what other programs rely on" '"probability"'
 # Two images of bytes as NumPy would save them: a header of 128 bytes, then [2, 3, 32, 32] of u1.
@@ -86,6 +89,12 @@ holds "both give the same logits, to 1e-4 of the largest" sh -c "paste a b | awk
     { x = \$1 < 0 ? -\$1 : \$1; d = \$1 - \$2; d = d < 0 ? -d : d
       if (x > largest) largest = x; if (d > worst) worst = d }
     END { exit !(NR == 8 && largest > 0 && worst <= 1e-4 * largest) }'"
+works "run in bf16" "$WELD" run deploy.h5 --input images.npy --output bf16.npy --precision bf16
+tail -c +129 bf16.npy | od -An -v -w4 -t f4 > b
+holds "bf16 gives the same logits, to 5 % of the largest" sh -c "paste a b | awk '
+    { x = \$1 < 0 ? -\$1 : \$1; d = \$1 - \$2; d = d < 0 ? -d : d
+      if (x > largest) largest = x; if (d > worst) worst = d }
+    END { exit !(NR == 8 && largest > 0 && worst > 0 && worst <= 0.05 * largest) }'"
 
 works "inspect a checkpoint" "$WELD" inspect run/last.h5
 prints "inspect tells the classes" "class_a, class_b, class_c, class_d"
@@ -97,6 +106,9 @@ prints "bench reports what is agreed" '"images_per_second".*"milliseconds".*"gfl
 works "bench a training step" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --profile
 prints "a profile tells how near the machine's limits each operator is" "operator +nodes +ms +share +GFLOP/s +GB/s +of limit"
 prints "the profile has a row an operator" "^conv2d "
+works "bench a training step in bf16" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --precision bf16 --json
+prints "bench tells the precision" '"precision": *"bf16"'
+works "bench in bf16" "$WELD" bench repvit_m0_6 --size 64 --steps 1 --precision bf16
 works "bench a file" "$WELD" bench deploy.h5 --steps 2
 works "continue from a checkpoint's weights" "$WELD" train small.yaml --out tuned --init run/best.h5 --set train.epochs=1
 finish

@@ -29,7 +29,8 @@ static void free_room(const weld_runner *r, float **outputs) {
     }
 }
 
-static void check_features(const weld_model *m, const weld_weights *fixture, const char *what) {
+static void check_features(const weld_model *m, const weld_weights *fixture, double tolerance,
+                           const char *what) {
     weld_tensor images = fixture_tensor(fixture, "", "images");
     weld_runner *r = create(m, true, images.shape.dim[2], images.shape.dim[3]);
     const weld_model_config *config = weld_model_get_config(m);
@@ -46,13 +47,14 @@ static void check_features(const weld_model *m, const weld_weights *fixture, con
         ck_assert_mem_eq(shape.dim, want.shape.dim + 1, 3 * sizeof *shape.dim);
         ck_assert_int_eq(weld_runner_output_stride(r, (size_t)i), config->stem_stride << i);
         double difference = models_difference(maps[i], want.data, weld_shape_count(&want.shape));
-        ck_assert_msg(difference <= 1e-4, "%s, stage %d: differs by %g", what, i, difference);
+        ck_assert_msg(difference <= tolerance, "%s, stage %d: differs by %g", what, i, difference);
     }
     free_room(r, maps);
     weld_runner_free(r);
 }
 
-static void check_logits(const weld_model *m, const weld_weights *fixture, const char *what) {
+static void check_logits(const weld_model *m, const weld_weights *fixture, double tolerance,
+                         const char *what) {
     weld_tensor images = fixture_tensor(fixture, "", "images");
     weld_tensor want = fixture_tensor(fixture, "", "logits");
     const int64_t *dim = images.shape.dim;
@@ -62,7 +64,7 @@ static void check_logits(const weld_model *m, const weld_weights *fixture, const
                       WELD_OK,
                   "%s", err.message);
     double difference = models_difference(logits, want.data, weld_shape_count(&want.shape));
-    ck_assert_msg(difference <= 1e-4, "%s: logits differ by %g", what, difference);
+    ck_assert_msg(difference <= tolerance, "%s: logits differ by %g", what, difference);
     free(logits);
 }
 
@@ -74,15 +76,45 @@ START_TEST(before_and_after_merging_maps_and_logits_are_those_of_pytorch) {
         weld_model *m = models_of_fixture(&folder, fixture, SIZE);
         weld_model *merged = models_merge(&folder, m);
         ck_assert(weld_model_is_merged(merged));
-        check_features(m, fixture, fixtures[i]);
-        check_features(merged, fixture, "merged");
-        check_logits(m, fixture, fixtures[i]);
-        check_logits(merged, fixture, "merged");
+        check_features(m, fixture, 1e-4, fixtures[i]);
+        check_features(merged, fixture, 1e-4, "merged");
+        check_logits(m, fixture, 1e-4, fixtures[i]);
+        check_logits(merged, fixture, 1e-4, "merged");
         weld_model_free(m);
         weld_model_free(merged);
         weld_weights_free(fixture);
         test_folder_remove(folder);
     }
+}
+END_TEST
+
+static void set_precision(weld_model *m, weld_precision precision) {
+    weld_error err;
+    ck_assert_msg(weld_model_set_precision(m, precision, &err) == WELD_OK, "%s", err.message);
+}
+
+/* 8 bits of mantissa, and tens of roundings one after the other. */
+START_TEST(in_bf16_maps_and_logits_are_nearly_those_of_pytorch) {
+    test_folder folder = test_folder_create();
+    weld_weights *fixture = fixture_load(fixtures[0]);
+    weld_model *models[2];
+    models[0] = models_of_fixture(&folder, fixture, SIZE);
+    models[1] = models_merge(&folder, models[0]);
+    for (int i = 0; i < 2; i++) {
+        set_precision(models[i], WELD_PRECISION_BF16);
+        check_features(models[i], fixture, 0.05, "bf16");
+        check_logits(models[i], fixture, 0.05, "bf16");
+        set_precision(models[i], WELD_PRECISION_FP32);
+        check_logits(models[i], fixture, 1e-4, "fp32 after bf16");
+    }
+    set_precision(models[0], WELD_PRECISION_BF16); /* which merging does not see */
+    weld_model *merged = models_merge(&folder, models[0]);
+    check_logits(merged, fixture, 1e-4, "merged");
+    weld_model_free(merged);
+    weld_model_free(models[0]);
+    weld_model_free(models[1]);
+    weld_weights_free(fixture);
+    test_folder_remove(folder);
 }
 END_TEST
 
@@ -202,6 +234,7 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
     weld_model *m = models_of_fixture(&folder, fixture, SIZE);
     float images[3 * 4 * 4] = {0};
     weld_status status = WELD_ERROR_MEMORY;
+    set_precision(m, WELD_PRECISION_BF16); /* which does all that fp32 does, and more */
     for (long n = 0; status != WELD_OK; n += 7) {
         weld_runner *r = NULL;
         float *maps[WELD_MAX_STAGES] = {0};
@@ -223,6 +256,6 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 END_TEST
 
 RUN_SUITE("infer/runner", before_and_after_merging_maps_and_logits_are_those_of_pytorch,
-          many_images_are_each_run_as_if_alone, what_has_no_meaning_is_refused,
-          graphs_of_files_that_are_not_as_expected_are_refused,
+          in_bf16_maps_and_logits_are_nearly_those_of_pytorch, many_images_are_each_run_as_if_alone,
+          what_has_no_meaning_is_refused, graphs_of_files_that_are_not_as_expected_are_refused,
           failing_allocations_are_errors_and_nothing_more)

@@ -101,7 +101,7 @@ static void same(const char *what, const char *name, weld_tensor a, weld_tensor 
 
 static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, double tolerance) {
     step a, b;
-    make(&a, v, dtype, (weld_fuse_options){.whole_batch_norm = true});
+    make(&a, v, dtype, (weld_fuse_options){.whole_batch_norm = true, .keep_all = true});
     make(&b, v, dtype, fuse);
     for (uint64_t run = 0; run < 2; run++) {
         weld_session_run(a.session, run);
@@ -124,12 +124,48 @@ static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, 
     destroy(&b);
 }
 
-START_TEST(batch_norm_in_steps_trains_as_batch_norm_does) {
+static void compare_all(weld_fuse_options fuse) {
     for (int i = 0; i < VARIANTS; i++) {
-        compare(&variants[i], WELD_F64, (weld_fuse_options){0}, 1e-11);
-        compare(&variants[i], WELD_F32, (weld_fuse_options){0}, 2e-4);
+        compare(&variants[i], WELD_F64, fuse, 1e-11);
+        compare(&variants[i], WELD_F32, fuse, 2e-4);
+    }
+}
+
+START_TEST(batch_norm_in_steps_trains_as_batch_norm_does) {
+    compare_all((weld_fuse_options){.keep_all = true});
+}
+END_TEST
+
+START_TEST(computing_anew_trains_as_keeping_does) {
+    compare_all((weld_fuse_options){.whole_batch_norm = true});
+}
+END_TEST
+
+START_TEST(all_passes_together_train_as_none_does) {
+    compare_all((weld_fuse_options){.recompute_roots = 1});
+    compare_all((weld_fuse_options){0});
+}
+END_TEST
+
+static size_t arena_of(const variant *v, weld_fuse_options fuse) {
+    step s;
+    make(&s, v, WELD_F32, fuse);
+    size_t bytes = weld_session_arena_bytes(s.session);
+    destroy(&s);
+    return bytes;
+}
+
+START_TEST(computing_anew_saves_memory) {
+    for (int i = 0; i < 3; i++) {
+        size_t all = arena_of(&variants[i], (weld_fuse_options){.keep_all = true});
+        size_t one = arena_of(&variants[i], (weld_fuse_options){.recompute_roots = 1});
+        size_t two = arena_of(&variants[i], (weld_fuse_options){0});
+        ck_assert_msg(10 * one < 8 * all && two <= one, "%s: %zu, %zu, %zu", variants[i].what, all,
+                      one, two);
     }
 }
 END_TEST
 
-RUN_SUITE("train/fuse_training", batch_norm_in_steps_trains_as_batch_norm_does)
+RUN_SUITE("train/fuse_training", batch_norm_in_steps_trains_as_batch_norm_does,
+          computing_anew_trains_as_keeping_does, all_passes_together_train_as_none_does,
+          computing_anew_saves_memory)

@@ -1,0 +1,271 @@
+/* Computing cheap values anew; see recompute.h. */
+#include "passes/recompute.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "ops/conv2d.h"
+#include "passes/copy.h"
+#include "passes/levels.h"
+
+/* What is known of a value of the graph; of a value that is not cheap only `last_read`. */
+typedef struct about {
+    bool cheap; /* may be computed anew */
+    int root_count;
+    const weld_value *roots[WELD_RECOMPUTE_MOST_ROOTS]; /* the kept values that it comes from */
+    size_t last_read;   /* id of the last reader that is not itself cheap; SIZE_MAX: an output */
+    weld_value *again;  /* its latest copy, */
+    int level_of_again; /* and whom that is for */
+} about;
+
+typedef struct recompute {
+    const weld_graph *from;
+    int most_roots;
+    int *levels;   /* by node id */
+    about *values; /* by value id */
+} recompute;
+
+/* --- Which nodes are cheap ------------------------------------------------------------------- */
+
+static weld_conv2d_path conv2d_path(const weld_node *node) {
+    weld_shape x = node->inputs[0]->shape, weight = node->inputs[1]->shape;
+    if (node->op == &weld_op_conv2d_input_grad) {
+        x = node->outputs[0]->shape;
+    } else if (node->op == &weld_op_conv2d_weight_grad) {
+        weight = node->outputs[0]->shape;
+    }
+    return weld_conv2d_geometry_of(&node->attributes, x, weight).path;
+}
+
+static bool is_one_of(const weld_op *op, const weld_op *const *list, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (op == list[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_conv2d(const weld_op *op) {
+    return op == &weld_op_conv2d || op == &weld_op_conv2d_input_grad ||
+           op == &weld_op_conv2d_weight_grad;
+}
+
+static bool is_cheap(const weld_node *node) {
+    static const weld_op *const list[] = {&weld_op_activation, &weld_op_add, &weld_op_affine,
+                                          &weld_op_channel_scale, &weld_op_scale};
+    return is_one_of(node->op, list, sizeof list / sizeof *list) ||
+           (node->op == &weld_op_conv2d && conv2d_path(node) == WELD_CONV2D_CHANNEL_WISE);
+}
+
+/* Does the node want each row of its inputs once, and no others with it? Others would have to wait
+ * for rows around, or all of them, so what they read is kept. */
+static bool reads_by_row(const weld_node *node) {
+    static const weld_op *const list[] = {&weld_op_activation_grad, &weld_op_affine2,
+                                          &weld_op_batch_norm_sums, &weld_op_cast,
+                                          &weld_op_channel_dot,     &weld_op_channel_sum,
+                                          &weld_op_global_avg_pool, &weld_op_moments,
+                                          &weld_op_batch_norm,      &weld_op_batch_norm_grad,
+                                          &weld_op_batch_norm_eval, &weld_op_batch_norm_eval_grad};
+    if (is_conv2d(node->op)) {
+        weld_conv2d_path path = conv2d_path(node);
+        return path == WELD_CONV2D_POINTWISE || path == WELD_CONV2D_CHANNEL_WISE;
+    }
+    return is_cheap(node) || is_one_of(node->op, list, sizeof list / sizeof *list);
+}
+
+/* A map of more than one position: vectors are not worth it. */
+static bool is_map(const weld_value *v) {
+    return v->shape.rank == 4 && v->shape.dim[1] * v->shape.dim[2] > 1;
+}
+
+static void find_cheap(recompute *r) {
+    for (size_t i = 0; i < r->from->node_count; i++) {
+        const weld_node *node = r->from->nodes[i];
+        r->values[node->outputs[0]->id].cheap = is_map(node->outputs[0]) && is_cheap(node);
+        for (int k = 0; k < node->input_count; k++) {
+            if (node->inputs[k] && !reads_by_row(node)) {
+                r->values[node->inputs[k]->id].cheap = false;
+            }
+        }
+    }
+    for (size_t i = 0; i < r->from->output_count; i++) {
+        r->values[r->from->outputs[i].value->id].cheap = false;
+    }
+}
+
+/* --- What they come from --------------------------------------------------------------------- */
+
+static bool add_root(about *a, const weld_value *root, int most) {
+    for (int i = 0; i < a->root_count; i++) {
+        if (a->roots[i] == root) {
+            return true;
+        }
+    }
+    if (a->root_count == most) {
+        return false;
+    }
+    a->roots[a->root_count++] = root;
+    return true;
+}
+
+/* The roots of a cheap node's output; false if they are too many. Inputs of another shape are
+ * vectors, which cost nothing to keep. */
+static bool find_roots(recompute *r, const weld_node *node) {
+    about *a = &r->values[node->outputs[0]->id];
+    bool fits = true;
+    a->root_count = 0;
+    for (int k = 0; k < node->input_count; k++) {
+        const weld_value *in = node->inputs[k];
+        if (!in || !weld_shape_equal(&in->shape, &node->outputs[0]->shape)) {
+            continue;
+        }
+        const about *of = &r->values[in->id];
+        for (int i = 0; of->cheap && i < of->root_count; i++) {
+            fits = fits && add_root(a, of->roots[i], r->most_roots);
+        }
+        fits = fits && (of->cheap || add_root(a, in, r->most_roots));
+    }
+    return fits;
+}
+
+static void find_all_roots(recompute *r) {
+    for (size_t i = 0; i < r->from->node_count; i++) {
+        const weld_node *node = r->from->nodes[i];
+        about *a = &r->values[node->outputs[0]->id];
+        a->cheap = a->cheap && find_roots(r, node);
+    }
+}
+
+static void find_last_reads(recompute *r) {
+    for (size_t i = 0; i < r->from->value_count; i++) {
+        r->values[i].last_read = r->from->values[i]->producer ? 0 : SIZE_MAX;
+    }
+    for (size_t i = 0; i < r->from->node_count; i++) {
+        const weld_node *node = r->from->nodes[i];
+        for (int k = 0; k < node->input_count && !r->values[node->outputs[0]->id].cheap; k++) {
+            if (node->inputs[k] && node->inputs[k]->producer) {
+                r->values[node->inputs[k]->id].last_read = i;
+            }
+        }
+    }
+    for (size_t i = 0; i < r->from->output_count; i++) {
+        r->values[r->from->outputs[i].value->id].last_read = SIZE_MAX;
+    }
+}
+
+/* A cheap value that this node, of another level, reads. */
+static bool reads_late(const recompute *r, const weld_node *node, const weld_value *v) {
+    return v && r->values[v->id].cheap && r->levels[v->producer->id] != r->levels[node->id];
+}
+
+static bool roots_are_kept(const recompute *r, const about *a, size_t until) {
+    for (int i = 0; i < a->root_count; i++) {
+        if (r->values[a->roots[i]->id].last_read < until) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A value that cannot be computed anew for one of its readers is kept for all. */
+static bool keep_what_loses_roots(recompute *r) {
+    bool any = false;
+    for (size_t i = 0; i < r->from->node_count; i++) {
+        const weld_node *node = r->from->nodes[i];
+        for (int k = 0; k < node->input_count; k++) {
+            const weld_value *in = node->inputs[k];
+            if (reads_late(r, node, in) && !roots_are_kept(r, &r->values[in->id], i)) {
+                r->values[in->id].cheap = false;
+                any = true;
+            }
+        }
+    }
+    return any;
+}
+
+/* What is kept after all is a root itself, and read by what makes it. */
+static void settle(recompute *r) {
+    find_cheap(r);
+    do {
+        find_all_roots(r);
+        find_last_reads(r);
+    } while (keep_what_loses_roots(r));
+}
+
+/* --- The copy -------------------------------------------------------------------------------- */
+
+static weld_value *again(recompute *r, weld_copy *c, const weld_value *v, int level);
+
+/* What a node of this level reads in place of v. */
+static weld_value *read_at(recompute *r, weld_copy *c, const weld_value *v, int level) {
+    bool elsewhere = v && r->values[v->id].cheap && r->levels[v->producer->id] != level;
+    return !v ? NULL : elsewhere ? again(r, c, v, level) : c->map[v->id];
+}
+
+static weld_node *copy_for(recompute *r, weld_copy *c, const weld_node *node, int level) {
+    weld_value **inputs = weld_alloc((size_t)node->input_count, sizeof(weld_value *));
+    if (!inputs) {
+        weld_graph_fail(c->to, WELD_ERROR_MEMORY, "rewriting: out of memory");
+        return NULL;
+    }
+    for (int i = 0; i < node->input_count; i++) {
+        inputs[i] = read_at(r, c, node->inputs[i], level);
+    }
+    weld_node *made = weld_copy_node(c, node, inputs);
+    weld_free(inputs);
+    return made;
+}
+
+static weld_value *again(recompute *r, weld_copy *c, const weld_value *v, int level) {
+    about *a = &r->values[v->id];
+    if (!a->again || a->level_of_again != level) {
+        const weld_node *made = copy_for(r, c, v->producer, level);
+        a->again = made ? made->outputs[0] : NULL;
+        a->level_of_again = level;
+    }
+    return a->again;
+}
+
+static bool replace(weld_copy *c, const weld_node *node, void *context) {
+    recompute *r = context;
+    const weld_node *made = copy_for(r, c, node, r->levels[node->id]);
+    for (int i = 0; made && i < node->output_count; i++) {
+        c->map[node->outputs[i]->id] = made->outputs[i];
+    }
+    return true;
+}
+
+static weld_status make(const weld_graph *g, int roots, weld_graph **out, weld_error *err) {
+    recompute r = {.from = g,
+                   .most_roots = roots,
+                   .levels = weld_alloc(g->node_count, sizeof *r.levels),
+                   .values = weld_alloc(g->value_count, sizeof *r.values)};
+    weld_status status = r.levels && r.values ? weld_node_levels(g, r.levels, err)
+                                              : weld_fail_memory(err, "rewriting");
+    if (!status) {
+        settle(&r);
+        status = weld_copy_graph(g, replace, &r, out, err);
+    }
+    weld_free(r.levels);
+    weld_free(r.values);
+    return status;
+}
+
+/* Nodes that nobody needs would pass for readers, so they are dropped first; and last, those whose
+ * only readers were late. */
+weld_status weld_recompute(const weld_graph *g, int roots, weld_graph **out, weld_error *err) {
+    weld_graph *live = NULL, *made = NULL;
+    *out = NULL;
+    if (roots < 1 || roots > WELD_RECOMPUTE_MOST_ROOTS) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "recompute: %d roots: use 1 to %d", roots,
+                         WELD_RECOMPUTE_MOST_ROOTS);
+    }
+    weld_status status = weld_copy_graph(g, NULL, NULL, &live, err);
+    status = status ? status : make(live, roots, &made, err);
+    status = status ? status : weld_copy_graph(made, NULL, NULL, out, err);
+    weld_graph_free(live);
+    weld_graph_free(made);
+    return status;
+}

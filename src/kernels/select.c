@@ -36,7 +36,9 @@ const weld_kernels *weld_kernels_bf16_avx512(void) {
 const weld_kernels *weld_kernels_bf16_avx512bf16(void) {
     return NULL;
 }
+#endif
 
+#ifndef WELD_HAVE_BF16_AMX
 const weld_kernels *weld_kernels_bf16_amx(void) {
     return NULL;
 }

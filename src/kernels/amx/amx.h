@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-void weld_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                          const void *packed, const void *bias, bool accumulate, void *c,
-                          int64_t ldc);
-void weld_amx_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
-                        int64_t ldb, bool accumulate, void *c, int64_t ldc);
+void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                               const void *packed, const void *bias, bool accumulate, void *c,
+                               int64_t ldc);
+void weld_bf16_amx_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                             const void *b, int64_t ldb, bool accumulate, void *c, int64_t ldc);
 
 #endif

@@ -143,7 +143,7 @@ static void multiply_rows(int64_t m, int64_t n, int64_t k, const uint16_t *a, in
     _Alignas(64) uint16_t strip[STRIP * K_BLOCK];
     tile_product p = {.steps = (k + PAIRED_K - 1) / PAIRED_K,
                       .a_bytes = K_BLOCK * (int64_t)sizeof *strip};
-    weld_avx512bf16_interleave(k, n, b, ldb, packed);
+    weld_bf16_avx512bf16_interleave(k, n, b, ldb, packed);
     for (int64_t row = 0; row < m; row += STRIP) {
         const int64_t rows = p_least(STRIP, m - row);
         transpose_strip(k, rows, a + row, lda, strip);
@@ -165,8 +165,8 @@ static void clear(int64_t m, int64_t n, float *c, int64_t ldc) {
     }
 }
 
-void weld_amx_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
-                        const void *b_, int64_t ldb, bool accumulate, void *c_, int64_t ldc) {
+void weld_bf16_amx_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
+                             const void *b_, int64_t ldb, bool accumulate, void *c_, int64_t ldc) {
     const uint16_t *a = a_, *b = b_;
     float *c = c_;
     if (k <= 0 && !accumulate) {

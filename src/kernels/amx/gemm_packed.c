@@ -190,9 +190,9 @@ static int64_t tile_height(int64_t m) {
     return m < 8 ? m : best;
 }
 
-void weld_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                          const void *packed, const void *bias, bool accumulate, void *c,
-                          int64_t ldc) {
+void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                               const void *packed, const void *bias, bool accumulate, void *c,
+                               int64_t ldc) {
     if (m <= 0 || n <= 0) {
         return;
     }

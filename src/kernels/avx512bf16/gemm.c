@@ -31,9 +31,9 @@ P_INLINE void multiply_panel(bool wide, bool bf16, int64_t m, const pair_product
     }
 }
 
-void weld_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                                 const void *packed, const void *bias, bool accumulate, void *c,
-                                 int64_t ldc) {
+void weld_bf16_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                                      const void *packed, const void *bias, bool accumulate,
+                                      void *c, int64_t ldc) {
     const int64_t element = sizeof(uint16_t), pairs = p_round_up(k, PAIRED_K) / 2;
     pair_product p = {.pairs = k / 2,
                       .odd = k % 2 != 0,
@@ -62,7 +62,7 @@ static void multiply_block(int64_t m, int64_t n, int64_t k, const uint16_t *a, i
                            const uint32_t *panel, bool accumulate, float *c, int64_t ldc) {
     _Alignas(64) uint32_t columns[K_BLOCK / 2 * M_BLOCK];
     const int64_t pairs = p_round_up(k, PAIRED_K) / 2, element = sizeof(float);
-    weld_avx512bf16_interleave(k, m, a, lda, columns);
+    weld_bf16_avx512bf16_interleave(k, m, a, lda, columns);
     for (int64_t column = 0; column < n;) {
         const int64_t width = p_panel_width(n - column);
         const uint32_t *from = columns;
@@ -84,9 +84,9 @@ static void multiply_block(int64_t m, int64_t n, int64_t k, const uint16_t *a, i
     }
 }
 
-void weld_avx512bf16_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
-                               const void *b_, int64_t ldb, bool accumulate, void *c_,
-                               int64_t ldc) {
+void weld_bf16_avx512bf16_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
+                                    const void *b_, int64_t ldb, bool accumulate, void *c_,
+                                    int64_t ldc) {
     const uint16_t *a = a_, *b = b_;
     float *c = c_;
     _Alignas(64) uint32_t packed[K_BLOCK / 2 * N_BLOCK];
@@ -95,7 +95,8 @@ void weld_avx512bf16_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, 
         const int64_t end = p_least(k, p_round_up(k * (i + 1) / blocks, PAIRED_K));
         for (int64_t column = 0; column < n; column += N_BLOCK) {
             const int64_t columns = p_least(N_BLOCK, n - column);
-            weld_avx512bf16_interleave(end - begin, columns, b + begin * ldb + column, ldb, packed);
+            weld_bf16_avx512bf16_interleave(end - begin, columns, b + begin * ldb + column, ldb,
+                                            packed);
             for (int64_t row = 0; row < m; row += M_BLOCK) {
                 multiply_block(p_least(M_BLOCK, m - row), columns, end - begin,
                                a + begin * lda + row, lda, packed, accumulate || i > 0,

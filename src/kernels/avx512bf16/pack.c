@@ -4,7 +4,7 @@
 #include "kernels/avx512bf16/pairs.h"
 #include "kernels/avx512bf16/products.h"
 
-size_t weld_avx512bf16_packed_size(int64_t k, int64_t n) {
+size_t weld_bf16_avx512bf16_packed_size(int64_t k, int64_t n) {
     return (size_t)p_round_up(k, PAIRED_K) * (size_t)p_round_up(n, HALF_PANEL);
 }
 
@@ -75,8 +75,8 @@ static void pack_columns(int64_t k, const float *b, int64_t column_stride, int64
     }
 }
 
-void weld_avx512bf16_pack(int64_t k, int64_t n, const void *b_, int64_t row_stride,
-                          int64_t column_stride, void *packed) {
+void weld_bf16_avx512bf16_pack(int64_t k, int64_t n, const void *b_, int64_t row_stride,
+                               int64_t column_stride, void *packed) {
     const float *b = b_;
     uint32_t *panel = packed;
     const int64_t pairs = p_round_up(k, PAIRED_K) / 2, present = (k + 1) / 2;
@@ -129,8 +129,8 @@ P_INLINE void interleave_panel(int64_t k, const uint16_t *b, int64_t ldb, __mmas
     }
 }
 
-void weld_avx512bf16_interleave(int64_t k, int64_t n, const uint16_t *b, int64_t ldb,
-                                uint32_t *packed) {
+void weld_bf16_avx512bf16_interleave(int64_t k, int64_t n, const uint16_t *b, int64_t ldb,
+                                     uint32_t *packed) {
     for (int64_t column = 0; column < n;) {
         const int64_t width = p_panel_width(n - column);
         const __mmask32 mask = p_first32(n - column);

@@ -15,17 +15,18 @@
 #include <stdint.h>
 
 /* The entries of the table in kernels.h. */
-size_t weld_avx512bf16_packed_size(int64_t k, int64_t n);
-void weld_avx512bf16_pack(int64_t k, int64_t n, const void *b, int64_t row_stride,
-                          int64_t column_stride, void *packed);
-void weld_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                                 const void *packed, const void *bias, bool accumulate, void *c,
-                                 int64_t ldc);
-void weld_avx512bf16_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                               const void *b, int64_t ldb, bool accumulate, void *c, int64_t ldc);
+size_t weld_bf16_avx512bf16_packed_size(int64_t k, int64_t n);
+void weld_bf16_avx512bf16_pack(int64_t k, int64_t n, const void *b, int64_t row_stride,
+                               int64_t column_stride, void *packed);
+void weld_bf16_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                                      const void *packed, const void *bias, bool accumulate,
+                                      void *c, int64_t ldc);
+void weld_bf16_avx512bf16_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                                    const void *b, int64_t ldb, bool accumulate, void *c,
+                                    int64_t ldc);
 
 /* Pack B[k, n] that is bf16, with rows of ldb elements; for packed_size(k, n) elements. */
-void weld_avx512bf16_interleave(int64_t k, int64_t n, const uint16_t *b, int64_t ldb,
-                                uint32_t *packed);
+void weld_bf16_avx512bf16_interleave(int64_t k, int64_t n, const uint16_t *b, int64_t ldb,
+                                     uint32_t *packed);
 
 #endif

@@ -1,13 +1,25 @@
-/* The table of one instruction set. */
+/* The table of one instruction set. Where WELD_PRODUCTS_NAME is given it is the one whose matrix
+ * products are taken, and whose name the table has, in place of WELD_ISA_NAME. */
 #include "kernels/blas.h"
 #include "kernels/simd/simd.h"
+
+#ifndef WELD_PRODUCTS_NAME
+#define WELD_PRODUCTS_NAME WELD_ISA_NAME
+#endif
+#define PRODUCT(name) WELD_SIMD_NAME(WELD_PRODUCTS_NAME, name)
+
+void PRODUCT(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                          const void *packed, const void *bias, bool accumulate, void *c,
+                          int64_t ldc);
+void PRODUCT(gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
+                        int64_t ldb, bool accumulate, void *c, int64_t ldc);
 
 static const weld_kernels table = {
     .name = WELD_TABLE_NAME,
     .packed_size = SIMD(packed_size),
     .pack = SIMD(pack),
-    .gemm_packed = SIMD(gemm_packed),
-    .gemm_at_b = SIMD(gemm_at_b),
+    .gemm_packed = PRODUCT(gemm_packed),
+    .gemm_at_b = PRODUCT(gemm_at_b),
     .depthwise = SIMD(depthwise),
     .depthwise_input_grad = SIMD(depthwise_input_grad),
     .depthwise_weight_grad = SIMD(depthwise_weight_grad),
@@ -44,6 +56,6 @@ static const weld_kernels table = {
 };
 
 /* weld_kernels_avx2, weld_kernels_bf16_avx2, ... */
-const weld_kernels *WELD_SIMD_NAME(kernels, WELD_ISA_NAME)(void) {
+const weld_kernels *WELD_SIMD_NAME(kernels, WELD_PRODUCTS_NAME)(void) {
     return &table;
 }

@@ -35,6 +35,7 @@ typedef struct weld_train_start {
     int64_t resumed_step; /* updates done already; 0: from the beginning */
     int threads;
     size_t memory_bytes; /* of activations and gradients */
+    weld_precision precision;
 } weld_train_start;
 
 /* After an update. */

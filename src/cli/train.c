@@ -15,9 +15,9 @@ static void on_start(void *context, const weld_train_start *s) {
             "%s: %.2f M parameters, %d classes, %lld images to train on, %lld to evaluate\n",
             s->model, (double)s->parameters / 1e6, s->classes, (long long)s->train_images,
             (long long)s->val_images);
-    fprintf(stderr, "%lld epochs of %lld updates of %lld images; %d threads, %.0f MB\n",
+    fprintf(stderr, "%lld epochs of %lld updates of %lld images; %s, %d threads, %.0f MB\n",
             (long long)s->epochs, (long long)s->steps_per_epoch, (long long)s->batch_size,
-            s->threads, (double)s->memory_bytes / 1e6);
+            cli_precision_name(s->precision), s->threads, (double)s->memory_bytes / 1e6);
     if (s->lr_batch > 0) {
         fprintf(stderr, "learning rate %g = %g * %lld / %lld (linear in the batch)\n", s->lr,
                 s->recipe_lr, (long long)s->batch_size, (long long)s->lr_batch);

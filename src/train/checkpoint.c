@@ -105,6 +105,9 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
                            "into another --out",
                            t->folder.last, key, values, values + VALUE_SIZE, t->folder.recipe);
     }
+    if (!status && old->train.precision != t->recipe.train.precision) {
+        weld_trainer_say(t, "%s: was trained in another precision so far", t->folder.last);
+    }
     weld_free(values);
     weld_free(old);
     return status;

@@ -421,7 +421,7 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
 /* --- comparing --- */
 
 static bool may_differ(const weld_recipe_key *key) {
-    return strcmp(key->name, "checkpoint_every") == 0 ||
+    return strcmp(key->name, "checkpoint_every") == 0 || strcmp(key->name, "precision") == 0 ||
            (strcmp(key->section, "data") == 0 &&
             (strcmp(key->name, "train") == 0 || strcmp(key->name, "val") == 0));
 }

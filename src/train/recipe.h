@@ -35,7 +35,7 @@ typedef struct weld_recipe {
     } schedule;
     struct {
         int64_t epochs, batch_size;
-        int precision; /* 0: fp32 */
+        int precision; /* a weld_precision, or WELD_RECIPE_PRECISION_AUTO */
         int64_t seed;
         bool shuffle;
         int64_t eval_every;       /* epochs; 0: at the end only */
@@ -45,6 +45,8 @@ typedef struct weld_recipe {
     } train;
 } weld_recipe;
 
+/* Of train.precision: to be chosen at the start of the run. */
+#define WELD_RECIPE_PRECISION_AUTO (WELD_PRECISION_BF16 + 1)
 /* Of train.freeze: all but the head. */
 #define WELD_FREEZE_BACKBONE (WELD_MAX_STAGES + 2)
 /* How many parts (models.h) train.freeze keeps from being trained. */
@@ -75,7 +77,7 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
                               weld_error *err);
 
 /* The first key, "section.key", whose value differs; NULL where none does. Not compared: where the
- * images are and how often checkpoints are made. Both values are written as text. */
+ * images are, how often checkpoints are made and the precision. Both values are written as text. */
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
                                    size_t key_size, char *value_a, char *value_b,
                                    size_t value_size);

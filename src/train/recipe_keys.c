@@ -76,7 +76,7 @@ const weld_recipe_key weld_recipe_keys[] = {
 
     {"train", "epochs", INTEGER(train.epochs, 1, 1e6)},
     {"train", "batch_size", INTEGER(train.batch_size, 1, 1e6)},
-    {"train", "precision", CHOICE(train.precision, "fp32")},
+    {"train", "precision", CHOICE(train.precision, "fp32", "bf16", "auto")},
     {"train", "seed", INTEGER(train.seed, 0, 9e15)},
     {"train", "shuffle", BOOL(train.shuffle)},
     {"train", "eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0"},

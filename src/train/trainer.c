@@ -52,7 +52,8 @@ static void tell_start(const weld_trainer *t) {
                               .lr = t->schedule.base_lr,
                               .resumed_step = t->state.step,
                               .threads = threads ? threads : weld_threads_available(),
-                              .memory_bytes = weld_session_arena_bytes(t->session)};
+                              .memory_bytes = weld_session_arena_bytes(t->session),
+                              .precision = (weld_precision)r->train.precision};
     if (c->started) {
         c->started(c->context, &start);
     }

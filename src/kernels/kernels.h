@@ -52,6 +52,9 @@ typedef struct weld_window {
 typedef struct weld_adamw_step {
     double lr, beta1, beta2, eps, weight_decay;
     double correction1, correction2; /* 1 - beta1^t, 1 - beta2^t */
+    double gradient_scale;           /* of all gradients, before all else */
+    double gradient_limit;           /* then they are brought to within +- this; may be infinite */
+    double average_decay;            /* of the moving average of weights */
 } weld_adamw_step;
 
 typedef struct weld_kernels {
@@ -124,9 +127,13 @@ typedef struct weld_kernels {
     void (*from_f32)(int64_t n, const float *x, void *y);
     void (*to_f32)(int64_t n, const void *x, float *y);
     /* Decoupled weight decay (Loshchilov, Hutter 2019), as PyTorch's AdamW: w -= lr wd w;
-     * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= lr / c1 * m / (sqrt(v / c2) + eps). */
+     * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= lr / c1 * m / (sqrt(v / c2) + eps),
+     * with g the gradient scaled, then limited; what is not a number stays so. Where `average` is
+     * not NULL, then also average = d average + (1 - d) w. */
     void (*adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
-                  void *v);
+                  void *v, void *average);
+    /* Sum of x^2, in double. */
+    double (*square_sum)(int64_t n, const void *x);
     /* Index of the first element that is infinite or NaN, -1 where there is none. */
     int64_t (*first_not_finite)(int64_t n, const void *x);
 

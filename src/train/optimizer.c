@@ -133,7 +133,7 @@ static void update_block(void *arg, int64_t item, int thread) {
     size_t at = (size_t)b->begin * weld_dtype_size(o->options.kernels->dtype);
     o->options.kernels->adamw(&step, b->count, (const char *)u->gradients[p->parameter].data + at,
                               (char *)p->weight.data + at, (char *)p->m.data + at,
-                              (char *)p->v.data + at);
+                              (char *)p->v.data + at, NULL);
 }
 
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr) {
@@ -147,7 +147,9 @@ void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double
                          .eps = s->eps,
                          .weight_decay = s->weight_decay,
                          .correction1 = 1.0 - pow(s->beta1, (double)o->updates),
-                         .correction2 = 1.0 - pow(s->beta2, (double)o->updates)}};
+                         .correction2 = 1.0 - pow(s->beta2, (double)o->updates),
+                         .gradient_scale = 1,
+                         .gradient_limit = INFINITY}};
     weld_parallel(s->threads, o->block_count, update_block, &u);
 }
 

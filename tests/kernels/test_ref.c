@@ -183,18 +183,40 @@ START_TEST(adamw_steps_as_the_paper_says) {
                          .eps = 0,
                          .weight_decay = 0.5,
                          .correction1 = 0.1,
-                         .correction2 = 0.01};
+                         .correction2 = 0.01,
+                         .gradient_scale = 1,
+                         .gradient_limit = INFINITY};
     double w[] = {1, -2}, m[] = {0, 0}, v[] = {0, 0};
     const double first[] = {4, -0.5}, second[] = {-2, -0.5};
-    ref()->adamw(&s, 2, first, w, m, v);
+    ref()->adamw(&s, 2, first, w, m, v, NULL);
     ASSERT_NEAR(2, w, 0.95 - 0.1, -1.9 + 0.1);
     ASSERT_NEAR(2, m, 0.4, -0.05);
     ASSERT_NEAR(2, v, 0.16, 0.0025);
     s.correction1 = 0.19;
     s.correction2 = 0.0199;
-    ref()->adamw(&s, 2, second, w, m, v);
+    ref()->adamw(&s, 2, second, w, m, v, NULL);
     /* m = 0.36 - 0.2, v = 0.1584 + 0.04 for the first; the second's gradient did not change. */
     ASSERT_NEAR(2, w, 0.85 * 0.95 - 0.1 * (0.16 / 0.19) / sqrt(0.1984 / 0.0199), -1.8 * 0.95 + 0.1);
+}
+END_TEST
+
+START_TEST(adamw_clips_gradients_and_averages_weights) {
+    weld_adamw_step s = {.lr = 0.1,
+                         .beta1 = 0.5,
+                         .beta2 = 0.5,
+                         .correction1 = 0.5,
+                         .correction2 = 0.5,
+                         .gradient_scale = 0.25,
+                         .gradient_limit = 2,
+                         .average_decay = 0.75};
+    double w[] = {1, 1, 1, 1}, m[4] = {0}, v[4] = {0}, average[] = {0, 4, 0, 0};
+    const double grad[] = {4, 400, -8.4, NAN};
+    ref()->adamw(&s, 4, grad, w, m, v, average);
+    ASSERT_NEAR(3, w, 0.9, 0.9, 1.1);
+    ASSERT_NEAR(3, m, 0.5, 1, -1);
+    ASSERT_NEAR(3, average, 0.225, 3.225, 0.275);
+    ck_assert(isnan(w[3]) && isnan(m[3]) && isnan(average[3]));
+    ck_assert_double_eq(ref()->square_sum(3, grad), 16 + 160000 + 8.4 * 8.4);
 }
 END_TEST
 
@@ -447,8 +469,9 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           moments_survive_a_mean_far_above_the_deviation, channel_kernels_follow_their_formulas,
           activations_have_their_known_values, activation_gradients_are_difference_quotients,
           extreme_activations_stay_finite, elementwise_kernels_work_in_place,
-          adamw_steps_as_the_paper_says, first_value_that_is_not_finite_is_found,
-          softmax_and_its_gradient, layer_norm_gives_rows_no_mean_and_unit_variance,
+          adamw_steps_as_the_paper_says, adamw_clips_gradients_and_averages_weights,
+          first_value_that_is_not_finite_is_found, softmax_and_its_gradient,
+          layer_norm_gives_rows_no_mean_and_unit_variance,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
           cross_entropy_of_targets_that_do_not_sum_to_one,
           max_pool_ignores_padding_and_routes_to_the_first_maximum,

@@ -86,13 +86,18 @@ static void scale(int64_t n, double factor, const void *x_, void *y_) {
 }
 
 #if P_IS_T
-/* weight[n], m[n], v[n] after one step along grad[n] */
+/* x within +- limit; NaN is left as it is */
+static double within(double x, double limit) {
+    return x > limit ? limit : x < -limit ? -limit : x;
+}
+
+/* weight[n], m[n], v[n] and average[n] (or NULL) after one step along grad[n] */
 static void adamw(const weld_adamw_step *s, int64_t n, const void *grad_, void *weight_, void *m_,
-                  void *v_) {
+                  void *v_, void *average_) {
     const real *grad = grad_;
-    real *weight = weight_, *m = m_, *v = v_;
+    real *weight = weight_, *m = m_, *v = v_, *average = average_;
     for (int64_t i = 0; i < n; i++) {
-        const double g = grad[i];
+        const double g = within(grad[i] * s->gradient_scale, s->gradient_limit);
         const double mean = s->beta1 * m[i] + (1 - s->beta1) * g;
         const double square = s->beta2 * v[i] + (1 - s->beta2) * g * g;
         const double decayed = weight[i] - s->lr * s->weight_decay * weight[i];
@@ -100,7 +105,21 @@ static void adamw(const weld_adamw_step *s, int64_t n, const void *grad_, void *
         weight[i] = (real)(decayed - s->lr / s->correction1 * mean / root);
         m[i] = (real)mean;
         v[i] = (real)square;
+        if (average) {
+            const double d = s->average_decay;
+            average[i] = (real)(d * average[i] + (1 - d) * weight[i]);
+        }
     }
+}
+
+/* sum of x[n]^2 */
+static double square_sum(int64_t n, const void *x_) {
+    const real *x = x_;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += (double)x[i] * x[i];
+    }
+    return sum;
 }
 #else
 /* y[n] = x[n] */

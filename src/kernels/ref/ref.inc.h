@@ -45,6 +45,7 @@ static const weld_kernels table = {
 #if P_IS_T
     .gemm = gemm,
     .adamw = adamw,
+    .square_sum = square_sum,
     .softmax = softmax,
     .softmax_grad = softmax_grad,
     .layer_norm = layer_norm,

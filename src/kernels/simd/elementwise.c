@@ -36,51 +36,7 @@ void SIMD(scale)(int64_t n, double factor, const void *x_, void *y_) {
     }
 }
 
-#ifndef WELD_SIMD_BF16
-typedef struct adamw_factors {
-    vfloat beta1, beta2, rest1, rest2, decay, rate, eps, corrected;
-} adamw_factors;
-
-/* The change of the weight is formed first and subtracted once: lr wd is far below the rounding of
- * 1 - lr wd. */
-V_INLINE void adamw_step(const adamw_factors *f, const float *grad, vlanes lanes, float *weight,
-                         float *m, float *v) {
-    const vfloat g = v_load(grad, lanes), w = v_load(weight, lanes);
-    const vfloat mean = v_fma(f->beta1, v_load(m, lanes), f->rest1 * g);
-    const vfloat square = v_fma(f->beta2, v_load(v, lanes), f->rest2 * (g * g));
-    const vfloat root = v_sqrt(square * f->corrected) + f->eps;
-    const vfloat change = v_fma(f->decay, w, v_divide(f->rate * mean, root));
-    fetch_to_write(weight + FETCH_AHEAD);
-    fetch_to_write(m + FETCH_AHEAD);
-    fetch_to_write(v + FETCH_AHEAD);
-    v_store(weight, lanes, w - change);
-    v_store(m, lanes, mean);
-    v_store(v, lanes, square);
-}
-
-void SIMD(adamw)(const weld_adamw_step *s, int64_t n, const void *grad_, void *weight_, void *m_,
-                 void *v_) {
-    const float *grad = grad_;
-    float *weight = weight_, *m = m_, *v = v_;
-    const adamw_factors f = {
-        .beta1 = v_set((float)s->beta1),
-        .beta2 = v_set((float)s->beta2),
-        .rest1 = v_set((float)(1 - s->beta1)),
-        .rest2 = v_set((float)(1 - s->beta2)),
-        .decay = v_set((float)(s->lr * s->weight_decay)),
-        .rate = v_set((float)(s->lr / s->correction1)),
-        .eps = v_set((float)s->eps),
-        .corrected = v_set((float)(1 / s->correction2)),
-    };
-    int64_t i = 0;
-    for (; i + V_LANES <= n; i += V_LANES) {
-        adamw_step(&f, grad + i, v_all(), weight + i, m + i, v + i);
-    }
-    if (i < n) {
-        adamw_step(&f, grad + i, v_first(n - i), weight + i, m + i, v + i);
-    }
-}
-#else
+#ifdef WELD_SIMD_BF16
 void SIMD(from_f32)(int64_t n, const float *x, void *y_) {
     tvalue *y = y_;
     for (int64_t i = 0; i < n; i += V_LANES) {

@@ -35,7 +35,8 @@ void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, vo
 void SIMD(add)(int64_t n, const void *a, const void *b, void *y);
 void SIMD(scale)(int64_t n, double factor, const void *x, void *y);
 void SIMD(adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
-                 void *v);
+                 void *v, void *average);
+double SIMD(square_sum)(int64_t n, const void *x);
 void SIMD(from_f32)(int64_t n, const float *x, void *y);
 void SIMD(to_f32)(int64_t n, const void *x, float *y);
 int64_t SIMD(first_not_finite)(int64_t n, const void *x);

@@ -46,6 +46,7 @@ static const weld_kernels table = {
     .multiply_adds = SIMD(multiply_adds),
     .gemm = weld_blas_gemm,
     .adamw = SIMD(adamw),
+    .square_sum = SIMD(square_sum),
     .softmax = SIMD(softmax),
     .softmax_grad = SIMD(softmax_grad),
     .layer_norm = SIMD(layer_norm),

@@ -54,7 +54,7 @@ static const bench_case cases[] = {
     ELEMENTS("unary_grad", 301056, .f = WELD_GELU), ELEMENTS("unary_grad", 301056, .f = WELD_SILU),
     ELEMENTS("from_f32", 301056, .terms = 0), ELEMENTS("to_f32", 301056, .terms = 0),
     ELEMENTS("add", 301056, .terms = 0), ELEMENTS("scale", 301056, .terms = 0),
-    ELEMENTS("adamw", 301056, .terms = 0), ELEMENTS("first_not_finite", 301056, .terms = 0),
+    ELEMENTS("adamw", 301056, .terms = 0), ELEMENTS("square_sum", 301056, .terms = 0), ELEMENTS("first_not_finite", 301056, .terms = 0),
     ROWS(row_checks, "softmax", 784, 196), ROWS(row_checks, "softmax_grad", 784, 196),
     ROWS(row_checks, "layer_norm", 784, 192), ROWS(row_checks, "layer_norm_grad", 784, 192),
     ROWS(row_checks, "cross_entropy", 32, 1000), ROWS(row_checks, "cross_entropy_grad", 32, 1000),

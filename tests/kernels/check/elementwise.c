@@ -205,7 +205,7 @@ static weld_adamw_step step_number(const trial *t, int step) {
 static void call_adamw(const weld_kernels *k, void *const *p, const trial *t) {
     for (int step = 1; step <= t->steps; step++) {
         const weld_adamw_step s = step_number(t, step);
-        k->adamw(&s, t->n, p[0], p[1], p[2], p[3]);
+        k->adamw(&s, t->n, p[0], p[1], p[2], p[3], p[4]);
     }
 }
 
@@ -214,19 +214,21 @@ static void call_adamw(const weld_kernels *k, void *const *p, const trial *t) {
 static void bound_adamw(trial *t) {
     const weld_adamw_step *s = &t->step;
     for (int64_t i = 0; i < t->n; i++) {
-        const double g = t->array[0].value[i];
+        const double g = fmin(fabs(t->array[0].value[i] * s->gradient_scale), s->gradient_limit);
         double w = fabs(t->array[1].value[i]), m = fabs(t->array[2].value[i]);
-        double v = t->array[3].value[i];
+        double v = t->array[3].value[i], average = fabs(t->array[4].value[i]);
         for (int step = 1; step <= t->steps; step++) {
             const weld_adamw_step now = step_number(t, step);
-            m = s->beta1 * m + (1 - s->beta1) * fabs(g);
+            m = s->beta1 * m + (1 - s->beta1) * g;
             v = s->beta2 * v + (1 - s->beta2) * g * g;
             w += s->lr / now.correction1 * m / (sqrt(v / now.correction2) + s->eps);
+            average = fmax(average, w);
         }
         const double rounding = 8 * UNIT * t->steps;
         t->array[1].bound[i] = rounding * w + SMALLEST;
         t->array[2].bound[i] = rounding * m + SMALLEST;
         t->array[3].bound[i] = rounding * v + SMALLEST;
+        t->array[4].bound[i] = rounding * average + SMALLEST;
     }
 }
 
@@ -234,11 +236,15 @@ static void draw_adamw(trial *t, weld_random *r) {
     draw_count(t, r);
     t->call = call_adamw;
     t->bound = bound_adamw;
-    t->step = (weld_adamw_step){.lr = pow(10, weld_random_range(r, -4, -1)),
-                                .beta1 = 0.9,
-                                .beta2 = draw_chance(r, 0.5) ? 0.999 : 0.95,
-                                .eps = 1e-8,
-                                .weight_decay = draw_chance(r, 0.3) ? 0 : 0.05};
+    t->step =
+        (weld_adamw_step){.lr = pow(10, weld_random_range(r, -4, -1)),
+                          .beta1 = 0.9,
+                          .beta2 = draw_chance(r, 0.5) ? 0.999 : 0.95,
+                          .eps = 1e-8,
+                          .weight_decay = draw_chance(r, 0.3) ? 0 : 0.05,
+                          .gradient_scale = draw_chance(r, 0.5) ? 1 : weld_random_range(r, 0.01, 1),
+                          .gradient_limit = draw_chance(r, 0.5) ? INFINITY : 0.3,
+                          .average_decay = draw_chance(r, 0.5) ? 0.99996 : 0.9};
     const bool fresh = draw_chance(r, 0.5);
     t->begin = fresh ? 0 : draw_between(r, 1, 100000);
     t->steps = t->fixed ? 1 : 5;
@@ -246,6 +252,7 @@ static void draw_adamw(trial *t, weld_random *r) {
     add_elements(t, r, "weight", UPDATED);
     array *m = add_elements(t, r, "m", UPDATED);
     array *v = add_elements(t, r, "v", UPDATED);
+    add_elements(t, r, "average", UPDATED)->absent = draw_chance(r, 0.5);
     for (int64_t i = 0; i < t->n; i++) {
         if (draw_chance(r, 0.2)) {
             grad->value[i] = draw_chance(r, 0.5) ? 0 : (float)(1e-6 * grad->value[i]);
@@ -253,6 +260,30 @@ static void draw_adamw(trial *t, weld_random *r) {
         m->value[i] = fresh ? 0 : m->value[i];
         v->value[i] = fresh ? 0 : (float)(m->value[i] * m->value[i] + fabs(v->value[i]));
     }
+}
+
+static void call_square_sum(const weld_kernels *k, void *const *p, const trial *t) {
+    *(double *)p[1] = k->square_sum(t->n, p[0]);
+}
+
+/* The squares of floats are exact in double. */
+static void bound_square_sum(trial *t) {
+    double sum = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        sum += t->array[0].value[i] * t->array[0].value[i];
+    }
+    t->array[1].bound[0] = (double)t->n * DBL_EPSILON * sum + SMALLEST;
+}
+
+static void draw_square_sum(trial *t, weld_random *r) {
+    draw_count(t, r);
+    t->call = call_square_sum;
+    t->bound = bound_square_sum;
+    array *x = add_elements(t, r, "x", INPUT);
+    if (!t->fixed) {
+        spread(r, x);
+    }
+    add_sums(t, "sum", 1);
 }
 
 static void call_not_finite(const weld_kernels *k, void *const *p, const trial *t) {
@@ -283,7 +314,8 @@ const kernel_check elementwise_checks[] = {
     {"unary_grad", 200, draw_unary_grad},
     {"add", 60, draw_add},
     {"scale", 60, draw_scale},
-    {"adamw", 60, draw_adamw, NOT_IN_BF16},
+    {"adamw", 100, draw_adamw, NOT_IN_BF16},
+    {"square_sum", 60, draw_square_sum, NOT_IN_BF16},
     {"from_f32", 100, draw_from_f32, ONLY_IN_BF16},
     {"to_f32", 60, draw_to_f32, ONLY_IN_BF16},
     {"first_not_finite", 100, draw_not_finite},

@@ -168,6 +168,8 @@ typedef struct weld_session_options {
      * (packed weights) is then made when the session is, not in every run, and is kept with w for
      * all such sessions over w: of any batch, number of threads and graph. */
     bool constant_weights;
+    /* Run every node over all of its tensor before the next: slower, more memory. */
+    bool node_by_node;
 } weld_session_options;
 
 /* Say that elements of w have changed: sessions made with constant_weights from now on prepare

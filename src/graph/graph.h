@@ -209,35 +209,6 @@ size_t weld_value_use_count(const weld_value *v);
 weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_named_value *outputs,
                            size_t count, weld_graph **out, weld_error *err);
 
-/* --- Plans: plan.c --- */
-
-typedef struct weld_plan weld_plan;
-
-/* What running needs, made once for a graph and a batch. */
-struct weld_plan {
-    const weld_graph *graph;
-    const weld_kernels *kernels; /* of the graph's type */
-    const weld_kernels *bf16;    /* NULL where no value is of this type */
-    int threads;
-    weld_tensor *specs;      /* by value id: dtype and shape for this batch */
-    const weld_node **order; /* the live nodes, in order of running */
-    size_t order_count;
-    size_t *offsets;    /* by value id: place in the arena; SIZE_MAX for parameters and buffers */
-    size_t *workspaces; /* by position in order */
-    size_t *prepared;   /* likewise; SIZE_MAX also where it is kept with constant weights */
-    bool constant_weights;
-    size_t arena_bytes;
-};
-
-/* isa: as for weld_kernels_select. With constant_weights the arena has no room for what nodes
- * prepare from constants (weld_node_prepares_constants). */
-weld_status weld_plan_create(const weld_graph *g, int64_t batch, const char *isa, int threads,
-                             bool constant_weights, weld_plan **out, weld_error *err);
-void weld_plan_free(weld_plan *plan);
-/* The kernels that a node of the plan's graph runs with: those for bf16 where any of its inputs or
- * outputs is of this type, else those for the graph's type. */
-const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);
-
 /* --- Prepared forms of constant weights: prepared.c ---
  * A store is kept with the weights and shared by all sessions over them; safe to use from several
  * threads at once. */
@@ -258,10 +229,9 @@ weld_status weld_prepared_find(weld_prepared *p, const weld_run *run, size_t byt
 
 /* --- Sessions from inside, for benchmarks and profiles: session.c --- */
 
-const weld_plan *weld_session_plan(const weld_session *s);
-/* Run the node at one position of the plan's order. */
-void weld_session_run_node(weld_session *s, size_t position, uint64_t step);
+typedef struct weld_plan weld_plan; /* graph/plan.h */
 
+const weld_plan *weld_session_plan(const weld_session *s);
 /* A stretch of time that one node took: a whole run of it, or one slice. */
 typedef struct weld_session_event {
     size_t position;     /* of the node in the plan's order */
@@ -274,7 +244,7 @@ typedef struct weld_session_event {
 typedef void (*weld_session_observer)(void *context, const weld_session_event *event);
 void weld_session_observe(weld_session *s, weld_session_observer observer, void *context);
 
-/* The memory of any live value. */
+/* The memory of a live value; data NULL where it is never whole in memory (graph/plan.h). */
 weld_tensor weld_session_value(weld_session *s, const weld_value *v);
 
 #endif

@@ -1,34 +1,32 @@
-/* Plans: which nodes run, in which order, and where each value lives.
+/* Making plans; see plan.h.
  *
- * Values that share memory (views, in-place results) form a storage. A storage lives from the node
- * that makes it to the last node that reads any of its values; two storages whose lives touch get
- * disjoint places in one arena. Scratch memory of a node is a storage that lives for that node.
+ * Values that share memory (views, in-place results) form a storage. A storage lives from the step
+ * that makes it to the last step that reads any of its values; two storages whose lives touch get
+ * disjoint places. Scratch memory of a node is a storage that lives for that node. Within a stream
+ * the same holds of the nodes and the scratch of a thread.
  */
+#include "graph/plan.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "graph/graph.h"
 
 #define FOREVER SIZE_MAX
 #define NO_STORAGE SIZE_MAX
 
-typedef struct storage {
-    size_t bytes;
-    size_t first, last; /* positions in the order, inclusive */
-    size_t offset;
-    bool pinned; /* must not be overwritten in place */
-} storage;
-
 typedef struct planner {
     weld_plan *plan;
-    size_t *last_use;   /* by value id: position of the last reader */
-    size_t *storage_of; /* by value id */
-    storage *storages;
+    size_t *last_use;                             /* by value id: position of the last reader */
+    size_t *step_of;                              /* by position */
+    size_t *storage_of;                           /* by value id */
+    size_t *workspace_storage, *prepared_storage; /* by position */
+    weld_storage *storages;
     size_t storage_count;
-    storage **by_size; /* sorting and placing */
-    storage **placed;
+    weld_storage **by_size; /* for placing */
+    weld_storage **placed;
+    weld_tensor *in; /* the specs of a node's inputs */
 } planner;
 
 /* --- shapes for this batch --- */
@@ -44,15 +42,19 @@ static weld_status check_size(const weld_shape *shape, const char *what, weld_er
     return WELD_OK;
 }
 
-static weld_status infer_node(weld_plan *plan, const weld_node *node, weld_tensor *in,
-                              weld_error *err) {
-    weld_tensor out[WELD_MAX_OUTPUTS] = {0};
+static void look_up_inputs(const planner *p, const weld_node *node) {
     for (int i = 0; i < node->input_count; i++) {
-        in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
+        p->in[i] = node->inputs[i] ? p->plan->specs[node->inputs[i]->id] : (weld_tensor){0};
     }
+}
+
+static weld_status infer_node(const planner *p, const weld_node *node, weld_error *err) {
+    weld_plan *plan = p->plan;
+    weld_tensor out[WELD_MAX_OUTPUTS] = {0};
+    look_up_inputs(p, node);
     weld_error reason = {0};
     char text[160];
-    weld_status status = node->op->infer(node, in, out, &reason);
+    weld_status status = node->op->infer(node, p->in, out, &reason);
     if (status != WELD_OK) {
         return weld_fail(err, status, "%s: %s", weld_node_text(node, text, sizeof text),
                          reason.message);
@@ -64,7 +66,8 @@ static weld_status infer_node(weld_plan *plan, const weld_node *node, weld_tenso
     return status;
 }
 
-static weld_status infer_all(weld_plan *plan, int64_t batch, weld_tensor *in, weld_error *err) {
+static weld_status infer_all(const planner *p, int64_t batch, weld_error *err) {
+    weld_plan *plan = p->plan;
     const weld_graph *g = plan->graph;
     weld_status status = WELD_OK;
     for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
@@ -77,7 +80,7 @@ static weld_status infer_all(weld_plan *plan, int64_t batch, weld_tensor *in, we
         }
     }
     for (size_t i = 0; i < g->node_count && status == WELD_OK; i++) {
-        status = infer_node(plan, g->nodes[i], in, err);
+        status = infer_node(p, g->nodes[i], err);
     }
     return status;
 }
@@ -112,8 +115,13 @@ static void choose_order(planner *p, bool *live) {
     }
 }
 
-static void find_last_uses(planner *p) {
+static void find_uses(planner *p) {
     const weld_plan *plan = p->plan;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        for (size_t at = plan->steps[i].begin; at < plan->steps[i].end; at++) {
+            p->step_of[at] = i;
+        }
+    }
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
         for (int j = 0; j < node->output_count; j++) {
@@ -139,12 +147,11 @@ static size_t value_bytes(const weld_plan *plan, const weld_value *v) {
 static size_t add_storage(planner *p, size_t bytes, size_t first, size_t last) {
     size_t rounded = (bytes + WELD_ALIGNMENT - 1) & ~(size_t)(WELD_ALIGNMENT - 1);
     p->storages[p->storage_count] =
-        (storage){.bytes = rounded, .first = first, .last = last, .pinned = last == FOREVER};
+        (weld_storage){.bytes = rounded, .first = first, .last = last, .pinned = last == FOREVER};
     return p->storage_count++;
 }
 
-static void join_storage(planner *p, const weld_value *v, size_t s) {
-    size_t last = p->last_use[v->id];
+static void join_storage(planner *p, const weld_value *v, size_t s, size_t last) {
     p->storage_of[v->id] = s;
     p->storages[s].last = last > p->storages[s].last ? last : p->storages[s].last;
     p->storages[s].pinned = p->storages[s].pinned || last == FOREVER;
@@ -155,23 +162,26 @@ static bool is_shared(const planner *p, const weld_node *node, int i) {
     size_t s = p->storage_of[node->inputs[i]->id];
     for (int j = 0; j < node->input_count; j++) {
         bool may = j < 32 && (node->op->inplace >> j & 1u);
-        if (!may && node->inputs[j] && p->storage_of[node->inputs[j]->id] == s) {
+        if (!may && node->inputs[j] && p->storage_of[node->inputs[j]->id] == s &&
+            p->plan->in_scratch[node->inputs[j]->id] == p->plan->in_scratch[node->inputs[i]->id]) {
             return true;
         }
     }
     return false;
 }
 
-/* The storage that output 0 of the node at `at` may take over, or NO_STORAGE. */
-static size_t inplace_storage(const planner *p, const weld_node *node, size_t at) {
+/* The storage (of the arena or of the scratch, as asked) that ends at `at` and that output 0 of the
+ * node may take over, or NO_STORAGE. */
+static size_t inplace_storage(const planner *p, const weld_node *node, size_t at, bool scratch) {
     size_t bytes = value_bytes(p->plan, node->outputs[0]);
     for (int i = 0; i < node->input_count && i < 32; i++) {
         const weld_value *in = node->inputs[i];
         if (!in || !(node->op->inplace >> i & 1u) || in->dtype != node->outputs[0]->dtype ||
-            p->storage_of[in->id] == NO_STORAGE || value_bytes(p->plan, in) != bytes) {
+            p->storage_of[in->id] == NO_STORAGE || p->plan->in_scratch[in->id] != scratch ||
+            value_bytes(p->plan, in) != bytes) {
             continue;
         }
-        const storage *s = &p->storages[p->storage_of[in->id]];
+        const weld_storage *s = &p->storages[p->storage_of[in->id]];
         if (s->last == at && !s->pinned && !is_shared(p, node, i)) {
             return p->storage_of[in->id];
         }
@@ -179,28 +189,36 @@ static size_t inplace_storage(const planner *p, const weld_node *node, size_t at
     return NO_STORAGE;
 }
 
-static void assign_outputs(planner *p, const weld_node *node, size_t at) {
-    for (int j = 0; j < node->output_count; j++) {
-        const weld_value *out = node->outputs[j];
-        size_t s = NO_STORAGE;
-        if (j == 0 && node->op->view) {
-            s = p->storage_of[node->inputs[0]->id];
-            if (s == NO_STORAGE) {
-                continue; /* a view of a parameter: the session follows it to its memory */
-            }
-        } else if (j == 0) {
-            s = inplace_storage(p, node, at);
-        }
+static size_t last_step(const planner *p, const weld_value *v) {
+    size_t last = p->last_use[v->id];
+    return last == FOREVER ? FOREVER : p->step_of[last];
+}
+
+/* Of the arena, where lives are counted in steps. */
+static void assign_output(planner *p, const weld_node *node, int j, size_t step) {
+    const weld_value *out = node->outputs[j];
+    size_t s = NO_STORAGE;
+    if (j == 0 && node->op->view) {
+        s = p->storage_of[node->inputs[0]->id];
         if (s == NO_STORAGE) {
-            p->storage_of[out->id] =
-                add_storage(p, value_bytes(p->plan, out), at, p->last_use[out->id]);
-        } else {
-            join_storage(p, out, s);
+            return; /* a view of a parameter: the session follows it to its memory */
         }
+    } else if (j == 0 && p->plan->steps[step].slicing == WELD_SLICE_NONE) {
+        s = inplace_storage(p, node, step, false);
+    }
+    if (s == NO_STORAGE) {
+        p->storage_of[out->id] = add_storage(p, value_bytes(p->plan, out), step, last_step(p, out));
+    } else {
+        join_storage(p, out, s, last_step(p, out));
     }
 }
 
-static void assign_storages(planner *p) {
+static bool is_internal(const planner *p, const weld_node *node, int j, size_t step) {
+    return p->plan->steps[step].slicing != WELD_SLICE_NONE && !(node->op->sums >> j & 1u) &&
+           last_step(p, node->outputs[j]) == step;
+}
+
+static void assign_arena(planner *p) {
     weld_plan *plan = p->plan;
     for (size_t i = 0; i < plan->graph->value_count; i++) {
         const weld_value *v = plan->graph->values[i];
@@ -210,132 +228,149 @@ static void assign_storages(planner *p) {
         }
     }
     for (size_t at = 0; at < plan->order_count; at++) {
-        assign_outputs(p, plan->order[at], at);
-    }
-}
-
-static size_t prepared_bytes(const weld_plan *plan, const weld_node *node, const weld_tensor *in,
-                             const weld_tensor *out) {
-    bool elsewhere = plan->constant_weights && weld_node_prepares_constants(node);
-    return node->op->prepared && !elsewhere
-               ? node->op->prepared(node, in, out, weld_plan_kernels(plan, node))
-               : 0;
-}
-
-/* Scratch and prepared weights of each node. */
-static void assign_workspaces(planner *p, weld_tensor *in, size_t *storage_of_workspace,
-                              size_t *storage_of_prepared) {
-    weld_plan *plan = p->plan;
-    for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
-        weld_tensor out[WELD_MAX_OUTPUTS] = {0};
-        for (int i = 0; i < node->input_count; i++) {
-            in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
-        }
-        for (int i = 0; i < node->output_count; i++) {
-            out[i] = plan->specs[node->outputs[i]->id];
-        }
-        size_t bytes = 0;
-        if (node->op->workspace && !node->op->view) {
-            bytes =
-                node->op->workspace(node, in, out, weld_plan_kernels(plan, node), plan->threads);
-        }
-        storage_of_workspace[at] = bytes ? add_storage(p, bytes, at, at) : NO_STORAGE;
-        bytes = prepared_bytes(plan, node, in, out);
-        storage_of_prepared[at] = bytes ? add_storage(p, bytes, at, at) : NO_STORAGE;
-    }
-}
-
-/* --- places --- */
-
-static int larger_first(const void *a, const void *b) {
-    const storage *x = *(storage *const *)a, *y = *(storage *const *)b;
-    if (x->bytes != y->bytes) {
-        return x->bytes < y->bytes ? 1 : -1;
-    }
-    return x < y ? -1 : x > y;
-}
-
-/* The lowest-waste gap among the storages already placed (sorted by offset) that live at the same
- * time as s. */
-static size_t find_gap(const planner *p, size_t placed_count, const storage *s) {
-    size_t best = SIZE_MAX, best_size = SIZE_MAX, end = 0;
-    for (size_t i = 0; i < placed_count; i++) {
-        const storage *other = p->placed[i];
-        if (other->last < s->first || s->last < other->first) {
-            continue;
-        }
-        if (other->offset > end) {
-            size_t gap = other->offset - end;
-            if (gap >= s->bytes && gap < best_size) {
-                best = end;
-                best_size = gap;
+        for (int j = 0; j < node->output_count; j++) {
+            if (is_internal(p, node, j, p->step_of[at])) {
+                plan->in_scratch[node->outputs[j]->id] = true;
+            } else {
+                assign_output(p, node, j, p->step_of[at]);
             }
         }
-        end = other->offset + other->bytes > end ? other->offset + other->bytes : end;
     }
-    return best == SIZE_MAX ? end : best;
 }
 
-static void place_storages(planner *p) {
-    for (size_t i = 0; i < p->storage_count; i++) {
-        p->by_size[i] = &p->storages[i];
+/* Bytes that the node at `at` wants for itself: of one slice, and of one thread, in a stream. */
+static size_t workspace_bytes(planner *p, size_t at) {
+    const weld_plan *plan = p->plan;
+    const weld_node *node = plan->order[at];
+    const weld_step *step = &plan->steps[p->step_of[at]];
+    const bool streams = step->slicing != WELD_SLICE_NONE;
+    if (!node->op->workspace || node->op->view) {
+        return 0;
     }
-    qsort(p->by_size, p->storage_count, sizeof *p->by_size, larger_first);
-    for (size_t i = 0; i < p->storage_count; i++) {
-        storage *s = p->by_size[i];
-        s->offset = find_gap(p, i, s);
-        size_t at = i;
-        for (; at > 0 && p->placed[at - 1]->offset > s->offset; at--) {
-            p->placed[at] = p->placed[at - 1];
+    weld_tensor out[WELD_MAX_OUTPUTS] = {0};
+    look_up_inputs(p, node);
+    for (int i = 0; i < node->input_count && streams; i++) {
+        if (i < 32 && node->inputs[i] && (node->op->sliced >> i & 1u)) {
+            p->in[i].shape = weld_slice_shape(step->slicing, &p->in[i], step->slice);
         }
-        p->placed[at] = s;
-        size_t end = s->offset + s->bytes;
-        p->plan->arena_bytes = end > p->plan->arena_bytes ? end : p->plan->arena_bytes;
     }
+    for (int i = 0; i < node->output_count; i++) {
+        out[i] = plan->specs[node->outputs[i]->id];
+        if (streams && !(node->op->sums >> i & 1u)) {
+            out[i].shape = weld_slice_shape(step->slicing, &out[i], step->slice);
+        }
+    }
+    return node->op->workspace(node, p->in, out, weld_plan_kernels(plan, node),
+                               streams ? 1 : plan->threads);
 }
 
-/* --- putting it together --- */
-
-static bool allocate(planner *p, const weld_graph *g) {
+static void assign_arena_workspaces(planner *p) {
     weld_plan *plan = p->plan;
-    size_t values = g->value_count, nodes = g->node_count;
-    size_t storages = values + 2 * nodes + 1;
-    plan->specs = weld_alloc(values, sizeof *plan->specs);
-    plan->order = weld_alloc(nodes, sizeof *plan->order);
-    plan->offsets = weld_alloc(values, sizeof *plan->offsets);
-    plan->workspaces = weld_alloc(nodes, sizeof *plan->workspaces);
-    plan->prepared = weld_alloc(nodes, sizeof *plan->prepared);
-    p->last_use = weld_alloc(values, sizeof *p->last_use);
-    p->storage_of = weld_alloc(values, sizeof *p->storage_of);
-    p->storages = weld_alloc(storages, sizeof *p->storages);
-    p->by_size = weld_alloc(storages, sizeof(storage *));
-    p->placed = weld_alloc(storages, sizeof(storage *));
-    return plan->specs && plan->order && plan->offsets && plan->workspaces && plan->prepared &&
-           p->last_use && p->storage_of && p->storages && p->by_size && p->placed;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        weld_step *step = &plan->steps[i];
+        const size_t at = step->begin;
+        size_t bytes = step->slicing == WELD_SLICE_NONE
+                           ? workspace_bytes(p, at)
+                           : (size_t)(step->chunks - 1) * step->partial_bytes;
+        p->workspace_storage[at] = bytes ? add_storage(p, bytes, i, i) : NO_STORAGE;
+    }
 }
 
-static weld_tensor *input_scratch(const weld_graph *g) {
-    int largest = 1;
-    for (size_t i = 0; i < g->node_count; i++) {
-        largest = g->nodes[i]->input_count > largest ? g->nodes[i]->input_count : largest;
+static size_t prepared_bytes(const planner *p, const weld_node *node) {
+    const weld_plan *plan = p->plan;
+    const bool elsewhere = plan->constant_weights && weld_node_prepares_constants(node);
+    if (!node->op->prepared || elsewhere) {
+        return 0;
     }
-    return weld_alloc((size_t)largest, sizeof(weld_tensor));
+    weld_tensor out[WELD_MAX_OUTPUTS] = {0};
+    look_up_inputs(p, node);
+    for (int i = 0; i < node->output_count; i++) {
+        out[i] = plan->specs[node->outputs[i]->id];
+    }
+    return node->op->prepared(node, p->in, out, weld_plan_kernels(plan, node));
+}
+
+static void assign_prepared(planner *p) {
+    for (size_t at = 0; at < p->plan->order_count; at++) {
+        const size_t step = p->step_of[at], bytes = prepared_bytes(p, p->plan->order[at]);
+        p->prepared_storage[at] = bytes ? add_storage(p, bytes, step, step) : NO_STORAGE;
+    }
 }
 
 static size_t offset_of(const planner *p, size_t s) {
     return s == NO_STORAGE ? SIZE_MAX : p->storages[s].offset;
 }
 
-static void write_offsets(planner *p, const size_t *storage_of_workspace,
-                          const size_t *storage_of_prepared) {
+static void place_arena(planner *p) {
     weld_plan *plan = p->plan;
+    plan->arena_bytes = weld_place_storages(p->storages, p->storage_count, p->by_size, p->placed);
     for (size_t i = 0; i < plan->graph->value_count; i++) {
         plan->offsets[i] = offset_of(p, p->storage_of[i]);
     }
     for (size_t at = 0; at < plan->order_count; at++) {
-        plan->workspaces[at] = offset_of(p, storage_of_workspace[at]);
-        plan->prepared[at] = offset_of(p, storage_of_prepared[at]);
+        plan->prepared[at] = offset_of(p, p->prepared_storage[at]);
+    }
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const size_t at = plan->steps[i].begin;
+        const size_t offset = offset_of(p, p->workspace_storage[at]);
+        if (plan->steps[i].slicing == WELD_SLICE_NONE) {
+            plan->workspaces[at] = offset;
+        } else {
+            plan->steps[i].partials = offset;
+        }
+    }
+}
+
+/* --- the scratch of a stream, where lives are counted in nodes --- */
+
+static void assign_scratch(planner *p, const weld_step *step) {
+    const weld_plan *plan = p->plan;
+    for (size_t at = step->begin; at < step->end; at++) {
+        const weld_node *node = plan->order[at];
+        size_t bytes = workspace_bytes(p, at);
+        p->workspace_storage[at] = bytes ? add_storage(p, bytes, at, at) : NO_STORAGE;
+        for (int j = 0; j < node->output_count; j++) {
+            const weld_value *out = node->outputs[j];
+            if (!plan->in_scratch[out->id]) {
+                continue;
+            }
+            size_t s = j == 0 ? inplace_storage(p, node, at, true) : NO_STORAGE;
+            if (s != NO_STORAGE) {
+                join_storage(p, out, s, p->last_use[out->id]);
+            } else {
+                size_t unit = weld_slice_unit_bytes(step->slicing, &plan->specs[out->id]);
+                p->storage_of[out->id] =
+                    add_storage(p, unit * (size_t)step->slice, at, p->last_use[out->id]);
+            }
+        }
+    }
+}
+
+static void place_scratch(planner *p, const weld_step *step) {
+    weld_plan *plan = p->plan;
+    size_t bytes = weld_place_storages(p->storages, p->storage_count, p->by_size, p->placed);
+    plan->scratch_bytes = bytes > plan->scratch_bytes ? bytes : plan->scratch_bytes;
+    for (size_t at = step->begin; at < step->end; at++) {
+        const weld_node *node = plan->order[at];
+        plan->workspaces[at] = offset_of(p, p->workspace_storage[at]);
+        for (int j = 0; j < node->output_count; j++) {
+            const weld_value *out = node->outputs[j];
+            if (plan->in_scratch[out->id]) {
+                plan->offsets[out->id] = p->storages[p->storage_of[out->id]].offset;
+            }
+        }
+    }
+}
+
+static void plan_scratch(planner *p) {
+    for (size_t i = 0; i < p->plan->step_count; i++) {
+        const weld_step *step = &p->plan->steps[i];
+        if (step->slicing != WELD_SLICE_NONE) {
+            p->storage_count = 0;
+            assign_scratch(p, step);
+            place_scratch(p, step);
+        }
     }
 }
 
@@ -365,45 +400,89 @@ const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *no
     return plan->kernels;
 }
 
-weld_status weld_plan_create(const weld_graph *g, int64_t batch, const char *isa, int threads,
-                             bool constant_weights, weld_plan **out, weld_error *err) {
+/* --- putting it together --- */
+
+static bool allocate(planner *p, const weld_graph *g) {
+    weld_plan *plan = p->plan;
+    size_t values = g->value_count, nodes = g->node_count, most_inputs = 1;
+    size_t storages = values + 2 * nodes + 1;
+    for (size_t i = 0; i < nodes; i++) {
+        size_t count = (size_t)g->nodes[i]->input_count;
+        most_inputs = count > most_inputs ? count : most_inputs;
+    }
+    plan->specs = weld_alloc(values, sizeof *plan->specs);
+    plan->order = weld_alloc(nodes, sizeof *plan->order);
+    plan->offsets = weld_alloc(values, sizeof *plan->offsets);
+    plan->in_scratch = weld_alloc(values, sizeof *plan->in_scratch);
+    plan->workspaces = weld_alloc(nodes, sizeof *plan->workspaces);
+    plan->prepared = weld_alloc(nodes, sizeof *plan->prepared);
+    p->last_use = weld_alloc(values, sizeof *p->last_use);
+    p->step_of = weld_alloc(nodes, sizeof *p->step_of);
+    p->storage_of = weld_alloc(values, sizeof *p->storage_of);
+    p->prepared_storage = weld_alloc(nodes, sizeof *p->prepared_storage);
+    p->workspace_storage = weld_alloc(nodes, sizeof *p->workspace_storage);
+    p->storages = weld_alloc(storages, sizeof *p->storages);
+    p->by_size = weld_alloc(storages, sizeof(weld_storage *));
+    p->placed = weld_alloc(storages, sizeof(weld_storage *));
+    p->in = weld_alloc(most_inputs, sizeof *p->in);
+    return plan->specs && plan->order && plan->offsets && plan->in_scratch && plan->workspaces &&
+           plan->prepared && p->last_use && p->step_of && p->storage_of && p->workspace_storage &&
+           p->prepared_storage && p->storages && p->by_size && p->placed && p->in;
+}
+
+static void free_planner(planner *p) {
+    weld_free(p->last_use);
+    weld_free(p->step_of);
+    weld_free(p->storage_of);
+    weld_free(p->workspace_storage);
+    weld_free(p->prepared_storage);
+    weld_free(p->storages);
+    weld_free(p->by_size);
+    weld_free(p->placed);
+    weld_free(p->in);
+}
+
+static weld_status make_plan(planner *p, const weld_session_options *options, weld_error *err) {
+    const weld_graph *g = p->plan->graph;
+    weld_status status = infer_all(p, options->batch, err);
+    bool *live = weld_alloc(g->value_count, sizeof *live);
+    if (status == WELD_OK && !live) {
+        status = weld_fail_memory(err, "plan");
+    }
+    if (status == WELD_OK) {
+        choose_order(p, live);
+        status = weld_plan_find_steps(p->plan, options->node_by_node, err);
+    }
+    if (status == WELD_OK) {
+        find_uses(p);
+        assign_arena(p);
+        assign_arena_workspaces(p);
+        assign_prepared(p);
+        place_arena(p);
+        plan_scratch(p);
+    }
+    weld_free(live);
+    return status;
+}
+
+weld_status weld_plan_create(const weld_graph *g, const weld_session_options *options,
+                             weld_plan **out, weld_error *err) {
     *out = NULL;
     if (weld_graph_status(g, err) != WELD_OK) {
         return g->error.status;
     }
     planner p = {.plan = weld_alloc(1, sizeof *p.plan)};
-    weld_tensor *in = input_scratch(g);
-    bool *live = weld_alloc(g->value_count, sizeof *live);
-    size_t *workspace_storages = weld_alloc(g->node_count, sizeof *workspace_storages);
-    size_t *prepared_storages = weld_alloc(g->node_count, sizeof *prepared_storages);
     weld_status status = WELD_OK;
-    if (!p.plan || !in || !live || !workspace_storages || !prepared_storages || !allocate(&p, g)) {
+    if (!p.plan || !allocate(&p, g)) {
         status = weld_fail_memory(err, "plan");
-        goto done;
+    } else {
+        p.plan->graph = g;
+        p.plan->threads = options->threads;
+        p.plan->constant_weights = options->constant_weights;
+        status = choose_kernels(p.plan, options->isa, err);
+        status = status ? status : make_plan(&p, options, err);
     }
-    p.plan->graph = g;
-    p.plan->threads = threads;
-    p.plan->constant_weights = constant_weights;
-    status = choose_kernels(p.plan, isa, err);
-    status = status ? status : infer_all(p.plan, batch, in, err);
-    if (status == WELD_OK) {
-        choose_order(&p, live);
-        find_last_uses(&p);
-        assign_storages(&p);
-        assign_workspaces(&p, in, workspace_storages, prepared_storages);
-        place_storages(&p);
-        write_offsets(&p, workspace_storages, prepared_storages);
-    }
-done:
-    weld_free(in);
-    weld_free(live);
-    weld_free(workspace_storages);
-    weld_free(prepared_storages);
-    weld_free(p.last_use);
-    weld_free(p.storage_of);
-    weld_free(p.storages);
-    weld_free(p.by_size);
-    weld_free(p.placed);
+    free_planner(&p);
     if (status != WELD_OK) {
         weld_plan_free(p.plan);
     } else {
@@ -416,7 +495,9 @@ void weld_plan_free(weld_plan *plan) {
     if (plan) {
         weld_free(plan->specs);
         weld_free(plan->order);
+        weld_free(plan->steps);
         weld_free(plan->offsets);
+        weld_free(plan->in_scratch);
         weld_free(plan->workspaces);
         weld_free(plan->prepared);
         weld_free(plan);

@@ -6,19 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "graph/graph.h"
-
-struct weld_session {
-    weld_plan *plan;
-    unsigned char *arena;
-    void **memory;           /* by value id; NULL for values that no live node touches */
-    weld_run *runs;          /* by position in the plan's order */
-    weld_tensor *operands;   /* what the runs' in and out point into */
-    weld_prepared *prepared; /* of constant weights; else NULL */
-    size_t prepared_bytes;
-    weld_session_observer observer;
-    void *observer_context;
-};
+#include "graph/session.h"
 
 /* Parameters and buffers live in the weights, results and inputs in the arena, views where what
  * they view lives. */
@@ -46,7 +34,7 @@ static weld_status bind_memory(weld_session *s, const weld_weights *w, weld_erro
         const weld_value *v = g->values[i];
         if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
             status = bind_leaf(s, v, w, err);
-        } else if (s->plan->offsets[i] != SIZE_MAX) {
+        } else if (s->plan->offsets[i] != SIZE_MAX && !s->plan->in_scratch[i]) {
             s->memory[i] = s->arena + s->plan->offsets[i];
         } else if (v->producer && v->producer->op->view && v->output_index == 0) {
             s->memory[i] = s->memory[v->producer->inputs[0]->id];
@@ -65,7 +53,7 @@ static void bind_runs(weld_session *s, uint64_t seed) {
     weld_tensor *next = s->operands;
     for (size_t at = 0; at < s->plan->order_count; at++) {
         const weld_node *node = s->plan->order[at];
-        size_t scratch = s->plan->workspaces[at], prepared = s->plan->prepared[at];
+        const size_t workspace = s->plan->workspaces[at], prepared = s->plan->prepared[at];
         weld_tensor *in = next, *out = next + node->input_count;
         for (int i = 0; i < node->input_count; i++) {
             in[i] = node->inputs[i] ? value_tensor(s, node->inputs[i]) : (weld_tensor){0};
@@ -77,7 +65,7 @@ static void bind_runs(weld_session *s, uint64_t seed) {
         s->runs[at] = (weld_run){.node = node,
                                  .in = in,
                                  .out = out,
-                                 .workspace = scratch == SIZE_MAX ? NULL : s->arena + scratch,
+                                 .workspace = workspace == SIZE_MAX ? NULL : s->arena + workspace,
                                  .prepared = prepared == SIZE_MAX ? NULL : s->arena + prepared,
                                  .threads = s->plan->threads,
                                  .kernels = weld_plan_kernels(s->plan, node),
@@ -110,6 +98,40 @@ static size_t count_operands(const weld_plan *plan) {
     return count;
 }
 
+static bool allocate(weld_session *s) {
+    const weld_plan *plan = s->plan;
+    const size_t threads = (size_t)plan->threads;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const weld_step *step = &plan->steps[i];
+        size_t operands = 0, nodes = step->slicing == WELD_SLICE_NONE ? 0 : step->end - step->begin;
+        for (size_t at = step->begin; at < step->begin + nodes; at++) {
+            operands += (size_t)(plan->order[at]->input_count + plan->order[at]->output_count);
+        }
+        s->thread_run_count = nodes > s->thread_run_count ? nodes : s->thread_run_count;
+        s->thread_operand_count =
+            operands > s->thread_operand_count ? operands : s->thread_operand_count;
+    }
+    s->scratch = plan->arena_bytes;
+    s->arena = weld_alloc_raw(plan->arena_bytes + threads * plan->scratch_bytes, 1);
+    s->memory = weld_alloc(plan->graph->value_count, sizeof *s->memory);
+    s->runs = weld_alloc(plan->order_count, sizeof *s->runs);
+    s->operands = weld_alloc(count_operands(plan), sizeof *s->operands);
+    s->thread_runs = weld_alloc(threads * s->thread_run_count, sizeof *s->thread_runs);
+    s->thread_operands = weld_alloc(threads * s->thread_operand_count, sizeof *s->thread_operands);
+    return s->arena && s->memory && s->runs && s->operands && s->thread_runs && s->thread_operands;
+}
+
+/* An input that is never filled counts as zero. */
+static void clear_inputs(const weld_session *s) {
+    const weld_graph *g = s->plan->graph;
+    for (size_t i = 0; i < g->value_count; i++) {
+        if (g->values[i]->kind == WELD_VALUE_INPUT) {
+            weld_tensor t = value_tensor(s, g->values[i]);
+            memset(t.data, 0, (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype));
+        }
+    }
+}
+
 weld_status weld_session_create(const weld_graph *g, weld_weights *w,
                                 const weld_session_options *options, weld_session **out,
                                 weld_error *err) {
@@ -124,20 +146,17 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
     if (!s) {
         return weld_fail_memory(err, "session");
     }
-    int threads = o->threads ? o->threads : weld_threads_available();
-    weld_status status =
-        weld_plan_create(g, o->batch, o->isa, threads, o->constant_weights, &s->plan, err);
+    s->weights = w;
+    s->options = *o;
+    s->options.threads = o->threads ? o->threads : weld_threads_available();
+    weld_status status = weld_plan_create(g, &s->options, &s->plan, err);
     if (status != WELD_OK) {
         goto fail;
     }
-    s->arena = weld_alloc_raw(s->plan->arena_bytes, 1);
-    s->memory = weld_alloc(g->value_count, sizeof *s->memory);
-    s->runs = weld_alloc(s->plan->order_count, sizeof *s->runs);
-    s->operands = weld_alloc(count_operands(s->plan), sizeof *s->operands);
-    if (!s->arena || !s->memory || !s->runs || !s->operands) {
+    if (!allocate(s)) {
         status = weld_fail(err, WELD_ERROR_MEMORY,
                            "session: no memory for %zu MB of activations: use a smaller batch",
-                           s->plan->arena_bytes >> 20);
+                           weld_session_arena_bytes(s) >> 20);
         goto fail;
     }
     status = bind_memory(s, w, err);
@@ -149,12 +168,7 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
     if (status != WELD_OK) {
         goto fail;
     }
-    for (size_t i = 0; i < g->value_count; i++) { /* an input that is never filled counts as zero */
-        if (g->values[i]->kind == WELD_VALUE_INPUT) {
-            weld_tensor t = value_tensor(s, g->values[i]);
-            memset(t.data, 0, (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype));
-        }
-    }
+    clear_inputs(s);
     *out = s;
     return WELD_OK;
 fail:
@@ -169,6 +183,8 @@ void weld_session_free(weld_session *s) {
         weld_free(s->memory);
         weld_free(s->runs);
         weld_free(s->operands);
+        weld_free(s->thread_runs);
+        weld_free(s->thread_operands);
         weld_prepared_release(s->prepared);
         weld_free(s);
     }
@@ -193,7 +209,7 @@ const weld_plan *weld_session_plan(const weld_session *s) {
 }
 
 size_t weld_session_arena_bytes(const weld_session *s) {
-    return s->plan->arena_bytes;
+    return s->plan->arena_bytes + (size_t)s->plan->threads * s->plan->scratch_bytes;
 }
 
 void weld_session_observe(weld_session *s, weld_session_observer observer, void *context) {
@@ -201,28 +217,28 @@ void weld_session_observe(weld_session *s, weld_session_observer observer, void 
     s->observer_context = context;
 }
 
-static void prepare_and_run(const weld_session *s, size_t position) {
+size_t weld_session_prepared_bytes(const weld_session *s) {
+    return s->prepared_bytes;
+}
+
+void weld_session_prepare(const weld_session *s, size_t position) {
     const weld_run *run = &s->runs[position];
     if (s->plan->prepared[position] != SIZE_MAX) {
         run->node->op->prepare(run, s->arena + s->plan->prepared[position]);
     }
-    run->node->op->run(run);
 }
 
 static void run_observed(const weld_session *s, size_t position) {
     const weld_run *run = &s->runs[position];
     weld_session_event event = {.position = position, .threads = run->threads};
     event.begin = weld_clock();
-    prepare_and_run(s, position);
+    weld_session_prepare(s, position);
+    run->node->op->run(run);
     event.end = weld_clock();
     s->observer(s->observer_context, &event);
 }
 
-size_t weld_session_prepared_bytes(const weld_session *s) {
-    return s->prepared_bytes;
-}
-
-void weld_session_run_node(weld_session *s, size_t position, uint64_t step) {
+static void run_node(const weld_session *s, size_t position, uint64_t step) {
     weld_run *run = &s->runs[position];
     if (run->node->op->view) {
         return;
@@ -231,13 +247,19 @@ void weld_session_run_node(weld_session *s, size_t position, uint64_t step) {
     if (s->observer) {
         run_observed(s, position);
     } else {
-        prepare_and_run(s, position);
+        weld_session_prepare(s, position);
+        run->node->op->run(run);
     }
 }
 
 void weld_session_run(weld_session *s, uint64_t step) {
-    for (size_t at = 0; at < s->plan->order_count; at++) {
-        weld_session_run_node(s, at, step);
+    for (size_t i = 0; i < s->plan->step_count; i++) {
+        const weld_step *part = &s->plan->steps[i];
+        if (part->slicing == WELD_SLICE_NONE) {
+            run_node(s, part->begin, step);
+        } else {
+            weld_session_run_stream(s, part, step);
+        }
     }
 }
 
@@ -266,11 +288,11 @@ static weld_status check_leaves(weld_session *s, weld_error *err) {
     return WELD_OK;
 }
 
-weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error *err) {
+static weld_status run_and_check(weld_session *s, uint64_t step, weld_error *err) {
     weld_status status = check_leaves(s, err);
     for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
         const weld_run *run = &s->runs[at];
-        weld_session_run_node(s, at, step);
+        run_node(s, at, step);
         for (int i = 0; i < run->node->output_count && status == WELD_OK; i++) {
             int64_t index;
             if (!is_finite(s, &run->out[i], &index)) {
@@ -281,5 +303,43 @@ weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error 
             }
         }
     }
+    return status;
+}
+
+static void copy_value(const weld_session *from, const weld_session *to, const weld_value *v) {
+    weld_tensor t = value_tensor(from, v), u = value_tensor(to, v);
+    if (t.data != u.data) { /* of a leaf there is but one */
+        memcpy(u.data, t.data, (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype));
+    }
+}
+
+static void copy_inputs(const weld_session *from, const weld_session *to) {
+    const weld_graph *g = from->plan->graph;
+    for (size_t i = 0; i < g->value_count; i++) {
+        if (g->values[i]->kind == WELD_VALUE_INPUT) {
+            copy_value(from, to, g->values[i]);
+        }
+    }
+}
+
+static void copy_outputs(const weld_session *from, const weld_session *to) {
+    const weld_graph *g = from->plan->graph;
+    for (size_t i = 0; i < g->output_count; i++) {
+        copy_value(from, to, g->outputs[i].value);
+    }
+}
+
+/* What streams do not keep must be seen too: so another session runs node by node. */
+weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error *err) {
+    weld_session_options options = s->options;
+    options.node_by_node = true;
+    weld_session *plain;
+    weld_status status = weld_session_create(s->plan->graph, s->weights, &options, &plain, err);
+    if (status == WELD_OK) {
+        copy_inputs(s, plain);
+        status = run_and_check(plain, step, err);
+        copy_outputs(plain, s);
+    }
+    weld_session_free(plain);
     return status;
 }

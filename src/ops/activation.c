@@ -41,6 +41,8 @@ const weld_op weld_op_activation = {
     .infer = infer,
     .grad = grad,
     .run = run,
+    .slicing = weld_slice_rows,
+    .sliced = 1 << 0,
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -71,6 +73,8 @@ const weld_op weld_op_activation_grad = {
     .bf16 = true,
     .infer = grad_infer,
     .run = grad_run,
+    .slicing = weld_slice_rows,
+    .sliced = 1 << 0 | 1 << 1,
 };
 
 static weld_value *activation(weld_graph *g, weld_value *x, weld_unary function) {

@@ -36,6 +36,8 @@ const weld_op weld_op_add = {
     .infer = infer,
     .grad = grad,
     .run = run,
+    .slicing = weld_slice_rows,
+    .sliced = 1 << 0 | 1 << 1,
 };
 
 weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b) {

@@ -88,6 +88,8 @@ const weld_op weld_op_batch_norm_eval = {
     .grad = grad,
     .workspace = workspace,
     .run = run,
+    .slicing = weld_slice_rows,
+    .sliced = 1 << X,
     .cost = cost,
 };
 

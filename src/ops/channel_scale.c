@@ -52,6 +52,8 @@ const weld_op weld_op_channel_scale = {
     .infer = infer,
     .grad = grad,
     .run = run,
+    .slicing = weld_slice_images,
+    .sliced = 1 << 0 | 1 << 1,
 };
 
 weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value *s) {
@@ -102,4 +104,6 @@ const weld_op weld_op_channel_dot = {
     .infer = dot_infer,
     .workspace = dot_workspace,
     .run = dot_run,
+    .slicing = weld_slice_images,
+    .sliced = 1 << 0 | 1 << 1,
 };

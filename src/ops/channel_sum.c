@@ -24,7 +24,9 @@ static void run(const weld_run *run) {
     weld_channel_sums sums = {.run = run, .dy = &run->in[0], .sums = run->workspace};
     weld_channel_sums_run(&sums);
     for (int64_t j = 0; j < weld_channels(&run->in[0]); j++) {
-        weld_set(run->out[0].dtype, run->out[0].data, j, weld_channel_sums_dy(&sums, j));
+        const double before =
+            run->accumulate ? weld_get(run->out[0].dtype, run->out[0].data, j) : 0;
+        weld_set(run->out[0].dtype, run->out[0].data, j, before + weld_channel_sums_dy(&sums, j));
     }
 }
 
@@ -38,6 +40,9 @@ const weld_op weld_op_channel_sum = {
     .infer = infer,
     .workspace = workspace,
     .run = run,
+    .slicing = weld_slice_rows,
+    .sliced = 1 << 0,
+    .sums = 1 << 0,
 };
 
 weld_value *weld_channel_sum(weld_graph *g, weld_value *x) {

@@ -191,6 +191,10 @@ static void run(const weld_run *run) {
     }
 }
 
+static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
+    return weld_conv2d_geometry_of(&node->attributes, in[X].shape, in[WEIGHT].shape).slicing;
+}
+
 static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                  double *flops, double *bytes) {
     weld_conv2d_geometry g =
@@ -213,6 +217,8 @@ const weld_op weld_op_conv2d = {
     .prepared = prepared,
     .prepare = prepare,
     .prepares = 1u << WEIGHT,
+    .slicing = slicing,
+    .sliced = 1 << X,
     .cost = cost,
 };
 

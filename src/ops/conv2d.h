@@ -17,6 +17,7 @@ typedef struct weld_conv2d_geometry {
     int64_t n, out;                      /* images; output channels */
     int64_t groups, in_group, out_group; /* channels of one group */
     int64_t taps, patch;                 /* kh kw; kh kw in_group */
+    weld_slicing slicing;                /* rows where every position is on its own, else images */
 } weld_conv2d_geometry;
 
 /* Of x [n, h, w, c] and a weight [out, in_group, kh, kw], which must fit each other. */

@@ -26,6 +26,11 @@ static weld_conv2d_path path_of(const weld_conv2d_geometry *g) {
     return WELD_CONV2D_PATCHES;
 }
 
+static weld_slicing slicing_of(weld_conv2d_path path) {
+    bool by_position = path == WELD_CONV2D_POINTWISE || path == WELD_CONV2D_CHANNEL_WISE;
+    return by_position ? WELD_SLICE_ROWS : WELD_SLICE_IMAGES;
+}
+
 weld_conv2d_geometry weld_conv2d_geometry_of(const weld_attributes *a, weld_shape x,
                                              weld_shape weight) {
     weld_conv2d_geometry g = {.n = x.dim[0], .out = weight.dim[0], .groups = a->groups};
@@ -45,6 +50,7 @@ weld_conv2d_geometry weld_conv2d_geometry_of(const weld_attributes *a, weld_shap
     g.taps = weight.dim[2] * weight.dim[3];
     g.patch = g.taps * g.in_group;
     g.path = path_of(&g);
+    g.slicing = slicing_of(g.path);
     return g;
 }
 

@@ -35,6 +35,19 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return status;
 }
 
+/* Of the tensors at hand, which may be slices: where every position is on its own, x has the
+ * positions of dy. */
+static weld_conv2d_geometry geometry_of(const weld_node *node, const weld_tensor *in) {
+    weld_shape x = input_shape(node, in);
+    weld_conv2d_geometry g = weld_conv2d_geometry_of(&node->attributes, x, in[WEIGHT].shape);
+    if (g.slicing == WELD_SLICE_ROWS) {
+        x.dim[1] = in[DY].shape.dim[1];
+        x.dim[2] = in[DY].shape.dim[2];
+        g = weld_conv2d_geometry_of(&node->attributes, x, in[WEIGHT].shape);
+    }
+    return g;
+}
+
 /* Where things lie: patches in the workspace, the others in what is prepared. */
 typedef struct layout {
     weld_conv2d_geometry geometry;
@@ -49,8 +62,7 @@ typedef struct call {
 } call;
 
 static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_kernels *kernels) {
-    layout l = {.geometry = weld_conv2d_geometry_of(&node->attributes, input_shape(node, in),
-                                                    in[WEIGHT].shape)};
+    layout l = {.geometry = geometry_of(node, in)};
     const weld_conv2d_geometry *g = &l.geometry;
     size_t size = weld_activation_size(kernels);
     size_t weight_bytes = (size_t)(g->out * g->patch) * weld_dtype_size(in[WEIGHT].dtype);
@@ -183,10 +195,13 @@ static void run(const weld_run *run) {
     }
 }
 
+static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
+    return geometry_of(node, in).slicing;
+}
+
 static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                  double *flops, double *bytes) {
-    weld_conv2d_geometry g =
-        weld_conv2d_geometry_of(&node->attributes, input_shape(node, in), in[WEIGHT].shape);
+    weld_conv2d_geometry g = geometry_of(node, in);
     *flops = 2.0 * (double)g.patch * (double)weld_shape_count(&in[DY].shape);
     *bytes = weld_operand_bytes(node, in, out);
 }
@@ -205,6 +220,8 @@ const weld_op weld_op_conv2d_input_grad = {
     .prepared = prepared,
     .prepare = prepare,
     .prepares = 1u << WEIGHT,
+    .slicing = slicing,
+    .sliced = 1 << DY,
     .cost = cost,
 };
 

@@ -175,7 +175,30 @@ static void add_doubles(const weld_run *run, const layout *l) {
         for (int64_t i = 0; i < l->sum.chunks.count; i++) {
             sum += partials[i * l->geometry.out + j];
         }
+        if (run->accumulate) {
+            sum += weld_get(run->out[0].dtype, run->out[0].data, j);
+        }
         weld_set(run->out[0].dtype, run->out[0].data, j, sum);
+    }
+}
+
+/* dweight[out, in, taps] += sum[out, taps, in], or where the groups are channels sum[taps, out]. */
+static void add_swapped(weld_dtype dtype, const weld_conv2d_geometry *g, const void *sum,
+                        void *dweight) {
+    const bool depthwise = g->path == WELD_CONV2D_DEPTHWISE;
+    const int64_t outer = depthwise ? 1 : g->out, inner = depthwise ? g->out : g->in_group;
+    for (int64_t o = 0; o < outer; o++) {
+        for (int64_t i = 0; i < inner; i++) {
+            for (int64_t t = 0; t < g->taps; t++) {
+                const int64_t to = (o * inner + i) * g->taps + t,
+                              from = (o * g->taps + t) * inner + i;
+                if (dtype == WELD_F64) {
+                    ((double *)dweight)[to] += ((const double *)sum)[from];
+                } else {
+                    ((float *)dweight)[to] += ((const float *)sum)[from];
+                }
+            }
+        }
     }
 }
 
@@ -187,7 +210,9 @@ static void finish(const weld_run *run, const layout *l) {
     char *partials = (char *)run->workspace + l->partials;
     weld_add_partials(run, l->sum.chunks.count - 1, count,
                       partials + (size_t)count * weld_dtype_size(dtype), partials);
-    if (g->path == WELD_CONV2D_DEPTHWISE) {
+    if (run->accumulate) {
+        add_swapped(dtype, g, partials, run->out[0].data);
+    } else if (g->path == WELD_CONV2D_DEPTHWISE) {
         weld_swap_inner(dtype, 1, g->taps, g->out, partials, run->out[0].data);
     } else {
         weld_swap_inner(dtype, g->out, g->taps, g->in_group, partials, run->out[0].data);
@@ -224,6 +249,10 @@ static void run(const weld_run *run) {
     }
 }
 
+static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
+    return weld_conv2d_geometry_of(&node->attributes, in[X].shape, weight_shape(node, in)).slicing;
+}
+
 static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                  double *flops, double *bytes) {
     int64_t patch = weld_shape_count(&out[0].shape) / out[0].shape.dim[0];
@@ -242,6 +271,9 @@ const weld_op weld_op_conv2d_weight_grad = {
     .infer = infer,
     .workspace = workspace,
     .run = run,
+    .slicing = slicing,
+    .sliced = 1 << X | 1 << DY,
+    .sums = 1 << 0,
     .cost = cost,
 };
 

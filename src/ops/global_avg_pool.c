@@ -58,6 +58,8 @@ const weld_op weld_op_global_avg_pool = {
     .grad = grad,
     .workspace = workspace,
     .run = run,
+    .slicing = weld_slice_images,
+    .sliced = 1 << 0,
 };
 
 weld_value *weld_global_avg_pool(weld_graph *g, weld_value *x) {
@@ -104,4 +106,6 @@ const weld_op weld_op_global_avg_pool_grad = {
     .bf16 = true,
     .infer = grad_infer,
     .run = grad_run,
+    .slicing = weld_slice_images,
+    .sliced = 1 << 0,
 };

@@ -107,6 +107,10 @@ double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const we
 /* x as `dtype`: f32 or bf16. The gradient is cast back. Itself where it is of this type. */
 weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype);
 
+/* For `slicing`: any slice will do. */
+weld_slicing weld_slice_rows(const weld_node *node, const weld_tensor *in);
+weld_slicing weld_slice_images(const weld_node *node, const weld_tensor *in);
+
 /* Nodes that only gradients need. */
 weld_value *weld_channel_sum(weld_graph *g, weld_value *x); /* over all but the last dim -> [c] */
 /* op(a) op(b), both seen as matrices of rows of their last dimension; transpose_a: -> [m, n]. */

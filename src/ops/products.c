@@ -145,6 +145,10 @@ size_t weld_transposed_product_workspace(const weld_kernels *kernels, int64_t ro
 }
 
 void weld_transposed_product_run(const weld_transposed_product *p, const weld_run *run) {
+    if (run->accumulate) { /* a slice, in one thread: small */
+        run->kernels->gemm_at_b(p->m, p->n, p->rows, p->a, p->m, p->b, p->n, true, p->c, p->n);
+        return;
+    }
     transposed_call call = {p, run, weld_row_sum_split(p->rows, 1, p->m, p->n)};
     weld_parallel(run->threads, call.split.chunks.count * call.split.blocks.count, transposed_item,
                   &call);

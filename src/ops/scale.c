@@ -28,6 +28,8 @@ const weld_op weld_op_scale = {
     .infer = weld_infer_same,
     .grad = grad,
     .run = run,
+    .slicing = weld_slice_rows,
+    .sliced = 1 << 0,
 };
 
 weld_value *weld_scale(weld_graph *g, weld_value *x, double factor) {

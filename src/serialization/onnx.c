@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
+#include "graph/plan.h"
 #include "serialization/onnx_builder.h"
 
 enum { IR_VERSION = 8 };
@@ -55,7 +56,9 @@ static weld_status plan_graph(const weld_graph *g, const weld_value *input, int6
                          path, (long long)batch);
     }
     int64_t tried = batch > 0 ? batch : input->shape.dim[0] + 1;
-    weld_status status = weld_plan_create(g, tried, "ref", 1, false, out, err);
+    const weld_session_options options = {
+        .batch = tried, .threads = 1, .isa = "ref", .node_by_node = true};
+    weld_status status = weld_plan_create(g, &options, out, err);
     for (size_t i = 0; i < g->output_count && status == WELD_OK; i++) {
         const weld_shape *shape = &(*out)->specs[g->outputs[i].value->id].shape;
         if (batch == 0 && (shape->rank < 1 || shape->dim[0] != tried)) {

@@ -2,7 +2,7 @@
 #ifndef WELD_TRAIN_PROFILE_H
 #define WELD_TRAIN_PROFILE_H
 
-#include "graph/graph.h"
+#include "graph/plan.h"
 #include "train/limits.h"
 
 /* What was spent on all nodes of one operator, or on one node. */

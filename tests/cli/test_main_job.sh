@@ -19,7 +19,7 @@ train: {epochs: 8, batch_size: 16, seed: 3, eval_every: 1}
 EOF
 
 works "version" "$WELD" --version --verbose
-prints "version tells cpu features, kernels, OpenBLAS and threads" "^kernels: +(ref|avx2|avx512)"
+prints "version tells cpu features, kernels, OpenBLAS and threads" "^kernels: +f32 (ref|avx2|avx512), bf16 (ref|avx2|avx512|avx512bf16|amx) "
 prints "version tells OpenBLAS's core" "^openblas: core .*threads 1"
 works "models lists the variants" "$WELD" models
 prints "models tells parameters and MACs" "repvit_m0_9 +5103560 +816\.9"

@@ -4,11 +4,12 @@
 #define WELD_TESTS_GRAPH_NETWORKS_H
 
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/random.h"
-#include "graph/graph.h"
+#include "graph/plan.h"
 
 static const weld_init network_constant_one = {WELD_INIT_CONSTANT, 1, 0};
 static const weld_init network_random = {WELD_INIT_UNIFORM, -0.5, 0.5};
@@ -229,6 +230,23 @@ static inline void network_assert_equal(weld_session *a, weld_session *b) {
         ck_assert_msg(y.data != NULL && weld_shape_equal(&x.shape, &y.shape), "%s", name);
         size_t bytes = (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype);
         ck_assert_msg(memcmp(x.data, y.data, bytes) == 0, "output %s differs", name);
+    }
+}
+
+/* All outputs of two networks of double are equal to within `bound`, or as much of the largest
+ * element. */
+static inline void network_assert_near(weld_session *a, weld_session *b, double bound) {
+    const weld_graph *g = weld_session_plan(a)->graph;
+    for (size_t i = 0; i < g->output_count; i++) {
+        const char *name = g->outputs[i].name;
+        weld_tensor x = weld_session_output(a, name), y = weld_session_output(b, name);
+        double most = 0, off = 0;
+        for (int64_t k = 0; k < weld_shape_count(&x.shape); k++) {
+            most = fmax(most, fabs(((const double *)y.data)[k]));
+            off = fmax(off, fabs(((const double *)x.data)[k] - ((const double *)y.data)[k]));
+        }
+        ck_assert_msg(off <= bound * fmax(most, 1), "output %s differs by %g of %g", name, off,
+                      most);
     }
 }
 

@@ -4,10 +4,11 @@
 /* --- An independent look at a plan: who lives when, and do two that live together overlap? ------
  */
 
-enum { START = -1, END = 1 << 30 };
+enum { START = -1, END = 1 << 30, NOWHERE = -2 };
 
 typedef struct life {
-    int first, last; /* positions in the order; -2 where it is not in the arena */
+    int place;       /* the arena: 0; the scratch of a stream: 1 + its step; else NOWHERE */
+    int first, last; /* steps in the arena; positions in the order in a scratch */
     size_t begin, end;
 } life;
 
@@ -19,28 +20,49 @@ static const weld_value *viewed(const weld_value *v) {
     return v;
 }
 
+static int step_of(const weld_plan *plan, size_t at) {
+    for (size_t i = 0; i < plan->step_count; i++) {
+        if (at >= plan->steps[i].begin && at < plan->steps[i].end) {
+            return (int)i;
+        }
+    }
+    ck_abort_msg("position %zu is in no step", at);
+    return NOWHERE;
+}
+
 static life life_of(const weld_plan *plan, const weld_value *v) {
-    life l = {-2, -2, 0, 0};
+    life l = {NOWHERE, START, START, 0, 0};
     if (plan->offsets[v->id] == SIZE_MAX) {
         return l;
     }
-    l.begin = plan->offsets[v->id];
-    l.end =
-        l.begin + (size_t)weld_shape_count(&plan->specs[v->id].shape) * weld_dtype_size(v->dtype);
-    l.first = l.last = START;
+    const bool scratch = plan->in_scratch[v->id];
+    l.place = 0;
+    size_t bytes = (size_t)weld_shape_count(&plan->specs[v->id].shape) * weld_dtype_size(v->dtype);
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
+        const int now = scratch ? (int)at : step_of(plan, at);
         if (v->producer == node) {
-            l.first = l.last = (int)at;
+            l.first = l.last = now;
+            if (scratch) {
+                const weld_step *step = &plan->steps[step_of(plan, at)];
+                l.place = 1 + step_of(plan, at);
+                bytes =
+                    (size_t)step->slice * weld_slice_unit_bytes(step->slicing, &plan->specs[v->id]);
+            }
         }
         for (int i = 0; i < node->input_count; i++) {
-            l.last = node->inputs[i] == v ? (int)at : l.last;
+            l.last = node->inputs[i] == v ? now : l.last;
+        }
+        if (scratch && l.last == now) {
+            ck_assert_int_eq(l.place, 1 + step_of(plan, at)); /* nobody else reads it */
         }
     }
     for (size_t i = 0; i < plan->graph->output_count; i++) {
         l.last = plan->graph->outputs[i].value == v ? END : l.last;
     }
     l.last = v->kind == WELD_VALUE_INPUT ? END : l.last;
+    l.begin = plan->offsets[v->id];
+    l.end = l.begin + bytes;
     return l;
 }
 
@@ -59,7 +81,7 @@ static bool is_in_place(const weld_plan *plan, const weld_value *a, const weld_v
 }
 
 static bool overlap(const life *a, const life *b) {
-    return a->begin < b->end && b->begin < a->end;
+    return a->place == b->place && a->begin < b->end && b->begin < a->end;
 }
 
 static void check_pair(const weld_plan *plan, const weld_value *a, const life *la,
@@ -73,51 +95,64 @@ static void check_pair(const weld_plan *plan, const weld_value *a, const life *l
                   la->last, b->id, lb->first, lb->last);
 }
 
-static void find_specs(const weld_plan *plan, const weld_node *node, weld_tensor *in,
-                       weld_tensor *out) {
+/* Of whole tensors, or of slices where there is a step. */
+static void find_specs(const weld_plan *plan, const weld_node *node, const weld_step *step,
+                       weld_tensor *in, weld_tensor *out) {
+    const bool streams = step && step->slicing != WELD_SLICE_NONE;
     for (int i = 0; i < node->input_count; i++) {
         in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
+        if (streams && (node->op->sliced >> i & 1u)) {
+            in[i].shape = weld_slice_shape(step->slicing, &in[i], step->slice);
+        }
     }
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
+        if (streams && !(node->op->sums >> i & 1u)) {
+            out[i].shape = weld_slice_shape(step->slicing, &out[i], step->slice);
+        }
     }
 }
 
-static size_t workspace_bytes(const weld_plan *plan, const weld_node *node) {
+static size_t workspace_bytes(const weld_plan *plan, const weld_node *node, const weld_step *step) {
     weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
-    find_specs(plan, node, in, out);
-    return node->op->workspace
-               ? node->op->workspace(node, in, out, weld_plan_kernels(plan, node), plan->threads)
-               : 0;
+    const bool streams = step->slicing != WELD_SLICE_NONE;
+    find_specs(plan, node, step, in, out);
+    return node->op->workspace ? node->op->workspace(node, in, out, weld_plan_kernels(plan, node),
+                                                     streams ? 1 : plan->threads)
+                               : 0;
 }
 
 static size_t prepared_bytes(const weld_plan *plan, const weld_node *node) {
     weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
-    find_specs(plan, node, in, out);
+    find_specs(plan, node, NULL, in, out);
     return node->op->prepared ? node->op->prepared(node, in, out, weld_plan_kernels(plan, node))
                               : 0;
 }
 
-/* Memory of `bytes` that the node at `at` has for itself. */
-static life check_scratch(const weld_plan *plan, const life *lives, size_t at, size_t offset,
-                          size_t bytes) {
+/* Memory of `bytes` that a node has for itself at one time in one place. */
+static life check_own(const weld_plan *plan, const life *lives, int place, int now, size_t offset,
+                      size_t bytes) {
     ck_assert_int_eq(bytes > 0, offset != SIZE_MAX);
-    life scratch = {(int)at, (int)at, bytes ? offset : 0, bytes ? offset + bytes : 0};
+    life own = {place, now, now, bytes ? offset : 0, bytes ? offset + bytes : 0};
     for (size_t i = 0; bytes && i < plan->graph->value_count; i++) {
-        bool lives_now = lives[i].first <= (int)at && lives[i].last >= (int)at;
-        ck_assert(!lives_now || !overlap(&lives[i], &scratch));
+        bool lives_now = lives[i].first <= now && lives[i].last >= now;
+        ck_assert(!lives_now || !overlap(&lives[i], &own));
     }
-    ck_assert_uint_le(scratch.end, plan->arena_bytes);
-    return scratch;
+    ck_assert_uint_le(own.end, place > 0 ? plan->scratch_bytes : plan->arena_bytes);
+    return own;
 }
 
 static void check_workspaces(const weld_plan *plan, const life *lives) {
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
+        const int number = step_of(plan, at);
+        const weld_step *step = &plan->steps[number];
+        const bool streams = step->slicing != WELD_SLICE_NONE;
         life workspace =
-            check_scratch(plan, lives, at, plan->workspaces[at], workspace_bytes(plan, node));
+            check_own(plan, lives, streams ? 1 + number : 0, streams ? (int)at : number,
+                      plan->workspaces[at], workspace_bytes(plan, node, step));
         life prepared =
-            check_scratch(plan, lives, at, plan->prepared[at], prepared_bytes(plan, node));
+            check_own(plan, lives, 0, number, plan->prepared[at], prepared_bytes(plan, node));
         ck_assert(!overlap(&workspace, &prepared));
     }
 }
@@ -130,12 +165,13 @@ static size_t check_plan(const weld_plan *plan) {
     for (size_t i = 0; i < g->value_count; i++) {
         lives[i] = life_of(plan, g->values[i]);
         total += lives[i].end - lives[i].begin;
-        ck_assert_uint_le(lives[i].end, plan->arena_bytes);
+        ck_assert_uint_le(lives[i].end,
+                          lives[i].place > 0 ? plan->scratch_bytes : plan->arena_bytes);
         ck_assert_uint_eq(lives[i].begin % 64, 0);
     }
     for (size_t i = 0; i < g->value_count; i++) {
         for (size_t j = 0; j < g->value_count; j++) {
-            if (i != j && lives[i].first != -2 && lives[j].first != -2) {
+            if (i != j && lives[i].place != NOWHERE && lives[j].place != NOWHERE) {
                 check_pair(plan, g->values[i], &lives[i], g->values[j], &lives[j]);
             }
         }
@@ -163,10 +199,14 @@ START_TEST(a_convolutional_network_needs_less_than_the_sum_of_its_values) {
     for (int training = 0; training < 2; training++) {
         weld_graph *g = network_build(WELD_F32, 4, training);
         weld_weights *w = network_weights(g);
-        weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+        weld_session *s =
+            network_session(g, w, (weld_session_options){.threads = 2, .node_by_node = true});
+        weld_session *streams = network_session(g, w, (weld_session_options){.threads = 2});
         size_t total = check_plan(weld_session_plan(s));
         ck_assert_uint_lt(weld_session_arena_bytes(s), training ? total * 8 / 10 : total * 6 / 10);
+        check_plan(weld_session_plan(streams));
         weld_session_free(s);
+        weld_session_free(streams);
         weld_weights_free(w);
         weld_graph_free(g);
     }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "graph/plan.h"
 #include "ops/ops.h"
 
 typedef struct check_leaf {

@@ -132,8 +132,10 @@ START_TEST(bf16_halves_the_arena) {
     weld_output(g, "pooled", weld_global_avg_pool(g, x));
     lower = narrow(g);
     weld_weights *w = network_weights(g);
-    weld_session *a = network_session(g, w, (weld_session_options){.batch = 16, .threads = 1});
-    weld_session *b = network_session(lower, w, (weld_session_options){.batch = 16, .threads = 1});
+    weld_session *a = network_session(
+        g, w, (weld_session_options){.batch = 16, .threads = 1, .node_by_node = true});
+    weld_session *b = network_session(
+        lower, w, (weld_session_options){.batch = 16, .threads = 1, .node_by_node = true});
     ck_assert_double_lt((double)weld_session_arena_bytes(b),
                         0.65 * (double)weld_session_arena_bytes(a));
     weld_session_free(a);

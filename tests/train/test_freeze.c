@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "fixture.h"
-#include "graph/graph.h"
+#include "graph/plan.h"
 #include "models/models.h"
 #include "suite.h"
 #include "train/optimizer.h"
@@ -148,6 +148,17 @@ START_TEST(scales_are_those_of_the_formula) {
 }
 END_TEST
 
+/* To rounding: steps of other nodes are cut into other slices, whose sums are added. */
+static void assert_near(const weld_tensor *a, const weld_tensor *b, const char *name) {
+    const float *x = a->data, *y = b->data;
+    float most = 0, off = 0;
+    for (int64_t i = 0; i < weld_shape_count(&a->shape); i++) {
+        most = fmaxf(most, fabsf(y[i]));
+        off = fmaxf(off, fabsf(x[i] - y[i]));
+    }
+    ck_assert_msg(off <= 2e-6F * most, "gradient of %s differs by %g of %g", name, off, most);
+}
+
 /* With all batch norms in evaluation mode the forward pass is the same, so that the backward pass
  * must be too. */
 START_TEST(gradients_of_what_is_trained_are_those_without_freezing) {
@@ -162,8 +173,7 @@ START_TEST(gradients_of_what_is_trained_are_those_without_freezing) {
             const char *name = weld_value_name(weld_graph_parameter(some.t.graph, i));
             ck_assert_int_eq(some.gradients[i].data == NULL, is_frozen(&some, name, frozen));
             if (some.gradients[i].data) {
-                ck_assert_mem_eq(some.gradients[i].data, all.gradients[i].data,
-                                 bytes_of(all.gradients[i]));
+                assert_near(&some.gradients[i], &all.gradients[i], name);
                 trained++;
             }
         }

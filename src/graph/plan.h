@@ -1,0 +1,80 @@
+/* Plans: which nodes run, in which order and which steps, and where each value lives.
+ *
+ * A plan's order is cut into steps, run one after the other. A step is either one node, run whole
+ * and parallel within itself, or a stream: several nodes that are run slice by slice, each thread
+ * taking slices of its own. What a stream's nodes only pass on to each other lives in a small
+ * scratch memory of each thread, which stays in the cache, and not in the arena; sums over the
+ * slices have one partial sum for each of a fixed set of chunks, added in order at the end, so that
+ * results depend on shapes alone.
+ *
+ * plan.c makes plans, stream.c finds the steps, place.c packs memory, stream_run.c runs a stream.
+ */
+#ifndef WELD_GRAPH_PLAN_H
+#define WELD_GRAPH_PLAN_H
+
+#include "graph/graph.h"
+
+typedef struct weld_step {
+    size_t begin, end;    /* positions in the plan's order */
+    weld_slicing slicing; /* none: one node, whole */
+    int64_t units;        /* rows or images of the whole */
+    int64_t slice;        /* at most so many at once */
+    int64_t chunks;  /* parts of the units that are summed on their own; each is cut in slices */
+    size_t partials; /* offset in the arena: [chunks - 1][partial_bytes]; the first chunk adds to
+                        the outputs themselves */
+    size_t partial_bytes;
+} weld_step;
+
+/* What running needs, made once for a graph and a batch. */
+typedef struct weld_plan {
+    const weld_graph *graph;
+    const weld_kernels *kernels; /* of the graph's type */
+    const weld_kernels *bf16;    /* NULL where no value is of this type */
+    int threads;
+    weld_tensor *specs;      /* by value id: dtype and shape for this batch */
+    const weld_node **order; /* the live nodes, in order of running */
+    size_t order_count;
+    weld_step *steps;
+    size_t step_count;
+    size_t *offsets;  /* by value id: place in the arena, or in the scratch; SIZE_MAX for leaves */
+    bool *in_scratch; /* by value id */
+    size_t *workspaces; /* by position in order; in the scratch for nodes of streams */
+    size_t *prepared;   /* by position; SIZE_MAX also where it is kept with constant weights */
+    bool constant_weights;
+    size_t arena_bytes;   /* without the scratch */
+    size_t scratch_bytes; /* of one thread; the threads' follow the arena */
+} weld_plan;
+
+/* options->threads must be positive. With constant_weights the arena has no room for what nodes
+ * prepare from constants (weld_node_prepares_constants). */
+weld_status weld_plan_create(const weld_graph *g, const weld_session_options *options,
+                             weld_plan **out, weld_error *err);
+void weld_plan_free(weld_plan *plan);
+/* The kernels that a node of the plan's graph runs with: those for bf16 where any of its inputs or
+ * outputs is of this type, else those for the graph's type. */
+const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);
+
+/* Cut the plan's order (which it sorts anew) into steps. Needs specs. */
+weld_status weld_plan_find_steps(weld_plan *plan, bool node_by_node, weld_error *err);
+
+/* Number of units of a sliced tensor, and its bytes for each. */
+int64_t weld_slice_units(weld_slicing slicing, const weld_tensor *t);
+size_t weld_slice_unit_bytes(weld_slicing slicing, const weld_tensor *t);
+/* The shape of a slice of `units` of t. */
+weld_shape weld_slice_shape(weld_slicing slicing, const weld_tensor *t, int64_t units);
+/* Bounds of part i of `count` even parts of [0, total). */
+static inline int64_t weld_part_begin(int64_t total, int64_t count, int64_t i) {
+    return total / count * i + (total % count < i ? total % count : i);
+}
+
+/* Memory that lives from position `first` to `last`, inclusive. */
+typedef struct weld_storage {
+    size_t bytes, first, last, offset;
+    bool pinned; /* must not be overwritten in place */
+} weld_storage;
+/* Give each a place so that no two that live at once overlap; returns the bytes of all together.
+ * `order` and `placed` are scratch for as many pointers. */
+size_t weld_place_storages(weld_storage *storages, size_t count, weld_storage **order,
+                           weld_storage **placed);
+
+#endif

@@ -1,0 +1,33 @@
+/* What a session is made of, for the files that run it. */
+#ifndef WELD_GRAPH_SESSION_H
+#define WELD_GRAPH_SESSION_H
+
+#include "graph/plan.h"
+
+struct weld_session {
+    weld_plan *plan;
+    unsigned char *arena;
+    size_t scratch;        /* offset of the first thread's scratch in the arena */
+    void **memory;         /* by value id; NULL for values that no live node touches, and those of
+                              streams, which are never whole */
+    weld_run *runs;        /* by position in the plan's order, on whole tensors */
+    weld_tensor *operands; /* what the runs' in and out point into */
+    /* For streams: [threads][most nodes of one], [threads][most operands]. */
+    weld_run *thread_runs;
+    weld_tensor *thread_operands;
+    size_t thread_run_count, thread_operand_count;
+    weld_prepared *prepared; /* of constant weights; else NULL */
+    size_t prepared_bytes;
+    weld_weights *weights;
+    weld_session_options options; /* as they came; threads is never 0 */
+    weld_session_observer observer;
+    void *observer_context;
+};
+
+/* Have the node at this position of the order prepare its weights, unless they are constant. */
+void weld_session_prepare(const weld_session *s, size_t position);
+
+/* Run a step that is a stream; `number` is that of the run. */
+void weld_session_run_stream(const weld_session *s, const weld_step *step, uint64_t number);
+
+#endif

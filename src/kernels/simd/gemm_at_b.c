@@ -56,9 +56,9 @@ void SIMD(gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t ld
         tile_product t = {
             .k = end - begin, .b = panel, .accumulate = accumulate || i > 0, .ldc = ldc};
         const int64_t after = i + 1 < blocks ? k * (i + 2) / blocks : end;
-        tile_ahead ahead;
-        fetch_rows(&ahead, 0, a, lda, m, end, after);
-        fetch_rows(&ahead, 1, b, ldb, n, end, after);
+        tile_ahead ahead = {0};
+        fetch_rows(&ahead, AHEAD_A, a, lda, m, end, after);
+        fetch_rows(&ahead, AHEAD_B, b, ldb, n, end, after);
         for (int64_t column = 0; column < n;) {
             const int64_t vectors = panel_vectors(vectors_for(n - column));
             t.last = v_mask_first(least(V_LANES, n - column - (vectors - 1) * V_LANES));

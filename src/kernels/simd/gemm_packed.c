@@ -72,18 +72,23 @@ static void multiply_panel(tile_product *t, tile_ahead *ahead, int64_t vectors, 
     }
 }
 
-/* One block of rows times one stretch [begin, begin + t->k) of the k rows of every panel. */
-static void multiply_stretch(tile_product t, tile_ahead *ahead, int64_t m, int64_t n, int64_t k,
-                             int64_t begin, const float *a, int64_t lda, const float *packed,
-                             float *c) {
+/* One block of rows times one stretch [begin, begin + t->k) of the k rows of every panel. The first
+ * block finds B out of cache. */
+static void multiply_stretch(tile_product t, tile_ahead *ahead, bool first, int64_t m, int64_t n,
+                             int64_t k, int64_t begin, const float *a, int64_t lda,
+                             const float *packed, float *c) {
     const float *bias = t.bias;
     for (int64_t column = 0; column < n;) {
         const int64_t vectors = panel_vectors(vectors_for(n - column));
         t.b = packed + begin * vectors * V_LANES;
         t.bias = bias ? bias + column : NULL;
         t.last = v_mask_first(least(V_LANES, n - column - (vectors - 1) * V_LANES));
-        multiply_panel(&t, ahead, vectors, m, a + begin, lda, c + column);
         packed += k * vectors * V_LANES;
+        if (first && column + vectors * V_LANES < n) {
+            const int64_t next = panel_vectors(vectors_for(n - column) - vectors) * V_LANES;
+            fetch_rows(ahead, AHEAD_B, packed, next, next, begin, begin + t.k);
+        }
+        multiply_panel(&t, ahead, vectors, m, a + begin, lda, c + column);
         column += vectors * V_LANES;
     }
 }
@@ -99,16 +104,16 @@ void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t 
     for (int64_t row = 0; row < m; row += block) {
         const int64_t rows = least(block, m - row);
         const int64_t after = least(row + 2 * block, m);
-        tile_ahead ahead;
-        fetch_rows(&ahead, 0, a, lda, k, row + rows, after);
-        fetch_rows(&ahead, 1, c, ldc, n, row + rows, after);
+        tile_ahead ahead = {0};
+        fetch_rows(&ahead, AHEAD_A, a, lda, k, row + rows, after);
+        fetch_rows(&ahead, AHEAD_C, c, ldc, n, row + rows, after);
         for (int64_t i = 0, begin = 0; i < stretches; i++) {
             const int64_t end = k * (i + 1) / stretches;
             const tile_product t = {.k = end - begin,
                                     .bias = i == 0 ? bias : NULL,
                                     .accumulate = accumulate || i > 0,
                                     .ldc = ldc};
-            multiply_stretch(t, &ahead, rows, n, k, begin, a + row * lda, lda, packed,
+            multiply_stretch(t, &ahead, row == 0, rows, n, k, begin, a + row * lda, lda, packed,
                              c + row * ldc);
             begin = end;
         }

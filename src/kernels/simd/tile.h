@@ -22,13 +22,15 @@ typedef struct tile_product {
     ptrdiff_t ahead_step;
 } tile_product;
 
-/* Memory that the next block will want, fetched into the second-level cache a line per step of k
- * while this block is computed: the rows are long and few, so the processor's own prefetching gets
- * little of it. */
+/* Memory that the next panel or block will want, fetched into the second-level cache a line per
+ * step of k while this one is computed: the rows are long and few, so the processor's own
+ * prefetching gets little of them. The first stretch that is not at its end is next. */
+enum { AHEAD_B, AHEAD_A, AHEAD_C, AHEAD_STRETCHES };
+
 typedef struct tile_ahead {
     struct {
         const char *at, *end;
-    } stretch[2];
+    } stretch[AHEAD_STRETCHES];
 } tile_ahead;
 
 enum { CACHE_LINE = 64 };
@@ -43,7 +45,10 @@ V_INLINE void fetch_rows(tile_ahead *ahead, int i, const float *matrix, int64_t 
 
 /* Gives the next tile its part. */
 V_INLINE void fetch_with(tile_product *t, tile_ahead *ahead) {
-    const int i = ahead->stretch[0].at < ahead->stretch[0].end ? 0 : 1;
+    int i = 0;
+    while (i < AHEAD_STRETCHES - 1 && ahead->stretch[i].at >= ahead->stretch[i].end) {
+        i++;
+    }
     const bool left = ahead->stretch[i].at < ahead->stretch[i].end;
     t->ahead = left ? ahead->stretch[i].at : (const char *)t->b;
     t->ahead_step = left ? CACHE_LINE : 0;

@@ -5,9 +5,13 @@
 
 enum {
     BLOCK_ELEMENTS =
-        128 * 1024,   /* of a and c in a block of rows: stays in the second-level cache */
-    BLOCK_GRAIN = 48, /* a multiple of the micro-kernels' rows: no ragged edges inside */
-    MIN_ITEMS = 8,    /* so that a few threads are evenly loaded */
+        128 * 1024,             /* of a and c in a block of rows: stays in the second-level cache */
+    ROW_GRAIN = 8,              /* rows of the micro-kernels */
+    LEAST_ROWS = 24,            /* for which it is worth reading B again */
+    CHUNK_COLUMNS = 192,        /* a multiple of what the micro-kernels are wide */
+    ITEM_PRODUCTS = 512 * 1024, /* multiplications that are worth a thread's while */
+    MIN_ITEMS = 8,              /* so that a few threads are evenly loaded */
+    ENOUGH_PARTS = 4, /* of rows, to leave B whole: a's rows are then read by one thread */
     SUM_ROWS = 512,   /* at least, in a range with a partial sum of its own */
     SUM_MAX_CHUNKS = 32,
     SUM_MAX_ELEMENTS = 4 * 1024 * 1024, /* of all partial sums together */
@@ -22,37 +26,89 @@ static int64_t smaller(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-typedef struct row_product_call {
-    const weld_row_product *product;
-    const weld_run *run;
-    weld_split blocks;
-} row_product_call;
+/* B is packed in chunks of columns, so that threads can share a product of few rows too. The last
+ * one takes what is left over. Depends on the matrix alone: B is packed before rows are known. */
+typedef struct column_chunks {
+    int64_t n, count;
+    size_t bytes; /* from one to the next */
+} column_chunks;
 
-static void row_block(void *arg, int64_t block, int thread) {
-    (void)thread;
-    const row_product_call *call = arg;
-    const weld_row_product *p = call->product;
-    const weld_kernels *kernels = call->run->kernels;
-    size_t size = weld_activation_size(kernels);
-    int64_t begin = weld_split_begin(call->blocks, block);
-    int64_t end = weld_split_begin(call->blocks, block + 1);
-    kernels->gemm_packed(
-        end - begin, p->n, p->k, (const char *)p->a + (size_t)(begin * p->k) * size, p->k,
-        call->run->prepared, p->bias, false, (char *)p->c + (size_t)(begin * p->n) * size, p->n);
+static column_chunks chunks_of(const weld_kernels *kernels, int64_t k, int64_t n) {
+    column_chunks c = {n, at_least_one(n / CHUNK_COLUMNS), 0};
+    weld_reserve(&c.bytes, kernels->packed_size(k, smaller(n, CHUNK_COLUMNS)) *
+                               weld_activation_size(kernels));
+    return c;
+}
+
+static int64_t chunk_begin(const column_chunks *c, int64_t i) {
+    return i < c->count ? i * CHUNK_COLUMNS : c->n;
 }
 
 size_t weld_row_product_prepared(const weld_kernels *kernels, int64_t k, int64_t n) {
-    return kernels->packed_size(k, n) * weld_activation_size(kernels);
+    column_chunks c = chunks_of(kernels, k, n);
+    int64_t last = n - chunk_begin(&c, c.count - 1);
+    return (size_t)(c.count - 1) * c.bytes +
+           kernels->packed_size(k, last) * weld_activation_size(kernels);
 }
 
 void weld_row_product_prepare(const weld_row_product *p, const weld_run *run, void *prepared) {
-    run->kernels->pack(p->k, p->n, p->b, p->row_stride, p->column_stride, prepared);
+    const weld_kernels *kernels = run->kernels;
+    column_chunks c = chunks_of(kernels, p->k, p->n);
+    for (int64_t i = 0; i < c.count; i++) {
+        int64_t begin = chunk_begin(&c, i);
+        const char *b =
+            (const char *)p->b + (size_t)(begin * p->column_stride) * weld_parameter_size(kernels);
+        kernels->pack(p->k, chunk_begin(&c, i + 1) - begin, b, p->row_stride, p->column_stride,
+                      (char *)prepared + (size_t)i * c.bytes);
+    }
+}
+
+typedef struct row_product_call {
+    const weld_row_product *product;
+    const weld_run *run;
+    weld_split blocks; /* of rows */
+    column_chunks chunks;
+    int64_t chunks_per_item;
+} row_product_call;
+
+static void multiply_chunk(const row_product_call *call, int64_t chunk, int64_t begin,
+                           int64_t end) {
+    const weld_row_product *p = call->product;
+    const weld_kernels *kernels = call->run->kernels;
+    size_t size = weld_activation_size(kernels);
+    int64_t column = chunk_begin(&call->chunks, chunk);
+    const char *bias = p->bias;
+    kernels->gemm_packed(end - begin, chunk_begin(&call->chunks, chunk + 1) - column, p->k,
+                         (const char *)p->a + (size_t)(begin * p->k) * size, p->k,
+                         (const char *)call->run->prepared + (size_t)chunk * call->chunks.bytes,
+                         bias ? bias + (size_t)column * weld_parameter_size(kernels) : NULL, false,
+                         (char *)p->c + (size_t)(begin * p->n + column) * size, p->n);
+}
+
+static void row_product_item(void *arg, int64_t item, int thread) {
+    (void)thread;
+    const row_product_call *call = arg;
+    int64_t columns = call->chunks.count / call->chunks_per_item;
+    int64_t begin = weld_split_begin(call->blocks, item / columns);
+    int64_t end = weld_split_begin(call->blocks, item / columns + 1);
+    int64_t chunk = item % columns * call->chunks_per_item;
+    for (int64_t i = 0; i < call->chunks_per_item; i++) {
+        multiply_chunk(call, chunk + i, begin, end);
+    }
 }
 
 void weld_row_product_run(const weld_row_product *p, const weld_run *run) {
+    row_product_call call = {p, run, {0}, chunks_of(run->kernels, p->k, p->n), 1};
+    int64_t chunks = call.chunks.count;
     int64_t size = smaller(at_least_one(BLOCK_ELEMENTS / (p->k + p->n)), 1024);
-    row_product_call call = {p, run, weld_split_make(p->rows, size, MIN_ITEMS, BLOCK_GRAIN)};
-    weld_parallel(run->threads, call.blocks.count, row_block, &call);
+    int64_t items = smaller(p->rows * p->n * p->k / ITEM_PRODUCTS, MIN_ITEMS);
+    int64_t parts = smaller(items, p->rows / LEAST_ROWS);
+    if (items < 2 || parts >= ENOUGH_PARTS) {
+        call.chunks_per_item = chunks;
+        chunks = 1;
+    }
+    call.blocks = weld_split_make(p->rows, size, parts, ROW_GRAIN);
+    weld_parallel(run->threads, call.blocks.count * chunks, row_product_item, &call);
 }
 
 /* Ranges of rows come first: a range reads its rows once for all of the matrix. Where there are too

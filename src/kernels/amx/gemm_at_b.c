@@ -74,88 +74,93 @@ static void transpose_strip(int64_t k, int64_t columns, const uint16_t *a, int64
     }
 }
 
-/* The sums of a block start from, and go back to, C or, at its edges, a buffer. */
-#define SUMS(instruction, rows, columns, c, bytes)                                                 \
-    do {                                                                                           \
-        float *second = (c) + (bytes) / 4 * TILE_ROWS;                                             \
-        instruction(0, c, bytes);                                                                  \
-        if ((columns) > 16) {                                                                      \
-            instruction(1, (c) + 16, bytes);                                                       \
-            if ((rows) > 16) {                                                                     \
-                instruction(2, second, bytes);                                                     \
-                instruction(3, second + 16, bytes);                                                \
-            }                                                                                      \
-        } else if ((rows) > 16) {                                                                  \
-            instruction(1, second, bytes);                                                         \
-        }                                                                                          \
-    } while (0)
+/* A part of C of at most 32 x 32, and where its sums go from the tiles: there or, at C's edges,
+ * into a buffer. */
+typedef struct block {
+    tile_places places;
+    bool buffered, accumulate;
+    int64_t rows, columns;
+    float *c;
+} block;
 
-/* Add the buffer's [rows][columns] to C, or write them there. */
-static void move_sums(int64_t rows, int64_t columns, const float *sum, bool accumulate, float *c,
-                      int64_t ldc) {
-    for (int64_t i = 0; i < rows; i++, sum += PANEL, c += ldc) {
-        for (int64_t j = 0; j < columns; j += 16) {
-            const __mmask16 mask = p_first16(columns - j);
-            __m512 x = _mm512_load_ps(sum + j);
-            if (accumulate) {
-                x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, c + j));
+typedef struct job {
+    int64_t m, n, lda, ldb, ldc;
+    float *buffer; /* four tiles */
+    block before;  /* whose sums are in the tiles */
+} job;
+
+static block block_at(const job *j, int64_t rows, int64_t columns, bool accumulate, float *c) {
+    block b = {places_in(j->buffer), true, accumulate, rows, columns, c};
+    if (rows % TILE_ROWS != 0 || columns % 16 != 0) {
+        return b;
+    }
+    b.buffered = false;
+    int tile = 0;
+    for (int64_t row = 0; row < rows; row += TILE_ROWS) {
+        for (int64_t column = 0; column < columns; column += 16, tile++) {
+            b.places.at[tile] = c + row * j->ldc + column;
+            b.places.bytes[tile] = j->ldc * (int64_t)sizeof *c;
+        }
+    }
+    return b;
+}
+
+/* Sums that went into the buffer are added to C, or written there. Tiles lie in it by rows and, in
+ * these, by columns, if there are two. */
+static void finish(const job *j) {
+    const block *b = &j->before;
+    if (!b->buffered) {
+        return;
+    }
+    const int64_t across = b->columns > 16 ? 2 : 1;
+    for (int64_t i = 0; i < b->rows; i++) {
+        for (int64_t v = 0; v < across; v++) {
+            const float *sum =
+                j->buffer + (i / TILE_ROWS * across + v) * TILE_ROWS * 16 + i % TILE_ROWS * 16;
+            const __mmask16 mask = p_first16(b->columns - 16 * v);
+            float *c = b->c + i * j->ldc + 16 * v;
+            __m512 x = _mm512_load_ps(sum);
+            if (b->accumulate) {
+                x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, c));
             }
-            _mm512_mask_storeu_ps(c + j, mask, x);
+            _mm512_mask_storeu_ps(c, mask, x);
         }
     }
 }
 
-/* One strip times one panel: C[rows, columns], each at most 32. */
-static void multiply_block(const tile_product *p, int64_t rows, int64_t columns,
-                           const uint16_t *strip, const uint32_t *panel, bool accumulate, float *c,
-                           int64_t ldc) {
-    _Alignas(64) float buffer[STRIP * PANEL];
-    const int64_t bytes = ldc * (int64_t)sizeof *c;
-    const bool direct = rows % TILE_ROWS == 0 && columns % 16 == 0;
+/* One strip of A times all panels of a packed block of B. */
+static void multiply_strip(job *j, tile_product *p, int64_t rows, int64_t n, const uint16_t *strip,
+                           const uint32_t *panel, bool accumulate, float *c) {
+    static const float zeros[16];
+    const tile_places none = {{(float *)zeros, (float *)zeros, (float *)zeros, (float *)zeros},
+                              {0}};
     const row_tile r[2] = {{(const char *)strip, NULL},
                            {(const char *)(strip + TILE_ROWS * K_BLOCK), NULL}};
-    if (direct && accumulate) {
-        SUMS(_tile_loadd, rows, columns, c, bytes);
-    } else {
-        zero_sums();
-    }
-    if (columns > 16 && rows > 16) {
-        multiply_wide(true, p, r, panel);
-    } else if (columns > 16) {
-        multiply_wide(false, p, r, panel);
-    } else if (rows > 16) {
-        multiply_narrow(2, p, r, panel);
-    } else {
-        multiply_narrow(1, p, r, panel);
-    }
-    if (direct) {
-        SUMS(_tile_stored, rows, columns, c, bytes);
-    } else {
-        SUMS(_tile_stored, rows, columns, buffer, PANEL * (int64_t)sizeof *c);
-        move_sums(rows, columns, buffer, accumulate, c, ldc);
+    for (int64_t column = 0; column < n;) {
+        const int64_t width = p_panel_width(n - column);
+        const block b = block_at(j, rows, p_least(width, n - column), accumulate, c + column);
+        const tile_turn turn = {&j->before.places, accumulate && !b.buffered ? &b.places : &none};
+        p->b_bytes = width * (int64_t)sizeof *panel;
+        multiply(rows > TILE_ROWS ? 2 : 1, width, p, r, panel, turn);
+        finish(j);
+        j->before = b;
+        panel += p->steps * TILE_ROWS * width;
+        column += width;
     }
 }
 
-/* One block of k rows: C (+)= A^T B for at most N_BLOCK columns of B. */
-static void multiply_rows(int64_t m, int64_t n, int64_t k, const uint16_t *a, int64_t lda,
-                          const uint16_t *b, int64_t ldb, bool accumulate, float *c, int64_t ldc) {
+/* k rows of A and B, and n columns of B. */
+static void multiply_rows(job *j, int64_t n, int64_t k, const uint16_t *a, const uint16_t *b,
+                          bool accumulate, float *c) {
     _Alignas(64) uint32_t packed[K_BLOCK / 2 * N_BLOCK];
     _Alignas(64) uint16_t strip[STRIP * K_BLOCK];
     tile_product p = {.steps = (k + PAIRED_K - 1) / PAIRED_K,
                       .a_bytes = K_BLOCK * (int64_t)sizeof *strip};
-    weld_bf16_avx512bf16_interleave(k, n, b, ldb, packed);
-    for (int64_t row = 0; row < m; row += STRIP) {
-        const int64_t rows = p_least(STRIP, m - row);
-        transpose_strip(k, rows, a + row, lda, strip);
-        const uint32_t *panel = packed;
-        for (int64_t column = 0; column < n;) {
-            const int64_t width = p_panel_width(n - column);
-            p.b_bytes = width * (int64_t)sizeof *panel;
-            multiply_block(&p, rows, p_least(width, n - column), strip, panel, accumulate,
-                           c + row * ldc + column, ldc);
-            panel += p.steps * TILE_ROWS * width;
-            column += width;
-        }
+    weld_bf16_avx512bf16_interleave(k, n, b, j->ldb, packed);
+    for (int64_t row = 0; row < j->m; row += STRIP) {
+        const int64_t rows = p_least(STRIP, j->m - row);
+        transpose_strip(k, rows, a + row, j->lda, strip);
+        multiply_strip(j, &p, rows, n, strip, packed, accumulate, c + row * j->ldc);
     }
 }
 
@@ -172,16 +177,20 @@ void weld_bf16_amx_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, in
     if (k <= 0 && !accumulate) {
         clear(m, n, c, ldc);
     }
+    _Alignas(64) float buffer[4 * TILE_ROWS * 16];
+    job j = {m, n, lda, ldb, ldc, buffer, {.places = places_in(buffer)}};
     /* Blocks of nearly equal height, whole tiles but for the last. */
     const int64_t blocks = (k + K_BLOCK - 1) / K_BLOCK;
     tiles_start(TILE_ROWS, 0);
     for (int64_t i = 0, begin = 0; i < blocks; i++) {
         const int64_t end = p_least(k, p_round_up(k * (i + 1) / blocks, PAIRED_K));
         for (int64_t column = 0; column < n; column += N_BLOCK) {
-            multiply_rows(m, p_least(N_BLOCK, n - column), end - begin, a + begin * lda, lda,
-                          b + begin * ldb + column, ldb, accumulate || i > 0, c + column, ldc);
+            multiply_rows(&j, p_least(N_BLOCK, n - column), end - begin, a + begin * lda,
+                          b + begin * ldb + column, accumulate || i > 0, c + column);
         }
         begin = end;
     }
+    take_out_sums(&j.before.places);
+    finish(&j);
     _tile_release();
 }

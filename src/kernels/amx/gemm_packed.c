@@ -1,13 +1,13 @@
 /* C[m, n] = A[m, k] B[k, n] + bias in bf16, B packed as avx512bf16/products.h says.
  *
  * Rows of A are taken in groups of tiles, small enough for a group to stay in the first-level cache
- * or near it while all panels of B pass over it. Sums leave the tile registers through a buffer;
- * they are finished (bias, C, rounding) while the tiles of the next block are multiplied, which is
- * why there are two. */
+ * or near it while all panels of B pass over it. Sums start from the bias and leave the tile
+ * registers through a buffer; that is finished (C added, rounded) while the next block is
+ * multiplied. */
 #include "kernels/amx/amx.h"
 #include "kernels/amx/tiles.h"
 
-enum { GROUP = 8, WIDE = 2 };
+enum { GROUP = 8, MOST_TILES = 4, TILE = TILE_ROWS * 16 };
 
 typedef struct job {
     int64_t n, k, lda, ldc, height; /* rows of a tile */
@@ -24,38 +24,32 @@ typedef struct target {
     int64_t skip;
 } target;
 
-/* Sums on the way from tiles to C. */
+/* Which part of C the sums in the tiles, or on their way in the buffer, are. */
 typedef struct block {
-    _Alignas(64) float sum[4 * TILE_ROWS * 16]; /* [tiles][16][width] */
-    const target *to;
-    int tiles; /* row tiles; 0: the block is empty */
+    target to[MOST_TILES];
+    int tiles; /* of rows; 0: none are on their way */
     int64_t column, columns, width;
 } block;
 
-P_INLINE __m512 finished(const float *sum, __m512 bias, bool accumulate, __mmask16 mask,
-                         const uint16_t *c) {
-    __m512 x = _mm512_add_ps(_mm512_load_ps(sum), bias);
+P_INLINE __m512 finished(const float *sum, bool accumulate, __mmask16 mask, const uint16_t *c) {
+    __m512 x = _mm512_load_ps(sum);
     if (accumulate) {
         x = _mm512_add_ps(x, p_widen(_mm256_maskz_loadu_epi16(mask, c)));
     }
     return x;
 }
 
-P_INLINE void finish_wide(const job *j, const block *b, bool accumulate, bool whole) {
-    const __mmask32 mask = p_first32(b->columns);
+P_INLINE void finish_wide(const job *j, const block *b, const float *sums, bool accumulate,
+                          bool whole) {
+    const __mmask32 mask = whole ? ~0U : p_first32(b->columns);
     const __mmask16 low = (__mmask16)mask, high = (__mmask16)(mask >> 16);
-    __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    if (j->bias) {
-        bias[0] = _mm512_maskz_loadu_ps(low, j->bias + b->column);
-        bias[1] = _mm512_maskz_loadu_ps(high, j->bias + b->column + 16);
-    }
     for (int t = 0; t < b->tiles; t++) {
         const int64_t skip = b->to[t].skip;
-        const float *sum = b->sum + (t * TILE_ROWS + skip) * PANEL;
+        const float *sum = sums + 2 * t * TILE + skip * 16;
         uint16_t *c = b->to[t].c + skip * j->ldc + b->column;
-        for (int64_t i = skip; i < j->height; i++, sum += PANEL, c += j->ldc) {
-            const __m512 x = finished(sum, bias[0], accumulate, low, c);
-            const __m512 y = finished(sum + 16, bias[1], accumulate, high, c + 16);
+        for (int64_t i = skip; i < j->height; i++, sum += 16, c += j->ldc) {
+            const __m512 x = finished(sum, accumulate, low, c);
+            const __m512 y = finished(sum + TILE, accumulate, high, c + 16);
             const __m512i result = (__m512i)_mm512_cvtne2ps_pbh(y, x);
             if (whole) {
                 _mm512_storeu_si512(c, result);
@@ -66,105 +60,75 @@ P_INLINE void finish_wide(const job *j, const block *b, bool accumulate, bool wh
     }
 }
 
-P_INLINE void finish_narrow(const job *j, const block *b, bool accumulate) {
+P_INLINE void finish_narrow(const job *j, const block *b, const float *sums, bool accumulate) {
     const __mmask16 mask = p_first16(b->columns);
-    const __m512 bias =
-        j->bias ? _mm512_maskz_loadu_ps(mask, j->bias + b->column) : _mm512_setzero_ps();
     for (int t = 0; t < b->tiles; t++) {
         const int64_t skip = b->to[t].skip;
-        const float *sum = b->sum + (t * TILE_ROWS + skip) * HALF_PANEL;
+        const float *sum = sums + t * TILE + skip * 16;
         uint16_t *c = b->to[t].c + skip * j->ldc + b->column;
-        for (int64_t i = skip; i < j->height; i++, sum += HALF_PANEL, c += j->ldc) {
-            const __m512 x = finished(sum, bias, accumulate, mask, c);
-            _mm256_mask_storeu_epi16(c, mask, p_narrow(x));
+        for (int64_t i = skip; i < j->height; i++, sum += 16, c += j->ldc) {
+            _mm256_mask_storeu_epi16(c, mask, p_narrow(finished(sum, accumulate, mask, c)));
         }
     }
 }
 
-static void finish(const job *j, block *b) {
-    if (b->tiles == 0) {
-        return;
-    }
+static void finish(const job *j, const block *b, const float *sums) {
     if (b->width == HALF_PANEL) {
         if (j->accumulate) {
-            finish_narrow(j, b, true);
+            finish_narrow(j, b, sums, true);
         } else {
-            finish_narrow(j, b, false);
+            finish_narrow(j, b, sums, false);
         }
-    } else if (j->accumulate) {
-        finish_wide(j, b, true, false);
     } else if (b->columns >= PANEL) {
-        finish_wide(j, b, false, true);
-    } else {
-        finish_wide(j, b, false, false);
-    }
-    b->tiles = 0;
-}
-
-P_INLINE void store_sums(block *b) {
-    if (b->width == PANEL) {
-        _tile_stored(0, b->sum, 2 * TILE_BYTES);
-        _tile_stored(1, b->sum + 16, 2 * TILE_BYTES);
-        if (b->tiles > 1) {
-            _tile_stored(2, b->sum + TILE_ROWS * PANEL, 2 * TILE_BYTES);
-            _tile_stored(3, b->sum + TILE_ROWS * PANEL + 16, 2 * TILE_BYTES);
+        if (j->accumulate) {
+            finish_wide(j, b, sums, true, true);
+        } else {
+            finish_wide(j, b, sums, false, true);
         }
-        return;
-    }
-    _tile_stored(0, b->sum, TILE_BYTES);
-    if (b->tiles > 1) {
-        _tile_stored(1, b->sum + TILE_ROWS * 16, TILE_BYTES);
-    }
-    if (b->tiles > 2) {
-        _tile_stored(2, b->sum + 2 * TILE_ROWS * 16, TILE_BYTES);
-        _tile_stored(3, b->sum + 3 * TILE_ROWS * 16, TILE_BYTES);
+    } else {
+        if (j->accumulate) {
+            finish_wide(j, b, sums, true, false);
+        } else {
+            finish_wide(j, b, sums, false, false);
+        }
     }
 }
 
-/* A group of row tiles times all panels. */
+/* The bias of a panel's columns: one row that all rows of sums start from. */
+static tile_places start_from(const job *j, int64_t column, int64_t width, float row[PANEL]) {
+    const int64_t left = j->bias ? j->n - column : 0;
+    const float *from = left > 0 ? j->bias + column : row;
+    const int64_t second = width == PANEL ? 16 : 0;
+    _mm512_store_ps(row, _mm512_maskz_loadu_ps(p_first16(left), from));
+    _mm512_store_ps(row + 16,
+                    _mm512_maskz_loadu_ps(p_first16(left - 16), left > 16 ? from + 16 : row));
+    return (tile_places){{row, row + second, row, row + second}, {0}};
+}
+
+/* A group of row tiles times all panels. `before` is the block whose sums are in the tiles, and
+ * becomes the last of these. */
 static void multiply_group(const job *j, tile_product *p, int tiles, const row_tile *r,
-                           const target *to, const uint32_t *panel, block blocks[2]) {
+                           const target *to, const uint32_t *panel, float *sums, block *before) {
     const int64_t pairs = p_round_up(j->k, PAIRED_K) / 2;
-    int turn = 0;
+    const tile_places out = places_in(sums);
     for (int64_t column = 0; column < j->n;) {
+        _Alignas(64) float row[PANEL];
         const int64_t width = p_panel_width(j->n - column);
+        const tile_places in = start_from(j, column, width, row);
         p->b_bytes = width * (int64_t)sizeof *panel;
         for (int t = 0; t < tiles;) {
-            const int left = tiles - t;
-            block *b = &blocks[turn];
-            zero_sums();
-            int done;
-            if (width == PANEL) {
-                done = left > 1 ? 2 : 1;
-                if (left > 1) {
-                    multiply_wide(true, p, r + t, panel);
-                } else {
-                    multiply_wide(false, p, r + t, panel);
-                }
-            } else {
-                done = left > 3 ? 4 : left > 1 ? 2 : 1;
-                if (left > 3) {
-                    multiply_narrow(4, p, r + t, panel);
-                } else if (left > 1) {
-                    multiply_narrow(2, p, r + t, panel);
-                } else {
-                    multiply_narrow(1, p, r + t, panel);
-                }
+            const int done = multiply(tiles - t, width, p, r + t, panel, (tile_turn){&out, &in});
+            finish(j, before, sums);
+            *before =
+                (block){.tiles = done, .column = column, .columns = j->n - column, .width = width};
+            for (int i = 0; i < done; i++) {
+                before->to[i] = to[t + i];
             }
-            turn ^= 1;
-            finish(j, &blocks[turn]); /* the block before */
-            b->to = to + t;
-            b->tiles = done;
-            b->column = column;
-            b->columns = j->n - column;
-            b->width = width;
-            store_sums(b);
             t += done;
         }
         panel += pairs * width;
         column += width;
     }
-    finish(j, &blocks[turn ^ 1]);
 }
 
 /* Copies of the rest of a tile's rows, with a zero after an odd last element. */
@@ -203,8 +167,8 @@ void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, i
         p.rest_bytes = rest % 2 == 0 ? p.a_bytes : PAIRED_K * element;
     }
     _Alignas(64) uint16_t copies[GROUP][TILE_ROWS * PAIRED_K];
-    block blocks[2];
-    blocks[0].tiles = blocks[1].tiles = 0;
+    _Alignas(64) float sums[MOST_TILES * TILE];
+    block before = {.tiles = 0};
     tiles_start(height, rest);
     const int64_t tiles = (m + height - 1) / height;
     for (int64_t first = 0; first < tiles; first += GROUP) {
@@ -221,7 +185,10 @@ void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, i
                 r[t].rest = (const char *)copies[t];
             }
         }
-        multiply_group(&j, &p, count, r, to, packed, blocks);
+        multiply_group(&j, &p, count, r, to, packed, sums, &before);
     }
+    const tile_places out = places_in(sums);
+    take_out_sums(&out);
+    finish(&j, &before, sums);
     _tile_release();
 }

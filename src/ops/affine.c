@@ -1,12 +1,12 @@
 /* affine(x, scale, shift) -> y = x scale[c] + shift[c] (shift may be absent) and
  * affine2(dy, x, a, b, d) -> dx = a[c] dy + b[c] x + d[c]: what is left of batch norm and of its
- * gradient once their vectors are known (passes/split_batch_norm.c makes these nodes). */
+ * gradient once their vectors are known (passes/split_batch_norm.c makes these nodes). x [c] is one
+ * row: so vectors are multiplied. */
 #include "ops/ops.h"
 
 static weld_slicing rows_slicing(const weld_node *node, const weld_tensor *in) {
     (void)node;
-    (void)in;
-    return WELD_SLICE_ROWS;
+    return in[0].shape.rank > 1 ? WELD_SLICE_ROWS : WELD_SLICE_NONE;
 }
 
 /* An error unless in[first..last] are [c] and of the parameters' type. */

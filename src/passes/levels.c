@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "ops/ops.h"
 
-/* Is the value complete only when all rows of its producer's inputs have been seen? */
+/* Is the value complete only when all rows of its producer's inputs have been seen, or a vector? */
 static bool is_reduced(const weld_value *v) {
     static const weld_op *const whole[] = {&weld_op_batch_norm,
                                            &weld_op_batch_norm_grad,
@@ -24,7 +24,7 @@ static bool is_reduced(const weld_value *v) {
             return true;
         }
     }
-    return v->producer->op->sums >> v->output_index & 1u;
+    return v->shape.rank <= 1 || v->producer->op->sums >> v->output_index & 1u;
 }
 
 static void find_earliest(const weld_graph *g, int *levels) {

@@ -1,11 +1,9 @@
 /* Computing cheap values anew; see recompute.h. */
 #include "passes/recompute.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "base/memory.h"
-#include "ops/conv2d.h"
+#include "passes/cheap.h"
 #include "passes/copy.h"
 #include "passes/levels.h"
 
@@ -22,76 +20,16 @@ typedef struct about {
 typedef struct recompute {
     const weld_graph *from;
     int most_roots;
+    bool *kept;    /* by value id: weld_find_kept */
     int *levels;   /* by node id */
     about *values; /* by value id */
 } recompute;
 
-/* --- Which nodes are cheap ------------------------------------------------------------------- */
-
-static weld_conv2d_path conv2d_path(const weld_node *node) {
-    weld_shape x = node->inputs[0]->shape, weight = node->inputs[1]->shape;
-    if (node->op == &weld_op_conv2d_input_grad) {
-        x = node->outputs[0]->shape;
-    } else if (node->op == &weld_op_conv2d_weight_grad) {
-        weight = node->outputs[0]->shape;
-    }
-    return weld_conv2d_geometry_of(&node->attributes, x, weight).path;
-}
-
-static bool is_one_of(const weld_op *op, const weld_op *const *list, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        if (op == list[i]) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_conv2d(const weld_op *op) {
-    return op == &weld_op_conv2d || op == &weld_op_conv2d_input_grad ||
-           op == &weld_op_conv2d_weight_grad;
-}
-
-static bool is_cheap(const weld_node *node) {
-    static const weld_op *const list[] = {&weld_op_activation, &weld_op_add, &weld_op_affine,
-                                          &weld_op_channel_scale, &weld_op_scale};
-    return is_one_of(node->op, list, sizeof list / sizeof *list) ||
-           (node->op == &weld_op_conv2d && conv2d_path(node) == WELD_CONV2D_CHANNEL_WISE);
-}
-
-/* Does the node want each row of its inputs once, and no others with it? Others would have to wait
- * for rows around, or all of them, so what they read is kept. */
-static bool reads_by_row(const weld_node *node) {
-    static const weld_op *const list[] = {&weld_op_activation_grad, &weld_op_affine2,
-                                          &weld_op_batch_norm_sums, &weld_op_cast,
-                                          &weld_op_channel_dot,     &weld_op_channel_sum,
-                                          &weld_op_global_avg_pool, &weld_op_moments,
-                                          &weld_op_batch_norm,      &weld_op_batch_norm_grad,
-                                          &weld_op_batch_norm_eval, &weld_op_batch_norm_eval_grad};
-    if (is_conv2d(node->op)) {
-        weld_conv2d_path path = conv2d_path(node);
-        return path == WELD_CONV2D_POINTWISE || path == WELD_CONV2D_CHANNEL_WISE;
-    }
-    return is_cheap(node) || is_one_of(node->op, list, sizeof list / sizeof *list);
-}
-
-/* A map of more than one position: vectors are not worth it. */
-static bool is_map(const weld_value *v) {
-    return v->shape.rank == 4 && v->shape.dim[1] * v->shape.dim[2] > 1;
-}
-
 static void find_cheap(recompute *r) {
     for (size_t i = 0; i < r->from->node_count; i++) {
-        const weld_node *node = r->from->nodes[i];
-        r->values[node->outputs[0]->id].cheap = is_map(node->outputs[0]) && is_cheap(node);
-        for (int k = 0; k < node->input_count; k++) {
-            if (node->inputs[k] && !reads_by_row(node)) {
-                r->values[node->inputs[k]->id].cheap = false;
-            }
-        }
-    }
-    for (size_t i = 0; i < r->from->output_count; i++) {
-        r->values[r->from->outputs[i].value->id].cheap = false;
+        const weld_value *out = r->from->nodes[i]->outputs[0];
+        r->values[out->id].cheap =
+            weld_is_map(out) && weld_is_cheap(r->from->nodes[i]) && !r->kept[out->id];
     }
 }
 
@@ -240,14 +178,17 @@ static bool replace(weld_copy *c, const weld_node *node, void *context) {
 static weld_status make(const weld_graph *g, int roots, weld_graph **out, weld_error *err) {
     recompute r = {.from = g,
                    .most_roots = roots,
+                   .kept = weld_alloc(g->value_count, sizeof *r.kept),
                    .levels = weld_alloc(g->node_count, sizeof *r.levels),
                    .values = weld_alloc(g->value_count, sizeof *r.values)};
-    weld_status status = r.levels && r.values ? weld_node_levels(g, r.levels, err)
-                                              : weld_fail_memory(err, "rewriting");
+    weld_status status = r.kept && r.levels && r.values ? weld_node_levels(g, r.levels, err)
+                                                        : weld_fail_memory(err, "rewriting");
     if (!status) {
+        weld_find_kept(g, r.kept);
         settle(&r);
         status = weld_copy_graph(g, replace, &r, out, err);
     }
+    weld_free(r.kept);
     weld_free(r.levels);
     weld_free(r.values);
     return status;

@@ -1,0 +1,204 @@
+/* Chains of affine maps as one; see compose_affine.h. */
+#include "passes/compose_affine.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "ops/ops.h"
+#include "passes/cheap.h"
+#include "passes/copy.h"
+
+enum { MOST_TERMS = 2 };
+
+/* factor[c] value; a factor NULL is 1. */
+typedef struct term {
+    const weld_value *value; /* in from */
+    weld_value *factor;      /* in to */
+} term;
+
+/* A value as the sum of terms and a constant[c], where NULL is 0. */
+typedef struct form {
+    int count; /* 0: not known to be a combination */
+    term terms[MOST_TERMS];
+    weld_value *constant;
+    bool composed; /* of more than one node */
+} form;
+
+typedef struct compose {
+    form *forms; /* by value id in from */
+    bool *kept;  /* likewise: weld_find_kept */
+} compose;
+
+/* --- Vectors [c] in to, where NULL is the neutral one ----------------------------------------- */
+
+static weld_value *plus(weld_graph *g, weld_value *a, weld_value *b) {
+    return !a ? b : !b ? a : weld_add(g, a, b);
+}
+
+/* a b + c */
+static weld_value *times_plus(weld_graph *g, weld_value *a, weld_value *b, weld_value *c) {
+    weld_value *in[] = {a, b, c};
+    return weld_graph_node(g, &weld_op_affine, NULL, in, 3, 2);
+}
+
+static weld_value *times(weld_graph *g, weld_value *a, weld_value *b) {
+    return !a ? b : !b ? a : times_plus(g, a, b, NULL);
+}
+
+/* Of factors, of which at most one is NULL. */
+static weld_value *sum_of_factors(weld_graph *g, weld_value *a, weld_value *b) {
+    return weld_add(g, a ? a : weld_fill_like(g, b, 1), b ? b : weld_fill_like(g, a, 1));
+}
+
+/* --- Forms ----------------------------------------------------------------------------------- */
+
+static form itself(const weld_value *v) {
+    return (form){.count = 1, .terms = {{v, NULL}}};
+}
+
+/* The form of an input: that of the node that makes it, or itself. */
+static form form_of(const compose *p, const weld_value *v) {
+    const form *f = &p->forms[v->id];
+    form whole = *f;
+    whole.composed = true;
+    return f->count && !p->kept[v->id] ? whole : itself(v);
+}
+
+/* f scale + shift */
+static form scaled(weld_graph *g, form f, weld_value *scale, weld_value *shift) {
+    for (int i = 0; i < f.count; i++) {
+        f.terms[i].factor = times(g, f.terms[i].factor, scale);
+    }
+    f.constant =
+        f.constant && scale ? times_plus(g, f.constant, scale, shift) : plus(g, f.constant, shift);
+    return f;
+}
+
+static int find_term(const form *f, const weld_value *v) {
+    for (int i = 0; i < f->count; i++) {
+        if (f->terms[i].value == v) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Number of terms of a + b, or more than MOST_TERMS where that cannot be had. */
+static int terms_of_sum(const form *a, const form *b) {
+    int count = a->count;
+    for (int i = 0; i < b->count; i++) {
+        int at = find_term(a, b->terms[i].value);
+        bool twice = at >= 0 && !a->terms[at].factor && !b->terms[i].factor; /* no vector to fill */
+        count += twice ? MOST_TERMS + 1 : at < 0;
+    }
+    return count;
+}
+
+/* a + b, which has at most MOST_TERMS terms. */
+static form sum(weld_graph *g, form a, form b) {
+    for (int i = 0; i < b.count; i++) {
+        int at = find_term(&a, b.terms[i].value);
+        if (at < 0) {
+            a.terms[a.count++] = b.terms[i];
+        } else {
+            a.terms[at].factor = sum_of_factors(g, a.terms[at].factor, b.terms[i].factor);
+        }
+    }
+    a.constant = plus(g, a.constant, b.constant);
+    a.composed = a.composed || b.composed;
+    return a;
+}
+
+/* The sum of x scale_x and y scale_y + shift: of what x and y are made of as far as that leaves
+ * two terms. */
+static form sum_of_inputs(const compose *p, weld_graph *g, const weld_value *x, weld_value *scale_x,
+                          const weld_value *y, weld_value *scale_y, weld_value *shift) {
+    form xs[] = {form_of(p, x), itself(x)}, ys[] = {form_of(p, y), itself(y)};
+    for (int i = 0; i < 4; i++) { /* both, y alone, x alone, neither */
+        form a = scaled(g, xs[i & 1], scale_x, NULL), b = scaled(g, ys[i >> 1], scale_y, NULL);
+        if (terms_of_sum(&a, &b) <= MOST_TERMS) {
+            a = sum(g, a, b);
+            a.constant = plus(g, a.constant, shift);
+            return a;
+        }
+    }
+    return (form){0};
+}
+
+static weld_value *vector_of(weld_graph *g, weld_value *weight) {
+    return weight ? weld_reshape(g, weight, WELD_SHAPE(weight->shape.dim[0])) : NULL;
+}
+
+static form find_form(const compose *p, const weld_copy *c, const weld_node *node) {
+    weld_value *in[5] = {0}; /* counterparts */
+    for (int i = 0; i < node->input_count && i < 5; i++) {
+        in[i] = node->inputs[i] ? c->map[node->inputs[i]->id] : NULL;
+    }
+    const weld_value *x = node->inputs[0];
+    if (node->op == &weld_op_affine) {
+        return scaled(c->to, form_of(p, x), in[1], in[2]);
+    } else if (node->op == &weld_op_affine2) {
+        return sum_of_inputs(p, c->to, x, in[2], node->inputs[1], in[3], in[4]);
+    } else if (node->op == &weld_op_add) {
+        return sum_of_inputs(p, c->to, x, NULL, node->inputs[1], NULL, NULL);
+    } else if (weld_is_channel_wise(node)) {
+        return scaled(c->to, form_of(p, x), vector_of(c->to, in[1]), in[2]);
+    }
+    return (form){0};
+}
+
+/* --- The copy -------------------------------------------------------------------------------- */
+
+static weld_value *some_vector(const form *f) {
+    weld_value *v = f->constant;
+    for (int i = 0; i < f->count; i++) {
+        v = f->terms[i].factor ? f->terms[i].factor : v;
+    }
+    return v;
+}
+
+static weld_value *build(const weld_copy *c, const form *f) {
+    weld_value *like = some_vector(f), *factors[MOST_TERMS], *values[MOST_TERMS];
+    for (int i = 0; i < f->count; i++) {
+        values[i] = c->map[f->terms[i].value->id];
+        factors[i] = f->terms[i].factor ? f->terms[i].factor : weld_fill_like(c->to, like, 1);
+    }
+    if (f->count == 1) {
+        return times_plus(c->to, values[0], factors[0], f->constant);
+    }
+    weld_value *constant = f->constant ? f->constant : weld_fill_like(c->to, like, 0);
+    weld_value *in[] = {values[0], values[1], factors[0], factors[1], constant};
+    return weld_graph_node(c->to, &weld_op_affine2, NULL, in, 5, 5);
+}
+
+static bool replace(weld_copy *c, const weld_node *node, void *context) {
+    compose *p = context;
+    const weld_value *out = node->outputs[0];
+    if (!weld_is_map(out)) {
+        return false;
+    }
+    form *f = &p->forms[out->id];
+    *f = find_form(p, c, node);
+    if (!f->composed || !some_vector(f)) {
+        return false;
+    }
+    c->map[out->id] = build(c, f);
+    return true;
+}
+
+/* Nodes on vectors that no composition took in the end are dropped last. */
+weld_status weld_compose_affine(const weld_graph *g, weld_graph **out, weld_error *err) {
+    compose p = {.forms = weld_alloc(g->value_count, sizeof *p.forms),
+                 .kept = weld_alloc(g->value_count, sizeof *p.kept)};
+    weld_graph *made = NULL;
+    *out = NULL;
+    weld_status status = p.forms && p.kept ? WELD_OK : weld_fail_memory(err, "rewriting");
+    if (!status) {
+        weld_find_kept(g, p.kept);
+        status = weld_copy_graph(g, replace, &p, &made, err);
+    }
+    status = status ? status : weld_copy_graph(made, NULL, NULL, out, err);
+    weld_graph_free(made);
+    weld_free(p.forms);
+    weld_free(p.kept);
+    return status;
+}

@@ -46,6 +46,8 @@ const weld_op weld_op_cast = {
     .infer = infer,
     .grad = grad,
     .run = run,
+    .slicing = weld_slice_rows,
+    .sliced = 1 << 0,
 };
 
 weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype) {

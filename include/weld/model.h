@@ -79,7 +79,8 @@ WELD_API weld_status weld_model_open(const char *path, weld_model **out, weld_er
 typedef struct weld_import_options {
     const char *model; /* a variant, or the family, that the tensors must be of; NULL: any */
     const char *key;   /* which state dict of a .pth; NULL: the first there is of model,
-                        * state_dict, model_ema and state_dict_ema, or else the top level */
+                        * state_dict, model_ema and state_dict_ema, or else the top level. Of a
+                        * checkpoint with a moving average of its weights: "ema" */
     int num_classes;   /* that it must have; 0: as many as it has */
     int stem_stride;   /* 0: 4 */
     int input_size;    /* 0: 224 */

@@ -55,6 +55,7 @@ typedef struct weld_train_evaluation {
     int64_t images_done, images; /* images 0: this epoch was not evaluated */
     bool done;                   /* the epoch is over: the rest is known */
     double top1, top5, loss;     /* percent, percent, mean */
+    double ema_top1;             /* of the weights' moving average; NAN: there is none */
     double train_loss;           /* mean over the epoch */
     bool best;                   /* of the run so far */
     double seconds;              /* of the whole epoch */

@@ -63,6 +63,7 @@ static void say_damage(inspection *in, const weld_model_file *f) {
     look_at(&d, f->weights, "");
     look_at(&d, f->moment1, "optimizer/m/");
     look_at(&d, f->moment2, "optimizer/v/");
+    look_at(&d, f->ema, "ema/");
     json_t *value = json_pack("{s:I, s:o}", "values", (json_int_t)d.values, "tensors", d.tensors);
     if (d.values) {
         inspect_fact(in, "not finite", value,
@@ -163,6 +164,9 @@ static void say_training(inspection *in, const weld_model_file *f) {
         inspect_fact(in, "optimizer", json_boolean(f->moment1 != NULL), "%s",
                      f->moment1 ? "its state is kept: --resume can go on from here"
                                 : "its state is not kept");
+        inspect_fact(in, "average", json_boolean(f->ema != NULL), "%s",
+                     f->ema ? "the weights' moving average is kept: --key ema takes it"
+                            : "no moving average of the weights is kept");
     }
     inspect_text(in, "summary", f->summary);
     inspect_text(in, "verification", f->verification);

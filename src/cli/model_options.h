@@ -15,7 +15,7 @@ typedef struct cli_model_options {
 /* Entries of a command's table. */
 #define CLI_MODEL_OPTIONS(o)                                                                       \
     {"model", 0, CLI_TEXT, &(o).known.model, "NAME", ".pth, safetensors: what it must be (any)"},  \
-        {"key", 0, CLI_TEXT, &(o).known.key, "KEY", "which state dict of a .pth (model, ...)"},    \
+        {"key", 0, CLI_TEXT, &(o).known.key, "KEY", "of a .pth: model, ...; a checkpoint: ema"},   \
         {"stem-stride", 0, CLI_COUNT, &(o).known.stem_stride, "N", "of .pth, safetensors (4)"}, {  \
         "classes", 0, CLI_TEXT, &(o).classes, "FILE", "names of the classes, one a line"           \
     }

@@ -60,9 +60,13 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
                 cli_duration(e->seconds, took, sizeof took));
         return;
     }
+    char average[48] = "";
+    if (!isnan(e->ema_top1)) {
+        snprintf(average, sizeof average, "moving average %.2f %%, ", e->ema_top1);
+    }
     fprintf(stderr,
-            "epoch %lld: train loss %.4f, val loss %.4f, top-1 %.2f %%, top-5 %.2f %%, %s%s\n",
-            (long long)e->epoch + 1, e->train_loss, e->loss, e->top1, e->top5,
+            "epoch %lld: train loss %.4f, val loss %.4f, top-1 %.2f %%, top-5 %.2f %%, %s%s%s\n",
+            (long long)e->epoch + 1, e->train_loss, e->loss, e->top1, e->top5, average,
             cli_duration(e->seconds, took, sizeof took), e->best ? ", best so far" : "");
 }
 

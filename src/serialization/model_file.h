@@ -7,6 +7,7 @@
  *   graph             text   JSON (graph_text.h); deploy files only
  *   parameters/NAME, buffers/NAME             tensors in checkpoint shape, f32 (counters i64)
  *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters
+ *   ema/parameters/NAME, ema/buffers/NAME     moving averages of all; checkpoints of runs with them
  *   trainer/FIELD     scalars, i64 or f64; checkpoints only
  */
 #ifndef WELD_SERIALIZATION_MODEL_FILE_H
@@ -63,6 +64,7 @@ typedef struct weld_model_file {
     weld_trainer_state trainer;      /* checkpoints */
     weld_weights *moment1, *moment2; /* of the optimizer, both for the same parameters: those that
                                       * are trained; NULL: not kept */
+    weld_weights *ema;               /* checkpoints: the moving average of `weights`; NULL: none */
     weld_model_origin origin;
 } weld_model_file;
 

@@ -63,15 +63,29 @@ static weld_status check_variant(const char *path, const weld_model_config *conf
     return status == WELD_OK ? WELD_OK : weld_fail_context(err, status, "%s", path);
 }
 
+/* Of a checkpoint's two networks, the moving average in place of the weights as they were. */
+static weld_status choose_average(const char *path, const char *key, weld_model_file *mf,
+                                  weld_error *err) {
+    if (strcmp(key, "ema") != 0 || !mf->ema) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
+                         weld_file_kind_text(weld_file_kind_of(path)), key);
+    }
+    weld_weights_free(mf->weights);
+    weld_weights_free(mf->moment1);
+    weld_weights_free(mf->moment2);
+    mf->weights = mf->ema;
+    mf->moment1 = mf->moment2 = mf->ema = NULL;
+    return WELD_OK;
+}
+
 /* A file that weld wrote states everything. */
 static weld_status read_store(const char *path, const weld_import_options *o, weld_model_file *mf,
                               weld_error *err) {
-    if (o->key) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
-                         weld_file_kind_text(weld_file_kind_of(path)), o->key);
-    }
     weld_status status = weld_model_store_read(path, mf, err);
+    if (status == WELD_OK && o->key) {
+        status = choose_average(path, o->key, mf, err);
+    }
     if (status == WELD_OK) {
         status = check_variant(path, &mf->config, o->model, err);
     }

@@ -22,6 +22,7 @@ extern const size_t weld_trainer_field_count;
 #define WELD_GROUP_BUFFERS "buffers"
 #define WELD_GROUP_MOMENT1 "optimizer/m"
 #define WELD_GROUP_MOMENT2 "optimizer/v"
+#define WELD_GROUP_EMA "ema/" /* before "parameters" and "buffers" */
 
 /* "group/name" into `path`. */
 #define WELD_MODEL_PATH_SIZE 512

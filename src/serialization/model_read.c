@@ -203,23 +203,25 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
     return status;
 }
 
-static weld_status take_weights(reading *r, const weld_graph *network, weld_name_list *missing) {
+/* All parameters and buffers, from two groups. */
+static weld_status take_weights(reading *r, const weld_graph *network, const char *parameters,
+                                const char *buffers, weld_weights *to, weld_name_list *missing) {
     weld_status status = WELD_OK;
     for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
         const weld_value *v = network->values[i];
         if (v->kind == WELD_VALUE_PARAMETER) {
-            status = take_tensor(r, WELD_GROUP_PARAMETERS, v, r->mf->weights, missing);
+            status = take_tensor(r, parameters, v, to, missing);
         } else if (v->kind == WELD_VALUE_BUFFER) {
-            status = take_tensor(r, WELD_GROUP_BUFFERS, v, r->mf->weights, missing);
+            status = take_tensor(r, buffers, v, to, missing);
         }
     }
     return status;
 }
 
-static bool has_moments(const weld_store *s) {
-    static const char group[] = WELD_GROUP_MOMENT1 "/";
+/* Does any path begin so? */
+static bool has_group(const weld_store *s, const char *begin) {
     for (size_t i = 0; i < weld_store_count(s); i++) {
-        if (strncmp(weld_store_entry_at(s, i)->path, group, sizeof group - 1) == 0) {
+        if (strncmp(weld_store_entry_at(s, i)->path, begin, strlen(begin)) == 0) {
             return true;
         }
     }
@@ -241,7 +243,7 @@ static weld_status take_moments_of(reading *r, const weld_value *leaf, weld_name
 
 static weld_status take_moments(reading *r, const weld_graph *network, weld_name_list *missing) {
     weld_model_file *mf = r->mf;
-    if (mf->kind != WELD_MODEL_CHECKPOINT || !has_moments(r->store)) {
+    if (mf->kind != WELD_MODEL_CHECKPOINT || !has_group(r->store, WELD_GROUP_MOMENT1 "/")) {
         return WELD_OK;
     }
     weld_status status = weld_weights_create(&mf->moment1, r->err);
@@ -256,6 +258,17 @@ static weld_status take_moments(reading *r, const weld_graph *network, weld_name
     return status;
 }
 
+static weld_status take_ema(reading *r, const weld_graph *network, weld_name_list *missing) {
+    weld_model_file *mf = r->mf;
+    if (mf->kind != WELD_MODEL_CHECKPOINT || !has_group(r->store, WELD_GROUP_EMA)) {
+        return WELD_OK;
+    }
+    weld_status status = weld_weights_create(&mf->ema, r->err);
+    return status ? status
+                  : take_weights(r, network, WELD_GROUP_EMA WELD_GROUP_PARAMETERS,
+                                 WELD_GROUP_EMA WELD_GROUP_BUFFERS, mf->ema, missing);
+}
+
 static weld_status take_tensors(reading *r) {
     const weld_graph *network;
     weld_graph *owned;
@@ -266,10 +279,14 @@ static weld_status take_tensors(reading *r) {
     }
     status = weld_weights_create(&r->mf->weights, r->err);
     if (status == WELD_OK) {
-        status = take_weights(r, network, &missing);
+        status = take_weights(r, network, WELD_GROUP_PARAMETERS, WELD_GROUP_BUFFERS, r->mf->weights,
+                              &missing);
     }
     if (status == WELD_OK) {
         status = take_moments(r, network, &missing);
+    }
+    if (status == WELD_OK) {
+        status = take_ema(r, network, &missing);
     }
     weld_graph_free(owned);
     if (status == WELD_OK && missing.count) {
@@ -371,6 +388,7 @@ void weld_model_file_free(weld_model_file *mf) {
     weld_weights_free(mf->weights);
     weld_weights_free(mf->moment1);
     weld_weights_free(mf->moment2);
+    weld_weights_free(mf->ema);
     weld_graph_free(mf->graph);
     weld_free(mf->program_version);
     weld_free(mf->recipe);

@@ -83,6 +83,22 @@ static weld_status put_tensor(writing *w, const char *group, const weld_value *l
     return weld_store_put_tensor(w->store, path, &tensor, w->err);
 }
 
+/* A leaf's moments and its average, as far as there are any. */
+static weld_status put_more(writing *w, const weld_value *leaf, bool parameter, bool moments) {
+    const weld_model_file *mf = w->mf;
+    weld_status status = WELD_OK;
+    if (moments) {
+        status = put_tensor(w, WELD_GROUP_MOMENT1, leaf, mf->moment1);
+        status = status ? status : put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
+    }
+    if (status == WELD_OK && mf->ema) {
+        status = put_tensor(
+            w, parameter ? WELD_GROUP_EMA WELD_GROUP_PARAMETERS : WELD_GROUP_EMA WELD_GROUP_BUFFERS,
+            leaf, mf->ema);
+    }
+    return status;
+}
+
 static weld_status put_tensors(writing *w, const weld_graph *network) {
     const weld_model_file *mf = w->mf;
     size_t count = 0, moment_count = 0;
@@ -97,12 +113,7 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
         moment_count += moments;
         weld_status status = put_tensor(w, parameter ? WELD_GROUP_PARAMETERS : WELD_GROUP_BUFFERS,
                                         leaf, mf->weights);
-        if (status == WELD_OK && moments) {
-            status = put_tensor(w, WELD_GROUP_MOMENT1, leaf, mf->moment1);
-        }
-        if (status == WELD_OK && moments) {
-            status = put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
-        }
+        status = status ? status : put_more(w, leaf, parameter, moments);
         if (status != WELD_OK) {
             return status;
         }
@@ -155,9 +166,9 @@ static weld_status put_all(writing *w) {
 weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err) {
     writing w = {.mf = mf, .err = err};
     if (!mf->weights || !mf->moment1 != !mf->moment2 ||
-        (mf->kind == WELD_MODEL_DEPLOY && mf->moment1)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: weights or moments do not fit the kind",
-                         path);
+        (mf->kind == WELD_MODEL_DEPLOY && (mf->moment1 || mf->ema))) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: weights, moments or averages do not fit the kind", path);
     }
     weld_status status = weld_store_writer_create(weld_model_file_kinds[mf->kind], &w.store, err);
     if (status == WELD_OK) {

@@ -46,6 +46,9 @@ static weld_status summarise(const weld_trainer *t, char **text, weld_error *err
         json_object_set_new(summary, "top1", json_real(e->top1));
         json_object_set_new(summary, "top5", json_real(e->top5));
     }
+    if (t->last_ema_evaluation.images) {
+        json_object_set_new(summary, "ema_top1", json_real(t->last_ema_evaluation.top1));
+    }
     return weld_json_text(summary, t->folder.last, text, err);
 }
 
@@ -62,6 +65,7 @@ static weld_status save(weld_trainer *t, const char *path, bool with_moments, we
                             .preprocessing = t->recipe.data.preprocessing,
                             .class_names = t->class_names,
                             .weights = t->weights,
+                            .ema = t->ema,
                             .recipe = t->recipe_text,
                             .summary = summary,
                             .trainer = t->state};
@@ -168,10 +172,16 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     status = status ? status : check_recipe(t, file, err);
     status = status ? status : check_data(t, file, err);
     status = status ? status : check_state(t, &file->trainer, err);
+    if (!status && t->recipe.train.ema_decay > 0 && !file->ema) {
+        status = weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: has no moving average of the weights: train into another --out",
+                           t->folder.last);
+    }
     status = status ? status : take_init(t, err);
     if (!status) {
         t->weights = file->weights;
-        file->weights = NULL;
+        t->ema = file->ema;
+        file->weights = file->ema = NULL;
         t->state = file->trainer;
     }
     return status;

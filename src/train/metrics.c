@@ -116,17 +116,18 @@ weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, wel
 }
 
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {
-    char text[ROW_SIZE], n[6][32];
+    char text[ROW_SIZE], n[7][32];
     bool e = row->evaluated;
     int length =
         snprintf(text, sizeof text,
                  "{\"kind\":\"epoch\",\"epoch\":%lld,\"step\":%lld,\"train_loss\":%s,"
-                 "\"val_loss\":%s,\"top1\":%s,\"top5\":%s,\"ema_top1\":null,"
+                 "\"val_loss\":%s,\"top1\":%s,\"top5\":%s,\"ema_top1\":%s,"
                  "\"seconds\":%s,\"data_seconds\":%s}\n",
                  (long long)row->epoch, (long long)row->step, number(row->train_loss, n[0]),
                  e ? number(row->val_loss, n[1]) : "null", e ? number(row->top1, n[2]) : "null",
-                 e ? number(row->top5, n[3]) : "null", number(row->seconds, n[4]),
-                 number(row->data_seconds, n[5]));
+                 e ? number(row->top5, n[3]) : "null",
+                 e && row->averaged ? number(row->ema_top1, n[6]) : "null",
+                 number(row->seconds, n[4]), number(row->data_seconds, n[5]));
     return write_row(m, text, length, err);
 }
 

@@ -26,6 +26,8 @@ typedef struct weld_epoch_metrics {
     double train_loss;
     bool evaluated;              /* otherwise the next three are written as null */
     double val_loss, top1, top5; /* percent */
+    bool averaged;               /* so is the next otherwise */
+    double ema_top1;             /* percent, of the weights' moving average */
     double seconds, data_seconds;
 } weld_epoch_metrics;
 

@@ -7,15 +7,16 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "graph/graph.h"
 
 /* Elements that one call of the kernel updates: its four arrays fit in the second-level cache. */
 #define BLOCK 32768
 
 /* A parameter that is trained. */
 typedef struct slot {
-    size_t parameter; /* number in the graph */
-    weld_tensor weight, m, v;
-    double scale; /* of the learning rate */
+    size_t parameter;                  /* number in the graph */
+    weld_tensor weight, m, v, average; /* average: data NULL where there is none */
+    double scale;                      /* of the learning rate */
     bool decays;
 } slot;
 
@@ -24,19 +25,40 @@ typedef struct block {
     int64_t begin, count;
 } block;
 
+/* A buffer and its moving average. */
+typedef struct buffer {
+    weld_tensor now, average;
+} buffer;
+
 struct weld_optimizer {
     weld_optimizer_options options;
     slot *slots;
     size_t slot_count;
     weld_weights *m, *v;
     block *blocks;
+    double *square_sums; /* by block; NULL where nothing is clipped by norm */
     int64_t block_count, updates;
+    buffer *buffers; /* with an average */
+    size_t buffer_count;
 };
 
 bool weld_optimizer_decays(const char *name, const weld_shape *shape) {
     size_t length = strlen(name);
     bool bias = length >= 5 && strcmp(name + length - 5, ".bias") == 0;
     return shape->rank > 1 && !bias;
+}
+
+/* The tensor of a leaf of the graph. */
+static weld_status find_tensor(const weld_value *leaf, const weld_weights *w, const char *whose,
+                               weld_tensor *out, weld_error *err) {
+    const char *name = weld_value_name(leaf);
+    weld_shape shape = weld_value_shape(leaf);
+    if (!weld_weights_find(w, name, out) || !weld_shape_equal(&out->shape, &shape) ||
+        out->dtype != leaf->dtype) {
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "optimizer: the %s hold no %s of the graph's shape and type", whose, name);
+    }
+    return WELD_OK;
 }
 
 static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, weld_weights *w,
@@ -46,22 +68,47 @@ static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, we
     weld_shape shape = weld_value_shape(parameter);
     weld_dtype dtype = o->options.kernels->dtype;
     slot *s = &o->slots[o->slot_count++];
-    if (!weld_weights_find(w, name, &s->weight) || !weld_shape_equal(&s->weight.shape, &shape) ||
-        s->weight.dtype != dtype) {
-        return weld_fail(err, WELD_ERROR_SHAPE,
-                         "optimizer: the weights hold no %s of the graph's shape and type", name);
+    weld_status status = find_tensor(parameter, w, "weights", &s->weight, err);
+    if (!status && dtype != s->weight.dtype) {
+        status =
+            weld_fail(err, WELD_ERROR_SHAPE, "optimizer: %s is not of the kernels' type", name);
+    }
+    if (!status && o->options.ema) {
+        status = find_tensor(parameter, o->options.ema, "averages", &s->average, err);
     }
     s->parameter = i;
     s->scale = o->options.rates ? o->options.rates[i].scale : 1;
     s->decays = weld_optimizer_decays(name, &shape);
     o->block_count += (weld_shape_count(&shape) + BLOCK - 1) / BLOCK;
-    weld_status status = weld_weights_add(o->m, name, dtype, &shape, &s->m, err);
+    status = status ? status : weld_weights_add(o->m, name, dtype, &shape, &s->m, err);
     return status ? status : weld_weights_add(o->v, name, dtype, &shape, &s->v, err);
 }
 
+static weld_status add_buffers(weld_optimizer *o, const weld_graph *g, const weld_weights *w,
+                               weld_error *err) {
+    o->buffers = weld_alloc(g->value_count, sizeof *o->buffers);
+    weld_status status = o->buffers ? WELD_OK : weld_fail_memory(err, "optimizer");
+    for (size_t i = 0; !status && i < g->value_count; i++) {
+        const weld_value *v = g->values[i];
+        if (v->kind == WELD_VALUE_BUFFER) {
+            buffer *b = &o->buffers[o->buffer_count++];
+            status = find_tensor(v, w, "weights", &b->now, err);
+            status = status ? status : find_tensor(v, o->options.ema, "averages", &b->average, err);
+            if (!status && v->dtype != WELD_F32 && v->dtype != WELD_I64) {
+                status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                                   "optimizer: there are no averages of a %s buffer",
+                                   weld_dtype_name(v->dtype));
+            }
+        }
+    }
+    return status;
+}
+
 static weld_status make_blocks(weld_optimizer *o, weld_error *err) {
+    const bool norm = o->options.clip > 0 && o->options.clip_mode == WELD_CLIP_NORM;
     o->blocks = weld_alloc((size_t)o->block_count, sizeof *o->blocks);
-    if (!o->blocks) {
+    o->square_sums = norm ? weld_alloc((size_t)o->block_count, sizeof(double)) : NULL;
+    if (!o->blocks || (norm && !o->square_sums)) {
         return weld_fail_memory(err, "optimizer");
     }
     block *next = o->blocks;
@@ -95,6 +142,9 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
     }
     o->options.rates = NULL; /* the caller's */
     status = status ? status : make_blocks(o, err);
+    if (!status && options->ema) {
+        status = add_buffers(o, g, w, err);
+    }
     if (status) {
         weld_optimizer_free(o);
         return status;
@@ -109,6 +159,8 @@ void weld_optimizer_free(weld_optimizer *o) {
         weld_weights_free(o->m);
         weld_weights_free(o->v);
         weld_free(o->blocks);
+        weld_free(o->square_sums);
+        weld_free(o->buffers);
         weld_free(o);
     }
 }
@@ -133,11 +185,53 @@ static void update_block(void *arg, int64_t item, int thread) {
     size_t at = (size_t)b->begin * weld_dtype_size(o->options.kernels->dtype);
     o->options.kernels->adamw(&step, b->count, (const char *)u->gradients[p->parameter].data + at,
                               (char *)p->weight.data + at, (char *)p->m.data + at,
-                              (char *)p->v.data + at, NULL);
+                              (char *)p->v.data + at,
+                              p->average.data ? (char *)p->average.data + at : NULL);
+}
+
+static void sum_block(void *arg, int64_t item, int thread) {
+    (void)thread;
+    const update *u = arg;
+    const weld_optimizer *o = u->o;
+    const block *b = &o->blocks[item];
+    size_t at = (size_t)b->begin * weld_dtype_size(o->options.kernels->dtype);
+    const char *gradient = u->gradients[o->slots[b->slot].parameter].data;
+    o->square_sums[item] = o->options.kernels->square_sum(b->count, gradient + at);
+}
+
+/* The blocks' sums are added in their order, whatever thread made them. */
+static double gradient_norm(const weld_optimizer *o, update *u) {
+    double sum = 0;
+    weld_parallel(o->options.threads, o->block_count, sum_block, u);
+    for (int64_t i = 0; i < o->block_count; i++) {
+        sum += o->square_sums[i];
+    }
+    return sqrt(sum);
+}
+
+/* A norm that is not a number makes all weights so, which is found; it must not go unseen. */
+static double norm_scale(const weld_optimizer *o, update *u) {
+    double scale = o->options.clip / (gradient_norm(o, u) + 1e-6);
+    return scale > 1 ? 1 : scale;
+}
+
+/* Running statistics are few: one thread moves their averages. */
+static void average_buffer(const buffer *b, double decay) {
+    const int64_t count = weld_shape_count(&b->now.shape);
+    if (b->now.dtype == WELD_F32) {
+        const float *now = b->now.data;
+        float *average = b->average.data;
+        for (int64_t i = 0; i < count; i++) {
+            average[i] = (float)(decay * (double)average[i] + (1 - decay) * (double)now[i]);
+        }
+    } else {
+        memcpy(b->average.data, b->now.data, (size_t)count * weld_dtype_size(b->now.dtype));
+    }
 }
 
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr) {
     const weld_optimizer_options *s = &o->options;
+    const bool by_value = s->clip > 0 && s->clip_mode == WELD_CLIP_VALUE;
     o->updates++;
     update u = {.o = o,
                 .gradients = gradients,
@@ -149,8 +243,15 @@ void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double
                          .correction1 = 1.0 - pow(s->beta1, (double)o->updates),
                          .correction2 = 1.0 - pow(s->beta2, (double)o->updates),
                          .gradient_scale = 1,
-                         .gradient_limit = INFINITY}};
+                         .gradient_limit = by_value ? s->clip : INFINITY,
+                         .average_decay = s->ema_decay}};
+    if (o->square_sums) {
+        u.step.gradient_scale = norm_scale(o, &u);
+    }
     weld_parallel(s->threads, o->block_count, update_block, &u);
+    for (size_t i = 0; i < o->buffer_count; i++) {
+        average_buffer(&o->buffers[i], s->ema_decay);
+    }
 }
 
 int64_t weld_optimizer_updates(const weld_optimizer *o) {

@@ -1,5 +1,6 @@
 /* AdamW over the parameters of a graph (Loshchilov and Hutter, "Decoupled weight decay
- * regularization", 2019), in the arithmetic of PyTorch's.
+ * regularization", 2019), in the arithmetic of PyTorch's, with clipping of gradients and an
+ * exponential moving average of the weights, all in one pass over memory.
  *
  * Parameters with one dimension (normalisation, biases) and those named .bias do not decay.
  */
@@ -12,8 +13,19 @@
 
 typedef struct weld_optimizer weld_optimizer;
 
+/* How gradients are clipped: all scaled so that the norm of all of them together is at most `clip`
+ * (by clip / (norm + 1e-6), as PyTorch does), or each brought to within +- clip. */
+typedef enum weld_clip_mode { WELD_CLIP_NORM, WELD_CLIP_VALUE } weld_clip_mode;
+
 typedef struct weld_optimizer_options {
     double beta1, beta2, eps, weight_decay;
+    double clip; /* 0: gradients are taken as they are */
+    weld_clip_mode clip_mode;
+    /* NULL, or the moving average, of all parameters and buffers by their names, which must outlive
+     * the optimizer: after every update average = ema_decay average + (1 - ema_decay) weight.
+     * Counters are copied. */
+    weld_weights *ema;
+    double ema_decay;
     /* By parameter, copied; those not trained are left alone and have no state. NULL: all are
      * trained with the rate as it is. */
     const weld_parameter_rate *rates;

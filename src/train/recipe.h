@@ -28,6 +28,8 @@ typedef struct weld_recipe {
         int64_t lr_batch; /* lr is meant for batches of this size; 0: for any */
         double betas[2], eps, weight_decay;
         double head_lr_scale, layer_decay; /* see parameter_rates.h */
+        double clip;                       /* 0: no clipping */
+        int clip_mode;                     /* a weld_clip_mode of optimizer.h */
     } optimizer;
     struct {
         double warmup_epochs, warmup_lr, min_lr;
@@ -38,6 +40,7 @@ typedef struct weld_recipe {
         int precision; /* a weld_precision, or WELD_RECIPE_PRECISION_AUTO */
         int64_t seed;
         bool shuffle;
+        double ema_decay;         /* of the moving average of the weights; 0: none */
         int64_t eval_every;       /* epochs; 0: at the end only */
         int64_t checkpoint_every; /* updates; an epoch's end always makes one */
         int freeze; /* 0: nothing; 1: the stem; 1 + n: that and n stages; WELD_FREEZE_BACKBONE */

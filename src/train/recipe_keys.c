@@ -68,6 +68,8 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"optimizer", "weight_decay", REAL(optimizer.weight_decay, 0, 100), .null = "0"},
     {"optimizer", "head_lr_scale", REAL(optimizer.head_lr_scale, 1e-6, 1e6), .null = "1"},
     {"optimizer", "layer_decay", REAL(optimizer.layer_decay, 1e-3, 1), .null = "1"},
+    {"optimizer", "clip", REAL(optimizer.clip, 0, 1e9), .null = "0"},
+    {"optimizer", "clip_mode", CHOICE(optimizer.clip_mode, "norm", "value")},
 
     {"schedule", "warmup_epochs", REAL(schedule.warmup_epochs, 0, 1e6), .null = "0"},
     {"schedule", "warmup_lr", REAL(schedule.warmup_lr, 0, 100)},
@@ -79,6 +81,7 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"train", "precision", CHOICE(train.precision, "fp32", "bf16", "auto")},
     {"train", "seed", INTEGER(train.seed, 0, 9e15)},
     {"train", "shuffle", BOOL(train.shuffle)},
+    {"train", "ema_decay", REAL(train.ema_decay, 0, 0.999999999), .null = "0"},
     {"train", "eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0"},
     {"train", "checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0"},
     {"train", "freeze",
@@ -94,21 +97,12 @@ _Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys == WELD_RECIPE
                "WELD_RECIPE_KEY_COUNT counts the table");
 
 const weld_recipe_later_key weld_recipe_later_keys[] = {
-    {"augment", "auto_augment", NULL},
-    {"augment", "color_jitter", NULL},
-    {"augment", "three_augment", NULL},
-    {"augment", "random_erasing", NULL},
-    {"augment", "erasing_mode", NULL},
-    {"augment", "cutmix", NULL},
-    {"augment", "mix_mode", "batch"},
-    {"augment", "cutmix_probability", NULL},
-    {"augment", "repeats", "1"},
-    {"loss", "distillation", NULL},
-    {"optimizer", "clip", NULL},
-    {"optimizer", "clip_mode", NULL},
-    {"train", "accumulate", "1"},
-    {"train", "ema_decay", NULL},
-    {"train", "keep", NULL},
+    {"augment", "auto_augment", NULL},  {"augment", "color_jitter", NULL},
+    {"augment", "three_augment", NULL}, {"augment", "random_erasing", NULL},
+    {"augment", "erasing_mode", NULL},  {"augment", "cutmix", NULL},
+    {"augment", "mix_mode", "batch"},   {"augment", "cutmix_probability", NULL},
+    {"augment", "repeats", "1"},        {"loss", "distillation", NULL},
+    {"train", "accumulate", "1"},       {"train", "keep", NULL},
 };
 const size_t weld_recipe_later_key_count =
     sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;

@@ -152,20 +152,30 @@ static bool evaluation_due(const weld_trainer *t) {
     return t->evaluator && (done == t->schedule.epochs || (every > 0 && done % every == 0));
 }
 
+static weld_status evaluate_weights(const weld_trainer *t, weld_evaluator *evaluator,
+                                    weld_evaluation *out, weld_error *err) {
+    weld_status status = weld_evaluator_run(evaluator, out, err);
+    return status != WELD_ERROR_NUMERIC
+               ? status
+               : weld_fail_context(err, status, "update %lld, evaluation after epoch %lld",
+                                   (long long)t->state.step, (long long)t->state.epoch);
+}
+
+/* The weights, and beside them their moving average where there is one. */
 static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
     double begin = weld_clock();
-    weld_evaluation e;
-    weld_status status = weld_evaluator_run(t->evaluator, &e, err);
+    weld_evaluation e, average = {0};
+    weld_status status = evaluate_weights(t, t->evaluator, &e, err);
+    if (!status && t->ema_evaluator) {
+        status = evaluate_weights(t, t->ema_evaluator, &average, err);
+    }
     if (status == WELD_ERROR_INTERRUPTED) { /* to be done again when the run is resumed */
         *stopped = true;
         return weld_trainer_save_last(t, err);
     }
-    if (status == WELD_ERROR_NUMERIC) {
-        return weld_fail_context(err, status, "update %lld, evaluation after epoch %lld",
-                                 (long long)t->state.step, (long long)t->state.epoch);
-    }
     if (!status) {
         t->last_evaluation = e;
+        t->last_ema_evaluation = average;
         add_seconds(t, weld_clock() - begin);
     }
     return status;
@@ -179,6 +189,7 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
                                .done = true,
                                .top1 = row->top1,
                                .top5 = row->top5,
+                               .ema_top1 = row->averaged ? row->ema_top1 : NAN,
                                .loss = row->val_loss,
                                .train_loss = row->train_loss,
                                .best = best,
@@ -202,6 +213,8 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
                               .val_loss = evaluated ? e->loss : 0,
                               .top1 = evaluated ? e->top1 : 0,
                               .top5 = evaluated ? e->top5 : 0,
+                              .averaged = evaluated && t->ema_evaluator,
+                              .ema_top1 = t->last_ema_evaluation.top1,
                               .seconds = s->epoch_seconds,
                               .data_seconds = t->epoch_data_seconds};
     weld_status status = weld_metrics_epoch(t->metrics, &row, err);

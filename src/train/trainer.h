@@ -29,18 +29,19 @@ typedef struct weld_trainer {
 
     const weld_kernels *kernels;
     weld_weights *weights;
+    weld_weights *ema; /* their moving average; NULL: none */
     weld_train_graph step_graph;
     weld_parameter_rate *rates; /* by parameter */
     weld_session *session;
     weld_tensor *gradients;
     weld_graph *eval_graph;
-    weld_evaluator *evaluator;
+    weld_evaluator *evaluator, *ema_evaluator;
 
     weld_optimizer *optimizer;
     weld_schedule schedule;
     weld_metrics *metrics;
     weld_trainer_state state;
-    weld_evaluation last_evaluation; /* images 0: none yet */
+    weld_evaluation last_evaluation, last_ema_evaluation; /* images 0: none yet */
     double last_train_loss;
     double epoch_data_seconds; /* waiting for data, this epoch and process */
     double run_seconds;        /* this process: updates and evaluations */
@@ -61,7 +62,8 @@ void weld_trainer_say(const weld_trainer *t, const char *format, ...)
 
 /* Write last.h5. Weights that are not finite are an error, and the file stays as it was. */
 weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err);
-/* Write best.h5: the same without the optimizer's state. */
+/* Write best.h5: the same without the optimizer's state. Best is the top-1 of the weights as they
+ * are; their moving average goes with them. */
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err);
 /* Take weights and state from t->start, which is last.h5, after checking that it is of this recipe
  * and these data. */

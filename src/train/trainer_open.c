@@ -189,19 +189,33 @@ static bool go_on(void *arg, int64_t done, int64_t total) {
     return !c->stop || !c->stop(c->context);
 }
 
+/* NULL where there are no weights or nothing to evaluate them on. */
+static weld_status open_evaluator(weld_trainer *t, weld_weights *weights, weld_evaluator **out,
+                                  weld_error *err) {
+    weld_evaluator_options options = {.batch_size = weld_loader_train_batch_size(t->loader),
+                                      .threads = t->settings->threads,
+                                      .bad_image = say_bad_image,
+                                      .progress = go_on,
+                                      .arg = t};
+    if (!weights || !t->val) {
+        return WELD_OK;
+    }
+    return weld_evaluator_create(t->eval_graph, weights, &t->recipe.data.preprocessing, t->val,
+                                 &options, out, err);
+}
+
 static weld_status open_sessions(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->recipe;
     int threads = t->settings->threads;
     weld_session_options run = {.threads = threads, .seed = (uint64_t)r->train.seed};
-    weld_evaluator_options evaluate = {.batch_size = weld_loader_train_batch_size(t->loader),
-                                       .threads = threads,
-                                       .bad_image = say_bad_image,
-                                       .progress = go_on,
-                                       .arg = t};
     weld_optimizer_options adamw = {.beta1 = r->optimizer.betas[0],
                                     .beta2 = r->optimizer.betas[1],
                                     .eps = r->optimizer.eps,
                                     .weight_decay = r->optimizer.weight_decay,
+                                    .clip = r->optimizer.clip,
+                                    .clip_mode = (weld_clip_mode)r->optimizer.clip_mode,
+                                    .ema = t->ema,
+                                    .ema_decay = r->train.ema_decay,
                                     .rates = t->rates,
                                     .threads = threads};
     weld_status status = weld_kernels_select(WELD_F32, NULL, &t->kernels, err);
@@ -211,10 +225,8 @@ static weld_status open_sessions(weld_trainer *t, weld_error *err) {
     status =
         status ? status
                : weld_optimizer_create(t->step_graph.graph, t->weights, &adamw, &t->optimizer, err);
-    if (!status && t->val) {
-        status = weld_evaluator_create(t->eval_graph, t->weights, &r->data.preprocessing, t->val,
-                                       &evaluate, &t->evaluator, err);
-    }
+    status = status ? status : open_evaluator(t, t->weights, &t->evaluator, err);
+    status = status ? status : open_evaluator(t, t->ema, &t->ema_evaluator, err);
     if (!status) {
         t->gradients = weld_alloc(t->step_graph.parameter_count, sizeof *t->gradients);
         status = t->gradients
@@ -247,7 +259,13 @@ static weld_status start_state(weld_trainer *t, weld_error *err) {
                                     .train_images = weld_dataset_count(t->train),
                                     .best_epoch = -1};
     weld_status status = weld_graph_init_weights(t->eval_graph, t->state.seed, &t->weights, err);
-    return status || !t->settings->init ? status : weld_trainer_load_init(t, err);
+    if (!status && t->settings->init) {
+        status = weld_trainer_load_init(t, err);
+    }
+    if (!status && t->recipe.train.ema_decay > 0) { /* it starts as the weights do */
+        status = weld_weights_clone(t->weights, &t->ema, err);
+    }
+    return status;
 }
 
 static weld_status open_network(weld_trainer *t, weld_error *err) {
@@ -306,12 +324,14 @@ void weld_trainer_close(weld_trainer *t) {
     weld_metrics_close(t->metrics);
     weld_optimizer_free(t->optimizer);
     weld_evaluator_free(t->evaluator);
+    weld_evaluator_free(t->ema_evaluator);
     weld_graph_free(t->eval_graph);
     weld_free(t->gradients);
     weld_free(t->rates);
     weld_session_free(t->session);
     weld_train_graph_free(&t->step_graph);
     weld_weights_free(t->weights);
+    weld_weights_free(t->ema);
     weld_loader_free(t->loader);
     weld_free(t->class_names);
     weld_dataset_free(t->val);

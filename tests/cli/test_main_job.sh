@@ -62,6 +62,13 @@ holds "a second SIGTERM stops at once with exit status 130" test $? = 130
 
 works "evaluate the checkpoint" "$WELD" eval run/best.h5 --data photos/val --json
 prints "every image counts once" '"images": *36'
+works "train with clipped gradients and a moving average" "$WELD" train small.yaml --out averaged \
+    --set train.epochs=2 --set train.ema_decay=0.9 --set optimizer.clip=1
+says "each epoch tells what the average is worth" "moving average [0-9.]+ %"
+works "evaluate the average" "$WELD" eval averaged/last.h5 --key ema --data photos/val --json
+top1=$(sed -nE 's/.*"ema_top1": ?([0-9.]+).*/\1/p' averaged/metrics.jsonl | tail -n 1)
+holds "it is worth what metrics.jsonl says" sh -c "sed -nE 's/.*\"top1\": *([0-9.]+).*/\1/p' stdout | awk '{d = \$1 - $top1; exit !(d < 0.01 && d > -0.01)}'"
+refuses "a checkpoint without an average" "has no \"ema\"" "$WELD" eval run/last.h5 --key ema --data photos/val
 works "merge and verify" "$WELD" reparam run/best.h5 -o deploy.h5 --verify photos/val
 prints "merging leaves fewer convolutions" "convolutions +[0-9]+ +[0-9]+"
 works "merging again changes nothing" "$WELD" reparam deploy.h5 -o again.h5

@@ -203,6 +203,7 @@ static void check_equal(const weld_model_file *a, const weld_model_file *b) {
     fuzz_check_equal_weights(a->weights, b->weights);
     fuzz_check_equal_weights(a->moment1, b->moment1);
     fuzz_check_equal_weights(a->moment2, b->moment2);
+    fuzz_check_equal_weights(a->ema, b->ema);
     check_equal_graphs(a->graph, b->graph);
     FUZZ_CHECK(b->program_version); /* other programs' files have none */
     check_equal_texts(a->recipe, b->recipe);

@@ -75,6 +75,7 @@ static weld_model_file make_checkpoint(void) {
                           .recipe = "model: {name: repvit}\n",
                           .moment1 = moments(g, 0, 3),
                           .moment2 = moments(g, 0, 4),
+                          .ema = noise(start, 6),
                           .trainer = {.seed = UINT64_C(0xfedcba9876543210),
                                       .epoch = 7,
                                       .position = 3,
@@ -111,6 +112,7 @@ static void unmake(weld_model_file *mf) {
     weld_weights_free(mf->weights);
     weld_weights_free(mf->moment1);
     weld_weights_free(mf->moment2);
+    weld_weights_free(mf->ema);
     weld_graph_free(mf->graph);
 }
 
@@ -152,7 +154,30 @@ START_TEST(a_checkpoint_comes_back_bit_for_bit) {
     assert_equal_weights(mf.weights, back.weights);
     assert_equal_weights(mf.moment1, back.moment1);
     assert_equal_weights(mf.moment2, back.moment2);
+    assert_equal_weights(mf.ema, back.ema);
     weld_model_file_free(&back);
+    unmake(&mf);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(of_a_checkpoint_the_moving_average_can_be_chosen) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "last.h5");
+    weld_model_file mf = make_checkpoint(), back;
+    weld_error err = {0};
+    weld_import_options options = {.key = "ema"};
+    ck_assert_msg(weld_model_file_write(path, &mf, &err) == WELD_OK, "%s", err.message);
+    ck_assert_msg(weld_model_file_import(path, &options, &back, &err) == WELD_OK, "%s",
+                  err.message);
+    assert_equal_weights(mf.ema, back.weights);
+    ck_assert(!back.ema && !back.moment1 && !back.moment2);
+    weld_model_file_free(&back);
+    weld_weights_free(mf.ema);
+    mf.ema = NULL;
+    ck_assert_msg(weld_model_file_write(path, &mf, &err) == WELD_OK, "%s", err.message);
+    ck_assert_int_eq(weld_model_file_import(path, &options, &back, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "ema"));
     unmake(&mf);
     test_folder_remove(folder);
 }
@@ -522,6 +547,7 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 END_TEST
 
 RUN_SUITE("formats/model_file", a_checkpoint_comes_back_bit_for_bit,
+          of_a_checkpoint_the_moving_average_can_be_chosen,
           moments_are_kept_for_the_parameters_that_have_some, a_deploy_file_brings_its_graph,
           what_a_writer_lacks_is_named, a_checkpoint_that_lies_is_refused,
           a_deploy_file_that_lies_is_refused,

@@ -29,6 +29,38 @@ START_TEST(a_run_stopped_at_any_update_continues_bit_for_bit) {
 }
 END_TEST
 
+START_TEST(a_run_with_clipping_and_a_moving_average_continues_bit_for_bit) {
+    set_up();
+    run_options whole = {.out = "whole", .set = {"optimizer.clip=0.5", "train.ema_decay=0.8"}};
+    run_options parts = {.out = "parts",
+                         .set = {"optimizer.clip=0.5", "train.ema_decay=0.8"},
+                         .resume = true,
+                         .threads = 2};
+    run_well(whole);
+    for (parts.stop_at = 2; parts.stop_at < 3 * STEPS_PER_EPOCH; parts.stop_at += 5) {
+        run_well(parts);
+    }
+    parts.stop_at = 0;
+    run_well(parts);
+    assert_same_run("whole", "parts");
+    weld_model_file last = open_checkpoint("whole", "last.h5");
+    weld_model_file best = open_checkpoint("whole", "best.h5");
+    ck_assert(last.ema && best.ema);
+    weld_model_file_free(&last);
+    weld_model_file_free(&best);
+    json_t *rows = rows_of("whole");
+    size_t epochs = 0;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *top1 = json_object_get(json_array_get(rows, i), "ema_top1");
+        ck_assert(!top1 || (json_is_number(top1) && json_number_value(top1) > 0));
+        epochs += top1 != NULL;
+    }
+    ck_assert_uint_eq(epochs, 3);
+    json_decref(rows);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_run_stopped_in_an_evaluation_repeats_it) {
     set_up();
     run_well((run_options){.out = "whole"});
@@ -242,6 +274,7 @@ START_TEST(a_checkpoint_that_cannot_be_written_leaves_the_old_one) {
 END_TEST
 
 RUN_SUITE("train/resume", a_run_stopped_at_any_update_continues_bit_for_bit,
+          a_run_with_clipping_and_a_moving_average_continues_bit_for_bit,
           a_run_stopped_in_an_evaluation_repeats_it,
           a_run_killed_at_ten_random_moments_ends_as_if_never_killed,
           resuming_where_there_is_nothing_starts_at_the_beginning,

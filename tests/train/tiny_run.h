@@ -261,6 +261,10 @@ static inline void assert_same_run(const char *a, const char *b) {
         weld_model_file x = open_checkpoint(a, names[i]), y = open_checkpoint(b, names[i]);
         assert_same_tensors(x.weights, y.weights);
         ck_assert_int_eq(x.trainer.step, y.trainer.step);
+        ck_assert_int_eq(x.ema == NULL, y.ema == NULL);
+        if (x.ema) {
+            assert_same_tensors(x.ema, y.ema);
+        }
         if (i == 0) {
             assert_same_tensors(x.moment1, y.moment1);
             assert_same_tensors(x.moment2, y.moment2);

@@ -109,6 +109,14 @@ V_INLINE unsigned v_bits_not_finite(vfloat a) {
     return _mm512_fpclass_ps_mask(a, 0x99); /* quiet and signalling NaN, both infinities */
 }
 
+/* Tables of 32 floats can be looked up: table[n mod 32] where `index` is an integer n + 1.5 2^23.
+ */
+#define V_TABLE
+V_INLINE vfloat v_lookup(const float *table, vfloat index) {
+    return _mm512_permutex2var_ps(_mm512_loadu_ps(table), _mm512_castps_si512(index),
+                                  _mm512_loadu_ps(table + 16));
+}
+
 V_INLINE float v_sum(vfloat a) {
     return _mm512_reduce_add_ps(a);
 }

@@ -1,8 +1,8 @@
 /* Activation functions and their derivatives over n elements.
  *
- * The exponential ones are accurate to a few units in the last place of the result everywhere, also
- * in the tail of GELU at negative x where 1 + erf would have lost all digits. */
+ * Those made of exp are accurate to a few units in the last place of the result everywhere. */
 #include "kernels/simd/functions.h"
+#include "kernels/simd/gelu.h"
 #include "kernels/simd/simd.h"
 
 V_INLINE vfloat clamp_to_six(vfloat x) { /* NaN stays NaN */
@@ -13,7 +13,7 @@ V_INLINE vfloat value(const weld_unary f, vfloat x) {
     vfloat unused;
     switch (f) {
     case WELD_GELU:
-        return x * v_normal(x, &unused);
+        return v_gelu(x);
     case WELD_RELU:
         return v_select(v_greater(x, v_zero()), x, v_zero());
     case WELD_SILU:
@@ -33,12 +33,8 @@ V_INLINE vfloat value(const weld_unary f, vfloat x) {
 V_INLINE vfloat slope(const weld_unary f, vfloat x) {
     const vfloat zero = v_zero(), three = v_set(3);
     switch (f) {
-    case WELD_GELU: {
-        vfloat density;
-        const vfloat phi = v_normal(x, &density);
-        const vfloat bounded = v_max(v_set(-15), v_min(v_set(15), x)); /* density is 0 there */
-        return v_fma(bounded * density, v_set(0.398942280f), phi);
-    }
+    case WELD_GELU:
+        return v_gelu_slope(x);
     case WELD_RELU:
         return v_select(v_greater(x, zero), v_set(1), zero);
     case WELD_SILU: {

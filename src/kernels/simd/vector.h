@@ -10,7 +10,8 @@
  *   v_sqrt, v_divide, v_reciprocal (2 ulp), v_round (to nearest even), v_scale_by_power (a 2^n),
  *   v_greater, v_equal, v_select(m, a, b) (a where m), v_bits_not_finite (bit i for lane i),
  *   v_sum, v_maximum, v_gather (p[lane * stride]; |stride| < 2^27), w_widen, w_set, and
- * loads and stores, whole and masked. With WELD_SIMD_BF16 also
+ * loads and stores, whole and masked; where 32 floats can be looked up also V_TABLE and v_lookup.
+ * With WELD_SIMD_BF16 also
  *
  *   b_load_all, b_load_first,       V_LANES of them, or the first n, to and from a vector of
  * floats; b_store_all, b_store_first      stores round to nearest even

@@ -16,10 +16,10 @@ enum {
     STRIP = 2 * TILE_ROWS
 };
 
-/* Rows and columns exchanged: 32 rows of 8 columns of A to 8 rows of 32. Loads put the rows i,
- * 8 + i, 16 + i, 24 + i into one register's quarters, in which three steps of shuffles transpose
- * 8 x 8 elements. */
-P_INLINE void transpose_8(const uint16_t *a, int64_t lda, uint16_t *out, int64_t stride) {
+/* Rows and columns exchanged: 32 rows of 8 columns of A to 8 rows of 32, one after the other. Loads
+ * put the rows i, 8 + i, 16 + i, 24 + i into one register's quarters, in which three steps of
+ * shuffles transpose 8 x 8 elements. */
+P_INLINE void transpose_8(const uint16_t *a, int64_t lda, uint16_t *out) {
     __m512i r[8], s[8];
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
@@ -45,13 +45,13 @@ P_INLINE void transpose_8(const uint16_t *a, int64_t lda, uint16_t *out, int64_t
     }
 #pragma GCC unroll 8
     for (int i = 0; i < 4; i++) {
-        _mm512_storeu_si512(out + 2 * i * stride, _mm512_unpacklo_epi64(r[i], r[i + 4]));
-        _mm512_storeu_si512(out + (2 * i + 1) * stride, _mm512_unpackhi_epi64(r[i], r[i + 4]));
+        _mm512_storeu_si512(out + 2 * i * PAIRED_K, _mm512_unpacklo_epi64(r[i], r[i + 4]));
+        _mm512_storeu_si512(out + (2 * i + 1) * PAIRED_K, _mm512_unpackhi_epi64(r[i], r[i + 4]));
     }
 }
 
-/* strip[columns][K_BLOCK] = A[k][columns] transposed, columns at most 32; zeros past k up to a
- * whole 32. Columns up to the next 8 are written too. */
+/* strip[k / 32][32][32] = A[k][columns] transposed, in each part columns by 32 of k; columns are at
+ * most 32. Zeros past k up to a whole 32; columns up to the next 8 are written too. */
 static void transpose_strip(int64_t k, int64_t columns, const uint16_t *a, int64_t lda,
                             uint16_t *strip) {
     _Alignas(64) uint16_t edge[32 * STRIP];
@@ -69,7 +69,7 @@ static void transpose_strip(int64_t k, int64_t columns, const uint16_t *a, int64
             }
         }
         for (int64_t column = 0; column < columns; column += 8) {
-            transpose_8(from + column, stride, strip + column * K_BLOCK + i, K_BLOCK);
+            transpose_8(from + column, stride, strip + i * STRIP + column * PAIRED_K);
         }
     }
 }
@@ -135,7 +135,7 @@ static void multiply_strip(job *j, tile_product *p, int64_t rows, int64_t n, con
     const tile_places none = {{(float *)zeros, (float *)zeros, (float *)zeros, (float *)zeros},
                               {0}};
     const row_tile r[2] = {{(const char *)strip, NULL},
-                           {(const char *)(strip + TILE_ROWS * K_BLOCK), NULL}};
+                           {(const char *)(strip + TILE_ROWS * PAIRED_K), NULL}};
     for (int64_t column = 0; column < n;) {
         const int64_t width = p_panel_width(n - column);
         const block b = block_at(j, rows, p_least(width, n - column), accumulate, c + column);
@@ -155,7 +155,8 @@ static void multiply_rows(job *j, int64_t n, int64_t k, const uint16_t *a, const
     _Alignas(64) uint32_t packed[K_BLOCK / 2 * N_BLOCK];
     _Alignas(64) uint16_t strip[STRIP * K_BLOCK];
     tile_product p = {.steps = (k + PAIRED_K - 1) / PAIRED_K,
-                      .a_bytes = K_BLOCK * (int64_t)sizeof *strip};
+                      .a_bytes = TILE_BYTES,
+                      .a_step = STRIP * TILE_BYTES};
     weld_bf16_avx512bf16_interleave(k, n, b, j->ldb, packed);
     for (int64_t row = 0; row < j->m; row += STRIP) {
         const int64_t rows = p_least(STRIP, j->m - row);

@@ -162,7 +162,7 @@ void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, i
     }
     const int64_t element = sizeof(uint16_t), height = tile_height(m), rest = k % PAIRED_K;
     const job j = {n, k, lda, ldc, height, a, bias, accumulate, c};
-    tile_product p = {.steps = k / PAIRED_K, .a_bytes = lda * element};
+    tile_product p = {.steps = k / PAIRED_K, .a_bytes = lda * element, .a_step = TILE_BYTES};
     if (rest > 0) {
         p.rest_bytes = rest % 2 == 0 ? p.a_bytes : PAIRED_K * element;
     }

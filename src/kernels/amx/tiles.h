@@ -42,6 +42,7 @@ P_INLINE void tiles_start(int64_t rows, int64_t rest) {
 typedef struct tile_product {
     int64_t steps;               /* whole 32 of k */
     int64_t a_bytes, rest_bytes; /* from row to row; rest_bytes 0: there is no rest */
+    int64_t a_step;              /* bytes from step to step, for the whole 32 */
     int64_t b_bytes;             /* from pair to pair */
 } tile_product;
 
@@ -105,7 +106,7 @@ P_INLINE void multiply_wide(bool two_rows, const tile_product *p, const row_tile
         WIDE_STEP(TURN, two_rows, 4, 5, r->a, last->a, p->a_bytes, b, p->b_bytes);
         for (int64_t i = 1; i < p->steps; i++) {
             b += step;
-            WIDE_STEP(KEEP, two_rows, 4, 5, r->a + i * TILE_BYTES, last->a + i * TILE_BYTES,
+            WIDE_STEP(KEEP, two_rows, 4, 5, r->a + i * p->a_step, last->a + i * p->a_step,
                       p->a_bytes, b, p->b_bytes);
         }
         if (p->rest_bytes) {
@@ -154,7 +155,7 @@ P_INLINE void multiply_narrow(int rows, const tile_product *p, const row_tile *r
         NARROW_STEP(TURN, rows, 4, 5, a, 0, p->a_bytes, b, p->b_bytes);
         for (int64_t i = 1; i < p->steps; i++) {
             b += step;
-            NARROW_STEP(KEEP, rows, 4, 5, a, i * TILE_BYTES, p->a_bytes, b, p->b_bytes);
+            NARROW_STEP(KEEP, rows, 4, 5, a, i * p->a_step, p->a_bytes, b, p->b_bytes);
         }
         if (p->rest_bytes) {
             b += step;

@@ -166,6 +166,13 @@ V_INLINE void b_store_all(bfloat *p, vfloat a) {
     _mm_storeu_si128((__m128i *)p, halves);
 }
 
+V_INLINE void b_store_pair(bfloat *p, vfloat a, vfloat b) {
+    const __m256i low = _mm256_srli_epi32(b_round_in_place(a), 16);
+    const __m256i high = _mm256_srli_epi32(b_round_in_place(b), 16);
+    const __m256i halves = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
+    _mm256_storeu_si256((__m256i *)p, halves);
+}
+
 V_INLINE void b_store_first(bfloat *p, int64_t n, vfloat a) {
     bfloat whole[V_LANES];
     b_store_all(whole, a);

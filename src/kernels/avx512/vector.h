@@ -163,6 +163,15 @@ V_INLINE void b_store_all(bfloat *p, vfloat a) {
     _mm256_storeu_si256((__m256i *)p, b_round(a));
 }
 
+V_INLINE void b_store_pair(bfloat *p, vfloat a, vfloat b) {
+#ifdef __AVX512BF16__
+    _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+#else
+    b_store_all(p, a);
+    b_store_all(p + V_LANES, b);
+#endif
+}
+
 V_INLINE void b_store_first(bfloat *p, int64_t n, vfloat a) {
     _mm256_mask_storeu_epi16(p, v_mask_first(n), b_round(a));
 }

@@ -1,55 +1,45 @@
 /* Elementwise kernels over n that are not functions of one variable. */
 #include "kernels/simd/simd.h"
 
-V_INLINE void add_step(const tvalue *a, const tvalue *b, vlanes lanes, tvalue *y) {
+V_INLINE void add_step(const tvalue *a, const tvalue *b, vspan span, tvalue *y) {
+    const vpair sum = v_add_pair(t_load_pair(a, span), t_load_pair(b, span));
     fetch_to_write(y + FETCH_AHEAD);
-    t_store(y, lanes, t_load(a, lanes) + t_load(b, lanes));
+    t_store_pair(y, span, sum);
 }
 
 void SIMD(add)(int64_t n, const void *a_, const void *b_, void *y_) {
     const tvalue *a = a_, *b = b_;
     tvalue *y = y_;
-    int64_t i = 0;
-    for (; i + V_LANES <= n; i += V_LANES) {
-        add_step(a + i, b + i, v_all(), y + i);
-    }
-    if (i < n) {
-        add_step(a + i, b + i, v_first(n - i), y + i);
-    }
+    V_EACH_PAIR(n, add_step(a + j, b + j, span, y + j));
 }
 
-V_INLINE void scale_step(vfloat factor, const tvalue *x, vlanes lanes, tvalue *y) {
+V_INLINE void scale_step(vfloat factor, const tvalue *x, vspan span, tvalue *y) {
+    const vpair in = t_load_pair(x, span);
     fetch_to_write(y + FETCH_AHEAD);
-    t_store(y, lanes, factor * t_load(x, lanes));
+    t_store_pair(y, span, (vpair){factor * in.a, factor * in.b});
 }
 
 void SIMD(scale)(int64_t n, double factor, const void *x_, void *y_) {
     const tvalue *x = x_;
     tvalue *y = y_;
     const vfloat f = v_set((float)factor);
-    int64_t i = 0;
-    for (; i + V_LANES <= n; i += V_LANES) {
-        scale_step(f, x + i, v_all(), y + i);
-    }
-    if (i < n) {
-        scale_step(f, x + i, v_first(n - i), y + i);
-    }
+    V_EACH_PAIR(n, scale_step(f, x + j, span, y + j));
 }
 
 #ifdef WELD_SIMD_BF16
 void SIMD(from_f32)(int64_t n, const float *x, void *y_) {
     tvalue *y = y_;
-    for (int64_t i = 0; i < n; i += V_LANES) {
-        const vlanes lanes = i + V_LANES <= n ? v_all() : v_first(n - i);
-        t_store(y + i, lanes, v_load(x + i, lanes));
-    }
+    V_EACH_PAIR(n, t_store_pair(y + j, span, v_load_pair(x + j, span)));
 }
 
 void SIMD(to_f32)(int64_t n, const void *x_, float *y) {
     const tvalue *x = x_;
-    for (int64_t i = 0; i < n; i += V_LANES) {
-        const vlanes lanes = i + V_LANES <= n ? v_all() : v_first(n - i);
-        v_store(y + i, lanes, t_load(x + i, lanes));
+    int64_t i = 0;
+    for (; i + V_LANES <= n; i += V_LANES) {
+        v_store_all(y + i, t_load(x + i, v_all()));
+    }
+    if (i < n) {
+        v_store(y + i, v_first(n - i), t_load(x + i, v_first(n - i)));
     }
 }
 #endif

@@ -2,8 +2,12 @@
  *
  * Those made of exp are accurate to a few units in the last place of the result everywhere. */
 #include "kernels/simd/functions.h"
-#include "kernels/simd/gelu.h"
 #include "kernels/simd/simd.h"
+#ifdef WELD_SIMD_BF16
+#include "kernels/simd/gelu_bf16.h"
+#else
+#include "kernels/simd/gelu.h"
+#endif
 
 V_INLINE vfloat clamp_to_six(vfloat x) { /* NaN stays NaN */
     return v_min(v_set(6), v_max(v_zero(), x));
@@ -62,35 +66,25 @@ V_INLINE vfloat slope(const weld_unary f, vfloat x) {
     return zero;
 }
 
-V_INLINE void value_step(const weld_unary f, const tvalue *x, vlanes lanes, tvalue *y) {
+V_INLINE void value_step(const weld_unary f, const tvalue *x, vspan span, tvalue *y) {
+    const vpair in = t_load_pair(x, span);
     fetch_to_write(y + FETCH_AHEAD);
-    t_store(y, lanes, value(f, t_load(x, lanes)));
-}
-
-V_INLINE void slope_step(const weld_unary f, const tvalue *x, const tvalue *dy, vlanes lanes,
-                         tvalue *dx) {
-    fetch_to_write(dx + FETCH_AHEAD);
-    t_store(dx, lanes, slope(f, t_load(x, lanes)) * t_load(dy, lanes));
+    t_store_pair(y, span, (vpair){value(f, in.a), value(f, in.b)});
 }
 
 V_INLINE void values(const weld_unary f, int64_t n, const tvalue *x, tvalue *y) {
-    int64_t i = 0;
-    for (; i + V_LANES <= n; i += V_LANES) {
-        value_step(f, x + i, v_all(), y + i);
-    }
-    if (i < n) {
-        value_step(f, x + i, v_first(n - i), y + i);
-    }
+    V_EACH_PAIR(n, value_step(f, x + j, span, y + j));
+}
+
+V_INLINE void slope_step(const weld_unary f, const tvalue *x, const tvalue *dy, vspan span,
+                         tvalue *dx) {
+    const vpair in = t_load_pair(x, span), g = t_load_pair(dy, span);
+    fetch_to_write(dx + FETCH_AHEAD);
+    t_store_pair(dx, span, (vpair){slope(f, in.a) * g.a, slope(f, in.b) * g.b});
 }
 
 V_INLINE void slopes(const weld_unary f, int64_t n, const tvalue *x, const tvalue *dy, tvalue *dx) {
-    int64_t i = 0;
-    for (; i + V_LANES <= n; i += V_LANES) {
-        slope_step(f, x + i, dy + i, v_all(), dx + i);
-    }
-    if (i < n) {
-        slope_step(f, x + i, dy + i, v_first(n - i), dx + i);
-    }
+    V_EACH_PAIR(n, slope_step(f, x + j, dy + j, span, dx + j));
 }
 
 void SIMD(unary)(weld_unary f, int64_t n, const void *x, void *y) {

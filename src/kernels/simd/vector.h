@@ -13,8 +13,9 @@
  * loads and stores, whole and masked; where 32 floats can be looked up also V_TABLE and v_lookup.
  * With WELD_SIMD_BF16 also
  *
- *   b_load_all, b_load_first,       V_LANES of them, or the first n, to and from a vector of
- * floats; b_store_all, b_store_first      stores round to nearest even
+ *   b_load_all, b_load_first         a vector of V_LANES bf16, or of the first n
+ *   b_store_all, b_store_first       the same, rounded to nearest even
+ *   b_store_pair                     two whole vectors, one after the other
  *
  * Everything in these headers is static inline: code compiled with an instruction set's flags must
  * not be found by the linker under a name that common code uses too. */
@@ -113,6 +114,78 @@ V_INLINE vfloat v_keep(vlanes lanes, vfloat a, vfloat other) {
     return lanes.all ? a : v_select(lanes.mask, a, other);
 }
 
+/* Two vectors side by side: 32 bf16 are a line of cache and are rounded together, and what is done
+ * to one vector need not wait for the other. */
+typedef struct vpair {
+    vfloat a, b;
+} vpair;
+
+enum { PAIR = 2 * V_LANES };
+
+/* The lanes of a pair that a step works on. With `one`, b is not there. */
+typedef struct vspan {
+    bool one;
+    vlanes a, b;
+} vspan;
+
+/* Runs `step` for each pair of vectors along n elements and for what is left at the end; in it `j`
+ * is the first element and `span` says which lanes. */
+#define V_EACH_PAIR(n, step)                                                                       \
+    do {                                                                                           \
+        int64_t j = 0;                                                                             \
+        for (; j + PAIR <= (n); j += PAIR) {                                                       \
+            const vspan span = {.one = false, .a = v_all(), .b = v_all()};                         \
+            step;                                                                                  \
+        }                                                                                          \
+        if ((n)-j > V_LANES) {                                                                     \
+            const vspan span = {.one = false, .a = v_all(), .b = v_first((n)-j - V_LANES)};        \
+            step;                                                                                  \
+        } else if ((n)-j == V_LANES) {                                                             \
+            const vspan span = {.one = true, .a = v_all(), .b = v_all()};                          \
+            step;                                                                                  \
+        } else if (j < (n)) {                                                                      \
+            const vspan span = {.one = true, .a = v_first((n)-j), .b = v_all()};                   \
+            step;                                                                                  \
+        }                                                                                          \
+    } while (0)
+
+V_INLINE vpair t_load_pair(const tvalue *p, vspan span) {
+    return (vpair){t_load(p, span.a), span.one ? v_zero() : t_load(p + V_LANES, span.b)};
+}
+
+V_INLINE void t_store_pair(tvalue *p, vspan span, vpair x) {
+#ifdef WELD_SIMD_BF16
+    if (!span.one && span.b.all) {
+        b_store_pair(p, x.a, x.b);
+        return;
+    }
+#endif
+    t_store(p, span.a, x.a);
+    if (!span.one) {
+        t_store(p + V_LANES, span.b, x.b);
+    }
+}
+
+V_INLINE vpair v_load_pair(const float *p, vspan span) {
+    return (vpair){v_load(p, span.a), span.one ? v_zero() : v_load(p + V_LANES, span.b)};
+}
+
+V_INLINE vpair v_set_pair(float x) {
+    return (vpair){v_set(x), v_set(x)};
+}
+
+V_INLINE vpair v_add_pair(vpair x, vpair y) {
+    return (vpair){x.a + y.a, x.b + y.b};
+}
+
+V_INLINE vpair v_sub_pair(vpair x, vpair y) {
+    return (vpair){x.a - y.a, x.b - y.b};
+}
+
+V_INLINE vpair v_fma_pair(vpair x, vpair y, vpair z) {
+    return (vpair){v_fma(x.a, y.a, z.a), v_fma(x.b, y.b, z.b)};
+}
+
 V_INLINE vdouble w_load(const double *p, vlanes lanes) {
     return lanes.all ? w_load_all(p) : w_load_masked(p, lanes.mask);
 }
@@ -142,7 +215,15 @@ V_INLINE void w_add_to(double *sum, vlanes lanes, vfloat a) {
     w_store(sum, lanes, w_add(w_load(sum, lanes), w_widen(a)));
 }
 
-enum { FETCH_AHEAD = 256 }; /* elements; where a kernel goes straight on */
+V_INLINE void w_add_pair_to(double *sum, vspan span, vpair x) {
+    w_add_to(sum, span.a, x.a);
+    if (!span.one) {
+        w_add_to(sum + V_LANES, span.b, x.b);
+    }
+}
+
+/* Elements; where a kernel goes straight on. */
+enum { FETCH_AHEAD = 1024 / sizeof(tvalue) };
 
 /* Have the line of *p in the first-level cache, ours to write. Without this, results that replace
  * their inputs cost a second trip to memory, one line at a time: the line came to be read. */

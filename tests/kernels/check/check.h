@@ -49,10 +49,8 @@ struct trial {
     void (*call)(const weld_kernels *k, void *const *p, const trial *t);
     /* Fills each output's `bound`; by default bound_linear. */
     void (*bound)(trial *t);
-    double terms; /* how many are summed into one output */
-    /* How often a sum is rounded to bf16 on its way, and how far off a result may be in bf16 beyond
-     * its rounding and the error in float: in units of the last place of bf16. */
-    double roundings, slack;
+    double terms;     /* how many are summed into one output */
+    double roundings; /* how often a sum is rounded to bf16 on its way */
     weld_dtype dtype; /* of the tables to run on */
 
     /* Parameters of the calls; with `fixed` (bench) the sizes are given, else draw chooses them. */

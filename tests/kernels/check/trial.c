@@ -158,7 +158,7 @@ static double bound_in_bf16(const trial *t, double expect, double bound) {
     }
     const double half = ldexp(0x1p-8, ilogb(largest));
     const double terms = bound / (growth(t->terms) * UNIT);
-    return bound + half * (1 + 2 * t->slack) + 0x1p-8 * t->roundings * terms;
+    return bound + half + 0x1p-8 * t->roundings * terms;
 }
 
 static void round_inputs(trial *t) {

@@ -10,9 +10,17 @@ size_t weld_bf16_avx512bf16_packed_size(int64_t k, int64_t n) {
 
 /* 16 pairs of two rows of floats. */
 P_INLINE __m512i pair_floats(__m512 even, __m512 odd) {
-    const __m512i low = _mm512_cvtepu16_epi32(p_narrow(even));
-    const __m512i high = _mm512_cvtepu16_epi32(p_narrow(odd));
-    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+    const __m512i low = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512i order =
+        _mm512_or_si512(low, _mm512_slli_epi32(_mm512_add_epi32(low, _mm512_set1_epi32(16)), 16));
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
+}
+
+/* Where the pairs of rows 2p, 2p + 1 and the 16 columns from `column` on lie; only the last panel
+ * may be narrow. */
+P_INLINE uint32_t *pairs_at(uint32_t *packed, int64_t pairs, int64_t n, int64_t p, int64_t column) {
+    const int64_t panel = column / PANEL * PANEL;
+    return packed + pairs * panel + p * p_panel_width(n - panel) + column % PANEL;
 }
 
 P_INLINE __m512 load_row(const float *b, int64_t stride, __mmask16 mask) {
@@ -26,14 +34,21 @@ P_INLINE __m512 load_row(const float *b, int64_t stride, __mmask16 mask) {
     return _mm512_loadu_ps(row);
 }
 
-/* 16 columns of a panel, row by row. */
-P_INLINE void pack_rows(int64_t k, const float *b, int64_t row_stride, int64_t column_stride,
-                        __mmask16 mask, uint32_t *panel, int64_t width) {
-    for (int64_t i = 0; i < k; i += 2, panel += width) {
-        const __m512 even = load_row(b + i * row_stride, column_stride, mask);
-        const __m512 odd = i + 1 < k ? load_row(b + (i + 1) * row_stride, column_stride, mask)
-                                     : _mm512_setzero_ps();
-        _mm512_storeu_si512(panel, pair_floats(even, odd));
+/* Two rows at a time with all their columns: weights come from memory, which is fast where it is
+ * read on and on. */
+P_INLINE void pack_rows(int64_t k, int64_t n, const float *b, int64_t row_stride,
+                        int64_t column_stride, uint32_t *packed) {
+    const int64_t pairs = p_round_up(k, PAIRED_K) / 2;
+    const __m512 zero = _mm512_setzero_ps();
+    for (int64_t p = 0; p < pairs; p++, b += 2 * row_stride) {
+        for (int64_t column = 0; column < n; column += 16) {
+            const __mmask16 mask = p_first16(n - column);
+            const float *from = b + column * column_stride;
+            const __m512 even = 2 * p < k ? load_row(from, column_stride, mask) : zero;
+            const __m512 odd =
+                2 * p + 1 < k ? load_row(from + row_stride, column_stride, mask) : zero;
+            _mm512_storeu_si512(pairs_at(packed, pairs, n, p, column), pair_floats(even, odd));
+        }
     }
 }
 
@@ -59,43 +74,38 @@ P_INLINE void transpose_pairs(const uint32_t in[16][16], uint32_t *out, int64_t 
     }
 }
 
-/* 16 columns of a panel whose columns are contiguous: weights [n, k]. */
-static void pack_columns(int64_t k, const float *b, int64_t column_stride, int64_t columns,
-                         uint32_t *panel, int64_t width) {
-    _Alignas(64) uint32_t block[16][16] = {0};
-    for (int64_t i = 0; i < k; i += 32) {
-        for (int64_t j = 0; j < columns; j++) {
-            const float *p = b + j * column_stride + i;
-            const __m512 low = _mm512_maskz_loadu_ps(p_first16(k - i), p);
-            const __m512 high = k - i > 16 ? _mm512_maskz_loadu_ps(p_first16(k - i - 16), p + 16)
-                                           : _mm512_setzero_ps();
-            _mm512_store_si512(block[j], (__m512i)_mm512_cvtne2ps_pbh(high, low));
+/* Columns that are contiguous, 16 at a time: weights [n, k]. */
+static void pack_columns(int64_t k, int64_t n, const float *b, int64_t column_stride,
+                         uint32_t *packed) {
+    _Alignas(64) uint32_t block[16][16];
+    const int64_t pairs = p_round_up(k, PAIRED_K) / 2;
+    for (int64_t column = 0; column < n; column += 16, b += 16 * column_stride) {
+        const int64_t width = p_panel_width(n - column / PANEL * PANEL);
+        for (int64_t i = 0; i < k; i += 32) {
+            for (int64_t j = 0; j < 16; j++) {
+                const float *from = b + j * column_stride + i;
+                const int64_t left = column + j < n ? k - i : 0;
+                const __m512 low =
+                    left > 0 ? _mm512_maskz_loadu_ps(p_first16(left), from) : _mm512_setzero_ps();
+                const __m512 high = left > 16
+                                        ? _mm512_maskz_loadu_ps(p_first16(left - 16), from + 16)
+                                        : _mm512_setzero_ps();
+                _mm512_store_si512(block[j], (__m512i)_mm512_cvtne2ps_pbh(high, low));
+            }
+            transpose_pairs((const uint32_t(*)[16])block, pairs_at(packed, pairs, n, i / 2, column),
+                            width);
         }
-        transpose_pairs((const uint32_t(*)[16])block, panel + i / 2 * width, width);
     }
 }
 
-void weld_bf16_avx512bf16_pack(int64_t k, int64_t n, const void *b_, int64_t row_stride,
+void weld_bf16_avx512bf16_pack(int64_t k, int64_t n, const void *b, int64_t row_stride,
                                int64_t column_stride, void *packed) {
-    const float *b = b_;
-    uint32_t *panel = packed;
-    const int64_t pairs = p_round_up(k, PAIRED_K) / 2, present = (k + 1) / 2;
-    for (int64_t column = 0; column < n;) {
-        const int64_t width = p_panel_width(n - column);
-        for (int64_t j = 0; j < width; j += 16) {
-            const int64_t columns = p_least(16, n - column - j);
-            const float *from = b + (column + j) * column_stride;
-            if (row_stride == 1 && column_stride != 1) {
-                pack_columns(k, from, column_stride, columns, panel + j, width);
-            } else if (column_stride == 1) {
-                pack_rows(k, from, row_stride, 1, p_first16(columns), panel + j, width);
-            } else {
-                pack_rows(k, from, row_stride, column_stride, p_first16(columns), panel + j, width);
-            }
-        }
-        memset(panel + present * width, 0, (size_t)((pairs - present) * width) * sizeof(uint32_t));
-        panel += pairs * width;
-        column += width;
+    if (column_stride == 1) {
+        pack_rows(k, n, b, row_stride, 1, packed);
+    } else if (row_stride == 1) {
+        pack_columns(k, n, b, column_stride, packed);
+    } else {
+        pack_rows(k, n, b, row_stride, column_stride, packed);
     }
 }
 

@@ -169,6 +169,8 @@ P_INLINE void multiply_narrow(int rows, const tile_product *p, const row_tile *r
 /* As many of `left` row tiles times a panel of that width as go into the sums; returns how many. */
 P_INLINE int multiply(int left, int64_t width, const tile_product *p, const row_tile *r,
                       const uint32_t *panel, tile_turn turn) {
+    /* gcc does not know that loads of tiles read memory: what they read must be there. */
+    __asm__ volatile("" ::: "memory");
     if (width == PANEL) {
         if (left > 1) {
             multiply_wide(true, p, r, panel, turn);

@@ -30,6 +30,11 @@ static const bench_case cases[] = {
     PRODUCT("gemm_packed", 784, 384, 192), PRODUCT("gemm_packed", 784, 192, 384),
     PRODUCT("gemm_packed", 392, 768, 384), PRODUCT("gemm_packed", 392, 384, 768),
     PRODUCT("gemm_packed", 3136, 48, 216), PRODUCT("gemm_packed", 49, 384, 768),
+    PRODUCT("gemm_packed", 196, 96, 48), PRODUCT("gemm_packed", 196, 384, 192),
+    PRODUCT("gemm_packed", 50176, 96, 48), PRODUCT("gemm_packed", 50176, 48, 96), /* from memory */
+    PRODUCT("gemm_packed", 392, 24, 27), PRODUCT("gemm_packed", 1, 1000, 384),
+    PRODUCT("gemm_at_b", 96, 48, 196), PRODUCT("gemm_at_b", 384, 192, 196),
+    PRODUCT("gemm_at_b", 384, 768, 49), PRODUCT("gemm_at_b", 96, 48, 50176),
     PRODUCT("gemm_at_b", 96, 48, 3136), PRODUCT("gemm_at_b", 192, 96, 1568),
     PRODUCT("gemm_at_b", 384, 192, 784), PRODUCT("gemm_at_b", 768, 384, 392),
     PRODUCT("gemm", 32, 1000, 384), PRODUCT("gemm", 256, 256, 256),

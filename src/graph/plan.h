@@ -7,7 +7,8 @@
  * slices have one partial sum for each of a fixed set of chunks, added in order at the end, so that
  * results depend on shapes alone.
  *
- * plan.c makes plans, stream.c finds the steps, place.c packs memory, stream_run.c runs a stream.
+ * plan.c makes plans, stream.c finds the steps, slices.c sizes them, place.c packs memory,
+ * stream_run.c runs a stream.
  */
 #ifndef WELD_GRAPH_PLAN_H
 #define WELD_GRAPH_PLAN_H
@@ -56,6 +57,11 @@ const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *no
 
 /* Cut the plan's order (which it sorts anew) into steps. Needs specs. */
 weld_status weld_plan_find_steps(weld_plan *plan, bool node_by_node, weld_error *err);
+
+/* Choose slice, chunks and partial_bytes of a step whose slicing and units are known. */
+void weld_size_step(const weld_plan *plan, weld_step *s);
+/* Bytes of a sum within a partial. */
+size_t weld_sum_bytes(const weld_tensor *t);
 
 /* Number of units of a sliced tensor, and its bytes for each. */
 int64_t weld_slice_units(weld_slicing slicing, const weld_tensor *t);

@@ -30,11 +30,6 @@ static operand_kind kind_of(const weld_plan *plan, const weld_node *node, int i)
     return plan->in_scratch[v->id] ? SCRATCH : SLICE;
 }
 
-static size_t sum_bytes(const weld_tensor *t) {
-    size_t bytes = (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
-    return (bytes + WELD_ALIGNMENT - 1) & ~(size_t)(WELD_ALIGNMENT - 1);
-}
-
 /* The thread's copies of the nodes' runs and operands. The first chunk's sums are the outputs
  * themselves, the others' lie one after the other in their partial. */
 static void bind_chunk(const stream *st, int64_t chunk, weld_run *runs, unsigned char *scratch) {
@@ -58,7 +53,7 @@ static void bind_chunk(const stream *st, int64_t chunk, weld_run *runs, unsigned
             if (!(node->op->sums >> j & 1u)) {
                 continue;
             }
-            const size_t bytes = sum_bytes(t);
+            const size_t bytes = weld_sum_bytes(t);
             if (partial) {
                 t->data = partial;
                 partial += bytes;
@@ -186,7 +181,7 @@ static void add_partials(const stream *st) {
                 const int64_t total = weld_shape_count(&a.sum->shape);
                 weld_parallel(total > PIECE ? s->plan->threads : 1, (total + PIECE - 1) / PIECE,
                               add_piece, &a);
-                a.offset += sum_bytes(a.sum);
+                a.offset += weld_sum_bytes(a.sum);
             }
         }
     }

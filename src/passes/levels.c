@@ -9,13 +9,9 @@
 
 /* Is the value complete only when all rows of its producer's inputs have been seen, or a vector? */
 static bool is_reduced(const weld_value *v) {
-    static const weld_op *const whole[] = {&weld_op_batch_norm,
-                                           &weld_op_batch_norm_grad,
-                                           &weld_op_batch_norm_eval_grad,
-                                           &weld_op_batch_norm_statistics,
-                                           &weld_op_batch_norm_coefficients,
-                                           &weld_op_channel_dot,
-                                           &weld_op_global_avg_pool};
+    static const weld_op *const whole[] = {
+        &weld_op_batch_norm, &weld_op_batch_norm_grad, &weld_op_batch_norm_eval_grad,
+        &weld_op_batch_norm_statistics, &weld_op_batch_norm_coefficients};
     if (!v->producer) {
         return false;
     }

@@ -7,6 +7,7 @@
  *     affine(x, scale, shift) -> y                                                    (affine.c)
  *
  *     batch_norm_sums(dy, x, mean) -> sums [3, c]: of dy, of dy (x - mean), and the number of rows
+ *         (mean may be absent: 0)
  *     batch_norm_coefficients(sums, weight, mean, rstd) -> a, b, d, dweight, dbias
  *     affine2(dy, x, a, b, d) -> dx                                                   (affine.c)
  *
@@ -184,12 +185,12 @@ enum { SUMS_DY, SUMS_X, SUMS_MEAN };
 
 static weld_status sums_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
-    (void)node;
     out[0] = sums_spec(&in[SUMS_DY]);
     weld_status status = weld_expect(&in[SUMS_X], in[SUMS_DY].dtype, in[SUMS_DY].shape, "x", err);
-    return status ? status
-                  : weld_expect(&in[SUMS_MEAN], weld_parameter_dtype(in[SUMS_DY].dtype),
-                                WELD_SHAPE(weld_channels(&in[SUMS_DY])), "mean", err);
+    return status || node->input_count <= SUMS_MEAN
+               ? status
+               : weld_expect(&in[SUMS_MEAN], weld_parameter_dtype(in[SUMS_DY].dtype),
+                             WELD_SHAPE(weld_channels(&in[SUMS_DY])), "mean", err);
 }
 
 static void sums_run(const weld_run *run) {
@@ -197,7 +198,7 @@ static void sums_run(const weld_run *run) {
     int64_t c = weld_channels(dy);
     double *part = run->workspace, *sums = run->out[0].data;
     weld_channel_sums s = {
-        .run = run, .dy = dy, .x = x, .center = run->in[SUMS_MEAN].data, .sums = part};
+        .run = run, .dy = dy, .x = x, .center = weld_optional(run, SUMS_MEAN), .sums = part};
     clear_sums(run);
     if (run->accumulate) { /* a slice: one block */
         run->kernels->channel_dot(weld_rows(dy), c, dy->data, x->data, s.center, part, part + c);
@@ -220,7 +221,7 @@ static void sums_cost(const weld_node *node, const weld_tensor *in, const weld_t
 
 const weld_op weld_op_batch_norm_sums = {
     .name = "batch_norm_sums",
-    .min_inputs = 3,
+    .min_inputs = 2,
     .max_inputs = 3,
     .outputs = 1,
     .evaluates_only = true,

@@ -26,6 +26,8 @@ extern const weld_op weld_op_conv2d, weld_op_conv2d_input_grad, weld_op_conv2d_w
 extern const weld_op weld_op_cross_entropy, weld_op_cross_entropy_grad;
 extern const weld_op weld_op_dropout, weld_op_stochastic_depth;
 extern const weld_op weld_op_global_avg_pool, weld_op_global_avg_pool_grad;
+extern const weld_op weld_op_moments_of_affine2, weld_op_sums_of_affine2;
+extern const weld_op weld_op_grad_sums_of_affine2, weld_op_sums_row;
 extern const weld_op weld_op_layer_norm, weld_op_layer_norm_grad;
 extern const weld_op weld_op_linear, weld_op_matmul;
 extern const weld_op weld_op_max_pool, weld_op_max_pool_grad;

@@ -32,6 +32,7 @@ static const weld_op *const all[] = {
     &weld_op_fill,
     &weld_op_global_avg_pool,
     &weld_op_global_avg_pool_grad,
+    &weld_op_grad_sums_of_affine2,
     &weld_op_layer_norm,
     &weld_op_layer_norm_grad,
     &weld_op_linear,
@@ -41,6 +42,7 @@ static const weld_op *const all[] = {
     &weld_op_mean,
     &weld_op_mean_grad,
     &weld_op_moments,
+    &weld_op_moments_of_affine2,
     &weld_op_permute,
     &weld_op_relative_position_bias,
     &weld_op_relative_position_bias_grad,
@@ -51,6 +53,8 @@ static const weld_op *const all[] = {
     &weld_op_softmax,
     &weld_op_softmax_grad,
     &weld_op_stochastic_depth,
+    &weld_op_sums_of_affine2,
+    &weld_op_sums_row,
 };
 
 const weld_op *weld_op_find(const char *name) {

@@ -32,15 +32,15 @@ static weld_conv2d_path conv2d_path(const weld_node *node) {
 }
 
 bool weld_is_channel_wise(const weld_node *node) {
-    return (node->op == &weld_op_conv2d || node->op == &weld_op_conv2d_input_grad) &&
-           conv2d_path(node) == WELD_CONV2D_CHANNEL_WISE;
+    return is_conv2d(node->op) && conv2d_path(node) == WELD_CONV2D_CHANNEL_WISE;
 }
 
 bool weld_is_cheap(const weld_node *node) {
     static const weld_op *const list[] = {&weld_op_activation, &weld_op_add,
                                           &weld_op_affine,     &weld_op_affine2,
                                           &weld_op_scale,      &weld_op_channel_scale};
-    return is_one_of(node->op, list, sizeof list / sizeof *list) || weld_is_channel_wise(node);
+    return is_one_of(node->op, list, sizeof list / sizeof *list) ||
+           (node->op != &weld_op_conv2d_weight_grad && weld_is_channel_wise(node));
 }
 
 static bool reads_by_row(const weld_node *node) {

@@ -6,7 +6,7 @@
 
 /* A map of more than one position, which is worth thought; vectors are not. */
 bool weld_is_map(const weld_value *v);
-/* A convolution, or its gradient by the input, that is a factor for each channel. */
+/* A convolution that is a factor for each channel, or one of its gradients. */
 bool weld_is_channel_wise(const weld_node *node);
 /* Does the node cost little more than reading its inputs does? Its output has their shape. */
 bool weld_is_cheap(const weld_node *node);

@@ -3,6 +3,7 @@
 
 #include "passes/compose_affine.h"
 #include "passes/copy.h"
+#include "passes/join_sums.h"
 #include "passes/recompute.h"
 #include "passes/split_batch_norm.h"
 
@@ -28,6 +29,10 @@ weld_status weld_fuse_training(const weld_graph *g, const weld_fuse_options *opt
     }
     if (!o->keep_chains) {
         status = weld_compose_affine(fused, &made, err);
+        take(status, made, &fused);
+    }
+    if (!status && !o->keep_sums) {
+        status = weld_join_sums(fused, &made, err);
         take(status, made, &fused);
     }
     if (!status && !o->keep_all) {

@@ -10,8 +10,16 @@
 /* Is the value complete only when all rows of its producer's inputs have been seen, or a vector? */
 static bool is_reduced(const weld_value *v) {
     static const weld_op *const whole[] = {
-        &weld_op_batch_norm, &weld_op_batch_norm_grad, &weld_op_batch_norm_eval_grad,
-        &weld_op_batch_norm_statistics, &weld_op_batch_norm_coefficients};
+        &weld_op_batch_norm,
+        &weld_op_batch_norm_grad,
+        &weld_op_batch_norm_eval_grad,
+        &weld_op_batch_norm_statistics,
+        &weld_op_batch_norm_coefficients,
+        &weld_op_moments_of_affine2,
+        &weld_op_sums_of_affine2,
+        &weld_op_grad_sums_of_affine2,
+        &weld_op_sums_row,
+    };
     if (!v->producer) {
         return false;
     }

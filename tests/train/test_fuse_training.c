@@ -102,7 +102,8 @@ static void same(const char *what, const char *name, weld_tensor a, weld_tensor 
 static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, double tolerance) {
     step a, b;
     make(&a, v, dtype,
-         (weld_fuse_options){.whole_batch_norm = true, .keep_chains = true, .keep_all = true});
+         (weld_fuse_options){
+             .whole_batch_norm = true, .keep_chains = true, .keep_sums = true, .keep_all = true});
     make(&b, v, dtype, fuse);
     for (uint64_t run = 0; run < 2; run++) {
         weld_session_run(a.session, run);
@@ -133,16 +134,22 @@ static void compare_all(weld_fuse_options fuse) {
 }
 
 START_TEST(batch_norm_in_steps_trains_as_batch_norm_does) {
-    compare_all((weld_fuse_options){.keep_chains = true, .keep_all = true});
+    compare_all((weld_fuse_options){.keep_chains = true, .keep_sums = true, .keep_all = true});
 }
 END_TEST
 
 START_TEST(computing_anew_trains_as_keeping_does) {
-    compare_all((weld_fuse_options){.whole_batch_norm = true, .keep_chains = true});
+    compare_all(
+        (weld_fuse_options){.whole_batch_norm = true, .keep_chains = true, .keep_sums = true});
 }
 END_TEST
 
 START_TEST(composed_chains_train_as_single_maps_do) {
+    compare_all((weld_fuse_options){.keep_sums = true, .keep_all = true});
+}
+END_TEST
+
+START_TEST(joined_sums_train_as_sums_of_the_whole_do) {
     compare_all((weld_fuse_options){.keep_all = true});
 }
 END_TEST
@@ -174,4 +181,5 @@ END_TEST
 
 RUN_SUITE("train/fuse_training", batch_norm_in_steps_trains_as_batch_norm_does,
           computing_anew_trains_as_keeping_does, composed_chains_train_as_single_maps_do,
-          all_passes_together_train_as_none_does, computing_anew_saves_memory)
+          joined_sums_train_as_sums_of_the_whole_do, all_passes_together_train_as_none_does,
+          computing_anew_saves_memory)

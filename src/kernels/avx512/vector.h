@@ -51,6 +51,12 @@ V_INLINE void v_store_masked(float *p, vmask m, vfloat a) {
     _mm512_mask_storeu_ps(p, m, a);
 }
 
+/* a, in a register: else the compiler loads it anew for each product. */
+V_INLINE vfloat v_hold(vfloat a) {
+    __asm__("" : "+v"(a));
+    return a;
+}
+
 V_INLINE vfloat v_fma(vfloat a, vfloat b, vfloat c) {
     return _mm512_fmadd_ps(a, b, c);
 }

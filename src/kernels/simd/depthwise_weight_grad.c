@@ -8,7 +8,7 @@
 #include "kernels/simd/stencil.h"
 
 enum {
-    TILE = 4,
+    TILE = STENCIL_TILE,
     POSITIONS = 96 /* output positions summed in registers, about; then added to dweight */
 };
 
@@ -31,7 +31,7 @@ V_INLINE void tile_sums(const int columns, const int step, const span ky, const 
     for (int r = ky.begin; r < ky.end; r++) {
         V_UNROLL
         for (int column = kx.begin; column < (columns - 1) * step + kx.end; column++) {
-            const vfloat v = t_load(x + r * x_row + column * c, lanes);
+            const vfloat v = v_hold(t_load(x + r * x_row + column * c, lanes));
             V_UNROLL
             for (int i = 0; i < columns; i++) {
                 const int t = column - i * step;

@@ -5,7 +5,7 @@
  * once for all the outputs of the tile that read it; others reload weights, which are in cache. */
 #include "kernels/simd/stencil.h"
 
-enum { TILE = 4, WIDE_TILE = 8 };
+enum { TILE = STENCIL_TILE, WIDE_TILE = 8 };
 
 /* The sum at output column o, some of whose taps lie outside the image. */
 V_INLINE void border_column(const stencil *s, int64_t o, int64_t j, vlanes lanes) {
@@ -50,55 +50,82 @@ V_INLINE void any_tile(const int columns, const stencil *s, int64_t o, int64_t j
     }
 }
 
-/* The same for 3 x 3 with a stride that is known when compiling. */
-V_INLINE void tile_3x3(const int columns, const int step, const stencil *s, int64_t o, int64_t j,
-                       vlanes lanes, vfloat weight[3][3], vfloat start) {
+/* Which taps of a row lie inside the image: [begin, end), known when compiling. */
+typedef struct span {
+    int begin, end;
+} span;
+
+/* `columns` outputs of a stencil of 3 taps a row, x pointing to tap (0, 0) of the first. All but
+ * s, x and y are known when compiling. */
+V_INLINE void tile_of_3(const int rows, const int columns, const int step, const span taps,
+                        const stencil *s, const tvalue *x, tvalue *y, vlanes lanes,
+                        vfloat weight[3][3], vfloat start) {
     vfloat sum[TILE];
     V_UNROLL
     for (int i = 0; i < columns; i++) {
         sum[i] = start;
     }
     V_UNROLL
-    for (int r = 0; r < 3; r++) {
-        const tvalue *row = s->x + r * s->x_row + (s->first + o * step) * s->c + j;
+    for (int column = taps.begin; column < (columns - 1) * step + taps.end; column++) {
         V_UNROLL
-        for (int column = 0; column < (columns - 1) * step + 3; column++) {
-            const vfloat x = t_load(row + column * s->c, lanes);
+        for (int r = 0; r < rows; r++) {
+            const vfloat in = v_hold(t_load(x + r * s->x_row + column * s->c, lanes));
             V_UNROLL
             for (int i = 0; i < columns; i++) {
                 const int t = column - i * step;
-                if (t >= 0 && t < 3) {
-                    sum[i] = v_fma(x, weight[r][t], sum[i]);
+                if (t >= taps.begin && t < taps.end) {
+                    sum[i] = v_fma(in, weight[r][t], sum[i]);
                 }
             }
         }
     }
-    tvalue *y = s->y + o * s->y_step + j;
     V_UNROLL
     for (int i = 0; i < columns; i++) {
         t_store(y + i * s->y_step, lanes, sum[i]);
     }
 }
 
-V_INLINE void interior_3x3(const int step, const stencil *s, int64_t begin, int64_t end, int64_t j,
-                           vlanes lanes, fetching *f) {
+/* A whole row of 3 taps a row, for one vector of channels: at most one output at either end has a
+ * tap outside. */
+V_INLINE void row_of_3(const int rows, const int step, const stencil *s, int64_t begin, int64_t end,
+                       int64_t j, vlanes lanes, fetching *f) {
+    const span inner = {0, 3}, left = {1, 3}, right = {0, 2};
     vfloat weight[3][3];
     V_UNROLL
-    for (int r = 0; r < 3; r++) {
+    for (int r = 0; r < rows; r++) {
         V_UNROLL
         for (int t = 0; t < 3; t++) {
             weight[r][t] = v_load(s->weight + r * s->weight_row + t * s->weight_tap + j, lanes);
         }
     }
     const vfloat start = s->bias ? v_load(s->bias + j, lanes) : v_zero();
-    int64_t o = begin;
-    for (; o + TILE <= end; o += TILE) {
-        fetch(f, TILE, step * step);
-        tile_3x3(TILE, step, s, o, j, lanes, weight, start);
-    }
-    for (; o < end; o++) {
+    const int64_t pitch = step * s->c;
+    const tvalue *x = s->x + s->first * s->c + j;
+    tvalue *y = s->y + j;
+    if (begin > 0) {
         fetch(f, 1, step * step);
-        tile_3x3(1, step, s, o, j, lanes, weight, start);
+        tile_of_3(rows, 1, step, left, s, x, y, lanes, weight, start);
+        x += pitch;
+        y += s->y_step;
+    }
+    int64_t o = begin;
+    for (; o + TILE <= end; o += TILE, x += TILE * pitch, y += TILE * s->y_step) {
+        fetch(f, TILE, step * step);
+        tile_of_3(rows, TILE, step, inner, s, x, y, lanes, weight, start);
+    }
+    for (; o + 2 <= end; o += 2, x += 2 * pitch, y += 2 * s->y_step) {
+        fetch(f, 2, step * step);
+        tile_of_3(rows, 2, step, inner, s, x, y, lanes, weight, start);
+    }
+    if (o < end) {
+        fetch(f, 1, step * step);
+        tile_of_3(rows, 1, step, inner, s, x, y, lanes, weight, start);
+        x += pitch;
+        y += s->y_step;
+    }
+    if (end < s->count) {
+        fetch(f, 1, step * step);
+        tile_of_3(rows, 1, step, right, s, x, y, lanes, weight, start);
     }
 }
 
@@ -119,47 +146,57 @@ V_INLINE void interior_any(const stencil *s, int64_t begin, int64_t end, int64_t
     }
 }
 
-enum shape { SHAPE_3X3_STEP_1, SHAPE_3X3_STEP_2, SHAPE_ANY };
-
-/* The whole row for one vector of channels. */
-V_INLINE void row_of_channels(const enum shape shape, const stencil *s, int64_t begin, int64_t end,
-                              int64_t j, vlanes lanes, fetching *f) {
+/* The whole row for one vector of channels, of any shape. */
+V_INLINE void row_of_any(const stencil *s, int64_t begin, int64_t end, int64_t j, vlanes lanes,
+                         fetching *f) {
     for (int64_t o = 0; o < begin; o++) {
         fetch(f, 1, s->ahead_rate);
         border_column(s, o, j, lanes);
     }
-    if (shape == SHAPE_3X3_STEP_1) {
-        interior_3x3(1, s, begin, end, j, lanes, f);
-    } else if (shape == SHAPE_3X3_STEP_2) {
-        interior_3x3(2, s, begin, end, j, lanes, f);
-    } else {
-        interior_any(s, begin, end, j, lanes, f);
-    }
+    interior_any(s, begin, end, j, lanes, f);
     for (int64_t o = end; o < s->count; o++) {
         fetch(f, 1, s->ahead_rate);
         border_column(s, o, j, lanes);
     }
 }
 
-V_INLINE void row_of_shape(const enum shape shape, const stencil *s) {
-    int64_t begin, end;
-    stencil_interior(s->first, s->step, s->taps, s->width, s->count, &begin, &end);
+/* rows 0: any shape */
+V_INLINE void row_of_channels(const int rows, const int step, const stencil *s, int64_t begin,
+                              int64_t end, int64_t j, vlanes lanes, fetching *f) {
+    if (rows > 0) {
+        row_of_3(rows, step, s, begin, end, j, lanes, f);
+    } else {
+        row_of_any(s, begin, end, j, lanes, f);
+    }
+}
+
+V_INLINE void row_of_shape(const int rows, const int step, const stencil *given, int64_t begin,
+                           int64_t end) {
+    const stencil copy = *given, *s = &copy; /* out of reach of the stores: stays in registers */
     fetching f = {.input = (const char *)s->ahead_x, .output = (const char *)s->ahead_y};
     int64_t j = 0;
     for (; j + V_LANES <= s->c; j += V_LANES) {
-        row_of_channels(shape, s, begin, end, j, v_all(), &f);
+        row_of_channels(rows, step, s, begin, end, j, v_all(), &f);
     }
     if (j < s->c) {
-        row_of_channels(shape, s, begin, end, j, v_first(s->c - j), &f);
+        row_of_channels(rows, step, s, begin, end, j, v_first(s->c - j), &f);
     }
 }
 
 void SIMD(stencil_row)(const stencil *s) {
-    if (s->rows == 3 && s->taps == 3 && s->step == 1) {
-        row_of_shape(SHAPE_3X3_STEP_1, s);
-    } else if (s->rows == 3 && s->taps == 3 && s->step == 2) {
-        row_of_shape(SHAPE_3X3_STEP_2, s);
+    int64_t begin, end;
+    stencil_interior(s->first, s->step, s->taps, s->width, s->count, &begin, &end);
+    const int64_t last = s->first + (s->count - 1) * s->step; /* column of its first tap */
+    const bool fits = s->taps == 3 && s->first >= -1 && last + 2 <= s->width && begin < end;
+    if (fits && s->rows == 3 && s->step == 1) {
+        row_of_shape(3, 1, s, begin, end);
+    } else if (fits && s->rows == 2 && s->step == 1) {
+        row_of_shape(2, 1, s, begin, end);
+    } else if (fits && s->rows == 3 && s->step == 2) {
+        row_of_shape(3, 2, s, begin, end);
+    } else if (fits && s->rows == 2 && s->step == 2) {
+        row_of_shape(2, 2, s, begin, end);
     } else {
-        row_of_shape(SHAPE_ANY, s);
+        row_of_shape(0, 0, s, begin, end);
     }
 }

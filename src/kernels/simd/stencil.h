@@ -9,6 +9,9 @@
 
 #include "kernels/simd/vector.h"
 
+/* Columns whose sums fit the registers beside nine weights. */
+enum { STENCIL_TILE = V_TILE_ROWS_3 >= 8 ? 6 : 4 };
+
 typedef struct stencil {
     int64_t c;
     int64_t rows, taps; /* taps of one row */
@@ -25,7 +28,8 @@ typedef struct stencil {
 } stencil;
 
 /* Memory that the next rows will want, fetched while these are computed: the way along a row with a
- * stride of all channels is not one that the processor foresees. */
+ * stride of all channels is not one that the processor foresees. Into the second-level cache: the
+ * first has no room for a row more. */
 typedef struct fetching {
     const char *input, *output; /* x; and y, or dy in the weight gradient */
 } fetching;
@@ -35,10 +39,10 @@ V_INLINE void fetch(fetching *f, int64_t columns, int64_t rate) {
     enum { STEP = sizeof(tvalue) == sizeof(float) ? 64 : V_LANES * sizeof(tvalue) };
     V_UNROLL
     for (int64_t i = 0; i < columns; i++, f->output += STEP) {
-        __builtin_prefetch(f->output);
+        __builtin_prefetch(f->output, 0, 2);
     }
     for (int64_t i = 0; i < columns * rate; i++, f->input += STEP) {
-        __builtin_prefetch(f->input);
+        __builtin_prefetch(f->input, 0, 2);
     }
 }
 

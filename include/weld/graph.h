@@ -163,7 +163,7 @@ typedef struct weld_session_options {
     int64_t batch;   /* dim 0 of every input; 0: as the graph was built */
     int threads;     /* 0: all that the process may use */
     uint64_t seed;   /* of dropout and stochastic depth */
-    const char *isa; /* NULL: the best (or WELD_ISA); "ref", "avx2", "avx512" */
+    const char *isa; /* NULL: the best (or WELD_ISA); "ref", "avx2", "avx512", ... */
     /* The parameters do not change while the session lives. What their operators make of them
      * (packed weights) is then made when the session is, not in every run, and is kept with w for
      * all such sessions over w: of any batch, number of threads and graph. */

@@ -8,9 +8,10 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-enum { TIMED_RUNS = 3 };
+/* Batch norm of fewer images leaves hardly a gradient to compare. */
+enum { TIMED_RUNS = 3, LEAST_IMAGES = 4 };
 /* Of all images of the trial's batch: more would only take longer. */
-#define MOST_PIXELS (4 * INT64_C(224) * 224)
+#define MOST_PIXELS (8 * INT64_C(224) * 224)
 
 typedef struct side {
     weld_train_graph train;
@@ -99,7 +100,8 @@ weld_status weld_precision_try(const weld_model_config *config,
                                weld_precision_trial *out, weld_error *err) {
     weld_train_graph_options o = *options;
     int64_t most = MOST_PIXELS / (o.input_size * o.input_size);
-    o.batch = o.batch < most ? o.batch : most < 1 ? 1 : most;
+    most = most < LEAST_IMAGES ? LEAST_IMAGES : most;
+    o.batch = o.batch < most ? o.batch : most;
     side sides[2] = {{.session = NULL}, {.session = NULL}};
     weld_status status = make_side(config, o, WELD_PRECISION_FP32, threads, &sides[0], err);
     if (!status) {

@@ -26,7 +26,7 @@ typedef struct target {
 
 /* Which part of C the sums in the tiles, or on their way in the buffer, are. */
 typedef struct block {
-    target to[MOST_TILES];
+    const target *to;
     int tiles; /* of rows; 0: none are on their way */
     int64_t column, columns, width;
 } block;
@@ -43,11 +43,12 @@ P_INLINE void finish_wide(const job *j, const block *b, const float *sums, bool 
                           bool whole) {
     const __mmask32 mask = whole ? ~0U : p_first32(b->columns);
     const __mmask16 low = (__mmask16)mask, high = (__mmask16)(mask >> 16);
+    const int64_t height = j->height, ldc = j->ldc;
     for (int t = 0; t < b->tiles; t++) {
         const int64_t skip = b->to[t].skip;
         const float *sum = sums + 2 * t * TILE + skip * 16;
-        uint16_t *c = b->to[t].c + skip * j->ldc + b->column;
-        for (int64_t i = skip; i < j->height; i++, sum += 16, c += j->ldc) {
+        uint16_t *c = b->to[t].c + skip * ldc + b->column;
+        for (int64_t i = skip; i < height; i++, sum += 16, c += ldc) {
             const __m512 x = finished(sum, accumulate, low, c);
             const __m512 y = finished(sum + TILE, accumulate, high, c + 16);
             const __m512i result = (__m512i)_mm512_cvtne2ps_pbh(y, x);
@@ -62,11 +63,12 @@ P_INLINE void finish_wide(const job *j, const block *b, const float *sums, bool 
 
 P_INLINE void finish_narrow(const job *j, const block *b, const float *sums, bool accumulate) {
     const __mmask16 mask = p_first16(b->columns);
+    const int64_t height = j->height, ldc = j->ldc;
     for (int t = 0; t < b->tiles; t++) {
         const int64_t skip = b->to[t].skip;
         const float *sum = sums + t * TILE + skip * 16;
-        uint16_t *c = b->to[t].c + skip * j->ldc + b->column;
-        for (int64_t i = skip; i < j->height; i++, sum += 16, c += j->ldc) {
+        uint16_t *c = b->to[t].c + skip * ldc + b->column;
+        for (int64_t i = skip; i < height; i++, sum += 16, c += ldc) {
             _mm256_mask_storeu_epi16(c, mask, p_narrow(finished(sum, accumulate, mask, c)));
         }
     }
@@ -119,11 +121,7 @@ static void multiply_group(const job *j, tile_product *p, int tiles, const row_t
         for (int t = 0; t < tiles;) {
             const int done = multiply(tiles - t, width, p, r + t, panel, (tile_turn){&out, &in});
             finish(j, before, sums);
-            *before =
-                (block){.tiles = done, .column = column, .columns = j->n - column, .width = width};
-            for (int i = 0; i < done; i++) {
-                before->to[i] = to[t + i];
-            }
+            *before = (block){to + t, done, column, j->n - column, width};
             t += done;
         }
         panel += pairs * width;
@@ -168,12 +166,13 @@ void weld_bf16_amx_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, i
     }
     _Alignas(64) uint16_t copies[GROUP][TILE_ROWS * PAIRED_K];
     _Alignas(64) float sums[MOST_TILES * TILE];
+    target targets[2][GROUP]; /* the last block of a group is finished in the next one */
     block before = {.tiles = 0};
     tiles_start(height, rest);
     const int64_t tiles = (m + height - 1) / height;
     for (int64_t first = 0; first < tiles; first += GROUP) {
         row_tile r[GROUP];
-        target to[GROUP];
+        target *to = targets[first / GROUP % 2];
         const int count = (int)p_least(GROUP, tiles - first);
         for (int t = 0; t < count; t++) {
             const int64_t wanted = (first + t) * height, row = p_least(wanted, m - height);

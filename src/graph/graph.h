@@ -209,6 +209,12 @@ size_t weld_value_use_count(const weld_value *v);
 weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_named_value *outputs,
                            size_t count, weld_graph **out, weld_error *err);
 
+/* Memory for tensors to come, in one piece, which lies on huge pages where it is large: what does
+ * not fit gets memory of its own. Only the first time. `bytes` is best the sum of the tensors',
+ * each by weld_weights_bytes, which says what one takes there. */
+weld_status weld_weights_reserve(weld_weights *w, size_t bytes, weld_error *err);
+size_t weld_weights_bytes(size_t bytes);
+
 /* --- Prepared forms of constant weights: prepared.c ---
  * A store is kept with the weights and shared by all sessions over them; safe to use from several
  * threads at once. */
@@ -222,6 +228,9 @@ weld_status weld_prepared_create(weld_prepared **out, weld_error *err);
 weld_status weld_weights_prepared(weld_weights *w, weld_prepared **out, weld_error *err);
 weld_prepared *weld_prepared_retain(weld_prepared *p);
 void weld_prepared_release(weld_prepared *p); /* freed with the last; NULL is nothing */
+/* Before the first form: memory in one piece, as weld_weights_reserve, for forms of so many bytes
+ * in all, each rounded up by weld_weights_bytes. Where there is a form already nothing is done. */
+weld_status weld_prepared_reserve(weld_prepared *p, size_t bytes, weld_error *err);
 /* What run->node prepares, `bytes` long, by run or by an earlier one of the same operator,
  * attributes, inputs and kernels. Lives as long as the store. */
 weld_status weld_prepared_find(weld_prepared *p, const weld_run *run, size_t bytes,

@@ -41,6 +41,18 @@ static void fill(const weld_value *v, uint64_t seed, const weld_tensor *t) {
     }
 }
 
+static size_t leaf_bytes(const weld_graph *g) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *v = g->values[i];
+        if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
+            bytes +=
+                weld_weights_bytes((size_t)weld_shape_count(&v->shape) * weld_dtype_size(v->dtype));
+        }
+    }
+    return bytes;
+}
+
 weld_status weld_graph_init_weights(const weld_graph *g, uint64_t seed, weld_weights **out,
                                     weld_error *err) {
     *out = NULL;
@@ -48,6 +60,9 @@ weld_status weld_graph_init_weights(const weld_graph *g, uint64_t seed, weld_wei
     weld_status status = weld_graph_status(g, err);
     if (status == WELD_OK) {
         status = weld_weights_create(&w, err);
+    }
+    if (status == WELD_OK) {
+        status = weld_weights_reserve(w, leaf_bytes(g), err);
     }
     for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
         const weld_value *v = g->values[i];

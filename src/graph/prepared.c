@@ -17,6 +17,7 @@ typedef struct form {
     weld_tensor inputs[MOST_INPUTS]; /* those that are prepared from; the others are zero */
     size_t bytes;
     void *data;
+    bool reserved; /* data lie in the piece that was reserved */
 } form;
 
 struct weld_prepared {
@@ -24,6 +25,8 @@ struct weld_prepared {
     int users;
     form *forms;
     size_t count, capacity;
+    unsigned char *piece; /* that was reserved; NULL: none */
+    size_t piece_bytes, piece_used;
 };
 
 bool weld_node_prepares_constants(const weld_node *node) {
@@ -67,11 +70,37 @@ void weld_prepared_release(weld_prepared *p) {
         return;
     }
     for (size_t i = 0; i < p->count; i++) {
-        weld_free(p->forms[i].data);
+        if (!p->forms[i].reserved) {
+            weld_free(p->forms[i].data);
+        }
     }
+    weld_free(p->piece);
     weld_free(p->forms);
     pthread_mutex_destroy(&p->lock);
     weld_free(p);
+}
+
+weld_status weld_prepared_reserve(weld_prepared *p, size_t bytes, weld_error *err) {
+    pthread_mutex_lock(&p->lock);
+    const bool wanted = bytes && !p->piece && p->count == 0;
+    if (wanted) {
+        p->piece = weld_alloc_raw(bytes, 1);
+        p->piece_bytes = p->piece ? bytes : 0;
+    }
+    const bool failed = wanted && !p->piece;
+    pthread_mutex_unlock(&p->lock);
+    return failed ? weld_fail_memory(err, "prepared weights") : WELD_OK;
+}
+
+static void take_memory(weld_prepared *p, form *f) {
+    const size_t bytes = weld_weights_bytes(f->bytes);
+    f->reserved = bytes <= p->piece_bytes - p->piece_used;
+    if (f->reserved) {
+        f->data = p->piece + p->piece_used;
+        p->piece_used += bytes;
+    } else {
+        f->data = weld_alloc_raw(f->bytes, 1);
+    }
 }
 
 /* How much of a field matters: shapes may name the batch, and no prepared form depends on it. */
@@ -150,7 +179,7 @@ static const form *add(weld_prepared *p, form *made, const weld_run *run) {
         p->forms = grown;
         p->capacity = capacity;
     }
-    made->data = weld_alloc_raw(made->bytes, 1);
+    take_memory(p, made);
     if (!made->data) {
         return NULL;
     }

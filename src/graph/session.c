@@ -73,15 +73,25 @@ static void bind_runs(weld_session *s, uint64_t seed) {
     }
 }
 
+/* 0: nothing that is constant. */
+static size_t prepared_bytes(const weld_run *run) {
+    const weld_op *op = run->node->op;
+    return op->prepared && weld_node_prepares_constants(run->node)
+               ? op->prepared(run->node, run->in, run->out, run->kernels)
+               : 0;
+}
+
 /* Find, or make, the prepared forms of constant weights. */
 static weld_status prepare_constants(weld_session *s, weld_weights *w, weld_error *err) {
     weld_status status = weld_weights_prepared(w, &s->prepared, err);
+    size_t total = 0;
+    for (size_t at = 0; at < s->plan->order_count; at++) {
+        total += weld_weights_bytes(prepared_bytes(&s->runs[at]));
+    }
+    status = status ? status : weld_prepared_reserve(s->prepared, total, err);
     for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
         weld_run *run = &s->runs[at];
-        const weld_op *op = run->node->op;
-        size_t bytes = op->prepared && weld_node_prepares_constants(run->node)
-                           ? op->prepared(run->node, run->in, run->out, run->kernels)
-                           : 0;
+        const size_t bytes = prepared_bytes(run);
         if (bytes) {
             status = weld_prepared_find(s->prepared, run, bytes, &run->prepared, err);
             s->prepared_bytes += bytes;

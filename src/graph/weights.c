@@ -10,11 +10,15 @@
 typedef struct entry {
     char *name;
     weld_tensor tensor;
+    bool reserved; /* its data lie in the piece that was reserved */
 } entry;
 
 struct weld_weights {
     entry *entries;
     size_t count, capacity;
+    unsigned char *piece; /* that was reserved; NULL: none */
+    size_t piece_left;    /* bytes at its end that are free */
+    size_t piece_bytes;
     size_t *slots; /* open addressing: index + 1 into entries, 0 where free; size 2 * capacity */
     weld_prepared *prepared; /* NULL until a session asks */
     pthread_mutex_t lock;    /* of `prepared`: sessions may be made in several threads */
@@ -56,8 +60,11 @@ void weld_weights_free(weld_weights *w) {
     }
     for (size_t i = 0; i < w->count; i++) {
         weld_free(w->entries[i].name);
-        weld_free(w->entries[i].tensor.data);
+        if (!w->entries[i].reserved) {
+            weld_free(w->entries[i].tensor.data);
+        }
     }
+    weld_free(w->piece);
     weld_free(w->entries);
     weld_free(w->slots);
     weld_prepared_release(w->prepared);
@@ -96,6 +103,35 @@ static bool make_room(weld_weights *w) {
     return true;
 }
 
+size_t weld_weights_bytes(size_t bytes) {
+    return (bytes + WELD_ALIGNMENT - 1) / WELD_ALIGNMENT * WELD_ALIGNMENT;
+}
+
+weld_status weld_weights_reserve(weld_weights *w, size_t bytes, weld_error *err) {
+    if (!w->piece && bytes) {
+        w->piece = weld_alloc_raw(bytes, 1);
+        if (!w->piece) {
+            return weld_fail_memory(err, "weights");
+        }
+        w->piece_bytes = w->piece_left = bytes;
+    }
+    return WELD_OK;
+}
+
+/* Zeros for a tensor; *reserved: from the piece. */
+static void *take_memory(weld_weights *w, size_t count, size_t size, bool *reserved) {
+    size_t bytes;
+    *reserved = weld_mul_size(count, size, &bytes) && bytes <= SIZE_MAX - WELD_ALIGNMENT &&
+                weld_weights_bytes(bytes) <= w->piece_left;
+    if (!*reserved) {
+        return weld_alloc(count, size);
+    }
+    void *data = w->piece + (w->piece_bytes - w->piece_left);
+    w->piece_left -= weld_weights_bytes(bytes);
+    memset(data, 0, bytes);
+    return data;
+}
+
 weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype,
                              const weld_shape *shape, weld_tensor *out, weld_error *err) {
     int64_t count = weld_shape_count(shape);
@@ -105,11 +141,11 @@ weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype
     if (weld_weights_find(w, name, NULL)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "tensor %s: the name is used twice", name);
     }
-    entry added = {.name = weld_strdup(name),
-                   .tensor = {dtype, *shape, weld_alloc((size_t)count, weld_dtype_size(dtype))}};
+    entry added = {.name = weld_strdup(name), .tensor = {dtype, *shape, NULL}};
+    added.tensor.data = take_memory(w, (size_t)count, weld_dtype_size(dtype), &added.reserved);
     if (!added.name || !added.tensor.data || !make_room(w)) {
         weld_free(added.name);
-        weld_free(added.tensor.data);
+        weld_free(added.reserved ? NULL : added.tensor.data);
         return weld_fail_memory(err, name);
     }
     w->entries[w->count] = added;
@@ -144,6 +180,13 @@ bool weld_weights_find(const weld_weights *w, const char *name, weld_tensor *out
 weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_error *err) {
     weld_weights *copy = NULL;
     weld_status status = weld_weights_create(&copy, err);
+    size_t bytes = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        const weld_tensor *t = &w->entries[i].tensor;
+        bytes +=
+            weld_weights_bytes((size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype));
+    }
+    status = status ? status : weld_weights_reserve(copy, bytes, err);
     for (size_t i = 0; status == WELD_OK && i < w->count; i++) {
         const weld_tensor *from = &w->entries[i].tensor;
         weld_tensor to;

@@ -203,10 +203,23 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
     return status;
 }
 
+/* Memory for the tensors of a group, in one piece. */
+static size_t group_bytes(const weld_store *s, const char *group) {
+    size_t bytes = 0, length = strlen(group);
+    for (size_t i = 0; i < weld_store_count(s); i++) {
+        const weld_store_entry *e = weld_store_entry_at(s, i);
+        if (strncmp(e->path, group, length) == 0 && e->path[length] == '/') {
+            bytes += weld_weights_bytes(e->bytes);
+        }
+    }
+    return bytes;
+}
+
 /* All parameters and buffers, from two groups. */
 static weld_status take_weights(reading *r, const weld_graph *network, const char *parameters,
                                 const char *buffers, weld_weights *to, weld_name_list *missing) {
-    weld_status status = WELD_OK;
+    weld_status status = weld_weights_reserve(
+        to, group_bytes(r->store, parameters) + group_bytes(r->store, buffers), r->err);
     for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
         const weld_value *v = network->values[i];
         if (v->kind == WELD_VALUE_PARAMETER) {

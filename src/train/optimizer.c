@@ -122,6 +122,19 @@ static weld_status make_blocks(weld_optimizer *o, weld_error *err) {
     return WELD_OK;
 }
 
+/* Of one moment. */
+static size_t trained_bytes(const weld_optimizer *o, const weld_graph *g) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < weld_graph_parameter_count(g); i++) {
+        weld_shape shape = weld_value_shape(weld_graph_parameter(g, i));
+        if (!o->options.rates || o->options.rates[i].trained) {
+            bytes += weld_weights_bytes((size_t)weld_shape_count(&shape) *
+                                        weld_dtype_size(o->options.kernels->dtype));
+        }
+    }
+    return bytes;
+}
+
 weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
                                   const weld_optimizer_options *options, weld_optimizer **out,
                                   weld_error *err) {
@@ -135,6 +148,8 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
     weld_status status = o->slots ? WELD_OK : weld_fail_memory(err, "optimizer");
     status = status ? status : weld_weights_create(&o->m, err);
     status = status ? status : weld_weights_create(&o->v, err);
+    status = status ? status : weld_weights_reserve(o->m, trained_bytes(o, g), err);
+    status = status ? status : weld_weights_reserve(o->v, trained_bytes(o, g), err);
     for (size_t i = 0; !status && i < count; i++) {
         if (!options->rates || options->rates[i].trained) {
             status = add_slot(o, g, i, w, err);

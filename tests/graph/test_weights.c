@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "graph/graph.h"
 #include "suite.h"
-#include "weld/tensor.h"
 
 enum { MANY = 500 };
 
@@ -90,6 +90,33 @@ START_TEST(a_clone_has_the_same_contents_in_memory_of_its_own) {
 }
 END_TEST
 
+START_TEST(tensors_beyond_what_was_reserved_get_memory_of_their_own) {
+    enum { COUNT = 5, ELEMENTS = 33 };
+    weld_weights *w = new_weights();
+    const size_t bytes = weld_weights_bytes(ELEMENTS * sizeof(float));
+    ck_assert_int_eq(weld_weights_reserve(w, 3 * bytes, NULL), WELD_OK);
+    for (int i = 0; i < COUNT; i++) {
+        char name[] = {(char)('a' + i), 0};
+        weld_tensor t;
+        ck_assert_int_eq(weld_weights_add(w, name, WELD_F32, &WELD_SHAPE(ELEMENTS), &t, NULL),
+                         WELD_OK);
+        ck_assert_uint_eq((uintptr_t)t.data % WELD_ALIGNMENT, 0);
+        for (int j = 0; j < ELEMENTS; j++) {
+            ck_assert_float_eq(((float *)t.data)[j], 0);
+            ((float *)t.data)[j] = (float)i;
+        }
+        ck_assert_int_eq(weld_weights_reserve(w, bytes, NULL), WELD_OK); /* does nothing */
+    }
+    for (int i = 0; i < COUNT; i++) {
+        const float *data = weld_weights_tensor(w, (size_t)i).data;
+        ck_assert(data[0] == (float)i && data[ELEMENTS - 1] == (float)i);
+    }
+    const char *first = weld_weights_tensor(w, 0).data;
+    ck_assert_ptr_eq(weld_weights_tensor(w, 2).data, first + 2 * bytes);
+    weld_weights_free(w);
+}
+END_TEST
+
 START_TEST(running_out_of_memory_leaves_what_was_there) {
     weld_weights *w = many_weights(), *copy;
     for (long successes = 0; successes < 40; successes++) {
@@ -113,4 +140,5 @@ END_TEST
 RUN_SUITE("graph/weights", tensors_are_found_by_name_and_keep_their_order,
           nothing_is_found_in_what_is_empty, a_name_used_twice_and_a_shape_too_large_are_refused,
           a_clone_has_the_same_contents_in_memory_of_its_own,
+          tensors_beyond_what_was_reserved_get_memory_of_their_own,
           running_out_of_memory_leaves_what_was_there)

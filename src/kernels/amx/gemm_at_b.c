@@ -21,15 +21,19 @@ enum {
  * shuffles transpose 8 x 8 elements. */
 P_INLINE void transpose_8(const uint16_t *a, int64_t lda, uint16_t *out) {
     __m512i r[8], s[8];
+    const char *row = (const char *)a;
+    const int64_t step = lda * (int64_t)sizeof *a;
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
-        r[i] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(a + i * lda)));
-#pragma GCC unroll 8
+        r[i] = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)row));
+#pragma GCC unroll 3
         for (int q = 1; q < 4; q++) {
             r[i] = _mm512_mask_broadcast_i32x4(
                 r[i], (__mmask16)(0xf << 4 * q),
-                _mm_loadu_si128((const __m128i *)(a + (8 * q + i) * lda)));
+                _mm_loadu_si128((const __m128i *)(row + q * (8 * step))));
         }
+        row += step;
+        __asm__("" : "+r"(row)); /* else gcc keeps 32 addresses, more than there is room for */
     }
 #pragma GCC unroll 8
     for (int i = 0; i < 8; i += 2) { /* pairs of rows; columns 0-3, 4-7 */

@@ -7,15 +7,14 @@
 #define WELD_KERNELS_SIMD_GELU_H
 
 #include "kernels/simd/functions.h"
+#include "kernels/simd/pieces.h"
 
 #ifdef V_TABLE
 
-enum { GELU_DEGREE = 5, GELU_PIECES = 32 };
-#define GELU_WIDTH 0.390625f /* of a piece */
+enum { GELU_DEGREE = 5 };
 
-/* Coefficients by power of the distance from the middle of a piece, and by piece: the middle of
- * piece i is (i < 16 ? i : i - 32) widths. Fitted to the least greatest error in double. */
-static const float gelu_normal[GELU_DEGREE + 1][GELU_PIECES] = {
+/* Fitted to the least greatest error in double. */
+static const float gelu_normal[GELU_DEGREE + 1][PIECES] = {
     {0.5f,
      0.651962757f,
      0.782672286f,
@@ -209,7 +208,7 @@ static const float gelu_normal[GELU_DEGREE + 1][GELU_PIECES] = {
      -0.00067815691f,
      0.00644530123f},
 };
-static const float gelu_slope[GELU_DEGREE + 1][GELU_PIECES] = {
+static const float gelu_slope[GELU_DEGREE + 1][PIECES] = {
     {0.5f,
      0.796352386f,
      1.01237381f,
@@ -404,25 +403,12 @@ static const float gelu_slope[GELU_DEGREE + 1][GELU_PIECES] = {
      0.0323095694f},
 };
 
-V_INLINE vfloat v_pieces(const float (*table)[GELU_PIECES], vfloat x) {
-    const vfloat shift = v_set(0x1.8p23f); /* adding it rounds, and leaves an integer's low bits */
-    const vfloat bounded = v_max(v_set(-16 * GELU_WIDTH), v_min(v_set(6.05f), x));
-    const vfloat piece = v_fma(bounded, v_set(1 / GELU_WIDTH), shift);
-    const vfloat distance = v_fnma(piece - shift, v_set(GELU_WIDTH), bounded);
-    vfloat p = v_lookup(table[GELU_DEGREE], piece);
-    V_UNROLL
-    for (int power = GELU_DEGREE - 1; power >= 0; power--) {
-        p = v_fma(p, distance, v_lookup(table[power], piece));
-    }
-    return p;
-}
-
 V_INLINE vfloat v_gelu(vfloat x) {
-    return x * v_pieces(gelu_normal, x);
+    return x * v_pieces(GELU_DEGREE, gelu_normal, x);
 }
 
 V_INLINE vfloat v_gelu_slope(vfloat x) {
-    return v_pieces(gelu_slope, x);
+    return v_pieces(GELU_DEGREE, gelu_slope, x);
 }
 
 #else

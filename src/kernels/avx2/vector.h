@@ -172,11 +172,32 @@ V_INLINE void b_store_all(bfloat *p, vfloat a) {
     _mm_storeu_si128((__m128i *)p, halves);
 }
 
-V_INLINE void b_store_pair(bfloat *p, vfloat a, vfloat b) {
-    const __m256i low = _mm256_srli_epi32(b_round_in_place(a), 16);
-    const __m256i high = _mm256_srli_epi32(b_round_in_place(b), 16);
-    const __m256i halves = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
-    _mm256_storeu_si256((__m256i *)p, halves);
+/* 16 of them, those of even and of odd place apart: so a load takes two instructions, where in
+ * order it takes four. */
+V_INLINE void b_load_pair(const bfloat *p, vfloat *even, vfloat *odd) {
+    __m256i line = _mm256_loadu_si256((const __m256i *)p);
+    __asm__("" : "+x"(line)); /* else gcc loads it twice, by way of the stack */
+    *even = _mm256_castsi256_ps(_mm256_slli_epi32(line, 16));
+    *odd = _mm256_castsi256_ps(_mm256_and_si256(line, _mm256_set1_epi32(~0xffff)));
+}
+
+V_INLINE void b_store_pair(bfloat *p, vfloat even, vfloat odd) {
+    const __m256i lower = _mm256_srli_epi32(b_round_in_place(even), 16);
+    _mm256_storeu_si256((__m256i *)p, _mm256_blend_epi16(lower, b_round_in_place(odd), 0xaa));
+}
+
+/* The same of floats in registers: two vectors in order to even and odd places, and back. */
+V_INLINE void b_part(vfloat first, vfloat second, vfloat *even, vfloat *odd) {
+    const __m256d a = _mm256_castps_pd(_mm256_shuffle_ps(first, second, 0x88));
+    const __m256d b = _mm256_castps_pd(_mm256_shuffle_ps(first, second, 0xdd));
+    *even = _mm256_castpd_ps(_mm256_permute4x64_pd(a, 0xd8));
+    *odd = _mm256_castpd_ps(_mm256_permute4x64_pd(b, 0xd8));
+}
+
+V_INLINE void b_join(vfloat even, vfloat odd, vfloat *first, vfloat *second) {
+    const vfloat low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
+    *first = _mm256_permute2f128_ps(low, high, 0x20);
+    *second = _mm256_permute2f128_ps(low, high, 0x31);
 }
 
 V_INLINE void b_store_first(bfloat *p, int64_t n, vfloat a) {

@@ -169,13 +169,40 @@ V_INLINE void b_store_all(bfloat *p, vfloat a) {
     _mm256_storeu_si256((__m256i *)p, b_round(a));
 }
 
-V_INLINE void b_store_pair(bfloat *p, vfloat a, vfloat b) {
+/* 32 of them, those of even and of odd place apart: so a load takes two instructions, where in
+ * order it takes four. */
+V_INLINE void b_load_pair(const bfloat *p, vfloat *even, vfloat *odd) {
+    __m512i line = _mm512_loadu_si512(p);
+    __asm__("" : "+v"(line)); /* else gcc loads it twice, by way of the stack */
+    *even = _mm512_castsi512_ps(_mm512_slli_epi32(line, 16));
+    *odd = _mm512_castsi512_ps(_mm512_and_si512(line, _mm512_set1_epi32(~0xffff)));
+}
+
+V_INLINE void b_store_pair(bfloat *p, vfloat even, vfloat odd) {
 #ifdef __AVX512BF16__
-    _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+    const __m512i place =
+        _mm512_cvtepu8_epi32(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m512i after = _mm512_add_epi32(place, _mm512_set1_epi32(16));
+    const __m512i in_turn = _mm512_or_si512(place, _mm512_slli_epi32(after, 16));
+    const __m512i apart = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi16(in_turn, apart));
 #else
-    b_store_all(p, a);
-    b_store_all(p + V_LANES, b);
+    const __m512i lower = _mm512_srli_epi32(b_round_in_place(even), 16);
+    _mm512_storeu_si512(p, _mm512_mask_blend_epi16(0xaaaaaaaa, lower, b_round_in_place(odd)));
 #endif
+}
+
+/* The same of floats in registers: two vectors in order to even and odd places, and back. */
+V_INLINE void b_part(vfloat first, vfloat second, vfloat *even, vfloat *odd) {
+    const __m512i at = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    *even = _mm512_permutex2var_ps(first, at, second);
+    *odd = _mm512_permutex2var_ps(first, _mm512_add_epi32(at, _mm512_set1_epi32(1)), second);
+}
+
+V_INLINE void b_join(vfloat even, vfloat odd, vfloat *first, vfloat *second) {
+    const __m512i at = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    *first = _mm512_permutex2var_ps(even, at, odd);
+    *second = _mm512_permutex2var_ps(even, _mm512_add_epi32(at, _mm512_set1_epi32(8)), odd);
 }
 
 V_INLINE void b_store_first(bfloat *p, int64_t n, vfloat a) {

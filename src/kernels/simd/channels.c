@@ -8,7 +8,9 @@ enum {
     AHEAD = 4096 / sizeof(tvalue),
     ROWS_AHEAD = 16,
     GROUP = sizeof(tvalue) == sizeof(float) ? 16 : 32, /* rows summed in float */
-    TRANSFORM_ROWS = 4 /* rows that use a channel's factors while they are in registers */
+    TRANSFORM_ROWS = sizeof(tvalue) == sizeof(float)
+                         ? 4
+                         : 16 /* rows that use a channel's factors while they are in registers */
 };
 
 /* How far ahead to fetch, in elements. */
@@ -75,9 +77,11 @@ V_INLINE void moments_group(int64_t rows, int64_t before, int64_t c, const tvalu
     for (int64_t r = 0; r < rows; r++) {
         add_deviation(&p, x + r * c, first, c, span);
     }
-    merge_moments(rows, before, first.a, p.sum.a, p.products.a, span.a, mean, m2);
+    const vpair start = v_in_order(first, span), sum = v_in_order(p.sum, span);
+    const vpair products = v_in_order(p.products, span);
+    merge_moments(rows, before, start.a, sum.a, products.a, span.a, mean, m2);
     if (!span.one) {
-        merge_moments(rows, before, first.b, p.sum.b, p.products.b, span.b, mean + V_LANES,
+        merge_moments(rows, before, start.b, sum.b, products.b, span.b, mean + V_LANES,
                       m2 + V_LANES);
     }
 }
@@ -170,10 +174,11 @@ V_INLINE void affine_group(int64_t rows, int64_t c, const tvalue *x, const float
                            const float *shift, vspan span, tvalue *y) {
     const vpair factor = scale ? v_load_pair(scale, span) : v_set_pair(1);
     const vpair term = shift ? v_load_pair(shift, span) : v_set_pair(0);
-    for (int64_t r = 0; r < rows; r++) {
-        const vpair in = t_load_pair(x + r * c, span);
-        fetch_pair_to_write(y + r * c + FETCH_AHEAD, span);
-        t_store_pair(y + r * c, span, v_fma_pair(in, factor, term));
+    V_ROLLED
+    for (int64_t r = 0; r < rows; r++, x += c, y += c) {
+        const vpair in = t_load_pair(x, span);
+        fetch_pair_to_write(y + FETCH_AHEAD, span);
+        t_store_pair(y, span, v_fma_pair(in, factor, term));
     }
 }
 
@@ -193,11 +198,12 @@ V_INLINE void affine2_group(int64_t rows, int64_t c, const tvalue *dy, const tva
                             const float *a, const float *b, const float *d, vspan span,
                             tvalue *dx) {
     const vpair va = v_load_pair(a, span), vb = v_load_pair(b, span), vd = v_load_pair(d, span);
-    for (int64_t r = 0; r < rows; r++) {
-        const vpair inner = v_fma_pair(vb, t_load_pair(x + r * c, span), vd);
-        const vpair result = v_fma_pair(va, t_load_pair(dy + r * c, span), inner);
-        fetch_pair_to_write(dx + r * c + FETCH_AHEAD, span);
-        t_store_pair(dx + r * c, span, result);
+    V_ROLLED
+    for (int64_t r = 0; r < rows; r++, dy += c, x += c, dx += c) {
+        const vpair inner = v_fma_pair(vb, t_load_pair(x, span), vd);
+        const vpair result = v_fma_pair(va, t_load_pair(dy, span), inner);
+        fetch_pair_to_write(dx + FETCH_AHEAD, span);
+        t_store_pair(dx, span, result);
     }
 }
 

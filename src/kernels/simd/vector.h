@@ -15,7 +15,8 @@
  *
  *   b_load_all, b_load_first         a vector of V_LANES bf16, or of the first n
  *   b_store_all, b_store_first       the same, rounded to nearest even
- *   b_store_pair                     two whole vectors, one after the other
+ *   b_load_pair, b_store_pair        two vectors: the elements of even and those of odd place
+ *   b_part, b_join                   floats in order to that arrangement, and back
  *
  * Everything in these headers is static inline: code compiled with an instruction set's flags must
  * not be found by the linker under a name that common code uses too. */
@@ -42,6 +43,13 @@ typedef struct bfloat { /* a bf16 in memory: the upper half of a float */
 #define V_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define V_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Before a short loop that is better left one: rows of memory, each with its own address. */
+#ifdef __clang__
+#define V_ROLLED _Pragma("clang loop unroll(disable)")
+#else
+#define V_ROLLED _Pragma("GCC unroll 1")
 #endif
 
 /* The lanes that a step works on: all of them, known when compiling, or the first few at the end of
@@ -149,13 +157,30 @@ typedef struct vspan {
         }                                                                                          \
     } while (0)
 
+/* Of bf16, a whole pair is taken with elements of even place in `a` and of odd place in `b`. */
+V_INLINE bool v_is_parted(vspan span) {
+#ifdef WELD_SIMD_BF16
+    return !span.one && span.b.all;
+#else
+    (void)span;
+    return false;
+#endif
+}
+
 V_INLINE vpair t_load_pair(const tvalue *p, vspan span) {
+#ifdef WELD_SIMD_BF16
+    if (v_is_parted(span)) {
+        vpair x;
+        b_load_pair(p, &x.a, &x.b);
+        return x;
+    }
+#endif
     return (vpair){t_load(p, span.a), span.one ? v_zero() : t_load(p + V_LANES, span.b)};
 }
 
 V_INLINE void t_store_pair(tvalue *p, vspan span, vpair x) {
 #ifdef WELD_SIMD_BF16
-    if (!span.one && span.b.all) {
+    if (v_is_parted(span)) {
         b_store_pair(p, x.a, x.b);
         return;
     }
@@ -167,7 +192,32 @@ V_INLINE void t_store_pair(tvalue *p, vspan span, vpair x) {
 }
 
 V_INLINE vpair v_load_pair(const float *p, vspan span) {
-    return (vpair){v_load(p, span.a), span.one ? v_zero() : v_load(p + V_LANES, span.b)};
+    vpair x = {v_load(p, span.a), span.one ? v_zero() : v_load(p + V_LANES, span.b)};
+#ifdef WELD_SIMD_BF16
+    if (v_is_parted(span)) {
+        b_part(x.a, x.b, &x.a, &x.b);
+    }
+#endif
+    return x;
+}
+
+/* The two vectors of a pair in the order of memory. */
+V_INLINE vpair v_in_order(vpair x, vspan span) {
+#ifdef WELD_SIMD_BF16
+    if (v_is_parted(span)) {
+        b_join(x.a, x.b, &x.a, &x.b);
+    }
+#endif
+    (void)span;
+    return x;
+}
+
+V_INLINE void v_store_pair(float *p, vspan span, vpair x) {
+    x = v_in_order(x, span);
+    v_store(p, span.a, x.a);
+    if (!span.one) {
+        v_store(p + V_LANES, span.b, x.b);
+    }
 }
 
 V_INLINE vpair v_set_pair(float x) {
@@ -216,6 +266,7 @@ V_INLINE void w_add_to(double *sum, vlanes lanes, vfloat a) {
 }
 
 V_INLINE void w_add_pair_to(double *sum, vspan span, vpair x) {
+    x = v_in_order(x, span);
     w_add_to(sum, span.a, x.a);
     if (!span.one) {
         w_add_to(sum + V_LANES, span.b, x.b);

@@ -11,7 +11,7 @@
 #include "weld/model.h"
 
 typedef struct bench_arguments {
-    bool train, profile, by_node, json, unmerged;
+    bool train, profile, by_node, json, unmerged, unfused;
     cli_model_options model;
     int batch, size, threads, steps;
     const char *freeze, *trace;
@@ -156,6 +156,7 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
     const cli_option options[] = {
         {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
         {"freeze", 0, CLI_TEXT, &a.freeze, "PART", "of --train: frozen up to stem, stage1, ..."},
+        {"unfused", 0, CLI_FLAG, &a.unfused, NULL, "operator by operator, to compare"},
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
         {"batch", 0, CLI_COUNT, &a.batch, "N", "images a run (1)"},
         {"size", 0, CLI_COUNT, &a.size, "N", "height and width (the file's, or 224)"},
@@ -180,7 +181,8 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
                             .by_node = a.by_node,
                             .trace = a.trace,
                             .freeze = a.freeze,
-                            .precision = a.precision};
+                            .precision = a.precision,
+                            .unfused = a.unfused};
     weld_bench_result result = {0};
     weld_model_config config;
     weld_error err;

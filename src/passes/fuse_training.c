@@ -22,6 +22,9 @@ weld_status weld_fuse_training(const weld_graph *g, const weld_fuse_options *opt
     int roots = o->recompute_roots ? o->recompute_roots : WELD_RECOMPUTE_ROOTS;
     weld_graph *fused, *made;
     *out = NULL;
+    if (o->off) {
+        return weld_copy_graph(g, NULL, NULL, out, err);
+    }
     weld_status status = o->whole_batch_norm ? weld_copy_graph(g, NULL, NULL, &fused, err)
                                              : weld_split_batch_norm(g, &fused, err);
     if (status) {

@@ -6,6 +6,7 @@
 
 /* Which passes are left out; zero is all on. */
 typedef struct weld_fuse_options {
+    bool off;              /* all of them */
     bool whole_batch_norm; /* batch norm stays one node (split_batch_norm.h) */
     bool keep_chains;      /* affine maps are not composed (compose_affine.h) */
     bool keep_sums;        /* sums are taken of what they are of (join_sums.h) */

@@ -135,8 +135,10 @@ static weld_status check_options(const weld_bench_options *o, weld_error *err) {
 
 weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const weld_bench_options *o,
                                  weld_bench_result *out, weld_error *err) {
-    weld_session_options options = {
-        .batch = o->batch, .threads = o->threads, .constant_weights = true};
+    weld_session_options options = {.batch = o->batch,
+                                    .threads = o->threads,
+                                    .constant_weights = true,
+                                    .node_by_node = o->unfused};
     subject s = {0};
     weld_graph *lower = NULL;
     weld_status status = check_options(o, err);
@@ -178,8 +180,9 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
                                               .input_size = input_size,
                                               .label_smoothing = 0.1,
                                               .dtype = WELD_F32,
+                                              .fuse = {.off = o->unfused},
                                               .precision = o->precision};
-    weld_session_options session_options = {.threads = o->threads};
+    weld_session_options session_options = {.threads = o->threads, .node_by_node = o->unfused};
     weld_optimizer_options optimizer_options = {
         .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025, .threads = o->threads};
     weld_rate_options rate_options = {.head_scale = 1, .layer_decay = 1};

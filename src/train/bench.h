@@ -14,6 +14,7 @@ typedef struct weld_bench_options {
     const char *trace;  /* path of a trace of the last run (see profile.h); NULL: none */
     const char *freeze; /* of training: a value of the recipes' train.freeze; NULL: nothing */
     weld_precision precision;
+    bool unfused; /* node by node, of training without the passes of passes/fuse_training.h */
 } weld_bench_options;
 
 typedef struct weld_bench_result {

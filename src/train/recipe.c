@@ -68,6 +68,7 @@ void weld_recipe_defaults(weld_recipe *r) {
     r->train.epochs = 300;
     r->train.batch_size = 256;
     r->train.shuffle = true;
+    r->train.fuse = true;
     r->train.eval_every = 1;
     r->train.checkpoint_every = 100;
 }

@@ -45,6 +45,7 @@ typedef struct weld_recipe {
         int64_t checkpoint_every; /* updates; an epoch's end always makes one */
         int freeze; /* 0: nothing; 1: the stem; 1 + n: that and n stages; WELD_FREEZE_BACKBONE */
         bool bn_eval;
+        bool fuse; /* passes/fuse_training.h and streams */
     } train;
 } weld_recipe;
 

@@ -89,6 +89,7 @@ const weld_recipe_key weld_recipe_keys[] = {
             "stage6", "stage7", "stage8", "backbone"),
      .synonyms = stage_counts, .null = "none"},
     {"train", "bn_eval", BOOL(train.bn_eval)},
+    {"train", "fuse", BOOL(train.fuse)},
 };
 
 _Static_assert(sizeof stage_counts / sizeof *stage_counts == WELD_FREEZE_BACKBONE + 1,

@@ -28,7 +28,7 @@ typedef struct weld_recipe_key {
 } weld_recipe_key;
 
 extern const weld_recipe_key weld_recipe_keys[];
-#define WELD_RECIPE_KEY_COUNT 45
+#define WELD_RECIPE_KEY_COUNT 46
 
 /* Keys that a later version will honour; accepted where their value turns them off. */
 typedef struct weld_recipe_later_key {

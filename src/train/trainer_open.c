@@ -102,6 +102,7 @@ static weld_train_graph_options graph_options(const weld_recipe *r, int64_t batc
                                       .bn_eval = r->train.bn_eval,
                                       .frozen = weld_recipe_frozen_parts(r),
                                       .dtype = WELD_F32,
+                                      .fuse = {.off = !r->train.fuse},
                                       .precision = (weld_precision)r->train.precision};
 }
 
@@ -207,7 +208,8 @@ static weld_status open_evaluator(weld_trainer *t, weld_weights *weights, weld_e
 static weld_status open_sessions(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->recipe;
     int threads = t->settings->threads;
-    weld_session_options run = {.threads = threads, .seed = (uint64_t)r->train.seed};
+    weld_session_options run = {
+        .threads = threads, .seed = (uint64_t)r->train.seed, .node_by_node = !r->train.fuse};
     weld_optimizer_options adamw = {.beta1 = r->optimizer.betas[0],
                                     .beta2 = r->optimizer.betas[1],
                                     .eps = r->optimizer.eps,

@@ -200,6 +200,9 @@ START_TEST(freezing_is_given_by_name_or_by_number_of_stages) {
     accept(BASE "train: {bn_eval: true}\nloss: {label_smoothing: 0}\n"); /* with either head */
     accept("model: {name: repvit_m0_9, distillation_head: true}\ndata: {train: x}\n"
            "train: {bn_eval: true}\n");
+    ck_assert(recipe.train.fuse);
+    accept(BASE "train: {fuse: false}\n");
+    ck_assert(!recipe.train.fuse);
 }
 END_TEST
 

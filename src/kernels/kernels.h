@@ -8,10 +8,11 @@
  * `void *` data are elements of the table's dtype ("T" below) unless said otherwise. Weights,
  * biases, gradients of weights and vectors of channels ("P") are f32 where T is bf16, else T too.
  * Arithmetic on bf16 is done in f32, sums of products too, and each result is rounded once, to
- * nearest even; results below the smallest normal number may become 0, NaN stays NaN. A bf16 table
- * lacks what is only ever done in f32: those entries are NULL. Arrays do
- * not alias unless said otherwise; nothing need be aligned beyond its element. A kernel writes
- * exactly the elements its contract names. Sums over rows are given in double.
+ * nearest even; results below the smallest normal number may become 0, and factors of matrix
+ * products that are may count as 0; NaN stays NaN. A bf16 table lacks what is only ever done in
+ * f32: those entries are NULL. Arrays do not alias unless said otherwise; nothing need be aligned
+ * beyond its element. A kernel writes exactly the elements its contract names. Sums over rows are
+ * given in double.
  *
  * Accuracy: a float variant differs from the double reference run on the same input by at most what
  * rounding of a plain loop would (tests/kernels/checkkernels.c holds the bound of each).

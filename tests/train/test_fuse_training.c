@@ -47,6 +47,7 @@ static void fill(weld_tensor t, uint64_t seed, double low, double high) {
 }
 
 static void make(step *s, const variant *v, weld_dtype dtype, weld_fuse_options fuse) {
+    bool bf16 = dtype == WELD_BF16;
     weld_model_config config = {.name = "repvit",
                                 .num_classes = 5,
                                 .stage_count = 2,
@@ -60,7 +61,9 @@ static void make(step *s, const variant *v, weld_dtype dtype, weld_fuse_options 
                                         .label_smoothing = 0.1,
                                         .bn_eval = v->bn_eval,
                                         .frozen = v->frozen,
-                                        .dtype = dtype,
+                                        .dtype = bf16 ? WELD_F32 : dtype,
+                                        .precision =
+                                            bf16 ? WELD_PRECISION_BF16 : WELD_PRECISION_FP32,
                                         .fuse = fuse};
     ck_assert_msg(!weld_train_graph_build(&config, &options, &s->t, &err), "%s", err.message);
     ck_assert_int_eq(weld_graph_init_weights(s->t.graph, 1, &s->weights, &err), WELD_OK);
@@ -99,11 +102,12 @@ static void same(const char *what, const char *name, weld_tensor a, weld_tensor 
     }
 }
 
+static const weld_fuse_options none = {
+    .whole_batch_norm = true, .keep_chains = true, .keep_sums = true, .keep_all = true};
+
 static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, double tolerance) {
     step a, b;
-    make(&a, v, dtype,
-         (weld_fuse_options){
-             .whole_batch_norm = true, .keep_chains = true, .keep_sums = true, .keep_all = true});
+    make(&a, v, dtype, none);
     make(&b, v, dtype, fuse);
     for (uint64_t run = 0; run < 2; run++) {
         weld_session_run(a.session, run);
@@ -160,6 +164,39 @@ START_TEST(all_passes_together_train_as_none_does) {
 }
 END_TEST
 
+/* Cosine of the angle between the gradients, as one vector. */
+static double alignment(const step *a, const step *b) {
+    double dot = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < a->t.parameter_count; i++) {
+        for (int64_t k = 0; k < weld_shape_count(&a->gradients[i].shape); k++) {
+            double x = get(a->gradients[i], k), y = get(b->gradients[i], k);
+            dot += x * y;
+            aa += x * x;
+            bb += y * y;
+        }
+    }
+    return dot / sqrt(aa * bb);
+}
+
+START_TEST(in_bf16_the_passes_keep_the_direction_of_the_gradient) {
+    for (int i = 0; i < 3; i++) {
+        step exact, whole, fused;
+        make(&exact, &variants[i], WELD_F32, none);
+        make(&whole, &variants[i], WELD_BF16, none);
+        make(&fused, &variants[i], WELD_BF16, (weld_fuse_options){0});
+        weld_session_run(exact.session, 0);
+        weld_session_run(whole.session, 0);
+        weld_session_run(fused.session, 0);
+        double without = alignment(&exact, &whole), with = alignment(&exact, &fused);
+        ck_assert_msg(with > 0.99 && 1 - with < 2 * (1 - without) + 1e-3,
+                      "%s: cosine %g, without the passes %g", variants[i].what, with, without);
+        destroy(&exact);
+        destroy(&whole);
+        destroy(&fused);
+    }
+}
+END_TEST
+
 static size_t arena_of(const variant *v, weld_fuse_options fuse) {
     step s;
     make(&s, v, WELD_F32, fuse);
@@ -182,4 +219,4 @@ END_TEST
 RUN_SUITE("train/fuse_training", batch_norm_in_steps_trains_as_batch_norm_does,
           computing_anew_trains_as_keeping_does, composed_chains_train_as_single_maps_do,
           joined_sums_train_as_sums_of_the_whole_do, all_passes_together_train_as_none_does,
-          computing_anew_saves_memory)
+          computing_anew_saves_memory, in_bf16_the_passes_keep_the_direction_of_the_gradient)

@@ -12,31 +12,31 @@ enum {
     POSITIONS = 96 /* output positions summed in registers, about; then added to dweight */
 };
 
-typedef struct span { /* of taps inside the image: [begin, end) */
+typedef struct tap_range { /* of taps inside the image: [begin, end) */
     int begin, end;
-} span;
+} tap_range;
 
 /* Sums of one vector of channels over `columns` outputs, x and dy pointing to tap (0, 0) of the
  * first and to the first; only taps inside the spans are read. */
-V_INLINE void tile_sums(const int columns, const int step, const span ky, const span kx, int64_t c,
-                        const tvalue *x, int64_t x_row, const tvalue *dy, vlanes lanes,
-                        vfloat sum[3][3], fetching *f) {
-    fetch(f, columns, step * step);
-    vfloat g[TILE];
+V_INLINE void tile_sums(const int columns, const int step, const tap_range ky, const tap_range kx,
+                        int64_t c, const tvalue *x, int64_t x_row, const tvalue *dy, vspan lanes,
+                        vpair sum[3][3], fetching *f) {
+    fetch(f, lanes, columns, step * step);
+    vpair g[TILE];
     V_UNROLL
     for (int i = 0; i < columns; i++) {
-        g[i] = t_load(dy + i * c, lanes);
+        g[i] = t_load_pair(dy + i * c, lanes);
     }
     V_UNROLL
     for (int r = ky.begin; r < ky.end; r++) {
         V_UNROLL
         for (int column = kx.begin; column < (columns - 1) * step + kx.end; column++) {
-            const vfloat v = v_hold(t_load(x + r * x_row + column * c, lanes));
+            const vpair v = v_hold_pair(t_load_pair(x + r * x_row + column * c, lanes));
             V_UNROLL
             for (int i = 0; i < columns; i++) {
                 const int t = column - i * step;
                 if (t >= kx.begin && t < kx.end) {
-                    sum[r][t] = v_fma(v, g[i], sum[r][t]);
+                    sum[r][t] = v_fma_pair(v, g[i], sum[r][t]);
                 }
             }
         }
@@ -44,10 +44,10 @@ V_INLINE void tile_sums(const int columns, const int step, const span ky, const 
 }
 
 /* The row of dy `dy`; x points to tap (0, 0) of its first position. */
-V_INLINE void row_sums(const int step, const span ky, const weld_window *g, const tvalue *x,
-                       const tvalue *dy, vlanes lanes, vfloat sum[3][3], fetching *f) {
+V_INLINE void row_sums(const int step, const tap_range ky, const weld_window *g, const tvalue *x,
+                       const tvalue *dy, vspan lanes, vpair sum[3][3], fetching *f) {
     const int64_t c = g->c, x_row = g->w * c, pitch = step * c;
-    const span inner = {0, 3}, left = {1, 3}, right = {0, 2};
+    const tap_range inner = {0, 3}, left = {1, 3}, right = {0, 2};
     const bool right_border = (g->ow - 1) * step - g->pad_w + 3 > g->w;
     const int64_t end = g->ow - (right_border ? 1 : 0);
     int64_t o = 0;
@@ -68,13 +68,13 @@ V_INLINE void row_sums(const int step, const span ky, const weld_window *g, cons
 
 /* Rows [row_begin, row_end) of dy, one vector of channels. */
 V_INLINE void block_sums(const int step, const weld_window *g, const tvalue *x, const tvalue *dy,
-                         int64_t row_begin, int64_t row_end, int64_t j, vlanes lanes,
-                         float *dweight, fetching *f) {
-    const span inner = {0, 3}, upper = {1, 3}, lower = {0, 2};
-    vfloat sum[3][3];
+                         int64_t row_begin, int64_t row_end, int64_t j, vspan lanes, float *dweight,
+                         fetching *f) {
+    const tap_range inner = {0, 3}, upper = {1, 3}, lower = {0, 2};
+    vpair sum[3][3];
     V_UNROLL
     for (int t = 0; t < 9; t++) {
-        sum[t / 3][t % 3] = v_zero();
+        sum[t / 3][t % 3] = v_set_pair(0);
     }
     for (int64_t row = row_begin; row < row_end; row++) {
         const int64_t top = row * step - g->pad_h;
@@ -91,7 +91,7 @@ V_INLINE void block_sums(const int step, const weld_window *g, const tvalue *x, 
     V_UNROLL
     for (int t = 0; t < 9; t++) {
         float *out = dweight + t * g->c + j;
-        v_store(out, lanes, v_load(out, lanes) + sum[t / 3][t % 3]);
+        v_store_pair(out, lanes, v_add_pair(v_load_pair(out, lanes), sum[t / 3][t % 3]));
     }
 }
 
@@ -103,24 +103,18 @@ V_INLINE void weight_grad_3x3(const int step, const weld_window *g, const tvalue
         const int64_t end = least(row + block, row_end);
         fetching f = {.input = (const char *)(x + ((end - 1) * step - g->pad_h + 3) * g->w * g->c),
                       .output = (const char *)(dy + end * g->ow * g->c)};
-        int64_t j = 0;
-        for (; j + V_LANES <= g->c; j += V_LANES) {
-            block_sums(step, g, x, dy, row, end, j, v_all(), dweight, &f);
-        }
-        if (j < g->c) {
-            block_sums(step, g, x, dy, row, end, j, v_first(g->c - j), dweight, &f);
-        }
+        V_EACH_STEP(g->c, block_sums(step, g, x, dy, row, end, j, span, dweight, &f));
     }
 }
 
 /* dweight[c] += sum along `count` positions of dy x, x stepping by `pitch` elements. */
 V_INLINE void tap_sums(int64_t c, int64_t count, const tvalue *x, int64_t pitch, const tvalue *dy,
-                       vlanes lanes, float *dweight) {
-    vfloat sum = v_zero();
+                       vspan lanes, float *dweight) {
+    vpair sum = v_set_pair(0);
     for (int64_t o = 0; o < count; o++) {
-        sum = v_fma(t_load(x + o * pitch, lanes), t_load(dy + o * c, lanes), sum);
+        sum = v_fma_pair(t_load_pair(x + o * pitch, lanes), t_load_pair(dy + o * c, lanes), sum);
     }
-    v_store(dweight, lanes, v_load(dweight, lanes) + sum);
+    v_store_pair(dweight, lanes, v_add_pair(v_load_pair(dweight, lanes), sum));
 }
 
 static void weight_grad_any(const weld_window *g, const tvalue *x, const tvalue *dy,
@@ -138,14 +132,8 @@ static void weight_grad_any(const weld_window *g, const tvalue *x, const tvalue 
             const tvalue *from = x + (iy * g->w + first + begin * g->stride_w) * c;
             const tvalue *gradient = dy + (row * g->ow + begin) * c;
             float *out = dweight + t * c;
-            int64_t j = 0;
-            for (; j + V_LANES <= c; j += V_LANES) {
-                tap_sums(c, end - begin, from + j, g->stride_w * c, gradient + j, v_all(), out + j);
-            }
-            if (j < c) {
-                tap_sums(c, end - begin, from + j, g->stride_w * c, gradient + j, v_first(c - j),
-                         out + j);
-            }
+            V_EACH_STEP(c, tap_sums(c, end - begin, from + j, g->stride_w * c, gradient + j, span,
+                                    out + j));
         }
     }
 }

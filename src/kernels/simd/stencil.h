@@ -9,8 +9,20 @@
 
 #include "kernels/simd/vector.h"
 
-/* Columns whose sums fit the registers beside nine weights. */
-enum { STENCIL_TILE = V_TILE_ROWS_3 >= 8 ? 6 : 4 };
+/* Where 32 registers hold nine pairs of weights and the sums of a few columns, bf16 goes by pairs
+ * of vectors; else by single ones. STENCIL_TILE: columns whose sums fit the registers beside the
+ * weights. STEP_BYTES: of one column of a step. */
+#if defined(WELD_SIMD_BF16) && V_TILE_ROWS_3 >= 8
+enum { STENCIL_PAIRS = true, STENCIL_TILE = 4, STEP_BYTES = 64 };
+#define V_EACH_STEP V_EACH_PAIR
+#else
+enum {
+    STENCIL_PAIRS = false,
+    STENCIL_TILE = V_TILE_ROWS_3 >= 8 ? 6 : 4,
+    STEP_BYTES = sizeof(tvalue) == sizeof(float) ? 64 : V_LANES * sizeof(tvalue)
+};
+#define V_EACH_STEP V_EACH_VECTOR
+#endif
 
 typedef struct stencil {
     int64_t c;
@@ -34,14 +46,14 @@ typedef struct fetching {
     const char *input, *output; /* x; and y, or dy in the weight gradient */
 } fetching;
 
-/* Fetches what belongs to `columns` outputs of one vector of channels: `rate` inputs for each. */
-V_INLINE void fetch(fetching *f, int64_t columns, int64_t rate) {
-    enum { STEP = sizeof(tvalue) == sizeof(float) ? 64 : V_LANES * sizeof(tvalue) };
+/* Fetches what belongs to `columns` outputs of one step of channels: `rate` inputs for each. */
+V_INLINE void fetch(fetching *f, vspan lanes, int64_t columns, int64_t rate) {
+    const size_t step = STENCIL_PAIRS && lanes.one ? STEP_BYTES / 2 : STEP_BYTES;
     V_UNROLL
-    for (int64_t i = 0; i < columns; i++, f->output += STEP) {
+    for (int64_t i = 0; i < columns; i++, f->output += step) {
         __builtin_prefetch(f->output, 0, 2);
     }
-    for (int64_t i = 0; i < columns * rate; i++, f->input += STEP) {
+    for (int64_t i = 0; i < columns * rate; i++, f->input += step) {
         __builtin_prefetch(f->input, 0, 2);
     }
 }

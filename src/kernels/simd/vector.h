@@ -157,6 +157,20 @@ typedef struct vspan {
         }                                                                                          \
     } while (0)
 
+/* The same for single vectors. */
+#define V_EACH_VECTOR(n, step)                                                                     \
+    do {                                                                                           \
+        int64_t j = 0;                                                                             \
+        for (; j + V_LANES <= (n); j += V_LANES) {                                                 \
+            const vspan span = {.one = true, .a = v_all(), .b = v_all()};                          \
+            step;                                                                                  \
+        }                                                                                          \
+        if (j < (n)) {                                                                             \
+            const vspan span = {.one = true, .a = v_first((n)-j), .b = v_all()};                   \
+            step;                                                                                  \
+        }                                                                                          \
+    } while (0)
+
 /* Of bf16, a whole pair is taken with elements of even place in `a` and of odd place in `b`. */
 V_INLINE bool v_is_parted(vspan span) {
 #ifdef WELD_SIMD_BF16
@@ -222,6 +236,10 @@ V_INLINE void v_store_pair(float *p, vspan span, vpair x) {
 
 V_INLINE vpair v_set_pair(float x) {
     return (vpair){v_set(x), v_set(x)};
+}
+
+V_INLINE vpair v_hold_pair(vpair x) {
+    return (vpair){v_hold(x.a), v_hold(x.b)};
 }
 
 V_INLINE vpair v_add_pair(vpair x, vpair y) {

@@ -38,7 +38,8 @@ typedef enum weld_unary {
     WELD_HARD_SWISH,   /* x clamp(x + 3, 0, 6) / 6 */
     WELD_HARD_SIGMOID, /* clamp(x + 3, 0, 6) / 6 */
     WELD_SIGMOID,      /* 1 / (1 + exp(-x)) */
-    WELD_UNARY_COUNT
+    WELD_UNARY_COUNT,
+    WELD_IDENTITY = WELD_UNARY_COUNT /* x; only for kernels and operators that say so */
 } weld_unary;
 
 /* Where the hard functions bend the derivative is that of the outer side: hard-swish 0 at -3, 1 at
@@ -57,6 +58,8 @@ typedef struct weld_adamw_step {
     double gradient_limit;           /* then they are brought to within +- this; may be infinite */
     double average_decay;            /* of the moving average of weights */
 } weld_adamw_step;
+
+#define WELD_MAX_TERMS 4 /* tensors that one call of `combine` adds up */
 
 typedef struct weld_kernels {
     const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "amx" */
@@ -116,6 +119,16 @@ typedef struct weld_kernels {
     /* dx = a[c] dy + b[c] x + d[c] (a, b, d: P); dx may be dy or x. */
     void (*affine2)(int64_t rows, int64_t c, const void *dy, const void *x, const void *a,
                     const void *b, const void *d, void *dx);
+
+    /* y = f(sum over i < count of scale[i][c] x[i] + shift[c]) (scale[i], shift: P, either may be
+     * NULL: 1, 0), count 1 to WELD_MAX_TERMS; f may be WELD_IDENTITY; y may be any of the x.
+     * f and f' may be off as in `unary` and `unary_grad`. */
+    void (*combine)(weld_unary f, int64_t rows, int64_t c, int count, const void *const *x,
+                    const void *const *scale, const void *shift, void *y);
+    /* A function and its gradient: y = f(u), dx = f'(u) dy, with u = scale[c] x + shift[c] (P,
+     * either may be NULL). y may be NULL; each may be x or dy. */
+    void (*unary_pair)(weld_unary f, int64_t rows, int64_t c, const void *x, const void *scale,
+                       const void *shift, const void *dy, void *y, void *dx);
 
     /* --- elementwise over n; the output may be any of the inputs -------------------------------
      */

@@ -16,7 +16,8 @@
 enum { MAX_TABLES = 6 };
 
 static const kernel_check *const groups[] = {product_checks,     depthwise_checks, channel_checks,
-                                             elementwise_checks, row_checks,       window_checks};
+                                             elementwise_checks, row_checks,       window_checks,
+                                             combine_checks};
 enum { GROUPS = sizeof groups / sizeof *groups };
 
 static int list_tables(weld_dtype dtype, const weld_kernels *tables[MAX_TABLES]) {

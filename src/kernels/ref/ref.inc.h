@@ -13,6 +13,7 @@
 #include "kernels/ref/depthwise.inc.h"
 #include "kernels/ref/channels.inc.h"
 #include "kernels/ref/elementwise.inc.h"
+#include "kernels/ref/combine.inc.h"
 #include "kernels/ref/windows.inc.h"
 #if P_IS_T
 #include "kernels/ref/rows.inc.h"
@@ -33,6 +34,8 @@ static const weld_kernels table = {
     .channel_sum = channel_sum,
     .channel_dot = channel_dot,
     .affine2 = affine2,
+    .combine = combine,
+    .unary_pair = unary_pair,
     .unary = unary,
     .unary_grad = unary_grad,
     .add = add,

@@ -29,6 +29,10 @@ void SIMD(channel_dot)(int64_t rows, int64_t c, const void *dy, const void *x, c
                        double *sum_dy, double *sum_dy_x);
 void SIMD(affine2)(int64_t rows, int64_t c, const void *dy, const void *x, const void *a,
                    const void *b, const void *d, void *dx);
+void SIMD(combine)(weld_unary f, int64_t rows, int64_t c, int count, const void *const *x,
+                   const void *const *scale, const void *shift, void *y);
+void SIMD(unary_pair)(weld_unary f, int64_t rows, int64_t c, const void *x, const void *scale,
+                      const void *shift, const void *dy, void *y, void *dx);
 
 void SIMD(unary)(weld_unary f, int64_t n, const void *x, void *y);
 void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);

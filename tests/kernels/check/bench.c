@@ -20,6 +20,8 @@ typedef struct bench_case {
 /* clang-format off */
 #define PRODUCT(kernel, m_, n_, k_) {product_checks, kernel, {.m = m_, .n = n_, .k = k_}}
 #define ROWS(group, kernel, rows_, n_) {group, kernel, {.rows = rows_, .n = n_}}
+#define COMBINE(rows_, n_, count_, f_)                                                             \
+    {combine_checks, "combine", {.rows = rows_, .n = n_, .count = count_, .f = f_}}
 #define ELEMENTS(kernel, n_, ...) {elementwise_checks, kernel, {.n = n_, __VA_ARGS__}}
 #define WINDOW(group, kernel, size, c_, k, s, o)                                                   \
     {group, kernel, {.g = {size, size, c_, o, o, k, k, s, s, (k) / 2, (k) / 2}}}
@@ -54,6 +56,10 @@ static const bench_case cases[] = {
     ROWS(channel_checks, "channel_sum", 3136, 48), ROWS(channel_checks, "channel_sum", 784, 384),
     ROWS(channel_checks, "channel_dot", 3136, 48), ROWS(channel_checks, "channel_dot", 784, 384),
     ROWS(channel_checks, "affine2", 3136, 48), ROWS(channel_checks, "affine2", 784, 384),
+    COMBINE(3136, 48, 1, WELD_IDENTITY), COMBINE(3136, 48, 2, WELD_IDENTITY),
+    COMBINE(3136, 48, 3, WELD_IDENTITY), COMBINE(784, 384, 3, WELD_IDENTITY),
+    COMBINE(784, 384, 1, WELD_GELU),
+    {combine_checks, "unary_pair", {.rows = 784, .n = 384, .f = WELD_GELU}},
     ELEMENTS("unary", 301056, .f = WELD_GELU), ELEMENTS("unary", 301056, .f = WELD_RELU),
     ELEMENTS("unary", 301056, .f = WELD_SILU), ELEMENTS("unary", 301056, .f = WELD_SIGMOID),
     ELEMENTS("unary_grad", 301056, .f = WELD_GELU), ELEMENTS("unary_grad", 301056, .f = WELD_SILU),

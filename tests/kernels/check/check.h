@@ -19,7 +19,7 @@
 
 typedef uint16_t bfloat; /* room for a bf16 */
 
-enum { MAX_ARRAYS = 8, SCRATCH = MAX_ARRAYS, SLOTS };
+enum { MAX_ARRAYS = 10, SCRATCH = MAX_ARRAYS, SLOTS };
 
 typedef enum usage { INPUT, OUTPUT, UPDATED } usage;
 
@@ -75,7 +75,8 @@ typedef struct kernel_check {
 
 /* The kernels of each subject; the lists end with a NULL name. */
 extern const kernel_check product_checks[], depthwise_checks[], channel_checks[],
-    elementwise_checks[], row_checks[], window_checks[];
+    elementwise_checks[], row_checks[], window_checks[],
+    combine_checks[];
 
 /* --- making trials --- */
 

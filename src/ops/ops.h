@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "graph/graph.h"
 
-extern const weld_op weld_op_activation, weld_op_activation_grad;
+extern const weld_op weld_op_activation, weld_op_activation_grad, weld_op_activation_pair;
 extern const weld_op weld_op_add, weld_op_scale, weld_op_fill, weld_op_mean, weld_op_mean_grad;
 extern const weld_op weld_op_affine, weld_op_affine2;
 extern const weld_op weld_op_attention, weld_op_attention_grad;
@@ -21,6 +21,7 @@ extern const weld_op weld_op_moments, weld_op_batch_norm_statistics;
 extern const weld_op weld_op_batch_norm_sums, weld_op_batch_norm_coefficients;
 extern const weld_op weld_op_cast;
 extern const weld_op weld_op_channel_scale, weld_op_channel_dot, weld_op_channel_sum;
+extern const weld_op weld_op_combine;
 extern const weld_op weld_op_concat, weld_op_slice, weld_op_slice_grad;
 extern const weld_op weld_op_conv2d, weld_op_conv2d_input_grad, weld_op_conv2d_weight_grad;
 extern const weld_op weld_op_cross_entropy, weld_op_cross_entropy_grad;

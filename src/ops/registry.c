@@ -6,6 +6,7 @@
 static const weld_op *const all[] = {
     &weld_op_activation,
     &weld_op_activation_grad,
+    &weld_op_activation_pair,
     &weld_op_add,
     &weld_op_affine,
     &weld_op_affine2,
@@ -22,6 +23,7 @@ static const weld_op *const all[] = {
     &weld_op_channel_dot,
     &weld_op_channel_scale,
     &weld_op_channel_sum,
+    &weld_op_combine,
     &weld_op_concat,
     &weld_op_conv2d,
     &weld_op_conv2d_input_grad,

@@ -6,6 +6,7 @@
 #include "ops/ops.h"
 #include "passes/cheap.h"
 #include "passes/copy.h"
+#include "passes/vectors.h"
 
 enum { MOST_TERMS = 2 };
 
@@ -28,27 +29,6 @@ typedef struct compose {
     bool *kept;  /* likewise: weld_find_kept */
 } compose;
 
-/* --- Vectors [c] in to, where NULL is the neutral one ----------------------------------------- */
-
-static weld_value *plus(weld_graph *g, weld_value *a, weld_value *b) {
-    return !a ? b : !b ? a : weld_add(g, a, b);
-}
-
-/* a b + c */
-static weld_value *times_plus(weld_graph *g, weld_value *a, weld_value *b, weld_value *c) {
-    weld_value *in[] = {a, b, c};
-    return weld_graph_node(g, &weld_op_affine, NULL, in, 3, 2);
-}
-
-static weld_value *times(weld_graph *g, weld_value *a, weld_value *b) {
-    return !a ? b : !b ? a : times_plus(g, a, b, NULL);
-}
-
-/* Of factors, of which at most one is NULL. */
-static weld_value *sum_of_factors(weld_graph *g, weld_value *a, weld_value *b) {
-    return weld_add(g, a ? a : weld_fill_like(g, b, 1), b ? b : weld_fill_like(g, a, 1));
-}
-
 /* --- Forms ----------------------------------------------------------------------------------- */
 
 static form itself(const weld_value *v) {
@@ -66,10 +46,9 @@ static form form_of(const compose *p, const weld_value *v) {
 /* f scale + shift */
 static form scaled(weld_graph *g, form f, weld_value *scale, weld_value *shift) {
     for (int i = 0; i < f.count; i++) {
-        f.terms[i].factor = times(g, f.terms[i].factor, scale);
+        f.terms[i].factor = weld_vector_times(g, f.terms[i].factor, scale);
     }
-    f.constant =
-        f.constant && scale ? times_plus(g, f.constant, scale, shift) : plus(g, f.constant, shift);
+    f.constant = weld_vector_times_plus(g, f.constant, scale, shift);
     return f;
 }
 
@@ -100,10 +79,11 @@ static form sum(weld_graph *g, form a, form b) {
         if (at < 0) {
             a.terms[a.count++] = b.terms[i];
         } else {
-            a.terms[at].factor = sum_of_factors(g, a.terms[at].factor, b.terms[i].factor);
+            a.terms[at].factor =
+                weld_vector_sum_of_factors(g, a.terms[at].factor, b.terms[i].factor);
         }
     }
-    a.constant = plus(g, a.constant, b.constant);
+    a.constant = weld_vector_plus(g, a.constant, b.constant);
     a.composed = a.composed || b.composed;
     return a;
 }
@@ -117,15 +97,11 @@ static form sum_of_inputs(const compose *p, weld_graph *g, const weld_value *x, 
         form a = scaled(g, xs[i & 1], scale_x, NULL), b = scaled(g, ys[i >> 1], scale_y, NULL);
         if (terms_of_sum(&a, &b) <= MOST_TERMS) {
             a = sum(g, a, b);
-            a.constant = plus(g, a.constant, shift);
+            a.constant = weld_vector_plus(g, a.constant, shift);
             return a;
         }
     }
     return (form){0};
-}
-
-static weld_value *vector_of(weld_graph *g, weld_value *weight) {
-    return weight ? weld_reshape(g, weight, WELD_SHAPE(weight->shape.dim[0])) : NULL;
 }
 
 static form find_form(const compose *p, const weld_copy *c, const weld_node *node) {
@@ -141,7 +117,7 @@ static form find_form(const compose *p, const weld_copy *c, const weld_node *nod
     } else if (node->op == &weld_op_add) {
         return sum_of_inputs(p, c->to, x, NULL, node->inputs[1], NULL, NULL);
     } else if (weld_is_channel_wise(node)) {
-        return scaled(c->to, form_of(p, x), vector_of(c->to, in[1]), in[2]);
+        return scaled(c->to, form_of(p, x), weld_vector_of_weight(c->to, in[1]), in[2]);
     }
     return (form){0};
 }
@@ -163,7 +139,7 @@ static weld_value *build(const weld_copy *c, const form *f) {
         factors[i] = f->terms[i].factor ? f->terms[i].factor : weld_fill_like(c->to, like, 1);
     }
     if (f->count == 1) {
-        return times_plus(c->to, values[0], factors[0], f->constant);
+        return weld_vector_times_plus(c->to, values[0], factors[0], f->constant);
     }
     weld_value *constant = f->constant ? f->constant : weld_fill_like(c->to, like, 0);
     weld_value *in[] = {values[0], values[1], factors[0], factors[1], constant};

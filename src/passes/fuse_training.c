@@ -3,6 +3,7 @@
 
 #include "passes/compose_affine.h"
 #include "passes/copy.h"
+#include "passes/fold_linear.h"
 #include "passes/join_sums.h"
 #include "passes/recompute.h"
 #include "passes/split_batch_norm.h"
@@ -40,6 +41,10 @@ weld_status weld_fuse_training(const weld_graph *g, const weld_fuse_options *opt
     }
     if (!status && !o->keep_all) {
         status = weld_recompute(fused, roots, &made, err);
+        take(status, made, &fused);
+    }
+    if (!status && !o->keep_elementwise) {
+        status = weld_fold_linear(fused, &made, err);
         take(status, made, &fused);
     }
     if (status) {

@@ -11,6 +11,7 @@ typedef struct weld_fuse_options {
     bool keep_chains;      /* affine maps are not composed (compose_affine.h) */
     bool keep_sums;        /* sums are taken of what they are of (join_sums.h) */
     bool keep_all;         /* nothing is computed anew (recompute.h) */
+    bool keep_elementwise; /* sums, factors and activations stay apart (fold_linear.h) */
     int recompute_roots;   /* from how many tensors it may be; 0: WELD_RECOMPUTE_ROOTS */
 } weld_fuse_options;
 

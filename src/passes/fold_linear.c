@@ -1,0 +1,266 @@
+/* Chains of elementwise work as one pass; see fold_linear.h.
+ *
+ * First it is decided, from the first node to the last, which values their readers take apart, by
+ * counting tensors alone; then the graph is copied, and where a tree ends its factors are computed
+ * from the root to the leaves. */
+#include "passes/fold_linear.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "ops/ops.h"
+#include "passes/cheap.h"
+#include "passes/copy.h"
+#include "passes/levels.h"
+#include "passes/vectors.h"
+
+/* What a node's value is the sum of: with `plain` as it is, else times a vector. */
+typedef struct leaves {
+    int count; /* 0: it is not a sum, or of too many */
+    const weld_value *value[WELD_MAX_TERMS];
+    bool plain[WELD_MAX_TERMS];
+} leaves;
+
+typedef struct fold {
+    leaves *leaves;          /* by value id in from, as all of these but the last */
+    size_t *uses;            /* readers, being an output included */
+    bool *folded;            /* its readers take it apart */
+    int *levels;             /* by node id */
+    const weld_node **twins; /* of an activation: the activation_grad that goes with it */
+} fold;
+
+/* --- A node as a sum ------------------------------------------------------------------------- */
+
+/* factor[c] value + ..., vectors being those of the graph that the node is in; NULL: 1, 0. */
+typedef struct linear {
+    int count; /* 0: it is none */
+    const weld_value *value[2];
+    weld_value *factor[2], *shift;
+    bool is_weight; /* the factor is the weight of a convolution */
+} linear;
+
+static weld_value *input(const weld_node *node, int i) {
+    return i < node->input_count ? node->inputs[i] : NULL;
+}
+
+static linear linear_of(const weld_node *node) {
+    weld_value *const *in = node->inputs;
+    if (!weld_is_map(node->outputs[0])) {
+        return (linear){0};
+    }
+    if (node->op == &weld_op_affine) {
+        return (linear){1, {in[0]}, {in[1]}, input(node, 2), false};
+    }
+    if (node->op == &weld_op_affine2) {
+        return (linear){2, {in[0], in[1]}, {in[2], in[3]}, in[4], false};
+    }
+    if (node->op == &weld_op_add) {
+        return (linear){.count = 2, .value = {in[0], in[1]}};
+    }
+    if (weld_is_channel_wise(node)) {
+        return (linear){1, {in[0]}, {in[1]}, input(node, 2), true};
+    }
+    return (linear){0};
+}
+
+/* --- Decisions ------------------------------------------------------------------------------- */
+
+/* Add what `more` stands for to `all`, times a vector unless plain; false where that cannot be, or
+ * would leave no room for `rest` others. Of a plain leaf twice the factor would be 2, for which
+ * there may be no vector to tell its size. */
+static bool unite(leaves *all, const leaves *more, bool plain, int rest) {
+    leaves sum = *all;
+    for (int i = 0; i < more->count; i++) {
+        bool is_plain = plain && more->plain[i];
+        int at = 0;
+        while (at < sum.count && sum.value[at] != more->value[i]) {
+            at++;
+        }
+        if (at + rest >= WELD_MAX_TERMS || (at < sum.count && sum.plain[at] && is_plain)) {
+            return false;
+        }
+        sum.plain[at] = at == sum.count && is_plain;
+        sum.value[at] = more->value[i];
+        sum.count += at == sum.count;
+    }
+    *all = sum;
+    return true;
+}
+
+/* Unite with the leaves of v if it may be taken apart, else with v. */
+static bool unite_value(fold *f, leaves *all, const weld_value *v, bool plain, int rest) {
+    const leaves whole = {.count = 1, .value = {v}, .plain = {true}};
+    f->folded[v->id] = f->uses[v->id] == 1 && f->leaves[v->id].count > 0 &&
+                       unite(all, &f->leaves[v->id], plain, rest);
+    return f->folded[v->id] || unite(all, &whole, plain, rest);
+}
+
+static void decide(fold *f, const weld_node *node) {
+    linear l = linear_of(node);
+    leaves all = {0};
+    bool fits = l.count > 0;
+    for (int i = 0; i < l.count && fits; i++) {
+        fits = unite_value(f, &all, l.value[i], !l.factor[i], l.count - 1 - i);
+    }
+    for (int i = 0; i < l.count && !fits; i++) {
+        f->folded[l.value[i]->id] = false;
+    }
+    f->leaves[node->outputs[0]->id] = fits ? all : (leaves){0};
+}
+
+/* The last activation_grad of the same value, function and level, whose dy is there before. */
+static const weld_node *find_twin(const fold *f, const weld_graph *g, const weld_node *node) {
+    for (size_t i = g->node_count; i-- > (size_t)node->id + 1;) {
+        const weld_node *other = g->nodes[i];
+        if (other->op == &weld_op_activation_grad && other->inputs[0] == node->inputs[0] &&
+            other->attributes.function == node->attributes.function &&
+            f->levels[other->id] == f->levels[node->id]) {
+            const weld_node *from = other->inputs[1]->producer;
+            return !from || from->id < node->id ? other : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* What the node reads is done by it, and by its twin. */
+static void decide_activation(fold *f, const weld_graph *g, const weld_node *node) {
+    const weld_value *u = node->inputs[0];
+    const int count = f->leaves[u->id].count;
+    const weld_node *twin = weld_is_map(u) ? find_twin(f, g, node) : NULL;
+    f->twins[node->id] = twin;
+    f->folded[u->id] = twin ? f->uses[u->id] == 2 && count == 1 : f->uses[u->id] == 1 && count > 0;
+}
+
+static void decide_all(fold *f, const weld_graph *g) {
+    for (size_t i = 0; i < g->node_count; i++) {
+        for (int k = 0; k < g->nodes[i]->input_count; k++) {
+            if (g->nodes[i]->inputs[k]) {
+                f->uses[g->nodes[i]->inputs[k]->id]++;
+            }
+        }
+    }
+    for (size_t i = 0; i < g->output_count; i++) {
+        f->uses[g->outputs[i].value->id]++;
+    }
+    for (size_t i = 0; i < g->node_count; i++) {
+        if (g->nodes[i]->op == &weld_op_activation) {
+            decide_activation(f, g, g->nodes[i]);
+        } else {
+            decide(f, g->nodes[i]);
+        }
+    }
+}
+
+/* --- The copy -------------------------------------------------------------------------------- */
+
+/* The sum over terms of factor[c] value + shift[c], all in the graph that is made. */
+typedef struct sum {
+    int count;
+    weld_value *value[WELD_MAX_TERMS], *factor[WELD_MAX_TERMS], *shift;
+} sum;
+
+static void add_term(weld_graph *g, sum *s, weld_value *value, weld_value *factor) {
+    for (int i = 0; i < s->count; i++) {
+        if (s->value[i] == value) {
+            s->factor[i] = weld_vector_sum_of_factors(g, s->factor[i], factor);
+            return;
+        }
+    }
+    s->value[s->count] = value;
+    s->factor[s->count++] = factor;
+}
+
+static weld_value *counterpart(const weld_copy *c, const weld_value *v) {
+    return v ? c->map[v->id] : NULL;
+}
+
+/* Add `factor` times the node's value. */
+static void add_node(const fold *f, const weld_copy *c, sum *s, const weld_node *node,
+                     weld_value *factor) {
+    linear l = linear_of(node);
+    s->shift = weld_vector_times_plus(c->to, counterpart(c, l.shift), factor, s->shift);
+    for (int i = 0; i < l.count; i++) {
+        weld_value *own = counterpart(c, l.factor[i]);
+        weld_value *all =
+            weld_vector_times(c->to, l.is_weight ? weld_vector_of_weight(c->to, own) : own, factor);
+        if (f->folded[l.value[i]->id]) {
+            add_node(f, c, s, l.value[i]->producer, all);
+        } else {
+            add_term(c->to, s, counterpart(c, l.value[i]), all);
+        }
+    }
+}
+
+static weld_value *combine(weld_graph *g, const sum *s, int function) {
+    weld_value *in[2 * WELD_MAX_TERMS + 1] = {s->value[0], s->factor[0], s->shift};
+    for (int i = 1; i < s->count; i++) {
+        in[2 * i + 1] = s->value[i];
+        in[2 * i + 2] = s->factor[i];
+    }
+    weld_attributes a = {.function = function};
+    return weld_graph_node(g, &weld_op_combine, &a, in, 2 * s->count + 1, 1);
+}
+
+static void pair(const fold *f, weld_copy *c, const weld_node *node, const weld_node *twin) {
+    const weld_value *u = node->inputs[0];
+    sum s = {.count = 1, .value = {counterpart(c, u)}};
+    if (f->folded[u->id]) {
+        s = (sum){0};
+        add_node(f, c, &s, u->producer, NULL);
+    }
+    weld_value *in[] = {s.value[0], s.factor[0], s.shift, counterpart(c, twin->inputs[1])};
+    weld_attributes a = {.function = node->attributes.function};
+    weld_value *made = weld_graph_node(c->to, &weld_op_activation_pair, &a, in, 4, 1);
+    if (made) {
+        c->map[node->outputs[0]->id] = made;
+        c->map[twin->outputs[0]->id] = made->producer->outputs[1];
+    }
+}
+
+static bool replace(weld_copy *c, const weld_node *node, void *context) {
+    const fold *f = context;
+    const int id = node->outputs[0]->id;
+    if (f->folded[id] || c->map[id]) { /* in its reader, or made with its twin */
+        return true;
+    }
+    if (f->twins[node->id]) {
+        pair(f, c, node, f->twins[node->id]);
+        return true;
+    }
+    sum s = {0};
+    if (node->op == &weld_op_activation && f->folded[node->inputs[0]->id]) {
+        add_node(f, c, &s, node->inputs[0]->producer, NULL);
+        c->map[id] = combine(c->to, &s, node->attributes.function);
+        return true;
+    }
+    linear l = linear_of(node);
+    for (int i = 0; i < l.count; i++) {
+        if (f->folded[l.value[i]->id]) {
+            add_node(f, c, &s, node, NULL);
+            c->map[id] = combine(c->to, &s, WELD_IDENTITY);
+            return true;
+        }
+    }
+    return false;
+}
+
+weld_status weld_fold_linear(const weld_graph *g, weld_graph **out, weld_error *err) {
+    fold f = {.leaves = weld_alloc(g->value_count, sizeof *f.leaves),
+              .uses = weld_alloc(g->value_count, sizeof *f.uses),
+              .folded = weld_alloc(g->value_count, sizeof *f.folded),
+              .levels = weld_alloc(g->node_count, sizeof *f.levels),
+              .twins = weld_alloc(g->node_count, sizeof(weld_node *))};
+    *out = NULL;
+    weld_status status = f.leaves && f.uses && f.folded && f.levels && f.twins
+                             ? weld_node_levels(g, f.levels, err)
+                             : weld_fail_memory(err, "rewriting");
+    if (!status) {
+        decide_all(&f, g);
+        status = weld_copy_graph(g, replace, &f, out, err);
+    }
+    weld_free(f.leaves);
+    weld_free(f.uses);
+    weld_free(f.folded);
+    weld_free(f.levels);
+    weld_free(f.twins);
+    return status;
+}

@@ -117,6 +117,33 @@ START_TEST(channel_kernels_follow_their_formulas) {
 }
 END_TEST
 
+START_TEST(combine_adds_scaled_rows_and_applies_a_function) {
+    const double x0[] = {1, 2, 3, 4}, x1[] = {5, 6, 7, 8}, scale[] = {2, -3}, shift[] = {-9, 1};
+    const void *x[] = {x0, x1, x0}, *scales[] = {NULL, scale, NULL};
+    double y[4];
+    ref()->combine(WELD_IDENTITY, 2, 2, 1, x, scales, NULL, y);
+    ASSERT_NEAR(4, y, 1, 2, 3, 4);
+    ref()->combine(WELD_IDENTITY, 2, 2, 3, x, scales, shift, y);
+    ASSERT_NEAR(4, y, 1 + 10 - 9 + 1, 2 - 18 + 1 + 2, 3 + 14 - 9 + 3, 4 - 24 + 1 + 4);
+    ref()->combine(WELD_RELU, 2, 2, 2, x, scales, shift, y);
+    ASSERT_NEAR(4, y, 2, 0, 8, 0);
+}
+END_TEST
+
+START_TEST(unary_pair_is_the_function_and_its_gradient) {
+    const double x[] = {-2, -1, 1, 2}, scale[] = {2, -1}, shift[] = {1, 3}, dy[] = {1, 2, 3, 4};
+    const double u[] = {-3, 4, 3, 1};
+    double y[4], dx[4], expect[4];
+    for (int f = 0; f < WELD_UNARY_COUNT; f++) {
+        ref()->unary_pair((weld_unary)f, 2, 2, x, scale, shift, dy, y, dx);
+        ref()->unary((weld_unary)f, 4, u, expect);
+        ASSERT_NEAR(4, y, expect[0], expect[1], expect[2], expect[3]);
+        ref()->unary_grad((weld_unary)f, 4, u, dy, expect);
+        ASSERT_NEAR(4, dx, expect[0], expect[1], expect[2], expect[3]);
+    }
+}
+END_TEST
+
 /* f(x) of the table of the normal distribution, logistic function etc. */
 START_TEST(activations_have_their_known_values) {
     const double x[] = {-4, -1, 0, 1, 4};
@@ -467,11 +494,12 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           packed_product_adds_bias_and_accumulates, product_of_a_transposed_accumulates,
           depthwise_sums_neighbours, depthwise_gradients_follow_the_taps_back,
           moments_survive_a_mean_far_above_the_deviation, channel_kernels_follow_their_formulas,
-          activations_have_their_known_values, activation_gradients_are_difference_quotients,
-          extreme_activations_stay_finite, elementwise_kernels_work_in_place,
-          adamw_steps_as_the_paper_says, adamw_clips_gradients_and_averages_weights,
-          first_value_that_is_not_finite_is_found, softmax_and_its_gradient,
-          layer_norm_gives_rows_no_mean_and_unit_variance,
+          combine_adds_scaled_rows_and_applies_a_function,
+          unary_pair_is_the_function_and_its_gradient, activations_have_their_known_values,
+          activation_gradients_are_difference_quotients, extreme_activations_stay_finite,
+          elementwise_kernels_work_in_place, adamw_steps_as_the_paper_says,
+          adamw_clips_gradients_and_averages_weights, first_value_that_is_not_finite_is_found,
+          softmax_and_its_gradient, layer_norm_gives_rows_no_mean_and_unit_variance,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
           cross_entropy_of_targets_that_do_not_sum_to_one,
           max_pool_ignores_padding_and_routes_to_the_first_maximum,

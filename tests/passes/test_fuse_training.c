@@ -45,8 +45,11 @@ START_TEST(leaves_and_outputs_stay_in_order) {
 END_TEST
 
 START_TEST(with_all_passes_off_the_graph_is_as_it_was) {
-    weld_fuse_options none = {
-        .whole_batch_norm = true, .keep_chains = true, .keep_sums = true, .keep_all = true};
+    weld_fuse_options none = {.whole_batch_norm = true,
+                              .keep_chains = true,
+                              .keep_sums = true,
+                              .keep_all = true,
+                              .keep_elementwise = true};
     weld_graph *g = build(), *fused;
     ck_assert_int_eq(weld_fuse_training(g, &none, &fused, &err), WELD_OK);
     ck_assert_uint_eq(fused->node_count, g->node_count);

@@ -102,8 +102,11 @@ static void same(const char *what, const char *name, weld_tensor a, weld_tensor 
     }
 }
 
-static const weld_fuse_options none = {
-    .whole_batch_norm = true, .keep_chains = true, .keep_sums = true, .keep_all = true};
+static const weld_fuse_options none = {.whole_batch_norm = true,
+                                       .keep_chains = true,
+                                       .keep_sums = true,
+                                       .keep_all = true,
+                                       .keep_elementwise = true};
 
 static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, double tolerance) {
     step a, b;
@@ -138,23 +141,31 @@ static void compare_all(weld_fuse_options fuse) {
 }
 
 START_TEST(batch_norm_in_steps_trains_as_batch_norm_does) {
-    compare_all((weld_fuse_options){.keep_chains = true, .keep_sums = true, .keep_all = true});
+    compare_all((weld_fuse_options){
+        .keep_chains = true, .keep_sums = true, .keep_all = true, .keep_elementwise = true});
 }
 END_TEST
 
 START_TEST(computing_anew_trains_as_keeping_does) {
-    compare_all(
-        (weld_fuse_options){.whole_batch_norm = true, .keep_chains = true, .keep_sums = true});
+    compare_all((weld_fuse_options){.whole_batch_norm = true,
+                                    .keep_chains = true,
+                                    .keep_sums = true,
+                                    .keep_elementwise = true});
 }
 END_TEST
 
 START_TEST(composed_chains_train_as_single_maps_do) {
-    compare_all((weld_fuse_options){.keep_sums = true, .keep_all = true});
+    compare_all((weld_fuse_options){.keep_sums = true, .keep_all = true, .keep_elementwise = true});
 }
 END_TEST
 
 START_TEST(joined_sums_train_as_sums_of_the_whole_do) {
-    compare_all((weld_fuse_options){.keep_all = true});
+    compare_all((weld_fuse_options){.keep_all = true, .keep_elementwise = true});
+}
+END_TEST
+
+START_TEST(folded_elementwise_work_trains_as_single_nodes_do) {
+    compare_all((weld_fuse_options){.keep_chains = true, .keep_sums = true});
 }
 END_TEST
 
@@ -218,5 +229,6 @@ END_TEST
 
 RUN_SUITE("train/fuse_training", batch_norm_in_steps_trains_as_batch_norm_does,
           computing_anew_trains_as_keeping_does, composed_chains_train_as_single_maps_do,
-          joined_sums_train_as_sums_of_the_whole_do, all_passes_together_train_as_none_does,
+          joined_sums_train_as_sums_of_the_whole_do,
+          folded_elementwise_work_trains_as_single_nodes_do, all_passes_together_train_as_none_does,
           computing_anew_saves_memory, in_bf16_the_passes_keep_the_direction_of_the_gradient)

@@ -28,15 +28,15 @@ V_INLINE void combine_group(const weld_unary f, const int count, int64_t rows, i
     vpair factor[WELD_MAX_TERMS];
     const vpair shift = load_or(t->shift, j, span, 0);
     V_UNROLL
-    for (int i = 0; i < count; i++) {
-        factor[i] = load_or(t->scale[i], j, span, 1);
+    for (int i = 0; i < WELD_MAX_TERMS; i++) {
+        factor[i] = i < count ? load_or(t->scale[i], j, span, 1) : v_set_pair(0);
     }
     for (int64_t r = 0; r < rows; r++, at += c) {
         vpair sum = shift;
         fetch_to_write(t->y + at + FETCH_AHEAD);
         V_UNROLL
-        for (int i = 0; i < count; i++) {
-            sum = v_fma_pair(factor[i], t_load_pair(t->x[i] + at, span), sum);
+        for (int i = 0; i < WELD_MAX_TERMS; i++) {
+            sum = i < count ? v_fma_pair(factor[i], t_load_pair(t->x[i] + at, span), sum) : sum;
         }
         t_store_pair(t->y + at, span, unary_of_pair(f, sum));
     }

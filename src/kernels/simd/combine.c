@@ -6,7 +6,8 @@
 #include "kernels/simd/simd.h"
 #include "kernels/simd/unary.h"
 
-enum { ROWS = 8 /* that use a channel's factors while they are in registers */ };
+/* Rows that use a channel's factors while they are in registers. */
+enum { ROWS = sizeof(tvalue) == sizeof(float) ? 8 : 16 };
 
 V_INLINE vpair load_or(const float *vector, int64_t j, vspan span, float absent) {
     return vector ? v_load_pair(vector + j, span) : v_set_pair(absent);
@@ -31,6 +32,7 @@ V_INLINE void combine_group(const weld_unary f, const int count, int64_t rows, i
     for (int i = 0; i < WELD_MAX_TERMS; i++) {
         factor[i] = i < count ? load_or(t->scale[i], j, span, 1) : v_set_pair(0);
     }
+    V_ROLLED
     for (int64_t r = 0; r < rows; r++, at += c) {
         vpair sum = shift;
         fetch_to_write(t->y + at + FETCH_AHEAD);
@@ -109,6 +111,7 @@ typedef struct pair {
 V_INLINE void pair_group(const weld_unary f, int64_t rows, int64_t c, const pair *p, int64_t at,
                          int64_t j, vspan span) {
     const vpair scale = load_or(p->scale, j, span, 1), shift = load_or(p->shift, j, span, 0);
+    V_ROLLED
     for (int64_t r = 0; r < rows; r++, at += c) {
         const vpair u = v_fma_pair(scale, t_load_pair(p->x + at, span), shift);
         const vpair dy = t_load_pair(p->dy + at, span);

@@ -112,7 +112,8 @@ static void append_gradients(weld_graph *g, weld_value *loss) {
     free(grads);
 }
 
-/* Gradients that are zero but for rounding are measured against the largest of all. */
+/* Gradients that are zero but for rounding are measured against the largest of all: they are sums
+ * that cancel, off by tens of roundings of a float (6e-8 each), by the reference kernels too. */
 static void check_gradients(const weld_graph *g, weld_session *s, const weld_weights *fixture,
                             const char *what) {
     double largest = 0;
@@ -127,7 +128,7 @@ static void check_gradients(const weld_graph *g, weld_session *s, const weld_wei
         snprintf(output, sizeof output, "grad/%s", name);
         weld_tensor want = fixture_tensor(fixture, "grad/", name);
         double difference = distance(weld_session_output(s, output), want);
-        ck_assert_msg(difference <= 1e-3 * norm(want) + 1e-6 * largest,
+        ck_assert_msg(difference <= 1e-3 * norm(want) + 4e-6 * largest,
                       "%s: gradient of %s differs by %g of %g", what, name, difference, norm(want));
     }
 }

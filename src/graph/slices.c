@@ -8,6 +8,9 @@ enum {
     LEAST_POSITIONS = 96, /* of a slice by images: so that weights are read for enough of them */
     LEAST_SLICES = 8,     /* so that a few threads are evenly loaded by a small stream */
     MOST_CHUNKS = 16,
+    LARGE_PARTIAL = 128 * 1024,   /* bytes: weight gradients of wide convolutions */
+    LEAST_CHUNK_POSITIONS = 1024, /* of a chunk with such sums, where there are more than */
+    LEAST_CHUNKS = 4,
     MOST_PARTIAL_BYTES = 16 << 20
 };
 
@@ -94,11 +97,18 @@ static void size_without_sums(const weld_plan *plan, weld_step *s, int64_t slice
     s->slice = divide_up(s->units, count);
 }
 
+/* Chunks that are worth clearing, and adding up, a partial of this size for. */
+static int64_t worthwhile_chunks(const weld_step *s, int64_t positions) {
+    const int64_t enough = at_least(s->units * positions / LEAST_CHUNK_POSITIONS, LEAST_CHUNKS);
+    return s->partial_bytes < LARGE_PARTIAL ? MOST_CHUNKS : enough;
+}
+
 /* From shapes alone. */
-static void size_with_sums(weld_step *s, int64_t slice) {
+static void size_with_sums(weld_step *s, int64_t slice, int64_t positions) {
     const int64_t room = at_least(MOST_PARTIAL_BYTES / (int64_t)s->partial_bytes, 4);
+    const int64_t most = at_most(worthwhile_chunks(s, positions), MOST_CHUNKS);
     slice = at_most(slice, divide_up(s->units, LEAST_SLICES));
-    s->chunks = at_most(at_most(divide_up(s->units, slice), MOST_CHUNKS), room);
+    s->chunks = at_most(at_most(divide_up(s->units, slice), most), room);
     const int64_t chunk = divide_up(s->units, s->chunks);
     s->slice = divide_up(chunk, divide_up(chunk, slice));
 }
@@ -112,7 +122,7 @@ void weld_size_step(const weld_plan *plan, weld_step *s) {
     slice = at_most(at_least(slice, least), s->units);
     s->partial_bytes = n.sum_bytes;
     if (n.sum_bytes) {
-        size_with_sums(s, slice);
+        size_with_sums(s, slice, at_least(n.positions, 1));
     } else {
         size_without_sums(plan, s, slice);
     }

@@ -75,8 +75,7 @@ typedef struct kernel_check {
 
 /* The kernels of each subject; the lists end with a NULL name. */
 extern const kernel_check product_checks[], depthwise_checks[], channel_checks[],
-    elementwise_checks[], row_checks[], window_checks[],
-    combine_checks[];
+    elementwise_checks[], row_checks[], window_checks[], combine_checks[];
 
 /* --- making trials --- */
 

@@ -177,6 +177,7 @@ V_INLINE void affine_group(int64_t rows, int64_t c, const tvalue *x, const float
     V_ROLLED
     for (int64_t r = 0; r < rows; r++, x += c, y += c) {
         const vpair in = t_load_pair(x, span);
+        fetch_far(x + TRANSFORM_ROWS * c);
         fetch_pair_to_write(y + FETCH_AHEAD, span);
         t_store_pair(y, span, v_fma_pair(in, factor, term));
     }
@@ -200,6 +201,8 @@ V_INLINE void affine2_group(int64_t rows, int64_t c, const tvalue *dy, const tva
     const vpair va = v_load_pair(a, span), vb = v_load_pair(b, span), vd = v_load_pair(d, span);
     V_ROLLED
     for (int64_t r = 0; r < rows; r++, dy += c, x += c, dx += c) {
+        fetch_far(x + TRANSFORM_ROWS * c);
+        fetch_far(dy + TRANSFORM_ROWS * c);
         const vpair inner = v_fma_pair(vb, t_load_pair(x, span), vd);
         const vpair result = v_fma_pair(va, t_load_pair(dy, span), inner);
         fetch_pair_to_write(dx + FETCH_AHEAD, span);

@@ -38,6 +38,9 @@ V_INLINE void combine_group(const weld_unary f, const int count, int64_t rows, i
         fetch_to_write(t->y + at + FETCH_AHEAD);
         V_UNROLL
         for (int i = 0; i < WELD_MAX_TERMS; i++) {
+            if (i < count) {
+                fetch_far(t->x[i] + at + ROWS * c);
+            }
             sum = i < count ? v_fma_pair(factor[i], t_load_pair(t->x[i] + at, span), sum) : sum;
         }
         t_store_pair(t->y + at, span, unary_of_pair(f, sum));
@@ -115,6 +118,7 @@ V_INLINE void pair_group(const weld_unary f, int64_t rows, int64_t c, const pair
     for (int64_t r = 0; r < rows; r++, at += c) {
         const vpair u = v_fma_pair(scale, t_load_pair(p->x + at, span), shift);
         const vpair dy = t_load_pair(p->dy + at, span);
+        fetch_far(p->x + at + ROWS * c);
         fetch_to_write(p->dx + at + FETCH_AHEAD);
         if (p->y) { /* the compiler makes what the two have in common once */
             fetch_to_write(p->y + at + FETCH_AHEAD);

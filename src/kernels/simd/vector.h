@@ -294,6 +294,13 @@ V_INLINE void w_add_pair_to(double *sum, vspan span, vpair x) {
 /* Elements; where a kernel goes straight on. */
 enum { FETCH_AHEAD = 1024 / sizeof(tvalue) };
 
+/* Have the line of *p, which the next group of rows will want, in the second-level cache: a pair of
+ * vectors of channels that goes down some rows is no straight way through memory, so that the
+ * processor's own prefetching gets little of it. */
+V_INLINE void fetch_far(const tvalue *p) {
+    __builtin_prefetch(p, 0, 2);
+}
+
 /* Have the line of *p in the first-level cache, ours to write. Without this, results that replace
  * their inputs cost a second trip to memory, one line at a time: the line came to be read. */
 V_INLINE void fetch_to_write(const tvalue *p) {

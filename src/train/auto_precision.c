@@ -42,7 +42,7 @@ static void fill_batch(weld_session *s) {
 
 static weld_status make_side(const weld_model_config *config, weld_train_graph_options options,
                              weld_precision precision, int threads, side *s, weld_error *err) {
-    weld_session_options run = {.threads = threads};
+    weld_session_options run = {.threads = threads, .node_by_node = options.fuse.off};
     options.precision = precision;
     weld_status status = weld_train_graph_build(config, &options, &s->train, err);
     if (!status) {

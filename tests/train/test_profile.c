@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "fixture.h"
+#include "files.h"
 #include "suite.h"
 #include "train/bench.h"
 
@@ -102,13 +103,11 @@ static void check_thread(json_t **events, size_t count) {
 }
 
 START_TEST(a_trace_holds_what_each_thread_did_one_after_the_other) {
-    char path[] = "/tmp/weld_trace_XXXXXX";
-    int descriptor = mkstemp(path);
-    ck_assert_int_ge(descriptor, 0);
-    close(descriptor);
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "trace.json");
     bench(false, false, path);
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
-    unlink(path);
+    test_folder_remove(folder);
     json_t *events = json_object_get(root, "traceEvents");
     size_t count = json_array_size(events), counts[THREADS] = {0}, updates = 0;
     ck_assert_uint_gt(count, 50);

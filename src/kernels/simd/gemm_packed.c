@@ -1,8 +1,7 @@
 /* C[m, n] = A[m, k] B[k, n] for a B packed once and used for many rows: convolutions and linear
  * layers.
  *
- * B is packed into panels of up to 3 vectors of columns, each [k, width] and contiguous, the last
- * one padded with zeros to whole vectors. A is read in place. A block of rows of A and C stays in
+ * B is packed into panels (pack.c). A is read in place. A block of rows of A and C stays in
  * the second-level cache while all panels pass over it, and a panel's stretch of K_BLOCK rows in
  * the first-level cache while all tiles of the block pass over it. */
 #include "kernels/simd/simd.h"
@@ -18,39 +17,6 @@ enum {
 DEFINE_TILES(tiles_1, 1, lda, 1)
 DEFINE_TILES(tiles_2, 2, lda, 1)
 DEFINE_TILES(tiles_3, 3, lda, 1)
-
-size_t SIMD(packed_size)(int64_t k, int64_t n) {
-    return (size_t)k * (size_t)vectors_for(n) * V_LANES;
-}
-
-/* One panel; `stride` between the columns of a row, known when compiling where it is 1. */
-V_INLINE void pack_panel(int64_t k, int64_t columns, const float *b, int64_t row_stride,
-                         int64_t stride, float *panel) {
-    for (int64_t i = 0; i < k; i++, b += row_stride) {
-        for (int64_t j = 0; j < columns; j += V_LANES, panel += V_LANES) {
-            const vlanes lanes = v_lanes_at(j, columns);
-            v_store_all(panel, stride == 1 ? v_load(b + j, lanes)
-                                           : v_gather(b + j * stride, stride, lanes.mask));
-        }
-    }
-}
-
-void SIMD(pack)(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64_t column_stride,
-                void *packed_) {
-    const float *b = b_;
-    float *packed = packed_;
-    for (int64_t column = 0; column < n;) {
-        const int64_t width = panel_vectors(vectors_for(n - column)) * V_LANES;
-        const int64_t present = least(width, n - column);
-        if (column_stride == 1) {
-            pack_panel(k, present, b + column, row_stride, 1, packed);
-        } else {
-            pack_panel(k, present, b + column * column_stride, row_stride, column_stride, packed);
-        }
-        packed += k * width;
-        column += width;
-    }
-}
 
 /* One block of rows times one panel, in tiles of nearly equal height. */
 static void multiply_panel(tile_product *t, tile_ahead *ahead, int64_t vectors, int64_t m,

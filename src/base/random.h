@@ -17,7 +17,9 @@ typedef enum weld_random_purpose {
     WELD_RANDOM_AUGMENT = 3, /* crop, flip, ... of one sample */
     WELD_RANDOM_MIX = 4,     /* mixup and cutmix of one batch; index: step */
     WELD_RANDOM_DROPOUT = 5,
-    WELD_RANDOM_TEST = 6
+    WELD_RANDOM_TEST = 6,
+    WELD_RANDOM_SAMPLING = 7, /* which samples an epoch takes, where some are taken more often */
+    WELD_RANDOM_ERASE = 8     /* random erasing of one sample, with what it is filled with */
 } weld_random_purpose;
 
 typedef struct weld_random {

@@ -44,6 +44,9 @@ typedef struct weld_batch {
     const int32_t *labels;
     int64_t bad;   /* images that were replaced or left out */
     double lambda; /* of mixup; 1: not mixed */
+    /* Where the time of making the batch went, as parts of it (they add up to its length): waiting
+     * for bytes, making pixels of them, everything that is done to pixels. */
+    double wait_seconds, decode_seconds, augment_seconds;
 } weld_batch;
 
 /* Samples in every training batch: batch_size, or the data set's count if that is smaller. */

@@ -16,9 +16,9 @@
 /* Where each key was given, for messages of checks that come later. */
 typedef struct origins {
     const char *file;
-    const weld_recipe_start *start;            /* NULL: from nothing */
-    int line[WELD_RECIPE_KEY_COUNT];           /* in file; 0: not there */
-    const char *option[WELD_RECIPE_KEY_COUNT]; /* the last --set of it, which wins over file */
+    const weld_recipe_start *start;           /* NULL: from nothing */
+    int line[WELD_RECIPE_KEYS_MAX];           /* in file; 0: not there */
+    const char *option[WELD_RECIPE_KEYS_MAX]; /* the last --set of it, which wins over file */
 } origins;
 
 static size_t key_index(const char *section, const char *name) {
@@ -199,7 +199,7 @@ static weld_status start_model(weld_recipe *r, const origins *o, weld_error *err
 
 static weld_status apply_layers(weld_recipe *r, const layers *l, const char *const *set, origins *o,
                                 weld_error *err) {
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
         for (size_t layer = 0; layer < l->count; layer++) {
             if (!l->lines[layer].line[i]) {
                 continue;
@@ -383,9 +383,9 @@ weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *co
 /* Texts of all elements, and lists of pointers to them. */
 typedef struct texts {
     weld_recipe_values values;
-    char *lists[WELD_RECIPE_KEY_COUNT][WELD_RECIPE_LIST_MAX];
-    char numbers[WELD_RECIPE_KEY_COUNT][WELD_RECIPE_LIST_MAX][32];
-    char paths[WELD_RECIPE_KEY_COUNT][WELD_RECIPE_PATH_SIZE];
+    char *lists[WELD_RECIPE_KEYS_MAX][WELD_RECIPE_LIST_MAX];
+    char numbers[WELD_RECIPE_KEYS_MAX][WELD_RECIPE_LIST_MAX][32];
+    char paths[WELD_RECIPE_KEYS_MAX][WELD_RECIPE_PATH_SIZE];
 } texts;
 
 static void fill_text(const weld_recipe *r, size_t i, texts *t) {
@@ -411,7 +411,7 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
     if (!t) {
         return weld_fail_memory(err, "recipe");
     }
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
         fill_text(r, i, t);
     }
     weld_status status = weld_recipe_yaml_write(&t->values, text, err);
@@ -444,7 +444,7 @@ static void key_text(const weld_recipe *r, const weld_recipe_key *key, char *tex
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
                                    size_t key_size, char *value_a, char *value_b,
                                    size_t value_size) {
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
         const weld_recipe_key *k = &weld_recipe_keys[i];
         key_text(a, k, value_a, value_size);
         key_text(b, k, value_b, value_size);

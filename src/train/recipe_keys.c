@@ -94,8 +94,9 @@ const weld_recipe_key weld_recipe_keys[] = {
 
 _Static_assert(sizeof stage_counts / sizeof *stage_counts == WELD_FREEZE_BACKBONE + 1,
                "stage_counts and the choices of train.freeze go up to the backbone");
-_Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys == WELD_RECIPE_KEY_COUNT,
-               "WELD_RECIPE_KEY_COUNT counts the table");
+const size_t weld_recipe_key_count = sizeof weld_recipe_keys / sizeof *weld_recipe_keys;
+_Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys <= WELD_RECIPE_KEYS_MAX,
+               "WELD_RECIPE_KEYS_MAX has room for the table");
 
 const weld_recipe_later_key weld_recipe_later_keys[] = {
     {"augment", "auto_augment", NULL},  {"augment", "color_jitter", NULL},

@@ -28,7 +28,9 @@ typedef struct weld_recipe_key {
 } weld_recipe_key;
 
 extern const weld_recipe_key weld_recipe_keys[];
-#define WELD_RECIPE_KEY_COUNT 46
+extern const size_t weld_recipe_key_count;
+/* Room for one thing per key: the table has at most so many. */
+#define WELD_RECIPE_KEYS_MAX 96
 
 /* Keys that a later version will honour; accepted where their value turns them off. */
 typedef struct weld_recipe_later_key {

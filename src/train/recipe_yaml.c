@@ -71,7 +71,7 @@ static int edit_distance(const char *a, const char *b) {
 }
 
 static weld_status fail_unknown_section(scan *s, const yaml_node_t *node, const char *name) {
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
         if (strcmp(weld_recipe_keys[i].name, name) == 0) {
             return scan_fail(s, node, "%s: unknown section: the key %s stands under %s:", name,
                              name, weld_recipe_keys[i].section);
@@ -87,7 +87,7 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
                                     const char *name) {
     const weld_recipe_key *near = NULL;
     int nearest = 3;
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
         const weld_recipe_key *key = &weld_recipe_keys[i];
         bool here = strcmp(key->section, section) == 0;
         int distance = edit_distance(key->name, name);
@@ -124,7 +124,7 @@ static weld_status scan_key(scan *s, const char *section, const yaml_node_t *nod
     if (!name) {
         return scan_fail(s, node, "%s: a key must be a word", section);
     }
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
         const weld_recipe_key *key = &weld_recipe_keys[i];
         if (strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0) {
             if (s->lines->line[i]) {
@@ -261,7 +261,7 @@ static weld_status scan_text(scan *s, const char *text, size_t size) {
 
 /* The schema, made from the table of keys. */
 typedef struct schema {
-    cyaml_schema_field_t keys[SECTIONS_MAX][WELD_RECIPE_KEY_COUNT + 1];
+    cyaml_schema_field_t keys[SECTIONS_MAX][WELD_RECIPE_KEYS_MAX + 1];
     cyaml_schema_field_t sections[SECTIONS_MAX];
     cyaml_schema_value_t root;
 } schema;
@@ -299,7 +299,7 @@ static void make_schema(schema *s, bool reading) {
     for (size_t section = 0; weld_recipe_sections[section]; section++) {
         const char *name = weld_recipe_sections[section];
         size_t count = 0;
-        for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+        for (size_t i = 0; i < weld_recipe_key_count; i++) {
             if (strcmp(weld_recipe_keys[i].section, name) == 0) {
                 s->keys[section][count++] = key_field(i);
             }
@@ -355,7 +355,7 @@ static void hear(cyaml_log_t level, void *context, const char *format, va_list a
 static weld_status fail_structure(const char *where, bool is_file, const cyaml_complaint *c,
                                   weld_error *err) {
     char reason[512] = "";
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT && c->fields == 2; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count && c->fields == 2; i++) {
         const weld_recipe_key *key = &weld_recipe_keys[i];
         if (strcmp(key->name, c->field[0]) || strcmp(key->section, c->field[1])) {
             continue;
@@ -410,7 +410,7 @@ weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *t
 void weld_recipe_yaml_free(weld_recipe_values *values) {
     /* What cyaml_load_data made is released by the same allocator, value by value, without need of
      * the schema. */
-    for (size_t i = 0; values && i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; values && i < weld_recipe_key_count; i++) {
         if (weld_recipe_keys[i].max_count > 1 && values->value[i]) {
             char **list = values->value[i];
             for (uint32_t element = 0; element < values->count[i]; element++) {

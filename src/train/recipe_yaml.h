@@ -15,13 +15,13 @@
 /* Values as text, by index in weld_recipe_keys: NULL where absent; a char * for a scalar, char **
  * with `count` elements for a list. */
 typedef struct weld_recipe_values {
-    void *value[WELD_RECIPE_KEY_COUNT];
-    uint32_t count[WELD_RECIPE_KEY_COUNT];
+    void *value[WELD_RECIPE_KEYS_MAX];
+    uint32_t count[WELD_RECIPE_KEYS_MAX];
 } weld_recipe_values;
 
 /* Lines on which keys stand, from 1; 0 where absent. */
 typedef struct weld_recipe_lines {
-    int line[WELD_RECIPE_KEY_COUNT];
+    int line[WELD_RECIPE_KEYS_MAX];
 } weld_recipe_lines;
 
 /* Read YAML. Messages begin with `where`, followed, when it is a file, by ":LINE". A recipe without

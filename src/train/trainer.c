@@ -80,60 +80,18 @@ static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
     }
 }
 
-static void add_seconds(weld_trainer *t, double seconds) {
-    t->state.epoch_seconds += seconds;
-    t->state.elapsed_seconds += seconds;
-    t->run_seconds += seconds;
-}
-
-/* One update. */
-static weld_status run_step(weld_trainer *t, weld_error *err) {
-    weld_batch batch;
-    float *images = weld_session_input(t->session, "images").data;
-    float *target = weld_session_input(t->session, "target").data;
-    double begin = weld_clock();
-    weld_status status = weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
-                                                 t->state.position, images, target, &batch, err);
-    if (status) {
-        return status;
-    }
-    double loaded = weld_clock();
-    weld_session_run(t->session, (uint64_t)t->state.step + 1);
-    double loss = *(const float *)weld_session_output(t->session, "loss").data;
-    if (!isfinite(loss)) {
-        return weld_trainer_fail_not_finite(t, err);
-    }
-    double lr = weld_schedule_rate(&t->schedule, t->state.step);
-    weld_optimizer_step(t->optimizer, t->gradients, lr);
-    double seconds = weld_clock() - begin;
-
-    t->state.step++;
-    t->state.position++;
-    t->state.epoch_samples += batch.count;
-    t->state.epoch_loss += loss * (double)batch.count;
-    t->epoch_data_seconds += loaded - begin;
-    t->run_steps++;
-    add_seconds(t, seconds);
-    weld_step_metrics row = {.epoch = t->state.epoch,
-                             .step = t->state.step,
-                             .loss = loss,
-                             .lr = lr,
-                             .images_per_second = (double)batch.count / fmax(seconds, 1e-9),
-                             .data_seconds = loaded - begin};
-    status = weld_metrics_step(t->metrics, &row, err);
-    tell_step(t, &row);
-    return status;
-}
-
 /* The updates of the epoch that are left; *stopped: the caller wants to end, and last.h5 is
  * written. */
 static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
     int64_t every = t->recipe.train.checkpoint_every;
     while (t->state.position < t->schedule.steps_per_epoch) {
-        weld_status status = run_step(t, err);
+        weld_step_metrics row;
+        weld_status status = weld_trainer_update(t, &row, err);
+        status = status ? status : weld_metrics_step(t->metrics, &row, err);
         if (status) {
             return status;
         }
+        tell_step(t, &row);
         *stopped = stop_asked(t);
         bool due = every > 0 && t->state.step % every == 0 &&
                    t->state.position < t->schedule.steps_per_epoch;
@@ -176,7 +134,7 @@ static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
     if (!status) {
         t->last_evaluation = e;
         t->last_ema_evaluation = average;
-        add_seconds(t, weld_clock() - begin);
+        weld_trainer_add_seconds(t, weld_clock() - begin);
     }
     return status;
 }

@@ -58,6 +58,14 @@ void weld_trainer_close(weld_trainer *t);
 void weld_trainer_say(const weld_trainer *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* --- update.c --- */
+
+/* The next update of the run: moves the weights, t->state and the seconds of the run on, and fills
+ * in *row. A loss that is not finite is WELD_ERROR_NUMERIC and leaves the weights as they were. */
+weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_error *err);
+/* Time that the epoch and the run took. */
+void weld_trainer_add_seconds(weld_trainer *t, double seconds);
+
 /* --- checkpoint.c --- */
 
 /* Write last.h5. Weights that are not finite are an error, and the file stays as it was. */

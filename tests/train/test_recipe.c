@@ -284,7 +284,7 @@ START_TEST(a_written_recipe_reads_back_identical) {
         ck_assert_str_eq(first.data.val, recipe.data.val);
         ck_assert_int_eq(weld_recipe_text(&recipe, &again, &err), WELD_OK);
         ck_assert_str_eq(text, again);
-        for (size_t k = 0; k < WELD_RECIPE_KEY_COUNT; k++) {
+        for (size_t k = 0; k < weld_recipe_key_count; k++) {
             ck_assert_ptr_nonnull(strstr(text, weld_recipe_keys[k].name));
         }
         weld_free(text);
@@ -323,7 +323,7 @@ START_TEST(the_manual_names_every_key) {
     ck_assert_ptr_nonnull(file);
     manual[fread(manual, 1, sizeof manual - 1, file)] = 0;
     fclose(file);
-    for (size_t i = 0; i < WELD_RECIPE_KEY_COUNT; i++) {
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
         snprintf(name, sizeof name, "| `%s.%s` |", weld_recipe_keys[i].section,
                  weld_recipe_keys[i].name);
         ck_assert_msg(strstr(manual, name) != NULL, "recipes/README.md lacks %s", name);

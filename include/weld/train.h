@@ -27,11 +27,12 @@ typedef struct weld_train_start {
     int64_t trained_parameters;       /* of them; the others are frozen */
     int64_t train_images, val_images; /* val_images 0: no evaluation */
     int classes;
-    int64_t epochs, steps_per_epoch, batch_size;
-    double recipe_lr;     /* for batches of lr_batch ... */
-    int64_t lr_batch;     /* (0: for any) */
-    double lr;            /* ... and the rate used: recipe_lr * batch_size / lr_batch */
-    const char *rates;    /* for people, part by part of the network; NULL: lr for all of it */
+    int64_t epochs, steps_per_epoch;
+    int64_t batch_size, accumulate; /* images a batch; batches an update */
+    double recipe_lr;               /* for batches of lr_batch ... */
+    int64_t lr_batch;               /* (0: for any) */
+    double lr;         /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
+    const char *rates; /* for people, part by part of the network; NULL: lr for all of it */
     int64_t resumed_step; /* updates done already; 0: from the beginning */
     int threads;
     size_t memory_bytes; /* of activations and gradients */

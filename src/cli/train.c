@@ -15,12 +15,18 @@ static void on_start(void *context, const weld_train_start *s) {
             "%s: %.2f M parameters, %d classes, %lld images to train on, %lld to evaluate\n",
             s->model, (double)s->parameters / 1e6, s->classes, (long long)s->train_images,
             (long long)s->val_images);
-    fprintf(stderr, "%lld epochs of %lld updates of %lld images; %s, %d threads, %.0f MB\n",
-            (long long)s->epochs, (long long)s->steps_per_epoch, (long long)s->batch_size,
-            cli_precision_name(s->precision), s->threads, (double)s->memory_bytes / 1e6);
+    char parts[64] = "";
+    if (s->accumulate > 1) {
+        snprintf(parts, sizeof parts, " (%lld batches of %lld)", (long long)s->accumulate,
+                 (long long)s->batch_size);
+    }
+    fprintf(stderr, "%lld epochs of %lld updates of %lld images%s; %s, %d threads, %.0f MB\n",
+            (long long)s->epochs, (long long)s->steps_per_epoch,
+            (long long)(s->batch_size * s->accumulate), parts, cli_precision_name(s->precision),
+            s->threads, (double)s->memory_bytes / 1e6);
     if (s->lr_batch > 0) {
         fprintf(stderr, "learning rate %g = %g * %lld / %lld (linear in the batch)\n", s->lr,
-                s->recipe_lr, (long long)s->batch_size, (long long)s->lr_batch);
+                s->recipe_lr, (long long)(s->batch_size * s->accumulate), (long long)s->lr_batch);
     } else {
         fprintf(stderr, "learning rate %g\n", s->lr);
     }

@@ -139,7 +139,7 @@ static weld_status check_data(const weld_trainer *t, const weld_model_file *file
  * loop over or seek to a number that makes no sense. */
 static weld_status check_state(const weld_trainer *t, const weld_trainer_state *s,
                                weld_error *err) {
-    int64_t steps = weld_loader_train_batches(t->loader);
+    int64_t steps = t->schedule.steps_per_epoch;
     bool sane = s->epoch >= 0 && s->epoch <= t->recipe.train.epochs && s->position >= 0 &&
                 s->position <= steps && s->step == s->epoch * steps + s->position &&
                 s->metrics_bytes >= 0 && s->epoch_samples >= 0;

@@ -38,16 +38,17 @@ static void reset_buffers(weld_trainer *t) {
 }
 
 /* The batch again, into the session's inputs: a run may have overwritten them. */
-static weld_status run_again(weld_trainer *t, weld_batch *batch, weld_error *err) {
+static weld_status run_again(weld_trainer *t, int64_t number, weld_batch *batch, weld_error *err) {
     float *images = weld_session_input(t->session, "images").data;
     float *target = weld_session_input(t->session, "target").data;
-    weld_status status = weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
-                                                 t->state.position, images, target, batch, err);
+    weld_status status =
+        weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
+                                weld_trainer_loader_batch(t, number), images, target, batch, err);
     if (status) {
         return status;
     }
     reset_buffers(t);
-    status = weld_session_run_checked(t->session, (uint64_t)t->state.step + 1, err);
+    status = weld_session_run_checked(t->session, weld_trainer_run_number(t, number), err);
     return status ? status
                   : weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
 }
@@ -76,11 +77,11 @@ static weld_status write_story(const weld_trainer *t, const weld_batch *batch, c
     return status;
 }
 
-weld_status weld_trainer_fail_not_finite(weld_trainer *t, weld_error *err) {
+weld_status weld_trainer_fail_not_finite(weld_trainer *t, int64_t number, weld_error *err) {
     weld_error cause = {.message = ""};
     weld_batch batch = {.count = 0};
     char names[512] = "", path[4200] = "";
-    if (run_again(t, &batch, &cause) != WELD_ERROR_NUMERIC) {
+    if (run_again(t, number, &batch, &cause) != WELD_ERROR_NUMERIC) {
         return weld_fail(err, WELD_ERROR_NUMERIC,
                          "update %lld, epoch %lld: the loss is not finite (its cause cannot be "
                          "found: %.300s)",

@@ -67,6 +67,7 @@ void weld_recipe_defaults(weld_recipe *r) {
     r->schedule.min_lr = 1e-5;
     r->train.epochs = 300;
     r->train.batch_size = 256;
+    r->train.accumulate = 1;
     r->train.shuffle = true;
     r->train.fuse = true;
     r->train.eval_every = 1;

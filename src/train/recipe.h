@@ -37,7 +37,8 @@ typedef struct weld_recipe {
     } schedule;
     struct {
         int64_t epochs, batch_size;
-        int precision; /* a weld_precision, or WELD_RECIPE_PRECISION_AUTO */
+        int64_t accumulate; /* batches an update */
+        int precision;      /* a weld_precision, or WELD_RECIPE_PRECISION_AUTO */
         int64_t seed;
         bool shuffle;
         double ema_decay;         /* of the moving average of the weights; 0: none */

@@ -78,6 +78,7 @@ const weld_recipe_key weld_recipe_keys[] = {
 
     {"train", "epochs", INTEGER(train.epochs, 1, 1e6)},
     {"train", "batch_size", INTEGER(train.batch_size, 1, 1e6)},
+    {"train", "accumulate", INTEGER(train.accumulate, 1, 1e6), .null = "1"},
     {"train", "precision", CHOICE(train.precision, "fp32", "bf16", "auto")},
     {"train", "seed", INTEGER(train.seed, 0, 9e15)},
     {"train", "shuffle", BOOL(train.shuffle)},
@@ -99,12 +100,17 @@ _Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys <= WELD_RECIPE
                "WELD_RECIPE_KEYS_MAX has room for the table");
 
 const weld_recipe_later_key weld_recipe_later_keys[] = {
-    {"augment", "auto_augment", NULL},  {"augment", "color_jitter", NULL},
-    {"augment", "three_augment", NULL}, {"augment", "random_erasing", NULL},
-    {"augment", "erasing_mode", NULL},  {"augment", "cutmix", NULL},
-    {"augment", "mix_mode", "batch"},   {"augment", "cutmix_probability", NULL},
-    {"augment", "repeats", "1"},        {"loss", "distillation", NULL},
-    {"train", "accumulate", "1"},       {"train", "keep", NULL},
+    {"augment", "auto_augment", NULL},
+    {"augment", "color_jitter", NULL},
+    {"augment", "three_augment", NULL},
+    {"augment", "random_erasing", NULL},
+    {"augment", "erasing_mode", NULL},
+    {"augment", "cutmix", NULL},
+    {"augment", "mix_mode", "batch"},
+    {"augment", "cutmix_probability", NULL},
+    {"augment", "repeats", "1"},
+    {"loss", "distillation", NULL},
+    {"train", "keep", NULL},
 };
 const size_t weld_recipe_later_key_count =
     sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;

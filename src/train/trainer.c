@@ -47,6 +47,7 @@ static void tell_start(const weld_trainer *t) {
                               .epochs = r->train.epochs,
                               .steps_per_epoch = t->schedule.steps_per_epoch,
                               .batch_size = weld_loader_train_batch_size(t->loader),
+                              .accumulate = r->train.accumulate,
                               .recipe_lr = r->optimizer.lr,
                               .lr_batch = r->optimizer.lr_batch,
                               .lr = t->schedule.base_lr,

@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "serialization/model_file.h"
 #include "infer/evaluate.h"
+#include "train/gradient_mean.h"
 #include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/parameter_rates.h"
@@ -33,7 +34,8 @@ typedef struct weld_trainer {
     weld_train_graph step_graph;
     weld_parameter_rate *rates; /* by parameter */
     weld_session *session;
-    weld_tensor *gradients;
+    weld_tensor *gradients;            /* of the last batch, by parameter */
+    weld_gradient_mean *gradient_mean; /* of an update's batches; NULL: an update has one */
     weld_graph *eval_graph;
     weld_evaluator *evaluator, *ema_evaluator;
 
@@ -54,15 +56,23 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
                               weld_error *err);
 void weld_trainer_close(weld_trainer *t);
 
+/* Images an update, which the learning rate is scaled to. */
+int64_t weld_trainer_effective_batch(const weld_trainer *t);
+
 /* Tell the caller's message callback. */
 void weld_trainer_say(const weld_trainer *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* --- update.c --- */
 
-/* The next update of the run: moves the weights, t->state and the seconds of the run on, and fills
- * in *row. A loss that is not finite is WELD_ERROR_NUMERIC and leaves the weights as they were. */
+/* The next update of the run, on the mean of the gradients of train.accumulate batches: moves the
+ * weights, t->state and the seconds of the run on, and fills in *row. A loss that is not finite is
+ * WELD_ERROR_NUMERIC and leaves the weights as they were. */
 weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_error *err);
+/* Of the next update's batches (from 0): its number in the epoch, and that of its run, which
+ * decides what dropout draws. */
+int64_t weld_trainer_loader_batch(const weld_trainer *t, int64_t batch);
+uint64_t weld_trainer_run_number(const weld_trainer *t, int64_t batch);
 /* Time that the epoch and the run took. */
 void weld_trainer_add_seconds(weld_trainer *t, double seconds);
 
@@ -94,8 +104,8 @@ weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err);
 
 /* --- not_finite.c --- */
 
-/* The loss of this batch (number `position` of its epoch) is not finite: find out why, write
+/* The loss of this batch of the next update (from 0) is not finite: find out why, write
  * not_finite.txt, and return WELD_ERROR_NUMERIC with the story in one line. */
-weld_status weld_trainer_fail_not_finite(weld_trainer *t, weld_error *err);
+weld_status weld_trainer_fail_not_finite(weld_trainer *t, int64_t batch, weld_error *err);
 
 #endif

@@ -235,20 +235,36 @@ static weld_status open_sessions(weld_trainer *t, weld_error *err) {
                      ? weld_train_graph_gradients(&t->step_graph, t->session, t->gradients, err)
                      : weld_fail_memory(err, "training");
     }
+    if (!status && r->train.accumulate > 1) {
+        status = weld_gradient_mean_create(t->gradients, t->step_graph.parameter_count, t->kernels,
+                                           threads, &t->gradient_mean, err);
+    }
     return status;
 }
 
-static void make_schedule(weld_trainer *t) {
+int64_t weld_trainer_effective_batch(const weld_trainer *t) {
+    return weld_loader_train_batch_size(t->loader) * t->recipe.train.accumulate;
+}
+
+static weld_status make_schedule(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->recipe;
     t->schedule = (weld_schedule){
-        .base_lr = weld_schedule_scale(r->optimizer.lr, weld_loader_train_batch_size(t->loader),
+        .base_lr = weld_schedule_scale(r->optimizer.lr, weld_trainer_effective_batch(t),
                                        r->optimizer.lr_batch),
         .warmup_lr = r->schedule.warmup_lr,
         .min_lr = r->schedule.min_lr,
         .warmup_epochs = r->schedule.warmup_epochs,
         .epochs = r->train.epochs,
-        .steps_per_epoch = weld_loader_train_batches(t->loader),
+        .steps_per_epoch = weld_loader_train_batches(t->loader) / r->train.accumulate,
         .per_epoch = r->schedule.per == 1};
+    return t->schedule.steps_per_epoch > 0
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "train.accumulate %lld: an epoch of %s has only %lld batches of %lld "
+                           "images: lower it",
+                           (long long)r->train.accumulate, r->data.train,
+                           (long long)weld_loader_train_batches(t->loader),
+                           (long long)weld_loader_train_batch_size(t->loader));
 }
 
 /* --- Weights and state: from last.h5, from --init, or new --- */
@@ -308,11 +324,9 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
     status = status ? status : choose_precision(t, err);
     status = status ? status : weld_recipe_text(&t->recipe, &t->recipe_text, err);
     status = status ? status : open_loader(t, err);
+    status = status ? status : make_schedule(t, err);
     status = status ? status : open_network(t, err);
-    if (!status) {
-        make_schedule(t);
-        status = write_recipe(t, err);
-    }
+    status = status ? status : write_recipe(t, err);
     status = status
                  ? status
                  : weld_metrics_open(t->folder.metrics, t->state.metrics_bytes, &t->metrics, err);
@@ -328,6 +342,7 @@ void weld_trainer_close(weld_trainer *t) {
     weld_evaluator_free(t->evaluator);
     weld_evaluator_free(t->ema_evaluator);
     weld_graph_free(t->eval_graph);
+    weld_gradient_mean_free(t->gradient_mean);
     weld_free(t->gradients);
     weld_free(t->rates);
     weld_session_free(t->session);

@@ -1,4 +1,5 @@
-/* One update of the weights: a batch, its loss and gradients, the optimizer; see trainer.h. */
+/* One update of the weights: its batches, their loss and gradients, the optimizer; see trainer.h.
+ */
 #include <math.h>
 
 #include "base/clock.h"
@@ -11,38 +12,74 @@ void weld_trainer_add_seconds(weld_trainer *t, double seconds) {
     t->run_seconds += seconds;
 }
 
-weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_error *err) {
+int64_t weld_trainer_loader_batch(const weld_trainer *t, int64_t batch) {
+    return t->state.position * t->recipe.train.accumulate + batch;
+}
+
+uint64_t weld_trainer_run_number(const weld_trainer *t, int64_t batch) {
+    return (uint64_t)(t->state.step * t->recipe.train.accumulate + batch + 1);
+}
+
+/* What the batches of an update come to. */
+typedef struct sums {
+    int64_t samples;
+    double loss; /* of all samples */
+    double data_seconds;
+} sums;
+
+/* One batch: its data, its loss, its gradients. */
+static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_error *err) {
     weld_batch batch;
     float *images = weld_session_input(t->session, "images").data;
     float *target = weld_session_input(t->session, "target").data;
     double begin = weld_clock();
-    weld_status status = weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
-                                                 t->state.position, images, target, &batch, err);
+    weld_status status =
+        weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
+                                weld_trainer_loader_batch(t, number), images, target, &batch, err);
     if (status) {
         return status;
     }
-    double loaded = weld_clock();
-    weld_session_run(t->session, (uint64_t)t->state.step + 1);
+    s->data_seconds += weld_clock() - begin;
+    weld_session_run(t->session, weld_trainer_run_number(t, number));
     double loss = *(const float *)weld_session_output(t->session, "loss").data;
     if (!isfinite(loss)) {
-        return weld_trainer_fail_not_finite(t, err);
+        return weld_trainer_fail_not_finite(t, number, err);
+    }
+    if (t->gradient_mean) {
+        weld_gradient_mean_add(t->gradient_mean);
+    }
+    s->samples += batch.count;
+    s->loss += loss * (double)batch.count;
+    return WELD_OK;
+}
+
+weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_error *err) {
+    sums s = {.samples = 0};
+    double begin = weld_clock();
+    for (int64_t i = 0; i < t->recipe.train.accumulate; i++) {
+        weld_status status = run_batch(t, i, &s, err);
+        if (status) {
+            return status;
+        }
     }
     double lr = weld_schedule_rate(&t->schedule, t->state.step);
-    weld_optimizer_step(t->optimizer, t->gradients, lr);
+    weld_optimizer_step(t->optimizer,
+                        t->gradient_mean ? weld_gradient_mean_take(t->gradient_mean) : t->gradients,
+                        lr);
     double seconds = weld_clock() - begin;
 
     t->state.step++;
     t->state.position++;
-    t->state.epoch_samples += batch.count;
-    t->state.epoch_loss += loss * (double)batch.count;
-    t->epoch_data_seconds += loaded - begin;
+    t->state.epoch_samples += s.samples;
+    t->state.epoch_loss += s.loss;
+    t->epoch_data_seconds += s.data_seconds;
     t->run_steps++;
     weld_trainer_add_seconds(t, seconds);
     *row = (weld_step_metrics){.epoch = t->state.epoch,
                                .step = t->state.step,
-                               .loss = loss,
+                               .loss = s.loss / (double)s.samples,
                                .lr = lr,
-                               .images_per_second = (double)batch.count / fmax(seconds, 1e-9),
-                               .data_seconds = loaded - begin};
+                               .images_per_second = (double)s.samples / fmax(seconds, 1e-9),
+                               .data_seconds = s.data_seconds};
     return WELD_OK;
 }

@@ -159,13 +159,11 @@ END_TEST
 START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
     accept(BASE "augment: {auto_augment: null, random_erasing: 0, cutmix: none, repeats: 1}\n"
                 "loss: {distillation: none}\n"
-                "train: {accumulate: 1, ema_decay: 0, keep: 0}\n");
+                "train: {ema_decay: 0, keep: 0}\n");
     refuse(BASE "augment:\n  hflip: 0\n  auto_augment: rand-m9-mstd0.5-inc1\n",
            "r.yaml:5: augment.auto_augment: known, but not supported by this version: remove it");
     refuse(BASE "optimizer:\n  clip_mode: agc\n",
            "r.yaml:4: optimizer.clip_mode: 'agc' is not known: this version has norm, value");
-    refuse(BASE "train:\n  accumulate: 2\n",
-           "r.yaml:4: train.accumulate: known, but not supported by this version: remove it");
     refuse(BASE "loss:\n  distillation: {kind: hard}\n",
            "r.yaml:4: loss.distillation: known, but not supported by this version: remove it");
 }
@@ -255,8 +253,8 @@ START_TEST(errors_in_options_name_the_option) {
                   "--set train.epochs={a: 1}: train.epochs: takes one value, no list or map");
     refuse_option("train.epochs=3\n  seed: 1", "--set train.epochs=3?  seed: 1: is not "
                                                "section.key=VALUE, as in train.epochs=3");
-    refuse_option("train.accumulate=2", "--set train.accumulate=2: train.accumulate: known, but "
-                                        "not supported by this version: remove it");
+    refuse_option("loss.distillation=hard", "--set loss.distillation=hard: loss.distillation: "
+                                            "known, but not supported by this version: remove it");
 }
 END_TEST
 

@@ -219,6 +219,22 @@ START_TEST(a_loss_that_is_not_finite_names_update_value_and_images) {
 }
 END_TEST
 
+START_TEST(a_loss_that_is_not_finite_names_the_images_of_its_batch_alone) {
+    set_up();
+    run_options o = {.out = "a", .set = {"train.batch_size=4", "train.accumulate=2"}};
+    o.stop_at = 3;
+    run_well(o);
+    spoil("a", "classifier.classifier.l.weight", 3e38f);
+    o.resume = true;
+    ck_assert_int_eq(run(o), WELD_ERROR_NUMERIC);
+    ck_assert_ptr_eq(strstr(err.message, "update 4, epoch 0: the loss is not finite: first bad "
+                                         "value: linear#"),
+                     err.message);
+    ck_assert_ptr_nonnull(strstr(err.message, " (all 4 in "));
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_cause_is_not_sought_in_what_the_bad_update_left_behind) {
     set_up();
     run_well((run_options){.out = "a", .stop_at = 3});
@@ -283,6 +299,7 @@ RUN_SUITE("train/resume", a_run_stopped_at_any_update_continues_bit_for_bit,
           resuming_with_another_recipe_or_other_data_says_what_differs,
           a_damaged_checkpoint_stops_the_run_and_is_named,
           a_loss_that_is_not_finite_names_update_value_and_images,
+          a_loss_that_is_not_finite_names_the_images_of_its_batch_alone,
           a_cause_is_not_sought_in_what_the_bad_update_left_behind,
           weights_that_are_not_finite_never_replace_a_checkpoint,
           a_checkpoint_that_cannot_be_written_leaves_the_old_one)

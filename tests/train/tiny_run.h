@@ -94,7 +94,7 @@ static inline void tear_down(void) {
 
 typedef struct run_options {
     const char *out;
-    const char *set[4];
+    const char *set[8];
     bool resume;
     int threads;
     int64_t stop_at;        /* updates; 0: never */
@@ -157,7 +157,7 @@ static inline weld_status run(run_options o) {
     s.recipe = recipe;
     s.out = out;
     s.set = o.set;
-    while (s.set_count < 4 && o.set[s.set_count]) {
+    while (s.set_count < 8 && o.set[s.set_count]) {
         s.set_count++;
     }
     s.resume = o.resume;

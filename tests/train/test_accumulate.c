@@ -1,0 +1,97 @@
+/* Updates on several batches: the same as on one large batch where samples do not see each other,
+ * and as easily interrupted. */
+#define _GNU_SOURCE
+#include <math.h>
+
+#include "train/tiny_run.h"
+
+/* 42 images: five updates of eight, as one batch or as two. eps: what is zero but for rounding
+ * stays where it is. */
+#define EVEN "optimizer.eps=1e-3", "augment.mixup=null"
+
+static void expect_near_rows(const char *a, const char *b) {
+    json_t *x = rows_of(a), *y = rows_of(b);
+    ck_assert_uint_eq(json_array_size(x), json_array_size(y));
+    for (size_t i = 0; i < json_array_size(x); i++) {
+        json_t *p = json_array_get(x, i), *q = json_array_get(y, i);
+        double first = json_number_value(json_object_get(p, "loss"));
+        double second = json_number_value(json_object_get(q, "loss"));
+        ck_assert_msg(fabs(first - second) <= 1e-5 * first, "row %zu: %.8g and %.8g", i, first,
+                      second);
+        ck_assert_double_eq(json_number_value(json_object_get(p, "lr")),
+                            json_number_value(json_object_get(q, "lr")));
+        ck_assert_int_eq(json_integer_value(json_object_get(p, "step")),
+                         json_integer_value(json_object_get(q, "step")));
+    }
+    json_decref(x);
+    json_decref(y);
+}
+
+static void expect_near_weights(const weld_weights *a, const weld_weights *b) {
+    for (size_t i = 0; i < weld_weights_count(a); i++) {
+        weld_tensor x = weld_weights_tensor(a, i), y = weld_weights_tensor(b, i);
+        for (int64_t j = 0; x.dtype == WELD_F32 && j < weld_shape_count(&x.shape); j++) {
+            double p = ((float *)x.data)[j], q = ((float *)y.data)[j];
+            ck_assert_msg(fabs(p - q) <= 1e-5 * (1 + fabs(p)), "%s[%d]: %.8g and %.8g",
+                          weld_weights_name(a, i), (int)j, p, q);
+        }
+    }
+}
+
+START_TEST(two_batches_of_four_are_one_of_eight_where_samples_do_not_see_each_other) {
+    set_up();
+    run_well((run_options){.out = "one", .set = {EVEN, "train.bn_eval=true"}});
+    run_well((run_options){
+        .out = "two",
+        .set = {EVEN, "train.bn_eval=true", "train.batch_size=4", "train.accumulate=2"}});
+    ck_assert_int_eq(result.step, 3 * STEPS_PER_EPOCH);
+    ck_assert_int_eq(seen.start.steps_per_epoch, STEPS_PER_EPOCH);
+    ck_assert_int_eq(seen.start.batch_size, 4);
+    ck_assert_int_eq(seen.start.accumulate, 2);
+    ck_assert_double_eq(seen.start.lr, 0.01);
+    expect_near_rows("one", "two");
+    weld_model_file one = open_checkpoint("one", "last.h5"),
+                    two = open_checkpoint("two", "last.h5");
+    expect_near_weights(one.weights, two.weights);
+    expect_near_weights(one.moment1, two.moment1);
+    weld_model_file_free(&one);
+    weld_model_file_free(&two);
+    tear_down();
+}
+END_TEST
+
+/* Three batches of four an update: three updates of the ten batches; mixed batch by batch. */
+START_TEST(a_run_that_accumulates_continues_bit_for_bit_with_any_number_of_threads) {
+    set_up();
+    run_options whole = {.out = "whole",
+                         .set = {"train.batch_size=4", "train.accumulate=3", "train.ema_decay=0.8",
+                                 "optimizer.clip=0.5"}};
+    run_options parts = whole;
+    parts.out = "parts";
+    parts.resume = true;
+    parts.threads = 2;
+    run_well(whole);
+    ck_assert_int_eq(result.step, 9);
+    for (parts.stop_at = 1; parts.stop_at < 9; parts.stop_at++) {
+        run_well(parts);
+    }
+    parts.stop_at = 0;
+    run_well(parts);
+    assert_same_run("whole", "parts");
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_epoch_of_fewer_batches_than_an_update_is_refused) {
+    set_up();
+    refuse((run_options){.out = "a", .set = {"train.accumulate=6"}},
+           "train.accumulate 6: an epoch of ");
+    ck_assert_ptr_nonnull(strstr(err.message, "has only 5 batches of 8 images: lower it"));
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("train/accumulate",
+          two_batches_of_four_are_one_of_eight_where_samples_do_not_see_each_other,
+          a_run_that_accumulates_continues_bit_for_bit_with_any_number_of_threads,
+          an_epoch_of_fewer_batches_than_an_update_is_refused)

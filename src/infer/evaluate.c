@@ -14,6 +14,7 @@ struct weld_evaluator {
     const weld_dataset *dataset;
     weld_evaluator_options options;
     int classes;
+    weld_evaluation_details details;
 };
 
 weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
@@ -62,20 +63,27 @@ void weld_evaluator_free(weld_evaluator *e) {
     if (e) {
         weld_session_free(e->session);
         weld_loader_free(e->loader);
+        weld_evaluation_details_free(&e->details);
         weld_free(e);
     }
 }
 
 /* Adds the images one by one, so that a bad one can be named. */
-static weld_status count_batch(const weld_evaluator *e, const weld_batch *batch,
-                               const float *logits, weld_scores *scores, weld_error *err) {
+static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, const float *logits,
+                               weld_scores *scores, weld_error *err) {
     for (int64_t i = 0; i < batch->count; i++, logits += e->classes) {
-        weld_scores_add(scores, logits, 1, e->classes, &batch->labels[i]);
-        if (!isfinite(scores->loss)) {
+        weld_image_score image = weld_image_score_of(logits, e->classes, batch->labels[i]);
+        if (!isfinite(image.loss)) {
             return weld_fail(err, WELD_ERROR_NUMERIC,
                              "%s: the network's output for it is not finite: its weights are not "
                              "usable",
                              weld_dataset_name(e->dataset, batch->indices[i]));
+        }
+        weld_scores_count(scores, &image);
+        weld_status status =
+            weld_evaluation_details_add(&e->details, batch->indices[i], &image, err);
+        if (status != WELD_OK) {
+            return status;
         }
     }
     return WELD_OK;
@@ -87,9 +95,13 @@ weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_err
     const float *logits = weld_session_output(e->session, "logits").data;
     weld_scores scores = {0};
     int64_t skipped = 0;
+    weld_status status = weld_evaluation_details_begin(&e->details, e->classes, err);
+    if (status != WELD_OK) {
+        return status;
+    }
     for (int64_t b = 0; b < batches; b++) {
         weld_batch batch;
-        weld_status status = weld_loader_eval_batch(e->loader, b, images, &batch, err);
+        status = weld_loader_eval_batch(e->loader, b, images, &batch, err);
         if (status == WELD_OK && batch.count > 0) {
             weld_session_run(e->session, 0);
             status = count_batch(e, &batch, logits, &scores, err);
@@ -107,10 +119,16 @@ weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_err
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its %lld images can be read",
                          weld_dataset_path(e->dataset), (long long)total);
     }
+    weld_evaluation_details_finish(&e->details);
     *out = (weld_evaluation){.images = scores.images,
                              .skipped = skipped,
                              .top1 = weld_scores_top1(&scores),
                              .top5 = weld_scores_top5(&scores),
-                             .loss = weld_scores_loss(&scores)};
+                             .loss = weld_scores_loss(&scores),
+                             .calibration_error = weld_evaluation_calibration_error(&e->details)};
     return WELD_OK;
+}
+
+const weld_evaluation_details *weld_evaluator_details(const weld_evaluator *e) {
+    return &e->details;
 }

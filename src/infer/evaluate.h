@@ -3,12 +3,14 @@
 #define WELD_INFER_EVALUATE_H
 
 #include "data/loader.h"
+#include "infer/evaluation_details.h"
 #include "weld/model.h"
 
 typedef struct weld_evaluation {
-    int64_t images, skipped; /* counted, and left out because they are bad */
-    double top1, top5;       /* percent; top5 is 100 where there are at most 5 classes */
-    double loss;             /* mean of -log softmax(logits)[label] */
+    int64_t images, skipped;  /* counted, and left out because they are bad */
+    double top1, top5;        /* percent; top5 is 100 where there are at most 5 classes */
+    double loss;              /* mean of -log softmax(logits)[label] */
+    double calibration_error; /* percent; see evaluation_details.h */
 } weld_evaluation;
 
 /* Called after every batch; returning false ends the evaluation with WELD_ERROR_INTERRUPTED. */
@@ -34,6 +36,8 @@ void weld_evaluator_free(weld_evaluator *e);
 /* Every image counts exactly once, in double and in order. Logits that are not finite are
  * WELD_ERROR_NUMERIC, naming the image. */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
+/* Of the last run that succeeded; the evaluator's, until the next. */
+const weld_evaluation_details *weld_evaluator_details(const weld_evaluator *e);
 
 /* The data set's classes must be the model's: the same names in the same order, or, where the model
  * has no names, as many. The message says which are missing, unknown to the model or at another

@@ -14,26 +14,36 @@ static int64_t rank_of(const float *logits, int64_t classes, int64_t label) {
     return isnan(own) ? classes : rank;
 }
 
-static double negative_log_softmax(const float *logits, int64_t classes, int64_t label) {
-    double largest = -INFINITY, sum = 0;
-    for (int64_t j = 0; j < classes; j++) {
-        largest = logits[j] > largest ? logits[j] : largest;
+weld_image_score weld_image_score_of(const float *logits, int64_t classes, int32_t label) {
+    double sum = 0;
+    int32_t predicted = 0;
+    for (int32_t j = 1; j < classes; j++) {
+        predicted = logits[j] > logits[predicted] ? j : predicted;
     }
+    double largest = logits[predicted];
     for (int64_t j = 0; j < classes; j++) {
         sum += exp(logits[j] - largest);
     }
-    return log(sum) + largest - logits[label];
+    return (weld_image_score){.label = label,
+                              .predicted = predicted,
+                              .rank = rank_of(logits, classes, label),
+                              .probability = 1 / sum,
+                              .label_probability = exp(logits[label] - largest) / sum,
+                              .loss = log(sum) + largest - logits[label]};
+}
+
+void weld_scores_count(weld_scores *s, const weld_image_score *image) {
+    s->images++;
+    s->top1 += image->rank < 1;
+    s->top5 += image->rank < 5;
+    s->loss += image->loss;
 }
 
 void weld_scores_add(weld_scores *s, const float *logits, int64_t rows, int64_t classes,
                      const int32_t *labels) {
     for (int64_t i = 0; i < rows; i++) {
-        const float *row = logits + i * classes;
-        int64_t rank = rank_of(row, classes, labels[i]);
-        s->images++;
-        s->top1 += rank < 1;
-        s->top5 += rank < 5;
-        s->loss += negative_log_softmax(row, classes, labels[i]);
+        weld_image_score image = weld_image_score_of(logits + i * classes, classes, labels[i]);
+        weld_scores_count(s, &image);
     }
 }
 

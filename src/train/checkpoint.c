@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "infer/evaluation_files.h"
 #include "train/trainer.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
@@ -83,7 +84,10 @@ weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err) {
 }
 
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
-    return save(t, t->folder.best, false, err);
+    weld_status status = save(t, t->folder.best, false, err);
+    return status ? status
+                  : weld_evaluation_write_json(t->folder.evaluation, &t->last_evaluation,
+                                               weld_evaluator_details(t->evaluator), t->val, err);
 }
 
 /* --- Resuming --- */

@@ -115,6 +115,7 @@ weld_status weld_run_folder_open(const char *path, const char *recipe, bool resu
     status = status ? status : join(path, "metrics.jsonl", &out->metrics, err);
     status = status ? status : weld_run_folder_last(path, &out->last, err);
     status = status ? status : join(path, "best.h5", &out->best, err);
+    status = status ? status : join(path, "evaluation.json", &out->evaluation, err);
     status = status ? status : take_lock(out, err);
     status = status ? status : check_contents(out, resume, err);
     if (status) {
@@ -132,5 +133,6 @@ void weld_run_folder_close(weld_run_folder *f) {
     weld_free(f->metrics);
     weld_free(f->last);
     weld_free(f->best);
+    weld_free(f->evaluation);
     *f = (weld_run_folder){.lock = -1};
 }

@@ -8,6 +8,7 @@
 
 typedef struct weld_run_folder {
     char *path, *recipe, *metrics, *last, *best; /* NULL before open */
+    char *evaluation;                            /* evaluation.json: of best.h5's weights */
     int lock;                                    /* descriptor */
     bool holds_checkpoint;                       /* last.h5 was there when it was opened */
 } weld_run_folder;

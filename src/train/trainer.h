@@ -81,7 +81,8 @@ void weld_trainer_add_seconds(weld_trainer *t, double seconds);
 /* Write last.h5. Weights that are not finite are an error, and the file stays as it was. */
 weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err);
 /* Write best.h5: the same without the optimizer's state. Best is the top-1 of the weights as they
- * are; their moving average goes with them. */
+ * are; their moving average goes with them. Beside it evaluation.json, with the details of the
+ * evaluation that found these weights best. */
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err);
 /* Take weights and state from t->start, which is last.h5, after checking that it is of this recipe
  * and these data. */

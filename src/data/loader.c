@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/mix.h"
+#include "data/order.h"
 #include "data/read_ahead.h"
 
 enum {
@@ -28,11 +29,9 @@ struct weld_loader {
     int threads;
     worker *workers;             /* one per thread */
     weld_read_ahead *read_ahead; /* NULL where it does not pay */
-    int64_t *order;              /* of the epoch `order_epoch`, once has_order is set */
-    uint32_t order_epoch;
-    bool has_order;
+    weld_order *order;
     /* Of the current batch, one per sample: */
-    int64_t *indices, *coming; /* coming: of the next evaluation batch */
+    int64_t *indices, *repeats, *coming, *coming_repeats; /* coming: of the next batch */
     int32_t *labels;
     weld_status *statuses;
     weld_error *errors;
@@ -63,19 +62,26 @@ static bool is_worth_reading_ahead(const weld_dataset *ds) {
 static weld_status allocate(weld_loader *l, weld_error *err) {
     size_t batch = (size_t)l->options.batch_size;
     l->workers = weld_alloc((size_t)l->threads, sizeof *l->workers);
-    l->order = weld_alloc_raw((size_t)weld_dataset_count(l->ds), sizeof *l->order);
     l->indices = weld_alloc(batch, sizeof *l->indices);
+    l->repeats = weld_alloc(batch, sizeof *l->repeats);
     l->coming = weld_alloc(batch, sizeof *l->coming);
+    l->coming_repeats = weld_alloc(batch, sizeof *l->coming_repeats);
     l->labels = weld_alloc(batch, sizeof *l->labels);
     l->statuses = weld_alloc(batch, sizeof *l->statuses);
     l->errors = weld_alloc_raw(batch, sizeof *l->errors);
-    if (!l->workers || !l->order || !l->indices || !l->coming || !l->labels || !l->statuses ||
-        !l->errors) {
+    if (!l->workers || !l->indices || !l->repeats || !l->coming || !l->coming_repeats ||
+        !l->labels || !l->statuses || !l->errors) {
         return weld_fail_memory(err, "loader");
     }
-    return is_worth_reading_ahead(l->ds)
-               ? weld_read_ahead_create(l->ds, l->options.batch_size, &l->read_ahead, err)
-               : WELD_OK;
+    weld_order_options order = {.count = weld_dataset_count(l->ds),
+                                .seed = l->options.seed,
+                                .shuffle = l->options.shuffle,
+                                .repeats = 1};
+    weld_status status = weld_order_create(&order, &l->order, err);
+    if (!status && is_worth_reading_ahead(l->ds)) {
+        status = weld_read_ahead_create(l->ds, l->options.batch_size, &l->read_ahead, err);
+    }
+    return status;
 }
 
 weld_status weld_loader_create(const weld_dataset *ds, const weld_loader_options *options,
@@ -115,9 +121,11 @@ void weld_loader_free(weld_loader *l) {
         weld_transform_scratch_free(&l->workers[i].scratch);
     }
     weld_free(l->workers);
-    weld_free(l->order);
+    weld_order_free(l->order);
     weld_free(l->indices);
+    weld_free(l->repeats);
     weld_free(l->coming);
+    weld_free(l->coming_repeats);
     weld_free(l->labels);
     weld_free(l->statuses);
     weld_free(l->errors);
@@ -130,7 +138,7 @@ void weld_loader_free(weld_loader *l) {
 typedef struct load_job {
     weld_loader *loader;
     bool training;
-    uint32_t epoch;
+    uint32_t view; /* stands for the epoch where samples are augmented */
     float *images;
 } load_job;
 
@@ -154,8 +162,8 @@ static weld_status load_image(const load_job *job, int64_t slot, bool was_read, 
     if (!job->training) {
         return weld_transform_evaluation(&l->transform, &w->image, &w->scratch, out, err);
     }
-    weld_random random =
-        weld_random_start(l->options.seed, job->epoch, (uint64_t)index, WELD_RANDOM_AUGMENT);
+    uint64_t stream = (uint64_t)index | (uint64_t)l->repeats[slot] << 48;
+    weld_random random = weld_random_start(l->options.seed, job->view, stream, WELD_RANDOM_AUGMENT);
     return weld_transform_training(&l->transform, &w->image, &random, &w->scratch, out, err);
 }
 
@@ -187,20 +195,12 @@ static weld_status fail_slot(const weld_loader *l, int64_t slot, weld_error *err
 /* --- Training ----------------------------------------------------------------------------------
  */
 
-static void make_order(weld_loader *l, uint32_t epoch) {
-    int64_t count = weld_dataset_count(l->ds);
-    if (l->has_order && (l->order_epoch == epoch || !l->options.shuffle)) {
-        return;
-    }
+/* The `count` samples from a position of the epoch on. */
+static void take_in_order(const weld_loader *l, int64_t position, int64_t count, int64_t *indices,
+                          int64_t *repeats) {
     for (int64_t i = 0; i < count; i++) {
-        l->order[i] = i;
+        indices[i] = weld_order_sample(l->order, position + i, &repeats[i]);
     }
-    if (l->options.shuffle) {
-        weld_random random = weld_random_start(l->options.seed, epoch, 0, WELD_RANDOM_SHUFFLE);
-        weld_random_shuffle(&random, l->order, count);
-    }
-    l->order_epoch = epoch;
-    l->has_order = true;
 }
 
 /* Put the samples that follow the batch into the places of its bad ones, one by one and in order.
@@ -221,7 +221,7 @@ static weld_status replace_bad(const load_job *job, int64_t begin, weld_batch *o
                     weld_dataset_path(l->ds), (long long)tries + 1, l->errors[slot].message);
             }
             out->bad++;
-            l->indices[slot] = l->order[next % count];
+            take_in_order(l, next, 1, &l->indices[slot], &l->repeats[slot]);
             l->statuses[slot] = load_image(job, slot, false, &l->workers[0], &l->errors[slot]);
             l->labels[slot] = weld_dataset_label(l->ds, l->indices[slot]);
         }
@@ -244,13 +244,20 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
                          (long long)weld_loader_train_batches(l));
     }
-    load_job job = {l, true, epoch, images};
-    *out = (weld_batch){.count = size, .indices = l->indices, .labels = l->labels, .lambda = 1.0};
-    make_order(l, epoch);
-    memcpy(l->indices, l->order + batch * size, (size_t)size * sizeof *l->indices);
+    int64_t views = l->options.views;
+    load_job job = {l, true, views ? (uint32_t)(epoch % views) : epoch, images};
+    *out = (weld_batch){.count = size,
+                        .indices = l->indices,
+                        .repeats = l->repeats,
+                        .view = job.view,
+                        .labels = l->labels,
+                        .lambda = 1.0};
+    weld_order_set_epoch(l->order, epoch);
+    take_in_order(l, batch * size, size, l->indices, l->repeats);
     weld_parallel(l->threads, size, load_slot, &job);
     if (l->read_ahead && batch + 1 < weld_loader_train_batches(l)) {
-        weld_read_ahead_request(l->read_ahead, l->order + (batch + 1) * size, size);
+        take_in_order(l, (batch + 1) * size, size, l->coming, l->coming_repeats);
+        weld_read_ahead_request(l->read_ahead, l->coming, size);
     }
     weld_status status = replace_bad(&job, batch * size, out, err);
     if (status) {

@@ -3,9 +3,9 @@
  * A batch is a function of (data set, options, epoch, number of the batch): neither the number of
  * threads nor what was loaded before has any influence, so a run can be taken up anywhere.
  *
- * The order of a training epoch is a shuffle drawn from (seed, epoch), or the data set's own order.
- * Batch b holds positions b * size .. (b + 1) * size - 1 of it; what is left over at the end is
- * dropped, unless the data set is smaller than one batch: then that is the epoch's only batch. A
+ * The order of a training epoch (order.h) is a shuffle drawn from (seed, epoch), or the data set's
+ * own. Batch b holds positions b * size .. (b + 1) * size - 1 of it; what is left over at the end
+ * is dropped, unless the data set is smaller than one batch: then that is the epoch's only batch. A
  * bad image (unreadable, damaged, no image) is reported and its place taken by the next good sample
  * that follows the batch in the epoch's order. Evaluation goes through the data set in order, every
  * image once; the last batch may be short; bad images are reported and left out.
@@ -25,7 +25,9 @@ typedef struct weld_loader_options {
     int64_t batch_size;
     uint64_t seed;
     bool shuffle;
-    int threads;                        /* 0: all that the process may use */
+    int64_t views; /* crop, flip, operations and erasing of epoch e are those of epoch e % views, so
+                    * that what depends on them alone can be kept; order and mixing go on; 0: off */
+    int threads;   /* 0: all that the process may use */
     weld_bad_image_function *bad_image; /* may be NULL */
     void *bad_image_arg;
 } weld_loader_options;
@@ -41,6 +43,10 @@ void weld_loader_free(weld_loader *l); /* accepts NULL */
 typedef struct weld_batch {
     int64_t count;
     const int64_t *indices; /* of the samples in the data set */
+    /* Training: which of its repeats each sample is, and the epoch that augmented it (views). With
+     * its index they say all of a sample before mixing. */
+    const int64_t *repeats;
+    uint32_t view;
     const int32_t *labels;
     int64_t bad;   /* images that were replaced or left out */
     double lambda; /* of mixup; 1: not mixed */

@@ -40,6 +40,15 @@ typedef struct weld_train_start {
     weld_precision precision;
 } weld_train_start;
 
+/* Where the time of updates went, in seconds. The first three are the making of their batches:
+ * standing still for bytes, making pixels of them, and everything that is done to pixels. Forward
+ * ends when the loss is known. */
+typedef struct weld_train_times {
+    double wait, decode, augment;
+    double teacher; /* 0: there is none */
+    double forward, backward, optimizer;
+} weld_train_times;
+
 /* After an update. */
 typedef struct weld_train_progress {
     int64_t epoch, epochs;         /* epoch from 0 */
@@ -47,7 +56,7 @@ typedef struct weld_train_progress {
     int64_t steps_per_epoch, step; /* step: updates of the whole run that are done */
     double loss, lr;
     double images_per_second; /* of this update, with its data */
-    double data_share;        /* of this epoch's time spent waiting for data, 0 to 1 */
+    double data_share;        /* of this epoch's updates: standing still for bytes, 0 to 1 */
     double seconds_left;      /* to the end of the run, at the pace so far */
 } weld_train_progress;
 
@@ -60,7 +69,9 @@ typedef struct weld_train_evaluation {
     double ema_top1;             /* of the weights' moving average; NAN: there is none */
     double train_loss;           /* mean over the epoch */
     bool best;                   /* of the run so far */
-    double seconds;              /* of the whole epoch */
+    double seconds;              /* of the whole epoch, ... */
+    weld_train_times times;      /* ... of its updates, and of evaluating: what this call did */
+    double evaluation_seconds;
 } weld_train_evaluation;
 
 /* Called from the thread that called weld_train_run; any may be NULL. */

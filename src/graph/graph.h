@@ -253,6 +253,12 @@ typedef struct weld_session_event {
 typedef void (*weld_session_observer)(void *context, const weld_session_event *event);
 void weld_session_observe(weld_session *s, weld_session_observer observer, void *context);
 
+/* Take the time, in every run, at which the step (graph/plan.h) that makes a live value ends: one
+ * look at the clock a run. Streams stay as they are, so that nodes which run in the same stream
+ * count as before it. weld_session_marked is weld_clock's then, in the latest run. */
+void weld_session_mark(weld_session *s, const weld_value *v);
+double weld_session_marked(const weld_session *s);
+
 /* The memory of a live value; data NULL where it is never whole in memory (graph/plan.h). */
 weld_tensor weld_session_value(weld_session *s, const weld_value *v);
 

@@ -157,6 +157,7 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
         return weld_fail_memory(err, "session");
     }
     s->weights = w;
+    s->marked_step = SIZE_MAX;
     s->options = *o;
     s->options.threads = o->threads ? o->threads : weld_threads_available();
     weld_status status = weld_plan_create(g, &s->options, &s->plan, err);
@@ -227,6 +228,19 @@ void weld_session_observe(weld_session *s, weld_session_observer observer, void 
     s->observer_context = context;
 }
 
+void weld_session_mark(weld_session *s, const weld_value *v) {
+    const weld_plan *plan = s->plan;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        for (size_t at = plan->steps[i].begin; at < plan->steps[i].end; at++) {
+            s->marked_step = plan->order[at] == v->producer ? i : s->marked_step;
+        }
+    }
+}
+
+double weld_session_marked(const weld_session *s) {
+    return s->marked;
+}
+
 size_t weld_session_prepared_bytes(const weld_session *s) {
     return s->prepared_bytes;
 }
@@ -269,6 +283,9 @@ void weld_session_run(weld_session *s, uint64_t step) {
             run_node(s, part->begin, step);
         } else {
             weld_session_run_stream(s, part, step);
+        }
+        if (i == s->marked_step) {
+            s->marked = weld_clock();
         }
     }
 }

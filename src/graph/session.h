@@ -22,6 +22,8 @@ struct weld_session {
     weld_session_options options; /* as they came; threads is never 0 */
     weld_session_observer observer;
     void *observer_context;
+    size_t marked_step; /* of the plan; SIZE_MAX: none */
+    double marked;      /* weld_clock at its end in the latest run */
 };
 
 /* Have the node at this position of the order prepare its weights, unless they are constant. */

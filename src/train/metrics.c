@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "train/times.h"
 
 #define ROW_SIZE 1024
 
@@ -104,30 +105,46 @@ static const char *number(double value, char text[32]) {
     return text;
 }
 
+#define TIMES_SIZE 384
+
+/* "wait_seconds":0.01,... */
+static const char *times_text(const weld_train_times *t, char text[TIMES_SIZE]) {
+    weld_times_part parts[WELD_TIMES_MAX];
+    const int count = weld_times_parts(t, parts);
+    size_t used = 0;
+    for (int i = 0; i < count; i++) {
+        char n[32];
+        used += (size_t)snprintf(text + used, TIMES_SIZE - used, "%s\"%s_seconds\":%s",
+                                 i ? "," : "", parts[i].name, number(parts[i].seconds, n));
+    }
+    return text;
+}
+
 weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, weld_error *err) {
-    char text[ROW_SIZE], n[4][32];
+    char text[ROW_SIZE], n[4][32], times[TIMES_SIZE];
     int length = snprintf(text, sizeof text,
                           "{\"kind\":\"step\",\"epoch\":%lld,\"step\":%lld,\"loss\":%s,\"lr\":%s,"
-                          "\"images_per_second\":%s,\"data_seconds\":%s}\n",
+                          "\"images_per_second\":%s,\"data_seconds\":%s,%s}\n",
                           (long long)row->epoch, (long long)row->step, number(row->loss, n[0]),
                           number(row->lr, n[1]), number(row->images_per_second, n[2]),
-                          number(row->data_seconds, n[3]));
+                          number(row->data_seconds, n[3]), times_text(&row->times, times));
     return write_row(m, text, length, err);
 }
 
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {
-    char text[ROW_SIZE], n[7][32];
+    char text[ROW_SIZE], n[8][32], times[TIMES_SIZE];
     bool e = row->evaluated;
     int length =
         snprintf(text, sizeof text,
                  "{\"kind\":\"epoch\",\"epoch\":%lld,\"step\":%lld,\"train_loss\":%s,"
                  "\"val_loss\":%s,\"top1\":%s,\"top5\":%s,\"ema_top1\":%s,"
-                 "\"seconds\":%s,\"data_seconds\":%s}\n",
+                 "\"seconds\":%s,\"data_seconds\":%s,%s,\"evaluation_seconds\":%s}\n",
                  (long long)row->epoch, (long long)row->step, number(row->train_loss, n[0]),
                  e ? number(row->val_loss, n[1]) : "null", e ? number(row->top1, n[2]) : "null",
                  e ? number(row->top5, n[3]) : "null",
                  e && row->averaged ? number(row->ema_top1, n[6]) : "null",
-                 number(row->seconds, n[4]), number(row->data_seconds, n[5]));
+                 number(row->seconds, n[4]), number(row->data_seconds, n[5]),
+                 times_text(&row->times, times), number(row->evaluation_seconds, n[7]));
     return write_row(m, text, length, err);
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "weld/status.h"
+#include "weld/train.h"
 
 typedef struct weld_metrics weld_metrics;
 
@@ -17,7 +17,10 @@ typedef struct weld_metrics weld_metrics;
 typedef struct weld_step_metrics {
     int64_t epoch, step; /* from 0; from 1 */
     double loss, lr;     /* loss: mean of the batch, before the update */
-    double images_per_second, data_seconds;
+    double images_per_second;
+    double data_seconds; /* making the batch, all of it */
+    weld_train_times
+        times; /* wait_seconds, decode_seconds, ...; teacher_seconds where there is one */
 } weld_step_metrics;
 
 /* After an epoch. */
@@ -29,6 +32,8 @@ typedef struct weld_epoch_metrics {
     bool averaged;               /* so is the next otherwise */
     double ema_top1;             /* percent, of the weights' moving average */
     double seconds, data_seconds;
+    weld_train_times times; /* sums over the epoch's updates */
+    double evaluation_seconds;
 } weld_epoch_metrics;
 
 /* Open `path` for appending after its first `offset` bytes: what lies beyond (rows past the

@@ -70,6 +70,8 @@ void weld_recipe_defaults(weld_recipe *r) {
     r->train.accumulate = 1;
     r->train.shuffle = true;
     r->train.fuse = true;
+    r->train.events = true;
+    r->train.histograms_every = 10;
     r->train.eval_every = 1;
     r->train.checkpoint_every = 100;
 }
@@ -424,6 +426,7 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
 
 static bool may_differ(const weld_recipe_key *key) {
     return strcmp(key->name, "checkpoint_every") == 0 || strcmp(key->name, "precision") == 0 ||
+           strcmp(key->name, "events") == 0 || strcmp(key->name, "histograms_every") == 0 ||
            (strcmp(key->section, "data") == 0 &&
             (strcmp(key->name, "train") == 0 || strcmp(key->name, "val") == 0));
 }

@@ -46,7 +46,9 @@ typedef struct weld_recipe {
         int64_t checkpoint_every; /* updates; an epoch's end always makes one */
         int freeze; /* 0: nothing; 1: the stem; 1 + n: that and n stages; WELD_FREEZE_BACKBONE */
         bool bn_eval;
-        bool fuse; /* passes/fuse_training.h and streams */
+        bool fuse;                /* passes/fuse_training.h and streams */
+        bool events;              /* for TensorBoard: events.h */
+        int64_t histograms_every; /* epochs between histograms and contact sheets; 0: none */
     } train;
 } weld_recipe;
 
@@ -82,7 +84,8 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
                               weld_error *err);
 
 /* The first key, "section.key", whose value differs; NULL where none does. Not compared: where the
- * images are, how often checkpoints are made and the precision. Both values are written as text. */
+ * images are, how often checkpoints are made, TensorBoard's
+ * events and the precision. Both values are written as text. */
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
                                    size_t key_size, char *value_a, char *value_b,
                                    size_t value_size);

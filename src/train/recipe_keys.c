@@ -91,6 +91,8 @@ const weld_recipe_key weld_recipe_keys[] = {
      .synonyms = stage_counts, .null = "none"},
     {"train", "bn_eval", BOOL(train.bn_eval)},
     {"train", "fuse", BOOL(train.fuse)},
+    {"train", "events", BOOL(train.events)},
+    {"train", "histograms_every", INTEGER(train.histograms_every, 0, 1e6), .null = "0"},
 };
 
 _Static_assert(sizeof stage_counts / sizeof *stage_counts == WELD_FREEZE_BACKBONE + 1,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "train/events.h"
 
 weld_train_settings weld_train_defaults(void) {
     return (weld_train_settings){.recipe = NULL};
@@ -60,6 +61,13 @@ static void tell_start(const weld_trainer *t) {
     }
 }
 
+/* Of this epoch's updates. */
+static double update_seconds(const weld_trainer *t) {
+    const weld_train_times *times = &t->epoch_times;
+    return t->epoch_data_seconds + times->teacher + times->forward + times->backward +
+           times->optimizer;
+}
+
 static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
     const weld_train_callbacks *c = &t->settings->callbacks;
     const weld_schedule *s = &t->schedule;
@@ -73,8 +81,7 @@ static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
         .loss = row->loss,
         .lr = row->lr,
         .images_per_second = row->images_per_second,
-        .data_share =
-            t->state.epoch_seconds > 0 ? t->epoch_data_seconds / t->state.epoch_seconds : 0,
+        .data_share = t->epoch_times.wait / fmax(update_seconds(t), 1e-9),
         .seconds_left = t->run_seconds / (double)t->run_steps * (double)left};
     if (c->stepped) {
         c->stepped(c->context, &progress);
@@ -89,6 +96,7 @@ static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
         weld_step_metrics row;
         weld_status status = weld_trainer_update(t, &row, err);
         status = status ? status : weld_metrics_step(t->metrics, &row, err);
+        status = status ? status : weld_events_step(t, &row, err);
         if (status) {
             return status;
         }
@@ -135,7 +143,8 @@ static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
     if (!status) {
         t->last_evaluation = e;
         t->last_ema_evaluation = average;
-        weld_trainer_add_seconds(t, weld_clock() - begin);
+        t->epoch_evaluation_seconds = weld_clock() - begin;
+        weld_trainer_add_seconds(t, t->epoch_evaluation_seconds);
     }
     return status;
 }
@@ -152,7 +161,9 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
                                .loss = row->val_loss,
                                .train_loss = row->train_loss,
                                .best = best,
-                               .seconds = row->seconds};
+                               .seconds = row->seconds,
+                               .times = row->times,
+                               .evaluation_seconds = row->evaluation_seconds};
     if (c->evaluated) {
         c->evaluated(c->context, &e);
     }
@@ -175,8 +186,11 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
                               .averaged = evaluated && t->ema_evaluator,
                               .ema_top1 = t->last_ema_evaluation.top1,
                               .seconds = s->epoch_seconds,
-                              .data_seconds = t->epoch_data_seconds};
+                              .data_seconds = t->epoch_data_seconds,
+                              .times = t->epoch_times,
+                              .evaluation_seconds = t->epoch_evaluation_seconds};
     weld_status status = weld_metrics_epoch(t->metrics, &row, err);
+    status = status ? status : weld_events_epoch(t, &row, err);
     if (status) {
         return status;
     }
@@ -189,7 +203,8 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
     s->epoch_samples = 0;
     s->epoch_loss = 0;
     s->epoch_seconds = 0;
-    t->epoch_data_seconds = 0;
+    t->epoch_data_seconds = t->epoch_evaluation_seconds = 0;
+    t->epoch_times = (weld_train_times){0};
     status = best ? weld_trainer_save_best(t, err) : WELD_OK;
     status = status ? status : weld_trainer_save_last(t, err);
     tell_evaluation(t, &row, best);

@@ -3,6 +3,7 @@
 #define WELD_TRAIN_TRAINER_H
 
 #include "data/loader.h"
+#include "formats/tensorboard.h"
 #include "serialization/model_file.h"
 #include "infer/evaluate.h"
 #include "train/gradient_mean.h"
@@ -42,12 +43,15 @@ typedef struct weld_trainer {
     weld_optimizer *optimizer;
     weld_schedule schedule;
     weld_metrics *metrics;
+    weld_tensorboard *events; /* NULL: none */
     weld_trainer_state state;
     weld_evaluation last_evaluation, last_ema_evaluation; /* images 0: none yet */
     double last_train_loss;
-    double epoch_data_seconds; /* waiting for data, this epoch and process */
-    double run_seconds;        /* this process: updates and evaluations */
-    int64_t run_steps;         /* updates of this process */
+    /* Of this epoch, as far as this process ran it. */
+    double epoch_data_seconds, epoch_evaluation_seconds;
+    weld_train_times epoch_times;
+    double run_seconds; /* this process: updates and evaluations */
+    int64_t run_steps;  /* updates of this process */
 } weld_trainer;
 
 /* Everything up to the first update: recipe, data, folder, network, and the state of the run that

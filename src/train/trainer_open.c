@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 #include "passes/precision.h"
 #include "train/auto_precision.h"
+#include "train/events.h"
 #include "train/trainer.h"
 
 void weld_trainer_say(const weld_trainer *t, const char *format, ...) {
@@ -230,6 +231,7 @@ static weld_status open_sessions(weld_trainer *t, weld_error *err) {
     status = status ? status : open_evaluator(t, t->weights, &t->evaluator, err);
     status = status ? status : open_evaluator(t, t->ema, &t->ema_evaluator, err);
     if (!status) {
+        weld_session_mark(t->session, weld_graph_output(t->step_graph.graph, "loss"));
         t->gradients = weld_alloc(t->step_graph.parameter_count, sizeof *t->gradients);
         status = t->gradients
                      ? weld_train_graph_gradients(&t->step_graph, t->session, t->gradients, err)
@@ -330,6 +332,7 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
     status = status
                  ? status
                  : weld_metrics_open(t->folder.metrics, t->state.metrics_bytes, &t->metrics, err);
+    status = status ? status : weld_events_open(t, err);
     if (status) {
         weld_trainer_close(t);
     }
@@ -337,6 +340,7 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
 }
 
 void weld_trainer_close(weld_trainer *t) {
+    weld_tensorboard_free(t->events);
     weld_metrics_close(t->metrics);
     weld_optimizer_free(t->optimizer);
     weld_evaluator_free(t->evaluator);

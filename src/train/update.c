@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "train/times.h"
 #include "train/trainer.h"
 
 void weld_trainer_add_seconds(weld_trainer *t, double seconds) {
@@ -25,7 +26,17 @@ typedef struct sums {
     int64_t samples;
     double loss; /* of all samples */
     double data_seconds;
+    weld_train_times times;
 } sums;
+
+static void add_batch_times(const weld_batch *batch, double begin, double known, sums *s) {
+    const weld_train_times times = {.wait = batch->wait_seconds,
+                                    .decode = batch->decode_seconds,
+                                    .augment = batch->augment_seconds,
+                                    .forward = known - begin,
+                                    .backward = weld_clock() - known};
+    weld_times_add(&s->times, &times);
+}
 
 /* One batch: its data, its loss, its gradients. */
 static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_error *err) {
@@ -39,7 +50,8 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     if (status) {
         return status;
     }
-    s->data_seconds += weld_clock() - begin;
+    double loaded = weld_clock();
+    s->data_seconds += loaded - begin;
     weld_session_run(t->session, weld_trainer_run_number(t, number));
     double loss = *(const float *)weld_session_output(t->session, "loss").data;
     if (!isfinite(loss)) {
@@ -48,6 +60,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     if (t->gradient_mean) {
         weld_gradient_mean_add(t->gradient_mean);
     }
+    add_batch_times(&batch, loaded, weld_session_marked(t->session), s);
     s->samples += batch.count;
     s->loss += loss * (double)batch.count;
     return WELD_OK;
@@ -62,17 +75,19 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
             return status;
         }
     }
-    double lr = weld_schedule_rate(&t->schedule, t->state.step);
+    double computed = weld_clock(), lr = weld_schedule_rate(&t->schedule, t->state.step);
     weld_optimizer_step(t->optimizer,
                         t->gradient_mean ? weld_gradient_mean_take(t->gradient_mean) : t->gradients,
                         lr);
-    double seconds = weld_clock() - begin;
+    double end = weld_clock(), seconds = end - begin;
+    s.times.optimizer = end - computed;
 
     t->state.step++;
     t->state.position++;
     t->state.epoch_samples += s.samples;
     t->state.epoch_loss += s.loss;
     t->epoch_data_seconds += s.data_seconds;
+    weld_times_add(&t->epoch_times, &s.times);
     t->run_steps++;
     weld_trainer_add_seconds(t, seconds);
     *row = (weld_step_metrics){.epoch = t->state.epoch,
@@ -80,6 +95,7 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
                                .loss = s.loss / (double)s.samples,
                                .lr = lr,
                                .images_per_second = (double)s.samples / fmax(seconds, 1e-9),
-                               .data_seconds = s.data_seconds};
+                               .data_seconds = s.data_seconds,
+                               .times = s.times};
     return WELD_OK;
 }

@@ -1,0 +1,159 @@
+/* TensorBoard events of a training run; see events.h. */
+#include "train/events.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/contact_sheet.h"
+#include "data/encode_png.h"
+#include "formats/tensorboard.h"
+#include "graph/graph.h"
+#include "train/times.h"
+
+enum { SCALARS_MAX = 20000 }; /* events with the scalars of updates, about */
+enum { TAG_SIZE = 280, CAPTION_SIZE = 200 };
+enum { SHEET_IMAGES = 24, SHEET_COLUMNS = 6 };
+
+weld_status weld_events_open(weld_trainer *t, weld_error *err) {
+    const int64_t step = t->state.step;
+    return t->recipe.train.events
+               ? weld_tensorboard_create(t->folder.path, step > 0 ? step + 1 : 0, &t->events, err)
+               : WELD_OK;
+}
+
+/* --- Scalars --- */
+
+static void add_times(weld_tensorboard *e, const weld_train_times *t) {
+    weld_times_part parts[WELD_TIMES_MAX];
+    const int count = weld_times_parts(t, parts);
+    for (int i = 0; i < count; i++) {
+        char tag[TAG_SIZE];
+        snprintf(tag, sizeof tag, "time/%s", parts[i].name);
+        weld_tensorboard_scalar(e, tag, parts[i].seconds);
+    }
+}
+
+static bool scalars_due(const weld_trainer *t) {
+    const weld_schedule *s = &t->schedule;
+    const int64_t every = s->epochs * s->steps_per_epoch / SCALARS_MAX + 1;
+    return t->state.step % every == 0 || t->state.step == 1;
+}
+
+/* --- Histograms --- */
+
+static bool epoch_due(const weld_trainer *t, int64_t epoch) {
+    const int64_t every = t->recipe.train.histograms_every;
+    return every > 0 && (epoch % every == 0 || epoch + 1 == t->schedule.epochs);
+}
+
+/* Gradients are those of the epoch's last update, if this process did it. */
+static weld_status add_histograms(weld_trainer *t, weld_error *err) {
+    weld_histogram *h = weld_alloc(1, sizeof *h);
+    if (!h) {
+        return weld_fail_memory(err, "histograms");
+    }
+    for (size_t i = 0; i < t->step_graph.parameter_count; i++) {
+        const char *name = weld_value_name(weld_graph_parameter(t->step_graph.graph, i));
+        const weld_tensor *g = &t->gradients[i];
+        weld_tensor w;
+        char tag[TAG_SIZE];
+        if (weld_weights_find(t->weights, name, &w) && w.dtype == WELD_F32) {
+            snprintf(tag, sizeof tag, "weights/%s", name);
+            weld_histogram_of(w.data, weld_shape_count(&w.shape), h);
+            weld_tensorboard_histogram(t->events, tag, h);
+        }
+        if (t->run_steps > 0 && g->data && g->dtype == WELD_F32) {
+            snprintf(tag, sizeof tag, "gradients/%s", name);
+            weld_histogram_of(g->data, weld_shape_count(&g->shape), h);
+            weld_tensorboard_histogram(t->events, tag, h);
+        }
+    }
+    weld_free(h);
+    return WELD_OK;
+}
+
+/* --- Contact sheets --- */
+
+/* The two classes that a row of targets has most of: "cat 70 %\nbee 30 %". */
+static void caption(const weld_trainer *t, const float *target, char *text) {
+    int first = 0, second = -1;
+    for (int i = 1; i < t->recipe.model.num_classes; i++) {
+        if (target[i] > target[first]) {
+            second = first;
+            first = i;
+        } else if (second < 0 || target[i] > target[second]) {
+            second = i;
+        }
+    }
+    int used = snprintf(text, CAPTION_SIZE, "%.80s %.0f %%", t->class_names[first],
+                        100 * (double)target[first]);
+    if (second >= 0 && target[second] >= 0.005f) {
+        snprintf(text + used, CAPTION_SIZE - (size_t)used, "\n%.80s %.0f %%",
+                 t->class_names[second], 100 * (double)target[second]);
+    }
+}
+
+static weld_status draw_sheet(weld_trainer *t, weld_image *sheet, weld_error *err) {
+    const weld_tensor images = weld_session_input(t->session, "images");
+    const weld_tensor target = weld_session_input(t->session, "target");
+    const int64_t count = images.shape.dim[0] < SHEET_IMAGES ? images.shape.dim[0] : SHEET_IMAGES;
+    char texts[SHEET_IMAGES][CAPTION_SIZE];
+    const char *captions[SHEET_IMAGES];
+    for (int64_t i = 0; i < count; i++) {
+        caption(t, (const float *)target.data + i * target.shape.dim[1], texts[i]);
+        captions[i] = texts[i];
+    }
+    return weld_contact_sheet(&t->recipe.data.preprocessing, images.data, captions, count,
+                              SHEET_COLUMNS, sheet, err);
+}
+
+/* What the network has just seen: inputs stay in the session until the next batch. */
+static weld_status add_sheet(weld_trainer *t, weld_error *err) {
+    weld_image sheet = {0};
+    weld_bytes png = {0};
+    weld_status status = draw_sheet(t, &sheet, err);
+    status = status ? status : weld_encode_png(&sheet, &png, err);
+    if (!status) {
+        weld_tensorboard_image(t->events, "batch", sheet.width, sheet.height, png.data, png.size);
+    }
+    weld_image_free(&sheet);
+    weld_bytes_free(&png);
+    return status;
+}
+
+/* --- Events --- */
+
+weld_status weld_events_step(weld_trainer *t, const weld_step_metrics *row, weld_error *err) {
+    weld_tensorboard *e = t->events;
+    if (!e) {
+        return WELD_OK;
+    }
+    if (scalars_due(t)) {
+        weld_tensorboard_scalar(e, "loss/train", row->loss);
+        weld_tensorboard_scalar(e, "learning_rate", row->lr);
+        weld_tensorboard_scalar(e, "speed/images_per_second", row->images_per_second);
+        add_times(e, &row->times);
+    }
+    const bool first = t->state.position == 1;
+    weld_status status = first && epoch_due(t, row->epoch) ? add_sheet(t, err) : WELD_OK;
+    return status ? status : weld_tensorboard_write(e, row->step, err);
+}
+
+weld_status weld_events_epoch(weld_trainer *t, const weld_epoch_metrics *row, weld_error *err) {
+    weld_tensorboard *e = t->events;
+    if (!e) {
+        return WELD_OK;
+    }
+    weld_tensorboard_scalar(e, "loss/epoch", row->train_loss);
+    if (row->evaluated) {
+        weld_tensorboard_scalar(e, "loss/val", row->val_loss);
+        weld_tensorboard_scalar(e, "accuracy/top1", row->top1);
+        weld_tensorboard_scalar(e, "accuracy/top5", row->top5);
+    }
+    if (row->averaged) {
+        weld_tensorboard_scalar(e, "accuracy/ema_top1", row->ema_top1);
+    }
+    weld_status status = epoch_due(t, row->epoch) ? add_histograms(t, err) : WELD_OK;
+    return status ? status : weld_tensorboard_write(e, row->step, err);
+}

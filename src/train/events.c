@@ -55,7 +55,7 @@ static weld_status add_histograms(weld_trainer *t, weld_error *err) {
     }
     for (size_t i = 0; i < t->step_graph.parameter_count; i++) {
         const char *name = weld_value_name(weld_graph_parameter(t->step_graph.graph, i));
-        const weld_tensor *g = &t->gradients[i];
+        const weld_tensor *g = t->last_gradients ? &t->last_gradients[i] : &(weld_tensor){0};
         weld_tensor w;
         char tag[TAG_SIZE];
         if (weld_weights_find(t->weights, name, &w) && w.dtype == WELD_F32) {
@@ -63,7 +63,7 @@ static weld_status add_histograms(weld_trainer *t, weld_error *err) {
             weld_histogram_of(w.data, weld_shape_count(&w.shape), h);
             weld_tensorboard_histogram(t->events, tag, h);
         }
-        if (t->run_steps > 0 && g->data && g->dtype == WELD_F32) {
+        if (g->data && g->dtype == WELD_F32) {
             snprintf(tag, sizeof tag, "gradients/%s", name);
             weld_histogram_of(g->data, weld_shape_count(&g->shape), h);
             weld_tensorboard_histogram(t->events, tag, h);

@@ -36,6 +36,7 @@ typedef struct weld_trainer {
     weld_parameter_rate *rates; /* by parameter */
     weld_session *session;
     weld_tensor *gradients;            /* of the last batch, by parameter */
+    const weld_tensor *last_gradients; /* what the latest update was made with; NULL: none yet */
     weld_gradient_mean *gradient_mean; /* of an update's batches; NULL: an update has one */
     weld_graph *eval_graph;
     weld_evaluator *evaluator, *ema_evaluator;

@@ -76,9 +76,8 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
         }
     }
     double computed = weld_clock(), lr = weld_schedule_rate(&t->schedule, t->state.step);
-    weld_optimizer_step(t->optimizer,
-                        t->gradient_mean ? weld_gradient_mean_take(t->gradient_mean) : t->gradients,
-                        lr);
+    t->last_gradients = t->gradient_mean ? weld_gradient_mean_take(t->gradient_mean) : t->gradients;
+    weld_optimizer_step(t->optimizer, t->last_gradients, lr);
     double end = weld_clock(), seconds = end - begin;
     s.times.optimizer = end - computed;
 

@@ -8,15 +8,6 @@
 
 enum { CROP_TRIES = 10, SMALL_PADDING = 4, MAX_INPUT_SIZE = 4096 };
 
-weld_augmentation weld_augmentation_defaults(void) {
-    return (weld_augmentation){.kind = WELD_AUGMENT_IMAGENET,
-                               .crop_scale = {0.08, 1.0},
-                               .crop_ratio = {3.0 / 4.0, 4.0 / 3.0},
-                               .hflip = 0.5,
-                               .mixup = 0.8,
-                               .mix_probability = 1.0};
-}
-
 static weld_status check_preprocessing(const weld_preprocessing *p, weld_error *err) {
     if (p->input_size < 1 || p->input_size > MAX_INPUT_SIZE) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "input_size is %d: it must be 1..%d",
@@ -37,35 +28,6 @@ static weld_status check_preprocessing(const weld_preprocessing *p, weld_error *
     return WELD_OK;
 }
 
-static bool is_probability(double p) {
-    return p >= 0.0 && p <= 1.0;
-}
-
-static weld_status check_augmentation(const weld_augmentation *a, weld_error *err) {
-    if (!(a->crop_scale[0] > 0 && a->crop_scale[0] <= a->crop_scale[1] && a->crop_scale[1] <= 1)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "crop_scale is [%g, %g]: two parts of the area are needed, above 0 and "
-                         "up to 1, the smaller first",
-                         a->crop_scale[0], a->crop_scale[1]);
-    }
-    if (!(a->crop_ratio[0] > 0 && a->crop_ratio[0] <= a->crop_ratio[1] &&
-          isfinite(a->crop_ratio[1]))) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "crop_ratio is [%g, %g]: two aspects are needed, above 0, the smaller "
-                         "first",
-                         a->crop_ratio[0], a->crop_ratio[1]);
-    }
-    if (!is_probability(a->hflip) || !is_probability(a->mix_probability)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "hflip is %g, mix_probability %g: probabilities are in 0..1", a->hflip,
-                         a->mix_probability);
-    }
-    if (!(a->mixup >= 0 && a->mixup <= 1000)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "mixup is %g: it must be in 0..1000", a->mixup);
-    }
-    return WELD_OK;
-}
-
 weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *preprocessing,
                                 const weld_augmentation *augmentation, weld_error *err) {
     weld_status status = check_preprocessing(preprocessing, err);
@@ -77,7 +39,7 @@ weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *pre
         t->augmentation.kind = WELD_AUGMENT_NONE;
     }
     if (!status) {
-        status = check_augmentation(&t->augmentation, err);
+        status = weld_augmentation_check(&t->augmentation, err);
     }
     for (int c = 0; !status && c < 3; c++) {
         for (int v = 0; v < 256; v++) {

@@ -9,27 +9,10 @@
 #define WELD_DATA_TRANSFORM_H
 
 #include "base/random.h"
+#include "data/augmentation.h"
 #include "data/image.h"
 #include "data/resize.h"
 #include "weld/model.h"
-
-typedef enum weld_augmentation_kind {
-    WELD_AUGMENT_IMAGENET, /* random resized crop, flip */
-    WELD_AUGMENT_SMALL,    /* random crop after padding by 4, flip: for inputs of 32 and less */
-    WELD_AUGMENT_NONE      /* as in evaluation */
-} weld_augmentation_kind;
-
-typedef struct weld_augmentation {
-    weld_augmentation_kind kind;
-    double crop_scale[2];   /* area of the crop, as a part of the image's */
-    double crop_ratio[2];   /* width / height of the crop; drawn evenly in the logarithm */
-    double hflip;           /* probability */
-    double mixup;           /* alpha of the beta distribution; 0: no mixup */
-    double mix_probability; /* that a batch is mixed at all */
-} weld_augmentation;
-
-/* The recipe of the paper's reference: imagenet, 0.08..1, 3/4..4/3, flip 0.5, mixup 0.8, always. */
-weld_augmentation weld_augmentation_defaults(void);
 
 /* A checked preprocessing with its table of normalised values. */
 typedef struct weld_transform {

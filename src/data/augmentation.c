@@ -1,0 +1,54 @@
+/* Settings of augmentation: defaults and checks; see augmentation.h. */
+#include "data/augmentation.h"
+
+#include <math.h>
+
+#include "base/error.h"
+
+weld_augmentation weld_augmentation_defaults(void) {
+    return (weld_augmentation){.kind = WELD_AUGMENT_IMAGENET,
+                               .crop_scale = {0.08, 1.0},
+                               .crop_ratio = {3.0 / 4.0, 4.0 / 3.0},
+                               .hflip = 0.5,
+                               .mixup = 0.8,
+                               .cutmix_probability = 0.5,
+                               .mix_probability = 1.0,
+                               .repeats = 1};
+}
+
+static bool is_probability(double p) {
+    return p >= 0.0 && p <= 1.0;
+}
+
+static weld_status check_crop(const weld_augmentation *a, weld_error *err) {
+    if (!(a->crop_scale[0] > 0 && a->crop_scale[0] <= a->crop_scale[1] && a->crop_scale[1] <= 1)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "crop_scale is [%g, %g]: two parts of the area are needed, above 0 and "
+                         "up to 1, the smaller first",
+                         a->crop_scale[0], a->crop_scale[1]);
+    }
+    if (!(a->crop_ratio[0] > 0 && a->crop_ratio[0] <= a->crop_ratio[1] &&
+          isfinite(a->crop_ratio[1]))) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "crop_ratio is [%g, %g]: two aspects are needed, above 0, the smaller "
+                         "first",
+                         a->crop_ratio[0], a->crop_ratio[1]);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err) {
+    weld_status status = check_crop(a, err);
+    if (status) {
+        return status;
+    }
+    if (!is_probability(a->hflip) || !is_probability(a->mix_probability)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "hflip is %g, mix_probability %g: probabilities are in 0..1", a->hflip,
+                         a->mix_probability);
+    }
+    if (!(a->mixup >= 0 && a->mixup <= 1000)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "mixup is %g: it must be in 0..1000", a->mixup);
+    }
+    return WELD_OK;
+}

@@ -1,0 +1,58 @@
+/* What training varies at random: the settings of a recipe's section `augment`.
+ *
+ * Here they are only held and checked; transform.c does what concerns one image, mix.c what
+ * concerns a batch, loader.c the order of an epoch.
+ */
+#ifndef WELD_DATA_AUGMENTATION_H
+#define WELD_DATA_AUGMENTATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weld/status.h"
+
+typedef enum weld_augmentation_kind {
+    WELD_AUGMENT_IMAGENET, /* random resized crop, flip */
+    WELD_AUGMENT_SMALL,    /* random crop after padding by 4, flip: for inputs of 32 and less */
+    WELD_AUGMENT_NONE      /* as in evaluation: nothing is done at random */
+} weld_augmentation_kind;
+
+/* What a random box is filled with, after normalisation. */
+typedef enum weld_erasing_mode {
+    WELD_ERASE_PIXEL, /* standard normals */
+    WELD_ERASE_CONST, /* 0 */
+    WELD_ERASE_RAND   /* one colour of standard normals */
+} weld_erasing_mode;
+
+/* For what mixing is drawn anew. */
+typedef enum weld_mix_mode { WELD_MIX_BATCH, WELD_MIX_PAIR, WELD_MIX_ELEM } weld_mix_mode;
+
+#define WELD_AUTO_AUGMENT_SIZE 128
+
+typedef struct weld_augmentation {
+    weld_augmentation_kind kind;
+    double crop_scale[2]; /* area of the crop, as a part of the image's */
+    double crop_ratio[2]; /* width / height of the crop; drawn evenly in the logarithm */
+    double hflip;         /* probability */
+
+    char auto_augment[WELD_AUTO_AUGMENT_SIZE]; /* RandAugment's configuration; "": none */
+    double color_jitter;   /* strength; 0: none. Not used where there is an auto_augment */
+    bool three_augment;    /* in place of auto_augment and color_jitter */
+    double random_erasing; /* probability */
+    weld_erasing_mode erasing_mode;
+
+    double mixup;              /* alpha of the beta distribution; 0: no mixup */
+    double cutmix;             /* likewise; 0: no cutmix */
+    double cutmix_probability; /* that cutmix is taken, where there are both */
+    double mix_probability;    /* that a batch is mixed at all */
+    weld_mix_mode mix_mode;
+    int64_t repeats; /* how often each sample of an epoch stands in its order, 1 and more */
+} weld_augmentation;
+
+/* The recipe of the paper's reference: imagenet, 0.08..1, 3/4..4/3, flip 0.5, mixup 0.8, always. */
+weld_augmentation weld_augmentation_defaults(void);
+
+/* WELD_ERROR_ARGUMENT names the value that is out of range. */
+weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err);
+
+#endif

@@ -64,8 +64,8 @@ typedef struct weld_preprocessing {
 typedef enum weld_naming { WELD_NAMES_OFFICIAL, WELD_NAMES_TIMM } weld_naming;
 
 /* --- Model files ------------------------------------------------------------------------------
- * A model does not change once it is open, but for its precision: any number of threads may use it
- * at the same time. */
+ * A model does not change once it is open, but for its precision and its preprocessing: any number
+ * of threads may use it at the same time. */
 typedef struct weld_model weld_model;
 
 /* Open a model file of any kind, told by content: a training checkpoint or a deploy file, or the
@@ -117,6 +117,16 @@ WELD_API weld_weights *weld_model_weights(const weld_model *m);
  * others use m. */
 WELD_API weld_status weld_model_set_precision(weld_model *m, weld_precision precision,
                                               weld_error *err);
+
+/* Prepare images otherwise, as for an evaluation at another resolution: networks often do better at
+ * one a little above that of their training (Touvron et al., "Fixing the train-test resolution
+ * discrepancy", 2019). Where input_size is another one the graph is built anew for it, and what
+ * weld_model_graph returned is gone. WELD_ERROR_ARGUMENT: a value out of range; WELD_ERROR_SHAPE:
+ * the network does not take images of that size. The model is then unchanged. Not while others use
+ * m. */
+WELD_API weld_status weld_model_set_preprocessing(weld_model *m,
+                                                  const weld_preprocessing *preprocessing,
+                                                  weld_error *err);
 
 /* --- Running on arrays --------------------------------------------------------------------------
  * A runner is a model made ready for images of one size, which need not be square nor that of its

@@ -1,37 +1,79 @@
-/* weld eval: top-1, top-5 and loss of a model on a data set. */
+/* weld eval: how well a model does on a data set, at one input size or several. */
 #include <jansson.h>
 #include <stdio.h>
 
+#include "cli/eval_report.h"
+#include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
-#include "infer/evaluate.h"
+#include "infer/evaluation_files.h"
 #include "infer/model.h"
 
-static void print_evaluation(const weld_evaluation *e, bool json) {
-    if (json) {
-        json_t *object =
-            json_pack("{s:I, s:I, s:f, s:f, s:f}", "images", (json_int_t)e->images, "skipped",
-                      (json_int_t)e->skipped, "top1", e->top1, "top5", e->top5, "loss", e->loss);
-        json_dumpf(object, stdout, JSON_REAL_PRECISION(9));
-        putchar('\n');
-        json_decref(object);
-        return;
+typedef struct request {
+    const char *data, *confusion, *details;
+    int batch, threads;
+    bool json, per_class;
+    cli_model_options model;
+    cli_input_options input;
+    cli_inputs inputs;
+} request;
+
+static weld_status write_files(const request *r, const weld_evaluation *e,
+                               const weld_evaluation_details *d, const weld_dataset *ds,
+                               weld_error *err) {
+    weld_status status = WELD_OK;
+    if (r->confusion) {
+        status = weld_evaluation_write_csv(r->confusion, d, ds, err);
     }
-    printf("%lld images: top-1 %.2f %%, top-5 %.2f %%, loss %.4f\n", (long long)e->images, e->top1,
-           e->top5, e->loss);
+    if (status == WELD_OK && r->details) {
+        status = weld_evaluation_write_json(r->details, e, d, ds, err);
+    }
+    return status;
 }
 
-static weld_status evaluate(const weld_model *m, const char *data, int batch, int threads,
-                            weld_evaluation *out, weld_error *err) {
-    weld_dataset *ds = NULL;
-    weld_evaluator *evaluator = NULL;
+/* The model as it is now; results are printed, or appended to `array`. */
+static weld_status evaluate(const request *r, const weld_model *m, const weld_dataset *ds,
+                            json_t *array, weld_error *err) {
+    const weld_preprocessing *input = weld_model_get_preprocessing(m);
+    weld_evaluator *evaluator;
+    weld_evaluation result;
     cli_progress progress = {.what = "eval"};
-    weld_evaluator_options options = {.batch_size = batch,
-                                      .threads = threads,
+    weld_evaluator_options options = {.batch_size = r->batch,
+                                      .threads = r->threads,
                                       .bad_image = cli_bad_image,
                                       .progress = cli_evaluation_progress,
                                       .arg = &progress};
-    weld_status status = weld_dataset_open(data, &ds, err);
+    weld_status status = weld_evaluator_create(weld_model_running_graph(m), weld_model_weights(m),
+                                               input, ds, &options, &evaluator, err);
+    if (status != WELD_OK) {
+        return status;
+    }
+    status = weld_evaluator_run(evaluator, &result, err);
+    cli_progress_end(&progress);
+    const weld_evaluation_details *details = weld_evaluator_details(evaluator);
+    if (status == WELD_OK) {
+        status = write_files(r, &result, details, ds, err);
+    }
+    if (status == WELD_OK && r->json) {
+        json_array_append_new(array, eval_json(&result, input, r->per_class ? details : NULL, ds));
+    } else if (status == WELD_OK) {
+        bool several = r->inputs.count > 1;
+        eval_print(&result, several ? input : NULL);
+        if (!several) {
+            eval_print_summary(details, ds);
+        }
+        if (r->per_class) {
+            eval_print_classes(details, ds);
+        }
+    }
+    weld_evaluator_free(evaluator);
+    return status;
+}
+
+static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, weld_error *err) {
+    weld_preprocessing own = *weld_model_get_preprocessing(m);
+    weld_dataset *ds = NULL;
+    weld_status status = weld_dataset_open(r->data, &ds, err);
     if (status == WELD_OK) {
         status = weld_model_check_classes(m, ds, err);
     }
@@ -39,52 +81,66 @@ static weld_status evaluate(const weld_model *m, const char *data, int batch, in
         fprintf(stderr, "note: the model has no names of classes, so that the data's are taken in "
                         "their order (--classes gives names)\n");
     }
-    if (status == WELD_OK) {
-        status =
-            weld_evaluator_create(weld_model_running_graph(m), weld_model_weights(m),
-                                  weld_model_get_preprocessing(m), ds, &options, &evaluator, err);
+    for (size_t i = 0; status == WELD_OK && i < r->inputs.count; i++) {
+        status = cli_set_input(m, &own, &r->inputs.items[i], err);
+        status = status ? status : evaluate(r, m, ds, array, err);
     }
-    if (status == WELD_OK) {
-        status = weld_evaluator_run(evaluator, out, err);
-        cli_progress_end(&progress);
-    }
-    weld_evaluator_free(evaluator);
     weld_dataset_free(ds);
     return status;
 }
 
+/* Of one evaluation an object, of several a list of them. */
+static void print_json(const json_t *array) {
+    const json_t *what = json_array_size(array) == 1 ? json_array_get(array, 0) : array;
+    json_dumpf(what, stdout, JSON_REAL_PRECISION(9));
+    putchar('\n');
+}
+
+static int run(const request *r, const char *file) {
+    weld_error err;
+    weld_model *m;
+    if (cli_open_model(file, &r->model, &m, &err) != WELD_OK) {
+        return cli_fail(&err);
+    }
+    json_t *array = json_array();
+    weld_status status = evaluate_all(r, m, array, &err);
+    weld_model_free(m);
+    if (status == WELD_OK && r->json) {
+        print_json(array);
+    }
+    json_decref(array);
+    return status == WELD_OK ? CLI_DONE : cli_fail(&err);
+}
+
 int cli_eval(const cli_command *command, int argc, char **argv) {
-    const char *data = NULL;
-    int batch = 64, threads = 0, count, status;
-    bool json = false;
-    cli_model_options model = {0};
+    request r = {.batch = 64};
+    int count, status;
     const cli_option options[] = {
-        {"data", 0, CLI_TEXT, &data, "DIR", "folder of class folders, or packed data set"},
-        {"batch", 0, CLI_COUNT, &batch, "N", "images a run (64)"},
-        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
-        {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
-        CLI_MODEL_OPTIONS(model),
-        CLI_MODEL_SIZE(model),
-        CLI_MODEL_PRECISION(model),
+        {"data", 0, CLI_TEXT, &r.data, "DIR", "folder of class folders, or packed data set"},
+        {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
+        {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
+        {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
+        {"per-class", 0, CLI_FLAG, &r.per_class, NULL, "print images, recall, precision of each"},
+        {"confusion", 0, CLI_TEXT, &r.confusion, "FILE", "write the confusion matrix as CSV"},
+        {"details", 0, CLI_TEXT, &r.details, "FILE",
+         "write all of it, and the worst images, as JSON"},
+        CLI_INPUT_OPTIONS(r.input, ", or several: 192,224"),
+        CLI_MODEL_OPTIONS(r.model),
+        CLI_MODEL_PRECISION(r.model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {
         return status;
     }
-    if (!data) {
+    if (!r.data) {
         return cli_usage(command, "--data DIR is missing");
     }
-    weld_error err;
-    weld_model *m;
-    weld_evaluation result;
-    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
-        return cli_fail(&err);
+    if (!cli_inputs_read(command, &r.input, CLI_INPUTS_MAX, &r.inputs, &status)) {
+        return status;
     }
-    weld_status done = evaluate(m, data, batch, threads, &result, &err);
-    weld_model_free(m);
-    if (done != WELD_OK) {
-        return cli_fail(&err);
+    if (r.inputs.count > 1 && (r.confusion || r.details)) {
+        return cli_usage(command, "--confusion and --details are of one evaluation, not of %zu",
+                         r.inputs.count);
     }
-    print_evaluation(&result, json);
-    return CLI_DONE;
+    return run(&r, argv[1]);
 }

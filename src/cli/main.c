@@ -11,7 +11,7 @@
 
 const cli_command cli_commands[] = {
     {"train", "RECIPE", "Train a network as a recipe says", cli_train},
-    {"eval", "FILE", "Top-1, top-5 and loss of a model on a data set", cli_eval},
+    {"eval", "FILE", "Accuracy, classes and calibration of a model on a data set", cli_eval},
     {"predict", "FILE IMAGE...", "Class names and probabilities of images", cli_predict},
     {"run", "FILE", "Logits, or maps of features, for an array of images", cli_run},
     {"reparam", "FILE", "Merge the branches of a network and verify the result", cli_reparam},

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "weld/model.h"
 
@@ -90,20 +91,30 @@ int cli_predict(const cli_command *command, int argc, char **argv) {
     int top = 5, count, status;
     bool json = false;
     cli_model_options model = {0};
+    cli_input_options input = {0};
+    cli_inputs inputs;
     const cli_option options[] = {
         {"top", 'k', CLI_COUNT, &top, "K", "how many classes an image (5)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON array"},
+        CLI_INPUT_OPTIONS(input, ""),
         CLI_MODEL_OPTIONS(model),
-        CLI_MODEL_SIZE(model),
         CLI_MODEL_PRECISION(model),
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 2, -1, &count,
                    &status)) {
         return status;
     }
+    if (!cli_inputs_read(command, &input, 1, &inputs, &status)) {
+        return status;
+    }
     weld_error err;
     weld_model *m;
     if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
+        return cli_fail(&err);
+    }
+    weld_preprocessing own = *weld_model_get_preprocessing(m);
+    if (cli_set_input(m, &own, &inputs.items[0], &err) != WELD_OK) {
+        weld_model_free(m);
         return cli_fail(&err);
     }
     int classes = weld_model_get_config(m)->num_classes;

@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/transform.h"
+#include "graph/graph.h"
 #include "passes/precision.h"
 
 weld_status weld_model_open(const char *path, weld_model **out, weld_error *err) {
@@ -80,6 +82,60 @@ weld_status weld_model_set_precision(weld_model *m, weld_precision precision, we
     m->lower = NULL;
     return precision == WELD_PRECISION_BF16 ? weld_precision_bf16(m->graph, &m->lower, err)
                                             : WELD_OK;
+}
+
+/* m->graph for square images of `size`. */
+static weld_status resized_graph(const weld_model *m, int size, weld_graph **out, weld_error *err) {
+    weld_named_value logits = {"logits", weld_graph_output(m->graph, "logits")};
+    weld_shape before = weld_value_shape(logits.value);
+    weld_status status =
+        weld_graph_cut(m->graph, WELD_SHAPE(1, size, size, 3), &logits, 1, out, err);
+    if (status != WELD_OK) {
+        return weld_fail_context(err, status, "the network on images of %d x %d", size, size);
+    }
+    weld_shape after = weld_value_shape(weld_graph_output(*out, "logits"));
+    if (after.rank != 2 || after.dim[0] != 1 || after.dim[1] != before.dim[before.rank - 1]) {
+        weld_graph_free(*out);
+        *out = NULL;
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "the network does not take images of %d x %d: its logits are then not "
+                         "one row for each image",
+                         size, size);
+    }
+    return WELD_OK;
+}
+
+static void set_graph(weld_model *m, weld_graph *graph, weld_graph *lower) {
+    if (m->file.graph) { /* it is m->graph: a model that is written has it at its new size */
+        m->file.graph = graph;
+    }
+    weld_graph_free(m->graph);
+    weld_graph_free(m->lower);
+    m->graph = graph;
+    m->lower = lower;
+}
+
+weld_status weld_model_set_preprocessing(weld_model *m, const weld_preprocessing *preprocessing,
+                                         weld_error *err) {
+    weld_transform checked;
+    weld_graph *graph, *lower = NULL;
+    weld_status status = weld_transform_init(&checked, preprocessing, NULL, err);
+    if (status == WELD_OK && preprocessing->input_size != m->file.preprocessing.input_size) {
+        status = resized_graph(m, preprocessing->input_size, &graph, err);
+        if (status == WELD_OK && m->lower) {
+            status = weld_precision_bf16(graph, &lower, err);
+            if (status != WELD_OK) {
+                weld_graph_free(graph);
+            }
+        }
+        if (status == WELD_OK) {
+            set_graph(m, graph, lower);
+        }
+    }
+    if (status == WELD_OK) {
+        m->file.preprocessing = *preprocessing;
+    }
+    return status;
 }
 
 weld_weights *weld_model_weights(const weld_model *m) {

@@ -1,0 +1,106 @@
+/* --size, --crop, --interpolation; see input_options.h. */
+#include "cli/input_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_PIXELS = 4096 };
+
+static const char *const interpolations[] = {
+    [WELD_BICUBIC] = "bicubic", [WELD_BILINEAR] = "bilinear"};
+
+const char *cli_interpolation_name(weld_interpolation interpolation) {
+    return interpolations[interpolation];
+}
+
+/* One value of a list, which ends at a comma or the end of the text: *out, and where the next one
+ * begins (NULL: there is none). */
+static bool read_number(const char *text, double min, double max, double *out, const char **next) {
+    char *end;
+    *out = strtod(text, &end);
+    *next = *end == ',' ? end + 1 : NULL;
+    return end != text && (*end == ',' || !*end) && *out >= min && *out <= max;
+}
+
+static bool read_size(const char *text, cli_input *input, const char **next) {
+    double size;
+    bool good = read_number(text, 1, MOST_PIXELS, &size, next) && size == (int)size;
+    input->size = good ? (int)size : 0;
+    return good;
+}
+
+static bool read_crop(const char *text, cli_input *input, const char **next) {
+    return read_number(text, 0.01, 100, &input->crop, next);
+}
+
+static bool read_interpolation(const char *text, cli_input *input, const char **next) {
+    size_t length = strcspn(text, ",");
+    *next = text[length] ? text + length + 1 : NULL;
+    for (int i = 0; i < (int)(sizeof interpolations / sizeof *interpolations); i++) {
+        if (strlen(interpolations[i]) == length && memcmp(interpolations[i], text, length) == 0) {
+            input->interpolation = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef struct list {
+    const char *option, *text, *wants;
+    bool (*read)(const char *text, cli_input *input, const char **next);
+} list;
+
+/* Replace each of `in` by a copy for each value of the list. */
+static bool multiply(const cli_command *command, const list *l, size_t most, cli_inputs *in,
+                     int *status) {
+    if (!l->text) {
+        return true;
+    }
+    cli_inputs out = {.count = 0};
+    for (size_t i = 0; i < in->count; i++) {
+        const char *next = l->text;
+        while (next) {
+            cli_input input = in->items[i];
+            if (!l->read(next, &input, &next)) {
+                *status = cli_usage(command, "--%s wants %s%s, not '%s'", l->option, l->wants,
+                                    most > 1 ? ", or several with commas" : "", l->text);
+                return false;
+            }
+            if (out.count == most) {
+                *status = cli_usage(command, "--%s %s: these are too many: at most %zu can be had",
+                                    l->option, l->text, most);
+                return false;
+            }
+            out.items[out.count++] = input;
+        }
+    }
+    *in = out;
+    return true;
+}
+
+bool cli_inputs_read(const cli_command *command, const cli_input_options *options, size_t most,
+                     cli_inputs *out, int *status) {
+    const list lists[] = {
+        {"size", options->size, "a number of pixels from 1 to 4096", read_size},
+        {"crop", options->crop, "a number from 0.01 to 100 (as a rule 0.8 to 1)", read_crop},
+        {"interpolation", options->interpolation, "bicubic or bilinear", read_interpolation}};
+    out->count = 1;
+    out->items[0] = (cli_input){.interpolation = CLI_INTERPOLATION_OWN};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (!multiply(command, &lists[i], most, out, status)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cli_input *input,
+                          weld_error *err) {
+    weld_preprocessing p = *own;
+    p.input_size = input->size ? input->size : own->input_size;
+    p.crop_fraction = input->crop > 0 ? input->crop : own->crop_fraction;
+    if (input->interpolation != CLI_INTERPOLATION_OWN) {
+        p.interpolation = (weld_interpolation)input->interpolation;
+    }
+    return weld_model_set_preprocessing(m, &p, err);
+}

@@ -1,0 +1,46 @@
+/* Options of commands that evaluate images: at which size, crop and filter, in place of what the
+ * model was trained with. Each may be a list, of which all combinations are meant. */
+#ifndef WELD_CLI_INPUT_OPTIONS_H
+#define WELD_CLI_INPUT_OPTIONS_H
+
+#include "cli/cli.h"
+
+/* Start zeroed. */
+typedef struct cli_input_options {
+    const char *size, *crop, *interpolation; /* NULL: the model's own */
+} cli_input_options;
+
+/* Entries of a command's table; `many` is what the help says of lists. */
+#define CLI_INPUT_OPTIONS(o, many)                                                                 \
+    {"size", 0, CLI_TEXT, &(o).size, "N", "height and width of inputs (the model's)" many},        \
+        {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side (the model's)"}, {  \
+        "interpolation", 0, CLI_TEXT, &(o).interpolation, "I", "bicubic, bilinear (the model's)"   \
+    }
+
+#define CLI_INPUTS_MAX 64
+
+/* Zero, zero and CLI_INTERPOLATION_OWN stand for the model's own. */
+typedef struct cli_input {
+    int size;
+    double crop;
+    int interpolation; /* a weld_interpolation */
+} cli_input;
+
+enum { CLI_INTERPOLATION_OWN = -1 };
+
+typedef struct cli_inputs {
+    cli_input items[CLI_INPUTS_MAX];
+    size_t count;
+} cli_inputs;
+
+/* All combinations, at most `most`; one item where no option is given. False after a usage error,
+ * with its *status. */
+bool cli_inputs_read(const cli_command *command, const cli_input_options *options, size_t most,
+                     cli_inputs *out, int *status);
+/* Bring the model to one of them, `own` being the preprocessing that it came with. */
+weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cli_input *input,
+                          weld_error *err);
+
+const char *cli_interpolation_name(weld_interpolation interpolation);
+
+#endif

@@ -1,0 +1,69 @@
+#!/bin/sh
+# Evaluation as a user does it: classes, confusion, calibration, other input sizes.
+# Arguments: the program, make_photos.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+mkdir photos
+"$MAKE_PHOTOS" photos/train 4 24 40
+"$MAKE_PHOTOS" photos/val 4 9 40
+mv photos/train/class_b "photos/train/b, \"quoted\""
+mv photos/val/class_b "photos/val/b, \"quoted\""
+rm photos/val/class_d/000[0-4].jpg
+cat > small.yaml << 'EOF'
+model: {name: repvit, channels: [16, 24, 32], depths: [1, 1, 1], stem_stride: 2}
+data: {train: photos/train, val: photos/val, input_size: 32}
+augment: {kind: small, mixup: 0.2, hflip: 0}
+optimizer: {lr: 8e-3, lr_batch: 0}
+schedule: {warmup_epochs: 1}
+train: {epochs: 3, batch_size: 16, seed: 3, eval_every: 1}
+EOF
+works "train" "$WELD" train small.yaml --out run
+
+works "evaluate" "$WELD" eval run/best.h5 --data photos/val
+prints "the first line is the accuracy" "^31 images: top-1 [0-9.]+ %, top-5 [0-9.]+ %, loss [0-9.]+$"
+prints "calibration and the worst classes follow" "^calibration error [0-9.]+ %; lowest recall: .* %, .* %, .* %, .* %$"
+holds "no table of classes unless it is asked for" test "$(wc -l < stdout)" = 2
+works "evaluate with a table, a matrix and all details" "$WELD" eval run/best.h5 --data photos/val --per-class \
+    --confusion confusion.csv --details details.json
+prints "a row for a class" "^ +9 +[0-9.]+ % +([0-9.]+ %|-)  b, \"quoted\"$"
+prints "a class of fewer images" "^ +4 +[0-9.]+ % +([0-9.]+ %|-)  class_d$"
+same "evaluation.json beside best.h5 says the same" details.json run/evaluation.json
+holds "names are quoted in CSV" grep -q '^"b, ""quoted""",' confusion.csv
+holds "a row of the matrix for each class" test "$(wc -l < confusion.csv)" = 5
+holds "the rows have each image once" sh -c \
+    "tail -n +2 confusion.csv | sed 's/^\"[^,]*,[^,]*\",/b,/' | tr -d '\r' | awk -F, '{for (i = 2; i <= NF; i++) n += \$i} END {exit n != 31}'"
+works "as JSON" "$WELD" eval run/best.h5 --data photos/val --json --per-class
+prints "with the calibration error and the size" '"calibration_error": *[0-9.]+.*"input_size": *32.*"classes": *\[\{'
+refuses "a matrix that cannot be written" "nowhere/x.csv" "$WELD" eval run/best.h5 --data photos/val --confusion nowhere/x.csv
+
+works "merge" "$WELD" reparam run/best.h5 -o deploy.h5
+works "evaluate the checkpoint at several sizes" "$WELD" eval run/best.h5 --data photos/val --size 24,32,40 --crop 0.875,1
+prints "a line for each size and crop" "^size 40, crop 1, bicubic: 31 images: top-1 "
+grep "^size 32, crop 0.875" stdout | sed 's/^.*bicubic: //' > own
+sed -E 's/, loss .*//' stdout > a
+holds "six of them" test "$(wc -l < a)" = 6
+works "evaluate the merged network at several sizes" "$WELD" eval deploy.h5 --data photos/val --size 24,32,40 --crop 0.875,1
+sed -E 's/, loss .*//' stdout > b
+same "merged or not, at every size the same images are right" a b
+works "evaluate the checkpoint as it is" "$WELD" eval run/best.h5 --data photos/val
+head -n 1 stdout > a
+same "its own size among others is evaluated the same" a own
+works "evaluate the checkpoint at another size in bf16" "$WELD" eval run/best.h5 --data photos/val --size 48 --precision bf16
+prints "one size prints the usual line" "^31 images: top-1 "
+works "several sizes as JSON" "$WELD" eval deploy.h5 --data photos/val --size 24,32 --interpolation bilinear --json
+prints "are a list" '^\[\{.*"input_size": *24.*"interpolation": *"bilinear".*\}, ?\{.*"input_size": *32.*\}\]$'
+works "classify at another size" "$WELD" predict deploy.h5 photos/val/class_a/0000.jpg --size 48 --crop 1
+
+run "$WELD" eval run/best.h5 --data photos/val --size 24,x
+says "a size that is no number is named" "size wants .*'24,x'"
+holds "and wrong usage" test "$status" = 2
+run "$WELD" eval run/best.h5 --data photos/val --size 24,32 --details x.json
+holds "details of several sizes are wrong usage" test "$status" = 2
+run "$WELD" predict run/best.h5 photos/val/class_a/0000.jpg --size 24,32
+holds "several sizes are wrong usage where images are classified" test "$status" = 2
+run "$WELD" eval run/best.h5 --data photos/val --crop 0
+holds "a crop of nothing is wrong usage" test "$status" = 2
+finish

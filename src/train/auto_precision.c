@@ -30,6 +30,7 @@ static void free_side(side *s) {
 /* The same for both sides. */
 static void fill_batch(weld_session *s) {
     weld_tensor images = weld_session_input(s, "images"), target = weld_session_input(s, "target");
+    weld_tensor teacher = weld_session_input(s, "teacher"); /* of runs with distillation */
     weld_random r = weld_random_start(0, 0, 0, WELD_RANDOM_TEST);
     int64_t count = weld_shape_count(&images.shape), classes = target.shape.dim[1];
     for (int64_t i = 0; i < count; i++) {
@@ -37,6 +38,9 @@ static void fill_batch(weld_session *s) {
     }
     for (int64_t i = 0; i < target.shape.dim[0]; i++) {
         ((float *)target.data)[i * classes + i % classes] = 1;
+        if (teacher.data) {
+            ((float *)teacher.data)[i * classes + i % classes] = 1;
+        }
     }
 }
 

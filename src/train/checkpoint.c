@@ -9,7 +9,9 @@
 #include "train/trainer.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
-#define INIT_KEY "init" /* of the summary: what training started from */
+/* Of the summary: what training started from, and what it learns from beside the labels. */
+#define INIT_KEY "init"
+#define TEACHER_KEY "teacher"
 
 static size_t tensor_bytes(const weld_tensor *t) {
     return (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
@@ -40,6 +42,10 @@ static weld_status summarise(const weld_trainer *t, char **text, weld_error *err
                   (json_int_t)t->state.step, "train_images", (json_int_t)t->state.train_images);
     if (t->init) { /* a name that is not UTF-8 is left out */
         json_object_set_new(summary, INIT_KEY, json_string(t->init));
+    }
+    if (t->distillation) {
+        json_object_set_new(summary, TEACHER_KEY,
+                            json_string(weld_distillation_identity(t->distillation)));
     }
     if (e->images) {
         json_object_set_new(summary, "val_images", json_integer(e->images));
@@ -154,13 +160,20 @@ static weld_status check_state(const weld_trainer *t, const weld_trainer_state *
                             t->folder.last);
 }
 
-/* A run that is resumed started where the first one did. */
-static weld_status take_init(weld_trainer *t, weld_error *err) {
+/* A run that is resumed started where the first one did, and learns from the same teacher. */
+static weld_status take_summary(weld_trainer *t, weld_error *err) {
     weld_json json = {.where = t->folder.last};
     json_t *summary = t->start.summary ? weld_json_parse(&json, t->start.summary) : NULL;
     const char *init = json_string_value(json_object_get(summary, INIT_KEY));
     t->init = init ? weld_strdup(init) : NULL;
     weld_status status = init && !t->init ? weld_fail_memory(err, t->folder.last) : WELD_OK;
+    const char *was = json_string_value(json_object_get(summary, TEACHER_KEY));
+    const char *is = t->distillation ? weld_distillation_identity(t->distillation) : NULL;
+    if (!status && was && is && strcmp(was, is) != 0) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: learned from %.40s, but now from %s (%.200s): resume with the same",
+                           t->folder.last, was, is, weld_distillation_text(t->distillation));
+    }
     json_decref(summary);
     return status;
 }
@@ -181,7 +194,7 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
                            "%s: has no moving average of the weights: train into another --out",
                            t->folder.last);
     }
-    status = status ? status : take_init(t, err);
+    status = status ? status : take_summary(t, err);
     if (!status) {
         t->weights = file->weights;
         t->ema = file->ema;

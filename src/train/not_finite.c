@@ -39,11 +39,8 @@ static void reset_buffers(weld_trainer *t) {
 
 /* The batch again, into the session's inputs: a run may have overwritten them. */
 static weld_status run_again(weld_trainer *t, int64_t number, weld_batch *batch, weld_error *err) {
-    float *images = weld_session_input(t->session, "images").data;
-    float *target = weld_session_input(t->session, "target").data;
-    weld_status status =
-        weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
-                                weld_trainer_loader_batch(t, number), images, target, batch, err);
+    weld_status status = weld_trainer_load_batch(t, number, batch, err);
+    status = status ? status : weld_trainer_ask_teacher(t, batch, err);
     if (status) {
         return status;
     }

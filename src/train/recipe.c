@@ -54,6 +54,8 @@ void weld_recipe_defaults(weld_recipe *r) {
                                                  .std = {0.229f, 0.224f, 0.225f}};
     r->augment = weld_augmentation_defaults();
     r->loss.label_smoothing = 0.1;
+    r->loss.distillation.alpha = 0.5;
+    r->loss.distillation.temperature = 1;
     r->optimizer.lr = 1e-3;
     r->optimizer.lr_batch = 512;
     r->optimizer.betas[0] = 0.9;
@@ -102,7 +104,8 @@ static weld_status apply_key(weld_recipe *r, size_t i, const weld_recipe_values 
     return WELD_OK;
 }
 
-/* "section.key=VALUE" as YAML: in block style, where a value on one line cannot add a key. */
+/* "section.key=VALUE" or "section.group.key=VALUE" as YAML: in block style, where a value on one
+ * line cannot add a key. */
 static weld_status read_option(const char *option, weld_recipe_lines *lines,
                                weld_recipe_values **values, weld_error *err) {
     char where[WELD_ERROR_MESSAGE_SIZE / 2];
@@ -112,13 +115,20 @@ static weld_status read_option(const char *option, weld_recipe_lines *lines,
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is not section.key=VALUE, as in train.epochs=3", where);
     }
-    size_t size = strlen(option) + 8;
+    size_t size = strlen(option) + 16;
     char *text = weld_alloc(size, 1);
     if (!text) {
         return weld_fail_memory(err, where);
     }
-    int length = snprintf(text, size, "%.*s:\n  %.*s: %s\n", (int)(dot - option), option,
-                          (int)(equals - dot - 1), dot + 1, equals + 1);
+    const char *name = dot + 1, *group = memchr(name, '.', (size_t)(equals - name));
+    int length = snprintf(text, size, "%.*s:\n", (int)(dot - option), option);
+    if (group) {
+        length += snprintf(text + length, size - (size_t)length, "  %.*s:\n  ", (int)(group - name),
+                           name);
+        name = group + 1;
+    }
+    length += snprintf(text + length, size - (size_t)length, "  %.*s: %s\n", (int)(equals - name),
+                       name, equals + 1);
     weld_status status =
         weld_recipe_yaml_read(where, false, text, (size_t)length, lines, values, err);
     weld_free(text);
@@ -275,9 +285,31 @@ static weld_status check_freeze(const weld_recipe *r, const origins *o, weld_err
                : WELD_OK;
 }
 
-static weld_status check(const weld_recipe *r, const origins *o, weld_error *err) {
+/* Who learns from a teacher does so with a second head, asked for or not. */
+static weld_status check_distillation(weld_recipe *r, const origins *o, weld_error *err) {
+    const weld_distillation_recipe *d = &r->loss.distillation;
+    size_t head = key_index("model", "distillation_head");
+    if (!d->kind) {
+        return WELD_OK;
+    }
+    if (!d->teacher[0] && !d->cache[0]) {
+        return fail_key(o, key_index("loss", "distillation.teacher"),
+                        "missing: give the file of a network to learn from (or "
+                        "loss.distillation.cache)",
+                        err);
+    }
+    if (!r->model.distillation_head && (o->line[head] || o->option[head])) {
+        return fail_key(
+            o, head, "loss.distillation teaches a second head: set this to true or remove it", err);
+    }
+    r->model.distillation_head = true;
+    return WELD_OK;
+}
+
+static weld_status check(weld_recipe *r, const origins *o, weld_error *err) {
     weld_status status = check_model(r, o, err);
     status = status ? status : check_freeze(r, o, err);
+    status = status ? status : check_distillation(r, o, err);
     if (status) {
         return status;
     }
@@ -427,6 +459,8 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
 static bool may_differ(const weld_recipe_key *key) {
     return strcmp(key->name, "checkpoint_every") == 0 || strcmp(key->name, "precision") == 0 ||
            strcmp(key->name, "events") == 0 || strcmp(key->name, "histograms_every") == 0 ||
+           strcmp(key->name, "distillation.teacher") == 0 ||
+           strcmp(key->name, "distillation.cache") == 0 ||
            (strcmp(key->section, "data") == 0 &&
             (strcmp(key->name, "train") == 0 || strcmp(key->name, "val") == 0));
 }

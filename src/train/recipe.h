@@ -11,6 +11,15 @@
 
 #define WELD_RECIPE_PATH_SIZE 4096
 
+/* Learning from another network; see distillation.h. */
+typedef struct weld_distillation_recipe {
+    int kind;                            /* a weld_distillation_kind of train_graph.h */
+    char teacher[WELD_RECIPE_PATH_SIZE]; /* a model file; "": none */
+    char cache[WELD_RECIPE_PATH_SIZE];   /* what it said, in its place; "": none */
+    double alpha;                        /* share of the loss */
+    double temperature;                  /* of soft targets */
+} weld_distillation_recipe;
+
 typedef struct weld_recipe {
     weld_model_config model; /* num_classes 0: as many as there are class folders */
     int depth_count;         /* of model.depths as given; model.stage_count is that of channels */
@@ -21,6 +30,7 @@ typedef struct weld_recipe {
     weld_augmentation augment;
     struct {
         double label_smoothing;
+        weld_distillation_recipe distillation;
     } loss;
     struct {
         int name; /* 0: adamw */
@@ -84,8 +94,8 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
                               weld_error *err);
 
 /* The first key, "section.key", whose value differs; NULL where none does. Not compared: where the
- * images are, how often checkpoints are made, TensorBoard's
- * events and the precision. Both values are written as text. */
+ * images and the teacher are, how often checkpoints are made, TensorBoard's events and the
+ * precision. Both values are written as text. */
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
                                    size_t key_size, char *value_a, char *value_b,
                                    size_t value_size);

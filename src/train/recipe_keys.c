@@ -59,6 +59,12 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"augment", "mix_probability", REAL(augment.mix_probability, 0, 1)},
 
     {"loss", "label_smoothing", REAL(loss.label_smoothing, 0, 0.999), .null = "0"},
+    {"loss", "distillation.kind", CHOICE(loss.distillation.kind, "none", "hard", "soft"),
+     .null = "none"},
+    {"loss", "distillation.teacher", TEXT(loss.distillation.teacher), .null = ""},
+    {"loss", "distillation.alpha", REAL(loss.distillation.alpha, 0, 1)},
+    {"loss", "distillation.temperature", REAL(loss.distillation.temperature, 0.01, 1000)},
+    {"loss", "distillation.cache", TEXT(loss.distillation.cache), .null = ""},
 
     {"optimizer", "name", CHOICE(optimizer.name, "adamw")},
     {"optimizer", "lr", REAL(optimizer.lr, 0, 100)},
@@ -102,17 +108,11 @@ _Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys <= WELD_RECIPE
                "WELD_RECIPE_KEYS_MAX has room for the table");
 
 const weld_recipe_later_key weld_recipe_later_keys[] = {
-    {"augment", "auto_augment", NULL},
-    {"augment", "color_jitter", NULL},
-    {"augment", "three_augment", NULL},
-    {"augment", "random_erasing", NULL},
-    {"augment", "erasing_mode", NULL},
-    {"augment", "cutmix", NULL},
-    {"augment", "mix_mode", "batch"},
-    {"augment", "cutmix_probability", NULL},
-    {"augment", "repeats", "1"},
-    {"loss", "distillation", NULL},
-    {"train", "keep", NULL},
+    {"augment", "auto_augment", NULL},  {"augment", "color_jitter", NULL},
+    {"augment", "three_augment", NULL}, {"augment", "random_erasing", NULL},
+    {"augment", "erasing_mode", NULL},  {"augment", "cutmix", NULL},
+    {"augment", "mix_mode", "batch"},   {"augment", "cutmix_probability", NULL},
+    {"augment", "repeats", "1"},        {"train", "keep", NULL},
 };
 const size_t weld_recipe_later_key_count =
     sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;

@@ -11,6 +11,8 @@
 #include "base/memory.h"
 
 #define SECTIONS_MAX 8
+#define GROUPS_MAX 4
+#define GROUP_KEYS_MAX 16
 #define BRACKETS_MAX 100
 #define VALUE_LENGTH_MAX (WELD_RECIPE_PATH_SIZE - 1)
 
@@ -22,6 +24,7 @@ typedef struct scan {
     yaml_document_t document;
     weld_recipe_lines *lines;
     weld_error *err;
+    bool group_off; /* null stands in the place of a group of keys */
 } scan;
 
 static weld_status fail_at(const char *where, bool is_file, int line, weld_error *err,
@@ -118,12 +121,8 @@ static bool is_neutral(const weld_recipe_later_key *key, const char *text) {
     return key->neutral && strcmp(text, key->neutral) == 0;
 }
 
-static weld_status scan_key(scan *s, const char *section, const yaml_node_t *node,
+static weld_status scan_key(scan *s, const char *section, const char *name, const yaml_node_t *node,
                             const yaml_node_t *value) {
-    const char *name = scalar_text(node);
-    if (!name) {
-        return scan_fail(s, node, "%s: a key must be a word", section);
-    }
     for (size_t i = 0; i < weld_recipe_key_count; i++) {
         const weld_recipe_key *key = &weld_recipe_keys[i];
         if (strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0) {
@@ -157,6 +156,64 @@ static const char *first_key(const char *section) {
     return weld_recipe_keys[i].name;
 }
 
+/* The first key of the group NAME in a section: keys of a group are called "NAME.KEY". The count of
+ * all keys where there is no such group. */
+static size_t first_of_group(const char *section, const char *name) {
+    size_t i = 0, length = strlen(name);
+    while (i < weld_recipe_key_count && (strcmp(weld_recipe_keys[i].section, section) ||
+                                         strncmp(weld_recipe_keys[i].name, name, length) ||
+                                         weld_recipe_keys[i].name[length] != '.')) {
+        i++;
+    }
+    return i;
+}
+
+static bool is_off(const yaml_node_t *value) {
+    const char *text = scalar_text(value);
+    return text && (!*text || !strcmp(text, "null") || !strcmp(text, "~") || !strcmp(text, "none"));
+}
+
+/* A group of keys is a map; null in its place is null for the first of its keys. */
+static weld_status scan_group(scan *s, const char *section, size_t first, const yaml_node_t *node,
+                              const yaml_node_t *value) {
+    const char *group = scalar_text(node);
+    if (is_off(value)) {
+        s->group_off = true;
+        return scan_key(s, section, weld_recipe_keys[first].name, node, value);
+    }
+    if (value->type != YAML_MAPPING_NODE) {
+        return scan_fail(s, value, "%s.%s: must hold keys, as in '%s: {%s: ...}'", section, group,
+                         group, strchr(weld_recipe_keys[first].name, '.') + 1);
+    }
+    for (yaml_node_pair_t *p = value->data.mapping.pairs.start; p < value->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *key = yaml_document_get_node(&s->document, p->key);
+        const char *word = scalar_text(key);
+        char name[128];
+        if (!word) {
+            return scan_fail(s, key, "%s.%s: a key must be a word", section, group);
+        }
+        snprintf(name, sizeof name, "%s.%.80s", group, word);
+        weld_status status =
+            scan_key(s, section, name, key, yaml_document_get_node(&s->document, p->value));
+        if (status) {
+            return status;
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status scan_member(scan *s, const char *section, const yaml_node_t *node,
+                               const yaml_node_t *value) {
+    const char *name = scalar_text(node);
+    if (!name) {
+        return scan_fail(s, node, "%s: a key must be a word", section);
+    }
+    size_t group = first_of_group(section, name);
+    return group < weld_recipe_key_count ? scan_group(s, section, group, node, value)
+                                         : scan_key(s, section, name, node, value);
+}
+
 static weld_status scan_section(scan *s, const yaml_node_t *node, const yaml_node_t *value) {
     const char *name = scalar_text(node);
     size_t i = 0;
@@ -172,8 +229,8 @@ static weld_status scan_section(scan *s, const yaml_node_t *node, const yaml_nod
     }
     for (yaml_node_pair_t *p = value->data.mapping.pairs.start; p < value->data.mapping.pairs.top;
          p++) {
-        weld_status status = scan_key(s, name, yaml_document_get_node(&s->document, p->key),
-                                      yaml_document_get_node(&s->document, p->value));
+        weld_status status = scan_member(s, name, yaml_document_get_node(&s->document, p->key),
+                                         yaml_document_get_node(&s->document, p->value));
         if (status) {
             return status;
         }
@@ -262,6 +319,9 @@ static weld_status scan_text(scan *s, const char *text, size_t size) {
 /* The schema, made from the table of keys. */
 typedef struct schema {
     cyaml_schema_field_t keys[SECTIONS_MAX][WELD_RECIPE_KEYS_MAX + 1];
+    cyaml_schema_field_t grouped[GROUPS_MAX][GROUP_KEYS_MAX + 1];
+    char group_names[GROUPS_MAX][32];
+    size_t groups;
     cyaml_schema_field_t sections[SECTIONS_MAX];
     cyaml_schema_value_t root;
 } schema;
@@ -273,8 +333,9 @@ static const cyaml_schema_value_t list_entry = {.type = CYAML_STRING,
 
 static cyaml_schema_field_t key_field(size_t i) {
     const weld_recipe_key *key = &weld_recipe_keys[i];
+    const char *dot = strchr(key->name, '.');
     cyaml_schema_field_t field = {
-        .key = key->name,
+        .key = dot ? dot + 1 : key->name,
         .data_offset = (uint32_t)(offsetof(weld_recipe_values, value) + i * sizeof(void *)),
         .value = {.type = CYAML_STRING,
                   .flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER_NULL_STR,
@@ -294,14 +355,47 @@ static cyaml_schema_field_t key_field(size_t i) {
     return field;
 }
 
-static void make_schema(schema *s, bool reading) {
+/* The field of the group that starts with key `first`; its keys follow one another in the table. */
+static cyaml_schema_field_t group_field(schema *s, size_t first, bool off) {
+    const weld_recipe_key *key = &weld_recipe_keys[first];
+    size_t length = (size_t)(strchr(key->name, '.') - key->name), count = 0;
+    char *name = s->group_names[s->groups];
+    cyaml_schema_field_t *fields = s->grouped[s->groups++];
+    snprintf(name, sizeof s->group_names[0], "%.*s", (int)length, key->name);
+    for (size_t i = first; i < weld_recipe_key_count && count < GROUP_KEYS_MAX &&
+                           strncmp(weld_recipe_keys[i].name, key->name, length + 1) == 0;
+         i++) {
+        fields[count++] = key_field(i);
+    }
+    if (off) {
+        return (cyaml_schema_field_t){
+            .key = name, .value = {.type = CYAML_IGNORE, .flags = CYAML_FLAG_OPTIONAL}};
+    }
+    return (cyaml_schema_field_t){.key = name,
+                                  .value = {.type = CYAML_MAPPING,
+                                            .flags = CYAML_FLAG_OPTIONAL,
+                                            .data_size = sizeof(weld_recipe_values),
+                                            .mapping = {.fields = fields}}};
+}
+
+static bool starts_group(size_t i) {
+    const char *name = weld_recipe_keys[i].name, *dot = strchr(name, '.');
+    return dot && (i == 0 || strncmp(weld_recipe_keys[i - 1].name, name, (size_t)(dot - name) + 1));
+}
+
+static void make_schema(schema *s, bool reading, bool group_off) {
     memset(s, 0, sizeof *s);
     for (size_t section = 0; weld_recipe_sections[section]; section++) {
         const char *name = weld_recipe_sections[section];
         size_t count = 0;
         for (size_t i = 0; i < weld_recipe_key_count; i++) {
-            if (strcmp(weld_recipe_keys[i].section, name) == 0) {
+            if (strcmp(weld_recipe_keys[i].section, name) != 0) {
+                continue;
+            }
+            if (!strchr(weld_recipe_keys[i].name, '.')) {
                 s->keys[section][count++] = key_field(i);
+            } else if (starts_group(i)) {
+                s->keys[section][count++] = group_field(s, i, group_off);
             }
         }
         for (size_t i = 0; reading && i < weld_recipe_later_key_count; i++) {
@@ -328,7 +422,7 @@ static void make_schema(schema *s, bool reading) {
  * with its line. */
 typedef struct cyaml_complaint {
     char message[160];
-    char field[2][64]; /* key, section */
+    char field[3][64]; /* key, its group if it is in one, section */
     int fields, line;
 } cyaml_complaint;
 
@@ -347,17 +441,22 @@ static void hear(cyaml_log_t level, void *context, const char *format, va_list a
     if (place && sscanf(place, "(line: %d", &line) == 1 && c->line == 0) {
         c->line = line;
     }
-    if (sscanf(text, " in mapping field '%63[^']'", name) == 1 && c->fields < 2) {
+    if (sscanf(text, " in mapping field '%63[^']'", name) == 1 && c->fields < 3) {
         snprintf(c->field[c->fields++], sizeof c->field[0], "%s", name);
     }
 }
 
 static weld_status fail_structure(const char *where, bool is_file, const cyaml_complaint *c,
                                   weld_error *err) {
-    char reason[512] = "";
-    for (size_t i = 0; i < weld_recipe_key_count && c->fields == 2; i++) {
+    char reason[512] = "", name[130] = "";
+    if (c->fields == 2) {
+        snprintf(name, sizeof name, "%s", c->field[0]);
+    } else if (c->fields == 3) {
+        snprintf(name, sizeof name, "%s.%s", c->field[1], c->field[0]);
+    }
+    for (size_t i = 0; i < weld_recipe_key_count && c->fields >= 2; i++) {
         const weld_recipe_key *key = &weld_recipe_keys[i];
-        if (strcmp(key->name, c->field[0]) || strcmp(key->section, c->field[1])) {
+        if (strcmp(key->name, name) || strcmp(key->section, c->field[c->fields - 1])) {
             continue;
         }
         if (key->max_count == 1) {
@@ -394,7 +493,7 @@ weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *t
     if (!read) {
         return weld_fail_memory(err, where);
     }
-    make_schema(read, true);
+    make_schema(read, true, s.group_off);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {
         .log_fn = hear, .log_ctx = &complaint, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
@@ -427,7 +526,7 @@ weld_status weld_recipe_yaml_write(const weld_recipe_values *values, char **text
     if (!write) {
         return weld_fail_memory(err, "recipe");
     }
-    make_schema(write, false);
+    make_schema(write, false, false);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {.log_fn = hear,
                              .log_ctx = &complaint,

@@ -16,12 +16,32 @@ static const char *gradient_name(const weld_graph *g, size_t i, char name[GRADIE
     return name;
 }
 
+/* The second head's distance from the teacher; see train_graph.h. The teacher's entropy has no
+ * gradient: it is there so that the loss is a divergence, which is 0 where the two agree. */
+static weld_value *build_distillation(weld_graph *g, const weld_model_config *config,
+                                      const weld_train_graph_options *o) {
+    weld_value *teacher = weld_input(g, "teacher", WELD_SHAPE(o->batch, config->num_classes));
+    weld_value *student = weld_graph_output(g, "logits_dist");
+    if (o->distillation == WELD_DISTILL_HARD) {
+        return weld_mean(g, weld_cross_entropy(g, student, teacher, 0));
+    }
+    weld_value *p = weld_softmax(g, teacher);
+    student = weld_scale(g, student, 1 / o->temperature);
+    weld_value *crossed = weld_mean(g, weld_cross_entropy(g, student, p, 0));
+    weld_value *entropy = weld_mean(g, weld_cross_entropy(g, teacher, p, 0));
+    weld_value *divergence = weld_add(g, crossed, weld_scale(g, entropy, -1));
+    return weld_scale(g, divergence, o->temperature * o->temperature / config->num_classes);
+}
+
 static weld_value *build_loss(weld_graph *g, const weld_model_config *config,
                               const weld_train_graph_options *o) {
     weld_value *target = weld_input(g, "target", WELD_SHAPE(o->batch, config->num_classes));
     weld_value *logits = weld_graph_output(g, "logits");
     weld_value *loss = weld_mean(g, weld_cross_entropy(g, logits, target, o->label_smoothing));
-    if (config->distillation_head) {
+    if (o->distillation != WELD_DISTILL_NONE) {
+        weld_value *second = weld_scale(g, build_distillation(g, config, o), o->alpha);
+        loss = weld_add(g, weld_scale(g, loss, 1 - o->alpha), second);
+    } else if (config->distillation_head) {
         weld_value *second = weld_graph_output(g, "logits_dist");
         second = weld_mean(g, weld_cross_entropy(g, second, target, o->label_smoothing));
         loss = weld_scale(g, weld_add(g, loss, second), 0.5);
@@ -98,6 +118,10 @@ weld_status weld_train_graph_build(const weld_model_config *config,
                                    const weld_train_graph_options *o, weld_train_graph *out,
                                    weld_error *err) {
     weld_train_graph t = {0};
+    if (o->distillation != WELD_DISTILL_NONE && !config->distillation_head) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "training graph: distillation needs the distillation head");
+    }
     weld_status status = build_forward(config, o, &t.graph, err);
     status = status ? status : mark_trained(&t, config, o->frozen, err);
     if (!status) {

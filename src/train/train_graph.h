@@ -5,9 +5,19 @@
 #include "passes/fuse_training.h"
 #include "weld/model.h"
 
+/* What the second head learns from a teacher: its most probable class, or its probabilities. The
+ * values are those of the recipe's loss.distillation.kind. */
+typedef enum weld_distillation_kind {
+    WELD_DISTILL_NONE,
+    WELD_DISTILL_HARD,
+    WELD_DISTILL_SOFT
+} weld_distillation_kind;
+
 typedef struct weld_train_graph_options {
     int64_t batch, input_size;
     double label_smoothing;
+    weld_distillation_kind distillation; /* but for NONE the network must have its second head */
+    double alpha, temperature;           /* of the distillation */
     bool bn_eval; /* batch norms use their running statistics and leave them as they are */
     int frozen;   /* parts (models.h) that stay as they are, running statistics and all: gradients
                    * are computed neither for them nor through them */
@@ -23,8 +33,17 @@ typedef struct weld_train_graph {
 } weld_train_graph;
 
 /* Inputs "images" [batch, size, size, 3], normalised, and "target" [batch, classes], probabilities;
- * output "loss" [1]: the mean over the batch of the cross entropy with smoothed targets, and with a
- * distillation head the mean of the two heads' (no teacher here: both learn the labels). */
+ * output "loss" [1]: the mean over the batch of the cross entropy with smoothed targets. With a
+ * distillation head and no teacher it is the mean of the two heads', which both learn the labels.
+ *
+ * With a teacher it is (1 - alpha) times that of the first head plus alpha times the second head's
+ * distance from the teacher (Touvron et al., "Training data-efficient image transformers &
+ * distillation through attention", 2021), which a further input "teacher" [batch, classes] tells:
+ *   HARD  the cross entropy with "teacher", which are probabilities: one-hot rows, or mixed ones;
+ *   SOFT  T^2 / classes times the mean over the batch of KL(p || softmax(logits / T)), where p is
+ *         softmax("teacher"): the teacher's logits, already divided by T = temperature. That is the
+ *         sum of the divergences, times T^2, by the number of logits.
+ * No smoothing in either. */
 weld_status weld_train_graph_build(const weld_model_config *config,
                                    const weld_train_graph_options *options, weld_train_graph *out,
                                    weld_error *err);

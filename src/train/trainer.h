@@ -7,6 +7,7 @@
 #include "serialization/model_file.h"
 #include "infer/evaluate.h"
 #include "train/gradient_mean.h"
+#include "train/distillation.h"
 #include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/parameter_rates.h"
@@ -25,8 +26,9 @@ typedef struct weld_trainer {
     char *init;            /* the file that training started from, at first; NULL: none */
     weld_run_folder folder;
 
-    weld_dataset *train, *val; /* val NULL: no evaluation */
-    char **class_names;        /* of train, pointing into it */
+    weld_dataset *train, *val;       /* val NULL: no evaluation */
+    char **class_names;              /* of train, pointing into it */
+    weld_distillation *distillation; /* NULL: none */
     weld_loader *loader;
 
     const weld_kernels *kernels;
@@ -78,6 +80,11 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
  * decides what dropout draws. */
 int64_t weld_trainer_loader_batch(const weld_trainer *t, int64_t batch);
 uint64_t weld_trainer_run_number(const weld_trainer *t, int64_t batch);
+/* Batch `number` of the update, from 0, into the inputs of the step's session... */
+weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
+                                    weld_error *err);
+/* ...and what the teacher, if there is one, makes of it. */
+weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err);
 /* Time that the epoch and the run took. */
 void weld_trainer_add_seconds(weld_trainer *t, double seconds);
 

@@ -94,12 +94,30 @@ static weld_status open_loader(weld_trainer *t, weld_error *err) {
     return weld_loader_create(t->train, &options, &t->loader, err);
 }
 
+static weld_status open_distillation(weld_trainer *t, weld_error *err) {
+    const weld_recipe *r = &t->recipe;
+    int64_t count = weld_dataset_count(t->train), batch = r->train.batch_size;
+    if (r->loss.distillation.kind == WELD_DISTILL_NONE) {
+        return WELD_OK;
+    }
+    weld_status status = weld_distillation_open(r, t->train, batch < count ? batch : count,
+                                                t->settings->threads, &t->distillation, err);
+    if (!status) {
+        weld_trainer_say(t, "%s", weld_distillation_text(t->distillation));
+    }
+    return status;
+}
+
 /* --- Precision --- */
 
 static weld_train_graph_options graph_options(const weld_recipe *r, int64_t batch) {
     return (weld_train_graph_options){.batch = batch,
                                       .input_size = r->data.preprocessing.input_size,
                                       .label_smoothing = r->loss.label_smoothing,
+                                      .distillation =
+                                          (weld_distillation_kind)r->loss.distillation.kind,
+                                      .alpha = r->loss.distillation.alpha,
+                                      .temperature = r->loss.distillation.temperature,
                                       .bn_eval = r->train.bn_eval,
                                       .frozen = weld_recipe_frozen_parts(r),
                                       .dtype = WELD_F32,
@@ -325,6 +343,7 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
     status = status ? status : open_folder(t, err);
     status = status ? status : choose_precision(t, err);
     status = status ? status : weld_recipe_text(&t->recipe, &t->recipe_text, err);
+    status = status ? status : open_distillation(t, err);
     status = status ? status : open_loader(t, err);
     status = status ? status : make_schedule(t, err);
     status = status ? status : open_network(t, err);
@@ -354,6 +373,7 @@ void weld_trainer_close(weld_trainer *t) {
     weld_weights_free(t->weights);
     weld_weights_free(t->ema);
     weld_loader_free(t->loader);
+    weld_distillation_free(t->distillation);
     weld_free(t->class_names);
     weld_dataset_free(t->val);
     weld_dataset_free(t->train);

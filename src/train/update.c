@@ -29,6 +29,23 @@ typedef struct sums {
     weld_train_times times;
 } sums;
 
+weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
+                                    weld_error *err) {
+    float *images = weld_session_input(t->session, "images").data;
+    float *target = weld_session_input(t->session, "target").data;
+    return weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
+                                   weld_trainer_loader_batch(t, number), images, target, out, err);
+}
+
+weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err) {
+    if (!t->distillation) {
+        return WELD_OK;
+    }
+    const float *images = weld_session_input(t->session, "images").data;
+    return weld_distillation_fill(t->distillation, batch, images,
+                                  weld_session_input(t->session, "teacher").data, err);
+}
+
 static void add_batch_times(const weld_batch *batch, double begin, double known, sums *s) {
     const weld_train_times times = {.wait = batch->wait_seconds,
                                     .decode = batch->decode_seconds,
@@ -41,17 +58,16 @@ static void add_batch_times(const weld_batch *batch, double begin, double known,
 /* One batch: its data, its loss, its gradients. */
 static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_error *err) {
     weld_batch batch;
-    float *images = weld_session_input(t->session, "images").data;
-    float *target = weld_session_input(t->session, "target").data;
     double begin = weld_clock();
-    weld_status status =
-        weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
-                                weld_trainer_loader_batch(t, number), images, target, &batch, err);
+    weld_status status = weld_trainer_load_batch(t, number, &batch, err);
+    double loaded = weld_clock();
+    status = status ? status : weld_trainer_ask_teacher(t, &batch, err);
     if (status) {
         return status;
     }
-    double loaded = weld_clock();
+    double taught = weld_clock();
     s->data_seconds += loaded - begin;
+    s->times.teacher += t->distillation ? taught - loaded : 0;
     weld_session_run(t->session, weld_trainer_run_number(t, number));
     double loss = *(const float *)weld_session_output(t->session, "loss").data;
     if (!isfinite(loss)) {
@@ -60,7 +76,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     if (t->gradient_mean) {
         weld_gradient_mean_add(t->gradient_mean);
     }
-    add_batch_times(&batch, loaded, weld_session_marked(t->session), s);
+    add_batch_times(&batch, taught, weld_session_marked(t->session), s);
     s->samples += batch.count;
     s->loss += loss * (double)batch.count;
     return WELD_OK;

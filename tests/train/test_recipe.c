@@ -158,14 +158,73 @@ END_TEST
 
 START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
     accept(BASE "augment: {auto_augment: null, random_erasing: 0, cutmix: none, repeats: 1}\n"
-                "loss: {distillation: none}\n"
                 "train: {ema_decay: 0, keep: 0}\n");
     refuse(BASE "augment:\n  hflip: 0\n  auto_augment: rand-m9-mstd0.5-inc1\n",
            "r.yaml:5: augment.auto_augment: known, but not supported by this version: remove it");
     refuse(BASE "optimizer:\n  clip_mode: agc\n",
            "r.yaml:4: optimizer.clip_mode: 'agc' is not known: this version has norm, value");
-    refuse(BASE "loss:\n  distillation: {kind: hard}\n",
-           "r.yaml:4: loss.distillation: known, but not supported by this version: remove it");
+}
+END_TEST
+
+START_TEST(distillation_is_a_group_of_keys_below_its_section) {
+    accept(BASE "loss:\n  distillation:\n    kind: soft\n    teacher: t.h5\n    temperature: 2\n");
+    ck_assert_int_eq(recipe.loss.distillation.kind, 2);
+    ck_assert_str_eq(recipe.loss.distillation.teacher, "t.h5");
+    ck_assert_double_eq(recipe.loss.distillation.temperature, 2);
+    ck_assert_double_eq(recipe.loss.distillation.alpha, 0.5);
+    ck_assert(recipe.model.distillation_head);
+    const char *set[] = {"loss.distillation.kind=hard", "loss.distillation.cache=a b.safetensors",
+                         "loss.distillation.alpha=1"};
+    ck_assert_msg(!parse(BASE "loss: {distillation: {kind: soft, alpha: 0.2}}\n", set, 3), "%s",
+                  err.message);
+    ck_assert_int_eq(recipe.loss.distillation.kind, 1);
+    ck_assert_str_eq(recipe.loss.distillation.cache, "a b.safetensors");
+    ck_assert_double_eq(recipe.loss.distillation.alpha, 1);
+    static const char *const off[] = {"{}",   "{kind: none, teacher: t.h5}", "none",
+                                      "null", "{kind: null, cache: null}",   ""};
+    for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
+        char text[128];
+        snprintf(text, sizeof text, BASE "loss:\n  distillation: %s\n", off[i]);
+        accept(text);
+        ck_assert_int_eq(recipe.loss.distillation.kind, 0);
+        ck_assert(!recipe.model.distillation_head);
+    }
+}
+END_TEST
+
+START_TEST(errors_in_a_group_of_keys_name_it_and_the_line) {
+    refuse(BASE "loss:\n  distillation:\n    kind: medium\n",
+           "r.yaml:5: loss.distillation.kind: 'medium' is not known: this version has none, hard, "
+           "soft");
+    refuse(BASE "loss:\n  distillation: hard\n",
+           "r.yaml:4: loss.distillation: must hold keys, as in 'distillation: {kind: ...}'");
+    refuse(BASE "loss:\n  distillation:\n    knid: hard\n",
+           "r.yaml:5: loss.distillation.knid: unknown key: did you mean distillation.kind?");
+    refuse(BASE "loss:\n  distillation:\n    alpha: 2\n",
+           "r.yaml:5: loss.distillation.alpha: 2 is out of range: give 0 to 1");
+    refuse(BASE "loss:\n  distillation:\n    alpha: [2]\n",
+           "r.yaml:5: loss.distillation.alpha: takes one value, no list or map");
+    refuse(BASE "loss:\n  distillation:\n    alpha: 1\n    alpha: 1\n",
+           "r.yaml:6: loss.distillation.alpha: given twice, first on line 5: remove one");
+    refuse(BASE "loss:\n  distillation:\n    alpha:\n",
+           "r.yaml:5: loss.distillation.alpha: has no value: give one or remove the key");
+    refuse(BASE "loss:\n  distillation:\n    kind: hard\n",
+           "r.yaml: loss.distillation.teacher: missing: give the file of a network to learn from "
+           "(or loss.distillation.cache)");
+    refuse(BASE "loss:\n  distillation: {kind: hard, teacher: t.h5}\n"
+                "optimizer: {alpha: 1}\n",
+           "r.yaml:5: optimizer.alpha: unknown key: recipes/README.md lists them all");
+    refuse(
+        "data: {train: x}\nmodel:\n  name: repvit_m0_9\n  distillation_head: false\n"
+        "loss: {distillation: {kind: hard, teacher: t.h5}}\n",
+        "r.yaml:4: model.distillation_head: loss.distillation teaches a second head: set this to "
+        "true or remove it");
+    refuse_option("loss.distillation.alpha=x",
+                  "--set loss.distillation.alpha=x: loss.distillation.alpha: 'x' is not a number");
+    refuse_option("loss.distillation=hard", "--set loss.distillation=hard: loss.distillation: must "
+                                            "hold keys, as in 'distillation: {kind: ...}'");
+    refuse_option("train.epochs.x=3", "--set train.epochs.x=3: train.epochs: takes one value, no "
+                                      "list or map");
 }
 END_TEST
 
@@ -253,8 +312,8 @@ START_TEST(errors_in_options_name_the_option) {
                   "--set train.epochs={a: 1}: train.epochs: takes one value, no list or map");
     refuse_option("train.epochs=3\n  seed: 1", "--set train.epochs=3?  seed: 1: is not "
                                                "section.key=VALUE, as in train.epochs=3");
-    refuse_option("loss.distillation=hard", "--set loss.distillation=hard: loss.distillation: "
-                                            "known, but not supported by this version: remove it");
+    refuse_option("train.keep=3", "--set train.keep=3: train.keep: known, but not "
+                                  "supported by this version: remove it");
 }
 END_TEST
 
@@ -267,6 +326,7 @@ START_TEST(a_written_recipe_reads_back_identical) {
         "0.3], crop_fraction: 0.3333333333333333}\n"
         "optimizer: {lr: 1e-17, eps: 3.0000000000000004e-8}\n"
         "schedule: {per: epoch, warmup_epochs: 0.1}\n"
+        "loss: {distillation: {kind: soft, teacher: 'a: b.h5', alpha: 0.7}}\n"
         "augment: {mixup: null}\n"
         "train: {seed: 8999999999999999}\n"};
     for (size_t i = 0; i < 2; i++) {
@@ -283,7 +343,10 @@ START_TEST(a_written_recipe_reads_back_identical) {
         ck_assert_int_eq(weld_recipe_text(&recipe, &again, &err), WELD_OK);
         ck_assert_str_eq(text, again);
         for (size_t k = 0; k < weld_recipe_key_count; k++) {
-            ck_assert_ptr_nonnull(strstr(text, weld_recipe_keys[k].name));
+            const char *name = weld_recipe_keys[k].name, *dot = strchr(name, '.');
+            char value[512];
+            weld_recipe_element_text(&recipe, &weld_recipe_keys[k], 0, value, sizeof value);
+            ck_assert(!*value || strstr(text, dot ? dot + 1 : name));
         }
         weld_free(text);
         weld_free(again);
@@ -370,6 +433,8 @@ RUN_SUITE("train/recipe", a_recipe_with_the_least_has_the_published_defaults,
           wrong_types_are_named_with_their_line, values_out_of_range_are_named_with_their_line,
           broken_yaml_is_named_with_its_line, a_recipe_of_brackets_is_refused_at_once,
           keys_of_later_versions_pass_only_when_they_turn_something_off,
+          distillation_is_a_group_of_keys_below_its_section,
+          errors_in_a_group_of_keys_name_it_and_the_line,
           freezing_is_given_by_name_or_by_number_of_stages, what_must_be_given_is_asked_for,
           options_override_the_file_and_the_last_one_wins, errors_in_options_name_the_option,
           a_written_recipe_reads_back_identical, the_first_difference_of_two_recipes_is_told,

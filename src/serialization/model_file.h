@@ -6,7 +6,8 @@
  *   program_version, recipe, summary, verification   texts; the last three may be absent
  *   graph             text   JSON (graph_text.h); deploy files only
  *   parameters/NAME, buffers/NAME             tensors in checkpoint shape, f32 (counters i64)
- *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters
+ *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters; no v
+ *                                             where the optimizer keeps one tensor (SGD)
  *   ema/parameters/NAME, ema/buffers/NAME     moving averages of all; checkpoints of runs with them
  *   trainer/FIELD     scalars, i64 or f64; checkpoints only
  */
@@ -63,7 +64,8 @@ typedef struct weld_model_file {
     char *verification;    /* JSON: of the merge */
     weld_trainer_state trainer;      /* checkpoints */
     weld_weights *moment1, *moment2; /* of the optimizer, both for the same parameters: those that
-                                      * are trained; NULL: not kept */
+                                      * are trained; NULL: not kept, or the second only: there is
+                                      * none */
     weld_weights *ema;               /* checkpoints: the moving average of `weights`; NULL: none */
     weld_model_origin origin;
 } weld_model_file;

@@ -241,7 +241,7 @@ static bool has_group(const weld_store *s, const char *begin) {
     return false;
 }
 
-/* Both moments of a parameter, or neither: it was frozen. */
+/* All moments of a parameter that the file keeps, or none: it was frozen. */
 static weld_status take_moments_of(reading *r, const weld_value *leaf, weld_name_list *missing) {
     char path[WELD_MODEL_PATH_SIZE];
     weld_status status = weld_model_path(path, WELD_GROUP_MOMENT1, leaf->name, r->err);
@@ -251,7 +251,9 @@ static weld_status take_moments_of(reading *r, const weld_value *leaf, weld_name
         return status;
     }
     status = take_tensor(r, WELD_GROUP_MOMENT1, leaf, r->mf->moment1, missing);
-    return status ? status : take_tensor(r, WELD_GROUP_MOMENT2, leaf, r->mf->moment2, missing);
+    return status || !r->mf->moment2
+               ? status
+               : take_tensor(r, WELD_GROUP_MOMENT2, leaf, r->mf->moment2, missing);
 }
 
 static weld_status take_moments(reading *r, const weld_graph *network, weld_name_list *missing) {
@@ -260,7 +262,7 @@ static weld_status take_moments(reading *r, const weld_graph *network, weld_name
         return WELD_OK;
     }
     weld_status status = weld_weights_create(&mf->moment1, r->err);
-    if (status == WELD_OK) {
+    if (status == WELD_OK && has_group(r->store, WELD_GROUP_MOMENT2 "/")) {
         status = weld_weights_create(&mf->moment2, r->err);
     }
     for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {

@@ -89,7 +89,9 @@ static weld_status put_more(writing *w, const weld_value *leaf, bool parameter, 
     weld_status status = WELD_OK;
     if (moments) {
         status = put_tensor(w, WELD_GROUP_MOMENT1, leaf, mf->moment1);
-        status = status ? status : put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
+        if (!status && mf->moment2) {
+            status = put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
+        }
     }
     if (status == WELD_OK && mf->ema) {
         status = put_tensor(
@@ -122,12 +124,12 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
         return weld_fail(w->err, WELD_ERROR_ARGUMENT, "%zu tensors given for a network of %zu",
                          weld_weights_count(mf->weights), count);
     }
-    if (mf->moment1 && (weld_weights_count(mf->moment1) != moment_count ||
-                        weld_weights_count(mf->moment2) != moment_count)) {
+    size_t first = mf->moment1 ? weld_weights_count(mf->moment1) : 0;
+    size_t second = mf->moment2 ? weld_weights_count(mf->moment2) : first;
+    if (first != moment_count || second != moment_count) {
         return weld_fail(w->err, WELD_ERROR_ARGUMENT,
-                         "%zu and %zu moments given for %zu parameters that have some",
-                         weld_weights_count(mf->moment1), weld_weights_count(mf->moment2),
-                         moment_count);
+                         "%zu and %zu moments given for %zu parameters that have some", first,
+                         second, moment_count);
     }
     return WELD_OK;
 }
@@ -165,7 +167,7 @@ static weld_status put_all(writing *w) {
 
 weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err) {
     writing w = {.mf = mf, .err = err};
-    if (!mf->weights || !mf->moment1 != !mf->moment2 ||
+    if (!mf->weights || (!mf->moment1 && mf->moment2) ||
         (mf->kind == WELD_MODEL_DEPLOY && (mf->moment1 || mf->ema))) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: weights, moments or averages do not fit the kind", path);

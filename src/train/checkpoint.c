@@ -181,7 +181,7 @@ static weld_status take_summary(weld_trainer *t, weld_error *err) {
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     weld_model_file *file = &t->start;
     weld_status status = WELD_OK;
-    if (file->kind != WELD_MODEL_CHECKPOINT || !file->moment1 || !file->moment2) {
+    if (file->kind != WELD_MODEL_CHECKPOINT || !file->moment1) {
         status =
             weld_fail(err, WELD_ERROR_FORMAT,
                       "%s: has no optimizer state: only a last.h5 can be resumed", t->folder.last);
@@ -225,10 +225,13 @@ static weld_status copy_moments(weld_weights *to, const weld_weights *from, cons
 
 weld_status weld_trainer_load_moments(weld_trainer *t, weld_error *err) {
     const weld_model_file *file = &t->start;
+    weld_weights *second = weld_optimizer_second_moments(t->optimizer);
     weld_optimizer_set_updates(t->optimizer, t->state.step);
     weld_status status = copy_moments(weld_optimizer_first_moments(t->optimizer), file->moment1,
                                       t->folder.last, err);
-    return status ? status
-                  : copy_moments(weld_optimizer_second_moments(t->optimizer), file->moment2,
-                                 t->folder.last, err);
+    if (!status && !second != !file->moment2) {
+        status = weld_fail(err, WELD_ERROR_FORMAT, "%s: the optimizer's state is of another one",
+                           t->folder.last);
+    }
+    return status || !second ? status : copy_moments(second, file->moment2, t->folder.last, err);
 }

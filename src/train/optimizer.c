@@ -1,4 +1,4 @@
-/* AdamW; see optimizer.h. */
+/* AdamW and SGD; see optimizer.h. */
 #include "train/optimizer.h"
 
 #include <math.h>
@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "graph/graph.h"
+#include "train/clip_units.h"
+#include "train/sgd.h"
 
 /* Elements that one call of the kernel updates: its four arrays fit in the second-level cache. */
 #define BLOCK 32768
@@ -15,7 +17,7 @@
 /* A parameter that is trained. */
 typedef struct slot {
     size_t parameter;                  /* number in the graph */
-    weld_tensor weight, m, v, average; /* average: data NULL where there is none */
+    weld_tensor weight, m, v, average; /* v, average: data NULL where there is none */
     double scale;                      /* of the learning rate */
     bool decays;
 } slot;
@@ -34,7 +36,7 @@ struct weld_optimizer {
     weld_optimizer_options options;
     slot *slots;
     size_t slot_count;
-    weld_weights *m, *v;
+    weld_weights *m, *v; /* v NULL: SGD */
     block *blocks;
     double *square_sums; /* by block; NULL where nothing is clipped by norm */
     int64_t block_count, updates;
@@ -81,7 +83,7 @@ static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, we
     s->decays = weld_optimizer_decays(name, &shape);
     o->block_count += (weld_shape_count(&shape) + BLOCK - 1) / BLOCK;
     status = status ? status : weld_weights_add(o->m, name, dtype, &shape, &s->m, err);
-    return status ? status : weld_weights_add(o->v, name, dtype, &shape, &s->v, err);
+    return status || !o->v ? status : weld_weights_add(o->v, name, dtype, &shape, &s->v, err);
 }
 
 static weld_status add_buffers(weld_optimizer *o, const weld_graph *g, const weld_weights *w,
@@ -135,21 +137,34 @@ static size_t trained_bytes(const weld_optimizer *o, const weld_graph *g) {
     return bytes;
 }
 
+static weld_status make_moments(const weld_graph *g, const weld_optimizer *o, weld_weights **out,
+                                weld_error *err) {
+    weld_status status = weld_weights_create(out, err);
+    return status ? status : weld_weights_reserve(*out, trained_bytes(o, g), err);
+}
+
+static weld_status check_type(const weld_optimizer_options *o, weld_error *err) {
+    return o->method != WELD_SGD || o->kernels->dtype == WELD_F32
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT, "optimizer: SGD is for f32 only");
+}
+
 weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
                                   const weld_optimizer_options *options, weld_optimizer **out,
                                   weld_error *err) {
     size_t count = weld_graph_parameter_count(g);
-    weld_optimizer *o = weld_alloc(1, sizeof *o);
+    weld_status status = check_type(options, err);
+    weld_optimizer *o = status ? NULL : weld_alloc(1, sizeof *o);
     if (!o) {
-        return weld_fail_memory(err, "optimizer");
+        return status ? status : weld_fail_memory(err, "optimizer");
     }
     o->options = *options;
     o->slots = weld_alloc(count, sizeof *o->slots);
-    weld_status status = o->slots ? WELD_OK : weld_fail_memory(err, "optimizer");
-    status = status ? status : weld_weights_create(&o->m, err);
-    status = status ? status : weld_weights_create(&o->v, err);
-    status = status ? status : weld_weights_reserve(o->m, trained_bytes(o, g), err);
-    status = status ? status : weld_weights_reserve(o->v, trained_bytes(o, g), err);
+    status = o->slots ? WELD_OK : weld_fail_memory(err, "optimizer");
+    status = status ? status : make_moments(g, o, &o->m, err);
+    if (!status && options->method == WELD_ADAMW) {
+        status = make_moments(g, o, &o->v, err);
+    }
     for (size_t i = 0; !status && i < count; i++) {
         if (!options->rates || options->rates[i].trained) {
             status = add_slot(o, g, i, w, err);
@@ -183,25 +198,67 @@ void weld_optimizer_free(weld_optimizer *o) {
 typedef struct update {
     const weld_optimizer *o;
     const weld_tensor *gradients;
-    weld_adamw_step step;
+    double lr, gradient_scale, gradient_limit;
 } update;
+
+/* What update_block hands to one of the methods: n elements of a parameter. */
+typedef struct piece {
+    int64_t n;
+    double lr, weight_decay;
+    const void *gradient;
+    void *weight, *m, *v, *average;
+} piece;
+
+static void update_adamw(const update *u, const piece *p) {
+    const weld_optimizer_options *s = &u->o->options;
+    const weld_adamw_step step = {.lr = p->lr,
+                                  .beta1 = s->beta1,
+                                  .beta2 = s->beta2,
+                                  .eps = s->eps,
+                                  .weight_decay = p->weight_decay,
+                                  .correction1 = 1.0 - pow(s->beta1, (double)u->o->updates),
+                                  .correction2 = 1.0 - pow(s->beta2, (double)u->o->updates),
+                                  .gradient_scale = u->gradient_scale,
+                                  .gradient_limit = u->gradient_limit,
+                                  .average_decay = s->ema_decay};
+    s->kernels->adamw(&step, p->n, p->gradient, p->weight, p->m, p->v, p->average);
+}
+
+static void update_sgd(const update *u, const piece *p) {
+    const weld_optimizer_options *s = &u->o->options;
+    const weld_sgd_step step = {.lr = p->lr,
+                                .momentum = s->momentum,
+                                .weight_decay = p->weight_decay,
+                                .nesterov = s->nesterov,
+                                .gradient_scale = u->gradient_scale,
+                                .gradient_limit = u->gradient_limit,
+                                .average_decay = s->ema_decay};
+    weld_sgd_update(&step, p->n, p->gradient, p->weight, p->m, p->average);
+}
+
+/* From element `begin` on; NULL where the tensor has no data. */
+static void *data_at(const weld_tensor *t, int64_t begin) {
+    return t->data ? (char *)t->data + (size_t)begin * weld_dtype_size(t->dtype) : NULL;
+}
 
 static void update_block(void *arg, int64_t item, int thread) {
     (void)thread;
     const update *u = arg;
-    const weld_optimizer *o = u->o;
-    const block *b = &o->blocks[item];
-    const slot *p = &o->slots[b->slot];
-    weld_adamw_step step = u->step;
-    step.lr *= p->scale;
-    if (!p->decays) {
-        step.weight_decay = 0;
+    const block *b = &u->o->blocks[item];
+    const slot *s = &u->o->slots[b->slot];
+    const piece p = {.n = b->count,
+                     .lr = u->lr * s->scale,
+                     .weight_decay = s->decays ? u->o->options.weight_decay : 0,
+                     .gradient = data_at(&u->gradients[s->parameter], b->begin),
+                     .weight = data_at(&s->weight, b->begin),
+                     .m = data_at(&s->m, b->begin),
+                     .v = data_at(&s->v, b->begin),
+                     .average = data_at(&s->average, b->begin)};
+    if (u->o->options.method == WELD_ADAMW) {
+        update_adamw(u, &p);
+    } else {
+        update_sgd(u, &p);
     }
-    size_t at = (size_t)b->begin * weld_dtype_size(o->options.kernels->dtype);
-    o->options.kernels->adamw(&step, b->count, (const char *)u->gradients[p->parameter].data + at,
-                              (char *)p->weight.data + at, (char *)p->m.data + at,
-                              (char *)p->v.data + at,
-                              p->average.data ? (char *)p->average.data + at : NULL);
 }
 
 static void sum_block(void *arg, int64_t item, int thread) {
@@ -209,9 +266,8 @@ static void sum_block(void *arg, int64_t item, int thread) {
     const update *u = arg;
     const weld_optimizer *o = u->o;
     const block *b = &o->blocks[item];
-    size_t at = (size_t)b->begin * weld_dtype_size(o->options.kernels->dtype);
-    const char *gradient = u->gradients[o->slots[b->slot].parameter].data;
-    o->square_sums[item] = o->options.kernels->square_sum(b->count, gradient + at);
+    const weld_tensor *gradient = &u->gradients[o->slots[b->slot].parameter];
+    o->square_sums[item] = o->options.kernels->square_sum(b->count, data_at(gradient, b->begin));
 }
 
 /* The blocks' sums are added in their order, whatever thread made them. */
@@ -230,6 +286,26 @@ static double norm_scale(const weld_optimizer *o, update *u) {
     return scale > 1 ? 1 : scale;
 }
 
+static void clip_slot(void *arg, int64_t item, int thread) {
+    (void)thread;
+    const update *u = arg;
+    const slot *s = &u->o->slots[item];
+    weld_clip_units(u->o->options.kernels, u->o->options.clip, &s->weight,
+                    &u->gradients[s->parameter]);
+}
+
+/* Before the update: what it scales and limits gradients by, or limited gradients. */
+static void clip(const weld_optimizer *o, update *u) {
+    const weld_optimizer_options *s = &o->options;
+    if (s->clip > 0 && s->clip_mode == WELD_CLIP_VALUE) {
+        u->gradient_limit = s->clip;
+    } else if (s->clip > 0 && s->clip_mode == WELD_CLIP_NORM) {
+        u->gradient_scale = norm_scale(o, u);
+    } else if (s->clip > 0) {
+        weld_parallel(s->threads, (int64_t)o->slot_count, clip_slot, u);
+    }
+}
+
 /* Running statistics are few: one thread moves their averages. */
 static void average_buffer(const buffer *b, double decay) {
     const int64_t count = weld_shape_count(&b->now.shape);
@@ -246,23 +322,10 @@ static void average_buffer(const buffer *b, double decay) {
 
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr) {
     const weld_optimizer_options *s = &o->options;
-    const bool by_value = s->clip > 0 && s->clip_mode == WELD_CLIP_VALUE;
+    update u = {
+        .o = o, .gradients = gradients, .lr = lr, .gradient_scale = 1, .gradient_limit = INFINITY};
     o->updates++;
-    update u = {.o = o,
-                .gradients = gradients,
-                .step = {.lr = lr,
-                         .beta1 = s->beta1,
-                         .beta2 = s->beta2,
-                         .eps = s->eps,
-                         .weight_decay = s->weight_decay,
-                         .correction1 = 1.0 - pow(s->beta1, (double)o->updates),
-                         .correction2 = 1.0 - pow(s->beta2, (double)o->updates),
-                         .gradient_scale = 1,
-                         .gradient_limit = by_value ? s->clip : INFINITY,
-                         .average_decay = s->ema_decay}};
-    if (o->square_sums) {
-        u.step.gradient_scale = norm_scale(o, &u);
-    }
+    clip(o, &u);
     weld_parallel(s->threads, o->block_count, update_block, &u);
     for (size_t i = 0; i < o->buffer_count; i++) {
         average_buffer(&o->buffers[i], s->ema_decay);

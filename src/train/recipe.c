@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "train/optimizer.h"
 #include "train/recipe_keys.h"
 #include "train/recipe_yaml.h"
 
@@ -61,7 +62,10 @@ void weld_recipe_defaults(weld_recipe *r) {
     r->optimizer.betas[0] = 0.9;
     r->optimizer.betas[1] = 0.999;
     r->optimizer.eps = 1e-8;
+    r->optimizer.momentum = 0.9;
     r->optimizer.weight_decay = 0.025;
+    r->optimizer.clip = 0.02;
+    r->optimizer.clip_mode = WELD_CLIP_AGC;
     r->optimizer.head_lr_scale = 1;
     r->optimizer.layer_decay = 1;
     r->schedule.warmup_epochs = 5;
@@ -71,6 +75,7 @@ void weld_recipe_defaults(weld_recipe *r) {
     r->train.batch_size = 256;
     r->train.accumulate = 1;
     r->train.shuffle = true;
+    r->train.ema_decay = 0.99996;
     r->train.fuse = true;
     r->train.events = true;
     r->train.histograms_every = 10;

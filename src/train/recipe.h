@@ -33,10 +33,13 @@ typedef struct weld_recipe {
         weld_distillation_recipe distillation;
     } loss;
     struct {
-        int name; /* 0: adamw */
+        int name; /* a weld_method of optimizer.h */
         double lr;
-        int64_t lr_batch; /* lr is meant for batches of this size; 0: for any */
-        double betas[2], eps, weight_decay;
+        int64_t lr_batch;     /* lr is meant for batches of this size; 0: for any */
+        double betas[2], eps; /* adamw */
+        double momentum;      /* sgd ... */
+        bool nesterov;
+        double weight_decay;
         double head_lr_scale, layer_decay; /* see parameter_rates.h */
         double clip;                       /* 0: no clipping */
         int clip_mode;                     /* a weld_clip_mode of optimizer.h */

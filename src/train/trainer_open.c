@@ -229,23 +229,26 @@ static weld_status open_sessions(weld_trainer *t, weld_error *err) {
     int threads = t->settings->threads;
     weld_session_options run = {
         .threads = threads, .seed = (uint64_t)r->train.seed, .node_by_node = !r->train.fuse};
-    weld_optimizer_options adamw = {.beta1 = r->optimizer.betas[0],
-                                    .beta2 = r->optimizer.betas[1],
-                                    .eps = r->optimizer.eps,
-                                    .weight_decay = r->optimizer.weight_decay,
-                                    .clip = r->optimizer.clip,
-                                    .clip_mode = (weld_clip_mode)r->optimizer.clip_mode,
-                                    .ema = t->ema,
-                                    .ema_decay = r->train.ema_decay,
-                                    .rates = t->rates,
-                                    .threads = threads};
+    weld_optimizer_options optimizer = {.method = (weld_method)r->optimizer.name,
+                                        .beta1 = r->optimizer.betas[0],
+                                        .beta2 = r->optimizer.betas[1],
+                                        .eps = r->optimizer.eps,
+                                        .momentum = r->optimizer.momentum,
+                                        .nesterov = r->optimizer.nesterov,
+                                        .weight_decay = r->optimizer.weight_decay,
+                                        .clip = r->optimizer.clip,
+                                        .clip_mode = (weld_clip_mode)r->optimizer.clip_mode,
+                                        .ema = t->ema,
+                                        .ema_decay = r->train.ema_decay,
+                                        .rates = t->rates,
+                                        .threads = threads};
     weld_status status = weld_kernels_select(WELD_F32, NULL, &t->kernels, err);
-    adamw.kernels = t->kernels;
+    optimizer.kernels = t->kernels;
     status = status ? status
                     : weld_session_create(t->step_graph.graph, t->weights, &run, &t->session, err);
-    status =
-        status ? status
-               : weld_optimizer_create(t->step_graph.graph, t->weights, &adamw, &t->optimizer, err);
+    status = status ? status
+                    : weld_optimizer_create(t->step_graph.graph, t->weights, &optimizer,
+                                            &t->optimizer, err);
     status = status ? status : open_evaluator(t, t->weights, &t->evaluator, err);
     status = status ? status : open_evaluator(t, t->ema, &t->ema_evaluator, err);
     if (!status) {

@@ -63,7 +63,7 @@ holds "a second SIGTERM stops at once with exit status 130" test $? = 130
 works "evaluate the checkpoint" "$WELD" eval run/best.h5 --data photos/val --json
 prints "every image counts once" '"images": *36'
 works "train with clipped gradients and a moving average" "$WELD" train small.yaml --out averaged \
-    --set train.epochs=2 --set train.ema_decay=0.9 --set optimizer.clip=1
+    --set train.epochs=2 --set train.ema_decay=0.9 --set optimizer.clip=1 --set optimizer.clip_mode=norm
 says "each epoch tells what the average is worth" "moving average [0-9.]+ %"
 works "evaluate the average" "$WELD" eval averaged/last.h5 --key ema --data photos/val --json
 top1=$(sed -nE 's/.*"ema_top1": ?([0-9.]+).*/\1/p' averaged/metrics.jsonl | tail -n 1)

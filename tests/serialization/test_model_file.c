@@ -201,6 +201,13 @@ START_TEST(moments_are_kept_for_the_parameters_that_have_some) {
     assert_equal_weights(mf.moment1, back.moment1);
     assert_equal_weights(mf.moment2, back.moment2);
     weld_model_file_free(&back);
+    weld_weights_free(mf.moment2); /* SGD has but one */
+    mf.moment2 = NULL;
+    ck_assert_msg(weld_model_file_write(path, &mf, &err) == WELD_OK, "%s", err.message);
+    ck_assert_msg(weld_model_file_read(path, &back, &err) == WELD_OK, "%s", err.message);
+    assert_equal_weights(mf.moment1, back.moment1);
+    ck_assert_ptr_null(back.moment2);
+    weld_model_file_free(&back);
     weld_graph_free(g);
     unmake(&mf);
     test_folder_remove(folder);
@@ -253,10 +260,10 @@ START_TEST(what_a_writer_lacks_is_named) {
     ck_assert_int_eq(weld_model_file_write(path, &mf, &err), WELD_ERROR_ARGUMENT);
     weld_weights_free(other);
     mf.weights = good;
-    weld_weights *moment2 = mf.moment2;
-    mf.moment2 = NULL;
+    weld_weights *moment1 = mf.moment1;
+    mf.moment1 = NULL;
     ck_assert_int_eq(weld_model_file_write(path, &mf, &err), WELD_ERROR_ARGUMENT);
-    mf.moment2 = moment2;
+    mf.moment1 = moment1;
     mf.preprocessing.std[1] = 0;
     ck_assert_int_eq(weld_model_file_write(path, &mf, &err), WELD_ERROR_ARGUMENT);
     ck_assert_int_eq(test_folder_walk(folder.path, 0), 0);

@@ -65,7 +65,7 @@ START_TEST(a_run_that_accumulates_continues_bit_for_bit_with_any_number_of_threa
     set_up();
     run_options whole = {.out = "whole",
                          .set = {"train.batch_size=4", "train.accumulate=3", "train.ema_decay=0.8",
-                                 "optimizer.clip=0.5"}};
+                                 "optimizer.clip=0.02", "optimizer.clip_mode=agc"}};
     run_options parts = whole;
     parts.out = "parts";
     parts.resume = true;

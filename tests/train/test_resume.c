@@ -31,11 +31,14 @@ END_TEST
 
 START_TEST(a_run_with_clipping_and_a_moving_average_continues_bit_for_bit) {
     set_up();
-    run_options whole = {.out = "whole", .set = {"optimizer.clip=0.5", "train.ema_decay=0.8"}};
-    run_options parts = {.out = "parts",
-                         .set = {"optimizer.clip=0.5", "train.ema_decay=0.8"},
-                         .resume = true,
-                         .threads = 2};
+    run_options whole = {
+        .out = "whole",
+        .set = {"optimizer.clip=0.5", "optimizer.clip_mode=norm", "train.ema_decay=0.8"}};
+    run_options parts = {
+        .out = "parts",
+        .set = {"optimizer.clip=0.5", "optimizer.clip_mode=norm", "train.ema_decay=0.8"},
+        .resume = true,
+        .threads = 2};
     run_well(whole);
     for (parts.stop_at = 2; parts.stop_at < 3 * STEPS_PER_EPOCH; parts.stop_at += 5) {
         run_well(parts);
@@ -57,6 +60,30 @@ START_TEST(a_run_with_clipping_and_a_moving_average_continues_bit_for_bit) {
     }
     ck_assert_uint_eq(epochs, 3);
     json_decref(rows);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_with_sgd_continues_bit_for_bit_and_not_with_another_optimizer) {
+    set_up();
+    run_options o = {.out = "whole",
+                     .set = {"optimizer.name=sgd", "optimizer.lr=0.05", "optimizer.nesterov=true",
+                             "optimizer.clip=0.02", "train.ema_decay=0.8"}};
+    run_well(o);
+    o.out = "parts";
+    o.resume = true;
+    o.threads = 2;
+    for (o.stop_at = 2; o.stop_at < 3 * STEPS_PER_EPOCH; o.stop_at += 5) {
+        run_well(o);
+    }
+    refuse((run_options){.out = "parts", .resume = true},
+           "was made with optimizer.name sgd, but now it is adamw");
+    o.stop_at = 0;
+    run_well(o);
+    assert_same_run("whole", "parts");
+    weld_model_file last = open_checkpoint("whole", "last.h5");
+    ck_assert(last.moment1 && !last.moment2);
+    weld_model_file_free(&last);
     tear_down();
 }
 END_TEST
@@ -291,6 +318,7 @@ END_TEST
 
 RUN_SUITE("train/resume", a_run_stopped_at_any_update_continues_bit_for_bit,
           a_run_with_clipping_and_a_moving_average_continues_bit_for_bit,
+          a_run_with_sgd_continues_bit_for_bit_and_not_with_another_optimizer,
           a_run_stopped_in_an_evaluation_repeats_it,
           a_run_killed_at_ten_random_moments_ends_as_if_never_killed,
           resuming_where_there_is_nothing_starts_at_the_beginning,

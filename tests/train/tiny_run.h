@@ -77,9 +77,9 @@ static inline void set_up(void) {
              "model: {name: repvit, channels: [8], depths: [1], stem_stride: 1}\n"
              "data: {train: %s/train.h5, val: %s/val.h5, input_size: %d, crop_fraction: 1}\n"
              "augment: {kind: small}\n"
-             "optimizer: {lr: 0.01, lr_batch: 8}\n"
+             "optimizer: {lr: 0.01, lr_batch: 8, clip: null}\n"
              "schedule: {warmup_epochs: 1}\n"
-             "train: {epochs: 3, batch_size: 8, seed: 7, checkpoint_every: 2}\n",
+             "train: {epochs: 3, batch_size: 8, seed: 7, checkpoint_every: 2, ema_decay: null}\n",
              base, base, SIDE);
     write_text(in_base("tiny.yaml"), text);
 }
@@ -267,7 +267,10 @@ static inline void assert_same_run(const char *a, const char *b) {
         }
         if (i == 0) {
             assert_same_tensors(x.moment1, y.moment1);
-            assert_same_tensors(x.moment2, y.moment2);
+            ck_assert_int_eq(x.moment2 == NULL, y.moment2 == NULL);
+            if (x.moment2) {
+                assert_same_tensors(x.moment2, y.moment2);
+            }
         }
         weld_model_file_free(&x);
         weld_model_file_free(&y);

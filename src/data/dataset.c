@@ -108,29 +108,86 @@ weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out
     return weld_read_file(path, out, err);
 }
 
-/* Grey or colour pixels as they are stored, to three channels. */
-static weld_status expand_raw(weld_packed_layout layout, const weld_bytes *bytes, weld_image *out,
-                              weld_error *err) {
-    weld_status status = weld_image_resize_buffer(out, layout.width, layout.height, err);
+/* Grey pixels to three channels. */
+static weld_status expand_grey(const uint8_t *from, size_t stride, int width, int height,
+                               weld_image *out, weld_error *err) {
+    weld_status status = weld_image_resize_buffer(out, width, height, err);
     if (status) {
         return status;
     }
-    if (layout.channels == 3) {
-        memcpy(out->pixels, bytes->data, bytes->size);
-        return WELD_OK;
-    }
     uint8_t *to = out->pixels;
-    for (size_t k = 0; k < bytes->size; k++, to += 3) {
-        to[0] = to[1] = to[2] = bytes->data[k];
+    for (int y = 0; y < height; y++, from += stride) {
+        for (int x = 0; x < width; x++, to += 3) {
+            to[0] = to[1] = to[2] = from[x];
+        }
     }
     return WELD_OK;
+}
+
+/* A part of pixels as they are stored: of colours a view of them. */
+static weld_status raw_part(weld_packed_layout layout, const weld_bytes *bytes,
+                            const weld_rectangle *part, weld_image *memory, weld_decoded_part *out,
+                            weld_error *err) {
+    if (layout.channels == 3) {
+        const weld_pixels whole = {bytes->data, layout.width, layout.height,
+                                   (size_t)layout.width * 3};
+        *out = weld_part_of_image(&whole, part);
+        return WELD_OK;
+    }
+    const uint8_t *from = bytes->data + (size_t)part->y * (size_t)layout.width + (size_t)part->x;
+    weld_status status =
+        expand_grey(from, (size_t)layout.width, part->width, part->height, memory, err);
+    if (!status) {
+        const weld_pixels pixels = weld_image_pixels(memory);
+        *out = weld_part_of_image(&pixels, &(weld_rectangle){0, 0, part->width, part->height});
+    }
+    return status;
+}
+
+static weld_status raw_whole(weld_packed_layout layout, const weld_bytes *bytes, weld_image *out,
+                             weld_error *err) {
+    if (layout.channels != 3) {
+        return expand_grey(bytes->data, (size_t)layout.width, layout.width, layout.height, out,
+                           err);
+    }
+    weld_status status = weld_image_resize_buffer(out, layout.width, layout.height, err);
+    if (!status) {
+        memcpy(out->pixels, bytes->data, bytes->size);
+    }
+    return status;
+}
+
+static weld_status name_sample(const weld_dataset *ds, int64_t i, weld_status status,
+                               weld_error *err) {
+    return status ? weld_fail_context(err, status, "%s/%s", ds->path, weld_dataset_name(ds, i))
+                  : WELD_OK;
 }
 
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                                 weld_image *out, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
-    weld_status status = layout.height ? expand_raw(layout, bytes, out, err)
-                                       : weld_decode_image(bytes->data, bytes->size, out, err);
-    return status ? weld_fail_context(err, status, "%s/%s", ds->path, weld_dataset_name(ds, i))
-                  : WELD_OK;
+    return name_sample(ds, i,
+                       layout.height ? raw_whole(layout, bytes, out, err)
+                                     : weld_decode_image(bytes->data, bytes->size, out, err),
+                       err);
+}
+
+weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                              int *width, int *height, weld_error *err) {
+    weld_packed_layout layout = weld_dataset_layout(ds);
+    *width = layout.width;
+    *height = layout.height;
+    weld_status status =
+        layout.height ? WELD_OK : weld_decode_size(bytes->data, bytes->size, width, height, err);
+    return name_sample(ds, i, status, err);
+}
+
+weld_status weld_dataset_decode_part(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                                     const weld_rectangle *part, int reduction, weld_image *memory,
+                                     weld_decoded_part *out, weld_error *err) {
+    weld_packed_layout layout = weld_dataset_layout(ds);
+    weld_status status = layout.height ? raw_part(layout, bytes, part, memory, out, err)
+                                       : weld_decode_part(bytes->data, bytes->size, part, reduction,
+                                                          memory, out, err);
+    return name_sample(ds, i, status, err);
 }

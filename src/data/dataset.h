@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include "data/image.h"
+#include "data/decode.h"
 #include "formats/packed.h"
 
 typedef struct weld_dataset weld_dataset;
@@ -37,8 +37,15 @@ weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                                 weld_image *out, weld_error *err);
+/* Width and height of sample i, without decoding it. */
+weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                              int *width, int *height, weld_error *err);
+/* weld_decode_part of sample i. *out may view `bytes` where these are pixels. */
+weld_status weld_dataset_decode_part(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                                     const weld_rectangle *part, int reduction, weld_image *memory,
+                                     weld_decoded_part *out, weld_error *err);
 
-/* Is a failure of the two that of the image? Everything is but a lack of memory. */
+/* Is a failure of these that of the image? Everything is but a lack of memory. */
 static inline bool weld_is_bad_image(weld_status status) {
     return status != WELD_OK && status != WELD_ERROR_MEMORY;
 }

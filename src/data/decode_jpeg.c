@@ -135,46 +135,150 @@ static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, int width) {
     }
 }
 
+/* The next rows, as many as out has. */
 static void read_rows(decoder *d, weld_image *out) {
-    size_t stride = (size_t)out->width * 3;
-    while (d->jpeg.output_scanline < d->jpeg.output_height) {
+    const JDIMENSION begin = d->jpeg.output_scanline, end = begin + (JDIMENSION)out->height;
+    const size_t stride = (size_t)out->width * 3;
+    while (d->jpeg.output_scanline < end) {
+        uint8_t *to = out->pixels + stride * (d->jpeg.output_scanline - begin);
         if (d->cmyk_row) {
-            uint8_t *to = out->pixels + stride * d->jpeg.output_scanline;
             jpeg_read_scanlines(&d->jpeg, &d->cmyk_row, 1);
             cmyk_to_rgb(d->cmyk_row, to, out->width);
         } else {
             JSAMPROW rows[8];
             JDIMENSION count = 0;
-            while (count < 8 && d->jpeg.output_scanline + count < d->jpeg.output_height) {
-                rows[count] = out->pixels + stride * (d->jpeg.output_scanline + count);
-                count++;
+            for (; count < 8 && d->jpeg.output_scanline + count < end; count++, to += stride) {
+                rows[count] = to;
             }
             jpeg_read_scanlines(&d->jpeg, rows, count);
         }
     }
 }
 
-static weld_status start(decoder *d, weld_image *out, weld_error *err) {
+static weld_status start(decoder *d, int reduction, weld_error *err) {
     int components = d->jpeg.num_components;
     if (components != 1 && components != 3 && components != 4) {
         return weld_fail(err, WELD_ERROR_FORMAT, "JPEG with %d channels: 1, 3 or 4 are supported",
                          components);
     }
     weld_status status =
-        weld_image_resize_buffer(out, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
+        weld_image_check_size((int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
     if (!status && components == 4) {
         d->cmyk_row = weld_alloc_raw(d->jpeg.image_width, 4);
         status = d->cmyk_row ? WELD_OK : weld_fail_memory(err, "image row");
     }
     if (!status) {
+        d->progress.progress_monitor = limit_scans;
+        d->jpeg.progress = &d->progress;
         d->jpeg.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
+        d->jpeg.scale_num = 1;
+        d->jpeg.scale_denom = (unsigned)reduction;
         jpeg_start_decompress(&d->jpeg);
     }
     return status;
 }
 
-weld_status weld_decode_jpeg(const uint8_t *bytes, size_t size, weld_image *out, int *width,
-                             int *height, weld_error *err) {
+static weld_status read_whole(decoder *d, weld_image *out, weld_error *err) {
+    weld_status status = start(d, 1, err);
+    if (!status) {
+        status = weld_image_resize_buffer(out, (int)d->jpeg.output_width,
+                                          (int)d->jpeg.output_height, err);
+    }
+    if (!status) {
+        read_rows(d, out);
+        jpeg_finish_decompress(&d->jpeg);
+    }
+    return status;
+}
+
+/* Columns to decode on each side of those that are wanted: at an edge, libjpeg makes up the colours
+ * that its interpolation of a coarser grid of them lacks. */
+enum { MARGIN = 2 };
+
+/* Have rows hold columns x..x+width-1, and what the decoder must have left of them; returns how
+ * many these are. */
+static JDIMENSION crop_columns(decoder *d, JDIMENSION x, JDIMENSION width) {
+    JDIMENSION left = x < MARGIN ? 0 : x - MARGIN, right = x + width + MARGIN;
+    right = right > d->jpeg.output_width ? d->jpeg.output_width : right;
+    JDIMENSION count = right - left;
+    if (count < d->jpeg.output_width) {
+        jpeg_crop_scanline(&d->jpeg, &left, &count);
+    }
+    return x - left;
+}
+
+/* The rest of the file holds rows that nobody wants. They are not decoded, but they must be there:
+ * look for the marker of the image's end. */
+static void find_end(decoder *d) {
+    const uint8_t *at = d->source.next_input_byte, *end = at + d->source.bytes_in_buffer;
+    if (jpeg_input_complete(&d->jpeg) || d->jpeg.unread_marker == JPEG_EOI) {
+        return;
+    }
+    while ((at = memchr(at, 0xFF, (size_t)(end - at))) && ++at < end) {
+        if (*at == JPEG_EOI) {
+            return;
+        }
+    }
+    source_is_cut(&d->jpeg);
+}
+
+/* Whether libjpeg gets the pixels of a part right. Of a progressive file whose last scans are
+ * missing it smooths blocks, and takes wrong neighbours where columns were left out. Of a reduced
+ * one it mistakes the width of colours that are reduced less than the rest and yet have to be
+ * widened. */
+static bool can_leave_out(const decoder *d, int reduction) {
+    return !d->jpeg.progressive_mode && (reduction == 1 || d->jpeg.max_h_samp_factor <= 2);
+}
+
+static weld_status read_part(decoder *d, const weld_rectangle *part, int reduction,
+                             weld_image *memory, weld_decoded_part *out, weld_error *err) {
+    weld_status status =
+        weld_check_part(part, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
+    if (!status) {
+        status = start(d, reduction, err);
+    }
+    if (status) {
+        return status;
+    }
+    int x = part->x / reduction, right = (part->x + part->width - 1) / reduction + 1;
+    int y = part->y / reduction, bottom = (part->y + part->height - 1) / reduction + 1;
+    int extra_columns = x, extra_rows = y, rows = (int)d->jpeg.output_height;
+    if (can_leave_out(d, reduction)) {
+        extra_columns = (int)crop_columns(d, (JDIMENSION)x, (JDIMENSION)(right - x));
+        extra_rows = 0;
+        rows = bottom - y;
+        jpeg_skip_scanlines(&d->jpeg, (JDIMENSION)y);
+    }
+    status = weld_image_resize_buffer(memory, (int)d->jpeg.output_width, rows, err);
+    if (status) {
+        return status;
+    }
+    read_rows(d, memory);
+    if (d->jpeg.output_scanline == d->jpeg.output_height) {
+        jpeg_finish_decompress(&d->jpeg);
+    } else {
+        find_end(d);
+    }
+    const weld_pixels all = weld_image_pixels(memory);
+    const float scale = 1.0f / (float)reduction;
+    out->pixels = weld_pixels_crop(&all, extra_columns, extra_rows, right - x, bottom - y);
+    out->box[0] = (float)part->x * scale - (float)x;
+    out->box[1] = (float)part->y * scale - (float)y;
+    out->box[2] = (float)(part->x + part->width) * scale - (float)x;
+    out->box[3] = (float)(part->y + part->height) * scale - (float)y;
+    return WELD_OK;
+}
+
+/* What to do with a JPEG once its header is read. */
+typedef struct task {
+    weld_image *memory; /* NULL: nothing */
+    int *width, *height;
+    const weld_rectangle *part; /* NULL: decode the whole image */
+    int reduction;
+    weld_decoded_part *out; /* of part */
+} task;
+
+static weld_status decode(const uint8_t *bytes, size_t size, const task *t, weld_error *err) {
     decoder d = {0};
     set_errors(&d.errors, err, size);
     d.jpeg.err = &d.errors.base;
@@ -182,21 +286,31 @@ weld_status weld_decode_jpeg(const uint8_t *bytes, size_t size, weld_image *out,
         jpeg_create_decompress(&d.jpeg);
         set_source(&d, bytes, size);
         jpeg_read_header(&d.jpeg, TRUE);
-        *width = (int)d.jpeg.image_width;
-        *height = (int)d.jpeg.image_height;
-        if (out) {
-            d.progress.progress_monitor = limit_scans;
-            d.jpeg.progress = &d.progress;
-            d.errors.status = start(&d, out, err);
-            if (!d.errors.status) {
-                read_rows(&d, out);
-                jpeg_finish_decompress(&d.jpeg);
-            }
+        *t->width = (int)d.jpeg.image_width;
+        *t->height = (int)d.jpeg.image_height;
+        if (t->part) {
+            d.errors.status = read_part(&d, t->part, t->reduction, t->memory, t->out, err);
+        } else if (t->memory) {
+            d.errors.status = read_whole(&d, t->memory, err);
         }
     }
     jpeg_destroy_decompress(&d.jpeg);
     weld_free(d.cmyk_row);
     return d.errors.status;
+}
+
+weld_status weld_decode_jpeg(const uint8_t *bytes, size_t size, weld_image *out, int *width,
+                             int *height, weld_error *err) {
+    const task t = {.memory = out, .width = width, .height = height};
+    return decode(bytes, size, &t, err);
+}
+
+weld_status weld_decode_jpeg_part(const uint8_t *bytes, size_t size, const weld_rectangle *part,
+                                  int reduction, weld_image *memory, weld_decoded_part *out,
+                                  weld_error *err) {
+    int width, height;
+    const task t = {memory, &width, &height, part, reduction, out};
+    return decode(bytes, size, &t, err);
 }
 
 typedef struct encoder {

@@ -19,11 +19,19 @@ static bool make_room(uint8_t **data, size_t *capacity, size_t size) {
     return *data != NULL;
 }
 
-weld_status weld_image_resize_buffer(weld_image *image, int width, int height, weld_error *err) {
+weld_status weld_image_check_size(int width, int height, weld_error *err) {
     if (width < 1 || height < 1 || (int64_t)width * height > WELD_MAX_PIXELS) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "image of %d x %d pixels: the limit is %d pixels in all", width, height,
                          WELD_MAX_PIXELS);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_image_resize_buffer(weld_image *image, int width, int height, weld_error *err) {
+    weld_status status = weld_image_check_size(width, height, err);
+    if (status) {
+        return status;
     }
     image->width = width;
     image->height = height;
@@ -35,6 +43,15 @@ weld_status weld_image_resize_buffer(weld_image *image, int width, int height, w
 void weld_image_free(weld_image *image) {
     weld_free(image->pixels);
     *image = (weld_image){0};
+}
+
+weld_pixels weld_image_pixels(const weld_image *image) {
+    return (weld_pixels){image->pixels, image->width, image->height, (size_t)image->width * 3};
+}
+
+weld_pixels weld_pixels_crop(const weld_pixels *in, int x, int y, int width, int height) {
+    return (weld_pixels){in->data + (size_t)y * in->stride + (size_t)x * 3, width, height,
+                         in->stride};
 }
 
 weld_status weld_bytes_resize(weld_bytes *bytes, size_t size, weld_error *err) {

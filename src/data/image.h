@@ -22,6 +22,24 @@ typedef struct weld_image {
 weld_status weld_image_resize_buffer(weld_image *image, int width, int height, weld_error *err);
 void weld_image_free(weld_image *image); /* the memory, not the struct */
 
+/* WELD_ERROR_FORMAT unless an image of this size may be decoded. */
+weld_status weld_image_check_size(int width, int height, weld_error *err);
+
+/* A view of RGB8 pixels, [height, width, 3]; rows begin `stride` bytes apart. */
+typedef struct weld_pixels {
+    const uint8_t *data;
+    int width, height;
+    size_t stride;
+} weld_pixels;
+
+typedef struct weld_rectangle {
+    int x, y, width, height;
+} weld_rectangle;
+
+weld_pixels weld_image_pixels(const weld_image *image);
+/* The part of an image with the given corner and size, which must lie inside. */
+weld_pixels weld_pixels_crop(const weld_pixels *in, int x, int y, int width, int height);
+
 typedef struct weld_bytes {
     uint8_t *data;
     size_t size, capacity;

@@ -147,24 +147,44 @@ static size_t image_floats(const weld_loader *l) {
     return size * size * 3;
 }
 
-static weld_status load_image(const load_job *job, int64_t slot, bool was_read, worker *w,
-                              weld_error *err) {
+static weld_status make_evaluation(const weld_loader *l, int64_t index, worker *w, float *out,
+                                   weld_error *err) {
+    weld_status status = weld_dataset_decode(l->ds, index, &w->bytes, &w->image, err);
+    return status ? status
+                  : weld_transform_evaluation(&l->transform, &w->image, &w->scratch, out, err);
+}
+
+static weld_status make_training(const load_job *job, int64_t slot, worker *w, float *out,
+                                 weld_error *err) {
     const weld_loader *l = job->loader;
     int64_t index = l->indices[slot];
-    float *out = job->images + (size_t)slot * image_floats(l);
-    weld_status status = was_read ? WELD_OK : weld_dataset_read(l->ds, index, &w->bytes, err);
-    if (!status) {
-        status = weld_dataset_decode(l->ds, index, &w->bytes, &w->image, err);
-    }
+    int width, height;
+    weld_status status = weld_dataset_size(l->ds, index, &w->bytes, &width, &height, err);
     if (status) {
         return status;
     }
-    if (!job->training) {
-        return weld_transform_evaluation(&l->transform, &w->image, &w->scratch, out, err);
-    }
     uint64_t stream = (uint64_t)index | (uint64_t)l->repeats[slot] << 48;
     weld_random random = weld_random_start(l->options.seed, job->view, stream, WELD_RANDOM_AUGMENT);
-    return weld_transform_training(&l->transform, &w->image, &random, &w->scratch, out, err);
+    weld_sample_plan plan = weld_transform_plan(&l->transform, width, height, &random);
+    weld_decoded_part part;
+    status = weld_dataset_decode_part(l->ds, index, &w->bytes, &plan.crop, plan.reduction,
+                                      &w->image, &part, err);
+    return status ? status
+                  : weld_transform_training(&l->transform, &plan, &part, &random, &w->scratch, out,
+                                            err);
+}
+
+static weld_status load_image(const load_job *job, int64_t slot, bool was_read, worker *w,
+                              weld_error *err) {
+    const weld_loader *l = job->loader;
+    float *out = job->images + (size_t)slot * image_floats(l);
+    weld_status status =
+        was_read ? WELD_OK : weld_dataset_read(l->ds, l->indices[slot], &w->bytes, err);
+    if (status) {
+        return status;
+    }
+    return job->training ? make_training(job, slot, w, out, err)
+                         : make_evaluation(l, l->indices[slot], w, out, err);
 }
 
 static void load_slot(void *arg, int64_t slot, int thread) {

@@ -25,15 +25,6 @@ typedef struct axis {
     const span *spans;
 } axis;
 
-weld_pixels weld_image_pixels(const weld_image *image) {
-    return (weld_pixels){image->pixels, image->width, image->height, (size_t)image->width * 3};
-}
-
-weld_pixels weld_pixels_crop(const weld_pixels *in, int x, int y, int width, int height) {
-    return (weld_pixels){in->data + (size_t)y * in->stride + (size_t)x * 3, width, height,
-                         in->stride};
-}
-
 void weld_resize_scratch_free(weld_resize_scratch *s) {
     for (int i = 0; i < 2; i++) {
         weld_bytes_free(&s->weights[i]);

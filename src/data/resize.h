@@ -11,17 +11,6 @@
 #include "data/image.h"
 #include "weld/model.h"
 
-/* A view of RGB8 pixels, [height, width, 3]; rows begin `stride` bytes apart. */
-typedef struct weld_pixels {
-    const uint8_t *data;
-    int width, height;
-    size_t stride;
-} weld_pixels;
-
-weld_pixels weld_image_pixels(const weld_image *image);
-/* The part of an image with the given corner and size, which must lie inside. */
-weld_pixels weld_pixels_crop(const weld_pixels *in, int x, int y, int width, int height);
-
 /* What to compute: the image scaled to full_width x full_height, and of that only the part `width`
  * x `height` at (x, y). box (left, top, right, bottom, in source pixels, may be fractional) is the
  * part of the source that is scaled; NULL: all. Pixels around a box do count, within the filter's

@@ -103,12 +103,11 @@ static int64_t half_even(int64_t difference) {
 
 /* Resize to full_width x full_height but compute only the part that a central crop to input_size
  * keeps; into scratch->image. *left and *top: where that belongs in the output. */
-static weld_status resize_center(const weld_transform *t, const weld_image *image,
+static weld_status resize_center(const weld_transform *t, const weld_pixels *image,
                                  int64_t full_width, int64_t full_height,
                                  weld_transform_scratch *scratch, int *left, int *top,
                                  weld_error *err) {
     int size = t->preprocessing.input_size;
-    weld_pixels in = weld_image_pixels(image);
     weld_resize_request request = {.filter = t->preprocessing.interpolation,
                                    .full_width = full_width,
                                    .full_height = full_height};
@@ -121,12 +120,11 @@ static weld_status resize_center(const weld_transform *t, const weld_image *imag
     weld_status status =
         weld_image_resize_buffer(&scratch->image, request.width, request.height, err);
     return status ? status
-                  : weld_resize(&in, &request, &scratch->resize, scratch->image.pixels, err);
+                  : weld_resize(image, &request, &scratch->resize, scratch->image.pixels, err);
 }
 
-weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
-                                      weld_transform_scratch *scratch, float *out,
-                                      weld_error *err) {
+static weld_status central_crop(const weld_transform *t, const weld_pixels *image,
+                                weld_transform_scratch *scratch, float *out, weld_error *err) {
     const weld_preprocessing *p = &t->preprocessing;
     int64_t shorter = (int64_t)floor(p->input_size / p->crop_fraction);
     int64_t width = image->width, height = image->height;
@@ -145,6 +143,13 @@ weld_status weld_transform_evaluation(const weld_transform *t, const weld_image 
         place(t, &part, left, top, false, out);
     }
     return status;
+}
+
+weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
+                                      weld_transform_scratch *scratch, float *out,
+                                      weld_error *err) {
+    const weld_pixels whole = weld_image_pixels(image);
+    return central_crop(t, &whole, scratch, out, err);
 }
 
 weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int height,
@@ -176,65 +181,62 @@ weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int heigh
     return crop;
 }
 
+weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
+                                     weld_random *random) {
+    const int size = t->preprocessing.input_size;
+    weld_sample_plan plan = {.crop = {0, 0, width, height}, .reduction = 1};
+    switch (t->augmentation.kind) {
+    case WELD_AUGMENT_IMAGENET:
+        plan.crop = weld_random_crop(&t->augmentation, width, height, random);
+        while (plan.reduction < 8 && plan.crop.width / plan.reduction / 2 >= size &&
+               plan.crop.height / plan.reduction / 2 >= size) {
+            plan.reduction *= 2;
+        }
+        break;
+    case WELD_AUGMENT_SMALL:
+        plan.left = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
+        plan.top = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
+        break;
+    case WELD_AUGMENT_NONE:
+        return plan;
+    }
+    plan.flip = weld_random_uniform(random) < t->augmentation.hflip;
+    return plan;
+}
+
 /* Scale to the input's size, whatever the aspect, into scratch->image; *out is a view of it. */
-static weld_status stretch(const weld_transform *t, const weld_pixels *in,
+static weld_status stretch(const weld_transform *t, const weld_decoded_part *in,
                            weld_transform_scratch *scratch, weld_pixels *out, weld_error *err) {
     int size = t->preprocessing.input_size;
     weld_resize_request request = {.filter = t->preprocessing.interpolation,
                                    .full_width = size,
                                    .full_height = size,
                                    .width = size,
-                                   .height = size};
+                                   .height = size,
+                                   .box = in->box};
     weld_status status = weld_image_resize_buffer(&scratch->image, size, size, err);
     if (!status) {
-        status = weld_resize(in, &request, &scratch->resize, scratch->image.pixels, err);
+        status = weld_resize(&in->pixels, &request, &scratch->resize, scratch->image.pixels, err);
         *out = weld_image_pixels(&scratch->image);
     }
     return status;
 }
 
-static weld_status resized_crop(const weld_transform *t, const weld_image *image,
-                                weld_random *random, weld_transform_scratch *scratch, float *out,
-                                weld_error *err) {
-    weld_rectangle r = weld_random_crop(&t->augmentation, image->width, image->height, random);
-    bool flip = weld_random_uniform(random) < t->augmentation.hflip;
-    weld_pixels whole = weld_image_pixels(image);
-    weld_pixels crop = weld_pixels_crop(&whole, r.x, r.y, r.width, r.height), resized;
-    weld_status status = stretch(t, &crop, scratch, &resized, err);
-    if (!status) {
-        place(t, &resized, 0, 0, flip, out);
+weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plan,
+                                    const weld_decoded_part *part, weld_random *random,
+                                    weld_transform_scratch *scratch, float *out, weld_error *err) {
+    const int size = t->preprocessing.input_size;
+    weld_pixels pixels = part->pixels;
+    (void)random;
+    if (t->augmentation.kind == WELD_AUGMENT_NONE) {
+        return central_crop(t, &pixels, scratch, out, err);
     }
-    return status;
-}
-
-static weld_status padded_crop(const weld_transform *t, const weld_image *image,
-                               weld_random *random, weld_transform_scratch *scratch, float *out,
-                               weld_error *err) {
-    int size = t->preprocessing.input_size;
-    int left = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
-    int top = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
-    bool flip = weld_random_uniform(random) < t->augmentation.hflip;
-    weld_pixels whole = weld_image_pixels(image);
     weld_status status = WELD_OK;
-    if (image->width != size || image->height != size) {
-        status = stretch(t, &whole, scratch, &whole, err);
+    if (pixels.width != size || pixels.height != size) {
+        status = stretch(t, part, scratch, &pixels, err);
     }
     if (!status) {
-        place(t, &whole, left, top, flip, out);
+        place(t, &pixels, plan->left, plan->top, plan->flip, out);
     }
     return status;
-}
-
-weld_status weld_transform_training(const weld_transform *t, const weld_image *image,
-                                    weld_random *random, weld_transform_scratch *scratch,
-                                    float *out, weld_error *err) {
-    switch (t->augmentation.kind) {
-    case WELD_AUGMENT_IMAGENET:
-        return resized_crop(t, image, random, scratch, out, err);
-    case WELD_AUGMENT_SMALL:
-        return padded_crop(t, image, random, scratch, out, err);
-    case WELD_AUGMENT_NONE:
-        break;
-    }
-    return weld_transform_evaluation(t, image, scratch, out, err);
 }

@@ -8,8 +8,11 @@
 #ifndef WELD_DATA_TRANSFORM_H
 #define WELD_DATA_TRANSFORM_H
 
+#include <stdbool.h>
+
 #include "base/random.h"
 #include "data/augmentation.h"
+#include "data/decode.h"
 #include "data/image.h"
 #include "data/resize.h"
 #include "weld/model.h"
@@ -38,13 +41,21 @@ void weld_transform_scratch_free(weld_transform_scratch *s);
 weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
                                       weld_transform_scratch *scratch, float *out, weld_error *err);
 
-weld_status weld_transform_training(const weld_transform *t, const weld_image *image,
-                                    weld_random *random, weld_transform_scratch *scratch,
-                                    float *out, weld_error *err);
+/* What a training sample takes of its image. It is drawn before the image is decoded, so that no
+ * more of it needs to be than the crop shows. */
+typedef struct weld_sample_plan {
+    weld_rectangle crop;
+    int reduction; /* the largest that leaves the crop no smaller than the input; see decode.h */
+    int left, top; /* kind small: where the image comes to lie in the input */
+    bool flip;
+} weld_sample_plan;
+weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
+                                     weld_random *random);
 
-typedef struct weld_rectangle {
-    int x, y, width, height;
-} weld_rectangle;
+/* The sample: `part` is the plan's crop, decoded; `random` goes on where the plan left it. */
+weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plan,
+                                    const weld_decoded_part *part, weld_random *random,
+                                    weld_transform_scratch *scratch, float *out, weld_error *err);
 
 /* The random resized crop of an image: up to ten tries for a crop of random area and aspect that
  * fits, else the largest central one that meets the aspect limits. */

@@ -18,6 +18,14 @@ static weld_transform transform_of(int size, double fraction, weld_augmentation_
     return t;
 }
 
+static weld_status train(const weld_transform *t, const weld_image *image, weld_random *random,
+                         weld_transform_scratch *scratch, float *out, weld_error *err) {
+    const weld_sample_plan plan = weld_transform_plan(t, image->width, image->height, random);
+    const weld_pixels whole = weld_image_pixels(image);
+    const weld_decoded_part part = weld_part_of_image(&whole, &plan.crop);
+    return weld_transform_training(t, &plan, &part, random, scratch, out, err);
+}
+
 /* What torchvision's ToTensor and Normalize make of a value. */
 static float normalised(const weld_preprocessing *p, int c, uint8_t value) {
     return ((float)value / 255.0f - p->mean[c]) / p->std[c];
@@ -126,7 +134,7 @@ START_TEST(small_images_are_shifted_by_up_to_four_and_flipped) {
     for (int i = 0; i < 3000; i++) {
         float out[12 * 12 * 3];
         weld_random r = weld_random_start(5, 1, (uint64_t)i, WELD_RANDOM_AUGMENT);
-        ck_assert_int_eq(weld_transform_training(&t, &image, &r, &scratch, out, NULL), WELD_OK);
+        ck_assert_int_eq(train(&t, &image, &r, &scratch, out, NULL), WELD_OK);
         /* Draws in the order in which the transform documents its shift: below 9 twice, a flip. */
         weld_random again = weld_random_start(5, 1, (uint64_t)i, WELD_RANDOM_AUGMENT);
         int left = 4 - (int)weld_random_below(&again, 9),
@@ -161,8 +169,7 @@ START_TEST(training_transforms_vary_by_stream_and_repeat_by_it) {
         float out[3][24 * 24 * 3];
         for (int i = 0; i < 3; i++) {
             weld_random r = weld_random_start(1, 0, i == 2 ? 9 : 7, WELD_RANDOM_AUGMENT);
-            ck_assert_int_eq(weld_transform_training(&t, &image, &r, &scratch, out[i], NULL),
-                             WELD_OK);
+            ck_assert_int_eq(train(&t, &image, &r, &scratch, out[i], NULL), WELD_OK);
         }
         ck_assert_int_eq(memcmp(out[0], out[1], sizeof out[0]), 0);
         ck_assert_int_ne(memcmp(out[0], out[2], sizeof out[0]), 0);
@@ -178,7 +185,7 @@ START_TEST(kind_none_is_the_evaluation_transform) {
     weld_image image = decode_fixture("photo.jpg");
     float a[24 * 24 * 3], b[24 * 24 * 3];
     weld_random r = weld_random_start(1, 0, 0, WELD_RANDOM_AUGMENT);
-    ck_assert_int_eq(weld_transform_training(&t, &image, &r, &scratch, a, NULL), WELD_OK);
+    ck_assert_int_eq(train(&t, &image, &r, &scratch, a, NULL), WELD_OK);
     ck_assert_int_eq(weld_transform_evaluation(&t, &image, &scratch, b, NULL), WELD_OK);
     ck_assert_int_eq(memcmp(a, b, sizeof a), 0);
     weld_image_free(&image);
@@ -198,7 +205,7 @@ START_TEST(images_of_extreme_shape_pass) {
             weld_transform t = transform_of(32, 0.875, (weld_augmentation_kind)kind);
             t.augmentation.hflip = 1;
             weld_random r = weld_random_start(1, 0, 0, WELD_RANDOM_AUGMENT);
-            ck_assert_int_eq(weld_transform_training(&t, &image, &r, &scratch, out, NULL), WELD_OK);
+            ck_assert_int_eq(train(&t, &image, &r, &scratch, out, NULL), WELD_OK);
             ck_assert(out[16 * 32 * 3 + 48] == normalised(&t.preprocessing, 0, 77));
         }
     }

@@ -33,6 +33,7 @@ struct weld_loader {
     /* Of the current batch, one per sample: */
     int64_t *indices, *repeats, *coming, *coming_repeats; /* coming: of the next batch */
     int32_t *labels;
+    weld_mix *mixes;
     weld_status *statuses;
     weld_error *errors;
 };
@@ -67,10 +68,11 @@ static weld_status allocate(weld_loader *l, weld_error *err) {
     l->coming = weld_alloc(batch, sizeof *l->coming);
     l->coming_repeats = weld_alloc(batch, sizeof *l->coming_repeats);
     l->labels = weld_alloc(batch, sizeof *l->labels);
+    l->mixes = weld_alloc(batch, sizeof *l->mixes);
     l->statuses = weld_alloc(batch, sizeof *l->statuses);
     l->errors = weld_alloc_raw(batch, sizeof *l->errors);
     if (!l->workers || !l->indices || !l->repeats || !l->coming || !l->coming_repeats ||
-        !l->labels || !l->statuses || !l->errors) {
+        !l->labels || !l->mixes || !l->statuses || !l->errors) {
         return weld_fail_memory(err, "loader");
     }
     weld_order_options order = {.count = weld_dataset_count(l->ds),
@@ -127,6 +129,7 @@ void weld_loader_free(weld_loader *l) {
     weld_free(l->coming);
     weld_free(l->coming_repeats);
     weld_free(l->labels);
+    weld_free(l->mixes);
     weld_free(l->statuses);
     weld_free(l->errors);
     weld_free(l);
@@ -271,7 +274,7 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
                         .repeats = l->repeats,
                         .view = job.view,
                         .labels = l->labels,
-                        .lambda = 1.0};
+                        .mixes = l->mixes};
     weld_order_set_epoch(l->order, epoch);
     take_in_order(l, batch * size, size, l->indices, l->repeats);
     weld_parallel(l->threads, size, load_slot, &job);
@@ -284,9 +287,11 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
         return status;
     }
     make_targets(l, out, targets);
-    out->lambda = weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch);
-    weld_mix_rows(out->lambda, size, (int64_t)image_floats(l), images, l->threads);
-    weld_mix_rows(out->lambda, size, weld_dataset_class_count(l->ds), targets, 1);
+    int image_size = l->options.preprocessing.input_size;
+    weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch, size, image_size,
+                  l->mixes);
+    weld_mix_images(l->mixes, size, image_size, images, l->threads);
+    weld_mix_rows(l->mixes, size, weld_dataset_class_count(l->ds), targets);
     return WELD_OK;
 }
 
@@ -334,7 +339,7 @@ weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images,
                          (long long)weld_loader_eval_batches(l));
     }
     load_job job = {l, false, 0, images};
-    *out = (weld_batch){.indices = l->indices, .labels = l->labels, .lambda = 1.0};
+    *out = (weld_batch){.indices = l->indices, .labels = l->labels};
     int64_t count = eval_indices(l, batch, l->indices);
     weld_parallel(l->threads, count, load_slot, &job);
     if (l->read_ahead) {

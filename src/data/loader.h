@@ -14,6 +14,7 @@
 #define WELD_DATA_LOADER_H
 
 #include "data/dataset.h"
+#include "data/mix.h"
 #include "data/transform.h"
 
 /* Called by the thread that asked for the batch, in order; reason is one line naming the file. */
@@ -48,8 +49,9 @@ typedef struct weld_batch {
     const int64_t *repeats;
     uint32_t view;
     const int32_t *labels;
-    int64_t bad;   /* images that were replaced or left out */
-    double lambda; /* of mixup; 1: not mixed */
+    int64_t bad; /* images that were replaced or left out */
+    /* Training: how each was mixed; weld_mix_rows does the same to whatever belongs to them. */
+    const weld_mix *mixes;
     /* Where the time of making the batch went, as parts of it (they add up to its length): waiting
      * for bytes, making pixels of them, everything that is done to pixels. */
     double wait_seconds, decode_seconds, augment_seconds;

@@ -137,7 +137,7 @@ START_TEST(without_shuffling_and_augmenting_training_sees_what_evaluation_sees) 
     weld_loader_options o = options_of(6, 2);
     o.shuffle = false;
     o.augmentation.kind = WELD_AUGMENT_NONE;
-    o.augmentation.mixup = 0;
+    o.augmentation.mix_probability = 0;
     weld_loader *l = create(ds, &o), *e = create(ds, &o);
     static loaded x, y;
     for (int64_t batch = 0; batch < 3; batch++) {
@@ -158,19 +158,24 @@ START_TEST(without_shuffling_and_augmenting_training_sees_what_evaluation_sees) 
 }
 END_TEST
 
-START_TEST(a_batch_is_mixed_by_the_lambda_that_it_reports) {
+START_TEST(a_batch_is_mixed_as_it_reports) {
     test_folder f = make_folder(NULL, 0);
     weld_dataset *ds = open_dataset(f.path);
     weld_loader_options o = options_of(7, 2), plain = o;
-    plain.augmentation.mixup = 0;
+    plain.augmentation.mix_probability = 0;
     weld_loader *mixed = create(ds, &o), *unmixed = create(ds, &plain);
     static loaded x, y;
     load_train(mixed, 2, 1, &x);
     load_train(unmixed, 2, 1, &y);
-    ck_assert(y.batch.lambda == 1.0);
-    ck_assert(x.batch.lambda == weld_mix_draw(&o.augmentation, 42, 2, 1));
-    weld_mix_rows(x.batch.lambda, 7, FLOATS, y.images, 1);
-    weld_mix_rows(x.batch.lambda, 7, CLASSES, y.targets, 1);
+    weld_mix mixes[7];
+    weld_mix_draw(&o.augmentation, 42, 2, 1, 7, SIZE, mixes);
+    for (int i = 0; i < 7; i++) {
+        ck_assert_float_eq(y.batch.mixes[i].lambda, 1.0f);
+        ck_assert_float_eq(x.batch.mixes[i].lambda, mixes[i].lambda);
+    }
+    ck_assert_float_lt(mixes[0].lambda, 1.0f);
+    weld_mix_images(mixes, 7, SIZE, y.images, 1);
+    weld_mix_rows(mixes, 7, CLASSES, y.targets);
     ck_assert_mem_eq(x.images, y.images, sizeof x.images);
     ck_assert_mem_eq(x.targets, y.targets, sizeof x.targets);
     weld_loader_free(mixed);
@@ -281,7 +286,7 @@ START_TEST(training_replaces_a_bad_image_by_the_next_good_one_of_the_order) {
     test_folder g = make_folder(NULL, 0);
     weld_dataset *good = open_dataset(g.path);
     weld_loader_options o = options_of(5, 2);
-    o.augmentation.mixup = 0;
+    o.augmentation.mix_probability = 0;
     weld_loader *reference = create(good, &o);
     static loaded x, y, next;
     load_train(reference, 0, 1, &y);
@@ -403,7 +408,7 @@ END_TEST
 RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before,
           an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
           without_shuffling_and_augmenting_training_sees_what_evaluation_sees,
-          a_batch_is_mixed_by_the_lambda_that_it_reports, a_set_smaller_than_a_batch_is_one_batch,
+          a_batch_is_mixed_as_it_reports, a_set_smaller_than_a_batch_is_one_batch,
           evaluation_counts_every_image_once_and_the_last_batch_is_short,
           evaluation_leaves_bad_images_out_and_reports_them,
           training_replaces_a_bad_image_by_the_next_good_one_of_the_order,

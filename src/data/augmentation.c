@@ -11,9 +11,11 @@ weld_augmentation weld_augmentation_defaults(void) {
                                .crop_ratio = {3.0 / 4.0, 4.0 / 3.0},
                                .hflip = 0.5,
                                .mixup = 0.8,
+                               .cutmix = 1.0,
                                .cutmix_probability = 0.5,
                                .mix_probability = 1.0,
-                               .repeats = 1};
+                               .mix_mode = WELD_MIX_BATCH,
+                               .repeats = 3};
 }
 
 static bool is_probability(double p) {
@@ -37,6 +39,23 @@ static weld_status check_crop(const weld_augmentation *a, weld_error *err) {
     return WELD_OK;
 }
 
+static weld_status check_mixing(const weld_augmentation *a, weld_error *err) {
+    if (!(a->mixup >= 0 && a->mixup <= 1000) || !(a->cutmix >= 0 && a->cutmix <= 1000)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "mixup is %g, cutmix %g: both must be in 0..1000", a->mixup, a->cutmix);
+    }
+    if (!is_probability(a->cutmix_probability)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "cutmix_probability is %g: probabilities are in 0..1",
+                         a->cutmix_probability);
+    }
+    if (a->repeats < 1 || a->repeats > WELD_MAX_REPEATS) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "repeats is %lld: it must be in 1..%d",
+                         (long long)a->repeats, WELD_MAX_REPEATS);
+    }
+    return WELD_OK;
+}
+
 weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err) {
     weld_status status = check_crop(a, err);
     if (status) {
@@ -47,8 +66,5 @@ weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err)
                          "hflip is %g, mix_probability %g: probabilities are in 0..1", a->hflip,
                          a->mix_probability);
     }
-    if (!(a->mixup >= 0 && a->mixup <= 1000)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "mixup is %g: it must be in 0..1000", a->mixup);
-    }
-    return WELD_OK;
+    return check_mixing(a, err);
 }

@@ -29,6 +29,8 @@ typedef enum weld_mix_mode { WELD_MIX_BATCH, WELD_MIX_PAIR, WELD_MIX_ELEM } weld
 
 #define WELD_AUTO_AUGMENT_SIZE 128
 
+#define WELD_MAX_REPEATS 100 /* a random stream's name has a byte for the number of the repeat */
+
 typedef struct weld_augmentation {
     weld_augmentation_kind kind;
     double crop_scale[2]; /* area of the crop, as a part of the image's */
@@ -44,9 +46,9 @@ typedef struct weld_augmentation {
     double mixup;              /* alpha of the beta distribution; 0: no mixup */
     double cutmix;             /* likewise; 0: no cutmix */
     double cutmix_probability; /* that cutmix is taken, where there are both */
-    double mix_probability;    /* that a batch is mixed at all */
+    double mix_probability;    /* that a batch, or what mix_mode says, is mixed at all */
     weld_mix_mode mix_mode;
-    int64_t repeats; /* how often each sample of an epoch stands in its order, 1 and more */
+    int64_t repeats; /* how often each sample of an epoch stands in its order, from 1 */
 } weld_augmentation;
 
 /* The recipe of the paper's reference: imagenet, 0.08..1, 3/4..4/3, flip 0.5, mixup 0.8, always. */

@@ -75,10 +75,11 @@ static weld_status allocate(weld_loader *l, weld_error *err) {
         !l->labels || !l->mixes || !l->statuses || !l->errors) {
         return weld_fail_memory(err, "loader");
     }
+    const weld_augmentation *a = &l->transform.augmentation;
     weld_order_options order = {.count = weld_dataset_count(l->ds),
                                 .seed = l->options.seed,
                                 .shuffle = l->options.shuffle,
-                                .repeats = 1};
+                                .repeats = a->kind == WELD_AUGMENT_NONE ? 1 : a->repeats};
     weld_status status = weld_order_create(&order, &l->order, err);
     if (!status && is_worth_reading_ahead(l->ds)) {
         status = weld_read_ahead_create(l->ds, l->options.batch_size, &l->read_ahead, err);
@@ -231,8 +232,9 @@ static void take_in_order(const weld_loader *l, int64_t position, int64_t count,
 static weld_status replace_bad(const load_job *job, int64_t begin, weld_batch *out,
                                weld_error *err) {
     weld_loader *l = job->loader;
-    int64_t count = weld_dataset_count(l->ds), next = begin + out->count;
-    int64_t limit = count < MAX_BAD_IN_A_ROW ? count : MAX_BAD_IN_A_ROW;
+    /* So many positions of the order hold every sample. */
+    int64_t count = weld_dataset_count(l->ds) * l->transform.augmentation.repeats;
+    int64_t next = begin + out->count, limit = count < MAX_BAD_IN_A_ROW ? count : MAX_BAD_IN_A_ROW;
     for (int64_t slot = 0; slot < out->count; slot++) {
         for (int64_t tries = 0; l->statuses[slot]; tries++, next++) {
             if (!is_bad_image(l, slot)) {
@@ -240,7 +242,8 @@ static weld_status replace_bad(const load_job *job, int64_t begin, weld_batch *o
             }
             if (tries == limit) {
                 return weld_fail(
-                    err, WELD_ERROR_FORMAT, "%s: %lld bad images in a row, the last: %s",
+                    err, WELD_ERROR_FORMAT,
+                    "%s: %lld bad images in a row: look at it with weld check-data; the last: %s",
                     weld_dataset_path(l->ds), (long long)tries + 1, l->errors[slot].message);
             }
             out->bad++;

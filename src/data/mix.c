@@ -2,8 +2,8 @@
 #include "data/mix.h"
 
 #include <math.h>
-#include <string.h>
 
+#include "base/random.h"
 #include "base/threads.h"
 
 static const weld_mix unmixed = {.lambda = 1.0f};

@@ -56,7 +56,11 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"augment", "crop_ratio", REALS(augment.crop_ratio, 0.01, 100)},
     {"augment", "hflip", REAL(augment.hflip, 0, 1)},
     {"augment", "mixup", REAL(augment.mixup, 0, 100), .null = "0"},
+    {"augment", "cutmix", REAL(augment.cutmix, 0, 100), .null = "0"},
+    {"augment", "cutmix_probability", REAL(augment.cutmix_probability, 0, 1)},
     {"augment", "mix_probability", REAL(augment.mix_probability, 0, 1)},
+    {"augment", "mix_mode", CHOICE(augment.mix_mode, "batch", "pair", "elem")},
+    {"augment", "repeats", INTEGER(augment.repeats, 1, WELD_MAX_REPEATS), .null = "1"},
 
     {"loss", "label_smoothing", REAL(loss.label_smoothing, 0, 0.999), .null = "0"},
     {"loss", "distillation.kind", CHOICE(loss.distillation.kind, "none", "hard", "soft"),
@@ -112,9 +116,7 @@ _Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys <= WELD_RECIPE
 const weld_recipe_later_key weld_recipe_later_keys[] = {
     {"augment", "auto_augment", NULL},  {"augment", "color_jitter", NULL},
     {"augment", "three_augment", NULL}, {"augment", "random_erasing", NULL},
-    {"augment", "erasing_mode", NULL},  {"augment", "cutmix", NULL},
-    {"augment", "mix_mode", "batch"},   {"augment", "cutmix_probability", NULL},
-    {"augment", "repeats", "1"},        {"train", "keep", NULL},
+    {"augment", "erasing_mode", NULL},  {"train", "keep", NULL},
 };
 const size_t weld_recipe_later_key_count =
     sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;

@@ -15,6 +15,7 @@ static weld_loader_options options_of(int64_t batch_size, int threads) {
         .seed = 42,
         .shuffle = true,
         .threads = threads};
+    o.augmentation.repeats = 1;
     return o;
 }
 
@@ -180,6 +181,71 @@ START_TEST(a_batch_is_mixed_as_it_reports) {
     ck_assert_mem_eq(x.targets, y.targets, sizeof x.targets);
     weld_loader_free(mixed);
     weld_loader_free(unmixed);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(repeats_of_an_image_are_augmented_each_in_its_own_way) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(7, 2), once = o;
+    o.augmentation.mix_probability = once.augmentation.mix_probability = 0;
+    o.augmentation.repeats = 3;
+    weld_loader *l = create(ds, &o), *plain = create(ds, &once);
+    static loaded x, y;
+    ck_assert_int_eq(weld_loader_train_batches(l), 3);
+    load_train(plain, 1, 0, &y);
+    for (int64_t batch = 0; batch < 2; batch++) {
+        load_train(l, 1, batch, &x);
+        for (int64_t i = 0; i < 7; i++) {
+            int64_t position = batch * 7 + i;
+            ck_assert_int_eq(x.batch.repeats[i], position % 3);
+            ck_assert_int_eq(x.batch.indices[i], y.batch.indices[position / 3]);
+            const float *image = x.images + i * FLOATS, *first = y.images + position / 3 * FLOATS;
+            bool same = memcmp(image, first, FLOATS * sizeof *image) == 0;
+            ck_assert(same == (position % 3 == 0));
+        }
+    }
+    weld_loader_free(l);
+    weld_loader_free(plain);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(with_views_augmentation_comes_back_while_the_order_goes_on) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(16, 2);
+    o.augmentation.mix_probability = 0;
+    o.views = 2;
+    weld_loader *l = create(ds, &o);
+    static loaded x[4];
+    int same = 0, different = 0;
+    for (uint32_t epoch = 0; epoch < 4; epoch++) {
+        load_train(l, epoch, 0, &x[epoch]);
+        ck_assert_uint_eq(x[epoch].batch.view, epoch % 2);
+        x[epoch].batch.indices = memcpy(malloc(16 * 8), x[epoch].batch.indices, 16 * 8);
+    }
+    ck_assert_mem_ne(x[1].batch.indices, x[3].batch.indices, 16 * 8);
+    for (int k = 0; k < 3 * 256; k++) {
+        const loaded *a = &x[k / 256], *b = &x[3];
+        int i = k % 256 / 16, j = k % 16;
+        if (a->batch.indices[i] == b->batch.indices[j]) {
+            bool equal =
+                memcmp(a->images + i * FLOATS, b->images + j * FLOATS, FLOATS * sizeof(float)) == 0;
+            ck_assert(equal == (a == &x[1]));
+            same += equal;
+            different += !equal;
+        }
+    }
+    ck_assert_int_gt(same, 8);
+    ck_assert_int_gt(different, 16);
+    for (int epoch = 0; epoch < 4; epoch++) {
+        free((int64_t *)(uintptr_t)x[epoch].batch.indices);
+    }
+    weld_loader_free(l);
     weld_dataset_free(ds);
     test_folder_remove(f);
 }
@@ -408,7 +474,9 @@ END_TEST
 RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before,
           an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
           without_shuffling_and_augmenting_training_sees_what_evaluation_sees,
-          a_batch_is_mixed_as_it_reports, a_set_smaller_than_a_batch_is_one_batch,
+          a_batch_is_mixed_as_it_reports, repeats_of_an_image_are_augmented_each_in_its_own_way,
+          with_views_augmentation_comes_back_while_the_order_goes_on,
+          a_set_smaller_than_a_batch_is_one_batch,
           evaluation_counts_every_image_once_and_the_last_batch_is_short,
           evaluation_leaves_bad_images_out_and_reports_them,
           training_replaces_a_bad_image_by_the_next_good_one_of_the_order,

@@ -61,7 +61,7 @@ START_TEST(values_of_all_types_are_read) {
            "  val: ~\n"
            "  mean: [0.5, 0.25, 1]\n"
            "  interpolation: bilinear\n"
-           "augment: {kind: none, mixup: null}\n"
+           "augment: {kind: none, mixup: null, cutmix: 0.5, mix_mode: elem, repeats: ~}\n"
            "optimizer: {lr: 2e-3, betas: [0.8, 0.9]}\n"
            "train: {seed: 9000000000, shuffle: false, precision: fp32}\n");
     ck_assert_int_eq(recipe.model.stage_count, 2);
@@ -73,6 +73,9 @@ START_TEST(values_of_all_types_are_read) {
     ck_assert_int_eq(recipe.data.preprocessing.interpolation, WELD_BILINEAR);
     ck_assert_int_eq(recipe.augment.kind, WELD_AUGMENT_NONE);
     ck_assert_double_eq(recipe.augment.mixup, 0);
+    ck_assert_double_eq(recipe.augment.cutmix, 0.5);
+    ck_assert_int_eq(recipe.augment.mix_mode, WELD_MIX_ELEM);
+    ck_assert_int_eq(recipe.augment.repeats, 1);
     ck_assert_double_eq(recipe.optimizer.lr, 2e-3);
     ck_assert_double_eq(recipe.optimizer.betas[0], 0.8);
     ck_assert(recipe.train.seed == 9000000000);
@@ -125,6 +128,10 @@ START_TEST(values_out_of_range_are_named_with_their_line) {
            "r.yaml:4: optimizer.lr: -1e-3 is out of range: give 0 to 100");
     refuse(BASE "augment:\n  crop_scale: [1, 0.5]\n",
            "r.yaml:4: augment.crop_scale: the lower end must come first");
+    refuse(BASE "augment:\n  mix_mode: half\n",
+           "r.yaml:4: augment.mix_mode: 'half' is not known: this version has batch, pair, elem");
+    refuse(BASE "augment:\n  repeats: 0\n",
+           "r.yaml:4: augment.repeats: 0 is out of range: give 1 to 100");
     refuse(BASE "augment:\n  kind: small\n",
            "r.yaml:4: augment.kind: small is for data.input_size of 32 and less: use imagenet");
 }
@@ -157,7 +164,7 @@ START_TEST(a_recipe_of_brackets_is_refused_at_once) {
 END_TEST
 
 START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
-    accept(BASE "augment: {auto_augment: null, random_erasing: 0, cutmix: none, repeats: 1}\n"
+    accept(BASE "augment: {auto_augment: null, random_erasing: 0}\n"
                 "train: {ema_decay: 0, keep: 0}\n");
     refuse(BASE "augment:\n  hflip: 0\n  auto_augment: rand-m9-mstd0.5-inc1\n",
            "r.yaml:5: augment.auto_augment: known, but not supported by this version: remove it");
@@ -325,7 +332,7 @@ START_TEST(a_written_recipe_reads_back_identical) {
         "optimizer: {lr: 1e-17, eps: 3.0000000000000004e-8}\n"
         "schedule: {per: epoch, warmup_epochs: 0.1}\n"
         "loss: {distillation: {kind: soft, teacher: 'a: b.h5', alpha: 0.7}}\n"
-        "augment: {mixup: null}\n"
+        "augment: {mixup: null, cutmix_probability: 0.25, mix_mode: pair, repeats: 2}\n"
         "train: {seed: 8999999999999999}\n"};
     for (size_t i = 0; i < 2; i++) {
         char *text, *again;

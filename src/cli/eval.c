@@ -116,7 +116,8 @@ int cli_eval(const cli_command *command, int argc, char **argv) {
     request r = {.batch = 64};
     int count, status;
     const cli_option options[] = {
-        {"data", 0, CLI_TEXT, &r.data, "DIR", "folder of class folders, or packed data set"},
+        {"data", 0, CLI_TEXT, &r.data, "DIR",
+         "folder or .tar of class folders, or packed data set"},
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},

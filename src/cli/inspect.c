@@ -113,6 +113,8 @@ static sort sort_of(const inspection *in) {
     switch (in->kind) {
     case WELD_FILE_PACKED:
     case WELD_FILE_FOLDER:
+    case WELD_FILE_TAR:
+    case WELD_FILE_COMPRESSED:
         return (sort){"a data set", dataset};
     case WELD_FILE_NPY:
         return (sort){"an array", array};

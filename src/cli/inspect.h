@@ -41,7 +41,7 @@ void inspect_weights(inspection *in, const weld_weights *w);
 /* Each tensor of a file of another program, in its own names and types; what they are like only if
  * in->tensors. */
 weld_status inspect_state_dict(inspection *in, const weld_state_dict *s, weld_error *err);
-/* A folder of class folders, or a packed file. */
+/* A folder of class folders, an archive of them, or a packed file. */
 weld_status inspect_dataset(inspection *in, weld_error *err);
 weld_status inspect_array(inspection *in, weld_error *err);
 weld_status inspect_image(inspection *in, weld_error *err);

@@ -139,9 +139,15 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
         return in->kind == WELD_FILE_FOLDER ? explain(in->path, status, err) : status;
     }
     weld_packed_layout layout = weld_dataset_layout(ds);
-    bool packed = in->kind == WELD_FILE_PACKED;
-    inspect_title(in, packed ? "packed" : "folder", "%s",
-                  packed ? weld_file_kind_text(in->kind) : "a data set in folders");
+    bool packed = in->kind == WELD_FILE_PACKED, archive = weld_dataset_is_archive(ds);
+    inspect_title(in,
+                  packed    ? "packed"
+                  : archive ? "tar"
+                            : "folder",
+                  "%s",
+                  packed    ? weld_file_kind_text(in->kind)
+                  : archive ? "a data set in a tar archive"
+                            : "a data set in folders");
     inspect_fact(in, "images", json_integer(weld_dataset_count(ds)), "%lld",
                  (long long)weld_dataset_count(ds));
     if (layout.height) {
@@ -151,6 +157,10 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
                      layout.channels, layout.channels > 1 ? "s" : "");
     } else {
         inspect_fact(in, "stored as", json_string("files"), "image files");
+    }
+    const char *note = weld_dataset_note(ds);
+    if (*note) {
+        inspect_fact(in, "index", inspect_string(note), "%s", note);
     }
     status = say_classes(in, ds, err);
     if (status == WELD_OK && in->check) {

@@ -17,7 +17,7 @@ const cli_command cli_commands[] = {
     {"reparam", "FILE", "Merge the branches of a network and verify the result", cli_reparam},
     {"export", "FILE", "Write a network as ONNX or safetensors for other programs", cli_export},
     {"import", "FILE", "Make weld's own file of a .pth or safetensors file", cli_import},
-    {"pack", "DIR", "Make one packed data set of a folder of class folders", cli_pack},
+    {"pack", "DIR", "Make one packed data set of a folder or .tar of class folders", cli_pack},
     {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},
     {"inspect", "FILE", "What a file holds", cli_inspect},
     {"models", "", "Names, parameters and multiply-adds of the networks", cli_models},

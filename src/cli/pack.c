@@ -1,4 +1,5 @@
-/* weld pack: one packed data set of a folder of class folders, or of the MNIST family's files. */
+/* weld pack: one packed data set of a folder or archive of class folders, or of the MNIST family's
+ * files. */
 #include <stdio.h>
 #include <string.h>
 

@@ -7,16 +7,25 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/decode.h"
 #include "data/folder.h"
+#include "data/index.h"
+#include "data/tar_listing.h"
+#include "formats/file.h"
+#include "formats/tar.h"
+
+enum { INDEX_FROM = 20000 }; /* samples: fewer are listed in an instant */
 
 struct weld_dataset {
     char *path;
-    weld_packed *packed; /* NULL: a folder */
-    weld_folder folder;
+    weld_packed *packed; /* NULL: a folder or an archive */
+    int archive;         /* descriptor of a tar archive, or -1 */
+    weld_listing listing;
+    char note[1100];
 };
 
 static bool ends_in(const char *path, const char *ending) {
@@ -24,31 +33,81 @@ static bool ends_in(const char *path, const char *ending) {
     return length >= tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
-static weld_status open_any(weld_dataset *ds, weld_error *err) {
+/* The listing, by the index where one is kept and true. */
+static weld_status list(weld_dataset *ds, const weld_dataset_options *options, weld_error *err) {
+    weld_index_note before = {0}, after = {0};
+    bool whole = !options->listing.empty_classes && !options->listing.skipped;
+    if (whole && weld_index_read(ds->path, ds->archive, &ds->listing, &before)) {
+        snprintf(ds->note, sizeof ds->note, "%s", before.text);
+        return WELD_OK;
+    }
+    int64_t started = weld_index_now();
+    weld_status status =
+        ds->archive >= 0
+            ? weld_tar_list(ds->archive, ds->path, &options->listing, &ds->listing, err)
+            : weld_folder_scan(ds->path, &options->listing, &ds->listing, err);
+    int64_t least = options->index_from ? options->index_from : INDEX_FROM;
+    if (!status && whole && ds->listing.count >= least) {
+        weld_index_write(ds->path, &ds->listing, started, &after);
+    }
+    snprintf(ds->note, sizeof ds->note, "%s%s%s", before.text,
+             *before.text && *after.text ? "; " : "", after.text);
+    return status;
+}
+
+/* What a file is, is told by its first bytes; but a file that is called an archive and is none, is
+ * a bad archive. */
+static weld_status open_file(weld_dataset *ds, const weld_dataset_options *options,
+                             weld_error *err) {
+    unsigned char block[WELD_TAR_BLOCK] = {0};
+    const char *undo = NULL;
+    uint64_t size;
+    weld_status status = weld_file_open(ds->path, &ds->archive, &size, err);
+    size_t look = size < sizeof block ? (size_t)size : sizeof block;
+    if (!status) {
+        status = weld_file_read_at(ds->archive, ds->path, block, look, 0, err);
+    }
+    if (status) {
+        return status;
+    }
+    const char *compression = weld_compression(block, look, &undo);
+    if (compression) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: compressed by %s, so that no image in it can be read by itself: "
+                         "decompress it (%s) and name the .tar",
+                         ds->path, compression, undo);
+    }
+    if (weld_tar_is_header(block) || ends_in(ds->path, ".tar")) {
+        return list(ds, options, err);
+    }
+    close(ds->archive);
+    ds->archive = -1;
+    return weld_packed_open(ds->path, &ds->packed, err);
+}
+
+static weld_status open_any(weld_dataset *ds, const weld_dataset_options *options,
+                            weld_error *err) {
     struct stat info;
     if (stat(ds->path, &info) != 0) {
         return weld_fail(err, errno == ENOENT ? WELD_ERROR_NOT_FOUND : WELD_ERROR_IO,
                          "%s: cannot open data set: %s", ds->path, strerror(errno));
     }
-    if (S_ISDIR(info.st_mode)) {
-        return weld_folder_scan(ds->path, &ds->folder, err);
-    }
-    if (ends_in(ds->path, ".tar") || ends_in(ds->path, ".tar.gz") || ends_in(ds->path, ".tgz")) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: tar archives are not supported: unpack it, or use weld pack on the "
-                         "unpacked folder",
-                         ds->path);
-    }
-    return weld_packed_open(ds->path, &ds->packed, err);
+    return S_ISDIR(info.st_mode) ? list(ds, options, err) : open_file(ds, options, err);
 }
 
 weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *err) {
+    return weld_dataset_open_with(path, &(weld_dataset_options){0}, out, err);
+}
+
+weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,
+                                   weld_dataset **out, weld_error *err) {
     weld_dataset *ds = weld_alloc(1, sizeof *ds);
     if (!ds) {
         return weld_fail_memory(err, path);
     }
+    ds->archive = -1;
     ds->path = weld_strdup(path);
-    weld_status status = ds->path ? open_any(ds, err) : weld_fail_memory(err, path);
+    weld_status status = ds->path ? open_any(ds, options, err) : weld_fail_memory(err, path);
     if (status) {
         weld_dataset_free(ds);
         return status;
@@ -60,45 +119,72 @@ weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *
 void weld_dataset_free(weld_dataset *ds) {
     if (ds) {
         weld_packed_close(ds->packed);
-        weld_folder_free(&ds->folder);
+        weld_listing_free(&ds->listing);
+        if (ds->archive >= 0) {
+            close(ds->archive);
+        }
         weld_free(ds->path);
         weld_free(ds);
     }
 }
 
 int64_t weld_dataset_count(const weld_dataset *ds) {
-    return ds->packed ? weld_packed_count(ds->packed) : ds->folder.count;
+    return ds->packed ? weld_packed_count(ds->packed) : ds->listing.count;
 }
 
 int weld_dataset_class_count(const weld_dataset *ds) {
-    return ds->packed ? weld_packed_class_count(ds->packed) : ds->folder.class_count;
+    return ds->packed ? weld_packed_class_count(ds->packed) : ds->listing.class_count;
 }
 
 const char *weld_dataset_class_name(const weld_dataset *ds, int i) {
     return ds->packed ? weld_packed_class_name(ds->packed, i)
-                      : weld_folder_class_name(&ds->folder, i);
+                      : weld_listing_class_name(&ds->listing, i);
 }
 
 int weld_dataset_label(const weld_dataset *ds, int64_t i) {
-    return ds->packed ? weld_packed_label(ds->packed, i) : weld_folder_label(&ds->folder, i);
+    return ds->packed ? weld_packed_label(ds->packed, i) : weld_listing_label(&ds->listing, i);
 }
 
 const char *weld_dataset_name(const weld_dataset *ds, int64_t i) {
-    return ds->packed ? weld_packed_name(ds->packed, i) : weld_folder_name(&ds->folder, i);
+    return ds->packed ? weld_packed_name(ds->packed, i) : weld_listing_name(&ds->listing, i);
 }
 
 const char *weld_dataset_path(const weld_dataset *ds) {
     return ds->path;
 }
 
+const char *weld_dataset_note(const weld_dataset *ds) {
+    return ds->note;
+}
+
+bool weld_dataset_is_archive(const weld_dataset *ds) {
+    return ds->archive >= 0;
+}
+
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {
     return ds->packed ? weld_packed_get_layout(ds->packed) : (weld_packed_layout){0, 0, 0};
+}
+
+static weld_status read_member(const weld_dataset *ds, int64_t i, weld_bytes *out,
+                               weld_error *err) {
+    weld_listing_place place = weld_listing_place_of(&ds->listing, i);
+    weld_status status =
+        place.size > WELD_MAX_FILE_SIZE
+            ? weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", ds->path)
+            : weld_bytes_resize(out, (size_t)place.size, err);
+    if (!status) {
+        status = weld_file_read_at(ds->archive, ds->path, out->data, out->size, place.offset, err);
+    }
+    return status ? weld_fail_context(err, status, "%s", weld_dataset_name(ds, i)) : WELD_OK;
 }
 
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
     if (ds->packed) {
         weld_status status = weld_bytes_resize(out, weld_packed_size(ds->packed, i), err);
         return status ? status : weld_packed_read(ds->packed, i, out->data, err);
+    }
+    if (ds->archive >= 0) {
+        return read_member(ds, i, out, err);
     }
     char path[PATH_MAX];
     const char *name = weld_dataset_name(ds, i);

@@ -1,9 +1,14 @@
-/* Data sets: labelled images in folders or in one packed file.
+/* Data sets: labelled images in folders, in a tar archive, or in one packed file.
  *
  * A folder holds one folder per class. Classes are the folders' names in bytewise order; samples
- * are the files below them that end in .jpg, .jpeg or .png (in any case), sorted by folder and then
- * by name, bytewise. Entries whose name begins with a dot are skipped. That order gives labels and
- * indices. A packed file (formats/packed.h) keeps the order in which it was packed.
+ * are the files below them that end as image files do (listing.h; in any case), sorted by folder
+ * and then by name, bytewise. Entries whose name begins with a dot are skipped. That order gives
+ * labels and indices. A tar archive of such folders is the same data set (tar_listing.h says how
+ * archives are read); each sample is read by itself, out of its place. A packed file
+ * (formats/packed.h) keeps the order in which it was packed.
+ *
+ * Of large folders and archives an index is kept (index.h), so that only their first opening goes
+ * through all their entries.
  *
  * After opening, a data set does not change and may be read from several threads at once.
  */
@@ -13,13 +18,22 @@
 #include <stdbool.h>
 
 #include "data/decode.h"
+#include "data/listing.h"
 #include "formats/packed.h"
 
 typedef struct weld_dataset weld_dataset;
 
-/* Errors: the path is missing, is no folder and no packed file, has no class folders, or a class
- * (named) has no image. */
+/* Errors: the path is missing; is no folder, archive or packed file; has no class folders; or a
+ * class (named) has no image. */
 weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *err);
+
+typedef struct weld_dataset_options {
+    weld_listing_options listing; /* of folders and archives; anything but zero: without an index */
+    int64_t index_from;           /* keep an index from so many samples on; 0: 20,000 */
+} weld_dataset_options;
+
+weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,
+                                   weld_dataset **out, weld_error *err);
 void weld_dataset_free(weld_dataset *ds); /* accepts NULL */
 
 int64_t weld_dataset_count(const weld_dataset *ds);
@@ -29,6 +43,9 @@ int weld_dataset_label(const weld_dataset *ds, int64_t i);
 /* "class/file.jpg" as a rule; the data set's own path is not part of it. */
 const char *weld_dataset_name(const weld_dataset *ds, int64_t i);
 const char *weld_dataset_path(const weld_dataset *ds);
+/* What became of the index, for people; empty where there is nothing to say. */
+const char *weld_dataset_note(const weld_dataset *ds);
+bool weld_dataset_is_archive(const weld_dataset *ds);
 /* The layout of raw pixels; all zero where samples are image files. */
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 

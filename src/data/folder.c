@@ -1,5 +1,4 @@
 /* Scanning folders of class folders; see folder.h. */
-#define _GNU_SOURCE
 #include "data/folder.h"
 
 #include <dirent.h>
@@ -7,9 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -18,57 +15,55 @@ enum { MAX_DEPTH = 32 }; /* of folders: links may form a circle */
 
 typedef enum entry_kind { ENTRY_FOLDER, ENTRY_FILE, ENTRY_OTHER } entry_kind;
 
-const char *weld_folder_class_name(const weld_folder *f, int i) {
-    return (const char *)f->class_names.data + ((const size_t *)f->classes.data)[i];
-}
-
-static const weld_folder_sample *sample_at(const weld_folder *f, int64_t i) {
-    return (const weld_folder_sample *)f->samples.data + i;
-}
-
-const char *weld_folder_name(const weld_folder *f, int64_t i) {
-    return (const char *)f->names.data + sample_at(f, i)->name;
-}
-
-int weld_folder_label(const weld_folder *f, int64_t i) {
-    return sample_at(f, i)->label;
-}
-
-void weld_folder_free(weld_folder *f) {
-    weld_array_free(&f->samples);
-    weld_array_free(&f->names);
-    weld_array_free(&f->classes);
-    weld_array_free(&f->class_names);
-}
-
-static bool is_image_name(const char *name) {
-    const char *dot = strrchr(name, '.');
-    return dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ||
-                   strcasecmp(dot, ".png") == 0);
-}
+typedef struct scan {
+    weld_listing *listing;
+    const weld_listing_options *options;
+    size_t root_size; /* bytes of the data set's path and the slash behind it */
+    int label, depth;
+} scan;
 
 /* Links count as what they lead to; most file systems spare us the question. */
-static entry_kind kind_of(const struct dirent *entry, const char *path) {
+static entry_kind kind_of(const struct dirent *entry, const char *path, weld_listing *l) {
     struct stat info;
+    entry_kind kind = ENTRY_OTHER;
     if (entry->d_type == DT_DIR || entry->d_type == DT_REG) {
         return entry->d_type == DT_DIR ? ENTRY_FOLDER : ENTRY_FILE;
     }
-    if ((entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) || stat(path, &info) != 0) {
-        return ENTRY_OTHER;
+    if (entry->d_type != DT_LNK && entry->d_type != DT_UNKNOWN) {
+        return kind;
     }
-    return S_ISDIR(info.st_mode) ? ENTRY_FOLDER : S_ISREG(info.st_mode) ? ENTRY_FILE : ENTRY_OTHER;
+    if (stat(path, &info) == 0) {
+        kind = S_ISDIR(info.st_mode)   ? ENTRY_FOLDER
+               : S_ISREG(info.st_mode) ? ENTRY_FILE
+                                       : ENTRY_OTHER;
+    }
+    /* A link to a folder is no matter: that folder will be among the sources. */
+    l->has_links |= kind != ENTRY_FOLDER;
+    return kind;
 }
 
 /* Calls visit for every entry that is not hidden, with its full path, until one fails. */
-typedef weld_status visitor(void *arg, const char *name, const char *path, entry_kind kind,
+typedef weld_status visitor(scan *s, const char *name, const char *path, entry_kind kind,
                             weld_error *err);
 
-static weld_status visit_entries(const char *folder, visitor *visit, void *arg, weld_error *err) {
-    weld_status status = WELD_OK;
+/* What the folder is like is noted before its entries are read: what changes later, shows. */
+static weld_status note_folder(scan *s, DIR *dir, const char *folder, weld_error *err) {
+    struct stat info;
+    size_t length = strlen(folder);
+    if (fstat(dirfd(dir), &info) != 0) {
+        return weld_fail(err, WELD_ERROR_IO, "%s: cannot open folder: %s", folder, strerror(errno));
+    }
+    const char *name = length >= s->root_size ? folder + s->root_size : "";
+    return weld_listing_add_source(s->listing, name, &info) ? WELD_OK
+                                                            : weld_fail_memory(err, folder);
+}
+
+static weld_status visit_entries(scan *s, const char *folder, visitor *visit, weld_error *err) {
     DIR *dir = opendir(folder);
     if (!dir) {
         return weld_fail(err, WELD_ERROR_IO, "%s: cannot open folder: %s", folder, strerror(errno));
     }
+    weld_status status = note_folder(s, dir, folder, err);
     while (!status) {
         char path[PATH_MAX];
         errno = 0;
@@ -86,105 +81,74 @@ static weld_status visit_entries(const char *folder, visitor *visit, void *arg, 
             status =
                 weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", folder, entry->d_name);
         } else {
-            status = visit(arg, entry->d_name, path, kind_of(entry, path), err);
+            status = visit(s, entry->d_name, path, kind_of(entry, path, s->listing), err);
         }
     }
     closedir(dir);
     return status;
 }
 
-typedef struct class_scan {
-    weld_folder *folder;
-    size_t root_size; /* bytes of the data set's path and the slash behind it */
-    int label, depth;
-} class_scan;
-
-static weld_status add_entry(void *arg, const char *name, const char *path, entry_kind kind,
+static weld_status add_entry(scan *s, const char *name, const char *path, entry_kind kind,
                              weld_error *err) {
-    class_scan *scan = arg;
-    weld_folder *f = scan->folder;
     if (kind == ENTRY_FOLDER) {
-        if (scan->depth == MAX_DEPTH) {
+        if (s->depth == MAX_DEPTH) {
             return weld_fail(err, WELD_ERROR_FORMAT,
                              "%s: folders are nested more than %d deep: does a link lead upwards?",
                              path, MAX_DEPTH);
         }
-        scan->depth++;
-        weld_status status = visit_entries(path, add_entry, scan, err);
-        scan->depth--;
+        s->depth++;
+        weld_status status = visit_entries(s, path, add_entry, err);
+        s->depth--;
         return status;
     }
-    if (kind != ENTRY_FILE || !is_image_name(name)) {
+    const char *relative = path + s->root_size;
+    if (kind != ENTRY_FILE || !weld_is_image_name(name)) {
+        if (s->options->skipped) {
+            s->options->skipped(s->options->arg, relative,
+                                kind == ENTRY_FILE ? "not an image by its name"
+                                                   : "neither a file nor a folder");
+        }
         return WELD_OK;
     }
-    const char *relative = path + scan->root_size;
-    weld_folder_sample sample = {.name = f->names.count,
-                                 .folder_size = (uint32_t)(strrchr(relative, '/') - relative),
-                                 .label = scan->label};
-    return weld_array_append_text(&f->names, relative) && weld_array_append(&f->samples, &sample, 1)
-               ? WELD_OK
-               : weld_fail_memory(err, path);
+    return weld_listing_add_sample(s->listing, relative, s->label) ? WELD_OK
+                                                                   : weld_fail_memory(err, path);
 }
 
-static int compare_bytes(const char *a, size_t a_size, const char *b, size_t b_size) {
-    int order = memcmp(a, b, a_size < b_size ? a_size : b_size);
-    return order ? order : (a_size > b_size) - (a_size < b_size);
-}
-
-static int compare_samples(const void *a, const void *b, void *names) {
-    const weld_folder_sample *x = a, *y = b;
-    const char *x_name = (const char *)names + x->name, *y_name = (const char *)names + y->name;
-    int order = compare_bytes(x_name, x->folder_size, y_name, y->folder_size);
-    return order ? order : strcmp(x_name + x->folder_size, y_name + y->folder_size);
-}
-
-static weld_status scan_class(const char *root, int label, weld_folder *f, weld_error *err) {
+static weld_status scan_class(scan *s, const char *root, weld_error *err) {
     char path[PATH_MAX];
-    class_scan scan = {.folder = f, .root_size = strlen(root) + 1, .label = label};
-    size_t before = f->samples.count;
-    if (snprintf(path, sizeof path, "%s/%s", root, weld_folder_class_name(f, label)) >=
+    weld_listing *l = s->listing;
+    size_t before = l->samples.count;
+    if (snprintf(path, sizeof path, "%s/%s", root, weld_listing_class_name(l, s->label)) >=
         (int)sizeof path) {
         return weld_fail(err, WELD_ERROR_IO, "%s: path is too long", root);
     }
-    weld_status status = visit_entries(path, add_entry, &scan, err);
+    weld_status status = visit_entries(s, path, add_entry, err);
     if (status) {
         return status;
     }
-    size_t added = f->samples.count - before;
-    if (added == 0) {
+    if (l->samples.count == before && !s->options->empty_classes) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: class folder without a .jpg, .jpeg or .png file: put images there or "
                          "remove it",
                          path);
     }
-    qsort_r((weld_folder_sample *)f->samples.data + before, added, sizeof(weld_folder_sample),
-            compare_samples, f->names.data);
+    weld_listing_sort_samples(l, before);
     return WELD_OK;
 }
 
-static weld_status add_class(void *arg, const char *name, const char *path, entry_kind kind,
+static weld_status add_class(scan *s, const char *name, const char *path, entry_kind kind,
                              weld_error *err) {
-    weld_folder *f = arg;
-    size_t at = f->class_names.count;
     if (kind != ENTRY_FOLDER) {
         return WELD_OK;
     }
-    return weld_array_append_text(&f->class_names, name) && weld_array_append(&f->classes, &at, 1)
-               ? WELD_OK
-               : weld_fail_memory(err, path);
+    return weld_listing_add_class(s->listing, name) ? WELD_OK : weld_fail_memory(err, path);
 }
 
-static int compare_classes(const void *a, const void *b, void *names) {
-    return strcmp((const char *)names + *(const size_t *)a,
-                  (const char *)names + *(const size_t *)b);
-}
-
-weld_status weld_folder_scan(const char *path, weld_folder *out, weld_error *err) {
-    *out = (weld_folder){.samples.element = sizeof(weld_folder_sample),
-                         .names.element = 1,
-                         .classes.element = sizeof(size_t),
-                         .class_names.element = 1};
-    weld_status status = visit_entries(path, add_class, out, err);
+weld_status weld_folder_scan(const char *path, const weld_listing_options *options,
+                             weld_listing *out, weld_error *err) {
+    *out = weld_listing_make();
+    scan s = {.listing = out, .options = options, .root_size = strlen(path) + 1};
+    weld_status status = visit_entries(&s, path, add_class, err);
     if (status) {
         return status;
     }
@@ -194,12 +158,9 @@ weld_status weld_folder_scan(const char *path, weld_folder *out, weld_error *err
                          "images per class",
                          path);
     }
-    out->class_count = (int)out->classes.count;
-    qsort_r(out->classes.data, out->classes.count, sizeof(size_t), compare_classes,
-            out->class_names.data);
-    for (int label = 0; !status && label < out->class_count; label++) {
-        status = scan_class(path, label, out, err);
+    weld_listing_sort_classes(out);
+    for (; !status && s.label < out->class_count; s.label++) {
+        status = scan_class(&s, path, err);
     }
-    out->count = (int64_t)out->samples.count;
     return status;
 }

@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "formats/file.h"
 
-#define MAX_FILE_SIZE ((uint64_t)1 << 30)
-
 /* Room for `size` bytes whose old contents do not matter. */
 static bool make_room(uint8_t **data, size_t *capacity, size_t size) {
     if (size > *capacity || !*data) {
@@ -72,7 +70,7 @@ weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err) {
     if (status) {
         return status;
     }
-    if (size > MAX_FILE_SIZE) {
+    if (size > WELD_MAX_FILE_SIZE) {
         status = weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", path);
     } else {
         status = weld_bytes_resize(out, (size_t)size, err);

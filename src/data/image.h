@@ -49,7 +49,9 @@ typedef struct weld_bytes {
 weld_status weld_bytes_resize(weld_bytes *bytes, size_t size, weld_error *err);
 void weld_bytes_free(weld_bytes *bytes);
 
-/* The contents of a regular file, of at most 1 GiB. Messages name the path. */
+#define WELD_MAX_FILE_SIZE ((uint64_t)1 << 30) /* of an image */
+
+/* The contents of a regular file, of at most WELD_MAX_FILE_SIZE. Messages name the path. */
 weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "formats/file.h"
 #include "formats/store_layout.h"
+#include "formats/tar.h"
 
 enum { LOOK = 4096 };
 
@@ -76,6 +77,13 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     if (begins(bytes, size, "\x89PNG\r\n\x1a\n", 8)) {
         return WELD_FILE_PNG;
     }
+    if (size >= WELD_TAR_BLOCK && weld_tar_is_header(bytes)) {
+        return WELD_FILE_TAR;
+    }
+    const char *undo;
+    if (weld_compression(bytes, size, &undo)) {
+        return WELD_FILE_COMPRESSED;
+    }
     if (is_safetensors(bytes, size)) {
         return WELD_FILE_SAFETENSORS;
     }
@@ -123,6 +131,10 @@ const char *weld_file_kind_text(weld_file_kind kind) {
         return "a JPEG image";
     case WELD_FILE_PNG:
         return "a PNG image";
+    case WELD_FILE_TAR:
+        return "a tar archive";
+    case WELD_FILE_COMPRESSED:
+        return "a compressed file";
     case WELD_FILE_FOLDER:
         return "a folder";
     default:

@@ -113,4 +113,23 @@ works "evaluating a model without names" "$WELD" eval "$weights/current.pth" --d
 says "it is said that names were not compared" "^note: .*no names of classes"
 rm -r five/class_e
 refuses "evaluating it on another number of classes" "4 classes, the model 5" "$WELD" eval "$weights/current.pth" --data five --size 32
+# Archives.
+if tar cf photos.tar photos 2> /dev/null; then
+    works "inspect an archive" "$WELD" inspect photos.tar
+    prints "it is told as a data set" "^photos.tar: a data set in a tar archive$"
+    prints "with its classes" "^    class_b +5$"
+    works "an archive trains as its folder does" "$WELD" train small.yaml --out run_tar \
+        --set data.train=photos.tar --set data.val=photos.tar
+    untimed run/metrics.jsonl > folder.txt
+    untimed run_tar/metrics.jsonl > tar.txt
+    same "with the same losses" folder.txt tar.txt
+    works "an archive is packed" "$WELD" pack photos.tar -o packed_tar.h5
+    same "to the same bytes" packed.h5 packed_tar.h5
+    gzip -k photos.tar
+    refuses "a compressed archive is refused" "photos.tar.gz: compressed by gzip.*gunzip" \
+        "$WELD" inspect photos.tar.gz
+else
+    skip "archives" "no tar here"
+fi
+
 finish

@@ -56,7 +56,9 @@ START_TEST(what_is_no_data_set_is_refused_with_the_reason) {
     expect_no_dataset(f.path, "/empty: class folder without");
     expect_no_dataset(test_path(&f, "cat/a.jpg"), "not a packed data set");
     test_write_file(test_path(&f, "set.tar"), "x", 1);
-    expect_no_dataset(test_path(&f, "set.tar"), "unpack it, or use weld pack");
+    expect_no_dataset(test_path(&f, "set.tar"), "the archive is cut");
+    test_write_file(test_path(&f, "set.tar.gz"), "\x1f\x8b\x08", 3);
+    expect_no_dataset(test_path(&f, "set.tar.gz"), "compressed by gzip");
     test_folder_remove(f);
 }
 END_TEST

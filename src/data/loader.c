@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -15,8 +16,12 @@ enum {
     READ_AHEAD_FROM = 16 << 10 /* bytes of a raw sample; smaller ones are not worth a thread */
 };
 
+/* What the time of making a batch goes into. */
+enum { STAGE_WAIT, STAGE_DECODE, STAGE_AUGMENT, STAGES };
+
 /* What one thread works with. */
 typedef struct worker {
+    double since, seconds[STAGES]; /* of the batch; `since`: when the current stage began */
     weld_bytes bytes;
     weld_image image;
     weld_transform_scratch scratch;
@@ -29,6 +34,7 @@ struct weld_loader {
     int threads;
     worker *workers;             /* one per thread */
     weld_read_ahead *read_ahead; /* NULL where it does not pay */
+    uint64_t served;             /* batches: numbers them for read_ahead */
     weld_order *order;
     /* Of the current batch, one per sample: */
     int64_t *indices, *repeats, *coming, *coming_repeats; /* coming: of the next batch */
@@ -151,9 +157,17 @@ static size_t image_floats(const weld_loader *l) {
     return size * size * 3;
 }
 
+/* A stage of a sample is over, the next begins. */
+static void end_stage(worker *w, int stage) {
+    double now = weld_clock();
+    w->seconds[stage] += now - w->since;
+    w->since = now;
+}
+
 static weld_status make_evaluation(const weld_loader *l, int64_t index, worker *w, float *out,
                                    weld_error *err) {
     weld_status status = weld_dataset_decode(l->ds, index, &w->bytes, &w->image, err);
+    end_stage(w, STAGE_DECODE);
     return status ? status
                   : weld_transform_evaluation(&l->transform, &w->image, &w->scratch, out, err);
 }
@@ -173,32 +187,58 @@ static weld_status make_training(const load_job *job, int64_t slot, worker *w, f
     weld_decoded_part part;
     status = weld_dataset_decode_part(l->ds, index, &w->bytes, &plan.crop, plan.reduction,
                                       &w->image, &part, err);
+    end_stage(w, STAGE_DECODE);
     return status ? status
                   : weld_transform_training(&l->transform, &plan, &part, &random, &w->scratch, out,
                                             err);
 }
 
-static weld_status load_image(const load_job *job, int64_t slot, bool was_read, worker *w,
+static weld_status load_image(const load_job *job, int64_t slot, bool is_ahead, worker *w,
                               weld_error *err) {
     const weld_loader *l = job->loader;
+    int64_t index = l->indices[slot];
     float *out = job->images + (size_t)slot * image_floats(l);
-    weld_status status =
-        was_read ? WELD_OK : weld_dataset_read(l->ds, l->indices[slot], &w->bytes, err);
-    if (status) {
-        return status;
+    weld_status status = WELD_OK;
+    w->since = weld_clock();
+    if (!is_ahead || !weld_read_ahead_take(l->read_ahead, l->served, slot, index, &w->bytes)) {
+        status = weld_dataset_read(l->ds, index, &w->bytes, err);
     }
-    return job->training ? make_training(job, slot, w, out, err)
-                         : make_evaluation(l, l->indices[slot], w, out, err);
+    end_stage(w, STAGE_WAIT);
+    if (!status) {
+        status = job->training ? make_training(job, slot, w, out, err)
+                               : make_evaluation(l, index, w, out, err);
+        end_stage(w, STAGE_AUGMENT);
+    }
+    return status;
 }
 
 static void load_slot(void *arg, int64_t slot, int thread) {
     const load_job *job = arg;
     weld_loader *l = job->loader;
-    worker *w = &l->workers[thread];
-    bool was_read =
-        l->read_ahead && weld_read_ahead_take(l->read_ahead, slot, l->indices[slot], &w->bytes);
-    l->statuses[slot] = load_image(job, slot, was_read, w, &l->errors[slot]);
+    l->statuses[slot] =
+        load_image(job, slot, l->read_ahead != NULL, &l->workers[thread], &l->errors[slot]);
     l->labels[slot] = weld_dataset_label(l->ds, l->indices[slot]);
+}
+
+static void begin_batch(weld_loader *l) {
+    for (int i = 0; i < l->threads; i++) {
+        memset(l->workers[i].seconds, 0, sizeof l->workers[i].seconds);
+    }
+}
+
+/* Share `seconds`, in which the threads made the samples, out as they spent them. */
+static void share_seconds(const weld_loader *l, double seconds, weld_batch *out) {
+    double sums[STAGES] = {0}, total = 0;
+    for (int i = 0; i < l->threads; i++) {
+        for (int k = 0; k < STAGES; k++) {
+            sums[k] += l->workers[i].seconds[k];
+            total += l->workers[i].seconds[k];
+        }
+    }
+    double share = total > 0 ? seconds / total : 0;
+    out->wait_seconds = sums[STAGE_WAIT] * share;
+    out->decode_seconds = sums[STAGE_DECODE] * share;
+    out->augment_seconds = sums[STAGE_AUGMENT] * share;
 }
 
 /* Is the failure of a slot that of its image? Then report it; otherwise the batch fails. */
@@ -224,6 +264,14 @@ static void take_in_order(const weld_loader *l, int64_t position, int64_t count,
                           int64_t *repeats) {
     for (int64_t i = 0; i < count; i++) {
         indices[i] = weld_order_sample(l->order, position + i, &repeats[i]);
+    }
+}
+
+/* Have the batch read that begins at a position of the order's epoch, and is asked for next. */
+static void request_next(weld_loader *l, int64_t position, int64_t count) {
+    if (l->read_ahead) {
+        take_in_order(l, position, count, l->coming, l->coming_repeats);
+        weld_read_ahead_request(l->read_ahead, l->served + 1, l->coming, count);
     }
 }
 
@@ -271,6 +319,7 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
                          (long long)weld_loader_train_batches(l));
     }
     int64_t views = l->options.views;
+    const double began = weld_clock();
     load_job job = {l, true, views ? (uint32_t)(epoch % views) : epoch, images};
     *out = (weld_batch){.count = size,
                         .indices = l->indices,
@@ -280,21 +329,29 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
                         .mixes = l->mixes};
     weld_order_set_epoch(l->order, epoch);
     take_in_order(l, batch * size, size, l->indices, l->repeats);
-    weld_parallel(l->threads, size, load_slot, &job);
-    if (l->read_ahead && batch + 1 < weld_loader_train_batches(l)) {
-        take_in_order(l, (batch + 1) * size, size, l->coming, l->coming_repeats);
-        weld_read_ahead_request(l->read_ahead, l->coming, size);
+    begin_batch(l);
+    if (batch + 1 < weld_loader_train_batches(l)) {
+        request_next(l, (batch + 1) * size, size);
     }
+    weld_parallel(l->threads, size, load_slot, &job);
     weld_status status = replace_bad(&job, batch * size, out, err);
     if (status) {
         return status;
     }
+    if (batch + 1 == weld_loader_train_batches(l)) {
+        weld_order_set_epoch(l->order, epoch + 1);
+        request_next(l, 0, size);
+    }
+    l->served++;
+    const double made = weld_clock();
+    share_seconds(l, made - began, out);
     make_targets(l, out, targets);
     int image_size = l->options.preprocessing.input_size;
     weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch, size, image_size,
                   l->mixes);
     weld_mix_images(l->mixes, size, image_size, images, l->threads);
     weld_mix_rows(l->mixes, size, weld_dataset_class_count(l->ds), targets);
+    out->augment_seconds += weld_clock() - made;
     return WELD_OK;
 }
 
@@ -343,11 +400,16 @@ weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images,
     }
     load_job job = {l, false, 0, images};
     *out = (weld_batch){.indices = l->indices, .labels = l->labels};
+    const double began = weld_clock();
     int64_t count = eval_indices(l, batch, l->indices);
-    weld_parallel(l->threads, count, load_slot, &job);
+    begin_batch(l);
     if (l->read_ahead) {
-        weld_read_ahead_request(l->read_ahead, l->coming, eval_indices(l, batch + 1, l->coming));
+        weld_read_ahead_request(l->read_ahead, l->served + 1, l->coming,
+                                eval_indices(l, batch + 1, l->coming));
     }
+    weld_parallel(l->threads, count, load_slot, &job);
+    l->served++;
     weld_status status = leave_out_bad(l, count, images, out, err);
+    share_seconds(l, weld_clock() - began, out);
     return status;
 }

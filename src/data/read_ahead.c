@@ -8,6 +8,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+enum {
+    THREADS = 4,
+    MAX_HELD = 256 << 20 /* bytes that were read and not taken: reading pauses beyond these */
+};
+
 typedef enum slot_state {
     SLOT_EMPTY, /* not asked for, failed, or taken */
     SLOT_WANTED,
@@ -21,29 +26,49 @@ typedef struct slot {
     weld_bytes bytes;
 } slot;
 
+/* The slots before `next` have been looked at. */
+typedef struct batch {
+    uint64_t number;
+    slot *slots;
+    int64_t next, count;
+} batch;
+
 struct weld_read_ahead {
     const weld_dataset *ds;
     int64_t capacity;
-    slot *slots;
-    /* All below, and the slots' states, are guarded by the lock; bytes belong to the thread while a
+    /* All below, and the slots' states, are guarded by the lock; bytes belong to a thread while a
      * slot is being read, to nobody otherwise. */
-    int64_t next, count;
+    batch batches[2]; /* of even number, of odd number */
+    size_t held;
     bool stop;
-    pthread_t thread;
+    int threads;
+    pthread_t thread[THREADS];
     pthread_mutex_t lock;
     pthread_cond_t wanted, done;
 };
+
+/* The next slot to read: of the earlier batch first. */
+static slot *find_wanted(weld_read_ahead *r) {
+    int first = r->batches[0].number < r->batches[1].number ? 0 : 1;
+    for (int i = 0; i < 2 && r->held < MAX_HELD; i++) {
+        batch *b = &r->batches[i ^ first];
+        while (b->next < b->count) {
+            slot *s = &b->slots[b->next++];
+            if (s->state == SLOT_WANTED) {
+                return s;
+            }
+        }
+    }
+    return NULL;
+}
 
 static void *read_wanted(void *arg) {
     weld_read_ahead *r = arg;
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
-        if (r->next >= r->count) {
+        slot *s = find_wanted(r);
+        if (!s) {
             pthread_cond_wait(&r->wanted, &r->lock);
-            continue;
-        }
-        slot *s = &r->slots[r->next++];
-        if (s->state != SLOT_WANTED) {
             continue;
         }
         s->state = SLOT_READING;
@@ -52,6 +77,7 @@ static void *read_wanted(void *arg) {
         pthread_mutex_lock(&r->lock);
         /* What failed is read again by its user, who reports why. */
         s->state = status ? SLOT_EMPTY : SLOT_READY;
+        r->held += s->bytes.capacity;
         pthread_cond_broadcast(&r->done);
     }
     pthread_mutex_unlock(&r->lock);
@@ -59,24 +85,19 @@ static void *read_wanted(void *arg) {
 }
 
 /* Signals are the business of the program's own threads. */
-static int start_thread(weld_read_ahead *r) {
+static weld_status start_threads(weld_read_ahead *r, weld_error *err) {
     sigset_t all, old;
+    int code = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int code = pthread_create(&r->thread, NULL, read_wanted, r);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return code;
-}
-
-static void release(weld_read_ahead *r) {
-    for (int64_t i = 0; r->slots && i < r->capacity; i++) {
-        weld_bytes_free(&r->slots[i].bytes);
+    while (!code && r->threads < THREADS) {
+        code = pthread_create(&r->thread[r->threads], NULL, read_wanted, r);
+        r->threads += !code;
     }
-    weld_free(r->slots);
-    pthread_mutex_destroy(&r->lock);
-    pthread_cond_destroy(&r->wanted);
-    pthread_cond_destroy(&r->done);
-    weld_free(r);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return r->threads ? WELD_OK
+                      : weld_fail(err, WELD_ERROR_IO, "cannot start a thread for reading: %s",
+                                  strerror(code));
 }
 
 weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, weld_read_ahead **out,
@@ -90,17 +111,18 @@ weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, wel
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->wanted, NULL);
     pthread_cond_init(&r->done, NULL);
-    r->slots = weld_alloc((size_t)capacity, sizeof *r->slots);
-    weld_status status = r->slots ? WELD_OK : weld_fail_memory(err, "reading ahead");
-    if (!status) {
-        int code = start_thread(r);
-        if (code) {
-            status = weld_fail(err, WELD_ERROR_IO, "cannot start a thread for reading: %s",
-                               strerror(code));
+    weld_status status = WELD_OK;
+    for (int i = 0; i < 2; i++) {
+        r->batches[i].slots = weld_alloc((size_t)capacity, sizeof(slot));
+        if (!r->batches[i].slots) {
+            status = weld_fail_memory(err, "reading ahead");
         }
     }
+    if (!status) {
+        status = start_threads(r, err);
+    }
     if (status) {
-        release(r);
+        weld_read_ahead_free(r);
         return status;
     }
     *out = r;
@@ -108,45 +130,72 @@ weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, wel
 }
 
 void weld_read_ahead_free(weld_read_ahead *r) {
-    if (r) {
-        pthread_mutex_lock(&r->lock);
-        r->stop = true;
-        pthread_cond_signal(&r->wanted);
-        pthread_mutex_unlock(&r->lock);
-        pthread_join(r->thread, NULL);
-        release(r);
+    if (!r) {
+        return;
     }
+    pthread_mutex_lock(&r->lock);
+    r->stop = true;
+    pthread_cond_broadcast(&r->wanted);
+    pthread_mutex_unlock(&r->lock);
+    for (int i = 0; i < r->threads; i++) {
+        pthread_join(r->thread[i], NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        for (int64_t k = 0; r->batches[i].slots && k < r->capacity; k++) {
+            weld_bytes_free(&r->batches[i].slots[k].bytes);
+        }
+        weld_free(r->batches[i].slots);
+    }
+    pthread_mutex_destroy(&r->lock);
+    pthread_cond_destroy(&r->wanted);
+    pthread_cond_destroy(&r->done);
+    weld_free(r);
 }
 
-void weld_read_ahead_request(weld_read_ahead *r, const int64_t *indices, int64_t count) {
-    pthread_mutex_lock(&r->lock);
-    for (int64_t i = 0; i < r->capacity; i++) {
-        while (r->slots[i].state == SLOT_READING) {
-            pthread_cond_wait(&r->done, &r->lock);
-        }
-        r->slots[i].state = i < count ? SLOT_WANTED : SLOT_EMPTY;
-        r->slots[i].index = i < count ? indices[i] : -1;
+/* With the lock: the slot waits for nothing and holds nothing any more. */
+static void empty_slot(weld_read_ahead *r, slot *s) {
+    while (s->state == SLOT_READING) {
+        pthread_cond_wait(&r->done, &r->lock);
     }
-    r->next = 0;
-    r->count = count < r->capacity ? count : r->capacity;
-    pthread_cond_signal(&r->wanted);
+    r->held -= s->bytes.capacity;
+    weld_bytes_free(&s->bytes);
+    s->state = SLOT_EMPTY;
+}
+
+void weld_read_ahead_request(weld_read_ahead *r, uint64_t number, const int64_t *indices,
+                             int64_t count) {
+    batch *b = &r->batches[number % 2];
+    pthread_mutex_lock(&r->lock);
+    b->count = 0; /* while slots are waited for, no others are begun */
+    for (int64_t i = 0; i < r->capacity; i++) {
+        empty_slot(r, &b->slots[i]);
+        b->slots[i].state = i < count ? SLOT_WANTED : SLOT_EMPTY;
+        b->slots[i].index = i < count ? indices[i] : -1;
+    }
+    b->number = number;
+    b->next = 0;
+    b->count = count < r->capacity ? count : r->capacity;
+    pthread_cond_broadcast(&r->wanted);
     pthread_mutex_unlock(&r->lock);
 }
 
-bool weld_read_ahead_take(weld_read_ahead *r, int64_t slot_number, int64_t index,
+bool weld_read_ahead_take(weld_read_ahead *r, uint64_t number, int64_t slot_number, int64_t index,
                           weld_bytes *bytes) {
     bool taken = false;
+    batch *b = &r->batches[number % 2];
     pthread_mutex_lock(&r->lock);
-    slot *s = &r->slots[slot_number];
-    if (s->index == index) {
+    slot *s = &b->slots[slot_number];
+    if (b->number == number && slot_number < b->count && s->index == index) {
         while (s->state == SLOT_READING) {
             pthread_cond_wait(&r->done, &r->lock);
         }
         taken = s->state == SLOT_READY;
         if (taken) {
-            weld_bytes held = *bytes;
+            weld_bytes_free(bytes);
             *bytes = s->bytes;
-            s->bytes = held;
+            s->bytes = (weld_bytes){0};
+            r->held -= bytes->capacity;
+            pthread_cond_signal(&r->wanted);
         }
         s->state = SLOT_EMPTY;
     }

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/random.h"
 #include "data/folders.h"
 #include "data/loader.h"
@@ -98,6 +99,31 @@ START_TEST(batches_do_not_depend_on_threads_or_on_what_came_before) {
     weld_dataset_free(packed);
     test_folder_remove(f);
     test_folder_remove(packed_folder);
+}
+END_TEST
+
+/* Parts of the batch's length, though several threads spend it. */
+static void check_seconds(const weld_batch *b, double began) {
+    double sum = b->wait_seconds + b->decode_seconds + b->augment_seconds;
+    ck_assert(b->wait_seconds > 0 && b->decode_seconds > 0 && b->augment_seconds > 0);
+    ck_assert(sum <= weld_clock() - began);
+}
+
+START_TEST(a_batch_says_where_its_time_went) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(5, 2);
+    weld_loader *l = create(ds, &o);
+    static loaded x;
+    double began = weld_clock();
+    load_train(l, 0, 0, &x);
+    check_seconds(&x.batch, began);
+    began = weld_clock();
+    ck_assert_int_eq(weld_loader_eval_batch(l, 0, x.images, &x.batch, NULL), WELD_OK);
+    check_seconds(&x.batch, began);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
 }
 END_TEST
 
@@ -472,6 +498,7 @@ START_TEST(failed_allocations_are_reported) {
 END_TEST
 
 RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before,
+          a_batch_says_where_its_time_went,
           an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
           without_shuffling_and_augmenting_training_sees_what_evaluation_sees,
           a_batch_is_mixed_as_it_reports, repeats_of_an_image_are_augmented_each_in_its_own_way,

@@ -122,6 +122,14 @@ WELD_API weld_train_settings weld_train_defaults(void);
 WELD_API weld_status weld_train_run(const weld_train_settings *settings, weld_train_result *result,
                                     weld_error *err);
 
+/* Write one self-contained HTML page about runs[0..count) (their folders; at most 32): curves,
+ * where the time went, the recipes and what differs in them, what the best weights get wrong. It
+ * fetches nothing. Runs may be in progress, without evaluation, or cut short; what is missing or
+ * damaged is left out, and the page says so. Errors: a folder that is not there or holds no run;
+ * `path` cannot be written (then what was there stays). */
+WELD_API weld_status weld_report_write(const char *const *runs, size_t count, const char *path,
+                                       weld_error *err);
+
 #ifdef __cplusplus
 }
 #endif

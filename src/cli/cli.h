@@ -32,6 +32,7 @@ int cli_import(const cli_command *command, int argc, char **argv);
 int cli_pack(const cli_command *command, int argc, char **argv);
 int cli_bench(const cli_command *command, int argc, char **argv);
 int cli_inspect(const cli_command *command, int argc, char **argv);
+int cli_report(const cli_command *command, int argc, char **argv);
 int cli_models(const cli_command *command, int argc, char **argv);
 
 /* An option of a subcommand; `value` is what is set where it is given. */

@@ -20,6 +20,7 @@ const cli_command cli_commands[] = {
     {"pack", "DIR", "Make one packed data set of a folder or .tar of class folders", cli_pack},
     {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},
     {"inspect", "FILE", "What a file holds", cli_inspect},
+    {"report", "RUN...", "One HTML page about training runs: curves, recipe, mistakes", cli_report},
     {"models", "", "Names, parameters and multiply-adds of the networks", cli_models},
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;

@@ -470,27 +470,13 @@ static bool may_differ(const weld_recipe_key *key) {
             (strcmp(key->name, "train") == 0 || strcmp(key->name, "val") == 0));
 }
 
-/* All elements, as in the YAML. */
-static void key_text(const weld_recipe *r, const weld_recipe_key *key, char *text, size_t size) {
-    int count = weld_recipe_element_count(r, key);
-    size_t used = 0;
-    text[0] = 0;
-    for (int element = 0; element < count && used + 1 < size; element++) {
-        weld_recipe_element_text(r, key, element, text + used, size - used);
-        used += strlen(text + used);
-        if (element + 1 < count && used + 2 < size) {
-            used += (size_t)snprintf(text + used, size - used, ", ");
-        }
-    }
-}
-
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
                                    size_t key_size, char *value_a, char *value_b,
                                    size_t value_size) {
     for (size_t i = 0; i < weld_recipe_key_count; i++) {
         const weld_recipe_key *k = &weld_recipe_keys[i];
-        key_text(a, k, value_a, value_size);
-        key_text(b, k, value_b, value_size);
+        weld_recipe_key_text(a, k, value_a, value_size);
+        weld_recipe_key_text(b, k, value_b, value_size);
         if (strcmp(value_a, value_b) != 0 && !may_differ(k)) {
             snprintf(key, key_size, "%s.%s", k->section, k->name);
             return key;

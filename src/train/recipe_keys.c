@@ -254,3 +254,17 @@ void weld_recipe_element_text(const weld_recipe *r, const weld_recipe_key *key, 
         break;
     }
 }
+
+void weld_recipe_key_text(const weld_recipe *r, const weld_recipe_key *key, char *text,
+                          size_t size) {
+    int count = weld_recipe_element_count(r, key);
+    size_t used = 0;
+    text[0] = 0;
+    for (int element = 0; element < count && used + 1 < size; element++) {
+        weld_recipe_element_text(r, key, element, text + used, size - used);
+        used += strlen(text + used);
+        if (element + 1 < count && used + 2 < size) {
+            used += (size_t)snprintf(text + used, size - used, ", ");
+        }
+    }
+}

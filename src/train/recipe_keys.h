@@ -50,5 +50,8 @@ weld_status weld_recipe_set_element(weld_recipe *r, const weld_recipe_key *key, 
 int weld_recipe_element_count(const weld_recipe *r, const weld_recipe_key *key);
 void weld_recipe_element_text(const weld_recipe *r, const weld_recipe_key *key, int element,
                               char *text, size_t size);
+/* All its elements, parted by commas. */
+void weld_recipe_key_text(const weld_recipe *r, const weld_recipe_key *key, char *text,
+                          size_t size);
 
 #endif

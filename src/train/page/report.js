@@ -1,0 +1,565 @@
+"use strict";
+/* Draws the page from the JSON in #data. Texts come from files and folders of others: they reach the
+ * page through textContent and attributes only, never as HTML. */
+const report = JSON.parse(document.getElementById("data").textContent);
+const runs = report.runs;
+const hidden = new Set();
+const charts = [];
+let axis = "epoch";
+
+/* --- Elements and numbers --- */
+
+function add(parent, children) {
+    for (const child of children) {
+        if (child !== null && child !== undefined) {
+            parent.append(child);
+        }
+    }
+    return parent;
+}
+
+function html(tag, attributes, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+        element.setAttribute(name, value);
+    }
+    return add(element, children);
+}
+
+function svg(tag, attributes, ...children) {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes || {})) {
+        element.setAttribute(name, value);
+    }
+    return add(element, children);
+}
+
+function known(value) {
+    return typeof value === "number" && Number.isFinite(value);
+}
+
+function number(value, digits = 4) {
+    if (!known(value)) {
+        return "–";
+    }
+    const size = Math.abs(value);
+    if (size !== 0 && (size < 1e-4 || size >= 1e6)) {
+        return value.toExponential(Math.max(0, Math.min(digits - 2, 2))).replace("e+", "e");
+    }
+    return String(Number(value.toPrecision(digits)));
+}
+
+const percent = (value) => (known(value) ? value.toFixed(2) + " %" : "–");
+const whole = (value) => (known(value) ? Math.round(value).toLocaleString("en") : "–");
+
+function duration(seconds) {
+    if (!known(seconds)) {
+        return "–";
+    }
+    const minutes = Math.floor(seconds / 60);
+    if (seconds < 60) {
+        return seconds.toFixed(seconds < 10 ? 1 : 0) + " s";
+    }
+    return minutes < 60
+        ? minutes + " min " + Math.floor(seconds % 60) + " s"
+        : Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
+}
+
+const colour = (index) => "var(--c" + (index % 8) + ")";
+const dot = (index) => html("span", { class: "dot", style: "background:" + colour(index) });
+
+function section(title, ...children) {
+    document.getElementById("page").append(html("section", {}, html("h2", {}, title), ...children));
+}
+
+function table(head, rows, kind) {
+    const cell = (tag, content) => {
+        const element = html(tag);
+        if (Array.isArray(content)) {
+            return add(element, content);
+        }
+        element.append(content);
+        return element;
+    };
+    return html("div", { class: "scroll " + (kind || "") },
+        html("table", {},
+            html("thead", {}, html("tr", {}, ...head.map((text) => cell("th", text)))),
+            html("tbody", {}, ...rows.map((row) => html("tr", {}, ...row.map((text) => cell("td", text)))))));
+}
+
+/* --- Line charts --- */
+
+function ticks(low, high, count) {
+    const rough = (high - low) / Math.max(1, count);
+    const power = Math.pow(10, Math.floor(Math.log10(rough)));
+    const step = [1, 2, 2.5, 5, 10].map((f) => f * power).find((s) => s >= rough * 0.999);
+    const list = [];
+    for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) {
+        list.push(Number((i * step).toPrecision(12)));
+    }
+    return list;
+}
+
+function smooth(values) {
+    const keep = Math.exp(-1 / Math.max(1, values.length / 60));
+    let sum = 0, weight = 0;
+    return values.map((value) => {
+        if (!known(value)) {
+            return null;
+        }
+        sum = keep * sum + (1 - keep) * value;
+        weight = keep * weight + (1 - keep);
+        return sum / weight;
+    });
+}
+
+/* Points [x, y] of one run: x as the axis says. */
+function points(run, steps, values) {
+    const scale = axis === "epoch" ? run.steps_per_epoch : 1;
+    const list = [];
+    steps.forEach((step, i) => {
+        if (known(values[i]) && known(scale) && scale > 0) {
+            list.push([step / scale, values[i]]);
+        }
+    });
+    return list;
+}
+
+function stepSeries(run, index, key, options) {
+    const s = run.steps || { step: [] };
+    const values = s[key] || [];
+    return { run: index, name: "", ...options, points: points(run, s.step, options.smooth ? smooth(values) : values) };
+}
+
+function epochSeries(run, index, key, options) {
+    const list = run.epochs || [];
+    return { run: index, name: "", marks: list.length <= 60, ...options,
+        points: points(run, list.map((e) => e.step), list.map((e) => e[key])) };
+}
+
+function nearest(list, x) {
+    let low = 0, high = list.length - 1;
+    while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (list[middle][0] < x) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return Math.abs(list[low][0] - x) <= Math.abs(list[high][0] - x) ? list[low] : list[high];
+}
+
+function lineKey(styles) {
+    return html("div", { class: "key" }, ...styles.map(([kind, text]) =>
+        html("span", {}, svg("svg", { viewBox: "0 0 26 8" },
+            svg("path", { class: "line sample " + kind, d: "M1 4H25", stroke: "currentColor" })), text)));
+}
+
+/* make() gives the series of all runs; draws anew when the axis, the runs or the width change. */
+function chart(title, unit, styles, make, options = {}) {
+    const holder = html("div", {});
+    const card = html("div", { class: "card chart" }, html("h3", {}, title + (unit ? " · " + unit : "")),
+        styles.length > 1 ? lineKey(styles) : null, holder);
+    const show = options.format || number;
+    const id = "clip" + charts.length;
+    function draw() {
+        holder.textContent = "";
+        const series = make().filter((s) => !hidden.has(s.run) && s.points.length > 0);
+        if (series.length === 0) {
+            holder.append(html("p", { class: "soft" }, "No values yet."));
+            return;
+        }
+        const width = Math.max(260, holder.clientWidth), height = 250;
+        const left = 54, right = 10, top = 8, bottom = 38;
+        const xs = series.flatMap((s) => [s.points[0][0], s.points[s.points.length - 1][0]]);
+        const ys = series.filter((s) => !s.loose).flatMap((s) => s.points.map((p) => p[1]));
+        const xLow = Math.min(0, ...xs), xHigh = Math.max(...xs) || 1;
+        let yLow = options.zero ? 0 : ys.reduce((a, b) => Math.min(a, b)), yHigh = ys.reduce((a, b) => Math.max(a, b));
+        const margin = (yHigh - yLow) * 0.06 || Math.abs(yHigh) * 0.1 || 1;
+        yLow = options.zero ? 0 : Math.max(yLow - margin, options.low === undefined ? -Infinity : options.low);
+        yHigh = Math.min(yHigh + margin, options.high === undefined ? Infinity : options.high);
+        const px = (x) => left + (x - xLow) / (xHigh - xLow) * (width - left - right);
+        const py = (y) => height - bottom - (y - yLow) / (yHigh - yLow) * (height - top - bottom);
+        const root = svg("svg", { viewBox: "0 0 " + width + " " + height, height, role: "img", "aria-label": title });
+        root.append(svg("clipPath", { id }, svg("rect", { x: left, y: top - 2, width: width - left - right + 2, height: height - top - bottom + 4 })));
+        for (const y of ticks(yLow, yHigh, 5)) {
+            root.append(svg("line", { class: "grid", x1: left, x2: width - right, y1: py(y), y2: py(y) }),
+                svg("text", { x: left - 6, y: py(y) + 4, "text-anchor": "end" }, number(y, 3)));
+        }
+        for (const x of ticks(xLow, xHigh, Math.max(3, Math.floor(width / 90)))) {
+            root.append(svg("line", { class: "grid", x1: px(x), x2: px(x), y1: top, y2: height - bottom }),
+                svg("text", { x: px(x), y: height - bottom + 16, "text-anchor": "middle" }, x >= 1e5 ? x / 1000 + "k" : String(x)));
+        }
+        root.append(svg("rect", { class: "frame", x: left, y: top, width: width - left - right, height: height - top - bottom }),
+            svg("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, axis === "epoch" ? "epoch" : "update"));
+        const lines = svg("g", { "clip-path": "url(#" + id + ")" });
+        for (const s of series) {
+            const d = s.points.map((p, i) => (i ? "L" : "M") + px(p[0]).toFixed(1) + " " + py(p[1]).toFixed(1)).join("");
+            lines.append(svg("path", { class: "line curve " + (s.kind || ""), d, stroke: colour(s.run), "data-run": s.run }));
+            if (s.marks || s.points.length === 1) {
+                for (const p of s.points) {
+                    lines.append(svg("circle", { cx: px(p[0]), cy: py(p[1]), r: 2.2, fill: colour(s.run) }));
+                }
+            }
+        }
+        const cursor = svg("line", { class: "cursor", y1: top, y2: height - bottom, visibility: "hidden" });
+        root.append(lines, cursor);
+        const tip = html("div", { class: "tip", hidden: "" });
+        holder.append(root, tip);
+        root.addEventListener("pointermove", (event) => {
+            const box = root.getBoundingClientRect();
+            const x = xLow + ((event.clientX - box.left) / box.width * width - left) / (width - left - right) * (xHigh - xLow);
+            const told = series.filter((s) => !s.loose);
+            const at = told.map((s) => nearest(s.points, Math.min(Math.max(x, xLow), xHigh)));
+            const closest = at.reduce((a, b) => (Math.abs(b[0] - x) < Math.abs(a[0] - x) ? b : a));
+            cursor.setAttribute("x1", px(closest[0]));
+            cursor.setAttribute("x2", px(closest[0]));
+            cursor.setAttribute("visibility", "visible");
+            tip.hidden = false;
+            tip.textContent = "";
+            tip.append(html("div", { class: "soft" }, (axis === "epoch" ? "epoch " : "update ") + number(closest[0])));
+            told.forEach((s, i) => tip.append(html("div", {}, dot(s.run),
+                (runs.length > 1 ? runs[s.run].name + " " : "") + s.name, html("b", {}, show(at[i][1])))));
+            const place = event.clientX - box.left;
+            tip.style.top = top + 24 + "px";
+            tip.style.left = place > box.width / 2 ? "" : place + 24 + "px";
+            tip.style.right = place > box.width / 2 ? box.width - place + 36 + "px" : "";
+        });
+        root.addEventListener("pointerleave", () => {
+            tip.hidden = true;
+            cursor.setAttribute("visibility", "hidden");
+        });
+    }
+    charts.push(draw);
+    return card;
+}
+
+const each = (make) => () => runs.flatMap((run, i) => make(run, i));
+
+function drawCurves() {
+    const solid = ["", ""];
+    section("Curves", html("div", { class: "cards" },
+        chart("Loss", "", [["", "training, smoothed"], ["dashed", "evaluation"]], each((run, i) => [
+            stepSeries(run, i, "loss", { kind: "faint", loose: true }),
+            stepSeries(run, i, "loss", { name: "training", smooth: true }),
+            epochSeries(run, i, "val_loss", { name: "evaluation", kind: "dashed" })])),
+        chart("Accuracy", "% of the images evaluated", [["", "top-1"], ["dashed", "top-1 of the moving average"], ["dotted", "top-5"]],
+            each((run, i) => [
+                epochSeries(run, i, "top1", { name: "top-1" }),
+                epochSeries(run, i, "ema_top1", { name: "moving average", kind: "dashed" }),
+                epochSeries(run, i, "top5", { name: "top-5", kind: "dotted" })]), { format: percent, high: 100, low: 0 }),
+        chart("Learning rate", "", [solid], each((run, i) => [stepSeries(run, i, "lr", { name: "rate" })]), { zero: true }),
+        chart("Speed", "images a second", [["", "smoothed"], ["faint", "as it was"]], each((run, i) => [
+            stepSeries(run, i, "speed", { kind: "faint", loose: true }),
+            stepSeries(run, i, "speed", { name: "images/s", smooth: true })]), { zero: true })));
+}
+
+/* --- Where the time went --- */
+
+const partNames = { wait: "data wait", decode: "decode", augment: "augment", data: "data, the rest", teacher: "teacher",
+    forward: "forward", backward: "backward", optimizer: "optimizer" };
+const partColours = { wait: 0, decode: 1, augment: 2, data: 7, teacher: 3, forward: 4, backward: 5, optimizer: 6 };
+const partOf = (run) => Object.keys(partNames).filter((key) => run.steps && run.steps.parts && run.steps.parts[key]);
+const square = (key) => html("span", { class: "square", style: "background:var(--p" + partColours[key] + ")" });
+
+/* Columns of the stacked chart: sums over neighbouring bins. */
+function columnsOf(run, keys) {
+    const count = run.steps.step.length, width = Math.ceil(count / 100), columns = [];
+    for (let begin = 0; begin < count; begin += width) {
+        const end = Math.min(begin + width, count);
+        const sums = keys.map((key) => run.steps.parts[key].slice(begin, end).reduce((a, b) => a + (b || 0), 0));
+        columns.push({ step: run.steps.step[end - 1], sums, all: sums.reduce((a, b) => a + b, 0) || 1 });
+    }
+    return columns;
+}
+
+function stackChart(run, index) {
+    const keys = partOf(run);
+    const holder = html("div", {});
+    const card = html("div", { class: "card" }, html("h3", {}, dot(index), run.name), holder);
+    function draw() {
+        holder.textContent = "";
+        const columns = columnsOf(run, keys);
+        const width = Math.max(260, holder.clientWidth), height = 190, left = 44, right = 10, top = 6, bottom = 36;
+        const scale = axis === "epoch" && run.steps_per_epoch ? run.steps_per_epoch : 1;
+        const last = columns[columns.length - 1].step / scale;
+        const px = (x) => left + x / last * (width - left - right);
+        const py = (share) => top + (1 - share) * (height - top - bottom);
+        const root = svg("svg", { viewBox: "0 0 " + width + " " + height, height, role: "img", "aria-label": "Where the time of " + run.name + " went" });
+        const base = columns.map(() => 0);
+        keys.forEach((key, k) => {
+            let upper = "", lower = "";
+            columns.forEach((c, i) => {
+                const begin = i ? columns[i - 1].step / scale : 0, end = c.step / scale, next = base[i] + c.sums[k] / c.all;
+                upper += (i ? "L" : "M") + px(begin).toFixed(1) + " " + py(next).toFixed(2) + "H" + px(end).toFixed(1);
+                lower = "L" + px(end).toFixed(1) + " " + py(base[i]).toFixed(2) + "H" + px(begin).toFixed(1) + lower;
+                base[i] = next;
+            });
+            root.append(svg("path", { class: "area", d: upper + lower + "Z", fill: "var(--p" + partColours[key] + ")" },
+                svg("title", {}, partNames[key])));
+        });
+        for (const share of [0, 0.25, 0.5, 0.75, 1]) {
+            root.append(svg("text", { x: left - 6, y: py(share) + 4, "text-anchor": "end" }, share * 100 + " %"));
+        }
+        for (const x of ticks(0, last, Math.max(3, Math.floor(width / 90)))) {
+            root.append(svg("text", { x: px(x), y: height - bottom + 16, "text-anchor": "middle" }, x >= 1e5 ? x / 1000 + "k" : String(x)));
+        }
+        root.append(svg("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" },
+            scale === 1 ? "update" : "epoch"));
+        holder.append(root);
+    }
+    charts.push(draw);
+    return card;
+}
+
+function drawTimes() {
+    const timed = runs.map((run, i) => [run, i]).filter(([run]) => partOf(run).length > 0);
+    if (timed.length === 0) {
+        return;
+    }
+    const means = timed.map(([run]) => {
+        const sums = {};
+        for (const key of partOf(run)) {
+            const list = run.steps.parts[key];
+            sums[key] = list.reduce((a, b) => a + (b || 0), 0) / list.length;
+        }
+        return sums;
+    });
+    const keys = Object.keys(partNames).filter((key) => means.some((m) => key in m));
+    const text = (m, key) => {
+        const all = Object.values(m).reduce((a, b) => a + b, 0) || 1;
+        return key in m ? number(1000 * m[key], 3) + " ms · " + (100 * m[key] / all).toFixed(1) + " %" : "–";
+    };
+    section("Where the time of an update went",
+        html("div", { class: "key" }, ...keys.map((key) => html("span", {}, square(key), partNames[key]))),
+        html("div", { class: "cards" }, ...timed.map(([run, i]) => stackChart(run, i)),
+            html("div", { class: "card" }, html("h3", {}, "Mean of all updates"),
+                table(["", ...timed.map(([run, i]) => [dot(i), run.name])],
+                    keys.map((key) => [[square(key), " " + partNames[key]], ...means.map((m) => text(m, key))])))));
+}
+
+/* --- Summary --- */
+
+function stateOf(run) {
+    if (!known(run.epochs_planned)) {
+        return whole(run.epochs_done) + " epochs";
+    }
+    return run.epochs_done >= run.epochs_planned ? "all " + run.epochs_planned + " epochs"
+        : run.epochs_done + " of " + run.epochs_planned + " epochs";
+}
+
+function median(values) {
+    const list = values.filter(known).sort((a, b) => a - b);
+    return list.length ? list[list.length >> 1] : null;
+}
+
+/* One row a fact and one column a run: so it fits a narrow screen. */
+function drawSummary() {
+    const last = (run) => run.final || {}, best = (run) => run.best || {};
+    const facts = [
+        ["Network", (run) => run.model || "–"],
+        ["Parameters", (run) => (known(run.parameters) ? (run.parameters / 1e6).toFixed(2) + " M" : "–")],
+        ["Multiply-adds", (run) => (known(run.macs) ? (run.macs / 1e6).toFixed(1) + " M" : "–")],
+        ["Trained", stateOf],
+        ["Final top-1", (run) => percent(last(run).top1)],
+        ["Best top-1", (run) => percent(best(run).top1) + (best(run).epoch ? " (epoch " + best(run).epoch + ")" : "")],
+        ["Final top-1 of the moving average", (run) => percent(last(run).ema_top1)],
+        ["Final top-5", (run) => percent(last(run).top5)],
+        ["Final loss: evaluation", (run) => number(last(run).val_loss)],
+        ["Final loss: training", (run) => number(last(run).train_loss)],
+        ["Calibration error", (run) => percent(run.evaluation && run.evaluation.calibration_error)],
+        ["Images a second (median)", (run) => number(median((run.steps && run.steps.speed) || []))],
+        ["Time", (run) => duration(run.seconds)],
+        ["Folder", (run) => run.path]];
+    const notes = runs.flatMap((run) => (run.notes || []).map((note) =>
+        html("p", { class: "note" }, (runs.length > 1 ? run.name + ": " : "") + note)));
+    section("Summary", html("div", { class: "card", id: "summary" }, table(["", ...runs.map((run, i) => [dot(i), run.name])],
+        facts.filter(([, value]) => runs.some((run) => !value(run).startsWith("–")))
+            .map(([name, value]) => [name, ...runs.map(value)]))), ...notes);
+}
+
+/* --- Evaluation --- */
+
+function confusionMatrix(e) {
+    const count = e.names.length, cells = new Map(), totals = new Array(count).fill(0);
+    for (const [label, predicted, images] of e.matrix) {
+        cells.set(label * count + predicted, images);
+        totals[label] += images;
+    }
+    const longest = Math.min(16, e.names.reduce((most, name) => Math.max(most, name.length), 0));
+    const cell = count <= 12 ? 38 : count <= 24 ? 24 : 16, label = 14 + longest * 6.6;
+    const size = label + count * cell;
+    const cut = (name) => (name.length > 16 ? name.slice(0, 15) + "…" : name);
+    const root = svg("svg", { viewBox: "0 0 " + (size + 8) + " " + (size + 8), width: size + 8, height: size + 8, style: "width:" + (size + 8) + "px", role: "img", "aria-label": "Confusion matrix" });
+    for (let row = 0; row < count; row++) {
+        root.append(svg("text", { x: label - 6, y: label + row * cell + cell / 2 + 4, "text-anchor": "end" }, cut(e.names[row])),
+            svg("text", { transform: "translate(" + (label + row * cell + cell / 2 + 4) + " " + (label - 6) + ") rotate(-90)" }, cut(e.names[row])));
+        for (let column = 0; column < count; column++) {
+            const images = cells.get(row * count + column) || 0, share = totals[row] ? images / totals[row] : 0;
+            const tone = row === column ? "var(--good)" : "var(--bad)";
+            const strength = images ? (row === column ? 0.1 + 0.8 * share : 0.12 + 0.88 * Math.sqrt(share)) : 0.03;
+            const x = label + column * cell, y = label + row * cell;
+            root.append(svg("rect", { class: "cell", "data-count": images, x: x + 0.5, y: y + 0.5, width: cell - 1, height: cell - 1, rx: 2, fill: "rgba(" + tone + "," + strength.toFixed(3) + ")" },
+                svg("title", {}, e.names[row] + " taken for " + e.names[column] + ": " + images + " of " + totals[row])));
+            if (images && cell === 38) {
+                root.append(svg("text", { class: "cell-text", x: x + cell / 2, y: y + cell / 2 + 4, "text-anchor": "middle",
+                    style: "pointer-events:none;fill:" + (strength > 0.55 ? "var(--card)" : "var(--ink)") }, String(images)));
+            }
+        }
+    }
+    return html("div", { class: "card confusion" }, html("h3", {}, "Confusion: rows are what it is, columns what it was taken for"),
+        html("div", { class: "scroll" }, root));
+}
+
+function confusedPairs(e) {
+    return html("div", { class: "card" }, html("h3", {}, "Most confused"), e.confused.length === 0
+        ? html("p", { class: "soft" }, "Nothing was taken for anything else.")
+        : table(["Is", "Taken for", "Images"], e.confused.map(([a, b, images]) => [e.names[a], e.names[b], whole(images)]), "tall"));
+}
+
+function recallTable(e) {
+    const bar = (value) => known(value)
+        ? [html("span", { class: "track" }, html("span", { class: "bar", style: "width:" + (0.9 * value).toFixed(1) + "px" })), percent(value)] : "–";
+    return html("div", { class: "card recall" }, html("h3", {}, "Recall by class, lowest first"),
+        table(["Class", "Images", "Recall", "Precision"],
+            e.recalls.map(([i, images, recall, precision]) => [e.names[i], whole(images), bar(recall), percent(precision)]), "tall"));
+}
+
+function calibrationChart(e) {
+    const bins = e.calibration.filter((bin) => bin.images > 0);
+    const width = 360, height = 260, left = 44, bottom = 36, side = height - bottom - 8;
+    const px = (x) => left + x * (width - left - 24), py = (y) => 8 + (1 - y) * side;
+    const root = svg("svg", { viewBox: "0 0 " + width + " " + height, style: "max-width:" + width + "px", role: "img", "aria-label": "Calibration" });
+    for (const v of [0, 0.25, 0.5, 0.75, 1]) {
+        root.append(svg("line", { class: "grid", x1: px(0), x2: px(1), y1: py(v), y2: py(v) }),
+            svg("text", { x: left - 6, y: py(v) + 4, "text-anchor": "end" }, v * 100 + " %"),
+            svg("text", { x: px(v), y: height - bottom + 16, "text-anchor": "middle" }, v * 100 + " %"));
+    }
+    for (const bin of bins) {
+        root.append(svg("rect", { class: "bin", x: px(bin.low) + 1, width: Math.max(1, px(bin.high) - px(bin.low) - 2), y: py(bin.accuracy), height: Math.max(1, py(0) - py(bin.accuracy)), fill: "rgba(var(--good),.7)" },
+            svg("title", {}, whole(bin.images) + " images: said " + percent(100 * bin.confidence) + ", right " + percent(100 * bin.accuracy))));
+    }
+    root.append(svg("path", { d: "M" + px(0) + " " + py(0) + "L" + px(1) + " " + py(1), stroke: "var(--soft)", "stroke-dasharray": "4 4", fill: "none" }),
+        svg("text", { x: (px(0) + px(1)) / 2, y: height - 4, "text-anchor": "middle" }, "probability given to the answer"));
+    return html("div", { class: "card" }, html("h3", {}, "How often the answer is right · error " + percent(e.calibration_error)), root);
+}
+
+function worstImages(e) {
+    return html("div", { class: "card", style: "grid-column:1/-1" }, html("h3", {}, "Worst images, by loss"), html("div", { class: "worst" }, ...e.worst.map((w) => {
+        const box = html("div", { class: "box" });
+        if (w.picture) {
+            const image = html("img", { src: w.picture, alt: w.image });
+            image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth <= 64));
+            box.append(image);
+        } else {
+            box.append("no image");
+        }
+        return html("figure", { title: w.image }, box, html("figcaption", {}, e.names[w.label] + " ", w.label === w.predicted ? "right, " :
+            html("span", { class: "wrong" }, "→ " + e.names[w.predicted] + " "), known(w.probability) ? (100 * w.probability).toFixed(1) + " %" : "",
+        html("div", { class: "soft" }, w.image)));
+    })));
+}
+
+function drawEvaluations() {
+    const evaluated = runs.map((run, i) => [run, i]).filter(([run]) => run.evaluation);
+    if (evaluated.length === 0) {
+        return;
+    }
+    section("What the best weights get right and wrong", ...evaluated.map(([run, i], place) => {
+        const e = run.evaluation;
+        const head = [dot(i), run.name + " · " + whole(e.images) + " images of " + e.data + " · top-1 " + percent(e.top1) +
+            ", top-5 " + percent(e.top5) + ", loss " + number(e.loss) + (e.skipped ? " · " + e.skipped + " skipped" : "")];
+        const cards = html("div", { class: "cards", style: "margin-top:12px" }, e.matrix ? confusionMatrix(e) : null, confusedPairs(e),
+            recallTable(e), calibrationChart(e), e.worst.length ? worstImages(e) : null);
+        return html("details", place === 0 ? { open: "" } : {}, html("summary", {}, ...head), cards);
+    }));
+}
+
+/* --- Recipes --- */
+
+function drawRecipes() {
+    const read = runs.map((run, i) => [run, i]).filter(([run]) => run.recipe);
+    if (read.length === 0) {
+        return;
+    }
+    const keys = read[0][0].recipe.map((row) => row.key);
+    const find = (run, key) => run.recipe.find((row) => row.key === key) || { value: "", default: null, differs: false };
+    const body = html("tbody", {});
+    for (const key of keys) {
+        const rows = read.map(([run]) => find(run, key));
+        const apart = rows.some((row) => row.value !== rows[0].value), changed = rows.some((row) => row.differs);
+        const defaults = new Set(rows.map((row) => row.default));
+        const standard = defaults.size > 1 ? "its network's" : rows[0].default === null ? "must be given" : rows[0].default || "none";
+        const plain = !changed && !apart && rows[0].default !== null;
+        body.append(html("tr", { class: (changed ? "differs " : "") + (apart ? "apart " : "") + (plain ? "plain" : "") },
+            html("td", { class: "left" }, key), html("td", { class: "value left same" }, standard),
+            ...rows.map((row) => html("td", { class: "value left " + (row.differs ? "changed" : "same") }, row.value || "none"))));
+    }
+    const box = html("input", { type: "checkbox", id: "all-keys" });
+    const show = () => body.querySelectorAll(".plain").forEach((row) => { row.hidden = !box.checked; });
+    box.addEventListener("change", show);
+    show();
+    section("Recipe", html("div", { class: "card", id: "recipe" },
+        html("p", { class: "soft" }, "Marked: other than the default." + (read.length > 1 ? " ≠: the runs differ." : "")),
+        html("label", {}, box, " show all keys"),
+        html("div", { class: "scroll" }, html("table", {}, html("thead", {}, html("tr", {}, html("th", {}, "Key"), html("th", { class: "left" }, "Default"),
+            ...read.map(([run, i]) => html("th", { class: "left" }, dot(i), run.name)))), body))));
+}
+
+/* --- The page --- */
+
+function redraw() {
+    charts.forEach((draw) => draw());
+}
+
+function drawLegend() {
+    const nav = document.getElementById("legend");
+    runs.forEach((run, i) => {
+        const button = html("button", { type: "button", "aria-pressed": "true", title: run.path }, dot(i), run.name);
+        button.addEventListener("click", () => {
+            const off = !hidden.delete(i);
+            if (off) {
+                hidden.add(i);
+            }
+            button.setAttribute("aria-pressed", String(!off));
+            redraw();
+        });
+        nav.append(button);
+    });
+    const choices = [["epoch", "epochs"], ["step", "updates"]].map(([value, text]) => {
+        const button = html("button", { type: "button", "aria-pressed": String(axis === value) }, text);
+        button.addEventListener("click", () => {
+            axis = value;
+            choices.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+            redraw();
+        });
+        return button;
+    });
+    nav.append(html("span", { class: "axis" }, ...choices));
+}
+
+function drawPage() {
+    const title = runs.map((run) => run.name).join(", ");
+    document.title = title + " · weld report";
+    document.getElementById("title").textContent = title;
+    document.getElementById("made").textContent = "Report of " + runs.length + (runs.length === 1 ? " training run, " : " training runs, ") + report.made;
+    document.getElementById("foot").textContent = "Made by weld " + report.version + ". Nothing on this page is fetched from anywhere.";
+    axis = runs.every((run) => known(run.steps_per_epoch)) ? "epoch" : "step";
+    drawLegend();
+    drawSummary();
+    drawCurves();
+    drawTimes();
+    drawEvaluations();
+    drawRecipes();
+    redraw();
+    let width = window.innerWidth;
+    window.addEventListener("resize", () => {
+        if (window.innerWidth !== width) {
+            width = window.innerWidth;
+            redraw();
+        }
+    });
+}
+
+drawPage();

@@ -1,0 +1,35 @@
+/* The parts of a report's data, each as members of the JSON object of its run; see report.h.
+ *
+ * Members have the names under which train/page/report.js looks for them. A part that is missing or
+ * damaged is left out, and a note says why: only a lack of memory is an error.
+ */
+#ifndef WELD_TRAIN_REPORT_PARTS_H
+#define WELD_TRAIN_REPORT_PARTS_H
+
+#include <jansson.h>
+
+#include "train/recipe.h"
+#include "weld/status.h"
+
+/* JSON of a text, where bytes that are not UTF-8 are question marks; of a number, null where it is
+ * not finite. */
+json_t *weld_report_text(const char *text);
+json_t *weld_report_number(double value);
+/* Add a line to the run's "notes". */
+void weld_report_note(json_t *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* metrics.jsonl: "steps" and "epochs" (thinned out, so that their size has a limit), "final",
+ * "best", "seconds". A last line that was cut is nothing to worry about. */
+weld_status weld_report_add_curves(const char *path, json_t *run, weld_error *err);
+
+/* recipe.yaml: "recipe", and what the network is. *recipe is what was read, for other parts;
+ * *found: it could be. */
+weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *recipe, bool *found,
+                                   weld_error *err);
+
+/* evaluation.json: "evaluation", with at most `images` of the worst images, small, from the data
+ * set that it names or else `data` (may be ""). */
+weld_status weld_report_add_evaluation(const char *path, const char *data, int images, json_t *run,
+                                       weld_error *err);
+
+#endif

@@ -11,6 +11,7 @@
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
 /* Of the summary: what training started from, and what it learns from beside the labels. */
 #define INIT_KEY "init"
+#define BAD_IMAGES_KEY "bad_images" /* in last.h5: indices in the data set */
 #define TEACHER_KEY "teacher"
 
 static size_t tensor_bytes(const weld_tensor *t) {
@@ -35,7 +36,7 @@ static weld_status check_finite(const weld_trainer *t, weld_error *err) {
 }
 
 /* What people and programs may want to know of a checkpoint's training, as JSON. */
-static weld_status summarise(const weld_trainer *t, char **text, weld_error *err) {
+static weld_status summarise(const weld_trainer *t, bool to_resume, char **text, weld_error *err) {
     const weld_evaluation *e = &t->last_evaluation;
     json_t *summary =
         json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)t->state.epoch, "steps",
@@ -46,6 +47,9 @@ static weld_status summarise(const weld_trainer *t, char **text, weld_error *err
     if (t->distillation) {
         json_object_set_new(summary, TEACHER_KEY,
                             json_string(weld_distillation_identity(t->distillation)));
+    }
+    if (to_resume && weld_bad_images_count(t->bad_images)) {
+        json_object_set_new(summary, BAD_IMAGES_KEY, weld_bad_images_json(t->bad_images));
     }
     if (e->images) {
         json_object_set_new(summary, "val_images", json_integer(e->images));
@@ -63,7 +67,7 @@ static weld_status save(weld_trainer *t, const char *path, bool with_moments, we
     char *summary = NULL;
     weld_status status = check_finite(t, err);
     status = status ? status : weld_metrics_sync(t->metrics, &t->state.metrics_bytes, err);
-    status = status ? status : summarise(t, &summary, err);
+    status = status ? status : summarise(t, with_moments, &summary, err);
     if (status) {
         return status;
     }
@@ -160,7 +164,8 @@ static weld_status check_state(const weld_trainer *t, const weld_trainer_state *
                             t->folder.last);
 }
 
-/* A run that is resumed started where the first one did, and learns from the same teacher. */
+/* A run that is resumed started where the first one did, learns from the same teacher and counts on
+ * from the same bad images. */
 static weld_status take_summary(weld_trainer *t, weld_error *err) {
     weld_json json = {.where = t->folder.last};
     json_t *summary = t->start.summary ? weld_json_parse(&json, t->start.summary) : NULL;
@@ -174,6 +179,7 @@ static weld_status take_summary(weld_trainer *t, weld_error *err) {
                            "%s: learned from %.40s, but now from %s (%.200s): resume with the same",
                            t->folder.last, was, is, weld_distillation_text(t->distillation));
     }
+    weld_bad_images_restore(t->bad_images, json_object_get(summary, BAD_IMAGES_KEY));
     json_decref(summary);
     return status;
 }

@@ -53,6 +53,7 @@ void weld_recipe_defaults(weld_recipe *r) {
                                                  .interpolation = WELD_BICUBIC,
                                                  .mean = {0.485f, 0.456f, 0.406f},
                                                  .std = {0.229f, 0.224f, 0.225f}};
+    r->data.max_bad = 100;
     r->augment = weld_augmentation_defaults();
     r->loss.label_smoothing = 0.1;
     r->loss.distillation.alpha = 0.5;
@@ -467,7 +468,8 @@ static bool may_differ(const weld_recipe_key *key) {
            strcmp(key->name, "distillation.teacher") == 0 ||
            strcmp(key->name, "distillation.cache") == 0 ||
            (strcmp(key->section, "data") == 0 &&
-            (strcmp(key->name, "train") == 0 || strcmp(key->name, "val") == 0));
+            (strcmp(key->name, "train") == 0 || strcmp(key->name, "val") == 0 ||
+             strcmp(key->name, "max_bad") == 0));
 }
 
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,

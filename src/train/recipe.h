@@ -26,6 +26,7 @@ typedef struct weld_recipe {
     struct {
         char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
         weld_preprocessing preprocessing;
+        int64_t max_bad; /* images that may be bad before the run stops */
     } data;
     weld_augmentation augment;
     struct {
@@ -97,8 +98,8 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
                               weld_error *err);
 
 /* The first key, "section.key", whose value differs; NULL where none does. Not compared: where the
- * images and the teacher are, how often checkpoints are made, TensorBoard's events and the
- * precision. Both values are written as text. */
+ * images and the teacher are, how many images may be bad, how often checkpoints are made,
+ * TensorBoard's events and the precision. Both values are written as text. */
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
                                    size_t key_size, char *value_a, char *value_b,
                                    size_t value_size);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "train/bad_images.h"
 
 #define MEMBER(member) (((weld_recipe *)0)->member)
 #define AT(member) .offset = offsetof(weld_recipe, member), .size = sizeof MEMBER(member)
@@ -50,6 +51,7 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"data", "std", REALS(data.preprocessing.std, 1e-6, 1e3)},
     {"data", "crop_fraction", REAL(data.preprocessing.crop_fraction, 0.1, 1)},
     {"data", "interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear")},
+    {"data", "max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES)},
 
     {"augment", "kind", CHOICE(augment.kind, "imagenet", "small", "none")},
     {"augment", "crop_scale", REALS(augment.crop_scale, 1e-4, 1)},

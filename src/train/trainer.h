@@ -8,6 +8,7 @@
 #include "infer/evaluate.h"
 #include "train/gradient_mean.h"
 #include "train/distillation.h"
+#include "train/bad_images.h"
 #include "train/metrics.h"
 #include "train/optimizer.h"
 #include "train/parameter_rates.h"
@@ -30,6 +31,7 @@ typedef struct weld_trainer {
     char **class_names;              /* of train, pointing into it */
     weld_distillation *distillation; /* NULL: none */
     weld_loader *loader;
+    weld_bad_images *bad_images; /* of train, met in this run */
 
     const weld_kernels *kernels;
     weld_weights *weights;
@@ -69,6 +71,15 @@ int64_t weld_trainer_effective_batch(const weld_trainer *t);
 /* Tell the caller's message callback. */
 void weld_trainer_say(const weld_trainer *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* --- trainer_data.c --- */
+
+/* Open the recipe's data sets; they decide how many classes there are. */
+weld_status weld_trainer_open_data(weld_trainer *t, weld_error *err);
+/* What makes the batches that the run trains on. */
+weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err);
+/* A weld_bad_image_function that tells the caller; arg is the trainer. */
+void weld_trainer_say_bad_image(void *arg, int64_t index, const char *reason);
 
 /* --- update.c --- */
 

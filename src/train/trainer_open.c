@@ -25,74 +25,7 @@ void weld_trainer_say(const weld_trainer *t, const char *format, ...) {
     }
 }
 
-/* --- Data --- */
-
-static weld_status check_val(const weld_trainer *t, weld_error *err) {
-    int count = weld_dataset_class_count(t->train);
-    if (weld_dataset_class_count(t->val) != count) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: has %d classes where %s has %d: they must be the same",
-                         weld_dataset_path(t->val), weld_dataset_class_count(t->val),
-                         weld_dataset_path(t->train), count);
-    }
-    for (int i = 0; i < count; i++) {
-        const char *name = weld_dataset_class_name(t->val, i);
-        if (strcmp(name, t->class_names[i]) != 0) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "%s: class %d is '%s' where %s has '%s': they must be the same",
-                             weld_dataset_path(t->val), i, name, weld_dataset_path(t->train),
-                             t->class_names[i]);
-        }
-    }
-    return WELD_OK;
-}
-
-static weld_status open_data(weld_trainer *t, weld_error *err) {
-    weld_recipe *r = &t->recipe;
-    weld_status status = weld_dataset_open(r->data.train, &t->train, err);
-    if (status) {
-        return status;
-    }
-    int classes = weld_dataset_class_count(t->train);
-    if (r->model.num_classes && r->model.num_classes != classes) {
-        return weld_fail(
-            err, WELD_ERROR_ARGUMENT,
-            "%s: model.num_classes is %d, but %s has %d classes: set it to %d or remove "
-            "it",
-            t->settings->recipe, r->model.num_classes, r->data.train, classes, classes);
-    }
-    r->model.num_classes = classes;
-    t->class_names = weld_alloc((size_t)classes, sizeof *t->class_names);
-    if (!t->class_names) {
-        return weld_fail_memory(err, "training");
-    }
-    for (int i = 0; i < classes; i++) {
-        /* The model file's type is char **, for those who own their names. */
-        t->class_names[i] = (char *)(uintptr_t)weld_dataset_class_name(t->train, i);
-    }
-    if (r->data.val[0]) {
-        status = weld_dataset_open(r->data.val, &t->val, err);
-        status = status ? status : check_val(t, err);
-    }
-    return status;
-}
-
-static void say_bad_image(void *arg, int64_t index, const char *reason) {
-    (void)index;
-    weld_trainer_say(arg, "skipped: %s", reason);
-}
-
-static weld_status open_loader(weld_trainer *t, weld_error *err) {
-    weld_loader_options options = {.preprocessing = t->recipe.data.preprocessing,
-                                   .augmentation = t->recipe.augment,
-                                   .batch_size = t->recipe.train.batch_size,
-                                   .seed = (uint64_t)t->recipe.train.seed,
-                                   .shuffle = t->recipe.train.shuffle,
-                                   .threads = t->settings->threads,
-                                   .bad_image = say_bad_image,
-                                   .bad_image_arg = t};
-    return weld_loader_create(t->train, &options, &t->loader, err);
-}
+/* --- The teacher --- */
 
 static weld_status open_distillation(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->recipe;
@@ -214,7 +147,7 @@ static weld_status open_evaluator(weld_trainer *t, weld_weights *weights, weld_e
                                   weld_error *err) {
     weld_evaluator_options options = {.batch_size = weld_loader_train_batch_size(t->loader),
                                       .threads = t->settings->threads,
-                                      .bad_image = say_bad_image,
+                                      .bad_image = weld_trainer_say_bad_image,
                                       .progress = go_on,
                                       .arg = t};
     if (!weights || !t->val) {
@@ -342,12 +275,12 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
                               weld_error *err) {
     *t = (weld_trainer){.settings = settings, .folder = {.lock = -1}};
     weld_status status = weld_trainer_read_recipe(t, err);
-    status = status ? status : open_data(t, err);
+    status = status ? status : weld_trainer_open_data(t, err);
     status = status ? status : open_folder(t, err);
     status = status ? status : choose_precision(t, err);
     status = status ? status : weld_recipe_text(&t->recipe, &t->recipe_text, err);
     status = status ? status : open_distillation(t, err);
-    status = status ? status : open_loader(t, err);
+    status = status ? status : weld_trainer_open_loader(t, err);
     status = status ? status : make_schedule(t, err);
     status = status ? status : open_network(t, err);
     status = status ? status : write_recipe(t, err);
@@ -376,6 +309,7 @@ void weld_trainer_close(weld_trainer *t) {
     weld_weights_free(t->weights);
     weld_weights_free(t->ema);
     weld_loader_free(t->loader);
+    weld_bad_images_free(t->bad_images);
     weld_distillation_free(t->distillation);
     weld_free(t->class_names);
     weld_dataset_free(t->val);

@@ -33,8 +33,10 @@ weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch 
                                     weld_error *err) {
     float *images = weld_session_input(t->session, "images").data;
     float *target = weld_session_input(t->session, "target").data;
-    return weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
-                                   weld_trainer_loader_batch(t, number), images, target, out, err);
+    weld_status status =
+        weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
+                                weld_trainer_loader_batch(t, number), images, target, out, err);
+    return status ? status : weld_bad_images_check(t->bad_images, weld_dataset_path(t->train), err);
 }
 
 weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err) {

@@ -1,0 +1,84 @@
+/* The images of a training run: data sets, batches, and what is bad among them; see trainer.h. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "train/trainer.h"
+
+static weld_status check_val(const weld_trainer *t, weld_error *err) {
+    int count = weld_dataset_class_count(t->train);
+    if (weld_dataset_class_count(t->val) != count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: has %d classes where %s has %d: they must be the same",
+                         weld_dataset_path(t->val), weld_dataset_class_count(t->val),
+                         weld_dataset_path(t->train), count);
+    }
+    for (int i = 0; i < count; i++) {
+        const char *name = weld_dataset_class_name(t->val, i);
+        if (strcmp(name, t->class_names[i]) != 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: class %d is '%s' where %s has '%s': they must be the same",
+                             weld_dataset_path(t->val), i, name, weld_dataset_path(t->train),
+                             t->class_names[i]);
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_trainer_open_data(weld_trainer *t, weld_error *err) {
+    weld_recipe *r = &t->recipe;
+    weld_status status = weld_dataset_open(r->data.train, &t->train, err);
+    if (status) {
+        return status;
+    }
+    int classes = weld_dataset_class_count(t->train);
+    if (r->model.num_classes && r->model.num_classes != classes) {
+        return weld_fail(
+            err, WELD_ERROR_ARGUMENT,
+            "%s: model.num_classes is %d, but %s has %d classes: set it to %d or remove "
+            "it",
+            t->settings->recipe, r->model.num_classes, r->data.train, classes, classes);
+    }
+    r->model.num_classes = classes;
+    t->class_names = weld_alloc((size_t)classes, sizeof *t->class_names);
+    if (!t->class_names) {
+        return weld_fail_memory(err, "training");
+    }
+    for (int i = 0; i < classes; i++) {
+        /* The model file's type is char **, for those who own their names. */
+        t->class_names[i] = (char *)(uintptr_t)weld_dataset_class_name(t->train, i);
+    }
+    if (r->data.val[0]) {
+        status = weld_dataset_open(r->data.val, &t->val, err);
+        status = status ? status : check_val(t, err);
+    }
+    return status;
+}
+
+void weld_trainer_say_bad_image(void *arg, int64_t index, const char *reason) {
+    (void)index;
+    weld_trainer_say(arg, "skipped: %s", reason);
+}
+
+/* Of the images that are trained on. Each is met again in later epochs: it is named once. */
+static void note_bad_image(void *arg, int64_t index, const char *reason) {
+    weld_trainer *t = arg;
+    if (weld_bad_images_note(t->bad_images, index, reason)) {
+        weld_trainer_say(t, "skipped: %s (%lld so far; data.max_bad is %lld)", reason,
+                         (long long)weld_bad_images_count(t->bad_images),
+                         (long long)t->recipe.data.max_bad);
+    }
+}
+
+weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err) {
+    weld_loader_options options = {.preprocessing = t->recipe.data.preprocessing,
+                                   .augmentation = t->recipe.augment,
+                                   .batch_size = t->recipe.train.batch_size,
+                                   .seed = (uint64_t)t->recipe.train.seed,
+                                   .shuffle = t->recipe.train.shuffle,
+                                   .threads = t->settings->threads,
+                                   .bad_image = note_bad_image,
+                                   .bad_image_arg = t};
+    weld_status status = weld_bad_images_create(t->recipe.data.max_bad, &t->bad_images, err);
+    return status ? status : weld_loader_create(t->train, &options, &t->loader, err);
+}

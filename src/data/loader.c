@@ -392,14 +392,14 @@ static weld_status leave_out_bad(weld_loader *l, int64_t count, float *images, w
     return WELD_OK;
 }
 
-weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images, weld_batch *out,
-                                   weld_error *err) {
+/* The next samples of the data set in its own order. */
+static weld_status load_in_order(load_job *job, int64_t batch, weld_batch *out, weld_error *err) {
+    weld_loader *l = job->loader;
     if (batch < 0 || batch >= weld_loader_eval_batches(l)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
                          (long long)weld_loader_eval_batches(l));
     }
-    load_job job = {l, false, 0, images};
-    *out = (weld_batch){.indices = l->indices, .labels = l->labels};
+    *out = (weld_batch){.indices = l->indices, .labels = l->labels, .view = job->view};
     const double began = weld_clock();
     int64_t count = eval_indices(l, batch, l->indices);
     begin_batch(l);
@@ -407,9 +407,22 @@ weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images,
         weld_read_ahead_request(l->read_ahead, l->served + 1, l->coming,
                                 eval_indices(l, batch + 1, l->coming));
     }
-    weld_parallel(l->threads, count, load_slot, &job);
+    weld_parallel(l->threads, count, load_slot, job);
     l->served++;
-    weld_status status = leave_out_bad(l, count, images, out, err);
+    weld_status status = leave_out_bad(l, count, job->images, out, err);
     share_seconds(l, weld_clock() - began, out);
     return status;
+}
+
+weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images, weld_batch *out,
+                                   weld_error *err) {
+    load_job job = {l, false, 0, images};
+    return load_in_order(&job, batch, out, err);
+}
+
+weld_status weld_loader_view_batch(weld_loader *l, uint32_t view, int64_t batch, float *images,
+                                   weld_batch *out, weld_error *err) {
+    load_job job = {l, true, view, images};
+    memset(l->repeats, 0, (size_t)l->options.batch_size * sizeof *l->repeats);
+    return load_in_order(&job, batch, out, err);
 }

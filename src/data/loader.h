@@ -67,6 +67,12 @@ int64_t weld_loader_eval_batches(const weld_loader *l);
 weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
                                     float *targets, weld_batch *out, weld_error *err);
 
+/* The samples of evaluation batch `batch`, as training augments them in the epoch `view` (their
+ * first repeat), before mixing; bad images are reported and left out, so that *out may hold fewer,
+ * or none. images has room for batch_size. */
+weld_status weld_loader_view_batch(weld_loader *l, uint32_t view, int64_t batch, float *images,
+                                   weld_batch *out, weld_error *err);
+
 /* images has room for batch_size; *out says how many there are, which may be none. */
 weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images, weld_batch *out,
                                    weld_error *err);

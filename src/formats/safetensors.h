@@ -22,6 +22,26 @@
  * header. */
 weld_status weld_safetensors_open(weld_state_dict *s, const char *path, weld_error *err);
 
+/* The same file for those who read elements by their place in it, checked in the same way. */
+typedef struct weld_safetensors weld_safetensors;
+
+weld_status weld_safetensors_index(const char *path, weld_safetensors **out, weld_error *err);
+void weld_safetensors_free(weld_safetensors *f); /* accepts NULL */
+
+typedef struct weld_safetensors_place {
+    weld_element element;
+    weld_shape shape;
+    uint64_t offset; /* of the first element in the file, which has all of them */
+} weld_safetensors_place;
+
+/* False where there is no tensor of that name. */
+bool weld_safetensors_find(const weld_safetensors *f, const char *name,
+                           weld_safetensors_place *out);
+/* A text of __metadata__; NULL: there is none. */
+const char *weld_safetensors_metadata(const weld_safetensors *f, const char *key);
+/* To read with (file.h); it stays f's. */
+int weld_safetensors_descriptor(const weld_safetensors *f);
+
 typedef struct weld_safetensors_tensor {
     const char *name;
     weld_tensor tensor; /* F32, F64, BF16 or I64, any shape */

@@ -29,13 +29,15 @@ typedef struct place {
     uint64_t begin, end; /* from the first byte after the header */
 } place;
 
-typedef struct safetensors {
+struct weld_safetensors {
     char *path;
     int descriptor;
     uint64_t data;     /* where the elements begin in the file */
     weld_array places; /* in the order of their offsets once the file is open */
     json_t *metadata;  /* an object of texts, or NULL */
-} safetensors;
+};
+
+typedef weld_safetensors safetensors;
 
 static place *place_at(const safetensors *f, size_t i) {
     return (place *)f->places.data + i;
@@ -56,8 +58,10 @@ static const char *find_metadata(void *self, const char *key) {
     return json_string_value(json_object_get(f->metadata, key));
 }
 
-static void free_safetensors(void *self) {
-    safetensors *f = self;
+void weld_safetensors_free(weld_safetensors *f) {
+    if (!f) {
+        return;
+    }
     if (f->descriptor >= 0) {
         close(f->descriptor);
     }
@@ -68,6 +72,10 @@ static void free_safetensors(void *self) {
     json_decref(f->metadata);
     weld_free(f->path);
     weld_free(f);
+}
+
+static void free_safetensors(void *self) {
+    weld_safetensors_free(self);
 }
 
 static const weld_state_source source = {read_tensor, find_metadata, free_safetensors};
@@ -365,19 +373,67 @@ static weld_status read_header(safetensors *f, weld_error *err) {
     return status == WELD_OK ? check_places(f, size - f->data, err) : status;
 }
 
-weld_status weld_safetensors_open(weld_state_dict *s, const char *path, weld_error *err) {
+static safetensors *new_safetensors(void) {
     safetensors *f = weld_alloc(1, sizeof *f);
+    if (f) {
+        f->descriptor = -1;
+        f->places.element = sizeof(place);
+    }
+    return f;
+}
+
+static weld_status open_path(safetensors *f, const char *path, weld_error *err) {
+    f->path = weld_strdup(path);
+    return f->path ? read_header(f, err) : weld_fail_memory(err, path);
+}
+
+weld_status weld_safetensors_open(weld_state_dict *s, const char *path, weld_error *err) {
+    safetensors *f = new_safetensors();
     if (!f) {
         return weld_fail_memory(err, path);
     }
-    f->descriptor = -1;
-    f->places.element = sizeof(place);
     weld_state_dict_provide(s, &source, f);
-    f->path = weld_strdup(path);
-    weld_status status = f->path ? read_header(f, err) : weld_fail_memory(err, path);
+    weld_status status = open_path(f, path, err);
     for (size_t i = 0; i < f->places.count && status == WELD_OK; i++) {
         const place *p = place_at(f, i);
         status = weld_state_dict_add(s, p->name, strlen(p->name), p->element, &p->shape, err);
     }
     return status;
+}
+
+/* --- By place. -------------------------------------------------------------------------------- */
+
+weld_status weld_safetensors_index(const char *path, weld_safetensors **out, weld_error *err) {
+    *out = NULL;
+    safetensors *f = new_safetensors();
+    if (!f) {
+        return weld_fail_memory(err, path);
+    }
+    weld_status status = open_path(f, path, err);
+    if (status != WELD_OK) {
+        weld_safetensors_free(f);
+        return status;
+    }
+    *out = f;
+    return WELD_OK;
+}
+
+bool weld_safetensors_find(const weld_safetensors *f, const char *name,
+                           weld_safetensors_place *out) {
+    for (size_t i = 0; i < f->places.count; i++) {
+        const place *p = place_at(f, i);
+        if (strcmp(p->name, name) == 0) {
+            *out = (weld_safetensors_place){p->element, p->shape, f->data + p->begin};
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *weld_safetensors_metadata(const weld_safetensors *f, const char *key) {
+    return json_string_value(json_object_get(f->metadata, key));
+}
+
+int weld_safetensors_descriptor(const weld_safetensors *f) {
+    return f->descriptor;
 }

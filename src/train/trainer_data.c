@@ -71,14 +71,16 @@ static void note_bad_image(void *arg, int64_t index, const char *reason) {
 }
 
 weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err) {
-    weld_loader_options options = {.preprocessing = t->recipe.data.preprocessing,
-                                   .augmentation = t->recipe.augment,
-                                   .batch_size = t->recipe.train.batch_size,
-                                   .seed = (uint64_t)t->recipe.train.seed,
-                                   .shuffle = t->recipe.train.shuffle,
-                                   .threads = t->settings->threads,
-                                   .bad_image = note_bad_image,
-                                   .bad_image_arg = t};
+    weld_loader_options options = {
+        .preprocessing = t->recipe.data.preprocessing,
+        .augmentation = t->recipe.augment,
+        .batch_size = t->recipe.train.batch_size,
+        .seed = (uint64_t)t->recipe.train.seed,
+        .views = t->distillation ? weld_distillation_views(t->distillation) : 0,
+        .shuffle = t->recipe.train.shuffle,
+        .threads = t->settings->threads,
+        .bad_image = note_bad_image,
+        .bad_image_arg = t};
     weld_status status = weld_bad_images_create(t->recipe.data.max_bad, &t->bad_images, err);
     return status ? status : weld_loader_create(t->train, &options, &t->loader, err);
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "train/data_option.h"
 #include "train/trainer.h"
 
 static bool exists(const char *path) {
@@ -40,86 +41,19 @@ static weld_status read_init(weld_trainer *t, weld_error *err) {
     return status;
 }
 
-/* --- --data, as overrides in front of the others --- */
+/* --- The recipe --- */
 
-/* "data.PART='PATH'" as YAML; PATH is that of FOLDER/NAME, or of FOLDER where name is "". */
-static weld_status data_override(const char *part, const char *folder, const char *name, char **out,
-                                 weld_error *err) {
-    size_t length = strlen(folder) + strlen(name);
-    char *path = weld_alloc(length + 2, 1);
-    *out = weld_alloc(2 * length + strlen(part) + 16, 1);
-    if (!path || !*out) {
-        weld_free(path);
-        return weld_fail_memory(err, folder);
-    }
-    sprintf(path, *name ? "%s/%s" : "%s", folder, name);
-    char *to = *out + sprintf(*out, "data.%s='", part);
-    for (const char *from = path; *from; from++) {
-        *to++ = *from;
-        if (*from == '\'') { /* doubled between single quotes */
-            *to++ = '\'';
-        }
-    }
-    *to = '\'';
-    weld_free(path);
-    return WELD_OK;
-}
-
-static bool holds(const char *folder, const char *name, weld_status *status, weld_error *err) {
-    char *path = NULL;
-    size_t size = strlen(folder) + strlen(name) + 2;
-    if (!*status && !(path = weld_alloc(size, 1))) {
-        *status = weld_fail_memory(err, folder);
-    }
-    if (path) {
-        snprintf(path, size, "%s/%s", folder, name);
-    }
-    bool there = path && exists(path);
-    weld_free(path);
-    return there;
-}
-
-/* Folders of these names are parts of a data set, not classes. */
-static bool holds_parts(const char *folder, weld_status *status, weld_error *err) {
-    static const char *const names[] = {"val", "val.h5", "training", "validation", "valid", "test"};
-    bool any = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        any = any || holds(folder, names[i], status, err);
-    }
-    return any;
-}
-
-/* Either train and val below the folder, as folders or packed, or classes alone. */
 static weld_status data_overrides(weld_trainer *t, char *out[2], weld_error *err) {
-    const char *folder = t->settings->data, *train = "", *val = "";
-    weld_status status = WELD_OK;
-    if (holds(folder, "train.h5", &status, err)) {
-        train = "train.h5";
-    } else if (holds(folder, "train", &status, err)) {
-        train = "train";
-    } else if (!exists(folder) || holds_parts(folder, &status, err)) {
-        return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                         "--data %s: holds neither train.h5 nor a folder train", folder);
-    } else {
+    bool classes_alone;
+    weld_status status = weld_data_overrides(t->settings->data, out, &classes_alone, err);
+    if (!status && classes_alone) {
         weld_trainer_say(t,
                          "--data %s: its folders are the classes and all images are trained on; "
                          "to evaluate too, make folders train and val in it",
-                         folder);
+                         t->settings->data);
     }
-    if (*train && holds(folder, "val.h5", &status, err)) {
-        val = "val.h5";
-    } else if (*train && holds(folder, "val", &status, err)) {
-        val = "val";
-    }
-    status = status ? status : data_override("train", folder, train, &out[0], err);
-    if (!status && *val) {
-        return data_override("val", folder, val, &out[1], err);
-    }
-    out[1] = status ? NULL : weld_strdup("data.val=null");
-    return status || out[1] ? status : weld_fail_memory(err, folder);
+    return status;
 }
-
-/* --- The recipe --- */
 
 static weld_status read_recipe(weld_trainer *t, const char *const *set, size_t count,
                                weld_error *err) {

@@ -1,0 +1,228 @@
+/* Reading what a teacher said; see logit_cache.h. */
+#include "formats/logit_cache.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/safetensors.h"
+
+enum { MAX_CLASSES = 1000000, PIECES = 1000, PIECE_BYTES = 4096, NO_SHARE = 80 };
+#define FORMAT "weld distillation cache 1"
+/* By how much rounding to half precision may make probabilities add up to more than 1. */
+#define MOST_PROBABILITY 1.05
+/* What classes that are not listed share at least, where rounding leaves nothing for them. */
+#define LEAST_REST 1e-6
+
+struct weld_logit_cache {
+    char *path;
+    weld_safetensors *file;
+    weld_cache_layout layout;
+    weld_safetensors_place logits, classes;
+    uint64_t bytes; /* of the file, as far as its tensors go */
+};
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+static weld_status fail(const weld_logit_cache *c, weld_error *err, const char *what) {
+    return weld_fail(
+        err, WELD_ERROR_FORMAT,
+        "%s: %s: it is no cache of a teacher's logits: make one with weld distill-cache", c->path,
+        what);
+}
+
+static weld_status read_texts(weld_logit_cache *c, weld_error *err) {
+    const char *format = weld_safetensors_metadata(c->file, "weld.format");
+    const char *values = weld_safetensors_metadata(c->file, "weld.values");
+    const char *classes = weld_safetensors_metadata(c->file, "weld.classes");
+    if (!format || strcmp(format, FORMAT) != 0) {
+        return fail(c, err, "its metadata lack weld.format \"" FORMAT "\"");
+    }
+    c->layout.log_probabilities = values && strcmp(values, "log_probabilities") == 0;
+    if (!c->layout.log_probabilities && (!values || strcmp(values, "logits") != 0)) {
+        return fail(c, err, "weld.values is neither log_probabilities nor logits");
+    }
+    char *end = NULL;
+    long count = classes ? strtol(classes, &end, 10) : 0;
+    if (!classes || end == classes || *end || count < 1 || count > MAX_CLASSES) {
+        return fail(c, err, "weld.classes is no number of classes");
+    }
+    c->layout.classes = (int)count;
+    return WELD_OK;
+}
+
+static weld_status find_tensors(weld_logit_cache *c, weld_error *err) {
+    weld_cache_layout *l = &c->layout;
+    if (!weld_safetensors_find(c->file, "logits", &c->logits) ||
+        !weld_safetensors_find(c->file, "classes", &c->classes)) {
+        return fail(c, err, "it has no tensors logits and classes");
+    }
+    weld_element e = c->classes.element;
+    if (!weld_element_is_float(c->logits.element) ||
+        (e != WELD_ELEMENT_I16 && e != WELD_ELEMENT_I32 && e != WELD_ELEMENT_I64)) {
+        return fail(c, err, "logits must be F16, BF16 or F32, classes I16, I32 or I64");
+    }
+    const weld_shape *shape = &c->logits.shape;
+    if (shape->rank != 3 || !weld_shape_equal(shape, &c->classes.shape) || shape->dim[0] < 1 ||
+        shape->dim[1] < 1 || shape->dim[2] < 1 || shape->dim[2] > l->classes) {
+        return fail(c, err,
+                    "logits and classes must both be [views, images, top], with top at most the "
+                    "number of classes");
+    }
+    l->views = shape->dim[0];
+    l->images = shape->dim[1];
+    l->top = (int)shape->dim[2];
+    uint64_t count = (uint64_t)weld_shape_count(shape); /* fits: the file has the bytes */
+    uint64_t logits_end = c->logits.offset + count * weld_element_size(c->logits.element);
+    uint64_t classes_end = c->classes.offset + count * weld_element_size(e);
+    c->bytes = logits_end > classes_end ? logits_end : classes_end;
+    return WELD_OK;
+}
+
+weld_status weld_logit_cache_open(const char *path, weld_logit_cache **out, weld_error *err) {
+    *out = NULL;
+    weld_logit_cache *c = weld_alloc(1, sizeof *c);
+    if (!c || !(c->path = weld_strdup(path))) {
+        weld_free(c);
+        return weld_fail_memory(err, path);
+    }
+    weld_status status = weld_safetensors_index(path, &c->file, err);
+    status = status ? status : read_texts(c, err);
+    status = status ? status : find_tensors(c, err);
+    if (status) {
+        weld_logit_cache_free(c);
+        return status;
+    }
+    *out = c;
+    return WELD_OK;
+}
+
+void weld_logit_cache_free(weld_logit_cache *c) {
+    if (c) {
+        weld_safetensors_free(c->file);
+        weld_free(c->path);
+        weld_free(c);
+    }
+}
+
+weld_cache_layout weld_logit_cache_layout(const weld_logit_cache *c) {
+    return c->layout;
+}
+
+const char *weld_logit_cache_text(const weld_logit_cache *c, const char *key) {
+    return weld_safetensors_metadata(c->file, key);
+}
+
+weld_status weld_logit_cache_identity(const weld_logit_cache *c, char text[17], weld_error *err) {
+    unsigned char piece[PIECE_BYTES];
+    XXH64_hash_t hash = XXH3_64bits(&c->bytes, sizeof c->bytes);
+    uint64_t stride = c->bytes / PIECES;
+    stride = stride < PIECE_BYTES ? PIECE_BYTES : stride;
+    for (uint64_t at = 0; at < c->bytes;
+         at += stride) { /* the first has the header, or most of it */
+        size_t bytes = c->bytes - at < sizeof piece ? (size_t)(c->bytes - at) : sizeof piece;
+        weld_status status =
+            weld_file_read_at(weld_safetensors_descriptor(c->file), c->path, piece, bytes, at, err);
+        if (status) {
+            return status;
+        }
+        hash = XXH3_64bits_withSeed(piece, bytes, hash);
+    }
+    snprintf(text, 17, "%016llx", (unsigned long long)hash);
+    return WELD_OK;
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+/* Row `row` of a tensor, converted to dtype. */
+static weld_status read_row(const weld_logit_cache *c, const weld_safetensors_place *p, int64_t row,
+                            weld_dtype dtype, void *to, weld_error *err) {
+    size_t count = (size_t)c->layout.top;
+    uint64_t bytes = count * weld_element_size(p->element);
+    return weld_state_read_elements(weld_safetensors_descriptor(c->file), c->path,
+                                    p->offset + (uint64_t)row * bytes, p->element, count, dtype, to,
+                                    err);
+}
+
+static weld_status fail_row(const weld_logit_cache *c, int64_t view, int64_t image,
+                            const char *what, weld_error *err) {
+    return weld_fail(err, WELD_ERROR_FORMAT, "%s: view %lld of image %lld: %s", c->path,
+                     (long long)view, (long long)image, what);
+}
+
+/* Put the listed values in their places; the others stay NAN. NULL, or what is wrong. */
+static const char *place_values(const weld_logit_cache *c, const float *values,
+                                const int64_t *classes, float *logits) {
+    for (int i = 0; i < c->layout.classes; i++) {
+        logits[i] = NAN;
+    }
+    if (classes[0] == -1) {
+        return "nothing is known of it: it could not be read when the cache was made";
+    }
+    for (int i = 0; i < c->layout.top; i++) {
+        if (classes[i] < 0 || classes[i] >= c->layout.classes) {
+            return "a class that there is not";
+        }
+        if (!isfinite(values[i])) {
+            return "a value that is not finite";
+        }
+        if (!isnan(logits[classes[i]])) {
+            return "a class is listed twice";
+        }
+        logits[classes[i]] = values[i];
+    }
+    return NULL;
+}
+
+/* The value of every class that is not listed. */
+static const char *rest_value(const weld_logit_cache *c, const float *values, double temperature,
+                              float *rest) {
+    const weld_cache_layout *l = &c->layout;
+    double sum = 0, largest = values[0];
+    for (int i = 0; i < l->top; i++) {
+        sum += exp(values[i]);
+        largest = fmax(largest, values[i]);
+    }
+    if (!l->log_probabilities) {
+        *rest = (float)(largest - NO_SHARE * temperature);
+        return NULL;
+    }
+    if (!(sum <= MOST_PROBABILITY)) {
+        return "its values are not the logarithms of probabilities";
+    }
+    double left = fmax(1 - sum, LEAST_REST) / (l->classes > l->top ? l->classes - l->top : 1);
+    *rest = (float)log(left);
+    return NULL;
+}
+
+weld_status weld_logit_cache_read(const weld_logit_cache *c, int64_t view, int64_t image,
+                                  double temperature, float *logits, weld_error *err) {
+    const weld_cache_layout *l = &c->layout;
+    if (view < 0 || view >= l->views || image < 0 || image >= l->images) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: has no view %lld of image %lld", c->path,
+                         (long long)view, (long long)image);
+    }
+    size_t top = (size_t)l->top;
+    int64_t *classes = weld_alloc_raw(top, sizeof *classes + sizeof(float));
+    if (!classes) {
+        return weld_fail_memory(err, c->path);
+    }
+    float *values = (float *)(classes + top), rest = 0;
+    int64_t row = view * l->images + image;
+    weld_status status = read_row(c, &c->logits, row, WELD_F32, values, err);
+    status = status ? status : read_row(c, &c->classes, row, WELD_I64, classes, err);
+    if (!status) {
+        const char *wrong = place_values(c, values, classes, logits);
+        wrong = wrong ? wrong : rest_value(c, values, temperature, &rest);
+        status = wrong ? fail_row(c, view, image, wrong, err) : WELD_OK;
+    }
+    for (int i = 0; !status && i < l->classes; i++) {
+        logits[i] = isnan(logits[i]) ? rest : logits[i];
+    }
+    weld_free(classes);
+    return status;
+}

@@ -1,0 +1,340 @@
+/* Writing what a teacher says; see logit_cache.h.
+ *
+ * PATH.partial has the whole length from the start, header and all, and behind it a trailer that
+ * says how many rows are in it; it becomes PATH when the trailer is cut off. An hour of work is
+ * thereby never lost, and a partial file is never taken for a whole one.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file.h"
+#include "formats/logit_cache.h"
+
+enum { LENGTH_BYTES = 8, I16_CLASSES = 32767, F16_BYTES = 2 };
+
+typedef struct trailer {
+    uint64_t rows, check; /* check: hash of rows */
+} trailer;
+
+struct weld_cache_writer {
+    char *path, *partial;
+    int descriptor;
+    weld_cache_layout layout;
+    size_t class_bytes;       /* of one element */
+    uint64_t classes, logits; /* offsets */
+    uint64_t bytes;           /* of the whole file, without the trailer */
+    unsigned char *buffer;    /* of one call's elements */
+    size_t buffer_bytes;
+};
+
+/* --- The header ------------------------------------------------------------------------------- */
+
+static size_t class_bytes_of(const weld_cache_layout *l) {
+    return l->classes <= I16_CLASSES ? 2 : 4;
+}
+
+static uint64_t element_count(const weld_cache_layout *l) {
+    return (uint64_t)l->views * (uint64_t)l->images * (uint64_t)l->top;
+}
+
+uint64_t weld_cache_bytes(const weld_cache_layout *layout) {
+    return element_count(layout) * (F16_BYTES + class_bytes_of(layout));
+}
+
+static json_t *tensor_json(const char *dtype, const weld_cache_layout *l, uint64_t begin,
+                           uint64_t end) {
+    return json_pack("{s:s, s:[I,I,I], s:[I,I]}", "dtype", dtype, "shape", (json_int_t)l->views,
+                     (json_int_t)l->images, (json_int_t)l->top, "data_offsets", (json_int_t)begin,
+                     (json_int_t)end);
+}
+
+static json_t *metadata_json(const weld_cache_layout *l, const weld_cache_texts *t) {
+    char classes[16];
+    snprintf(classes, sizeof classes, "%d", l->classes);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s}", "weld.format", "weld distillation cache 1", "weld.values",
+                  l->log_probabilities ? "log_probabilities" : "logits", "weld.classes", classes);
+    const char *const texts[][2] = {{WELD_CACHE_SAMPLES, t->samples},
+                                    {WELD_CACHE_AUGMENTATION, t->augmentation},
+                                    {WELD_CACHE_TEACHER, t->teacher}};
+    for (size_t i = 0; json && i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i][1]) { /* a text that is not UTF-8 is left out */
+            json_object_set_new(json, texts[i][0], json_string(texts[i][1]));
+        }
+    }
+    return json;
+}
+
+/* Length and text, padded so that elements are aligned; freed with weld_free. */
+static weld_status make_header(const weld_cache_layout *l, const weld_cache_texts *texts,
+                               char **out, size_t *out_bytes, weld_error *err) {
+    uint64_t middle = element_count(l) * class_bytes_of(l);
+    json_t *json =
+        json_pack("{s:o, s:o, s:o}", "__metadata__", metadata_json(l, texts), "classes",
+                  tensor_json(class_bytes_of(l) == 2 ? "I16" : "I32", l, 0, middle), "logits",
+                  tensor_json("F16", l, middle, middle + element_count(l) * F16_BYTES));
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    size_t length = text ? strlen(text) : 0, padded = (length + 7) / 8 * 8;
+    *out = text ? weld_alloc(LENGTH_BYTES + padded, 1) : NULL;
+    if (*out) {
+        memset(*out + LENGTH_BYTES, ' ', padded);
+        memcpy(*out + LENGTH_BYTES, text, length);
+        for (int i = 0; i < LENGTH_BYTES; i++) {
+            (*out)[i] = (char)(unsigned char)((uint64_t)padded >> (8 * i));
+        }
+        *out_bytes = LENGTH_BYTES + padded;
+    }
+    free(text);
+    return *out ? WELD_OK : weld_fail_memory(err, "distillation cache");
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+static weld_status fail_system(const weld_cache_writer *w, const char *action, weld_error *err) {
+    char reason[128] = "error of unknown kind";
+    strerror_r(errno, reason, sizeof reason);
+    return weld_fail(err, WELD_ERROR_IO, "%s: cannot %s: %s", w->partial, action, reason);
+}
+
+static weld_status write_at(const weld_cache_writer *w, const void *data, size_t bytes,
+                            uint64_t offset, weld_error *err) {
+    const char *from = data;
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = pwrite(w->descriptor, from + done, bytes - done, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return fail_system(w, "write", err);
+        }
+        done += (size_t)n;
+    }
+    return WELD_OK;
+}
+
+static trailer make_trailer(uint64_t rows) {
+    return (trailer){rows, XXH3_64bits(&rows, sizeof rows)};
+}
+
+/* How many rows the file that is there has of this header's; 0: it is another's, or none. */
+static int64_t rows_there(const weld_cache_writer *w, const char *header, size_t header_bytes) {
+    struct stat info;
+    trailer end;
+    if (fstat(w->descriptor, &info) != 0 || (uint64_t)info.st_size != w->bytes + sizeof end) {
+        return 0;
+    }
+    char *there = weld_alloc_raw(header_bytes, 1);
+    bool same = there &&
+                !weld_file_read_at(w->descriptor, w->partial, there, header_bytes, 0, NULL) &&
+                memcmp(there, header, header_bytes) == 0 &&
+                !weld_file_read_at(w->descriptor, w->partial, &end, sizeof end, w->bytes, NULL);
+    weld_free(there);
+    bool sane = same && end.check == make_trailer(end.rows).check &&
+                end.rows <= (uint64_t)(w->layout.views * w->layout.images);
+    return sane ? (int64_t)end.rows : 0;
+}
+
+/* A file of full length, of which nothing but the header is known to be there. */
+static weld_status begin_file(weld_cache_writer *w, const char *header, size_t header_bytes,
+                              weld_error *err) {
+    trailer end = make_trailer(0);
+    if (ftruncate(w->descriptor, 0) != 0) {
+        return fail_system(w, "write", err);
+    }
+    int code = posix_fallocate(w->descriptor, 0, (off_t)(w->bytes + sizeof end));
+    if (code != 0) {
+        unlink(w->partial); /* while locked; it holds nothing */
+        return weld_fail(err, WELD_ERROR_IO,
+                         "%s: needs %.1f MB on its disk: %s: free space, or store fewer views or a "
+                         "smaller top",
+                         w->path, (double)w->bytes / 1e6, strerror(code));
+    }
+    weld_status status = write_at(w, header, header_bytes, 0, err);
+    return status ? status : write_at(w, &end, sizeof end, w->bytes, err);
+}
+
+static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
+    size_t size = strlen(w->path) + sizeof ".partial";
+    w->partial = weld_alloc(size, 1);
+    if (!w->partial) {
+        return weld_fail_memory(err, w->path);
+    }
+    snprintf(w->partial, size, "%s.partial", w->path);
+    w->descriptor = open(w->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    struct stat info;
+    if (w->descriptor < 0 || fstat(w->descriptor, &info) != 0) {
+        return fail_system(w, "create", err);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: exists and is not a file: remove it",
+                         w->partial);
+    }
+    return flock(w->descriptor, LOCK_EX | LOCK_NB) == 0
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_IO, "%s: another process is writing it: wait for it",
+                           w->partial);
+}
+
+weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *layout,
+                                   const weld_cache_texts *texts, weld_cache_writer **out,
+                                   int64_t *rows, weld_error *err) {
+    char *header = NULL;
+    size_t header_bytes = 0;
+    *out = NULL;
+    weld_cache_writer *w = weld_alloc(1, sizeof *w);
+    if (!w) {
+        return weld_fail_memory(err, path);
+    }
+    w->descriptor = -1;
+    w->layout = *layout;
+    w->class_bytes = class_bytes_of(layout);
+    w->path = weld_strdup(path);
+    weld_status status = w->path ? make_header(layout, texts, &header, &header_bytes, err)
+                                 : weld_fail_memory(err, path);
+    if (!status) {
+        w->classes = header_bytes;
+        w->logits = w->classes + element_count(layout) * w->class_bytes;
+        w->bytes = header_bytes + weld_cache_bytes(layout);
+        status = open_partial(w, err);
+    }
+    if (!status) {
+        *rows = rows_there(w, header, header_bytes);
+        status = *rows > 0 ? WELD_OK : begin_file(w, header, header_bytes, err);
+    }
+    weld_free(header);
+    if (status) {
+        weld_cache_writer_close(w);
+        return status;
+    }
+    *out = w;
+    return WELD_OK;
+}
+
+/* --- Rows ------------------------------------------------------------------------------------- */
+
+/* IEEE 754 binary16, rounded to nearest even; what is too large for it is its largest number. */
+static uint16_t half_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint16_t sign = (uint16_t)(bits >> 16 & 0x8000);
+    uint32_t magnitude = bits & 0x7fffffff;
+    if (magnitude >= 0x477ff000) { /* from 65520 on it would round to infinity */
+        return sign | 0x7bff;
+    }
+    if (magnitude < 0x38800000) { /* below 2^-14: multiples of 2^-24 */
+        float absolute;
+        memcpy(&absolute, &magnitude, sizeof absolute);
+        absolute += 0.5f; /* whose last bit is 2^-24: the sum is rounded there */
+        memcpy(&magnitude, &absolute, sizeof magnitude);
+        return (uint16_t)(sign | (magnitude - 0x3f000000));
+    }
+    magnitude += 0xfff + (magnitude >> 13 & 1);
+    return (uint16_t)(sign | ((magnitude - 0x38000000) >> 13));
+}
+
+static weld_status grow_buffer(weld_cache_writer *w, size_t bytes, weld_error *err) {
+    if (w->buffer_bytes < bytes) {
+        weld_free(w->buffer);
+        w->buffer = weld_alloc_raw(bytes, 1);
+        w->buffer_bytes = w->buffer ? bytes : 0;
+    }
+    return w->buffer ? WELD_OK : weld_fail_memory(err, w->path);
+}
+
+/* Little-endian. */
+static void store(unsigned char *to, uint32_t value, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) {
+        to[i] = (unsigned char)(value >> (8 * i));
+    }
+}
+
+weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t count,
+                                  const float *values, const int32_t *classes, weld_error *err) {
+    size_t elements = (size_t)count * (size_t)w->layout.top;
+    uint64_t before = (uint64_t)first * (uint64_t)w->layout.top;
+    weld_status status = grow_buffer(w, elements * 4, err);
+    if (status) {
+        return status;
+    }
+    for (size_t i = 0; i < elements; i++) {
+        store(w->buffer + i * w->class_bytes, (uint32_t)classes[i], w->class_bytes);
+    }
+    status = write_at(w, w->buffer, elements * w->class_bytes, w->classes + before * w->class_bytes,
+                      err);
+    if (status) {
+        return status;
+    }
+    for (size_t i = 0; i < elements; i++) {
+        store(w->buffer + i * F16_BYTES, half_of(values[i]), F16_BYTES);
+    }
+    return write_at(w, w->buffer, elements * F16_BYTES, w->logits + before * F16_BYTES, err);
+}
+
+weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_error *err) {
+    trailer end = make_trailer((uint64_t)rows);
+    if (fdatasync(w->descriptor) != 0) {
+        return fail_system(w, "write", err);
+    }
+    return write_at(w, &end, sizeof end, w->bytes, err);
+}
+
+/* --- The end ---------------------------------------------------------------------------------- */
+
+/* A name is durable when its folder is. */
+static weld_status sync_folder(const weld_cache_writer *w, weld_error *err) {
+    const char *slash = strrchr(w->path, '/');
+    char *folder = slash ? weld_strdup(w->path) : weld_strdup(".");
+    if (!folder) {
+        return weld_fail_memory(err, w->path);
+    }
+    if (slash) {
+        folder[slash - w->path + 1] = 0;
+    }
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    weld_free(folder);
+    weld_status status = WELD_OK;
+    if (descriptor < 0 || (fsync(descriptor) != 0 && errno != EINVAL)) {
+        status = fail_system(w, "sync the folder of", err);
+    }
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    return status;
+}
+
+weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
+    weld_status status = WELD_OK;
+    if (ftruncate(w->descriptor, (off_t)w->bytes) != 0 || fsync(w->descriptor) != 0) {
+        status = fail_system(w, "write", err);
+    } else if (rename(w->partial, w->path) != 0) {
+        status = fail_system(w, "rename", err);
+    } else {
+        status = sync_folder(w, err);
+    }
+    weld_cache_writer_close(w);
+    return status;
+}
+
+void weld_cache_writer_close(weld_cache_writer *w) {
+    if (w) {
+        if (w->descriptor >= 0) {
+            close(w->descriptor); /* also unlocks */
+        }
+        weld_free(w->buffer);
+        weld_free(w->partial);
+        weld_free(w->path);
+        weld_free(w);
+    }
+}

@@ -35,6 +35,7 @@ struct weld_loader {
     worker *workers;             /* one per thread */
     weld_read_ahead *read_ahead; /* NULL where it does not pay */
     uint64_t served;             /* batches: numbers them for read_ahead */
+    weld_sampling *sampling;     /* NULL: each sample once an epoch */
     weld_order *order;
     /* Of the current batch, one per sample: */
     int64_t *indices, *repeats, *coming, *coming_repeats; /* coming: of the next batch */
@@ -81,12 +82,17 @@ static weld_status allocate(weld_loader *l, weld_error *err) {
         !l->labels || !l->mixes || !l->statuses || !l->errors) {
         return weld_fail_memory(err, "loader");
     }
+    weld_status status = WELD_OK;
+    if (l->options.sampling != WELD_BALANCE_NONE) {
+        status = weld_sampling_create(l->ds, l->options.sampling, &l->sampling, err);
+    }
     const weld_augmentation *a = &l->transform.augmentation;
     weld_order_options order = {.count = weld_dataset_count(l->ds),
                                 .seed = l->options.seed,
                                 .shuffle = l->options.shuffle,
-                                .repeats = a->kind == WELD_AUGMENT_NONE ? 1 : a->repeats};
-    weld_status status = weld_order_create(&order, &l->order, err);
+                                .repeats = a->kind == WELD_AUGMENT_NONE ? 1 : a->repeats,
+                                .sampling = l->sampling};
+    status = status ? status : weld_order_create(&order, &l->order, err);
     if (!status && is_worth_reading_ahead(l->ds)) {
         status = weld_read_ahead_create(l->ds, l->options.batch_size, &l->read_ahead, err);
     }
@@ -131,6 +137,7 @@ void weld_loader_free(weld_loader *l) {
     }
     weld_free(l->workers);
     weld_order_free(l->order);
+    weld_sampling_free(l->sampling);
     weld_free(l->indices);
     weld_free(l->repeats);
     weld_free(l->coming);

@@ -7,7 +7,7 @@
 
 struct weld_order {
     weld_order_options options;
-    int64_t *samples; /* of `epoch`, once `made` is set */
+    int64_t *samples; /* of `epoch`, once `made` is set: entries as in sampling.h */
     uint32_t epoch;
     bool made;
 };
@@ -41,7 +41,9 @@ void weld_order_set_epoch(weld_order *o, uint32_t epoch) {
     for (int64_t i = 0; i < count; i++) {
         o->samples[i] = i;
     }
-    if (o->options.shuffle) {
+    if (o->options.sampling) {
+        weld_sampling_draw(o->options.sampling, o->options.seed, epoch, o->samples);
+    } else if (o->options.shuffle) {
         weld_random random = weld_random_start(o->options.seed, epoch, 0, WELD_RANDOM_SHUFFLE);
         weld_random_shuffle(&random, o->samples, count);
     }
@@ -50,6 +52,8 @@ void weld_order_set_epoch(weld_order *o, uint32_t epoch) {
 }
 
 int64_t weld_order_sample(const weld_order *o, int64_t position, int64_t *repeat) {
-    *repeat = position % o->options.repeats;
-    return o->samples[position / o->options.repeats % o->options.count];
+    int64_t entry = o->samples[position / o->options.repeats % o->options.count];
+    int64_t repeat_of_time = position % o->options.repeats;
+    *repeat = (WELD_SAMPLE_TIME(entry) * o->options.repeats + repeat_of_time) & 0xffff;
+    return WELD_SAMPLE_INDEX(entry);
 }

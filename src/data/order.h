@@ -4,7 +4,8 @@
  * it has seen before and will see after is the same. With repeats R (repeated augmentation: Hoffer
  * et al., "Augment your batch", 2020; Berman et al., "MultiGrain", 2019) each sample of the
  * shuffled data set stands R times in a row, while an epoch keeps its usual length: it gets through
- * 1/R of the images, each augmented in R ways.
+ * 1/R of the images, each augmented in R ways. Where samples are drawn by their class
+ * (data/sampling.h), one that comes T times in an epoch stands there T * R times.
  */
 #ifndef WELD_DATA_ORDER_H
 #define WELD_DATA_ORDER_H
@@ -12,13 +13,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "weld/status.h"
+#include "data/sampling.h"
 
 typedef struct weld_order_options {
     int64_t count; /* samples in the data set, at least 1 */
     uint64_t seed;
     bool shuffle;    /* anew for every epoch; otherwise the data set's own order */
     int64_t repeats; /* at least 1 */
+    /* Draws the samples of each epoch; outlives the order. Needs `shuffle`. NULL: each once. */
+    weld_sampling *sampling;
 } weld_order_options;
 
 typedef struct weld_order weld_order;
@@ -30,8 +33,8 @@ void weld_order_free(weld_order *o); /* accepts NULL */
 void weld_order_set_epoch(weld_order *o, uint32_t epoch);
 
 /* What stands at a position of the epoch, from 0; beyond its end the order goes on, and beyond the
- * last sample of the data set it starts again. *repeat: the how manieth time, from 0, the sample
- * stands there. */
+ * last sample of the data set it starts again. *repeat: the how manieth time, from 0 and
+ * modulo 2^16, the sample stands there. */
 int64_t weld_order_sample(const weld_order *o, int64_t position, int64_t *repeat);
 
 #endif

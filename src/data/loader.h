@@ -13,8 +13,8 @@
 #ifndef WELD_DATA_LOADER_H
 #define WELD_DATA_LOADER_H
 
-#include "data/dataset.h"
 #include "data/mix.h"
+#include "data/sampling.h"
 #include "data/transform.h"
 
 /* Called by the thread that asked for the batch, in order; reason is one line naming the file. */
@@ -28,8 +28,8 @@ typedef struct weld_loader_options {
     bool shuffle;
     int64_t views; /* crop, flip, operations and erasing of epoch e are those of epoch e % views, so
                     * that what depends on them alone can be kept; order and mixing go on; 0: off */
-    weld_balance sampling; /* of training; other than none it needs `shuffle` */
-    int threads;   /* 0: all that the process may use */
+    weld_balance sampling;              /* of training; other than none it needs `shuffle` */
+    int threads;                        /* 0: all that the process may use */
     weld_bad_image_function *bad_image; /* may be NULL */
     void *bad_image_arg;
 } weld_loader_options;

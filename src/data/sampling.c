@@ -21,7 +21,7 @@ void weld_class_shares(weld_balance balance, const int64_t *counts, int classes,
     double sum = 0;
     for (int c = 0; c < classes; c++) {
         double n = (double)counts[c];
-        shares[c] = n <= 0                        ? 0
+        shares[c] = n <= 0                         ? 0
                     : balance == WELD_BALANCE_NONE ? n
                     : balance == WELD_BALANCE_FULL ? 1
                                                    : sqrt(n);

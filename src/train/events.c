@@ -96,12 +96,12 @@ static void caption(const weld_trainer *t, const float *target, char *text) {
 
 static weld_status draw_sheet(weld_trainer *t, weld_image *sheet, weld_error *err) {
     const weld_tensor images = weld_session_input(t->session, "images");
-    const weld_tensor target = weld_session_input(t->session, "target");
+    const float *targets = weld_trainer_targets(t);
     const int64_t count = images.shape.dim[0] < SHEET_IMAGES ? images.shape.dim[0] : SHEET_IMAGES;
     char texts[SHEET_IMAGES][CAPTION_SIZE];
     const char *captions[SHEET_IMAGES];
     for (int64_t i = 0; i < count; i++) {
-        caption(t, (const float *)target.data + i * target.shape.dim[1], texts[i]);
+        caption(t, targets + i * t->recipe.model.num_classes, texts[i]);
         captions[i] = texts[i];
     }
     return weld_contact_sheet(&t->recipe.data.preprocessing, images.data, captions, count,

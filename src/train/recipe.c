@@ -322,10 +322,26 @@ static weld_status check_distillation(weld_recipe *r, const origins *o, weld_err
     return WELD_OK;
 }
 
+/* Samples that are drawn by their class come in no order of the files, and more than once. */
+static weld_status check_sampling(const weld_recipe *r, const origins *o, weld_error *err) {
+    if (r->data.sampling && !r->train.shuffle) {
+        return fail_key(o, key_index("data", "sampling"),
+                        "draws at random: set train.shuffle to true, or this to all", err);
+    }
+    if (r->data.sampling && r->loss.distillation.kind && r->loss.distillation.cache[0]) {
+        return fail_key(o, key_index("data", "sampling"),
+                        "takes images more often than loss.distillation.cache knows them: set it "
+                        "to all, or name a teacher",
+                        err);
+    }
+    return WELD_OK;
+}
+
 static weld_status check(weld_recipe *r, const origins *o, weld_error *err) {
     weld_status status = check_model(r, o, err);
     status = status ? status : check_freeze(r, o, err);
     status = status ? status : check_distillation(r, o, err);
+    status = status ? status : check_sampling(r, o, err);
     if (status) {
         return status;
     }

@@ -27,10 +27,12 @@ typedef struct weld_recipe {
         char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
         weld_preprocessing preprocessing;
         int64_t max_bad; /* images that may be bad before the run stops */
+        int sampling;    /* a weld_balance: which samples an epoch has */
     } data;
     weld_augmentation augment;
     struct {
         double label_smoothing;
+        int class_weights; /* a weld_balance */
         weld_distillation_recipe distillation;
     } loss;
     struct {

@@ -52,6 +52,7 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"data", "crop_fraction", REAL(data.preprocessing.crop_fraction, 0.1, 1)},
     {"data", "interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear")},
     {"data", "max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES)},
+    {"data", "sampling", CHOICE(data.sampling, "all", "balanced", "sqrt"), .null = "all"},
 
     {"augment", "kind", CHOICE(augment.kind, "imagenet", "small", "none")},
     {"augment", "crop_scale", REALS(augment.crop_scale, 1e-4, 1)},
@@ -65,6 +66,8 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"augment", "repeats", INTEGER(augment.repeats, 1, WELD_MAX_REPEATS), .null = "1"},
 
     {"loss", "label_smoothing", REAL(loss.label_smoothing, 0, 0.999), .null = "0"},
+    {"loss", "class_weights", CHOICE(loss.class_weights, "none", "balanced", "sqrt"),
+     .null = "none"},
     {"loss", "distillation.kind", CHOICE(loss.distillation.kind, "none", "hard", "soft"),
      .null = "none"},
     {"loss", "distillation.teacher", TEXT(loss.distillation.teacher), .null = ""},

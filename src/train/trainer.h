@@ -6,6 +6,7 @@
 #include "formats/tensorboard.h"
 #include "serialization/model_file.h"
 #include "infer/evaluate.h"
+#include "train/class_weights.h"
 #include "train/gradient_mean.h"
 #include "train/distillation.h"
 #include "train/bad_images.h"
@@ -31,7 +32,8 @@ typedef struct weld_trainer {
     char **class_names;              /* of train, pointing into it */
     weld_distillation *distillation; /* NULL: none */
     weld_loader *loader;
-    weld_bad_images *bad_images; /* of train, met in this run */
+    weld_bad_images *bad_images;       /* of train, met in this run */
+    weld_class_weights *class_weights; /* NULL: none */
 
     const weld_kernels *kernels;
     weld_weights *weights;
@@ -76,7 +78,7 @@ void weld_trainer_say(const weld_trainer *t, const char *format, ...)
 
 /* Open the recipe's data sets; they decide how many classes there are. */
 weld_status weld_trainer_open_data(weld_trainer *t, weld_error *err);
-/* What makes the batches that the run trains on. */
+/* What makes the batches that the run trains on, and the weights of their classes. */
 weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err);
 /* A weld_bad_image_function that tells the caller; arg is the trainer. */
 void weld_trainer_say_bad_image(void *arg, int64_t index, const char *reason);
@@ -96,6 +98,8 @@ weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch 
                                     weld_error *err);
 /* ...and what the teacher, if there is one, makes of it. */
 weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err);
+/* The targets of the latest batch, as probabilities, before class weights: [batch, classes]. */
+float *weld_trainer_targets(const weld_trainer *t);
 /* Time that the epoch and the run took. */
 void weld_trainer_add_seconds(weld_trainer *t, double seconds);
 

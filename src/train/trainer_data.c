@@ -70,6 +70,22 @@ static void note_bad_image(void *arg, int64_t index, const char *reason) {
     }
 }
 
+static weld_status open_class_weights(weld_trainer *t, weld_error *err) {
+    const weld_recipe *r = &t->recipe;
+    char text[300];
+    if (r->loss.class_weights == WELD_BALANCE_NONE) {
+        return WELD_OK;
+    }
+    weld_status status = weld_class_weights_create(
+        t->train, (weld_balance)r->loss.class_weights, (weld_balance)r->data.sampling,
+        r->loss.label_smoothing, weld_loader_train_batch_size(t->loader), &t->class_weights, err);
+    if (!status) {
+        weld_class_weights_text(t->class_weights, t->train, text, sizeof text);
+        weld_trainer_say(t, "weights of classes in the loss: %s", text);
+    }
+    return status;
+}
+
 weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err) {
     weld_loader_options options = {
         .preprocessing = t->recipe.data.preprocessing,
@@ -78,9 +94,11 @@ weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err) {
         .seed = (uint64_t)t->recipe.train.seed,
         .views = t->distillation ? weld_distillation_views(t->distillation) : 0,
         .shuffle = t->recipe.train.shuffle,
+        .sampling = (weld_balance)t->recipe.data.sampling,
         .threads = t->settings->threads,
         .bad_image = note_bad_image,
         .bad_image_arg = t};
     weld_status status = weld_bad_images_create(t->recipe.data.max_bad, &t->bad_images, err);
-    return status ? status : weld_loader_create(t->train, &options, &t->loader, err);
+    status = status ? status : weld_loader_create(t->train, &options, &t->loader, err);
+    return status ? status : open_class_weights(t, err);
 }

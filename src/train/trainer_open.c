@@ -44,18 +44,19 @@ static weld_status open_distillation(weld_trainer *t, weld_error *err) {
 /* --- Precision --- */
 
 static weld_train_graph_options graph_options(const weld_recipe *r, int64_t batch) {
-    return (weld_train_graph_options){.batch = batch,
-                                      .input_size = r->data.preprocessing.input_size,
-                                      .label_smoothing = r->loss.label_smoothing,
-                                      .distillation =
-                                          (weld_distillation_kind)r->loss.distillation.kind,
-                                      .alpha = r->loss.distillation.alpha,
-                                      .temperature = r->loss.distillation.temperature,
-                                      .bn_eval = r->train.bn_eval,
-                                      .frozen = weld_recipe_frozen_parts(r),
-                                      .dtype = WELD_F32,
-                                      .fuse = {.off = !r->train.fuse},
-                                      .precision = (weld_precision)r->train.precision};
+    return (weld_train_graph_options){
+        .batch = batch,
+        .input_size = r->data.preprocessing.input_size,
+        /* Class weights come after it, so they have it too. */
+        .label_smoothing = r->loss.class_weights ? 0 : r->loss.label_smoothing,
+        .distillation = (weld_distillation_kind)r->loss.distillation.kind,
+        .alpha = r->loss.distillation.alpha,
+        .temperature = r->loss.distillation.temperature,
+        .bn_eval = r->train.bn_eval,
+        .frozen = weld_recipe_frozen_parts(r),
+        .dtype = WELD_F32,
+        .fuse = {.off = !r->train.fuse},
+        .precision = (weld_precision)r->train.precision};
 }
 
 /* A run that is resumed goes on as it began: the checkpoint's recipe has what was chosen. */
@@ -308,6 +309,7 @@ void weld_trainer_close(weld_trainer *t) {
     weld_train_graph_free(&t->step_graph);
     weld_weights_free(t->weights);
     weld_weights_free(t->ema);
+    weld_class_weights_free(t->class_weights);
     weld_loader_free(t->loader);
     weld_bad_images_free(t->bad_images);
     weld_distillation_free(t->distillation);

@@ -29,13 +29,20 @@ typedef struct sums {
     weld_train_times times;
 } sums;
 
+float *weld_trainer_targets(const weld_trainer *t) {
+    return t->class_weights ? weld_class_weights_targets(t->class_weights)
+                            : weld_session_input(t->session, "target").data;
+}
+
 weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
                                     weld_error *err) {
     float *images = weld_session_input(t->session, "images").data;
-    float *target = weld_session_input(t->session, "target").data;
-    weld_status status =
-        weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
-                                weld_trainer_loader_batch(t, number), images, target, out, err);
+    weld_status status = weld_loader_train_batch(t->loader, (uint32_t)t->state.epoch,
+                                                 weld_trainer_loader_batch(t, number), images,
+                                                 weld_trainer_targets(t), out, err);
+    if (!status && t->class_weights) {
+        weld_class_weights_apply(t->class_weights, weld_session_input(t->session, "target").data);
+    }
     return status ? status : weld_bad_images_check(t->bad_images, weld_dataset_path(t->train), err);
 }
 

@@ -120,6 +120,90 @@ START_TEST(memory_that_is_short_is_an_error) {
 }
 END_TEST
 
+/* --- Beside NumPy --- */
+
+static const void *numpy(const weld_weights *fixture, const char *name, const char *key,
+                         int64_t *rows) {
+    char full[64];
+    snprintf(full, sizeof full, "%s/%s", name, key);
+    weld_tensor t = fixture_tensor(fixture, "", full);
+    *rows = t.shape.dim[0];
+    return t.data;
+}
+
+/* Equal to rounding of `want` to float, or both not a number. */
+static void check_near(double got, float want) {
+    ck_assert_msg(isnan(want) ? isnan(got) : fabs(got - (double)want) <= 1e-6 * fabs((double)want),
+                  "%.17g, NumPy has %.9g", got, (double)want);
+}
+
+static void check_details(const weld_weights *fixture, const char *name,
+                          const weld_evaluation_details *d) {
+    int64_t count;
+    const int64_t *confusion = numpy(fixture, name, "confusion", &count);
+    const weld_confusion_cell *cells = d->cells.data;
+    const float *recall = numpy(fixture, name, "recall", &count);
+    const float *precision = numpy(fixture, name, "precision", &count);
+    size_t at = 0;
+    for (int c = 0; c < d->classes; c++) {
+        check_near(weld_evaluation_recall(d, c), recall[c]);
+        check_near(weld_evaluation_precision(d, c), precision[c]);
+        for (int p = 0; p < d->classes; p++) {
+            bool here = at < d->cells.count && cells[at].label == c && cells[at].predicted == p;
+            ck_assert_int_eq(here ? cells[at].images : 0, confusion[c * d->classes + p]);
+            at += here;
+        }
+    }
+    ck_assert_uint_eq(at, d->cells.count);
+    const float *bins = numpy(fixture, name, "bins", &count);
+    for (int i = 0; i < WELD_CALIBRATION_BINS; i++) {
+        ck_assert_int_eq(d->bins[i].images, (int64_t)bins[3 * i]);
+        check_near(weld_evaluation_confidence(&d->bins[i]), bins[3 * i + 1]);
+        check_near(weld_evaluation_accuracy(&d->bins[i]), bins[3 * i + 2]);
+    }
+    const int64_t *worst = numpy(fixture, name, "worst", &count);
+    const float *loss = numpy(fixture, name, "worst_loss", &count);
+    ck_assert_int_eq(d->worst_count, count);
+    for (int i = 0; i < count; i++) {
+        /* Of losses that are equal but for rounding the order is a matter of chance, and of the
+         * last ones which they are. */
+        bool alone = i + 1 < count && loss[i + 1] < loss[i] && (i == 0 || loss[i - 1] > loss[i]);
+        ck_assert(!alone || d->worst[i].index == worst[i]);
+        check_near(d->worst[i].score.loss, loss[i]);
+        check_near(exp(-d->worst[i].score.loss), (float)d->worst[i].score.label_probability);
+    }
+}
+
+START_TEST(all_details_are_those_of_numpy) {
+    weld_weights *fixture = fixture_load("evaluation.fixture");
+    static const char *const names[] = {"few", "many"};
+    for (int k = 0; k < 2; k++) {
+        int64_t images, rows;
+        weld_tensor t = fixture_tensor(fixture, names[k], "/logits");
+        const float *logits = t.data, *scores = numpy(fixture, names[k], "scores", &rows);
+        const int64_t *labels = numpy(fixture, names[k], "labels", &images);
+        int classes = (int)t.shape.dim[1];
+        weld_evaluation_details d = {0};
+        weld_scores s = {0};
+        ck_assert_int_eq(weld_evaluation_details_begin(&d, classes, NULL), WELD_OK);
+        for (int64_t i = 0; i < images; i++) {
+            weld_image_score score =
+                weld_image_score_of(logits + i * classes, classes, (int32_t)labels[i]);
+            weld_scores_count(&s, &score);
+            count(&d, i, score);
+        }
+        weld_evaluation_details_finish(&d);
+        check_near(weld_scores_top1(&s), scores[0]);
+        check_near(weld_scores_top5(&s), scores[1]);
+        check_near(weld_scores_loss(&s), scores[2]);
+        check_near(weld_evaluation_calibration_error(&d), scores[3]);
+        check_details(fixture, names[k], &d);
+        weld_evaluation_details_free(&d);
+    }
+    weld_weights_free(fixture);
+}
+END_TEST
+
 /* --- Files, of the colours that can be counted by hand --- */
 
 typedef struct evaluated {
@@ -266,6 +350,7 @@ RUN_SUITE("infer/evaluation_details", classes_and_confusion_are_those_counted_by
           bins_of_calibration_hold_their_upper_edge,
           the_worst_images_come_by_loss_and_equal_ones_by_index,
           confusion_takes_memory_by_what_was_confused_not_by_classes,
-          memory_that_is_short_is_an_error, evaluation_json_has_what_it_promises,
+          memory_that_is_short_is_an_error, all_details_are_those_of_numpy,
+          evaluation_json_has_what_it_promises,
           evaluation_json_depends_on_neither_batch_size_nor_threads,
           names_with_commas_and_quotes_are_quoted_in_csv)

@@ -23,6 +23,7 @@ extern const cli_command cli_commands[];
 extern const size_t cli_command_count;
 
 int cli_train(const cli_command *command, int argc, char **argv);
+int cli_preview(const cli_command *command, int argc, char **argv);
 int cli_eval(const cli_command *command, int argc, char **argv);
 int cli_predict(const cli_command *command, int argc, char **argv);
 int cli_run(const cli_command *command, int argc, char **argv);

@@ -11,6 +11,7 @@
 
 const cli_command cli_commands[] = {
     {"train", "RECIPE", "Train a network as a recipe says", cli_train},
+    {"preview", "RECIPE", "Draw what training will see: augmented, mixed samples", cli_preview},
     {"eval", "FILE", "Accuracy, classes and calibration of a model on a data set", cli_eval},
     {"predict", "FILE IMAGE...", "Class names and probabilities of images", cli_predict},
     {"run", "FILE", "Logits, or maps of features, for an array of images", cli_run},

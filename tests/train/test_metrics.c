@@ -45,8 +45,14 @@ START_TEST(rows_are_json_and_losses_are_exact) {
                               .loss = 2.3025851249694824,
                               .lr = 1e-6,
                               .images_per_second = 31.25,
-                              .data_seconds = 0.01};
-    weld_epoch_metrics epoch = {.epoch = 0, .step = 2, .train_loss = 0.1f, .seconds = 3};
+                              .data_seconds = 0.01,
+                              .times = {.wait = 0.001, .forward = 0.25, .optimizer = 0.0625}};
+    weld_epoch_metrics epoch = {.epoch = 0,
+                                .step = 2,
+                                .train_loss = 0.1f,
+                                .seconds = 3,
+                                .times = {.teacher = 0.5},
+                                .evaluation_seconds = 0.75};
     make_file();
     ck_assert_int_eq(weld_metrics_open(path, 0, &m, &err), WELD_OK);
     ck_assert_int_eq(weld_metrics_step(m, &step, &err), WELD_OK);
@@ -63,6 +69,11 @@ START_TEST(rows_are_json_and_losses_are_exact) {
     ck_assert_double_eq((float)real(r, "loss"), 2.3025851249694824);
     ck_assert_double_eq(real(r, "lr"), 1e-6);
     ck_assert_double_eq(real(r, "images_per_second"), 31.25);
+    ck_assert_double_eq(real(r, "wait_seconds"), 0.001);
+    ck_assert_double_eq(real(r, "forward_seconds"), 0.25);
+    ck_assert_double_eq(real(r, "backward_seconds"), 0);
+    ck_assert_double_eq(real(r, "optimizer_seconds"), 0.0625);
+    ck_assert_ptr_null(json_object_get(r, "teacher_seconds")); /* there is none */
     json_decref(r);
     r = row(1);
     ck_assert(json_is_null(json_object_get(r, "loss")));
@@ -70,6 +81,8 @@ START_TEST(rows_are_json_and_losses_are_exact) {
     r = row(2);
     ck_assert_str_eq(json_string_value(json_object_get(r, "kind")), "epoch");
     ck_assert_double_eq(real(r, "train_loss"), 0.1);
+    ck_assert_double_eq(real(r, "teacher_seconds"), 0.5);
+    ck_assert_double_eq(real(r, "evaluation_seconds"), 0.75);
     ck_assert(json_is_null(json_object_get(r, "top1")));
     ck_assert(json_is_null(json_object_get(r, "ema_top1")));
     json_decref(r);

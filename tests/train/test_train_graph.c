@@ -3,9 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "fixture.h"
+#include "graph/plan.h"
 #include "suite.h"
 #include "train/optimizer.h"
+#include "train/profile.h"
 #include "train/schedule.h"
 #include "train/train_graph.h"
 
@@ -179,7 +182,53 @@ START_TEST(bn_eval_keeps_running_statistics_and_trains_the_rest) {
 }
 END_TEST
 
+/* Does the value need the node's results? By node id, with everything it needs in turn. */
+static void mark_needed(const weld_value *v, bool *needed) {
+    if (v && v->producer && !needed[v->producer->id]) {
+        needed[v->producer->id] = true;
+        for (int i = 0; i < v->producer->input_count; i++) {
+            mark_needed(v->producer->inputs[i], needed);
+        }
+    }
+}
+
+/* The time marked parts the forward pass from the backward one, though streams of nodes mix. */
+START_TEST(the_mark_of_the_loss_lies_between_forward_and_backward) {
+    step_setup s;
+    make(&s, NULL, 2);
+    const weld_plan *plan = weld_session_plan(s.session);
+    const weld_value *loss = weld_graph_output(s.t.graph, "loss");
+    bool *needed = calloc(s.t.graph->node_count, sizeof *needed);
+    double before = 0, after = 0;
+    size_t marked = SIZE_MAX;
+    mark_needed(loss, needed);
+    for (size_t i = 0; i < plan->step_count; i++) {
+        for (size_t at = plan->steps[i].begin; at < plan->steps[i].end; at++) {
+            const weld_node *node = plan->order[at];
+            double flops, bytes;
+            weld_profile_cost(plan, node, &flops, &bytes);
+            ck_assert(!needed[node->id] || marked == SIZE_MAX || i <= marked);
+            before += !needed[node->id] && marked == SIZE_MAX ? bytes : 0;
+            after += marked != SIZE_MAX ? bytes : 0;
+            marked = node == loss->producer ? i : marked;
+        }
+    }
+    ck_assert_double_lt(before, 0.05 * after);
+
+    weld_session_mark(s.session, loss);
+    double begin = weld_clock();
+    weld_session_run(s.session, 1);
+    double end = weld_clock(), known = weld_session_marked(s.session);
+    ck_assert(begin < known && known < end);
+    weld_session_run(s.session, 2);
+    ck_assert(weld_session_marked(s.session) > end);
+    free(needed);
+    destroy(&s);
+}
+END_TEST
+
 RUN_SUITE("train/train_graph", twenty_updates_have_the_losses_and_rates_of_pytorch,
           twenty_updates_in_bf16_have_nearly_the_losses_of_pytorch_in_f32,
           the_number_of_threads_does_not_change_a_bit,
-          bn_eval_keeps_running_statistics_and_trains_the_rest)
+          bn_eval_keeps_running_statistics_and_trains_the_rest,
+          the_mark_of_the_loss_lies_between_forward_and_backward)

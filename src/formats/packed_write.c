@@ -11,12 +11,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
+#include <libdeflate.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/array.h"
 #include "base/error.h"
@@ -292,7 +292,7 @@ weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, siz
     weld_status status = write_at(w, bytes, size, w->images_offset + w->images_size, err);
     if (!status) {
         int32_t stored_label = label;
-        uint32_t crc = (uint32_t)crc32_z(0, bytes, size);
+        uint32_t crc = libdeflate_crc32(0, bytes, size);
         w->images_size += size;
         if (!append_u64(&w->offsets, w->images_size) ||
             !weld_array_append(&w->labels, &stored_label, 1) ||

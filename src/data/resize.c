@@ -5,25 +5,14 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/resize_filter.h"
 
-enum {
-    WEIGHT_BITS = 22, /* 8 bits of value and room for sums beyond one: 32 - 8 - 2 */
-    STRIP = 16,       /* rows that the horizontal pass handles together */
-    LANES = 3 * STRIP /* bytes that are filtered side by side */
-};
+enum { BLOCK = 16 }; /* rows that the first pass handles together: they stay in cache */
 
-/* Output i is the sum over k < count[i] of weight[i * taps + k] * input[first[i] + k]. */
-typedef struct span {
-    int first, count;
-} span;
-typedef struct axis {
-    int taps;
-    const int32_t *weights;
-    const span *spans;
-} axis;
+typedef weld_resize_span span;
+typedef weld_resize_axis axis;
 
 void weld_resize_scratch_free(weld_resize_scratch *s) {
     for (int i = 0; i < 2; i++) {
@@ -31,7 +20,7 @@ void weld_resize_scratch_free(weld_resize_scratch *s) {
         weld_bytes_free(&s->spans[i]);
     }
     weld_bytes_free(&s->between);
-    weld_bytes_free(&s->strip);
+    weld_bytes_free(&s->row);
 }
 
 static double triangle(double x) {
@@ -61,7 +50,7 @@ static span make_weights(double center, double reduction, double support, double
     }
     memset(weights, 0, (size_t)taps * sizeof *weights);
     for (int k = 0; k < end - first; k++) {
-        double w = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << WEIGHT_BITS);
+        double w = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << WELD_RESIZE_BITS);
         weights[k] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
     }
     return (span){first, end > first ? end - first : 0};
@@ -74,7 +63,7 @@ static weld_status make_axis(weld_interpolation filter, int in_size, float low, 
     double scale = (double)(high - low) / (double)full;
     double reduction = scale < 1.0 ? 1.0 : scale;
     double support = (filter == WELD_BICUBIC ? 2.0 : 1.0) * reduction;
-    size_t taps = (size_t)ceil(support) * 2 + 1, bytes;
+    size_t taps = ((size_t)ceil(support) * 2 + 1 + 3) / 4 * 4, bytes;
     if (taps > INT32_MAX / 8 || !weld_mul_size((size_t)count * sizeof(int32_t), taps, &bytes) ||
         !weld_add_size(bytes, taps * sizeof(double), &bytes)) {
         return weld_fail_memory(err, "resizing");
@@ -99,132 +88,49 @@ static weld_status make_axis(weld_interpolation filter, int in_size, float low, 
     return WELD_OK;
 }
 
-static inline uint8_t to_byte(int32_t sum) {
-    sum >>= WEIGHT_BITS;
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
-}
-
-/* out[l] = sum over k of weights[k] * in[k * step + l], for l < lanes. */
-static inline __attribute__((always_inline)) void
-filter_lanes(const uint8_t *restrict in, size_t step, const int32_t *restrict weights, int count,
-             int lanes, uint8_t *restrict out) {
-    int32_t sum[LANES];
-    for (int l = 0; l < lanes; l++) {
-        sum[l] = 1 << (WEIGHT_BITS - 1);
+/* Rows y0..y1-1 of `in` to rows of scratch->between. */
+static weld_status filter_across(const weld_resize_filter *f, const weld_pixels *in, int y0, int y1,
+                                 const axis *a, int width, size_t out_stride,
+                                 weld_resize_scratch *scratch, weld_error *err) {
+    const size_t row = (size_t)in->width * 3;
+    weld_status status = weld_bytes_resize(&scratch->between,
+                                           (size_t)(y1 - y0) * out_stride + WELD_RESIZE_ALIGN, err);
+    if (!status) {
+        status = weld_bytes_resize(&scratch->row, row + WELD_RESIZE_PADDING, err);
     }
-    for (int k = 0; k < count; k++) {
-        for (int l = 0; l < lanes; l++) {
-            sum[l] += weights[k] * in[(size_t)k * step + (size_t)l];
-        }
-    }
-    for (int l = 0; l < lanes; l++) {
-        out[l] = to_byte(sum[l]);
-    }
-}
-
-typedef void filter_function(const uint8_t *restrict in, size_t step,
-                             const int32_t *restrict weights, int count, int lanes,
-                             uint8_t *restrict out);
-
-static void filter_plain(const uint8_t *restrict in, size_t step, const int32_t *restrict weights,
-                         int count, int lanes, uint8_t *restrict out) {
-    if (lanes == LANES) {
-        filter_lanes(in, step, weights, count, LANES, out);
-    } else {
-        filter_lanes(in, step, weights, count, lanes, out);
-    }
-}
-
-#if defined(__x86_64__)
-/* The same, compiled for wider vectors; whole numbers, so the result is the same too. */
-__attribute__((target("avx2"))) static void filter_avx2(const uint8_t *restrict in, size_t step,
-                                                        const int32_t *restrict weights, int count,
-                                                        int lanes, uint8_t *restrict out) {
-    if (lanes == LANES) {
-        filter_lanes(in, step, weights, count, LANES, out);
-    } else {
-        filter_lanes(in, step, weights, count, lanes, out);
-    }
-}
-#endif
-
-static pthread_once_t chosen = PTHREAD_ONCE_INIT;
-static filter_function *filter_bytes = filter_plain;
-
-static void choose_filter(void) {
-#if defined(__x86_64__)
-    if (weld_cpu_features().avx2_fma) {
-        filter_bytes = filter_avx2;
-    }
-#endif
-}
-
-/* Pixels first..end-1 of `rows` rows, turned to columns: pixel x of row r to strip[x - first][r].
- */
-static void gather_strip(const weld_pixels *in, int y, int rows, int first, int end,
-                         uint8_t *strip) {
-    for (int r = 0; r < rows; r++) {
-        const uint8_t *from = in->data + (size_t)(y + r) * in->stride + (size_t)first * 3;
-        uint8_t *to = strip + r * 3;
-        for (int x = first; x < end; x++, from += 3, to += LANES) {
-            to[0] = from[0];
-            to[1] = from[1];
-            to[2] = from[2];
-        }
-    }
-}
-
-/* Rows y0..y1-1 of `in` to [y1 - y0, width, 3]. Neighbouring pixels of a row have nothing in common
- * to be computed side by side, but the rows of a strip do: they share the weights. */
-static weld_status horizontal(const weld_pixels *in, int y0, int y1, const axis *a, int width,
-                              weld_bytes *memory, uint8_t *out, weld_error *err) {
-    int first = in->width, end = 0;
-    for (int x = 0; x < width; x++) {
-        int last = a->spans[x].first + a->spans[x].count;
-        first = a->spans[x].first < first ? a->spans[x].first : first;
-        end = last > end ? last : end;
-    }
-    if (end <= first) {
-        end = first;
-    }
-    weld_status status = weld_bytes_resize(memory, (size_t)(end - first + 1) * LANES, err);
     if (status) {
         return status;
     }
-    /* Rows that a last, lower strip lacks are filtered too: whatever they hold must be defined. */
-    memset(memory->data, 0, memory->size);
-    for (int y = y0; y < y1; y += STRIP) {
-        int rows = y1 - y < STRIP ? y1 - y : STRIP;
-        gather_strip(in, y, rows, first, end, memory->data);
-        uint8_t *to = out + (size_t)(y - y0) * (size_t)width * 3;
-        for (int x = 0; x < width; x++, to += 3) {
-            uint8_t column[LANES];
-            const span *s = &a->spans[x];
-            filter_bytes(memory->data + (size_t)(s->first - first) * LANES, LANES,
-                         a->weights + (size_t)x * (size_t)a->taps, s->count, LANES, column);
-            for (int r = 0; r < rows; r++) {
-                memcpy(to + (size_t)r * (size_t)width * 3, column + r * 3, 3);
-            }
+    memset(scratch->row.data + row, 0, WELD_RESIZE_PADDING);
+    uint8_t *out = scratch->between.data;
+    int y = y0;
+    while (y < y1) {
+        /* Rows that may be read past their end, for pixels of the image follow. */
+        int padded = y;
+        while (padded < y1 &&
+               (size_t)(in->height - 1 - padded) * in->stride >= WELD_RESIZE_PADDING) {
+            padded++;
         }
+        int rows = padded - y < BLOCK ? padded - y : BLOCK;
+        const uint8_t *from = in->data + (size_t)y * in->stride;
+        if (!rows) {
+            rows = 1;
+            memcpy(scratch->row.data, from, row);
+            from = scratch->row.data;
+        }
+        f->across(from, in->stride, rows, a, width, out, out_stride);
+        y += rows;
+        out += (size_t)rows * out_stride;
     }
     return WELD_OK;
 }
 
-/* in: row 0 is source row `y0`. */
-static void vertical(const uint8_t *in, size_t stride, int y0, const axis *a, int width, int height,
-                     uint8_t *out) {
-    int bytes = width * 3;
-    for (int y = 0; y < height; y++) {
-        const span *s = &a->spans[y];
-        const uint8_t *from = in + (size_t)(s->first - y0) * stride;
-        const int32_t *weights = a->weights + (size_t)y * (size_t)a->taps;
-        for (int x = 0; x < bytes; x += LANES, out += LANES) {
-            int lanes = bytes - x < LANES ? bytes - x : LANES;
-            filter_bytes(from + x, stride, weights, s->count, lanes, out);
-            if (lanes < LANES) {
-                out += lanes - LANES;
-            }
-        }
+/* scratch->between: row 0 is source row `y0`. */
+static void filter_down(const weld_resize_filter *f, const weld_bytes *between, size_t stride,
+                        int y0, const axis *a, int width, int height, uint8_t *out) {
+    for (int y = 0; y < height; y++, out += (size_t)width * 3) {
+        const uint8_t *from = between->data + (size_t)(a->spans[y].first - y0) * stride;
+        f->down(from, stride, a, y, width * 3, out);
     }
 }
 
@@ -250,8 +156,24 @@ static weld_status check_request(const weld_pixels *in, const weld_resize_reques
                           (long long)r->full_height);
 }
 
+static const weld_resize_filter *best_filter;
+static pthread_once_t chosen = PTHREAD_ONCE_INIT;
+
+static void choose_filter(void) {
+    for (int i = 0; weld_resize_filter_at(i); i++) {
+        best_filter = weld_resize_filter_at(i);
+    }
+}
+
 weld_status weld_resize(const weld_pixels *in, const weld_resize_request *request,
                         weld_resize_scratch *scratch, uint8_t *out, weld_error *err) {
+    pthread_once(&chosen, choose_filter);
+    return weld_resize_by(best_filter, in, request, scratch, out, err);
+}
+
+weld_status weld_resize_by(const weld_resize_filter *f, const weld_pixels *in,
+                           const weld_resize_request *request, weld_resize_scratch *scratch,
+                           uint8_t *out, weld_error *err) {
     const weld_resize_request *r = request;
     const float all[4] = {0, 0, (float)in->width, (float)in->height};
     const float *box = r->box ? r->box : all;
@@ -274,15 +196,12 @@ weld_status weld_resize(const weld_pixels *in, const weld_resize_request *reques
     }
     /* Spans rise with the output's index: these rows of the source count. */
     const span *last = &down.spans[r->height - 1];
-    int y0 = down.spans[0].first, y1 = last->first + last->count;
-    pthread_once(&chosen, choose_filter);
-    status = weld_bytes_resize(&scratch->between, (size_t)(y1 - y0) * (size_t)r->width * 3, err);
+    const int y0 = down.spans[0].first, y1 = last->first + last->count;
+    const size_t stride =
+        ((size_t)r->width * 3 + WELD_RESIZE_ALIGN) / WELD_RESIZE_ALIGN * WELD_RESIZE_ALIGN;
+    status = filter_across(f, in, y0, y1, &across, r->width, stride, scratch, err);
     if (!status) {
-        status =
-            horizontal(in, y0, y1, &across, r->width, &scratch->strip, scratch->between.data, err);
-    }
-    if (!status) {
-        vertical(scratch->between.data, (size_t)r->width * 3, y0, &down, r->width, r->height, out);
+        filter_down(f, &scratch->between, stride, y0, &down, r->width, r->height, out);
     }
     return status;
 }

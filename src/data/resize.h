@@ -25,7 +25,7 @@ typedef struct weld_resize_request {
 
 /* Memory that calls of one thread share. Start with all zero. */
 typedef struct weld_resize_scratch {
-    weld_bytes weights[2], spans[2], between, strip;
+    weld_bytes weights[2], spans[2], between, row;
 } weld_resize_scratch;
 void weld_resize_scratch_free(weld_resize_scratch *s);
 

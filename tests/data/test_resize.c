@@ -1,5 +1,6 @@
+#include "base/random.h"
 #include "data/fixture_images.h"
-#include "data/resize.h"
+#include "data/resize_filter.h"
 #include "suite.h"
 
 START_TEST(resizing_equals_pillow_bit_for_bit) {
@@ -35,6 +36,63 @@ START_TEST(resizing_equals_pillow_bit_for_bit) {
     ck_assert_int_eq(count, 7);
     free(lines);
     weld_resize_scratch_free(&scratch);
+}
+END_TEST
+
+/* Reductions and enlargements, odd sizes, fractional boxes, many taps and few pixels. */
+static void compare_filters(int in_width, int in_height, int width, int height, uint64_t seed) {
+    weld_random r = weld_random_start(seed, 0, 0, WELD_RANDOM_TEST);
+    weld_image in = {0}, expected = {0}, got = {0};
+    weld_resize_scratch scratch = {0};
+    weld_image_resize_buffer(&in, in_width, in_height, NULL);
+    for (int i = 0; i < in_width * in_height * 3; i++) {
+        uint64_t v = weld_random_below(&r, 400); /* the extremes often, where sums leave 0..255 */
+        in.pixels[i] = (uint8_t)(v < 72 ? 0 : v > 327 ? 255 : v - 72);
+    }
+    weld_pixels whole = weld_image_pixels(&in);
+    int x = in_width / 3, y = in_height / 4;
+    weld_pixels pixels = weld_pixels_crop(&whole, x, y, in_width - x, in_height - y);
+    const float box[4] = {0.25f * (float)(seed % 3), 0, (float)pixels.width,
+                          (float)pixels.height - 0.4f * (float)(seed % 2)};
+    for (int filter = 0; filter < 2; filter++) {
+        weld_resize_request request = {.filter = filter ? WELD_BILINEAR : WELD_BICUBIC,
+                                       .full_width = width,
+                                       .full_height = height,
+                                       .width = width,
+                                       .height = height,
+                                       .box = box};
+        weld_image_resize_buffer(&expected, width, height, NULL);
+        weld_image_resize_buffer(&got, width, height, NULL);
+        ck_assert_int_eq(weld_resize_by(weld_resize_filter_at(0), &pixels, &request, &scratch,
+                                        expected.pixels, NULL),
+                         WELD_OK);
+        for (int i = 1; weld_resize_filter_at(i); i++) {
+            ck_assert_int_eq(weld_resize_by(weld_resize_filter_at(i), &pixels, &request, &scratch,
+                                            got.pixels, NULL),
+                             WELD_OK);
+            ck_assert_msg(largest_difference(&got, &expected) == 0, "%s: %d x %d to %d x %d",
+                          weld_resize_filter_at(i)->name, in_width, in_height, width, height);
+        }
+    }
+    weld_image_free(&in);
+    weld_image_free(&expected);
+    weld_image_free(&got);
+    weld_resize_scratch_free(&scratch);
+}
+
+START_TEST(every_filter_gives_the_same_bits) {
+    const int sizes[] = {1, 2, 3, 5, 8, 13, 31, 64, 97, 300};
+    enum { COUNT = sizeof sizes / sizeof *sizes };
+    weld_random r = weld_random_start(1, 0, 0, WELD_RANDOM_TEST);
+    for (uint64_t i = 0; i < 150; i++) {
+        int size[4];
+        for (int k = 0; k < 4; k++) {
+            size[k] = sizes[weld_random_below(&r, COUNT)];
+        }
+        compare_filters(size[0] + 1, size[1] + 1, size[2], size[3], i);
+    }
+    compare_filters(3000, 2, 2, 3, 0); /* thousands of taps */
+    compare_filters(2, 3000, 3, 2, 1);
 }
 END_TEST
 
@@ -131,6 +189,6 @@ START_TEST(failed_allocations_are_reported) {
 }
 END_TEST
 
-RUN_SUITE("data/resize", resizing_equals_pillow_bit_for_bit, a_part_is_the_part_of_the_whole,
-          a_crop_is_resized_as_an_image_of_its_own, requests_without_meaning_are_refused,
-          failed_allocations_are_reported)
+RUN_SUITE("data/resize", resizing_equals_pillow_bit_for_bit, every_filter_gives_the_same_bits,
+          a_part_is_the_part_of_the_whole, a_crop_is_resized_as_an_image_of_its_own,
+          requests_without_meaning_are_refused, failed_allocations_are_reported)

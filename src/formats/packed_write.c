@@ -100,7 +100,8 @@ static bool create_images(hid_t file, uint64_t bytes, uint64_t *offset) {
     hid_t set = H5I_INVALID_HID;
     if (plan >= 0 && space >= 0 && H5Pset_layout(plan, H5D_CONTIGUOUS) >= 0 &&
         H5Pset_alloc_time(plan, H5D_ALLOC_TIME_EARLY) >= 0 &&
-        H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER) >= 0) {
+        H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER) >= 0 &&
+        H5Pset_obj_track_times(plan, false) >= 0) {
         set = H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, plan, H5P_DEFAULT);
     }
     haddr_t at = set >= 0 ? H5Dget_offset(set) : HADDR_UNDEF;
@@ -124,10 +125,12 @@ static bool find_images_offset(const char *path, uint64_t *offset) {
 static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native,
                         const weld_array *t, weld_packed_extent *extent) {
     hsize_t length = t->count;
-    hid_t space = H5Screate_simple(1, &length, NULL);
-    hid_t set = space >= 0
-                    ? H5Dcreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)
-                    : H5I_INVALID_HID;
+    hid_t plan = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, &length, NULL);
+    hid_t set = H5I_INVALID_HID;
+    /* Without times: the same images make the same file. */
+    if (plan >= 0 && space >= 0 && H5Pset_obj_track_times(plan, false) >= 0) {
+        set = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, plan, H5P_DEFAULT);
+    }
     bool ok = set >= 0 && H5Dwrite(set, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0;
     if (set >= 0) {
         haddr_t at = ok ? H5Dget_offset(set) : HADDR_UNDEF;
@@ -136,6 +139,7 @@ static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native
         ok = H5Dclose(set) >= 0 && ok;
     }
     H5Sclose(space);
+    H5Pclose(plan);
     return ok;
 }
 

@@ -48,6 +48,9 @@ static weld_status open(preview *p, const weld_preview_options *o, weld_error *e
     weld_status status = weld_trainer_read_recipe(t, err);
     t->recipe.data.val[0] = 0; /* nothing is evaluated */
     status = status ? status : weld_trainer_open_data(t, err);
+    if (!status && t->recipe.loss.distillation.cache[0]) { /* it holds for certain views */
+        status = weld_trainer_open_distillation(t, err);
+    }
     status = status ? status : weld_trainer_open_loader(t, err);
     if (status) {
         return status;

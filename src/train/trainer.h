@@ -78,6 +78,8 @@ void weld_trainer_say(const weld_trainer *t, const char *format, ...)
 
 /* Open the recipe's data sets; they decide how many classes there are. */
 weld_status weld_trainer_open_data(weld_trainer *t, weld_error *err);
+/* The teacher, if there is one; it may decide how images are augmented. Before the loader. */
+weld_status weld_trainer_open_distillation(weld_trainer *t, weld_error *err);
 /* What makes the batches that the run trains on, and the weights of their classes. */
 weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err);
 /* A weld_bad_image_function that tells the caller; arg is the trainer. */

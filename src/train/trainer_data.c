@@ -1,4 +1,5 @@
-/* The images of a training run: data sets, batches, and what is bad among them; see trainer.h. */
+/* What a training run learns from: data sets, teacher, batches, and what is bad among the images;
+ * see trainer.h. */
 #include <string.h>
 
 #include "base/error.h"
@@ -68,6 +69,20 @@ static void note_bad_image(void *arg, int64_t index, const char *reason) {
                          (long long)weld_bad_images_count(t->bad_images),
                          (long long)t->recipe.data.max_bad);
     }
+}
+
+weld_status weld_trainer_open_distillation(weld_trainer *t, weld_error *err) {
+    const weld_recipe *r = &t->recipe;
+    int64_t count = weld_dataset_count(t->train), batch = r->train.batch_size;
+    if (r->loss.distillation.kind == WELD_DISTILL_NONE) {
+        return WELD_OK;
+    }
+    weld_status status = weld_distillation_open(r, t->train, batch < count ? batch : count,
+                                                t->settings->threads, &t->distillation, err);
+    if (!status) {
+        weld_trainer_say(t, "%s", weld_distillation_text(t->distillation));
+    }
+    return status;
 }
 
 static weld_status open_class_weights(weld_trainer *t, weld_error *err) {

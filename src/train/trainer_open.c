@@ -25,22 +25,6 @@ void weld_trainer_say(const weld_trainer *t, const char *format, ...) {
     }
 }
 
-/* --- The teacher --- */
-
-static weld_status open_distillation(weld_trainer *t, weld_error *err) {
-    const weld_recipe *r = &t->recipe;
-    int64_t count = weld_dataset_count(t->train), batch = r->train.batch_size;
-    if (r->loss.distillation.kind == WELD_DISTILL_NONE) {
-        return WELD_OK;
-    }
-    weld_status status = weld_distillation_open(r, t->train, batch < count ? batch : count,
-                                                t->settings->threads, &t->distillation, err);
-    if (!status) {
-        weld_trainer_say(t, "%s", weld_distillation_text(t->distillation));
-    }
-    return status;
-}
-
 /* --- Precision --- */
 
 static weld_train_graph_options graph_options(const weld_recipe *r, int64_t batch) {
@@ -280,7 +264,7 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
     status = status ? status : open_folder(t, err);
     status = status ? status : choose_precision(t, err);
     status = status ? status : weld_recipe_text(&t->recipe, &t->recipe_text, err);
-    status = status ? status : open_distillation(t, err);
+    status = status ? status : weld_trainer_open_distillation(t, err);
     status = status ? status : weld_trainer_open_loader(t, err);
     status = status ? status : make_schedule(t, err);
     status = status ? status : open_network(t, err);

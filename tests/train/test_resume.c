@@ -88,6 +88,35 @@ START_TEST(a_run_with_sgd_continues_bit_for_bit_and_not_with_another_optimizer) 
 }
 END_TEST
 
+START_TEST(a_run_with_all_that_is_mixed_and_repeated_continues_bit_for_bit) {
+    set_up();
+    const char *const modes[] = {"augment.mix_mode=batch", "augment.mix_mode=pair",
+                                 "augment.mix_mode=elem"};
+    for (int i = 0; i < 3; i++) {
+        char whole_name[16], stopped_name[16];
+        snprintf(whole_name, sizeof whole_name, "whole_%d", i);
+        snprintf(stopped_name, sizeof stopped_name, "stopped_%d", i);
+        run_options o = {.out = whole_name,
+                         .set = {"augment.cutmix=1", "augment.repeats=3", modes[i],
+                                 "train.batch_size=5", "train.accumulate=2",
+                                 "train.ema_decay=0.8"}};
+        run_well(o);
+        int64_t steps = result.step;
+        o.out = stopped_name;
+        o.stop_at = 2 + 3 * i;
+        run_well(o);
+        ck_assert(result.interrupted);
+        o.stop_at = 0;
+        o.resume = true;
+        o.threads = 2;
+        run_well(o);
+        ck_assert_int_eq(result.step, steps);
+        assert_same_run(whole_name, stopped_name);
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_run_stopped_in_an_evaluation_repeats_it) {
     set_up();
     run_well((run_options){.out = "whole"});
@@ -319,6 +348,7 @@ END_TEST
 RUN_SUITE("train/resume", a_run_stopped_at_any_update_continues_bit_for_bit,
           a_run_with_clipping_and_a_moving_average_continues_bit_for_bit,
           a_run_with_sgd_continues_bit_for_bit_and_not_with_another_optimizer,
+          a_run_with_all_that_is_mixed_and_repeated_continues_bit_for_bit,
           a_run_stopped_in_an_evaluation_repeats_it,
           a_run_killed_at_ten_random_moments_ends_as_if_never_killed,
           resuming_where_there_is_nothing_starts_at_the_beginning,

@@ -184,18 +184,31 @@ static double bin_speed(const bin *b) {
     return b->speeds && b->seconds_per_image > 0 ? (double)b->speeds / b->seconds_per_image : NAN;
 }
 
+static double part_sum(const curves *c, int part) {
+    double sum = 0;
+    for (int i = 0; i < c->count; i++) {
+        sum += c->bins[i].part[part];
+    }
+    return sum;
+}
+
+/* Is there such a part? Of what batches took besides a trace is always left. */
+static bool has_part(const curves *c, int part) {
+    const double sum = part_sum(c, part);
+    const double known = part_sum(c, 0) + part_sum(c, 1) + part_sum(c, 2);
+    return part + 1 < PART_COUNT ? sum > 0 : sum > 0.05 * known;
+}
+
 /* Seconds of an update, for each part that there is. */
 static json_t *part_lists(const curves *c) {
     json_t *object = json_object();
     for (int p = 0; p < PART_COUNT; p++) {
         json_t *list = json_array();
-        double all = 0;
         for (int i = 0; i < c->count; i++) {
-            all += c->bins[i].part[p];
             json_array_append_new(list,
                                   weld_report_number(c->bins[i].part[p] / (double)c->bins[i].rows));
         }
-        if (all > 0) {
+        if (has_part(c, p)) {
             json_object_set(object, parts[p], list);
         }
         json_decref(list);

@@ -139,13 +139,16 @@ static weld_status bench_file(const char *path, bench_arguments *a, const weld_b
     if (status != WELD_OK) {
         return status;
     }
-    int own_size = weld_model_get_preprocessing(m)->input_size;
+    weld_preprocessing p = *weld_model_get_preprocessing(m);
+    a->size = a->size ? a->size : p.input_size;
+    p.input_size = a->size;
     if (a->train) {
-        a->size = a->size ? a->size : own_size;
         status = weld_bench_training(weld_model_get_config(m), a->size, o, out, err);
     } else {
-        a->size = own_size; /* a file's graph is of one size */
-        status = weld_bench_inference(weld_model_graph(m), weld_model_weights(m), o, out, err);
+        status = weld_model_set_preprocessing(m, &p, err);
+        status = status ? status
+                        : weld_bench_inference(weld_model_graph(m), weld_model_weights(m), o, out,
+                                               err);
     }
     weld_model_free(m);
     return status;

@@ -56,6 +56,8 @@ prints "one size prints the usual line" "^31 images: top-1 "
 works "several sizes as JSON" "$WELD" eval deploy.h5 --data photos/val --size 24,32 --interpolation bilinear --json
 prints "are a list" '^\[\{.*"input_size": *24.*"interpolation": *"bilinear".*\}, ?\{.*"input_size": *32.*\}\]$'
 works "classify at another size" "$WELD" predict deploy.h5 photos/val/class_a/0000.jpg --size 48 --crop 1
+works "time it at another size" "$WELD" bench deploy.h5 --size 48 --steps 1 --json
+prints "which is what is timed" '"size": *48'
 
 run "$WELD" eval run/best.h5 --data photos/val --size 24,x
 says "a size that is no number is named" "size wants .*'24,x'"

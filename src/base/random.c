@@ -2,6 +2,7 @@
 #include "base/random.h"
 
 #include <math.h>
+#include <string.h>
 
 void weld_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
@@ -72,6 +73,61 @@ double weld_random_normal(weld_random *r) {
     double u = 1.0 - weld_random_uniform(r);
     double v = weld_random_uniform(r);
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586476925 * v);
+}
+
+enum { PAIRS = 32 /* of normals that are made side by side */ };
+
+/* log(x) for 0 < x <= 1, to float's precision: x = 2^k m with m near 1, whose logarithm is
+ * 2 atanh((m - 1) / (m + 1)) by its series. */
+static inline float log_of(float x) {
+    union {
+        float real;
+        int32_t bits;
+    } m = {.real = x};
+    const int32_t least = 0x3F3504F3; /* of m: sqrt(1/2) */
+    int32_t exponent = (m.bits - least) >> 23;
+    m.bits -= exponent * (1 << 23);
+    float s = (m.real - 1.0f) / (m.real + 1.0f), q = s * s;
+    float series = 1.0f + q * (1.0f / 3 + q * (1.0f / 5 + q * (1.0f / 7 + q * (1.0f / 9))));
+    return (float)exponent * 0.693147181f + 2.0f * s * series;
+}
+
+/* Box-Muller with both values of each pair: a radius from a[i], an angle from b[i]. Plain
+ * arithmetic, without calls, which compilers turn to vectors. */
+static void make_normals(const uint32_t a[PAIRS], const uint32_t b[PAIRS], float out[2 * PAIRS]) {
+    for (int i = 0; i < PAIRS; i++) {
+        float u = ((float)(int32_t)(a[i] >> 1) + 0.5f) * 0x1p-31f;
+        float radius = sqrtf(-2.0f * log_of(u));
+        /* The upper two bits are a quarter of the circle, the rest an angle x within it, of -pi/4
+         * to pi/4; sine and cosine by their series. */
+        float x = (float)(int32_t)(b[i] << 2) * (1.57079633f * 0x1p-32f), q = x * x;
+        float sine = x * (1 - q / 6 * (1 - q / 20 * (1 - q / 42 * (1 - q / 72))));
+        float cosine = 1 - q / 2 * (1 - q / 12 * (1 - q / 30 * (1 - q / 56)));
+        int32_t is_odd = -(int32_t)(b[i] >> 30 & 1), is_lower = -(int32_t)(b[i] >> 31);
+        float first = is_odd ? -sine : cosine, second = is_odd ? cosine : sine;
+        out[i] = radius * (is_lower ? -first : first);
+        out[i + PAIRS] = radius * (is_lower ? -second : second);
+    }
+}
+
+void weld_random_normals(weld_random *r, float *out, size_t n) {
+    uint32_t a[PAIRS], b[PAIRS], block[4];
+    float normals[2 * PAIRS];
+    r->used = 4;
+    while (n) {
+        size_t count = n < 2 * PAIRS ? n : 2 * PAIRS;
+        for (int i = 0; i < PAIRS; i += 2, r->counter[0]++) {
+            weld_philox(r->counter, r->key, block);
+            a[i] = block[0];
+            b[i] = block[1];
+            a[i + 1] = block[2];
+            b[i + 1] = block[3];
+        }
+        make_normals(a, b, normals);
+        memcpy(out, normals, count * sizeof *out);
+        out += count;
+        n -= count;
+    }
 }
 
 static double draw_gamma(weld_random *r, double shape) {

@@ -7,6 +7,7 @@
 #ifndef WELD_BASE_RANDOM_H
 #define WELD_BASE_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* What a stream is for; two purposes never share numbers. Values are part of the file format of a
@@ -40,7 +41,10 @@ double weld_random_uniform(weld_random *r);                        /* [0, 1), 53
 double weld_random_range(weld_random *r, double low, double high); /* [low, high) */
 uint64_t weld_random_below(weld_random *r, uint64_t n);            /* 0..n-1, unbiased; n > 0 */
 double weld_random_normal(weld_random *r);                         /* mean 0, variance 1 */
-double weld_random_beta(weld_random *r, double a, double b);       /* a, b > 0 */
+/* n of them in float, quickly, out of whole blocks: what is left of the current one is dropped.
+ * None is beyond +-6.7. */
+void weld_random_normals(weld_random *r, float *out, size_t n);
+double weld_random_beta(weld_random *r, double a, double b); /* a, b > 0 */
 
 /* Fisher-Yates shuffle of `order[0..n)`. */
 void weld_random_shuffle(weld_random *r, int64_t *order, int64_t n);

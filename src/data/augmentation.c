@@ -10,6 +10,10 @@ weld_augmentation weld_augmentation_defaults(void) {
                                .crop_scale = {0.08, 1.0},
                                .crop_ratio = {3.0 / 4.0, 4.0 / 3.0},
                                .hflip = 0.5,
+                               .auto_augment = "rand-m9-mstd0.5-inc1",
+                               .color_jitter = 0.4,
+                               .random_erasing = 0.25,
+                               .erasing_mode = WELD_ERASE_PIXEL,
                                .mixup = 0.8,
                                .cutmix = 1.0,
                                .cutmix_probability = 0.5,
@@ -65,6 +69,12 @@ weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err)
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "hflip is %g, mix_probability %g: probabilities are in 0..1", a->hflip,
                          a->mix_probability);
+    }
+    if (!(a->color_jitter >= 0 && a->color_jitter <= WELD_MAX_COLOR_JITTER) ||
+        !is_probability(a->random_erasing)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "color_jitter is %g, random_erasing %g: they must be in 0..%d and 0..1",
+                         a->color_jitter, a->random_erasing, WELD_MAX_COLOR_JITTER);
     }
     return check_mixing(a, err);
 }

@@ -28,6 +28,7 @@ typedef enum weld_erasing_mode {
 typedef enum weld_mix_mode { WELD_MIX_BATCH, WELD_MIX_PAIR, WELD_MIX_ELEM } weld_mix_mode;
 
 #define WELD_AUTO_AUGMENT_SIZE 128
+#define WELD_MAX_COLOR_JITTER 10
 
 #define WELD_MAX_REPEATS 100 /* a random stream's name has a byte for the number of the repeat */
 
@@ -37,7 +38,7 @@ typedef struct weld_augmentation {
     double crop_ratio[2]; /* width / height of the crop; drawn evenly in the logarithm */
     double hflip;         /* probability */
 
-    char auto_augment[WELD_AUTO_AUGMENT_SIZE]; /* RandAugment's configuration; "": none */
+    char auto_augment[WELD_AUTO_AUGMENT_SIZE]; /* see rand_augment.h; "none" or "": none */
     double color_jitter;   /* strength; 0: none. Not used where there is an auto_augment */
     bool three_augment;    /* in place of auto_augment and color_jitter */
     double random_erasing; /* probability */

@@ -190,14 +190,15 @@ static weld_status make_training(const load_job *job, int64_t slot, worker *w, f
     }
     uint64_t stream = (uint64_t)index | (uint64_t)l->repeats[slot] << 48;
     weld_random random = weld_random_start(l->options.seed, job->view, stream, WELD_RANDOM_AUGMENT);
+    weld_random erase = weld_random_start(l->options.seed, job->view, stream, WELD_RANDOM_ERASE);
     weld_sample_plan plan = weld_transform_plan(&l->transform, width, height, &random);
     weld_decoded_part part;
     status = weld_dataset_decode_part(l->ds, index, &w->bytes, &plan.crop, plan.reduction,
                                       &w->image, &part, err);
     end_stage(w, STAGE_DECODE);
     return status ? status
-                  : weld_transform_training(&l->transform, &plan, &part, &random, &w->scratch, out,
-                                            err);
+                  : weld_transform_training(&l->transform, &plan, &part, &random, &erase,
+                                            &w->scratch, out, err);
 }
 
 static weld_status load_image(const load_job *job, int64_t slot, bool is_ahead, worker *w,

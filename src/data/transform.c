@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "data/erasing.h"
 
 enum { CROP_TRIES = 10, SMALL_PADDING = 4, MAX_INPUT_SIZE = 4096 };
 
@@ -41,6 +42,9 @@ weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *pre
     if (!status) {
         status = weld_augmentation_check(&t->augmentation, err);
     }
+    if (!status) {
+        status = weld_pixel_augment_init(&t->augmentation, preprocessing->mean, &t->pixels, err);
+    }
     for (int c = 0; !status && c < 3; c++) {
         for (int v = 0; v < 256; v++) {
             t->normalised[c][v] =
@@ -53,6 +57,8 @@ weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *pre
 void weld_transform_scratch_free(weld_transform_scratch *s) {
     weld_resize_scratch_free(&s->resize);
     weld_image_free(&s->image);
+    weld_image_free(&s->sample);
+    weld_bytes_free(&s->operation);
 }
 
 /* One row of `width` pixels to floats, from the right where `flip` is set. */
@@ -222,12 +228,63 @@ static weld_status stretch(const weld_transform *t, const weld_decoded_part *in,
     return status;
 }
 
+/* Put `in` into scratch->sample of the input's size as place() does, but as bytes. */
+static weld_status place_bytes(const weld_transform *t, const weld_sample_plan *plan,
+                               const weld_pixels *in, weld_transform_scratch *scratch,
+                               weld_error *err) {
+    const int size = t->preprocessing.input_size, left = plan->left, right = left + in->width;
+    const int x0 = left < 0 ? 0 : left, x1 = right > size ? size : right;
+    const size_t row = (size_t)size * 3;
+    weld_status status = weld_image_resize_buffer(&scratch->sample, size, size, err);
+    if (status) {
+        return status;
+    }
+    memset(scratch->sample.pixels, 0, row * (size_t)size);
+    for (int y = 0; y < in->height; y++) {
+        int to_y = y + plan->top;
+        if (to_y < 0 || to_y >= size) {
+            continue;
+        }
+        const uint8_t *from = in->data + (size_t)y * in->stride + (size_t)(x0 - left) * 3;
+        uint8_t *to = scratch->sample.pixels + (size_t)to_y * row;
+        if (!plan->flip) {
+            memcpy(to + (size_t)x0 * 3, from, (size_t)(x1 - x0) * 3);
+            continue;
+        }
+        to += (size_t)(size - 1 - x0) * 3;
+        for (int x = x0; x < x1; x++, from += 3, to -= 3) {
+            memcpy(to, from, 3);
+        }
+    }
+    return WELD_OK;
+}
+
+/* Flip, change pixels, normalise. */
+static weld_status augment(const weld_transform *t, const weld_sample_plan *plan,
+                           const weld_pixels *in, weld_random *random,
+                           weld_transform_scratch *scratch, float *out, weld_error *err) {
+    if (t->pixels.method == WELD_PIXELS_AS_THEY_ARE) {
+        place(t, in, plan->left, plan->top, plan->flip, out);
+        return WELD_OK;
+    }
+    weld_status status = place_bytes(t, plan, in, scratch, err);
+    if (!status) {
+        status =
+            weld_pixel_augment_run(&t->pixels, random, &scratch->sample, &scratch->operation, err);
+    }
+    if (!status) {
+        const weld_pixels sample = weld_image_pixels(&scratch->sample);
+        place(t, &sample, 0, 0, false, out);
+    }
+    return status;
+}
+
 weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plan,
                                     const weld_decoded_part *part, weld_random *random,
-                                    weld_transform_scratch *scratch, float *out, weld_error *err) {
+                                    weld_random *erase, weld_transform_scratch *scratch, float *out,
+                                    weld_error *err) {
     const int size = t->preprocessing.input_size;
     weld_pixels pixels = part->pixels;
-    (void)random;
     if (t->augmentation.kind == WELD_AUGMENT_NONE) {
         return central_crop(t, &pixels, scratch, out, err);
     }
@@ -236,7 +293,10 @@ weld_status weld_transform_training(const weld_transform *t, const weld_sample_p
         status = stretch(t, part, scratch, &pixels, err);
     }
     if (!status) {
-        place(t, &pixels, plan->left, plan->top, plan->flip, out);
+        status = augment(t, plan, &pixels, random, scratch, out, err);
+    }
+    if (!status) {
+        weld_random_erase(&t->augmentation, size, erase, out);
     }
     return status;
 }

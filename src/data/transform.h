@@ -14,6 +14,7 @@
 #include "data/augmentation.h"
 #include "data/decode.h"
 #include "data/image.h"
+#include "data/pixel_augment.h"
 #include "data/resize.h"
 #include "weld/model.h"
 
@@ -21,6 +22,7 @@
 typedef struct weld_transform {
     weld_preprocessing preprocessing;
     weld_augmentation augmentation;
+    weld_pixel_augment pixels;
     float normalised[3][256];
 } weld_transform;
 
@@ -32,7 +34,8 @@ weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *pre
 /* Memory that calls of one thread share. Start with all zero. */
 typedef struct weld_transform_scratch {
     weld_resize_scratch resize;
-    weld_image image;
+    weld_image image, sample;
+    weld_bytes operation;
 } weld_transform_scratch;
 void weld_transform_scratch_free(weld_transform_scratch *s);
 
@@ -52,10 +55,12 @@ typedef struct weld_sample_plan {
 weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
                                      weld_random *random);
 
-/* The sample: `part` is the plan's crop, decoded; `random` goes on where the plan left it. */
+/* The sample: `part` is the plan's crop, decoded; `random` goes on where the plan left it; `erase`
+ * is the stream of random erasing. Flipped, changed as pixel_augment.h says, normalised, erased. */
 weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plan,
                                     const weld_decoded_part *part, weld_random *random,
-                                    weld_transform_scratch *scratch, float *out, weld_error *err);
+                                    weld_random *erase, weld_transform_scratch *scratch, float *out,
+                                    weld_error *err);
 
 /* The random resized crop of an image: up to ten tries for a crop of random area and aspect that
  * fits, else the largest central one that meets the aspect limits. */

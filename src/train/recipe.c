@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/rand_augment.h"
 #include "train/optimizer.h"
 #include "train/recipe_keys.h"
 #include "train/recipe_yaml.h"
@@ -337,11 +338,25 @@ static weld_status check_sampling(const weld_recipe *r, const origins *o, weld_e
     return WELD_OK;
 }
 
+static weld_status check_auto_augment(weld_recipe *r, const origins *o, weld_error *err) {
+    weld_error reason = {.message = ""};
+    weld_rand_augment parsed;
+    char *text = r->augment.auto_augment;
+    if (weld_rand_augment_parse(text, &parsed, &reason)) {
+        return fail_key(o, key_index("augment", "auto_augment"), reason.message, err);
+    }
+    if (!text[0]) { /* a word that can be written down */
+        snprintf(text, sizeof r->augment.auto_augment, "none");
+    }
+    return WELD_OK;
+}
+
 static weld_status check(weld_recipe *r, const origins *o, weld_error *err) {
     weld_status status = check_model(r, o, err);
     status = status ? status : check_freeze(r, o, err);
     status = status ? status : check_distillation(r, o, err);
     status = status ? status : check_sampling(r, o, err);
+    status = status ? status : check_auto_augment(r, o, err);
     if (status) {
         return status;
     }

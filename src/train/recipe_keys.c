@@ -58,6 +58,11 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"augment", "crop_scale", REALS(augment.crop_scale, 1e-4, 1)},
     {"augment", "crop_ratio", REALS(augment.crop_ratio, 0.01, 100)},
     {"augment", "hflip", REAL(augment.hflip, 0, 1)},
+    {"augment", "auto_augment", TEXT(augment.auto_augment), .null = "none"},
+    {"augment", "color_jitter", REAL(augment.color_jitter, 0, WELD_MAX_COLOR_JITTER), .null = "0"},
+    {"augment", "three_augment", BOOL(augment.three_augment)},
+    {"augment", "random_erasing", REAL(augment.random_erasing, 0, 1), .null = "0"},
+    {"augment", "erasing_mode", CHOICE(augment.erasing_mode, "pixel", "const", "rand")},
     {"augment", "mixup", REAL(augment.mixup, 0, 100), .null = "0"},
     {"augment", "cutmix", REAL(augment.cutmix, 0, 100), .null = "0"},
     {"augment", "cutmix_probability", REAL(augment.cutmix_probability, 0, 1)},
@@ -119,9 +124,7 @@ _Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys <= WELD_RECIPE
                "WELD_RECIPE_KEYS_MAX has room for the table");
 
 const weld_recipe_later_key weld_recipe_later_keys[] = {
-    {"augment", "auto_augment", NULL},  {"augment", "color_jitter", NULL},
-    {"augment", "three_augment", NULL}, {"augment", "random_erasing", NULL},
-    {"augment", "erasing_mode", NULL},  {"train", "keep", NULL},
+    {"train", "keep", NULL},
 };
 const size_t weld_recipe_later_key_count =
     sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;

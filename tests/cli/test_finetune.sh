@@ -20,7 +20,7 @@ done
 cat > small.yaml << 'EOF'
 model: {name: repvit, channels: [16, 24], depths: [1, 1], stem_stride: 2}
 data: {train: first/train, input_size: 32, mean: [0.4, 0.4, 0.4]}
-augment: {kind: small, mixup: 0, cutmix: 0, repeats: 1, hflip: 0}
+augment: {kind: small, auto_augment: null, color_jitter: null, random_erasing: null, mixup: 0, cutmix: 0, repeats: 1, hflip: 0}
 optimizer: {lr: 8e-3, lr_batch: 0}
 schedule: {warmup_epochs: 1}
 train: {epochs: 6, batch_size: 16, seed: 3}

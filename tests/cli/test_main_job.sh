@@ -12,7 +12,7 @@ mkdir photos
 cat > small.yaml << 'EOF'
 model: {name: repvit, channels: [16, 24, 32], depths: [1, 1, 1], stem_stride: 2}
 data: {train: photos/train, val: photos/val, input_size: 32}
-augment: {kind: small, mixup: 0.2, cutmix: 0, repeats: 1, hflip: 0}
+augment: {kind: small, auto_augment: null, color_jitter: null, random_erasing: null, mixup: 0.2, cutmix: 0, repeats: 1, hflip: 0}
 optimizer: {lr: 8e-3, lr_batch: 0}
 schedule: {warmup_epochs: 1}
 train: {epochs: 8, batch_size: 16, seed: 3, eval_every: 1}

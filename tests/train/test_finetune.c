@@ -14,7 +14,8 @@ static void set_up_tuning(const char *first_run) {
     set_up();
     snprintf(text, sizeof text,
              "data: {train: %s/train.h5, val: %s/val.h5}\n"
-             "augment: {kind: small, cutmix: null, repeats: 1}\n"
+             "augment: {kind: small, auto_augment: null, color_jitter: null,\n"
+             "          random_erasing: null, cutmix: null, repeats: 1}\n"
              "optimizer: {lr: 0.01, lr_batch: 8}\n"
              "schedule: {warmup_epochs: 1}\n"
              "train: {epochs: 2, batch_size: 8, seed: 3, checkpoint_every: 1}\n",

@@ -61,7 +61,9 @@ START_TEST(values_of_all_types_are_read) {
            "  val: ~\n"
            "  mean: [0.5, 0.25, 1]\n"
            "  interpolation: bilinear\n"
-           "augment: {kind: none, mixup: null, cutmix: 0.5, mix_mode: elem, repeats: ~}\n"
+           "augment: {kind: none, mixup: null, cutmix: 0.5, mix_mode: elem, repeats: ~,\n"
+           "  auto_augment: null, color_jitter: 0.3, three_augment: true, random_erasing: 0.5,\n"
+           "  erasing_mode: const}\n"
            "optimizer: {lr: 2e-3, betas: [0.8, 0.9]}\n"
            "train: {seed: 9000000000, shuffle: false, precision: fp32}\n");
     ck_assert_int_eq(recipe.model.stage_count, 2);
@@ -76,6 +78,11 @@ START_TEST(values_of_all_types_are_read) {
     ck_assert_double_eq(recipe.augment.cutmix, 0.5);
     ck_assert_int_eq(recipe.augment.mix_mode, WELD_MIX_ELEM);
     ck_assert_int_eq(recipe.augment.repeats, 1);
+    ck_assert_str_eq(recipe.augment.auto_augment, "none");
+    ck_assert_double_eq(recipe.augment.color_jitter, 0.3);
+    ck_assert(recipe.augment.three_augment);
+    ck_assert_double_eq(recipe.augment.random_erasing, 0.5);
+    ck_assert_int_eq(recipe.augment.erasing_mode, WELD_ERASE_CONST);
     ck_assert_double_eq(recipe.optimizer.lr, 2e-3);
     ck_assert_double_eq(recipe.optimizer.betas[0], 0.8);
     ck_assert(recipe.train.seed == 9000000000);
@@ -128,6 +135,14 @@ START_TEST(values_out_of_range_are_named_with_their_line) {
            "r.yaml:4: optimizer.lr: -1e-3 is out of range: give 0 to 100");
     refuse(BASE "augment:\n  crop_scale: [1, 0.5]\n",
            "r.yaml:4: augment.crop_scale: the lower end must come first");
+    refuse(BASE "augment:\n  hflip: 0\n  auto_augment: rand-m9-mstd0.5-q1\n",
+           "r.yaml:5: augment.auto_augment: 'q1' is no section of RandAugment: give m, n, p, mstd, "
+           "mmax, inc or w with a number, as in rand-m9-mstd0.5-inc1");
+    refuse(BASE "augment:\n  auto_augment: augmix-m5\n",
+           "r.yaml:4: augment.auto_augment: 'augmix-m5': this version has RandAugment only: give "
+           "rand with its sections, as in rand-m9-mstd0.5-inc1, or none");
+    refuse(BASE "augment:\n  random_erasing: 1.5\n",
+           "r.yaml:4: augment.random_erasing: 1.5 is out of range: give 0 to 1");
     refuse(BASE "augment:\n  mix_mode: half\n",
            "r.yaml:4: augment.mix_mode: 'half' is not known: this version has batch, pair, elem");
     refuse(BASE "augment:\n  repeats: 0\n",
@@ -164,10 +179,9 @@ START_TEST(a_recipe_of_brackets_is_refused_at_once) {
 END_TEST
 
 START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
-    accept(BASE "augment: {auto_augment: null, random_erasing: 0}\n"
-                "train: {ema_decay: 0, keep: 0}\n");
-    refuse(BASE "augment:\n  hflip: 0\n  auto_augment: rand-m9-mstd0.5-inc1\n",
-           "r.yaml:5: augment.auto_augment: known, but not supported by this version: remove it");
+    accept(BASE "train: {ema_decay: 0, keep: 0}\n");
+    refuse(BASE "train: {keep: 3}\n",
+           "r.yaml:3: train.keep: known, but not supported by this version: remove it");
 }
 END_TEST
 
@@ -336,7 +350,8 @@ START_TEST(a_written_recipe_reads_back_identical) {
         "optimizer: {lr: 1e-17, eps: 3.0000000000000004e-8}\n"
         "schedule: {per: epoch, warmup_epochs: 0.1}\n"
         "loss: {distillation: {kind: soft, teacher: 'a: b.h5', alpha: 0.7}}\n"
-        "augment: {mixup: null, cutmix_probability: 0.25, mix_mode: pair, repeats: 2}\n"
+        "augment: {mixup: null, cutmix_probability: 0.25, mix_mode: pair, repeats: 2, "
+        "auto_augment: '', erasing_mode: rand}\n"
         "train: {seed: 8999999999999999}\n"};
     for (size_t i = 0; i < 2; i++) {
         char *text, *again;

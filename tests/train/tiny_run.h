@@ -76,7 +76,8 @@ static inline void set_up(void) {
     snprintf(text, sizeof text,
              "model: {name: repvit, channels: [8], depths: [1], stem_stride: 1}\n"
              "data: {train: %s/train.h5, val: %s/val.h5, input_size: %d, crop_fraction: 1}\n"
-             "augment: {kind: small, cutmix: null, repeats: 1}\n"
+             "augment: {kind: small, auto_augment: null, color_jitter: null,\n"
+             "          random_erasing: null, cutmix: null, repeats: 1}\n"
              "optimizer: {lr: 0.01, lr_batch: 8, clip: null}\n"
              "schedule: {warmup_epochs: 1}\n"
              "train: {epochs: 3, batch_size: 8, seed: 7, checkpoint_every: 2, ema_decay: null}\n",

@@ -109,6 +109,7 @@ typedef struct weld_train_result {
     int64_t epochs, step;   /* done */
     bool evaluated;         /* best_top1 is known */
     double best_top1, top1; /* percent; top1: of the last evaluation of this call, NAN: none */
+    int64_t bad_images;     /* of those to train on, that were met and passed over */
     double seconds;         /* of the whole run, over all its parts */
 } weld_train_result;
 

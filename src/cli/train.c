@@ -125,6 +125,9 @@ static void print_result(const weld_train_result *r) {
     if (r->evaluated) {
         printf(", best top-1 %.2f %%", r->best_top1);
     }
+    if (r->bad_images) {
+        printf(", %lld bad images skipped", (long long)r->bad_images);
+    }
     putchar('\n');
 }
 

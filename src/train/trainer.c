@@ -254,6 +254,7 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     done.evaluated = t.state.best_epoch >= 0;
     done.best_top1 = t.state.best_score;
     done.top1 = t.last_evaluation.images > 0 ? t.last_evaluation.top1 : NAN;
+    done.bad_images = weld_bad_images_count(t.bad_images);
     done.seconds = t.state.elapsed_seconds;
     weld_trainer_close(&t);
     if (result) {

@@ -52,6 +52,7 @@ says "a text file is named" "class_b/0001.jpg"
 refuses "predict refuses a truncated JPEG" "broken/class_a/0000.jpg" "$WELD" predict run/last.h5 broken/class_a/0000.jpg
 refuses "predict refuses a text file" "broken/class_b/0001.jpg" "$WELD" predict run/last.h5 broken/class_b/0001.jpg
 works "training replaces bad images and goes on" "$WELD" train good.yaml --out run2 --set data.train=broken --set train.batch_size=3
+prints "it tells how many there were" ", [1-9] bad images skipped$"
 
 # Model files.
 size=$(wc -c < run/last.h5)

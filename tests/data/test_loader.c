@@ -212,6 +212,35 @@ START_TEST(a_batch_is_mixed_as_it_reports) {
 }
 END_TEST
 
+START_TEST(an_epoch_taken_up_in_its_middle_sees_no_image_twice) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(5, 2);
+    weld_loader *whole = create(ds, &o);
+    static loaded x, y;
+    for (int64_t middle = 1; middle < 4; middle++) {
+        int seen[23] = {0};
+        for (int64_t batch = 0; batch < middle; batch++) {
+            load_train(whole, 3, batch, &x);
+            for (int i = 0; i < 5; i++) {
+                seen[x.batch.indices[i]]++;
+            }
+        }
+        weld_loader *resumed = create(ds, &o);
+        for (int64_t batch = middle; batch < 4; batch++) {
+            load_train(resumed, 3, batch, &y);
+            for (int i = 0; i < 5; i++) {
+                ck_assert_int_eq(seen[y.batch.indices[i]]++, 0);
+            }
+        }
+        weld_loader_free(resumed);
+    }
+    weld_loader_free(whole);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(repeats_of_an_image_are_augmented_each_in_its_own_way) {
     test_folder f = make_folder(NULL, 0);
     weld_dataset *ds = open_dataset(f.path);
@@ -501,7 +530,8 @@ RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before
           a_batch_says_where_its_time_went,
           an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
           without_shuffling_and_augmenting_training_sees_what_evaluation_sees,
-          a_batch_is_mixed_as_it_reports, repeats_of_an_image_are_augmented_each_in_its_own_way,
+          a_batch_is_mixed_as_it_reports, an_epoch_taken_up_in_its_middle_sees_no_image_twice,
+          repeats_of_an_image_are_augmented_each_in_its_own_way,
           with_views_augmentation_comes_back_while_the_order_goes_on,
           a_set_smaller_than_a_batch_is_one_batch,
           evaluation_counts_every_image_once_and_the_last_batch_is_short,

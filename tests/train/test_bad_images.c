@@ -49,6 +49,7 @@ START_TEST(each_bad_image_is_named_and_counted_once_in_a_run) {
     write_folder();
     run_well(options("a", NULL));
     ck_assert_int_eq(count_of(seen.messages, "skipped: "), BAD);
+    ck_assert_int_eq(result.bad_images, BAD);
     for (int i = 0; i < BAD; i++) {
         char name[32], so_far[64];
         snprintf(name, sizeof name, "ant/%02d.png", i);
@@ -93,6 +94,7 @@ START_TEST(a_run_that_is_resumed_counts_on) {
         o.resume = true;
         run_well(o);
         ck_assert_int_eq(before + count_of(seen.messages, "skipped: "), BAD);
+        ck_assert_int_eq(result.bad_images, BAD);
     }
     /* The limit is none of what a run is: it may be another one now. */
     run_options o = options("other", "data.max_bad=3");

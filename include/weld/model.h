@@ -237,7 +237,7 @@ typedef struct weld_classifier weld_classifier;
 WELD_API weld_status weld_classifier_create(const weld_model *m, int threads, weld_classifier **out,
                                             weld_error *err);
 WELD_API void weld_classifier_free(weld_classifier *c);
-/* Decode (JPEG, PNG), preprocess, run: probabilities[num_classes], which sum to one. */
+/* Decode (JPEG, PNG, WebP), preprocess, run: probabilities[num_classes], which sum to one. */
 WELD_API weld_status weld_classifier_run_file(weld_classifier *c, const char *path,
                                               float *probabilities, weld_error *err);
 WELD_API weld_status weld_classifier_run_bytes(weld_classifier *c, const void *bytes, size_t size,

@@ -120,6 +120,7 @@ static sort sort_of(const inspection *in) {
         return (sort){"an array", array};
     case WELD_FILE_JPEG:
     case WELD_FILE_PNG:
+    case WELD_FILE_WEBP:
         return (sort){"an image", image};
     case WELD_FILE_PTH:
     case WELD_FILE_PICKLE:

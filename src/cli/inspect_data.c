@@ -174,8 +174,10 @@ weld_status inspect_image(inspection *in, weld_error *err) {
     weld_image image = {0};
     weld_status status = weld_decode_file(in->path, &image, err);
     if (status == WELD_OK) {
-        inspect_title(in, in->kind == WELD_FILE_JPEG ? "jpeg" : "png", "%s",
-                      weld_file_kind_text(in->kind));
+        const char *format = in->kind == WELD_FILE_JPEG  ? "jpeg"
+                             : in->kind == WELD_FILE_PNG ? "png"
+                                                         : "webp";
+        inspect_title(in, format, "%s", weld_file_kind_text(in->kind));
         inspect_fact(in, "size", json_pack("[i, i]", image.height, image.width), "%d x %d",
                      image.width, image.height);
         weld_image_free(&image);

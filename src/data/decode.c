@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "data/decode_format.h"
 
-typedef enum file_kind { FILE_OTHER, FILE_JPEG, FILE_PNG } file_kind;
+typedef enum file_kind { FILE_OTHER, FILE_JPEG, FILE_PNG, FILE_WEBP } file_kind;
 
 static file_kind kind_of(const uint8_t *bytes, size_t size) {
     static const uint8_t jpeg[] = {0xFF, 0xD8, 0xFF};
@@ -15,7 +15,11 @@ static file_kind kind_of(const uint8_t *bytes, size_t size) {
     if (size >= sizeof jpeg && memcmp(bytes, jpeg, sizeof jpeg) == 0) {
         return FILE_JPEG;
     }
-    return size >= sizeof png && memcmp(bytes, png, sizeof png) == 0 ? FILE_PNG : FILE_OTHER;
+    if (size >= sizeof png && memcmp(bytes, png, sizeof png) == 0) {
+        return FILE_PNG;
+    }
+    bool is_webp = size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0;
+    return is_webp ? FILE_WEBP : FILE_OTHER;
 }
 
 static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, int *width,
@@ -25,10 +29,12 @@ static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, in
         return weld_decode_jpeg(bytes, size, out, width, height, err);
     case FILE_PNG:
         return weld_decode_png(bytes, size, out, width, height, err);
+    case FILE_WEBP:
+        return weld_decode_webp(bytes, size, out, width, height, err);
     case FILE_OTHER:
         break;
     }
-    return weld_fail(err, WELD_ERROR_FORMAT, "%snot a JPEG or PNG image",
+    return weld_fail(err, WELD_ERROR_FORMAT, "%snot a JPEG, PNG or WebP image",
                      size == 0 ? "empty file: " : "");
 }
 

@@ -1,10 +1,10 @@
-/* Image files to pixels: JPEG and PNG, told apart by their contents, never by a name.
+/* Image files to pixels: JPEG, PNG and WebP, told apart by their contents, never by a name.
  *
  * The result is what Pillow's Image.open(...).convert("RGB") gives: CMYK is converted the simple
  * way, with the inversion that Adobe's files need; alpha and transparency are dropped; 16-bit
  * colour keeps the upper byte, while 16-bit grey is clipped at 255; an orientation in the metadata,
  * colour profiles and gamma are ignored. A file that ends too early, or whose image data is damaged
- * so that pixels are lost, is an error.
+ * so that pixels are lost, is an error; so is an animation.
  */
 #ifndef WELD_DATA_DECODE_H
 #define WELD_DATA_DECODE_H

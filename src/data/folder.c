@@ -128,7 +128,7 @@ static weld_status scan_class(scan *s, const char *root, weld_error *err) {
     }
     if (l->samples.count == before && !s->options->empty_classes) {
         return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: class folder without a .jpg, .jpeg or .png file: put images there or "
+                         "%s: class folder without a .jpg, .jpeg, .png or .webp file: put images there or "
                          "remove it",
                          path);
     }

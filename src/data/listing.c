@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char weld_image_endings[] = ".jpg.jpeg.png";
+const char weld_image_endings[] = ".jpg.jpeg.png.webp";
 
 weld_listing weld_listing_make(void) {
     return (weld_listing){.samples.element = sizeof(weld_listing_sample),

@@ -77,6 +77,9 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     if (begins(bytes, size, "\x89PNG\r\n\x1a\n", 8)) {
         return WELD_FILE_PNG;
     }
+    if (size >= 12 && begins(bytes, size, "RIFF", 4) && begins(bytes + 8, size - 8, "WEBP", 4)) {
+        return WELD_FILE_WEBP;
+    }
     if (size >= WELD_TAR_BLOCK && weld_tar_is_header(bytes)) {
         return WELD_FILE_TAR;
     }
@@ -131,6 +134,8 @@ const char *weld_file_kind_text(weld_file_kind kind) {
         return "a JPEG image";
     case WELD_FILE_PNG:
         return "a PNG image";
+    case WELD_FILE_WEBP:
+        return "a WebP image";
     case WELD_FILE_TAR:
         return "a tar archive";
     case WELD_FILE_COMPRESSED:

@@ -18,6 +18,7 @@ typedef enum weld_file_kind {
     WELD_FILE_NPY,
     WELD_FILE_JPEG,
     WELD_FILE_PNG,
+    WELD_FILE_WEBP,
     WELD_FILE_TAR,
     WELD_FILE_COMPRESSED, /* by gzip, xz and the like */
     WELD_FILE_FOLDER

@@ -10,8 +10,8 @@
  *   /name_offsets        u64 [n + 1]     name i begins at names[name_offsets[i]]
  *   /class_names         u8 [...]        likewise for the classes
  *   /class_name_offsets  u64 [classes + 1]
- *   attributes of /      version (2), height, width, channels (0, 0, 0: samples are JPEG or PNG
- *                        files as they were; else raw pixels, row-major, channels 1 or 3)
+ *   attributes of /      version (2), height, width, channels (0, 0, 0: samples are JPEG, PNG or
+ * WebP files as they were; else raw pixels, row-major, channels 1 or 3)
  *
  * /images may be longer than offsets[n] (it has at least 64 KiB); the rest is unused. In front of
  * the HDF5 data stands a user block of 512 bytes, integers u64, little-endian:

@@ -8,7 +8,7 @@ static bool ends_in(const char *name, const char *ending) {
     return length > tail && strcmp(name + length - tail, ending) == 0;
 }
 
-/* Calls check for every .jpg and .png of the fixtures; returns how many there are. */
+/* Calls check for every .jpg, .png and .webp of the fixtures; returns how many there are. */
 static int for_each_fixture(void (*check)(const char *name)) {
     char path[512];
     int count = 0;
@@ -16,7 +16,8 @@ static int for_each_fixture(void (*check)(const char *name)) {
     DIR *dir = opendir(path);
     ck_assert_ptr_nonnull(dir);
     for (struct dirent *e; (e = readdir(dir));) {
-        if (ends_in(e->d_name, ".jpg") || ends_in(e->d_name, ".png")) {
+        if (ends_in(e->d_name, ".jpg") || ends_in(e->d_name, ".png") ||
+            ends_in(e->d_name, ".webp")) {
             check(e->d_name);
             count++;
         }
@@ -39,7 +40,7 @@ static void compare_with_pillow(const char *name) {
 }
 
 START_TEST(every_kind_of_file_decodes_as_pillow_does_it) {
-    ck_assert_int_ge(for_each_fixture(compare_with_pillow), 28);
+    ck_assert_int_ge(for_each_fixture(compare_with_pillow), 33);
 }
 END_TEST
 
@@ -73,8 +74,8 @@ static void cut_everywhere(const char *name) {
                       "%s cut to %zu of %zu bytes", name, cut, size);
         char place[40];
         snprintf(place, sizeof place, "at byte %zu", cut);
-        ck_assert_msg(strstr(err.message, place) || strstr(err.message, "not a JPEG or PNG"), "%s",
-                      err.message);
+        ck_assert_msg(strstr(err.message, place) || strstr(err.message, "not a JPEG, PNG or WebP"),
+                      "%s", err.message);
         free(part);
     }
     free(bytes);
@@ -116,11 +117,20 @@ static void expect_error(const void *bytes, size_t size, const char *text) {
 }
 
 START_TEST(what_is_no_image_is_called_so) {
-    expect_error("this is a text file\n", 20, "not a JPEG or PNG image");
+    expect_error("this is a text file\n", 20, "not a JPEG, PNG or WebP image");
     expect_error("", 0, "empty file");
-    expect_error("GIF89a\1\0\1\0", 10, "not a JPEG or PNG image");
+    expect_error("GIF89a\1\0\1\0", 10, "not a JPEG, PNG or WebP image");
     expect_error("\xff\xd8\xff\xe0 and then text", 18, "JPEG");
     expect_error("\x89PNG\r\n\x1a\n and then text", 22, "PNG");
+    expect_error("RIFF\x10\0\0\0WEBP and then text", 26, "WebP");
+}
+END_TEST
+
+START_TEST(an_animation_is_refused) {
+    size_t size;
+    unsigned char *bytes = read_image_fixture("animated_webp.bin", &size);
+    expect_error(bytes, size, "animated WebP");
+    free(bytes);
 }
 END_TEST
 
@@ -189,7 +199,7 @@ START_TEST(files_are_read_and_named_in_errors) {
     ck_assert_int_eq(image.width, 31);
     ck_assert_int_eq(weld_decode_file(test_path(&folder, "text.jpg"), &image, &err),
                      WELD_ERROR_FORMAT);
-    ck_assert_ptr_nonnull(strstr(err.message, "text.jpg: not a JPEG or PNG image"));
+    ck_assert_ptr_nonnull(strstr(err.message, "text.jpg: not a JPEG, PNG or WebP image"));
     ck_assert_int_eq(weld_decode_file(test_path(&folder, "missing.jpg"), &image, &err),
                      WELD_ERROR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, "missing.jpg: cannot open"));
@@ -241,7 +251,7 @@ END_TEST
 
 RUN_SUITE("data/decode", every_kind_of_file_decodes_as_pillow_does_it,
           the_size_is_known_from_the_header, a_truncated_file_is_refused_and_the_place_named,
-          damaged_files_do_no_harm, what_is_no_image_is_called_so,
+          damaged_files_do_no_harm, what_is_no_image_is_called_so, an_animation_is_refused,
           image_data_that_is_lost_is_an_error, stray_bytes_that_lose_nothing_are_no_error,
           huge_images_are_refused, files_are_read_and_named_in_errors,
           failed_allocations_are_reported, an_encoded_jpeg_is_close_to_its_image)

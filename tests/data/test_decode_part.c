@@ -185,9 +185,40 @@ static void check_part_of_fixture(const char *name) {
     weld_image_free(&memory);
 }
 
+START_TEST(reducing_equals_pillows_draft) {
+    size_t size;
+    char *lines = (char *)read_image_fixture("reduced.txt", &size), *line, *rest = lines;
+    int count = 0;
+    lines[size] = 0;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        char name[64], expected_name[64];
+        int reduction, width, height;
+        size_t bytes_size;
+        ck_assert_int_eq(sscanf(line, "%63s %d %63s", name, &reduction, expected_name), 3);
+        unsigned char *bytes = read_image_fixture(name, &bytes_size);
+        weld_image expected = read_ppm(expected_name), memory = {0};
+        weld_decoded_part got;
+        ck_assert_int_eq(weld_decode_size(bytes, bytes_size, &width, &height, NULL), WELD_OK);
+        weld_rectangle all = {0, 0, width, height};
+        ck_assert_int_eq(weld_decode_part(bytes, bytes_size, &all, reduction, &memory, &got, NULL),
+                         WELD_OK);
+        weld_pixels pixels = weld_image_pixels(&expected);
+        weld_decoded_part whole = {.pixels = pixels};
+        compare_part(line, &whole, all, reduction, &got);
+        count++;
+        free(bytes);
+        weld_image_free(&expected);
+        weld_image_free(&memory);
+    }
+    ck_assert_int_eq(count, 9);
+    free(lines);
+}
+END_TEST
+
 START_TEST(a_part_of_other_files_is_that_part_of_the_whole_image) {
     check_part_of_fixture("rgb.png");
     check_part_of_fixture("grey16_interlaced.png");
+    check_part_of_fixture("lossy_alpha.webp");
 }
 END_TEST
 
@@ -278,7 +309,7 @@ START_TEST(failed_allocations_are_reported) {
 END_TEST
 
 RUN_SUITE("data/decode_part", a_part_of_a_jpeg_is_that_part_of_the_whole_image,
-          a_part_of_a_reduced_jpeg_is_that_part_of_the_whole_reduced,
+          a_part_of_a_reduced_jpeg_is_that_part_of_the_whole_reduced, reducing_equals_pillows_draft,
           a_part_of_other_files_is_that_part_of_the_whole_image,
           a_cut_jpeg_is_refused_whatever_the_part, damaged_files_do_no_harm,
           parts_that_lie_outside_are_refused, failed_allocations_are_reported)

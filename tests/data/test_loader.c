@@ -392,7 +392,7 @@ START_TEST(evaluation_leaves_bad_images_out_and_reports_them) {
     for (int i = 0; i < 4; i++) {
         ck_assert_int_eq(r.indices[i], bad[i]);
     }
-    ck_assert_ptr_nonnull(strstr(r.last, "dog/22.jpg: not a JPEG or PNG image"));
+    ck_assert_ptr_nonnull(strstr(r.last, "dog/22.jpg: not a JPEG, PNG or WebP image"));
     weld_loader_free(l);
     weld_loader_free(reference);
     weld_dataset_free(ds);

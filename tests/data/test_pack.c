@@ -75,7 +75,7 @@ START_TEST(bad_images_are_left_out_and_named) {
     ck_assert_int_eq(report.bad, 1);
     ck_assert_int_eq(n.bad, 1);
     ck_assert_str_eq(n.name, "cat/aa.jpg");
-    ck_assert_ptr_nonnull(strstr(n.reason, "not a JPEG or PNG image"));
+    ck_assert_ptr_nonnull(strstr(n.reason, "not a JPEG, PNG or WebP image"));
     weld_dataset *to = open_dataset(path);
     ck_assert_int_eq(weld_dataset_count(to), 7);
     ck_assert_str_eq(weld_dataset_name(to, 1), "cat/b.JPEG");

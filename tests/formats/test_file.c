@@ -226,6 +226,9 @@ START_TEST(kinds_are_told_by_content) {
     assert_kind(&folder, "\x93NUMPY\1\0", 8, WELD_FILE_NPY);
     assert_kind(&folder, "\xff\xd8\xff\xe0", 4, WELD_FILE_JPEG);
     assert_kind(&folder, "\x89PNG\r\n\x1a\n", 8, WELD_FILE_PNG);
+    assert_kind(&folder, "RIFF\x10\0\0\0WEBP", 12, WELD_FILE_WEBP);
+    assert_kind(&folder, "RIFF\x10\0\0\0WE", 10, WELD_FILE_UNKNOWN);
+    assert_kind(&folder, "RIFF", 4, WELD_FILE_UNKNOWN);
     assert_kind(&folder, "weld-pack2\r\n\x1a\n", 14, WELD_FILE_PACKED);
     ck_assert_int_eq(weld_file_kind_of(folder.path), WELD_FILE_FOLDER);
     ck_assert_int_eq(weld_file_kind_of(test_path(&folder, "none")), WELD_FILE_UNKNOWN);

@@ -1,4 +1,5 @@
-/* JPEG and PNG images. The checksums of a PNG's chunks are set right, so that libpng reads them. */
+/* JPEG, PNG and WebP images. The checksums of a PNG's chunks are set right, so that libpng reads
+ * them. */
 #include <string.h>
 #include <zlib.h>
 
@@ -27,6 +28,21 @@ static void repair_png(uint8_t *bytes, size_t size) {
     }
 }
 
+/* What can be decoded whole has parts, which show the same. */
+static void check_part(const uint8_t *bytes, size_t size, const weld_image *whole) {
+    const int x = bytes[size / 2] % whole->width, y = bytes[size / 3] % whole->height;
+    const weld_rectangle part = {x, y, 1 + (whole->width - x) / 2, 1 + (whole->height - y) / 2};
+    weld_image memory = {0};
+    weld_decoded_part got;
+    FUZZ_CHECK(weld_decode_part(bytes, size, &part, 1, &memory, &got, NULL) == WELD_OK);
+    for (int i = 0; i < part.height; i++) {
+        const size_t at = ((size_t)(y + i) * (size_t)whole->width + (size_t)x) * 3;
+        FUZZ_CHECK(memcmp(got.pixels.data + (size_t)i * got.pixels.stride, whole->pixels + at,
+                          (size_t)part.width * 3) == 0);
+    }
+    weld_image_free(&memory);
+}
+
 static void check(const uint8_t *bytes, size_t size) {
     int width = 0, height = 0;
     weld_image image = {0};
@@ -52,6 +68,7 @@ static void check(const uint8_t *bytes, size_t size) {
         FUZZ_CHECK(pixels <= MAX_PIXELS);
         FUZZ_CHECK(image.width == width && image.height == height);
         uint32_t sum = (uint32_t)crc32_z(0, image.pixels, (size_t)width * (size_t)height * 3);
+        check_part(bytes, size, &image);
         FUZZ_CHECK(weld_decode_image(bytes, size, &image, &err) == WELD_OK); /* and once more */
         FUZZ_CHECK(sum == crc32_z(0, image.pixels, (size_t)width * (size_t)height * 3));
     }

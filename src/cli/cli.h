@@ -31,6 +31,7 @@ int cli_reparam(const cli_command *command, int argc, char **argv);
 int cli_export(const cli_command *command, int argc, char **argv);
 int cli_import(const cli_command *command, int argc, char **argv);
 int cli_pack(const cli_command *command, int argc, char **argv);
+int cli_distill_cache(const cli_command *command, int argc, char **argv);
 int cli_bench(const cli_command *command, int argc, char **argv);
 int cli_inspect(const cli_command *command, int argc, char **argv);
 int cli_report(const cli_command *command, int argc, char **argv);

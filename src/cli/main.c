@@ -19,6 +19,8 @@ const cli_command cli_commands[] = {
     {"export", "FILE", "Write a network as ONNX or safetensors for other programs", cli_export},
     {"import", "FILE", "Make weld's own file of a .pth or safetensors file", cli_import},
     {"pack", "DIR", "Make one packed data set of a folder or .tar of class folders", cli_pack},
+    {"distill-cache", "RECIPE", "Keep what a teacher says of the images, to train without it",
+     cli_distill_cache},
     {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},
     {"inspect", "FILE", "What a file holds", cli_inspect},
     {"report", "RUN...", "One HTML page about training runs: curves, recipe, mistakes", cli_report},
@@ -31,7 +33,7 @@ static void print_help(void) {
          "Trains multi-branch vision networks and merges their branches for deployment.\n\n"
          "Commands:");
     for (size_t i = 0; i < cli_command_count; i++) {
-        printf("  %-10s %s\n", cli_commands[i].name, cli_commands[i].summary);
+        printf("  %-13s %s\n", cli_commands[i].name, cli_commands[i].summary);
     }
     puts("\nweld COMMAND --help tells more; weld --version [--verbose] what this is and runs on.");
 }

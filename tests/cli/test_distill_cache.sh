@@ -1,0 +1,60 @@
+#!/bin/sh
+# Learning from a teacher, in the step and from a file of what it said, as a user does it.
+# Arguments: the program, make_photos.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+"$MAKE_PHOTOS" all 3 12 40
+mkdir -p data/train data/val
+for c in a b c; do
+    mkdir "data/val/class_$c"
+    mv all/class_$c/000[0-3].jpg "data/val/class_$c"
+    mv all/class_$c data/train
+done
+cat > recipe.yaml << 'EOF'
+model: {name: repvit, channels: [8], depths: [1], stem_stride: 2}
+data: {train: data/train, val: data/val, input_size: 32}
+augment: {kind: small, repeats: 1}
+optimizer: {lr: 4e-3, lr_batch: 0}
+schedule: {warmup_epochs: 1}
+train: {epochs: 2, batch_size: 8, seed: 3}
+EOF
+works "train a teacher" "$WELD" train recipe.yaml --out teacher --set 'model.channels=[16]' \
+    --set 'data.mean=[0.5, 0.5, 0.5]'
+
+learn() {
+    "$WELD" train recipe.yaml --set loss.distillation.kind=soft \
+        --set loss.distillation.temperature=2 "$@"
+}
+works "learn from it" learn --out live --set loss.distillation.teacher=teacher/last.h5
+says "it tells what the teacher is and takes" \
+    "teacher: teacher/last.h5: repvit, [0-9.]+ M parameters, [0-9]+ MB"
+holds "the recipe of the run has the second head" grep -q "distillation_head: true" live/recipe.yaml
+works "evaluate what has learned" "$WELD" eval live/last.h5 --data data/val
+refuses "without a teacher" "recipe.yaml: loss.distillation.teacher: missing" learn --out none
+refuses "a teacher that is not there" "loss.distillation.teacher: .*nowhere.h5" learn --out none \
+    --set loss.distillation.teacher=nowhere.h5
+
+echo "no picture" > data/train/class_b/broken.jpg
+works "keep what it says" "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 \
+    -o c.safetensors --views 2
+says "it tells the size and the time before" \
+    "^25 images, 2 views, the 3 largest of 3 classes: 0\.0 MB, about [0-9:]+$"
+prints "it counts what it could not read" "^c.safetensors: without 2 images that cannot be read$"
+holds "nothing is left half-written" test ! -e c.safetensors.partial
+works "learn from that" learn --out cached --set loss.distillation.cache=c.safetensors
+says "it tells what it learns from" \
+    "cached teacher: c.safetensors: repvit [0-9a-f]{16}, 2 views, 3 of 3 classes"
+refuses "with another augmentation" \
+    "c.safetensors: was made with augment.hflip 0.5, the recipe has '0'" \
+    learn --out none --set loss.distillation.cache=c.safetensors --set augment.hflip=0
+refuses "with a file of another kind" "loss.distillation.cache: " learn --out none \
+    --set loss.distillation.cache=teacher/last.h5
+
+run "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5
+holds "without a name for the file it is wrong usage" test "$status" = 2
+works "help" "$WELD" distill-cache --help
+prints "it tells its options" "--views V"
+finish

@@ -1,0 +1,401 @@
+/* Caches of a teacher's logits: written and read back, gone on with, made by others, damaged. */
+#define _GNU_SOURCE
+#include "formats/logit_cache.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "suite.h"
+
+enum { VIEWS = 2, IMAGES = 5, TOP = 3, CLASSES = 6 };
+
+static weld_error err;
+static char folder[64], path[128];
+
+static void set_up(void) {
+    snprintf(folder, sizeof folder, "/tmp/weld-cache-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/c.safetensors", folder);
+}
+
+static void tear_down(void) {
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static const weld_cache_layout layout = {VIEWS, IMAGES, TOP, CLASSES, true};
+static const weld_cache_texts texts = {"0123", "augment.hflip: 0.5\n", "a teacher"};
+
+/* Rows whose values say which they are. */
+static void make_row(int64_t row, float values[TOP], int32_t classes[TOP]) {
+    for (int i = 0; i < TOP; i++) {
+        values[i] = -1.5f - (float)row / 16 - (float)i;
+        classes[i] = (int32_t)((row + 2 * i) % CLASSES);
+    }
+}
+
+static weld_cache_writer *open_writer(int64_t *rows) {
+    weld_cache_writer *w;
+    ck_assert_msg(!weld_cache_writer_open(path, &layout, &texts, &w, rows, &err), "%s",
+                  err.message);
+    return w;
+}
+
+static void put(weld_cache_writer *w, int64_t from, int64_t to) {
+    float values[VIEWS * IMAGES * TOP];
+    int32_t classes[VIEWS * IMAGES * TOP];
+    for (int64_t row = from; row < to; row++) {
+        make_row(row, values + (row - from) * TOP, classes + (row - from) * TOP);
+    }
+    ck_assert_int_eq(weld_cache_writer_put(w, from, to - from, values, classes, &err), WELD_OK);
+}
+
+static void expect_whole(void) {
+    weld_logit_cache *c;
+    ck_assert_msg(!weld_logit_cache_open(path, &c, &err), "%s", err.message);
+    weld_cache_layout l = weld_logit_cache_layout(c);
+    ck_assert_mem_eq(&l.views, &layout.views, sizeof l.views);
+    ck_assert_int_eq(l.images, IMAGES);
+    ck_assert_int_eq(l.top, TOP);
+    ck_assert_int_eq(l.classes, CLASSES);
+    ck_assert_str_eq(weld_logit_cache_text(c, WELD_CACHE_AUGMENTATION), "augment.hflip: 0.5\n");
+    for (int64_t row = 0; row < VIEWS * IMAGES; row++) {
+        float logits[CLASSES], values[TOP];
+        int32_t classes[TOP];
+        double sum = 0;
+        make_row(row, values, classes);
+        ck_assert_msg(!weld_logit_cache_read(c, row / IMAGES, row % IMAGES, 1, logits, &err), "%s",
+                      err.message);
+        for (int i = 0; i < TOP; i++) {
+            ck_assert_float_eq(logits[classes[i]], values[i]);
+        }
+        for (int k = 0; k < CLASSES; k++) {
+            sum += exp(logits[k]);
+        }
+        ck_assert_double_eq_tol(sum, 1, 1e-5); /* what is left is spread over the others */
+    }
+    weld_logit_cache_free(c);
+}
+
+START_TEST(what_is_written_is_read_back_row_by_row) {
+    int64_t rows;
+    set_up();
+    weld_cache_writer *w = open_writer(&rows);
+    ck_assert_int_eq(rows, 0);
+    put(w, 0, 4);
+    put(w, 4, VIEWS * IMAGES);
+    ck_assert_int_ne(access(path, F_OK), 0); /* not before it is whole */
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    expect_whole();
+    struct stat info;
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_uint_ge((uint64_t)info.st_size, weld_cache_bytes(&layout));
+    ck_assert_uint_lt((uint64_t)info.st_size, weld_cache_bytes(&layout) + 1024);
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_interrupted_writer_is_gone_on_with_where_it_was_last_sure) {
+    int64_t rows;
+    set_up();
+    weld_cache_writer *w = open_writer(&rows);
+    put(w, 0, 4);
+    ck_assert_int_eq(weld_cache_writer_sync(w, 4, &err), WELD_OK);
+    put(w, 4, 6); /* and then it is killed */
+    weld_cache_writer_close(w);
+    w = open_writer(&rows);
+    ck_assert_int_eq(rows, 4);
+    put(w, 4, VIEWS * IMAGES);
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    expect_whole();
+    tear_down();
+}
+END_TEST
+
+START_TEST(what_another_teacher_left_is_not_gone_on_with) {
+    int64_t rows;
+    weld_cache_writer *w;
+    set_up();
+    w = open_writer(&rows);
+    put(w, 0, 4);
+    ck_assert_int_eq(weld_cache_writer_sync(w, 4, &err), WELD_OK);
+    weld_cache_writer_close(w);
+    weld_cache_texts others = texts;
+    others.teacher = "b teacher";
+    ck_assert_int_eq(weld_cache_writer_open(path, &layout, &others, &w, &rows, &err), WELD_OK);
+    ck_assert_int_eq(rows, 0);
+    weld_cache_writer_close(w);
+    /* Nor is one whose record of rows makes no sense. */
+    w = open_writer(&rows);
+    put(w, 0, 4);
+    ck_assert_int_eq(weld_cache_writer_sync(w, 4, &err), WELD_OK);
+    weld_cache_writer_close(w);
+    char partial[160];
+    struct stat info;
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    ck_assert_int_eq(stat(partial, &info), 0);
+    int file = open(partial, O_RDWR);
+    ck_assert_int_eq(pwrite(file, "\7", 1, info.st_size - 16), 1);
+    close(file);
+    w = open_writer(&rows);
+    ck_assert_int_eq(rows, 0);
+    weld_cache_writer_close(w);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_second_writer_is_refused) {
+    int64_t rows;
+    weld_cache_writer *w;
+    set_up();
+    weld_cache_writer *first = open_writer(&rows);
+    ck_assert_int_eq(weld_cache_writer_open(path, &layout, &texts, &w, &rows, &err), WELD_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "another process is writing it"));
+    weld_cache_writer_close(first);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing) {
+    int64_t rows;
+    weld_cache_writer *w;
+    struct rlimit old, small;
+    weld_cache_layout large = layout;
+    set_up();
+    large.images = 100000;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    small = old;
+    small.rlim_cur = 1 << 20;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    weld_status status = weld_cache_writer_open(path, &large, &texts, &w, &rows, &err);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    ck_assert_int_eq(status, WELD_ERROR_IO);
+    ck_assert_ptr_nonnull(strstr(err.message, "needs 2.4 MB on its disk"));
+    char partial[160];
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    ck_assert_int_ne(access(partial, F_OK), 0);
+    tear_down();
+}
+END_TEST
+
+/* One row of one value, as it comes back. */
+static float through_half(float value) {
+    int64_t rows;
+    weld_cache_layout one = {1, 1, 1, 1, false};
+    weld_cache_texts none = {NULL, NULL, NULL};
+    weld_cache_writer *w;
+    weld_logit_cache *c;
+    int32_t class = 0;
+    float back;
+    ck_assert_int_eq(weld_cache_writer_open(path, &one, &none, &w, &rows, &err), WELD_OK);
+    ck_assert_int_eq(weld_cache_writer_put(w, 0, 1, &value, &class, &err), WELD_OK);
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    ck_assert_msg(!weld_logit_cache_open(path, &c, &err), "%s", err.message);
+    ck_assert_int_eq(weld_logit_cache_read(c, 0, 0, 1, &back, &err), WELD_OK);
+    weld_logit_cache_free(c);
+    return back;
+}
+
+START_TEST(values_are_rounded_to_the_nearest_half) {
+    set_up();
+    static const float cases[][2] = {{0, 0},
+                                     {1, 1},
+                                     {-2.5f, -2.5f},
+                                     {0x1.002p0f, 1},           /* halfway: to even */
+                                     {0x1.006p0f, 0x1.008p0f},  /* halfway: to even */
+                                     {0x1.0021p0f, 0x1.004p0f}, /* above halfway */
+                                     {65504, 65504},
+                                     {1e30f, 65504}, /* the largest there is */
+                                     {-1e30f, -65504},
+                                     {0x1p-14f, 0x1p-14f},
+                                     {0x1.ffcp-15f, 0x1p-14f}, /* subnormal: halfway, to even */
+                                     {-0x1p-24f, -0x1p-24f},
+                                     {0x1.8p-24f, 0x1p-23f},
+                                     {0x1p-25f, 0},
+                                     {0x1.ffep-1f, 1}}; /* carries into the exponent */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float is = through_half(cases[i][0]);
+        ck_assert_msg(is == cases[i][1], "%a becomes %a, not %a", (double)cases[i][0], (double)is,
+                      (double)cases[i][1]);
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_cache_made_with_numpy_is_read) {
+    char name[512];
+    weld_logit_cache *c;
+    float logits[4];
+    snprintf(name, sizeof name, "%s/distillation/python_cache.safetensors",
+             getenv("WELD_FIXTURES"));
+    ck_assert_msg(!weld_logit_cache_open(name, &c, &err), "%s", err.message);
+    weld_cache_layout l = weld_logit_cache_layout(c);
+    ck_assert_int_eq(l.views, 1);
+    ck_assert_int_eq(l.images, 42);
+    ck_assert_int_eq(l.top, 3);
+    ck_assert_str_eq(weld_logit_cache_text(c, WELD_CACHE_TEACHER), "a Python program");
+    ck_assert_ptr_null(weld_logit_cache_text(c, WELD_CACHE_SAMPLES));
+    for (int64_t i = 0; i < 42; i++) {
+        int least = 0;
+        float want[4];
+        ck_assert_msg(!weld_logit_cache_read(c, 0, i, 2, logits, &err), "%s", err.message);
+        for (int k = 0; k < 4; k++) {
+            want[k] = (float)((i * 4 + k) * 37 % 64) / 16;
+            least = want[k] < want[least] ? k : least;
+        }
+        for (int k = 0; k < 4; k++) {
+            ck_assert(k == least ? logits[k] < want[k] - 100 : logits[k] == want[k]);
+        }
+    }
+    weld_logit_cache_free(c);
+}
+END_TEST
+
+/* --- Files that are not right --- */
+
+/* A file of this header and so many zero bytes, in which `at` is set to a byte. */
+static void write_file(const char *header, size_t zeros, size_t at, unsigned char byte) {
+    size_t length = strlen(header);
+    FILE *file = fopen(path, "wb");
+    for (int i = 0; i < 8; i++) {
+        fputc((int)(length >> (8 * i) & 255), file);
+    }
+    fputs(header, file);
+    for (size_t i = 0; i < zeros; i++) {
+        fputc(i == at ? byte : 0, file);
+    }
+    fclose(file);
+}
+
+#define META(values, classes)                                                                      \
+    "{\"__metadata__\":{\"weld.format\":\"weld distillation cache 1\",\"weld.values\":\"" values   \
+    "\",\"weld.classes\":\"" classes "\"},"
+#define TENSORS                                                                                    \
+    "\"classes\":{\"dtype\":\"I16\",\"shape\":[1,1,2],\"data_offsets\":[0,4]},"                    \
+    "\"logits\":{\"dtype\":\"F16\",\"shape\":[1,1,2],\"data_offsets\":[4,8]}}"
+
+static void refuse_file(const char *header, size_t zeros, const char *words) {
+    weld_logit_cache *c = NULL;
+    write_file(header, zeros, 0, 0);
+    ck_assert_msg(weld_logit_cache_open(path, &c, &err) == WELD_ERROR_FORMAT, "accepted %s",
+                  header);
+    ck_assert_msg(strstr(err.message, words) != NULL, "said: %s", err.message);
+    ck_assert_ptr_null(c);
+}
+
+START_TEST(other_files_and_wrong_headers_are_refused_by_what_is_wrong) {
+    set_up();
+    refuse_file("{" TENSORS, 8, "its metadata lack weld.format");
+    refuse_file(META("odds", "4") TENSORS, 8, "weld.values is neither");
+    refuse_file(META("logits", "4x") TENSORS, 8, "weld.classes is no number");
+    refuse_file(META("logits", "-4") TENSORS, 8, "weld.classes is no number");
+    refuse_file(META("logits", "99999999999999999999") TENSORS, 8, "weld.classes is no number");
+    refuse_file(META("logits", "1") TENSORS, 8, "top at most the number of classes");
+    refuse_file(META("logits", "4") TENSORS, 7, "the file is cut");
+    refuse_file(META("logits", "4") "\"logits\":{\"dtype\":\"F16\",\"shape\":[1,1,2],"
+                                    "\"data_offsets\":[0,4]}}",
+                4, "no tensors logits and classes");
+    refuse_file(
+        META("logits",
+             "4") "\"classes\":{\"dtype\":\"U8\",\"shape\":[1,1,2],\"data_offsets\":[0,2]},"
+                  "\"logits\":{\"dtype\":\"F16\",\"shape\":[1,1,2],\"data_offsets\":[2,6]}}",
+        6, "must be F16");
+    refuse_file(
+        META("logits",
+             "4") "\"classes\":{\"dtype\":\"I16\",\"shape\":[1,2,1],\"data_offsets\":[0,4]},"
+                  "\"logits\":{\"dtype\":\"F16\",\"shape\":[1,1,2],\"data_offsets\":[4,8]}}",
+        8, "must both be");
+    refuse_file(
+        META("logits",
+             "4") "\"classes\":{\"dtype\":\"I16\",\"shape\":[1,0,2],\"data_offsets\":[0,0]},"
+                  "\"logits\":{\"dtype\":\"F16\",\"shape\":[1,0,2],\"data_offsets\":[0,0]}}",
+        0, "must both be");
+    tear_down();
+}
+END_TEST
+
+static void refuse_row(size_t at, unsigned char byte, const char *values, const char *words) {
+    weld_logit_cache *c;
+    float logits[4];
+    char header[512];
+    snprintf(header, sizeof header, META("%s", "4") TENSORS, values);
+    write_file(header, 8, at, byte);
+    ck_assert_msg(!weld_logit_cache_open(path, &c, &err), "%s", err.message);
+    ck_assert_int_eq(weld_logit_cache_read(c, 0, 0, 1, logits, &err), WELD_ERROR_FORMAT);
+    ck_assert_msg(strstr(err.message, words) != NULL, "said: %s", err.message);
+    ck_assert_ptr_nonnull(strstr(err.message, "view 0 of image 0"));
+    ck_assert_int_eq(weld_logit_cache_read(c, 1, 0, 1, logits, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(weld_logit_cache_read(c, 0, -1, 1, logits, &err), WELD_ERROR_ARGUMENT);
+    weld_logit_cache_free(c);
+}
+
+START_TEST(rows_that_make_no_sense_are_refused_by_what_is_wrong) {
+    set_up();
+    refuse_row(0, 4, "logits", "a class that there is not");
+    refuse_row(1, 0x80, "logits", "a class that there is not");
+    refuse_row(0, 0, "logits", "a class is listed twice");
+    refuse_row(5, 0x7c, "logits", "not finite");
+    refuse_row(0, 1, "log_probabilities", "not the logarithms of probabilities");
+    tear_down();
+}
+END_TEST
+
+START_TEST(an_image_of_which_nothing_is_known_is_told) {
+    int64_t rows;
+    weld_logit_cache *c;
+    float values[TOP] = {0}, logits[CLASSES];
+    int32_t classes[TOP] = {-1, -1, -1};
+    set_up();
+    weld_cache_writer *w = open_writer(&rows);
+    put(w, 0, VIEWS * IMAGES);
+    ck_assert_int_eq(weld_cache_writer_put(w, 7, 1, values, classes, &err), WELD_OK);
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    ck_assert_int_eq(weld_logit_cache_open(path, &c, &err), WELD_OK);
+    ck_assert_int_eq(weld_logit_cache_read(c, 1, 2, 1, logits, &err), WELD_ERROR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, "view 1 of image 2: nothing is known of it"));
+    ck_assert_int_eq(weld_logit_cache_read(c, 1, 3, 1, logits, &err), WELD_OK);
+    weld_logit_cache_free(c);
+    tear_down();
+}
+END_TEST
+
+START_TEST(the_identity_is_that_of_the_contents) {
+    char a[17], b[17];
+    int64_t rows;
+    weld_logit_cache *c;
+    set_up();
+    for (int i = 0; i < 2; i++) {
+        weld_cache_writer *w = open_writer(&rows);
+        put(w, 0, VIEWS * IMAGES);
+        if (i == 1) {
+            float values[TOP] = {-1, -2, -3};
+            int32_t classes[TOP] = {0, 1, 2};
+            ck_assert_int_eq(weld_cache_writer_put(w, 9, 1, values, classes, &err), WELD_OK);
+        }
+        ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+        ck_assert_int_eq(weld_logit_cache_open(path, &c, &err), WELD_OK);
+        ck_assert_int_eq(weld_logit_cache_identity(c, i ? b : a, &err), WELD_OK);
+        weld_logit_cache_free(c);
+    }
+    ck_assert_str_ne(a, b);
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
+          an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
+          what_another_teacher_left_is_not_gone_on_with, a_second_writer_is_refused,
+          a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing,
+          values_are_rounded_to_the_nearest_half, a_cache_made_with_numpy_is_read,
+          other_files_and_wrong_headers_are_refused_by_what_is_wrong,
+          rows_that_make_no_sense_are_refused_by_what_is_wrong,
+          an_image_of_which_nothing_is_known_is_told, the_identity_is_that_of_the_contents)

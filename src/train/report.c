@@ -16,7 +16,12 @@
 #include "train/report_parts.h"
 #include "weld/train.h"
 
-enum { RUNS_MAX = 32, IMAGES = 36, IMAGES_MIN = 6 }; /* images: of all runs together */
+enum { RUNS_MAX = 32 };
+
+/* How much of each run is shown, so that pages stay below some two megabytes. */
+typedef struct limits {
+    int points, classes, images;
+} limits;
 
 /* --- Values --- */
 
@@ -84,7 +89,7 @@ static weld_status check_run(const char *folder, weld_error *err) {
     return status;
 }
 
-static weld_status fill_run(const char *folder, int images, weld_recipe *recipe, json_t *run,
+static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe, json_t *run,
                             weld_error *err) {
     char path[PATH_MAX], whole[PATH_MAX];
     bool found = false;
@@ -95,23 +100,30 @@ static weld_status fill_run(const char *folder, int images, weld_recipe *recipe,
     weld_status status = join(folder, "recipe.yaml", path, err);
     status = status ? status : weld_report_add_recipe(path, run, recipe, &found, err);
     status = status ? status : join(folder, "metrics.jsonl", path, err);
-    status = status ? status : weld_report_add_curves(path, run, err);
+    status = status ? status : weld_report_add_curves(path, most.points, run, err);
     status = status ? status : join(folder, "evaluation.json", path, err);
-    return status
-               ? status
-               : weld_report_add_evaluation(path, found ? recipe->data.val : "", images, run, err);
+    return status ? status
+                  : weld_report_add_evaluation(path, found ? recipe->data.val : "", most.classes,
+                                               most.images, run, err);
+}
+
+/* A share of what one page has room for. */
+static int share(int all, size_t runs, int least) {
+    const int part = all / (int)runs;
+    return part < least ? least : part;
 }
 
 static weld_status add_runs(const char *const *runs, size_t count, json_t *list, weld_error *err) {
     weld_recipe *recipe = weld_alloc(1, sizeof *recipe);
     weld_status status = recipe ? WELD_OK : weld_fail_memory(err, "report");
-    int images = IMAGES / (int)count;
-    images = images < IMAGES_MIN ? IMAGES_MIN : images;
+    const limits most = {.points = share(4096, count, 128),
+                         .classes = share(8000, count, 200),
+                         .images = share(36, count, 4)};
     for (size_t i = 0; i < count && !status; i++) {
         json_t *run = json_object();
         json_array_append(list, run);
         status = check_run(runs[i], err);
-        status = status ? status : fill_run(runs[i], images, recipe, run, err);
+        status = status ? status : fill_run(runs[i], most, recipe, run, err);
         json_decref(run);
     }
     weld_free(recipe);
@@ -170,7 +182,7 @@ static bool append_page(weld_array *page, const char *data) {
 
 static weld_status write_page(json_t *report, const char *path, weld_error *err) {
     weld_array page = {.element = 1};
-    char *data = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    char *data = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(5));
     weld_status status = data && append_page(&page, data)
                              ? weld_file_write(path, page.data, page.count, err)
                              : weld_fail_memory(err, path);

@@ -70,11 +70,13 @@ static void join(bin *a, const bin *b) {
 }
 
 static void halve(curves *c) {
-    for (int i = 0; i < BINS_MAX / 2; i++) {
-        c->bins[i] = c->bins[2 * i];
-        join(&c->bins[i], &c->bins[2 * i + 1]);
+    for (int i = 0; i < c->count; i += 2) {
+        c->bins[i / 2] = c->bins[i];
+        if (i + 1 < c->count) {
+            join(&c->bins[i / 2], &c->bins[i + 1]);
+        }
     }
-    c->count = BINS_MAX / 2;
+    c->count = (c->count + 1) / 2;
     c->width *= 2;
 }
 
@@ -294,7 +296,7 @@ static void write_curves(const curves *c, json_t *run) {
     }
 }
 
-weld_status weld_report_add_curves(const char *path, json_t *run, weld_error *err) {
+weld_status weld_report_add_curves(const char *path, int points, json_t *run, weld_error *err) {
     curves *c = weld_alloc(1, sizeof *c);
     char *line = weld_alloc(LINE_SIZE, 1);
     FILE *file = fopen(path, "r");
@@ -309,6 +311,9 @@ weld_status weld_report_add_curves(const char *path, json_t *run, weld_error *er
             status = weld_fail_memory(err, path);
         } else if (ferror(file)) {
             weld_report_note(run, "metrics.jsonl cannot be read to its end");
+        }
+        while (c->count > points) {
+            halve(c);
         }
         write_curves(c, run);
         weld_array_free(&c->epochs);

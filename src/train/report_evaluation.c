@@ -17,9 +17,8 @@
 
 enum {
     CLASSES_MAX = 1 << 20,
-    CLASSES_SHOWN = 2000, /* of the recall table: those with the lowest */
-    MATRIX_MAX = 40,      /* classes of which the whole matrix is shown */
-    PAIRS_SHOWN = 200,    /* of the classes most confused */
+    MATRIX_MAX = 40,   /* classes of which the whole matrix is shown */
+    PAIRS_SHOWN = 200, /* of the classes most confused */
     WORST_MAX = 1024,
     CALIBRATION_MAX = 1000,
     THUMBNAIL = 96, /* pixels of the longer side, at most */
@@ -105,7 +104,7 @@ static int lower_recall(const void *a, const void *b) {
 
 /* "recalls": [[class, images, recall, precision], ...], the lowest recall first; classes without
  * images come last. */
-static weld_status add_recalls(weld_json *j, const json_t *classes, json_t *to) {
+static weld_status add_recalls(weld_json *j, const json_t *classes, int most, json_t *to) {
     const size_t count = json_array_size(classes);
     recall *order = weld_alloc(count, sizeof *order);
     if (!order) {
@@ -117,7 +116,7 @@ static weld_status add_recalls(weld_json *j, const json_t *classes, json_t *to) 
     }
     qsort(order, count, sizeof *order, lower_recall);
     json_t *list = json_array();
-    for (size_t i = 0; i < count && i < CLASSES_SHOWN; i++) {
+    for (size_t i = 0; i < count && i < (size_t)most; i++) {
         const json_t *c = json_array_get(classes, order[i].index);
         json_t *row = json_array();
         json_array_append_new(row, json_integer((json_int_t)order[i].index));
@@ -271,8 +270,8 @@ static weld_status find_pictures(const char *named, const char *data, json_t *ru
 
 /* --- Putting it together --- */
 
-static weld_status make(weld_json *j, const json_t *from, const char *data, int images, json_t *run,
-                        json_t *to) {
+static weld_status make(weld_json *j, const json_t *from, const char *data, int most, int images,
+                        json_t *run, json_t *to) {
     static const char *const numbers[] = {"images", "skipped", "top1",
                                           "top5",   "loss",    "calibration_error"};
     const json_t *classes = weld_json_array(j, from, "classes", 1, CLASSES_MAX);
@@ -286,7 +285,7 @@ static weld_status make(weld_json *j, const json_t *from, const char *data, int 
     }
     json_object_set_new(to, "names", class_names(j, classes));
     json_object_set_new(to, "calibration", calibration_of(j, from));
-    weld_status status = add_recalls(j, classes, to);
+    weld_status status = add_recalls(j, classes, most, to);
     status = status ? status : add_confusion(j, from, count, to);
     json_t *worst = worst_of(j, from, count, (size_t)images);
     json_object_set_new(to, "worst", worst);
@@ -296,8 +295,8 @@ static weld_status make(weld_json *j, const json_t *from, const char *data, int 
     return status;
 }
 
-weld_status weld_report_add_evaluation(const char *path, const char *data, int images, json_t *run,
-                                       weld_error *err) {
+weld_status weld_report_add_evaluation(const char *path, const char *data, int classes, int images,
+                                       json_t *run, weld_error *err) {
     void *text;
     size_t bytes;
     weld_error reason = {.message = ""};
@@ -312,7 +311,7 @@ weld_status weld_report_add_evaluation(const char *path, const char *data, int i
     weld_json j = {.where = path, .err = &reason};
     json_t *from = weld_json_parse(&j, text), *to = json_object();
     weld_free(text);
-    status = from ? make(&j, from, data, images, run, to) : WELD_OK;
+    status = from ? make(&j, from, data, classes, images, run, to) : WELD_OK;
     if (j.status) {
         weld_report_note(run, "the evaluation cannot be read: %s", reason.message);
     } else if (!status) {

@@ -146,9 +146,9 @@ static weld_status bench_file(const char *path, bench_arguments *a, const weld_b
         status = weld_bench_training(weld_model_get_config(m), a->size, o, out, err);
     } else {
         status = weld_model_set_preprocessing(m, &p, err);
-        status = status ? status
-                        : weld_bench_inference(weld_model_graph(m), weld_model_weights(m), o, out,
-                                               err);
+        status =
+            status ? status
+                   : weld_bench_inference(weld_model_graph(m), weld_model_weights(m), o, out, err);
     }
     weld_model_free(m);
     return status;

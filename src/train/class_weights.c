@@ -89,16 +89,42 @@ void weld_class_weights_apply(const weld_class_weights *w, float *out) {
     }
 }
 
-void weld_class_weights_text(const weld_class_weights *w, const weld_dataset *ds, char *text,
-                             size_t size) {
+/* The least and the most of `values`, of the classes that have images. */
+static void range_text(const weld_dataset *ds, const int64_t *counts, const double *values,
+                       char *text, size_t size) {
     int least = -1, most = -1;
-    for (int c = 0; c < w->classes; c++) {
-        if (w->counts[c] > 0) {
-            least = least < 0 || w->weights[c] < w->weights[least] ? c : least;
-            most = most < 0 || w->weights[c] > w->weights[most] ? c : most;
+    for (int c = 0; c < weld_dataset_class_count(ds); c++) {
+        if (counts[c] > 0) {
+            least = least < 0 || values[c] < values[least] ? c : least;
+            most = most < 0 || values[c] > values[most] ? c : most;
         }
     }
-    snprintf(text, size, "from %.3g (%.80s, %lld images) to %.3g (%.80s, %lld)", w->weights[least],
-             weld_dataset_class_name(ds, least), (long long)w->counts[least], w->weights[most],
-             weld_dataset_class_name(ds, most), (long long)w->counts[most]);
+    snprintf(text, size, "from %.3g (%.80s, %lld images) to %.3g (%.80s, %lld)", values[least],
+             weld_dataset_class_name(ds, least), (long long)counts[least], values[most],
+             weld_dataset_class_name(ds, most), (long long)counts[most]);
+}
+
+void weld_class_weights_text(const weld_class_weights *w, const weld_dataset *ds, char *text,
+                             size_t size) {
+    range_text(ds, w->counts, w->weights, text, size);
+}
+
+weld_status weld_sampling_text(const weld_dataset *ds, weld_balance sampling, char *text,
+                               size_t size, weld_error *err) {
+    int classes = weld_dataset_class_count(ds);
+    int64_t *counts = NULL;
+    double *times = weld_alloc((size_t)classes, sizeof *times);
+    weld_status status =
+        times ? weld_count_classes(ds, &counts, err) : weld_fail_memory(err, "sampling");
+    if (!status) {
+        weld_class_shares(sampling, counts, classes, times);
+        for (int c = 0; c < classes; c++) {
+            double images = (double)(counts[c] > 0 ? counts[c] : 1);
+            times[c] *= (double)weld_dataset_count(ds) / images;
+        }
+        range_text(ds, counts, times, text, size);
+    }
+    weld_free(counts);
+    weld_free(times);
+    return status;
 }

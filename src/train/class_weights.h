@@ -38,5 +38,8 @@ void weld_class_weights_apply(const weld_class_weights *w, float *out);
 /* For people: "from 0.21 (cat, 900 images) to 4.1 (bee, 46)". */
 void weld_class_weights_text(const weld_class_weights *w, const weld_dataset *ds, char *text,
                              size_t size);
+/* In the same form: how often an image comes in an epoch with this sampling. Errors: memory. */
+weld_status weld_sampling_text(const weld_dataset *ds, weld_balance sampling, char *text,
+                               size_t size, weld_error *err);
 
 #endif

@@ -85,18 +85,27 @@ weld_status weld_trainer_open_distillation(weld_trainer *t, weld_error *err) {
     return status;
 }
 
-static weld_status open_class_weights(weld_trainer *t, weld_error *err) {
+/* What is done about classes of uneven size. */
+static weld_status open_balance(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->recipe;
+    weld_status status = WELD_OK;
     char text[300];
-    if (r->loss.class_weights == WELD_BALANCE_NONE) {
-        return WELD_OK;
+    if (r->data.sampling != WELD_BALANCE_NONE) {
+        status =
+            weld_sampling_text(t->train, (weld_balance)r->data.sampling, text, sizeof text, err);
+        if (!status) {
+            weld_trainer_say(t, "data.sampling: times that an image comes in an epoch: %s", text);
+        }
     }
-    weld_status status = weld_class_weights_create(
+    if (status || r->loss.class_weights == WELD_BALANCE_NONE) {
+        return status;
+    }
+    status = weld_class_weights_create(
         t->train, (weld_balance)r->loss.class_weights, (weld_balance)r->data.sampling,
         r->loss.label_smoothing, weld_loader_train_batch_size(t->loader), &t->class_weights, err);
     if (!status) {
         weld_class_weights_text(t->class_weights, t->train, text, sizeof text);
-        weld_trainer_say(t, "weights of classes in the loss: %s", text);
+        weld_trainer_say(t, "loss.class_weights: %s", text);
     }
     return status;
 }
@@ -115,5 +124,5 @@ weld_status weld_trainer_open_loader(weld_trainer *t, weld_error *err) {
         .bad_image_arg = t};
     weld_status status = weld_bad_images_create(t->recipe.data.max_bad, &t->bad_images, err);
     status = status ? status : weld_loader_create(t->train, &options, &t->loader, err);
-    return status ? status : open_class_weights(t, err);
+    return status ? status : open_balance(t, err);
 }

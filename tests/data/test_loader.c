@@ -526,12 +526,48 @@ START_TEST(failed_allocations_are_reported) {
 }
 END_TEST
 
+/* Nine cats and fourteen dogs: balanced, some cats come twice. */
+START_TEST(an_image_that_is_sampled_twice_is_augmented_in_two_ways) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(16, 2);
+    o.augmentation.mix_probability = 0;
+    o.sampling = WELD_BALANCE_FULL;
+    weld_loader *l = create(ds, &o);
+    static loaded x, again;
+    int pairs = 0;
+    for (uint32_t epoch = 0; epoch < 20; epoch++) {
+        load_train(l, epoch, 0, &x);
+        for (int64_t i = 0; i < x.batch.count; i++) {
+            for (int64_t k = 0; k < i; k++) {
+                if (x.batch.indices[k] == x.batch.indices[i]) {
+                    ck_assert_int_eq(x.batch.labels[i], 0);
+                    ck_assert_int_ne(x.batch.repeats[i], x.batch.repeats[k]);
+                    ck_assert_mem_ne(x.images + i * FLOATS, x.images + k * FLOATS,
+                                     FLOATS * sizeof *x.images);
+                    pairs++;
+                }
+            }
+        }
+        weld_loader *fresh = create(ds, &o); /* as a run that is resumed there */
+        load_train(fresh, epoch, 0, &again);
+        ck_assert_mem_eq(x.images, again.images, sizeof x.images);
+        weld_loader_free(fresh);
+    }
+    ck_assert_int_gt(pairs, 5);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before,
           a_batch_says_where_its_time_went,
           an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
           without_shuffling_and_augmenting_training_sees_what_evaluation_sees,
           a_batch_is_mixed_as_it_reports, an_epoch_taken_up_in_its_middle_sees_no_image_twice,
           repeats_of_an_image_are_augmented_each_in_its_own_way,
+          an_image_that_is_sampled_twice_is_augmented_in_two_ways,
           with_views_augmentation_comes_back_while_the_order_goes_on,
           a_set_smaller_than_a_batch_is_one_batch,
           evaluation_counts_every_image_once_and_the_last_batch_is_short,

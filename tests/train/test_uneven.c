@@ -55,6 +55,8 @@ START_TEST(balance_raises_the_recall_of_the_rare_class) {
 #define COMMON "train.epochs=8", "train.eval_every=0", "augment.hflip=0", "augment.mixup=0"
     run_well((run_options){.out = "all", .set = {COMMON}});
     run_well((run_options){.out = "sampled", .set = {COMMON, "data.sampling=balanced"}});
+    ck_assert_ptr_nonnull(
+        strstr(seen.messages, "epoch: from 0.775 (ant, 60 images) to 7.75 (dog, 6)"));
     run_well((run_options){.out = "weighted", .set = {COMMON, "loss.class_weights=balanced"}});
     ck_assert_ptr_nonnull(strstr(seen.messages, "(ant, 60 images) to 7.75 (dog, 6)"));
     double plain = recall("all", RARE);
@@ -111,9 +113,13 @@ START_TEST(weights_of_even_classes_leave_the_loss_as_it_is) {
 }
 END_TEST
 
-START_TEST(sampling_without_a_shuffle_is_refused) {
+START_TEST(sampling_without_a_shuffle_or_with_a_cached_teacher_is_refused) {
     set_up();
     refuse((run_options){.out = "a", .set = {"data.sampling=balanced", "train.shuffle=false"}},
+           "data.sampling");
+    refuse((run_options){.out = "a",
+                         .set = {"data.sampling=sqrt", "loss.distillation.kind=soft",
+                                 "loss.distillation.cache=said.h5"}},
            "data.sampling");
     refuse((run_options){.out = "a", .set = {"data.sampling=often"}}, "all, balanced, sqrt");
     tear_down();
@@ -122,4 +128,5 @@ END_TEST
 
 RUN_SUITE("train/uneven", balance_raises_the_recall_of_the_rare_class,
           a_run_with_sampling_and_weights_continues_bit_for_bit,
-          weights_of_even_classes_leave_the_loss_as_it_is, sampling_without_a_shuffle_is_refused)
+          weights_of_even_classes_leave_the_loss_as_it_is,
+          sampling_without_a_shuffle_or_with_a_cached_teacher_is_refused)

@@ -188,9 +188,11 @@ static weld_status make_training(const load_job *job, int64_t slot, worker *w, f
     if (status) {
         return status;
     }
-    uint64_t stream = (uint64_t)index | (uint64_t)l->repeats[slot] << 48;
-    weld_random random = weld_random_start(l->options.seed, job->view, stream, WELD_RANDOM_AUGMENT);
-    weld_random erase = weld_random_start(l->options.seed, job->view, stream, WELD_RANDOM_ERASE);
+    int64_t views = l->options.views, repeat = l->repeats[slot];
+    uint32_t view = views ? (uint32_t)((job->view + repeat) % views) : job->view;
+    uint64_t stream = (uint64_t)index | (views ? 0 : (uint64_t)repeat << 48);
+    weld_random random = weld_random_start(l->options.seed, view, stream, WELD_RANDOM_AUGMENT);
+    weld_random erase = weld_random_start(l->options.seed, view, stream, WELD_RANDOM_ERASE);
     weld_sample_plan plan = weld_transform_plan(&l->transform, width, height, &random);
     weld_decoded_part part;
     status = weld_dataset_decode_part(l->ds, index, &w->bytes, &plan.crop, plan.reduction,

@@ -26,7 +26,8 @@ typedef struct weld_loader_options {
     int64_t batch_size;
     uint64_t seed;
     bool shuffle;
-    int64_t views; /* crop, flip, operations and erasing of epoch e are those of epoch e % views, so
+    int64_t views; /* crop, flip, operations and erasing of epoch e are those of epoch e % views,
+                    * and of a sample's repeat r those of its first in epoch (e + r) % views, so
                     * that what depends on them alone can be kept; order and mixing go on; 0: off */
     weld_balance sampling;              /* of training; other than none it needs `shuffle` */
     int threads;                        /* 0: all that the process may use */
@@ -45,8 +46,8 @@ void weld_loader_free(weld_loader *l); /* accepts NULL */
 typedef struct weld_batch {
     int64_t count;
     const int64_t *indices; /* of the samples in the data set */
-    /* Training: which of its repeats each sample is, and the epoch that augmented it (views). With
-     * its index they say all of a sample before mixing. */
+    /* Training: which of its repeats each sample is, and the epoch that augmented them (views).
+     * With its index they say all of a sample before mixing. */
     const int64_t *repeats;
     uint32_t view;
     const int32_t *labels;

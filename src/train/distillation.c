@@ -177,10 +177,13 @@ typedef struct read_job {
 static void read_row(void *arg, int64_t i, int thread) {
     const read_job *job = arg;
     weld_distillation *d = job->d;
+    const weld_batch *batch = job->batch;
+    int64_t views = weld_logit_cache_layout(d->cache).views;
+    int64_t view =
+        (batch->view + batch->repeats[i]) % views; /* as weld_loader_options.views says */
     (void)thread;
-    d->statuses[i] =
-        weld_logit_cache_read(d->cache, job->batch->view, job->batch->indices[i], d->temperature,
-                              job->rows + i * d->classes, &d->errors[i]);
+    d->statuses[i] = weld_logit_cache_read(d->cache, view, batch->indices[i], d->temperature,
+                                           job->rows + i * d->classes, &d->errors[i]);
 }
 
 static weld_status read_rows(weld_distillation *d, const weld_batch *batch, float *rows,

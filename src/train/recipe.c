@@ -292,8 +292,7 @@ static weld_status check_freeze(const weld_recipe *r, const origins *o, weld_err
                : WELD_OK;
 }
 
-/* Who learns from a teacher does so with a second head, and from a cached one without repeats,
- * asked for or not. */
+/* Who learns from a teacher does so with a second head, asked for or not. */
 static weld_status check_distillation(weld_recipe *r, const origins *o, weld_error *err) {
     const weld_distillation_recipe *d = &r->loss.distillation;
     size_t head = key_index("model", "distillation_head");
@@ -310,15 +309,6 @@ static weld_status check_distillation(weld_recipe *r, const origins *o, weld_err
         return fail_key(
             o, head, "loss.distillation teaches a second head: set this to true or remove it", err);
     }
-    size_t repeats = key_index("augment", "repeats");
-    bool given = o->line[repeats] || o->option[repeats];
-    if (d->cache[0] && given && r->augment.repeats > 1) {
-        return fail_key(o, repeats,
-                        "a cached teacher (loss.distillation.cache) knows each image once an "
-                        "epoch: set this to 1 or remove it",
-                        err);
-    }
-    r->augment.repeats = d->cache[0] ? 1 : r->augment.repeats;
     r->model.distillation_head = true;
     return WELD_OK;
 }

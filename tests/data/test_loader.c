@@ -306,6 +306,43 @@ START_TEST(with_views_augmentation_comes_back_while_the_order_goes_on) {
 }
 END_TEST
 
+/* What is kept of a view is thereby good for every sample that training makes. */
+START_TEST(with_views_each_repeat_is_a_view_of_its_own_that_can_be_had_in_order) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    weld_loader_options o = options_of(16, 2), in_order = o;
+    o.augmentation.mix_probability = 0;
+    o.augmentation.repeats = 3;
+    o.views = 4;
+    in_order.augmentation.cutmix = 1; /* does nothing there */
+    weld_loader *l = create(ds, &o), *views = create(ds, &in_order);
+    static loaded x, y;
+    weld_error err;
+    int found = 0;
+    load_train(l, 6, 0, &x);
+    for (int i = 0; i < 16; i++) {
+        uint32_t view = (uint32_t)((6 + x.batch.repeats[i]) % 4);
+        for (int64_t b = 0; b < weld_loader_eval_batches(views); b++) {
+            ck_assert_int_eq(weld_loader_view_batch(views, view, b, y.images, &y.batch, &err),
+                             WELD_OK);
+            for (int64_t j = 0; j < y.batch.count; j++) {
+                ck_assert_int_eq(y.batch.indices[j], b * 16 + j);
+                if (y.batch.indices[j] == x.batch.indices[i]) {
+                    ck_assert_mem_eq(x.images + i * FLOATS, y.images + j * FLOATS,
+                                     FLOATS * sizeof(float));
+                    found++;
+                }
+            }
+        }
+    }
+    ck_assert_int_eq(found, 16);
+    weld_loader_free(l);
+    weld_loader_free(views);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(a_set_smaller_than_a_batch_is_one_batch) {
     test_folder f = make_two_classes();
     weld_dataset *ds = open_dataset(f.path);
@@ -569,6 +606,7 @@ RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before
           repeats_of_an_image_are_augmented_each_in_its_own_way,
           an_image_that_is_sampled_twice_is_augmented_in_two_ways,
           with_views_augmentation_comes_back_while_the_order_goes_on,
+          with_views_each_repeat_is_a_view_of_its_own_that_can_be_had_in_order,
           a_set_smaller_than_a_batch_is_one_batch,
           evaluation_counts_every_image_once_and_the_last_batch_is_short,
           evaluation_leaves_bad_images_out_and_reports_them,

@@ -199,7 +199,6 @@ START_TEST(distillation_is_a_group_of_keys_below_its_section) {
     ck_assert_int_eq(recipe.loss.distillation.kind, 1);
     ck_assert_str_eq(recipe.loss.distillation.cache, "a b.safetensors");
     ck_assert_double_eq(recipe.loss.distillation.alpha, 1);
-    ck_assert_int_eq(recipe.augment.repeats, 1);
     static const char *const off[] = {"{}",   "{kind: none, teacher: t.h5}", "none",
                                       "null", "{kind: null, cache: null}",   ""};
     for (size_t i = 0; i < sizeof off / sizeof *off; i++) {
@@ -239,9 +238,6 @@ START_TEST(errors_in_a_group_of_keys_name_it_and_the_line) {
         "loss: {distillation: {kind: hard, teacher: t.h5}}\n",
         "r.yaml:4: model.distillation_head: loss.distillation teaches a second head: set this to "
         "true or remove it");
-    refuse(BASE "augment: {repeats: 2}\nloss: {distillation: {kind: hard, cache: c}}\n",
-           "r.yaml:3: augment.repeats: a cached teacher (loss.distillation.cache) knows each image "
-           "once an epoch: set this to 1 or remove it");
     refuse_option("loss.distillation.alpha=x",
                   "--set loss.distillation.alpha=x: loss.distillation.alpha: 'x' is not a number");
     refuse_option("loss.distillation=hard", "--set loss.distillation=hard: loss.distillation: must "

@@ -33,6 +33,7 @@ int cli_import(const cli_command *command, int argc, char **argv);
 int cli_pack(const cli_command *command, int argc, char **argv);
 int cli_distill_cache(const cli_command *command, int argc, char **argv);
 int cli_bench(const cli_command *command, int argc, char **argv);
+int cli_check_data(const cli_command *command, int argc, char **argv);
 int cli_inspect(const cli_command *command, int argc, char **argv);
 int cli_report(const cli_command *command, int argc, char **argv);
 int cli_models(const cli_command *command, int argc, char **argv);

@@ -21,6 +21,8 @@ const cli_command cli_commands[] = {
     {"pack", "DIR", "Make one packed data set of a folder or .tar of class folders", cli_pack},
     {"distill-cache", "RECIPE", "Keep what a teacher says of the images, to train without it",
      cli_distill_cache},
+    {"check-data", "DIR|FILE",
+     "Decode a whole data set and name what is broken, odd or twice there", cli_check_data},
     {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},
     {"inspect", "FILE", "What a file holds", cli_inspect},
     {"report", "RUN...", "One HTML page about training runs: curves, recipe, mistakes", cli_report},

@@ -1,0 +1,174 @@
+/* weld check-data: every image of a data set decoded once, and what is broken or odd by name. */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/cli.h"
+#include "cli/inspect.h"
+#include "cli/progress.h"
+#include "cli/stop.h"
+#include "data/check.h"
+
+typedef struct request {
+    const char *path;
+    json_t *findings; /* NULL: lines are printed */
+    int64_t skipped;
+    cli_progress progress;
+} request;
+
+static void print_finding(request *r, const char *kind, const char *name, const char *reason) {
+    if (r->findings) {
+        json_array_append_new(r->findings,
+                              json_pack("{s:s, s:o, s:o}", "kind", kind, "name",
+                                        inspect_string(name), "reason", inspect_string(reason)));
+        return;
+    }
+    cli_progress_end(&r->progress);
+    printf("%-10s ", kind);
+    inspect_print(name);
+    fputs(": ", stdout);
+    inspect_print(reason);
+    putchar('\n');
+}
+
+static void found(void *arg, weld_finding_kind kind, const char *name, const char *reason) {
+    print_finding(arg, weld_finding_text(kind), name, reason);
+}
+
+static void skipped(void *arg, const char *name, const char *reason) {
+    request *r = arg;
+    r->skipped++;
+    print_finding(r, "skipped", name, reason);
+}
+
+static bool show_progress(void *arg, int64_t done, int64_t total) {
+    request *r = arg;
+    cli_progress_show(&r->progress, done, total, NULL);
+    return !cli_stop_requested();
+}
+
+/* --- Summary ---------------------------------------------------------------------------------- */
+
+static json_t *range_json(weld_check_range range) {
+    return json_pack("{s:i, s:i, s:i}", "least", range.least, "median", range.median, "most",
+                     range.most);
+}
+
+static void print_json(const request *r, const weld_dataset *ds, const weld_check_report *report) {
+    json_t *classes = json_array(), *out = json_object();
+    for (int i = 0; i < weld_dataset_class_count(ds); i++) {
+        json_array_append_new(classes, json_pack("{s:o, s:I}", "name",
+                                                 inspect_string(weld_dataset_class_name(ds, i)),
+                                                 "images", (json_int_t)report->class_images[i]));
+    }
+    json_object_set_new(out, "data", inspect_string(r->path));
+    json_object_set_new(out, "images", json_integer(report->images));
+    for (int kind = 0; kind < WELD_FINDING_KINDS; kind++) {
+        if (kind != WELD_FINDING_CLASS) {
+            json_object_set_new(out, weld_finding_text(kind), json_integer(report->found[kind]));
+        }
+    }
+    json_object_set_new(out, "skipped", json_integer(r->skipped));
+    json_object_set_new(out, "images_per_class",
+                        json_pack("{s:I, s:f, s:I}", "least", (json_int_t)report->class_least,
+                                  "median", report->class_median, "most",
+                                  (json_int_t)report->class_most));
+    json_object_set_new(out, "width", range_json(report->width));
+    json_object_set_new(out, "height", range_json(report->height));
+    json_object_set_new(out, "classes", classes);
+    json_object_set(out, "findings", r->findings);
+    json_dumpf(out, stdout, JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(out);
+}
+
+static void print_range(const char *title, weld_check_range range) {
+    if (range.most > 0) {
+        printf("%-10s %d to %d, median %d\n", title, range.least, range.most, range.median);
+    }
+}
+
+static void print_summary(const request *r, const weld_dataset *ds, const weld_dataset *against,
+                          const weld_check_report *report) {
+    const int64_t *counts = report->found;
+    printf("images     %lld: %lld broken, %lld odd, %lld skipped\n", (long long)report->images,
+           (long long)counts[WELD_FINDING_BROKEN], (long long)counts[WELD_FINDING_ODD],
+           (long long)r->skipped);
+    printf("the same   %lld duplicates, %lld conflicts between classes",
+           (long long)counts[WELD_FINDING_DUPLICATE], (long long)counts[WELD_FINDING_CONFLICT]);
+    if (against) {
+        printf(", %lld images of ", (long long)counts[WELD_FINDING_LEAK]);
+        inspect_print(weld_dataset_path(against));
+    }
+    printf("\nclasses    %d: %lld to %lld images, median %g\n", weld_dataset_class_count(ds),
+           (long long)report->class_least, (long long)report->class_most, report->class_median);
+    print_range("width", report->width);
+    print_range("height", report->height);
+}
+
+/* --- The command ------------------------------------------------------------------------------ */
+
+static int check(request *r, const weld_dataset *ds, const weld_dataset *against, int threads) {
+    weld_error err;
+    weld_check_report report = {0};
+    weld_check_options options = {.against = against,
+                                  .threads = threads,
+                                  .found = found,
+                                  .progress = show_progress,
+                                  .arg = r};
+    cli_stop_catch();
+    weld_status status = weld_check(ds, &options, &report, &err);
+    cli_progress_end(&r->progress);
+    int64_t broken = report.found[WELD_FINDING_BROKEN];
+    int result = CLI_DONE;
+    if (status != WELD_OK) {
+        result = cli_fail(&err);
+    } else if (report.stopped) {
+        result = cli_fail_text("%s: stopped after %lld of %lld images", r->path,
+                               (long long)report.images, (long long)weld_dataset_count(ds));
+    } else {
+        if (r->findings) {
+            print_json(r, ds, &report);
+        } else {
+            print_summary(r, ds, against, &report);
+        }
+        if (broken) {
+            fflush(stdout);
+            result = cli_fail_text("%s: %lld of %lld images cannot be used: mend or remove them",
+                                   r->path, (long long)broken, (long long)report.images);
+        }
+    }
+    weld_free(report.class_images);
+    return result;
+}
+
+int cli_check_data(const cli_command *command, int argc, char **argv) {
+    request r = {.progress = {.what = "check"}};
+    const char *other = NULL;
+    bool json = false;
+    int threads = 0, count, status;
+    const cli_option options[] = {
+        {"against", 0, CLI_TEXT, &other, "DATA", "look for images of this data set in it, too"},
+        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
+    };
+    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
+                   &status)) {
+        return status;
+    }
+    r.path = argv[1];
+    r.findings = json ? json_array() : NULL;
+    weld_error err;
+    weld_dataset *ds = NULL, *against = NULL;
+    weld_dataset_options opening = {.listing = {true, skipped, &r}};
+    weld_status opened = weld_dataset_open_with(argv[1], &opening, &ds, &err);
+    if (opened == WELD_OK && other) {
+        opened = weld_dataset_open(other, &against, &err);
+    }
+    int result = opened == WELD_OK ? check(&r, ds, against, threads) : cli_fail(&err);
+    weld_dataset_free(ds);
+    weld_dataset_free(against);
+    json_decref(r.findings);
+    return result;
+}

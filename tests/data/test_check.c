@@ -102,8 +102,8 @@ START_TEST(broken_and_odd_images_are_named_with_the_reason) {
     const char *lines[] = {
         "skipped cat/notes.txt: not an image by its name",
         "skipped dog/pipe.jpg: neither a file nor a folder",
-        "broken cat/empty.jpg: empty file: not a JPEG or PNG image",
-        "broken cat/text.png: not a JPEG or PNG image",
+        "broken cat/empty.jpg: empty file: not a JPEG, PNG or WebP image",
+        "broken cat/text.png: not a JPEG, PNG or WebP image",
         "odd cat/long.jpg: 8.2 times as wide as high: 330 x 40",
         "odd cat/huge.jpg: huge: 10001 x 1300",
         "odd cat/tiny.jpg: tiny: 40 x 31",
@@ -150,8 +150,8 @@ START_TEST(the_same_bytes_are_found_within_and_between_classes_and_sets) {
     const char *lines[] = {
         "duplicate cat/c.jpg: the same bytes as cat/a.jpg",
         "conflict dog/e.jpg: the same bytes as cat/a.jpg, of another class",
-        "broken dog/x.jpg: not a JPEG or PNG image",
-        "broken dog/y.jpg: not a JPEG or PNG image",
+        "broken dog/x.jpg: not a JPEG, PNG or WebP image",
+        "broken dog/y.jpg: not a JPEG, PNG or WebP image",
         leak,
     };
     expect(&found, lines, sizeof lines / sizeof *lines);

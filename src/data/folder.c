@@ -127,10 +127,11 @@ static weld_status scan_class(scan *s, const char *root, weld_error *err) {
         return status;
     }
     if (l->samples.count == before && !s->options->empty_classes) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: class folder without a .jpg, .jpeg, .png or .webp file: put images there or "
-                         "remove it",
-                         path);
+        return weld_fail(
+            err, WELD_ERROR_FORMAT,
+            "%s: class folder without a .jpg, .jpeg, .png or .webp file: put images there or "
+            "remove it",
+            path);
     }
     weld_listing_sort_samples(l, before);
     return WELD_OK;

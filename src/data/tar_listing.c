@@ -296,10 +296,11 @@ static weld_status find_classes(const scan *s, size_t outer, weld_listing *l, we
 }
 
 static weld_status fail_class(const scan *s, const char *name, weld_error *err) {
-    return weld_fail(err, WELD_ERROR_FORMAT,
-                     "%s: class folder %s without a .jpg, .jpeg, .png or .webp file: put images there or "
-                     "leave it out",
-                     s->path, name);
+    return weld_fail(
+        err, WELD_ERROR_FORMAT,
+        "%s: class folder %s without a .jpg, .jpeg, .png or .webp file: put images there or "
+        "leave it out",
+        s->path, name);
 }
 
 /* Samples in order, whose classes are in the same order. */

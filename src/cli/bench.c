@@ -5,13 +5,14 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "cli/bench_data.h"
 #include "cli/model_options.h"
 #include "passes/reparameterize.h"
 #include "train/bench.h"
 #include "weld/model.h"
 
 typedef struct bench_arguments {
-    bool train, profile, by_node, json, unmerged, unfused;
+    bool data, train, profile, by_node, json, unmerged, unfused;
     cli_model_options model;
     int batch, size, threads, steps;
     const char *freeze, *trace;
@@ -154,10 +155,43 @@ static weld_status bench_file(const char *path, bench_arguments *a, const weld_b
     return status;
 }
 
+static int bench_network(const char *what, bench_arguments *a) {
+    a->batch = a->batch ? a->batch : 1;
+    weld_bench_options o = {.batch = a->batch,
+                            .threads = a->threads,
+                            .steps = a->steps,
+                            .profile = a->profile,
+                            .by_node = a->by_node,
+                            .trace = a->trace,
+                            .freeze = a->freeze,
+                            .precision = a->precision,
+                            .unfused = a->unfused};
+    weld_bench_result result = {0};
+    weld_model_config config;
+    weld_error err;
+    weld_status done;
+    if (access(what, F_OK) != 0) {
+        a->size = a->size ? a->size : 224;
+        done = weld_model_config_named(what, &config, &err);
+        done = done == WELD_OK ? bench_named(&config, a, &o, &result, &err) : done;
+    } else {
+        done = bench_file(what, a, &o, &result, &err);
+    }
+    if (done != WELD_OK) {
+        return cli_fail(&err);
+    }
+    print_result(what, a, &result);
+    weld_free(result.rows);
+    return CLI_DONE;
+}
+
 int cli_bench(const cli_command *command, int argc, char **argv) {
-    bench_arguments a = {.batch = 1, .steps = 10};
+    bench_arguments a = {.steps = 10};
+    cli_texts set = {0};
     const cli_option options[] = {
         {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
+        {"data", 0, CLI_FLAG, &a.data, NULL, "time the making of a RECIPE's training batches"},
+        {"set", 0, CLI_TEXTS, &set, "KEY=VALUE", "of --data: override a key of the recipe"},
         {"freeze", 0, CLI_TEXT, &a.freeze, "PART", "of --train: frozen up to stem, stage1, ..."},
         {"unfused", 0, CLI_FLAG, &a.unfused, NULL, "operator by operator, to compare"},
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
@@ -175,32 +209,18 @@ int cli_bench(const cli_command *command, int argc, char **argv) {
     int count, status;
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
                    &status)) {
+        weld_free(set.items);
         return status;
     }
-    weld_bench_options o = {.batch = a.batch,
-                            .threads = a.threads,
-                            .steps = a.steps,
-                            .profile = a.profile,
-                            .by_node = a.by_node,
-                            .trace = a.trace,
-                            .freeze = a.freeze,
-                            .precision = a.precision,
-                            .unfused = a.unfused};
-    weld_bench_result result = {0};
-    weld_model_config config;
-    weld_error err;
-    weld_status done;
-    if (access(argv[1], F_OK) != 0) {
-        a.size = a.size ? a.size : 224;
-        done = weld_model_config_named(argv[1], &config, &err);
-        done = done == WELD_OK ? bench_named(&config, &a, &o, &result, &err) : done;
+    if (a.data) {
+        status = a.batch || a.size || a.train
+                     ? cli_usage(command, "--data times what the recipe says: use --set")
+                     : cli_bench_data(argv[1], &set, a.threads, a.steps, a.json);
+    } else if (set.count) {
+        status = cli_usage(command, "--set changes a recipe: it goes with --data");
     } else {
-        done = bench_file(argv[1], &a, &o, &result, &err);
+        status = bench_network(argv[1], &a);
     }
-    if (done != WELD_OK) {
-        return cli_fail(&err);
-    }
-    print_result(argv[1], &a, &result);
-    weld_free(result.rows);
-    return CLI_DONE;
+    weld_free(set.items);
+    return status;
 }

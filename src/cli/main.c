@@ -23,7 +23,7 @@ const cli_command cli_commands[] = {
      cli_distill_cache},
     {"check-data", "DIR|FILE",
      "Decode a whole data set and name what is broken, odd or twice there", cli_check_data},
-    {"bench", "FILE|MODEL", "Speed and memory of a network", cli_bench},
+    {"bench", "FILE|MODEL|RECIPE", "Speed and memory of a network, or of its data", cli_bench},
     {"inspect", "FILE", "What a file holds", cli_inspect},
     {"report", "RUN...", "One HTML page about training runs: curves, recipe, mistakes", cli_report},
     {"models", "", "Names, parameters and multiply-adds of the networks", cli_models},

@@ -117,5 +117,13 @@ works "bench a training step in bf16" "$WELD" bench repvit_m0_6 --train --size 3
 prints "bench tells the precision" '"precision": *"bf16"'
 works "bench in bf16" "$WELD" bench repvit_m0_6 --size 64 --steps 1 --precision bf16
 works "bench a file" "$WELD" bench deploy.h5 --steps 2
+works "bench a recipe's data" "$WELD" bench small.yaml --data --steps 3 --threads 1
+prints "it tells what the time went into" "making training batches, batch 16, 32 x 32, 1 threads: .*images/s.*waiting .*decoding .*augmenting"
+works "bench a recipe's data as JSON" "$WELD" bench small.yaml --data --steps 3 --set train.batch_size=8 --json
+prints "JSON tells the shares" '"batch": *8.*"images_per_second".*"wait_share".*"decode_share".*"augment_share"'
+run "$WELD" bench repvit_m0_6 --set train.batch_size=8
+holds "overrides of a network are wrong usage" test "$status" = 2
+run "$WELD" bench small.yaml --data --batch 3
+holds "sizes that the recipe says are wrong usage" test "$status" = 2
 works "continue from a checkpoint's weights" "$WELD" train small.yaml --out tuned --init run/best.h5 --set train.epochs=1
 finish

@@ -20,9 +20,19 @@
 extern "C" {
 #endif
 
+/* Parameters that are updated alike. */
+typedef struct weld_train_group {
+    bool trained;        /* otherwise the next three are 0 */
+    bool decays;         /* weights; not biases and normalisation */
+    double weight_decay; /* 0 for those that do not */
+    double lr_scale;     /* of the learning rate */
+    int64_t tensors, parameters;
+} weld_train_group;
+
 /* What will be done; told once before the first update. */
 typedef struct weld_train_start {
-    const char *out;                  /* the run's folder */
+    const char *out;                  /* the run's folder; NULL in a dry run */
+    const char *recipe;               /* as run: YAML with all defaults */
     const char *model;                /* name */
     int64_t parameters;               /* scalars */
     int64_t trained_parameters;       /* of them; the others are frozen */
@@ -32,8 +42,10 @@ typedef struct weld_train_start {
     int64_t batch_size, accumulate; /* images a batch; batches an update */
     double recipe_lr;               /* for batches of lr_batch ... */
     int64_t lr_batch;               /* (0: for any) */
-    double lr;         /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
-    const char *rates; /* for people, part by part of the network; NULL: lr for all of it */
+    double lr; /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
+    const weld_train_group *groups;
+    size_t group_count;
+    const char *rates;    /* for people, part by part of the network; NULL: lr for all of it */
     int64_t resumed_step; /* updates done already; 0: from the beginning */
     int threads;
     size_t memory_bytes; /* of activations and gradients */
@@ -113,6 +125,25 @@ typedef struct weld_train_result {
     double seconds;         /* of the whole run, over all its parts */
 } weld_train_result;
 
+/* In bytes, apart from the data set and the libraries. */
+typedef struct weld_train_memory {
+    size_t activations; /* with gradients and a batch of images */
+    size_t weights, optimizer, average;
+    size_t accumulated; /* gradients of several batches */
+} weld_train_memory;
+
+/* What a dry run found. */
+typedef struct weld_train_plan {
+    int64_t steps, evaluations; /* of the whole run; evaluations 0: nothing to evaluate on */
+    int64_t measured;           /* updates */
+    double step_seconds;        /* of one, with its data */
+    weld_train_times times;     /* of all that were measured */
+    double evaluation_seconds;  /* of one, with that of the moving average, from a few batches */
+    double seconds;             /* of the whole run */
+    weld_train_memory memory;
+    size_t peak_bytes; /* of the process */
+} weld_train_plan;
+
 WELD_API weld_train_settings weld_train_defaults(void);
 
 /* Run to the end, or until callbacks.stop says so (then result->interrupted, and WELD_OK). Errors:
@@ -122,6 +153,13 @@ WELD_API weld_train_settings weld_train_defaults(void);
  * batch's images by name; last.h5 is then the last good checkpoint. */
 WELD_API weld_status weld_train_run(const weld_train_settings *settings, weld_train_result *result,
                                     weld_error *err);
+
+/* Do all that weld_train_run does up to its first few updates and evaluation batches, and say how
+ * long it will take. Writes nothing; settings->out is not looked at, settings->resume an error, and
+ * callbacks.evaluated sees an evaluation that ends early. WELD_ERROR_INTERRUPTED where
+ * callbacks.stop says so. */
+WELD_API weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_plan *out,
+                                        weld_error *err);
 
 /* Write one self-contained HTML page about runs[0..count) (their folders; at most 32): curves,
  * where the time went, the recipes and what differs in them, what the best weights get wrong. It

@@ -8,38 +8,24 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
+#include "cli/train_facts.h"
 #include "train/times.h"
 
 static void on_start(void *context, const weld_train_start *s) {
     cli_progress_end(context);
-    fprintf(stderr,
-            "%s: %.2f M parameters, %d classes, %lld images to train on, %lld to evaluate\n",
-            s->model, (double)s->parameters / 1e6, s->classes, (long long)s->train_images,
-            (long long)s->val_images);
-    char parts[64] = "";
-    if (s->accumulate > 1) {
-        snprintf(parts, sizeof parts, " (%lld batches of %lld)", (long long)s->accumulate,
-                 (long long)s->batch_size);
-    }
-    fprintf(stderr, "%lld epochs of %lld updates of %lld images%s; %s, %d threads, %.0f MB\n",
-            (long long)s->epochs, (long long)s->steps_per_epoch,
-            (long long)(s->batch_size * s->accumulate), parts, cli_precision_name(s->precision),
-            s->threads, (double)s->memory_bytes / 1e6);
-    if (s->lr_batch > 0) {
-        fprintf(stderr, "learning rate %g = %g * %lld / %lld (linear in the batch)\n", s->lr,
-                s->recipe_lr, (long long)(s->batch_size * s->accumulate), (long long)s->lr_batch);
-    } else {
-        fprintf(stderr, "learning rate %g\n", s->lr);
-    }
-    if (s->rates) {
-        fprintf(stderr, "learning rates: %s; %.2f M of the parameters are trained\n", s->rates,
-                (double)s->trained_parameters / 1e6);
-    }
+    cli_print_start(stderr, "", s);
     if (s->resumed_step > 0) {
         fprintf(stderr, "resuming %s after update %lld\n", s->out, (long long)s->resumed_step);
     } else {
         fprintf(stderr, "writing to %s\n", s->out);
     }
+}
+
+/* As comments below the recipe, so that all of it is a recipe. */
+static void on_dry_start(void *context, const weld_train_start *s) {
+    cli_progress_end(context);
+    fputs(s->recipe, stdout);
+    cli_print_start(stdout, "# ", s);
 }
 
 static void on_step(void *context, const weld_train_progress *p) {
@@ -131,10 +117,44 @@ static void print_result(const weld_train_result *r) {
     putchar('\n');
 }
 
+/* Those that contradict others, in words; NULL: none. */
+static const char *contradiction(const weld_train_settings *s, bool dry) {
+    return dry && s->resume       ? "--dry-run and --resume do not go together"
+           : s->resume && !s->out ? "--resume needs --out DIR: which run?"
+                                  : NULL;
+}
+
+static int dry_run(const weld_train_settings *settings, cli_progress *progress) {
+    weld_train_settings s = *settings;
+    weld_train_plan plan;
+    weld_error err;
+    s.callbacks.started = on_dry_start;
+    weld_status done = weld_train_dry_run(&s, &plan, &err);
+    cli_progress_end(progress);
+    if (done != WELD_OK) {
+        return cli_fail(&err);
+    }
+    cli_print_plan(stdout, "# ", &plan);
+    return CLI_DONE;
+}
+
+static int run(const weld_train_settings *s, cli_progress *progress) {
+    weld_train_result result;
+    weld_error err;
+    weld_status done = weld_train_run(s, &result, &err);
+    cli_progress_end(progress);
+    if (done != WELD_OK) {
+        return cli_fail(&err);
+    }
+    print_result(&result);
+    return CLI_DONE;
+}
+
 int cli_train(const cli_command *command, int argc, char **argv) {
     weld_train_settings s = weld_train_defaults();
     cli_texts set = {0};
     cli_progress progress = {0};
+    bool dry = false;
     int count, status;
     const cli_option options[] = {
         {"set", 0, CLI_TEXTS, &set, "KEY=VALUE", "override a key of the recipe; any number"},
@@ -144,6 +164,8 @@ int cli_train(const cli_command *command, int argc, char **argv) {
         {"resume", 0, CLI_FLAG, &s.resume, NULL, "continue the run in --out, or start it"},
         {"init", 0, CLI_TEXT, &s.init, "FILE",
          "start from its weights: checkpoint, .pth, .safetensors"},
+        {"dry-run", 0, CLI_FLAG, &dry, NULL,
+         "print the whole recipe, memory and time needed; write nothing"},
         {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all)"},
     };
     if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
@@ -151,9 +173,9 @@ int cli_train(const cli_command *command, int argc, char **argv) {
         weld_free(set.items);
         return status;
     }
-    if (s.resume && !s.out) {
+    if (contradiction(&s, dry)) {
         weld_free(set.items);
-        return cli_usage(command, "--resume needs --out DIR: which run?");
+        return cli_usage(command, "%s", contradiction(&s, dry));
     }
     s.recipe = argv[1];
     s.set = set.items;
@@ -165,14 +187,7 @@ int cli_train(const cli_command *command, int argc, char **argv) {
                                          .message = on_message,
                                          .stop = must_stop};
     cli_stop_catch();
-    weld_error err;
-    weld_train_result result;
-    weld_status done = weld_train_run(&s, &result, &err);
-    cli_progress_end(&progress);
+    status = dry ? dry_run(&s, &progress) : run(&s, &progress);
     weld_free(set.items);
-    if (done != WELD_OK) {
-        return cli_fail(&err);
-    }
-    print_result(&result);
-    return CLI_DONE;
+    return status;
 }

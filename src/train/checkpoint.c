@@ -93,6 +93,17 @@ weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err) {
     return save(t, t->folder.last, true, err);
 }
 
+weld_status weld_trainer_save_epoch(weld_trainer *t, weld_error *err) {
+    char *path;
+    if (t->recipe.train.keep == 0) {
+        return WELD_OK;
+    }
+    weld_status status = weld_run_folder_epoch(&t->folder, t->state.epoch, &path, err);
+    status = status ? status : save(t, path, true, err);
+    weld_free(path);
+    return status;
+}
+
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
     weld_status status = save(t, t->folder.best, false, err);
     return status ? status

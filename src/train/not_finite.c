@@ -89,7 +89,7 @@ weld_status weld_trainer_fail_not_finite(weld_trainer *t, int64_t number, weld_e
         snprintf(names + used, sizeof names - used, "%s%.100s", i ? ", " : "",
                  weld_dataset_name(t->train, batch.indices[i]));
     }
-    if (write_story(t, &batch, cause.message, path, sizeof path, NULL) != WELD_OK) {
+    if (!t->folder.path || write_story(t, &batch, cause.message, path, sizeof path, NULL)) {
         snprintf(path, sizeof path, "(a file that could not be written)");
     }
     return weld_fail(err, WELD_ERROR_NUMERIC,

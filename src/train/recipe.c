@@ -494,8 +494,9 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
 /* --- comparing --- */
 
 static bool may_differ(const weld_recipe_key *key) {
-    return strcmp(key->name, "checkpoint_every") == 0 || strcmp(key->name, "precision") == 0 ||
-           strcmp(key->name, "events") == 0 || strcmp(key->name, "histograms_every") == 0 ||
+    return strcmp(key->name, "checkpoint_every") == 0 || strcmp(key->name, "keep") == 0 ||
+           strcmp(key->name, "precision") == 0 || strcmp(key->name, "events") == 0 ||
+           strcmp(key->name, "histograms_every") == 0 ||
            strcmp(key->name, "distillation.teacher") == 0 ||
            strcmp(key->name, "distillation.cache") == 0 ||
            (strcmp(key->section, "data") == 0 &&

@@ -60,6 +60,7 @@ typedef struct weld_recipe {
         double ema_decay;         /* of the moving average of the weights; 0: none */
         int64_t eval_every;       /* epochs; 0: at the end only */
         int64_t checkpoint_every; /* updates; an epoch's end always makes one */
+        int64_t keep;             /* checkpoints of epochs that stay beside last.h5 and best.h5 */
         int freeze; /* 0: nothing; 1: the stem; 1 + n: that and n stages; WELD_FREEZE_BACKBONE */
         bool bn_eval;
         bool fuse;                /* passes/fuse_training.h and streams */

@@ -107,6 +107,7 @@ const weld_recipe_key weld_recipe_keys[] = {
     {"train", "ema_decay", REAL(train.ema_decay, 0, 0.999999999), .null = "0"},
     {"train", "eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0"},
     {"train", "checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0"},
+    {"train", "keep", INTEGER(train.keep, 0, 1e6), .null = "0"},
     {"train", "freeze",
      CHOICE(train.freeze, "none", "stem", "stage1", "stage2", "stage3", "stage4", "stage5",
             "stage6", "stage7", "stage8", "backbone"),
@@ -122,12 +123,6 @@ _Static_assert(sizeof stage_counts / sizeof *stage_counts == WELD_FREEZE_BACKBON
 const size_t weld_recipe_key_count = sizeof weld_recipe_keys / sizeof *weld_recipe_keys;
 _Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys <= WELD_RECIPE_KEYS_MAX,
                "WELD_RECIPE_KEYS_MAX has room for the table");
-
-const weld_recipe_later_key weld_recipe_later_keys[] = {
-    {"train", "keep", NULL},
-};
-const size_t weld_recipe_later_key_count =
-    sizeof weld_recipe_later_keys / sizeof *weld_recipe_later_keys;
 
 static void *element_place(weld_recipe *r, const weld_recipe_key *key, int element) {
     return (char *)r + key->offset + (size_t)element * key->size;

@@ -32,15 +32,6 @@ extern const size_t weld_recipe_key_count;
 /* Room for one thing per key: the table has at most so many. */
 #define WELD_RECIPE_KEYS_MAX 96
 
-/* Keys that a later version will honour; accepted where their value turns them off. */
-typedef struct weld_recipe_later_key {
-    const char *section, *name;
-    const char *neutral; /* besides null, none, false and 0; or NULL */
-} weld_recipe_later_key;
-
-extern const weld_recipe_later_key weld_recipe_later_keys[];
-extern const size_t weld_recipe_later_key_count;
-
 extern const char *const weld_recipe_sections[]; /* NULL at the end */
 
 /* Set one element of a key from its text. On error the message is only the reason. */

@@ -111,18 +111,8 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
                      name);
 }
 
-static bool is_neutral(const weld_recipe_later_key *key, const char *text) {
-    static const char *const words[] = {"", "~", "null", "none", "false", "0", "0.0"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            return true;
-        }
-    }
-    return key->neutral && strcmp(text, key->neutral) == 0;
-}
-
-static weld_status scan_key(scan *s, const char *section, const char *name, const yaml_node_t *node,
-                            const yaml_node_t *value) {
+static weld_status scan_key(scan *s, const char *section, const char *name,
+                            const yaml_node_t *node) {
     for (size_t i = 0; i < weld_recipe_key_count; i++) {
         const weld_recipe_key *key = &weld_recipe_keys[i];
         if (strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0) {
@@ -132,17 +122,6 @@ static weld_status scan_key(scan *s, const char *section, const char *name, cons
             }
             s->lines->line[i] = (int)node->start_mark.line + 1;
             return WELD_OK;
-        }
-    }
-    for (size_t i = 0; i < weld_recipe_later_key_count; i++) {
-        const weld_recipe_later_key *key = &weld_recipe_later_keys[i];
-        if (strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0) {
-            const char *text = scalar_text(value);
-            return text && is_neutral(key, text)
-                       ? WELD_OK
-                       : scan_fail(s, node,
-                                   "%s.%s: known, but not supported by this version: remove it",
-                                   section, name);
         }
     }
     return fail_unknown_key(s, node, section, name);
@@ -179,7 +158,7 @@ static weld_status scan_group(scan *s, const char *section, size_t first, const 
     const char *group = scalar_text(node);
     if (is_off(value)) {
         s->group_off = true;
-        return scan_key(s, section, weld_recipe_keys[first].name, node, value);
+        return scan_key(s, section, weld_recipe_keys[first].name, node);
     }
     if (value->type != YAML_MAPPING_NODE) {
         return scan_fail(s, value, "%s.%s: must hold keys, as in '%s: {%s: ...}'", section, group,
@@ -194,8 +173,7 @@ static weld_status scan_group(scan *s, const char *section, size_t first, const 
             return scan_fail(s, key, "%s.%s: a key must be a word", section, group);
         }
         snprintf(name, sizeof name, "%s.%.80s", group, word);
-        weld_status status =
-            scan_key(s, section, name, key, yaml_document_get_node(&s->document, p->value));
+        weld_status status = scan_key(s, section, name, key);
         if (status) {
             return status;
         }
@@ -211,7 +189,7 @@ static weld_status scan_member(scan *s, const char *section, const yaml_node_t *
     }
     size_t group = first_of_group(section, name);
     return group < weld_recipe_key_count ? scan_group(s, section, group, node, value)
-                                         : scan_key(s, section, name, node, value);
+                                         : scan_key(s, section, name, node);
 }
 
 static weld_status scan_section(scan *s, const yaml_node_t *node, const yaml_node_t *value) {
@@ -383,7 +361,7 @@ static bool starts_group(size_t i) {
     return dot && (i == 0 || strncmp(weld_recipe_keys[i - 1].name, name, (size_t)(dot - name) + 1));
 }
 
-static void make_schema(schema *s, bool reading, bool group_off) {
+static void make_schema(schema *s, bool group_off) {
     memset(s, 0, sizeof *s);
     for (size_t section = 0; weld_recipe_sections[section]; section++) {
         const char *name = weld_recipe_sections[section];
@@ -396,13 +374,6 @@ static void make_schema(schema *s, bool reading, bool group_off) {
                 s->keys[section][count++] = key_field(i);
             } else if (starts_group(i)) {
                 s->keys[section][count++] = group_field(s, i, group_off);
-            }
-        }
-        for (size_t i = 0; reading && i < weld_recipe_later_key_count; i++) {
-            if (strcmp(weld_recipe_later_keys[i].section, name) == 0) {
-                s->keys[section][count++] = (cyaml_schema_field_t){
-                    .key = weld_recipe_later_keys[i].name,
-                    .value = {.type = CYAML_IGNORE, .flags = CYAML_FLAG_OPTIONAL}};
             }
         }
         s->sections[section] =
@@ -493,7 +464,7 @@ weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *t
     if (!read) {
         return weld_fail_memory(err, where);
     }
-    make_schema(read, true, s.group_off);
+    make_schema(read, s.group_off);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {
         .log_fn = hear, .log_ctx = &complaint, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
@@ -526,7 +497,7 @@ weld_status weld_recipe_yaml_write(const weld_recipe_values *values, char **text
     if (!write) {
         return weld_fail_memory(err, "recipe");
     }
-    make_schema(write, false, false);
+    make_schema(write, false);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {.log_fn = hear,
                              .log_ctx = &complaint,

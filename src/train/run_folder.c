@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "train/run_folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -121,6 +122,48 @@ weld_status weld_run_folder_open(const char *path, const char *recipe, bool resu
     if (status) {
         weld_run_folder_close(out);
     }
+    return status;
+}
+
+/* --- Checkpoints of epochs --- */
+
+weld_status weld_run_folder_epoch(const weld_run_folder *f, int64_t epochs, char **out,
+                                  weld_error *err) {
+    char name[40];
+    snprintf(name, sizeof name, "epoch-%lld.h5", (long long)epochs);
+    return join(f->path, name, out, err);
+}
+
+/* The number in such a name; -1: it is none. */
+static int64_t epochs_of(const char *name) {
+    char again[40];
+    long long epochs = -1;
+    if (sscanf(name, "epoch-%18lld.h5", &epochs) != 1) {
+        return -1;
+    }
+    snprintf(again, sizeof again, "epoch-%lld.h5", epochs);
+    return strcmp(name, again) == 0 ? epochs : -1;
+}
+
+weld_status weld_run_folder_prune(const weld_run_folder *f, int64_t epochs, int64_t keep,
+                                  weld_error *err) {
+    DIR *folder = keep > 0 ? opendir(f->path) : NULL;
+    if (!folder) {
+        return keep == 0 ? WELD_OK
+                         : weld_fail(err, WELD_ERROR_IO, "%s: cannot be listed: %s", f->path,
+                                     strerror(errno));
+    }
+    weld_status status = WELD_OK;
+    const struct dirent *entry;
+    while (!status && (entry = readdir(folder))) {
+        int64_t number = epochs_of(entry->d_name);
+        if (number >= 0 && number <= epochs - keep &&
+            unlinkat(dirfd(folder), entry->d_name, 0) < 0) {
+            status = weld_fail(err, WELD_ERROR_IO, "%s/%s: cannot be removed: %s", f->path,
+                               entry->d_name, strerror(errno));
+        }
+    }
+    closedir(folder);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #define WELD_TRAIN_RUN_FOLDER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "weld/status.h"
 
@@ -22,5 +23,13 @@ void weld_run_folder_close(weld_run_folder *f);
 
 /* Where the folder `path` would have last.h5; freed with weld_free. */
 weld_status weld_run_folder_last(const char *path, char **out, weld_error *err);
+
+/* Where the checkpoint after so many epochs goes, "epoch-12.h5"; freed with weld_free. *out is NULL
+ * on an error. */
+weld_status weld_run_folder_epoch(const weld_run_folder *f, int64_t epochs, char **out,
+                                  weld_error *err);
+/* Remove the checkpoints of all epochs up to epochs - keep; keep 0 leaves all. */
+weld_status weld_run_folder_prune(const weld_run_folder *f, int64_t epochs, int64_t keep,
+                                  weld_error *err);
 
 #endif

@@ -7,8 +7,8 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/threads.h"
 #include "train/events.h"
+#include "train/start.h"
 
 weld_train_settings weld_train_defaults(void) {
     return (weld_train_settings){.recipe = NULL};
@@ -17,48 +17,6 @@ weld_train_settings weld_train_defaults(void) {
 static bool stop_asked(const weld_trainer *t) {
     const weld_train_callbacks *c = &t->settings->callbacks;
     return c->stop && c->stop(c->context);
-}
-
-static int64_t count_trained(const weld_trainer *t) {
-    int64_t count = 0;
-    for (size_t i = 0; i < t->step_graph.parameter_count; i++) {
-        weld_shape shape = weld_value_shape(weld_graph_parameter(t->step_graph.graph, i));
-        count += t->rates[i].trained ? weld_shape_count(&shape) : 0;
-    }
-    return count;
-}
-
-static void tell_start(const weld_trainer *t) {
-    const weld_train_callbacks *c = &t->settings->callbacks;
-    const weld_recipe *r = &t->recipe;
-    int threads = t->settings->threads;
-    char rates[512];
-    weld_parameter_rates_text(&r->model, t->step_graph.graph, t->rates, t->schedule.base_lr, rates,
-                              sizeof rates);
-    bool differ =
-        r->train.freeze || r->optimizer.head_lr_scale != 1 || r->optimizer.layer_decay != 1;
-    weld_train_start start = {.out = t->folder.path,
-                              .model = r->model.name,
-                              .parameters = weld_graph_counts(t->eval_graph).parameters,
-                              .trained_parameters = count_trained(t),
-                              .rates = differ ? rates : NULL,
-                              .train_images = weld_dataset_count(t->train),
-                              .val_images = t->val ? weld_dataset_count(t->val) : 0,
-                              .classes = r->model.num_classes,
-                              .epochs = r->train.epochs,
-                              .steps_per_epoch = t->schedule.steps_per_epoch,
-                              .batch_size = weld_loader_train_batch_size(t->loader),
-                              .accumulate = r->train.accumulate,
-                              .recipe_lr = r->optimizer.lr,
-                              .lr_batch = r->optimizer.lr_batch,
-                              .lr = t->schedule.base_lr,
-                              .resumed_step = t->state.step,
-                              .threads = threads ? threads : weld_threads_available(),
-                              .memory_bytes = weld_session_arena_bytes(t->session),
-                              .precision = (weld_precision)r->train.precision};
-    if (c->started) {
-        c->started(c->context, &start);
-    }
 }
 
 /* Of this epoch's updates. */
@@ -206,7 +164,10 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
     t->epoch_data_seconds = t->epoch_evaluation_seconds = 0;
     t->epoch_times = (weld_train_times){0};
     status = best ? weld_trainer_save_best(t, err) : WELD_OK;
+    status = status ? status : weld_trainer_save_epoch(t, err);
     status = status ? status : weld_trainer_save_last(t, err);
+    status =
+        status ? status : weld_run_folder_prune(&t->folder, s->epoch, t->recipe.train.keep, err);
     tell_evaluation(t, &row, best);
     return status;
 }
@@ -242,12 +203,12 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     if (!settings->recipe) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "training: needs a recipe");
     }
-    weld_status status = weld_trainer_open(&t, &checked, err);
+    weld_status status = weld_trainer_open(&t, &checked, false, err);
     if (status) {
         return status;
     }
-    tell_start(&t);
-    status = run_epochs(&t, &done.interrupted, err);
+    status = weld_trainer_tell_start(&t, err);
+    status = status ? status : run_epochs(&t, &done.interrupted, err);
     snprintf(done.out, sizeof done.out, "%s", t.folder.path);
     done.epochs = t.state.epoch;
     done.step = t.state.step;

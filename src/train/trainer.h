@@ -19,6 +19,12 @@
 #include "train/train_graph.h"
 #include "weld/train.h"
 
+/* How fast an evaluation goes, for a dry run: when its first batch was done, and its latest. */
+typedef struct weld_pace {
+    double begin, first, last;
+    int64_t first_images, images, batches;
+} weld_pace;
+
 typedef struct weld_trainer {
     const weld_train_settings *settings;
     weld_recipe recipe; /* with what the data decide filled in */
@@ -46,6 +52,7 @@ typedef struct weld_trainer {
     weld_gradient_mean *gradient_mean; /* of an update's batches; NULL: an update has one */
     weld_graph *eval_graph;
     weld_evaluator *evaluator, *ema_evaluator;
+    weld_pace *pace; /* of a dry run; else NULL */
 
     weld_optimizer *optimizer;
     weld_schedule schedule;
@@ -62,8 +69,9 @@ typedef struct weld_trainer {
 } weld_trainer;
 
 /* Everything up to the first update: recipe, data, folder, network, and the state of the run that
- * is resumed. On an error what was opened is closed. */
-weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings,
+ * is resumed. dry: without a folder, so that nothing can be written. On an error what was opened is
+ * closed. */
+weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings, bool dry,
                               weld_error *err);
 void weld_trainer_close(weld_trainer *t);
 
@@ -105,6 +113,11 @@ float *weld_trainer_targets(const weld_trainer *t);
 /* Time that the epoch and the run took. */
 void weld_trainer_add_seconds(weld_trainer *t, double seconds);
 
+/* --- dry_run.c --- */
+
+/* An evaluation has done so many images; false: that is enough. */
+bool weld_pace_note(weld_pace *p, int64_t images);
+
 /* --- checkpoint.c --- */
 
 /* Write last.h5. Weights that are not finite are an error, and the file stays as it was. */
@@ -113,6 +126,8 @@ weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err);
  * are; their moving average goes with them. Beside it evaluation.json, with the details of the
  * evaluation that found these weights best. */
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err);
+/* Where train.keep says so: write epoch-N.h5, after N epochs, which is as last.h5. */
+weld_status weld_trainer_save_epoch(weld_trainer *t, weld_error *err);
 /* Take weights and state from t->start, which is last.h5, after checking that it is of this recipe
  * and these data. */
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err);

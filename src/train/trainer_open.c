@@ -124,7 +124,8 @@ static bool go_on(void *arg, int64_t done, int64_t total) {
         weld_train_evaluation e = {.epoch = t->state.epoch, .images_done = done, .images = total};
         c->evaluated(c->context, &e);
     }
-    return !c->stop || !c->stop(c->context);
+    bool enough = t->pace && !weld_pace_note(t->pace, done);
+    return !enough && (!c->stop || !c->stop(c->context));
 }
 
 /* NULL where there are no weights or nothing to evaluate them on. */
@@ -256,23 +257,28 @@ static weld_status write_recipe(weld_trainer *t, weld_error *err) {
                : weld_file_write(t->folder.recipe, t->recipe_text, strlen(t->recipe_text), err);
 }
 
-weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings,
+/* What the run writes, but for checkpoints. */
+static weld_status open_files(weld_trainer *t, weld_error *err) {
+    weld_status status = write_recipe(t, err);
+    status = status
+                 ? status
+                 : weld_metrics_open(t->folder.metrics, t->state.metrics_bytes, &t->metrics, err);
+    return status ? status : weld_events_open(t, err);
+}
+
+weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings, bool dry,
                               weld_error *err) {
     *t = (weld_trainer){.settings = settings, .folder = {.lock = -1}};
     weld_status status = weld_trainer_read_recipe(t, err);
     status = status ? status : weld_trainer_open_data(t, err);
-    status = status ? status : open_folder(t, err);
+    status = status || dry ? status : open_folder(t, err);
     status = status ? status : choose_precision(t, err);
     status = status ? status : weld_recipe_text(&t->recipe, &t->recipe_text, err);
     status = status ? status : weld_trainer_open_distillation(t, err);
     status = status ? status : weld_trainer_open_loader(t, err);
     status = status ? status : make_schedule(t, err);
     status = status ? status : open_network(t, err);
-    status = status ? status : write_recipe(t, err);
-    status = status
-                 ? status
-                 : weld_metrics_open(t->folder.metrics, t->state.metrics_bytes, &t->metrics, err);
-    status = status ? status : weld_events_open(t, err);
+    status = status || dry ? status : open_files(t, err);
     if (status) {
         weld_trainer_close(t);
     }

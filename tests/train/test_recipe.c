@@ -178,13 +178,6 @@ START_TEST(a_recipe_of_brackets_is_refused_at_once) {
 }
 END_TEST
 
-START_TEST(keys_of_later_versions_pass_only_when_they_turn_something_off) {
-    accept(BASE "train: {ema_decay: 0, keep: 0}\n");
-    refuse(BASE "train: {keep: 3}\n",
-           "r.yaml:3: train.keep: known, but not supported by this version: remove it");
-}
-END_TEST
-
 START_TEST(distillation_is_a_group_of_keys_below_its_section) {
     accept(BASE "loss:\n  distillation:\n    kind: soft\n    teacher: t.h5\n    temperature: 2\n");
     ck_assert_int_eq(recipe.loss.distillation.kind, 2);
@@ -331,8 +324,6 @@ START_TEST(errors_in_options_name_the_option) {
                   "--set train.epochs={a: 1}: train.epochs: takes one value, no list or map");
     refuse_option("train.epochs=3\n  seed: 1", "--set train.epochs=3?  seed: 1: is not "
                                                "section.key=VALUE, as in train.epochs=3");
-    refuse_option("train.keep=3", "--set train.keep=3: train.keep: known, but not "
-                                  "supported by this version: remove it");
 }
 END_TEST
 
@@ -452,7 +443,6 @@ RUN_SUITE("train/recipe", a_recipe_with_the_least_has_the_published_defaults,
           values_of_all_types_are_read, unknown_keys_are_named_with_their_line_and_what_was_meant,
           wrong_types_are_named_with_their_line, values_out_of_range_are_named_with_their_line,
           broken_yaml_is_named_with_its_line, a_recipe_of_brackets_is_refused_at_once,
-          keys_of_later_versions_pass_only_when_they_turn_something_off,
           distillation_is_a_group_of_keys_below_its_section,
           errors_in_a_group_of_keys_name_it_and_the_line,
           freezing_is_given_by_name_or_by_number_of_stages, what_must_be_given_is_asked_for,

@@ -117,6 +117,35 @@ START_TEST(a_run_with_all_that_is_mixed_and_repeated_continues_bit_for_bit) {
 }
 END_TEST
 
+static bool is_there(const char *name) {
+    return access(in_base(name), F_OK) == 0;
+}
+
+static void copy(const char *from, const char *to) {
+    char command[600];
+    snprintf(command, sizeof command, "cp %s %s", in_base(from), in_base(to));
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(checkpoints_of_epochs_are_kept_and_can_be_gone_back_to) {
+    set_up();
+    run_well((run_options){.out = "whole"});
+    run_options o = {.out = "a", .set = {"train.keep=2"}, .resume = true};
+    o.stop_at = 2 * STEPS_PER_EPOCH + 1;
+    run_well(o);
+    ck_assert(is_there("a/epoch-1.h5") && is_there("a/epoch-2.h5"));
+    o.stop_at = 0;
+    run_well(o);
+    ck_assert(!is_there("a/epoch-1.h5") && is_there("a/epoch-2.h5") && is_there("a/epoch-3.h5"));
+    assert_same_run("whole", "a");
+    copy("a/epoch-2.h5", "a/last.h5");
+    run_well((run_options){.out = "a", .resume = true}); /* keep may differ */
+    ck_assert_int_eq(seen.start.resumed_step, 2 * STEPS_PER_EPOCH);
+    assert_same_run("whole", "a");
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_run_stopped_in_an_evaluation_repeats_it) {
     set_up();
     run_well((run_options){.out = "whole"});
@@ -349,6 +378,7 @@ RUN_SUITE("train/resume", a_run_stopped_at_any_update_continues_bit_for_bit,
           a_run_with_clipping_and_a_moving_average_continues_bit_for_bit,
           a_run_with_sgd_continues_bit_for_bit_and_not_with_another_optimizer,
           a_run_with_all_that_is_mixed_and_repeated_continues_bit_for_bit,
+          checkpoints_of_epochs_are_kept_and_can_be_gone_back_to,
           a_run_stopped_in_an_evaluation_repeats_it,
           a_run_killed_at_ten_random_moments_ends_as_if_never_killed,
           resuming_where_there_is_nothing_starts_at_the_beginning,

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "suite.h"
 #include "train/run_folder.h"
 
@@ -79,6 +80,46 @@ START_TEST(a_path_that_cannot_be_made_is_named) {
 }
 END_TEST
 
+static void touch_epoch(const weld_run_folder *f, int64_t epochs) {
+    char *path;
+    ck_assert_int_eq(weld_run_folder_epoch(f, epochs, &path, &err), WELD_OK);
+    touch(path);
+    weld_free(path);
+}
+
+static bool is_there(const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", out, name);
+    return access(path, F_OK) == 0;
+}
+
+START_TEST(the_newest_checkpoints_of_epochs_are_kept) {
+    weld_run_folder f;
+    make_base();
+    ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", false, &f, &err), WELD_OK);
+    for (int64_t i = 1; i <= 12; i++) {
+        touch_epoch(&f, i);
+    }
+    static const char *const others[] = {"epoch-3.h5.bak", "epoch-03.h5", "epoch-.h5",
+                                         "epoch-3x.h5"};
+    for (size_t i = 0; i < 4; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%s", out, others[i]);
+        touch(path);
+    }
+    ck_assert_int_eq(weld_run_folder_prune(&f, 11, 0, &err), WELD_OK);
+    ck_assert(is_there("epoch-1.h5"));
+    ck_assert_msg(!weld_run_folder_prune(&f, 11, 2, &err), "%s", err.message);
+    ck_assert(!is_there("epoch-1.h5") && !is_there("epoch-9.h5"));
+    ck_assert(is_there("epoch-10.h5") && is_there("epoch-11.h5") && is_there("epoch-12.h5"));
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_msg(is_there(others[i]), "%s", others[i]);
+    }
+    weld_run_folder_close(&f);
+    remove_base();
+}
+END_TEST
+
 RUN_SUITE("train/run_folder", a_folder_is_made_with_its_parents_and_used_by_one_run_at_a_time,
           a_folder_that_holds_a_run_wants_resume, without_a_name_the_recipe_gives_one,
-          a_path_that_cannot_be_made_is_named)
+          a_path_that_cannot_be_made_is_named, the_newest_checkpoints_of_epochs_are_kept)

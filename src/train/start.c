@@ -1,0 +1,145 @@
+/* The start of a run; see start.h. */
+#include "train/start.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "graph/graph.h"
+#include "train/distillation.h"
+#include "train/parameter_groups.h"
+
+/* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
+enum { FEW_IMAGES = 16 };
+
+/* --- Facts --- */
+
+static size_t bytes_of(const weld_weights *w) {
+    size_t bytes = 0;
+    for (size_t i = 0; w && i < weld_weights_count(w); i++) {
+        weld_tensor t = weld_weights_tensor(w, i);
+        bytes += (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype);
+    }
+    return bytes;
+}
+
+weld_train_memory weld_trainer_memory(const weld_trainer *t) {
+    return (weld_train_memory){
+        .activations = weld_session_arena_bytes(t->session),
+        .weights = bytes_of(t->weights),
+        .optimizer = bytes_of(weld_optimizer_first_moments(t->optimizer)) +
+                     bytes_of(weld_optimizer_second_moments(t->optimizer)),
+        .average = bytes_of(t->ema),
+        .accumulated = t->gradient_mean ? weld_gradient_mean_bytes(t->gradient_mean) : 0};
+}
+
+static int64_t count_trained(const weld_train_group *groups, size_t count) {
+    int64_t parameters = 0;
+    for (size_t i = 0; i < count; i++) {
+        parameters += groups[i].trained ? groups[i].parameters : 0;
+    }
+    return parameters;
+}
+
+static void tell_facts(const weld_trainer *t, const weld_train_group *groups, size_t count) {
+    const weld_train_callbacks *c = &t->settings->callbacks;
+    const weld_recipe *r = &t->recipe;
+    int threads = t->settings->threads;
+    char rates[512];
+    weld_parameter_rates_text(&r->model, t->step_graph.graph, t->rates, t->schedule.base_lr, rates,
+                              sizeof rates);
+    bool differ =
+        r->train.freeze || r->optimizer.head_lr_scale != 1 || r->optimizer.layer_decay != 1;
+    weld_train_start start = {.out = t->folder.path,
+                              .recipe = t->recipe_text,
+                              .model = r->model.name,
+                              .parameters = weld_graph_counts(t->eval_graph).parameters,
+                              .trained_parameters = count_trained(groups, count),
+                              .groups = groups,
+                              .group_count = count,
+                              .rates = differ ? rates : NULL,
+                              .train_images = weld_dataset_count(t->train),
+                              .val_images = t->val ? weld_dataset_count(t->val) : 0,
+                              .classes = r->model.num_classes,
+                              .epochs = r->train.epochs,
+                              .steps_per_epoch = t->schedule.steps_per_epoch,
+                              .batch_size = weld_loader_train_batch_size(t->loader),
+                              .accumulate = r->train.accumulate,
+                              .recipe_lr = r->optimizer.lr,
+                              .lr_batch = r->optimizer.lr_batch,
+                              .lr = t->schedule.base_lr,
+                              .resumed_step = t->state.step,
+                              .threads = threads ? threads : weld_threads_available(),
+                              .memory_bytes = weld_session_arena_bytes(t->session),
+                              .precision = (weld_precision)r->train.precision};
+    if (c->started) {
+        c->started(c->context, &start);
+    }
+}
+
+/* --- Advice --- */
+
+/* Scaled rates have cost people whole runs. */
+static void warn_of_batch(const weld_trainer *t) {
+    const weld_recipe *r = &t->recipe;
+    int64_t effective = weld_trainer_effective_batch(t);
+    int64_t batch = weld_loader_train_batch_size(t->loader);
+    bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
+    if (r->optimizer.lr_batch > 4 * effective) {
+        weld_trainer_say(
+            t,
+            "an update is on %lld images, far below the %lld that optimizer.lr is for: "
+            "the rate is scaled down to %.3g and gradients are noisier than the recipe "
+            "means; train.accumulate %lld makes up for both, not for batch norm, whose "
+            "statistics are of %lld images",
+            (long long)effective, (long long)r->optimizer.lr_batch, t->schedule.base_lr,
+            (long long)(r->optimizer.lr_batch / batch), (long long)batch);
+    }
+    if (batch < FEW_IMAGES && learns_statistics) {
+        weld_trainer_say(t,
+                         "batch norm takes its statistics from %lld images, which is few: take a "
+                         "train.batch_size of %d or more, or train.bn_eval true with --init",
+                         (long long)batch, FEW_IMAGES);
+    }
+}
+
+static void warn_of_schedule(const weld_trainer *t) {
+    const weld_recipe *r = &t->recipe;
+    const weld_schedule *s = &t->schedule;
+    double updates = (double)(s->epochs * s->steps_per_epoch), decay = r->train.ema_decay;
+    if (s->warmup_epochs >= (double)s->epochs) {
+        weld_trainer_say(t,
+                         "schedule.warmup_epochs %g is all of the run's %lld: the rate only rises",
+                         s->warmup_epochs, (long long)s->epochs);
+    }
+    if (s->base_lr < s->min_lr || (s->warmup_epochs > 0 && s->base_lr < s->warmup_lr)) {
+        weld_trainer_say(t,
+                         "the rate used, %.3g, is below schedule.min_lr %.3g or warmup_lr %.3g, "
+                         "which are not scaled by the batch: lower these",
+                         s->base_lr, s->min_lr, s->warmup_lr);
+    }
+    if (decay > 0 && 1 / (1 - decay) > updates) {
+        weld_trainer_say(t,
+                         "train.ema_decay %g looks back over %.0f updates, the run has %.0f: its "
+                         "average stays near the weights that it starts from: take %.2g or null",
+                         decay, 1 / (1 - decay), updates, updates >= 200 ? 0.99 : 0.9);
+    }
+}
+
+weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err) {
+    weld_train_group *groups;
+    size_t count;
+    weld_status status = weld_parameter_groups_create(
+        t->step_graph.graph, t->rates, t->recipe.optimizer.weight_decay, &groups, &count, err);
+    if (status) {
+        return status;
+    }
+    tell_facts(t, groups, count);
+    weld_free(groups);
+    if (t->state.step == 0) { /* who goes on has read it */
+        warn_of_batch(t);
+        warn_of_schedule(t);
+    }
+    return WELD_OK;
+}

@@ -1,0 +1,14 @@
+/* What a run tells before its first update: what it will do, and what a person should think twice
+ * about. */
+#ifndef WELD_TRAIN_START_H
+#define WELD_TRAIN_START_H
+
+#include "train/trainer.h"
+
+/* Call the caller's `started`, and send its `message` what seems unwise. */
+weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err);
+
+/* What is allocated for the run, apart from the data set. */
+weld_train_memory weld_trainer_memory(const weld_trainer *t);
+
+#endif

@@ -1,0 +1,38 @@
+#!/bin/sh
+# weld train --dry-run: the recipe with all defaults, and what the run will take.
+# Arguments: the program, make_photos.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+mkdir photos
+"$MAKE_PHOTOS" photos/train 4 24 40
+"$MAKE_PHOTOS" photos/val 4 9 40
+cat > small.yaml << 'EOF'
+model: {name: repvit, channels: [16, 24], depths: [1, 1], stem_stride: 2}
+data: {train: photos/train, val: photos/val, input_size: 32}
+augment: {kind: small, repeats: 1}
+optimizer: {lr: 8e-3, lr_batch: 128}
+train: {epochs: 4, batch_size: 8, accumulate: 2}
+EOF
+
+works "a dry run" "$WELD" train small.yaml --dry-run --set train.seed=5
+prints "the recipe has what --set says" "^ +seed: 5$"
+prints "the recipe has defaults" "^ +weight_decay: 0.025$"
+prints "the images of an update are told" "^# 4 epochs of 6 updates of 16 images \(2 batches of 8\)"
+prints "the scaled rate is told" "^# learning rate 0.001 = 0.008 \* 16 / 128"
+prints "weights are counted" "^# weights: [0-9]+ tensors, [0-9]+ scalars, weight decay 0.025$"
+prints "what does not decay is counted" "^# norms and biases: .*, no weight decay$"
+prints "memory is told" "^# memory: .* of accumulated gradients; the process took [0-9]+ MB$"
+prints "the time of all is told" "^# 24 updates and 4 evaluations: [0-9]"
+says "a batch far below the recipe's is warned of" "an update is on 16 images, far below the 128"
+cp "$WORK/stdout" resolved.yaml
+works "what is printed is a recipe" "$WELD" train resolved.yaml --dry-run
+sed '/^#/d' resolved.yaml > a
+sed '/^#/d' "$WORK/stdout" > b
+same "that resolves to itself" a b
+holds "nothing is written" test ! -e runs
+run "$WELD" train small.yaml --dry-run --resume --out x
+holds "resuming at the same time is wrong usage" test "$status" = 2
+finish

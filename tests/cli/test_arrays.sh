@@ -12,7 +12,7 @@ model: {name: repvit, channels: [8, 12], depths: [1, 1], stem_stride: 2}
 data: {train: photos, val: photos, input_size: 16}
 augment: {kind: none}
 optimizer: {lr: 1e-2, lr_batch: 0}
-train: {epochs: 1, batch_size: 4}
+train: {epochs: 1, batch_size: 4, ema_decay: null}
 EOT
 "$WELD" train small.yaml --out run > /dev/null 2>&1
 "$WELD" reparam run/best.h5 -o deploy.h5 > /dev/null

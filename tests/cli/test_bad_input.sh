@@ -12,7 +12,7 @@ cat > good.yaml << 'EOF'
 model: {name: repvit, channels: [8, 16], depths: [1, 1], stem_stride: 2}
 data: {train: photos/train, val: photos/val, input_size: 32}
 augment: {kind: small, cutmix: null, repeats: 1}
-train: {epochs: 1, batch_size: 8}
+train: {epochs: 1, batch_size: 8, ema_decay: null}
 EOF
 
 # Usage: status 2.

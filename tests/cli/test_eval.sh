@@ -18,7 +18,7 @@ data: {train: photos/train, val: photos/val, input_size: 32}
 augment: {kind: small, auto_augment: null, color_jitter: null, random_erasing: null, mixup: 0.2, hflip: 0}
 optimizer: {lr: 8e-3, lr_batch: 0}
 schedule: {warmup_epochs: 1}
-train: {epochs: 3, batch_size: 16, seed: 3, eval_every: 1}
+train: {epochs: 3, batch_size: 16, seed: 3, eval_every: 1, ema_decay: null}
 EOF
 works "train" "$WELD" train small.yaml --out run
 

@@ -23,7 +23,7 @@ data: {train: first/train, input_size: 32, mean: [0.4, 0.4, 0.4]}
 augment: {kind: small, auto_augment: null, color_jitter: null, random_erasing: null, mixup: 0, cutmix: 0, repeats: 1, hflip: 0}
 optimizer: {lr: 8e-3, lr_batch: 0}
 schedule: {warmup_epochs: 1}
-train: {epochs: 6, batch_size: 16, seed: 3}
+train: {epochs: 6, batch_size: 16, seed: 3, ema_decay: null}
 EOF
 works "train the network to start from" "$WELD" train small.yaml --out first/run
 FAST="--set train.batch_size=8 --set optimizer.lr=4e-3"

@@ -13,7 +13,7 @@ model: {name: repvit, channels: [8, 12], depths: [1, 1], stem_stride: 2, distill
 data: {train: photos, val: photos, input_size: 16}
 augment: {kind: none}
 optimizer: {lr: 1e-2, lr_batch: 0}
-train: {epochs: 2, batch_size: 4, eval_every: 1}
+train: {epochs: 2, batch_size: 4, eval_every: 1, ema_decay: null}
 EOT
 "$WELD" train small.yaml --out run > /dev/null 2>&1
 "$WELD" reparam run/best.h5 -o deploy.h5 > /dev/null

@@ -16,7 +16,7 @@ cat > small.yaml << 'EOF'
 model: {name: repvit, channels: [8, 16], depths: [1, 1], stem_stride: 2}
 data: {train: photos/train, val: photos/train, input_size: 32}
 augment: {kind: none}
-train: {epochs: 1, batch_size: 8}
+train: {epochs: 1, batch_size: 8, ema_decay: null}
 EOF
 works "train" "$WELD" train small.yaml --out run
 works "merge" "$WELD" reparam run/last.h5 -o deploy.h5

@@ -11,7 +11,7 @@ cat > small.yaml << 'EOT'
 model: {name: repvit, channels: [8, 12], depths: [1, 1], stem_stride: 2}
 data: {train: photos, val: photos, input_size: 16}
 augment: {kind: imagenet}
-train: {epochs: 2, batch_size: 8}
+train: {epochs: 2, batch_size: 8, ema_decay: null}
 EOT
 mkdir both && cp -r photos both/train && cp -r photos both/val
 "$WELD" pack photos -o packed.h5 > /dev/null 2>&1

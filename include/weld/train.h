@@ -46,6 +46,7 @@ typedef struct weld_train_start {
     const weld_train_group *groups;
     size_t group_count;
     const char *rates;    /* for people, part by part of the network; NULL: lr for all of it */
+    const char *advice;   /* what seems unwise, a line each; "": nothing */
     int64_t resumed_step; /* updates done already; 0: from the beginning */
     int threads;
     size_t memory_bytes; /* of activations and gradients */

@@ -2,6 +2,7 @@
 #include "cli/train_facts.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/progress.h"
@@ -81,6 +82,11 @@ void cli_print_start(FILE *out, const char *prefix, const weld_train_start *s) {
             s->threads, (double)s->memory_bytes / 1e6);
     print_rate(out, prefix, s);
     print_groups(out, prefix, s);
+    for (const char *line = s->advice; *line;) {
+        size_t length = strcspn(line, "\n");
+        fprintf(out, "%snote: %.*s\n", prefix, (int)length, line);
+        line += length + (line[length] != 0);
+    }
 }
 
 static void print_memory(FILE *out, const char *prefix, const weld_train_plan *p) {

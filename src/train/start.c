@@ -1,7 +1,9 @@
 /* The start of a run; see start.h. */
 #include "train/start.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -11,7 +13,7 @@
 #include "train/parameter_groups.h"
 
 /* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
-enum { FEW_IMAGES = 16 };
+enum { FEW_IMAGES = 16, ADVICE_SIZE = 2048 };
 
 /* --- Facts --- */
 
@@ -42,11 +44,77 @@ static int64_t count_trained(const weld_train_group *groups, size_t count) {
     return parameters;
 }
 
-static void tell_facts(const weld_trainer *t, const weld_train_group *groups, size_t count) {
+/* --- Advice --- */
+
+typedef struct advice {
+    char text[ADVICE_SIZE]; /* a line for each piece */
+} advice;
+
+static void __attribute__((format(printf, 2, 3))) advise(advice *a, const char *format, ...) {
+    size_t used = strlen(a->text);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(a->text + used, sizeof a->text - used, format, args);
+    va_end(args);
+}
+
+/* Scaled rates have cost people whole runs. */
+static void advise_on_batch(const weld_trainer *t, advice *a) {
+    const weld_recipe *r = &t->recipe;
+    int64_t effective = weld_trainer_effective_batch(t);
+    int64_t batch = weld_loader_train_batch_size(t->loader);
+    bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
+    if (r->optimizer.lr_batch > 4 * effective) {
+        advise(a,
+               "an update is on %lld images, far below the %lld that optimizer.lr is for: "
+               "the rate is scaled down to %.3g and gradients are noisier than the recipe "
+               "means; train.accumulate %lld makes up for both, not for batch norm, whose "
+               "statistics are of %lld images\n",
+               (long long)effective, (long long)r->optimizer.lr_batch, t->schedule.base_lr,
+               (long long)(r->optimizer.lr_batch / batch), (long long)batch);
+    }
+    if (batch < FEW_IMAGES && learns_statistics) {
+        advise(a,
+               "batch norm takes its statistics from %lld images, which is few: take a "
+               "train.batch_size of %d or more, or train.bn_eval true with --init\n",
+               (long long)batch, FEW_IMAGES);
+    }
+}
+
+static void advise_on_schedule(const weld_trainer *t, advice *a) {
+    const weld_recipe *r = &t->recipe;
+    const weld_schedule *s = &t->schedule;
+    double updates = (double)(s->epochs * s->steps_per_epoch), decay = r->train.ema_decay;
+    if (s->warmup_epochs >= (double)s->epochs) {
+        advise(a, "schedule.warmup_epochs %g is all of the run's %lld: the rate only rises\n",
+               s->warmup_epochs, (long long)s->epochs);
+    }
+    if (s->base_lr < s->min_lr || (s->warmup_epochs > 0 && s->base_lr < s->warmup_lr)) {
+        advise(a,
+               "the rate used, %.3g, is below schedule.min_lr %.3g or warmup_lr %.3g, "
+               "which are not scaled by the batch: lower these\n",
+               s->base_lr, s->min_lr, s->warmup_lr);
+    }
+    if (decay > 0 && 1 / (1 - decay) > updates) {
+        advise(a,
+               "train.ema_decay %g looks back over %.0f updates, the run has %.0f: its "
+               "average stays near the weights that it starts from: take %.2g or null\n",
+               decay, 1 / (1 - decay), updates, updates >= 200 ? 0.99 : 0.9);
+    }
+}
+
+/* --- Telling --- */
+
+static void tell(const weld_trainer *t, const weld_train_group *groups, size_t count) {
     const weld_train_callbacks *c = &t->settings->callbacks;
     const weld_recipe *r = &t->recipe;
     int threads = t->settings->threads;
     char rates[512];
+    advice a = {.text = ""};
+    if (t->state.step == 0) { /* who goes on has read it */
+        advise_on_batch(t, &a);
+        advise_on_schedule(t, &a);
+    }
     weld_parameter_rates_text(&r->model, t->step_graph.graph, t->rates, t->schedule.base_lr, rates,
                               sizeof rates);
     bool differ =
@@ -59,6 +127,7 @@ static void tell_facts(const weld_trainer *t, const weld_train_group *groups, si
                               .groups = groups,
                               .group_count = count,
                               .rates = differ ? rates : NULL,
+                              .advice = a.text,
                               .train_images = weld_dataset_count(t->train),
                               .val_images = t->val ? weld_dataset_count(t->val) : 0,
                               .classes = r->model.num_classes,
@@ -78,55 +147,6 @@ static void tell_facts(const weld_trainer *t, const weld_train_group *groups, si
     }
 }
 
-/* --- Advice --- */
-
-/* Scaled rates have cost people whole runs. */
-static void warn_of_batch(const weld_trainer *t) {
-    const weld_recipe *r = &t->recipe;
-    int64_t effective = weld_trainer_effective_batch(t);
-    int64_t batch = weld_loader_train_batch_size(t->loader);
-    bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
-    if (r->optimizer.lr_batch > 4 * effective) {
-        weld_trainer_say(
-            t,
-            "an update is on %lld images, far below the %lld that optimizer.lr is for: "
-            "the rate is scaled down to %.3g and gradients are noisier than the recipe "
-            "means; train.accumulate %lld makes up for both, not for batch norm, whose "
-            "statistics are of %lld images",
-            (long long)effective, (long long)r->optimizer.lr_batch, t->schedule.base_lr,
-            (long long)(r->optimizer.lr_batch / batch), (long long)batch);
-    }
-    if (batch < FEW_IMAGES && learns_statistics) {
-        weld_trainer_say(t,
-                         "batch norm takes its statistics from %lld images, which is few: take a "
-                         "train.batch_size of %d or more, or train.bn_eval true with --init",
-                         (long long)batch, FEW_IMAGES);
-    }
-}
-
-static void warn_of_schedule(const weld_trainer *t) {
-    const weld_recipe *r = &t->recipe;
-    const weld_schedule *s = &t->schedule;
-    double updates = (double)(s->epochs * s->steps_per_epoch), decay = r->train.ema_decay;
-    if (s->warmup_epochs >= (double)s->epochs) {
-        weld_trainer_say(t,
-                         "schedule.warmup_epochs %g is all of the run's %lld: the rate only rises",
-                         s->warmup_epochs, (long long)s->epochs);
-    }
-    if (s->base_lr < s->min_lr || (s->warmup_epochs > 0 && s->base_lr < s->warmup_lr)) {
-        weld_trainer_say(t,
-                         "the rate used, %.3g, is below schedule.min_lr %.3g or warmup_lr %.3g, "
-                         "which are not scaled by the batch: lower these",
-                         s->base_lr, s->min_lr, s->warmup_lr);
-    }
-    if (decay > 0 && 1 / (1 - decay) > updates) {
-        weld_trainer_say(t,
-                         "train.ema_decay %g looks back over %.0f updates, the run has %.0f: its "
-                         "average stays near the weights that it starts from: take %.2g or null",
-                         decay, 1 / (1 - decay), updates, updates >= 200 ? 0.99 : 0.9);
-    }
-}
-
 weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err) {
     weld_train_group *groups;
     size_t count;
@@ -135,11 +155,7 @@ weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err) {
     if (status) {
         return status;
     }
-    tell_facts(t, groups, count);
+    tell(t, groups, count);
     weld_free(groups);
-    if (t->state.step == 0) { /* who goes on has read it */
-        warn_of_batch(t);
-        warn_of_schedule(t);
-    }
     return WELD_OK;
 }

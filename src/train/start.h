@@ -5,7 +5,7 @@
 
 #include "train/trainer.h"
 
-/* Call the caller's `started`, and send its `message` what seems unwise. */
+/* Call the caller's `started`. */
 weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err);
 
 /* What is allocated for the run, apart from the data set. */

@@ -26,7 +26,7 @@ prints "weights are counted" "^# weights: [0-9]+ tensors, [0-9]+ scalars, weight
 prints "what does not decay is counted" "^# norms and biases: .*, no weight decay$"
 prints "memory is told" "^# memory: .* of accumulated gradients; the process took [0-9]+ MB$"
 prints "the time of all is told" "^# 24 updates and 4 evaluations: [0-9]"
-says "a batch far below the recipe's is warned of" "an update is on 16 images, far below the 128"
+prints "a batch far below the recipe's is warned of" "^# note: an update is on 16 images, far below the 128"
 cp "$WORK/stdout" resolved.yaml
 works "what is printed is a recipe" "$WELD" train resolved.yaml --dry-run
 sed '/^#/d' resolved.yaml > a

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "train/tiny_run.h"
 
+#include "base/memory.h"
 #include "data/contact_sheet.h"
 #include "data/decode.h"
 #include "data/loader.h"
@@ -142,7 +143,25 @@ START_TEST(what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file) {
 }
 END_TEST
 
+START_TEST(a_lack_of_memory_is_reported) {
+    set_up();
+    weld_preview_options o = options("sheet.png", NULL, 0);
+    weld_preview_report report;
+    weld_status status = WELD_ERROR_MEMORY;
+    for (long successes = 0; status; successes += 1 + successes / 16) {
+        weld_memory_fail_after(successes);
+        status = weld_preview(&o, &report, &err);
+        weld_memory_fail_after(-1);
+        ck_assert_msg(status == WELD_OK || status == WELD_ERROR_MEMORY, "%ld: %s", successes,
+                      err.message);
+        ck_assert_int_eq(access(o.out, F_OK) == 0, status == WELD_OK);
+    }
+    tear_down();
+}
+END_TEST
+
 RUN_SUITE("train/preview", a_preview_shows_the_samples_that_the_run_will_see,
           without_augmentation_each_sample_is_all_of_its_class,
           a_preview_needs_no_images_to_evaluate_on_and_no_more_samples_than_there_are,
-          what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file)
+          what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file,
+          a_lack_of_memory_is_reported)

@@ -43,7 +43,9 @@ static void count_values(const weld_image *image, uint32_t counts[3][256]) {
         }
     }
     for (int c = 0; c < 3; c++) {
-        counts[c][p[c]] += n & 1;
+        if (n & 1) { /* the last pixel has no partner */
+            counts[c][p[c]]++;
+        }
         for (int v = 0; v < 256; v++) {
             counts[c][v] += other[c][v];
         }

@@ -314,7 +314,7 @@ function stackChart(run, index) {
 }
 
 function drawTimes() {
-    const timed = runs.map((run, i) => [run, i]).filter(([run]) => partOf(run).length > 0);
+    const timed = runs.map((run, i) => [run, i]).filter(([run]) => partOf(run).includes("forward"));
     if (timed.length === 0) {
         return;
     }
@@ -415,7 +415,7 @@ function confusionMatrix(e) {
 function confusedPairs(e) {
     return html("div", { class: "card" }, html("h3", {}, "Most confused"), e.confused.length === 0
         ? html("p", { class: "soft" }, "Nothing was taken for anything else.")
-        : table(["Is", "Taken for", "Images"], e.confused.map(([a, b, images]) => [e.names[a], e.names[b], whole(images)]), "tall"));
+        : table(["Is", "Taken for", "Images"], e.confused.map(([a, b, images]) => [e.names[a], e.names[b], whole(images)]), "tall pairs"));
 }
 
 function recallTable(e) {
@@ -456,7 +456,7 @@ function worstImages(e) {
             box.append("no image");
         }
         return html("figure", { title: w.image }, box, html("figcaption", {}, e.names[w.label] + " ", w.label === w.predicted ? "right, " :
-            html("span", { class: "wrong" }, "→ " + e.names[w.predicted] + " "), known(w.probability) ? (100 * w.probability).toFixed(1) + " %" : "",
+            html("span", { class: "wrong" }, "→ " + e.names[w.predicted] + " "), known(w.probability) ? (100 * w.probability).toFixed(1) + "\u00a0%" : "",
         html("div", { class: "soft" }, w.image)));
     })));
 }

@@ -93,6 +93,8 @@ static const parity_case cases[] = {
     {"layer_norm", layer_norm, NULL},
     {"softmax", APPLY(weld_softmax)},
     {"cross_entropy", cross_entropy, NULL},
+    {"cross_entropy_mixed", cross_entropy, NULL},
+    {"cross_entropy_labels", cross_entropy, NULL},
     {"max_pool", max_pool, NULL},
     {"global_avg_pool", APPLY(weld_global_avg_pool)},
     {"squeeze_excite", squeeze_excite, NULL},

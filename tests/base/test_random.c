@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "base/random.h"
 #include "suite.h"
@@ -57,6 +58,55 @@ START_TEST(distributions_have_their_moments) {
 }
 END_TEST
 
+START_TEST(quick_normals_are_normal_and_independent) {
+    enum { N = 1 << 20 };
+    static float z[N + 1];
+    weld_random r = weld_random_start(8, 1, 2, WELD_RANDOM_TEST);
+    double moment[5] = {0}, beyond[4] = {0}, next = 0, pair = 0;
+    z[N] = 55;
+    weld_random_normals(&r, z, N);
+    ck_assert_float_eq(z[N], 55);
+    for (int i = 0; i < N; i++) {
+        double power = 1;
+        for (int k = 1; k < 5; k++) {
+            moment[k] += power *= z[i];
+        }
+        for (int k = 1; k < 4; k++) {
+            beyond[k] += fabsf(z[i]) > (float)k;
+        }
+        if (i + 32 < N) { /* the next, and the one made of the same radius where i % 64 < 32 */
+            next += (double)z[i] * z[i + 1];
+            pair += ((double)z[i] * z[i] - 1) * ((double)z[i + 32] * z[i + 32] - 1);
+        }
+    }
+    ck_assert_double_eq_tol(moment[1] / N, 0, 6 / sqrt(N));
+    ck_assert_double_eq_tol(moment[2] / N, 1, 6 * sqrt(2.0 / N));
+    ck_assert_double_eq_tol(moment[3] / N, 0, 6 * sqrt(15.0 / N));
+    ck_assert_double_eq_tol(moment[4] / N, 3, 6 * sqrt(96.0 / N));
+    ck_assert_double_eq_tol(beyond[1] / N, 0.317311, 6 * sqrt(0.217 / N));
+    ck_assert_double_eq_tol(beyond[2] / N, 0.045500, 6 * sqrt(0.0434 / N));
+    ck_assert_double_eq_tol(beyond[3] / N, 0.002700, 6 * sqrt(0.0027 / N));
+    ck_assert_double_eq_tol(next / N, 0, 6 / sqrt(N));
+    ck_assert_double_eq_tol(pair / N, 0, 6 * sqrt(4.0 / N));
+}
+END_TEST
+
+START_TEST(quick_normals_begin_alike_however_many_are_asked_for) {
+    float many[200], few[200];
+    weld_random r = weld_random_start(8, 1, 2, WELD_RANDOM_TEST);
+    weld_random_normals(&r, many, 200);
+    for (size_t n = 0; n < 200; n += 9) {
+        r = weld_random_start(8, 1, 2, WELD_RANDOM_TEST);
+        weld_random_normals(&r, few, n);
+        ck_assert_int_eq(memcmp(many, few, n * sizeof *few), 0);
+    }
+    r = weld_random_start(8, 1, 2, WELD_RANDOM_TEST);
+    weld_random_normals(&r, few, 64);
+    weld_random_normals(&r, few + 64, 136);
+    ck_assert_int_eq(memcmp(many, few, sizeof few), 0);
+}
+END_TEST
+
 START_TEST(a_shuffle_is_a_permutation) {
     int64_t order[1000];
     int seen[1000] = {0};
@@ -78,4 +128,5 @@ START_TEST(a_shuffle_is_a_permutation) {
 END_TEST
 
 RUN_SUITE("base/random", philox_gives_the_published_answers, streams_differ_by_each_of_their_names,
-          distributions_have_their_moments, a_shuffle_is_a_permutation)
+          distributions_have_their_moments, quick_normals_are_normal_and_independent,
+          quick_normals_begin_alike_however_many_are_asked_for, a_shuffle_is_a_permutation)

@@ -102,6 +102,30 @@ START_TEST(batches_do_not_depend_on_threads_or_on_what_came_before) {
 }
 END_TEST
 
+/* RandAugment, three-augment, colour jitter; each with erasing. */
+START_TEST(augmented_pixels_do_not_depend_on_threads) {
+    test_folder f = make_folder(NULL, 0);
+    weld_dataset *ds = open_dataset(f.path);
+    for (int method = 0; method < 3; method++) {
+        static loaded expected, got;
+        for (int threads = 1; threads <= 4; threads++) {
+            weld_loader_options o = options_of(11, threads);
+            o.augmentation.random_erasing = 0.5;
+            o.augmentation.three_augment = method == 1;
+            o.augmentation.auto_augment[0] = method == 2 ? 0 : o.augmentation.auto_augment[0];
+            weld_loader *l = create(ds, &o);
+            load_train(l, 3, 1, threads == 1 ? &expected : &got);
+            if (threads > 1) {
+                ck_assert_mem_eq(got.images, expected.images, sizeof got.images);
+            }
+            weld_loader_free(l);
+        }
+    }
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 /* Parts of the batch's length, though several threads spend it. */
 static void check_seconds(const weld_batch *b, double began) {
     double sum = b->wait_seconds + b->decode_seconds + b->augment_seconds;
@@ -599,7 +623,7 @@ START_TEST(an_image_that_is_sampled_twice_is_augmented_in_two_ways) {
 END_TEST
 
 RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before,
-          a_batch_says_where_its_time_went,
+          augmented_pixels_do_not_depend_on_threads, a_batch_says_where_its_time_went,
           an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
           without_shuffling_and_augmenting_training_sees_what_evaluation_sees,
           a_batch_is_mixed_as_it_reports, an_epoch_taken_up_in_its_middle_sees_no_image_twice,

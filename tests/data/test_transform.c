@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "data/erasing.h"
 #include "data/fixture_images.h"
 #include "data/transform.h"
 #include "suite.h"
@@ -163,6 +164,61 @@ START_TEST(small_images_are_shifted_by_up_to_four_and_flipped) {
 }
 END_TEST
 
+/* The same image with everything on: shifted and flipped as above, then changed, normalised and
+ * erased by the streams that go on or are given. */
+START_TEST(pixels_are_changed_after_the_flip_and_erased_after_normalising) {
+    weld_preprocessing p = preprocessing_of(12, 1.0);
+    weld_augmentation a = weld_augmentation_defaults();
+    weld_transform t;
+    weld_transform_scratch scratch = {0};
+    weld_image image = {0}, expected = {0};
+    int changed = 0, erased = 0;
+    a.kind = WELD_AUGMENT_SMALL;
+    ck_assert_int_eq(weld_transform_init(&t, &p, &a, NULL), WELD_OK);
+    weld_image_resize_buffer(&image, 12, 12, NULL);
+    weld_image_resize_buffer(&expected, 12, 12, NULL);
+    for (int i = 0; i < 12 * 12 * 3; i++) {
+        image.pixels[i] = (uint8_t)(i * 37);
+    }
+    for (int i = 0; i < 300; i++) {
+        float out[12 * 12 * 3], want[12 * 12 * 3];
+        weld_random r = weld_random_start(5, 1, (uint64_t)i, WELD_RANDOM_AUGMENT), again = r;
+        weld_random e = weld_random_start(5, 1, (uint64_t)i, WELD_RANDOM_ERASE), e_again = e;
+        const weld_sample_plan plan = weld_transform_plan(&t, 12, 12, &r);
+        const weld_pixels whole = weld_image_pixels(&image);
+        const weld_decoded_part part = weld_part_of_image(&whole, &plan.crop);
+        ck_assert_int_eq(weld_transform_training(&t, &plan, &part, &r, &e, &scratch, out, NULL),
+                         WELD_OK);
+        weld_transform_plan(&t, 12, 12, &again);
+        for (int k = 0; k < 12 * 12 * 3; k++) {
+            int column = k / 3 % 12, y = k / 3 / 12 - plan.top;
+            int x = (plan.flip ? 11 - column : column) - plan.left;
+            bool inside = x >= 0 && x < 12 && y >= 0 && y < 12;
+            expected.pixels[k] = inside ? image.pixels[(y * 12 + x) * 3 + k % 3] : 0;
+        }
+        weld_random before = again;
+        weld_bytes memory = {0};
+        ck_assert_int_eq(weld_pixel_augment_run(&t.pixels, &again, &expected, &memory, NULL),
+                         WELD_OK);
+        weld_operation operations[WELD_RAND_AUGMENT_KINDS];
+        changed += weld_pixel_augment_draw(&t.pixels, &before, operations) > 0;
+        for (int k = 0; k < 12 * 12 * 3; k++) {
+            want[k] = normalised(&p, k % 3, expected.pixels[k]);
+        }
+        float unerased = want[0] + want[12 * 6 * 3];
+        weld_random_erase(&a, 12, &e_again, want);
+        erased += want[0] + want[12 * 6 * 3] != unerased;
+        ck_assert_int_eq(memcmp(out, want, sizeof out), 0);
+        weld_bytes_free(&memory);
+    }
+    ck_assert_int_gt(changed, 150);
+    ck_assert_int_gt(erased, 3);
+    weld_image_free(&image);
+    weld_image_free(&expected);
+    weld_transform_scratch_free(&scratch);
+}
+END_TEST
+
 START_TEST(training_transforms_vary_by_stream_and_repeat_by_it) {
     weld_transform_scratch scratch = {0};
     weld_image image = decode_fixture("photo.jpg");
@@ -247,6 +303,15 @@ START_TEST(values_out_of_range_are_named) {
     a.hflip = 1.5;
     expect_refusal(&good, &a, "hflip");
     a = fine;
+    a.color_jitter = -1;
+    expect_refusal(&good, &a, "color_jitter");
+    a = fine;
+    a.random_erasing = 2;
+    expect_refusal(&good, &a, "random_erasing");
+    a = fine;
+    snprintf(a.auto_augment, sizeof a.auto_augment, "rand-q3");
+    expect_refusal(&good, &a, "q3");
+    a = fine;
     a.mixup = -1;
     expect_refusal(&good, &a, "mixup");
 }
@@ -256,6 +321,7 @@ RUN_SUITE("data/transform", evaluation_equals_torchvision,
           crops_have_the_area_and_aspect_of_the_recipe,
           a_crop_that_never_fits_is_the_largest_central_one,
           small_images_are_shifted_by_up_to_four_and_flipped,
+          pixels_are_changed_after_the_flip_and_erased_after_normalising,
           training_transforms_vary_by_stream_and_repeat_by_it,
           kind_none_is_the_evaluation_transform, images_of_extreme_shape_pass,
           values_out_of_range_are_named)

@@ -71,6 +71,13 @@ static weld_status check_cache(const weld_distillation *d, const weld_recipe *r,
     return was ? weld_pixel_keys_check(r, was, path, err) : WELD_OK;
 }
 
+/* Parts of the text come from a file: it must stay one line. */
+static void make_printable(char *text) {
+    for (; *text; text++) {
+        *text = (unsigned char)*text < ' ' || *text == 127 ? '?' : *text;
+    }
+}
+
 static weld_status open_cache(weld_distillation *d, const weld_recipe *r, const weld_dataset *ds,
                               int64_t batch, weld_error *err) {
     const char *path = r->loss.distillation.cache;
@@ -97,6 +104,7 @@ static weld_status open_cache(weld_distillation *d, const weld_recipe *r, const 
              weld_logit_cache_text(d->cache, WELD_CACHE_AUGMENTATION)
                  ? ""
                  : "; it does not say how its images were augmented");
+    make_printable(d->text);
     return WELD_OK;
 }
 

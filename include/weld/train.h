@@ -7,9 +7,10 @@
  *     if (weld_train_run(&settings, &result, &err)) { puts(err.message); }
  *
  * A run lives in one folder: recipe.yaml (as run), metrics.jsonl, last.h5, best.h5,
- * evaluation.json (what the weights of best.h5 make of each class). It can be killed at any moment
- * and resumed from last.h5, and then ends with the same weights and metrics, bit for bit, as if
- * nothing had happened; so do runs with different numbers of threads.
+ * evaluation.json (what the weights of best.h5 make of each class), events.out.tfevents.* (for
+ * TensorBoard). It can be killed at any moment and resumed from last.h5, and then ends with the
+ * same weights and metrics, bit for bit, as if nothing had happened; so do runs with different
+ * numbers of threads.
  */
 #ifndef WELD_TRAIN_H
 #define WELD_TRAIN_H

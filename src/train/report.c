@@ -107,6 +107,29 @@ static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe
                                                most.images, run, err);
 }
 
+static const char *name_of(json_t *list, size_t i) {
+    const char *name = json_string_value(json_object_get(json_array_get(list, i), "name"));
+    return name ? name : "";
+}
+
+/* Folders of one name are told apart by their paths. */
+static void part_names(json_t *list) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        bool again = false;
+        for (size_t j = i + 1; j < json_array_size(list); j++) {
+            if (strcmp(name_of(list, i), name_of(list, j)) == 0) {
+                json_object_set(json_array_get(list, j), "name",
+                                json_object_get(json_array_get(list, j), "path"));
+                again = true;
+            }
+        }
+        if (again) {
+            json_object_set(json_array_get(list, i), "name",
+                            json_object_get(json_array_get(list, i), "path"));
+        }
+    }
+}
+
 /* A share of what one page has room for. */
 static int share(int all, size_t runs, int least) {
     const int part = all / (int)runs;
@@ -200,7 +223,10 @@ weld_status weld_report_write(const char *const *runs, size_t count, const char 
     json_t *report = new_report();
     weld_status status = report ? add_runs(runs, count, json_object_get(report, "runs"), err)
                                 : weld_fail_memory(err, path);
-    status = status ? status : write_page(report, path, err);
+    if (!status) {
+        part_names(json_object_get(report, "runs"));
+        status = write_page(report, path, err);
+    }
     json_decref(report);
     return status;
 }

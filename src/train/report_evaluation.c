@@ -239,8 +239,8 @@ static weld_status add_pictures(const weld_dataset *ds, json_t *worst, weld_erro
         const char *name = weld_dataset_name(ds, i);
         for (size_t k = 0; k < json_array_size(worst) && !status; k++) {
             json_t *w = json_array_get(worst, k);
-            if (strcmp(name, json_string_value(json_object_get(w, "image"))) == 0 &&
-                !json_object_get(w, "picture")) {
+            const char *image = json_string_value(json_object_get(w, "image"));
+            if (image && strcmp(name, image) == 0 && !json_object_get(w, "picture")) {
                 status = add_picture(ds, i, w, err);
             }
         }

@@ -53,6 +53,9 @@ holds "thousands of updates make no large page" test "$(wc -c < phone.html)" -lt
 holds "the page names no address to fetch from" sh -c '! grep -Eiq "(src|href) *= *.?(https?:)?//|@import|url\((.?http|.?//)|fetch\(|XMLHttp" two.html'
 holds "names end no script" sh -c '! grep -q "hacked=1</script>" two.html'
 
+works "report of runs in folders of one name" sh -c 'mkdir -p x/run y/run && cp real/recipe.yaml x/run && cp real/recipe.yaml y/run && "$0" report x/run y/run "$PWD/real" -o same.html' "$WELD"
+holds "they are told apart by their paths" sh -c 'grep -q "\"name\":\"[^\"]*x/run\"" same.html && grep -q "\"name\":\"[^\"]*y/run\"" same.html && grep -q "\"name\":\"real\"" same.html'
+
 # --- Runs of which there is little ---
 mkdir started empty
 cp "$evil/recipe.yaml" started

@@ -237,7 +237,7 @@ bool weld_index_read(const char *path, int descriptor, weld_listing *out, weld_i
     }
     out->class_count = (int)out->classes.count;
     out->count = (int64_t)out->samples.count;
-    say(note, "by the index in %s", file);
+    say(note, "listed by the index in %s", file);
     return true;
 }
 
@@ -323,28 +323,28 @@ void weld_index_write(const char *path, const weld_listing *l, int64_t started,
     weld_replacement *r = NULL;
     const char *doubt = find_doubt(path, l, started);
     if (doubt) {
-        say(note, "no index was kept: %s", doubt);
+        say(note, "listed; no index was kept: %s", doubt);
         return;
     }
     if (!find_file(path, real, file, sizeof file)) {
-        say(note, "no index was kept: neither XDG_CACHE_HOME nor HOME names a folder for it");
+        say(note, "listed; no index was kept: neither XDG_CACHE_HOME nor HOME names a folder for it");
         return;
     }
     own_path.count = strlen(real) + 1;
     list_tables(&copy, &own_path, tables);
     weld_error err = {0};
     if (!make_folder_of(file) || weld_replacement_open(file, &r, &err) != WELD_OK) {
-        say(note, "no index was kept: %s cannot be written", file);
+        say(note, "listed; no index was kept: %s cannot be written", file);
         return;
     }
     if (!write_tables(r, tables)) {
         weld_replacement_discard(r);
-        say(note, "no index was kept: %s cannot be written", file);
+        say(note, "listed; no index was kept: %s cannot be written", file);
         return;
     }
     if (weld_replacement_commit(r, &err) != WELD_OK) {
-        say(note, "no index was kept: %.400s", err.message);
+        say(note, "listed; no index was kept: %.400s", err.message);
         return;
     }
-    say(note, "index kept in %s", file);
+    say(note, "listed, and the index kept in %s", file);
 }

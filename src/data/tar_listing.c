@@ -165,6 +165,10 @@ static weld_status scan_archive(scan *s, const char *path, uint64_t begin, uint6
 /* --- One folder around all ---------------------------------------------------------------------
  */
 
+static const char *folder_at(const scan *s, size_t at) {
+    return (const char *)s->folders.data + at;
+}
+
 /* Does every path have `first` as its first part, and images at least two folders? */
 static bool is_around_all(const scan *s, const char *first, size_t size) {
     const image *images = s->images.data;
@@ -179,8 +183,8 @@ static bool is_around_all(const scan *s, const char *first, size_t size) {
             return false;
         }
     }
-    const char *folder = s->folders.data, *end = folder + s->folders.count;
-    for (; folder < end; folder += strlen(folder) + 1) {
+    for (size_t at = 0; at < s->folders.count; at += strlen(folder_at(s, at)) + 1) {
+        const char *folder = folder_at(s, at);
         if (strncmp(folder, first, size) != 0 || (folder[size] && folder[size] != '/')) {
             return false;
         }
@@ -273,8 +277,8 @@ static weld_status find_classes(const scan *s, size_t outer, weld_listing *l, we
     for (size_t i = 0; i < s->images.count && added; i++) {
         added = add_class(l, (const char *)s->names.data + images[i].name, images[i].class_size);
     }
-    const char *folder = s->folders.data, *end = folder + s->folders.count;
-    for (; folder < end && added; folder += strlen(folder) + 1) {
+    for (size_t at = 0; at < s->folders.count && added; at += strlen(folder_at(s, at)) + 1) {
+        const char *folder = folder_at(s, at);
         const char *name = folder + (strlen(folder) < outer ? strlen(folder) : outer);
         added = !*name || add_class(l, name, strcspn(name, "/"));
     }
@@ -282,12 +286,12 @@ static weld_status find_classes(const scan *s, size_t outer, weld_listing *l, we
         return weld_fail_memory(err, s->path);
     }
     weld_listing_sort_classes(l);
-    uint64_t *at = l->classes.data;
+    uint64_t *starts = l->classes.data;
     int kept = 0;
     for (int i = 0; i < l->class_count; i++) {
         if (kept == 0 ||
             strcmp(weld_listing_class_name(l, kept - 1), weld_listing_class_name(l, i)) != 0) {
-            at[kept++] = at[i];
+            starts[kept++] = starts[i];
         }
     }
     l->class_count = kept;

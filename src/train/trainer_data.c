@@ -26,12 +26,21 @@ static weld_status check_val(const weld_trainer *t, weld_error *err) {
     return WELD_OK;
 }
 
+/* Whether a large data set was listed anew or by its index. */
+static void say_listing(weld_trainer *t, const weld_dataset *ds) {
+    if (*weld_dataset_note(ds)) {
+        weld_trainer_say(t, "%s: %lld images: %s", weld_dataset_path(ds),
+                         (long long)weld_dataset_count(ds), weld_dataset_note(ds));
+    }
+}
+
 weld_status weld_trainer_open_data(weld_trainer *t, weld_error *err) {
     weld_recipe *r = &t->recipe;
     weld_status status = weld_dataset_open(r->data.train, &t->train, err);
     if (status) {
         return status;
     }
+    say_listing(t, t->train);
     int classes = weld_dataset_class_count(t->train);
     if (r->model.num_classes && r->model.num_classes != classes) {
         return weld_fail(
@@ -51,7 +60,11 @@ weld_status weld_trainer_open_data(weld_trainer *t, weld_error *err) {
     }
     if (r->data.val[0]) {
         status = weld_dataset_open(r->data.val, &t->val, err);
-        status = status ? status : check_val(t, err);
+        if (status) {
+            return status;
+        }
+        say_listing(t, t->val);
+        status = check_val(t, err);
     }
     return status;
 }

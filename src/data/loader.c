@@ -10,35 +10,26 @@
 #include "data/mix.h"
 #include "data/order.h"
 #include "data/read_ahead.h"
+#include "data/sample.h"
 
 enum {
     MAX_BAD_IN_A_ROW = 1000,
     READ_AHEAD_FROM = 16 << 10 /* bytes of a raw sample; smaller ones are not worth a thread */
 };
 
-/* What the time of making a batch goes into. */
-enum { STAGE_WAIT, STAGE_DECODE, STAGE_AUGMENT, STAGES };
-
-/* What one thread works with. */
-typedef struct worker {
-    double since, seconds[STAGES]; /* of the batch; `since`: when the current stage began */
-    weld_bytes bytes;
-    weld_image image;
-    weld_transform_scratch scratch;
-} worker;
-
 struct weld_loader {
     const weld_dataset *ds;
     weld_loader_options options;
     weld_transform transform;
     int threads;
-    worker *workers;             /* one per thread */
+    weld_sample_worker *workers; /* one per thread */
     weld_read_ahead *read_ahead; /* NULL where it does not pay */
     uint64_t served;             /* batches: numbers them for read_ahead */
     weld_sampling *sampling;     /* NULL: each sample once an epoch */
     weld_order *order;
     /* Of the current batch, one per sample: */
     int64_t *indices, *repeats, *coming, *coming_repeats; /* coming: of the next batch */
+    int64_t *runs; /* where runs of slots with the same image begin, and the end */
     int32_t *labels;
     weld_mix *mixes;
     weld_status *statuses;
@@ -70,6 +61,7 @@ static bool is_worth_reading_ahead(const weld_dataset *ds) {
 static weld_status allocate(weld_loader *l, weld_error *err) {
     size_t batch = (size_t)l->options.batch_size;
     l->workers = weld_alloc((size_t)l->threads, sizeof *l->workers);
+    l->runs = weld_alloc(batch + 1, sizeof *l->runs);
     l->indices = weld_alloc(batch, sizeof *l->indices);
     l->repeats = weld_alloc(batch, sizeof *l->repeats);
     l->coming = weld_alloc(batch, sizeof *l->coming);
@@ -78,7 +70,7 @@ static weld_status allocate(weld_loader *l, weld_error *err) {
     l->mixes = weld_alloc(batch, sizeof *l->mixes);
     l->statuses = weld_alloc(batch, sizeof *l->statuses);
     l->errors = weld_alloc_raw(batch, sizeof *l->errors);
-    if (!l->workers || !l->indices || !l->repeats || !l->coming || !l->coming_repeats ||
+    if (!l->workers || !l->runs || !l->indices || !l->repeats || !l->coming || !l->coming_repeats ||
         !l->labels || !l->mixes || !l->statuses || !l->errors) {
         return weld_fail_memory(err, "loader");
     }
@@ -131,13 +123,12 @@ void weld_loader_free(weld_loader *l) {
     }
     weld_read_ahead_free(l->read_ahead);
     for (int i = 0; l->workers && i < l->threads; i++) {
-        weld_bytes_free(&l->workers[i].bytes);
-        weld_image_free(&l->workers[i].image);
-        weld_transform_scratch_free(&l->workers[i].scratch);
+        weld_sample_worker_free(&l->workers[i]);
     }
     weld_free(l->workers);
     weld_order_free(l->order);
     weld_sampling_free(l->sampling);
+    weld_free(l->runs);
     weld_free(l->indices);
     weld_free(l->repeats);
     weld_free(l->coming);
@@ -155,79 +146,74 @@ void weld_loader_free(weld_loader *l) {
 typedef struct load_job {
     weld_loader *loader;
     bool training;
-    uint32_t view; /* stands for the epoch where samples are augmented */
+    weld_sample_source source;
     float *images;
 } load_job;
+
+static weld_sample_source source_of(const weld_loader *l, uint32_t view) {
+    return (weld_sample_source){.ds = l->ds,
+                                .transform = &l->transform,
+                                .seed = l->options.seed,
+                                .view = view,
+                                .views = l->options.views};
+}
 
 static size_t image_floats(const weld_loader *l) {
     size_t size = (size_t)l->options.preprocessing.input_size;
     return size * size * 3;
 }
 
-/* A stage of a sample is over, the next begins. */
-static void end_stage(worker *w, int stage) {
-    double now = weld_clock();
-    w->seconds[stage] += now - w->since;
-    w->since = now;
-}
-
-static weld_status make_evaluation(const weld_loader *l, int64_t index, worker *w, float *out,
-                                   weld_error *err) {
-    weld_status status = weld_dataset_decode(l->ds, index, &w->bytes, &w->image, err);
-    end_stage(w, STAGE_DECODE);
-    return status ? status
-                  : weld_transform_evaluation(&l->transform, &w->image, &w->scratch, out, err);
-}
-
-static weld_status make_training(const load_job *job, int64_t slot, worker *w, float *out,
-                                 weld_error *err) {
+static weld_status read_image(const load_job *job, int64_t slot, int64_t count, bool is_ahead,
+                              weld_sample_worker *w, weld_error *err) {
     const weld_loader *l = job->loader;
     int64_t index = l->indices[slot];
-    int width, height;
-    weld_status status = weld_dataset_size(l->ds, index, &w->bytes, &width, &height, err);
-    if (status) {
-        return status;
-    }
-    int64_t views = l->options.views, repeat = l->repeats[slot];
-    uint32_t view = views ? (uint32_t)((job->view + repeat) % views) : job->view;
-    uint64_t stream = (uint64_t)index | (views ? 0 : (uint64_t)repeat << 48);
-    weld_random random = weld_random_start(l->options.seed, view, stream, WELD_RANDOM_AUGMENT);
-    weld_random erase = weld_random_start(l->options.seed, view, stream, WELD_RANDOM_ERASE);
-    weld_sample_plan plan = weld_transform_plan(&l->transform, width, height, &random);
-    weld_decoded_part part;
-    status = weld_dataset_decode_part(l->ds, index, &w->bytes, &plan.crop, plan.reduction,
-                                      &w->image, &part, err);
-    end_stage(w, STAGE_DECODE);
-    return status ? status
-                  : weld_transform_training(&l->transform, &plan, &part, &random, &erase,
-                                            &w->scratch, out, err);
-}
-
-static weld_status load_image(const load_job *job, int64_t slot, bool is_ahead, worker *w,
-                              weld_error *err) {
-    const weld_loader *l = job->loader;
-    int64_t index = l->indices[slot];
-    float *out = job->images + (size_t)slot * image_floats(l);
     weld_status status = WELD_OK;
     w->since = weld_clock();
     if (!is_ahead || !weld_read_ahead_take(l->read_ahead, l->served, slot, index, &w->bytes)) {
         status = weld_dataset_read(l->ds, index, &w->bytes, err);
     }
-    end_stage(w, STAGE_WAIT);
-    if (!status) {
-        status = job->training ? make_training(job, slot, w, out, err)
-                               : make_evaluation(l, index, w, out, err);
-        end_stage(w, STAGE_AUGMENT);
-    }
+    weld_sample_begin(&job->source, w, count);
+    weld_sample_end_stage(w, WELD_STAGE_WAIT);
     return status;
 }
 
-static void load_slot(void *arg, int64_t slot, int thread) {
+/* The sample of a slot whose bytes w holds. */
+static weld_status make_sample(const load_job *job, int64_t slot, weld_sample_worker *w,
+                               weld_error *err) {
+    const weld_loader *l = job->loader;
+    int64_t index = l->indices[slot];
+    float *out = job->images + (size_t)slot * image_floats(l);
+    return job->training ? weld_sample_training(&job->source, index, l->repeats[slot], w, out, err)
+                         : weld_sample_evaluation(&job->source, index, w, out, err);
+}
+
+static void load_run(void *arg, int64_t run, int thread) {
     const load_job *job = arg;
     weld_loader *l = job->loader;
-    l->statuses[slot] =
-        load_image(job, slot, l->read_ahead != NULL, &l->workers[thread], &l->errors[slot]);
-    l->labels[slot] = weld_dataset_label(l->ds, l->indices[slot]);
+    weld_sample_worker *w = &l->workers[thread];
+    const int64_t first = l->runs[run], end = l->runs[run + 1];
+    weld_error *why = &l->errors[first];
+    weld_status read = read_image(job, first, end - first, l->read_ahead != NULL, w, why);
+    for (int64_t slot = first; slot < end; slot++) {
+        if (read && slot > first) {
+            l->errors[slot] = *why;
+        }
+        l->statuses[slot] = read ? read : make_sample(job, slot, w, &l->errors[slot]);
+        l->labels[slot] = weld_dataset_label(l->ds, l->indices[slot]);
+    }
+}
+
+/* Load slots 0..count-1, by runs of the same image: these are read once. */
+static void load_slots(load_job *job, int64_t count) {
+    weld_loader *l = job->loader;
+    int64_t runs = 0;
+    for (int64_t slot = 0; slot < count; slot++) {
+        if (slot == 0 || l->indices[slot] != l->indices[slot - 1]) {
+            l->runs[runs++] = slot;
+        }
+    }
+    l->runs[runs] = count;
+    weld_parallel(l->threads, runs, load_run, job);
 }
 
 static void begin_batch(weld_loader *l) {
@@ -238,17 +224,17 @@ static void begin_batch(weld_loader *l) {
 
 /* Share `seconds`, in which the threads made the samples, out as they spent them. */
 static void share_seconds(const weld_loader *l, double seconds, weld_batch *out) {
-    double sums[STAGES] = {0}, total = 0;
+    double sums[WELD_STAGES] = {0}, total = 0;
     for (int i = 0; i < l->threads; i++) {
-        for (int k = 0; k < STAGES; k++) {
+        for (int k = 0; k < WELD_STAGES; k++) {
             sums[k] += l->workers[i].seconds[k];
             total += l->workers[i].seconds[k];
         }
     }
     double share = total > 0 ? seconds / total : 0;
-    out->wait_seconds = sums[STAGE_WAIT] * share;
-    out->decode_seconds = sums[STAGE_DECODE] * share;
-    out->augment_seconds = sums[STAGE_AUGMENT] * share;
+    out->wait_seconds = sums[WELD_STAGE_WAIT] * share;
+    out->decode_seconds = sums[WELD_STAGE_DECODE] * share;
+    out->augment_seconds = sums[WELD_STAGE_AUGMENT] * share;
 }
 
 /* Is the failure of a slot that of its image? Then report it; otherwise the batch fails. */
@@ -281,6 +267,9 @@ static void take_in_order(const weld_loader *l, int64_t position, int64_t count,
 static void request_next(weld_loader *l, int64_t position, int64_t count) {
     if (l->read_ahead) {
         take_in_order(l, position, count, l->coming, l->coming_repeats);
+        for (int64_t i = count - 1; i > 0; i--) { /* the first of a run reads for all */
+            l->coming[i] = l->coming[i] == l->coming[i - 1] ? -1 : l->coming[i];
+        }
         weld_read_ahead_request(l->read_ahead, l->served + 1, l->coming, count);
     }
 }
@@ -306,7 +295,10 @@ static weld_status replace_bad(const load_job *job, int64_t begin, weld_batch *o
             }
             out->bad++;
             take_in_order(l, next, 1, &l->indices[slot], &l->repeats[slot]);
-            l->statuses[slot] = load_image(job, slot, false, &l->workers[0], &l->errors[slot]);
+            weld_sample_worker *w = &l->workers[0];
+            weld_error *why = &l->errors[slot];
+            weld_status read = read_image(job, slot, 1, false, w, why);
+            l->statuses[slot] = read ? read : make_sample(job, slot, w, why);
             l->labels[slot] = weld_dataset_label(l->ds, l->indices[slot]);
         }
     }
@@ -330,11 +322,12 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
     }
     int64_t views = l->options.views;
     const double began = weld_clock();
-    load_job job = {l, true, views ? (uint32_t)(epoch % views) : epoch, images};
+    const uint32_t view = views ? (uint32_t)(epoch % views) : epoch;
+    load_job job = {l, true, source_of(l, view), images};
     *out = (weld_batch){.count = size,
                         .indices = l->indices,
                         .repeats = l->repeats,
-                        .view = job.view,
+                        .view = view,
                         .labels = l->labels,
                         .mixes = l->mixes};
     weld_order_set_epoch(l->order, epoch);
@@ -343,7 +336,7 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
     if (batch + 1 < weld_loader_train_batches(l)) {
         request_next(l, (batch + 1) * size, size);
     }
-    weld_parallel(l->threads, size, load_slot, &job);
+    load_slots(&job, size);
     weld_status status = replace_bad(&job, batch * size, out, err);
     if (status) {
         return status;
@@ -409,7 +402,7 @@ static weld_status load_in_order(load_job *job, int64_t batch, weld_batch *out, 
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
                          (long long)weld_loader_eval_batches(l));
     }
-    *out = (weld_batch){.indices = l->indices, .labels = l->labels, .view = job->view};
+    *out = (weld_batch){.indices = l->indices, .labels = l->labels, .view = job->source.view};
     const double began = weld_clock();
     int64_t count = eval_indices(l, batch, l->indices);
     begin_batch(l);
@@ -417,7 +410,7 @@ static weld_status load_in_order(load_job *job, int64_t batch, weld_batch *out, 
         weld_read_ahead_request(l->read_ahead, l->served + 1, l->coming,
                                 eval_indices(l, batch + 1, l->coming));
     }
-    weld_parallel(l->threads, count, load_slot, job);
+    load_slots(job, count);
     l->served++;
     weld_status status = leave_out_bad(l, count, job->images, out, err);
     share_seconds(l, weld_clock() - began, out);
@@ -426,13 +419,13 @@ static weld_status load_in_order(load_job *job, int64_t batch, weld_batch *out, 
 
 weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images, weld_batch *out,
                                    weld_error *err) {
-    load_job job = {l, false, 0, images};
+    load_job job = {l, false, source_of(l, 0), images};
     return load_in_order(&job, batch, out, err);
 }
 
 weld_status weld_loader_view_batch(weld_loader *l, uint32_t view, int64_t batch, float *images,
                                    weld_batch *out, weld_error *err) {
-    load_job job = {l, true, view, images};
+    load_job job = {l, true, source_of(l, view), images};
     memset(l->repeats, 0, (size_t)l->options.batch_size * sizeof *l->repeats);
     return load_in_order(&job, batch, out, err);
 }

@@ -169,7 +169,7 @@ void weld_read_ahead_request(weld_read_ahead *r, uint64_t number, const int64_t 
     b->count = 0; /* while slots are waited for, no others are begun */
     for (int64_t i = 0; i < r->capacity; i++) {
         empty_slot(r, &b->slots[i]);
-        b->slots[i].state = i < count ? SLOT_WANTED : SLOT_EMPTY;
+        b->slots[i].state = i < count && indices[i] >= 0 ? SLOT_WANTED : SLOT_EMPTY;
         b->slots[i].index = i < count ? indices[i] : -1;
     }
     b->number = number;

@@ -20,8 +20,8 @@ weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, wel
 /* Waits for reads in progress. Accepts NULL. */
 void weld_read_ahead_free(weld_read_ahead *r);
 
-/* Begin to read samples indices[0..count) as batch `number`, and give up what is left of batch
- * number - 2. No call of take for that may be in progress. */
+/* Begin to read samples indices[0..count), of which -1 is none, as batch `number`, and give up what
+ * is left of batch number - 2. No call of take for that may be in progress. */
 void weld_read_ahead_request(weld_read_ahead *r, uint64_t number, const int64_t *indices,
                              int64_t count);
 

@@ -46,9 +46,18 @@ cat > "$evil/evaluation.json" << EOF
            {"image": "gone/$hack.jpg", "label": 0, "predicted": 1, "probability": 0.5, "label_probability": 0.4, "loss": 0.9}]}
 EOF
 
+# --- A run of many classes ---
+mkdir many
+cp "$evil/recipe.yaml" "$evil/metrics.jsonl" many
+awk 'BEGIN { printf "{\"data\": \"gone\", \"images\": 6000, \"top1\": 50, \"calibration\": [], \"worst\": [], \"classes\": ["
+    for (i = 0; i < 60; i++) printf "%s{\"name\": \"a class with number %d\", \"images\": 100, \"recall\": %d, \"precision\": 50}", i ? ", " : "", i, i % 3 * 25 + 3
+    printf "], \"confusion\": ["
+    for (i = 0; i < 60; i++) printf "%s[%d, %d, %d]", i ? ", " : "", i, (i + 1) % 60, i + 1
+    print "]}" }' > many/evaluation.json
+
 works "report of two runs" "$WELD" report real "$evil" -o two.html
 prints "it says what it wrote" "^two.html: report of 2 runs$"
-works "report of one run" "$WELD" report "$evil" --output phone.html
+works "report of one run" "$WELD" report many --output phone.html
 holds "thousands of updates make no large page" test "$(wc -c < phone.html)" -lt 300000
 holds "the page names no address to fetch from" sh -c '! grep -Eiq "(src|href) *= *.?(https?:)?//|@import|url\((.?http|.?//)|fetch\(|XMLHttp" two.html'
 holds "names end no script" sh -c '! grep -q "hacked=1</script>" two.html'
@@ -138,5 +147,6 @@ sees "nothing is fetched" "fetched: 0"
 sees "the page fits a phone" "phone fits: 390 true"
 sees "and has its curves there" "phone curves: 3"
 sees "and no error" "phone errors: false"
+sees "many classes are shown by their recall, not as a matrix" "phone classes: 0 cells, 60 rows, 3 bars"
 sees "a page that is broken says so" "broken page says so: This page is broken: .*"
 finish

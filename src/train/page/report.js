@@ -426,6 +426,26 @@ function recallTable(e) {
             e.recalls.map(([i, images, recall, precision]) => [e.names[i], whole(images), bar(recall), percent(precision)]), "tall"));
 }
 
+/* How many classes have which recall, where there are too many for a matrix. */
+function recallChart(e) {
+    const counts = new Array(20).fill(0);
+    e.recalls.filter(([, , recall]) => known(recall)).forEach(([, , recall]) => { counts[Math.min(19, Math.floor(recall / 5))]++; });
+    const width = 420, height = 240, left = 44, bottom = 36, most = Math.max(...counts, 1);
+    const px = (recall) => left + recall / 100 * (width - left - 24), py = (n) => height - bottom - n / most * (height - bottom - 10);
+    const root = svg("svg", { viewBox: "0 0 " + width + " " + height, style: "max-width:" + width + "px", role: "img", "aria-label": "Recall of the classes" });
+    for (const n of ticks(0, most, 4).filter((n) => Number.isInteger(n))) {
+        root.append(svg("line", { class: "grid", x1: px(0), x2: px(100), y1: py(n), y2: py(n) }),
+            svg("text", { x: left - 6, y: py(n) + 4, "text-anchor": "end" }, String(n)));
+    }
+    counts.forEach((n, i) => root.append(svg("rect", { x: px(5 * i) + 1, width: px(5) - px(0) - 2, y: py(n), height: py(0) - py(n), fill: "rgba(var(--good),.7)" },
+        svg("title", {}, n + " classes of " + 5 * i + " to " + (5 * i + 5) + " %"))));
+    for (const recall of [0, 25, 50, 75, 100]) {
+        root.append(svg("text", { x: px(recall), y: height - bottom + 16, "text-anchor": "middle" }, recall + " %"));
+    }
+    root.append(svg("text", { x: (px(0) + px(100)) / 2, y: height - 4, "text-anchor": "middle" }, "recall"));
+    return html("div", { class: "card" }, html("h3", {}, "Number of classes by their recall"), root);
+}
+
 function calibrationChart(e) {
     const bins = e.calibration.filter((bin) => bin.images > 0);
     const width = 360, height = 260, left = 44, bottom = 36, side = height - bottom - 8;
@@ -470,7 +490,7 @@ function drawEvaluations() {
         const e = run.evaluation;
         const head = [dot(i), run.name + " · " + whole(e.images) + " images of " + e.data + " · top-1 " + percent(e.top1) +
             ", top-5 " + percent(e.top5) + ", loss " + number(e.loss) + (e.skipped ? " · " + e.skipped + " skipped" : "")];
-        const cards = html("div", { class: "cards", style: "margin-top:12px" }, e.matrix ? confusionMatrix(e) : null, confusedPairs(e),
+        const cards = html("div", { class: "cards", style: "margin-top:12px" }, e.matrix ? confusionMatrix(e) : recallChart(e), confusedPairs(e),
             recallTable(e), calibrationChart(e), e.worst.length ? worstImages(e) : null);
         return html("details", place === 0 ? { open: "" } : {}, html("summary", {}, ...head), cards);
     }));

@@ -2,6 +2,9 @@
  * was interrupted. */
 #define _GNU_SOURCE
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "tensorboard.h"
 #include "train/tiny_run.h"
@@ -136,6 +139,27 @@ START_TEST(what_a_killed_run_did_after_its_checkpoint_is_not_shown_twice) {
 }
 END_TEST
 
+/* Files may grow to that of last.h5 and little more: histograms do not fit. */
+START_TEST(a_disk_that_is_full_of_events_stops_the_run_and_loses_nothing) {
+    struct stat info;
+    set_up();
+    run_well((run_options){.out = "whole", .set = {"train.histograms_every=0"}});
+    ck_assert_int_eq(stat(in_base("whole/last.h5"), &info), 0);
+    run_well((run_options){.out = "a", .stop_at = 3, .set = {"train.histograms_every=1"}});
+    signal(SIGXFSZ, SIG_IGN);
+    const rlim_t room = (rlim_t)info.st_size + 4096;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){room, RLIM_INFINITY}), 0);
+    refuse((run_options){.out = "a", .resume = true, .set = {"train.histograms_every=1"}},
+           "events.out.tfevents.");
+    ck_assert_int_eq(err.status, WELD_ERROR_IO);
+    const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+    run_well((run_options){.out = "a", .resume = true, .set = {"train.histograms_every=1"}});
+    assert_same_run("whole", "a");
+    tear_down();
+}
+END_TEST
+
 START_TEST(no_events_where_the_recipe_wants_none) {
     set_up();
     run_well((run_options){.out = "a", .set = {"train.events=false", "train.epochs=1"}});
@@ -147,4 +171,5 @@ END_TEST
 RUN_SUITE("train/events", a_run_shows_every_update_and_epoch,
           histograms_and_sheets_come_at_their_epochs,
           what_a_killed_run_did_after_its_checkpoint_is_not_shown_twice,
+          a_disk_that_is_full_of_events_stops_the_run_and_loses_nothing,
           no_events_where_the_recipe_wants_none)

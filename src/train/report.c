@@ -1,5 +1,5 @@
 /* weld_report_write; see weld/train.h. The page is page/report.html with the data of all runs in it
- * as JSON, drawn by page/report.js. */
+ * as JSON, drawn by page/charts.js and report.js. */
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -180,27 +180,36 @@ static bool append_json(weld_array *page, const char *json) {
     return good;
 }
 
-/* page/report.html, with other texts in place of {{style}}, {{data}} and {{script}}. */
-static bool append_page(weld_array *page, const char *data) {
-    const char *at = weld_report_html;
-    bool good = true;
-    while (good) {
-        const char *mark = strstr(at, "{{");
-        if (!mark) {
-            return weld_array_append(page, at, strlen(at));
+/* What stands in page/report.html between two braces, and what takes its place; the data are NULL.
+ */
+static const struct {
+    const char *name, *text;
+} places[] = {{"style", weld_report_css},
+              {"charts", weld_report_charts_js},
+              {"sections", weld_report_js},
+              {"data", NULL}};
+
+static bool append_place(weld_array *page, const char *name, size_t length, const char *data) {
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (strncmp(places[i].name, name, length) == 0) {
+            return places[i].text ? weld_array_append(page, places[i].text, strlen(places[i].text))
+                                  : append_json(page, data);
         }
-        good = weld_array_append(page, at, (size_t)(mark - at));
-        const char *name = mark + 2;
-        if (strncmp(name, "style", 5) == 0) {
-            good = good && weld_array_append(page, weld_report_css, strlen(weld_report_css));
-        } else if (strncmp(name, "script", 6) == 0) {
-            good = good && weld_array_append(page, weld_report_js, strlen(weld_report_js));
-        } else {
-            good = good && append_json(page, data);
-        }
-        at = strstr(name, "}}") + 2;
     }
     return false;
+}
+
+static bool append_page(weld_array *page, const char *data) {
+    const char *at = weld_report_html, *mark;
+    while ((mark = strstr(at, "{{")) != NULL) {
+        const char *end = strstr(mark, "}}");
+        if (!weld_array_append(page, at, (size_t)(mark - at)) ||
+            !append_place(page, mark + 2, (size_t)(end - mark - 2), data)) {
+            return false;
+        }
+        at = end + 2;
+    }
+    return weld_array_append(page, at, strlen(at));
 }
 
 static weld_status write_page(json_t *report, const char *path, weld_error *err) {

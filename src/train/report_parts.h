@@ -1,6 +1,7 @@
-/* The parts of a report's data, each as members of the JSON object of its run; see report.h.
+/* The parts of a report's data, each as members of the JSON object of its run; see
+ * weld_report_write.
  *
- * Members have the names under which train/page/report.js looks for them. A part that is missing or
+ * Members have the names under which the scripts in page/ look for them. A part that is missing or
  * damaged is left out, and a note says why: only a lack of memory is an error.
  */
 #ifndef WELD_TRAIN_REPORT_PARTS_H

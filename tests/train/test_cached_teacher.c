@@ -3,6 +3,7 @@
 #include <math.h>
 #include <sys/stat.h>
 
+#include "base/memory.h"
 #include "train/make_cache.h"
 #include "train/tiny_run.h"
 
@@ -257,9 +258,36 @@ START_TEST(a_recipe_without_a_teacher_is_told_to_name_one) {
 }
 END_TEST
 
+START_TEST(running_out_of_memory_is_an_error_like_any_other) {
+    set_up_teacher("soft", "mixup: 0.8", 42);
+    make_cache_well((cache_options){.out = "c.st", .views = 1});
+    int failures[3] = {0};
+    for (int what = 0; what < 3; what++) { /* a cache, a run with it, a run with the teacher */
+        weld_status status = WELD_ERROR_MEMORY;
+        for (long n = 0; status != WELD_OK; n += 1 + n / 12) {
+            char out[32];
+            snprintf(out, sizeof out, "r%d-%ld", what, n);
+            run_options o = {.out = out,
+                             .recipe = "taught.yaml",
+                             .set = {"train.epochs=1", what == 1 ? cache_option("c.st") : NULL}};
+            weld_memory_fail_after(n);
+            status = what ? run(o) : make_cache((cache_options){.out = "d.st", .views = 1});
+            weld_memory_fail_after(-1);
+            if (status) {
+                ck_assert_msg(status == WELD_ERROR_MEMORY, "%s", err.message);
+                failures[what]++;
+            }
+        }
+        ck_assert_int_gt(failures[what], 20);
+    }
+    tear_down();
+}
+END_TEST
+
 RUN_SUITE("train/cached_teacher", a_cache_of_all_classes_teaches_as_the_teacher_does,
           a_run_with_a_cached_teacher_continues_bit_for_bit,
           the_teacher_itself_is_not_needed_any_more,
           making_a_cache_goes_on_where_it_was_stopped_and_ends_with_the_same_bytes,
           another_recipe_is_refused_by_the_key_that_differs, resuming_with_another_cache_is_refused,
-          what_a_python_program_said_is_learned, a_recipe_without_a_teacher_is_told_to_name_one)
+          what_a_python_program_said_is_learned, a_recipe_without_a_teacher_is_told_to_name_one,
+          running_out_of_memory_is_an_error_like_any_other)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -20,8 +21,10 @@ typedef enum slot_state {
     SLOT_READY
 } slot_state;
 
+/* Whoever takes a sample that is ready, as nearly all are, needs no lock: he would have to wait
+ * where the thread that holds it does not run. */
 typedef struct slot {
-    slot_state state;
+    _Atomic slot_state state;
     int64_t index;
     weld_bytes bytes;
 } slot;
@@ -36,10 +39,10 @@ typedef struct batch {
 struct weld_read_ahead {
     const weld_dataset *ds;
     int64_t capacity;
-    /* All below, and the slots' states, are guarded by the lock; bytes belong to a thread while a
-     * slot is being read, to nobody otherwise. */
     batch batches[2]; /* of even number, of odd number */
-    size_t held;
+    _Atomic size_t held;
+    /* The lock guards what is below and what threads read next. Bytes belong to a thread while a
+     * slot is being read, to nobody otherwise. */
     bool stop;
     int threads;
     pthread_t thread[THREADS];
@@ -47,14 +50,15 @@ struct weld_read_ahead {
     pthread_cond_t wanted, done;
 };
 
-/* The next slot to read: of the earlier batch first. */
+/* The next slot to read, now being read: of the earlier batch first. */
 static slot *find_wanted(weld_read_ahead *r) {
     int first = r->batches[0].number < r->batches[1].number ? 0 : 1;
     for (int i = 0; i < 2 && r->held < MAX_HELD; i++) {
         batch *b = &r->batches[i ^ first];
         while (b->next < b->count) {
             slot *s = &b->slots[b->next++];
-            if (s->state == SLOT_WANTED) {
+            slot_state wanted = SLOT_WANTED;
+            if (atomic_compare_exchange_strong(&s->state, &wanted, SLOT_READING)) {
                 return s;
             }
         }
@@ -71,13 +75,12 @@ static void *read_wanted(void *arg) {
             pthread_cond_wait(&r->wanted, &r->lock);
             continue;
         }
-        s->state = SLOT_READING;
         pthread_mutex_unlock(&r->lock);
         weld_status status = weld_dataset_read(r->ds, s->index, &s->bytes, NULL);
         pthread_mutex_lock(&r->lock);
+        r->held += s->bytes.capacity;
         /* What failed is read again by its user, who reports why. */
         s->state = status ? SLOT_EMPTY : SLOT_READY;
-        r->held += s->bytes.capacity;
         pthread_cond_broadcast(&r->done);
     }
     pthread_mutex_unlock(&r->lock);
@@ -179,26 +182,37 @@ void weld_read_ahead_request(weld_read_ahead *r, uint64_t number, const int64_t 
     pthread_mutex_unlock(&r->lock);
 }
 
-bool weld_read_ahead_take(weld_read_ahead *r, uint64_t number, int64_t slot_number, int64_t index,
-                          weld_bytes *bytes) {
-    bool taken = false;
-    batch *b = &r->batches[number % 2];
+static void wait_until_read(weld_read_ahead *r, slot *s) {
     pthread_mutex_lock(&r->lock);
-    slot *s = &b->slots[slot_number];
-    if (b->number == number && slot_number < b->count && s->index == index) {
-        while (s->state == SLOT_READING) {
-            pthread_cond_wait(&r->done, &r->lock);
-        }
-        taken = s->state == SLOT_READY;
-        if (taken) {
-            weld_bytes_free(bytes);
-            *bytes = s->bytes;
-            s->bytes = (weld_bytes){0};
-            r->held -= bytes->capacity;
-            pthread_cond_signal(&r->wanted);
-        }
-        s->state = SLOT_EMPTY;
+    while (s->state == SLOT_READING) {
+        pthread_cond_wait(&r->done, &r->lock);
     }
     pthread_mutex_unlock(&r->lock);
-    return taken;
+}
+
+bool weld_read_ahead_take(weld_read_ahead *r, uint64_t number, int64_t slot_number, int64_t index,
+                          weld_bytes *bytes) {
+    batch *b = &r->batches[number % 2];
+    slot *s = &b->slots[slot_number];
+    slot_state wanted = SLOT_WANTED;
+    if (b->number != number || slot_number >= b->count || s->index != index ||
+        atomic_compare_exchange_strong(&s->state, &wanted, SLOT_EMPTY)) {
+        return false;
+    }
+    if (s->state == SLOT_READING) {
+        wait_until_read(r, s);
+    }
+    if (s->state != SLOT_READY) {
+        return false;
+    }
+    weld_bytes_free(bytes);
+    *bytes = s->bytes;
+    s->bytes = (weld_bytes){0};
+    s->state = SLOT_EMPTY;
+    if (atomic_fetch_sub(&r->held, bytes->capacity) >= MAX_HELD) { /* reading may have paused */
+        pthread_mutex_lock(&r->lock);
+        pthread_cond_broadcast(&r->wanted);
+        pthread_mutex_unlock(&r->lock);
+    }
+    return true;
 }

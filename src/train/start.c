@@ -1,6 +1,7 @@
 /* The start of a run; see start.h. */
 #include "train/start.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 
 /* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
 enum { FEW_IMAGES = 16, ADVICE_SIZE = 2048 };
+
+static const double SPOILS_AVERAGE = 0.005;
 
 /* --- Facts --- */
 
@@ -81,10 +84,22 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
     }
 }
 
-static void advise_on_schedule(const weld_trainer *t, advice *a) {
-    const weld_recipe *r = &t->recipe;
+/* Of an average that starts from new weights, with running variances of 1, a percent is enough to
+ * spoil it: evaluated, every layer shrinks what it is given. */
+static void advise_on_average(const weld_trainer *t, advice *a) {
     const weld_schedule *s = &t->schedule;
-    double updates = (double)(s->epochs * s->steps_per_epoch), decay = r->train.ema_decay;
+    double updates = (double)(s->epochs * s->steps_per_epoch), decay = t->recipe.train.ema_decay;
+    double left = pow(decay, updates);
+    if (decay > 0 && left > SPOILS_AVERAGE && !t->init) {
+        advise(a,
+               "train.ema_decay %g: after the run's %.0f updates %.2g %% of the average is what it "
+               "started from, which makes it worthless: take %.6g or less, or null\n",
+               decay, updates, 100 * left, fmax(0, 1 - 10 / updates));
+    }
+}
+
+static void advise_on_schedule(const weld_trainer *t, advice *a) {
+    const weld_schedule *s = &t->schedule;
     if (s->warmup_epochs >= (double)s->epochs) {
         advise(a, "schedule.warmup_epochs %g is all of the run's %lld: the rate only rises\n",
                s->warmup_epochs, (long long)s->epochs);
@@ -94,12 +109,6 @@ static void advise_on_schedule(const weld_trainer *t, advice *a) {
                "the rate used, %.3g, is below schedule.min_lr %.3g or warmup_lr %.3g, "
                "which are not scaled by the batch: lower these\n",
                s->base_lr, s->min_lr, s->warmup_lr);
-    }
-    if (decay > 0 && 1 / (1 - decay) > updates) {
-        advise(a,
-               "train.ema_decay %g looks back over %.0f updates, the run has %.0f: its "
-               "average stays near the weights that it starts from: take %.2g or null\n",
-               decay, 1 / (1 - decay), updates, updates >= 200 ? 0.99 : 0.9);
     }
 }
 
@@ -114,6 +123,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
     if (t->state.step == 0) { /* who goes on has read it */
         advise_on_batch(t, &a);
         advise_on_schedule(t, &a);
+        advise_on_average(t, &a);
     }
     weld_parameter_rates_text(&r->model, t->step_graph.graph, t->rates, t->schedule.base_lr, rates,
                               sizeof rates);

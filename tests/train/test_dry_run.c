@@ -171,10 +171,12 @@ START_TEST(what_seems_unwise_is_said) {
     expect_advice("optimizer.lr_batch=40", "train.accumulate 5 makes up for both");
     expect_advice("train.batch_size=6", "batch norm takes its statistics from 6 images");
     expect_advice("schedule.warmup_epochs=3", "schedule.warmup_epochs 3 is all of the run's 3");
-    expect_advice("train.ema_decay=0.99", "looks back over 100 updates, the run has 15");
+    expect_advice("train.ema_decay=0.99",
+                  "after the run's 15 updates 86 % of the average is what it started from");
+    expect_advice("train.ema_decay=0.99", "take 0.333333 or less, or null");
     expect_advice("schedule.min_lr=0.02", "the rate used, 0.01, is below schedule.min_lr 0.02");
     static const char *const wise[] = {"train.batch_size=16", "optimizer.lr_batch=64",
-                                       "train.ema_decay=0.5"};
+                                       "train.ema_decay=0.1"};
     dry_run_well(wise, 3);
     ck_assert_str_eq(advice, "");
     tear_down();

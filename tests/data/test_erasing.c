@@ -161,6 +161,21 @@ START_TEST(pixel_fills_with_standard_normals_of_their_own) {
 }
 END_TEST
 
+START_TEST(boxes_reach_all_borders) {
+    int left = 0, right = 0, top = 0, bottom = 0;
+    for (int i = 0; i < 1000; i++) {
+        weld_random random = weld_random_start(16, 0, (uint64_t)i, WELD_RANDOM_TEST);
+        weld_rectangle b;
+        ck_assert(weld_erasing_box(16, &random, &b));
+        left += b.x == 0;
+        right += b.x + b.width == 16;
+        top += b.y == 0;
+        bottom += b.y + b.height == 16;
+    }
+    ck_assert(left > 50 && right > 50 && top > 50 && bottom > 50);
+}
+END_TEST
+
 START_TEST(tiny_images_keep_what_lies_around_them) {
     const weld_augmentation a = settings(1, WELD_ERASE_PIXEL);
     for (int size = 1; size <= 4; size++) {
@@ -177,6 +192,6 @@ START_TEST(tiny_images_keep_what_lies_around_them) {
 END_TEST
 
 RUN_SUITE("data/erasing", images_are_erased_with_the_probability_given,
-          boxes_have_the_area_and_aspect_of_the_recipe,
+          boxes_have_the_area_and_aspect_of_the_recipe, boxes_reach_all_borders,
           const_fills_with_nothing_and_rand_with_one_colour,
           pixel_fills_with_standard_normals_of_their_own, tiny_images_keep_what_lies_around_them)

@@ -7,7 +7,7 @@ static const char *const kinds[] = {
     "auto_contrast", "equalize",    "invert",      "rotate",     "posterize",    "solarize",
     "solarize_add",  "color",       "contrast",    "brightness", "sharpness",    "shear_x",
     "shear_y",       "translate_x", "translate_y", "grey",       "gaussian_blur"};
-enum { KINDS = sizeof kinds / sizeof *kinds, IMAGES = 7 };
+enum { KINDS = sizeof kinds / sizeof *kinds, IMAGES = 8 };
 static const uint8_t fill[3] = {124, 116, 104};
 
 typedef struct named_image {

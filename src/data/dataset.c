@@ -165,17 +165,16 @@ weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {
     return ds->packed ? weld_packed_get_layout(ds->packed) : (weld_packed_layout){0, 0, 0};
 }
 
-static weld_status read_member(const weld_dataset *ds, int64_t i, weld_bytes *out,
+/* `path` is for messages. */
+static weld_status read_member(const weld_dataset *ds, const char *path, int64_t i, weld_bytes *out,
                                weld_error *err) {
     weld_listing_place place = weld_listing_place_of(&ds->listing, i);
-    weld_status status =
-        place.size > WELD_MAX_FILE_SIZE
-            ? weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", ds->path)
-            : weld_bytes_resize(out, (size_t)place.size, err);
-    if (!status) {
-        status = weld_file_read_at(ds->archive, ds->path, out->data, out->size, place.offset, err);
+    if (place.size > WELD_MAX_FILE_SIZE) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", path);
     }
-    return status ? weld_fail_context(err, status, "%s", weld_dataset_name(ds, i)) : WELD_OK;
+    weld_status status = weld_bytes_resize(out, (size_t)place.size, err);
+    return status ? status
+                  : weld_file_read_at(ds->archive, path, out->data, out->size, place.offset, err);
 }
 
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
@@ -183,15 +182,12 @@ weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out
         weld_status status = weld_bytes_resize(out, weld_packed_size(ds->packed, i), err);
         return status ? status : weld_packed_read(ds->packed, i, out->data, err);
     }
-    if (ds->archive >= 0) {
-        return read_member(ds, i, out, err);
-    }
-    char path[PATH_MAX];
+    char path[2 * PATH_MAX]; /* of an archive's member, no path that is opened */
     const char *name = weld_dataset_name(ds, i);
     if (snprintf(path, sizeof path, "%s/%s", ds->path, name) >= (int)sizeof path) {
         return weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", ds->path, name);
     }
-    return weld_read_file(path, out, err);
+    return ds->archive >= 0 ? read_member(ds, path, i, out, err) : weld_read_file(path, out, err);
 }
 
 /* Grey pixels to three channels. */

@@ -52,7 +52,8 @@ static bool holds(const char *folder, const char *name, weld_status *status, wel
 
 /* Folders of these names are parts of a data set, not classes. */
 static bool holds_parts(const char *folder, weld_status *status, weld_error *err) {
-    static const char *const names[] = {"val", "val.h5", "training", "validation", "valid", "test"};
+    static const char *const names[] = {"val",        "val.h5", "val.tar", "training",
+                                        "validation", "valid",  "test"};
     bool any = false;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         any = any || holds(folder, names[i], status, err);
@@ -60,25 +61,31 @@ static bool holds_parts(const char *folder, weld_status *status, weld_error *err
     return any;
 }
 
+/* The first of the names that the folder holds; "" where it holds none. */
+static const char *first_held(const char *folder, const char *const names[3], weld_status *status,
+                              weld_error *err) {
+    for (int i = 0; i < 3; i++) {
+        if (holds(folder, names[i], status, err)) {
+            return names[i];
+        }
+    }
+    return "";
+}
+
 weld_status weld_data_overrides(const char *folder, char *out[2], bool *classes_alone,
                                 weld_error *err) {
-    const char *train = "", *val = "";
+    static const char *const train_names[] = {"train.h5", "train.tar", "train"};
+    static const char *const val_names[] = {"val.h5", "val.tar", "val"};
     weld_status status = WELD_OK;
     out[0] = out[1] = NULL;
-    if (holds(folder, "train.h5", &status, err)) {
-        train = "train.h5";
-    } else if (holds(folder, "train", &status, err)) {
-        train = "train";
-    } else if (!exists(folder) || holds_parts(folder, &status, err)) {
+    const char *train = first_held(folder, train_names, &status, err);
+    const char *val = *train ? first_held(folder, val_names, &status, err) : "";
+    if (!status && !*train && (!exists(folder) || holds_parts(folder, &status, err))) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                         "--data %s: holds neither train.h5 nor a folder train", folder);
+                         "--data %s: holds neither train.h5 nor train.tar nor a folder train",
+                         folder);
     }
     *classes_alone = !*train;
-    if (*train && holds(folder, "val.h5", &status, err)) {
-        val = "val.h5";
-    } else if (*train && holds(folder, "val", &status, err)) {
-        val = "val";
-    }
     status = status ? status : data_override("train", folder, train, &out[0], err);
     if (!status && *val) {
         return data_override("val", folder, val, &out[1], err);

@@ -327,7 +327,8 @@ void weld_index_write(const char *path, const weld_listing *l, int64_t started,
         return;
     }
     if (!find_file(path, real, file, sizeof file)) {
-        say(note, "listed; no index was kept: neither XDG_CACHE_HOME nor HOME names a folder for it");
+        say(note,
+            "listed; no index was kept: neither XDG_CACHE_HOME nor HOME names a folder for it");
         return;
     }
     own_path.count = strlen(real) + 1;

@@ -89,7 +89,8 @@ START_TEST(bad_images_are_named) {
     weld_dataset *ds = open_dataset(f.path);
     unlink(test_path(&f, "cat/gone.jpg"));
     const char *texts[] = {"cat/cut.jpg: truncated JPEG: the data ends at byte 700",
-                           "cat/gone.jpg: cannot open", "cat/text.jpg: not a JPEG, PNG or WebP image"};
+                           "cat/gone.jpg: cannot open",
+                           "cat/text.jpg: not a JPEG, PNG or WebP image"};
     for (int i = 0; i < 3; i++) {
         weld_image image = {0};
         weld_error err = {0};

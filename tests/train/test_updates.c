@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "fixture.h"
 #include "suite.h"
 #include "train/clip_units.h"
@@ -225,6 +226,35 @@ START_TEST(a_clip_that_is_never_reached_changes_nothing) {
 }
 END_TEST
 
+START_TEST(a_lack_of_memory_is_told) {
+    setup s;
+    weld_optimizer *optimizer = NULL;
+    weld_gradient_mean *mean = NULL;
+    weld_optimizer_options options = {.method = WELD_SGD, .clip = 1, .clip_mode = WELD_CLIP_NORM};
+    make(&s, adamw, 1);
+    options.ema = s.average;
+    ck_assert_int_eq(weld_kernels_select(WELD_F32, NULL, &options.kernels, &err), WELD_OK);
+    weld_status status = WELD_ERROR_MEMORY;
+    for (long i = 0; status; i++) {
+        weld_memory_fail_after(i);
+        status = weld_optimizer_create(s.t.graph, s.weights, &options, &optimizer, &err);
+        weld_memory_fail_after(-1);
+        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
+    }
+    status = WELD_ERROR_MEMORY;
+    for (long i = 0; status; i++) {
+        weld_memory_fail_after(i);
+        status = weld_gradient_mean_create(s.gradients, s.t.parameter_count, options.kernels, 1,
+                                           &mean, &err);
+        weld_memory_fail_after(-1);
+        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
+    }
+    weld_optimizer_free(optimizer);
+    weld_gradient_mean_free(mean);
+    destroy(&s);
+}
+END_TEST
+
 /* Two outputs and a vector: each is limited by itself, and only where it is too large. */
 START_TEST(each_output_is_limited_to_its_own_weights) {
     float w[] = {3, 4, 0, 0}, g[] = {0.06f, 0.08f, 3e-4f, 4e-4f};
@@ -256,4 +286,5 @@ RUN_SUITE("train/updates", gradients_clipped_by_their_norm_train_as_in_pytorch,
           sgd_with_momentum_trains_as_in_pytorch,
           updates_on_the_mean_of_two_batches_train_as_in_pytorch,
           norms_and_averages_are_the_same_for_any_number_of_threads,
-          a_clip_that_is_never_reached_changes_nothing, each_output_is_limited_to_its_own_weights)
+          a_clip_that_is_never_reached_changes_nothing, a_lack_of_memory_is_told,
+          each_output_is_limited_to_its_own_weights)

@@ -106,8 +106,8 @@ typedef struct weld_train_settings {
     const char *const *set; /* overrides: "train.epochs=3" */
     size_t set_count;
     const char *data; /* folder that holds train and val (folders, or .h5 or .tar files of these
-                       * names), or classes alone: in place of the recipe's data.train and data.val; may be
-                       * NULL */
+                       * names), or classes alone: in place of the recipe's data.train and data.val;
+                       * may be NULL */
     const char *out;  /* the run's folder; NULL: runs/<recipe>-<time> */
     bool resume;      /* continue the run in `out`; start where there is nothing yet */
     const char *init; /* a model file to take weights from and, where the recipe does not say

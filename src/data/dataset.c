@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/decode.h"
+#include "data/decode_format.h"
 #include "data/folder.h"
 #include "data/index.h"
 #include "data/tar_listing.h"
@@ -210,6 +210,10 @@ static weld_status expand_grey(const uint8_t *from, size_t stride, int width, in
 static weld_status raw_part(weld_packed_layout layout, const weld_bytes *bytes,
                             const weld_rectangle *part, weld_image *memory, weld_decoded_part *out,
                             weld_error *err) {
+    weld_status status = weld_check_part(part, layout.width, layout.height, err);
+    if (status) {
+        return status;
+    }
     if (layout.channels == 3) {
         const weld_pixels whole = {bytes->data, layout.width, layout.height,
                                    (size_t)layout.width * 3};
@@ -217,8 +221,7 @@ static weld_status raw_part(weld_packed_layout layout, const weld_bytes *bytes,
         return WELD_OK;
     }
     const uint8_t *from = bytes->data + (size_t)part->y * (size_t)layout.width + (size_t)part->x;
-    weld_status status =
-        expand_grey(from, (size_t)layout.width, part->width, part->height, memory, err);
+    status = expand_grey(from, (size_t)layout.width, part->width, part->height, memory, err);
     if (!status) {
         const weld_pixels pixels = weld_image_pixels(memory);
         *out = weld_part_of_image(&pixels, &(weld_rectangle){0, 0, part->width, part->height});

@@ -56,6 +56,20 @@ static void check_packed(const char *path, const char *last_class) {
             ck_assert_int_eq(image.pixels[k], pixel(i, k / 3));
         }
     }
+    /* A part of grey pixels. */
+    weld_bytes bytes = {0};
+    weld_decoded_part part;
+    ck_assert_int_eq(weld_dataset_read(ds, 2, &bytes, NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_decode_part(ds, 2, &bytes, &(weld_rectangle){1, 1, 2, 2}, 1,
+                                              &image, &part, NULL),
+                     WELD_OK);
+    ck_assert_int_eq(part.pixels.width, 2);
+    for (int k = 0; k < 4 * 3; k++) {
+        int y = k / 6, x = k % 6 / 3;
+        ck_assert_int_eq(part.pixels.data[(size_t)y * part.pixels.stride + (size_t)(k % 6)],
+                         pixel(2, (1 + y) * SIDE + 1 + x));
+    }
+    weld_bytes_free(&bytes);
     weld_image_free(&image);
     weld_dataset_free(ds);
 }

@@ -138,6 +138,55 @@ START_TEST(small_images_of_one_size_become_raw_pixels) {
 }
 END_TEST
 
+static void check_raw_parts(const weld_dataset *ds) {
+    const weld_rectangle parts[] = {{0, 0, 22, 16}, {5, 3, 9, 8}, {21, 15, 1, 1}};
+    weld_bytes bytes = {0};
+    weld_image whole = {0}, memory = {0};
+    int width, height;
+    ck_assert_int_eq(weld_dataset_read(ds, 1, &bytes, NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_decode(ds, 1, &bytes, &whole, NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_size(ds, 1, &bytes, &width, &height, NULL), WELD_OK);
+    ck_assert_int_eq(width, 22);
+    ck_assert_int_eq(height, 16);
+    for (int i = 0; i < 3; i++) {
+        weld_decoded_part got;
+        const weld_rectangle p = parts[i];
+        ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &p, 1, &memory, &got, NULL),
+                         WELD_OK);
+        ck_assert_int_eq(got.pixels.width, p.width);
+        ck_assert_int_eq(got.pixels.height, p.height);
+        ck_assert_float_eq(got.box[2], (float)p.width);
+        for (int y = 0; y < p.height; y++) {
+            ck_assert_mem_eq(got.pixels.data + (size_t)y * got.pixels.stride,
+                             whole.pixels + ((p.y + y) * 22 + p.x) * 3, (size_t)p.width * 3);
+        }
+    }
+    const weld_rectangle outside = {5, 3, 18, 8};
+    weld_decoded_part none;
+    ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &outside, 1, &memory, &none, NULL),
+                     WELD_ERROR_ARGUMENT);
+    weld_bytes_free(&bytes);
+    weld_image_free(&whole);
+    weld_image_free(&memory);
+}
+
+START_TEST(a_part_of_raw_pixels_is_that_part_of_the_whole_image) {
+    test_folder f = test_folder_create(), out = test_folder_create();
+    const char *path = test_path(&out, "set.h5");
+    put_fixture(&f, "cat/a.jpg", "baseline_420.jpg");
+    put_fixture(&f, "dog/b.jpg", "cmyk.jpg");
+    weld_dataset *from = open_dataset(f.path);
+    notes n = {0};
+    pack_into(from, path, 16, 1, &n);
+    weld_dataset *to = open_dataset(path);
+    check_raw_parts(to);
+    weld_dataset_free(from);
+    weld_dataset_free(to);
+    test_folder_remove(f);
+    test_folder_remove(out);
+}
+END_TEST
+
 START_TEST(other_images_are_reduced_as_jpegs_and_small_ones_kept) {
     test_folder f = make_two_classes(), out = test_folder_create();
     const char *path = test_path(&out, "set.h5");
@@ -187,4 +236,5 @@ END_TEST
 RUN_SUITE("data/pack", a_packed_set_equals_its_folder, bad_images_are_left_out_and_named,
           a_set_of_bad_images_only_is_an_error_and_leaves_nothing,
           small_images_of_one_size_become_raw_pixels,
+          a_part_of_raw_pixels_is_that_part_of_the_whole_image,
           other_images_are_reduced_as_jpegs_and_small_ones_kept, failed_allocations_are_reported)

@@ -113,6 +113,22 @@ weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
 
 /* --- Resuming --- */
 
+/* A recipe of a run has all keys written out. One that lacks some is of a version that did not do
+ * what they say by default: to go on would be another training, and nothing else would tell. */
+static weld_status check_keys(const weld_trainer *t, const weld_model_file *file,
+                              const weld_recipe *old, weld_error *err) {
+    char *text = NULL;
+    weld_status status = weld_recipe_text(old, &text, err);
+    if (!status && strcmp(text, file->recipe) != 0) {
+        status = weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: was begun by a version of weld (%s) whose recipes have other keys: "
+                           "end the run with that version, or begin another one with --init %s",
+                           t->folder.last, file->program_version, t->folder.last);
+    }
+    weld_free(text);
+    return status;
+}
+
 static weld_status check_recipe(const weld_trainer *t, const weld_model_file *file,
                                 weld_error *err) {
     if (!file->recipe) {
@@ -127,6 +143,7 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
         status = weld_recipe_parse(t->folder.last, file->recipe, strlen(file->recipe), NULL, 0, old,
                                    err);
     }
+    status = status ? status : check_keys(t, file, old, err);
     if (!status && weld_recipe_difference(old, &t->recipe, key, sizeof key, values,
                                           values + VALUE_SIZE, VALUE_SIZE)) {
         status = weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -249,6 +249,22 @@ START_TEST(resuming_with_another_recipe_or_other_data_says_what_differs) {
 }
 END_TEST
 
+START_TEST(a_run_of_a_version_with_fewer_keys_is_not_continued) {
+    char path[512];
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = 3});
+    snprintf(path, sizeof path, "%s/a/last.h5", base);
+    weld_model_file file = open_checkpoint("a", "last.h5");
+    char *key = strstr(file.recipe, "  repeats: "), *end = key ? strchr(key, '\n') : NULL;
+    ck_assert_ptr_nonnull(end);
+    memmove(key, end + 1, strlen(end + 1) + 1);
+    ck_assert_msg(!weld_model_file_write(path, &file, &err), "%s", err.message);
+    weld_model_file_free(&file);
+    refuse((run_options){.out = "a", .resume = true}, "whose recipes have other keys");
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_damaged_checkpoint_stops_the_run_and_is_named) {
     set_up();
     run_well((run_options){.out = "a", .stop_at = 3});
@@ -385,6 +401,7 @@ RUN_SUITE("train/resume", a_run_stopped_at_any_update_continues_bit_for_bit,
           a_folder_that_holds_a_run_is_not_overwritten,
           two_runs_into_one_folder_are_an_error_for_the_second,
           resuming_with_another_recipe_or_other_data_says_what_differs,
+          a_run_of_a_version_with_fewer_keys_is_not_continued,
           a_damaged_checkpoint_stops_the_run_and_is_named,
           a_loss_that_is_not_finite_names_update_value_and_images,
           a_loss_that_is_not_finite_names_the_images_of_its_batch_alone,

@@ -210,6 +210,12 @@ static bool is_fresh(const weld_listing *l, const char *path, int descriptor) {
     return true;
 }
 
+/* Somebody else's index might say anything about our images. */
+static bool is_own(int fd) {
+    struct stat info;
+    return fstat(fd, &info) == 0 && info.st_uid == geteuid();
+}
+
 bool weld_index_read(const char *path, int descriptor, weld_listing *out, weld_index_note *note) {
     char real[PATH_MAX], file[PATH_MAX];
     int fd;
@@ -222,16 +228,16 @@ bool weld_index_read(const char *path, int descriptor, weld_listing *out, weld_i
         return false;
     }
     list_tables(out, &own_path, tables);
-    bool sound = read_tables(fd, file, size, tables) && is_sound(out, descriptor >= 0) &&
-                 ends_in_zero(&own_path) && strcmp(own_path.data, real) == 0;
+    bool sound = is_own(fd) && read_tables(fd, file, size, tables) &&
+                 is_sound(out, descriptor >= 0) && ends_in_zero(&own_path) &&
+                 strcmp(own_path.data, real) == 0;
     close(fd);
     weld_array_free(&own_path);
     bool used = sound && is_fresh(out, path, descriptor);
     if (!used) {
         say(note, "the index in %s is %s", file,
             sound ? "out of date"
-                  : "damaged or of another "
-                    "version");
+                  : "not one that can be used: damaged, or of another version or user");
         weld_listing_free(out);
         return false;
     }

@@ -16,7 +16,8 @@
  *   - nothing is kept of file systems that are not known to keep folder times (FUSE, FAT, SMB).
  *
  * The file: 128 bytes of header (index.c), then the tables of weld_listing; XXH3 over all of it. A
- * file that is cut, damaged, of another version or of another data set is as good as none.
+ * file that is cut, damaged, of another version, another data set or another user is as good as
+ * none.
  */
 #ifndef WELD_DATA_INDEX_H
 #define WELD_DATA_INDEX_H

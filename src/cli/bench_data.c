@@ -13,10 +13,11 @@ static void on_message(void *context, const char *text) {
 
 static void print_json(const char *recipe, const weld_bench_data_result *r) {
     json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:I}", "recipe", recipe, "work", "data",
-        "batch", (json_int_t)r->batch, "size", r->size, "threads", r->threads, "images_per_second",
-        (double)r->batch / r->seconds, "milliseconds", 1e3 * r->seconds, "wait_share", r->wait,
-        "decode_share", r->decode, "augment_share", r->augment, "bad_images", (json_int_t)r->bad);
+        "{s:s, s:s, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "recipe", recipe, "work",
+        "data", "batch", (json_int_t)r->batch, "size", r->size, "threads", r->threads,
+        "images_per_second", (double)r->batch / r->seconds, "milliseconds", 1e3 * r->seconds,
+        "processor_milliseconds", 1e3 * r->processor_seconds, "wait_share", r->wait, "decode_share",
+        r->decode, "augment_share", r->augment, "bad_images", (json_int_t)r->bad);
     json_dumpf(json, stdout, JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(json);

@@ -10,8 +10,9 @@ typedef struct weld_bench_data_options {
 } weld_bench_data_options;
 
 typedef struct weld_bench_data_result {
-    int64_t batch;  /* images in each */
-    double seconds; /* median of a batch */
+    int64_t batch;            /* images in each */
+    double seconds;           /* median of a batch */
+    double processor_seconds; /* of a batch, over all threads: their mean */
     /* Parts of the timed batches' sum: waiting for bytes, decoding, all that is done to pixels. */
     double wait, decode, augment;
     int64_t bad; /* images that were replaced by others */

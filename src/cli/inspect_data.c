@@ -9,7 +9,7 @@
 #include "base/threads.h"
 #include "cli/inspect.h"
 #include "data/dataset.h"
-#include "data/decode.h"
+#include "images/decode.h"
 #include "formats/npy.h"
 #include "train/recipe.h"
 

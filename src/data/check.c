@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "data/image_facts.h"
+#include "images/image_facts.h"
 
 enum {
     GROUP = 256,

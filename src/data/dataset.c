@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/decode_format.h"
+#include "images/decode_format.h"
 #include "data/folder.h"
 #include "data/index.h"
 #include "data/tar_listing.h"

@@ -17,7 +17,7 @@
 
 #include <stdbool.h>
 
-#include "data/decode.h"
+#include "images/decode.h"
 #include "data/listing.h"
 #include "formats/packed.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/random.h"
 #include "data/augmentation.h"
-#include "data/image.h"
+#include "images/image.h"
 
 /* A box of an image of size x size: area uniform in 0.02..1/3 of the image's, height over width
  * log-uniform in 0.3..1/0.3, up to ten tries for one that is smaller than the image each way.

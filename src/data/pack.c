@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "data/decode.h"
-#include "data/resize.h"
+#include "images/decode.h"
+#include "images/resize.h"
 
 enum { GROUP = 64, RAW_LIMIT = 64, JPEG_QUALITY = 95, MAX_SIZE = 16384 };
 

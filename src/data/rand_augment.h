@@ -22,7 +22,7 @@
 #include <stdbool.h>
 
 #include "base/random.h"
-#include "data/operation.h"
+#include "images/operation.h"
 
 /* The first operations of operation.h, up to translation. */
 #define WELD_RAND_AUGMENT_KINDS (WELD_OPERATION_TRANSLATE_Y + 1)

@@ -12,10 +12,10 @@
 
 #include "base/random.h"
 #include "data/augmentation.h"
-#include "data/decode.h"
-#include "data/image.h"
+#include "images/decode.h"
+#include "images/image.h"
 #include "data/pixel_augment.h"
-#include "data/resize.h"
+#include "images/resize.h"
 #include "weld/model.h"
 
 /* A checked preprocessing with its table of normalised values. */

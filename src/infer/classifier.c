@@ -1,7 +1,7 @@
 /* Images to class probabilities: decode, preprocess, run a session of batch one, softmax. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/decode.h"
+#include "images/decode.h"
 #include "data/transform.h"
 #include "infer/model.h"
 #include "kernels/kernels.h"

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/contact_sheet.h"
-#include "data/encode_png.h"
+#include "images/contact_sheet.h"
+#include "images/encode_png.h"
 #include "formats/tensorboard.h"
 #include "graph/graph.h"
 #include "train/times.h"

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/random.h"
-#include "data/decode.h"
+#include "images/decode.h"
 #include "formats/file.h"
 
 static void draw(weld_image *image, int label, int classes, weld_random *r) {

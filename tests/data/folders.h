@@ -3,7 +3,7 @@
 #define WELD_TESTS_DATA_FOLDERS_H
 
 #include "data/dataset.h"
-#include "data/fixture_images.h"
+#include "images/fixture_images.h"
 
 /* folder/name with the bytes of an image fixture; the name's folders are made. */
 static inline void put_fixture(const test_folder *folder, const char *name, const char *fixture) {

@@ -1,7 +1,7 @@
 #include <math.h>
 
 #include "data/erasing.h"
-#include "data/fixture_images.h"
+#include "images/fixture_images.h"
 #include "data/transform.h"
 #include "suite.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "data/decode.h"
+#include "images/decode.h"
 #include "fuzz.h"
 
 /* Larger ones are measured alone: what a decoder takes for the largest image is bounded, but far

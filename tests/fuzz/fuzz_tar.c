@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "data/image_facts.h"
+#include "images/image_facts.h"
 #include "data/tar_listing.h"
 #include "formats/tar.h"
 #include "fuzz.h"

@@ -3,7 +3,7 @@
 #ifndef WELD_TESTS_INFER_COLOURS_H
 #define WELD_TESTS_INFER_COLOURS_H
 
-#include "data/decode.h"
+#include "images/decode.h"
 #include "infer/evaluate.h"
 #include "infer/models.h"
 

@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-#include "data/encode_png.h"
+#include "images/encode_png.h"
 #include "train/bad_images.h"
 
 enum { IMAGES = 20, BAD = 3, EPOCHS = 3 };

@@ -2,8 +2,8 @@
 #include "train/tiny_run.h"
 
 #include "base/memory.h"
-#include "data/contact_sheet.h"
-#include "data/decode.h"
+#include "images/contact_sheet.h"
+#include "images/decode.h"
 #include "data/loader.h"
 #include "train/preview.h"
 #include "train/recipe.h"

@@ -1,0 +1,116 @@
+/* Gaussian blur; see blur.h. */
+#include "images/blur.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/cpu.h"
+
+enum { PASSES = 3, LANES = 96 /* bytes that are summed side by side */ };
+
+/* Out of 2^24: the weight of each of the 2 reach + 1 inner pixels and of the two beyond them. */
+typedef struct box {
+    int reach;
+    uint32_t inner, outer;
+} box;
+
+/* Equations 7, 11 and 14 of the paper, and Pillow's fixed point; in float, as there. */
+static box box_of(double deviation) {
+    float radius = (float)deviation, variance = radius * radius / PASSES;
+    float length = (float)sqrt(12.0 * (double)variance + 1.0);
+    float whole = (float)floor(((double)length - 1.0) / 2.0);
+    float part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance);
+    part /= 6 * (variance - (whole + 1) * (whole + 1));
+    float size = whole + part;
+    box b = {.reach = (int)size, .inner = (uint32_t)((float)(1 << 24) / (size * 2 + 1))};
+    b.outer = ((1 << 24) - ((uint32_t)b.reach * 2 + 1) * b.inner) / 2;
+    return b;
+}
+
+/* out[i] is the box's mean of in[i + k * step], |k| <= reach + 1. */
+static inline __attribute__((always_inline)) void blur_lanes(const uint8_t *restrict in,
+                                                             ptrdiff_t step, const box *b,
+                                                             int lanes, uint8_t *restrict out) {
+    uint32_t sum[LANES];
+    ptrdiff_t outer = (b->reach + 1) * step;
+    for (int l = 0; l < lanes; l++) {
+        sum[l] = in[l];
+    }
+    for (int k = 1; k <= b->reach; k++) {
+        for (int l = 0; l < lanes; l++) {
+            sum[l] += (uint32_t)in[l - k * step] + in[l + k * step];
+        }
+    }
+    for (int l = 0; l < lanes; l++) {
+        uint32_t ends = (uint32_t)in[l - outer] + in[l + outer];
+        out[l] = (uint8_t)((sum[l] * b->inner + ends * b->outer + (1 << 23)) >> 24);
+    }
+}
+
+static inline __attribute__((always_inline)) void blur_bytes(const uint8_t *in, ptrdiff_t step,
+                                                             const box *b, size_t n, uint8_t *out) {
+    for (; n >= LANES; n -= LANES, in += LANES, out += LANES) {
+        blur_lanes(in, step, b, LANES, out);
+    }
+    blur_lanes(in, step, b, (int)n, out);
+}
+
+typedef void blur_function(const uint8_t *in, ptrdiff_t step, const box *b, size_t n, uint8_t *out);
+
+static void blur_plain(const uint8_t *in, ptrdiff_t step, const box *b, size_t n, uint8_t *out) {
+    blur_bytes(in, step, b, n, out);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void blur_avx2(const uint8_t *in, ptrdiff_t step,
+                                                      const box *b, size_t n, uint8_t *out) {
+    blur_bytes(in, step, b, n, out);
+}
+#endif
+
+static pthread_once_t chosen = PTHREAD_ONCE_INIT;
+static blur_function *blur = blur_plain;
+
+static void choose(void) {
+#if defined(__x86_64__)
+    if (weld_cpu_features().avx2_fma) {
+        blur = blur_avx2;
+    }
+#endif
+}
+
+/* One pass along a line of `count` elements of `size` bytes (a row's pixels or an image's rows):
+ * they are copied to scratch, with the first and the last repeated as far as the box reaches. */
+static void blur_line(uint8_t *line, size_t count, size_t size, const box *b, uint8_t *scratch) {
+    size_t border = (size_t)b->reach + 1;
+    uint8_t *copy = scratch + border * size;
+    memcpy(copy, line, count * size);
+    for (size_t i = 1; i <= border; i++) {
+        memcpy(copy - i * size, line, size);
+        memcpy(copy + (count - 1 + i) * size, line + (count - 1) * size, size);
+    }
+    blur(copy, (ptrdiff_t)size, b, count * size, line);
+}
+
+weld_status weld_image_gaussian_blur(weld_image *image, double radius, weld_bytes *scratch,
+                                     weld_error *err) {
+    const box b = box_of(radius);
+    size_t width = (size_t)image->width, height = (size_t)image->height, row = width * 3;
+    size_t across = (width + 2 * (size_t)b.reach + 2) * 3;
+    size_t down = (height + 2 * (size_t)b.reach + 2) * row;
+    weld_status status = weld_bytes_resize(scratch, across > down ? across : down, err);
+    if (status) {
+        return status;
+    }
+    pthread_once(&chosen, choose);
+    for (size_t y = 0; y < height; y++) {
+        for (int pass = 0; pass < PASSES; pass++) {
+            blur_line(image->pixels + y * row, width, 3, &b, scratch->data);
+        }
+    }
+    for (int pass = 0; pass < PASSES; pass++) {
+        blur_line(image->pixels, height, row, &b, scratch->data);
+    }
+    return WELD_OK;
+}

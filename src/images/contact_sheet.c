@@ -1,0 +1,130 @@
+/* Contact sheets; see contact_sheet.h. */
+#include "images/contact_sheet.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "images/font.h"
+
+enum {
+    LEAST_SIDE = 112, /* of an image on the sheet */
+    GAP = 6,          /* around images */
+    MAX_LINES = 8,
+    CHARACTER_STEP = WELD_FONT_WIDTH + 1,
+    LINE_STEP = WELD_FONT_HEIGHT + 2,
+    PAPER = 255,
+    INK = 32
+};
+
+static int line_count(const char *caption) {
+    int lines = caption && *caption ? 1 : 0;
+    for (const char *c = caption; c && *c && lines < MAX_LINES; c++) {
+        lines += *c == '\n';
+    }
+    return lines;
+}
+
+weld_status weld_sheet_layout_make(int size, int64_t n, int columns, const char *const *captions,
+                                   weld_sheet_layout *out, weld_error *err) {
+    if (size < 1 || n < 1 || n > WELD_MAX_PIXELS || columns < 1) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "contact sheet of %lld images of %d pixels in %d columns: all must be at "
+                         "least 1",
+                         (long long)n, size, columns);
+    }
+    int lines = 0;
+    for (int64_t i = 0; captions && i < n; i++) {
+        int of_this = line_count(captions[i]);
+        lines = of_this > lines ? of_this : lines;
+    }
+    int64_t across = columns < n ? columns : n, down = (n + across - 1) / across;
+    int64_t scale = (LEAST_SIDE + size - 1) / size, side = size * scale;
+    int64_t step_x = side + GAP, step_y = side + GAP + lines * LINE_STEP + (lines ? 2 : 0);
+    int64_t width = across * step_x + GAP, height = down * step_y + GAP;
+    /* The first two bound the product. */
+    if (width > WELD_MAX_PIXELS || height > WELD_MAX_PIXELS || width * height > WELD_MAX_PIXELS) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "contact sheet of %lld images of %d x %d: more than %d pixels: take fewer",
+                         (long long)n, size, size, WELD_MAX_PIXELS);
+    }
+    *out = (weld_sheet_layout){.columns = (int)across,
+                               .rows = (int)down,
+                               .scale = (int)scale,
+                               .x0 = GAP,
+                               .y0 = GAP,
+                               .step_x = (int)step_x,
+                               .step_y = (int)step_y,
+                               .width = (int)width,
+                               .height = (int)height};
+    return WELD_OK;
+}
+
+static uint8_t to_byte(float value, float mean, float std) {
+    float v = (value * std + mean) * 255.0f;
+    return v >= 255.0f ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
+}
+
+/* image [size, size, 3] to the sheet's (x, y), enlarged. */
+static void draw_image(const weld_preprocessing *p, int scale, const float *image, int x, int y,
+                       weld_image *sheet) {
+    size_t stride = (size_t)sheet->width * 3;
+    int side = p->input_size * scale;
+    for (int row = 0; row < side; row++) {
+        const float *from = image + (size_t)(row / scale) * (size_t)p->input_size * 3;
+        uint8_t *to = sheet->pixels + (size_t)(y + row) * stride + (size_t)x * 3;
+        for (int column = 0; column < side; column++, to += 3) {
+            for (int c = 0; c < 3; c++) {
+                to[c] = to_byte(from[column / scale * 3 + c], p->mean[c], p->std[c]);
+            }
+        }
+    }
+}
+
+static void draw_character(unsigned char character, int x, int y, weld_image *sheet) {
+    for (int row = 0; row < WELD_FONT_HEIGHT; row++) {
+        size_t at = (size_t)(y + row) * (size_t)sheet->width + (size_t)x;
+        for (int column = 0; column < WELD_FONT_WIDTH; column++) {
+            if (weld_font_ink(character, column, row)) {
+                memset(sheet->pixels + (at + (size_t)column) * 3, INK, 3);
+            }
+        }
+    }
+}
+
+static void draw_caption(const char *caption, int x, int y, int width, weld_image *sheet) {
+    int line = 0, column = 0, columns = width / CHARACTER_STEP;
+    for (const unsigned char *c = (const unsigned char *)caption; *c && line < MAX_LINES; c++) {
+        bool goes_on = (*c & 0xC0) == 0x80; /* a further byte of a UTF-8 character */
+        if (*c == '\n') {
+            line++;
+            column = 0;
+        } else if (!goes_on && column < columns) {
+            draw_character(*c, x + column++ * CHARACTER_STEP, y + line * LINE_STEP, sheet);
+        }
+    }
+}
+
+weld_status weld_contact_sheet(const weld_preprocessing *preprocessing, const float *images,
+                               const char *const *captions, int64_t n, int columns, weld_image *out,
+                               weld_error *err) {
+    int size = preprocessing->input_size;
+    weld_sheet_layout l;
+    weld_status status = weld_sheet_layout_make(size, n, columns, captions, &l, err);
+    if (!status) {
+        status = weld_image_resize_buffer(out, l.width, l.height, err);
+    }
+    if (status) {
+        return status;
+    }
+    memset(out->pixels, PAPER, (size_t)l.width * (size_t)l.height * 3);
+    for (int64_t i = 0; i < n; i++) {
+        int x = l.x0 + (int)(i % l.columns) * l.step_x, y = l.y0 + (int)(i / l.columns) * l.step_y;
+        int side = size * l.scale;
+        draw_image(preprocessing, l.scale, images + (size_t)i * (size_t)size * (size_t)size * 3, x,
+                   y, out);
+        if (captions && captions[i]) {
+            draw_caption(captions[i], x, y + side + 4, side, out);
+        }
+    }
+    return WELD_OK;
+}

@@ -1,0 +1,94 @@
+/* Choosing the decoder of an image; see decode.h. */
+#include "images/decode.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "images/decode_format.h"
+
+typedef enum file_kind { FILE_OTHER, FILE_JPEG, FILE_PNG, FILE_WEBP } file_kind;
+
+static file_kind kind_of(const uint8_t *bytes, size_t size) {
+    static const uint8_t jpeg[] = {0xFF, 0xD8, 0xFF};
+    static const uint8_t png[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+    if (size >= sizeof jpeg && memcmp(bytes, jpeg, sizeof jpeg) == 0) {
+        return FILE_JPEG;
+    }
+    if (size >= sizeof png && memcmp(bytes, png, sizeof png) == 0) {
+        return FILE_PNG;
+    }
+    bool is_webp = size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0;
+    return is_webp ? FILE_WEBP : FILE_OTHER;
+}
+
+static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, int *width,
+                          int *height, weld_error *err) {
+    switch (kind_of(bytes, size)) {
+    case FILE_JPEG:
+        return weld_decode_jpeg(bytes, size, out, width, height, err);
+    case FILE_PNG:
+        return weld_decode_png(bytes, size, out, width, height, err);
+    case FILE_WEBP:
+        return weld_decode_webp(bytes, size, out, width, height, err);
+    case FILE_OTHER:
+        break;
+    }
+    return weld_fail(err, WELD_ERROR_FORMAT, "%snot a JPEG, PNG or WebP image",
+                     size == 0 ? "empty file: " : "");
+}
+
+weld_status weld_decode_image(const void *bytes, size_t size, weld_image *out, weld_error *err) {
+    int width, height;
+    return decode(bytes, size, out, &width, &height, err);
+}
+
+weld_status weld_decode_size(const void *bytes, size_t size, int *width, int *height,
+                             weld_error *err) {
+    return decode(bytes, size, NULL, width, height, err);
+}
+
+weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectangle *part) {
+    return (weld_decoded_part){weld_pixels_crop(image, part->x, part->y, part->width, part->height),
+                               {0, 0, (float)part->width, (float)part->height}};
+}
+
+weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangle *part,
+                             int reduction, weld_image *memory, weld_decoded_part *out,
+                             weld_error *err) {
+    if (kind_of(bytes, size) == FILE_JPEG) {
+        return weld_decode_jpeg_part(bytes, size, part, reduction, memory, out, err);
+    }
+    int width, height;
+    weld_status status = decode(bytes, size, memory, &width, &height, err);
+    if (!status) {
+        status = weld_check_part(part, width, height, err);
+    }
+    if (!status) {
+        weld_pixels whole = weld_image_pixels(memory);
+        *out = weld_part_of_image(&whole, part);
+    }
+    return status;
+}
+
+weld_status weld_check_part(const weld_rectangle *part, int width, int height, weld_error *err) {
+    bool inside = part->x >= 0 && part->y >= 0 && part->width > 0 && part->height > 0 &&
+                  part->x <= width - part->width && part->y <= height - part->height;
+    return inside ? WELD_OK
+                  : weld_fail(err, WELD_ERROR_ARGUMENT,
+                              "part %d x %d at (%d, %d) of an image of %d x %d pixels", part->width,
+                              part->height, part->x, part->y, width, height);
+}
+
+weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err) {
+    weld_bytes bytes = {0};
+    weld_status status = weld_read_file(path, &bytes, err);
+    if (!status) {
+        status = weld_decode_image(bytes.data, bytes.size, out, err);
+        if (status) {
+            status = weld_fail_context(err, status, "%s", path);
+        }
+    }
+    weld_bytes_free(&bytes);
+    return status;
+}

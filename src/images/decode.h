@@ -1,0 +1,50 @@
+/* Image files to pixels: JPEG, PNG and WebP, told apart by their contents, never by a name.
+ *
+ * The result is what Pillow's Image.open(...).convert("RGB") gives: CMYK is converted the simple
+ * way, with the inversion that Adobe's files need; alpha and transparency are dropped; 16-bit
+ * colour keeps the upper byte, while 16-bit grey is clipped at 255; an orientation in the metadata,
+ * colour profiles and gamma are ignored. A file that ends too early, or whose image data is damaged
+ * so that pixels are lost, is an error; so is an animation.
+ */
+#ifndef WELD_DATA_DECODE_H
+#define WELD_DATA_DECODE_H
+
+#include "images/image.h"
+
+/* Decode into *out. Errors: WELD_ERROR_FORMAT with the reason (no file name, the caller adds it),
+ * WELD_ERROR_MEMORY. */
+weld_status weld_decode_image(const void *bytes, size_t size, weld_image *out, weld_error *err);
+
+/* Some pixels of an image, and where in them the part is that was asked for. */
+typedef struct weld_decoded_part {
+    weld_pixels pixels;
+    float box[4]; /* left, top, right, bottom, in these pixels; whole numbers without reduction */
+} weld_decoded_part;
+
+/* Decode what `part` (in the image's pixels; it must lie inside) needs, into memory that *out then
+ * views. reduction 1: the part's pixels and no others, the same as in the whole image. 2, 4 or 8:
+ * of JPEG the decoder's output at that part of the size, which averages over frequencies; other
+ * formats are never reduced.
+ *
+ * Of a JPEG only the rows down to the part's end are decoded: damage below them is not noticed, but
+ * that the file goes on to its end mark is, so a file that was cut is an error whatever the part.
+ */
+weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangle *part,
+                             int reduction, weld_image *memory, weld_decoded_part *out,
+                             weld_error *err);
+
+/* The same view of pixels that are there already. */
+weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectangle *part);
+
+/* Width and height alone, from the header. */
+weld_status weld_decode_size(const void *bytes, size_t size, int *width, int *height,
+                             weld_error *err);
+
+/* Read and decode a file; messages name the path. */
+weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err);
+
+/* Encode as JPEG of the given quality (1..100) without chroma subsampling. */
+weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *out,
+                             weld_error *err);
+
+#endif

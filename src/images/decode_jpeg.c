@@ -1,0 +1,361 @@
+/* JPEG in and out, by libjpeg; see decode.h. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "images/decode.h"
+#include "images/decode_format.h"
+
+/* More scans than any encoder makes: a small file can name thousands, each costing a full pass. */
+enum { MAX_SCANS = 500 };
+
+/* libjpeg reports errors through function pointers that must not return: they fill in the
+ * weld_error and jump back to where decoding or encoding was started. */
+typedef struct jpeg_errors {
+    struct jpeg_error_mgr base; /* first: libjpeg holds a pointer to it */
+    jmp_buf back;
+    weld_error *err;
+    weld_status status;
+    size_t size; /* of the file; for messages */
+} jpeg_errors;
+
+typedef struct decoder {
+    struct jpeg_decompress_struct jpeg;
+    struct jpeg_source_mgr source;
+    struct jpeg_progress_mgr progress;
+    jpeg_errors errors;
+    uint8_t *cmyk_row;
+} decoder;
+
+static void stop(j_common_ptr jpeg) {
+    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
+    char text[JMSG_LENGTH_MAX];
+    errors->base.format_message(jpeg, text);
+    errors->status = jpeg->err->msg_code == JERR_OUT_OF_MEMORY
+                         ? weld_fail_memory(errors->err, "JPEG")
+                         : weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: %s", text);
+    longjmp(errors->back, 1);
+}
+
+/* Warnings (level -1) of damage that loses pixels are errors. The others stand in many files that
+ * every program shows: stray bytes between segments, unknown versions. */
+static void report(j_common_ptr jpeg, int level) {
+    if (level >= 0) {
+        return;
+    }
+    switch (jpeg->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_HUFF_BAD_CODE:
+#if JPEG_LIB_VERSION >= 70 || defined(D_ARITH_CODING_SUPPORTED)
+    case JWRN_ARITH_BAD_CODE:
+#endif
+    case JWRN_MUST_RESYNC:
+    case JWRN_JPEG_EOF:
+        stop(jpeg);
+    }
+}
+
+static void print_nothing(j_common_ptr jpeg) {
+    (void)jpeg;
+}
+
+static void set_errors(jpeg_errors *errors, weld_error *err, size_t size) {
+    jpeg_std_error(&errors->base);
+    errors->base.error_exit = stop;
+    errors->base.emit_message = report;
+    errors->base.output_message = print_nothing;
+    errors->err = err;
+    errors->size = size;
+}
+
+/* --- Source: the whole file is in memory, so asking for more means that it was cut. ------------
+ */
+
+static void source_nothing(j_decompress_ptr jpeg) {
+    (void)jpeg;
+}
+
+static boolean source_is_cut(j_decompress_ptr jpeg) {
+    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
+    errors->status = weld_fail(errors->err, WELD_ERROR_FORMAT,
+                               "truncated JPEG: the data ends at byte %zu, in row %u of %u",
+                               errors->size, jpeg->output_scanline, jpeg->image_height);
+    longjmp(errors->back, 1);
+}
+
+static void source_skip(j_decompress_ptr jpeg, long count) {
+    if (count > 0) {
+        if ((size_t)count > jpeg->src->bytes_in_buffer) {
+            source_is_cut(jpeg);
+        }
+        jpeg->src->next_input_byte += count;
+        jpeg->src->bytes_in_buffer -= (size_t)count;
+    }
+}
+
+static void set_source(decoder *d, const uint8_t *bytes, size_t size) {
+    d->source = (struct jpeg_source_mgr){.next_input_byte = bytes,
+                                         .bytes_in_buffer = size,
+                                         .init_source = source_nothing,
+                                         .fill_input_buffer = source_is_cut,
+                                         .skip_input_data = source_skip,
+                                         .resync_to_restart = jpeg_resync_to_restart,
+                                         .term_source = source_nothing};
+    d->jpeg.src = &d->source;
+}
+
+static void limit_scans(j_common_ptr jpeg) {
+    if (jpeg->is_decompressor && ((j_decompress_ptr)jpeg)->input_scan_number > MAX_SCANS) {
+        jpeg_errors *errors = (jpeg_errors *)jpeg->err;
+        errors->status =
+            weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: more than %d scans", MAX_SCANS);
+        longjmp(errors->back, 1);
+    }
+}
+
+/* a * b / 255, rounded, for a and b in 0..255. */
+static unsigned mul_div_255(unsigned a, unsigned b) {
+    unsigned t = a * b + 128;
+    return (t + (t >> 8)) >> 8;
+}
+
+/* libjpeg hands over CMYK as stored, and files in use store it inverted: 255 is no ink. */
+static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, int width) {
+    for (int x = 0; x < width; x++, in += 4, out += 3) {
+        for (int c = 0; c < 3; c++) {
+            unsigned light = in[3], ink = mul_div_255(255u - in[c], light);
+            out[c] = (uint8_t)(light - ink);
+        }
+    }
+}
+
+/* The next rows, as many as out has. */
+static void read_rows(decoder *d, weld_image *out) {
+    const JDIMENSION begin = d->jpeg.output_scanline, end = begin + (JDIMENSION)out->height;
+    const size_t stride = (size_t)out->width * 3;
+    while (d->jpeg.output_scanline < end) {
+        uint8_t *to = out->pixels + stride * (d->jpeg.output_scanline - begin);
+        if (d->cmyk_row) {
+            jpeg_read_scanlines(&d->jpeg, &d->cmyk_row, 1);
+            cmyk_to_rgb(d->cmyk_row, to, out->width);
+        } else {
+            JSAMPROW rows[8];
+            JDIMENSION count = 0;
+            for (; count < 8 && d->jpeg.output_scanline + count < end; count++, to += stride) {
+                rows[count] = to;
+            }
+            jpeg_read_scanlines(&d->jpeg, rows, count);
+        }
+    }
+}
+
+static weld_status start(decoder *d, int reduction, weld_error *err) {
+    int components = d->jpeg.num_components;
+    if (components != 1 && components != 3 && components != 4) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "JPEG with %d channels: 1, 3 or 4 are supported",
+                         components);
+    }
+    weld_status status =
+        weld_image_check_size((int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
+    if (!status && components == 4) {
+        d->cmyk_row = weld_alloc_raw(d->jpeg.image_width, 4);
+        status = d->cmyk_row ? WELD_OK : weld_fail_memory(err, "image row");
+    }
+    if (!status) {
+        d->progress.progress_monitor = limit_scans;
+        d->jpeg.progress = &d->progress;
+        d->jpeg.out_color_space = components == 4 ? JCS_CMYK : JCS_RGB;
+        d->jpeg.scale_num = 1;
+        d->jpeg.scale_denom = (unsigned)reduction;
+        jpeg_start_decompress(&d->jpeg);
+    }
+    return status;
+}
+
+static weld_status read_whole(decoder *d, weld_image *out, weld_error *err) {
+    weld_status status = start(d, 1, err);
+    if (!status) {
+        status = weld_image_resize_buffer(out, (int)d->jpeg.output_width,
+                                          (int)d->jpeg.output_height, err);
+    }
+    if (!status) {
+        read_rows(d, out);
+        jpeg_finish_decompress(&d->jpeg);
+    }
+    return status;
+}
+
+/* Columns to decode on each side of those that are wanted: at an edge, libjpeg makes up the colours
+ * that its interpolation of a coarser grid of them lacks. */
+enum { MARGIN = 2 };
+
+/* Have rows hold columns x..x+width-1, and what the decoder must have left of them; returns how
+ * many these are. */
+static JDIMENSION crop_columns(decoder *d, JDIMENSION x, JDIMENSION width) {
+    JDIMENSION left = x < MARGIN ? 0 : x - MARGIN, right = x + width + MARGIN;
+    right = right > d->jpeg.output_width ? d->jpeg.output_width : right;
+    JDIMENSION count = right - left;
+    if (count < d->jpeg.output_width) {
+        jpeg_crop_scanline(&d->jpeg, &left, &count);
+    }
+    return x - left;
+}
+
+/* The rest of the file holds rows that nobody wants. They are not decoded, but they must be there:
+ * look for the marker of the image's end. */
+static void find_end(decoder *d) {
+    const uint8_t *at = d->source.next_input_byte, *end = at + d->source.bytes_in_buffer;
+    if (jpeg_input_complete(&d->jpeg) || d->jpeg.unread_marker == JPEG_EOI) {
+        return;
+    }
+    while ((at = memchr(at, 0xFF, (size_t)(end - at))) && ++at < end) {
+        if (*at == JPEG_EOI) {
+            return;
+        }
+    }
+    source_is_cut(&d->jpeg);
+}
+
+/* Whether libjpeg gets the pixels of a part right. Of a progressive file whose last scans are
+ * missing it smooths blocks, and takes wrong neighbours where columns were left out. Of a reduced
+ * one it mistakes the width of colours that are reduced less than the rest and yet have to be
+ * widened. */
+static bool can_leave_out(const decoder *d, int reduction) {
+    return !d->jpeg.progressive_mode && (reduction == 1 || d->jpeg.max_h_samp_factor <= 2);
+}
+
+static weld_status read_part(decoder *d, const weld_rectangle *part, int reduction,
+                             weld_image *memory, weld_decoded_part *out, weld_error *err) {
+    weld_status status =
+        weld_check_part(part, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
+    if (!status) {
+        status = start(d, reduction, err);
+    }
+    if (status) {
+        return status;
+    }
+    int x = part->x / reduction, right = (part->x + part->width - 1) / reduction + 1;
+    int y = part->y / reduction, bottom = (part->y + part->height - 1) / reduction + 1;
+    int extra_columns = x, extra_rows = y, rows = (int)d->jpeg.output_height;
+    if (can_leave_out(d, reduction)) {
+        extra_columns = (int)crop_columns(d, (JDIMENSION)x, (JDIMENSION)(right - x));
+        extra_rows = 0;
+        rows = bottom - y;
+        jpeg_skip_scanlines(&d->jpeg, (JDIMENSION)y);
+    }
+    status = weld_image_resize_buffer(memory, (int)d->jpeg.output_width, rows, err);
+    if (status) {
+        return status;
+    }
+    read_rows(d, memory);
+    if (d->jpeg.output_scanline == d->jpeg.output_height) {
+        jpeg_finish_decompress(&d->jpeg);
+    } else {
+        find_end(d);
+    }
+    const weld_pixels all = weld_image_pixels(memory);
+    const float scale = 1.0f / (float)reduction;
+    out->pixels = weld_pixels_crop(&all, extra_columns, extra_rows, right - x, bottom - y);
+    out->box[0] = (float)part->x * scale - (float)x;
+    out->box[1] = (float)part->y * scale - (float)y;
+    out->box[2] = (float)(part->x + part->width) * scale - (float)x;
+    out->box[3] = (float)(part->y + part->height) * scale - (float)y;
+    return WELD_OK;
+}
+
+/* What to do with a JPEG once its header is read. */
+typedef struct task {
+    weld_image *memory; /* NULL: nothing */
+    int *width, *height;
+    const weld_rectangle *part; /* NULL: decode the whole image */
+    int reduction;
+    weld_decoded_part *out; /* of part */
+} task;
+
+static weld_status decode(const uint8_t *bytes, size_t size, const task *t, weld_error *err) {
+    decoder d = {0};
+    set_errors(&d.errors, err, size);
+    d.jpeg.err = &d.errors.base;
+    if (setjmp(d.errors.back) == 0) {
+        jpeg_create_decompress(&d.jpeg);
+        set_source(&d, bytes, size);
+        jpeg_read_header(&d.jpeg, TRUE);
+        *t->width = (int)d.jpeg.image_width;
+        *t->height = (int)d.jpeg.image_height;
+        if (t->part) {
+            d.errors.status = read_part(&d, t->part, t->reduction, t->memory, t->out, err);
+        } else if (t->memory) {
+            d.errors.status = read_whole(&d, t->memory, err);
+        }
+    }
+    jpeg_destroy_decompress(&d.jpeg);
+    weld_free(d.cmyk_row);
+    return d.errors.status;
+}
+
+weld_status weld_decode_jpeg(const uint8_t *bytes, size_t size, weld_image *out, int *width,
+                             int *height, weld_error *err) {
+    const task t = {.memory = out, .width = width, .height = height};
+    return decode(bytes, size, &t, err);
+}
+
+weld_status weld_decode_jpeg_part(const uint8_t *bytes, size_t size, const weld_rectangle *part,
+                                  int reduction, weld_image *memory, weld_decoded_part *out,
+                                  weld_error *err) {
+    int width, height;
+    const task t = {memory, &width, &height, part, reduction, out};
+    return decode(bytes, size, &t, err);
+}
+
+typedef struct encoder {
+    struct jpeg_compress_struct jpeg;
+    jpeg_errors errors;
+    unsigned char *buffer; /* malloc'ed by libjpeg */
+    unsigned long size;
+} encoder;
+
+static void encode(encoder *e, const weld_image *image, int quality) {
+    jpeg_create_compress(&e->jpeg);
+    jpeg_mem_dest(&e->jpeg, &e->buffer, &e->size);
+    e->jpeg.image_width = (JDIMENSION)image->width;
+    e->jpeg.image_height = (JDIMENSION)image->height;
+    e->jpeg.input_components = 3;
+    e->jpeg.in_color_space = JCS_RGB;
+    jpeg_set_defaults(&e->jpeg);
+    jpeg_set_quality(&e->jpeg, quality, TRUE);
+    for (int c = 0; c < e->jpeg.num_components; c++) {
+        e->jpeg.comp_info[c].h_samp_factor = e->jpeg.comp_info[c].v_samp_factor = 1;
+    }
+    jpeg_start_compress(&e->jpeg, TRUE);
+    while (e->jpeg.next_scanline < e->jpeg.image_height) {
+        JSAMPROW row = image->pixels + (size_t)e->jpeg.next_scanline * (size_t)image->width * 3;
+        jpeg_write_scanlines(&e->jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&e->jpeg);
+}
+
+weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *out,
+                             weld_error *err) {
+    encoder e = {0};
+    set_errors(&e.errors, err, 0);
+    e.jpeg.err = &e.errors.base;
+    if (setjmp(e.errors.back) == 0) {
+        encode(&e, image, quality);
+    }
+    jpeg_destroy_compress(&e.jpeg);
+    weld_status status = e.errors.status;
+    if (!status) {
+        status = weld_bytes_resize(out, e.size, err);
+    }
+    if (!status) {
+        memcpy(out->data, e.buffer, e.size);
+    }
+    free(e.buffer);
+    return status;
+}

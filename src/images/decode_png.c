@@ -1,0 +1,129 @@
+/* PNG, by libpng; see decode.h. */
+#include <png.h>
+#include <setjmp.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "images/decode_format.h"
+
+typedef struct decoder {
+    png_structp png;
+    png_infop info;
+    const uint8_t *bytes;
+    size_t size, used;
+    weld_error *err;
+    weld_status status;
+    bool grey16; /* rows are two bytes a pixel, to be clipped to one and spread to three */
+} decoder;
+
+static void stop(png_structp png, png_const_charp text) {
+    decoder *d = png_get_error_ptr(png);
+    if (!d->status) {
+        d->status = weld_fail(d->err, WELD_ERROR_FORMAT, "bad PNG: %s", text);
+    }
+    png_longjmp(png, 1);
+}
+
+static void ignore_warning(png_structp png, png_const_charp text) {
+    (void)png;
+    (void)text;
+}
+
+static void *allocate(png_structp png, png_alloc_size_t size) {
+    void *memory = weld_alloc_raw(size, 1);
+    if (!memory) {
+        decoder *d = png_get_mem_ptr(png);
+        d->status = weld_fail_memory(d->err, "PNG");
+    }
+    return memory;
+}
+
+static void release(png_structp png, png_voidp pointer) {
+    (void)png;
+    weld_free(pointer);
+}
+
+static void read_bytes(png_structp png, png_bytep to, size_t count) {
+    decoder *d = png_get_io_ptr(png);
+    if (count > d->size - d->used) {
+        d->status = weld_fail(d->err, WELD_ERROR_FORMAT, "truncated PNG: the data ends at byte %zu",
+                              d->size);
+        png_longjmp(png, 1);
+    }
+    memcpy(to, d->bytes + d->used, count);
+    d->used += count;
+}
+
+static void set_conversions(decoder *d) {
+    int colour = png_get_color_type(d->png, d->info), depth = png_get_bit_depth(d->png, d->info);
+    d->grey16 = colour == PNG_COLOR_TYPE_GRAY && depth == 16;
+    if (d->grey16) {
+        return;
+    }
+    if (colour == PNG_COLOR_TYPE_PALETTE) {
+        png_set_palette_to_rgb(d->png);
+    } else if (depth < 8) {
+        png_set_expand_gray_1_2_4_to_8(d->png);
+    }
+    if (depth == 16) {
+        png_set_strip_16(d->png);
+    }
+    png_set_strip_alpha(d->png);
+    if (!(colour & PNG_COLOR_MASK_COLOR)) {
+        png_set_gray_to_rgb(d->png);
+    }
+}
+
+/* In place: 2 bytes a pixel, upper byte first, to 3 equal ones; from the right, for they grow. */
+static void clip_grey16(uint8_t *row, int width) {
+    for (int x = width - 1; x >= 0; x--) {
+        uint8_t grey = row[2 * x] ? 255 : row[2 * x + 1];
+        row[3 * x] = row[3 * x + 1] = row[3 * x + 2] = grey;
+    }
+}
+
+static void read_pixels(decoder *d, weld_image *out) {
+    size_t stride = (size_t)out->width * 3;
+    int passes = png_set_interlace_handling(d->png);
+    png_read_update_info(d->png, d->info);
+    if (png_get_rowbytes(d->png, d->info) > stride) {
+        png_error(d->png, "unexpected row size");
+    }
+    for (int pass = 0; pass < passes; pass++) {
+        for (int y = 0; y < out->height; y++) {
+            png_read_row(d->png, out->pixels + stride * (size_t)y, NULL);
+        }
+    }
+    png_read_end(d->png, NULL);
+    for (int y = 0; d->grey16 && y < out->height; y++) {
+        clip_grey16(out->pixels + stride * (size_t)y, out->width);
+    }
+}
+
+weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, int *width,
+                            int *height, weld_error *err) {
+    decoder d = {.bytes = bytes, .size = size, .err = err};
+    d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d, stop, ignore_warning, &d, allocate,
+                                     release);
+    d.info = d.png ? png_create_info_struct(d.png) : NULL;
+    if (!d.info) {
+        png_destroy_read_struct(&d.png, NULL, NULL);
+        return weld_fail_memory(err, "PNG decoder");
+    }
+    if (setjmp(png_jmpbuf(d.png)) == 0) {
+        png_set_read_fn(d.png, &d, read_bytes);
+        png_read_info(d.png, d.info);
+        *width = (int)png_get_image_width(d.png, d.info);
+        *height = (int)png_get_image_height(d.png, d.info);
+        if (out) {
+            d.status = weld_image_resize_buffer(out, *width, *height, err);
+            if (!d.status) {
+                set_conversions(&d);
+                read_pixels(&d, out);
+            }
+        }
+    }
+    png_destroy_read_struct(&d.png, &d.info, NULL);
+    return d.status;
+}

@@ -1,0 +1,150 @@
+/* Headers of image files; see image_facts.h. */
+#include "images/image_facts.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- EXIF: a TIFF file of tags -----------------------------------------------------------------
+ */
+
+static unsigned get(const uint8_t *at, int bytes, bool big) {
+    unsigned value = 0;
+    for (int i = 0; i < bytes; i++) {
+        value = value << 8 | at[big ? i : bytes - 1 - i];
+    }
+    return value;
+}
+
+/* The orientation in its first list of tags, or 0. */
+static int read_exif(const uint8_t *tiff, size_t size) {
+    enum { TAG = 12, ORIENTATION = 0x0112, SHORT = 3 };
+    if (size < 8 || (memcmp(tiff, "II*\0", 4) != 0 && memcmp(tiff, "MM\0*", 4) != 0)) {
+        return 0;
+    }
+    bool big = tiff[0] == 'M';
+    size_t at = get(tiff + 4, 4, big);
+    if (at > size || size - at < 2) {
+        return 0;
+    }
+    unsigned count = get(tiff + at, 2, big);
+    for (at += 2; count > 0 && size - at >= TAG; count--, at += TAG) {
+        if (get(tiff + at, 2, big) == ORIENTATION && get(tiff + at + 2, 2, big) == SHORT) {
+            unsigned value = get(tiff + at + 8, 2, big);
+            return value >= 1 && value <= 8 ? (int)value : 0;
+        }
+    }
+    return 0;
+}
+
+/* --- Formats ---------------------------------------------------------------------------------- */
+
+static bool begins(const uint8_t *bytes, size_t size, const char *text, size_t length) {
+    return size >= length && memcmp(bytes, text, length) == 0;
+}
+
+/* Is the marker one of a frame's header? */
+static bool is_frame(uint8_t marker) {
+    return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
+static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size) {
+    enum { APP1 = 0xE1, SCAN = 0xDA, END = 0xD9 };
+    weld_image_facts facts = {.format = WELD_IMAGE_JPEG};
+    size_t at = 2;
+    while (size - at >= 4 && bytes[at] == 0xFF) {
+        uint8_t marker = bytes[at + 1];
+        if (marker == 0xFF) { /* padding */
+            at++;
+            continue;
+        }
+        size_t length = get(bytes + at + 2, 2, true);
+        if (marker == SCAN || marker == END || length < 2 || length > size - at - 2) {
+            break;
+        }
+        const uint8_t *body = bytes + at + 4;
+        size_t body_size = length - 2;
+        if (is_frame(marker) && body_size >= 6) {
+            facts.bits = body[0];
+            facts.channels = body[5];
+        } else if (marker == APP1 && begins(body, body_size, "Exif\0\0", 6)) {
+            facts.orientation = read_exif(body + 6, body_size - 6);
+        }
+        at += 2 + length;
+    }
+    return facts;
+}
+
+static weld_image_facts read_png(const uint8_t *bytes, size_t size) {
+    enum { BITS_AT = 24, COLOUR_AT = 25, PALETTE = 3, COLOUR = 2, ALPHA = 4 };
+    weld_image_facts facts = {.format = WELD_IMAGE_PNG};
+    if (size > COLOUR_AT && memcmp(bytes + 12, "IHDR", 4) == 0) {
+        uint8_t colour = bytes[COLOUR_AT];
+        facts.bits = bytes[BITS_AT];
+        facts.channels = colour & COLOUR ? 3 : 1;
+        facts.alpha = colour & ALPHA;
+        if (colour == PALETTE) { /* the bits are those of its indices */
+            facts.bits = 8;
+        }
+    }
+    for (size_t at = 8; size - at >= 12;) {
+        size_t length = get(bytes + at, 4, true);
+        if (length > size - at - 12) {
+            break;
+        }
+        if (memcmp(bytes + at + 4, "eXIf", 4) == 0) {
+            facts.orientation = read_exif(bytes + at + 8, length);
+        }
+        at += 12 + length;
+    }
+    return facts;
+}
+
+static weld_image_facts read_webp(const uint8_t *bytes, size_t size) {
+    enum { ALPHA = 0x10 };
+    weld_image_facts facts = {.format = WELD_IMAGE_WEBP, .channels = 3, .bits = 8};
+    for (size_t at = 12; size - at >= 8;) {
+        size_t length = get(bytes + at + 4, 4, false);
+        if (length > size - at - 8) {
+            break;
+        }
+        const uint8_t *body = bytes + at + 8;
+        if (memcmp(bytes + at, "VP8X", 4) == 0 && length > 0) {
+            facts.alpha = body[0] & ALPHA;
+        } else if (memcmp(bytes + at, "EXIF", 4) == 0) {
+            bool prefix = begins(body, length, "Exif\0\0", 6);
+            facts.orientation = read_exif(body + (prefix ? 6 : 0), length - (prefix ? 6 : 0));
+        }
+        length += length % 2;
+        at += length > size - at - 8 ? size - at : 8 + length;
+    }
+    return facts;
+}
+
+weld_image_facts weld_image_facts_of(const void *data, size_t size) {
+    const uint8_t *bytes = data;
+    if (begins(bytes, size, "\xff\xd8\xff", 3)) {
+        return read_jpeg(bytes, size);
+    }
+    if (begins(bytes, size, "\x89PNG\r\n\x1a\n", 8)) {
+        return read_png(bytes, size);
+    }
+    if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) {
+        return read_webp(bytes, size);
+    }
+    return (weld_image_facts){0};
+}
+
+weld_image_format weld_image_format_of_name(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return !dot                                                            ? WELD_IMAGE_UNKNOWN
+           : strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ? WELD_IMAGE_JPEG
+           : strcasecmp(dot, ".png") == 0                                  ? WELD_IMAGE_PNG
+           : strcasecmp(dot, ".webp") == 0                                 ? WELD_IMAGE_WEBP
+                                                                           : WELD_IMAGE_UNKNOWN;
+}
+
+const char *weld_image_format_text(weld_image_format format) {
+    static const char *const texts[] = {"an unknown format", "JPEG", "PNG", "WebP"};
+    return texts[format];
+}

@@ -1,0 +1,327 @@
+/* The curves of a report: metrics.jsonl, thinned out; see parts.h.
+ *
+ * A run may have millions of updates. They are gathered into bins of equal numbers of rows; when
+ * there are too many bins, each two become one. So one pass over the file and little memory do.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "report/parts.h"
+
+enum { BINS_MAX = 1024, EPOCHS_SHOWN = 1000, LINE_SIZE = 1 << 16 };
+enum { PART_COUNT = 8 };
+
+/* Of a step's row: what its time went to. The last is what the making of batches took besides. */
+static const char *const parts[PART_COUNT] = {"wait",    "decode",   "augment",   "teacher",
+                                              "forward", "backward", "optimizer", "data"};
+
+typedef struct bin {
+    int64_t last, rows; /* last step */
+    double loss, lr, seconds_per_image;
+    int64_t losses, speeds; /* rows that have one */
+    double part[PART_COUNT];
+} bin;
+
+typedef struct epoch {
+    int64_t epoch, step;
+    double train_loss, val_loss, top1, top5, ema_top1, seconds;
+} epoch;
+
+typedef struct curves {
+    bin bins[BINS_MAX];
+    int count;
+    int64_t width;     /* rows of a full bin */
+    weld_array epochs; /* of epoch */
+    double seconds;    /* of all epochs */
+    int64_t best, damaged;
+    bool cut;
+} curves;
+
+static double number(const json_t *row, const char *key) {
+    const json_t *value = json_object_get(row, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static double seconds(const json_t *row, const char *part) {
+    char key[32];
+    snprintf(key, sizeof key, "%s_seconds", part);
+    const double value = number(row, key);
+    return value > 0 ? value : 0;
+}
+
+/* --- Steps --- */
+
+static void join(bin *a, const bin *b) {
+    a->last = b->last;
+    a->rows += b->rows;
+    a->loss += b->loss;
+    a->losses += b->losses;
+    a->lr = b->lr;
+    a->seconds_per_image += b->seconds_per_image;
+    a->speeds += b->speeds;
+    for (int i = 0; i < PART_COUNT; i++) {
+        a->part[i] += b->part[i];
+    }
+}
+
+static void halve(curves *c) {
+    for (int i = 0; i < c->count; i += 2) {
+        c->bins[i / 2] = c->bins[i];
+        if (i + 1 < c->count) {
+            join(&c->bins[i / 2], &c->bins[i + 1]);
+        }
+    }
+    c->count = (c->count + 1) / 2;
+    c->width *= 2;
+}
+
+static void add_step(curves *c, const json_t *row) {
+    const double loss = number(row, "loss"), speed = number(row, "images_per_second");
+    bin b = {.last = json_integer_value(json_object_get(row, "step")), .rows = 1};
+    b.losses = isfinite(loss);
+    b.loss = b.losses ? loss : 0;
+    b.lr = number(row, "lr");
+    b.speeds = isfinite(speed) && speed > 0;
+    b.seconds_per_image = b.speeds ? 1 / speed : 0;
+    for (int i = 0; i < PART_COUNT; i++) {
+        b.part[i] = seconds(row, parts[i]);
+    }
+    b.part[PART_COUNT - 1] = fmax(0, b.part[PART_COUNT - 1] - b.part[0] - b.part[1] - b.part[2]);
+    if (c->count == BINS_MAX && c->bins[BINS_MAX - 1].rows == c->width) {
+        halve(c);
+    }
+    if (c->count > 0 && c->bins[c->count - 1].rows < c->width) {
+        join(&c->bins[c->count - 1], &b);
+    } else {
+        c->bins[c->count++] = b;
+    }
+}
+
+/* --- Epochs --- */
+
+static bool add_epoch(curves *c, const json_t *row) {
+    epoch e = {.epoch = json_integer_value(json_object_get(row, "epoch")),
+               .step = json_integer_value(json_object_get(row, "step")),
+               .train_loss = number(row, "train_loss"),
+               .val_loss = number(row, "val_loss"),
+               .top1 = number(row, "top1"),
+               .top5 = number(row, "top5"),
+               .ema_top1 = number(row, "ema_top1"),
+               .seconds = number(row, "seconds")};
+    const epoch *all = c->epochs.data;
+    if (isfinite(e.top1) && (c->best < 0 || e.top1 > all[c->best].top1)) {
+        c->best = (int64_t)c->epochs.count;
+    }
+    c->seconds += isfinite(e.seconds) ? e.seconds : 0;
+    return weld_array_append(&c->epochs, &e, 1);
+}
+
+/* --- Reading --- */
+
+/* False where memory is short. */
+static bool add_line(curves *c, const char *line, size_t length) {
+    json_t *row = json_loadb(line, length, 0, NULL);
+    const char *kind = json_string_value(json_object_get(row, "kind"));
+    const bool whole = kind && json_is_integer(json_object_get(row, "step")) &&
+                       json_is_integer(json_object_get(row, "epoch"));
+    bool good = true;
+    if (whole && strcmp(kind, "step") == 0) {
+        add_step(c, row);
+    } else if (whole && strcmp(kind, "epoch") == 0) {
+        good = add_epoch(c, row);
+    } else {
+        c->damaged++;
+    }
+    json_decref(row);
+    return good;
+}
+
+/* A row that does not fit is damaged. A last one without an end is still being written, or was cut
+ * when the run was killed. */
+static bool read_lines(FILE *file, curves *c, char *line) {
+    bool good = true, skip = false;
+    while (good && fgets(line, LINE_SIZE, file)) {
+        const size_t length = strlen(line);
+        const bool ended = length > 0 && line[length - 1] == '\n';
+        if (ended && !skip) {
+            good = add_line(c, line, length);
+        } else if (ended) {
+            c->damaged++;
+        } else if (feof(file)) {
+            c->cut = true;
+        }
+        skip = !ended;
+    }
+    return good;
+}
+
+/* --- Writing --- */
+
+static void add_numbers(json_t *object, const char *key, json_t *list) {
+    json_object_set_new(object, key, list);
+}
+
+static json_t *bin_list(const curves *c, double (*value)(const bin *b)) {
+    json_t *list = json_array();
+    for (int i = 0; i < c->count; i++) {
+        json_array_append_new(list, weld_report_number(value(&c->bins[i])));
+    }
+    return list;
+}
+
+static double bin_loss(const bin *b) {
+    return b->losses ? b->loss / (double)b->losses : NAN;
+}
+
+static double bin_lr(const bin *b) {
+    return b->lr;
+}
+
+static double bin_speed(const bin *b) {
+    return b->speeds && b->seconds_per_image > 0 ? (double)b->speeds / b->seconds_per_image : NAN;
+}
+
+static double part_sum(const curves *c, int part) {
+    double sum = 0;
+    for (int i = 0; i < c->count; i++) {
+        sum += c->bins[i].part[part];
+    }
+    return sum;
+}
+
+/* Is there such a part? Of what batches took besides a trace is always left. */
+static bool has_part(const curves *c, int part) {
+    const double sum = part_sum(c, part);
+    const double known = part_sum(c, 0) + part_sum(c, 1) + part_sum(c, 2);
+    return part + 1 < PART_COUNT ? sum > 0 : sum > 0.05 * known;
+}
+
+/* Seconds of an update, for each part that there is. */
+static json_t *part_lists(const curves *c) {
+    json_t *object = json_object();
+    for (int p = 0; p < PART_COUNT; p++) {
+        json_t *list = json_array();
+        for (int i = 0; i < c->count; i++) {
+            json_array_append_new(list,
+                                  weld_report_number(c->bins[i].part[p] / (double)c->bins[i].rows));
+        }
+        if (has_part(c, p)) {
+            json_object_set(object, parts[p], list);
+        }
+        json_decref(list);
+    }
+    return object;
+}
+
+static json_t *steps_of(const curves *c) {
+    json_t *steps = json_object(), *last = json_array();
+    for (int i = 0; i < c->count; i++) {
+        json_array_append_new(last, json_integer(c->bins[i].last));
+    }
+    add_numbers(steps, "step", last);
+    add_numbers(steps, "loss", bin_list(c, bin_loss));
+    add_numbers(steps, "lr", bin_list(c, bin_lr));
+    add_numbers(steps, "speed", bin_list(c, bin_speed));
+    json_object_set_new(steps, "parts", part_lists(c));
+    return steps;
+}
+
+static json_t *epoch_object(const epoch *e) {
+    json_t *o = json_object();
+    json_object_set_new(o, "epoch", json_integer(e->epoch + 1));
+    json_object_set_new(o, "step", json_integer(e->step));
+    json_object_set_new(o, "train_loss", weld_report_number(e->train_loss));
+    json_object_set_new(o, "val_loss", weld_report_number(e->val_loss));
+    json_object_set_new(o, "top1", weld_report_number(e->top1));
+    json_object_set_new(o, "top5", weld_report_number(e->top5));
+    json_object_set_new(o, "ema_top1", weld_report_number(e->ema_top1));
+    return o;
+}
+
+/* All, or evenly spaced ones and the last. */
+static json_t *epochs_of(const curves *c) {
+    json_t *list = json_array();
+    const epoch *all = c->epochs.data;
+    const size_t count = c->epochs.count, stride = count / EPOCHS_SHOWN + 1;
+    for (size_t i = 0; i < count; i++) {
+        if (i % stride == 0 || i + 1 == count) {
+            json_array_append_new(list, epoch_object(&all[i]));
+        }
+    }
+    return list;
+}
+
+/* The last epoch that was evaluated, or else the last one. */
+static const epoch *final_epoch(const curves *c) {
+    const epoch *all = c->epochs.data;
+    for (size_t i = c->epochs.count; i-- > 0;) {
+        if (isfinite(all[i].top1)) {
+            return &all[i];
+        }
+    }
+    return c->epochs.count ? &all[c->epochs.count - 1] : NULL;
+}
+
+static void write_curves(const curves *c, json_t *run) {
+    const epoch *all = c->epochs.data, *last = final_epoch(c);
+    const size_t count = c->epochs.count;
+    json_object_set_new(run, "steps", steps_of(c));
+    json_object_set_new(run, "epochs", epochs_of(c));
+    json_object_set_new(run, "epochs_done", json_integer((json_int_t)count));
+    json_object_set_new(run, "steps_done", json_integer(c->count ? c->bins[c->count - 1].last : 0));
+    json_object_set_new(run, "seconds", weld_report_number(c->seconds));
+    if (last) {
+        json_object_set_new(run, "final", epoch_object(last));
+    }
+    if (c->best >= 0) {
+        json_object_set_new(run, "best", epoch_object(&all[c->best]));
+    }
+    if (count && all[count - 1].epoch >= 0) {
+        json_object_set_new(
+            run, "steps_per_epoch",
+            weld_report_number((double)all[count - 1].step / (double)(all[count - 1].epoch + 1)));
+    }
+    if (c->damaged) {
+        weld_report_note(run, "metrics.jsonl: %lld rows cannot be read and are left out",
+                         (long long)c->damaged);
+    }
+    if (c->cut) {
+        weld_report_note(run, "metrics.jsonl ends in the middle of a row, which is left out: the "
+                              "run is going on, or was killed");
+    }
+}
+
+weld_status weld_report_add_curves(const char *path, int points, json_t *run, weld_error *err) {
+    curves *c = weld_alloc(1, sizeof *c);
+    char *line = weld_alloc(LINE_SIZE, 1);
+    FILE *file = fopen(path, "r");
+    weld_status status = WELD_OK;
+    if (!c || !line) {
+        status = weld_fail_memory(err, path);
+    } else if (!file) {
+        weld_report_note(run, "metrics.jsonl cannot be opened: %s", strerror(errno));
+    } else {
+        *c = (curves){.epochs.element = sizeof(epoch), .width = 1, .best = -1};
+        if (!read_lines(file, c, line)) {
+            status = weld_fail_memory(err, path);
+        } else if (ferror(file)) {
+            weld_report_note(run, "metrics.jsonl cannot be read to its end");
+        }
+        while (c->count > points) {
+            halve(c);
+        }
+        write_curves(c, run);
+        weld_array_free(&c->epochs);
+    }
+    if (file) {
+        fclose(file);
+    }
+    weld_free(line);
+    weld_free(c);
+    return status;
+}

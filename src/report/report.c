@@ -1,0 +1,241 @@
+/* weld_report_write; see weld/train.h. The page is page/report.html with the data of all runs in it
+ * as JSON, drawn by page/charts.js and report.js. */
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file.h"
+#include "report/page.h"
+#include "report/parts.h"
+#include "weld/train.h"
+
+enum { RUNS_MAX = 32 };
+
+/* How much of each run is shown, so that pages stay below some two megabytes. */
+typedef struct limits {
+    int points, classes, images;
+} limits;
+
+/* --- Values --- */
+
+json_t *weld_report_text(const char *text) {
+    json_t *value = json_string(text);
+    if (value) {
+        return value;
+    }
+    char *copy = weld_strdup(text); /* its bytes are no UTF-8 */
+    for (char *p = copy; p && *p; p++) {
+        *p = *p & 0x80 ? '?' : *p;
+    }
+    value = copy ? json_string(copy) : NULL;
+    weld_free(copy);
+    return value;
+}
+
+json_t *weld_report_number(double value) {
+    json_t *number = json_real(value); /* NULL for what is not finite */
+    return number ? number : json_null();
+}
+
+void weld_report_note(json_t *run, const char *format, ...) {
+    char text[WELD_ERROR_MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    json_t *notes = json_object_get(run, "notes");
+    json_array_append_new(notes, weld_report_text(text));
+}
+
+/* --- Runs --- */
+
+static const char *last_part(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static weld_status join(const char *folder, const char *name, char path[PATH_MAX],
+                        weld_error *err) {
+    int length = snprintf(path, PATH_MAX, "%s/%s", folder, name);
+    return length > 0 && length < PATH_MAX
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT, "%.80s...: is too long a path", folder);
+}
+
+/* A folder with metrics.jsonl or recipe.yaml in it. */
+static weld_status check_run(const char *folder, weld_error *err) {
+    char path[PATH_MAX];
+    struct stat info;
+    if (stat(folder, &info) < 0) {
+        return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s: there is no such folder", folder);
+    }
+    weld_status status = join(folder, "metrics.jsonl", path, err);
+    if (!status && stat(path, &info) < 0) {
+        status = join(folder, "recipe.yaml", path, err);
+        if (!status && stat(path, &info) < 0) {
+            status = weld_fail(err, WELD_ERROR_NOT_FOUND,
+                               "%s: is no run of weld train: it has neither metrics.jsonl nor "
+                               "recipe.yaml",
+                               folder);
+        }
+    }
+    return status;
+}
+
+static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe, json_t *run,
+                            weld_error *err) {
+    char path[PATH_MAX], whole[PATH_MAX];
+    bool found = false;
+    const char *real = realpath(folder, whole) ? whole : folder;
+    json_object_set_new(run, "notes", json_array());
+    json_object_set_new(run, "name", weld_report_text(last_part(real)));
+    json_object_set_new(run, "path", weld_report_text(real));
+    weld_status status = join(folder, "recipe.yaml", path, err);
+    status = status ? status : weld_report_add_recipe(path, run, recipe, &found, err);
+    status = status ? status : join(folder, "metrics.jsonl", path, err);
+    status = status ? status : weld_report_add_curves(path, most.points, run, err);
+    status = status ? status : join(folder, "evaluation.json", path, err);
+    return status ? status
+                  : weld_report_add_evaluation(path, found ? recipe->data.val : "", most.classes,
+                                               most.images, run, err);
+}
+
+static const char *name_of(json_t *list, size_t i) {
+    const char *name = json_string_value(json_object_get(json_array_get(list, i), "name"));
+    return name ? name : "";
+}
+
+/* Folders of one name are told apart by their paths. */
+static void part_names(json_t *list) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        bool again = false;
+        for (size_t j = i + 1; j < json_array_size(list); j++) {
+            if (strcmp(name_of(list, i), name_of(list, j)) == 0) {
+                json_object_set(json_array_get(list, j), "name",
+                                json_object_get(json_array_get(list, j), "path"));
+                again = true;
+            }
+        }
+        if (again) {
+            json_object_set(json_array_get(list, i), "name",
+                            json_object_get(json_array_get(list, i), "path"));
+        }
+    }
+}
+
+/* A share of what one page has room for. */
+static int share(int all, size_t runs, int least) {
+    const int part = all / (int)runs;
+    return part < least ? least : part;
+}
+
+static weld_status add_runs(const char *const *runs, size_t count, json_t *list, weld_error *err) {
+    weld_recipe *recipe = weld_alloc(1, sizeof *recipe);
+    weld_status status = recipe ? WELD_OK : weld_fail_memory(err, "report");
+    const limits most = {.points = share(4096, count, 128),
+                         .classes = share(8000, count, 200),
+                         .images = share(36, count, 4)};
+    for (size_t i = 0; i < count && !status; i++) {
+        json_t *run = json_object();
+        json_array_append(list, run);
+        status = check_run(runs[i], err);
+        status = status ? status : fill_run(runs[i], most, recipe, run, err);
+        json_decref(run);
+    }
+    weld_free(recipe);
+    return status;
+}
+
+static json_t *new_report(void) {
+    char when[32] = "";
+    time_t now = time(NULL);
+    struct tm parts;
+    if (localtime_r(&now, &parts)) {
+        strftime(when, sizeof when, "%Y-%m-%d %H:%M", &parts);
+    }
+    return json_pack("{s:s, s:s, s:[]}", "version", WELD_VERSION, "made", when, "runs");
+}
+
+/* --- The page --- */
+
+/* Within a script element nothing but "<" can end it, and JSON has that in strings only. */
+static bool append_json(weld_array *page, const char *json) {
+    bool good = true;
+    for (const char *at = json; *at && good;) {
+        const size_t length = strcspn(at, "<");
+        good = weld_array_append(page, at, length);
+        at += length;
+        if (*at) {
+            good = good && weld_array_append(page, "\\u003c", 6);
+            at++;
+        }
+    }
+    return good;
+}
+
+/* What stands in page/report.html between two braces, and what takes its place; the data are NULL.
+ */
+static const struct {
+    const char *name, *text;
+} places[] = {{"style", weld_report_css},
+              {"charts", weld_report_charts_js},
+              {"sections", weld_report_js},
+              {"data", NULL}};
+
+static bool append_place(weld_array *page, const char *name, size_t length, const char *data) {
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (strncmp(places[i].name, name, length) == 0) {
+            return places[i].text ? weld_array_append(page, places[i].text, strlen(places[i].text))
+                                  : append_json(page, data);
+        }
+    }
+    return false;
+}
+
+static bool append_page(weld_array *page, const char *data) {
+    const char *at = weld_report_html, *mark;
+    while ((mark = strstr(at, "{{")) != NULL) {
+        const char *end = strstr(mark, "}}");
+        if (!weld_array_append(page, at, (size_t)(mark - at)) ||
+            !append_place(page, mark + 2, (size_t)(end - mark - 2), data)) {
+            return false;
+        }
+        at = end + 2;
+    }
+    return weld_array_append(page, at, strlen(at));
+}
+
+static weld_status write_page(json_t *report, const char *path, weld_error *err) {
+    weld_array page = {.element = 1};
+    char *data = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(5));
+    weld_status status = data && append_page(&page, data)
+                             ? weld_file_write(path, page.data, page.count, err)
+                             : weld_fail_memory(err, path);
+    free(data);
+    weld_array_free(&page);
+    return status;
+}
+
+weld_status weld_report_write(const char *const *runs, size_t count, const char *path,
+                              weld_error *err) {
+    if (count < 1 || count > RUNS_MAX) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "report: takes 1 to %d runs, not %zu", RUNS_MAX,
+                         count);
+    }
+    json_t *report = new_report();
+    weld_status status = report ? add_runs(runs, count, json_object_get(report, "runs"), err)
+                                : weld_fail_memory(err, path);
+    if (!status) {
+        part_names(json_object_get(report, "runs"));
+        status = write_page(report, path, err);
+    }
+    json_decref(report);
+    return status;
+}

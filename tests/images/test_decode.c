@@ -1,0 +1,257 @@
+#include <dirent.h>
+
+#include "images/fixture_images.h"
+#include "suite.h"
+
+static bool ends_in(const char *name, const char *ending) {
+    size_t length = strlen(name), tail = strlen(ending);
+    return length > tail && strcmp(name + length - tail, ending) == 0;
+}
+
+/* Calls check for every .jpg, .png and .webp of the fixtures; returns how many there are. */
+static int for_each_fixture(void (*check)(const char *name)) {
+    char path[512];
+    int count = 0;
+    snprintf(path, sizeof path, "%s/images", getenv("WELD_FIXTURES"));
+    DIR *dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (ends_in(e->d_name, ".jpg") || ends_in(e->d_name, ".png") ||
+            ends_in(e->d_name, ".webp")) {
+            check(e->d_name);
+            count++;
+        }
+    }
+    closedir(dir);
+    return count;
+}
+
+static void compare_with_pillow(const char *name) {
+    char expected_name[300], path[512];
+    snprintf(expected_name, sizeof expected_name, "%s.rgb.ppm", name);
+    snprintf(path, sizeof path, "%s/images/%s", getenv("WELD_FIXTURES"), expected_name);
+    if (access(path, R_OK) == 0) { /* two are only there to be resized */
+        weld_image got = decode_fixture(name), expected = read_ppm(expected_name);
+        int difference = largest_difference(&got, &expected);
+        ck_assert_msg(difference <= 1, "%s differs by %d", name, difference);
+        weld_image_free(&got);
+        weld_image_free(&expected);
+    }
+}
+
+START_TEST(every_kind_of_file_decodes_as_pillow_does_it) {
+    ck_assert_int_ge(for_each_fixture(compare_with_pillow), 33);
+}
+END_TEST
+
+static void check_size(const char *name) {
+    weld_image image = decode_fixture(name);
+    int width = 0, height = 0;
+    size_t size;
+    unsigned char *bytes = read_image_fixture(name, &size);
+    ck_assert_int_eq(weld_decode_size(bytes, size, &width, &height, NULL), WELD_OK);
+    ck_assert_int_eq(width, image.width);
+    ck_assert_int_eq(height, image.height);
+    free(bytes);
+    weld_image_free(&image);
+}
+
+START_TEST(the_size_is_known_from_the_header) {
+    for_each_fixture(check_size);
+}
+END_TEST
+
+static void cut_everywhere(const char *name) {
+    weld_image image = {0};
+    size_t size;
+    unsigned char *bytes = read_image_fixture(name, &size);
+    for (size_t cut = 0; cut < size; cut += cut + 40 < size ? 1 + size / 97 : 1) {
+        /* A copy of its own, so that reading past the end is noticed. */
+        unsigned char *part = malloc(cut ? cut : 1);
+        weld_error err = {0};
+        memcpy(part, bytes, cut);
+        ck_assert_msg(weld_decode_image(part, cut, &image, &err) == WELD_ERROR_FORMAT,
+                      "%s cut to %zu of %zu bytes", name, cut, size);
+        char place[40];
+        snprintf(place, sizeof place, "at byte %zu", cut);
+        ck_assert_msg(strstr(err.message, place) || strstr(err.message, "not a JPEG, PNG or WebP"),
+                      "%s", err.message);
+        free(part);
+    }
+    free(bytes);
+    weld_image_free(&image);
+}
+
+START_TEST(a_truncated_file_is_refused_and_the_place_named) {
+    for_each_fixture(cut_everywhere);
+}
+END_TEST
+
+/* Whatever a damaged file decodes to, nothing may crash; sanitizers watch. */
+static void damage(const char *name) {
+    weld_image image = {0};
+    size_t size;
+    unsigned char *bytes = read_image_fixture(name, &size);
+    for (unsigned i = 0; i < 200; i++) {
+        size_t at = (i * 2654435761u) % size;
+        unsigned char old = bytes[at];
+        bytes[at] = (unsigned char)(old ^ (1u << i % 8));
+        weld_decode_image(bytes, size, &image, NULL);
+        bytes[at] = old;
+    }
+    free(bytes);
+    weld_image_free(&image);
+}
+
+START_TEST(damaged_files_do_no_harm) {
+    for_each_fixture(damage);
+}
+END_TEST
+
+static void expect_error(const void *bytes, size_t size, const char *text) {
+    weld_image image = {0};
+    weld_error err = {0};
+    ck_assert_int_eq(weld_decode_image(bytes, size, &image, &err), WELD_ERROR_FORMAT);
+    ck_assert_msg(strstr(err.message, text) != NULL, "%s", err.message);
+    weld_image_free(&image);
+}
+
+START_TEST(what_is_no_image_is_called_so) {
+    expect_error("this is a text file\n", 20, "not a JPEG, PNG or WebP image");
+    expect_error("", 0, "empty file");
+    expect_error("GIF89a\1\0\1\0", 10, "not a JPEG, PNG or WebP image");
+    expect_error("\xff\xd8\xff\xe0 and then text", 18, "JPEG");
+    expect_error("\x89PNG\r\n\x1a\n and then text", 22, "PNG");
+    expect_error("RIFF\x10\0\0\0WEBP and then text", 26, "WebP");
+}
+END_TEST
+
+START_TEST(an_animation_is_refused) {
+    size_t size;
+    unsigned char *bytes = read_image_fixture("animated_webp.bin", &size);
+    expect_error(bytes, size, "animated WebP");
+    free(bytes);
+}
+END_TEST
+
+START_TEST(image_data_that_is_lost_is_an_error) {
+    size_t size;
+    unsigned char *bytes = read_image_fixture("baseline_444.jpg", &size);
+    /* Cut in the middle of the data, but closed as if it were whole. */
+    bytes[size / 2] = 0xFF;
+    bytes[size / 2 + 1] = 0xD9;
+    expect_error(bytes, size / 2 + 2, "premature end");
+    free(bytes);
+    bytes = read_image_fixture("rgb.png", &size);
+    bytes[size / 2] ^= 1;
+    expect_error(bytes, size, "bad PNG");
+    free(bytes);
+}
+END_TEST
+
+START_TEST(stray_bytes_that_lose_nothing_are_no_error) {
+    size_t size;
+    unsigned char *bytes = read_image_fixture("baseline_444.jpg", &size);
+    unsigned char *longer = malloc(size + 3);
+    weld_image a = {0}, b = decode_fixture("baseline_444.jpg");
+    memcpy(longer, bytes, size - 2);
+    memcpy(longer + size - 2, "\1\2\3\xff\xd9", 5);
+    ck_assert_int_eq(weld_decode_image(longer, size + 3, &a, NULL), WELD_OK);
+    ck_assert_int_eq(largest_difference(&a, &b), 0);
+    free(bytes);
+    free(longer);
+    weld_image_free(&a);
+    weld_image_free(&b);
+}
+END_TEST
+
+/* Headers that announce more pixels than any data set holds must not be believed. */
+START_TEST(huge_images_are_refused) {
+    size_t size;
+    unsigned char *bytes = read_image_fixture("baseline_420.jpg", &size);
+    for (size_t i = 0; i + 9 < size; i++) {
+        if (bytes[i] == 0xFF && bytes[i + 1] == 0xC0) {
+            memset(bytes + i + 5, 0xFA, 4); /* height and width */
+        }
+    }
+    expect_error(bytes, size, "the limit is 178956970 pixels");
+    free(bytes);
+    weld_image image = {0};
+    ck_assert_int_eq(weld_image_resize_buffer(&image, 178956970, 1, NULL), WELD_OK);
+    ck_assert_int_eq(weld_image_resize_buffer(&image, 178956971, 1, NULL), WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_image_resize_buffer(&image, 1 << 30, 1 << 30, NULL), WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_image_resize_buffer(&image, 0, 1, NULL), WELD_ERROR_FORMAT);
+    weld_image_free(&image);
+}
+END_TEST
+
+START_TEST(files_are_read_and_named_in_errors) {
+    test_folder folder = test_folder_create();
+    weld_image image = {0};
+    weld_error err = {0};
+    size_t size;
+    unsigned char *bytes = read_image_fixture("rgb.png", &size);
+    test_write_file(test_path(&folder, "really_a_png.jpg"), bytes, size);
+    test_write_file(test_path(&folder, "text.jpg"), "hello", 5);
+    free(bytes);
+    ck_assert_int_eq(weld_decode_file(test_path(&folder, "really_a_png.jpg"), &image, &err),
+                     WELD_OK);
+    ck_assert_int_eq(image.width, 31);
+    ck_assert_int_eq(weld_decode_file(test_path(&folder, "text.jpg"), &image, &err),
+                     WELD_ERROR_FORMAT);
+    ck_assert_ptr_nonnull(strstr(err.message, "text.jpg: not a JPEG, PNG or WebP image"));
+    ck_assert_int_eq(weld_decode_file(test_path(&folder, "missing.jpg"), &image, &err),
+                     WELD_ERROR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(err.message, "missing.jpg: cannot open"));
+    ck_assert_int_eq(weld_decode_file(folder.path, &image, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(mkfifo(test_path(&folder, "pipe.jpg"), 0600), 0);
+    ck_assert_int_eq(weld_decode_file(test_path(&folder, "pipe.jpg"), &image, &err),
+                     WELD_ERROR_ARGUMENT);
+    weld_image_free(&image);
+    test_folder_remove(folder);
+}
+END_TEST
+
+static void fail_allocations(const char *name) {
+    size_t size;
+    unsigned char *bytes = read_image_fixture(name, &size);
+    weld_status status = WELD_ERROR_MEMORY;
+    for (long i = 0; status; i++) {
+        weld_image image = {0};
+        weld_memory_fail_after(i);
+        status = weld_decode_image(bytes, size, &image, NULL);
+        weld_memory_fail_after(-1);
+        ck_assert_msg(status == WELD_OK || status == WELD_ERROR_MEMORY, "%s, %ld", name, i);
+        weld_image_free(&image);
+    }
+    free(bytes);
+}
+
+START_TEST(failed_allocations_are_reported) {
+    for_each_fixture(fail_allocations);
+}
+END_TEST
+
+START_TEST(an_encoded_jpeg_is_close_to_its_image) {
+    weld_image image = read_ppm("evaluation0.ppm"), again = {0};
+    weld_bytes bytes = {0};
+    ck_assert_int_eq(weld_encode_jpeg(&image, 95, &bytes, NULL), WELD_OK);
+    ck_assert_int_eq(weld_decode_image(bytes.data, bytes.size, &again, NULL), WELD_OK);
+    int count = image.width * image.height * 3;
+    double sum = 0;
+    for (int i = 0; i < count; i++) {
+        sum += abs(image.pixels[i] - again.pixels[i]);
+    }
+    ck_assert_double_lt(sum / count, 3.0);
+    weld_image_free(&image);
+    weld_image_free(&again);
+    weld_bytes_free(&bytes);
+}
+END_TEST
+
+RUN_SUITE("images/decode", every_kind_of_file_decodes_as_pillow_does_it,
+          the_size_is_known_from_the_header, a_truncated_file_is_refused_and_the_place_named,
+          damaged_files_do_no_harm, what_is_no_image_is_called_so, an_animation_is_refused,
+          image_data_that_is_lost_is_an_error, stray_bytes_that_lose_nothing_are_no_error,
+          huge_images_are_refused, files_are_read_and_named_in_errors,
+          failed_allocations_are_reported, an_encoded_jpeg_is_close_to_its_image)

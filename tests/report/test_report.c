@@ -1,0 +1,253 @@
+/* Reports as the data that their pages draw; the pages themselves are opened in tests/cli. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <sys/stat.h>
+
+#include "base/memory.h"
+#include "report/parts.h"
+#include "train/tiny_run.h"
+
+static json_t *new_run(void) {
+    return json_pack("{s:[]}", "notes");
+}
+
+static json_t *curves_of(const char *text, int points) {
+    json_t *r = new_run();
+    write_text(in_base("metrics.jsonl"), text);
+    ck_assert_int_eq(weld_report_add_curves(in_base("metrics.jsonl"), points, r, &err), WELD_OK);
+    return r;
+}
+
+static double list_at(json_t *run_object, const char *list, size_t i) {
+    json_t *steps = json_object_get(run_object, "steps");
+    return json_number_value(json_array_get(json_object_get(steps, list), i));
+}
+
+static const char *note(json_t *run_object, size_t i) {
+    const char *text = json_string_value(json_array_get(json_object_get(run_object, "notes"), i));
+    return text ? text : "";
+}
+
+static void make_base(void) {
+    snprintf(base, sizeof base, "/tmp/weld-report-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(base));
+}
+
+START_TEST(curves_of_few_updates_are_the_rows_themselves) {
+    make_base();
+    json_t *r = curves_of("{\"kind\":\"step\",\"epoch\":0,\"step\":1,\"loss\":2.5,\"lr\":0.1,"
+                          "\"images_per_second\":100,\"data_seconds\":0.5,\"wait_seconds\":0.5,"
+                          "\"forward_seconds\":1.5}\n"
+                          "{\"kind\":\"step\",\"epoch\":0,\"step\":2,\"loss\":null,\"lr\":0.2}\n"
+                          "{\"kind\":\"epoch\",\"epoch\":0,\"step\":2,\"train_loss\":2.5,"
+                          "\"top1\":60,\"seconds\":7}\n"
+                          "{\"kind\":\"epoch\",\"epoch\":1,\"step\":4,\"train_loss\":2.25,"
+                          "\"top1\":50,\"seconds\":8}\n",
+                          1000);
+    ck_assert_double_eq(list_at(r, "step", 1), 2);
+    ck_assert_double_eq(list_at(r, "loss", 0), 2.5);
+    ck_assert(
+        json_is_null(json_array_get(json_object_get(json_object_get(r, "steps"), "loss"), 1)));
+    ck_assert_double_eq(list_at(r, "lr", 1), 0.2);
+    ck_assert_double_eq(list_at(r, "speed", 0), 100);
+    json_t *parts = json_object_get(json_object_get(r, "steps"), "parts");
+    ck_assert_uint_eq(json_object_size(parts), 2); /* wait and forward */
+    ck_assert_double_eq(json_number_value(json_array_get(json_object_get(parts, "forward"), 0)),
+                        1.5);
+    json_t *best = json_object_get(r, "best"), *last = json_object_get(r, "final");
+    ck_assert_double_eq(json_number_value(json_object_get(best, "top1")), 60);
+    ck_assert_double_eq(json_number_value(json_object_get(last, "top1")), 50);
+    ck_assert_double_eq(json_number_value(json_object_get(r, "seconds")), 15);
+    ck_assert_double_eq(json_number_value(json_object_get(r, "steps_per_epoch")), 2);
+    ck_assert_str_eq(note(r, 0), "");
+    json_decref(r);
+    tear_down();
+}
+END_TEST
+
+/* Losses 1, 2, 3, ...: whatever the bins, the mean of a bin that ends with step e is the mean of
+ * its steps. */
+START_TEST(many_updates_are_thinned_out_to_means_of_neighbours) {
+    enum { ROWS = 5001 };
+    make_base();
+    char *text = calloc(ROWS, 100), *at = text;
+    for (int i = 1; i <= ROWS; i++) {
+        at += sprintf(at, "{\"kind\":\"step\",\"epoch\":0,\"step\":%d,\"loss\":%d,\"lr\":%d}\n", i,
+                      i, i);
+    }
+    for (int points = 100; points <= 10000; points *= 10) {
+        json_t *r = curves_of(text, points);
+        const size_t count = json_array_size(json_object_get(json_object_get(r, "steps"), "step"));
+        ck_assert_uint_le(count, (size_t)points);
+        ck_assert_uint_gt(count, points < 1000 ? 50 : 400);
+        double begin = 1;
+        for (size_t i = 0; i < count; i++) {
+            const double end = list_at(r, "step", i);
+            ck_assert_double_eq(list_at(r, "loss", i), (begin + end) / 2);
+            ck_assert_double_eq(list_at(r, "lr", i), end);
+            begin = end + 1;
+        }
+        ck_assert_double_eq(begin, ROWS + 1);
+        json_decref(r);
+    }
+    free(text);
+    tear_down();
+}
+END_TEST
+
+START_TEST(rows_that_cannot_be_read_are_counted_and_left_out) {
+    make_base();
+    json_t *r = curves_of("nonsense\n{\"kind\":\"step\",\"epoch\":0}\n[]\n"
+                          "{\"kind\":\"step\",\"epoch\":0,\"step\":1,\"loss\":1}\n"
+                          "{\"kind\":\"step\",\"epoch\":0,\"st",
+                          1000);
+    ck_assert_uint_eq(json_array_size(json_object_get(json_object_get(r, "steps"), "step")), 1);
+    ck_assert_ptr_nonnull(strstr(note(r, 0), "3 rows"));
+    ck_assert_ptr_nonnull(strstr(note(r, 1), "middle of a row"));
+    json_decref(r);
+    tear_down();
+}
+END_TEST
+
+static json_t *recipe_row(json_t *rows, const char *key) {
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
+        if (strcmp(json_string_value(json_object_get(row, "key")), key) == 0) {
+            return row;
+        }
+    }
+    ck_abort_msg("no row of %s", key);
+}
+
+static bool differs(json_t *rows, const char *key) {
+    return json_is_true(json_object_get(recipe_row(rows, key), "differs"));
+}
+
+START_TEST(recipes_are_held_against_the_defaults_of_their_network) {
+    weld_recipe *recipe = calloc(1, sizeof *recipe);
+    bool found;
+    set_up();
+    json_t *r = new_run();
+    ck_assert_int_eq(weld_report_add_recipe(in_base("tiny.yaml"), r, recipe, &found, &err),
+                     WELD_OK);
+    ck_assert(found);
+    json_t *rows = json_object_get(r, "recipe");
+    ck_assert(differs(rows, "optimizer.lr"));
+    ck_assert(differs(rows, "train.epochs"));
+    ck_assert(!differs(rows, "optimizer.betas"));
+    ck_assert(!differs(rows, "model.channels")); /* there is no other value */
+    ck_assert_str_eq(
+        json_string_value(json_object_get(recipe_row(rows, "train.epochs"), "default")), "300");
+    json_decref(r);
+
+    write_text(in_base("variant.yaml"), "model: {name: repvit_m0_9, num_classes: 10}\n"
+                                        "data: {train: x}\n");
+    r = new_run();
+    ck_assert_int_eq(weld_report_add_recipe(in_base("variant.yaml"), r, recipe, &found, &err),
+                     WELD_OK);
+    rows = json_object_get(r, "recipe");
+    ck_assert(!differs(rows, "model.channels"));
+    ck_assert(differs(rows, "model.num_classes"));
+    ck_assert_int_gt(json_integer_value(json_object_get(r, "parameters")), 4000000);
+    json_decref(r);
+
+    write_text(in_base("bad.yaml"), "train: {epochs: <many>}\n");
+    r = new_run();
+    ck_assert_int_eq(weld_report_add_recipe(in_base("bad.yaml"), r, recipe, &found, &err), WELD_OK);
+    ck_assert(!found);
+    ck_assert_ptr_nonnull(strstr(note(r, 0), "bad.yaml"));
+    json_decref(r);
+    free(recipe);
+    tear_down();
+}
+END_TEST
+
+static json_t *evaluation_of(const char *text) {
+    json_t *r = new_run();
+    write_text(in_base("evaluation.json"), text);
+    ck_assert_int_eq(
+        weld_report_add_evaluation(in_base("evaluation.json"), in_base("val.h5"), 100, 10, r, &err),
+        WELD_OK);
+    return r;
+}
+
+#define TWO_CLASSES "\"classes\":[{\"name\":\"a\",\"recall\":90},{\"name\":\"b\",\"recall\":10}]"
+
+START_TEST(evaluations_that_make_no_sense_are_left_out_with_the_reason) {
+    static const char *const texts[] = {
+        "",
+        "[]",
+        "{\"classes\":[]}",
+        "{" TWO_CLASSES "}",
+        "{\"data\":\"x\"," TWO_CLASSES ",\"calibration\":[],\"worst\":[],\"confusion\":[[0,2,1]]}",
+        "{\"data\":\"x\"," TWO_CLASSES ",\"calibration\":[],\"worst\":[],\"confusion\":[[0,-1,1]]}",
+        "{\"data\":\"x\"," TWO_CLASSES ",\"calibration\":[],\"worst\":[],\"confusion\":[0,1,1]}",
+        "{\"data\":\"x\"," TWO_CLASSES ",\"calibration\":[],\"confusion\":[],"
+        "\"worst\":[{\"image\":\"i\",\"label\":5,\"predicted\":0}]}",
+        "{\"data\":\"x\"," TWO_CLASSES ",\"calibration\":[],\"confusion\":[],"
+        "\"worst\":[{\"image\":7,\"label\":0,\"predicted\":0}]}"};
+    set_up();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        json_t *r = evaluation_of(texts[i]);
+        ck_assert_msg(!json_object_get(r, "evaluation"), "taken: %s", texts[i]);
+        ck_assert_msg(*note(r, 0), "no note: %s", texts[i]);
+        json_decref(r);
+    }
+    tear_down();
+}
+END_TEST
+
+/* The data set that the file names is gone: the recipe's is taken. */
+START_TEST(the_worst_images_come_with_pictures_where_the_data_are) {
+    set_up();
+    json_t *r = evaluation_of("{\"data\":\"/nonexistent\"," TWO_CLASSES
+                              ",\"calibration\":[],\"confusion\":[[1,0,9]],"
+                              "\"worst\":[{\"image\":\"bee/001.png\",\"label\":1,\"predicted\":0},"
+                              "{\"image\":\"never/there.png\",\"label\":1,\"predicted\":0}]}");
+    json_t *e = json_object_get(r, "evaluation"), *worst = json_object_get(e, "worst");
+    const char *url = json_string_value(json_object_get(json_array_get(worst, 0), "picture"));
+    ck_assert_ptr_nonnull(url);
+    ck_assert_int_eq(strncmp(url, "data:image/jpeg;base64,/9j/", 27), 0);
+    ck_assert_uint_eq(strlen(url + 23) % 4, 0);
+    ck_assert_ptr_null(json_object_get(json_array_get(worst, 1), "picture"));
+    json_t *lowest = json_array_get(json_array_get(json_object_get(e, "recalls"), 0), 0);
+    ck_assert_int_eq(json_integer_value(lowest), 1);
+    json_decref(r);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_lack_of_memory_is_an_error_and_leaves_the_old_page) {
+    set_up();
+    run_well((run_options){.out = "a", .set = {"train.epochs=1"}});
+    const char *runs[] = {in_base("a")};
+    char page[256];
+    snprintf(page, sizeof page, "%s/page.html", base);
+    write_text(page, "old");
+    bool done = false;
+    for (long successes = 0; !done; successes += 1 + successes / 8) {
+        weld_memory_fail_after(successes);
+        weld_status status = weld_report_write(runs, 1, page, &err);
+        weld_memory_fail_after(-1);
+        done = status == WELD_OK;
+        if (!done) {
+            ck_assert_int_eq(status, WELD_ERROR_MEMORY);
+            char *text = read_text(page);
+            ck_assert_str_eq(text, "old");
+            free(text);
+        }
+    }
+    char *text = read_text(page);
+    ck_assert_ptr_nonnull(strstr(text, "</html>"));
+    free(text);
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("report/report", curves_of_few_updates_are_the_rows_themselves,
+          many_updates_are_thinned_out_to_means_of_neighbours,
+          rows_that_cannot_be_read_are_counted_and_left_out,
+          recipes_are_held_against_the_defaults_of_their_network,
+          evaluations_that_make_no_sense_are_left_out_with_the_reason,
+          the_worst_images_come_with_pictures_where_the_data_are,
+          a_lack_of_memory_is_an_error_and_leaves_the_old_page)

@@ -41,7 +41,7 @@ def demand(what, value, *allowed):
 def check(recipe):
     demand("augment.kind", recipe["augment"]["kind"], "small")
     for key in ("auto_augment", "three_augment", "color_jitter"):
-        demand("augment." + key, recipe["augment"].get(key), None, False, "", 0, 0.0)
+        demand("augment." + key, recipe["augment"].get(key), None, "none", False, 0)
     demand("augment.mix_mode", recipe["augment"]["mix_mode"], "batch")
     demand("augment.erasing_mode", recipe["augment"]["erasing_mode"], "pixel")
     demand("augment.repeats", recipe["augment"]["repeats"], 1)

@@ -55,7 +55,7 @@ pid=$!
 while kill -0 $pid 2> /dev/null && ! grep -q "writing to" stderr2; do sleep 0.02; done
 sleep 0.3
 kill -TERM $pid
-sleep 0.02
+while kill -0 $pid 2> /dev/null && ! grep -q "stopping after this step" stderr2; do sleep 0.02; done
 kill -TERM $pid
 wait $pid
 holds "a second SIGTERM stops at once with exit status 130" test $? = 130

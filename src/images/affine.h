@@ -8,8 +8,8 @@
  * a = -1), in double, and cut off, not rounded; the border goes on outside for that. Where (u, v)
  * lies outside the image, it is the fill colour.
  */
-#ifndef WELD_DATA_AFFINE_H
-#define WELD_DATA_AFFINE_H
+#ifndef WELD_IMAGES_AFFINE_H
+#define WELD_IMAGES_AFFINE_H
 
 #include "images/image.h"
 #include "weld/model.h"

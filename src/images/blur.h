@@ -1,8 +1,8 @@
 /* Pillow's GaussianBlur of RGB8 images, to the bit: three box blurs a direction, whose box has a
  * fraction of a pixel at its ends (Gwosdek, Grewenig, Bruhn, Weickert: "Theoretical foundations of
  * Gaussian convolution by extended box filtering", 2011), each rounded to 8 bits. */
-#ifndef WELD_DATA_BLUR_H
-#define WELD_DATA_BLUR_H
+#ifndef WELD_IMAGES_BLUR_H
+#define WELD_IMAGES_BLUR_H
 
 #include "images/image.h"
 

@@ -4,8 +4,8 @@
  * All work on a whole image; a factor of 1 changes nothing, below 1 there is less of the quality,
  * above 1 more. Blends are made in float and cut off, not rounded, as Pillow does it.
  */
-#ifndef WELD_DATA_COLOR_H
-#define WELD_DATA_COLOR_H
+#ifndef WELD_IMAGES_COLOR_H
+#define WELD_IMAGES_COLOR_H
 
 #include "images/image.h"
 

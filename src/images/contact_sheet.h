@@ -1,6 +1,6 @@
 /* Contact sheets: a network's inputs side by side as a person can look at them. */
-#ifndef WELD_DATA_CONTACT_SHEET_H
-#define WELD_DATA_CONTACT_SHEET_H
+#ifndef WELD_IMAGES_CONTACT_SHEET_H
+#define WELD_IMAGES_CONTACT_SHEET_H
 
 #include "images/image.h"
 #include "weld/model.h"

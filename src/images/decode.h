@@ -6,8 +6,8 @@
  * colour profiles and gamma are ignored. A file that ends too early, or whose image data is damaged
  * so that pixels are lost, is an error; so is an animation.
  */
-#ifndef WELD_DATA_DECODE_H
-#define WELD_DATA_DECODE_H
+#ifndef WELD_IMAGES_DECODE_H
+#define WELD_IMAGES_DECODE_H
 
 #include "images/image.h"
 

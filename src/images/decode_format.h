@@ -1,6 +1,6 @@
 /* One decoder per file format, for decode.c. With out NULL they read the header only. */
-#ifndef WELD_DATA_DECODE_FORMAT_H
-#define WELD_DATA_DECODE_FORMAT_H
+#ifndef WELD_IMAGES_DECODE_FORMAT_H
+#define WELD_IMAGES_DECODE_FORMAT_H
 
 #include "images/decode.h"
 

@@ -1,54 +1,26 @@
 /* PNG, by libpng; see decode.h. */
-#include <png.h>
 #include <setjmp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "images/decode_format.h"
+#include "images/png_hooks.h"
 
 typedef struct decoder {
+    weld_png_hooks hooks;
     png_structp png;
     png_infop info;
     const uint8_t *bytes;
     size_t size, used;
-    weld_error *err;
-    weld_status status;
     bool grey16; /* rows are two bytes a pixel, to be clipped to one and spread to three */
 } decoder;
-
-static void stop(png_structp png, png_const_charp text) {
-    decoder *d = png_get_error_ptr(png);
-    if (!d->status) {
-        d->status = weld_fail(d->err, WELD_ERROR_FORMAT, "bad PNG: %s", text);
-    }
-    png_longjmp(png, 1);
-}
-
-static void ignore_warning(png_structp png, png_const_charp text) {
-    (void)png;
-    (void)text;
-}
-
-static void *allocate(png_structp png, png_alloc_size_t size) {
-    void *memory = weld_alloc_raw(size, 1);
-    if (!memory) {
-        decoder *d = png_get_mem_ptr(png);
-        d->status = weld_fail_memory(d->err, "PNG");
-    }
-    return memory;
-}
-
-static void release(png_structp png, png_voidp pointer) {
-    (void)png;
-    weld_free(pointer);
-}
 
 static void read_bytes(png_structp png, png_bytep to, size_t count) {
     decoder *d = png_get_io_ptr(png);
     if (count > d->size - d->used) {
-        d->status = weld_fail(d->err, WELD_ERROR_FORMAT, "truncated PNG: the data ends at byte %zu",
-                              d->size);
+        d->hooks.status = weld_fail(d->hooks.err, WELD_ERROR_FORMAT,
+                                    "truncated PNG: the data ends at byte %zu", d->size);
         png_longjmp(png, 1);
     }
     memcpy(to, d->bytes + d->used, count);
@@ -103,9 +75,12 @@ static void read_pixels(decoder *d, weld_image *out) {
 
 weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, int *width,
                             int *height, weld_error *err) {
-    decoder d = {.bytes = bytes, .size = size, .err = err};
-    d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d, stop, ignore_warning, &d, allocate,
-                                     release);
+    decoder d = {.bytes = bytes,
+                 .size = size,
+                 .hooks = {.failure = "bad PNG", .code = WELD_ERROR_FORMAT, .err = err}};
+    d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d.hooks, weld_png_stop,
+                                     weld_png_ignore_warning, &d.hooks, weld_png_allocate,
+                                     weld_png_release);
     d.info = d.png ? png_create_info_struct(d.png) : NULL;
     if (!d.info) {
         png_destroy_read_struct(&d.png, NULL, NULL);
@@ -117,13 +92,13 @@ weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, 
         *width = (int)png_get_image_width(d.png, d.info);
         *height = (int)png_get_image_height(d.png, d.info);
         if (out) {
-            d.status = weld_image_resize_buffer(out, *width, *height, err);
-            if (!d.status) {
+            d.hooks.status = weld_image_resize_buffer(out, *width, *height, err);
+            if (!d.hooks.status) {
                 set_conversions(&d);
                 read_pixels(&d, out);
             }
         }
     }
     png_destroy_read_struct(&d.png, &d.info, NULL);
-    return d.status;
+    return d.hooks.status;
 }

@@ -1,53 +1,24 @@
 /* PNG out, by libpng; see encode_png.h. */
 #include "images/encode_png.h"
 
-#include <png.h>
 #include <setjmp.h>
 #include <string.h>
 
 #include "base/array.h"
 #include "base/error.h"
-#include "base/memory.h"
+#include "images/png_hooks.h"
 
 typedef struct encoder {
+    weld_png_hooks hooks;
     png_structp png;
     png_infop info;
     weld_array bytes;
-    weld_error *err;
-    weld_status status;
 } encoder;
-
-static void stop(png_structp png, png_const_charp text) {
-    encoder *e = png_get_error_ptr(png);
-    if (!e->status) {
-        e->status = weld_fail(e->err, WELD_ERROR_ARGUMENT, "cannot encode as PNG: %s", text);
-    }
-    png_longjmp(png, 1);
-}
-
-static void ignore_warning(png_structp png, png_const_charp text) {
-    (void)png;
-    (void)text;
-}
-
-static void *allocate(png_structp png, png_alloc_size_t size) {
-    void *memory = weld_alloc_raw(size, 1);
-    if (!memory) {
-        encoder *e = png_get_mem_ptr(png);
-        e->status = weld_fail_memory(e->err, "PNG");
-    }
-    return memory;
-}
-
-static void release(png_structp png, png_voidp pointer) {
-    (void)png;
-    weld_free(pointer);
-}
 
 static void write_bytes(png_structp png, png_bytep from, size_t count) {
     encoder *e = png_get_io_ptr(png);
     if (!weld_array_append(&e->bytes, from, count)) {
-        e->status = weld_fail_memory(e->err, "PNG");
+        e->hooks.status = weld_fail_memory(e->hooks.err, "PNG");
         png_longjmp(png, 1);
     }
 }
@@ -69,9 +40,12 @@ static void encode(encoder *e, const weld_image *image) {
 }
 
 weld_status weld_encode_png(const weld_image *image, weld_bytes *out, weld_error *err) {
-    encoder e = {.bytes = {.element = 1}, .err = err};
-    e.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &e, stop, ignore_warning, &e, allocate,
-                                      release);
+    encoder e = {
+        .bytes = {.element = 1},
+        .hooks = {.failure = "cannot encode as PNG", .code = WELD_ERROR_ARGUMENT, .err = err}};
+    e.png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, &e.hooks, weld_png_stop,
+                                      weld_png_ignore_warning, &e.hooks, weld_png_allocate,
+                                      weld_png_release);
     e.info = e.png ? png_create_info_struct(e.png) : NULL;
     if (!e.info) {
         png_destroy_write_struct(&e.png, NULL);
@@ -81,12 +55,12 @@ weld_status weld_encode_png(const weld_image *image, weld_bytes *out, weld_error
         encode(&e, image);
     }
     png_destroy_write_struct(&e.png, &e.info);
-    if (!e.status) {
-        e.status = weld_bytes_resize(out, e.bytes.count, err);
+    if (!e.hooks.status) {
+        e.hooks.status = weld_bytes_resize(out, e.bytes.count, err);
     }
-    if (!e.status) {
+    if (!e.hooks.status) {
         memcpy(out->data, e.bytes.data, e.bytes.count);
     }
     weld_array_free(&e.bytes);
-    return e.status;
+    return e.hooks.status;
 }

@@ -1,6 +1,6 @@
 /* Pixels to a PNG file in memory. */
-#ifndef WELD_DATA_ENCODE_PNG_H
-#define WELD_DATA_ENCODE_PNG_H
+#ifndef WELD_IMAGES_ENCODE_PNG_H
+#define WELD_IMAGES_ENCODE_PNG_H
 
 #include "images/image.h"
 

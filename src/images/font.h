@@ -1,6 +1,6 @@
 /* A small bitmap font for captions: printable ASCII, each character 5 x 8 pixels. */
-#ifndef WELD_DATA_FONT_H
-#define WELD_DATA_FONT_H
+#ifndef WELD_IMAGES_FONT_H
+#define WELD_IMAGES_FONT_H
 
 #include <stdbool.h>
 

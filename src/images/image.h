@@ -1,6 +1,6 @@
 /* Images and file contents in memory that grows on demand and is used again. */
-#ifndef WELD_DATA_IMAGE_H
-#define WELD_DATA_IMAGE_H
+#ifndef WELD_IMAGES_IMAGE_H
+#define WELD_IMAGES_IMAGE_H
 
 #include <stddef.h>
 #include <stdint.h>

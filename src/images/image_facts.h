@@ -1,7 +1,7 @@
 /* What an image file says of itself in its headers, as far as that matters to people who look after
  * data sets. Nothing is decoded, and a file may be damaged all the same. */
-#ifndef WELD_DATA_IMAGE_FACTS_H
-#define WELD_DATA_IMAGE_FACTS_H
+#ifndef WELD_IMAGES_IMAGE_FACTS_H
+#define WELD_IMAGES_IMAGE_FACTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

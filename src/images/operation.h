@@ -1,6 +1,6 @@
 /* One thing that augmentation does to the pixels of an image, with its argument. */
-#ifndef WELD_DATA_OPERATION_H
-#define WELD_DATA_OPERATION_H
+#ifndef WELD_IMAGES_OPERATION_H
+#define WELD_IMAGES_OPERATION_H
 
 #include "images/image.h"
 #include "weld/model.h"

@@ -5,8 +5,8 @@
  * bits; weights in fixed point of 22 bits. Bicubic is Keys' cubic with a = -0.5 ("Cubic convolution
  * interpolation for digital image processing", 1981), bilinear the triangle.
  */
-#ifndef WELD_DATA_RESIZE_H
-#define WELD_DATA_RESIZE_H
+#ifndef WELD_IMAGES_RESIZE_H
+#define WELD_IMAGES_RESIZE_H
 
 #include "images/image.h"
 #include "weld/model.h"

@@ -1,7 +1,7 @@
 /* The two passes of resize.c: in plain C, which is their definition, and for wider vectors. Whole
  * numbers throughout, so all give the same. */
-#ifndef WELD_DATA_RESIZE_FILTER_H
-#define WELD_DATA_RESIZE_FILTER_H
+#ifndef WELD_IMAGES_RESIZE_FILTER_H
+#define WELD_IMAGES_RESIZE_FILTER_H
 
 #include <stddef.h>
 #include <stdint.h>

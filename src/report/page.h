@@ -1,6 +1,6 @@
 /* The files of page/, as texts: made by page/embed.c when weld is built. */
-#ifndef WELD_TRAIN_REPORT_PAGE_H
-#define WELD_TRAIN_REPORT_PAGE_H
+#ifndef WELD_REPORT_PAGE_H
+#define WELD_REPORT_PAGE_H
 
 extern const char weld_report_html[], weld_report_css[], weld_report_charts_js[], weld_report_js[];
 

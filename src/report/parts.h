@@ -4,8 +4,8 @@
  * Members have the names under which the scripts in page/ look for them. A part that is missing or
  * damaged is left out, and a note says why: only a lack of memory is an error.
  */
-#ifndef WELD_TRAIN_REPORT_PARTS_H
-#define WELD_TRAIN_REPORT_PARTS_H
+#ifndef WELD_REPORT_PARTS_H
+#define WELD_REPORT_PARTS_H
 
 #include <jansson.h>
 

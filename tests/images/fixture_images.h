@@ -1,6 +1,6 @@
 /* The image fixtures (scripts/make_image_fixtures), for the tests of this folder. */
-#ifndef WELD_TESTS_DATA_FIXTURE_IMAGES_H
-#define WELD_TESTS_DATA_FIXTURE_IMAGES_H
+#ifndef WELD_TESTS_IMAGES_FIXTURE_IMAGES_H
+#define WELD_TESTS_IMAGES_FIXTURE_IMAGES_H
 
 #include "base/memory.h"
 #include "images/decode.h"

@@ -39,14 +39,6 @@ void weld_scores_count(weld_scores *s, const weld_image_score *image) {
     s->loss += image->loss;
 }
 
-void weld_scores_add(weld_scores *s, const float *logits, int64_t rows, int64_t classes,
-                     const int32_t *labels) {
-    for (int64_t i = 0; i < rows; i++) {
-        weld_image_score image = weld_image_score_of(logits + i * classes, classes, labels[i]);
-        weld_scores_count(s, &image);
-    }
-}
-
 static double share(const weld_scores *s, double part) {
     return s->images > 0 ? part / (double)s->images : 0;
 }

@@ -22,9 +22,6 @@ typedef struct weld_scores {
 } weld_scores;
 
 void weld_scores_count(weld_scores *s, const weld_image_score *image);
-/* Add `rows` images with logits [rows, classes] and their labels, row by row. */
-void weld_scores_add(weld_scores *s, const float *logits, int64_t rows, int64_t classes,
-                     const int32_t *labels);
 
 /* Percent of all images, and the mean loss; 0 where there are no images. */
 double weld_scores_top1(const weld_scores *s);

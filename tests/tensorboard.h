@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "formats/tensorboard.h"
+#include "train/tensorboard.h"
 
 typedef struct span {
     const uint8_t *data;

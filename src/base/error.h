@@ -4,6 +4,24 @@
 
 #include "weld/status.h"
 
+/* How a status is passed on. A function that has nothing to release returns at once:
+ *
+ *     WELD_TRY(read_header(r, err));
+ *     WELD_TRY(read_body(r, err));
+ *     return WELD_OK;
+ *
+ * One that has, or that must end what it began, goes on to its end with the first that failed:
+ *
+ *     status = status ? status : write_body(w, err);
+ */
+#define WELD_TRY(call)                                                                             \
+    do {                                                                                           \
+        const weld_status weld_try_status = (call);                                                \
+        if (weld_try_status) {                                                                     \
+            return weld_try_status;                                                                \
+        }                                                                                          \
+    } while (0)
+
 /* Store status and the formatted one-line message in *err (if err is not NULL); returns status, so
  * that callers write `return weld_fail(err, WELD_ERROR_IO, "%s: ...", path)`. Control characters,
  * which may come from a file, become '?'. */

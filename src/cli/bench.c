@@ -8,7 +8,7 @@
 #include "cli/bench_data.h"
 #include "cli/model_options.h"
 #include "passes/reparameterize.h"
-#include "train/bench.h"
+#include "measure/bench.h"
 #include "weld/model.h"
 
 typedef struct bench_arguments {

@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "train/bench_data.h"
+#include "measure/bench_data.h"
 
 static void on_message(void *context, const char *text) {
     (void)context;

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
-#include "train/make_cache.h"
+#include "teach/make_cache.h"
 
 static void say_plan(void *context, const weld_cache_plan *p) {
     char left[32];

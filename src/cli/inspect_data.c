@@ -11,7 +11,7 @@
 #include "data/dataset.h"
 #include "images/decode.h"
 #include "formats/npy.h"
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 /* --- Can every image be read? ----------------------------------------------------------------- */
 

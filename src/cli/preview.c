@@ -1,5 +1,5 @@
 /* weld preview: draw what training will see. */
-#include "train/preview.h"
+#include "measure/preview.h"
 
 #include <stdio.h>
 #include <string.h>

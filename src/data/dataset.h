@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 
+#include "formats/bytes.h"
 #include "images/decode.h"
 #include "data/listing.h"
 #include "formats/packed.h"

@@ -3,6 +3,7 @@
 #ifndef WELD_DATA_PIXEL_AUGMENT_H
 #define WELD_DATA_PIXEL_AUGMENT_H
 
+#include "formats/bytes.h"
 #include "data/augmentation.h"
 #include "data/rand_augment.h"
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "formats/bytes.h"
 #include "data/dataset.h"
 
 typedef struct weld_read_ahead weld_read_ahead;

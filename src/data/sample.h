@@ -2,6 +2,7 @@
 #ifndef WELD_DATA_SAMPLE_H
 #define WELD_DATA_SAMPLE_H
 
+#include "formats/bytes.h"
 #include "data/dataset.h"
 #include "data/transform.h"
 

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "formats/bytes.h"
 #include "base/random.h"
 #include "data/augmentation.h"
 #include "images/decode.h"

@@ -11,6 +11,7 @@
 #ifndef WELD_IMAGES_AFFINE_H
 #define WELD_IMAGES_AFFINE_H
 
+#include "formats/bytes.h"
 #include "images/image.h"
 #include "weld/model.h"
 

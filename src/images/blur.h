@@ -4,6 +4,7 @@
 #ifndef WELD_IMAGES_BLUR_H
 #define WELD_IMAGES_BLUR_H
 
+#include "formats/bytes.h"
 #include "images/image.h"
 
 /* In place. radius: the Gaussian's standard deviation in pixels, 0 to 100. The outermost pixels go

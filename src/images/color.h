@@ -7,6 +7,7 @@
 #ifndef WELD_IMAGES_COLOR_H
 #define WELD_IMAGES_COLOR_H
 
+#include "formats/bytes.h"
 #include "images/image.h"
 
 /* Each channel is stretched so that its values fill 0..255; one of a single value stays. */

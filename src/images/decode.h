@@ -9,6 +9,7 @@
 #ifndef WELD_IMAGES_DECODE_H
 #define WELD_IMAGES_DECODE_H
 
+#include "formats/bytes.h"
 #include "images/image.h"
 
 /* Decode into *out. Errors: WELD_ERROR_FORMAT with the reason (no file name, the caller adds it),

@@ -2,6 +2,7 @@
 #ifndef WELD_IMAGES_ENCODE_PNG_H
 #define WELD_IMAGES_ENCODE_PNG_H
 
+#include "formats/bytes.h"
 #include "images/image.h"
 
 /* Lossless, 8-bit RGB. Equal pixels make equal bytes. Errors: WELD_ERROR_ARGUMENT for an image

@@ -1,4 +1,4 @@
-/* Images and file contents in memory that grows on demand and is used again. */
+/* Images in memory that grows on demand and is used again. */
 #ifndef WELD_IMAGES_IMAGE_H
 #define WELD_IMAGES_IMAGE_H
 
@@ -39,19 +39,5 @@ typedef struct weld_rectangle {
 weld_pixels weld_image_pixels(const weld_image *image);
 /* The part of an image with the given corner and size, which must lie inside. */
 weld_pixels weld_pixels_crop(const weld_pixels *in, int x, int y, int width, int height);
-
-typedef struct weld_bytes {
-    uint8_t *data;
-    size_t size, capacity;
-} weld_bytes;
-
-/* Set the size and make room; the contents are undefined. */
-weld_status weld_bytes_resize(weld_bytes *bytes, size_t size, weld_error *err);
-void weld_bytes_free(weld_bytes *bytes);
-
-#define WELD_MAX_FILE_SIZE ((uint64_t)1 << 30) /* of an image */
-
-/* The contents of a regular file, of at most WELD_MAX_FILE_SIZE. Messages name the path. */
-weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef WELD_IMAGES_OPERATION_H
 #define WELD_IMAGES_OPERATION_H
 
+#include "formats/bytes.h"
 #include "images/image.h"
 #include "weld/model.h"
 

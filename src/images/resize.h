@@ -8,6 +8,7 @@
 #ifndef WELD_IMAGES_RESIZE_H
 #define WELD_IMAGES_RESIZE_H
 
+#include "formats/bytes.h"
 #include "images/image.h"
 #include "weld/model.h"
 

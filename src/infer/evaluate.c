@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "infer/model.h"
-#include "infer/scores.h"
+#include "tasks/classification/scores.h"
 
 struct weld_evaluator {
     weld_session *session;

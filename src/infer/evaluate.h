@@ -3,7 +3,7 @@
 #define WELD_INFER_EVALUATE_H
 
 #include "data/loader.h"
-#include "infer/evaluation_details.h"
+#include "tasks/classification/evaluation_details.h"
 #include "weld/model.h"
 
 typedef struct weld_evaluation {

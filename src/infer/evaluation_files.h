@@ -3,7 +3,7 @@
 #define WELD_INFER_EVALUATION_FILES_H
 
 #include "infer/evaluate.h"
-#include "infer/evaluation_details.h"
+#include "tasks/classification/evaluation_details.h"
 
 /* Write atomically one JSON object, in text that is the same for the same evaluation:
  *

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 #include "weld/status.h"
 
 /* JSON of a text, where bytes that are not UTF-8 are question marks; of a number, null where it is

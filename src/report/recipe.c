@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "train/recipe_keys.h"
+#include "recipe/recipe_keys.h"
 #include "report/parts.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)

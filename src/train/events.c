@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
-#include "formats/tensorboard.h"
+#include "train/tensorboard.h"
 #include "graph/graph.h"
 #include "train/times.h"
 

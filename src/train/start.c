@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "graph/graph.h"
-#include "train/distillation.h"
-#include "train/parameter_groups.h"
+#include "teach/distillation.h"
+#include "optimize/parameter_groups.h"
 
 /* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
 enum { FEW_IMAGES = 16, ADVICE_SIZE = 2048 };

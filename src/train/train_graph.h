@@ -3,15 +3,8 @@
 #define WELD_TRAIN_TRAIN_GRAPH_H
 
 #include "passes/fuse_training.h"
+#include "recipe/recipe.h"
 #include "weld/model.h"
-
-/* What the second head learns from a teacher: its most probable class, or its probabilities. The
- * values are those of the recipe's loss.distillation.kind. */
-typedef enum weld_distillation_kind {
-    WELD_DISTILL_NONE,
-    WELD_DISTILL_HARD,
-    WELD_DISTILL_SOFT
-} weld_distillation_kind;
 
 typedef struct weld_train_graph_options {
     int64_t batch, input_size;

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "train/data_option.h"
+#include "recipe/data_option.h"
 #include "train/trainer.h"
 
 static bool exists(const char *path) {

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "fuzz.h"
-#include "train/recipe.h"
+#include "recipe/recipe.h"
 
 enum { MAX_OPTIONS = 4 };
 

@@ -8,7 +8,7 @@
 #include "graph/plan.h"
 #include "models/models.h"
 #include "suite.h"
-#include "train/optimizer.h"
+#include "optimize/optimizer.h"
 #include "train/train_graph.h"
 
 enum { STEPS = 10, BATCHES = 3 };

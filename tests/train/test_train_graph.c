@@ -7,9 +7,9 @@
 #include "fixture.h"
 #include "graph/plan.h"
 #include "suite.h"
-#include "train/optimizer.h"
-#include "train/profile.h"
-#include "train/schedule.h"
+#include "optimize/optimizer.h"
+#include "measure/profile.h"
+#include "optimize/schedule.h"
 #include "train/train_graph.h"
 
 enum { STEPS = 20, BATCHES = 4 };

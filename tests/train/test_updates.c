@@ -7,9 +7,9 @@
 #include "base/memory.h"
 #include "fixture.h"
 #include "suite.h"
-#include "train/clip_units.h"
-#include "train/gradient_mean.h"
-#include "train/optimizer.h"
+#include "optimize/clip_units.h"
+#include "optimize/gradient_mean.h"
+#include "optimize/optimizer.h"
 #include "train/train_graph.h"
 
 enum { STEPS = 6, SGD_STEPS = 10, BATCHES = 3, MAX_PARAMETERS = 128 };

@@ -1,0 +1,30 @@
+/* Bad images that a run has met: each counted once, however often later epochs meet it again, and
+ * not more of them than data.max_bad. Checkpoints keep them, so that a run that is resumed goes on
+ * counting where it was. */
+#ifndef WELD_DATA_BAD_IMAGES_H
+#define WELD_DATA_BAD_IMAGES_H
+
+#include "formats/json.h"
+
+/* What data.max_bad may be at most. */
+#define WELD_MAX_BAD_IMAGES 100000
+
+typedef struct weld_bad_images weld_bad_images;
+
+weld_status weld_bad_images_create(int64_t max, weld_bad_images **out, weld_error *err);
+void weld_bad_images_free(weld_bad_images *b); /* accepts NULL */
+
+/* Note sample `index` of the data set; false: it was known. `reason` is one line naming it. */
+bool weld_bad_images_note(weld_bad_images *b, int64_t index, const char *reason);
+/* As far as max + 1. */
+int64_t weld_bad_images_count(const weld_bad_images *b);
+
+/* WELD_ERROR_FORMAT where there are more than max: names data set and the last ones. */
+weld_status weld_bad_images_check(const weld_bad_images *b, const char *path, weld_error *err);
+
+/* Their indices, as an array; NULL: out of memory. */
+json_t *weld_bad_images_json(const weld_bad_images *b);
+/* Note those of such an array; anything else in it is left out. */
+void weld_bad_images_restore(weld_bad_images *b, const json_t *array);
+
+#endif

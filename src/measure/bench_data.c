@@ -1,0 +1,97 @@
+/* Timing of the data path; see bench_data.h. */
+#include "measure/bench_data.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/median.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "train/trainer.h"
+
+enum { WARM_UP = 2 };
+
+/* Where batches go. */
+typedef struct buffers {
+    float *images, *targets;
+    double *seconds; /* of each timed batch */
+} buffers;
+
+static weld_status open(weld_trainer *t, const weld_bench_data_options *o, weld_error *err) {
+    *t = (weld_trainer){.settings = &o->settings, .folder = {.lock = -1}};
+    weld_status status = weld_trainer_read_recipe(t, err);
+    t->recipe.data.val[0] = 0; /* nothing is evaluated */
+    status = status ? status : weld_trainer_open_data(t, err);
+    return status ? status : weld_trainer_open_loader(t, err);
+}
+
+/* Of all threads of the process, the readers too. */
+static double processor_clock(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static weld_status make_batches(weld_trainer *t, int steps, const buffers *b,
+                                weld_bench_data_result *r, weld_error *err) {
+    const int64_t batches = weld_loader_train_batches(t->loader);
+    double processor_began = 0;
+    for (int64_t i = 0; i < WARM_UP + steps; i++) {
+        weld_batch made;
+        const double began = weld_clock();
+        processor_began = i == WARM_UP ? processor_clock() : processor_began;
+        weld_status status = weld_loader_train_batch(
+            t->loader, (uint32_t)(i / batches), i % batches, b->images, b->targets, &made, err);
+        if (status) {
+            return status;
+        }
+        if (i >= WARM_UP) {
+            b->seconds[i - WARM_UP] = weld_clock() - began;
+            r->wait += made.wait_seconds;
+            r->decode += made.decode_seconds;
+            r->augment += made.augment_seconds;
+            r->bad += made.bad;
+        }
+    }
+    r->processor_seconds = (processor_clock() - processor_began) / steps;
+    r->seconds = weld_median(b->seconds, (size_t)steps);
+    const double sum = r->wait + r->decode + r->augment;
+    r->wait /= sum;
+    r->decode /= sum;
+    r->augment /= sum;
+    return WELD_OK;
+}
+
+static weld_status measure(weld_trainer *t, int steps, weld_bench_data_result *r, weld_error *err) {
+    const size_t size = (size_t)r->size, classes = (size_t)weld_dataset_class_count(t->train);
+    buffers b = {weld_alloc_raw((size_t)r->batch * size * size * 3, sizeof *b.images),
+                 weld_alloc_raw((size_t)r->batch * classes, sizeof *b.targets),
+                 weld_alloc((size_t)steps, sizeof *b.seconds)};
+    weld_status status = b.images && b.targets && b.seconds ? make_batches(t, steps, &b, r, err)
+                                                            : weld_fail_memory(err, "bench");
+    weld_free(b.images);
+    weld_free(b.targets);
+    weld_free(b.seconds);
+    return status;
+}
+
+weld_status weld_bench_data(const weld_bench_data_options *options, weld_bench_data_result *out,
+                            weld_error *err) {
+    weld_trainer *t = weld_alloc(1, sizeof *t);
+    if (!t) {
+        return weld_fail_memory(err, "bench");
+    }
+    *out = (weld_bench_data_result){0};
+    weld_status status = open(t, options, err);
+    if (!status) {
+        const int threads = options->settings.threads;
+        out->batch = weld_loader_train_batch_size(t->loader);
+        out->size = t->recipe.data.preprocessing.input_size;
+        out->threads = threads > 0 ? threads : weld_threads_available();
+        status = measure(t, options->steps, out, err);
+    }
+    weld_trainer_close(t);
+    weld_free(t);
+    return status;
+}

@@ -1,0 +1,125 @@
+/* A look at a run's batches; see preview.h. */
+#include "measure/preview.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "images/contact_sheet.h"
+#include "images/encode_png.h"
+#include "formats/file.h"
+#include "train/trainer.h"
+
+enum { COLUMNS = 8, CAPTION_SIZE = 256 };
+
+typedef struct preview {
+    weld_trainer trainer;
+    int64_t count;
+    float *images, *targets; /* of whole batches; the first `count` samples are drawn */
+    char (*captions)[CAPTION_SIZE];
+    const char **lines; /* the captions again, as a sheet takes them */
+    weld_image sheet;
+    weld_bytes png;
+} preview;
+
+/* "0.62 cat\n0.38 dog": the largest two shares, the second one if it shows. */
+static void describe(const weld_dataset *ds, const float *target, char caption[CAPTION_SIZE]) {
+    int first = 0, second = -1, classes = weld_dataset_class_count(ds);
+    for (int i = 1; i < classes; i++) {
+        if (target[i] > target[first]) {
+            second = first;
+            first = i;
+        } else if (second < 0 || target[i] > target[second]) {
+            second = i;
+        }
+    }
+    int used = snprintf(caption, CAPTION_SIZE, "%.2f %.100s", (double)target[first],
+                        weld_dataset_class_name(ds, first));
+    if (second >= 0 && target[second] >= 0.005f) {
+        snprintf(caption + used, CAPTION_SIZE - (size_t)used, "\n%.2f %.100s",
+                 (double)target[second], weld_dataset_class_name(ds, second));
+    }
+}
+
+static weld_status open(preview *p, const weld_preview_options *o, weld_error *err) {
+    weld_trainer *t = &p->trainer;
+    *t = (weld_trainer){.settings = &o->settings, .folder = {.lock = -1}};
+    weld_status status = weld_trainer_read_recipe(t, err);
+    t->recipe.data.val[0] = 0; /* nothing is evaluated */
+    status = status ? status : weld_trainer_open_data(t, err);
+    if (!status && t->recipe.loss.distillation.cache[0]) { /* it holds for certain views */
+        status = weld_trainer_open_distillation(t, err);
+    }
+    status = status ? status : weld_trainer_open_loader(t, err);
+    if (status) {
+        return status;
+    }
+    int64_t batch = weld_loader_train_batch_size(t->loader);
+    int64_t samples = batch * weld_loader_train_batches(t->loader);
+    p->count = o->count < samples ? o->count : samples;
+    /* A sheet that is too large is refused before all is loaded. */
+    weld_sheet_layout layout;
+    return weld_sheet_layout_make(t->recipe.data.preprocessing.input_size, p->count, COLUMNS, NULL,
+                                  &layout, err);
+}
+
+static weld_status load(preview *p, const weld_preview_options *o, int64_t *batches,
+                        weld_error *err) {
+    weld_trainer *t = &p->trainer;
+    int64_t batch = weld_loader_train_batch_size(t->loader);
+    *batches = (p->count + batch - 1) / batch;
+    size_t size = (size_t)t->recipe.data.preprocessing.input_size,
+           room = (size_t)(*batches * batch);
+    size_t classes = (size_t)weld_dataset_class_count(t->train);
+    p->images = weld_alloc_raw(room, size * size * 3 * sizeof *p->images);
+    p->targets = weld_alloc_raw(room, classes * sizeof *p->targets);
+    p->captions = weld_alloc((size_t)p->count, sizeof *p->captions);
+    p->lines = weld_alloc((size_t)p->count, sizeof *p->lines);
+    if (!p->images || !p->targets || !p->captions || !p->lines) {
+        return weld_fail_memory(err, "preview");
+    }
+    for (int64_t b = 0; b < *batches; b++) {
+        weld_batch loaded;
+        weld_status status = weld_loader_train_batch(
+            t->loader, (uint32_t)o->epoch, b, p->images + (size_t)(b * batch) * size * size * 3,
+            p->targets + (size_t)(b * batch) * classes, &loaded, err);
+        if (status) {
+            return status;
+        }
+    }
+    for (int64_t i = 0; i < p->count; i++) {
+        describe(t->train, p->targets + (size_t)i * classes, p->captions[i]);
+        p->lines[i] = p->captions[i];
+    }
+    return WELD_OK;
+}
+
+weld_status weld_preview(const weld_preview_options *options, weld_preview_report *out,
+                         weld_error *err) {
+    preview *p = weld_alloc(1, sizeof *p);
+    if (!p) {
+        return weld_fail_memory(err, "preview");
+    }
+    weld_preview_report report = {0};
+    weld_status status = open(p, options, err);
+    status = status ? status : load(p, options, &report.batches, err);
+    status = status ? status
+                    : weld_contact_sheet(&p->trainer.recipe.data.preprocessing, p->images, p->lines,
+                                         p->count, COLUMNS, &p->sheet, err);
+    status = status ? status : weld_encode_png(&p->sheet, &p->png, err);
+    status = status ? status : weld_file_write(options->out, p->png.data, p->png.size, err);
+    report.samples = p->count;
+    report.width = p->sheet.width;
+    report.height = p->sheet.height;
+    *out = report;
+    weld_bytes_free(&p->png);
+    weld_image_free(&p->sheet);
+    weld_free(p->lines);
+    weld_free(p->captions);
+    weld_free(p->targets);
+    weld_free(p->images);
+    weld_trainer_close(&p->trainer);
+    weld_free(p);
+    return status;
+}

@@ -1,0 +1,26 @@
+/* What a run will see: the first samples of an epoch as its batches hold them, augmented and mixed,
+ * on a contact sheet. */
+#ifndef WELD_MEASURE_PREVIEW_H
+#define WELD_MEASURE_PREVIEW_H
+
+#include "weld/train.h"
+
+typedef struct weld_preview_options {
+    weld_train_settings settings; /* recipe, set, data, init, threads and callbacks.message count */
+    const char *out;              /* the PNG file */
+    int64_t count;                /* samples; at least 1. Not more than an epoch has are drawn */
+    int64_t epoch;                /* from 0 */
+} weld_preview_options;
+
+typedef struct weld_preview_report {
+    int64_t samples, batches;
+    int width, height; /* of the sheet */
+} weld_preview_report;
+
+/* Write the sheet. Below each sample stand the two largest shares of its target, as mixing left
+ * them: the loss then smooths them. Errors: as of weld_train_run for recipe and data; more samples
+ * than a sheet has room for; the file cannot be written. */
+weld_status weld_preview(const weld_preview_options *options, weld_preview_report *out,
+                         weld_error *err);
+
+#endif

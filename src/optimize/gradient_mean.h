@@ -1,0 +1,29 @@
+/* The mean of the gradients of several batches: gradient accumulation, in the memory of the trained
+ * parameters once more.
+ *
+ * The mean of the gradients of n batches of equal size is the gradient of the mean loss of their
+ * samples, but for batch norm, which normalises within each batch.
+ */
+#ifndef WELD_OPTIMIZE_GRADIENT_MEAN_H
+#define WELD_OPTIMIZE_GRADIENT_MEAN_H
+
+#include "kernels/kernels.h"
+
+typedef struct weld_gradient_mean weld_gradient_mean;
+
+/* gradients[0..count): where each batch leaves its own, which must stay there; data is NULL for
+ * parameters that are frozen. */
+weld_status weld_gradient_mean_create(const weld_tensor *gradients, size_t count,
+                                      const weld_kernels *kernels, int threads,
+                                      weld_gradient_mean **out, weld_error *err);
+void weld_gradient_mean_free(weld_gradient_mean *m); /* accepts NULL */
+
+/* Take in the gradients of a batch. */
+void weld_gradient_mean_add(weld_gradient_mean *m);
+/* The mean of all batches added since the last take, at least one: by parameter, as the gradients;
+ * valid until the next add. */
+const weld_tensor *weld_gradient_mean_take(weld_gradient_mean *m);
+
+size_t weld_gradient_mean_bytes(const weld_gradient_mean *m);
+
+#endif

@@ -1,0 +1,65 @@
+/* AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019) or SGD with momentum
+ * (sgd.h) over the parameters of a graph, in the arithmetic of PyTorch's, with clipping of
+ * gradients and an exponential moving average of the weights, all in one pass over memory; only
+ * norms take another one before.
+ *
+ * Parameters with one dimension (normalisation, biases) and those named .bias do not decay.
+ */
+#ifndef WELD_OPTIMIZE_OPTIMIZER_H
+#define WELD_OPTIMIZE_OPTIMIZER_H
+
+#include "kernels/kernels.h"
+#include "optimize/parameter_rates.h"
+#include "weld/graph.h"
+
+typedef struct weld_optimizer weld_optimizer;
+
+typedef enum weld_method { WELD_ADAMW, WELD_SGD } weld_method;
+
+/* How gradients are clipped: all scaled so that the norm of all of them together is at most `clip`
+ * (by clip / (norm + 1e-6), as PyTorch does), each brought to within +- clip, or each output's
+ * limited to `clip` times the norm of its weights (clip_units.h). */
+typedef enum weld_clip_mode { WELD_CLIP_NORM, WELD_CLIP_VALUE, WELD_CLIP_AGC } weld_clip_mode;
+
+typedef struct weld_optimizer_options {
+    weld_method method;
+    double weight_decay;
+    double beta1, beta2, eps; /* AdamW */
+    double momentum;          /* SGD ... */
+    bool nesterov;
+    double clip; /* 0: gradients are taken as they are */
+    weld_clip_mode clip_mode;
+    /* NULL, or the moving average, of all parameters and buffers by their names, which must outlive
+     * the optimizer: after every update average = ema_decay average + (1 - ema_decay) weight.
+     * Counters are copied. */
+    weld_weights *ema;
+    double ema_decay;
+    /* By parameter, copied; those not trained are left alone and have no state. NULL: all are
+     * trained with the rate as it is. */
+    const weld_parameter_rate *rates;
+    int threads; /* 0: all that the process may use; results do not depend on it */
+    const weld_kernels *kernels;
+} weld_optimizer_options;
+
+/* For the parameters of g, whose values are in w; w must outlive the optimizer. */
+weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
+                                  const weld_optimizer_options *options, weld_optimizer **out,
+                                  weld_error *err);
+void weld_optimizer_free(weld_optimizer *o);
+
+/* One update with learning rate lr (times the parameter's scale, weight decay included).
+ * gradients[i] belongs to weld_graph_parameter(g, i) and is not looked at where that is frozen; it
+ * is overwritten where it is clipped to WELD_CLIP_AGC's limit. */
+void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr);
+
+/* The state, for checkpoints: updates done, and under the names of the parameters that are trained
+ * the averages of the gradients (SGD: their momentum) and of their squares (SGD: NULL). */
+int64_t weld_optimizer_updates(const weld_optimizer *o);
+void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates);
+weld_weights *weld_optimizer_first_moments(weld_optimizer *o);
+weld_weights *weld_optimizer_second_moments(weld_optimizer *o);
+
+/* Whether weight decay applies to a parameter. */
+bool weld_optimizer_decays(const char *name, const weld_shape *shape);
+
+#endif

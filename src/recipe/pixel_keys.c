@@ -1,0 +1,106 @@
+/* What pixels depend on; see pixel_keys.h. */
+#include "recipe/pixel_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "recipe/recipe_keys.h"
+
+enum { VALUE_SIZE = 512, LINE_SIZE = VALUE_SIZE + 128 };
+
+static bool is_one_of(const char *name, const char *const *names) {
+    while (*names && strcmp(*names, name) != 0) {
+        names++;
+    }
+    return *names != NULL;
+}
+
+/* Those that say what is done to one image; how images are mixed and how often they come does not
+ * matter here. */
+static bool matters(const weld_recipe *r, const weld_recipe_key *key) {
+    static const char *const batch[] = {
+        "mixup", "mix_probability", "cutmix", "cutmix_probability", "mix_mode", "repeats", NULL};
+    static const char *const image[] = {"input_size",    "mean",          "std",
+                                        "crop_fraction", "interpolation", NULL};
+    bool random = r->augment.kind != WELD_AUGMENT_NONE;
+    if (strcmp(key->section, "augment") == 0) {
+        return random ? !is_one_of(key->name, batch) : strcmp(key->name, "kind") == 0;
+    }
+    return (strcmp(key->section, "data") == 0 && is_one_of(key->name, image)) ||
+           (random && strcmp(key->section, "train") == 0 && strcmp(key->name, "seed") == 0);
+}
+
+static void make_line(const weld_recipe *r, const weld_recipe_key *key, char line[LINE_SIZE]) {
+    char value[VALUE_SIZE];
+    weld_recipe_key_text(r, key, value, sizeof value);
+    snprintf(line, LINE_SIZE, "%s.%s: %s\n", key->section, key->name, value);
+}
+
+weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *err) {
+    char line[LINE_SIZE];
+    size_t size = 1;
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
+        if (matters(r, &weld_recipe_keys[i])) {
+            make_line(r, &weld_recipe_keys[i], line);
+            size += strlen(line);
+        }
+    }
+    char *to = *text = weld_alloc(size, 1);
+    if (!to) {
+        return weld_fail_memory(err, "recipe");
+    }
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
+        if (matters(r, &weld_recipe_keys[i])) {
+            make_line(r, &weld_recipe_keys[i], line);
+            size_t length = strlen(line);
+            memcpy(to, line, length);
+            to += length;
+        }
+    }
+    return WELD_OK;
+}
+
+/* What the text says of a key: up to the end of the line; NULL: nothing. */
+static const char *find_value(const char *text, const char *section, const char *name) {
+    char start[128];
+    int length = snprintf(start, sizeof start, "%s.%s: ", section, name);
+    while (text && strncmp(text, start, (size_t)length) != 0) {
+        text = strchr(text, '\n');
+        text = text ? text + 1 : NULL;
+    }
+    return text ? text + length : NULL;
+}
+
+weld_status weld_pixel_keys_check(const weld_recipe *r, const char *text, const char *file,
+                                  weld_error *err) {
+    char value[VALUE_SIZE];
+    for (size_t i = 0; i < weld_recipe_key_count; i++) {
+        const weld_recipe_key *key = &weld_recipe_keys[i];
+        if (!matters(r, key)) {
+            continue;
+        }
+        const char *was = find_value(text, key->section, key->name);
+        int length = was ? (int)strcspn(was, "\n") : 0;
+        weld_recipe_key_text(r, key, value, sizeof value);
+        if (!was || (size_t)length != strlen(value) || memcmp(was, value, (size_t)length) != 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%.300s: was made with %s.%s %.*s, the recipe has '%.80s': its images "
+                             "would be others: set the key, or make another (weld distill-cache)",
+                             file, key->section, key->name, was ? (length < 80 ? length : 80) : 7,
+                             was ? was : "unknown", value);
+        }
+    }
+    return WELD_OK;
+}
+
+void weld_samples_identity(const weld_dataset *ds, char text[17]) {
+    XXH64_hash_t hash = 0;
+    for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
+        const char *name = weld_dataset_name(ds, i);
+        hash = XXH3_64bits_withSeed(name, strlen(name), hash + (uint64_t)weld_dataset_label(ds, i));
+    }
+    snprintf(text, 17, "%016llx", (unsigned long long)hash);
+}

@@ -1,0 +1,121 @@
+/* Recipes: everything that decides what a training run does, as YAML.
+ *
+ * recipes/README.md lists every key with meaning, unit, default and range. A recipe is checked
+ * once, here: an error names the file and the line (or the --set option) and the key.
+ */
+#ifndef WELD_RECIPE_RECIPE_H
+#define WELD_RECIPE_RECIPE_H
+
+#include "data/transform.h"
+#include "weld/model.h"
+
+#define WELD_RECIPE_PATH_SIZE 4096
+
+/* What the second head learns from a teacher: its most probable class, or its probabilities. */
+typedef enum weld_distillation_kind {
+    WELD_DISTILL_NONE,
+    WELD_DISTILL_HARD,
+    WELD_DISTILL_SOFT
+} weld_distillation_kind;
+
+/* Learning from another network; see teach/distillation.h. */
+typedef struct weld_distillation_recipe {
+    int kind;                            /* a weld_distillation_kind */
+    char teacher[WELD_RECIPE_PATH_SIZE]; /* a model file; "": none */
+    char cache[WELD_RECIPE_PATH_SIZE];   /* what it said, in its place; "": none */
+    double alpha;                        /* share of the loss */
+    double temperature;                  /* of soft targets */
+} weld_distillation_recipe;
+
+typedef struct weld_recipe {
+    weld_model_config model; /* num_classes 0: as many as there are class folders */
+    int depth_count;         /* of model.depths as given; model.stage_count is that of channels */
+    struct {
+        char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
+        weld_preprocessing preprocessing;
+        int64_t max_bad; /* images that may be bad before the run stops */
+        int sampling;    /* a weld_balance: which samples an epoch has */
+    } data;
+    weld_augmentation augment;
+    struct {
+        double label_smoothing;
+        int class_weights; /* a weld_balance */
+        weld_distillation_recipe distillation;
+    } loss;
+    struct {
+        int name; /* a weld_method of optimizer.h */
+        double lr;
+        int64_t lr_batch;     /* lr is meant for batches of this size; 0: for any */
+        double betas[2], eps; /* adamw */
+        double momentum;      /* sgd ... */
+        bool nesterov;
+        double weight_decay;
+        double head_lr_scale, layer_decay; /* see parameter_rates.h */
+        double clip;                       /* 0: no clipping */
+        int clip_mode;                     /* a weld_clip_mode of optimizer.h */
+    } optimizer;
+    struct {
+        double warmup_epochs, warmup_lr, min_lr;
+        int per; /* 0: step, 1: epoch */
+    } schedule;
+    struct {
+        int64_t epochs, batch_size;
+        int64_t accumulate; /* batches an update */
+        int precision;      /* a weld_precision, or WELD_RECIPE_PRECISION_AUTO */
+        int64_t seed;
+        bool shuffle;
+        double ema_decay;         /* of the moving average of the weights; 0: none */
+        int64_t eval_every;       /* epochs; 0: at the end only */
+        int64_t checkpoint_every; /* updates; an epoch's end always makes one */
+        int64_t keep;             /* checkpoints of epochs that stay beside last.h5 and best.h5 */
+        int freeze; /* 0: nothing; 1: the stem; 1 + n: that and n stages; WELD_FREEZE_BACKBONE */
+        bool bn_eval;
+        bool fuse;                /* passes/fuse_training.h and streams */
+        bool events;              /* for TensorBoard: events.h */
+        int64_t histograms_every; /* epochs between histograms and contact sheets; 0: none */
+    } train;
+} weld_recipe;
+
+/* Of train.precision: to be chosen at the start of the run. */
+#define WELD_RECIPE_PRECISION_AUTO (WELD_PRECISION_BF16 + 1)
+/* Of train.freeze: all but the head. */
+#define WELD_FREEZE_BACKBONE (WELD_MAX_STAGES + 2)
+/* How many parts (models.h) train.freeze keeps from being trained. */
+int weld_recipe_frozen_parts(const weld_recipe *r);
+/* The same for a value of train.freeze as text and a network. */
+weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *config, int *parts,
+                                 weld_error *err);
+
+/* All defaults (a model that has no name yet and no data). */
+void weld_recipe_defaults(weld_recipe *r);
+
+/* A file that training starts from: what a recipe takes from it where it does not say otherwise,
+ * which is all of the network (but not its classes and its distillation head) and of the
+ * preprocessing. */
+typedef struct weld_recipe_start {
+    const weld_model_config *model;
+    const weld_preprocessing *preprocessing;
+} weld_recipe_start;
+
+/* Read the recipe in `path`, override keys by `set[0..set_count)`, each "section.key=VALUE" with
+ * VALUE in YAML, and check it all. start: NULL, or what defaults are taken from; without it the
+ * recipe must name a model. */
+weld_status weld_recipe_read(const char *path, const char *const *set, size_t set_count,
+                             const weld_recipe_start *start, weld_recipe *out, weld_error *err);
+/* The same for a recipe in memory that starts from no file; `name` stands for it in messages. */
+weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
+                              const char *const *set, size_t set_count, weld_recipe *out,
+                              weld_error *err);
+
+/* The first key, "section.key", whose value differs; NULL where none does. Not compared: where the
+ * images and the teacher are, how many images may be bad, how often checkpoints are made,
+ * TensorBoard's events and the precision. Both values are written as text. */
+const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
+                                   size_t key_size, char *value_a, char *value_b,
+                                   size_t value_size);
+
+/* The whole recipe as YAML, with all defaults written out, that reads back to the same. Freed with
+ * weld_free. */
+weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err);
+
+#endif

@@ -1,0 +1,190 @@
+/* Running a teacher; see teacher.h. */
+#include "teach/teacher.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "graph/graph.h"
+#include "infer/evaluate.h"
+#include "infer/model.h"
+#include "passes/precision.h"
+
+enum { CHANNELS = 3 };
+/* Of all images that a session runs at once. */
+#define MOST_PIXELS (16 * INT64_C(224) * 224)
+
+struct weld_teacher {
+    weld_model *model; /* merged */
+    weld_graph *graph; /* of it, for the student's images */
+    weld_session *session;
+    int64_t batch, pixels; /* of the session; of an image */
+    int threads;
+    float scale[CHANNELS], shift[CHANNELS]; /* from the student's normalisation to its own */
+    bool converts;
+    weld_teacher_facts facts;
+};
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+static uint64_t hash_weights(const weld_weights *w) {
+    XXH64_hash_t hash = 0;
+    for (size_t i = 0; i < weld_weights_count(w); i++) {
+        weld_tensor t = weld_weights_tensor(w, i);
+        const char *name = weld_weights_name(w, i);
+        size_t bytes = (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype);
+        hash = XXH3_64bits_withSeed(name, strlen(name), hash);
+        hash = XXH3_64bits_withSeed(t.data, bytes, hash);
+    }
+    return hash;
+}
+
+static void set_conversion(weld_teacher *t, const weld_preprocessing *student,
+                           const weld_preprocessing *own) {
+    for (int c = 0; c < CHANNELS; c++) {
+        t->scale[c] = student->std[c] / own->std[c];
+        t->shift[c] = (student->mean[c] - own->mean[c]) / own->std[c];
+        t->converts =
+            t->converts || student->mean[c] != own->mean[c] || student->std[c] != own->std[c];
+    }
+}
+
+static weld_status open_model(weld_teacher *t, const char *path, const weld_dataset *ds,
+                              weld_error *err) {
+    weld_model *m;
+    weld_status status = weld_model_import(path, NULL, &m, err);
+    if (status) {
+        return status;
+    }
+    snprintf(t->facts.identity, sizeof t->facts.identity, "%016llx",
+             (unsigned long long)hash_weights(weld_model_weights(m)));
+    if (ds && weld_model_check_classes(m, ds, err)) {
+        status = weld_fail_context(err, WELD_ERROR_ARGUMENT, "%s", path);
+    }
+    if (!status && !weld_model_is_merged(m)) {
+        status = weld_model_merged(m, &t->model, err);
+    } else if (!status) {
+        t->model = m;
+        return WELD_OK;
+    }
+    weld_model_free(m);
+    return status;
+}
+
+static weld_status cut_graph(weld_teacher *t, const char *path, const weld_teacher_options *o,
+                             weld_error *err) {
+    int64_t size = o->preprocessing->input_size;
+    weld_named_value logits = {"logits", weld_graph_output(t->model->graph, "logits")};
+    weld_graph *graph;
+    weld_status status = weld_graph_cut(t->model->graph, WELD_SHAPE(1, size, size, CHANNELS),
+                                        &logits, 1, &graph, err);
+    if (status) {
+        return weld_fail_context(err, status, "%s: on images of %lld x %lld", path, (long long)size,
+                                 (long long)size);
+    }
+    if (o->precision == WELD_PRECISION_FP32) {
+        t->graph = graph;
+        return WELD_OK;
+    }
+    status = weld_precision_bf16(graph, &t->graph, err);
+    weld_graph_free(graph);
+    return status;
+}
+
+static weld_status open_session(weld_teacher *t, const weld_teacher_options *o, weld_error *err) {
+    t->pixels = (int64_t)o->preprocessing->input_size * o->preprocessing->input_size;
+    t->batch = MOST_PIXELS / t->pixels;
+    t->batch = t->batch < 1 ? 1 : t->batch < o->batch ? t->batch : o->batch;
+    t->threads = o->threads;
+    return weld_logits_session(t->graph, t->model->file.weights, t->batch, o->threads, true,
+                               &t->session, err);
+}
+
+static void gather_facts(weld_teacher *t) {
+    const weld_weights *w = t->model->file.weights;
+    weld_teacher_facts *f = &t->facts;
+    f->name = weld_model_get_config(t->model)->name;
+    f->classes = (int)weld_session_output(t->session, "logits").shape.dim[1];
+    f->parameters = weld_graph_counts(t->graph).parameters;
+    f->memory_bytes = weld_session_arena_bytes(t->session);
+    for (size_t i = 0; i < weld_weights_count(w); i++) {
+        weld_tensor x = weld_weights_tensor(w, i);
+        f->memory_bytes += (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype);
+    }
+}
+
+weld_status weld_teacher_open(const char *path, const weld_dataset *ds,
+                              const weld_teacher_options *options, weld_teacher **out,
+                              weld_error *err) {
+    *out = NULL;
+    weld_teacher *t = weld_alloc(1, sizeof *t);
+    if (!t) {
+        return weld_fail_memory(err, path);
+    }
+    weld_status status = open_model(t, path, ds, err);
+    status = status ? status : cut_graph(t, path, options, err);
+    status = status ? status : open_session(t, options, err);
+    if (status) {
+        weld_teacher_free(t);
+        return status;
+    }
+    set_conversion(t, options->preprocessing, weld_model_get_preprocessing(t->model));
+    gather_facts(t);
+    *out = t;
+    return WELD_OK;
+}
+
+void weld_teacher_free(weld_teacher *t) {
+    if (t) {
+        weld_session_free(t->session);
+        weld_graph_free(t->graph);
+        weld_model_free(t->model);
+        weld_free(t);
+    }
+}
+
+weld_teacher_facts weld_teacher_get_facts(const weld_teacher *t) {
+    return t->facts;
+}
+
+/* --- Running ---------------------------------------------------------------------------------- */
+
+typedef struct conversion {
+    const weld_teacher *teacher;
+    const float *from;
+    float *to;
+} conversion;
+
+static void convert_image(void *arg, int64_t i, int thread) {
+    const conversion *job = arg;
+    const weld_teacher *t = job->teacher;
+    int64_t size = t->pixels * CHANNELS;
+    const float *restrict from = job->from + i * size;
+    float *restrict to = job->to + i * size;
+    (void)thread;
+    if (!t->converts) {
+        memcpy(to, from, (size_t)size * sizeof *to);
+        return;
+    }
+    for (int64_t k = 0; k < size; k += CHANNELS) {
+        for (int c = 0; c < CHANNELS; c++) {
+            to[k + c] = from[k + c] * t->scale[c] + t->shift[c];
+        }
+    }
+}
+
+void weld_teacher_run(weld_teacher *t, const float *images, int64_t count, float *logits) {
+    size_t classes = (size_t)t->facts.classes;
+    for (int64_t first = 0; first < count; first += t->batch) {
+        int64_t here = count - first < t->batch ? count - first : t->batch;
+        conversion job = {t, images + first * t->pixels * CHANNELS,
+                          weld_session_input(t->session, "images").data};
+        weld_parallel(t->threads, here, convert_image, &job);
+        weld_session_run(t->session, 0);
+        memcpy(logits + (size_t)first * classes, weld_session_output(t->session, "logits").data,
+               (size_t)here * classes * sizeof *logits);
+    }
+}

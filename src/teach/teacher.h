@@ -1,0 +1,43 @@
+/* A teacher: another network, frozen, that says what it makes of the images a student trains on.
+ *
+ * It is run as it is deployed: in evaluation mode, with its branches merged, of two heads the mean.
+ * Where it was trained with another mean and standard deviation than the student, the student's
+ * normalised images are mapped to what it knows, channel by channel.
+ */
+#ifndef WELD_TEACH_TEACHER_H
+#define WELD_TEACH_TEACHER_H
+
+#include "data/dataset.h"
+#include "weld/model.h"
+
+typedef struct weld_teacher weld_teacher;
+
+typedef struct weld_teacher_options {
+    const weld_preprocessing *preprocessing; /* of the images that it will be given */
+    int64_t batch;                           /* of them at a time */
+    int threads;                             /* 0: all that the process may use */
+    weld_precision precision;
+} weld_teacher_options;
+
+/* Open a model file of any kind, for images of the preprocessing's input size. Its classes must be
+ * those of ds: the same names in the same order where it has names, else as many; ds NULL: whatever
+ * they are. */
+weld_status weld_teacher_open(const char *path, const weld_dataset *ds,
+                              const weld_teacher_options *options, weld_teacher **out,
+                              weld_error *err);
+void weld_teacher_free(weld_teacher *t); /* accepts NULL */
+
+typedef struct weld_teacher_facts {
+    const char *name; /* of the network: "repvit_m1_1" */
+    int classes;
+    int64_t parameters;  /* as merged */
+    size_t memory_bytes; /* activations and weights */
+    char identity[17];   /* hash of its weights, in hexadecimal: the same in another file */
+} weld_teacher_facts;
+weld_teacher_facts weld_teacher_get_facts(const weld_teacher *t);
+
+/* images [count, size, size, 3], normalised for the student -> logits [count, classes], of which
+ * row i depends on image i alone. */
+void weld_teacher_run(weld_teacher *t, const float *images, int64_t count, float *logits);
+
+#endif

@@ -1,0 +1,190 @@
+/* What a run says before it begins, and runs that are only planned. */
+#define _GNU_SOURCE
+#include <dirent.h>
+
+#include "recipe/recipe.h"
+#include "train/tiny_run.h"
+
+static weld_train_plan plan;
+static weld_train_group groups[16];
+static char recipe_text[16384], advice[4096];
+
+/* What is told is only there during the call. */
+static void keep_start(void *context, const weld_train_start *start) {
+    on_start(context, start);
+    ck_assert_uint_le(start->group_count, 16);
+    memcpy(groups, start->groups, start->group_count * sizeof *groups);
+    snprintf(advice, sizeof advice, "%s", start->advice);
+    snprintf(recipe_text, sizeof recipe_text, "%s", start->recipe);
+}
+
+static weld_status dry_run(const char *const *set, size_t count) {
+    weld_train_settings s = weld_train_defaults();
+    memset(&seen, 0, sizeof seen);
+    s.recipe = in_base("tiny.yaml");
+    s.set = set;
+    s.set_count = count;
+    s.threads = 1;
+    s.callbacks = (weld_train_callbacks){.context = &seen,
+                                         .started = keep_start,
+                                         .evaluated = on_evaluation,
+                                         .message = on_message,
+                                         .stop = on_stop};
+    return weld_train_dry_run(&s, &plan, &err);
+}
+
+static void dry_run_well(const char *const *set, size_t count) {
+    ck_assert_msg(!dry_run(set, count), "%s", err.message);
+}
+
+static int files_in_base(void) {
+    DIR *folder = opendir(base);
+    int count = 0;
+    while (readdir(folder)) {
+        count++;
+    }
+    closedir(folder);
+    return count;
+}
+
+START_TEST(a_dry_run_measures_a_few_updates_and_writes_nothing) {
+    set_up();
+    int files = files_in_base();
+    char here[512];
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    ck_assert_int_eq(chdir(base), 0);
+    static const char *const set[] = {"train.ema_decay=0.9", "train.eval_every=2",
+                                      "train.accumulate=2", "train.batch_size=4"};
+    dry_run_well(set, 4);
+    ck_assert_int_eq(chdir(here), 0);
+    ck_assert_int_eq(files_in_base(), files);
+    ck_assert_ptr_null(seen.start.out);
+    ck_assert_int_eq(plan.steps, 3 * STEPS_PER_EPOCH);
+    ck_assert_int_eq(plan.evaluations, 2); /* after the second epoch and the last */
+    ck_assert_int_eq(plan.measured, 5);
+    ck_assert_double_gt(plan.step_seconds, 0);
+    ck_assert_double_gt(plan.evaluation_seconds, 0);
+    ck_assert_double_eq_tol(plan.seconds, 15 * plan.step_seconds + 2 * plan.evaluation_seconds,
+                            1e-9);
+    const size_t trained = 4 * (size_t)seen.start.trained_parameters;
+    ck_assert_uint_eq(plan.memory.optimizer, 2 * trained);
+    ck_assert_uint_ge(plan.memory.accumulated, trained);
+    ck_assert_uint_gt(plan.memory.activations, 0);
+    ck_assert_uint_eq(plan.memory.average, plan.memory.weights);
+    ck_assert_uint_gt(plan.peak_bytes, plan.memory.activations);
+    tear_down();
+}
+END_TEST
+
+START_TEST(the_recipe_that_is_told_is_the_one_that_would_run) {
+    set_up();
+    static const char *const set[] = {"train.epochs=2", "optimizer.name=sgd"};
+    dry_run_well(set, 2);
+    weld_recipe *again = calloc(1, sizeof *again);
+    ck_assert_msg(
+        !weld_recipe_parse("said", recipe_text, strlen(recipe_text), NULL, 0, again, &err), "%s",
+        err.message);
+    ck_assert_int_eq(again->train.epochs, 2);
+    ck_assert_int_eq(again->optimizer.name, 1);
+    ck_assert_int_eq(again->model.num_classes, CLASSES);
+    ck_assert_uint_eq(plan.memory.optimizer, 4 * (size_t)seen.start.trained_parameters);
+    free(again);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_of_fewer_updates_than_are_measured_is_measured_all_the_same) {
+    set_up();
+    static const char *const set[] = {"train.epochs=1", "train.batch_size=42", "data.val=null"};
+    dry_run_well(set, 3);
+    ck_assert_int_eq(plan.steps, 1);
+    ck_assert_int_eq(plan.measured, 5);
+    ck_assert_int_eq(plan.evaluations, 0);
+    ck_assert_double_eq(plan.seconds, plan.step_seconds);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_dry_run_can_be_interrupted_and_resumes_nothing) {
+    set_up();
+    weld_train_settings s = weld_train_defaults();
+    memset(&seen, 0, sizeof seen);
+    s.recipe = in_base("tiny.yaml");
+    s.out = in_base("a");
+    s.resume = true;
+    ck_assert_int_eq(weld_train_dry_run(&s, &plan, &err), WELD_ERROR_ARGUMENT);
+    s.resume = false;
+    seen.stop_at = 1;
+    seen.step = 1;
+    s.callbacks = (weld_train_callbacks){.context = &seen, .stop = on_stop};
+    ck_assert_int_eq(weld_train_dry_run(&s, &plan, &err), WELD_ERROR_INTERRUPTED);
+    ck_assert_int_ne(access(s.out, F_OK), 0);
+    tear_down();
+}
+END_TEST
+
+static int64_t tensors_of(bool trained, bool decays) {
+    int64_t tensors = 0;
+    for (size_t i = 0; i < seen.start.group_count; i++) {
+        bool same = groups[i].trained == trained && groups[i].decays == decays;
+        tensors += same ? groups[i].tensors : 0;
+    }
+    return tensors;
+}
+
+START_TEST(parameters_are_told_by_decay_and_rate) {
+    set_up();
+    static const char *const set[] = {"optimizer.weight_decay=0.1", "optimizer.head_lr_scale=5"};
+    int64_t parameters = 0;
+    dry_run_well(set, 2);
+    ck_assert_uint_eq(seen.start.group_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert(groups[i].trained);
+        ck_assert_double_eq(groups[i].weight_decay, groups[i].decays ? 0.1 : 0);
+        ck_assert(groups[i].lr_scale == 1 || groups[i].lr_scale == 5);
+        parameters += groups[i].parameters;
+    }
+    ck_assert_int_eq(parameters, seen.start.parameters);
+    const int64_t weights = tensors_of(true, true), vectors = tensors_of(true, false);
+    static const char *const frozen[] = {"train.freeze=backbone"};
+    dry_run_well(frozen, 1);
+    ck_assert_uint_eq(seen.start.group_count, 3);
+    ck_assert_int_eq(tensors_of(true, true), 1);  /* classifier.l.weight */
+    ck_assert_int_eq(tensors_of(true, false), 3); /* its bias and batch norm */
+    ck_assert_int_eq(tensors_of(false, false), weights + vectors - 4);
+    tear_down();
+}
+END_TEST
+
+static void expect_advice(const char *set, const char *words) {
+    const char *both[] = {"optimizer.lr_batch=0", set};
+    dry_run_well(both, 2);
+    ck_assert_msg(strstr(advice, words) != NULL, "%s: said: %s", set, advice);
+}
+
+START_TEST(what_seems_unwise_is_said) {
+    set_up();
+    expect_advice(
+        "optimizer.lr_batch=40",
+        "an update is on 8 images, far below the 40 that optimizer.lr is for: the rate is "
+        "scaled down to 0.002 and");
+    expect_advice("optimizer.lr_batch=40", "train.accumulate 5 makes up for both");
+    expect_advice("train.batch_size=6", "batch norm takes its statistics from 6 images");
+    expect_advice("schedule.warmup_epochs=3", "schedule.warmup_epochs 3 is all of the run's 3");
+    expect_advice("train.ema_decay=0.99",
+                  "after the run's 15 updates 86 % of the average is what it started from");
+    expect_advice("train.ema_decay=0.99", "take 0.333333 or less, or null");
+    expect_advice("schedule.min_lr=0.02", "the rate used, 0.01, is below schedule.min_lr 0.02");
+    static const char *const wise[] = {"train.batch_size=16", "optimizer.lr_batch=64",
+                                       "train.ema_decay=0.1"};
+    dry_run_well(wise, 3);
+    ck_assert_str_eq(advice, "");
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("train/dry_run", a_dry_run_measures_a_few_updates_and_writes_nothing,
+          the_recipe_that_is_told_is_the_one_that_would_run,
+          a_run_of_fewer_updates_than_are_measured_is_measured_all_the_same,
+          a_dry_run_can_be_interrupted_and_resumes_nothing, parameters_are_told_by_decay_and_rate,
+          what_seems_unwise_is_said)

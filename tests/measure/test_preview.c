@@ -1,0 +1,167 @@
+#define _GNU_SOURCE
+#include "train/tiny_run.h"
+
+#include "base/memory.h"
+#include "images/contact_sheet.h"
+#include "images/decode.h"
+#include "data/loader.h"
+#include "measure/preview.h"
+#include "recipe/recipe.h"
+
+enum { BATCH = 8, BATCHES = 2, FLOATS = SIDE * SIDE * 3 };
+
+static weld_preview_options options(const char *out, const char *const *set, size_t count) {
+    static char recipe[128], path[128];
+    snprintf(recipe, sizeof recipe, "%s/tiny.yaml", base);
+    snprintf(path, sizeof path, "%s/%s", base, out);
+    weld_preview_options o = {.settings = weld_train_defaults(), .out = path, .count = 11};
+    o.settings.recipe = recipe;
+    o.settings.set = set;
+    o.settings.set_count = count;
+    o.settings.threads = 1;
+    return o;
+}
+
+static weld_image draw(weld_preview_options o) {
+    weld_preview_report report;
+    weld_image sheet = {0};
+    ck_assert_msg(!weld_preview(&o, &report, &err), "%s", err.message);
+    ck_assert_msg(!weld_decode_file(o.out, &sheet, &err), "%s", err.message);
+    ck_assert_int_eq(report.width, sheet.width);
+    ck_assert_int_eq(report.height, sheet.height);
+    return sheet;
+}
+
+static void assert_same(weld_image a, weld_image b) {
+    ck_assert_int_eq(a.width, b.width);
+    ck_assert_int_eq(a.height, b.height);
+    ck_assert_mem_eq(a.pixels, b.pixels, (size_t)a.width * (size_t)a.height * 3);
+}
+
+/* The recipe's loader, and a sheet of what it gives. */
+static weld_image draw_loader(const char *const *set, size_t set_count, uint32_t epoch,
+                              int64_t count) {
+    weld_recipe *recipe = malloc(sizeof *recipe);
+    ck_assert_int_eq(weld_recipe_read(in_base("tiny.yaml"), set, set_count, NULL, recipe, &err),
+                     WELD_OK);
+    static float images[BATCHES * BATCH * FLOATS], targets[BATCHES * BATCH * CLASSES];
+    static char text[BATCHES * BATCH][64];
+    const char *captions[BATCHES * BATCH];
+    weld_loader_options o = {.preprocessing = recipe->data.preprocessing,
+                             .augmentation = recipe->augment,
+                             .batch_size = BATCH,
+                             .seed = 7,
+                             .shuffle = true,
+                             .threads = 2};
+    weld_dataset *ds;
+    weld_loader *l;
+    weld_batch batch;
+    weld_image sheet = {0};
+    ck_assert_int_eq(weld_dataset_open(in_base("train.h5"), &ds, &err), WELD_OK);
+    ck_assert_int_eq(weld_loader_create(ds, &o, &l, &err), WELD_OK);
+    for (int b = 0; b < BATCHES; b++) {
+        ck_assert_int_eq(weld_loader_train_batch(l, epoch, b, images + b * BATCH * FLOATS,
+                                                 targets + b * BATCH * CLASSES, &batch, &err),
+                         WELD_OK);
+    }
+    for (int i = 0; i < BATCHES * BATCH; i++) {
+        const float *target = targets + i * CLASSES;
+        int order[CLASSES] = {0, 1, 2, 3};
+        for (int k = 0; k < CLASSES * CLASSES; k++) {
+            int a = k % (CLASSES - 1), held = order[a];
+            if (target[order[a]] < target[order[a + 1]]) {
+                order[a] = order[a + 1];
+                order[a + 1] = held;
+            }
+        }
+        int used = sprintf(text[i], "%.2f %s", (double)target[order[0]],
+                           weld_dataset_class_name(ds, order[0]));
+        if (target[order[1]] >= 0.005f) {
+            sprintf(text[i] + used, "\n%.2f %s", (double)target[order[1]],
+                    weld_dataset_class_name(ds, order[1]));
+        }
+        captions[i] = text[i];
+    }
+    ck_assert_int_eq(weld_contact_sheet(&o.preprocessing, images, captions, count, 8, &sheet, &err),
+                     WELD_OK);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    free(recipe);
+    return sheet;
+}
+
+START_TEST(a_preview_shows_the_samples_that_the_run_will_see) {
+    set_up();
+    const char *set[] = {"augment.cutmix=1", "augment.mix_mode=elem", "augment.repeats=2"};
+    weld_preview_options o = options("sheet.png", set, 3);
+    for (o.epoch = 0; o.epoch < 2; o.epoch++) {
+        weld_image got = draw(o), expected = draw_loader(set, 3, (uint32_t)o.epoch, o.count);
+        assert_same(got, expected);
+        weld_image_free(&got);
+        weld_image_free(&expected);
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(without_augmentation_each_sample_is_all_of_its_class) {
+    set_up();
+    const char *set[] = {"augment.kind=none"};
+    weld_image got = draw(options("sheet.png", set, 1)), expected = draw_loader(set, 1, 0, 11);
+    assert_same(got, expected);
+    weld_image_free(&got);
+    weld_image_free(&expected);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_preview_needs_no_images_to_evaluate_on_and_no_more_samples_than_there_are) {
+    set_up();
+    const char *set[] = {"data.val=nowhere"};
+    weld_preview_options o = options("sheet.png", set, 1);
+    weld_preview_report report;
+    o.count = 1000;
+    ck_assert_msg(!weld_preview(&o, &report, &err), "%s", err.message);
+    ck_assert_int_eq(report.samples, STEPS_PER_EPOCH * BATCH);
+    ck_assert_int_eq(report.batches, STEPS_PER_EPOCH);
+    tear_down();
+}
+END_TEST
+
+START_TEST(what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file) {
+    set_up();
+    const char *set[] = {"data.train=nowhere"};
+    weld_preview_options o = options("sheet.png", set, 1);
+    weld_preview_report report;
+    ck_assert_int_ne(weld_preview(&o, &report, &err), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(err.message, "nowhere"));
+    o = options("no/such/folder/sheet.png", NULL, 0);
+    ck_assert_int_ne(weld_preview(&o, &report, &err), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(err.message, "no/such/folder"));
+    ck_assert_int_ne(access(in_base("sheet.png"), F_OK), 0);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_lack_of_memory_is_reported) {
+    set_up();
+    weld_preview_options o = options("sheet.png", NULL, 0);
+    weld_preview_report report;
+    weld_status status = WELD_ERROR_MEMORY;
+    for (long successes = 0; status; successes += 1 + successes / 16) {
+        weld_memory_fail_after(successes);
+        status = weld_preview(&o, &report, &err);
+        weld_memory_fail_after(-1);
+        ck_assert_msg(status == WELD_OK || status == WELD_ERROR_MEMORY, "%ld: %s", successes,
+                      err.message);
+        ck_assert_int_eq(access(o.out, F_OK) == 0, status == WELD_OK);
+    }
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("train/preview", a_preview_shows_the_samples_that_the_run_will_see,
+          without_augmentation_each_sample_is_all_of_its_class,
+          a_preview_needs_no_images_to_evaluate_on_and_no_more_samples_than_there_are,
+          what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file,
+          a_lack_of_memory_is_reported)

@@ -1,0 +1,347 @@
+/* Learning from a teacher: the loss, its gradients and ten updates against PyTorch, the loss
+ * against its formula in double, and what a teacher makes of images. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "suite.h"
+#include "serialization/model_file.h"
+#include "optimize/optimizer.h"
+#include "teach/teacher.h"
+#include "train/train_graph.h"
+
+enum { STEPS = 10, BATCHES = 2, MAX_PARAMETERS = 128 };
+
+static weld_error err;
+
+/* --- Files of teachers --- */
+
+static const weld_preprocessing usual = {
+    .input_size = 8, .crop_fraction = 1, .mean = {0.5f, 0.4f, 0.3f}, .std = {0.2f, 0.25f, 0.5f}};
+
+/* The fixture's teacher as a checkpoint in a new file, whose name goes into path. */
+static void write_teacher(const weld_weights *fixture, const weld_preprocessing *p, char path[64]) {
+    weld_graph *g;
+    weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT, .preprocessing = *p};
+    const int64_t *value = fixture_tensor(fixture, "teacher/", "config").data;
+    file.config = (weld_model_config){.name = "repvit",
+                                      .num_classes = (int)value[0],
+                                      .stem_stride = (int)value[1],
+                                      .distillation_head = value[3] != 0,
+                                      .stage_count = 1,
+                                      .channels = {(int)value[5]},
+                                      .depths = {(int)value[6]}};
+    ck_assert_int_eq(value[4], 1);
+    ck_assert_int_eq(weld_model_build(&file.config, false, 1, 8, 8, WELD_F32, &g, &err), WELD_OK);
+    file.weights = fixture_weights(fixture, "teacher/before/", g);
+    snprintf(path, 64, "/tmp/weld-teacher-XXXXXX");
+    int descriptor = mkstemp(path);
+    ck_assert_int_ge(descriptor, 0);
+    close(descriptor);
+    ck_assert_msg(!weld_model_file_write(path, &file, &err), "%s", err.message);
+    weld_weights_free(file.weights);
+    weld_graph_free(g);
+}
+
+static weld_teacher *open_teacher(const weld_weights *fixture, const weld_preprocessing *own,
+                                  const weld_preprocessing *student, int64_t batch) {
+    char path[64];
+    weld_teacher *t;
+    weld_teacher_options options = {.preprocessing = student, .batch = batch, .threads = 1};
+    write_teacher(fixture, own, path);
+    ck_assert_msg(!weld_teacher_open(path, NULL, &options, &t, &err), "%s", err.message);
+    unlink(path);
+    return t;
+}
+
+static void expect_said(const float *is, weld_tensor said) {
+    for (int64_t i = 0; i < weld_shape_count(&said.shape); i++) {
+        ck_assert_float_eq_tol(is[i], ((float *)said.data)[i], 2e-5f);
+    }
+}
+
+START_TEST(a_teacher_says_what_its_network_says_in_pytorch) {
+    float logits[6 * 5];
+    weld_weights *fixture = fixture_load("distillation.fixture");
+    weld_teacher *t = open_teacher(fixture, &usual, &usual, 4); /* two runs: of 4 and of 2 */
+    weld_tensor images = fixture_tensor(fixture, "images/", "1");
+    weld_teacher_run(t, images.data, 6, logits);
+    expect_said(logits, fixture_tensor(fixture, "said/", "1"));
+    weld_teacher_facts facts = weld_teacher_get_facts(t);
+    ck_assert_int_eq(facts.classes, 5);
+    ck_assert_uint_gt(facts.memory_bytes, 0);
+    weld_teacher_free(t);
+    weld_weights_free(fixture);
+}
+END_TEST
+
+START_TEST(images_normalised_for_the_student_are_mapped_to_what_the_teacher_knows) {
+    float logits[6 * 5], images[6 * 8 * 8 * 3];
+    weld_preprocessing other = usual;
+    for (int c = 0; c < 3; c++) {
+        other.mean[c] = 0.1f + 0.2f * (float)c;
+        other.std[c] = 0.6f - 0.1f * (float)c;
+    }
+    weld_weights *fixture = fixture_load("distillation.fixture");
+    weld_teacher *t = open_teacher(fixture, &usual, &other, 6);
+    const float *known = fixture_tensor(fixture, "images/", "0").data;
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        size_t c = i % 3;
+        images[i] = (known[i] * usual.std[c] + usual.mean[c] - other.mean[c]) / other.std[c];
+    }
+    weld_teacher_run(t, images, 6, logits);
+    expect_said(logits, fixture_tensor(fixture, "said/", "0"));
+    weld_teacher_free(t);
+    weld_weights_free(fixture);
+}
+END_TEST
+
+START_TEST(a_teachers_identity_is_that_of_its_weights_and_not_of_its_file) {
+    weld_weights *fixture = fixture_load("distillation.fixture");
+    weld_teacher *a = open_teacher(fixture, &usual, &usual, 1);
+    weld_teacher *b = open_teacher(fixture, &usual, &usual, 2);
+    weld_tensor w = fixture_tensor(fixture, "teacher/before/", "classifier.classifier.l.bias");
+    ((float *)w.data)[0] += 1e-3f;
+    weld_teacher *c = open_teacher(fixture, &usual, &usual, 1);
+    ck_assert_str_eq(weld_teacher_get_facts(a).identity, weld_teacher_get_facts(b).identity);
+    ck_assert_str_ne(weld_teacher_get_facts(a).identity, weld_teacher_get_facts(c).identity);
+    weld_teacher_free(a);
+    weld_teacher_free(b);
+    weld_teacher_free(c);
+    weld_weights_free(fixture);
+}
+END_TEST
+
+/* --- Steps --- */
+
+typedef struct way {
+    const char *name;
+    weld_distillation_kind kind;
+    double alpha, temperature;
+} way;
+
+static const way ways[] = {{"hard", WELD_DISTILL_HARD, 0.5, 1},
+                           {"soft", WELD_DISTILL_SOFT, 0.5, 1},
+                           {"warm", WELD_DISTILL_SOFT, 0.9, 3}};
+
+typedef struct step_setup {
+    weld_weights *fixture, *weights;
+    weld_train_graph t;
+    weld_session *session;
+    weld_optimizer *optimizer;
+    weld_tensor gradients[MAX_PARAMETERS];
+    const way *how;
+} step_setup;
+
+static void make(step_setup *s, const way *how, weld_precision precision) {
+    s->how = how;
+    s->fixture = fixture_load("distillation.fixture");
+    weld_model_config config = fixture_config(s->fixture);
+    weld_train_graph_options options = {.batch = 6,
+                                        .input_size = 8,
+                                        .label_smoothing = 0.1,
+                                        .distillation = how->kind,
+                                        .alpha = how->alpha,
+                                        .temperature = how->temperature,
+                                        .dtype = WELD_F32,
+                                        .precision = precision};
+    weld_session_options run = {.threads = 1};
+    weld_optimizer_options adamw = {
+        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025, .threads = 1};
+    ck_assert_msg(!weld_train_graph_build(&config, &options, &s->t, &err), "%s", err.message);
+    s->weights = fixture_weights(s->fixture, "before/", s->t.graph);
+    ck_assert_msg(!weld_session_create(s->t.graph, s->weights, &run, &s->session, &err), "%s",
+                  err.message);
+    ck_assert_int_eq(weld_kernels_select(WELD_F32, NULL, &adamw.kernels, &err), WELD_OK);
+    ck_assert_int_eq(weld_optimizer_create(s->t.graph, s->weights, &adamw, &s->optimizer, &err),
+                     WELD_OK);
+    ck_assert_uint_le(s->t.parameter_count, MAX_PARAMETERS);
+    ck_assert_int_eq(weld_train_graph_gradients(&s->t, s->session, s->gradients, &err), WELD_OK);
+}
+
+static void destroy(step_setup *s) {
+    weld_optimizer_free(s->optimizer);
+    weld_session_free(s->session);
+    weld_weights_free(s->weights);
+    weld_weights_free(s->fixture);
+    weld_train_graph_free(&s->t);
+}
+
+static void fill_teacher(const step_setup *s, const float *said, weld_tensor to) {
+    for (int64_t i = 0; i < to.shape.dim[0]; i++) {
+        const float *row = said + i * 5;
+        int best = 0;
+        for (int k = 0; k < 5; k++) {
+            best = row[k] > row[best] ? k : best;
+            ((float *)to.data)[i * 5 + k] = (float)(row[k] / s->how->temperature);
+        }
+        for (int k = 0; s->how->kind == WELD_DISTILL_HARD && k < 5; k++) {
+            ((float *)to.data)[i * 5 + k] = k == best;
+        }
+    }
+}
+
+static float run_step(step_setup *s, int t) {
+    char number[8];
+    snprintf(number, sizeof number, "%d", t % BATCHES);
+    fixture_copy(weld_session_input(s->session, "images"),
+                 fixture_tensor(s->fixture, "images/", number));
+    fixture_copy(weld_session_input(s->session, "target"),
+                 fixture_tensor(s->fixture, "targets/", number));
+    fill_teacher(s, fixture_tensor(s->fixture, "said/", number).data,
+                 weld_session_input(s->session, "teacher"));
+    weld_session_run(s->session, (uint64_t)t + 1);
+    return *(float *)weld_session_output(s->session, "loss").data;
+}
+
+START_TEST(gradients_are_those_of_pytorch) {
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        step_setup s;
+        char prefix[32];
+        make(&s, &ways[i], WELD_PRECISION_FP32);
+        snprintf(prefix, sizeof prefix, "%s/grad/", ways[i].name);
+        run_step(&s, 0);
+        for (size_t p = 0; p < s.t.parameter_count; p++) {
+            const char *name = weld_value_name(weld_graph_parameter(s.t.graph, p));
+            const float *want = fixture_tensor(s.fixture, prefix, name).data;
+            const float *is = s.gradients[p].data;
+            for (int64_t k = 0; k < weld_shape_count(&s.gradients[p].shape); k++) {
+                ck_assert_msg(fabs((double)is[k] - want[k]) <= 2e-5 + 1e-4 * fabs((double)want[k]),
+                              "%s: %s[%lld] is %g, PyTorch's %g", ways[i].name, name, (long long)k,
+                              (double)is[k], (double)want[k]);
+            }
+        }
+        destroy(&s);
+    }
+}
+END_TEST
+
+static void expect_losses(weld_precision precision, double tolerance) {
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        step_setup s;
+        make(&s, &ways[i], precision);
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "%s/", ways[i].name);
+        const float *losses = fixture_tensor(s.fixture, prefix, "losses").data;
+        for (int t = 0; t < STEPS; t++) {
+            float loss = run_step(&s, t);
+            ck_assert_msg(fabs((double)loss - losses[t]) <= tolerance * losses[t],
+                          "%s, step %d: loss %g, PyTorch %g", ways[i].name, t, (double)loss,
+                          (double)losses[t]);
+            weld_optimizer_step(s.optimizer, s.gradients, 5e-3);
+        }
+        ck_assert_float_lt(losses[STEPS - 1], losses[0]);
+        destroy(&s);
+    }
+}
+
+START_TEST(ten_updates_have_the_losses_of_pytorch) {
+    expect_losses(WELD_PRECISION_FP32, 1e-3);
+}
+END_TEST
+
+START_TEST(ten_updates_in_bf16_have_nearly_the_losses_of_pytorch) {
+    if (weld_kernels_available_bf16(0)) {
+        expect_losses(WELD_PRECISION_BF16, 0.03);
+    }
+}
+END_TEST
+
+/* --- In double, where nothing but the formula is left --- */
+
+typedef struct exact_loss {
+    weld_train_graph t;
+    weld_weights *weights;
+    weld_session *session;
+} exact_loss;
+
+static void make_exact(exact_loss *e, const way *how) {
+    weld_model_config config = {.name = "repvit",
+                                .num_classes = 3,
+                                .stage_count = 1,
+                                .channels = {8},
+                                .depths = {1},
+                                .stem_stride = 1,
+                                .distillation_head = true};
+    weld_train_graph_options options = {.batch = 4,
+                                        .input_size = 4,
+                                        .label_smoothing = 0.1,
+                                        .distillation = how->kind,
+                                        .alpha = how->alpha,
+                                        .temperature = how->temperature,
+                                        .dtype = WELD_F64};
+    ck_assert_msg(!weld_train_graph_build(&config, &options, &e->t, &err), "%s", err.message);
+    ck_assert_int_eq(weld_graph_init_weights(e->t.graph, 3, &e->weights, &err), WELD_OK);
+    ck_assert_msg(!weld_session_create(e->t.graph, e->weights, NULL, &e->session, &err), "%s",
+                  err.message);
+}
+
+static double exact_value(exact_loss *e, const way *how) {
+    static const double said[4][3] = {{2, -1, 0.5}, {0, 0.3, -3}, {1, 1.5, 2}, {-1, 4, 0}};
+    double *images = weld_session_input(e->session, "images").data;
+    double *target = weld_session_input(e->session, "target").data;
+    double *teacher = weld_session_input(e->session, "teacher").data;
+    for (int i = 0; i < 4 * 4 * 4 * 3; i++) {
+        images[i] = (i * 37 % 19) / 9.0 - 1;
+    }
+    for (int i = 0; i < 4 * 3; i++) {
+        target[i] = (i % 3 == i / 3 % 3) * 0.7 + (i % 3 == 0) * 0.3;
+        double hard = i == 0 || i == 4 || i == 8 || i == 10;
+        teacher[i] = how->kind == WELD_DISTILL_HARD ? hard : said[i / 3][i % 3] / how->temperature;
+    }
+    weld_session_run(e->session, 1);
+    return *(double *)weld_session_output(e->session, "loss").data;
+}
+
+START_TEST(gradients_are_central_differences_of_the_loss) {
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        exact_loss e;
+        weld_tensor gradients[MAX_PARAMETERS], w;
+        make_exact(&e, &ways[i]);
+        exact_value(&e, &ways[i]);
+        ck_assert_int_eq(weld_train_graph_gradients(&e.t, e.session, gradients, &err), WELD_OK);
+        for (size_t p = 0; p < e.t.parameter_count; p++) {
+            const char *name = weld_value_name(weld_graph_parameter(e.t.graph, p));
+            double step = 1e-5, is = ((double *)gradients[p].data)[0];
+            ck_assert(weld_weights_find(e.weights, name, &w));
+            double *first = w.data, before = *first;
+            *first = before + step;
+            double above = exact_value(&e, &ways[i]);
+            *first = before - step;
+            double below = exact_value(&e, &ways[i]);
+            *first = before;
+            ck_assert_msg(fabs((above - below) / (2 * step) - is) <= 1e-7 + 1e-5 * fabs(is),
+                          "%s: %s: %g, by differences %g", ways[i].name, name, is,
+                          (above - below) / (2 * step));
+            exact_value(&e, &ways[i]);
+        }
+        weld_session_free(e.session);
+        weld_weights_free(e.weights);
+        weld_train_graph_free(&e.t);
+    }
+}
+END_TEST
+
+START_TEST(distillation_without_its_head_is_an_error) {
+    weld_model_config config = {.name = "repvit",
+                                .num_classes = 3,
+                                .stage_count = 1,
+                                .channels = {8},
+                                .depths = {1},
+                                .stem_stride = 1};
+    weld_train_graph_options options = {
+        .batch = 4, .input_size = 4, .distillation = WELD_DISTILL_HARD, .dtype = WELD_F32};
+    weld_train_graph t;
+    ck_assert_int_eq(weld_train_graph_build(&config, &options, &t, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "distillation head"));
+}
+END_TEST
+
+RUN_SUITE("train/distillation", a_teacher_says_what_its_network_says_in_pytorch,
+          images_normalised_for_the_student_are_mapped_to_what_the_teacher_knows,
+          a_teachers_identity_is_that_of_its_weights_and_not_of_its_file,
+          gradients_are_those_of_pytorch, ten_updates_have_the_losses_of_pytorch,
+          ten_updates_in_bf16_have_nearly_the_losses_of_pytorch,
+          gradients_are_central_differences_of_the_loss, distillation_without_its_head_is_an_error)

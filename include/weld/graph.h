@@ -7,6 +7,9 @@
  * network is written without checks and weld_graph_status is asked once at the end.
  *
  * Values belong to their graph and live as long as it does.
+ *
+ * Structs that callers fill in end in `reserved`: it must be zero, as it is in {0} and where
+ * members are named, and leaves room for later versions.
  */
 #ifndef WELD_GRAPH_H
 #define WELD_GRAPH_H
@@ -58,12 +61,14 @@ WELD_API const char *weld_value_name(const weld_value *v); /* leaves; "" for oth
 typedef struct weld_conv2d_options {
     int stride[2], padding[2]; /* height, width; stride 0 means 1 */
     int groups;                /* 0 means 1 */
+    int reserved[8];
 } weld_conv2d_options;
 /* Cross-correlation; weight [out, in / groups, kh, kw], bias [out] or NULL -> [n, oh, ow, out]. */
 WELD_API weld_value *weld_conv2d(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,
                                  weld_conv2d_options options);
 
-/* Batch norm over all dimensions but the last, as PyTorch's BatchNorm (Ioffe and Szegedy 2015). */
+/* Batch norm over all dimensions but the last, as PyTorch's BatchNorm (Ioffe and Szegedy, "Batch
+ * normalization", ICML 2015, algorithms 1 and 2). */
 typedef struct weld_batch_norm_leaves {
     weld_value *weight, *bias;              /* parameters [c] */
     weld_value *running_mean, *running_var; /* buffers [c] */
@@ -75,15 +80,20 @@ typedef struct weld_batch_norm_leaves {
 WELD_API weld_value *weld_batch_norm(weld_graph *g, weld_value *x, weld_batch_norm_leaves leaves,
                                      double eps, double momentum, bool training);
 
-/* Layer norm over the last dimension; weight and bias [c]. */
+/* Layer norm over the last dimension; weight and bias [c]: weight (x - mean) / sqrt(var + eps) +
+ * bias (Ba, Kiros, Hinton, "Layer normalization", 2016, eq. 3 and 4). */
 WELD_API weld_value *weld_layer_norm(weld_graph *g, weld_value *x, weld_value *weight,
                                      weld_value *bias, double eps);
 /* x [..., in], weight [out, in], bias [out] or NULL -> [..., out]. */
 WELD_API weld_value *weld_linear(weld_graph *g, weld_value *x, weld_value *weight,
                                  weld_value *bias);
 
-WELD_API weld_value *weld_gelu(weld_graph *g, weld_value *x); /* exact: x Phi(x) */
-WELD_API weld_value *weld_relu(weld_graph *g, weld_value *x);
+/* Exact: x Phi(x), Phi the normal distribution function (Hendrycks and Gimpel, "Gaussian error
+ * linear units", 2016, section 2). */
+WELD_API weld_value *weld_gelu(weld_graph *g, weld_value *x);
+WELD_API weld_value *weld_relu(weld_graph *g, weld_value *x); /* max(x, 0) */
+/* SiLU, also called swish (Ramachandran, Zoph, Le, "Searching for activation functions", 2017); its
+ * hard form is of Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2. */
 WELD_API weld_value *weld_silu(weld_graph *g, weld_value *x);         /* x sigmoid(x) */
 WELD_API weld_value *weld_hard_swish(weld_graph *g, weld_value *x);   /* x clamp(x + 3, 0, 6) / 6 */
 WELD_API weld_value *weld_hard_sigmoid(weld_graph *g, weld_value *x); /* clamp(x + 3, 0, 6) / 6 */
@@ -97,7 +107,8 @@ WELD_API weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b); /* e
 WELD_API weld_value *weld_scale(weld_graph *g, weld_value *x, double factor);
 /* x [n, h, w, c] times s [n, 1, 1, c]. */
 WELD_API weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value *s);
-/* x * sigmoid(fc2(relu(fc1(mean over h, w)))); fc1 [r, c, 1, 1], fc2 [c, r, 1, 1], with biases. */
+/* x * sigmoid(fc2(relu(fc1(mean over h, w)))); fc1 [r, c, 1, 1], fc2 [c, r, 1, 1], with biases (Hu,
+ * Shen, Sun, "Squeeze-and-excitation networks", CVPR 2018, eq. 2 to 4). */
 WELD_API weld_value *weld_squeeze_excite(weld_graph *g, weld_value *x, weld_value *fc1_weight,
                                          weld_value *fc1_bias, weld_value *fc2_weight,
                                          weld_value *fc2_bias);
@@ -105,22 +116,27 @@ WELD_API weld_value *weld_squeeze_excite(weld_graph *g, weld_value *x, weld_valu
 WELD_API weld_value *weld_softmax(weld_graph *g, weld_value *x); /* over the last dimension */
 /* softmax(scale q k^T + bias) v for each of `heads` heads; q [n, lq, heads * d], k [n, lk, heads *
  * d], v [n, lk, heads * dv], bias [heads, lq, lk] or NULL -> [n, lq, heads * dv]; scale 0 means
- * 1 / sqrt(d). */
+ * 1 / sqrt(d) (Vaswani et al., "Attention is all you need", 2017, eq. 1; with the bias: Liu et
+ * al., "Swin transformer", ICCV 2021, eq. 4). */
 WELD_API weld_value *weld_attention(weld_graph *g, weld_value *q, weld_value *k, weld_value *v,
                                     weld_value *bias, int heads, double scale);
 /* table [heads, (2 h - 1)(2 w - 1)] -> [heads, h w, h w]: entry (p, q) is the table's at the offset
- * of p's row and column from q's, row offset major. */
+ * of p's row and column from q's, row offset major (Liu et al., section 3.2; Guo et al., "CMT",
+ * CVPR 2022). */
 WELD_API weld_value *weld_relative_position_bias(weld_graph *g, weld_value *table, int height,
                                                  int width);
 
 /* Training only: a node in the graph is a dropout that is on. Zero with `probability`, scale the
- * rest by 1 / (1 - probability); masks are drawn from (seed, step) of the session. */
+ * rest by 1 / (1 - probability); masks are drawn from (seed, step) of the session (Srivastava et
+ * al., "Dropout", JMLR 2014). */
 WELD_API weld_value *weld_dropout(weld_graph *g, weld_value *x, double probability);
-/* The same, but for whole samples (dim 0): "drop path". */
+/* The same, but for whole samples (dim 0): "drop path" (Huang et al., "Deep networks with
+ * stochastic depth", ECCV 2016, eq. 2). */
 WELD_API weld_value *weld_stochastic_depth(weld_graph *g, weld_value *x, double probability);
 
 /* logits [n, k], target [n, k] of probabilities -> [n]: -sum_j t_j log softmax(logits)_j with
- * t = (1 - smoothing) target + smoothing / k. */
+ * t = (1 - smoothing) target + smoothing / k (Szegedy et al., "Rethinking the Inception
+ * architecture", CVPR 2016, section 7). */
 WELD_API weld_value *weld_cross_entropy(weld_graph *g, weld_value *logits, weld_value *target,
                                         double smoothing);
 WELD_API weld_value *weld_mean(weld_graph *g, weld_value *x); /* of all elements -> [1] */
@@ -170,6 +186,7 @@ typedef struct weld_session_options {
     bool constant_weights;
     /* Run every node over all of its tensor before the next: slower, more memory. */
     bool node_by_node;
+    void *reserved[8];
 } weld_session_options;
 
 /* Say that elements of w have changed: sessions made with constant_weights from now on prepare

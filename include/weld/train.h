@@ -11,6 +11,9 @@
  * TensorBoard). It can be killed at any moment and resumed from last.h5, and then ends with the
  * same weights and metrics, bit for bit, as if nothing had happened; so do runs with different
  * numbers of threads.
+ *
+ * Structs that callers fill have reserved room, which stays NULL, so that later versions can add
+ * members without becoming incompatible.
  */
 #ifndef WELD_TRAIN_H
 #define WELD_TRAIN_H
@@ -99,6 +102,7 @@ typedef struct weld_train_callbacks {
     /* Asked after every update: true ends the run as soon as last.h5 is written. May be called in
      * an evaluation too. */
     bool (*stop)(void *context);
+    void *reserved[4]; /* NULL */
 } weld_train_callbacks;
 
 typedef struct weld_train_settings {
@@ -115,6 +119,7 @@ typedef struct weld_train_settings {
                        * run is resumed: last.h5 has it all */
     int threads;      /* 0: all that the process may use */
     weld_train_callbacks callbacks;
+    void *reserved[4]; /* NULL */
 } weld_train_settings;
 
 typedef struct weld_train_result {

@@ -7,28 +7,24 @@
 #include "base/error.h"
 #include "base/median.h"
 #include "base/memory.h"
-#include "base/random.h"
-#include "base/threads.h"
 #include "passes/precision.h"
-#include "optimize/optimizer.h"
 #include "recipe/recipe.h"
-#include "train/train_graph.h"
+#include "tasks/classification/loss.h"
+#include "train/step.h"
 
 enum { WARM_UP = 2 };
 
-/* What is run again and again; the optimizer is absent for inference. */
+/* What is run again and again. */
 typedef struct subject {
     weld_session *session;
-    weld_optimizer *optimizer;
-    const weld_tensor *gradients;
-    int64_t elements; /* that the optimizer updates */
+    weld_train_step *step; /* that the session is of; NULL: inference */
 } subject;
 
 static void update(const subject *s, weld_profile *profile) {
     const weld_plan *plan = weld_session_plan(s->session);
     weld_session_event event = {.position = plan->order_count, .threads = plan->threads};
     event.begin = weld_clock();
-    weld_optimizer_step(s->optimizer, s->gradients, 1e-4);
+    weld_train_step_update(s->step, 1e-4);
     event.end = weld_clock();
     if (profile) {
         weld_profile_note(profile, &event);
@@ -40,9 +36,11 @@ static double run_once(const subject *s, uint64_t step, weld_profile *profile) {
     if (profile) {
         weld_profile_begin_run(profile);
     }
-    weld_session_run(s->session, step);
-    if (s->optimizer) {
+    if (s->step) {
+        weld_train_step_run(s->step, step);
         update(s, profile);
+    } else {
+        weld_session_run(s->session, step);
     }
     if (profile) {
         weld_profile_end_run(profile);
@@ -74,34 +72,46 @@ static void time_runs(const subject *s, int steps, double *seconds, weld_profile
 
 static weld_status tell_profile(const weld_profile *profile, const weld_bench_options *o,
                                 weld_bench_result *out, weld_error *err) {
-    weld_status status = WELD_OK;
     if (o->trace) {
-        status = weld_profile_write_trace(profile, o->trace, err);
+        WELD_TRY(weld_profile_write_trace(profile, o->trace, err));
     }
-    if (status == WELD_OK && o->profile) {
-        status = weld_limits_measure(out->threads, &out->limits, err);
+    if (o->profile) {
+        WELD_TRY(weld_limits_measure(out->threads, &out->limits, err));
+        WELD_TRY(
+            weld_profile_rows(profile, &out->limits, o->by_node, &out->rows, &out->row_count, err));
     }
-    if (status == WELD_OK && o->profile) {
-        status =
-            weld_profile_rows(profile, &out->limits, o->by_node, &out->rows, &out->row_count, err);
+    return WELD_OK;
+}
+
+/* Of the parameters that the optimizer updates. */
+static int64_t trained_elements(const weld_train_step *s) {
+    int64_t elements = 0;
+    for (size_t i = 0; i < s->parameter_count; i++) {
+        weld_shape shape = weld_value_shape(weld_graph_parameter(s->graph, i));
+        elements += s->rates[i].trained ? weld_shape_count(&shape) : 0;
     }
-    return status;
+    return elements;
+}
+
+static weld_status create_profile(const subject *s, const weld_bench_options *o, weld_profile **out,
+                                  weld_error *err) {
+    *out = NULL;
+    if (!o->profile && !o->trace) {
+        return WELD_OK;
+    }
+    const weld_plan *plan = weld_session_plan(s->session);
+    return s->step ? weld_profile_create(plan, "adamw", trained_elements(s->step), out, err)
+                   : weld_profile_create(plan, NULL, 0, out, err);
 }
 
 static weld_status measure(const subject *s, const weld_bench_options *o, weld_bench_result *out,
                            weld_error *err) {
     const weld_plan *plan = weld_session_plan(s->session);
-    double *seconds = weld_alloc((size_t)o->steps, sizeof *seconds);
-    if (!seconds) {
-        return weld_fail_memory(err, "bench");
-    }
     weld_profile *profile = NULL;
-    weld_status status = WELD_OK;
-    if (o->profile || o->trace) {
-        status =
-            weld_profile_create(plan, s->optimizer ? "adamw" : NULL, s->elements, &profile, err);
-    }
-    if (status == WELD_OK) {
+    double *seconds = weld_alloc((size_t)o->steps, sizeof *seconds);
+    weld_status status =
+        seconds ? create_profile(s, o, &profile, err) : weld_fail_memory(err, "bench");
+    if (!status) {
         weld_session_observe(s->session, profile ? weld_profile_note : NULL, profile);
         time_runs(s, o->steps, seconds, profile);
         weld_session_observe(s->session, NULL, NULL);
@@ -119,14 +129,6 @@ static weld_status measure(const subject *s, const weld_bench_options *o, weld_b
     return status;
 }
 
-static void fill_noise(weld_tensor t) {
-    weld_random r = weld_random_start(0, 0, 0, WELD_RANDOM_TEST);
-    int64_t count = weld_shape_count(&t.shape);
-    for (int64_t i = 0; i < count; i++) {
-        ((float *)t.data)[i] = (float)weld_random_normal(&r);
-    }
-}
-
 static weld_status check_options(const weld_bench_options *o, weld_error *err) {
     return o->steps >= 1 && o->batch >= 1
                ? WELD_OK
@@ -142,14 +144,12 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const wel
     subject s = {0};
     weld_graph *lower = NULL;
     weld_status status = check_options(o, err);
-    if (status == WELD_OK && o->precision == WELD_PRECISION_BF16) {
+    if (!status && o->precision == WELD_PRECISION_BF16) {
         status = weld_precision_bf16(g, &lower, err);
     }
-    if (status == WELD_OK) {
-        status = weld_session_create(lower ? lower : g, w, &options, &s.session, err);
-    }
-    if (status == WELD_OK) {
-        fill_noise(weld_session_input(s.session, "images"));
+    status = status ? status : weld_session_create(lower ? lower : g, w, &options, &s.session, err);
+    if (!status) {
+        weld_train_step_noise(weld_session_input(s.session, "images"));
         status = measure(&s, o, out, err);
     }
     weld_session_free(s.session);
@@ -157,79 +157,31 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const wel
     return status;
 }
 
-/* Class i of every k-th sample. */
-static void fill_targets(weld_tensor t) {
-    for (int64_t i = 0; i < t.shape.dim[0]; i++) {
-        ((float *)t.data)[i * t.shape.dim[1] + i % t.shape.dim[1]] = 1.0F;
-    }
-}
-
-static int64_t trained_elements(const weld_train_graph *t) {
-    int64_t elements = 0;
-    for (size_t i = 0; i < t->parameter_count; i++) {
-        weld_shape shape = weld_value_shape(weld_graph_parameter(t->graph, i));
-        elements += t->trained[i] ? weld_shape_count(&shape) : 0;
-    }
-    return elements;
-}
-
 weld_status weld_bench_training(const weld_model_config *config, int input_size,
                                 const weld_bench_options *o, weld_bench_result *out,
                                 weld_error *err) {
-    weld_train_graph_options graph_options = {.batch = o->batch,
-                                              .input_size = input_size,
-                                              .label_smoothing = 0.1,
-                                              .dtype = WELD_F32,
-                                              .fuse = {.off = o->unfused},
-                                              .precision = o->precision};
-    weld_session_options session_options = {.threads = o->threads, .node_by_node = o->unfused};
-    weld_optimizer_options optimizer_options = {
-        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025, .threads = o->threads};
-    weld_rate_options rate_options = {.head_scale = 1, .layer_decay = 1};
-    weld_train_graph train = {0};
-    weld_weights *weights = NULL;
-    weld_parameter_rate *rates = NULL;
-    weld_tensor *gradients = NULL;
+    const weld_classification_loss loss = {.label_smoothing = 0.1};
+    const weld_optimizer_options adamw = {
+        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025};
+    weld_train_step_options options = {.batch = o->batch,
+                                       .input_size = input_size,
+                                       .build_loss = weld_classification_loss_build,
+                                       .loss = &loss,
+                                       .dtype = WELD_F32,
+                                       .fuse = {.off = o->unfused},
+                                       .precision = o->precision,
+                                       .threads = o->threads,
+                                       .optimizer = &adamw};
     subject s = {0};
-    weld_status status = check_options(o, err);
-    if (status == WELD_OK && o->freeze) {
-        status = weld_recipe_parts_of(o->freeze, config, &rate_options.frozen, err);
-        graph_options.frozen = rate_options.frozen;
+    WELD_TRY(check_options(o, err));
+    if (o->freeze) {
+        WELD_TRY(weld_recipe_parts_of(o->freeze, config, &options.rates.frozen, err));
     }
-    if (status == WELD_OK) {
-        status = weld_train_graph_build(config, &graph_options, &train, err);
-    }
-    if (status == WELD_OK) {
-        status = weld_graph_init_weights(train.graph, 0, &weights, err);
-    }
-    if (status == WELD_OK) {
-        status = weld_parameter_rates_create(config, train.graph, &rate_options, &rates, err);
-        optimizer_options.rates = rates;
-    }
-    if (status == WELD_OK) {
-        status = weld_session_create(train.graph, weights, &session_options, &s.session, err);
-    }
-    if (status == WELD_OK) {
-        optimizer_options.kernels = weld_session_plan(s.session)->kernels;
-        status = weld_optimizer_create(train.graph, weights, &optimizer_options, &s.optimizer, err);
-    }
-    if (status == WELD_OK) {
-        gradients = weld_alloc(train.parameter_count, sizeof *gradients);
-        status = gradients ? weld_train_graph_gradients(&train, s.session, gradients, err)
-                           : weld_fail_memory(err, "bench");
-    }
-    if (status == WELD_OK) {
-        s.gradients = gradients;
-        s.elements = trained_elements(&train);
-        fill_noise(weld_session_input(s.session, "images"));
-        fill_targets(weld_session_input(s.session, "target"));
-        status = measure(&s, o, out, err);
-    }
-    weld_free(gradients);
-    weld_free(rates);
-    weld_optimizer_free(s.optimizer);
-    weld_session_free(s.session);
-    weld_weights_free(weights);
-    weld_train_graph_free(&train);
+    WELD_TRY(weld_train_step_create(config, &options, NULL, &s.step, err));
+    s.session = s.step->session;
+    weld_train_step_noise(s.step->images);
+    weld_classification_loss_fill(s.session);
+    weld_status status = measure(&s, o, out, err);
+    weld_train_step_free(s.step);
     return status;
 }

@@ -8,7 +8,7 @@
 #include "base/median.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "train/trainer.h"
+#include "train/run_data.h"
 
 enum { WARM_UP = 2 };
 
@@ -18,14 +18,6 @@ typedef struct buffers {
     double *seconds; /* of each timed batch */
 } buffers;
 
-static weld_status open(weld_trainer *t, const weld_bench_data_options *o, weld_error *err) {
-    *t = (weld_trainer){.settings = &o->settings, .folder = {.lock = -1}};
-    weld_status status = weld_trainer_read_recipe(t, err);
-    t->recipe.data.val[0] = 0; /* nothing is evaluated */
-    status = status ? status : weld_trainer_open_data(t, err);
-    return status ? status : weld_trainer_open_loader(t, err);
-}
-
 /* Of all threads of the process, the readers too. */
 static double processor_clock(void) {
     struct timespec now;
@@ -33,16 +25,16 @@ static double processor_clock(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static weld_status make_batches(weld_trainer *t, int steps, const buffers *b,
+static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
                                 weld_bench_data_result *r, weld_error *err) {
-    const int64_t batches = weld_loader_train_batches(t->loader);
+    const int64_t batches = weld_loader_train_batches(d->loader);
     double processor_began = 0;
     for (int64_t i = 0; i < WARM_UP + steps; i++) {
         weld_batch made;
         const double began = weld_clock();
         processor_began = i == WARM_UP ? processor_clock() : processor_began;
         weld_status status = weld_loader_train_batch(
-            t->loader, (uint32_t)(i / batches), i % batches, b->images, b->targets, &made, err);
+            d->loader, (uint32_t)(i / batches), i % batches, b->images, b->targets, &made, err);
         if (status) {
             return status;
         }
@@ -63,12 +55,13 @@ static weld_status make_batches(weld_trainer *t, int steps, const buffers *b,
     return WELD_OK;
 }
 
-static weld_status measure(weld_trainer *t, int steps, weld_bench_data_result *r, weld_error *err) {
-    const size_t size = (size_t)r->size, classes = (size_t)weld_dataset_class_count(t->train);
+static weld_status measure(weld_run_data *d, int steps, weld_bench_data_result *r,
+                           weld_error *err) {
+    const size_t size = (size_t)r->size, classes = (size_t)weld_dataset_class_count(d->train);
     buffers b = {weld_alloc_raw((size_t)r->batch * size * size * 3, sizeof *b.images),
                  weld_alloc_raw((size_t)r->batch * classes, sizeof *b.targets),
                  weld_alloc((size_t)steps, sizeof *b.seconds)};
-    weld_status status = b.images && b.targets && b.seconds ? make_batches(t, steps, &b, r, err)
+    weld_status status = b.images && b.targets && b.seconds ? make_batches(d, steps, &b, r, err)
                                                             : weld_fail_memory(err, "bench");
     weld_free(b.images);
     weld_free(b.targets);
@@ -76,22 +69,26 @@ static weld_status measure(weld_trainer *t, int steps, weld_bench_data_result *r
     return status;
 }
 
+static weld_status run(weld_run_data *d, const weld_bench_data_options *o,
+                       weld_bench_data_result *out, weld_error *err) {
+    const int threads = o->settings.threads;
+    WELD_TRY(weld_run_data_open(d, &o->settings, true, err));
+    WELD_TRY(weld_run_data_open_loader(d, err));
+    out->batch = weld_loader_train_batch_size(d->loader);
+    out->size = d->recipe.data.preprocessing.input_size;
+    out->threads = threads > 0 ? threads : weld_threads_available();
+    return measure(d, o->steps, out, err);
+}
+
 weld_status weld_bench_data(const weld_bench_data_options *options, weld_bench_data_result *out,
                             weld_error *err) {
-    weld_trainer *t = weld_alloc(1, sizeof *t);
-    if (!t) {
+    weld_run_data *d = weld_alloc(1, sizeof *d);
+    if (!d) {
         return weld_fail_memory(err, "bench");
     }
     *out = (weld_bench_data_result){0};
-    weld_status status = open(t, options, err);
-    if (!status) {
-        const int threads = options->settings.threads;
-        out->batch = weld_loader_train_batch_size(t->loader);
-        out->size = t->recipe.data.preprocessing.input_size;
-        out->threads = threads > 0 ? threads : weld_threads_available();
-        status = measure(t, options->steps, out, err);
-    }
-    weld_trainer_close(t);
-    weld_free(t);
+    weld_status status = run(d, options, out, err);
+    weld_run_data_close(d);
+    weld_free(d);
     return status;
 }

@@ -7,21 +7,21 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "train/start.h"
+#include "train/say.h"
+#include "train/tell_start.h"
 #include "train/times.h"
+#include "train/trainer_open.h"
+#include "train/update.h"
 
 enum { UPDATES = 5, EVALUATION_BATCHES = 4 };
 
 static const double LONG_ENOUGH = 30; /* seconds, for updates and for evaluation each */
 
-static bool stop_asked(const weld_trainer *t) {
-    const weld_train_callbacks *c = &t->settings->callbacks;
-    return c->stop && c->stop(c->context);
-}
+/* --- Updates --- */
 
 /* The next update, of the next epoch where this one is over. */
 static weld_status update(weld_trainer *t, weld_step_metrics *row, weld_error *err) {
-    if (stop_asked(t)) {
+    if (weld_train_stop_asked(t->data.settings)) {
         return weld_fail(err, WELD_ERROR_INTERRUPTED, "dry run: interrupted");
     }
     if (t->state.position == t->schedule.steps_per_epoch) {
@@ -48,7 +48,18 @@ static weld_status measure_updates(weld_trainer *t, weld_train_plan *plan, weld_
     return status;
 }
 
-bool weld_pace_note(weld_pace *p, int64_t images) {
+/* --- Evaluation --- */
+
+/* How fast an evaluation goes: when its first batch was done, and its latest. Between the trainer
+ * and who called the dry run. */
+typedef struct pace {
+    weld_train_callbacks told;
+    bool enough; /* of the evaluation that runs */
+    double begin, first, last;
+    int64_t first_images, images, batches;
+} pace;
+
+static void note(pace *p, int64_t images) {
     double now = weld_clock();
     if (p->batches++ == 0) {
         p->first_images = images;
@@ -56,35 +67,74 @@ bool weld_pace_note(weld_pace *p, int64_t images) {
     }
     p->images = images;
     p->last = now;
-    return p->batches < EVALUATION_BATCHES && now - p->begin < LONG_ENOUGH;
+    p->enough = p->batches >= EVALUATION_BATCHES || now - p->begin >= LONG_ENOUGH;
+}
+
+static void on_start(void *context, const weld_train_start *start) {
+    const weld_train_callbacks *c = &((pace *)context)->told;
+    if (c->started) {
+        c->started(c->context, start);
+    }
+}
+
+static void on_evaluation(void *context, const weld_train_evaluation *e) {
+    pace *p = context;
+    if (p->told.evaluated) {
+        p->told.evaluated(p->told.context, e);
+    }
+    note(p, e->images_done);
+}
+
+static void on_message(void *context, const char *text) {
+    const weld_train_callbacks *c = &((pace *)context)->told;
+    if (c->message) {
+        c->message(c->context, text);
+    }
+}
+
+static bool on_stop(void *context) {
+    const pace *p = context;
+    return p->enough || (p->told.stop && p->told.stop(p->told.context));
+}
+
+static weld_train_settings with_pace(const weld_train_settings *settings, pace *p) {
+    weld_train_settings paced = *settings;
+    *p = (pace){.told = settings->callbacks};
+    paced.callbacks = (weld_train_callbacks){.context = p,
+                                             .started = on_start,
+                                             .evaluated = on_evaluation,
+                                             .message = on_message,
+                                             .stop = on_stop};
+    return paced;
 }
 
 /* The first batch does not count where there are others. */
-static double image_seconds(const weld_pace *p) {
+static double image_seconds(const pace *p) {
     bool several = p->images > p->first_images;
     return several ? (p->last - p->first) / (double)(p->images - p->first_images)
                    : (p->last - p->begin) / fmax((double)p->images, 1);
 }
 
-static weld_status measure_evaluation(weld_trainer *t, weld_train_plan *plan, weld_error *err) {
-    weld_pace pace = {.begin = weld_clock()};
+static weld_status measure_evaluation(weld_trainer *t, pace *p, weld_train_plan *plan,
+                                      weld_error *err) {
     weld_evaluation e;
     weld_error ended = {.message = ""};
-    int64_t every = t->recipe.train.eval_every, epochs = t->schedule.epochs;
-    if (!t->evaluator) {
+    int64_t every = t->data.recipe.train.eval_every, epochs = t->schedule.epochs;
+    if (!t->evaluation.evaluator) {
         return WELD_OK;
     }
-    t->pace = &pace;
-    weld_status status = weld_evaluator_run(t->evaluator, &e, &ended);
-    t->pace = NULL;
+    p->begin = weld_clock();
+    weld_status status = weld_evaluator_run(t->evaluation.evaluator, &e, &ended);
     if (status && status != WELD_ERROR_INTERRUPTED) {
         return weld_fail(err, status, "%s", ended.message);
     }
     plan->evaluations = every > 0 ? (epochs + every - 1) / every : 1;
-    plan->evaluation_seconds =
-        image_seconds(&pace) * (double)weld_dataset_count(t->val) * (t->ema_evaluator ? 2 : 1);
+    plan->evaluation_seconds = image_seconds(p) * (double)weld_dataset_count(t->data.val) *
+                               (t->evaluation.ema_evaluator ? 2 : 1);
     return WELD_OK;
 }
+
+/* --- All of it --- */
 
 static size_t peak_bytes(void) {
     struct rusage usage;
@@ -96,18 +146,17 @@ weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_p
                                weld_error *err) {
     weld_train_plan plan = {.steps = 0};
     weld_trainer t;
+    pace p;
     if (!settings->recipe || settings->resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "dry run: needs a recipe, and resumes nothing");
     }
-    weld_status status = weld_trainer_open(&t, settings, true, err);
-    if (status) {
-        return status;
-    }
+    weld_train_settings paced = with_pace(settings, &p);
+    WELD_TRY(weld_trainer_open(&t, &paced, true, err));
     plan.steps = t.schedule.epochs * t.schedule.steps_per_epoch;
     plan.memory = weld_trainer_memory(&t);
-    status = weld_trainer_tell_start(&t, err);
+    weld_status status = weld_trainer_tell_start(&t, err);
     status = status ? status : measure_updates(&t, &plan, err);
-    status = status ? status : measure_evaluation(&t, &plan, err);
+    status = status ? status : measure_evaluation(&t, &p, &plan, err);
     plan.seconds =
         plan.step_seconds * (double)plan.steps + plan.evaluation_seconds * (double)plan.evaluations;
     plan.peak_bytes = peak_bytes();

@@ -9,12 +9,12 @@
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
 #include "formats/file.h"
-#include "train/trainer.h"
+#include "train/run_data.h"
 
 enum { COLUMNS = 8, CAPTION_SIZE = 256 };
 
 typedef struct preview {
-    weld_trainer trainer;
+    weld_run_data data;
     int64_t count;
     float *images, *targets; /* of whole batches; the first `count` samples are drawn */
     char (*captions)[CAPTION_SIZE];
@@ -43,35 +43,29 @@ static void describe(const weld_dataset *ds, const float *target, char caption[C
 }
 
 static weld_status open(preview *p, const weld_preview_options *o, weld_error *err) {
-    weld_trainer *t = &p->trainer;
-    *t = (weld_trainer){.settings = &o->settings, .folder = {.lock = -1}};
-    weld_status status = weld_trainer_read_recipe(t, err);
-    t->recipe.data.val[0] = 0; /* nothing is evaluated */
-    status = status ? status : weld_trainer_open_data(t, err);
-    if (!status && t->recipe.loss.distillation.cache[0]) { /* it holds for certain views */
-        status = weld_trainer_open_distillation(t, err);
+    weld_run_data *d = &p->data;
+    WELD_TRY(weld_run_data_open(d, &o->settings, true, err));
+    if (d->recipe.loss.distillation.cache[0]) { /* it holds for certain views */
+        WELD_TRY(weld_run_data_open_teacher(d, err));
     }
-    status = status ? status : weld_trainer_open_loader(t, err);
-    if (status) {
-        return status;
-    }
-    int64_t batch = weld_loader_train_batch_size(t->loader);
-    int64_t samples = batch * weld_loader_train_batches(t->loader);
+    WELD_TRY(weld_run_data_open_loader(d, err));
+    int64_t batch = weld_loader_train_batch_size(d->loader);
+    int64_t samples = batch * weld_loader_train_batches(d->loader);
     p->count = o->count < samples ? o->count : samples;
     /* A sheet that is too large is refused before all is loaded. */
     weld_sheet_layout layout;
-    return weld_sheet_layout_make(t->recipe.data.preprocessing.input_size, p->count, COLUMNS, NULL,
+    return weld_sheet_layout_make(d->recipe.data.preprocessing.input_size, p->count, COLUMNS, NULL,
                                   &layout, err);
 }
 
 static weld_status load(preview *p, const weld_preview_options *o, int64_t *batches,
                         weld_error *err) {
-    weld_trainer *t = &p->trainer;
-    int64_t batch = weld_loader_train_batch_size(t->loader);
+    const weld_run_data *d = &p->data;
+    int64_t batch = weld_loader_train_batch_size(d->loader);
     *batches = (p->count + batch - 1) / batch;
-    size_t size = (size_t)t->recipe.data.preprocessing.input_size,
+    size_t size = (size_t)d->recipe.data.preprocessing.input_size,
            room = (size_t)(*batches * batch);
-    size_t classes = (size_t)weld_dataset_class_count(t->train);
+    size_t classes = (size_t)weld_dataset_class_count(d->train);
     p->images = weld_alloc_raw(room, size * size * 3 * sizeof *p->images);
     p->targets = weld_alloc_raw(room, classes * sizeof *p->targets);
     p->captions = weld_alloc((size_t)p->count, sizeof *p->captions);
@@ -82,14 +76,14 @@ static weld_status load(preview *p, const weld_preview_options *o, int64_t *batc
     for (int64_t b = 0; b < *batches; b++) {
         weld_batch loaded;
         weld_status status = weld_loader_train_batch(
-            t->loader, (uint32_t)o->epoch, b, p->images + (size_t)(b * batch) * size * size * 3,
+            d->loader, (uint32_t)o->epoch, b, p->images + (size_t)(b * batch) * size * size * 3,
             p->targets + (size_t)(b * batch) * classes, &loaded, err);
         if (status) {
             return status;
         }
     }
     for (int64_t i = 0; i < p->count; i++) {
-        describe(t->train, p->targets + (size_t)i * classes, p->captions[i]);
+        describe(d->train, p->targets + (size_t)i * classes, p->captions[i]);
         p->lines[i] = p->captions[i];
     }
     return WELD_OK;
@@ -105,7 +99,7 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     weld_status status = open(p, options, err);
     status = status ? status : load(p, options, &report.batches, err);
     status = status ? status
-                    : weld_contact_sheet(&p->trainer.recipe.data.preprocessing, p->images, p->lines,
+                    : weld_contact_sheet(&p->data.recipe.data.preprocessing, p->images, p->lines,
                                          p->count, COLUMNS, &p->sheet, err);
     status = status ? status : weld_encode_png(&p->sheet, &p->png, err);
     status = status ? status : weld_file_write(options->out, p->png.data, p->png.size, err);
@@ -119,7 +113,7 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     weld_free(p->captions);
     weld_free(p->targets);
     weld_free(p->images);
-    weld_trainer_close(&p->trainer);
+    weld_run_data_close(&p->data);
     weld_free(p);
     return status;
 }

@@ -17,6 +17,8 @@ weld_status weld_parameter_rates_create(const weld_model_config *config, const w
                                         const weld_rate_options *options, weld_parameter_rate **out,
                                         weld_error *err) {
     size_t count = weld_graph_parameter_count(g);
+    double decay = options->layer_decay ? options->layer_decay : 1;
+    double head_scale = options->head_scale ? options->head_scale : 1;
     int head = config->stage_count + 1, last = 0;
     weld_parameter_rate *rates = weld_alloc(count, sizeof *rates);
     if (!rates) {
@@ -29,9 +31,8 @@ weld_status weld_parameter_rates_create(const weld_model_config *config, const w
     for (size_t i = 0; i < count; i++) {
         weld_model_place p = place_of(config, g, i);
         if (p.part >= options->frozen) {
-            double scale = pow(options->layer_decay, last - p.layer);
-            rates[i] =
-                (weld_parameter_rate){true, p.part == head ? scale * options->head_scale : scale};
+            double scale = pow(decay, last - p.layer);
+            rates[i] = (weld_parameter_rate){true, p.part == head ? scale * head_scale : scale};
         }
     }
     *out = rates;

@@ -16,8 +16,8 @@ typedef struct weld_parameter_rate {
 } weld_parameter_rate;
 
 typedef struct weld_rate_options {
-    int frozen; /* parts, from the stem on: as weld_build_mode's */
-    double head_scale, layer_decay;
+    int frozen;                     /* parts, from the stem on: as weld_build_mode's */
+    double head_scale, layer_decay; /* 0 means 1 */
 } weld_rate_options;
 
 /* One for every parameter of g, the network of config, in order; released with weld_free. */

@@ -72,12 +72,12 @@ static const char *first_held(const char *folder, const char *const names[3], we
     return "";
 }
 
-weld_status weld_data_overrides(const char *folder, char *out[2], bool *classes_alone,
-                                weld_error *err) {
+/* Overrides of data.train and data.val, to be freed with weld_free, after errors too. */
+static weld_status data_overrides(const char *folder, char *out[2], bool *classes_alone,
+                                  weld_error *err) {
     static const char *const train_names[] = {"train.h5", "train.tar", "train"};
     static const char *const val_names[] = {"val.h5", "val.tar", "val"};
     weld_status status = WELD_OK;
-    out[0] = out[1] = NULL;
     const char *train = first_held(folder, train_names, &status, err);
     const char *val = *train ? first_held(folder, val_names, &status, err) : "";
     if (!status && !*train && (!exists(folder) || holds_parts(folder, &status, err))) {
@@ -92,4 +92,27 @@ weld_status weld_data_overrides(const char *folder, char *out[2], bool *classes_
     }
     out[1] = status ? NULL : weld_strdup("data.val=null");
     return status || out[1] ? status : weld_fail_memory(err, folder);
+}
+
+weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, bool *classes_alone,
+                             weld_error *err) {
+    char *data[2] = {NULL, NULL};
+    size_t count = 0;
+    *classes_alone = false;
+    const char **set = weld_alloc(from->set_count + 2, sizeof *set);
+    weld_status status = set ? WELD_OK : weld_fail_memory(err, from->path);
+    if (!status && from->data) {
+        status = data_overrides(from->data, data, classes_alone, err);
+    }
+    for (size_t i = 0; !status && i < 2 && data[i]; i++) {
+        set[count++] = data[i];
+    }
+    for (size_t i = 0; !status && i < from->set_count; i++) {
+        set[count++] = from->set[i];
+    }
+    status = status ? status : weld_recipe_read(from->path, set, count, from->start, out, err);
+    weld_free(set);
+    weld_free(data[0]);
+    weld_free(data[1]);
+    return status;
 }

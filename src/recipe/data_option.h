@@ -1,17 +1,23 @@
-/* The option --data of commands that take a recipe: a folder that stands for data.train and
- * data.val.
+/* Reading a recipe as commands do: with --set and with --data, a folder that stands for data.train
+ * and data.val.
  */
 #ifndef WELD_RECIPE_DATA_OPTION_H
 #define WELD_RECIPE_DATA_OPTION_H
 
-#include <stdbool.h>
+#include "recipe/recipe.h"
 
-#include "weld/status.h"
+typedef struct weld_recipe_source {
+    const char *path;       /* of the recipe */
+    const char *const *set; /* overrides, as of weld_recipe_read */
+    size_t set_count;
+    const char *data;               /* the folder; NULL: none. What set says wins */
+    const weld_recipe_start *start; /* as of weld_recipe_read */
+} weld_recipe_source;
 
-/* Overrides of data.train and data.val, to be put in front of others (weld_recipe_read) and freed
- * with weld_free, after errors too. The folder holds either train and val, as folders or packed
- * (.h5), or classes alone: then all images are trained on and there is no data.val. */
-weld_status weld_data_overrides(const char *folder, char *out[2], bool *classes_alone,
-                                weld_error *err);
+/* The folder holds either train and val, as folders or packed (.h5, .tar), or classes alone: then
+ * all images are trained on and there is no data.val. *classes_alone says which, after errors of
+ * the recipe too. */
+weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, bool *classes_alone,
+                             weld_error *err);
 
 #endif

@@ -7,16 +7,10 @@
 #define WELD_RECIPE_RECIPE_H
 
 #include "data/transform.h"
+#include "tasks/classification/loss.h"
 #include "weld/model.h"
 
 #define WELD_RECIPE_PATH_SIZE 4096
-
-/* What the second head learns from a teacher: its most probable class, or its probabilities. */
-typedef enum weld_distillation_kind {
-    WELD_DISTILL_NONE,
-    WELD_DISTILL_HARD,
-    WELD_DISTILL_SOFT
-} weld_distillation_kind;
 
 /* Learning from another network; see teach/distillation.h. */
 typedef struct weld_distillation_recipe {

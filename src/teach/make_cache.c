@@ -12,7 +12,6 @@
 #include "formats/logit_cache.h"
 #include "recipe/data_option.h"
 #include "recipe/pixel_keys.h"
-#include "recipe/recipe.h"
 #include "teach/teacher.h"
 
 enum { BATCH = 64, USUAL_VIEWS = 10, USUAL_TOP = 10 };
@@ -37,25 +36,10 @@ typedef struct maker {
 
 static weld_status read_recipe(maker *m, weld_error *err) {
     const weld_cache_settings *s = m->settings;
-    char *data[2] = {NULL, NULL};
-    size_t count = 0;
+    weld_recipe_source from = {
+        .path = s->recipe, .set = s->set, .set_count = s->set_count, .data = s->data};
     bool alone;
-    weld_status status = s->data ? weld_data_overrides(s->data, data, &alone, err) : WELD_OK;
-    const char **set = weld_alloc(s->set_count + 2, sizeof *set);
-    if (!status && !set) {
-        status = weld_fail_memory(err, s->recipe);
-    }
-    for (size_t i = 0; !status && i < 2 && data[i]; i++) {
-        set[count++] = data[i];
-    }
-    for (size_t i = 0; !status && i < s->set_count; i++) {
-        set[count++] = s->set[i];
-    }
-    status = status ? status : weld_recipe_read(s->recipe, set, count, NULL, &m->recipe, err);
-    weld_free(set);
-    weld_free(data[0]);
-    weld_free(data[1]);
-    return status;
+    return weld_recipe_open(&from, &m->recipe, &alone, err);
 }
 
 static weld_status open_teacher(maker *m, weld_error *err) {

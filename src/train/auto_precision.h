@@ -2,7 +2,7 @@
 #ifndef WELD_TRAIN_AUTO_PRECISION_H
 #define WELD_TRAIN_AUTO_PRECISION_H
 
-#include "train/train_graph.h"
+#include "train/step.h"
 
 /* A training step of a network with new weights on a batch of noise, in fp32 [0] and in bf16 [1].
  */
@@ -12,11 +12,11 @@ typedef struct weld_precision_trial {
     double gradients_apart; /* |g1 - g0| / |g0| over all parameters */
 } weld_precision_trial;
 
-/* Make the trial: the graph that `options` say (their precision aside), of a batch that is small
+/* Make the trial: the step that `options` say (their precision aside), of a batch that is small
  * but keeps the machine busy. Takes as long as some ten steps of that. */
 weld_status weld_precision_try(const weld_model_config *config,
-                               const weld_train_graph_options *options, int threads,
-                               weld_precision_trial *out, weld_error *err);
+                               const weld_train_step_options *options, weld_precision_trial *out,
+                               weld_error *err);
 
 /* bf16 where it saves at least a tenth of the time and says the same but for rounding: its loss is
  * within 5 %, and its gradients are nearer to those of fp32 than half their length. */

@@ -1,4 +1,6 @@
-/* Checkpoints of a training run; see trainer.h. */
+/* Checkpoints of a training run; see checkpoint.h. */
+#include "train/checkpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +8,7 @@
 #include "base/memory.h"
 #include "formats/json.h"
 #include "infer/evaluation_files.h"
-#include "train/trainer.h"
+#include "train/say.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
 /* Of the summary: what training started from, and what it learns from beside the labels. */
@@ -24,7 +26,7 @@ static weld_status check_finite(const weld_trainer *t, weld_error *err) {
     for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
         weld_tensor w = weld_weights_tensor(t->weights, i);
         if (w.dtype == WELD_F32 &&
-            t->kernels->first_not_finite(weld_shape_count(&w.shape), w.data) >= 0) {
+            t->step->kernels->first_not_finite(weld_shape_count(&w.shape), w.data) >= 0) {
             return weld_fail(
                 err, WELD_ERROR_NUMERIC,
                 "update %lld: %s is no longer finite: lower optimizer.lr; last.h5 stays "
@@ -37,19 +39,19 @@ static weld_status check_finite(const weld_trainer *t, weld_error *err) {
 
 /* What people and programs may want to know of a checkpoint's training, as JSON. */
 static weld_status summarise(const weld_trainer *t, bool to_resume, char **text, weld_error *err) {
-    const weld_evaluation *e = &t->last_evaluation;
+    const weld_evaluation *e = &t->evaluation.last;
     json_t *summary =
         json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)t->state.epoch, "steps",
                   (json_int_t)t->state.step, "train_images", (json_int_t)t->state.train_images);
     if (t->init) { /* a name that is not UTF-8 is left out */
         json_object_set_new(summary, INIT_KEY, json_string(t->init));
     }
-    if (t->distillation) {
+    if (t->data.distillation) {
         json_object_set_new(summary, TEACHER_KEY,
-                            json_string(weld_distillation_identity(t->distillation)));
+                            json_string(weld_distillation_identity(t->data.distillation)));
     }
-    if (to_resume && weld_bad_images_count(t->bad_images)) {
-        json_object_set_new(summary, BAD_IMAGES_KEY, weld_bad_images_json(t->bad_images));
+    if (to_resume && weld_bad_images_count(t->data.bad_images)) {
+        json_object_set_new(summary, BAD_IMAGES_KEY, weld_bad_images_json(t->data.bad_images));
     }
     if (e->images) {
         json_object_set_new(summary, "val_images", json_integer(e->images));
@@ -57,32 +59,32 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
         json_object_set_new(summary, "top1", json_real(e->top1));
         json_object_set_new(summary, "top5", json_real(e->top5));
     }
-    if (t->last_ema_evaluation.images) {
-        json_object_set_new(summary, "ema_top1", json_real(t->last_ema_evaluation.top1));
+    if (t->evaluation.last_ema.images) {
+        json_object_set_new(summary, "ema_top1", json_real(t->evaluation.last_ema.top1));
     }
-    return weld_json_text(summary, t->folder.last, text, err);
+    return weld_json_text(summary, t->record.folder.last, text, err);
 }
 
 static weld_status save(weld_trainer *t, const char *path, bool with_moments, weld_error *err) {
     char *summary = NULL;
     weld_status status = check_finite(t, err);
-    status = status ? status : weld_metrics_sync(t->metrics, &t->state.metrics_bytes, err);
+    status = status ? status : weld_metrics_sync(t->record.metrics, &t->state.metrics_bytes, err);
     status = status ? status : summarise(t, with_moments, &summary, err);
     if (status) {
         return status;
     }
     weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT,
-                            .config = t->recipe.model,
-                            .preprocessing = t->recipe.data.preprocessing,
-                            .class_names = t->class_names,
+                            .config = t->data.recipe.model,
+                            .preprocessing = t->data.recipe.data.preprocessing,
+                            .class_names = t->data.class_names,
                             .weights = t->weights,
                             .ema = t->ema,
                             .recipe = t->recipe_text,
                             .summary = summary,
                             .trainer = t->state};
     if (with_moments) {
-        file.moment1 = weld_optimizer_first_moments(t->optimizer);
-        file.moment2 = weld_optimizer_second_moments(t->optimizer);
+        file.moment1 = weld_optimizer_first_moments(t->step->optimizer);
+        file.moment2 = weld_optimizer_second_moments(t->step->optimizer);
     }
     status = weld_model_file_write(path, &file, err);
     weld_free(summary);
@@ -90,25 +92,26 @@ static weld_status save(weld_trainer *t, const char *path, bool with_moments, we
 }
 
 weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err) {
-    return save(t, t->folder.last, true, err);
+    return save(t, t->record.folder.last, true, err);
 }
 
 weld_status weld_trainer_save_epoch(weld_trainer *t, weld_error *err) {
     char *path;
-    if (t->recipe.train.keep == 0) {
+    if (t->data.recipe.train.keep == 0) {
         return WELD_OK;
     }
-    weld_status status = weld_run_folder_epoch(&t->folder, t->state.epoch, &path, err);
+    weld_status status = weld_run_folder_epoch(&t->record.folder, t->state.epoch, &path, err);
     status = status ? status : save(t, path, true, err);
     weld_free(path);
     return status;
 }
 
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
-    weld_status status = save(t, t->folder.best, false, err);
+    weld_status status = save(t, t->record.folder.best, false, err);
     return status ? status
-                  : weld_evaluation_write_json(t->folder.evaluation, &t->last_evaluation,
-                                               weld_evaluator_details(t->evaluator), t->val, err);
+                  : weld_evaluation_write_json(t->record.folder.evaluation, &t->evaluation.last,
+                                               weld_evaluator_details(t->evaluation.evaluator),
+                                               t->data.val, err);
 }
 
 /* --- Resuming --- */
@@ -123,7 +126,7 @@ static weld_status check_keys(const weld_trainer *t, const weld_model_file *file
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: was begun by a version of weld (%s) whose recipes have other keys: "
                            "end the run with that version, or begin another one with --init %s",
-                           t->folder.last, file->program_version, t->folder.last);
+                           t->record.folder.last, file->program_version, t->record.folder.last);
     }
     weld_free(text);
     return status;
@@ -133,26 +136,28 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
                                 weld_error *err) {
     if (!file->recipe) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: has no recipe: it is not of a training run",
-                         t->folder.last);
+                         t->record.folder.last);
     }
     char key[64];
     char *values = weld_alloc(2, VALUE_SIZE);
     weld_recipe *old = weld_alloc(1, sizeof *old);
-    weld_status status = values && old ? WELD_OK : weld_fail_memory(err, t->folder.last);
+    weld_status status = values && old ? WELD_OK : weld_fail_memory(err, t->record.folder.last);
     if (!status) {
-        status = weld_recipe_parse(t->folder.last, file->recipe, strlen(file->recipe), NULL, 0, old,
-                                   err);
+        status = weld_recipe_parse(t->record.folder.last, file->recipe, strlen(file->recipe), NULL,
+                                   0, old, err);
     }
     status = status ? status : check_keys(t, file, old, err);
-    if (!status && weld_recipe_difference(old, &t->recipe, key, sizeof key, values,
+    if (!status && weld_recipe_difference(old, &t->data.recipe, key, sizeof key, values,
                                           values + VALUE_SIZE, VALUE_SIZE)) {
         status = weld_fail(err, WELD_ERROR_ARGUMENT,
                            "%s: was made with %s %s, but now it is %s: resume with %s, or train "
                            "into another --out",
-                           t->folder.last, key, values, values + VALUE_SIZE, t->folder.recipe);
+                           t->record.folder.last, key, values, values + VALUE_SIZE,
+                           t->record.folder.recipe);
     }
-    if (!status && old->train.precision != t->recipe.train.precision) {
-        weld_trainer_say(t, "%s: was trained in another precision so far", t->folder.last);
+    if (!status && old->train.precision != t->data.recipe.train.precision) {
+        weld_train_say(t->data.settings, "%s: was trained in another precision so far",
+                       t->record.folder.last);
     }
     weld_free(values);
     weld_free(old);
@@ -160,19 +165,20 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
 }
 
 static weld_status check_data(const weld_trainer *t, const weld_model_file *file, weld_error *err) {
-    for (int i = 0; file->class_names && i < t->recipe.model.num_classes; i++) {
-        if (strcmp(file->class_names[i], t->class_names[i]) != 0) {
+    for (int i = 0; file->class_names && i < t->data.recipe.model.num_classes; i++) {
+        if (strcmp(file->class_names[i], t->data.class_names[i]) != 0) {
             return weld_fail(err, WELD_ERROR_ARGUMENT,
                              "%s: class %d was '%s', in %s it is '%s': resume with the same data",
-                             t->folder.last, i, file->class_names[i], weld_dataset_path(t->train),
-                             t->class_names[i]);
+                             t->record.folder.last, i, file->class_names[i],
+                             weld_dataset_path(t->data.train), t->data.class_names[i]);
         }
     }
-    if (file->trainer.train_images != weld_dataset_count(t->train)) {
+    if (file->trainer.train_images != weld_dataset_count(t->data.train)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: was trained on %lld images, %s has %lld: resume with the same data",
-                         t->folder.last, (long long)file->trainer.train_images,
-                         weld_dataset_path(t->train), (long long)weld_dataset_count(t->train));
+                         t->record.folder.last, (long long)file->trainer.train_images,
+                         weld_dataset_path(t->data.train),
+                         (long long)weld_dataset_count(t->data.train));
     }
     return WELD_OK;
 }
@@ -182,51 +188,53 @@ static weld_status check_data(const weld_trainer *t, const weld_model_file *file
 static weld_status check_state(const weld_trainer *t, const weld_trainer_state *s,
                                weld_error *err) {
     int64_t steps = t->schedule.steps_per_epoch;
-    bool sane = s->epoch >= 0 && s->epoch <= t->recipe.train.epochs && s->position >= 0 &&
+    bool sane = s->epoch >= 0 && s->epoch <= t->data.recipe.train.epochs && s->position >= 0 &&
                 s->position <= steps && s->step == s->epoch * steps + s->position &&
                 s->metrics_bytes >= 0 && s->epoch_samples >= 0;
     return sane ? WELD_OK
                 : weld_fail(err, WELD_ERROR_FORMAT,
                             "%s: its epoch, position and step do not fit together: it cannot be "
                             "resumed",
-                            t->folder.last);
+                            t->record.folder.last);
 }
 
 /* A run that is resumed started where the first one did, learns from the same teacher and counts on
  * from the same bad images. */
 static weld_status take_summary(weld_trainer *t, weld_error *err) {
-    weld_json json = {.where = t->folder.last};
-    json_t *summary = t->start.summary ? weld_json_parse(&json, t->start.summary) : NULL;
+    weld_json json = {.where = t->record.folder.last};
+    json_t *summary =
+        t->data.start_file.summary ? weld_json_parse(&json, t->data.start_file.summary) : NULL;
     const char *init = json_string_value(json_object_get(summary, INIT_KEY));
     t->init = init ? weld_strdup(init) : NULL;
-    weld_status status = init && !t->init ? weld_fail_memory(err, t->folder.last) : WELD_OK;
+    weld_status status = init && !t->init ? weld_fail_memory(err, t->record.folder.last) : WELD_OK;
     const char *was = json_string_value(json_object_get(summary, TEACHER_KEY));
-    const char *is = t->distillation ? weld_distillation_identity(t->distillation) : NULL;
+    const char *is = t->data.distillation ? weld_distillation_identity(t->data.distillation) : NULL;
     if (!status && was && is && strcmp(was, is) != 0) {
-        status = weld_fail(err, WELD_ERROR_ARGUMENT,
-                           "%s: learned from %.40s, but now from %s (%.200s): resume with the same",
-                           t->folder.last, was, is, weld_distillation_text(t->distillation));
+        status =
+            weld_fail(err, WELD_ERROR_ARGUMENT,
+                      "%s: learned from %.40s, but now from %s (%.200s): resume with the same",
+                      t->record.folder.last, was, is, weld_distillation_text(t->data.distillation));
     }
-    weld_bad_images_restore(t->bad_images, json_object_get(summary, BAD_IMAGES_KEY));
+    weld_bad_images_restore(t->data.bad_images, json_object_get(summary, BAD_IMAGES_KEY));
     json_decref(summary);
     return status;
 }
 
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
-    weld_model_file *file = &t->start;
+    weld_model_file *file = &t->data.start_file;
     weld_status status = WELD_OK;
     if (file->kind != WELD_MODEL_CHECKPOINT || !file->moment1) {
-        status =
-            weld_fail(err, WELD_ERROR_FORMAT,
-                      "%s: has no optimizer state: only a last.h5 can be resumed", t->folder.last);
+        status = weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: has no optimizer state: only a last.h5 can be resumed",
+                           t->record.folder.last);
     }
     status = status ? status : check_recipe(t, file, err);
     status = status ? status : check_data(t, file, err);
     status = status ? status : check_state(t, &file->trainer, err);
-    if (!status && t->recipe.train.ema_decay > 0 && !file->ema) {
+    if (!status && t->data.recipe.train.ema_decay > 0 && !file->ema) {
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: has no moving average of the weights: train into another --out",
-                           t->folder.last);
+                           t->record.folder.last);
     }
     status = status ? status : take_summary(t, err);
     if (!status) {
@@ -258,14 +266,15 @@ static weld_status copy_moments(weld_weights *to, const weld_weights *from, cons
 }
 
 weld_status weld_trainer_load_moments(weld_trainer *t, weld_error *err) {
-    const weld_model_file *file = &t->start;
-    weld_weights *second = weld_optimizer_second_moments(t->optimizer);
-    weld_optimizer_set_updates(t->optimizer, t->state.step);
-    weld_status status = copy_moments(weld_optimizer_first_moments(t->optimizer), file->moment1,
-                                      t->folder.last, err);
+    const weld_model_file *file = &t->data.start_file;
+    weld_weights *second = weld_optimizer_second_moments(t->step->optimizer);
+    weld_optimizer_set_updates(t->step->optimizer, t->state.step);
+    weld_status status = copy_moments(weld_optimizer_first_moments(t->step->optimizer),
+                                      file->moment1, t->record.folder.last, err);
     if (!status && !second != !file->moment2) {
         status = weld_fail(err, WELD_ERROR_FORMAT, "%s: the optimizer's state is of another one",
-                           t->folder.last);
+                           t->record.folder.last);
     }
-    return status || !second ? status : copy_moments(second, file->moment2, t->folder.last, err);
+    return status || !second ? status
+                             : copy_moments(second, file->moment2, t->record.folder.last, err);
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
+#include "train/batch.h"
 #include "train/tensorboard.h"
 #include "graph/graph.h"
 #include "train/times.h"
@@ -17,8 +18,9 @@ enum { SHEET_IMAGES = 24, SHEET_COLUMNS = 6 };
 
 weld_status weld_events_open(weld_trainer *t, weld_error *err) {
     const int64_t step = t->state.step;
-    return t->recipe.train.events
-               ? weld_tensorboard_create(t->folder.path, step > 0 ? step + 1 : 0, &t->events, err)
+    return t->data.recipe.train.events
+               ? weld_tensorboard_create(t->record.folder.path, step > 0 ? step + 1 : 0,
+                                         &t->record.events, err)
                : WELD_OK;
 }
 
@@ -43,7 +45,7 @@ static bool scalars_due(const weld_trainer *t) {
 /* --- Histograms --- */
 
 static bool epoch_due(const weld_trainer *t, int64_t epoch) {
-    const int64_t every = t->recipe.train.histograms_every;
+    const int64_t every = t->data.recipe.train.histograms_every;
     return every > 0 && (epoch % every == 0 || epoch + 1 == t->schedule.epochs);
 }
 
@@ -53,20 +55,20 @@ static weld_status add_histograms(weld_trainer *t, weld_error *err) {
     if (!h) {
         return weld_fail_memory(err, "histograms");
     }
-    for (size_t i = 0; i < t->step_graph.parameter_count; i++) {
-        const char *name = weld_value_name(weld_graph_parameter(t->step_graph.graph, i));
-        const weld_tensor *g = t->last_gradients ? &t->last_gradients[i] : &(weld_tensor){0};
+    for (size_t i = 0; i < t->step->parameter_count; i++) {
+        const char *name = weld_value_name(weld_graph_parameter(t->step->graph, i));
+        const weld_tensor *g = t->step->updated ? &t->step->updated[i] : &(weld_tensor){0};
         weld_tensor w;
         char tag[TAG_SIZE];
         if (weld_weights_find(t->weights, name, &w) && w.dtype == WELD_F32) {
             snprintf(tag, sizeof tag, "weights/%s", name);
             weld_histogram_of(w.data, weld_shape_count(&w.shape), h);
-            weld_tensorboard_histogram(t->events, tag, h);
+            weld_tensorboard_histogram(t->record.events, tag, h);
         }
         if (g->data && g->dtype == WELD_F32) {
             snprintf(tag, sizeof tag, "gradients/%s", name);
             weld_histogram_of(g->data, weld_shape_count(&g->shape), h);
-            weld_tensorboard_histogram(t->events, tag, h);
+            weld_tensorboard_histogram(t->record.events, tag, h);
         }
     }
     weld_free(h);
@@ -78,7 +80,7 @@ static weld_status add_histograms(weld_trainer *t, weld_error *err) {
 /* The two classes that a row of targets has most of: "cat 70 %\nbee 30 %". */
 static void caption(const weld_trainer *t, const float *target, char *text) {
     int first = 0, second = -1;
-    for (int i = 1; i < t->recipe.model.num_classes; i++) {
+    for (int i = 1; i < t->data.recipe.model.num_classes; i++) {
         if (target[i] > target[first]) {
             second = first;
             first = i;
@@ -86,25 +88,25 @@ static void caption(const weld_trainer *t, const float *target, char *text) {
             second = i;
         }
     }
-    int used = snprintf(text, CAPTION_SIZE, "%.80s %.0f %%", t->class_names[first],
+    int used = snprintf(text, CAPTION_SIZE, "%.80s %.0f %%", t->data.class_names[first],
                         100 * (double)target[first]);
     if (second >= 0 && target[second] >= 0.005f) {
         snprintf(text + used, CAPTION_SIZE - (size_t)used, "\n%.80s %.0f %%",
-                 t->class_names[second], 100 * (double)target[second]);
+                 t->data.class_names[second], 100 * (double)target[second]);
     }
 }
 
 static weld_status draw_sheet(weld_trainer *t, weld_image *sheet, weld_error *err) {
-    const weld_tensor images = weld_session_input(t->session, "images");
+    const weld_tensor images = t->step->images;
     const float *targets = weld_trainer_targets(t);
     const int64_t count = images.shape.dim[0] < SHEET_IMAGES ? images.shape.dim[0] : SHEET_IMAGES;
     char texts[SHEET_IMAGES][CAPTION_SIZE];
     const char *captions[SHEET_IMAGES];
     for (int64_t i = 0; i < count; i++) {
-        caption(t, targets + i * t->recipe.model.num_classes, texts[i]);
+        caption(t, targets + i * t->data.recipe.model.num_classes, texts[i]);
         captions[i] = texts[i];
     }
-    return weld_contact_sheet(&t->recipe.data.preprocessing, images.data, captions, count,
+    return weld_contact_sheet(&t->data.recipe.data.preprocessing, images.data, captions, count,
                               SHEET_COLUMNS, sheet, err);
 }
 
@@ -115,7 +117,8 @@ static weld_status add_sheet(weld_trainer *t, weld_error *err) {
     weld_status status = draw_sheet(t, &sheet, err);
     status = status ? status : weld_encode_png(&sheet, &png, err);
     if (!status) {
-        weld_tensorboard_image(t->events, "batch", sheet.width, sheet.height, png.data, png.size);
+        weld_tensorboard_image(t->record.events, "batch", sheet.width, sheet.height, png.data,
+                               png.size);
     }
     weld_image_free(&sheet);
     weld_bytes_free(&png);
@@ -125,7 +128,7 @@ static weld_status add_sheet(weld_trainer *t, weld_error *err) {
 /* --- Events --- */
 
 weld_status weld_events_step(weld_trainer *t, const weld_step_metrics *row, weld_error *err) {
-    weld_tensorboard *e = t->events;
+    weld_tensorboard *e = t->record.events;
     if (!e) {
         return WELD_OK;
     }
@@ -141,7 +144,7 @@ weld_status weld_events_step(weld_trainer *t, const weld_step_metrics *row, weld
 }
 
 weld_status weld_events_epoch(weld_trainer *t, const weld_epoch_metrics *row, weld_error *err) {
-    weld_tensorboard *e = t->events;
+    weld_tensorboard *e = t->record.events;
     if (!e) {
         return WELD_OK;
     }

@@ -1,11 +1,13 @@
-/* Starting from the weights of another file; see trainer.h. */
+/* Starting from the weights of another file; see load_init.h. */
+#include "train/load_init.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "models/models.h"
-#include "train/trainer.h"
+#include "train/say.h"
 
 /* Tensors that do not fit, for the message: the first few by name. */
 enum { NAMED = 5 };
@@ -37,17 +39,17 @@ static bool is_head(const weld_model_config *config, weld_model_place place) {
 /* Are the classes of the file's head those of the data? Where the file does not name its classes,
  * their number decides. */
 static bool has_same_classes(const weld_trainer *t, const weld_model_file *file) {
-    int count = t->recipe.model.num_classes;
+    int count = t->data.recipe.model.num_classes;
     bool same = file->config.num_classes == count;
     for (int i = 0; same && file->class_names && i < count; i++) {
-        same = strcmp(file->class_names[i], t->class_names[i]) == 0;
+        same = strcmp(file->class_names[i], t->data.class_names[i]) == 0;
     }
     return same;
 }
 
 /* A tensor of the run's network: copied, or left as new where that is right. */
 static void load_tensor(loading *l, const char *name, weld_tensor to) {
-    const weld_model_config *own = &l->t->recipe.model;
+    const weld_model_config *own = &l->t->data.recipe.model;
     weld_model_place place = weld_model_place_of(own, name);
     weld_tensor from;
     char have[96], want[96], reason[240];
@@ -77,7 +79,7 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
 
 /* A tensor of the file: may the run do without it? */
 static void check_used(loading *l, const char *name) {
-    const weld_model_config *own = &l->t->recipe.model, *other = &l->file->config;
+    const weld_model_config *own = &l->t->data.recipe.model, *other = &l->file->config;
     if (weld_weights_find(l->t->weights, name, NULL)) {
         return;
     }
@@ -98,12 +100,12 @@ static weld_status fail_misfits(const loading *l, const char *path, weld_error *
         err, WELD_ERROR_SHAPE,
         "%s: holds another network (%s) than the recipe names (%s); %zu tensors do not "
         "fit: %s%s: remove the keys of model from the recipe, or give other weights",
-        path, l->file->config.name, l->t->recipe.model.name, l->bad.count, l->bad.text, more);
+        path, l->file->config.name, l->t->data.recipe.model.name, l->bad.count, l->bad.text, more);
 }
 
 /* "FILE: 702 tensors loaded, 2 made anew (head: 1000 -> 10 classes), 7 unused (...)" */
 static void say_counts(const loading *l, const char *path) {
-    int own = l->t->recipe.model.num_classes, other = l->file->config.num_classes;
+    int own = l->t->data.recipe.model.num_classes, other = l->file->config.num_classes;
     char head[96];
     if (!l->same_classes) {
         snprintf(head, sizeof head, "head: %d -> %d classes%s", other, own,
@@ -113,24 +115,28 @@ static void say_counts(const loading *l, const char *path) {
                  l->file->class_names ? "the same " : "", own,
                  l->file->class_names ? "" : ", not named in the file");
     }
-    weld_trainer_say(l->t, "%s: %zu tensors loaded, %zu made anew (%s%s), %zu unused%s", path,
-                     l->loaded, l->anew + l->dist_anew, head,
-                     l->dist_anew ? "; distillation head: none in the file" : "", l->unused,
-                     l->unused ? " (distillation head)" : "");
-    if (l->file->config.stem_stride != l->t->recipe.model.stem_stride) {
-        weld_trainer_say(l->t, "%s: was trained with model.stem_stride %d, the recipe says %d",
-                         path, l->file->config.stem_stride, l->t->recipe.model.stem_stride);
+    weld_train_say(l->t->data.settings,
+                   "%s: %zu tensors loaded, %zu made anew (%s%s), %zu unused%s", path, l->loaded,
+                   l->anew + l->dist_anew, head,
+                   l->dist_anew ? "; distillation head: none in the file" : "", l->unused,
+                   l->unused ? " (distillation head)" : "");
+    if (l->file->config.stem_stride != l->t->data.recipe.model.stem_stride) {
+        weld_train_say(l->t->data.settings,
+                       "%s: was trained with model.stem_stride %d, the recipe says %d", path,
+                       l->file->config.stem_stride, l->t->data.recipe.model.stem_stride);
     }
 }
 
 weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err) {
-    const char *path = t->settings->init;
-    loading l = {.t = t, .file = &t->start, .same_classes = has_same_classes(t, &t->start)};
+    const char *path = t->data.settings->init;
+    loading l = {.t = t,
+                 .file = &t->data.start_file,
+                 .same_classes = has_same_classes(t, &t->data.start_file)};
     for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
         load_tensor(&l, weld_weights_name(t->weights, i), weld_weights_tensor(t->weights, i));
     }
-    for (size_t i = 0; i < weld_weights_count(t->start.weights); i++) {
-        check_used(&l, weld_weights_name(t->start.weights, i));
+    for (size_t i = 0; i < weld_weights_count(t->data.start_file.weights); i++) {
+        check_used(&l, weld_weights_name(t->data.start_file.weights, i));
     }
     if (l.bad.count) {
         return fail_misfits(&l, path, err);

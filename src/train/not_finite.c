@@ -1,4 +1,6 @@
-/* Why a loss is not finite; see trainer.h. */
+/* Why a loss is not finite; see not_finite.h. */
+#include "train/not_finite.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,7 +10,7 @@
 #include "base/memory.h"
 #include "formats/file.h"
 #include "graph/graph.h"
-#include "train/trainer.h"
+#include "train/batch.h"
 
 /* Names in the one-line message; the file has them all. */
 enum { NAMES_IN_MESSAGE = 4 };
@@ -17,7 +19,7 @@ static void reset_buffer(weld_trainer *t, const weld_value *leaf) {
     weld_tensor buffer;
     if (leaf && leaf->dtype == WELD_F32 && weld_weights_find(t->weights, leaf->name, &buffer)) {
         int64_t count = weld_shape_count(&buffer.shape);
-        if (t->kernels->first_not_finite(count, buffer.data) >= 0) {
+        if (t->step->kernels->first_not_finite(count, buffer.data) >= 0) {
             memset(buffer.data, 0, (size_t)count * sizeof(float));
         }
     }
@@ -26,7 +28,7 @@ static void reset_buffer(weld_trainer *t, const weld_value *leaf) {
 /* The failed run has put what was not finite into the running statistics too. They are a
  * consequence: the nodes that update them do not read them. */
 static void reset_buffers(weld_trainer *t) {
-    const weld_graph *g = t->step_graph.graph;
+    const weld_graph *g = t->step->graph;
     for (size_t i = 0; i < g->node_count; i++) {
         const weld_node *node = g->nodes[i];
         for (int j = 0; j < node->input_count; j++) {
@@ -45,7 +47,7 @@ static weld_status run_again(weld_trainer *t, int64_t number, weld_batch *batch,
         return status;
     }
     reset_buffers(t);
-    status = weld_session_run_checked(t->session, weld_trainer_run_number(t, number), err);
+    status = weld_session_run_checked(t->step->session, weld_trainer_run_number(t, number), err);
     return status ? status
                   : weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
 }
@@ -54,7 +56,7 @@ static weld_status write_story(const weld_trainer *t, const weld_batch *batch, c
                                char *path, size_t path_size, weld_error *err) {
     size_t size = WELD_ERROR_MESSAGE_SIZE + 256;
     for (int64_t i = 0; i < batch->count; i++) {
-        size += strlen(weld_dataset_name(t->train, batch->indices[i])) + 1;
+        size += strlen(weld_dataset_name(t->data.train, batch->indices[i])) + 1;
     }
     char *text = weld_alloc(size, 1);
     if (!text) {
@@ -66,9 +68,9 @@ static weld_status write_story(const weld_trainer *t, const weld_batch *batch, c
                         (long long)t->state.step + 1, (long long)t->state.epoch, cause);
     for (int64_t i = 0; i < batch->count; i++) {
         used += snprintf(text + used, size - (size_t)used, "%s\n",
-                         weld_dataset_name(t->train, batch->indices[i]));
+                         weld_dataset_name(t->data.train, batch->indices[i]));
     }
-    snprintf(path, path_size, "%s/not_finite.txt", t->folder.path);
+    snprintf(path, path_size, "%s/not_finite.txt", t->record.folder.path);
     weld_status status = weld_file_write(path, text, strlen(text), err);
     weld_free(text);
     return status;
@@ -87,9 +89,9 @@ weld_status weld_trainer_fail_not_finite(weld_trainer *t, int64_t number, weld_e
     for (int64_t i = 0; i < batch.count && i < NAMES_IN_MESSAGE; i++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%.100s", i ? ", " : "",
-                 weld_dataset_name(t->train, batch.indices[i]));
+                 weld_dataset_name(t->data.train, batch.indices[i]));
     }
-    if (!t->folder.path || write_story(t, &batch, cause.message, path, sizeof path, NULL)) {
+    if (!t->record.folder.path || write_story(t, &batch, cause.message, path, sizeof path, NULL)) {
         snprintf(path, sizeof path, "(a file that could not be written)");
     }
     return weld_fail(err, WELD_ERROR_NUMERIC,

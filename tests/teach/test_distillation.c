@@ -5,14 +5,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "fixture.h"
 #include "suite.h"
 #include "serialization/model_file.h"
-#include "optimize/optimizer.h"
 #include "teach/teacher.h"
-#include "train/train_graph.h"
+#include "train/fixture_step.h"
 
-enum { STEPS = 10, BATCHES = 2, MAX_PARAMETERS = 128 };
+enum { STEPS = 10, BATCHES = 2 };
 
 static weld_error err;
 
@@ -118,122 +116,78 @@ END_TEST
 
 typedef struct way {
     const char *name;
-    weld_distillation_kind kind;
-    double alpha, temperature;
+    weld_classification_loss loss;
 } way;
 
-static const way ways[] = {{"hard", WELD_DISTILL_HARD, 0.5, 1},
-                           {"soft", WELD_DISTILL_SOFT, 0.5, 1},
-                           {"warm", WELD_DISTILL_SOFT, 0.9, 3}};
+static const way ways[] = {{"hard", {0.1, WELD_DISTILL_HARD, 0.5, 1}},
+                           {"soft", {0.1, WELD_DISTILL_SOFT, 0.5, 1}},
+                           {"warm", {0.1, WELD_DISTILL_SOFT, 0.9, 3}}};
 
-typedef struct step_setup {
-    weld_weights *fixture, *weights;
-    weld_train_graph t;
-    weld_session *session;
-    weld_optimizer *optimizer;
-    weld_tensor gradients[MAX_PARAMETERS];
-    const way *how;
-} step_setup;
-
-static void make(step_setup *s, const way *how, weld_precision precision) {
-    s->how = how;
-    s->fixture = fixture_load("distillation.fixture");
-    weld_model_config config = fixture_config(s->fixture);
-    weld_train_graph_options options = {.batch = 6,
-                                        .input_size = 8,
-                                        .label_smoothing = 0.1,
-                                        .distillation = how->kind,
-                                        .alpha = how->alpha,
-                                        .temperature = how->temperature,
-                                        .dtype = WELD_F32,
-                                        .precision = precision};
-    weld_session_options run = {.threads = 1};
-    weld_optimizer_options adamw = {
-        .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025, .threads = 1};
-    ck_assert_msg(!weld_train_graph_build(&config, &options, &s->t, &err), "%s", err.message);
-    s->weights = fixture_weights(s->fixture, "before/", s->t.graph);
-    ck_assert_msg(!weld_session_create(s->t.graph, s->weights, &run, &s->session, &err), "%s",
-                  err.message);
-    ck_assert_int_eq(weld_kernels_select(WELD_F32, NULL, &adamw.kernels, &err), WELD_OK);
-    ck_assert_int_eq(weld_optimizer_create(s->t.graph, s->weights, &adamw, &s->optimizer, &err),
-                     WELD_OK);
-    ck_assert_uint_le(s->t.parameter_count, MAX_PARAMETERS);
-    ck_assert_int_eq(weld_train_graph_gradients(&s->t, s->session, s->gradients, &err), WELD_OK);
+static void make(fixture_step *s, const way *how, weld_precision precision) {
+    weld_train_step_options options = {.loss = &how->loss, .threads = 1, .precision = precision};
+    fixture_step_make(s, "distillation.fixture", options, &fixture_adamw, 0);
 }
 
-static void destroy(step_setup *s) {
-    weld_optimizer_free(s->optimizer);
-    weld_session_free(s->session);
-    weld_weights_free(s->weights);
-    weld_weights_free(s->fixture);
-    weld_train_graph_free(&s->t);
-}
-
-static void fill_teacher(const step_setup *s, const float *said, weld_tensor to) {
+static void fill_teacher(const weld_classification_loss *how, const float *said, weld_tensor to) {
     for (int64_t i = 0; i < to.shape.dim[0]; i++) {
         const float *row = said + i * 5;
         int best = 0;
         for (int k = 0; k < 5; k++) {
             best = row[k] > row[best] ? k : best;
-            ((float *)to.data)[i * 5 + k] = (float)(row[k] / s->how->temperature);
+            ((float *)to.data)[i * 5 + k] = (float)(row[k] / how->temperature);
         }
-        for (int k = 0; s->how->kind == WELD_DISTILL_HARD && k < 5; k++) {
+        for (int k = 0; how->distillation == WELD_DISTILL_HARD && k < 5; k++) {
             ((float *)to.data)[i * 5 + k] = k == best;
         }
     }
 }
 
-static float run_step(step_setup *s, int t) {
-    char number[8];
+static float run_step(fixture_step *s, const way *how, int t) {
+    char number[12];
     snprintf(number, sizeof number, "%d", t % BATCHES);
-    fixture_copy(weld_session_input(s->session, "images"),
-                 fixture_tensor(s->fixture, "images/", number));
-    fixture_copy(weld_session_input(s->session, "target"),
-                 fixture_tensor(s->fixture, "targets/", number));
-    fill_teacher(s, fixture_tensor(s->fixture, "said/", number).data,
-                 weld_session_input(s->session, "teacher"));
-    weld_session_run(s->session, (uint64_t)t + 1);
-    return *(float *)weld_session_output(s->session, "loss").data;
+    fill_teacher(&how->loss, fixture_tensor(s->fixture, "said/", number).data,
+                 weld_train_step_input(s->step, "teacher"));
+    return fixture_step_run(s, t, BATCHES);
 }
 
 START_TEST(gradients_are_those_of_pytorch) {
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        step_setup s;
+        fixture_step s;
         char prefix[32];
         make(&s, &ways[i], WELD_PRECISION_FP32);
         snprintf(prefix, sizeof prefix, "%s/grad/", ways[i].name);
-        run_step(&s, 0);
-        for (size_t p = 0; p < s.t.parameter_count; p++) {
-            const char *name = weld_value_name(weld_graph_parameter(s.t.graph, p));
+        run_step(&s, &ways[i], 0);
+        for (size_t p = 0; p < s.step->parameter_count; p++) {
+            const char *name = weld_value_name(weld_graph_parameter(s.step->graph, p));
             const float *want = fixture_tensor(s.fixture, prefix, name).data;
-            const float *is = s.gradients[p].data;
-            for (int64_t k = 0; k < weld_shape_count(&s.gradients[p].shape); k++) {
+            const float *is = s.step->gradients[p].data;
+            for (int64_t k = 0; k < weld_shape_count(&s.step->gradients[p].shape); k++) {
                 ck_assert_msg(fabs((double)is[k] - want[k]) <= 2e-5 + 1e-4 * fabs((double)want[k]),
                               "%s: %s[%lld] is %g, PyTorch's %g", ways[i].name, name, (long long)k,
                               (double)is[k], (double)want[k]);
             }
         }
-        destroy(&s);
+        fixture_step_free(&s);
     }
 }
 END_TEST
 
 static void expect_losses(weld_precision precision, double tolerance) {
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        step_setup s;
+        fixture_step s;
         make(&s, &ways[i], precision);
         char prefix[32];
         snprintf(prefix, sizeof prefix, "%s/", ways[i].name);
         const float *losses = fixture_tensor(s.fixture, prefix, "losses").data;
         for (int t = 0; t < STEPS; t++) {
-            float loss = run_step(&s, t);
+            float loss = run_step(&s, &ways[i], t);
             ck_assert_msg(fabs((double)loss - losses[t]) <= tolerance * losses[t],
                           "%s, step %d: loss %g, PyTorch %g", ways[i].name, t, (double)loss,
                           (double)losses[t]);
-            weld_optimizer_step(s.optimizer, s.gradients, 5e-3);
+            weld_train_step_update(s.step, 5e-3);
         }
         ck_assert_float_lt(losses[STEPS - 1], losses[0]);
-        destroy(&s);
+        fixture_step_free(&s);
     }
 }
 
@@ -251,13 +205,7 @@ END_TEST
 
 /* --- In double, where nothing but the formula is left --- */
 
-typedef struct exact_loss {
-    weld_train_graph t;
-    weld_weights *weights;
-    weld_session *session;
-} exact_loss;
-
-static void make_exact(exact_loss *e, const way *how) {
+static weld_train_step *make_exact(const way *how) {
     weld_model_config config = {.name = "repvit",
                                 .num_classes = 3,
                                 .stage_count = 1,
@@ -265,61 +213,55 @@ static void make_exact(exact_loss *e, const way *how) {
                                 .depths = {1},
                                 .stem_stride = 1,
                                 .distillation_head = true};
-    weld_train_graph_options options = {.batch = 4,
-                                        .input_size = 4,
-                                        .label_smoothing = 0.1,
-                                        .distillation = how->kind,
-                                        .alpha = how->alpha,
-                                        .temperature = how->temperature,
-                                        .dtype = WELD_F64};
-    ck_assert_msg(!weld_train_graph_build(&config, &options, &e->t, &err), "%s", err.message);
-    ck_assert_int_eq(weld_graph_init_weights(e->t.graph, 3, &e->weights, &err), WELD_OK);
-    ck_assert_msg(!weld_session_create(e->t.graph, e->weights, NULL, &e->session, &err), "%s",
-                  err.message);
+    weld_train_step_options options = {.batch = 4,
+                                       .input_size = 4,
+                                       .build_loss = weld_classification_loss_build,
+                                       .loss = &how->loss,
+                                       .dtype = WELD_F64,
+                                       .seed = 3};
+    weld_train_step *s;
+    ck_assert_msg(!weld_train_step_create(&config, &options, NULL, &s, &err), "%s", err.message);
+    return s;
 }
 
-static double exact_value(exact_loss *e, const way *how) {
+static double exact_value(weld_train_step *s, const weld_classification_loss *how) {
     static const double said[4][3] = {{2, -1, 0.5}, {0, 0.3, -3}, {1, 1.5, 2}, {-1, 4, 0}};
-    double *images = weld_session_input(e->session, "images").data;
-    double *target = weld_session_input(e->session, "target").data;
-    double *teacher = weld_session_input(e->session, "teacher").data;
+    double *images = s->images.data;
+    double *target = weld_train_step_input(s, "target").data;
+    double *teacher = weld_train_step_input(s, "teacher").data;
     for (int i = 0; i < 4 * 4 * 4 * 3; i++) {
         images[i] = (i * 37 % 19) / 9.0 - 1;
     }
     for (int i = 0; i < 4 * 3; i++) {
         target[i] = (i % 3 == i / 3 % 3) * 0.7 + (i % 3 == 0) * 0.3;
         double hard = i == 0 || i == 4 || i == 8 || i == 10;
-        teacher[i] = how->kind == WELD_DISTILL_HARD ? hard : said[i / 3][i % 3] / how->temperature;
+        teacher[i] =
+            how->distillation == WELD_DISTILL_HARD ? hard : said[i / 3][i % 3] / how->temperature;
     }
-    weld_session_run(e->session, 1);
-    return *(double *)weld_session_output(e->session, "loss").data;
+    return weld_train_step_run(s, 1);
 }
 
 START_TEST(gradients_are_central_differences_of_the_loss) {
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        exact_loss e;
-        weld_tensor gradients[MAX_PARAMETERS], w;
-        make_exact(&e, &ways[i]);
-        exact_value(&e, &ways[i]);
-        ck_assert_int_eq(weld_train_graph_gradients(&e.t, e.session, gradients, &err), WELD_OK);
-        for (size_t p = 0; p < e.t.parameter_count; p++) {
-            const char *name = weld_value_name(weld_graph_parameter(e.t.graph, p));
-            double step = 1e-5, is = ((double *)gradients[p].data)[0];
-            ck_assert(weld_weights_find(e.weights, name, &w));
+        weld_train_step *s = make_exact(&ways[i]);
+        weld_tensor w;
+        exact_value(s, &ways[i].loss);
+        for (size_t p = 0; p < s->parameter_count; p++) {
+            const char *name = weld_value_name(weld_graph_parameter(s->graph, p));
+            double step = 1e-5, is = ((double *)s->gradients[p].data)[0];
+            ck_assert(weld_weights_find(s->weights, name, &w));
             double *first = w.data, before = *first;
             *first = before + step;
-            double above = exact_value(&e, &ways[i]);
+            double above = exact_value(s, &ways[i].loss);
             *first = before - step;
-            double below = exact_value(&e, &ways[i]);
+            double below = exact_value(s, &ways[i].loss);
             *first = before;
             ck_assert_msg(fabs((above - below) / (2 * step) - is) <= 1e-7 + 1e-5 * fabs(is),
                           "%s: %s: %g, by differences %g", ways[i].name, name, is,
                           (above - below) / (2 * step));
-            exact_value(&e, &ways[i]);
+            exact_value(s, &ways[i].loss);
         }
-        weld_session_free(e.session);
-        weld_weights_free(e.weights);
-        weld_train_graph_free(&e.t);
+        weld_train_step_free(s);
     }
 }
 END_TEST
@@ -331,10 +273,14 @@ START_TEST(distillation_without_its_head_is_an_error) {
                                 .channels = {8},
                                 .depths = {1},
                                 .stem_stride = 1};
-    weld_train_graph_options options = {
-        .batch = 4, .input_size = 4, .distillation = WELD_DISTILL_HARD, .dtype = WELD_F32};
-    weld_train_graph t;
-    ck_assert_int_eq(weld_train_graph_build(&config, &options, &t, &err), WELD_ERROR_ARGUMENT);
+    weld_train_step_options options = {.batch = 4,
+                                       .input_size = 4,
+                                       .build_loss = weld_classification_loss_build,
+                                       .loss = &ways[0].loss,
+                                       .dtype = WELD_F32};
+    weld_train_step *s;
+    ck_assert_int_eq(weld_train_step_create(&config, &options, NULL, &s, &err),
+                     WELD_ERROR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.message, "distillation head"));
 }
 END_TEST

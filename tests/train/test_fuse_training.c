@@ -4,16 +4,10 @@
 #include "base/random.h"
 #include "graph/graph.h"
 #include "suite.h"
-#include "train/train_graph.h"
+#include "tasks/classification/loss.h"
+#include "train/step.h"
 
 static weld_error err;
-
-typedef struct step {
-    weld_train_graph t;
-    weld_weights *weights;
-    weld_session *session;
-    weld_tensor *gradients;
-} step;
 
 typedef struct variant {
     const char *what;
@@ -46,7 +40,7 @@ static void fill(weld_tensor t, uint64_t seed, double low, double high) {
     }
 }
 
-static void make(step *s, const variant *v, weld_dtype dtype, weld_fuse_options fuse) {
+static weld_train_step *make(const variant *v, weld_dtype dtype, weld_fuse_options fuse) {
     bool bf16 = dtype == WELD_BF16;
     weld_model_config config = {.name = "repvit",
                                 .num_classes = 5,
@@ -56,36 +50,29 @@ static void make(step *s, const variant *v, weld_dtype dtype, weld_fuse_options 
                                 .stem_stride = v->stem_stride,
                                 .legacy = v->legacy,
                                 .distillation_head = v->distillation_head};
-    weld_train_graph_options options = {.batch = BATCH,
-                                        .input_size = SIZE * v->stem_stride / 2,
-                                        .label_smoothing = 0.1,
-                                        .bn_eval = v->bn_eval,
-                                        .frozen = v->frozen,
-                                        .dtype = bf16 ? WELD_F32 : dtype,
-                                        .precision =
-                                            bf16 ? WELD_PRECISION_BF16 : WELD_PRECISION_FP32,
-                                        .fuse = fuse};
-    ck_assert_msg(!weld_train_graph_build(&config, &options, &s->t, &err), "%s", err.message);
-    ck_assert_int_eq(weld_graph_init_weights(s->t.graph, 1, &s->weights, &err), WELD_OK);
+    static const weld_classification_loss loss = {.label_smoothing = 0.1};
+    weld_train_step_options options = {.batch = BATCH,
+                                       .input_size = SIZE * v->stem_stride / 2,
+                                       .build_loss = weld_classification_loss_build,
+                                       .loss = &loss,
+                                       .bn_eval = v->bn_eval,
+                                       .rates.frozen = v->frozen,
+                                       .dtype = bf16 ? WELD_F32 : dtype,
+                                       .precision =
+                                           bf16 ? WELD_PRECISION_BF16 : WELD_PRECISION_FP32,
+                                       .fuse = fuse,
+                                       .seed = 1};
+    weld_train_step *s;
+    ck_assert_msg(!weld_train_step_create(&config, &options, NULL, &s, &err), "%s", err.message);
     for (size_t i = 0; i < weld_weights_count(s->weights); i++) {
         weld_tensor t = weld_weights_tensor(s->weights, i);
         if (t.shape.rank == 1) { /* batch norms that do something, and variances */
             fill(t, i, 0.5, 1.5);
         }
     }
-    ck_assert_msg(!weld_session_create(s->t.graph, s->weights, NULL, &s->session, &err), "%s",
-                  err.message);
-    fill(weld_session_input(s->session, "images"), 7, -2, 2);
-    fill(weld_session_input(s->session, "target"), 8, 0, 0.4);
-    s->gradients = calloc(s->t.parameter_count, sizeof *s->gradients);
-    ck_assert_int_eq(weld_train_graph_gradients(&s->t, s->session, s->gradients, &err), WELD_OK);
-}
-
-static void destroy(step *s) {
-    free(s->gradients);
-    weld_session_free(s->session);
-    weld_weights_free(s->weights);
-    weld_train_graph_free(&s->t);
+    fill(s->images, 7, -2, 2);
+    fill(weld_train_step_input(s, "target"), 8, 0, 0.4);
+    return s;
 }
 
 static void same(const char *what, const char *name, weld_tensor a, weld_tensor b,
@@ -109,28 +96,25 @@ static const weld_fuse_options none = {.whole_batch_norm = true,
                                        .keep_elementwise = true};
 
 static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, double tolerance) {
-    step a, b;
-    make(&a, v, dtype, none);
-    make(&b, v, dtype, fuse);
+    weld_train_step *a = make(v, dtype, none), *b = make(v, dtype, fuse);
     for (uint64_t run = 0; run < 2; run++) {
-        weld_session_run(a.session, run);
-        weld_session_run(b.session, run);
+        weld_train_step_run(a, run);
+        weld_train_step_run(b, run);
     }
-    same(v->what, "loss", weld_session_output(a.session, "loss"),
-         weld_session_output(b.session, "loss"), tolerance);
-    ck_assert_uint_eq(a.t.parameter_count, b.t.parameter_count);
-    for (size_t i = 0; i < a.t.parameter_count; i++) {
-        const char *name = weld_value_name(weld_graph_parameter(a.t.graph, i));
-        ck_assert_str_eq(name, weld_value_name(weld_graph_parameter(b.t.graph, i)));
-        same(v->what, name, a.gradients[i], b.gradients[i], tolerance);
+    same(v->what, "loss", a->loss, b->loss, tolerance);
+    ck_assert_uint_eq(a->parameter_count, b->parameter_count);
+    for (size_t i = 0; i < a->parameter_count; i++) {
+        const char *name = weld_value_name(weld_graph_parameter(a->graph, i));
+        ck_assert_str_eq(name, weld_value_name(weld_graph_parameter(b->graph, i)));
+        same(v->what, name, a->gradients[i], b->gradients[i], tolerance);
     }
-    ck_assert_uint_eq(weld_weights_count(a.weights), weld_weights_count(b.weights));
-    for (size_t i = 0; i < weld_weights_count(a.weights); i++) {
-        same(v->what, weld_weights_name(a.weights, i), weld_weights_tensor(a.weights, i),
-             weld_weights_tensor(b.weights, i), tolerance);
+    ck_assert_uint_eq(weld_weights_count(a->weights), weld_weights_count(b->weights));
+    for (size_t i = 0; i < weld_weights_count(a->weights); i++) {
+        same(v->what, weld_weights_name(a->weights, i), weld_weights_tensor(a->weights, i),
+             weld_weights_tensor(b->weights, i), tolerance);
     }
-    destroy(&a);
-    destroy(&b);
+    weld_train_step_free(a);
+    weld_train_step_free(b);
 }
 
 static void compare_all(weld_fuse_options fuse) {
@@ -176,9 +160,9 @@ START_TEST(all_passes_together_train_as_none_does) {
 END_TEST
 
 /* Cosine of the angle between the gradients, as one vector. */
-static double alignment(const step *a, const step *b) {
+static double alignment(const weld_train_step *a, const weld_train_step *b) {
     double dot = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < a->t.parameter_count; i++) {
+    for (size_t i = 0; i < a->parameter_count; i++) {
         for (int64_t k = 0; k < weld_shape_count(&a->gradients[i].shape); k++) {
             double x = get(a->gradients[i], k), y = get(b->gradients[i], k);
             dot += x * y;
@@ -191,28 +175,26 @@ static double alignment(const step *a, const step *b) {
 
 START_TEST(in_bf16_the_passes_keep_the_direction_of_the_gradient) {
     for (int i = 0; i < 3; i++) {
-        step exact, whole, fused;
-        make(&exact, &variants[i], WELD_F32, none);
-        make(&whole, &variants[i], WELD_BF16, none);
-        make(&fused, &variants[i], WELD_BF16, (weld_fuse_options){0});
-        weld_session_run(exact.session, 0);
-        weld_session_run(whole.session, 0);
-        weld_session_run(fused.session, 0);
-        double without = alignment(&exact, &whole), with = alignment(&exact, &fused);
+        weld_train_step *exact = make(&variants[i], WELD_F32, none);
+        weld_train_step *whole = make(&variants[i], WELD_BF16, none);
+        weld_train_step *fused = make(&variants[i], WELD_BF16, (weld_fuse_options){0});
+        weld_train_step_run(exact, 0);
+        weld_train_step_run(whole, 0);
+        weld_train_step_run(fused, 0);
+        double without = alignment(exact, whole), with = alignment(exact, fused);
         ck_assert_msg(with > 0.99 && 1 - with < 2 * (1 - without) + 1e-3,
                       "%s: cosine %g, without the passes %g", variants[i].what, with, without);
-        destroy(&exact);
-        destroy(&whole);
-        destroy(&fused);
+        weld_train_step_free(exact);
+        weld_train_step_free(whole);
+        weld_train_step_free(fused);
     }
 }
 END_TEST
 
 static size_t arena_of(const variant *v, weld_fuse_options fuse) {
-    step s;
-    make(&s, v, WELD_F32, fuse);
-    size_t bytes = weld_session_arena_bytes(s.session);
-    destroy(&s);
+    weld_train_step *s = make(v, WELD_F32, fuse);
+    size_t bytes = weld_session_arena_bytes(s->session);
+    weld_train_step_free(s);
     return bytes;
 }
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <math.h>
 
+#include "tasks/classification/loss.h"
 #include "train/auto_precision.h"
 #include "train/tiny_run.h"
 
@@ -130,11 +131,16 @@ START_TEST(a_trial_compares_the_same_step) {
                                 .channels = {16, 24},
                                 .depths = {1, 1},
                                 .stem_stride = 2};
-    weld_train_graph_options options = {
-        .batch = 64, .input_size = 32, .label_smoothing = 0.1, .dtype = WELD_F32};
+    weld_classification_loss loss = {.label_smoothing = 0.1};
+    weld_train_step_options options = {.batch = 64,
+                                       .input_size = 32,
+                                       .build_loss = weld_classification_loss_build,
+                                       .loss = &loss,
+                                       .dtype = WELD_F32,
+                                       .threads = 1};
     weld_precision_trial trial;
     weld_error e;
-    ck_assert_msg(!weld_precision_try(&config, &options, 1, &trial, &e), "%s", e.message);
+    ck_assert_msg(!weld_precision_try(&config, &options, &trial, &e), "%s", e.message);
     ck_assert(trial.seconds[0] > 0 && trial.seconds[1] > 0);
     ck_assert_double_gt(trial.loss[0], 1);
     ck_assert(trial.loss[0] != trial.loss[1]);

@@ -5,22 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "fixture.h"
 #include "suite.h"
 #include "optimize/clip_units.h"
-#include "optimize/gradient_mean.h"
-#include "optimize/optimizer.h"
-#include "train/train_graph.h"
+#include "train/fixture_step.h"
 
-enum { STEPS = 6, SGD_STEPS = 10, BATCHES = 3, MAX_PARAMETERS = 128 };
-
-typedef struct setup {
-    weld_weights *fixture, *weights, *average;
-    weld_train_graph t;
-    weld_session *session;
-    weld_optimizer *optimizer;
-    weld_tensor gradients[MAX_PARAMETERS];
-} setup;
+enum { STEPS = 6, SGD_STEPS = 10, BATCHES = 3 };
 
 static weld_error err;
 
@@ -34,58 +23,18 @@ static weld_optimizer_options clipped(double clip, weld_clip_mode mode) {
     return o;
 }
 
-static void make(setup *s, weld_optimizer_options options, int threads) {
-    s->fixture = fixture_load("updates.fixture");
-    weld_model_config config = fixture_config(s->fixture);
-    weld_tensor images = fixture_tensor(s->fixture, "images/", "0");
-    weld_train_graph_options graph = {.batch = images.shape.dim[0],
-                                      .input_size = images.shape.dim[1],
-                                      .label_smoothing = 0.1,
-                                      .dtype = WELD_F32};
-    weld_session_options run = {.threads = threads};
-    ck_assert_msg(!weld_train_graph_build(&config, &graph, &s->t, &err), "%s", err.message);
-    s->weights = fixture_weights(s->fixture, "before/", s->t.graph);
-    ck_assert_int_eq(weld_weights_clone(s->weights, &s->average, &err), WELD_OK);
-    ck_assert_msg(!weld_session_create(s->t.graph, s->weights, &run, &s->session, &err), "%s",
-                  err.message);
-    options.ema = s->average;
-    options.ema_decay = 0.9;
-    options.threads = threads;
-    ck_assert_int_eq(weld_kernels_select(WELD_F32, NULL, &options.kernels, &err), WELD_OK);
-    ck_assert_msg(!weld_optimizer_create(s->t.graph, s->weights, &options, &s->optimizer, &err),
-                  "%s", err.message);
-    ck_assert_uint_le(s->t.parameter_count, MAX_PARAMETERS);
-    ck_assert_int_eq(weld_train_graph_gradients(&s->t, s->session, s->gradients, &err), WELD_OK);
+static void make(fixture_step *s, weld_optimizer_options optimizer, int threads) {
+    fixture_step_make(s, "updates.fixture", (weld_train_step_options){.threads = threads},
+                      &optimizer, 0.9);
 }
 
-static void destroy(setup *s) {
-    weld_optimizer_free(s->optimizer);
-    weld_session_free(s->session);
-    weld_weights_free(s->weights);
-    weld_weights_free(s->average);
-    weld_weights_free(s->fixture);
-    weld_train_graph_free(&s->t);
-}
-
-/* Loss and gradients of a batch. */
-static float run(setup *s, int t) {
-    char number[8];
-    snprintf(number, sizeof number, "%d", t % BATCHES);
-    fixture_copy(weld_session_input(s->session, "images"),
-                 fixture_tensor(s->fixture, "images/", number));
-    fixture_copy(weld_session_input(s->session, "target"),
-                 fixture_tensor(s->fixture, "targets/", number));
-    weld_session_run(s->session, (uint64_t)t + 1);
-    return *(float *)weld_session_output(s->session, "loss").data;
-}
-
-static float step(setup *s, int t) {
-    float loss = run(s, t);
-    weld_optimizer_step(s->optimizer, s->gradients, 5e-3);
+static float step(fixture_step *s, int t) {
+    float loss = fixture_step_run(s, t, BATCHES);
+    weld_train_step_update(s->step, 5e-3);
     return loss;
 }
 
-static void expect_near(const setup *s, const weld_weights *w, const char *prefix) {
+static void expect_near(const fixture_step *s, const weld_weights *w, const char *prefix) {
     for (size_t i = 0; i < weld_weights_count(w); i++) {
         weld_tensor is = weld_weights_tensor(w, i);
         if (is.dtype != WELD_F32) {
@@ -100,7 +49,7 @@ static void expect_near(const setup *s, const weld_weights *w, const char *prefi
     }
 }
 
-static const float *losses_of(const setup *s, const char *mode) {
+static const float *losses_of(const fixture_step *s, const char *mode) {
     char name[32];
     snprintf(name, sizeof name, "%s/losses", mode);
     return fixture_tensor(s->fixture, "", name).data;
@@ -111,7 +60,7 @@ static void expect_loss(const char *mode, int t, double loss, double should) {
                   loss, should);
 }
 
-static void expect_end(const setup *s, const char *mode) {
+static void expect_end(const fixture_step *s, const char *mode) {
     char name[32];
     snprintf(name, sizeof name, "%s/after/", mode);
     expect_near(s, s->weights, name);
@@ -120,14 +69,14 @@ static void expect_end(const setup *s, const char *mode) {
 }
 
 static void expect_pytorch(const char *mode, weld_optimizer_options options, int steps, double lr) {
-    setup s;
+    fixture_step s;
     make(&s, options, 0);
     for (int t = 0; t < steps; t++) {
-        expect_loss(mode, t, run(&s, t), losses_of(&s, mode)[t]);
-        weld_optimizer_step(s.optimizer, s.gradients, lr);
+        expect_loss(mode, t, fixture_step_run(&s, t, BATCHES), losses_of(&s, mode)[t]);
+        weld_train_step_update(s.step, lr);
     }
     expect_end(&s, mode);
-    destroy(&s);
+    fixture_step_free(&s);
 }
 
 START_TEST(gradients_clipped_by_their_norm_train_as_in_pytorch) {
@@ -156,48 +105,33 @@ START_TEST(sgd_with_momentum_trains_as_in_pytorch) {
 END_TEST
 
 START_TEST(updates_on_the_mean_of_two_batches_train_as_in_pytorch) {
-    setup s;
-    weld_gradient_mean *mean;
-    const weld_kernels *kernels;
-    make(&s, adamw, 0);
-    ck_assert_int_eq(weld_kernels_select(WELD_F32, NULL, &kernels, &err), WELD_OK);
-    ck_assert_int_eq(
-        weld_gradient_mean_create(s.gradients, s.t.parameter_count, kernels, 2, &mean, &err),
-        WELD_OK);
+    fixture_step s;
+    weld_train_step_options two = {.threads = 2, .accumulate = 2};
+    fixture_step_make(&s, "updates.fixture", two, &adamw, 0.9);
     for (int t = 0; t < STEPS; t++) {
         double loss = 0;
         for (int i = 0; i < 2; i++) {
-            loss += 0.5 * run(&s, 2 * t + i);
-            weld_gradient_mean_add(mean);
+            loss += 0.5 * fixture_step_run(&s, 2 * t + i, BATCHES);
         }
         expect_loss("accumulate", t, loss, losses_of(&s, "accumulate")[t]);
-        weld_optimizer_step(s.optimizer, weld_gradient_mean_take(mean), 5e-3);
+        weld_train_step_update(s.step, 5e-3);
     }
     expect_end(&s, "accumulate");
-    weld_gradient_mean_free(mean);
-    destroy(&s);
+    fixture_step_free(&s);
 }
 END_TEST
 
-static void expect_equal(const weld_weights *a, const weld_weights *b) {
-    for (size_t i = 0; i < weld_weights_count(a); i++) {
-        weld_tensor x = weld_weights_tensor(a, i), y = weld_weights_tensor(b, i);
-        ck_assert_mem_eq(x.data, y.data,
-                         (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype));
-    }
-}
-
 static void expect_equal_for_threads(weld_optimizer_options options) {
-    setup a, b;
+    fixture_step a, b;
     make(&a, options, 1);
     make(&b, options, 3);
     for (int t = 0; t < STEPS; t++) {
         ck_assert_float_eq(step(&a, t), step(&b, t));
     }
-    expect_equal(a.weights, b.weights);
-    expect_equal(a.average, b.average);
-    destroy(&a);
-    destroy(&b);
+    expect_equal_weights(a.weights, b.weights);
+    expect_equal_weights(a.average, b.average);
+    fixture_step_free(&a);
+    fixture_step_free(&b);
 }
 
 START_TEST(norms_and_averages_are_the_same_for_any_number_of_threads) {
@@ -212,46 +146,43 @@ END_TEST
 START_TEST(a_clip_that_is_never_reached_changes_nothing) {
     static const weld_clip_mode modes[] = {WELD_CLIP_NORM, WELD_CLIP_VALUE, WELD_CLIP_AGC};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        setup off, on;
+        fixture_step off, on;
         make(&off, adamw, 0);
         make(&on, clipped(1e6, modes[i]), 0);
         for (int t = 0; t < STEPS; t++) {
             step(&off, t);
             step(&on, t);
         }
-        expect_equal(off.weights, on.weights);
-        destroy(&off);
-        destroy(&on);
+        expect_equal_weights(off.weights, on.weights);
+        fixture_step_free(&off);
+        fixture_step_free(&on);
     }
 }
 END_TEST
 
 START_TEST(a_lack_of_memory_is_told) {
-    setup s;
-    weld_optimizer *optimizer = NULL;
-    weld_gradient_mean *mean = NULL;
-    weld_optimizer_options options = {.method = WELD_SGD, .clip = 1, .clip_mode = WELD_CLIP_NORM};
+    fixture_step s;
+    weld_train_step *other = NULL;
+    weld_optimizer_options sgd = {.method = WELD_SGD, .clip = 1, .clip_mode = WELD_CLIP_NORM};
     make(&s, adamw, 1);
-    options.ema = s.average;
-    ck_assert_int_eq(weld_kernels_select(WELD_F32, NULL, &options.kernels, &err), WELD_OK);
+    sgd.ema = s.average;
+    weld_train_step_options options = {.batch = 2,
+                                       .input_size = 8,
+                                       .build_loss = weld_classification_loss_build,
+                                       .loss = &fixture_loss,
+                                       .dtype = WELD_F32,
+                                       .threads = 1,
+                                       .optimizer = &sgd,
+                                       .accumulate = 2};
     weld_status status = WELD_ERROR_MEMORY;
     for (long i = 0; status; i++) {
         weld_memory_fail_after(i);
-        status = weld_optimizer_create(s.t.graph, s.weights, &options, &optimizer, &err);
+        status = weld_train_step_create(&s.config, &options, s.weights, &other, &err);
         weld_memory_fail_after(-1);
         ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
     }
-    status = WELD_ERROR_MEMORY;
-    for (long i = 0; status; i++) {
-        weld_memory_fail_after(i);
-        status = weld_gradient_mean_create(s.gradients, s.t.parameter_count, options.kernels, 1,
-                                           &mean, &err);
-        weld_memory_fail_after(-1);
-        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
-    }
-    weld_optimizer_free(optimizer);
-    weld_gradient_mean_free(mean);
-    destroy(&s);
+    weld_train_step_free(other);
+    fixture_step_free(&s);
 }
 END_TEST
 

@@ -1,7 +1,7 @@
 /* What a run tells before its first update: what it will do, and what a person should think twice
  * about. */
-#ifndef WELD_TRAIN_START_H
-#define WELD_TRAIN_START_H
+#ifndef WELD_TRAIN_TELL_START_H
+#define WELD_TRAIN_TELL_START_H
 
 #include "train/trainer.h"
 

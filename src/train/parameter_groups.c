@@ -1,5 +1,5 @@
 /* Groups of parameters; see parameter_groups.h. */
-#include "optimize/parameter_groups.h"
+#include "train/parameter_groups.h"
 
 #include "base/error.h"
 #include "base/memory.h"

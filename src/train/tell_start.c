@@ -1,5 +1,5 @@
-/* The start of a run; see start.h. */
-#include "train/start.h"
+/* The start of a run; see tell_start.h. */
+#include "train/tell_start.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "teach/distillation.h"
-#include "optimize/parameter_groups.h"
+#include "train/parameter_groups.h"
 
 /* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
 enum { FEW_IMAGES = 16, ADVICE_SIZE = 2048 };
@@ -31,12 +31,12 @@ static size_t bytes_of(const weld_weights *w) {
 
 weld_train_memory weld_trainer_memory(const weld_trainer *t) {
     return (weld_train_memory){
-        .activations = weld_session_arena_bytes(t->session),
+        .activations = weld_session_arena_bytes(t->step->session),
         .weights = bytes_of(t->weights),
-        .optimizer = bytes_of(weld_optimizer_first_moments(t->optimizer)) +
-                     bytes_of(weld_optimizer_second_moments(t->optimizer)),
+        .optimizer = bytes_of(weld_optimizer_first_moments(t->step->optimizer)) +
+                     bytes_of(weld_optimizer_second_moments(t->step->optimizer)),
         .average = bytes_of(t->ema),
-        .accumulated = t->gradient_mean ? weld_gradient_mean_bytes(t->gradient_mean) : 0};
+        .accumulated = t->step->mean ? weld_gradient_mean_bytes(t->step->mean) : 0};
 }
 
 static int64_t count_trained(const weld_train_group *groups, size_t count) {
@@ -63,9 +63,9 @@ static void __attribute__((format(printf, 2, 3))) advise(advice *a, const char *
 
 /* Scaled rates have cost people whole runs. */
 static void advise_on_batch(const weld_trainer *t, advice *a) {
-    const weld_recipe *r = &t->recipe;
-    int64_t effective = weld_trainer_effective_batch(t);
-    int64_t batch = weld_loader_train_batch_size(t->loader);
+    const weld_recipe *r = &t->data.recipe;
+    int64_t effective = weld_run_data_update_images(&t->data);
+    int64_t batch = weld_loader_train_batch_size(t->data.loader);
     bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
     if (r->optimizer.lr_batch > 4 * effective) {
         advise(a,
@@ -88,7 +88,8 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
  * spoil it: evaluated, every layer shrinks what it is given. */
 static void advise_on_average(const weld_trainer *t, advice *a) {
     const weld_schedule *s = &t->schedule;
-    double updates = (double)(s->epochs * s->steps_per_epoch), decay = t->recipe.train.ema_decay;
+    double updates = (double)(s->epochs * s->steps_per_epoch),
+           decay = t->data.recipe.train.ema_decay;
     double left = pow(decay, updates);
     if (decay > 0 && left > SPOILS_AVERAGE && !t->init) {
         advise(a,
@@ -115,9 +116,9 @@ static void advise_on_schedule(const weld_trainer *t, advice *a) {
 /* --- Telling --- */
 
 static void tell(const weld_trainer *t, const weld_train_group *groups, size_t count) {
-    const weld_train_callbacks *c = &t->settings->callbacks;
-    const weld_recipe *r = &t->recipe;
-    int threads = t->settings->threads;
+    const weld_train_callbacks *c = &t->data.settings->callbacks;
+    const weld_recipe *r = &t->data.recipe;
+    int threads = t->data.settings->threads;
     char rates[512];
     advice a = {.text = ""};
     if (t->state.step == 0) { /* who goes on has read it */
@@ -125,32 +126,32 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
         advise_on_schedule(t, &a);
         advise_on_average(t, &a);
     }
-    weld_parameter_rates_text(&r->model, t->step_graph.graph, t->rates, t->schedule.base_lr, rates,
+    weld_parameter_rates_text(&r->model, t->step->graph, t->step->rates, t->schedule.base_lr, rates,
                               sizeof rates);
     bool differ =
         r->train.freeze || r->optimizer.head_lr_scale != 1 || r->optimizer.layer_decay != 1;
-    weld_train_start start = {.out = t->folder.path,
+    weld_train_start start = {.out = t->record.folder.path,
                               .recipe = t->recipe_text,
                               .model = r->model.name,
-                              .parameters = weld_graph_counts(t->eval_graph).parameters,
+                              .parameters = weld_graph_counts(t->evaluation.graph).parameters,
                               .trained_parameters = count_trained(groups, count),
                               .groups = groups,
                               .group_count = count,
                               .rates = differ ? rates : NULL,
                               .advice = a.text,
-                              .train_images = weld_dataset_count(t->train),
-                              .val_images = t->val ? weld_dataset_count(t->val) : 0,
+                              .train_images = weld_dataset_count(t->data.train),
+                              .val_images = t->data.val ? weld_dataset_count(t->data.val) : 0,
                               .classes = r->model.num_classes,
                               .epochs = r->train.epochs,
                               .steps_per_epoch = t->schedule.steps_per_epoch,
-                              .batch_size = weld_loader_train_batch_size(t->loader),
+                              .batch_size = weld_loader_train_batch_size(t->data.loader),
                               .accumulate = r->train.accumulate,
                               .recipe_lr = r->optimizer.lr,
                               .lr_batch = r->optimizer.lr_batch,
                               .lr = t->schedule.base_lr,
                               .resumed_step = t->state.step,
                               .threads = threads ? threads : weld_threads_available(),
-                              .memory_bytes = weld_session_arena_bytes(t->session),
+                              .memory_bytes = weld_session_arena_bytes(t->step->session),
                               .precision = (weld_precision)r->train.precision};
     if (c->started) {
         c->started(c->context, &start);
@@ -160,8 +161,9 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
 weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err) {
     weld_train_group *groups;
     size_t count;
-    weld_status status = weld_parameter_groups_create(
-        t->step_graph.graph, t->rates, t->recipe.optimizer.weight_decay, &groups, &count, err);
+    weld_status status =
+        weld_parameter_groups_create(t->step->graph, t->step->rates,
+                                     t->data.recipe.optimizer.weight_decay, &groups, &count, err);
     if (status) {
         return status;
     }

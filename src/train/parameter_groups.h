@@ -1,6 +1,6 @@
 /* Parameters that are updated alike, for people: how many there are of each kind. */
-#ifndef WELD_OPTIMIZE_PARAMETER_GROUPS_H
-#define WELD_OPTIMIZE_PARAMETER_GROUPS_H
+#ifndef WELD_TRAIN_PARAMETER_GROUPS_H
+#define WELD_TRAIN_PARAMETER_GROUPS_H
 
 #include "optimize/parameter_rates.h"
 #include "weld/train.h"

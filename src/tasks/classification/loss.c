@@ -1,0 +1,55 @@
+/* The loss of classification; see loss.h. */
+#include "tasks/classification/loss.h"
+
+#include "base/error.h"
+
+/* The second head's distance from the teacher; see loss.h. The teacher's entropy has no gradient:
+ * it is there so that the loss is a divergence, which is 0 where the two agree. */
+static weld_value *build_distillation(weld_graph *g, const weld_classification_loss *o,
+                                      weld_value *student) {
+    weld_shape shape = weld_value_shape(student);
+    weld_value *teacher = weld_input(g, "teacher", shape);
+    if (o->distillation == WELD_DISTILL_HARD) {
+        return weld_mean(g, weld_cross_entropy(g, student, teacher, 0));
+    }
+    weld_value *p = weld_softmax(g, teacher);
+    student = weld_scale(g, student, 1 / o->temperature);
+    weld_value *crossed = weld_mean(g, weld_cross_entropy(g, student, p, 0));
+    weld_value *entropy = weld_mean(g, weld_cross_entropy(g, teacher, p, 0));
+    weld_value *divergence = weld_add(g, crossed, weld_scale(g, entropy, -1));
+    double classes = (double)shape.dim[1];
+    return weld_scale(g, divergence, o->temperature * o->temperature / classes);
+}
+
+weld_status weld_classification_loss_build(const void *options, weld_graph *g, weld_error *err) {
+    const weld_classification_loss *o = options;
+    weld_value *logits = weld_graph_output(g, "logits");
+    weld_value *second = weld_graph_output(g, "logits_dist");
+    if (o->distillation != WELD_DISTILL_NONE && !second) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "training graph: distillation needs the distillation head");
+    }
+    weld_value *target = weld_input(g, "target", weld_value_shape(logits));
+    weld_value *loss = weld_mean(g, weld_cross_entropy(g, logits, target, o->label_smoothing));
+    if (o->distillation != WELD_DISTILL_NONE) {
+        second = weld_scale(g, build_distillation(g, o, second), o->alpha);
+        loss = weld_add(g, weld_scale(g, loss, 1 - o->alpha), second);
+    } else if (second) {
+        second = weld_mean(g, weld_cross_entropy(g, second, target, o->label_smoothing));
+        loss = weld_scale(g, weld_add(g, loss, second), 0.5);
+    }
+    weld_output(g, "loss", loss);
+    return weld_graph_status(g, err);
+}
+
+static void fill(weld_tensor t) {
+    float *row = t.data;
+    for (int64_t i = 0; row && i < t.shape.dim[0]; i++, row += t.shape.dim[1]) {
+        row[i % t.shape.dim[1]] = 1;
+    }
+}
+
+void weld_classification_loss_fill(weld_session *s) {
+    fill(weld_session_input(s, "target"));
+    fill(weld_session_input(s, "teacher"));
+}

@@ -1,0 +1,86 @@
+/* The evaluations of a training run; see evaluation.h. */
+#include "train/evaluation.h"
+
+#include "base/error.h"
+#include "passes/precision.h"
+#include "train/say.h"
+
+/* Evaluations of a run in bf16 are in bf16 too: they take a third of a step's time an image. */
+weld_status weld_trainer_build_evaluation(weld_trainer *t, weld_error *err) {
+    const weld_recipe *r = &t->data.recipe;
+    int64_t size = r->data.preprocessing.input_size;
+    int64_t batch = weld_loader_train_batch_size(t->data.loader);
+    weld_graph *built;
+    WELD_TRY(weld_model_build(&r->model, false, batch, size, size, WELD_F32, &built, err));
+    if (r->train.precision == WELD_PRECISION_FP32) {
+        t->evaluation.graph = built;
+        return WELD_OK;
+    }
+    weld_status status = weld_precision_bf16(built, &t->evaluation.graph, err);
+    weld_graph_free(built);
+    return status;
+}
+
+static void say_bad_image(void *arg, int64_t index, const char *reason) {
+    const weld_trainer *t = arg;
+    (void)index;
+    weld_train_say(t->data.settings, "skipped: %s", reason);
+}
+
+static bool go_on(void *arg, int64_t done, int64_t total) {
+    const weld_trainer *t = arg;
+    const weld_train_callbacks *c = &t->data.settings->callbacks;
+    if (c->evaluated) {
+        weld_train_evaluation e = {.epoch = t->state.epoch, .images_done = done, .images = total};
+        c->evaluated(c->context, &e);
+    }
+    return !weld_train_stop_asked(t->data.settings);
+}
+
+/* NULL where there are no weights. */
+static weld_status open_evaluator(weld_trainer *t, weld_weights *weights, weld_evaluator **out,
+                                  weld_error *err) {
+    weld_evaluator_options options = {.batch_size = weld_loader_train_batch_size(t->data.loader),
+                                      .threads = t->data.settings->threads,
+                                      .bad_image = say_bad_image,
+                                      .progress = go_on,
+                                      .arg = t};
+    return weights ? weld_evaluator_create(t->evaluation.graph, weights,
+                                           &t->data.recipe.data.preprocessing, t->data.val,
+                                           &options, out, err)
+                   : WELD_OK;
+}
+
+weld_status weld_trainer_open_evaluators(weld_trainer *t, weld_error *err) {
+    if (!t->data.val) {
+        return WELD_OK;
+    }
+    WELD_TRY(open_evaluator(t, t->weights, &t->evaluation.evaluator, err));
+    return open_evaluator(t, t->ema, &t->evaluation.ema_evaluator, err);
+}
+
+void weld_trainer_close_evaluation(weld_trainer *t) {
+    weld_evaluator_free(t->evaluation.evaluator);
+    weld_evaluator_free(t->evaluation.ema_evaluator);
+    weld_graph_free(t->evaluation.graph);
+}
+
+static weld_status run(const weld_trainer *t, weld_evaluator *evaluator, weld_evaluation *out,
+                       weld_error *err) {
+    weld_status status = weld_evaluator_run(evaluator, out, err);
+    return status != WELD_ERROR_NUMERIC
+               ? status
+               : weld_fail_context(err, status, "update %lld, evaluation after epoch %lld",
+                                   (long long)t->state.step, (long long)t->state.epoch);
+}
+
+weld_status weld_trainer_evaluate(weld_trainer *t, weld_error *err) {
+    weld_evaluation e, average = {0};
+    WELD_TRY(run(t, t->evaluation.evaluator, &e, err));
+    if (t->evaluation.ema_evaluator) {
+        WELD_TRY(run(t, t->evaluation.ema_evaluator, &average, err));
+    }
+    t->evaluation.last = e;
+    t->evaluation.last_ema = average;
+    return WELD_OK;
+}

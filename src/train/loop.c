@@ -1,0 +1,212 @@
+/* The training loop; see weld/train.h. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "train/checkpoint.h"
+#include "train/evaluation.h"
+#include "train/events.h"
+#include "train/say.h"
+#include "train/tell_start.h"
+#include "train/trainer_open.h"
+#include "train/update.h"
+
+weld_train_settings weld_train_defaults(void) {
+    return (weld_train_settings){.recipe = NULL};
+}
+
+/* Of this epoch's updates. */
+static double update_seconds(const weld_trainer *t) {
+    const weld_train_times *times = &t->clock.times;
+    return t->clock.data_seconds + times->teacher + times->forward + times->backward +
+           times->optimizer;
+}
+
+static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
+    const weld_train_callbacks *c = &t->data.settings->callbacks;
+    const weld_schedule *s = &t->schedule;
+    int64_t left = s->epochs * s->steps_per_epoch - t->state.step;
+    weld_train_progress progress = {
+        .epoch = t->state.epoch,
+        .epochs = s->epochs,
+        .position = t->state.position,
+        .steps_per_epoch = s->steps_per_epoch,
+        .step = t->state.step,
+        .loss = row->loss,
+        .lr = row->lr,
+        .images_per_second = row->images_per_second,
+        .data_share = t->clock.times.wait / fmax(update_seconds(t), 1e-9),
+        .seconds_left = t->clock.run_seconds / (double)t->clock.run_steps * (double)left};
+    if (c->stepped) {
+        c->stepped(c->context, &progress);
+    }
+}
+
+/* The updates of the epoch that are left; *stopped: the caller wants to end, and last.h5 is
+ * written. */
+static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
+    int64_t every = t->data.recipe.train.checkpoint_every;
+    while (t->state.position < t->schedule.steps_per_epoch) {
+        weld_step_metrics row;
+        WELD_TRY(weld_trainer_update(t, &row, err));
+        WELD_TRY(weld_metrics_step(t->record.metrics, &row, err));
+        WELD_TRY(weld_events_step(t, &row, err));
+        tell_step(t, &row);
+        *stopped = weld_train_stop_asked(t->data.settings);
+        bool due = every > 0 && t->state.step % every == 0 &&
+                   t->state.position < t->schedule.steps_per_epoch;
+        if (*stopped || due) {
+            WELD_TRY(weld_trainer_save_last(t, err));
+        }
+        if (*stopped) {
+            return WELD_OK;
+        }
+    }
+    return WELD_OK;
+}
+
+static bool evaluation_due(const weld_trainer *t) {
+    int64_t every = t->data.recipe.train.eval_every, done = t->state.epoch + 1;
+    return t->evaluation.evaluator &&
+           (done == t->schedule.epochs || (every > 0 && done % every == 0));
+}
+
+/* *stopped: the caller wants to end, and last.h5 is written. */
+static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
+    double begin = weld_clock();
+    weld_status status = weld_trainer_evaluate(t, err);
+    if (status == WELD_ERROR_INTERRUPTED) { /* to be done again when the run is resumed */
+        *stopped = true;
+        return weld_trainer_save_last(t, err);
+    }
+    if (!status) {
+        t->clock.evaluation_seconds = weld_clock() - begin;
+        weld_trainer_add_seconds(t, t->clock.evaluation_seconds);
+    }
+    return status;
+}
+
+static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row, bool best) {
+    const weld_train_callbacks *c = &t->data.settings->callbacks;
+    weld_train_evaluation e = {.epoch = row->epoch,
+                               .images_done = row->evaluated ? t->evaluation.last.images : 0,
+                               .images = row->evaluated ? t->evaluation.last.images : 0,
+                               .done = true,
+                               .top1 = row->top1,
+                               .top5 = row->top5,
+                               .ema_top1 = row->averaged ? row->ema_top1 : NAN,
+                               .loss = row->val_loss,
+                               .train_loss = row->train_loss,
+                               .best = best,
+                               .seconds = row->seconds,
+                               .times = row->times,
+                               .evaluation_seconds = row->evaluation_seconds};
+    if (c->evaluated) {
+        c->evaluated(c->context, &e);
+    }
+}
+
+static weld_epoch_metrics row_of(const weld_trainer *t, bool evaluated) {
+    const weld_trainer_state *s = &t->state;
+    const weld_evaluation *e = &t->evaluation.last;
+    return (weld_epoch_metrics){.epoch = s->epoch,
+                                .step = s->step,
+                                .train_loss = s->epoch_loss /
+                                              (double)(s->epoch_samples > 0 ? s->epoch_samples : 1),
+                                .evaluated = evaluated,
+                                .val_loss = evaluated ? e->loss : 0,
+                                .top1 = evaluated ? e->top1 : 0,
+                                .top5 = evaluated ? e->top5 : 0,
+                                .averaged = evaluated && t->evaluation.ema_evaluator,
+                                .ema_top1 = t->evaluation.last_ema.top1,
+                                .seconds = s->epoch_seconds,
+                                .data_seconds = t->clock.data_seconds,
+                                .times = t->clock.times,
+                                .evaluation_seconds = t->clock.evaluation_seconds};
+}
+
+static void begin_next_epoch(weld_trainer *t) {
+    weld_trainer_state *s = &t->state;
+    s->epoch++;
+    s->position = 0;
+    s->epoch_samples = 0;
+    s->epoch_loss = 0;
+    s->epoch_seconds = 0;
+    t->clock.data_seconds = t->clock.evaluation_seconds = 0;
+    t->clock.times = (weld_train_times){0};
+}
+
+/* The epoch's row, best.h5 if it is that, and the step into the next epoch. A run that is killed
+ * between any two lines repeats them all from last.h5. */
+static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
+    weld_trainer_state *s = &t->state;
+    double score = t->evaluation.last.top1;
+    bool best = evaluated && (s->best_epoch < 0 || score > s->best_score);
+    weld_epoch_metrics row = row_of(t, evaluated);
+    WELD_TRY(weld_metrics_epoch(t->record.metrics, &row, err));
+    WELD_TRY(weld_events_epoch(t, &row, err));
+    if (best) {
+        s->best_epoch = s->epoch;
+        s->best_score = score;
+    }
+    begin_next_epoch(t);
+    weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;
+    status = status ? status : weld_trainer_save_epoch(t, err);
+    status = status ? status : weld_trainer_save_last(t, err);
+    status =
+        status ? status
+               : weld_run_folder_prune(&t->record.folder, s->epoch, t->data.recipe.train.keep, err);
+    tell_evaluation(t, &row, best);
+    return status;
+}
+
+static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
+    *stopped = false;
+    while (t->state.epoch < t->schedule.epochs) {
+        WELD_TRY(run_steps(t, stopped, err));
+        bool due = evaluation_due(t);
+        if (due && !*stopped) {
+            WELD_TRY(evaluate(t, stopped, err));
+        }
+        if (*stopped) {
+            return WELD_OK;
+        }
+        WELD_TRY(finish_epoch(t, due, err));
+        *stopped = t->state.epoch < t->schedule.epochs && weld_train_stop_asked(t->data.settings);
+        if (*stopped) {
+            return WELD_OK;
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_train_run(const weld_train_settings *settings, weld_train_result *result,
+                           weld_error *err) {
+    weld_train_settings checked = *settings;
+    weld_train_result done = {.interrupted = false};
+    weld_trainer t;
+    if (!settings->recipe) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "training: needs a recipe");
+    }
+    weld_status status = weld_trainer_open(&t, &checked, false, err);
+    if (status) {
+        return status;
+    }
+    status = weld_trainer_tell_start(&t, err);
+    status = status ? status : run_epochs(&t, &done.interrupted, err);
+    snprintf(done.out, sizeof done.out, "%s", t.record.folder.path);
+    done.epochs = t.state.epoch;
+    done.step = t.state.step;
+    done.evaluated = t.state.best_epoch >= 0;
+    done.best_top1 = t.state.best_score;
+    done.top1 = t.evaluation.last.images > 0 ? t.evaluation.last.top1 : NAN;
+    done.bad_images = weld_bad_images_count(t.data.bad_images);
+    done.seconds = t.state.elapsed_seconds;
+    weld_trainer_close(&t);
+    if (result) {
+        *result = done;
+    }
+    return status;
+}

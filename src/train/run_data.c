@@ -1,0 +1,212 @@
+/* What a training run is made from; see run_data.h. */
+#include "train/run_data.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "recipe/data_option.h"
+#include "train/run_folder.h"
+#include "train/say.h"
+
+/* --- The file to start from, and the recipe --- */
+
+static bool exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+static weld_status read_last(weld_run_data *d, weld_error *err) {
+    char *path;
+    if (!d->settings->resume || !d->settings->out) {
+        return WELD_OK;
+    }
+    weld_status status = weld_run_folder_last(d->settings->out, &path, err);
+    if (!status && exists(path)) {
+        status = weld_model_file_read(path, &d->start_file, err);
+        d->resumes = !status;
+    }
+    weld_free(path);
+    return status;
+}
+
+static weld_status read_init(weld_run_data *d, weld_error *err) {
+    const char *path = d->settings->init;
+    if (!path || d->resumes) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_model_file_read(path, &d->start_file, err));
+    return d->start_file.kind == WELD_MODEL_CHECKPOINT
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: is a merged network: give the file that it was made of", path);
+}
+
+static weld_status read_recipe(weld_run_data *d, weld_error *err) {
+    const weld_train_settings *s = d->settings;
+    const weld_model_file *file = &d->start_file;
+    weld_recipe_start start = {.model = &file->config, .preprocessing = &file->preprocessing};
+    weld_recipe_source from = {.path = s->recipe,
+                               .set = s->set,
+                               .set_count = s->set_count,
+                               .data = s->data,
+                               .start = file->weights ? &start : NULL};
+    bool classes_alone;
+    weld_status status = weld_recipe_open(&from, &d->recipe, &classes_alone, err);
+    if (classes_alone) {
+        weld_train_say(s,
+                       "--data %s: its folders are the classes and all images are trained on; "
+                       "to evaluate too, make folders train and val in it",
+                       s->data);
+    }
+    return status;
+}
+
+/* --- Data sets --- */
+
+static weld_status check_val(const weld_run_data *d, weld_error *err) {
+    int count = weld_dataset_class_count(d->train);
+    if (weld_dataset_class_count(d->val) != count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: has %d classes where %s has %d: they must be the same",
+                         weld_dataset_path(d->val), weld_dataset_class_count(d->val),
+                         weld_dataset_path(d->train), count);
+    }
+    for (int i = 0; i < count; i++) {
+        const char *name = weld_dataset_class_name(d->val, i);
+        if (strcmp(name, d->class_names[i]) != 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: class %d is '%s' where %s has '%s': they must be the same",
+                             weld_dataset_path(d->val), i, name, weld_dataset_path(d->train),
+                             d->class_names[i]);
+        }
+    }
+    return WELD_OK;
+}
+
+/* Whether a large data set was listed anew or by its index. */
+static void say_listing(const weld_run_data *d, const weld_dataset *ds) {
+    if (*weld_dataset_note(ds)) {
+        weld_train_say(d->settings, "%s: %lld images: %s", weld_dataset_path(ds),
+                       (long long)weld_dataset_count(ds), weld_dataset_note(ds));
+    }
+}
+
+static weld_status open_train(weld_run_data *d, weld_error *err) {
+    weld_recipe *r = &d->recipe;
+    WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
+    say_listing(d, d->train);
+    int classes = weld_dataset_class_count(d->train);
+    if (r->model.num_classes && r->model.num_classes != classes) {
+        return weld_fail(
+            err, WELD_ERROR_ARGUMENT,
+            "%s: model.num_classes is %d, but %s has %d classes: set it to %d or remove "
+            "it",
+            d->settings->recipe, r->model.num_classes, r->data.train, classes, classes);
+    }
+    r->model.num_classes = classes;
+    d->class_names = weld_alloc((size_t)classes, sizeof *d->class_names);
+    if (!d->class_names) {
+        return weld_fail_memory(err, "training");
+    }
+    for (int i = 0; i < classes; i++) {
+        /* The model file's type is char **, for those who own their names. */
+        d->class_names[i] = (char *)(uintptr_t)weld_dataset_class_name(d->train, i);
+    }
+    return WELD_OK;
+}
+
+static weld_status open_val(weld_run_data *d, weld_error *err) {
+    WELD_TRY(weld_dataset_open(d->recipe.data.val, &d->val, err));
+    say_listing(d, d->val);
+    return check_val(d, err);
+}
+
+weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,
+                               bool train_only, weld_error *err) {
+    *d = (weld_run_data){.settings = settings};
+    WELD_TRY(read_last(d, err));
+    WELD_TRY(read_init(d, err));
+    WELD_TRY(read_recipe(d, err));
+    WELD_TRY(open_train(d, err));
+    return train_only || !d->recipe.data.val[0] ? WELD_OK : open_val(d, err);
+}
+
+/* --- Teacher and batches --- */
+
+/* Of the images that are trained on. Each is met again in later epochs: it is named once. */
+static void note_bad_image(void *arg, int64_t index, const char *reason) {
+    weld_run_data *d = arg;
+    if (weld_bad_images_note(d->bad_images, index, reason)) {
+        weld_train_say(d->settings, "skipped: %s (%lld so far; data.max_bad is %lld)", reason,
+                       (long long)weld_bad_images_count(d->bad_images),
+                       (long long)d->recipe.data.max_bad);
+    }
+}
+
+weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err) {
+    const weld_recipe *r = &d->recipe;
+    int64_t count = weld_dataset_count(d->train), batch = r->train.batch_size;
+    if (r->loss.distillation.kind == WELD_DISTILL_NONE) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_distillation_open(r, d->train, batch < count ? batch : count,
+                                    d->settings->threads, &d->distillation, err));
+    weld_train_say(d->settings, "%s", weld_distillation_text(d->distillation));
+    return WELD_OK;
+}
+
+/* What is done about classes of uneven size. */
+static weld_status open_balance(weld_run_data *d, weld_error *err) {
+    const weld_recipe *r = &d->recipe;
+    weld_balance sampling = (weld_balance)r->data.sampling;
+    weld_balance weights = (weld_balance)r->loss.class_weights;
+    char text[300];
+    if (sampling != WELD_BALANCE_NONE) {
+        WELD_TRY(weld_sampling_text(d->train, sampling, text, sizeof text, err));
+        weld_train_say(d->settings, "data.sampling: times that an image comes in an epoch: %s",
+                       text);
+    }
+    if (weights != WELD_BALANCE_NONE) {
+        WELD_TRY(weld_class_weights_create(d->train, weights, sampling, r->loss.label_smoothing,
+                                           weld_loader_train_batch_size(d->loader),
+                                           &d->class_weights, err));
+        weld_class_weights_text(d->class_weights, d->train, text, sizeof text);
+        weld_train_say(d->settings, "loss.class_weights: %s", text);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
+    weld_loader_options options = {
+        .preprocessing = d->recipe.data.preprocessing,
+        .augmentation = d->recipe.augment,
+        .batch_size = d->recipe.train.batch_size,
+        .seed = (uint64_t)d->recipe.train.seed,
+        .views = d->distillation ? weld_distillation_views(d->distillation) : 0,
+        .shuffle = d->recipe.train.shuffle,
+        .sampling = (weld_balance)d->recipe.data.sampling,
+        .threads = d->settings->threads,
+        .bad_image = note_bad_image,
+        .bad_image_arg = d};
+    WELD_TRY(weld_bad_images_create(d->recipe.data.max_bad, &d->bad_images, err));
+    WELD_TRY(weld_loader_create(d->train, &options, &d->loader, err));
+    return open_balance(d, err);
+}
+
+void weld_run_data_close(weld_run_data *d) {
+    weld_class_weights_free(d->class_weights);
+    weld_loader_free(d->loader);
+    weld_bad_images_free(d->bad_images);
+    weld_distillation_free(d->distillation);
+    weld_free(d->class_names);
+    weld_dataset_free(d->val);
+    weld_dataset_free(d->train);
+    weld_model_file_free(&d->start_file);
+    *d = (weld_run_data){0};
+}
+
+int64_t weld_run_data_update_images(const weld_run_data *d) {
+    return weld_loader_train_batch_size(d->loader) * d->recipe.train.accumulate;
+}

@@ -1,0 +1,46 @@
+/* What a training run is made from: its recipe, the file that it starts from, and what it learns
+ * from: data sets, teacher, batches. Opened step by step, so that who needs less opens less; closed
+ * once, whatever was opened.
+ */
+#ifndef WELD_TRAIN_RUN_DATA_H
+#define WELD_TRAIN_RUN_DATA_H
+
+#include "data/bad_images.h"
+#include "data/loader.h"
+#include "recipe/recipe.h"
+#include "serialization/model_file.h"
+#include "tasks/classification/class_weights.h"
+#include "teach/distillation.h"
+#include "weld/train.h"
+
+typedef struct weld_run_data {
+    const weld_train_settings *settings;
+    weld_recipe recipe;         /* with what the data decide filled in */
+    weld_model_file start_file; /* last.h5 of the run that is resumed, or --init's; no weights:
+                                 * neither, or they have been taken */
+    bool resumes;               /* it is last.h5 */
+
+    weld_dataset *train, *val;         /* val NULL: no evaluation */
+    char **class_names;                /* of train, pointing into it */
+    weld_distillation *distillation;   /* NULL: none */
+    weld_loader *loader;               /* of the batches that are trained on */
+    weld_bad_images *bad_images;       /* of train, met in this run */
+    weld_class_weights *class_weights; /* NULL: none */
+} weld_run_data;
+
+/* Read the file to start from, if any, and the recipe, which may leave to it what the network and
+ * its preprocessing are; then open the data sets, which decide how many classes there are.
+ * train_only: leave out data.val. d stays where it is until it is closed, which it must be after
+ * errors too. */
+weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,
+                               bool train_only, weld_error *err);
+/* The teacher, if there is one; it may decide how images are augmented. Before the loader. */
+weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err);
+/* What makes the batches, and the weights of their classes. */
+weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err);
+void weld_run_data_close(weld_run_data *d);
+
+/* Images an update, which the learning rate is scaled to. */
+int64_t weld_run_data_update_images(const weld_run_data *d);
+
+#endif

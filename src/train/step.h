@@ -1,0 +1,80 @@
+/* A training step: a network with its loss and gradients as one graph, the session that computes
+ * it, and the optimizer that makes an update of it.
+ *
+ *     weld_train_step_create(&config, &options, NULL, &step, err);
+ *     weld_tensor target = weld_train_step_input(step, "target");
+ *     for (...) {
+ *         fill step->images.data and target.data
+ *         loss = weld_train_step_run(step, number);
+ *         weld_train_step_update(step, lr);
+ *     }
+ *     weld_train_step_free(step);
+ */
+#ifndef WELD_TRAIN_STEP_H
+#define WELD_TRAIN_STEP_H
+
+#include "optimize/gradient_mean.h"
+#include "optimize/optimizer.h"
+#include "passes/fuse_training.h"
+#include "weld/model.h"
+
+/* Adds to the graph of a network what the loss needs: inputs beside "images", and the output
+ * "loss", of one element. */
+typedef weld_status weld_build_loss(const void *context, weld_graph *g, weld_error *err);
+
+typedef struct weld_train_step_options {
+    int64_t batch, input_size;
+    weld_build_loss *build_loss;
+    const void *loss;        /* its context */
+    bool bn_eval;            /* batch norms use their running statistics and leave them alone */
+    weld_rate_options rates; /* frozen parts stay as they are, running statistics and all: gradients
+                              * are computed neither for them nor through them */
+    weld_dtype dtype;        /* WELD_F64 is for checking gradients */
+    weld_fuse_options fuse;  /* off: also node by node */
+    weld_precision precision; /* with bf16 dtype must be WELD_F32 */
+    int threads;              /* 0: all that the process may use */
+    uint64_t seed;            /* of dropout, and of weights that are made anew */
+    const char *isa;          /* as of weld_session_options */
+    /* NULL: nothing is updated. Its rates, threads and kernels are the step's. */
+    const weld_optimizer_options *optimizer;
+    int64_t accumulate; /* batches an update; 0 means 1 */
+} weld_train_step_options;
+
+/* To be read from outside; all pointers but `images` and what `weights` hold stay as they are. */
+typedef struct weld_train_step {
+    weld_graph *graph;
+    size_t parameter_count;
+    weld_parameter_rate *rates; /* by parameter */
+    const weld_kernels *kernels;
+    weld_weights *weights;
+    weld_session *session;
+    weld_tensor images;         /* the input [batch, size, size, 3], normalised */
+    weld_tensor loss;           /* the output [1] */
+    weld_tensor *gradients;     /* of the latest batch, by parameter; data NULL: frozen */
+    weld_gradient_mean *mean;   /* of an update's batches; NULL: an update has one */
+    const weld_tensor *updated; /* by parameter, what the latest update was made with; or NULL */
+    weld_optimizer *optimizer;  /* or NULL */
+    weld_weights *own_weights;  /* the same, where they were made anew; else NULL */
+} weld_train_step;
+
+/* weights: those of the network, which must outlive the step; NULL: made anew. */
+weld_status weld_train_step_create(const weld_model_config *config,
+                                   const weld_train_step_options *options, weld_weights *weights,
+                                   weld_train_step **out, weld_error *err);
+void weld_train_step_free(weld_train_step *s); /* accepts NULL */
+
+/* An input that the loss added, to be filled before every run: the tensor stays where it is. data
+ * is NULL where there is no such input. */
+weld_tensor weld_train_step_input(const weld_train_step *s, const char *name);
+
+/* Loss and gradients of the batch in the inputs; number decides what dropout draws. Running
+ * statistics move. A loss that is not finite leaves the update's mean as it was. */
+double weld_train_step_run(weld_train_step *s, uint64_t number);
+
+/* Move the weights by the mean of the gradients of all batches since the last update. */
+void weld_train_step_update(weld_train_step *s, double lr);
+
+/* Normal noise, the same in every call: images for a trial. */
+void weld_train_step_noise(weld_tensor images);
+
+#endif

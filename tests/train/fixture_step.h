@@ -1,0 +1,78 @@
+/* A training step on the network and the batches of a fixture, for tests against PyTorch: "config",
+ * "images/0" .., "targets/0" .. and the weights "before/...". */
+#ifndef WELD_TESTS_FIXTURE_STEP_H
+#define WELD_TESTS_FIXTURE_STEP_H
+
+#include "fixture.h"
+#include "tasks/classification/loss.h"
+#include "train/step.h"
+
+typedef struct fixture_step {
+    weld_model_config config;
+    weld_weights *fixture, *weights;
+    weld_weights *average; /* a copy of the weights, for the optimizer's; as they were if unused */
+    weld_train_step *step;
+} fixture_step;
+
+/* As the fixtures' scripts train. */
+static const weld_classification_loss fixture_loss = {.label_smoothing = 0.1};
+static const weld_optimizer_options fixture_adamw = {
+    .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025};
+
+/* Sizes and, where there is none, the loss are the fixture's; ema_decay: of s->average, 0 for none.
+ */
+static inline void fixture_step_make(fixture_step *s, const char *file, weld_train_step_options o,
+                                     const weld_optimizer_options *optimizer, double ema_decay) {
+    weld_optimizer_options update = *optimizer;
+    weld_graph *g;
+    weld_error err;
+    s->fixture = fixture_load(file);
+    s->config = fixture_config(s->fixture);
+    weld_tensor images = fixture_tensor(s->fixture, "images/", "0");
+    o.batch = images.shape.dim[0];
+    o.input_size = images.shape.dim[1];
+    o.build_loss = weld_classification_loss_build;
+    o.loss = o.loss ? o.loss : &fixture_loss;
+    o.dtype = WELD_F32;
+    o.optimizer = &update;
+    ck_assert_msg(!weld_model_build(&s->config, true, o.batch, o.input_size, o.input_size, WELD_F32,
+                                    &g, &err),
+                  "%s", err.message);
+    s->weights = fixture_weights(s->fixture, "before/", g);
+    weld_graph_free(g);
+    ck_assert_int_eq(weld_weights_clone(s->weights, &s->average, &err), WELD_OK);
+    update.ema = ema_decay > 0 ? s->average : NULL;
+    update.ema_decay = ema_decay;
+    ck_assert_msg(!weld_train_step_create(&s->config, &o, s->weights, &s->step, &err), "%s",
+                  err.message);
+}
+
+static inline void fixture_step_free(fixture_step *s) {
+    weld_train_step_free(s->step);
+    weld_weights_free(s->weights);
+    weld_weights_free(s->average);
+    weld_weights_free(s->fixture);
+}
+
+/* Loss and gradients in the fixture's batch t of so many that are used in turn. */
+static inline float fixture_step_run(fixture_step *s, int t, int batches) {
+    char number[12];
+    snprintf(number, sizeof number, "%d", t % batches);
+    fixture_copy(s->step->images, fixture_tensor(s->fixture, "images/", number));
+    fixture_copy(weld_train_step_input(s->step, "target"),
+                 fixture_tensor(s->fixture, "targets/", number));
+    return (float)weld_train_step_run(s->step, (uint64_t)t + 1);
+}
+
+static inline size_t tensor_bytes(weld_tensor t) {
+    return (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype);
+}
+
+static inline void expect_equal_weights(const weld_weights *a, const weld_weights *b) {
+    for (size_t i = 0; i < weld_weights_count(a); i++) {
+        weld_tensor x = weld_weights_tensor(a, i), y = weld_weights_tensor(b, i);
+        ck_assert_mem_eq(x.data, y.data, tensor_bytes(x));
+    }
+}
+
+#endif

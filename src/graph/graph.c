@@ -232,11 +232,13 @@ const char *weld_node_text(const weld_node *node, char *text, size_t size) {
     return text;
 }
 
-static weld_status check_bf16(const weld_node *node, const weld_tensor *in, weld_error *err) {
-    for (int i = 0; i < node->input_count && !node->op->bf16; i++) {
-        if (node->inputs[i] && in[i].dtype == WELD_BF16) {
+static weld_status check_types(const weld_node *node, const weld_tensor *in, weld_error *err) {
+    const unsigned types = node->op->types | 1u << WELD_I64;
+    for (int i = 0; i < node->input_count; i++) {
+        if (node->inputs[i] && !(types >> in[i].dtype & 1u)) {
             return weld_fail(err, WELD_ERROR_SHAPE,
-                             "input %d is bf16: this operator takes f32: put a cast before it", i);
+                             "input %d is %s: this operator takes f32: put a cast before it", i,
+                             weld_dtype_name(in[i].dtype));
         }
     }
     return WELD_OK;
@@ -255,7 +257,7 @@ static weld_status infer_outputs(weld_graph *g, const weld_node *node, weld_tens
         }
     }
     weld_error reason = {0};
-    weld_status status = check_bf16(node, in, &reason);
+    weld_status status = check_types(node, in, &reason);
     status = status ? status : node->op->infer(node, in, out, &reason);
     weld_free(in);
     char text[160];

@@ -109,27 +109,39 @@ typedef struct weld_run {
  * dimensions but the last, flattened), or on a range of dimension 0 (images). */
 typedef enum weld_slicing { WELD_SLICE_NONE, WELD_SLICE_ROWS, WELD_SLICE_IMAGES } weld_slicing;
 
-/* An operator. Shape rules and costs see specs (data NULL), so that one graph serves any batch. */
-struct weld_op {
-    const char *name;
-    int min_inputs, max_inputs; /* max_inputs < 0: any number */
-    int outputs;
-    unsigned attributes;
-    unsigned inplace;    /* bit i: output 0 may overwrite input i, being of equal size */
-    bool view;           /* output 0 is input 0's memory under another shape; run is not called */
-    unsigned mutates;    /* bit i: run writes to input i (running statistics) */
-    bool evaluates_only; /* has no gradient by design, e.g. the *_grad operators */
-    bool bf16;           /* takes inputs of bf16; the others refuse them */
+/* What an operator takes among its inputs: bit t for the weld_dtype t. Integers (labels, counts)
+ * are no activations: of these the shape rule alone decides. */
+#define WELD_TYPES_FLOAT (1u << WELD_F32 | 1u << WELD_F64)
+#define WELD_TYPES_FLOAT_BF16 (WELD_TYPES_FLOAT | 1u << WELD_BF16)
 
-    /* Fill out[0..outputs) (dtype and shape) from in; on misfit weld_fail(err, WELD_ERROR_SHAPE,
-     * ...) with the reason alone: the caller puts the node's name in front. */
-    weld_status (*infer)(const weld_node *node, const weld_tensor *in, weld_tensor *out,
-                         weld_error *err);
-    /* Emit nodes that compute dx[i] for each i where wanted[i]; dy[j] is NULL where nothing flows
-     * back through output j (dy[0] never is unless another is not). Leaving dx[i] NULL means zero.
-     * Errors stay in the graph. NULL: not differentiable. */
-    void (*grad)(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx);
+/* What an operator, or a node of it, is to those who know none by name. */
+enum {
+    WELD_OP_TRAINING_ONLY = 1 << 0, /* no graph for inference has it: gradients, losses, chance, and
+                                     * what passes over training graphs make */
+    WELD_OP_CONVOLUTION = 1 << 1,   /* counts as one where a network's layers are counted */
+    /* It costs little more than reading its inputs does, and its output has the shape of the first:
+     * to be computed anew rather than kept. */
+    WELD_OP_CHEAP = 1 << 2,
+    /* It wants row r of its inputs (all dimensions but the last, flattened) for row r of its
+     * outputs or for a sum over rows: the inputs need never be there as a whole. */
+    WELD_OP_BY_ROW = 1 << 3,
+    /* Its outputs are complete only when all rows of its inputs have been seen, or are vectors. */
+    WELD_OP_REDUCES = 1 << 4
+};
+
+/* A node that is linear in each channel of `terms` of its inputs: output[.., c] is the sum over
+ * i < terms of factor[i][c] term[i][.., c], and shift[c]. All are inputs, NULL for factors that are
+ * 1 and a shift of 0. */
+typedef struct weld_linear_form {
+    int terms; /* 0: it is none */
+    weld_value *term[2], *factor[2], *shift;
+    bool is_weight; /* the factor is the weight of a convolution, [c, 1, 1, 1] */
+} weld_linear_form;
+
+/* How a cpu runs an operator: on memory that it shares with the host, by the kernels of a
+ * weld_kernels. */
+typedef struct weld_op_cpu {
+    unsigned inplace; /* bit i: output 0 may overwrite input i, being of equal size */
     /* Bytes of scratch for `threads` threads; NULL: none. */
     size_t (*workspace)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                         const weld_kernels *kernels, int threads);
@@ -152,14 +164,61 @@ struct weld_op {
      * rows is given the shape [1, 1, rows, c]. NULL: not at all. */
     weld_slicing (*slicing)(const weld_node *node, const weld_tensor *in);
     unsigned sliced, sums;
+} weld_op_cpu;
+
+/* An operator: what it is, and how a cpu runs it. Shape rules and costs see specs (data NULL), so
+ * that one graph serves any batch.
+ *
+ * Every operator runs on a cpu, which defines it. Another device brings a struct of its own kind
+ * and, in its own room, a table of these found by operator, as serialization/onnx_operators.c has
+ * one of spellings: nothing here has to know of it. */
+struct weld_op {
+    const char *name;
+    int min_inputs, max_inputs; /* max_inputs < 0: any number */
+    int outputs;
+    unsigned attributes; /* WELD_ATTR_... */
+    unsigned types;      /* WELD_TYPES_...: inputs of other types are refused */
+    unsigned traits;     /* WELD_OP_...: of all its nodes; of one, weld_node_traits */
+    bool view;           /* output 0 is input 0's memory under another shape; it is not run */
+    unsigned mutates;    /* bit i: running it writes to input i (running statistics) */
+
+    /* Fill out[0..outputs) (dtype and shape) from in; on misfit weld_fail(err, WELD_ERROR_SHAPE,
+     * ...) with the reason alone: the caller puts the node's name in front. */
+    weld_status (*infer)(const weld_node *node, const weld_tensor *in, weld_tensor *out,
+                         weld_error *err);
+    /* Emit nodes that compute dx[i] for each i where wanted[i]; dy[j] is NULL where nothing flows
+     * back through output j (dy[0] never is unless another is not). Leaving dx[i] NULL means zero.
+     * Errors stay in the graph. NULL: not differentiable. */
+    void (*grad)(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
+                 weld_value **dx);
     /* Multiply-adds times two, and bytes read and written; NULL: no flops, bytes of all operands.
      */
     void (*cost)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
                  double *flops, double *bytes);
+    /* The multiply-adds of one image that count where networks are compared, which are those of
+     * convolutions and linear layers. NULL: none. */
+    int64_t (*macs)(const weld_node *node);
+    /* Traits that this node has beside those of all. NULL: none. */
+    unsigned (*node_traits)(const weld_node *node);
+    /* The node as a linear form. NULL: never one. */
+    weld_linear_form (*linear)(const weld_node *node);
+
+    weld_op_cpu cpu;
 };
+
+/* All traits of a node. */
+static inline unsigned weld_node_traits(const weld_node *node) {
+    const weld_op *op = node->op;
+    return op->traits | (op->node_traits ? op->node_traits(node) : 0);
+}
+
+static inline weld_linear_form weld_node_linear(const weld_node *node) {
+    return node->op->linear ? node->op->linear(node) : (weld_linear_form){0};
+}
 
 /* The registry (ops/registry.c): every operator, for those who read graphs from files. */
 const weld_op *weld_op_find(const char *name);
+const weld_op *weld_op_at(size_t i); /* NULL past the end */
 
 typedef struct weld_named_value {
     const char *name;

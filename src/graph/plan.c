@@ -161,7 +161,7 @@ static void join_storage(planner *p, const weld_value *v, size_t s, size_t last)
 static bool is_shared(const planner *p, const weld_node *node, int i) {
     size_t s = p->storage_of[node->inputs[i]->id];
     for (int j = 0; j < node->input_count; j++) {
-        bool may = j < 32 && (node->op->inplace >> j & 1u);
+        bool may = j < 32 && (node->op->cpu.inplace >> j & 1u);
         if (!may && node->inputs[j] && p->storage_of[node->inputs[j]->id] == s &&
             p->plan->in_scratch[node->inputs[j]->id] == p->plan->in_scratch[node->inputs[i]->id]) {
             return true;
@@ -176,7 +176,7 @@ static size_t inplace_storage(const planner *p, const weld_node *node, size_t at
     size_t bytes = value_bytes(p->plan, node->outputs[0]);
     for (int i = 0; i < node->input_count && i < 32; i++) {
         const weld_value *in = node->inputs[i];
-        if (!in || !(node->op->inplace >> i & 1u) || in->dtype != node->outputs[0]->dtype ||
+        if (!in || !(node->op->cpu.inplace >> i & 1u) || in->dtype != node->outputs[0]->dtype ||
             p->storage_of[in->id] == NO_STORAGE || p->plan->in_scratch[in->id] != scratch ||
             value_bytes(p->plan, in) != bytes) {
             continue;
@@ -214,7 +214,7 @@ static void assign_output(planner *p, const weld_node *node, int j, size_t step)
 }
 
 static bool is_internal(const planner *p, const weld_node *node, int j, size_t step) {
-    return p->plan->steps[step].slicing != WELD_SLICE_NONE && !(node->op->sums >> j & 1u) &&
+    return p->plan->steps[step].slicing != WELD_SLICE_NONE && !(node->op->cpu.sums >> j & 1u) &&
            last_step(p, node->outputs[j]) == step;
 }
 
@@ -245,24 +245,24 @@ static size_t workspace_bytes(planner *p, size_t at) {
     const weld_node *node = plan->order[at];
     const weld_step *step = &plan->steps[p->step_of[at]];
     const bool streams = step->slicing != WELD_SLICE_NONE;
-    if (!node->op->workspace || node->op->view) {
+    if (!node->op->cpu.workspace || node->op->view) {
         return 0;
     }
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};
     look_up_inputs(p, node);
     for (int i = 0; i < node->input_count && streams; i++) {
-        if (i < 32 && node->inputs[i] && (node->op->sliced >> i & 1u)) {
+        if (i < 32 && node->inputs[i] && (node->op->cpu.sliced >> i & 1u)) {
             p->in[i].shape = weld_slice_shape(step->slicing, &p->in[i], step->slice);
         }
     }
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
-        if (streams && !(node->op->sums >> i & 1u)) {
+        if (streams && !(node->op->cpu.sums >> i & 1u)) {
             out[i].shape = weld_slice_shape(step->slicing, &out[i], step->slice);
         }
     }
-    return node->op->workspace(node, p->in, out, weld_plan_kernels(plan, node),
-                               streams ? 1 : plan->threads);
+    return node->op->cpu.workspace(node, p->in, out, weld_plan_kernels(plan, node),
+                                   streams ? 1 : plan->threads);
 }
 
 static void assign_arena_workspaces(planner *p) {
@@ -280,7 +280,7 @@ static void assign_arena_workspaces(planner *p) {
 static size_t prepared_bytes(const planner *p, const weld_node *node) {
     const weld_plan *plan = p->plan;
     const bool elsewhere = plan->constant_weights && weld_node_prepares_constants(node);
-    if (!node->op->prepared || elsewhere) {
+    if (!node->op->cpu.prepared || elsewhere) {
         return 0;
     }
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};
@@ -288,7 +288,7 @@ static size_t prepared_bytes(const planner *p, const weld_node *node) {
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
     }
-    return node->op->prepared(node, p->in, out, weld_plan_kernels(plan, node));
+    return node->op->cpu.prepared(node, p->in, out, weld_plan_kernels(plan, node));
 }
 
 static void assign_prepared(planner *p) {
@@ -376,28 +376,32 @@ static void plan_scratch(planner *p) {
 
 /* --- kernels --- */
 
+/* A table for the graph's type and for each that its values have beside it. */
 static weld_status choose_kernels(weld_plan *plan, const char *isa, weld_error *err) {
     const weld_graph *g = plan->graph;
-    bool has_bf16 = false;
-    for (size_t i = 0; i < g->value_count; i++) {
-        has_bf16 = has_bf16 || g->values[i]->dtype == WELD_BF16;
+    weld_status status = weld_kernels_select(g->dtype, isa, &plan->kernels[g->dtype], err);
+    for (size_t i = 0; i < g->value_count && !status; i++) {
+        const weld_dtype dtype = g->values[i]->dtype;
+        if (weld_dtype_size(dtype) < weld_dtype_size(g->dtype) && !plan->kernels[dtype]) {
+            status = weld_kernels_select(dtype, isa, &plan->kernels[dtype], err);
+        }
     }
-    weld_status status = weld_kernels_select(g->dtype, isa, &plan->kernels, err);
-    return status || !has_bf16 ? status : weld_kernels_select(WELD_BF16, isa, &plan->bf16, err);
+    return status;
+}
+
+static weld_dtype narrower(weld_dtype dtype, const weld_value *v) {
+    return v && weld_dtype_size(v->dtype) < weld_dtype_size(dtype) ? v->dtype : dtype;
 }
 
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node) {
+    weld_dtype dtype = plan->graph->dtype;
     for (int i = 0; i < node->input_count; i++) {
-        if (node->inputs[i] && node->inputs[i]->dtype == WELD_BF16) {
-            return plan->bf16;
-        }
+        dtype = narrower(dtype, node->inputs[i]);
     }
     for (int i = 0; i < node->output_count; i++) {
-        if (node->outputs[i]->dtype == WELD_BF16) {
-            return plan->bf16;
-        }
+        dtype = narrower(dtype, node->outputs[i]);
     }
-    return plan->kernels;
+    return plan->kernels[dtype];
 }
 
 /* --- putting it together --- */

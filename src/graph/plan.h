@@ -29,8 +29,8 @@ typedef struct weld_step {
 /* What running needs, made once for a graph and a batch. */
 typedef struct weld_plan {
     const weld_graph *graph;
-    const weld_kernels *kernels; /* of the graph's type */
-    const weld_kernels *bf16;    /* NULL where no value is of this type */
+    const weld_kernels *kernels[WELD_DTYPES]; /* of the graph's type and of narrower ones that
+                                               * values have; else NULL */
     int threads;
     weld_tensor *specs;      /* by value id: dtype and shape for this batch */
     const weld_node **order; /* the live nodes, in order of running */
@@ -51,8 +51,8 @@ typedef struct weld_plan {
 weld_status weld_plan_create(const weld_graph *g, const weld_session_options *options,
                              weld_plan **out, weld_error *err);
 void weld_plan_free(weld_plan *plan);
-/* The kernels that a node of the plan's graph runs with: those for bf16 where any of its inputs or
- * outputs is of this type, else those for the graph's type. */
+/* The kernels that a node of the plan's graph runs with: those for the narrowest type among its
+ * inputs and outputs, or for the graph's own where none is narrower. */
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);
 
 /* Cut the plan's order (which it sorts anew) into steps. Needs specs. */

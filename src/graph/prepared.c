@@ -35,11 +35,11 @@ bool weld_node_prepares_constants(const weld_node *node) {
         while (v && v->producer && v->producer->op->view && v->output_index == 0) {
             v = v->producer->inputs[0];
         }
-        if ((node->op->prepares >> i & 1u) && v && v->kind != WELD_VALUE_PARAMETER) {
+        if ((node->op->cpu.prepares >> i & 1u) && v && v->kind != WELD_VALUE_PARAMETER) {
             return false;
         }
     }
-    return node->op->prepared != NULL;
+    return node->op->cpu.prepared != NULL;
 }
 
 weld_status weld_prepared_create(weld_prepared **out, weld_error *err) {
@@ -141,7 +141,7 @@ static form form_of(const weld_run *run, size_t bytes) {
               .attributes = run->node->attributes,
               .bytes = bytes};
     for (int i = 0; i < run->node->input_count && i < MOST_INPUTS; i++) {
-        if (f.op->prepares >> i & 1u) {
+        if (f.op->cpu.prepares >> i & 1u) {
             f.inputs[i] = run->in[i];
         }
     }
@@ -183,7 +183,7 @@ static const form *add(weld_prepared *p, form *made, const weld_run *run) {
     if (!made->data) {
         return NULL;
     }
-    made->op->prepare(run, made->data);
+    made->op->cpu.prepare(run, made->data);
     p->forms[p->count] = *made;
     return &p->forms[p->count++];
 }

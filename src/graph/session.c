@@ -76,8 +76,8 @@ static void bind_runs(weld_session *s, uint64_t seed) {
 /* 0: nothing that is constant. */
 static size_t prepared_bytes(const weld_run *run) {
     const weld_op *op = run->node->op;
-    return op->prepared && weld_node_prepares_constants(run->node)
-               ? op->prepared(run->node, run->in, run->out, run->kernels)
+    return op->cpu.prepared && weld_node_prepares_constants(run->node)
+               ? op->cpu.prepared(run->node, run->in, run->out, run->kernels)
                : 0;
 }
 
@@ -248,7 +248,7 @@ size_t weld_session_prepared_bytes(const weld_session *s) {
 void weld_session_prepare(const weld_session *s, size_t position) {
     const weld_run *run = &s->runs[position];
     if (s->plan->prepared[position] != SIZE_MAX) {
-        run->node->op->prepare(run, s->arena + s->plan->prepared[position]);
+        run->node->op->cpu.prepare(run, s->arena + s->plan->prepared[position]);
     }
 }
 
@@ -257,7 +257,7 @@ static void run_observed(const weld_session *s, size_t position) {
     weld_session_event event = {.position = position, .threads = run->threads};
     event.begin = weld_clock();
     weld_session_prepare(s, position);
-    run->node->op->run(run);
+    run->node->op->cpu.run(run);
     event.end = weld_clock();
     s->observer(s->observer_context, &event);
 }
@@ -272,7 +272,7 @@ static void run_node(const weld_session *s, size_t position, uint64_t step) {
         run_observed(s, position);
     } else {
         weld_session_prepare(s, position);
-        run->node->op->run(run);
+        run->node->op->cpu.run(run);
     }
 }
 
@@ -291,11 +291,10 @@ void weld_session_run(weld_session *s, uint64_t step) {
 }
 
 static bool is_finite(const weld_session *s, const weld_tensor *t, int64_t *index) {
-    const weld_plan *plan = s->plan;
-    if (!t->data || (t->dtype != plan->graph->dtype && t->dtype != WELD_BF16)) {
+    const weld_kernels *kernels = s->plan->kernels[t->dtype];
+    if (!t->data || !kernels) {
         return true;
     }
-    const weld_kernels *kernels = t->dtype == WELD_BF16 ? plan->bf16 : plan->kernels;
     *index = kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
     return *index < 0;
 }

@@ -58,13 +58,13 @@ static needs needs_of(const weld_plan *plan, const weld_step *s) {
         const weld_node *node = plan->order[at];
         size_t bytes = 0;
         for (int i = 0; i < node->input_count && i < 32; i++) {
-            if (node->inputs[i] && (node->op->sliced >> i & 1u)) {
+            if (node->inputs[i] && (node->op->cpu.sliced >> i & 1u)) {
                 add_operand(s, &plan->specs[node->inputs[i]->id], &bytes, &n);
             }
         }
         for (int i = 0; i < node->output_count; i++) {
             const weld_tensor *t = &plan->specs[node->outputs[i]->id];
-            if (node->op->sums >> i & 1u) {
+            if (node->op->cpu.sums >> i & 1u) {
                 n.sum_bytes += weld_sum_bytes(t);
             } else {
                 add_operand(s, t, &bytes, &n);

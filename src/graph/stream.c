@@ -33,11 +33,11 @@ typedef struct grouping {
 /* --- Operands --- */
 
 static bool takes_slices(const weld_node *node, int input) {
-    return node->inputs[input] && input < 32 && (node->op->sliced >> input & 1u);
+    return node->inputs[input] && input < 32 && (node->op->cpu.sliced >> input & 1u);
 }
 
 static bool makes_slices(const weld_node *node, int output) {
-    return !(node->op->sums >> output & 1u);
+    return !(node->op->cpu.sums >> output & 1u);
 }
 
 static const weld_tensor *spec(const weld_plan *plan, const weld_value *v) {
@@ -66,7 +66,7 @@ static void look_at(sliced_tensors *s, const weld_tensor *t) {
 /* How the node can be sliced, if at all. Its rows are those of what it makes. */
 static weld_slicing slicing_of(grouping *g, const weld_node *node, weld_tensor *in) {
     const weld_plan *plan = g->plan;
-    if (!node->op->slicing || node->op->view || node->op->mutates) {
+    if (!node->op->cpu.slicing || node->op->view || node->op->mutates) {
         return WELD_SLICE_NONE;
     }
     sliced_tensors s = {.least_rows = INT64_MAX, .fit = true};
@@ -85,7 +85,7 @@ static weld_slicing slicing_of(grouping *g, const weld_node *node, weld_tensor *
     if (!g->rows[node->id]) {
         g->rows[node->id] = s.most_rows;
     }
-    weld_slicing slicing = s.fit && s.images ? node->op->slicing(node, in) : WELD_SLICE_NONE;
+    weld_slicing slicing = s.fit && s.images ? node->op->cpu.slicing(node, in) : WELD_SLICE_NONE;
     if (slicing == WELD_SLICE_ROWS && s.most_rows != s.least_rows) {
         slicing = WELD_SLICE_IMAGES;
     }
@@ -149,7 +149,7 @@ static void note_reader(const grouping *g, const weld_node *node, int *latest) {
 }
 
 static bool has_sums(const weld_node *node) {
-    return node->op->sums != 0;
+    return node->op->cpu.sums != 0;
 }
 
 static void move_up(grouping *g, const bool *live, int *latest) {

@@ -21,10 +21,10 @@ static operand_kind kind_of(const weld_plan *plan, const weld_node *node, int i)
     const bool in = i < node->input_count;
     const int output = i - node->input_count;
     const weld_value *v = in ? node->inputs[i] : node->outputs[output];
-    if (!in && (node->op->sums >> output & 1u)) {
+    if (!in && (node->op->cpu.sums >> output & 1u)) {
         return SUM;
     }
-    if (!v || (in && (i >= 32 || !(node->op->sliced >> i & 1u)))) {
+    if (!v || (in && (i >= 32 || !(node->op->cpu.sliced >> i & 1u)))) {
         return WHOLE;
     }
     return plan->in_scratch[v->id] ? SCRATCH : SLICE;
@@ -45,12 +45,12 @@ static void bind_chunk(const stream *st, int64_t chunk, weld_run *runs, unsigned
         weld_run *run = &runs[at - step->begin];
         const size_t workspace = plan->workspaces[at];
         run->threads = 1;
-        run->accumulate = node->op->sums != 0;
+        run->accumulate = node->op->cpu.sums != 0;
         run->workspace = workspace == SIZE_MAX ? NULL : scratch + workspace;
         run->step = st->number;
         for (int j = 0; j < node->output_count; j++) {
             weld_tensor *t = (weld_tensor *)&run->out[j];
-            if (!(node->op->sums >> j & 1u)) {
+            if (!(node->op->cpu.sums >> j & 1u)) {
                 continue;
             }
             const size_t bytes = weld_sum_bytes(t);
@@ -98,12 +98,12 @@ static void run_slice(const stream *st, const weld_run *runs, int thread) {
     for (size_t at = st->step->begin; at < st->step->end; at++) {
         const weld_run *run = &runs[at - st->step->begin];
         if (!s->observer) {
-            run->node->op->run(run);
+            run->node->op->cpu.run(run);
             continue;
         }
         weld_session_event event = {.position = at, .thread = thread, .threads = 1};
         event.begin = weld_clock();
-        run->node->op->run(run);
+        run->node->op->cpu.run(run);
         event.end = weld_clock();
         s->observer(s->observer_context, &event);
     }
@@ -153,6 +153,7 @@ static void add_piece(void *arg, int64_t piece, int thread) {
     const weld_session *s = a->st->session;
     const weld_step *step = a->st->step;
     const size_t size = weld_dtype_size(a->sum->dtype);
+    const weld_kernels *kernels = s->plan->kernels[a->sum->dtype];
     const int64_t total = weld_shape_count(&a->sum->shape), begin = piece * PIECE;
     const int64_t count = total - begin < PIECE ? total - begin : PIECE;
     char *sum = (char *)a->sum->data + (size_t)begin * size;
@@ -160,8 +161,8 @@ static void add_piece(void *arg, int64_t piece, int thread) {
         const unsigned char *part = s->arena + step->partials +
                                     (size_t)(chunk - 1) * step->partial_bytes + a->offset +
                                     (size_t)begin * size;
-        if (a->sum->dtype == s->plan->kernels->dtype) {
-            s->plan->kernels->add(count, sum, part, sum);
+        if (kernels) {
+            kernels->add(count, sum, part, sum);
             continue;
         }
         for (int64_t i = 0; i < count; i++) { /* double: statistics of a batch */
@@ -176,7 +177,7 @@ static void add_partials(const stream *st) {
     for (size_t at = st->step->begin; at < st->step->end && st->step->chunks > 1; at++) {
         const weld_node *node = s->plan->order[at];
         for (int j = 0; j < node->output_count; j++) {
-            if (node->op->sums >> j & 1u) {
+            if (node->op->cpu.sums >> j & 1u) {
                 a.sum = &s->runs[at].out[j];
                 const int64_t total = weld_shape_count(&a.sum->shape);
                 weld_parallel(total > PIECE ? s->plan->threads : 1, (total + PIECE - 1) / PIECE,

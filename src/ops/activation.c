@@ -36,13 +36,11 @@ const weld_op weld_op_activation = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_FUNCTION,
-    .inplace = 1 << 0,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .run = run,
-    .slicing = weld_slice_rows,
-    .sliced = 1 << 0,
+    .cpu = {.inplace = 1 << 0, .run = run, .slicing = weld_slice_rows, .sliced = 1 << 0},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -68,13 +66,13 @@ const weld_op weld_op_activation_grad = {
     .max_inputs = 2,
     .outputs = 1,
     .attributes = WELD_ATTR_FUNCTION,
-    .inplace = 1 << 0 | 1 << 1,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW,
     .infer = grad_infer,
-    .run = grad_run,
-    .slicing = weld_slice_rows,
-    .sliced = 1 << 0 | 1 << 1,
+    .cpu = {.inplace = 1 << 0 | 1 << 1,
+            .run = grad_run,
+            .slicing = weld_slice_rows,
+            .sliced = 1 << 0 | 1 << 1},
 };
 
 static weld_value *activation(weld_graph *g, weld_value *x, weld_unary function) {

@@ -26,18 +26,24 @@ static void run(const weld_run *run) {
     weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
 }
 
+static weld_linear_form linear(const weld_node *node) {
+    return (weld_linear_form){.terms = 2, .term = {node->inputs[0], node->inputs[1]}};
+}
+
 const weld_op weld_op_add = {
     .name = "add",
     .min_inputs = 2,
     .max_inputs = 2,
     .outputs = 1,
-    .inplace = 1 << 0 | 1 << 1,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .run = run,
-    .slicing = weld_slice_rows,
-    .sliced = 1 << 0 | 1 << 1,
+    .linear = linear,
+    .cpu = {.inplace = 1 << 0 | 1 << 1,
+            .run = run,
+            .slicing = weld_slice_rows,
+            .sliced = 1 << 0 | 1 << 1},
 };
 
 weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b) {

@@ -51,19 +51,24 @@ static void affine_cost(const weld_node *node, const weld_tensor *in, const weld
     *bytes = weld_operand_bytes(node, in, out);
 }
 
+static weld_linear_form affine_linear(const weld_node *node) {
+    return (weld_linear_form){.terms = 1,
+                              .term = {node->inputs[X]},
+                              .factor = {node->inputs[SCALE]},
+                              .shift = weld_optional_input(node, SHIFT)};
+}
+
 const weld_op weld_op_affine = {
     .name = "affine",
     .min_inputs = 2,
     .max_inputs = 3,
     .outputs = 1,
-    .inplace = 1 << X,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = affine_infer,
-    .run = affine_run,
-    .slicing = rows_slicing,
-    .sliced = 1 << X,
     .cost = affine_cost,
+    .linear = affine_linear,
+    .cpu = {.inplace = 1 << X, .run = affine_run, .slicing = rows_slicing, .sliced = 1 << X},
 };
 
 /* --- affine2 --- */
@@ -98,17 +103,26 @@ static void affine2_cost(const weld_node *node, const weld_tensor *in, const wel
     *bytes = weld_operand_bytes(node, in, out);
 }
 
+static weld_linear_form affine2_linear(const weld_node *node) {
+    weld_value *const *in = node->inputs;
+    return (weld_linear_form){.terms = 2,
+                              .term = {in[GRAD_DY], in[GRAD_X]},
+                              .factor = {in[GRAD_A], in[GRAD_B]},
+                              .shift = in[GRAD_D]};
+}
+
 const weld_op weld_op_affine2 = {
     .name = "affine2",
     .min_inputs = 5,
     .max_inputs = 5,
     .outputs = 1,
-    .inplace = 1 << GRAD_DY | 1 << GRAD_X,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = affine2_infer,
-    .run = affine2_run,
-    .slicing = rows_slicing,
-    .sliced = 1 << GRAD_DY | 1 << GRAD_X,
     .cost = affine2_cost,
+    .linear = affine2_linear,
+    .cpu = {.inplace = 1 << GRAD_DY | 1 << GRAD_X,
+            .run = affine2_run,
+            .slicing = rows_slicing,
+            .sliced = 1 << GRAD_DY | 1 << GRAD_X},
 };

@@ -147,10 +147,11 @@ const weld_op weld_op_attention = {
     .max_inputs = 4,
     .outputs = 2,
     .attributes = WELD_ATTR_HEADS | WELD_ATTR_FACTOR,
+    .types = WELD_TYPES_FLOAT,
     .infer = infer,
     .grad = grad,
-    .run = run,
     .cost = cost,
+    .cpu = {.run = run},
 };
 
 /* --- The gradient. Its inputs: */
@@ -279,11 +280,11 @@ const weld_op weld_op_attention_grad = {
     .max_inputs = 6,
     .outputs = 4,
     .attributes = WELD_ATTR_HEADS | WELD_ATTR_FACTOR,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .workspace = grad_workspace,
-    .run = grad_run,
     .cost = grad_cost,
+    .cpu = {.workspace = grad_workspace, .run = grad_run},
 };
 
 weld_value *weld_attention(weld_graph *g, weld_value *q, weld_value *k, weld_value *v,

@@ -157,14 +157,13 @@ const weld_op weld_op_batch_norm = {
     .max_inputs = 6,
     .outputs = 3,
     .attributes = WELD_ATTR_EPS | WELD_ATTR_MOMENTUM,
-    .inplace = 1 << X,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
     .mutates = 1 << RUNNING_MEAN | 1 << RUNNING_VAR | 1 << BATCHES,
-    .bf16 = true,
     .infer = infer,
     .grad = grad,
-    .workspace = workspace,
-    .run = run,
     .cost = cost,
+    .cpu = {.inplace = 1 << X, .workspace = workspace, .run = run},
 };
 
 weld_value *weld_batch_norm(weld_graph *g, weld_value *x, weld_batch_norm_leaves leaves, double eps,

@@ -115,15 +115,15 @@ const weld_op weld_op_moments = {
     .min_inputs = 1,
     .max_inputs = 1,
     .outputs = 1,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
     .infer = moments_infer,
-    .workspace = sums_workspace,
-    .run = moments_run,
-    .slicing = rows_slicing,
-    .sliced = 1 << 0,
-    .sums = 1 << 0,
     .cost = moments_cost,
+    .cpu = {.workspace = sums_workspace,
+            .run = moments_run,
+            .slicing = rows_slicing,
+            .sliced = 1 << 0,
+            .sums = 1 << 0},
 };
 
 /* --- Vectors of the forward pass --- */
@@ -173,10 +173,11 @@ const weld_op weld_op_batch_norm_statistics = {
     .max_inputs = 6,
     .outputs = STATISTICS,
     .attributes = WELD_ATTR_EPS | WELD_ATTR_MOMENTUM,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .mutates = 1 << RUNNING_MEAN | 1 << RUNNING_VAR | 1 << BATCHES,
-    .evaluates_only = true,
     .infer = statistics_infer,
-    .run = statistics_run,
+    .cpu = {.run = statistics_run},
 };
 
 /* --- Sums of the gradient --- */
@@ -224,15 +225,15 @@ const weld_op weld_op_batch_norm_sums = {
     .min_inputs = 2,
     .max_inputs = 3,
     .outputs = 1,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
     .infer = sums_infer,
-    .workspace = sums_workspace,
-    .run = sums_run,
-    .slicing = rows_slicing,
-    .sliced = 1 << SUMS_DY | 1 << SUMS_X,
-    .sums = 1 << 0,
     .cost = sums_cost,
+    .cpu = {.workspace = sums_workspace,
+            .run = sums_run,
+            .slicing = rows_slicing,
+            .sliced = 1 << SUMS_DY | 1 << SUMS_X,
+            .sums = 1 << 0},
 };
 
 /* --- Vectors of the gradient --- */
@@ -272,7 +273,8 @@ const weld_op weld_op_batch_norm_coefficients = {
     .min_inputs = 4,
     .max_inputs = 4,
     .outputs = COEFFICIENTS,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = coefficients_infer,
-    .run = coefficients_run,
+    .cpu = {.run = coefficients_run},
 };

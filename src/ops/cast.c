@@ -42,12 +42,11 @@ const weld_op weld_op_cast = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_DTYPE,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .run = run,
-    .slicing = weld_slice_rows,
-    .sliced = 1 << 0,
+    .cpu = {.run = run, .slicing = weld_slice_rows, .sliced = 1 << 0},
 };
 
 weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype) {

@@ -35,14 +35,14 @@ const weld_op weld_op_channel_sum = {
     .min_inputs = 1,
     .max_inputs = 1,
     .outputs = 1,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
     .infer = infer,
-    .workspace = workspace,
-    .run = run,
-    .slicing = weld_slice_rows,
-    .sliced = 1 << 0,
-    .sums = 1 << 0,
+    .cpu = {.workspace = workspace,
+            .run = run,
+            .slicing = weld_slice_rows,
+            .sliced = 1 << 0,
+            .sums = 1 << 0},
 };
 
 weld_value *weld_channel_sum(weld_graph *g, weld_value *x) {

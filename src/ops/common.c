@@ -87,6 +87,13 @@ double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const we
     return bytes;
 }
 
+int64_t weld_weight_macs(const weld_node *node) {
+    const weld_shape *weight = &node->inputs[1]->shape;
+    weld_shape image = node->outputs[0]->shape;
+    image.dim[0] = image.rank > 0 ? 1 : image.dim[0];
+    return weld_shape_count(&image) * (weld_shape_count(weight) / weight->dim[0]);
+}
+
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                             weld_error *err) {
     (void)node;

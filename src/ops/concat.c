@@ -71,10 +71,10 @@ const weld_op weld_op_concat = {
     .max_inputs = -1,
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.run = run},
 };
 
 weld_value *weld_concat(weld_graph *g, weld_value *const *x, size_t count, int axis) {

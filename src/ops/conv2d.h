@@ -23,6 +23,10 @@ typedef struct weld_conv2d_geometry {
 /* Of x [n, h, w, c] and a weight [out, in_group, kh, kw], which must fit each other. */
 weld_conv2d_geometry weld_conv2d_geometry_of(const weld_attributes *attributes, weld_shape x,
                                              weld_shape weight);
+/* Of a node of the three operators. */
+weld_conv2d_path weld_conv2d_path_of(const weld_node *node);
+unsigned weld_conv2d_traits(const weld_node *node);
+weld_linear_form weld_conv2d_linear(const weld_node *node); /* of conv2d and its input_grad */
 /* Whether they fit: otherwise an error that says why. */
 weld_status weld_conv2d_check(const weld_attributes *attributes, weld_shape x, weld_shape weight,
                               weld_error *err);

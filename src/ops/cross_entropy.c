@@ -54,9 +54,11 @@ const weld_op weld_op_cross_entropy = {
     .max_inputs = 2,
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.run = run},
 };
 
 weld_value *weld_cross_entropy(weld_graph *g, weld_value *logits, weld_value *target,
@@ -94,7 +96,8 @@ const weld_op weld_op_cross_entropy_grad = {
     .max_inputs = 3,
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .run = grad_run,
+    .cpu = {.run = grad_run},
 };

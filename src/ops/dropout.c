@@ -108,11 +108,11 @@ const weld_op weld_op_dropout = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_PROBABILITY | WELD_ATTR_SALT,
-    .inplace = 1 << 0,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = infer,
     .grad = grad,
-    .run = dropout_run,
+    .cpu = {.inplace = 1 << 0, .run = dropout_run},
 };
 
 static void depth_item(void *arg, int64_t sample, int thread) {
@@ -138,11 +138,11 @@ const weld_op weld_op_stochastic_depth = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_PROBABILITY | WELD_ATTR_SALT,
-    .inplace = 1 << 0,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = infer,
     .grad = grad,
-    .run = depth_run,
+    .cpu = {.inplace = 1 << 0, .run = depth_run},
 };
 
 /* A probability of zero is no operator at all. */

@@ -28,10 +28,11 @@ const weld_op weld_op_fill = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
-    .inplace = 1 << 0,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = weld_infer_same,
     .grad = grad,
-    .run = run,
+    .cpu = {.inplace = 1 << 0, .run = run},
 };
 
 weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value) {

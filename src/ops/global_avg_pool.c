@@ -53,13 +53,11 @@ const weld_op weld_op_global_avg_pool = {
     .min_inputs = 1,
     .max_inputs = 1,
     .outputs = 1,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .workspace = workspace,
-    .run = run,
-    .slicing = weld_slice_images,
-    .sliced = 1 << 0,
+    .cpu = {.workspace = workspace, .run = run, .slicing = weld_slice_images, .sliced = 1 << 0},
 };
 
 weld_value *weld_global_avg_pool(weld_graph *g, weld_value *x) {
@@ -102,10 +100,8 @@ const weld_op weld_op_global_avg_pool_grad = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .run = grad_run,
-    .slicing = weld_slice_images,
-    .sliced = 1 << 0,
+    .cpu = {.run = grad_run, .slicing = weld_slice_images, .sliced = 1 << 0},
 };

@@ -106,9 +106,10 @@ const weld_op weld_op_moments_of_affine2 = {
     .min_inputs = M_INPUTS,
     .max_inputs = M_INPUTS,
     .outputs = 3,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = moments_infer,
-    .run = moments_run,
+    .cpu = {.run = moments_run},
 };
 
 /* --- sums_of_affine2 --- */
@@ -135,9 +136,10 @@ const weld_op weld_op_sums_of_affine2 = {
     .min_inputs = S_INPUTS,
     .max_inputs = S_INPUTS,
     .outputs = 1,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = sums_infer,
-    .run = sums_run,
+    .cpu = {.run = sums_run},
 };
 
 /* --- grad_sums_of_affine2 --- */
@@ -168,9 +170,10 @@ const weld_op weld_op_grad_sums_of_affine2 = {
     .min_inputs = G_MEAN,
     .max_inputs = G_MEAN + 1,
     .outputs = 1,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = grad_infer,
-    .run = grad_run,
+    .cpu = {.run = grad_run},
 };
 
 /* --- sums_row --- */
@@ -201,7 +204,8 @@ const weld_op weld_op_sums_row = {
     .max_inputs = 2,
     .outputs = 1,
     .attributes = WELD_ATTR_BEGIN | WELD_ATTR_SHAPE,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = row_infer,
-    .run = row_run,
+    .cpu = {.run = row_run},
 };

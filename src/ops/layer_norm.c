@@ -83,9 +83,10 @@ const weld_op weld_op_layer_norm = {
     .max_inputs = 3,
     .outputs = 3,
     .attributes = WELD_ATTR_EPS,
+    .types = WELD_TYPES_FLOAT,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.run = run},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -153,10 +154,10 @@ const weld_op weld_op_layer_norm_grad = {
     .min_inputs = 5,
     .max_inputs = 5,
     .outputs = 3,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .workspace = grad_workspace,
-    .run = grad_run,
+    .cpu = {.workspace = grad_workspace, .run = grad_run},
 };
 
 weld_value *weld_layer_norm(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,

@@ -88,13 +88,12 @@ const weld_op weld_op_linear = {
     .min_inputs = 2,
     .max_inputs = 3,
     .outputs = 1,
+    .types = WELD_TYPES_FLOAT,
     .infer = infer,
     .grad = grad,
-    .run = run,
-    .prepared = prepared,
-    .prepare = prepare,
-    .prepares = 1u << WEIGHT,
     .cost = cost,
+    .macs = weld_weight_macs,
+    .cpu = {.run = run, .prepared = prepared, .prepare = prepare, .prepares = 1u << WEIGHT},
 };
 
 weld_value *weld_linear(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias) {
@@ -204,14 +203,15 @@ const weld_op weld_op_matmul = {
     .max_inputs = 2,
     .outputs = 1,
     .attributes = WELD_ATTR_TRANSPOSE_A | WELD_ATTR_TRANSPOSE_B,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = matmul_infer,
-    .workspace = matmul_workspace,
-    .run = matmul_run,
-    .prepared = matmul_prepared,
-    .prepare = matmul_prepare,
-    .prepares = 1u << B,
     .cost = matmul_cost,
+    .cpu = {.workspace = matmul_workspace,
+            .run = matmul_run,
+            .prepared = matmul_prepared,
+            .prepare = matmul_prepare,
+            .prepares = 1u << B},
 };
 
 weld_value *weld_matmul(weld_graph *g, weld_value *a, weld_value *b, bool transpose_a,

@@ -95,10 +95,10 @@ const weld_op weld_op_max_pool = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.run = run},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -131,10 +131,10 @@ const weld_op weld_op_max_pool_grad = {
     .max_inputs = 2,
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .run = grad_run,
+    .cpu = {.run = grad_run},
 };
 
 weld_value *weld_max_pool(weld_graph *g, weld_value *x, const int kernel[2], const int stride[2],

@@ -45,10 +45,11 @@ const weld_op weld_op_mean = {
     .min_inputs = 1,
     .max_inputs = 1,
     .outputs = 1,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = infer,
     .grad = grad,
-    .workspace = workspace,
-    .run = run,
+    .cpu = {.workspace = workspace, .run = run},
 };
 
 weld_value *weld_mean(weld_graph *g, weld_value *x) {
@@ -80,8 +81,8 @@ const weld_op weld_op_mean_grad = {
     .min_inputs = 2,
     .max_inputs = 2,
     .outputs = 1,
-    .inplace = 1 << 0,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .run = grad_run,
+    .cpu = {.inplace = 1 << 0, .run = grad_run},
 };

@@ -83,6 +83,11 @@ static inline void *weld_optional(const weld_run *run, int input) {
     return input < run->node->input_count ? run->in[input].data : NULL;
 }
 
+/* An input that may be absent: NULL where it is. */
+static inline weld_value *weld_optional_input(const weld_node *node, int input) {
+    return input < node->input_count ? node->inputs[input] : NULL;
+}
+
 /* Element i of a small array of f32 or f64 as double, and back. For vectors of channels; the large
  * tensors are the kernels' business. */
 static inline double weld_get(weld_dtype dtype, const void *data, int64_t i) {
@@ -106,6 +111,10 @@ int64_t weld_strip(const weld_tensor *t, int axis);
 
 /* Bytes of all inputs and outputs, for costs. */
 double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const weld_tensor *out);
+
+/* For `macs`: each element of the output is a product over one row of the weight, input 1 of shape
+ * [out, ...]. */
+int64_t weld_weight_macs(const weld_node *node);
 
 /* x as `dtype`: f32 or bf16. The gradient is cast back. Itself where it is of this type. */
 weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype);

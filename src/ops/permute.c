@@ -131,10 +131,10 @@ const weld_op weld_op_permute = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.run = run},
 };
 
 weld_value *weld_permute(weld_graph *g, weld_value *x, const int *order) {

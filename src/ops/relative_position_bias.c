@@ -79,9 +79,10 @@ const weld_op weld_op_relative_position_bias = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL,
+    .types = WELD_TYPES_FLOAT,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.run = run},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -135,9 +136,10 @@ const weld_op weld_op_relative_position_bias_grad = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .run = grad_run,
+    .cpu = {.run = grad_run},
 };
 
 weld_value *weld_relative_position_bias(weld_graph *g, weld_value *table, int height, int width) {

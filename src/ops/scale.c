@@ -23,13 +23,11 @@ const weld_op weld_op_scale = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
-    .inplace = 1 << 0,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = weld_infer_same,
     .grad = grad,
-    .run = run,
-    .slicing = weld_slice_rows,
-    .sliced = 1 << 0,
+    .cpu = {.inplace = 1 << 0, .run = run, .slicing = weld_slice_rows, .sliced = 1 << 0},
 };
 
 weld_value *weld_scale(weld_graph *g, weld_value *x, double factor) {

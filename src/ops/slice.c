@@ -77,10 +77,10 @@ const weld_op weld_op_slice = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.run = run},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -125,10 +125,10 @@ const weld_op weld_op_slice_grad = {
     .max_inputs = 1,
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END | WELD_ATTR_SHAPE,
-    .evaluates_only = true,
-    .bf16 = true,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .run = grad_run,
+    .cpu = {.run = grad_run},
 };
 
 weld_value *weld_slice(weld_graph *g, weld_value *x, int axis, int64_t begin, int64_t end) {

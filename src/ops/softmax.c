@@ -41,10 +41,10 @@ const weld_op weld_op_softmax = {
     .min_inputs = 1,
     .max_inputs = 1,
     .outputs = 1,
-    .inplace = 1 << 0,
+    .types = WELD_TYPES_FLOAT,
     .infer = infer,
     .grad = grad,
-    .run = run,
+    .cpu = {.inplace = 1 << 0, .run = run},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -69,10 +69,10 @@ const weld_op weld_op_softmax_grad = {
     .min_inputs = 2,
     .max_inputs = 2,
     .outputs = 1,
-    .inplace = 1 << 1,
-    .evaluates_only = true,
+    .types = WELD_TYPES_FLOAT,
+    .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
-    .run = grad_run,
+    .cpu = {.inplace = 1 << 1, .run = grad_run},
 };
 
 weld_value *weld_softmax(weld_graph *g, weld_value *x) {

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "ops/ops.h"
-#include "passes/cheap.h"
+#include "passes/maps.h"
 #include "passes/copy.h"
 #include "passes/vectors.h"
 
@@ -104,22 +104,20 @@ static form sum_of_inputs(const compose *p, weld_graph *g, const weld_value *x, 
     return (form){0};
 }
 
+static weld_value *counterpart(const weld_copy *c, const weld_value *v) {
+    return v ? c->map[v->id] : NULL;
+}
+
 static form find_form(const compose *p, const weld_copy *c, const weld_node *node) {
-    weld_value *in[5] = {0}; /* counterparts */
-    for (int i = 0; i < node->input_count && i < 5; i++) {
-        in[i] = node->inputs[i] ? c->map[node->inputs[i]->id] : NULL;
+    const weld_linear_form l = weld_node_linear(node);
+    weld_value *factor[2] = {counterpart(c, l.factor[0]), counterpart(c, l.factor[1])};
+    weld_value *shift = counterpart(c, l.shift);
+    if (l.terms == 1) {
+        weld_value *by = l.is_weight ? weld_vector_of_weight(c->to, factor[0]) : factor[0];
+        return scaled(c->to, form_of(p, l.term[0]), by, shift);
     }
-    const weld_value *x = node->inputs[0];
-    if (node->op == &weld_op_affine) {
-        return scaled(c->to, form_of(p, x), in[1], in[2]);
-    } else if (node->op == &weld_op_affine2) {
-        return sum_of_inputs(p, c->to, x, in[2], node->inputs[1], in[3], in[4]);
-    } else if (node->op == &weld_op_add) {
-        return sum_of_inputs(p, c->to, x, NULL, node->inputs[1], NULL, NULL);
-    } else if (weld_is_channel_wise(node)) {
-        return scaled(c->to, form_of(p, x), weld_vector_of_weight(c->to, in[1]), in[2]);
-    }
-    return (form){0};
+    return l.terms == 2 ? sum_of_inputs(p, c->to, l.term[0], factor[0], l.term[1], factor[1], shift)
+                        : (form){0};
 }
 
 /* --- The copy -------------------------------------------------------------------------------- */

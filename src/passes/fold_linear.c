@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "ops/ops.h"
-#include "passes/cheap.h"
+#include "passes/maps.h"
 #include "passes/copy.h"
 #include "passes/levels.h"
 #include "passes/vectors.h"
@@ -30,36 +30,8 @@ typedef struct fold {
 
 /* --- A node as a sum ------------------------------------------------------------------------- */
 
-/* factor[c] value + ..., vectors being those of the graph that the node is in; NULL: 1, 0. */
-typedef struct linear {
-    int count; /* 0: it is none */
-    const weld_value *value[2];
-    weld_value *factor[2], *shift;
-    bool is_weight; /* the factor is the weight of a convolution */
-} linear;
-
-static weld_value *input(const weld_node *node, int i) {
-    return i < node->input_count ? node->inputs[i] : NULL;
-}
-
-static linear linear_of(const weld_node *node) {
-    weld_value *const *in = node->inputs;
-    if (!weld_is_map(node->outputs[0])) {
-        return (linear){0};
-    }
-    if (node->op == &weld_op_affine) {
-        return (linear){1, {in[0]}, {in[1]}, input(node, 2), false};
-    }
-    if (node->op == &weld_op_affine2) {
-        return (linear){2, {in[0], in[1]}, {in[2], in[3]}, in[4], false};
-    }
-    if (node->op == &weld_op_add) {
-        return (linear){.count = 2, .value = {in[0], in[1]}};
-    }
-    if (weld_is_channel_wise(node)) {
-        return (linear){1, {in[0]}, {in[1]}, input(node, 2), true};
-    }
-    return (linear){0};
+static weld_linear_form linear_of(const weld_node *node) {
+    return weld_is_map(node->outputs[0]) ? weld_node_linear(node) : (weld_linear_form){0};
 }
 
 /* --- Decisions ------------------------------------------------------------------------------- */
@@ -95,14 +67,14 @@ static bool unite_value(fold *f, leaves *all, const weld_value *v, bool plain, i
 }
 
 static void decide(fold *f, const weld_node *node) {
-    linear l = linear_of(node);
+    weld_linear_form l = linear_of(node);
     leaves all = {0};
-    bool fits = l.count > 0;
-    for (int i = 0; i < l.count && fits; i++) {
-        fits = unite_value(f, &all, l.value[i], !l.factor[i], l.count - 1 - i);
+    bool fits = l.terms > 0;
+    for (int i = 0; i < l.terms && fits; i++) {
+        fits = unite_value(f, &all, l.term[i], !l.factor[i], l.terms - 1 - i);
     }
-    for (int i = 0; i < l.count && !fits; i++) {
-        f->folded[l.value[i]->id] = false;
+    for (int i = 0; i < l.terms && !fits; i++) {
+        f->folded[l.term[i]->id] = false;
     }
     f->leaves[node->outputs[0]->id] = fits ? all : (leaves){0};
 }
@@ -176,16 +148,16 @@ static weld_value *counterpart(const weld_copy *c, const weld_value *v) {
 /* Add `factor` times the node's value. */
 static void add_node(const fold *f, const weld_copy *c, sum *s, const weld_node *node,
                      weld_value *factor) {
-    linear l = linear_of(node);
+    weld_linear_form l = linear_of(node);
     s->shift = weld_vector_times_plus(c->to, counterpart(c, l.shift), factor, s->shift);
-    for (int i = 0; i < l.count; i++) {
+    for (int i = 0; i < l.terms; i++) {
         weld_value *own = counterpart(c, l.factor[i]);
         weld_value *all =
             weld_vector_times(c->to, l.is_weight ? weld_vector_of_weight(c->to, own) : own, factor);
-        if (f->folded[l.value[i]->id]) {
-            add_node(f, c, s, l.value[i]->producer, all);
+        if (f->folded[l.term[i]->id]) {
+            add_node(f, c, s, l.term[i]->producer, all);
         } else {
-            add_term(c->to, s, counterpart(c, l.value[i]), all);
+            add_term(c->to, s, counterpart(c, l.term[i]), all);
         }
     }
 }
@@ -232,9 +204,9 @@ static bool replace(weld_copy *c, const weld_node *node, void *context) {
         c->map[id] = combine(c->to, &s, node->attributes.function);
         return true;
     }
-    linear l = linear_of(node);
-    for (int i = 0; i < l.count; i++) {
-        if (f->folded[l.value[i]->id]) {
+    weld_linear_form l = linear_of(node);
+    for (int i = 0; i < l.terms; i++) {
+        if (f->folded[l.term[i]->id]) {
             add_node(f, c, &s, node, NULL);
             c->map[id] = combine(c->to, &s, WELD_IDENTITY);
             return true;

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "ops/ops.h"
-#include "passes/cheap.h"
+#include "ops/conv2d.h"
+#include "passes/maps.h"
 #include "passes/copy.h"
 
 /* What is known of t = a p + b q + d, with counterparts in `to`. Role 0 is p's, 1 is q's. */
@@ -187,7 +187,8 @@ static bool replace(weld_copy *c, const weld_node *node, void *context) {
     } else if (node->op == &weld_op_batch_norm_sums) {
         return join_dots(j, c, node) || join_sums_of_update(j, c, node);
     } else if (node->op == &weld_op_channel_sum ||
-               (node->op == &weld_op_conv2d_weight_grad && weld_is_channel_wise(node))) {
+               (node->op == &weld_op_conv2d_weight_grad &&
+                weld_conv2d_path_of(node) == WELD_CONV2D_CHANNEL_WISE)) {
         return join_sums_of_update(j, c, node);
     }
     return false;

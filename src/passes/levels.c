@@ -5,30 +5,10 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "ops/ops.h"
 
 /* Is the value complete only when all rows of its producer's inputs have been seen, or a vector? */
 static bool is_reduced(const weld_value *v) {
-    static const weld_op *const whole[] = {
-        &weld_op_batch_norm,
-        &weld_op_batch_norm_grad,
-        &weld_op_batch_norm_eval_grad,
-        &weld_op_batch_norm_statistics,
-        &weld_op_batch_norm_coefficients,
-        &weld_op_moments_of_affine2,
-        &weld_op_sums_of_affine2,
-        &weld_op_grad_sums_of_affine2,
-        &weld_op_sums_row,
-    };
-    if (!v->producer) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
-        if (v->producer->op == whole[i]) {
-            return true;
-        }
-    }
-    return v->shape.rank <= 1 || v->producer->op->sums >> v->output_index & 1u;
+    return v->producer && (v->shape.rank <= 1 || weld_node_traits(v->producer) & WELD_OP_REDUCES);
 }
 
 static void find_earliest(const weld_graph *g, int *levels) {

@@ -26,6 +26,10 @@ static weld_value *as_type(conversion *c, const weld_value *v, weld_dtype dtype)
     return c->cast[v->id];
 }
 
+static bool takes_bf16(const weld_op *op) {
+    return op->types >> WELD_BF16 & 1u;
+}
+
 /* Does the operator take these? A rule is asked for types alone: shapes fit, as they did in g. */
 static bool takes(const weld_node *node, weld_value *const *inputs, weld_tensor *specs) {
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};
@@ -34,7 +38,7 @@ static bool takes(const weld_node *node, weld_value *const *inputs, weld_tensor 
         specs[i] =
             inputs[i] ? (weld_tensor){inputs[i]->dtype, inputs[i]->shape, NULL} : (weld_tensor){0};
     }
-    return node->op->bf16 && node->op->infer(node, specs, out, &ignored) == WELD_OK;
+    return takes_bf16(node->op) && node->op->infer(node, specs, out, &ignored) == WELD_OK;
 }
 
 static void copy_node(conversion *c, const weld_node *node) {
@@ -47,7 +51,7 @@ static void copy_node(conversion *c, const weld_node *node) {
     }
     for (size_t i = 0; i < count; i++) {
         const weld_value *in = node->inputs[i];
-        bool starts = in && in->kind == WELD_VALUE_INPUT && node->op->bf16;
+        bool starts = in && in->kind == WELD_VALUE_INPUT && takes_bf16(node->op);
         inputs[i] = !in ? NULL : starts ? as_type(c, in, WELD_BF16) : c->map[in->id];
     }
     if (weld_graph_status(c->to, NULL) == WELD_OK && !takes(node, inputs, specs)) {

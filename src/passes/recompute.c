@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "passes/cheap.h"
+#include "passes/maps.h"
 #include "passes/copy.h"
 #include "passes/levels.h"
 
@@ -27,9 +27,10 @@ typedef struct recompute {
 
 static void find_cheap(recompute *r) {
     for (size_t i = 0; i < r->from->node_count; i++) {
-        const weld_value *out = r->from->nodes[i]->outputs[0];
+        const weld_node *node = r->from->nodes[i];
+        const weld_value *out = node->outputs[0];
         r->values[out->id].cheap =
-            weld_is_map(out) && weld_is_cheap(r->from->nodes[i]) && !r->kept[out->id];
+            weld_is_map(out) && !r->kept[out->id] && weld_node_traits(node) & WELD_OP_CHEAP;
     }
 }
 

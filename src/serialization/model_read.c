@@ -108,7 +108,7 @@ static weld_status take_class_names(reading *r) {
 static weld_status check_operators(const reading *r) {
     const weld_graph *g = r->mf->graph;
     for (size_t i = 0; i < g->node_count; i++) {
-        if (g->nodes[i]->op->mutates || g->nodes[i]->op->evaluates_only) {
+        if (g->nodes[i]->op->traits & WELD_OP_TRAINING_ONLY) {
             char text[160];
             return weld_fail(r->err, WELD_ERROR_FORMAT,
                              "%s: graph: %s is for training: the file was not made by weld",

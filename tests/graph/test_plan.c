@@ -72,7 +72,7 @@ static bool is_in_place(const weld_plan *plan, const weld_value *a, const weld_v
     for (int i = 0; b->producer && i < b->producer->input_count; i++) {
         const weld_value *in = b->producer->inputs[i];
         if (in && viewed(in) == viewed(a)) {
-            bool allowed = b->producer->op->inplace >> i & 1u;
+            bool allowed = b->producer->op->cpu.inplace >> i & 1u;
             may = may || allowed;
             must_not = must_not || !allowed;
         }
@@ -101,13 +101,13 @@ static void find_specs(const weld_plan *plan, const weld_node *node, const weld_
     const bool streams = step && step->slicing != WELD_SLICE_NONE;
     for (int i = 0; i < node->input_count; i++) {
         in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
-        if (streams && (node->op->sliced >> i & 1u)) {
+        if (streams && (node->op->cpu.sliced >> i & 1u)) {
             in[i].shape = weld_slice_shape(step->slicing, &in[i], step->slice);
         }
     }
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
-        if (streams && !(node->op->sums >> i & 1u)) {
+        if (streams && !(node->op->cpu.sums >> i & 1u)) {
             out[i].shape = weld_slice_shape(step->slicing, &out[i], step->slice);
         }
     }
@@ -117,16 +117,18 @@ static size_t workspace_bytes(const weld_plan *plan, const weld_node *node, cons
     weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
     const bool streams = step->slicing != WELD_SLICE_NONE;
     find_specs(plan, node, step, in, out);
-    return node->op->workspace ? node->op->workspace(node, in, out, weld_plan_kernels(plan, node),
-                                                     streams ? 1 : plan->threads)
-                               : 0;
+    return node->op->cpu.workspace
+               ? node->op->cpu.workspace(node, in, out, weld_plan_kernels(plan, node),
+                                         streams ? 1 : plan->threads)
+               : 0;
 }
 
 static size_t prepared_bytes(const weld_plan *plan, const weld_node *node) {
     weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
     find_specs(plan, node, NULL, in, out);
-    return node->op->prepared ? node->op->prepared(node, in, out, weld_plan_kernels(plan, node))
-                              : 0;
+    return node->op->cpu.prepared
+               ? node->op->cpu.prepared(node, in, out, weld_plan_kernels(plan, node))
+               : 0;
 }
 
 /* Memory of `bytes` that a node has for itself at one time in one place. */
@@ -267,9 +269,9 @@ static const weld_op add_reversed = {.name = "add_reversed",
                                      .min_inputs = 2,
                                      .max_inputs = 2,
                                      .outputs = 1,
-                                     .inplace = 1 << 0,
+                                     .types = WELD_TYPES_FLOAT,
                                      .infer = infer_first,
-                                     .run = run_first};
+                                     .cpu = {.inplace = 1 << 0, .run = run_first}};
 
 START_TEST(a_result_is_not_put_over_what_its_operator_reads_under_another_name) {
     weld_graph *g;

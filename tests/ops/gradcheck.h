@@ -82,7 +82,8 @@ static const weld_op check_dot_grad = {.name = "check_dot_grad",
                                        .max_inputs = 2,
                                        .outputs = 1,
                                        .infer = check_infer_dot_grad,
-                                       .run = check_run_dot_grad};
+                                       .types = WELD_TYPES_FLOAT,
+                                       .cpu = {.run = check_run_dot_grad}};
 
 static void check_grad_of_dot(weld_graph *g, const weld_node *node, weld_value *const *dy,
                               const bool *wanted, weld_value **dx) {
@@ -97,7 +98,8 @@ static const weld_op check_dot = {.name = "check_dot",
                                   .outputs = 1,
                                   .infer = check_infer_dot,
                                   .grad = check_grad_of_dot,
-                                  .run = check_run_dot};
+                                  .types = WELD_TYPES_FLOAT,
+                                  .cpu = {.run = check_run_dot}};
 
 /* --- A graph with outputs "y", "loss" and "d0", "d1", ... of the leaves "x0", "x1", ... ---------
  */

@@ -139,13 +139,13 @@ static void add_slice(const weld_op *op, const weld_kernels *k, const weld_tenso
     weld_tensor slice[3], out = {WELD_F64, WELD_SHAPE(3, CHANNELS), sums};
     for (int i = 0; i < inputs; i++) {
         slice[i] = in[i];
-        if (op->sliced >> i & 1u) {
+        if (op->cpu.sliced >> i & 1u) {
             slice[i].shape = WELD_SHAPE(1, 1, end - begin, CHANNELS);
             slice[i].data = weld_at(&in[i], begin * CHANNELS);
         }
     }
     weld_node node = {.op = op, .input_count = inputs, .output_count = 1};
-    double *workspace = weld_alloc(op->workspace(&node, slice, &out, k, 1), 1);
+    double *workspace = weld_alloc(op->cpu.workspace(&node, slice, &out, k, 1), 1);
     weld_run run = {.node = &node,
                     .in = slice,
                     .out = &out,
@@ -153,7 +153,7 @@ static void add_slice(const weld_op *op, const weld_kernels *k, const weld_tenso
                     .threads = 1,
                     .accumulate = true,
                     .kernels = k};
-    op->run(&run);
+    op->cpu.run(&run);
     weld_free(workspace);
 }
 

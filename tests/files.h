@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 typedef struct test_folder {
-    char path[256];
+    char path[96];
 } test_folder;
 
 static inline test_folder test_folder_create(void) {
     test_folder f;
     const char *base = getenv("TMPDIR");
-    snprintf(f.path, sizeof f.path, "%s/weld-test-XXXXXX", base ? base : "/tmp");
+    int length = snprintf(f.path, sizeof f.path, "%s/weld-test-XXXXXX", base ? base : "/tmp");
+    ck_assert_int_lt(length, (int)sizeof f.path);
     ck_assert_ptr_nonnull(mkdtemp(f.path));
     return f;
 }
@@ -70,7 +71,7 @@ static inline void test_write_file(const char *path, const void *bytes, size_t s
     ck_assert_int_eq(fclose(file), 0);
 }
 
-/* The whole file in malloc'ed memory. */
+/* The whole file in malloc'ed memory, and a zero behind it. */
 static inline unsigned char *test_read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");
     ck_assert_msg(file != NULL, "cannot read %s", path);
@@ -79,6 +80,7 @@ static inline unsigned char *test_read_file(const char *path, size_t *size) {
     rewind(file);
     unsigned char *bytes = malloc(*size + 1);
     ck_assert_uint_eq(fread(bytes, 1, *size, file), *size);
+    bytes[*size] = 0;
     fclose(file);
     return bytes;
 }

@@ -12,23 +12,22 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "suite.h"
 
 enum { VIEWS = 2, IMAGES = 5, TOP = 3, CLASSES = 6 };
 
 static weld_error err;
-static char folder[64], path[128];
+static test_folder folder;
+static const char *path;
 
 static void set_up(void) {
-    snprintf(folder, sizeof folder, "/tmp/weld-cache-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/c.safetensors", folder);
+    folder = test_folder_create();
+    path = test_path(&folder, "c.safetensors");
 }
 
 static void tear_down(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
+    test_folder_remove(folder);
 }
 
 static const weld_cache_layout layout = {VIEWS, IMAGES, TOP, CLASSES, true};

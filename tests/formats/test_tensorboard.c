@@ -7,26 +7,16 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "files.h"
 #include "suite.h"
 #include "tensorboard.h"
 
-static char folder[64];
+static test_folder folder;
 static weld_error err;
-
-static void make_folder(void) {
-    snprintf(folder, sizeof folder, "/tmp/weld-events-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void remove_folder(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
-}
 
 static weld_tensorboard *create(int64_t first_step) {
     weld_tensorboard *t;
-    ck_assert_msg(!weld_tensorboard_create(folder, first_step, &t, &err), "%s", err.message);
+    ck_assert_msg(!weld_tensorboard_create(folder.path, first_step, &t, &err), "%s", err.message);
     return t;
 }
 
@@ -46,7 +36,7 @@ START_TEST(crc32c_gives_the_published_values) {
 END_TEST
 
 START_TEST(a_file_begins_with_its_version_and_holds_what_was_written) {
-    make_folder();
+    folder = test_folder_create();
     weld_tensorboard *t = create(0);
     weld_tensorboard_scalar(t, "loss/train", 2.5);
     weld_tensorboard_scalar(t, "learning_rate", 1e-3);
@@ -56,7 +46,7 @@ START_TEST(a_file_begins_with_its_version_and_holds_what_was_written) {
     ck_assert_int_eq(weld_tensorboard_write(t, 302, &err), WELD_OK);
     weld_tensorboard_free(t);
 
-    span file = read_event_file(folder, 0), record;
+    span file = read_event_file(folder.path, 0), record;
     size_t at = 0;
     event_value v;
     ck_assert(next_record(file, &at, &record));
@@ -86,21 +76,21 @@ START_TEST(a_file_begins_with_its_version_and_holds_what_was_written) {
     ck_assert_mem_eq(v.image.data + sizeof head, "not really a PNG", 16);
     ck_assert(!next_record(file, &at, &record));
     free((void *)(uintptr_t)file.data);
-    remove_folder();
+    test_folder_remove(folder);
 }
 END_TEST
 
 START_TEST(a_second_file_says_from_which_step_on_the_first_counts_no_more) {
-    make_folder();
+    folder = test_folder_create();
     weld_tensorboard *first = create(0), *second = create(41); /* within a second */
     weld_tensorboard_free(first);
     weld_tensorboard_free(second);
-    span file = read_event_file(folder, 0), record;
+    span file = read_event_file(folder.path, 0), record;
     size_t at = 0;
     ck_assert(next_record(file, &at, &record));
     ck_assert(!next_record(file, &at, &record));
     free((void *)(uintptr_t)file.data);
-    file = read_event_file(folder, 1);
+    file = read_event_file(folder.path, 1);
     at = 0;
     ck_assert(next_record(file, &at, &record));
     ck_assert_uint_eq(read_event(record).version.size, 13);
@@ -110,7 +100,7 @@ START_TEST(a_second_file_says_from_which_step_on_the_first_counts_no_more) {
     ck_assert_int_eq(e.step, 41);
     ck_assert(!next_record(file, &at, &record));
     free((void *)(uintptr_t)file.data);
-    remove_folder();
+    test_folder_remove(folder);
 }
 END_TEST
 
@@ -141,7 +131,7 @@ START_TEST(histograms_count_every_finite_value_in_its_bucket) {
                                    -3e38f, 0.5f,   0.5f,    1e-5f, 1e-12f,     -1e-12f};
     const size_t count = sizeof values / sizeof *values;
     weld_histogram h;
-    make_folder();
+    folder = test_folder_create();
     weld_tensorboard *t = create(0);
     weld_histogram_of(values, (int64_t)count, &h);
     ck_assert_double_eq(h.count, (double)count);
@@ -149,7 +139,7 @@ START_TEST(histograms_count_every_finite_value_in_its_bucket) {
     ck_assert_int_eq(weld_tensorboard_write(t, 1, &err), WELD_OK);
     weld_tensorboard_free(t);
 
-    span file = read_event_file(folder, 0), record;
+    span file = read_event_file(folder.path, 0), record;
     size_t at = 0;
     event_value v;
     next_record(file, &at, &record);
@@ -170,7 +160,7 @@ START_TEST(histograms_count_every_finite_value_in_its_bucket) {
     ck_assert_double_eq(numbers[4], h.sum);
     ck_assert_double_eq(numbers[5], h.sum_squares);
     free((void *)(uintptr_t)file.data);
-    remove_folder();
+    test_folder_remove(folder);
 }
 END_TEST
 
@@ -200,7 +190,7 @@ START_TEST(values_that_are_not_finite_are_left_out_of_histograms) {
 END_TEST
 
 START_TEST(a_full_disk_is_told_by_the_files_name) {
-    make_folder();
+    folder = test_folder_create();
     weld_tensorboard *t = create(0);
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){64, 64}), 0);
@@ -208,7 +198,7 @@ START_TEST(a_full_disk_is_told_by_the_files_name) {
     ck_assert_int_eq(weld_tensorboard_write(t, 1, &err), WELD_ERROR_IO);
     ck_assert_ptr_nonnull(strstr(err.message, "events.out.tfevents."));
     weld_tensorboard_free(t);
-    remove_folder();
+    test_folder_remove(folder);
 }
 END_TEST
 
@@ -220,7 +210,7 @@ START_TEST(a_folder_that_is_not_there_is_named) {
 END_TEST
 
 START_TEST(a_lack_of_memory_loses_an_event_and_no_more) {
-    make_folder();
+    folder = test_folder_create();
     weld_tensorboard *t = create(0);
     char *large = calloc(1, 1 << 16);
     for (long successes = 0; successes < 4; successes++) {
@@ -234,7 +224,7 @@ START_TEST(a_lack_of_memory_loses_an_event_and_no_more) {
     ck_assert_int_eq(weld_tensorboard_write(t, 2, &err), WELD_OK);
     weld_tensorboard_free(t);
     free(large);
-    span file = read_event_file(folder, 0), record;
+    span file = read_event_file(folder.path, 0), record;
     size_t at = 0;
     event_value v;
     next_record(file, &at, &record);
@@ -245,7 +235,7 @@ START_TEST(a_lack_of_memory_loses_an_event_and_no_more) {
     ck_assert_str_eq(v.tag, "after");
     ck_assert(!next_value(&e.summary, &v));
     free((void *)(uintptr_t)file.data);
-    remove_folder();
+    test_folder_remove(folder);
 }
 END_TEST
 

@@ -29,8 +29,7 @@ static const char *note(json_t *run_object, size_t i) {
 }
 
 static void make_base(void) {
-    snprintf(base, sizeof base, "/tmp/weld-report-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(base));
+    tiny_folder = test_folder_create();
 }
 
 START_TEST(curves_of_few_updates_are_the_rows_themselves) {
@@ -222,7 +221,7 @@ START_TEST(a_lack_of_memory_is_an_error_and_leaves_the_old_page) {
     run_well((run_options){.out = "a", .set = {"train.epochs=1"}});
     const char *runs[] = {in_base("a")};
     char page[256];
-    snprintf(page, sizeof page, "%s/page.html", base);
+    snprintf(page, sizeof page, "%s", in_base("page.html"));
     write_text(page, "old");
     bool done = false;
     for (long successes = 0; !done; successes += 1 + successes / 8) {

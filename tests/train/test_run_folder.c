@@ -5,22 +5,17 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "files.h"
 #include "suite.h"
 #include "train/run_folder.h"
 
 static weld_error err;
-static char base[64], out[128];
+static test_folder base;
+static const char *out;
 
 static void make_base(void) {
-    snprintf(base, sizeof base, "/tmp/weld-run-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(base));
-    snprintf(out, sizeof out, "%s/a/b", base);
-}
-
-static void remove_base(void) {
-    char command[256];
-    snprintf(command, sizeof command, "rm -rf %s", base);
-    ck_assert_int_eq(system(command), 0);
+    base = test_folder_create();
+    out = test_path(&base, "a/b");
 }
 
 static void touch(const char *path) {
@@ -40,7 +35,7 @@ START_TEST(a_folder_is_made_with_its_parents_and_used_by_one_run_at_a_time) {
     weld_run_folder_close(&f);
     ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", true, &f, &err), WELD_OK);
     weld_run_folder_close(&f);
-    remove_base();
+    test_folder_remove(base);
 }
 END_TEST
 
@@ -56,20 +51,20 @@ START_TEST(a_folder_that_holds_a_run_wants_resume) {
     ck_assert_int_eq(weld_run_folder_open(out, "r.yaml", true, &f, &err), WELD_OK);
     ck_assert(f.holds_checkpoint);
     weld_run_folder_close(&f);
-    remove_base();
+    test_folder_remove(base);
 }
 END_TEST
 
 START_TEST(without_a_name_the_recipe_gives_one) {
     weld_run_folder f;
     make_base();
-    ck_assert_int_eq(chdir(base), 0);
+    ck_assert_int_eq(chdir(base.path), 0);
     ck_assert_int_eq(weld_run_folder_open(NULL, "recipes/tiny.yaml", false, &f, &err), WELD_OK);
     ck_assert_ptr_eq(strstr(f.path, "runs/tiny-"), f.path);
     weld_run_folder_close(&f);
     ck_assert_int_eq(weld_run_folder_open(NULL, "tiny.yaml", true, &f, &err), WELD_ERROR_ARGUMENT);
     ck_assert_int_eq(chdir("/"), 0);
-    remove_base();
+    test_folder_remove(base);
 }
 END_TEST
 
@@ -116,7 +111,7 @@ START_TEST(the_newest_checkpoints_of_epochs_are_kept) {
         ck_assert_msg(is_there(others[i]), "%s", others[i]);
     }
     weld_run_folder_close(&f);
-    remove_base();
+    test_folder_remove(base);
 }
 END_TEST
 

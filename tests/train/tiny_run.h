@@ -13,21 +13,19 @@
 #include "base/random.h"
 #include "serialization/model_file.h"
 #include "formats/packed.h"
+#include "files.h"
 #include "suite.h"
 #include "weld/train.h"
 
 enum { SIDE = 8, CLASSES = 4, STEPS_PER_EPOCH = 5 };
 
-static char base[64];
+static test_folder tiny_folder;
+static char *const base = tiny_folder.path;
 
 /* --- Data and recipe --- */
 
 static inline const char *in_base(const char *name) {
-    static char path[8][256];
-    static int next;
-    next = (next + 1) % 8;
-    snprintf(path[next], sizeof path[next], "%s/%s", base, name);
-    return path[next];
+    return test_path(&tiny_folder, name);
 }
 
 /* Noise around a colour of the class. */
@@ -60,17 +58,13 @@ static inline void write_data(const char *path, int count, uint64_t seed) {
 }
 
 static inline void write_text(const char *path, const char *text) {
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    fclose(file);
+    test_write_file(path, text, strlen(text));
 }
 
 /* A new folder with train.h5, val.h5 and tiny.yaml. Batches of 8 out of 42: two are left over. */
 static inline void set_up(void) {
     char text[1024];
-    snprintf(base, sizeof base, "/tmp/weld-train-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(base));
+    tiny_folder = test_folder_create();
     write_data(in_base("train.h5"), 42, 1);
     write_data(in_base("val.h5"), 13, 2);
     snprintf(text, sizeof text,
@@ -86,9 +80,7 @@ static inline void set_up(void) {
 }
 
 static inline void tear_down(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", base);
-    ck_assert_int_eq(system(command), 0);
+    test_folder_remove(tiny_folder);
 }
 
 /* --- Running --- */
@@ -190,13 +182,8 @@ static inline pid_t start_child(run_options o) {
 /* --- Looking at what a run left --- */
 
 static inline char *read_text(const char *path) {
-    FILE *file = fopen(path, "r");
-    ck_assert_msg(file != NULL, "%s is missing", path);
-    char *text = calloc(1, 1 << 20);
-    size_t size = fread(text, 1, (1 << 20) - 1, file);
-    ck_assert_uint_lt(size, (1 << 20) - 1);
-    fclose(file);
-    return text;
+    size_t size;
+    return (char *)test_read_file(path, &size);
 }
 
 /* The rows of metrics.jsonl without the keys that depend on the clock. */

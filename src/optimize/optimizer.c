@@ -332,10 +332,6 @@ void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double
     }
 }
 
-int64_t weld_optimizer_updates(const weld_optimizer *o) {
-    return o->updates;
-}
-
 void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates) {
     o->updates = updates;
 }

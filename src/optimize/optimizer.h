@@ -54,7 +54,6 @@ void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double
 
 /* The state, for checkpoints: updates done, and under the names of the parameters that are trained
  * the averages of the gradients (SGD: their momentum) and of their squares (SGD: NULL). */
-int64_t weld_optimizer_updates(const weld_optimizer *o);
 void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates);
 weld_weights *weld_optimizer_first_moments(weld_optimizer *o);
 weld_weights *weld_optimizer_second_moments(weld_optimizer *o);

@@ -1,5 +1,5 @@
-/* Distillation in a training run: what goes into the input "teacher" of the step's graph
- * (train_graph.h), batch by batch.
+/* Distillation in a training run: what goes into the input "teacher" of the step's loss
+ * (tasks/classification/loss.h), batch by batch.
  */
 #ifndef WELD_TEACH_DISTILLATION_H
 #define WELD_TEACH_DISTILLATION_H

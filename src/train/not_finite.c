@@ -41,15 +41,11 @@ static void reset_buffers(weld_trainer *t) {
 
 /* The batch again, into the session's inputs: a run may have overwritten them. */
 static weld_status run_again(weld_trainer *t, int64_t number, weld_batch *batch, weld_error *err) {
-    weld_status status = weld_trainer_load_batch(t, number, batch, err);
-    status = status ? status : weld_trainer_ask_teacher(t, batch, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_trainer_load_batch(t, number, batch, err));
+    WELD_TRY(weld_trainer_ask_teacher(t, batch, err));
     reset_buffers(t);
-    status = weld_session_run_checked(t->step->session, weld_trainer_run_number(t, number), err);
-    return status ? status
-                  : weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
+    WELD_TRY(weld_session_run_checked(t->step->session, weld_trainer_run_number(t, number), err));
+    return weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
 }
 
 static weld_status write_story(const weld_trainer *t, const weld_batch *batch, const char *cause,

@@ -25,7 +25,7 @@ typedef weld_status weld_build_loss(const void *context, weld_graph *g, weld_err
 typedef struct weld_train_step_options {
     int64_t batch, input_size;
     weld_build_loss *build_loss;
-    const void *loss;        /* its context */
+    const void *loss;        /* its context, not needed later */
     bool bn_eval;            /* batch norms use their running statistics and leave them alone */
     weld_rate_options rates; /* frozen parts stay as they are, running statistics and all: gradients
                               * are computed neither for them nor through them */

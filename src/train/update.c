@@ -37,12 +37,9 @@ static void add_batch_times(const weld_batch *batch, double begin, double known,
 static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_error *err) {
     weld_batch batch;
     double begin = weld_clock();
-    weld_status status = weld_trainer_load_batch(t, number, &batch, err);
+    WELD_TRY(weld_trainer_load_batch(t, number, &batch, err));
     double loaded = weld_clock();
-    status = status ? status : weld_trainer_ask_teacher(t, &batch, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_trainer_ask_teacher(t, &batch, err));
     double taught = weld_clock();
     s->data_seconds += loaded - begin;
     s->times.teacher += t->data.distillation ? taught - loaded : 0;
@@ -60,10 +57,7 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     sums s = {.samples = 0};
     double begin = weld_clock();
     for (int64_t i = 0; i < t->data.recipe.train.accumulate; i++) {
-        weld_status status = run_batch(t, i, &s, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(run_batch(t, i, &s, err));
     }
     double computed = weld_clock(), lr = weld_schedule_rate(&t->schedule, t->state.step);
     weld_train_step_update(t->step, lr);

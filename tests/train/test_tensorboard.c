@@ -239,7 +239,7 @@ START_TEST(a_lack_of_memory_loses_an_event_and_no_more) {
 }
 END_TEST
 
-RUN_SUITE("formats/tensorboard", crc32c_gives_the_published_values,
+RUN_SUITE("train/tensorboard", crc32c_gives_the_published_values,
           a_file_begins_with_its_version_and_holds_what_was_written,
           a_second_file_says_from_which_step_on_the_first_counts_no_more,
           histograms_count_every_finite_value_in_its_bucket, histogram_limits_grow_by_a_tenth,

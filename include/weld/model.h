@@ -161,14 +161,24 @@ WELD_API weld_status weld_model_run(const weld_model *m, const float *images, in
                                     int64_t height, int64_t width, int threads, float *logits,
                                     weld_error *err);
 
+/* A number that says how well a network does, as its task names it: for classification "top1", for
+ * people "top-1", in " %", to 2 decimals. NAN: not known. */
+typedef struct weld_score {
+    const char *key, *label, *unit;
+    int decimals;
+    double value;
+} weld_score;
+
 /* What two networks that should be equal say about the same images. */
 typedef struct weld_comparison {
     int64_t images;
-    double largest_logit;           /* magnitude, of the first network */
-    double largest_difference;      /* of any logit */
-    int64_t same_class;             /* images with the same most probable class */
-    bool labelled;                  /* images came from a data set with labels: top-1 holds */
-    double top1_before, top1_after; /* percent */
+    double largest_output;     /* magnitude, of the first network; for classification of a logit */
+    double largest_difference; /* of any output */
+    int64_t same_answer;       /* images for which they come to the same: the same class */
+    bool labelled;             /* images came from a data set with labels: the scores hold */
+    weld_score before, after;  /* the score that decides: top-1 */
+    const char *output_word,
+        *answer_word; /* for people, as the task calls them: "logit", "class" */
 } weld_comparison;
 
 /* What merging did: measured on the same images before and after. */
@@ -180,7 +190,7 @@ typedef struct weld_merge_report {
 
 /* Merge the branches of m and write a deploy file. The merged network is compared with m on the
  * images of the data set `verify` (a folder or packed file; its first 1024), or, where that is
- * NULL, on 32 images of normal noise. A difference above 1e-4 of the largest logit is an error and
+ * NULL, on 32 images of normal noise. A difference above 1e-4 of the largest output is an error and
  * nothing is written. threads 0: all. */
 WELD_API weld_status weld_model_merge(const weld_model *m, const char *verify, int threads,
                                       const char *path, weld_merge_report *report, weld_error *err);
@@ -221,7 +231,7 @@ typedef struct weld_export_report {
  * Before it takes its place, a safetensors file is read again, its network built and compared with
  * m on the first 1024 images of `verify` or on 32 images of normal noise. An ONNX file is not read
  * again: what is compared is the merged network that goes into it. A difference above 1e-4 of the
- * largest logit is WELD_ERROR_NUMERIC. After any error what was at `path` is unchanged.
+ * largest output is WELD_ERROR_NUMERIC. After any error what was at `path` is unchanged.
  *
  * WELD_ERROR_ARGUMENT: another ending; the training form of a merged model or in an ONNX file;
  * timm's names in an ONNX file, a batch in a safetensors file. report may be NULL. */

@@ -80,5 +80,8 @@ int cli_usage(const cli_command *command, const char *format, ...)
 
 /* "verified on 36 images: ..." */
 void cli_print_comparison(const weld_comparison *c);
+/* A score's name and unit, as a title in a table: "top-1 [%]". */
+enum { CLI_TITLE_SIZE = 64 };
+const char *cli_score_title(const weld_score *s, char text[CLI_TITLE_SIZE]);
 
 #endif

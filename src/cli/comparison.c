@@ -4,8 +4,14 @@
 #include "cli/cli.h"
 
 void cli_print_comparison(const weld_comparison *c) {
-    printf("verified on %lld %s: largest difference %.3g of largest logit %.3g; same class for "
-           "%lld\n",
+    printf("verified on %lld %s: largest difference %.3g of largest %s %.3g; same %s for %lld\n",
            (long long)c->images, c->labelled ? "images" : "images of noise", c->largest_difference,
-           c->largest_logit, (long long)c->same_class);
+           c->output_word, c->largest_output, c->answer_word, (long long)c->same_answer);
+}
+
+/* "top-1 [%]" */
+const char *cli_score_title(const weld_score *s, char text[CLI_TITLE_SIZE]) {
+    const char *unit = s->unit + (*s->unit == ' ');
+    snprintf(text, CLI_TITLE_SIZE, "%s%s%s%s", s->label, *unit ? " [" : "", unit, *unit ? "]" : "");
+    return text;
 }

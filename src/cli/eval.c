@@ -1,12 +1,13 @@
 /* weld eval: how well a model does on a data set, at one input size or several. */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 
-#include "cli/eval_report.h"
+#include "base/error.h"
 #include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
-#include "infer/evaluation_files.h"
+#include "infer/evaluate.h"
 #include "infer/model.h"
 
 typedef struct request {
@@ -18,17 +19,52 @@ typedef struct request {
     cli_inputs inputs;
 } request;
 
-static weld_status write_files(const request *r, const weld_evaluation *e,
-                               const weld_evaluation_details *d, const weld_dataset *ds,
-                               weld_error *err) {
-    weld_status status = WELD_OK;
+static weld_status write_files(const request *r, const weld_evaluator *e, weld_error *err) {
     if (r->confusion) {
-        status = weld_evaluation_write_csv(r->confusion, d, ds, err);
+        WELD_TRY(weld_evaluator_write_confusion(e, r->confusion, err));
     }
-    if (status == WELD_OK && r->details) {
-        status = weld_evaluation_write_json(r->details, e, d, ds, err);
+    return r->details ? weld_evaluator_write(e, r->details, err) : WELD_OK;
+}
+
+/* One line; `input` where there are several, in front. */
+static void print_scores(const weld_task *task, const weld_evaluation *e,
+                         const weld_preprocessing *input) {
+    if (input) {
+        printf("size %d, crop %g, %s: ", input->input_size, input->crop_fraction,
+               cli_interpolation_name(input->interpolation));
     }
-    return status;
+    printf("%lld images:", (long long)e->images);
+    for (int i = 0; i < task->run_scores; i++) {
+        const weld_score_kind *k = &task->scores[i];
+        printf("%s %s %.*f%s", i ? "," : "", k->label, k->decimals, e->scores[i], k->unit);
+    }
+    if (isfinite(e->loss)) {
+        printf(", loss %.4f", e->loss);
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void print_text(const weld_evaluator *e, bool classes) {
+    weld_text text = WELD_TEXT;
+    weld_evaluator_tell(e, classes, &text);
+    fputs(weld_text_get(&text), stdout);
+    weld_text_free(&text);
+}
+
+static json_t *make_json(const request *r, const weld_task *task, const weld_evaluator *evaluator,
+                         const weld_evaluation *e, const weld_preprocessing *input) {
+    json_t *object =
+        json_pack("{s:I, s:I}", "images", (json_int_t)e->images, "skipped", (json_int_t)e->skipped);
+    weld_evaluation_json(task, e, object);
+    json_object_set_new(object, "input_size", json_integer(input->input_size));
+    json_object_set_new(object, "crop_fraction", json_real(input->crop_fraction));
+    json_object_set_new(object, "interpolation",
+                        json_string(cli_interpolation_name(input->interpolation)));
+    if (r->per_class) {
+        weld_evaluator_json(evaluator, object);
+    }
+    return object;
 }
 
 /* The model as it is now; results are printed, or appended to `array`. */
@@ -43,27 +79,22 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_da
                                       .bad_image = cli_bad_image,
                                       .progress = cli_evaluation_progress,
                                       .arg = &progress};
-    weld_status status = weld_evaluator_create(weld_model_running_graph(m), weld_model_weights(m),
-                                               input, ds, &options, &evaluator, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = weld_evaluator_run(evaluator, &result, err);
+    const weld_task *task = weld_model_task(m);
+    WELD_TRY(weld_evaluator_create(task, weld_model_running_graph(m), weld_model_weights(m), input,
+                                   ds, &options, &evaluator, err));
+    weld_status status = weld_evaluator_run(evaluator, &result, err);
     cli_progress_end(&progress);
-    const weld_evaluation_details *details = weld_evaluator_details(evaluator);
-    if (status == WELD_OK) {
-        status = write_files(r, &result, details, ds, err);
-    }
-    if (status == WELD_OK && r->json) {
-        json_array_append_new(array, eval_json(&result, input, r->per_class ? details : NULL, ds));
-    } else if (status == WELD_OK) {
+    status = status ? status : write_files(r, evaluator, err);
+    if (!status && r->json) {
+        json_array_append_new(array, make_json(r, task, evaluator, &result, input));
+    } else if (!status) {
         bool several = r->inputs.count > 1;
-        eval_print(&result, several ? input : NULL);
+        print_scores(task, &result, several ? input : NULL);
         if (!several) {
-            eval_print_summary(details, ds);
+            print_text(evaluator, false);
         }
         if (r->per_class) {
-            eval_print_classes(details, ds);
+            print_text(evaluator, true);
         }
     }
     weld_evaluator_free(evaluator);
@@ -75,9 +106,9 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     weld_dataset *ds = NULL;
     weld_status status = weld_dataset_open(r->data, &ds, err);
     if (status == WELD_OK) {
-        status = weld_model_check_classes(m, ds, err);
+        status = weld_model_check_labels(m, ds, err);
     }
-    if (status == WELD_OK && !weld_model_class_name(m, 0)) {
+    if (status == WELD_OK && weld_model_task(m)->check_labels && !weld_model_class_name(m, 0)) {
         fprintf(stderr, "note: the model has no names of classes, so that the data's are taken in "
                         "their order (--classes gives names)\n");
     }

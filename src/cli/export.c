@@ -39,8 +39,10 @@ static void print_report(const char *path, const weld_export_options *o,
     printf("%-24s %14lld\n", "parameters", (long long)r->counts.parameters);
     printf("%-24s %14.2f\n", "file [MB]", (double)r->bytes / 1e6);
     if (r->comparison.labelled) {
-        printf("%-24s %14.2f (%.2f before)\n", "top-1 [%]", r->comparison.top1_after,
-               r->comparison.top1_before);
+        const weld_score *before = &r->comparison.before, *after = &r->comparison.after;
+        char title[CLI_TITLE_SIZE];
+        printf("%-24s %14.*f (%.*f before)\n", cli_score_title(after, title), after->decimals,
+               after->value, before->decimals, before->value);
     }
     if (r->comparison.images) {
         cli_print_comparison(&r->comparison);

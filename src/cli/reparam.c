@@ -1,6 +1,7 @@
 /* weld reparam: merge the branches of a network, verify, write the deploy file, report. */
 #include <stdio.h>
 
+#include "cli/cli.h"
 #include "cli/model_options.h"
 #include "weld/model.h"
 
@@ -16,8 +17,10 @@ static void print_report(const char *path, const weld_merge_report *r) {
     printf("%-24s %14.2f %14.2f\n", "latency, batch 1 [ms]", r->milliseconds_before,
            r->milliseconds_after);
     if (r->comparison.labelled) {
-        printf("%-24s %14.2f %14.2f\n", "top-1 [%]", r->comparison.top1_before,
-               r->comparison.top1_after);
+        const weld_score *before = &r->comparison.before, *after = &r->comparison.after;
+        char title[CLI_TITLE_SIZE];
+        printf("%-24s %14.*f %14.*f\n", cli_score_title(before, title), before->decimals,
+               before->value, after->decimals, after->value);
     }
     cli_print_comparison(&r->comparison);
 }

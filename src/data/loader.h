@@ -1,4 +1,4 @@
-/* Batches of a data set, decoded, transformed and mixed.
+/* Batches of a data set, decoded, transformed and mixed, with what is said of each sample.
  *
  * A batch is a function of (data set, options, epoch, number of the batch): neither the number of
  * threads nor what was loaded before has any influence, so a run can be taken up anywhere.
@@ -7,12 +7,15 @@
  * own. Batch b holds positions b * size .. (b + 1) * size - 1 of it; what is left over at the end
  * is dropped, unless the data set is smaller than one batch: then that is the epoch's only batch. A
  * bad image (unreadable, damaged, no image) is reported and its place taken by the next good sample
- * that follows the batch in the epoch's order. Evaluation goes through the data set in order, every
- * image once; the last batch may be short; bad images are reported and left out.
+ * that follows the batch in the epoch's order; so is that of a bad image of a sample that is made
+ * of several (composition.h). Evaluation goes through the data set in order, every image once; the
+ * last batch may be short; bad images are reported and left out.
  */
 #ifndef WELD_DATA_LOADER_H
 #define WELD_DATA_LOADER_H
 
+#include "data/annotation.h"
+#include "data/composition.h"
 #include "data/mix.h"
 #include "data/sampling.h"
 #include "data/transform.h"
@@ -29,9 +32,12 @@ typedef struct weld_loader_options {
     int64_t views; /* crop, flip, operations and erasing of epoch e are those of epoch e % views,
                     * and of a sample's repeat r those of its first in epoch (e + r) % views, so
                     * that what depends on them alone can be kept; order and mixing go on; 0: off */
-    weld_balance sampling;              /* of training; other than none it needs `shuffle` */
-    int threads;                        /* 0: all that the process may use */
-    weld_bad_image_function *bad_image; /* may be NULL */
+    weld_balance sampling;               /* of training; other than none it needs `shuffle` */
+    const weld_annotation *annotation;   /* what is read beside images; NULL: nothing */
+    const weld_composition *composition; /* of training samples; NULL: each is of one image. Not of
+                                          * kind none */
+    int threads;                         /* 0: all that the process may use */
+    weld_bad_image_function *bad_image;  /* may be NULL */
     void *bad_image_arg;
 } weld_loader_options;
 
@@ -45,13 +51,13 @@ void weld_loader_free(weld_loader *l); /* accepts NULL */
 /* What a batch holds; the arrays belong to the loader and are valid until its next batch. */
 typedef struct weld_batch {
     int64_t count;
-    const int64_t *indices; /* of the samples in the data set */
+    const int64_t *indices; /* of the samples in the data set: of the image whose turn it was */
     /* Training: which of its repeats each sample is, and the epoch that augmented them (views).
      * With its index they say all of a sample before mixing. */
     const int64_t *repeats;
     uint32_t view;
-    const int32_t *labels;
-    int64_t bad; /* images that were replaced or left out */
+    const weld_array *annotations; /* of each sample, before mixing: elements as in the options */
+    int64_t bad;                   /* images that were replaced or left out */
     /* Training: how each was mixed; weld_mix_rows does the same to whatever belongs to them. */
     const weld_mix *mixes;
     /* Where the time of making the batch went, as parts of it (they add up to its length): waiting
@@ -64,10 +70,10 @@ int64_t weld_loader_train_batch_size(const weld_loader *l);
 int64_t weld_loader_train_batches(const weld_loader *l); /* in an epoch */
 int64_t weld_loader_eval_batches(const weld_loader *l);
 
-/* images [count, input_size, input_size, 3]; targets [count, classes]: probabilities, one-hot rows
- * mixed as the images are. Errors: memory; too many bad images one after the other. */
+/* images [count, input_size, input_size, 3]. Errors: memory; too many bad images one after the
+ * other. */
 weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
-                                    float *targets, weld_batch *out, weld_error *err);
+                                    weld_batch *out, weld_error *err);
 
 /* The samples of evaluation batch `batch`, as training augments them in the epoch `view` (their
  * first repeat), before mixing; bad images are reported and left out, so that *out may hold fewer,

@@ -1,8 +1,10 @@
-/* From the stored bytes of an image to a sample of a batch, and how long which part of it took. */
+/* From the stored bytes of images to a sample of a batch, and how long which part of it took. */
 #ifndef WELD_DATA_SAMPLE_H
 #define WELD_DATA_SAMPLE_H
 
 #include "formats/bytes.h"
+#include "data/annotation.h"
+#include "data/composition.h"
 #include "data/dataset.h"
 #include "data/transform.h"
 
@@ -10,21 +12,39 @@
 typedef struct weld_sample_source {
     const weld_dataset *ds;
     const weld_transform *transform;
+    const weld_annotation *annotation; /* NULL: none is read */
     uint64_t seed;
     uint32_t view; /* stands for the epoch where samples are augmented */
     int64_t views; /* 0: no end of them; else how many there are: a repeat is the next of these */
 } weld_sample_source;
 
+/* Which sample: the how manieth of the image whose turn it is, and all images that it is made of.
+ */
+typedef struct weld_sample {
+    int64_t index, repeat;
+    const weld_sample_part *parts; /* parts[0].index is index */
+    int count;
+} weld_sample;
+
+/* The stream of what is drawn for a sample of a view, for a purpose. */
+weld_random weld_sample_random(const weld_sample_source *s, int64_t index, int64_t repeat,
+                               weld_random_purpose purpose);
+
 /* What the time of making a batch goes into. */
 typedef enum weld_stage { WELD_STAGE_WAIT, WELD_STAGE_DECODE, WELD_STAGE_AUGMENT } weld_stage;
 enum { WELD_STAGES = 3 };
 
+/* One image of a sample. */
+typedef struct weld_sample_image {
+    weld_bytes bytes;       /* weld_sample_begin says that they changed */
+    weld_image part, whole; /* decoded: what one sample needs; all of it */
+    enum { WHOLE_NEVER, WHOLE_WANTED, WHOLE_THERE } state; /* of `whole` */
+} weld_sample_image;
+
 /* What one thread works with. Start with all zero. */
 typedef struct weld_sample_worker {
     double since, seconds[WELD_STAGES]; /* since: when the stage began that is under way */
-    weld_bytes bytes;                   /* of the image; weld_sample_begin says that it changed */
-    weld_image image, whole;            /* decoded: what one sample needs; all of it */
-    enum { WHOLE_NEVER, WHOLE_WANTED, WHOLE_THERE } state; /* of `whole` */
+    weld_sample_image images[WELD_SAMPLE_PARTS];
     weld_transform_scratch scratch;
 } weld_sample_worker;
 void weld_sample_worker_free(weld_sample_worker *w);
@@ -32,14 +52,19 @@ void weld_sample_worker_free(weld_sample_worker *w);
 /* A stage is over, the next begins. */
 void weld_sample_end_stage(weld_sample_worker *w, weld_stage stage);
 
-/* w->bytes are those of the next image, of which `count` training samples are made: several share
- * one decoding of the whole, where else each decodes its crop. The samples are the same. */
-void weld_sample_begin(const weld_sample_source *s, weld_sample_worker *w, int64_t count);
+/* image->bytes are new, and `count` training samples are made of them: several share one decoding
+ * of the whole, where else each decodes its crop. The samples are the same. */
+void weld_sample_begin(const weld_sample_source *s, weld_sample_image *image, int64_t count);
 
-/* Of sample `index`, whose bytes w holds: [input_size, input_size, 3] floats. */
-weld_status weld_sample_training(const weld_sample_source *s, int64_t index, int64_t repeat,
-                                 weld_sample_worker *w, float *out, weld_error *err);
+/* The sample of whose parts w->images hold the bytes: out [input_size, input_size, 3], and its
+ * annotation appended to *annotation. After an error *bad is the number of the part that caused it.
+ */
+weld_status weld_sample_training(const weld_sample_source *s, const weld_sample *sample,
+                                 weld_sample_worker *w, float *out, weld_array *annotation,
+                                 int *bad, weld_error *err);
+/* Of one image, as it is. */
 weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
-                                   weld_sample_worker *w, float *out, weld_error *err);
+                                   weld_sample_worker *w, float *out, weld_array *annotation,
+                                   weld_error *err);
 
 #endif

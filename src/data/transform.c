@@ -107,34 +107,12 @@ static int64_t half_even(int64_t difference) {
     return difference % 2 ? half + half % 2 : half;
 }
 
-/* Resize to full_width x full_height but compute only the part that a central crop to input_size
- * keeps; into scratch->image. *left and *top: where that belongs in the output. */
-static weld_status resize_center(const weld_transform *t, const weld_pixels *image,
-                                 int64_t full_width, int64_t full_height,
-                                 weld_transform_scratch *scratch, int *left, int *top,
-                                 weld_error *err) {
-    int size = t->preprocessing.input_size;
-    weld_resize_request request = {.filter = t->preprocessing.interpolation,
-                                   .full_width = full_width,
-                                   .full_height = full_height};
-    request.x = full_width > size ? half_even(full_width - size) : 0;
-    request.y = full_height > size ? half_even(full_height - size) : 0;
-    request.width = full_width > size ? size : (int)full_width;
-    request.height = full_height > size ? size : (int)full_height;
-    *left = (size - request.width) / 2;
-    *top = (size - request.height) / 2;
-    weld_status status =
-        weld_image_resize_buffer(&scratch->image, request.width, request.height, err);
-    return status ? status
-                  : weld_resize(image, &request, &scratch->resize, scratch->image.pixels, err);
-}
-
-static weld_status central_crop(const weld_transform *t, const weld_pixels *image,
-                                weld_transform_scratch *scratch, float *out, weld_error *err) {
-    const weld_preprocessing *p = &t->preprocessing;
-    int64_t shorter = (int64_t)floor(p->input_size / p->crop_fraction);
-    int64_t width = image->width, height = image->height;
-    int left, top;
+/* Resizing an image as evaluation does, but only the part that the central crop to input_size
+ * keeps. *left and *top: where that belongs in the output. */
+static weld_resize_request central_request(const weld_preprocessing *p, int64_t width,
+                                           int64_t height, int *left, int *top) {
+    const int size = p->input_size;
+    int64_t shorter = (int64_t)floor(size / p->crop_fraction);
     shorter = shorter < 1 ? 1 : shorter;
     if (width <= height) {
         height = shorter * height / width;
@@ -143,12 +121,27 @@ static weld_status central_crop(const weld_transform *t, const weld_pixels *imag
         width = shorter * width / height;
         height = shorter;
     }
-    weld_status status = resize_center(t, image, width, height, scratch, &left, &top, err);
-    if (!status) {
-        weld_pixels part = weld_image_pixels(&scratch->image);
-        place(t, &part, left, top, false, out);
-    }
-    return status;
+    weld_resize_request request = {
+        .filter = p->interpolation, .full_width = width, .full_height = height};
+    request.x = width > size ? half_even(width - size) : 0;
+    request.y = height > size ? half_even(height - size) : 0;
+    request.width = width > size ? size : (int)width;
+    request.height = height > size ? size : (int)height;
+    *left = (size - request.width) / 2;
+    *top = (size - request.height) / 2;
+    return request;
+}
+
+static weld_status central_crop(const weld_transform *t, const weld_pixels *image,
+                                weld_transform_scratch *scratch, float *out, weld_error *err) {
+    int left, top;
+    const weld_resize_request request =
+        central_request(&t->preprocessing, image->width, image->height, &left, &top);
+    WELD_TRY(weld_image_resize_buffer(&scratch->image, request.width, request.height, err));
+    WELD_TRY(weld_resize(image, &request, &scratch->resize, scratch->image.pixels, err));
+    weld_pixels part = weld_image_pixels(&scratch->image);
+    place(t, &part, left, top, false, out);
+    return WELD_OK;
 }
 
 weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
@@ -187,21 +180,26 @@ weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int heigh
     return crop;
 }
 
-weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
-                                     weld_random *random) {
+weld_rectangle weld_transform_whole(const weld_transform *t) {
     const int size = t->preprocessing.input_size;
-    weld_sample_plan plan = {.crop = {0, 0, width, height}, .reduction = 1};
+    return (weld_rectangle){0, 0, size, size};
+}
+
+weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
+                                     weld_rectangle cell, weld_random *random) {
+    weld_sample_plan plan = {
+        .crop = {0, 0, width, height}, .reduction = 1, .cell = cell, .to = cell};
     switch (t->augmentation.kind) {
     case WELD_AUGMENT_IMAGENET:
         plan.crop = weld_random_crop(&t->augmentation, width, height, random);
-        while (plan.reduction < 8 && plan.crop.width / plan.reduction / 2 >= size &&
-               plan.crop.height / plan.reduction / 2 >= size) {
+        while (plan.reduction < 8 && plan.crop.width / plan.reduction / 2 >= cell.width &&
+               plan.crop.height / plan.reduction / 2 >= cell.height) {
             plan.reduction *= 2;
         }
         break;
     case WELD_AUGMENT_SMALL:
-        plan.left = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
-        plan.top = SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
+        plan.to.x += SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
+        plan.to.y += SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
         break;
     case WELD_AUGMENT_NONE:
         return plan;
@@ -210,39 +208,75 @@ weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int hei
     return plan;
 }
 
-/* Scale to the input's size, whatever the aspect, into scratch->image; *out is a view of it. */
-static weld_status stretch(const weld_transform *t, const weld_decoded_part *in,
-                           weld_transform_scratch *scratch, weld_pixels *out, weld_error *err) {
-    int size = t->preprocessing.input_size;
-    weld_resize_request request = {.filter = t->preprocessing.interpolation,
-                                   .full_width = size,
-                                   .full_height = size,
-                                   .width = size,
-                                   .height = size,
-                                   .box = in->box};
-    weld_status status = weld_image_resize_buffer(&scratch->image, size, size, err);
-    if (!status) {
-        status = weld_resize(&in->pixels, &request, &scratch->resize, scratch->image.pixels, err);
-        *out = weld_image_pixels(&scratch->image);
-    }
-    return status;
+weld_placement weld_transform_evaluation_placement(const weld_transform *t, int width, int height) {
+    int left, top;
+    const weld_resize_request r = central_request(&t->preprocessing, width, height, &left, &top);
+    return (weld_placement){.width = width,
+                            .height = height,
+                            .scale = {(double)r.full_width / width, (double)r.full_height / height},
+                            .shift = {(double)(left - r.x), (double)(top - r.y)},
+                            .cell = weld_transform_whole(t)};
 }
 
-/* Put `in` into scratch->sample of the input's size as place() does, but as bytes. */
-static weld_status place_bytes(const weld_transform *t, const weld_sample_plan *plan,
-                               const weld_pixels *in, weld_transform_scratch *scratch,
-                               weld_error *err) {
-    const int size = t->preprocessing.input_size, left = plan->left, right = left + in->width;
-    const int x0 = left < 0 ? 0 : left, x1 = right > size ? size : right;
-    const size_t row = (size_t)size * 3;
-    weld_status status = weld_image_resize_buffer(&scratch->sample, size, size, err);
-    if (status) {
-        return status;
+weld_placement weld_transform_placement(const weld_transform *t, const weld_sample_plan *plan,
+                                        int width, int height) {
+    if (t->augmentation.kind == WELD_AUGMENT_NONE) {
+        return weld_transform_evaluation_placement(t, width, height);
     }
-    memset(scratch->sample.pixels, 0, row * (size_t)size);
-    for (int y = 0; y < in->height; y++) {
-        int to_y = y + plan->top;
-        if (to_y < 0 || to_y >= size) {
+    const weld_rectangle *crop = &plan->crop, *to = &plan->to, *cell = &plan->cell;
+    weld_placement p = {.width = width, .height = height, .cell = *cell};
+    p.scale[0] = (double)to->width / crop->width;
+    p.scale[1] = (double)to->height / crop->height;
+    p.shift[0] = to->x - crop->x * p.scale[0];
+    p.shift[1] = to->y - crop->y * p.scale[1];
+    if (plan->flip) {
+        p.scale[0] = -p.scale[0];
+        p.shift[0] = 2.0 * cell->x + cell->width - p.shift[0];
+    }
+    return p;
+}
+
+/* Scale to the plan's size, whatever the aspect, into scratch->image, where that is not the size
+ * already. *out is a view. */
+static weld_status stretch(const weld_transform *t, const weld_sample_plan *plan,
+                           const weld_decoded_part *in, weld_transform_scratch *scratch,
+                           weld_pixels *out, weld_error *err) {
+    const int width = plan->to.width, height = plan->to.height;
+    weld_resize_request request = {.filter = t->preprocessing.interpolation,
+                                   .full_width = width,
+                                   .full_height = height,
+                                   .width = width,
+                                   .height = height,
+                                   .box = in->box};
+    *out = in->pixels;
+    if (out->width == width && out->height == height) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_image_resize_buffer(&scratch->image, width, height, err));
+    WELD_TRY(weld_resize(&in->pixels, &request, &scratch->resize, scratch->image.pixels, err));
+    *out = weld_image_pixels(&scratch->image);
+    return WELD_OK;
+}
+
+/* scratch->sample, of the input's size, black. */
+static weld_status begin_bytes(const weld_transform *t, weld_transform_scratch *scratch,
+                               weld_error *err) {
+    const int size = t->preprocessing.input_size;
+    WELD_TRY(weld_image_resize_buffer(&scratch->sample, size, size, err));
+    memset(scratch->sample.pixels, 0, (size_t)size * (size_t)size * 3);
+    return WELD_OK;
+}
+
+/* Put `in` into scratch->sample as place() does, but as bytes. */
+static void place_bytes(const weld_sample_plan *plan, const weld_pixels *in,
+                        weld_transform_scratch *scratch) {
+    const weld_rectangle *cell = &plan->cell;
+    const int left = plan->to.x, right = left + in->width, end = cell->x + cell->width;
+    const int x0 = left < cell->x ? cell->x : left, x1 = right > end ? end : right;
+    const size_t row = (size_t)scratch->sample.width * 3;
+    for (int y = 0; y < in->height && x0 < x1; y++) {
+        int to_y = y + plan->to.y;
+        if (to_y < cell->y || to_y >= cell->y + cell->height) {
             continue;
         }
         const uint8_t *from = in->data + (size_t)y * in->stride + (size_t)(x0 - left) * 3;
@@ -251,52 +285,46 @@ static weld_status place_bytes(const weld_transform *t, const weld_sample_plan *
             memcpy(to + (size_t)x0 * 3, from, (size_t)(x1 - x0) * 3);
             continue;
         }
-        to += (size_t)(size - 1 - x0) * 3;
+        to += (size_t)(cell->x + end - 1 - x0) * 3;
         for (int x = x0; x < x1; x++, from += 3, to -= 3) {
             memcpy(to, from, 3);
         }
     }
+}
+
+/* Of one image whose pixels stay as they are no copy is made. */
+static weld_status assemble(const weld_transform *t, const weld_sample_plan *plans,
+                            const weld_decoded_part *parts, int count, weld_random *random,
+                            weld_transform_scratch *scratch, float *out, weld_error *err) {
+    const bool plain = t->pixels.method == WELD_PIXELS_AS_THEY_ARE;
+    weld_pixels pixels;
+    if (plain && count == 1) {
+        WELD_TRY(stretch(t, plans, parts, scratch, &pixels, err));
+        place(t, &pixels, plans->to.x, plans->to.y, plans->flip, out);
+        return WELD_OK;
+    }
+    WELD_TRY(begin_bytes(t, scratch, err));
+    for (int i = 0; i < count; i++) {
+        WELD_TRY(stretch(t, &plans[i], &parts[i], scratch, &pixels, err));
+        place_bytes(&plans[i], &pixels, scratch);
+    }
+    if (!plain) {
+        WELD_TRY(
+            weld_pixel_augment_run(&t->pixels, random, &scratch->sample, &scratch->operation, err));
+    }
+    const weld_pixels sample = weld_image_pixels(&scratch->sample);
+    place(t, &sample, 0, 0, false, out);
     return WELD_OK;
 }
 
-/* Flip, change pixels, normalise. */
-static weld_status augment(const weld_transform *t, const weld_sample_plan *plan,
-                           const weld_pixels *in, weld_random *random,
-                           weld_transform_scratch *scratch, float *out, weld_error *err) {
-    if (t->pixels.method == WELD_PIXELS_AS_THEY_ARE) {
-        place(t, in, plan->left, plan->top, plan->flip, out);
-        return WELD_OK;
-    }
-    weld_status status = place_bytes(t, plan, in, scratch, err);
-    if (!status) {
-        status =
-            weld_pixel_augment_run(&t->pixels, random, &scratch->sample, &scratch->operation, err);
-    }
-    if (!status) {
-        const weld_pixels sample = weld_image_pixels(&scratch->sample);
-        place(t, &sample, 0, 0, false, out);
-    }
-    return status;
-}
-
-weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plan,
-                                    const weld_decoded_part *part, weld_random *random,
+weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plans,
+                                    const weld_decoded_part *parts, int count, weld_random *random,
                                     weld_random *erase, weld_transform_scratch *scratch, float *out,
                                     weld_error *err) {
-    const int size = t->preprocessing.input_size;
-    weld_pixels pixels = part->pixels;
     if (t->augmentation.kind == WELD_AUGMENT_NONE) {
-        return central_crop(t, &pixels, scratch, out, err);
+        return central_crop(t, &parts->pixels, scratch, out, err);
     }
-    weld_status status = WELD_OK;
-    if (pixels.width != size || pixels.height != size) {
-        status = stretch(t, part, scratch, &pixels, err);
-    }
-    if (!status) {
-        status = augment(t, plan, &pixels, random, scratch, out, err);
-    }
-    if (!status) {
-        weld_random_erase(&t->augmentation, size, erase, out);
-    }
-    return status;
+    WELD_TRY(assemble(t, plans, parts, count, random, scratch, out, err));
+    weld_random_erase(&t->augmentation, t->preprocessing.input_size, erase, out);
+    return WELD_OK;
 }

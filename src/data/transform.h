@@ -45,23 +45,42 @@ void weld_transform_scratch_free(weld_transform_scratch *s);
 weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
                                       weld_transform_scratch *scratch, float *out, weld_error *err);
 
-/* What a training sample takes of its image. It is drawn before the image is decoded, so that no
- * more of it needs to be than the crop shows. */
+/* What a training sample takes of an image, and where it puts it. It is drawn before the image is
+ * decoded, so that no more of it needs to be than the crop shows. */
 typedef struct weld_sample_plan {
     weld_rectangle crop;
-    int reduction; /* the largest that leaves the crop no smaller than the input; see decode.h */
-    int left, top; /* kind small: where the image comes to lie in the input */
-    bool flip;
+    int reduction; /* the largest that leaves the crop no smaller than the cell; see decode.h */
+    weld_rectangle cell; /* the part of the sample that the image fills: all, where it is alone */
+    weld_rectangle
+        to;    /* where the crop comes to lie; what lies outside of the cell is cut off... */
+    bool flip; /* ...and the cell is flipped then */
 } weld_sample_plan;
+/* For an image that is to fill `cell` of the sample. */
 weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
-                                     weld_random *random);
+                                     weld_rectangle cell, weld_random *random);
+/* The cell of an image that is alone: all of the sample. */
+weld_rectangle weld_transform_whole(const weld_transform *t);
 
-/* The sample: `part` is the plan's crop, decoded; `random` goes on where the plan left it; `erase`
- * is the stream of random erasing. Flipped, changed as pixel_augment.h says, normalised, erased. */
-weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plan,
-                                    const weld_decoded_part *part, weld_random *random,
+/* The sample: parts[i] is the crop of plans[i], decoded; later ones cover earlier ones; `random`
+ * goes on where the plans left it; `erase` is the stream of random erasing. Flipped, changed as
+ * pixel_augment.h says, normalised, erased. */
+weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plans,
+                                    const weld_decoded_part *parts, int count, weld_random *random,
                                     weld_random *erase, weld_transform_scratch *scratch, float *out,
                                     weld_error *err);
+
+/* Where what an image shows comes to lie in a sample: its point (x, y), in pixels from the upper
+ * left corner, at (scale[0] x + shift[0], scale[1] y + shift[1]). A flip is a negative scale. What
+ * RandAugment does to shapes is not told. */
+typedef struct weld_placement {
+    int width, height; /* of the image */
+    double scale[2], shift[2];
+    weld_rectangle cell; /* of the sample; the image is seen nowhere else */
+} weld_placement;
+weld_placement weld_transform_placement(const weld_transform *t, const weld_sample_plan *plan,
+                                        int width, int height);
+/* The same for evaluation. */
+weld_placement weld_transform_evaluation_placement(const weld_transform *t, int width, int height);
 
 /* The random resized crop of an image: up to ten tries for a crop of random area and aspect that
  * fits, else the largest central one that meets the aspect limits. */

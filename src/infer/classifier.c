@@ -1,19 +1,25 @@
-/* Images to class probabilities: decode, preprocess, run a session of batch one, softmax. */
+/* Images to class probabilities: what weld/model.h has for those who want no more than that of a
+ * network for classification. */
 #include "base/error.h"
 #include "base/memory.h"
-#include "images/decode.h"
-#include "data/transform.h"
+#include "infer/image_runner.h"
 #include "infer/model.h"
 #include "kernels/kernels.h"
+#include "tasks/classification/classification.h"
 
 struct weld_classifier {
-    weld_session *session;
+    weld_image_runner *runner;
     const weld_kernels *kernels;
-    weld_transform transform;
-    weld_transform_scratch scratch;
-    weld_image image;
-    weld_bytes bytes;
 };
+
+static weld_status open(weld_classifier *c, const weld_model *m, int threads, weld_error *err) {
+    if (weld_model_task(m) != &weld_task_classification) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "the network is for %s: it has no classes",
+                         weld_model_task(m)->name);
+    }
+    WELD_TRY(weld_kernels_select(WELD_F32, NULL, &c->kernels, err));
+    return weld_image_runner_create(m, threads, &c->runner, err);
+}
 
 weld_status weld_classifier_create(const weld_model *m, int threads, weld_classifier **out,
                                    weld_error *err) {
@@ -22,15 +28,8 @@ weld_status weld_classifier_create(const weld_model *m, int threads, weld_classi
     if (!c) {
         return weld_fail_memory(err, "classifier");
     }
-    weld_status status = weld_logits_session(weld_model_running_graph(m), weld_model_weights(m), 1,
-                                             threads, true, &c->session, err);
-    if (status == WELD_OK) {
-        status = weld_transform_init(&c->transform, weld_model_get_preprocessing(m), NULL, err);
-    }
-    if (status == WELD_OK) {
-        status = weld_kernels_select(WELD_F32, NULL, &c->kernels, err);
-    }
-    if (status != WELD_OK) {
+    weld_status status = open(c, m, threads, err);
+    if (status) {
         weld_classifier_free(c);
         return status;
     }
@@ -40,56 +39,36 @@ weld_status weld_classifier_create(const weld_model *m, int threads, weld_classi
 
 void weld_classifier_free(weld_classifier *c) {
     if (c) {
-        weld_session_free(c->session);
-        weld_transform_scratch_free(&c->scratch);
-        weld_image_free(&c->image);
-        weld_bytes_free(&c->bytes);
+        weld_image_runner_free(c->runner);
         weld_free(c);
     }
 }
 
-static weld_status classify(weld_classifier *c, const weld_image *image, float *probabilities,
-                            weld_error *err) {
-    weld_tensor input = weld_session_input(c->session, "images");
-    weld_status status =
-        weld_transform_evaluation(&c->transform, image, &c->scratch, input.data, err);
-    if (status != WELD_OK) {
-        return status;
+static weld_status soften(const weld_classifier *c, weld_status status, const weld_tensor *logits,
+                          float *probabilities) {
+    if (!status) {
+        c->kernels->softmax(1, weld_shape_count(&logits->shape), logits->data, probabilities);
     }
-    weld_session_run(c->session, 0);
-    weld_tensor logits = weld_session_output(c->session, "logits");
-    int64_t count = weld_shape_count(&logits.shape);
-    if (c->kernels->first_not_finite(count, logits.data) >= 0) {
-        return weld_fail(err, WELD_ERROR_NUMERIC,
-                         "the network's output is not finite: its weights are not usable");
-    }
-    c->kernels->softmax(1, count, logits.data, probabilities);
-    return WELD_OK;
+    return status;
 }
 
 weld_status weld_classifier_run_rgb(weld_classifier *c, const unsigned char *pixels, int width,
                                     int height, float *probabilities, weld_error *err) {
-    if (width < 1 || height < 1) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "an image of %d x %d pixels has none", width,
-                         height);
-    }
-    /* The transform only reads. */
-    weld_image view = {.pixels = (unsigned char *)pixels, .width = width, .height = height};
-    return classify(c, &view, probabilities, err);
+    const weld_tensor *logits = NULL;
+    weld_status status = weld_image_runner_run_rgb(c->runner, pixels, width, height, &logits, err);
+    return soften(c, status, logits, probabilities);
 }
 
 weld_status weld_classifier_run_bytes(weld_classifier *c, const void *bytes, size_t size,
                                       float *probabilities, weld_error *err) {
-    weld_status status = weld_decode_image(bytes, size, &c->image, err);
-    return status == WELD_OK ? classify(c, &c->image, probabilities, err) : status;
+    const weld_tensor *logits = NULL;
+    weld_status status = weld_image_runner_run_bytes(c->runner, bytes, size, &logits, err);
+    return soften(c, status, logits, probabilities);
 }
 
 weld_status weld_classifier_run_file(weld_classifier *c, const char *path, float *probabilities,
                                      weld_error *err) {
-    weld_status status = weld_read_file(path, &c->bytes, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = weld_classifier_run_bytes(c, c->bytes.data, c->bytes.size, probabilities, err);
-    return status == WELD_OK ? WELD_OK : weld_fail_context(err, status, "%s", path);
+    const weld_tensor *logits = NULL;
+    weld_status status = weld_image_runner_run_file(c->runner, path, &logits, err);
+    return soften(c, status, logits, probabilities);
 }

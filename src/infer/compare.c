@@ -7,90 +7,117 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/median.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "infer/evaluate.h"
 #include "infer/model.h"
 
 enum { NOISE_IMAGES = 32, MOST_IMAGES = 1024, BATCH = 16, TIMED_RUNS = 20 };
-#define TOLERANCE 1e-4 /* of the largest logit */
+#define TOLERANCE 1e-4 /* of the largest output */
 
-/* The sessions, and what they have said so far. */
+/* One of the two. */
+typedef struct side {
+    weld_session *session;
+    weld_tensor outputs[WELD_OUTPUTS_MAX];
+    void *tally; /* NULL: images have no labels */
+} side;
+
+/* Both, and what they have said so far. */
 typedef struct pair {
-    weld_session *before, *after;
-    int classes;
-    int64_t top1_before, top1_after;
+    const weld_task *task;
+    side before, after;
     weld_comparison sum;
 } pair;
 
-static void free_sessions(pair *p) {
-    weld_session_free(p->before);
-    weld_session_free(p->after);
-    p->before = p->after = NULL;
+static void free_side(const weld_task *task, side *s) {
+    weld_session_free(s->session);
+    task->tally_free(s->tally);
+    *s = (side){0};
 }
 
-static weld_status create_sessions(const weld_model *before, const weld_model *after, int64_t batch,
-                                   int threads, pair *p, weld_error *err) {
-    weld_status status = weld_logits_session(before->graph, before->file.weights, batch, threads,
-                                             true, &p->before, err);
-    if (status == WELD_OK) {
-        status = weld_logits_session(after->graph, after->file.weights, batch, threads, true,
-                                     &p->after, err);
-    }
-    if (status != WELD_OK) {
-        free_sessions(p);
-        return status;
-    }
-    weld_shape x = weld_session_input(p->before, "images").shape,
-               y = weld_session_input(p->after, "images").shape,
-               u = weld_session_output(p->before, "logits").shape,
-               v = weld_session_output(p->after, "logits").shape;
-    if (!weld_shape_equal(&x, &y) || !weld_shape_equal(&u, &v)) {
-        free_sessions(p);
-        return weld_fail(err, WELD_ERROR_SHAPE,
-                         "networks of other inputs or classes cannot be compared");
-    }
-    p->classes = (int)u.dim[1];
-    return WELD_OK;
+static void free_pair(pair *p) {
+    free_side(p->task, &p->before);
+    free_side(p->task, &p->after);
 }
 
-static int best_class(const float *logits, int classes) {
-    int best = 0;
-    for (int i = 1; i < classes; i++) {
-        best = logits[i] > logits[best] ? i : best;
-    }
-    return best;
+static weld_status open_side(const weld_task *task, const weld_model *m, int64_t batch, int threads,
+                             side *s, weld_error *err) {
+    WELD_TRY(
+        weld_output_session(m->graph, m->file.weights, batch, threads, true, &s->session, err));
+    return weld_task_outputs(task, s->session, s->outputs, err);
 }
 
-/* Run both on the images that stand in the first session's input. labels may be NULL. */
-static void compare_batch(pair *p, int64_t count, const int32_t *labels) {
+static weld_status open_pair(const weld_model *before, const weld_model *after, int64_t batch,
+                             int threads, pair *p, weld_error *err) {
+    *p = (pair){.task = weld_model_task(before)};
+    p->sum.output_word = p->task->output_word;
+    p->sum.answer_word = p->task->answer_word;
+    WELD_TRY(open_side(p->task, before, batch, threads, &p->before, err));
+    WELD_TRY(open_side(p->task, after, batch, threads, &p->after, err));
+    const weld_shape x = weld_session_input(p->before.session, "images").shape,
+                     y = weld_session_input(p->after.session, "images").shape;
+    bool same = weld_shape_equal(&x, &y);
+    for (int i = 0; p->task->outputs[i]; i++) {
+        same = same && weld_shape_equal(&p->before.outputs[i].shape, &p->after.outputs[i].shape);
+    }
+    return same ? WELD_OK
+                : weld_fail(err, WELD_ERROR_SHAPE,
+                            "networks of other inputs or classes cannot be compared");
+}
+
+/* Of the rows of `count` images. */
+static void compare_output(weld_comparison *sum, const weld_tensor *a, const weld_tensor *b,
+                           int64_t count) {
+    const float *x = a->data, *y = b->data;
+    const int64_t n = count * (weld_shape_count(&a->shape) / a->shape.dim[0]);
+    for (int64_t i = 0; i < n; i++) {
+        double difference = fabs((double)x[i] - (double)y[i]);
+        /* written so that a NaN counts as infinitely different */
+        sum->largest_output = fmax(sum->largest_output, fabs((double)x[i]));
+        sum->largest_difference = difference <= sum->largest_difference ? sum->largest_difference
+                                  : difference >= 0                     ? difference
+                                                                        : INFINITY;
+    }
+}
+
+static weld_status score(const weld_task *task, const side *s, const weld_batch *batch,
+                         weld_error *err) {
+    weld_array record = {.element = 1};
+    weld_status status = WELD_OK;
+    for (int64_t i = 0; i < batch->count && !status; i++) {
+        record.count = 0;
+        status = task->measure(s->outputs, i, &batch->annotations[i], &record, err);
+        status = status ? status : task->count(s->tally, batch->indices[i], record.data, err);
+    }
+    weld_array_free(&record);
+    return status;
+}
+
+/* Run both on the images that stand in the first session's input. batch: what they are; NULL: not
+ * known. */
+static weld_status compare_batch(pair *p, int64_t count, const weld_batch *batch, weld_error *err) {
     weld_comparison *sum = &p->sum;
-    weld_tensor images = weld_session_input(p->before, "images");
-    memcpy(weld_session_input(p->after, "images").data, images.data,
+    weld_tensor images = weld_session_input(p->before.session, "images");
+    memcpy(weld_session_input(p->after.session, "images").data, images.data,
            (size_t)weld_shape_count(&images.shape) * sizeof(float));
-    weld_session_run(p->before, 0);
-    weld_session_run(p->after, 0);
-    const float *x = weld_session_output(p->before, "logits").data;
-    const float *y = weld_session_output(p->after, "logits").data;
-    for (int64_t i = 0; i < count; i++, x += p->classes, y += p->classes) {
-        for (int j = 0; j < p->classes; j++) {
-            double difference = fabs((double)x[j] - (double)y[j]);
-            /* written so that a NaN counts as infinitely different */
-            sum->largest_logit = fmax(sum->largest_logit, fabs((double)x[j]));
-            sum->largest_difference = difference <= sum->largest_difference
-                                          ? sum->largest_difference
-                                      : difference >= 0 ? difference
-                                                        : INFINITY;
-        }
-        int a = best_class(x, p->classes), b = best_class(y, p->classes);
-        sum->images++;
-        sum->same_class += a == b;
-        p->top1_before += labels && a == labels[i];
-        p->top1_after += labels && b == labels[i];
+    weld_session_run(p->before.session, 0);
+    weld_session_run(p->after.session, 0);
+    for (int i = 0; p->task->outputs[i]; i++) {
+        compare_output(sum, &p->before.outputs[i], &p->after.outputs[i], count);
     }
+    for (int64_t i = 0; i < count; i++) {
+        sum->same_answer += p->task->same_answer(p->before.outputs, p->after.outputs, i);
+    }
+    sum->images += count;
+    if (!batch || !isfinite(sum->largest_difference)) { /* nothing has to be counted any more */
+        return WELD_OK;
+    }
+    WELD_TRY(score(p->task, &p->before, batch, err));
+    return score(p->task, &p->after, batch, err);
 }
 
 static void fill_noise(const pair *p, uint64_t index) {
-    weld_tensor t = weld_session_input(p->before, "images");
+    weld_tensor t = weld_session_input(p->before.session, "images");
     weld_random r = weld_random_start(0, 0, index, WELD_RANDOM_TEST);
     float *x = t.data;
     for (int64_t i = 0, n = weld_shape_count(&t.shape); i < n; i++) {
@@ -98,35 +125,53 @@ static void fill_noise(const pair *p, uint64_t index) {
     }
 }
 
-static weld_status compare_on_data(pair *p, const weld_model *m, const char *path, int threads,
-                                   weld_error *err) {
-    weld_dataset *ds;
-    weld_status status = weld_dataset_open(path, &ds, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    weld_loader *loader = NULL;
+static weld_status open_tally(const weld_task *task, const weld_dataset *ds, side *s,
+                              weld_error *err) {
+    WELD_TRY(task->tally_create(ds, s->outputs, &s->tally, err));
+    return task->tally_clear(s->tally, err);
+}
+
+static weld_score take_score(const weld_task *task, const side *s) {
+    const weld_score_kind *kind = &task->scores[0];
+    weld_evaluation e = {.images = 0};
+    task->finish(s->tally, &e);
+    return (weld_score){kind->key, kind->label, kind->unit, kind->decimals, e.scores[0]};
+}
+
+static weld_status compare_images(pair *p, const weld_model *m, const weld_dataset *ds, int threads,
+                                  weld_loader **loader, weld_error *err) {
     weld_loader_options options = {.preprocessing = m->file.preprocessing,
                                    .augmentation = weld_augmentation_defaults(),
                                    .batch_size = BATCH,
+                                   .annotation = p->task->annotation,
                                    .threads = threads};
     options.augmentation.kind = WELD_AUGMENT_NONE;
-    status = weld_model_check_classes(m, ds, err);
-    if (status == WELD_OK) {
-        status = weld_loader_create(ds, &options, &loader, err);
-    }
-    int64_t batches = status == WELD_OK ? weld_loader_eval_batches(loader) : 0;
-    for (int64_t b = 0; b < batches && b * BATCH < MOST_IMAGES && status == WELD_OK; b++) {
+    WELD_TRY(weld_model_check_labels(m, ds, err));
+    WELD_TRY(open_tally(p->task, ds, &p->before, err));
+    WELD_TRY(open_tally(p->task, ds, &p->after, err));
+    WELD_TRY(weld_loader_create(ds, &options, loader, err));
+    float *images = weld_session_input(p->before.session, "images").data;
+    for (int64_t b = 0; b < weld_loader_eval_batches(*loader) && b * BATCH < MOST_IMAGES; b++) {
         weld_batch batch;
-        status = weld_loader_eval_batch(loader, b, weld_session_input(p->before, "images").data,
-                                        &batch, err);
-        if (status == WELD_OK) {
-            compare_batch(p, batch.count, batch.labels);
-        }
+        WELD_TRY(weld_loader_eval_batch(*loader, b, images, &batch, err));
+        WELD_TRY(compare_batch(p, batch.count, &batch, err));
     }
-    if (status == WELD_OK && p->sum.images == 0) {
-        status = weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its images can be read", path);
+    if (p->sum.images == 0) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its images can be read",
+                         weld_dataset_path(ds));
     }
+    p->sum.labelled = true;
+    p->sum.before = take_score(p->task, &p->before);
+    p->sum.after = take_score(p->task, &p->after);
+    return WELD_OK;
+}
+
+static weld_status compare_on_data(pair *p, const weld_model *m, const char *path, int threads,
+                                   weld_error *err) {
+    weld_dataset *ds;
+    weld_loader *loader = NULL;
+    WELD_TRY(weld_dataset_open(path, &ds, err));
+    weld_status status = compare_images(p, m, ds, threads, &loader, err);
     weld_loader_free(loader);
     weld_dataset_free(ds);
     return status;
@@ -134,37 +179,34 @@ static weld_status compare_on_data(pair *p, const weld_model *m, const char *pat
 
 weld_status weld_model_compare(const weld_model *before, const weld_model *after, const char *data,
                                int threads, weld_comparison *out, weld_error *err) {
-    pair p = {0};
-    weld_status status = create_sessions(before, after, BATCH, threads, &p, err);
-    if (status == WELD_OK && data) {
+    pair p;
+    weld_status status = open_pair(before, after, BATCH, threads, &p, err);
+    if (!status && data) {
         status = compare_on_data(&p, before, data, threads, err);
     }
-    for (int done = 0; status == WELD_OK && !data && done < NOISE_IMAGES; done += BATCH) {
+    for (int done = 0; !status && !data && done < NOISE_IMAGES; done += BATCH) {
         fill_noise(&p, (uint64_t)done);
-        compare_batch(&p, BATCH, NULL);
+        status = compare_batch(&p, BATCH, NULL, err);
     }
-    free_sessions(&p);
-    if (status != WELD_OK) {
-        return status;
+    free_pair(&p);
+    if (!status) {
+        *out = p.sum;
     }
-    p.sum.labelled = data != NULL;
-    p.sum.top1_before = 100.0 * (double)p.top1_before / (double)p.sum.images;
-    p.sum.top1_after = 100.0 * (double)p.top1_after / (double)p.sum.images;
-    *out = p.sum;
-    return WELD_OK;
+    return status;
 }
 
 weld_status weld_comparison_check(const weld_comparison *c, const char *what, weld_error *err) {
     if (!isfinite(c->largest_difference)) {
         return weld_fail(err, WELD_ERROR_NUMERIC,
-                         "the network's logits are not finite: its weights are damaged: nothing "
-                         "was written");
+                         "the network's %ss are not finite: its weights are damaged: nothing was "
+                         "written",
+                         c->output_word);
     }
-    if (!(c->largest_difference <= TOLERANCE * c->largest_logit)) {
+    if (!(c->largest_difference <= TOLERANCE * c->largest_output)) {
         return weld_fail(err, WELD_ERROR_NUMERIC,
-                         "%s changes logits by up to %.3g where the largest is %.3g, more than "
-                         "%.0e of it: nothing was written",
-                         what, c->largest_difference, c->largest_logit, TOLERANCE);
+                         "%s changes %ss by up to %.3g where the largest is %.3g, more than %.0e "
+                         "of it: nothing was written",
+                         what, c->output_word, c->largest_difference, c->largest_output, TOLERANCE);
     }
     return WELD_OK;
 }
@@ -173,23 +215,24 @@ weld_status weld_model_time_both(const weld_model *before, const weld_model *aft
                                  double *milliseconds_before, double *milliseconds_after,
                                  weld_error *err) {
     double times_before[TIMED_RUNS], times_after[TIMED_RUNS];
-    pair p = {0};
-    weld_status status = create_sessions(before, after, 1, threads, &p, err);
-    if (status != WELD_OK) {
-        return status;
+    pair p;
+    weld_status status = open_pair(before, after, 1, threads, &p, err);
+    if (!status) {
+        fill_noise(&p, 0);
+        status = compare_batch(&p, 1, NULL, err); /* both have run once, on the same image */
     }
-    fill_noise(&p, 0);
-    compare_batch(&p, 1, NULL); /* both have run once, on the same image */
-    for (int i = 0; i < TIMED_RUNS; i++) {
+    for (int i = 0; i < TIMED_RUNS && !status; i++) {
         double t0 = weld_clock();
-        weld_session_run(p.before, 0);
+        weld_session_run(p.before.session, 0);
         double t1 = weld_clock();
-        weld_session_run(p.after, 0);
+        weld_session_run(p.after.session, 0);
         times_before[i] = t1 - t0;
         times_after[i] = weld_clock() - t1;
     }
-    *milliseconds_before = 1e3 * weld_median(times_before, TIMED_RUNS);
-    *milliseconds_after = 1e3 * weld_median(times_after, TIMED_RUNS);
-    free_sessions(&p);
-    return WELD_OK;
+    free_pair(&p);
+    if (!status) {
+        *milliseconds_before = 1e3 * weld_median(times_before, TIMED_RUNS);
+        *milliseconds_after = 1e3 * weld_median(times_after, TIMED_RUNS);
+    }
+    return status;
 }

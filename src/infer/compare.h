@@ -10,7 +10,7 @@
 weld_status weld_model_compare(const weld_model *before, const weld_model *after, const char *data,
                                int threads, weld_comparison *out, weld_error *err);
 
-/* WELD_ERROR_NUMERIC where logits differ by more than 1e-4 of the largest; "`what` changes logits
+/* WELD_ERROR_NUMERIC where outputs differ by more than 1e-4 of the largest; "`what` changes logits
  * by up to ..." */
 weld_status weld_comparison_check(const weld_comparison *c, const char *what, weld_error *err);
 

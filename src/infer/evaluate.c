@@ -1,23 +1,45 @@
-/* Accuracy and loss of a network on a data set; see evaluate.h. */
+/* Scores of a network on a data set; see evaluate.h. */
 #include "infer/evaluate.h"
 
 #include <math.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
+#include "formats/json_text.h"
 #include "infer/model.h"
-#include "tasks/classification/scores.h"
 
 struct weld_evaluator {
+    const weld_task *task;
     weld_session *session;
+    weld_tensor outputs[WELD_OUTPUTS_MAX];
     weld_loader *loader;
     const weld_dataset *dataset;
     weld_evaluator_options options;
-    int classes;
-    weld_evaluation_details details;
+    void *tally;
+    weld_evaluation last;
+    weld_array record; /* of one image */
 };
 
-weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
+static weld_status open(weld_evaluator *e, const weld_graph *g, weld_weights *w,
+                        const weld_preprocessing *preprocessing, weld_error *err) {
+    const weld_evaluator_options *o = &e->options;
+    weld_loader_options loader = {.preprocessing = *preprocessing,
+                                  .augmentation = weld_augmentation_defaults(),
+                                  .batch_size = o->batch_size,
+                                  .annotation = e->task->annotation,
+                                  .threads = o->threads,
+                                  .bad_image = o->bad_image,
+                                  .bad_image_arg = o->arg};
+    loader.augmentation.kind = WELD_AUGMENT_NONE;
+    /* Weights may change from one evaluation to the next: while training they do. */
+    WELD_TRY(weld_output_session(g, w, o->batch_size, o->threads, false, &e->session, err));
+    WELD_TRY(weld_loader_create(e->dataset, &loader, &e->loader, err));
+    WELD_TRY(weld_task_outputs(e->task, e->session, e->outputs, err));
+    return e->task->tally_create(e->dataset, e->outputs, &e->tally, err);
+}
+
+weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, weld_weights *w,
                                   const weld_preprocessing *preprocessing, const weld_dataset *ds,
                                   const weld_evaluator_options *options, weld_evaluator **out,
                                   weld_error *err) {
@@ -27,31 +49,11 @@ weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
         return weld_fail_memory(err, "evaluation");
     }
     int64_t count = weld_dataset_count(ds);
-    e->options = *options;
+    *e = (weld_evaluator){
+        .task = task, .options = *options, .dataset = ds, .record = {.element = 1}};
     e->options.batch_size = options->batch_size < count ? options->batch_size : count;
-    e->dataset = ds;
-    weld_loader_options loader = {.preprocessing = *preprocessing,
-                                  .augmentation = weld_augmentation_defaults(),
-                                  .batch_size = e->options.batch_size,
-                                  .threads = options->threads,
-                                  .bad_image = options->bad_image,
-                                  .bad_image_arg = options->arg};
-    loader.augmentation.kind = WELD_AUGMENT_NONE;
-    /* Weights may change from one evaluation to the next: while training they do. */
-    weld_status status =
-        weld_logits_session(g, w, e->options.batch_size, options->threads, false, &e->session, err);
-    if (status == WELD_OK) {
-        status = weld_loader_create(ds, &loader, &e->loader, err);
-    }
-    if (status != WELD_OK) {
-        weld_evaluator_free(e);
-        return status;
-    }
-    e->classes = (int)weld_session_output(e->session, "logits").shape.dim[1];
-    if (e->classes != weld_dataset_class_count(ds)) {
-        status = weld_fail(err, WELD_ERROR_ARGUMENT,
-                           "%s: it has %d classes, the network %d: they must be the same",
-                           weld_dataset_path(ds), weld_dataset_class_count(ds), e->classes);
+    weld_status status = open(e, g, w, preprocessing, err);
+    if (status) {
         weld_evaluator_free(e);
         return status;
     }
@@ -63,26 +65,27 @@ void weld_evaluator_free(weld_evaluator *e) {
     if (e) {
         weld_session_free(e->session);
         weld_loader_free(e->loader);
-        weld_evaluation_details_free(&e->details);
+        e->task->tally_free(e->tally);
+        weld_array_free(&e->record);
         weld_free(e);
     }
 }
 
 /* Adds the images one by one, so that a bad one can be named. */
-static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, const float *logits,
-                               weld_scores *scores, weld_error *err) {
-    for (int64_t i = 0; i < batch->count; i++, logits += e->classes) {
-        weld_image_score image = weld_image_score_of(logits, e->classes, batch->labels[i]);
-        if (!isfinite(image.loss)) {
+static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_error *err) {
+    const weld_task *task = e->task;
+    for (int64_t i = 0; i < batch->count; i++) {
+        const int64_t index = batch->indices[i];
+        e->record.count = 0;
+        weld_status status = task->measure(e->outputs, i, &batch->annotations[i], &e->record, err);
+        if (status == WELD_ERROR_NUMERIC) {
             return weld_fail(err, WELD_ERROR_NUMERIC,
                              "%s: the network's output for it is not finite: its weights are not "
                              "usable",
-                             weld_dataset_name(e->dataset, batch->indices[i]));
+                             weld_dataset_name(e->dataset, index));
         }
-        weld_scores_count(scores, &image);
-        weld_status status =
-            weld_evaluation_details_add(&e->details, batch->indices[i], &image, err);
-        if (status != WELD_OK) {
+        status = status ? status : task->count(e->tally, index, e->record.data, err);
+        if (status) {
             return status;
         }
     }
@@ -92,43 +95,95 @@ static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, const
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
     int64_t batches = weld_loader_eval_batches(e->loader), total = weld_dataset_count(e->dataset);
     float *images = weld_session_input(e->session, "images").data;
-    const float *logits = weld_session_output(e->session, "logits").data;
-    weld_scores scores = {0};
-    int64_t skipped = 0;
-    weld_status status = weld_evaluation_details_begin(&e->details, e->classes, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    weld_evaluation done = {.loss = NAN};
+    WELD_TRY(e->task->tally_clear(e->tally, err));
     for (int64_t b = 0; b < batches; b++) {
         weld_batch batch;
-        status = weld_loader_eval_batch(e->loader, b, images, &batch, err);
-        if (status == WELD_OK && batch.count > 0) {
+        WELD_TRY(weld_loader_eval_batch(e->loader, b, images, &batch, err));
+        if (batch.count > 0) {
             weld_session_run(e->session, 0);
-            status = count_batch(e, &batch, logits, &scores, err);
+            WELD_TRY(count_batch(e, &batch, err));
         }
-        if (status != WELD_OK) {
-            return status;
-        }
-        skipped += batch.bad;
+        done.images += batch.count;
+        done.skipped += batch.bad;
         if (e->options.progress &&
-            !e->options.progress(e->options.arg, scores.images + skipped, total)) {
+            !e->options.progress(e->options.arg, done.images + done.skipped, total)) {
             return weld_fail(err, WELD_ERROR_INTERRUPTED, "evaluation: interrupted");
         }
     }
-    if (scores.images == 0) {
+    if (done.images == 0) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its %lld images can be read",
                          weld_dataset_path(e->dataset), (long long)total);
     }
-    weld_evaluation_details_finish(&e->details);
-    *out = (weld_evaluation){.images = scores.images,
-                             .skipped = skipped,
-                             .top1 = weld_scores_top1(&scores),
-                             .top5 = weld_scores_top5(&scores),
-                             .loss = weld_scores_loss(&scores),
-                             .calibration_error = weld_evaluation_calibration_error(&e->details)};
+    e->task->finish(e->tally, &done);
+    *out = e->last = done;
     return WELD_OK;
 }
 
-const weld_evaluation_details *weld_evaluator_details(const weld_evaluator *e) {
-    return &e->details;
+/* --- What came of it -------------------------------------------------------------------------- */
+
+void weld_evaluator_tell(const weld_evaluator *e, bool classes, weld_text *out) {
+    void (*tell)(const void *, const weld_dataset *, weld_text *) =
+        classes ? e->task->tell_classes : e->task->tell;
+    if (tell) {
+        tell(e->tally, e->dataset, out);
+    }
+}
+
+void weld_evaluator_json(const weld_evaluator *e, json_t *object) {
+    if (e->task->json_classes) {
+        e->task->json_classes(e->tally, e->dataset, object);
+    }
+}
+
+weld_status weld_evaluator_write_confusion(const weld_evaluator *e, const char *path,
+                                           weld_error *err) {
+    return e->task->write_confusion
+               ? e->task->write_confusion(path, e->tally, e->dataset, err)
+               : weld_fail(err, WELD_ERROR_ARGUMENT, "%s: %s has no confusion matrix", path,
+                           e->task->name);
+}
+
+/* Member i of the numbers of an evaluation: the scores of runs, the loss, the other scores. False
+ * past the end. */
+static bool number_at(const weld_task *task, const weld_evaluation *e, int i, const char **key,
+                      double *value) {
+    const int score = i <= task->run_scores ? i : i - 1;
+    if (i > task->score_count) {
+        return false;
+    }
+    *key = i == task->run_scores ? "loss" : task->scores[score].key;
+    *value = i == task->run_scores ? e->loss : e->scores[score];
+    return true;
+}
+
+void weld_evaluation_json(const weld_task *task, const weld_evaluation *e, json_t *object) {
+    const char *key;
+    double value;
+    for (int i = 0; number_at(task, e, i, &key, &value); i++) {
+        json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
+    }
+}
+
+weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err) {
+    weld_text t = WELD_TEXT;
+    const char *key;
+    double value;
+    weld_text_add(&t, "{\"data\":");
+    weld_json_add_name(&t, weld_dataset_path(e->dataset));
+    weld_text_format(&t, ",\n\"images\":%lld,\n\"skipped\":%lld", (long long)e->last.images,
+                     (long long)e->last.skipped);
+    for (int i = 0; number_at(e->task, &e->last, i, &key, &value); i++) {
+        weld_text_add(&t, ",\n");
+        weld_json_add_member(&t, key, value);
+    }
+    if (e->task->write_details) {
+        weld_text_add(&t, ",\n");
+        e->task->write_details(e->tally, e->dataset, &t);
+    }
+    weld_text_add(&t, "}\n");
+    weld_status status = t.failed ? weld_fail_memory(err, path)
+                                  : weld_file_write(path, t.bytes.data, t.bytes.count, err);
+    weld_text_free(&t);
+    return status;
 }

@@ -1,17 +1,10 @@
-/* Accuracy and loss of a network on a data set. */
+/* How well a network does on a data set, by the scores of its task. */
 #ifndef WELD_INFER_EVALUATE_H
 #define WELD_INFER_EVALUATE_H
 
 #include "data/loader.h"
-#include "tasks/classification/evaluation_details.h"
+#include "tasks/task.h"
 #include "weld/model.h"
-
-typedef struct weld_evaluation {
-    int64_t images, skipped;  /* counted, and left out because they are bad */
-    double top1, top5;        /* percent; top5 is 100 where there are at most 5 classes */
-    double loss;              /* mean of -log softmax(logits)[label] */
-    double calibration_error; /* percent; see evaluation_details.h */
-} weld_evaluation;
 
 /* Called after every batch; returning false ends the evaluation with WELD_ERROR_INTERRUPTED. */
 typedef bool weld_evaluation_progress(void *arg, int64_t done, int64_t total);
@@ -26,22 +19,41 @@ typedef struct weld_evaluator_options {
 
 typedef struct weld_evaluator weld_evaluator;
 
-/* The graph (input "images", output "logits"), its weights and the data set must outlive the
+/* The graph (input "images", the task's outputs), its weights and the data set must outlive the
  * evaluator; weights may change between runs. */
-weld_status weld_evaluator_create(const weld_graph *g, weld_weights *w,
+weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, weld_weights *w,
                                   const weld_preprocessing *preprocessing, const weld_dataset *ds,
                                   const weld_evaluator_options *options, weld_evaluator **out,
                                   weld_error *err);
 void weld_evaluator_free(weld_evaluator *e);
-/* Every image counts exactly once, in double and in order. Logits that are not finite are
+/* Every image counts exactly once, in double and in order. Outputs that are not finite are
  * WELD_ERROR_NUMERIC, naming the image. */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
-/* Of the last run that succeeded; the evaluator's, until the next. */
-const weld_evaluation_details *weld_evaluator_details(const weld_evaluator *e);
 
-/* The data set's classes must be the model's: the same names in the same order, or, where the model
- * has no names, as many. The message says which are missing, unknown to the model or at another
- * index. */
-weld_status weld_model_check_classes(const weld_model *m, const weld_dataset *ds, weld_error *err);
+/* The last run that succeeded, in detail: lines for people, with each class where `classes`... */
+void weld_evaluator_tell(const weld_evaluator *e, bool classes, weld_text *out);
+/* ...members of a JSON object, of each class... */
+void weld_evaluator_json(const weld_evaluator *e, json_t *object);
+/* ...what is taken for what, as CSV: the task says how, or WELD_ERROR_ARGUMENT... */
+weld_status weld_evaluator_write_confusion(const weld_evaluator *e, const char *path,
+                                           weld_error *err);
+/* ...and all of it, written atomically as one JSON object, in text that is the same for the same
+ * evaluation: `data`, the path of the data set; `images` and `skipped`; the scores by their keys
+ * and `loss`, null where there is none; and the task's details. For classification:
+ *
+ *   top1, top5, calibration_error    percent
+ *   calibration        list of 15 {low, high: probabilities, the bin being (low, high]; images;
+ *                      confidence, accuracy: 0 to 1, null where there are no images}
+ *   classes            list of {name, images, recall, precision: percent, null where undefined}
+ *   confusion          list of [class, predicted class, images], without zeros, sorted
+ *   worst              list of at most 64 {image: its name in the data set, label, predicted,
+ *                      probability: of the predicted class, label_probability, loss}, the largest
+ *                      loss first
+ *
+ * Names that are not UTF-8 get question marks in place of bytes above 126. */
+weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err);
+
+/* Scores and loss as members of a JSON object, in the order of evaluation.json. */
+void weld_evaluation_json(const weld_task *task, const weld_evaluation *e, json_t *object);
 
 #endif

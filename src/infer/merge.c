@@ -1,5 +1,6 @@
 /* Merging a model for deployment: rewrite, compare with the original on the same images, write. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -59,20 +60,29 @@ weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error 
 
 /* --- Into a file. ----------------------------------------------------------------------------- */
 
+/* "largest_logit", "top1_before": a member whose name is the task's. */
+static void set_named(json_t *json, const char *begin, const char *word, const char *end,
+                      json_t *value) {
+    char key[96];
+    snprintf(key, sizeof key, "%s%s%s", begin, word, end);
+    json_object_set_new(json, key, value);
+}
+
 /* The record that travels in the deploy file. */
 static weld_status report_text(const weld_merge_report *r, const char *verify, char **out,
                                weld_error *err) {
     const weld_comparison *c = &r->comparison;
     json_t *from = json_string(verify ? verify : "normal noise");
     from = from ? from : json_string("(name is not UTF-8)");
-    json_t *json = json_pack("{s:o, s:I, s:f, s:f, s:I, s:f, s:f}", "images_from", from, "images",
-                             (json_int_t)c->images, "largest_logit", c->largest_logit,
-                             "largest_difference", c->largest_difference, "same_class",
-                             (json_int_t)c->same_class, "milliseconds_before",
-                             r->milliseconds_before, "milliseconds_after", r->milliseconds_after);
-    if (json && c->labelled) {
-        json_object_set_new(json, "top1_before", json_real(c->top1_before));
-        json_object_set_new(json, "top1_after", json_real(c->top1_after));
+    json_t *json = json_pack("{s:o, s:I}", "images_from", from, "images", (json_int_t)c->images);
+    set_named(json, "largest_", c->output_word, "", json_real(c->largest_output));
+    json_object_set_new(json, "largest_difference", json_real(c->largest_difference));
+    set_named(json, "same_", c->answer_word, "", json_integer(c->same_answer));
+    json_object_set_new(json, "milliseconds_before", json_real(r->milliseconds_before));
+    json_object_set_new(json, "milliseconds_after", json_real(r->milliseconds_after));
+    if (c->labelled) {
+        set_named(json, "", c->before.key, "_before", json_real(c->before.value));
+        set_named(json, "", c->after.key, "_after", json_real(c->after.value));
     }
     char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "data/transform.h"
 #include "graph/graph.h"
+#include "models/outputs.h"
 #include "passes/precision.h"
 
 weld_status weld_model_open(const char *path, weld_model **out, weld_error *err) {
@@ -69,6 +70,20 @@ const char *weld_model_class_name(const weld_model *m, int i) {
     return known ? m->file.class_names[i] : NULL;
 }
 
+const weld_task *weld_model_task(const weld_model *m) {
+    return weld_task_of(&m->file.config);
+}
+
+weld_labels weld_model_labels(const weld_model *m) {
+    return (weld_labels){m->file.config.num_classes, (const char *const *)m->file.class_names};
+}
+
+weld_status weld_model_check_labels(const weld_model *m, const weld_dataset *ds, weld_error *err) {
+    const weld_task *task = weld_model_task(m);
+    const weld_labels labels = weld_model_labels(m);
+    return task->check_labels ? task->check_labels(ds, &labels, err) : WELD_OK;
+}
+
 const weld_graph *weld_model_graph(const weld_model *m) {
     return m->graph;
 }
@@ -86,21 +101,24 @@ weld_status weld_model_set_precision(weld_model *m, weld_precision precision, we
 
 /* m->graph for square images of `size`. */
 static weld_status resized_graph(const weld_model *m, int size, weld_graph **out, weld_error *err) {
-    weld_named_value logits = {"logits", weld_graph_output(m->graph, "logits")};
-    weld_shape before = weld_value_shape(logits.value);
+    weld_named_value outputs[WELD_OUTPUTS_MAX];
+    size_t count = 0;
+    for (const weld_output_form *f = weld_model_outputs(&m->file.config); f->name; f++) {
+        outputs[count++] = (weld_named_value){f->name, weld_graph_output(m->graph, f->name)};
+    }
     weld_status status =
-        weld_graph_cut(m->graph, WELD_SHAPE(1, size, size, 3), &logits, 1, out, err);
-    if (status != WELD_OK) {
+        weld_graph_cut(m->graph, WELD_SHAPE(1, size, size, 3), outputs, count, out, err);
+    if (status) {
         return weld_fail_context(err, status, "the network on images of %d x %d", size, size);
     }
-    weld_shape after = weld_value_shape(weld_graph_output(*out, "logits"));
-    if (after.rank != 2 || after.dim[0] != 1 || after.dim[1] != before.dim[before.rank - 1]) {
+    const char *misfit = weld_model_output_misfit(&m->file.config, *out, 1, size);
+    if (misfit) {
         weld_graph_free(*out);
         *out = NULL;
         return weld_fail(err, WELD_ERROR_SHAPE,
-                         "the network does not take images of %d x %d: its logits are then not "
-                         "one row for each image",
-                         size, size);
+                         "the network does not take images of %d x %d: its %s are then not one "
+                         "row for each image",
+                         size, size, misfit);
     }
     return WELD_OK;
 }

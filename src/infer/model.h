@@ -3,6 +3,7 @@
 #define WELD_INFER_MODEL_H
 
 #include "serialization/model_file.h"
+#include "tasks/task.h"
 
 struct weld_model {
     weld_model_file file;
@@ -17,9 +18,18 @@ const weld_graph *weld_model_running_graph(const weld_model *m);
  * verification record. */
 weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error *err);
 
-/* A session of an evaluation graph whose logits are [batch, classes]. Those of a graph that comes
- * from a file need not be, but for the batch that it was built with. */
-weld_status weld_logits_session(const weld_graph *g, weld_weights *w, int64_t batch, int threads,
+/* A session of an evaluation graph whose outputs have a row for each image of the batch. Those of a
+ * graph that comes from a file need not, but for the batch that it was built with. */
+weld_status weld_output_session(const weld_graph *g, weld_weights *w, int64_t batch, int threads,
                                 bool constant_weights, weld_session **out, weld_error *err);
+
+/* The outputs that a task's functions are given, in its order. */
+weld_status weld_task_outputs(const weld_task *task, weld_session *s,
+                              weld_tensor outputs[WELD_OUTPUTS_MAX], weld_error *err);
+
+const weld_task *weld_model_task(const weld_model *m);
+weld_labels weld_model_labels(const weld_model *m);
+/* weld_task.check_labels of a data set and the model. */
+weld_status weld_model_check_labels(const weld_model *m, const weld_dataset *ds, weld_error *err);
 
 #endif

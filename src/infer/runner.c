@@ -52,10 +52,12 @@ static weld_status cut_graph(weld_runner *r, const weld_named_value *values, wel
 /* The shape of one image's part of v, channels first; false where it is not such a value. */
 static bool image_shape(const weld_value *v, weld_shape *out) {
     const int64_t *dim = v->shape.dim;
-    if (v->dtype != WELD_F32 || dim[0] != 1 || (v->shape.rank != 2 && v->shape.rank != 4)) {
+    if (v->dtype != WELD_F32 || dim[0] != 1 || v->shape.rank < 2 || v->shape.rank > 4) {
         return false;
     }
-    *out = v->shape.rank == 2 ? WELD_SHAPE(dim[1]) : WELD_SHAPE(dim[3], dim[1], dim[2]);
+    *out = v->shape.rank == 2   ? WELD_SHAPE(dim[1])
+           : v->shape.rank == 3 ? WELD_SHAPE(dim[1], dim[2])
+                                : WELD_SHAPE(dim[3], dim[1], dim[2]);
     return true;
 }
 
@@ -116,10 +118,14 @@ weld_status weld_runner_create(const weld_model *m, int64_t height, int64_t widt
     if (!r) {
         return weld_fail_memory(err, "runner");
     }
-    r->output_count = 1;
-    snprintf(r->outputs[0].name, sizeof r->outputs[0].name, "logits");
-    weld_named_value logits = {r->outputs[0].name, weld_graph_output(m->graph, "logits")};
-    return finish(r, &logits, out, err);
+    weld_named_value values[WELD_OUTPUTS_MAX];
+    for (const weld_output_form *f = weld_model_outputs(&m->file.config); f->name; f++) {
+        output *o = &r->outputs[r->output_count];
+        snprintf(o->name, sizeof o->name, "%s", f->name);
+        values[r->output_count++] =
+            (weld_named_value){o->name, weld_graph_output(m->graph, f->name)};
+    }
+    return finish(r, values, out, err);
 }
 
 weld_status weld_runner_create_features(const weld_model *m, int64_t height, int64_t width,
@@ -141,8 +147,8 @@ weld_status weld_runner_create_features(const weld_model *m, int64_t height, int
             weld_runner_free(r);
             return weld_fail(err, WELD_ERROR_NOT_FOUND,
                              "the end of stage %d is not to be found in the network's graph: only "
-                             "its logits can be had",
-                             i + 1);
+                             "its %s can be had",
+                             i + 1, weld_model_outputs(config)->name);
         }
     }
     return finish(r, values, out, err);
@@ -231,8 +237,8 @@ static weld_status prepare(weld_runner *r, int64_t count, weld_error *err) {
 static void read_output(weld_runner *r, size_t i, int64_t count, float *to) {
     const output *o = &r->outputs[i];
     const float *from = weld_session_output(r->session, o->name).data;
-    if (o->shape.rank == 1) {
-        memcpy(to, from, (size_t)(count * o->shape.dim[0]) * sizeof *to);
+    if (o->shape.rank < 3) {
+        memcpy(to, from, (size_t)(count * weld_shape_count(&o->shape)) * sizeof *to);
         return;
     }
     int64_t positions = o->shape.dim[1] * o->shape.dim[2];

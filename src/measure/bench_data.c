@@ -8,6 +8,7 @@
 #include "base/median.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "tasks/classification/classification.h"
 #include "train/run_data.h"
 
 enum { WARM_UP = 2 };
@@ -33,11 +34,12 @@ static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
         weld_batch made;
         const double began = weld_clock();
         processor_began = i == WARM_UP ? processor_clock() : processor_began;
-        weld_status status = weld_loader_train_batch(
-            d->loader, (uint32_t)(i / batches), i % batches, b->images, b->targets, &made, err);
+        weld_status status = weld_loader_train_batch(d->loader, (uint32_t)(i / batches),
+                                                     i % batches, b->images, &made, err);
         if (status) {
             return status;
         }
+        weld_class_targets(&made, weld_dataset_class_count(d->train), b->targets);
         if (i >= WARM_UP) {
             b->seconds[i - WARM_UP] = weld_clock() - began;
             r->wait += made.wait_seconds;

@@ -9,6 +9,7 @@
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
 #include "formats/file.h"
+#include "tasks/classification/classification.h"
 #include "train/run_data.h"
 
 enum { COLUMNS = 8, CAPTION_SIZE = 256 };
@@ -77,10 +78,11 @@ static weld_status load(preview *p, const weld_preview_options *o, int64_t *batc
         weld_batch loaded;
         weld_status status = weld_loader_train_batch(
             d->loader, (uint32_t)o->epoch, b, p->images + (size_t)(b * batch) * size * size * 3,
-            p->targets + (size_t)(b * batch) * classes, &loaded, err);
+            &loaded, err);
         if (status) {
             return status;
         }
+        weld_class_targets(&loaded, (int)classes, p->targets + (size_t)(b * batch) * classes);
     }
     for (int64_t i = 0; i < p->count; i++) {
         describe(d->train, p->targets + (size_t)i * classes, p->captions[i]);

@@ -5,6 +5,7 @@
 #define WELD_MODELS_MODELS_H
 
 #include "models/names.h"
+#include "models/outputs.h"
 #include "weld/model.h"
 
 /* How a network is built. Parts are numbered from the input on: 0 the stem, 1 to stage_count the
@@ -24,6 +25,8 @@ typedef struct weld_model_place {
 
 typedef struct weld_model_family {
     const char *name;
+    const char *task;                /* what its networks are for (tasks/); NULL: classification */
+    const weld_output_form *outputs; /* of its evaluation graphs; NULL: weld_logits_output */
     const weld_model_config *variants; /* complete but for num_classes */
     size_t variant_count;
 

@@ -11,6 +11,7 @@
 #include "serialization/model_text.h"
 #include "serialization/name_list.h"
 #include "graph/graph.h"
+#include "models/outputs.h"
 
 typedef struct reading {
     const weld_store *store;
@@ -119,29 +120,27 @@ static weld_status check_operators(const reading *r) {
     return WELD_OK;
 }
 
-/* Is the graph one that can classify images as the rest of the file says? */
+/* Is the graph one that makes of images what the rest of the file says? */
 static weld_status check_graph(const reading *r) {
     const weld_model_file *mf = r->mf;
-    const weld_value *logits = weld_graph_output(mf->graph, "logits");
     const weld_value *images = weld_graph_find_leaf(mf->graph, "images");
     int64_t size = mf->preprocessing.input_size;
-    bool good = mf->graph->dtype == WELD_F32 && logits && logits->dtype == WELD_F32 && images &&
-                images->kind == WELD_VALUE_INPUT;
+    bool good = mf->graph->dtype == WELD_F32 && images && images->kind == WELD_VALUE_INPUT;
     for (size_t i = 0; good && i < mf->graph->value_count; i++) {
         const weld_value *v = mf->graph->values[i];
         good = v->kind != WELD_VALUE_INPUT || v == images;
     }
     if (good) {
-        weld_shape input = WELD_SHAPE(images->shape.dim[0], size, size, 3);
-        weld_shape output = WELD_SHAPE(images->shape.dim[0], mf->config.num_classes);
-        good =
-            weld_shape_equal(&images->shape, &input) && weld_shape_equal(&logits->shape, &output);
+        const int64_t batch = images->shape.dim[0];
+        const weld_shape input = WELD_SHAPE(batch, size, size, 3);
+        good = weld_shape_equal(&images->shape, &input) &&
+               !weld_model_output_misfit(&mf->config, mf->graph, batch, size);
     }
     return good ? WELD_OK
                 : weld_fail(r->err, WELD_ERROR_FORMAT,
-                            "%s: graph: its input is not images, or its output not logits, of the "
+                            "%s: graph: its input is not images, or its output not %s, of the "
                             "sizes in the file: the file was not made by weld",
-                            weld_store_file(r->store));
+                            weld_store_file(r->store), weld_model_outputs(&mf->config)->name);
 }
 
 static weld_status take_graph(reading *r) {

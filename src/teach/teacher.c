@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "graph/graph.h"
-#include "infer/evaluate.h"
 #include "infer/model.h"
 #include "passes/precision.h"
 
@@ -61,7 +60,7 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
     }
     snprintf(t->facts.identity, sizeof t->facts.identity, "%016llx",
              (unsigned long long)hash_weights(weld_model_weights(m)));
-    if (ds && weld_model_check_classes(m, ds, err)) {
+    if (ds && weld_model_check_labels(m, ds, err)) {
         status = weld_fail_context(err, WELD_ERROR_ARGUMENT, "%s", path);
     }
     if (!status && !weld_model_is_merged(m)) {
@@ -99,7 +98,7 @@ static weld_status open_session(weld_teacher *t, const weld_teacher_options *o, 
     t->batch = MOST_PIXELS / t->pixels;
     t->batch = t->batch < 1 ? 1 : t->batch < o->batch ? t->batch : o->batch;
     t->threads = o->threads;
-    return weld_logits_session(t->graph, t->model->file.weights, t->batch, o->threads, true,
+    return weld_output_session(t->graph, t->model->file.weights, t->batch, o->threads, true,
                                &t->session, err);
 }
 

@@ -2,6 +2,7 @@
 #include "train/batch.h"
 
 #include "base/error.h"
+#include "tasks/classification/classification.h"
 
 uint64_t weld_trainer_run_number(const weld_trainer *t, int64_t batch) {
     return (uint64_t)(t->state.step * t->data.recipe.train.accumulate + batch + 1);
@@ -17,7 +18,8 @@ weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch 
     weld_run_data *d = &t->data;
     int64_t in_epoch = t->state.position * d->recipe.train.accumulate + number;
     WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)t->state.epoch, in_epoch,
-                                     t->step->images.data, weld_trainer_targets(t), out, err));
+                                     t->step->images.data, out, err));
+    weld_class_targets(out, d->recipe.model.num_classes, weld_trainer_targets(t));
     if (d->class_weights) {
         weld_class_weights_apply(d->class_weights, t->target.data);
     }

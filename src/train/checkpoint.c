@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
-#include "infer/evaluation_files.h"
 #include "train/say.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
@@ -56,11 +55,11 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
     if (e->images) {
         json_object_set_new(summary, "val_images", json_integer(e->images));
         json_object_set_new(summary, "val_loss", json_real(e->loss));
-        json_object_set_new(summary, "top1", json_real(e->top1));
-        json_object_set_new(summary, "top5", json_real(e->top5));
+        json_object_set_new(summary, "top1", json_real(e->scores[0]));
+        json_object_set_new(summary, "top5", json_real(e->scores[1]));
     }
     if (t->evaluation.last_ema.images) {
-        json_object_set_new(summary, "ema_top1", json_real(t->evaluation.last_ema.top1));
+        json_object_set_new(summary, "ema_top1", json_real(t->evaluation.last_ema.scores[0]));
     }
     return weld_json_text(summary, t->record.folder.last, text, err);
 }
@@ -109,9 +108,7 @@ weld_status weld_trainer_save_epoch(weld_trainer *t, weld_error *err) {
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
     weld_status status = save(t, t->record.folder.best, false, err);
     return status ? status
-                  : weld_evaluation_write_json(t->record.folder.evaluation, &t->evaluation.last,
-                                               weld_evaluator_details(t->evaluation.evaluator),
-                                               t->data.val, err);
+                  : weld_evaluator_write(t->evaluation.evaluator, t->record.folder.evaluation, err);
 }
 
 /* --- Resuming --- */

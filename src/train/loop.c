@@ -117,10 +117,10 @@ static weld_epoch_metrics row_of(const weld_trainer *t, bool evaluated) {
                                               (double)(s->epoch_samples > 0 ? s->epoch_samples : 1),
                                 .evaluated = evaluated,
                                 .val_loss = evaluated ? e->loss : 0,
-                                .top1 = evaluated ? e->top1 : 0,
-                                .top5 = evaluated ? e->top5 : 0,
+                                .top1 = evaluated ? e->scores[0] : 0,
+                                .top5 = evaluated ? e->scores[1] : 0,
                                 .averaged = evaluated && t->evaluation.ema_evaluator,
-                                .ema_top1 = t->evaluation.last_ema.top1,
+                                .ema_top1 = t->evaluation.last_ema.scores[0],
                                 .seconds = s->epoch_seconds,
                                 .data_seconds = t->clock.data_seconds,
                                 .times = t->clock.times,
@@ -142,7 +142,7 @@ static void begin_next_epoch(weld_trainer *t) {
  * between any two lines repeats them all from last.h5. */
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
     weld_trainer_state *s = &t->state;
-    double score = t->evaluation.last.top1;
+    double score = t->evaluation.last.scores[0];
     bool best = evaluated && (s->best_epoch < 0 || score > s->best_score);
     weld_epoch_metrics row = row_of(t, evaluated);
     WELD_TRY(weld_metrics_epoch(t->record.metrics, &row, err));
@@ -201,7 +201,7 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     done.step = t.state.step;
     done.evaluated = t.state.best_epoch >= 0;
     done.best_top1 = t.state.best_score;
-    done.top1 = t.evaluation.last.images > 0 ? t.evaluation.last.top1 : NAN;
+    done.top1 = t.evaluation.last.images > 0 ? t.evaluation.last.scores[0] : NAN;
     done.bad_images = weld_bad_images_count(t.data.bad_images);
     done.seconds = t.state.elapsed_seconds;
     weld_trainer_close(&t);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "recipe/data_option.h"
+#include "tasks/classification/classification.h"
 #include "train/run_folder.h"
 #include "train/say.h"
 
@@ -187,6 +188,7 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
         .views = d->distillation ? weld_distillation_views(d->distillation) : 0,
         .shuffle = d->recipe.train.shuffle,
         .sampling = (weld_balance)d->recipe.data.sampling,
+        .annotation = &weld_class_annotation,
         .threads = d->settings->threads,
         .bad_image = note_bad_image,
         .bad_image_arg = d};

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "tasks/classification/classification.h"
 
 struct weld_class_weights {
     int classes;
@@ -23,7 +24,7 @@ weld_status weld_class_weights_of(weld_balance weights_balance, weld_balance sam
     if (!shares) {
         return weld_fail_memory(err, "class weights");
     }
-    weld_class_shares(sampling, counts, classes, shares);
+    weld_group_shares(sampling, counts, classes, shares);
     for (int c = 0; c < classes; c++) {
         double f = shares[c];
         weights[c] = f <= 0                                 ? 0
@@ -49,7 +50,7 @@ weld_status weld_class_weights_create(const weld_dataset *ds, weld_balance weigh
         return weld_fail_memory(err, "class weights");
     }
     *w = (weld_class_weights){.classes = classes, .rows = rows, .smoothing = label_smoothing};
-    weld_status status = weld_count_classes(ds, &w->counts, err);
+    weld_status status = weld_count_groups(ds, &weld_class_annotation, &w->counts, err);
     w->weights = weld_alloc((size_t)classes, sizeof *w->weights);
     w->targets = weld_alloc((size_t)rows, (size_t)classes * sizeof *w->targets);
     if (!status && (!w->weights || !w->targets)) {
@@ -114,10 +115,10 @@ weld_status weld_sampling_text(const weld_dataset *ds, weld_balance sampling, ch
     int classes = weld_dataset_class_count(ds);
     int64_t *counts = NULL;
     double *times = weld_alloc((size_t)classes, sizeof *times);
-    weld_status status =
-        times ? weld_count_classes(ds, &counts, err) : weld_fail_memory(err, "sampling");
+    weld_status status = times ? weld_count_groups(ds, &weld_class_annotation, &counts, err)
+                               : weld_fail_memory(err, "sampling");
     if (!status) {
-        weld_class_shares(sampling, counts, classes, times);
+        weld_group_shares(sampling, counts, classes, times);
         for (int c = 0; c < classes; c++) {
             double images = (double)(counts[c] > 0 ? counts[c] : 1);
             times[c] *= (double)weld_dataset_count(ds) / images;

@@ -91,7 +91,7 @@ weld_status weld_evaluation_details_add(weld_evaluation_details *d, int64_t inde
     if (!weld_array_append(&d->cells, &cell, 1)) {
         return weld_fail_memory(err, "evaluation");
     }
-    d->images++;
+    weld_scores_count(&d->scores, score);
     d->labelled[score->label]++;
     d->predicted[score->predicted]++;
     d->correct[score->label] += score->rank == 0;
@@ -121,7 +121,7 @@ double weld_evaluation_calibration_error(const weld_evaluation_details *d) {
     for (int i = 0; i < WELD_CALIBRATION_BINS; i++) {
         sum += fabs(d->bins[i].probability - (double)d->bins[i].correct);
     }
-    return d->images > 0 ? 100 * sum / (double)d->images : 0;
+    return d->scores.images > 0 ? 100 * sum / (double)d->scores.images : 0;
 }
 
 double weld_evaluation_confidence(const weld_calibration_bin *bin) {

@@ -1,5 +1,6 @@
-/* What an evaluation says beyond top-1, top-5 and loss: each class, which classes are taken for
- * which, whether probabilities can be believed, and the images that were classified worst.
+/* What an evaluation counts: top-1, top-5 and loss, and beyond them each class, which classes are
+ * taken for which, whether probabilities can be believed, and the images that were classified
+ * worst.
  *
  * Everything is counted in double or in integers in the order of the images, so that it depends on
  * neither threads nor batch size.
@@ -32,7 +33,7 @@ typedef struct weld_confusion_cell {
 
 typedef struct weld_evaluation_details {
     int classes;
-    int64_t images;
+    weld_scores scores;
     int64_t *labelled, *predicted, *correct; /* by class: images of it, taken for it, both */
     weld_calibration_bin bins[WELD_CALIBRATION_BINS];
     weld_worst_image worst[WELD_WORST_IMAGES]; /* largest loss first, of equal ones the lower index;

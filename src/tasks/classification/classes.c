@@ -1,4 +1,6 @@
-/* Are the classes of a data set those of a model? See evaluate.h. */
+/* Are the classes of a data set those of a model? See classification.h. */
+#include "tasks/classification/classification.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +8,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serialization/name_list.h"
-#include "infer/evaluate.h"
 
 typedef struct named_class {
     const char *name;
@@ -81,8 +82,9 @@ static weld_status refuse(const weld_dataset *ds, int have, int want, const diff
                      weld_dataset_path(ds), have, want, text);
 }
 
-static weld_status compare_names(const weld_model *m, const weld_dataset *ds, int have, int want,
+static weld_status compare_names(const weld_dataset *ds, int have, const weld_labels *labels,
                                  weld_error *err) {
+    const int want = labels->count;
     named_class *data = weld_alloc((size_t)have, sizeof *data);
     named_class *model = weld_alloc((size_t)want, sizeof *model);
     weld_status status = WELD_OK;
@@ -93,7 +95,7 @@ static weld_status compare_names(const weld_model *m, const weld_dataset *ds, in
             data[i] = (named_class){weld_dataset_class_name(ds, i), i};
         }
         for (int i = 0; i < want; i++) {
-            model[i] = (named_class){weld_model_class_name(m, i), i};
+            model[i] = (named_class){labels->names[i], i};
         }
         qsort(data, (size_t)have, sizeof *data, by_name);
         qsort(model, (size_t)want, sizeof *model, by_name);
@@ -108,10 +110,12 @@ static weld_status compare_names(const weld_model *m, const weld_dataset *ds, in
     return status;
 }
 
-weld_status weld_model_check_classes(const weld_model *m, const weld_dataset *ds, weld_error *err) {
-    int have = weld_dataset_class_count(ds), want = weld_model_get_config(m)->num_classes;
-    if (weld_model_class_name(m, 0)) {
-        return compare_names(m, ds, have, want, err);
+weld_status weld_class_check_labels(const weld_dataset *ds, const weld_labels *labels,
+                                    weld_error *err) {
+    const int have = weld_dataset_class_count(ds);
+    if (labels->names) {
+        return compare_names(ds, have, labels, err);
     }
-    return have == want ? WELD_OK : refuse(ds, have, want, &(differences){0}, err);
+    return have == labels->count ? WELD_OK
+                                 : refuse(ds, have, labels->count, &(differences){0}, err);
 }

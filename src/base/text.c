@@ -1,0 +1,44 @@
+/* Growing text; see text.h. */
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void weld_text_add_bytes(weld_text *t, const char *bytes, size_t count) {
+    t->failed = t->failed || !weld_array_append(&t->bytes, bytes, count);
+}
+
+void weld_text_add(weld_text *t, const char *piece) {
+    weld_text_add_bytes(t, piece, strlen(piece));
+}
+
+void weld_text_format(weld_text *t, const char *format, ...) {
+    char piece[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(piece, sizeof piece, format, args);
+    va_end(args);
+    weld_text_add(t, piece);
+}
+
+void weld_text_add_printable(weld_text *t, const char *name) {
+    for (const unsigned char *at = (const unsigned char *)name; *at; at++) {
+        const char c = (char)(*at < ' ' || *at == 127 ? '?' : *at);
+        weld_text_add_bytes(t, &c, 1);
+    }
+}
+
+const char *weld_text_get(weld_text *t) {
+    weld_text_add_bytes(t, "", 1);
+    if (t->failed) {
+        return "";
+    }
+    t->bytes.count--;
+    return t->bytes.data;
+}
+
+void weld_text_free(weld_text *t) {
+    weld_array_free(&t->bytes);
+    t->failed = false;
+}

@@ -1,0 +1,25 @@
+/* Text that grows. Once memory is short nothing more is added, so that only the end need ask. */
+#ifndef WELD_BASE_TEXT_H
+#define WELD_BASE_TEXT_H
+
+#include "base/array.h"
+
+/* Start with WELD_TEXT. */
+typedef struct weld_text {
+    weld_array bytes;
+    bool failed;
+} weld_text;
+
+#define WELD_TEXT ((weld_text){.bytes = {.element = 1}})
+
+void weld_text_add(weld_text *t, const char *piece);
+void weld_text_add_bytes(weld_text *t, const char *bytes, size_t count);
+/* Pieces of up to 255 bytes. */
+void weld_text_format(weld_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A name from outside: question marks in place of control characters. */
+void weld_text_add_printable(weld_text *t, const char *name);
+/* With a zero at its end, or "" where memory was short. */
+const char *weld_text_get(weld_text *t);
+void weld_text_free(weld_text *t);
+
+#endif

@@ -1,0 +1,17 @@
+/* JSON as text, made by hand: what would take hundreds of megabytes as a tree of values. */
+#ifndef WELD_FORMATS_JSON_TEXT_H
+#define WELD_FORMATS_JSON_TEXT_H
+
+#include <jansson.h>
+
+#include "base/text.h"
+
+/* A name from outside; one that is not UTF-8, as JSON must be, gets question marks in place of
+ * bytes above 126. */
+json_t *weld_json_name(const char *name);
+void weld_json_add_name(weld_text *t, const char *name);
+/* The shortest text that reads back to the same number; null where it is not finite. */
+void weld_json_add_number(weld_text *t, double value);
+void weld_json_add_member(weld_text *t, const char *key, double value);
+
+#endif

@@ -1,0 +1,95 @@
+/* Running images; see image_runner.h. */
+#include "infer/image_runner.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "data/transform.h"
+#include "images/decode.h"
+#include "infer/model.h"
+#include "kernels/kernels.h"
+
+struct weld_image_runner {
+    weld_session *session;
+    weld_tensor input, outputs[WELD_OUTPUTS_MAX];
+    const weld_task *task;
+    const weld_kernels *kernels;
+    weld_transform transform;
+    weld_transform_scratch scratch;
+    weld_image image;
+    weld_bytes bytes;
+};
+
+static weld_status open(weld_image_runner *r, const weld_model *m, int threads, weld_error *err) {
+    r->task = weld_model_task(m);
+    WELD_TRY(weld_output_session(weld_model_running_graph(m), weld_model_weights(m), 1, threads,
+                                 true, &r->session, err));
+    WELD_TRY(weld_transform_init(&r->transform, weld_model_get_preprocessing(m), NULL, err));
+    WELD_TRY(weld_kernels_select(WELD_F32, NULL, &r->kernels, err));
+    r->input = weld_session_input(r->session, "images");
+    return weld_task_outputs(r->task, r->session, r->outputs, err);
+}
+
+weld_status weld_image_runner_create(const weld_model *m, int threads, weld_image_runner **out,
+                                     weld_error *err) {
+    *out = NULL;
+    weld_image_runner *r = weld_alloc(1, sizeof *r);
+    if (!r) {
+        return weld_fail_memory(err, "running images");
+    }
+    weld_status status = open(r, m, threads, err);
+    if (status) {
+        weld_image_runner_free(r);
+        return status;
+    }
+    *out = r;
+    return WELD_OK;
+}
+
+void weld_image_runner_free(weld_image_runner *r) {
+    if (r) {
+        weld_session_free(r->session);
+        weld_transform_scratch_free(&r->scratch);
+        weld_image_free(&r->image);
+        weld_bytes_free(&r->bytes);
+        weld_free(r);
+    }
+}
+
+static weld_status run(weld_image_runner *r, const weld_image *image, const weld_tensor **outputs,
+                       weld_error *err) {
+    WELD_TRY(weld_transform_evaluation(&r->transform, image, &r->scratch, r->input.data, err));
+    weld_session_run(r->session, 0);
+    for (int i = 0; r->task->outputs[i]; i++) {
+        const weld_tensor *t = &r->outputs[i];
+        if (r->kernels->first_not_finite(weld_shape_count(&t->shape), t->data) >= 0) {
+            return weld_fail(err, WELD_ERROR_NUMERIC,
+                             "the network's output is not finite: its weights are not usable");
+        }
+    }
+    *outputs = r->outputs;
+    return WELD_OK;
+}
+
+weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char *pixels, int width,
+                                      int height, const weld_tensor **outputs, weld_error *err) {
+    if (width < 1 || height < 1) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "an image of %d x %d pixels has none", width,
+                         height);
+    }
+    /* The transform only reads. */
+    weld_image view = {.pixels = (unsigned char *)pixels, .width = width, .height = height};
+    return run(r, &view, outputs, err);
+}
+
+weld_status weld_image_runner_run_bytes(weld_image_runner *r, const void *bytes, size_t size,
+                                        const weld_tensor **outputs, weld_error *err) {
+    WELD_TRY(weld_decode_image(bytes, size, &r->image, err));
+    return run(r, &r->image, outputs, err);
+}
+
+weld_status weld_image_runner_run_file(weld_image_runner *r, const char *path,
+                                       const weld_tensor **outputs, weld_error *err) {
+    WELD_TRY(weld_read_file(path, &r->bytes, err));
+    weld_status status = weld_image_runner_run_bytes(r, r->bytes.data, r->bytes.size, outputs, err);
+    return status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
+}

@@ -1,0 +1,24 @@
+/* Images to the outputs of a network, one at a time: decode, preprocess, run. */
+#ifndef WELD_INFER_IMAGE_RUNNER_H
+#define WELD_INFER_IMAGE_RUNNER_H
+
+#include "tasks/task.h"
+#include "weld/model.h"
+
+typedef struct weld_image_runner weld_image_runner;
+
+/* The model must outlive it. */
+weld_status weld_image_runner_create(const weld_model *m, int threads, weld_image_runner **out,
+                                     weld_error *err);
+void weld_image_runner_free(weld_image_runner *r); /* accepts NULL */
+
+/* *outputs: those of the model's task, in its order, until the next run. Outputs that are not
+ * finite are WELD_ERROR_NUMERIC. */
+weld_status weld_image_runner_run_file(weld_image_runner *r, const char *path,
+                                       const weld_tensor **outputs, weld_error *err);
+weld_status weld_image_runner_run_bytes(weld_image_runner *r, const void *bytes, size_t size,
+                                        const weld_tensor **outputs, weld_error *err);
+weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char *pixels, int width,
+                                      int height, const weld_tensor **outputs, weld_error *err);
+
+#endif

@@ -1,0 +1,104 @@
+/* Classification as a task; see classification.h. */
+#include "tasks/classification/classification.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "tasks/classification/evaluation_details.h"
+
+static const weld_score_kind scores[] = {
+    [WELD_TOP1] = {"top1", "top-1", " %", 2, "accuracy"},
+    [WELD_TOP5] = {"top5", "top-5", " %", 2, "accuracy"},
+    [WELD_CALIBRATION_ERROR] = {"calibration_error", "calibration error", " %", 2, "accuracy"},
+};
+
+/* --- Counting: a tally is a weld_evaluation_details, a record a weld_image_score --- */
+
+static weld_status create_tally(const weld_dataset *ds, const weld_tensor *outputs, void **tally,
+                                weld_error *err) {
+    const int classes = (int)outputs[0].shape.dim[1];
+    if (classes != weld_dataset_class_count(ds)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: it has %d classes, the network %d: they must be the same",
+                         weld_dataset_path(ds), weld_dataset_class_count(ds), classes);
+    }
+    weld_evaluation_details *d = weld_alloc(1, sizeof *d);
+    if (!d) {
+        return weld_fail_memory(err, "evaluation");
+    }
+    d->classes = classes;
+    *tally = d;
+    return WELD_OK;
+}
+
+static void free_tally(void *tally) {
+    if (tally) {
+        weld_evaluation_details_free(tally);
+        weld_free(tally);
+    }
+}
+
+static weld_status clear_tally(void *tally, weld_error *err) {
+    weld_evaluation_details *d = tally;
+    return weld_evaluation_details_begin(d, d->classes, err);
+}
+
+static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_array *annotation,
+                           weld_array *record, weld_error *err) {
+    const int64_t classes = outputs[0].shape.dim[1];
+    const float *logits = (const float *)outputs[0].data + i * classes;
+    const int32_t label = *(const int32_t *)annotation->data;
+    weld_image_score score = weld_image_score_of(logits, classes, label);
+    if (!isfinite(score.loss)) {
+        return weld_fail(err, WELD_ERROR_NUMERIC, "logits are not finite");
+    }
+    return weld_array_append(record, &score, sizeof score) ? WELD_OK
+                                                           : weld_fail_memory(err, "evaluation");
+}
+
+static weld_status count(void *tally, int64_t index, const void *record, weld_error *err) {
+    return weld_evaluation_details_add(tally, index, record, err);
+}
+
+static void finish(void *tally, weld_evaluation *out) {
+    weld_evaluation_details *d = tally;
+    weld_evaluation_details_finish(d);
+    out->loss = weld_scores_loss(&d->scores);
+    out->scores[WELD_TOP1] = weld_scores_top1(&d->scores);
+    out->scores[WELD_TOP5] = weld_scores_top5(&d->scores);
+    out->scores[WELD_CALIBRATION_ERROR] = weld_evaluation_calibration_error(d);
+}
+
+const weld_task weld_task_classification = {
+    .name = "classification",
+    .outputs = {"logits"},
+    .output_word = "logit",
+    .answer_word = "class",
+    .can_be_taught = true,
+    .scores = scores,
+    .score_count = 3,
+    .run_scores = 2,
+    .annotation = &weld_class_annotation,
+    .check_labels = weld_class_check_labels,
+    .inputs = {"target"},
+    .targets_create = weld_class_targets_create,
+    .targets_free = weld_class_targets_free,
+    .target_size = weld_class_target_size,
+    .targets_fill = weld_class_targets_fill,
+    .caption = weld_class_caption,
+    .targets_tell = weld_class_targets_tell,
+    .tally_create = create_tally,
+    .tally_free = free_tally,
+    .tally_clear = clear_tally,
+    .measure = measure,
+    .count = count,
+    .finish = finish,
+    .tell = weld_class_tell,
+    .tell_classes = weld_class_tell_classes,
+    .json_classes = weld_class_json_classes,
+    .write_details = weld_class_write_details,
+    .write_confusion = weld_class_write_confusion,
+    .answer = weld_class_answer,
+    .same_answer = weld_class_same_answer,
+};

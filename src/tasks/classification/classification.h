@@ -1,0 +1,54 @@
+/* Classification: which of several classes an image is of. Networks for it have the output "logits"
+ * [batch, classes]; in training perhaps "logits_dist", of a second head that learns from a teacher.
+ */
+#ifndef WELD_TASKS_CLASSIFICATION_CLASSIFICATION_H
+#define WELD_TASKS_CLASSIFICATION_CLASSIFICATION_H
+
+#include "tasks/task.h"
+
+extern const weld_task weld_task_classification;
+
+/* Its scores, by their numbers. */
+enum { WELD_TOP1, WELD_TOP5, WELD_CALIBRATION_ERROR };
+
+/* An int32_t, the class's index; groups are classes. */
+extern const weld_annotation weld_class_annotation;
+int32_t weld_class_label(const weld_batch *batch, int64_t i);
+
+/* targets [count, classes] of a batch: probabilities, one-hot rows mixed as the images are. */
+void weld_class_targets(const weld_batch *batch, int classes, float *targets);
+
+/* weld_task.check_labels: the same names in the same order, or, where names are unknown, as many.
+ * The message says which are missing, unknown to the model or at another index. */
+weld_status weld_class_check_labels(const weld_dataset *ds, const weld_labels *labels,
+                                    weld_error *err);
+
+/* The class of the largest of `classes` logits, of equal ones the first. */
+int weld_best_class(const float *logits, int classes);
+
+/* --- Its functions for weld_task, by file --- */
+
+/* targets.c */
+weld_status weld_class_targets_create(const weld_dataset *ds, const weld_target_options *options,
+                                      void **targets, weld_error *err);
+void weld_class_targets_free(void *targets);
+size_t weld_class_target_size(const void *targets, int input);
+void weld_class_targets_fill(void *targets, const weld_batch *batch, float *const *inputs);
+void weld_class_caption(const void *targets, float *const *inputs, int64_t i,
+                        weld_caption_style style, char *text, size_t size);
+weld_status weld_class_targets_tell(const void *targets, weld_text *out, weld_error *err);
+
+/* answer.c */
+weld_status weld_class_answer(const weld_tensor *outputs, const weld_labels *labels, int most,
+                              weld_text *text, json_t **json, weld_error *err);
+bool weld_class_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i);
+
+/* evaluation_text.c: of a weld_evaluation_details. */
+void weld_class_tell(const void *details, const weld_dataset *ds, weld_text *out);
+void weld_class_tell_classes(const void *details, const weld_dataset *ds, weld_text *out);
+void weld_class_json_classes(const void *details, const weld_dataset *ds, json_t *object);
+void weld_class_write_details(const void *details, const weld_dataset *ds, weld_text *out);
+weld_status weld_class_write_confusion(const char *path, const void *details,
+                                       const weld_dataset *ds, weld_error *err);
+
+#endif

@@ -1,0 +1,228 @@
+/* What an evaluation says in detail, as text: lines for people, members of evaluation.json, the
+ * confusion matrix as CSV; see classification.h. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "formats/file.h"
+#include "formats/json_text.h"
+#include "tasks/classification/classification.h"
+#include "tasks/classification/evaluation_details.h"
+
+enum { WORST_CLASSES = 5 };
+
+/* --- For people --- */
+
+/* "66.67 %" or "-", right in `width`. */
+static void add_percent(weld_text *t, double value, int width) {
+    char text[32] = "-";
+    if (isfinite(value)) {
+        snprintf(text, sizeof text, "%.2f %%", value);
+    }
+    weld_text_format(t, "%*s", width, text);
+}
+
+/* The classes of the lowest recall, lowest first, of equal ones the first; returns how many. */
+static int find_worst(const weld_evaluation_details *d, int worst[WORST_CLASSES]) {
+    int count = 0;
+    for (int c = 0; c < d->classes; c++) {
+        double recall = weld_evaluation_recall(d, c);
+        int at = count;
+        if (isnan(recall)) {
+            continue;
+        }
+        for (; at > 0 && weld_evaluation_recall(d, worst[at - 1]) > recall; at--) {
+            if (at < WORST_CLASSES) {
+                worst[at] = worst[at - 1];
+            }
+        }
+        if (at < WORST_CLASSES) {
+            worst[at] = c;
+        }
+        count += count < WORST_CLASSES;
+    }
+    return count;
+}
+
+/* Calibration and the classes of the lowest recall. */
+void weld_class_tell(const void *details, const weld_dataset *ds, weld_text *out) {
+    const weld_evaluation_details *d = details;
+    int worst[WORST_CLASSES], count = find_worst(d, worst);
+    weld_text_format(
+        out, "calibration error %.2f %%; lowest recall:", weld_evaluation_calibration_error(d));
+    for (int i = 0; i < count; i++) {
+        weld_text_add(out, i ? ", " : " ");
+        weld_text_add_printable(out, weld_dataset_class_name(ds, worst[i]));
+        weld_text_add(out, " ");
+        add_percent(out, weld_evaluation_recall(d, worst[i]), 0);
+    }
+    weld_text_add(out, "\n");
+}
+
+void weld_class_tell_classes(const void *details, const weld_dataset *ds, weld_text *out) {
+    const weld_evaluation_details *d = details;
+    weld_text_format(out, "%9s %10s %10s  class\n", "images", "recall", "precision");
+    for (int c = 0; c < d->classes; c++) {
+        weld_text_format(out, "%9lld ", (long long)d->labelled[c]);
+        add_percent(out, weld_evaluation_recall(d, c), 10);
+        weld_text_add(out, " ");
+        add_percent(out, weld_evaluation_precision(d, c), 10);
+        weld_text_add(out, "  ");
+        weld_text_add_printable(out, weld_dataset_class_name(ds, c));
+        weld_text_add(out, "\n");
+    }
+}
+
+/* --- JSON --- */
+
+static json_t *number_or_null(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+void weld_class_json_classes(const void *details, const weld_dataset *ds, json_t *object) {
+    const weld_evaluation_details *d = details;
+    json_t *classes = json_array();
+    for (int c = 0; c < d->classes; c++) {
+        json_array_append_new(classes,
+                              json_pack("{s:o, s:I, s:o, s:o}", "name",
+                                        weld_json_name(weld_dataset_class_name(ds, c)), "images",
+                                        (json_int_t)d->labelled[c], "recall",
+                                        number_or_null(weld_evaluation_recall(d, c)), "precision",
+                                        number_or_null(weld_evaluation_precision(d, c))));
+    }
+    json_object_set_new(object, "classes", classes);
+}
+
+static const char *comma(int64_t i) {
+    return i ? ",\n " : "\n ";
+}
+
+static void add_calibration(weld_text *t, const weld_evaluation_details *d) {
+    weld_text_add(t, "\"calibration\":[");
+    for (int i = 0; i < WELD_CALIBRATION_BINS; i++) {
+        const weld_calibration_bin *bin = &d->bins[i];
+        weld_text_format(t, "%s{", comma(i));
+        weld_json_add_member(t, "low", (double)i / WELD_CALIBRATION_BINS);
+        weld_text_add(t, ",");
+        weld_json_add_member(t, "high", (i + 1.0) / WELD_CALIBRATION_BINS);
+        weld_text_format(t, ",\"images\":%lld,", (long long)bin->images);
+        weld_json_add_member(t, "confidence", weld_evaluation_confidence(bin));
+        weld_text_add(t, ",");
+        weld_json_add_member(t, "accuracy", weld_evaluation_accuracy(bin));
+        weld_text_add(t, "}");
+    }
+    weld_text_add(t, "]");
+}
+
+static void add_classes(weld_text *t, const weld_evaluation_details *d, const weld_dataset *ds) {
+    weld_text_add(t, "\"classes\":[");
+    for (int c = 0; c < d->classes; c++) {
+        weld_text_format(t, "%s{\"name\":", comma(c));
+        weld_json_add_name(t, weld_dataset_class_name(ds, c));
+        weld_text_format(t, ",\"images\":%lld,", (long long)d->labelled[c]);
+        weld_json_add_member(t, "recall", weld_evaluation_recall(d, c));
+        weld_text_add(t, ",");
+        weld_json_add_member(t, "precision", weld_evaluation_precision(d, c));
+        weld_text_add(t, "}");
+    }
+    weld_text_add(t, "]");
+}
+
+static void add_confusion(weld_text *t, const weld_evaluation_details *d) {
+    const weld_confusion_cell *cells = d->cells.data;
+    weld_text_add(t, "\"confusion\":[");
+    for (size_t i = 0; i < d->cells.count; i++) {
+        weld_text_format(t, "%s[%d,%d,%lld]", i ? "," : "", cells[i].label, cells[i].predicted,
+                         (long long)cells[i].images);
+    }
+    weld_text_add(t, "]");
+}
+
+static void add_worst(weld_text *t, const weld_evaluation_details *d, const weld_dataset *ds) {
+    weld_text_add(t, "\"worst\":[");
+    for (int i = 0; i < d->worst_count; i++) {
+        const weld_image_score *score = &d->worst[i].score;
+        weld_text_format(t, "%s{\"image\":", comma(i));
+        weld_json_add_name(t, weld_dataset_name(ds, d->worst[i].index));
+        weld_text_format(t, ",\"label\":%d,\"predicted\":%d,", score->label, score->predicted);
+        weld_json_add_member(t, "probability", score->probability);
+        weld_text_add(t, ",");
+        weld_json_add_member(t, "label_probability", score->label_probability);
+        weld_text_add(t, ",");
+        weld_json_add_member(t, "loss", score->loss);
+        weld_text_add(t, "}");
+    }
+    weld_text_add(t, "]");
+}
+
+void weld_class_write_details(const void *details, const weld_dataset *ds, weld_text *out) {
+    add_calibration(out, details);
+    weld_text_add(out, ",\n");
+    add_classes(out, details, ds);
+    weld_text_add(out, ",\n");
+    add_confusion(out, details);
+    weld_text_add(out, ",\n");
+    add_worst(out, details, ds);
+}
+
+/* --- CSV --- */
+
+static void add_field(weld_text *t, const char *name) {
+    if (!strpbrk(name, ",\"\r\n")) {
+        weld_text_add(t, name);
+        return;
+    }
+    weld_text_add(t, "\"");
+    for (const char *at = name; *at;) {
+        size_t plain = strcspn(at, "\"");
+        weld_text_add_bytes(t, at, plain);
+        at += plain;
+        if (*at) {
+            weld_text_add(t, "\"\"");
+            at++;
+        }
+    }
+    weld_text_add(t, "\"");
+}
+
+/* Row `label`; *at moves over its cells. */
+static void add_row(weld_text *t, const weld_evaluation_details *d, int label, size_t *at) {
+    const weld_confusion_cell *cells = d->cells.data;
+    for (int c = 0; c < d->classes; c++) {
+        bool here = *at < d->cells.count && cells[*at].label == label && cells[*at].predicted == c;
+        weld_text_format(t, ",%lld", here ? (long long)cells[*at].images : 0);
+        *at += here;
+    }
+    weld_text_add(t, "\r\n");
+}
+
+weld_status weld_class_write_confusion(const char *path, const void *details,
+                                       const weld_dataset *ds, weld_error *err) {
+    const weld_evaluation_details *d = details;
+    weld_replacement *file;
+    weld_text t = WELD_TEXT;
+    WELD_TRY(weld_replacement_open(path, &file, err));
+    weld_text_add(&t, "class");
+    for (int c = 0; c < d->classes; c++) {
+        weld_text_add(&t, ",");
+        add_field(&t, weld_dataset_class_name(ds, c));
+    }
+    weld_text_add(&t, "\r\n");
+    size_t at = 0;
+    weld_status status = WELD_OK;
+    for (int c = 0; c < d->classes && !status; c++) {
+        add_field(&t, weld_dataset_class_name(ds, c));
+        add_row(&t, d, c, &at);
+        /* Row by row, for the square of many classes is large. */
+        status = t.failed ? weld_fail_memory(err, path)
+                          : weld_replacement_write(file, t.bytes.data, t.bytes.count, err);
+        t.bytes.count = 0;
+    }
+    weld_text_free(&t);
+    if (status) {
+        weld_replacement_discard(file);
+        return status;
+    }
+    return weld_replacement_commit(file, err);
+}

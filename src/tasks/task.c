@@ -1,0 +1,33 @@
+/* Tasks by name, and what holds for all of them; see task.h. */
+#include "tasks/task.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "models/models.h"
+
+const weld_task *weld_task_find(const char *name, weld_error *err) {
+    char known[256] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < weld_task_count; i++) {
+        if (strcmp(weld_tasks[i]->name, name) == 0) {
+            return weld_tasks[i];
+        }
+        used += used < sizeof known ? (size_t)snprintf(known + used, sizeof known - used, "%s%s",
+                                                       i ? ", " : "", weld_tasks[i]->name)
+                                    : 0;
+    }
+    weld_fail(err, WELD_ERROR_NOT_FOUND, "task '%.80s': no such name: there are %s", name, known);
+    return NULL;
+}
+
+const weld_task *weld_task_of(const weld_model_config *config) {
+    const weld_model_config *variant;
+    const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
+    return family && family->task ? weld_task_find(family->task, NULL) : weld_tasks[0];
+}
+
+bool weld_task_is_better(const weld_task *task, double score, double best) {
+    return task->smaller_is_better ? score < best : score > best;
+}

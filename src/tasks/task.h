@@ -1,0 +1,137 @@
+/* Tasks: what a network is for, and all that follows from it for those who train, evaluate, print
+ * and compare networks and do not know.
+ *
+ * A task is a folder here, one struct of functions and tables in it, and one line in tasks.c. The
+ * family of a network (models/models.h) names its task. Functions that are NULL are of what a task
+ * does not have; what they get as `void *` is their own.
+ */
+#ifndef WELD_TASKS_TASK_H
+#define WELD_TASKS_TASK_H
+
+#include <jansson.h>
+
+#include "base/text.h"
+#include "data/loader.h"
+#include "weld/graph.h"
+
+enum { WELD_SCORES_MAX = 16, WELD_OUTPUTS_MAX = 4 };
+
+/* A number that says how well a network does. */
+typedef struct weld_score_kind {
+    const char *key;   /* in files: "top1" */
+    const char *label; /* for people: "top-1" */
+    const char *unit;  /* behind the number: " %" */
+    int decimals;
+    const char *group; /* of those that share a chart: "accuracy" */
+} weld_score_kind;
+
+/* What came of an evaluation. */
+typedef struct weld_evaluation {
+    int64_t images, skipped;        /* counted, and left out because they are bad */
+    double loss;                    /* mean; NAN: the task has none without training */
+    double scores[WELD_SCORES_MAX]; /* as the task's table says */
+} weld_evaluation;
+
+/* The classes of a network, by index. */
+typedef struct weld_labels {
+    int count;
+    const char *const *names; /* NULL: unknown */
+} weld_labels;
+
+/* What a task's targets are made for. */
+typedef struct weld_target_options {
+    int64_t batch;
+    int classes;            /* of the network */
+    double label_smoothing; /* these are recipe keys of the section `loss`, ... */
+    weld_balance class_weights;
+    weld_balance sampling; /* ... and this of `data` */
+} weld_target_options;
+
+/* How much a caption says: shares as percent behind names, or as fractions before them. */
+typedef enum weld_caption_style { WELD_CAPTION_PERCENT, WELD_CAPTION_FRACTION } weld_caption_style;
+
+typedef struct weld_task {
+    const char *name;
+    /* Of the evaluation graph, by name, ended by NULL: functions below get them in this order. */
+    const char *outputs[WELD_OUTPUTS_MAX + 1];
+    const char *output_word; /* one number of them, for people: "logit" */
+    const char *answer_word; /* what they come to: "class" */
+    bool can_be_taught;      /* by another network's outputs: teach/ */
+
+    /* --- Scores: the best network has the largest scores[0], or the smallest; of equal ones the
+     * first. The first run_scores of them are told while a run goes on, the others on asking. */
+    const weld_score_kind *scores;
+    int score_count, run_scores;
+    bool smaller_is_better;
+
+    /* --- Data */
+    const weld_annotation *annotation;
+    /* Are the labels of a data set those of a network, in order? The message says what differs. */
+    weld_status (*check_labels)(const weld_dataset *ds, const weld_labels *labels, weld_error *err);
+
+    /* --- Training: inputs of a step beside "images", by name, ended by NULL. */
+    const char *inputs[WELD_OUTPUTS_MAX + 1];
+    /* Of ds, which must outlive them. */
+    weld_status (*targets_create)(const weld_dataset *ds, const weld_target_options *options,
+                                  void **targets, weld_error *err);
+    void (*targets_free)(void *targets);
+    /* Floats of an input's row, which is for one sample. */
+    size_t (*target_size)(const void *targets, int input);
+    /* What the annotations of a batch come to, mixed as the batch is: inputs[i] is [count, size].
+     */
+    void (*targets_fill)(void *targets, const weld_batch *batch, float *const *inputs);
+    /* What sample i of the latest batch is to be taken for, in a line or two. */
+    void (*caption)(const void *targets, float *const *inputs, int64_t i, weld_caption_style style,
+                    char *text, size_t size);
+    /* What is done about uneven data, a line each for people; "": nothing. */
+    weld_status (*targets_tell)(const void *targets, weld_text *out, weld_error *err);
+
+    /* --- Evaluation: each image is measured by itself, and what that says counted in the order of
+     * the data set. So parts of an evaluation, wherever they are made, are put together by handing
+     * their records over in order. */
+    weld_status (*tally_create)(const weld_dataset *ds, const weld_tensor *outputs, void **tally,
+                                weld_error *err);
+    void (*tally_free)(void *tally);
+    weld_status (*tally_clear)(void *tally, weld_error *err);
+    /* Append to *record, an array of bytes, what counting needs of image i of a batch.
+     * WELD_ERROR_NUMERIC: outputs that are not finite. */
+    weld_status (*measure)(const weld_tensor *outputs, int64_t i, const weld_array *annotation,
+                           weld_array *record, weld_error *err);
+    /* Indices rise. */
+    weld_status (*count)(void *tally, int64_t index, const void *record, weld_error *err);
+    /* Fill in loss and scores. */
+    void (*finish)(void *tally, weld_evaluation *out);
+
+    /* Of a tally that is finished: lines for people, the few that always are to be read... */
+    void (*tell)(const void *tally, const weld_dataset *ds, weld_text *out);
+    /* ...and a table, which is also members of a JSON object... */
+    void (*tell_classes)(const void *tally, const weld_dataset *ds, weld_text *out);
+    void (*json_classes)(const void *tally, const weld_dataset *ds, json_t *object);
+    /* ...members of evaluation.json, and a file of what is taken for what. */
+    void (*write_details)(const void *tally, const weld_dataset *ds, weld_text *out);
+    weld_status (*write_confusion)(const char *path, const void *tally, const weld_dataset *ds,
+                                   weld_error *err);
+
+    /* --- Single images: what the outputs for one image say, at most `most` things. *text lines, or
+     * *json a value, whichever is not NULL. */
+    weld_status (*answer)(const weld_tensor *outputs, const weld_labels *labels, int most,
+                          weld_text *text, json_t **json, weld_error *err);
+    /* Do two networks say the same about image i of a batch? */
+    bool (*same_answer)(const weld_tensor *a, const weld_tensor *b, int64_t i);
+} weld_task;
+
+extern const weld_task *const weld_tasks[];
+extern const size_t weld_task_count;
+
+/* NULL, with an error that lists them, where there is none of that name. */
+const weld_task *weld_task_find(const char *name, weld_error *err);
+/* That of the network of a config, which can be built. */
+const weld_task *weld_task_of(const weld_model_config *config);
+
+/* Is an evaluation better than what was the best so far? */
+bool weld_task_is_better(const weld_task *task, double score, double best);
+
+/* The labels of a data set, in memory that is freed with weld_free(labels.names). */
+weld_status weld_labels_of_dataset(const weld_dataset *ds, weld_labels *out, weld_error *err);
+
+#endif

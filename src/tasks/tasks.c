@@ -1,0 +1,7 @@
+/* The table of tasks: a line each. */
+#include "tasks/classification/classification.h"
+
+const weld_task *const weld_tasks[] = {
+    &weld_task_classification,
+};
+const size_t weld_task_count = sizeof weld_tasks / sizeof *weld_tasks;

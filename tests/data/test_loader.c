@@ -5,6 +5,7 @@
 #include "data/mix.h"
 #include "data/pack.h"
 #include "suite.h"
+#include "tasks/classification/classification.h"
 
 enum { SIZE = 16, FLOATS = SIZE * SIZE * 3, MAX_BATCH = 16, CLASSES = 2 };
 
@@ -15,6 +16,7 @@ static weld_loader_options options_of(int64_t batch_size, int threads) {
         .batch_size = batch_size,
         .seed = 42,
         .shuffle = true,
+        .annotation = &weld_class_annotation,
         .threads = threads};
     o.augmentation.repeats = 1;
     return o;
@@ -29,15 +31,24 @@ static weld_loader *create(const weld_dataset *ds, const weld_loader_options *op
 
 typedef struct loaded {
     float images[MAX_BATCH * FLOATS], targets[MAX_BATCH * CLASSES];
+    int32_t labels[MAX_BATCH];
     weld_batch batch;
 } loaded;
+
+static void take_labels(loaded *out) {
+    for (int64_t i = 0; i < out->batch.count; i++) {
+        ck_assert_uint_eq(out->batch.annotations[i].count, 1);
+        out->labels[i] = weld_class_label(&out->batch, i);
+    }
+}
 
 static void load_train(weld_loader *l, uint32_t epoch, int64_t batch, loaded *out) {
     weld_error err = {0};
     memset(out, 0, sizeof *out);
-    weld_status status =
-        weld_loader_train_batch(l, epoch, batch, out->images, out->targets, &out->batch, &err);
+    weld_status status = weld_loader_train_batch(l, epoch, batch, out->images, &out->batch, &err);
     ck_assert_msg(status == WELD_OK, "%s", err.message);
+    weld_class_targets(&out->batch, CLASSES, out->targets);
+    take_labels(out);
 }
 
 static void load_eval(weld_loader *l, int64_t batch, loaded *out) {
@@ -45,6 +56,7 @@ static void load_eval(weld_loader *l, int64_t batch, loaded *out) {
     memset(out, 0, sizeof *out);
     weld_status status = weld_loader_eval_batch(l, batch, out->images, &out->batch, &err);
     ck_assert_msg(status == WELD_OK, "%s", err.message);
+    take_labels(out);
 }
 
 /* 23 images in two classes, of which some are bad. */
@@ -166,7 +178,7 @@ START_TEST(an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own) {
             for (int i = 0; i < 5; i++) {
                 int64_t index = x.batch.indices[i];
                 ck_assert_int_eq(seen[index]++, 0);
-                ck_assert_int_eq(x.batch.labels[i], weld_dataset_label(ds, index));
+                ck_assert_int_eq(x.labels[i], weld_dataset_label(ds, index));
                 first[epoch][batch * 5 + i] = index;
             }
         }
@@ -174,7 +186,7 @@ START_TEST(an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own) {
     ck_assert_mem_ne(first[0], first[1], sizeof first[0]);
     ck_assert_mem_ne(first[1], first[2], sizeof first[0]);
     weld_error err;
-    ck_assert_int_eq(weld_loader_train_batch(l, 0, 4, x.images, x.targets, &x.batch, &err),
+    ck_assert_int_eq(weld_loader_train_batch(l, 0, 4, x.images, &x.batch, &err),
                      WELD_ERROR_ARGUMENT);
     weld_loader_free(l);
     weld_dataset_free(ds);
@@ -198,8 +210,8 @@ START_TEST(without_shuffling_and_augmenting_training_sees_what_evaluation_sees) 
         for (int i = 0; i < 6; i++) {
             ck_assert_int_eq(x.batch.indices[i], batch * 6 + i);
             ck_assert_int_eq(y.batch.indices[i], batch * 6 + i);
-            ck_assert_float_eq(x.targets[i * CLASSES + x.batch.labels[i]], 1.0f);
-            ck_assert_float_eq(x.targets[i * CLASSES + 1 - x.batch.labels[i]], 0.0f);
+            ck_assert_float_eq(x.targets[i * CLASSES + x.labels[i]], 1.0f);
+            ck_assert_float_eq(x.targets[i * CLASSES + 1 - x.labels[i]], 0.0f);
         }
     }
     weld_loader_free(l);
@@ -401,7 +413,7 @@ START_TEST(evaluation_counts_every_image_once_and_the_last_batch_is_short) {
         ck_assert_int_eq(x.batch.count, batch < 3 ? 6 : 5);
         for (int64_t i = 0; i < x.batch.count; i++, next++) {
             ck_assert_int_eq(x.batch.indices[i], next);
-            ck_assert_int_eq(x.batch.labels[i], next >= 9);
+            ck_assert_int_eq(x.labels[i], next >= 9);
         }
     }
     ck_assert_int_eq(next, 23);
@@ -444,7 +456,7 @@ START_TEST(evaluation_leaves_bad_images_out_and_reports_them) {
         ck_assert_int_eq(x.batch.bad, y.batch.count - counts[batch]);
         for (int64_t i = 0; i < x.batch.count; i++) {
             int64_t there = x.batch.indices[i] - batch * 6;
-            ck_assert_int_eq(x.batch.labels[i], x.batch.indices[i] >= 9);
+            ck_assert_int_eq(x.labels[i], x.batch.indices[i] >= 9);
             ck_assert_mem_eq(x.images + i * FLOATS, y.images + there * FLOATS,
                              FLOATS * sizeof(float));
         }
@@ -524,8 +536,7 @@ START_TEST(a_set_of_bad_images_only_is_an_error) {
     weld_loader *l = create(ds, &o);
     static loaded x;
     weld_error err = {0};
-    ck_assert_int_eq(weld_loader_train_batch(l, 0, 0, x.images, x.targets, &x.batch, &err),
-                     WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_loader_train_batch(l, 0, 0, x.images, &x.batch, &err), WELD_ERROR_FORMAT);
     ck_assert_msg(strstr(err.message, "bad images in a row") != NULL, "%s", err.message);
     ck_assert_ptr_nonnull(strstr(err.message, f.path));
     load_eval(l, 0, &x);
@@ -572,7 +583,7 @@ START_TEST(failed_allocations_are_reported) {
         weld_memory_fail_after(i);
         status = weld_loader_create(ds, &o, &l, NULL);
         if (!status) {
-            status = weld_loader_train_batch(l, 0, 0, x.images, x.targets, &x.batch, NULL);
+            status = weld_loader_train_batch(l, 0, 0, x.images, &x.batch, NULL);
         }
         weld_memory_fail_after(-1);
         ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
@@ -602,7 +613,7 @@ START_TEST(an_image_that_is_sampled_twice_is_augmented_in_two_ways) {
         for (int64_t i = 0; i < x.batch.count; i++) {
             for (int64_t k = 0; k < i; k++) {
                 if (x.batch.indices[k] == x.batch.indices[i]) {
-                    ck_assert_int_eq(x.batch.labels[i], 0);
+                    ck_assert_int_eq(x.labels[i], 0);
                     ck_assert_int_ne(x.batch.repeats[i], x.batch.repeats[k]);
                     ck_assert_mem_ne(x.images + i * FLOATS, x.images + k * FLOATS,
                                      FLOATS * sizeof *x.images);

@@ -17,13 +17,16 @@ static int compare_shared(const weld_sample_source *s, int64_t index) {
     weld_sample_worker alone = {0}, shared = {0};
     static float expected[FLOATS], got[FLOATS];
     int good = 0;
-    ck_assert_int_eq(weld_dataset_read(s->ds, index, &shared.bytes, NULL), WELD_OK);
-    weld_sample_begin(s, &shared, REPEATS);
+    ck_assert_int_eq(weld_dataset_read(s->ds, index, &shared.images[0].bytes, NULL), WELD_OK);
+    weld_sample_begin(s, &shared.images[0], REPEATS);
     for (int64_t repeat = 0; repeat < REPEATS; repeat++) {
-        ck_assert_int_eq(weld_dataset_read(s->ds, index, &alone.bytes, NULL), WELD_OK);
-        weld_sample_begin(s, &alone, 1);
-        weld_status a = weld_sample_training(s, index, repeat, &alone, expected, NULL);
-        weld_status b = weld_sample_training(s, index, repeat, &shared, got, NULL);
+        ck_assert_int_eq(weld_dataset_read(s->ds, index, &alone.images[0].bytes, NULL), WELD_OK);
+        weld_sample_begin(s, &alone.images[0], 1);
+        const weld_sample_part part = {index, weld_transform_whole(s->transform)};
+        const weld_sample sample = {index, repeat, &part, 1};
+        int bad;
+        weld_status a = weld_sample_training(s, &sample, &alone, expected, NULL, &bad, NULL);
+        weld_status b = weld_sample_training(s, &sample, &shared, got, NULL, &bad, NULL);
         ck_assert_int_eq(a, b);
         if (a == WELD_OK) {
             ck_assert_mem_eq(expected, got, sizeof got);

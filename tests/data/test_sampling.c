@@ -7,6 +7,7 @@
 #include "data/order.h"
 #include "data/uneven.h"
 #include "suite.h"
+#include "tasks/classification/classification.h"
 
 enum { CLASSES = 4, COUNT = 90 + 27 + 6 + 3 };
 static const int64_t sizes[CLASSES] = {90, 6, 27, 3};
@@ -15,7 +16,7 @@ static weld_sampling *make_sampling(weld_balance balance, weld_dataset **ds) {
     test_folder folder = test_folder_create();
     weld_sampling *s;
     *ds = uneven_dataset(&folder, sizes, CLASSES);
-    ck_assert_int_eq(weld_sampling_create(*ds, balance, &s, NULL), WELD_OK);
+    ck_assert_int_eq(weld_sampling_create(*ds, &weld_class_annotation, balance, &s, NULL), WELD_OK);
     test_folder_remove(folder);
     return s;
 }
@@ -30,13 +31,13 @@ static void count_places(const weld_dataset *ds, const int64_t *entries, int64_t
 START_TEST(shares_are_by_number_alike_or_by_root) {
     const int64_t counts[] = {90, 0, 10};
     double shares[3];
-    weld_class_shares(WELD_BALANCE_NONE, counts, 3, shares);
+    weld_group_shares(WELD_BALANCE_NONE, counts, 3, shares);
     ck_assert_double_eq_tol(shares[0], 0.9, 1e-15);
     ck_assert_double_eq(shares[1], 0);
-    weld_class_shares(WELD_BALANCE_FULL, counts, 3, shares);
+    weld_group_shares(WELD_BALANCE_FULL, counts, 3, shares);
     ck_assert_double_eq(shares[0], 0.5);
     ck_assert_double_eq(shares[2], 0.5);
-    weld_class_shares(WELD_BALANCE_SQRT, counts, 3, shares);
+    weld_group_shares(WELD_BALANCE_SQRT, counts, 3, shares);
     ck_assert_double_eq_tol(shares[0], 0.75, 1e-15);
     ck_assert_double_eq_tol(shares[2], 0.25, 1e-15);
 }
@@ -49,7 +50,7 @@ START_TEST(classes_get_their_shares_within_one_place_and_exactly_on_average) {
         weld_sampling *s = make_sampling(balances[b], &ds);
         double shares[CLASSES], sums[CLASSES] = {0};
         int64_t entries[COUNT], places[CLASSES];
-        weld_class_shares(balances[b], sizes, CLASSES, shares);
+        weld_group_shares(balances[b], sizes, CLASSES, shares);
         for (uint32_t epoch = 0; epoch < 2000; epoch++) {
             weld_sampling_draw(s, 3, epoch, entries);
             count_places(ds, entries, places);
@@ -154,7 +155,9 @@ START_TEST(memory_that_is_short_is_an_error) {
     weld_sampling *s;
     for (long i = 0; i < 6; i++) {
         weld_memory_fail_after(i);
-        ck_assert_int_eq(weld_sampling_create(ds, WELD_BALANCE_SQRT, &s, NULL), WELD_ERROR_MEMORY);
+        ck_assert_int_eq(
+            weld_sampling_create(ds, &weld_class_annotation, WELD_BALANCE_SQRT, &s, NULL),
+            WELD_ERROR_MEMORY);
         ck_assert_ptr_null(s);
     }
     weld_memory_fail_after(-1);

@@ -23,11 +23,12 @@ static weld_transform transform_of(int size, double fraction, weld_augmentation_
 
 static weld_status train(const weld_transform *t, const weld_image *image, weld_random *random,
                          weld_transform_scratch *scratch, float *out, weld_error *err) {
-    const weld_sample_plan plan = weld_transform_plan(t, image->width, image->height, random);
+    const weld_sample_plan plan =
+        weld_transform_plan(t, image->width, image->height, weld_transform_whole(t), random);
     const weld_pixels whole = weld_image_pixels(image);
     const weld_decoded_part part = weld_part_of_image(&whole, &plan.crop);
     weld_random erase = *random;
-    return weld_transform_training(t, &plan, &part, random, &erase, scratch, out, err);
+    return weld_transform_training(t, &plan, &part, 1, random, &erase, scratch, out, err);
 }
 
 /* What torchvision's ToTensor and Normalize make of a value. */
@@ -184,15 +185,15 @@ START_TEST(pixels_are_changed_after_the_flip_and_erased_after_normalising) {
         float out[12 * 12 * 3], want[12 * 12 * 3];
         weld_random r = weld_random_start(5, 1, (uint64_t)i, WELD_RANDOM_AUGMENT), again = r;
         weld_random e = weld_random_start(5, 1, (uint64_t)i, WELD_RANDOM_ERASE), e_again = e;
-        const weld_sample_plan plan = weld_transform_plan(&t, 12, 12, &r);
+        const weld_sample_plan plan = weld_transform_plan(&t, 12, 12, weld_transform_whole(&t), &r);
         const weld_pixels whole = weld_image_pixels(&image);
         const weld_decoded_part part = weld_part_of_image(&whole, &plan.crop);
-        ck_assert_int_eq(weld_transform_training(&t, &plan, &part, &r, &e, &scratch, out, NULL),
+        ck_assert_int_eq(weld_transform_training(&t, &plan, &part, 1, &r, &e, &scratch, out, NULL),
                          WELD_OK);
-        weld_transform_plan(&t, 12, 12, &again);
+        weld_transform_plan(&t, 12, 12, weld_transform_whole(&t), &again);
         for (int k = 0; k < 12 * 12 * 3; k++) {
-            int column = k / 3 % 12, y = k / 3 / 12 - plan.top;
-            int x = (plan.flip ? 11 - column : column) - plan.left;
+            int column = k / 3 % 12, y = k / 3 / 12 - plan.to.y;
+            int x = (plan.flip ? 11 - column : column) - plan.to.x;
             bool inside = x >= 0 && x < 12 && y >= 0 && y < 12;
             expected.pixels[k] = inside ? image.pixels[(y * 12 + x) * 3 + k % 3] : 0;
         }

@@ -1,5 +1,6 @@
 /* Data sets whose classes are not the model's. */
 #include "infer/colours.h"
+#include "infer/model.h"
 #include "suite.h"
 
 /* A data set with these classes, each of one image. */
@@ -17,7 +18,7 @@ static const char *check(const weld_model *m, const char *const *classes) {
     test_folder folder;
     weld_dataset *ds = make(&folder, classes);
     err.message[0] = '\0';
-    weld_status status = weld_model_check_classes(m, ds, &err);
+    weld_status status = weld_model_check_labels(m, ds, &err);
     ck_assert(status == WELD_OK || status == WELD_ERROR_ARGUMENT);
     ck_assert_int_eq(status == WELD_OK, err.message[0] == '\0');
     ck_assert(status == WELD_OK || strstr(err.message, folder.path));

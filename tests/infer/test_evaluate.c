@@ -1,6 +1,7 @@
 /* Evaluation of a network whose results can be counted by hand. */
 #include "infer/colours.h"
 #include "suite.h"
+#include "tasks/classification/classification.h"
 
 typedef struct noted {
     int bad, progress;
@@ -33,7 +34,7 @@ static weld_status evaluate(const weld_model *m, const weld_dataset *ds, int64_t
                                       .progress = n ? note_progress : NULL,
                                       .arg = n};
     weld_status status =
-        weld_evaluator_create(weld_model_graph(m), weld_model_weights(m),
+        weld_evaluator_create(&weld_task_classification, weld_model_graph(m), weld_model_weights(m),
                               weld_model_get_preprocessing(m), ds, &options, &e, err);
     if (status == WELD_OK) {
         status = weld_evaluator_run(e, out, err);
@@ -54,8 +55,8 @@ START_TEST(accuracy_and_loss_are_those_counted_by_hand) {
     ck_assert_int_eq(evaluate(m, ds, 64, 2, NULL, &e, NULL), WELD_OK);
     ck_assert_int_eq(e.images, 7);
     ck_assert_int_eq(e.skipped, 0);
-    ck_assert_double_eq_tol(e.top1, 100.0 * 5 / 7, 1e-9);
-    ck_assert_double_eq(e.top5, 100);
+    ck_assert_double_eq_tol(e.scores[WELD_TOP1], 100.0 * 5 / 7, 1e-9);
+    ck_assert_double_eq(e.scores[WELD_TOP5], 100);
     static const double logits[7][3] = {{255, 0, 0}, {200, 60, 60}, {0, 0, 255},  {0, 255, 0},
                                         {255, 0, 0}, {0, 0, 255},   {10, 10, 240}};
     static const int labels[7] = {0, 0, 0, 1, 1, 2, 2};
@@ -105,7 +106,7 @@ START_TEST(bad_images_are_named_and_left_out) {
     ck_assert_int_eq(n.bad, 1);
     ck_assert_int_eq(n.last, 8);
     ck_assert_ptr_nonnull(strstr(n.reason, "green/c.jpg"));
-    ck_assert_double_eq_tol(e.top1, 100.0 * 5 / 7, 1e-9);
+    ck_assert_double_eq_tol(e.scores[WELD_TOP1], 100.0 * 5 / 7, 1e-9);
     weld_model_free(m);
     weld_dataset_free(ds);
     test_folder_remove(folder);
@@ -177,7 +178,7 @@ START_TEST(data_of_other_classes_and_graphs_that_mix_images_are_refused) {
     weld_value *x = weld_input(g, "images", WELD_SHAPE(1, COLOURS_SIZE, COLOURS_SIZE, 3));
     x = weld_reshape(g, weld_global_avg_pool(g, x), WELD_SHAPE(1, 3));
     weld_output(g, "logits", weld_slice(g, x, 0, 0, 1));
-    ck_assert_int_eq(weld_evaluator_create(g, weld_model_weights(m),
+    ck_assert_int_eq(weld_evaluator_create(&weld_task_classification, g, weld_model_weights(m),
                                            weld_model_get_preprocessing(m), ds, &options,
                                            &evaluator, &err),
                      WELD_ERROR_SHAPE);

@@ -72,7 +72,7 @@ START_TEST(files_in_either_form_and_naming_say_what_pytorch_said) {
         assert_logits(written, names[i / 4]);
         ck_assert_int_eq(report.comparison.images, 32);
         ck_assert(!report.comparison.labelled);
-        ck_assert_int_eq(report.comparison.same_class, 32);
+        ck_assert_int_eq(report.comparison.same_answer, 32);
         ck_assert_int_eq(report.counts.parameters,
                          weld_graph_counts(weld_model_graph(written)).parameters);
         size_t bytes;

@@ -80,14 +80,14 @@ START_TEST(the_report_is_what_the_file_records) {
     ck_assert_int_eq(weld_model_merge(m, NULL, 2, path, &r, NULL), WELD_OK);
     ck_assert_int_eq(r.comparison.images, 32);
     ck_assert(!r.comparison.labelled);
-    ck_assert_double_gt(r.comparison.largest_logit, 0);
-    ck_assert_double_le(r.comparison.largest_difference, 1e-4 * r.comparison.largest_logit);
+    ck_assert_double_gt(r.comparison.largest_output, 0);
+    ck_assert_double_le(r.comparison.largest_difference, 1e-4 * r.comparison.largest_output);
     ck_assert_int_lt(r.after.convolutions, r.before.convolutions);
     ck_assert_int_lt(r.after.parameters, r.before.parameters);
     weld_model *merged = models_open(path);
     ck_assert_double_eq(number(merged, "images"), 32);
-    ck_assert_double_eq_tol(number(merged, "largest_logit"), r.comparison.largest_logit,
-                            1e-7 * r.comparison.largest_logit);
+    ck_assert_double_eq_tol(number(merged, "largest_logit"), r.comparison.largest_output,
+                            1e-7 * r.comparison.largest_output);
     for (size_t i = 0; i < merged->graph->node_count; i++) {
         ck_assert_ptr_ne(merged->graph->nodes[i]->op, &weld_op_batch_norm_eval);
     }
@@ -107,8 +107,8 @@ START_TEST(on_a_data_set_both_networks_are_scored) {
     ck_assert_msg(status == WELD_OK, "%s", err.message);
     ck_assert(r.comparison.labelled);
     ck_assert_int_eq(r.comparison.images, 7);
-    ck_assert_int_eq(r.comparison.same_class, 7);
-    ck_assert_double_eq(r.comparison.top1_before, r.comparison.top1_after);
+    ck_assert_int_eq(r.comparison.same_answer, 7);
+    ck_assert_double_eq(r.comparison.before.value, r.comparison.after.value);
     weld_model_free(m);
     test_folder_remove(folder);
     test_folder_remove(data);

@@ -7,6 +7,7 @@
 #include "data/loader.h"
 #include "measure/preview.h"
 #include "recipe/recipe.h"
+#include "tasks/classification/classification.h"
 
 enum { BATCH = 8, BATCHES = 2, FLOATS = SIDE * SIDE * 3 };
 
@@ -52,6 +53,7 @@ static weld_image draw_loader(const char *const *set, size_t set_count, uint32_t
                              .batch_size = BATCH,
                              .seed = 7,
                              .shuffle = true,
+                             .annotation = &weld_class_annotation,
                              .threads = 2};
     weld_dataset *ds;
     weld_loader *l;
@@ -60,9 +62,10 @@ static weld_image draw_loader(const char *const *set, size_t set_count, uint32_t
     ck_assert_int_eq(weld_dataset_open(in_base("train.h5"), &ds, &err), WELD_OK);
     ck_assert_int_eq(weld_loader_create(ds, &o, &l, &err), WELD_OK);
     for (int b = 0; b < BATCHES; b++) {
-        ck_assert_int_eq(weld_loader_train_batch(l, epoch, b, images + b * BATCH * FLOATS,
-                                                 targets + b * BATCH * CLASSES, &batch, &err),
-                         WELD_OK);
+        ck_assert_int_eq(
+            weld_loader_train_batch(l, epoch, b, images + b * BATCH * FLOATS, &batch, &err),
+            WELD_OK);
+        weld_class_targets(&batch, CLASSES, targets + b * BATCH * CLASSES);
     }
     for (int i = 0; i < BATCHES * BATCH; i++) {
         const float *target = targets + i * CLASSES;

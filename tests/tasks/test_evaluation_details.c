@@ -3,8 +3,9 @@
 
 #include "base/memory.h"
 #include "infer/colours.h"
-#include "infer/evaluation_files.h"
 #include "suite.h"
+#include "tasks/classification/classification.h"
+#include "tasks/classification/evaluation_details.h"
 
 static const double tolerance = 1e-12;
 
@@ -115,7 +116,7 @@ START_TEST(memory_that_is_short_is_an_error) {
     ck_assert_int_eq(weld_evaluation_details_begin(&d, 4, NULL), WELD_OK);
     ck_assert_int_eq(weld_evaluation_details_add(&d, 0, &s, NULL), WELD_ERROR_MEMORY);
     weld_memory_fail_after(-1);
-    ck_assert_int_eq(d.images, 0);
+    ck_assert_int_eq(d.scores.images, 0);
     weld_evaluation_details_free(&d);
 }
 END_TEST
@@ -218,7 +219,7 @@ static void evaluate(evaluated *e, int64_t batch, int threads) {
     weld_evaluator_options options = {.batch_size = batch, .threads = threads};
     weld_error err;
     weld_status status = weld_evaluator_create(
-        weld_model_graph(e->model), weld_model_weights(e->model),
+        &weld_task_classification, weld_model_graph(e->model), weld_model_weights(e->model),
         weld_model_get_preprocessing(e->model), e->ds, &options, &e->evaluator, &err);
     ck_assert_msg(status == WELD_OK, "%s", err.message);
     ck_assert_int_eq(weld_evaluator_run(e->evaluator, &e->result, NULL), WELD_OK);
@@ -241,8 +242,7 @@ static void release(evaluated *e) {
 }
 
 static weld_status write_json(const evaluated *e, const char *path, weld_error *err) {
-    return weld_evaluation_write_json(path, &e->result, weld_evaluator_details(e->evaluator), e->ds,
-                                      err);
+    return weld_evaluator_write(e->evaluator, path, err);
 }
 
 START_TEST(evaluation_json_has_what_it_promises) {
@@ -268,9 +268,9 @@ START_TEST(evaluation_json_has_what_it_promises) {
     ck_assert_str_eq(data, e.data.path);
     ck_assert_int_eq(images, 7);
     ck_assert_int_eq(skipped, 0);
-    ck_assert_double_eq(top1, e.result.top1);
+    ck_assert_double_eq(top1, e.result.scores[WELD_TOP1]);
     ck_assert_double_eq(loss, e.result.loss);
-    ck_assert_double_eq(error, e.result.calibration_error);
+    ck_assert_double_eq(error, e.result.scores[WELD_CALIBRATION_ERROR]);
     ck_assert_str_eq(name, "blue");
     ck_assert_double_eq_tol(recall, 200.0 / 3, 1e-9);
     ck_assert_double_eq_tol(precision, 200.0 / 3, 1e-9);
@@ -328,7 +328,7 @@ START_TEST(names_with_commas_and_quotes_are_quoted_in_csv) {
     count(&d, 2, score(1, 1, 0.5, 1));
     weld_evaluation_details_finish(&d);
     const char *path = test_path(&folder, "confusion.csv");
-    ck_assert_int_eq(weld_evaluation_write_csv(path, &d, ds, NULL), WELD_OK);
+    ck_assert_int_eq(weld_class_write_confusion(path, &d, ds, NULL), WELD_OK);
     const char *want = "class,\"a, \"\"b\"\"\",plain\r\n\"a, \"\"b\"\"\",0,1\r\nplain,0,2\r\n";
     size_t size;
     unsigned char *got = test_read_file(path, &size);
@@ -336,7 +336,7 @@ START_TEST(names_with_commas_and_quotes_are_quoted_in_csv) {
     ck_assert_mem_eq(got, want, size);
     free(got);
     weld_error err;
-    ck_assert_int_eq(weld_evaluation_write_csv(test_path(&folder, "no/x.csv"), &d, ds, &err),
+    ck_assert_int_eq(weld_class_write_confusion(test_path(&folder, "no/x.csv"), &d, ds, &err),
                      WELD_ERROR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, "no/x.csv"));
     weld_evaluation_details_free(&d);

@@ -10,7 +10,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "$make_network" repvit_m0_9 m.h5
 "$make_photos" photos 1 1 400
-for run in $(seq "${RUNS:-20}"); do
+for _ in $(seq "${RUNS:-20}"); do
     start=$(date +%s%N)
     "$weld" predict m.h5 photos/class_a/0000.jpg > answer
     echo $((($(date +%s%N) - start) / 1000))

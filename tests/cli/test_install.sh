@@ -30,7 +30,7 @@ libdir=$(dirname "$(find root -name 'libweld.so')")
 
 # shellcheck disable=SC2046,SC2086 # lists of flags are meant
 works "build against the installed shared library" "$CC" -std=c17 -Wall -Wextra -Werror $flags "$here/classify.c" -o classify \
-    "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR= pkg-config --libs-only-l weld)
+    "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --libs-only-l weld)
 export LD_LIBRARY_PATH="$WORK/$libdir"
 works "classify a photo" ./classify deploy.h5 photos/train/class_b/0000.jpg
 prints "it says the class and the probability" "^class_[abc] 0\.[0-9]+$"
@@ -44,14 +44,14 @@ says "a missing file is an error with a message" "nowhere.jpg"
 # shellcheck disable=SC2046,SC2086
 works "build against the static library" "$CC" -std=c17 $flags "$here/classify.c" -o classify_static \
     "-I$WORK/root$prefix/include" "$WORK/$libdir/libweld.a" -fopenmp \
-    $(PKG_CONFIG_SYSROOT_DIR= pkg-config --static --libs weld | sed 's/-lweld//; s/-l\(gfortran\|bz2\|ssl\|crypto\)\>//g')
+    $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --static --libs weld | sed 's/-lweld//; s/-l\(gfortran\|bz2\|ssl\|crypto\)\>//g')
 unset LD_LIBRARY_PATH
 works "classify with it" ./classify_static deploy.h5 photos/train/class_b/0000.jpg
 cp stdout by_static
 same "shared and static say the same" by_static by_library
 # shellcheck disable=SC2046,SC2086
 works "build the program of several threads" "$CC" -std=gnu17 -Wall -Wextra $flags "$here/share_model.c" -o share_model \
-    "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR= pkg-config --libs-only-l weld) -pthread
+    "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --libs-only-l weld) -pthread
 export LD_LIBRARY_PATH="$WORK/$libdir"
 works "several threads share one model" ./share_model deploy.h5 photos/train/class_a/0001.jpg
 finish

@@ -10,6 +10,7 @@
 
 #include "graph/graph.h"
 #include "weld/model.h"
+#include "repvit_config.h"
 
 static inline FILE *fixture_open(const char *file) {
     const char *folder = getenv("WELD_FIXTURES");
@@ -63,17 +64,14 @@ static inline weld_tensor fixture_tensor(const weld_weights *fixture, const char
 
 static inline weld_model_config fixture_config(const weld_weights *fixture) {
     const int64_t *value = fixture_tensor(fixture, "", "config").data;
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = (int)value[0],
-                                .stem_stride = (int)value[1],
-                                .legacy = value[2] != 0,
-                                .distillation_head = value[3] != 0,
-                                .stage_count = (int)value[4]};
-    for (int i = 0; i < config.stage_count; i++) {
-        config.channels[i] = (int)value[5 + i];
-        config.depths[i] = (int)value[5 + config.stage_count + i];
+    char lists[2][64] = {"", ""}; /* channels, depths */
+    for (int64_t i = 0; i < 2 * value[4]; i++) {
+        char *list = lists[i / value[4]];
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof lists[0] - used, used ? ", %d" : "%d", (int)value[5 + i]);
     }
-    return config;
+    return repvit_config((int)value[0], lists[0], lists[1], (int)value[1], value[2] != 0,
+                         value[3] != 0);
 }
 
 static inline void fixture_copy(weld_tensor to, weld_tensor from) {

@@ -13,23 +13,38 @@
 extern "C" {
 #endif
 
-#define WELD_MAX_STAGES 8
 #define WELD_MODEL_NAME_SIZE 64
+#define WELD_MODEL_VALUES_SIZE 1024
+/* Stages that a network has at most, classes, and pixels of its input in each direction. */
+#define WELD_MAX_STAGES 8
+#define WELD_MAX_CLASSES (1 << 20)
+#define WELD_MAX_INPUT_SIZE (1 << 14)
 
+/* What a network is: its name, and beside it values by key. Which keys there are is the family's
+ * (recipes/README.md lists them under `model.`): of RepViT "channels", "depths", "stem_stride",
+ * "legacy" and "distillation_head". A config may be copied, and compared by memcmp. */
 typedef struct weld_model_config {
     char name[WELD_MODEL_NAME_SIZE]; /* a variant ("repvit_m0_9") or the family ("repvit") */
     int num_classes;
-    int stage_count; /* 1..WELD_MAX_STAGES; the variants have 4 */
-    int channels[WELD_MAX_STAGES], depths[WELD_MAX_STAGES];
-    int stem_stride;        /* 4; 2 or 1 for small images */
-    bool legacy;            /* token mixer of the first published version */
-    bool distillation_head; /* a second head; evaluation averages both */
+    unsigned char values[WELD_MODEL_VALUES_SIZE]; /* the family's: use the functions below */
 } weld_model_config;
 
-/* The configuration of a variant, with 1000 classes; for the family name, no stages yet. An unknown
+/* The configuration of a variant, with 1000 classes; for the family name, no sizes yet. An unknown
  * name is an error that lists the known ones. */
 WELD_API weld_status weld_model_config_named(const char *name, weld_model_config *out,
                                              weld_error *err);
+/* Set a value from its text, as a recipe has it: "3", "true", "0.5", the elements of a list with
+ * commas between them. WELD_ERROR_NOT_FOUND: no such key, with those there are; and
+ * WELD_ERROR_ARGUMENT: a value out of its range. */
+WELD_API weld_status weld_model_config_set(weld_model_config *config, const char *key,
+                                           const char *text, weld_error *err);
+/* A value as text that sets the same; NULL where there is no such key. */
+WELD_API const char *weld_model_config_text(const weld_model_config *config, const char *key,
+                                            char *text, size_t size);
+/* A value as numbers: up to `room` elements into `numbers` (true is 1, a choice its place in the
+ * list of choices). Returns how many there are; -1 where there is no such key. */
+WELD_API int weld_model_config_numbers(const weld_model_config *config, const char *key,
+                                       double *numbers, int room);
 /* Names of the variants in order; NULL past the end. */
 WELD_API const char *weld_model_name(size_t i);
 
@@ -60,9 +75,6 @@ typedef struct weld_preprocessing {
     float mean[3], std[3];
 } weld_preprocessing;
 
-/* What tensors are called in files: as the reference implementation does, or as timm. */
-typedef enum weld_naming { WELD_NAMES_OFFICIAL, WELD_NAMES_TIMM } weld_naming;
-
 /* --- Model files ------------------------------------------------------------------------------
  * A model does not change once it is open, but for its precision and its preprocessing: any number
  * of threads may use it at the same time. */
@@ -82,9 +94,10 @@ typedef struct weld_import_options {
                         * state_dict, model_ema and state_dict_ema, or else the top level. Of a
                         * checkpoint with a moving average of its weights: "ema" */
     int num_classes;   /* that it must have; 0: as many as it has */
-    int stem_stride;   /* 0: 4 */
-    int input_size;    /* 0: 224 */
+    int input_size;    /* 0: the usual one */
     const char *const *class_names; /* num_classes of them; NULL: unknown */
+    const char *const *set; /* "key=value" of what tensors do not tell: "stem_stride=2" (4) */
+    size_t set_count;
 } weld_import_options;
 
 /* Open a model file of any kind. The network is told from the names and shapes of the tensors:
@@ -205,7 +218,8 @@ typedef enum weld_export_form { WELD_EXPORT_MERGED, WELD_EXPORT_TRAINING } weld_
 /* All zero: the usual. */
 typedef struct weld_export_options {
     weld_export_form form; /* ONNX files are always merged */
-    weld_naming names;     /* of tensors in safetensors files; in ONNX files they are official */
+    const char *names;     /* of tensors in safetensors files: "official", "timm" or what else the
+                            * family knows; NULL, as in ONNX files: its own, "official" */
     int64_t batch;         /* of ONNX files: this alone; 0: any */
     const char *verify;    /* a data set to compare on (folder or packed file); NULL: noise */
     int threads;           /* 0: all */

@@ -40,12 +40,19 @@ int cli_models(const cli_command *command, int argc, char **argv);
 
 /* An option of a subcommand; `value` is what is set where it is given. */
 typedef enum cli_option_kind {
-    CLI_FLAG,     /* bool */
-    CLI_TEXT,     /* const char * */
-    CLI_COUNT,    /* int, at least 1 */
-    CLI_TEXTS,    /* cli_texts: may be given several times */
-    CLI_PRECISION /* weld_precision */
+    CLI_FLAG,      /* bool */
+    CLI_TEXT,      /* const char * */
+    CLI_COUNT,     /* int, at least 1 */
+    CLI_TEXTS,     /* cli_texts: may be given several times */
+    CLI_PRECISION, /* weld_precision */
+    CLI_KEYS       /* cli_keys: one option for each key of networks that tensors do not tell */
 } cli_option_kind;
+
+/* "key=value" for each that was given. */
+typedef struct cli_keys {
+    char text[8][96];
+    size_t count;
+} cli_keys;
 
 typedef struct cli_texts {
     const char **items;
@@ -59,6 +66,7 @@ typedef struct cli_option {
     void *value;
     const char *argument; /* its name in the help; NULL for flags */
     const char *help;
+    const struct weld_key *key; /* of one that CLI_KEYS stands for */
 } cli_option;
 
 /* "fp32", "bf16" */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/model_options.h"
+#include "models/names.h"
 
 /* One of two words into *second; false where it is neither. */
 static bool choose(const char *text, const char *first_word, const char *second_word,
@@ -23,7 +24,7 @@ static bool parse_batch(const char *text, int64_t *batch) {
     return end != text && *end == '\0' && *batch > 0 && *batch <= INT32_MAX;
 }
 
-static void print_report(const char *path, const weld_export_options *o,
+static void print_report(const char *path, const weld_export_options *o, const char *names,
                          const weld_export_report *r) {
     bool onnx = strcmp(strrchr(path, '.'), ".onnx") == 0;
     printf("%s written\n", path);
@@ -33,7 +34,7 @@ static void print_report(const char *path, const weld_export_options *o,
     } else if (onnx) {
         printf("%-24s %14s\n", "batch", "dynamic");
     } else {
-        printf("%-24s %14s\n", "names", o->names == WELD_NAMES_TIMM ? "timm" : "official");
+        printf("%-24s %14s\n", "names", names);
     }
     printf("%-24s %14lld\n", "tensors", (long long)r->counts.tensors);
     printf("%-24s %14lld\n", "parameters", (long long)r->counts.parameters);
@@ -53,15 +54,18 @@ static void print_report(const char *path, const weld_export_options *o,
 }
 
 int cli_export(const cli_command *command, int argc, char **argv) {
-    const char *out = NULL, *form = "merged", *names = "official", *batch = "dynamic";
+    const char *out = NULL, *form = "merged", *batch = "dynamic";
+    char known[128], names_help[160];
     weld_export_options export = {0};
     cli_model_options model = {0};
+    weld_naming_list(known, sizeof known);
+    snprintf(names_help, sizeof names_help, "tensors' names: %s (official)", known);
     int count, status;
     const cli_option options[] = {
         {"output", 'o', CLI_TEXT, &out, "OUT",
          "the file; its ending, .onnx or .safetensors, tells"},
         {"form", 0, CLI_TEXT, &form, "FORM", "merged, or of a checkpoint training (merged)"},
-        {"names", 0, CLI_TEXT, &names, "WHOSE", "tensors' names: official or timm (official)"},
+        {"names", 0, CLI_TEXT, &export.names, "WHOSE", names_help},
         {"batch", 0, CLI_TEXT, &batch, "N", "ONNX: fixed batch, or dynamic (dynamic)"},
         {"verify", 0, CLI_TEXT, &export.verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
@@ -72,22 +76,21 @@ int cli_export(const cli_command *command, int argc, char **argv) {
                    &status)) {
         return status;
     }
-    bool training, timm;
+    bool training;
     if (!out) {
         return cli_usage(command, "-o OUT.onnx or OUT.safetensors is missing");
     }
     if (!choose(form, "merged", "training", &training)) {
         return cli_usage(command, "--form wants merged or training, not '%s'", form);
     }
-    if (!choose(names, "official", "timm", &timm)) {
-        return cli_usage(command, "--names wants official or timm, not '%s'", names);
+    if (export.names && !weld_naming_is_known(export.names)) {
+        return cli_usage(command, "--names wants %s, not '%s'", known, export.names);
     }
     if (!parse_batch(batch, &export.batch)) {
         return cli_usage(command, "--batch wants dynamic or a whole number from 1, not '%s'",
                          batch);
     }
     export.form = training ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
-    export.names = timm ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL;
     weld_error err;
     weld_model *m;
     weld_export_report report;
@@ -95,10 +98,11 @@ int cli_export(const cli_command *command, int argc, char **argv) {
         return cli_fail(&err);
     }
     weld_status done = weld_model_export(m, out, &export, &report, &err);
+    const weld_naming *names = weld_model_find_naming(weld_model_get_config(m), export.names, NULL);
     weld_model_free(m);
     if (done != WELD_OK) {
         return cli_fail(&err);
     }
-    print_report(out, &export, &report);
+    print_report(out, &export, names->name, &report);
     return CLI_DONE;
 }

@@ -3,10 +3,12 @@
 
 #include "cli/model_options.h"
 #include "infer/model.h"
+#include "models/models.h"
 
 static void print_found(const char *path, const weld_model *m) {
     const weld_model_file *f = &m->file;
     const weld_model_config *c = &f->config;
+    char labels[256];
     const weld_model_origin *origin = &f->origin;
     bool merged = weld_model_is_merged(m);
     if (origin->kind) {
@@ -16,15 +18,13 @@ static void print_found(const char *path, const weld_model *m) {
         if (*origin->others) {
             printf("%-16s %s (--key takes another)\n", "also there", origin->others);
         }
-        printf("%-16s %s names, %s\n", "tensors",
-               origin->naming == WELD_NAMES_TIMM ? "timm's" : "official",
+        printf("%-16s %s names, %s\n", "tensors", origin->naming->whose,
                origin->mixed ? "several element types" : weld_element_name(origin->element));
     } else {
         printf("%s: %s\n", path, weld_file_kind_text(weld_file_kind_of(path)));
     }
-    printf("%-16s %s, %s form%s%s\n", "network", c->name, merged ? "merged" : "training",
-           c->legacy ? ", legacy token mixer" : "",
-           c->distillation_head ? ", distillation head" : "");
+    printf("%-16s %s, %s form%s\n", "network", c->name, merged ? "merged" : "training",
+           weld_model_said_of(c, labels, sizeof labels));
     printf("%-16s %d%s\n", "classes", c->num_classes, f->class_names ? ", named" : ", no names");
 }
 

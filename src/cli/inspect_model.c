@@ -7,7 +7,7 @@
 #include "cli/inspect.h"
 #include "serialization/name_list.h"
 #include "infer/model.h"
-#include "models/names.h"
+#include "models/models.h"
 
 enum { FEW_CLASSES = 12 };
 
@@ -29,9 +29,8 @@ static void say_kind(inspection *in, const weld_model_file *f) {
                      *o->others ? "; --key takes another)" : "");
     }
     inspect_fact(in, "tensor count", json_integer((json_int_t)o->tensors), "%zu, %s names, %s",
-                 o->tensors, o->naming == WELD_NAMES_TIMM ? "timm's" : "official", element);
-    inspect_fact(in, "names", json_string(o->naming == WELD_NAMES_TIMM ? "timm" : "official"),
-                 NULL);
+                 o->tensors, o->naming->whose, element);
+    inspect_fact(in, "names", json_string(o->naming->name), NULL);
     inspect_fact(in, "elements", json_string(o->mixed ? "mixed" : element), NULL);
 }
 
@@ -76,34 +75,56 @@ static void say_damage(inspection *in, const weld_model_file *f) {
 
 /* --- The network. ----------------------------------------------------------------------------- */
 
-static void say_numbers(inspection *in, const char *title, const int *numbers, int count) {
-    json_t *list = json_array();
-    char text[12 * WELD_MAX_STAGES + 1] = "";
-    for (int i = 0; i < count; i++) {
-        json_array_append_new(list, json_integer(numbers[i]));
-        snprintf(text + strlen(text), sizeof text - strlen(text), i ? " %d" : "%d", numbers[i]);
+static json_t *element_json(const weld_key *key, const void *values, int element) {
+    double number = weld_key_number(key, values, element);
+    char text[128];
+    switch (key->type) {
+    case WELD_KEY_INTEGER:
+        return json_integer((json_int_t)number);
+    case WELD_KEY_REAL:
+        return inspect_number(number);
+    case WELD_KEY_BOOL:
+        return json_boolean(number != 0);
+    default:
+        weld_key_element_text(key, values, element, text, sizeof text);
+        return inspect_string(text);
     }
-    inspect_fact(in, title, list, "%s", text);
+}
+
+static void say_key(inspection *in, const weld_key *key, const weld_model_config *c, bool known) {
+    char title[64], text[512];
+    weld_key_title(key, title, sizeof title);
+    weld_key_text(key, c->values, " ", text, sizeof text);
+    json_t *value = known && key->max_count > 1 ? json_array() : NULL;
+    for (int i = 0; value && i < weld_key_count(key, c->values); i++) {
+        json_array_append_new(value, element_json(key, c->values, i));
+    }
+    value = known && !value ? element_json(key, c->values, 0) : value;
+    inspect_fact(in, title, value, key->label ? NULL : "%s", text);
 }
 
 static void say_network(inspection *in, const weld_model *m) {
     const weld_model_config *c = &m->file.config;
+    const weld_model_family *family = weld_family_of(c);
     weld_model_counts counts = weld_graph_counts(m->graph);
     bool merged = weld_model_is_merged(m);
     int size = m->file.preprocessing.input_size;
+    char labels[256];
     inspect_fact(in, "network", inspect_string(c->name), "%s", c->name);
     /* What a merged network of another program was merged from nobody knows. */
     bool known = !merged || !m->file.origin.kind;
-    inspect_fact(in, "form", json_string(merged ? "merged" : "training"), "%s%s%s%s",
+    weld_model_said_of(c, labels, sizeof labels);
+    inspect_fact(in, "form", json_string(merged ? "merged" : "training"), "%s%s%s",
                  merged ? "merged, for deployment" : "training, not merged",
-                 known && merged && (c->legacy || c->distillation_head) ? "; before that" : "",
-                 known && c->legacy ? ", legacy token mixer" : "",
-                 known && c->distillation_head ? ", distillation head" : "");
-    inspect_fact(in, "legacy", known ? json_boolean(c->legacy) : NULL, NULL);
-    inspect_fact(in, "distillation head", known ? json_boolean(c->distillation_head) : NULL, NULL);
-    say_numbers(in, "channels", c->channels, c->stage_count);
-    say_numbers(in, "depths", c->depths, c->stage_count);
-    inspect_fact(in, "stem stride", json_integer(c->stem_stride), "%d", c->stem_stride);
+                 known && merged && *labels ? "; before that" : "", known ? labels : "");
+    for (int labelled = 1; labelled >= 0; labelled--) { /* what the line above says comes first */
+        for (size_t i = 0; i < family->key_count; i++) {
+            const weld_key *key = &family->keys[i];
+            if ((key->label != NULL) == labelled) {
+                say_key(in, key, c, known || !(key->flags & WELD_KEY_MERGED_AWAY));
+            }
+        }
+    }
     inspect_fact(in, "parameters", json_integer(counts.parameters), "%lld",
                  (long long)counts.parameters);
     inspect_fact(in, "convolutions", json_integer(counts.convolutions), "%lld",

@@ -35,9 +35,8 @@ static weld_status split_lines(const char *path, char *text, size_t size, weld_a
     return WELD_OK;
 }
 
-static weld_status open_with_names(const char *path, const cli_model_options *o, weld_model **out,
-                                   weld_error *err) {
-    weld_import_options known = o->known;
+static weld_status open_with_names(const char *path, const cli_model_options *o,
+                                   weld_import_options known, weld_model **out, weld_error *err) {
     weld_array names = {.element = sizeof(char *)};
     void *text;
     size_t size;
@@ -65,8 +64,15 @@ static weld_status open_with_names(const char *path, const cli_model_options *o,
 
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
                            weld_error *err) {
-    weld_status status = options->classes ? open_with_names(path, options, out, err)
-                                          : weld_model_import(path, &options->known, out, err);
+    const char *set[sizeof options->keys.text / sizeof *options->keys.text];
+    weld_import_options known = options->known;
+    for (size_t i = 0; i < options->keys.count; i++) {
+        set[i] = options->keys.text[i];
+    }
+    known.set = set;
+    known.set_count = options->keys.count;
+    weld_status status = options->classes ? open_with_names(path, options, known, out, err)
+                                          : weld_model_import(path, &known, out, err);
     if (status == WELD_OK) {
         status = weld_model_set_precision(*out, options->precision, err);
         if (status != WELD_OK) {

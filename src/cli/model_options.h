@@ -7,8 +7,9 @@
 
 /* Start zeroed. */
 typedef struct cli_model_options {
-    weld_import_options known; /* class_names aside */
-    const char *classes;       /* a file of names, or NULL */
+    weld_import_options known; /* class_names and set aside */
+    cli_keys keys;
+    const char *classes; /* a file of names, or NULL */
     weld_precision precision;
 } cli_model_options;
 
@@ -16,7 +17,7 @@ typedef struct cli_model_options {
 #define CLI_MODEL_OPTIONS(o)                                                                       \
     {"model", 0, CLI_TEXT, &(o).known.model, "NAME", ".pth, safetensors: what it must be (any)"},  \
         {"key", 0, CLI_TEXT, &(o).known.key, "KEY", "of a .pth: model, ...; a checkpoint: ema"},   \
-        {"stem-stride", 0, CLI_COUNT, &(o).known.stem_stride, "N", "of .pth, safetensors (4)"}, {  \
+        {"", 0, CLI_KEYS, &(o).keys, NULL, "of .pth, safetensors"}, {                              \
         "classes", 0, CLI_TEXT, &(o).classes, "FILE", "names of the classes, one a line"           \
     }
 #define CLI_MODEL_PRECISION(o)                                                                     \

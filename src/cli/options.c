@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "models/models.h"
 
 int cli_fail(const weld_error *err) {
     fprintf(stderr, "weld: %s\n", err->message);
@@ -81,6 +82,27 @@ static bool set_precision(const cli_command *command, const cli_option *option, 
     return false;
 }
 
+/* "key=value"; a whole number is asked for as any count is. */
+static bool add_key(const cli_command *command, const cli_option *option, const char *text,
+                    int *status) {
+    cli_keys *keys = option->value;
+    const weld_key *key = option->key;
+    int number;
+    const cli_option count = {.name = option->name, .value = &number};
+    if (key->type == WELD_KEY_INTEGER && key->min >= 1 &&
+        !set_count(command, &count, text, status)) {
+        return false;
+    }
+    size_t room = sizeof keys->text[0], most = sizeof keys->text / room;
+    if (keys->count == most ||
+        snprintf(keys->text[keys->count], room, "%s=%s", key->name, text) >= (int)room) {
+        *status = cli_usage(command, "--%s: too long", option->name);
+        return false;
+    }
+    keys->count++;
+    return true;
+}
+
 static bool add_text(cli_texts *texts, const char *text) {
     const char **grown =
         weld_grow(texts->items, texts->count, texts->count + 1, sizeof *texts->items);
@@ -105,6 +127,8 @@ static bool set_option(const cli_command *command, const cli_option *option, con
         return set_count(command, option, text, status);
     case CLI_PRECISION:
         return set_precision(command, option, text, status);
+    case CLI_KEYS:
+        return add_key(command, option, text, status);
     case CLI_TEXTS:
         if (!add_text(option->value, text)) {
             *status = cli_fail_text("out of memory");
@@ -135,6 +159,59 @@ static void make_getopt(const cli_option *options, size_t count, struct option *
     longs[count + 1] = (struct option){0};
 }
 
+/* The table with an option in place of CLI_KEYS for each key that some family's tensors do not
+ * tell.
+ */
+typedef struct expanded {
+    cli_option options[MAX_OPTIONS];
+    size_t count;
+    char names[MAX_OPTIONS][64], help[MAX_OPTIONS][128];
+} expanded;
+
+static void add_option(expanded *e, const cli_option *option) {
+    for (size_t i = 0; i < e->count; i++) {
+        if (strcmp(e->options[i].name, option->name) == 0) {
+            return; /* another family's */
+        }
+    }
+    if (e->count < MAX_OPTIONS) {
+        e->options[e->count++] = *option;
+    }
+}
+
+static void add_keys(expanded *e, const cli_option *keys) {
+    for (size_t f = 0; f < weld_family_count; f++) {
+        for (size_t i = 0; i < weld_families[f]->key_count && e->count < MAX_OPTIONS; i++) {
+            const weld_key *key = &weld_families[f]->keys[i];
+            cli_option option = *keys;
+            char *name = e->names[e->count], *help = e->help[e->count];
+            if (key->flags & WELD_KEY_UNTOLD) {
+                snprintf(name, sizeof e->names[0], "%s", key->name);
+                for (char *at = name; (at = strchr(at, '_'));) {
+                    *at = '-';
+                }
+                snprintf(help, sizeof e->help[0], "%s (%s)", keys->help, key->standard);
+                option.name = name;
+                option.help = help;
+                option.argument = key->type == WELD_KEY_INTEGER ? "N" : "VALUE";
+                option.key = key;
+                add_option(e, &option);
+            }
+        }
+    }
+}
+
+static void expand(const cli_option *options, size_t count, expanded *e) {
+    e->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (options[i].kind == CLI_KEYS) {
+            add_keys(e, &options[i]);
+        } else {
+            add_option(e, &options[i]);
+        }
+    }
+}
+
 static const cli_option *find_option(const cli_option *options, size_t count, int code) {
     if (code > HELP) {
         return &options[code - HELP - 1];
@@ -147,8 +224,12 @@ static const cli_option *find_option(const cli_option *options, size_t count, in
     return NULL;
 }
 
-bool cli_parse(const cli_command *command, int argc, char **argv, const cli_option *options,
-               size_t option_count, int min, int max, int *count, int *status) {
+bool cli_parse(const cli_command *command, int argc, char **argv, const cli_option *table,
+               size_t table_count, int min, int max, int *count, int *status) {
+    expanded e;
+    expand(table, table_count, &e);
+    const cli_option *options = e.options;
+    const size_t option_count = e.count;
     struct option longs[MAX_OPTIONS + 2];
     char shorts[2 * MAX_OPTIONS + 1], name[64];
     snprintf(name, sizeof name, "weld %s", command->name);

@@ -20,14 +20,19 @@ static bool ends_with(const char *path, const char *ending) {
 }
 
 static weld_status check_options(const weld_model *m, const char *path,
-                                 const weld_export_options *o, file_format *out, weld_error *err) {
+                                 const weld_export_options *o, file_format *out,
+                                 const weld_naming **naming, weld_error *err) {
     const char *problem = NULL;
     *out = ends_with(path, ".onnx") ? ONNX : SAFETENSORS;
+    *naming = weld_model_find_naming(&m->file.config, o->names, err);
+    if (!*naming) {
+        return weld_fail_context(err, WELD_ERROR_ARGUMENT, "%s", path);
+    }
     if (*out == SAFETENSORS && !ends_with(path, ".safetensors")) {
         problem = "the ending tells the format: call it .safetensors or .onnx";
     } else if (*out == ONNX && o->form == WELD_EXPORT_TRAINING) {
         problem = "an ONNX file holds the merged network: take .safetensors for the training form";
-    } else if (*out == ONNX && o->names != WELD_NAMES_OFFICIAL) {
+    } else if (*out == ONNX && *naming != weld_model_find_naming(&m->file.config, NULL, NULL)) {
         problem = "an ONNX file has the official names: leave other names out";
     } else if (*out == SAFETENSORS && o->batch != 0) {
         problem = "a safetensors file holds tensors alone, for any batch: leave the batch out";
@@ -44,8 +49,9 @@ static weld_status check_options(const weld_model *m, const char *path,
 
 typedef char tensor_name[WELD_TENSOR_NAME_SIZE];
 
-static weld_status collect_tensors(const weld_model *m, weld_naming naming, tensor_name *names,
-                                   weld_safetensors_tensor *tensors, weld_error *err) {
+static weld_status collect_tensors(const weld_model *m, const weld_naming *naming,
+                                   tensor_name *names, weld_safetensors_tensor *tensors,
+                                   weld_error *err) {
     const weld_weights *w = m->file.weights;
     weld_status status = WELD_OK;
     for (size_t i = 0; i < weld_weights_count(w) && status == WELD_OK; i++) {
@@ -56,8 +62,8 @@ static weld_status collect_tensors(const weld_model *m, weld_naming naming, tens
     return status;
 }
 
-static weld_status write_tensors(const weld_model *m, weld_naming naming, weld_replacement *r,
-                                 weld_error *err) {
+static weld_status write_tensors(const weld_model *m, const weld_naming *naming,
+                                 weld_replacement *r, weld_error *err) {
     size_t count = weld_weights_count(m->file.weights);
     weld_metadata metadata = {0};
     tensor_name *names = weld_alloc(count, sizeof *names);
@@ -92,13 +98,14 @@ static weld_status verify_written(const weld_model *original, const weld_replace
 
 static weld_status export_safetensors(const weld_model *original, const weld_model *m,
                                       const char *path, const weld_export_options *o,
-                                      weld_comparison *comparison, weld_error *err) {
+                                      const weld_naming *naming, weld_comparison *comparison,
+                                      weld_error *err) {
     weld_replacement *r;
     weld_status status = weld_replacement_open(path, &r, err);
     if (status != WELD_OK) {
         return status;
     }
-    status = write_tensors(m, o->names, r, err);
+    status = write_tensors(m, naming, r, err);
     if (status == WELD_OK) {
         status = verify_written(original, r, o, comparison, err);
     }
@@ -144,9 +151,10 @@ weld_status weld_model_export(const weld_model *m, const char *path,
                               const weld_export_options *options, weld_export_report *report,
                               weld_error *err) {
     file_format format;
+    const weld_naming *naming;
     weld_model *merged = NULL;
     weld_comparison comparison = {0};
-    weld_status status = check_options(m, path, options, &format, err);
+    weld_status status = check_options(m, path, options, &format, &naming, err);
     if (status == WELD_OK && options->form == WELD_EXPORT_MERGED && !weld_model_is_merged(m)) {
         status = weld_model_merged(m, &merged, err);
     }
@@ -154,8 +162,9 @@ weld_status weld_model_export(const weld_model *m, const char *path,
         return status;
     }
     const weld_model *exported = merged ? merged : m;
-    status = format == ONNX ? export_onnx(m, exported, path, options, &comparison, err)
-                            : export_safetensors(m, exported, path, options, &comparison, err);
+    status = format == ONNX
+                 ? export_onnx(m, exported, path, options, &comparison, err)
+                 : export_safetensors(m, exported, path, options, naming, &comparison, err);
     if (status == WELD_OK && report) {
         struct stat info = {0};
         stat(path, &info);

@@ -137,8 +137,8 @@ weld_status weld_runner_create_features(const weld_model *m, int64_t height, int
     if (!r) {
         return weld_fail_memory(err, "runner");
     }
-    r->output_count = (size_t)config->stage_count;
-    for (int i = 0; i < config->stage_count; i++) {
+    r->output_count = (size_t)weld_model_stage_count(config);
+    for (int i = 0; i < (int)r->output_count; i++) {
         output *o = &r->outputs[i];
         snprintf(o->name, sizeof o->name, "features of stage %d", i + 1);
         values[i] =

@@ -1,15 +1,16 @@
 /* Families of networks, from inside. A family is one file that builds graphs from a config, one
- * that knows what its tensors are called elsewhere, and one line in registry.c.
+ * that knows what its tensors are called elsewhere, and one line in families.c.
  */
 #ifndef WELD_MODELS_MODELS_H
 #define WELD_MODELS_MODELS_H
 
+#include "base/keys.h"
 #include "models/names.h"
 #include "models/outputs.h"
 #include "weld/model.h"
 
-/* How a network is built. Parts are numbered from the input on: 0 the stem, 1 to stage_count the
- * stages (each with what leads into it from the stage before), then the head. */
+/* How a network is built. Parts are numbered from the input on: 0 the stem, 1 to the number of
+ * stages the stages (each with what leads into it from the stage before), then the head. */
 typedef struct weld_build_mode {
     bool training; /* two heads stay apart, batch norms use and update the batch's statistics... */
     bool bn_eval;  /* ...but for these use their running statistics and leave them as they are... */
@@ -23,57 +24,111 @@ typedef struct weld_model_place {
     bool per_class; /* it has a row for each class */
 } weld_model_place;
 
+/* A name for values of a family's keys. */
+typedef struct weld_model_variant {
+    const char *name;
+    const void *values; /* the family's struct */
+} weld_model_variant;
+
 typedef struct weld_model_family {
     const char *name;
     const char *task;                /* what its networks are for (tasks/); NULL: classification */
     const weld_output_form *outputs; /* of its evaluation graphs; NULL: weld_logits_output */
-    const weld_model_config *variants; /* complete but for num_classes */
+    /* Its values: a struct that lies in weld_model_config.values, and a row for each of its keys.
+     * Recipes and files have them in this order. */
+    size_t values_size;
+    const weld_key *keys;
+    size_t key_count;
+    const weld_model_variant *variants;
     size_t variant_count;
+    /* The first is that of the graph's own leaves. */
+    const weld_naming *namings;
+    size_t naming_count;
 
-    /* Is the config one that this family can build? */
-    weld_status (*check)(const weld_model_config *config, weld_error *err);
+    /* Can the family build the config, whose values are each in their range? If not, *key is the
+     * one to blame, and the message the reason. NULL: it always can. */
+    weld_status (*check)(const weld_model_config *config, const char **key, weld_error *err);
     /* Append the network to g, outputs included. Errors stay in the graph. */
     void (*build)(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images);
+    int (*stage_count)(const weld_model_config *config);
+    /* How much work it is to build: blocks, of some tensors each. */
+    int64_t (*block_count)(const weld_model_config *config);
     /* Where the tensor of that name, or the module it belongs to, stands. */
     weld_model_place (*place)(const weld_model_config *config, const char *name);
-    /* weld_model_tensor_name; false where no tensor of the network has that name. */
-    bool (*tensor_name)(const weld_model_config *config, weld_naming naming, const char *name,
-                        char out[WELD_TENSOR_NAME_SIZE]);
-    /* weld_model_recognize, less the config's name; WELD_ERROR_NOT_FOUND where the tensors are of
-     * no network of this family. `check` comes after it. */
-    weld_status (*recognize)(const weld_shape_index *index, weld_recognized *out, weld_error *err);
     /* What the last block of stage `stage` gives, in a graph of the network whether merged or not;
      * *stride: the pixels, in each direction, that one of its positions stands for. NULL where the
      * graph, which may come from a file, has no such value. */
     weld_value *(*stage_end)(const weld_graph *g, const weld_model_config *config, int stage,
                              int *stride);
+    /* weld_model_tensor_name; false where no tensor of the network has that name. */
+    bool (*tensor_name)(const weld_model_config *config, const weld_naming *naming,
+                        const char *name, char out[WELD_TENSOR_NAME_SIZE]);
+    /* weld_model_recognize, for an *out whose config is as nobody set it; WELD_ERROR_NOT_FOUND
+     * where the tensors are of no network of this family. The config's checks and its name come
+     * after it. */
+    weld_status (*recognize)(const weld_shape_index *index, weld_recognized *out, weld_error *err);
+    /* How images are prepared for networks whose files, with these names, do not say. */
+    weld_preprocessing (*usual)(const weld_model_config *config, const weld_naming *naming);
 } weld_model_family;
 
-extern const weld_model_family weld_family_repvit;
+/* families.c, and nothing else, has the list. */
 extern const weld_model_family *const weld_families[];
 extern const size_t weld_family_count;
 
-/* The family that a name belongs to, or NULL with an error that lists the known names; *variant is
- * NULL where the name is the family's own. */
-const weld_model_family *weld_family_find(const char *name, const weld_model_config **variant,
+/* The family that a name belongs to, or NULL with an error that lists the known names; *variant,
+ * which may be NULL, is set to NULL where the name is the family's own. */
+const weld_model_family *weld_family_find(const char *name, const weld_model_variant **variant,
                                           weld_error *err);
+/* The family of a config that was made by weld_model_config_named; NULL of another's name. */
+const weld_model_family *weld_family_of(const weld_model_config *config);
 
-/* RepViT's names: repvit_names.c. */
-bool weld_repvit_tensor_name(const weld_model_config *config, weld_naming naming, const char *name,
-                             char out[WELD_TENSOR_NAME_SIZE]);
-weld_status weld_repvit_recognize(const weld_shape_index *index, weld_recognized *out,
-                                  weld_error *err);
+/* --- Configs ---------------------------------------------------------------------------------- */
+
+/* Are all values in their ranges, lists of sizes of one length, and can the family build it? Where
+ * key is not NULL, *key is set to the one to blame (NULL: none of the family's), and the message is
+ * the reason; else the message names it. */
+weld_status weld_model_config_check(const weld_model_config *config, const weld_key **key,
+                                    weld_error *err);
+/* Keys with sizes are lists of one element a stage: are they of one length? */
+bool weld_model_lists_agree(const weld_model_config *config);
+/* Do two configs, of whatever name, have the same family and values for all keys with `flags`? */
+bool weld_model_config_same(const weld_model_config *a, const weld_model_config *b, unsigned flags);
+/* The same for all keys without them. */
+bool weld_model_config_same_but(const weld_model_config *a, const weld_model_config *b,
+                                unsigned flags);
+/* Take the values of keys with `flags` from a config of the same family. */
+void weld_model_config_take(weld_model_config *to, const weld_model_config *from, unsigned flags);
+/* No value of keys with sizes has been set, as in what weld_model_config_named makes of a family's
+ * name. */
+bool weld_model_has_no_sizes(const weld_model_config *config);
+
+/* ", legacy token mixer": the labels of all that are true; returns text. */
+const char *weld_model_said_of(const weld_model_config *config, char *text, size_t size);
+
+/* May a network of this family have a second head (WELD_KEY_SECOND_HEAD), and has this one? */
+const weld_key *weld_model_second_head_key(const weld_model_config *config);
+bool weld_model_has_second_head(const weld_model_config *config);
+/* Where the family has none this does nothing. */
+void weld_model_set_second_head(weld_model_config *config, bool on);
+
+/* --- Networks --------------------------------------------------------------------------------- */
 
 /* As weld_model_build, which is this for {training} alone. */
 weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode mode,
                                 int64_t batch, int64_t height, int64_t width, weld_dtype dtype,
                                 weld_graph **out, weld_error *err);
 
-/* Of a config that can be built; `name` is a parameter or buffer of its network. */
+/* Of a config that can be built. */
+int weld_model_stage_count(const weld_model_config *config);
+int64_t weld_model_block_count(const weld_model_config *config);
+/* `name` is a parameter or buffer of its network; and is its place the head? */
 weld_model_place weld_model_place_of(const weld_model_config *config, const char *name);
+bool weld_model_is_head(const weld_model_config *config, const char *name);
+weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *config,
+                                                  const weld_naming *naming);
 
-/* stage_end of the family that the config is of; `stage` in 0..config->stage_count - 1. */
+/* stage_end of the family that the config is of; `stage` from 0. */
 weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
                                  int *stride);
 

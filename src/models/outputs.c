@@ -14,8 +14,7 @@ static bool are_logits(const weld_model_config *config, int64_t batch, int64_t s
 const weld_output_form weld_logits_output[] = {{"logits", are_logits}, {NULL, NULL}};
 
 const weld_output_form *weld_model_outputs(const weld_model_config *config) {
-    const weld_model_config *variant;
-    const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
+    const weld_model_family *family = weld_family_of(config);
     return family && family->outputs ? family->outputs : weld_logits_output;
 }
 

@@ -6,14 +6,9 @@
 
 #include "base/error.h"
 
-const weld_model_family *const weld_families[] = {
-    &weld_family_repvit,
-};
-const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;
-
 #define DEFAULT_CLASSES 1000
 
-static const weld_model_config *variant_at(size_t i) {
+static const weld_model_variant *variant_at(size_t i) {
     for (size_t f = 0; f < weld_family_count; f++) {
         if (i < weld_families[f]->variant_count) {
             return &weld_families[f]->variants[i];
@@ -24,7 +19,7 @@ static const weld_model_config *variant_at(size_t i) {
 }
 
 const char *weld_model_name(size_t i) {
-    const weld_model_config *variant = variant_at(i);
+    const weld_model_variant *variant = variant_at(i);
     return variant ? variant->name : NULL;
 }
 
@@ -42,8 +37,10 @@ static void fail_unknown(const char *name, weld_error *err) {
               known);
 }
 
-const weld_model_family *weld_family_find(const char *name, const weld_model_config **variant,
+const weld_model_family *weld_family_find(const char *name, const weld_model_variant **variant,
                                           weld_error *err) {
+    const weld_model_variant *unwanted;
+    variant = variant ? variant : &unwanted;
     *variant = NULL;
     for (size_t f = 0; f < weld_family_count; f++) {
         if (strcmp(weld_families[f]->name, name) == 0) {
@@ -60,34 +57,34 @@ const weld_model_family *weld_family_find(const char *name, const weld_model_con
     return NULL;
 }
 
+const weld_model_family *weld_family_of(const weld_model_config *config) {
+    return weld_family_find(config->name, NULL, NULL);
+}
+
 weld_status weld_model_config_named(const char *name, weld_model_config *out, weld_error *err) {
-    const weld_model_config *variant;
+    const weld_model_variant *variant;
     const weld_model_family *family = weld_family_find(name, &variant, err);
     if (!family) {
         return WELD_ERROR_NOT_FOUND;
     }
+    *out = (weld_model_config){.num_classes = DEFAULT_CLASSES};
+    snprintf(out->name, sizeof out->name, "%s", name);
     if (variant) {
-        *out = *variant;
+        memcpy(out->values, variant->values, family->values_size);
     } else {
-        *out = (weld_model_config){.stem_stride = 4};
-        snprintf(out->name, sizeof out->name, "%s", family->name);
+        weld_keys_set_standard(family->keys, family->key_count, out->values);
     }
-    out->num_classes = DEFAULT_CLASSES;
     return WELD_OK;
 }
 
-weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode mode,
-                                int64_t batch, int64_t height, int64_t width, weld_dtype dtype,
-                                weld_graph **out, weld_error *err) {
-    const weld_model_config *variant;
-    if (!memchr(config->name, '\0', sizeof config->name)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "model: the name does not end: make it shorter");
+static weld_status check(const weld_model_config *config, int64_t batch, int64_t height,
+                         int64_t width, weld_error *err) {
+    if (config->num_classes < 1 || config->num_classes > WELD_MAX_CLASSES) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "model %s: num_classes is %d: it must be in 1..%d", config->name,
+                         config->num_classes, WELD_MAX_CLASSES);
     }
-    const weld_model_family *family = weld_family_find(config->name, &variant, err);
-    if (!family) {
-        return WELD_ERROR_NOT_FOUND;
-    }
-    weld_status status = family->check(config, err);
+    weld_status status = weld_model_config_check(config, NULL, err);
     if (status != WELD_OK) {
         return weld_fail_context(err, status, "model %s", config->name);
     }
@@ -96,16 +93,27 @@ weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode
                          "model %s: input of %lld images of %lld x %lld: all must be positive",
                          config->name, (long long)batch, (long long)height, (long long)width);
     }
-    weld_graph *g;
-    status = weld_graph_create(dtype, &g, err);
-    if (status != WELD_OK) {
-        return status;
+    return WELD_OK;
+}
+
+weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode mode,
+                                int64_t batch, int64_t height, int64_t width, weld_dtype dtype,
+                                weld_graph **out, weld_error *err) {
+    if (!memchr(config->name, '\0', sizeof config->name)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "model: the name does not end: make it shorter");
     }
+    const weld_model_family *family = weld_family_find(config->name, NULL, err);
+    if (!family) {
+        return WELD_ERROR_NOT_FOUND;
+    }
+    weld_graph *g;
+    WELD_TRY(check(config, batch, height, width, err));
+    WELD_TRY(weld_graph_create(dtype, &g, err));
     weld_value *images = weld_input(g, "images", WELD_SHAPE(batch, height, width, 3));
     if (images) {
         family->build(g, config, mode, images);
     }
-    status = weld_graph_status(g, err);
+    weld_status status = weld_graph_status(g, err);
     if (status != WELD_OK) {
         weld_graph_free(g);
         return weld_fail_context(err, status, "model %s", config->name);
@@ -121,16 +129,34 @@ weld_status weld_model_build(const weld_model_config *config, bool training, int
     return weld_model_build_as(config, mode, batch, height, width, dtype, out, err);
 }
 
+int weld_model_stage_count(const weld_model_config *config) {
+    const weld_model_family *family = weld_family_of(config);
+    return family ? family->stage_count(config) : 0;
+}
+
+int64_t weld_model_block_count(const weld_model_config *config) {
+    const weld_model_family *family = weld_family_of(config);
+    return family ? family->block_count(config) : 0;
+}
+
 weld_model_place weld_model_place_of(const weld_model_config *config, const char *name) {
-    const weld_model_config *variant;
-    const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
+    const weld_model_family *family = weld_family_of(config);
     return family ? family->place(config, name) : (weld_model_place){0};
+}
+
+bool weld_model_is_head(const weld_model_config *config, const char *name) {
+    return weld_model_place_of(config, name).part == weld_model_stage_count(config) + 1;
 }
 
 weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
                                  int *stride) {
-    const weld_model_config *variant;
-    const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
-    bool good = family && family->check(config, NULL) == WELD_OK;
+    const weld_model_family *family = weld_family_of(config);
+    bool good = family && weld_model_config_check(config, NULL, NULL) == WELD_OK;
     return good ? family->stage_end(g, config, stage, stride) : NULL;
+}
+
+weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *config,
+                                                  const weld_naming *naming) {
+    const weld_model_family *family = weld_family_of(config);
+    return family ? family->usual(config, naming) : (weld_preprocessing){0};
 }

@@ -19,7 +19,7 @@ weld_status weld_parameter_rates_create(const weld_model_config *config, const w
     size_t count = weld_graph_parameter_count(g);
     double decay = options->layer_decay ? options->layer_decay : 1;
     double head_scale = options->head_scale ? options->head_scale : 1;
-    int head = config->stage_count + 1, last = 0;
+    int head = weld_model_stage_count(config) + 1, last = 0;
     weld_parameter_rate *rates = weld_alloc(count, sizeof *rates);
     if (!rates) {
         return weld_fail_memory(err, "learning rates");
@@ -40,7 +40,7 @@ weld_status weld_parameter_rates_create(const weld_model_config *config, const w
 }
 
 static const char *part_name(const weld_model_config *config, int part, char name[16]) {
-    if (part > 0 && part <= config->stage_count) {
+    if (part > 0 && part <= weld_model_stage_count(config)) {
         snprintf(name, 16, "stage%d", part);
         return name;
     }
@@ -57,7 +57,7 @@ const char *weld_parameter_rates_text(const weld_model_config *config, const wel
                                       const weld_parameter_rate *rates, double lr, char *text,
                                       size_t size) {
     text[0] = 0;
-    for (int part = 0; part <= config->stage_count + 1; part++) {
+    for (int part = 0; part <= weld_model_stage_count(config) + 1; part++) {
         double low = HUGE_VAL, high = 0;
         char name[16], added[80];
         for (size_t i = 0; i < weld_graph_parameter_count(g); i++) {

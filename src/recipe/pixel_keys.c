@@ -11,40 +11,50 @@
 
 enum { VALUE_SIZE = 512, LINE_SIZE = VALUE_SIZE + 128 };
 
-static bool is_one_of(const char *name, const char *const *names) {
-    while (*names && strcmp(*names, name) != 0) {
-        names++;
+#define KEY(member) WELD_RECIPE_PLACE(member)
+
+static bool is_one_of(size_t place, const size_t *places, size_t count) {
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        found = found || places[i] == place;
     }
-    return *names != NULL;
+    return found;
 }
 
 /* Those that say what is done to one image; how images are mixed and how often they come does not
  * matter here. */
 static bool matters(const weld_recipe *r, const weld_recipe_key *key) {
-    static const char *const batch[] = {
-        "mixup", "mix_probability", "cutmix", "cutmix_probability", "mix_mode", "repeats", NULL};
-    static const char *const image[] = {"input_size",    "mean",          "std",
-                                        "crop_fraction", "interpolation", NULL};
-    bool random = r->augment.kind != WELD_AUGMENT_NONE;
+    static const size_t batch[] = {KEY(augment.mixup),   KEY(augment.mix_probability),
+                                   KEY(augment.cutmix),  KEY(augment.cutmix_probability),
+                                   KEY(augment.repeats), KEY(augment.mix_mode)};
+    static const size_t image[] = {KEY(data.preprocessing.input_size), KEY(data.preprocessing.mean),
+                                   KEY(data.preprocessing.std),
+                                   KEY(data.preprocessing.crop_fraction),
+                                   KEY(data.preprocessing.interpolation)};
+    const size_t place = weld_recipe_key_place(key);
+    const bool random = r->augment.kind != WELD_AUGMENT_NONE;
     if (strcmp(key->section, "augment") == 0) {
-        return random ? !is_one_of(key->name, batch) : strcmp(key->name, "kind") == 0;
+        return random ? !is_one_of(place, batch, sizeof batch / sizeof *batch)
+                      : place == KEY(augment.kind);
     }
-    return (strcmp(key->section, "data") == 0 && is_one_of(key->name, image)) ||
-           (random && strcmp(key->section, "train") == 0 && strcmp(key->name, "seed") == 0);
+    return is_one_of(place, image, sizeof image / sizeof *image) ||
+           (random && place == KEY(train.seed));
 }
 
 static void make_line(const weld_recipe *r, const weld_recipe_key *key, char line[LINE_SIZE]) {
     char value[VALUE_SIZE];
     weld_recipe_key_text(r, key, value, sizeof value);
-    snprintf(line, LINE_SIZE, "%s.%s: %s\n", key->section, key->name, value);
+    snprintf(line, LINE_SIZE, "%s.%s: %s\n", key->section, key->row->name, value);
 }
 
 weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *err) {
     char line[LINE_SIZE];
+    weld_recipe_keys keys;
     size_t size = 1;
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        if (matters(r, &weld_recipe_keys[i])) {
-            make_line(r, &weld_recipe_keys[i], line);
+    weld_recipe_keys_of(r->model.name, &keys);
+    for (size_t i = 0; i < keys.count; i++) {
+        if (matters(r, &keys.at[i])) {
+            make_line(r, &keys.at[i], line);
             size += strlen(line);
         }
     }
@@ -52,9 +62,9 @@ weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *
     if (!to) {
         return weld_fail_memory(err, "recipe");
     }
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        if (matters(r, &weld_recipe_keys[i])) {
-            make_line(r, &weld_recipe_keys[i], line);
+    for (size_t i = 0; i < keys.count; i++) {
+        if (matters(r, &keys.at[i])) {
+            make_line(r, &keys.at[i], line);
             size_t length = strlen(line);
             memcpy(to, line, length);
             to += length;
@@ -77,20 +87,22 @@ static const char *find_value(const char *text, const char *section, const char 
 weld_status weld_pixel_keys_check(const weld_recipe *r, const char *text, const char *file,
                                   weld_error *err) {
     char value[VALUE_SIZE];
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        const weld_recipe_key *key = &weld_recipe_keys[i];
+    weld_recipe_keys keys;
+    weld_recipe_keys_of(r->model.name, &keys);
+    for (size_t i = 0; i < keys.count; i++) {
+        const weld_recipe_key *key = &keys.at[i];
         if (!matters(r, key)) {
             continue;
         }
-        const char *was = find_value(text, key->section, key->name);
+        const char *was = find_value(text, key->section, key->row->name);
         int length = was ? (int)strcspn(was, "\n") : 0;
         weld_recipe_key_text(r, key, value, sizeof value);
         if (!was || (size_t)length != strlen(value) || memcmp(was, value, (size_t)length) != 0) {
             return weld_fail(err, WELD_ERROR_ARGUMENT,
                              "%.300s: was made with %s.%s %.*s, the recipe has '%.80s': its images "
                              "would be others: set the key, or make another (weld distill-cache)",
-                             file, key->section, key->name, was ? (length < 80 ? length : 80) : 7,
-                             was ? was : "unknown", value);
+                             file, key->section, key->row->name,
+                             was ? (length < 80 ? length : 80) : 7, was ? was : "unknown", value);
         }
     }
     return WELD_OK;

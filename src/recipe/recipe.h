@@ -23,7 +23,6 @@ typedef struct weld_distillation_recipe {
 
 typedef struct weld_recipe {
     weld_model_config model; /* num_classes 0: as many as there are class folders */
-    int depth_count;         /* of model.depths as given; model.stage_count is that of channels */
     struct {
         char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
         weld_preprocessing preprocessing;

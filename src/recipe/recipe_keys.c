@@ -1,28 +1,19 @@
-/* The table of recipe keys; see recipe_keys.h. */
+/* The tables of recipe keys; see recipe_keys.h. */
 #include "recipe/recipe_keys.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "data/bad_images.h"
 
-#define MEMBER(member) (((weld_recipe *)0)->member)
-#define AT(member) .offset = offsetof(weld_recipe, member), .size = sizeof MEMBER(member)
-#define ONE(member) AT(member), .min_count = 1, .max_count = 1
-#define LIST(member) AT(member[0]), .max_count = sizeof MEMBER(member) / sizeof MEMBER(member[0])
-#define ALL(member) LIST(member), .min_count = sizeof MEMBER(member) / sizeof MEMBER(member[0])
-
-#define TEXT(member) WELD_RECIPE_TEXT, ONE(member)
-#define INTEGER(member, low, high) WELD_RECIPE_INTEGER, ONE(member), .min = (low), .max = (high)
-#define REAL(member, low, high) WELD_RECIPE_REAL, ONE(member), .min = (low), .max = (high)
-#define REALS(member, low, high) WELD_RECIPE_REAL, ALL(member), .min = (low), .max = (high)
-#define BOOL(member) WELD_RECIPE_BOOL, ONE(member)
+#define ONE(member) WELD_KEY_ONE(weld_recipe, member)
+#define TEXT(member) WELD_KEY_TEXT, ONE(member)
+#define INTEGER(member, low, high) WELD_KEY_INTEGER, ONE(member), .min = (low), .max = (high)
+#define REAL(member, low, high) WELD_KEY_REAL, ONE(member), .min = (low), .max = (high)
+#define REALS(member, low, high)                                                                   \
+    WELD_KEY_REAL, WELD_KEY_ALL(weld_recipe, member), .min = (low), .max = (high)
+#define BOOL(member) WELD_KEY_BOOL, ONE(member)
 #define CHOICE(member, ...)                                                                        \
-    WELD_RECIPE_CHOICE, ONE(member), .choices = (const char *const[]) {                            \
+    WELD_KEY_CHOICE, ONE(member), .choices = (const char *const[]) {                               \
         __VA_ARGS__, NULL                                                                          \
     }
 
@@ -31,243 +22,282 @@ const char *const weld_recipe_sections[] = {"model",     "data",     "augment", 
 
 /* train.freeze as a number of stages. */
 static const char *const stage_counts[] = {"0", "", "1", "2", "3", "4", "5", "6", "7", "8", ""};
-
-/* model.name comes first: it decides what the model's other keys start from. */
-const weld_recipe_key weld_recipe_keys[] = {
-    {"model", "name", TEXT(model.name)},
-    {"model", "num_classes", INTEGER(model.num_classes, 0, 1e6), .null = "0"},
-    {"model", "channels", WELD_RECIPE_INTEGER, LIST(model.channels), .min_count = 1, .min = 1,
-     .max = 65536, .count_offset = offsetof(weld_recipe, model.stage_count)},
-    {"model", "depths", WELD_RECIPE_INTEGER, LIST(model.depths), .min_count = 1, .min = 0,
-     .max = 1000, .count_offset = offsetof(weld_recipe, depth_count)},
-    {"model", "stem_stride", INTEGER(model.stem_stride, 1, 4)},
-    {"model", "legacy", BOOL(model.legacy)},
-    {"model", "distillation_head", BOOL(model.distillation_head)},
-
-    {"data", "train", TEXT(data.train)},
-    {"data", "val", TEXT(data.val), .null = ""},
-    {"data", "input_size", INTEGER(data.preprocessing.input_size, 1, 8192)},
-    {"data", "mean", REALS(data.preprocessing.mean, -1e3, 1e3)},
-    {"data", "std", REALS(data.preprocessing.std, 1e-6, 1e3)},
-    {"data", "crop_fraction", REAL(data.preprocessing.crop_fraction, 0.1, 1)},
-    {"data", "interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear")},
-    {"data", "max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES)},
-    {"data", "sampling", CHOICE(data.sampling, "all", "balanced", "sqrt"), .null = "all"},
-
-    {"augment", "kind", CHOICE(augment.kind, "imagenet", "small", "none")},
-    {"augment", "crop_scale", REALS(augment.crop_scale, 1e-4, 1)},
-    {"augment", "crop_ratio", REALS(augment.crop_ratio, 0.01, 100)},
-    {"augment", "hflip", REAL(augment.hflip, 0, 1)},
-    {"augment", "auto_augment", TEXT(augment.auto_augment), .null = "none"},
-    {"augment", "color_jitter", REAL(augment.color_jitter, 0, WELD_MAX_COLOR_JITTER), .null = "0"},
-    {"augment", "three_augment", BOOL(augment.three_augment)},
-    {"augment", "random_erasing", REAL(augment.random_erasing, 0, 1), .null = "0"},
-    {"augment", "erasing_mode", CHOICE(augment.erasing_mode, "pixel", "const", "rand")},
-    {"augment", "mixup", REAL(augment.mixup, 0, 100), .null = "0"},
-    {"augment", "cutmix", REAL(augment.cutmix, 0, 100), .null = "0"},
-    {"augment", "cutmix_probability", REAL(augment.cutmix_probability, 0, 1)},
-    {"augment", "mix_probability", REAL(augment.mix_probability, 0, 1)},
-    {"augment", "mix_mode", CHOICE(augment.mix_mode, "batch", "pair", "elem")},
-    {"augment", "repeats", INTEGER(augment.repeats, 1, WELD_MAX_REPEATS), .null = "1"},
-
-    {"loss", "label_smoothing", REAL(loss.label_smoothing, 0, 0.999), .null = "0"},
-    {"loss", "class_weights", CHOICE(loss.class_weights, "none", "balanced", "sqrt"),
-     .null = "none"},
-    {"loss", "distillation.kind", CHOICE(loss.distillation.kind, "none", "hard", "soft"),
-     .null = "none"},
-    {"loss", "distillation.teacher", TEXT(loss.distillation.teacher), .null = ""},
-    {"loss", "distillation.alpha", REAL(loss.distillation.alpha, 0, 1)},
-    {"loss", "distillation.temperature", REAL(loss.distillation.temperature, 0.01, 1000)},
-    {"loss", "distillation.cache", TEXT(loss.distillation.cache), .null = ""},
-
-    {"optimizer", "name", CHOICE(optimizer.name, "adamw", "sgd")},
-    {"optimizer", "lr", REAL(optimizer.lr, 0, 100)},
-    {"optimizer", "lr_batch", INTEGER(optimizer.lr_batch, 0, 1e9), .null = "0"},
-    {"optimizer", "betas", REALS(optimizer.betas, 0, 0.999999999)},
-    {"optimizer", "eps", REAL(optimizer.eps, 1e-30, 1)},
-    {"optimizer", "momentum", REAL(optimizer.momentum, 0, 0.999999999), .null = "0"},
-    {"optimizer", "nesterov", BOOL(optimizer.nesterov)},
-    {"optimizer", "weight_decay", REAL(optimizer.weight_decay, 0, 100), .null = "0"},
-    {"optimizer", "head_lr_scale", REAL(optimizer.head_lr_scale, 1e-6, 1e6), .null = "1"},
-    {"optimizer", "layer_decay", REAL(optimizer.layer_decay, 1e-3, 1), .null = "1"},
-    {"optimizer", "clip", REAL(optimizer.clip, 0, 1e9), .null = "0"},
-    {"optimizer", "clip_mode", CHOICE(optimizer.clip_mode, "norm", "value", "agc")},
-
-    {"schedule", "warmup_epochs", REAL(schedule.warmup_epochs, 0, 1e6), .null = "0"},
-    {"schedule", "warmup_lr", REAL(schedule.warmup_lr, 0, 100)},
-    {"schedule", "min_lr", REAL(schedule.min_lr, 0, 100)},
-    {"schedule", "per", CHOICE(schedule.per, "step", "epoch")},
-
-    {"train", "epochs", INTEGER(train.epochs, 1, 1e6)},
-    {"train", "batch_size", INTEGER(train.batch_size, 1, 1e6)},
-    {"train", "accumulate", INTEGER(train.accumulate, 1, 1e6), .null = "1"},
-    {"train", "precision", CHOICE(train.precision, "fp32", "bf16", "auto")},
-    {"train", "seed", INTEGER(train.seed, 0, 9e15)},
-    {"train", "shuffle", BOOL(train.shuffle)},
-    {"train", "ema_decay", REAL(train.ema_decay, 0, 0.999999999), .null = "0"},
-    {"train", "eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0"},
-    {"train", "checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0"},
-    {"train", "keep", INTEGER(train.keep, 0, 1e6), .null = "0"},
-    {"train", "freeze",
-     CHOICE(train.freeze, "none", "stem", "stage1", "stage2", "stage3", "stage4", "stage5",
-            "stage6", "stage7", "stage8", "backbone"),
-     .synonyms = stage_counts, .null = "none"},
-    {"train", "bn_eval", BOOL(train.bn_eval)},
-    {"train", "fuse", BOOL(train.fuse)},
-    {"train", "events", BOOL(train.events)},
-    {"train", "histograms_every", INTEGER(train.histograms_every, 0, 1e6), .null = "0"},
-};
-
 _Static_assert(sizeof stage_counts / sizeof *stage_counts == WELD_FREEZE_BACKBONE + 1,
                "stage_counts and the choices of train.freeze go up to the backbone");
-const size_t weld_recipe_key_count = sizeof weld_recipe_keys / sizeof *weld_recipe_keys;
-_Static_assert(sizeof weld_recipe_keys / sizeof *weld_recipe_keys <= WELD_RECIPE_KEYS_MAX,
-               "WELD_RECIPE_KEYS_MAX has room for the table");
 
-static void *element_place(weld_recipe *r, const weld_recipe_key *key, int element) {
-    return (char *)r + key->offset + (size_t)element * key->size;
+static const weld_key model_keys[] = {
+    {"name", TEXT(model.name), .manual_standard = "must be given",
+     .help = "a variant that `weld models` lists, or the name of a family for sizes of your own"},
+    {"num_classes", INTEGER(model.num_classes, 0, WELD_MAX_CLASSES), .null = "0",
+     .help = "outputs of the head; 0: as many as there are class folders"},
+};
+
+static const weld_key data_keys[] = {
+    {"train", TEXT(data.train), .manual_standard = "must be given",
+     .help = "images to train on: a folder of class folders, a `.tar` of them (also a tar of a tar "
+             "per class, as ImageNet's is; not compressed), or a packed `.h5`. Relative paths "
+             "start at the current folder"},
+    {"val", TEXT(data.val), .null = "", .help = "images to evaluate on, of the same kinds"},
+    {"input_size", INTEGER(data.preprocessing.input_size, 1, WELD_MAX_INPUT_SIZE),
+     .standard = "224", .help = "height and width of the network's input, pixels"},
+    {"mean", REALS(data.preprocessing.mean, -1e3, 1e3), .standard = "0.485, 0.456, 0.406",
+     .help = "subtracted per channel (R, G, B) from values of 0 to 1"},
+    {"std", REALS(data.preprocessing.std, 1e-6, 1e3), .standard = "0.229, 0.224, 0.225",
+     .help = "then divided by"},
+    {"crop_fraction", REAL(data.preprocessing.crop_fraction, 0.1, 1), .standard = "0.875",
+     .help = "evaluation: side of the central crop over the shorter side of the resized image"},
+    {"interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear"),
+     .help = "filter of every resize, antialiased"},
+    {"max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES), .standard = "100",
+     .help = "images of `train` that may be bad (unreadable, damaged, no image): each is named "
+             "once, and the next good one of the epoch's order takes its place; one more stops the "
+             "run. The count is the run's, however often it is resumed"},
+    {"sampling", CHOICE(data.sampling, "all", "balanced", "sqrt"), .null = "all",
+     .manual_range = "all, balanced, sqrt; null (all); needs `train.shuffle`",
+     .help = "which images an epoch of training has: `all`: each once; `balanced`: each class has "
+             "as many places as any other, within one; `sqrt`: by the root of its number of "
+             "images, halfway between. An epoch stays as long as it was: a rare class's images "
+             "come several times, each time augmented anew, of a frequent class some are left out, "
+             "others each epoch; so \"each image once an epoch\" no longer holds. Evaluation "
+             "always goes through all images once"},
+};
+
+static const weld_key augment_keys[] = {
+    {"kind", CHOICE(augment.kind, "imagenet", "small", "none"),
+     .help =
+         "`imagenet`: random resized crop and flip; `small`: pad by 4, random crop and flip, for "
+         "inputs of 32 and less; `none`: images as evaluation sees them, each once, and unmixed"},
+    {"crop_scale", REALS(augment.crop_scale, 1e-4, 1),
+     .help = "random resized crop: share of the image's area, least and most"},
+    {"crop_ratio", REALS(augment.crop_ratio, 0.01, 100),
+     .help = "its width over height, least and most (log-uniform between)"},
+    {"hflip", REAL(augment.hflip, 0, 1), .help = "probability of a mirror image"},
+    {"auto_augment", TEXT(augment.auto_augment), .null = "none",
+     .help = "RandAugment, in timm's words (\"RandAugment\" below); `none`: nothing of the kind"},
+    {"color_jitter", REAL(augment.color_jitter, 0, WELD_MAX_COLOR_JITTER), .null = "0",
+     .help = "s: brightness, contrast and colour are blended, in random order, each by a factor of "
+             "1 - s to 1 + s; where there is no `auto_augment`"},
+    {"three_augment", BOOL(augment.three_augment),
+     .help =
+         "in place of both: one of grey, solarize and Gaussian blur, then a colour jitter of 0.3"},
+    {"random_erasing", REAL(augment.random_erasing, 0, 1), .null = "0",
+     .help = "probability that a box of 2 to 33 % of the image is filled, after normalisation"},
+    {"erasing_mode", CHOICE(augment.erasing_mode, "pixel", "const", "rand"),
+     .help = "with what: `pixel`: standard normals; `const`: 0; `rand`: one colour of standard "
+             "normals"},
+    {"mixup", REAL(augment.mixup, 0, 100), .null = "0",
+     .help = "a of the beta(a, a) from which the share of the partner image is drawn; 0: no mixup"},
+    {"cutmix", REAL(augment.cutmix, 0, 100), .null = "0",
+     .help = "likewise for cutmix: the share of the image that stays; a box of the rest is the "
+             "partner's; 0: no cutmix"},
+    {"cutmix_probability", REAL(augment.cutmix_probability, 0, 1),
+     .help =
+         "that a batch which is mixed is mixed by cutmix, where `mixup` and `cutmix` are both on"},
+    {"mix_probability", REAL(augment.mix_probability, 0, 1),
+     .help = "probability that a batch (or what `mix_mode` says) is mixed at all"},
+    {"mix_mode", CHOICE(augment.mix_mode, "batch", "pair", "elem"),
+     .help =
+         "for what all this is drawn: the `batch`; each `pair` of partners; `elem`: each image. "
+         "The partner of image i of n is n-1-i; the middle one of an odd number stays as it is"},
+    {"repeats", INTEGER(augment.repeats, 1, WELD_MAX_REPEATS), .null = "1",
+     .help = "repeated augmentation: each image stands so many times in a row in an epoch's order, "
+             "augmented anew each time. An epoch keeps its length, so that it sees 1/repeats of "
+             "the images"},
+};
+
+/* What a sample counts and what its target is: the task's. */
+static const weld_key loss_keys[] = {
+    {"label_smoothing", REAL(loss.label_smoothing, 0, 0.999), .null = "0", .standard = "0.1",
+     .help = "share of the target spread over all classes"},
+    {"class_weights", CHOICE(loss.class_weights, "none", "balanced", "sqrt"), .null = "none",
+     .help =
+         "what a sample counts in the loss by its class, for uneven folders: `balanced`: n / (K "
+         "n_c) for n images of K classes, n_c of this one; `sqrt`: proportional to the root of "
+         "that. Counted from the places of an epoch, so that with `data.sampling: sqrt` `balanced` "
+         "makes up for the other half, and after `balanced` sampling nothing is left to weigh. The "
+         "mean weight of a sample is 1, and the loss of a batch is the sum over its samples "
+         "divided by their number, as PyTorch's `CrossEntropyLoss(weight)` has it for targets that "
+         "are probabilities (smoothed or mixed targets are weighed class by class). `train_loss` "
+         "is the weighed one; evaluation and what a teacher says are not weighed"},
+};
+
+static const weld_key distillation_keys[] = {
+    {"distillation.kind", CHOICE(loss.distillation.kind, "none", "hard", "soft"), .null = "none",
+     .help = "learn from another network beside the labels (\"Distillation\" below): `hard`, its "
+             "class; `soft`, its probabilities"},
+    {"distillation.teacher", TEXT(loss.distillation.teacher), .null = "",
+     .help =
+         "the network to learn from: a checkpoint, a merged file, a `.pth` or a safetensors file"},
+    {"distillation.alpha", REAL(loss.distillation.alpha, 0, 1), .standard = "0.5",
+     .help = "share of the teacher in the loss"},
+    {"distillation.temperature", REAL(loss.distillation.temperature, 0.01, 1000), .standard = "1",
+     .help = "by which logits are divided before `soft` compares them"},
+    {"distillation.cache", TEXT(loss.distillation.cache), .null = "",
+     .help = "a file with what the teacher says of the images, which is then not run (`weld "
+             "distill-cache`)"},
+};
+
+static const weld_key optimizer_keys[] = {
+    {"name", CHOICE(optimizer.name, "adamw", "sgd"),
+     .help =
+         "`adamw`: AdamW; `sgd`: SGD with momentum. Neither has decay on biases and normalisation"},
+    {"lr", REAL(optimizer.lr, 0, 100), .standard = "1e-3",
+     .help = "learning rate for batches of `lr_batch`; the rate used, lr * batch_size * accumulate "
+             "/ lr_batch, is printed at the start"},
+    {"lr_batch", INTEGER(optimizer.lr_batch, 0, 1e9), .null = "0", .standard = "512",
+     .help = "images; 0: `lr` is used as it is"},
+    {"betas", REALS(optimizer.betas, 0, 0.999999999), .standard = "0.9, 0.999",
+     .help = "adamw: decay of the averages of the gradient and of its square, per update"},
+    {"eps", REAL(optimizer.eps, 1e-30, 1), .standard = "1e-8",
+     .help = "adamw: added to the root of the second average"},
+    {"momentum", REAL(optimizer.momentum, 0, 0.999999999), .null = "0", .standard = "0.9",
+     .help =
+         "sgd: share of the last update's direction that is kept, as `torch.optim.SGD` counts it"},
+    {"nesterov", BOOL(optimizer.nesterov),
+     .help = "sgd: look ahead along the momentum (timm's `sgd` does)"},
+    {"weight_decay", REAL(optimizer.weight_decay, 0, 100), .null = "0", .standard = "0.025",
+     .help = "adamw: a weight loses lr * weight_decay of itself an update; sgd: weight_decay times "
+             "the weight is part of its gradient, and so of the momentum, as in `torch.optim.SGD`: "
+             "a hundredth of what adamw takes is usual"},
+    {"head_lr_scale", REAL(optimizer.head_lr_scale, 1e-6, 1e6), .null = "1", .standard = "1",
+     .help = "the head learns with this times the rate (its batch norm too)"},
+    {"layer_decay", REAL(optimizer.layer_decay, 1e-3, 1), .null = "1", .standard = "1",
+     .help = "layer-wise decay: layer l of L learns with layer_decay^(L - 1 - l) times the rate; "
+             "layer 0 is the stem, each block is one (the two that lead into a stage are one "
+             "together), L - 1 is the head"},
+    {"clip", REAL(optimizer.clip, 0, 1e9), .null = "0", .standard = "0.02",
+     .help = "limit of the gradients; 0: none"},
+    {"clip_mode", CHOICE(optimizer.clip_mode, "norm", "value", "agc"), .standard = "agc",
+     .help =
+         "`norm`: all gradients are scaled so that their common norm is at most `clip`; `value`: "
+         "each is brought to within +- `clip`; `agc`: the gradient of each output (row of a "
+         "weight; vectors as a whole) is limited to `clip` times the norm of its weights or 1e-3, "
+         "in all parameters, the head's too, as in the reference implementation"},
+};
+
+static const weld_key schedule_keys[] = {
+    {"warmup_epochs", REAL(schedule.warmup_epochs, 0, 1e6), .null = "0", .standard = "5",
+     .help = "epochs of linear rise; may be a fraction"},
+    {"warmup_lr", REAL(schedule.warmup_lr, 0, 100), .standard = "1e-6",
+     .help = "rate of the first update (not scaled by the batch)"},
+    {"min_lr", REAL(schedule.min_lr, 0, 100), .standard = "1e-5",
+     .help = "rate to which the cosine falls (not scaled by the batch)"},
+    {"per", CHOICE(schedule.per, "step", "epoch"),
+     .help = "`step`: the rate changes with every update; `epoch`: it is held through an epoch, "
+             "one behind, as the reference implementation does"},
+};
+
+static const weld_key train_keys[] = {
+    {"epochs", INTEGER(train.epochs, 1, 1e6), .standard = "300",
+     .help = "passes over the training images"},
+    {"batch_size", INTEGER(train.batch_size, 1, 1e6), .standard = "256",
+     .help = "images a batch; what is left over at an epoch's end is dropped (each epoch leaves "
+             "out others)"},
+    {"accumulate", INTEGER(train.accumulate, 1, 1e6), .null = "1", .standard = "1",
+     .help = "batches an update: it takes the mean of their gradients, so that batch_size * "
+             "accumulate images count for the learning rate, in the memory of batch_size of them. "
+             "Batch norm sees each batch alone, and its running statistics move with each, as in "
+             "PyTorch; batches left over at an epoch's end are dropped"},
+    {"precision", CHOICE(train.precision, "fp32", "bf16", "auto"),
+     .help = "`bf16`: activations and their gradients are kept in bfloat16 and products made of "
+             "it; weights, sums, statistics, loss and optimizer stay fp32, so checkpoints are the "
+             "same. Evaluations of the run are in it too. `auto`: bf16 if a trial at the start "
+             "finds it faster by a tenth and its loss and gradients near; what was chosen is said, "
+             "and written to the run's recipe. A run may be resumed in another precision; with "
+             "`auto` it goes on in its own"},
+    {"seed", INTEGER(train.seed, 0, 9e15),
+     .help = "of everything drawn at random: weights, order, augmentation, mixing"},
+    {"shuffle", BOOL(train.shuffle), .standard = "true",
+     .help = "a new order every epoch; otherwise the order of the files"},
+    {"ema_decay", REAL(train.ema_decay, 0, 0.999999999), .null = "0", .standard = "0.99996",
+     .help = "the moving average of weights and running statistics is moved by 1 - ema_decay "
+             "towards them after every update, is evaluated beside them (`ema_top1`) and kept in "
+             "checkpoints, where `--key ema` takes it in their place; `best.h5` is that of the "
+             "weights' top-1; 0: no average. ema_decay to the power of the run's updates is the "
+             "share of what the average started from that is still in it: a percent of new weights "
+             "spoils it, so take less than 1 - 10 / updates where these are few"},
+    {"eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0", .standard = "1",
+     .help = "epochs between evaluations; the last epoch is always evaluated; 0: only that one"},
+    {"checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0", .standard = "100",
+     .help = "updates between writings of `last.h5` within an epoch; the end of an epoch always "
+             "writes it; 0: only there"},
+    {"keep", INTEGER(train.keep, 0, 1e6), .null = "0",
+     .help = "checkpoints of epochs that stay: after N epochs `epoch-N.h5` is written, which is as "
+             "`last.h5` (copy it over `last.h5` and `--resume` to go on from there), and older "
+             "ones but `keep` are removed; 0: only `last.h5` and `best.h5`. A run may be resumed "
+             "with another"},
+    {"freeze",
+     CHOICE(train.freeze, "none", "stem", "stage1", "stage2", "stage3", "stage4", "stage5",
+            "stage6", "stage7", "stage8", "backbone"),
+     .synonyms = stage_counts, .null = "none",
+     .manual_range = "none, stem, stage1 to stage8, backbone, 0 to 8; null (none)",
+     .help =
+         "up to where the network stays as it is, bit for bit, running statistics included: "
+         "`stem`, `stage1` (the stem and the first stage, with what leads into it), ... or "
+         "`backbone` (all but the head); a number N means `stageN`. The backward pass ends there"},
+    {"bn_eval", BOOL(train.bn_eval),
+     .help =
+         "every batch norm uses its running statistics and keeps them as they are, in all epochs"},
+    {"fuse", BOOL(train.fuse), .standard = "true",
+     .help = "operators of a step are fused and what is cheap is computed again in the backward "
+             "pass: faster, in less memory, with the same results to rounding; `false` to compare"},
+    {"events", BOOL(train.events), .standard = "true",
+     .help = "write TensorBoard events into the run's folder (see below)"},
+    {"histograms_every", INTEGER(train.histograms_every, 0, 1e6), .null = "0", .standard = "10",
+     .help = "epochs between histograms of all weights and gradients, and contact sheets, in the "
+             "events; the first and the last epoch have them too; 0: none"},
+};
+
+/* Rows of one struct that stand under a section. */
+typedef struct part {
+    const char *section;
+    const weld_key *rows;
+    size_t count;
+} part;
+
+#define PART(section, rows)                                                                        \
+    { section, rows, sizeof rows / sizeof *rows }
+
+/* The family's keys come after the first part. */
+static const part parts[] = {
+    PART("model", model_keys),       PART("data", data_keys),
+    PART("augment", augment_keys),   PART("loss", loss_keys),
+    PART("loss", distillation_keys), PART("optimizer", optimizer_keys),
+    PART("schedule", schedule_keys), PART("train", train_keys),
+};
+
+static void add(weld_recipe_keys *out, const char *section, const weld_key *rows, size_t count,
+                size_t base) {
+    for (size_t i = 0; i < count && out->count < WELD_RECIPE_KEYS_MAX; i++) {
+        out->at[out->count++] = (weld_recipe_key){section, &rows[i], base};
+    }
 }
 
-static weld_status set_number(void *place, const weld_recipe_key *key, const char *text,
-                              weld_error *err) {
-    char *end;
-    bool whole = key->type == WELD_RECIPE_INTEGER;
-    errno = 0;
-    long long integer = whole ? strtoll(text, &end, 10) : 0;
-    double real = whole ? (double)integer : strtod(text, &end);
-    if (end == text || *end || !isfinite(real)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not a %s", text,
-                         whole ? "whole number" : "number");
-    }
-    if (errno == ERANGE || real < key->min || real > key->max) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "%.80s is out of range: give %.10g to %.10g",
-                         text, key->min, key->max);
-    }
-    if (whole && key->size == sizeof(int)) {
-        *(int *)place = (int)integer;
-    } else if (whole) {
-        *(int64_t *)place = integer;
-    } else if (key->size == sizeof(float)) {
-        *(float *)place = (float)real;
-    } else {
-        *(double *)place = real;
-    }
-    return WELD_OK;
-}
-
-static weld_status set_bool(bool *place, const char *text, weld_error *err) {
-    static const char *const words[] = {"false", "no", "off", "true", "yes", "on"};
-    for (size_t i = 0; i < 6; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *place = i >= 3;
-            return WELD_OK;
+void weld_recipe_keys_of(const char *model, weld_recipe_keys *out) {
+    const weld_model_family *family = model ? weld_family_find(model, NULL, NULL) : NULL;
+    out->count = 0;
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+        add(out, parts[p].section, parts[p].rows, parts[p].count, 0);
+        for (size_t f = 0; p == 0 && f < weld_family_count; f++) {
+            const weld_model_family *brings = weld_families[f];
+            if (!family || brings == family) {
+                add(out, "model", brings->keys, brings->key_count,
+                    offsetof(weld_recipe, model.values));
+            }
         }
     }
-    return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not true or false", text);
 }
 
-static weld_status set_choice(void *place, const weld_recipe_key *key, const char *text,
-                              weld_error *err) {
-    char known[256] = "";
-    for (int i = 0; key->choices[i]; i++) {
-        bool synonym = key->synonyms && *text && strcmp(text, key->synonyms[i]) == 0;
-        if (synonym || strcmp(text, key->choices[i]) == 0) {
-            memcpy(place, &i, sizeof i);
-            return WELD_OK;
-        }
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", key->choices[i]);
-    }
-    return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not known: this version has %s", text,
-                     known);
-}
-
-weld_status weld_recipe_set_element(weld_recipe *r, const weld_recipe_key *key, int element,
-                                    const char *text, weld_error *err) {
-    void *place = element_place(r, key, element);
-    switch (key->type) {
-    case WELD_RECIPE_INTEGER:
-    case WELD_RECIPE_REAL:
-        return set_number(place, key, text, err);
-    case WELD_RECIPE_BOOL:
-        return set_bool(place, text, err);
-    case WELD_RECIPE_CHOICE:
-        return set_choice(place, key, text, err);
-    case WELD_RECIPE_TEXT:
-        break;
-    }
-    size_t length = strlen(text);
-    if (length >= key->size) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "%zu bytes are too long: at most %zu fit",
-                         length, key->size - 1);
-    }
-    memset(place, 0, key->size); /* so that equal recipes are equal byte for byte */
-    memcpy(place, text, length);
-    return WELD_OK;
-}
-
-int weld_recipe_element_count(const weld_recipe *r, const weld_recipe_key *key) {
-    return key->min_count < key->max_count ? *(const int *)((const char *)r + key->count_offset)
-                                           : key->max_count;
-}
-
-/* The shortest text that reads back to the same number. YAML 1.1 asks for a point before an
- * exponent. */
-static const char *real_text(double value, bool single, char text[40]) {
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, 40, "%.*g", digits, value);
-        double back = strtod(text, NULL);
-        if (single ? (float)back == (float)value : back == value) {
-            break;
-        }
-    }
-    char *exponent = strchr(text, 'e');
-    if (exponent && !strchr(text, '.')) {
-        memmove(exponent + 2, exponent, strlen(exponent) + 1);
-        memcpy(exponent, ".0", 2);
-    }
-    return text;
-}
-
-void weld_recipe_element_text(const weld_recipe *r, const weld_recipe_key *key, int element,
-                              char *text, size_t size) {
-    const void *place = (const char *)r + key->offset + (size_t)element * key->size;
-    char real[40];
-    int choice;
-    switch (key->type) {
-    case WELD_RECIPE_TEXT:
-        snprintf(text, size, "%s", (const char *)place);
-        break;
-    case WELD_RECIPE_INTEGER:
-        snprintf(text, size, "%lld",
-                 key->size == sizeof(int) ? (long long)*(const int *)place
-                                          : (long long)*(const int64_t *)place);
-        break;
-    case WELD_RECIPE_REAL:
-        snprintf(text, size, "%s",
-                 key->size == sizeof(float) ? real_text(*(const float *)place, true, real)
-                                            : real_text(*(const double *)place, false, real));
-        break;
-    case WELD_RECIPE_BOOL:
-        snprintf(text, size, "%s", *(const bool *)place ? "true" : "false");
-        break;
-    case WELD_RECIPE_CHOICE:
-        memcpy(&choice, place, sizeof choice);
-        snprintf(text, size, "%s", key->choices[choice]);
-        break;
+void weld_recipe_set_standard(weld_recipe *r) {
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+        weld_keys_set_standard(parts[p].rows, parts[p].count, r);
     }
 }
 
-void weld_recipe_key_text(const weld_recipe *r, const weld_recipe_key *key, char *text,
-                          size_t size) {
-    int count = weld_recipe_element_count(r, key);
-    size_t used = 0;
-    text[0] = 0;
-    for (int element = 0; element < count && used + 1 < size; element++) {
-        weld_recipe_element_text(r, key, element, text + used, size - used);
-        used += strlen(text + used);
-        if (element + 1 < count && used + 2 < size) {
-            used += (size_t)snprintf(text + used, size - used, ", ");
-        }
+size_t weld_recipe_key_index(const weld_recipe_keys *keys, size_t place) {
+    size_t i = 0;
+    while (i + 1 < keys->count && keys->at[i].base + keys->at[i].row->offset != place) {
+        i++;
     }
+    return i;
 }

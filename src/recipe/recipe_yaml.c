@@ -19,6 +19,7 @@
 /* --- positions and names: libyaml --- */
 
 typedef struct scan {
+    const weld_recipe_keys *keys;
     const char *where;
     bool is_file;
     yaml_document_t document;
@@ -74,10 +75,10 @@ static int edit_distance(const char *a, const char *b) {
 }
 
 static weld_status fail_unknown_section(scan *s, const yaml_node_t *node, const char *name) {
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        if (strcmp(weld_recipe_keys[i].name, name) == 0) {
+    for (size_t i = 0; i < s->keys->count; i++) {
+        if (strcmp(s->keys->at[i].row->name, name) == 0) {
             return scan_fail(s, node, "%s: unknown section: the key %s stands under %s:", name,
-                             name, weld_recipe_keys[i].section);
+                             name, s->keys->at[i].section);
         }
     }
     return scan_fail(s, node,
@@ -90,10 +91,10 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
                                     const char *name) {
     const weld_recipe_key *near = NULL;
     int nearest = 3;
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        const weld_recipe_key *key = &weld_recipe_keys[i];
+    for (size_t i = 0; i < s->keys->count; i++) {
+        const weld_recipe_key *key = &s->keys->at[i];
         bool here = strcmp(key->section, section) == 0;
-        int distance = edit_distance(key->name, name);
+        int distance = edit_distance(key->row->name, name);
         if (!here && distance == 0) {
             return scan_fail(s, node, "%s.%s: unknown key: it stands under %s:", section, name,
                              key->section);
@@ -105,7 +106,7 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
     }
     if (near) {
         return scan_fail(s, node, "%s.%.80s: unknown key: did you mean %s?", section, name,
-                         near->name);
+                         near->row->name);
     }
     return scan_fail(s, node, "%s.%.80s: unknown key: recipes/README.md lists them all", section,
                      name);
@@ -113,9 +114,9 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
 
 static weld_status scan_key(scan *s, const char *section, const char *name,
                             const yaml_node_t *node) {
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        const weld_recipe_key *key = &weld_recipe_keys[i];
-        if (strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0) {
+    for (size_t i = 0; i < s->keys->count; i++) {
+        const weld_recipe_key *key = &s->keys->at[i];
+        if (strcmp(key->section, section) == 0 && strcmp(key->row->name, name) == 0) {
             if (s->lines->line[i]) {
                 return scan_fail(s, node, "%s.%s: given twice, first on line %d: remove one",
                                  section, name, s->lines->line[i]);
@@ -127,21 +128,21 @@ static weld_status scan_key(scan *s, const char *section, const char *name,
     return fail_unknown_key(s, node, section, name);
 }
 
-static const char *first_key(const char *section) {
+static const char *first_key(const scan *s, const char *section) {
     size_t i = 0;
-    while (strcmp(weld_recipe_keys[i].section, section) != 0) {
+    while (strcmp(s->keys->at[i].section, section) != 0) {
         i++;
     }
-    return weld_recipe_keys[i].name;
+    return s->keys->at[i].row->name;
 }
 
 /* The first key of the group NAME in a section: keys of a group are called "NAME.KEY". The count of
  * all keys where there is no such group. */
-static size_t first_of_group(const char *section, const char *name) {
+static size_t first_of_group(const scan *s, const char *section, const char *name) {
     size_t i = 0, length = strlen(name);
-    while (i < weld_recipe_key_count && (strcmp(weld_recipe_keys[i].section, section) ||
-                                         strncmp(weld_recipe_keys[i].name, name, length) ||
-                                         weld_recipe_keys[i].name[length] != '.')) {
+    while (i < s->keys->count && (strcmp(s->keys->at[i].section, section) ||
+                                  strncmp(s->keys->at[i].row->name, name, length) ||
+                                  s->keys->at[i].row->name[length] != '.')) {
         i++;
     }
     return i;
@@ -158,11 +159,11 @@ static weld_status scan_group(scan *s, const char *section, size_t first, const 
     const char *group = scalar_text(node);
     if (is_off(value)) {
         s->group_off = true;
-        return scan_key(s, section, weld_recipe_keys[first].name, node);
+        return scan_key(s, section, s->keys->at[first].row->name, node);
     }
     if (value->type != YAML_MAPPING_NODE) {
         return scan_fail(s, value, "%s.%s: must hold keys, as in '%s: {%s: ...}'", section, group,
-                         group, strchr(weld_recipe_keys[first].name, '.') + 1);
+                         group, strchr(s->keys->at[first].row->name, '.') + 1);
     }
     for (yaml_node_pair_t *p = value->data.mapping.pairs.start; p < value->data.mapping.pairs.top;
          p++) {
@@ -187,9 +188,9 @@ static weld_status scan_member(scan *s, const char *section, const yaml_node_t *
     if (!name) {
         return scan_fail(s, node, "%s: a key must be a word", section);
     }
-    size_t group = first_of_group(section, name);
-    return group < weld_recipe_key_count ? scan_group(s, section, group, node, value)
-                                         : scan_key(s, section, name, node);
+    size_t group = first_of_group(s, section, name);
+    return group < s->keys->count ? scan_group(s, section, group, node, value)
+                                  : scan_key(s, section, name, node);
 }
 
 static weld_status scan_section(scan *s, const yaml_node_t *node, const yaml_node_t *value) {
@@ -203,7 +204,7 @@ static weld_status scan_section(scan *s, const yaml_node_t *node, const yaml_nod
     }
     if (value->type != YAML_MAPPING_NODE) {
         return scan_fail(s, value, "%s: must hold keys, as in '%s: {%s: ...}'", name, name,
-                         first_key(name));
+                         first_key(s, name));
     }
     for (yaml_node_pair_t *p = value->data.mapping.pairs.start; p < value->data.mapping.pairs.top;
          p++) {
@@ -292,10 +293,48 @@ static weld_status scan_text(scan *s, const char *text, size_t size) {
     return status;
 }
 
+/* The value of a key of a map; NULL where there is none. */
+static const yaml_node_t *member_of(yaml_document_t *document, const yaml_node_t *map,
+                                    const char *name) {
+    const yaml_node_t *found = NULL;
+    if (!map || map->type != YAML_MAPPING_NODE) {
+        return NULL;
+    }
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top;
+         p++) {
+        const char *key = scalar_text(yaml_document_get_node(document, p->key));
+        found = key && strcmp(key, name) == 0 ? yaml_document_get_node(document, p->value) : found;
+    }
+    return found;
+}
+
+bool weld_recipe_yaml_model(const char *text, size_t size, char name[WELD_MODEL_NAME_SIZE]) {
+    yaml_parser_t parser;
+    yaml_document_t document;
+    scan s = {.where = ""};
+    bool found = false;
+    if (check_brackets(&s, text, size) || !yaml_parser_initialize(&parser)) {
+        return false;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    if (yaml_parser_load(&parser, &document)) {
+        const yaml_node_t *root = yaml_document_get_root_node(&document);
+        const yaml_node_t *model = member_of(&document, root, "model");
+        const yaml_node_t *value = member_of(&document, model, "name");
+        const char *word = value ? scalar_text(value) : NULL;
+        found = word && strlen(word) < WELD_MODEL_NAME_SIZE;
+        snprintf(name, found ? WELD_MODEL_NAME_SIZE : 0, "%s", found ? word : "");
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+    return found;
+}
+
 /* --- values: libcyaml --- */
 
 /* The schema, made from the table of keys. */
 typedef struct schema {
+    const weld_recipe_keys *from;
     cyaml_schema_field_t keys[SECTIONS_MAX][WELD_RECIPE_KEYS_MAX + 1];
     cyaml_schema_field_t grouped[GROUPS_MAX][GROUP_KEYS_MAX + 1];
     char group_names[GROUPS_MAX][32];
@@ -309,17 +348,17 @@ static const cyaml_schema_value_t list_entry = {.type = CYAML_STRING,
                                                 .data_size = sizeof(char),
                                                 .string = {.min = 0, .max = VALUE_LENGTH_MAX}};
 
-static cyaml_schema_field_t key_field(size_t i) {
-    const weld_recipe_key *key = &weld_recipe_keys[i];
-    const char *dot = strchr(key->name, '.');
+static cyaml_schema_field_t key_field(const schema *s, size_t i) {
+    const weld_recipe_key *key = &s->from->at[i];
+    const char *dot = strchr(key->row->name, '.');
     cyaml_schema_field_t field = {
-        .key = dot ? dot + 1 : key->name,
+        .key = dot ? dot + 1 : key->row->name,
         .data_offset = (uint32_t)(offsetof(weld_recipe_values, value) + i * sizeof(void *)),
         .value = {.type = CYAML_STRING,
                   .flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER_NULL_STR,
                   .data_size = sizeof(char),
                   .string = {.min = 0, .max = VALUE_LENGTH_MAX}}};
-    if (key->max_count > 1) {
+    if (key->row->max_count > 1) {
         field.count_offset = (uint32_t)(offsetof(weld_recipe_values, count) + i * sizeof(uint32_t));
         field.count_size = sizeof(uint32_t);
         field.value = (cyaml_schema_value_t){.type = CYAML_SEQUENCE,
@@ -327,23 +366,23 @@ static cyaml_schema_field_t key_field(size_t i) {
                                                       CYAML_FLAG_POINTER_NULL_STR | CYAML_FLAG_FLOW,
                                              .data_size = sizeof(char *),
                                              .sequence = {.entry = &list_entry,
-                                                          .min = (uint32_t)key->min_count,
-                                                          .max = (uint32_t)key->max_count}};
+                                                          .min = (uint32_t)key->row->min_count,
+                                                          .max = (uint32_t)key->row->max_count}};
     }
     return field;
 }
 
 /* The field of the group that starts with key `first`; its keys follow one another in the table. */
 static cyaml_schema_field_t group_field(schema *s, size_t first, bool off) {
-    const weld_recipe_key *key = &weld_recipe_keys[first];
-    size_t length = (size_t)(strchr(key->name, '.') - key->name), count = 0;
+    const weld_recipe_key *key = &s->from->at[first];
+    size_t length = (size_t)(strchr(key->row->name, '.') - key->row->name), count = 0;
     char *name = s->group_names[s->groups];
     cyaml_schema_field_t *fields = s->grouped[s->groups++];
-    snprintf(name, sizeof s->group_names[0], "%.*s", (int)length, key->name);
-    for (size_t i = first; i < weld_recipe_key_count && count < GROUP_KEYS_MAX &&
-                           strncmp(weld_recipe_keys[i].name, key->name, length + 1) == 0;
+    snprintf(name, sizeof s->group_names[0], "%.*s", (int)length, key->row->name);
+    for (size_t i = first; i < s->from->count && count < GROUP_KEYS_MAX &&
+                           strncmp(s->from->at[i].row->name, key->row->name, length + 1) == 0;
          i++) {
-        fields[count++] = key_field(i);
+        fields[count++] = key_field(s, i);
     }
     if (off) {
         return (cyaml_schema_field_t){
@@ -356,23 +395,24 @@ static cyaml_schema_field_t group_field(schema *s, size_t first, bool off) {
                                             .mapping = {.fields = fields}}};
 }
 
-static bool starts_group(size_t i) {
-    const char *name = weld_recipe_keys[i].name, *dot = strchr(name, '.');
-    return dot && (i == 0 || strncmp(weld_recipe_keys[i - 1].name, name, (size_t)(dot - name) + 1));
+static bool starts_group(const schema *s, size_t i) {
+    const char *name = s->from->at[i].row->name, *dot = strchr(name, '.');
+    return dot && (i == 0 || strncmp(s->from->at[i - 1].row->name, name, (size_t)(dot - name) + 1));
 }
 
-static void make_schema(schema *s, bool group_off) {
+static void make_schema(schema *s, const weld_recipe_keys *keys, bool group_off) {
     memset(s, 0, sizeof *s);
+    s->from = keys;
     for (size_t section = 0; weld_recipe_sections[section]; section++) {
         const char *name = weld_recipe_sections[section];
         size_t count = 0;
-        for (size_t i = 0; i < weld_recipe_key_count; i++) {
-            if (strcmp(weld_recipe_keys[i].section, name) != 0) {
+        for (size_t i = 0; i < s->from->count; i++) {
+            if (strcmp(s->from->at[i].section, name) != 0) {
                 continue;
             }
-            if (!strchr(weld_recipe_keys[i].name, '.')) {
-                s->keys[section][count++] = key_field(i);
-            } else if (starts_group(i)) {
+            if (!strchr(s->from->at[i].row->name, '.')) {
+                s->keys[section][count++] = key_field(s, i);
+            } else if (starts_group(s, i)) {
                 s->keys[section][count++] = group_field(s, i, group_off);
             }
         }
@@ -417,40 +457,39 @@ static void hear(cyaml_log_t level, void *context, const char *format, va_list a
     }
 }
 
-static weld_status fail_structure(const char *where, bool is_file, const cyaml_complaint *c,
-                                  weld_error *err) {
+static weld_status fail_structure(const scan *s, const cyaml_complaint *c, weld_error *err) {
     char reason[512] = "", name[130] = "";
     if (c->fields == 2) {
         snprintf(name, sizeof name, "%s", c->field[0]);
     } else if (c->fields == 3) {
         snprintf(name, sizeof name, "%s.%s", c->field[1], c->field[0]);
     }
-    for (size_t i = 0; i < weld_recipe_key_count && c->fields >= 2; i++) {
-        const weld_recipe_key *key = &weld_recipe_keys[i];
-        if (strcmp(key->name, name) || strcmp(key->section, c->field[c->fields - 1])) {
+    for (size_t i = 0; i < s->keys->count && c->fields >= 2; i++) {
+        const weld_recipe_key *key = &s->keys->at[i];
+        if (strcmp(key->row->name, name) || strcmp(key->section, c->field[c->fields - 1])) {
             continue;
         }
-        if (key->max_count == 1) {
+        if (key->row->max_count == 1) {
             snprintf(reason, sizeof reason, "%s.%s: takes one value, no list or map", key->section,
-                     key->name);
-        } else if (key->min_count == key->max_count) {
+                     key->row->name);
+        } else if (key->row->min_count == key->row->max_count) {
             snprintf(reason, sizeof reason, "%s.%s: takes a list of %d values, as [1, 2]",
-                     key->section, key->name, key->max_count);
+                     key->section, key->row->name, key->row->max_count);
         } else {
             snprintf(reason, sizeof reason, "%s.%s: takes a list of %d to %d values, as [1, 2]",
-                     key->section, key->name, key->min_count, key->max_count);
+                     key->section, key->row->name, key->row->min_count, key->row->max_count);
         }
     }
     if (!reason[0]) {
         snprintf(reason, sizeof reason, "%s", c->message);
     }
-    return fail_at(where, is_file, c->line, err, reason);
+    return fail_at(s->where, s->is_file, c->line, err, reason);
 }
 
-weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *text, size_t size,
-                                  weld_recipe_lines *lines, weld_recipe_values **values,
-                                  weld_error *err) {
-    scan s = {.where = where, .is_file = is_file, .lines = lines, .err = err};
+weld_status weld_recipe_yaml_read(const weld_recipe_keys *keys, const char *where, bool is_file,
+                                  const char *text, size_t size, weld_recipe_lines *lines,
+                                  weld_recipe_values **values, weld_error *err) {
+    scan s = {.keys = keys, .where = where, .is_file = is_file, .lines = lines, .err = err};
     *values = NULL;
     memset(lines, 0, sizeof *lines);
     weld_status status = check_brackets(&s, text, size);
@@ -464,7 +503,7 @@ weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *t
     if (!read) {
         return weld_fail_memory(err, where);
     }
-    make_schema(read, s.group_off);
+    make_schema(read, keys, s.group_off);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {
         .log_fn = hear, .log_ctx = &complaint, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
@@ -474,14 +513,14 @@ weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *t
     if (failure == CYAML_ERR_OOM) {
         return weld_fail_memory(err, where);
     }
-    return failure ? fail_structure(where, is_file, &complaint, err) : WELD_OK;
+    return failure ? fail_structure(&s, &complaint, err) : WELD_OK;
 }
 
-void weld_recipe_yaml_free(weld_recipe_values *values) {
+void weld_recipe_yaml_free(const weld_recipe_keys *keys, weld_recipe_values *values) {
     /* What cyaml_load_data made is released by the same allocator, value by value, without need of
      * the schema. */
-    for (size_t i = 0; values && i < weld_recipe_key_count; i++) {
-        if (weld_recipe_keys[i].max_count > 1 && values->value[i]) {
+    for (size_t i = 0; values && i < keys->count; i++) {
+        if (keys->at[i].row->max_count > 1 && values->value[i]) {
             char **list = values->value[i];
             for (uint32_t element = 0; element < values->count[i]; element++) {
                 cyaml_mem(NULL, list[element], 0);
@@ -492,12 +531,13 @@ void weld_recipe_yaml_free(weld_recipe_values *values) {
     cyaml_mem(NULL, values, 0);
 }
 
-weld_status weld_recipe_yaml_write(const weld_recipe_values *values, char **text, weld_error *err) {
+weld_status weld_recipe_yaml_write(const weld_recipe_keys *keys, const weld_recipe_values *values,
+                                   char **text, weld_error *err) {
     schema *write = weld_alloc(1, sizeof *write);
     if (!write) {
         return weld_fail_memory(err, "recipe");
     }
-    make_schema(write, false);
+    make_schema(write, keys, false);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {.log_fn = hear,
                              .log_ctx = &complaint,

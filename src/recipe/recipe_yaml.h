@@ -12,7 +12,7 @@
 
 #include "recipe/recipe_keys.h"
 
-/* Values as text, by index in weld_recipe_keys: NULL where absent; a char * for a scalar, char **
+/* Values as text, by index in the keys: NULL where absent; a char * for a scalar, char **
  * with `count` elements for a list. */
 typedef struct weld_recipe_values {
     void *value[WELD_RECIPE_KEYS_MAX];
@@ -24,13 +24,17 @@ typedef struct weld_recipe_lines {
     int line[WELD_RECIPE_KEYS_MAX];
 } weld_recipe_lines;
 
+/* The value of model.name, which says what other keys there are; false where none can be found, for
+ * whatever reason. */
+bool weld_recipe_yaml_model(const char *text, size_t size, char name[WELD_MODEL_NAME_SIZE]);
 /* Read YAML. Messages begin with `where`, followed, when it is a file, by ":LINE". A recipe without
  * any key gives *values NULL. */
-weld_status weld_recipe_yaml_read(const char *where, bool is_file, const char *text, size_t size,
-                                  weld_recipe_lines *lines, weld_recipe_values **values,
-                                  weld_error *err);
-void weld_recipe_yaml_free(weld_recipe_values *values);
+weld_status weld_recipe_yaml_read(const weld_recipe_keys *keys, const char *where, bool is_file,
+                                  const char *text, size_t size, weld_recipe_lines *lines,
+                                  weld_recipe_values **values, weld_error *err);
+void weld_recipe_yaml_free(const weld_recipe_keys *keys, weld_recipe_values *values);
 /* YAML of all keys that are not NULL; freed with weld_free. */
-weld_status weld_recipe_yaml_write(const weld_recipe_values *values, char **text, weld_error *err);
+weld_status weld_recipe_yaml_write(const weld_recipe_keys *keys, const weld_recipe_values *values,
+                                   char **text, weld_error *err);
 
 #endif

@@ -11,40 +11,42 @@
 
 /* What the same network and data give with nothing else said. */
 static weld_status read_defaults(const weld_recipe *r, weld_recipe *out) {
-    weld_model_config variant;
-    char text[1024], sizes[2][256] = {"", ""};
-    const bool family =
-        !weld_model_config_named(r->model.name, &variant, NULL) && variant.stage_count == 0;
-    for (size_t i = 0; i < weld_recipe_key_count && family; i++) {
-        const weld_recipe_key *key = &weld_recipe_keys[i];
-        if (strcmp(key->section, "model") == 0 && strcmp(key->name, "channels") == 0) {
-            weld_recipe_key_text(r, key, sizes[0], sizeof sizes[0]);
-        }
-        if (strcmp(key->section, "model") == 0 && strcmp(key->name, "depths") == 0) {
-            weld_recipe_key_text(r, key, sizes[1], sizeof sizes[1]);
+    const weld_model_family *family = weld_family_of(&r->model);
+    weld_model_config named;
+    char text[1024], values[256];
+    int length =
+        snprintf(text, sizeof text, "data: {train: data}\nmodel: {name: %s", r->model.name);
+    const bool sizes = !weld_model_config_named(r->model.name, &named, NULL) &&
+                       weld_model_has_no_sizes(&named); /* as of a family's name */
+    for (size_t i = 0; sizes && i < family->key_count; i++) {
+        const weld_key *key = &family->keys[i];
+        if (key->flags & WELD_KEY_SIZE) {
+            weld_key_text(key, r->model.values, ", ", values, sizeof values);
+            length += snprintf(text + length, sizeof text - (size_t)length,
+                               key->max_count > 1 ? ", %s: [%s]" : ", %s: %s", key->name, values);
         }
     }
-    int length = snprintf(text, sizeof text, "model: {name: %s%s%s%s%s%s}\ndata: {train: data}\n",
-                          r->model.name, family ? ", channels: [" : "", sizes[0],
-                          family ? "], depths: [" : "", sizes[1], family ? "]" : "");
+    length += snprintf(text + length, sizeof text - (size_t)length, "}\n");
     return weld_recipe_parse("defaults", text, (size_t)length, NULL, 0, out, NULL);
 }
 
 /* Keys without a default of their own. */
 static bool must_be_given(const weld_recipe_key *key) {
-    return (strcmp(key->section, "model") == 0 && strcmp(key->name, "name") == 0) ||
-           (strcmp(key->section, "data") == 0 && strcmp(key->name, "train") == 0);
+    const size_t place = weld_recipe_key_place(key);
+    return place == WELD_RECIPE_PLACE(model.name) || place == WELD_RECIPE_PLACE(data.train);
 }
 
 /* [{key, value, default, differs}, ...] */
 static json_t *rows_of(const weld_recipe *r, const weld_recipe *defaults, char *value,
                        char *standard) {
     json_t *rows = json_array();
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        const weld_recipe_key *key = &weld_recipe_keys[i];
+    weld_recipe_keys keys;
+    weld_recipe_keys_of(r->model.name, &keys);
+    for (size_t i = 0; i < keys.count; i++) {
+        const weld_recipe_key *key = &keys.at[i];
         const bool given = must_be_given(key);
         char name[80];
-        snprintf(name, sizeof name, "%s.%s", key->section, key->name);
+        snprintf(name, sizeof name, "%s.%s", key->section, key->row->name);
         weld_recipe_key_text(r, key, value, VALUE_SIZE);
         weld_recipe_key_text(defaults, key, standard, VALUE_SIZE);
         json_t *row = json_object();

@@ -16,6 +16,7 @@
 
 #include "formats/element.h"
 #include "formats/file_kind.h"
+#include "models/names.h"
 #include "weld/model.h"
 
 typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } weld_model_file_kind;
@@ -40,7 +41,7 @@ typedef struct weld_trainer_state {
 /* How the tensors stood in a file that weld did not write. */
 typedef struct weld_model_origin {
     weld_file_kind kind; /* WELD_FILE_PTH, WELD_FILE_SAFETENSORS; 0: a store */
-    weld_naming naming;
+    const weld_naming *naming;
     weld_element element; /* of the first weight... */
     bool mixed;           /* ...but not of all */
     bool usual;           /* the file says nothing of preprocessing: it is the usual one */

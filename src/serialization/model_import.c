@@ -5,13 +5,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "models/models.h"
 #include "serialization/model_metadata.h"
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
 #include "serialization/state_load.h"
 #include "passes/reparameterize.h"
-
-enum { USUAL_SIZE = 224, MAX_SIZE = 1 << 14 };
 
 /* An option that the file states too must be the same. */
 static weld_status agree(const char *path, const char *what, int stated, int wanted,
@@ -20,6 +19,50 @@ static weld_status agree(const char *path, const char *what, int stated, int wan
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: %s %d is asked for, but the file's is %d: leave it out", path, what,
                          wanted, stated);
+    }
+    return WELD_OK;
+}
+
+/* The row of "key=value" in a family, if it is one that tensors do not tell. */
+static weld_status find_untold(const char *path, const weld_model_config *config, const char *given,
+                               const weld_key **key, const char **value, weld_error *err) {
+    const weld_model_family *family = weld_family_of(config);
+    char name[64], known[256];
+    const char *equals = strchr(given, '=');
+    size_t length = equals ? (size_t)(equals - given) : strlen(given);
+    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), given);
+    *key = equals ? weld_key_find(family->keys, family->key_count, name) : NULL;
+    *value = equals + 1;
+    if (!*key || !((*key)->flags & WELD_KEY_UNTOLD)) {
+        weld_key_names(family->keys, family->key_count, WELD_KEY_UNTOLD, known, sizeof known);
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: '%.80s' is asked for, but tensors of a %s tell it, or it has no such "
+                         "key: %s%s",
+                         path, given, family->name, *known ? "give only " : "give none", known);
+    }
+    return WELD_OK;
+}
+
+/* Set what tensors do not tell as it is asked for; what the file states itself must be the same. */
+static weld_status take_untold(const char *path, const weld_import_options *o, bool stated,
+                               weld_model_config *config, weld_error *err) {
+    for (size_t i = 0; i < o->set_count; i++) {
+        const weld_key *key;
+        const char *value;
+        weld_model_config set = *config;
+        char is[128], title[64];
+        WELD_TRY(find_untold(path, config, o->set[i], &key, &value, err));
+        weld_status status = weld_model_config_set(&set, key->name, value, err);
+        if (status) {
+            return weld_fail_context(err, status, "%s", path);
+        }
+        if (stated && !weld_key_equal(key, set.values, config->values)) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: %s %s is asked for, but the file's is %s: leave it out", path,
+                             weld_key_title(key, title, sizeof title), value,
+                             weld_key_text(key, config->values, ", ", is, sizeof is));
+        }
+        *config = set;
     }
     return WELD_OK;
 }
@@ -93,7 +136,7 @@ static weld_status read_store(const char *path, const weld_import_options *o, we
         status = agree(path, "number of classes", mf->config.num_classes, o->num_classes, err);
     }
     if (status == WELD_OK) {
-        status = agree(path, "stem stride", mf->config.stem_stride, o->stem_stride, err);
+        status = take_untold(path, o, true, &mf->config, err);
     }
     if (status == WELD_OK) {
         status = agree(path, "input size", mf->preprocessing.input_size, o->input_size, err);
@@ -130,19 +173,15 @@ static weld_status take_stated_config(importing *im, const char *text, const cha
     if (status != WELD_OK) {
         return status;
     }
-    bool same = c.stage_count == found->stage_count && c.num_classes == found->num_classes &&
-                memcmp(c.channels, found->channels, sizeof c.channels) == 0 &&
-                memcmp(c.depths, found->depths, sizeof c.depths) == 0;
-    bool same_form = im->found.merged ||
-                     (c.legacy == found->legacy && c.distillation_head == found->distillation_head);
-    if (!same || !same_form) {
+    const unsigned unseen = WELD_KEY_UNTOLD | (im->found.merged ? WELD_KEY_MERGED_AWAY : 0);
+    if (c.num_classes != found->num_classes || !weld_model_config_same_but(&c, found, unseen)) {
         return weld_fail(im->err, WELD_ERROR_FORMAT,
                          "%s: is not of the network that the tensors are of: the text belongs to "
                          "another file",
                          where);
     }
     im->mf->config = c;
-    return agree(im->path, "stem stride", c.stem_stride, im->options->stem_stride, im->err);
+    return take_untold(im->path, im->options, true, &im->mf->config, im->err);
 }
 
 static weld_status settle_config(importing *im) {
@@ -161,24 +200,17 @@ static weld_status settle_config(importing *im) {
     if (status != WELD_OK) {
         return status;
     }
-    if (!text && o->stem_stride) {
-        c->stem_stride = o->stem_stride;
+    if (!text) {
+        WELD_TRY(take_untold(im->path, o, false, c, im->err));
     }
     if (o->model && weld_model_config_named(o->model, &named, NULL) == WELD_OK &&
-        named.stage_count) {
+        !weld_model_has_no_sizes(&named)) {
         memcpy(c->name, named.name, sizeof c->name);
-        c->legacy = im->found.merged && !text ? named.legacy : c->legacy;
+        if (im->found.merged && !text) {
+            weld_model_config_take(c, &named, WELD_KEY_LAYOUT);
+        }
     }
     return WELD_OK;
-}
-
-/* What the authors evaluate with, or timm's default configuration of these networks. */
-static weld_preprocessing usual_preprocessing(weld_naming naming) {
-    return (weld_preprocessing){.input_size = USUAL_SIZE,
-                                .crop_fraction = naming == WELD_NAMES_TIMM ? 0.95 : 0.875,
-                                .interpolation = WELD_BICUBIC,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
 }
 
 static weld_status settle_preprocessing(importing *im) {
@@ -190,12 +222,12 @@ static weld_status settle_preprocessing(importing *im) {
         weld_status status = weld_preprocessing_from_text(text, where, p, im->err);
         return status ? status : agree(im->path, "input size", p->input_size, size, im->err);
     }
-    if (size < 0 || size > MAX_SIZE) {
+    if (size < 0 || size > WELD_MAX_INPUT_SIZE) {
         return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: input size %d: it must be in 1..%d",
-                         im->path, size, MAX_SIZE);
+                         im->path, size, WELD_MAX_INPUT_SIZE);
     }
     im->mf->origin.usual = true;
-    *p = usual_preprocessing(im->found.naming);
+    *p = weld_model_usual_preprocessing(&im->mf->config, im->found.naming);
     p->input_size = size ? size : p->input_size;
     return WELD_OK;
 }
@@ -245,8 +277,7 @@ static weld_status take_summary(importing *im) {
     const char *slash = strrchr(im->path, '/');
     json_t *file = json_string(slash ? slash + 1 : im->path); /* NULL where it is not UTF-8 */
     json_t *root = json_pack("{s:o, s:s, s:s, s:s}", "imported_from", file ? file : json_null(),
-                             "names", origin->naming == WELD_NAMES_TIMM ? "timm" : "official",
-                             "state_dict", origin->key, "elements",
+                             "names", origin->naming->name, "state_dict", origin->key, "elements",
                              origin->mixed ? "mixed" : weld_element_name(origin->element));
     return weld_json_text(root, im->path, &im->mf->summary, im->err);
 }

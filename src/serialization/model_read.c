@@ -11,6 +11,7 @@
 #include "serialization/model_text.h"
 #include "serialization/name_list.h"
 #include "graph/graph.h"
+#include "models/models.h"
 #include "models/outputs.h"
 
 typedef struct reading {
@@ -160,10 +161,7 @@ static weld_status take_graph(reading *r) {
 /* A checkpoint is built from its configuration; one that asks for more blocks than the file has
  * tensors is not worth the work. */
 static weld_status check_size(const reading *r) {
-    size_t blocks = 0;
-    for (int i = 0; i < r->mf->config.stage_count; i++) {
-        blocks += (size_t)r->mf->config.depths[i];
-    }
+    size_t blocks = (size_t)weld_model_block_count(&r->mf->config);
     if (blocks > weld_store_count(r->store)) {
         return weld_fail(r->err, WELD_ERROR_FORMAT,
                          "%s: config: %zu blocks, but %zu entries in the file: the file was not "

@@ -1,20 +1,41 @@
 /* Configurations, preprocessing and class names as JSON text; see model_text.h. */
 #include "serialization/model_text.h"
 
-#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "models/models.h"
 
-enum { MAX_CLASSES = 1 << 20, MAX_CHANNELS = 1 << 16, MAX_DEPTH = 1 << 10, MAX_SIZE = 1 << 14 };
+/* --- Configurations ----------------------------------------------------------------------------
+ */
 
-static json_t *ints_json(const int *values, int count) {
+static json_t *element_json(const weld_key *key, const void *values, int element) {
+    double number = weld_key_number(key, values, element);
+    switch (key->type) {
+    case WELD_KEY_INTEGER:
+        return json_integer((json_int_t)number);
+    case WELD_KEY_REAL:
+        return json_real(number);
+    case WELD_KEY_BOOL:
+        return json_boolean(number != 0);
+    case WELD_KEY_CHOICE:
+        return json_string(key->choices[(int)number]);
+    case WELD_KEY_TEXT:
+        return json_string((const char *)values + key->offset);
+    }
+    return NULL;
+}
+
+static json_t *value_json(const weld_key *key, const void *values) {
+    if (key->max_count == 1) {
+        return element_json(key, values, 0);
+    }
     json_t *list = json_array();
-    for (int i = 0; i < count; i++) {
-        if (json_array_append_new(list, json_integer(values[i])) != 0) {
+    for (int i = 0; i < weld_key_count(key, values); i++) {
+        if (json_array_append_new(list, element_json(key, values, i)) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -23,16 +44,91 @@ static json_t *ints_json(const int *values, int count) {
 }
 
 weld_status weld_model_config_to_text(const weld_model_config *c, char **text, weld_error *err) {
-    if (c->stage_count < 0 || c->stage_count > WELD_MAX_STAGES ||
-        !memchr(c->name, '\0', sizeof c->name)) {
+    if (!memchr(c->name, '\0', sizeof c->name)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "model configuration: not filled in");
     }
-    json_t *root =
-        json_pack("{s:s, s:i, s:o, s:o, s:i, s:b, s:b}", "name", c->name, "num_classes",
-                  c->num_classes, "channels", ints_json(c->channels, c->stage_count), "depths",
-                  ints_json(c->depths, c->stage_count), "stem_stride", c->stem_stride, "legacy",
-                  c->legacy, "distillation_head", c->distillation_head);
+    const weld_model_family *family = weld_family_find(c->name, NULL, err);
+    if (!family) {
+        return WELD_ERROR_NOT_FOUND;
+    }
+    json_t *root = json_pack("{s:s, s:i}", "name", c->name, "num_classes", c->num_classes);
+    for (size_t i = 0; root && i < family->key_count; i++) {
+        const weld_key *key = &family->keys[i];
+        if (json_object_set_new(root, key->name, value_json(key, c->values)) != 0) {
+            json_decref(root);
+            root = NULL;
+        }
+    }
     return weld_json_text(root, "model configuration", text, err);
+}
+
+/* One value of a key, which stands alone or in a list. */
+static void read_element(weld_json *j, const weld_key *key, const json_t *value, void *values,
+                         int element) {
+    const char *text = json_string_value(value);
+    bool whole = key->type == WELD_KEY_INTEGER;
+    double number = 0;
+    if (key->type == WELD_KEY_BOOL) {
+        if (!json_is_boolean(value)) {
+            weld_json_fail(j, "%s: not true or false", key->name);
+        }
+        number = json_is_true(value);
+    } else if (key->type == WELD_KEY_CHOICE || key->type == WELD_KEY_TEXT) {
+        if (!text || weld_key_set_element(key, values, element, text, NULL) != WELD_OK) {
+            weld_json_fail(j, "%s: no value that it can have", key->name);
+        }
+        return;
+    } else if (whole ? json_is_integer(value) : json_is_number(value)) {
+        number = json_number_value(value);
+    } else {
+        number = key->min - 1;
+    }
+    if (key->type != WELD_KEY_BOOL && !(number >= key->min && number <= key->max)) {
+        weld_json_fail(j, "%s: not %s from %.10g to %.10g", key->name,
+                       whole ? "an integer" : "a number", key->min, key->max);
+        return;
+    }
+    weld_key_set_number(key, values, element, number);
+}
+
+static void read_value(weld_json *j, const weld_key *key, const json_t *root, void *values) {
+    if (key->max_count > 1) {
+        const json_t *list =
+            weld_json_array(j, root, key->name, (size_t)key->min_count, (size_t)key->max_count);
+        int count = (int)json_array_size(list);
+        if (list) {
+            weld_key_set_count(key, values, count);
+        }
+        for (int i = 0; i < count; i++) {
+            read_element(j, key, json_array_get(list, (size_t)i), values, i);
+        }
+    } else if (json_object_get(root, key->name)) {
+        read_element(j, key, json_object_get(root, key->name), values, 0);
+    } else {
+        weld_json_fail(j, "no %s", key->name);
+    }
+}
+
+/* The values of the family that the name is of. */
+static void read_values(weld_json *j, const json_t *root, weld_model_config *c) {
+    weld_error unknown = {.message = ""};
+    const weld_model_family *family = weld_family_find(c->name, NULL, &unknown);
+    char names[128];
+    if (!family) {
+        j->status = j->status ? j->status
+                              : weld_fail(j->err, WELD_ERROR_NOT_FOUND, "%s: %s", j->where,
+                                          unknown.message);
+        return;
+    }
+    for (size_t i = 0; i < family->key_count; i++) {
+        read_value(j, &family->keys[i], root, c->values);
+    }
+    if (!weld_model_lists_agree(c)) {
+        weld_json_fail(
+            j, "%s: not of one length",
+            weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names));
+    }
+    weld_json_no_more(j, root, 2 + family->key_count);
 }
 
 weld_status weld_model_config_from_text(const char *text, const char *where, weld_model_config *out,
@@ -49,21 +145,8 @@ weld_status weld_model_config_from_text(const char *text, const char *where, wel
     } else {
         weld_json_fail(&j, "name: longer than %zu characters", sizeof c.name - 1);
     }
-    c.num_classes = (int)weld_json_int(&j, root, "num_classes", 1, MAX_CLASSES);
-    const json_t *channels = weld_json_array(&j, root, "channels", 1, WELD_MAX_STAGES);
-    const json_t *depths = weld_json_array(&j, root, "depths", 1, WELD_MAX_STAGES);
-    c.stage_count = (int)json_array_size(channels);
-    if (json_array_size(depths) != json_array_size(channels)) {
-        weld_json_fail(&j, "channels and depths: not of one length");
-    }
-    for (int i = 0; i < c.stage_count; i++) {
-        c.channels[i] = (int)weld_json_int_at(&j, channels, (size_t)i, "channels", 1, MAX_CHANNELS);
-        c.depths[i] = (int)weld_json_int_at(&j, depths, (size_t)i, "depths", 0, MAX_DEPTH);
-    }
-    c.stem_stride = (int)weld_json_int(&j, root, "stem_stride", 1, 4);
-    c.legacy = weld_json_bool(&j, root, "legacy");
-    c.distillation_head = weld_json_bool(&j, root, "distillation_head");
-    weld_json_no_more(&j, root, 7);
+    c.num_classes = (int)weld_json_int(&j, root, "num_classes", 1, WELD_MAX_CLASSES);
+    read_values(&j, root, &c);
     json_decref(root);
     if (j.status == WELD_OK) {
         *out = c;
@@ -71,12 +154,15 @@ weld_status weld_model_config_from_text(const char *text, const char *where, wel
     return j.status;
 }
 
+/* --- Preprocessing -----------------------------------------------------------------------------
+ */
+
 static const char *const interpolations[] = {
     [WELD_BICUBIC] = "bicubic", [WELD_BILINEAR] = "bilinear"};
 
 static bool sound(const weld_preprocessing *p) {
-    bool good = p->input_size >= 1 && p->input_size <= MAX_SIZE && p->crop_fraction > 0 &&
-                p->crop_fraction <= 1;
+    bool good = p->input_size >= 1 && p->input_size <= WELD_MAX_INPUT_SIZE &&
+                p->crop_fraction > 0 && p->crop_fraction <= 1;
     for (int i = 0; i < 3; i++) {
         good = good && isfinite(p->mean[i]) && isfinite(p->std[i]) && p->std[i] > 0;
     }
@@ -110,7 +196,7 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     if (!root) {
         return j.status;
     }
-    p.input_size = (int)weld_json_int(&j, root, "input_size", 1, MAX_SIZE);
+    p.input_size = (int)weld_json_int(&j, root, "input_size", 1, WELD_MAX_INPUT_SIZE);
     p.crop_fraction = weld_json_real(&j, root, "crop_fraction");
     const char *interpolation = weld_json_string(&j, root, "interpolation");
     if (strcmp(interpolation, interpolations[WELD_BILINEAR]) == 0) {
@@ -130,6 +216,9 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     }
     return j.status;
 }
+
+/* --- Class names -------------------------------------------------------------------------------
+ */
 
 static json_t *bytes_json(const char *name) {
     json_t *list = json_array();

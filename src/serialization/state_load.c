@@ -38,7 +38,7 @@ void weld_state_index_free(weld_state_index *index) {
 typedef struct loading {
     const weld_state_index *index;
     const weld_model_config *config;
-    weld_naming naming;
+    const weld_naming *naming;
     weld_error *err;
 } loading;
 
@@ -177,8 +177,8 @@ static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weig
 }
 
 weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
-                            const weld_model_config *config, weld_naming naming, weld_weights **out,
-                            weld_error *err) {
+                            const weld_model_config *config, const weld_naming *naming,
+                            weld_weights **out, weld_error *err) {
     const loading l = {.index = index, .config = config, .naming = naming, .err = err};
     weld_weights *weights = NULL;
     weld_status status = compare(&l, network);

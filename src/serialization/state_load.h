@@ -20,7 +20,7 @@ void weld_state_index_free(weld_state_index *index);
  * names them in `naming`. Strict: see weld_model_import. Nothing is read, and little allocated,
  * before all names, shapes and types are known to fit. */
 weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
-                            const weld_model_config *config, weld_naming naming, weld_weights **out,
-                            weld_error *err);
+                            const weld_model_config *config, const weld_naming *naming,
+                            weld_weights **out, weld_error *err);
 
 #endif

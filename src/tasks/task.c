@@ -23,8 +23,7 @@ const weld_task *weld_task_find(const char *name, weld_error *err) {
 }
 
 const weld_task *weld_task_of(const weld_model_config *config) {
-    const weld_model_config *variant;
-    const weld_model_family *family = weld_family_find(config->name, &variant, NULL);
+    const weld_model_family *family = weld_family_of(config);
     return family && family->task ? weld_task_find(family->task, NULL) : weld_tasks[0];
 }
 

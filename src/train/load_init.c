@@ -32,10 +32,6 @@ static void add_misfit(misfits *m, const char *name, const char *reason) {
     }
 }
 
-static bool is_head(const weld_model_config *config, weld_model_place place) {
-    return place.part == config->stage_count + 1;
-}
-
 /* Are the classes of the file's head those of the data? Where the file does not name its classes,
  * their number decides. */
 static bool has_same_classes(const weld_trainer *t, const weld_model_file *file) {
@@ -54,8 +50,8 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
     weld_tensor from;
     char have[96], want[96], reason[240];
     if (!weld_weights_find(l->file->weights, name, &from)) {
-        bool second =
-            is_head(own, place) && own->distillation_head && !l->file->config.distillation_head;
+        bool second = weld_model_is_head(own, name) && weld_model_has_second_head(own) &&
+                      !weld_model_has_second_head(&l->file->config);
         l->dist_anew += second;
         if (!second) {
             add_misfit(&l->bad, name, "is not in the file");
@@ -83,8 +79,8 @@ static void check_used(loading *l, const char *name) {
     if (weld_weights_find(l->t->weights, name, NULL)) {
         return;
     }
-    bool second = is_head(other, weld_model_place_of(other, name)) && other->distillation_head &&
-                  !own->distillation_head;
+    bool second = weld_model_is_head(other, name) && weld_model_has_second_head(other) &&
+                  !weld_model_has_second_head(own);
     l->unused += second;
     if (!second) {
         add_misfit(&l->bad, name, "is in the file alone");
@@ -101,6 +97,22 @@ static weld_status fail_misfits(const loading *l, const char *path, weld_error *
         "%s: holds another network (%s) than the recipe names (%s); %zu tensors do not "
         "fit: %s%s: remove the keys of model from the recipe, or give other weights",
         path, l->file->config.name, l->t->data.recipe.model.name, l->bad.count, l->bad.text, more);
+}
+
+/* What no tensor's shape depends on, so that all fit, may be another. */
+static void say_untold(const loading *l, const char *path) {
+    const weld_model_config *own = &l->t->data.recipe.model, *other = &l->file->config;
+    const weld_model_family *family = weld_family_of(own);
+    char is[128], was[128];
+    for (size_t i = 0; weld_family_of(other) == family && i < family->key_count; i++) {
+        const weld_key *key = &family->keys[i];
+        if ((key->flags & WELD_KEY_UNTOLD) && !weld_key_equal(key, own->values, other->values)) {
+            weld_train_say(l->t->data.settings,
+                           "%s: was trained with model.%s %s, the recipe says %s", path, key->name,
+                           weld_key_text(key, other->values, ", ", was, sizeof was),
+                           weld_key_text(key, own->values, ", ", is, sizeof is));
+        }
+    }
 }
 
 /* "FILE: 702 tensors loaded, 2 made anew (head: 1000 -> 10 classes), 7 unused (...)" */
@@ -120,11 +132,7 @@ static void say_counts(const loading *l, const char *path) {
                    l->anew + l->dist_anew, head,
                    l->dist_anew ? "; distillation head: none in the file" : "", l->unused,
                    l->unused ? " (distillation head)" : "");
-    if (l->file->config.stem_stride != l->t->data.recipe.model.stem_stride) {
-        weld_train_say(l->t->data.settings,
-                       "%s: was trained with model.stem_stride %d, the recipe says %d", path,
-                       l->file->config.stem_stride, l->t->data.recipe.model.stem_stride);
-    }
+    say_untold(l, path);
 }
 
 weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err) {

@@ -6,6 +6,7 @@
 #include "images/decode.h"
 #include "infer/evaluate.h"
 #include "infer/models.h"
+#include "repvit_config.h"
 
 enum { COLOURS_SIZE = 8, COLOURS = 3 };
 static char *colours_names[] = {"blue", "green", "red"}; /* class i looks at channel 2 - i */
@@ -22,12 +23,7 @@ static inline weld_model *colours_open(const test_folder *folder, float weight) 
     x = weld_linear(g, x, weld_parameter(g, "w", WELD_SHAPE(COLOURS, 3), none), NULL);
     weld_output(g, "logits", x);
     weld_model_file mf = {.kind = WELD_MODEL_DEPLOY,
-                          .config = {.name = "repvit",
-                                     .num_classes = COLOURS,
-                                     .stage_count = 1,
-                                     .channels = {2},
-                                     .depths = {1},
-                                     .stem_stride = 1},
+                          .config = repvit_config(COLOURS, "2", "1", 1, false, false),
                           .preprocessing = {.input_size = COLOURS_SIZE,
                                             .crop_fraction = 1,
                                             .interpolation = WELD_BILINEAR,

@@ -2,6 +2,7 @@
 #include "infer/colours.h"
 #include "infer/model.h"
 #include "suite.h"
+#include "repvit_config.h"
 
 /* A data set with these classes, each of one image. */
 static weld_dataset *make(test_folder *folder, const char *const *classes) {
@@ -35,12 +36,7 @@ static void expect(const weld_model *m, const char *const *classes, const char *
 }
 
 static weld_model *open_named(const test_folder *folder, int count, char **names) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = count,
-                                .stage_count = 1,
-                                .channels = {2},
-                                .depths = {1},
-                                .stem_stride = 1};
+    weld_model_config config = repvit_config(count, "2", "1", 1, false, false);
     weld_graph *g;
     weld_weights *w;
     ck_assert_int_eq(weld_model_build(&config, true, 1, 8, 8, WELD_F32, &g, NULL), WELD_OK);

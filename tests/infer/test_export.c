@@ -1,4 +1,5 @@
 /* Files for other programs: what they hold, what they say, and that a bad one is never left. */
+#include "repvit_config.h"
 #include "suite.h"
 
 #include <signal.h>
@@ -24,7 +25,7 @@ static weld_model *open_fixture(const char *name, char **class_names) {
 }
 
 static void export_model(const weld_model *m, const char *path, weld_export_form form,
-                         weld_naming names, weld_export_report *report) {
+                         const char *names, weld_export_report *report) {
     weld_error err;
     weld_export_options options = {.form = form, .names = names, .threads = 2};
     ck_assert_msg(weld_model_export(m, path, &options, report, &err) == WELD_OK, "%s", err.message);
@@ -66,7 +67,7 @@ START_TEST(files_in_either_form_and_naming_say_what_pytorch_said) {
         weld_export_form form = i & 1 ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
         snprintf(file, sizeof file, "%s.pth", names[i / 4]);
         weld_model *m = open_fixture(file, NULL);
-        export_model(m, path, form, i & 2 ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL, &report);
+        export_model(m, path, form, i & 2 ? "timm" : "official", &report);
         weld_model *written = models_open(path);
         ck_assert_int_eq(weld_model_is_merged(written), form == WELD_EXPORT_MERGED);
         assert_logits(written, names[i / 4]);
@@ -129,25 +130,22 @@ START_TEST(tensors_are_those_that_pytorch_users_have) {
     static const struct {
         const char *from, *to;
         weld_export_form form;
-        weld_naming names;
+        const char *names;
         double tolerance; /* of merged ones: rounding */
     } cases[] = {
-        {"current.pth", "official.safetensors", WELD_EXPORT_TRAINING, WELD_NAMES_OFFICIAL, 0},
-        {"current.pth", "timm.safetensors", WELD_EXPORT_TRAINING, WELD_NAMES_TIMM, 0},
-        {"legacy.pth", "timm_legacy.safetensors", WELD_EXPORT_TRAINING, WELD_NAMES_TIMM, 0},
-        {"distillation.pth", "timm_distillation.safetensors", WELD_EXPORT_TRAINING, WELD_NAMES_TIMM,
-         0},
-        {"current.pth", "merged_official.safetensors", WELD_EXPORT_MERGED, WELD_NAMES_OFFICIAL,
+        {"current.pth", "official.safetensors", WELD_EXPORT_TRAINING, "official", 0},
+        {"current.pth", "timm.safetensors", WELD_EXPORT_TRAINING, "timm", 0},
+        {"legacy.pth", "timm_legacy.safetensors", WELD_EXPORT_TRAINING, "timm", 0},
+        {"distillation.pth", "timm_distillation.safetensors", WELD_EXPORT_TRAINING, "timm", 0},
+        {"current.pth", "merged_official.safetensors", WELD_EXPORT_MERGED, "official", 1e-5},
+        {"current.pth", "merged_timm.safetensors", WELD_EXPORT_MERGED, "timm", 1e-5},
+        {"distillation.pth", "merged_timm_distillation.safetensors", WELD_EXPORT_MERGED, "timm",
          1e-5},
-        {"current.pth", "merged_timm.safetensors", WELD_EXPORT_MERGED, WELD_NAMES_TIMM, 1e-5},
-        {"distillation.pth", "merged_timm_distillation.safetensors", WELD_EXPORT_MERGED,
-         WELD_NAMES_TIMM, 1e-5},
-        {"distillation.pth", "merged.pth", WELD_EXPORT_MERGED, WELD_NAMES_OFFICIAL, 1e-5},
+        {"distillation.pth", "merged.pth", WELD_EXPORT_MERGED, "official", 1e-5},
         /* what is merged already is written as it is, under other names */
-        {"merged_timm.safetensors", "merged_official.safetensors", WELD_EXPORT_MERGED,
-         WELD_NAMES_OFFICIAL, 0},
-        {"merged_official.safetensors", "merged_timm.safetensors", WELD_EXPORT_MERGED,
-         WELD_NAMES_TIMM, 0},
+        {"merged_timm.safetensors", "merged_official.safetensors", WELD_EXPORT_MERGED, "official",
+         0},
+        {"merged_official.safetensors", "merged_timm.safetensors", WELD_EXPORT_MERGED, "timm", 0},
     };
     test_folder folder = test_folder_create();
     const char *path = test_path(&folder, "out.safetensors");
@@ -170,25 +168,25 @@ START_TEST(what_tensors_do_not_tell_travels_with_them) {
     weld_weights *w;
     ck_assert_int_eq(weld_model_config_named("repvit", &config, NULL), WELD_OK);
     config.num_classes = CLASSES;
-    config.stage_count = 2;
-    config.channels[0] = config.channels[1] = 8;
-    config.depths[0] = config.depths[1] = 1;
-    config.stem_stride = 1;
-    config.legacy = config.distillation_head = true;
+    set_value(&config, "channels", "8, 8");
+    set_value(&config, "depths", "1, 1");
+    set_value(&config, "stem_stride", "1");
+    set_flag(&config, "legacy", true);
+    set_flag(&config, "distillation_head", true);
     ck_assert_int_eq(weld_model_build(&config, true, 1, 20, 20, WELD_F32, &g, NULL), WELD_OK);
     ck_assert_int_eq(weld_graph_init_weights(g, 1, &w, NULL), WELD_OK);
     models_write(checkpoint, &config, 20, w, names);
     weld_model *m = models_open(checkpoint);
     for (int i = 0; i < 4; i++) {
         export_model(m, out, i & 1 ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED,
-                     i & 2 ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL, NULL);
+                     i & 2 ? "timm" : "official", NULL);
         weld_model *written = models_open(out);
         const weld_model_config *c = weld_model_get_config(written);
         const weld_preprocessing *p = weld_model_get_preprocessing(written),
                                  *q = weld_model_get_preprocessing(m);
         ck_assert_str_eq(c->name, "repvit");
-        ck_assert_int_eq(c->stem_stride, 1);
-        ck_assert(c->legacy && c->distillation_head);
+        ck_assert_int_eq(value_of(c, "stem_stride"), 1);
+        ck_assert(value_of(c, "legacy") && value_of(c, "distillation_head"));
         ck_assert_int_eq(p->input_size, 20);
         ck_assert_double_eq(p->crop_fraction, q->crop_fraction);
         ck_assert_int_eq(p->interpolation, q->interpolation);
@@ -260,7 +258,7 @@ START_TEST(what_has_no_meaning_is_refused) {
         {"current.pth", "x.h5", ".safetensors or .onnx", {0}},
         {"current.pth", "safetensors", ".safetensors or .onnx", {0}},
         {"current.pth", "x.onnx", "training form", {.form = WELD_EXPORT_TRAINING}},
-        {"current.pth", "x.onnx", "official names", {.names = WELD_NAMES_TIMM}},
+        {"current.pth", "x.onnx", "official names", {.names = "timm"}},
         {"current.pth", "x.onnx", "batch", {.batch = -1}},
         {"current.pth", "x.safetensors", "batch", {.batch = 1}},
         {"merged.pth", "x.safetensors", "training checkpoint", {.form = WELD_EXPORT_TRAINING}},

@@ -6,18 +6,13 @@
 #include "base/memory.h"
 #include "ops/ops.h"
 #include "suite.h"
+#include "repvit_config.h"
 
 static char *names[] = {"blue", "green", "red"};
 
 /* A lively network of three classes with names; `damage` puts a NaN into it. */
 static weld_model *make(const test_folder *folder, bool damage) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 3,
-                                .stage_count = 2,
-                                .channels = {4, 8},
-                                .depths = {1, 1},
-                                .stem_stride = 2,
-                                .distillation_head = true};
+    weld_model_config config = repvit_config(3, "4, 8", "1, 1", 2, false, true);
     weld_graph *g;
     weld_weights *w;
     ck_assert_int_eq(weld_model_build(&config, true, 1, 16, 16, WELD_F32, &g, NULL), WELD_OK);

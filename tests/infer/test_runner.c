@@ -1,7 +1,9 @@
 /* Running networks on arrays: logits and the maps of the stages, merged and not, at any size. */
 #include "base/memory.h"
 #include "infer/models.h"
+#include "models/models.h"
 #include "suite.h"
+#include "repvit_config.h"
 
 static const char *const fixtures[] = {"features.fixture", "features_stem_2.fixture"};
 enum { FIXTURES = sizeof fixtures / sizeof *fixtures, SIZE = 32 };
@@ -35,17 +37,18 @@ static void check_features(const weld_model *m, const weld_weights *fixture, dou
     weld_runner *r = create(m, true, images.shape.dim[2], images.shape.dim[3]);
     const weld_model_config *config = weld_model_get_config(m);
     float *maps[WELD_MAX_STAGES];
-    ck_assert_int_eq(weld_runner_output_count(r), config->stage_count);
+    ck_assert_int_eq(weld_runner_output_count(r), weld_model_stage_count(config));
     make_room(r, images.shape.dim[0], maps);
     ck_assert_int_eq(weld_runner_run(r, images.data, images.shape.dim[0], maps, NULL), WELD_OK);
-    for (int i = 0; i < config->stage_count; i++) {
+    for (int i = 0; i < weld_model_stage_count(config); i++) {
         char name[32];
         snprintf(name, sizeof name, "features/%d", i);
         weld_tensor want = fixture_tensor(fixture, "", name);
         weld_shape shape = weld_runner_output_shape(r, (size_t)i);
         ck_assert_int_eq(shape.rank, 3);
         ck_assert_mem_eq(shape.dim, want.shape.dim + 1, 3 * sizeof *shape.dim);
-        ck_assert_int_eq(weld_runner_output_stride(r, (size_t)i), config->stem_stride << i);
+        ck_assert_int_eq(weld_runner_output_stride(r, (size_t)i), value_of(config, "stem_stride")
+                                                                      << i);
         double difference = models_difference(maps[i], want.data, weld_shape_count(&want.shape));
         ck_assert_msg(difference <= tolerance, "%s, stage %d: differs by %g", what, i, difference);
     }
@@ -183,12 +186,7 @@ END_TEST
 static weld_model *open_strange(const test_folder *folder, bool flat) {
     const char *path = test_path(folder, "strange.h5");
     weld_graph *g;
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 2,
-                                .stage_count = 1,
-                                .channels = {2},
-                                .depths = {1},
-                                .stem_stride = 1};
+    weld_model_config config = repvit_config(2, "2", "1", 1, false, false);
     weld_init init = {.kind = WELD_INIT_UNIFORM, .a = -1, .b = 1};
     ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
     weld_value *x = weld_input(g, "images", WELD_SHAPE(1, 4, 4, 3));

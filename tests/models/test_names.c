@@ -3,9 +3,10 @@
 
 #include "base/memory.h"
 #include "graph/graph.h"
-#include "models/names.h"
+#include "models/models.h"
 #include "passes/reparameterize.h"
 #include "suite.h"
+#include "repvit_config.h"
 
 /* The parameters and buffers of a network under the names of a file. */
 typedef struct listing {
@@ -27,15 +28,23 @@ static listing empty_listing(size_t room) {
     return l;
 }
 
-static listing list(const weld_graph *g, const weld_model_config *config, weld_naming naming) {
+/* By the naming's name. */
+static weld_status tensor_name(const weld_model_config *config, const char *naming,
+                               const char *name, char out[WELD_TENSOR_NAME_SIZE], weld_error *err) {
+    const weld_naming *found = weld_model_find_naming(config, naming, err);
+    ck_assert_ptr_nonnull(found);
+    return weld_model_tensor_name(config, found, name, out, err);
+}
+
+static listing list(const weld_graph *g, const weld_model_config *config, const char *naming) {
     listing l = empty_listing(g->value_count + 8);
     weld_error err;
     for (size_t i = 0; i < g->value_count; i++) {
         const weld_value *v = g->values[i];
         char name[WELD_TENSOR_NAME_SIZE];
         if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
-            ck_assert_msg(weld_model_tensor_name(config, naming, v->name, name, &err) == WELD_OK,
-                          "%s", err.message);
+            ck_assert_msg(tensor_name(config, naming, v->name, name, &err) == WELD_OK, "%s",
+                          err.message);
             add(&l, name, v->shape);
         }
     }
@@ -80,22 +89,21 @@ static weld_graph *merged(const weld_model_config *config) {
 /* Both namings of the graph's leaves must lead back to the configuration, called `name`. */
 static void check_recognized(const weld_graph *g, const weld_model_config *config, const char *name,
                              bool is_merged) {
-    static const weld_naming namings[] = {WELD_NAMES_OFFICIAL, WELD_NAMES_TIMM};
+    static const char *const namings[] = {"official", "timm"};
     for (int i = 0; i < 2; i++) {
         listing l = list(g, config, namings[i]);
         weld_recognized r;
         weld_error err;
         ck_assert_msg(recognize(&l, &r, &err) == WELD_OK, "%s: %s", config->name, err.message);
-        ck_assert_int_eq(r.naming, namings[i]);
+        ck_assert_str_eq(r.naming->name, namings[i]);
         ck_assert_int_eq(r.merged, is_merged);
         ck_assert_str_eq(r.config.name, name);
         ck_assert_int_eq(r.config.num_classes, config->num_classes);
-        ck_assert_int_eq(r.config.stage_count, config->stage_count);
-        ck_assert_mem_eq(r.config.channels, config->channels, sizeof config->channels);
-        ck_assert_mem_eq(r.config.depths, config->depths, sizeof config->depths);
-        ck_assert_int_eq(r.config.legacy, config->legacy && !is_merged);
-        ck_assert_int_eq(r.config.distillation_head, config->distillation_head && !is_merged);
-        ck_assert_int_eq(r.config.stem_stride, 4);
+        ck_assert(weld_model_config_same(&r.config, config, WELD_KEY_SIZE));
+        ck_assert_int_eq(value_of(&r.config, "legacy"), value_of(config, "legacy") && !is_merged);
+        ck_assert_int_eq(value_of(&r.config, "distillation_head"),
+                         value_of(config, "distillation_head") && !is_merged);
+        ck_assert_int_eq(value_of(&r.config, "stem_stride"), 4);
         free_listing(&l);
     }
 }
@@ -114,8 +122,8 @@ START_TEST(every_variant_is_recognised_by_names_and_shapes) {
         for (int legacy = 0; legacy < 2; legacy++) {
             weld_model_config config;
             ck_assert_int_eq(weld_model_config_named(names[i][0], &config, NULL), WELD_OK);
-            config.legacy = legacy;
-            config.distillation_head = i % 2 == (size_t)legacy;
+            set_flag(&config, "legacy", legacy);
+            set_flag(&config, "distillation_head", i % 2 == (size_t)legacy);
             weld_graph *g = built(&config, true);
             check_recognized(g, &config, names[i][1 + legacy], false);
             weld_graph_free(g);
@@ -125,26 +133,20 @@ START_TEST(every_variant_is_recognised_by_names_and_shapes) {
 END_TEST
 
 static weld_model_config small(int stages, bool legacy, bool distillation) {
-    return (weld_model_config){.name = "repvit",
-                               .num_classes = 7,
-                               .stage_count = stages,
-                               .channels = {8, 24, 16, 16, 8, 8, 10, 12},
-                               .depths = {2, 1, 3, 1, 1, 2, 1, 12},
-                               .stem_stride = 4,
-                               .legacy = legacy,
-                               .distillation_head = distillation};
-}
-
-static weld_model_config cut(weld_model_config config) {
-    for (int i = config.stage_count; i < WELD_MAX_STAGES; i++) {
-        config.channels[i] = config.depths[i] = 0;
+    static const char *const channels[] = {"8",   ", 24", ", 16", ", 16",
+                                           ", 8", ", 8",  ", 10", ", 12"};
+    static const char *const depths[] = {"2", ", 1", ", 3", ", 1", ", 1", ", 2", ", 1", ", 12"};
+    char lists[2][64] = {"", ""};
+    for (int i = 0; i < stages; i++) {
+        strcat(lists[0], channels[i]);
+        strcat(lists[1], depths[i]);
     }
-    return config;
+    return repvit_config(7, lists[0], lists[1], 4, legacy, distillation);
 }
 
 START_TEST(networks_of_any_size_are_recognised_in_both_forms) {
     for (int i = 0; i < 4 * WELD_MAX_STAGES; i++) {
-        weld_model_config config = cut(small(1 + i / 4, i & 1, i & 2));
+        weld_model_config config = small(1 + i / 4, i & 1, i & 2);
         weld_graph *g = built(&config, true);
         check_recognized(g, &config, "repvit", false);
         weld_graph_free(g);
@@ -198,16 +200,14 @@ START_TEST(names_are_those_of_the_reference_and_of_timm) {
     char name[WELD_TENSOR_NAME_SIZE];
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         for (int naming = 0; naming < 2; naming++) {
-            ck_assert_int_eq(weld_model_tensor_name(&config,
-                                                    naming ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL,
-                                                    pairs[i][0], name, NULL),
-                             WELD_OK);
+            ck_assert_int_eq(
+                tensor_name(&config, naming ? "timm" : "official", pairs[i][0], name, NULL),
+                WELD_OK);
             ck_assert_str_eq(name, pairs[i][naming]);
         }
     }
     /* What merging calls a single head. */
-    ck_assert_int_eq(weld_model_tensor_name(&config, WELD_NAMES_OFFICIAL,
-                                            "classifier.classifier.bias", name, NULL),
+    ck_assert_int_eq(tensor_name(&config, "official", "classifier.classifier.bias", name, NULL),
                      WELD_OK);
     ck_assert_str_eq(name, "classifier.bias");
 }
@@ -234,8 +234,7 @@ START_TEST(names_of_no_tensor_are_refused) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char name[WELD_TENSOR_NAME_SIZE];
         weld_error err;
-        ck_assert_msg(weld_model_tensor_name(&config, WELD_NAMES_TIMM, bad[i], name, &err) ==
-                          WELD_ERROR_NOT_FOUND,
+        ck_assert_msg(tensor_name(&config, "timm", bad[i], name, &err) == WELD_ERROR_NOT_FOUND,
                       "%s -> %s", bad[i], name);
     }
 }
@@ -258,7 +257,7 @@ START_TEST(tensors_of_other_networks_are_refused) {
     check_refused(&l, "stem.conv2.c.weight");
     free_listing(&l);
 
-    l = list(g, &config, WELD_NAMES_TIMM); /* the head comes last */
+    l = list(g, &config, "timm"); /* the head comes last */
     l.count -= 2;
     check_refused(&l, "head.head.l.weight");
     free_listing(&l);
@@ -269,7 +268,7 @@ END_TEST
 /* The listing with another shape for one tensor. */
 static void check_shape(const weld_graph *g, const weld_model_config *config, const char *name,
                         weld_shape shape, const char *pattern) {
-    listing l = list(g, config, WELD_NAMES_OFFICIAL);
+    listing l = list(g, config, "official");
     for (size_t i = 0; i < l.count; i++) {
         if (strcmp(l.tensors[i].name, name) == 0) {
             l.tensors[i].shape = shape;
@@ -328,7 +327,7 @@ START_TEST(a_variant_fits_by_channels_and_depths) {
     weld_model_config config;
     weld_error err;
     ck_assert_int_eq(weld_model_config_named("repvit_m1_0", &config, NULL), WELD_OK);
-    config.legacy = true;
+    set_flag(&config, "legacy", true);
     ck_assert_int_eq(weld_model_check_variant(&config, "repvit_m1_0", &err), WELD_OK);
     ck_assert_int_eq(weld_model_check_variant(&config, "repvit", &err), WELD_OK);
     ck_assert_int_eq(weld_model_check_variant(&config, "repvit_m0_9", &err), WELD_ERROR_ARGUMENT);

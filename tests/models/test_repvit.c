@@ -8,6 +8,8 @@
 #include "graph/graph.h"
 #include "models/models.h"
 #include "suite.h"
+#include "models/repvit.h"
+#include "repvit_config.h"
 
 /* specs: parameters without and with the distillation head, convolutions, tensors; multiply-adds at
  * 224 counted by hooks on PyTorch's layers. */
@@ -59,11 +61,11 @@ START_TEST(variants_have_the_published_counts) {
         ck_assert_int_eq(counts.convolutions, e->convolutions);
         ck_assert_int_eq(counts.tensors, e->tensors);
         weld_graph_free(g);
-        config.distillation_head = true;
+        set_flag(&config, "distillation_head", true);
         g = built(&config, true, 1, 224);
         counts = weld_graph_counts(g);
         ck_assert_int_eq(counts.parameters, e->parameters_dist);
-        ck_assert_int_eq(counts.macs, e->macs + 1000 * config.channels[3]);
+        ck_assert_int_eq(counts.macs, e->macs + 1000 * weld_repvit_of(&config).channels[3]);
         ck_assert_int_eq(counts.tensors, e->tensors + 7);
         weld_graph_free(g);
     }
@@ -100,7 +102,7 @@ START_TEST(leaves_are_the_state_dict_in_its_order) {
     while (fscanf(in, "%63s %d %llx %lld %lld", name, &distillation, &hash, &tensors,
                   &parameters) == 5) {
         weld_model_config config = named(name);
-        config.distillation_head = distillation;
+        set_flag(&config, "distillation_head", distillation);
         for (int training = 0; training < 2; training++) {
             weld_graph *g = built(&config, training, 1, 32);
             char *text = leaves_text(g);
@@ -123,7 +125,7 @@ START_TEST(names_and_shapes_are_those_listed) {
     for (int i = 0; i < 2; i++) {
         char file[64], line[256];
         weld_model_config config = named(names[i]);
-        config.distillation_head = true;
+        set_flag(&config, "distillation_head", true);
         weld_graph *g = built(&config, false, 1, 32);
         char *text = leaves_text(g), *rest = NULL;
         snprintf(file, sizeof file, "state_dict_%s.txt", names[i]);
@@ -144,16 +146,14 @@ END_TEST
 static weld_model_config small(void) {
     weld_model_config config = named("repvit");
     config.num_classes = 7;
-    config.stage_count = 3;
-    const int channels[] = {8, 13, 30}, depths[] = {2, 1, 3};
-    memcpy(config.channels, channels, sizeof channels);
-    memcpy(config.depths, depths, sizeof depths);
+    set_value(&config, "channels", "8, 13, 30");
+    set_value(&config, "depths", "2, 1, 3");
     return config;
 }
 
 START_TEST(outputs_are_as_documented) {
     weld_model_config config = small();
-    config.distillation_head = true;
+    set_flag(&config, "distillation_head", true);
     weld_shape logits = WELD_SHAPE(5, 7);
     weld_graph *g = built(&config, true, 5, 23);
     for (int i = 0; i < 2; i++) {
@@ -176,7 +176,9 @@ START_TEST(stem_stride_sets_the_size_of_the_first_map) {
     static const int strides[] = {1, 2, 4};
     for (int i = 0; i < 3; i++) {
         weld_model_config config = small();
-        config.stem_stride = strides[i];
+        char stride[8];
+        snprintf(stride, sizeof stride, "%d", strides[i]);
+        set_value(&config, "stem_stride", stride);
         weld_graph *g = built(&config, false, 1, 32);
         const weld_value *leaf = weld_graph_find_leaf(g, "features.1.token_mixer.0.conv.c.weight");
         const weld_node *conv = NULL;
@@ -254,7 +256,11 @@ START_TEST(weights_start_as_in_the_reference) {
 }
 END_TEST
 
-static void expect_refusal(const weld_model_config *config, const char *part) {
+/* The config with other values. */
+static void expect_refusal(const weld_model_config *from, const weld_repvit *values,
+                           const char *part) {
+    weld_model_config changed = *from, *config = &changed;
+    memcpy(changed.values, values, sizeof *values);
     weld_graph *g = NULL;
     weld_error err;
     ck_assert_int_eq(weld_model_build(config, false, 1, 32, 32, WELD_F32, &g, &err),
@@ -264,30 +270,36 @@ static void expect_refusal(const weld_model_config *config, const char *part) {
 }
 
 START_TEST(bad_configs_are_refused_by_name) {
-    weld_model_config good = small(), bad = good;
+    const weld_model_config good = small();
+    const weld_repvit sizes = weld_repvit_of(&good);
+    weld_model_config many = good;
+    weld_repvit bad = sizes;
     bad.channels[0] = 9;
-    expect_refusal(&bad, "channels[0] is 9");
-    bad = good;
+    expect_refusal(&good, &bad, "channels[0] is 9");
+    bad = sizes;
     bad.channels[2] = 0;
-    expect_refusal(&bad, "channels[2] is 0");
+    expect_refusal(&good, &bad, "channels[2] is 0");
     bad.channels[2] = -8;
-    expect_refusal(&bad, "channels[2] is -8");
+    expect_refusal(&good, &bad, "channels[2] is -8");
     bad.channels[2] = 1 << 30;
-    expect_refusal(&bad, "channels[2]");
-    bad = good;
+    expect_refusal(&good, &bad, "channels[2]");
+    bad = sizes;
     bad.depths[1] = 0;
-    expect_refusal(&bad, "depths[1] is 0");
-    bad = good;
-    bad.num_classes = 0;
-    expect_refusal(&bad, "num_classes is 0");
-    bad = good;
+    expect_refusal(&good, &bad, "depths[1] is 0");
+    bad = sizes;
     bad.stem_stride = 3;
-    expect_refusal(&bad, "stem_stride is 3");
-    bad = good;
-    bad.stage_count = 0;
-    expect_refusal(&bad, "0 stages");
-    bad.stage_count = WELD_MAX_STAGES + 1;
-    expect_refusal(&bad, "9 stages");
+    expect_refusal(&good, &bad, "stem_stride is 3");
+    bad.stem_stride = 8;
+    expect_refusal(&good, &bad, "stem_stride is 8");
+    bad = sizes;
+    bad.stages = 0;
+    expect_refusal(&good, &bad, "channels has 0 values");
+    bad.stages = WELD_MAX_STAGES + 1;
+    expect_refusal(&good, &bad, "channels has 9 values");
+    bad.stages = 2;
+    expect_refusal(&good, &bad, "channels and depths must be lists of the same length");
+    many.num_classes = 0;
+    expect_refusal(&many, &sizes, "num_classes is 0");
 }
 END_TEST
 
@@ -317,12 +329,7 @@ START_TEST(input_without_pixels_is_refused) {
 END_TEST
 
 START_TEST(every_tensor_has_its_place_from_the_stem_to_the_head) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 3,
-                                .stage_count = 3,
-                                .channels = {8, 8, 8},
-                                .depths = {2, 1, 3},
-                                .stem_stride = 1};
+    weld_model_config config = repvit_config(3, "8, 8, 8", "2, 1, 3", 1, false, false);
     static const struct {
         const char *name;
         int part, layer;
@@ -363,18 +370,12 @@ static void updated_statistics(const weld_model_config *config, weld_build_mode 
         }
     }
     ck_assert_int_eq(weld_graph_output(g, "logits_dist") != NULL,
-                     mode.training && config->distillation_head);
+                     mode.training && value_of(config, "distillation_head"));
     weld_graph_free(g);
 }
 
 START_TEST(frozen_parts_and_bn_eval_leave_running_statistics_alone) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 3,
-                                .stage_count = 2,
-                                .channels = {8, 8},
-                                .depths = {1, 1},
-                                .stem_stride = 1,
-                                .distillation_head = true};
+    weld_model_config config = repvit_config(3, "8, 8", "1, 1", 1, false, true);
     int all[WELD_MAX_STAGES + 2], some[WELD_MAX_STAGES + 2];
     updated_statistics(&config, (weld_build_mode){.training = true}, all);
     ck_assert_int_eq(all[0], 2);

@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "passes/merging.h"
 #include "suite.h"
+#include "repvit_config.h"
 
 typedef struct expectation {
     const char *name;
@@ -32,7 +33,7 @@ static void check_counts(const expectation *e, bool distillation) {
     weld_weights *w, *merged_weights;
     weld_error err;
     ck_assert_int_eq(weld_model_config_named(e->name, &config, &err), WELD_OK);
-    config.distillation_head = distillation;
+    set_flag(&config, "distillation_head", distillation);
     weld_graph *g = built(&config, 1, 224, 224);
     ck_assert_int_eq(weld_graph_init_weights(g, 1, &w, &err), WELD_OK);
     ck_assert_int_eq(weld_reparameterize(g, w, &merged, &merged_weights, &err), WELD_OK);
@@ -64,14 +65,7 @@ START_TEST(the_distillation_head_leaves_no_trace_in_the_counts) {
 END_TEST
 
 static weld_model_config small(bool legacy, bool distillation, int stem_stride) {
-    return (weld_model_config){.name = "repvit",
-                               .num_classes = 11,
-                               .stage_count = 4,
-                               .channels = {16, 20, 36, 44},
-                               .depths = {1, 2, 3, 2},
-                               .stem_stride = stem_stride,
-                               .legacy = legacy,
-                               .distillation_head = distillation};
+    return repvit_config(11, "16, 20, 36, 44", "1, 2, 3, 2", stem_stride, legacy, distillation);
 }
 
 START_TEST(lively_networks_agree_with_their_merged_form) {
@@ -89,7 +83,7 @@ START_TEST(a_deep_variant_agrees_with_its_merged_form) {
     weld_model_config config;
     weld_error err;
     ck_assert_int_eq(weld_model_config_named("repvit_m0_6", &config, &err), WELD_OK);
-    config.distillation_head = true;
+    set_flag(&config, "distillation_head", true);
     merging m = merging_check(built(&config, 2, 64, 64), 77);
     merging_free(&m);
 }

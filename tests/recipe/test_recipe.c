@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "repvit_config.h"
 #include "suite.h"
 #include "recipe/recipe.h"
 #include "recipe/recipe_keys.h"
@@ -13,6 +14,7 @@
 #define BASE "model: {name: repvit_m0_9}\ndata: {train: photos}\n"
 
 static weld_error err;
+static char list[64];
 static weld_recipe recipe; /* large, hence not on the stack */
 
 static weld_status parse(const char *text, const char *const *set, size_t set_count) {
@@ -37,10 +39,11 @@ static void refuse_option(const char *option, const char *message) {
 
 START_TEST(a_recipe_with_the_least_has_the_published_defaults) {
     accept(BASE);
-    ck_assert_int_eq(recipe.model.stage_count, 4);
-    ck_assert_int_eq(recipe.model.depths[2], 14);
+    ck_assert_int_eq(weld_model_stage_count(&recipe.model), 4);
+    ck_assert_str_eq(weld_model_config_text(&recipe.model, "depths", list, sizeof list),
+                     "2, 2, 14, 2");
     ck_assert_int_eq(recipe.model.num_classes, 0);
-    ck_assert_int_eq(recipe.model.stem_stride, 4);
+    ck_assert_int_eq(value_of(&recipe.model, "stem_stride"), 4);
     ck_assert_str_eq(recipe.data.train, "photos");
     ck_assert_str_eq(recipe.data.val, "");
     ck_assert_int_eq(recipe.train.epochs, 300);
@@ -68,10 +71,11 @@ START_TEST(values_of_all_types_are_read) {
            "  erasing_mode: const}\n"
            "optimizer: {lr: 2e-3, betas: [0.8, 0.9]}\n"
            "train: {seed: 9000000000, shuffle: false, precision: fp32}\n");
-    ck_assert_int_eq(recipe.model.stage_count, 2);
-    ck_assert_int_eq(recipe.model.channels[1], 32);
-    ck_assert_int_eq(recipe.model.depths[1], 2);
-    ck_assert(recipe.model.legacy);
+    ck_assert_int_eq(weld_model_stage_count(&recipe.model), 2);
+    ck_assert_str_eq(weld_model_config_text(&recipe.model, "channels", list, sizeof list),
+                     "16, 32");
+    ck_assert_str_eq(weld_model_config_text(&recipe.model, "depths", list, sizeof list), "1, 2");
+    ck_assert(value_of(&recipe.model, "legacy"));
     ck_assert_str_eq(recipe.data.train, "a b: c.h5");
     ck_assert_float_eq(recipe.data.preprocessing.mean[1], 0.25f);
     ck_assert_int_eq(recipe.data.preprocessing.interpolation, WELD_BILINEAR);
@@ -186,7 +190,7 @@ START_TEST(distillation_is_a_group_of_keys_below_its_section) {
     ck_assert_str_eq(recipe.loss.distillation.teacher, "t.h5");
     ck_assert_double_eq(recipe.loss.distillation.temperature, 2);
     ck_assert_double_eq(recipe.loss.distillation.alpha, 0.5);
-    ck_assert(recipe.model.distillation_head);
+    ck_assert(weld_model_has_second_head(&recipe.model));
     const char *set[] = {"loss.distillation.kind=hard", "loss.distillation.cache=a b.safetensors",
                          "loss.distillation.alpha=1"};
     ck_assert_msg(!parse(BASE "loss: {distillation: {kind: soft, alpha: 0.2}}\n", set, 3), "%s",
@@ -201,7 +205,7 @@ START_TEST(distillation_is_a_group_of_keys_below_its_section) {
         snprintf(text, sizeof text, BASE "loss:\n  distillation: %s\n", off[i]);
         accept(text);
         ck_assert_int_eq(recipe.loss.distillation.kind, 0);
-        ck_assert(!recipe.model.distillation_head);
+        ck_assert(!weld_model_has_second_head(&recipe.model));
     }
 }
 END_TEST
@@ -305,7 +309,7 @@ START_TEST(options_override_the_file_and_the_last_one_wins) {
     ck_assert_double_eq(recipe.optimizer.betas[1], 0.75);
     ck_assert_str_eq(recipe.data.train, "/a/b, c");
     ck_assert_str_eq(recipe.data.val, "");
-    ck_assert_int_eq(recipe.model.stage_count, 1);
+    ck_assert_int_eq(weld_model_stage_count(&recipe.model), 1);
 }
 END_TEST
 
@@ -332,7 +336,7 @@ END_TEST
 START_TEST(a_written_recipe_reads_back_identical) {
     static const char *const texts[] = {
         BASE,
-        "model: {name: repvit, channels: [16, 24, 40], depths: [1, 0, 2], stem_stride: 1, "
+        "model: {name: repvit, channels: [16, 24, 40], depths: [1, 1, 2], stem_stride: 1, "
         "num_classes: 10, legacy: true}\n"
         "data: {train: 'odd # name: [x]', val: \"quote ' \\\" back\\\\slash\", mean: [0.1, 0.2, "
         "0.3], crop_fraction: 0.3333333333333333}\n"
@@ -355,10 +359,12 @@ START_TEST(a_written_recipe_reads_back_identical) {
         ck_assert_str_eq(first.data.val, recipe.data.val);
         ck_assert_int_eq(weld_recipe_text(&recipe, &again, &err), WELD_OK);
         ck_assert_str_eq(text, again);
-        for (size_t k = 0; k < weld_recipe_key_count; k++) {
-            const char *name = weld_recipe_keys[k].name, *dot = strchr(name, '.');
+        weld_recipe_keys keys;
+        weld_recipe_keys_of(recipe.model.name, &keys);
+        for (size_t k = 0; k < keys.count; k++) {
+            const char *name = keys.at[k].row->name, *dot = strchr(name, '.');
             char value[512];
-            weld_recipe_element_text(&recipe, &weld_recipe_keys[k], 0, value, sizeof value);
+            weld_recipe_key_text(&recipe, &keys.at[k], value, sizeof value);
             ck_assert(!*value || strstr(text, dot ? dot + 1 : name));
         }
         weld_free(text);
@@ -397,9 +403,10 @@ START_TEST(the_manual_names_every_key) {
     ck_assert_ptr_nonnull(file);
     manual[fread(manual, 1, sizeof manual - 1, file)] = 0;
     fclose(file);
-    for (size_t i = 0; i < weld_recipe_key_count; i++) {
-        snprintf(name, sizeof name, "| `%s.%s` |", weld_recipe_keys[i].section,
-                 weld_recipe_keys[i].name);
+    weld_recipe_keys keys;
+    weld_recipe_keys_of(NULL, &keys);
+    for (size_t i = 0; i < keys.count; i++) {
+        snprintf(name, sizeof name, "| `%s.%s` |", keys.at[i].section, keys.at[i].row->name);
         ck_assert_msg(strstr(manual, name) != NULL, "recipes/README.md lacks %s", name);
     }
 }
@@ -430,7 +437,7 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     ck_assert_int_eq(weld_model_config_named("repvit_m1", &config, &err), WELD_OK);
     ck_assert_msg(!weld_recipe_read(path, set, 1, &start, &recipe, &err), "%s", err.message);
     ck_assert_str_eq(recipe.model.name, "repvit_m1");
-    ck_assert(recipe.model.legacy);
+    ck_assert(value_of(&recipe.model, "legacy"));
     ck_assert_int_eq(recipe.data.preprocessing.input_size, 160);
     ck_assert_double_eq(recipe.data.preprocessing.crop_fraction, 0.95);
 }

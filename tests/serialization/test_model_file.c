@@ -10,16 +10,14 @@
 #include "serialization/model_text.h"
 #include "formats/store_layout.h"
 #include "suite.h"
+#include "repvit_config.h"
 
 static char *names[] = {"cat", "dog", "", "caf\xe9", "a name with spaces"};
 
-static const weld_model_config tiny = {.name = "repvit",
-                                       .num_classes = 5,
-                                       .stage_count = 2,
-                                       .channels = {4, 8},
-                                       .depths = {1, 1},
-                                       .stem_stride = 2,
-                                       .distillation_head = true};
+static weld_model_config tiny(void) {
+    return repvit_config(5, "4, 8", "1, 1", 2, false, true);
+}
+
 static const weld_preprocessing preprocessing = {.input_size = 16,
                                                  .crop_fraction = 0.875,
                                                  .interpolation = WELD_BILINEAR,
@@ -43,7 +41,8 @@ static weld_weights *noise(const weld_weights *like, uint64_t seed) {
 
 static weld_graph *build(bool training) {
     weld_graph *g;
-    ck_assert_int_eq(weld_model_build(&tiny, training, 1, 16, 16, WELD_F32, &g, NULL), WELD_OK);
+    const weld_model_config config = tiny();
+    ck_assert_int_eq(weld_model_build(&config, training, 1, 16, 16, WELD_F32, &g, NULL), WELD_OK);
     return g;
 }
 
@@ -68,7 +67,7 @@ static weld_model_file make_checkpoint(void) {
     weld_weights *start;
     ck_assert_int_eq(weld_graph_init_weights(g, 1, &start, NULL), WELD_OK);
     weld_model_file mf = {.kind = WELD_MODEL_CHECKPOINT,
-                          .config = tiny,
+                          .config = tiny(),
                           .preprocessing = preprocessing,
                           .class_names = names,
                           .weights = noise(start, 2),
@@ -97,7 +96,7 @@ static weld_model_file make_deploy(void) {
     weld_weights *start;
     ck_assert_int_eq(weld_graph_init_weights(g, 1, &start, NULL), WELD_OK);
     weld_model_file mf = {.kind = WELD_MODEL_DEPLOY,
-                          .config = tiny,
+                          .config = tiny(),
                           .preprocessing = preprocessing,
                           .weights = noise(start, 5),
                           .graph = g,
@@ -137,7 +136,8 @@ START_TEST(a_checkpoint_comes_back_bit_for_bit) {
     ck_assert_int_eq(weld_file_kind_of(path), WELD_FILE_CHECKPOINT);
     ck_assert_msg(weld_model_file_read(path, &back, &err) == WELD_OK, "%s", err.message);
     ck_assert_int_eq(back.kind, WELD_MODEL_CHECKPOINT);
-    ck_assert_mem_eq(&back.config, &tiny, sizeof tiny);
+    const weld_model_config config = tiny();
+    ck_assert_mem_eq(&back.config, &config, sizeof config);
     ck_assert_mem_eq(&back.trainer, &mf.trainer, sizeof mf.trainer);
     ck_assert_int_eq(back.preprocessing.input_size, 16);
     ck_assert_double_eq(back.preprocessing.crop_fraction, 0.875);

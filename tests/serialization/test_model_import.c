@@ -15,6 +15,7 @@
 #include "graph/graph.h"
 #include "models/names.h"
 #include "passes/reparameterize.h"
+#include "repvit_config.h"
 
 /* A network with random weights, in either form, and a file of it to be. */
 typedef struct example {
@@ -25,14 +26,7 @@ typedef struct example {
 } example;
 
 static weld_model_config small(bool legacy, bool distillation) {
-    return (weld_model_config){.name = "repvit",
-                               .num_classes = 3,
-                               .stage_count = 2,
-                               .channels = {8, 12},
-                               .depths = {2, 1},
-                               .stem_stride = 4,
-                               .legacy = legacy,
-                               .distillation_head = distillation};
+    return repvit_config(3, "8, 12", "2, 1", 4, legacy, distillation);
 }
 
 static void fill(weld_weights *w) {
@@ -84,11 +78,12 @@ static void unmake(example *e) {
 }
 
 /* The tensors under a file's names. */
-static void name_tensors(example *e, weld_naming naming) {
+static void name_tensors(example *e, const char *naming) {
     clear_names(e);
     for (size_t i = 0; i < weld_weights_count(e->mf.weights); i++) {
         char name[WELD_TENSOR_NAME_SIZE];
-        ck_assert_int_eq(weld_model_tensor_name(&e->mf.config, naming,
+        const weld_naming *as = weld_model_find_naming(&e->mf.config, naming, NULL);
+        ck_assert_int_eq(weld_model_tensor_name(&e->mf.config, as,
                                                 weld_weights_name(e->mf.weights, i), name, NULL),
                          WELD_OK);
         e->tensors[e->count++] =
@@ -164,20 +159,21 @@ START_TEST(the_training_form_becomes_a_checkpoint) {
     const char *path = test_path(&folder, "a"), *saved = test_path(&folder, "b");
     for (int i = 0; i < 8; i++) {
         weld_model_config config = small(i & 1, i & 2);
-        weld_naming naming = i & 4 ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL;
+        const char *naming = i & 4 ? "timm" : "official";
         example e = make(&config, false);
         name_tensors(&e, naming);
         write_example(&e, path, NULL);
         weld_model_file mf = import(path, NULL), back;
         ck_assert_int_eq(mf.kind, WELD_MODEL_CHECKPOINT);
-        ck_assert_int_eq(mf.config.legacy, config.legacy);
-        ck_assert_int_eq(mf.config.distillation_head, config.distillation_head);
-        ck_assert_int_eq(mf.config.stem_stride, 4);
+        ck_assert_int_eq(value_of(&mf.config, "legacy"), value_of(&config, "legacy"));
+        ck_assert_int_eq(value_of(&mf.config, "distillation_head"),
+                         value_of(&config, "distillation_head"));
+        ck_assert_int_eq(value_of(&mf.config, "stem_stride"), 4);
         ck_assert(!mf.class_names && !mf.moment1 && !mf.graph && !mf.recipe);
         ck_assert_int_eq(mf.trainer.step, 0);
         ck_assert_int_eq(mf.trainer.best_epoch, -1);
         ck_assert_int_eq(mf.origin.kind, WELD_FILE_SAFETENSORS);
-        ck_assert_int_eq(mf.origin.naming, naming);
+        ck_assert_str_eq(mf.origin.naming->name, naming);
         ck_assert_int_eq(mf.origin.element, WELD_ELEMENT_F32);
         ck_assert(!mf.origin.mixed);
         ck_assert_uint_eq(mf.origin.tensors, e.count);
@@ -211,7 +207,7 @@ START_TEST(the_merged_form_becomes_a_deploy_file) {
     for (int i = 0; i < 4; i++) {
         weld_model_config config = small(i & 1, false);
         example e = make(&config, true);
-        name_tensors(&e, i & 2 ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL);
+        name_tensors(&e, i & 2 ? "timm" : "official");
         write_example(&e, path, NULL);
         weld_model_file mf = import(path, NULL), back;
         ck_assert_int_eq(mf.kind, WELD_MODEL_DEPLOY);
@@ -233,11 +229,11 @@ START_TEST(two_heads_that_were_merged_are_one) {
     const char *path = test_path(&folder, "a");
     weld_model_config config = small(false, true);
     example e = make(&config, true);
-    name_tensors(&e, WELD_NAMES_OFFICIAL);
+    name_tensors(&e, "official");
     write_example(&e, path, NULL);
     weld_model_file mf = import(path, NULL);
     weld_tensor a, b;
-    ck_assert(!mf.config.distillation_head);
+    ck_assert(!value_of(&mf.config, "distillation_head"));
     ck_assert(weld_weights_find(mf.weights, "classifier.classifier.weight", &a));
     ck_assert(weld_weights_find(e.mf.weights, "classifier.weight", &b));
     ck_assert_mem_eq(a.data, b.data, sizeof(float) * 3 * 12);
@@ -248,7 +244,7 @@ START_TEST(two_heads_that_were_merged_are_one) {
                                        .config = config,
                                        .preprocessing = {32, 1, WELD_BICUBIC, {0}, {1, 1, 1}}});
     mf = import(path, NULL);
-    ck_assert(mf.config.distillation_head);
+    ck_assert(value_of(&mf.config, "distillation_head"));
     check_same_weights(mf.weights, e.mf.weights);
     weld_model_file_free(&mf);
     unmake(&e);
@@ -262,7 +258,7 @@ START_TEST(images_are_prepared_as_the_naming_suggests) {
     weld_model_config config = small(false, false);
     example e = make(&config, false);
     for (int timm = 0; timm < 2; timm++) {
-        name_tensors(&e, timm ? WELD_NAMES_TIMM : WELD_NAMES_OFFICIAL);
+        name_tensors(&e, timm ? "timm" : "official");
         write_example(&e, path, NULL);
         weld_model_file mf = import(path, &(weld_import_options){.input_size = timm ? 64 : 0});
         ck_assert_int_eq(mf.preprocessing.input_size, timm ? 64 : 224);
@@ -292,7 +288,7 @@ static weld_model_file described(const weld_model_config *config) {
                                             .std = {1, 2, 3}},
                           .class_names = names,
                           .summary = "{\"epochs\": 9}"};
-    mf.config.stem_stride = 2;
+    set_value(&mf.config, "stem_stride", "2");
     return mf;
 }
 
@@ -302,23 +298,24 @@ START_TEST(what_weld_wrote_beside_the_tensors_is_taken) {
     weld_model_config config = small(true, true);
     example e = make(&config, false);
     weld_model_file as = described(&config);
-    name_tensors(&e, WELD_NAMES_TIMM);
+    name_tensors(&e, "timm");
     write_described(&e, path, &as);
     static const char *const same[] = {"ant", "bee", "caf\xe9"}, *const other[] = {"a", "b", "c"};
     const weld_import_options agreeing = {.model = "repvit",
                                           .num_classes = 3,
-                                          .stem_stride = 2,
+                                          .set = (const char *const[]){"stem_stride=2"},
+                                          .set_count = 1,
                                           .input_size = 48,
                                           .class_names = same};
     weld_model_file mf = import(path, &agreeing);
-    ck_assert_int_eq(mf.config.stem_stride, 2);
+    ck_assert_int_eq(value_of(&mf.config, "stem_stride"), 2);
     ck_assert_mem_eq(&mf.preprocessing, &as.preprocessing, sizeof mf.preprocessing);
     ck_assert_str_eq(mf.class_names[2], names[2]);
     ck_assert_str_eq(mf.summary, as.summary);
     weld_model_file_free(&mf);
 
     weld_import_options o = agreeing;
-    o.stem_stride = 4;
+    o.set = (const char *const[]){"stem_stride=4"};
     refuse(path, &o, "stem stride 4");
     o = agreeing;
     o.input_size = 224;
@@ -345,23 +342,25 @@ START_TEST(a_text_of_another_network_is_refused) {
     const char *path = test_path(&folder, "a");
     weld_model_config config = small(false, false), changed = config;
     example e = make(&config, false);
-    name_tensors(&e, WELD_NAMES_OFFICIAL);
-    changed.depths[1] = 1000;
+    name_tensors(&e, "official");
+    set_value(&changed, "depths", "2, 1000");
     check_stated(&e, path, changed, "weld.config");
     changed = config;
     changed.num_classes = 1 << 20;
     check_stated(&e, path, changed, "weld.config");
     changed = config;
-    changed.legacy = true;
+    set_flag(&changed, "legacy", true);
     check_stated(&e, path, changed, "weld.config");
     changed = config;
     snprintf(changed.name, sizeof changed.name, "repvit_m0_9");
     check_stated(&e, path, changed, "not repvit_m0_9");
-    snprintf(changed.name, sizeof changed.name, "resnet");
-    check_stated(&e, path, changed, "resnet");
 
+    static char resnet[] = "{\"name\": \"resnet\", \"num_classes\": 3}";
+    weld_metadata metadata = {1, {{WELD_METADATA_CONFIG, resnet}}};
+    write_example(&e, path, &metadata);
+    refuse(path, NULL, "weld.config: model 'resnet'");
     static char broken[] = "{\"input_size\": -1}";
-    weld_metadata metadata = {1, {{WELD_METADATA_PREPROCESSING, broken}}};
+    metadata.items[0] = (weld_metadata_item){WELD_METADATA_PREPROCESSING, broken};
     write_example(&e, path, &metadata);
     refuse(path, NULL, "weld.preprocessing");
     static char few[] = "[\"one\"]";
@@ -381,7 +380,7 @@ START_TEST(tensors_that_do_not_fit_are_listed) {
     weld_model_config config = small(false, false);
     example e = make(&config, false);
     int64_t numbers[12] = {0};
-    name_tensors(&e, WELD_NAMES_TIMM);
+    name_tensors(&e, "timm");
     drop(&e, "stages.0.blocks.1.token_mixer.conv1.bias");
     rename_tensor(&e, "stages.0.blocks.0.se.fc2.weight", "stages.0.blocks.0.se.fc3.weight");
     rename_tensor(&e, "head.head.bn.num_batches_tracked", "head.num_batches_tracked");
@@ -407,7 +406,7 @@ START_TEST(long_lists_are_cut_but_counted) {
     const char *path = test_path(&folder, "a");
     weld_model_config config = small(false, false);
     example e = make(&config, false);
-    name_tensors(&e, WELD_NAMES_OFFICIAL);
+    name_tensors(&e, "official");
     size_t changed = 0;
     for (size_t i = 0; i < e.count; i++) {
         const char *old = e.tensors[i].name;
@@ -442,7 +441,7 @@ START_TEST(counters_may_be_missing_or_of_another_type) {
     const char *third = "features.1.token_mixer.0.bn.num_batches_tracked";
     float number = 1234;
     int64_t was, got;
-    name_tensors(&e, WELD_NAMES_OFFICIAL);
+    name_tensors(&e, "official");
     memcpy(&was, find(&e, third)->tensor.data, sizeof was);
     drop(&e, first);
     find(&e, second)->tensor = (weld_tensor){WELD_F32, {.rank = 0}, &number};
@@ -476,7 +475,7 @@ START_TEST(float64_is_rounded_to_float32) {
     weld_model_config config = small(false, false);
     example e = make(&config, false);
     double bias[] = {0.1, 1e-300, -3};
-    name_tensors(&e, WELD_NAMES_TIMM);
+    name_tensors(&e, "timm");
     find(&e, "head.head.l.bias")->tensor = (weld_tensor){WELD_F64, WELD_SHAPE(3), bias};
     write_example(&e, path, NULL);
     weld_model_file mf = import(path, NULL);
@@ -500,19 +499,24 @@ START_TEST(options_say_what_the_tensors_leave_open) {
     weld_model_config config = small(false, false);
     example e = make(&config, false);
     static const char *const given[] = {"x", "y", "z"};
-    name_tensors(&e, WELD_NAMES_OFFICIAL);
+    name_tensors(&e, "official");
     write_example(&e, path, NULL);
-    weld_import_options o = {
-        .num_classes = 3, .stem_stride = 1, .input_size = 32, .class_names = given};
+    weld_import_options o = {.num_classes = 3,
+                             .set = (const char *const[]){"stem_stride=1"},
+                             .set_count = 1,
+                             .input_size = 32,
+                             .class_names = given};
     weld_model_file mf = import(path, &o);
-    ck_assert_int_eq(mf.config.stem_stride, 1);
+    ck_assert_int_eq(value_of(&mf.config, "stem_stride"), 1);
     ck_assert_int_eq(mf.preprocessing.input_size, 32);
     ck_assert_str_eq(mf.class_names[1], "y");
     weld_model_file_free(&mf);
     o.num_classes = 4;
     refuse(path, &o, "number of classes 4");
     refuse(path, &(weld_import_options){.class_names = given}, "3 classes");
-    refuse(path, &(weld_import_options){.stem_stride = 3}, "stem_stride");
+    refuse(path,
+           &(weld_import_options){.set = (const char *const[]){"stem_stride=3"}, .set_count = 1},
+           "stem_stride");
     refuse(path, &(weld_import_options){.model = "repvit_m1_1"}, "not repvit_m1_1");
     refuse(path, &(weld_import_options){.key = "model"}, "model");
     unmake(&e);
@@ -529,12 +533,13 @@ START_TEST(a_variant_may_be_asked_for_by_either_name) {
     config.num_classes = 2;
     for (int merged = 0; merged < 2; merged++) {
         example e = make(&config, merged);
-        name_tensors(&e, WELD_NAMES_TIMM);
+        name_tensors(&e, "timm");
         write_example(&e, path, NULL);
         for (int i = 0; i < 2; i++) {
             weld_model_file mf = import(path, &(weld_import_options){.model = variants[i]});
             ck_assert_str_eq(mf.config.name, variants[i]);
-            ck_assert_int_eq(mf.config.legacy, merged ? i : 1); /* what the tensors say */
+            ck_assert_int_eq(value_of(&mf.config, "legacy"),
+                             merged ? i : 1); /* what the tensors say */
             check_same_weights(mf.weights, e.mf.weights);
             weld_model_file_free(&mf);
         }
@@ -551,12 +556,13 @@ START_TEST(options_must_agree_with_a_file_of_welds_own) {
     static const char *const same[] = {"ant", "bee", "caf\xe9"}, *const other[] = {"a", "b", "c"};
     example e = make(&config, false);
     weld_model_file as = described(&config);
-    as.config.stem_stride = 4;
+    set_value(&as.config, "stem_stride", "4");
     as.weights = e.mf.weights;
     ck_assert_int_eq(weld_model_file_write(path, &as, NULL), WELD_OK);
     const weld_import_options agreeing = {.model = "repvit",
                                           .num_classes = 3,
-                                          .stem_stride = 4,
+                                          .set = (const char *const[]){"stem_stride=4"},
+                                          .set_count = 1,
                                           .input_size = 48,
                                           .class_names = same};
     weld_model_file mf = import(path, &agreeing);
@@ -564,7 +570,9 @@ START_TEST(options_must_agree_with_a_file_of_welds_own) {
     weld_model_file_free(&mf);
     refuse(path, &(weld_import_options){.model = "repvit_m0_6"}, "not repvit_m0_6");
     refuse(path, &(weld_import_options){.num_classes = 4}, "classes");
-    refuse(path, &(weld_import_options){.stem_stride = 2}, "stem stride");
+    refuse(path,
+           &(weld_import_options){.set = (const char *const[]){"stem_stride=2"}, .set_count = 1},
+           "stem stride");
     refuse(path, &(weld_import_options){.input_size = 224}, "input size");
     refuse(path, &(weld_import_options){.num_classes = 3, .class_names = other}, "class 0");
     refuse(path, &(weld_import_options){.key = "model"}, "model");
@@ -586,7 +594,7 @@ START_TEST(running_out_of_memory_is_an_error) {
         weld_model_config config = small(false, false);
         example e = make(&config, merged);
         weld_model_file as = described(&config);
-        name_tensors(&e, WELD_NAMES_TIMM);
+        name_tensors(&e, "timm");
         write_described(&e, path, &as);
         weld_status status = WELD_ERROR_MEMORY;
         for (long n = 0; status != WELD_OK; n += 1 + n / 40) {

@@ -8,6 +8,7 @@
 #include "serialization/onnx.h"
 #include "serialization/weld_onnx.pb-c.h"
 #include "passes/merging.h"
+#include "repvit_config.h"
 
 typedef WeldOnnx__ModelProto model_proto;
 typedef WeldOnnx__NodeProto node_proto;
@@ -196,14 +197,7 @@ static void check_value(const WeldOnnx__ValueInfoProto *v, const char *name, wel
 /* --- Merged networks -------------------------------------------------------------------------- */
 
 static merging small_network(bool legacy, bool distillation) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 3,
-                                .stage_count = 2,
-                                .channels = {8, 12},
-                                .depths = {1, 2},
-                                .stem_stride = 2,
-                                .legacy = legacy,
-                                .distillation_head = distillation};
+    weld_model_config config = repvit_config(3, "8, 12", "1, 2", 2, legacy, distillation);
     merging m;
     ck_assert_int_eq(weld_model_build(&config, false, 1, 24, 20, WELD_F32, &m.graph, NULL),
                      WELD_OK);

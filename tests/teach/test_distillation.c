@@ -9,6 +9,7 @@
 #include "serialization/model_file.h"
 #include "teach/teacher.h"
 #include "train/fixture_step.h"
+#include "repvit_config.h"
 
 enum { STEPS = 10, BATCHES = 2 };
 
@@ -24,14 +25,12 @@ static void write_teacher(const weld_weights *fixture, const weld_preprocessing 
     weld_graph *g;
     weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT, .preprocessing = *p};
     const int64_t *value = fixture_tensor(fixture, "teacher/", "config").data;
-    file.config = (weld_model_config){.name = "repvit",
-                                      .num_classes = (int)value[0],
-                                      .stem_stride = (int)value[1],
-                                      .distillation_head = value[3] != 0,
-                                      .stage_count = 1,
-                                      .channels = {(int)value[5]},
-                                      .depths = {(int)value[6]}};
+    char channels[16], depths[16];
     ck_assert_int_eq(value[4], 1);
+    snprintf(channels, sizeof channels, "%d", (int)value[5]);
+    snprintf(depths, sizeof depths, "%d", (int)value[6]);
+    file.config =
+        repvit_config((int)value[0], channels, depths, (int)value[1], false, value[3] != 0);
     ck_assert_int_eq(weld_model_build(&file.config, false, 1, 8, 8, WELD_F32, &g, &err), WELD_OK);
     file.weights = fixture_weights(fixture, "teacher/before/", g);
     snprintf(path, 64, "/tmp/weld-teacher-XXXXXX");
@@ -206,13 +205,7 @@ END_TEST
 /* --- In double, where nothing but the formula is left --- */
 
 static weld_train_step *make_exact(const way *how) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 3,
-                                .stage_count = 1,
-                                .channels = {8},
-                                .depths = {1},
-                                .stem_stride = 1,
-                                .distillation_head = true};
+    weld_model_config config = repvit_config(3, "8", "1", 1, false, true);
     weld_train_step_options options = {.batch = 4,
                                        .input_size = 4,
                                        .build_loss = weld_classification_loss_build,
@@ -267,12 +260,7 @@ START_TEST(gradients_are_central_differences_of_the_loss) {
 END_TEST
 
 START_TEST(distillation_without_its_head_is_an_error) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 3,
-                                .stage_count = 1,
-                                .channels = {8},
-                                .depths = {1},
-                                .stem_stride = 1};
+    weld_model_config config = repvit_config(3, "8", "1", 1, false, false);
     weld_train_step_options options = {.batch = 4,
                                        .input_size = 4,
                                        .build_loss = weld_classification_loss_build,

@@ -6,6 +6,7 @@
 #include "suite.h"
 #include "tasks/classification/loss.h"
 #include "train/step.h"
+#include "repvit_config.h"
 
 static weld_error err;
 
@@ -42,14 +43,8 @@ static void fill(weld_tensor t, uint64_t seed, double low, double high) {
 
 static weld_train_step *make(const variant *v, weld_dtype dtype, weld_fuse_options fuse) {
     bool bf16 = dtype == WELD_BF16;
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 5,
-                                .stage_count = 2,
-                                .channels = {8, 16},
-                                .depths = {2, 2}, /* a block with squeeze-excitation, one without */
-                                .stem_stride = v->stem_stride,
-                                .legacy = v->legacy,
-                                .distillation_head = v->distillation_head};
+    weld_model_config config =
+        repvit_config(5, "8, 16", "2, 2", v->stem_stride, v->legacy, v->distillation_head);
     static const weld_classification_loss loss = {.label_smoothing = 0.1};
     weld_train_step_options options = {.batch = BATCH,
                                        .input_size = SIZE * v->stem_stride / 2,

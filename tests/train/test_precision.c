@@ -5,6 +5,7 @@
 #include "tasks/classification/loss.h"
 #include "train/auto_precision.h"
 #include "train/tiny_run.h"
+#include "repvit_config.h"
 
 #define BF16 "train.precision=bf16"
 #define AUTO "train.precision=auto"
@@ -125,12 +126,7 @@ START_TEST(bf16_is_chosen_where_it_is_faster_and_as_good) {
 END_TEST
 
 START_TEST(a_trial_compares_the_same_step) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 10,
-                                .stage_count = 2,
-                                .channels = {16, 24},
-                                .depths = {1, 1},
-                                .stem_stride = 2};
+    weld_model_config config = repvit_config(10, "16, 24", "1, 1", 2, false, false);
     weld_classification_loss loss = {.label_smoothing = 0.1};
     weld_train_step_options options = {.batch = 64,
                                        .input_size = 32,

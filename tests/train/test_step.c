@@ -9,6 +9,7 @@
 #include "measure/profile.h"
 #include "optimize/schedule.h"
 #include "train/fixture_step.h"
+#include "repvit_config.h"
 
 enum { STEPS = 20, BATCHES = 4 };
 
@@ -88,12 +89,7 @@ START_TEST(the_number_of_threads_does_not_change_a_bit) {
 END_TEST
 
 START_TEST(bn_eval_keeps_running_statistics_and_trains_the_rest) {
-    weld_model_config config = {.name = "repvit",
-                                .num_classes = 3,
-                                .stage_count = 1,
-                                .channels = {8},
-                                .depths = {1},
-                                .stem_stride = 1};
+    weld_model_config config = repvit_config(3, "8", "1", 1, false, false);
     weld_train_step_options options = {.batch = 2,
                                        .input_size = 4,
                                        .build_loss = weld_classification_loss_build,

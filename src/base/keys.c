@@ -1,0 +1,330 @@
+/* Values of a struct as text, and back; see keys.h. Places are reached by memcpy, so that a struct
+ * may also lie in bytes of no type, as a family's values do. */
+#include "base/keys.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+const weld_key *weld_key_find(const weld_key *keys, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0) {
+            return &keys[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t place(const weld_key *key, int element) {
+    return key->offset + (size_t)element * key->size;
+}
+
+static bool has_count(const weld_key *key) {
+    return key->min_count < key->max_count;
+}
+
+/* --- Numbers --------------------------------------------------------------------------------- */
+
+#define GET(type, from) (double)(*(const type *)memcpy(&(type){0}, from, sizeof(type)))
+#define PUT(type, to, number) memcpy(to, &(type){(type)(number)}, sizeof(type))
+
+double weld_key_number(const weld_key *key, const void *values, int element) {
+    const char *from = (const char *)values + place(key, element);
+    switch (key->type) {
+    case WELD_KEY_INTEGER:
+        return key->size == sizeof(int) ? GET(int, from) : GET(int64_t, from);
+    case WELD_KEY_REAL:
+        return key->size == sizeof(float) ? GET(float, from) : GET(double, from);
+    case WELD_KEY_BOOL:
+        return GET(bool, from);
+    case WELD_KEY_CHOICE:
+        return GET(int, from);
+    case WELD_KEY_TEXT:
+        break;
+    }
+    return 0;
+}
+
+void weld_key_set_number(const weld_key *key, void *values, int element, double number) {
+    char *to = (char *)values + place(key, element);
+    switch (key->type) {
+    case WELD_KEY_INTEGER:
+        key->size == sizeof(int) ? PUT(int, to, number) : PUT(int64_t, to, number);
+        break;
+    case WELD_KEY_REAL:
+        key->size == sizeof(float) ? PUT(float, to, number) : PUT(double, to, number);
+        break;
+    case WELD_KEY_BOOL:
+        PUT(bool, to, number != 0);
+        break;
+    case WELD_KEY_CHOICE:
+        PUT(int, to, number);
+        break;
+    case WELD_KEY_TEXT:
+        break;
+    }
+}
+
+int weld_key_count(const weld_key *key, const void *values) {
+    return has_count(key) ? (int)GET(int, (const char *)values + key->count_offset)
+                          : key->max_count;
+}
+
+void weld_key_set_count(const weld_key *key, void *values, int count) {
+    memset((char *)values + key->offset, 0, (size_t)key->max_count * key->size);
+    if (has_count(key)) {
+        PUT(int, (char *)values + key->count_offset, count);
+    }
+}
+
+/* --- From text ------------------------------------------------------------------------------- */
+
+static weld_status set_number(const weld_key *key, void *values, int element, const char *text,
+                              weld_error *err) {
+    char *end;
+    bool whole = key->type == WELD_KEY_INTEGER;
+    errno = 0;
+    double number = whole ? (double)strtoll(text, &end, 10) : strtod(text, &end);
+    if (end == text || *end || !isfinite(number)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not a %s", text,
+                         whole ? "whole number" : "number");
+    }
+    if (errno == ERANGE || number < key->min || number > key->max) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%.80s is out of range: give %.10g to %.10g",
+                         text, key->min, key->max);
+    }
+    weld_key_set_number(key, values, element, number);
+    return WELD_OK;
+}
+
+static weld_status set_bool(const weld_key *key, void *values, int element, const char *text,
+                            weld_error *err) {
+    static const char *const words[] = {"false", "no", "off", "true", "yes", "on"};
+    for (size_t i = 0; i < 6; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            weld_key_set_number(key, values, element, i >= 3);
+            return WELD_OK;
+        }
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not true or false", text);
+}
+
+static weld_status set_choice(const weld_key *key, void *values, int element, const char *text,
+                              weld_error *err) {
+    char known[256] = "";
+    for (int i = 0; key->choices[i]; i++) {
+        bool synonym = key->synonyms && *text && strcmp(text, key->synonyms[i]) == 0;
+        if (synonym || strcmp(text, key->choices[i]) == 0) {
+            weld_key_set_number(key, values, element, i);
+            return WELD_OK;
+        }
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", key->choices[i]);
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not known: this version has %s", text,
+                     known);
+}
+
+static weld_status set_text(const weld_key *key, void *values, int element, const char *text,
+                            weld_error *err) {
+    size_t length = strlen(text);
+    char *to = (char *)values + place(key, element);
+    if (length >= key->size) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%zu bytes are too long: at most %zu fit",
+                         length, key->size - 1);
+    }
+    memset(to, 0, key->size); /* so that equal structs are equal byte for byte */
+    memcpy(to, text, length);
+    return WELD_OK;
+}
+
+weld_status weld_key_set_element(const weld_key *key, void *values, int element, const char *text,
+                                 weld_error *err) {
+    switch (key->type) {
+    case WELD_KEY_INTEGER:
+    case WELD_KEY_REAL:
+        return set_number(key, values, element, text, err);
+    case WELD_KEY_BOOL:
+        return set_bool(key, values, element, text, err);
+    case WELD_KEY_CHOICE:
+        return set_choice(key, values, element, text, err);
+    case WELD_KEY_TEXT:
+        break;
+    }
+    return set_text(key, values, element, text, err);
+}
+
+weld_status weld_key_set(const weld_key *key, void *values, const char *text, weld_error *err) {
+    if (key->max_count == 1) {
+        return weld_key_set_element(key, values, 0, text, err);
+    }
+    int count = *text != '\0';
+    for (const char *at = text; (at = strchr(at, ',')); at++) {
+        count++;
+    }
+    if (count < key->min_count || count > key->max_count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         has_count(key) ? "takes a list of %d to %d values"
+                                        : "takes a list of %d values",
+                         key->min_count, key->max_count);
+    }
+    weld_key_set_count(key, values, count);
+    for (int i = 0; i < count; i++) {
+        char element[128];
+        text += strspn(text, " ");
+        size_t length = strcspn(text, ", ");
+        snprintf(element, sizeof element, "%.*s", (int)length, text);
+        WELD_TRY(weld_key_set_element(key, values, i, element, err));
+        text += strcspn(text, ",");
+        text += *text == ',';
+    }
+    return WELD_OK;
+}
+
+void weld_keys_set_standard(const weld_key *keys, size_t count, void *values) {
+    for (size_t i = 0; i < count; i++) {
+        if (keys[i].standard) {
+            weld_key_set(&keys[i], values, keys[i].standard, NULL);
+        }
+    }
+}
+
+/* --- To text --------------------------------------------------------------------------------- */
+
+/* The shortest text that reads back to the same number. YAML 1.1 asks for a point before an
+ * exponent. */
+static void real_text(double value, bool single, char text[40]) {
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, 40, "%.*g", digits, value);
+        double back = strtod(text, NULL);
+        if (single ? (float)back == (float)value : back == value) {
+            break;
+        }
+    }
+    char *exponent = strchr(text, 'e');
+    if (exponent && !strchr(text, '.')) {
+        memmove(exponent + 2, exponent, strlen(exponent) + 1);
+        memcpy(exponent, ".0", 2);
+    }
+}
+
+void weld_key_element_text(const weld_key *key, const void *values, int element, char *text,
+                           size_t size) {
+    double number = weld_key_number(key, values, element);
+    char real[40];
+    switch (key->type) {
+    case WELD_KEY_TEXT:
+        snprintf(text, size, "%s", (const char *)values + place(key, element));
+        break;
+    case WELD_KEY_INTEGER:
+        snprintf(text, size, "%.0f", number);
+        break;
+    case WELD_KEY_REAL:
+        real_text(number, key->size == sizeof(float), real);
+        snprintf(text, size, "%s", real);
+        break;
+    case WELD_KEY_BOOL:
+        snprintf(text, size, "%s", number != 0 ? "true" : "false");
+        break;
+    case WELD_KEY_CHOICE:
+        snprintf(text, size, "%s", key->choices[(int)number]);
+        break;
+    }
+}
+
+const char *weld_key_text(const weld_key *key, const void *values, const char *between, char *text,
+                          size_t size) {
+    int count = weld_key_count(key, values);
+    size_t used = 0, gap = strlen(between);
+    text[0] = 0;
+    for (int element = 0; element < count && used + 1 < size; element++) {
+        weld_key_element_text(key, values, element, text + used, size - used);
+        used += strlen(text + used);
+        if (element + 1 < count && used + gap < size) {
+            used += (size_t)snprintf(text + used, size - used, "%s", between);
+        }
+    }
+    return text;
+}
+
+bool weld_key_equal(const weld_key *key, const void *a, const void *b) {
+    int count = weld_key_count(key, a);
+    return count == weld_key_count(key, b) &&
+           memcmp((const char *)a + key->offset, (const char *)b + key->offset,
+                  (size_t)count * key->size) == 0;
+}
+
+bool weld_key_is_empty(const weld_key *key, const void *values) {
+    bool empty = true;
+    for (size_t i = 0; i < key->size && !has_count(key); i++) {
+        empty = empty && ((const char *)values)[key->offset + i] == 0;
+    }
+    return has_count(key) ? weld_key_count(key, values) == 0 : empty;
+}
+
+/* --- Checking -------------------------------------------------------------------------------- */
+
+static weld_status check_element(const weld_key *key, const void *values, int element,
+                                 weld_error *err) {
+    double number = weld_key_number(key, values, element), min = key->min, max = key->max;
+    char where[16] = "";
+    if (key->type == WELD_KEY_TEXT || key->type == WELD_KEY_BOOL) {
+        return WELD_OK;
+    }
+    for (int i = 0; key->type == WELD_KEY_CHOICE && key->choices[i]; i++) {
+        max = i;
+    }
+    if (number >= min && number <= max) {
+        return WELD_OK;
+    }
+    if (key->max_count > 1) {
+        snprintf(where, sizeof where, "[%d] ", element);
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "%sis %.10g: it must be in %.10g..%.10g", where,
+                     number, min, max);
+}
+
+weld_status weld_key_check(const weld_key *key, const void *values, weld_error *err) {
+    int count = weld_key_count(key, values);
+    if (count < key->min_count || count > key->max_count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "has %d values: give %d to %d", count,
+                         key->min_count, key->max_count);
+    }
+    for (int i = 0; i < count; i++) {
+        WELD_TRY(check_element(key, values, i, err));
+    }
+    return WELD_OK;
+}
+
+const char *weld_key_title(const weld_key *key, char *text, size_t size) {
+    snprintf(text, size, "%s", key->name);
+    for (char *at = text; (at = strchr(at, '_'));) {
+        *at = ' ';
+    }
+    return text;
+}
+
+const char *weld_key_names(const weld_key *keys, size_t count, unsigned flags, char *text,
+                           size_t size) {
+    size_t named = 0, all = 0, used = 0;
+    for (size_t i = 0; i < count; i++) {
+        all += !flags || (keys[i].flags & flags);
+    }
+    text[0] = 0;
+    for (size_t i = 0; i < count && used < size; i++) {
+        if (!flags || (keys[i].flags & flags)) {
+            used += (size_t)snprintf(text + used, size - used, "%s%s",
+                                     named == 0         ? ""
+                                     : named + 1 == all ? " and "
+                                                        : ", ",
+                                     keys[i].name);
+            named++;
+        }
+    }
+    return text;
+}

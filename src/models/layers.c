@@ -1,0 +1,120 @@
+/* Layers of networks; see layers.h. */
+#include "models/layers.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/ops.h"
+
+weld_path weld_under(weld_path at, const char *format, ...) {
+    char part[32];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(part, sizeof part, format, args);
+    va_end(args);
+    weld_path out;
+    snprintf(out.text, sizeof out.text, "%.60s.%s", at.text, part);
+    return out;
+}
+
+static weld_value *parameter(const weld_layers *net, weld_path at, const char *name,
+                             weld_shape shape, weld_init init) {
+    return weld_parameter(net->g, weld_under(at, "%s", name).text, shape, init);
+}
+
+static weld_init constant(double value) {
+    return (weld_init){.kind = WELD_INIT_CONSTANT, .a = value};
+}
+
+/* PyTorch's default: kaiming_uniform_(a = sqrt(5)). */
+static weld_init uniform(double fan_in) {
+    double bound = 1 / sqrt(fan_in);
+    return (weld_init){.kind = WELD_INIT_UNIFORM, .a = -bound, .b = bound};
+}
+
+/* Does a batch norm use and update the batch's statistics? */
+static bool uses_batch(const weld_layers *net, weld_path at) {
+    return net->mode.training && !net->mode.bn_eval &&
+           net->place(net->config, at.text).part >= net->mode.frozen;
+}
+
+weld_value *weld_layer_batch_norm(const weld_layers *net, weld_path at, weld_value *x, int channels,
+                                  double weight) {
+    weld_graph *g = net->g;
+    weld_shape c = WELD_SHAPE(channels), scalar = {.rank = 0};
+    weld_batch_norm_leaves leaves;
+    leaves.weight = parameter(net, at, "weight", c, constant(weight));
+    leaves.bias = parameter(net, at, "bias", c, constant(0));
+    leaves.running_mean =
+        weld_buffer(g, weld_under(at, "running_mean").text, g->dtype, c, constant(0));
+    leaves.running_var =
+        weld_buffer(g, weld_under(at, "running_var").text, g->dtype, c, constant(1));
+    leaves.num_batches_tracked =
+        weld_buffer(g, weld_under(at, "num_batches_tracked").text, WELD_I64, scalar, constant(0));
+    return weld_batch_norm(g, x, leaves, net->bn_eps, net->bn_momentum, uses_batch(net, at));
+}
+
+weld_value *weld_layer_conv(const weld_layers *net, weld_path at, weld_value *x, weld_conv_shape s,
+                            bool with_bias) {
+    int in = s.in / s.groups, padding = s.kernel / 2;
+    weld_init init = uniform((double)s.kernel * s.kernel * in);
+    weld_value *weight =
+        parameter(net, at, "weight", WELD_SHAPE(s.out, in, s.kernel, s.kernel), init);
+    weld_value *bias = with_bias ? parameter(net, at, "bias", WELD_SHAPE(s.out), init) : NULL;
+    return weld_conv2d(net->g, x, weight, bias,
+                       (weld_conv2d_options){.stride = {s.stride, s.stride},
+                                             .padding = {padding, padding},
+                                             .groups = s.groups});
+}
+
+weld_value *weld_layer_squeeze_excite(const weld_layers *net, weld_path at, weld_value *x, int c,
+                                      int squeezed) {
+    weld_path fc1 = weld_under(at, "fc1"), fc2 = weld_under(at, "fc2");
+    weld_init in = uniform(c), out = uniform(squeezed);
+    weld_value *w1 = parameter(net, fc1, "weight", WELD_SHAPE(squeezed, c, 1, 1), in);
+    weld_value *b1 = parameter(net, fc1, "bias", WELD_SHAPE(squeezed), in);
+    weld_value *w2 = parameter(net, fc2, "weight", WELD_SHAPE(c, squeezed, 1, 1), out);
+    weld_value *b2 = parameter(net, fc2, "bias", WELD_SHAPE(c), out);
+    return weld_squeeze_excite(net->g, x, w1, b1, w2, b2);
+}
+
+weld_value *weld_layer_global_mean(const weld_layers *net, weld_value *x, int c) {
+    int64_t images = x ? x->shape.dim[0] : 1; /* NULL: an error that the graph keeps */
+    return weld_reshape(net->g, weld_global_avg_pool(net->g, x), WELD_SHAPE(images, c));
+}
+
+weld_value *weld_layer_linear(const weld_layers *net, weld_path at, weld_value *x, int in, int out,
+                              weld_init weight) {
+    weld_value *w = parameter(net, at, "weight", WELD_SHAPE(out, in), weight);
+    weld_value *b = parameter(net, at, "bias", WELD_SHAPE(out), constant(0));
+    return weld_linear(net->g, x, w, b);
+}
+
+/* --- Looking for layers ------------------------------------------------------------------------
+ */
+
+const weld_node *weld_find_conv(const weld_graph *g, weld_path weight, weld_path or_weight) {
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        const char *name = node->op == &weld_op_conv2d ? node->inputs[1]->name : "";
+        if (strcmp(name, weight.text) == 0 || strcmp(name, or_weight.text) == 0) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+weld_value *weld_read_by(const weld_op *op, const weld_value *v) {
+    const weld_graph *g = v->graph;
+    for (size_t i = v->producer ? (size_t)v->producer->id + 1 : 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        for (int k = 0; node->op == op && k < node->input_count; k++) {
+            if (node->inputs[k] == v) {
+                return node->outputs[0];
+            }
+        }
+    }
+    return NULL;
+}

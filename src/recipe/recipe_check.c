@@ -1,0 +1,213 @@
+/* Checking recipes; see recipe_check.h. */
+#include "recipe/recipe_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "data/rand_augment.h"
+
+/* A key by the member of weld_recipe that it sets, or by the row of its family. */
+#define KEY(member) WELD_RECIPE_PLACE(member)
+
+static size_t family_key(const weld_key *row) {
+    return WELD_RECIPE_PLACE(model.values) + row->offset;
+}
+
+bool weld_recipe_was_given(const weld_recipe_origins *o, size_t place) {
+    size_t i = weld_recipe_key_index(&o->keys, place);
+    return o->line[i] || o->option[i];
+}
+
+weld_status weld_recipe_fail(const weld_recipe_origins *o, size_t place, const char *reason,
+                             weld_error *err) {
+    size_t i = weld_recipe_key_index(&o->keys, place);
+    const weld_recipe_key *key = &o->keys.at[i];
+    char where[WELD_ERROR_MESSAGE_SIZE];
+    if (o->option[i]) {
+        snprintf(where, sizeof where, "--set %s", o->option[i]);
+    } else if (o->line[i]) {
+        snprintf(where, sizeof where, "%s:%d", o->file, o->line[i]);
+    } else {
+        snprintf(where, sizeof where, "%s", o->file);
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: %s.%s: %s", where, key->section, key->row->name,
+                     reason);
+}
+
+/* The first key with sizes of which some test says no, or the last that was given. */
+static weld_status check_sizes(const weld_recipe *r, const weld_recipe_origins *o,
+                               weld_error *err) {
+    const weld_model_family *family = weld_family_of(&r->model);
+    const weld_key *first = NULL, *given = NULL;
+    weld_model_config variant;
+    char names[128], reason[256];
+    weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names);
+    for (size_t i = 0; i < family->key_count; i++) {
+        const weld_key *key = &family->keys[i];
+        if (key->flags & WELD_KEY_SIZE) {
+            first = first ? first : key;
+            given = weld_recipe_was_given(o, family_key(key)) ? key : given;
+        }
+    }
+    if (first && weld_model_has_no_sizes(&r->model)) {
+        snprintf(reason, sizeof reason, "missing: a family name needs %s", names);
+        return weld_recipe_fail(o, family_key(first), reason, err);
+    }
+    if (!weld_model_lists_agree(&r->model)) {
+        snprintf(reason, sizeof reason, "%s must be lists of the same length", names);
+        return weld_recipe_fail(o, family_key(given ? given : first), reason, err);
+    }
+    WELD_TRY(weld_model_config_named(r->model.name, &variant, err));
+    for (size_t i = 0; i < family->key_count && !weld_model_has_no_sizes(&variant); i++) {
+        const weld_key *key = &family->keys[i];
+        if ((key->flags & WELD_KEY_SIZE) && !weld_key_equal(key, r->model.values, variant.values)) {
+            snprintf(reason, sizeof reason,
+                     "the named variant has others: remove the key, or give the name of the family "
+                     "(%s)",
+                     family->name);
+            return weld_recipe_fail(o, family_key(key), reason, err);
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status check_model(const weld_recipe *r, const weld_recipe_origins *o,
+                               weld_error *err) {
+    const weld_key *key;
+    weld_error reason = {.message = ""};
+    WELD_TRY(check_sizes(r, o, err));
+    return weld_model_config_check(&r->model, &key, &reason)
+               ? weld_recipe_fail(o, key ? family_key(key) : KEY(model.name), reason.message, err)
+               : WELD_OK;
+}
+
+/* Why train.freeze asks for more than the network has; false where it does not. */
+static bool freezes_too_much(int freeze, const weld_model_config *model, char *reason,
+                             size_t size) {
+    int stages = weld_model_stage_count(model);
+    snprintf(reason, size, "the network has %d stage%s: give at most stage%d", stages,
+             stages == 1 ? "" : "s", stages);
+    return freeze != WELD_FREEZE_BACKBONE && freeze > stages + 1;
+}
+
+static weld_status check_freeze(const weld_recipe *r, const weld_recipe_origins *o,
+                                weld_error *err) {
+    char reason[80];
+    return freezes_too_much(r->train.freeze, &r->model, reason, sizeof reason)
+               ? weld_recipe_fail(o, KEY(train.freeze), reason, err)
+               : WELD_OK;
+}
+
+/* Who learns from a teacher does so with a second head, asked for or not. */
+static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins *o,
+                                      weld_error *err) {
+    const weld_distillation_recipe *d = &r->loss.distillation;
+    const weld_key *head = weld_model_second_head_key(&r->model);
+    if (!d->kind) {
+        return WELD_OK;
+    }
+    if (!d->teacher[0] && !d->cache[0]) {
+        return weld_recipe_fail(o, KEY(loss.distillation.teacher),
+                                "missing: give the file of a network to learn from (or "
+                                "loss.distillation.cache)",
+                                err);
+    }
+    if (!head) {
+        return weld_recipe_fail(o, KEY(loss.distillation.kind),
+                                "teaches a second head, and the network has none: set this to none",
+                                err);
+    }
+    if (!weld_model_has_second_head(&r->model) && weld_recipe_was_given(o, family_key(head))) {
+        return weld_recipe_fail(
+            o, family_key(head),
+            "loss.distillation teaches a second head: set this to true or remove it", err);
+    }
+    weld_model_set_second_head(&r->model, true);
+    return WELD_OK;
+}
+
+/* Samples that are drawn by their class come in no order of the files, and more than once. */
+static weld_status check_sampling(const weld_recipe *r, const weld_recipe_origins *o,
+                                  weld_error *err) {
+    if (r->data.sampling && !r->train.shuffle) {
+        return weld_recipe_fail(o, KEY(data.sampling),
+                                "draws at random: set train.shuffle to true, or this to all", err);
+    }
+    if (r->data.sampling && r->loss.distillation.kind && r->loss.distillation.cache[0]) {
+        return weld_recipe_fail(
+            o, KEY(data.sampling),
+            "takes images more often than loss.distillation.cache knows them: set it "
+            "to all, or name a teacher",
+            err);
+    }
+    return WELD_OK;
+}
+
+static weld_status check_auto_augment(weld_recipe *r, const weld_recipe_origins *o,
+                                      weld_error *err) {
+    weld_error reason = {.message = ""};
+    weld_rand_augment parsed;
+    char *text = r->augment.auto_augment;
+    if (weld_rand_augment_parse(text, &parsed, &reason)) {
+        return weld_recipe_fail(o, KEY(augment.auto_augment), reason.message, err);
+    }
+    if (!text[0]) { /* a word that can be written down */
+        snprintf(text, sizeof r->augment.auto_augment, "none");
+    }
+    return WELD_OK;
+}
+
+weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld_error *err) {
+    weld_status status = check_model(r, o, err);
+    status = status ? status : check_freeze(r, o, err);
+    status = status ? status : check_distillation(r, o, err);
+    status = status ? status : check_sampling(r, o, err);
+    status = status ? status : check_auto_augment(r, o, err);
+    if (status) {
+        return status;
+    }
+    if (!r->data.train[0]) {
+        return weld_recipe_fail(o, KEY(data.train),
+                                "missing: give a folder of class folders or a packed .h5", err);
+    }
+    if (r->augment.crop_scale[0] > r->augment.crop_scale[1]) {
+        return weld_recipe_fail(o, KEY(augment.crop_scale), "the lower end must come first", err);
+    }
+    if (r->augment.crop_ratio[0] > r->augment.crop_ratio[1]) {
+        return weld_recipe_fail(o, KEY(augment.crop_ratio), "the lower end must come first", err);
+    }
+    if (r->augment.kind == WELD_AUGMENT_SMALL && r->data.preprocessing.input_size > 32) {
+        return weld_recipe_fail(o, KEY(augment.kind),
+                                "small is for data.input_size of 32 and less: use imagenet", err);
+    }
+    return WELD_OK;
+}
+
+static int frozen_parts(int freeze, const weld_model_config *model) {
+    return freeze == WELD_FREEZE_BACKBONE ? weld_model_stage_count(model) + 1 : freeze;
+}
+
+int weld_recipe_frozen_parts(const weld_recipe *r) {
+    return frozen_parts(r->train.freeze, &r->model);
+}
+
+weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *config, int *parts,
+                                 weld_error *err) {
+    char reason[80];
+    int value;
+    weld_recipe_keys keys;
+    weld_recipe_keys_of(config->name, &keys);
+    weld_key alone = *keys.at[weld_recipe_key_index(&keys, KEY(train.freeze))].row;
+    alone.offset = 0; /* in an int of its own, not in a recipe */
+    *parts = 0;
+    weld_status status = weld_key_set_element(&alone, &value, 0, freeze, err);
+    if (status) {
+        return weld_fail_context(err, status, "freeze");
+    }
+    if (freezes_too_much(value, config, reason, sizeof reason)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "freeze: %s", reason);
+    }
+    *parts = frozen_parts(value, config);
+    return WELD_OK;
+}

@@ -1,0 +1,99 @@
+/* Recipes as text, and what two of them differ in; see recipe.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "recipe/recipe_keys.h"
+#include "recipe/recipe_yaml.h"
+
+#define KEY(member) WELD_RECIPE_PLACE(member)
+
+/* --- writing --- */
+
+/* Texts of all elements, and lists of pointers to them. */
+typedef struct texts {
+    weld_recipe_values values;
+    char *lists[WELD_RECIPE_KEYS_MAX][WELD_RECIPE_LIST_MAX];
+    char *next; /* room for texts */
+} texts;
+
+/* Most bytes of an element's text. */
+static size_t element_size(const weld_key *row) {
+    return row->type == WELD_KEY_TEXT ? row->size : 40;
+}
+
+static void fill_text(const weld_recipe *r, const weld_recipe_key *key, size_t i, texts *t) {
+    const weld_key *row = key->row;
+    const void *values = weld_recipe_values_of(r, key);
+    int count = weld_key_count(row, values);
+    for (int element = 0; element < count; element++) {
+        weld_key_element_text(row, values, element, t->next, element_size(row));
+        t->lists[i][element] = t->next;
+        t->next += element_size(row);
+    }
+    if (row->max_count > 1) {
+        t->values.count[i] = (uint32_t)count;
+        t->values.value[i] = count ? t->lists[i] : NULL;
+    } else if (*t->lists[i][0]) {
+        t->values.value[i] = t->lists[i][0];
+    }
+}
+
+weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err) {
+    weld_recipe_keys keys;
+    size_t room = 0;
+    weld_recipe_keys_of(r->model.name, &keys);
+    for (size_t i = 0; i < keys.count; i++) {
+        room += (size_t)keys.at[i].row->max_count * element_size(keys.at[i].row);
+    }
+    texts *t = weld_alloc(1, sizeof *t + room);
+    if (!t) {
+        return weld_fail_memory(err, "recipe");
+    }
+    t->next = (char *)(t + 1);
+    for (size_t i = 0; i < keys.count; i++) {
+        fill_text(r, &keys.at[i], i, t);
+    }
+    weld_status status = weld_recipe_yaml_write(&keys, &t->values, text, err);
+    weld_free(t);
+    return status;
+}
+
+/* --- comparing --- */
+
+static bool may_differ(size_t place) {
+    static const size_t places[] = {KEY(train.checkpoint_every),
+                                    KEY(train.keep),
+                                    KEY(train.precision),
+                                    KEY(train.events),
+                                    KEY(train.histograms_every),
+                                    KEY(loss.distillation.teacher),
+                                    KEY(loss.distillation.cache),
+                                    KEY(data.train),
+                                    KEY(data.val),
+                                    KEY(data.max_bad)};
+    bool found = false;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        found = found || places[i] == place;
+    }
+    return found;
+}
+
+const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
+                                   size_t key_size, char *value_a, char *value_b,
+                                   size_t value_size) {
+    weld_recipe_keys keys;
+    weld_recipe_keys_of(a->model.name,
+                        &keys); /* of two families the name differs, which is first */
+    for (size_t i = 0; i < keys.count; i++) {
+        const weld_recipe_key *k = &keys.at[i];
+        weld_recipe_key_text(a, k, value_a, value_size);
+        weld_recipe_key_text(b, k, value_b, value_size);
+        if (strcmp(value_a, value_b) != 0 && !may_differ(weld_recipe_key_place(k))) {
+            snprintf(key, key_size, "%s.%s", k->section, k->row->name);
+            return key;
+        }
+    }
+    return NULL;
+}

@@ -8,8 +8,8 @@
  *
  * Values belong to their graph and live as long as it does.
  *
- * Structs that callers fill in end in `reserved`: it must be zero, as it is in {0} and where
- * members are named, and leaves room for later versions.
+ * Structs that callers fill have reserved room, which stays zero, so that later versions can add
+ * members.
  */
 #ifndef WELD_GRAPH_H
 #define WELD_GRAPH_H

@@ -3,6 +3,9 @@
  * A weld_model_config says which network; weld_model_build makes its graph. A weld_model is a model
  * file in memory: a training checkpoint or a merged ("deploy") network with its class names and its
  * preprocessing. A weld_classifier runs one on images.
+ *
+ * Structs that callers fill have reserved room, which stays NULL, so that later versions can add
+ * members.
  */
 #ifndef WELD_MODEL_H
 #define WELD_MODEL_H
@@ -98,6 +101,7 @@ typedef struct weld_import_options {
     const char *const *class_names; /* num_classes of them; NULL: unknown */
     const char *const *set; /* "key=value" of what tensors do not tell: "stem_stride=2" (4) */
     size_t set_count;
+    void *reserved[4]; /* NULL */
 } weld_import_options;
 
 /* Open a model file of any kind. The network is told from the names and shapes of the tensors:
@@ -223,6 +227,7 @@ typedef struct weld_export_options {
     int64_t batch;         /* of ONNX files: this alone; 0: any */
     const char *verify;    /* a data set to compare on (folder or packed file); NULL: noise */
     int threads;           /* 0: all */
+    void *reserved[4];     /* NULL */
 } weld_export_options;
 
 typedef struct weld_export_report {

@@ -1,6 +1,8 @@
 /* What the processor can do; see cpu.h. */
 #include "base/cpu.h"
 
+#include <stdbool.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #if defined(__linux__)
@@ -18,24 +20,27 @@ static bool may_use_tiles(void) {
 #endif
 }
 
-weld_cpu weld_cpu_features(void) {
-    weld_cpu cpu = {0};
+unsigned weld_cpu_features(void) {
+    unsigned features = 0, a, b, c, d;
     __builtin_cpu_init(); /* its answers include the operating system's support */
-    cpu.avx2_fma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    cpu.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    unsigned a, b, c, d;
-    if (__get_cpuid_count(7, 1, &a, &b, &c, &d)) {
-        cpu.avx512_bf16 = cpu.avx512 && (a >> 5 & 1);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        features |= WELD_CPU_AVX2_FMA;
     }
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
-        const bool tiles = (d >> 22 & 1) && (d >> 24 & 1);
-        cpu.amx_bf16 = cpu.avx512_bf16 && tiles && may_use_tiles();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        features |= WELD_CPU_AVX512;
     }
-    return cpu;
+    if (features & WELD_CPU_AVX512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1)) {
+        features |= WELD_CPU_AVX512_BF16;
+    }
+    if (features & WELD_CPU_AVX512_BF16 && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+        (d >> 22 & 1) && (d >> 24 & 1) && may_use_tiles()) {
+        features |= WELD_CPU_AMX_BF16;
+    }
+    return features;
 }
 #else
-weld_cpu weld_cpu_features(void) {
-    return (weld_cpu){0};
+unsigned weld_cpu_features(void) {
+    return 0;
 }
 #endif

@@ -2,15 +2,16 @@
 #ifndef WELD_BASE_CPU_H
 #define WELD_BASE_CPU_H
 
-#include <stdbool.h>
+/* Of x86-64. */
+enum {
+    WELD_CPU_AVX2_FMA = 1 << 0,
+    WELD_CPU_AVX512 = 1 << 1, /* F, BW, DQ and VL together */
+    WELD_CPU_AVX512_BF16 = 1 << 2,
+    WELD_CPU_AMX_BF16 = 1 << 3 /* comes with AVX512_BF16 */
+};
 
-typedef struct weld_cpu {
-    bool avx2_fma, avx512, avx512_bf16, amx_bf16;
-} weld_cpu;
-
-/* Features that both the processor and the operating system support; all false off x86-64.
- * avx512 means F, BW, DQ and VL together. amx_bf16, which comes with avx512_bf16, asks the system
- * for this process to have tile registers, and is true once they are granted. */
-weld_cpu weld_cpu_features(void);
+/* Those that both the processor and the operating system support. It asks the system for this
+ * process to have tile registers: AMX_BF16 is set once they are granted. */
+unsigned weld_cpu_features(void);
 
 #endif

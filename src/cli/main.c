@@ -7,7 +7,7 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "cli/cli.h"
-#include "kernels/kernels.h"
+#include "kernels/isa.h"
 
 const cli_command cli_commands[] = {
     {"train", "RECIPE", "Train a network as a recipe says", cli_train},
@@ -40,10 +40,6 @@ static void print_help(void) {
     puts("\nweld COMMAND --help tells more; weld --version [--verbose] what this is and runs on.");
 }
 
-static const char *yes(bool have) {
-    return have ? "yes" : "no";
-}
-
 static void print_limit(const char *name, int limit) {
     if (limit) {
         printf("%s %d", name, limit);
@@ -57,10 +53,16 @@ static int print_version(bool verbose) {
     if (!verbose) {
         return CLI_DONE;
     }
-    weld_cpu cpu = weld_cpu_features();
     weld_thread_limits limits = weld_threads_limits();
-    printf("cpu:      avx2+fma %s, avx512 %s, avx512-bf16 %s, amx-bf16 %s\n", yes(cpu.avx2_fma),
-           yes(cpu.avx512), yes(cpu.avx512_bf16), yes(cpu.amx_bf16));
+    const char *before = "cpu:      ";
+    for (int i = 0; weld_isa_at(i); i++) {
+        const weld_isa *isa = weld_isa_at(i);
+        if (isa->features) {
+            printf("%s%s %s", before, isa->features, weld_isa_runs(isa) ? "yes" : "no");
+            before = ", ";
+        }
+    }
+    putchar('\n');
     const weld_kernels *f32, *bf16;
     weld_error err;
     if (weld_kernels_select(WELD_F32, NULL, &f32, &err) != WELD_OK ||
@@ -68,8 +70,8 @@ static int print_version(bool verbose) {
         return cli_fail(&err);
     }
     printf("kernels:  f32 %s, bf16 %s (can run:", f32->name, bf16->name);
-    for (int i = 0; weld_kernels_available_bf16(i); i++) {
-        printf(" %s", weld_kernels_available_bf16(i));
+    for (int i = 0; weld_kernels_available(WELD_BF16, i); i++) {
+        printf(" %s", weld_kernels_available(WELD_BF16, i));
     }
     printf("; WELD_ISA chooses)\nopenblas: core %s, threads %d\n", weld_blas_core(),
            weld_blas_threads());
@@ -90,7 +92,7 @@ static int print_version(bool verbose) {
  * fraction of a millisecond is enough to bridge the gap between two nodes. */
 static void set_environment(char **argv) {
     bool again = false;
-    if (!getenv("OPENBLAS_CORETYPE") && weld_cpu_features().avx512 &&
+    if (!getenv("OPENBLAS_CORETYPE") && weld_cpu_features() & WELD_CPU_AVX512 &&
         strcmp(weld_blas_core(), "Haswell") == 0) {
         setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
         again = true;

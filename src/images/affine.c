@@ -2,12 +2,11 @@
 #include "images/affine.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cpu.h"
+#include "images/loops.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -22,30 +21,20 @@ enum { BORDER = 2 /* pixels around the image that the cubic reaches for */ };
 typedef int32_t ints4 __attribute__((vector_size(16)));
 typedef double reals4 __attribute__((vector_size(32)));
 
-typedef struct sampling {
-    const uint8_t
-        *origin; /* pixel (0, 0) of a copy with a border, and a byte to spare at its end */
-    ptrdiff_t stride;
-    int width, height;
-    const double *m;
-    const uint8_t *fill;
-    bool cubic;
-} sampling;
-
 #define INLINE static inline __attribute__((always_inline))
 
 /* --- One set of functions for each instruction set: the same operations in the same order, none of
  * them fused, so that the results are the same. --- */
 
 #define TARGET
-#define NAME(x) x##_plain
-#define LOAD load_plain
+#define NAME(x) x##_ref
+#define LOAD load_ref
 #define REALS(v) __builtin_convertvector(v, reals4)
-#define PACK pack_plain
-INLINE ints4 load_plain(const uint8_t *p) {
+#define PACK pack_ref
+INLINE ints4 load_ref(const uint8_t *p) {
     return (ints4){p[0], p[1], p[2]};
 }
-INLINE uint32_t pack_plain(const reals4 *v) {
+INLINE uint32_t pack_ref(const reals4 *v) {
     uint32_t packed = 0;
     for (int c = 0; c < 3; c++) {
         double value = (*v)[c] < 0 ? 0 : (*v)[c] > 255 ? 255 : (*v)[c];
@@ -77,17 +66,6 @@ INLINE TARGET uint32_t pack_avx2(const reals4 *v) {
 #include "images/affine_rows.h"
 #endif
 
-static pthread_once_t chosen = PTHREAD_ONCE_INIT;
-static void (*sample_image)(const sampling *s, uint8_t *out) = sample_rows_plain;
-
-static void choose(void) {
-#if defined(__x86_64__)
-    if (weld_cpu_features().avx2_fma) {
-        sample_image = sample_rows_avx2;
-    }
-#endif
-}
-
 /* A copy of the image whose outermost pixels are repeated around it. */
 static void copy_with_border(const weld_image *image, size_t stride, uint8_t *out) {
     size_t row = (size_t)image->width * 3;
@@ -112,15 +90,14 @@ weld_status weld_image_affine(weld_image *image, const double m[6], weld_interpo
     }
     scratch->data[bytes] = 0; /* the last pixel's fourth byte */
     copy_with_border(image, stride, scratch->data);
-    sampling s = {.origin = scratch->data + BORDER * stride + 3 * BORDER,
-                  .stride = (ptrdiff_t)stride,
-                  .width = image->width,
-                  .height = image->height,
-                  .m = m,
-                  .fill = fill,
-                  .cubic = filter == WELD_BICUBIC};
-    pthread_once(&chosen, choose);
-    sample_image(&s, image->pixels);
+    weld_sampling s = {.origin = scratch->data + BORDER * stride + 3 * BORDER,
+                       .stride = (ptrdiff_t)stride,
+                       .width = image->width,
+                       .height = image->height,
+                       .m = m,
+                       .fill = fill,
+                       .cubic = filter == WELD_BICUBIC};
+    weld_image_loops_best()->sample(&s, image->pixels);
     return WELD_OK;
 }
 

@@ -33,7 +33,7 @@ INLINE TARGET reals4 NAME(linear)(const uint8_t *p, ptrdiff_t stride, double dx,
 }
 
 /* At (u, v) - 1/2. Where one of them is whole, interpolating that way gives the very value. */
-INLINE TARGET reals4 NAME(sample)(const sampling *s, bool is_cubic, double u, double v) {
+INLINE TARGET reals4 NAME(sample)(const weld_sampling *s, bool is_cubic, double u, double v) {
     int x = u < 0 ? -1 : (int)u, y = v < 0 ? -1 : (int)v;
     const uint8_t *p = s->origin + y * s->stride + (ptrdiff_t)x * 3;
     double dx = u - x, dy = v - y;
@@ -46,7 +46,7 @@ INLINE TARGET reals4 NAME(sample)(const sampling *s, bool is_cubic, double u, do
     return is_cubic ? NAME(cubic)(p, s->stride, dx, dy) : NAME(linear)(p, s->stride, dx, dy);
 }
 
-INLINE TARGET void NAME(sample_row)(const sampling *s, bool is_cubic, int row, uint8_t *out) {
+INLINE TARGET void NAME(sample_row)(const weld_sampling *s, bool is_cubic, int row, uint8_t *out) {
     const double width = s->width, height = s->height, y = row + 0.5;
     const double m0 = s->m[0], m1y = s->m[1] * y, m2 = s->m[2];
     const double m3 = s->m[3], m4y = s->m[4] * y, m5 = s->m[5];
@@ -62,8 +62,8 @@ INLINE TARGET void NAME(sample_row)(const sampling *s, bool is_cubic, int row, u
     }
 }
 
-TARGET static void NAME(sample_rows)(const sampling *in, uint8_t *out) {
-    const sampling s = *in; /* a copy that writing to `out` cannot change */
+TARGET void NAME(weld_sample_rows)(const weld_sampling *in, uint8_t *out) {
+    const weld_sampling s = *in; /* a copy that writing to `out` cannot change */
     for (int row = 0; row < s.height; row++, out += (size_t)s.width * 3) {
         if (s.cubic) {
             NAME(sample_row)(&s, true, row, out);

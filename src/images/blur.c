@@ -2,35 +2,27 @@
 #include "images/blur.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
-#include "base/cpu.h"
+#include "images/loops.h"
 
 enum { PASSES = 3, LANES = 96 /* bytes that are summed side by side */ };
 
-/* Out of 2^24: the weight of each of the 2 reach + 1 inner pixels and of the two beyond them. */
-typedef struct box {
-    int reach;
-    uint32_t inner, outer;
-} box;
-
 /* Equations 7, 11 and 14 of the paper, and Pillow's fixed point; in float, as there. */
-static box box_of(double deviation) {
+static weld_blur_box box_of(double deviation) {
     float radius = (float)deviation, variance = radius * radius / PASSES;
     float length = (float)sqrt(12.0 * (double)variance + 1.0);
     float whole = (float)floor(((double)length - 1.0) / 2.0);
     float part = (2 * whole + 1) * (whole * (whole + 1) - 3 * variance);
     part /= 6 * (variance - (whole + 1) * (whole + 1));
     float size = whole + part;
-    box b = {.reach = (int)size, .inner = (uint32_t)((float)(1 << 24) / (size * 2 + 1))};
+    weld_blur_box b = {.reach = (int)size, .inner = (uint32_t)((float)(1 << 24) / (size * 2 + 1))};
     b.outer = ((1 << 24) - ((uint32_t)b.reach * 2 + 1) * b.inner) / 2;
     return b;
 }
 
-/* out[i] is the box's mean of in[i + k * step], |k| <= reach + 1. */
 static inline __attribute__((always_inline)) void blur_lanes(const uint8_t *restrict in,
-                                                             ptrdiff_t step, const box *b,
+                                                             ptrdiff_t step, const weld_blur_box *b,
                                                              int lanes, uint8_t *restrict out) {
     uint32_t sum[LANES];
     ptrdiff_t outer = (b->reach + 1) * step;
@@ -48,41 +40,31 @@ static inline __attribute__((always_inline)) void blur_lanes(const uint8_t *rest
     }
 }
 
-static inline __attribute__((always_inline)) void blur_bytes(const uint8_t *in, ptrdiff_t step,
-                                                             const box *b, size_t n, uint8_t *out) {
+static inline __attribute__((always_inline)) void
+blur_bytes(const uint8_t *in, ptrdiff_t step, const weld_blur_box *b, size_t n, uint8_t *out) {
     for (; n >= LANES; n -= LANES, in += LANES, out += LANES) {
         blur_lanes(in, step, b, LANES, out);
     }
     blur_lanes(in, step, b, (int)n, out);
 }
 
-typedef void blur_function(const uint8_t *in, ptrdiff_t step, const box *b, size_t n, uint8_t *out);
-
-static void blur_plain(const uint8_t *in, ptrdiff_t step, const box *b, size_t n, uint8_t *out) {
+void weld_blur_bytes_ref(const uint8_t *in, ptrdiff_t step, const weld_blur_box *b, size_t n,
+                         uint8_t *out) {
     blur_bytes(in, step, b, n, out);
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void blur_avx2(const uint8_t *in, ptrdiff_t step,
-                                                      const box *b, size_t n, uint8_t *out) {
+__attribute__((target("avx2"))) void weld_blur_bytes_avx2(const uint8_t *in, ptrdiff_t step,
+                                                          const weld_blur_box *b, size_t n,
+                                                          uint8_t *out) {
     blur_bytes(in, step, b, n, out);
 }
 #endif
-
-static pthread_once_t chosen = PTHREAD_ONCE_INIT;
-static blur_function *blur = blur_plain;
-
-static void choose(void) {
-#if defined(__x86_64__)
-    if (weld_cpu_features().avx2_fma) {
-        blur = blur_avx2;
-    }
-#endif
-}
 
 /* One pass along a line of `count` elements of `size` bytes (a row's pixels or an image's rows):
  * they are copied to scratch, with the first and the last repeated as far as the box reaches. */
-static void blur_line(uint8_t *line, size_t count, size_t size, const box *b, uint8_t *scratch) {
+static void blur_line(uint8_t *line, size_t count, size_t size, const weld_blur_box *b,
+                      uint8_t *scratch) {
     size_t border = (size_t)b->reach + 1;
     uint8_t *copy = scratch + border * size;
     memcpy(copy, line, count * size);
@@ -90,12 +72,12 @@ static void blur_line(uint8_t *line, size_t count, size_t size, const box *b, ui
         memcpy(copy - i * size, line, size);
         memcpy(copy + (count - 1 + i) * size, line + (count - 1) * size, size);
     }
-    blur(copy, (ptrdiff_t)size, b, count * size, line);
+    weld_image_loops_best()->blur(copy, (ptrdiff_t)size, b, count * size, line);
 }
 
 weld_status weld_image_gaussian_blur(weld_image *image, double radius, weld_bytes *scratch,
                                      weld_error *err) {
-    const box b = box_of(radius);
+    const weld_blur_box b = box_of(radius);
     size_t width = (size_t)image->width, height = (size_t)image->height, row = width * 3;
     size_t across = (width + 2 * (size_t)b.reach + 2) * 3;
     size_t down = (height + 2 * (size_t)b.reach + 2) * row;
@@ -103,7 +85,6 @@ weld_status weld_image_gaussian_blur(weld_image *image, double radius, weld_byte
     if (status) {
         return status;
     }
-    pthread_once(&chosen, choose);
     for (size_t y = 0; y < height; y++) {
         for (int pass = 0; pass < PASSES; pass++) {
             blur_line(image->pixels + y * row, width, 3, &b, scratch->data);

@@ -2,12 +2,11 @@
 #include "images/resize.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "images/resize_filter.h"
+#include "images/loops.h"
 
 enum { BLOCK = 16 }; /* rows that the first pass handles together: they stay in cache */
 
@@ -89,8 +88,8 @@ static weld_status make_axis(weld_interpolation filter, int in_size, float low, 
 }
 
 /* Rows y0..y1-1 of `in` to rows of scratch->between. */
-static weld_status filter_across(const weld_resize_filter *f, const weld_pixels *in, int y0, int y1,
-                                 const axis *a, int width, size_t out_stride,
+static weld_status filter_across(const weld_image_loops *loops, const weld_pixels *in, int y0,
+                                 int y1, const axis *a, int width, size_t out_stride,
                                  weld_resize_scratch *scratch, weld_error *err) {
     const size_t row = (size_t)in->width * 3;
     weld_status status = weld_bytes_resize(&scratch->between,
@@ -118,7 +117,7 @@ static weld_status filter_across(const weld_resize_filter *f, const weld_pixels 
             memcpy(scratch->row.data, from, row);
             from = scratch->row.data;
         }
-        f->across(from, in->stride, rows, a, width, out, out_stride);
+        loops->across(from, in->stride, rows, a, width, out, out_stride);
         y += rows;
         out += (size_t)rows * out_stride;
     }
@@ -126,11 +125,11 @@ static weld_status filter_across(const weld_resize_filter *f, const weld_pixels 
 }
 
 /* scratch->between: row 0 is source row `y0`. */
-static void filter_down(const weld_resize_filter *f, const weld_bytes *between, size_t stride,
+static void filter_down(const weld_image_loops *loops, const weld_bytes *between, size_t stride,
                         int y0, const axis *a, int width, int height, uint8_t *out) {
     for (int y = 0; y < height; y++, out += (size_t)width * 3) {
         const uint8_t *from = between->data + (size_t)(a->spans[y].first - y0) * stride;
-        f->down(from, stride, a, y, width * 3, out);
+        loops->down(from, stride, a, y, width * 3, out);
     }
 }
 
@@ -156,22 +155,12 @@ static weld_status check_request(const weld_pixels *in, const weld_resize_reques
                           (long long)r->full_height);
 }
 
-static const weld_resize_filter *best_filter;
-static pthread_once_t chosen = PTHREAD_ONCE_INIT;
-
-static void choose_filter(void) {
-    for (int i = 0; weld_resize_filter_at(i); i++) {
-        best_filter = weld_resize_filter_at(i);
-    }
-}
-
 weld_status weld_resize(const weld_pixels *in, const weld_resize_request *request,
                         weld_resize_scratch *scratch, uint8_t *out, weld_error *err) {
-    pthread_once(&chosen, choose_filter);
-    return weld_resize_by(best_filter, in, request, scratch, out, err);
+    return weld_resize_by(weld_image_loops_best(), in, request, scratch, out, err);
 }
 
-weld_status weld_resize_by(const weld_resize_filter *f, const weld_pixels *in,
+weld_status weld_resize_by(const weld_image_loops *loops, const weld_pixels *in,
                            const weld_resize_request *request, weld_resize_scratch *scratch,
                            uint8_t *out, weld_error *err) {
     const weld_resize_request *r = request;
@@ -199,9 +188,9 @@ weld_status weld_resize_by(const weld_resize_filter *f, const weld_pixels *in,
     const int y0 = down.spans[0].first, y1 = last->first + last->count;
     const size_t stride =
         ((size_t)r->width * 3 + WELD_RESIZE_ALIGN) / WELD_RESIZE_ALIGN * WELD_RESIZE_ALIGN;
-    status = filter_across(f, in, y0, y1, &across, r->width, stride, scratch, err);
+    status = filter_across(loops, in, y0, y1, &across, r->width, stride, scratch, err);
     if (!status) {
-        filter_down(f, &scratch->between, stride, y0, &down, r->width, r->height, out);
+        filter_down(loops, &scratch->between, stride, y0, &down, r->width, r->height, out);
     }
     return status;
 }

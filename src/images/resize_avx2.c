@@ -1,10 +1,10 @@
-/* The passes of resizing with vectors of 32 bytes; see resize_filter.h.
+/* The passes of resizing with vectors of 32 bytes; see loops.h.
  *
  * A weight w is two of 16 bits, w = high * 4096 + low, so that one instruction multiplies two taps
  * by theirs and adds the products up: sums of both parts fit 32 bits or wrap, and their own sum
  * does not.
  */
-#include "images/resize_filter.h"
+#include "images/loops.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -102,8 +102,9 @@ AVX2 static void wide_column(const uint8_t *in, size_t stride, int rows, const i
     }
 }
 
-AVX2 static void across(const uint8_t *in, size_t stride, int rows, const weld_resize_axis *a,
-                        int width, uint8_t *out, size_t out_stride) {
+AVX2 void weld_resize_across_avx2(const uint8_t *in, size_t stride, int rows,
+                                  const weld_resize_axis *a, int width, uint8_t *out,
+                                  size_t out_stride) {
     for (int x = 0; x < width; x++, out += 3) {
         const uint8_t *from = in + (size_t)a->spans[x].first * 3;
         const int32_t *weights = a->weights + (size_t)x * (size_t)a->taps;
@@ -161,8 +162,8 @@ AVX2 static inline __m256i load(const uint8_t *in) {
     return _mm256_loadu_si256((const __m256i *)(const void *)in);
 }
 
-AVX2 static void down(const uint8_t *in, size_t stride, const weld_resize_axis *a, int i, int bytes,
-                      uint8_t *out) {
+AVX2 void weld_resize_down_avx2(const uint8_t *in, size_t stride, const weld_resize_axis *a, int i,
+                                int bytes, uint8_t *out) {
     const int32_t *weights = a->weights + (size_t)i * (size_t)a->taps;
     const int count = a->spans[i].count;
     for (int x = 0; x < bytes; x += 32) {
@@ -184,10 +185,5 @@ AVX2 static void down(const uint8_t *in, size_t stride, const weld_resize_axis *
             memcpy(out + x, last, (size_t)(bytes - x));
         }
     }
-}
-
-const weld_resize_filter *weld_resize_filter_avx2(void) {
-    static const weld_resize_filter filter = {"avx2", across, down};
-    return &filter;
 }
 #endif

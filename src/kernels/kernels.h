@@ -212,18 +212,16 @@ typedef struct weld_kernels {
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err);
 
-/* Name of the float table number i of those that this cpu can run, slowest ("ref") first; NULL past
- * the end. */
-const char *weld_kernels_available(int i);
-/* The same of bf16 tables. Their names include those of the float tables. */
-const char *weld_kernels_available_bf16(int i);
+/* Name of table number i for a dtype of those that this cpu can run, slowest ("ref") first; NULL
+ * past the end. The names of bf16 tables include those of the float tables. */
+const char *weld_kernels_available(weld_dtype dtype, int i);
 
 /* What OpenBLAS took the cpu for ("SkylakeX", "Haswell", ...) and its number of threads (1: weld
  * sets it so, since the parallelism is its own). */
 const char *weld_blas_core(void);
 int weld_blas_threads(void);
 
-/* Variants, NULL where the build has none for this machine. */
+/* Variants; kernels/isa.h. Those of x86 are built there alone. */
 const weld_kernels *weld_kernels_ref_f32(void);
 const weld_kernels *weld_kernels_ref_f64(void);
 const weld_kernels *weld_kernels_ref_bf16(void);

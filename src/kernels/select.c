@@ -1,119 +1,94 @@
-/* Which table of kernels to use on this machine. */
+/* Instruction sets, and which table of kernels to use on this machine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cpu.h"
 #include "base/error.h"
-#include "kernels/kernels.h"
+#include "kernels/isa.h"
 
-/* src/kernels/meson.build defines WELD_HAVE_... where it builds the variant. */
-#ifndef WELD_HAVE_AVX2
-const weld_kernels *weld_kernels_avx2(void) {
-    return NULL;
-}
+#if defined(__x86_64__)
+#define X86(constructor) constructor
+#else
+#define X86(constructor) NULL
 #endif
 
-#ifndef WELD_HAVE_AVX512
-const weld_kernels *weld_kernels_avx512(void) {
-    return NULL;
+static const weld_isa sets[] = {
+    {"ref",
+     NULL,
+     0,
+     {[WELD_F32] = weld_kernels_ref_f32,
+      [WELD_F64] = weld_kernels_ref_f64,
+      [WELD_BF16] = weld_kernels_ref_bf16}},
+    {"avx2",
+     "avx2+fma",
+     WELD_CPU_AVX2_FMA,
+     {[WELD_F32] = X86(weld_kernels_avx2), [WELD_BF16] = X86(weld_kernels_bf16_avx2)}},
+    {"avx512",
+     "avx512",
+     WELD_CPU_AVX512,
+     {[WELD_F32] = X86(weld_kernels_avx512), [WELD_BF16] = X86(weld_kernels_bf16_avx512)}},
+    {"avx512bf16",
+     "avx512-bf16",
+     WELD_CPU_AVX512_BF16,
+     {[WELD_BF16] = X86(weld_kernels_bf16_avx512bf16)}},
+    {"amx", "amx-bf16", WELD_CPU_AMX_BF16, {[WELD_BF16] = X86(weld_kernels_bf16_amx)}},
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+const weld_isa *weld_isa_at(int i) {
+    return i >= 0 && i < SETS ? &sets[i] : NULL;
 }
-#endif
 
-#ifndef WELD_HAVE_BF16_AVX2
-const weld_kernels *weld_kernels_bf16_avx2(void) {
-    return NULL;
+static bool runs(const weld_isa *isa, unsigned features) {
+    return (isa->needs & ~features) == 0;
 }
-#endif
 
-#ifndef WELD_HAVE_BF16_AVX512
-const weld_kernels *weld_kernels_bf16_avx512(void) {
-    return NULL;
+bool weld_isa_runs(const weld_isa *isa) {
+    return runs(isa, weld_cpu_features());
 }
-#endif
 
-#ifndef WELD_HAVE_BF16_AVX512BF16
-const weld_kernels *weld_kernels_bf16_avx512bf16(void) {
-    return NULL;
-}
-#endif
-
-#ifndef WELD_HAVE_BF16_AMX
-const weld_kernels *weld_kernels_bf16_amx(void) {
-    return NULL;
-}
-#endif
-
-enum { MAX_TABLES = 6 };
-
-static void add_table(const weld_kernels *tables[MAX_TABLES], int *count, bool runs,
-                      const weld_kernels *table) {
-    if (runs && table) {
-        tables[(*count)++] = table;
+/* The set of this name if the cpu runs it; else NULL. */
+static const weld_isa *find_set(const char *name) {
+    for (int i = 0; i < SETS; i++) {
+        if (strcmp(sets[i].name, name) == 0) {
+            return weld_isa_runs(&sets[i]) ? &sets[i] : NULL;
+        }
     }
+    return NULL;
 }
 
-/* The tables for a type that this build has and this cpu can run, slowest first; returns their
- * number. */
-static int runnable_tables(weld_dtype dtype, const weld_kernels *tables[MAX_TABLES]) {
-    const weld_cpu cpu = weld_cpu_features();
-    int count = 0;
-    if (dtype == WELD_F32) {
-        add_table(tables, &count, true, weld_kernels_ref_f32());
-        add_table(tables, &count, cpu.avx2_fma, weld_kernels_avx2());
-        add_table(tables, &count, cpu.avx512, weld_kernels_avx512());
-    } else if (dtype == WELD_BF16) {
-        add_table(tables, &count, true, weld_kernels_ref_bf16());
-        add_table(tables, &count, cpu.avx2_fma, weld_kernels_bf16_avx2());
-        add_table(tables, &count, cpu.avx512, weld_kernels_bf16_avx512());
-        add_table(tables, &count, cpu.avx512_bf16, weld_kernels_bf16_avx512bf16());
-        add_table(tables, &count, cpu.amx_bf16, weld_kernels_bf16_amx());
-    }
-    return count;
+bool weld_isa_allowed(const char *name) {
+    const char *limit = getenv("WELD_ISA");
+    const weld_isa *isa = find_set(name), *most = limit ? find_set(limit) : NULL;
+    return isa && (!most || isa <= most);
 }
 
-static const char *table_name(weld_dtype dtype, int i) {
-    const weld_kernels *tables[MAX_TABLES];
-    const int count = runnable_tables(dtype, tables);
-    return i >= 0 && i < count ? tables[i]->name : NULL;
-}
-
-const char *weld_kernels_available(int i) {
-    return table_name(WELD_F32, i);
-}
-
-const char *weld_kernels_available_bf16(int i) {
-    return table_name(WELD_BF16, i);
-}
-
-static const weld_kernels *find_table(weld_dtype dtype, const char *name) {
-    const weld_kernels *tables[MAX_TABLES];
-    const int count = runnable_tables(dtype, tables);
-    for (int i = 0; i < count; i++) {
-        if (strcmp(name, tables[i]->name) == 0) {
-            return tables[i];
+const char *weld_kernels_available(weld_dtype dtype, int i) {
+    const unsigned features = weld_cpu_features();
+    for (int k = 0; k < SETS; k++) {
+        if (sets[k].kernels[dtype] && runs(&sets[k], features) && i-- == 0) {
+            return sets[k].name;
         }
     }
     return NULL;
 }
 
 static const weld_kernels *best_table(weld_dtype dtype) {
-    const weld_kernels *tables[MAX_TABLES];
-    return tables[runnable_tables(dtype, tables) - 1];
+    const unsigned features = weld_cpu_features();
+    int best = 0;
+    for (int k = 0; k < SETS; k++) {
+        best = sets[k].kernels[dtype] && runs(&sets[k], features) ? k : best;
+    }
+    return sets[best].kernels[dtype]();
 }
 
-/* Names what both types together have. */
 static weld_status fail_unknown(const char *source, const char *isa, weld_error *err) {
     char names[64] = "";
-    const char *name;
-    for (int i = 0; (name = weld_kernels_available(i)); i++) {
+    for (int i = 0; i < SETS; i++) {
         const size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", name);
-    }
-    for (int i = 0; (name = weld_kernels_available_bf16(i)); i++) {
-        const size_t used = strlen(names);
-        if (!find_table(WELD_F32, name)) {
-            snprintf(names + used, sizeof names - used, ", %s", name);
+        if (weld_isa_runs(&sets[i])) {
+            snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", sets[i].name);
         }
     }
     return weld_fail(err, WELD_ERROR_ARGUMENT,
@@ -140,13 +115,11 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
         *out = best_table(dtype);
         return WELD_OK;
     }
-    const weld_kernels *named = find_table(dtype, isa);
-    if (!named && find_table(dtype == WELD_F32 ? WELD_BF16 : WELD_F32, isa)) {
-        named = best_table(dtype); /* an instruction set with nothing of its own for this type */
-    }
+    const weld_isa *named = find_set(isa);
     if (!named) {
         return fail_unknown(source, isa, err);
     }
-    *out = named;
+    /* Some have nothing of their own for this type. */
+    *out = named->kernels[dtype] ? named->kernels[dtype]() : best_table(dtype);
     return WELD_OK;
 }

@@ -1,6 +1,6 @@
 #include "base/random.h"
 #include "images/fixture_images.h"
-#include "images/resize_filter.h"
+#include "images/loops.h"
 #include "suite.h"
 
 START_TEST(resizing_equals_pillow_bit_for_bit) {
@@ -63,15 +63,15 @@ static void compare_filters(int in_width, int in_height, int width, int height, 
                                        .box = box};
         weld_image_resize_buffer(&expected, width, height, NULL);
         weld_image_resize_buffer(&got, width, height, NULL);
-        ck_assert_int_eq(weld_resize_by(weld_resize_filter_at(0), &pixels, &request, &scratch,
+        ck_assert_int_eq(weld_resize_by(weld_image_loops_at(0), &pixels, &request, &scratch,
                                         expected.pixels, NULL),
                          WELD_OK);
-        for (int i = 1; weld_resize_filter_at(i); i++) {
-            ck_assert_int_eq(weld_resize_by(weld_resize_filter_at(i), &pixels, &request, &scratch,
+        for (int i = 1; weld_image_loops_at(i); i++) {
+            ck_assert_int_eq(weld_resize_by(weld_image_loops_at(i), &pixels, &request, &scratch,
                                             got.pixels, NULL),
                              WELD_OK);
             ck_assert_msg(largest_difference(&got, &expected) == 0, "%s: %d x %d to %d x %d",
-                          weld_resize_filter_at(i)->name, in_width, in_height, width, height);
+                          weld_image_loops_at(i)->isa, in_width, in_height, width, height);
         }
     }
     weld_image_free(&in);

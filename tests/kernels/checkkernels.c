@@ -21,12 +21,11 @@ static const kernel_check *const groups[] = {product_checks,     depthwise_check
 enum { GROUPS = sizeof groups / sizeof *groups };
 
 static int list_tables(weld_dtype dtype, const weld_kernels *tables[MAX_TABLES]) {
-    const char *(*const name)(int) =
-        dtype == WELD_F32 ? weld_kernels_available : weld_kernels_available_bf16;
     int count = 0;
-    for (int i = 0; name(i); i++) {
+    const char *name;
+    for (int i = 0; (name = weld_kernels_available(dtype, i)); i++) {
         weld_error err;
-        if (weld_kernels_select(dtype, name(i), &tables[count++], &err) != WELD_OK) {
+        if (weld_kernels_select(dtype, name, &tables[count++], &err) != WELD_OK) {
             fprintf(stderr, "checkkernels: %s\n", err.message);
             exit(EXIT_FAILURE);
         }

@@ -9,7 +9,7 @@
 enum { M = 37, N = 40, K = 45, ONE = 0x3f80, NOT_A_NUMBER = 0x7fc0, INFINITE = 0x7f80 };
 
 static const weld_kernels *table(int i) {
-    const char *name = weld_kernels_available_bf16(i);
+    const char *name = weld_kernels_available(WELD_BF16, i);
     const weld_kernels *k = NULL;
     if (name) {
         ck_assert_int_eq(weld_kernels_select(WELD_BF16, name, &k, NULL), WELD_OK);

@@ -7,8 +7,8 @@
 
 static const char *best_available(void) {
     const char *best = NULL;
-    for (int i = 0; weld_kernels_available(i); i++) {
-        best = weld_kernels_available(i);
+    for (int i = 0; weld_kernels_available(WELD_F32, i); i++) {
+        best = weld_kernels_available(WELD_F32, i);
     }
     return best;
 }
@@ -32,9 +32,9 @@ static void assert_complete(const weld_kernels *k) {
 }
 
 START_TEST(reference_is_always_available_and_first) {
-    ck_assert_str_eq(weld_kernels_available(0), "ref");
-    ck_assert_ptr_null(weld_kernels_available(-1));
-    ck_assert_ptr_null(weld_kernels_available(100));
+    ck_assert_str_eq(weld_kernels_available(WELD_F32, 0), "ref");
+    ck_assert_ptr_null(weld_kernels_available(WELD_F32, -1));
+    ck_assert_ptr_null(weld_kernels_available(WELD_F32, 100));
 }
 END_TEST
 
@@ -86,37 +86,37 @@ END_TEST
 /* An instruction set without a table of its own for a type stands for the best one that there is:
  * so one name does for a process in which both types occur. */
 START_TEST(every_name_chooses_for_both_types) {
-    for (int i = 0; weld_kernels_available_bf16(i); i++) {
+    for (int i = 0; weld_kernels_available(WELD_BF16, i); i++) {
         const weld_kernels *k = NULL;
-        const char *name = weld_kernels_available_bf16(i);
+        const char *name = weld_kernels_available(WELD_BF16, i);
         ck_assert_int_eq(weld_kernels_select(WELD_BF16, name, &k, NULL), WELD_OK);
         ck_assert_str_eq(k->name, name);
         ck_assert_int_eq(weld_kernels_select(WELD_F32, name, &k, NULL), WELD_OK);
         ck_assert_int_eq(k->dtype, WELD_F32);
     }
-    for (int i = 0; weld_kernels_available(i); i++) {
+    for (int i = 0; weld_kernels_available(WELD_F32, i); i++) {
         const weld_kernels *k = NULL;
-        ck_assert_int_eq(weld_kernels_select(WELD_BF16, weld_kernels_available(i), &k, NULL),
-                         WELD_OK);
+        ck_assert_int_eq(
+            weld_kernels_select(WELD_BF16, weld_kernels_available(WELD_F32, i), &k, NULL), WELD_OK);
         ck_assert_int_eq(k->dtype, WELD_BF16);
     }
-    ck_assert_str_eq(weld_kernels_available_bf16(0), "ref");
-    ck_assert_ptr_null(weld_kernels_available_bf16(100));
+    ck_assert_str_eq(weld_kernels_available(WELD_BF16, 0), "ref");
+    ck_assert_ptr_null(weld_kernels_available(WELD_BF16, 100));
 }
 END_TEST
 
 /* A table with a hole would be a crash far from its cause. */
 START_TEST(every_table_is_complete) {
-    for (int i = 0; weld_kernels_available(i); i++) {
-        weld_kernels k = *chosen(WELD_F32, weld_kernels_available(i));
+    for (int i = 0; weld_kernels_available(WELD_F32, i); i++) {
+        weld_kernels k = *chosen(WELD_F32, weld_kernels_available(WELD_F32, i));
         ck_assert(!k.from_f32 && !k.to_f32);
         k.from_f32 = chosen(WELD_BF16, "ref")->from_f32;
         k.to_f32 = chosen(WELD_BF16, "ref")->to_f32;
         assert_complete(&k);
     }
-    for (int i = 0; weld_kernels_available_bf16(i); i++) {
+    for (int i = 0; weld_kernels_available(WELD_BF16, i); i++) {
         const weld_kernels *f32 = weld_kernels_ref_f32();
-        weld_kernels k = *chosen(WELD_BF16, weld_kernels_available_bf16(i));
+        weld_kernels k = *chosen(WELD_BF16, weld_kernels_available(WELD_BF16, i));
         ck_assert(!k.gemm && !k.adamw && !k.square_sum && !k.softmax && !k.softmax_grad &&
                   !k.layer_norm);
         ck_assert(!k.layer_norm_grad && !k.cross_entropy && !k.cross_entropy_grad);
@@ -138,8 +138,8 @@ END_TEST
 START_TEST(bf16_tables_keep_what_is_no_number) {
     const uint32_t bits[] = {0x7fffffff, 0xffffffff, 0x7f800001, 0x7f800000, 0xff800000};
     enum { BITS = sizeof bits / sizeof *bits, N = 71 };
-    for (int i = 0; weld_kernels_available_bf16(i); i++) {
-        const weld_kernels *k = chosen(WELD_BF16, weld_kernels_available_bf16(i));
+    for (int i = 0; weld_kernels_available(WELD_BF16, i); i++) {
+        const weld_kernels *k = chosen(WELD_BF16, weld_kernels_available(WELD_BF16, i));
         float x[N], back[N];
         uint16_t stored[N];
         for (int j = 0; j < N; j++) {

@@ -173,18 +173,18 @@ static void check_training(const char *file, const char *isa) {
 }
 
 START_TEST(evaluation_gives_the_logits_of_pytorch) {
-    for (int k = 0; weld_kernels_available(k); k++) {
+    for (int k = 0; weld_kernels_available(WELD_F32, k); k++) {
         for (int i = 0; i < FIXTURES; i++) {
-            check_evaluation(fixtures[i], weld_kernels_available(k));
+            check_evaluation(fixtures[i], weld_kernels_available(WELD_F32, k));
         }
     }
 }
 END_TEST
 
 START_TEST(a_training_step_gives_the_gradients_of_pytorch) {
-    for (int k = 0; weld_kernels_available(k); k++) {
+    for (int k = 0; weld_kernels_available(WELD_F32, k); k++) {
         for (int i = 0; i < FIXTURES; i++) {
-            check_training(fixtures[i], weld_kernels_available(k));
+            check_training(fixtures[i], weld_kernels_available(WELD_F32, k));
         }
     }
 }

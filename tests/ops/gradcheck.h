@@ -233,9 +233,9 @@ static void check_variants(const check_leaf *leaves, int count, check_build buil
     check_net exact = check_make(WELD_F64, leaves, count, build, options);
     weld_session *reference = check_session(&exact, 1, NULL);
     weld_session_run(reference, CHECK_STEP);
-    for (int v = 0; weld_kernels_available(v); v++) {
+    for (int v = 0; weld_kernels_available(WELD_F32, v); v++) {
         check_net net = check_make(WELD_F32, leaves, count, build, options);
-        weld_session *s = check_session(&net, 1, weld_kernels_available(v));
+        weld_session *s = check_session(&net, 1, weld_kernels_available(WELD_F32, v));
         weld_session_run(s, CHECK_STEP);
         for (size_t i = 0; i < net.graph->output_count; i++) {
             const char *name = net.graph->outputs[i].name;
@@ -248,7 +248,7 @@ static void check_variants(const check_leaf *leaves, int count, check_build buil
                 worst = off <= worst ? worst : off; /* a NaN stays */
             }
             ck_assert_msg(worst <= 1e-5 * largest, "%s: output %s is off by %g of %g",
-                          weld_kernels_available(v), name, worst, largest);
+                          weld_kernels_available(WELD_F32, v), name, worst, largest);
         }
         weld_session_free(s);
         check_free(&net);
@@ -340,8 +340,8 @@ static inline void check_operator_bf16(const check_leaf *leaves, int count, int 
     check_shorten(exact.weights);
     weld_session *reference = check_session(&exact, 1, "ref");
     weld_session_run(reference, CHECK_STEP);
-    for (int v = 0; weld_kernels_available_bf16(v); v++) {
-        const char *isa = weld_kernels_available_bf16(v);
+    for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
+        const char *isa = weld_kernels_available(WELD_BF16, v);
         check_net net = check_make_narrow(WELD_F32, leaves, count, narrow, build, options);
         check_net other = check_make_narrow(WELD_F32, leaves, count, narrow, build, options);
         check_shorten(net.weights);

@@ -137,8 +137,8 @@ END_TEST
 
 START_TEST(a_large_mean_costs_no_digits_of_the_variance) {
     const double x[] = {4096, 4097, 4098, 4096, 4097, 4098, 4096, 4098}; /* exact in float */
-    for (int v = 0; weld_kernels_available(v); v++) {
-        step_result r = run_steps(WELD_F32, weld_kernels_available(v), 1, 8, 1, x, 1);
+    for (int v = 0; weld_kernels_available(WELD_F32, v); v++) {
+        step_result r = run_steps(WELD_F32, weld_kernels_available(WELD_F32, v), 1, 8, 1, x, 1);
         ck_assert_double_eq_tol(r.mean[0], 4097, 1e-3);
         ck_assert_double_eq_tol(r.var[0], 6 / 7., 1e-6);
     }

@@ -20,9 +20,9 @@ START_TEST(cast_rounds_to_nearest_even) {
                  {0x1.fffffep127F, INFINITY}};
     enum { N = sizeof cases / sizeof *cases };
     check_leaf leaf = {WELD_SHAPE(N), -1, 1, false};
-    for (int v = 0; weld_kernels_available_bf16(v); v++) {
+    for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
         check_net net = check_make(WELD_F32, &leaf, 1, build_back_and_forth, NULL);
-        weld_session *s = check_session(&net, 1, weld_kernels_available_bf16(v));
+        weld_session *s = check_session(&net, 1, weld_kernels_available(WELD_BF16, v));
         weld_tensor x, y = weld_session_output(s, "y");
         ck_assert(weld_weights_find(net.weights, "x0", &x));
         for (int i = 0; i < N; i++) {
@@ -31,8 +31,8 @@ START_TEST(cast_rounds_to_nearest_even) {
         weld_session_run(s, 0);
         for (int i = 0; i < N; i++) {
             ck_assert_msg(memcmp(&((float *)y.data)[i], &cases[i].y, sizeof(float)) == 0,
-                          "%s: %a becomes %a", weld_kernels_available_bf16(v), (double)cases[i].x,
-                          (double)((float *)y.data)[i]);
+                          "%s: %a becomes %a", weld_kernels_available(WELD_BF16, v),
+                          (double)cases[i].x, (double)((float *)y.data)[i]);
         }
         weld_session_free(s);
         check_free(&net);

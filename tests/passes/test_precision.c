@@ -35,8 +35,8 @@ static double distance(const weld_tensor *a, const weld_tensor *b) {
 START_TEST(a_network_in_bf16_says_what_it_says_in_f32) {
     weld_graph *g = network_build(WELD_F32, 4, false), *lower = narrow(g);
     weld_weights *w = network_weights(g);
-    for (int v = 0; weld_kernels_available_bf16(v); v++) {
-        const char *isa = weld_kernels_available_bf16(v);
+    for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
+        const char *isa = weld_kernels_available(WELD_BF16, v);
         weld_session *a = network_session(g, w, (weld_session_options){.isa = isa});
         weld_session *b = network_session(lower, w, (weld_session_options){.isa = isa});
         network_fill(a, 3, 0);

@@ -196,7 +196,7 @@ START_TEST(ten_updates_have_the_losses_of_pytorch) {
 END_TEST
 
 START_TEST(ten_updates_in_bf16_have_nearly_the_losses_of_pytorch) {
-    if (weld_kernels_available_bf16(0)) {
+    if (weld_kernels_available(WELD_BF16, 0)) {
         expect_losses(WELD_PRECISION_BF16, 0.03);
     }
 }

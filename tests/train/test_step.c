@@ -52,16 +52,16 @@ END_TEST
 /* The losses fall by half on the way; rounding activations to 8 bits moves each by less than 2 %,
  * at whatever update: so it does not add up. */
 START_TEST(twenty_updates_in_bf16_have_nearly_the_losses_of_pytorch_in_f32) {
-    for (int v = 0; weld_kernels_available_bf16(v); v++) {
+    for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
         fixture_step s;
-        make(&s, weld_kernels_available_bf16(v), 0, WELD_PRECISION_BF16);
+        make(&s, weld_kernels_available(WELD_BF16, v), 0, WELD_PRECISION_BF16);
         const float *rates = fixture_tensor(s.fixture, "", "rates").data;
         const float *losses = fixture_tensor(s.fixture, "", "losses").data;
         for (int t = 0; t < STEPS; t++) {
             float loss = update(&s, t, rates[t]);
             ck_assert_msg(fabs(loss - losses[t]) <= 0.02 * losses[t],
-                          "%s, step %d: loss %g, PyTorch %g", weld_kernels_available_bf16(v), t,
-                          (double)loss, (double)losses[t]);
+                          "%s, step %d: loss %g, PyTorch %g", weld_kernels_available(WELD_BF16, v),
+                          t, (double)loss, (double)losses[t]);
         }
         fixture_step_free(&s);
     }

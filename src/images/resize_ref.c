@@ -1,7 +1,5 @@
-/* The passes of resizing in plain C, and which to use; see resize_filter.h. */
-#include "images/resize_filter.h"
-
-#include "base/cpu.h"
+/* The passes of resizing in plain C; see loops.h. */
+#include "images/loops.h"
 
 static uint8_t to_byte(int32_t sum) {
     sum >>= WELD_RESIZE_BITS;
@@ -16,8 +14,8 @@ static uint8_t filter(const uint8_t *in, size_t step, const int32_t *weights, in
     return to_byte(sum);
 }
 
-static void across(const uint8_t *in, size_t stride, int rows, const weld_resize_axis *a, int width,
-                   uint8_t *out, size_t out_stride) {
+void weld_resize_across_ref(const uint8_t *in, size_t stride, int rows, const weld_resize_axis *a,
+                            int width, uint8_t *out, size_t out_stride) {
     for (int y = 0; y < rows; y++, in += stride, out += out_stride) {
         for (int x = 0; x < width; x++) {
             const uint8_t *from = in + (size_t)a->spans[x].first * 3;
@@ -29,20 +27,10 @@ static void across(const uint8_t *in, size_t stride, int rows, const weld_resize
     }
 }
 
-static void down(const uint8_t *in, size_t stride, const weld_resize_axis *a, int i, int bytes,
-                 uint8_t *out) {
+void weld_resize_down_ref(const uint8_t *in, size_t stride, const weld_resize_axis *a, int i,
+                          int bytes, uint8_t *out) {
     const int32_t *weights = a->weights + (size_t)i * (size_t)a->taps;
     for (int x = 0; x < bytes; x++) {
         out[x] = filter(in + x, stride, weights, a->spans[i].count);
     }
-}
-
-const weld_resize_filter *weld_resize_filter_at(int i) {
-    static const weld_resize_filter plain = {"plain", across, down};
-#if defined(__x86_64__)
-    if (i == 1) {
-        return weld_cpu_features().avx2_fma ? weld_resize_filter_avx2() : NULL;
-    }
-#endif
-    return i == 0 ? &plain : NULL;
 }

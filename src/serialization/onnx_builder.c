@@ -230,6 +230,12 @@ char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count) {
                     (size_t)count * sizeof *values);
 }
 
+char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,
+                            const int64_t *values) {
+    return constant(b, name, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__INT64, shape.dim, shape.rank,
+                    values, (size_t)weld_shape_count(&shape) * sizeof *values);
+}
+
 /* --- Nodes ------------------------------------------------------------------------------------ */
 
 static WeldOnnx__AttributeProto *new_attribute(weld_onnx_builder *b, const weld_onnx_attribute *a) {

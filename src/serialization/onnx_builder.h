@@ -66,6 +66,9 @@ void weld_onnx_add_outputs(weld_onnx_builder *b);
 /* Initialisers with these elements, one for all that ask for the same: a scalar; a list. */
 char *weld_onnx_scalar(weld_onnx_builder *b, double value);
 char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count);
+/* An initialiser of whole numbers of any shape, one for all that ask by the same name. */
+char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,
+                            const int64_t *values);
 
 /* --- Nodes ----------------------------------------------------------------------------------- */
 
@@ -102,5 +105,7 @@ char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *co
 
 /* Append the nodes that do what `node` does; a node without a spelling is an error. */
 void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node);
+/* Is there a spelling of the operator? */
+bool weld_onnx_spells(const weld_op *op);
 
 #endif

@@ -190,6 +190,52 @@ static void layer_norm(weld_onnx_builder *b, const weld_node *node) {
     weld_onnx_set(b, node->outputs[0], PLAIN, y);
 }
 
+/* [n, l, heads d] with the heads set apart, its dimensions n, l, heads, d in this order. */
+static char *heads_of(weld_onnx_builder *b, const weld_value *v, int64_t heads,
+                      weld_onnx_attribute order) {
+    const int64_t *dim = v->shape.dim, apart[] = {-1, dim[1], heads, dim[2] / heads};
+    char *x = apply2(b, "Reshape", weld_onnx_get(b, v, PLAIN), weld_onnx_list(b, apart, 4));
+    return weld_onnx_node(b, "Transpose", 1, &x, (weld_onnx_attribute[]){order, {0}});
+}
+
+/* y = p v, p = softmax(factor q k^T + bias) of each head; see ops/attention.c. */
+static void attention(weld_onnx_builder *b, const weld_node *node) {
+    const int64_t heads = node->attributes.heads, *dim = node->outputs[0]->shape.dim;
+    const weld_onnx_attribute rows = weld_onnx_integers("perm", 0, 2, 1, 3);
+    weld_onnx_attribute last[] = {weld_onnx_integer("axis", 3), {0}}, back[] = {rows, {0}};
+    char *p = apply2(b, "MatMul", heads_of(b, node->inputs[0], heads, rows),
+                     heads_of(b, node->inputs[1], heads, weld_onnx_integers("perm", 0, 2, 3, 1)));
+    p = apply2(b, "Mul", p, weld_onnx_scalar(b, node->attributes.factor));
+    if (node->input_count > 3 && node->inputs[3]) {
+        p = apply2(b, "Add", p, weld_onnx_get(b, node->inputs[3], PLAIN));
+    }
+    p = weld_onnx_node(b, "Softmax", 1, &p, last);
+    weld_onnx_set(b, node->outputs[1], PLAIN, p);
+    p = weld_onnx_get(b, node->outputs[1], PLAIN);
+    char *y = apply2(b, "MatMul", p, heads_of(b, node->inputs[2], heads, rows));
+    y = weld_onnx_node(b, "Transpose", 1, &y, back);
+    y = apply2(b, "Reshape", y, weld_onnx_list(b, (int64_t[]){-1, dim[1], dim[2]}, 3));
+    weld_onnx_set(b, node->outputs[0], PLAIN, y);
+}
+
+/* Which element of the table is the bias of each pair of positions; see
+ * ops/relative_position_bias.c. */
+static void relative_position_bias(weld_onnx_builder *b, const weld_node *node) {
+    const int64_t h = node->attributes.kernel[0], w = node->attributes.kernel[1], area = h * w;
+    int64_t *at = weld_onnx_alloc(b, (size_t)(area * area), sizeof *at);
+    for (int64_t p = 0; at && p < area; p++) {
+        for (int64_t q = 0; q < area; q++) {
+            const int64_t row = p / w - q / w + h - 1, column = p % w - q % w + w - 1;
+            at[p * area + q] = row * (2 * w - 1) + column;
+        }
+    }
+    char *name = weld_onnx_text(b, "constant/offsets_%lldx%lld", (long long)h, (long long)w);
+    char *in[] = {weld_onnx_get(b, node->inputs[0], PLAIN),
+                  at ? weld_onnx_integers_of(b, name, WELD_SHAPE(area, area), at) : NULL};
+    weld_onnx_attribute axis[] = {weld_onnx_integer("axis", 1), {0}};
+    weld_onnx_set(b, node->outputs[0], PLAIN, weld_onnx_node(b, "Gather", 2, in, axis));
+}
+
 /* --- Shapes ----------------------------------------------------------------------------------- */
 
 /* An image of one position is its channels in either layout. */
@@ -254,6 +300,7 @@ static const struct spelling {
 } spellings[] = {
     {&weld_op_activation, activation},
     {&weld_op_add, add},
+    {&weld_op_attention, attention},
     {&weld_op_batch_norm_eval, batch_norm_eval},
     {&weld_op_channel_scale, channel_scale},
     {&weld_op_concat, concat},
@@ -263,11 +310,25 @@ static const struct spelling {
     {&weld_op_linear, linear},
     {&weld_op_max_pool, max_pool},
     {&weld_op_permute, permute},
+    {&weld_op_relative_position_bias, relative_position_bias},
     {&weld_op_reshape, reshape},
     {&weld_op_scale, scale},
     {&weld_op_slice, slice},
     {&weld_op_softmax, softmax},
 };
+
+static const struct spelling *spelling_of(const weld_op *op) {
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        if (spellings[i].op == op) {
+            return &spellings[i];
+        }
+    }
+    return NULL;
+}
+
+bool weld_onnx_spells(const weld_op *op) {
+    return spelling_of(op) != NULL;
+}
 
 /* The module of the node's own parameters, or the scope of the youngest of its inputs. */
 static char *scope_of(weld_onnx_builder *b, const weld_node *node) {
@@ -285,17 +346,16 @@ static char *scope_of(weld_onnx_builder *b, const weld_node *node) {
 }
 
 void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node) {
-    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
-        if (spellings[i].op == node->op) {
-            b->scope = scope_of(b, node);
-            if (b->status == WELD_OK) {
-                spellings[i].spell(b, node);
-            }
-            return;
-        }
+    const struct spelling *found = spelling_of(node->op);
+    if (!found) {
+        char text[160];
+        weld_onnx_fail(b, WELD_ERROR_ARGUMENT,
+                       "%s: weld cannot write a %s as ONNX: export a graph without it",
+                       weld_node_text(node, text, sizeof text), node->op->name);
+        return;
     }
-    char text[160];
-    weld_onnx_fail(b, WELD_ERROR_ARGUMENT,
-                   "%s: weld cannot write a %s as ONNX: export a graph without it",
-                   weld_node_text(node, text, sizeof text), node->op->name);
+    b->scope = scope_of(b, node);
+    if (b->status == WELD_OK) {
+        found->spell(b, node);
+    }
 }

@@ -96,6 +96,19 @@ static void add_rows(weld_graph *g, weld_value *x, int64_t batch) {
     weld_output(g, "concat_mixed", weld_concat(g, (weld_value *[]){mixed, x}, 2, 3));
 }
 
+static void add_attention(weld_graph *g, weld_value *x, int64_t batch) {
+    weld_value *rows = weld_reshape(g, x, WELD_SHAPE(batch, HEIGHT * WIDTH, CHANNELS));
+    weld_value *few = weld_slice(g, rows, 1, 0, 15), *table, *bias, *y;
+    weld_value *v = weld_linear(g, few, leaf(g, "v.weight", WELD_SHAPE(4, CHANNELS)), NULL);
+    weld_output(g, "attention", weld_attention(g, rows, few, v, NULL, 2, 0.7));
+    table = leaf(g, "table", WELD_SHAPE(2, (2 * 5 - 1) * (2 * 3 - 1)));
+    bias = weld_relative_position_bias(g, table, 5, 3);
+    weld_output(g, "relative_position_bias", bias);
+    y = weld_attention(g, few, few, v, bias, 2, 0);
+    weld_output(g, "attention_with_bias", y);
+    weld_output(g, "attention_probabilities", y ? y->producer->outputs[1] : NULL);
+}
+
 static void add_vectors(weld_graph *g, weld_value *x, int64_t batch) {
     weld_value *v = weld_reshape(g, weld_global_avg_pool(g, x), WELD_SHAPE(batch, CHANNELS));
     weld_output(g, "flatten", v);
@@ -117,6 +130,7 @@ static weld_graph *build(void) {
     add_elementwise(g, x);
     add_images(g, x);
     add_rows(g, x, batch);
+    add_attention(g, x, batch);
     add_vectors(g, x, batch);
     if (weld_graph_status(g, &err) != WELD_OK) {
         fail(err.message);

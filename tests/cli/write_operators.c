@@ -103,7 +103,6 @@ static void add_attention(weld_graph *g, weld_value *x, int64_t batch) {
     weld_output(g, "attention", weld_attention(g, rows, few, v, NULL, 2, 0.7));
     table = leaf(g, "table", WELD_SHAPE(2, (2 * 5 - 1) * (2 * 3 - 1)));
     bias = weld_relative_position_bias(g, table, 5, 3);
-    weld_output(g, "relative_position_bias", bias);
     y = weld_attention(g, few, few, v, bias, 2, 0);
     weld_output(g, "attention_with_bias", y);
     weld_output(g, "attention_probabilities", y ? y->producer->outputs[1] : NULL);

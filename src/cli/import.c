@@ -24,7 +24,7 @@ static void print_found(const char *path, const weld_model *m) {
         printf("%s: %s\n", path, weld_file_kind_text(weld_file_kind_of(path)));
     }
     printf("%-16s %s, %s form%s\n", "network", c->name, merged ? "merged" : "training",
-           weld_model_said_of(c, labels, sizeof labels));
+           weld_model_label_text(c, labels, sizeof labels));
     printf("%-16s %d%s\n", "classes", c->num_classes, f->class_names ? ", named" : ", no names");
 }
 

@@ -8,6 +8,7 @@
 #include "serialization/name_list.h"
 #include "infer/model.h"
 #include "models/models.h"
+#include "serialization/model_text.h"
 
 enum { FEW_CLASSES = 12 };
 
@@ -75,31 +76,11 @@ static void say_damage(inspection *in, const weld_model_file *f) {
 
 /* --- The network. ----------------------------------------------------------------------------- */
 
-static json_t *element_json(const weld_key *key, const void *values, int element) {
-    double number = weld_key_number(key, values, element);
-    char text[128];
-    switch (key->type) {
-    case WELD_KEY_INTEGER:
-        return json_integer((json_int_t)number);
-    case WELD_KEY_REAL:
-        return inspect_number(number);
-    case WELD_KEY_BOOL:
-        return json_boolean(number != 0);
-    default:
-        weld_key_element_text(key, values, element, text, sizeof text);
-        return inspect_string(text);
-    }
-}
-
 static void say_key(inspection *in, const weld_key *key, const weld_model_config *c, bool known) {
     char title[64], text[512];
     weld_key_title(key, title, sizeof title);
     weld_key_text(key, c->values, " ", text, sizeof text);
-    json_t *value = known && key->max_count > 1 ? json_array() : NULL;
-    for (int i = 0; value && i < weld_key_count(key, c->values); i++) {
-        json_array_append_new(value, element_json(key, c->values, i));
-    }
-    value = known && !value ? element_json(key, c->values, 0) : value;
+    json_t *value = known ? weld_key_json(key, c->values) : NULL;
     inspect_fact(in, title, value, key->label ? NULL : "%s", text);
 }
 
@@ -113,7 +94,7 @@ static void say_network(inspection *in, const weld_model *m) {
     inspect_fact(in, "network", inspect_string(c->name), "%s", c->name);
     /* What a merged network of another program was merged from nobody knows. */
     bool known = !merged || !m->file.origin.kind;
-    weld_model_said_of(c, labels, sizeof labels);
+    weld_model_label_text(c, labels, sizeof labels);
     inspect_fact(in, "form", json_string(merged ? "merged" : "training"), "%s%s%s",
                  merged ? "merged, for deployment" : "training, not merged",
                  known && merged && *labels ? "; before that" : "", known ? labels : "");

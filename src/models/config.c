@@ -97,7 +97,7 @@ bool weld_model_has_no_sizes(const weld_model_config *config) {
     return none;
 }
 
-const char *weld_model_said_of(const weld_model_config *config, char *text, size_t size) {
+const char *weld_model_label_text(const weld_model_config *config, char *text, size_t size) {
     const weld_model_family *family = weld_family_of(config);
     size_t used = 0;
     text[0] = 0;

@@ -104,7 +104,7 @@ void weld_model_config_take(weld_model_config *to, const weld_model_config *from
 bool weld_model_has_no_sizes(const weld_model_config *config);
 
 /* ", legacy token mixer": the labels of all that are true; returns text. */
-const char *weld_model_said_of(const weld_model_config *config, char *text, size_t size);
+const char *weld_model_label_text(const weld_model_config *config, char *text, size_t size);
 
 /* May a network of this family have a second head (WELD_KEY_SECOND_HEAD), and has this one? */
 const weld_key *weld_model_second_head_key(const weld_model_config *config);

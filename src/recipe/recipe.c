@@ -123,14 +123,14 @@ static weld_status read_layers(layers *l, const weld_recipe_origins *o, weld_err
  * wrong with the documents, or with the name, is found when they are. */
 static weld_status find_keys(const layers *l, weld_recipe_origins *o, weld_error *err) {
     char name[WELD_MODEL_NAME_SIZE] = "";
-    bool named = weld_recipe_yaml_model(l->text, l->size, name);
+    bool named = weld_recipe_scan_model(l->text, l->size, name);
     for (size_t i = 1; i < l->count; i++) {
         char *text;
         weld_status status = option_text(l->set[i - 1], "", &text, err);
         if (status == WELD_ERROR_MEMORY) {
             return status;
         }
-        named |= !status && weld_recipe_yaml_model(text, strlen(text), name);
+        named |= !status && weld_recipe_scan_model(text, strlen(text), name);
         weld_free(text);
     }
     weld_recipe_keys_of(named ? name : o->start ? o->start->model->name : NULL, &o->keys);

@@ -1,16 +1,16 @@
-/* Recipe files as YAML: where each key stands (libyaml), and its values as text by schema
+/* Recipe files as YAML: where each key stands (recipe_scan.h), and its values as text by schema
  * (libcyaml).
  *
  * libcyaml 1.3 takes 3.5 for the integer 3 and any word for true, and forgets the lines; so it is
  * asked for structure only (which keys, scalar or list, how long), and numbers are read from their
- * text by recipe_keys.c.
+ * text by base/keys.c.
  */
 #ifndef WELD_RECIPE_RECIPE_YAML_H
 #define WELD_RECIPE_RECIPE_YAML_H
 
 #include <stdint.h>
 
-#include "recipe/recipe_keys.h"
+#include "recipe/recipe_scan.h"
 
 /* Values as text, by index in the keys: NULL where absent; a char * for a scalar, char **
  * with `count` elements for a list. */
@@ -19,14 +19,6 @@ typedef struct weld_recipe_values {
     uint32_t count[WELD_RECIPE_KEYS_MAX];
 } weld_recipe_values;
 
-/* Lines on which keys stand, from 1; 0 where absent. */
-typedef struct weld_recipe_lines {
-    int line[WELD_RECIPE_KEYS_MAX];
-} weld_recipe_lines;
-
-/* The value of model.name, which says what other keys there are; false where none can be found, for
- * whatever reason. */
-bool weld_recipe_yaml_model(const char *text, size_t size, char name[WELD_MODEL_NAME_SIZE]);
 /* Read YAML. Messages begin with `where`, followed, when it is a file, by ":LINE". A recipe without
  * any key gives *values NULL. */
 weld_status weld_recipe_yaml_read(const weld_recipe_keys *keys, const char *where, bool is_file,

@@ -29,7 +29,7 @@ static json_t *element_json(const weld_key *key, const void *values, int element
     return NULL;
 }
 
-static json_t *value_json(const weld_key *key, const void *values) {
+json_t *weld_key_json(const weld_key *key, const void *values) {
     if (key->max_count == 1) {
         return element_json(key, values, 0);
     }
@@ -54,7 +54,7 @@ weld_status weld_model_config_to_text(const weld_model_config *c, char **text, w
     json_t *root = json_pack("{s:s, s:i}", "name", c->name, "num_classes", c->num_classes);
     for (size_t i = 0; root && i < family->key_count; i++) {
         const weld_key *key = &family->keys[i];
-        if (json_object_set_new(root, key->name, value_json(key, c->values)) != 0) {
+        if (json_object_set_new(root, key->name, weld_key_json(key, c->values)) != 0) {
             json_decref(root);
             root = NULL;
         }

@@ -3,7 +3,13 @@
 #ifndef WELD_SERIALIZATION_MODEL_TEXT_H
 #define WELD_SERIALIZATION_MODEL_TEXT_H
 
+#include <jansson.h>
+
+#include "base/keys.h"
 #include "weld/model.h"
+
+/* The value of a key as it stands in a configuration; NULL where memory is short. */
+json_t *weld_key_json(const weld_key *key, const void *values);
 
 /* Texts are released with weld_free; `where` stands in front of messages. What is read has values
  * in their ranges, but whether a family can build a configuration only weld_model_build knows. */

@@ -216,7 +216,7 @@ static inline weld_linear_form weld_node_linear(const weld_node *node) {
     return node->op->linear ? node->op->linear(node) : (weld_linear_form){0};
 }
 
-/* The registry (ops/registry.c): every operator, for those who read graphs from files. */
+/* The registry (ops/registry.h): every operator, for those who read graphs from files. */
 const weld_op *weld_op_find(const char *name);
 const weld_op *weld_op_at(size_t i); /* NULL past the end */
 

@@ -1,7 +1,7 @@
 /* What the operators share: their declarations and the way they split work.
  *
  * An operator is one `const weld_op` in its own file (a family may share one) and one line in
- * registry.c. Its `run` splits its work into pieces whose bounds depend on shapes alone and hands
+ * registry.h. Its `run` splits its work into pieces whose bounds depend on shapes alone and hands
  * each to a kernel, so that results do not depend on the number of threads. Where pieces add up to
  * one result each has its own partial sum in the workspace, and these are added in order.
  */
@@ -10,31 +10,10 @@
 
 #include "base/memory.h"
 #include "graph/graph.h"
+#include "ops/registry.h"
 
-extern const weld_op weld_op_activation, weld_op_activation_grad, weld_op_activation_pair;
-extern const weld_op weld_op_add, weld_op_scale, weld_op_fill, weld_op_mean, weld_op_mean_grad;
-extern const weld_op weld_op_affine, weld_op_affine2;
-extern const weld_op weld_op_attention, weld_op_attention_grad;
-extern const weld_op weld_op_batch_norm, weld_op_batch_norm_grad;
-extern const weld_op weld_op_batch_norm_eval, weld_op_batch_norm_eval_grad;
-extern const weld_op weld_op_moments, weld_op_batch_norm_statistics;
-extern const weld_op weld_op_batch_norm_sums, weld_op_batch_norm_coefficients;
-extern const weld_op weld_op_cast;
-extern const weld_op weld_op_channel_scale, weld_op_channel_dot, weld_op_channel_sum;
-extern const weld_op weld_op_combine;
-extern const weld_op weld_op_concat, weld_op_slice, weld_op_slice_grad;
-extern const weld_op weld_op_conv2d, weld_op_conv2d_input_grad, weld_op_conv2d_weight_grad;
-extern const weld_op weld_op_cross_entropy, weld_op_cross_entropy_grad;
-extern const weld_op weld_op_dropout, weld_op_stochastic_depth;
-extern const weld_op weld_op_global_avg_pool, weld_op_global_avg_pool_grad;
-extern const weld_op weld_op_moments_of_affine2, weld_op_sums_of_affine2;
-extern const weld_op weld_op_grad_sums_of_affine2, weld_op_sums_row;
-extern const weld_op weld_op_layer_norm, weld_op_layer_norm_grad;
-extern const weld_op weld_op_linear, weld_op_matmul;
-extern const weld_op weld_op_max_pool, weld_op_max_pool_grad;
-extern const weld_op weld_op_relative_position_bias, weld_op_relative_position_bias_grad;
-extern const weld_op weld_op_reshape, weld_op_permute;
-extern const weld_op weld_op_softmax, weld_op_softmax_grad;
+#define WELD_DECLARE_OPERATOR(name) extern const weld_op weld_op_##name;
+WELD_OPERATORS(WELD_DECLARE_OPERATOR)
 
 /* Call piece(run, begin, end, thread) for the parts of [0, total), in parallel: as even as they can
  * be, none longer than `size`. */

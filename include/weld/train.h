@@ -82,12 +82,14 @@ typedef struct weld_train_evaluation {
     int64_t epoch;
     int64_t images_done, images; /* images 0: this epoch was not evaluated */
     bool done;                   /* the epoch is over: the rest is known */
-    double top1, top5, loss;     /* percent, percent, mean */
-    double ema_top1;             /* of the weights' moving average; NAN: there is none */
-    double train_loss;           /* mean over the epoch */
-    bool best;                   /* of the run so far */
-    double seconds;              /* of the whole epoch, ... */
-    weld_train_times times;      /* ... of its updates, and of evaluating: what this call did */
+    const weld_score *scores;    /* as the task names them: top-1, top-5; the first decides */
+    int score_count;
+    double loss;            /* mean; NAN: the task has none but in training */
+    double average;         /* scores[0] of the weights' moving average; NAN: there is none */
+    double train_loss;      /* mean over the epoch */
+    bool best;              /* of the run so far */
+    double seconds;         /* of the whole epoch, ... */
+    weld_train_times times; /* ... of its updates, and of evaluating: what this call did */
     double evaluation_seconds;
 } weld_train_evaluation;
 
@@ -123,13 +125,13 @@ typedef struct weld_train_settings {
 } weld_train_settings;
 
 typedef struct weld_train_result {
-    char out[4096];         /* the run's folder */
-    bool interrupted;       /* stop said so; the run can be resumed */
-    int64_t epochs, step;   /* done */
-    bool evaluated;         /* best_top1 is known */
-    double best_top1, top1; /* percent; top1: of the last evaluation of this call, NAN: none */
-    int64_t bad_images;     /* of those to train on, that were met and passed over */
-    double seconds;         /* of the whole run, over all its parts */
+    char out[4096];        /* the run's folder */
+    bool interrupted;      /* stop said so; the run can be resumed */
+    int64_t epochs, step;  /* done */
+    bool evaluated;        /* best is known */
+    weld_score best, last; /* what decides; last: of the last evaluation of this call, NAN: none */
+    int64_t bad_images;    /* of those to train on, that were met and passed over */
+    double seconds;        /* of the whole run, over all its parts */
 } weld_train_result;
 
 /* In bytes, apart from the data set and the libraries. */

@@ -9,6 +9,7 @@
 #include "infer/model.h"
 #include "models/models.h"
 #include "serialization/model_text.h"
+#include "tasks/task.h"
 
 enum { FEW_CLASSES = 12 };
 
@@ -156,9 +157,12 @@ static void say_training(inspection *in, const weld_model_file *f) {
                                   (json_int_t)t->step, "seconds", t->elapsed_seconds);
         char best[80] = "";
         if (t->best_epoch >= 0) { /* people count from 1, metrics.jsonl from 0 */
-            snprintf(best, sizeof best, ", best top-1 %.2f %% in epoch %lld", t->best_score,
-                     (long long)t->best_epoch + 1);
-            json_object_set_new(value, "best_top1", inspect_number(t->best_score));
+            const weld_score_kind *score = &weld_task_of(&f->config)->scores[0];
+            char key[64];
+            snprintf(best, sizeof best, ", best %s %.*f%s in epoch %lld", score->label,
+                     score->decimals, t->best_score, score->unit, (long long)t->best_epoch + 1);
+            snprintf(key, sizeof key, "best_%s", score->key);
+            json_object_set_new(value, key, inspect_number(t->best_score));
             json_object_set_new(value, "best_epoch", json_integer(t->best_epoch));
         }
         inspect_fact(in, "trained", value, "%lld epochs, %lld updates%s", (long long)t->epoch,

@@ -20,8 +20,7 @@ static int preview(const weld_preview_options *o) {
     }
     printf("%s: the first %lld samples of epoch %lld, %d x %d pixels\n", o->out,
            (long long)report.samples, (long long)o->epoch + 1, report.width, report.height);
-    puts("below each: the shares of its classes as mixing leaves them; label smoothing follows in "
-         "the loss");
+    puts(report.caption_help);
     return CLI_DONE;
 }
 

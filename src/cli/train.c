@@ -73,14 +73,20 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
         print_times(e);
         return;
     }
-    char average[48] = "";
-    if (!isnan(e->ema_top1)) {
-        snprintf(average, sizeof average, "moving average %.2f %%, ", e->ema_top1);
+    fprintf(stderr, "epoch %lld: train loss %.4f", (long long)e->epoch + 1, e->train_loss);
+    if (isfinite(e->loss)) {
+        fprintf(stderr, ", val loss %.4f", e->loss);
     }
-    fprintf(stderr,
-            "epoch %lld: train loss %.4f, val loss %.4f, top-1 %.2f %%, top-5 %.2f %%, %s%s%s\n",
-            (long long)e->epoch + 1, e->train_loss, e->loss, e->top1, e->top5, average,
-            cli_duration(e->seconds, took, sizeof took), e->best ? ", best so far" : "");
+    for (int i = 0; i < e->score_count; i++) {
+        const weld_score *s = &e->scores[i];
+        fprintf(stderr, ", %s %.*f%s", s->label, s->decimals, s->value, s->unit);
+    }
+    if (!isnan(e->average)) {
+        fprintf(stderr, ", moving average %.*f%s", e->scores[0].decimals, e->average,
+                e->scores[0].unit);
+    }
+    fprintf(stderr, ", %s%s\n", cli_duration(e->seconds, took, sizeof took),
+            e->best ? ", best so far" : "");
     print_times(e);
 }
 
@@ -105,11 +111,11 @@ static void print_result(const weld_train_result *r) {
     }
     printf("%s: %lld epochs, %lld updates, %s", r->out, (long long)r->epochs, (long long)r->step,
            cli_duration(r->seconds, took, sizeof took));
-    if (!isnan(r->top1)) {
-        printf(", top-1 %.2f %%", r->top1);
+    if (!isnan(r->last.value)) {
+        printf(", %s %.*f%s", r->last.label, r->last.decimals, r->last.value, r->last.unit);
     }
     if (r->evaluated) {
-        printf(", best top-1 %.2f %%", r->best_top1);
+        printf(", best %s %.*f%s", r->best.label, r->best.decimals, r->best.value, r->best.unit);
     }
     if (r->bad_images) {
         printf(", %lld bad images skipped", (long long)r->bad_images);

@@ -132,10 +132,9 @@ static weld_status open_tally(const weld_task *task, const weld_dataset *ds, sid
 }
 
 static weld_score take_score(const weld_task *task, const side *s) {
-    const weld_score_kind *kind = &task->scores[0];
     weld_evaluation e = {.images = 0};
     task->finish(s->tally, &e);
-    return (weld_score){kind->key, kind->label, kind->unit, kind->decimals, e.scores[0]};
+    return weld_task_score(task, 0, e.scores[0]);
 }
 
 static weld_status compare_images(pair *p, const weld_model *m, const weld_dataset *ds, int threads,

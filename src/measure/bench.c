@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "passes/precision.h"
 #include "recipe/recipe.h"
-#include "tasks/classification/loss.h"
+#include "tasks/task.h"
 #include "train/step.h"
 
 enum { WARM_UP = 2 };
@@ -160,12 +160,13 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const wel
 weld_status weld_bench_training(const weld_model_config *config, int input_size,
                                 const weld_bench_options *o, weld_bench_result *out,
                                 weld_error *err) {
-    const weld_classification_loss loss = {.label_smoothing = 0.1};
+    const weld_task *task = weld_task_of(config);
+    const weld_loss_options loss = {.label_smoothing = 0.1};
     const weld_optimizer_options adamw = {
         .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025};
     weld_train_step_options options = {.batch = o->batch,
                                        .input_size = input_size,
-                                       .build_loss = weld_classification_loss_build,
+                                       .build_loss = task->build_loss,
                                        .loss = &loss,
                                        .dtype = WELD_F32,
                                        .fuse = {.off = o->unfused},
@@ -180,7 +181,7 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
     WELD_TRY(weld_train_step_create(config, &options, NULL, &s.step, err));
     s.session = s.step->session;
     weld_train_step_noise(s.step->images);
-    weld_classification_loss_fill(s.session);
+    task->fill_noise(s.session);
     weld_status status = measure(&s, o, out, err);
     weld_train_step_free(s.step);
     return status;

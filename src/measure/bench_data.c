@@ -8,14 +8,13 @@
 #include "base/median.h"
 #include "base/memory.h"
 #include "base/threads.h"
-#include "tasks/classification/classification.h"
 #include "train/run_data.h"
 
 enum { WARM_UP = 2 };
 
 /* Where batches go. */
 typedef struct buffers {
-    float *images, *targets;
+    float *images, *inputs[WELD_OUTPUTS_MAX];
     double *seconds; /* of each timed batch */
 } buffers;
 
@@ -39,7 +38,7 @@ static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
         if (status) {
             return status;
         }
-        weld_class_targets(&made, weld_dataset_class_count(d->train), b->targets);
+        d->task->targets_fill(d->targets, &made, b->inputs);
         if (i >= WARM_UP) {
             b->seconds[i - WARM_UP] = weld_clock() - began;
             r->wait += made.wait_seconds;
@@ -59,14 +58,14 @@ static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
 
 static weld_status measure(weld_run_data *d, int steps, weld_bench_data_result *r,
                            weld_error *err) {
-    const size_t size = (size_t)r->size, classes = (size_t)weld_dataset_class_count(d->train);
-    buffers b = {weld_alloc_raw((size_t)r->batch * size * size * 3, sizeof *b.images),
-                 weld_alloc_raw((size_t)r->batch * classes, sizeof *b.targets),
-                 weld_alloc((size_t)steps, sizeof *b.seconds)};
-    weld_status status = b.images && b.targets && b.seconds ? make_batches(d, steps, &b, r, err)
-                                                            : weld_fail_memory(err, "bench");
+    const size_t size = (size_t)r->size;
+    buffers b = {.images = weld_alloc_raw((size_t)r->batch * size * size * 3, sizeof *b.images),
+                 .seconds = weld_alloc((size_t)steps, sizeof *b.seconds)};
+    weld_status status = b.images && b.seconds ? weld_run_data_inputs(d, b.inputs, err)
+                                               : weld_fail_memory(err, "bench");
+    status = status ? status : make_batches(d, steps, &b, r, err);
     weld_free(b.images);
-    weld_free(b.targets);
+    weld_run_data_free_inputs(b.inputs);
     weld_free(b.seconds);
     return status;
 }

@@ -9,7 +9,6 @@
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
 #include "formats/file.h"
-#include "tasks/classification/classification.h"
 #include "train/run_data.h"
 
 enum { COLUMNS = 8, CAPTION_SIZE = 256 };
@@ -17,31 +16,13 @@ enum { COLUMNS = 8, CAPTION_SIZE = 256 };
 typedef struct preview {
     weld_run_data data;
     int64_t count;
-    float *images, *targets; /* of whole batches; the first `count` samples are drawn */
+    float *images;                   /* of whole batches; the first `count` samples are drawn */
+    float *inputs[WELD_OUTPUTS_MAX]; /* targets of one batch */
     char (*captions)[CAPTION_SIZE];
     const char **lines; /* the captions again, as a sheet takes them */
     weld_image sheet;
     weld_bytes png;
 } preview;
-
-/* "0.62 cat\n0.38 dog": the largest two shares, the second one if it shows. */
-static void describe(const weld_dataset *ds, const float *target, char caption[CAPTION_SIZE]) {
-    int first = 0, second = -1, classes = weld_dataset_class_count(ds);
-    for (int i = 1; i < classes; i++) {
-        if (target[i] > target[first]) {
-            second = first;
-            first = i;
-        } else if (second < 0 || target[i] > target[second]) {
-            second = i;
-        }
-    }
-    int used = snprintf(caption, CAPTION_SIZE, "%.2f %.100s", (double)target[first],
-                        weld_dataset_class_name(ds, first));
-    if (second >= 0 && target[second] >= 0.005f) {
-        snprintf(caption + used, CAPTION_SIZE - (size_t)used, "\n%.2f %.100s",
-                 (double)target[second], weld_dataset_class_name(ds, second));
-    }
-}
 
 static weld_status open(preview *p, const weld_preview_options *o, weld_error *err) {
     weld_run_data *d = &p->data;
@@ -66,27 +47,24 @@ static weld_status load(preview *p, const weld_preview_options *o, int64_t *batc
     *batches = (p->count + batch - 1) / batch;
     size_t size = (size_t)d->recipe.data.preprocessing.input_size,
            room = (size_t)(*batches * batch);
-    size_t classes = (size_t)weld_dataset_class_count(d->train);
     p->images = weld_alloc_raw(room, size * size * 3 * sizeof *p->images);
-    p->targets = weld_alloc_raw(room, classes * sizeof *p->targets);
     p->captions = weld_alloc((size_t)p->count, sizeof *p->captions);
     p->lines = weld_alloc((size_t)p->count, sizeof *p->lines);
-    if (!p->images || !p->targets || !p->captions || !p->lines) {
+    if (!p->images || !p->captions || !p->lines) {
         return weld_fail_memory(err, "preview");
     }
+    WELD_TRY(weld_run_data_inputs(d, p->inputs, err));
     for (int64_t b = 0; b < *batches; b++) {
         weld_batch loaded;
-        weld_status status = weld_loader_train_batch(
-            d->loader, (uint32_t)o->epoch, b, p->images + (size_t)(b * batch) * size * size * 3,
-            &loaded, err);
-        if (status) {
-            return status;
+        float *images = p->images + (size_t)(b * batch) * size * size * 3;
+        WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)o->epoch, b, images, &loaded, err));
+        d->task->targets_fill(d->targets, &loaded, p->inputs);
+        for (int64_t i = 0; i < batch && b * batch + i < p->count; i++) {
+            char *caption = p->captions[b * batch + i];
+            d->task->caption(d->targets, p->inputs, i, WELD_CAPTION_FRACTION, caption,
+                             CAPTION_SIZE);
+            p->lines[b * batch + i] = caption;
         }
-        weld_class_targets(&loaded, (int)classes, p->targets + (size_t)(b * batch) * classes);
-    }
-    for (int64_t i = 0; i < p->count; i++) {
-        describe(d->train, p->targets + (size_t)i * classes, p->captions[i]);
-        p->lines[i] = p->captions[i];
     }
     return WELD_OK;
 }
@@ -106,6 +84,7 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     status = status ? status : weld_encode_png(&p->sheet, &p->png, err);
     status = status ? status : weld_file_write(options->out, p->png.data, p->png.size, err);
     report.samples = p->count;
+    report.caption_help = p->data.task ? p->data.task->caption_help : "";
     report.width = p->sheet.width;
     report.height = p->sheet.height;
     *out = report;
@@ -113,7 +92,7 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     weld_image_free(&p->sheet);
     weld_free(p->lines);
     weld_free(p->captions);
-    weld_free(p->targets);
+    weld_run_data_free_inputs(p->inputs);
     weld_free(p->images);
     weld_run_data_close(&p->data);
     weld_free(p);

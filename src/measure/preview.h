@@ -14,12 +14,13 @@ typedef struct weld_preview_options {
 
 typedef struct weld_preview_report {
     int64_t samples, batches;
-    int width, height; /* of the sheet */
+    int width, height;        /* of the sheet */
+    const char *caption_help; /* a line about what stands below each sample */
 } weld_preview_report;
 
-/* Write the sheet. Below each sample stand the two largest shares of its target, as mixing left
- * them: the loss then smooths them. Errors: as of weld_train_run for recipe and data; more samples
- * than a sheet has room for; the file cannot be written. */
+/* Write the sheet. Below each sample stands its target, as mixing left it: of classification the
+ * two largest shares. Errors: as of weld_train_run for recipe and data; more samples than a sheet
+ * has room for; the file cannot be written. */
 weld_status weld_preview(const weld_preview_options *options, weld_preview_report *out,
                          weld_error *err);
 

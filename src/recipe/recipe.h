@@ -7,7 +7,7 @@
 #define WELD_RECIPE_RECIPE_H
 
 #include "data/transform.h"
-#include "tasks/classification/loss.h"
+#include "tasks/loss_options.h"
 #include "weld/model.h"
 
 #define WELD_RECIPE_PATH_SIZE 4096

@@ -12,9 +12,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "report/parts.h"
+#include "report/values.h"
 
 enum { BINS_MAX = 1024, EPOCHS_SHOWN = 1000, LINE_SIZE = 1 << 16 };
-enum { PART_COUNT = 8 };
+enum { PART_COUNT = 8, KEY_SIZE = 64 };
 
 /* Of a step's row: what its time went to. The last is what the making of batches took besides. */
 static const char *const parts[PART_COUNT] = {"wait",    "decode",   "augment",   "teacher",
@@ -29,10 +30,12 @@ typedef struct bin {
 
 typedef struct epoch {
     int64_t epoch, step;
-    double train_loss, val_loss, top1, top5, ema_top1, seconds;
+    double train_loss, val_loss, seconds;
+    double scores[WELD_SCORES_MAX], average; /* of the task; of the moving average the first one */
 } epoch;
 
 typedef struct curves {
+    const weld_task *task;
     bin bins[BINS_MAX];
     int count;
     int64_t width;     /* rows of a full bin */
@@ -104,17 +107,25 @@ static void add_step(curves *c, const json_t *row) {
 
 /* --- Epochs --- */
 
+static const char *average_key(const weld_task *task, char key[KEY_SIZE]) {
+    snprintf(key, KEY_SIZE, "ema_%s", task->scores[0].key);
+    return key;
+}
+
 static bool add_epoch(curves *c, const json_t *row) {
+    char key[KEY_SIZE];
     epoch e = {.epoch = json_integer_value(json_object_get(row, "epoch")),
                .step = json_integer_value(json_object_get(row, "step")),
                .train_loss = number(row, "train_loss"),
                .val_loss = number(row, "val_loss"),
-               .top1 = number(row, "top1"),
-               .top5 = number(row, "top5"),
-               .ema_top1 = number(row, "ema_top1"),
+               .average = number(row, average_key(c->task, key)),
                .seconds = number(row, "seconds")};
     const epoch *all = c->epochs.data;
-    if (isfinite(e.top1) && (c->best < 0 || e.top1 > all[c->best].top1)) {
+    for (int i = 0; i < c->task->run_scores; i++) {
+        e.scores[i] = number(row, c->task->scores[i].key);
+    }
+    if (isfinite(e.scores[0]) &&
+        (c->best < 0 || weld_task_is_better(c->task, e.scores[0], all[c->best].scores[0]))) {
         c->best = (int64_t)c->epochs.count;
     }
     c->seconds += isfinite(e.seconds) ? e.seconds : 0;
@@ -231,15 +242,17 @@ static json_t *steps_of(const curves *c) {
     return steps;
 }
 
-static json_t *epoch_object(const epoch *e) {
+static json_t *epoch_object(const weld_task *task, const epoch *e) {
     json_t *o = json_object();
+    char key[KEY_SIZE];
     json_object_set_new(o, "epoch", json_integer(e->epoch + 1));
     json_object_set_new(o, "step", json_integer(e->step));
     json_object_set_new(o, "train_loss", weld_report_number(e->train_loss));
     json_object_set_new(o, "val_loss", weld_report_number(e->val_loss));
-    json_object_set_new(o, "top1", weld_report_number(e->top1));
-    json_object_set_new(o, "top5", weld_report_number(e->top5));
-    json_object_set_new(o, "ema_top1", weld_report_number(e->ema_top1));
+    for (int i = 0; i < task->run_scores; i++) {
+        json_object_set_new(o, task->scores[i].key, weld_report_number(e->scores[i]));
+    }
+    json_object_set_new(o, average_key(task, key), weld_report_number(e->average));
     return o;
 }
 
@@ -250,7 +263,7 @@ static json_t *epochs_of(const curves *c) {
     const size_t count = c->epochs.count, stride = count / EPOCHS_SHOWN + 1;
     for (size_t i = 0; i < count; i++) {
         if (i % stride == 0 || i + 1 == count) {
-            json_array_append_new(list, epoch_object(&all[i]));
+            json_array_append_new(list, epoch_object(c->task, &all[i]));
         }
     }
     return list;
@@ -260,7 +273,7 @@ static json_t *epochs_of(const curves *c) {
 static const epoch *final_epoch(const curves *c) {
     const epoch *all = c->epochs.data;
     for (size_t i = c->epochs.count; i-- > 0;) {
-        if (isfinite(all[i].top1)) {
+        if (isfinite(all[i].scores[0])) {
             return &all[i];
         }
     }
@@ -276,10 +289,10 @@ static void write_curves(const curves *c, json_t *run) {
     json_object_set_new(run, "steps_done", json_integer(c->count ? c->bins[c->count - 1].last : 0));
     json_object_set_new(run, "seconds", weld_report_number(c->seconds));
     if (last) {
-        json_object_set_new(run, "final", epoch_object(last));
+        json_object_set_new(run, "final", epoch_object(c->task, last));
     }
     if (c->best >= 0) {
-        json_object_set_new(run, "best", epoch_object(&all[c->best]));
+        json_object_set_new(run, "best", epoch_object(c->task, &all[c->best]));
     }
     if (count && all[count - 1].epoch >= 0) {
         json_object_set_new(
@@ -296,7 +309,8 @@ static void write_curves(const curves *c, json_t *run) {
     }
 }
 
-weld_status weld_report_add_curves(const char *path, int points, json_t *run, weld_error *err) {
+weld_status weld_report_add_curves(const char *path, const weld_task *task, int points, json_t *run,
+                                   weld_error *err) {
     curves *c = weld_alloc(1, sizeof *c);
     char *line = weld_alloc(LINE_SIZE, 1);
     FILE *file = fopen(path, "r");
@@ -306,7 +320,7 @@ weld_status weld_report_add_curves(const char *path, int points, json_t *run, we
     } else if (!file) {
         weld_report_note(run, "metrics.jsonl cannot be opened: %s", strerror(errno));
     } else {
-        *c = (curves){.epochs.element = sizeof(epoch), .width = 1, .best = -1};
+        *c = (curves){.task = task, .epochs.element = sizeof(epoch), .width = 1, .best = -1};
         if (!read_lines(file, c, line)) {
             status = weld_fail_memory(err, path);
         } else if (ferror(file)) {

@@ -12,6 +12,7 @@
 #include "formats/file.h"
 #include "formats/json.h"
 #include "report/parts.h"
+#include "report/values.h"
 
 #define FILE_LIMIT ((uint64_t)256 << 20)
 
@@ -270,18 +271,25 @@ static weld_status find_pictures(const char *named, const char *data, json_t *ru
 
 /* --- Putting it together --- */
 
-static weld_status make(weld_json *j, const json_t *from, const char *data, int most, int images,
-                        json_t *run, json_t *to) {
-    static const char *const numbers[] = {"images", "skipped", "top1",
-                                          "top5",   "loss",    "calibration_error"};
-    const json_t *classes = weld_json_array(j, from, "classes", 1, CLASSES_MAX);
+static void add_numbers(const weld_task *task, const json_t *from, json_t *to) {
+    static const char *const others[] = {"images", "skipped", "loss"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        json_object_set_new(to, others[i], number_or_null(from, others[i]));
+    }
+    for (int i = 0; i < task->score_count; i++) {
+        json_object_set_new(to, task->scores[i].key, number_or_null(from, task->scores[i].key));
+    }
+}
+
+static weld_status make(weld_json *j, const weld_task *task, const json_t *from, const char *data,
+                        int most, int images, json_t *run, json_t *to) {
+    const json_t *classes =
+        task->tell_classes ? weld_json_array(j, from, "classes", 1, CLASSES_MAX) : NULL;
     const int64_t count = (int64_t)json_array_size(classes);
+    json_object_set_new(to, "data", weld_report_text(weld_json_string(j, from, "data")));
+    add_numbers(task, from, to);
     if (!classes) {
         return WELD_OK;
-    }
-    json_object_set_new(to, "data", weld_report_text(weld_json_string(j, from, "data")));
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        json_object_set_new(to, numbers[i], number_or_null(from, numbers[i]));
     }
     json_object_set_new(to, "names", class_names(j, classes));
     json_object_set_new(to, "calibration", calibration_of(j, from));
@@ -295,8 +303,8 @@ static weld_status make(weld_json *j, const json_t *from, const char *data, int 
     return status;
 }
 
-weld_status weld_report_add_evaluation(const char *path, const char *data, int classes, int images,
-                                       json_t *run, weld_error *err) {
+weld_status weld_report_add_evaluation(const char *path, const weld_task *task, const char *data,
+                                       int classes, int images, json_t *run, weld_error *err) {
     void *text;
     size_t bytes;
     weld_error reason = {.message = ""};
@@ -311,7 +319,7 @@ weld_status weld_report_add_evaluation(const char *path, const char *data, int c
     weld_json j = {.where = path, .err = &reason};
     json_t *from = weld_json_parse(&j, text), *to = json_object();
     weld_free(text);
-    status = from ? make(&j, from, data, classes, images, run, to) : WELD_OK;
+    status = from ? make(&j, task, from, data, classes, images, run, to) : WELD_OK;
     if (j.status) {
         weld_report_note(run, "the evaluation cannot be read: %s", reason.message);
     } else if (!status) {

@@ -10,28 +10,24 @@
 #include <jansson.h>
 
 #include "recipe/recipe.h"
+#include "tasks/task.h"
 #include "weld/status.h"
 
-/* JSON of a text, where bytes that are not UTF-8 are question marks; of a number, null where it is
- * not finite. */
-json_t *weld_report_text(const char *text);
-json_t *weld_report_number(double value);
-/* Add a line to the run's "notes". */
-void weld_report_note(json_t *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* metrics.jsonl: "steps" and "epochs" (thinned out, so that their size has a limit), "final",
- * "best", "seconds". Of steps at most `points` are shown, each the mean of
- * neighbours. A last line that was cut is nothing to worry about. */
-weld_status weld_report_add_curves(const char *path, int points, json_t *run, weld_error *err);
+ * "best", "seconds". Scores have the task's keys. Of steps at most `points` are shown, each the
+ * mean of neighbours. A last line that was cut is nothing to worry about. */
+weld_status weld_report_add_curves(const char *path, const weld_task *task, int points, json_t *run,
+                                   weld_error *err);
 
 /* recipe.yaml: "recipe", and what the network is. *recipe is what was read, for other parts;
  * *found: it could be. */
 weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *recipe, bool *found,
                                    weld_error *err);
 
-/* evaluation.json: "evaluation", with the recall of at most `classes` classes and at most `images`
- * of the worst images, small, from the data set that it names or else `data` (may be ""). */
-weld_status weld_report_add_evaluation(const char *path, const char *data, int classes, int images,
-                                       json_t *run, weld_error *err);
+/* evaluation.json: "evaluation", the scores and, where it has classes, the recall of at most
+ * `classes` classes and at most `images` of the worst images, small, from the data set that it
+ * names or else `data` (may be ""). */
+weld_status weld_report_add_evaluation(const char *path, const weld_task *task, const char *data,
+                                       int classes, int images, json_t *run, weld_error *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "recipe/recipe_keys.h"
 #include "report/parts.h"
+#include "report/values.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
 

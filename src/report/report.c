@@ -1,7 +1,6 @@
 /* weld_report_write; see weld/train.h. The page is page/report.html with the data of all runs in it
  * as JSON, drawn by page/charts.js and report.js. */
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "formats/file.h"
 #include "report/page.h"
 #include "report/parts.h"
+#include "report/values.h"
 #include "weld/train.h"
 
 enum { RUNS_MAX = 32 };
@@ -22,37 +22,6 @@ enum { RUNS_MAX = 32 };
 typedef struct limits {
     int points, classes, images;
 } limits;
-
-/* --- Values --- */
-
-json_t *weld_report_text(const char *text) {
-    json_t *value = json_string(text);
-    if (value) {
-        return value;
-    }
-    char *copy = weld_strdup(text); /* its bytes are no UTF-8 */
-    for (char *p = copy; p && *p; p++) {
-        *p = *p & 0x80 ? '?' : *p;
-    }
-    value = copy ? json_string(copy) : NULL;
-    weld_free(copy);
-    return value;
-}
-
-json_t *weld_report_number(double value) {
-    json_t *number = json_real(value); /* NULL for what is not finite */
-    return number ? number : json_null();
-}
-
-void weld_report_note(json_t *run, const char *format, ...) {
-    char text[WELD_ERROR_MESSAGE_SIZE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    json_t *notes = json_object_get(run, "notes");
-    json_array_append_new(notes, weld_report_text(text));
-}
 
 /* --- Runs --- */
 
@@ -89,6 +58,19 @@ static weld_status check_run(const char *folder, weld_error *err) {
     return status;
 }
 
+/* What the page calls them, and whether they are told while a run goes on. */
+static json_t *scores_of(const weld_task *task) {
+    json_t *list = json_array();
+    for (int i = 0; i < task->score_count; i++) {
+        const weld_score_kind *k = &task->scores[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:i, s:s, s:b}", "key", k->key, "label",
+                                        k->label, "unit", k->unit, "decimals", k->decimals, "group",
+                                        k->group, "curve", i < task->run_scores));
+    }
+    return list;
+}
+
 static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe, json_t *run,
                             weld_error *err) {
     char path[PATH_MAX], whole[PATH_MAX];
@@ -100,11 +82,13 @@ static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe
     weld_status status = join(folder, "recipe.yaml", path, err);
     status = status ? status : weld_report_add_recipe(path, run, recipe, &found, err);
     status = status ? status : join(folder, "metrics.jsonl", path, err);
-    status = status ? status : weld_report_add_curves(path, most.points, run, err);
+    const weld_task *task = found ? weld_task_of(&recipe->model) : weld_tasks[0];
+    json_object_set_new(run, "scores", scores_of(task));
+    status = status ? status : weld_report_add_curves(path, task, most.points, run, err);
     status = status ? status : join(folder, "evaluation.json", path, err);
     return status ? status
-                  : weld_report_add_evaluation(path, found ? recipe->data.val : "", most.classes,
-                                               most.images, run, err);
+                  : weld_report_add_evaluation(path, task, found ? recipe->data.val : "",
+                                               most.classes, most.images, run, err);
 }
 
 static const char *name_of(json_t *list, size_t i) {

@@ -30,3 +30,8 @@ const weld_task *weld_task_of(const weld_model_config *config) {
 bool weld_task_is_better(const weld_task *task, double score, double best) {
     return task->smaller_is_better ? score < best : score > best;
 }
+
+weld_score weld_task_score(const weld_task *task, int i, double value) {
+    const weld_score_kind *k = &task->scores[i];
+    return (weld_score){k->key, k->label, k->unit, k->decimals, value};
+}

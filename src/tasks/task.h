@@ -12,7 +12,8 @@
 
 #include "base/text.h"
 #include "data/loader.h"
-#include "weld/graph.h"
+#include "tasks/loss_options.h"
+#include "weld/model.h"
 
 enum { WELD_SCORES_MAX = 16, WELD_OUTPUTS_MAX = 4 };
 
@@ -41,10 +42,8 @@ typedef struct weld_labels {
 /* What a task's targets are made for. */
 typedef struct weld_target_options {
     int64_t batch;
-    int classes;            /* of the network */
-    double label_smoothing; /* these are recipe keys of the section `loss`, ... */
-    weld_balance class_weights;
-    weld_balance sampling; /* ... and this of `data` */
+    int classes; /* of the network */
+    weld_loss_options loss;
 } weld_target_options;
 
 /* How much a caption says: shares as percent behind names, or as fractions before them. */
@@ -71,6 +70,8 @@ typedef struct weld_task {
 
     /* --- Training: inputs of a step beside "images", by name, ended by NULL. */
     const char *inputs[WELD_OUTPUTS_MAX + 1];
+    weld_build_loss *build_loss;
+    void (*fill_noise)(weld_session *s); /* the inputs of a step on trial */
     /* Of ds, which must outlive them. */
     weld_status (*targets_create)(const weld_dataset *ds, const weld_target_options *options,
                                   void **targets, weld_error *err);
@@ -83,6 +84,7 @@ typedef struct weld_task {
     /* What sample i of the latest batch is to be taken for, in a line or two. */
     void (*caption)(const void *targets, float *const *inputs, int64_t i, weld_caption_style style,
                     char *text, size_t size);
+    const char *caption_help; /* a line about captions */
     /* What is done about uneven data, a line each for people; "": nothing. */
     weld_status (*targets_tell)(const void *targets, weld_text *out, weld_error *err);
 
@@ -130,8 +132,7 @@ const weld_task *weld_task_of(const weld_model_config *config);
 
 /* Is an evaluation better than what was the best so far? */
 bool weld_task_is_better(const weld_task *task, double score, double best);
-
-/* The labels of a data set, in memory that is freed with weld_free(labels.names). */
-weld_status weld_labels_of_dataset(const weld_dataset *ds, weld_labels *out, weld_error *err);
+/* Score i of an evaluation, as public headers have it. */
+weld_score weld_task_score(const weld_task *task, int i, double value);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "tasks/classification/loss.h"
+#include "tasks/task.h"
 
 /* Batch norm of fewer images leaves hardly a gradient to compare. */
 enum { TIMED_RUNS = 3, LEAST_IMAGES = 4 };
@@ -18,7 +18,7 @@ static weld_status open(const weld_model_config *config, weld_train_step_options
     options.precision = precision;
     WELD_TRY(weld_train_step_create(config, &options, NULL, out, err));
     weld_train_step_noise((*out)->images);
-    weld_classification_loss_fill((*out)->session);
+    weld_task_of(config)->fill_noise((*out)->session);
     return WELD_OK;
 }
 

@@ -2,15 +2,9 @@
 #include "train/batch.h"
 
 #include "base/error.h"
-#include "tasks/classification/classification.h"
 
 uint64_t weld_trainer_run_number(const weld_trainer *t, int64_t batch) {
     return (uint64_t)(t->state.step * t->data.recipe.train.accumulate + batch + 1);
-}
-
-float *weld_trainer_targets(const weld_trainer *t) {
-    const weld_run_data *d = &t->data;
-    return d->class_weights ? weld_class_weights_targets(d->class_weights) : t->target.data;
 }
 
 weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
@@ -19,10 +13,7 @@ weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch 
     int64_t in_epoch = t->state.position * d->recipe.train.accumulate + number;
     WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)t->state.epoch, in_epoch,
                                      t->step->images.data, out, err));
-    weld_class_targets(out, d->recipe.model.num_classes, weld_trainer_targets(t));
-    if (d->class_weights) {
-        weld_class_weights_apply(d->class_weights, t->target.data);
-    }
+    d->task->targets_fill(d->targets, out, t->inputs);
     return weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), err);
 }
 

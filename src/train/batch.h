@@ -12,7 +12,5 @@ weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch 
                                     weld_error *err);
 /* ...and what the teacher, if there is one, makes of it. */
 weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err);
-/* The targets of the latest batch, as probabilities, before class weights: [batch, classes]. */
-float *weld_trainer_targets(const weld_trainer *t);
 
 #endif

@@ -39,6 +39,7 @@ static weld_status check_finite(const weld_trainer *t, weld_error *err) {
 /* What people and programs may want to know of a checkpoint's training, as JSON. */
 static weld_status summarise(const weld_trainer *t, bool to_resume, char **text, weld_error *err) {
     const weld_evaluation *e = &t->evaluation.last;
+    const weld_task *task = t->data.task;
     json_t *summary =
         json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)t->state.epoch, "steps",
                   (json_int_t)t->state.step, "train_images", (json_int_t)t->state.train_images);
@@ -55,11 +56,14 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
     if (e->images) {
         json_object_set_new(summary, "val_images", json_integer(e->images));
         json_object_set_new(summary, "val_loss", json_real(e->loss));
-        json_object_set_new(summary, "top1", json_real(e->scores[0]));
-        json_object_set_new(summary, "top5", json_real(e->scores[1]));
+        for (int i = 0; i < task->run_scores; i++) {
+            json_object_set_new(summary, task->scores[i].key, json_real(e->scores[i]));
+        }
     }
     if (t->evaluation.last_ema.images) {
-        json_object_set_new(summary, "ema_top1", json_real(t->evaluation.last_ema.scores[0]));
+        char key[64];
+        snprintf(key, sizeof key, "ema_%s", task->scores[0].key);
+        json_object_set_new(summary, key, json_real(t->evaluation.last_ema.scores[0]));
     }
     return weld_json_text(summary, t->record.folder.last, text, err);
 }

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "passes/precision.h"
-#include "tasks/classification/classification.h"
 #include "train/say.h"
 
 /* Evaluations of a run in bf16 are in bf16 too: they take a third of a step's time an image. */
@@ -46,7 +45,7 @@ static weld_status open_evaluator(weld_trainer *t, weld_weights *weights, weld_e
                                       .bad_image = say_bad_image,
                                       .progress = go_on,
                                       .arg = t};
-    return weights ? weld_evaluator_create(&weld_task_classification, t->evaluation.graph, weights,
+    return weights ? weld_evaluator_create(t->data.task, t->evaluation.graph, weights,
                                            &t->data.recipe.data.preprocessing, t->data.val,
                                            &options, out, err)
                    : WELD_OK;

@@ -1,6 +1,7 @@
 /* TensorBoard events of a training run; see events.h. */
 #include "train/events.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -77,33 +78,14 @@ static weld_status add_histograms(weld_trainer *t, weld_error *err) {
 
 /* --- Contact sheets --- */
 
-/* The two classes that a row of targets has most of: "cat 70 %\nbee 30 %". */
-static void caption(const weld_trainer *t, const float *target, char *text) {
-    int first = 0, second = -1;
-    for (int i = 1; i < t->data.recipe.model.num_classes; i++) {
-        if (target[i] > target[first]) {
-            second = first;
-            first = i;
-        } else if (second < 0 || target[i] > target[second]) {
-            second = i;
-        }
-    }
-    int used = snprintf(text, CAPTION_SIZE, "%.80s %.0f %%", t->data.class_names[first],
-                        100 * (double)target[first]);
-    if (second >= 0 && target[second] >= 0.005f) {
-        snprintf(text + used, CAPTION_SIZE - (size_t)used, "\n%.80s %.0f %%",
-                 t->data.class_names[second], 100 * (double)target[second]);
-    }
-}
-
 static weld_status draw_sheet(weld_trainer *t, weld_image *sheet, weld_error *err) {
     const weld_tensor images = t->step->images;
-    const float *targets = weld_trainer_targets(t);
     const int64_t count = images.shape.dim[0] < SHEET_IMAGES ? images.shape.dim[0] : SHEET_IMAGES;
     char texts[SHEET_IMAGES][CAPTION_SIZE];
     const char *captions[SHEET_IMAGES];
     for (int64_t i = 0; i < count; i++) {
-        caption(t, targets + i * t->data.recipe.model.num_classes, texts[i]);
+        t->data.task->caption(t->data.targets, t->inputs, i, WELD_CAPTION_PERCENT, texts[i],
+                              CAPTION_SIZE);
         captions[i] = texts[i];
     }
     return weld_contact_sheet(&t->data.recipe.data.preprocessing, images.data, captions, count,
@@ -143,20 +125,29 @@ weld_status weld_events_step(weld_trainer *t, const weld_step_metrics *row, weld
     return status ? status : weld_tensorboard_write(e, row->step, err);
 }
 
+static void add_scores(const weld_trainer *t, const weld_epoch_metrics *row) {
+    const weld_score_kind *kinds = t->data.task->scores;
+    char tag[TAG_SIZE];
+    if (row->evaluated && isfinite(row->evaluation.loss)) {
+        weld_tensorboard_scalar(t->record.events, "loss/val", row->evaluation.loss);
+    }
+    for (int i = 0; row->evaluated && i < t->data.task->run_scores; i++) {
+        snprintf(tag, sizeof tag, "%s/%s", kinds[i].group, kinds[i].key);
+        weld_tensorboard_scalar(t->record.events, tag, row->evaluation.scores[i]);
+    }
+    if (row->averaged) {
+        snprintf(tag, sizeof tag, "%s/ema_%s", kinds[0].group, kinds[0].key);
+        weld_tensorboard_scalar(t->record.events, tag, row->average);
+    }
+}
+
 weld_status weld_events_epoch(weld_trainer *t, const weld_epoch_metrics *row, weld_error *err) {
     weld_tensorboard *e = t->record.events;
     if (!e) {
         return WELD_OK;
     }
     weld_tensorboard_scalar(e, "loss/epoch", row->train_loss);
-    if (row->evaluated) {
-        weld_tensorboard_scalar(e, "loss/val", row->val_loss);
-        weld_tensorboard_scalar(e, "accuracy/top1", row->top1);
-        weld_tensorboard_scalar(e, "accuracy/top5", row->top5);
-    }
-    if (row->averaged) {
-        weld_tensorboard_scalar(e, "accuracy/ema_top1", row->ema_top1);
-    }
+    add_scores(t, row);
     weld_status status = epoch_due(t, row->epoch) ? add_histograms(t, err) : WELD_OK;
     return status ? status : weld_tensorboard_write(e, row->step, err);
 }

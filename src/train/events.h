@@ -2,7 +2,7 @@
  * run's folder, a file each time the run is started or resumed.
  *
  *     loss/train, learning_rate, speed/images_per_second, time/...   after updates
- *     loss/epoch, loss/val, accuracy/top1, top5, ema_top1            after epochs
+ *     loss/epoch, loss/val, the task's scores (accuracy/top1, ...)    after epochs
  *     weights/<name>, gradients/<name>                               histograms, at epochs' ends
  *     batch                                                          images of an epoch's first
  *

@@ -90,14 +90,19 @@ static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
 
 static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row, bool best) {
     const weld_train_callbacks *c = &t->data.settings->callbacks;
+    const weld_task *task = t->data.task;
+    weld_score scores[WELD_SCORES_MAX];
+    for (int i = 0; i < task->run_scores; i++) {
+        scores[i] = weld_task_score(task, i, row->evaluation.scores[i]);
+    }
     weld_train_evaluation e = {.epoch = row->epoch,
-                               .images_done = row->evaluated ? t->evaluation.last.images : 0,
-                               .images = row->evaluated ? t->evaluation.last.images : 0,
+                               .images_done = row->evaluated ? row->evaluation.images : 0,
+                               .images = row->evaluated ? row->evaluation.images : 0,
                                .done = true,
-                               .top1 = row->top1,
-                               .top5 = row->top5,
-                               .ema_top1 = row->averaged ? row->ema_top1 : NAN,
-                               .loss = row->val_loss,
+                               .scores = scores,
+                               .score_count = row->evaluated ? task->run_scores : 0,
+                               .average = row->averaged ? row->average : NAN,
+                               .loss = row->evaluation.loss,
                                .train_loss = row->train_loss,
                                .best = best,
                                .seconds = row->seconds,
@@ -110,21 +115,19 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
 
 static weld_epoch_metrics row_of(const weld_trainer *t, bool evaluated) {
     const weld_trainer_state *s = &t->state;
-    const weld_evaluation *e = &t->evaluation.last;
-    return (weld_epoch_metrics){.epoch = s->epoch,
-                                .step = s->step,
-                                .train_loss = s->epoch_loss /
-                                              (double)(s->epoch_samples > 0 ? s->epoch_samples : 1),
-                                .evaluated = evaluated,
-                                .val_loss = evaluated ? e->loss : 0,
-                                .top1 = evaluated ? e->scores[0] : 0,
-                                .top5 = evaluated ? e->scores[1] : 0,
-                                .averaged = evaluated && t->evaluation.ema_evaluator,
-                                .ema_top1 = t->evaluation.last_ema.scores[0],
-                                .seconds = s->epoch_seconds,
-                                .data_seconds = t->clock.data_seconds,
-                                .times = t->clock.times,
-                                .evaluation_seconds = t->clock.evaluation_seconds};
+    return (weld_epoch_metrics){
+        .epoch = s->epoch,
+        .step = s->step,
+        .train_loss = s->epoch_loss / (double)(s->epoch_samples > 0 ? s->epoch_samples : 1),
+        .task = t->data.task,
+        .evaluated = evaluated,
+        .evaluation = evaluated ? t->evaluation.last : (weld_evaluation){.images = 0},
+        .averaged = evaluated && t->evaluation.ema_evaluator,
+        .average = t->evaluation.last_ema.scores[0],
+        .seconds = s->epoch_seconds,
+        .data_seconds = t->clock.data_seconds,
+        .times = t->clock.times,
+        .evaluation_seconds = t->clock.evaluation_seconds};
 }
 
 static void begin_next_epoch(weld_trainer *t) {
@@ -143,7 +146,8 @@ static void begin_next_epoch(weld_trainer *t) {
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
     weld_trainer_state *s = &t->state;
     double score = t->evaluation.last.scores[0];
-    bool best = evaluated && (s->best_epoch < 0 || score > s->best_score);
+    bool best =
+        evaluated && (s->best_epoch < 0 || weld_task_is_better(t->data.task, score, s->best_score));
     weld_epoch_metrics row = row_of(t, evaluated);
     WELD_TRY(weld_metrics_epoch(t->record.metrics, &row, err));
     WELD_TRY(weld_events_epoch(t, &row, err));
@@ -200,8 +204,9 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     done.epochs = t.state.epoch;
     done.step = t.state.step;
     done.evaluated = t.state.best_epoch >= 0;
-    done.best_top1 = t.state.best_score;
-    done.top1 = t.evaluation.last.images > 0 ? t.evaluation.last.scores[0] : NAN;
+    done.best = weld_task_score(t.data.task, 0, t.state.best_score);
+    done.last = weld_task_score(t.data.task, 0,
+                                t.evaluation.last.images > 0 ? t.evaluation.last.scores[0] : NAN);
     done.bad_images = weld_bad_images_count(t.data.bad_images);
     done.seconds = t.state.elapsed_seconds;
     weld_trainer_close(&t);

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "train/times.h"
 
 #define ROW_SIZE 1024
@@ -131,21 +132,35 @@ weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, wel
     return write_row(m, text, length, err);
 }
 
+/* "val_loss":0.4,"top1":91.2,...,"ema_top1":91.5 */
+static void add_evaluation(const weld_epoch_metrics *row, weld_text *t) {
+    const weld_evaluation *e = &row->evaluation;
+    const weld_score_kind *kinds = row->task->scores;
+    char n[32];
+    weld_text_format(t, "\"val_loss\":%s", number(row->evaluated ? e->loss : NAN, n));
+    for (int i = 0; i < row->task->run_scores; i++) {
+        weld_text_format(t, ",\"%s\":%s", kinds[i].key,
+                         number(row->evaluated ? e->scores[i] : NAN, n));
+    }
+    weld_text_format(t, ",\"ema_%s\":%s", kinds[0].key,
+                     number(row->evaluated && row->averaged ? row->average : NAN, n));
+}
+
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {
-    char text[ROW_SIZE], n[8][32], times[TIMES_SIZE];
-    bool e = row->evaluated;
-    int length =
-        snprintf(text, sizeof text,
-                 "{\"kind\":\"epoch\",\"epoch\":%lld,\"step\":%lld,\"train_loss\":%s,"
-                 "\"val_loss\":%s,\"top1\":%s,\"top5\":%s,\"ema_top1\":%s,"
-                 "\"seconds\":%s,\"data_seconds\":%s,%s,\"evaluation_seconds\":%s}\n",
-                 (long long)row->epoch, (long long)row->step, number(row->train_loss, n[0]),
-                 e ? number(row->val_loss, n[1]) : "null", e ? number(row->top1, n[2]) : "null",
-                 e ? number(row->top5, n[3]) : "null",
-                 e && row->averaged ? number(row->ema_top1, n[6]) : "null",
-                 number(row->seconds, n[4]), number(row->data_seconds, n[5]),
-                 times_text(&row->times, times), number(row->evaluation_seconds, n[7]));
-    return write_row(m, text, length, err);
+    weld_text t = WELD_TEXT;
+    char n[32], times[TIMES_SIZE];
+    weld_text_format(&t, "{\"kind\":\"epoch\",\"epoch\":%lld,\"step\":%lld,\"train_loss\":%s,",
+                     (long long)row->epoch, (long long)row->step, number(row->train_loss, n));
+    add_evaluation(row, &t);
+    weld_text_format(&t, ",\"seconds\":%s", number(row->seconds, n));
+    weld_text_format(&t, ",\"data_seconds\":%s,", number(row->data_seconds, n));
+    weld_text_add(&t, times_text(&row->times, times));
+    weld_text_format(&t, ",\"evaluation_seconds\":%s}\n", number(row->evaluation_seconds, n));
+    const char *text = weld_text_get(&t);
+    weld_status status =
+        t.failed ? weld_fail_memory(err, m->path) : write_row(m, text, (int)strlen(text), err);
+    weld_text_free(&t);
+    return status;
 }
 
 weld_status weld_metrics_sync(weld_metrics *m, int64_t *offset, weld_error *err) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tasks/task.h"
 #include "weld/train.h"
 
 typedef struct weld_metrics weld_metrics;
@@ -27,10 +28,11 @@ typedef struct weld_step_metrics {
 typedef struct weld_epoch_metrics {
     int64_t epoch, step;
     double train_loss;
-    bool evaluated;              /* otherwise the next three are written as null */
-    double val_loss, top1, top5; /* percent */
-    bool averaged;               /* so is the next otherwise */
-    double ema_top1;             /* percent, of the weights' moving average */
+    const weld_task *task;      /* which names the scores */
+    bool evaluated;             /* otherwise loss and scores are written as null */
+    weld_evaluation evaluation; /* val_loss, top1, top5 */
+    bool averaged;              /* so is the next otherwise */
+    double average;             /* ema_top1: the first score, of the weights' moving average */
     double seconds, data_seconds;
     weld_train_times times; /* sums over the epoch's updates */
     double evaluation_seconds;

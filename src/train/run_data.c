@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "recipe/data_option.h"
-#include "tasks/classification/classification.h"
 #include "train/run_folder.h"
 #include "train/say.h"
 
@@ -130,6 +129,7 @@ weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *sett
     WELD_TRY(read_last(d, err));
     WELD_TRY(read_init(d, err));
     WELD_TRY(read_recipe(d, err));
+    d->task = weld_task_of(&d->recipe.model);
     WELD_TRY(open_train(d, err));
     return train_only || !d->recipe.data.val[0] ? WELD_OK : open_val(d, err);
 }
@@ -152,31 +152,43 @@ weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err) {
     if (r->loss.distillation.kind == WELD_DISTILL_NONE) {
         return WELD_OK;
     }
+    if (!d->task->can_be_taught) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "loss.distillation: networks for %s cannot be taught: leave it out",
+                         d->task->name);
+    }
     WELD_TRY(weld_distillation_open(r, d->train, batch < count ? batch : count,
                                     d->settings->threads, &d->distillation, err));
     weld_train_say(d->settings, "%s", weld_distillation_text(d->distillation));
     return WELD_OK;
 }
 
-/* What is done about classes of uneven size. */
-static weld_status open_balance(weld_run_data *d, weld_error *err) {
+weld_loss_options weld_run_data_loss(const weld_run_data *d) {
     const weld_recipe *r = &d->recipe;
-    weld_balance sampling = (weld_balance)r->data.sampling;
-    weld_balance weights = (weld_balance)r->loss.class_weights;
-    char text[300];
-    if (sampling != WELD_BALANCE_NONE) {
-        WELD_TRY(weld_sampling_text(d->train, sampling, text, sizeof text, err));
-        weld_train_say(d->settings, "data.sampling: times that an image comes in an epoch: %s",
-                       text);
+    return (weld_loss_options){.label_smoothing = r->loss.label_smoothing,
+                               .class_weights = (weld_balance)r->loss.class_weights,
+                               .sampling = (weld_balance)r->data.sampling,
+                               .distillation = (weld_distillation_kind)r->loss.distillation.kind,
+                               .alpha = r->loss.distillation.alpha,
+                               .temperature = r->loss.distillation.temperature};
+}
+
+/* What makes targets of a batch; it says what it does about uneven data. */
+static weld_status open_targets(weld_run_data *d, weld_error *err) {
+    const weld_target_options options = {.batch = weld_loader_train_batch_size(d->loader),
+                                         .classes = d->recipe.model.num_classes,
+                                         .loss = weld_run_data_loss(d)};
+    weld_text text = WELD_TEXT;
+    WELD_TRY(d->task->targets_create(d->train, &options, &d->targets, err));
+    weld_status status =
+        d->task->targets_tell ? d->task->targets_tell(d->targets, &text, err) : WELD_OK;
+    for (const char *line = weld_text_get(&text); !status && *line;) {
+        const size_t length = strcspn(line, "\n");
+        weld_train_say(d->settings, "%.*s", (int)length, line);
+        line += length + (line[length] != 0);
     }
-    if (weights != WELD_BALANCE_NONE) {
-        WELD_TRY(weld_class_weights_create(d->train, weights, sampling, r->loss.label_smoothing,
-                                           weld_loader_train_batch_size(d->loader),
-                                           &d->class_weights, err));
-        weld_class_weights_text(d->class_weights, d->train, text, sizeof text);
-        weld_train_say(d->settings, "loss.class_weights: %s", text);
-    }
-    return WELD_OK;
+    weld_text_free(&text);
+    return status;
 }
 
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
@@ -188,17 +200,19 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
         .views = d->distillation ? weld_distillation_views(d->distillation) : 0,
         .shuffle = d->recipe.train.shuffle,
         .sampling = (weld_balance)d->recipe.data.sampling,
-        .annotation = &weld_class_annotation,
+        .annotation = d->task->annotation,
         .threads = d->settings->threads,
         .bad_image = note_bad_image,
         .bad_image_arg = d};
     WELD_TRY(weld_bad_images_create(d->recipe.data.max_bad, &d->bad_images, err));
     WELD_TRY(weld_loader_create(d->train, &options, &d->loader, err));
-    return open_balance(d, err);
+    return open_targets(d, err);
 }
 
 void weld_run_data_close(weld_run_data *d) {
-    weld_class_weights_free(d->class_weights);
+    if (d->targets) {
+        d->task->targets_free(d->targets);
+    }
     weld_loader_free(d->loader);
     weld_bad_images_free(d->bad_images);
     weld_distillation_free(d->distillation);
@@ -211,4 +225,23 @@ void weld_run_data_close(weld_run_data *d) {
 
 int64_t weld_run_data_update_images(const weld_run_data *d) {
     return weld_loader_train_batch_size(d->loader) * d->recipe.train.accumulate;
+}
+
+weld_status weld_run_data_inputs(const weld_run_data *d, float *inputs[WELD_OUTPUTS_MAX],
+                                 weld_error *err) {
+    const size_t batch = (size_t)weld_loader_train_batch_size(d->loader);
+    for (int i = 0; d->task->inputs[i]; i++) {
+        inputs[i] = weld_alloc_raw(batch * d->task->target_size(d->targets, i), sizeof(float));
+        if (!inputs[i]) {
+            return weld_fail_memory(err, "targets");
+        }
+    }
+    return WELD_OK;
+}
+
+void weld_run_data_free_inputs(float *inputs[WELD_OUTPUTS_MAX]) {
+    for (int i = 0; i < WELD_OUTPUTS_MAX; i++) {
+        weld_free(inputs[i]);
+        inputs[i] = NULL;
+    }
 }

@@ -9,23 +9,24 @@
 #include "data/loader.h"
 #include "recipe/recipe.h"
 #include "serialization/model_file.h"
-#include "tasks/classification/class_weights.h"
+#include "tasks/task.h"
 #include "teach/distillation.h"
 #include "weld/train.h"
 
 typedef struct weld_run_data {
     const weld_train_settings *settings;
     weld_recipe recipe;         /* with what the data decide filled in */
+    const weld_task *task;      /* of its network */
     weld_model_file start_file; /* last.h5 of the run that is resumed, or --init's; no weights:
                                  * neither, or they have been taken */
     bool resumes;               /* it is last.h5 */
 
-    weld_dataset *train, *val;         /* val NULL: no evaluation */
-    char **class_names;                /* of train, pointing into it */
-    weld_distillation *distillation;   /* NULL: none */
-    weld_loader *loader;               /* of the batches that are trained on */
-    weld_bad_images *bad_images;       /* of train, met in this run */
-    weld_class_weights *class_weights; /* NULL: none */
+    weld_dataset *train, *val;       /* val NULL: no evaluation */
+    char **class_names;              /* of train, pointing into it */
+    weld_distillation *distillation; /* NULL: none */
+    weld_loader *loader;             /* of the batches that are trained on */
+    weld_bad_images *bad_images;     /* of train, met in this run */
+    void *targets;                   /* of the task: what a step learns of a batch */
 } weld_run_data;
 
 /* Read the file to start from, if any, and the recipe, which may leave to it what the network and
@@ -36,9 +37,18 @@ weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *sett
                                bool train_only, weld_error *err);
 /* The teacher, if there is one; it may decide how images are augmented. Before the loader. */
 weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err);
-/* What makes the batches, and the weights of their classes. */
+/* What makes the batches, and targets of them. */
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err);
 void weld_run_data_close(weld_run_data *d);
+
+/* Room for the inputs that the task fills, where no step has it; NULL for those that there are not.
+ */
+weld_status weld_run_data_inputs(const weld_run_data *d, float *inputs[WELD_OUTPUTS_MAX],
+                                 weld_error *err);
+void weld_run_data_free_inputs(float *inputs[WELD_OUTPUTS_MAX]);
+
+/* What the recipe says of the loss. */
+weld_loss_options weld_run_data_loss(const weld_run_data *d);
 
 /* Images an update, which the learning rate is scaled to. */
 int64_t weld_run_data_update_images(const weld_run_data *d);

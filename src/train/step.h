@@ -16,16 +16,13 @@
 #include "optimize/gradient_mean.h"
 #include "optimize/optimizer.h"
 #include "passes/fuse_training.h"
+#include "tasks/loss_options.h"
 #include "weld/model.h"
-
-/* Adds to the graph of a network what the loss needs: inputs beside "images", and the output
- * "loss", of one element. */
-typedef weld_status weld_build_loss(const void *context, weld_graph *g, weld_error *err);
 
 typedef struct weld_train_step_options {
     int64_t batch, input_size;
-    weld_build_loss *build_loss;
-    const void *loss;        /* its context, not needed later */
+    weld_build_loss *build_loss;   /* of the task */
+    const weld_loss_options *loss; /* not needed later */
     bool bn_eval;            /* batch norms use their running statistics and leave them alone */
     weld_rate_options rates; /* frozen parts stay as they are, running statistics and all: gradients
                               * are computed neither for them nor through them */

@@ -39,7 +39,8 @@ typedef struct weld_trainer {
     weld_weights *weights;
     weld_weights *ema; /* their moving average; NULL: none */
     weld_train_step *step;
-    weld_tensor target, teacher; /* inputs of the step: train/batch.h; teacher.data NULL: none */
+    float *inputs[WELD_OUTPUTS_MAX]; /* of the step, by the task's numbers */
+    weld_tensor teacher;             /* another one; data NULL: none */
     weld_schedule schedule;
     weld_run_evaluation evaluation;
     weld_run_record record;

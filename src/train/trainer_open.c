@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "tasks/classification/loss.h"
 #include "train/auto_precision.h"
 #include "train/checkpoint.h"
 #include "train/evaluation.h"
@@ -17,20 +16,11 @@
 
 /* --- The step --- */
 
-static weld_classification_loss loss_options(const weld_recipe *r) {
-    return (weld_classification_loss){
-        /* Class weights come after it, so they have it too. */
-        .label_smoothing = r->loss.class_weights ? 0 : r->loss.label_smoothing,
-        .distillation = (weld_distillation_kind)r->loss.distillation.kind,
-        .alpha = r->loss.distillation.alpha,
-        .temperature = r->loss.distillation.temperature};
-}
-
 /* But for the batch, the optimizer and the loss's options. */
 static weld_train_step_options step_options(const weld_run_data *d) {
     const weld_recipe *r = &d->recipe;
     return (weld_train_step_options){.input_size = r->data.preprocessing.input_size,
-                                     .build_loss = weld_classification_loss_build,
+                                     .build_loss = d->task->build_loss,
                                      .bn_eval = r->train.bn_eval,
                                      .rates = {.frozen = weld_recipe_frozen_parts(r),
                                                .head_scale = r->optimizer.head_lr_scale,
@@ -58,7 +48,7 @@ static weld_optimizer_options optimizer_options(const weld_trainer *t) {
 
 static weld_status open_step(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->data.recipe;
-    weld_classification_loss loss = loss_options(r);
+    const weld_loss_options loss = weld_run_data_loss(&t->data);
     weld_optimizer_options optimizer = optimizer_options(t);
     weld_train_step_options options = step_options(&t->data);
     options.batch = weld_loader_train_batch_size(t->data.loader);
@@ -67,7 +57,10 @@ static weld_status open_step(weld_trainer *t, weld_error *err) {
     options.optimizer = &optimizer;
     options.accumulate = r->train.accumulate;
     WELD_TRY(weld_train_step_create(&r->model, &options, t->weights, &t->step, err));
-    t->target = weld_train_step_input(t->step, "target");
+    const weld_task *task = t->data.task;
+    for (int i = 0; task->inputs[i]; i++) {
+        t->inputs[i] = weld_train_step_input(t->step, task->inputs[i]).data;
+    }
     t->teacher = weld_train_step_input(t->step, "teacher");
     return WELD_OK;
 }
@@ -99,7 +92,7 @@ static weld_status choose_precision(weld_trainer *t, weld_error *err) {
     if (t->data.resumes) {
         return precision_of_start(t, err);
     }
-    weld_classification_loss loss = loss_options(r);
+    const weld_loss_options loss = weld_run_data_loss(&t->data);
     weld_train_step_options options = step_options(&t->data);
     options.batch = r->train.batch_size;
     options.loss = &loss;

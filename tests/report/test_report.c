@@ -14,7 +14,8 @@ static json_t *new_run(void) {
 static json_t *curves_of(const char *text, int points) {
     json_t *r = new_run();
     write_text(in_base("metrics.jsonl"), text);
-    ck_assert_int_eq(weld_report_add_curves(in_base("metrics.jsonl"), points, r, &err), WELD_OK);
+    ck_assert_int_eq(
+        weld_report_add_curves(in_base("metrics.jsonl"), weld_tasks[0], points, r, &err), WELD_OK);
     return r;
 }
 
@@ -164,9 +165,9 @@ END_TEST
 static json_t *evaluation_of(const char *text) {
     json_t *r = new_run();
     write_text(in_base("evaluation.json"), text);
-    ck_assert_int_eq(
-        weld_report_add_evaluation(in_base("evaluation.json"), in_base("val.h5"), 100, 10, r, &err),
-        WELD_OK);
+    ck_assert_int_eq(weld_report_add_evaluation(in_base("evaluation.json"), weld_tasks[0],
+                                                in_base("val.h5"), 100, 10, r, &err),
+                     WELD_OK);
     return r;
 }
 

@@ -115,7 +115,7 @@ END_TEST
 
 typedef struct way {
     const char *name;
-    weld_classification_loss loss;
+    weld_loss_options loss;
 } way;
 
 static const way ways[] = {{"hard", {0.1, WELD_DISTILL_HARD, 0.5, 1}},
@@ -127,7 +127,7 @@ static void make(fixture_step *s, const way *how, weld_precision precision) {
     fixture_step_make(s, "distillation.fixture", options, &fixture_adamw, 0);
 }
 
-static void fill_teacher(const weld_classification_loss *how, const float *said, weld_tensor to) {
+static void fill_teacher(const weld_loss_options *how, const float *said, weld_tensor to) {
     for (int64_t i = 0; i < to.shape.dim[0]; i++) {
         const float *row = said + i * 5;
         int best = 0;
@@ -217,7 +217,7 @@ static weld_train_step *make_exact(const way *how) {
     return s;
 }
 
-static double exact_value(weld_train_step *s, const weld_classification_loss *how) {
+static double exact_value(weld_train_step *s, const weld_loss_options *how) {
     static const double said[4][3] = {{2, -1, 0.5}, {0, 0.3, -3}, {1, 1.5, 2}, {-1, 4, 0}};
     double *images = s->images.data;
     double *target = weld_train_step_input(s, "target").data;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "suite.h"
+#include "tasks/classification/classification.h"
 #include "train/metrics.h"
 
 static char path[64];
@@ -48,6 +49,7 @@ START_TEST(rows_are_json_and_losses_are_exact) {
                               .data_seconds = 0.01,
                               .times = {.wait = 0.001, .forward = 0.25, .optimizer = 0.0625}};
     weld_epoch_metrics epoch = {.epoch = 0,
+                                .task = &weld_task_classification,
                                 .step = 2,
                                 .train_loss = 0.1f,
                                 .seconds = 3,
@@ -60,7 +62,7 @@ START_TEST(rows_are_json_and_losses_are_exact) {
     ck_assert_int_eq(weld_metrics_step(m, &step, &err), WELD_OK);
     ck_assert_int_eq(weld_metrics_epoch(m, &epoch, &err), WELD_OK);
     epoch.evaluated = true;
-    epoch.top1 = 91.25;
+    epoch.evaluation.scores[WELD_TOP1] = 91.25;
     ck_assert_int_eq(weld_metrics_epoch(m, &epoch, &err), WELD_OK);
     weld_metrics_close(m);
 

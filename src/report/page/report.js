@@ -2,6 +2,33 @@
 
 const each = (make) => () => runs.flatMap((run, i) => make(run, i));
 
+/* --- Scores, as the runs' tasks name them --- */
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+const scoreText = (score, value) => (known(value) ? value.toFixed(score.decimals) + score.unit : "–");
+const unique = (list, key) => [...new Map(list.map((item) => [key(item), item])).values()];
+const scores = (curve) => unique(runs.flatMap((run) => run.scores.filter((s) => s.curve === curve)), (s) => s.key);
+const isFirst = (score) => runs.some((run) => run.scores[0].key === score.key);
+
+function scoreCharts() {
+    return unique(scores(true), (s) => s.group).map(({ group }) => {
+        const list = scores(true).filter((s) => s.group === group), unit = list[0].unit.trim();
+        const legend = [], series = [];
+        for (const score of list) {
+            const kind = isFirst(score) ? "" : "dotted";
+            legend.push([kind, score.label]);
+            series.push([score.key, { name: score.label, kind }]);
+            if (isFirst(score)) {
+                legend.push(["dashed", score.label + " of the moving average"]);
+                series.push(["ema_" + score.key, { name: "moving average", kind: "dashed" }]);
+            }
+        }
+        return chart(capital(group), (unit || list[0].label) + " of the images evaluated", legend,
+            each((run, i) => series.map(([key, how]) => epochSeries(run, i, key, how))),
+            { format: (value) => scoreText(list[0], value), ...(unit === "%" ? { high: 100, low: 0 } : {}) });
+    });
+}
+
 function drawCurves() {
     const solid = ["", ""];
     section("Curves", html("div", { class: "cards" },
@@ -9,11 +36,7 @@ function drawCurves() {
             stepSeries(run, i, "loss", { kind: "faint", loose: true }),
             stepSeries(run, i, "loss", { name: "training", smooth: true }),
             epochSeries(run, i, "val_loss", { name: "evaluation", kind: "dashed" })])),
-        chart("Accuracy", "% of the images evaluated", [["", "top-1"], ["dashed", "top-1 of the moving average"], ["dotted", "top-5"]],
-            each((run, i) => [
-                epochSeries(run, i, "top1", { name: "top-1" }),
-                epochSeries(run, i, "ema_top1", { name: "moving average", kind: "dashed" }),
-                epochSeries(run, i, "top5", { name: "top-5", kind: "dotted" })]), { format: percent, high: 100, low: 0 }),
+        ...scoreCharts(),
         chart("Learning rate", "", [solid], each((run, i) => [stepSeries(run, i, "lr", { name: "rate" })]), { zero: true }),
         chart("Speed", "images a second", [["", "smoothed"], ["faint", "as it was"]], each((run, i) => [
             stepSeries(run, i, "speed", { kind: "faint", loose: true }),
@@ -127,13 +150,12 @@ function drawSummary() {
         ["Parameters", (run) => (known(run.parameters) ? (run.parameters / 1e6).toFixed(2) + " M" : "–")],
         ["Multiply-adds", (run) => (known(run.macs) ? (run.macs / 1e6).toFixed(1) + " M" : "–")],
         ["Trained", stateOf],
-        ["Final top-1", (run) => percent(last(run).top1)],
-        ["Best top-1", (run) => percent(best(run).top1) + (best(run).epoch ? " (epoch " + best(run).epoch + ")" : "")],
-        ["Final top-1 of the moving average", (run) => percent(last(run).ema_top1)],
-        ["Final top-5", (run) => percent(last(run).top5)],
+        ...scores(true).flatMap((s) => [["Final " + s.label, (run) => scoreText(s, last(run)[s.key])],
+            ...(isFirst(s) ? [["Best " + s.label, (run) => scoreText(s, best(run)[s.key]) + (best(run).epoch ? " (epoch " + best(run).epoch + ")" : "")],
+                ["Final " + s.label + " of the moving average", (run) => scoreText(s, last(run)["ema_" + s.key])]] : [])]),
         ["Final loss: evaluation", (run) => number(last(run).val_loss)],
         ["Final loss: training", (run) => number(last(run).train_loss)],
-        ["Calibration error", (run) => percent(run.evaluation && run.evaluation.calibration_error)],
+        ...scores(false).map((s) => [capital(s.label), (run) => scoreText(s, run.evaluation && run.evaluation[s.key])]),
         ["Images a second (median)", (run) => number(median((run.steps && run.steps.speed) || []))],
         ["Time", (run) => duration(run.seconds)],
         ["Folder", (run) => run.path]];
@@ -253,9 +275,10 @@ function drawEvaluations() {
     }
     section("What the best weights get right and wrong", ...evaluated.map(([run, i], place) => {
         const e = run.evaluation;
-        const head = [dot(i), run.name + " · " + whole(e.images) + " images of " + e.data + " · top-1 " + percent(e.top1) +
-            ", top-5 " + percent(e.top5) + ", loss " + number(e.loss) + (e.skipped ? " · " + e.skipped + " skipped" : "")];
-        const cards = html("div", { class: "cards", style: "margin-top:12px" }, e.matrix ? confusionMatrix(e) : recallChart(e), confusedPairs(e),
+        const head = [dot(i), run.name + " · " + whole(e.images) + " images of " + e.data + " · " +
+            run.scores.filter((s) => s.curve).map((s) => s.label + " " + scoreText(s, e[s.key])).join(", ") +
+            ", loss " + number(e.loss) + (e.skipped ? " · " + e.skipped + " skipped" : "")];
+        const cards = !e.names ? null : html("div", { class: "cards", style: "margin-top:12px" }, e.matrix ? confusionMatrix(e) : recallChart(e), confusedPairs(e),
             recallTable(e), calibrationChart(e), e.worst.length ? worstImages(e) : null);
         return html("details", place === 0 ? { open: "" } : {}, html("summary", {}, ...head), cards);
     }));

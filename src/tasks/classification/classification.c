@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "tasks/classification/evaluation_details.h"
+#include "tasks/classification/loss.h"
 
 static const weld_score_kind scores[] = {
     [WELD_TOP1] = {"top1", "top-1", " %", 2, "accuracy"},
@@ -82,11 +83,15 @@ const weld_task weld_task_classification = {
     .annotation = &weld_class_annotation,
     .check_labels = weld_class_check_labels,
     .inputs = {"target"},
+    .build_loss = weld_classification_loss_build,
+    .fill_noise = weld_classification_loss_fill,
     .targets_create = weld_class_targets_create,
     .targets_free = weld_class_targets_free,
     .target_size = weld_class_target_size,
     .targets_fill = weld_class_targets_fill,
     .caption = weld_class_caption,
+    .caption_help = "below each: the shares of its classes as mixing leaves them; label smoothing "
+                    "follows in the loss",
     .targets_tell = weld_class_targets_tell,
     .tally_create = create_tally,
     .tally_free = free_tally,

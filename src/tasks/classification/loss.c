@@ -5,7 +5,7 @@
 
 /* The second head's distance from the teacher; see loss.h. The teacher's entropy has no gradient:
  * it is there so that the loss is a divergence, which is 0 where the two agree. */
-static weld_value *build_distillation(weld_graph *g, const weld_classification_loss *o,
+static weld_value *build_distillation(weld_graph *g, const weld_loss_options *o,
                                       weld_value *student) {
     weld_shape shape = weld_value_shape(student);
     weld_value *teacher = weld_input(g, "teacher", shape);
@@ -21,8 +21,9 @@ static weld_value *build_distillation(weld_graph *g, const weld_classification_l
     return weld_scale(g, divergence, o->temperature * o->temperature / classes);
 }
 
-weld_status weld_classification_loss_build(const void *options, weld_graph *g, weld_error *err) {
-    const weld_classification_loss *o = options;
+weld_status weld_classification_loss_build(const weld_loss_options *o, weld_graph *g,
+                                           weld_error *err) {
+    const double smoothing = o->class_weights == WELD_BALANCE_NONE ? o->label_smoothing : 0;
     weld_value *logits = weld_graph_output(g, "logits");
     weld_value *second = weld_graph_output(g, "logits_dist");
     if (o->distillation != WELD_DISTILL_NONE && !second) {
@@ -30,12 +31,12 @@ weld_status weld_classification_loss_build(const void *options, weld_graph *g, w
                          "training graph: distillation needs the distillation head");
     }
     weld_value *target = weld_input(g, "target", weld_value_shape(logits));
-    weld_value *loss = weld_mean(g, weld_cross_entropy(g, logits, target, o->label_smoothing));
+    weld_value *loss = weld_mean(g, weld_cross_entropy(g, logits, target, smoothing));
     if (o->distillation != WELD_DISTILL_NONE) {
         second = weld_scale(g, build_distillation(g, o, second), o->alpha);
         loss = weld_add(g, weld_scale(g, loss, 1 - o->alpha), second);
     } else if (second) {
-        second = weld_mean(g, weld_cross_entropy(g, second, target, o->label_smoothing));
+        second = weld_mean(g, weld_cross_entropy(g, second, target, smoothing));
         loss = weld_scale(g, weld_add(g, loss, second), 0.5);
     }
     weld_output(g, "loss", loss);

@@ -2,20 +2,8 @@
 #ifndef WELD_TASKS_CLASSIFICATION_LOSS_H
 #define WELD_TASKS_CLASSIFICATION_LOSS_H
 
+#include "tasks/loss_options.h"
 #include "weld/graph.h"
-
-/* What the second head learns from a teacher: its most probable class, or its probabilities. */
-typedef enum weld_distillation_kind {
-    WELD_DISTILL_NONE,
-    WELD_DISTILL_HARD,
-    WELD_DISTILL_SOFT
-} weld_distillation_kind;
-
-typedef struct weld_classification_loss {
-    double label_smoothing;
-    weld_distillation_kind distillation; /* but for NONE the network must have its second head */
-    double alpha, temperature;           /* of the distillation */
-} weld_classification_loss;
 
 /* To a training graph with outputs "logits" [batch, classes] and perhaps "logits_dist", of a second
  * head, add the input "target" [batch, classes], probabilities, and the output "loss" [1]: the mean
@@ -29,8 +17,9 @@ typedef struct weld_classification_loss {
  *   SOFT  T^2 / classes times the mean over the batch of KL(p || softmax(logits / T)), where p is
  *         softmax("teacher"): the teacher's logits, already divided by T = temperature. That is the
  *         sum of the divergences, times T^2, by the number of logits.
- * No smoothing in either. options is a weld_classification_loss. */
-weld_status weld_classification_loss_build(const void *options, weld_graph *g, weld_error *err);
+ * No smoothing in either. With class weights targets come smoothed (class_weights.h). */
+weld_status weld_classification_loss_build(const weld_loss_options *o, weld_graph *g,
+                                           weld_error *err);
 
 /* Targets of a trial's batch, of noise: class i for every k-th sample, for the teacher's too where
  * the session has that input. */

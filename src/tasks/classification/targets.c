@@ -48,11 +48,11 @@ weld_status weld_class_targets_create(const weld_dataset *ds, const weld_target_
     }
     *t = (class_targets){.ds = ds, .options = *options};
     *targets = t;
-    return options->class_weights == WELD_BALANCE_NONE
+    const weld_loss_options *o = &options->loss;
+    return o->class_weights == WELD_BALANCE_NONE
                ? WELD_OK
-               : weld_class_weights_create(ds, options->class_weights, options->sampling,
-                                           options->label_smoothing, options->batch, &t->weights,
-                                           err);
+               : weld_class_weights_create(ds, o->class_weights, o->sampling, o->label_smoothing,
+                                           options->batch, &t->weights, err);
 }
 
 void weld_class_targets_free(void *targets) {
@@ -113,8 +113,8 @@ void weld_class_caption(const void *targets, float *const *inputs, int64_t i,
 weld_status weld_class_targets_tell(const void *targets, weld_text *out, weld_error *err) {
     const class_targets *t = targets;
     char text[300];
-    if (t->options.sampling != WELD_BALANCE_NONE) {
-        WELD_TRY(weld_sampling_text(t->ds, t->options.sampling, text, sizeof text, err));
+    if (t->options.loss.sampling != WELD_BALANCE_NONE) {
+        WELD_TRY(weld_sampling_text(t->ds, t->options.loss.sampling, text, sizeof text, err));
         weld_text_add(out, "data.sampling: times that an image comes in an epoch: ");
         weld_text_add(out, text);
         weld_text_add(out, "\n");

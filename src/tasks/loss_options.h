@@ -1,0 +1,28 @@
+/* What a recipe says of the loss, whatever the task: each takes what concerns it. */
+#ifndef WELD_TASKS_LOSS_OPTIONS_H
+#define WELD_TASKS_LOSS_OPTIONS_H
+
+#include "data/sampling.h"
+#include "weld/graph.h"
+
+/* What a second head learns from a teacher: its most probable class, or its probabilities. */
+typedef enum weld_distillation_kind {
+    WELD_DISTILL_NONE,
+    WELD_DISTILL_HARD,
+    WELD_DISTILL_SOFT
+} weld_distillation_kind;
+
+typedef struct weld_loss_options {
+    double label_smoothing;
+    weld_balance class_weights;
+    weld_balance sampling;               /* which samples an epoch has */
+    weld_distillation_kind distillation; /* but for NONE the network must have its second head */
+    double alpha, temperature;           /* of the distillation */
+} weld_loss_options;
+
+/* Add to the graph of a network for training what the loss needs: inputs beside "images", and the
+ * output "loss", of one element. */
+typedef weld_status weld_build_loss(const weld_loss_options *options, weld_graph *g,
+                                    weld_error *err);
+
+#endif

@@ -118,9 +118,11 @@ typedef struct way {
     weld_loss_options loss;
 } way;
 
-static const way ways[] = {{"hard", {0.1, WELD_DISTILL_HARD, 0.5, 1}},
-                           {"soft", {0.1, WELD_DISTILL_SOFT, 0.5, 1}},
-                           {"warm", {0.1, WELD_DISTILL_SOFT, 0.9, 3}}};
+#define LOSS(kind, share, t)                                                                       \
+    { .label_smoothing = 0.1, .distillation = kind, .alpha = share, .temperature = t }
+static const way ways[] = {{"hard", LOSS(WELD_DISTILL_HARD, 0.5, 1)},
+                           {"soft", LOSS(WELD_DISTILL_SOFT, 0.5, 1)},
+                           {"warm", LOSS(WELD_DISTILL_SOFT, 0.9, 3)}};
 
 static void make(fixture_step *s, const way *how, weld_precision precision) {
     weld_train_step_options options = {.loss = &how->loss, .threads = 1, .precision = precision};

@@ -53,26 +53,26 @@ int weld_model_config_numbers(const weld_model_config *config, const char *key, 
     return count;
 }
 
+/* For all keys that have one of the flags, or for those that have none. */
+static bool same(const weld_model_config *a, const weld_model_config *b, unsigned flags,
+                 bool flagged) {
+    const weld_model_family *family = weld_family_of(a);
+    bool all = family && family == weld_family_of(b);
+    for (size_t i = 0; all && i < family->key_count; i++) {
+        all = ((family->keys[i].flags & flags) != 0) != flagged ||
+              weld_key_equal(&family->keys[i], a->values, b->values);
+    }
+    return all;
+}
+
 bool weld_model_config_same(const weld_model_config *a, const weld_model_config *b,
                             unsigned flags) {
-    const weld_model_family *family = weld_family_of(a);
-    bool same = family && family == weld_family_of(b);
-    for (size_t i = 0; same && i < family->key_count; i++) {
-        same = !(family->keys[i].flags & flags) ||
-               weld_key_equal(&family->keys[i], a->values, b->values);
-    }
-    return same;
+    return same(a, b, flags, true);
 }
 
 bool weld_model_config_same_but(const weld_model_config *a, const weld_model_config *b,
                                 unsigned flags) {
-    const weld_model_family *family = weld_family_of(a);
-    bool same = family && family == weld_family_of(b);
-    for (size_t i = 0; same && i < family->key_count; i++) {
-        same = (family->keys[i].flags & flags) ||
-               weld_key_equal(&family->keys[i], a->values, b->values);
-    }
-    return same;
+    return same(a, b, flags, false);
 }
 
 void weld_model_config_take(weld_model_config *to, const weld_model_config *from, unsigned flags) {

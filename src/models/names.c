@@ -30,42 +30,45 @@ const weld_naming *weld_model_find_naming(const weld_model_config *config, const
     return NULL;
 }
 
-/* The namings of all families in order, each name once; NULL past the end. */
+/* The namings of all families, one after the other; NULL past the end. */
 static const weld_naming *naming_at(size_t i) {
     for (size_t f = 0; f < weld_family_count; f++) {
-        for (size_t k = 0; k < weld_families[f]->naming_count; k++) {
-            const weld_naming *naming = &weld_families[f]->namings[k], *before = NULL;
-            for (size_t e = 0; e <= f && !before; e++) {
-                size_t count = e < f ? weld_families[e]->naming_count : k;
-                for (size_t j = 0; j < count; j++) {
-                    const weld_naming *other = &weld_families[e]->namings[j];
-                    before = strcmp(other->name, naming->name) == 0 ? other : before;
-                }
-            }
-            if (!before && i-- == 0) {
-                return naming;
-            }
+        if (i < weld_families[f]->naming_count) {
+            return &weld_families[f]->namings[i];
         }
+        i -= weld_families[f]->naming_count;
     }
     return NULL;
 }
 
-const char *weld_naming_list(char *text, size_t size) {
-    size_t used = 0;
-    text[0] = 0;
-    for (size_t i = 0; naming_at(i) && used < size; i++) {
-        const char *between = i == 0 ? "" : naming_at(i + 1) ? ", " : " or ";
-        used += (size_t)snprintf(text + used, size - used, "%s%s", between, naming_at(i)->name);
+/* The number of the first of that name from `from` on, or of the end. */
+static size_t find_named(const char *name, size_t from) {
+    while (naming_at(from) && strcmp(naming_at(from)->name, name) != 0) {
+        from++;
     }
-    return text;
+    return from;
 }
 
 bool weld_naming_is_known(const char *name) {
-    size_t i = 0;
-    while (naming_at(i) && strcmp(naming_at(i)->name, name) != 0) {
-        i++;
+    return naming_at(find_named(name, 0)) != NULL;
+}
+
+const char *weld_naming_list(char *text, size_t size) {
+    const char *last = NULL;
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; naming_at(i) && used < size; i++) {
+        const char *name = naming_at(i)->name;
+        if (find_named(name, 0) == i) { /* each once, where it is first */
+            used +=
+                last ? (size_t)snprintf(text + used, size - used, used ? ", %s" : "%s", last) : 0;
+            last = name;
+        }
     }
-    return naming_at(i) != NULL;
+    if (last && used < size) {
+        snprintf(text + used, size - used, used ? " or %s" : "%s", last);
+    }
+    return text;
 }
 
 weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,

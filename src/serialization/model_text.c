@@ -65,30 +65,26 @@ weld_status weld_model_config_to_text(const weld_model_config *c, char **text, w
 /* One value of a key, which stands alone or in a list. */
 static void read_element(weld_json *j, const weld_key *key, const json_t *value, void *values,
                          int element) {
+    const bool whole = key->type == WELD_KEY_INTEGER, is_bool = key->type == WELD_KEY_BOOL;
     const char *text = json_string_value(value);
-    bool whole = key->type == WELD_KEY_INTEGER;
-    double number = 0;
-    if (key->type == WELD_KEY_BOOL) {
-        if (!json_is_boolean(value)) {
-            weld_json_fail(j, "%s: not true or false", key->name);
-        }
-        number = json_is_true(value);
-    } else if (key->type == WELD_KEY_CHOICE || key->type == WELD_KEY_TEXT) {
+    if (key->type == WELD_KEY_CHOICE || key->type == WELD_KEY_TEXT) {
         if (!text || weld_key_set_element(key, values, element, text, NULL) != WELD_OK) {
             weld_json_fail(j, "%s: no value that it can have", key->name);
         }
         return;
-    } else if (whole ? json_is_integer(value) : json_is_number(value)) {
-        number = json_number_value(value);
-    } else {
-        number = key->min - 1;
     }
-    if (key->type != WELD_KEY_BOOL && !(number >= key->min && number <= key->max)) {
+    const double number = is_bool ? json_is_true(value) : json_number_value(value);
+    const bool good = is_bool ? json_is_boolean(value)
+                              : (whole ? json_is_integer(value) : json_is_number(value)) &&
+                                    number >= key->min && number <= key->max;
+    if (good) {
+        weld_key_set_number(key, values, element, number);
+    } else if (is_bool) {
+        weld_json_fail(j, "%s: not true or false", key->name);
+    } else {
         weld_json_fail(j, "%s: not %s from %.10g to %.10g", key->name,
                        whole ? "an integer" : "a number", key->min, key->max);
-        return;
     }
-    weld_key_set_number(key, values, element, number);
 }
 
 static void read_value(weld_json *j, const weld_key *key, const json_t *root, void *values) {

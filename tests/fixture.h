@@ -78,7 +78,7 @@ static inline void fixture_copy(weld_tensor to, weld_tensor from) {
     ck_assert_ptr_nonnull(to.data);
     ck_assert_int_eq(to.dtype, from.dtype);
     ck_assert(weld_shape_equal(&to.shape, &from.shape));
-    memcpy(to.data, from.data, (size_t)weld_shape_count(&to.shape) * weld_dtype_size(to.dtype));
+    memcpy(to.data, from.data, weld_tensor_bytes(&to));
 }
 
 /* Weights for g: each leaf has the values of the tensor called prefix + its name. */

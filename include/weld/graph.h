@@ -165,6 +165,22 @@ WELD_API weld_value *weld_graph_parameter(const weld_graph *g, size_t i);
 WELD_API bool weld_graph_print(const weld_graph *g, FILE *out);
 WELD_API bool weld_graph_print_dot(const weld_graph *g, FILE *out);
 
+/* Named tensors: the parameters and buffers of a network. Owns its memory; keeps insertion order.
+ */
+typedef struct weld_weights weld_weights;
+
+WELD_API weld_status weld_weights_create(weld_weights **out, weld_error *err);
+WELD_API void weld_weights_free(weld_weights *w);
+/* A zeroed tensor of that name, added at the end; an existing name is an error. */
+WELD_API weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype,
+                                      const weld_shape *shape, weld_tensor *out, weld_error *err);
+WELD_API size_t weld_weights_count(const weld_weights *w);
+WELD_API const char *weld_weights_name(const weld_weights *w, size_t i);
+WELD_API weld_tensor weld_weights_tensor(const weld_weights *w, size_t i);
+/* false, and *out untouched, where there is no such name; out may be NULL. */
+WELD_API bool weld_weights_find(const weld_weights *w, const char *name, weld_tensor *out);
+WELD_API weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_error *err);
+
 /* Make tensors for all parameters and buffers of g, started as their weld_init says; the draws are
  * a function of (seed, name). */
 WELD_API weld_status weld_graph_init_weights(const weld_graph *g, uint64_t seed, weld_weights **out,

@@ -11,6 +11,7 @@
 #define WELD_MODEL_H
 
 #include "weld/graph.h"
+#include "weld/image.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -65,18 +66,6 @@ typedef struct weld_model_counts {
     int64_t parameters, macs, convolutions, tensors;
 } weld_model_counts;
 WELD_API weld_model_counts weld_graph_counts(const weld_graph *g);
-
-typedef enum weld_interpolation { WELD_BICUBIC, WELD_BILINEAR } weld_interpolation;
-
-/* How an image becomes a network's input: shorter side to floor(input_size / crop_fraction) with
- * the antialiased filter, central crop to input_size, (v / 255 - mean) / std per channel (R, G, B).
- */
-typedef struct weld_preprocessing {
-    int input_size;
-    double crop_fraction;
-    weld_interpolation interpolation;
-    float mean[3], std[3];
-} weld_preprocessing;
 
 /* --- Model files ------------------------------------------------------------------------------
  * A model does not change once it is open, but for its precision and its preprocessing: any number

@@ -41,25 +41,11 @@ WELD_API size_t weld_dtype_size(weld_dtype dtype);      /* bytes of one element 
 WELD_API const char *weld_dtype_name(weld_dtype dtype); /* "f32", "f64", "bf16", "i64" */
 /* The product; 1 for rank 0; -1 where it overflows or the shape is none. */
 WELD_API int64_t weld_shape_count(const weld_shape *s);
+WELD_API size_t
+weld_tensor_bytes(const weld_tensor *t); /* of its elements, whose shape must be one */
 WELD_API bool weld_shape_equal(const weld_shape *a, const weld_shape *b);
 /* "[32, 56, 56, 48]" into `text`; returns text. */
 WELD_API const char *weld_shape_text(const weld_shape *s, char *text, size_t size);
-
-/* Named tensors: the parameters and buffers of a network. Owns its memory; keeps insertion order.
- */
-typedef struct weld_weights weld_weights;
-
-WELD_API weld_status weld_weights_create(weld_weights **out, weld_error *err);
-WELD_API void weld_weights_free(weld_weights *w);
-/* A zeroed tensor of that name, added at the end; an existing name is an error. */
-WELD_API weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype,
-                                      const weld_shape *shape, weld_tensor *out, weld_error *err);
-WELD_API size_t weld_weights_count(const weld_weights *w);
-WELD_API const char *weld_weights_name(const weld_weights *w, size_t i);
-WELD_API weld_tensor weld_weights_tensor(const weld_weights *w, size_t i);
-/* false, and *out untouched, where there is no such name; out may be NULL. */
-WELD_API bool weld_weights_find(const weld_weights *w, const char *name, weld_tensor *out);
-WELD_API weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_error *err);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/number.h"
 
 const weld_key *weld_key_find(const weld_key *keys, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++) {
@@ -199,13 +200,7 @@ void weld_keys_set_standard(const weld_key *keys, size_t count, void *values) {
 /* The shortest text that reads back to the same number. YAML 1.1 asks for a point before an
  * exponent. */
 static void real_text(double value, bool single, char text[40]) {
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, 40, "%.*g", digits, value);
-        double back = strtod(text, NULL);
-        if (single ? (float)back == (float)value : back == value) {
-            break;
-        }
-    }
+    weld_number_text(value, single, 1, text);
     char *exponent = strchr(text, 'e');
     if (exponent && !strchr(text, '.')) {
         memmove(exponent + 2, exponent, strlen(exponent) + 1);

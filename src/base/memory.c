@@ -36,11 +36,10 @@ enum { HUGE_PAGE = 2 << 20, HUGE_FROM = 8 << 20 };
 /* In pages of 2 MB where the kernel gives them on request: what streams through an arena of
  * ordinary pages stops at the end of each, which costs a tenth of a training step. */
 static void *allocate_huge(size_t bytes) {
-    size_t padded;
-    if (!weld_add_size(bytes, HUGE_PAGE - 1, &padded)) {
+    if (bytes > SIZE_MAX - HUGE_PAGE) {
         return NULL;
     }
-    padded &= ~(size_t)(HUGE_PAGE - 1);
+    const size_t padded = weld_round_up(bytes, HUGE_PAGE);
     void *pointer = aligned_alloc(HUGE_PAGE, padded);
     if (pointer) {
         (void)madvise(pointer, padded, MADV_HUGEPAGE); /* a wish: refusal costs speed alone */
@@ -51,11 +50,10 @@ static void *allocate_huge(size_t bytes) {
 
 void *weld_alloc_raw(size_t count, size_t size) {
     size_t bytes;
-    if (must_fail() || !weld_mul_size(count, size, &bytes) ||
-        !weld_add_size(bytes, WELD_ALIGNMENT - 1, &bytes)) {
+    if (must_fail() || !weld_mul_size(count, size, &bytes) || bytes > SIZE_MAX - WELD_ALIGNMENT) {
         return NULL;
     }
-    bytes &= ~(size_t)(WELD_ALIGNMENT - 1);
+    bytes = weld_round_up(bytes, WELD_ALIGNMENT);
 #ifdef MADV_HUGEPAGE
     if (bytes >= HUGE_FROM) {
         return allocate_huge(bytes);

@@ -29,6 +29,12 @@ void weld_free(void *pointer);
 bool weld_mul_size(size_t a, size_t b, size_t *out);
 bool weld_add_size(size_t a, size_t b, size_t *out);
 
+/* The least multiple of `step` that is not below `size`; for memory, WELD_ALIGNMENT is the step. It
+ * must fit. */
+static inline size_t weld_round_up(size_t size, size_t step) {
+    return (size + step - 1) / step * step;
+}
+
 /* For tests: the allocation after `successes` further ones fails, and so does every later one until
  * it is called with a negative number. Counts over all threads. */
 void weld_memory_fail_after(long successes);

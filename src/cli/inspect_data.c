@@ -139,15 +139,15 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
         return in->kind == WELD_FILE_FOLDER ? explain(in->path, status, err) : status;
     }
     weld_packed_layout layout = weld_dataset_layout(ds);
-    bool packed = in->kind == WELD_FILE_PACKED, archive = weld_dataset_is_archive(ds);
+    bool packed = in->kind == WELD_FILE_PACKED, tar = weld_dataset_is_tar(ds);
     inspect_title(in,
-                  packed    ? "packed"
-                  : archive ? "tar"
-                            : "folder",
+                  packed ? "packed"
+                  : tar  ? "tar"
+                         : "folder",
                   "%s",
-                  packed    ? weld_file_kind_text(in->kind)
-                  : archive ? "a data set in a tar archive"
-                            : "a data set in folders");
+                  packed ? weld_file_kind_text(in->kind)
+                  : tar  ? "a data set in a tar archive"
+                         : "a data set in folders");
     inspect_fact(in, "images", json_integer(weld_dataset_count(ds)), "%lld",
                  (long long)weld_dataset_count(ds));
     if (layout.height) {

@@ -23,7 +23,7 @@ enum { INDEX_FROM = 20000 }; /* samples: fewer are listed in an instant */
 struct weld_dataset {
     char *path;
     weld_packed *packed; /* NULL: a folder or an archive */
-    int archive;         /* descriptor of a tar archive, or -1 */
+    int tar;             /* descriptor of a tar archive, or -1 */
     weld_listing listing;
     char note[1100];
 };
@@ -37,15 +37,14 @@ static bool ends_in(const char *path, const char *ending) {
 static weld_status list(weld_dataset *ds, const weld_dataset_options *options, weld_error *err) {
     weld_index_note before = {0}, after = {0};
     bool whole = !options->listing.empty_classes && !options->listing.skipped;
-    if (whole && weld_index_read(ds->path, ds->archive, &ds->listing, &before)) {
+    if (whole && weld_index_read(ds->path, ds->tar, &ds->listing, &before)) {
         snprintf(ds->note, sizeof ds->note, "%s", before.text);
         return WELD_OK;
     }
     int64_t started = weld_index_now();
     weld_status status =
-        ds->archive >= 0
-            ? weld_tar_list(ds->archive, ds->path, &options->listing, &ds->listing, err)
-            : weld_folder_scan(ds->path, &options->listing, &ds->listing, err);
+        ds->tar >= 0 ? weld_tar_list(ds->tar, ds->path, &options->listing, &ds->listing, err)
+                     : weld_folder_scan(ds->path, &options->listing, &ds->listing, err);
     int64_t least = options->index_from ? options->index_from : INDEX_FROM;
     if (!status && whole && ds->listing.count >= least) {
         weld_index_write(ds->path, &ds->listing, started, &after);
@@ -62,10 +61,10 @@ static weld_status open_file(weld_dataset *ds, const weld_dataset_options *optio
     unsigned char block[WELD_TAR_BLOCK] = {0};
     const char *undo = NULL;
     uint64_t size;
-    weld_status status = weld_file_open(ds->path, &ds->archive, &size, err);
+    weld_status status = weld_file_open(ds->path, &ds->tar, &size, err);
     size_t look = size < sizeof block ? (size_t)size : sizeof block;
     if (!status) {
-        status = weld_file_read_at(ds->archive, ds->path, block, look, 0, err);
+        status = weld_file_read_at(ds->tar, ds->path, block, look, 0, err);
     }
     if (status) {
         return status;
@@ -80,8 +79,8 @@ static weld_status open_file(weld_dataset *ds, const weld_dataset_options *optio
     if (weld_tar_is_header(block) || ends_in(ds->path, ".tar")) {
         return list(ds, options, err);
     }
-    close(ds->archive);
-    ds->archive = -1;
+    close(ds->tar);
+    ds->tar = -1;
     return weld_packed_open(ds->path, &ds->packed, err);
 }
 
@@ -105,7 +104,7 @@ weld_status weld_dataset_open_with(const char *path, const weld_dataset_options 
     if (!ds) {
         return weld_fail_memory(err, path);
     }
-    ds->archive = -1;
+    ds->tar = -1;
     ds->path = weld_strdup(path);
     weld_status status = ds->path ? open_any(ds, options, err) : weld_fail_memory(err, path);
     if (status) {
@@ -120,8 +119,8 @@ void weld_dataset_free(weld_dataset *ds) {
     if (ds) {
         weld_packed_close(ds->packed);
         weld_listing_free(&ds->listing);
-        if (ds->archive >= 0) {
-            close(ds->archive);
+        if (ds->tar >= 0) {
+            close(ds->tar);
         }
         weld_free(ds->path);
         weld_free(ds);
@@ -157,8 +156,8 @@ const char *weld_dataset_note(const weld_dataset *ds) {
     return ds->note;
 }
 
-bool weld_dataset_is_archive(const weld_dataset *ds) {
-    return ds->archive >= 0;
+bool weld_dataset_is_tar(const weld_dataset *ds) {
+    return ds->tar >= 0;
 }
 
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {
@@ -174,7 +173,7 @@ static weld_status read_member(const weld_dataset *ds, const char *path, int64_t
     }
     weld_status status = weld_bytes_resize(out, (size_t)place.size, err);
     return status ? status
-                  : weld_file_read_at(ds->archive, path, out->data, out->size, place.offset, err);
+                  : weld_file_read_at(ds->tar, path, out->data, out->size, place.offset, err);
 }
 
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
@@ -187,7 +186,7 @@ weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out
     if (snprintf(path, sizeof path, "%s/%s", ds->path, name) >= (int)sizeof path) {
         return weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", ds->path, name);
     }
-    return ds->archive >= 0 ? read_member(ds, path, i, out, err) : weld_read_file(path, out, err);
+    return ds->tar >= 0 ? read_member(ds, path, i, out, err) : weld_read_file(path, out, err);
 }
 
 /* Grey pixels to three channels. */
@@ -210,7 +209,7 @@ static weld_status expand_grey(const uint8_t *from, size_t stride, int width, in
 static weld_status raw_part(weld_packed_layout layout, const weld_bytes *bytes,
                             const weld_rectangle *part, weld_image *memory, weld_decoded_part *out,
                             weld_error *err) {
-    weld_status status = weld_check_part(part, layout.width, layout.height, err);
+    weld_status status = weld_rectangle_check(part, layout.width, layout.height, err);
     if (status) {
         return status;
     }

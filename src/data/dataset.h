@@ -46,7 +46,7 @@ const char *weld_dataset_name(const weld_dataset *ds, int64_t i);
 const char *weld_dataset_path(const weld_dataset *ds);
 /* What became of the index, for people; empty where there is nothing to say. */
 const char *weld_dataset_note(const weld_dataset *ds);
-bool weld_dataset_is_archive(const weld_dataset *ds);
+bool weld_dataset_is_tar(const weld_dataset *ds);
 /* The layout of raw pixels; all zero where samples are image files. */
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 

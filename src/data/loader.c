@@ -159,17 +159,17 @@ static void begin_batch(weld_loader *l) {
 
 /* Share `seconds`, in which the threads made the samples, out as they spent them. */
 static void share_seconds(const weld_loader *l, double seconds, weld_batch *out) {
-    double sums[WELD_STAGES] = {0}, total = 0;
+    double sums[WELD_TIMES] = {0}, total = 0;
     for (int i = 0; i < l->threads; i++) {
-        for (int k = 0; k < WELD_STAGES; k++) {
+        for (int k = 0; k < WELD_TIMES; k++) {
             sums[k] += l->workers[i].seconds[k];
             total += l->workers[i].seconds[k];
         }
     }
     double share = total > 0 ? seconds / total : 0;
-    out->wait_seconds = sums[WELD_STAGE_WAIT] * share;
-    out->decode_seconds = sums[WELD_STAGE_DECODE] * share;
-    out->augment_seconds = sums[WELD_STAGE_AUGMENT] * share;
+    out->wait_seconds = sums[WELD_TIME_WAITING] * share;
+    out->decode_seconds = sums[WELD_TIME_DECODING] * share;
+    out->augment_seconds = sums[WELD_TIME_AUGMENTING] * share;
 }
 
 /* --- Training ----------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ static weld_status read_part(const weld_loading *job, int64_t slot, int part, in
         status = weld_dataset_read(l->ds, index, &image->bytes, err);
     }
     weld_sample_begin(&job->source, image, count);
-    weld_sample_end_stage(w, WELD_STAGE_WAIT);
+    weld_sample_spent(w, WELD_TIME_WAITING);
     l->bad[slot] = part;
     return status;
 }

@@ -13,9 +13,9 @@ void weld_sample_worker_free(weld_sample_worker *w) {
     weld_transform_scratch_free(&w->scratch);
 }
 
-void weld_sample_end_stage(weld_sample_worker *w, weld_stage stage) {
+void weld_sample_spent(weld_sample_worker *w, weld_time_use use) {
     double now = weld_clock();
-    w->seconds[stage] += now - w->since;
+    w->seconds[use] += now - w->since;
     w->since = now;
 }
 
@@ -99,12 +99,12 @@ weld_status weld_sample_training(const weld_sample_source *s, const weld_sample 
                                               plans[i].reduction, &image->part, &parts[i], err);
         }
     }
-    weld_sample_end_stage(w, WELD_STAGE_DECODE);
+    weld_sample_spent(w, WELD_TIME_DECODING);
     if (!status) {
         status = weld_transform_training(s->transform, plans, parts, sample->count, &random, &erase,
                                          &w->scratch, out, err);
     }
-    weld_sample_end_stage(w, WELD_STAGE_AUGMENT);
+    weld_sample_spent(w, WELD_TIME_AUGMENTING);
     return status;
 }
 
@@ -113,7 +113,7 @@ weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
                                    weld_error *err) {
     weld_sample_image *image = &w->images[0];
     weld_status status = weld_dataset_decode(s->ds, index, &image->bytes, &image->whole, err);
-    weld_sample_end_stage(w, WELD_STAGE_DECODE);
+    weld_sample_spent(w, WELD_TIME_DECODING);
     if (!status) {
         status = weld_transform_evaluation(s->transform, &image->whole, &w->scratch, out, err);
     }
@@ -122,6 +122,6 @@ weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
             s->transform, image->whole.width, image->whole.height);
         status = annotate(s, index, &placement, annotation, err);
     }
-    weld_sample_end_stage(w, WELD_STAGE_AUGMENT);
+    weld_sample_spent(w, WELD_TIME_AUGMENTING);
     return status;
 }

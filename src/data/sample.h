@@ -31,8 +31,12 @@ weld_random weld_sample_random(const weld_sample_source *s, int64_t index, int64
                                weld_random_purpose purpose);
 
 /* What the time of making a batch goes into. */
-typedef enum weld_stage { WELD_STAGE_WAIT, WELD_STAGE_DECODE, WELD_STAGE_AUGMENT } weld_stage;
-enum { WELD_STAGES = 3 };
+typedef enum weld_time_use {
+    WELD_TIME_WAITING,
+    WELD_TIME_DECODING,
+    WELD_TIME_AUGMENTING
+} weld_time_use;
+enum { WELD_TIMES = 3 };
 
 /* One image of a sample. */
 typedef struct weld_sample_image {
@@ -43,14 +47,14 @@ typedef struct weld_sample_image {
 
 /* What one thread works with. Start with all zero. */
 typedef struct weld_sample_worker {
-    double since, seconds[WELD_STAGES]; /* since: when the stage began that is under way */
+    double since, seconds[WELD_TIMES]; /* since: until when they are counted */
     weld_sample_image images[WELD_SAMPLE_PARTS];
     weld_transform_scratch scratch;
 } weld_sample_worker;
 void weld_sample_worker_free(weld_sample_worker *w);
 
-/* A stage is over, the next begins. */
-void weld_sample_end_stage(weld_sample_worker *w, weld_stage stage);
+/* The time since the last call went into this. */
+void weld_sample_spent(weld_sample_worker *w, weld_time_use use);
 
 /* image->bytes are new, and `count` training samples are made of them: several share one decoding
  * of the whole, where else each decodes its crop. The samples are the same. */

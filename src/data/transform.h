@@ -17,7 +17,7 @@
 #include "images/image.h"
 #include "data/pixel_augment.h"
 #include "images/resize.h"
-#include "weld/model.h"
+#include "weld/image.h"
 
 /* A checked preprocessing with its table of normalised values. */
 typedef struct weld_transform {

@@ -2,10 +2,10 @@
 #include "formats/json_text.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/number.h"
 
 json_t *weld_json_name(const char *name) {
     json_t *value = json_string(name);
@@ -32,14 +32,8 @@ void weld_json_add_name(weld_text *t, const char *name) {
 }
 
 void weld_json_add_number(weld_text *t, double value) {
-    char piece[40] = "null";
-    for (int digits = 1; digits <= 17 && isfinite(value); digits++) {
-        snprintf(piece, sizeof piece, "%.*g", digits, value);
-        if (strtod(piece, NULL) == value) {
-            break;
-        }
-    }
-    weld_text_add(t, piece);
+    char piece[WELD_NUMBER_SIZE];
+    weld_text_add(t, isfinite(value) ? weld_number_text(value, false, 1, piece) : "null");
 }
 
 void weld_json_add_member(weld_text *t, const char *key, double value) {

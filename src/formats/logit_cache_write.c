@@ -86,7 +86,7 @@ static weld_status make_header(const weld_cache_layout *l, const weld_cache_text
                   tensor_json("F16", l, middle, middle + element_count(l) * F16_BYTES));
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
-    size_t length = text ? strlen(text) : 0, padded = (length + 7) / 8 * 8;
+    size_t length = text ? strlen(text) : 0, padded = weld_round_up(length, 8);
     *out = text ? weld_alloc(LENGTH_BYTES + padded, 1) : NULL;
     if (*out) {
         memset(*out + LENGTH_BYTES, ' ', padded);

@@ -29,7 +29,7 @@ static size_t make_header(const weld_shape *shape, char text[256]) {
     int length =
         snprintf(text + 10, 240, "{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }", dims);
     text[10 + length] = ' ';
-    size_t total = (10 + (size_t)length + 1 + 63) / 64 * 64;
+    size_t total = weld_round_up(10 + (size_t)length + 1, 64);
     text[6] = 1;
     text[7] = 0;
     text[8] = (char)((total - 10) & 255);

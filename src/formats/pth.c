@@ -7,7 +7,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/archive.h"
+#include "formats/zip.h"
 #include "formats/pickle.h"
 #include "formats/pth_tensor.h"
 #include "formats/state_source.h"
@@ -16,7 +16,7 @@ enum { MAX_PICKLE = 64 << 20, TEXT = 160, KEYS = 400 };
 
 /* What stays open with a state dict. */
 typedef struct pth {
-    weld_archive *archive;
+    weld_zip *zip;
     weld_array places; /* weld_pth_place, by tensor */
 } pth;
 
@@ -30,8 +30,8 @@ typedef struct opening {
 
 /* --- The archive. ----------------------------------------------------------------------------- */
 
-static weld_status check_archive(const weld_archive *a, const char *path, weld_error *err) {
-    if (weld_archive_has(a, "constants.pkl") || weld_archive_has(a, "code/")) {
+static weld_status check_kind(const weld_zip *a, const char *path, weld_error *err) {
+    if (weld_zip_has(a, "constants.pkl") || weld_zip_has(a, "code/")) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: a TorchScript program (torch.jit.save), not a checkpoint: save "
                          "model.state_dict() with torch.save",
@@ -41,10 +41,10 @@ static weld_status check_archive(const weld_archive *a, const char *path, weld_e
 }
 
 /* A whole entry, in memory to be released with weld_free. */
-static weld_status read_entry(weld_archive *a, const char *name, uint64_t limit, void **data,
+static weld_status read_entry(weld_zip *a, const char *name, uint64_t limit, void **data,
                               size_t *bytes, weld_error *err) {
-    weld_archive_entry entry;
-    weld_status status = weld_archive_find(a, name, &entry, err);
+    weld_zip_entry entry;
+    weld_status status = weld_zip_find(a, name, &entry, err);
     if (status != WELD_OK) {
         return status;
     }
@@ -52,19 +52,19 @@ static weld_status read_entry(weld_archive *a, const char *name, uint64_t limit,
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: %s: %llu bytes, more than the %llu that are read: save the tensors "
                          "alone",
-                         weld_archive_path(a), name, (unsigned long long)entry.bytes,
+                         weld_zip_path(a), name, (unsigned long long)entry.bytes,
                          (unsigned long long)limit);
     }
     *bytes = (size_t)entry.bytes;
     *data = weld_alloc_raw(*bytes, 1);
     if (!*data) {
-        return weld_fail_memory(err, weld_archive_path(a));
+        return weld_fail_memory(err, weld_zip_path(a));
     }
-    status = weld_archive_begin(a, &entry, 0, err);
+    status = weld_zip_begin(a, &entry, 0, err);
     if (status == WELD_OK) {
-        status = weld_archive_next(a, *data, *bytes, err);
+        status = weld_zip_next(a, *data, *bytes, err);
     }
-    status = weld_archive_end(a, status, err);
+    status = weld_zip_end(a, status, err);
     if (status != WELD_OK) {
         weld_free(*data);
     }
@@ -72,10 +72,10 @@ static weld_status read_entry(weld_archive *a, const char *name, uint64_t limit,
 }
 
 /* Absent before PyTorch 2.1, which wrote little-endian storages wherever it mattered. */
-static weld_status check_byte_order(weld_archive *a, weld_error *err) {
+static weld_status check_byte_order(weld_zip *a, weld_error *err) {
     void *text;
     size_t length;
-    if (!weld_archive_has(a, "byteorder")) {
+    if (!weld_zip_has(a, "byteorder")) {
         return WELD_OK;
     }
     weld_status status = read_entry(a, "byteorder", 64, &text, &length, err);
@@ -85,7 +85,7 @@ static weld_status check_byte_order(weld_archive *a, weld_error *err) {
     if (length < 6 || memcmp(text, "little", 6) != 0) {
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: its numbers are big-endian: save it on a little-endian machine",
-                           weld_archive_path(a));
+                           weld_zip_path(a));
     }
     weld_free(text);
     return status;
@@ -233,7 +233,7 @@ static weld_status note_others(opening *o, const char *chosen) {
 
 /* Tensors may share a storage, but a file that says so a thousand times would fill any memory. */
 static weld_status check_total(const opening *o, uint64_t total) {
-    if (total / 4 > weld_archive_bytes(o->file->archive)) {
+    if (total / 4 > weld_zip_bytes(o->file->zip)) {
         return weld_fail(o->err, WELD_ERROR_FORMAT,
                          "%s: its tensors share storages so often that they take more than four "
                          "times the file's size: save clones of them",
@@ -253,7 +253,7 @@ static weld_status add_tensors(opening *o, weld_pickle_ref dict) {
         weld_pth_place place;
         size_t length;
         const char *name = weld_pickle_text(o->p, weld_pickle_key(o->p, i), &length);
-        status = weld_pth_find_tensor(o->file->archive, o->p, weld_pickle_key(o->p, i),
+        status = weld_pth_find_tensor(o->file->zip, o->p, weld_pickle_key(o->p, i),
                                       weld_pickle_value(o->p, i), &place, o->err);
         if (status == WELD_OK) {
             total += place.count * weld_element_size(place.element);
@@ -285,13 +285,13 @@ static weld_status read_pickle(opening *o, const char *key) {
 static weld_status read_tensor(void *self, size_t i, weld_dtype dtype, void *data,
                                weld_error *err) {
     pth *file = self;
-    return weld_pth_read_tensor(file->archive, (const weld_pth_place *)file->places.data + i, dtype,
+    return weld_pth_read_tensor(file->zip, (const weld_pth_place *)file->places.data + i, dtype,
                                 data, err);
 }
 
 static void free_pth(void *self) {
     pth *file = self;
-    weld_archive_free(file->archive);
+    weld_zip_free(file->zip);
     weld_array_free(&file->places);
     weld_free(file);
 }
@@ -304,11 +304,11 @@ static weld_status create_pth(opening *o) {
     }
     o->file->places.element = sizeof(weld_pth_place);
     weld_state_dict_provide(o->s, &source, o->file);
-    weld_status status = weld_archive_open(o->path, "data.pkl", &o->file->archive, o->err);
+    weld_status status = weld_zip_open(o->path, "data.pkl", &o->file->zip, o->err);
     if (status == WELD_OK) {
-        status = check_archive(o->file->archive, o->path, o->err);
+        status = check_kind(o->file->zip, o->path, o->err);
     }
-    return status == WELD_OK ? check_byte_order(o->file->archive, o->err) : status;
+    return status == WELD_OK ? check_byte_order(o->file->zip, o->err) : status;
 }
 
 weld_status weld_pth_open(weld_state_dict *s, const char *path, const char *key, weld_error *err) {
@@ -318,7 +318,7 @@ weld_status weld_pth_open(weld_state_dict *s, const char *path, const char *key,
     char where[1024];
     weld_status status = create_pth(&o);
     if (status == WELD_OK) {
-        status = read_entry(o.file->archive, "data.pkl", MAX_PICKLE, &bytes, &size, err);
+        status = read_entry(o.file->zip, "data.pkl", MAX_PICKLE, &bytes, &size, err);
     }
     if (status != WELD_OK) {
         return status;

@@ -80,7 +80,7 @@ const char *weld_pth_text(const weld_pickle *p, weld_pickle_ref v, char *text, s
 /* --- From there to a place. ------------------------------------------------------------------- */
 
 typedef struct search {
-    const weld_archive *a;
+    const weld_zip *a;
     const weld_pickle *p;
     weld_pickle_ref name;
     weld_error *err;
@@ -88,7 +88,7 @@ typedef struct search {
 
 static weld_status fail(const search *s, const char *reason) {
     char name[TEXT];
-    return weld_fail(s->err, WELD_ERROR_FORMAT, "%s: tensor %s: %s", weld_archive_path(s->a),
+    return weld_fail(s->err, WELD_ERROR_FORMAT, "%s: tensor %s: %s", weld_zip_path(s->a),
                      weld_pth_text(s->p, s->name, name, sizeof name), reason);
 }
 
@@ -137,7 +137,7 @@ static weld_status find_storage(const search *s, weld_pickle_ref v, weld_pth_pla
     out->element = storages[kind].element;
     weld_pth_text(s->p, weld_pickle_tuple_at(s->p, id, 2), key, sizeof key);
     snprintf(name, sizeof name, "data/%s", key);
-    weld_status status = weld_archive_find(s->a, name, &out->storage, s->err);
+    weld_status status = weld_zip_find(s->a, name, &out->storage, s->err);
     if (status != WELD_OK) {
         return status;
     }
@@ -197,7 +197,7 @@ static weld_status find_view(const search *s, weld_pickle_ref arguments, weld_pt
     return WELD_OK;
 }
 
-weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, weld_pickle_ref name,
+weld_status weld_pth_find_tensor(const weld_zip *a, const weld_pickle *p, weld_pickle_ref name,
                                  weld_pickle_ref v, weld_pth_place *out, weld_error *err) {
     search s = {a, p, name, err};
     *out = (weld_pth_place){0};
@@ -216,16 +216,16 @@ weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, we
 
 /* --- Reading. --------------------------------------------------------------------------------- */
 
-static weld_status read_contiguous(weld_archive *a, const weld_pth_place *t, weld_dtype dtype,
-                                   char *to, weld_error *err) {
+static weld_status read_contiguous(weld_zip *a, const weld_pth_place *t, weld_dtype dtype, char *to,
+                                   weld_error *err) {
     size_t size = weld_element_size(t->element), to_size = weld_dtype_size(dtype);
     if (t->element == WELD_ELEMENT_F32 && dtype == WELD_F32) {
-        return weld_archive_next(a, to, t->count * size, err);
+        return weld_zip_next(a, to, t->count * size, err);
     }
     unsigned char chunk[CHUNK];
     for (size_t done = 0, n; done < t->count; done += n) {
         n = t->count - done < CHUNK / size ? t->count - done : CHUNK / size;
-        weld_status status = weld_archive_next(a, chunk, n * size, err);
+        weld_status status = weld_zip_next(a, chunk, n * size, err);
         if (status != WELD_OK) {
             return status;
         }
@@ -252,14 +252,14 @@ static void gather(const weld_pth_place *t, const char *from, weld_dtype dtype, 
     }
 }
 
-static weld_status read_strided(weld_archive *a, const weld_pth_place *t, weld_dtype dtype,
-                                char *to, weld_error *err) {
+static weld_status read_strided(weld_zip *a, const weld_pth_place *t, weld_dtype dtype, char *to,
+                                weld_error *err) {
     size_t bytes = (size_t)t->extent * weld_element_size(t->element);
     char *extent = weld_alloc_raw(bytes, 1);
     if (!extent) {
-        return weld_fail_memory(err, weld_archive_path(a));
+        return weld_fail_memory(err, weld_zip_path(a));
     }
-    weld_status status = weld_archive_next(a, extent, bytes, err);
+    weld_status status = weld_zip_next(a, extent, bytes, err);
     if (status == WELD_OK) {
         gather(t, extent, dtype, to);
     }
@@ -267,16 +267,16 @@ static weld_status read_strided(weld_archive *a, const weld_pth_place *t, weld_d
     return status;
 }
 
-weld_status weld_pth_read_tensor(weld_archive *a, const weld_pth_place *place, weld_dtype dtype,
+weld_status weld_pth_read_tensor(weld_zip *a, const weld_pth_place *place, weld_dtype dtype,
                                  void *data, weld_error *err) {
     if (place->count == 0) {
         return WELD_OK;
     }
     uint64_t offset = place->offset * weld_element_size(place->element);
-    weld_status status = weld_archive_begin(a, &place->storage, offset, err);
+    weld_status status = weld_zip_begin(a, &place->storage, offset, err);
     if (status == WELD_OK) {
         status = place->contiguous ? read_contiguous(a, place, dtype, data, err)
                                    : read_strided(a, place, dtype, data, err);
     }
-    return weld_archive_end(a, status, err);
+    return weld_zip_end(a, status, err);
 }

@@ -3,13 +3,13 @@
 #ifndef WELD_FORMATS_PTH_TENSOR_H
 #define WELD_FORMATS_PTH_TENSOR_H
 
-#include "formats/archive.h"
+#include "formats/zip.h"
 #include "formats/element.h"
 #include "formats/pickle.h"
 #include "weld/tensor.h"
 
 typedef struct weld_pth_place {
-    weld_archive_entry storage;
+    weld_zip_entry storage;
     weld_element element;
     weld_shape shape;
     size_t count;                   /* elements of the tensor */
@@ -27,11 +27,11 @@ const char *weld_pth_text(const weld_pickle *p, weld_pickle_ref v, char *text, s
 
 /* Where tensor v is, checked to lie within its storage and to have no more elements than that;
  * `name` is a value too, for messages. */
-weld_status weld_pth_find_tensor(const weld_archive *a, const weld_pickle *p, weld_pickle_ref name,
+weld_status weld_pth_find_tensor(const weld_zip *a, const weld_pickle *p, weld_pickle_ref name,
                                  weld_pickle_ref v, weld_pth_place *out, weld_error *err);
 
 /* All elements, row-major, converted as weld_element_convert does. */
-weld_status weld_pth_read_tensor(weld_archive *a, const weld_pth_place *place, weld_dtype dtype,
+weld_status weld_pth_read_tensor(weld_zip *a, const weld_pth_place *place, weld_dtype dtype,
                                  void *data, weld_error *err);
 
 #endif

@@ -55,7 +55,7 @@ static void append_metadata(header *h, const weld_metadata *metadata) {
 }
 
 static size_t tensor_bytes(const weld_tensor *t) {
-    return (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
+    return weld_tensor_bytes(t);
 }
 
 static void append_tensor(header *h, const weld_safetensors_tensor *t, uint64_t *offset) {

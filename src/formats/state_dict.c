@@ -1,17 +1,12 @@
 /* Tensors by name from other programs' files; see state_dict.h and state_source.h. */
 #include "formats/state_dict.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "formats/file_kind.h"
-#include "formats/safetensors.h"
-#include "formats/pth.h"
 #include "formats/state_source.h"
 
 enum { MAX_NAME = 512, MAX_NAMES = 64 << 20, READ_CHUNK = 64 << 10 };
@@ -113,75 +108,9 @@ weld_status weld_state_read_elements(int descriptor, const char *path, uint64_t 
     return WELD_OK;
 }
 
-/* --- Opening. --------------------------------------------------------------------------------- */
+/* --- From none to none. ----------------------------------------------------------------------- */
 
-static int by_name(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static weld_status check_names(const weld_state_dict *s, weld_error *err) {
-    size_t count = weld_state_dict_count(s);
-    const char **names = weld_alloc_raw(count, sizeof *names);
-    if (!names) {
-        return weld_fail_memory(err, s->file);
-    }
-    for (size_t i = 0; i < count; i++) {
-        names[i] = weld_state_dict_at(s, i)->name;
-    }
-    qsort(names, count, sizeof *names, by_name);
-    weld_status status = WELD_OK;
-    for (size_t i = 1; i < count && status == WELD_OK; i++) {
-        if (strcmp(names[i - 1], names[i]) == 0) {
-            status = weld_fail(err, WELD_ERROR_FORMAT,
-                               "%s: two tensors are called %s (without \"module.\"): save one",
-                               s->file, names[i]);
-        }
-    }
-    weld_free(names);
-    return status;
-}
-
-/* A file that cannot be opened is of unknown kind too. */
-static weld_status fail_unknown(const char *path, weld_error *err) {
-    int descriptor;
-    uint64_t size;
-    weld_status status = weld_file_open(path, &descriptor, &size, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    close(descriptor);
-    return weld_fail(err, WELD_ERROR_FORMAT,
-                     "%s: neither a PyTorch .pth nor a safetensors file: name one of these", path);
-}
-
-static weld_status open_kind(weld_state_dict *s, const char *key, weld_error *err) {
-    weld_file_kind kind = weld_file_kind_of(s->file);
-    if (key && kind != WELD_FILE_PTH && kind != WELD_FILE_UNKNOWN) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", s->file,
-                         weld_file_kind_text(kind), key);
-    }
-    switch (kind) {
-    case WELD_FILE_SAFETENSORS:
-        return weld_safetensors_open(s, s->file, err);
-    case WELD_FILE_PTH:
-        return weld_pth_open(s, s->file, key, err);
-    case WELD_FILE_PICKLE:
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: is in PyTorch's format of before 1.6: load it with torch.load and "
-                         "save it again with torch.save",
-                         s->file);
-    case WELD_FILE_UNKNOWN:
-        return fail_unknown(s->file, err);
-    default:
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: is %s: name a PyTorch .pth or a safetensors file", s->file,
-                         weld_file_kind_text(kind));
-    }
-}
-
-weld_status weld_state_dict_open(const char *path, const char *key, weld_state_dict **out,
-                                 weld_error *err) {
+weld_status weld_state_dict_create(const char *path, weld_state_dict **out, weld_error *err) {
     weld_state_dict *s = weld_alloc(1, sizeof *s);
     if (!s) {
         return weld_fail_memory(err, path);
@@ -189,13 +118,9 @@ weld_status weld_state_dict_open(const char *path, const char *key, weld_state_d
     s->entries.element = sizeof(weld_state_entry);
     s->file = weld_strdup(path);
     s->key = weld_strdup("");
-    weld_status status = s->file && s->key ? open_kind(s, key, err) : weld_fail_memory(err, path);
-    if (status == WELD_OK) {
-        status = check_names(s, err);
-    }
-    if (status != WELD_OK) {
+    if (!s->file || !s->key) {
         weld_state_dict_free(s);
-        return status;
+        return weld_fail_memory(err, path);
     }
     *out = s;
     return WELD_OK;

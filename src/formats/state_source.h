@@ -1,4 +1,4 @@
-/* How a kind of file plugs into a state dict; for state_dict.c and the readers alone.
+/* How a kind of file plugs into a state dict; for state_open.c and the readers alone.
  *
  * weld_state_dict_open makes an empty state dict, tells the kind of file and hands both to that
  * kind's reader (weld_pth_open, weld_safetensors_open). The reader calls weld_state_dict_provide as
@@ -18,6 +18,9 @@ typedef struct weld_state_source {
     const char *(*metadata)(void *self, const char *key); /* NULL: this kind has none */
     void (*free)(void *self);
 } weld_state_source;
+
+/* One without tensors. */
+weld_status weld_state_dict_create(const char *path, weld_state_dict **out, weld_error *err);
 
 /* From now on `s` owns `self` and releases it with source->free. */
 void weld_state_dict_provide(weld_state_dict *s, const weld_state_source *source, void *self);

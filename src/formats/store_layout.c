@@ -108,7 +108,7 @@ bool weld_store_path_valid(const char *path) {
 }
 
 static size_t padded(size_t rank, size_t path_length) {
-    return (WELD_STORE_ENTRY_SIZE + 8 * rank + path_length + 7) & ~(size_t)7;
+    return weld_round_up(WELD_STORE_ENTRY_SIZE + 8 * rank + path_length, 8);
 }
 
 size_t weld_store_entry_size(const weld_store_entry *e) {

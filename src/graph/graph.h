@@ -270,9 +270,8 @@ weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_nam
 
 /* Memory for tensors to come, in one piece, which lies on huge pages where it is large: what does
  * not fit gets memory of its own. Only the first time. `bytes` is best the sum of the tensors',
- * each by weld_weights_bytes, which says what one takes there. */
+ * each rounded up to WELD_ALIGNMENT. */
 weld_status weld_weights_reserve(weld_weights *w, size_t bytes, weld_error *err);
-size_t weld_weights_bytes(size_t bytes);
 
 /* --- Prepared forms of constant weights: prepared.c ---
  * A store is kept with the weights and shared by all sessions over them; safe to use from several
@@ -288,7 +287,7 @@ weld_status weld_weights_prepared(weld_weights *w, weld_prepared **out, weld_err
 weld_prepared *weld_prepared_retain(weld_prepared *p);
 void weld_prepared_release(weld_prepared *p); /* freed with the last; NULL is nothing */
 /* Before the first form: memory in one piece, as weld_weights_reserve, for forms of so many bytes
- * in all, each rounded up by weld_weights_bytes. Where there is a form already nothing is done. */
+ * in all, each rounded up to WELD_ALIGNMENT. Where there is a form already nothing is done. */
 weld_status weld_prepared_reserve(weld_prepared *p, size_t bytes, weld_error *err);
 /* What run->node prepares, `bytes` long, by run or by an earlier one of the same operator,
  * attributes, inputs and kernels. Lives as long as the store. */
@@ -317,8 +316,5 @@ void weld_session_observe(weld_session *s, weld_session_observer observer, void 
  * count as before it. weld_session_marked is weld_clock's then, in the latest run. */
 void weld_session_mark(weld_session *s, const weld_value *v);
 double weld_session_marked(const weld_session *s);
-
-/* The memory of a live value; data NULL where it is never whole in memory (graph/plan.h). */
-weld_tensor weld_session_value(weld_session *s, const weld_value *v);
 
 #endif

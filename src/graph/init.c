@@ -1,6 +1,7 @@
 /* Starting values of parameters and buffers: a draw is a function of (seed, name). */
 #include <math.h>
 
+#include "base/memory.h"
 #include "base/random.h"
 #include "graph/graph.h"
 
@@ -46,8 +47,8 @@ static size_t leaf_bytes(const weld_graph *g) {
     for (size_t i = 0; i < g->value_count; i++) {
         const weld_value *v = g->values[i];
         if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
-            bytes +=
-                weld_weights_bytes((size_t)weld_shape_count(&v->shape) * weld_dtype_size(v->dtype));
+            const weld_tensor t = {v->dtype, v->shape, NULL};
+            bytes += weld_round_up(weld_tensor_bytes(&t), WELD_ALIGNMENT);
         }
     }
     return bytes;

@@ -42,16 +42,25 @@ static weld_status check_size(const weld_shape *shape, const char *what, weld_er
     return WELD_OK;
 }
 
-static void look_up_inputs(const planner *p, const weld_node *node) {
+void weld_plan_inputs(const weld_plan *plan, const weld_node *node, weld_tensor *in) {
     for (int i = 0; i < node->input_count; i++) {
-        p->in[i] = node->inputs[i] ? p->plan->specs[node->inputs[i]->id] : (weld_tensor){0};
+        in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
     }
+}
+
+size_t weld_graph_most_inputs(const weld_graph *g) {
+    size_t most = 1;
+    for (size_t i = 0; i < g->node_count; i++) {
+        const size_t count = (size_t)g->nodes[i]->input_count;
+        most = count > most ? count : most;
+    }
+    return most;
 }
 
 static weld_status infer_node(const planner *p, const weld_node *node, weld_error *err) {
     weld_plan *plan = p->plan;
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};
-    look_up_inputs(p, node);
+    weld_plan_inputs(p->plan, node, p->in);
     weld_error reason = {0};
     char text[160];
     weld_status status = node->op->infer(node, p->in, out, &reason);
@@ -141,13 +150,14 @@ static void find_uses(planner *p) {
 /* --- storages --- */
 
 static size_t value_bytes(const weld_plan *plan, const weld_value *v) {
-    return (size_t)weld_shape_count(&plan->specs[v->id].shape) * weld_dtype_size(v->dtype);
+    return weld_tensor_bytes(&plan->specs[v->id]);
 }
 
 static size_t add_storage(planner *p, size_t bytes, size_t first, size_t last) {
-    size_t rounded = (bytes + WELD_ALIGNMENT - 1) & ~(size_t)(WELD_ALIGNMENT - 1);
-    p->storages[p->storage_count] =
-        (weld_storage){.bytes = rounded, .first = first, .last = last, .pinned = last == FOREVER};
+    p->storages[p->storage_count] = (weld_storage){.bytes = weld_round_up(bytes, WELD_ALIGNMENT),
+                                                   .first = first,
+                                                   .last = last,
+                                                   .pinned = last == FOREVER};
     return p->storage_count++;
 }
 
@@ -214,7 +224,7 @@ static void assign_output(planner *p, const weld_node *node, int j, size_t step)
 }
 
 static bool is_internal(const planner *p, const weld_node *node, int j, size_t step) {
-    return p->plan->steps[step].slicing != WELD_SLICE_NONE && !(node->op->cpu.sums >> j & 1u) &&
+    return p->plan->steps[step].slicing != WELD_SLICE_NONE && !weld_node_sums(node, j) &&
            last_step(p, node->outputs[j]) == step;
 }
 
@@ -249,15 +259,15 @@ static size_t workspace_bytes(planner *p, size_t at) {
         return 0;
     }
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};
-    look_up_inputs(p, node);
+    weld_plan_inputs(p->plan, node, p->in);
     for (int i = 0; i < node->input_count && streams; i++) {
-        if (i < 32 && node->inputs[i] && (node->op->cpu.sliced >> i & 1u)) {
+        if (weld_node_takes_slices(node, i)) {
             p->in[i].shape = weld_slice_shape(step->slicing, &p->in[i], step->slice);
         }
     }
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
-        if (streams && !(node->op->cpu.sums >> i & 1u)) {
+        if (streams && !weld_node_sums(node, i)) {
             out[i].shape = weld_slice_shape(step->slicing, &out[i], step->slice);
         }
     }
@@ -284,7 +294,7 @@ static size_t prepared_bytes(const planner *p, const weld_node *node) {
         return 0;
     }
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};
-    look_up_inputs(p, node);
+    weld_plan_inputs(p->plan, node, p->in);
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
     }
@@ -408,12 +418,8 @@ const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *no
 
 static bool allocate(planner *p, const weld_graph *g) {
     weld_plan *plan = p->plan;
-    size_t values = g->value_count, nodes = g->node_count, most_inputs = 1;
-    size_t storages = values + 2 * nodes + 1;
-    for (size_t i = 0; i < nodes; i++) {
-        size_t count = (size_t)g->nodes[i]->input_count;
-        most_inputs = count > most_inputs ? count : most_inputs;
-    }
+    const size_t values = g->value_count, nodes = g->node_count;
+    const size_t storages = values + 2 * nodes + 1;
     plan->specs = weld_alloc(values, sizeof *plan->specs);
     plan->order = weld_alloc(nodes, sizeof *plan->order);
     plan->offsets = weld_alloc(values, sizeof *plan->offsets);
@@ -428,7 +434,7 @@ static bool allocate(planner *p, const weld_graph *g) {
     p->storages = weld_alloc(storages, sizeof *p->storages);
     p->by_size = weld_alloc(storages, sizeof(weld_storage *));
     p->placed = weld_alloc(storages, sizeof(weld_storage *));
-    p->in = weld_alloc(most_inputs, sizeof *p->in);
+    p->in = weld_alloc(weld_graph_most_inputs(g), sizeof *p->in);
     return plan->specs && plan->order && plan->offsets && plan->in_scratch && plan->workspaces &&
            plan->prepared && p->last_use && p->step_of && p->storage_of && p->workspace_storage &&
            p->prepared_storage && p->storages && p->by_size && p->placed && p->in;

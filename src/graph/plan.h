@@ -7,8 +7,8 @@
  * slices have one partial sum for each of a fixed set of chunks, added in order at the end, so that
  * results depend on shapes alone.
  *
- * plan.c makes plans, stream.c finds the steps, slices.c sizes them, place.c packs memory,
- * stream_run.c runs a stream.
+ * plan.c makes plans, stream.c finds the steps (with an example), slices.c sizes them, place.c
+ * packs memory, session_run.c runs a plan, stream_run.c a stream.
  */
 #ifndef WELD_GRAPH_PLAN_H
 #define WELD_GRAPH_PLAN_H
@@ -55,8 +55,23 @@ void weld_plan_free(weld_plan *plan);
  * inputs and outputs, or for the graph's own where none is narrower. */
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);
 
+/* The specs of the node's inputs; zero for those that are absent. `in` has room for as many as
+ * weld_graph_most_inputs says. */
+void weld_plan_inputs(const weld_plan *plan, const weld_node *node, weld_tensor *in);
+size_t weld_graph_most_inputs(const weld_graph *g); /* of one node; at least 1 */
+
 /* Cut the plan's order (which it sorts anew) into steps. Needs specs. */
 weld_status weld_plan_find_steps(weld_plan *plan, bool node_by_node, weld_error *err);
+
+/* Does a node in a stream take a slice of input i? Others, and inputs that are absent, it takes as
+ * they are. */
+static inline bool weld_node_takes_slices(const weld_node *node, int i) {
+    return node->inputs[i] && i < 32 && (node->op->cpu.sliced >> i & 1u);
+}
+/* Is output i a sum over the slices? The others are made in slices. */
+static inline bool weld_node_sums(const weld_node *node, int i) {
+    return node->op->cpu.sums >> i & 1u;
+}
 
 /* Choose slice, chunks and partial_bytes of a step whose slicing and units are known. */
 void weld_size_step(const weld_plan *plan, weld_step *s);

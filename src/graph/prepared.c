@@ -93,7 +93,7 @@ weld_status weld_prepared_reserve(weld_prepared *p, size_t bytes, weld_error *er
 }
 
 static void take_memory(weld_prepared *p, form *f) {
-    const size_t bytes = weld_weights_bytes(f->bytes);
+    const size_t bytes = weld_round_up(f->bytes, WELD_ALIGNMENT);
     f->reserved = bytes <= p->piece_bytes - p->piece_used;
     if (f->reserved) {
         f->data = p->piece + p->piece_used;

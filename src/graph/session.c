@@ -1,8 +1,7 @@
-/* Sessions: a plan, its arena, and every node's operands looked up once, so that running is one
- * loop over function calls. */
+/* Making sessions: a plan, its arena, and every node's operands looked up once, so that running is
+ * one loop over function calls (session_run.c). */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
@@ -43,7 +42,7 @@ static weld_status bind_memory(weld_session *s, const weld_weights *w, weld_erro
     return status;
 }
 
-static weld_tensor value_tensor(const weld_session *s, const weld_value *v) {
+weld_tensor weld_session_tensor(const weld_session *s, const weld_value *v) {
     weld_tensor t = s->plan->specs[v->id];
     t.data = s->memory[v->id];
     return t;
@@ -56,10 +55,10 @@ static void bind_runs(weld_session *s, uint64_t seed) {
         const size_t workspace = s->plan->workspaces[at], prepared = s->plan->prepared[at];
         weld_tensor *in = next, *out = next + node->input_count;
         for (int i = 0; i < node->input_count; i++) {
-            in[i] = node->inputs[i] ? value_tensor(s, node->inputs[i]) : (weld_tensor){0};
+            in[i] = node->inputs[i] ? weld_session_tensor(s, node->inputs[i]) : (weld_tensor){0};
         }
         for (int i = 0; i < node->output_count; i++) {
-            out[i] = value_tensor(s, node->outputs[i]);
+            out[i] = weld_session_tensor(s, node->outputs[i]);
         }
         next = out + node->output_count;
         s->runs[at] = (weld_run){.node = node,
@@ -86,7 +85,7 @@ static weld_status prepare_constants(weld_session *s, weld_weights *w, weld_erro
     weld_status status = weld_weights_prepared(w, &s->prepared, err);
     size_t total = 0;
     for (size_t at = 0; at < s->plan->order_count; at++) {
-        total += weld_weights_bytes(prepared_bytes(&s->runs[at]));
+        total += weld_round_up(prepared_bytes(&s->runs[at]), WELD_ALIGNMENT);
     }
     status = status ? status : weld_prepared_reserve(s->prepared, total, err);
     for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
@@ -136,8 +135,8 @@ static void clear_inputs(const weld_session *s) {
     const weld_graph *g = s->plan->graph;
     for (size_t i = 0; i < g->value_count; i++) {
         if (g->values[i]->kind == WELD_VALUE_INPUT) {
-            weld_tensor t = value_tensor(s, g->values[i]);
-            memset(t.data, 0, (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype));
+            weld_tensor t = weld_session_tensor(s, g->values[i]);
+            memset(t.data, 0, weld_tensor_bytes(&t));
         }
     }
 }
@@ -203,16 +202,12 @@ void weld_session_free(weld_session *s) {
 
 weld_tensor weld_session_input(weld_session *s, const char *name) {
     const weld_value *v = weld_graph_find_leaf(s->plan->graph, name);
-    return v && v->kind == WELD_VALUE_INPUT ? value_tensor(s, v) : (weld_tensor){0};
+    return v && v->kind == WELD_VALUE_INPUT ? weld_session_tensor(s, v) : (weld_tensor){0};
 }
 
 weld_tensor weld_session_output(weld_session *s, const char *name) {
     const weld_value *v = weld_graph_output(s->plan->graph, name);
-    return v ? value_tensor(s, v) : (weld_tensor){0};
-}
-
-weld_tensor weld_session_value(weld_session *s, const weld_value *v) {
-    return value_tensor(s, v);
+    return v ? weld_session_tensor(s, v) : (weld_tensor){0};
 }
 
 const weld_plan *weld_session_plan(const weld_session *s) {
@@ -250,122 +245,4 @@ void weld_session_prepare(const weld_session *s, size_t position) {
     if (s->plan->prepared[position] != SIZE_MAX) {
         run->node->op->cpu.prepare(run, s->arena + s->plan->prepared[position]);
     }
-}
-
-static void run_observed(const weld_session *s, size_t position) {
-    const weld_run *run = &s->runs[position];
-    weld_session_event event = {.position = position, .threads = run->threads};
-    event.begin = weld_clock();
-    weld_session_prepare(s, position);
-    run->node->op->cpu.run(run);
-    event.end = weld_clock();
-    s->observer(s->observer_context, &event);
-}
-
-static void run_node(const weld_session *s, size_t position, uint64_t step) {
-    weld_run *run = &s->runs[position];
-    if (run->node->op->view) {
-        return;
-    }
-    run->step = step;
-    if (s->observer) {
-        run_observed(s, position);
-    } else {
-        weld_session_prepare(s, position);
-        run->node->op->cpu.run(run);
-    }
-}
-
-void weld_session_run(weld_session *s, uint64_t step) {
-    for (size_t i = 0; i < s->plan->step_count; i++) {
-        const weld_step *part = &s->plan->steps[i];
-        if (part->slicing == WELD_SLICE_NONE) {
-            run_node(s, part->begin, step);
-        } else {
-            weld_session_run_stream(s, part, step);
-        }
-        if (i == s->marked_step) {
-            s->marked = weld_clock();
-        }
-    }
-}
-
-static bool is_finite(const weld_session *s, const weld_tensor *t, int64_t *index) {
-    const weld_kernels *kernels = s->plan->kernels[t->dtype];
-    if (!t->data || !kernels) {
-        return true;
-    }
-    *index = kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
-    return *index < 0;
-}
-
-static weld_status check_leaves(weld_session *s, weld_error *err) {
-    static const char *const kinds[] = {"input", "parameter", "buffer"};
-    const weld_graph *g = s->plan->graph;
-    for (size_t i = 0; i < g->value_count; i++) {
-        const weld_value *v = g->values[i];
-        weld_tensor t = value_tensor(s, v);
-        int64_t index;
-        if (v->kind != WELD_VALUE_RESULT && !is_finite(s, &t, &index)) {
-            return weld_fail(err, WELD_ERROR_NUMERIC, "%s %s: element %lld is not finite",
-                             kinds[v->kind], v->name, (long long)index);
-        }
-    }
-    return WELD_OK;
-}
-
-static weld_status run_and_check(weld_session *s, uint64_t step, weld_error *err) {
-    weld_status status = check_leaves(s, err);
-    for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
-        const weld_run *run = &s->runs[at];
-        run_node(s, at, step);
-        for (int i = 0; i < run->node->output_count && status == WELD_OK; i++) {
-            int64_t index;
-            if (!is_finite(s, &run->out[i], &index)) {
-                char text[160];
-                status = weld_fail(
-                    err, WELD_ERROR_NUMERIC, "%s: element %lld of its output %d is not finite",
-                    weld_node_text(run->node, text, sizeof text), (long long)index, i);
-            }
-        }
-    }
-    return status;
-}
-
-static void copy_value(const weld_session *from, const weld_session *to, const weld_value *v) {
-    weld_tensor t = value_tensor(from, v), u = value_tensor(to, v);
-    if (t.data != u.data) { /* of a leaf there is but one */
-        memcpy(u.data, t.data, (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype));
-    }
-}
-
-static void copy_inputs(const weld_session *from, const weld_session *to) {
-    const weld_graph *g = from->plan->graph;
-    for (size_t i = 0; i < g->value_count; i++) {
-        if (g->values[i]->kind == WELD_VALUE_INPUT) {
-            copy_value(from, to, g->values[i]);
-        }
-    }
-}
-
-static void copy_outputs(const weld_session *from, const weld_session *to) {
-    const weld_graph *g = from->plan->graph;
-    for (size_t i = 0; i < g->output_count; i++) {
-        copy_value(from, to, g->outputs[i].value);
-    }
-}
-
-/* What streams do not keep must be seen too: so another session runs node by node. */
-weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error *err) {
-    weld_session_options options = s->options;
-    options.node_by_node = true;
-    weld_session *plain;
-    weld_status status = weld_session_create(s->plan->graph, s->weights, &options, &plain, err);
-    if (status == WELD_OK) {
-        copy_inputs(s, plain);
-        status = run_and_check(plain, step, err);
-        copy_outputs(plain, s);
-    }
-    weld_session_free(plain);
-    return status;
 }

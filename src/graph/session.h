@@ -26,6 +26,9 @@ struct weld_session {
     double marked;      /* weld_clock at its end in the latest run */
 };
 
+/* The memory of a live value; data NULL where it is never whole in memory. */
+weld_tensor weld_session_tensor(const weld_session *s, const weld_value *v);
+
 /* Have the node at this position of the order prepare its weights, unless they are constant. */
 void weld_session_prepare(const weld_session *s, size_t position);
 

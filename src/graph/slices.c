@@ -35,8 +35,7 @@ weld_shape weld_slice_shape(weld_slicing slicing, const weld_tensor *t, int64_t 
 }
 
 size_t weld_sum_bytes(const weld_tensor *t) {
-    size_t bytes = (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
-    return (bytes + WELD_ALIGNMENT - 1) & ~(size_t)(WELD_ALIGNMENT - 1);
+    return weld_round_up(weld_tensor_bytes(t), WELD_ALIGNMENT);
 }
 
 /* What the nodes of a stream are like. */
@@ -57,14 +56,14 @@ static needs needs_of(const weld_plan *plan, const weld_step *s) {
     for (size_t at = s->begin; at < s->end; at++) {
         const weld_node *node = plan->order[at];
         size_t bytes = 0;
-        for (int i = 0; i < node->input_count && i < 32; i++) {
-            if (node->inputs[i] && (node->op->cpu.sliced >> i & 1u)) {
+        for (int i = 0; i < node->input_count; i++) {
+            if (weld_node_takes_slices(node, i)) {
                 add_operand(s, &plan->specs[node->inputs[i]->id], &bytes, &n);
             }
         }
         for (int i = 0; i < node->output_count; i++) {
             const weld_tensor *t = &plan->specs[node->outputs[i]->id];
-            if (node->op->cpu.sums >> i & 1u) {
+            if (weld_node_sums(node, i)) {
                 n.sum_bytes += weld_sum_bytes(t);
             } else {
                 add_operand(s, t, &bytes, &n);

@@ -1,13 +1,37 @@
-/* Finding the streams of a plan; plan.h says what they are.
+/* Finding the steps of a plan; plan.h says what steps and streams are.
  *
- * Every node gets a level. Of one level, nodes that are run whole come first, in order, and then
- * streams. So an edge raises the level by one where it leaves a node of a stream and no slices flow
- * along it, as from a sum over the batch, and by none otherwise. Nodes of one level that can be
- * sliced do not wait for one another but slice by slice: those with the same number of images, or
- * of rows, are one stream.
+ * Four passes over the nodes, each a section below:
  *
- * A node whose readers all are on higher levels, but take its slices, moves up to the lowest of
- * them: so that values that a gradient computes again are not computed early and kept.
+ * 1. Slicing. Can the node be run in slices of rows or images, and of how many?
+ * 2. Levels. Edges along which no slices flow, as from a sum over the batch, raise the level by
+ *    one: who reads a sum waits for all of it. All other edges leave it as it is.
+ * 3. Moving up. A node whose readers all are on higher levels, and take its slices, moves up to the
+ *    lowest of them: what is made just before it is read need not be kept.
+ * 4. Steps. Of one level, nodes that are run whole come first, each a step of its own. The others
+ *    wait for one another slice by slice at most: those with as many images, or rows, are a stream.
+ *
+ * An example (tests/graph/test_stream.c plans it): a convolution with a batch norm in training,
+ * which is taken apart into sums, a node of vectors and a map of each channel; a second branch; a
+ * convolution that makes the map smaller; the head. All is [n, h, w, c], in order of levels:
+ *
+ *     node                        makes            waits for  level  step         value lives in
+ *     a = conv2d 1x1(x)           [8, 56, 56, 48]             0      1 by rows    arena
+ *     s = moments(a)              [3, 48] a sum               0      1 by rows    arena
+ *     v = statistics(s)           [48], [48]       s          1      2 whole      arena
+ *     k = relu(x)                 [8, 56, 56, 48]             0 > 1  3 by rows    scratch
+ *     n = affine(a, v)            [8, 56, 56, 48]             1      3 by rows    scratch
+ *     e = add(n, k)               [8, 56, 56, 48]             1      3 by rows    arena
+ *     d = conv2d 3x3 stride 2(e)  [8, 28, 28, 96]  e          2      4 by images  scratch
+ *     p = global_avg_pool(d)      [8, 1, 1, 96]               2      4 by images  arena
+ *     l = linear(p)               [8, 10]          p          3      5 whole      arena
+ *
+ * s takes slices of a as they come, so that both are one step; a is read by another step too and
+ * has to be whole in the arena. v needs the whole sum: level 1. n takes slices of a, which is
+ * whole by then, and vectors of v, which is complete since nodes that are run whole come first. k
+ * could be made on level 0, but only e reads it: it moves up to e's level, and only a slice of it
+ * ever exists, in the scratch of a thread, as of n. d could take slices of e, but those of a map
+ * that is four times as large are not what suits d: level 2. p has one row for each image, which
+ * goes with slices of whole images. l cannot be sliced.
  */
 #include <stdlib.h>
 
@@ -20,233 +44,34 @@ enum {
     LARGE_MAP = 768 * 1024 /* bytes of one image that the second-level cache has no room for */
 };
 
+/* What is known of a node; all zero for nodes that do not run. */
+typedef struct facts {
+    const weld_node *node; /* NULL: does not run */
+    weld_slicing slicing;  /* how it can be sliced, if at all */
+    int64_t rows;          /* of what it makes in slices, or takes where it only sums */
+    int64_t images;        /* likewise; 0 where its maps are too large to be sliced by images */
+    int level;
+    int lowest_reader; /* level of it; its own level if one of them does not take slices */
+} facts;
+
 typedef struct grouping {
-    const weld_plan *plan;
-    bool sums;             /* is anything summed over the batch? */
-    bool by_image;         /* may streams be sliced by images? */
-    weld_slicing *slicing; /* by node id */
-    int64_t *rows;         /* by node id: of what it makes in slices, or takes where it only sums */
-    int64_t *images;       /* likewise; 0 where its maps are too large to be sliced by images */
-    int *level;            /* by node id */
+    weld_plan *plan;
+    bool sums;           /* is anything summed over the batch? */
+    bool by_image;       /* may streams be sliced by images? */
+    facts *facts;        /* by node id */
+    const facts **order; /* of running */
+    weld_tensor *in;     /* the specs of a node's inputs */
 } grouping;
 
-/* --- Operands --- */
-
-static bool takes_slices(const weld_node *node, int input) {
-    return node->inputs[input] && input < 32 && (node->op->cpu.sliced >> input & 1u);
+static const weld_tensor *spec(const grouping *g, const weld_value *v) {
+    return &g->plan->specs[v->id];
 }
 
-static bool makes_slices(const weld_node *node, int output) {
-    return !(node->op->cpu.sums >> output & 1u);
+static facts *producer(const grouping *g, const weld_value *v) {
+    return v && v->producer ? &g->facts[v->producer->id] : NULL;
 }
 
-static const weld_tensor *spec(const weld_plan *plan, const weld_value *v) {
-    return &plan->specs[v->id];
-}
-
-/* The tensors that a node takes or makes in slices. */
-typedef struct sliced_tensors {
-    int64_t images, most_rows, least_rows;
-    size_t image_bytes; /* of the largest */
-    bool fit;           /* all have rank 4 and as many images */
-} sliced_tensors;
-
-static void look_at(sliced_tensors *s, const weld_tensor *t) {
-    s->fit = s->fit && t->shape.rank == 4 && (!s->images || s->images == t->shape.dim[0]);
-    if (s->fit) {
-        int64_t rows = weld_slice_units(WELD_SLICE_ROWS, t);
-        s->images = t->shape.dim[0];
-        s->most_rows = rows > s->most_rows ? rows : s->most_rows;
-        s->least_rows = rows < s->least_rows ? rows : s->least_rows;
-        size_t bytes = weld_slice_unit_bytes(WELD_SLICE_IMAGES, t);
-        s->image_bytes = bytes > s->image_bytes ? bytes : s->image_bytes;
-    }
-}
-
-/* How the node can be sliced, if at all. Its rows are those of what it makes. */
-static weld_slicing slicing_of(grouping *g, const weld_node *node, weld_tensor *in) {
-    const weld_plan *plan = g->plan;
-    if (!node->op->cpu.slicing || node->op->view || node->op->mutates) {
-        return WELD_SLICE_NONE;
-    }
-    sliced_tensors s = {.least_rows = INT64_MAX, .fit = true};
-    for (int i = 0; i < node->output_count; i++) {
-        if (makes_slices(node, i)) {
-            look_at(&s, spec(plan, node->outputs[i]));
-        }
-    }
-    g->rows[node->id] = s.most_rows;
-    for (int i = 0; i < node->input_count; i++) {
-        in[i] = node->inputs[i] ? *spec(plan, node->inputs[i]) : (weld_tensor){0};
-        if (takes_slices(node, i)) {
-            look_at(&s, &in[i]);
-        }
-    }
-    if (!g->rows[node->id]) {
-        g->rows[node->id] = s.most_rows;
-    }
-    weld_slicing slicing = s.fit && s.images ? node->op->cpu.slicing(node, in) : WELD_SLICE_NONE;
-    if (slicing == WELD_SLICE_ROWS && s.most_rows != s.least_rows) {
-        slicing = WELD_SLICE_IMAGES;
-    }
-    /* Sums are taken while what they are of is in the cache in part at least. */
-    const bool large = !g->sums && s.image_bytes > LARGE_MAP;
-    g->images[node->id] = g->by_image && !large ? s.images : 0;
-    return slicing == WELD_SLICE_IMAGES && !g->images[node->id] ? WELD_SLICE_NONE : slicing;
-}
-
-/* Does the node work on a map of so many rows by the same slices? A single position for each image
- * may come and go where images are the slices. */
-static bool match(const grouping *g, const weld_node *node, int64_t rows) {
-    const int64_t own = g->rows[node->id], images = g->images[node->id];
-    return rows == own || (images && (rows == images || own == images));
-}
-
-/* Do slices flow from the producer of input i to the node? Not where the size of the maps changes
- * (a downsampling convolution), as slices of one kind of map would be too large or too small for
- * the other. */
-static bool flows(const grouping *g, const weld_node *node, int i) {
-    const weld_value *v = node->inputs[i];
-    const weld_node *from = v ? v->producer : NULL;
-    if (!from || !g->slicing[node->id] || !g->slicing[from->id] || !takes_slices(node, i) ||
-        !makes_slices(from, v->output_index)) {
-        return false;
-    }
-    const int64_t rows = weld_slice_units(WELD_SLICE_ROWS, spec(g->plan, v));
-    return g->images[node->id] == g->images[from->id] && match(g, node, rows) &&
-           match(g, from, rows);
-}
-
-/* --- Levels --- */
-
-static void find_earliest(grouping *g, const bool *live) {
-    const weld_graph *graph = g->plan->graph;
-    for (size_t k = 0; k < graph->node_count; k++) {
-        const weld_node *node = graph->nodes[k];
-        int level = 0;
-        for (int i = 0; live[k] && i < node->input_count; i++) {
-            const weld_node *from = node->inputs[i] ? node->inputs[i]->producer : NULL;
-            if (from) {
-                bool waits = g->slicing[from->id] && !flows(g, node, i);
-                int least = g->level[from->id] + waits;
-                level = least > level ? least : level;
-            }
-        }
-        g->level[k] = level;
-    }
-}
-
-/* latest[k]: the lowest level of the node's readers, or its own level if one of them does not take
- * slices. */
-static void note_reader(const grouping *g, const weld_node *node, int *latest) {
-    for (int i = 0; i < node->input_count; i++) {
-        const weld_node *from = node->inputs[i] ? node->inputs[i]->producer : NULL;
-        if (from) {
-            int bound = flows(g, node, i) ? g->level[node->id] : g->level[from->id];
-            latest[from->id] = bound < latest[from->id] ? bound : latest[from->id];
-        }
-    }
-}
-
-static bool has_sums(const weld_node *node) {
-    return node->op->cpu.sums != 0;
-}
-
-static void move_up(grouping *g, const bool *live, int *latest) {
-    const weld_graph *graph = g->plan->graph;
-    for (size_t i = 0; i < graph->node_count; i++) {
-        latest[i] = INT32_MAX;
-    }
-    for (size_t i = 0; i < graph->output_count; i++) {
-        const weld_node *node = graph->outputs[i].value->producer;
-        if (node) {
-            latest[node->id] = g->level[node->id];
-        }
-    }
-    for (size_t k = graph->node_count; k-- > 0;) {
-        const weld_node *node = graph->nodes[k];
-        if (!live[k]) {
-            continue;
-        }
-        if (g->slicing[k] && !has_sums(node) && latest[k] != INT32_MAX) {
-            g->level[k] = latest[k] > g->level[k] ? latest[k] : g->level[k];
-        }
-        note_reader(g, node, latest);
-    }
-}
-
-/* --- Steps --- */
-
-typedef struct place_in_order {
-    const weld_node *node;
-    int level;
-    int64_t key; /* 0: alone; else which stream of this level */
-} place_in_order;
-
-static int compare_places(const void *a, const void *b) {
-    const place_in_order *x = a, *y = b;
-    if (x->level != y->level) {
-        return x->level < y->level ? -1 : 1;
-    }
-    if (x->key != y->key) {
-        return !x->key || (y->key && x->key < y->key) ? -1 : 1;
-    }
-    return x->node->id < y->node->id ? -1 : 1;
-}
-
-/* What the nodes of a level must have in common to be a stream: as many images, or rows. */
-static int64_t key_of(const grouping *g, const weld_node *node) {
-    if (!g->slicing[node->id]) {
-        return 0;
-    }
-    return g->images[node->id] ? g->images[node->id] : -g->rows[node->id];
-}
-
-/* What slices all nodes of a stream can have. */
-static void find_slicing(const grouping *g, weld_step *s) {
-    const weld_plan *plan = g->plan;
-    s->slicing = WELD_SLICE_ROWS;
-    int64_t rows = g->rows[plan->order[s->begin]->id];
-    for (size_t at = s->begin; at < s->end; at++) {
-        const int id = plan->order[at]->id;
-        if (g->slicing[id] == WELD_SLICE_IMAGES || g->rows[id] != rows) {
-            s->slicing = WELD_SLICE_IMAGES;
-        }
-    }
-    const weld_node *first = plan->order[s->begin];
-    for (int i = 0; i < first->input_count; i++) {
-        if (takes_slices(first, i)) {
-            s->units = weld_slice_units(s->slicing, spec(plan, first->inputs[i]));
-        }
-    }
-}
-
-static void cut_order(const grouping *g, weld_plan *plan, const place_in_order *places) {
-    for (size_t begin = 0, end; begin < plan->order_count; begin = end) {
-        const place_in_order *first = &places[begin];
-        for (end = begin + 1; end < plan->order_count && first->key &&
-                              places[end].key == first->key && places[end].level == first->level;
-             end++) {
-        }
-        weld_step *s = &plan->steps[plan->step_count++];
-        *s = (weld_step){.begin = begin, .end = end};
-        if (end - begin > 1) {
-            find_slicing(g, s);
-            weld_size_step(plan, s);
-        }
-    }
-}
-
-static void sort_order(grouping *g, weld_plan *plan, place_in_order *places) {
-    for (size_t at = 0; at < plan->order_count; at++) {
-        const weld_node *node = plan->order[at];
-        places[at] = (place_in_order){node, g->level[node->id], key_of(g, node)};
-    }
-    qsort(places, plan->order_count, sizeof *places, compare_places);
-    for (size_t at = 0; at < plan->order_count; at++) {
-        plan->order[at] = places[at].node;
-    }
-}
+/* --- Slicing --- */
 
 /* Slicing by images leaves threads idle where there are fewer. Where nothing is summed results do
  * not depend on slices, and the number of threads may decide. */
@@ -260,56 +85,240 @@ static void look_at_batch(grouping *g) {
         }
     }
     for (size_t at = 0; at < plan->order_count; at++) {
-        g->sums = g->sums || has_sums(plan->order[at]);
+        g->sums = g->sums || plan->order[at]->op->cpu.sums;
     }
     g->by_image = images >= (g->sums ? LEAST_IMAGES : 2 * (int64_t)plan->threads);
 }
 
+/* The tensors that a node takes or makes in slices. */
+typedef struct sliced_tensors {
+    int64_t images, most_rows, least_rows;
+    size_t image_bytes; /* of the largest */
+    bool fit;           /* all have rank 4 and as many images */
+} sliced_tensors;
+
+static void look_at(sliced_tensors *s, const weld_tensor *t) {
+    s->fit = s->fit && t->shape.rank == 4 && (!s->images || s->images == t->shape.dim[0]);
+    if (s->fit) {
+        const int64_t rows = weld_slice_units(WELD_SLICE_ROWS, t);
+        const size_t bytes = weld_slice_unit_bytes(WELD_SLICE_IMAGES, t);
+        s->images = t->shape.dim[0];
+        s->most_rows = rows > s->most_rows ? rows : s->most_rows;
+        s->least_rows = rows < s->least_rows ? rows : s->least_rows;
+        s->image_bytes = bytes > s->image_bytes ? bytes : s->image_bytes;
+    }
+}
+
+static void find_slicing(const grouping *g, facts *f) {
+    const weld_node *node = f->node;
+    if (!node->op->cpu.slicing || node->op->view || node->op->mutates) {
+        return;
+    }
+    sliced_tensors s = {.least_rows = INT64_MAX, .fit = true};
+    for (int i = 0; i < node->output_count; i++) {
+        if (!weld_node_sums(node, i)) {
+            look_at(&s, spec(g, node->outputs[i]));
+        }
+    }
+    const int64_t rows_made = s.most_rows;
+    weld_plan_inputs(g->plan, node, g->in);
+    for (int i = 0; i < node->input_count; i++) {
+        if (weld_node_takes_slices(node, i)) {
+            look_at(&s, &g->in[i]);
+        }
+    }
+    /* Sums are taken while what they are of is in the cache in part at least. */
+    const bool large = !g->sums && s.image_bytes > LARGE_MAP;
+    f->images = g->by_image && !large ? s.images : 0;
+    f->rows = rows_made ? rows_made : s.most_rows;
+    if (s.fit && s.images) {
+        f->slicing = node->op->cpu.slicing(node, g->in);
+    }
+    if (f->slicing == WELD_SLICE_ROWS && s.most_rows != s.least_rows) {
+        f->slicing = WELD_SLICE_IMAGES;
+    }
+    if (f->slicing == WELD_SLICE_IMAGES && !f->images) {
+        f->slicing = WELD_SLICE_NONE;
+    }
+}
+
+/* --- Levels --- */
+
+/* Does the node work on a map of so many rows by the same slices? A single position for each image
+ * may come and go where images are the slices. */
+static bool match(const facts *f, int64_t rows) {
+    return rows == f->rows || (f->images && (rows == f->images || f->rows == f->images));
+}
+
+/* Do slices flow to the node from the producer of its input i? Not where the size of the maps
+ * changes (a downsampling convolution), as slices of one kind of map would be too large or too
+ * small for the other. */
+static bool flows(const grouping *g, const facts *to, int i) {
+    const weld_value *v = to->node->inputs[i];
+    const facts *from = producer(g, v);
+    if (!from || !to->slicing || !from->slicing || !weld_node_takes_slices(to->node, i) ||
+        weld_node_sums(from->node, v->output_index)) {
+        return false;
+    }
+    const int64_t rows = weld_slice_units(WELD_SLICE_ROWS, spec(g, v));
+    return to->images == from->images && match(to, rows) && match(from, rows);
+}
+
+/* The lowest level that each node can be on. */
+static void find_levels(grouping *g) {
+    for (size_t k = 0; k < g->plan->graph->node_count; k++) {
+        facts *f = &g->facts[k];
+        for (int i = 0; f->node && i < f->node->input_count; i++) {
+            const facts *from = producer(g, f->node->inputs[i]);
+            if (from) {
+                const bool waits = from->slicing && !flows(g, f, i);
+                const int least = from->level + waits;
+                f->level = least > f->level ? least : f->level;
+            }
+        }
+    }
+}
+
+/* --- Moving up --- */
+
+static void note_reader(facts *f, int level) {
+    f->lowest_reader = level < f->lowest_reader ? level : f->lowest_reader;
+}
+
+/* From the last node to the first, so that those that read a node have moved before it does. Sums
+ * stay: they are taken where what they are of is at hand. */
+static void move_up(grouping *g) {
+    const weld_graph *graph = g->plan->graph;
+    for (size_t k = 0; k < graph->node_count; k++) {
+        g->facts[k].lowest_reader = INT32_MAX;
+    }
+    for (size_t i = 0; i < graph->output_count; i++) {
+        facts *f = producer(g, graph->outputs[i].value);
+        if (f) {
+            note_reader(f, f->level);
+        }
+    }
+    for (size_t k = graph->node_count; k-- > 0;) {
+        facts *f = &g->facts[k];
+        if (f->slicing && !f->node->op->cpu.sums && f->lowest_reader != INT32_MAX) {
+            f->level = f->lowest_reader > f->level ? f->lowest_reader : f->level;
+        }
+        for (int i = 0; f->node && i < f->node->input_count; i++) {
+            facts *from = producer(g, f->node->inputs[i]);
+            if (from) {
+                note_reader(from, flows(g, f, i) ? f->level : from->level);
+            }
+        }
+    }
+}
+
+/* --- Steps --- */
+
+/* What the nodes of a level must have in common to be a stream: as many images, or (negative)
+ * rows. 0: the node is run whole. */
+static int64_t stream_of(const facts *f) {
+    return !f->slicing ? 0 : f->images ? f->images : -f->rows;
+}
+
+/* By level; then those that are run whole; then stream by stream; then as they were made. */
+static int compare_places(const void *a, const void *b) {
+    const facts *x = *(const facts *const *)a, *y = *(const facts *const *)b;
+    const int64_t in = stream_of(x), other = stream_of(y);
+    if (x->level != y->level) {
+        return x->level < y->level ? -1 : 1;
+    }
+    if (in != other) {
+        return !in || (other && in < other) ? -1 : 1;
+    }
+    return x->node->id < y->node->id ? -1 : 1;
+}
+
+static void sort_order(const grouping *g) {
+    weld_plan *plan = g->plan;
+    for (size_t at = 0; at < plan->order_count; at++) {
+        g->order[at] = &g->facts[plan->order[at]->id];
+    }
+    qsort(g->order, plan->order_count, sizeof *g->order, compare_places);
+    for (size_t at = 0; at < plan->order_count; at++) {
+        plan->order[at] = g->order[at]->node;
+    }
+}
+
+/* Position after the last node of the step that begins at `begin`. */
+static size_t find_end(const grouping *g, size_t begin) {
+    const facts *first = g->order[begin];
+    size_t end = begin + 1;
+    while (stream_of(first) && end < g->plan->order_count && g->order[end]->level == first->level &&
+           stream_of(g->order[end]) == stream_of(first)) {
+        end++;
+    }
+    return end;
+}
+
+/* Slices that all nodes of the stream can have: by rows where all can and have as many. */
+static void slice_stream(const grouping *g, weld_step *s) {
+    const facts *first = g->order[s->begin];
+    s->slicing = WELD_SLICE_ROWS;
+    for (size_t at = s->begin; at < s->end; at++) {
+        const facts *f = g->order[at];
+        if (f->slicing == WELD_SLICE_IMAGES || f->rows != first->rows) {
+            s->slicing = WELD_SLICE_IMAGES;
+        }
+    }
+    for (int i = 0; i < first->node->input_count; i++) {
+        if (weld_node_takes_slices(first->node, i)) {
+            s->units = weld_slice_units(s->slicing, spec(g, first->node->inputs[i]));
+        }
+    }
+    weld_size_step(g->plan, s);
+}
+
+static void cut_order(const grouping *g) {
+    weld_plan *plan = g->plan;
+    for (size_t begin = 0, end; begin < plan->order_count; begin = end) {
+        end = find_end(g, begin);
+        weld_step *s = &plan->steps[plan->step_count++];
+        *s = (weld_step){.begin = begin, .end = end};
+        if (end - begin > 1) {
+            slice_stream(g, s);
+        }
+    }
+}
+
+static void find_streams(grouping *g) {
+    const weld_plan *plan = g->plan;
+    look_at_batch(g);
+    for (size_t at = 0; at < plan->order_count; at++) {
+        facts *f = &g->facts[plan->order[at]->id];
+        f->node = plan->order[at];
+        find_slicing(g, f);
+    }
+    find_levels(g);
+    move_up(g);
+    sort_order(g);
+    cut_order(g);
+}
+
+static void step_by_node(weld_plan *plan) {
+    for (size_t at = 0; at < plan->order_count; at++) {
+        plan->steps[plan->step_count++] = (weld_step){.begin = at, .end = at + 1};
+    }
+}
+
 weld_status weld_plan_find_steps(weld_plan *plan, bool node_by_node, weld_error *err) {
-    const weld_graph *graph = plan->graph;
-    const size_t nodes = graph->node_count;
-    size_t most_inputs = 1;
-    for (size_t i = 0; i < nodes; i++) {
-        const size_t count = (size_t)graph->nodes[i]->input_count;
-        most_inputs = count > most_inputs ? count : most_inputs;
-    }
     grouping g = {.plan = plan};
-    look_at_batch(&g);
-    g.slicing = weld_alloc(nodes, sizeof *g.slicing);
-    g.rows = weld_alloc(nodes, sizeof *g.rows);
-    g.images = weld_alloc(nodes, sizeof *g.images);
-    g.level = weld_alloc(nodes, sizeof *g.level);
-    bool *live = weld_alloc(nodes, sizeof *live);
-    int *latest = weld_alloc(nodes, sizeof *latest);
-    weld_tensor *in = weld_alloc(most_inputs, sizeof *in);
-    place_in_order *places = weld_alloc(plan->order_count + 1, sizeof *places);
-    plan->steps = weld_alloc(plan->order_count + 1, sizeof *plan->steps);
-    weld_status status = WELD_OK;
-    if (!g.slicing || !g.rows || !g.images || !g.level || !live || !latest || !in || !places ||
-        !plan->steps) {
-        status = weld_fail_memory(err, "plan");
-    } else if (node_by_node) {
-        for (size_t at = 0; at < plan->order_count; at++) {
-            plan->steps[plan->step_count++] = (weld_step){.begin = at, .end = at + 1};
-        }
-    } else {
-        for (size_t at = 0; at < plan->order_count; at++) {
-            const weld_node *node = plan->order[at];
-            live[node->id] = true;
-            g.slicing[node->id] = slicing_of(&g, node, in);
-        }
-        find_earliest(&g, live);
-        move_up(&g, live, latest);
-        sort_order(&g, plan, places);
-        cut_order(&g, plan, places);
+    g.facts = weld_alloc(plan->graph->node_count, sizeof *g.facts);
+    g.order = weld_alloc(plan->order_count, sizeof *g.order);
+    g.in = weld_alloc(weld_graph_most_inputs(plan->graph), sizeof *g.in);
+    plan->steps = weld_alloc(plan->order_count, sizeof *plan->steps);
+    const bool allocated = g.facts && g.order && g.in && plan->steps;
+    if (allocated && node_by_node) {
+        step_by_node(plan);
+    } else if (allocated) {
+        find_streams(&g);
     }
-    weld_free(g.slicing);
-    weld_free(g.rows);
-    weld_free(g.images);
-    weld_free(g.level);
-    weld_free(live);
-    weld_free(latest);
-    weld_free(in);
-    weld_free(places);
-    return status;
+    weld_free(g.facts);
+    weld_free(g.order);
+    weld_free(g.in);
+    return allocated ? WELD_OK : weld_fail_memory(err, "plan");
 }

@@ -8,90 +8,111 @@
 
 enum { PIECE = 4096 }; /* elements of the sums that one thread adds up at once */
 
-/* What an operand is to a stream. */
-typedef enum operand_kind { WHOLE, SLICE, SCRATCH, SUM } operand_kind;
-
 typedef struct stream {
     const weld_session *session;
     const weld_step *step;
     uint64_t number; /* of the run */
 } stream;
 
-static operand_kind kind_of(const weld_plan *plan, const weld_node *node, int i) {
-    const bool in = i < node->input_count;
-    const int output = i - node->input_count;
-    const weld_value *v = in ? node->inputs[i] : node->outputs[output];
-    if (!in && (node->op->cpu.sums >> output & 1u)) {
-        return SUM;
-    }
-    if (!v || (in && (i >= 32 || !(node->op->cpu.sliced >> i & 1u)))) {
-        return WHOLE;
-    }
-    return plan->in_scratch[v->id] ? SCRATCH : SLICE;
+/* What a thread has of its own: the runs of the stream's nodes, and their operands one node after
+ * the other, inputs before outputs, which are the slice that it is at. */
+typedef struct worker {
+    weld_run *runs;
+    weld_tensor *operands;
+    unsigned char *scratch;
+} worker;
+
+static worker worker_of(const weld_session *s, int thread) {
+    const size_t t = (size_t)thread;
+    return (worker){s->thread_runs + t * s->thread_run_count,
+                    s->thread_operands + t * s->thread_operand_count,
+                    s->arena + s->scratch + t * s->plan->scratch_bytes};
 }
 
-/* The thread's copies of the nodes' runs and operands. The first chunk's sums are the outputs
- * themselves, the others' lie one after the other in their partial. */
-static void bind_chunk(const stream *st, int64_t chunk, weld_run *runs, unsigned char *scratch) {
+/* --- Binding: a chunk's sums, a slice's tensors --- */
+
+/* Where the sums of a chunk lie. The first chunk's are the outputs themselves (NULL), the others'
+ * lie one after the other in their partial. */
+static unsigned char *partial_of(const weld_session *s, const weld_step *step, int64_t chunk) {
+    return chunk > 0 && step->partial_bytes
+               ? s->arena + step->partials + (size_t)(chunk - 1) * step->partial_bytes
+               : NULL;
+}
+
+/* Copies of the nodes' runs on whole tensors, but with sums of the chunk's own, which are zero. */
+static void bind_chunk(const stream *st, int64_t chunk, const worker *w) {
     const weld_session *s = st->session;
-    const weld_plan *plan = s->plan;
-    const weld_step *step = st->step;
-    unsigned char *partial = NULL;
-    if (chunk > 0 && step->partial_bytes) {
-        partial = s->arena + step->partials + (size_t)(chunk - 1) * step->partial_bytes;
-    }
-    for (size_t at = step->begin; at < step->end; at++) {
-        const weld_node *node = plan->order[at];
-        weld_run *run = &runs[at - step->begin];
-        const size_t workspace = plan->workspaces[at];
+    unsigned char *partial = partial_of(s, st->step, chunk);
+    weld_tensor *in = w->operands;
+    for (size_t at = st->step->begin; at < st->step->end; at++) {
+        const weld_run *whole = &s->runs[at];
+        const weld_node *node = whole->node;
+        const size_t workspace = s->plan->workspaces[at];
+        weld_tensor *out = in + node->input_count;
+        weld_run *run = &w->runs[at - st->step->begin];
+        memcpy(in, whole->in, (size_t)node->input_count * sizeof *in);
+        memcpy(out, whole->out, (size_t)node->output_count * sizeof *out);
+        *run = *whole;
+        run->in = in;
+        run->out = out;
         run->threads = 1;
         run->accumulate = node->op->cpu.sums != 0;
-        run->workspace = workspace == SIZE_MAX ? NULL : scratch + workspace;
+        run->workspace = workspace == SIZE_MAX ? NULL : w->scratch + workspace;
         run->step = st->number;
         for (int j = 0; j < node->output_count; j++) {
-            weld_tensor *t = (weld_tensor *)&run->out[j];
-            if (!(node->op->cpu.sums >> j & 1u)) {
-                continue;
+            if (weld_node_sums(node, j)) {
+                if (partial) {
+                    out[j].data = partial;
+                    partial += weld_sum_bytes(&out[j]);
+                }
+                memset(out[j].data, 0, weld_tensor_bytes(&out[j]));
             }
-            const size_t bytes = weld_sum_bytes(t);
-            if (partial) {
-                t->data = partial;
-                partial += bytes;
-            }
-            memset(t->data, 0, (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype));
         }
+        in = out + node->output_count;
     }
 }
 
-static void bind_slice(const stream *st, int64_t begin, int64_t units, weld_run *runs,
-                       unsigned char *scratch) {
-    const weld_session *s = st->session;
-    const weld_plan *plan = s->plan;
-    const weld_step *step = st->step;
-    for (size_t at = step->begin; at < step->end; at++) {
-        const weld_node *node = plan->order[at];
+/* A range of units of the step, and whose scratch it may use. */
+typedef struct slice {
+    const weld_plan *plan;
+    const weld_step *step;
+    unsigned char *scratch;
+    int64_t begin, units;
+} slice;
+
+/* Make t the slice of `whole`, the tensor of v: in the scratch, or where it is in `whole`. */
+static void bind_operand(const slice *sl, const weld_value *v, const weld_tensor *whole,
+                         weld_tensor *t) {
+    const weld_slicing slicing = sl->step->slicing;
+    t->shape = weld_slice_shape(slicing, whole, sl->units);
+    t->data = sl->plan->in_scratch[v->id]
+                  ? sl->scratch + sl->plan->offsets[v->id]
+                  : (unsigned char *)whole->data +
+                        (size_t)sl->begin * weld_slice_unit_bytes(slicing, whole);
+}
+
+/* What is not sliced stays as bind_chunk left it. */
+static void bind_slice(const weld_session *s, const slice *sl, const worker *w) {
+    weld_tensor *in = w->operands;
+    for (size_t at = sl->step->begin; at < sl->step->end; at++) {
         const weld_run *whole = &s->runs[at];
-        weld_run *run = &runs[at - step->begin];
-        for (int i = 0; i < node->input_count + node->output_count; i++) {
-            const operand_kind kind = kind_of(plan, node, i);
-            const bool in = i < node->input_count;
-            const int j = in ? i : i - node->input_count;
-            const weld_tensor *from = in ? &whole->in[j] : &whole->out[j];
-            weld_tensor *t = (weld_tensor *)(in ? &run->in[j] : &run->out[j]);
-            if (kind == WHOLE || kind == SUM) {
-                continue;
-            }
-            t->shape = weld_slice_shape(step->slicing, from, units);
-            if (kind == SLICE) {
-                t->data = (unsigned char *)from->data +
-                          (size_t)begin * weld_slice_unit_bytes(step->slicing, from);
-            } else {
-                const weld_value *v = in ? node->inputs[j] : node->outputs[j];
-                t->data = scratch + plan->offsets[v->id];
+        const weld_node *node = whole->node;
+        weld_tensor *out = in + node->input_count;
+        for (int i = 0; i < node->input_count; i++) {
+            if (weld_node_takes_slices(node, i)) {
+                bind_operand(sl, node->inputs[i], &whole->in[i], &in[i]);
             }
         }
+        for (int j = 0; j < node->output_count; j++) {
+            if (!weld_node_sums(node, j)) {
+                bind_operand(sl, node->outputs[j], &whole->out[j], &out[j]);
+            }
+        }
+        in = out + node->output_count;
     }
 }
+
+/* --- Running --- */
 
 static void run_slice(const stream *st, const weld_run *runs, int thread) {
     const weld_session *s = st->session;
@@ -113,29 +134,17 @@ static void run_chunk(void *arg, int64_t chunk, int thread) {
     const stream *st = arg;
     const weld_session *s = st->session;
     const weld_step *step = st->step;
-    unsigned char *scratch = s->arena + s->scratch + (size_t)thread * s->plan->scratch_bytes;
-    weld_run *runs = s->thread_runs + (size_t)thread * s->thread_run_count;
-    weld_tensor *operands = s->thread_operands + (size_t)thread * s->thread_operand_count;
-    for (size_t at = step->begin; at < step->end; at++) {
-        const weld_run *whole = &s->runs[at];
-        const int inputs = whole->node->input_count, outputs = whole->node->output_count;
-        weld_run *run = &runs[at - step->begin];
-        *run = *whole;
-        run->in = operands;
-        run->out = operands + inputs;
-        memcpy(operands, whole->in, (size_t)inputs * sizeof *operands);
-        memcpy(operands + inputs, whole->out, (size_t)outputs * sizeof *operands);
-        operands += inputs + outputs;
-    }
-    bind_chunk(st, chunk, runs, scratch);
+    const worker w = worker_of(s, thread);
+    bind_chunk(st, chunk, &w);
     const int64_t first = weld_part_begin(step->units, step->chunks, chunk);
     const int64_t count = weld_part_begin(step->units, step->chunks, chunk + 1) - first;
     const int64_t slices = (count + step->slice - 1) / step->slice;
     for (int64_t i = 0; i < slices; i++) {
         const int64_t begin = weld_part_begin(count, slices, i);
         const int64_t end = weld_part_begin(count, slices, i + 1);
-        bind_slice(st, first + begin, end - begin, runs, scratch);
-        run_slice(st, runs, thread);
+        const slice sl = {s->plan, step, w.scratch, first + begin, end - begin};
+        bind_slice(s, &sl, &w);
+        run_slice(st, w.runs, thread);
     }
 }
 
@@ -158,9 +167,7 @@ static void add_piece(void *arg, int64_t piece, int thread) {
     const int64_t count = total - begin < PIECE ? total - begin : PIECE;
     char *sum = (char *)a->sum->data + (size_t)begin * size;
     for (int64_t chunk = 1; chunk < step->chunks; chunk++) {
-        const unsigned char *part = s->arena + step->partials +
-                                    (size_t)(chunk - 1) * step->partial_bytes + a->offset +
-                                    (size_t)begin * size;
+        const unsigned char *part = partial_of(s, step, chunk) + a->offset + (size_t)begin * size;
         if (kernels) {
             kernels->add(count, sum, part, sum);
             continue;
@@ -177,7 +184,7 @@ static void add_partials(const stream *st) {
     for (size_t at = st->step->begin; at < st->step->end && st->step->chunks > 1; at++) {
         const weld_node *node = s->plan->order[at];
         for (int j = 0; j < node->output_count; j++) {
-            if (node->op->cpu.sums >> j & 1u) {
+            if (weld_node_sums(node, j)) {
                 a.sum = &s->runs[at].out[j];
                 const int64_t total = weld_shape_count(&a.sum->shape);
                 weld_parallel(total > PIECE ? s->plan->threads : 1, (total + PIECE - 1) / PIECE,

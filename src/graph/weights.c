@@ -103,10 +103,6 @@ static bool make_room(weld_weights *w) {
     return true;
 }
 
-size_t weld_weights_bytes(size_t bytes) {
-    return (bytes + WELD_ALIGNMENT - 1) / WELD_ALIGNMENT * WELD_ALIGNMENT;
-}
-
 weld_status weld_weights_reserve(weld_weights *w, size_t bytes, weld_error *err) {
     if (!w->piece && bytes) {
         w->piece = weld_alloc_raw(bytes, 1);
@@ -122,12 +118,12 @@ weld_status weld_weights_reserve(weld_weights *w, size_t bytes, weld_error *err)
 static void *take_memory(weld_weights *w, size_t count, size_t size, bool *reserved) {
     size_t bytes;
     *reserved = weld_mul_size(count, size, &bytes) && bytes <= SIZE_MAX - WELD_ALIGNMENT &&
-                weld_weights_bytes(bytes) <= w->piece_left;
+                weld_round_up(bytes, WELD_ALIGNMENT) <= w->piece_left;
     if (!*reserved) {
         return weld_alloc(count, size);
     }
     void *data = w->piece + (w->piece_bytes - w->piece_left);
-    w->piece_left -= weld_weights_bytes(bytes);
+    w->piece_left -= weld_round_up(bytes, WELD_ALIGNMENT);
     memset(data, 0, bytes);
     return data;
 }
@@ -183,8 +179,7 @@ weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_e
     size_t bytes = 0;
     for (size_t i = 0; i < w->count; i++) {
         const weld_tensor *t = &w->entries[i].tensor;
-        bytes +=
-            weld_weights_bytes((size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype));
+        bytes += weld_round_up(weld_tensor_bytes(t), WELD_ALIGNMENT);
     }
     status = status ? status : weld_weights_reserve(copy, bytes, err);
     for (size_t i = 0; status == WELD_OK && i < w->count; i++) {
@@ -192,8 +187,7 @@ weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_e
         weld_tensor to;
         status = weld_weights_add(copy, w->entries[i].name, from->dtype, &from->shape, &to, err);
         if (status == WELD_OK) {
-            memcpy(to.data, from->data,
-                   (size_t)weld_shape_count(&from->shape) * weld_dtype_size(from->dtype));
+            memcpy(to.data, from->data, weld_tensor_bytes(from));
         }
     }
     if (status != WELD_OK) {

@@ -13,7 +13,7 @@
 
 #include "formats/bytes.h"
 #include "images/image.h"
-#include "weld/model.h"
+#include "weld/image.h"
 
 /* scratch: memory that calls of one thread share. */
 weld_status weld_image_affine(weld_image *image, const double m[6], weld_interpolation filter,

@@ -3,7 +3,7 @@
 #define WELD_IMAGES_CONTACT_SHEET_H
 
 #include "images/image.h"
-#include "weld/model.h"
+#include "weld/image.h"
 
 /* Where things are on a sheet, in pixels. Cell i is in row i / columns and column i % columns; its
  * image begins at (x0 + column * step_x, y0 + row * step_y), its caption below. */

@@ -62,22 +62,13 @@ weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangl
     int width, height;
     weld_status status = decode(bytes, size, memory, &width, &height, err);
     if (!status) {
-        status = weld_check_part(part, width, height, err);
+        status = weld_rectangle_check(part, width, height, err);
     }
     if (!status) {
         weld_pixels whole = weld_image_pixels(memory);
         *out = weld_part_of_image(&whole, part);
     }
     return status;
-}
-
-weld_status weld_check_part(const weld_rectangle *part, int width, int height, weld_error *err) {
-    bool inside = part->x >= 0 && part->y >= 0 && part->width > 0 && part->height > 0 &&
-                  part->x <= width - part->width && part->y <= height - part->height;
-    return inside ? WELD_OK
-                  : weld_fail(err, WELD_ERROR_ARGUMENT,
-                              "part %d x %d at (%d, %d) of an image of %d x %d pixels", part->width,
-                              part->height, part->x, part->y, width, height);
 }
 
 weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err) {

@@ -15,7 +15,4 @@ weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, 
 weld_status weld_decode_webp(const uint8_t *bytes, size_t size, weld_image *out, int *width,
                              int *height, weld_error *err);
 
-/* WELD_ERROR_ARGUMENT unless the part lies inside. */
-weld_status weld_check_part(const weld_rectangle *part, int width, int height, weld_error *err);
-
 #endif

@@ -233,7 +233,7 @@ static bool can_leave_out(const decoder *d, int reduction) {
 static weld_status read_part(decoder *d, const weld_rectangle *part, int reduction,
                              weld_image *memory, weld_decoded_part *out, weld_error *err) {
     weld_status status =
-        weld_check_part(part, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
+        weld_rectangle_check(part, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
     if (!status) {
         status = start(d, reduction, err);
     }

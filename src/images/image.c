@@ -14,6 +14,16 @@ weld_status weld_image_check_size(int width, int height, weld_error *err) {
     return WELD_OK;
 }
 
+weld_status weld_rectangle_check(const weld_rectangle *part, int width, int height,
+                                 weld_error *err) {
+    bool inside = part->x >= 0 && part->y >= 0 && part->width > 0 && part->height > 0 &&
+                  part->x <= width - part->width && part->y <= height - part->height;
+    return inside ? WELD_OK
+                  : weld_fail(err, WELD_ERROR_ARGUMENT,
+                              "part %d x %d at (%d, %d) of an image of %d x %d pixels", part->width,
+                              part->height, part->x, part->y, width, height);
+}
+
 weld_status weld_image_resize_buffer(weld_image *image, int width, int height, weld_error *err) {
     weld_status status = weld_image_check_size(width, height, err);
     if (status) {

@@ -36,6 +36,10 @@ typedef struct weld_rectangle {
     int x, y, width, height;
 } weld_rectangle;
 
+/* WELD_ERROR_ARGUMENT unless the part has pixels and lies inside an image of this size. */
+weld_status weld_rectangle_check(const weld_rectangle *part, int width, int height,
+                                 weld_error *err);
+
 weld_pixels weld_image_pixels(const weld_image *image);
 /* The part of an image with the given corner and size, which must lie inside. */
 weld_pixels weld_pixels_crop(const weld_pixels *in, int x, int y, int width, int height);

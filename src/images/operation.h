@@ -4,7 +4,7 @@
 
 #include "formats/bytes.h"
 #include "images/image.h"
-#include "weld/model.h"
+#include "weld/image.h"
 
 typedef enum weld_operation_kind {
     WELD_OPERATION_AUTO_CONTRAST,

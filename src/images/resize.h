@@ -10,7 +10,7 @@
 
 #include "formats/bytes.h"
 #include "images/image.h"
-#include "weld/model.h"
+#include "weld/image.h"
 
 /* What to compute: the image scaled to full_width x full_height, and of that only the part `width`
  * x `height` at (x, y). box (left, top, right, bottom, in source pixels, may be fractional) is the

@@ -86,15 +86,11 @@ static double bytes_a_second(int threads, job *j) {
     return best;
 }
 
-static size_t whole_lines(size_t bytes) {
-    return (bytes + WELD_ALIGNMENT - 1) / WELD_ALIGNMENT * WELD_ALIGNMENT;
-}
-
 static weld_status measure_products(int threads, job *j, double *flops, weld_error *err) {
     const size_t size = weld_dtype_size(j->kernels->dtype);
-    const size_t c_bytes = whole_lines(M * N * size);
-    j->a_bytes = whole_lines(M * K * size);
-    j->packed_bytes = whole_lines(j->kernels->packed_size(K, N) * size);
+    const size_t c_bytes = weld_round_up(M * N * size, WELD_ALIGNMENT);
+    j->a_bytes = weld_round_up(M * K * size, WELD_ALIGNMENT);
+    j->packed_bytes = weld_round_up(j->kernels->packed_size(K, N) * size, WELD_ALIGNMENT);
     j->thread_bytes = j->a_bytes + j->packed_bytes + c_bytes;
     j->matrices = weld_alloc((size_t)threads, j->thread_bytes);
     if (!j->matrices) {

@@ -116,13 +116,11 @@ void weld_profile_cost(const weld_plan *plan, const weld_node *node, double *flo
         if (i < 64) {
             in[i] = t;
         }
-        *bytes += node->inputs[i]
-                      ? (double)weld_shape_count(&t.shape) * (double)weld_dtype_size(t.dtype)
-                      : 0.0;
+        *bytes += node->inputs[i] ? (double)weld_tensor_bytes(&t) : 0.0;
     }
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
-        *bytes += (double)weld_shape_count(&out[i].shape) * (double)weld_dtype_size(out[i].dtype);
+        *bytes += (double)weld_tensor_bytes(&out[i]);
     }
     if (node->op->cost && node->input_count <= 64) {
         node->op->cost(node, in, out, flops, bytes);

@@ -78,11 +78,11 @@ double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const we
     double bytes = 0;
     for (int i = 0; i < node->input_count; i++) {
         if (node->inputs[i]) {
-            bytes += (double)weld_shape_count(&in[i].shape) * (double)weld_dtype_size(in[i].dtype);
+            bytes += (double)weld_tensor_bytes(&in[i]);
         }
     }
     for (int i = 0; i < node->output_count; i++) {
-        bytes += (double)weld_shape_count(&out[i].shape) * (double)weld_dtype_size(out[i].dtype);
+        bytes += (double)weld_tensor_bytes(&out[i]);
     }
     return bytes;
 }

@@ -40,7 +40,7 @@ static inline int64_t weld_piece_rows(int64_t c) {
 /* For laying out a workspace: take `bytes`, aligned, from its end; returns their offset. */
 static inline size_t weld_reserve(size_t *total, size_t bytes) {
     size_t offset = *total;
-    *total = (offset + bytes + WELD_ALIGNMENT - 1) / WELD_ALIGNMENT * WELD_ALIGNMENT;
+    *total = weld_round_up(offset + bytes, WELD_ALIGNMENT);
     return offset;
 }
 

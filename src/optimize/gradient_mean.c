@@ -19,7 +19,7 @@ struct weld_gradient_mean {
 };
 
 static size_t bytes_of(const weld_tensor *t) {
-    return weld_weights_bytes((size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype));
+    return weld_round_up(weld_tensor_bytes(t), WELD_ALIGNMENT);
 }
 
 weld_status weld_gradient_mean_create(const weld_tensor *gradients, size_t count,

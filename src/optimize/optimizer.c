@@ -128,10 +128,10 @@ static weld_status make_blocks(weld_optimizer *o, weld_error *err) {
 static size_t trained_bytes(const weld_optimizer *o, const weld_graph *g) {
     size_t bytes = 0;
     for (size_t i = 0; i < weld_graph_parameter_count(g); i++) {
-        weld_shape shape = weld_value_shape(weld_graph_parameter(g, i));
+        const weld_tensor moment = {o->options.kernels->dtype,
+                                    weld_value_shape(weld_graph_parameter(g, i)), NULL};
         if (!o->options.rates || o->options.rates[i].trained) {
-            bytes += weld_weights_bytes((size_t)weld_shape_count(&shape) *
-                                        weld_dtype_size(o->options.kernels->dtype));
+            bytes += weld_round_up(weld_tensor_bytes(&moment), WELD_ALIGNMENT);
         }
     }
     return bytes;

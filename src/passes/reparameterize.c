@@ -89,8 +89,7 @@ static weld_status collect_weights(const weld_weighted_graph *from, weld_weights
         }
         status = weld_weights_add(w, v->name, v->dtype, &v->shape, &t, err);
         if (status == WELD_OK && from->data[i].dtype == t.dtype) {
-            memcpy(t.data, from->data[i].data,
-                   (size_t)weld_shape_count(&v->shape) * weld_dtype_size(t.dtype));
+            memcpy(t.data, from->data[i].data, weld_tensor_bytes(&t));
         } else if (status == WELD_OK) {
             status = round_values(v, from->data[i].data, &t, err);
         }

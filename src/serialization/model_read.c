@@ -206,7 +206,7 @@ static size_t group_bytes(const weld_store *s, const char *group) {
     for (size_t i = 0; i < weld_store_count(s); i++) {
         const weld_store_entry *e = weld_store_entry_at(s, i);
         if (strncmp(e->path, group, length) == 0 && e->path[length] == '/') {
-            bytes += weld_weights_bytes(e->bytes);
+            bytes += weld_round_up(e->bytes, WELD_ALIGNMENT);
         }
     }
     return bytes;

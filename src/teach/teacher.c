@@ -34,7 +34,7 @@ static uint64_t hash_weights(const weld_weights *w) {
     for (size_t i = 0; i < weld_weights_count(w); i++) {
         weld_tensor t = weld_weights_tensor(w, i);
         const char *name = weld_weights_name(w, i);
-        size_t bytes = (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype);
+        size_t bytes = weld_tensor_bytes(&t);
         hash = XXH3_64bits_withSeed(name, strlen(name), hash);
         hash = XXH3_64bits_withSeed(t.data, bytes, hash);
     }
@@ -111,7 +111,7 @@ static void gather_facts(weld_teacher *t) {
     f->memory_bytes = weld_session_arena_bytes(t->session);
     for (size_t i = 0; i < weld_weights_count(w); i++) {
         weld_tensor x = weld_weights_tensor(w, i);
-        f->memory_bytes += (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype);
+        f->memory_bytes += weld_tensor_bytes(&x);
     }
 }
 

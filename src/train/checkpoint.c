@@ -16,7 +16,7 @@
 #define TEACHER_KEY "teacher"
 
 static size_t tensor_bytes(const weld_tensor *t) {
-    return (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
+    return weld_tensor_bytes(t);
 }
 
 /* --- Writing --- */

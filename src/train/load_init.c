@@ -69,7 +69,7 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
         add_misfit(&l->bad, name, reason);
         return;
     }
-    memcpy(to.data, from.data, (size_t)weld_shape_count(&to.shape) * weld_dtype_size(to.dtype));
+    memcpy(to.data, from.data, weld_tensor_bytes(&to));
     l->loaded++;
 }
 

@@ -7,13 +7,13 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "train/times.h"
 
@@ -91,19 +91,13 @@ static weld_status write_row(weld_metrics *m, const char *row, int length, weld_
 
 /* The shortest text that reads back to the same float: exact for losses, which are floats, and as
  * exact as anyone needs for the rest. JSON has no word for what is not finite. */
-static const char *number(double value, char text[32]) {
+static const char *number(double value, char text[WELD_NUMBER_SIZE]) {
     if (!isfinite(value)) {
         return "null";
     }
     /* Enough digits from the start that 100 is not written as 1e+02. */
-    double size = fabs(value);
-    for (int digits = size >= 1 && size < 1e9 ? 1 + (int)log10(size) : 1; digits <= 9; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtof(text, NULL) == (float)value) {
-            break;
-        }
-    }
-    return text;
+    const double size = fabs(value);
+    return weld_number_text(value, true, size >= 1 && size < 1e9 ? 1 + (int)log10(size) : 1, text);
 }
 
 #define TIMES_SIZE 384
@@ -114,7 +108,7 @@ static const char *times_text(const weld_train_times *t, char text[TIMES_SIZE]) 
     const int count = weld_times_parts(t, parts);
     size_t used = 0;
     for (int i = 0; i < count; i++) {
-        char n[32];
+        char n[WELD_NUMBER_SIZE];
         used += (size_t)snprintf(text + used, TIMES_SIZE - used, "%s\"%s_seconds\":%s",
                                  i ? "," : "", parts[i].name, number(parts[i].seconds, n));
     }
@@ -122,7 +116,7 @@ static const char *times_text(const weld_train_times *t, char text[TIMES_SIZE]) 
 }
 
 weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, weld_error *err) {
-    char text[ROW_SIZE], n[4][32], times[TIMES_SIZE];
+    char text[ROW_SIZE], n[4][WELD_NUMBER_SIZE], times[TIMES_SIZE];
     int length = snprintf(text, sizeof text,
                           "{\"kind\":\"step\",\"epoch\":%lld,\"step\":%lld,\"loss\":%s,\"lr\":%s,"
                           "\"images_per_second\":%s,\"data_seconds\":%s,%s}\n",
@@ -136,7 +130,7 @@ weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, wel
 static void add_evaluation(const weld_epoch_metrics *row, weld_text *t) {
     const weld_evaluation *e = &row->evaluation;
     const weld_score_kind *kinds = row->task->scores;
-    char n[32];
+    char n[WELD_NUMBER_SIZE];
     weld_text_format(t, "\"val_loss\":%s", number(row->evaluated ? e->loss : NAN, n));
     for (int i = 0; i < row->task->run_scores; i++) {
         weld_text_format(t, ",\"%s\":%s", kinds[i].key,
@@ -148,7 +142,7 @@ static void add_evaluation(const weld_epoch_metrics *row, weld_text *t) {
 
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {
     weld_text t = WELD_TEXT;
-    char n[32], times[TIMES_SIZE];
+    char n[WELD_NUMBER_SIZE], times[TIMES_SIZE];
     weld_text_format(&t, "{\"kind\":\"epoch\",\"epoch\":%lld,\"step\":%lld,\"train_loss\":%s,",
                      (long long)row->epoch, (long long)row->step, number(row->train_loss, n));
     add_evaluation(row, &t);

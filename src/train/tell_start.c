@@ -24,7 +24,7 @@ static size_t bytes_of(const weld_weights *w) {
     size_t bytes = 0;
     for (size_t i = 0; w && i < weld_weights_count(w); i++) {
         weld_tensor t = weld_weights_tensor(w, i);
-        bytes += (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype);
+        bytes += weld_tensor_bytes(&t);
     }
     return bytes;
 }

@@ -130,8 +130,7 @@ START_TEST(what_was_written_is_read_back) {
         ck_assert_int_eq(e->element, t->dtype == WELD_I64 ? WELD_ELEMENT_I64 : WELD_ELEMENT_F32);
         ck_assert(weld_shape_equal(&e->shape, &t->shape));
         ck_assert_int_eq(weld_state_dict_read(s, i, t->dtype, data, &err), WELD_OK);
-        ck_assert_mem_eq(data, t->data,
-                         (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype));
+        ck_assert_mem_eq(data, t->data, weld_tensor_bytes(t));
     }
     weld_state_dict_free(s);
     test_folder_remove(folder);

@@ -61,7 +61,7 @@ void fuzz_check_status(weld_status status, const weld_error *err) {
 void fuzz_check_equal_tensors(const weld_tensor *a, const weld_tensor *b) {
     FUZZ_CHECK(a->dtype == b->dtype);
     FUZZ_CHECK(weld_shape_equal(&a->shape, &b->shape));
-    size_t bytes = (size_t)weld_shape_count(&a->shape) * weld_dtype_size(a->dtype);
+    size_t bytes = weld_tensor_bytes(a);
     FUZZ_CHECK(bytes == 0 || memcmp(a->data, b->data, bytes) == 0);
 }
 

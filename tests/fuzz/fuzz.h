@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "weld/tensor.h"
+#include "weld/graph.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

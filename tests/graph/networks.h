@@ -228,7 +228,7 @@ static inline void network_assert_equal(weld_session *a, weld_session *b) {
         const char *name = g->outputs[i].name;
         weld_tensor x = weld_session_output(a, name), y = weld_session_output(b, name);
         ck_assert_msg(y.data != NULL && weld_shape_equal(&x.shape, &y.shape), "%s", name);
-        size_t bytes = (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype);
+        size_t bytes = weld_tensor_bytes(&x);
         ck_assert_msg(memcmp(x.data, y.data, bytes) == 0, "output %s differs", name);
     }
 }

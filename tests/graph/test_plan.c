@@ -37,7 +37,7 @@ static life life_of(const weld_plan *plan, const weld_value *v) {
     }
     const bool scratch = plan->in_scratch[v->id];
     l.place = 0;
-    size_t bytes = (size_t)weld_shape_count(&plan->specs[v->id].shape) * weld_dtype_size(v->dtype);
+    size_t bytes = weld_tensor_bytes(&plan->specs[v->id]);
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
         const int now = scratch ? (int)at : step_of(plan, at);

@@ -40,8 +40,7 @@ START_TEST(sessions_that_share_weights_run_at_once_with_equal_results) {
     }
     for (size_t i = 0; i < weld_weights_count(w); i++) { /* evaluation writes no weights */
         weld_tensor a = weld_weights_tensor(w, i), b = weld_weights_tensor(before, i);
-        ck_assert_mem_eq(a.data, b.data,
-                         (size_t)weld_shape_count(&a.shape) * weld_dtype_size(a.dtype));
+        ck_assert_mem_eq(a.data, b.data, weld_tensor_bytes(&a));
     }
     for (int i = 0; i < 3; i++) {
         weld_session_free(workers[i].session);
@@ -159,8 +158,7 @@ START_TEST(results_do_not_depend_on_the_number_of_threads) {
         }
         for (size_t i = 0; i < weld_weights_count(w[0]); i++) { /* running statistics too */
             weld_tensor a = weld_weights_tensor(w[0], i), b = weld_weights_tensor(w[2], i);
-            ck_assert_mem_eq(a.data, b.data,
-                             (size_t)weld_shape_count(&a.shape) * weld_dtype_size(a.dtype));
+            ck_assert_mem_eq(a.data, b.data, weld_tensor_bytes(&a));
         }
         for (int i = 0; i < 3; i++) {
             weld_session_free(s[i]);

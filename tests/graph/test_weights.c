@@ -93,7 +93,7 @@ END_TEST
 START_TEST(tensors_beyond_what_was_reserved_get_memory_of_their_own) {
     enum { COUNT = 5, ELEMENTS = 33 };
     weld_weights *w = new_weights();
-    const size_t bytes = weld_weights_bytes(ELEMENTS * sizeof(float));
+    const size_t bytes = weld_round_up(ELEMENTS * sizeof(float), WELD_ALIGNMENT);
     ck_assert_int_eq(weld_weights_reserve(w, 3 * bytes, NULL), WELD_OK);
     for (int i = 0; i < COUNT; i++) {
         char name[] = {(char)('a' + i), 0};

@@ -326,7 +326,7 @@ static inline void check_same_bits(weld_session *a, weld_session *b, const char 
     for (size_t i = 0; i < g->output_count; i++) {
         const char *name = g->outputs[i].name;
         weld_tensor x = weld_session_output(a, name), y = weld_session_output(b, name);
-        size_t bytes = (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype);
+        size_t bytes = weld_tensor_bytes(&x);
         ck_assert_msg(memcmp(x.data, y.data, bytes) == 0, "%s: another %s", what, name);
     }
 }

@@ -90,7 +90,7 @@ static inline void merging_check_equal_weights(const weld_weights *a, const weld
         weld_tensor s = weld_weights_tensor(a, i), t = weld_weights_tensor(b, i);
         ck_assert_str_eq(weld_weights_name(a, i), weld_weights_name(b, i));
         ck_assert(s.dtype == t.dtype && weld_shape_equal(&s.shape, &t.shape));
-        size_t bytes = (size_t)weld_shape_count(&s.shape) * weld_dtype_size(s.dtype);
+        size_t bytes = weld_tensor_bytes(&s);
         ck_assert_msg(memcmp(s.data, t.data, bytes) == 0, "%s", weld_weights_name(a, i));
     }
 }

@@ -30,7 +30,7 @@ static weld_weights *noise(const weld_weights *like, uint64_t seed) {
     ck_assert_int_eq(weld_weights_clone(like, &w, NULL), WELD_OK);
     for (size_t i = 0; i < weld_weights_count(w); i++) {
         weld_tensor t = weld_weights_tensor(w, i);
-        size_t bytes = (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype);
+        size_t bytes = weld_tensor_bytes(&t);
         weld_random r = weld_random_start(seed, 0, i, WELD_RANDOM_TEST);
         for (size_t k = 0; k < bytes; k++) {
             ((unsigned char *)t.data)[k] = (unsigned char)weld_random_u32(&r);
@@ -122,8 +122,7 @@ static void assert_equal_weights(const weld_weights *a, const weld_weights *b) {
         ck_assert_str_eq(weld_weights_name(a, i), weld_weights_name(b, i));
         ck_assert_int_eq(x.dtype, y.dtype);
         ck_assert(weld_shape_equal(&x.shape, &y.shape));
-        ck_assert_mem_eq(x.data, y.data,
-                         (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype));
+        ck_assert_mem_eq(x.data, y.data, weld_tensor_bytes(&x));
     }
 }
 

@@ -149,8 +149,7 @@ static void check_same_weights(const weld_weights *a, const weld_weights *b) {
         weld_tensor s = weld_weights_tensor(a, i), t = weld_weights_tensor(b, i);
         ck_assert_str_eq(weld_weights_name(a, i), weld_weights_name(b, i));
         ck_assert(s.dtype == t.dtype && weld_shape_equal(&s.shape, &t.shape));
-        ck_assert_mem_eq(s.data, t.data,
-                         (size_t)weld_shape_count(&s.shape) * weld_dtype_size(s.dtype));
+        ck_assert_mem_eq(s.data, t.data, weld_tensor_bytes(&s));
     }
 }
 

@@ -33,8 +33,7 @@ static bool same_bits(const weld_weights *a, const weld_weights *b, const char *
     ck_assert(weld_weights_find(a, name, &x));
     ck_assert(weld_weights_find(b, name, &y));
     return weld_shape_equal(&x.shape, &y.shape) &&
-           memcmp(x.data, y.data, (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype)) ==
-               0;
+           memcmp(x.data, y.data, weld_tensor_bytes(&x)) == 0;
 }
 
 static bool is_statistic(const char *name) {

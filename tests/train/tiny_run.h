@@ -229,8 +229,7 @@ static inline void assert_same_tensors(const weld_weights *a, const weld_weights
         weld_tensor x = weld_weights_tensor(a, i), y;
         ck_assert(weld_weights_find(b, weld_weights_name(a, i), &y));
         ck_assert(weld_shape_equal(&x.shape, &y.shape));
-        ck_assert_mem_eq(x.data, y.data,
-                         (size_t)weld_shape_count(&x.shape) * weld_dtype_size(x.dtype));
+        ck_assert_mem_eq(x.data, y.data, weld_tensor_bytes(&x));
     }
 }
 

@@ -1,5 +1,5 @@
-/* PyTorch's ZIP archives; see archive.h. */
-#include "formats/archive.h"
+/* PyTorch's ZIP archives; see zip.h. */
+#include "formats/zip.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,34 +12,33 @@
 
 enum { MAX_FOLDER = 512, MAX_NAME = 1024 };
 
-struct weld_archive {
+struct weld_zip {
     zip_t *zip;
     char *path;
     uint64_t bytes; /* of the file */
     char folder[MAX_FOLDER];
     zip_file_t *open; /* the entry being read */
-    weld_archive_entry entry;
+    weld_zip_entry entry;
     bool whole;    /* it is read from its beginning, */
     uint64_t left; /* and so many bytes are left */
 };
 
-static weld_status fail(const weld_archive *a, const char *name, const char *reason,
-                        weld_error *err) {
+static weld_status fail(const weld_zip *a, const char *name, const char *reason, weld_error *err) {
     return weld_fail(err, WELD_ERROR_FORMAT, "%s: %s: %s", a->path, name, reason);
 }
 
-const char *weld_archive_path(const weld_archive *a) {
+const char *weld_zip_path(const weld_zip *a) {
     return a->path;
 }
 
-uint64_t weld_archive_bytes(const weld_archive *a) {
+uint64_t weld_zip_bytes(const weld_zip *a) {
     return a->bytes;
 }
 
 /* --- Opening. --------------------------------------------------------------------------------- */
 
 /* libzip takes over the descriptor unless it fails. */
-static weld_status open_zip(weld_archive *a, weld_error *err) {
+static weld_status open_zip(weld_zip *a, weld_error *err) {
     int descriptor, code = 0;
     weld_status status = weld_file_open(a->path, &descriptor, &a->bytes, err);
     if (status != WELD_OK) {
@@ -63,7 +62,7 @@ static weld_status open_zip(weld_archive *a, weld_error *err) {
 }
 
 /* The folder that holds `main`. */
-static weld_status find_folder(weld_archive *a, const char *main, weld_error *err) {
+static weld_status find_folder(weld_zip *a, const char *main, weld_error *err) {
     int64_t count = zip_get_num_entries(a->zip, 0);
     for (int64_t i = 0; i < count; i++) {
         const char *name = zip_get_name(a->zip, (zip_uint64_t)i, 0);
@@ -89,9 +88,8 @@ static weld_status find_folder(weld_archive *a, const char *main, weld_error *er
                            a->path, main);
 }
 
-weld_status weld_archive_open(const char *path, const char *main, weld_archive **out,
-                              weld_error *err) {
-    weld_archive *a = weld_alloc(1, sizeof *a);
+weld_status weld_zip_open(const char *path, const char *main, weld_zip **out, weld_error *err) {
+    weld_zip *a = weld_alloc(1, sizeof *a);
     if (!a) {
         return weld_fail_memory(err, path);
     }
@@ -101,14 +99,14 @@ weld_status weld_archive_open(const char *path, const char *main, weld_archive *
         status = find_folder(a, main, err);
     }
     if (status != WELD_OK) {
-        weld_archive_free(a);
+        weld_zip_free(a);
         return status;
     }
     *out = a;
     return WELD_OK;
 }
 
-void weld_archive_free(weld_archive *a) {
+void weld_zip_free(weld_zip *a) {
     if (a) {
         if (a->zip) {
             zip_discard(a->zip);
@@ -120,13 +118,13 @@ void weld_archive_free(weld_archive *a) {
 
 /* --- Entries. --------------------------------------------------------------------------------- */
 
-static int64_t locate(const weld_archive *a, const char *name) {
+static int64_t locate(const weld_zip *a, const char *name) {
     char full[MAX_NAME];
     int length = snprintf(full, sizeof full, "%s/%s", a->folder, name);
     return length < MAX_NAME ? zip_name_locate(a->zip, full, 0) : -1;
 }
 
-bool weld_archive_has(const weld_archive *a, const char *name) {
+bool weld_zip_has(const weld_zip *a, const char *name) {
     char full[MAX_NAME];
     int length = snprintf(full, sizeof full, "%s/%s", a->folder, name);
     if (length >= MAX_NAME || full[length - 1] != '/') {
@@ -142,8 +140,8 @@ bool weld_archive_has(const weld_archive *a, const char *name) {
     return false;
 }
 
-weld_status weld_archive_find(const weld_archive *a, const char *name, weld_archive_entry *out,
-                              weld_error *err) {
+weld_status weld_zip_find(const weld_zip *a, const char *name, weld_zip_entry *out,
+                          weld_error *err) {
     const zip_uint64_t needed =
         ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD | ZIP_STAT_ENCRYPTION_METHOD;
     zip_stat_t info;
@@ -165,21 +163,20 @@ weld_status weld_archive_find(const weld_archive *a, const char *name, weld_arch
         return fail(a, name, "claims more bytes than the file has: the file is damaged", err);
     }
     /* PyTorch can be told to leave checksums out; they are 0 then. */
-    *out = (weld_archive_entry){(uint64_t)index, info.size,
-                                info.valid & ZIP_STAT_CRC && info.crc != 0};
+    *out = (weld_zip_entry){(uint64_t)index, info.size, info.valid & ZIP_STAT_CRC && info.crc != 0};
     return WELD_OK;
 }
 
 /* --- Reading. --------------------------------------------------------------------------------- */
 
-static weld_status fail_read(weld_archive *a, const char *reason, weld_error *err) {
+static weld_status fail_read(weld_zip *a, const char *reason, weld_error *err) {
     const char *name = zip_get_name(a->zip, a->entry.index, 0);
     return weld_fail(err, WELD_ERROR_FORMAT, "%s: %s: cannot be read (%s): get the file again",
                      a->path, name ? name : "an entry", reason);
 }
 
-weld_status weld_archive_begin(weld_archive *a, const weld_archive_entry *entry, uint64_t offset,
-                               weld_error *err) {
+weld_status weld_zip_begin(weld_zip *a, const weld_zip_entry *entry, uint64_t offset,
+                           weld_error *err) {
     a->entry = *entry;
     a->whole = offset == 0;
     a->left = entry->bytes;
@@ -193,7 +190,7 @@ weld_status weld_archive_begin(weld_archive *a, const weld_archive_entry *entry,
     return WELD_OK;
 }
 
-weld_status weld_archive_next(weld_archive *a, void *data, size_t bytes, weld_error *err) {
+weld_status weld_zip_next(weld_zip *a, void *data, size_t bytes, weld_error *err) {
     zip_int64_t n = zip_fread(a->open, data, bytes);
     if (n < 0 || (uint64_t)n != bytes) {
         return fail_read(a, n < 0 ? zip_file_strerror(a->open) : "it ends early", err);
@@ -202,7 +199,7 @@ weld_status weld_archive_next(weld_archive *a, void *data, size_t bytes, weld_er
     return WELD_OK;
 }
 
-weld_status weld_archive_end(weld_archive *a, weld_status status, weld_error *err) {
+weld_status weld_zip_end(weld_zip *a, weld_status status, weld_error *err) {
     char more;
     if (status == WELD_OK && a->whole && a->left == 0 && a->entry.has_checksum &&
         zip_fread(a->open, &more, 1) != 0) { /* at the end libzip compares the checksum */

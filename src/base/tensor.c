@@ -40,6 +40,10 @@ int64_t weld_shape_count(const weld_shape *s) {
     return count;
 }
 
+size_t weld_tensor_bytes(const weld_tensor *t) {
+    return (size_t)weld_shape_count(&t->shape) * weld_dtype_size(t->dtype);
+}
+
 bool weld_shape_equal(const weld_shape *a, const weld_shape *b) {
     bool equal = a->rank == b->rank;
     for (int i = 0; equal && i < a->rank; i++) {

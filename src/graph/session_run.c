@@ -1,0 +1,124 @@
+/* Running a session, step after step, and looking at all that a run makes. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "graph/session.h"
+
+static void run_observed(const weld_session *s, size_t position) {
+    const weld_run *run = &s->runs[position];
+    weld_session_event event = {.position = position, .threads = run->threads};
+    event.begin = weld_clock();
+    weld_session_prepare(s, position);
+    run->node->op->cpu.run(run);
+    event.end = weld_clock();
+    s->observer(s->observer_context, &event);
+}
+
+static void run_node(const weld_session *s, size_t position, uint64_t step) {
+    weld_run *run = &s->runs[position];
+    if (run->node->op->view) {
+        return;
+    }
+    run->step = step;
+    if (s->observer) {
+        run_observed(s, position);
+    } else {
+        weld_session_prepare(s, position);
+        run->node->op->cpu.run(run);
+    }
+}
+
+void weld_session_run(weld_session *s, uint64_t step) {
+    for (size_t i = 0; i < s->plan->step_count; i++) {
+        const weld_step *part = &s->plan->steps[i];
+        if (part->slicing == WELD_SLICE_NONE) {
+            run_node(s, part->begin, step);
+        } else {
+            weld_session_run_stream(s, part, step);
+        }
+        if (i == s->marked_step) {
+            s->marked = weld_clock();
+        }
+    }
+}
+
+static bool is_finite(const weld_session *s, const weld_tensor *t, int64_t *index) {
+    const weld_kernels *kernels = s->plan->kernels[t->dtype];
+    if (!t->data || !kernels) {
+        return true;
+    }
+    *index = kernels->first_not_finite(weld_shape_count(&t->shape), t->data);
+    return *index < 0;
+}
+
+static weld_status check_leaves(weld_session *s, weld_error *err) {
+    static const char *const kinds[] = {"input", "parameter", "buffer"};
+    const weld_graph *g = s->plan->graph;
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *v = g->values[i];
+        weld_tensor t = weld_session_tensor(s, v);
+        int64_t index;
+        if (v->kind != WELD_VALUE_RESULT && !is_finite(s, &t, &index)) {
+            return weld_fail(err, WELD_ERROR_NUMERIC, "%s %s: element %lld is not finite",
+                             kinds[v->kind], v->name, (long long)index);
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status run_and_check(weld_session *s, uint64_t step, weld_error *err) {
+    weld_status status = check_leaves(s, err);
+    for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
+        const weld_run *run = &s->runs[at];
+        run_node(s, at, step);
+        for (int i = 0; i < run->node->output_count && status == WELD_OK; i++) {
+            int64_t index;
+            if (!is_finite(s, &run->out[i], &index)) {
+                char text[160];
+                status = weld_fail(
+                    err, WELD_ERROR_NUMERIC, "%s: element %lld of its output %d is not finite",
+                    weld_node_text(run->node, text, sizeof text), (long long)index, i);
+            }
+        }
+    }
+    return status;
+}
+
+static void copy_value(const weld_session *from, const weld_session *to, const weld_value *v) {
+    weld_tensor t = weld_session_tensor(from, v), u = weld_session_tensor(to, v);
+    if (t.data != u.data) { /* of a leaf there is but one */
+        memcpy(u.data, t.data, weld_tensor_bytes(&t));
+    }
+}
+
+static void copy_inputs(const weld_session *from, const weld_session *to) {
+    const weld_graph *g = from->plan->graph;
+    for (size_t i = 0; i < g->value_count; i++) {
+        if (g->values[i]->kind == WELD_VALUE_INPUT) {
+            copy_value(from, to, g->values[i]);
+        }
+    }
+}
+
+static void copy_outputs(const weld_session *from, const weld_session *to) {
+    const weld_graph *g = from->plan->graph;
+    for (size_t i = 0; i < g->output_count; i++) {
+        copy_value(from, to, g->outputs[i].value);
+    }
+}
+
+/* What streams do not keep must be seen too: so another session runs node by node. */
+weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error *err) {
+    weld_session_options options = s->options;
+    options.node_by_node = true;
+    weld_session *plain;
+    weld_status status = weld_session_create(s->plan->graph, s->weights, &options, &plain, err);
+    if (status == WELD_OK) {
+        copy_inputs(s, plain);
+        status = run_and_check(plain, step, err);
+        copy_outputs(plain, s);
+    }
+    weld_session_free(plain);
+    return status;
+}

@@ -1,0 +1,32 @@
+#include <math.h>
+
+#include "base/number.h"
+#include "suite.h"
+
+static void check(double value, bool single, int digits, const char *expected) {
+    char text[WELD_NUMBER_SIZE];
+    ck_assert_str_eq(weld_number_text(value, single, digits, text), expected);
+}
+
+START_TEST(the_shortest_text_that_reads_back_is_written) {
+    check(0, false, 1, "0");
+    check(0.1, false, 1, "0.1");
+    check(100, false, 1, "1e+02");
+    check(100, false, 3, "100");
+    check(1.0 / 3, false, 1, "0.3333333333333333");
+    check(1.0 / 3, true, 1, "0.33333334");
+    check((double)0.1f, true, 1, "0.1");
+    check(-INFINITY, false, 1, "-inf");
+}
+END_TEST
+
+START_TEST(any_double_reads_back) {
+    char text[WELD_NUMBER_SIZE];
+    double x = 1e-308;
+    for (int i = 0; i < 2000; i++, x *= -1.4271) {
+        ck_assert(strtod(weld_number_text(x, false, 1, text), NULL) == x);
+    }
+}
+END_TEST
+
+RUN_SUITE("base/number", the_shortest_text_that_reads_back_is_written, any_double_reads_back)

@@ -1,0 +1,54 @@
+/* The example at the head of graph/stream.c, as it is planned. */
+#include "graph/networks.h"
+#include "passes/split_batch_norm.h"
+#include "suite.h"
+
+static weld_graph *build_example(void) {
+    weld_graph *g, *split;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(8, 56, 56, 48)), *k = weld_relu(g, x);
+    weld_value *n = network_norm(g, "n", network_conv(g, "a", x, 48, 1, 1, 1), true);
+    weld_value *d = network_conv(g, "d", weld_add(g, n, k), 96, 3, 2, 1);
+    weld_value *p = weld_reshape(g, weld_global_avg_pool(g, d), WELD_SHAPE(8, 96));
+    weld_value *weight = network_parameter(g, "l", "weight", WELD_SHAPE(10, 96));
+    weld_output(g, "l", weld_linear(g, p, weight, NULL));
+    ck_assert_int_eq(weld_split_batch_norm(g, &split, NULL), WELD_OK);
+    weld_graph_free(g);
+    return split;
+}
+
+/* A line a step, "images: moments(arena) ..." */
+static void describe(const weld_plan *plan, char *text, size_t size) {
+    static const char *const slicings[] = {"whole", "rows", "images"};
+    size_t used = 0;
+    for (size_t i = 0; i < plan->step_count; i++) {
+        const weld_step *s = &plan->steps[i];
+        used += (size_t)snprintf(text + used, size - used, "%s:", slicings[s->slicing]);
+        for (size_t at = s->begin; at < s->end; at++) {
+            const weld_node *node = plan->order[at];
+            used += (size_t)snprintf(text + used, size - used, " %s(%s)", node->op->name,
+                                     plan->in_scratch[node->outputs[0]->id] ? "scratch" : "arena");
+        }
+        used += (size_t)snprintf(text + used, size - used, "\n");
+    }
+}
+
+START_TEST(the_example_is_planned_as_it_says) {
+    char text[2048];
+    weld_graph *g = build_example();
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+    describe(weld_session_plan(s), text, sizeof text);
+    ck_assert_str_eq(text, "rows: conv2d(arena) moments(arena)\n"
+                           "whole: batch_norm_statistics(arena)\n"
+                           "rows: relu(scratch) affine(scratch) add(arena)\n"
+                           "images: conv2d(scratch) global_avg_pool(arena)\n"
+                           "whole: reshape(arena)\n"
+                           "whole: linear(arena)\n");
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+RUN_SUITE("graph/stream", the_example_is_planned_as_it_says)

@@ -107,6 +107,15 @@ static weld_value *append_value(weld_graph *g, weld_value_kind kind, weld_dtype 
     return v;
 }
 
+size_t weld_graph_most_inputs(const weld_graph *g) {
+    size_t most = 1;
+    for (size_t i = 0; i < g->node_count; i++) {
+        const size_t count = (size_t)g->nodes[i]->input_count;
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
 weld_value *weld_graph_find_leaf(const weld_graph *g, const char *name) {
     for (size_t i = 0; i < g->value_count; i++) {
         if (g->values[i]->kind != WELD_VALUE_RESULT && strcmp(g->values[i]->name, name) == 0) {

@@ -216,10 +216,6 @@ static inline weld_linear_form weld_node_linear(const weld_node *node) {
     return node->op->linear ? node->op->linear(node) : (weld_linear_form){0};
 }
 
-/* The registry (ops/registry.h): every operator, for those who read graphs from files. */
-const weld_op *weld_op_find(const char *name);
-const weld_op *weld_op_at(size_t i); /* NULL past the end */
-
 typedef struct weld_named_value {
     const char *name;
     weld_value *value;
@@ -249,9 +245,7 @@ weld_value *weld_graph_fail(weld_graph *g, weld_status status, const char *forma
 /* "conv2d#12 (features.0.0.c.weight)": the node's operator, number and first named leaf. */
 const char *weld_node_text(const weld_node *node, char *text, size_t size);
 
-/* A value of like's shape filled with `value`: where gradients start. */
-weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value);
-
+size_t weld_graph_most_inputs(const weld_graph *g); /* of one node; at least 1 */
 weld_value *weld_graph_find_leaf(const weld_graph *g, const char *name);
 
 /* A copy of node in dst with other inputs (all outputs are made, output 0 is returned). */

@@ -42,21 +42,6 @@ static weld_status check_size(const weld_shape *shape, const char *what, weld_er
     return WELD_OK;
 }
 
-void weld_plan_inputs(const weld_plan *plan, const weld_node *node, weld_tensor *in) {
-    for (int i = 0; i < node->input_count; i++) {
-        in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
-    }
-}
-
-size_t weld_graph_most_inputs(const weld_graph *g) {
-    size_t most = 1;
-    for (size_t i = 0; i < g->node_count; i++) {
-        const size_t count = (size_t)g->nodes[i]->input_count;
-        most = count > most ? count : most;
-    }
-    return most;
-}
-
 static weld_status infer_node(const planner *p, const weld_node *node, weld_error *err) {
     weld_plan *plan = p->plan;
     weld_tensor out[WELD_MAX_OUTPUTS] = {0};

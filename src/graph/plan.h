@@ -55,10 +55,12 @@ void weld_plan_free(weld_plan *plan);
  * inputs and outputs, or for the graph's own where none is narrower. */
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);
 
-/* The specs of the node's inputs; zero for those that are absent. `in` has room for as many as
- * weld_graph_most_inputs says. */
-void weld_plan_inputs(const weld_plan *plan, const weld_node *node, weld_tensor *in);
-size_t weld_graph_most_inputs(const weld_graph *g); /* of one node; at least 1 */
+/* The specs of the node's inputs; zero for those that are absent. */
+static inline void weld_plan_inputs(const weld_plan *plan, const weld_node *node, weld_tensor *in) {
+    for (int i = 0; i < node->input_count; i++) {
+        in[i] = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
+    }
+}
 
 /* Cut the plan's order (which it sorts anew) into steps. Needs specs. */
 weld_status weld_plan_find_steps(weld_plan *plan, bool node_by_node, weld_error *err);

@@ -15,6 +15,13 @@
 #define WELD_DECLARE_OPERATOR(name) extern const weld_op weld_op_##name;
 WELD_OPERATORS(WELD_DECLARE_OPERATOR)
 
+/* Any of these by name, for those who read graphs from files, and all one by one: registry.c. */
+const weld_op *weld_op_find(const char *name);
+const weld_op *weld_op_at(size_t i); /* NULL past the end */
+
+/* A value of like's shape filled with `value`: where gradients start. */
+weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value);
+
 /* Call piece(run, begin, end, thread) for the parts of [0, total), in parallel: as even as they can
  * be, none longer than `size`. */
 typedef void (*weld_piece)(const weld_run *run, int64_t begin, int64_t end, int thread);

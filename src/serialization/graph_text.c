@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "formats/json.h"
 #include "graph/graph.h"
+#include "ops/ops.h"
 
 enum {
     VERSION = 1,

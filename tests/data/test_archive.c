@@ -7,7 +7,7 @@
 static void expect_same(const char *folder, const char *archive) {
     weld_dataset *a = open_dataset(folder), *b = open_dataset(archive);
     weld_bytes x = {0}, y = {0};
-    ck_assert(!weld_dataset_is_tar(a) && weld_dataset_is_archive(b));
+    ck_assert(!weld_dataset_is_tar(a) && weld_dataset_is_tar(b));
     ck_assert_int_eq(weld_dataset_class_count(a), weld_dataset_class_count(b));
     for (int i = 0; i < weld_dataset_class_count(a); i++) {
         ck_assert_str_eq(weld_dataset_class_name(a, i), weld_dataset_class_name(b, i));

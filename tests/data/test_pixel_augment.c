@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 
 #include "data/pixel_augment.h"
 #include "suite.h"

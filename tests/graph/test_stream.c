@@ -41,7 +41,7 @@ START_TEST(the_example_is_planned_as_it_says) {
     describe(weld_session_plan(s), text, sizeof text);
     ck_assert_str_eq(text, "rows: conv2d(arena) moments(arena)\n"
                            "whole: batch_norm_statistics(arena)\n"
-                           "rows: relu(scratch) affine(scratch) add(arena)\n"
+                           "rows: activation(scratch) affine(scratch) add(arena)\n"
                            "images: conv2d(scratch) global_avg_pool(arena)\n"
                            "whole: reshape(arena)\n"
                            "whole: linear(arena)\n");

@@ -204,7 +204,7 @@ START_TEST(a_network_of_all_operators_has_the_gradient_of_its_loss) {
 }
 END_TEST
 
-RUN_SUITE("graph/differentiate", a_value_read_several_times_adds_up_its_gradients,
+RUN_SUITE("passes/differentiate", a_value_read_several_times_adds_up_its_gradients,
           the_gradient_of_the_loss_itself_is_one,
           a_parameter_that_the_loss_does_not_depend_on_is_named,
           a_loss_of_several_elements_is_refused, a_graph_with_an_error_is_not_differentiated,

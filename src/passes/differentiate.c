@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "graph/graph.h"
+#include "ops/ops.h"
 
 /* needed[v]: a wanted value is among v's ancestors (or is v itself). */
 static void mark_needed(const weld_graph *g, size_t node_count, bool *needed) {

@@ -285,22 +285,3 @@ weld_status weld_npy_read_part(const weld_npy_reader *r, int64_t first, int64_t 
     return weld_state_read_elements(r->descriptor, r->path, offset, r->element, (size_t)count,
                                     dtype, data, err);
 }
-
-weld_status weld_npy_read(const char *path, weld_dtype dtype, weld_tensor *out, weld_error *err) {
-    weld_npy_reader *r;
-    weld_status status = weld_npy_open(path, &r, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    int64_t count = weld_shape_count(&r->shape);
-    weld_tensor t = {dtype, r->shape, weld_alloc_raw((size_t)count, weld_dtype_size(dtype))};
-    status =
-        t.data ? weld_npy_read_part(r, 0, count, dtype, t.data, err) : weld_fail_memory(err, path);
-    weld_npy_close(r);
-    if (status != WELD_OK) {
-        weld_free(t.data);
-        return status;
-    }
-    *out = t;
-    return WELD_OK;
-}

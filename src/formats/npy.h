@@ -24,9 +24,6 @@ weld_element weld_npy_element(const weld_npy_reader *r);
 weld_status weld_npy_read_part(const weld_npy_reader *r, int64_t first, int64_t count,
                                weld_dtype dtype, void *data, weld_error *err);
 
-/* The whole array; out->data is released with weld_free. */
-weld_status weld_npy_read(const char *path, weld_dtype dtype, weld_tensor *out, weld_error *err);
-
 /* --- Writing arrays of WELD_F32, atomically. --- */
 
 typedef struct weld_npy_writer weld_npy_writer;
@@ -39,8 +36,5 @@ weld_status weld_npy_append(weld_npy_writer *w, const float *data, int64_t count
 weld_status weld_npy_commit(weld_npy_writer *w, weld_error *err);
 /* Leave what is at the path as it is; frees w (NULL allowed). */
 void weld_npy_discard(weld_npy_writer *w);
-
-/* Create, append, commit. */
-weld_status weld_npy_write(const char *path, const weld_tensor *tensor, weld_error *err);
 
 #endif

@@ -88,20 +88,3 @@ void weld_npy_discard(weld_npy_writer *w) {
         weld_free(w);
     }
 }
-
-weld_status weld_npy_write(const char *path, const weld_tensor *tensor, weld_error *err) {
-    weld_npy_writer *w;
-    if (tensor->dtype != WELD_F32) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: only tensors of f32 can be written", path);
-    }
-    weld_status status = weld_npy_create(path, &tensor->shape, &w, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = weld_npy_append(w, tensor->data, weld_shape_count(&tensor->shape), err);
-    if (status != WELD_OK) {
-        weld_npy_discard(w);
-        return status;
-    }
-    return weld_npy_commit(w, err);
-}

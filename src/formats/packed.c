@@ -25,20 +25,6 @@ struct weld_packed {
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are used as they are in files");
 
-bool weld_packed_is(const char *path) {
-    unsigned char block[WELD_PACKED_HEADER_SIZE];
-    weld_packed_header header;
-    uint64_t size;
-    int fd;
-    if (weld_file_open(path, &fd, &size, NULL) != WELD_OK) {
-        return false;
-    }
-    bool is = weld_file_read_at(fd, path, block, sizeof block, 0, NULL) == WELD_OK &&
-              weld_packed_header_decode(block, path, &header, NULL) == WELD_OK;
-    close(fd);
-    return is;
-}
-
 static weld_status damaged(const weld_packed *p, const char *what, weld_error *err) {
     return weld_fail(err, WELD_ERROR_FORMAT, "%s: damaged: %s: pack it again", p->path, what);
 }

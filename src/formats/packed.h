@@ -47,9 +47,6 @@ typedef struct weld_packed_layout {
 
 typedef struct weld_packed weld_packed;
 
-/* Does the file begin as one of ours? For choosing how to open a path; never fails. */
-bool weld_packed_is(const char *path);
-
 /* Open for reading. Errors: WELD_ERROR_IO, WELD_ERROR_FORMAT (not such a file, cut, damaged). */
 weld_status weld_packed_open(const char *path, weld_packed **out, weld_error *err);
 void weld_packed_close(weld_packed *p); /* accepts NULL */

@@ -363,17 +363,3 @@ weld_value *weld_graph_copy_node(weld_graph *dst, const weld_node *node,
 weld_value *weld_graph_copy_leaf(weld_graph *dst, const weld_value *leaf) {
     return add_leaf(dst, leaf->kind, leaf->name, leaf->dtype, leaf->shape, leaf->init);
 }
-
-size_t weld_value_use_count(const weld_value *v) {
-    const weld_graph *g = v->graph;
-    size_t count = 0;
-    for (size_t i = v->producer ? (size_t)v->producer->id + 1 : 0; i < g->node_count; i++) {
-        for (int j = 0; j < g->nodes[i]->input_count; j++) {
-            count += g->nodes[i]->inputs[j] == v;
-        }
-    }
-    for (size_t i = 0; i < g->output_count; i++) {
-        count += g->outputs[i].value == v;
-    }
-    return count;
-}

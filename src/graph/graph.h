@@ -253,9 +253,6 @@ weld_value *weld_graph_copy_node(weld_graph *dst, const weld_node *node, weld_va
 /* A copy of a leaf in dst. */
 weld_value *weld_graph_copy_leaf(weld_graph *dst, const weld_value *leaf);
 
-/* Number of nodes (and graph outputs) that read v. */
-size_t weld_value_use_count(const weld_value *v);
-
 /* The part of g that `outputs` (values of g) are computed by, as a graph of its own whose inputs
  * have the shape `input`; cut.c. All shapes are inferred anew: where an operator cannot take what
  * reaches it, WELD_ERROR_SHAPE names it. */

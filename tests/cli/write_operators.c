@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "formats/npy.h"
+#include "../formats/npy_file.h"
 #include "serialization/onnx.h"
 #include "graph/graph.h"
 
@@ -143,7 +143,7 @@ static void write_array(const char *folder, const char *name, const weld_tensor 
     char path[4096];
     weld_error err;
     snprintf(path, sizeof path, "%s/%s.npy", folder, name);
-    if (weld_npy_write(path, t, &err) != WELD_OK) {
+    if (npy_file_write(path, t, &err) != WELD_OK) {
         fail(err.message);
     }
 }

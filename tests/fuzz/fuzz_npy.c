@@ -1,20 +1,20 @@
 /* NumPy arrays: a file is refused, or what was read survives being written and read again. */
 #include "base/memory.h"
-#include "formats/npy.h"
+#include "../formats/npy_file.h"
 #include "fuzz.h"
 
 static void check(const char *path, weld_dtype dtype) {
     weld_error err = fuzz_error();
     weld_tensor array = {0}, back = {0};
-    weld_status status = weld_npy_read(path, dtype, &array, &err);
+    weld_status status = npy_file_read(path, dtype, &array, &err);
     fuzz_check_status(status, &err);
     if (status != WELD_OK) {
         return;
     }
     FUZZ_CHECK(array.data && array.dtype == dtype && weld_shape_count(&array.shape) > 0);
     if (dtype == WELD_F32) {
-        FUZZ_CHECK(weld_npy_write(fuzz_output(), &array, &err) == WELD_OK);
-        FUZZ_CHECK(weld_npy_read(fuzz_output(), dtype, &back, &err) == WELD_OK);
+        FUZZ_CHECK(npy_file_write(fuzz_output(), &array, &err) == WELD_OK);
+        FUZZ_CHECK(npy_file_read(fuzz_output(), dtype, &back, &err) == WELD_OK);
         fuzz_check_equal_tensors(&array, &back);
         weld_free(back.data);
     }

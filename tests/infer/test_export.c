@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/memory.h"
-#include "formats/npy.h"
+#include "formats/npy_file.h"
 #include "formats/state_dict.h"
 #include "models.h"
 
@@ -36,7 +36,7 @@ static float *read_npy(const char *name, int64_t count) {
     weld_tensor t;
     weld_error err;
     snprintf(path, sizeof path, "%s/weights/%s", getenv("WELD_FIXTURES"), name);
-    ck_assert_msg(weld_npy_read(path, WELD_F32, &t, &err) == WELD_OK, "%s", err.message);
+    ck_assert_msg(npy_file_read(path, WELD_F32, &t, &err) == WELD_OK, "%s", err.message);
     ck_assert_int_eq(weld_shape_count(&t.shape), count);
     return t.data;
 }

@@ -9,7 +9,7 @@
  * A root of such a bump is so nearly a polynomial that a short one will do: g is w^32 and r is l
  * w^16 with polynomials w and l fitted to make the greatest error least. Before rounding to bf16
  * GELU is off by less than 2^-13 of itself (below -4, where it is less than 2^-12, by 2^-8 of
- * itself and then 2^-36), the derivative by less than 2^-15. */
+ * itself and then 2^-36), the derivative by less than 2^-15: scripts/make_gelu_coefficients. */
 #ifndef WELD_KERNELS_SIMD_GELU_BF16_H
 #define WELD_KERNELS_SIMD_GELU_BF16_H
 

@@ -65,7 +65,7 @@ static inline float fixture_step_run(fixture_step *s, int t, int batches) {
 }
 
 static inline size_t tensor_bytes(weld_tensor t) {
-    return (size_t)weld_shape_count(&t.shape) * weld_dtype_size(t.dtype);
+    return weld_tensor_bytes(&t);
 }
 
 static inline void expect_equal_weights(const weld_weights *a, const weld_weights *b) {

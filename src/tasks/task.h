@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "data/loader.h"
 #include "tasks/loss_options.h"
+#include "weld/graph.h"
 #include "weld/model.h"
 
 enum { WELD_SCORES_MAX = 16, WELD_OUTPUTS_MAX = 4 };

@@ -20,7 +20,9 @@ static int preview(const weld_preview_options *o) {
     }
     printf("%s: the first %lld samples of epoch %lld, %d x %d pixels\n", o->out,
            (long long)report.samples, (long long)o->epoch + 1, report.width, report.height);
-    puts(report.caption_help);
+    if (report.caption_help) {
+        puts(report.caption_help);
+    }
     return CLI_DONE;
 }
 

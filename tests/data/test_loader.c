@@ -633,6 +633,60 @@ START_TEST(an_image_that_is_sampled_twice_is_augmented_in_two_ways) {
 }
 END_TEST
 
+/* Quarters: the sample's own image and three that are drawn. */
+static int compose_four(const void *settings, int64_t images, int size, weld_random *random,
+                        weld_sample_part *parts) {
+    const int half = size / 2;
+    (void)settings;
+    for (int i = 0; i < 4; i++) {
+        parts[i].index = i ? (int64_t)weld_random_below(random, (uint64_t)images) : parts[0].index;
+        parts[i].cell = (weld_rectangle){i % 2 * half, i / 2 * half, half, half};
+    }
+    return 4;
+}
+
+START_TEST(samples_of_several_images_depend_on_nothing_else_and_replace_bad_parts) {
+    const weld_composition four = {.most = 4, .compose = compose_four};
+    const int bad = 3;
+    test_folder f = make_folder(&bad, 1);
+    weld_dataset *ds = open_dataset(f.path);
+    reports r = {0};
+    weld_loader_options o = options_of(6, 1), other = options_of(6, 3);
+    o.composition = other.composition = &four;
+    o.bad_image = note_bad;
+    o.bad_image_arg = &r;
+    weld_loader *a = create(ds, &o), *b = create(ds, &other);
+    static loaded x, y;
+    int64_t replaced = 0;
+    for (uint32_t epoch = 0; epoch < 2; epoch++) {
+        for (int64_t batch = 0; batch < 3; batch++) {
+            weld_loader_train_batch(b, epoch, 2 - batch, y.images, &y.batch, NULL);
+            ck_assert_int_eq(weld_loader_train_batch(a, epoch, batch, x.images, &x.batch, NULL),
+                             WELD_OK);
+            ck_assert_int_eq(weld_loader_train_batch(b, epoch, batch, y.images, &y.batch, NULL),
+                             WELD_OK);
+            ck_assert_mem_eq(x.images, y.images, 6 * FLOATS * sizeof *x.images);
+            ck_assert_mem_eq(x.batch.indices, y.batch.indices, 6 * sizeof *x.batch.indices);
+            for (int i = 0; i < 6; i++) {
+                ck_assert_uint_eq(x.batch.annotations[i].count, 4);
+                ck_assert_int_eq(weld_class_label(&x.batch, i), x.batch.indices[i] >= 9);
+                ck_assert_int_ne(x.batch.indices[i], bad);
+            }
+            replaced += x.batch.bad;
+        }
+    }
+    ck_assert_int_gt(replaced, 2); /* more than the two times that it is a sample's own */
+    ck_assert_int_eq(r.count, replaced);
+    for (int i = 0; i < r.count && i < 64; i++) {
+        ck_assert_int_eq(r.indices[i], bad);
+    }
+    weld_loader_free(a);
+    weld_loader_free(b);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before,
           augmented_pixels_do_not_depend_on_threads, a_batch_says_where_its_time_went,
           an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own,
@@ -647,5 +701,6 @@ RUN_SUITE("data/loader", batches_do_not_depend_on_threads_or_on_what_came_before
           evaluation_leaves_bad_images_out_and_reports_them,
           training_replaces_a_bad_image_by_the_next_good_one_of_the_order,
           a_set_of_bad_images_only_is_an_error,
+          samples_of_several_images_depend_on_nothing_else_and_replace_bad_parts,
           files_that_vanish_between_reading_ahead_and_use_are_reported,
           failed_allocations_are_reported)

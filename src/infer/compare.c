@@ -87,7 +87,8 @@ static weld_status score(const weld_task *task, const side *s, const weld_batch 
     for (int64_t i = 0; i < batch->count && !status; i++) {
         record.count = 0;
         status = task->measure(s->outputs, i, &batch->annotations[i], &record, err);
-        status = status ? status : task->count(s->tally, batch->indices[i], record.data, err);
+        status = status ? status
+                        : task->count(s->tally, batch->indices[i], record.data, record.count, err);
     }
     weld_array_free(&record);
     return status;

@@ -84,7 +84,8 @@ static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_
                              "usable",
                              weld_dataset_name(e->dataset, index));
         }
-        status = status ? status : task->count(e->tally, index, e->record.data, err);
+        status =
+            status ? status : task->count(e->tally, index, e->record.data, e->record.count, err);
         if (status) {
             return status;
         }

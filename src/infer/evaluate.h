@@ -39,18 +39,9 @@ weld_status weld_evaluator_write_confusion(const weld_evaluator *e, const char *
                                            weld_error *err);
 /* ...and all of it, written atomically as one JSON object, in text that is the same for the same
  * evaluation: `data`, the path of the data set; `images` and `skipped`; the scores by their keys
- * and `loss`, null where there is none; and the task's details. For classification:
- *
- *   top1, top5, calibration_error    percent
- *   calibration        list of 15 {low, high: probabilities, the bin being (low, high]; images;
- *                      confidence, accuracy: 0 to 1, null where there are no images}
- *   classes            list of {name, images, recall, precision: percent, null where undefined}
- *   confusion          list of [class, predicted class, images], without zeros, sorted
- *   worst              list of at most 64 {image: its name in the data set, label, predicted,
- *                      probability: of the predicted class, label_probability, loss}, the largest
- *                      loss first
- *
- * Names that are not UTF-8 get question marks in place of bytes above 126. */
+ * and `loss`, null where there is none; and the task's details (for classification see
+ * tasks/classification/classification.h). Names that are not UTF-8 get question marks in place of
+ * bytes above 126. */
 weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err);
 
 /* Scores and loss as members of a JSON object, in the order of evaluation.json. */

@@ -100,8 +100,9 @@ typedef struct weld_task {
      * WELD_ERROR_NUMERIC: outputs that are not finite. */
     weld_status (*measure)(const weld_tensor *outputs, int64_t i, const weld_array *annotation,
                            weld_array *record, weld_error *err);
-    /* Indices rise. */
-    weld_status (*count)(void *tally, int64_t index, const void *record, weld_error *err);
+    /* Indices rise. The record's bytes may stand anywhere. */
+    weld_status (*count)(void *tally, int64_t index, const void *record, size_t bytes,
+                         weld_error *err);
     /* Fill in loss and scores. */
     void (*finish)(void *tally, weld_evaluation *out);
 

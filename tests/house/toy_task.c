@@ -101,11 +101,12 @@ static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_arr
                                                        : weld_fail_memory(err, "evaluation");
 }
 
-static weld_status count(void *to, int64_t index, const void *record, weld_error *err) {
+static weld_status count(void *to, int64_t index, const void *record, size_t bytes,
+                         weld_error *err) {
     tally *t = to;
     double off;
     (void)index, (void)err;
-    memcpy(&off, record, sizeof off);
+    memcpy(&off, record, bytes);
     t->images++;
     t->squares += off * off;
     t->distances += fabs(off);

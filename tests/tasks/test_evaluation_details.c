@@ -346,10 +346,67 @@ START_TEST(names_with_commas_and_quotes_are_quoted_in_csv) {
 }
 END_TEST
 
+/* As several processes would do it, each with its images, and one that counts. */
+START_TEST(records_made_apart_and_counted_in_order_are_one_evaluation) {
+    enum { IMAGES = 12, PARTS = 3 };
+    const weld_task *task = &weld_task_classification;
+    test_folder data = colours_folder();
+    weld_dataset *ds = colours_dataset(&data);
+    float logits[IMAGES][3];
+    weld_tensor outputs = {WELD_F32, WELD_SHAPE(IMAGES, 3), logits};
+    weld_array record = {.element = 1}, parts[PARTS];
+    size_t ends[IMAGES];
+    void *whole = NULL, *apart = NULL;
+    ck_assert_int_eq(task->tally_create(ds, &outputs, &whole, NULL), WELD_OK);
+    ck_assert_int_eq(task->tally_create(ds, &outputs, &apart, NULL), WELD_OK);
+    ck_assert(!task->tally_clear(whole, NULL) && !task->tally_clear(apart, NULL));
+    for (int i = 0; i < IMAGES; i++) {
+        int32_t label = i % 3;
+        const weld_array said = {&label, 1, 1, sizeof label};
+        weld_array *part = &parts[i / (IMAGES / PARTS)];
+        if (i % (IMAGES / PARTS) == 0) {
+            *part = (weld_array){.element = 1};
+        }
+        for (int c = 0; c < 3; c++) {
+            logits[i][c] = (float)((i * 7 + c * 5) % 11);
+        }
+        record.count = 0;
+        ck_assert_int_eq(task->measure(&outputs, i, &said, &record, NULL), WELD_OK);
+        ck_assert(weld_array_append(part, record.data, record.count));
+        ends[i] = part->count;
+        ck_assert_int_eq(task->count(whole, i, record.data, record.count, NULL), WELD_OK);
+    }
+    for (int i = 0; i < IMAGES; i++) {
+        const size_t begin = i % (IMAGES / PARTS) ? ends[i - 1] : 0;
+        const char *bytes = parts[i / (IMAGES / PARTS)].data;
+        ck_assert_int_eq(task->count(apart, i, bytes + begin, ends[i] - begin, NULL), WELD_OK);
+    }
+    weld_evaluation a = {.images = IMAGES}, b = a;
+    weld_text x = WELD_TEXT, y = WELD_TEXT;
+    task->finish(whole, &a);
+    task->finish(apart, &b);
+    task->write_details(whole, ds, &x);
+    task->write_details(apart, ds, &y);
+    ck_assert_mem_eq(&a, &b, sizeof a);
+    ck_assert_str_eq(weld_text_get(&x), weld_text_get(&y));
+    for (int i = 0; i < PARTS; i++) {
+        weld_array_free(&parts[i]);
+    }
+    weld_array_free(&record);
+    weld_text_free(&x);
+    weld_text_free(&y);
+    task->tally_free(whole);
+    task->tally_free(apart);
+    weld_dataset_free(ds);
+    test_folder_remove(data);
+}
+END_TEST
+
 RUN_SUITE("infer/evaluation_details", classes_and_confusion_are_those_counted_by_hand,
           bins_of_calibration_hold_their_upper_edge,
           the_worst_images_come_by_loss_and_equal_ones_by_index,
           confusion_takes_memory_by_what_was_confused_not_by_classes,
+          records_made_apart_and_counted_in_order_are_one_evaluation,
           memory_that_is_short_is_an_error, all_details_are_those_of_numpy,
           evaluation_json_has_what_it_promises,
           evaluation_json_depends_on_neither_batch_size_nor_threads,

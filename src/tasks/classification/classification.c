@@ -2,6 +2,7 @@
 #include "tasks/classification/classification.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -58,8 +59,12 @@ static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_arr
                                                            : weld_fail_memory(err, "evaluation");
 }
 
-static weld_status count(void *tally, int64_t index, const void *record, weld_error *err) {
-    return weld_evaluation_details_add(tally, index, record, err);
+static weld_status count(void *tally, int64_t index, const void *record, size_t bytes,
+                         weld_error *err) {
+    weld_image_score score;
+    (void)bytes;
+    memcpy(&score, record, sizeof score);
+    return weld_evaluation_details_add(tally, index, &score, err);
 }
 
 static void finish(void *tally, weld_evaluation *out) {

@@ -43,7 +43,20 @@ weld_status weld_class_answer(const weld_tensor *outputs, const weld_labels *lab
                               weld_text *text, json_t **json, weld_error *err);
 bool weld_class_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i);
 
-/* evaluation_text.c: of a weld_evaluation_details. */
+/* evaluation_text.c: of a weld_evaluation_details. evaluation.json has
+ *
+ *   top1, top5, calibration_error    percent
+ *   calibration        list of 15 {low, high: probabilities, the bin being (low, high]; images;
+ *                      confidence, accuracy: 0 to 1, null where there are no images}
+ *   classes            list of {name, images, recall, precision: percent, null where undefined}
+ *   confusion          list of [class, predicted class, images], without zeros, sorted
+ *   worst              list of at most 64 {image: its name in the data set, label, predicted,
+ *                      probability: of the predicted class, label_probability, loss}, the largest
+ *                      loss first
+ *
+ * and the confusion matrix as CSV a first row of the classes' names (and before them "class"), then
+ * a row for each true class: its name and how many of its images were taken for each class. Fields
+ * are quoted and lines end as RFC 4180 says. */
 void weld_class_tell(const void *details, const weld_dataset *ds, weld_text *out);
 void weld_class_tell_classes(const void *details, const weld_dataset *ds, weld_text *out);
 void weld_class_json_classes(const void *details, const weld_dataset *ds, json_t *object);

@@ -7,8 +7,7 @@
 const char *weld_number_text(double value, bool single, int digits, char text[WELD_NUMBER_SIZE]) {
     for (const int most = single ? 9 : 17; digits <= most; digits++) {
         snprintf(text, WELD_NUMBER_SIZE, "%.*g", digits, value);
-        const double back = strtod(text, NULL);
-        if (single ? (float)back == (float)value : back == value) {
+        if (single ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value) {
             break;
         }
     }

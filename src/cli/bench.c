@@ -116,16 +116,13 @@ static weld_status bench_named(const weld_model_config *config, const bench_argu
     weld_weights *weights = NULL, *merged_weights = NULL;
     weld_status status =
         weld_model_build(config, false, 1, a->size, a->size, WELD_F32, &graph, err);
-    if (status == WELD_OK) {
-        status = weld_graph_init_weights(graph, 0, &weights, err);
-    }
-    if (status == WELD_OK && !a->unmerged) {
+    status = status ? status : weld_graph_init_weights(graph, 0, &weights, err);
+    if (!status && !a->unmerged) {
         status = weld_reparameterize(graph, weights, &merged, &merged_weights, err);
     }
-    if (status == WELD_OK) {
-        status = weld_bench_inference(merged ? merged : graph, merged ? merged_weights : weights, o,
-                                      out, err);
-    }
+    status = status ? status
+                    : weld_bench_inference(merged ? merged : graph,
+                                           merged ? merged_weights : weights, o, out, err);
     weld_graph_free(graph);
     weld_graph_free(merged);
     weld_weights_free(weights);
@@ -137,7 +134,7 @@ static weld_status bench_file(const char *path, bench_arguments *a, const weld_b
                               weld_bench_result *out, weld_error *err) {
     weld_model *m;
     weld_status status = cli_open_model(path, &a->model, &m, err);
-    if (status != WELD_OK) {
+    if (status) {
         return status;
     }
     weld_preprocessing p = *weld_model_get_preprocessing(m);

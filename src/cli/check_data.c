@@ -122,7 +122,7 @@ static int check(request *r, const weld_dataset *ds, const weld_dataset *against
     cli_progress_end(&r->progress);
     int64_t broken = report.found[WELD_FINDING_BROKEN];
     int result = CLI_DONE;
-    if (status != WELD_OK) {
+    if (status) {
         result = cli_fail(&err);
     } else if (report.stopped) {
         result = cli_fail_text("%s: stopped after %lld of %lld images", r->path,

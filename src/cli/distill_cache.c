@@ -34,7 +34,7 @@ static int make(const weld_cache_settings *s) {
     weld_cache_result result = {.interrupted = false};
     weld_status status = weld_make_cache(s, &result, &err);
     cli_progress_end(s->context);
-    if (status != WELD_OK) {
+    if (status) {
         return cli_fail(&err);
     }
     if (result.interrupted) {

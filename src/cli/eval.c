@@ -105,14 +105,12 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     weld_dataset *ds = NULL;
     weld_status status = weld_dataset_open(r->data, &ds, err);
-    if (status == WELD_OK) {
-        status = weld_model_check_labels(m, ds, err);
-    }
-    if (status == WELD_OK && weld_model_task(m)->check_labels && !weld_model_class_name(m, 0)) {
+    status = status ? status : weld_model_check_labels(m, ds, err);
+    if (!status && weld_model_task(m)->check_labels && !weld_model_class_name(m, 0)) {
         fprintf(stderr, "note: the model has no names of classes, so that the data's are taken in "
                         "their order (--classes gives names)\n");
     }
-    for (size_t i = 0; status == WELD_OK && i < r->inputs.count; i++) {
+    for (size_t i = 0; !status && i < r->inputs.count; i++) {
         status = cli_set_input(m, &own, &r->inputs.items[i], err);
         status = status ? status : evaluate(r, m, ds, array, err);
     }
@@ -136,11 +134,11 @@ static int run(const request *r, const char *file) {
     json_t *array = json_array();
     weld_status status = evaluate_all(r, m, array, &err);
     weld_model_free(m);
-    if (status == WELD_OK && r->json) {
+    if (!status && r->json) {
         print_json(array);
     }
     json_decref(array);
-    return status == WELD_OK ? CLI_DONE : cli_fail(&err);
+    return !status ? CLI_DONE : cli_fail(&err);
 }
 
 int cli_eval(const cli_command *command, int argc, char **argv) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/model_options.h"
+#include "base/error.h"
 #include "infer/model.h"
 #include "models/models.h"
 
@@ -31,12 +32,9 @@ static void print_found(const char *path, const weld_model *m) {
 static weld_status import_file(const char *path, const cli_model_options *options, const char *out,
                                weld_error *err) {
     weld_model *m;
-    weld_status status = cli_open_model(path, options, &m, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = weld_model_save(m, out, err);
-    if (status == WELD_OK) {
+    WELD_TRY(cli_open_model(path, options, &m, err));
+    weld_status status = weld_model_save(m, out, err);
+    if (!status) {
         print_found(path, m);
         printf("%s written\n", out);
     }

@@ -23,7 +23,7 @@ static weld_status inspect_own(request *r, weld_error *err) {
     inspection *in = &r->in;
     weld_model *m;
     weld_status status = cli_open_model(in->path, &r->model, &m, err);
-    if (status != WELD_OK) {
+    if (status) {
         return status;
     }
     if (r->graph || r->dot) {
@@ -45,10 +45,7 @@ static weld_status inspect_own(request *r, weld_error *err) {
 static weld_status list_tensors(request *r, const char *reason, weld_error *err) {
     inspection *in = &r->in;
     weld_state_dict *d;
-    weld_status status = weld_state_dict_open(in->path, r->model.known.key, &d, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_state_dict_open(in->path, r->model.known.key, &d, err));
     if (reason) {
         size_t path = strlen(in->path);
         bool named = strncmp(reason, in->path, path) == 0 && strncmp(reason + path, ": ", 2) == 0;
@@ -60,7 +57,7 @@ static weld_status list_tensors(request *r, const char *reason, weld_error *err)
         inspect_fact(in, "network", NULL, "none that can be used");
         inspect_fact(in, "reason", inspect_string(reason), "%s", reason + (named ? path + 2 : 0));
     }
-    status = inspect_state_dict(in, d, err);
+    weld_status status = inspect_state_dict(in, d, err);
     weld_state_dict_free(d);
     return status;
 }
@@ -69,7 +66,7 @@ static weld_status inspect_foreign(request *r, weld_error *err) {
     inspection *in = &r->in;
     weld_model *m;
     weld_status status = cli_open_model(in->path, &r->model, &m, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_error reason = *err;
         return r->graph || r->dot ? status : list_tensors(r, reason.message, err);
     }

@@ -25,8 +25,8 @@ typedef struct checking {
 
 static weld_status read_image(const weld_dataset *ds, int64_t i, weld_bytes *bytes,
                               weld_image *image, weld_error *err) {
-    weld_status status = weld_dataset_read(ds, i, bytes, err);
-    return status == WELD_OK ? weld_dataset_decode(ds, i, bytes, image, err) : status;
+    WELD_TRY(weld_dataset_read(ds, i, bytes, err));
+    return weld_dataset_decode(ds, i, bytes, image, err);
 }
 
 static void check_block(void *arg, int64_t item, int thread) {
@@ -76,13 +76,13 @@ static weld_status check_images(inspection *in, const weld_dataset *ds, weld_err
     checking c = {ds, weld_alloc((size_t)count, sizeof *c.bad),
                   weld_alloc((size_t)blocks, sizeof *c.memory)};
     weld_status status = c.bad && c.memory ? WELD_OK : weld_fail_memory(err, in->path);
-    if (status == WELD_OK) {
+    if (!status) {
         weld_parallel(0, blocks, check_block, &c);
-        for (int64_t i = 0; i < blocks && status == WELD_OK; i++) {
+        for (int64_t i = 0; i < blocks && !status; i++) {
             status = c.memory[i] ? weld_fail_memory(err, in->path) : WELD_OK;
         }
     }
-    if (status == WELD_OK) {
+    if (!status) {
         for (int64_t i = 0; i < count; i++) {
             bad += c.bad[i];
         }
@@ -135,7 +135,7 @@ static weld_status explain(const char *path, weld_status status, weld_error *err
 weld_status inspect_dataset(inspection *in, weld_error *err) {
     weld_dataset *ds;
     weld_status status = weld_dataset_open(in->path, &ds, err);
-    if (status != WELD_OK) {
+    if (status) {
         return in->kind == WELD_FILE_FOLDER ? explain(in->path, status, err) : status;
     }
     weld_packed_layout layout = weld_dataset_layout(ds);
@@ -163,7 +163,7 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
         inspect_fact(in, "index", inspect_string(note), "%s", note);
     }
     status = say_classes(in, ds, err);
-    if (status == WELD_OK && in->check) {
+    if (!status && in->check) {
         status = check_images(in, ds, err);
     }
     weld_dataset_free(ds);
@@ -173,7 +173,7 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
 weld_status inspect_image(inspection *in, weld_error *err) {
     weld_image image = {0};
     weld_status status = weld_decode_file(in->path, &image, err);
-    if (status == WELD_OK) {
+    if (!status) {
         const char *format = in->kind == WELD_FILE_JPEG  ? "jpeg"
                              : in->kind == WELD_FILE_PNG ? "png"
                                                          : "webp";
@@ -192,10 +192,10 @@ static weld_status read_statistics(const weld_npy_reader *r, int64_t count, weld
     enum { PART = 4096 };
     double part[PART];
     weld_status status = WELD_OK;
-    for (int64_t first = 0; first < count && status == WELD_OK; first += PART) {
+    for (int64_t first = 0; first < count && !status; first += PART) {
         int64_t here = count - first < PART ? count - first : PART;
         status = weld_npy_read_part(r, first, here, WELD_F64, part, err);
-        if (status == WELD_OK) {
+        if (!status) {
             weld_statistics_add(s, WELD_F64, part, here);
         }
     }
@@ -204,16 +204,13 @@ static weld_status read_statistics(const weld_npy_reader *r, int64_t count, weld
 
 weld_status inspect_array(inspection *in, weld_error *err) {
     weld_npy_reader *r;
-    weld_status status = weld_npy_open(in->path, &r, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_npy_open(in->path, &r, err));
     weld_shape shape = weld_npy_shape(r);
     const char *type = weld_element_name(weld_npy_element(r));
     weld_statistics s = {0};
-    status = read_statistics(r, weld_shape_count(&shape), &s, err);
+    weld_status status = read_statistics(r, weld_shape_count(&shape), &s, err);
     weld_npy_close(r);
-    if (status != WELD_OK) {
+    if (status) {
         return status;
     }
     char text[128];
@@ -240,10 +237,8 @@ weld_status inspect_recipe(inspection *in, weld_error *err) {
     char *text = NULL;
     weld_status status = recipe ? weld_recipe_read(in->path, NULL, 0, NULL, recipe, err)
                                 : weld_fail_memory(err, in->path);
-    if (status == WELD_OK) {
-        status = weld_recipe_text(recipe, &text, err);
-    }
-    if (status == WELD_OK) {
+    status = status ? status : weld_recipe_text(recipe, &text, err);
+    if (!status) {
         inspect_title(in, "recipe", "a recipe for %s", recipe->model.name);
         inspect_text(in, "recipe", text);
     }

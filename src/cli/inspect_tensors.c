@@ -93,7 +93,7 @@ static weld_status read_statistics(const weld_state_dict *d, size_t i, weld_stat
         return weld_fail_memory(err, weld_state_dict_file(d));
     }
     weld_status status = weld_state_dict_read(d, i, dtype, data, err);
-    if (status == WELD_OK) {
+    if (!status) {
         weld_statistics_add(s, dtype, data, count);
     }
     weld_free(data);
@@ -103,13 +103,13 @@ static weld_status read_statistics(const weld_state_dict *d, size_t i, weld_stat
 weld_status inspect_state_dict(inspection *in, const weld_state_dict *d, weld_error *err) {
     listing l = begin(in, in->tensors);
     weld_status status = WELD_OK;
-    for (size_t i = 0; i < weld_state_dict_count(d) && status == WELD_OK; i++) {
+    for (size_t i = 0; i < weld_state_dict_count(d) && !status; i++) {
         const weld_state_entry *entry = weld_state_dict_at(d, i);
         weld_statistics s = {0};
         if (in->tensors) {
             status = read_statistics(d, i, &s, err);
         }
-        if (status == WELD_OK) {
+        if (!status) {
             add(&l, entry->name, weld_element_name(entry->element), &entry->shape,
                 in->tensors ? &s : NULL);
         }

@@ -40,19 +40,16 @@ static weld_status open_with_names(const char *path, const cli_model_options *o,
     weld_array names = {.element = sizeof(char *)};
     void *text;
     size_t size;
-    weld_status status = weld_file_read(o->classes, MAX_NAMES_FILE, &text, &size, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = split_lines(o->classes, text, size, &names, err);
-    if (status == WELD_OK && names.count == 0) {
+    WELD_TRY(weld_file_read(o->classes, MAX_NAMES_FILE, &text, &size, err));
+    weld_status status = split_lines(o->classes, text, size, &names, err);
+    if (!status && names.count == 0) {
         status = weld_fail(err, WELD_ERROR_FORMAT, "%s: names no class", o->classes);
     }
-    if (status == WELD_OK && known.num_classes && (size_t)known.num_classes != names.count) {
+    if (!status && known.num_classes && (size_t)known.num_classes != names.count) {
         status = weld_fail(err, WELD_ERROR_ARGUMENT, "%s: names %zu classes, not %d", o->classes,
                            names.count, known.num_classes);
     }
-    if (status == WELD_OK) {
+    if (!status) {
         known.num_classes = (int)names.count;
         known.class_names = names.data;
         status = weld_model_import(path, &known, out, err);
@@ -73,9 +70,9 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
     known.set_count = options->keys.count;
     weld_status status = options->classes ? open_with_names(path, options, known, out, err)
                                           : weld_model_import(path, &known, out, err);
-    if (status == WELD_OK) {
+    if (!status) {
         status = weld_model_set_precision(*out, options->precision, err);
-        if (status != WELD_OK) {
+        if (status) {
             weld_model_free(*out);
             *out = NULL;
         }

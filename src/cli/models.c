@@ -9,10 +9,9 @@ static int print_model(const char *name) {
     weld_graph *graph = NULL;
     weld_error err;
     weld_status status = weld_model_config_named(name, &config, &err);
-    if (status == WELD_OK) {
-        status = weld_model_build(&config, false, 1, 224, 224, WELD_F32, &graph, &err);
-    }
-    if (status != WELD_OK) {
+    status =
+        status ? status : weld_model_build(&config, false, 1, 224, 224, WELD_F32, &graph, &err);
+    if (status) {
         return cli_fail(&err);
     }
     weld_model_counts counts = weld_graph_counts(graph);

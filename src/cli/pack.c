@@ -33,11 +33,11 @@ static weld_status pack_folder(const char *folder, const char *out, int size, in
     weld_pack_report report = {0};
     weld_dataset *ds = NULL;
     weld_status status = weld_dataset_open(folder, &ds, err);
-    if (status == WELD_OK) {
+    if (!status) {
         status = weld_pack(ds, out, &options, &report, err);
         cli_progress_end(&progress);
     }
-    if (status == WELD_OK) {
+    if (!status) {
         printf("%s: %lld images of %d classes", out, (long long)report.packed,
                weld_dataset_class_count(ds));
         if (report.bad) {
@@ -53,10 +53,7 @@ static weld_status pack_folder(const char *folder, const char *out, int size, in
 static weld_status read_lines(const char *path, void **text, const char ***lines, int *count,
                               weld_error *err) {
     size_t size;
-    weld_status status = weld_file_read(path, LARGEST_LIST, text, &size, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_file_read(path, LARGEST_LIST, text, &size, err));
     *lines = weld_alloc(size + 1, sizeof **lines);
     if (!*lines) {
         return weld_fail_memory(err, path);
@@ -78,10 +75,8 @@ static weld_status pack_idx(const char *images, const char *labels, const char *
     int name_count = 0;
     int64_t packed = 0;
     weld_status status = classes ? read_lines(classes, &text, &names, &name_count, err) : WELD_OK;
-    if (status == WELD_OK) {
-        status = weld_pack_idx(images, labels, names, name_count, out, &packed, err);
-    }
-    if (status == WELD_OK) {
+    status = status ? status : weld_pack_idx(images, labels, names, name_count, out, &packed, err);
+    if (!status) {
         printf("%s: %lld images\n", out, (long long)packed);
     }
     weld_free(names);

@@ -31,10 +31,7 @@ typedef struct job {
 } job;
 
 static weld_status open_images(const char *path, job *j, weld_shape *shape, weld_error *err) {
-    weld_status status = weld_npy_open(path, &j->input, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_npy_open(path, &j->input, err));
     *shape = weld_npy_shape(j->input);
     if (shape->rank != 4 || shape->dim[1] != 3) {
         char text[128];
@@ -72,10 +69,7 @@ static weld_status open_result(job *j, size_t i, const char *output, weld_error 
     r->shape.rank = one.rank + 1;
     r->shape.dim[0] = j->images;
     memcpy(r->shape.dim + 1, one.dim, (size_t)one.rank * sizeof *one.dim);
-    weld_status status = make_path(output, weld_runner_output_stride(j->runner, i), r->path, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(make_path(output, weld_runner_output_stride(j->runner, i), r->path, err));
     r->data = weld_alloc_raw((size_t)j->slice, (size_t)r->size * sizeof *r->data);
     return r->data ? weld_npy_create(r->path, &r->shape, &r->file, err)
                    : weld_fail_memory(err, r->path);
@@ -90,10 +84,8 @@ static weld_status run_slice(job *j, int64_t first, weld_error *err) {
     }
     weld_status status = weld_npy_read_part(j->input, first * j->image_size, count * j->image_size,
                                             WELD_F32, j->data, err);
-    if (status == WELD_OK) {
-        status = weld_runner_run(j->runner, j->data, count, data, err);
-    }
-    for (size_t i = 0; i < outputs && status == WELD_OK; i++) {
+    status = status ? status : weld_runner_run(j->runner, j->data, count, data, err);
+    for (size_t i = 0; i < outputs && !status; i++) {
         status = weld_npy_append(j->results[i].file, data[i], count * j->results[i].size, err);
     }
     return status;
@@ -106,10 +98,7 @@ static weld_status commit(job *j, weld_error *err) {
         char shape[128];
         weld_npy_writer *file = r->file;
         r->file = NULL;
-        weld_status status = weld_npy_commit(file, err);
-        if (status != WELD_OK) {
-            return status;
-        }
+        WELD_TRY(weld_npy_commit(file, err));
         fprintf(stderr, "%s written: %s\n", r->path,
                 weld_shape_text(&r->shape, shape, sizeof shape));
     }
@@ -120,23 +109,22 @@ static weld_status run_all(job *j, const weld_model *m, const char *input, const
                            bool features, int threads, weld_error *err) {
     weld_shape shape;
     weld_status status = open_images(input, j, &shape, err);
-    if (status == WELD_OK) {
-        status = (features ? weld_runner_create_features : weld_runner_create)(
-            m, shape.dim[2], shape.dim[3], threads, &j->runner, err);
-    }
-    if (status != WELD_OK) {
+    status = status ? status
+                    : (features ? weld_runner_create_features : weld_runner_create)(
+                          m, shape.dim[2], shape.dim[3], threads, &j->runner, err);
+    if (status) {
         return status;
     }
-    for (size_t i = 0; i < weld_runner_output_count(j->runner) && status == WELD_OK; i++) {
+    for (size_t i = 0; i < weld_runner_output_count(j->runner) && !status; i++) {
         status = open_result(j, i, output, err);
     }
     cli_progress progress = {.what = "run"};
-    for (int64_t first = 0; first < j->images && status == WELD_OK; first += j->slice) {
+    for (int64_t first = 0; first < j->images && !status; first += j->slice) {
         cli_progress_show(&progress, first, j->images, NULL);
         status = run_slice(j, first, err);
     }
     cli_progress_end(&progress);
-    return status == WELD_OK ? commit(j, err) : status;
+    return status ? status : commit(j, err);
 }
 
 static void free_job(job *j) {

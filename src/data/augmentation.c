@@ -61,10 +61,7 @@ static weld_status check_mixing(const weld_augmentation *a, weld_error *err) {
 }
 
 weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err) {
-    weld_status status = check_crop(a, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_crop(a, err));
     if (!is_probability(a->hflip) || !is_probability(a->mix_probability)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "hflip is %g, mix_probability %g: probabilities are in 0..1", a->hflip,

@@ -63,9 +63,7 @@ static weld_status open_file(weld_dataset *ds, const weld_dataset_options *optio
     uint64_t size;
     weld_status status = weld_file_open(ds->path, &ds->tar, &size, err);
     size_t look = size < sizeof block ? (size_t)size : sizeof block;
-    if (!status) {
-        status = weld_file_read_at(ds->tar, ds->path, block, look, 0, err);
-    }
+    status = status ? status : weld_file_read_at(ds->tar, ds->path, block, look, 0, err);
     if (status) {
         return status;
     }
@@ -171,15 +169,14 @@ static weld_status read_member(const weld_dataset *ds, const char *path, int64_t
     if (place.size > WELD_MAX_FILE_SIZE) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", path);
     }
-    weld_status status = weld_bytes_resize(out, (size_t)place.size, err);
-    return status ? status
-                  : weld_file_read_at(ds->tar, path, out->data, out->size, place.offset, err);
+    WELD_TRY(weld_bytes_resize(out, (size_t)place.size, err));
+    return weld_file_read_at(ds->tar, path, out->data, out->size, place.offset, err);
 }
 
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
     if (ds->packed) {
-        weld_status status = weld_bytes_resize(out, weld_packed_size(ds->packed, i), err);
-        return status ? status : weld_packed_read(ds->packed, i, out->data, err);
+        WELD_TRY(weld_bytes_resize(out, weld_packed_size(ds->packed, i), err));
+        return weld_packed_read(ds->packed, i, out->data, err);
     }
     char path[2 * PATH_MAX]; /* of an archive's member, no path that is opened */
     const char *name = weld_dataset_name(ds, i);
@@ -192,10 +189,7 @@ weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out
 /* Grey pixels to three channels. */
 static weld_status expand_grey(const uint8_t *from, size_t stride, int width, int height,
                                weld_image *out, weld_error *err) {
-    weld_status status = weld_image_resize_buffer(out, width, height, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_image_resize_buffer(out, width, height, err));
     uint8_t *to = out->pixels;
     for (int y = 0; y < height; y++, from += stride) {
         for (int x = 0; x < width; x++, to += 3) {
@@ -209,10 +203,7 @@ static weld_status expand_grey(const uint8_t *from, size_t stride, int width, in
 static weld_status raw_part(weld_packed_layout layout, const weld_bytes *bytes,
                             const weld_rectangle *part, weld_image *memory, weld_decoded_part *out,
                             weld_error *err) {
-    weld_status status = weld_rectangle_check(part, layout.width, layout.height, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_rectangle_check(part, layout.width, layout.height, err));
     if (layout.channels == 3) {
         const weld_pixels whole = {bytes->data, layout.width, layout.height,
                                    (size_t)layout.width * 3};
@@ -220,7 +211,8 @@ static weld_status raw_part(weld_packed_layout layout, const weld_bytes *bytes,
         return WELD_OK;
     }
     const uint8_t *from = bytes->data + (size_t)part->y * (size_t)layout.width + (size_t)part->x;
-    status = expand_grey(from, (size_t)layout.width, part->width, part->height, memory, err);
+    weld_status status =
+        expand_grey(from, (size_t)layout.width, part->width, part->height, memory, err);
     if (!status) {
         const weld_pixels pixels = weld_image_pixels(memory);
         *out = weld_part_of_image(&pixels, &(weld_rectangle){0, 0, part->width, part->height});

@@ -122,10 +122,7 @@ static weld_status scan_class(scan *s, const char *root, weld_error *err) {
         (int)sizeof path) {
         return weld_fail(err, WELD_ERROR_IO, "%s: path is too long", root);
     }
-    weld_status status = visit_entries(s, path, add_entry, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(visit_entries(s, path, add_entry, err));
     if (l->samples.count == before && !s->options->empty_classes) {
         return weld_fail(
             err, WELD_ERROR_FORMAT,

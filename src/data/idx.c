@@ -93,10 +93,7 @@ static weld_status open_idx(const char *path, int dimensions, idx_file *f, weld_
         return weld_fail(err, WELD_ERROR_IO, "%s: cannot open", path);
     }
     gzbuffer(f->stream, 1 << 18);
-    weld_status status = read_bytes(f, header, 4 + 4 * (size_t)dimensions, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(read_bytes(f, header, 4 + 4 * (size_t)dimensions, err));
     if (header[0] != 0 || header[1] != 0 || header[2] != UBYTE || header[3] != dimensions) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: not an idx file of bytes with %d dimensions (begins with %02x %02x "
@@ -127,9 +124,7 @@ static weld_status read_labels(const idx_file *f, uint8_t **out, int *class_coun
     uint8_t *labels = *out = weld_alloc_raw(count, 1);
     weld_status status =
         labels ? read_bytes(f, labels, count, err) : weld_fail_memory(err, f->path);
-    if (!status) {
-        status = expect_end(f, err);
-    }
+    status = status ? status : expect_end(f, err);
     int largest = 0;
     for (size_t i = 0; !status && i < count; i++) {
         largest = labels[i] > largest ? labels[i] : largest;
@@ -151,9 +146,7 @@ static weld_status copy_images(const idx_file *f, const uint8_t *labels, weld_pa
         char name[32];
         snprintf(name, sizeof name, "%06u", i);
         status = read_bytes(f, pixels, size, err);
-        if (!status) {
-            status = weld_packed_writer_add(w, pixels, size, labels[i], name, err);
-        }
+        status = status ? status : weld_packed_writer_add(w, pixels, size, labels[i], name, err);
     }
     weld_free(pixels);
     return status ? status : expect_end(f, err);
@@ -172,12 +165,8 @@ static weld_status pack(const idx_file *images, const uint8_t *labels,
     weld_packed_writer *w = NULL;
     weld_status status = weld_packed_writer_create(out, layout, class_names ? class_names : numbers,
                                                    class_count, &w, err);
-    if (!status) {
-        status = copy_images(images, labels, w, err);
-    }
-    if (!status) {
-        status = weld_packed_writer_finish(w, err);
-    }
+    status = status ? status : copy_images(images, labels, w, err);
+    status = status ? status : weld_packed_writer_finish(w, err);
     weld_packed_writer_free(w);
     return status;
 }
@@ -189,19 +178,13 @@ weld_status weld_pack_idx(const char *images_path, const char *labels_path,
     uint8_t *label = NULL;
     class_count = class_names ? class_count : 0;
     weld_status status = open_idx(images_path, 3, &images, err);
-    if (!status) {
-        status = open_idx(labels_path, 1, &labels, err);
-    }
+    status = status ? status : open_idx(labels_path, 1, &labels, err);
     if (!status && images.dim[0] != labels.dim[0]) {
         status = weld_fail(err, WELD_ERROR_FORMAT, "%s: %u images, but %s has %u labels",
                            images_path, images.dim[0], labels_path, labels.dim[0]);
     }
-    if (!status) {
-        status = read_labels(&labels, &label, &class_count, err);
-    }
-    if (!status) {
-        status = pack(&images, label, class_names, class_count, out, err);
-    }
+    status = status ? status : read_labels(&labels, &label, &class_count, err);
+    status = status ? status : pack(&images, label, class_names, class_count, out, err);
     if (!status && count) {
         *count = images.dim[0];
     }

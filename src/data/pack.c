@@ -47,17 +47,15 @@ static weld_status resize_sample(worker *w, int size, weld_error *err) {
     }
     request.width = (int)request.full_width;
     request.height = (int)request.full_height;
-    weld_status status = weld_image_resize_buffer(&w->resized, request.width, request.height, err);
-    return status ? status : weld_resize(&in, &request, &w->scratch, w->resized.pixels, err);
+    WELD_TRY(weld_image_resize_buffer(&w->resized, request.width, request.height, err));
+    return weld_resize(&in, &request, &w->scratch, w->resized.pixels, err);
 }
 
 /* The bytes to store of one sample: the decoded image replaces the file's where it must. */
 static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes *bytes,
                            weld_error *err) {
     weld_status status = weld_dataset_read(job->ds, i, bytes, err);
-    if (!status) {
-        status = weld_dataset_decode(job->ds, i, bytes, &w->decoded, err);
-    }
+    status = status ? status : weld_dataset_decode(job->ds, i, bytes, &w->decoded, err);
     int shorter = w->decoded.width < w->decoded.height ? w->decoded.width : w->decoded.height;
     bool raw = job->layout.height > 0, source_is_raw = weld_dataset_layout(job->ds).height > 0;
     if (status || job->size == 0 || (!raw && !source_is_raw && shorter <= job->size)) {
@@ -88,10 +86,9 @@ static void measure_item(void *arg, int64_t item, int thread) {
     int64_t i = job->begin + item, width = 0, height = 0;
     weld_status status = weld_dataset_read(job->ds, i, bytes, NULL);
     (void)thread;
-    if (!status) {
-        status =
-            weld_decode_size(bytes->data, bytes->size, &job->width[item], &job->height[item], NULL);
-    }
+    status = status ? status
+                    : weld_decode_size(bytes->data, bytes->size, &job->width[item],
+                                       &job->height[item], NULL);
     if (!status) {
         scaled_size(job->size, job->width[item], job->height[item], &width, &height);
         if (width > WELD_PACKED_MAX_SIDE || height > WELD_PACKED_MAX_SIDE) {
@@ -166,11 +163,8 @@ static weld_status write_group(const pack_job *job, int64_t count, weld_packed_w
         if (status) {
             return weld_fail(err, status, "%s", job->errors[k].message);
         }
-        status = weld_packed_writer_add(w, job->bytes[k].data, job->bytes[k].size,
-                                        weld_dataset_label(job->ds, i), name, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(weld_packed_writer_add(w, job->bytes[k].data, job->bytes[k].size,
+                                        weld_dataset_label(job->ds, i), name, err));
         report->packed++;
     }
     return WELD_OK;
@@ -182,10 +176,7 @@ static weld_status write_all(pack_job *job, weld_packed_writer *w, const weld_pa
     for (job->begin = 0; job->begin < total; job->begin += GROUP) {
         int64_t count = group_size(job);
         weld_parallel(job->threads, count, prepare_item, job);
-        weld_status status = write_group(job, count, w, options, report, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(write_group(job, count, w, options, report, err));
         if (options->progress) {
             options->progress(options->arg, job->begin + count, total);
         }
@@ -246,12 +237,8 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
     }
     job->layout = report->layout = choose_layout(job);
     status = create_writer(job, out, &w, err);
-    if (!status) {
-        status = write_all(job, w, options, report, err);
-    }
-    if (!status) {
-        status = weld_packed_writer_finish(w, err);
-    }
+    status = status ? status : write_all(job, w, options, report, err);
+    status = status ? status : weld_packed_writer_finish(w, err);
 done:
     weld_packed_writer_free(w);
     free_job(job);

@@ -137,10 +137,7 @@ weld_status weld_rand_augment_parse(const char *text, weld_rand_augment *out, we
     while (*end) {
         const char *begin = end + 1;
         end = begin + strcspn(begin, "-");
-        weld_status status = parse_section(begin, end, seen, &r, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(parse_section(begin, end, seen, &r, err));
     }
     if (r.weighted && r.count > WEIGHTED_KINDS) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "n%d: with w0 there are %d operations to draw",

@@ -121,9 +121,7 @@ weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, wel
             status = weld_fail_memory(err, "reading ahead");
         }
     }
-    if (!status) {
-        status = start_threads(r, err);
-    }
+    status = status ? status : start_threads(r, err);
     if (status) {
         weld_read_ahead_free(r);
         return status;

@@ -100,10 +100,9 @@ weld_status weld_sample_training(const weld_sample_source *s, const weld_sample 
         }
     }
     weld_sample_spent(w, WELD_TIME_DECODING);
-    if (!status) {
-        status = weld_transform_training(s->transform, plans, parts, sample->count, &random, &erase,
-                                         &w->scratch, out, err);
-    }
+    status = status ? status
+                    : weld_transform_training(s->transform, plans, parts, sample->count, &random,
+                                              &erase, &w->scratch, out, err);
     weld_sample_spent(w, WELD_TIME_AUGMENTING);
     return status;
 }
@@ -114,9 +113,8 @@ weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
     weld_sample_image *image = &w->images[0];
     weld_status status = weld_dataset_decode(s->ds, index, &image->bytes, &image->whole, err);
     weld_sample_spent(w, WELD_TIME_DECODING);
-    if (!status) {
-        status = weld_transform_evaluation(s->transform, &image->whole, &w->scratch, out, err);
-    }
+    status = status ? status
+                    : weld_transform_evaluation(s->transform, &image->whole, &w->scratch, out, err);
     if (!status && s->annotation) {
         const weld_placement placement = weld_transform_evaluation_placement(
             s->transform, image->whole.width, image->whole.height);

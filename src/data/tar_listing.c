@@ -337,14 +337,11 @@ static weld_status list(scan *s, weld_listing *l, weld_error *err) {
     if (fstat(s->descriptor, &info) != 0 || !weld_listing_add_source(l, "", &info)) {
         return weld_fail_memory(err, s->path);
     }
-    weld_status status = scan_archive(s, s->path, 0, (uint64_t)info.st_size, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(scan_archive(s, s->path, 0, (uint64_t)info.st_size, err));
     size_t outer = size_around_all(s);
     settle_names(s, outer);
     sort_images(s);
-    status = find_classes(s, outer, l, err);
+    weld_status status = find_classes(s, outer, l, err);
     if (!status && (l->class_count == 0 || s->images.count == 0)) {
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: holds no class folders with images: a data set is an archive of "

@@ -39,12 +39,10 @@ weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *pre
     } else {
         t->augmentation.kind = WELD_AUGMENT_NONE;
     }
-    if (!status) {
-        status = weld_augmentation_check(&t->augmentation, err);
-    }
-    if (!status) {
-        status = weld_pixel_augment_init(&t->augmentation, preprocessing->mean, &t->pixels, err);
-    }
+    status = status ? status : weld_augmentation_check(&t->augmentation, err);
+    status = status
+                 ? status
+                 : weld_pixel_augment_init(&t->augmentation, preprocessing->mean, &t->pixels, err);
     for (int c = 0; !status && c < 3; c++) {
         for (int v = 0; v < 256; v++) {
             t->normalised[c][v] =

@@ -39,9 +39,7 @@ weld_status weld_read_file(const char *path, weld_bytes *out, weld_error *err) {
         status = weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", path);
     } else {
         status = weld_bytes_resize(out, (size_t)size, err);
-        if (!status) {
-            status = weld_file_read_at(fd, path, out->data, out->size, 0, err);
-        }
+        status = status ? status : weld_file_read_at(fd, path, out->data, out->size, 0, err);
     }
     close(fd);
     return status;

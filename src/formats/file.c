@@ -97,7 +97,7 @@ weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t
     int descriptor = -1;
     uint64_t size = 0;
     weld_status status = weld_file_open(path, &descriptor, &size, err);
-    if (status != WELD_OK) {
+    if (status) {
         return status;
     }
     char *buffer = NULL;
@@ -112,7 +112,7 @@ weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t
         goto done;
     }
     status = weld_file_read_at(descriptor, path, buffer, (size_t)size, 0, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_free(buffer);
         goto done;
     }
@@ -202,10 +202,8 @@ weld_status weld_replacement_open(const char *path, weld_replacement **out, weld
     }
     r->descriptor = r->folder = -1;
     weld_status status = final_name(path, &r->path, err);
-    if (status == WELD_OK) {
-        status = open_folder(r, err);
-    }
-    if (status == WELD_OK) {
+    status = status ? status : open_folder(r, err);
+    if (!status) {
         size_t size = strlen(r->path) + sizeof ".tmp";
         r->temporary = weld_alloc(size, 1);
         if (r->temporary) {
@@ -215,7 +213,7 @@ weld_status weld_replacement_open(const char *path, weld_replacement **out, weld
             status = weld_fail_memory(err, path);
         }
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_replacement_discard(r);
         return status;
     }
@@ -243,7 +241,7 @@ weld_status weld_replacement_write_at(weld_replacement *r, const void *data, siz
 weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t bytes,
                                    weld_error *err) {
     weld_status status = weld_replacement_write_at(r, data, bytes, r->written, err);
-    if (status == WELD_OK) {
+    if (!status) {
         r->written += bytes;
     }
     return status;
@@ -297,12 +295,9 @@ void weld_replacement_discard(weld_replacement *r) {
 
 weld_status weld_file_write(const char *path, const void *data, size_t bytes, weld_error *err) {
     weld_replacement *r;
-    weld_status status = weld_replacement_open(path, &r, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = weld_replacement_write(r, data, bytes, err);
-    if (status != WELD_OK) {
+    WELD_TRY(weld_replacement_open(path, &r, err));
+    weld_status status = weld_replacement_write(r, data, bytes, err);
+    if (status) {
         weld_replacement_discard(r);
         return status;
     }

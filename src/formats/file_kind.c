@@ -107,7 +107,7 @@ weld_file_kind weld_file_kind_of(const char *path) {
     size_t look = size < LOOK ? (size_t)size : LOOK;
     weld_status status = weld_file_read_at(descriptor, path, bytes, look, 0, NULL);
     close(descriptor);
-    return status == WELD_OK ? kind_of_bytes(bytes, look) : WELD_FILE_UNKNOWN;
+    return !status ? kind_of_bytes(bytes, look) : WELD_FILE_UNKNOWN;
 }
 
 const char *weld_file_kind_text(weld_file_kind kind) {

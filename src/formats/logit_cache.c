@@ -125,11 +125,8 @@ weld_status weld_logit_cache_identity(const weld_logit_cache *c, char text[17], 
     for (uint64_t at = 0; at < c->bytes;
          at += stride) { /* the first has the header, or most of it */
         size_t bytes = c->bytes - at < sizeof piece ? (size_t)(c->bytes - at) : sizeof piece;
-        weld_status status =
-            weld_file_read_at(weld_safetensors_descriptor(c->file), c->path, piece, bytes, at, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(weld_file_read_at(weld_safetensors_descriptor(c->file), c->path, piece, bytes, at,
+                                   err));
         hash = XXH3_64bits_withSeed(piece, bytes, hash);
     }
     snprintf(text, 17, "%016llx", (unsigned long long)hash);

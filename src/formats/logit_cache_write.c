@@ -161,8 +161,8 @@ static weld_status begin_file(weld_cache_writer *w, const char *header, size_t h
                          "smaller top",
                          w->path, (double)w->bytes / 1e6, strerror(code));
     }
-    weld_status status = write_at(w, header, header_bytes, 0, err);
-    return status ? status : write_at(w, &end, sizeof end, w->bytes, err);
+    WELD_TRY(write_at(w, header, header_bytes, 0, err));
+    return write_at(w, &end, sizeof end, w->bytes, err);
 }
 
 static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
@@ -264,18 +264,12 @@ weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t c
                                   const float *values, const int32_t *classes, weld_error *err) {
     size_t elements = (size_t)count * (size_t)w->layout.top;
     uint64_t before = (uint64_t)first * (uint64_t)w->layout.top;
-    weld_status status = grow_buffer(w, elements * 4, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(grow_buffer(w, elements * 4, err));
     for (size_t i = 0; i < elements; i++) {
         store(w->buffer + i * w->class_bytes, (uint32_t)classes[i], w->class_bytes);
     }
-    status = write_at(w, w->buffer, elements * w->class_bytes, w->classes + before * w->class_bytes,
-                      err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(write_at(w, w->buffer, elements * w->class_bytes, w->classes + before * w->class_bytes,
+                      err));
     for (size_t i = 0; i < elements; i++) {
         store(w->buffer + i * F16_BYTES, half_of(values[i]), F16_BYTES);
     }

@@ -171,11 +171,8 @@ static weld_status fail(const char *path, const char *reason, weld_error *err) {
 static weld_status read_lengths(weld_npy_reader *r, uint64_t size, size_t *header,
                                 weld_error *err) {
     unsigned char bytes[12] = {0};
-    weld_status status = weld_file_read_at(
-        r->descriptor, r->path, bytes, size < sizeof bytes ? (size_t)size : sizeof bytes, 0, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_file_read_at(r->descriptor, r->path, bytes,
+                               size < sizeof bytes ? (size_t)size : sizeof bytes, 0, err));
     if (size < 10 || memcmp(bytes, magic, sizeof magic) != 0) {
         return fail(r->path, "it does not begin as a .npy file: save it with numpy.save", err);
     }
@@ -211,22 +208,19 @@ static weld_status check_length(const weld_npy_reader *r, uint64_t size, weld_er
 
 static weld_status read_header(weld_npy_reader *r, uint64_t size, weld_error *err) {
     size_t length = 0;
-    weld_status status = read_lengths(r, size, &length, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(read_lengths(r, size, &length, err));
     char *text = weld_alloc_raw(length, 1);
     if (!text) {
         return weld_fail_memory(err, r->path);
     }
-    status = weld_file_read_at(r->descriptor, r->path, text, length, r->begin, err);
-    if (status == WELD_OK) {
+    weld_status status = weld_file_read_at(r->descriptor, r->path, text, length, r->begin, err);
+    if (!status) {
         const char *wrong = parse_header(text, length, r);
         status = wrong ? fail(r->path, wrong, err) : WELD_OK;
     }
     weld_free(text);
     r->begin += length;
-    return status == WELD_OK ? check_length(r, size, err) : status;
+    return status ? status : check_length(r, size, err);
 }
 
 weld_status weld_npy_open(const char *path, weld_npy_reader **out, weld_error *err) {
@@ -241,10 +235,8 @@ weld_status weld_npy_open(const char *path, weld_npy_reader **out, weld_error *e
     }
     *r = (weld_npy_reader){.path = copy, .descriptor = -1};
     weld_status status = weld_file_open(path, &r->descriptor, &size, err);
-    if (status == WELD_OK) {
-        status = read_header(r, size, err);
-    }
-    if (status != WELD_OK) {
+    status = status ? status : read_header(r, size, err);
+    if (status) {
         weld_npy_close(r);
         return status;
     }

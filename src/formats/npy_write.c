@@ -50,11 +50,11 @@ weld_status weld_npy_create(const char *path, const weld_shape *shape, weld_npy_
     weld_status status = w->left < 0
                              ? weld_fail(err, WELD_ERROR_ARGUMENT, "%s: too many elements", path)
                              : weld_replacement_open(path, &w->file, err);
-    if (status == WELD_OK) {
+    if (!status) {
         size_t size = make_header(shape, header);
         status = weld_replacement_write(w->file, header, size, err);
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_npy_discard(w);
         return status;
     }

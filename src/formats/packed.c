@@ -78,12 +78,8 @@ static weld_status check_file(weld_packed *p, weld_error *err) {
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: not a packed data set: make one with weld pack", p->path);
     }
-    if (!status) {
-        status = weld_file_read_at(p->fd, p->path, block, sizeof block, 0, err);
-    }
-    if (!status) {
-        status = weld_packed_header_decode(block, p->path, &p->header, err);
-    }
+    status = status ? status : weld_file_read_at(p->fd, p->path, block, sizeof block, 0, err);
+    status = status ? status : weld_packed_header_decode(block, p->path, &p->header, err);
     if (status) {
         return status;
     }
@@ -119,12 +115,9 @@ static weld_status read_tables(weld_packed *p, weld_error *err) {
     for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
         const weld_packed_extent *e = &h->tables[i];
         *to[i] = weld_alloc_raw(e->bytes, 1);
-        weld_status status =
-            *to[i] ? weld_file_read_at(p->fd, p->path, *to[i], (size_t)e->bytes, e->offset, err)
-                   : weld_fail_memory(err, p->path);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(*to[i]
+                     ? weld_file_read_at(p->fd, p->path, *to[i], (size_t)e->bytes, e->offset, err)
+                     : weld_fail_memory(err, p->path));
     }
     p->count = (int64_t)h->count;
     p->class_count = (int)h->class_count;
@@ -179,12 +172,8 @@ weld_status weld_packed_open(const char *path, weld_packed **out, weld_error *er
     p->fd = -1;
     p->path = weld_strdup(path);
     weld_status status = p->path ? check_file(p, err) : weld_fail_memory(err, path);
-    if (!status) {
-        status = read_tables(p, err);
-    }
-    if (!status) {
-        status = check_tables(p, err);
-    }
+    status = status ? status : read_tables(p, err);
+    status = status ? status : check_tables(p, err);
     if (status) {
         weld_packed_close(p);
         return status;

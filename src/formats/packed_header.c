@@ -76,10 +76,7 @@ static weld_status hash_range(XXH3_state_t *state, int fd, uint64_t begin, uint6
                               weld_error *err) {
     while (begin < end) {
         size_t size = end - begin < chunk_size ? (size_t)(end - begin) : chunk_size;
-        weld_status status = weld_file_read_at(fd, path, chunk, size, begin, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(weld_file_read_at(fd, path, chunk, size, begin, err));
         XXH3_64bits_update(state, chunk, size);
         begin += size;
     }
@@ -100,10 +97,9 @@ weld_status weld_packed_checksum(int fd, const weld_packed_header *h, const char
     XXH3_64bits_reset(state);
     status = hash_range(state, fd, WELD_PACKED_HEADER_SIZE, h->images_offset, chunk, chunk_size,
                         path, err);
-    if (!status) {
-        status = hash_range(state, fd, h->images_offset + h->images_size, h->file_length, chunk,
-                            chunk_size, path, err);
-    }
+    status = status ? status
+                    : hash_range(state, fd, h->images_offset + h->images_size, h->file_length,
+                                 chunk, chunk_size, path, err);
     *out = XXH3_64bits_digest(state);
 done:
     weld_free(chunk);

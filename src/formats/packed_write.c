@@ -225,13 +225,8 @@ static weld_status open_temporary(weld_packed_writer *w, weld_error *err) {
         return weld_fail_memory(err, w->path);
     }
     snprintf(w->temporary, size, "%s.partial", w->path);
-    weld_status status = claim_temporary(w, err);
-    if (!status) {
-        status = reserve(w, 0, err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(claim_temporary(w, err));
+    WELD_TRY(reserve(w, 0, err));
     weld_hdf5_lock();
     bool ok = find_images_offset(w->temporary, &w->images_offset);
     weld_hdf5_unlock();
@@ -256,10 +251,7 @@ static weld_status check_arguments(const char *path, weld_packed_layout layout, 
 weld_status weld_packed_writer_create(const char *path, weld_packed_layout layout,
                                       const char *const *class_names, int class_count,
                                       weld_packed_writer **out, weld_error *err) {
-    weld_status status = check_arguments(path, layout, class_count, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_arguments(path, layout, class_count, err));
     weld_packed_writer *w = weld_alloc(1, sizeof *w);
     if (!w) {
         return weld_fail_memory(err, path);
@@ -276,7 +268,7 @@ weld_status weld_packed_writer_create(const char *path, weld_packed_layout layou
     for (int i = 0; ok && i < class_count; i++) {
         ok = append_name(&w->class_names, &w->class_name_offsets, class_names[i]);
     }
-    status = ok ? open_temporary(w, err) : weld_fail_memory(err, path);
+    weld_status status = ok ? open_temporary(w, err) : weld_fail_memory(err, path);
     if (status) {
         weld_packed_writer_free(w);
         return status;
@@ -305,7 +297,7 @@ weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, siz
             status = weld_fail_memory(err, w->path);
         }
     }
-    w->failed = status != WELD_OK; /* the tables may now differ in length */
+    w->failed = status; /* the tables may now differ in length */
     return status;
 }
 
@@ -324,10 +316,7 @@ static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
                                  .channels = (uint64_t)w->layout.channels};
     memcpy(header.tables, w->tables, sizeof header.tables);
     unsigned char block[WELD_PACKED_HEADER_SIZE];
-    weld_status status = weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err));
     weld_packed_header_encode(&header, block);
     return write_at(w, block, sizeof block, 0, err);
 }
@@ -353,10 +342,7 @@ weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
     if (w->images_size < IMAGES_ALIGNMENT) {
         w->images_size = IMAGES_ALIGNMENT;
     }
-    weld_status status = reserve(w, w->images_offset + w->images_size, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(reserve(w, w->images_offset + w->images_size, err));
     weld_hdf5_lock();
     bool ok = write_hdf5(w);
     weld_hdf5_unlock();
@@ -364,7 +350,7 @@ weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
         return weld_fail(err, WELD_ERROR_IO,
                          "%s: HDF5 could not write its tables: is the disk full?", w->path);
     }
-    status = write_header(w, err);
+    weld_status status = write_header(w, err);
     if (!status && (fsync(w->fd) != 0 || rename(w->temporary, w->path) != 0)) {
         status = cannot_write(w, errno, err);
     }

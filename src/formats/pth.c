@@ -44,10 +44,7 @@ static weld_status check_kind(const weld_zip *a, const char *path, weld_error *e
 static weld_status read_entry(weld_zip *a, const char *name, uint64_t limit, void **data,
                               size_t *bytes, weld_error *err) {
     weld_zip_entry entry;
-    weld_status status = weld_zip_find(a, name, &entry, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_zip_find(a, name, &entry, err));
     if (entry.bytes > limit) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: %s: %llu bytes, more than the %llu that are read: save the tensors "
@@ -60,12 +57,10 @@ static weld_status read_entry(weld_zip *a, const char *name, uint64_t limit, voi
     if (!*data) {
         return weld_fail_memory(err, weld_zip_path(a));
     }
-    status = weld_zip_begin(a, &entry, 0, err);
-    if (status == WELD_OK) {
-        status = weld_zip_next(a, *data, *bytes, err);
-    }
+    weld_status status = weld_zip_begin(a, &entry, 0, err);
+    status = status ? status : weld_zip_next(a, *data, *bytes, err);
     status = weld_zip_end(a, status, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_free(*data);
     }
     return status;
@@ -79,7 +74,7 @@ static weld_status check_byte_order(weld_zip *a, weld_error *err) {
         return WELD_OK;
     }
     weld_status status = read_entry(a, "byteorder", 64, &text, &length, err);
-    if (status != WELD_OK) {
+    if (status) {
         return status;
     }
     if (length < 6 || memcmp(text, "little", 6) != 0) {
@@ -245,8 +240,7 @@ static weld_status check_total(const opening *o, uint64_t total) {
 static weld_status add_tensors(opening *o, weld_pickle_ref dict) {
     weld_status status = WELD_OK;
     uint64_t total = 0;
-    for (size_t i = weld_pickle_first(o->p, dict); i && status == WELD_OK;
-         i = weld_pickle_next(o->p, i)) {
+    for (size_t i = weld_pickle_first(o->p, dict); i && !status; i = weld_pickle_next(o->p, i)) {
         if (!is_named_tensor(o->p, i)) {
             continue; /* an epoch, a version */
         }
@@ -255,14 +249,14 @@ static weld_status add_tensors(opening *o, weld_pickle_ref dict) {
         const char *name = weld_pickle_text(o->p, weld_pickle_key(o->p, i), &length);
         status = weld_pth_find_tensor(o->file->zip, o->p, weld_pickle_key(o->p, i),
                                       weld_pickle_value(o->p, i), &place, o->err);
-        if (status == WELD_OK) {
+        if (!status) {
             total += place.count * weld_element_size(place.element);
             status = check_total(o, total);
         }
-        if (status == WELD_OK) {
-            status = weld_state_dict_add(o->s, name, length, place.element, &place.shape, o->err);
-        }
-        if (status == WELD_OK && !weld_array_append(&o->file->places, &place, 1)) {
+        status = status
+                     ? status
+                     : weld_state_dict_add(o->s, name, length, place.element, &place.shape, o->err);
+        if (!status && !weld_array_append(&o->file->places, &place, 1)) {
             status = weld_fail_memory(o->err, o->path);
         }
     }
@@ -272,14 +266,10 @@ static weld_status add_tensors(opening *o, weld_pickle_ref dict) {
 static weld_status read_pickle(opening *o, const char *key) {
     weld_pickle_ref dict = WELD_PICKLE_NOTHING;
     const char *found = "";
-    weld_status status = choose_dict(o, key, &dict, &found);
-    if (status == WELD_OK) {
-        status = weld_state_dict_set_key(o->s, found, o->err);
-    }
-    if (status == WELD_OK) {
-        status = note_others(o, found);
-    }
-    return status == WELD_OK ? add_tensors(o, dict) : status;
+    WELD_TRY(choose_dict(o, key, &dict, &found));
+    WELD_TRY(weld_state_dict_set_key(o->s, found, o->err));
+    WELD_TRY(note_others(o, found));
+    return add_tensors(o, dict);
 }
 
 static weld_status read_tensor(void *self, size_t i, weld_dtype dtype, void *data,
@@ -304,11 +294,9 @@ static weld_status create_pth(opening *o) {
     }
     o->file->places.element = sizeof(weld_pth_place);
     weld_state_dict_provide(o->s, &source, o->file);
-    weld_status status = weld_zip_open(o->path, "data.pkl", &o->file->zip, o->err);
-    if (status == WELD_OK) {
-        status = check_kind(o->file->zip, o->path, o->err);
-    }
-    return status == WELD_OK ? check_byte_order(o->file->zip, o->err) : status;
+    WELD_TRY(weld_zip_open(o->path, "data.pkl", &o->file->zip, o->err));
+    WELD_TRY(check_kind(o->file->zip, o->path, o->err));
+    return check_byte_order(o->file->zip, o->err);
 }
 
 weld_status weld_pth_open(weld_state_dict *s, const char *path, const char *key, weld_error *err) {
@@ -316,16 +304,11 @@ weld_status weld_pth_open(weld_state_dict *s, const char *path, const char *key,
     void *bytes;
     size_t size;
     char where[1024];
-    weld_status status = create_pth(&o);
-    if (status == WELD_OK) {
-        status = read_entry(o.file->zip, "data.pkl", MAX_PICKLE, &bytes, &size, err);
-    }
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(create_pth(&o));
+    WELD_TRY(read_entry(o.file->zip, "data.pkl", MAX_PICKLE, &bytes, &size, err));
     snprintf(where, sizeof where, "%s: data.pkl", path);
-    status = weld_pickle_read(bytes, size, where, &o.p, err);
-    if (status == WELD_OK) {
+    weld_status status = weld_pickle_read(bytes, size, where, &o.p, err);
+    if (!status) {
         status = read_pickle(&o, key);
         weld_pickle_free(o.p);
     }

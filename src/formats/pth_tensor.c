@@ -137,10 +137,7 @@ static weld_status find_storage(const search *s, weld_pickle_ref v, weld_pth_pla
     out->element = storages[kind].element;
     weld_pth_text(s->p, weld_pickle_tuple_at(s->p, id, 2), key, sizeof key);
     snprintf(name, sizeof name, "data/%s", key);
-    weld_status status = weld_zip_find(s->a, name, &out->storage, s->err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_zip_find(s->a, name, &out->storage, s->err));
     weld_pickle_ref elements = weld_pickle_tuple_at(s->p, id, 4);
     uint64_t held = out->storage.bytes / weld_element_size(out->element);
     if (weld_pickle_kind_of(s->p, elements) != WELD_PICKLE_INT ||
@@ -210,8 +207,8 @@ weld_status weld_pth_find_tensor(const weld_zip *a, const weld_pickle *p, weld_p
         return fail_kind(&s, weld_pickle_class(p, v));
     }
     weld_pickle_ref arguments = weld_pickle_arguments(p, v);
-    weld_status status = find_storage(&s, weld_pickle_tuple_at(p, arguments, 0), out);
-    return status == WELD_OK ? find_view(&s, arguments, out) : status;
+    WELD_TRY(find_storage(&s, weld_pickle_tuple_at(p, arguments, 0), out));
+    return find_view(&s, arguments, out);
 }
 
 /* --- Reading. --------------------------------------------------------------------------------- */
@@ -225,10 +222,7 @@ static weld_status read_contiguous(weld_zip *a, const weld_pth_place *t, weld_dt
     unsigned char chunk[CHUNK];
     for (size_t done = 0, n; done < t->count; done += n) {
         n = t->count - done < CHUNK / size ? t->count - done : CHUNK / size;
-        weld_status status = weld_zip_next(a, chunk, n * size, err);
-        if (status != WELD_OK) {
-            return status;
-        }
+        WELD_TRY(weld_zip_next(a, chunk, n * size, err));
         weld_element_convert(t->element, chunk, n, dtype, to + done * to_size);
     }
     return WELD_OK;
@@ -260,7 +254,7 @@ static weld_status read_strided(weld_zip *a, const weld_pth_place *t, weld_dtype
         return weld_fail_memory(err, weld_zip_path(a));
     }
     weld_status status = weld_zip_next(a, extent, bytes, err);
-    if (status == WELD_OK) {
+    if (!status) {
         gather(t, extent, dtype, to);
     }
     weld_free(extent);
@@ -274,9 +268,8 @@ weld_status weld_pth_read_tensor(weld_zip *a, const weld_pth_place *place, weld_
     }
     uint64_t offset = place->offset * weld_element_size(place->element);
     weld_status status = weld_zip_begin(a, &place->storage, offset, err);
-    if (status == WELD_OK) {
-        status = place->contiguous ? read_contiguous(a, place, dtype, data, err)
-                                   : read_strided(a, place, dtype, data, err);
-    }
+    status = status              ? status
+             : place->contiguous ? read_contiguous(a, place, dtype, data, err)
+                                 : read_strided(a, place, dtype, data, err);
     return weld_zip_end(a, status, err);
 }

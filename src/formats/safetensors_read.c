@@ -224,10 +224,7 @@ static weld_status parse_place(const char *path, const char *name, const json_t 
 static weld_status add_tensor(safetensors *f, const char *name, const json_t *value,
                               weld_error *err) {
     place p = {0};
-    weld_status status = parse_place(f->path, name, value, &p, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(parse_place(f->path, name, value, &p, err));
     p.name = weld_strdup(name);
     if (!p.name || !weld_array_append(&f->places, &p, 1)) {
         weld_free(p.name);
@@ -333,13 +330,8 @@ static weld_status check_places(safetensors *f, uint64_t bytes, weld_error *err)
 /* Open the file and read the length of the header, which must fit. */
 static weld_status open_file(safetensors *f, uint64_t *size, uint64_t *header, weld_error *err) {
     unsigned char length[LENGTH_BYTES];
-    weld_status status = weld_file_open(f->path, &f->descriptor, size, err);
-    if (status == WELD_OK) {
-        status = weld_file_read_at(f->descriptor, f->path, length, LENGTH_BYTES, 0, err);
-    }
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_file_open(f->path, &f->descriptor, size, err));
+    WELD_TRY(weld_file_read_at(f->descriptor, f->path, length, LENGTH_BYTES, 0, err));
     *header = 0;
     for (int i = LENGTH_BYTES; i-- > 0;) {
         *header = *header << 8 | length[i];
@@ -357,20 +349,16 @@ static weld_status open_file(safetensors *f, uint64_t *size, uint64_t *header, w
 
 static weld_status read_header(safetensors *f, weld_error *err) {
     uint64_t size, length;
-    weld_status status = open_file(f, &size, &length, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(open_file(f, &size, &length, err));
     char *text = weld_alloc_raw((size_t)length, 1);
     if (!text) {
         return weld_fail_memory(err, f->path);
     }
-    status = weld_file_read_at(f->descriptor, f->path, text, (size_t)length, LENGTH_BYTES, err);
-    if (status == WELD_OK) {
-        status = parse_header(f, text, (size_t)length, err);
-    }
+    weld_status status =
+        weld_file_read_at(f->descriptor, f->path, text, (size_t)length, LENGTH_BYTES, err);
+    status = status ? status : parse_header(f, text, (size_t)length, err);
     weld_free(text);
-    return status == WELD_OK ? check_places(f, size - f->data, err) : status;
+    return status ? status : check_places(f, size - f->data, err);
 }
 
 static safetensors *new_safetensors(void) {
@@ -394,7 +382,7 @@ weld_status weld_safetensors_open(weld_state_dict *s, const char *path, weld_err
     }
     weld_state_dict_provide(s, &source, f);
     weld_status status = open_path(f, path, err);
-    for (size_t i = 0; i < f->places.count && status == WELD_OK; i++) {
+    for (size_t i = 0; i < f->places.count && !status; i++) {
         const place *p = place_at(f, i);
         status = weld_state_dict_add(s, p->name, strlen(p->name), p->element, &p->shape, err);
     }
@@ -410,7 +398,7 @@ weld_status weld_safetensors_index(const char *path, weld_safetensors **out, wel
         return weld_fail_memory(err, path);
     }
     weld_status status = open_path(f, path, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_safetensors_free(f);
         return status;
     }

@@ -98,11 +98,7 @@ weld_status weld_state_read_elements(int descriptor, const char *path, uint64_t 
     unsigned char chunk[READ_CHUNK];
     for (size_t done = 0, n; done < count; done += n) {
         n = count - done < READ_CHUNK / size ? count - done : READ_CHUNK / size;
-        weld_status status =
-            weld_file_read_at(descriptor, path, chunk, n * size, offset + done * size, err);
-        if (status != WELD_OK) {
-            return status;
-        }
+        WELD_TRY(weld_file_read_at(descriptor, path, chunk, n * size, offset + done * size, err));
         weld_element_convert(element, chunk, n, dtype, (char *)data + done * to_size);
     }
     return WELD_OK;

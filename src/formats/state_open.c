@@ -27,7 +27,7 @@ static weld_status check_names(const weld_state_dict *s, weld_error *err) {
     }
     qsort(names, count, sizeof *names, by_name);
     weld_status status = WELD_OK;
-    for (size_t i = 1; i < count && status == WELD_OK; i++) {
+    for (size_t i = 1; i < count && !status; i++) {
         if (strcmp(names[i - 1], names[i]) == 0) {
             status = weld_fail(err, WELD_ERROR_FORMAT,
                                "%s: two tensors are called %s (without \"module.\"): save one",
@@ -42,10 +42,7 @@ static weld_status check_names(const weld_state_dict *s, weld_error *err) {
 static weld_status fail_unknown(const char *path, weld_error *err) {
     int descriptor;
     uint64_t size;
-    weld_status status = weld_file_open(path, &descriptor, &size, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_file_open(path, &descriptor, &size, err));
     close(descriptor);
     return weld_fail(err, WELD_ERROR_FORMAT,
                      "%s: neither a PyTorch .pth nor a safetensors file: name one of these", path);

@@ -40,25 +40,20 @@ static weld_status check_header(weld_store *s, const unsigned char *block, size_
 static weld_status load(weld_store *s, weld_error *err) {
     int descriptor = -1;
     uint64_t size = 0;
-    weld_status status = weld_file_open(s->file, &descriptor, &size, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_file_open(s->file, &descriptor, &size, err));
     /* The head alone first: a huge file of another kind is not read to find that out. */
     unsigned char block[WELD_STORE_HEADER_SIZE];
     size_t head = size < sizeof block ? (size_t)size : sizeof block;
-    status = weld_file_read_at(descriptor, s->file, block, head, 0, err);
-    if (status == WELD_OK) {
-        status = check_header(s, block, head, size, err);
-    }
-    if (status == WELD_OK) {
+    weld_status status = weld_file_read_at(descriptor, s->file, block, head, 0, err);
+    status = status ? status : check_header(s, block, head, size, err);
+    if (!status) {
         s->size = (size_t)size;
         s->bytes = weld_alloc_raw(s->size, 1);
         status = s->bytes ? weld_file_read_at(descriptor, s->file, s->bytes, s->size, 0, err)
                           : weld_fail_memory(err, s->file);
     }
     close(descriptor);
-    if (status == WELD_OK && !weld_store_checksum_fits(s->bytes, s->size)) {
+    if (!status && !weld_store_checksum_fits(s->bytes, s->size)) {
         status =
             weld_fail(err, WELD_ERROR_FORMAT,
                       "%s: checksum differs: the file is damaged: restore it from a copy", s->file);
@@ -124,10 +119,8 @@ weld_status weld_store_open(const char *file, weld_store **out, weld_error *err)
     }
     s->file = weld_strdup(file);
     weld_status status = s->file ? load(s, err) : weld_fail_memory(err, file);
-    if (status == WELD_OK) {
-        status = read_index(s, err);
-    }
-    if (status != WELD_OK) {
+    status = status ? status : read_index(s, err);
+    if (status) {
         weld_store_free(s);
         return status;
     }
@@ -198,7 +191,7 @@ weld_status weld_store_read(const weld_store *s, const char *path, weld_store_ty
                             const weld_shape *shape, void *data, weld_error *err) {
     const weld_store_entry *e;
     weld_status status = weld_store_find_tensor(s, path, type, shape, &e, err);
-    if (status == WELD_OK) {
+    if (!status) {
         memcpy(data, e->data, e->bytes);
     }
     return status;

@@ -214,7 +214,7 @@ static weld_status make_structure(const weld_store_writer *w, unsigned char *ind
     bool closed = layout_close(&l);
     weld_hdf5_pages_detach(pages);
     weld_hdf5_unlock();
-    return status == WELD_OK && (!closed || pages->failed) ? weld_fail_memory(err, file) : status;
+    return !status && (!closed || pages->failed) ? weld_fail_memory(err, file) : status;
 }
 
 /* --- Writing it, from the first byte to the last, with the checksum taken on the way. --- */
@@ -339,7 +339,7 @@ weld_status weld_store_commit(weld_store_writer *w, const char *file, weld_error
     weld_status status = index && stretches ? make_structure(w, index, (size_t)header.index_bytes,
                                                              stretches, &pages, file, err)
                                             : weld_fail_memory(err, file);
-    if (status == WELD_OK) {
+    if (!status) {
         header.length = pages.end;
         header.index_at = stretches[count - 1].at;
         qsort(stretches, count, sizeof *stretches, by_place);

@@ -131,10 +131,7 @@ static weld_status read_block(weld_tar *t, const unsigned char **block, weld_err
     if (t->at < t->window_at || t->at + WELD_TAR_BLOCK > t->window_at + t->window_size) {
         size_t size = left < WINDOW ? (size_t)left : WINDOW;
         t->window_size = 0;
-        weld_status status = weld_file_read_at(t->descriptor, t->path, t->window, size, t->at, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(weld_file_read_at(t->descriptor, t->path, t->window, size, t->at, err));
         t->window_at = t->at;
         t->window_size = size;
     }
@@ -209,11 +206,8 @@ static weld_status read_pax(weld_tar *t, const char *text, size_t size, bool glo
         if (!equal) {
             return fail(t, "a pax header is damaged: get the archive again", err);
         }
-        weld_status status = set_pax(t, key, (size_t)(equal - key), equal + 1,
-                                     (size_t)(text + length - 1 - (equal + 1)), global, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(set_pax(t, key, (size_t)(equal - key), equal + 1,
+                         (size_t)(text + length - 1 - (equal + 1)), global, err));
         text += length;
         size -= length;
     }
@@ -236,10 +230,9 @@ static weld_status read_extension(weld_tar *t, char type, uint64_t size, weld_er
         return weld_fail_memory(err, t->path);
     }
     weld_status status = weld_file_read_at(t->descriptor, t->path, text, (size_t)size, t->at, err);
-    if (!status) {
-        status = type == 'L' ? set_name(t, text, (size_t)size, err)
-                             : read_pax(t, text, (size_t)size, type == 'g', err);
-    }
+    status = status        ? status
+             : type == 'L' ? set_name(t, text, (size_t)size, err)
+                           : read_pax(t, text, (size_t)size, type == 'g', err);
     weld_free(text);
     return status ? status : skip(t, size, err);
 }

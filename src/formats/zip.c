@@ -40,10 +40,7 @@ uint64_t weld_zip_bytes(const weld_zip *a) {
 /* libzip takes over the descriptor unless it fails. */
 static weld_status open_zip(weld_zip *a, weld_error *err) {
     int descriptor, code = 0;
-    weld_status status = weld_file_open(a->path, &descriptor, &a->bytes, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_file_open(a->path, &descriptor, &a->bytes, err));
     a->zip = zip_fdopen(descriptor, 0, &code);
     if (a->zip) {
         return WELD_OK;
@@ -54,9 +51,10 @@ static weld_status open_zip(weld_zip *a, weld_error *err) {
     }
     zip_error_t error;
     zip_error_init_with_code(&error, code);
-    status = weld_fail(err, WELD_ERROR_FORMAT,
-                       "%s: begins as a ZIP archive but is cut or damaged (%s): get it again",
-                       a->path, zip_error_strerror(&error));
+    weld_status status =
+        weld_fail(err, WELD_ERROR_FORMAT,
+                  "%s: begins as a ZIP archive but is cut or damaged (%s): get it again", a->path,
+                  zip_error_strerror(&error));
     zip_error_fini(&error);
     return status;
 }
@@ -95,10 +93,8 @@ weld_status weld_zip_open(const char *path, const char *main, weld_zip **out, we
     }
     a->path = weld_strdup(path);
     weld_status status = a->path ? open_zip(a, err) : weld_fail_memory(err, path);
-    if (status == WELD_OK) {
-        status = find_folder(a, main, err);
-    }
-    if (status != WELD_OK) {
+    status = status ? status : find_folder(a, main, err);
+    if (status) {
         weld_zip_free(a);
         return status;
     }

@@ -71,7 +71,7 @@ weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_nam
              .map = weld_alloc(g->value_count, sizeof *c.map)};
     weld_status status = c.needed && c.map ? weld_graph_create(g->dtype, &c.to, err)
                                            : weld_fail_memory(err, "graph");
-    if (status == WELD_OK) {
+    if (!status) {
         find_needed(&c, outputs, count);
         copy_leaves(&c);
         for (size_t i = 0; i < g->node_count && weld_graph_status(c.to, NULL) == WELD_OK; i++) {
@@ -86,7 +86,7 @@ weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_nam
     }
     weld_free(c.needed);
     weld_free(c.map);
-    if (status != WELD_OK) {
+    if (status) {
         weld_graph_free(c.to);
         return status;
     }

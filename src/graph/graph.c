@@ -270,14 +270,14 @@ static weld_status infer_outputs(weld_graph *g, const weld_node *node, weld_tens
     status = status ? status : node->op->infer(node, in, out, &reason);
     weld_free(in);
     char text[160];
-    for (int i = 0; i < node->op->outputs && status == WELD_OK; i++) {
+    for (int i = 0; i < node->op->outputs && !status; i++) {
         if (weld_shape_count(&out[i].shape) <= 0) {
             char shape[128];
             status = weld_fail(&reason, WELD_ERROR_SHAPE, "output shape %s has no elements",
                                weld_shape_text(&out[i].shape, shape, sizeof shape));
         }
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_graph_fail(g, status, "%s: %s", weld_node_text(node, text, sizeof text),
                         reason.message);
     }

@@ -59,23 +59,19 @@ weld_status weld_graph_init_weights(const weld_graph *g, uint64_t seed, weld_wei
     *out = NULL;
     weld_weights *w = NULL;
     weld_status status = weld_graph_status(g, err);
-    if (status == WELD_OK) {
-        status = weld_weights_create(&w, err);
-    }
-    if (status == WELD_OK) {
-        status = weld_weights_reserve(w, leaf_bytes(g), err);
-    }
-    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
+    status = status ? status : weld_weights_create(&w, err);
+    status = status ? status : weld_weights_reserve(w, leaf_bytes(g), err);
+    for (size_t i = 0; i < g->value_count && !status; i++) {
         const weld_value *v = g->values[i];
         if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
             weld_tensor t;
             status = weld_weights_add(w, v->name, v->dtype, &v->shape, &t, err);
-            if (status == WELD_OK) {
+            if (!status) {
                 fill(v, seed, &t);
             }
         }
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_weights_free(w);
         return status;
     }

@@ -49,11 +49,11 @@ static weld_status infer_node(const planner *p, const weld_node *node, weld_erro
     weld_error reason = {0};
     char text[160];
     weld_status status = node->op->infer(node, p->in, out, &reason);
-    if (status != WELD_OK) {
+    if (status) {
         return weld_fail(err, status, "%s: %s", weld_node_text(node, text, sizeof text),
                          reason.message);
     }
-    for (int i = 0; i < node->output_count && status == WELD_OK; i++) {
+    for (int i = 0; i < node->output_count && !status; i++) {
         plan->specs[node->outputs[i]->id] = out[i];
         status = check_size(&out[i].shape, weld_node_text(node, text, sizeof text), err);
     }
@@ -64,7 +64,7 @@ static weld_status infer_all(const planner *p, int64_t batch, weld_error *err) {
     weld_plan *plan = p->plan;
     const weld_graph *g = plan->graph;
     weld_status status = WELD_OK;
-    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
+    for (size_t i = 0; i < g->value_count && !status; i++) {
         plan->specs[i] = (weld_tensor){g->values[i]->dtype, g->values[i]->shape, NULL};
         if (g->values[i]->kind == WELD_VALUE_INPUT && batch > 0) {
             plan->specs[i].shape.dim[0] = batch;
@@ -73,7 +73,7 @@ static weld_status infer_all(const planner *p, int64_t batch, weld_error *err) {
             status = check_size(&plan->specs[i].shape, g->values[i]->name, err);
         }
     }
-    for (size_t i = 0; i < g->node_count && status == WELD_OK; i++) {
+    for (size_t i = 0; i < g->node_count && !status; i++) {
         status = infer_node(p, g->nodes[i], err);
     }
     return status;
@@ -441,14 +441,14 @@ static weld_status make_plan(planner *p, const weld_session_options *options, we
     const weld_graph *g = p->plan->graph;
     weld_status status = infer_all(p, options->batch, err);
     bool *live = weld_alloc(g->value_count, sizeof *live);
-    if (status == WELD_OK && !live) {
+    if (!status && !live) {
         status = weld_fail_memory(err, "plan");
     }
-    if (status == WELD_OK) {
+    if (!status) {
         choose_order(p, live);
         status = weld_plan_find_steps(p->plan, options->node_by_node, err);
     }
-    if (status == WELD_OK) {
+    if (!status) {
         find_uses(p);
         assign_arena(p);
         assign_arena_workspaces(p);
@@ -478,7 +478,7 @@ weld_status weld_plan_create(const weld_graph *g, const weld_session_options *op
         status = status ? status : make_plan(&p, options, err);
     }
     free_planner(&p);
-    if (status != WELD_OK) {
+    if (status) {
         weld_plan_free(p.plan);
     } else {
         *out = p.plan;

@@ -29,7 +29,7 @@ static weld_status bind_leaf(weld_session *s, const weld_value *v, const weld_we
 static weld_status bind_memory(weld_session *s, const weld_weights *w, weld_error *err) {
     const weld_graph *g = s->plan->graph;
     weld_status status = WELD_OK;
-    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
+    for (size_t i = 0; i < g->value_count && !status; i++) {
         const weld_value *v = g->values[i];
         if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
             status = bind_leaf(s, v, w, err);
@@ -88,7 +88,7 @@ static weld_status prepare_constants(weld_session *s, weld_weights *w, weld_erro
         total += weld_round_up(prepared_bytes(&s->runs[at]), WELD_ALIGNMENT);
     }
     status = status ? status : weld_prepared_reserve(s->prepared, total, err);
-    for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
+    for (size_t at = 0; at < s->plan->order_count && !status; at++) {
         weld_run *run = &s->runs[at];
         const size_t bytes = prepared_bytes(run);
         if (bytes) {
@@ -160,7 +160,7 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
     s->options = *o;
     s->options.threads = o->threads ? o->threads : weld_threads_available();
     weld_status status = weld_plan_create(g, &s->options, &s->plan, err);
-    if (status != WELD_OK) {
+    if (status) {
         goto fail;
     }
     if (!allocate(s)) {
@@ -170,12 +170,12 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
         goto fail;
     }
     status = bind_memory(s, w, err);
-    if (status != WELD_OK) {
+    if (status) {
         goto fail;
     }
     bind_runs(s, o->seed);
     status = o->constant_weights ? prepare_constants(s, w, err) : WELD_OK;
-    if (status != WELD_OK) {
+    if (status) {
         goto fail;
     }
     clear_inputs(s);

@@ -69,10 +69,10 @@ static weld_status check_leaves(weld_session *s, weld_error *err) {
 
 static weld_status run_and_check(weld_session *s, uint64_t step, weld_error *err) {
     weld_status status = check_leaves(s, err);
-    for (size_t at = 0; at < s->plan->order_count && status == WELD_OK; at++) {
+    for (size_t at = 0; at < s->plan->order_count && !status; at++) {
         const weld_run *run = &s->runs[at];
         run_node(s, at, step);
-        for (int i = 0; i < run->node->output_count && status == WELD_OK; i++) {
+        for (int i = 0; i < run->node->output_count && !status; i++) {
             int64_t index;
             if (!is_finite(s, &run->out[i], &index)) {
                 char text[160];
@@ -114,7 +114,7 @@ weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error 
     options.node_by_node = true;
     weld_session *plain;
     weld_status status = weld_session_create(s->plan->graph, s->weights, &options, &plain, err);
-    if (status == WELD_OK) {
+    if (!status) {
         copy_inputs(s, plain);
         status = run_and_check(plain, step, err);
         copy_outputs(plain, s);

@@ -40,7 +40,7 @@ weld_status weld_weights_prepared(weld_weights *w, weld_prepared **out, weld_err
     if (!w->prepared) {
         status = weld_prepared_create(&w->prepared, err);
     }
-    if (status == WELD_OK) {
+    if (!status) {
         *out = weld_prepared_retain(w->prepared);
     }
     pthread_mutex_unlock(&w->lock);
@@ -182,15 +182,15 @@ weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_e
         bytes += weld_round_up(weld_tensor_bytes(t), WELD_ALIGNMENT);
     }
     status = status ? status : weld_weights_reserve(copy, bytes, err);
-    for (size_t i = 0; status == WELD_OK && i < w->count; i++) {
+    for (size_t i = 0; !status && i < w->count; i++) {
         const weld_tensor *from = &w->entries[i].tensor;
         weld_tensor to;
         status = weld_weights_add(copy, w->entries[i].name, from->dtype, &from->shape, &to, err);
-        if (status == WELD_OK) {
+        if (!status) {
             memcpy(to.data, from->data, weld_tensor_bytes(from));
         }
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_weights_free(copy);
         copy = NULL;
     }

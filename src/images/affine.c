@@ -1,5 +1,6 @@
 /* Affine transforms; see affine.h. */
 #include "images/affine.h"
+#include "base/error.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -84,10 +85,7 @@ weld_status weld_image_affine(weld_image *image, const double m[6], weld_interpo
                               const uint8_t fill[3], weld_bytes *scratch, weld_error *err) {
     size_t stride = ((size_t)image->width + 2 * BORDER) * 3;
     size_t bytes = stride * ((size_t)image->height + 2 * BORDER);
-    weld_status status = weld_bytes_resize(scratch, bytes + 1, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_bytes_resize(scratch, bytes + 1, err));
     scratch->data[bytes] = 0; /* the last pixel's fourth byte */
     copy_with_border(image, stride, scratch->data);
     weld_sampling s = {.origin = scratch->data + BORDER * stride + 3 * BORDER,

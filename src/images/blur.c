@@ -1,5 +1,6 @@
 /* Gaussian blur; see blur.h. */
 #include "images/blur.h"
+#include "base/error.h"
 
 #include <math.h>
 #include <string.h>
@@ -81,10 +82,7 @@ weld_status weld_image_gaussian_blur(weld_image *image, double radius, weld_byte
     size_t width = (size_t)image->width, height = (size_t)image->height, row = width * 3;
     size_t across = (width + 2 * (size_t)b.reach + 2) * 3;
     size_t down = (height + 2 * (size_t)b.reach + 2) * row;
-    weld_status status = weld_bytes_resize(scratch, across > down ? across : down, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_bytes_resize(scratch, across > down ? across : down, err));
     for (size_t y = 0; y < height; y++) {
         for (int pass = 0; pass < PASSES; pass++) {
             blur_line(image->pixels + y * row, width, 3, &b, scratch->data);

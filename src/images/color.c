@@ -1,5 +1,6 @@
 /* Operations on values; see color.h. */
 #include "images/color.h"
+#include "base/error.h"
 
 #include <string.h>
 
@@ -211,10 +212,7 @@ weld_status weld_image_sharpness(weld_image *image, double factor, weld_bytes *s
     if (image->width < 3 || image->height < 3) {
         return WELD_OK; /* all border */
     }
-    weld_status status = weld_bytes_resize(scratch, bytes + row, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_bytes_resize(scratch, bytes + row, err));
     uint8_t *smoothed = scratch->data + bytes;
     memcpy(scratch->data, image->pixels, bytes);
     for (size_t y = 1; y + 1 < (size_t)image->height; y++) {

@@ -109,13 +109,8 @@ weld_status weld_contact_sheet(const weld_preprocessing *preprocessing, const fl
                                weld_error *err) {
     int size = preprocessing->input_size;
     weld_sheet_layout l;
-    weld_status status = weld_sheet_layout_make(size, n, columns, captions, &l, err);
-    if (!status) {
-        status = weld_image_resize_buffer(out, l.width, l.height, err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_sheet_layout_make(size, n, columns, captions, &l, err));
+    WELD_TRY(weld_image_resize_buffer(out, l.width, l.height, err));
     memset(out->pixels, PAPER, (size_t)l.width * (size_t)l.height * 3);
     for (int64_t i = 0; i < n; i++) {
         int x = l.x0 + (int)(i % l.columns) * l.step_x, y = l.y0 + (int)(i / l.columns) * l.step_y;

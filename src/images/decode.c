@@ -61,9 +61,7 @@ weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangl
     }
     int width, height;
     weld_status status = decode(bytes, size, memory, &width, &height, err);
-    if (!status) {
-        status = weld_rectangle_check(part, width, height, err);
-    }
+    status = status ? status : weld_rectangle_check(part, width, height, err);
     if (!status) {
         weld_pixels whole = weld_image_pixels(memory);
         *out = weld_part_of_image(&whole, part);

@@ -180,10 +180,9 @@ static weld_status start(decoder *d, int reduction, weld_error *err) {
 
 static weld_status read_whole(decoder *d, weld_image *out, weld_error *err) {
     weld_status status = start(d, 1, err);
-    if (!status) {
-        status = weld_image_resize_buffer(out, (int)d->jpeg.output_width,
-                                          (int)d->jpeg.output_height, err);
-    }
+    status = status ? status
+                    : weld_image_resize_buffer(out, (int)d->jpeg.output_width,
+                                               (int)d->jpeg.output_height, err);
     if (!status) {
         read_rows(d, out);
         jpeg_finish_decompress(&d->jpeg);
@@ -232,14 +231,8 @@ static bool can_leave_out(const decoder *d, int reduction) {
 
 static weld_status read_part(decoder *d, const weld_rectangle *part, int reduction,
                              weld_image *memory, weld_decoded_part *out, weld_error *err) {
-    weld_status status =
-        weld_rectangle_check(part, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err);
-    if (!status) {
-        status = start(d, reduction, err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_rectangle_check(part, (int)d->jpeg.image_width, (int)d->jpeg.image_height, err));
+    WELD_TRY(start(d, reduction, err));
     int x = part->x / reduction, right = (part->x + part->width - 1) / reduction + 1;
     int y = part->y / reduction, bottom = (part->y + part->height - 1) / reduction + 1;
     int extra_columns = x, extra_rows = y, rows = (int)d->jpeg.output_height;
@@ -249,10 +242,7 @@ static weld_status read_part(decoder *d, const weld_rectangle *part, int reducti
         rows = bottom - y;
         jpeg_skip_scanlines(&d->jpeg, (JDIMENSION)y);
     }
-    status = weld_image_resize_buffer(memory, (int)d->jpeg.output_width, rows, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_image_resize_buffer(memory, (int)d->jpeg.output_width, rows, err));
     read_rows(d, memory);
     if (d->jpeg.output_scanline == d->jpeg.output_height) {
         jpeg_finish_decompress(&d->jpeg);
@@ -350,9 +340,7 @@ weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *o
     }
     jpeg_destroy_compress(&e.jpeg);
     weld_status status = e.errors.status;
-    if (!status) {
-        status = weld_bytes_resize(out, e.size, err);
-    }
+    status = status ? status : weld_bytes_resize(out, e.size, err);
     if (!status) {
         memcpy(out->data, e.buffer, e.size);
     }

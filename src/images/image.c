@@ -25,10 +25,7 @@ weld_status weld_rectangle_check(const weld_rectangle *part, int width, int heig
 }
 
 weld_status weld_image_resize_buffer(weld_image *image, int width, int height, weld_error *err) {
-    weld_status status = weld_image_check_size(width, height, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_image_check_size(width, height, err));
     image->width = width;
     image->height = height;
     return weld_bytes_make_room(&image->pixels, &image->capacity,

@@ -67,13 +67,8 @@ static weld_status make_axis(weld_interpolation filter, int in_size, float low, 
         !weld_add_size(bytes, taps * sizeof(double), &bytes)) {
         return weld_fail_memory(err, "resizing");
     }
-    weld_status status = weld_bytes_resize(weight_memory, bytes, err);
-    if (!status) {
-        status = weld_bytes_resize(span_memory, (size_t)count * sizeof(span), err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_bytes_resize(weight_memory, bytes, err));
+    WELD_TRY(weld_bytes_resize(span_memory, (size_t)count * sizeof(span), err));
     double *exact = (double *)(void *)weight_memory->data; /* scratch, before the weights */
     int32_t *weights = (int32_t *)(void *)(exact + taps);
     span *spans = (span *)(void *)span_memory->data;
@@ -92,14 +87,9 @@ static weld_status filter_across(const weld_image_loops *loops, const weld_pixel
                                  int y1, const axis *a, int width, size_t out_stride,
                                  weld_resize_scratch *scratch, weld_error *err) {
     const size_t row = (size_t)in->width * 3;
-    weld_status status = weld_bytes_resize(&scratch->between,
-                                           (size_t)(y1 - y0) * out_stride + WELD_RESIZE_ALIGN, err);
-    if (!status) {
-        status = weld_bytes_resize(&scratch->row, row + WELD_RESIZE_PADDING, err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_bytes_resize(&scratch->between,
+                               (size_t)(y1 - y0) * out_stride + WELD_RESIZE_ALIGN, err));
+    WELD_TRY(weld_bytes_resize(&scratch->row, row + WELD_RESIZE_PADDING, err));
     memset(scratch->row.data + row, 0, WELD_RESIZE_PADDING);
     uint8_t *out = scratch->between.data;
     int y = y0;
@@ -172,14 +162,12 @@ weld_status weld_resize_by(const weld_image_loops *loops, const weld_pixels *in,
         copy_part(in, r, out);
         return WELD_OK;
     }
-    if (!status) {
-        status = make_axis(r->filter, in->width, box[0], box[2], r->full_width, r->x, r->width,
-                           &scratch->weights[0], &scratch->spans[0], &across, err);
-    }
-    if (!status) {
-        status = make_axis(r->filter, in->height, box[1], box[3], r->full_height, r->y, r->height,
-                           &scratch->weights[1], &scratch->spans[1], &down, err);
-    }
+    status = status ? status
+                    : make_axis(r->filter, in->width, box[0], box[2], r->full_width, r->x, r->width,
+                                &scratch->weights[0], &scratch->spans[0], &across, err);
+    status = status ? status
+                    : make_axis(r->filter, in->height, box[1], box[3], r->full_height, r->y,
+                                r->height, &scratch->weights[1], &scratch->spans[1], &down, err);
     if (status) {
         return status;
     }

@@ -54,7 +54,7 @@ static weld_status collect_tensors(const weld_model *m, const weld_naming *namin
                                    weld_error *err) {
     const weld_weights *w = m->file.weights;
     weld_status status = WELD_OK;
-    for (size_t i = 0; i < weld_weights_count(w) && status == WELD_OK; i++) {
+    for (size_t i = 0; i < weld_weights_count(w) && !status; i++) {
         status =
             weld_model_tensor_name(&m->file.config, naming, weld_weights_name(w, i), names[i], err);
         tensors[i] = (weld_safetensors_tensor){names[i], weld_weights_tensor(w, i)};
@@ -70,12 +70,8 @@ static weld_status write_tensors(const weld_model *m, const weld_naming *naming,
     weld_safetensors_tensor *tensors = weld_alloc(count, sizeof *tensors);
     weld_status status = names && tensors ? weld_metadata_create(&m->file, &metadata, err)
                                           : weld_fail_memory(err, "names of tensors");
-    if (status == WELD_OK) {
-        status = collect_tensors(m, naming, names, tensors, err);
-    }
-    if (status == WELD_OK) {
-        status = weld_safetensors_write(r, tensors, count, &metadata, err);
-    }
+    status = status ? status : collect_tensors(m, naming, names, tensors, err);
+    status = status ? status : weld_safetensors_write(r, tensors, count, &metadata, err);
     weld_metadata_free(&metadata);
     weld_free(tensors);
     weld_free(names);
@@ -88,12 +84,12 @@ static weld_status verify_written(const weld_model *original, const weld_replace
                                   weld_error *err) {
     weld_model *written;
     weld_status status = weld_model_open(weld_replacement_temporary(r), &written, err);
-    if (status != WELD_OK) {
+    if (status) {
         return weld_fail_context(err, status, "reading again what was written");
     }
     status = weld_model_compare(original, written, o->verify, o->threads, comparison, err);
     weld_model_free(written);
-    return status == WELD_OK ? weld_comparison_check(comparison, "exporting", err) : status;
+    return status ? status : weld_comparison_check(comparison, "exporting", err);
 }
 
 static weld_status export_safetensors(const weld_model *original, const weld_model *m,
@@ -101,15 +97,10 @@ static weld_status export_safetensors(const weld_model *original, const weld_mod
                                       const weld_naming *naming, weld_comparison *comparison,
                                       weld_error *err) {
     weld_replacement *r;
-    weld_status status = weld_replacement_open(path, &r, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = write_tensors(m, naming, r, err);
-    if (status == WELD_OK) {
-        status = verify_written(original, r, o, comparison, err);
-    }
-    if (status != WELD_OK) {
+    WELD_TRY(weld_replacement_open(path, &r, err));
+    weld_status status = write_tensors(m, naming, r, err);
+    status = status ? status : verify_written(original, r, o, comparison, err);
+    if (status) {
         weld_replacement_discard(r);
         return status;
     }
@@ -126,8 +117,8 @@ static weld_status verify_merged(const weld_model *original, const weld_model *m
     if (original == m && !o->verify) {
         return WELD_OK;
     }
-    weld_status status = weld_model_compare(original, m, o->verify, o->threads, comparison, err);
-    return status == WELD_OK ? weld_comparison_check(comparison, "merging", err) : status;
+    WELD_TRY(weld_model_compare(original, m, o->verify, o->threads, comparison, err));
+    return weld_comparison_check(comparison, "merging", err);
 }
 
 static weld_status export_onnx(const weld_model *original, const weld_model *m, const char *path,
@@ -135,10 +126,8 @@ static weld_status export_onnx(const weld_model *original, const weld_model *m, 
                                weld_error *err) {
     weld_metadata metadata;
     weld_status status = verify_merged(original, m, o, comparison, err);
-    if (status == WELD_OK) {
-        status = weld_metadata_create(&m->file, &metadata, err);
-    }
-    if (status == WELD_OK) {
+    status = status ? status : weld_metadata_create(&m->file, &metadata, err);
+    if (!status) {
         weld_onnx_options options = {
             .batch = o->batch, .name = m->file.config.name, .metadata = &metadata};
         status = weld_onnx_write(path, m->graph, m->file.weights, &options, err);
@@ -155,17 +144,17 @@ weld_status weld_model_export(const weld_model *m, const char *path,
     weld_model *merged = NULL;
     weld_comparison comparison = {0};
     weld_status status = check_options(m, path, options, &format, &naming, err);
-    if (status == WELD_OK && options->form == WELD_EXPORT_MERGED && !weld_model_is_merged(m)) {
+    if (!status && options->form == WELD_EXPORT_MERGED && !weld_model_is_merged(m)) {
         status = weld_model_merged(m, &merged, err);
     }
-    if (status != WELD_OK) {
+    if (status) {
         return status;
     }
     const weld_model *exported = merged ? merged : m;
     status = format == ONNX
                  ? export_onnx(m, exported, path, options, &comparison, err)
                  : export_safetensors(m, exported, path, options, naming, &comparison, err);
-    if (status == WELD_OK && report) {
+    if (!status && report) {
         struct stat info = {0};
         stat(path, &info);
         *report = (weld_export_report){.counts = weld_graph_counts(exported->graph),

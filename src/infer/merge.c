@@ -24,7 +24,7 @@ static weld_status copy_class_names(const weld_model_file *from, weld_model_file
     }
     to->class_names = weld_alloc((size_t)count, sizeof *to->class_names);
     weld_status status = to->class_names ? WELD_OK : weld_fail_memory(err, "merged model");
-    for (int i = 0; i < count && status == WELD_OK; i++) {
+    for (int i = 0; i < count && !status; i++) {
         status = copy_text(from->class_names[i], &to->class_names[i], err);
     }
     return status;
@@ -41,16 +41,10 @@ weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error 
     weld_status status = weld_reparameterize(m->graph, m->file.weights, &merged->file.graph,
                                              &merged->file.weights, err);
     merged->graph = merged->file.graph;
-    if (status == WELD_OK) {
-        status = copy_class_names(&m->file, &merged->file, err);
-    }
-    if (status == WELD_OK) {
-        status = copy_text(m->file.recipe, &merged->file.recipe, err);
-    }
-    if (status == WELD_OK) {
-        status = copy_text(m->file.summary, &merged->file.summary, err);
-    }
-    if (status != WELD_OK) {
+    status = status ? status : copy_class_names(&m->file, &merged->file, err);
+    status = status ? status : copy_text(m->file.recipe, &merged->file.recipe, err);
+    status = status ? status : copy_text(m->file.summary, &merged->file.summary, err);
+    if (status) {
         weld_model_free(merged);
         return status;
     }
@@ -95,25 +89,15 @@ weld_status weld_model_merge(const weld_model *m, const char *verify, int thread
                              weld_merge_report *report, weld_error *err) {
     weld_model *merged;
     *report = (weld_merge_report){.before = weld_graph_counts(m->graph)};
-    weld_status status = weld_model_merged(m, &merged, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_model_merged(m, &merged, err));
     report->after = weld_graph_counts(merged->graph);
-    status = weld_model_compare(m, merged, verify, threads, &report->comparison, err);
-    if (status == WELD_OK) {
-        status = weld_comparison_check(&report->comparison, "merging", err);
-    }
-    if (status == WELD_OK) {
-        status = weld_model_time_both(m, merged, threads, &report->milliseconds_before,
-                                      &report->milliseconds_after, err);
-    }
-    if (status == WELD_OK) {
-        status = report_text(report, verify, &merged->file.verification, err);
-    }
-    if (status == WELD_OK) {
-        status = weld_model_file_write(path, &merged->file, err);
-    }
+    weld_status status = weld_model_compare(m, merged, verify, threads, &report->comparison, err);
+    status = status ? status : weld_comparison_check(&report->comparison, "merging", err);
+    status = status ? status
+                    : weld_model_time_both(m, merged, threads, &report->milliseconds_before,
+                                           &report->milliseconds_after, err);
+    status = status ? status : report_text(report, verify, &merged->file.verification, err);
+    status = status ? status : weld_model_file_write(path, &merged->file, err);
     weld_model_free(merged);
     return status;
 }

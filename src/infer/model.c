@@ -20,7 +20,7 @@ weld_status weld_model_import(const char *path, const weld_import_options *optio
         return weld_fail_memory(err, path);
     }
     weld_status status = weld_model_file_import(path, options, &m->file, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_free(m);
         return status;
     }
@@ -30,7 +30,7 @@ weld_status weld_model_import(const char *path, const weld_import_options *optio
         int size = m->file.preprocessing.input_size;
         status = weld_model_build(&m->file.config, false, 1, size, size, WELD_F32, &m->graph, err);
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_model_free(m);
         return weld_fail_context(err, status, "%s", path);
     }
@@ -138,19 +138,19 @@ weld_status weld_model_set_preprocessing(weld_model *m, const weld_preprocessing
     weld_transform checked;
     weld_graph *graph, *lower = NULL;
     weld_status status = weld_transform_init(&checked, preprocessing, NULL, err);
-    if (status == WELD_OK && preprocessing->input_size != m->file.preprocessing.input_size) {
+    if (!status && preprocessing->input_size != m->file.preprocessing.input_size) {
         status = resized_graph(m, preprocessing->input_size, &graph, err);
-        if (status == WELD_OK && m->lower) {
+        if (!status && m->lower) {
             status = weld_precision_bf16(graph, &lower, err);
-            if (status != WELD_OK) {
+            if (status) {
                 weld_graph_free(graph);
             }
         }
-        if (status == WELD_OK) {
+        if (!status) {
             set_graph(m, graph, lower);
         }
     }
-    if (status == WELD_OK) {
+    if (!status) {
         m->file.preprocessing = *preprocessing;
     }
     return status;

@@ -43,10 +43,9 @@ static weld_status cut_graph(weld_runner *r, const weld_named_value *values, wel
     }
     weld_status status =
         weld_graph_cut(r->model->graph, images, values, r->output_count, &r->graph, err);
-    return status == WELD_OK
-               ? WELD_OK
-               : weld_fail_context(err, status, "the network on images of %lld x %lld",
-                                   (long long)r->height, (long long)r->width);
+    return !status ? WELD_OK
+                   : weld_fail_context(err, status, "the network on images of %lld x %lld",
+                                       (long long)r->height, (long long)r->width);
 }
 
 /* The shape of one image's part of v, channels first; false where it is not such a value. */
@@ -65,7 +64,7 @@ static bool image_shape(const weld_value *v, weld_shape *out) {
 static weld_status lower_precision(weld_runner *r, weld_error *err) {
     weld_graph *lower;
     weld_status status = weld_precision_bf16(r->graph, &lower, err);
-    if (status == WELD_OK) {
+    if (!status) {
         weld_graph_free(r->graph);
         r->graph = lower;
     }
@@ -97,13 +96,11 @@ static weld_runner *new_runner(const weld_model *m, int64_t height, int64_t widt
 static weld_status finish(weld_runner *r, const weld_named_value *values, weld_runner **out,
                           weld_error *err) {
     weld_status status = cut_graph(r, values, err);
-    if (status == WELD_OK) {
-        status = find_shapes(r, err);
-    }
-    if (status == WELD_OK && r->model->lower) {
+    status = status ? status : find_shapes(r, err);
+    if (!status && r->model->lower) {
         status = lower_precision(r, err);
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_runner_free(r);
         return status;
     }
@@ -222,7 +219,7 @@ static weld_status prepare(weld_runner *r, int64_t count, weld_error *err) {
         .batch = batch, .threads = r->threads, .constant_weights = true};
     weld_status status =
         weld_session_create(r->graph, r->model->file.weights, &options, &r->session, err);
-    for (size_t i = 0; status == WELD_OK && i < r->output_count; i++) {
+    for (size_t i = 0; !status && i < r->output_count; i++) {
         const output *o = &r->outputs[i];
         weld_shape shape = weld_session_output(r->session, o->name).shape;
         if (weld_shape_count(&shape) != batch * weld_shape_count(&o->shape)) {
@@ -251,7 +248,7 @@ weld_status weld_runner_run(weld_runner *r, const float *images, int64_t count,
         return weld_fail(err, WELD_ERROR_ARGUMENT, "there are no images to run on");
     }
     weld_status status = prepare(r, count, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_session_free(r->session);
         r->session = NULL;
         return status;
@@ -275,7 +272,7 @@ weld_status weld_model_run(const weld_model *m, const float *images, int64_t cou
                            int64_t width, int threads, float *logits, weld_error *err) {
     weld_runner *r;
     weld_status status = weld_runner_create(m, height, width, threads, &r, err);
-    if (status == WELD_OK) {
+    if (!status) {
         status = weld_runner_run(r, images, count, &logits, err);
         weld_runner_free(r);
     }

@@ -33,11 +33,8 @@ static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
         weld_batch made;
         const double began = weld_clock();
         processor_began = i == WARM_UP ? processor_clock() : processor_began;
-        weld_status status = weld_loader_train_batch(d->loader, (uint32_t)(i / batches),
-                                                     i % batches, b->images, &made, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)(i / batches), i % batches, b->images,
+                                         &made, err));
         d->task->targets_fill(d->targets, &made, b->inputs);
         if (i >= WARM_UP) {
             b->seconds[i - WARM_UP] = weld_clock() - began;

@@ -122,15 +122,11 @@ weld_status weld_limits_measure(int threads, weld_limits *out, weld_error *err) 
     if (weld_kernels_select(WELD_BF16, NULL, &j.kernels, &none) == WELD_OK) {
         status = measure_products(threads, &j, &out->bf16_flops, err);
     }
-    if (status == WELD_OK) {
-        status = weld_kernels_select(WELD_F32, NULL, &j.kernels, err);
-    }
-    if (status == WELD_OK) {
-        status = measure_bandwidth(threads, &j, &out->bandwidth, err);
-    }
-    if (status == WELD_OK && j.kernels->multiply_adds) {
+    status = status ? status : weld_kernels_select(WELD_F32, NULL, &j.kernels, err);
+    status = status ? status : measure_bandwidth(threads, &j, &out->bandwidth, err);
+    if (!status && j.kernels->multiply_adds) {
         out->flops = flops_a_second(threads, multiply_in_registers, &j);
-    } else if (status == WELD_OK) {
+    } else if (!status) {
         status = measure_products(threads, &j, &out->flops, err);
     }
     return status;

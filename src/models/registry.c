@@ -85,7 +85,7 @@ static weld_status check(const weld_model_config *config, int64_t batch, int64_t
                          config->num_classes, WELD_MAX_CLASSES);
     }
     weld_status status = weld_model_config_check(config, NULL, err);
-    if (status != WELD_OK) {
+    if (status) {
         return weld_fail_context(err, status, "model %s", config->name);
     }
     if (batch <= 0 || height <= 0 || width <= 0) {
@@ -114,7 +114,7 @@ weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode
         family->build(g, config, mode, images);
     }
     weld_status status = weld_graph_status(g, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_graph_free(g);
         return weld_fail_context(err, status, "model %s", config->name);
     }

@@ -45,8 +45,8 @@ const weld_op weld_op_activation = {
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
-    weld_status status = weld_expect(&in[1], in[0].dtype, in[0].shape, "dy", err);
-    return status ? status : infer(node, in, out, err);
+    WELD_TRY(weld_expect(&in[1], in[0].dtype, in[0].shape, "dy", err));
+    return infer(node, in, out, err);
 }
 
 static void grad_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {

@@ -1,10 +1,11 @@
 /* y = a + b, elementwise, of equal shapes. */
 #include "ops/ops.h"
+#include "base/error.h"
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
-    weld_status status = weld_expect(&in[1], in[0].dtype, in[0].shape, "b", err);
-    return status ? status : weld_infer_same(node, in, out, err);
+    WELD_TRY(weld_expect(&in[1], in[0].dtype, in[0].shape, "b", err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,

@@ -3,6 +3,7 @@
  * gradient once their vectors are known (passes/split_batch_norm.c makes these nodes). x [c] is one
  * row: so vectors are multiplied. */
 #include "ops/ops.h"
+#include "base/error.h"
 
 static weld_slicing rows_slicing(const weld_node *node, const weld_tensor *in) {
     (void)node;
@@ -29,8 +30,8 @@ enum { X, SCALE, SHIFT };
 static weld_status affine_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                                 weld_error *err) {
     static const char *const names[] = {"x", "scale", "shift"};
-    weld_status status = expect_vectors(node, in, SCALE, names, err);
-    return status ? status : weld_infer_same(node, in, out, err);
+    WELD_TRY(expect_vectors(node, in, SCALE, names, err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static void affine_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
@@ -78,9 +79,9 @@ enum { GRAD_DY, GRAD_X, GRAD_A, GRAD_B, GRAD_D };
 static weld_status affine2_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                                  weld_error *err) {
     static const char *const names[] = {"dy", "x", "a", "b", "d"};
-    weld_status status = weld_expect(&in[GRAD_X], in[GRAD_DY].dtype, in[GRAD_DY].shape, "x", err);
-    status = status ? status : expect_vectors(node, in, GRAD_A, names, err);
-    return status ? status : weld_infer_same(node, in, out, err);
+    WELD_TRY(weld_expect(&in[GRAD_X], in[GRAD_DY].dtype, in[GRAD_DY].shape, "x", err));
+    WELD_TRY(expect_vectors(node, in, GRAD_A, names, err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static void affine2_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {

@@ -41,11 +41,7 @@ static weld_status check_inputs(const weld_node *node, const weld_tensor *in, si
         return weld_fail(err, WELD_ERROR_SHAPE, "heads must be at least 1, is %d", heads);
     }
     for (int i = 0; i < 3; i++) {
-        weld_status status =
-            weld_expect_rank(&in[i], 3, names[i], "[batch, length, heads * width]", err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(weld_expect_rank(&in[i], 3, names[i], "[batch, length, heads * width]", err));
         if (in[i].shape.dim[2] % heads != 0) {
             char text[128];
             return weld_fail(err, WELD_ERROR_SHAPE,
@@ -55,19 +51,14 @@ static weld_status check_inputs(const weld_node *node, const weld_tensor *in, si
     }
     *s = sizes_of(node, in);
     weld_dtype dtype = in[0].dtype;
-    weld_status status =
-        weld_expect(&in[1], dtype, WELD_SHAPE(s->n, s->lk, s->heads * s->d), "k", err);
-    return status ? status
-                  : weld_expect(&in[2], dtype, WELD_SHAPE(s->n, s->lk, s->heads * s->dv), "v", err);
+    WELD_TRY(weld_expect(&in[1], dtype, WELD_SHAPE(s->n, s->lk, s->heads * s->d), "k", err));
+    return weld_expect(&in[2], dtype, WELD_SHAPE(s->n, s->lk, s->heads * s->dv), "v", err);
 }
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     sizes s;
-    weld_status status = check_inputs(node, in, &s, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_inputs(node, in, &s, err));
     out[0].dtype = out[1].dtype = in[0].dtype;
     out[0].shape = WELD_SHAPE(s.n, s.lq, s.heads * s.dv);
     out[1].shape = WELD_SHAPE(s.n, s.heads, s.lq, s.lk);
@@ -169,21 +160,14 @@ static bool wants_bias(const weld_node *node) {
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
     sizes s;
-    weld_status status = check_inputs(node, in, &s, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_inputs(node, in, &s, err));
     for (int i = 0; i < 4; i++) {
         out[i].dtype = in[0].dtype;
         out[i].shape = in[i].shape;
     }
     out[3].shape = wants_bias(node) ? WELD_SHAPE(s.heads, s.lq, s.lk) : WELD_SHAPE(1);
-    status = weld_expect(&in[P], in[0].dtype, WELD_SHAPE(s.n, s.heads, s.lq, s.lk), "p", err);
-    if (status == WELD_OK) {
-        status =
-            weld_expect(&in[DY], in[0].dtype, WELD_SHAPE(s.n, s.lq, s.heads * s.dv), "dy", err);
-    }
-    return status;
+    WELD_TRY(weld_expect(&in[P], in[0].dtype, WELD_SHAPE(s.n, s.heads, s.lq, s.lk), "p", err));
+    return weld_expect(&in[DY], in[0].dtype, WELD_SHAPE(s.n, s.lq, s.heads * s.dv), "dy", err);
 }
 
 /* One [lq, lk] matrix for each thread, and with a bias one for each head of each group of samples:

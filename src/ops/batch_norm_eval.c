@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "ops/channel_sums.h"
+#include "base/error.h"
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR };
 enum { GRAD_X, GRAD_DY, GRAD_WEIGHT, GRAD_MEAN, GRAD_VAR };
@@ -16,8 +17,8 @@ enum { DX, DWEIGHT, DBIAS };
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     static const char *const names[] = {"x", "weight", "bias", "running_mean", "running_var"};
-    weld_status status = weld_expect_channels(in, WEIGHT, RUNNING_VAR, names, err);
-    return status ? status : weld_infer_same(node, in, out, err);
+    WELD_TRY(weld_expect_channels(in, WEIGHT, RUNNING_VAR, names, err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static double rstd_of(const weld_run *run, const weld_tensor *var, int64_t j) {
@@ -99,9 +100,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     static const char *const names[] = {"x", "dy", "weight", "running_mean", "running_var"};
     (void)node;
     weld_status status = weld_expect(&in[GRAD_DY], in[X].dtype, in[X].shape, "dy", err);
-    if (!status) {
-        status = weld_expect_channels(in, GRAD_WEIGHT, GRAD_VAR, names, err);
-    }
+    status = status ? status : weld_expect_channels(in, GRAD_WEIGHT, GRAD_VAR, names, err);
     out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
     out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[GRAD_WEIGHT].dtype, in[GRAD_WEIGHT].shape, NULL};
     return status;

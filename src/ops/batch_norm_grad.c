@@ -12,9 +12,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     static const char *const names[] = {"x", "dy", "weight", "mean", "rstd"};
     (void)node;
     weld_status status = weld_expect(&in[DY], in[X].dtype, in[X].shape, "dy", err);
-    if (!status) {
-        status = weld_expect_channels(in, WEIGHT, RSTD, names, err);
-    }
+    status = status ? status : weld_expect_channels(in, WEIGHT, RSTD, names, err);
     out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
     out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[WEIGHT].dtype, in[WEIGHT].shape, NULL};
     return status;

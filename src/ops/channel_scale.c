@@ -1,6 +1,7 @@
 /* channel_scale: y[n, h, w, c] = x[n, h, w, c] s[n, 1, 1, c]; s is f32 where x is bf16.
  * channel_dot(dy, x) -> ds[n, 1, 1, c] = sum over h, w of dy x; dx is channel_scale(dy, s). */
 #include "ops/ops.h"
+#include "base/error.h"
 
 static weld_shape scale_shape(const weld_tensor *x) {
     return WELD_SHAPE(x->shape.dim[0], 1, 1, x->shape.dim[3]);
@@ -8,12 +9,9 @@ static weld_shape scale_shape(const weld_tensor *x) {
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
-    weld_status status = weld_expect_rank(&in[0], 4, "x", "[n, h, w, c]", err);
-    if (!status) {
-        status =
-            weld_expect(&in[1], weld_parameter_dtype(in[0].dtype), scale_shape(&in[0]), "s", err);
-    }
-    return status ? status : weld_infer_same(node, in, out, err);
+    WELD_TRY(weld_expect_rank(&in[0], 4, "x", "[n, h, w, c]", err));
+    WELD_TRY(weld_expect(&in[1], weld_parameter_dtype(in[0].dtype), scale_shape(&in[0]), "s", err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -62,8 +60,8 @@ static weld_status dot_infer(const weld_node *node, const weld_tensor *in, weld_
                              weld_error *err) {
     (void)node;
     out[0] = (weld_tensor){weld_parameter_dtype(in[0].dtype), scale_shape(&in[0]), NULL};
-    weld_status status = weld_expect_rank(&in[0], 4, "dy", "[n, h, w, c]", err);
-    return status ? status : weld_expect(&in[1], in[0].dtype, in[0].shape, "x", err);
+    WELD_TRY(weld_expect_rank(&in[0], 4, "dy", "[n, h, w, c]", err));
+    return weld_expect(&in[1], in[0].dtype, in[0].shape, "x", err);
 }
 
 /* A vector of sums for each thread. */

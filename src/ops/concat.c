@@ -8,20 +8,14 @@
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     int axis = node->attributes.axis;
-    weld_status status = weld_expect_axis(&in[0], axis, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_expect_axis(&in[0], axis, err));
     weld_shape shape = in[0].shape;
     int64_t total = 0;
     for (int i = 0; i < node->input_count; i++) {
         char name[32];
         snprintf(name, sizeof name, "input %d", i);
         shape.dim[axis] = in[i].shape.rank > axis ? in[i].shape.dim[axis] : 1;
-        status = weld_expect(&in[i], in[0].dtype, shape, name, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(weld_expect(&in[i], in[0].dtype, shape, name, err));
         total += shape.dim[axis];
     }
     shape.dim[axis] = total;

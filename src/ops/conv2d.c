@@ -16,10 +16,9 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          weld_error *err) {
     const weld_attributes *a = &node->attributes;
     weld_status status = weld_conv2d_check(a, in[X].shape, in[WEIGHT].shape, err);
-    if (!status) {
-        status = weld_expect(&in[WEIGHT], weld_parameter_dtype(in[X].dtype), in[WEIGHT].shape,
-                             "weight", err);
-    }
+    status = status ? status
+                    : weld_expect(&in[WEIGHT], weld_parameter_dtype(in[X].dtype), in[WEIGHT].shape,
+                                  "weight", err);
     if (!status && node->input_count > BIAS && node->inputs[BIAS]) {
         status = weld_expect(&in[BIAS], in[WEIGHT].dtype, WELD_SHAPE(in[WEIGHT].shape.dim[0]),
                              "bias", err);

@@ -26,10 +26,9 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
         weld_conv2d_geometry g = weld_conv2d_geometry_of(&node->attributes, x, weight);
         status = weld_expect(&in[DY], in[DY].dtype, weld_conv2d_output_shape(&g), "dy", err);
     }
-    if (!status) {
-        status =
-            weld_expect(&in[WEIGHT], weld_parameter_dtype(in[DY].dtype), weight, "weight", err);
-    }
+    status = status ? status
+                    : weld_expect(&in[WEIGHT], weld_parameter_dtype(in[DY].dtype), weight, "weight",
+                                  err);
     out[0].dtype = in[DY].dtype;
     out[0].shape = x;
     return status;

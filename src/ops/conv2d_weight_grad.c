@@ -22,9 +22,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          weld_error *err) {
     const weld_attributes *a = &node->attributes;
     weld_status status = weld_expect_rank(&in[X], 4, "x", "[n, h, w, c]", err);
-    if (!status) {
-        status = weld_expect_rank(&in[DY], 4, "dy", "[n, oh, ow, out]", err);
-    }
+    status = status ? status : weld_expect_rank(&in[DY], 4, "dy", "[n, oh, ow, out]", err);
     if (!status && (a->groups < 1 || a->kernel[0] < 1 || a->kernel[1] < 1)) {
         status = weld_fail(err, WELD_ERROR_SHAPE, "groups %d and kernel %d x %d must be positive",
                            a->groups, a->kernel[0], a->kernel[1]);

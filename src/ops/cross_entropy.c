@@ -9,9 +9,8 @@ enum { LOGITS, TARGET, DLOSS };
 
 static weld_status check(const weld_node *node, const weld_tensor *in, weld_error *err) {
     (void)node;
-    weld_status status = weld_expect_rank(&in[LOGITS], 2, "logits", "[n, classes]", err);
-    return status ? status
-                  : weld_expect(&in[TARGET], in[LOGITS].dtype, in[LOGITS].shape, "target", err);
+    WELD_TRY(weld_expect_rank(&in[LOGITS], 2, "logits", "[n, classes]", err));
+    return weld_expect(&in[TARGET], in[LOGITS].dtype, in[LOGITS].shape, "target", err);
 }
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,

@@ -69,10 +69,8 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     weld_shape x = node->attributes.shape;
     x.dim[0] = in[0].shape.dim[0];
     out[0] = (weld_tensor){in[0].dtype, x, NULL};
-    weld_status status = weld_expect_rank(&out[0], 4, "the shape of x", "[n, h, w, c]", err);
-    return status
-               ? status
-               : weld_expect(&in[0], in[0].dtype, WELD_SHAPE(x.dim[0], 1, 1, x.dim[3]), "dy", err);
+    WELD_TRY(weld_expect_rank(&out[0], 4, "the shape of x", "[n, h, w, c]", err));
+    return weld_expect(&in[0], in[0].dtype, WELD_SHAPE(x.dim[0], 1, 1, x.dim[3]), "dy", err);
 }
 
 /* The first row is made, the others are copies. */

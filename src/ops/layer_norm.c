@@ -35,15 +35,10 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          weld_error *err) {
     (void)node;
     const weld_tensor *x = &in[0];
-    weld_status status = expect_channels_last(x, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(expect_channels_last(x, err));
     weld_shape vector = WELD_SHAPE(weld_channels(x));
-    status = weld_expect(&in[1], x->dtype, vector, "weight", err);
-    if (status == WELD_OK) {
-        status = weld_expect(&in[2], x->dtype, vector, "bias", err);
-    }
+    weld_status status = weld_expect(&in[1], x->dtype, vector, "weight", err);
+    status = status ? status : weld_expect(&in[2], x->dtype, vector, "bias", err);
     for (int i = 0; i < 3; i++) {
         out[i].dtype = x->dtype;
         out[i].shape = i == 0 ? x->shape : per_row(x);
@@ -95,7 +90,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     const weld_tensor *x = &in[0];
     weld_status status = expect_channels_last(x, err);
     static const char *const names[] = {"weight", "mean", "rstd", "dy"};
-    for (int i = 1; status == WELD_OK && i < 5; i++) {
+    for (int i = 1; !status && i < 5; i++) {
         weld_shape shape = i == 1 ? WELD_SHAPE(weld_channels(x)) : i == 4 ? x->shape : per_row(x);
         status = weld_expect(&in[i], x->dtype, shape, names[i - 1], err);
     }

@@ -21,9 +21,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          (long long)in[WEIGHT].shape.dim[1],
                          weld_shape_text(&in[X].shape, x, sizeof x));
     }
-    if (!status) {
-        status = weld_expect(&in[WEIGHT], in[X].dtype, in[WEIGHT].shape, "weight", err);
-    }
+    status =
+        status ? status : weld_expect(&in[WEIGHT], in[X].dtype, in[WEIGHT].shape, "weight", err);
     if (!status && node->input_count > BIAS && node->inputs[BIAS]) {
         status =
             weld_expect(&in[BIAS], in[X].dtype, WELD_SHAPE(in[WEIGHT].shape.dim[0]), "bias", err);

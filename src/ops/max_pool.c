@@ -15,10 +15,7 @@ static const char *const sides[] = {"height", "width"};
 static weld_status pooled_shape(const weld_node *node, const weld_tensor *x, weld_shape *shape,
                                 weld_error *err) {
     const weld_attributes *a = &node->attributes;
-    weld_status status = weld_expect_rank(x, 4, "x", "[batch, height, width, channels]", err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_expect_rank(x, 4, "x", "[batch, height, width, channels]", err));
     *shape = x->shape;
     for (int i = 0; i < 2; i++) {
         int64_t size = x->shape.dim[1 + i], kernel = a->kernel[i];
@@ -104,11 +101,9 @@ const weld_op weld_op_max_pool = {
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
     weld_shape pooled;
-    weld_status status = pooled_shape(node, &in[0], &pooled, err);
-    if (status == WELD_OK) {
-        status = weld_expect(&in[1], in[0].dtype, pooled, "dy", err);
-    }
-    return status ? status : weld_infer_same(node, in, out, err);
+    WELD_TRY(pooled_shape(node, &in[0], &pooled, err));
+    WELD_TRY(weld_expect(&in[1], in[0].dtype, pooled, "dy", err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static void backward_image(void *arg, int64_t image, int thread) {

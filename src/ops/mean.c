@@ -1,6 +1,7 @@
 /* mean: of all elements -> [1]. mean_grad(x, dy[1]) -> dy / count in x's shape; x's elements are
  * not read: it is there for its shape, which follows the batch. */
 #include "ops/channel_sums.h"
+#include "base/error.h"
 
 /* All elements as rows of one channel. */
 static weld_tensor as_column(const weld_tensor *x) {
@@ -58,8 +59,8 @@ weld_value *weld_mean(weld_graph *g, weld_value *x) {
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
-    weld_status status = weld_expect(&in[1], in[0].dtype, WELD_SHAPE(1), "dy", err);
-    return status ? status : weld_infer_same(node, in, out, err);
+    WELD_TRY(weld_expect(&in[1], in[0].dtype, WELD_SHAPE(1), "dy", err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static void grad_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {

@@ -34,13 +34,8 @@ static weld_status check_window(const weld_node *node, weld_error *err) {
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
-    weld_status status = check_window(node, err);
-    if (status == WELD_OK) {
-        status = weld_expect_rank(&in[0], 2, "table", "[heads, (2 h - 1)(2 w - 1)]", err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_window(node, err));
+    WELD_TRY(weld_expect_rank(&in[0], 2, "table", "[heads, (2 h - 1)(2 w - 1)]", err));
     window w = window_of(node);
     out[0].dtype = in[0].dtype;
     out[0].shape = WELD_SHAPE(in[0].shape.dim[0], w.area, w.area);
@@ -87,13 +82,8 @@ const weld_op weld_op_relative_position_bias = {
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
-    weld_status status = check_window(node, err);
-    if (status == WELD_OK) {
-        status = weld_expect_rank(&in[0], 3, "dbias", "[heads, h w, h w]", err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_window(node, err));
+    WELD_TRY(weld_expect_rank(&in[0], 3, "dbias", "[heads, h w, h w]", err));
     window w = window_of(node);
     int64_t heads = in[0].shape.dim[0];
     out[0].dtype = in[0].dtype;

@@ -23,10 +23,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          weld_error *err) {
     const weld_attributes *a = &node->attributes;
     weld_status status = weld_expect_axis(&in[0], a->axis, err);
-    if (status == WELD_OK) {
-        status = check_range(a, in[0].shape.dim[a->axis], err);
-    }
-    if (status == WELD_OK) {
+    status = status ? status : check_range(a, in[0].shape.dim[a->axis], err);
+    if (!status) {
         out[0].dtype = in[0].dtype;
         out[0].shape = in[0].shape;
         out[0].shape.dim[a->axis] = a->end - a->begin;
@@ -86,13 +84,8 @@ const weld_op weld_op_slice = {
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
     const weld_attributes *a = &node->attributes;
-    weld_status status = weld_expect_axis(&in[0], a->axis, err);
-    if (status == WELD_OK) {
-        status = check_range(a, a->shape.dim[0], err);
-    }
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_expect_axis(&in[0], a->axis, err));
+    WELD_TRY(check_range(a, a->shape.dim[0], err));
     weld_shape dy = in[0].shape;
     dy.dim[a->axis] = a->end - a->begin;
     out[0].dtype = in[0].dtype;

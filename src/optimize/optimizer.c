@@ -139,8 +139,8 @@ static size_t trained_bytes(const weld_optimizer *o, const weld_graph *g) {
 
 static weld_status make_moments(const weld_graph *g, const weld_optimizer *o, weld_weights **out,
                                 weld_error *err) {
-    weld_status status = weld_weights_create(out, err);
-    return status ? status : weld_weights_reserve(*out, trained_bytes(o, g), err);
+    WELD_TRY(weld_weights_create(out, err));
+    return weld_weights_reserve(*out, trained_bytes(o, g), err);
 }
 
 static weld_status check_type(const weld_optimizer_options *o, weld_error *err) {

@@ -71,15 +71,12 @@ static weld_status build(weld_copy *c, weld_copy_replace replace, void *context,
 weld_status weld_copy_graph(const weld_graph *from, weld_copy_replace replace, void *context,
                             weld_graph **out, weld_error *err) {
     *out = NULL;
-    weld_status status = weld_graph_status(from, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_graph_status(from, err));
     weld_copy c = {.from = from,
                    .needed = weld_alloc(from->value_count, sizeof *c.needed),
                    .map = weld_alloc(from->value_count, sizeof *c.map)};
-    status = c.needed && c.map ? weld_graph_create(from->dtype, &c.to, err)
-                               : weld_fail_memory(err, "rewriting");
+    weld_status status = c.needed && c.map ? weld_graph_create(from->dtype, &c.to, err)
+                                           : weld_fail_memory(err, "rewriting");
     if (!status) {
         find_needed(&c);
         c.to->next_salt = from->next_salt;

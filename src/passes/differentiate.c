@@ -96,7 +96,7 @@ weld_status weld_differentiate(weld_graph *g, weld_value *loss, weld_value *cons
         differentiate_node(g, g->nodes[i], &s);
     }
     status = weld_graph_status(g, err);
-    for (size_t i = 0; i < count && status == WELD_OK; i++) {
+    for (size_t i = 0; i < count && !status; i++) {
         grads[i] = s.grads[wrt[i]->id];
         if (!grads[i]) {
             status =

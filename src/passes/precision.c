@@ -79,7 +79,7 @@ weld_status weld_precision_bf16(const weld_graph *g, weld_graph **out, weld_erro
                     .cast = weld_alloc(g->value_count, sizeof *c.cast)};
     weld_status status = c.map && c.cast ? weld_graph_create(WELD_F32, &c.to, err)
                                          : weld_fail_memory(err, "precision");
-    if (status == WELD_OK) {
+    if (!status) {
         for (size_t i = 0; i < g->value_count; i++) {
             if (g->values[i]->kind != WELD_VALUE_RESULT) {
                 c.map[i] = weld_graph_copy_leaf(c.to, g->values[i]);
@@ -95,7 +95,7 @@ weld_status weld_precision_bf16(const weld_graph *g, weld_graph **out, weld_erro
     }
     weld_free(c.map);
     weld_free(c.cast);
-    if (status != WELD_OK) {
+    if (status) {
         weld_graph_free(c.to);
         return status;
     }

@@ -78,23 +78,23 @@ static weld_status collect_weights(const weld_weighted_graph *from, weld_weights
     const weld_graph *g = from->graph;
     weld_weights *w;
     weld_status status = weld_weights_create(&w, err);
-    if (status != WELD_OK) {
+    if (status) {
         return status;
     }
-    for (size_t i = 0; i < g->value_count && status == WELD_OK; i++) {
+    for (size_t i = 0; i < g->value_count && !status; i++) {
         const weld_value *v = g->values[i];
         weld_tensor t;
         if (!is_leaf(v)) {
             continue;
         }
         status = weld_weights_add(w, v->name, v->dtype, &v->shape, &t, err);
-        if (status == WELD_OK && from->data[i].dtype == t.dtype) {
+        if (!status && from->data[i].dtype == t.dtype) {
             memcpy(t.data, from->data[i].data, weld_tensor_bytes(&t));
-        } else if (status == WELD_OK) {
+        } else if (!status) {
             status = round_values(v, from->data[i].data, &t, err);
         }
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_weights_free(w);
         return status;
     }
@@ -108,7 +108,7 @@ static weld_status step(weld_weighted_graph *now, bool *owned, const weld_rule *
                         weld_pool *pool, bool *changed, weld_error *err) {
     weld_weighted_graph next;
     weld_status status = weld_rewrite_apply(now, rule, always, pool, &next, changed, err);
-    if (status == WELD_OK && next.graph) {
+    if (!status && next.graph) {
         if (*owned) {
             weld_weighted_graph_free(now);
         } else {
@@ -124,18 +124,18 @@ static weld_status step(weld_weighted_graph *now, bool *owned, const weld_rule *
 static weld_status apply_rules(weld_weighted_graph *now, weld_pool *pool, weld_error *err) {
     weld_status status = WELD_OK;
     bool owned = false, any = true;
-    while (status == WELD_OK && any) {
+    while (!status && any) {
         any = false;
-        for (int i = 0; i < RULE_COUNT && status == WELD_OK; i++) {
+        for (int i = 0; i < RULE_COUNT && !status; i++) {
             bool changed;
             status = step(now, &owned, rules[i], !owned, pool, &changed, err);
-            any = any || (status == WELD_OK && changed);
+            any = any || (!status && changed);
         }
     }
-    if (status != WELD_OK && !owned) {
+    if (status && !owned) {
         now->graph = NULL; /* the caller's */
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_weighted_graph_free(now);
     }
     return status;
@@ -146,14 +146,14 @@ weld_status weld_reparameterize(const weld_graph *g, const weld_weights *w, weld
     weld_weighted_graph now = {0};
     weld_pool pool = {0};
     weld_status status = pair_up(g, w, &now, err);
-    if (status == WELD_OK) {
+    if (!status) {
         status = apply_rules(&now, &pool, err);
     } else {
         weld_free(now.data);
     }
-    if (status == WELD_OK) {
+    if (!status) {
         status = collect_weights(&now, out_weights, err);
-        if (status == WELD_OK) {
+        if (!status) {
             *out_graph = now.graph;
             weld_free(now.data);
         } else {
@@ -169,7 +169,7 @@ weld_status weld_reparameterize_graph(const weld_graph *g, weld_graph **out, wel
     weld_pool pool = {0};
     weld_status status = apply_rules(&now, &pool, err);
     weld_pool_free(&pool);
-    if (status == WELD_OK) {
+    if (!status) {
         *out = now.graph;
     }
     return status;

@@ -232,10 +232,7 @@ static weld_status build(weld_rewrite *r, const weld_rule *rule, weld_error *err
         } else if (node_is_needed(r, node)) {
             copy_node(r, node);
         }
-        weld_status status = weld_graph_status(r->to, err);
-        if (status != WELD_OK) {
-            return status;
-        }
+        WELD_TRY(weld_graph_status(r->to, err));
     }
     for (size_t i = 0; i < from->output_count; i++) {
         weld_output(r->to, from->outputs[i].name, weld_rewrite_get(r, from->outputs[i].value));
@@ -270,10 +267,10 @@ weld_status weld_rewrite_apply(const weld_weighted_graph *in, const weld_rule *r
         } else if (*changed || always) {
             status = weld_graph_create(from->dtype, &out->graph, err);
             r.to = out->graph;
-            status = status == WELD_OK ? build(&r, rule, err) : status;
+            status = !status ? build(&r, rule, err) : status;
         }
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_weighted_graph_free(out);
     }
     weld_free(r.uses);

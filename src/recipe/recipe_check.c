@@ -159,14 +159,11 @@ static weld_status check_auto_augment(weld_recipe *r, const weld_recipe_origins 
 }
 
 weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld_error *err) {
-    weld_status status = check_model(r, o, err);
-    status = status ? status : check_freeze(r, o, err);
-    status = status ? status : check_distillation(r, o, err);
-    status = status ? status : check_sampling(r, o, err);
-    status = status ? status : check_auto_augment(r, o, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_model(r, o, err));
+    WELD_TRY(check_freeze(r, o, err));
+    WELD_TRY(check_distillation(r, o, err));
+    WELD_TRY(check_sampling(r, o, err));
+    WELD_TRY(check_auto_augment(r, o, err));
     if (!r->data.train[0]) {
         return weld_recipe_fail(o, KEY(data.train),
                                 "missing: give a folder of class folders or a packed .h5", err);

@@ -167,10 +167,7 @@ static weld_status scan_group(scan *s, const char *section, size_t first, const 
             return scan_fail(s, key, "%s.%s: a key must be a word", section, group);
         }
         snprintf(name, sizeof name, "%s.%.80s", group, word);
-        weld_status status = scan_key(s, section, name, key);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(scan_key(s, section, name, key));
     }
     return WELD_OK;
 }
@@ -201,11 +198,8 @@ static weld_status scan_section(scan *s, const yaml_node_t *node, const yaml_nod
     }
     for (yaml_node_pair_t *p = value->data.mapping.pairs.start; p < value->data.mapping.pairs.top;
          p++) {
-        weld_status status = scan_member(s, name, yaml_document_get_node(&s->document, p->key),
-                                         yaml_document_get_node(&s->document, p->value));
-        if (status) {
-            return status;
-        }
+        WELD_TRY(scan_member(s, name, yaml_document_get_node(&s->document, p->key),
+                             yaml_document_get_node(&s->document, p->value)));
     }
     return WELD_OK;
 }
@@ -220,11 +214,8 @@ static weld_status scan_document(scan *s) {
     }
     for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top;
          p++) {
-        weld_status status = scan_section(s, yaml_document_get_node(&s->document, p->key),
-                                          yaml_document_get_node(&s->document, p->value));
-        if (status) {
-            return status;
-        }
+        WELD_TRY(scan_section(s, yaml_document_get_node(&s->document, p->key),
+                              yaml_document_get_node(&s->document, p->value)));
     }
     return WELD_OK;
 }

@@ -103,7 +103,7 @@ static weld_status take_class_names(const char *path, const weld_import_options 
 static weld_status check_variant(const char *path, const weld_model_config *config,
                                  const char *name, weld_error *err) {
     weld_status status = name ? weld_model_check_variant(config, name, err) : WELD_OK;
-    return status == WELD_OK ? WELD_OK : weld_fail_context(err, status, "%s", path);
+    return !status ? WELD_OK : weld_fail_context(err, status, "%s", path);
 }
 
 /* Of a checkpoint's two networks, the moving average in place of the weights as they were. */
@@ -126,22 +126,16 @@ static weld_status choose_average(const char *path, const char *key, weld_model_
 static weld_status read_store(const char *path, const weld_import_options *o, weld_model_file *mf,
                               weld_error *err) {
     weld_status status = weld_model_store_read(path, mf, err);
-    if (status == WELD_OK && o->key) {
+    if (!status && o->key) {
         status = choose_average(path, o->key, mf, err);
     }
-    if (status == WELD_OK) {
-        status = check_variant(path, &mf->config, o->model, err);
-    }
-    if (status == WELD_OK) {
-        status = agree(path, "number of classes", mf->config.num_classes, o->num_classes, err);
-    }
-    if (status == WELD_OK) {
-        status = take_untold(path, o, true, &mf->config, err);
-    }
-    if (status == WELD_OK) {
-        status = agree(path, "input size", mf->preprocessing.input_size, o->input_size, err);
-    }
-    return status == WELD_OK ? take_class_names(path, o, mf, err) : status;
+    status = status ? status : check_variant(path, &mf->config, o->model, err);
+    status = status ? status
+                    : agree(path, "number of classes", mf->config.num_classes, o->num_classes, err);
+    status = status ? status : take_untold(path, o, true, &mf->config, err);
+    status = status ? status
+                    : agree(path, "input size", mf->preprocessing.input_size, o->input_size, err);
+    return status ? status : take_class_names(path, o, mf, err);
 }
 
 /* --- Weights of other programs ---------------------------------------------------------------- */
@@ -166,13 +160,8 @@ static const char *metadata(const importing *im, const char *key, char where[512
 static weld_status take_stated_config(importing *im, const char *text, const char *where) {
     const weld_model_config *found = &im->found.config;
     weld_model_config c;
-    weld_status status = weld_model_config_from_text(text, where, &c, im->err);
-    if (status == WELD_OK) {
-        status = check_variant(im->path, found, c.name, im->err);
-    }
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_model_config_from_text(text, where, &c, im->err));
+    WELD_TRY(check_variant(im->path, found, c.name, im->err));
     const unsigned unseen = WELD_KEY_UNTOLD | (im->found.merged ? WELD_KEY_MERGED_AWAY : 0);
     if (c.num_classes != found->num_classes || !weld_model_config_same_but(&c, found, unseen)) {
         return weld_fail(im->err, WELD_ERROR_FORMAT,
@@ -190,16 +179,9 @@ static weld_status settle_config(importing *im) {
     char where[512];
     const char *text = metadata(im, WELD_METADATA_CONFIG, where);
     *c = im->found.config;
-    weld_status status = text ? take_stated_config(im, text, where) : WELD_OK;
-    if (status == WELD_OK) {
-        status = check_variant(im->path, c, o->model, im->err);
-    }
-    if (status == WELD_OK) {
-        status = agree(im->path, "number of classes", c->num_classes, o->num_classes, im->err);
-    }
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(text ? take_stated_config(im, text, where) : WELD_OK);
+    WELD_TRY(check_variant(im->path, c, o->model, im->err));
+    WELD_TRY(agree(im->path, "number of classes", c->num_classes, o->num_classes, im->err));
     if (!text) {
         WELD_TRY(take_untold(im->path, o, false, c, im->err));
     }
@@ -219,8 +201,8 @@ static weld_status settle_preprocessing(importing *im) {
     char where[512];
     const char *text = metadata(im, WELD_METADATA_PREPROCESSING, where);
     if (text) {
-        weld_status status = weld_preprocessing_from_text(text, where, p, im->err);
-        return status ? status : agree(im->path, "input size", p->input_size, size, im->err);
+        WELD_TRY(weld_preprocessing_from_text(text, where, p, im->err));
+        return agree(im->path, "input size", p->input_size, size, im->err);
     }
     if (size < 0 || size > WELD_MAX_INPUT_SIZE) {
         return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: input size %d: it must be in 1..%d",
@@ -288,59 +270,49 @@ static weld_status build_merged(importing *im) {
     weld_graph *unmerged;
     weld_status status =
         weld_model_build(&im->mf->config, false, 1, size, size, WELD_F32, &unmerged, im->err);
-    if (status == WELD_OK) {
+    if (!status) {
         status = weld_reparameterize_graph(unmerged, &im->mf->graph, im->err);
         weld_graph_free(unmerged);
     }
-    return status == WELD_OK ? WELD_OK : weld_fail_context(im->err, status, "%s", im->path);
+    return !status ? WELD_OK : weld_fail_context(im->err, status, "%s", im->path);
 }
 
 static weld_status load_tensors(importing *im) {
     const weld_graph *network;
     weld_graph *owned = NULL;
     weld_status status = im->found.merged ? build_merged(im) : WELD_OK;
-    if (status == WELD_OK) {
+    if (!status) {
         status = weld_model_network(im->mf, &network, &owned, im->err);
         status = status ? weld_fail_context(im->err, status, "%s", im->path) : status;
     }
-    if (status == WELD_OK) {
-        status = weld_state_load(&im->index, network, &im->mf->config, im->found.naming,
-                                 &im->mf->weights, im->err);
-    }
+    status = status ? status
+                    : weld_state_load(&im->index, network, &im->mf->config, im->found.naming,
+                                      &im->mf->weights, im->err);
     weld_graph_free(owned);
     return status;
 }
 
 static weld_status import_all(importing *im) {
     weld_status status = weld_model_recognize(&im->index.names, &im->found, im->err);
-    if (status != WELD_OK) {
+    if (status) {
         return weld_fail_context(im->err, status, "%s", im->path);
     }
     im->mf->kind = im->found.merged ? WELD_MODEL_DEPLOY : WELD_MODEL_CHECKPOINT;
     im->mf->trainer.best_epoch = -1;
     note_origin(im);
-    status = settle_config(im);
-    if (status == WELD_OK) {
-        status = settle_preprocessing(im);
-    }
-    if (status == WELD_OK) {
-        status = settle_class_names(im);
-    }
-    if (status == WELD_OK) {
-        status = load_tensors(im);
-    }
-    return status == WELD_OK ? take_summary(im) : status;
+    WELD_TRY(settle_config(im));
+    WELD_TRY(settle_preprocessing(im));
+    WELD_TRY(settle_class_names(im));
+    WELD_TRY(load_tensors(im));
+    return take_summary(im);
 }
 
 static weld_status import_state_dict(const char *path, const weld_import_options *o,
                                      weld_model_file *mf, weld_error *err) {
     importing im = {.path = path, .options = o, .mf = mf, .err = err};
-    weld_status status = weld_state_dict_open(path, o->key, &im.dict, err);
-    if (status != WELD_OK) {
-        return status;
-    }
-    status = weld_state_index_create(im.dict, &im.index, err);
-    if (status == WELD_OK) {
+    WELD_TRY(weld_state_dict_open(path, o->key, &im.dict, err));
+    weld_status status = weld_state_index_create(im.dict, &im.index, err);
+    if (!status) {
         status = import_all(&im);
         weld_state_index_free(&im.index);
     }
@@ -360,7 +332,7 @@ weld_status weld_model_file_import(const char *path, const weld_import_options *
     } else {
         status = read_store(path, o, &mf, err);
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_model_file_free(&mf);
         return status;
     }

@@ -22,16 +22,16 @@ static weld_status add_copy(weld_metadata *m, const char *key, const char *text,
 static weld_status add_json(weld_metadata *m, const weld_model_file *mf, weld_error *err) {
     char *text;
     weld_status status = weld_model_config_to_text(&mf->config, &text, err);
-    if (status == WELD_OK) {
+    if (!status) {
         add(m, WELD_METADATA_CONFIG, text);
         status = weld_preprocessing_to_text(&mf->preprocessing, &text, err);
     }
-    if (status == WELD_OK) {
+    if (!status) {
         add(m, WELD_METADATA_PREPROCESSING, text);
     }
-    if (status == WELD_OK && mf->class_names) {
+    if (!status && mf->class_names) {
         status = weld_class_names_to_text(mf->class_names, mf->config.num_classes, &text, err);
-        if (status == WELD_OK) {
+        if (!status) {
             add(m, WELD_METADATA_CLASS_NAMES, text);
         }
     }
@@ -42,16 +42,12 @@ weld_status weld_metadata_create(const weld_model_file *mf, weld_metadata *out, 
     weld_metadata m = {0};
     const char *form = mf->kind == WELD_MODEL_DEPLOY ? WELD_FORM_MERGED : WELD_FORM_TRAINING;
     weld_status status = add_copy(&m, WELD_METADATA_VERSION, weld_version(), err);
-    if (status == WELD_OK) {
-        status = add_copy(&m, WELD_METADATA_FORM, form, err);
-    }
-    if (status == WELD_OK) {
-        status = add_json(&m, mf, err);
-    }
-    if (status == WELD_OK && mf->summary) {
+    status = status ? status : add_copy(&m, WELD_METADATA_FORM, form, err);
+    status = status ? status : add_json(&m, mf, err);
+    if (!status && mf->summary) {
         status = add_copy(&m, WELD_METADATA_SUMMARY, mf->summary, err);
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_metadata_free(&m);
         return status;
     }

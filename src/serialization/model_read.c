@@ -27,7 +27,7 @@ static void mark(reading *r, const weld_store_entry *e) {
 
 static weld_status take_text(reading *r, const char *path, const char **out) {
     weld_status status = weld_store_text(r->store, path, out, r->err);
-    if (status == WELD_OK) {
+    if (!status) {
         mark(r, weld_store_find(r->store, path));
     }
     return status;
@@ -39,7 +39,7 @@ static weld_status take_copy(reading *r, const char *path, bool required, char *
         return WELD_OK;
     }
     weld_status status = take_text(r, path, &text);
-    if (status == WELD_OK) {
+    if (!status) {
         *out = weld_strdup(text);
         status = *out ? WELD_OK : weld_fail_memory(r->err, path);
     }
@@ -51,29 +51,19 @@ static weld_status take_texts(reading *r) {
     const char *text;
     char where[WELD_MODEL_PATH_SIZE];
     weld_status status = take_text(r, "config", &text);
-    if (status == WELD_OK) {
+    if (!status) {
         snprintf(where, sizeof where, "%s: config", weld_store_file(r->store));
         status = weld_model_config_from_text(text, where, &mf->config, r->err);
     }
-    if (status == WELD_OK) {
-        status = take_text(r, "preprocessing", &text);
-    }
-    if (status == WELD_OK) {
+    status = status ? status : take_text(r, "preprocessing", &text);
+    if (!status) {
         snprintf(where, sizeof where, "%s: preprocessing", weld_store_file(r->store));
         status = weld_preprocessing_from_text(text, where, &mf->preprocessing, r->err);
     }
-    if (status == WELD_OK) {
-        status = take_copy(r, "program_version", true, &mf->program_version);
-    }
-    if (status == WELD_OK) {
-        status = take_copy(r, "recipe", false, &mf->recipe);
-    }
-    if (status == WELD_OK) {
-        status = take_copy(r, "summary", false, &mf->summary);
-    }
-    if (status == WELD_OK) {
-        status = take_copy(r, "verification", false, &mf->verification);
-    }
+    status = status ? status : take_copy(r, "program_version", true, &mf->program_version);
+    status = status ? status : take_copy(r, "recipe", false, &mf->recipe);
+    status = status ? status : take_copy(r, "summary", false, &mf->summary);
+    status = status ? status : take_copy(r, "verification", false, &mf->verification);
     return status;
 }
 
@@ -148,14 +138,12 @@ static weld_status take_graph(reading *r) {
     const char *text;
     char where[WELD_MODEL_PATH_SIZE];
     weld_status status = take_text(r, "graph", &text);
-    if (status == WELD_OK) {
+    if (!status) {
         snprintf(where, sizeof where, "%s: graph", weld_store_file(r->store));
         status = weld_graph_from_text(text, where, &r->mf->graph, r->err);
     }
-    if (status == WELD_OK) {
-        status = check_operators(r);
-    }
-    return status == WELD_OK ? check_graph(r) : status;
+    status = status ? status : check_operators(r);
+    return status ? status : check_graph(r);
 }
 
 /* A checkpoint is built from its configuration; one that asks for more blocks than the file has
@@ -177,10 +165,7 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
     weld_store_type type;
     const weld_store_entry *e;
     weld_tensor tensor;
-    weld_status status = weld_model_path(path, group, leaf->name, r->err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_model_path(path, group, leaf->name, r->err));
     if (!weld_store_find(r->store, path)) {
         weld_name_list_add(missing, path);
         return WELD_OK;
@@ -189,11 +174,10 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
         return weld_fail(r->err, WELD_ERROR_FORMAT, "%s: %s: of a type that no file can hold",
                          weld_store_file(r->store), path);
     }
-    status = weld_store_find_tensor(r->store, path, type, &leaf->shape, &e, r->err);
-    if (status == WELD_OK) {
-        status = weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, r->err);
-    }
-    if (status == WELD_OK) {
+    weld_status status = weld_store_find_tensor(r->store, path, type, &leaf->shape, &e, r->err);
+    status = status ? status
+                    : weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, r->err);
+    if (!status) {
         memcpy(tensor.data, e->data, e->bytes);
         mark(r, e);
     }
@@ -217,7 +201,7 @@ static weld_status take_weights(reading *r, const weld_graph *network, const cha
                                 const char *buffers, weld_weights *to, weld_name_list *missing) {
     weld_status status = weld_weights_reserve(
         to, group_bytes(r->store, parameters) + group_bytes(r->store, buffers), r->err);
-    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+    for (size_t i = 0; !status && i < network->value_count; i++) {
         const weld_value *v = network->values[i];
         if (v->kind == WELD_VALUE_PARAMETER) {
             status = take_tensor(r, parameters, v, to, missing);
@@ -242,9 +226,9 @@ static bool has_group(const weld_store *s, const char *begin) {
 static weld_status take_moments_of(reading *r, const weld_value *leaf, weld_name_list *missing) {
     char path[WELD_MODEL_PATH_SIZE];
     weld_status status = weld_model_path(path, WELD_GROUP_MOMENT1, leaf->name, r->err);
-    bool first = status == WELD_OK && weld_store_find(r->store, path);
+    bool first = !status && weld_store_find(r->store, path);
     status = status ? status : weld_model_path(path, WELD_GROUP_MOMENT2, leaf->name, r->err);
-    if (status != WELD_OK || (!first && !weld_store_find(r->store, path))) {
+    if (status || (!first && !weld_store_find(r->store, path))) {
         return status;
     }
     status = take_tensor(r, WELD_GROUP_MOMENT1, leaf, r->mf->moment1, missing);
@@ -259,10 +243,10 @@ static weld_status take_moments(reading *r, const weld_graph *network, weld_name
         return WELD_OK;
     }
     weld_status status = weld_weights_create(&mf->moment1, r->err);
-    if (status == WELD_OK && has_group(r->store, WELD_GROUP_MOMENT2 "/")) {
+    if (!status && has_group(r->store, WELD_GROUP_MOMENT2 "/")) {
         status = weld_weights_create(&mf->moment2, r->err);
     }
-    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+    for (size_t i = 0; !status && i < network->value_count; i++) {
         if (network->values[i]->kind == WELD_VALUE_PARAMETER) {
             status = take_moments_of(r, network->values[i], missing);
         }
@@ -275,10 +259,9 @@ static weld_status take_ema(reading *r, const weld_graph *network, weld_name_lis
     if (mf->kind != WELD_MODEL_CHECKPOINT || !has_group(r->store, WELD_GROUP_EMA)) {
         return WELD_OK;
     }
-    weld_status status = weld_weights_create(&mf->ema, r->err);
-    return status ? status
-                  : take_weights(r, network, WELD_GROUP_EMA WELD_GROUP_PARAMETERS,
-                                 WELD_GROUP_EMA WELD_GROUP_BUFFERS, mf->ema, missing);
+    WELD_TRY(weld_weights_create(&mf->ema, r->err));
+    return take_weights(r, network, WELD_GROUP_EMA WELD_GROUP_PARAMETERS,
+                        WELD_GROUP_EMA WELD_GROUP_BUFFERS, mf->ema, missing);
 }
 
 static weld_status take_tensors(reading *r) {
@@ -286,22 +269,17 @@ static weld_status take_tensors(reading *r) {
     weld_graph *owned;
     weld_name_list missing = {0};
     weld_status status = weld_model_network(r->mf, &network, &owned, r->err);
-    if (status != WELD_OK) {
+    if (status) {
         return weld_fail_context(r->err, status, "%s", weld_store_file(r->store));
     }
     status = weld_weights_create(&r->mf->weights, r->err);
-    if (status == WELD_OK) {
-        status = take_weights(r, network, WELD_GROUP_PARAMETERS, WELD_GROUP_BUFFERS, r->mf->weights,
-                              &missing);
-    }
-    if (status == WELD_OK) {
-        status = take_moments(r, network, &missing);
-    }
-    if (status == WELD_OK) {
-        status = take_ema(r, network, &missing);
-    }
+    status = status ? status
+                    : take_weights(r, network, WELD_GROUP_PARAMETERS, WELD_GROUP_BUFFERS,
+                                   r->mf->weights, &missing);
+    status = status ? status : take_moments(r, network, &missing);
+    status = status ? status : take_ema(r, network, &missing);
     weld_graph_free(owned);
-    if (status == WELD_OK && missing.count) {
+    if (!status && missing.count) {
         status =
             weld_fail(r->err, WELD_ERROR_FORMAT, "%s: %zu tensors of the network are not in it: %s",
                       weld_store_file(r->store), missing.count, missing.text);
@@ -315,10 +293,7 @@ static weld_status take_trainer(reading *r) {
         const weld_trainer_field *f = &weld_trainer_fields[i];
         char *to = (char *)&r->mf->trainer + f->offset;
         int64_t value;
-        weld_status status = weld_store_read(r->store, f->path, f->type, &scalar, to, r->err);
-        if (status != WELD_OK) {
-            return status;
-        }
+        WELD_TRY(weld_store_read(r->store, f->path, f->type, &scalar, to, r->err));
         memcpy(&value, to, sizeof value);
         if (f->type == WELD_STORE_I64 && value < f->min) {
             return weld_fail(r->err, WELD_ERROR_FORMAT, "%s: %s: %lld: out of its range",
@@ -344,19 +319,13 @@ static weld_status check_nothing_left(const reading *r) {
 
 static weld_status take_all(reading *r) {
     weld_status status = take_texts(r);
-    if (status == WELD_OK) {
-        status = take_class_names(r);
-    }
-    if (status == WELD_OK) {
-        status = r->mf->kind == WELD_MODEL_DEPLOY ? take_graph(r) : check_size(r);
-    }
-    if (status == WELD_OK) {
-        status = take_tensors(r);
-    }
-    if (status == WELD_OK && r->mf->kind == WELD_MODEL_CHECKPOINT) {
+    status = status ? status : take_class_names(r);
+    status = status ? status : r->mf->kind == WELD_MODEL_DEPLOY ? take_graph(r) : check_size(r);
+    status = status ? status : take_tensors(r);
+    if (!status && r->mf->kind == WELD_MODEL_CHECKPOINT) {
         status = take_trainer(r);
     }
-    return status == WELD_OK ? check_nothing_left(r) : status;
+    return status ? status : check_nothing_left(r);
 }
 
 static weld_status read_store(const weld_store *store, weld_model_file *mf, weld_error *err) {
@@ -380,14 +349,11 @@ static weld_status read_store(const weld_store *store, weld_model_file *mf, weld
 
 weld_status weld_model_store_read(const char *path, weld_model_file *out, weld_error *err) {
     weld_store *store;
-    weld_status status = weld_store_open(path, &store, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_store_open(path, &store, err));
     weld_model_file mf = {0};
-    status = read_store(store, &mf, err);
+    weld_status status = read_store(store, &mf, err);
     weld_store_free(store);
-    if (status != WELD_OK) {
+    if (status) {
         weld_model_file_free(&mf);
         return status;
     }

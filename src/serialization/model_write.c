@@ -21,10 +21,9 @@ typedef struct writing {
 static weld_status put_texts(writing *w) {
     const weld_model_file *mf = w->mf;
     weld_status status = weld_model_config_to_text(&mf->config, &w->config, w->err);
-    if (status == WELD_OK) {
-        status = weld_preprocessing_to_text(&mf->preprocessing, &w->preprocessing, w->err);
-    }
-    if (status == WELD_OK && mf->kind == WELD_MODEL_DEPLOY) {
+    status =
+        status ? status : weld_preprocessing_to_text(&mf->preprocessing, &w->preprocessing, w->err);
+    if (!status && mf->kind == WELD_MODEL_DEPLOY) {
         status = weld_graph_to_text(mf->graph, &w->graph, w->err);
     }
     const struct {
@@ -36,7 +35,7 @@ static weld_status put_texts(writing *w) {
                  {"recipe", mf->recipe},
                  {"summary", mf->summary},
                  {"verification", mf->verification}};
-    for (size_t i = 0; status == WELD_OK && i < sizeof texts / sizeof *texts; i++) {
+    for (size_t i = 0; !status && i < sizeof texts / sizeof *texts; i++) {
         if (texts[i].text) {
             status = weld_store_put_text(w->store, texts[i].path, texts[i].text, w->err);
         }
@@ -71,10 +70,7 @@ static weld_status put_tensor(writing *w, const char *group, const weld_value *l
                               const weld_weights *from) {
     char path[WELD_MODEL_PATH_SIZE];
     weld_tensor tensor;
-    weld_status status = weld_model_path(path, group, leaf->name, w->err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_model_path(path, group, leaf->name, w->err));
     if (!weld_weights_find(from, leaf->name, &tensor) || tensor.dtype != leaf->dtype ||
         !weld_shape_equal(&tensor.shape, &leaf->shape)) {
         return weld_fail(w->err, WELD_ERROR_SHAPE, "%s: missing, or of another shape or type",
@@ -93,7 +89,7 @@ static weld_status put_more(writing *w, const weld_value *leaf, bool parameter, 
             status = put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
         }
     }
-    if (status == WELD_OK && mf->ema) {
+    if (!status && mf->ema) {
         status = put_tensor(
             w, parameter ? WELD_GROUP_EMA WELD_GROUP_PARAMETERS : WELD_GROUP_EMA WELD_GROUP_BUFFERS,
             leaf, mf->ema);
@@ -113,12 +109,9 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
         count++;
         bool moments = parameter && mf->moment1 && weld_weights_find(mf->moment1, leaf->name, NULL);
         moment_count += moments;
-        weld_status status = put_tensor(w, parameter ? WELD_GROUP_PARAMETERS : WELD_GROUP_BUFFERS,
-                                        leaf, mf->weights);
-        status = status ? status : put_more(w, leaf, parameter, moments);
-        if (status != WELD_OK) {
-            return status;
-        }
+        WELD_TRY(put_tensor(w, parameter ? WELD_GROUP_PARAMETERS : WELD_GROUP_BUFFERS, leaf,
+                            mf->weights));
+        WELD_TRY(put_more(w, leaf, parameter, moments));
     }
     if (count != weld_weights_count(mf->weights)) {
         return weld_fail(w->err, WELD_ERROR_ARGUMENT, "%zu tensors given for a network of %zu",
@@ -137,7 +130,7 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
 static weld_status put_trainer(writing *w) {
     const weld_shape scalar = {.rank = 0};
     weld_status status = WELD_OK;
-    for (size_t i = 0; status == WELD_OK && i < weld_trainer_field_count; i++) {
+    for (size_t i = 0; !status && i < weld_trainer_field_count; i++) {
         const weld_trainer_field *f = &weld_trainer_fields[i];
         status = weld_store_put(w->store, f->path, f->type, &scalar,
                                 (const char *)&w->mf->trainer + f->offset, w->err);
@@ -149,17 +142,11 @@ static weld_status put_all(writing *w) {
     const weld_graph *network;
     weld_graph *owned;
     weld_status status = weld_model_network(w->mf, &network, &owned, w->err);
-    if (status == WELD_OK) {
-        status = put_tensors(w, network);
-    }
+    status = status ? status : put_tensors(w, network);
     weld_graph_free(owned);
-    if (status == WELD_OK) {
-        status = put_texts(w);
-    }
-    if (status == WELD_OK) {
-        status = put_class_names(w);
-    }
-    if (status == WELD_OK && w->mf->kind == WELD_MODEL_CHECKPOINT) {
+    status = status ? status : put_texts(w);
+    status = status ? status : put_class_names(w);
+    if (!status && w->mf->kind == WELD_MODEL_CHECKPOINT) {
         status = put_trainer(w);
     }
     return status;
@@ -173,15 +160,13 @@ weld_status weld_model_file_write(const char *path, const weld_model_file *mf, w
                          "%s: weights, moments or averages do not fit the kind", path);
     }
     weld_status status = weld_store_writer_create(weld_model_file_kinds[mf->kind], &w.store, err);
-    if (status == WELD_OK) {
+    if (!status) {
         status = put_all(&w);
-        if (status != WELD_OK) {
+        if (status) {
             weld_fail_context(err, status, "%s", path);
         }
     }
-    if (status == WELD_OK) {
-        status = weld_store_commit(w.store, path, err);
-    }
+    status = status ? status : weld_store_commit(w.store, path, err);
     weld_store_writer_free(w.store);
     weld_free(w.config);
     weld_free(w.preprocessing);

@@ -59,7 +59,7 @@ static weld_status plan_graph(const weld_graph *g, const weld_value *input, int6
     const weld_session_options options = {
         .batch = tried, .threads = 1, .isa = "ref", .node_by_node = true};
     weld_status status = weld_plan_create(g, &options, out, err);
-    for (size_t i = 0; i < g->output_count && status == WELD_OK; i++) {
+    for (size_t i = 0; i < g->output_count && !status; i++) {
         const weld_shape *shape = &(*out)->specs[g->outputs[i].value->id].shape;
         if (batch == 0 && (shape->rank < 1 || shape->dim[0] != tried)) {
             weld_plan_free(*out);
@@ -68,7 +68,7 @@ static weld_status plan_graph(const weld_graph *g, const weld_value *input, int6
                              path, g->outputs[i].name);
         }
     }
-    return status == WELD_OK ? status : weld_fail_context(err, status, "%s", path);
+    return !status ? status : weld_fail_context(err, status, "%s", path);
 }
 
 static WeldOnnx__TensorShapeProto__Dimension *new_dimension(weld_onnx_builder *b, int64_t size) {
@@ -208,10 +208,7 @@ static weld_status write_model(const char *path, const WeldOnnx__ModelProto *mod
                          path, size);
     }
     stream s = {.base = {append}, .err = err};
-    weld_status status = weld_replacement_open(path, &s.file, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(weld_replacement_open(path, &s.file, err));
     weld_onnx__model_proto__pack_to_buffer(model, &s.base);
     write_gathered(&s);
     if (s.status != WELD_OK) {
@@ -229,20 +226,17 @@ weld_status weld_onnx_write(const char *path, const weld_graph *g, const weld_we
     if (!input) {
         return WELD_ERROR_ARGUMENT;
     }
-    weld_status status = plan_graph(g, input, options->batch, path, &plan, err);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(plan_graph(g, input, options->batch, path, &plan, err));
     WeldOnnx__GraphProto graph = WELD_ONNX__GRAPH_PROTO__INIT;
     WeldOnnx__OperatorSetIdProto opset = WELD_ONNX__OPERATOR_SET_ID_PROTO__INIT;
     WeldOnnx__ModelProto model = WELD_ONNX__MODEL_PROTO__INIT;
-    status = weld_onnx_builder_start(&b, g, w, path, err);
-    if (status == WELD_OK) {
+    weld_status status = weld_onnx_builder_start(&b, g, w, path, err);
+    if (!status) {
         build_graph(&b, plan, input, options, &graph);
         add_metadata(&b, options->metadata, &model);
         status = b.status;
     }
-    if (status == WELD_OK) {
+    if (!status) {
         opset.domain = (char *)"";
         opset.has_version = 1;
         opset.version = b.opset;

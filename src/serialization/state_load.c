@@ -21,7 +21,7 @@ weld_status weld_state_index_create(const weld_state_dict *dict, weld_state_inde
         index.tensors[i] = (weld_named_shape){entry->name, entry->shape};
     }
     weld_status status = weld_shape_index_create(index.tensors, count, &index.names, err);
-    if (status != WELD_OK) {
+    if (status) {
         weld_free(index.tensors);
         return status;
     }
@@ -50,7 +50,7 @@ static bool is_leaf(const weld_value *v) {
 static weld_status find(const loading *l, const weld_value *leaf, char name[WELD_TENSOR_NAME_SIZE],
                         int64_t *number) {
     weld_status status = weld_model_tensor_name(l->config, l->naming, leaf->name, name, l->err);
-    if (status == WELD_OK) {
+    if (!status) {
         const weld_named_shape *found = weld_shape_index_find(&l->index->names, name);
         *number = found ? found - l->index->tensors : -1;
     }
@@ -83,10 +83,7 @@ static void add_wrong(comparison *c, const weld_value *leaf, const weld_state_en
 static weld_status compare_leaf(const loading *l, const weld_value *leaf, comparison *c) {
     char name[WELD_TENSOR_NAME_SIZE];
     int64_t number;
-    weld_status status = find(l, leaf, name, &number);
-    if (status != WELD_OK) {
-        return status;
-    }
+    WELD_TRY(find(l, leaf, name, &number));
     if (number < 0) {
         if (leaf->dtype != WELD_I64) {
             weld_name_list_add(&c->missing, name);
@@ -124,18 +121,18 @@ static weld_status compare(const loading *l, const weld_graph *network) {
     comparison c = {.used = weld_alloc(count, sizeof *c.used)};
     weld_status status =
         c.used ? WELD_OK : weld_fail_memory(l->err, weld_state_dict_file(l->index->dict));
-    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+    for (size_t i = 0; !status && i < network->value_count; i++) {
         if (is_leaf(network->values[i])) {
             status = compare_leaf(l, network->values[i], &c);
         }
     }
-    for (size_t i = 0; status == WELD_OK && i < count; i++) {
+    for (size_t i = 0; !status && i < count; i++) {
         if (!c.used[i]) {
             weld_name_list_add(&c.unexpected, weld_state_dict_at(l->index->dict, i)->name);
         }
     }
     weld_free(c.used);
-    if (status == WELD_OK && c.missing.count + c.unexpected.count + c.wrong.count) {
+    if (!status && c.missing.count + c.unexpected.count + c.wrong.count) {
         status = fail_unfit(l, &c);
     }
     return status;
@@ -150,11 +147,11 @@ static weld_status read_counter(const loading *l, size_t number, int64_t *out) {
     }
     double value;
     weld_status status = weld_state_dict_read(l->index->dict, number, WELD_F64, &value, l->err);
-    if (status == WELD_OK && !(value >= 0 && value < 0x1p62 && value == floor(value))) {
+    if (!status && !(value >= 0 && value < 0x1p62 && value == floor(value))) {
         status = weld_fail(l->err, WELD_ERROR_FORMAT, "%s: %s is %g: it must be a whole number",
                            weld_state_dict_file(l->index->dict), entry->name, value);
     }
-    if (status == WELD_OK) {
+    if (!status) {
         *out = (int64_t)value;
     }
     return status;
@@ -165,10 +162,9 @@ static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weig
     int64_t number;
     weld_tensor tensor;
     weld_status status = find(l, leaf, name, &number);
-    if (status == WELD_OK) {
-        status = weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, l->err);
-    }
-    if (status != WELD_OK || number < 0) {
+    status = status ? status
+                    : weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, l->err);
+    if (status || number < 0) {
         return status; /* a counter that is missing is 0 */
     }
     return leaf->dtype == WELD_I64 ? read_counter(l, (size_t)number, tensor.data)
@@ -182,15 +178,13 @@ weld_status weld_state_load(const weld_state_index *index, const weld_graph *net
     const loading l = {.index = index, .config = config, .naming = naming, .err = err};
     weld_weights *weights = NULL;
     weld_status status = compare(&l, network);
-    if (status == WELD_OK) {
-        status = weld_weights_create(&weights, err);
-    }
-    for (size_t i = 0; status == WELD_OK && i < network->value_count; i++) {
+    status = status ? status : weld_weights_create(&weights, err);
+    for (size_t i = 0; !status && i < network->value_count; i++) {
         if (is_leaf(network->values[i])) {
             status = load_leaf(&l, network->values[i], weights);
         }
     }
-    if (status != WELD_OK) {
+    if (status) {
         weld_weights_free(weights);
         return status;
     }

@@ -255,10 +255,7 @@ weld_status weld_distillation_fill(weld_distillation *d, const weld_batch *batch
         make_targets(d, batch->count, teacher);
         return WELD_OK;
     }
-    weld_status status = read_rows(d, batch, teacher, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(read_rows(d, batch, teacher, err));
     make_targets(d, batch->count, teacher);
     if (is_mixed(batch)) {
         mix_targets(d, batch, teacher);

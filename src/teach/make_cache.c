@@ -55,8 +55,8 @@ static weld_status open_teacher(maker *m, weld_error *err) {
                          "%s: loss.distillation.teacher: missing: give it there or with --teacher",
                          m->settings->recipe);
     }
-    weld_status status = weld_dataset_open(r->data.train, &m->ds, err);
-    return status ? status : weld_teacher_open(path, m->ds, &options, &m->teacher, err);
+    WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
+    return weld_teacher_open(path, m->ds, &options, &m->teacher, err);
 }
 
 static void note_bad(void *arg, int64_t index, const char *reason) {
@@ -106,14 +106,11 @@ static weld_status allocate(maker *m, weld_error *err) {
 static weld_status open_writer(maker *m, weld_error *err) {
     char samples[17], teacher[128], *augmentation;
     weld_teacher_facts facts = weld_teacher_get_facts(m->teacher);
-    weld_status status = weld_pixel_keys_text(&m->recipe, &augmentation, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_pixel_keys_text(&m->recipe, &augmentation, err));
     weld_samples_identity(m->ds, samples);
     snprintf(teacher, sizeof teacher, "%.64s %s", facts.name, facts.identity);
     weld_cache_texts texts = {samples, augmentation, teacher};
-    status =
+    weld_status status =
         weld_cache_writer_open(m->settings->out, &m->layout, &texts, &m->writer, &m->done, err);
     weld_free(augmentation);
     return status;

@@ -70,12 +70,9 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
 
 static weld_status save(weld_trainer *t, const char *path, bool with_moments, weld_error *err) {
     char *summary = NULL;
-    weld_status status = check_finite(t, err);
-    status = status ? status : weld_metrics_sync(t->record.metrics, &t->state.metrics_bytes, err);
-    status = status ? status : summarise(t, with_moments, &summary, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(check_finite(t, err));
+    WELD_TRY(weld_metrics_sync(t->record.metrics, &t->state.metrics_bytes, err));
+    WELD_TRY(summarise(t, with_moments, &summary, err));
     weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT,
                             .config = t->data.recipe.model,
                             .preprocessing = t->data.recipe.data.preprocessing,
@@ -89,7 +86,7 @@ static weld_status save(weld_trainer *t, const char *path, bool with_moments, we
         file.moment1 = weld_optimizer_first_moments(t->step->optimizer);
         file.moment2 = weld_optimizer_second_moments(t->step->optimizer);
     }
-    status = weld_model_file_write(path, &file, err);
+    weld_status status = weld_model_file_write(path, &file, err);
     weld_free(summary);
     return status;
 }
@@ -110,9 +107,8 @@ weld_status weld_trainer_save_epoch(weld_trainer *t, weld_error *err) {
 }
 
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
-    weld_status status = save(t, t->record.folder.best, false, err);
-    return status ? status
-                  : weld_evaluator_write(t->evaluation.evaluator, t->record.folder.evaluation, err);
+    WELD_TRY(save(t, t->record.folder.best, false, err));
+    return weld_evaluator_write(t->evaluation.evaluator, t->record.folder.evaluation, err);
 }
 
 /* --- Resuming --- */
@@ -143,10 +139,9 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
     char *values = weld_alloc(2, VALUE_SIZE);
     weld_recipe *old = weld_alloc(1, sizeof *old);
     weld_status status = values && old ? WELD_OK : weld_fail_memory(err, t->record.folder.last);
-    if (!status) {
-        status = weld_recipe_parse(t->record.folder.last, file->recipe, strlen(file->recipe), NULL,
-                                   0, old, err);
-    }
+    status = status ? status
+                    : weld_recipe_parse(t->record.folder.last, file->recipe, strlen(file->recipe),
+                                        NULL, 0, old, err);
     status = status ? status : check_keys(t, file, old, err);
     if (!status && weld_recipe_difference(old, &t->data.recipe, key, sizeof key, values,
                                           values + VALUE_SIZE, VALUE_SIZE)) {

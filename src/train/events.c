@@ -121,8 +121,8 @@ weld_status weld_events_step(weld_trainer *t, const weld_step_metrics *row, weld
         add_times(e, &row->times);
     }
     const bool first = t->state.position == 1;
-    weld_status status = first && epoch_due(t, row->epoch) ? add_sheet(t, err) : WELD_OK;
-    return status ? status : weld_tensorboard_write(e, row->step, err);
+    WELD_TRY(first && epoch_due(t, row->epoch) ? add_sheet(t, err) : WELD_OK);
+    return weld_tensorboard_write(e, row->step, err);
 }
 
 static void add_scores(const weld_trainer *t, const weld_epoch_metrics *row) {
@@ -148,6 +148,6 @@ weld_status weld_events_epoch(weld_trainer *t, const weld_epoch_metrics *row, we
     }
     weld_tensorboard_scalar(e, "loss/epoch", row->train_loss);
     add_scores(t, row);
-    weld_status status = epoch_due(t, row->epoch) ? add_histograms(t, err) : WELD_OK;
-    return status ? status : weld_tensorboard_write(e, row->step, err);
+    WELD_TRY(epoch_due(t, row->epoch) ? add_histograms(t, err) : WELD_OK);
+    return weld_tensorboard_write(e, row->step, err);
 }

@@ -194,11 +194,8 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     if (!settings->recipe) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "training: needs a recipe");
     }
-    weld_status status = weld_trainer_open(&t, &checked, false, err);
-    if (status) {
-        return status;
-    }
-    status = weld_trainer_tell_start(&t, err);
+    WELD_TRY(weld_trainer_open(&t, &checked, false, err));
+    weld_status status = weld_trainer_tell_start(&t, err);
     status = status ? status : run_epochs(&t, &done.interrupted, err);
     snprintf(done.out, sizeof done.out, "%s", t.record.folder.path);
     done.epochs = t.state.epoch;

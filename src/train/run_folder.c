@@ -65,10 +65,7 @@ weld_status weld_run_folder_last(const char *path, char **out, weld_error *err) 
 
 static weld_status take_lock(weld_run_folder *f, weld_error *err) {
     char *name;
-    weld_status status = join(f->path, ".lock", &name, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(join(f->path, ".lock", &name, err));
     f->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     weld_free(name);
     if (f->lock < 0) {

@@ -161,12 +161,9 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
 weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err) {
     weld_train_group *groups;
     size_t count;
-    weld_status status =
-        weld_parameter_groups_create(t->step->graph, t->step->rates,
-                                     t->data.recipe.optimizer.weight_decay, &groups, &count, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_parameter_groups_create(t->step->graph, t->step->rates,
+                                          t->data.recipe.optimizer.weight_decay, &groups, &count,
+                                          err));
     tell(t, groups, count);
     weld_free(groups);
     return WELD_OK;

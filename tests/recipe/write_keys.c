@@ -29,7 +29,9 @@ static void print_number(double number) {
         snprintf(text, sizeof text, "%.9g", number);
         char *exponent = strchr(text, 'e');
         printf("%.*s", (int)(exponent ? exponent - text : (int)strlen(text)), text);
-        printf(exponent ? "e%d" : "", exponent ? atoi(exponent + 1) : 0);
+        if (exponent) {
+            printf("e%d", atoi(exponent + 1));
+        }
     }
 }
 

@@ -1,22 +1,23 @@
-/* weld bench: speed and memory of a network. */
+/* weld bench: speed and memory of a network, or speed of the data path. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/memory.h"
-#include "cli/bench_data.h"
 #include "cli/model_options.h"
+#include "cli/progress.h"
 #include "passes/reparameterize.h"
 #include "measure/bench.h"
+#include "measure/bench_data.h"
 #include "weld/model.h"
 
 typedef struct bench_arguments {
-    bool data, train, profile, by_node, json, unmerged, unfused;
+    bool data, train, json, unmerged;
     cli_model_options model;
-    int batch, size, threads, steps;
-    const char *freeze, *trace;
-    weld_precision precision;
+    int size;
+    weld_bench_options o;
 } bench_arguments;
 
 static double profiled_seconds(const weld_bench_result *r) {
@@ -76,18 +77,16 @@ static json_t *profile_json(const weld_bench_result *r) {
 static void print_json(const char *what, const bench_arguments *a, const weld_bench_result *r) {
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
-                  a->train ? "train" : "inference", "precision", cli_precision_name(a->precision),
-                  "batch", a->batch, "size", a->size, "threads", r->threads, "images_per_second",
-                  a->batch / r->seconds, "milliseconds", 1e3 * r->seconds, "gflops_per_second",
+                  a->train ? "train" : "inference", "precision", cli_precision_name(a->o.precision),
+                  "batch", a->o.batch, "size", a->size, "threads", r->threads, "images_per_second",
+                  a->o.batch / r->seconds, "milliseconds", 1e3 * r->seconds, "gflops_per_second",
                   r->flops / r->seconds / 1e9, "arena_bytes", (json_int_t)r->arena_bytes,
                   "peak_bytes", (json_int_t)r->peak_bytes);
-    if (a->profile) {
+    if (a->o.profile) {
         json_object_set_new(json, "limits", limits_json(&r->limits));
         json_object_set_new(json, "profile", profile_json(r));
     }
-    json_dumpf(json, stdout, JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(json);
+    cli_print_json(json, 6);
 }
 
 static void print_result(const char *what, const bench_arguments *a, const weld_bench_result *r) {
@@ -97,20 +96,19 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
     }
     printf("%s, %s, %s, batch %d, %d x %d, %d threads: %.1f images/s, %.2f ms (median), "
            "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
-           what, a->train ? "training step" : "inference", cli_precision_name(a->precision),
-           a->batch, a->size, a->size, r->threads, a->batch / r->seconds, 1e3 * r->seconds,
+           what, a->train ? "training step" : "inference", cli_precision_name(a->o.precision),
+           a->o.batch, a->size, a->size, r->threads, a->o.batch / r->seconds, 1e3 * r->seconds,
            r->flops / r->seconds / 1e9, (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
-    if (a->profile) {
+    if (a->o.profile) {
         print_profile(r);
     }
 }
 
 /* A network by name, fresh: for inference merged, since that is what is deployed. */
 static weld_status bench_named(const weld_model_config *config, const bench_arguments *a,
-                               const weld_bench_options *o, weld_bench_result *out,
-                               weld_error *err) {
+                               weld_bench_result *out, weld_error *err) {
     if (a->train) {
-        return weld_bench_training(config, a->size, o, out, err);
+        return weld_bench_training(config, a->size, &a->o, out, err);
     }
     weld_graph *graph = NULL, *merged = NULL;
     weld_weights *weights = NULL, *merged_weights = NULL;
@@ -122,7 +120,7 @@ static weld_status bench_named(const weld_model_config *config, const bench_argu
     }
     status = status ? status
                     : weld_bench_inference(merged ? merged : graph,
-                                           merged ? merged_weights : weights, o, out, err);
+                                           merged ? merged_weights : weights, &a->o, out, err);
     weld_graph_free(graph);
     weld_graph_free(merged);
     weld_weights_free(weights);
@@ -130,94 +128,102 @@ static weld_status bench_named(const weld_model_config *config, const bench_argu
     return status;
 }
 
-static weld_status bench_file(const char *path, bench_arguments *a, const weld_bench_options *o,
-                              weld_bench_result *out, weld_error *err) {
+static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_result *out,
+                              weld_error *err) {
     weld_model *m;
-    weld_status status = cli_open_model(path, &a->model, &m, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(cli_open_model(path, &a->model, &m, err));
+    weld_status status;
     weld_preprocessing p = *weld_model_get_preprocessing(m);
     a->size = a->size ? a->size : p.input_size;
     p.input_size = a->size;
     if (a->train) {
-        status = weld_bench_training(weld_model_get_config(m), a->size, o, out, err);
+        status = weld_bench_training(weld_model_get_config(m), a->size, &a->o, out, err);
     } else {
         status = weld_model_set_preprocessing(m, &p, err);
-        status =
-            status ? status
-                   : weld_bench_inference(weld_model_graph(m), weld_model_weights(m), o, out, err);
+        status = status ? status
+                        : weld_bench_inference(weld_model_graph(m), weld_model_weights(m), &a->o,
+                                               out, err);
     }
     weld_model_free(m);
     return status;
 }
 
-static int bench_network(const char *what, bench_arguments *a) {
-    a->batch = a->batch ? a->batch : 1;
-    weld_bench_options o = {.batch = a->batch,
-                            .threads = a->threads,
-                            .steps = a->steps,
-                            .profile = a->profile,
-                            .by_node = a->by_node,
-                            .trace = a->trace,
-                            .freeze = a->freeze,
-                            .precision = a->precision,
-                            .unfused = a->unfused};
+static weld_status bench_network(const char *what, bench_arguments *a, weld_error *err) {
+    a->o.batch = a->o.batch ? a->o.batch : 1;
     weld_bench_result result = {0};
     weld_model_config config;
-    weld_error err;
-    weld_status done;
     if (access(what, F_OK) != 0) {
         a->size = a->size ? a->size : 224;
-        done = weld_model_config_named(what, &config, &err);
-        done = done == WELD_OK ? bench_named(&config, a, &o, &result, &err) : done;
+        WELD_TRY(weld_model_config_named(what, &config, err));
+        WELD_TRY(bench_named(&config, a, &result, err));
     } else {
-        done = bench_file(what, a, &o, &result, &err);
-    }
-    if (done != WELD_OK) {
-        return cli_fail(&err);
+        WELD_TRY(bench_file(what, a, &result, err));
     }
     print_result(what, a, &result);
     weld_free(result.rows);
-    return CLI_DONE;
+    return WELD_OK;
 }
 
-int cli_bench(const cli_command *command, int argc, char **argv) {
-    bench_arguments a = {.steps = 10};
-    cli_texts set = {0};
+/* --- The data of a recipe --------------------------------------------------------------------- */
+
+static void print_data_json(const char *recipe, const weld_bench_data_result *r) {
+    json_t *json = json_pack(
+        "{s:s, s:s, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "recipe", recipe, "work",
+        "data", "batch", (json_int_t)r->batch, "size", r->size, "threads", r->threads,
+        "images_per_second", (double)r->batch / r->seconds, "milliseconds", 1e3 * r->seconds,
+        "processor_milliseconds", 1e3 * r->processor_seconds, "wait_share", r->wait, "decode_share",
+        r->decode, "augment_share", r->augment, "bad_images", (json_int_t)r->bad);
+    cli_print_json(json, 6);
+}
+
+static weld_status bench_data(const cli_call *call, const bench_arguments *a, weld_error *err) {
+    const char *recipe = call->arguments[0];
+    weld_bench_data_options o = {.settings = weld_train_defaults(), .steps = a->o.steps};
+    o.settings.recipe = recipe;
+    o.settings.set = call->texts;
+    o.settings.set_count = call->text_count;
+    o.settings.threads = a->o.threads;
+    o.settings.callbacks.message = cli_message;
+    weld_bench_data_result r;
+    WELD_TRY(weld_bench_data(&o, &r, err));
+    if (a->json) {
+        print_data_json(recipe, &r);
+        return WELD_OK;
+    }
+    printf("%s, making training batches, batch %lld, %d x %d, %d threads: %.1f images/s, %.2f ms "
+           "(median); waiting %.1f %%, decoding %.1f %%, augmenting %.1f %%\n",
+           recipe, (long long)r.batch, r.size, r.size, r.threads, (double)r.batch / r.seconds,
+           1e3 * r.seconds, 100 * r.wait, 100 * r.decode, 100 * r.augment);
+    return WELD_OK;
+}
+
+weld_status cli_bench(cli_call *call, weld_error *err) {
+    bench_arguments a = {.o.steps = 10};
     const cli_option options[] = {
         {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
         {"data", 0, CLI_FLAG, &a.data, NULL, "time the making of a RECIPE's training batches"},
-        {"set", 0, CLI_TEXTS, &set, "KEY=VALUE", "of --data: override a key of the recipe"},
-        {"freeze", 0, CLI_TEXT, &a.freeze, "PART", "of --train: frozen up to stem, stage1, ..."},
-        {"unfused", 0, CLI_FLAG, &a.unfused, NULL, "operator by operator, to compare"},
+        {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "of --data: override a key of the recipe"},
+        {"freeze", 0, CLI_TEXT, &a.o.freeze, "PART", "of --train: frozen up to stem, stage1, ..."},
+        {"unfused", 0, CLI_FLAG, &a.o.unfused, NULL, "operator by operator, to compare"},
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
-        {"batch", 0, CLI_COUNT, &a.batch, "N", "images a run (1)"},
+        {"batch", 0, CLI_COUNT, &a.o.batch, "N", "images a run (1)"},
         {"size", 0, CLI_COUNT, &a.size, "N", "height and width (the file's, or 224)"},
-        {"threads", 0, CLI_COUNT, &a.threads, "N", "threads (all)"},
-        {"steps", 0, CLI_COUNT, &a.steps, "N", "timed runs, after two that are not (10)"},
-        {"precision", 0, CLI_PRECISION, &a.precision, "P", "of activations: fp32 (default), bf16"},
-        {"profile", 0, CLI_FLAG, &a.profile, NULL, "a table of the operators"},
-        {"by-node", 0, CLI_FLAG, &a.by_node, NULL, "of --profile: a row a node"},
-        {"trace", 0, CLI_TEXT, &a.trace, "FILE", "write what threads did in the last run (JSON)"},
+        {"threads", 0, CLI_COUNT, &a.o.threads, "N", "threads (all)"},
+        {"steps", 0, CLI_COUNT, &a.o.steps, "N", "timed runs, after two that are not (10)"},
+        {"precision", 0, CLI_PRECISION, &a.o.precision, "P",
+         "of activations: fp32 (default), bf16"},
+        {"profile", 0, CLI_FLAG, &a.o.profile, NULL, "a table of the operators"},
+        {"by-node", 0, CLI_FLAG, &a.o.by_node, NULL, "of --profile: a row a node"},
+        {"trace", 0, CLI_TEXT, &a.o.trace, "FILE", "write what threads did in the last run (JSON)"},
         {"json", 0, CLI_FLAG, &a.json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(a.model),
     };
-    int count, status;
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        weld_free(set.items);
-        return status;
+    cli_parse(call, options, sizeof options / sizeof *options);
+    if (a.data && (a.o.batch || a.size || a.train)) {
+        cli_usage(call, "--data times what the recipe says: use --set");
     }
-    if (a.data) {
-        status = a.batch || a.size || a.train
-                     ? cli_usage(command, "--data times what the recipe says: use --set")
-                     : cli_bench_data(argv[1], &set, a.threads, a.steps, a.json);
-    } else if (set.count) {
-        status = cli_usage(command, "--set changes a recipe: it goes with --data");
-    } else {
-        status = bench_network(argv[1], &a);
+    if (!a.data && call->text_count) {
+        cli_usage(call, "--set changes a recipe: it goes with --data");
     }
-    weld_free(set.items);
-    return status;
+    return a.data ? bench_data(call, &a, err) : bench_network(call->arguments[0], &a, err);
 }

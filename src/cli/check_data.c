@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/inspect.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
 #include "data/check.h"
+#include "formats/json_text.h"
 
 typedef struct request {
     const char *path;
@@ -21,7 +23,7 @@ static void print_finding(request *r, const char *kind, const char *name, const 
     if (r->findings) {
         json_array_append_new(r->findings,
                               json_pack("{s:s, s:o, s:o}", "kind", kind, "name",
-                                        inspect_string(name), "reason", inspect_string(reason)));
+                                        weld_json_name(name), "reason", weld_json_name(reason)));
         return;
     }
     cli_progress_end(&r->progress);
@@ -43,9 +45,7 @@ static void skipped(void *arg, const char *name, const char *reason) {
 }
 
 static bool show_progress(void *arg, int64_t done, int64_t total) {
-    request *r = arg;
-    cli_progress_show(&r->progress, done, total, NULL);
-    return !cli_stop_requested();
+    return cli_evaluation_progress(&((request *)arg)->progress, done, total);
 }
 
 /* --- Summary ---------------------------------------------------------------------------------- */
@@ -59,10 +59,10 @@ static void print_json(const request *r, const weld_dataset *ds, const weld_chec
     json_t *classes = json_array(), *out = json_object();
     for (int i = 0; i < weld_dataset_class_count(ds); i++) {
         json_array_append_new(classes, json_pack("{s:o, s:I}", "name",
-                                                 inspect_string(weld_dataset_class_name(ds, i)),
+                                                 weld_json_name(weld_dataset_class_name(ds, i)),
                                                  "images", (json_int_t)report->class_images[i]));
     }
-    json_object_set_new(out, "data", inspect_string(r->path));
+    json_object_set_new(out, "data", weld_json_name(r->path));
     json_object_set_new(out, "images", json_integer(report->images));
     for (int kind = 0; kind < WELD_FINDING_KINDS; kind++) {
         if (kind != WELD_FINDING_CLASS) {
@@ -78,9 +78,7 @@ static void print_json(const request *r, const weld_dataset *ds, const weld_chec
     json_object_set_new(out, "height", range_json(report->height));
     json_object_set_new(out, "classes", classes);
     json_object_set(out, "findings", r->findings);
-    json_dumpf(out, stdout, JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(out);
+    cli_print_json(out, 9);
 }
 
 static void print_range(const char *title, weld_check_range range) {
@@ -109,8 +107,8 @@ static void print_summary(const request *r, const weld_dataset *ds, const weld_d
 
 /* --- The command ------------------------------------------------------------------------------ */
 
-static int check(request *r, const weld_dataset *ds, const weld_dataset *against, int threads) {
-    weld_error err;
+static weld_status check(request *r, const weld_dataset *ds, const weld_dataset *against,
+                         int threads, weld_error *err) {
     weld_check_report report = {0};
     weld_check_options options = {.against = against,
                                   .threads = threads,
@@ -118,57 +116,50 @@ static int check(request *r, const weld_dataset *ds, const weld_dataset *against
                                   .progress = show_progress,
                                   .arg = r};
     cli_stop_catch();
-    weld_status status = weld_check(ds, &options, &report, &err);
+    weld_status status = weld_check(ds, &options, &report, err);
     cli_progress_end(&r->progress);
     int64_t broken = report.found[WELD_FINDING_BROKEN];
-    int result = CLI_DONE;
-    if (status) {
-        result = cli_fail(&err);
-    } else if (report.stopped) {
-        result = cli_fail_text("%s: stopped after %lld of %lld images", r->path,
-                               (long long)report.images, (long long)weld_dataset_count(ds));
-    } else {
+    if (!status && report.stopped) {
+        status = weld_fail(err, WELD_ERROR_INTERRUPTED, "%s: stopped after %lld of %lld images",
+                           r->path, (long long)report.images, (long long)weld_dataset_count(ds));
+    } else if (!status) {
         if (r->findings) {
             print_json(r, ds, &report);
         } else {
             print_summary(r, ds, against, &report);
         }
-        if (broken) {
-            fflush(stdout);
-            result = cli_fail_text("%s: %lld of %lld images cannot be used: mend or remove them",
-                                   r->path, (long long)broken, (long long)report.images);
-        }
+        fflush(stdout);
+        status = !broken ? WELD_OK
+                         : weld_fail(err, WELD_ERROR_FORMAT,
+                                     "%s: %lld of %lld images cannot be used: mend or remove them",
+                                     r->path, (long long)broken, (long long)report.images);
     }
     weld_free(report.class_images);
-    return result;
+    return status;
 }
 
-int cli_check_data(const cli_command *command, int argc, char **argv) {
+weld_status cli_check_data(cli_call *call, weld_error *err) {
     request r = {.progress = {.what = "check"}};
     const char *other = NULL;
     bool json = false;
-    int threads = 0, count, status;
+    int threads = 0;
     const cli_option options[] = {
         {"against", 0, CLI_TEXT, &other, "DATA", "look for images of this data set in it, too"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        return status;
-    }
-    r.path = argv[1];
+    cli_parse(call, options, sizeof options / sizeof *options);
+    r.path = call->arguments[0];
     r.findings = json ? json_array() : NULL;
-    weld_error err;
     weld_dataset *ds = NULL, *against = NULL;
     weld_dataset_options opening = {.listing = {true, skipped, &r}};
-    weld_status opened = weld_dataset_open_with(argv[1], &opening, &ds, &err);
-    if (opened == WELD_OK && other) {
-        opened = weld_dataset_open(other, &against, &err);
+    weld_status status = weld_dataset_open_with(r.path, &opening, &ds, err);
+    if (!status && other) {
+        status = weld_dataset_open(other, &against, err);
     }
-    int result = opened == WELD_OK ? check(&r, ds, against, threads) : cli_fail(&err);
+    status = status ? status : check(&r, ds, against, threads, err);
     weld_dataset_free(ds);
     weld_dataset_free(against);
     json_decref(r.findings);
-    return result;
+    return status;
 }

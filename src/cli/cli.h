@@ -5,6 +5,7 @@
 #ifndef WELD_CLI_CLI_H
 #define WELD_CLI_CLI_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -12,38 +13,48 @@
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_KILLED = 130 };
 
+typedef struct cli_call cli_call;
+
 typedef struct cli_command {
     const char *name;
     const char *arguments; /* "FILE IMAGE..." */
+    int least, most;       /* how many arguments; most < 0: any number */
     const char *summary;   /* one line */
-    int (*run)(const struct cli_command *command, int argc, char **argv);
+    weld_status (*run)(cli_call *call, weld_error *err);
 } cli_command;
 
-extern const cli_command cli_commands[];
-extern const size_t cli_command_count;
+/* A command and what follows its name: until cli_parse all of it, then what is no option. */
+struct cli_call {
+    const cli_command *command;
+    char **arguments;
+    int count;
+    const char **texts; /* of an option of kind CLI_TEXTS, as often as it was given */
+    size_t text_count;
+};
 
-int cli_train(const cli_command *command, int argc, char **argv);
-int cli_preview(const cli_command *command, int argc, char **argv);
-int cli_eval(const cli_command *command, int argc, char **argv);
-int cli_predict(const cli_command *command, int argc, char **argv);
-int cli_run(const cli_command *command, int argc, char **argv);
-int cli_reparam(const cli_command *command, int argc, char **argv);
-int cli_export(const cli_command *command, int argc, char **argv);
-int cli_import(const cli_command *command, int argc, char **argv);
-int cli_pack(const cli_command *command, int argc, char **argv);
-int cli_distill_cache(const cli_command *command, int argc, char **argv);
-int cli_bench(const cli_command *command, int argc, char **argv);
-int cli_check_data(const cli_command *command, int argc, char **argv);
-int cli_inspect(const cli_command *command, int argc, char **argv);
-int cli_report(const cli_command *command, int argc, char **argv);
-int cli_models(const cli_command *command, int argc, char **argv);
+weld_status cli_train(cli_call *call, weld_error *err);
+weld_status cli_preview(cli_call *call, weld_error *err);
+weld_status cli_eval(cli_call *call, weld_error *err);
+weld_status cli_predict(cli_call *call, weld_error *err);
+weld_status cli_run(cli_call *call, weld_error *err);
+weld_status cli_reparam(cli_call *call, weld_error *err);
+weld_status cli_export(cli_call *call, weld_error *err);
+weld_status cli_import(cli_call *call, weld_error *err);
+weld_status cli_pack(cli_call *call, weld_error *err);
+weld_status cli_distill_cache(cli_call *call, weld_error *err);
+weld_status cli_bench(cli_call *call, weld_error *err);
+weld_status cli_check_data(cli_call *call, weld_error *err);
+weld_status cli_inspect(cli_call *call, weld_error *err);
+weld_status cli_report(cli_call *call, weld_error *err);
+weld_status cli_models(cli_call *call, weld_error *err);
 
 /* An option of a subcommand; `value` is what is set where it is given. */
 typedef enum cli_option_kind {
     CLI_FLAG,      /* bool */
     CLI_TEXT,      /* const char * */
+    CLI_NEEDED,    /* the same, which must be given */
     CLI_COUNT,     /* int, at least 1 */
-    CLI_TEXTS,     /* cli_texts: may be given several times */
+    CLI_TEXTS,     /* NULL: the call has those of the one option that may be given several times */
     CLI_PRECISION, /* weld_precision */
     CLI_KEYS       /* cli_keys: one option for each key of networks that tensors do not tell */
 } cli_option_kind;
@@ -53,11 +64,6 @@ typedef struct cli_keys {
     char text[8][96];
     size_t count;
 } cli_keys;
-
-typedef struct cli_texts {
-    const char **items;
-    size_t count;
-} cli_texts;
 
 typedef struct cli_option {
     const char *name; /* long name; a one-letter name is a short option too */
@@ -72,20 +78,17 @@ typedef struct cli_option {
 /* "fp32", "bf16" */
 const char *cli_precision_name(weld_precision precision);
 
-/* Read options and positional arguments; between min and max of the latter (max < 0: any number)
- * are left in argv[1..*count]. --help is handled here. Returns true to go on; false to stop with
- * *status (0 after help, 2 after a usage error, which has been said). */
-bool cli_parse(const cli_command *command, int argc, char **argv, const cli_option *options,
-               size_t option_count, int min, int max, int *count, int *status);
-
-/* Print "weld: message" on stderr; returns CLI_FAILED. */
-int cli_fail(const weld_error *err);
-/* The same for a message of one's own. */
-int cli_fail_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Usage error: prints "weld COMMAND: message" and where to find help; returns CLI_USAGE. */
-int cli_usage(const cli_command *command, const char *format, ...)
+/* Read the options and check how many other arguments there are. Ends the program after --help and
+ * after an error, which has been said. */
+void cli_parse(cli_call *call, const cli_option *options, size_t option_count);
+/* One more of call->texts. */
+void cli_add_text(cli_call *call, const char *text);
+/* Usage error: prints "weld COMMAND: message" and where to find help; ends the program. */
+_Noreturn void cli_usage(const cli_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Print a line of JSON, numbers with so many digits. Takes the reference. */
+void cli_print_json(json_t *json, size_t digits);
 /* "verified on 36 images: ..." */
 void cli_print_comparison(const weld_comparison *c);
 /* A score's name and unit, as a title in a table: "top-1 [%]". */

@@ -118,34 +118,10 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     return status;
 }
 
-/* Of one evaluation an object, of several a list of them. */
-static void print_json(const json_t *array) {
-    const json_t *what = json_array_size(array) == 1 ? json_array_get(array, 0) : array;
-    json_dumpf(what, stdout, JSON_REAL_PRECISION(9));
-    putchar('\n');
-}
-
-static int run(const request *r, const char *file) {
-    weld_error err;
-    weld_model *m;
-    if (cli_open_model(file, &r->model, &m, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
-    json_t *array = json_array();
-    weld_status status = evaluate_all(r, m, array, &err);
-    weld_model_free(m);
-    if (!status && r->json) {
-        print_json(array);
-    }
-    json_decref(array);
-    return !status ? CLI_DONE : cli_fail(&err);
-}
-
-int cli_eval(const cli_command *command, int argc, char **argv) {
+weld_status cli_eval(cli_call *call, weld_error *err) {
     request r = {.batch = 64};
-    int count, status;
     const cli_option options[] = {
-        {"data", 0, CLI_TEXT, &r.data, "DIR",
+        {"data", 0, CLI_NEEDED, &r.data, "DIR",
          "folder or .tar of class folders, or packed data set"},
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
@@ -158,19 +134,20 @@ int cli_eval(const cli_command *command, int argc, char **argv) {
         CLI_MODEL_OPTIONS(r.model),
         CLI_MODEL_PRECISION(r.model),
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        return status;
-    }
-    if (!r.data) {
-        return cli_usage(command, "--data DIR is missing");
-    }
-    if (!cli_inputs_read(command, &r.input, CLI_INPUTS_MAX, &r.inputs, &status)) {
-        return status;
-    }
+    cli_parse(call, options, sizeof options / sizeof *options);
+    cli_inputs_read(call, &r.input, CLI_INPUTS_MAX, &r.inputs);
     if (r.inputs.count > 1 && (r.confusion || r.details)) {
-        return cli_usage(command, "--confusion and --details are of one evaluation, not of %zu",
-                         r.inputs.count);
+        cli_usage(call, "--confusion and --details are of one evaluation, not of %zu",
+                  r.inputs.count);
     }
-    return run(&r, argv[1]);
+    weld_model *m;
+    WELD_TRY(cli_open_model(call->arguments[0], &r.model, &m, err));
+    json_t *array = json_array();
+    weld_status status = evaluate_all(&r, m, array, err);
+    weld_model_free(m);
+    if (!status && r.json) { /* of one evaluation an object, of several a list of them */
+        cli_print_json(json_incref(r.inputs.count == 1 ? json_array_get(array, 0) : array), 9);
+    }
+    json_decref(array);
+    return status;
 }

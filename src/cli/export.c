@@ -3,15 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/model_options.h"
 #include "models/names.h"
-
-/* One of two words into *second; false where it is neither. */
-static bool choose(const char *text, const char *first_word, const char *second_word,
-                   bool *second) {
-    *second = strcmp(text, second_word) == 0;
-    return *second || strcmp(text, first_word) == 0;
-}
 
 /* "dynamic" or a number from 1. */
 static bool parse_batch(const char *text, int64_t *batch) {
@@ -53,14 +47,13 @@ static void print_report(const char *path, const weld_export_options *o, const c
     }
 }
 
-int cli_export(const cli_command *command, int argc, char **argv) {
+weld_status cli_export(cli_call *call, weld_error *err) {
     const char *out = NULL, *form = "merged", *batch = "dynamic";
     char known[128], names_help[160];
     weld_export_options export = {0};
     cli_model_options model = {0};
     weld_naming_list(known, sizeof known);
     snprintf(names_help, sizeof names_help, "tensors' names: %s (official)", known);
-    int count, status;
     const cli_option options[] = {
         {"output", 'o', CLI_TEXT, &out, "OUT",
          "the file; its ending, .onnx or .safetensors, tells"},
@@ -72,37 +65,29 @@ int cli_export(const cli_command *command, int argc, char **argv) {
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        return status;
-    }
-    bool training;
+    cli_parse(call, options, sizeof options / sizeof *options);
+    const bool training = strcmp(form, "training") == 0;
     if (!out) {
-        return cli_usage(command, "-o OUT.onnx or OUT.safetensors is missing");
+        cli_usage(call, "-o OUT.onnx or OUT.safetensors is missing");
     }
-    if (!choose(form, "merged", "training", &training)) {
-        return cli_usage(command, "--form wants merged or training, not '%s'", form);
+    if (!training && strcmp(form, "merged") != 0) {
+        cli_usage(call, "--form wants merged or training, not '%s'", form);
     }
     if (export.names && !weld_naming_is_known(export.names)) {
-        return cli_usage(command, "--names wants %s, not '%s'", known, export.names);
+        cli_usage(call, "--names wants %s, not '%s'", known, export.names);
     }
     if (!parse_batch(batch, &export.batch)) {
-        return cli_usage(command, "--batch wants dynamic or a whole number from 1, not '%s'",
-                         batch);
+        cli_usage(call, "--batch wants dynamic or a whole number from 1, not '%s'", batch);
     }
     export.form = training ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
-    weld_error err;
     weld_model *m;
     weld_export_report report;
-    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
-    weld_status done = weld_model_export(m, out, &export, &report, &err);
+    WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    weld_status status = weld_model_export(m, out, &export, &report, err);
     const weld_naming *names = weld_model_find_naming(weld_model_get_config(m), export.names, NULL);
     weld_model_free(m);
-    if (done != WELD_OK) {
-        return cli_fail(&err);
+    if (!status) {
+        print_report(out, &export, names->name, &report);
     }
-    print_report(out, &export, names->name, &report);
-    return CLI_DONE;
+    return status;
 }

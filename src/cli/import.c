@@ -29,36 +29,23 @@ static void print_found(const char *path, const weld_model *m) {
     printf("%-16s %d%s\n", "classes", c->num_classes, f->class_names ? ", named" : ", no names");
 }
 
-static weld_status import_file(const char *path, const cli_model_options *options, const char *out,
-                               weld_error *err) {
-    weld_model *m;
-    WELD_TRY(cli_open_model(path, options, &m, err));
-    weld_status status = weld_model_save(m, out, err);
-    if (!status) {
-        print_found(path, m);
-        printf("%s written\n", out);
-    }
-    weld_model_free(m);
-    return status;
-}
-
-int cli_import(const cli_command *command, int argc, char **argv) {
+weld_status cli_import(cli_call *call, weld_error *err) {
     cli_model_options model = {0};
     const char *out = NULL;
-    int count, status;
     const cli_option options[] = {
-        {"output", 'o', CLI_TEXT, &out, "OUT.h5", "the file to write"},
+        {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the file to write"},
         {"num-classes", 0, CLI_COUNT, &model.known.num_classes, "N", "how many it must have (any)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        return status;
+    cli_parse(call, options, sizeof options / sizeof *options);
+    weld_model *m;
+    WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    weld_status status = weld_model_save(m, out, err);
+    if (!status) {
+        print_found(call->arguments[0], m);
+        printf("%s written\n", out);
     }
-    if (!out) {
-        return cli_usage(command, "-o OUT.h5 is missing");
-    }
-    weld_error err;
-    return import_file(argv[1], &model, out, &err) == WELD_OK ? CLI_DONE : cli_fail(&err);
+    weld_model_free(m);
+    return status;
 }

@@ -51,35 +51,28 @@ typedef struct list {
 } list;
 
 /* Replace each of `in` by a copy for each value of the list. */
-static bool multiply(const cli_command *command, const list *l, size_t most, cli_inputs *in,
-                     int *status) {
-    if (!l->text) {
-        return true;
-    }
+static void multiply(const cli_call *call, const list *l, size_t most, cli_inputs *in) {
     cli_inputs out = {.count = 0};
     for (size_t i = 0; i < in->count; i++) {
         const char *next = l->text;
         while (next) {
             cli_input input = in->items[i];
             if (!l->read(next, &input, &next)) {
-                *status = cli_usage(command, "--%s wants %s%s, not '%s'", l->option, l->wants,
-                                    most > 1 ? ", or several with commas" : "", l->text);
-                return false;
+                cli_usage(call, "--%s wants %s%s, not '%s'", l->option, l->wants,
+                          most > 1 ? ", or several with commas" : "", l->text);
             }
             if (out.count == most) {
-                *status = cli_usage(command, "--%s %s: these are too many: at most %zu can be had",
-                                    l->option, l->text, most);
-                return false;
+                cli_usage(call, "--%s %s: these are too many: at most %zu can be had", l->option,
+                          l->text, most);
             }
             out.items[out.count++] = input;
         }
     }
     *in = out;
-    return true;
 }
 
-bool cli_inputs_read(const cli_command *command, const cli_input_options *options, size_t most,
-                     cli_inputs *out, int *status) {
+void cli_inputs_read(const cli_call *call, const cli_input_options *options, size_t most,
+                     cli_inputs *out) {
     const list lists[] = {
         {"size", options->size, "a number of pixels from 1 to 4096", read_size},
         {"crop", options->crop, "a number from 0.01 to 100 (as a rule 0.8 to 1)", read_crop},
@@ -87,11 +80,10 @@ bool cli_inputs_read(const cli_command *command, const cli_input_options *option
     out->count = 1;
     out->items[0] = (cli_input){.interpolation = CLI_INTERPOLATION_OWN};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        if (!multiply(command, &lists[i], most, out, status)) {
-            return false;
+        if (lists[i].text) {
+            multiply(call, &lists[i], most, out);
         }
     }
-    return true;
 }
 
 weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cli_input *input,

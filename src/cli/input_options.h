@@ -33,10 +33,9 @@ typedef struct cli_inputs {
     size_t count;
 } cli_inputs;
 
-/* All combinations, at most `most`; one item where no option is given. False after a usage error,
- * with its *status. */
-bool cli_inputs_read(const cli_command *command, const cli_input_options *options, size_t most,
-                     cli_inputs *out, int *status);
+/* All combinations, at most `most`; one item where no option is given. */
+void cli_inputs_read(const cli_call *call, const cli_input_options *options, size_t most,
+                     cli_inputs *out);
 /* Bring the model to one of them, `own` being the preprocessing that it came with. */
 weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cli_input *input,
                           weld_error *err);

@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "cli/model_options.h"
 #include "formats/file_kind.h"
 #include "formats/state_dict.h"
 #include "weld/model.h"
@@ -14,8 +15,11 @@
 typedef struct inspection {
     const char *path;
     weld_file_kind kind;
-    bool tensors, check; /* asked for: each tensor; whether each image can be read */
-    json_t *json;        /* the object, where that is asked for; else NULL: facts are printed */
+    cli_model_options model;
+    /* Asked for: each tensor; whether each image can be read; the network's graph, as text or for
+     * Graphviz. */
+    bool tensors, check, graph, dot;
+    json_t *json; /* the object, where that is asked for; else NULL: facts are printed */
 } inspection;
 
 /* What the file is: "FILE: TEXT", or members "file" and "kind". */
@@ -27,9 +31,7 @@ void inspect_fact(inspection *in, const char *title, json_t *value, const char *
     __attribute__((format(printf, 4, 5)));
 /* A JSON text, each member a line under `title`; any other text as it is. NULL: no fact. */
 void inspect_text(inspection *in, const char *title, const char *text);
-/* A text from outside as JSON, which has to be UTF-8; null for NULL. */
-json_t *inspect_string(const char *text);
-json_t *inspect_number(double x); /* null where it is not finite */
+json_t *inspect_shape(const weld_shape *shape);
 /* Print a text from outside, without characters that would move a terminal's cursor. */
 void inspect_print(const char *text);
 

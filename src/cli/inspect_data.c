@@ -8,6 +8,7 @@
 #include "base/statistics.h"
 #include "base/threads.h"
 #include "cli/inspect.h"
+#include "formats/json_text.h"
 #include "data/dataset.h"
 #include "images/decode.h"
 #include "formats/npy.h"
@@ -54,7 +55,7 @@ static json_t *name_bad(inspection *in, const checking *c, int64_t bad) {
     for (int64_t i = 0; i < weld_dataset_count(c->ds) && named < MOST_NAMED; i++) {
         weld_error err = {0};
         if (c->bad[i] && read_image(c->ds, i, &bytes, &image, &err) != WELD_OK) {
-            json_array_append_new(list, inspect_string(err.message));
+            json_array_append_new(list, weld_json_name(err.message));
             named++;
             if (!in->json) {
                 fputs("    ", stdout);
@@ -107,7 +108,7 @@ static weld_status say_classes(inspection *in, const weld_dataset *ds, weld_erro
     json_t *list = json_array();
     for (int i = 0; i < classes; i++) {
         json_array_append_new(list, json_pack("{s:o, s:I}", "name",
-                                              inspect_string(weld_dataset_class_name(ds, i)),
+                                              weld_json_name(weld_dataset_class_name(ds, i)),
                                               "images", (json_int_t)images[i]));
     }
     inspect_fact(in, "classes", list, "%d", classes);
@@ -160,7 +161,7 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
     }
     const char *note = weld_dataset_note(ds);
     if (*note) {
-        inspect_fact(in, "index", inspect_string(note), "%s", note);
+        inspect_fact(in, "index", weld_json_name(note), "%s", note);
     }
     status = say_classes(in, ds, err);
     if (!status && in->check) {
@@ -214,17 +215,15 @@ weld_status inspect_array(inspection *in, weld_error *err) {
         return status;
     }
     char text[128];
-    json_t *dims = json_array();
-    for (int i = 0; i < shape.rank; i++) {
-        json_array_append_new(dims, json_integer(shape.dim[i]));
-    }
     inspect_title(in, "npy", "%s", weld_file_kind_text(in->kind));
-    inspect_fact(in, "shape", dims, "%s", weld_shape_text(&shape, text, sizeof text));
+    inspect_fact(in, "shape", inspect_shape(&shape), "%s",
+                 weld_shape_text(&shape, text, sizeof text));
     inspect_fact(in, "type", json_string(type), "%s", type);
-    inspect_fact(in, "mean", inspect_number(s.mean), "%g", s.mean);
-    inspect_fact(in, "std", inspect_number(weld_statistics_std(&s)), "%g", weld_statistics_std(&s));
-    inspect_fact(in, "min", inspect_number(s.min), "%g", s.min);
-    inspect_fact(in, "max", inspect_number(s.max), "%g", s.max);
+    inspect_fact(in, "mean", weld_json_number(s.mean), "%g", s.mean);
+    inspect_fact(in, "std", weld_json_number(weld_statistics_std(&s)), "%g",
+                 weld_statistics_std(&s));
+    inspect_fact(in, "min", weld_json_number(s.min), "%g", s.min);
+    inspect_fact(in, "max", weld_json_number(s.max), "%g", s.max);
     inspect_fact(in, "not finite", json_integer(s.not_finite), s.not_finite ? "%lld VALUES" : NULL,
                  (long long)s.not_finite);
     return WELD_OK;

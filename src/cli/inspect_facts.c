@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/inspect.h"
+#include "formats/json_text.h"
 #include "formats/json.h"
 
 enum { KEY_SIZE = 64 };
@@ -15,24 +16,6 @@ void inspect_print(const char *text) {
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
         putchar(*at < ' ' || *at == 127 ? '?' : *at);
     }
-}
-
-json_t *inspect_string(const char *text) {
-    json_t *value = text ? json_string(text) : json_null();
-    if (value || !text) {
-        return value;
-    }
-    char *copy = strdup(text);
-    for (char *at = copy; at && *at; at++) {
-        *at = (unsigned char)*at > 126 ? '?' : *at;
-    }
-    value = copy ? json_string(copy) : NULL;
-    free(copy);
-    return value;
-}
-
-json_t *inspect_number(double x) {
-    return isfinite(x) ? json_real(x) : json_null();
 }
 
 static void print_format(const char *format, va_list args) {
@@ -46,7 +29,7 @@ static void print_format(const char *format, va_list args) {
 
 void inspect_title(inspection *in, const char *kind, const char *format, ...) {
     if (in->json) {
-        json_object_set_new(in->json, "file", inspect_string(in->path));
+        json_object_set_new(in->json, "file", weld_json_name(in->path));
         json_object_set_new(in->json, "kind", json_string(kind));
         return;
     }
@@ -76,6 +59,14 @@ void inspect_fact(inspection *in, const char *title, json_t *value, const char *
         print_format(format, args);
         va_end(args);
     }
+}
+
+json_t *inspect_shape(const weld_shape *shape) {
+    json_t *dims = json_array();
+    for (int i = 0; i < shape->rank; i++) {
+        json_array_append_new(dims, json_integer(shape->dim[i]));
+    }
+    return dims;
 }
 
 static void print_member(const char *key, json_t *value) {
@@ -109,7 +100,7 @@ void inspect_text(inspection *in, const char *title, const char *text) {
     json_t *object =
         strlen(text) <= WELD_JSON_MAX ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (in->json) {
-        inspect_fact(in, title, object ? object : inspect_string(text), NULL);
+        inspect_fact(in, title, object ? object : weld_json_name(text), NULL);
         return;
     }
     printf("%s\n", title);

@@ -5,6 +5,7 @@
 
 #include "base/statistics.h"
 #include "cli/inspect.h"
+#include "formats/json_text.h"
 #include "serialization/name_list.h"
 #include "infer/model.h"
 #include "models/models.h"
@@ -18,7 +19,7 @@ static void say_kind(inspection *in, const weld_model_file *f) {
     if (!o->kind) {
         inspect_title(in, f->kind == WELD_MODEL_DEPLOY ? "deploy" : "checkpoint",
                       "%s, written by weld %s", weld_file_kind_text(in->kind), f->program_version);
-        inspect_fact(in, "written by", inspect_string(f->program_version), NULL);
+        inspect_fact(in, "written by", weld_json_name(f->program_version), NULL);
         return;
     }
     bool pth = o->kind == WELD_FILE_PTH;
@@ -26,7 +27,7 @@ static void say_kind(inspection *in, const weld_model_file *f) {
     inspect_title(in, pth ? "pth" : "safetensors", "%s",
                   pth ? "a PyTorch .pth file" : weld_file_kind_text(o->kind));
     if (*o->key) {
-        inspect_fact(in, "state dict", inspect_string(o->key), "%s%s%s%s", o->key,
+        inspect_fact(in, "state dict", weld_json_name(o->key), "%s%s%s%s", o->key,
                      *o->others ? " (also there: " : "", o->others,
                      *o->others ? "; --key takes another)" : "");
     }
@@ -54,7 +55,7 @@ static void look_at(damage *d, const weld_weights *w, const char *prefix) {
             snprintf(name, sizeof name, "%s%s", prefix, weld_weights_name(w, i));
             d->values += s.not_finite;
             weld_name_list_add(&d->names, name);
-            json_array_append_new(d->tensors, inspect_string(name));
+            json_array_append_new(d->tensors, weld_json_name(name));
         }
     }
 }
@@ -92,7 +93,7 @@ static void say_network(inspection *in, const weld_model *m) {
     bool merged = weld_model_is_merged(m);
     int size = m->file.preprocessing.input_size;
     char labels[256];
-    inspect_fact(in, "network", inspect_string(c->name), "%s", c->name);
+    inspect_fact(in, "network", weld_json_name(c->name), "%s", c->name);
     /* What a merged network of another program was merged from nobody knows. */
     bool known = !merged || !m->file.origin.kind;
     weld_model_label_text(c, labels, sizeof labels);
@@ -121,7 +122,7 @@ static void say_classes(inspection *in, const weld_model *m) {
     json_t *names = weld_model_class_name(m, 0) ? json_array() : NULL;
     for (int i = 0; names && i < count; i++) {
         const char *name = weld_model_class_name(m, i);
-        json_array_append_new(names, inspect_string(name));
+        json_array_append_new(names, weld_json_name(name));
         if (i < FEW_CLASSES) {
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.60s", i ? ", " : ": ",
                      name);
@@ -162,7 +163,7 @@ static void say_training(inspection *in, const weld_model_file *f) {
             snprintf(best, sizeof best, ", best %s %.*f%s in epoch %lld", score->label,
                      score->decimals, t->best_score, score->unit, (long long)t->best_epoch + 1);
             snprintf(key, sizeof key, "best_%s", score->key);
-            json_object_set_new(value, key, inspect_number(t->best_score));
+            json_object_set_new(value, key, weld_json_number(t->best_score));
             json_object_set_new(value, "best_epoch", json_integer(t->best_epoch));
         }
         inspect_fact(in, "trained", value, "%lld epochs, %lld updates%s", (long long)t->epoch,

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/statistics.h"
 #include "cli/inspect.h"
+#include "formats/json_text.h"
 
 /* A list being made: lines as they come, or members of the JSON object at the end. */
 typedef struct listing {
@@ -32,17 +33,13 @@ static void end(listing *l) {
 
 static void add_json(listing *l, const char *name, const char *type, const weld_shape *shape,
                      const weld_statistics *s) {
-    json_t *dims = json_array();
-    for (int i = 0; i < shape->rank; i++) {
-        json_array_append_new(dims, json_integer(shape->dim[i]));
-    }
-    json_t *row =
-        json_pack("{s:o, s:s, s:o}", "name", inspect_string(name), "type", type, "shape", dims);
+    json_t *row = json_pack("{s:o, s:s, s:o}", "name", weld_json_name(name), "type", type, "shape",
+                            inspect_shape(shape));
     if (row && s) {
-        json_object_set_new(row, "mean", inspect_number(s->mean));
-        json_object_set_new(row, "std", inspect_number(weld_statistics_std(s)));
-        json_object_set_new(row, "min", inspect_number(s->min));
-        json_object_set_new(row, "max", inspect_number(s->max));
+        json_object_set_new(row, "mean", weld_json_number(s->mean));
+        json_object_set_new(row, "std", weld_json_number(weld_statistics_std(s)));
+        json_object_set_new(row, "min", weld_json_number(s->min));
+        json_object_set_new(row, "max", weld_json_number(s->max));
         json_object_set_new(row, "not_finite", json_integer(s->not_finite));
     }
     json_array_append_new(l->rows, row);

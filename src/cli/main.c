@@ -5,37 +5,44 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "base/error.h"
+#include "base/memory.h"
 #include "base/threads.h"
 #include "cli/cli.h"
 #include "kernels/isa.h"
 
-const cli_command cli_commands[] = {
-    {"train", "RECIPE", "Train a network as a recipe says", cli_train},
-    {"preview", "RECIPE", "Draw what training will see: augmented, mixed samples", cli_preview},
-    {"eval", "FILE", "Accuracy, classes and calibration of a model on a data set", cli_eval},
-    {"predict", "FILE IMAGE...", "Class names and probabilities of images", cli_predict},
-    {"run", "FILE", "Logits, or maps of features, for an array of images", cli_run},
-    {"reparam", "FILE", "Merge the branches of a network and verify the result", cli_reparam},
-    {"export", "FILE", "Write a network as ONNX or safetensors for other programs", cli_export},
-    {"import", "FILE", "Make weld's own file of a .pth or safetensors file", cli_import},
-    {"pack", "DIR", "Make one packed data set of a folder or .tar of class folders", cli_pack},
-    {"distill-cache", "RECIPE", "Keep what a teacher says of the images, to train without it",
+static const cli_command commands[] = {
+    {"train", "RECIPE", 1, 1, "Train a network as a recipe says", cli_train},
+    {"preview", "RECIPE", 1, 1, "Draw what training will see: augmented, mixed samples",
+     cli_preview},
+    {"eval", "FILE", 1, 1, "Accuracy, classes and calibration of a model on a data set", cli_eval},
+    {"predict", "FILE IMAGE...", 2, -1, "Class names and probabilities of images", cli_predict},
+    {"run", "FILE", 1, 1, "Logits, or maps of features, for an array of images", cli_run},
+    {"reparam", "FILE", 1, 1, "Merge the branches of a network and verify the result", cli_reparam},
+    {"export", "FILE", 1, 1, "Write a network as ONNX or safetensors for other programs",
+     cli_export},
+    {"import", "FILE", 1, 1, "Make weld's own file of a .pth or safetensors file", cli_import},
+    {"pack", "DIR", 1, 1, "Make one packed data set of a folder or .tar of class folders",
+     cli_pack},
+    {"distill-cache", "RECIPE", 1, 1, "Keep what a teacher says of the images, to train without it",
      cli_distill_cache},
-    {"check-data", "DIR|FILE",
+    {"check-data", "DIR|FILE", 1, 1,
      "Decode a whole data set and name what is broken, odd or twice there", cli_check_data},
-    {"bench", "FILE|MODEL|RECIPE", "Speed and memory of a network, or of its data", cli_bench},
-    {"inspect", "FILE", "What a file holds", cli_inspect},
-    {"report", "RUN...", "One HTML page about training runs: curves, recipe, mistakes", cli_report},
-    {"models", "", "Names, parameters and multiply-adds of the networks", cli_models},
+    {"bench", "FILE|MODEL|RECIPE", 1, 1, "Speed and memory of a network, or of its data",
+     cli_bench},
+    {"inspect", "FILE", 1, 1, "What a file holds", cli_inspect},
+    {"report", "RUN...", 1, -1, "One HTML page about training runs: curves, recipe, mistakes",
+     cli_report},
+    {"models", "", 0, 0, "Names, parameters and multiply-adds of the networks", cli_models},
 };
-const size_t cli_command_count = sizeof cli_commands / sizeof *cli_commands;
+enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static void print_help(void) {
     puts("Usage: weld COMMAND [OPTION]... [ARGUMENT]...\n"
          "Trains multi-branch vision networks and merges their branches for deployment.\n\n"
          "Commands:");
-    for (size_t i = 0; i < cli_command_count; i++) {
-        printf("  %-13s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        printf("  %-13s %s\n", commands[i].name, commands[i].summary);
     }
     puts("\nweld COMMAND --help tells more; weld --version [--verbose] what this is and runs on.");
 }
@@ -48,11 +55,7 @@ static void print_limit(const char *name, int limit) {
     }
 }
 
-static int print_version(bool verbose) {
-    printf("weld %s\n", weld_version());
-    if (!verbose) {
-        return CLI_DONE;
-    }
+static weld_status print_machine(weld_error *err) {
     weld_thread_limits limits = weld_threads_limits();
     const char *before = "cpu:      ";
     for (int i = 0; weld_isa_at(i); i++) {
@@ -64,11 +67,8 @@ static int print_version(bool verbose) {
     }
     putchar('\n');
     const weld_kernels *f32, *bf16;
-    weld_error err;
-    if (weld_kernels_select(WELD_F32, NULL, &f32, &err) != WELD_OK ||
-        weld_kernels_select(WELD_BF16, NULL, &bf16, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
+    WELD_TRY(weld_kernels_select(WELD_F32, NULL, &f32, err));
+    WELD_TRY(weld_kernels_select(WELD_BF16, NULL, &bf16, err));
     printf("kernels:  f32 %s, bf16 %s (can run:", f32->name, bf16->name);
     for (int i = 0; weld_kernels_available(WELD_BF16, i); i++) {
         printf(" %s", weld_kernels_available(WELD_BF16, i));
@@ -80,7 +80,22 @@ static int print_version(bool verbose) {
     print_limit(", cgroup", limits.cgroup);
     print_limit(", OMP_NUM_THREADS", limits.omp);
     puts(")");
-    return CLI_DONE;
+    return WELD_OK;
+}
+
+static int end(weld_status status, const weld_error *err) {
+    if (status) {
+        fprintf(stderr, "weld: %s\n", err->message);
+    }
+    return status ? CLI_FAILED : CLI_DONE;
+}
+
+static int run(const cli_command *command, int count, char **arguments) {
+    cli_call call = {.command = command, .arguments = arguments, .count = count};
+    weld_error err;
+    weld_status status = command->run(&call, &err);
+    weld_free(call.texts);
+    return end(status, &err);
 }
 
 /* Two libraries read the environment when they are loaded, before main: so where it is not set
@@ -111,15 +126,18 @@ int main(int argc, char **argv) {
     set_environment(argv);
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--version") == 0) {
-        return print_version(argc > 2 && strcmp(argv[2], "--verbose") == 0);
+        bool verbose = argc > 2 && strcmp(argv[2], "--verbose") == 0;
+        weld_error err;
+        printf("weld %s\n", weld_version());
+        return verbose ? end(print_machine(&err), &err) : CLI_DONE;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         print_help();
         return argc > 1 ? CLI_DONE : CLI_USAGE;
     }
-    for (size_t i = 0; i < cli_command_count; i++) {
-        if (strcmp(name, cli_commands[i].name) == 0) {
-            return cli_commands[i].run(&cli_commands[i], argc - 1, argv + 1);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return run(&commands[i], argc - 1, argv + 1);
         }
     }
     fprintf(stderr, "weld: %s: no such command: see weld --help\n", name);

@@ -11,29 +11,14 @@
 #include "cli/cli.h"
 #include "models/models.h"
 
-int cli_fail(const weld_error *err) {
-    fprintf(stderr, "weld: %s\n", err->message);
-    return CLI_FAILED;
-}
-
-int cli_fail_text(const char *format, ...) {
+void cli_usage(const cli_call *call, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    fputs("weld: ", stderr);
+    fprintf(stderr, "weld %s: ", call->command->name);
     vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    fprintf(stderr, ": see weld %s --help\n", call->command->name);
     va_end(args);
-    return CLI_FAILED;
-}
-
-int cli_usage(const cli_command *command, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fprintf(stderr, "weld %s: ", command->name);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, ": see weld %s --help\n", command->name);
-    va_end(args);
-    return CLI_USAGE;
+    exit(CLI_USAGE);
 }
 
 static void print_help(const cli_command *command, const cli_option *options, size_t count) {
@@ -51,92 +36,78 @@ static void print_help(const cli_command *command, const cli_option *options, si
     printf("  %-26s %s\n", "--help", "show this and stop");
 }
 
-static bool set_count(const cli_command *command, const cli_option *option, const char *text,
-                      int *status) {
+static int read_count(const cli_call *call, const cli_option *option, const char *text) {
     char *end;
     errno = 0;
     long number = strtol(text, &end, 10);
     if (errno || end == text || *end || number < 1 || number > INT_MAX) {
-        *status =
-            cli_usage(command, "--%s wants a whole number from 1, not '%s'", option->name, text);
-        return false;
+        cli_usage(call, "--%s wants a whole number from 1, not '%s'", option->name, text);
     }
-    *(int *)option->value = (int)number;
-    return true;
+    return (int)number;
 }
 
 const char *cli_precision_name(weld_precision precision) {
     return precision == WELD_PRECISION_BF16 ? "bf16" : "fp32";
 }
 
-static bool set_precision(const cli_command *command, const cli_option *option, const char *text,
-                          int *status) {
+static weld_precision read_precision(const cli_call *call, const cli_option *option,
+                                     const char *text) {
     static const weld_precision known[] = {WELD_PRECISION_FP32, WELD_PRECISION_BF16};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(text, cli_precision_name(known[i])) == 0) {
-            *(weld_precision *)option->value = known[i];
-            return true;
+            return known[i];
         }
     }
-    *status = cli_usage(command, "--%s wants fp32 or bf16, not '%s'", option->name, text);
-    return false;
+    cli_usage(call, "--%s wants fp32 or bf16, not '%s'", option->name, text);
 }
 
 /* "key=value"; a whole number is asked for as any count is. */
-static bool add_key(const cli_command *command, const cli_option *option, const char *text,
-                    int *status) {
+static void add_key(const cli_call *call, const cli_option *option, const char *text) {
     cli_keys *keys = option->value;
     const weld_key *key = option->key;
-    int number;
-    const cli_option count = {.name = option->name, .value = &number};
-    if (key->type == WELD_KEY_INTEGER && key->min >= 1 &&
-        !set_count(command, &count, text, status)) {
-        return false;
-    }
     size_t room = sizeof keys->text[0], most = sizeof keys->text / room;
+    if (key->type == WELD_KEY_INTEGER && key->min >= 1) {
+        read_count(call, option, text);
+    }
     if (keys->count == most ||
         snprintf(keys->text[keys->count], room, "%s=%s", key->name, text) >= (int)room) {
-        *status = cli_usage(command, "--%s: too long", option->name);
-        return false;
+        cli_usage(call, "--%s: too long", option->name);
     }
     keys->count++;
-    return true;
 }
 
-static bool add_text(cli_texts *texts, const char *text) {
+void cli_add_text(cli_call *call, const char *text) {
     const char **grown =
-        weld_grow(texts->items, texts->count, texts->count + 1, sizeof *texts->items);
+        weld_grow(call->texts, call->text_count, call->text_count + 1, sizeof *call->texts);
     if (!grown) {
-        return false;
+        fputs("weld: out of memory\n", stderr);
+        exit(CLI_FAILED);
     }
-    grown[texts->count++] = text;
-    texts->items = grown;
-    return true;
+    grown[call->text_count++] = text;
+    call->texts = grown;
 }
 
-static bool set_option(const cli_command *command, const cli_option *option, const char *text,
-                       int *status) {
+static void set_option(cli_call *call, const cli_option *option, const char *text) {
     switch (option->kind) {
     case CLI_FLAG:
         *(bool *)option->value = true;
-        return true;
+        break;
     case CLI_TEXT:
+    case CLI_NEEDED:
         *(const char **)option->value = text;
-        return true;
+        break;
     case CLI_COUNT:
-        return set_count(command, option, text, status);
+        *(int *)option->value = read_count(call, option, text);
+        break;
     case CLI_PRECISION:
-        return set_precision(command, option, text, status);
+        *(weld_precision *)option->value = read_precision(call, option, text);
+        break;
     case CLI_KEYS:
-        return add_key(command, option, text, status);
+        add_key(call, option, text);
+        break;
     case CLI_TEXTS:
-        if (!add_text(option->value, text)) {
-            *status = cli_fail_text("out of memory");
-            return false;
-        }
-        return true;
+        cli_add_text(call, text);
     }
-    return false;
 }
 
 enum { MAX_OPTIONS = 24, HELP = 1000 };
@@ -224,44 +195,46 @@ static const cli_option *find_option(const cli_option *options, size_t count, in
     return NULL;
 }
 
-bool cli_parse(const cli_command *command, int argc, char **argv, const cli_option *table,
-               size_t table_count, int min, int max, int *count, int *status) {
+/* What is no option, or not there though it must be. */
+static void check_rest(const cli_call *call, const expanded *e) {
+    const cli_command *command = call->command;
+    if (call->count < command->least || (command->most >= 0 && call->count > command->most)) {
+        cli_usage(call, "%s: it takes %s",
+                  call->count < command->least ? "something is missing" : "too many arguments",
+                  *command->arguments ? command->arguments : "no arguments");
+    }
+    for (size_t i = 0; i < e->count; i++) {
+        const cli_option *o = &e->options[i];
+        if (o->kind == CLI_NEEDED && !*(const char **)o->value) {
+            const char letter[2] = {o->letter};
+            cli_usage(call, "%s%s %s is missing", o->letter ? "-" : "--",
+                      o->letter ? letter : o->name, o->argument);
+        }
+    }
+}
+
+void cli_parse(cli_call *call, const cli_option *options, size_t option_count) {
     expanded e;
-    expand(table, table_count, &e);
-    const cli_option *options = e.options;
-    const size_t option_count = e.count;
+    expand(options, option_count, &e);
     struct option longs[MAX_OPTIONS + 2];
     char shorts[2 * MAX_OPTIONS + 1], name[64];
-    snprintf(name, sizeof name, "weld %s", command->name);
-    argv[0] = name; /* getopt_long puts it in front of its messages */
-    make_getopt(options, option_count, longs, shorts);
-    for (;;) {
-        int code = getopt_long(argc, argv, shorts, longs, NULL);
-        if (code == -1) {
-            break;
-        }
+    snprintf(name, sizeof name, "weld %s", call->command->name);
+    call->arguments[0] = name; /* getopt_long puts it in front of its messages */
+    make_getopt(e.options, e.count, longs, shorts);
+    int code;
+    while ((code = getopt_long(call->count, call->arguments, shorts, longs, NULL)) != -1) {
         if (code == HELP) {
-            print_help(command, options, option_count);
-            *status = CLI_DONE;
-            return false;
+            print_help(call->command, e.options, e.count);
+            exit(CLI_DONE);
         }
-        const cli_option *option = find_option(options, option_count, code);
+        const cli_option *option = find_option(e.options, e.count, code);
         if (!option) { /* getopt_long has said what is wrong */
-            fprintf(stderr, "Try 'weld %s --help'.\n", command->name);
-            *status = CLI_USAGE;
-            return false;
+            fprintf(stderr, "Try 'weld %s --help'.\n", call->command->name);
+            exit(CLI_USAGE);
         }
-        if (!set_option(command, option, optarg, status)) {
-            return false;
-        }
+        set_option(call, option, optarg);
     }
-    *count = argc - optind;
-    memmove(argv + 1, argv + optind, (size_t)*count * sizeof *argv);
-    if (*count < min || (max >= 0 && *count > max)) {
-        *status = cli_usage(command, "%s: it takes %s",
-                            *count < min ? "something is missing" : "too many arguments",
-                            *command->arguments ? command->arguments : "no arguments");
-        return false;
-    }
-    return true;
+    call->arguments += optind;
+    call->count -= optind;
+    check_rest(call, &e);
 }

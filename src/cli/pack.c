@@ -13,10 +13,6 @@
 
 enum { LARGEST_LIST = 1 << 20 }; /* bytes of a file of class names */
 
-static void show_packing(void *arg, int64_t done, int64_t total) {
-    cli_progress_show(arg, done, total, NULL);
-}
-
 static void bad_image(void *arg, const char *name, const char *reason) {
     cli_progress_end(arg);
     fprintf(stderr, "weld: skipped: %s: %s\n", name, reason);
@@ -27,7 +23,7 @@ static weld_status pack_folder(const char *folder, const char *out, int size, in
     cli_progress progress = {.what = "pack"};
     weld_pack_options options = {.size = size,
                                  .threads = threads,
-                                 .progress = show_packing,
+                                 .progress = cli_progress_show,
                                  .bad_image = bad_image,
                                  .arg = &progress};
     weld_pack_report report = {0};
@@ -84,32 +80,25 @@ static weld_status pack_idx(const char *images, const char *labels, const char *
     return status;
 }
 
-int cli_pack(const cli_command *command, int argc, char **argv) {
+weld_status cli_pack(cli_call *call, weld_error *err) {
     const char *out = NULL, *classes = NULL, *split = "train";
-    int size = 0, threads = 0, count, status;
+    int size = 0, threads = 0;
     const cli_option options[] = {
-        {"output", 'o', CLI_TEXT, &out, "OUT.h5", "the packed data set"},
+        {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the packed data set"},
         {"size", 0, CLI_COUNT, &size, "N", "reduce shorter sides to N (else bytes as they are)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         {"split", 0, CLI_TEXT, &split, "NAME", "of *-images-idx3-ubyte files: train, t10k (train)"},
         {"classes", 0, CLI_TEXT, &classes, "FILE", "class names for idx files, one a line"},
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        return status;
-    }
-    if (!out) {
-        return cli_usage(command, "-o OUT.h5 is missing");
-    }
-    weld_error err;
+    cli_parse(call, options, sizeof options / sizeof *options);
     char *images = NULL, *labels = NULL;
-    weld_status done = weld_idx_find(argv[1], split, &images, &labels, &err);
-    if (done == WELD_OK) {
-        done = pack_idx(images, labels, classes, out, &err);
-    } else if (done == WELD_ERROR_NOT_FOUND) {
-        done = pack_folder(argv[1], out, size, threads, &err);
+    weld_status status = weld_idx_find(call->arguments[0], split, &images, &labels, err);
+    if (status == WELD_OK) {
+        status = pack_idx(images, labels, classes, out, err);
+    } else if (status == WELD_ERROR_NOT_FOUND) {
+        status = pack_folder(call->arguments[0], out, size, threads, err);
     }
     weld_free(images);
     weld_free(labels);
-    return done == WELD_OK ? CLI_DONE : cli_fail(&err);
+    return status;
 }

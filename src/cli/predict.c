@@ -34,19 +34,19 @@ static weld_status predict(const weld_model *m, weld_image_runner *runner, const
     return status;
 }
 
-static int predict_images(const weld_model *m, char **images, int count, int top, json_t *json) {
-    weld_error err;
+static weld_status predict_images(const weld_model *m, char **images, int count, int top,
+                                  json_t *json, weld_error *err) {
     weld_image_runner *runner = NULL;
-    weld_status status = weld_image_runner_create(m, 0, &runner, &err);
+    weld_status status = weld_image_runner_create(m, 0, &runner, err);
     for (int i = 0; i < count && !status; i++) {
-        status = predict(m, runner, images[i], top, json, &err);
+        status = predict(m, runner, images[i], top, json, err);
     }
     weld_image_runner_free(runner);
-    return status ? cli_fail(&err) : CLI_DONE;
+    return status;
 }
 
-int cli_predict(const cli_command *command, int argc, char **argv) {
-    int top = 5, count, status;
+weld_status cli_predict(cli_call *call, weld_error *err) {
+    int top = 5;
     bool json = false;
     cli_model_options model = {0};
     cli_input_options input = {0};
@@ -58,26 +58,16 @@ int cli_predict(const cli_command *command, int argc, char **argv) {
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PRECISION(model),
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 2, -1, &count,
-                   &status)) {
-        return status;
-    }
-    if (!cli_inputs_read(command, &input, 1, &inputs, &status)) {
-        return status;
-    }
-    weld_error err;
+    cli_parse(call, options, sizeof options / sizeof *options);
+    cli_inputs_read(call, &input, 1, &inputs);
     weld_model *m;
-    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
+    WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     weld_preprocessing own = *weld_model_get_preprocessing(m);
-    if (cli_set_input(m, &own, &inputs.items[0], &err) != WELD_OK) {
-        weld_model_free(m);
-        return cli_fail(&err);
-    }
     json_t *array = json ? json_array() : NULL;
-    status = predict_images(m, argv + 2, count - 1, top, array);
-    if (array && status == CLI_DONE) {
+    weld_status status = cli_set_input(m, &own, &inputs.items[0], err);
+    status =
+        status ? status : predict_images(m, call->arguments + 1, call->count - 1, top, array, err);
+    if (array && !status) {
         json_dumpf(array, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
         putchar('\n');
     }

@@ -43,7 +43,8 @@ void cli_progress_line(cli_progress *p, const char *line) {
     }
 }
 
-void cli_progress_show(cli_progress *p, int64_t done, int64_t total, const char *text) {
+void cli_progress_show(void *progress, int64_t done, int64_t total) {
+    cli_progress *p = progress;
     double now = weld_clock();
     if (p->started <= 0) {
         p->started = p->shown = now;
@@ -54,10 +55,9 @@ void cli_progress_show(cli_progress *p, int64_t done, int64_t total, const char 
     }
     double rate = (double)(done - p->first) / (now - p->started);
     char left[32], line[256];
-    snprintf(line, sizeof line, "%s %lld/%lld  %.1f images/s  ETA %s%s%s", p->what, (long long)done,
+    snprintf(line, sizeof line, "%s %lld/%lld  %.1f images/s  ETA %s", p->what, (long long)done,
              (long long)total, rate,
-             rate > 0 ? cli_duration((double)(total - done) / rate, left, sizeof left) : "-",
-             text ? "  " : "", text ? text : "");
+             rate > 0 ? cli_duration((double)(total - done) / rate, left, sizeof left) : "-");
     put_line(p, line);
 }
 
@@ -69,12 +69,19 @@ void cli_progress_end(cli_progress *p) {
 }
 
 bool cli_evaluation_progress(void *arg, int64_t done, int64_t total) {
-    cli_progress_show(arg, done, total, NULL);
-    return !cli_stop_requested();
+    cli_progress_show(arg, done, total);
+    return !cli_stop_requested(NULL);
 }
 
 void cli_bad_image(void *arg, int64_t index, const char *reason) {
     (void)index;
     cli_progress_end(arg);
     fprintf(stderr, "weld: skipped: %s\n", reason);
+}
+
+void cli_message(void *arg, const char *text) {
+    if (arg) {
+        cli_progress_end(arg);
+    }
+    fprintf(stderr, "weld: %s\n", text);
 }

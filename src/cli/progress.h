@@ -15,9 +15,9 @@ typedef struct cli_progress {
     bool open;     /* an unfinished line stands on the terminal */
 } cli_progress;
 
-/* Show `done` of `total` with rate and the time that is left, if the last line is old enough; the
- * text (may be NULL) stands at the end. */
-void cli_progress_show(cli_progress *p, int64_t done, int64_t total, const char *text);
+/* Show `done` of `total` with rate and the time that is left, if the last line is old enough.
+ * `progress` is a cli_progress: this, too, is called by those who make progress. */
+void cli_progress_show(void *progress, int64_t done, int64_t total);
 /* Show a line of one's own in the same way. */
 void cli_progress_line(cli_progress *p, const char *line);
 /* Finish the line. */
@@ -26,8 +26,9 @@ void cli_progress_end(cli_progress *p);
 /* "1:02:03" or "2:03". */
 const char *cli_duration(double seconds, char *text, size_t size);
 
-/* For evaluators; arg is a cli_progress. */
+/* For evaluators and others; arg is a cli_progress, of the last may be NULL. */
 bool cli_evaluation_progress(void *arg, int64_t done, int64_t total);
 void cli_bad_image(void *arg, int64_t index, const char *reason);
+void cli_message(void *arg, const char *text);
 
 #endif

@@ -1,7 +1,7 @@
 /* weld reparam: merge the branches of a network, verify, write the deploy file, report. */
 #include <stdio.h>
 
-#include "cli/cli.h"
+#include "base/error.h"
 #include "cli/model_options.h"
 #include "weld/model.h"
 
@@ -25,35 +25,25 @@ static void print_report(const char *path, const weld_merge_report *r) {
     cli_print_comparison(&r->comparison);
 }
 
-int cli_reparam(const cli_command *command, int argc, char **argv) {
+weld_status cli_reparam(cli_call *call, weld_error *err) {
     const char *out = NULL, *verify = NULL;
-    int threads = 0, count, status;
+    int threads = 0;
     cli_model_options model = {0};
     const cli_option options[] = {
-        {"output", 'o', CLI_TEXT, &out, "OUT.h5", "the deploy file"},
+        {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the deploy file"},
         {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_SIZE(model),
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        return status;
-    }
-    if (!out) {
-        return cli_usage(command, "-o OUT.h5 is missing");
-    }
-    weld_error err;
+    cli_parse(call, options, sizeof options / sizeof *options);
     weld_model *m;
     weld_merge_report report;
-    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
-    weld_status done = weld_model_merge(m, verify, threads, out, &report, &err);
+    WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    weld_status status = weld_model_merge(m, verify, threads, out, &report, err);
     weld_model_free(m);
-    if (done != WELD_OK) {
-        return cli_fail(&err);
+    if (!status) {
+        print_report(out, &report);
     }
-    print_report(out, &report);
-    return CLI_DONE;
+    return status;
 }

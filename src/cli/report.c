@@ -1,24 +1,18 @@
 /* weld report: one HTML page about one or several training runs. */
 #include <stdio.h>
 
+#include "base/error.h"
 #include "cli/cli.h"
 #include "weld/train.h"
 
-int cli_report(const cli_command *command, int argc, char **argv) {
-    const char *out = NULL;
-    int count, status;
+weld_status cli_report(cli_call *call, weld_error *err) {
+    const char *out = "report.html";
     const cli_option options[] = {
         {"output", 'o', CLI_TEXT, &out, "FILE", "the page to write (report.html)"},
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, -1, &count,
-                   &status)) {
-        return status;
-    }
-    weld_error err;
-    out = out ? out : "report.html";
-    if (weld_report_write((const char *const *)argv + 1, (size_t)count, out, &err)) {
-        return cli_fail(&err);
-    }
-    printf("%s: report of %d run%s\n", out, count, count == 1 ? "" : "s");
-    return CLI_DONE;
+    cli_parse(call, options, sizeof options / sizeof *options);
+    const char *const *runs = (const char *const *)call->arguments;
+    WELD_TRY(weld_report_write(runs, (size_t)call->count, out, err));
+    printf("%s: report of %d run%s\n", out, call->count, call->count == 1 ? "" : "s");
+    return WELD_OK;
 }

@@ -120,7 +120,7 @@ static weld_status run_all(job *j, const weld_model *m, const char *input, const
     }
     cli_progress progress = {.what = "run"};
     for (int64_t first = 0; first < j->images && !status; first += j->slice) {
-        cli_progress_show(&progress, first, j->images, NULL);
+        cli_progress_show(&progress, first, j->images);
         status = run_slice(j, first, err);
     }
     cli_progress_end(&progress);
@@ -137,14 +137,14 @@ static void free_job(job *j) {
     weld_free(j->data);
 }
 
-int cli_run(const cli_command *command, int argc, char **argv) {
+weld_status cli_run(cli_call *call, weld_error *err) {
     const char *input = NULL, *output = NULL;
-    int threads = 0, count, status;
+    int threads = 0;
     bool features = false;
     cli_model_options model = {0};
     const cli_option options[] = {
-        {"input", 0, CLI_TEXT, &input, "X.npy", "images [n, 3, height, width], normalised"},
-        {"output", 0, CLI_TEXT, &output, "Y.npy", "where the logits [n, classes] go"},
+        {"input", 0, CLI_NEEDED, &input, "X.npy", "images [n, 3, height, width], normalised"},
+        {"output", 0, CLI_NEEDED, &output, "Y.npy", "where the logits [n, classes] go"},
         {"features", 0, CLI_FLAG, &features, NULL,
          "the stages' maps instead, in Y.stride4.npy, ..."},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
@@ -152,21 +152,12 @@ int cli_run(const cli_command *command, int argc, char **argv) {
         CLI_MODEL_SIZE(model),
         CLI_MODEL_PRECISION(model),
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        return status;
-    }
-    if (!input || !output) {
-        return cli_usage(command, "--%s is missing", input ? "output Y.npy" : "input X.npy");
-    }
-    weld_error err;
+    cli_parse(call, options, sizeof options / sizeof *options);
     weld_model *m;
     job j = {0};
-    if (cli_open_model(argv[1], &model, &m, &err) != WELD_OK) {
-        return cli_fail(&err);
-    }
-    weld_status done = run_all(&j, m, input, output, features, threads, &err);
+    WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    weld_status status = run_all(&j, m, input, output, features, threads, err);
     free_job(&j);
     weld_model_free(m);
-    return done == WELD_OK ? CLI_DONE : cli_fail(&err);
+    return status;
 }

@@ -29,6 +29,7 @@ void cli_stop_catch(void) {
     sigaction(SIGTERM, &action, NULL);
 }
 
-bool cli_stop_requested(void) {
+bool cli_stop_requested(void *unused) {
+    (void)unused;
     return requested != 0;
 }

@@ -6,6 +6,6 @@
 
 /* From now on SIGINT and SIGTERM set the flag; a second one exits with status 130. */
 void cli_stop_catch(void);
-bool cli_stop_requested(void);
+bool cli_stop_requested(void *unused); /* as those want it who ask it in between */
 
 #endif

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
@@ -90,16 +89,6 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
     print_times(e);
 }
 
-static void on_message(void *context, const char *text) {
-    cli_progress_end(context);
-    fprintf(stderr, "weld: %s\n", text);
-}
-
-static bool must_stop(void *context) {
-    (void)context;
-    return cli_stop_requested();
-}
-
 /* recipe.yaml holds what --set and --data said, so that the advice is complete. */
 static void print_result(const weld_train_result *r) {
     char took[32];
@@ -130,40 +119,34 @@ static const char *contradiction(const weld_train_settings *s, bool dry) {
                                   : NULL;
 }
 
-static int dry_run(const weld_train_settings *settings, cli_progress *progress) {
+static weld_status dry_run(const weld_train_settings *settings, weld_error *err) {
     weld_train_settings s = *settings;
     weld_train_plan plan;
-    weld_error err;
     s.callbacks.started = on_dry_start;
-    weld_status done = weld_train_dry_run(&s, &plan, &err);
-    cli_progress_end(progress);
-    if (done != WELD_OK) {
-        return cli_fail(&err);
+    weld_status status = weld_train_dry_run(&s, &plan, err);
+    cli_progress_end(s.callbacks.context);
+    if (!status) {
+        cli_print_plan(stdout, "# ", &plan);
     }
-    cli_print_plan(stdout, "# ", &plan);
-    return CLI_DONE;
+    return status;
 }
 
-static int run(const weld_train_settings *s, cli_progress *progress) {
+static weld_status run(const weld_train_settings *s, weld_error *err) {
     weld_train_result result;
-    weld_error err;
-    weld_status done = weld_train_run(s, &result, &err);
-    cli_progress_end(progress);
-    if (done != WELD_OK) {
-        return cli_fail(&err);
+    weld_status status = weld_train_run(s, &result, err);
+    cli_progress_end(s->callbacks.context);
+    if (!status) {
+        print_result(&result);
     }
-    print_result(&result);
-    return CLI_DONE;
+    return status;
 }
 
-int cli_train(const cli_command *command, int argc, char **argv) {
+weld_status cli_train(cli_call *call, weld_error *err) {
     weld_train_settings s = weld_train_defaults();
-    cli_texts set = {0};
     cli_progress progress = {0};
     bool dry = false;
-    int count, status;
     const cli_option options[] = {
-        {"set", 0, CLI_TEXTS, &set, "KEY=VALUE", "override a key of the recipe; any number"},
+        {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "override a key of the recipe; any number"},
         {"data", 0, CLI_TEXT, &s.data, "DIR",
          "folder of train and val, or of classes, for the recipe's"},
         {"out", 0, CLI_TEXT, &s.out, "DIR", "the run's folder (runs/<recipe>-<time>)"},
@@ -174,26 +157,19 @@ int cli_train(const cli_command *command, int argc, char **argv) {
          "print the whole recipe, memory and time needed; write nothing"},
         {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all)"},
     };
-    if (!cli_parse(command, argc, argv, options, sizeof options / sizeof *options, 1, 1, &count,
-                   &status)) {
-        weld_free(set.items);
-        return status;
-    }
+    cli_parse(call, options, sizeof options / sizeof *options);
     if (contradiction(&s, dry)) {
-        weld_free(set.items);
-        return cli_usage(command, "%s", contradiction(&s, dry));
+        cli_usage(call, "%s", contradiction(&s, dry));
     }
-    s.recipe = argv[1];
-    s.set = set.items;
-    s.set_count = set.count;
+    s.recipe = call->arguments[0];
+    s.set = call->texts;
+    s.set_count = call->text_count;
     s.callbacks = (weld_train_callbacks){.context = &progress,
                                          .started = on_start,
                                          .stepped = on_step,
                                          .evaluated = on_evaluation,
-                                         .message = on_message,
-                                         .stop = must_stop};
+                                         .message = cli_message,
+                                         .stop = cli_stop_requested};
     cli_stop_catch();
-    status = dry ? dry_run(&s, &progress) : run(&s, &progress);
-    weld_free(set.items);
-    return status;
+    return dry ? dry_run(&s, err) : run(&s, err);
 }

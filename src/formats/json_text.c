@@ -20,6 +20,10 @@ json_t *weld_json_name(const char *name) {
     return value;
 }
 
+json_t *weld_json_number(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 void weld_json_add_name(weld_text *t, const char *name) {
     json_t *value = weld_json_name(name);
     char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;

@@ -9,6 +9,7 @@
 /* A name from outside; one that is not UTF-8, as JSON must be, gets question marks in place of
  * bytes above 126. */
 json_t *weld_json_name(const char *name);
+json_t *weld_json_number(double x); /* null where it is not finite */
 void weld_json_add_name(weld_text *t, const char *name);
 /* The shortest text that reads back to the same number; null where it is not finite. */
 void weld_json_add_number(weld_text *t, double value);

@@ -162,7 +162,7 @@ void weld_evaluation_json(const weld_task *task, const weld_evaluation *e, json_
     const char *key;
     double value;
     for (int i = 0; number_at(task, e, i, &key, &value); i++) {
-        json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
+        json_object_set_new(object, key, weld_json_number(value));
     }
 }
 

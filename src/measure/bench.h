@@ -6,7 +6,7 @@
 #include "weld/model.h"
 
 typedef struct weld_bench_options {
-    int64_t batch;
+    int batch;
     int threads;        /* 0: all that the process may use */
     int steps;          /* timed runs, after two that are not */
     bool profile;       /* where the time goes; adds a little to the whole */

@@ -11,8 +11,8 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/json_text.h"
 #include "report/parts.h"
-#include "report/values.h"
 
 enum { BINS_MAX = 1024, EPOCHS_SHOWN = 1000, LINE_SIZE = 1 << 16 };
 enum { PART_COUNT = 8, KEY_SIZE = 64 };
@@ -173,14 +173,10 @@ static bool read_lines(FILE *file, curves *c, char *line) {
 
 /* --- Writing --- */
 
-static void add_numbers(json_t *object, const char *key, json_t *list) {
-    json_object_set_new(object, key, list);
-}
-
 static json_t *bin_list(const curves *c, double (*value)(const bin *b)) {
     json_t *list = json_array();
     for (int i = 0; i < c->count; i++) {
-        json_array_append_new(list, weld_report_number(value(&c->bins[i])));
+        json_array_append_new(list, weld_json_number(value(&c->bins[i])));
     }
     return list;
 }
@@ -219,7 +215,7 @@ static json_t *part_lists(const curves *c) {
         json_t *list = json_array();
         for (int i = 0; i < c->count; i++) {
             json_array_append_new(list,
-                                  weld_report_number(c->bins[i].part[p] / (double)c->bins[i].rows));
+                                  weld_json_number(c->bins[i].part[p] / (double)c->bins[i].rows));
         }
         if (has_part(c, p)) {
             json_object_set(object, parts[p], list);
@@ -234,10 +230,10 @@ static json_t *steps_of(const curves *c) {
     for (int i = 0; i < c->count; i++) {
         json_array_append_new(last, json_integer(c->bins[i].last));
     }
-    add_numbers(steps, "step", last);
-    add_numbers(steps, "loss", bin_list(c, bin_loss));
-    add_numbers(steps, "lr", bin_list(c, bin_lr));
-    add_numbers(steps, "speed", bin_list(c, bin_speed));
+    json_object_set_new(steps, "step", last);
+    json_object_set_new(steps, "loss", bin_list(c, bin_loss));
+    json_object_set_new(steps, "lr", bin_list(c, bin_lr));
+    json_object_set_new(steps, "speed", bin_list(c, bin_speed));
     json_object_set_new(steps, "parts", part_lists(c));
     return steps;
 }
@@ -247,12 +243,12 @@ static json_t *epoch_object(const weld_task *task, const epoch *e) {
     char key[KEY_SIZE];
     json_object_set_new(o, "epoch", json_integer(e->epoch + 1));
     json_object_set_new(o, "step", json_integer(e->step));
-    json_object_set_new(o, "train_loss", weld_report_number(e->train_loss));
-    json_object_set_new(o, "val_loss", weld_report_number(e->val_loss));
+    json_object_set_new(o, "train_loss", weld_json_number(e->train_loss));
+    json_object_set_new(o, "val_loss", weld_json_number(e->val_loss));
     for (int i = 0; i < task->run_scores; i++) {
-        json_object_set_new(o, task->scores[i].key, weld_report_number(e->scores[i]));
+        json_object_set_new(o, task->scores[i].key, weld_json_number(e->scores[i]));
     }
-    json_object_set_new(o, average_key(task, key), weld_report_number(e->average));
+    json_object_set_new(o, average_key(task, key), weld_json_number(e->average));
     return o;
 }
 
@@ -287,7 +283,7 @@ static void write_curves(const curves *c, json_t *run) {
     json_object_set_new(run, "epochs", epochs_of(c));
     json_object_set_new(run, "epochs_done", json_integer((json_int_t)count));
     json_object_set_new(run, "steps_done", json_integer(c->count ? c->bins[c->count - 1].last : 0));
-    json_object_set_new(run, "seconds", weld_report_number(c->seconds));
+    json_object_set_new(run, "seconds", weld_json_number(c->seconds));
     if (last) {
         json_object_set_new(run, "final", epoch_object(c->task, last));
     }
@@ -297,7 +293,7 @@ static void write_curves(const curves *c, json_t *run) {
     if (count && all[count - 1].epoch >= 0) {
         json_object_set_new(
             run, "steps_per_epoch",
-            weld_report_number((double)all[count - 1].step / (double)(all[count - 1].epoch + 1)));
+            weld_json_number((double)all[count - 1].step / (double)(all[count - 1].epoch + 1)));
     }
     if (c->damaged) {
         weld_report_note(run, "metrics.jsonl: %lld rows cannot be read and are left out",

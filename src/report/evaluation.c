@@ -11,8 +11,8 @@
 #include "images/resize.h"
 #include "formats/file.h"
 #include "formats/json.h"
+#include "formats/json_text.h"
 #include "report/parts.h"
-#include "report/values.h"
 
 #define FILE_LIMIT ((uint64_t)256 << 20)
 
@@ -135,7 +135,7 @@ static json_t *class_names(weld_json *j, const json_t *classes) {
     json_t *names = json_array();
     for (size_t i = 0; i < json_array_size(classes); i++) {
         const json_t *c = json_array_get(classes, i);
-        json_array_append_new(names, weld_report_text(weld_json_string(j, c, "name")));
+        json_array_append_new(names, weld_json_name(weld_json_string(j, c, "name")));
     }
     return names;
 }
@@ -162,7 +162,7 @@ static json_t *worst_of(weld_json *j, const json_t *from, int64_t classes, size_
     for (size_t i = 0; i < json_array_size(worst) && i < most; i++) {
         const json_t *w = json_array_get(worst, i);
         json_t *o = json_object();
-        json_object_set_new(o, "image", weld_report_text(weld_json_string(j, w, "image")));
+        json_object_set_new(o, "image", weld_json_name(weld_json_string(j, w, "image")));
         json_object_set_new(o, "label", json_integer(weld_json_int(j, w, "label", 0, classes - 1)));
         json_object_set_new(o, "predicted",
                             json_integer(weld_json_int(j, w, "predicted", 0, classes - 1)));
@@ -286,7 +286,7 @@ static weld_status make(weld_json *j, const weld_task *task, const json_t *from,
     const json_t *classes =
         task->tell_classes ? weld_json_array(j, from, "classes", 1, CLASSES_MAX) : NULL;
     const int64_t count = (int64_t)json_array_size(classes);
-    json_object_set_new(to, "data", weld_report_text(weld_json_string(j, from, "data")));
+    json_object_set_new(to, "data", weld_json_name(weld_json_string(j, from, "data")));
     add_numbers(task, from, to);
     if (!classes) {
         return WELD_OK;

@@ -13,6 +13,9 @@
 #include "tasks/task.h"
 #include "weld/status.h"
 
+/* Add a line to the run's "notes". */
+void weld_report_note(json_t *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* metrics.jsonl: "steps" and "epochs" (thinned out, so that their size has a limit), "final",
  * "best", "seconds". Scores have the task's keys. Of steps at most `points` are shown, each the
  * mean of neighbours. A last line that was cut is nothing to worry about. */

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "recipe/recipe_keys.h"
+#include "formats/json_text.h"
 #include "report/parts.h"
-#include "report/values.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
 
@@ -52,8 +52,8 @@ static json_t *rows_of(const weld_recipe *r, const weld_recipe *defaults, char *
         weld_recipe_key_text(defaults, key, standard, VALUE_SIZE);
         json_t *row = json_object();
         json_object_set_new(row, "key", json_string(name));
-        json_object_set_new(row, "value", weld_report_text(value));
-        json_object_set_new(row, "default", given ? json_null() : weld_report_text(standard));
+        json_object_set_new(row, "value", weld_json_name(value));
+        json_object_set_new(row, "default", given ? json_null() : weld_json_name(standard));
         json_object_set_new(row, "differs", json_boolean(!given && strcmp(value, standard) != 0));
         json_array_append_new(rows, row);
     }
@@ -63,7 +63,7 @@ static json_t *rows_of(const weld_recipe *r, const weld_recipe *defaults, char *
 static void describe_network(const weld_recipe *r, json_t *run) {
     const int64_t size = r->data.preprocessing.input_size;
     weld_graph *g;
-    json_object_set_new(run, "model", weld_report_text(r->model.name));
+    json_object_set_new(run, "model", weld_json_name(r->model.name));
     json_object_set_new(run, "classes", json_integer(r->model.num_classes));
     json_object_set_new(run, "input_size", json_integer(size));
     json_object_set_new(run, "epochs_planned", json_integer(r->train.epochs));

@@ -12,8 +12,8 @@
 #include "base/memory.h"
 #include "formats/file.h"
 #include "report/page.h"
+#include "formats/json_text.h"
 #include "report/parts.h"
-#include "report/values.h"
 #include "weld/train.h"
 
 enum { RUNS_MAX = 32 };
@@ -77,8 +77,8 @@ static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe
     bool found = false;
     const char *real = realpath(folder, whole) ? whole : folder;
     json_object_set_new(run, "notes", json_array());
-    json_object_set_new(run, "name", weld_report_text(last_part(real)));
-    json_object_set_new(run, "path", weld_report_text(real));
+    json_object_set_new(run, "name", weld_json_name(last_part(real)));
+    json_object_set_new(run, "path", weld_json_name(real));
     weld_status status = join(folder, "recipe.yaml", path, err);
     status = status ? status : weld_report_add_recipe(path, run, recipe, &found, err);
     status = status ? status : join(folder, "metrics.jsonl", path, err);

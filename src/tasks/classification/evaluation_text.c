@@ -76,10 +76,6 @@ void weld_class_tell_classes(const void *details, const weld_dataset *ds, weld_t
 
 /* --- JSON --- */
 
-static json_t *number_or_null(double x) {
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 void weld_class_json_classes(const void *details, const weld_dataset *ds, json_t *object) {
     const weld_evaluation_details *d = details;
     json_t *classes = json_array();
@@ -88,8 +84,8 @@ void weld_class_json_classes(const void *details, const weld_dataset *ds, json_t
                               json_pack("{s:o, s:I, s:o, s:o}", "name",
                                         weld_json_name(weld_dataset_class_name(ds, c)), "images",
                                         (json_int_t)d->labelled[c], "recall",
-                                        number_or_null(weld_evaluation_recall(d, c)), "precision",
-                                        number_or_null(weld_evaluation_precision(d, c))));
+                                        weld_json_number(weld_evaluation_recall(d, c)), "precision",
+                                        weld_json_number(weld_evaluation_precision(d, c))));
     }
     json_object_set_new(object, "classes", classes);
 }

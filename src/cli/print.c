@@ -1,4 +1,4 @@
-/* A comparison of two networks, as several commands print it. */
+/* What several commands print. */
 #include <stdio.h>
 
 #include "cli/cli.h"
@@ -14,4 +14,10 @@ const char *cli_score_title(const weld_score *s, char text[CLI_TITLE_SIZE]) {
     const char *unit = s->unit + (*s->unit == ' ');
     snprintf(text, CLI_TITLE_SIZE, "%s%s%s%s", s->label, *unit ? " [" : "", unit, *unit ? "]" : "");
     return text;
+}
+
+void cli_print_json(json_t *json, size_t digits) {
+    json_dumpf(json, stdout, JSON_REAL_PRECISION(digits));
+    putchar('\n');
+    json_decref(json);
 }

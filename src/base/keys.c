@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/number.h"
+#include "base/text.h"
 
 const weld_key *weld_key_find(const weld_key *keys, size_t count, const char *name) {
     for (size_t i = 0; i < count; i++) {
@@ -124,8 +125,7 @@ static weld_status set_choice(const weld_key *key, void *values, int element, co
             weld_key_set_number(key, values, element, i);
             return WELD_OK;
         }
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", key->choices[i]);
+        weld_append(known, sizeof known, i ? ", %s" : "%s", key->choices[i]);
     }
     return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not known: this version has %s", text,
                      known);
@@ -234,15 +234,11 @@ void weld_key_element_text(const weld_key *key, const void *values, int element,
 
 const char *weld_key_text(const weld_key *key, const void *values, const char *between, char *text,
                           size_t size) {
-    int count = weld_key_count(key, values);
-    size_t used = 0, gap = strlen(between);
     text[0] = 0;
-    for (int element = 0; element < count && used + 1 < size; element++) {
+    for (int element = 0; element < weld_key_count(key, values); element++) {
+        weld_append(text, size, "%s", element ? between : "");
+        size_t used = strlen(text);
         weld_key_element_text(key, values, element, text + used, size - used);
-        used += strlen(text + used);
-        if (element + 1 < count && used + gap < size) {
-            used += (size_t)snprintf(text + used, size - used, "%s", between);
-        }
     }
     return text;
 }
@@ -252,14 +248,6 @@ bool weld_key_equal(const weld_key *key, const void *a, const void *b) {
     return count == weld_key_count(key, b) &&
            memcmp((const char *)a + key->offset, (const char *)b + key->offset,
                   (size_t)count * key->size) == 0;
-}
-
-bool weld_key_is_empty(const weld_key *key, const void *values) {
-    bool empty = true;
-    for (size_t i = 0; i < key->size && !has_count(key); i++) {
-        empty = empty && ((const char *)values)[key->offset + i] == 0;
-    }
-    return has_count(key) ? weld_key_count(key, values) == 0 : empty;
 }
 
 /* --- Checking -------------------------------------------------------------------------------- */
@@ -306,20 +294,13 @@ const char *weld_key_title(const weld_key *key, char *text, size_t size) {
 
 const char *weld_key_names(const weld_key *keys, size_t count, unsigned flags, char *text,
                            size_t size) {
-    size_t named = 0, all = 0, used = 0;
-    for (size_t i = 0; i < count; i++) {
-        all += !flags || (keys[i].flags & flags);
-    }
-    text[0] = 0;
-    for (size_t i = 0; i < count && used < size; i++) {
+    enum { MAX_NAMED = 64 };
+    const char *names[MAX_NAMED];
+    size_t named = 0;
+    for (size_t i = 0; i < count && named < MAX_NAMED; i++) {
         if (!flags || (keys[i].flags & flags)) {
-            used += (size_t)snprintf(text + used, size - used, "%s%s",
-                                     named == 0         ? ""
-                                     : named + 1 == all ? " and "
-                                                        : ", ",
-                                     keys[i].name);
-            named++;
+            names[named++] = keys[i].name;
         }
     }
-    return text;
+    return weld_list_text(text, size, names, named, " and ");
 }

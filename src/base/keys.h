@@ -22,7 +22,8 @@ typedef enum weld_key_type {
 
 /* Of a family's keys. */
 typedef enum weld_key_flags {
-    WELD_KEY_SIZE = 1,        /* a variant is a name for values of these; the family needs them */
+    WELD_KEY_SIZE = 1,        /* a variant is a name for values of these; the family's own name
+                               * needs them, so that they have no standard */
     WELD_KEY_LAYOUT = 2,      /* a file's and no variant's: decides between two of the same sizes */
     WELD_KEY_UNTOLD = 4,      /* tensors do not tell: whoever imports them says */
     WELD_KEY_MERGED_AWAY = 8, /* does not show in a merged network */
@@ -84,8 +85,6 @@ void weld_key_set_number(const weld_key *key, void *values, int element, double 
 const char *weld_key_text(const weld_key *key, const void *values, const char *between, char *text,
                           size_t size);
 bool weld_key_equal(const weld_key *key, const void *a, const void *b);
-/* Has nothing been set: an empty list, zero, false, ""? */
-bool weld_key_is_empty(const weld_key *key, const void *values);
 
 /* Are numbers of elements and all of them in their ranges, as those that were set from text are?
  * The message is the reason, "[2] is 0: it must be in 1..16384". */

@@ -1,4 +1,4 @@
-/* Growing text; see text.h. */
+/* Text that is put together; see text.h. */
 #include "base/text.h"
 
 #include <stdarg.h>
@@ -41,4 +41,22 @@ const char *weld_text_get(weld_text *t) {
 void weld_text_free(weld_text *t) {
     weld_array_free(&t->bytes);
     t->failed = false;
+}
+
+const char *weld_append(char *text, size_t size, const char *format, ...) {
+    size_t used = strlen(text);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text + used, size - used, format, args);
+    va_end(args);
+    return text;
+}
+
+const char *weld_list_text(char *text, size_t size, const char *const *names, size_t count,
+                           const char *last) {
+    text[0] = 0;
+    for (size_t i = 0; i < count; i++) {
+        weld_append(text, size, "%s%s", i == 0 ? "" : i + 1 == count ? last : ", ", names[i]);
+    }
+    return text;
 }

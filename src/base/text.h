@@ -1,4 +1,5 @@
-/* Text that grows. Once memory is short nothing more is added, so that only the end need ask. */
+/* Text that is put together. One that grows: once memory is short nothing more is added, so that
+ * only the end need ask. */
 #ifndef WELD_BASE_TEXT_H
 #define WELD_BASE_TEXT_H
 
@@ -21,5 +22,15 @@ void weld_text_add_printable(weld_text *t, const char *name);
 /* With a zero at its end, or "" where memory was short. */
 const char *weld_text_get(weld_text *t);
 void weld_text_free(weld_text *t);
+
+/* --- In the caller's room, of which what does not fit is left out ------------------------------
+ */
+
+/* Append to a text, which ends within its room of `size` bytes; returns text. */
+const char *weld_append(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "a, b and c", with " and " for `last`; returns text. */
+const char *weld_list_text(char *text, size_t size, const char *const *names, size_t count,
+                           const char *last);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "cli/model_options.h"
-#include "models/names.h"
+#include "models/models.h"
 
 /* "dynamic" or a number from 1. */
 static bool parse_batch(const char *text, int64_t *batch) {

@@ -10,7 +10,7 @@
 #include "serialization/model_metadata.h"
 #include "infer/compare.h"
 #include "infer/model.h"
-#include "models/names.h"
+#include "models/models.h"
 
 typedef enum file_format { SAFETENSORS, ONNX } file_format;
 

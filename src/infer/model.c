@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "data/transform.h"
 #include "graph/graph.h"
-#include "models/outputs.h"
+#include "models/models.h"
 #include "passes/precision.h"
 
 weld_status weld_model_open(const char *path, weld_model **out, weld_error *err) {

@@ -6,7 +6,6 @@
 
 #include "base/keys.h"
 #include "models/names.h"
-#include "models/outputs.h"
 #include "weld/model.h"
 
 /* How a network is built. Parts are numbered from the input on: 0 the stem, 1 to the number of
@@ -24,6 +23,14 @@ typedef struct weld_model_place {
     bool per_class; /* it has a row for each class */
 } weld_model_place;
 
+/* An output of an evaluation graph. */
+typedef struct weld_output_form {
+    const char *name;
+    /* Is this its shape for `batch` images of size x size? */
+    bool (*fits)(const weld_model_config *config, int64_t batch, int64_t size,
+                 const weld_shape *shape);
+} weld_output_form;
+
 /* A name for values of a family's keys. */
 typedef struct weld_model_variant {
     const char *name;
@@ -33,7 +40,7 @@ typedef struct weld_model_variant {
 typedef struct weld_model_family {
     const char *name;
     const char *task;                /* what its networks are for (tasks/); NULL: classification */
-    const weld_output_form *outputs; /* of its evaluation graphs; NULL: weld_logits_output */
+    const weld_output_form *outputs; /* ended by a name NULL; NULL: "logits" [batch, num_classes] */
     /* Its values: a struct that lies in weld_model_config.values, and a row for each of its keys.
      * Recipes and files have them in this order. */
     size_t values_size;
@@ -83,6 +90,13 @@ const weld_model_family *weld_family_find(const char *name, const weld_model_var
 /* The family of a config that was made by weld_model_config_named; NULL of another's name. */
 const weld_model_family *weld_family_of(const weld_model_config *config);
 
+/* Is a known name that of a variant, and not of a family? */
+bool weld_model_is_variant(const char *name);
+/* The family's keys with one of `flags` (0: all) in order: that after `key` (NULL: the first), or
+ * NULL. */
+const weld_key *weld_family_next_key(const weld_model_family *family, const weld_key *key,
+                                     unsigned flags);
+
 /* --- Configs ---------------------------------------------------------------------------------- */
 
 /* Are all values in their ranges, lists of sizes of one length, and can the family build it? Where
@@ -92,16 +106,10 @@ weld_status weld_model_config_check(const weld_model_config *config, const weld_
                                     weld_error *err);
 /* Keys with sizes are lists of one element a stage: are they of one length? */
 bool weld_model_lists_agree(const weld_model_config *config);
-/* Do two configs, of whatever name, have the same family and values for all keys with `flags`? */
-bool weld_model_config_same(const weld_model_config *a, const weld_model_config *b, unsigned flags);
-/* The same for all keys without them. */
-bool weld_model_config_same_but(const weld_model_config *a, const weld_model_config *b,
-                                unsigned flags);
-/* Take the values of keys with `flags` from a config of the same family. */
-void weld_model_config_take(weld_model_config *to, const weld_model_config *from, unsigned flags);
-/* No value of keys with sizes has been set, as in what weld_model_config_named makes of a family's
- * name. */
-bool weld_model_has_no_sizes(const weld_model_config *config);
+/* The first of the keys with one of `flags` that two configs of a family have other values for;
+ * NULL: none. */
+const weld_key *weld_model_difference(const weld_model_config *a, const weld_model_config *b,
+                                      unsigned flags);
 
 /* ", legacy token mixer": the labels of all that are true; returns text. */
 const char *weld_model_label_text(const weld_model_config *config, char *text, size_t size);
@@ -131,5 +139,45 @@ weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *confi
 /* stage_end of the family that the config is of; `stage` from 0. */
 weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
                                  int *stride);
+
+/* --- Outputs ---------------------------------------------------------------------------------- */
+
+/* Of the family that the config is of. */
+const weld_output_form *weld_model_outputs(const weld_model_config *config);
+
+/* The first of them that g, which may come from a file, does not have in f32 and of its form; NULL:
+ * it has all. */
+const char *weld_model_output_misfit(const weld_model_config *config, const weld_graph *g,
+                                     int64_t batch, int64_t size);
+
+/* --- State dicts ------------------------------------------------------------------------------ */
+
+/* The naming called so in the family that the config is of (NULL: the first), or NULL with an error
+ * that lists them. */
+const weld_naming *weld_model_find_naming(const weld_model_config *config, const char *name,
+                                          weld_error *err);
+/* "official or timm", of all families; returns text. Is `name` one of them? */
+const char *weld_naming_list(char *text, size_t size);
+bool weld_naming_is_known(const char *name);
+
+/* The name that a file in `naming` has for the tensor that weld's graph of the network, or what
+ * merging made of it, calls `name`; into `out`. The two may differ for the family's own naming too:
+ * merging calls RepViT's head after the modules that went into it, the reference implementation
+ * always "classifier". */
+weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,
+                                   const char *name, char out[WELD_TENSOR_NAME_SIZE],
+                                   weld_error *err);
+
+/* Which network are these tensors of? Goes by names and shapes alone and looks at no more of them
+ * than it needs: that every tensor is there, and no other, is for the caller to check. config.name
+ * is that of the variant with these sizes (of two, the one with this layout), or the family's. An
+ * error says what was looked for, of each family. */
+weld_status weld_model_recognize(const weld_shape_index *index, weld_recognized *out,
+                                 weld_error *err);
+
+/* Does a configuration have the sizes of the variant called `name`? Any has those of its family. An
+ * unknown name is an error that lists the known ones. */
+weld_status weld_model_check_variant(const weld_model_config *config, const char *name,
+                                     weld_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* State dicts from outside: what their tensors are called, and which network they are of.
+/* State dicts from outside, for the files of families: what their tensors are called.
  *
  * A graph's leaves have the names of a reference implementation, the family's own naming. Other
  * implementations put the same modules into trees of their own. A table says how they correspond;
@@ -43,22 +43,6 @@ typedef struct weld_named_place {
 bool weld_place_tensor_name(const weld_named_place *at, size_t naming, const char *module,
                             char out[WELD_TENSOR_NAME_SIZE]);
 
-/* The naming called so in the family that the config is of (NULL: the first), or NULL with an error
- * that lists them. */
-const weld_naming *weld_model_find_naming(const weld_model_config *config, const char *name,
-                                          weld_error *err);
-/* "official or timm", of all families; returns text. Is `name` one of them? */
-const char *weld_naming_list(char *text, size_t size);
-bool weld_naming_is_known(const char *name);
-
-/* The name that a file in `naming` has for the tensor that weld's graph of the network, or what
- * merging made of it, calls `name`; into `out`. The two may differ for the family's own naming too:
- * merging calls RepViT's head after the modules that went into it, the reference implementation
- * always "classifier". */
-weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,
-                                   const char *name, char out[WELD_TENSOR_NAME_SIZE],
-                                   weld_error *err);
-
 typedef struct weld_named_shape {
     const char *name;
     weld_shape shape;
@@ -81,17 +65,5 @@ typedef struct weld_recognized {
     const weld_naming *naming;
     bool merged; /* then keys with WELD_KEY_MERGED_AWAY are as nobody set them too */
 } weld_recognized;
-
-/* Which network are these tensors of? Goes by names and shapes alone and looks at no more of them
- * than it needs: that every tensor is there, and no other, is for the caller to check. config.name
- * is that of the variant with these sizes (of two, the one with this layout), or the family's. An
- * error says what was looked for, of each family. */
-weld_status weld_model_recognize(const weld_shape_index *index, weld_recognized *out,
-                                 weld_error *err);
-
-/* Does a configuration have the sizes of the variant called `name`? Any has those of its family. An
- * unknown name is an error that lists the known ones. */
-weld_status weld_model_check_variant(const weld_model_config *config, const char *name,
-                                     weld_error *err);
 
 #endif

@@ -47,12 +47,6 @@ static const weld_key keys[] = {
      .help = "a second head; evaluation averages both"},
 };
 
-weld_repvit weld_repvit_of(const weld_model_config *config) {
-    weld_repvit r;
-    memcpy(&r, config->values, sizeof r);
-    return r;
-}
-
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
     const weld_repvit r = weld_repvit_of(config);
     if (r.channels[0] % 2 != 0) {
@@ -187,27 +181,6 @@ static int64_t block_count(const weld_model_config *config) {
         blocks += r.depths[i];
     }
     return blocks;
-}
-
-bool weld_repvit_find_feature(const weld_repvit *r, long f, weld_repvit_feature *kind, int *stage,
-                              int *block_in_stage) {
-    long first = 1; /* feature of the stage's first block */
-    *kind = WELD_REPVIT_STEM;
-    *stage = *block_in_stage = 0;
-    if (f == 0) {
-        return true;
-    }
-    for (*stage = 0; *stage < r->stages; ++*stage) {
-        *kind = f < first - 1 ? WELD_REPVIT_BEFORE
-                : f < first   ? WELD_REPVIT_DOWN
-                              : WELD_REPVIT_BLOCK;
-        *block_in_stage = *kind == WELD_REPVIT_BLOCK ? (int)(f - first) : 0;
-        if (f < first + r->depths[*stage]) {
-            return f > 0;
-        }
-        first += r->depths[*stage] + 2;
-    }
-    return false;
 }
 
 /* The blocks that lead into a stage belong to it, and both are one layer. */

@@ -2,6 +2,8 @@
 #ifndef WELD_MODELS_REPVIT_H
 #define WELD_MODELS_REPVIT_H
 
+#include <string.h>
+
 #include "models/models.h"
 
 /* The values of a config. */
@@ -13,7 +15,15 @@ typedef struct weld_repvit {
     bool distillation_head; /* a second head; evaluation averages both */
 } weld_repvit;
 
-weld_repvit weld_repvit_of(const weld_model_config *config);
+static inline weld_repvit weld_repvit_of(const weld_model_config *config) {
+    weld_repvit r;
+    memcpy(&r, config->values, sizeof r);
+    return r;
+}
+
+extern const weld_model_family weld_family_repvit;
+
+/* --- repvit_names.c ------------------------------------------------------------------------- */
 
 /* The reference implementation counts features: 0 is the stem, then come all blocks, stage after
  * stage, and before each stage but the first two that lead into it: a block of the old width, and
@@ -29,7 +39,6 @@ typedef enum weld_repvit_feature {
 bool weld_repvit_find_feature(const weld_repvit *r, long f, weld_repvit_feature *kind, int *stage,
                               int *block);
 
-/* repvit_names.c */
 enum { WELD_REPVIT_NAMINGS = 2 };
 extern const weld_naming weld_repvit_namings[WELD_REPVIT_NAMINGS];
 bool weld_repvit_tensor_name(const weld_model_config *config, const weld_naming *naming,
@@ -37,7 +46,5 @@ bool weld_repvit_tensor_name(const weld_model_config *config, const weld_naming 
 weld_status weld_repvit_recognize(const weld_shape_index *index, weld_recognized *out,
                                   weld_error *err);
 weld_preprocessing weld_repvit_usual(const weld_model_config *config, const weld_naming *naming);
-
-extern const weld_model_family weld_family_repvit;
 
 #endif

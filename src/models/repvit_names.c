@@ -44,6 +44,27 @@ static const weld_place_names heads = {{{"classifier", "head"}}, head_modules};
 
 /* --- Names ----------------------------------------------------------------------------------- */
 
+bool weld_repvit_find_feature(const weld_repvit *r, long f, weld_repvit_feature *kind, int *stage,
+                              int *block_in_stage) {
+    long first = 1; /* feature of the stage's first block */
+    *kind = WELD_REPVIT_STEM;
+    *stage = *block_in_stage = 0;
+    if (f == 0) {
+        return true;
+    }
+    for (*stage = 0; *stage < r->stages; ++*stage) {
+        *kind = f < first - 1 ? WELD_REPVIT_BEFORE
+                : f < first   ? WELD_REPVIT_DOWN
+                              : WELD_REPVIT_BLOCK;
+        *block_in_stage = *kind == WELD_REPVIT_BLOCK ? (int)(f - first) : 0;
+        if (f < first + r->depths[*stage]) {
+            return f > 0;
+        }
+        first += r->depths[*stage] + 2;
+    }
+    return false;
+}
+
 /* "weight" or "bias" of a merged head, which has a module less; NULL where it is something else. */
 static const char *merged_head(const char *name) {
     static const char *const modules[] = {"classifier.", "classifier.classifier."};

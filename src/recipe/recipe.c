@@ -164,8 +164,8 @@ static weld_status start_model(weld_recipe *r, const weld_recipe_origins *o, wel
     if (weld_model_config_named(r->model.name, &named, &reason)) {
         return weld_recipe_fail(o, KEY(model.name), reason.message, err);
     }
-    bool any_sizes =
-        start && weld_model_has_no_sizes(&named) && weld_family_of(start) == weld_family_of(&named);
+    bool any_sizes = start && !weld_model_is_variant(named.name) &&
+                     weld_family_of(start) == weld_family_of(&named);
     take_model(r, any_sizes ? start : &named);
     memcpy(r->model.name, named.name, sizeof named.name);
     return WELD_OK;

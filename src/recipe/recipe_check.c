@@ -39,35 +39,30 @@ weld_status weld_recipe_fail(const weld_recipe_origins *o, size_t place, const c
 static weld_status check_sizes(const weld_recipe *r, const weld_recipe_origins *o,
                                weld_error *err) {
     const weld_model_family *family = weld_family_of(&r->model);
-    const weld_key *first = NULL, *given = NULL;
-    weld_model_config variant;
+    const weld_key *first = weld_family_next_key(family, NULL, WELD_KEY_SIZE), *given = first;
+    const bool is_variant = weld_model_is_variant(r->model.name);
+    weld_model_config named;
     char names[128], reason[256];
+    WELD_TRY(weld_model_config_named(r->model.name, &named, err));
+    const weld_key *differs = weld_model_difference(&r->model, &named, WELD_KEY_SIZE);
     weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names);
-    for (size_t i = 0; i < family->key_count; i++) {
-        const weld_key *key = &family->keys[i];
-        if (key->flags & WELD_KEY_SIZE) {
-            first = first ? first : key;
-            given = weld_recipe_was_given(o, family_key(key)) ? key : given;
-        }
+    for (const weld_key *key = first; key; key = weld_family_next_key(family, key, WELD_KEY_SIZE)) {
+        given = weld_recipe_was_given(o, family_key(key)) ? key : given;
     }
-    if (first && weld_model_has_no_sizes(&r->model)) {
+    if (first && !is_variant && !differs) {
         snprintf(reason, sizeof reason, "missing: a family name needs %s", names);
         return weld_recipe_fail(o, family_key(first), reason, err);
     }
     if (!weld_model_lists_agree(&r->model)) {
         snprintf(reason, sizeof reason, "%s must be lists of the same length", names);
-        return weld_recipe_fail(o, family_key(given ? given : first), reason, err);
+        return weld_recipe_fail(o, family_key(given), reason, err);
     }
-    WELD_TRY(weld_model_config_named(r->model.name, &variant, err));
-    for (size_t i = 0; i < family->key_count && !weld_model_has_no_sizes(&variant); i++) {
-        const weld_key *key = &family->keys[i];
-        if ((key->flags & WELD_KEY_SIZE) && !weld_key_equal(key, r->model.values, variant.values)) {
-            snprintf(reason, sizeof reason,
-                     "the named variant has others: remove the key, or give the name of the family "
-                     "(%s)",
-                     family->name);
-            return weld_recipe_fail(o, family_key(key), reason, err);
-        }
+    if (is_variant && differs) {
+        snprintf(
+            reason, sizeof reason,
+            "the named variant has others: remove the key, or give the name of the family (%s)",
+            family->name);
+        return weld_recipe_fail(o, family_key(differs), reason, err);
     }
     return WELD_OK;
 }

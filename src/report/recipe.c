@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "recipe/recipe_keys.h"
 #include "formats/json_text.h"
 #include "report/parts.h"
@@ -13,22 +14,16 @@
 /* What the same network and data give with nothing else said. */
 static weld_status read_defaults(const weld_recipe *r, weld_recipe *out) {
     const weld_model_family *family = weld_family_of(&r->model);
-    weld_model_config named;
     char text[1024], values[256];
-    int length =
-        snprintf(text, sizeof text, "data: {train: data}\nmodel: {name: %s", r->model.name);
-    const bool sizes = !weld_model_config_named(r->model.name, &named, NULL) &&
-                       weld_model_has_no_sizes(&named); /* as of a family's name */
-    for (size_t i = 0; sizes && i < family->key_count; i++) {
-        const weld_key *key = &family->keys[i];
-        if (key->flags & WELD_KEY_SIZE) {
-            weld_key_text(key, r->model.values, ", ", values, sizeof values);
-            length += snprintf(text + length, sizeof text - (size_t)length,
-                               key->max_count > 1 ? ", %s: [%s]" : ", %s: %s", key->name, values);
-        }
+    snprintf(text, sizeof text, "data: {train: data}\nmodel: {name: %s", r->model.name);
+    for (const weld_key *key = NULL; !weld_model_is_variant(r->model.name) &&
+                                     (key = weld_family_next_key(family, key, WELD_KEY_SIZE));) {
+        weld_key_text(key, r->model.values, ", ", values, sizeof values);
+        weld_append(text, sizeof text, key->max_count > 1 ? ", %s: [%s]" : ", %s: %s", key->name,
+                    values);
     }
-    length += snprintf(text + length, sizeof text - (size_t)length, "}\n");
-    return weld_recipe_parse("defaults", text, (size_t)length, NULL, 0, out, NULL);
+    weld_append(text, sizeof text, "}\n");
+    return weld_recipe_parse("defaults", text, strlen(text), NULL, 0, out, NULL);
 }
 
 /* Keys without a default of their own. */

@@ -163,7 +163,11 @@ static weld_status take_stated_config(importing *im, const char *text, const cha
     WELD_TRY(weld_model_config_from_text(text, where, &c, im->err));
     WELD_TRY(check_variant(im->path, found, c.name, im->err));
     const unsigned unseen = WELD_KEY_UNTOLD | (im->found.merged ? WELD_KEY_MERGED_AWAY : 0);
-    if (c.num_classes != found->num_classes || !weld_model_config_same_but(&c, found, unseen)) {
+    bool same = c.num_classes == found->num_classes;
+    for (const weld_key *key = NULL; (key = weld_family_next_key(weld_family_of(&c), key, 0));) {
+        same = same && (key->flags & unseen || weld_key_equal(key, c.values, found->values));
+    }
+    if (!same) {
         return weld_fail(im->err, WELD_ERROR_FORMAT,
                          "%s: is not of the network that the tensors are of: the text belongs to "
                          "another file",
@@ -176,7 +180,7 @@ static weld_status take_stated_config(importing *im, const char *text, const cha
 static weld_status settle_config(importing *im) {
     const weld_import_options *o = im->options;
     weld_model_config *c = &im->mf->config, named;
-    char where[512];
+    char where[512], layout[64];
     const char *text = metadata(im, WELD_METADATA_CONFIG, where);
     *c = im->found.config;
     WELD_TRY(text ? take_stated_config(im, text, where) : WELD_OK);
@@ -185,12 +189,16 @@ static weld_status settle_config(importing *im) {
     if (!text) {
         WELD_TRY(take_untold(im->path, o, false, c, im->err));
     }
-    if (o->model && weld_model_config_named(o->model, &named, NULL) == WELD_OK &&
-        !weld_model_has_no_sizes(&named)) {
-        memcpy(c->name, named.name, sizeof c->name);
-        if (im->found.merged && !text) {
-            weld_model_config_take(c, &named, WELD_KEY_LAYOUT);
-        }
+    if (!o->model || !weld_model_is_variant(o->model)) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_model_config_named(o->model, &named, im->err));
+    memcpy(c->name, named.name, sizeof c->name);
+    for (const weld_key *key = NULL;
+         im->found.merged && !text &&
+         (key = weld_family_next_key(weld_family_of(c), key, WELD_KEY_LAYOUT));) {
+        weld_key_text(key, named.values, ",", layout, sizeof layout);
+        WELD_TRY(weld_key_set(key, c->values, layout, im->err));
     }
     return WELD_OK;
 }

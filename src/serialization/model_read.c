@@ -12,7 +12,6 @@
 #include "serialization/name_list.h"
 #include "graph/graph.h"
 #include "models/models.h"
-#include "models/outputs.h"
 
 typedef struct reading {
     const weld_store *store;

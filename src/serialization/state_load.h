@@ -3,7 +3,7 @@
 #define WELD_SERIALIZATION_STATE_LOAD_H
 
 #include "formats/state_dict.h"
-#include "models/names.h"
+#include "models/models.h"
 
 /* A state dict whose tensors can be looked up by name. */
 typedef struct weld_state_index {

@@ -13,7 +13,7 @@
 #include "formats/safetensors.h"
 #include "serialization/model_metadata.h"
 #include "graph/graph.h"
-#include "models/names.h"
+#include "models/models.h"
 #include "passes/reparameterize.h"
 #include "repvit_config.h"
 

@@ -1,0 +1,74 @@
+/* Which network a state dict is of, and what it calls the network's tensors; see models.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "models/models.h"
+
+weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,
+                                   const char *name, char out[WELD_TENSOR_NAME_SIZE],
+                                   weld_error *err) {
+    return weld_family_of(config)->tensor_name(config, naming, name, out)
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_NOT_FOUND, "tensor %.80s: %s has none of that name",
+                           name, config->name);
+}
+
+/* The layout is a property of a file and not of a name, so it decides only between two that fit. */
+static void name_config(const weld_model_family *family, weld_model_config *config) {
+    const char *best = NULL;
+    for (size_t i = 0; i < family->variant_count; i++) {
+        weld_model_config v;
+        weld_model_config_named(family->variants[i].name, &v, NULL);
+        if (!weld_model_difference(&v, config, WELD_KEY_SIZE) &&
+            (!best || !weld_model_difference(&v, config, WELD_KEY_LAYOUT))) {
+            best = family->variants[i].name;
+        }
+    }
+    if (best) {
+        snprintf(config->name, sizeof config->name, "%s", best);
+    }
+}
+
+/* The config that a family finds in the tensors, named and sound. */
+static weld_status recognize_as(const weld_model_family *family, const weld_shape_index *index,
+                                weld_recognized *out, weld_error *err) {
+    *out = (weld_recognized){.naming = NULL};
+    WELD_TRY(weld_model_config_named(family->name, &out->config, err));
+    WELD_TRY(family->recognize(index, out, err));
+    name_config(family, &out->config);
+    return weld_model_config_check(&out->config, NULL, err);
+}
+
+weld_status weld_model_recognize(const weld_shape_index *index, weld_recognized *out,
+                                 weld_error *err) {
+    char reasons[WELD_ERROR_MESSAGE_SIZE] = "";
+    for (size_t i = 0; i < weld_family_count; i++) {
+        weld_error reason = {.message = ""};
+        weld_status status = recognize_as(weld_families[i], index, out, &reason);
+        if (status != WELD_ERROR_NOT_FOUND) {
+            return status ? weld_fail(err, status, "%s", reason.message) : WELD_OK;
+        }
+        weld_append(reasons, sizeof reasons, i ? "; %s" : "%s", reason.message);
+    }
+    return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s", reasons);
+}
+
+weld_status weld_model_check_variant(const weld_model_config *config, const char *name,
+                                     weld_error *err) {
+    const weld_model_family *family = weld_family_of(config);
+    weld_model_config named;
+    char values[160], sizes[160] = ""; /* "48 96 192 384; 2 2 14 2" */
+    WELD_TRY(weld_model_config_named(name, &named, err));
+    if (weld_family_of(&named) == family &&
+        (!weld_model_is_variant(name) || !weld_model_difference(&named, config, WELD_KEY_SIZE))) {
+        return WELD_OK;
+    }
+    for (const weld_key *key = NULL; (key = weld_family_next_key(family, key, WELD_KEY_SIZE));) {
+        weld_append(sizes, sizeof sizes, *sizes ? "; %s" : "%s",
+                    weld_key_text(key, config->values, " ", values, sizeof values));
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "the network is a %s (%s), not %s", config->name,
+                     sizes, name);
+}

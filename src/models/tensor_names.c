@@ -1,0 +1,74 @@
+/* Names of tensors, for the files of families; see names.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "models/names.h"
+
+/* Append a pattern with its numbers filled in; false where it does not fit. */
+static bool add_pattern(const char *pattern, const weld_named_place *at,
+                        char out[WELD_TENSOR_NAME_SIZE]) {
+    size_t used = strlen(out);
+    for (; *pattern && used < WELD_TENSOR_NAME_SIZE; pattern++) {
+        int number = at->stage;
+        if (*pattern != '{') {
+            out[used++] = *pattern;
+            continue;
+        }
+        number = pattern[1] == 'b' ? at->block : pattern[1] == 'f' ? at->feature : number;
+        used += (size_t)snprintf(out + used, WELD_TENSOR_NAME_SIZE - used, "%d", number);
+        pattern += 2;
+    }
+    if (used >= WELD_TENSOR_NAME_SIZE) {
+        return false;
+    }
+    out[used] = 0;
+    return true;
+}
+
+bool weld_place_tensor_name(const weld_named_place *at, size_t naming, const char *module,
+                            char out[WELD_TENSOR_NAME_SIZE]) {
+    for (const weld_module_names *m = at->names->modules; m->in[0]; m++) {
+        size_t length = strlen(m->in[0]);
+        if (strncmp(module, m->in[0], length) == 0 && module[length] == '.') {
+            out[0] = 0;
+            return add_pattern(at->names->place.in[naming], at, out) && add_pattern(".", at, out) &&
+                   add_pattern(m->in[naming], at, out) && add_pattern(module + length, at, out);
+        }
+    }
+    return false;
+}
+
+/* --- Looking up ------------------------------------------------------------------------------ */
+
+static int compare_names(const void *a, const void *b) {
+    const weld_named_shape *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+weld_status weld_shape_index_create(const weld_named_shape *tensors, size_t count,
+                                    weld_shape_index *out, weld_error *err) {
+    *out = (weld_shape_index){.sorted = weld_alloc(count, sizeof *out->sorted), .count = count};
+    if (!out->sorted) {
+        return weld_fail_memory(err, "names of tensors");
+    }
+    for (size_t i = 0; i < count; i++) {
+        out->sorted[i] = &tensors[i];
+    }
+    qsort(out->sorted, count, sizeof *out->sorted, compare_names);
+    return WELD_OK;
+}
+
+void weld_shape_index_free(weld_shape_index *index) {
+    weld_free(index->sorted);
+    *index = (weld_shape_index){0};
+}
+
+const weld_named_shape *weld_shape_index_find(const weld_shape_index *index, const char *name) {
+    const weld_named_shape key = {.name = name}, *const at = &key;
+    const weld_named_shape **found =
+        bsearch(&at, index->sorted, index->count, sizeof *index->sorted, compare_names);
+    return found ? *found : NULL;
+}

@@ -62,6 +62,7 @@ typedef enum cli_option_kind {
 /* "key=value" for each that was given. */
 typedef struct cli_keys {
     char text[8][96];
+    const char *set[8]; /* the texts; so it stays where it is */
     size_t count;
 } cli_keys;
 

@@ -41,6 +41,12 @@ void inspect_title(inspection *in, const char *kind, const char *format, ...) {
     va_end(args);
 }
 
+void inspect_foreign_title(inspection *in, weld_file_kind kind) {
+    bool pth = kind == WELD_FILE_PTH;
+    inspect_title(in, pth ? "pth" : "safetensors", "%s",
+                  pth ? "a PyTorch .pth file" : weld_file_kind_text(kind));
+}
+
 void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...) {
     if (in->json) {
         char key[KEY_SIZE];

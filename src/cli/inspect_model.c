@@ -22,10 +22,8 @@ static void say_kind(inspection *in, const weld_model_file *f) {
         inspect_fact(in, "written by", weld_json_name(f->program_version), NULL);
         return;
     }
-    bool pth = o->kind == WELD_FILE_PTH;
     const char *element = o->mixed ? "several types" : weld_element_name(o->element);
-    inspect_title(in, pth ? "pth" : "safetensors", "%s",
-                  pth ? "a PyTorch .pth file" : weld_file_kind_text(o->kind));
+    inspect_foreign_title(in, o->kind);
     if (*o->key) {
         inspect_fact(in, "state dict", weld_json_name(o->key), "%s%s%s%s", o->key,
                      *o->others ? " (also there: " : "", o->others,

@@ -61,12 +61,8 @@ static weld_status open_with_names(const char *path, const cli_model_options *o,
 
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
                            weld_error *err) {
-    const char *set[sizeof options->keys.text / sizeof *options->keys.text];
     weld_import_options known = options->known;
-    for (size_t i = 0; i < options->keys.count; i++) {
-        set[i] = options->keys.text[i];
-    }
-    known.set = set;
+    known.set = options->keys.set;
     known.set_count = options->keys.count;
     weld_status status = options->classes ? open_with_names(path, options, known, out, err)
                                           : weld_model_import(path, &known, out, err);

@@ -73,6 +73,7 @@ static void add_key(const cli_call *call, const cli_option *option, const char *
         snprintf(keys->text[keys->count], room, "%s=%s", key->name, text) >= (int)room) {
         cli_usage(call, "--%s: too long", option->name);
     }
+    keys->set[keys->count] = keys->text[keys->count];
     keys->count++;
 }
 

@@ -91,14 +91,12 @@ weld_status cli_pack(cli_call *call, weld_error *err) {
         {"classes", 0, CLI_TEXT, &classes, "FILE", "class names for idx files, one a line"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
-    char *images = NULL, *labels = NULL;
-    weld_status status = weld_idx_find(call->arguments[0], split, &images, &labels, err);
+    char images[PATH_MAX], labels[PATH_MAX];
+    weld_status status = weld_idx_find(call->arguments[0], split, images, labels, err);
     if (status == WELD_OK) {
         status = pack_idx(images, labels, classes, out, err);
     } else if (status == WELD_ERROR_NOT_FOUND) {
         status = pack_folder(call->arguments[0], out, size, threads, err);
     }
-    weld_free(images);
-    weld_free(labels);
     return status;
 }

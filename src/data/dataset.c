@@ -46,7 +46,7 @@ static weld_status list(weld_dataset *ds, const weld_dataset_options *options, w
         ds->tar >= 0 ? weld_tar_list(ds->tar, ds->path, &options->listing, &ds->listing, err)
                      : weld_folder_scan(ds->path, &options->listing, &ds->listing, err);
     int64_t least = options->index_from ? options->index_from : INDEX_FROM;
-    if (!status && whole && ds->listing.count >= least) {
+    if (!status && whole && (int64_t)ds->listing.samples.count >= least) {
         weld_index_write(ds->path, &ds->listing, started, &after);
     }
     snprintf(ds->note, sizeof ds->note, "%s%s%s", before.text,
@@ -126,11 +126,12 @@ void weld_dataset_free(weld_dataset *ds) {
 }
 
 int64_t weld_dataset_count(const weld_dataset *ds) {
-    return ds->packed ? weld_packed_count(ds->packed) : ds->listing.count;
+    return ds->packed ? weld_packed_count(ds->packed) : (int64_t)ds->listing.samples.count;
 }
 
 int weld_dataset_class_count(const weld_dataset *ds) {
-    return ds->packed ? weld_packed_class_count(ds->packed) : ds->listing.class_count;
+    return ds->packed ? weld_packed_class_count(ds->packed)
+                      : weld_listing_class_count(&ds->listing);
 }
 
 const char *weld_dataset_class_name(const weld_dataset *ds, int i) {

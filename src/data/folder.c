@@ -103,11 +103,9 @@ static weld_status add_entry(scan *s, const char *name, const char *path, entry_
     }
     const char *relative = path + s->root_size;
     if (kind != ENTRY_FILE || !weld_is_image_name(name)) {
-        if (s->options->skipped) {
-            s->options->skipped(s->options->arg, relative,
-                                kind == ENTRY_FILE ? "not an image by its name"
-                                                   : "neither a file nor a folder");
-        }
+        weld_listing_skip(s->options, relative,
+                          kind == ENTRY_FILE ? "not an image by its name"
+                                             : "neither a file nor a folder");
         return WELD_OK;
     }
     return weld_listing_add_sample(s->listing, relative, s->label) ? WELD_OK
@@ -157,7 +155,7 @@ weld_status weld_folder_scan(const char *path, const weld_listing_options *optio
                          path);
     }
     weld_listing_sort_classes(out);
-    for (; !status && s.label < out->class_count; s.label++) {
+    for (; !status && s.label < weld_listing_class_count(out); s.label++) {
         status = scan_class(&s, path, err);
     }
     return status;

@@ -1,7 +1,6 @@
 /* Packing idx files; see idx.h. */
 #include "data/idx.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,38 +19,26 @@ typedef struct idx_file {
     uint32_t dim[MAX_DIMENSIONS];
 } idx_file;
 
-static bool find_file(const char *folder, const char *split, const char *kind, char **out) {
+static bool find_file(const char *folder, const char *split, const char *kind, char out[PATH_MAX]) {
     for (int compressed = 0; compressed < 2; compressed++) {
-        char path[PATH_MAX];
-        if (snprintf(path, sizeof path, "%s/%s-%s-ubyte%s", folder, split, kind,
-                     compressed ? ".gz" : "") < (int)sizeof path &&
-            access(path, R_OK) == 0) {
-            *out = weld_strdup(path);
+        if (snprintf(out, PATH_MAX, "%s/%s-%s-ubyte%s", folder, split, kind,
+                     compressed ? ".gz" : "") < PATH_MAX &&
+            access(out, R_OK) == 0) {
             return true;
         }
     }
     return false;
 }
 
-weld_status weld_idx_find(const char *folder, const char *split, char **images, char **labels,
-                          weld_error *err) {
-    char *found[2] = {NULL, NULL};
-    if (!find_file(folder, split, "images-idx3", &found[0]) ||
-        !find_file(folder, split, "labels-idx1", &found[1])) {
-        weld_free(found[0]);
-        return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                         "%s: holds no files %s-images-idx3-ubyte and %s-labels-idx1-ubyte "
-                         "(perhaps with .gz)",
-                         folder, split, split);
-    }
-    if (!found[0] || !found[1]) {
-        weld_free(found[0]);
-        weld_free(found[1]);
-        return weld_fail_memory(err, folder);
-    }
-    *images = found[0];
-    *labels = found[1];
-    return WELD_OK;
+weld_status weld_idx_find(const char *folder, const char *split, char images[PATH_MAX],
+                          char labels[PATH_MAX], weld_error *err) {
+    return find_file(folder, split, "images-idx3", images) &&
+                   find_file(folder, split, "labels-idx1", labels)
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_NOT_FOUND,
+                           "%s: holds no files %s-images-idx3-ubyte and %s-labels-idx1-ubyte "
+                           "(perhaps with .gz)",
+                           folder, split, split);
 }
 
 static weld_status read_bytes(const idx_file *f, void *to, size_t size, weld_error *err) {

@@ -7,15 +7,16 @@
 #ifndef WELD_DATA_IDX_H
 #define WELD_DATA_IDX_H
 
+#include <limits.h>
 #include <stdint.h>
 
 #include "weld/status.h"
 
-/* Does the folder hold idx files ("*-images-idx3-ubyte", perhaps with ".gz")? If so, *images and
- * *labels become the paths of the set called `split` ("train", "t10k"), to be released with
- * weld_free. WELD_ERROR_NOT_FOUND: there is no such pair of files. */
-weld_status weld_idx_find(const char *folder, const char *split, char **images, char **labels,
-                          weld_error *err);
+/* Does the folder hold idx files ("*-images-idx3-ubyte", perhaps with ".gz")? If so, images and
+ * labels become the paths of the set called `split` ("train", "t10k"). WELD_ERROR_NOT_FOUND: there
+ * is no such pair of files. */
+weld_status weld_idx_find(const char *folder, const char *split, char images[PATH_MAX],
+                          char labels[PATH_MAX], weld_error *err);
 
 /* Pack the images as raw grey pixels into `out`. class_names NULL: the labels' numbers, "0" to the
  * largest label. Stores the number of images in *count, which may be NULL. */

@@ -241,8 +241,6 @@ bool weld_index_read(const char *path, int descriptor, weld_listing *out, weld_i
         weld_listing_free(out);
         return false;
     }
-    out->class_count = (int)out->classes.count;
-    out->count = (int64_t)out->samples.count;
     say(note, "listed by the index in %s", file);
     return true;
 }

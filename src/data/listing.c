@@ -41,13 +41,15 @@ bool weld_is_image_name(const char *name) {
     return false;
 }
 
+void weld_listing_skip(const weld_listing_options *options, const char *name, const char *reason) {
+    if (options->skipped) {
+        options->skipped(options->arg, name, reason);
+    }
+}
+
 bool weld_listing_add_class(weld_listing *l, const char *name) {
     uint64_t at = l->class_names.count;
-    if (!weld_array_append_text(&l->class_names, name) || !weld_array_append(&l->classes, &at, 1)) {
-        return false;
-    }
-    l->class_count = (int)l->classes.count;
-    return true;
+    return weld_array_append_text(&l->class_names, name) && weld_array_append(&l->classes, &at, 1);
 }
 
 bool weld_listing_add_sample(weld_listing *l, const char *name, int label) {
@@ -55,11 +57,7 @@ bool weld_listing_add_sample(weld_listing *l, const char *name, int label) {
     weld_listing_sample sample = {.name = l->names.count,
                                   .folder_size = slash ? (uint32_t)(slash - name) : 0,
                                   .label = label};
-    if (!weld_array_append_text(&l->names, name) || !weld_array_append(&l->samples, &sample, 1)) {
-        return false;
-    }
-    l->count = (int64_t)l->samples.count;
-    return true;
+    return weld_array_append_text(&l->names, name) && weld_array_append(&l->samples, &sample, 1);
 }
 
 static int64_t nanoseconds(struct timespec t) {
@@ -118,6 +116,10 @@ void weld_listing_sort_samples(weld_listing *l, size_t first) {
 }
 
 /* --- Contents --------------------------------------------------------------------------------- */
+
+int weld_listing_class_count(const weld_listing *l) {
+    return (int)l->classes.count;
+}
 
 const char *weld_listing_class_name(const weld_listing *l, int i) {
     return (const char *)l->class_names.data + ((const uint64_t *)l->classes.data)[i];

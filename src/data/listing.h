@@ -42,8 +42,6 @@ typedef struct weld_listing {
     weld_array sources;     /* of weld_listing_source: every folder, or the archive */
     weld_array source_names;
     bool has_links; /* to files: the sources do not tell whether what they lead to is still there */
-    int64_t count;
-    int class_count;
 } weld_listing;
 
 /* How to list; all zero: as training does. */
@@ -62,6 +60,9 @@ void weld_listing_free(weld_listing *l);
 extern const char weld_image_endings[];
 bool weld_is_image_name(const char *name);
 
+/* Tell of an entry that is passed over, where that is asked for. */
+void weld_listing_skip(const weld_listing_options *options, const char *name, const char *reason);
+
 /* Append; false: memory is short. */
 bool weld_listing_add_class(weld_listing *l, const char *name);
 bool weld_listing_add_sample(weld_listing *l, const char *name, int label);
@@ -75,6 +76,7 @@ void weld_listing_sort_samples(weld_listing *l, size_t first);
 /* The order of the names of samples of one class; folder sizes as in weld_listing_sample. */
 int weld_listing_compare(const char *a, uint32_t a_folder, const char *b, uint32_t b_folder);
 
+int weld_listing_class_count(const weld_listing *l);
 const char *weld_listing_class_name(const weld_listing *l, int i);
 const char *weld_listing_name(const weld_listing *l, int64_t i);
 int weld_listing_label(const weld_listing *l, int64_t i);

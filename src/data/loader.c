@@ -28,8 +28,7 @@ int64_t weld_loader_eval_batches(const weld_loader *l) {
     return weld_dataset_count(l->ds) / size + (weld_dataset_count(l->ds) % size != 0);
 }
 
-/* --- Creation ----------------------------------------------------------------------------------
- */
+/* --- Creation --------------------------------------------------------------------------------- */
 
 static bool is_worth_reading_ahead(const weld_dataset *ds) {
     weld_packed_layout l = weld_dataset_layout(ds);
@@ -148,8 +147,7 @@ void weld_loader_free(weld_loader *l) {
     weld_free(l);
 }
 
-/* --- Time --------------------------------------------------------------------------------------
- */
+/* --- Time ------------------------------------------------------------------------------------- */
 
 static void begin_batch(weld_loader *l) {
     for (int i = 0; i < l->threads; i++) {
@@ -172,8 +170,7 @@ static void share_seconds(const weld_loader *l, double seconds, weld_batch *out)
     out->augment_seconds = sums[WELD_TIME_AUGMENTING] * share;
 }
 
-/* --- Training ----------------------------------------------------------------------------------
- */
+/* --- Training --------------------------------------------------------------------------------- */
 
 static uint32_t view_of(const weld_loader *l, uint32_t epoch) {
     return l->options.views ? (uint32_t)(epoch % l->options.views) : epoch;
@@ -257,8 +254,7 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
     return WELD_OK;
 }
 
-/* --- Evaluation --------------------------------------------------------------------------------
- */
+/* --- Evaluation ------------------------------------------------------------------------------- */
 
 /* Samples batch * batch_size and following; returns how many, 0 past the end. */
 static int64_t pick_by_index(const weld_loader *l, const weld_sample_source *source, int64_t batch,

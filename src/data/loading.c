@@ -5,8 +5,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 
-/* --- Which samples ----------------------------------------------------------------------------
- */
+/* --- Which samples ---------------------------------------------------------------------------- */
 
 void weld_loading_pick(const weld_loader *l, const weld_sample_source *source, int64_t index,
                        int64_t repeat, int64_t slot, weld_picks *p) {
@@ -44,8 +43,7 @@ void weld_loading_read_coming(weld_loader *l, int64_t count) {
     weld_read_ahead_request(l->read_ahead, l->served + 1, l->wanted, count * l->most);
 }
 
-/* --- One sample --------------------------------------------------------------------------------
- */
+/* --- One sample ------------------------------------------------------------------------------- */
 
 weld_sample_source weld_loading_source(const weld_loader *l, uint32_t view) {
     return (weld_sample_source){.ds = l->ds,

@@ -87,12 +87,6 @@ static bool add_image(scan *s, const weld_tar_member *m) {
     return weld_array_append_text(&s->names, s->name) && weld_array_append(&s->images, &i, 1);
 }
 
-static void skip(const scan *s, const char *reason) {
-    if (s->options->skipped) {
-        s->options->skipped(s->options->arg, s->name, reason);
-    }
-}
-
 static weld_status scan_archive(scan *s, const char *path, uint64_t begin, uint64_t end,
                                 weld_error *err);
 
@@ -137,11 +131,11 @@ static weld_status add_member(scan *s, const weld_tar_member *m, weld_error *err
         if (weld_is_image_name(s->name)) {
             added = add_image(s, m);
         } else {
-            skip(s, "not an image by its name");
+            weld_listing_skip(s->options, s->name, "not an image by its name");
         }
         break;
     case WELD_TAR_OTHER:
-        skip(s, "neither a file nor a folder");
+        weld_listing_skip(s->options, s->name, "neither a file nor a folder");
     }
     return added ? WELD_OK : weld_fail_memory(err, s->path);
 }
@@ -162,8 +156,7 @@ static weld_status scan_archive(scan *s, const char *path, uint64_t begin, uint6
     return status;
 }
 
-/* --- One folder around all ---------------------------------------------------------------------
- */
+/* --- One folder around all -------------------------------------------------------------------- */
 
 static const char *folder_at(const scan *s, size_t at) {
     return (const char *)s->folders.data + at;
@@ -265,7 +258,7 @@ static bool add_class(weld_listing *l, const char *name, size_t size) {
     char text[PATH_MAX];
     memcpy(text, name, size);
     text[size] = 0;
-    int last = l->class_count - 1;
+    int last = weld_listing_class_count(l) - 1;
     return (last >= 0 && strcmp(weld_listing_class_name(l, last), text) == 0) ||
            weld_listing_add_class(l, text);
 }
@@ -288,13 +281,12 @@ static weld_status find_classes(const scan *s, size_t outer, weld_listing *l, we
     weld_listing_sort_classes(l);
     uint64_t *starts = l->classes.data;
     int kept = 0;
-    for (int i = 0; i < l->class_count; i++) {
+    for (int i = 0; i < weld_listing_class_count(l); i++) {
         if (kept == 0 ||
             strcmp(weld_listing_class_name(l, kept - 1), weld_listing_class_name(l, i)) != 0) {
             starts[kept++] = starts[i];
         }
     }
-    l->class_count = kept;
     l->classes.count = (size_t)kept;
     return WELD_OK;
 }
@@ -327,7 +319,7 @@ static weld_status fill(const scan *s, weld_listing *l, weld_error *err) {
             return weld_fail_memory(err, s->path);
         }
     }
-    return label + 1 < l->class_count && !s->options->empty_classes
+    return label + 1 < weld_listing_class_count(l) && !s->options->empty_classes
                ? fail_class(s, weld_listing_class_name(l, label + 1), err)
                : WELD_OK;
 }
@@ -342,7 +334,7 @@ static weld_status list(scan *s, weld_listing *l, weld_error *err) {
     settle_names(s, outer);
     sort_images(s);
     weld_status status = find_classes(s, outer, l, err);
-    if (!status && (l->class_count == 0 || s->images.count == 0)) {
+    if (!status && (l->classes.count == 0 || s->images.count == 0)) {
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: holds no class folders with images: a data set is an archive of "
                            "one folder of images per class",

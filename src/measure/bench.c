@@ -1,8 +1,6 @@
 /* Timing of training steps and of inference; see bench.h. */
 #include "measure/bench.h"
 
-#include <sys/resource.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/median.h"
@@ -115,12 +113,10 @@ static weld_status measure(const subject *s, const weld_bench_options *o, weld_b
         weld_session_observe(s->session, profile ? weld_profile_note : NULL, profile);
         time_runs(s, o->steps, seconds, profile);
         weld_session_observe(s->session, NULL, NULL);
-        struct rusage usage;
-        getrusage(RUSAGE_SELF, &usage);
         *out = (weld_bench_result){.seconds = weld_median(seconds, (size_t)o->steps),
                                    .flops = total_flops(plan),
                                    .arena_bytes = plan->arena_bytes,
-                                   .peak_bytes = (size_t)usage.ru_maxrss * 1024,
+                                   .peak_bytes = weld_peak_bytes(),
                                    .threads = plan->threads};
         status = profile ? tell_profile(profile, o, out, err) : WELD_OK;
     }

@@ -2,11 +2,11 @@
  * weld/train.h. Nothing is written. */
 #include <math.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "measure/limits.h"
 #include "train/say.h"
 #include "train/tell_start.h"
 #include "train/times.h"
@@ -53,7 +53,7 @@ static weld_status measure_updates(weld_trainer *t, weld_train_plan *plan, weld_
 /* How fast an evaluation goes: when its first batch was done, and its latest. Between the trainer
  * and who called the dry run. */
 typedef struct pace {
-    weld_train_callbacks told;
+    const weld_train_callbacks *told;
     bool enough; /* of the evaluation that runs */
     double begin, first, last;
     int64_t first_images, images, batches;
@@ -70,23 +70,16 @@ static void note(pace *p, int64_t images) {
     p->enough = p->batches >= EVALUATION_BATCHES || now - p->begin >= LONG_ENOUGH;
 }
 
-static void on_start(void *context, const weld_train_start *start) {
-    const weld_train_callbacks *c = &((pace *)context)->told;
-    if (c->started) {
-        c->started(c->context, start);
-    }
-}
-
 static void on_evaluation(void *context, const weld_train_evaluation *e) {
     pace *p = context;
-    if (p->told.evaluated) {
-        p->told.evaluated(p->told.context, e);
+    if (p->told->evaluated) {
+        p->told->evaluated(p->told->context, e);
     }
     note(p, e->images_done);
 }
 
 static void on_message(void *context, const char *text) {
-    const weld_train_callbacks *c = &((pace *)context)->told;
+    const weld_train_callbacks *c = ((pace *)context)->told;
     if (c->message) {
         c->message(c->context, text);
     }
@@ -94,18 +87,7 @@ static void on_message(void *context, const char *text) {
 
 static bool on_stop(void *context) {
     const pace *p = context;
-    return p->enough || (p->told.stop && p->told.stop(p->told.context));
-}
-
-static weld_train_settings with_pace(const weld_train_settings *settings, pace *p) {
-    weld_train_settings paced = *settings;
-    *p = (pace){.told = settings->callbacks};
-    paced.callbacks = (weld_train_callbacks){.context = p,
-                                             .started = on_start,
-                                             .evaluated = on_evaluation,
-                                             .message = on_message,
-                                             .stop = on_stop};
-    return paced;
+    return p->enough || (p->told->stop && p->told->stop(p->told->context));
 }
 
 /* The first batch does not count where there are others. */
@@ -115,51 +97,48 @@ static double image_seconds(const pace *p) {
                    : (p->last - p->begin) / fmax((double)p->images, 1);
 }
 
-static weld_status measure_evaluation(weld_trainer *t, pace *p, weld_train_plan *plan,
-                                      weld_error *err) {
+static weld_status measure_evaluation(weld_trainer *t, weld_train_plan *plan, weld_error *err) {
+    const weld_train_settings *settings = t->data.settings;
+    weld_train_settings paced = *settings;
+    pace p = {.told = &settings->callbacks, .begin = weld_clock()};
     weld_evaluation e;
     weld_error ended = {.message = ""};
     int64_t every = t->data.recipe.train.eval_every, epochs = t->schedule.epochs;
     if (!t->evaluation.evaluator) {
         return WELD_OK;
     }
-    p->begin = weld_clock();
+    paced.callbacks = (weld_train_callbacks){
+        .context = &p, .evaluated = on_evaluation, .message = on_message, .stop = on_stop};
+    t->data.settings = &paced;
     weld_status status = weld_evaluator_run(t->evaluation.evaluator, &e, &ended);
+    t->data.settings = settings;
     if (status && status != WELD_ERROR_INTERRUPTED) {
         return weld_fail(err, status, "%s", ended.message);
     }
     plan->evaluations = every > 0 ? (epochs + every - 1) / every : 1;
-    plan->evaluation_seconds = image_seconds(p) * (double)weld_dataset_count(t->data.val) *
+    plan->evaluation_seconds = image_seconds(&p) * (double)weld_dataset_count(t->data.val) *
                                (t->evaluation.ema_evaluator ? 2 : 1);
     return WELD_OK;
 }
 
 /* --- All of it --- */
 
-static size_t peak_bytes(void) {
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (size_t)usage.ru_maxrss * 1024;
-}
-
 weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_plan *out,
                                weld_error *err) {
     weld_train_plan plan = {.steps = 0};
     weld_trainer t;
-    pace p;
     if (!settings->recipe || settings->resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "dry run: needs a recipe, and resumes nothing");
     }
-    weld_train_settings paced = with_pace(settings, &p);
-    WELD_TRY(weld_trainer_open(&t, &paced, true, err));
+    WELD_TRY(weld_trainer_open(&t, settings, true, err));
     plan.steps = t.schedule.epochs * t.schedule.steps_per_epoch;
     plan.memory = weld_trainer_memory(&t);
     weld_status status = weld_trainer_tell_start(&t, err);
     status = status ? status : measure_updates(&t, &plan, err);
-    status = status ? status : measure_evaluation(&t, &p, &plan, err);
+    status = status ? status : measure_evaluation(&t, &plan, err);
     plan.seconds =
         plan.step_seconds * (double)plan.steps + plan.evaluation_seconds * (double)plan.evaluations;
-    plan.peak_bytes = peak_bytes();
+    plan.peak_bytes = weld_peak_bytes();
     weld_trainer_close(&t);
     if (!status) {
         *out = plan;

@@ -1,6 +1,8 @@
 /* Measuring what the machine can do; see limits.h. */
 #include "measure/limits.h"
 
+#include <sys/resource.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -130,4 +132,10 @@ weld_status weld_limits_measure(int threads, weld_limits *out, weld_error *err) 
         status = measure_products(threads, &j, &out->flops, err);
     }
     return status;
+}
+
+size_t weld_peak_bytes(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss * 1024;
 }

@@ -2,6 +2,8 @@
 #ifndef WELD_MEASURE_LIMITS_H
 #define WELD_MEASURE_LIMITS_H
 
+#include <stddef.h>
+
 #include "weld/status.h"
 
 typedef struct weld_limits {
@@ -14,5 +16,8 @@ typedef struct weld_limits {
 /* Measure with `threads` threads, for about half a second in all; takes 256 MB for the while.
  * Errors: memory, kernels that WELD_ISA names and this cpu lacks. */
 weld_status weld_limits_measure(int threads, weld_limits *out, weld_error *err);
+
+/* The most resident memory that the process has had so far. */
+size_t weld_peak_bytes(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -14,9 +15,8 @@
 /* What one thread told: only it writes here while a run goes on. */
 typedef struct lane {
     _Alignas(WELD_ALIGNMENT) double *seconds; /* by position: times threads */
-    weld_session_event *events;               /* of the latest run */
-    size_t count, capacity;
-    bool lost; /* no memory for one */
+    weld_array events;                        /* of weld_session_event: of the latest run */
+    bool lost;                                /* no memory for one */
 } lane;
 
 struct weld_profile {
@@ -44,6 +44,7 @@ weld_status weld_profile_create(const weld_plan *plan, const char *optimizer, in
                         .positions = plan->order_count + (optimizer != NULL),
                         .lanes = lanes};
     for (int i = 0; i < plan->threads; i++) {
+        lanes[i].events.element = sizeof(weld_session_event);
         lanes[i].seconds = weld_alloc(p->positions, sizeof *lanes[i].seconds);
         if (!lanes[i].seconds) {
             weld_profile_free(p);
@@ -58,39 +59,23 @@ void weld_profile_free(weld_profile *p) {
     if (p) {
         for (int i = 0; i < p->plan->threads; i++) {
             weld_free(p->lanes[i].seconds);
-            weld_free(p->lanes[i].events);
+            weld_array_free(&p->lanes[i].events);
         }
         weld_free(p->lanes);
         weld_free(p);
     }
 }
 
-static bool make_room(lane *l) {
-    if (l->count == l->capacity) {
-        const size_t capacity = l->capacity ? 2 * l->capacity : 1024;
-        weld_session_event *grown = weld_grow(l->events, l->count, capacity, sizeof *grown);
-        if (!grown) {
-            l->lost = true;
-            return false;
-        }
-        l->events = grown;
-        l->capacity = capacity;
-    }
-    return true;
-}
-
 void weld_profile_note(void *profile, const weld_session_event *event) {
     weld_profile *p = profile;
     lane *l = &p->lanes[event->thread];
     l->seconds[event->position] += event->threads * (event->end - event->begin);
-    if (make_room(l)) {
-        l->events[l->count++] = *event;
-    }
+    l->lost = !weld_array_append(&l->events, event, 1) || l->lost;
 }
 
 void weld_profile_begin_run(weld_profile *p) {
     for (int i = 0; i < p->plan->threads; i++) {
-        p->lanes[i].count = 0;
+        p->lanes[i].events.count = 0;
     }
     p->runs++;
     p->begin = weld_clock();
@@ -230,8 +215,9 @@ static json_t *trace_event(const weld_profile *p, const weld_session_event *e, i
 }
 
 static bool add_events(const weld_profile *p, const lane *l, json_t *events) {
-    for (size_t i = 0; i < l->count; i++) {
-        const weld_session_event *e = &l->events[i];
+    const weld_session_event *all = l->events.data;
+    for (size_t i = 0; i < l->events.count; i++) {
+        const weld_session_event *e = &all[i];
         for (int k = 0; k < e->threads; k++) {
             json_t *event = trace_event(p, e, e->thread + k);
             if (!event || json_array_append_new(events, event)) {

@@ -119,12 +119,9 @@ static weld_status add_recalls(weld_json *j, const json_t *classes, int most, js
     json_t *list = json_array();
     for (size_t i = 0; i < count && i < (size_t)most; i++) {
         const json_t *c = json_array_get(classes, order[i].index);
-        json_t *row = json_array();
-        json_array_append_new(row, json_integer((json_int_t)order[i].index));
-        json_array_append_new(row, number_or_null(c, "images"));
-        json_array_append_new(row, number_or_null(c, "recall"));
-        json_array_append_new(row, number_or_null(c, "precision"));
-        json_array_append_new(list, row);
+        json_array_append_new(
+            list, json_pack("[I, o, o, o]", (json_int_t)order[i].index, number_or_null(c, "images"),
+                            number_or_null(c, "recall"), number_or_null(c, "precision")));
     }
     json_object_set_new(to, "recalls", list);
     weld_free(order);

@@ -45,17 +45,16 @@ static weld_status check_run(const char *folder, weld_error *err) {
     if (stat(folder, &info) < 0) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s: there is no such folder", folder);
     }
-    weld_status status = join(folder, "metrics.jsonl", path, err);
-    if (!status && stat(path, &info) < 0) {
-        status = join(folder, "recipe.yaml", path, err);
-        if (!status && stat(path, &info) < 0) {
-            status = weld_fail(err, WELD_ERROR_NOT_FOUND,
-                               "%s: is no run of weld train: it has neither metrics.jsonl nor "
-                               "recipe.yaml",
-                               folder);
+    static const char *const names[] = {"metrics.jsonl", "recipe.yaml"};
+    for (int i = 0; i < 2; i++) {
+        WELD_TRY(join(folder, names[i], path, err));
+        if (stat(path, &info) == 0) {
+            return WELD_OK;
         }
     }
-    return status;
+    return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                     "%s: is no run of weld train: it has neither metrics.jsonl nor recipe.yaml",
+                     folder);
 }
 
 /* What the page calls them, and whether they are told while a run goes on. */
@@ -96,20 +95,22 @@ static const char *name_of(json_t *list, size_t i) {
     return name ? name : "";
 }
 
+static void name_by_path(json_t *run) {
+    json_object_set(run, "name", json_object_get(run, "path"));
+}
+
 /* Folders of one name are told apart by their paths. */
 static void part_names(json_t *list) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         bool again = false;
         for (size_t j = i + 1; j < json_array_size(list); j++) {
             if (strcmp(name_of(list, i), name_of(list, j)) == 0) {
-                json_object_set(json_array_get(list, j), "name",
-                                json_object_get(json_array_get(list, j), "path"));
+                name_by_path(json_array_get(list, j));
                 again = true;
             }
         }
         if (again) {
-            json_object_set(json_array_get(list, i), "name",
-                            json_object_get(json_array_get(list, i), "path"));
+            name_by_path(json_array_get(list, i));
         }
     }
 }

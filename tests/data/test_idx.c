@@ -80,10 +80,10 @@ START_TEST(images_and_labels_come_back_plain_or_compressed) {
     const char *names[] = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"};
     test_write_file(test_path(&f, "train-images-idx3-ubyte"), b.images, sizeof b.images);
     write_gzip(test_path(&f, "train-labels-idx1-ubyte.gz"), b.labels, sizeof b.labels);
-    char *images, *labels;
+    char images[PATH_MAX], labels[PATH_MAX];
     int64_t count = 0;
     weld_error err = {0};
-    ck_assert_int_eq(weld_idx_find(f.path, "train", &images, &labels, &err), WELD_OK);
+    ck_assert_int_eq(weld_idx_find(f.path, "train", images, labels, &err), WELD_OK);
     ck_assert_int_eq(weld_pack_idx(images, labels, NULL, 0, test_path(&f, "a.h5"), &count, &err),
                      WELD_OK);
     ck_assert_int_eq(count, COUNT);
@@ -91,9 +91,7 @@ START_TEST(images_and_labels_come_back_plain_or_compressed) {
                      WELD_OK);
     check_packed(test_path(&f, "a.h5"), "4");
     check_packed(test_path(&f, "b.h5"), "Coat");
-    weld_free(images);
-    weld_free(labels);
-    ck_assert_int_eq(weld_idx_find(f.path, "t10k", &images, &labels, &err), WELD_ERROR_NOT_FOUND);
+    ck_assert_int_eq(weld_idx_find(f.path, "t10k", images, labels, &err), WELD_ERROR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, "t10k-images-idx3-ubyte"));
     test_folder_remove(f);
 }

@@ -70,8 +70,8 @@ START_TEST(a_kept_listing_is_the_one_that_was_made) {
         ck_assert_int_eq(weld_folder_scan(set, &plain, &made, NULL), WELD_OK);
         ck_assert_msg(weld_index_read(set, -1, &read, &note), "%s", note.text);
         ck_assert_msg(strstr(note.text, "by the index in ") != NULL, "%s", note.text);
-        ck_assert_int_eq(read.count, 3);
-        ck_assert_int_eq(read.class_count, 2);
+        ck_assert_int_eq((int64_t)read.samples.count, 3);
+        ck_assert_int_eq(weld_listing_class_count(&read), 2);
         for (int i = 0; i < 3; i++) {
             ck_assert_str_eq(weld_listing_name(&read, i), weld_listing_name(&made, i));
             ck_assert_int_eq(weld_listing_label(&read, i), weld_listing_label(&made, i));
@@ -236,9 +236,9 @@ END_TEST
 /* Use all of a listing: under a sanitizer this shows what leads out of its tables. */
 static void walk(const weld_listing *l) {
     size_t size = 0;
-    for (int64_t i = 0; i < l->count; i++) {
+    for (int64_t i = 0; i < (int64_t)l->samples.count; i++) {
         int label = weld_listing_label(l, i);
-        ck_assert(label >= 0 && label < l->class_count);
+        ck_assert(label >= 0 && label < weld_listing_class_count(l));
         size += strlen(weld_listing_name(l, i)) + strlen(weld_listing_class_name(l, label));
     }
     ck_assert_uint_lt(size, 1 << 20);

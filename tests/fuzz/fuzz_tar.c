@@ -80,20 +80,20 @@ static void skipped(void *arg, const char *name, const char *reason) {
 }
 
 static void check_listing(const weld_listing *l, uint64_t size) {
-    FUZZ_CHECK(l->count > 0 && l->class_count > 0);
-    for (int64_t i = 0; i < l->count; i++) {
+    FUZZ_CHECK(l->samples.count > 0 && weld_listing_class_count(l) > 0);
+    for (int64_t i = 0; i < (int64_t)l->samples.count; i++) {
         weld_listing_place place = weld_listing_place_of(l, i);
         const char *name = weld_listing_name(l, i);
         int label = weld_listing_label(l, i);
         FUZZ_CHECK(place.offset <= size && place.size <= size - place.offset);
-        FUZZ_CHECK(label >= 0 && label < l->class_count && weld_is_image_name(name));
+        FUZZ_CHECK(label >= 0 && label < weld_listing_class_count(l) && weld_is_image_name(name));
         const char *class_name = weld_listing_class_name(l, label);
         FUZZ_CHECK(strncmp(name, class_name, strlen(class_name)) == 0);
         FUZZ_CHECK(name[strlen(class_name)] == '/');
         FUZZ_CHECK(i == 0 || label >= weld_listing_label(l, i - 1));
         FUZZ_CHECK(i == 0 || strcmp(name, weld_listing_name(l, i - 1)) != 0);
     }
-    for (int i = 1; i < l->class_count; i++) {
+    for (int i = 1; i < weld_listing_class_count(l); i++) {
         FUZZ_CHECK(strcmp(weld_listing_class_name(l, i - 1), weld_listing_class_name(l, i)) < 0);
     }
 }

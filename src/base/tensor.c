@@ -1,6 +1,7 @@
 /* Shapes and element types; see weld/tensor.h. */
 #include <stdio.h>
 
+#include "base/text.h"
 #include "weld/tensor.h"
 
 size_t weld_dtype_size(weld_dtype dtype) {
@@ -53,13 +54,9 @@ bool weld_shape_equal(const weld_shape *a, const weld_shape *b) {
 }
 
 const char *weld_shape_text(const weld_shape *s, char *text, size_t size) {
-    size_t used = (size_t)snprintf(text, size, "[");
-    for (int i = 0; i < s->rank && i < WELD_MAX_DIMS && used < size; i++) {
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
-                                 (long long)s->dim[i]);
+    snprintf(text, size, "[");
+    for (int i = 0; i < s->rank && i < WELD_MAX_DIMS; i++) {
+        weld_append(text, size, i ? ", %lld" : "%lld", (long long)s->dim[i]);
     }
-    if (used < size) {
-        snprintf(text + used, size - used, "]");
-    }
-    return text;
+    return weld_append(text, size, "]");
 }

@@ -142,6 +142,20 @@ void weld_json_no_more(weld_json *j, const json_t *object, size_t count) {
     }
 }
 
+void weld_json_append(json_t **list, json_t *value) {
+    if (json_array_append_new(*list, value) != 0) {
+        json_decref(*list);
+        *list = NULL;
+    }
+}
+
+void weld_json_set(json_t **object, const char *key, json_t *value) {
+    if (json_object_set_new(*object, key, value) != 0) {
+        json_decref(*object);
+        *object = NULL;
+    }
+}
+
 weld_status weld_json_text(json_t *value, const char *where, char **text, weld_error *err) {
     char *dumped = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
     char *copy = dumped ? weld_strdup(dumped) : NULL;

@@ -45,6 +45,10 @@ double weld_json_real_at(weld_json *j, const json_t *array, size_t i, const char
 /* Have all members been asked for? The object must have `count` of them. */
 void weld_json_no_more(weld_json *j, const json_t *object, size_t count);
 
+/* Append to a list that is being built, and set a member of an object; these take the reference.
+ * Where memory is short *list or *object becomes NULL, and stays it. */
+void weld_json_append(json_t **list, json_t *value);
+void weld_json_set(json_t **object, const char *key, json_t *value);
 /* The text of a value that was built (NULL: building it ran out of memory), released with
  * weld_free. Takes the reference. Doubles come back bit for bit. */
 weld_status weld_json_text(json_t *value, const char *where, char **text, weld_error *err);

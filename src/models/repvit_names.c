@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "models/repvit.h"
 
 const weld_naming weld_repvit_namings[WELD_REPVIT_NAMINGS] = {
@@ -161,10 +162,9 @@ static weld_status find_form(search *s, weld_error *err) {
     }
     s->merged = false;
     for (s->naming = 0; s->naming < WELD_REPVIT_NAMINGS; s->naming++) {
-        size_t used = strlen(sought);
         conv_name(s, (weld_named_place){.names = &features[WELD_REPVIT_STEM]}, "2", name);
-        snprintf(sought + used, sizeof sought - used, "%s%s (%s)", s->naming ? " nor " : "", name,
-                 weld_repvit_namings[s->naming].text);
+        weld_append(sought, sizeof sought, "%s%s (%s)", s->naming ? " nor " : "", name,
+                    weld_repvit_namings[s->naming].text);
     }
     return weld_fail(err, WELD_ERROR_NOT_FOUND, "no RepViT: neither %s is among its %zu tensors",
                      sought, s->index->count);

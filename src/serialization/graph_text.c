@@ -29,10 +29,7 @@ static const char *const init_names[] = {"constant", "uniform", "trunc_normal"};
 static json_t *shape_json(const weld_shape *shape) {
     json_t *list = json_array();
     for (int i = 0; i < shape->rank; i++) {
-        if (json_array_append_new(list, json_integer(shape->dim[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        weld_json_append(&list, json_integer(shape->dim[i]));
     }
     return list;
 }
@@ -40,12 +37,9 @@ static json_t *shape_json(const weld_shape *shape) {
 static json_t *leaf_json(const weld_value *v) {
     json_t *leaf = json_pack("{s:s, s:s, s:s, s:o}", "leaf", leaf_names[v->kind], "name", v->name,
                              "dtype", weld_dtype_name(v->dtype), "shape", shape_json(&v->shape));
-    if (leaf && v->kind != WELD_VALUE_INPUT &&
-        json_object_set_new(
-            leaf, "init", json_pack("[s, f, f]", init_names[v->init.kind], v->init.a, v->init.b)) !=
-            0) {
-        json_decref(leaf);
-        return NULL;
+    if (v->kind != WELD_VALUE_INPUT) {
+        weld_json_set(&leaf, "init",
+                      json_pack("[s, f, f]", init_names[v->init.kind], v->init.a, v->init.b));
     }
     return leaf;
 }
@@ -73,23 +67,17 @@ static json_t *attribute_json(const weld_attribute_field *field, const void *at)
 
 static json_t *node_json(const weld_node *node) {
     json_t *inputs = json_array();
-    bool good = inputs != NULL;
     for (int i = 0; i < node->input_count; i++) {
-        json_t *input = node->inputs[i] ? json_integer(node->inputs[i]->id) : json_null();
-        good = json_array_append_new(inputs, input) == 0 && good;
+        weld_json_append(&inputs,
+                         node->inputs[i] ? json_integer(node->inputs[i]->id) : json_null());
     }
     json_t *object = json_pack("{s:s, s:o}", "op", node->op->name, "inputs", inputs);
-    good = good && object;
     for (size_t i = 0; i < weld_attribute_field_count; i++) {
         const weld_attribute_field *f = &weld_attribute_fields[i];
-        if (good && node->op->attributes & f->bit) {
+        if (node->op->attributes & f->bit) {
             const char *at = (const char *)&node->attributes + f->offset;
-            good = json_object_set_new(object, f->name, attribute_json(f, at)) == 0;
+            weld_json_set(&object, f->name, attribute_json(f, at));
         }
-    }
-    if (!good) {
-        json_decref(object);
-        return NULL;
     }
     return object;
 }
@@ -101,11 +89,8 @@ static json_t *values_json(const weld_graph *g) {
         if (v->kind == WELD_VALUE_RESULT && v->output_index > 0) {
             continue; /* comes with the first output of its node */
         }
-        json_t *value = v->kind == WELD_VALUE_RESULT ? node_json(v->producer) : leaf_json(v);
-        if (json_array_append_new(values, value) != 0) {
-            json_decref(values);
-            return NULL;
-        }
+        weld_json_append(&values,
+                         v->kind == WELD_VALUE_RESULT ? node_json(v->producer) : leaf_json(v));
     }
     return values;
 }
@@ -113,12 +98,8 @@ static json_t *values_json(const weld_graph *g) {
 static json_t *outputs_json(const weld_graph *g) {
     json_t *outputs = json_array();
     for (size_t i = 0; i < g->output_count; i++) {
-        json_t *output =
-            json_pack("{s:s, s:i}", "name", g->outputs[i].name, "value", g->outputs[i].value->id);
-        if (json_array_append_new(outputs, output) != 0) {
-            json_decref(outputs);
-            return NULL;
-        }
+        weld_json_append(&outputs, json_pack("{s:s, s:i}", "name", g->outputs[i].name, "value",
+                                             g->outputs[i].value->id));
     }
     return outputs;
 }

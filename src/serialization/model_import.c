@@ -103,7 +103,7 @@ static weld_status take_class_names(const char *path, const weld_import_options 
 static weld_status check_variant(const char *path, const weld_model_config *config,
                                  const char *name, weld_error *err) {
     weld_status status = name ? weld_model_check_variant(config, name, err) : WELD_OK;
-    return !status ? WELD_OK : weld_fail_context(err, status, "%s", path);
+    return status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
 }
 
 /* Of a checkpoint's two networks, the moving average in place of the weights as they were. */
@@ -125,17 +125,13 @@ static weld_status choose_average(const char *path, const char *key, weld_model_
 /* A file that weld wrote states everything. */
 static weld_status read_store(const char *path, const weld_import_options *o, weld_model_file *mf,
                               weld_error *err) {
-    weld_status status = weld_model_store_read(path, mf, err);
-    if (!status && o->key) {
-        status = choose_average(path, o->key, mf, err);
-    }
-    status = status ? status : check_variant(path, &mf->config, o->model, err);
-    status = status ? status
-                    : agree(path, "number of classes", mf->config.num_classes, o->num_classes, err);
-    status = status ? status : take_untold(path, o, true, &mf->config, err);
-    status = status ? status
-                    : agree(path, "input size", mf->preprocessing.input_size, o->input_size, err);
-    return status ? status : take_class_names(path, o, mf, err);
+    WELD_TRY(weld_model_store_read(path, mf, err));
+    WELD_TRY(o->key ? choose_average(path, o->key, mf, err) : WELD_OK);
+    WELD_TRY(check_variant(path, &mf->config, o->model, err));
+    WELD_TRY(agree(path, "number of classes", mf->config.num_classes, o->num_classes, err));
+    WELD_TRY(take_untold(path, o, true, &mf->config, err));
+    WELD_TRY(agree(path, "input size", mf->preprocessing.input_size, o->input_size, err));
+    return take_class_names(path, o, mf, err);
 }
 
 /* --- Weights of other programs ---------------------------------------------------------------- */
@@ -225,12 +221,10 @@ static weld_status settle_preprocessing(importing *im) {
 static weld_status settle_class_names(importing *im) {
     char where[512];
     const char *text = metadata(im, WELD_METADATA_CLASS_NAMES, where);
-    weld_status status = WELD_OK;
-    if (text) {
-        status = weld_class_names_from_text(text, where, im->mf->config.num_classes,
-                                            &im->mf->class_names, im->err);
-    }
-    return status ? status : take_class_names(im->path, im->options, im->mf, im->err);
+    WELD_TRY(text ? weld_class_names_from_text(text, where, im->mf->config.num_classes,
+                                               &im->mf->class_names, im->err)
+                  : WELD_OK);
+    return take_class_names(im->path, im->options, im->mf, im->err);
 }
 
 /* The element types of the weights. */

@@ -37,33 +37,30 @@ static weld_status take_copy(reading *r, const char *path, bool required, char *
     if (!required && !weld_store_find(r->store, path)) {
         return WELD_OK;
     }
-    weld_status status = take_text(r, path, &text);
-    if (!status) {
-        *out = weld_strdup(text);
-        status = *out ? WELD_OK : weld_fail_memory(r->err, path);
-    }
-    return status;
+    WELD_TRY(take_text(r, path, &text));
+    *out = weld_strdup(text);
+    return *out ? WELD_OK : weld_fail_memory(r->err, path);
+}
+
+/* A text that is read on; `where` stands in front of messages. */
+static weld_status take_json(reading *r, const char *path, const char **text,
+                             char where[WELD_MODEL_PATH_SIZE]) {
+    snprintf(where, WELD_MODEL_PATH_SIZE, "%s: %s", weld_store_file(r->store), path);
+    return take_text(r, path, text);
 }
 
 static weld_status take_texts(reading *r) {
     weld_model_file *mf = r->mf;
     const char *text;
     char where[WELD_MODEL_PATH_SIZE];
-    weld_status status = take_text(r, "config", &text);
-    if (!status) {
-        snprintf(where, sizeof where, "%s: config", weld_store_file(r->store));
-        status = weld_model_config_from_text(text, where, &mf->config, r->err);
-    }
-    status = status ? status : take_text(r, "preprocessing", &text);
-    if (!status) {
-        snprintf(where, sizeof where, "%s: preprocessing", weld_store_file(r->store));
-        status = weld_preprocessing_from_text(text, where, &mf->preprocessing, r->err);
-    }
-    status = status ? status : take_copy(r, "program_version", true, &mf->program_version);
-    status = status ? status : take_copy(r, "recipe", false, &mf->recipe);
-    status = status ? status : take_copy(r, "summary", false, &mf->summary);
-    status = status ? status : take_copy(r, "verification", false, &mf->verification);
-    return status;
+    WELD_TRY(take_json(r, "config", &text, where));
+    WELD_TRY(weld_model_config_from_text(text, where, &mf->config, r->err));
+    WELD_TRY(take_json(r, "preprocessing", &text, where));
+    WELD_TRY(weld_preprocessing_from_text(text, where, &mf->preprocessing, r->err));
+    WELD_TRY(take_copy(r, "program_version", true, &mf->program_version));
+    WELD_TRY(take_copy(r, "recipe", false, &mf->recipe));
+    WELD_TRY(take_copy(r, "summary", false, &mf->summary));
+    return take_copy(r, "verification", false, &mf->verification);
 }
 
 static weld_status take_class_names(reading *r) {
@@ -136,13 +133,10 @@ static weld_status check_graph(const reading *r) {
 static weld_status take_graph(reading *r) {
     const char *text;
     char where[WELD_MODEL_PATH_SIZE];
-    weld_status status = take_text(r, "graph", &text);
-    if (!status) {
-        snprintf(where, sizeof where, "%s: graph", weld_store_file(r->store));
-        status = weld_graph_from_text(text, where, &r->mf->graph, r->err);
-    }
-    status = status ? status : check_operators(r);
-    return status ? status : check_graph(r);
+    WELD_TRY(take_json(r, "graph", &text, where));
+    WELD_TRY(weld_graph_from_text(text, where, &r->mf->graph, r->err));
+    WELD_TRY(check_operators(r));
+    return check_graph(r);
 }
 
 /* A checkpoint is built from its configuration; one that asks for more blocks than the file has
@@ -173,14 +167,11 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
         return weld_fail(r->err, WELD_ERROR_FORMAT, "%s: %s: of a type that no file can hold",
                          weld_store_file(r->store), path);
     }
-    weld_status status = weld_store_find_tensor(r->store, path, type, &leaf->shape, &e, r->err);
-    status = status ? status
-                    : weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, r->err);
-    if (!status) {
-        memcpy(tensor.data, e->data, e->bytes);
-        mark(r, e);
-    }
-    return status;
+    WELD_TRY(weld_store_find_tensor(r->store, path, type, &leaf->shape, &e, r->err));
+    WELD_TRY(weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, r->err));
+    memcpy(tensor.data, e->data, e->bytes);
+    mark(r, e);
+    return WELD_OK;
 }
 
 /* Memory for the tensors of a group, in one piece. */
@@ -223,17 +214,15 @@ static bool has_group(const weld_store *s, const char *begin) {
 
 /* All moments of a parameter that the file keeps, or none: it was frozen. */
 static weld_status take_moments_of(reading *r, const weld_value *leaf, weld_name_list *missing) {
-    char path[WELD_MODEL_PATH_SIZE];
-    weld_status status = weld_model_path(path, WELD_GROUP_MOMENT1, leaf->name, r->err);
-    bool first = !status && weld_store_find(r->store, path);
-    status = status ? status : weld_model_path(path, WELD_GROUP_MOMENT2, leaf->name, r->err);
-    if (status || (!first && !weld_store_find(r->store, path))) {
-        return status;
+    char first[WELD_MODEL_PATH_SIZE], second[WELD_MODEL_PATH_SIZE];
+    WELD_TRY(weld_model_path(first, WELD_GROUP_MOMENT1, leaf->name, r->err));
+    WELD_TRY(weld_model_path(second, WELD_GROUP_MOMENT2, leaf->name, r->err));
+    if (!weld_store_find(r->store, first) && !weld_store_find(r->store, second)) {
+        return WELD_OK;
     }
-    status = take_tensor(r, WELD_GROUP_MOMENT1, leaf, r->mf->moment1, missing);
-    return status || !r->mf->moment2
-               ? status
-               : take_tensor(r, WELD_GROUP_MOMENT2, leaf, r->mf->moment2, missing);
+    WELD_TRY(take_tensor(r, WELD_GROUP_MOMENT1, leaf, r->mf->moment1, missing));
+    return r->mf->moment2 ? take_tensor(r, WELD_GROUP_MOMENT2, leaf, r->mf->moment2, missing)
+                          : WELD_OK;
 }
 
 static weld_status take_moments(reading *r, const weld_graph *network, weld_name_list *missing) {
@@ -317,14 +306,13 @@ static weld_status check_nothing_left(const reading *r) {
 }
 
 static weld_status take_all(reading *r) {
-    weld_status status = take_texts(r);
-    status = status ? status : take_class_names(r);
-    status = status ? status : r->mf->kind == WELD_MODEL_DEPLOY ? take_graph(r) : check_size(r);
-    status = status ? status : take_tensors(r);
-    if (!status && r->mf->kind == WELD_MODEL_CHECKPOINT) {
-        status = take_trainer(r);
-    }
-    return status ? status : check_nothing_left(r);
+    const bool deploy = r->mf->kind == WELD_MODEL_DEPLOY;
+    WELD_TRY(take_texts(r));
+    WELD_TRY(take_class_names(r));
+    WELD_TRY(deploy ? take_graph(r) : check_size(r));
+    WELD_TRY(take_tensors(r));
+    WELD_TRY(deploy ? WELD_OK : take_trainer(r));
+    return check_nothing_left(r);
 }
 
 static weld_status read_store(const weld_store *store, weld_model_file *mf, weld_error *err) {

@@ -35,10 +35,7 @@ json_t *weld_key_json(const weld_key *key, const void *values) {
     }
     json_t *list = json_array();
     for (int i = 0; i < weld_key_count(key, values); i++) {
-        if (json_array_append_new(list, element_json(key, values, i)) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        weld_json_append(&list, element_json(key, values, i));
     }
     return list;
 }
@@ -52,12 +49,8 @@ weld_status weld_model_config_to_text(const weld_model_config *c, char **text, w
         return WELD_ERROR_NOT_FOUND;
     }
     json_t *root = json_pack("{s:s, s:i}", "name", c->name, "num_classes", c->num_classes);
-    for (size_t i = 0; root && i < family->key_count; i++) {
-        const weld_key *key = &family->keys[i];
-        if (json_object_set_new(root, key->name, weld_key_json(key, c->values)) != 0) {
-            json_decref(root);
-            root = NULL;
-        }
+    for (const weld_key *key = NULL; (key = weld_family_next_key(family, key, 0));) {
+        weld_json_set(&root, key->name, weld_key_json(key, c->values));
     }
     return weld_json_text(root, "model configuration", text, err);
 }
@@ -219,10 +212,7 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
 static json_t *bytes_json(const char *name) {
     json_t *list = json_array();
     for (; *name; name++) {
-        if (json_array_append_new(list, json_integer((unsigned char)*name)) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        weld_json_append(&list, json_integer((unsigned char)*name));
     }
     return list;
 }
@@ -231,10 +221,7 @@ weld_status weld_class_names_to_text(char *const *names, int count, char **text,
     json_t *root = json_array();
     for (int i = 0; i < count; i++) {
         json_t *name = json_string(names[i]); /* NULL where it is not UTF-8 */
-        if (json_array_append_new(root, name ? name : bytes_json(names[i])) != 0) {
-            json_decref(root);
-            return weld_fail_memory(err, "class names");
-        }
+        weld_json_append(&root, name ? name : bytes_json(names[i]));
     }
     return weld_json_text(root, "class names", text, err);
 }

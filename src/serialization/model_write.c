@@ -82,19 +82,13 @@ static weld_status put_tensor(writing *w, const char *group, const weld_value *l
 /* A leaf's moments and its average, as far as there are any. */
 static weld_status put_more(writing *w, const weld_value *leaf, bool parameter, bool moments) {
     const weld_model_file *mf = w->mf;
-    weld_status status = WELD_OK;
+    const char *average =
+        parameter ? WELD_GROUP_EMA WELD_GROUP_PARAMETERS : WELD_GROUP_EMA WELD_GROUP_BUFFERS;
     if (moments) {
-        status = put_tensor(w, WELD_GROUP_MOMENT1, leaf, mf->moment1);
-        if (!status && mf->moment2) {
-            status = put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2);
-        }
+        WELD_TRY(put_tensor(w, WELD_GROUP_MOMENT1, leaf, mf->moment1));
+        WELD_TRY(mf->moment2 ? put_tensor(w, WELD_GROUP_MOMENT2, leaf, mf->moment2) : WELD_OK);
     }
-    if (!status && mf->ema) {
-        status = put_tensor(
-            w, parameter ? WELD_GROUP_EMA WELD_GROUP_PARAMETERS : WELD_GROUP_EMA WELD_GROUP_BUFFERS,
-            leaf, mf->ema);
-    }
-    return status;
+    return mf->ema ? put_tensor(w, average, leaf, mf->ema) : WELD_OK;
 }
 
 static weld_status put_tensors(writing *w, const weld_graph *network) {
@@ -129,13 +123,12 @@ static weld_status put_tensors(writing *w, const weld_graph *network) {
 
 static weld_status put_trainer(writing *w) {
     const weld_shape scalar = {.rank = 0};
-    weld_status status = WELD_OK;
-    for (size_t i = 0; !status && i < weld_trainer_field_count; i++) {
+    for (size_t i = 0; i < weld_trainer_field_count; i++) {
         const weld_trainer_field *f = &weld_trainer_fields[i];
-        status = weld_store_put(w->store, f->path, f->type, &scalar,
-                                (const char *)&w->mf->trainer + f->offset, w->err);
+        const char *from = (const char *)&w->mf->trainer + f->offset;
+        WELD_TRY(weld_store_put(w->store, f->path, f->type, &scalar, from, w->err));
     }
-    return status;
+    return WELD_OK;
 }
 
 static weld_status put_all(writing *w) {

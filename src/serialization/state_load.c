@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "serialization/name_list.h"
 #include "graph/graph.h"
 
@@ -49,12 +50,10 @@ static bool is_leaf(const weld_value *v) {
 /* The leaf's name in the file and its number there, -1 where it has none. */
 static weld_status find(const loading *l, const weld_value *leaf, char name[WELD_TENSOR_NAME_SIZE],
                         int64_t *number) {
-    weld_status status = weld_model_tensor_name(l->config, l->naming, leaf->name, name, l->err);
-    if (!status) {
-        const weld_named_shape *found = weld_shape_index_find(&l->index->names, name);
-        *number = found ? found - l->index->tensors : -1;
-    }
-    return status;
+    WELD_TRY(weld_model_tensor_name(l->config, l->naming, leaf->name, name, l->err));
+    const weld_named_shape *found = weld_shape_index_find(&l->index->names, name);
+    *number = found ? found - l->index->tensors : -1;
+    return WELD_OK;
 }
 
 /* --- Does everything fit? --------------------------------------------------------------------- */
@@ -104,12 +103,10 @@ static weld_status fail_unfit(const loading *l, const comparison *c) {
         const char *what;
     } parts[] = {{&c->missing, "missing"}, {&c->unexpected, "unexpected"}, {&c->wrong, "wrong"}};
     char text[900] = "";
-    size_t used = 0;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (parts[i].list->count) {
-            used +=
-                (size_t)snprintf(text + used, sizeof text - used, "%s%zu %s: %s", used ? "; " : "",
-                                 parts[i].list->count, parts[i].what, parts[i].list->text);
+            weld_append(text, sizeof text, "%s%zu %s: %s", *text ? "; " : "", parts[i].list->count,
+                        parts[i].what, parts[i].list->text);
         }
     }
     return weld_fail(l->err, WELD_ERROR_SHAPE, "%s: its tensors are not those of a %s: %s",
@@ -146,26 +143,23 @@ static weld_status read_counter(const loading *l, size_t number, int64_t *out) {
         return weld_state_dict_read(l->index->dict, number, WELD_I64, out, l->err);
     }
     double value;
-    weld_status status = weld_state_dict_read(l->index->dict, number, WELD_F64, &value, l->err);
-    if (!status && !(value >= 0 && value < 0x1p62 && value == floor(value))) {
-        status = weld_fail(l->err, WELD_ERROR_FORMAT, "%s: %s is %g: it must be a whole number",
-                           weld_state_dict_file(l->index->dict), entry->name, value);
+    WELD_TRY(weld_state_dict_read(l->index->dict, number, WELD_F64, &value, l->err));
+    if (!(value >= 0 && value < 0x1p62 && value == floor(value))) {
+        return weld_fail(l->err, WELD_ERROR_FORMAT, "%s: %s is %g: it must be a whole number",
+                         weld_state_dict_file(l->index->dict), entry->name, value);
     }
-    if (!status) {
-        *out = (int64_t)value;
-    }
-    return status;
+    *out = (int64_t)value;
+    return WELD_OK;
 }
 
 static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weights *to) {
     char name[WELD_TENSOR_NAME_SIZE];
     int64_t number;
     weld_tensor tensor;
-    weld_status status = find(l, leaf, name, &number);
-    status = status ? status
-                    : weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, l->err);
-    if (status || number < 0) {
-        return status; /* a counter that is missing is 0 */
+    WELD_TRY(find(l, leaf, name, &number));
+    WELD_TRY(weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, l->err));
+    if (number < 0) {
+        return WELD_OK; /* a counter that is missing is 0 */
     }
     return leaf->dtype == WELD_I64 ? read_counter(l, (size_t)number, tensor.data)
                                    : weld_state_dict_read(l->index->dict, (size_t)number, WELD_F32,

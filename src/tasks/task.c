@@ -5,18 +5,16 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "models/models.h"
 
 const weld_task *weld_task_find(const char *name, weld_error *err) {
     char known[256] = "";
-    size_t used = 0;
     for (size_t i = 0; i < weld_task_count; i++) {
         if (strcmp(weld_tasks[i]->name, name) == 0) {
             return weld_tasks[i];
         }
-        used += used < sizeof known ? (size_t)snprintf(known + used, sizeof known - used, "%s%s",
-                                                       i ? ", " : "", weld_tasks[i]->name)
-                                    : 0;
+        weld_append(known, sizeof known, i ? ", %s" : "%s", weld_tasks[i]->name);
     }
     weld_fail(err, WELD_ERROR_NOT_FOUND, "task '%.80s': no such name: there are %s", name, known);
     return NULL;

@@ -146,18 +146,11 @@ static weld_status set_text(const weld_key *key, void *values, int element, cons
 
 weld_status weld_key_set_element(const weld_key *key, void *values, int element, const char *text,
                                  weld_error *err) {
-    switch (key->type) {
-    case WELD_KEY_INTEGER:
-    case WELD_KEY_REAL:
-        return set_number(key, values, element, text, err);
-    case WELD_KEY_BOOL:
-        return set_bool(key, values, element, text, err);
-    case WELD_KEY_CHOICE:
-        return set_choice(key, values, element, text, err);
-    case WELD_KEY_TEXT:
-        break;
-    }
-    return set_text(key, values, element, text, err);
+    static weld_status (*const set[])(const weld_key *, void *, int, const char *, weld_error *) = {
+        [WELD_KEY_TEXT] = set_text, [WELD_KEY_INTEGER] = set_number, [WELD_KEY_REAL] = set_number,
+        [WELD_KEY_BOOL] = set_bool, [WELD_KEY_CHOICE] = set_choice,
+    };
+    return set[key->type](key, values, element, text, err);
 }
 
 weld_status weld_key_set(const weld_key *key, void *values, const char *text, weld_error *err) {
@@ -245,9 +238,8 @@ const char *weld_key_text(const weld_key *key, const void *values, const char *b
 
 bool weld_key_equal(const weld_key *key, const void *a, const void *b) {
     int count = weld_key_count(key, a);
-    return count == weld_key_count(key, b) &&
-           memcmp((const char *)a + key->offset, (const char *)b + key->offset,
-                  (size_t)count * key->size) == 0;
+    const char *first = (const char *)a + key->offset, *second = (const char *)b + key->offset;
+    return count == weld_key_count(key, b) && memcmp(first, second, (size_t)count * key->size) == 0;
 }
 
 /* --- Checking -------------------------------------------------------------------------------- */

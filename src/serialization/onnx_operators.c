@@ -23,6 +23,19 @@ static char *apply2(weld_onnx_builder *b, const char *type, char *x, char *y) {
     return weld_onnx_node(b, type, 2, (char *[]){x, y}, NULL);
 }
 
+/* One node for all of `node`: its first input in this layout, as its output is, and what else it
+ * has (weights) as in the graph. */
+static void spell_as(weld_onnx_builder *b, const weld_node *node, weld_onnx_layout layout,
+                     const char *type, const weld_onnx_attribute *attributes) {
+    char *inputs[5];
+    int count = 0;
+    for (; count < node->input_count && count < 5 && node->inputs[count]; count++) {
+        inputs[count] = weld_onnx_get(b, node->inputs[count], count ? PLAIN : layout);
+    }
+    char *y = weld_onnx_node(b, type, count, inputs, attributes);
+    weld_onnx_set(b, node->outputs[0], layout, y);
+}
+
 /* Axis of the graph's layout in another. */
 static int64_t axis_in(weld_onnx_layout layout, int axis) {
     static const int64_t moved[] = {0, 2, 3, 1};
@@ -34,10 +47,6 @@ static int64_t axis_in(weld_onnx_layout layout, int axis) {
 static void conv2d(weld_onnx_builder *b, const weld_node *node) {
     const weld_attributes *a = &node->attributes;
     const weld_shape *weight = &node->inputs[1]->shape;
-    bool biased = node->input_count > 2 && node->inputs[2];
-    char *inputs[] = {weld_onnx_get(b, node->inputs[0], FIRST),
-                      weld_onnx_get(b, node->inputs[1], PLAIN),
-                      biased ? weld_onnx_get(b, node->inputs[2], PLAIN) : NULL};
     const int *pad = a->padding;
     weld_onnx_attribute attributes[] = {
         weld_onnx_integers("kernel_shape", weight->dim[2], weight->dim[3]),
@@ -45,25 +54,22 @@ static void conv2d(weld_onnx_builder *b, const weld_node *node) {
         weld_onnx_integers("pads", pad[0], pad[1], pad[0], pad[1]),
         weld_onnx_integer("group", a->groups),
         {0}};
-    char *y = weld_onnx_node(b, "Conv", biased ? 3 : 2, inputs, attributes);
-    weld_onnx_set(b, node->outputs[0], FIRST, y);
+    spell_as(b, node, FIRST, "Conv", attributes);
 }
 
 static void max_pool(weld_onnx_builder *b, const weld_node *node) {
     const weld_attributes *a = &node->attributes;
-    char *x = weld_onnx_get(b, node->inputs[0], FIRST);
     const int *pad = a->padding;
     weld_onnx_attribute attributes[] = {
         weld_onnx_integers("kernel_shape", a->kernel[0], a->kernel[1]),
         weld_onnx_integers("strides", a->stride[0], a->stride[1]),
         weld_onnx_integers("pads", pad[0], pad[1], pad[0], pad[1]),
         {0}};
-    weld_onnx_set(b, node->outputs[0], FIRST, weld_onnx_node(b, "MaxPool", 1, &x, attributes));
+    spell_as(b, node, FIRST, "MaxPool", attributes);
 }
 
 static void global_avg_pool(weld_onnx_builder *b, const weld_node *node) {
-    char *y = apply(b, "GlobalAveragePool", weld_onnx_get(b, node->inputs[0], FIRST));
-    weld_onnx_set(b, node->outputs[0], FIRST, y);
+    spell_as(b, node, FIRST, "GlobalAveragePool", NULL);
 }
 
 static void channel_scale(weld_onnx_builder *b, const weld_node *node) {
@@ -82,14 +88,8 @@ static void batch_norm_eval(weld_onnx_builder *b, const weld_node *node) {
                        node->id, rank);
         return;
     }
-    weld_onnx_layout layout = rank == 4 ? FIRST : PLAIN;
-    char *inputs[5];
-    for (int i = 0; i < 5; i++) {
-        inputs[i] = weld_onnx_get(b, node->inputs[i], i == 0 ? layout : PLAIN);
-    }
     weld_onnx_attribute attributes[] = {weld_onnx_real("epsilon", node->attributes.eps), {0}};
-    char *y = weld_onnx_node(b, "BatchNormalization", 5, inputs, attributes);
-    weld_onnx_set(b, node->outputs[0], layout, y);
+    spell_as(b, node, rank == 4 ? FIRST : PLAIN, "BatchNormalization", attributes);
 }
 
 /* --- Element by element ----------------------------------------------------------------------- */
@@ -172,22 +172,16 @@ static void linear(weld_onnx_builder *b, const weld_node *node) {
 static void softmax(weld_onnx_builder *b, const weld_node *node) {
     const weld_value *x = node->inputs[0];
     weld_onnx_layout layout = weld_onnx_layout_of(b, x);
-    char *name = weld_onnx_get(b, x, layout);
     weld_onnx_attribute axis[] = {weld_onnx_integer("axis", axis_in(layout, x->shape.rank - 1)),
                                   {0}};
-    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Softmax", 1, &name, axis));
+    spell_as(b, node, layout, "Softmax", axis);
 }
 
 static void layer_norm(weld_onnx_builder *b, const weld_node *node) {
-    char *inputs[3];
-    for (int i = 0; i < 3; i++) {
-        inputs[i] = weld_onnx_get(b, node->inputs[i], PLAIN);
-    }
     weld_onnx_attribute attributes[] = {
         weld_onnx_integer("axis", -1), weld_onnx_real("epsilon", node->attributes.eps), {0}};
     b->opset = 17; /* the first that has it */
-    char *y = weld_onnx_node(b, "LayerNormalization", 3, inputs, attributes);
-    weld_onnx_set(b, node->outputs[0], PLAIN, y);
+    spell_as(b, node, PLAIN, "LayerNormalization", attributes);
 }
 
 /* [n, l, heads d] with the heads set apart, its dimensions n, l, heads, d in this order. */
@@ -266,9 +260,7 @@ static void permute(weld_onnx_builder *b, const weld_node *node) {
     for (int i = 0; i < order->rank; i++) {
         perm.integers[i] = order->dim[i];
     }
-    char *x = weld_onnx_get(b, node->inputs[0], PLAIN);
-    weld_onnx_attribute attributes[] = {perm, {0}};
-    weld_onnx_set(b, node->outputs[0], PLAIN, weld_onnx_node(b, "Transpose", 1, &x, attributes));
+    spell_as(b, node, PLAIN, "Transpose", (weld_onnx_attribute[]){perm, {0}});
 }
 
 static void concat(weld_onnx_builder *b, const weld_node *node) {

@@ -163,21 +163,17 @@ static weld_status check_finite(const maker *m, const weld_batch *batch, int64_t
 static weld_status make_rows(maker *m, int64_t view, int64_t number, weld_error *err) {
     weld_batch batch;
     size_t elements = (size_t)BATCH * (size_t)m->layout.top;
-    weld_status status =
-        weld_loader_view_batch(m->loader, (uint32_t)view, number, m->images, &batch, err);
-    if (status) {
-        return status;
-    }
+    WELD_TRY(weld_loader_view_batch(m->loader, (uint32_t)view, number, m->images, &batch, err));
     memset(m->values, 0, elements * sizeof *m->values);
     memset(m->classes, -1, elements * sizeof *m->classes);
     weld_teacher_run(m->teacher, m->images, batch.count, m->logits);
-    for (int64_t i = 0; i < batch.count && !status; i++) {
+    for (int64_t i = 0; i < batch.count; i++) {
         int64_t slot = batch.indices[i] - number * BATCH;
         take_top(m->logits + i * m->layout.classes, m->layout.classes, m->layout.top,
                  m->values + slot * m->layout.top, m->classes + slot * m->layout.top);
-        status = check_finite(m, &batch, i, err);
+        WELD_TRY(check_finite(m, &batch, i, err));
     }
-    return status;
+    return WELD_OK;
 }
 
 /* --- All of it -------------------------------------------------------------------------------- */
@@ -225,22 +221,14 @@ static weld_status make_all(maker *m, bool *stopped, weld_error *err) {
     while (m->done < total && !*stopped) {
         int64_t view = m->done / images, number = m->done % images / BATCH;
         int64_t count = number + 1 < batches ? BATCH : images - number * BATCH;
-        weld_status status = make_rows(m, view, number, err);
-        status = status
-                     ? status
-                     : weld_cache_writer_put(m->writer, m->done, count, m->values, m->classes, err);
-        if (status) {
-            return status;
-        }
+        WELD_TRY(make_rows(m, view, number, err));
+        WELD_TRY(weld_cache_writer_put(m->writer, m->done, count, m->values, m->classes, err));
         m->done += count;
         s->progress(s->context, m->done, total);
         *stopped = m->done < total && s->stop(s->context);
         if (*stopped || weld_clock() - synced > SYNC_SECONDS) {
-            status = weld_cache_writer_sync(m->writer, m->done, err);
+            WELD_TRY(weld_cache_writer_sync(m->writer, m->done, err));
             synced = weld_clock();
-        }
-        if (status) {
-            return status;
         }
     }
     return WELD_OK;

@@ -54,10 +54,8 @@ static void set_conversion(weld_teacher *t, const weld_preprocessing *student,
 static weld_status open_model(weld_teacher *t, const char *path, const weld_dataset *ds,
                               weld_error *err) {
     weld_model *m;
-    weld_status status = weld_model_import(path, NULL, &m, err);
-    if (status) {
-        return status;
-    }
+    weld_status status = WELD_OK;
+    WELD_TRY(weld_model_import(path, NULL, &m, err));
     snprintf(t->facts.identity, sizeof t->facts.identity, "%016llx",
              (unsigned long long)hash_weights(weld_model_weights(m)));
     if (ds && weld_model_check_labels(m, ds, err)) {

@@ -105,6 +105,10 @@ typedef struct weld_run {
     uint64_t seed, step;
 } weld_run;
 
+typedef struct weld_cost {
+    double flops, bytes; /* multiply-adds times two; read and written */
+} weld_cost;
+
 /* How an operator may be run on a slice of its tensors: not at all, on a range of rows (all
  * dimensions but the last, flattened), or on a range of dimension 0 (images). */
 typedef enum weld_slicing { WELD_SLICE_NONE, WELD_SLICE_ROWS, WELD_SLICE_IMAGES } weld_slicing;
@@ -142,19 +146,17 @@ typedef struct weld_linear_form {
  * weld_kernels. */
 typedef struct weld_op_cpu {
     unsigned inplace; /* bit i: output 0 may overwrite input i, being of equal size */
-    /* Bytes of scratch for `threads` threads; NULL: none. */
-    size_t (*workspace)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads);
+    /* Bytes of scratch that such a run wants, whose tensors have no data yet; NULL: none. */
+    size_t (*workspace)(const weld_run *run);
     void (*run)(const weld_run *run);
 
     /* What does not change from slice to slice, or where weights are constant from run to run:
-     * packed weights. `prepared` says its bytes (NULL: none), `prepare` writes it to `prepared`
-     * (in parallel with run->threads) and is called before run, which finds it in run->prepared.
-     * `prepares`: bit i: prepare reads input i (no others, nor the workspace). What it makes
-     * must not depend on the batch: where these inputs are constant, sessions of several batches
-     * share it. */
-    size_t (*prepared)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                       const weld_kernels *kernels);
+     * packed weights. `prepared` says its bytes, as workspace does (NULL: none), `prepare` writes
+     * it to `prepared` (in parallel with run->threads) and is called before run, which finds it in
+     * run->prepared. `prepares`: bit i: prepare reads input i (no others, nor the workspace). What
+     * it makes must not depend on the batch: where these inputs are constant, sessions of several
+     * batches share it. */
+    size_t (*prepared)(const weld_run *run);
     void (*prepare)(const weld_run *run, void *prepared);
     unsigned prepares;
 
@@ -191,10 +193,10 @@ struct weld_op {
      * Errors stay in the graph. NULL: not differentiable. */
     void (*grad)(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
                  weld_value **dx);
-    /* Multiply-adds times two, and bytes read and written; NULL: no flops, bytes of all operands.
-     */
-    void (*cost)(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes);
+    int flops;        /* multiply-adds times two, for each element of input 0 */
+    int extra_passes; /* how often it reads or writes input 0's bytes beyond all operands' once */
+    /* Corrects what these say. NULL: they are right. The tensors have no data. */
+    void (*cost)(const weld_run *run, weld_cost *cost);
     /* The multiply-adds of one image that count where networks are compared, which are those of
      * convolutions and linear layers. NULL: none. */
     int64_t (*macs)(const weld_node *node);

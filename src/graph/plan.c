@@ -234,30 +234,42 @@ static void assign_arena(planner *p) {
     }
 }
 
+/* A run of the node as a size of memory is asked for: whole, and without data. */
+static weld_run specs_of(const planner *p, const weld_node *node, weld_tensor *out) {
+    const weld_plan *plan = p->plan;
+    weld_plan_inputs(plan, node, p->in);
+    for (int i = 0; i < node->output_count; i++) {
+        out[i] = plan->specs[node->outputs[i]->id];
+    }
+    return (weld_run){.node = node,
+                      .in = p->in,
+                      .out = out,
+                      .threads = plan->threads,
+                      .kernels = weld_plan_kernels(plan, node)};
+}
+
 /* Bytes that the node at `at` wants for itself: of one slice, and of one thread, in a stream. */
 static size_t workspace_bytes(planner *p, size_t at) {
-    const weld_plan *plan = p->plan;
-    const weld_node *node = plan->order[at];
-    const weld_step *step = &plan->steps[p->step_of[at]];
+    const weld_node *node = p->plan->order[at];
+    const weld_step *step = &p->plan->steps[p->step_of[at]];
     const bool streams = step->slicing != WELD_SLICE_NONE;
     if (!node->op->cpu.workspace || node->op->view) {
         return 0;
     }
-    weld_tensor out[WELD_MAX_OUTPUTS] = {0};
-    weld_plan_inputs(p->plan, node, p->in);
+    weld_tensor out[WELD_MAX_OUTPUTS];
+    weld_run run = specs_of(p, node, out);
     for (int i = 0; i < node->input_count && streams; i++) {
         if (weld_node_takes_slices(node, i)) {
             p->in[i].shape = weld_slice_shape(step->slicing, &p->in[i], step->slice);
         }
     }
-    for (int i = 0; i < node->output_count; i++) {
-        out[i] = plan->specs[node->outputs[i]->id];
-        if (streams && !weld_node_sums(node, i)) {
+    for (int i = 0; i < node->output_count && streams; i++) {
+        if (!weld_node_sums(node, i)) {
             out[i].shape = weld_slice_shape(step->slicing, &out[i], step->slice);
         }
     }
-    return node->op->cpu.workspace(node, p->in, out, weld_plan_kernels(plan, node),
-                                   streams ? 1 : plan->threads);
+    run.threads = streams ? 1 : run.threads;
+    return node->op->cpu.workspace(&run);
 }
 
 static void assign_arena_workspaces(planner *p) {
@@ -273,17 +285,13 @@ static void assign_arena_workspaces(planner *p) {
 }
 
 static size_t prepared_bytes(const planner *p, const weld_node *node) {
-    const weld_plan *plan = p->plan;
-    const bool elsewhere = plan->constant_weights && weld_node_prepares_constants(node);
-    if (!node->op->cpu.prepared || elsewhere) {
+    if (!node->op->cpu.prepared ||
+        (p->plan->constant_weights && weld_node_prepares_constants(node))) {
         return 0;
     }
-    weld_tensor out[WELD_MAX_OUTPUTS] = {0};
-    weld_plan_inputs(p->plan, node, p->in);
-    for (int i = 0; i < node->output_count; i++) {
-        out[i] = plan->specs[node->outputs[i]->id];
-    }
-    return node->op->cpu.prepared(node, p->in, out, weld_plan_kernels(plan, node));
+    weld_tensor out[WELD_MAX_OUTPUTS];
+    weld_run run = specs_of(p, node, out);
+    return node->op->cpu.prepared(&run);
 }
 
 static void assign_prepared(planner *p) {

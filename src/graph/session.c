@@ -75,9 +75,7 @@ static void bind_runs(weld_session *s, uint64_t seed) {
 /* 0: nothing that is constant. */
 static size_t prepared_bytes(const weld_run *run) {
     const weld_op *op = run->node->op;
-    return op->cpu.prepared && weld_node_prepares_constants(run->node)
-               ? op->cpu.prepared(run->node, run->in, run->out, run->kernels)
-               : 0;
+    return op->cpu.prepared && weld_node_prepares_constants(run->node) ? op->cpu.prepared(run) : 0;
 }
 
 /* Find, or make, the prepared forms of constant weights. */

@@ -7,7 +7,7 @@
 
 #include "images/loops.h"
 
-enum { PASSES = 3, LANES = 96 /* bytes that are summed side by side */ };
+enum { PASSES = 3 };
 
 /* Equations 7, 11 and 14 of the paper, and Pillow's fixed point; in float, as there. */
 static weld_blur_box box_of(double deviation) {
@@ -21,46 +21,6 @@ static weld_blur_box box_of(double deviation) {
     b.outer = ((1 << 24) - ((uint32_t)b.reach * 2 + 1) * b.inner) / 2;
     return b;
 }
-
-static inline __attribute__((always_inline)) void blur_lanes(const uint8_t *restrict in,
-                                                             ptrdiff_t step, const weld_blur_box *b,
-                                                             int lanes, uint8_t *restrict out) {
-    uint32_t sum[LANES];
-    ptrdiff_t outer = (b->reach + 1) * step;
-    for (int l = 0; l < lanes; l++) {
-        sum[l] = in[l];
-    }
-    for (int k = 1; k <= b->reach; k++) {
-        for (int l = 0; l < lanes; l++) {
-            sum[l] += (uint32_t)in[l - k * step] + in[l + k * step];
-        }
-    }
-    for (int l = 0; l < lanes; l++) {
-        uint32_t ends = (uint32_t)in[l - outer] + in[l + outer];
-        out[l] = (uint8_t)((sum[l] * b->inner + ends * b->outer + (1 << 23)) >> 24);
-    }
-}
-
-static inline __attribute__((always_inline)) void
-blur_bytes(const uint8_t *in, ptrdiff_t step, const weld_blur_box *b, size_t n, uint8_t *out) {
-    for (; n >= LANES; n -= LANES, in += LANES, out += LANES) {
-        blur_lanes(in, step, b, LANES, out);
-    }
-    blur_lanes(in, step, b, (int)n, out);
-}
-
-void weld_blur_bytes_ref(const uint8_t *in, ptrdiff_t step, const weld_blur_box *b, size_t n,
-                         uint8_t *out) {
-    blur_bytes(in, step, b, n, out);
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx2"))) void weld_blur_bytes_avx2(const uint8_t *in, ptrdiff_t step,
-                                                          const weld_blur_box *b, size_t n,
-                                                          uint8_t *out) {
-    blur_bytes(in, step, b, n, out);
-}
-#endif
 
 /* One pass along a line of `count` elements of `size` bytes (a row's pixels or an image's rows):
  * they are copied to scratch, with the first and the last repeated as far as the box reaches. */

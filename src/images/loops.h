@@ -39,7 +39,7 @@ typedef void weld_resize_across(const uint8_t *in, size_t stride, int rows,
 typedef void weld_resize_down(const uint8_t *in, size_t stride, const weld_resize_axis *a, int i,
                               int bytes, uint8_t *out);
 
-/* --- Affine transforms: affine.c --- */
+/* --- Affine transforms: affine_rows.c --- */
 
 typedef struct weld_sampling {
     const uint8_t
@@ -54,7 +54,7 @@ typedef struct weld_sampling {
 /* All rows of the output, [height, width, 3]. */
 typedef void weld_sample_rows(const weld_sampling *s, uint8_t *out);
 
-/* --- Blurring: blur.c --- */
+/* --- Blurring: blur_bytes.c --- */
 
 /* Out of 2^24: the weight of each of the 2 reach + 1 inner pixels and of the two beyond them. */
 typedef struct weld_blur_box {

@@ -95,21 +95,26 @@ void weld_profile_reset(weld_profile *p) {
 
 void weld_profile_cost(const weld_plan *plan, const weld_node *node, double *flops, double *bytes) {
     weld_tensor in[64] = {0}, out[WELD_MAX_OUTPUTS];
-    *flops = *bytes = 0;
+    weld_cost cost = {0};
     for (int i = 0; i < node->input_count; i++) {
         weld_tensor t = node->inputs[i] ? plan->specs[node->inputs[i]->id] : (weld_tensor){0};
         if (i < 64) {
             in[i] = t;
         }
-        *bytes += node->inputs[i] ? (double)weld_tensor_bytes(&t) : 0.0;
+        cost.bytes += node->inputs[i] ? (double)weld_tensor_bytes(&t) : 0.0;
     }
     for (int i = 0; i < node->output_count; i++) {
         out[i] = plan->specs[node->outputs[i]->id];
-        *bytes += (double)weld_tensor_bytes(&out[i]);
+        cost.bytes += (double)weld_tensor_bytes(&out[i]);
     }
-    if (node->op->cost && node->input_count <= 64) {
-        node->op->cost(node, in, out, flops, bytes);
+    const weld_op *op = node->op;
+    cost.flops = op->flops * (double)weld_shape_count(&in[0].shape);
+    cost.bytes += op->extra_passes * (double)weld_tensor_bytes(&in[0]);
+    if (op->cost && node->input_count <= 64) {
+        op->cost(&(weld_run){.node = node, .in = in, .out = out}, &cost);
     }
+    *flops = cost.flops;
+    *bytes = op->view ? 0 : cost.bytes;
 }
 
 /* Products of matrices have units of their own in bf16; what slides a window over single channels

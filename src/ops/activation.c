@@ -20,14 +20,13 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     dx[0] = weld_graph_node(g, &weld_op_activation_grad, &a, inputs, 2, 2);
 }
 
-static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void piece(const weld_run *run, int64_t begin, int64_t end) {
     run->kernels->unary((weld_unary)run->node->attributes.function, end - begin,
                         weld_at(&run->in[0], begin), weld_at(&run->out[0], begin));
 }
 
 static void run(const weld_run *run) {
-    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+    weld_run_elements(run, piece);
 }
 
 const weld_op weld_op_activation = {
@@ -49,15 +48,14 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     return infer(node, in, out, err);
 }
 
-static void grad_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void grad_piece(const weld_run *run, int64_t begin, int64_t end) {
     run->kernels->unary_grad((weld_unary)run->node->attributes.function, end - begin,
                              weld_at(&run->in[0], begin), weld_at(&run->in[1], begin),
                              weld_at(&run->out[0], begin));
 }
 
 static void grad_run(const weld_run *run) {
-    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, grad_piece);
+    weld_run_elements(run, grad_piece);
 }
 
 const weld_op weld_op_activation_grad = {

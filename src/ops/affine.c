@@ -5,11 +5,6 @@
 #include "ops/ops.h"
 #include "base/error.h"
 
-static weld_slicing rows_slicing(const weld_node *node, const weld_tensor *in) {
-    (void)node;
-    return in[0].shape.rank > 1 ? WELD_SLICE_ROWS : WELD_SLICE_NONE;
-}
-
 /* An error unless in[first..last] are [c] and of the parameters' type. */
 static weld_status expect_vectors(const weld_node *node, const weld_tensor *in, int first,
                                   const char *const *names, weld_error *err) {
@@ -34,22 +29,14 @@ static weld_status affine_infer(const weld_node *node, const weld_tensor *in, we
     return weld_infer_same(node, in, out, err);
 }
 
-static void affine_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void affine_piece(const weld_run *run, int64_t begin, int64_t end) {
     int64_t c = weld_channels(&run->in[X]);
     run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), run->in[SCALE].data,
                          weld_optional(run, SHIFT), weld_at(&run->out[0], begin * c));
 }
 
 static void affine_run(const weld_run *run) {
-    weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(weld_channels(&run->in[X])),
-                    affine_piece);
-}
-
-static void affine_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        double *flops, double *bytes) {
-    *flops = 2 * (double)weld_shape_count(&in[X].shape);
-    *bytes = weld_operand_bytes(node, in, out);
+    weld_run_rows(run, affine_piece);
 }
 
 static weld_linear_form affine_linear(const weld_node *node) {
@@ -67,9 +54,9 @@ const weld_op weld_op_affine = {
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = affine_infer,
-    .cost = affine_cost,
+    .flops = 2,
     .linear = affine_linear,
-    .cpu = {.inplace = 1 << X, .run = affine_run, .slicing = rows_slicing, .sliced = 1 << X},
+    .cpu = {.inplace = 1 << X, .run = affine_run, .slicing = weld_slice_rows, .sliced = 1 << X},
 };
 
 /* --- affine2 --- */
@@ -84,8 +71,7 @@ static weld_status affine2_infer(const weld_node *node, const weld_tensor *in, w
     return weld_infer_same(node, in, out, err);
 }
 
-static void affine2_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void affine2_piece(const weld_run *run, int64_t begin, int64_t end) {
     int64_t c = weld_channels(&run->in[GRAD_DY]);
     run->kernels->affine2(end - begin, c, weld_at(&run->in[GRAD_DY], begin * c),
                           weld_at(&run->in[GRAD_X], begin * c), run->in[GRAD_A].data,
@@ -94,14 +80,7 @@ static void affine2_piece(const weld_run *run, int64_t begin, int64_t end, int t
 }
 
 static void affine2_run(const weld_run *run) {
-    weld_run_pieces(run, weld_rows(&run->in[GRAD_DY]),
-                    weld_piece_rows(weld_channels(&run->in[GRAD_DY])), affine2_piece);
-}
-
-static void affine2_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                         double *flops, double *bytes) {
-    *flops = 4 * (double)weld_shape_count(&in[GRAD_DY].shape);
-    *bytes = weld_operand_bytes(node, in, out);
+    weld_run_rows(run, affine2_piece);
 }
 
 static weld_linear_form affine2_linear(const weld_node *node) {
@@ -120,10 +99,10 @@ const weld_op weld_op_affine2 = {
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = affine2_infer,
-    .cost = affine2_cost,
+    .flops = 4,
     .linear = affine2_linear,
     .cpu = {.inplace = 1 << GRAD_DY | 1 << GRAD_X,
             .run = affine2_run,
-            .slicing = rows_slicing,
+            .slicing = weld_slice_rows,
             .sliced = 1 << GRAD_DY | 1 << GRAD_X},
 };

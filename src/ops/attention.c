@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/threads.h"
 
 /* Sizes of one call. */
 typedef struct sizes {
@@ -101,7 +100,7 @@ static void forward_item(void *arg, int64_t item, int thread) {
 
 static void run(const weld_run *run) {
     sizes s = sizes_of(run->node, run->in);
-    weld_parallel(run->threads, s.n * s.heads, forward_item, (void *)run);
+    weld_run_items(run, s.n * s.heads, forward_item);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -116,20 +115,18 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-static double products(const weld_node *node, const weld_tensor *in, double *bytes) {
-    sizes s = sizes_of(node, in);
-    size_t size = weld_dtype_size(in[0].dtype);
-    *bytes = (double)size * (double)(s.n * s.heads * (s.lq + s.lk) * (s.d + s.dv));
+static double products(const weld_run *run, weld_cost *cost) {
+    sizes s = sizes_of(run->node, run->in);
+    size_t size = weld_dtype_size(run->in[0].dtype);
+    cost->bytes = (double)size * (double)(s.n * s.heads * (s.lq + s.lk) * (s.d + s.dv));
     return (double)(s.n * s.heads) * (double)(s.lq * s.lk);
 }
 
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    (void)out;
-    sizes s = sizes_of(node, in);
-    double scores = products(node, in, bytes);
-    *flops = scores * (double)(2 * (s.d + s.dv) + 4);
-    *bytes += scores * (double)weld_dtype_size(in[0].dtype);
+static void count_cost(const weld_run *run, weld_cost *cost) {
+    sizes s = sizes_of(run->node, run->in);
+    double scores = products(run, cost);
+    cost->flops = scores * (double)(2 * (s.d + s.dv) + 4);
+    cost->bytes += scores * (double)weld_dtype_size(run->in[0].dtype);
 }
 
 const weld_op weld_op_attention = {
@@ -141,7 +138,7 @@ const weld_op weld_op_attention = {
     .types = WELD_TYPES_FLOAT,
     .infer = infer,
     .grad = grad,
-    .cost = cost,
+    .cost = count_cost,
     .cpu = {.run = run},
 };
 
@@ -172,13 +169,11 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
 
 /* One [lq, lk] matrix for each thread, and with a bias one for each head of each group of samples:
  * dbias of that group. */
-static size_t grad_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                             const weld_kernels *kernels, int threads) {
-    (void)out;
-    (void)kernels;
-    sizes s = sizes_of(node, in);
-    int64_t matrices = threads + (wants_bias(node) ? sample_groups(s.n).count * s.heads : 0);
-    return (size_t)(matrices * s.lq * s.lk) * weld_dtype_size(in[0].dtype);
+static size_t grad_workspace(const weld_run *run) {
+    sizes s = sizes_of(run->node, run->in);
+    int64_t matrices =
+        run->threads + (wants_bias(run->node) ? sample_groups(s.n).count * s.heads : 0);
+    return (size_t)(matrices * s.lq * s.lk) * weld_dtype_size(run->in[0].dtype);
 }
 
 /* Matrix i of the workspace. */
@@ -241,21 +236,19 @@ static void add_groups(void *arg, int64_t head, int thread) {
 
 static void grad_run(const weld_run *run) {
     sizes s = sizes_of(run->node, run->in);
-    weld_parallel(run->threads, sample_groups(s.n).count * s.heads, backward_item, (void *)run);
+    weld_run_items(run, sample_groups(s.n).count * s.heads, backward_item);
     if (wants_bias(run->node)) {
-        weld_parallel(run->threads, s.heads, add_groups, (void *)run);
+        weld_run_items(run, s.heads, add_groups);
     } else {
         weld_set(run->out[3].dtype, run->out[3].data, 0, 0);
     }
 }
 
-static void grad_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                      double *flops, double *bytes) {
-    (void)out;
-    sizes s = sizes_of(node, in);
-    double scores = products(node, in, bytes);
-    *flops = scores * (double)(4 * (s.d + s.dv) + 4);
-    *bytes = 2 * *bytes + scores * (double)weld_dtype_size(in[0].dtype);
+static void grad_cost(const weld_run *run, weld_cost *cost) {
+    sizes s = sizes_of(run->node, run->in);
+    double scores = products(run, cost);
+    cost->flops = scores * (double)(4 * (s.d + s.dv) + 4);
+    cost->bytes = 2 * cost->bytes + scores * (double)weld_dtype_size(run->in[0].dtype);
 }
 
 const weld_op weld_op_attention_grad = {

@@ -47,13 +47,8 @@ static layout lay_out(const weld_tensor *x) {
     return l;
 }
 
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    (void)threads;
-    return lay_out(&in[X]).total;
+static size_t workspace(const weld_run *run) {
+    return lay_out(&run->in[X]).total;
 }
 
 /* Join the chunks' moments in order (Chan, Golub, LeVeque 1979): of two sets,
@@ -110,8 +105,7 @@ static void make_affine(const weld_channel_sums *sums, const layout *l) {
     ++*(int64_t *)in[BATCHES].data;
 }
 
-static void affine_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void affine_rows(const weld_run *run, int64_t begin, int64_t end) {
     layout l = lay_out(&run->in[X]);
     int64_t c = weld_channels(&run->in[X]);
     run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c),
@@ -125,8 +119,7 @@ static void run(const weld_run *run) {
         .run = run, .dy = &run->in[X], .sums = (double *)((char *)run->workspace + l.moments)};
     weld_channel_moments_run(&sums);
     make_affine(&sums, &l);
-    weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(weld_channels(&run->in[X])),
-                    affine_rows);
+    weld_run_rows(run, affine_rows);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -144,13 +137,6 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    double size = (double)weld_shape_count(&in[X].shape);
-    *flops = 7 * size; /* moments 5, affine 2 */
-    *bytes = weld_operand_bytes(node, in, out) + size * (double)weld_dtype_size(in[X].dtype);
-}
-
 const weld_op weld_op_batch_norm = {
     .name = "batch_norm",
     .min_inputs = 6,
@@ -162,7 +148,8 @@ const weld_op weld_op_batch_norm = {
     .mutates = 1 << RUNNING_MEAN | 1 << RUNNING_VAR | 1 << BATCHES,
     .infer = infer,
     .grad = grad,
-    .cost = cost,
+    .flops = 7, /* moments 5, affine 2 */
+    .extra_passes = 1,
     .cpu = {.inplace = 1 << X, .workspace = workspace, .run = run},
 };
 

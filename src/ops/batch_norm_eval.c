@@ -26,16 +26,11 @@ static double rstd_of(const weld_run *run, const weld_tensor *var, int64_t j) {
 }
 
 /* Two vectors of channels: scale and shift. */
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)threads;
-    return 2 * (size_t)weld_channels(&in[X]) * weld_parameter_size(kernels);
+static size_t workspace(const weld_run *run) {
+    return 2 * (size_t)weld_channels(&run->in[X]) * weld_parameter_size(run->kernels);
 }
 
-static void affine_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void affine_rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t c = weld_channels(&run->in[X]);
     const weld_tensor scale = {run->in[WEIGHT].dtype, WELD_SHAPE(2, c), run->workspace};
     run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), weld_at(&scale, 0),
@@ -52,7 +47,7 @@ static void run(const weld_run *run) {
         weld_set(dtype, run->workspace, j, scale);
         weld_set(dtype, run->workspace, c + j, weld_get(dtype, in[BIAS].data, j) - mean * scale);
     }
-    weld_run_pieces(run, weld_rows(&in[X]), weld_piece_rows(c), affine_rows);
+    weld_run_rows(run, affine_rows);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -71,12 +66,6 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    *flops = 2 * (double)weld_shape_count(&in[X].shape);
-    *bytes = weld_operand_bytes(node, in, out);
-}
-
 const weld_op weld_op_batch_norm_eval = {
     .name = "batch_norm_eval",
     .min_inputs = 5,
@@ -87,7 +76,7 @@ const weld_op weld_op_batch_norm_eval = {
     .traits = WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .cost = cost,
+    .flops = 2,
     .cpu = {.inplace = 1 << X,
             .workspace = workspace,
             .run = run,
@@ -107,17 +96,12 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
 }
 
 /* Sums, then scale. */
-static size_t grad_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                             const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)threads;
-    return weld_channel_sums_bytes(&in[GRAD_X]) +
-           (size_t)weld_channels(&in[GRAD_X]) * weld_parameter_size(kernels);
+static size_t grad_workspace(const weld_run *run) {
+    return weld_channel_sums_bytes(&run->in[GRAD_X]) +
+           (size_t)weld_channels(&run->in[GRAD_X]) * weld_parameter_size(run->kernels);
 }
 
-static void grad_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void grad_rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t c = weld_channels(&run->in[GRAD_X]);
     run->kernels->affine(end - begin, c, weld_at(&run->in[GRAD_DY], begin * c),
                          (char *)run->workspace + weld_channel_sums_bytes(&run->in[GRAD_X]), NULL,
@@ -141,7 +125,7 @@ static void grad_run(const weld_run *run) {
         weld_set(dtype, run->out[DWEIGHT].data, j, weld_channel_sums_dy_x(&sums, j) * rstd);
         weld_set(dtype, run->out[DBIAS].data, j, weld_channel_sums_dy(&sums, j));
     }
-    weld_run_pieces(run, weld_rows(&in[GRAD_X]), weld_piece_rows(c), grad_rows);
+    weld_run_rows(run, grad_rows);
 }
 
 const weld_op weld_op_batch_norm_eval_grad = {

@@ -32,13 +32,8 @@ static layout lay_out(const weld_tensor *x) {
     return l;
 }
 
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    (void)threads;
-    return lay_out(&in[X]).total;
+static size_t workspace(const weld_run *run) {
+    return lay_out(&run->in[X]).total;
 }
 
 void weld_batch_norm_grad_channel(const weld_batch_norm_grad_vectors *v, int64_t j, double rows,
@@ -74,8 +69,7 @@ static void make_coefficients(const weld_channel_sums *sums, const layout *l) {
     }
 }
 
-static void affine_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void affine_rows(const weld_run *run, int64_t begin, int64_t end) {
     layout l = lay_out(&run->in[X]);
     const char *workspace = run->workspace;
     int64_t c = weld_channels(&run->in[X]);
@@ -93,15 +87,7 @@ static void run(const weld_run *run) {
                               .sums = (double *)((char *)run->workspace + l.sums)};
     weld_channel_sums_run(&sums);
     make_coefficients(&sums, &l);
-    weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(weld_channels(&run->in[X])),
-                    affine_rows);
-}
-
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    double size = (double)weld_shape_count(&in[X].shape);
-    *flops = 8 * size; /* sums 4, affine 4 */
-    *bytes = weld_operand_bytes(node, in, out) + 2 * size * (double)weld_dtype_size(in[X].dtype);
+    weld_run_rows(run, affine_rows);
 }
 
 const weld_op weld_op_batch_norm_grad = {
@@ -112,6 +98,7 @@ const weld_op weld_op_batch_norm_grad = {
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
     .infer = infer,
-    .cost = cost,
+    .flops = 8, /* sums 4, affine 4 */
+    .extra_passes = 2,
     .cpu = {.inplace = 1 << X | 1 << DY, .workspace = workspace, .run = run},
 };

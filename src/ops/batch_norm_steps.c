@@ -21,12 +21,6 @@
 
 enum { FIRST, SECOND, ROWS, SUMS_ROWS }; /* rows of sums */
 
-static weld_slicing rows_slicing(const weld_node *node, const weld_tensor *in) {
-    (void)node;
-    (void)in;
-    return WELD_SLICE_ROWS;
-}
-
 static weld_tensor sums_spec(const weld_tensor *x) {
     return (weld_tensor){WELD_F64, WELD_SHAPE(SUMS_ROWS, weld_channels(x)), NULL};
 }
@@ -48,13 +42,8 @@ static void set_vectors(weld_tensor *out, int count, const weld_tensor *like) {
     }
 }
 
-static size_t sums_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                             const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    (void)threads;
-    return weld_channel_sums_bytes(&in[0]);
+static size_t sums_workspace(const weld_run *run) {
+    return weld_channel_sums_bytes(&run->in[0]);
 }
 
 static void clear_sums(const weld_run *run) {
@@ -104,12 +93,6 @@ static void moments_run(const weld_run *run) {
     }
 }
 
-static void moments_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                         double *flops, double *bytes) {
-    *flops = 5 * (double)weld_shape_count(&in[0].shape);
-    *bytes = weld_operand_bytes(node, in, out);
-}
-
 const weld_op weld_op_moments = {
     .name = "moments",
     .min_inputs = 1,
@@ -118,10 +101,10 @@ const weld_op weld_op_moments = {
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
     .infer = moments_infer,
-    .cost = moments_cost,
+    .flops = 5,
     .cpu = {.workspace = sums_workspace,
             .run = moments_run,
-            .slicing = rows_slicing,
+            .slicing = weld_slice_rows,
             .sliced = 1 << 0,
             .sums = 1 << 0},
 };
@@ -214,12 +197,6 @@ static void sums_run(const weld_run *run) {
     }
 }
 
-static void sums_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                      double *flops, double *bytes) {
-    *flops = 4 * (double)weld_shape_count(&in[SUMS_DY].shape);
-    *bytes = weld_operand_bytes(node, in, out);
-}
-
 const weld_op weld_op_batch_norm_sums = {
     .name = "batch_norm_sums",
     .min_inputs = 2,
@@ -228,10 +205,10 @@ const weld_op weld_op_batch_norm_sums = {
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
     .infer = sums_infer,
-    .cost = sums_cost,
+    .flops = 4,
     .cpu = {.workspace = sums_workspace,
             .run = sums_run,
-            .slicing = rows_slicing,
+            .slicing = weld_slice_rows,
             .sliced = 1 << SUMS_DY | 1 << SUMS_X,
             .sums = 1 << 0},
 };

@@ -21,8 +21,7 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     dx[0] = weld_cast(g, dy[0], node->inputs[0]->dtype);
 }
 
-static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void piece(const weld_run *run, int64_t begin, int64_t end) {
     const void *x = weld_at(&run->in[0], begin);
     void *y = weld_at(&run->out[0], begin);
     if (run->out[0].dtype == WELD_BF16) {
@@ -33,7 +32,7 @@ static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
 }
 
 static void run(const weld_run *run) {
-    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+    weld_run_elements(run, piece);
 }
 
 const weld_op weld_op_cast = {

@@ -25,19 +25,18 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-static void images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+static void image(void *arg, int64_t i, int thread) {
     (void)thread;
+    const weld_run *run = arg;
     const weld_shape *x = &run->in[0].shape;
     int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
-    for (int64_t i = begin; i < end; i++) {
-        run->kernels->affine(positions, c, weld_at(&run->in[0], i * positions * c),
-                             weld_at(&run->in[1], i * c), NULL,
-                             weld_at(&run->out[0], i * positions * c));
-    }
+    run->kernels->affine(positions, c, weld_at(&run->in[0], i * positions * c),
+                         weld_at(&run->in[1], i * c), NULL,
+                         weld_at(&run->out[0], i * positions * c));
 }
 
 static void run(const weld_run *run) {
-    weld_run_pieces(run, run->in[0].shape.dim[0], 1, images);
+    weld_run_items(run, run->in[0].shape.dim[0], image);
 }
 
 const weld_op weld_op_channel_scale = {
@@ -65,29 +64,24 @@ static weld_status dot_infer(const weld_node *node, const weld_tensor *in, weld_
 }
 
 /* A vector of sums for each thread. */
-static size_t dot_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                            const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    return (size_t)threads * (size_t)weld_channels(&in[0]) * sizeof(double);
+static size_t dot_workspace(const weld_run *run) {
+    return (size_t)run->threads * (size_t)weld_channels(&run->in[0]) * sizeof(double);
 }
 
-static void dot_images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+static void dot_image(void *arg, int64_t i, int thread) {
+    const weld_run *run = arg;
     const weld_shape *x = &run->in[0].shape;
     int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
     double *sum = (double *)run->workspace + thread * c;
-    for (int64_t i = begin; i < end; i++) {
-        run->kernels->channel_dot(positions, c, weld_at(&run->in[0], i * positions * c),
-                                  weld_at(&run->in[1], i * positions * c), NULL, NULL, sum);
-        for (int64_t j = 0; j < c; j++) {
-            weld_set(run->out[0].dtype, run->out[0].data, i * c + j, sum[j]);
-        }
+    run->kernels->channel_dot(positions, c, weld_at(&run->in[0], i * positions * c),
+                              weld_at(&run->in[1], i * positions * c), NULL, NULL, sum);
+    for (int64_t j = 0; j < c; j++) {
+        weld_set(run->out[0].dtype, run->out[0].data, i * c + j, sum[j]);
     }
 }
 
 static void dot_run(const weld_run *run) {
-    weld_run_pieces(run, run->in[0].shape.dim[0], 1, dot_images);
+    weld_run_items(run, run->in[0].shape.dim[0], dot_image);
 }
 
 const weld_op weld_op_channel_dot = {

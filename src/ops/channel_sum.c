@@ -1,5 +1,4 @@
 /* channel_sum: x[..., c] -> [c], the sum over all dimensions but the last: a bias's gradient. */
-#include "base/threads.h"
 #include "ops/channel_sums.h"
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -11,13 +10,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return WELD_OK;
 }
 
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    (void)threads;
-    return weld_channel_sums_bytes(&in[0]);
+static size_t workspace(const weld_run *run) {
+    return weld_channel_sums_bytes(&run->in[0]);
 }
 
 static void run(const weld_run *run) {

@@ -1,8 +1,6 @@
 /* Sums over rows; see channel_sums.h. */
 #include "ops/channel_sums.h"
 
-#include "base/threads.h"
-
 enum { CHUNK_ELEMENTS = 256 * 1024, MIN_CHUNKS = 8, GRAIN = 16 };
 
 weld_split weld_channel_chunks(const weld_tensor *x) {

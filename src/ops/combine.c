@@ -10,12 +10,6 @@
 #include "base/error.h"
 #include "ops/ops.h"
 
-static weld_slicing rows_slicing(const weld_node *node, const weld_tensor *in) {
-    (void)node;
-    (void)in;
-    return WELD_SLICE_ROWS;
-}
-
 static weld_status expect_vector(const weld_node *node, const weld_tensor *in, int i,
                                  const char *what, weld_error *err) {
     return node->inputs[i] ? weld_expect(&in[i], weld_parameter_dtype(in[0].dtype),
@@ -63,8 +57,7 @@ static weld_status combine_infer(const weld_node *node, const weld_tensor *in, w
     return status ? status : weld_infer_same(node, in, out, err);
 }
 
-static void combine_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void combine_piece(const weld_run *run, int64_t begin, int64_t end) {
     const void *x[WELD_MAX_TERMS], *scale[WELD_MAX_TERMS];
     int64_t c = weld_channels(&run->in[0]);
     int count = term_count(run->node);
@@ -77,14 +70,11 @@ static void combine_piece(const weld_run *run, int64_t begin, int64_t end, int t
 }
 
 static void combine_run(const weld_run *run) {
-    weld_run_pieces(run, weld_rows(&run->in[0]), weld_piece_rows(weld_channels(&run->in[0])),
-                    combine_piece);
+    weld_run_rows(run, combine_piece);
 }
 
-static void combine_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                         double *flops, double *bytes) {
-    *flops = 2.0 * term_count(node) * (double)weld_shape_count(&in[0].shape);
-    *bytes = weld_operand_bytes(node, in, out);
+static void combine_cost(const weld_run *run, weld_cost *cost) {
+    cost->flops = 2.0 * term_count(run->node) * (double)weld_shape_count(&run->in[0].shape);
 }
 
 const weld_op weld_op_combine = {
@@ -99,7 +89,7 @@ const weld_op weld_op_combine = {
     .cost = combine_cost,
     .cpu = {.inplace = 1 << 0 | 1 << 3 | 1 << 5 | 1 << 7,
             .run = combine_run,
-            .slicing = rows_slicing,
+            .slicing = weld_slice_rows,
             .sliced = 1 << 0 | 1 << 3 | 1 << 5 | 1 << 7},
 };
 
@@ -117,8 +107,7 @@ static weld_status pair_infer(const weld_node *node, const weld_tensor *in, weld
     return status;
 }
 
-static void pair_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void pair_piece(const weld_run *run, int64_t begin, int64_t end) {
     int64_t c = weld_channels(&run->in[PAIR_X]), at = begin * c;
     run->kernels->unary_pair((weld_unary)run->node->attributes.function, end - begin, c,
                              weld_at(&run->in[PAIR_X], at), run->in[PAIR_SCALE].data,
@@ -127,8 +116,7 @@ static void pair_piece(const weld_run *run, int64_t begin, int64_t end, int thre
 }
 
 static void pair_run(const weld_run *run) {
-    weld_run_pieces(run, weld_rows(&run->in[0]), weld_piece_rows(weld_channels(&run->in[0])),
-                    pair_piece);
+    weld_run_rows(run, pair_piece);
 }
 
 const weld_op weld_op_activation_pair = {
@@ -142,6 +130,6 @@ const weld_op weld_op_activation_pair = {
     .infer = pair_infer,
     .cpu = {.inplace = 1 << PAIR_X | 1 << PAIR_DY,
             .run = pair_run,
-            .slicing = rows_slicing,
+            .slicing = weld_slice_rows,
             .sliced = 1 << PAIR_X | 1 << PAIR_DY},
 };

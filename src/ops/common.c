@@ -2,7 +2,6 @@
 #include "ops/ops.h"
 
 #include "base/error.h"
-#include "base/threads.h"
 
 static int64_t divide_up(int64_t a, int64_t b) {
     return a / b + (a % b != 0);
@@ -45,13 +44,26 @@ typedef struct pieces {
 
 static void run_piece(void *arg, int64_t item, int thread) {
     const pieces *p = arg;
-    p->piece(p->run, weld_split_begin(p->split, item), weld_split_begin(p->split, item + 1),
-             thread);
+    (void)thread;
+    p->piece(p->run, weld_split_begin(p->split, item), weld_split_begin(p->split, item + 1));
 }
 
-void weld_run_pieces(const weld_run *run, int64_t total, int64_t size, weld_piece piece) {
+void weld_run_pieces(const weld_run *run, int64_t total, int64_t elements, weld_piece piece) {
+    int64_t size = elements < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / elements : 1;
     pieces p = {run, weld_split_make(total, size, 1, 1), piece};
     weld_parallel(run->threads, p.split.count, run_piece, &p);
+}
+
+void weld_run_rows(const weld_run *run, weld_piece piece) {
+    weld_run_pieces(run, weld_rows(&run->in[0]), weld_channels(&run->in[0]), piece);
+}
+
+void weld_run_elements(const weld_run *run, weld_piece piece) {
+    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), 1, piece);
+}
+
+void weld_run_items(const weld_run *run, int64_t count, weld_parallel_body body) {
+    weld_parallel(run->threads, count, body, (void *)run); /* which they read as const */
 }
 
 int64_t weld_channels(const weld_tensor *t) {
@@ -72,19 +84,6 @@ int64_t weld_strip(const weld_tensor *t, int axis) {
         count *= t->shape.dim[i];
     }
     return count;
-}
-
-double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const weld_tensor *out) {
-    double bytes = 0;
-    for (int i = 0; i < node->input_count; i++) {
-        if (node->inputs[i]) {
-            bytes += (double)weld_tensor_bytes(&in[i]);
-        }
-    }
-    for (int i = 0; i < node->output_count; i++) {
-        bytes += (double)weld_tensor_bytes(&out[i]);
-    }
-    return bytes;
 }
 
 int64_t weld_weight_macs(const weld_node *node) {

@@ -25,8 +25,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
 }
 
 /* Rows [begin, end): what each input has under one index of the dimensions before the axis. */
-static void join_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void join_rows(const weld_run *run, int64_t begin, int64_t end) {
     int axis = run->node->attributes.axis;
     for (int64_t row = begin; row < end; row++) {
         char *to = weld_at(&run->out[0], row * weld_strip(&run->out[0], axis));
@@ -42,8 +41,7 @@ static void join_rows(const weld_run *run, int64_t begin, int64_t end, int threa
 static void run(const weld_run *run) {
     int64_t count = weld_shape_count(&run->out[0].shape);
     int64_t strip = weld_strip(&run->out[0], run->node->attributes.axis);
-    weld_run_pieces(run, count / strip,
-                    strip < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / strip : 1, join_rows);
+    weld_run_pieces(run, count / strip, strip, join_rows);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,

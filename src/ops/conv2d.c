@@ -7,9 +7,6 @@
  */
 #include "ops/conv2d.h"
 
-#include "base/threads.h"
-#include "ops/products.h"
-
 enum { X, WEIGHT, BIAS };
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -45,161 +42,86 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-/* Where things lie: patches in the workspace, the others in what is prepared. */
-typedef struct layout {
-    weld_conv2d_geometry geometry;
-    weld_split blocks;                  /* of positions, or of rows for depthwise */
-    size_t packed, reordered, prepared; /* prepared: bytes of all */
-    size_t packed_bytes, patch_bytes;   /* of one group; of one thread */
-} layout;
-
-static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_kernels *kernels) {
-    layout l = {.geometry =
-                    weld_conv2d_geometry_of(&node->attributes, in[X].shape, in[WEIGHT].shape)};
-    const weld_conv2d_geometry *g = &l.geometry;
-    size_t size = weld_activation_size(kernels);
-    size_t weight_bytes = (size_t)(g->out * g->patch) * weld_dtype_size(in[WEIGHT].dtype);
-    if (g->path == WELD_CONV2D_POINTWISE) {
-        l.prepared = weld_row_product_prepared(kernels, g->window.c, g->out);
-    } else if (g->path == WELD_CONV2D_DEPTHWISE) {
-        l.blocks = weld_conv2d_bands(g, g->window.oh, g->window.ow);
-        l.reordered = weld_reserve(&l.prepared, weight_bytes);
-    } else if (g->path == WELD_CONV2D_PATCHES) {
-        l.blocks = weld_conv2d_position_blocks(g);
-        l.packed_bytes = kernels->packed_size(g->patch, g->out_group) * size;
-        l.packed = weld_reserve(&l.prepared, l.packed_bytes * (size_t)g->groups);
-        l.reordered = weld_reserve(&l.prepared, weight_bytes);
-        l.patch_bytes = (size_t)(weld_split_largest(l.blocks) * g->patch) * size;
-    }
-    return l;
+static weld_conv2d_geometry geometry_of(const weld_node *node, const weld_tensor *in) {
+    return weld_conv2d_geometry_of(&node->attributes, in[X].shape, in[WEIGHT].shape);
 }
 
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)out;
-    return lay_out(node, in, kernels).patch_bytes * (size_t)threads;
+static weld_conv2d_call call_of(const weld_run *run) {
+    return weld_conv2d_call_of(run, geometry_of(run->node, run->in), false);
 }
 
-static size_t prepared(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                       const weld_kernels *kernels) {
-    (void)out;
-    return lay_out(node, in, kernels).prepared;
+static size_t workspace(const weld_run *run) {
+    return call_of(run).patch_bytes * (size_t)run->threads;
 }
 
-typedef struct call {
-    const weld_run *run;
-    layout l;
-} call;
-
-static weld_row_product pointwise(const weld_run *run, const weld_conv2d_geometry *g) {
-    return (weld_row_product){.rows = g->n * g->window.h * g->window.w,
-                              .k = g->window.c,
-                              .n = g->out,
-                              .a = run->in[X].data,
-                              .b = run->in[WEIGHT].data,
-                              .row_stride = 1,
-                              .column_stride = g->window.c,
-                              .bias = weld_optional(run, BIAS),
-                              .c = run->out[0].data};
+static size_t prepared(const weld_run *run) {
+    return call_of(run).prepared;
 }
 
-static void channel_wise_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
-    int64_t c = weld_channels(&run->in[X]);
-    run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), run->in[WEIGHT].data,
-                         weld_optional(run, BIAS), weld_at(&run->out[0], begin * c));
+static void prepare(const weld_run *run, void *prepared) {
+    weld_conv2d_call call = call_of(run);
+    weld_conv2d_prepare(&call, prepared);
 }
 
 static void depthwise_band(void *arg, int64_t item, int thread) {
     (void)thread;
-    const call *job = arg;
-    const weld_run *run = job->run;
-    const weld_window *w = &job->l.geometry.window;
-    int64_t image = item / job->l.blocks.count, band = item % job->l.blocks.count;
+    const weld_conv2d_call *call = arg;
+    const weld_run *run = call->run;
+    const weld_window *w = &call->geometry.window;
+    int64_t image = item / call->blocks.count, band = item % call->blocks.count;
     run->kernels->depthwise(w, weld_at(&run->in[X], image * w->h * w->w * w->c), run->prepared,
-                            weld_optional(run, BIAS), weld_split_begin(job->l.blocks, band),
-                            weld_split_begin(job->l.blocks, band + 1),
+                            weld_optional(run, BIAS), weld_split_begin(call->blocks, band),
+                            weld_split_begin(call->blocks, band + 1),
                             weld_at(&run->out[0], image * w->oh * w->ow * w->c));
 }
 
-static void pack_groups(const weld_run *run, const layout *l, char *prepared) {
-    const weld_conv2d_geometry *g = &l->geometry;
-    const weld_tensor *weight = &run->in[WEIGHT];
-    char *reordered = prepared + l->reordered, *packed = prepared + l->packed;
-    size_t group_bytes = (size_t)(g->out_group * g->patch) * weld_dtype_size(weight->dtype);
-    weld_swap_inner(weight->dtype, g->out, g->in_group, g->taps, weight->data, reordered);
-    for (int64_t i = 0; i < g->groups; i++) {
-        run->kernels->pack(g->patch, g->out_group, reordered + (size_t)i * group_bytes, 1, g->patch,
-                           packed + (size_t)i * l->packed_bytes);
-    }
-}
-
 static void patches_block(void *arg, int64_t item, int thread) {
-    const call *job = arg;
-    const weld_run *run = job->run;
-    const weld_conv2d_geometry *g = &job->l.geometry;
+    const weld_conv2d_call *call = arg;
+    const weld_run *run = call->run;
+    const weld_conv2d_geometry *g = &call->geometry;
     const weld_window *w = &g->window;
-    int64_t image = item / job->l.blocks.count, block = item % job->l.blocks.count;
-    int64_t begin = weld_split_begin(job->l.blocks, block);
-    int64_t end = weld_split_begin(job->l.blocks, block + 1);
+    int64_t image = item / call->blocks.count, block = item % call->blocks.count;
+    int64_t begin = weld_split_begin(call->blocks, block);
+    int64_t end = weld_split_begin(call->blocks, block + 1);
     const void *x = weld_at(&run->in[X], image * w->h * w->w * w->c);
-    char *patches = (char *)run->workspace + job->l.patch_bytes * (size_t)thread;
-    const char *packed = (const char *)run->prepared + job->l.packed;
+    char *patches = (char *)run->workspace + call->patch_bytes * (size_t)thread;
+    const char *packed = (const char *)run->prepared + call->packed;
     for (int64_t i = 0; i < g->groups; i++) {
         int64_t channel = i * g->out_group;
         const void *bias = weld_optional(run, BIAS) ? weld_at(&run->in[BIAS], channel) : NULL;
         run->kernels->im2col(w, x, i * g->in_group, g->in_group, begin, end, patches);
         run->kernels->gemm_packed(
             end - begin, g->out_group, g->patch, patches, g->patch,
-            packed + (size_t)i * job->l.packed_bytes, bias, false,
+            packed + (size_t)i * call->packed_bytes, bias, false,
             weld_at(&run->out[0], (image * w->oh * w->ow + begin) * g->out + channel), g->out);
     }
 }
 
-static void prepare(const weld_run *run, void *prepared) {
-    layout l = lay_out(run->node, run->in, run->kernels);
-    const weld_conv2d_geometry *g = &l.geometry;
-    if (g->path == WELD_CONV2D_POINTWISE) {
-        weld_row_product product = pointwise(run, g);
-        weld_row_product_prepare(&product, run, prepared);
-    } else if (g->path == WELD_CONV2D_DEPTHWISE) {
-        weld_swap_inner(run->in[WEIGHT].dtype, 1, g->out, g->taps, run->in[WEIGHT].data, prepared);
-    } else if (g->path == WELD_CONV2D_PATCHES) {
-        pack_groups(run, &l, prepared);
-    }
+static void run(const weld_run *run) {
+    weld_conv2d_call call = call_of(run);
+    weld_conv2d_run(&call, depthwise_band, patches_block, call.geometry.n * call.blocks.count);
 }
 
-static void run(const weld_run *run) {
-    call job = {run, lay_out(run->node, run->in, run->kernels)};
-    const weld_conv2d_geometry *g = &job.l.geometry;
-    switch (g->path) {
-    case WELD_CONV2D_POINTWISE: {
-        weld_row_product product = pointwise(run, g);
-        weld_row_product_run(&product, run);
-        break;
-    }
-    case WELD_CONV2D_CHANNEL_WISE:
-        weld_run_pieces(run, weld_rows(&run->in[X]), weld_piece_rows(g->out), channel_wise_rows);
-        break;
-    case WELD_CONV2D_DEPTHWISE:
-        weld_parallel(run->threads, g->n * job.l.blocks.count, depthwise_band, &job);
-        break;
-    case WELD_CONV2D_PATCHES:
-        weld_parallel(run->threads, g->n * job.l.blocks.count, patches_block, &job);
-        break;
-    }
+static weld_conv2d_path path_of(const weld_node *node) {
+    const weld_shape x = node->inputs[X]->shape, weight = node->inputs[WEIGHT]->shape;
+    return weld_conv2d_geometry_of(&node->attributes, x, weight).path;
+}
+
+static unsigned traits(const weld_node *node) {
+    return weld_conv2d_traits(path_of(node), true);
+}
+
+static weld_linear_form linear(const weld_node *node) {
+    return weld_conv2d_linear(node, path_of(node));
 }
 
 static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
-    return weld_conv2d_geometry_of(&node->attributes, in[X].shape, in[WEIGHT].shape).slicing;
+    return geometry_of(node, in).slicing;
 }
 
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    weld_conv2d_geometry g =
-        weld_conv2d_geometry_of(&node->attributes, in[X].shape, in[WEIGHT].shape);
-    *flops = 2.0 * (double)g.patch * (double)weld_shape_count(&out[0].shape);
-    *bytes = weld_operand_bytes(node, in, out);
+static void count_cost(const weld_run *run, weld_cost *cost) {
+    weld_conv2d_geometry g = geometry_of(run->node, run->in);
+    cost->flops = 2.0 * (double)g.patch * (double)weld_shape_count(&run->out[0].shape);
 }
 
 const weld_op weld_op_conv2d = {
@@ -212,10 +134,10 @@ const weld_op weld_op_conv2d = {
     .traits = WELD_OP_CONVOLUTION,
     .infer = infer,
     .grad = grad,
-    .cost = cost,
+    .cost = count_cost,
     .macs = weld_weight_macs,
-    .node_traits = weld_conv2d_traits,
-    .linear = weld_conv2d_linear,
+    .node_traits = traits,
+    .linear = linear,
     .cpu = {.workspace = workspace,
             .run = run,
             .prepared = prepared,

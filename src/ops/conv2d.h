@@ -23,10 +23,10 @@ typedef struct weld_conv2d_geometry {
 /* Of x [n, h, w, c] and a weight [out, in_group, kh, kw], which must fit each other. */
 weld_conv2d_geometry weld_conv2d_geometry_of(const weld_attributes *attributes, weld_shape x,
                                              weld_shape weight);
-/* Of a node of the three operators. */
-weld_conv2d_path weld_conv2d_path_of(const weld_node *node);
-unsigned weld_conv2d_traits(const weld_node *node);
-weld_linear_form weld_conv2d_linear(const weld_node *node); /* of conv2d and its input_grad */
+/* Traits that follow from the way; all but the weight's gradient keep the shape. */
+unsigned weld_conv2d_traits(weld_conv2d_path path, bool keeps_shape);
+/* Of conv2d and its input_grad: a factor a channel is linear. */
+weld_linear_form weld_conv2d_linear(const weld_node *node, weld_conv2d_path path);
 /* Whether they fit: otherwise an error that says why. */
 weld_status weld_conv2d_check(const weld_attributes *attributes, weld_shape x, weld_shape weight,
                               weld_error *err);
@@ -41,6 +41,26 @@ weld_split weld_conv2d_bands(const weld_conv2d_geometry *g, int64_t rows, int64_
  * [out, taps, in] and back. */
 void weld_swap_inner(weld_dtype dtype, int64_t outer, int64_t a, int64_t b, const void *from,
                      void *to);
+
+/* --- What conv2d and conv2d_input_grad do alike, one with the weight, the other with the weight
+ * transposed: input 0 is x or dy, 1 the weight, 2 the bias where there is one. ---
+ *
+ * What lies where: patches in the workspace, the others in what is prepared. */
+typedef struct weld_conv2d_call {
+    const weld_run *run;
+    weld_conv2d_geometry geometry;
+    bool transposed;
+    weld_split blocks;                  /* of one image: positions, or rows for depthwise */
+    size_t packed, reordered, prepared; /* prepared: bytes of all */
+    size_t packed_bytes, patch_bytes;   /* of one group; of one thread */
+} weld_conv2d_call;
+
+weld_conv2d_call weld_conv2d_call_of(const weld_run *run, weld_conv2d_geometry g, bool transposed);
+void weld_conv2d_prepare(const weld_conv2d_call *call, void *prepared);
+/* `band` is called, with the call, for each band of each image where the way is depthwise;
+ * `patches` for each of patch_items where it is by patches. */
+void weld_conv2d_run(weld_conv2d_call *call, weld_parallel_body band, weld_parallel_body patches,
+                     int64_t patch_items);
 
 weld_value *weld_conv2d_input_grad(weld_graph *g, weld_value *dy, weld_value *weight,
                                    const weld_attributes *conv, weld_shape x);

@@ -54,26 +54,14 @@ weld_conv2d_geometry weld_conv2d_geometry_of(const weld_attributes *a, weld_shap
     return g;
 }
 
-weld_conv2d_path weld_conv2d_path_of(const weld_node *node) {
-    weld_shape x = node->inputs[0]->shape, weight = node->inputs[1]->shape;
-    if (node->op == &weld_op_conv2d_input_grad) {
-        x = node->outputs[0]->shape;
-    } else if (node->op == &weld_op_conv2d_weight_grad) {
-        weight = node->outputs[0]->shape;
-    }
-    return weld_conv2d_geometry_of(&node->attributes, x, weight).path;
-}
-
-unsigned weld_conv2d_traits(const weld_node *node) {
-    const weld_conv2d_path path = weld_conv2d_path_of(node);
+unsigned weld_conv2d_traits(weld_conv2d_path path, bool keeps_shape) {
     const bool factors = path == WELD_CONV2D_CHANNEL_WISE;
-    const bool same_shape = node->op != &weld_op_conv2d_weight_grad;
     return (factors || path == WELD_CONV2D_POINTWISE ? WELD_OP_BY_ROW : 0u) |
-           (factors && same_shape ? WELD_OP_CHEAP : 0u);
+           (factors && keeps_shape ? WELD_OP_CHEAP : 0u);
 }
 
-weld_linear_form weld_conv2d_linear(const weld_node *node) {
-    if (weld_conv2d_path_of(node) != WELD_CONV2D_CHANNEL_WISE) {
+weld_linear_form weld_conv2d_linear(const weld_node *node, weld_conv2d_path path) {
+    if (path != WELD_CONV2D_CHANNEL_WISE) {
         return (weld_linear_form){0};
     }
     return (weld_linear_form){.terms = 1,

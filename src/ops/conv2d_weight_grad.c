@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/threads.h"
 #include "ops/products.h"
 
 enum { X, DY };
@@ -16,6 +15,10 @@ static weld_shape weight_shape(const weld_node *node, const weld_tensor *in) {
     const weld_attributes *a = &node->attributes;
     return WELD_SHAPE(in[DY].shape.dim[3], in[X].shape.dim[3] / a->groups, a->kernel[0],
                       a->kernel[1]);
+}
+
+static weld_conv2d_geometry geometry_of(const weld_node *node, const weld_tensor *in) {
+    return weld_conv2d_geometry_of(&node->attributes, in[X].shape, weight_shape(node, in));
 }
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -54,10 +57,9 @@ typedef struct call {
     layout l;
 } call;
 
-static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_kernels *kernels,
-                      int threads) {
-    layout l = {.geometry = weld_conv2d_geometry_of(&node->attributes, in[X].shape,
-                                                    weight_shape(node, in))};
+static layout lay_out(const weld_run *run) {
+    layout l = {.geometry = geometry_of(run->node, run->in)};
+    const weld_kernels *kernels = run->kernels;
     const weld_conv2d_geometry *g = &l.geometry;
     const weld_window *w = &g->window;
     size_t size = weld_parameter_size(kernels);
@@ -78,17 +80,15 @@ static layout lay_out(const weld_node *node, const weld_tensor *in, const weld_k
                                    g->groups == 1 ? g->patch : g->out_group * g->patch);
         l.patch_bytes =
             (size_t)(weld_split_largest(l.blocks) * g->patch) * weld_activation_size(kernels);
-        l.patches = weld_reserve(&l.total, l.patch_bytes * (size_t)threads);
+        l.patches = weld_reserve(&l.total, l.patch_bytes * (size_t)run->threads);
         l.partials =
             weld_reserve(&l.total, (size_t)(l.sum.chunks.count * g->out * g->patch) * size);
     }
     return l;
 }
 
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)out;
-    return lay_out(node, in, kernels, threads).total;
+static size_t workspace(const weld_run *run) {
+    return lay_out(run).total;
 }
 
 static void channel_wise_chunk(void *arg, int64_t chunk, int thread) {
@@ -218,7 +218,7 @@ static void finish(const weld_run *run, const layout *l) {
 }
 
 static void run(const weld_run *run) {
-    call job = {run, lay_out(run->node, run->in, run->kernels, run->threads)};
+    call job = {run, lay_out(run)};
     const weld_conv2d_geometry *g = &job.l.geometry;
     int64_t chunks = job.l.sum.chunks.count;
     switch (g->path) {
@@ -248,14 +248,17 @@ static void run(const weld_run *run) {
 }
 
 static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
-    return weld_conv2d_geometry_of(&node->attributes, in[X].shape, weight_shape(node, in)).slicing;
+    return geometry_of(node, in).slicing;
 }
 
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    int64_t patch = weld_shape_count(&out[0].shape) / out[0].shape.dim[0];
-    *flops = 2.0 * (double)patch * (double)weld_shape_count(&in[DY].shape);
-    *bytes = weld_operand_bytes(node, in, out);
+static unsigned traits(const weld_node *node) {
+    const weld_shape x = node->inputs[X]->shape, weight = node->outputs[0]->shape;
+    return weld_conv2d_traits(weld_conv2d_geometry_of(&node->attributes, x, weight).path, false);
+}
+
+static void count_cost(const weld_run *run, weld_cost *cost) {
+    int64_t patch = weld_shape_count(&run->out[0].shape) / run->out[0].shape.dim[0];
+    cost->flops = 2.0 * (double)patch * (double)weld_shape_count(&run->in[DY].shape);
 }
 
 const weld_op weld_op_conv2d_weight_grad = {
@@ -267,8 +270,8 @@ const weld_op weld_op_conv2d_weight_grad = {
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = infer,
-    .cost = cost,
-    .node_traits = weld_conv2d_traits,
+    .cost = count_cost,
+    .node_traits = traits,
     .cpu = {.workspace = workspace,
             .run = run,
             .slicing = slicing,

@@ -31,20 +31,20 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     dx[LOGITS] = weld_graph_node(g, &weld_op_cross_entropy_grad, &a, inputs, 3, 3);
 }
 
-static void rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t k = weld_channels(&run->in[LOGITS]);
     run->kernels->cross_entropy(end - begin, k, weld_at(&run->in[LOGITS], begin * k),
                                 weld_at(&run->in[TARGET], begin * k), run->node->attributes.factor,
                                 weld_at(&run->out[0], begin));
 }
 
-static int64_t piece_rows(const weld_run *run) {
-    return weld_piece_rows(8 * weld_channels(&run->in[LOGITS])); /* an exponential each */
+static void run_rows(const weld_run *run, weld_piece piece) {
+    int64_t work = 8 * weld_channels(&run->in[LOGITS]); /* an exponential each */
+    weld_run_pieces(run, weld_rows(&run->in[LOGITS]), work, piece);
 }
 
 static void run(const weld_run *run) {
-    weld_run_pieces(run, weld_rows(&run->in[LOGITS]), piece_rows(run), rows);
+    run_rows(run, rows);
 }
 
 const weld_op weld_op_cross_entropy = {
@@ -76,8 +76,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     return status ? status : weld_infer_same(node, in, out, err);
 }
 
-static void grad_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void grad_rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t k = weld_channels(&run->in[LOGITS]);
     run->kernels->cross_entropy_grad(end - begin, k, weld_at(&run->in[LOGITS], begin * k),
                                      weld_at(&run->in[TARGET], begin * k),
@@ -86,7 +85,7 @@ static void grad_rows(const weld_run *run, int64_t begin, int64_t end, int threa
 }
 
 static void grad_run(const weld_run *run) {
-    weld_run_pieces(run, weld_rows(&run->in[LOGITS]), piece_rows(run), grad_rows);
+    run_rows(run, grad_rows);
 }
 
 const weld_op weld_op_cross_entropy_grad = {

@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "base/threads.h"
 
 /* Elements that one stream decides; part of what a resumed run must find unchanged. */
 enum { STREAM_ELEMENTS = 4096 };
@@ -98,8 +97,7 @@ static void dropout_item(void *arg, int64_t item, int thread) {
 
 static void dropout_run(const weld_run *run) {
     int64_t count = weld_shape_count(&run->in[0].shape);
-    weld_parallel(run->threads, (count + STREAM_ELEMENTS - 1) / STREAM_ELEMENTS, dropout_item,
-                  (void *)run);
+    weld_run_items(run, (count + STREAM_ELEMENTS - 1) / STREAM_ELEMENTS, dropout_item);
 }
 
 const weld_op weld_op_dropout = {
@@ -129,7 +127,7 @@ static void depth_item(void *arg, int64_t sample, int thread) {
 }
 
 static void depth_run(const weld_run *run) {
-    weld_parallel(run->threads, run->in[0].shape.dim[0], depth_item, (void *)run);
+    weld_run_items(run, run->in[0].shape.dim[0], depth_item);
 }
 
 const weld_op weld_op_stochastic_depth = {

@@ -11,15 +11,14 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     (void)dx;
 }
 
-static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void piece(const weld_run *run, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
         weld_set(run->out[0].dtype, run->out[0].data, i, run->node->attributes.factor);
     }
 }
 
 static void run(const weld_run *run) {
-    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+    weld_run_elements(run, piece);
 }
 
 const weld_op weld_op_fill = {

@@ -24,28 +24,23 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
 }
 
 /* A vector of sums for each thread. */
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    return (size_t)threads * (size_t)weld_channels(&in[0]) * sizeof(double);
+static size_t workspace(const weld_run *run) {
+    return (size_t)run->threads * (size_t)weld_channels(&run->in[0]) * sizeof(double);
 }
 
-static void images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+static void image(void *arg, int64_t i, int thread) {
+    const weld_run *run = arg;
     const weld_shape *x = &run->in[0].shape;
     int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
     double *sum = (double *)run->workspace + thread * c;
-    for (int64_t i = begin; i < end; i++) {
-        run->kernels->channel_sum(positions, c, weld_at(&run->in[0], i * positions * c), sum);
-        for (int64_t j = 0; j < c; j++) {
-            weld_set(run->out[0].dtype, run->out[0].data, i * c + j, sum[j] / (double)positions);
-        }
+    run->kernels->channel_sum(positions, c, weld_at(&run->in[0], i * positions * c), sum);
+    for (int64_t j = 0; j < c; j++) {
+        weld_set(run->out[0].dtype, run->out[0].data, i * c + j, sum[j] / (double)positions);
     }
 }
 
 static void run(const weld_run *run) {
-    weld_run_pieces(run, run->in[0].shape.dim[0], 1, images);
+    weld_run_items(run, run->in[0].shape.dim[0], image);
 }
 
 const weld_op weld_op_global_avg_pool = {
@@ -74,22 +69,21 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
 }
 
 /* The first row is made, the others are copies. */
-static void grad_images(const weld_run *run, int64_t begin, int64_t end, int thread) {
+static void grad_image(void *arg, int64_t i, int thread) {
     (void)thread;
+    const weld_run *run = arg;
     const weld_shape *x = &run->out[0].shape;
     int64_t positions = x->dim[1] * x->dim[2], c = x->dim[3];
-    for (int64_t i = begin; i < end; i++) {
-        char *first = weld_at(&run->out[0], i * positions * c);
-        run->kernels->scale(c, 1 / (double)positions, weld_at(&run->in[0], i * c), first);
-        size_t bytes = (size_t)c * weld_dtype_size(run->out[0].dtype);
-        for (int64_t p = 1; p < positions; p++) {
-            memcpy(first + (size_t)p * bytes, first, bytes);
-        }
+    char *first = weld_at(&run->out[0], i * positions * c);
+    run->kernels->scale(c, 1 / (double)positions, weld_at(&run->in[0], i * c), first);
+    size_t bytes = (size_t)c * weld_dtype_size(run->out[0].dtype);
+    for (int64_t p = 1; p < positions; p++) {
+        memcpy(first + (size_t)p * bytes, first, bytes);
     }
 }
 
 static void grad_run(const weld_run *run) {
-    weld_run_pieces(run, run->out[0].shape.dim[0], 1, grad_images);
+    weld_run_items(run, run->out[0].shape.dim[0], grad_image);
 }
 
 const weld_op weld_op_global_avg_pool_grad = {

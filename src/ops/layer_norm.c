@@ -6,14 +6,9 @@
 #include "ops/ops.h"
 
 #include "base/error.h"
-#include "base/threads.h"
 
 static int64_t max64(int64_t a, int64_t b) {
     return a > b ? a : b;
-}
-
-static int64_t rows_per_piece(int64_t c) {
-    return max64(1, WELD_PIECE_ELEMENTS / c);
 }
 
 static weld_status expect_channels_last(const weld_tensor *x, weld_error *err) {
@@ -46,8 +41,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return status;
 }
 
-static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void forward_rows(const weld_run *run, int64_t begin, int64_t end) {
     const weld_tensor *in = run->in, *out = run->out;
     int64_t c = weld_channels(&in[0]);
     run->kernels->layer_norm(end - begin, c, weld_at(&in[0], begin * c), in[1].data, in[2].data,
@@ -56,8 +50,7 @@ static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int th
 }
 
 static void run(const weld_run *run) {
-    const weld_tensor *x = &run->in[0];
-    weld_run_pieces(run, weld_rows(x), rows_per_piece(weld_channels(x)), forward_rows);
+    weld_run_rows(run, forward_rows);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -104,16 +97,13 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
 /* Every part keeps its own sums of dweight and dbias, so there are at most 64 of them. */
 static weld_split grad_split(const weld_tensor *x) {
     int64_t rows = weld_rows(x);
-    return weld_split_make(rows, max64(rows_per_piece(weld_channels(x)), (rows + 63) / 64), 1, 1);
+    return weld_split_make(rows, max64(WELD_PIECE_ELEMENTS / weld_channels(x), (rows + 63) / 64), 1,
+                           1);
 }
 
-static size_t grad_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                             const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    (void)threads;
-    return (size_t)(grad_split(&in[0]).count * 2 * weld_channels(&in[0])) * sizeof(double);
+static size_t grad_workspace(const weld_run *run) {
+    return (size_t)(grad_split(&run->in[0]).count * 2 * weld_channels(&run->in[0])) *
+           sizeof(double);
 }
 
 static void backward_part(void *arg, int64_t part, int thread) {
@@ -131,7 +121,7 @@ static void backward_part(void *arg, int64_t part, int thread) {
 
 static void grad_run(const weld_run *run) {
     int64_t parts = grad_split(&run->in[0]).count, c = weld_channels(&run->in[0]);
-    weld_parallel(run->threads, parts, backward_part, (void *)run);
+    weld_run_items(run, parts, backward_part);
     double *sums = run->workspace; /* [parts, 2, c], added up into the first */
     for (int64_t part = 1; part < parts; part++) {
         for (int64_t i = 0; i < 2 * c; i++) {

@@ -47,10 +47,9 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     }
 }
 
-static size_t prepared(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                       const weld_kernels *kernels) {
-    (void)node;
-    return weld_row_product_prepared(kernels, weld_channels(&in[X]), weld_channels(&out[0]));
+static size_t prepared(const weld_run *run) {
+    return weld_row_product_prepared(run->kernels, weld_channels(&run->in[X]),
+                                     weld_channels(&run->out[0]));
 }
 
 static weld_row_product product_of(const weld_run *run) {
@@ -76,10 +75,9 @@ static void run(const weld_run *run) {
     weld_row_product_run(&product, run);
 }
 
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    *flops = 2.0 * (double)weld_shape_count(&out[0].shape) * (double)weld_channels(&in[X]);
-    *bytes = weld_operand_bytes(node, in, out);
+static void count_cost(const weld_run *run, weld_cost *cost) {
+    cost->flops =
+        2.0 * (double)weld_shape_count(&run->out[0].shape) * (double)weld_channels(&run->in[X]);
 }
 
 const weld_op weld_op_linear = {
@@ -90,7 +88,7 @@ const weld_op weld_op_linear = {
     .types = WELD_TYPES_FLOAT,
     .infer = infer,
     .grad = grad,
-    .cost = cost,
+    .cost = count_cost,
     .macs = weld_weight_macs,
     .cpu = {.run = run, .prepared = prepared, .prepare = prepare, .prepares = 1u << WEIGHT},
 };
@@ -138,20 +136,17 @@ static weld_status matmul_infer(const weld_node *node, const weld_tensor *in, we
     return WELD_OK;
 }
 
-static size_t matmul_workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                               const weld_kernels *kernels, int threads) {
-    (void)out;
-    (void)threads;
-    matrix_sizes s = sizes_of(&node->attributes, in);
-    return node->attributes.transpose_a ? weld_transposed_product_workspace(kernels, s.k, s.m, s.n)
-                                        : 0;
+static size_t matmul_workspace(const weld_run *run) {
+    matrix_sizes s = sizes_of(&run->node->attributes, run->in);
+    return run->node->attributes.transpose_a
+               ? weld_transposed_product_workspace(run->kernels, s.k, s.m, s.n)
+               : 0;
 }
 
-static size_t matmul_prepared(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                              const weld_kernels *kernels) {
-    (void)out;
-    matrix_sizes s = sizes_of(&node->attributes, in);
-    return node->attributes.transpose_a ? 0 : weld_row_product_prepared(kernels, s.k, s.n);
+static size_t matmul_prepared(const weld_run *run) {
+    matrix_sizes s = sizes_of(&run->node->attributes, run->in);
+    return run->node->attributes.transpose_a ? 0
+                                             : weld_row_product_prepared(run->kernels, s.k, s.n);
 }
 
 /* Not transpose_a. */
@@ -189,11 +184,9 @@ static void matmul_run(const weld_run *run) {
     weld_row_product_run(&product, run);
 }
 
-static void matmul_cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        double *flops, double *bytes) {
-    matrix_sizes s = sizes_of(&node->attributes, in);
-    *flops = 2.0 * (double)s.m * (double)s.k * (double)s.n;
-    *bytes = weld_operand_bytes(node, in, out);
+static void matmul_cost(const weld_run *run, weld_cost *cost) {
+    matrix_sizes s = sizes_of(&run->node->attributes, run->in);
+    cost->flops = 2.0 * (double)s.m * (double)s.k * (double)s.n;
 }
 
 const weld_op weld_op_matmul = {

@@ -7,7 +7,6 @@
 #include "ops/ops.h"
 
 #include "base/error.h"
-#include "base/threads.h"
 
 static const char *const sides[] = {"height", "width"};
 
@@ -58,8 +57,7 @@ static weld_window window_of(const weld_node *node, const weld_shape *x, const w
 }
 
 /* Output rows [begin, end), counted through all images. */
-static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void forward_rows(const weld_run *run, int64_t begin, int64_t end) {
     const weld_shape *x = &run->in[0].shape, *y = &run->out[0].shape;
     weld_window window = window_of(run->node, x, y);
     int64_t x_image = window.h * window.w * window.c, y_image = window.oh * window.ow * window.c;
@@ -74,9 +72,7 @@ static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int th
 
 static void run(const weld_run *run) {
     const weld_shape *y = &run->out[0].shape;
-    int64_t row = y->dim[2] * y->dim[3];
-    int64_t size = row < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / row : 1;
-    weld_run_pieces(run, y->dim[0] * y->dim[1], size, forward_rows);
+    weld_run_pieces(run, y->dim[0] * y->dim[1], y->dim[2] * y->dim[3], forward_rows);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -117,7 +113,7 @@ static void backward_image(void *arg, int64_t image, int thread) {
 }
 
 static void grad_run(const weld_run *run) {
-    weld_parallel(run->threads, run->in[0].shape.dim[0], backward_image, (void *)run);
+    weld_run_items(run, run->in[0].shape.dim[0], backward_image);
 }
 
 const weld_op weld_op_max_pool_grad = {

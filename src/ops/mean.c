@@ -23,13 +23,8 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     dx[0] = weld_graph_node(g, &weld_op_mean_grad, NULL, inputs, 2, 2);
 }
 
-static size_t workspace(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                        const weld_kernels *kernels, int threads) {
-    (void)node;
-    (void)out;
-    (void)kernels;
-    (void)threads;
-    weld_tensor column = as_column(&in[0]);
+static size_t workspace(const weld_run *run) {
+    weld_tensor column = as_column(&run->in[0]);
     return weld_channel_sums_bytes(&column);
 }
 
@@ -63,8 +58,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     return weld_infer_same(node, in, out, err);
 }
 
-static void grad_piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void grad_piece(const weld_run *run, int64_t begin, int64_t end) {
     const weld_tensor *out = &run->out[0];
     double share =
         weld_get(run->in[1].dtype, run->in[1].data, 0) / (double)weld_shape_count(&out->shape);
@@ -74,7 +68,7 @@ static void grad_piece(const weld_run *run, int64_t begin, int64_t end, int thre
 }
 
 static void grad_run(const weld_run *run) {
-    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, grad_piece);
+    weld_run_elements(run, grad_piece);
 }
 
 const weld_op weld_op_mean_grad = {

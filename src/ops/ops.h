@@ -9,6 +9,7 @@
 #define WELD_OPS_OPS_H
 
 #include "base/memory.h"
+#include "base/threads.h"
 #include "graph/graph.h"
 #include "ops/registry.h"
 
@@ -22,10 +23,15 @@ const weld_op *weld_op_at(size_t i); /* NULL past the end */
 /* A value of like's shape filled with `value`: where gradients start. */
 weld_value *weld_fill_like(weld_graph *g, weld_value *like, double value);
 
-/* Call piece(run, begin, end, thread) for the parts of [0, total), in parallel: as even as they can
- * be, none longer than `size`. */
-typedef void (*weld_piece)(const weld_run *run, int64_t begin, int64_t end, int thread);
-void weld_run_pieces(const weld_run *run, int64_t total, int64_t size, weld_piece piece);
+/* Call piece(run, begin, end) for the parts of [0, total), in parallel: as even as they can be, of
+ * at most WELD_PIECE_ELEMENTS elements where each of the total has `elements`. */
+typedef void (*weld_piece)(const weld_run *run, int64_t begin, int64_t end);
+void weld_run_pieces(const weld_run *run, int64_t total, int64_t elements, weld_piece piece);
+/* For the rows of input 0; for the elements of output 0. */
+void weld_run_rows(const weld_run *run, weld_piece piece);
+void weld_run_elements(const weld_run *run, weld_piece piece);
+/* Call body(run, item, thread) for all items, in parallel. */
+void weld_run_items(const weld_run *run, int64_t count, weld_parallel_body body);
 
 /* Parts of [0, total), as even as they can be in units of `grain`. */
 typedef struct weld_split {
@@ -39,10 +45,6 @@ int64_t weld_split_largest(weld_split s); /* size of the largest part */
 /* Elements to a piece of an elementwise operator: a few tensors of them fit the second-level cache.
  */
 #define WELD_PIECE_ELEMENTS 16384
-/* The same as a number of rows of c. */
-static inline int64_t weld_piece_rows(int64_t c) {
-    return c < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / c : 1;
-}
 
 /* For laying out a workspace: take `bytes`, aligned, from its end; returns their offset. */
 static inline size_t weld_reserve(size_t *total, size_t bytes) {
@@ -94,9 +96,6 @@ int64_t weld_rows(const weld_tensor *t);
 /* Elements of dimension `axis` and all after it: a tensor seen as strips, one for each index of the
  * dimensions before. */
 int64_t weld_strip(const weld_tensor *t, int axis);
-
-/* Bytes of all inputs and outputs, for costs. */
-double weld_operand_bytes(const weld_node *node, const weld_tensor *in, const weld_tensor *out);
 
 /* For `macs`: each element of the output is a product over one row of the weight, input 1 of shape
  * [out, ...]. */

@@ -87,8 +87,7 @@ static void move_units(int64_t n, int64_t unit, const char *x, int64_t stride, c
 }
 
 /* Lines of y (all of its last moved dimension) [begin, end). */
-static void move_lines(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void move_lines(const weld_run *run, int64_t begin, int64_t end) {
     moves m = moves_of(run);
     int last = m.rank - 1;
     int64_t n = last >= 0 ? m.dim[last] : 1, stride = last >= 0 ? m.stride[last] : 0;
@@ -109,9 +108,7 @@ static void run(const weld_run *run) {
     for (int i = 0; i < m.rank - 1; i++) {
         lines *= m.dim[i];
     }
-    int64_t piece_bytes = 4 * (int64_t)WELD_PIECE_ELEMENTS;
-    weld_run_pieces(run, lines, line_bytes < piece_bytes ? piece_bytes / line_bytes : 1,
-                    move_lines);
+    weld_run_pieces(run, lines, (line_bytes + 3) / 4, move_lines);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,

@@ -1,8 +1,6 @@
 /* Matrix products over many rows; see products.h. */
 #include "ops/products.h"
 
-#include "base/threads.h"
-
 enum {
     BLOCK_ELEMENTS =
         128 * 1024,             /* of a and c in a block of rows: stays in the second-level cache */

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/threads.h"
 
 typedef struct window {
     int64_t h, w, offsets, area;
@@ -59,7 +58,7 @@ static void spread_head(void *arg, int64_t head, int thread) {
 }
 
 static void run(const weld_run *run) {
-    weld_parallel(run->threads, run->in[0].shape.dim[0], spread_head, (void *)run);
+    weld_run_items(run, run->in[0].shape.dim[0], spread_head);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -117,7 +116,7 @@ static void gather_head(void *arg, int64_t head, int thread) {
 }
 
 static void grad_run(const weld_run *run) {
-    weld_parallel(run->threads, run->in[0].shape.dim[0], gather_head, (void *)run);
+    weld_run_items(run, run->in[0].shape.dim[0], gather_head);
 }
 
 const weld_op weld_op_relative_position_bias_grad = {

@@ -62,15 +62,6 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     dx[0] = reshape_to(g, dy[0], back);
 }
 
-/* A view is never run. */
-static void cost(const weld_node *node, const weld_tensor *in, const weld_tensor *out,
-                 double *flops, double *bytes) {
-    (void)node;
-    (void)in;
-    (void)out;
-    *flops = *bytes = 0;
-}
-
 const weld_op weld_op_reshape = {
     .name = "reshape",
     .min_inputs = 1,
@@ -81,7 +72,6 @@ const weld_op weld_op_reshape = {
     .view = true,
     .infer = infer,
     .grad = grad,
-    .cost = cost,
 };
 
 /* A first dimension that is a multiple of x's is taken to mean the batch. */

@@ -7,14 +7,13 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
     dx[0] = weld_scale(g, dy[0], node->attributes.factor);
 }
 
-static void piece(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void piece(const weld_run *run, int64_t begin, int64_t end) {
     run->kernels->scale(end - begin, run->node->attributes.factor, weld_at(&run->in[0], begin),
                         weld_at(&run->out[0], begin));
 }
 
 static void run(const weld_run *run) {
-    weld_run_pieces(run, weld_shape_count(&run->out[0].shape), WELD_PIECE_ELEMENTS, piece);
+    weld_run_elements(run, piece);
 }
 
 const weld_op weld_op_scale = {

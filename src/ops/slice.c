@@ -38,8 +38,7 @@ static int64_t skipped(const weld_run *run, const weld_tensor *t) {
     return run->node->attributes.begin * (weld_strip(t, axis) / t->shape.dim[axis]);
 }
 
-static void take_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void take_rows(const weld_run *run, int64_t begin, int64_t end) {
     const weld_tensor *x = &run->in[0], *y = &run->out[0];
     int axis = run->node->attributes.axis;
     int64_t from = weld_strip(x, axis), to = weld_strip(y, axis), skip = skipped(run, x);
@@ -53,8 +52,7 @@ static void take_rows(const weld_run *run, int64_t begin, int64_t end, int threa
 static void run_rows(const weld_run *run, weld_piece piece) {
     const weld_tensor *y = &run->out[0];
     int64_t strip = weld_strip(y, run->node->attributes.axis);
-    weld_run_pieces(run, weld_shape_count(&y->shape) / strip,
-                    strip < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / strip : 1, piece);
+    weld_run_pieces(run, weld_shape_count(&y->shape) / strip, strip, piece);
 }
 
 static void run(const weld_run *run) {
@@ -94,8 +92,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     return weld_expect(&in[0], in[0].dtype, dy, "dy", err);
 }
 
-static void put_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void put_rows(const weld_run *run, int64_t begin, int64_t end) {
     const weld_tensor *dy = &run->in[0], *dx = &run->out[0];
     int axis = run->node->attributes.axis;
     size_t size = weld_dtype_size(dx->dtype);

@@ -12,21 +12,14 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return weld_infer_same(node, in, out, err);
 }
 
-static void run_rows(const weld_run *run, weld_piece piece) {
-    int64_t n = weld_channels(&run->in[0]);
-    int64_t size = n < WELD_PIECE_ELEMENTS ? WELD_PIECE_ELEMENTS / n : 1;
-    weld_run_pieces(run, weld_rows(&run->in[0]), size, piece);
-}
-
-static void forward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void forward_rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t n = weld_channels(&run->in[0]);
     run->kernels->softmax(end - begin, n, weld_at(&run->in[0], begin * n),
                           weld_at(&run->out[0], begin * n));
 }
 
 static void run(const weld_run *run) {
-    run_rows(run, forward_rows);
+    weld_run_rows(run, forward_rows);
 }
 
 static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
@@ -53,15 +46,14 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
     return infer(node, in, out, err);
 }
 
-static void backward_rows(const weld_run *run, int64_t begin, int64_t end, int thread) {
-    (void)thread;
+static void backward_rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t n = weld_channels(&run->in[0]);
     run->kernels->softmax_grad(end - begin, n, weld_at(&run->in[0], begin * n),
                                weld_at(&run->in[1], begin * n), weld_at(&run->out[0], begin * n));
 }
 
 static void grad_run(const weld_run *run) {
-    run_rows(run, backward_rows);
+    weld_run_rows(run, backward_rows);
 }
 
 const weld_op weld_op_softmax_grad = {

@@ -178,6 +178,13 @@ static bool join_sums_of_update(const join *j, weld_copy *c, const weld_node *no
 
 /* --- The copy --- */
 
+static bool is_grad_of_factors(const weld_node *node) {
+    return node->op == &weld_op_conv2d_weight_grad &&
+           weld_conv2d_geometry_of(&node->attributes, node->inputs[0]->shape,
+                                   node->outputs[0]->shape)
+                   .path == WELD_CONV2D_CHANNEL_WISE;
+}
+
 static bool replace(weld_copy *c, const weld_node *node, void *context) {
     join *j = context;
     if (node->op == &weld_op_moments) {
@@ -186,9 +193,7 @@ static bool replace(weld_copy *c, const weld_node *node, void *context) {
         note_update(j, c, node);
     } else if (node->op == &weld_op_batch_norm_sums) {
         return join_dots(j, c, node) || join_sums_of_update(j, c, node);
-    } else if (node->op == &weld_op_channel_sum ||
-               (node->op == &weld_op_conv2d_weight_grad &&
-                weld_conv2d_path_of(node) == WELD_CONV2D_CHANNEL_WISE)) {
+    } else if (node->op == &weld_op_channel_sum || is_grad_of_factors(node)) {
         return join_sums_of_update(j, c, node);
     }
     return false;

@@ -117,18 +117,19 @@ static size_t workspace_bytes(const weld_plan *plan, const weld_node *node, cons
     weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
     const bool streams = step->slicing != WELD_SLICE_NONE;
     find_specs(plan, node, step, in, out);
-    return node->op->cpu.workspace
-               ? node->op->cpu.workspace(node, in, out, weld_plan_kernels(plan, node),
-                                         streams ? 1 : plan->threads)
-               : 0;
+    weld_run run = {.node = node,
+                    .in = in,
+                    .out = out,
+                    .threads = streams ? 1 : plan->threads,
+                    .kernels = weld_plan_kernels(plan, node)};
+    return node->op->cpu.workspace ? node->op->cpu.workspace(&run) : 0;
 }
 
 static size_t prepared_bytes(const weld_plan *plan, const weld_node *node) {
     weld_tensor in[16] = {0}, out[WELD_MAX_OUTPUTS] = {0};
     find_specs(plan, node, NULL, in, out);
-    return node->op->cpu.prepared
-               ? node->op->cpu.prepared(node, in, out, weld_plan_kernels(plan, node))
-               : 0;
+    weld_run run = {.node = node, .in = in, .out = out, .kernels = weld_plan_kernels(plan, node)};
+    return node->op->cpu.prepared ? node->op->cpu.prepared(&run) : 0;
 }
 
 /* Memory of `bytes` that a node has for itself at one time in one place. */

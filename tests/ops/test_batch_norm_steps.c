@@ -145,16 +145,11 @@ static void add_slice(const weld_op *op, const weld_kernels *k, const weld_tenso
         }
     }
     weld_node node = {.op = op, .input_count = inputs, .output_count = 1};
-    double *workspace = weld_alloc(op->cpu.workspace(&node, slice, &out, k, 1), 1);
-    weld_run run = {.node = &node,
-                    .in = slice,
-                    .out = &out,
-                    .workspace = workspace,
-                    .threads = 1,
-                    .accumulate = true,
-                    .kernels = k};
+    weld_run run = {
+        .node = &node, .in = slice, .out = &out, .threads = 1, .accumulate = true, .kernels = k};
+    run.workspace = weld_alloc(op->cpu.workspace(&run), 1);
     op->cpu.run(&run);
-    weld_free(workspace);
+    weld_free(run.workspace);
 }
 
 START_TEST(sums_of_slices_add_up) {

@@ -1,4 +1,4 @@
-/* The loops of affine.c, once for each instruction set: that file includes this one with TARGET,
+/* The loops of one instruction set: affine_rows.c includes this with TARGET,
  * the set as an attribute, NAME(x), x with the set's name, and the set's functions LOAD (the bytes
  * of a pixel as whole numbers), REALS (whole numbers as reals) and PACK (reals cut off to whole
  * numbers of 0 to 255, one a byte). */

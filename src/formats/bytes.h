@@ -5,8 +5,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "weld/status.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files hold numbers as memory does");
+
+/* Whole numbers in files are little-endian, and aligned to nothing. */
+static inline uint64_t weld_load_u64(const void *at) {
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+static inline void weld_save_u64(void *at, uint64_t value) {
+    memcpy(at, &value, sizeof value);
+}
 
 /* Start with all zero. */
 typedef struct weld_bytes {

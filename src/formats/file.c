@@ -92,6 +92,47 @@ weld_status weld_file_read_at(int descriptor, const char *path, void *data, size
     return WELD_OK;
 }
 
+int weld_file_put(int descriptor, const void *data, size_t bytes, uint64_t offset) {
+    const char *from = data;
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = pwrite(descriptor, from + done, bytes - done, (off_t)(offset + done));
+        if (n <= 0 && errno != EINTR) {
+            return errno;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+/* Open the folder that a file is in. */
+static int open_folder(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = weld_strdup(slash ? path : ".");
+    if (!folder) {
+        errno = ENOMEM;
+        return -1;
+    }
+    if (slash) {
+        folder[slash - path + 1] = '\0';
+    }
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    weld_free(folder);
+    return descriptor;
+}
+
+static int sync_folder(int descriptor) {
+    return fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
+}
+
+int weld_file_sync_folder(const char *path) {
+    int descriptor = open_folder(path);
+    int code = descriptor < 0 ? errno : sync_folder(descriptor);
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    return code;
+}
+
 weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t *bytes,
                            weld_error *err) {
     int descriptor = -1;
@@ -180,21 +221,6 @@ static weld_status open_temporary(weld_replacement *r, weld_error *err) {
                      r->path);
 }
 
-/* A rename is durable only when the folder that holds the name is; what that takes is taken before
- * anything is written. */
-static weld_status open_folder(weld_replacement *r, weld_error *err) {
-    const char *slash = strrchr(r->path, '/');
-    size_t length = slash ? (size_t)(slash - r->path) + 1 : 1;
-    char *folder = weld_alloc(length + 1, 1);
-    if (!folder) {
-        return weld_fail_memory(err, r->path);
-    }
-    memcpy(folder, slash ? r->path : ".", length);
-    r->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    weld_free(folder);
-    return r->folder >= 0 ? WELD_OK : fail_system(err, r->path, "create");
-}
-
 weld_status weld_replacement_open(const char *path, weld_replacement **out, weld_error *err) {
     weld_replacement *r = weld_alloc(1, sizeof *r);
     if (!r) {
@@ -202,7 +228,14 @@ weld_status weld_replacement_open(const char *path, weld_replacement **out, weld
     }
     r->descriptor = r->folder = -1;
     weld_status status = final_name(path, &r->path, err);
-    status = status ? status : open_folder(r, err);
+    if (!status) {
+        /* A rename is durable only when the folder that holds the name is; what that takes is taken
+         * before anything is written. */
+        r->folder = open_folder(r->path);
+        status = r->folder >= 0    ? WELD_OK
+                 : errno == ENOMEM ? weld_fail_memory(err, r->path)
+                                   : fail_system(err, r->path, "create");
+    }
     if (!status) {
         size_t size = strlen(r->path) + sizeof ".tmp";
         r->temporary = weld_alloc(size, 1);
@@ -223,19 +256,8 @@ weld_status weld_replacement_open(const char *path, weld_replacement **out, weld
 
 weld_status weld_replacement_write_at(weld_replacement *r, const void *data, size_t bytes,
                                       uint64_t offset, weld_error *err) {
-    const char *from = data;
-    size_t done = 0;
-    while (done < bytes) {
-        ssize_t n = pwrite(r->descriptor, from + done, bytes - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return fail_system(err, r->path, "write");
-        }
-        done += (size_t)n;
-    }
-    return WELD_OK;
+    errno = weld_file_put(r->descriptor, data, bytes, offset);
+    return errno ? fail_system(err, r->path, "write") : WELD_OK;
 }
 
 weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t bytes,
@@ -275,8 +297,7 @@ weld_status weld_replacement_commit(weld_replacement *r, weld_error *err) {
         return status;
     }
     weld_status status = WELD_OK;
-    /* Some file systems cannot sync folders and say EINVAL: nothing more can be done there. */
-    if (fsync(r->folder) != 0 && errno != EINVAL) {
+    if ((errno = sync_folder(r->folder)) != 0) {
         status = fail_system(err, r->path, "sync the folder of");
     }
     release(r);

@@ -16,6 +16,13 @@ weld_status weld_file_open(const char *path, int *descriptor, uint64_t *size, we
 weld_status weld_file_read_at(int descriptor, const char *path, void *data, size_t bytes,
                               uint64_t offset, weld_error *err);
 
+/* Write exactly `bytes` at `offset`: 0, or the errno that says why not. */
+int weld_file_put(int descriptor, const void *data, size_t bytes, uint64_t offset);
+
+/* Make the name of a file durable, which it is when its folder is: 0, or an errno. Some file
+ * systems cannot sync folders and say EINVAL: nothing more can be done there. */
+int weld_file_sync_folder(const char *path);
+
 /* All bytes of a file of at most `limit` bytes, with a zero byte (not counted) after them, in
  * memory to be released with weld_free. */
 weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t *bytes,

@@ -49,6 +49,16 @@ static bool is_onnx(const unsigned char *bytes, size_t size) {
            (bytes[2] == PRODUCER_NAME || bytes[2] == GRAPH || bytes[2] == OPSET_IMPORT);
 }
 
+/* What files of a kind begin with. */
+static const struct {
+    weld_file_kind kind;
+    const char *text;
+} marks[] = {{WELD_FILE_PACKED, "weld-pack"},
+             {WELD_FILE_PTH, "PK\x03\x04"},
+             {WELD_FILE_NPY, "\x93NUMPY"},
+             {WELD_FILE_JPEG, "\xff\xd8\xff"},
+             {WELD_FILE_PNG, "\x89PNG\r\n\x1a\n"}};
+
 static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     weld_store_header header;
     if (weld_store_header_decode(bytes, size, &header)) {
@@ -56,26 +66,16 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
                : strcmp(header.kind, "deploy") == 0   ? WELD_FILE_DEPLOY
                                                       : WELD_FILE_UNKNOWN;
     }
-    if (begins(bytes, size, "weld-pack", 9)) {
-        return WELD_FILE_PACKED;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        if (begins(bytes, size, marks[i].text, strlen(marks[i].text))) {
+            return marks[i].kind;
+        }
     }
     if (is_hdf5(bytes, size)) {
         return WELD_FILE_HDF5;
     }
-    if (begins(bytes, size, "PK\x03\x04", 4)) {
-        return WELD_FILE_PTH;
-    }
     if (is_old_pytorch(bytes, size)) {
         return WELD_FILE_PICKLE;
-    }
-    if (begins(bytes, size, "\x93NUMPY", 6)) {
-        return WELD_FILE_NPY;
-    }
-    if (begins(bytes, size, "\xff\xd8\xff", 3)) {
-        return WELD_FILE_JPEG;
-    }
-    if (begins(bytes, size, "\x89PNG\r\n\x1a\n", 8)) {
-        return WELD_FILE_PNG;
     }
     if (size >= 12 && begins(bytes, size, "RIFF", 4) && begins(bytes + 8, size - 8, "WEBP", 4)) {
         return WELD_FILE_WEBP;
@@ -111,38 +111,23 @@ weld_file_kind weld_file_kind_of(const char *path) {
 }
 
 const char *weld_file_kind_text(weld_file_kind kind) {
-    switch (kind) {
-    case WELD_FILE_CHECKPOINT:
-        return "a training checkpoint of weld";
-    case WELD_FILE_DEPLOY:
-        return "a deploy file of weld";
-    case WELD_FILE_PACKED:
-        return "a packed data set of weld";
-    case WELD_FILE_HDF5:
-        return "an HDF5 file of another program";
-    case WELD_FILE_PTH:
-        return "a ZIP archive, perhaps a PyTorch .pth file";
-    case WELD_FILE_PICKLE:
-        return "a PyTorch file of the old format";
-    case WELD_FILE_SAFETENSORS:
-        return "a safetensors file";
-    case WELD_FILE_ONNX:
-        return "an ONNX file, which weld writes but does not read";
-    case WELD_FILE_NPY:
-        return "a NumPy array";
-    case WELD_FILE_JPEG:
-        return "a JPEG image";
-    case WELD_FILE_PNG:
-        return "a PNG image";
-    case WELD_FILE_WEBP:
-        return "a WebP image";
-    case WELD_FILE_TAR:
-        return "a tar archive";
-    case WELD_FILE_COMPRESSED:
-        return "a compressed file";
-    case WELD_FILE_FOLDER:
-        return "a folder";
-    default:
-        return "a file of unknown kind";
-    }
+    static const char *const texts[] = {
+        [WELD_FILE_UNKNOWN] = "a file of unknown kind",
+        [WELD_FILE_CHECKPOINT] = "a training checkpoint of weld",
+        [WELD_FILE_DEPLOY] = "a deploy file of weld",
+        [WELD_FILE_PACKED] = "a packed data set of weld",
+        [WELD_FILE_HDF5] = "an HDF5 file of another program",
+        [WELD_FILE_PTH] = "a ZIP archive, perhaps a PyTorch .pth file",
+        [WELD_FILE_PICKLE] = "a PyTorch file of the old format",
+        [WELD_FILE_SAFETENSORS] = "a safetensors file",
+        [WELD_FILE_ONNX] = "an ONNX file, which weld writes but does not read",
+        [WELD_FILE_NPY] = "a NumPy array",
+        [WELD_FILE_JPEG] = "a JPEG image",
+        [WELD_FILE_PNG] = "a PNG image",
+        [WELD_FILE_WEBP] = "a WebP image",
+        [WELD_FILE_TAR] = "a tar archive",
+        [WELD_FILE_COMPRESSED] = "a compressed file",
+        [WELD_FILE_FOLDER] = "a folder",
+    };
+    return texts[kind];
 }

@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/bytes.h"
 #include "formats/file.h"
 #include "formats/logit_cache.h"
 
@@ -91,9 +92,7 @@ static weld_status make_header(const weld_cache_layout *l, const weld_cache_text
     if (*out) {
         memset(*out + LENGTH_BYTES, ' ', padded);
         memcpy(*out + LENGTH_BYTES, text, length);
-        for (int i = 0; i < LENGTH_BYTES; i++) {
-            (*out)[i] = (char)(unsigned char)((uint64_t)padded >> (8 * i));
-        }
+        weld_save_u64(*out, padded);
         *out_bytes = LENGTH_BYTES + padded;
     }
     free(text);
@@ -110,18 +109,8 @@ static weld_status fail_system(const weld_cache_writer *w, const char *action, w
 
 static weld_status write_at(const weld_cache_writer *w, const void *data, size_t bytes,
                             uint64_t offset, weld_error *err) {
-    const char *from = data;
-    for (size_t done = 0; done < bytes;) {
-        ssize_t n = pwrite(w->descriptor, from + done, bytes - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return fail_system(w, "write", err);
-        }
-        done += (size_t)n;
-    }
-    return WELD_OK;
+    errno = weld_file_put(w->descriptor, data, bytes, offset);
+    return errno ? fail_system(w, "write", err) : WELD_OK;
 }
 
 static trailer make_trailer(uint64_t rows) {
@@ -286,36 +275,14 @@ weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_erro
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-/* A name is durable when its folder is. */
-static weld_status sync_folder(const weld_cache_writer *w, weld_error *err) {
-    const char *slash = strrchr(w->path, '/');
-    char *folder = slash ? weld_strdup(w->path) : weld_strdup(".");
-    if (!folder) {
-        return weld_fail_memory(err, w->path);
-    }
-    if (slash) {
-        folder[slash - w->path + 1] = 0;
-    }
-    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    weld_free(folder);
-    weld_status status = WELD_OK;
-    if (descriptor < 0 || (fsync(descriptor) != 0 && errno != EINVAL)) {
-        status = fail_system(w, "sync the folder of", err);
-    }
-    if (descriptor >= 0) {
-        close(descriptor);
-    }
-    return status;
-}
-
 weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
     weld_status status = WELD_OK;
     if (ftruncate(w->descriptor, (off_t)w->bytes) != 0 || fsync(w->descriptor) != 0) {
         status = fail_system(w, "write", err);
     } else if (rename(w->partial, w->path) != 0) {
         status = fail_system(w, "rename", err);
-    } else {
-        status = sync_folder(w, err);
+    } else if ((errno = weld_file_sync_folder(w->path)) != 0) {
+        status = fail_system(w, "sync the folder of", err);
     }
     weld_cache_writer_close(w);
     return status;

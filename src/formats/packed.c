@@ -16,14 +16,14 @@ struct weld_packed {
     weld_packed_layout layout;
     int64_t count;
     int class_count;
-    uint64_t *offsets; /* count + 1, relative to /images */
-    int32_t *labels;
-    uint32_t *crc;
-    char *names, *class_names;
-    uint64_t *name_offsets, *class_name_offsets;
+    void *tables[WELD_PACKED_TABLE_COUNT];
+    /* The same by their types: */
+    const uint64_t *offsets; /* count + 1, relative to /images */
+    const int32_t *labels;
+    const uint32_t *crc;
+    const char *names, *class_names;
+    const uint64_t *name_offsets, *class_name_offsets;
 };
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tables are used as they are in files");
 
 static weld_status damaged(const weld_packed *p, const char *what, weld_error *err) {
     return weld_fail(err, WELD_ERROR_FORMAT, "%s: damaged: %s: pack it again", p->path, what);
@@ -104,21 +104,19 @@ static weld_status check_file(weld_packed *p, weld_error *err) {
 
 static weld_status read_tables(weld_packed *p, weld_error *err) {
     const weld_packed_header *h = &p->header;
-    void **const to[WELD_PACKED_TABLE_COUNT] = {
-        [WELD_PACKED_OFFSETS] = (void **)&p->offsets,
-        [WELD_PACKED_LABELS] = (void **)&p->labels,
-        [WELD_PACKED_CRC32] = (void **)&p->crc,
-        [WELD_PACKED_NAMES] = (void **)&p->names,
-        [WELD_PACKED_NAME_OFFSETS] = (void **)&p->name_offsets,
-        [WELD_PACKED_CLASS_NAMES] = (void **)&p->class_names,
-        [WELD_PACKED_CLASS_NAME_OFFSETS] = (void **)&p->class_name_offsets};
     for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
         const weld_packed_extent *e = &h->tables[i];
-        *to[i] = weld_alloc_raw(e->bytes, 1);
-        WELD_TRY(*to[i]
-                     ? weld_file_read_at(p->fd, p->path, *to[i], (size_t)e->bytes, e->offset, err)
-                     : weld_fail_memory(err, p->path));
+        void *to = p->tables[i] = weld_alloc_raw(e->bytes, 1);
+        WELD_TRY(to ? weld_file_read_at(p->fd, p->path, to, (size_t)e->bytes, e->offset, err)
+                    : weld_fail_memory(err, p->path));
     }
+    p->offsets = p->tables[WELD_PACKED_OFFSETS];
+    p->labels = p->tables[WELD_PACKED_LABELS];
+    p->crc = p->tables[WELD_PACKED_CRC32];
+    p->names = p->tables[WELD_PACKED_NAMES];
+    p->name_offsets = p->tables[WELD_PACKED_NAME_OFFSETS];
+    p->class_names = p->tables[WELD_PACKED_CLASS_NAMES];
+    p->class_name_offsets = p->tables[WELD_PACKED_CLASS_NAME_OFFSETS];
     p->count = (int64_t)h->count;
     p->class_count = (int)h->class_count;
     p->layout = (weld_packed_layout){(int)h->height, (int)h->width, (int)h->channels};
@@ -188,13 +186,9 @@ void weld_packed_close(weld_packed *p) {
             close(p->fd);
         }
         weld_free(p->path);
-        weld_free(p->offsets);
-        weld_free(p->labels);
-        weld_free(p->crc);
-        weld_free(p->names);
-        weld_free(p->class_names);
-        weld_free(p->name_offsets);
-        weld_free(p->class_name_offsets);
+        for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+            weld_free(p->tables[i]);
+        }
         weld_free(p);
     }
 }

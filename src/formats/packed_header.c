@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/bytes.h"
 #include "formats/file.h"
 
 /* As PNG's: line ends and a control byte show a file that was transferred as text. */
@@ -14,36 +15,17 @@ static const unsigned char magic[16] = "weld-pack2\r\n\x1a\n";
 enum {
     KIND_SIZE = 9, /* of the magic; then comes the version */
     FIELDS_AT = 16,
-    FIELD_COUNT = sizeof(weld_packed_header) / sizeof(uint64_t),
     OWN_CHECKSUM_AT = WELD_PACKED_HEADER_SIZE - 8
 };
 
 _Static_assert(FIELDS_AT + sizeof(weld_packed_header) <= OWN_CHECKSUM_AT, "the block holds it all");
 
-static void put_u64(unsigned char *at, uint64_t value) {
-    for (int i = 0; i < 8; i++) {
-        at[i] = (unsigned char)(value >> (8 * i));
-    }
-}
-
-static uint64_t get_u64(const unsigned char *at) {
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++) {
-        value |= (uint64_t)at[i] << (8 * i);
-    }
-    return value;
-}
-
 void weld_packed_header_encode(const weld_packed_header *h,
                                unsigned char block[WELD_PACKED_HEADER_SIZE]) {
     memset(block, 0, WELD_PACKED_HEADER_SIZE);
     memcpy(block, magic, sizeof magic);
-    uint64_t fields[FIELD_COUNT];
-    memcpy(fields, h, sizeof fields);
-    for (size_t i = 0; i < FIELD_COUNT; i++) {
-        put_u64(block + FIELDS_AT + 8 * i, fields[i]);
-    }
-    put_u64(block + OWN_CHECKSUM_AT, XXH3_64bits(block, OWN_CHECKSUM_AT));
+    memcpy(block + FIELDS_AT, h, sizeof *h);
+    weld_save_u64(block + OWN_CHECKSUM_AT, XXH3_64bits(block, OWN_CHECKSUM_AT));
 }
 
 weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEADER_SIZE],
@@ -58,16 +40,12 @@ weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEAD
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: not a packed data set: make one with weld pack", path);
     }
-    if (get_u64(block + OWN_CHECKSUM_AT) != XXH3_64bits(block, OWN_CHECKSUM_AT)) {
+    if (weld_load_u64(block + OWN_CHECKSUM_AT) != XXH3_64bits(block, OWN_CHECKSUM_AT)) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: damaged: checksum of the first %d bytes is wrong: pack it again",
                          path, WELD_PACKED_HEADER_SIZE);
     }
-    uint64_t fields[FIELD_COUNT];
-    for (size_t i = 0; i < FIELD_COUNT; i++) {
-        fields[i] = get_u64(block + FIELDS_AT + 8 * i);
-    }
-    memcpy(out, fields, sizeof *out);
+    memcpy(out, block + FIELDS_AT, sizeof *out);
     return WELD_OK;
 }
 

@@ -26,7 +26,7 @@ typedef struct weld_packed_extent {
     uint64_t offset, bytes; /* in the file */
 } weld_packed_extent;
 
-/* Nothing but u64, in the order of the file. */
+/* Nothing but u64, in the order of the file: it is copied there as it is. */
 typedef struct weld_packed_header {
     uint64_t file_length;
     uint64_t images_offset; /* from the beginning of the file */

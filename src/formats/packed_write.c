@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <libdeflate.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +20,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 #include "formats/hdf5_lock.h"
 #include "formats/packed_header.h"
 
@@ -36,16 +36,30 @@ struct weld_packed_writer {
     weld_packed_layout layout;
     int class_count;
     uint64_t images_offset, images_size;
-    weld_array offsets, labels, crc, names, name_offsets, class_names, class_name_offsets;
-    weld_packed_extent tables[WELD_PACKED_TABLE_COUNT]; /* known when they are written */
+    weld_array tables[WELD_PACKED_TABLE_COUNT];
+    weld_packed_extent extents[WELD_PACKED_TABLE_COUNT]; /* known when they are written */
 };
 
-static bool append_u64(weld_array *t, uint64_t value) {
-    return weld_array_append(t, &value, 1);
+static const struct {
+    const char *name;
+    size_t element;
+} tables[WELD_PACKED_TABLE_COUNT] = {
+    [WELD_PACKED_OFFSETS] = {"offsets", sizeof(uint64_t)},
+    [WELD_PACKED_LABELS] = {"labels", sizeof(int32_t)},
+    [WELD_PACKED_CRC32] = {"crc32", sizeof(uint32_t)},
+    [WELD_PACKED_NAMES] = {"names", 1},
+    [WELD_PACKED_NAME_OFFSETS] = {"name_offsets", sizeof(uint64_t)},
+    [WELD_PACKED_CLASS_NAMES] = {"class_names", 1},
+    [WELD_PACKED_CLASS_NAME_OFFSETS] = {"class_name_offsets", sizeof(uint64_t)}};
+
+static bool append_u64(weld_packed_writer *w, weld_packed_table table, uint64_t value) {
+    return weld_array_append(&w->tables[table], &value, 1);
 }
 
-static bool append_name(weld_array *blob, weld_array *offsets, const char *name) {
-    return weld_array_append_text(blob, name) && append_u64(offsets, blob->count);
+static bool append_name(weld_packed_writer *w, weld_packed_table names, weld_packed_table offsets,
+                        const char *name) {
+    weld_array *blob = &w->tables[names];
+    return weld_array_append_text(blob, name) && append_u64(w, offsets, blob->count);
 }
 
 static weld_status cannot_write(const weld_packed_writer *w, int code, weld_error *err) {
@@ -55,16 +69,8 @@ static weld_status cannot_write(const weld_packed_writer *w, int code, weld_erro
 
 static weld_status write_at(const weld_packed_writer *w, const void *bytes, size_t size,
                             uint64_t offset, weld_error *err) {
-    size_t done = 0;
-    while (done < size) {
-        ssize_t put =
-            pwrite(w->fd, (const char *)bytes + done, size - done, (off_t)(offset + done));
-        if (put < 0 && errno != EINTR) {
-            return cannot_write(w, errno, err);
-        }
-        done += put > 0 ? (size_t)put : 0;
-    }
-    return WELD_OK;
+    int code = weld_file_put(w->fd, bytes, size, offset);
+    return code ? cannot_write(w, code, err) : WELD_OK;
 }
 
 /* --- HDF5; every function below is called with HDF5 locked. ------------------------------------
@@ -122,19 +128,28 @@ static bool find_images_offset(const char *path, uint64_t *offset) {
     return ok && create_file(path);
 }
 
-static bool write_table(hid_t file, const char *name, hid_t stored, hid_t native,
-                        const weld_array *t, weld_packed_extent *extent) {
+/* The type of a table's elements, all of them integers. */
+static hid_t hdf5_type(weld_packed_table table) {
+    return table == WELD_PACKED_LABELS  ? H5T_STD_I32LE
+           : tables[table].element == 1 ? H5T_STD_U8LE
+           : tables[table].element == 4 ? H5T_STD_U32LE
+                                        : H5T_STD_U64LE;
+}
+
+static bool write_table(hid_t file, weld_packed_writer *w, weld_packed_table table) {
+    const weld_array *t = &w->tables[table];
     hsize_t length = t->count;
+    hid_t type = hdf5_type(table);
     hid_t plan = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, &length, NULL);
     hid_t set = H5I_INVALID_HID;
     /* Without times: the same images make the same file. */
     if (plan >= 0 && space >= 0 && H5Pset_obj_track_times(plan, false) >= 0) {
-        set = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, plan, H5P_DEFAULT);
+        set = H5Dcreate2(file, tables[table].name, type, space, H5P_DEFAULT, plan, H5P_DEFAULT);
     }
-    bool ok = set >= 0 && H5Dwrite(set, native, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0;
+    bool ok = set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0;
     if (set >= 0) {
         haddr_t at = ok ? H5Dget_offset(set) : HADDR_UNDEF;
-        *extent = (weld_packed_extent){at, t->count * t->element};
+        w->extents[table] = (weld_packed_extent){at, t->count * t->element};
         ok = at != HADDR_UNDEF;
         ok = H5Dclose(set) >= 0 && ok;
     }
@@ -155,45 +170,30 @@ static bool write_attribute(hid_t file, const char *name, int value) {
 }
 
 static bool write_hdf5(weld_packed_writer *w) {
-    weld_packed_extent *extents = w->tables;
     uint64_t at = 0;
     hid_t file = open_aligned(w->temporary);
     bool ok = file >= 0 && create_images(file, w->images_size, &at) && at == w->images_offset &&
               write_attribute(file, "version", WELD_PACKED_VERSION) &&
               write_attribute(file, "height", w->layout.height) &&
               write_attribute(file, "width", w->layout.width) &&
-              write_attribute(file, "channels", w->layout.channels) &&
-              write_table(file, "offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->offsets,
-                          &extents[WELD_PACKED_OFFSETS]) &&
-              write_table(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, &w->labels,
-                          &extents[WELD_PACKED_LABELS]) &&
-              write_table(file, "crc32", H5T_STD_U32LE, H5T_NATIVE_UINT32, &w->crc,
-                          &extents[WELD_PACKED_CRC32]) &&
-              write_table(file, "names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->names,
-                          &extents[WELD_PACKED_NAMES]) &&
-              write_table(file, "name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, &w->name_offsets,
-                          &extents[WELD_PACKED_NAME_OFFSETS]) &&
-              write_table(file, "class_names", H5T_STD_U8LE, H5T_NATIVE_UINT8, &w->class_names,
-                          &extents[WELD_PACKED_CLASS_NAMES]) &&
-              write_table(file, "class_name_offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64,
-                          &w->class_name_offsets, &extents[WELD_PACKED_CLASS_NAME_OFFSETS]);
+              write_attribute(file, "channels", w->layout.channels);
+    for (int i = 0; ok && i < WELD_PACKED_TABLE_COUNT; i++) {
+        ok = write_table(file, w, (weld_packed_table)i);
+    }
     return file >= 0 && H5Fclose(file) >= 0 && ok;
 }
 
 /* --- The writer --------------------------------------------------------------------------------
  */
 
-static size_t table_bytes(const weld_array *t) {
-    return t->count * t->element;
-}
-
 /* Claim the room from `offset` on for what HDF5 will write: a full disk is found here, by an error
  * that can be reported, and not inside HDF5, which cannot close a file that it cannot write. */
 static weld_status reserve(const weld_packed_writer *w, uint64_t offset, weld_error *err) {
-    size_t tables = table_bytes(&w->offsets) + table_bytes(&w->labels) + table_bytes(&w->crc) +
-                    table_bytes(&w->names) + table_bytes(&w->name_offsets) +
-                    table_bytes(&w->class_names) + table_bytes(&w->class_name_offsets);
-    int code = posix_fallocate(w->fd, (off_t)offset, (off_t)(tables + STRUCTURE_RESERVE));
+    size_t bytes = STRUCTURE_RESERVE;
+    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+        bytes += w->tables[i].count * tables[i].element;
+    }
+    int code = posix_fallocate(w->fd, (off_t)offset, (off_t)bytes);
     return code ? cannot_write(w, code, err) : WELD_OK;
 }
 
@@ -259,14 +259,16 @@ weld_status weld_packed_writer_create(const char *path, weld_packed_layout layou
     w->fd = -1;
     w->layout = layout;
     w->class_count = class_count;
-    w->offsets.element = w->name_offsets.element = w->class_name_offsets.element = sizeof(uint64_t);
-    w->labels.element = w->crc.element = sizeof(uint32_t);
-    w->names.element = w->class_names.element = 1;
+    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+        w->tables[i].element = tables[i].element;
+    }
     w->path = weld_strdup(path);
-    bool ok = w->path && append_u64(&w->offsets, 0) && append_u64(&w->name_offsets, 0) &&
-              append_u64(&w->class_name_offsets, 0);
+    bool ok = w->path && append_u64(w, WELD_PACKED_OFFSETS, 0) &&
+              append_u64(w, WELD_PACKED_NAME_OFFSETS, 0) &&
+              append_u64(w, WELD_PACKED_CLASS_NAME_OFFSETS, 0);
     for (int i = 0; ok && i < class_count; i++) {
-        ok = append_name(&w->class_names, &w->class_name_offsets, class_names[i]);
+        ok =
+            append_name(w, WELD_PACKED_CLASS_NAMES, WELD_PACKED_CLASS_NAME_OFFSETS, class_names[i]);
     }
     weld_status status = ok ? open_temporary(w, err) : weld_fail_memory(err, path);
     if (status) {
@@ -290,10 +292,10 @@ weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, siz
         int32_t stored_label = label;
         uint32_t crc = libdeflate_crc32(0, bytes, size);
         w->images_size += size;
-        if (!append_u64(&w->offsets, w->images_size) ||
-            !weld_array_append(&w->labels, &stored_label, 1) ||
-            !weld_array_append(&w->crc, &crc, 1) ||
-            !append_name(&w->names, &w->name_offsets, name)) {
+        if (!append_u64(w, WELD_PACKED_OFFSETS, w->images_size) ||
+            !weld_array_append(&w->tables[WELD_PACKED_LABELS], &stored_label, 1) ||
+            !weld_array_append(&w->tables[WELD_PACKED_CRC32], &crc, 1) ||
+            !append_name(w, WELD_PACKED_NAMES, WELD_PACKED_NAME_OFFSETS, name)) {
             status = weld_fail_memory(err, w->path);
         }
     }
@@ -309,32 +311,20 @@ static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
     weld_packed_header header = {.file_length = (uint64_t)info.st_size,
                                  .images_offset = w->images_offset,
                                  .images_size = w->images_size,
-                                 .count = w->labels.count,
+                                 .count = w->tables[WELD_PACKED_LABELS].count,
                                  .class_count = (uint64_t)w->class_count,
                                  .height = (uint64_t)w->layout.height,
                                  .width = (uint64_t)w->layout.width,
                                  .channels = (uint64_t)w->layout.channels};
-    memcpy(header.tables, w->tables, sizeof header.tables);
+    memcpy(header.tables, w->extents, sizeof header.tables);
     unsigned char block[WELD_PACKED_HEADER_SIZE];
     WELD_TRY(weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err));
     weld_packed_header_encode(&header, block);
     return write_at(w, block, sizeof block, 0, err);
 }
 
-static void sync_folder_of(const char *path) {
-    char *copy = weld_strdup(path);
-    if (copy) {
-        int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0) {
-            fsync(fd);
-            close(fd);
-        }
-        weld_free(copy);
-    }
-}
-
 weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
-    if (w->failed || w->finished || w->labels.count == 0) {
+    if (w->failed || w->finished || w->tables[WELD_PACKED_LABELS].count == 0) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: no image could be packed: nothing was written", w->path);
     }
@@ -356,7 +346,7 @@ weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
     }
     if (!status) {
         w->finished = true;
-        sync_folder_of(w->path);
+        (void)weld_file_sync_folder(w->path);
     }
     return status;
 }
@@ -371,11 +361,8 @@ void weld_packed_writer_free(weld_packed_writer *w) {
     if (w->fd >= 0) {
         close(w->fd);
     }
-    weld_array *tables[] = {
-        &w->offsets,           &w->labels, &w->crc, &w->names, &w->name_offsets, &w->class_names,
-        &w->class_name_offsets};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        weld_array_free(tables[i]);
+    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+        weld_array_free(&w->tables[i]);
     }
     weld_free(w->path);
     weld_free(w->temporary);

@@ -13,6 +13,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/bytes.h"
 
 enum {
     LENGTH_BYTES = 8,
@@ -54,8 +55,7 @@ static weld_status read_tensor(void *self, size_t i, weld_dtype dtype, void *dat
 }
 
 static const char *find_metadata(void *self, const char *key) {
-    const safetensors *f = self;
-    return json_string_value(json_object_get(f->metadata, key));
+    return weld_safetensors_metadata(self, key);
 }
 
 void weld_safetensors_free(weld_safetensors *f) {
@@ -332,10 +332,7 @@ static weld_status open_file(safetensors *f, uint64_t *size, uint64_t *header, w
     unsigned char length[LENGTH_BYTES];
     WELD_TRY(weld_file_open(f->path, &f->descriptor, size, err));
     WELD_TRY(weld_file_read_at(f->descriptor, f->path, length, LENGTH_BYTES, 0, err));
-    *header = 0;
-    for (int i = LENGTH_BYTES; i-- > 0;) {
-        *header = *header << 8 | length[i];
-    }
+    *header = weld_load_u64(length);
     if (*header > MAX_HEADER || *size < LENGTH_BYTES || *header > *size - LENGTH_BYTES) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: a header of %llu bytes in a file of %llu, at most %d are allowed: "

@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/bytes.h"
 
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100 * 1000 * 1000 };
 
@@ -54,10 +55,6 @@ static void append_metadata(header *h, const weld_metadata *metadata) {
     append(h, "}");
 }
 
-static size_t tensor_bytes(const weld_tensor *t) {
-    return weld_tensor_bytes(t);
-}
-
 static void append_tensor(header *h, const weld_safetensors_tensor *t, uint64_t *offset) {
     static const char *const dtypes[] = {
         [WELD_F32] = "F32", [WELD_F64] = "F64", [WELD_BF16] = "BF16", [WELD_I64] = "I64"};
@@ -71,7 +68,7 @@ static void append_tensor(header *h, const weld_safetensors_tensor *t, uint64_t 
         append(h, text);
     }
     uint64_t begin = *offset;
-    *offset += tensor_bytes(&t->tensor);
+    *offset += weld_tensor_bytes(&t->tensor);
     snprintf(text, sizeof text, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", begin, *offset);
     append(h, text);
 }
@@ -95,8 +92,8 @@ static void make_header(header *h, const weld_safetensors_tensor *const *sorted,
                               "names and texts of %zu bytes, a safetensors file may have %d",
                               length, MAX_HEADER);
     }
-    for (int i = 0; h->status == WELD_OK && i < LENGTH_BYTES; i++) {
-        ((unsigned char *)h->text.data)[i] = (unsigned char)((uint64_t)length >> (8 * i));
+    if (h->status == WELD_OK) {
+        weld_save_u64(h->text.data, length);
     }
 }
 
@@ -149,7 +146,7 @@ weld_status weld_safetensors_write(weld_replacement *r, const weld_safetensors_t
     weld_array_free(&h.text);
     for (size_t i = 0; i < count && h.status == WELD_OK; i++) {
         const weld_tensor *t = &sorted[i]->tensor;
-        h.status = weld_replacement_write(r, t->data, tensor_bytes(t), err);
+        h.status = weld_replacement_write(r, t->data, weld_tensor_bytes(t), err);
     }
     weld_free(sorted);
     return h.status;

@@ -5,61 +5,38 @@
 #include <xxhash.h>
 
 #include "base/memory.h"
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "tensors are copied as they are in files");
+#include "formats/bytes.h"
 
 /* As PNG's: a line end and a control byte show a file that was transferred as text. */
 static const unsigned char magic[16] = "weld-store1\r\n\x1a\n";
 
 enum { LENGTH_AT = 32, KIND_AT = 40, INDEX_AT = 64 };
 
-uint64_t weld_store_load_u64(const unsigned char *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
-void weld_store_save_u64(unsigned char *at, uint64_t value) {
-    memcpy(at, &value, sizeof value);
-}
-
 void weld_store_header_encode(unsigned char *bytes, const weld_store_header *header) {
     memset(bytes, 0, WELD_STORE_HEADER_SIZE);
     memcpy(bytes, magic, sizeof magic);
     memcpy(bytes + KIND_AT, header->kind, sizeof header->kind);
-    weld_store_save_u64(bytes + LENGTH_AT, header->length);
-    weld_store_save_u64(bytes + INDEX_AT, header->index_at);
-    weld_store_save_u64(bytes + INDEX_AT + 8, header->index_bytes);
+    weld_save_u64(bytes + LENGTH_AT, header->length);
+    weld_save_u64(bytes + INDEX_AT, header->index_at);
+    weld_save_u64(bytes + INDEX_AT + 8, header->index_bytes);
 }
 
 bool weld_store_header_decode(const unsigned char *bytes, size_t size, weld_store_header *out) {
     if (size < WELD_STORE_HEADER_SIZE || memcmp(bytes, magic, sizeof magic) != 0) {
         return false;
     }
-    *out = (weld_store_header){.length = weld_store_load_u64(bytes + LENGTH_AT),
-                               .index_at = weld_store_load_u64(bytes + INDEX_AT),
-                               .index_bytes = weld_store_load_u64(bytes + INDEX_AT + 8)};
+    *out = (weld_store_header){.length = weld_load_u64(bytes + LENGTH_AT),
+                               .index_at = weld_load_u64(bytes + INDEX_AT),
+                               .index_bytes = weld_load_u64(bytes + INDEX_AT + 8)};
     memcpy(out->kind, bytes + KIND_AT, sizeof out->kind);
     out->kind[sizeof out->kind - 1] = '\0';
     return true;
 }
 
-static XXH128_canonical_t checksum(const unsigned char *bytes, size_t size) {
-    XXH128_canonical_t out;
+void weld_store_checksum(const unsigned char *bytes, size_t size, unsigned char sum[16]) {
     XXH128_canonicalFromHash(
-        &out, XXH3_128bits(bytes + WELD_STORE_CHECKED_FROM, size - WELD_STORE_CHECKED_FROM));
-    return out;
-}
-
-void weld_store_seal(unsigned char *bytes, size_t size) {
-    XXH128_canonical_t sum = checksum(bytes, size);
-    memcpy(bytes + WELD_STORE_CHECKSUM_AT, &sum, sizeof sum);
-}
-
-bool weld_store_checksum_fits(const unsigned char *bytes, size_t size) {
-    XXH128_canonical_t sum = checksum(bytes, size);
-    return memcmp(bytes + WELD_STORE_CHECKSUM_AT, &sum, sizeof sum) == 0;
+        (XXH128_canonical_t *)sum,
+        XXH3_128bits(bytes + WELD_STORE_CHECKED_FROM, size - WELD_STORE_CHECKED_FROM));
 }
 
 bool weld_store_type_of(weld_dtype dtype, weld_store_type *out) {
@@ -122,11 +99,11 @@ void weld_store_entry_encode(const weld_store_entry *e, uint64_t at, unsigned ch
     to[1] = (unsigned char)e->shape.rank;
     to[2] = (unsigned char)length;
     to[3] = (unsigned char)(length >> 8);
-    weld_store_save_u64(to + 8, at);
-    weld_store_save_u64(to + 16, e->bytes);
+    weld_save_u64(to + 8, at);
+    weld_save_u64(to + 16, e->bytes);
     to += WELD_STORE_ENTRY_SIZE;
     for (int i = 0; i < e->shape.rank; i++, to += 8) {
-        weld_store_save_u64(to, (uint64_t)e->shape.dim[i]);
+        weld_save_u64(to, (uint64_t)e->shape.dim[i]);
     }
     memcpy(to, e->path, length);
 }
@@ -146,14 +123,14 @@ const char *weld_store_entry_decode(const unsigned char *from, size_t size,
     *out =
         (weld_store_entry){.type = (weld_store_type)from[0], .shape.rank = (int)rank, .path = path};
     for (size_t i = 0; i < rank; i++) {
-        out->shape.dim[i] = (int64_t)weld_store_load_u64(from + WELD_STORE_ENTRY_SIZE + 8 * i);
+        out->shape.dim[i] = (int64_t)weld_load_u64(from + WELD_STORE_ENTRY_SIZE + 8 * i);
     }
     memcpy(path, from + WELD_STORE_ENTRY_SIZE + 8 * rank, length);
     path[length] = '\0';
     if (strlen(path) != length || !weld_store_path_valid(path)) {
         return "a name without meaning";
     }
-    uint64_t at = weld_store_load_u64(from + 8), bytes = weld_store_load_u64(from + 16);
+    uint64_t at = weld_load_u64(from + 8), bytes = weld_load_u64(from + 16);
     if (at > file_size || bytes > file_size - at) {
         return "beyond the end of the file";
     }

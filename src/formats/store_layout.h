@@ -22,10 +22,9 @@ void weld_store_header_encode(unsigned char *bytes, const weld_store_header *hea
 /* Read it from the first `size` bytes of a file; false where these are not those of a store. Checks
  * nothing more. */
 bool weld_store_header_decode(const unsigned char *bytes, size_t size, weld_store_header *out);
-/* Put the checksum of the `size` bytes of a whole file into its header. */
-void weld_store_seal(unsigned char *bytes, size_t size);
-/* Does the checksum fit the `size` bytes of the file, at least WELD_STORE_HEADER_SIZE? */
-bool weld_store_checksum_fits(const unsigned char *bytes, size_t size);
+/* What belongs at WELD_STORE_CHECKSUM_AT of the `size` bytes of a file, at least
+ * WELD_STORE_HEADER_SIZE. */
+void weld_store_checksum(const unsigned char *bytes, size_t size, unsigned char sum[16]);
 
 /* One index entry is at least this long. */
 #define WELD_STORE_ENTRY_SIZE 24
@@ -44,8 +43,5 @@ const char *weld_store_entry_decode(const unsigned char *from, size_t size,
 bool weld_store_path_valid(const char *path);
 /* Bytes of a tensor; false on overflow or where rank or a dimension has no meaning. */
 bool weld_store_shape_bytes(weld_store_type type, const weld_shape *shape, size_t *bytes);
-
-uint64_t weld_store_load_u64(const unsigned char *at);
-void weld_store_save_u64(unsigned char *at, uint64_t value);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/bytes.h"
 #include "formats/file.h"
 #include "formats/file_kind.h"
 #include "formats/store_layout.h"
@@ -53,10 +54,14 @@ static weld_status load(weld_store *s, weld_error *err) {
                           : weld_fail_memory(err, s->file);
     }
     close(descriptor);
-    if (!status && !weld_store_checksum_fits(s->bytes, s->size)) {
-        status =
-            weld_fail(err, WELD_ERROR_FORMAT,
-                      "%s: checksum differs: the file is damaged: restore it from a copy", s->file);
+    if (!status) {
+        unsigned char sum[16];
+        weld_store_checksum(s->bytes, s->size, sum);
+        if (memcmp(s->bytes + WELD_STORE_CHECKSUM_AT, sum, sizeof sum) != 0) {
+            status = weld_fail(err, WELD_ERROR_FORMAT,
+                               "%s: checksum differs: the file is damaged: restore it from a copy",
+                               s->file);
+        }
     }
     return status;
 }
@@ -73,7 +78,7 @@ static weld_status read_index(weld_store *s, weld_error *err) {
         return fail_index(s, "its place", "beyond the end of the file", err);
     }
     const unsigned char *from = s->bytes + at;
-    uint64_t count = weld_store_load_u64(from);
+    uint64_t count = weld_load_u64(from);
     from += 8;
     left -= 8;
     if (count > left / WELD_STORE_ENTRY_SIZE) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/bytes.h"
 #include "formats/file.h"
 #include "formats/hdf5_lock.h"
 #include "formats/hdf5_pages.h"
@@ -183,7 +184,7 @@ static weld_status lay_out(const weld_store_writer *w, const layout *l, unsigned
                            size_t index_bytes, stretch *stretches, const char *file,
                            weld_error *err) {
     unsigned char *to = index + 8;
-    weld_store_save_u64(index, w->count);
+    weld_save_u64(index, w->count);
     for (size_t i = 0; i < w->count; i++) {
         const weld_store_entry *e = &w->entries[i];
         if (!lay_out_entry(l, e, &stretches[i])) {

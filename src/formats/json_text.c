@@ -35,12 +35,8 @@ void weld_json_add_name(weld_text *t, const char *name) {
     json_decref(value);
 }
 
-void weld_json_add_number(weld_text *t, double value) {
-    char piece[WELD_NUMBER_SIZE];
-    weld_text_add(t, isfinite(value) ? weld_number_text(value, false, 1, piece) : "null");
-}
-
 void weld_json_add_member(weld_text *t, const char *key, double value) {
+    char piece[WELD_NUMBER_SIZE];
     weld_text_format(t, "\"%s\":", key);
-    weld_json_add_number(t, value);
+    weld_text_add(t, isfinite(value) ? weld_number_text(value, false, 1, piece) : "null");
 }

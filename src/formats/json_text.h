@@ -11,8 +11,7 @@
 json_t *weld_json_name(const char *name);
 json_t *weld_json_number(double x); /* null where it is not finite */
 void weld_json_add_name(weld_text *t, const char *name);
-/* The shortest text that reads back to the same number; null where it is not finite. */
-void weld_json_add_number(weld_text *t, double value);
+/* "key": and the shortest text that reads back to the same number; null where it is not finite. */
 void weld_json_add_member(weld_text *t, const char *key, double value);
 
 #endif

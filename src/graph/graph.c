@@ -320,7 +320,7 @@ weld_value *weld_graph_node(weld_graph *g, const weld_op *op, const weld_attribu
                                    op->name, g->node_count, i);
         }
     }
-    if (count < op->min_inputs || (op->max_inputs >= 0 && count > op->max_inputs)) {
+    if (count < op->inputs[0] || (op->inputs[1] >= 0 && count > op->inputs[1])) {
         return weld_graph_fail(g, WELD_ERROR_ARGUMENT, "%s#%zu: %d inputs are not what it takes",
                                op->name, g->node_count, count);
     }

@@ -168,6 +168,17 @@ typedef struct weld_op_cpu {
     unsigned sliced, sums;
 } weld_op_cpu;
 
+/* The gradient of a node, to be built in the graph g: dx[i] for each i where wanted[i], from dy[j],
+ * which is NULL where nothing flows back through output j (dy[0] never is unless another is not).
+ * Leaving dx[i] NULL means zero. */
+typedef struct weld_gradient {
+    weld_graph *g;
+    const weld_node *node;
+    weld_value *const *dy;
+    const bool *wanted;
+    weld_value **dx;
+} weld_gradient;
+
 /* An operator: what it is, and how a cpu runs it. Shape rules and costs see specs (data NULL), so
  * that one graph serves any batch.
  *
@@ -176,7 +187,7 @@ typedef struct weld_op_cpu {
  * one of spellings: nothing here has to know of it. */
 struct weld_op {
     const char *name;
-    int min_inputs, max_inputs; /* max_inputs < 0: any number */
+    int inputs[2]; /* at least and at most; -1: any number */
     int outputs;
     unsigned attributes; /* WELD_ATTR_... */
     unsigned types;      /* WELD_TYPES_...: inputs of other types are refused */
@@ -188,11 +199,8 @@ struct weld_op {
      * ...) with the reason alone: the caller puts the node's name in front. */
     weld_status (*infer)(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err);
-    /* Emit nodes that compute dx[i] for each i where wanted[i]; dy[j] is NULL where nothing flows
-     * back through output j (dy[0] never is unless another is not). Leaving dx[i] NULL means zero.
-     * Errors stay in the graph. NULL: not differentiable. */
-    void (*grad)(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx);
+    /* Emit the nodes of a gradient. Errors stay in the graph. NULL: not differentiable. */
+    void (*grad)(const weld_gradient *of);
     int flops;        /* multiply-adds times two, for each element of input 0 */
     int extra_passes; /* how often it reads or writes input 0's bytes beyond all operands' once */
     /* Corrects what these say. NULL: they are right. The tensors have no data. */
@@ -256,7 +264,7 @@ weld_value *weld_graph_copy_node(weld_graph *dst, const weld_node *node, weld_va
 weld_value *weld_graph_copy_leaf(weld_graph *dst, const weld_value *leaf);
 
 /* The part of g that `outputs` (values of g) are computed by, as a graph of its own whose inputs
- * have the shape `input`; cut.c. All shapes are inferred anew: where an operator cannot take what
+ * have the shape `input`; copy.c. All shapes are inferred anew: where an operator cannot take what
  * reaches it, WELD_ERROR_SHAPE names it. */
 weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_named_value *outputs,
                            size_t count, weld_graph **out, weld_error *err);

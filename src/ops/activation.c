@@ -12,12 +12,10 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return weld_infer_same(node, in, out, err);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_attributes a = {.function = node->attributes.function};
-    weld_value *inputs[] = {node->inputs[0], dy[0]};
-    dx[0] = weld_graph_node(g, &weld_op_activation_grad, &a, inputs, 2, 2);
+static void grad(const weld_gradient *of) {
+    weld_attributes a = {.function = of->node->attributes.function};
+    weld_value *inputs[] = {of->node->inputs[0], of->dy[0]};
+    of->dx[0] = weld_graph_node(of->g, &weld_op_activation_grad, &a, inputs, 2, 2);
 }
 
 static void piece(const weld_run *run, int64_t begin, int64_t end) {
@@ -31,8 +29,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_activation = {
     .name = "activation",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_FUNCTION,
     .types = WELD_TYPES_FLOAT_BF16,
@@ -60,8 +57,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_activation_grad = {
     .name = "activation_grad",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .attributes = WELD_ATTR_FUNCTION,
     .types = WELD_TYPES_FLOAT_BF16,

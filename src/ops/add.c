@@ -8,12 +8,9 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return weld_infer_same(node, in, out, err);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)g;
-    (void)node;
+static void grad(const weld_gradient *of) {
     for (int i = 0; i < 2; i++) {
-        dx[i] = wanted[i] ? dy[0] : NULL;
+        of->dx[i] = of->wanted[i] ? of->dy[0] : NULL;
     }
 }
 
@@ -32,8 +29,7 @@ static weld_linear_form linear(const weld_node *node) {
 
 const weld_op weld_op_add = {
     .name = "add",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,

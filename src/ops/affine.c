@@ -5,19 +5,6 @@
 #include "ops/ops.h"
 #include "base/error.h"
 
-/* An error unless in[first..last] are [c] and of the parameters' type. */
-static weld_status expect_vectors(const weld_node *node, const weld_tensor *in, int first,
-                                  const char *const *names, weld_error *err) {
-    weld_status status = WELD_OK;
-    for (int i = first; i < node->input_count && !status; i++) {
-        if (node->inputs[i]) {
-            status = weld_expect(&in[i], weld_parameter_dtype(in[0].dtype),
-                                 WELD_SHAPE(weld_channels(&in[0])), names[i], err);
-        }
-    }
-    return status;
-}
-
 /* --- affine --- */
 
 enum { X, SCALE, SHIFT };
@@ -25,7 +12,7 @@ enum { X, SCALE, SHIFT };
 static weld_status affine_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                                 weld_error *err) {
     static const char *const names[] = {"x", "scale", "shift"};
-    WELD_TRY(expect_vectors(node, in, SCALE, names, err));
+    WELD_TRY(weld_expect_channels(node, in, SCALE, SHIFT, names, err));
     return weld_infer_same(node, in, out, err);
 }
 
@@ -48,8 +35,7 @@ static weld_linear_form affine_linear(const weld_node *node) {
 
 const weld_op weld_op_affine = {
     .name = "affine",
-    .min_inputs = 2,
-    .max_inputs = 3,
+    .inputs = {2, 3},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_CHEAP | WELD_OP_BY_ROW,
@@ -67,7 +53,7 @@ static weld_status affine2_infer(const weld_node *node, const weld_tensor *in, w
                                  weld_error *err) {
     static const char *const names[] = {"dy", "x", "a", "b", "d"};
     WELD_TRY(weld_expect(&in[GRAD_X], in[GRAD_DY].dtype, in[GRAD_DY].shape, "x", err));
-    WELD_TRY(expect_vectors(node, in, GRAD_A, names, err));
+    WELD_TRY(weld_expect_channels(node, in, GRAD_A, GRAD_D, names, err));
     return weld_infer_same(node, in, out, err);
 }
 
@@ -93,8 +79,7 @@ static weld_linear_form affine2_linear(const weld_node *node) {
 
 const weld_op weld_op_affine2 = {
     .name = "affine2",
-    .min_inputs = 5,
-    .max_inputs = 5,
+    .inputs = {5, 5},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_CHEAP | WELD_OP_BY_ROW,

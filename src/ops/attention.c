@@ -103,15 +103,15 @@ static void run(const weld_run *run) {
     weld_run_items(run, s.n * s.heads, forward_item);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    bool biased = node->input_count > 3 && node->inputs[3];
-    weld_value *in[] = {node->inputs[0], node->inputs[1],
-                        node->inputs[2], node->outputs[1],
-                        dy[0],           biased && wanted[3] ? node->inputs[3] : NULL};
-    dx[0] = weld_graph_node(g, &weld_op_attention_grad, &node->attributes, in, in[5] ? 6 : 5, 5);
-    for (int i = 1; i < (in[5] ? 4 : 3) && dx[0]; i++) {
-        dx[i] = dx[0]->producer->outputs[i];
+static void grad(const weld_gradient *of) {
+    bool biased = of->node->input_count > 3 && of->node->inputs[3];
+    weld_value *in[] = {of->node->inputs[0], of->node->inputs[1],
+                        of->node->inputs[2], of->node->outputs[1],
+                        of->dy[0],           biased && of->wanted[3] ? of->node->inputs[3] : NULL};
+    of->dx[0] = weld_graph_node(of->g, &weld_op_attention_grad, &of->node->attributes, in,
+                                in[5] ? 6 : 5, 5);
+    for (int i = 1; i < (in[5] ? 4 : 3) && of->dx[0]; i++) {
+        of->dx[i] = of->dx[0]->producer->outputs[i];
     }
 }
 
@@ -131,8 +131,7 @@ static void count_cost(const weld_run *run, weld_cost *cost) {
 
 const weld_op weld_op_attention = {
     .name = "attention",
-    .min_inputs = 3,
-    .max_inputs = 4,
+    .inputs = {3, 4},
     .outputs = 2,
     .attributes = WELD_ATTR_HEADS | WELD_ATTR_FACTOR,
     .types = WELD_TYPES_FLOAT,
@@ -253,8 +252,7 @@ static void grad_cost(const weld_run *run, weld_cost *cost) {
 
 const weld_op weld_op_attention_grad = {
     .name = "attention_grad",
-    .min_inputs = 5,
-    .max_inputs = 6,
+    .inputs = {5, 6},
     .outputs = 4,
     .attributes = WELD_ATTR_HEADS | WELD_ATTR_FACTOR,
     .types = WELD_TYPES_FLOAT,

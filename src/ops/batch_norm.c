@@ -22,8 +22,7 @@ enum { Y, MEAN, RSTD };
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     static const char *const names[] = {"x", "weight", "bias", "running_mean", "running_var"};
-    (void)node;
-    weld_status status = weld_expect_channels(in, WEIGHT, RUNNING_VAR, names, err);
+    weld_status status = weld_expect_channels(node, in, WEIGHT, RUNNING_VAR, names, err);
     if (!status) {
         weld_shape scalar = {.rank = 0};
         status = weld_expect(&in[BATCHES], WELD_I64, scalar, "num_batches_tracked", err);
@@ -122,25 +121,24 @@ static void run(const weld_run *run) {
     weld_run_rows(run, affine_rows);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    if (!dy[Y] || dy[MEAN] || dy[RSTD]) {
-        weld_graph_fail(g, WELD_ERROR_ARGUMENT,
-                        "batch_norm#%d: gradients flow through its first output alone", node->id);
+static void grad(const weld_gradient *of) {
+    if (!of->dy[Y] || of->dy[MEAN] || of->dy[RSTD]) {
+        weld_graph_fail(of->g, WELD_ERROR_ARGUMENT,
+                        "batch_norm#%d: gradients flow through its first output alone",
+                        of->node->id);
         return;
     }
-    weld_value *inputs[] = {node->inputs[X], dy[Y], node->inputs[WEIGHT], node->outputs[MEAN],
-                            node->outputs[RSTD]};
-    weld_value *made = weld_graph_node(g, &weld_op_batch_norm_grad, NULL, inputs, 5, 5);
+    weld_value *inputs[] = {of->node->inputs[X], of->dy[Y], of->node->inputs[WEIGHT],
+                            of->node->outputs[MEAN], of->node->outputs[RSTD]};
+    weld_value *made = weld_graph_node(of->g, &weld_op_batch_norm_grad, NULL, inputs, 5, 5);
     for (int i = X; made && i <= BIAS; i++) {
-        dx[i] = wanted[i] ? made->producer->outputs[i] : NULL;
+        of->dx[i] = of->wanted[i] ? made->producer->outputs[i] : NULL;
     }
 }
 
 const weld_op weld_op_batch_norm = {
     .name = "batch_norm",
-    .min_inputs = 6,
-    .max_inputs = 6,
+    .inputs = {6, 6},
     .outputs = 3,
     .attributes = WELD_ATTR_EPS | WELD_ATTR_MOMENTUM,
     .types = WELD_TYPES_FLOAT_BF16,

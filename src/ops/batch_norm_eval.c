@@ -17,7 +17,7 @@ enum { DX, DWEIGHT, DBIAS };
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     static const char *const names[] = {"x", "weight", "bias", "running_mean", "running_var"};
-    WELD_TRY(weld_expect_channels(in, WEIGHT, RUNNING_VAR, names, err));
+    WELD_TRY(weld_expect_channels(node, in, WEIGHT, RUNNING_VAR, names, err));
     return weld_infer_same(node, in, out, err);
 }
 
@@ -50,26 +50,24 @@ static void run(const weld_run *run) {
     weld_run_rows(run, affine_rows);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    if (wanted[RUNNING_MEAN] || wanted[RUNNING_VAR]) {
-        weld_graph_fail(g, WELD_ERROR_ARGUMENT,
-                        "batch_norm_eval#%d: running statistics have no gradient", node->id);
+static void grad(const weld_gradient *of) {
+    if (of->wanted[RUNNING_MEAN] || of->wanted[RUNNING_VAR]) {
+        weld_graph_fail(of->g, WELD_ERROR_ARGUMENT,
+                        "batch_norm_eval#%d: running statistics have no gradient", of->node->id);
         return;
     }
-    weld_value *inputs[] = {node->inputs[X], dy[0], node->inputs[WEIGHT],
-                            node->inputs[RUNNING_MEAN], node->inputs[RUNNING_VAR]};
-    weld_attributes a = {.eps = node->attributes.eps};
-    weld_value *made = weld_graph_node(g, &weld_op_batch_norm_eval_grad, &a, inputs, 5, 5);
+    weld_value *inputs[] = {of->node->inputs[X], of->dy[0], of->node->inputs[WEIGHT],
+                            of->node->inputs[RUNNING_MEAN], of->node->inputs[RUNNING_VAR]};
+    weld_attributes a = {.eps = of->node->attributes.eps};
+    weld_value *made = weld_graph_node(of->g, &weld_op_batch_norm_eval_grad, &a, inputs, 5, 5);
     for (int i = X; made && i <= BIAS; i++) {
-        dx[i] = wanted[i] ? made->producer->outputs[i] : NULL;
+        of->dx[i] = of->wanted[i] ? made->producer->outputs[i] : NULL;
     }
 }
 
 const weld_op weld_op_batch_norm_eval = {
     .name = "batch_norm_eval",
-    .min_inputs = 5,
-    .max_inputs = 5,
+    .inputs = {5, 5},
     .outputs = 1,
     .attributes = WELD_ATTR_EPS,
     .types = WELD_TYPES_FLOAT_BF16,
@@ -87,9 +85,8 @@ const weld_op weld_op_batch_norm_eval = {
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
     static const char *const names[] = {"x", "dy", "weight", "running_mean", "running_var"};
-    (void)node;
     weld_status status = weld_expect(&in[GRAD_DY], in[X].dtype, in[X].shape, "dy", err);
-    status = status ? status : weld_expect_channels(in, GRAD_WEIGHT, GRAD_VAR, names, err);
+    status = status ? status : weld_expect_channels(node, in, GRAD_WEIGHT, GRAD_VAR, names, err);
     out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
     out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[GRAD_WEIGHT].dtype, in[GRAD_WEIGHT].shape, NULL};
     return status;
@@ -130,8 +127,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_batch_norm_eval_grad = {
     .name = "batch_norm_eval_grad",
-    .min_inputs = 5,
-    .max_inputs = 5,
+    .inputs = {5, 5},
     .outputs = 3,
     .attributes = WELD_ATTR_EPS,
     .types = WELD_TYPES_FLOAT_BF16,

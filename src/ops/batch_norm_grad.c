@@ -10,9 +10,8 @@ enum { DX, DWEIGHT, DBIAS };
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     static const char *const names[] = {"x", "dy", "weight", "mean", "rstd"};
-    (void)node;
     weld_status status = weld_expect(&in[DY], in[X].dtype, in[X].shape, "dy", err);
-    status = status ? status : weld_expect_channels(in, WEIGHT, RSTD, names, err);
+    status = status ? status : weld_expect_channels(node, in, WEIGHT, RSTD, names, err);
     out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
     out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[WEIGHT].dtype, in[WEIGHT].shape, NULL};
     return status;
@@ -92,8 +91,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_batch_norm_grad = {
     .name = "batch_norm_grad",
-    .min_inputs = 5,
-    .max_inputs = 5,
+    .inputs = {5, 5},
     .outputs = 3,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,

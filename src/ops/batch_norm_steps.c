@@ -95,8 +95,7 @@ static void moments_run(const weld_run *run) {
 
 const weld_op weld_op_moments = {
     .name = "moments",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
@@ -152,8 +151,7 @@ static void statistics_run(const weld_run *run) {
 
 const weld_op weld_op_batch_norm_statistics = {
     .name = "batch_norm_statistics",
-    .min_inputs = 6,
-    .max_inputs = 6,
+    .inputs = {6, 6},
     .outputs = STATISTICS,
     .attributes = WELD_ATTR_EPS | WELD_ATTR_MOMENTUM,
     .types = WELD_TYPES_FLOAT,
@@ -199,8 +197,7 @@ static void sums_run(const weld_run *run) {
 
 const weld_op weld_op_batch_norm_sums = {
     .name = "batch_norm_sums",
-    .min_inputs = 2,
-    .max_inputs = 3,
+    .inputs = {2, 3},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
@@ -247,8 +244,7 @@ static void coefficients_run(const weld_run *run) {
 
 const weld_op weld_op_batch_norm_coefficients = {
     .name = "batch_norm_coefficients",
-    .min_inputs = 4,
-    .max_inputs = 4,
+    .inputs = {4, 4},
     .outputs = COEFFICIENTS,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,

@@ -15,10 +15,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return WELD_OK;
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    dx[0] = weld_cast(g, dy[0], node->inputs[0]->dtype);
+static void grad(const weld_gradient *of) {
+    of->dx[0] = weld_cast(of->g, of->dy[0], of->node->inputs[0]->dtype);
 }
 
 static void piece(const weld_run *run, int64_t begin, int64_t end) {
@@ -37,8 +35,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_cast = {
     .name = "cast",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_DTYPE,
     .types = WELD_TYPES_FLOAT_BF16,

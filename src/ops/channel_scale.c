@@ -14,14 +14,13 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return weld_infer_same(node, in, out, err);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    if (wanted[0]) {
-        dx[0] = weld_channel_scale(g, dy[0], node->inputs[1]);
+static void grad(const weld_gradient *of) {
+    if (of->wanted[0]) {
+        of->dx[0] = weld_channel_scale(of->g, of->dy[0], of->node->inputs[1]);
     }
-    if (wanted[1]) {
-        weld_value *inputs[] = {dy[0], node->inputs[0]};
-        dx[1] = weld_graph_node(g, &weld_op_channel_dot, NULL, inputs, 2, 2);
+    if (of->wanted[1]) {
+        weld_value *inputs[] = {of->dy[0], of->node->inputs[0]};
+        of->dx[1] = weld_graph_node(of->g, &weld_op_channel_dot, NULL, inputs, 2, 2);
     }
 }
 
@@ -41,8 +40,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_channel_scale = {
     .name = "channel_scale",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,
@@ -86,8 +84,7 @@ static void dot_run(const weld_run *run) {
 
 const weld_op weld_op_channel_dot = {
     .name = "channel_dot",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW,

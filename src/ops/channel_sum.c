@@ -26,8 +26,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_channel_sum = {
     .name = "channel_sum",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,

@@ -79,8 +79,7 @@ static void combine_cost(const weld_run *run, weld_cost *cost) {
 
 const weld_op weld_op_combine = {
     .name = "combine",
-    .min_inputs = 3,
-    .max_inputs = MOST_INPUTS,
+    .inputs = {3, MOST_INPUTS},
     .outputs = 1,
     .attributes = WELD_ATTR_FUNCTION,
     .types = WELD_TYPES_FLOAT_BF16,
@@ -121,8 +120,7 @@ static void pair_run(const weld_run *run) {
 
 const weld_op weld_op_activation_pair = {
     .name = "activation_pair",
-    .min_inputs = 4,
-    .max_inputs = 4,
+    .inputs = {4, 4},
     .outputs = 2,
     .attributes = WELD_ATTR_FUNCTION,
     .types = WELD_TYPES_FLOAT_BF16,

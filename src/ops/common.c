@@ -93,6 +93,25 @@ int64_t weld_weight_macs(const weld_node *node) {
     return weld_shape_count(&image) * (weld_shape_count(weight) / weight->dim[0]);
 }
 
+static int64_t positions(int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
+    return (size + 2 * padding - kernel) / stride + 1;
+}
+
+weld_window weld_window_of(const weld_attributes *a, int64_t kernel_h, int64_t kernel_w,
+                           weld_shape x) {
+    return (weld_window){.h = x.dim[1],
+                         .w = x.dim[2],
+                         .c = x.dim[3],
+                         .oh = positions(x.dim[1], kernel_h, a->stride[0], a->padding[0]),
+                         .ow = positions(x.dim[2], kernel_w, a->stride[1], a->padding[1]),
+                         .kernel_h = kernel_h,
+                         .kernel_w = kernel_w,
+                         .stride_h = a->stride[0],
+                         .stride_w = a->stride[1],
+                         .pad_h = a->padding[0],
+                         .pad_w = a->padding[1]};
+}
+
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                             weld_error *err) {
     (void)node;
@@ -114,12 +133,14 @@ weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape
     return WELD_OK;
 }
 
-weld_status weld_expect_channels(const weld_tensor *in, int first, int last,
+weld_status weld_expect_channels(const weld_node *node, const weld_tensor *in, int first, int last,
                                  const char *const *names, weld_error *err) {
     weld_status status = WELD_OK;
-    for (int i = first; i <= last && !status; i++) {
-        status = weld_expect(&in[i], weld_parameter_dtype(in[0].dtype),
-                             WELD_SHAPE(weld_channels(&in[0])), names[i], err);
+    for (int i = first; i <= last && i < node->input_count && !status; i++) {
+        if (node->inputs[i]) {
+            status = weld_expect(&in[i], weld_parameter_dtype(in[0].dtype),
+                                 WELD_SHAPE(weld_channels(&in[0])), names[i], err);
+        }
     }
     return status;
 }

@@ -44,14 +44,13 @@ static void run(const weld_run *run) {
     weld_run_pieces(run, count / strip, strip, join_rows);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    int axis = node->attributes.axis;
+static void grad(const weld_gradient *of) {
+    int axis = of->node->attributes.axis;
     int64_t begin = 0;
-    for (int i = 0; i < node->input_count; i++) {
-        int64_t end = begin + node->inputs[i]->shape.dim[axis];
-        if (wanted[i]) {
-            dx[i] = weld_slice(g, dy[0], axis, begin, end);
+    for (int i = 0; i < of->node->input_count; i++) {
+        int64_t end = begin + of->node->inputs[i]->shape.dim[axis];
+        if (of->wanted[i]) {
+            of->dx[i] = weld_slice(of->g, of->dy[0], axis, begin, end);
         }
         begin = end;
     }
@@ -59,8 +58,7 @@ static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, co
 
 const weld_op weld_op_concat = {
     .name = "concat",
-    .min_inputs = 1,
-    .max_inputs = -1,
+    .inputs = {1, -1},
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -28,17 +28,18 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return status;
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    weld_value *x = node->inputs[X], *weight = node->inputs[WEIGHT];
-    if (wanted[X]) {
-        dx[X] = weld_conv2d_input_grad(g, dy[0], weight, &node->attributes, x->shape);
+static void grad(const weld_gradient *of) {
+    weld_value *x = of->node->inputs[X], *weight = of->node->inputs[WEIGHT];
+    if (of->wanted[X]) {
+        of->dx[X] =
+            weld_conv2d_input_grad(of->g, of->dy[0], weight, &of->node->attributes, x->shape);
     }
-    if (wanted[WEIGHT]) {
-        dx[WEIGHT] = weld_conv2d_weight_grad(g, x, dy[0], &node->attributes, weight->shape);
+    if (of->wanted[WEIGHT]) {
+        of->dx[WEIGHT] =
+            weld_conv2d_weight_grad(of->g, x, of->dy[0], &of->node->attributes, weight->shape);
     }
-    if (node->input_count > BIAS && wanted[BIAS]) {
-        dx[BIAS] = weld_channel_sum(g, dy[0]);
+    if (of->node->input_count > BIAS && of->wanted[BIAS]) {
+        of->dx[BIAS] = weld_channel_sum(of->g, of->dy[0]);
     }
 }
 
@@ -126,8 +127,7 @@ static void count_cost(const weld_run *run, weld_cost *cost) {
 
 const weld_op weld_op_conv2d = {
     .name = "conv2d",
-    .min_inputs = 2,
-    .max_inputs = 3,
+    .inputs = {2, 3},
     .outputs = 1,
     .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -67,8 +67,7 @@ void weld_conv2d_prepare(const weld_conv2d_call *call, void *prepared) {
     const weld_conv2d_geometry *g = &call->geometry;
     const weld_tensor *weight = &call->run->in[WEIGHT];
     if (g->path == WELD_CONV2D_POINTWISE) {
-        weld_row_product product = pointwise(call);
-        weld_row_product_prepare(&product, call->run, prepared);
+        weld_row_product_prepare(pointwise(call), call->run, prepared);
     } else if (g->path == WELD_CONV2D_DEPTHWISE) {
         weld_swap_inner(weight->dtype, 1, g->out, g->taps, weight->data, prepared);
     } else if (g->path == WELD_CONV2D_PATCHES) {
@@ -87,11 +86,9 @@ void weld_conv2d_run(weld_conv2d_call *call, weld_parallel_body band, weld_paral
     const weld_run *run = call->run;
     const weld_conv2d_geometry *g = &call->geometry;
     switch (g->path) {
-    case WELD_CONV2D_POINTWISE: {
-        weld_row_product product = pointwise(call);
-        weld_row_product_run(&product, run);
+    case WELD_CONV2D_POINTWISE:
+        weld_row_product_run(pointwise(call), run);
         break;
-    }
     case WELD_CONV2D_CHANNEL_WISE:
         weld_run_rows(run, channel_wise_rows);
         break;

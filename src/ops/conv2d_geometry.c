@@ -9,10 +9,6 @@ enum {
     MIN_PARTS = 8               /* so that a few threads are evenly loaded by a single image */
 };
 
-static int64_t outputs(int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
-    return (size + 2 * padding - kernel) / stride + 1;
-}
-
 static weld_conv2d_path path_of(const weld_conv2d_geometry *g) {
     const weld_window *w = &g->window;
     bool every_position =
@@ -34,17 +30,7 @@ static weld_slicing slicing_of(weld_conv2d_path path) {
 weld_conv2d_geometry weld_conv2d_geometry_of(const weld_attributes *a, weld_shape x,
                                              weld_shape weight) {
     weld_conv2d_geometry g = {.n = x.dim[0], .out = weight.dim[0], .groups = a->groups};
-    g.window = (weld_window){.h = x.dim[1],
-                             .w = x.dim[2],
-                             .c = x.dim[3],
-                             .kernel_h = weight.dim[2],
-                             .kernel_w = weight.dim[3],
-                             .stride_h = a->stride[0],
-                             .stride_w = a->stride[1],
-                             .pad_h = a->padding[0],
-                             .pad_w = a->padding[1]};
-    g.window.oh = outputs(x.dim[1], weight.dim[2], a->stride[0], a->padding[0]);
-    g.window.ow = outputs(x.dim[2], weight.dim[3], a->stride[1], a->padding[1]);
+    g.window = weld_window_of(a, weight.dim[2], weight.dim[3], x);
     g.in_group = weight.dim[1];
     g.out_group = g.out / g.groups;
     g.taps = weight.dim[2] * weight.dim[3];

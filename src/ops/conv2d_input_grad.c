@@ -128,8 +128,7 @@ static void count_cost(const weld_run *run, weld_cost *cost) {
 
 const weld_op weld_op_conv2d_input_grad = {
     .name = "conv2d_input_grad",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_SHAPE,
     .types = WELD_TYPES_FLOAT_BF16,

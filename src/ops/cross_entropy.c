@@ -19,16 +19,15 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return check(node, in, err);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    if (wanted[TARGET]) {
-        weld_graph_fail(g, WELD_ERROR_ARGUMENT, "cross_entropy#%d: the target has no gradient",
-                        node->id);
+static void grad(const weld_gradient *of) {
+    if (of->wanted[TARGET]) {
+        weld_graph_fail(of->g, WELD_ERROR_ARGUMENT, "cross_entropy#%d: the target has no gradient",
+                        of->node->id);
         return;
     }
-    weld_attributes a = {.factor = node->attributes.factor};
-    weld_value *inputs[] = {node->inputs[LOGITS], node->inputs[TARGET], dy[0]};
-    dx[LOGITS] = weld_graph_node(g, &weld_op_cross_entropy_grad, &a, inputs, 3, 3);
+    weld_attributes a = {.factor = of->node->attributes.factor};
+    weld_value *inputs[] = {of->node->inputs[LOGITS], of->node->inputs[TARGET], of->dy[0]};
+    of->dx[LOGITS] = weld_graph_node(of->g, &weld_op_cross_entropy_grad, &a, inputs, 3, 3);
 }
 
 static void rows(const weld_run *run, int64_t begin, int64_t end) {
@@ -49,8 +48,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_cross_entropy = {
     .name = "cross_entropy",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
     .types = WELD_TYPES_FLOAT,
@@ -90,8 +88,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_cross_entropy_grad = {
     .name = "cross_entropy_grad",
-    .min_inputs = 3,
-    .max_inputs = 3,
+    .inputs = {3, 3},
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
     .types = WELD_TYPES_FLOAT,

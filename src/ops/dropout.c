@@ -45,10 +45,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return weld_infer_same(node, in, out, err);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    dx[0] = weld_graph_node(g, node->op, &node->attributes, dy, 1, 1);
+static void grad(const weld_gradient *of) {
+    of->dx[0] = weld_graph_node(of->g, of->node->op, &of->node->attributes, of->dy, 1, 1);
 }
 
 static void drop_elements_f32(weld_random *r, uint32_t below, float factor, int64_t n,
@@ -102,8 +100,7 @@ static void dropout_run(const weld_run *run) {
 
 const weld_op weld_op_dropout = {
     .name = "dropout",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_PROBABILITY | WELD_ATTR_SALT,
     .types = WELD_TYPES_FLOAT_BF16,
@@ -132,8 +129,7 @@ static void depth_run(const weld_run *run) {
 
 const weld_op weld_op_stochastic_depth = {
     .name = "stochastic_depth",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_PROBABILITY | WELD_ATTR_SALT,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -2,13 +2,8 @@
  * are not read, so nothing flows back to it. */
 #include "ops/ops.h"
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)g;
-    (void)node;
-    (void)dy;
-    (void)wanted;
-    (void)dx;
+static void grad(const weld_gradient *of) {
+    (void)of;
 }
 
 static void piece(const weld_run *run, int64_t begin, int64_t end) {
@@ -23,8 +18,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_fill = {
     .name = "fill",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
     .types = WELD_TYPES_FLOAT,

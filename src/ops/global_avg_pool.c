@@ -15,12 +15,10 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return weld_expect_rank(&in[0], 4, "x", "[n, h, w, c]", err);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_attributes a = {.shape = node->inputs[0]->shape};
-    weld_value *small = weld_cast(g, dy[0], node->inputs[0]->dtype);
-    dx[0] = weld_graph_node(g, &weld_op_global_avg_pool_grad, &a, &small, 1, 1);
+static void grad(const weld_gradient *of) {
+    weld_attributes a = {.shape = of->node->inputs[0]->shape};
+    weld_value *small = weld_cast(of->g, of->dy[0], of->node->inputs[0]->dtype);
+    of->dx[0] = weld_graph_node(of->g, &weld_op_global_avg_pool_grad, &a, &small, 1, 1);
 }
 
 /* A vector of sums for each thread. */
@@ -45,8 +43,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_global_avg_pool = {
     .name = "global_avg_pool",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_BY_ROW,
@@ -88,8 +85,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_global_avg_pool_grad = {
     .name = "global_avg_pool_grad",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -103,8 +103,7 @@ static void moments_run(const weld_run *run) {
 
 const weld_op weld_op_moments_of_affine2 = {
     .name = "moments_of_affine2",
-    .min_inputs = M_INPUTS,
-    .max_inputs = M_INPUTS,
+    .inputs = {M_INPUTS, M_INPUTS},
     .outputs = 3,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
@@ -133,8 +132,7 @@ static void sums_run(const weld_run *run) {
 
 const weld_op weld_op_sums_of_affine2 = {
     .name = "sums_of_affine2",
-    .min_inputs = S_INPUTS,
-    .max_inputs = S_INPUTS,
+    .inputs = {S_INPUTS, S_INPUTS},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
@@ -167,8 +165,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_grad_sums_of_affine2 = {
     .name = "grad_sums_of_affine2",
-    .min_inputs = G_MEAN,
-    .max_inputs = G_MEAN + 1,
+    .inputs = {G_MEAN, G_MEAN + 1},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
@@ -200,8 +197,7 @@ static void row_run(const weld_run *run) {
 
 const weld_op weld_op_sums_row = {
     .name = "sums_row",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .attributes = WELD_ATTR_BEGIN | WELD_ATTR_SHAPE,
     .types = WELD_TYPES_FLOAT,

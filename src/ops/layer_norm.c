@@ -53,22 +53,19 @@ static void run(const weld_run *run) {
     weld_run_rows(run, forward_rows);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_value *in[] = {node->inputs[0], node->inputs[1], node->outputs[1], node->outputs[2],
-                        dy[0]};
-    dx[0] = weld_graph_node(g, &weld_op_layer_norm_grad, &(weld_attributes){0}, in, 5, 5);
-    if (dx[0]) {
-        dx[1] = dx[0]->producer->outputs[1];
-        dx[2] = dx[0]->producer->outputs[2];
+static void grad(const weld_gradient *of) {
+    weld_value *in[] = {of->node->inputs[0], of->node->inputs[1], of->node->outputs[1],
+                        of->node->outputs[2], of->dy[0]};
+    of->dx[0] = weld_graph_node(of->g, &weld_op_layer_norm_grad, &(weld_attributes){0}, in, 5, 5);
+    if (of->dx[0]) {
+        of->dx[1] = of->dx[0]->producer->outputs[1];
+        of->dx[2] = of->dx[0]->producer->outputs[2];
     }
 }
 
 const weld_op weld_op_layer_norm = {
     .name = "layer_norm",
-    .min_inputs = 3,
-    .max_inputs = 3,
+    .inputs = {3, 3},
     .outputs = 3,
     .attributes = WELD_ATTR_EPS,
     .types = WELD_TYPES_FLOAT,
@@ -136,8 +133,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_layer_norm_grad = {
     .name = "layer_norm_grad",
-    .min_inputs = 5,
-    .max_inputs = 5,
+    .inputs = {5, 5},
     .outputs = 3,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY,

@@ -34,16 +34,21 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return status;
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    if (wanted[X]) {
-        dx[X] = weld_matmul(g, dy[0], node->inputs[WEIGHT], false, false);
+/* op(a) op(b), both seen as matrices of rows of their last dimension; transpose_a: -> [m, n]. */
+static weld_value *matmul(weld_graph *g, weld_value *a, weld_value *b, bool transpose_a) {
+    weld_attributes attributes = {.transpose_a = transpose_a};
+    return weld_graph_node(g, &weld_op_matmul, &attributes, (weld_value *[]){a, b}, 2, 2);
+}
+
+static void grad(const weld_gradient *of) {
+    if (of->wanted[X]) {
+        of->dx[X] = matmul(of->g, of->dy[0], of->node->inputs[WEIGHT], false);
     }
-    if (wanted[WEIGHT]) {
-        dx[WEIGHT] = weld_matmul(g, dy[0], node->inputs[X], true, false);
+    if (of->wanted[WEIGHT]) {
+        of->dx[WEIGHT] = matmul(of->g, of->dy[0], of->node->inputs[X], true);
     }
-    if (node->input_count > BIAS && wanted[BIAS]) {
-        dx[BIAS] = weld_channel_sum(g, dy[0]);
+    if (of->node->input_count > BIAS && of->wanted[BIAS]) {
+        of->dx[BIAS] = weld_channel_sum(of->g, of->dy[0]);
     }
 }
 
@@ -66,13 +71,11 @@ static weld_row_product product_of(const weld_run *run) {
 }
 
 static void prepare(const weld_run *run, void *prepared) {
-    weld_row_product product = product_of(run);
-    weld_row_product_prepare(&product, run, prepared);
+    weld_row_product_prepare(product_of(run), run, prepared);
 }
 
 static void run(const weld_run *run) {
-    weld_row_product product = product_of(run);
-    weld_row_product_run(&product, run);
+    weld_row_product_run(product_of(run), run);
 }
 
 static void count_cost(const weld_run *run, weld_cost *cost) {
@@ -82,8 +85,7 @@ static void count_cost(const weld_run *run, weld_cost *cost) {
 
 const weld_op weld_op_linear = {
     .name = "linear",
-    .min_inputs = 2,
-    .max_inputs = 3,
+    .inputs = {2, 3},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT,
     .infer = infer,
@@ -164,8 +166,7 @@ static weld_row_product matmul_product(const weld_run *run) {
 }
 
 static void matmul_prepare(const weld_run *run, void *prepared) {
-    weld_row_product product = matmul_product(run);
-    weld_row_product_prepare(&product, run, prepared);
+    weld_row_product_prepare(matmul_product(run), run, prepared);
 }
 
 static void matmul_run(const weld_run *run) {
@@ -180,8 +181,7 @@ static void matmul_run(const weld_run *run) {
         weld_transposed_product_run(&product, run);
         return;
     }
-    weld_row_product product = matmul_product(run);
-    weld_row_product_run(&product, run);
+    weld_row_product_run(matmul_product(run), run);
 }
 
 static void matmul_cost(const weld_run *run, weld_cost *cost) {
@@ -191,8 +191,7 @@ static void matmul_cost(const weld_run *run, weld_cost *cost) {
 
 const weld_op weld_op_matmul = {
     .name = "matmul",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .attributes = WELD_ATTR_TRANSPOSE_A | WELD_ATTR_TRANSPOSE_B,
     .types = WELD_TYPES_FLOAT,
@@ -205,9 +204,3 @@ const weld_op weld_op_matmul = {
             .prepare = matmul_prepare,
             .prepares = 1u << B},
 };
-
-weld_value *weld_matmul(weld_graph *g, weld_value *a, weld_value *b, bool transpose_a,
-                        bool transpose_b) {
-    weld_attributes attributes = {.transpose_a = transpose_a, .transpose_b = transpose_b};
-    return weld_graph_node(g, &weld_op_matmul, &attributes, (weld_value *[]){a, b}, 2, 2);
-}

@@ -41,25 +41,14 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return pooled_shape(node, &in[0], &out[0].shape, err);
 }
 
-static weld_window window_of(const weld_node *node, const weld_shape *x, const weld_shape *y) {
-    const weld_attributes *a = &node->attributes;
-    return (weld_window){.h = x->dim[1],
-                         .w = x->dim[2],
-                         .c = x->dim[3],
-                         .oh = y->dim[1],
-                         .ow = y->dim[2],
-                         .kernel_h = a->kernel[0],
-                         .kernel_w = a->kernel[1],
-                         .stride_h = a->stride[0],
-                         .stride_w = a->stride[1],
-                         .pad_h = a->padding[0],
-                         .pad_w = a->padding[1]};
+static weld_window window_of(const weld_run *run) {
+    const weld_attributes *a = &run->node->attributes;
+    return weld_window_of(a, a->kernel[0], a->kernel[1], run->in[0].shape);
 }
 
 /* Output rows [begin, end), counted through all images. */
 static void forward_rows(const weld_run *run, int64_t begin, int64_t end) {
-    const weld_shape *x = &run->in[0].shape, *y = &run->out[0].shape;
-    weld_window window = window_of(run->node, x, y);
+    weld_window window = window_of(run);
     int64_t x_image = window.h * window.w * window.c, y_image = window.oh * window.ow * window.c;
     for (int64_t row = begin; row < end;) {
         int64_t image = row / window.oh, first = row % window.oh;
@@ -75,17 +64,14 @@ static void run(const weld_run *run) {
     weld_run_pieces(run, y->dim[0] * y->dim[1], y->dim[2] * y->dim[3], forward_rows);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_value *in[] = {node->inputs[0], dy[0]};
-    dx[0] = weld_graph_node(g, &weld_op_max_pool_grad, &node->attributes, in, 2, 2);
+static void grad(const weld_gradient *of) {
+    weld_value *in[] = {of->node->inputs[0], of->dy[0]};
+    of->dx[0] = weld_graph_node(of->g, &weld_op_max_pool_grad, &of->node->attributes, in, 2, 2);
 }
 
 const weld_op weld_op_max_pool = {
     .name = "max_pool",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
     .types = WELD_TYPES_FLOAT_BF16,
@@ -105,7 +91,7 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
 static void backward_image(void *arg, int64_t image, int thread) {
     (void)thread;
     const weld_run *run = arg;
-    weld_window window = window_of(run->node, &run->in[0].shape, &run->in[1].shape);
+    weld_window window = window_of(run);
     int64_t x_image = window.h * window.w * window.c, y_image = window.oh * window.ow * window.c;
     run->kernels->max_pool_grad(&window, weld_at(&run->in[0], image * x_image),
                                 weld_at(&run->in[1], image * y_image),
@@ -118,8 +104,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_max_pool_grad = {
     .name = "max_pool_grad",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -16,11 +16,9 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return WELD_OK;
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_value *inputs[] = {node->inputs[0], dy[0]};
-    dx[0] = weld_graph_node(g, &weld_op_mean_grad, NULL, inputs, 2, 2);
+static void grad(const weld_gradient *of) {
+    weld_value *inputs[] = {of->node->inputs[0], of->dy[0]};
+    of->dx[0] = weld_graph_node(of->g, &weld_op_mean_grad, NULL, inputs, 2, 2);
 }
 
 static size_t workspace(const weld_run *run) {
@@ -38,8 +36,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_mean = {
     .name = "mean",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY,
@@ -73,8 +70,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_mean_grad = {
     .name = "mean_grad",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY,

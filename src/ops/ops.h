@@ -110,9 +110,11 @@ weld_slicing weld_slice_images(const weld_node *node, const weld_tensor *in);
 
 /* Nodes that only gradients need. */
 weld_value *weld_channel_sum(weld_graph *g, weld_value *x); /* over all but the last dim -> [c] */
-/* op(a) op(b), both seen as matrices of rows of their last dimension; transpose_a: -> [m, n]. */
-weld_value *weld_matmul(weld_graph *g, weld_value *a, weld_value *b, bool transpose_a,
-                        bool transpose_b);
+
+/* The window of a kernel of this size that slides over x [n, h, w, c]. Fits: the padded x is no
+ * smaller than the kernel. */
+weld_window weld_window_of(const weld_attributes *a, int64_t kernel_h, int64_t kernel_w,
+                           weld_shape x);
 
 /* Shape rules in common. */
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -120,9 +122,9 @@ weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_t
 /* An error unless `t` is of this type and shape; `what` names it. */
 weld_status weld_expect(const weld_tensor *t, weld_dtype dtype, weld_shape shape, const char *what,
                         weld_error *err);
-/* An error unless in[first..last] are [c] and of the type of parameters beside in[0], c its last
- * dimension. */
-weld_status weld_expect_channels(const weld_tensor *in, int first, int last,
+/* An error unless in[first..last], where there are such, are [c] and of the type of parameters
+ * beside in[0], c its last dimension. */
+weld_status weld_expect_channels(const weld_node *node, const weld_tensor *in, int first, int last,
                                  const char *const *names, weld_error *err);
 /* An error unless t has this rank; `what` names it, `layout` says what was hoped for. */
 weld_status weld_expect_rank(const weld_tensor *t, int rank, const char *what, const char *layout,

@@ -111,21 +111,18 @@ static void run(const weld_run *run) {
     weld_run_pieces(run, lines, (line_bytes + 3) / 4, move_lines);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    const weld_shape *order = &node->attributes.shape;
+static void grad(const weld_gradient *of) {
+    const weld_shape *order = &of->node->attributes.shape;
     weld_attributes inverse = {.shape.rank = order->rank};
     for (int i = 0; i < order->rank; i++) {
         inverse.shape.dim[order->dim[i]] = i;
     }
-    dx[0] = weld_graph_node(g, &weld_op_permute, &inverse, dy, 1, 1);
+    of->dx[0] = weld_graph_node(of->g, &weld_op_permute, &inverse, of->dy, 1, 1);
 }
 
 const weld_op weld_op_permute = {
     .name = "permute",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -49,14 +49,14 @@ size_t weld_row_product_prepared(const weld_kernels *kernels, int64_t k, int64_t
            kernels->packed_size(k, last) * weld_activation_size(kernels);
 }
 
-void weld_row_product_prepare(const weld_row_product *p, const weld_run *run, void *prepared) {
+void weld_row_product_prepare(weld_row_product p, const weld_run *run, void *prepared) {
     const weld_kernels *kernels = run->kernels;
-    column_chunks c = chunks_of(kernels, p->k, p->n);
+    column_chunks c = chunks_of(kernels, p.k, p.n);
     for (int64_t i = 0; i < c.count; i++) {
         int64_t begin = chunk_begin(&c, i);
         const char *b =
-            (const char *)p->b + (size_t)(begin * p->column_stride) * weld_parameter_size(kernels);
-        kernels->pack(p->k, chunk_begin(&c, i + 1) - begin, b, p->row_stride, p->column_stride,
+            (const char *)p.b + (size_t)(begin * p.column_stride) * weld_parameter_size(kernels);
+        kernels->pack(p.k, chunk_begin(&c, i + 1) - begin, b, p.row_stride, p.column_stride,
                       (char *)prepared + (size_t)i * c.bytes);
     }
 }
@@ -95,17 +95,17 @@ static void row_product_item(void *arg, int64_t item, int thread) {
     }
 }
 
-void weld_row_product_run(const weld_row_product *p, const weld_run *run) {
-    row_product_call call = {p, run, {0}, chunks_of(run->kernels, p->k, p->n), 1};
+void weld_row_product_run(weld_row_product p, const weld_run *run) {
+    row_product_call call = {&p, run, {0}, chunks_of(run->kernels, p.k, p.n), 1};
     int64_t chunks = call.chunks.count;
-    int64_t size = smaller(at_least_one(BLOCK_ELEMENTS / (p->k + p->n)), 1024);
-    int64_t items = smaller(p->rows * p->n * p->k / ITEM_PRODUCTS, MIN_ITEMS);
-    int64_t parts = smaller(items, p->rows / LEAST_ROWS);
+    int64_t size = smaller(at_least_one(BLOCK_ELEMENTS / (p.k + p.n)), 1024);
+    int64_t items = smaller(p.rows * p.n * p.k / ITEM_PRODUCTS, MIN_ITEMS);
+    int64_t parts = smaller(items, p.rows / LEAST_ROWS);
     if (items < 2 || parts >= ENOUGH_PARTS) {
         call.chunks_per_item = chunks;
         chunks = 1;
     }
-    call.blocks = weld_split_make(p->rows, size, parts, ROW_GRAIN);
+    call.blocks = weld_split_make(p.rows, size, parts, ROW_GRAIN);
     weld_parallel(run->threads, call.blocks.count * chunks, row_product_item, &call);
 }
 

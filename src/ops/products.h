@@ -15,9 +15,9 @@ typedef struct weld_row_product {
 /* Bytes of B packed. */
 size_t weld_row_product_prepared(const weld_kernels *kernels, int64_t k, int64_t n);
 /* Pack B. */
-void weld_row_product_prepare(const weld_row_product *p, const weld_run *run, void *prepared);
+void weld_row_product_prepare(weld_row_product p, const weld_run *run, void *prepared);
 /* From run->prepared; b is not read. */
-void weld_row_product_run(const weld_row_product *p, const weld_run *run);
+void weld_row_product_run(weld_row_product p, const weld_run *run);
 
 /* A sum over rows that gives an m x n matrix, split over `chunks` ranges of rows, each with a
  * partial sum of its own, and over `blocks` of the m matrix rows. */

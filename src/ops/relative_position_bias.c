@@ -61,16 +61,14 @@ static void run(const weld_run *run) {
     weld_run_items(run, run->in[0].shape.dim[0], spread_head);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    dx[0] = weld_graph_node(g, &weld_op_relative_position_bias_grad, &node->attributes, dy, 1, 1);
+static void grad(const weld_gradient *of) {
+    of->dx[0] = weld_graph_node(of->g, &weld_op_relative_position_bias_grad, &of->node->attributes,
+                                of->dy, 1, 1);
 }
 
 const weld_op weld_op_relative_position_bias = {
     .name = "relative_position_bias",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL,
     .types = WELD_TYPES_FLOAT,
@@ -121,8 +119,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_relative_position_bias_grad = {
     .name = "relative_position_bias_grad",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_KERNEL,
     .types = WELD_TYPES_FLOAT,

@@ -52,20 +52,17 @@ static weld_value *reshape_to(weld_graph *g, weld_value *x, weld_shape shape) {
     return weld_graph_node(g, &weld_op_reshape, &(weld_attributes){.shape = shape}, &x, 1, 1);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_shape back = node->inputs[0]->shape;
+static void grad(const weld_gradient *of) {
+    weld_shape back = of->node->inputs[0]->shape;
     if (back.rank > 0) {
         back.dim[0] = -1;
     }
-    dx[0] = reshape_to(g, dy[0], back);
+    of->dx[0] = reshape_to(of->g, of->dy[0], back);
 }
 
 const weld_op weld_op_reshape = {
     .name = "reshape",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_SHAPE,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -1,10 +1,8 @@
 /* scale: y = factor x, elementwise. */
 #include "ops/ops.h"
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    dx[0] = weld_scale(g, dy[0], node->attributes.factor);
+static void grad(const weld_gradient *of) {
+    of->dx[0] = weld_scale(of->g, of->dy[0], of->node->attributes.factor);
 }
 
 static void piece(const weld_run *run, int64_t begin, int64_t end) {
@@ -18,8 +16,7 @@ static void run(const weld_run *run) {
 
 const weld_op weld_op_scale = {
     .name = "scale",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_FACTOR,
     .types = WELD_TYPES_FLOAT_BF16,

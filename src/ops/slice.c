@@ -59,18 +59,15 @@ static void run(const weld_run *run) {
     run_rows(run, take_rows);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_attributes a = node->attributes;
-    a.shape = WELD_SHAPE(node->inputs[0]->shape.dim[a.axis]);
-    dx[0] = weld_graph_node(g, &weld_op_slice_grad, &a, dy, 1, 1);
+static void grad(const weld_gradient *of) {
+    weld_attributes a = of->node->attributes;
+    a.shape = WELD_SHAPE(of->node->inputs[0]->shape.dim[a.axis]);
+    of->dx[0] = weld_graph_node(of->g, &weld_op_slice_grad, &a, of->dy, 1, 1);
 }
 
 const weld_op weld_op_slice = {
     .name = "slice",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END,
     .types = WELD_TYPES_FLOAT_BF16,
@@ -111,8 +108,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_slice_grad = {
     .name = "slice_grad",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END | WELD_ATTR_SHAPE,
     .types = WELD_TYPES_FLOAT_BF16,

@@ -22,17 +22,14 @@ static void run(const weld_run *run) {
     weld_run_rows(run, forward_rows);
 }
 
-static void grad(weld_graph *g, const weld_node *node, weld_value *const *dy, const bool *wanted,
-                 weld_value **dx) {
-    (void)wanted;
-    weld_value *in[] = {node->outputs[0], dy[0]};
-    dx[0] = weld_graph_node(g, &weld_op_softmax_grad, &(weld_attributes){0}, in, 2, 2);
+static void grad(const weld_gradient *of) {
+    weld_value *in[] = {of->node->outputs[0], of->dy[0]};
+    of->dx[0] = weld_graph_node(of->g, &weld_op_softmax_grad, &(weld_attributes){0}, in, 2, 2);
 }
 
 const weld_op weld_op_softmax = {
     .name = "softmax",
-    .min_inputs = 1,
-    .max_inputs = 1,
+    .inputs = {1, 1},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT,
     .infer = infer,
@@ -58,8 +55,7 @@ static void grad_run(const weld_run *run) {
 
 const weld_op weld_op_softmax_grad = {
     .name = "softmax_grad",
-    .min_inputs = 2,
-    .max_inputs = 2,
+    .inputs = {2, 2},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY,

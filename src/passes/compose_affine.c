@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "ops/ops.h"
 #include "passes/maps.h"
-#include "passes/copy.h"
+#include "graph/copy.h"
 #include "passes/vectors.h"
 
 enum { MOST_TERMS = 2 };

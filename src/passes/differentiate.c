@@ -53,20 +53,12 @@ static void differentiate_node(weld_graph *g, const weld_node *node, scratch *s)
                         weld_node_text(node, text, sizeof text));
         return;
     }
-    node->op->grad(g, node, dy, s->wanted, s->dx);
+    node->op->grad(&(weld_gradient){g, node, dy, s->wanted, s->dx});
     for (int i = 0; i < node->input_count && g->error.status == WELD_OK; i++) {
         if (s->wanted[i]) {
             accumulate(g, &s->grads[node->inputs[i]->id], s->dx[i]);
         }
     }
-}
-
-static int largest_input_count(const weld_graph *g) {
-    int largest = 1;
-    for (size_t i = 0; i < g->node_count; i++) {
-        largest = g->nodes[i]->input_count > largest ? g->nodes[i]->input_count : largest;
-    }
-    return largest;
 }
 
 weld_status weld_differentiate(weld_graph *g, weld_value *loss, weld_value *const *wrt,
@@ -79,7 +71,7 @@ weld_status weld_differentiate(weld_graph *g, weld_value *loss, weld_value *cons
                          "differentiate: the loss must have one element: take its mean first");
     }
     size_t values = g->value_count, nodes = g->node_count;
-    size_t inputs = (size_t)largest_input_count(g);
+    size_t inputs = weld_graph_most_inputs(g);
     scratch s = {weld_alloc(values, sizeof *s.needed), weld_alloc(values, sizeof *s.grads),
                  weld_alloc(inputs, sizeof *s.wanted), weld_alloc(inputs, sizeof *s.dx)};
     weld_status status = WELD_OK;

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "ops/ops.h"
 #include "passes/maps.h"
-#include "passes/copy.h"
+#include "graph/copy.h"
 #include "passes/levels.h"
 #include "passes/vectors.h"
 

@@ -2,7 +2,7 @@
 #include "passes/fuse_training.h"
 
 #include "passes/compose_affine.h"
-#include "passes/copy.h"
+#include "graph/copy.h"
 #include "passes/fold_linear.h"
 #include "passes/join_sums.h"
 #include "passes/recompute.h"

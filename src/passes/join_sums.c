@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "ops/conv2d.h"
 #include "passes/maps.h"
-#include "passes/copy.h"
+#include "graph/copy.h"
 
 /* What is known of t = a p + b q + d, with counterparts in `to`. Role 0 is p's, 1 is q's. */
 typedef struct combination {

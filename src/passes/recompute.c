@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "passes/maps.h"
-#include "passes/copy.h"
+#include "graph/copy.h"
 #include "passes/levels.h"
 
 /* What is known of a value of the graph; of a value that is not cheap only `last_read`. */

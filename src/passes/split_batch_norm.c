@@ -7,7 +7,7 @@
 #include "passes/split_batch_norm.h"
 
 #include "ops/ops.h"
-#include "passes/copy.h"
+#include "graph/copy.h"
 
 /* The counterparts of the node's inputs. */
 static void take_inputs(const weld_copy *c, const weld_node *node, weld_value **inputs) {

@@ -248,7 +248,7 @@ static void read_inputs(weld_json *j, const json_t *list, const weld_graph *g, w
     for (int i = 0; i < node->input_count; i++) {
         const json_t *input = json_array_get(list, (size_t)i);
         if (json_is_null(input)) {
-            if (i < node->op->min_inputs || node->op->max_inputs < 0) {
+            if (i < node->op->inputs[0] || node->op->inputs[1] < 0) {
                 weld_json_fail(j, "%s#%zu: input %d is missing", node->op->name, g->node_count, i);
             }
             continue;

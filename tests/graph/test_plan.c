@@ -267,8 +267,7 @@ static void run_first(const weld_run *run) {
 }
 
 static const weld_op add_reversed = {.name = "add_reversed",
-                                     .min_inputs = 2,
-                                     .max_inputs = 2,
+                                     .inputs = {2, 2},
                                      .outputs = 1,
                                      .types = WELD_TYPES_FLOAT,
                                      .infer = infer_first,

@@ -78,23 +78,19 @@ static void check_run_dot_grad(const weld_run *run) {
 }
 
 static const weld_op check_dot_grad = {.name = "check_dot_grad",
-                                       .min_inputs = 2,
-                                       .max_inputs = 2,
+                                       .inputs = {2, 2},
                                        .outputs = 1,
                                        .infer = check_infer_dot_grad,
                                        .types = WELD_TYPES_FLOAT,
                                        .cpu = {.run = check_run_dot_grad}};
 
-static void check_grad_of_dot(weld_graph *g, const weld_node *node, weld_value *const *dy,
-                              const bool *wanted, weld_value **dx) {
-    (void)wanted;
-    weld_value *in[] = {node->inputs[1], dy[0]};
-    dx[0] = weld_graph_node(g, &check_dot_grad, NULL, in, 2, 2);
+static void check_grad_of_dot(const weld_gradient *of) {
+    weld_value *in[] = {of->node->inputs[1], of->dy[0]};
+    of->dx[0] = weld_graph_node(of->g, &check_dot_grad, NULL, in, 2, 2);
 }
 
 static const weld_op check_dot = {.name = "check_dot",
-                                  .min_inputs = 2,
-                                  .max_inputs = 2,
+                                  .inputs = {2, 2},
                                   .outputs = 1,
                                   .infer = check_infer_dot,
                                   .grad = check_grad_of_dot,

@@ -3,8 +3,8 @@
  *
  * All leaves are kept, in order, and so are the outputs; nodes that no output needs are left out.
  */
-#ifndef WELD_PASSES_COPY_H
-#define WELD_PASSES_COPY_H
+#ifndef WELD_GRAPH_COPY_H
+#define WELD_GRAPH_COPY_H
 
 #include "graph/graph.h"
 
@@ -23,7 +23,6 @@ typedef bool (*weld_copy_replace)(weld_copy *c, const weld_node *node, void *con
 weld_status weld_copy_graph(const weld_graph *from, weld_copy_replace replace, void *context,
                             weld_graph **out, weld_error *err);
 
-bool weld_copy_needs(const weld_copy *c, const weld_node *node);
 /* The node with these inputs (of c->to; NULL where the node's is); returns the copy. NULL after an
  * error. */
 weld_node *weld_copy_node(weld_copy *c, const weld_node *node, weld_value *const *inputs);

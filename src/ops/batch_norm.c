@@ -32,22 +32,15 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return status;
 }
 
-/* The workspace: mean and m2 of each chunk, then scale and shift. */
-typedef struct layout {
-    size_t moments, scale, shift, total;
-} layout;
-
-static layout lay_out(const weld_tensor *x) {
-    layout l = {0};
-    size_t bytes = (size_t)weld_channels(x) * weld_dtype_size(weld_parameter_dtype(x->dtype));
-    l.moments = weld_reserve(&l.total, weld_channel_sums_bytes(x));
-    l.scale = weld_reserve(&l.total, bytes);
-    l.shift = weld_reserve(&l.total, bytes);
-    return l;
-}
+/* Vectors of the workspace; its sums are mean and m2 of each chunk. */
+enum { SCALE, SHIFT, VECTORS };
 
 static size_t workspace(const weld_run *run) {
-    return lay_out(&run->in[X]).total;
+    return weld_channel_workspace(&run->in[X], VECTORS);
+}
+
+static void *vector(const weld_run *run, int i) {
+    return weld_channel_vector(run, &run->in[X], i);
 }
 
 /* Join the chunks' moments in order (Chan, Golub, LeVeque 1979): of two sets,
@@ -82,7 +75,7 @@ void weld_batch_norm_channel(const weld_batch_norm_vectors *v, int64_t j, double
                  v->momentum * (m2 / (rows > 1 ? rows - 1 : 1)));
 }
 
-static void make_affine(const weld_channel_sums *sums, const layout *l) {
+static void make_affine(const weld_channel_sums *sums) {
     const weld_run *run = sums->run;
     const weld_tensor *in = run->in;
     weld_batch_norm_vectors v = {.dtype = in[WEIGHT].dtype,
@@ -92,8 +85,8 @@ static void make_affine(const weld_channel_sums *sums, const layout *l) {
                                  .bias = in[BIAS].data,
                                  .running_mean = in[RUNNING_MEAN].data,
                                  .running_var = in[RUNNING_VAR].data,
-                                 .scale = (char *)run->workspace + l->scale,
-                                 .shift = (char *)run->workspace + l->shift,
+                                 .scale = vector(run, SCALE),
+                                 .shift = vector(run, SHIFT),
                                  .mean = run->out[MEAN].data,
                                  .rstd = run->out[RSTD].data};
     for (int64_t j = 0; j < weld_channels(&in[X]); j++) {
@@ -105,19 +98,15 @@ static void make_affine(const weld_channel_sums *sums, const layout *l) {
 }
 
 static void affine_rows(const weld_run *run, int64_t begin, int64_t end) {
-    layout l = lay_out(&run->in[X]);
     int64_t c = weld_channels(&run->in[X]);
-    run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c),
-                         (char *)run->workspace + l.scale, (char *)run->workspace + l.shift,
-                         weld_at(&run->out[Y], begin * c));
+    run->kernels->affine(end - begin, c, weld_at(&run->in[X], begin * c), vector(run, SCALE),
+                         vector(run, SHIFT), weld_at(&run->out[Y], begin * c));
 }
 
 static void run(const weld_run *run) {
-    layout l = lay_out(&run->in[X]);
-    weld_channel_sums sums = {
-        .run = run, .dy = &run->in[X], .sums = (double *)((char *)run->workspace + l.moments)};
+    weld_channel_sums sums = {.run = run, .dy = &run->in[X], .sums = run->workspace};
     weld_channel_moments_run(&sums);
-    make_affine(&sums, &l);
+    make_affine(&sums);
     weld_run_rows(run, affine_rows);
 }
 

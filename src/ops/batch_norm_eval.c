@@ -94,14 +94,13 @@ static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld
 
 /* Sums, then scale. */
 static size_t grad_workspace(const weld_run *run) {
-    return weld_channel_sums_bytes(&run->in[GRAD_X]) +
-           (size_t)weld_channels(&run->in[GRAD_X]) * weld_parameter_size(run->kernels);
+    return weld_channel_workspace(&run->in[GRAD_X], 1);
 }
 
 static void grad_rows(const weld_run *run, int64_t begin, int64_t end) {
     int64_t c = weld_channels(&run->in[GRAD_X]);
     run->kernels->affine(end - begin, c, weld_at(&run->in[GRAD_DY], begin * c),
-                         (char *)run->workspace + weld_channel_sums_bytes(&run->in[GRAD_X]), NULL,
+                         weld_channel_vector(run, &run->in[GRAD_X], 0), NULL,
                          weld_at(&run->out[DX], begin * c));
 }
 
@@ -109,7 +108,7 @@ static void grad_run(const weld_run *run) {
     const weld_tensor *in = run->in;
     weld_dtype dtype = in[GRAD_WEIGHT].dtype;
     int64_t c = weld_channels(&in[GRAD_X]);
-    char *scale = (char *)run->workspace + weld_channel_sums_bytes(&in[GRAD_X]);
+    void *scale = weld_channel_vector(run, &in[GRAD_X], 0);
     weld_channel_sums sums = {.run = run,
                               .dy = &in[GRAD_DY],
                               .x = &in[GRAD_X],

@@ -17,22 +17,15 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     return status;
 }
 
-typedef struct layout {
-    size_t sums, a, b, d, total;
-} layout;
-
-static layout lay_out(const weld_tensor *x) {
-    layout l = {0};
-    size_t bytes = (size_t)weld_channels(x) * weld_dtype_size(weld_parameter_dtype(x->dtype));
-    l.sums = weld_reserve(&l.total, weld_channel_sums_bytes(x));
-    l.a = weld_reserve(&l.total, bytes);
-    l.b = weld_reserve(&l.total, bytes);
-    l.d = weld_reserve(&l.total, bytes);
-    return l;
-}
+/* Vectors of the workspace. */
+enum { A, B, D, VECTORS };
 
 static size_t workspace(const weld_run *run) {
-    return lay_out(&run->in[X]).total;
+    return weld_channel_workspace(&run->in[X], VECTORS);
+}
+
+static void *vector(const weld_run *run, int i) {
+    return weld_channel_vector(run, &run->in[X], i);
 }
 
 void weld_batch_norm_grad_channel(const weld_batch_norm_grad_vectors *v, int64_t j, double rows,
@@ -48,17 +41,16 @@ void weld_batch_norm_grad_channel(const weld_batch_norm_grad_vectors *v, int64_t
     weld_set(v->dtype, v->d, j, -a * sum_dy / rows - b * mean);
 }
 
-static void make_coefficients(const weld_channel_sums *sums, const layout *l) {
+static void make_coefficients(const weld_channel_sums *sums) {
     const weld_run *run = sums->run;
     const weld_tensor *in = run->in;
-    char *workspace = run->workspace;
     weld_batch_norm_grad_vectors v = {.dtype = in[WEIGHT].dtype,
                                       .weight = in[WEIGHT].data,
                                       .mean = in[MEAN].data,
                                       .rstd = in[RSTD].data,
-                                      .a = workspace + l->a,
-                                      .b = workspace + l->b,
-                                      .d = workspace + l->d,
+                                      .a = vector(run, A),
+                                      .b = vector(run, B),
+                                      .d = vector(run, D),
                                       .dweight = run->out[DWEIGHT].data,
                                       .dbias = run->out[DBIAS].data};
     for (int64_t j = 0; j < weld_channels(&in[X]); j++) {
@@ -69,23 +61,20 @@ static void make_coefficients(const weld_channel_sums *sums, const layout *l) {
 }
 
 static void affine_rows(const weld_run *run, int64_t begin, int64_t end) {
-    layout l = lay_out(&run->in[X]);
-    const char *workspace = run->workspace;
     int64_t c = weld_channels(&run->in[X]);
     run->kernels->affine2(end - begin, c, weld_at(&run->in[DY], begin * c),
-                          weld_at(&run->in[X], begin * c), workspace + l.a, workspace + l.b,
-                          workspace + l.d, weld_at(&run->out[DX], begin * c));
+                          weld_at(&run->in[X], begin * c), vector(run, A), vector(run, B),
+                          vector(run, D), weld_at(&run->out[DX], begin * c));
 }
 
 static void run(const weld_run *run) {
-    layout l = lay_out(&run->in[X]);
     weld_channel_sums sums = {.run = run,
                               .dy = &run->in[DY],
                               .x = &run->in[X],
                               .center = run->in[MEAN].data,
-                              .sums = (double *)((char *)run->workspace + l.sums)};
+                              .sums = run->workspace};
     weld_channel_sums_run(&sums);
-    make_coefficients(&sums, &l);
+    make_coefficients(&sums);
     weld_run_rows(run, affine_rows);
 }
 

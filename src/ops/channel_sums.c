@@ -11,6 +11,16 @@ size_t weld_channel_sums_bytes(const weld_tensor *dy) {
     return (size_t)(weld_channel_chunks(dy).count * 2 * weld_channels(dy)) * sizeof(double);
 }
 
+size_t weld_channel_workspace(const weld_tensor *dy, int vectors) {
+    size_t vector = (size_t)weld_channels(dy) * weld_dtype_size(weld_parameter_dtype(dy->dtype));
+    return weld_round_up(weld_channel_sums_bytes(dy), WELD_ALIGNMENT) +
+           (size_t)vectors * weld_round_up(vector, WELD_ALIGNMENT);
+}
+
+void *weld_channel_vector(const weld_run *run, const weld_tensor *dy, int i) {
+    return (char *)run->workspace + weld_channel_workspace(dy, i);
+}
+
 static void chunk(void *arg, int64_t i, int thread) {
     (void)thread;
     const weld_channel_sums *s = arg;

@@ -15,6 +15,9 @@ typedef struct weld_channel_sums {
 /* Ranges of rows; also those of batch norm's moments. */
 weld_split weld_channel_chunks(const weld_tensor *x);
 size_t weld_channel_sums_bytes(const weld_tensor *dy);
+/* A workspace of sums and, behind them, so many vectors [c] of parameters' type; vector i of it. */
+size_t weld_channel_workspace(const weld_tensor *dy, int vectors);
+void *weld_channel_vector(const weld_run *run, const weld_tensor *dy, int i);
 void weld_channel_sums_run(weld_channel_sums *s);
 /* Instead, mean and sum of (dy - mean)^2 of each chunk. */
 void weld_channel_moments_run(weld_channel_sums *s);

@@ -80,29 +80,11 @@ void SIMD(combine)(weld_unary f, int64_t rows, int64_t c, int count, const void 
         t.x[i] = x[i];
         t.scale[i] = scale[i];
     }
-    switch (f) {
-    case WELD_IDENTITY:
+    if (f == WELD_IDENTITY) {
         combine_count(WELD_IDENTITY, rows, c, count, &t);
-        break;
-    case WELD_GELU:
-        combine_count(WELD_GELU, rows, c, count, &t);
-        break;
-    case WELD_RELU:
-        combine_rows(WELD_RELU, count, rows, c, &t);
-        break;
-    case WELD_SILU:
-        combine_rows(WELD_SILU, count, rows, c, &t);
-        break;
-    case WELD_HARD_SWISH:
-        combine_rows(WELD_HARD_SWISH, count, rows, c, &t);
-        break;
-    case WELD_HARD_SIGMOID:
-        combine_rows(WELD_HARD_SIGMOID, count, rows, c, &t);
-        break;
-    case WELD_SIGMOID:
-        combine_rows(WELD_SIGMOID, count, rows, c, &t);
-        break;
     }
+    V_BY_UNARY(f, F == WELD_GELU ? combine_count(F, rows, c, count, &t)
+                                 : combine_rows(F, count, rows, c, &t));
 }
 
 typedef struct pair {
@@ -139,26 +121,5 @@ V_INLINE void pair_rows(const weld_unary f, int64_t rows, int64_t c, const pair 
 void SIMD(unary_pair)(weld_unary f, int64_t rows, int64_t c, const void *x, const void *scale,
                       const void *shift, const void *dy, void *y, void *dx) {
     const pair p = {.x = x, .dy = dy, .scale = scale, .shift = shift, .y = y, .dx = dx};
-    switch (f) {
-    case WELD_GELU:
-        pair_rows(WELD_GELU, rows, c, &p);
-        break;
-    case WELD_RELU:
-        pair_rows(WELD_RELU, rows, c, &p);
-        break;
-    case WELD_SILU:
-        pair_rows(WELD_SILU, rows, c, &p);
-        break;
-    case WELD_HARD_SWISH:
-        pair_rows(WELD_HARD_SWISH, rows, c, &p);
-        break;
-    case WELD_HARD_SIGMOID:
-        pair_rows(WELD_HARD_SIGMOID, rows, c, &p);
-        break;
-    case WELD_SIGMOID:
-        pair_rows(WELD_SIGMOID, rows, c, &p);
-        break;
-    case WELD_UNARY_COUNT:
-        break;
-    }
+    V_BY_UNARY(f, pair_rows(F, rows, c, &p));
 }

@@ -26,51 +26,9 @@ V_INLINE void slopes(const weld_unary f, int64_t n, const tvalue *x, const tvalu
 }
 
 void SIMD(unary)(weld_unary f, int64_t n, const void *x, void *y) {
-    switch (f) { /* one loop for each, compiled apart */
-    case WELD_GELU:
-        values(WELD_GELU, n, x, y);
-        break;
-    case WELD_RELU:
-        values(WELD_RELU, n, x, y);
-        break;
-    case WELD_SILU:
-        values(WELD_SILU, n, x, y);
-        break;
-    case WELD_HARD_SWISH:
-        values(WELD_HARD_SWISH, n, x, y);
-        break;
-    case WELD_HARD_SIGMOID:
-        values(WELD_HARD_SIGMOID, n, x, y);
-        break;
-    case WELD_SIGMOID:
-        values(WELD_SIGMOID, n, x, y);
-        break;
-    case WELD_UNARY_COUNT:
-        break;
-    }
+    V_BY_UNARY(f, values(F, n, x, y));
 }
 
 void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx) {
-    switch (f) {
-    case WELD_GELU:
-        slopes(WELD_GELU, n, x, dy, dx);
-        break;
-    case WELD_RELU:
-        slopes(WELD_RELU, n, x, dy, dx);
-        break;
-    case WELD_SILU:
-        slopes(WELD_SILU, n, x, dy, dx);
-        break;
-    case WELD_HARD_SWISH:
-        slopes(WELD_HARD_SWISH, n, x, dy, dx);
-        break;
-    case WELD_HARD_SIGMOID:
-        slopes(WELD_HARD_SIGMOID, n, x, dy, dx);
-        break;
-    case WELD_SIGMOID:
-        slopes(WELD_SIGMOID, n, x, dy, dx);
-        break;
-    case WELD_UNARY_COUNT:
-        break;
-    }
+    V_BY_UNARY(f, slopes(F, n, x, dy, dx));
 }

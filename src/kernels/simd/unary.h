@@ -10,6 +10,23 @@
 #include "kernels/simd/gelu.h"
 #endif
 
+/* Does `step` with F, which is f, known when compiling: one loop for each, compiled apart. */
+#define V_BY_UNARY(f, step)                                                                        \
+    do {                                                                                           \
+        V_CASE_OF_UNARY(f, WELD_GELU, step)                                                        \
+        V_CASE_OF_UNARY(f, WELD_RELU, step)                                                        \
+        V_CASE_OF_UNARY(f, WELD_SILU, step)                                                        \
+        V_CASE_OF_UNARY(f, WELD_HARD_SWISH, step)                                                  \
+        V_CASE_OF_UNARY(f, WELD_HARD_SIGMOID, step)                                                \
+        V_CASE_OF_UNARY(f, WELD_SIGMOID, step)                                                     \
+    } while (0)
+#define V_CASE_OF_UNARY(f, of, step)                                                               \
+    if ((f) == (of)) {                                                                             \
+        const weld_unary F = of;                                                                   \
+        step;                                                                                      \
+    }
+_Static_assert(WELD_UNARY_COUNT == 6, "all of them");
+
 V_INLINE vfloat clamp_to_six(vfloat x) { /* NaN stays NaN */
     return v_min(v_set(6), v_max(v_zero(), x));
 }

@@ -157,7 +157,8 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
                                 const weld_bench_options *o, weld_bench_result *out,
                                 weld_error *err) {
     const weld_task *task = weld_task_of(config);
-    const weld_loss_options loss = {.label_smoothing = 0.1};
+    unsigned char values[WELD_TASK_VALUES_SIZE];
+    const weld_loss_options loss = {.values = values};
     const weld_optimizer_options adamw = {
         .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025};
     weld_train_step_options options = {.batch = o->batch,
@@ -171,6 +172,7 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
                                        .optimizer = &adamw};
     subject s = {0};
     WELD_TRY(check_options(o, err));
+    weld_task_standard_values(task, values);
     if (o->freeze) {
         WELD_TRY(weld_recipe_parts_of(o->freeze, config, &options.rates.frozen, err));
     }

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "recipe/recipe_check.h"
 #include "recipe/recipe_yaml.h"
+#include "tasks/task.h"
 
 #define RECIPE_SIZE_MAX (1 << 20)
 #define KEY(member) WELD_RECIPE_PLACE(member)
@@ -190,6 +191,7 @@ static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origin
     const size_t name = weld_recipe_key_index(&o->keys, KEY(model.name));
     WELD_TRY(apply_layers(r, l, name, o, err));
     WELD_TRY(start_model(r, o, err));
+    weld_task_standard_values(weld_task_of(&r->model), r->loss.values);
     r->data.preprocessing =
         o->start ? *o->start->preprocessing
                  : weld_model_usual_preprocessing(&r->model,

@@ -31,8 +31,7 @@ typedef struct weld_recipe {
     } data;
     weld_augmentation augment;
     struct {
-        double label_smoothing;
-        int class_weights; /* a weld_balance */
+        unsigned char values[WELD_TASK_VALUES_SIZE]; /* of the task's keys (tasks/task.h) */
         weld_distillation_recipe distillation;
     } loss;
     struct {
@@ -79,7 +78,7 @@ int weld_recipe_frozen_parts(const weld_recipe *r);
 weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *config, int *parts,
                                  weld_error *err);
 
-/* All defaults (a model that has no name yet and no data). */
+/* All defaults but the family's and the task's (a model that has no name yet and no data). */
 void weld_recipe_defaults(weld_recipe *r);
 
 /* A file that training starts from: what a recipe takes from it where it does not say otherwise,

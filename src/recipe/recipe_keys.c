@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/bad_images.h"
+#include "tasks/task.h"
 
 #define ONE(member) WELD_KEY_ONE(weld_recipe, member)
 #define TEXT(member) WELD_KEY_TEXT, ONE(member)
@@ -105,23 +106,7 @@ static const weld_key augment_keys[] = {
              "the images"},
 };
 
-/* What a sample counts and what its target is: the task's. */
 static const weld_key loss_keys[] = {
-    {"label_smoothing", REAL(loss.label_smoothing, 0, 0.999), .null = "0", .standard = "0.1",
-     .help = "share of the target spread over all classes"},
-    {"class_weights", CHOICE(loss.class_weights, "none", "balanced", "sqrt"), .null = "none",
-     .help =
-         "what a sample counts in the loss by its class, for uneven folders: `balanced`: n / (K "
-         "n_c) for n images of K classes, n_c of this one; `sqrt`: proportional to the root of "
-         "that. Counted from the places of an epoch, so that with `data.sampling: sqrt` `balanced` "
-         "makes up for the other half, and after `balanced` sampling nothing is left to weigh. The "
-         "mean weight of a sample is 1, and the loss of a batch is the sum over its samples "
-         "divided by their number, as PyTorch's `CrossEntropyLoss(weight)` has it for targets that "
-         "are probabilities (smoothed or mixed targets are weighed class by class). `train_loss` "
-         "is the weighed one; evaluation and what a teacher says are not weighed"},
-};
-
-static const weld_key distillation_keys[] = {
     {"distillation.kind", CHOICE(loss.distillation.kind, "none", "hard", "soft"), .null = "none",
      .help = "learn from another network beside the labels (\"Distillation\" below): `hard`, its "
              "class; `soft`, its probabilities"},
@@ -258,12 +243,10 @@ typedef struct part {
 #define PART(section, rows)                                                                        \
     { section, rows, sizeof rows / sizeof *rows }
 
-/* The family's keys come after the first part. */
 static const part parts[] = {
-    PART("model", model_keys),       PART("data", data_keys),
-    PART("augment", augment_keys),   PART("loss", loss_keys),
-    PART("loss", distillation_keys), PART("optimizer", optimizer_keys),
-    PART("schedule", schedule_keys), PART("train", train_keys),
+    PART("model", model_keys), PART("data", data_keys),           PART("augment", augment_keys),
+    PART("loss", loss_keys),   PART("optimizer", optimizer_keys), PART("schedule", schedule_keys),
+    PART("train", train_keys),
 };
 
 static void add(weld_recipe_keys *out, const char *section, const weld_key *rows, size_t count,
@@ -273,17 +256,36 @@ static void add(weld_recipe_keys *out, const char *section, const weld_key *rows
     }
 }
 
+static void add_families(weld_recipe_keys *out, const weld_model_family *only) {
+    for (size_t f = 0; f < weld_family_count; f++) {
+        const weld_model_family *family = weld_families[f];
+        if (!only || family == only) {
+            add(out, "model", family->keys, family->key_count, WELD_RECIPE_PLACE(model.values));
+        }
+    }
+}
+
+static void add_tasks(weld_recipe_keys *out, const weld_task *only) {
+    for (size_t t = 0; t < weld_task_count; t++) {
+        const weld_task *task = weld_tasks[t];
+        if (!only || task == only) {
+            add(out, "loss", task->keys, task->key_count, WELD_RECIPE_PLACE(loss.values));
+        }
+    }
+}
+
+/* The family's keys come behind those that all networks have, the task's before what all may do. */
 void weld_recipe_keys_of(const char *model, weld_recipe_keys *out) {
-    const weld_model_family *family = model ? weld_family_find(model, NULL, NULL) : NULL;
+    weld_model_config config;
+    const bool known = model && !weld_model_config_named(model, &config, NULL);
     out->count = 0;
     for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
+        if (parts[p].rows == loss_keys) {
+            add_tasks(out, known ? weld_task_of(&config) : NULL);
+        }
         add(out, parts[p].section, parts[p].rows, parts[p].count, 0);
-        for (size_t f = 0; p == 0 && f < weld_family_count; f++) {
-            const weld_model_family *brings = weld_families[f];
-            if (!family || brings == family) {
-                add(out, "model", brings->keys, brings->key_count,
-                    offsetof(weld_recipe, model.values));
-            }
+        if (parts[p].rows == model_keys) {
+            add_families(out, known ? weld_family_of(&config) : NULL);
         }
     }
 }

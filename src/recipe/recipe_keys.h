@@ -1,4 +1,5 @@
-/* The keys of recipes: rows (base/keys.h) under sections, those of the network's family among them.
+/* The keys of recipes: rows (base/keys.h) under sections, those of the network's family and of its
+ * task among them.
  */
 #ifndef WELD_RECIPE_RECIPE_KEYS_H
 #define WELD_RECIPE_RECIPE_KEYS_H
@@ -22,7 +23,7 @@ typedef struct weld_recipe_keys {
 } weld_recipe_keys;
 
 /* All keys, in the order in which recipes are written, for networks of the family that `model`, a
- * variant's name or its own, is of. NULL or unknown: of any family. */
+ * variant's name or its own, is of. NULL or unknown: of any family and any task. */
 void weld_recipe_keys_of(const char *model, weld_recipe_keys *out);
 
 extern const char *const weld_recipe_sections[]; /* NULL at the end */
@@ -45,7 +46,7 @@ static inline void weld_recipe_key_text(const weld_recipe *r, const weld_recipe_
     weld_key_text(key->row, weld_recipe_values_of(r, key), ", ", text, size);
 }
 
-/* Set what keys are where nobody sets them, but for augmentation's and the family's. */
+/* Set what keys are where nobody sets them, but for augmentation's, the family's and the task's. */
 void weld_recipe_set_standard(weld_recipe *r);
 
 #endif

@@ -1,4 +1,4 @@
-/* What a recipe says of the loss, whatever the task: each takes what concerns it. */
+/* What a recipe says of the loss: values of the task's own keys, and what all tasks may use. */
 #ifndef WELD_TASKS_LOSS_OPTIONS_H
 #define WELD_TASKS_LOSS_OPTIONS_H
 
@@ -12,9 +12,11 @@ typedef enum weld_distillation_kind {
     WELD_DISTILL_SOFT
 } weld_distillation_kind;
 
+/* Most bytes of a task's struct. */
+#define WELD_TASK_VALUES_SIZE 128
+
 typedef struct weld_loss_options {
-    double label_smoothing;
-    weld_balance class_weights;
+    const void *values;                  /* of the task's keys: its struct, aligned or not */
     weld_balance sampling;               /* which samples an epoch has */
     weld_distillation_kind distillation; /* but for NONE the network must have its second head */
     double alpha, temperature;           /* of the distillation */

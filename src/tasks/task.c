@@ -25,6 +25,11 @@ const weld_task *weld_task_of(const weld_model_config *config) {
     return family && family->task ? weld_task_find(family->task, NULL) : weld_tasks[0];
 }
 
+void weld_task_standard_values(const weld_task *task, unsigned char *values) {
+    memset(values, 0, WELD_TASK_VALUES_SIZE);
+    weld_keys_set_standard(task->keys, task->key_count, values);
+}
+
 bool weld_task_is_better(const weld_task *task, double score, double best) {
     return task->smaller_is_better ? score < best : score > best;
 }

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "base/keys.h"
 #include "base/text.h"
 #include "data/loader.h"
 #include "tasks/loss_options.h"
@@ -69,7 +70,11 @@ typedef struct weld_task {
     /* Are the labels of a data set those of a network, in order? The message says what differs. */
     weld_status (*check_labels)(const weld_dataset *ds, const weld_labels *labels, weld_error *err);
 
-    /* --- Training: inputs of a step beside "images", by name, ended by NULL. */
+    /* --- Training: a recipe's keys under `loss` that are the task's, of its struct, which gets at
+     * weld_loss_options.values. */
+    const weld_key *keys;
+    size_t key_count;
+    /* Inputs of a step beside "images", by name, ended by NULL. */
     const char *inputs[WELD_OUTPUTS_MAX + 1];
     weld_build_loss *build_loss;
     void (*fill_noise)(weld_session *s); /* the inputs of a step on trial */
@@ -131,6 +136,9 @@ extern const size_t weld_task_count;
 const weld_task *weld_task_find(const char *name, weld_error *err);
 /* That of the network of a config, which can be built. */
 const weld_task *weld_task_of(const weld_model_config *config);
+
+/* values [WELD_TASK_VALUES_SIZE]: those of the task's keys where nobody sets them. */
+void weld_task_standard_values(const weld_task *task, unsigned char *values);
 
 /* Is an evaluation better than what was the best so far? */
 bool weld_task_is_better(const weld_task *task, double score, double best);

@@ -165,8 +165,7 @@ weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err) {
 
 weld_loss_options weld_run_data_loss(const weld_run_data *d) {
     const weld_recipe *r = &d->recipe;
-    return (weld_loss_options){.label_smoothing = r->loss.label_smoothing,
-                               .class_weights = (weld_balance)r->loss.class_weights,
+    return (weld_loss_options){.values = r->loss.values,
                                .sampling = (weld_balance)r->data.sampling,
                                .distillation = (weld_distillation_kind)r->loss.distillation.kind,
                                .alpha = r->loss.distillation.alpha,

@@ -220,6 +220,32 @@ START_TEST(what_only_others_have_is_refused_by_name) {
 }
 END_TEST
 
+START_TEST(a_key_of_the_task_is_read_used_written_and_compared) {
+    set_up_data();
+    run_well((run_options){
+        .out = "still", .recipe = "toy.yaml", .set = {"loss.scale=0", "train.epochs=2"}});
+    json_t *rows = rows_of("still");
+    json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+    ck_assert_double_eq(json_number_value(json_object_get(last, "train_loss")), 0);
+    json_decref(rows);
+    char *written = read_text(in_base("still/recipe.yaml"));
+    ck_assert_ptr_nonnull(strstr(written, "loss:\n  scale: 0\n  distillation:"));
+    ck_assert_ptr_null(strstr(written, "label_smoothing"));
+    free(written);
+    ck_assert_int_eq(run((run_options){.out = "still",
+                                       .recipe = "toy.yaml",
+                                       .set = {"loss.scale=2", "train.epochs=2"},
+                                       .resume = true}),
+                     WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "was made with loss.scale 0, but now it is 2"));
+    ck_assert_int_eq(
+        run((run_options){.out = "a", .recipe = "toy.yaml", .set = {"loss.label_smoothing=0"}}),
+        WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "loss.label_smoothing: unknown key"));
+    tear_down();
+}
+END_TEST
+
 /* --- A sample of two images --- */
 
 /* Beside it on the right, the image at the other end of the data set. */
@@ -272,4 +298,5 @@ RUN_SUITE("house", it_learns_and_the_best_has_the_least_error,
           a_run_that_was_stopped_goes_on_bit_for_bit, bf16_and_another_head_start_from_its_weights,
           an_evaluation_says_what_the_run_said, merging_and_exporting_keep_what_it_says,
           it_predicts_numbers_and_no_classes, a_preview_and_a_report_show_it,
-          what_only_others_have_is_refused_by_name, a_sample_may_be_of_two_images)
+          what_only_others_have_is_refused_by_name,
+          a_key_of_the_task_is_read_used_written_and_compared, a_sample_may_be_of_two_images)

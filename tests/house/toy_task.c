@@ -20,15 +20,26 @@ static weld_status read_number(const weld_dataset *ds, int64_t index, weld_array
 
 static const weld_annotation annotation = {.element = sizeof(float), .read = read_number};
 
-/* --- Training: the mean square of what is off --- */
+/* --- Training: the mean square of what is off, times the task's one key --- */
+
+typedef struct brightness {
+    double scale;
+} brightness;
+
+static const weld_key keys[] = {
+    {"scale", WELD_KEY_REAL, WELD_KEY_ONE(brightness, scale), .max = 100, .standard = "1",
+     .help = "what the loss is multiplied by"},
+};
 
 static weld_status build_loss(const weld_loss_options *o, weld_graph *g, weld_error *err) {
+    brightness own;
+    memcpy(&own, o->values, sizeof own);
     weld_value *value = weld_graph_output(g, "value");
     weld_value *wanted = weld_input(g, "wanted", weld_value_shape(value));
     weld_value *off = weld_add(g, value, weld_scale(g, wanted, -1));
     off = weld_reshape(g, off, WELD_SHAPE(weld_value_shape(value).dim[0], 1, 1, 1));
-    (void)o;
-    weld_output(g, "loss", weld_mean(g, weld_channel_scale(g, off, off)));
+    off = weld_mean(g, weld_channel_scale(g, off, off));
+    weld_output(g, "loss", weld_scale(g, off, own.scale));
     return weld_graph_status(g, err);
 }
 
@@ -147,6 +158,8 @@ const weld_task toy_task = {
     .run_scores = 1,
     .smaller_is_better = true,
     .annotation = &annotation,
+    .keys = keys,
+    .key_count = sizeof keys / sizeof *keys,
     .inputs = {"wanted"},
     .build_loss = build_loss,
     .fill_noise = fill_noise,

@@ -1,12 +1,13 @@
 /* Copies a manual of recipes from the file named to the standard output, with new tables of keys
- * below each line "<!-- keys: NAME... -->". A name is a section ("train"), for "model" without the
- * keys of families, or a family ("repvit").
+ * below each line "<!-- keys: NAME... -->". A name is a section ("train"), without the keys of
+ * families and tasks, or one of these ("repvit", "classification").
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "recipe/recipe_keys.h"
+#include "tasks/task.h"
 
 /* Bars part columns. */
 static void print_cell(const char *text) {
@@ -94,11 +95,10 @@ static void print_row(const char *section, const weld_key *key, const void *valu
     fputs(" |\n", stdout);
 }
 
-static void print_family(const weld_model_family *family) {
-    weld_model_config config;
-    weld_model_config_named(family->name, &config, NULL);
-    for (size_t i = 0; i < family->key_count; i++) {
-        print_row("model", &family->keys[i], config.values);
+static void print_rows(const char *section, const weld_key *rows, size_t count,
+                       const void *values) {
+    for (size_t i = 0; i < count; i++) {
+        print_row(section, &rows[i], values);
     }
 }
 
@@ -108,7 +108,7 @@ static void print_section(const char *section) {
     weld_recipe_defaults(&r);
     weld_recipe_keys_of(NULL, &keys);
     for (size_t i = 0; i < keys.count; i++) {
-        bool brought = keys.at[i].base != 0; /* by a family */
+        bool brought = keys.at[i].base != 0; /* by a family or a task */
         if (strcmp(keys.at[i].section, section) == 0 && !brought) {
             print_row(section, keys.at[i].row, weld_recipe_values_of(&r, &keys.at[i]));
         }
@@ -119,8 +119,15 @@ static void print_table(char *names) {
     puts("| key | meaning | default | range |\n|---|---|---|---|");
     for (char *name = strtok(names, " "); name; name = strtok(NULL, " ")) {
         const weld_model_family *family = weld_family_find(name, NULL, NULL);
+        const weld_task *task = weld_task_find(name, NULL);
+        weld_model_config config;
+        unsigned char values[WELD_TASK_VALUES_SIZE];
         if (family) {
-            print_family(family);
+            weld_model_config_named(family->name, &config, NULL);
+            print_rows("model", family->keys, family->key_count, config.values);
+        } else if (task) {
+            weld_task_standard_values(task, values);
+            print_rows("loss", task->keys, task->key_count, values);
         } else {
             print_section(name);
         }

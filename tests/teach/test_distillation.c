@@ -119,7 +119,10 @@ typedef struct way {
 } way;
 
 #define LOSS(kind, share, t)                                                                       \
-    { .label_smoothing = 0.1, .distillation = kind, .alpha = share, .temperature = t }
+    {                                                                                              \
+        .values = &(const weld_classification_loss){.label_smoothing = 0.1}, .distillation = kind, \
+        .alpha = share, .temperature = t                                                           \
+    }
 static const way ways[] = {{"hard", LOSS(WELD_DISTILL_HARD, 0.5, 1)},
                            {"soft", LOSS(WELD_DISTILL_SOFT, 0.5, 1)},
                            {"warm", LOSS(WELD_DISTILL_SOFT, 0.9, 3)}};

@@ -15,7 +15,8 @@ typedef struct fixture_step {
 } fixture_step;
 
 /* As the fixtures' scripts train. */
-static const weld_loss_options fixture_loss = {.label_smoothing = 0.1};
+static const weld_loss_options fixture_loss = {
+    .values = &(const weld_classification_loss){.label_smoothing = 0.1}};
 static const weld_optimizer_options fixture_adamw = {
     .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025};
 

@@ -45,7 +45,8 @@ static weld_train_step *make(const variant *v, weld_dtype dtype, weld_fuse_optio
     bool bf16 = dtype == WELD_BF16;
     weld_model_config config =
         repvit_config(5, "8, 16", "2, 2", v->stem_stride, v->legacy, v->distillation_head);
-    static const weld_loss_options loss = {.label_smoothing = 0.1};
+    const weld_loss_options loss = {.values =
+                                        &(const weld_classification_loss){.label_smoothing = 0.1}};
     weld_train_step_options options = {.batch = BATCH,
                                        .input_size = SIZE * v->stem_stride / 2,
                                        .build_loss = weld_classification_loss_build,

@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(a_trial_compares_the_same_step) {
     weld_model_config config = repvit_config(10, "16, 24", "1, 1", 2, false, false);
-    weld_loss_options loss = {.label_smoothing = 0.1};
+    weld_loss_options loss = {.values = &(const weld_classification_loss){.label_smoothing = 0.1}};
     weld_train_step_options options = {.batch = 64,
                                        .input_size = 32,
                                        .build_loss = weld_classification_loss_build,

@@ -1,4 +1,4 @@
-/* Are the classes of a data set those of a model? See classification.h. */
+/* Labels, and whether the classes of a data set are those of a model; see classification.h. */
 #include "tasks/classification/classification.h"
 
 #include <stdio.h>
@@ -8,6 +8,23 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "serialization/name_list.h"
+
+static weld_status read_label(const weld_dataset *ds, int64_t index, weld_array *out,
+                              weld_error *err) {
+    const int32_t label = weld_dataset_label(ds, index);
+    return weld_array_append(out, &label, 1) ? WELD_OK : weld_fail_memory(err, "labels");
+}
+
+const weld_annotation weld_class_annotation = {.element = sizeof(int32_t),
+                                               .read = read_label,
+                                               .group_count = weld_dataset_class_count,
+                                               .group = weld_dataset_label};
+
+int32_t weld_class_label(const weld_batch *batch, int64_t i) {
+    return *(const int32_t *)batch->annotations[i].data;
+}
+
+/* --- Names --- */
 
 typedef struct named_class {
     const char *name;

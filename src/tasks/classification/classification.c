@@ -15,6 +15,25 @@ static const weld_score_kind scores[] = {
     [WELD_CALIBRATION_ERROR] = {"calibration_error", "calibration error", " %", 2, "accuracy"},
 };
 
+static const char *const balances[] = {"none", "balanced", "sqrt", NULL};
+
+static const weld_key keys[] = {
+    {"label_smoothing", WELD_KEY_REAL, WELD_KEY_ONE(weld_classification_loss, label_smoothing),
+     .max = 0.999, .null = "0", .standard = "0.1",
+     .help = "share of the target spread over all classes"},
+    {"class_weights", WELD_KEY_CHOICE, WELD_KEY_ONE(weld_classification_loss, class_weights),
+     .choices = balances, .null = "none",
+     .help =
+         "what a sample counts in the loss by its class, for uneven folders: `balanced`: n / (K "
+         "n_c) for n images of K classes, n_c of this one; `sqrt`: proportional to the root of "
+         "that. Counted from the places of an epoch, so that with `data.sampling: sqrt` `balanced` "
+         "makes up for the other half, and after `balanced` sampling nothing is left to weigh. The "
+         "mean weight of a sample is 1, and the loss of a batch is the sum over its samples "
+         "divided by their number, as PyTorch's `CrossEntropyLoss(weight)` has it for targets that "
+         "are probabilities (smoothed or mixed targets are weighed class by class). `train_loss` "
+         "is the weighed one; evaluation and what a teacher says are not weighed"},
+};
+
 /* --- Counting: a tally is a weld_evaluation_details, a record a weld_image_score --- */
 
 static weld_status create_tally(const weld_dataset *ds, const weld_tensor *outputs, void **tally,
@@ -87,6 +106,8 @@ const weld_task weld_task_classification = {
     .run_scores = 2,
     .annotation = &weld_class_annotation,
     .check_labels = weld_class_check_labels,
+    .keys = keys,
+    .key_count = sizeof keys / sizeof *keys,
     .inputs = {"target"},
     .build_loss = weld_classification_loss_build,
     .fill_noise = weld_classification_loss_fill,

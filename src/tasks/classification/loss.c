@@ -1,7 +1,18 @@
 /* The loss of classification; see loss.h. */
 #include "tasks/classification/loss.h"
 
+#include <string.h>
+
 #include "base/error.h"
+
+_Static_assert(sizeof(weld_classification_loss) <= WELD_TASK_VALUES_SIZE,
+               "a recipe has room for it");
+
+weld_classification_loss weld_classification_loss_of(const weld_loss_options *o) {
+    weld_classification_loss values;
+    memcpy(&values, o->values, sizeof values);
+    return values;
+}
 
 /* The second head's distance from the teacher; see loss.h. The teacher's entropy has no gradient:
  * it is there so that the loss is a divergence, which is 0 where the two agree. */
@@ -23,7 +34,8 @@ static weld_value *build_distillation(weld_graph *g, const weld_loss_options *o,
 
 weld_status weld_classification_loss_build(const weld_loss_options *o, weld_graph *g,
                                            weld_error *err) {
-    const double smoothing = o->class_weights == WELD_BALANCE_NONE ? o->label_smoothing : 0;
+    const weld_classification_loss own = weld_classification_loss_of(o);
+    const double smoothing = own.class_weights == WELD_BALANCE_NONE ? own.label_smoothing : 0;
     weld_value *logits = weld_graph_output(g, "logits");
     weld_value *second = weld_graph_output(g, "logits_dist");
     if (o->distillation != WELD_DISTILL_NONE && !second) {

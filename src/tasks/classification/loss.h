@@ -5,6 +5,14 @@
 #include "tasks/loss_options.h"
 #include "weld/graph.h"
 
+/* Its keys in recipes. */
+typedef struct weld_classification_loss {
+    double label_smoothing;
+    int class_weights; /* a weld_balance */
+} weld_classification_loss;
+
+weld_classification_loss weld_classification_loss_of(const weld_loss_options *o);
+
 /* To a training graph with outputs "logits" [batch, classes] and perhaps "logits_dist", of a second
  * head, add the input "target" [batch, classes], probabilities, and the output "loss" [1]: the mean
  * over the batch of the cross entropy with smoothed targets. With a second head and no teacher it

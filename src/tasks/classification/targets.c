@@ -1,4 +1,4 @@
-/* Labels, and what a step makes of them; see classification.h. */
+/* What a step makes of labels; see classification.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,23 +6,7 @@
 #include "base/memory.h"
 #include "tasks/classification/class_weights.h"
 #include "tasks/classification/classification.h"
-
-/* --- Labels --- */
-
-static weld_status read_label(const weld_dataset *ds, int64_t index, weld_array *out,
-                              weld_error *err) {
-    const int32_t label = weld_dataset_label(ds, index);
-    return weld_array_append(out, &label, 1) ? WELD_OK : weld_fail_memory(err, "labels");
-}
-
-const weld_annotation weld_class_annotation = {.element = sizeof(int32_t),
-                                               .read = read_label,
-                                               .group_count = weld_dataset_class_count,
-                                               .group = weld_dataset_label};
-
-int32_t weld_class_label(const weld_batch *batch, int64_t i) {
-    return *(const int32_t *)batch->annotations[i].data;
-}
+#include "tasks/classification/loss.h"
 
 void weld_class_targets(const weld_batch *batch, int classes, float *targets) {
     memset(targets, 0, (size_t)batch->count * (size_t)classes * sizeof *targets);
@@ -31,8 +15,6 @@ void weld_class_targets(const weld_batch *batch, int classes, float *targets) {
     }
     weld_mix_rows(batch->mixes, batch->count, classes, targets);
 }
-
-/* --- Inputs of a step --- */
 
 typedef struct class_targets {
     const weld_dataset *ds;
@@ -48,10 +30,11 @@ weld_status weld_class_targets_create(const weld_dataset *ds, const weld_target_
     }
     *t = (class_targets){.ds = ds, .options = *options};
     *targets = t;
-    const weld_loss_options *o = &options->loss;
-    return o->class_weights == WELD_BALANCE_NONE
+    const weld_classification_loss own = weld_classification_loss_of(&options->loss);
+    return own.class_weights == WELD_BALANCE_NONE
                ? WELD_OK
-               : weld_class_weights_create(ds, o->class_weights, o->sampling, o->label_smoothing,
+               : weld_class_weights_create(ds, (weld_balance)own.class_weights,
+                                           options->loss.sampling, own.label_smoothing,
                                            options->batch, &t->weights, err);
 }
 

@@ -11,6 +11,7 @@
 #include "cli/stop.h"
 #include "data/check.h"
 #include "formats/json_text.h"
+#include "tasks/task.h"
 
 typedef struct request {
     const char *path;
@@ -110,7 +111,8 @@ static void print_summary(const request *r, const weld_dataset *ds, const weld_d
 static weld_status check(request *r, const weld_dataset *ds, const weld_dataset *against,
                          int threads, weld_error *err) {
     weld_check_report report = {0};
-    weld_check_options options = {.against = against,
+    weld_check_options options = {.annotation = weld_tasks[0]->annotation, /* data do not say */
+                                  .against = against,
                                   .threads = threads,
                                   .found = found,
                                   .progress = show_progress,

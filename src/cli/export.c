@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/model_options.h"
 #include "models/models.h"
+#include "infer/model.h"
 
 /* "dynamic" or a number from 1. */
 static bool parse_batch(const char *text, int64_t *batch) {
@@ -19,7 +20,7 @@ static bool parse_batch(const char *text, int64_t *batch) {
 }
 
 static void print_report(const char *path, const weld_export_options *o, const char *names,
-                         const weld_export_report *r) {
+                         const weld_task *task, const weld_export_report *r) {
     bool onnx = strcmp(strrchr(path, '.'), ".onnx") == 0;
     printf("%s written\n", path);
     printf("%-24s %14s\n", "form", o->form == WELD_EXPORT_TRAINING ? "training" : "merged");
@@ -43,7 +44,8 @@ static void print_report(const char *path, const weld_export_options *o, const c
         cli_print_comparison(&r->comparison);
     }
     if (onnx) {
-        puts("an ONNX file is not read again: compare its logits with those of weld run");
+        printf("an ONNX file is not read again: compare its %ss with those of weld run\n",
+               task->output_word);
     }
 }
 
@@ -85,9 +87,10 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     weld_status status = weld_model_export(m, out, &export, &report, err);
     const weld_naming *names = weld_model_find_naming(weld_model_get_config(m), export.names, NULL);
+    const weld_task *task = weld_model_task(m);
     weld_model_free(m);
     if (!status) {
-        print_report(out, &export, names->name, &report);
+        print_report(out, &export, names->name, task, &report);
     }
     return status;
 }

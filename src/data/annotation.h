@@ -17,10 +17,11 @@ typedef struct weld_annotation {
     /* The elements from `first` on are of an image that comes to lie there in the sample: move
      * them, and leave out what is not to be seen any more. NULL: they have no place. */
     void (*place)(weld_array *elements, size_t first, const weld_placement *placement);
-    /* Which of how many groups an image belongs to, for those who want as much of each
-     * (sampling.h). NULL: there are none. */
+    /* Which of how many groups an image belongs to, for those who want as much of each (sampling.h)
+     * or look whether there is enough (check.h). NULL: there are none. */
     int (*group_count)(const weld_dataset *ds);
     int (*group)(const weld_dataset *ds, int64_t index);
+    const char *(*group_name)(const weld_dataset *ds, int group);
 } weld_annotation;
 
 #endif

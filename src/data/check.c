@@ -49,13 +49,17 @@ typedef struct check {
     const weld_dataset *ds, *reading; /* reading: ds, and later the other one */
     const weld_check_options *options;
     weld_check_report *report;
-    int threads;
+    int threads, classes; /* classes 0: there are none */
     worker *workers;
     int64_t begin; /* of the group */
     result results[GROUP];
     weld_array prints;          /* of print: of samples that are not broken */
     weld_array widths, heights; /* of int: likewise */
 } check;
+
+static int class_of(const check *c, int64_t i) {
+    return c->classes ? c->options->annotation->group(c->ds, i) : 0;
+}
 
 const char *weld_finding_text(weld_finding_kind kind) {
     static const char *const texts[] = {"broken", "odd", "duplicate", "conflict", "leak", "class"};
@@ -174,7 +178,9 @@ static const char *reason_of(const check *c, const result *r, const char *name) 
 static weld_status take(check *c, const result *r, int64_t i, weld_error *err) {
     const char *name = weld_dataset_name(c->ds, i);
     c->report->images++;
-    c->report->class_images[weld_dataset_label(c->ds, i)]++;
+    if (c->classes) {
+        c->report->class_images[class_of(c, i)]++;
+    }
     if (weld_is_bad_image(r->status)) {
         tell(c, WELD_FINDING_BROKEN, name, reason_of(c, r, name));
         return WELD_OK;
@@ -226,7 +232,10 @@ static int compare_counts(const void *a, const void *b) {
 
 static weld_status look_at_classes(check *c, weld_error *err) {
     weld_check_report *r = c->report;
-    size_t classes = (size_t)weld_dataset_class_count(c->ds);
+    const size_t classes = (size_t)c->classes;
+    if (!classes) {
+        return WELD_OK;
+    }
     int64_t *sorted = weld_memdup(r->class_images, classes * sizeof *sorted);
     if (!sorted) {
         return weld_fail_memory(err, weld_dataset_path(c->ds));
@@ -244,7 +253,7 @@ static weld_status look_at_classes(check *c, weld_error *err) {
         }
         snprintf(reason, sizeof reason, "%lld image%s, where the median class has %g",
                  (long long)images, images == 1 ? "" : "s", r->class_median);
-        tell(c, WELD_FINDING_CLASS, weld_dataset_class_name(c->ds, (int)i), reason);
+        tell(c, WELD_FINDING_CLASS, c->options->annotation->group_name(c->ds, (int)i), reason);
     }
     return WELD_OK;
 }
@@ -324,8 +333,7 @@ static weld_status find_duplicates(check *c, weld_error *err) {
     const pair *found = pairs.data;
     for (size_t i = 0; i < pairs.count && !status; i++) {
         char reason[4500];
-        bool conflict =
-            weld_dataset_label(c->ds, found[i].index) != weld_dataset_label(c->ds, found[i].first);
+        bool conflict = class_of(c, found[i].index) != class_of(c, found[i].first);
         snprintf(reason, sizeof reason, "the same bytes as %s%s",
                  weld_dataset_name(c->ds, found[i].first), conflict ? ", of another class" : "");
         tell(c, conflict ? WELD_FINDING_CONFLICT : WELD_FINDING_DUPLICATE,
@@ -396,9 +404,9 @@ weld_status weld_check(const weld_dataset *ds, const weld_check_options *options
     c->prints.element = sizeof(print);
     c->widths.element = c->heights.element = sizeof(int);
     c->workers = weld_alloc((size_t)c->threads, sizeof *c->workers);
-    report->class_images =
-        weld_alloc((size_t)weld_dataset_class_count(ds), sizeof *report->class_images);
-    weld_status status = c->workers && report->class_images
+    c->classes = options->annotation->group ? options->annotation->group_count(ds) : 0;
+    report->class_images = weld_alloc((size_t)c->classes, sizeof *report->class_images);
+    weld_status status = c->workers && (report->class_images || !c->classes)
                              ? check_all(c, err)
                              : weld_fail_memory(err, weld_dataset_path(ds));
     for (int t = 0; c->workers && t < c->threads; t++) {

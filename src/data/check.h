@@ -3,7 +3,7 @@
 #ifndef WELD_DATA_CHECK_H
 #define WELD_DATA_CHECK_H
 
-#include "data/dataset.h"
+#include "data/annotation.h"
 
 typedef enum weld_finding_kind {
     WELD_FINDING_BROKEN,    /* training leaves it out */
@@ -18,6 +18,7 @@ typedef enum weld_finding_kind {
 const char *weld_finding_text(weld_finding_kind kind); /* "broken" */
 
 typedef struct weld_check_options {
+    const weld_annotation *annotation; /* its groups are what is called classes here */
     const weld_dataset *against; /* another data set to look for the same images in, or NULL */
     int threads;                 /* 0: all that the process may use */
     /* Called by the thread that called weld_check: first what is broken or odd, in order of
@@ -36,7 +37,7 @@ typedef struct weld_check_range {
 
 typedef struct weld_check_report {
     int64_t images, found[WELD_FINDING_KINDS];
-    int64_t *class_images; /* [classes]; release with weld_free */
+    int64_t *class_images; /* [classes]; NULL: there are none; release with weld_free */
     int64_t class_least, class_most;
     double class_median;
     weld_check_range width, height; /* of what could be decoded; all zero where nothing could */

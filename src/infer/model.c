@@ -75,13 +75,13 @@ const weld_task *weld_model_task(const weld_model *m) {
 }
 
 weld_labels weld_model_labels(const weld_model *m) {
-    return (weld_labels){m->file.config.num_classes, (const char *const *)m->file.class_names};
+    return (weld_labels){.count = m->file.config.num_classes,
+                         .names = (const char *const *)m->file.class_names};
 }
 
 weld_status weld_model_check_labels(const weld_model *m, const weld_dataset *ds, weld_error *err) {
-    const weld_task *task = weld_model_task(m);
     const weld_labels labels = weld_model_labels(m);
-    return task->check_labels ? task->check_labels(ds, &labels, err) : WELD_OK;
+    return weld_task_check_labels(weld_model_task(m), ds, &labels, err);
 }
 
 const weld_graph *weld_model_graph(const weld_model *m) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "recipe/recipe_keys.h"
+#include "tasks/task.h"
 
 enum { VALUE_SIZE = 512, LINE_SIZE = VALUE_SIZE + 128 };
 
@@ -108,11 +109,13 @@ weld_status weld_pixel_keys_check(const weld_recipe *r, const char *text, const 
     return WELD_OK;
 }
 
-void weld_samples_identity(const weld_dataset *ds, char text[17]) {
+void weld_samples_identity(const weld_recipe *r, const weld_dataset *ds, char text[17]) {
+    const weld_annotation *annotation = weld_task_of(&r->model)->annotation;
     XXH64_hash_t hash = 0;
     for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
         const char *name = weld_dataset_name(ds, i);
-        hash = XXH3_64bits_withSeed(name, strlen(name), hash + (uint64_t)weld_dataset_label(ds, i));
+        int group = annotation->group ? annotation->group(ds, i) : 0;
+        hash = XXH3_64bits_withSeed(name, strlen(name), hash + (uint64_t)group);
     }
     snprintf(text, 17, "%016llx", (unsigned long long)hash);
 }

@@ -16,7 +16,8 @@ weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *
 weld_status weld_pixel_keys_check(const weld_recipe *r, const char *text, const char *file,
                                   weld_error *err);
 
-/* Hash of names and labels of all samples in order, in hexadecimal. */
-void weld_samples_identity(const weld_dataset *ds, char text[17]);
+/* Hash of all samples' names and what group they are of to the recipe's task, in order, in
+ * hexadecimal. */
+void weld_samples_identity(const weld_recipe *r, const weld_dataset *ds, char text[17]);
 
 #endif

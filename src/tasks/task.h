@@ -35,10 +35,20 @@ typedef struct weld_evaluation {
     double scores[WELD_SCORES_MAX]; /* as the task's table says */
 } weld_evaluation;
 
+/* What a data set is held against: a network that is to judge it or to start from, the data set
+ * that is trained on, or a run that is resumed. */
+typedef enum weld_labels_of {
+    WELD_LABELS_OF_MODEL,
+    WELD_LABELS_OF_DATA,
+    WELD_LABELS_OF_RUN
+} weld_labels_of;
+
 /* The classes of a network, by index. */
 typedef struct weld_labels {
     int count;
     const char *const *names; /* NULL: unknown */
+    weld_labels_of of; /* for messages, as is the path, which that of a model may leave out */
+    const char *path;
 } weld_labels;
 
 /* What a task's targets are made for. */
@@ -67,7 +77,7 @@ typedef struct weld_task {
 
     /* --- Data */
     const weld_annotation *annotation;
-    /* Are the labels of a data set those of a network, in order? The message says what differs. */
+    /* Are the labels of a data set the same, in order? The message says what differs. */
     weld_status (*check_labels)(const weld_dataset *ds, const weld_labels *labels, weld_error *err);
 
     /* --- Training: a recipe's keys under `loss` that are the task's, of its struct, which gets at
@@ -136,6 +146,10 @@ extern const size_t weld_task_count;
 const weld_task *weld_task_find(const char *name, weld_error *err);
 /* That of the network of a config, which can be built. */
 const weld_task *weld_task_of(const weld_model_config *config);
+
+/* check_labels, of a task that has labels. */
+weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,
+                                   const weld_labels *labels, weld_error *err);
 
 /* values [WELD_TASK_VALUES_SIZE]: those of the task's keys where nobody sets them. */
 void weld_task_standard_values(const weld_task *task, unsigned char *values);

@@ -60,7 +60,7 @@ static weld_status check_cache(const weld_distillation *d, const weld_recipe *r,
                          (long long)weld_dataset_count(ds), weld_dataset_class_count(ds));
     }
     was = weld_logit_cache_text(d->cache, WELD_CACHE_SAMPLES);
-    weld_samples_identity(ds, samples);
+    weld_samples_identity(r, ds, samples);
     if (was && strcmp(was, samples) != 0) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: the names or labels of its images are not those of %s: make another "

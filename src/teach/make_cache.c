@@ -107,7 +107,7 @@ static weld_status open_writer(maker *m, weld_error *err) {
     char samples[17], teacher[128], *augmentation;
     weld_teacher_facts facts = weld_teacher_get_facts(m->teacher);
     WELD_TRY(weld_pixel_keys_text(&m->recipe, &augmentation, err));
-    weld_samples_identity(m->ds, samples);
+    weld_samples_identity(&m->recipe, m->ds, samples);
     snprintf(teacher, sizeof teacher, "%.64s %s", facts.name, facts.identity);
     weld_cache_texts texts = {samples, augmentation, teacher};
     weld_status status =

@@ -161,14 +161,9 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
 }
 
 static weld_status check_data(const weld_trainer *t, const weld_model_file *file, weld_error *err) {
-    for (int i = 0; file->class_names && i < t->data.recipe.model.num_classes; i++) {
-        if (strcmp(file->class_names[i], t->data.class_names[i]) != 0) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "%s: class %d was '%s', in %s it is '%s': resume with the same data",
-                             t->record.folder.last, i, file->class_names[i],
-                             weld_dataset_path(t->data.train), t->data.class_names[i]);
-        }
-    }
+    const weld_labels labels = {file->config.num_classes, (const char *const *)file->class_names,
+                                WELD_LABELS_OF_RUN, t->record.folder.last};
+    WELD_TRY(weld_task_check_labels(t->data.task, t->data.train, &labels, err));
     if (file->trainer.train_images != weld_dataset_count(t->data.train)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: was trained on %lld images, %s has %lld: resume with the same data",

@@ -32,15 +32,12 @@ static void add_misfit(misfits *m, const char *name, const char *reason) {
     }
 }
 
-/* Are the classes of the file's head those of the data? Where the file does not name its classes,
- * their number decides. */
+/* Are the classes of the file's head those of the data? */
 static bool has_same_classes(const weld_trainer *t, const weld_model_file *file) {
-    int count = t->data.recipe.model.num_classes;
-    bool same = file->config.num_classes == count;
-    for (int i = 0; same && file->class_names && i < count; i++) {
-        same = strcmp(file->class_names[i], t->data.class_names[i]) == 0;
-    }
-    return same;
+    const weld_labels labels = {.count = file->config.num_classes,
+                                .names = (const char *const *)file->class_names};
+    return labels.count == t->data.recipe.model.num_classes &&
+           !weld_task_check_labels(t->data.task, t->data.train, &labels, NULL);
 }
 
 /* A tensor of the run's network: copied, or left as new where that is right. */

@@ -65,26 +65,6 @@ static weld_status read_recipe(weld_run_data *d, weld_error *err) {
 
 /* --- Data sets --- */
 
-static weld_status check_val(const weld_run_data *d, weld_error *err) {
-    int count = weld_dataset_class_count(d->train);
-    if (weld_dataset_class_count(d->val) != count) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: has %d classes where %s has %d: they must be the same",
-                         weld_dataset_path(d->val), weld_dataset_class_count(d->val),
-                         weld_dataset_path(d->train), count);
-    }
-    for (int i = 0; i < count; i++) {
-        const char *name = weld_dataset_class_name(d->val, i);
-        if (strcmp(name, d->class_names[i]) != 0) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "%s: class %d is '%s' where %s has '%s': they must be the same",
-                             weld_dataset_path(d->val), i, name, weld_dataset_path(d->train),
-                             d->class_names[i]);
-        }
-    }
-    return WELD_OK;
-}
-
 /* Whether a large data set was listed anew or by its index. */
 static void say_listing(const weld_run_data *d, const weld_dataset *ds) {
     if (*weld_dataset_note(ds)) {
@@ -120,7 +100,9 @@ static weld_status open_train(weld_run_data *d, weld_error *err) {
 static weld_status open_val(weld_run_data *d, weld_error *err) {
     WELD_TRY(weld_dataset_open(d->recipe.data.val, &d->val, err));
     say_listing(d, d->val);
-    return check_val(d, err);
+    const weld_labels labels = {d->recipe.model.num_classes, (const char *const *)d->class_names,
+                                WELD_LABELS_OF_DATA, weld_dataset_path(d->train)};
+    return weld_task_check_labels(d->task, d->val, &labels, err);
 }
 
 weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,

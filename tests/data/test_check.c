@@ -1,6 +1,7 @@
 /* Looking through data sets: what is broken, odd or twice there is found, by name, and nothing
  * else. */
 #include "data/check.h"
+#include "tasks/classification/classification.h"
 
 #include "data/archives.h"
 #include "data/folders.h"
@@ -41,8 +42,12 @@ static weld_check_report look(const char *path, const char *against, int threads
     weld_status status = weld_dataset_open_with(path, &opening, &ds, &err);
     ck_assert_msg(status == WELD_OK, "%s", err.message);
     other = against ? open_dataset(against) : NULL;
-    weld_check_options options = {
-        .against = other, .threads = threads, .found = note, .progress = go_on, .arg = f};
+    weld_check_options options = {.annotation = &weld_class_annotation,
+                                  .against = other,
+                                  .threads = threads,
+                                  .found = note,
+                                  .progress = go_on,
+                                  .arg = f};
     ck_assert_int_eq(weld_check(ds, &options, &report, &err), WELD_OK);
     weld_dataset_free(ds);
     weld_dataset_free(other);
@@ -246,7 +251,8 @@ START_TEST(failed_allocations_are_reported) {
     put_fixture(&f, "cat/a.jpg", "photo.jpg");
     put_fixture(&f, "cat/b.jpg", "photo.jpg");
     weld_dataset *ds = open_dataset(f.path);
-    weld_check_options options = {.threads = 1, .against = ds};
+    weld_check_options options = {
+        .annotation = &weld_class_annotation, .threads = 1, .against = ds};
     weld_status status = WELD_ERROR_MEMORY;
     for (long i = 0; status; i++) {
         weld_check_report report;

@@ -18,7 +18,8 @@ static weld_status read_label(const weld_dataset *ds, int64_t index, weld_array 
 const weld_annotation weld_class_annotation = {.element = sizeof(int32_t),
                                                .read = read_label,
                                                .group_count = weld_dataset_class_count,
-                                               .group = weld_dataset_label};
+                                               .group = weld_dataset_label,
+                                               .group_name = weld_dataset_class_name};
 
 int32_t weld_class_label(const weld_batch *batch, int64_t i) {
     return *(const int32_t *)batch->annotations[i].data;
@@ -127,12 +128,39 @@ static weld_status compare_names(const weld_dataset *ds, int have, const weld_la
     return status;
 }
 
+/* The first index at which names differ, of as many as both have. */
+static int first_difference(const weld_dataset *ds, int have, const weld_labels *labels) {
+    const int both = have < labels->count ? have : labels->count;
+    int i = 0;
+    while (i < both && labels->names &&
+           strcmp(weld_dataset_class_name(ds, i), labels->names[i]) == 0) {
+        i++;
+    }
+    return labels->names ? i : both;
+}
+
 weld_status weld_class_check_labels(const weld_dataset *ds, const weld_labels *labels,
                                     weld_error *err) {
-    const int have = weld_dataset_class_count(ds);
-    if (labels->names) {
-        return compare_names(ds, have, labels, err);
+    const char *path = weld_dataset_path(ds);
+    const int have = weld_dataset_class_count(ds), i = first_difference(ds, have, labels);
+    if (i == have && i == labels->count) {
+        return WELD_OK;
     }
-    return have == labels->count ? WELD_OK
-                                 : refuse(ds, have, labels->count, &(differences){0}, err);
+    if (labels->of == WELD_LABELS_OF_MODEL) {
+        return labels->names ? compare_names(ds, have, labels, err)
+                             : refuse(ds, have, labels->count, &(differences){0}, err);
+    }
+    if (have != labels->count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: has %d classes where %s has %d: they must be the same", path, have,
+                         labels->path, labels->count);
+    }
+    const char *is = weld_dataset_class_name(ds, i), *was = labels->names[i];
+    return labels->of == WELD_LABELS_OF_DATA
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: class %d is '%s' where %s has '%s': they must be the same", path, i,
+                           is, labels->path, was)
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: class %d was '%s', in %s it is '%s': resume with the same data",
+                           labels->path, i, was, path, is);
 }

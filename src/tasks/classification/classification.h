@@ -19,7 +19,8 @@ int32_t weld_class_label(const weld_batch *batch, int64_t i);
 void weld_class_targets(const weld_batch *batch, int classes, float *targets);
 
 /* weld_task.check_labels: the same names in the same order, or, where names are unknown, as many.
- * The message says which are missing, unknown to the model or at another index. */
+ * Of a model the message says which are missing, unknown to it or at another index, otherwise which
+ * is the first to differ. */
 weld_status weld_class_check_labels(const weld_dataset *ds, const weld_labels *labels,
                                     weld_error *err);
 

@@ -7,10 +7,11 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "recipe/recipe_keys.h"
 #include "tasks/task.h"
 
-enum { VALUE_SIZE = 512, LINE_SIZE = VALUE_SIZE + 128 };
+enum { VALUE_SIZE = 512 };
 
 #define KEY(member) WELD_RECIPE_PLACE(member)
 
@@ -42,36 +43,24 @@ static bool matters(const weld_recipe *r, const weld_recipe_key *key) {
            (random && place == KEY(train.seed));
 }
 
-static void make_line(const weld_recipe *r, const weld_recipe_key *key, char line[LINE_SIZE]) {
-    char value[VALUE_SIZE];
-    weld_recipe_key_text(r, key, value, sizeof value);
-    snprintf(line, LINE_SIZE, "%s.%s: %s\n", key->section, key->row->name, value);
-}
-
 weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *err) {
-    char line[LINE_SIZE];
     weld_recipe_keys keys;
-    size_t size = 1;
+    weld_text lines = WELD_TEXT;
     weld_recipe_keys_of(r->model.name, &keys);
     for (size_t i = 0; i < keys.count; i++) {
-        if (matters(r, &keys.at[i])) {
-            make_line(r, &keys.at[i], line);
-            size += strlen(line);
+        const weld_recipe_key *key = &keys.at[i];
+        if (matters(r, key)) {
+            char value[VALUE_SIZE];
+            weld_recipe_key_text(r, key, value, sizeof value);
+            weld_text_format(&lines, "%s.%s: ", key->section, key->row->name);
+            weld_text_add(&lines, value);
+            weld_text_add(&lines, "\n");
         }
     }
-    char *to = *text = weld_alloc(size, 1);
-    if (!to) {
-        return weld_fail_memory(err, "recipe");
-    }
-    for (size_t i = 0; i < keys.count; i++) {
-        if (matters(r, &keys.at[i])) {
-            make_line(r, &keys.at[i], line);
-            size_t length = strlen(line);
-            memcpy(to, line, length);
-            to += length;
-        }
-    }
-    return WELD_OK;
+    *text = weld_strdup(weld_text_get(&lines));
+    const bool failed = lines.failed || !*text;
+    weld_text_free(&lines);
+    return failed ? weld_fail_memory(err, "recipe") : WELD_OK;
 }
 
 /* What the text says of a key: up to the end of the line; NULL: nothing. */

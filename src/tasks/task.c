@@ -1,28 +1,22 @@
 /* Tasks by name, and what holds for all of them; see task.h. */
 #include "tasks/task.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
-#include "base/text.h"
 #include "models/models.h"
 
-const weld_task *weld_task_find(const char *name, weld_error *err) {
-    char known[256] = "";
+const weld_task *weld_task_find(const char *name) {
     for (size_t i = 0; i < weld_task_count; i++) {
         if (strcmp(weld_tasks[i]->name, name) == 0) {
             return weld_tasks[i];
         }
-        weld_append(known, sizeof known, i ? ", %s" : "%s", weld_tasks[i]->name);
     }
-    weld_fail(err, WELD_ERROR_NOT_FOUND, "task '%.80s': no such name: there are %s", name, known);
     return NULL;
 }
 
 const weld_task *weld_task_of(const weld_model_config *config) {
     const weld_model_family *family = weld_family_of(config);
-    return family && family->task ? weld_task_find(family->task, NULL) : weld_tasks[0];
+    return family && family->task ? weld_task_find(family->task) : weld_tasks[0];
 }
 
 weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,

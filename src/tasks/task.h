@@ -142,8 +142,8 @@ typedef struct weld_task {
 extern const weld_task *const weld_tasks[];
 extern const size_t weld_task_count;
 
-/* NULL, with an error that lists them, where there is none of that name. */
-const weld_task *weld_task_find(const char *name, weld_error *err);
+/* NULL where there is none of that name. */
+const weld_task *weld_task_find(const char *name);
 /* That of the network of a config, which can be built. */
 const weld_task *weld_task_of(const weld_model_config *config);
 

@@ -15,10 +15,6 @@
 #define BAD_IMAGES_KEY "bad_images" /* in last.h5: indices in the data set */
 #define TEACHER_KEY "teacher"
 
-static size_t tensor_bytes(const weld_tensor *t) {
-    return weld_tensor_bytes(t);
-}
-
 /* --- Writing --- */
 
 static weld_status check_finite(const weld_trainer *t, weld_error *err) {
@@ -251,7 +247,7 @@ static weld_status copy_moments(weld_weights *to, const weld_weights *from, cons
             return weld_fail(err, WELD_ERROR_FORMAT, "%s: the optimizer's state lacks %s", path,
                              weld_weights_name(to, i));
         }
-        memcpy(a.data, b.data, tensor_bytes(&a));
+        memcpy(a.data, b.data, weld_tensor_bytes(&a));
     }
     return WELD_OK;
 }

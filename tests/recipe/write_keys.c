@@ -119,7 +119,7 @@ static void print_table(char *names) {
     puts("| key | meaning | default | range |\n|---|---|---|---|");
     for (char *name = strtok(names, " "); name; name = strtok(NULL, " ")) {
         const weld_model_family *family = weld_family_find(name, NULL, NULL);
-        const weld_task *task = weld_task_find(name, NULL);
+        const weld_task *task = weld_task_find(name);
         weld_model_config config;
         unsigned char values[WELD_TASK_VALUES_SIZE];
         if (family) {

@@ -6,14 +6,7 @@
 #include "formats/json_text.h"
 #include "kernels/kernels.h"
 #include "tasks/classification/classification.h"
-
-int weld_best_class(const float *logits, int classes) {
-    int best = 0;
-    for (int i = 1; i < classes; i++) {
-        best = logits[i] > logits[best] ? i : best;
-    }
-    return best;
-}
+#include "tasks/classification/scores.h"
 
 bool weld_class_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i) {
     const int classes = (int)a->shape.dim[1];

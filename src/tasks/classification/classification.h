@@ -24,9 +24,6 @@ void weld_class_targets(const weld_batch *batch, int classes, float *targets);
 weld_status weld_class_check_labels(const weld_dataset *ds, const weld_labels *labels,
                                     weld_error *err);
 
-/* The class of the largest of `classes` logits, of equal ones the first. */
-int weld_best_class(const float *logits, int classes);
-
 /* --- Its functions for weld_task, by file --- */
 
 /* targets.c */

@@ -14,12 +14,17 @@ static int64_t rank_of(const float *logits, int64_t classes, int64_t label) {
     return isnan(own) ? classes : rank;
 }
 
+int weld_best_class(const float *logits, int classes) {
+    int best = 0;
+    for (int i = 1; i < classes; i++) {
+        best = logits[i] > logits[best] ? i : best;
+    }
+    return best;
+}
+
 weld_image_score weld_image_score_of(const float *logits, int64_t classes, int32_t label) {
     double sum = 0;
-    int32_t predicted = 0;
-    for (int32_t j = 1; j < classes; j++) {
-        predicted = logits[j] > logits[predicted] ? j : predicted;
-    }
+    const int predicted = weld_best_class(logits, (int)classes);
     double largest = logits[predicted];
     for (int64_t j = 0; j < classes; j++) {
         sum += exp(logits[j] - largest);

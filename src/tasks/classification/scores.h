@@ -4,9 +4,12 @@
 
 #include <stdint.h>
 
+/* The class of the largest of `classes` logits, of equal ones the first. */
+int weld_best_class(const float *logits, int classes);
+
 /* Of one image. Where logits are not finite, loss is not either. */
 typedef struct weld_image_score {
-    int32_t label, predicted; /* predicted: the class of the largest logit, the lower of equals */
+    int32_t label, predicted; /* predicted: weld_best_class */
     int64_t rank;             /* classes that come before the label; 0: it is predicted */
     double probability, label_probability; /* softmax(logits) of the two */
     double loss;                           /* -log of the latter */

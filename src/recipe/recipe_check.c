@@ -49,7 +49,7 @@ static weld_status check_sizes(const weld_recipe *r, const weld_recipe_origins *
     for (const weld_key *key = first; key; key = weld_family_next_key(family, key, WELD_KEY_SIZE)) {
         given = was_given(o, family_key(key)) ? key : given;
     }
-    if (first && !is_variant && !differs) {
+    if (first && !is_variant && differs != first) {
         snprintf(reason, sizeof reason, "missing: a family name needs %s", names);
         return weld_recipe_fail(o, family_key(first), reason, err);
     }

@@ -11,6 +11,7 @@
 #include "graph/graph.h"
 #include "infer/model.h"
 #include "passes/precision.h"
+#include "tasks/task.h"
 
 enum { CHANNELS = 3 };
 /* Of all images that a session runs at once. */
@@ -58,7 +59,12 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
     WELD_TRY(weld_model_import(path, NULL, &m, err));
     snprintf(t->facts.identity, sizeof t->facts.identity, "%016llx",
              (unsigned long long)hash_weights(weld_model_weights(m)));
-    if (ds && weld_model_check_labels(m, ds, err)) {
+    const weld_task *task = weld_task_of(weld_model_get_config(m));
+    if (!task->can_be_taught) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: a network for %s, which none can learn from: name another teacher",
+                           path, task->name);
+    } else if (ds && weld_model_check_labels(m, ds, err)) {
         status = weld_fail_context(err, WELD_ERROR_ARGUMENT, "%s", path);
     }
     if (!status && !weld_model_is_merged(m)) {

@@ -8,6 +8,7 @@
 #include "infer/evaluate.h"
 #include "infer/model.h"
 #include "measure/preview.h"
+#include "teach/teacher.h"
 #include "train/tiny_run.h"
 
 /* Grey images of the brightness that their names tell, with noise. */
@@ -246,6 +247,21 @@ START_TEST(a_key_of_the_task_is_read_used_written_and_compared) {
 }
 END_TEST
 
+START_TEST(a_network_that_none_can_learn_from_is_no_teacher) {
+    set_up_data();
+    run_well((run_options){.out = "a", .recipe = "toy.yaml", .set = {"train.epochs=1"}});
+    char path[4096];
+    snprintf(path, sizeof path, "%s", in_base("a/last.h5"));
+    weld_preprocessing images = {.input_size = 16, .crop_fraction = 1, .std = {1, 1, 1}};
+    weld_teacher_options options = {.preprocessing = &images, .batch = 1, .threads = 1};
+    weld_teacher *teacher;
+    ck_assert_int_eq(weld_teacher_open(path, NULL, &options, &teacher, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "which none can learn from"));
+    ck_assert_ptr_null(teacher);
+    tear_down();
+}
+END_TEST
+
 /* --- A sample of two images --- */
 
 /* Beside it on the right, the image at the other end of the data set. */
@@ -299,4 +315,5 @@ RUN_SUITE("house", it_learns_and_the_best_has_the_least_error,
           an_evaluation_says_what_the_run_said, merging_and_exporting_keep_what_it_says,
           it_predicts_numbers_and_no_classes, a_preview_and_a_report_show_it,
           what_only_others_have_is_refused_by_name,
-          a_key_of_the_task_is_read_used_written_and_compared, a_sample_may_be_of_two_images)
+          a_key_of_the_task_is_read_used_written_and_compared,
+          a_network_that_none_can_learn_from_is_no_teacher, a_sample_may_be_of_two_images)

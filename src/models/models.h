@@ -39,7 +39,7 @@ typedef struct weld_model_variant {
 
 typedef struct weld_model_family {
     const char *name;
-    const char *task;                /* what its networks are for (tasks/); NULL: classification */
+    const char *task;                /* what its networks are for: the name of a task (tasks/) */
     const weld_output_form *outputs; /* ended by a name NULL; NULL: "logits" [batch, num_classes] */
     /* Its values: a struct that lies in weld_model_config.values, and a row for each of its keys.
      * Recipes and files have them in this order. */

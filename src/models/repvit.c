@@ -226,6 +226,7 @@ static weld_value *stage_end(const weld_graph *g, const weld_model_config *confi
 
 const weld_model_family weld_family_repvit = {
     .name = "repvit",
+    .task = "classification",
     .values_size = sizeof(weld_repvit),
     .keys = keys,
     .key_count = sizeof keys / sizeof *keys,

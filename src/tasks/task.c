@@ -16,7 +16,7 @@ const weld_task *weld_task_find(const char *name) {
 
 const weld_task *weld_task_of(const weld_model_config *config) {
     const weld_model_family *family = weld_family_of(config);
-    return family && family->task ? weld_task_find(family->task) : weld_tasks[0];
+    return weld_task_find(family->task);
 }
 
 weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,

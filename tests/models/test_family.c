@@ -115,6 +115,7 @@ static const weld_model_variant toy_variants[] = {
     {"toy_4", &(const toy){4, 2, 2, {0.1f, 0.2f}, 1, true}}};
 
 static const weld_model_family family = {.name = "toy",
+                                         .task = "classification",
                                          .values_size = sizeof(toy),
                                          .keys = toy_keys,
                                          .key_count = sizeof toy_keys / sizeof *toy_keys,

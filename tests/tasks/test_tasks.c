@@ -1,0 +1,30 @@
+/* The tables of families and tasks fit together. */
+#include "suite.h"
+
+#include "models/models.h"
+#include "tasks/task.h"
+
+START_TEST(every_family_has_a_task_and_gives_it_its_outputs) {
+    for (size_t i = 0; i < weld_family_count; i++) {
+        const weld_model_family *family = weld_families[i];
+        ck_assert_ptr_nonnull(family->task);
+        const weld_task *task = weld_task_find(family->task);
+        ck_assert_msg(task, "%s names the task %s, which there is not", family->name, family->task);
+        weld_model_config config;
+        weld_graph *g;
+        weld_error err = {.message = ""};
+        ck_assert_msg(!weld_model_config_named(family->variants[0].name, &config, &err), "%s",
+                      err.message);
+        ck_assert_ptr_eq(weld_task_of(&config), task);
+        ck_assert_msg(!weld_model_build(&config, false, 1, 64, 64, WELD_F32, &g, &err), "%s",
+                      err.message);
+        for (int k = 0; task->outputs[k]; k++) {
+            ck_assert_msg(weld_graph_output(g, task->outputs[k]), "%s has no output %s",
+                          family->name, task->outputs[k]);
+        }
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
+RUN_SUITE("tasks/tasks", every_family_has_a_task_and_gives_it_its_outputs)

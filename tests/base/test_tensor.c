@@ -36,6 +36,6 @@ START_TEST(types_have_sizes_and_names) {
 }
 END_TEST
 
-RUN_SUITE("graph/tensor", a_shape_counts_its_elements_or_says_that_it_cannot,
+RUN_SUITE("base/tensor", a_shape_counts_its_elements_or_says_that_it_cannot,
           shapes_are_equal_in_rank_and_every_dimension, a_shape_is_written_as_far_as_there_is_room,
           types_have_sizes_and_names)

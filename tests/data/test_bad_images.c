@@ -132,6 +132,6 @@ START_TEST(a_list_of_bad_images_comes_back_from_its_json) {
 }
 END_TEST
 
-RUN_SUITE("train/bad_images", each_bad_image_is_named_and_counted_once_in_a_run,
+RUN_SUITE("data/bad_images", each_bad_image_is_named_and_counted_once_in_a_run,
           more_bad_images_than_allowed_stop_the_run, a_run_that_is_resumed_counts_on,
           a_list_of_bad_images_comes_back_from_its_json)

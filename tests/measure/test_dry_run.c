@@ -183,7 +183,7 @@ START_TEST(what_seems_unwise_is_said) {
 }
 END_TEST
 
-RUN_SUITE("train/dry_run", a_dry_run_measures_a_few_updates_and_writes_nothing,
+RUN_SUITE("measure/dry_run", a_dry_run_measures_a_few_updates_and_writes_nothing,
           the_recipe_that_is_told_is_the_one_that_would_run,
           a_run_of_fewer_updates_than_are_measured_is_measured_all_the_same,
           a_dry_run_can_be_interrupted_and_resumes_nothing, parameters_are_told_by_decay_and_rate,

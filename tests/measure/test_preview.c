@@ -163,7 +163,7 @@ START_TEST(a_lack_of_memory_is_reported) {
 }
 END_TEST
 
-RUN_SUITE("train/preview", a_preview_shows_the_samples_that_the_run_will_see,
+RUN_SUITE("measure/preview", a_preview_shows_the_samples_that_the_run_will_see,
           without_augmentation_each_sample_is_all_of_its_class,
           a_preview_needs_no_images_to_evaluate_on_and_no_more_samples_than_there_are,
           what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file,

@@ -146,7 +146,7 @@ START_TEST(a_trace_that_cannot_be_written_is_an_error) {
 }
 END_TEST
 
-RUN_SUITE("train/profile", a_profile_by_operator_adds_up_what_a_profile_by_node_tells,
+RUN_SUITE("measure/profile", a_profile_by_operator_adds_up_what_a_profile_by_node_tells,
           a_row_is_measured_by_the_limits_of_the_machine,
           a_trace_holds_what_each_thread_did_one_after_the_other,
           a_trace_that_cannot_be_written_is_an_error)

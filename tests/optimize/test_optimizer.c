@@ -183,7 +183,7 @@ START_TEST(biases_and_vectors_do_not_decay) {
 }
 END_TEST
 
-RUN_SUITE("train/optimizer", updates_follow_the_formula_with_decay_on_matrices_only,
+RUN_SUITE("optimize/optimizer", updates_follow_the_formula_with_decay_on_matrices_only,
           the_number_of_threads_does_not_change_a_bit, state_carried_over_continues_bit_for_bit,
           a_scale_is_a_rate_of_its_own_and_frozen_parameters_have_neither_updates_nor_state,
           biases_and_vectors_do_not_decay)

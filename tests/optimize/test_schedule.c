@@ -67,6 +67,6 @@ START_TEST(the_rate_scales_with_the_batch) {
 }
 END_TEST
 
-RUN_SUITE("train/schedule", per_epoch_rates_are_those_of_the_published_log,
+RUN_SUITE("optimize/schedule", per_epoch_rates_are_those_of_the_published_log,
           per_step_rates_rise_linearly_then_fall_as_a_cosine, no_warm_up_starts_at_the_base_rate,
           the_rate_scales_with_the_batch)

@@ -489,7 +489,7 @@ START_TEST(running_out_of_memory_is_an_error_like_any_other) {
 }
 END_TEST
 
-RUN_SUITE("train/recipe", a_recipe_with_the_least_has_the_published_defaults,
+RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
           values_of_all_types_are_read, unknown_keys_are_named_with_their_line_and_what_was_meant,
           wrong_types_are_named_with_their_line, values_out_of_range_are_named_with_their_line,
           broken_yaml_is_named_with_its_line, a_recipe_of_brackets_is_refused_at_once,

@@ -346,7 +346,7 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 }
 END_TEST
 
-RUN_SUITE("formats/graph_text", a_graph_comes_back_equal,
+RUN_SUITE("serialization/graph_text", a_graph_comes_back_equal,
           a_training_graph_with_gradients_comes_back_equal,
           the_stream_of_salts_goes_on_behind_those_in_the_text,
           a_number_that_is_not_finite_cannot_be_written, texts_that_lie_are_refused_with_the_reason,

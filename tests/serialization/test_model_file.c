@@ -552,7 +552,7 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 }
 END_TEST
 
-RUN_SUITE("formats/model_file", a_checkpoint_comes_back_bit_for_bit,
+RUN_SUITE("serialization/model_file", a_checkpoint_comes_back_bit_for_bit,
           of_a_checkpoint_the_moving_average_can_be_chosen,
           moments_are_kept_for_the_parameters_that_have_some, a_deploy_file_brings_its_graph,
           what_a_writer_lacks_is_named, a_checkpoint_that_lies_is_refused,

@@ -615,7 +615,7 @@ START_TEST(running_out_of_memory_is_an_error) {
 }
 END_TEST
 
-RUN_SUITE("formats/model_import", the_training_form_becomes_a_checkpoint,
+RUN_SUITE("serialization/model_import", the_training_form_becomes_a_checkpoint,
           the_merged_form_becomes_a_deploy_file, two_heads_that_were_merged_are_one,
           images_are_prepared_as_the_naming_suggests, what_weld_wrote_beside_the_tensors_is_taken,
           a_text_of_another_network_is_refused, tensors_that_do_not_fit_are_listed,

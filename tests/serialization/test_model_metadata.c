@@ -116,5 +116,5 @@ START_TEST(memory_that_is_short_is_an_error_and_no_leak) {
 }
 END_TEST
 
-RUN_SUITE("formats/metadata", texts_come_back_as_they_were, what_is_unknown_is_absent,
+RUN_SUITE("serialization/metadata", texts_come_back_as_they_were, what_is_unknown_is_absent,
           class_names_that_are_none_are_refused, memory_that_is_short_is_an_error_and_no_leak)

@@ -574,11 +574,11 @@ START_TEST(failing_allocations_leave_the_old_file) {
 }
 END_TEST
 
-RUN_SUITE("formats/onnx", a_merged_network_is_there_with_all_its_weights, layers_say_what_they_are,
-          gelu_is_exact_and_in_the_order_that_runtimes_fuse, names_that_meet_are_told_apart,
-          every_output_has_its_name_whatever_makes_it, a_graph_may_have_no_nodes,
-          what_no_output_needs_is_left_out, only_layer_norms_ask_for_a_later_operator_set,
-          every_operator_of_inference_has_a_spelling,
+RUN_SUITE("serialization/onnx", a_merged_network_is_there_with_all_its_weights,
+          layers_say_what_they_are, gelu_is_exact_and_in_the_order_that_runtimes_fuse,
+          names_that_meet_are_told_apart, every_output_has_its_name_whatever_makes_it,
+          a_graph_may_have_no_nodes, what_no_output_needs_is_left_out,
+          only_layer_norms_ask_for_a_later_operator_set, every_operator_of_inference_has_a_spelling,
           operators_without_a_spelling_are_refused_by_name, a_batch_norm_of_rows_is_refused,
           graphs_that_are_no_image_network_are_refused,
           a_batch_that_the_graph_cannot_have_is_refused, weights_of_another_network_are_refused,

@@ -125,5 +125,5 @@ START_TEST(the_lightest_and_the_heaviest_class_are_told) {
 }
 END_TEST
 
-RUN_SUITE("train/class_weights", weights_make_up_for_what_an_epoch_has_too_little_of,
+RUN_SUITE("tasks/class_weights", weights_make_up_for_what_an_epoch_has_too_little_of,
           loss_and_gradient_are_those_of_pytorch, the_lightest_and_the_heaviest_class_are_told)

@@ -402,7 +402,7 @@ START_TEST(records_made_apart_and_counted_in_order_are_one_evaluation) {
 }
 END_TEST
 
-RUN_SUITE("infer/evaluation_details", classes_and_confusion_are_those_counted_by_hand,
+RUN_SUITE("tasks/evaluation_details", classes_and_confusion_are_those_counted_by_hand,
           bins_of_calibration_hold_their_upper_edge,
           the_worst_images_come_by_loss_and_equal_ones_by_index,
           confusion_takes_memory_by_what_was_confused_not_by_classes,

@@ -61,6 +61,6 @@ START_TEST(no_images_score_nothing) {
 }
 END_TEST
 
-RUN_SUITE("infer/scores", top1_top5_and_loss_are_those_counted_by_hand,
+RUN_SUITE("tasks/scores", top1_top5_and_loss_are_those_counted_by_hand,
           of_equal_logits_the_lower_class_wins, logits_that_are_not_numbers_are_never_right,
           no_images_score_nothing)

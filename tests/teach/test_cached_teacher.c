@@ -284,7 +284,7 @@ START_TEST(running_out_of_memory_is_an_error_like_any_other) {
 }
 END_TEST
 
-RUN_SUITE("train/cached_teacher", a_cache_of_all_classes_teaches_as_the_teacher_does,
+RUN_SUITE("teach/cached_teacher", a_cache_of_all_classes_teaches_as_the_teacher_does,
           a_run_with_a_cached_teacher_continues_bit_for_bit,
           the_teacher_itself_is_not_needed_any_more,
           making_a_cache_goes_on_where_it_was_stopped_and_ends_with_the_same_bytes,

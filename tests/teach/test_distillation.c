@@ -278,7 +278,7 @@ START_TEST(distillation_without_its_head_is_an_error) {
 }
 END_TEST
 
-RUN_SUITE("train/distillation", a_teacher_says_what_its_network_says_in_pytorch,
+RUN_SUITE("teach/distillation", a_teacher_says_what_its_network_says_in_pytorch,
           images_normalised_for_the_student_are_mapped_to_what_the_teacher_knows,
           a_teachers_identity_is_that_of_its_weights_and_not_of_its_file,
           gradients_are_those_of_pytorch, ten_updates_have_the_losses_of_pytorch,

@@ -140,7 +140,7 @@ START_TEST(a_run_with_a_teacher_in_bf16_trains) {
 }
 END_TEST
 
-RUN_SUITE("train/teacher_runs",
+RUN_SUITE("teach/teacher_runs",
           a_run_with_a_hard_teacher_accumulation_and_an_average_continues_bit_for_bit,
           a_run_with_a_soft_teacher_accumulation_and_an_average_continues_bit_for_bit,
           a_run_with_a_teacher_killed_in_its_epochs_ends_as_if_never_killed,

@@ -71,6 +71,18 @@ static inline void test_write_file(const char *path, const void *bytes, size_t s
     ck_assert_int_eq(fclose(file), 0);
 }
 
+/* "folder/name" of a text, with the folders on the way. */
+static inline void test_put_file(const test_folder *f, const char *name, const char *text) {
+    char path[PATH_MAX];
+    ck_assert_int_lt(snprintf(path, sizeof path, "%s/%s", f->path, name), PATH_MAX);
+    for (char *at = path + strlen(f->path) + 1; (at = strchr(at, '/')); at++) {
+        *at = 0;
+        mkdir(path, 0700);
+        *at = '/';
+    }
+    test_write_file(path, text, strlen(text));
+}
+
 /* The whole file in malloc'ed memory, and a zero behind it. */
 static inline unsigned char *test_read_file(const char *path, size_t *size) {
     FILE *file = fopen(path, "rb");

@@ -1,7 +1,8 @@
 // Time ONNX Runtime on a file with fixed shapes.
 //     node scripts/bench_ort.js FILE.onnx [--threads N] [--steps N]
 // Needs onnxruntime-node (scripts/install_onnxruntime), found by NODE_PATH. Prints one JSON object
-// with the names of `weld bench --json`; the median is of the runs after three that warm up.
+// with the names of `weld bench --json`, and the mean beside the median; both are of the runs after
+// three that warm up.
 const ort = require('onnxruntime-node');
 const { version } = require('onnxruntime-node/package.json');
 
@@ -21,10 +22,11 @@ async function main(file, threads, steps) {
     await session.run(feeds);
     if (i >= 0) times.push(Number(process.hrtime.bigint() - start) / 1e6);
   }
+  const mean = times.reduce((a, b) => a + b) / steps;
   const median = times.sort((a, b) => a - b)[steps >> 1];
   console.log(JSON.stringify({
     who: `ONNX Runtime ${version}`, batch: shape[0], threads, milliseconds: median,
-    images_per_second: shape[0] * 1e3 / median,
+    mean_milliseconds: mean, images_per_second: shape[0] * 1e3 / median,
     peak_bytes: process.resourceUsage().maxRSS * 1024,
   }));
 }

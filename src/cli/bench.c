@@ -74,6 +74,28 @@ static json_t *profile_json(const weld_bench_result *r) {
     return rows;
 }
 
+static json_t *known(double value) {
+    return value < 0 ? json_null() : json_real(value);
+}
+
+static void add_quiet(json_t *json, const weld_quiet *q) {
+    const weld_quiet_verdict verdict = weld_quiet_judge(q);
+    json_object_set_new(json, "milliseconds_shortest", json_real(1e3 * q->shortest));
+    json_object_set_new(json, "milliseconds_longest", json_real(1e3 * q->longest));
+    json_object_set_new(json, "quiet",
+                        verdict == WELD_QUIET_UNTOLD ? json_null()
+                                                     : json_boolean(verdict == WELD_QUIET_YES));
+    json_object_set_new(json, "waited_share", known(q->waited));
+    json_object_set_new(json, "others_cpus", known(q->others));
+    json_object_set_new(json, "steal_share", known(q->steal));
+    json_object_set_new(json, "throttled_share", known(q->throttled));
+}
+
+static void print_quiet(const weld_quiet *q) {
+    char text[WELD_QUIET_TEXT_SIZE];
+    puts(weld_quiet_text(q, text));
+}
+
 static void print_json(const char *what, const bench_arguments *a, const weld_bench_result *r) {
     json_t *json =
         json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
@@ -82,6 +104,7 @@ static void print_json(const char *what, const bench_arguments *a, const weld_be
                   a->o.batch / r->seconds, "milliseconds", 1e3 * r->seconds, "gflops_per_second",
                   r->flops / r->seconds / 1e9, "arena_bytes", (json_int_t)r->arena_bytes,
                   "peak_bytes", (json_int_t)r->peak_bytes);
+    add_quiet(json, &r->quiet);
     if (a->o.profile) {
         json_object_set_new(json, "limits", limits_json(&r->limits));
         json_object_set_new(json, "profile", profile_json(r));
@@ -99,6 +122,7 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
            what, a->train ? "training step" : "inference", cli_precision_name(a->o.precision),
            a->o.batch, a->size, a->size, r->threads, a->o.batch / r->seconds, 1e3 * r->seconds,
            r->flops / r->seconds / 1e9, (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
+    print_quiet(&r->quiet);
     if (a->o.profile) {
         print_profile(r);
     }
@@ -173,6 +197,7 @@ static void print_data_json(const char *recipe, const weld_bench_data_result *r)
         "images_per_second", (double)r->batch / r->seconds, "milliseconds", 1e3 * r->seconds,
         "processor_milliseconds", 1e3 * r->processor_seconds, "wait_share", r->wait, "decode_share",
         r->decode, "augment_share", r->augment, "bad_images", (json_int_t)r->bad);
+    add_quiet(json, &r->quiet);
     cli_print_json(json, 6);
 }
 
@@ -194,6 +219,7 @@ static weld_status bench_data(const cli_call *call, const bench_arguments *a, we
            "(median); waiting %.1f %%, decoding %.1f %%, augmenting %.1f %%\n",
            recipe, (long long)r.batch, r.size, r.size, r.threads, (double)r.batch / r.seconds,
            1e3 * r.seconds, 100 * r.wait, 100 * r.decode, 100 * r.augment);
+    print_quiet(&r.quiet);
     return WELD_OK;
 }
 

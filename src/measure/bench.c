@@ -56,8 +56,13 @@ static double total_flops(const weld_plan *plan) {
     return total;
 }
 
-static void time_runs(const subject *s, int steps, double *seconds, weld_profile *profile) {
+static void time_runs(const subject *s, int steps, double *seconds, weld_profile *profile,
+                      weld_bench_result *out) {
+    weld_quiet_moment begin = {0};
     for (int i = -WARM_UP; i < steps; i++) {
+        if (i == 0) {
+            begin = weld_quiet_now("");
+        }
         if (i == 0 && profile) {
             weld_profile_reset(profile);
         }
@@ -66,6 +71,11 @@ static void time_runs(const subject *s, int steps, double *seconds, weld_profile
             seconds[i] = time;
         }
     }
+    const weld_quiet_moment end = weld_quiet_now("");
+    out->seconds = weld_median(seconds, (size_t)steps);
+    out->quiet = weld_quiet_between(&begin, &end, seconds, (size_t)steps);
+    out->quiet.alike = true;
+    out->quiet.crowded = out->threads > out->quiet.cpus;
 }
 
 static weld_status tell_profile(const weld_profile *profile, const weld_bench_options *o,
@@ -111,13 +121,11 @@ static weld_status measure(const subject *s, const weld_bench_options *o, weld_b
         seconds ? create_profile(s, o, &profile, err) : weld_fail_memory(err, "bench");
     if (!status) {
         weld_session_observe(s->session, profile ? weld_profile_note : NULL, profile);
-        time_runs(s, o->steps, seconds, profile);
+        *out = (weld_bench_result){
+            .flops = total_flops(plan), .arena_bytes = plan->arena_bytes, .threads = plan->threads};
+        time_runs(s, o->steps, seconds, profile, out);
         weld_session_observe(s->session, NULL, NULL);
-        *out = (weld_bench_result){.seconds = weld_median(seconds, (size_t)o->steps),
-                                   .flops = total_flops(plan),
-                                   .arena_bytes = plan->arena_bytes,
-                                   .peak_bytes = weld_peak_bytes(),
-                                   .threads = plan->threads};
+        out->peak_bytes = weld_peak_bytes();
         status = profile ? tell_profile(profile, o, out, err) : WELD_OK;
     }
     weld_profile_free(profile);

@@ -3,6 +3,7 @@
 #define WELD_MEASURE_BENCH_H
 
 #include "measure/profile.h"
+#include "measure/quiet.h"
 #include "weld/model.h"
 
 typedef struct weld_bench_options {
@@ -19,6 +20,7 @@ typedef struct weld_bench_options {
 
 typedef struct weld_bench_result {
     double seconds;                 /* median of one run */
+    weld_quiet quiet;               /* of the timed runs */
     double flops;                   /* of one run: twice its multiply-adds */
     size_t arena_bytes, peak_bytes; /* peak: resident memory of the process */
     int threads;

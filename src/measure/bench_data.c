@@ -1,8 +1,6 @@
 /* Timing of the data path; see bench_data.h. */
 #include "measure/bench_data.h"
 
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/median.h"
@@ -18,21 +16,16 @@ typedef struct buffers {
     double *seconds; /* of each timed batch */
 } buffers;
 
-/* Of all threads of the process, the readers too. */
-static double processor_clock(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
                                 weld_bench_data_result *r, weld_error *err) {
     const int64_t batches = weld_loader_train_batches(d->loader);
-    double processor_began = 0;
+    weld_quiet_moment begin = {0};
     for (int64_t i = 0; i < WARM_UP + steps; i++) {
         weld_batch made;
+        if (i == WARM_UP) {
+            begin = weld_quiet_now("");
+        }
         const double began = weld_clock();
-        processor_began = i == WARM_UP ? processor_clock() : processor_began;
         WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)(i / batches), i % batches, b->images,
                                          &made, err));
         d->task->targets_fill(d->targets, &made, b->inputs);
@@ -44,8 +37,11 @@ static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
             r->bad += made.bad;
         }
     }
-    r->processor_seconds = (processor_clock() - processor_began) / steps;
+    const weld_quiet_moment end = weld_quiet_now("");
     r->seconds = weld_median(b->seconds, (size_t)steps);
+    r->quiet = weld_quiet_between(&begin, &end, b->seconds, (size_t)steps);
+    r->quiet.crowded = true; /* some read ahead, beside those that decode */
+    r->processor_seconds = r->quiet.processor_seconds / steps;
     const double sum = r->wait + r->decode + r->augment;
     r->wait /= sum;
     r->decode /= sum;

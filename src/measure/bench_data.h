@@ -2,6 +2,7 @@
 #ifndef WELD_MEASURE_BENCH_DATA_H
 #define WELD_MEASURE_BENCH_DATA_H
 
+#include "measure/quiet.h"
 #include "weld/train.h"
 
 typedef struct weld_bench_data_options {
@@ -13,6 +14,7 @@ typedef struct weld_bench_data_result {
     int64_t batch;            /* images in each */
     double seconds;           /* median of a batch */
     double processor_seconds; /* of a batch, over all threads: their mean */
+    weld_quiet quiet;         /* of the timed batches, which are not alike: images differ */
     /* Parts of the timed batches' sum: waiting for bytes, decoding, all that is done to pixels. */
     double wait, decode, augment;
     int64_t bad; /* images that were replaced by others */

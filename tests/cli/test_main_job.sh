@@ -110,6 +110,7 @@ works "inspect a packed set" "$WELD" inspect val.h5
 prints "inspect counts a class" "class_d +9"
 works "bench a network by name" "$WELD" bench repvit_m0_6 --size 64 --steps 2 --json
 prints "bench reports what is agreed" '"images_per_second".*"milliseconds".*"gflops_per_second".*"peak_bytes"'
+prints "bench tells how quiet the machine was" '"milliseconds_shortest": *[0-9.]+, "milliseconds_longest": *[0-9.]+, "quiet": *(true|false|null), "waited_share": .*, "others_cpus": .*, "steal_share": .*, "throttled_share": '
 works "bench a training step" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --profile
 prints "a profile tells how near the machine's limits each operator is" "operator +nodes +ms +share +GFLOP/s +GB/s +of limit"
 prints "the profile has a row an operator" "^conv2d "
@@ -117,10 +118,13 @@ works "bench a training step in bf16" "$WELD" bench repvit_m0_6 --train --size 3
 prints "bench tells the precision" '"precision": *"bf16"'
 works "bench in bf16" "$WELD" bench repvit_m0_6 --size 64 --steps 1 --precision bf16
 works "bench a file" "$WELD" bench deploy.h5 --steps 2
+prints "bench says whether the machine was quiet" "^(perhaps not |not )?quiet.*; runs from [0-9.]+ to [0-9.]+ ms"
 works "bench a recipe's data" "$WELD" bench small.yaml --data --steps 3 --threads 1
 prints "it tells what the time went into" "making training batches, batch 16, 32 x 32, 1 threads: .*images/s.*waiting .*decoding .*augmenting"
+prints "it says whether the machine was quiet" "^(perhaps not |not )?quiet.*; runs from [0-9.]+ to [0-9.]+ ms"
 works "bench a recipe's data as JSON" "$WELD" bench small.yaml --data --steps 3 --set train.batch_size=8 --json
 prints "JSON tells the shares" '"batch": *8.*"images_per_second".*"wait_share".*"decode_share".*"augment_share"'
+prints "JSON of data tells how quiet the machine was" '"milliseconds_shortest": *[0-9.]+, "milliseconds_longest": *[0-9.]+, "quiet": *(true|false|null), "waited_share": .*, "others_cpus": .*, "steal_share": .*, "throttled_share": '
 run "$WELD" bench repvit_m0_6 --set train.batch_size=8
 holds "overrides of a network are wrong usage" test "$status" = 2
 run "$WELD" bench small.yaml --data --batch 3

@@ -25,6 +25,7 @@ class Contender:
     def __init__(self, *commands):
         self.commands = commands
         self.name, self.speeds, self.bytes = None, [], []
+        self.unquiet = 0  # rounds in which the machine was not quiet, as weld says
 
     def measure(self):
         """One round; false where the program cannot do this."""
@@ -36,6 +37,7 @@ class Contender:
         self.name = best.get("who", "weld")
         self.speeds.append(best["images_per_second"])
         self.bytes.append(best["peak_bytes"])
+        self.unquiet += best.get("quiet") is False
         return True
 
 
@@ -80,6 +82,9 @@ class Table:
             cells[3] = f"{peer.name}: {speed_text(peer, batch)}"
             cells[4], cells[6] = f"{ratio:.2f} x", memory_text(peer)
         print("| " + " | ".join(cells) + " |", flush=True)
+        if weld.unquiet:
+            print(f"bench_peers: {network}, {work}: the machine was not quiet in {weld.unquiet} of "
+                  f"{self.rounds} rounds", file=sys.stderr)
 
 
 class Network:

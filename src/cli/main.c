@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/error.h"
@@ -73,8 +72,13 @@ static weld_status print_machine(weld_error *err) {
     for (int i = 0; weld_kernels_available(WELD_BF16, i); i++) {
         printf(" %s", weld_kernels_available(WELD_BF16, i));
     }
-    printf("; WELD_ISA chooses)\nopenblas: core %s, threads %d\n", weld_blas_core(),
-           weld_blas_threads());
+    puts("; WELD_ISA chooses)");
+    weld_error missing;
+    if (weld_blas_load(&missing)) {
+        printf("openblas: %s\n", missing.message);
+    } else {
+        printf("openblas: core %s, threads %d\n", weld_blas_core(), weld_blas_threads());
+    }
     printf("threads:  %d", weld_threads_available());
     print_limit(" (affinity", limits.affinity);
     print_limit(", cgroup", limits.cgroup);
@@ -98,32 +102,18 @@ static int run(const cli_command *command, int count, char **arguments) {
     return end(status, &err);
 }
 
-/* Two libraries read the environment when they are loaded, before main: so where it is not set
- * already, set it and start again, once.
- *
- * OpenBLAS chooses its kernels then, and the one of Debian 12 takes current AVX-512 processors for
- * a Haswell, at half the speed. GNU's OpenMP lets threads that wait for others spin for tens of
- * milliseconds, which on a machine with other work to do slows small networks many times over: a
- * fraction of a millisecond is enough to bridge the gap between two nodes. */
-static void set_environment(char **argv) {
-    bool again = false;
-    if (!getenv("OPENBLAS_CORETYPE") && weld_cpu_features() & WELD_CPU_AVX512 &&
-        strcmp(weld_blas_core(), "Haswell") == 0) {
-        setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
-        again = true;
+/* OpenBLAS reads the environment when it is loaded (kernels/blas.h). Where nothing is said there:
+ * the code for AVX-512, which old versions do not choose on all cpus that have it; and no threads
+ * of its own, which are not needed. */
+static void set_environment(void) {
+    if (weld_cpu_features() & WELD_CPU_AVX512) {
+        setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
     }
-    if (!getenv("GOMP_SPINCOUNT") && !getenv("OMP_WAIT_POLICY")) {
-        setenv("GOMP_SPINCOUNT", "10000", 1);
-        again = true;
-    }
-    if (again) {
-        setenv("OPENBLAS_NUM_THREADS", "1", 0); /* its own threads are not needed */
-        execv("/proc/self/exe", argv);          /* where it fails it is slower, no more */
-    }
+    setenv("OPENBLAS_NUM_THREADS", "1", 0);
 }
 
 int main(int argc, char **argv) {
-    set_environment(argv);
+    set_environment();
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--version") == 0) {
         bool verbose = argc > 2 && strcmp(argv[2], "--verbose") == 0;

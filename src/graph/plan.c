@@ -377,36 +377,6 @@ static void plan_scratch(planner *p) {
     }
 }
 
-/* --- kernels --- */
-
-/* A table for the graph's type and for each that its values have beside it. */
-static weld_status choose_kernels(weld_plan *plan, const char *isa, weld_error *err) {
-    const weld_graph *g = plan->graph;
-    weld_status status = weld_kernels_select(g->dtype, isa, &plan->kernels[g->dtype], err);
-    for (size_t i = 0; i < g->value_count && !status; i++) {
-        const weld_dtype dtype = g->values[i]->dtype;
-        if (weld_dtype_size(dtype) < weld_dtype_size(g->dtype) && !plan->kernels[dtype]) {
-            status = weld_kernels_select(dtype, isa, &plan->kernels[dtype], err);
-        }
-    }
-    return status;
-}
-
-static weld_dtype narrower(weld_dtype dtype, const weld_value *v) {
-    return v && weld_dtype_size(v->dtype) < weld_dtype_size(dtype) ? v->dtype : dtype;
-}
-
-const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node) {
-    weld_dtype dtype = plan->graph->dtype;
-    for (int i = 0; i < node->input_count; i++) {
-        dtype = narrower(dtype, node->inputs[i]);
-    }
-    for (int i = 0; i < node->output_count; i++) {
-        dtype = narrower(dtype, node->outputs[i]);
-    }
-    return plan->kernels[dtype];
-}
-
 /* --- putting it together --- */
 
 static bool allocate(planner *p, const weld_graph *g) {
@@ -482,8 +452,9 @@ weld_status weld_plan_create(const weld_graph *g, const weld_session_options *op
         p.plan->graph = g;
         p.plan->threads = options->threads;
         p.plan->constant_weights = options->constant_weights;
-        status = choose_kernels(p.plan, options->isa, err);
+        status = weld_plan_choose_kernels(p.plan, options->isa, err);
         status = status ? status : make_plan(&p, options, err);
+        status = status ? status : weld_plan_load_kernels(p.plan, err);
     }
     free_planner(&p);
     if (status) {

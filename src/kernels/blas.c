@@ -2,15 +2,47 @@
 #include "kernels/blas.h"
 
 #include <cblas.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "base/error.h"
 #include "kernels/kernels.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static char problem[512]; /* why it cannot be had; empty: it is there */
+static __typeof__(&cblas_sgemm) sgemm;
+static __typeof__(&openblas_get_corename) get_core;
+static __typeof__(&openblas_get_num_threads) get_threads;
+static __typeof__(&openblas_set_num_threads) set_threads;
 
-static void use_one_thread(void) {
-    openblas_set_num_threads(1);
+static bool find(void *library, const char *name, void *function) {
+    void *found = dlsym(library, name);
+    memcpy(function, &found, sizeof found);
+    return found;
+}
+
+/* It stays until the process ends: nobody can say who else uses it by then. */
+static void load(void) {
+    void *library = dlopen(WELD_OPENBLAS, RTLD_NOW | RTLD_LOCAL);
+    if (library && find(library, "cblas_sgemm", &sgemm) &&
+        find(library, "openblas_get_corename", &get_core) &&
+        find(library, "openblas_get_num_threads", &get_threads) &&
+        find(library, "openblas_set_num_threads", &set_threads)) {
+        set_threads(1);
+    } else {
+        snprintf(problem, sizeof problem, "%s", dlerror());
+    }
+}
+
+weld_status weld_blas_load(weld_error *err) {
+    pthread_once(&once, load);
+    return !*problem ? WELD_OK
+                     : weld_fail(err, WELD_ERROR_NOT_FOUND,
+                                 "OpenBLAS cannot be loaded: %s: install it (Debian: libopenblas0)",
+                                 problem);
 }
 
 static bool fits(int64_t size) {
@@ -28,17 +60,15 @@ void weld_blas_gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, in
                                      c, ldc);
         return;
     }
-    pthread_once(&once, use_one_thread);
-    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-                transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, (float)alpha, a,
-                (int)lda, b, (int)ldb, (float)beta, c, (int)ldc);
+    sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+          transpose_b ? CblasTrans : CblasNoTrans, (int)m, (int)n, (int)k, (float)alpha, a,
+          (int)lda, b, (int)ldb, (float)beta, c, (int)ldc);
 }
 
 const char *weld_blas_core(void) {
-    return openblas_get_corename();
+    return get_core();
 }
 
 int weld_blas_threads(void) {
-    pthread_once(&once, use_one_thread);
-    return openblas_get_num_threads();
+    return get_threads();
 }

@@ -216,8 +216,13 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
  * past the end. The names of bf16 tables include those of the float tables. */
 const char *weld_kernels_available(weld_dtype dtype, int i);
 
-/* What OpenBLAS took the cpu for ("SkylakeX", "Haswell", ...) and its number of threads (1: weld
- * sets it so, since the parallelism is its own). */
+/* Before `gemm` of a table is called: get what it is made of. The fast tables' is OpenBLAS, which
+ * is loaded at the first need; the error says that and why it cannot be. */
+weld_status weld_kernels_load_gemm(const weld_kernels *kernels, weld_error *err);
+
+/* Load OpenBLAS; then: what it took the cpu for ("SkylakeX", "Haswell", ...) and its number of
+ * threads (1: weld sets it so, since the parallelism is its own). */
+weld_status weld_blas_load(weld_error *err);
 const char *weld_blas_core(void);
 int weld_blas_threads(void);
 

@@ -138,7 +138,7 @@ const weld_op weld_op_attention = {
     .infer = infer,
     .grad = grad,
     .cost = count_cost,
-    .cpu = {.run = run},
+    .cpu = {.run = run, .load = weld_kernels_load_gemm},
 };
 
 /* --- The gradient. Its inputs: */
@@ -259,7 +259,7 @@ const weld_op weld_op_attention_grad = {
     .traits = WELD_OP_TRAINING_ONLY,
     .infer = grad_infer,
     .cost = grad_cost,
-    .cpu = {.workspace = grad_workspace, .run = grad_run},
+    .cpu = {.workspace = grad_workspace, .run = grad_run, .load = weld_kernels_load_gemm},
 };
 
 weld_value *weld_attention(weld_graph *g, weld_value *q, weld_value *k, weld_value *v,

@@ -128,6 +128,11 @@ int main(int argc, char **argv) {
                         "[--only KERNEL]\n");
         return 2;
     }
+    weld_error err;
+    if (weld_blas_load(&err)) {
+        fprintf(stderr, "checkkernels: %s\n", err.message);
+        return EXIT_FAILURE;
+    }
     printf("OpenBLAS core %s, %d thread\n", weld_blas_core(), weld_blas_threads());
     int chosen = 0;
     bool good = !f32 || check_type(WELD_F32, &o, &chosen);

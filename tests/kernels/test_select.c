@@ -157,6 +157,7 @@ START_TEST(bf16_tables_keep_what_is_no_number) {
 END_TEST
 
 START_TEST(blas_runs_with_one_thread) {
+    ck_assert_int_eq(weld_blas_load(NULL), WELD_OK);
     ck_assert_int_eq(weld_blas_threads(), 1);
     ck_assert_uint_gt(strlen(weld_blas_core()), 0);
 }

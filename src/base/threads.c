@@ -1,4 +1,4 @@
-/* The thread budget and the parallel loop; see threads.h. */
+/* The thread budget; see threads.h. */
 #define _GNU_SOURCE
 #include "base/threads.h"
 
@@ -8,10 +8,6 @@
 #include <stdlib.h>
 
 #include "base/cgroup.h"
-
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
 static int affinity_limit(void) {
     cpu_set_t set;
@@ -41,29 +37,4 @@ int weld_threads_available(void) {
         threads = l.omp;
     }
     return threads;
-}
-
-void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg) {
-    if (threads <= 0) {
-        threads = weld_threads_available();
-    }
-    if (threads > count) {
-        threads = (int)count;
-    }
-    if (threads <= 1) {
-        for (int64_t i = 0; i < count; i++) {
-            run(arg, i, 0);
-        }
-        return;
-    }
-#ifdef _OPENMP
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (int64_t i = 0; i < count; i++) {
-        run(arg, i, omp_get_thread_num());
-    }
-#else
-    for (int64_t i = 0; i < count; i++) {
-        run(arg, i, 0);
-    }
-#endif
 }

@@ -43,7 +43,7 @@ says "a missing file is an error with a message" "nowhere.jpg"
 # package does not bring for linking, is its own business.
 # shellcheck disable=SC2046,SC2086
 works "build against the static library" "$CC" -std=c17 $flags "$here/classify.c" -o classify_static \
-    "-I$WORK/root$prefix/include" "$WORK/$libdir/libweld.a" -fopenmp \
+    "-I$WORK/root$prefix/include" "$WORK/$libdir/libweld.a" \
     $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --static --libs weld | sed 's/-lweld//; s/-l\(bz2\|ssl\|crypto\)\>//g')
 unset LD_LIBRARY_PATH
 works "classify with it" ./classify_static deploy.h5 photos/train/class_b/0000.jpg

@@ -47,7 +47,7 @@ enum { MEMBERS = 1023, CALLS = 256 };
 
 /* Shares: the change for an item that came late, and for a second of work. */
 #define LOSS 0.8F
-#define GAIN 5.0
+#define GAIN 10.0
 #define LEAST 0.03F
 
 typedef struct call {
@@ -394,7 +394,8 @@ static void run_together(call *c) {
     const double own = weld_clock();
     const double end = did < c->count ? wait_for_items(c, c->count - did, own) : own;
     const double item = (own - begin) / (double)did;
-    if (end - own > item + LATE) {
+    const double lost = end - own - item, saved = item * (double)(c->count - did);
+    if (lost > LATE && lost > saved / 2) {
         blame(c);
     }
     atomic_store(&c->ticket, 0);

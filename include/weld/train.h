@@ -91,6 +91,9 @@ typedef struct weld_train_evaluation {
     double seconds;         /* of the whole epoch, ... */
     weld_train_times times; /* ... of its updates, and of evaluating: what this call did */
     double evaluation_seconds;
+    double threads_used; /* how many threads' worth of work was done at once, on average over the
+                            epoch, of those asked for: other programs may have wanted the cpus */
+    int threads;         /* asked for */
 } weld_train_evaluation;
 
 /* Called from the thread that called weld_train_run; any may be NULL. */

@@ -6,15 +6,15 @@
  * it looks at a slot, and a slot is not used again while somebody is in: so a member that was put
  * aside between looking and taking can hold nothing up, and finds the call closed.
  *
- * What adapts is a member's `share`: the part of the time that it may work. On a quiet machine it
- * is
- * 1. When the caller has waited for a member's last item for much longer than its own items take,
- * the member was put aside with it (another process, a cgroup's quota, the host of a virtual
- * machine), and its share falls by a fifth; it grows by half a percent for each millisecond of
- * work. With a share below 1 a member rests after a fraction of a millisecond in proportion, and so
- * stays below the part of the cpu that the system's scheduler owes it, which is why it then gets
- * the cpu at once when it wants it and keeps it for its item. Where a member is of no use at all it
- * rests nearly all of the time. */
+ * What adapts is a member's `share`, the part of the time that it may work; on a quiet machine 1.
+ * When the caller has waited for a member's last item for much longer than its own items take, the
+ * member was put aside with it (for another process, by a cgroup's quota, by the host of a virtual
+ * machine). If that lost more than half of what the call gained by its members, the share falls by
+ * a fifth; it grows by a percent for each millisecond of work. With a share below 1 a member rests
+ * after a fraction of a millisecond, in proportion, and so stays below the part of the cpu that the
+ * scheduler owes it: which is why it then gets the cpu at once when it wants it, and keeps it for
+ * its item. Where a member is of no use at all it rests nearly all of the time. A member that finds
+ * itself on the caller's cpu goes to another. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -445,8 +445,7 @@ weld_threads_use weld_threads_used(void) {
     return use;
 }
 
-double weld_threads_between(weld_threads_use before, weld_threads_use after, int threads) {
+double weld_threads_between(weld_threads_use before, weld_threads_use after) {
     const double seconds = after.seconds - before.seconds, work = after.work - before.work;
-    const double used = seconds > 0 ? work / seconds : 1;
-    return used < 1 ? 1 : used > threads ? threads : used;
+    return seconds > 0 ? work / seconds : 1;
 }

@@ -40,7 +40,7 @@ typedef struct weld_threads_use {
 } weld_threads_use;
 weld_threads_use weld_threads_used(void);
 
-/* The threads used between two readings, 1 where no loop was open to more; at most `threads`. */
-double weld_threads_between(weld_threads_use before, weld_threads_use after, int threads);
+/* The threads that were worth having between two readings; 1 where no loop was open to more. */
+double weld_threads_between(weld_threads_use before, weld_threads_use after);
 
 #endif

@@ -80,6 +80,7 @@ static json_t *known(double value) {
 
 static void add_quiet(json_t *json, const weld_quiet *q) {
     const weld_quiet_verdict verdict = weld_quiet_judge(q);
+    json_object_set_new(json, "threads_used", json_real(q->threads));
     json_object_set_new(json, "milliseconds_shortest", json_real(1e3 * q->shortest));
     json_object_set_new(json, "milliseconds_longest", json_real(1e3 * q->longest));
     json_object_set_new(json, "quiet",
@@ -117,11 +118,12 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
         print_json(what, a, r);
         return;
     }
-    printf("%s, %s, %s, batch %d, %d x %d, %d threads: %.1f images/s, %.2f ms (median), "
+    printf("%s, %s, %s, batch %d, %d x %d, threads %.1f of %d: %.1f images/s, %.2f ms (median), "
            "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
            what, a->train ? "training step" : "inference", cli_precision_name(a->o.precision),
-           a->o.batch, a->size, a->size, r->threads, a->o.batch / r->seconds, 1e3 * r->seconds,
-           r->flops / r->seconds / 1e9, (double)r->arena_bytes / 1e6, (double)r->peak_bytes / 1e6);
+           a->o.batch, a->size, a->size, r->quiet.threads, r->threads, a->o.batch / r->seconds,
+           1e3 * r->seconds, r->flops / r->seconds / 1e9, (double)r->arena_bytes / 1e6,
+           (double)r->peak_bytes / 1e6);
     print_quiet(&r->quiet);
     if (a->o.profile) {
         print_profile(r);
@@ -215,10 +217,12 @@ static weld_status bench_data(const cli_call *call, const bench_arguments *a, we
         print_data_json(recipe, &r);
         return WELD_OK;
     }
-    printf("%s, making training batches, batch %lld, %d x %d, %d threads: %.1f images/s, %.2f ms "
+    printf("%s, making training batches, batch %lld, %d x %d, threads %.1f of %d: %.1f images/s, "
+           "%.2f ms "
            "(median); waiting %.1f %%, decoding %.1f %%, augmenting %.1f %%\n",
-           recipe, (long long)r.batch, r.size, r.size, r.threads, (double)r.batch / r.seconds,
-           1e3 * r.seconds, 100 * r.wait, 100 * r.decode, 100 * r.augment);
+           recipe, (long long)r.batch, r.size, r.size, r.quiet.threads, r.threads,
+           (double)r.batch / r.seconds, 1e3 * r.seconds, 100 * r.wait, 100 * r.decode,
+           100 * r.augment);
     print_quiet(&r.quiet);
     return WELD_OK;
 }

@@ -54,7 +54,7 @@ static void print_times(const weld_train_evaluation *e) {
         fprintf(stderr, "%s %s %.1f %%", i ? "," : " data", parts[i].name,
                 100 * parts[i].seconds / fmax(all, 1e-9));
     }
-    fputc('\n', stderr);
+    fprintf(stderr, "; threads %.1f of %d\n", e->threads_used, e->threads);
 }
 
 static void on_evaluation(void *context, const weld_train_evaluation *e) {

@@ -91,6 +91,7 @@ weld_quiet_moment weld_quiet_now(const char *root) {
                              .processor = processor_clock(),
                              .waited = waited_by_threads(root),
                              .throttled = weld_cgroup_read(root).throttled,
+                             .use = weld_threads_used(),
                              .busy = WELD_QUIET_UNKNOWN,
                              .steal = WELD_QUIET_UNKNOWN};
     read_cpus(root, &now);
@@ -116,6 +117,7 @@ weld_quiet weld_quiet_between(const weld_quiet_moment *begin, const weld_quiet_m
                     .steal = share_of(between(begin->steal, end->steal), busy),
                     .others = WELD_QUIET_UNKNOWN,
                     .cpus = end->cpus,
+                    .threads = weld_threads_between(begin->use, end->use),
                     .shortest = seconds[0],
                     .longest = seconds[count - 1],
                     .most = seconds[(9 * count + 9) / 10 - 1]};

@@ -9,15 +9,18 @@
 /* In the place of a number that the system does not tell. */
 #define WELD_QUIET_UNKNOWN (-1.0)
 
+#include "base/threads.h"
+
 /* What has been counted up to a moment, in seconds. */
 typedef struct weld_quiet_moment {
     double clock;
-    double processor;   /* that this process had of cpus, over all threads */
-    double waited;      /* that its threads could have run, but had no cpu */
-    double throttled;   /* see base/cgroup.h */
-    double busy, steal; /* of the cpus that the process may use: what any process had of them, and
-                           what the host of a virtual machine kept for itself */
-    int cpus;           /* that it may use */
+    double processor;     /* that this process had of cpus, over all threads */
+    double waited;        /* that its threads could have run, but had no cpu */
+    double throttled;     /* see base/cgroup.h */
+    double busy, steal;   /* of the cpus that the process may use: what any process had of them, and
+                             what the host of a virtual machine kept for itself */
+    int cpus;             /* that it may use */
+    weld_threads_use use; /* by this thread */
 } weld_quiet_moment;
 
 /* `root` stands before /proc and /sys: "", or a folder with files to be taken for them. */
@@ -29,6 +32,7 @@ typedef struct weld_quiet {
     double waited, throttled, steal; /* of the time that threads could have run */
     double others;                   /* cpus that other processes used, of those it may use */
     int cpus;
+    double threads;           /* that were worth having, of those that were asked for */
     double shortest, longest; /* of the runs, in seconds */
     double most;              /* nine in ten of them took no longer */
     bool alike;               /* the runs are of the same work, so that their times should agree */

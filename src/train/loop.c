@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "graph/plan.h"
 #include "train/checkpoint.h"
 #include "train/evaluation.h"
 #include "train/events.h"
@@ -107,7 +108,10 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
                                .best = best,
                                .seconds = row->seconds,
                                .times = row->times,
-                               .evaluation_seconds = row->evaluation_seconds};
+                               .evaluation_seconds = row->evaluation_seconds,
+                               .threads_used =
+                                   weld_threads_between(t->clock.use, weld_threads_used()),
+                               .threads = weld_session_plan(t->step->session)->threads};
     if (c->evaluated) {
         c->evaluated(c->context, &e);
     }
@@ -139,6 +143,7 @@ static void begin_next_epoch(weld_trainer *t) {
     s->epoch_seconds = 0;
     t->clock.data_seconds = t->clock.evaluation_seconds = 0;
     t->clock.times = (weld_train_times){0};
+    t->clock.use = weld_threads_used();
 }
 
 /* The epoch's row, best.h5 if it is that, and the step into the next epoch. A run that is killed
@@ -167,6 +172,7 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
 }
 
 static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
+    t->clock.use = weld_threads_used();
     *stopped = false;
     while (t->state.epoch < t->schedule.epochs) {
         WELD_TRY(run_steps(t, stopped, err));

@@ -2,6 +2,7 @@
 #ifndef WELD_TRAIN_TRAINER_H
 #define WELD_TRAIN_TRAINER_H
 
+#include "base/threads.h"
 #include "infer/evaluate.h"
 #include "optimize/schedule.h"
 #include "train/metrics.h"
@@ -30,6 +31,7 @@ typedef struct weld_run_clock {
     weld_train_times times;                  /* of its updates */
     double run_seconds;                      /* updates and evaluations of all epochs */
     int64_t run_steps;
+    weld_threads_use use; /* before this epoch */
 } weld_run_clock;
 
 typedef struct weld_trainer {

@@ -120,7 +120,7 @@ works "bench in bf16" "$WELD" bench repvit_m0_6 --size 64 --steps 1 --precision 
 works "bench a file" "$WELD" bench deploy.h5 --steps 2
 prints "bench says whether the machine was quiet" "^(perhaps not |not )?quiet.*; runs from [0-9.]+ to [0-9.]+ ms"
 works "bench a recipe's data" "$WELD" bench small.yaml --data --steps 3 --threads 1
-prints "it tells what the time went into" "making training batches, batch 16, 32 x 32, 1 threads: .*images/s.*waiting .*decoding .*augmenting"
+prints "it tells what the time went into" "making training batches, batch 16, 32 x 32, threads 1.0 of 1: .*images/s.*waiting .*decoding .*augmenting"
 prints "it says whether the machine was quiet" "^(perhaps not |not )?quiet.*; runs from [0-9.]+ to [0-9.]+ ms"
 works "bench a recipe's data as JSON" "$WELD" bench small.yaml --data --steps 3 --set train.batch_size=8 --json
 prints "JSON tells the shares" '"batch": *8.*"images_per_second".*"wait_share".*"decode_share".*"augment_share"'

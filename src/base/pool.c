@@ -275,7 +275,8 @@ static void begin_in_child(void) {
         call *c = &pool.call[i];
         c->ticket = 0;
         c->inside = 0;
-        c->used = false;
+        c->used = c->waiting = false;
+        sem_init(&c->finished, 0, 0); /* another thread's wake-up may have been on its way */
     }
     self = 0;
 }
@@ -296,15 +297,27 @@ static void begin(void) {
     }
 }
 
-/* Signals are the business of the program's own threads. Where no thread can be had, fewer do. */
+/* Signals are the business of the program's own threads, but for faults: who makes one gets it, and
+ * where that is blocked the program ends without its handler. */
+static sigset_t signals_of_others(void) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        sigdelset(&set, faults[i]);
+    }
+    return set;
+}
+
+/* Where no thread can be had, fewer do. */
 static void hire(int wanted) {
-    sigset_t all, old;
+    const sigset_t others = signals_of_others();
+    sigset_t old;
     pthread_attr_t detached;
-    sigfillset(&all);
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
     pthread_mutex_lock(&pool.lock);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pthread_sigmask(SIG_SETMASK, &others, &old);
     for (int i = pool.members; i < wanted && i < MEMBERS; i++) {
         member *m = &pool.member[i];
         pthread_t thread;

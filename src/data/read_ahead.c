@@ -1,16 +1,19 @@
 /* Reading ahead; see read_ahead.h. */
+#define _GNU_SOURCE
 #include "data/read_ahead.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 
 enum {
     THREADS = 4,
+    AFTER_SLOW = 8,      /* so many reads after one that waited may run beside each other */
     MAX_HELD = 256 << 20 /* bytes that were read and not taken: reading pauses beyond these */
 };
 
@@ -44,6 +47,8 @@ struct weld_read_ahead {
     /* The lock guards what is below and what threads read next. Bytes belong to a thread while a
      * slot is being read, to nobody otherwise. */
     bool stop;
+    int reading; /* threads */
+    int slow;    /* reads to come that may run beside others */
     int threads;
     pthread_t thread[THREADS];
     pthread_mutex_t lock;
@@ -66,18 +71,41 @@ static slot *find_wanted(weld_read_ahead *r) {
     return NULL;
 }
 
+/* How often the calling thread gave its cpu up because it had to wait. Other than time this does
+ * not count waiting for a cpu that others use. */
+static long waits(void) {
+    struct rusage use = {0};
+    getrusage(RUSAGE_THREAD, &use);
+    return use.ru_nvcsw;
+}
+
+/* Read a slot, without the lock; whether the thread waited for the device. */
+static bool read_slot(weld_read_ahead *r, slot *s, weld_status *status) {
+    const long before = waits();
+    *status = weld_dataset_read(r->ds, s->index, &s->bytes, NULL);
+    return waits() != before;
+}
+
 static void *read_wanted(void *arg) {
     weld_read_ahead *r = arg;
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
-        slot *s = find_wanted(r);
+        slot *s = r->reading == 0 || r->slow > 0 ? find_wanted(r) : NULL;
         if (!s) {
             pthread_cond_wait(&r->wanted, &r->lock);
             continue;
         }
+        r->reading++;
+        if (r->slow > 0) {
+            r->slow--;
+            pthread_cond_signal(&r->wanted);
+        }
         pthread_mutex_unlock(&r->lock);
-        weld_status status = weld_dataset_read(r->ds, s->index, &s->bytes, NULL);
+        weld_status status;
+        const bool waited = read_slot(r, s, &status);
         pthread_mutex_lock(&r->lock);
+        r->reading--;
+        r->slow = waited ? AFTER_SLOW : r->slow;
         r->held += s->bytes.capacity;
         /* What failed is read again by its user, who reports why. */
         s->state = status ? SLOT_EMPTY : SLOT_READY;
@@ -176,7 +204,7 @@ void weld_read_ahead_request(weld_read_ahead *r, uint64_t number, const int64_t 
     b->number = number;
     b->next = 0;
     b->count = count < r->capacity ? count : r->capacity;
-    pthread_cond_broadcast(&r->wanted);
+    pthread_cond_signal(&r->wanted);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -209,7 +237,7 @@ bool weld_read_ahead_take(weld_read_ahead *r, uint64_t number, int64_t slot_numb
     s->state = SLOT_EMPTY;
     if (atomic_fetch_sub(&r->held, bytes->capacity) >= MAX_HELD) { /* reading may have paused */
         pthread_mutex_lock(&r->lock);
-        pthread_cond_broadcast(&r->wanted);
+        pthread_cond_signal(&r->wanted);
         pthread_mutex_unlock(&r->lock);
     }
     return true;

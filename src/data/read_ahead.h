@@ -2,8 +2,10 @@
  *
  * They change when bytes are read, never which: whoever finds a sample not read yet reads it
  * himself. There are a few of them so that a disk, or a server, that takes long to answer has
- * several questions at once. Batches are numbered; two are kept, one of even number and one of odd:
- * that in use, and the one after it. What is kept unread is bounded in bytes.
+ * several questions at once; while reads need not wait, because the system has the bytes in memory,
+ * one of them reads and the others sleep, for the cpus have better to do. Batches are numbered; two
+ * are kept, one of even number and one of odd: that in use, and the one after it. What is kept
+ * unread is bounded in bytes.
  */
 #ifndef WELD_DATA_READ_AHEAD_H
 #define WELD_DATA_READ_AHEAD_H

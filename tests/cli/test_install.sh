@@ -54,4 +54,9 @@ works "build the program of several threads" "$CC" -std=gnu17 -Wall -Wextra $fla
     "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --libs-only-l weld) -pthread
 export LD_LIBRARY_PATH="$WORK/$libdir"
 works "several threads share one model" ./share_model deploy.h5 photos/train/class_a/0001.jpg
+# shellcheck disable=SC2086
+works "build the host of a plug-in" "$CC" -std=gnu17 -Wall -Wextra $flags "$here/reload_library.c" -o reload_library \
+    "-I$WORK/root$prefix/include" -ldl
+works "the library may be unloaded and loaded again" ./reload_library "$WORK/$libdir/libweld.so" deploy.h5 \
+    photos/train/class_a/0001.jpg
 finish

@@ -36,6 +36,9 @@ works "the same in one thread" "$WELD" train small.yaml --out single --threads 1
 untimed run/metrics.jsonl > a
 untimed single/metrics.jsonl > b
 same "one thread and several give the same metrics" a b
+works "the same in numbers of threads drawn at random" env WELD_THREADS_RANDOM=4 "$WELD" train small.yaml --out drawn --threads 5
+untimed drawn/metrics.jsonl > b
+same "they give the same metrics too" a b
 
 works "training from the packed set" "$WELD" train small.yaml --out packed --set train.epochs=1 --set data.val=val.h5
 "$WELD" train small.yaml --out stopped > stdout2 2> stderr2 &

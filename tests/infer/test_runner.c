@@ -154,6 +154,50 @@ START_TEST(many_images_are_each_run_as_if_alone) {
 }
 END_TEST
 
+enum { IMAGES = 21 };
+
+static void run_noise(const weld_model *m, int threads, float *logits) {
+    static float images[IMAGES * 3 * SIZE * SIZE];
+    models_fill_noise(images, IMAGES * 3 * SIZE * SIZE, 2);
+    ck_assert_int_eq(weld_model_run(m, images, IMAGES, SIZE, SIZE, threads, logits, NULL), WELD_OK);
+}
+
+static void expect_equal_logits_for_threads(void) {
+    static const int threads[] = {2, 3, 5};
+    test_folder folder = test_folder_create();
+    weld_weights *fixture = fixture_load(fixtures[0]);
+    weld_model *models[2];
+    models[0] = models_of_fixture(&folder, fixture, SIZE);
+    models[1] = models_merge(&folder, models[0]);
+    size_t bytes = IMAGES * (size_t)weld_model_get_config(models[0])->num_classes * sizeof(float);
+    float *alone = malloc(bytes), *together = malloc(bytes);
+    for (int i = 0; i < 4; i++) {
+        set_precision(models[i % 2], i < 2 ? WELD_PRECISION_FP32 : WELD_PRECISION_BF16);
+        run_noise(models[i % 2], 1, alone);
+        for (size_t k = 0; k < sizeof threads / sizeof *threads; k++) {
+            run_noise(models[i % 2], threads[k], together);
+            ck_assert_mem_eq(alone, together, bytes);
+        }
+    }
+    free(alone);
+    free(together);
+    weld_model_free(models[0]);
+    weld_model_free(models[1]);
+    weld_weights_free(fixture);
+    test_folder_remove(folder);
+}
+
+START_TEST(the_number_of_threads_does_not_change_a_bit) {
+    expect_equal_logits_for_threads();
+}
+END_TEST
+
+START_TEST(nor_does_a_number_that_changes_from_loop_to_loop) {
+    setenv("WELD_THREADS_RANDOM", "3", 1);
+    expect_equal_logits_for_threads();
+}
+END_TEST
+
 START_TEST(what_has_no_meaning_is_refused) {
     test_folder folder = test_folder_create();
     weld_weights *fixture = fixture_load(fixtures[1]);
@@ -255,5 +299,7 @@ END_TEST
 
 RUN_SUITE("infer/runner", before_and_after_merging_maps_and_logits_are_those_of_pytorch,
           in_bf16_maps_and_logits_are_nearly_those_of_pytorch, many_images_are_each_run_as_if_alone,
-          what_has_no_meaning_is_refused, graphs_of_files_that_are_not_as_expected_are_refused,
+          the_number_of_threads_does_not_change_a_bit,
+          nor_does_a_number_that_changes_from_loop_to_loop, what_has_no_meaning_is_refused,
+          graphs_of_files_that_are_not_as_expected_are_refused,
           failing_allocations_are_errors_and_nothing_more)

@@ -81,10 +81,22 @@ static void expect_equal_steps(weld_precision precision, int threads) {
     fixture_step_free(&b);
 }
 
+static void expect_equal_steps_for_threads(void) {
+    static const int threads[] = {2, 3, 5};
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        expect_equal_steps(WELD_PRECISION_FP32, threads[i]);
+        expect_equal_steps(WELD_PRECISION_BF16, threads[i]);
+    }
+}
+
 START_TEST(the_number_of_threads_does_not_change_a_bit) {
-    expect_equal_steps(WELD_PRECISION_FP32, 2);
-    expect_equal_steps(WELD_PRECISION_BF16, 2);
-    expect_equal_steps(WELD_PRECISION_BF16, 3);
+    expect_equal_steps_for_threads();
+}
+END_TEST
+
+START_TEST(nor_does_a_number_that_changes_from_loop_to_loop) {
+    setenv("WELD_THREADS_RANDOM", "1", 1);
+    expect_equal_steps_for_threads();
 }
 END_TEST
 
@@ -165,5 +177,6 @@ END_TEST
 RUN_SUITE("train/step", twenty_updates_have_the_losses_and_rates_of_pytorch,
           twenty_updates_in_bf16_have_nearly_the_losses_of_pytorch_in_f32,
           the_number_of_threads_does_not_change_a_bit,
+          nor_does_a_number_that_changes_from_loop_to_loop,
           bn_eval_keeps_running_statistics_and_trains_the_rest,
           the_mark_of_the_loss_lies_between_forward_and_backward)

@@ -59,6 +59,18 @@ START_TEST(the_number_of_threads_does_not_change_a_bit) {
 }
 END_TEST
 
+START_TEST(nor_does_a_number_that_changes_from_loop_to_loop) {
+    setenv("WELD_THREADS_RANDOM", "2", 1);
+    set_up();
+    run_well((run_options){.out = "a", .threads = 1});
+    run_well((run_options){.out = "b", .threads = 5});
+    run_well((run_options){.out = "c", .threads = 5}); /* which draws others */
+    assert_same_run("a", "b");
+    assert_same_run("a", "c");
+    tear_down();
+}
+END_TEST
+
 START_TEST(another_seed_is_another_run) {
     set_up();
     run_well((run_options){.out = "a"});
@@ -166,7 +178,7 @@ END_TEST
 
 RUN_SUITE("train/trainer", a_run_leaves_what_the_manual_says,
           the_loss_falls_and_the_classes_are_learned, the_number_of_threads_does_not_change_a_bit,
-          another_seed_is_another_run,
+          nor_does_a_number_that_changes_from_loop_to_loop, another_seed_is_another_run,
           running_out_of_memory_anywhere_is_an_error_and_leaves_nothing_locked,
           batches_of_odd_sizes_and_data_smaller_than_a_batch_work,
           without_validation_data_there_is_no_evaluation,

@@ -28,7 +28,8 @@ weld_thread_limits weld_threads_limits(void);
  * which is what makes results independent of the number of threads. Returns when all are done.
  *
  * Safe to call from several threads at once, and from `run` itself, where all is done by the
- * caller. A child made by fork has a pool of its own; fork must not be called by `run`. */
+ * caller if the outer loop is open to several threads. A child made by fork has a pool of its own;
+ * fork must not be called by `run`. */
 typedef void (*weld_parallel_body)(void *arg, int64_t item, int thread);
 void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg);
 

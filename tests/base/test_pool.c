@@ -108,31 +108,43 @@ START_TEST(where_no_thread_can_be_had_the_caller_does_all) {
 }
 END_TEST
 
-/* --- Sums: every item has a share in its caller's own ------------------------------------------
- */
+/* --- Sums: every caller has one of its own ---------------------------------------------------- */
 
 typedef struct sum {
     atomic_llong total;
-    int depth, threads;
+    int depth, threads, count;
+    bool within; /* an item of a loop of several threads, and so all the caller's */
+    pthread_t caller;
 } sum;
 
-static bool add_up(int depth, int threads, int count);
+static bool add_up_within(int depth, int threads, int count, bool within);
 
 static void add_item(void *arg, int64_t item, int thread) {
     sum *s = arg;
-    (void)thread;
-    bool right = s->depth == 0 || add_up(s->depth - 1, s->threads, 20 + (int)item % 3);
+    bool right = !s->within || (thread == 0 && pthread_equal(s->caller, pthread_self()));
+    if (s->depth > 0) {
+        bool several = s->threads > 1 && s->count > 1;
+        right = add_up_within(s->depth - 1, s->threads, 20 + (int)item % 3, several) && right;
+    }
     atomic_fetch_add(&s->total, right ? item + 1 : -1000000);
 }
 
 /* Whether the items of a loop, of loops within it at so many levels, add up. */
-static bool add_up(int depth, int threads, int count) {
-    sum s = {.depth = depth, .threads = threads};
+static bool add_up_within(int depth, int threads, int count, bool within) {
+    sum s = {.depth = depth,
+             .threads = threads,
+             .count = count,
+             .within = within,
+             .caller = pthread_self()};
     weld_parallel(threads, count, add_item, &s);
     return s.total == (long long)count * (count + 1) / 2;
 }
 
-START_TEST(loops_within_loops_are_done) {
+static bool add_up(int depth, int threads, int count) {
+    return add_up_within(depth, threads, count, false);
+}
+
+START_TEST(loops_within_loops_are_done_by_their_callers) {
     for (int i = 0; i < 20; i++) {
         for (int depth = 1; depth <= 3; depth++) {
             ck_assert(add_up(depth, 1 + i % 5, 12));
@@ -235,7 +247,8 @@ END_TEST
 RUN_SUITE("base/pool", every_item_runs_once_and_threads_at_work_have_numbers_of_their_own,
           the_same_holds_for_numbers_of_threads_drawn_at_random,
           other_threads_take_items_where_there_are_cpus,
-          where_no_thread_can_be_had_the_caller_does_all, loops_within_loops_are_done,
-          threads_of_the_host_call_at_once, an_item_may_start_threads_that_call,
+          where_no_thread_can_be_had_the_caller_does_all,
+          loops_within_loops_are_done_by_their_callers, threads_of_the_host_call_at_once,
+          an_item_may_start_threads_that_call,
           threads_of_the_host_come_and_go_and_leave_none_behind,
           a_caller_bound_to_one_cpu_may_ask_for_more_threads)

@@ -18,14 +18,6 @@
 #include "base/threads.h"
 #include "suite.h"
 
-#if defined __SANITIZE_THREAD__
-/* Or it ends a child that starts threads. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) {
-    return "die_after_fork=0";
-}
-#endif
-
 static void pause_for(double seconds) {
     const struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
     nanosleep(&t, NULL);

@@ -1,16 +1,17 @@
-/* share_model MODEL IMAGE: four threads with a classifier each on one model, at the same time; all
- * must say the same to the bit. */
+/* share_model MODEL IMAGE: four threads with a classifier each on one model, at the same time, the
+ * first on one thread, the next on two, and so on; all must say the same to the bit. */
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <weld/model.h>
 
-enum { THREADS = 4, RUNS = 8, MOST_CLASSES = 16 };
+enum { THREADS = 4, RUNS = 40, MOST_CLASSES = 16 };
 
 typedef struct job {
     const weld_model *model;
     const char *image;
+    int threads;
     float first[MOST_CLASSES];
     int failed;
 } job;
@@ -19,7 +20,7 @@ static void *work(void *arg) {
     job *j = arg;
     weld_classifier *classifier;
     size_t bytes = (size_t)weld_model_get_config(j->model)->num_classes * sizeof(float);
-    j->failed = weld_classifier_create(j->model, 1, &classifier, NULL) != WELD_OK;
+    j->failed = weld_classifier_create(j->model, j->threads, &classifier, NULL) != WELD_OK;
     for (int i = 0; i < RUNS && !j->failed; i++) {
         float p[MOST_CLASSES];
         j->failed =
@@ -41,7 +42,7 @@ int main(int argc, char **argv) {
     job jobs[THREADS];
     int failed = 0;
     for (int i = 0; i < THREADS; i++) {
-        jobs[i] = (job){.model = model, .image = argv[2]};
+        jobs[i] = (job){.model = model, .image = argv[2], .threads = i + 1};
         pthread_create(&threads[i], NULL, work, &jobs[i]);
     }
     for (int i = 0; i < THREADS; i++) {

@@ -15,7 +15,7 @@ weld_path weld_under(weld_path at, const char *format, ...) {
     vsnprintf(part, sizeof part, format, args);
     va_end(args);
     weld_path out;
-    snprintf(out.text, sizeof out.text, "%.60s.%s", at.text, part);
+    snprintf(out.text, sizeof out.text, "%.60s%s%s", at.text, at.text[0] ? "." : "", part);
     return out;
 }
 
@@ -32,6 +32,10 @@ static weld_init constant(double value) {
 static weld_init uniform(double fan_in) {
     double bound = 1 / sqrt(fan_in);
     return (weld_init){.kind = WELD_INIT_UNIFORM, .a = -bound, .b = bound};
+}
+
+static weld_init normal(double deviation) {
+    return (weld_init){.kind = WELD_INIT_TRUNC_NORMAL, .a = deviation, .b = 0};
 }
 
 /* Does a batch norm use and update the batch's statistics? */
@@ -56,28 +60,74 @@ weld_value *weld_layer_batch_norm(const weld_layers *net, weld_path at, weld_val
     return weld_batch_norm(g, x, leaves, net->bn_eps, net->bn_momentum, uses_batch(net, at));
 }
 
+static void start_conv(const weld_layers *net, weld_conv_shape s, weld_init *weight,
+                       weld_init *bias) {
+    const double window = (double)s.kernel * s.kernel;
+    *bias = constant(0);
+    switch (net->conv_start) {
+    case WELD_CONV_UNIFORM:
+        *weight = *bias = uniform(window * s.in / s.groups);
+        break;
+    case WELD_CONV_FAN_OUT:
+        *weight = normal(sqrt(2 / (window * s.out / s.groups)));
+        break;
+    case WELD_CONV_FAN_OUT_OF_GROUPS:
+        *weight = normal(sqrt(2 / (window * s.out)));
+        break;
+    }
+}
+
 weld_value *weld_layer_conv(const weld_layers *net, weld_path at, weld_value *x, weld_conv_shape s,
                             bool with_bias) {
-    int in = s.in / s.groups, padding = s.kernel / 2;
-    weld_init init = uniform((double)s.kernel * s.kernel * in);
-    weld_value *weight =
-        parameter(net, at, "weight", WELD_SHAPE(s.out, in, s.kernel, s.kernel), init);
-    weld_value *bias = with_bias ? parameter(net, at, "bias", WELD_SHAPE(s.out), init) : NULL;
+    int in = s.in / s.groups, padding = s.unpadded ? 0 : s.kernel / 2;
+    weld_init w, b;
+    start_conv(net, s, &w, &b);
+    weld_value *weight = parameter(net, at, "weight", WELD_SHAPE(s.out, in, s.kernel, s.kernel), w);
+    weld_value *bias = with_bias ? parameter(net, at, "bias", WELD_SHAPE(s.out), b) : NULL;
     return weld_conv2d(net->g, x, weight, bias,
                        (weld_conv2d_options){.stride = {s.stride, s.stride},
                                              .padding = {padding, padding},
                                              .groups = s.groups});
 }
 
-weld_value *weld_layer_squeeze_excite(const weld_layers *net, weld_path at, weld_value *x, int c,
-                                      int squeezed) {
-    weld_path fc1 = weld_under(at, "fc1"), fc2 = weld_under(at, "fc2");
-    weld_init in = uniform(c), out = uniform(squeezed);
-    weld_value *w1 = parameter(net, fc1, "weight", WELD_SHAPE(squeezed, c, 1, 1), in);
-    weld_value *b1 = parameter(net, fc1, "bias", WELD_SHAPE(squeezed), in);
-    weld_value *w2 = parameter(net, fc2, "weight", WELD_SHAPE(c, squeezed, 1, 1), out);
-    weld_value *b2 = parameter(net, fc2, "bias", WELD_SHAPE(c), out);
-    return weld_squeeze_excite(net->g, x, w1, b1, w2, b2);
+weld_value *weld_layer_conv_bn(const weld_layers *net, weld_path conv, weld_path bn, weld_value *x,
+                               weld_conv_shape s) {
+    return weld_layer_batch_norm(net, bn, weld_layer_conv(net, conv, x, s, false), s.out, 1);
+}
+
+weld_value *weld_layer_squeeze_excite(const weld_layers *net, weld_path at, weld_value *x,
+                                      weld_squeeze_shape s) {
+    const weld_path reduce = weld_under(at, "%s", s.reduce ? s.reduce : "fc1");
+    const weld_path expand = weld_under(at, "%s", s.expand ? s.expand : "fc2");
+    const weld_conv_shape in = {s.channels, s.squeezed, .kernel = 1, .stride = 1, .groups = 1};
+    const weld_conv_shape out = {s.squeezed, s.channels, .kernel = 1, .stride = 1, .groups = 1};
+    weld_value *y = weld_global_avg_pool(net->g, x);
+    y = weld_relu(net->g, weld_layer_conv(net, reduce, y, in, true));
+    y = weld_layer_conv(net, expand, y, out, true);
+    return weld_channel_scale(net->g, x, s.gate ? s.gate(net->g, y) : weld_sigmoid(net->g, y));
+}
+
+int weld_round_channels(double channels) {
+    int rounded = (int)(channels + 4) / 8 * 8;
+    rounded = rounded < 8 ? 8 : rounded;
+    return rounded < 0.9 * channels ? rounded + 8 : rounded;
+}
+
+weld_value *weld_layer_norm_affine(const weld_layers *net, weld_path at, weld_value *x, int c,
+                                   double eps) {
+    weld_value *weight = parameter(net, at, "weight", WELD_SHAPE(c), constant(1));
+    weld_value *bias = parameter(net, at, "bias", WELD_SHAPE(c), constant(0));
+    return weld_layer_norm(net->g, x, weight, bias, eps);
+}
+
+weld_value *weld_layer_drop_path(const weld_layers *net, weld_value *x, double depth) {
+    const double probability = net->mode.training ? net->mode.drop_path * depth : 0;
+    return probability > 0 ? weld_stochastic_depth(net->g, x, probability) : x;
+}
+
+weld_value *weld_layer_dropout(const weld_layers *net, weld_value *x) {
+    const double probability = net->mode.training ? net->mode.dropout : 0;
+    return probability > 0 ? weld_dropout(net->g, x, probability) : x;
 }
 
 weld_value *weld_layer_global_mean(const weld_layers *net, weld_value *x, int c) {

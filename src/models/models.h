@@ -14,6 +14,8 @@ typedef struct weld_build_mode {
     bool training; /* two heads stay apart, batch norms use and update the batch's statistics... */
     bool bn_eval;  /* ...but for these use their running statistics and leave them as they are... */
     int frozen;    /* ...or those of the first `frozen` parts do */
+    double drop_path; /* training: probability that a sample passes by the last residual branch; */
+    double dropout;   /* ...that a feature of a sample does not reach the head */
 } weld_build_mode;
 
 /* Where a parameter or buffer stands. */
@@ -65,7 +67,8 @@ typedef struct weld_model_family {
     weld_model_place (*place)(const weld_model_config *config, const char *name);
     /* What the last block of stage `stage` gives, in a graph of the network whether merged or not;
      * *stride: the pixels, in each direction, that one of its positions stands for. NULL where the
-     * graph, which may come from a file, has no such value. */
+     * graph, which may come from a file, has no such value. The function NULL: the last map that is
+     * made of leaves whose `place` is in that stage or before. */
     weld_value *(*stage_end)(const weld_graph *g, const weld_model_config *config, int stage,
                              int *stride);
     /* weld_model_tensor_name; false where no tensor of the network has that name. */
@@ -136,7 +139,7 @@ bool weld_model_is_head(const weld_model_config *config, const char *name);
 weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *config,
                                                   const weld_naming *naming);
 
-/* stage_end of the family that the config is of; `stage` from 0. */
+/* stage_end of the family that the config is of, or what stands for it; `stage` from 0. */
 weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
                                  int *stride);
 
@@ -169,11 +172,20 @@ weld_status weld_model_tensor_name(const weld_model_config *config, const weld_n
                                    weld_error *err);
 
 /* Which network are these tensors of? Goes by names and shapes alone and looks at no more of them
- * than it needs: that every tensor is there, and no other, is for the caller to check. config.name
+ * than it needs: that every tensor is there, and no other, is for the caller to check. `stated`:
+ * which the file says it is, to be tried beside the variants; or NULL. config.name
  * is that of the variant with these sizes (of two, the one with this layout), or the family's. An
  * error says what was looked for, of each family. */
-weld_status weld_model_recognize(const weld_shape_index *index, weld_recognized *out,
-                                 weld_error *err);
+weld_status weld_model_recognize(const weld_shape_index *index, const weld_model_config *stated,
+                                 weld_recognized *out, weld_error *err);
+
+/* For the recognize of families whose files are of their variants or state what they are: the
+ * network, of `stated` and the variants, whose tensors are those in the index, in any naming,
+ * merged or not. Where none fits wholly it is the one that most fit, if half do, so that whoever
+ * checks the tensors says what is amiss. */
+weld_status weld_model_recognize_variant(const weld_model_family *family,
+                                         const weld_shape_index *index, weld_recognized *out,
+                                         weld_error *err);
 
 /* Does a configuration have the sizes of the variant called `name`? Any has those of its family. An
  * unknown name is an error that lists the known ones. */

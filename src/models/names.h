@@ -61,7 +61,8 @@ void weld_shape_index_free(weld_shape_index *index);
 const weld_named_shape *weld_shape_index_find(const weld_shape_index *index, const char *name);
 
 typedef struct weld_recognized {
-    weld_model_config config; /* what tensors do not tell is as nobody set it */
+    const weld_model_config *stated; /* what the file says that it is of, to be tried; or NULL */
+    weld_model_config config;        /* what tensors do not tell is as nobody set it */
     const weld_naming *naming;
     bool merged; /* then keys with WELD_KEY_MERGED_AWAY are as nobody set them too */
 } weld_recognized;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "graph/graph.h"
 #include "models/models.h"
+#include "ops/ops.h"
 
 static weld_status check(const weld_model_config *config, int64_t batch, int64_t height,
                          int64_t width, weld_error *err) {
@@ -20,6 +21,32 @@ static weld_status check(const weld_model_config *config, int64_t batch, int64_t
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "model %s: input of %lld images of %lld x %lld: all must be positive",
                          config->name, (long long)batch, (long long)height, (long long)width);
+    }
+    return WELD_OK;
+}
+
+static bool has(const weld_graph *g, const weld_op *op) {
+    for (size_t i = 0; i < g->node_count; i++) {
+        if (g->nodes[i]->op == op) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is asked for must be there, or somebody trains without it and does not notice. */
+static weld_status check_chance(const weld_graph *g, const weld_model_config *config,
+                                weld_build_mode mode, weld_error *err) {
+    if (mode.training && mode.drop_path > 0 && !has(g, &weld_op_stochastic_depth)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "model %s: drop_path is %g, but the network has no residual branch that "
+                         "could be left out: set it to 0",
+                         config->name, mode.drop_path);
+    }
+    if (mode.training && mode.dropout > 0 && !has(g, &weld_op_dropout)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "model %s: dropout is %g, but the network has none: set it to 0",
+                         config->name, mode.dropout);
     }
     return WELD_OK;
 }
@@ -43,8 +70,12 @@ weld_status weld_model_build_as(const weld_model_config *config, weld_build_mode
     }
     weld_status status = weld_graph_status(g, err);
     if (status) {
+        weld_fail_context(err, status, "model %s", config->name);
+    }
+    status = status ? status : check_chance(g, config, mode, err);
+    if (status) {
         weld_graph_free(g);
-        return weld_fail_context(err, status, "model %s", config->name);
+        return status;
     }
     *out = g;
     return WELD_OK;
@@ -73,13 +104,6 @@ weld_model_place weld_model_place_of(const weld_model_config *config, const char
 
 bool weld_model_is_head(const weld_model_config *config, const char *name) {
     return weld_model_place_of(config, name).part == weld_model_stage_count(config) + 1;
-}
-
-weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
-                                 int *stride) {
-    return weld_model_config_check(config, NULL, NULL) == WELD_OK
-               ? weld_family_of(config)->stage_end(g, config, stage, stride)
-               : NULL;
 }
 
 weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *config,

@@ -33,20 +33,22 @@ static void name_config(const weld_model_family *family, weld_model_config *conf
 
 /* The config that a family finds in the tensors, named and sound. */
 static weld_status recognize_as(const weld_model_family *family, const weld_shape_index *index,
-                                weld_recognized *out, weld_error *err) {
-    *out = (weld_recognized){.naming = NULL};
+                                const weld_model_config *stated, weld_recognized *out,
+                                weld_error *err) {
+    *out = (weld_recognized){.stated = stated && weld_family_of(stated) == family ? stated : NULL,
+                             .naming = NULL};
     WELD_TRY(weld_model_config_named(family->name, &out->config, err));
     WELD_TRY(family->recognize(index, out, err));
     name_config(family, &out->config);
     return weld_model_config_check(&out->config, NULL, err);
 }
 
-weld_status weld_model_recognize(const weld_shape_index *index, weld_recognized *out,
-                                 weld_error *err) {
+weld_status weld_model_recognize(const weld_shape_index *index, const weld_model_config *stated,
+                                 weld_recognized *out, weld_error *err) {
     char reasons[WELD_ERROR_MESSAGE_SIZE] = "";
     for (size_t i = 0; i < weld_family_count; i++) {
         weld_error reason = {.message = ""};
-        weld_status status = recognize_as(weld_families[i], index, out, &reason);
+        weld_status status = recognize_as(weld_families[i], index, stated, out, &reason);
         if (status != WELD_ERROR_NOT_FOUND) {
             return status ? weld_fail(err, status, "%s", reason.message) : WELD_OK;
         }

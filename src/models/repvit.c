@@ -100,29 +100,34 @@ static weld_value *token_mixer(const network *net, weld_path at, weld_value *x, 
 /* A quarter of the channels, to the nearest multiple of 8. */
 static weld_value *squeeze_excite(const network *net, weld_path at, weld_value *x, int c) {
     int squeezed = (c / 4 + 4) / 8 * 8;
-    return weld_layer_squeeze_excite(net, at, x, c, squeezed < 8 ? 8 : squeezed);
+    return weld_layer_squeeze_excite(
+        net, at, x, (weld_squeeze_shape){.channels = c, .squeezed = squeezed < 8 ? 8 : squeezed});
 }
 
-static weld_value *channel_mixer(const network *net, weld_path at, weld_value *x, int c) {
+/* `depth` is its share of the probability to be passed by. */
+static weld_value *channel_mixer(const network *net, weld_path at, weld_value *x, int c,
+                                 double depth) {
     shape expand = {c, 2 * c, .kernel = 1, .stride = 1, .groups = 1};
     shape project = {2 * c, c, .kernel = 1, .stride = 1, .groups = 1};
     weld_value *y = weld_gelu(net->g, conv_bn(net, weld_under(at, "m.0"), x, expand));
-    return weld_add(net->g, x, conv_bn_from(net, weld_under(at, "m.2"), y, project, 0));
+    y = conv_bn_from(net, weld_under(at, "m.2"), y, project, 0);
+    return weld_add(net->g, x, weld_layer_drop_path(net, y, depth));
 }
 
 static weld_value *block(const network *net, weld_path at, weld_value *x, int c, bool excite,
-                         bool legacy) {
+                         bool legacy, double depth) {
     x = token_mixer(net, weld_under(at, "token_mixer.0"), x, c, legacy);
     x = excite ? squeeze_excite(net, weld_under(at, "token_mixer.1"), x, c) : x;
-    return channel_mixer(net, weld_under(at, "channel_mixer"), x, c);
+    return channel_mixer(net, weld_under(at, "channel_mixer"), x, c, depth);
 }
 
-static weld_value *downsample(const network *net, weld_path at, weld_value *x, int c, int out) {
+static weld_value *downsample(const network *net, weld_path at, weld_value *x, int c, int out,
+                              double depth) {
     shape spatial = {c, c, .kernel = 3, .stride = 2, .groups = c};
     shape channel = {c, out, .kernel = 1, .stride = 1, .groups = 1};
     x = conv_bn(net, weld_under(at, "token_mixer.0"), x, spatial);
     x = conv_bn(net, weld_under(at, "token_mixer.2"), x, channel);
-    return channel_mixer(net, weld_under(at, "channel_mixer"), x, out);
+    return channel_mixer(net, weld_under(at, "channel_mixer"), x, out, depth);
 }
 
 static weld_value *head(const network *net, weld_path at, weld_value *x, int c) {
@@ -134,6 +139,7 @@ static weld_value *head(const network *net, weld_path at, weld_value *x, int c) 
 static void classifier(const network *net, weld_value *x, int c, bool distillation_head) {
     weld_graph *g = net->g;
     const weld_path at = {"classifier"};
+    x = weld_layer_dropout(net, x);
     weld_value *logits = head(net, weld_under(at, "classifier"), x, c);
     if (distillation_head) {
         weld_value *dist = head(net, weld_under(at, "classifier_dist"), x, c);
@@ -148,21 +154,33 @@ static void classifier(const network *net, weld_value *x, int c, bool distillati
 
 static weld_model_place place(const weld_model_config *config, const char *name);
 
+/* The stem, the blocks, and two that lead into each stage but the first. */
+static int feature_count(const weld_repvit *r) {
+    int count = 1 + 2 * (r->stages - 1);
+    for (int i = 0; i < r->stages; i++) {
+        count += r->depths[i];
+    }
+    return count;
+}
+
 static void build(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images) {
     const weld_repvit r = weld_repvit_of(config);
     const network net = {g, config, mode, place, .bn_eps = 1e-5, .bn_momentum = 0.1};
     const weld_path features = {"features"};
+    const double last = feature_count(&r) - 1;
     int c = r.channels[0], f = 0;
     weld_value *x = stem(&net, weld_under(features, "%d", f++), images, c, r.stem_stride);
     for (int stage = 0; stage < r.stages; stage++) {
         if (stage > 0) {
-            x = block(&net, weld_under(features, "%d", f++), x, c, false, r.legacy);
-            x = downsample(&net, weld_under(features, "%d", f++), x, c, r.channels[stage]);
+            x = block(&net, weld_under(features, "%d", f), x, c, false, r.legacy, f / last);
+            f++;
+            x = downsample(&net, weld_under(features, "%d", f), x, c, r.channels[stage], f / last);
+            f++;
             c = r.channels[stage];
         }
-        for (int i = 0; i < r.depths[stage]; i++) {
-            x = block(&net, weld_under(features, "%d", f++), x, c, i % 2 == 0, r.legacy);
+        for (int i = 0; i < r.depths[stage]; i++, f++) {
+            x = block(&net, weld_under(features, "%d", f), x, c, i % 2 == 0, r.legacy, f / last);
         }
     }
     classifier(&net, weld_layer_global_mean(&net, x, c), c, r.distillation_head);

@@ -24,6 +24,9 @@ typedef struct weld_distillation_recipe {
 typedef struct weld_recipe {
     weld_model_config model; /* num_classes 0: as many as there are class folders */
     struct {
+        double drop_path, dropout;
+    } chance; /* of the model, in training alone: see weld_build_mode */
+    struct {
         char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
         weld_preprocessing preprocessing;
         int64_t max_bad; /* images that may be bad before the run stops */

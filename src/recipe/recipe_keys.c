@@ -31,6 +31,12 @@ static const weld_key model_keys[] = {
      .help = "a variant that `weld models` lists, or the name of a family for sizes of your own"},
     {"num_classes", INTEGER(model.num_classes, 0, WELD_MAX_CLASSES), .null = "0",
      .help = "outputs of the head; 0: as many as there are class folders"},
+    {"drop_path", REAL(chance.drop_path, 0, 0.9), .null = "0",
+     .help = "stochastic depth: probability with which an image passes by the last residual branch "
+             "in training; the first ones are passed by more rarely, in proportion to their depth"},
+    {"dropout", REAL(chance.dropout, 0, 0.9), .null = "0",
+     .help = "probability with which a feature of an image does not reach the head's last layer in "
+             "training"},
 };
 
 static const weld_key data_keys[] = {

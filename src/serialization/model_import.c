@@ -294,8 +294,18 @@ static weld_status load_tensors(importing *im) {
     return status;
 }
 
+/* What weld wrote beside the tensors is to be tried; that it fits is checked with all else later.
+ */
+static weld_status recognize(importing *im) {
+    char where[512];
+    weld_model_config c;
+    const char *text = metadata(im, WELD_METADATA_CONFIG, where);
+    const bool states = text && weld_model_config_from_text(text, where, &c, NULL) == WELD_OK;
+    return weld_model_recognize(&im->index.names, states ? &c : NULL, &im->found, im->err);
+}
+
 static weld_status import_all(importing *im) {
-    weld_status status = weld_model_recognize(&im->index.names, &im->found, im->err);
+    weld_status status = recognize(im);
     if (status) {
         return weld_fail_context(im->err, status, "%s", im->path);
     }

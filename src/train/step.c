@@ -23,7 +23,11 @@ static const char *gradient_name(const weld_graph *g, size_t i, char name[GRADIE
 
 static weld_status build_forward(const weld_model_config *config, const weld_train_step_options *o,
                                  weld_graph **out, weld_error *err) {
-    weld_build_mode mode = {.training = true, .bn_eval = o->bn_eval, .frozen = o->rates.frozen};
+    weld_build_mode mode = {.training = true,
+                            .bn_eval = o->bn_eval,
+                            .frozen = o->rates.frozen,
+                            .drop_path = o->drop_path,
+                            .dropout = o->dropout};
     weld_graph *built;
     weld_status status = weld_model_build_as(config, mode, o->batch, o->input_size, o->input_size,
                                              o->dtype, &built, err);

@@ -23,6 +23,7 @@ typedef struct weld_train_step_options {
     int64_t batch, input_size;
     weld_build_loss *build_loss;   /* of the task */
     const weld_loss_options *loss; /* not needed later */
+    double drop_path, dropout;     /* as weld_build_mode's */
     bool bn_eval;            /* batch norms use their running statistics and leave them alone */
     weld_rate_options rates; /* frozen parts stay as they are, running statistics and all: gradients
                               * are computed neither for them nor through them */

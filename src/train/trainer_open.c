@@ -21,6 +21,8 @@ static weld_train_step_options step_options(const weld_run_data *d) {
     const weld_recipe *r = &d->recipe;
     return (weld_train_step_options){.input_size = r->data.preprocessing.input_size,
                                      .build_loss = d->task->build_loss,
+                                     .drop_path = r->chance.drop_path,
+                                     .dropout = r->chance.dropout,
                                      .bn_eval = r->train.bn_eval,
                                      .rates = {.frozen = weld_recipe_frozen_parts(r),
                                                .head_scale = r->optimizer.head_lr_scale,

@@ -76,12 +76,6 @@ static int64_t block_count(const weld_model_config *config) {
     return 2;
 }
 
-static weld_value *stage_end(const weld_graph *g, const weld_model_config *config, int stage,
-                             int *stride) {
-    (void)g, (void)config, (void)stage, (void)stride;
-    return NULL;
-}
-
 static bool tensor_name(const weld_model_config *config, const weld_naming *naming,
                         const char *name, char out[WELD_TENSOR_NAME_SIZE]) {
     (void)config, (void)naming;
@@ -125,7 +119,6 @@ const weld_model_family toy_family = {
     .stage_count = stage_count,
     .block_count = block_count,
     .place = place,
-    .stage_end = stage_end,
     .tensor_name = tensor_name,
     .recognize = recognize,
     .usual = usual,

@@ -242,14 +242,14 @@ START_TEST(tensors_tell_the_family_and_its_naming) {
     weld_shape_index index;
     weld_named_shape tensor = {"net.head.fc.weight", WELD_SHAPE(3, 4)};
     ck_assert_int_eq(weld_shape_index_create(&tensor, 1, &index, NULL), WELD_OK);
-    ck_assert_int_eq(weld_model_recognize(&index, &r, &err), WELD_OK);
+    ck_assert_int_eq(weld_model_recognize(&index, NULL, &r, &err), WELD_OK);
     ck_assert_str_eq(r.config.name, "toy_4");
     ck_assert_str_eq(r.naming->name, "timm");
     weld_shape_index_free(&index);
 
     tensor.name = "fc.weight";
     ck_assert_int_eq(weld_shape_index_create(&tensor, 1, &index, NULL), WELD_OK);
-    ck_assert_int_eq(weld_model_recognize(&index, &r, &err), WELD_ERROR_NOT_FOUND);
+    ck_assert_int_eq(weld_model_recognize(&index, NULL, &r, &err), WELD_ERROR_NOT_FOUND);
     ck_assert_str_eq(err.message,
                      "no RepViT: neither features.0.2.c.weight (the authors' name) nor "
                      "stem.conv2.c.weight (timm's) is among its 1 tensors; no toy: no "

@@ -62,7 +62,7 @@ static weld_status recognize(const listing *l, weld_recognized *out, weld_error 
     for (size_t i = 1; i < index.count; i++) {
         ck_assert_str_ne(index.sorted[i - 1]->name, index.sorted[i]->name);
     }
-    weld_status status = weld_model_recognize(&index, out, err);
+    weld_status status = weld_model_recognize(&index, NULL, out, err);
     weld_shape_index_free(&index);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "fixture.h"
 #include "graph/graph.h"
 #include "models/models.h"
+#include "ops/ops.h"
 #include "suite.h"
 #include "models/repvit.h"
 #include "repvit_config.h"
@@ -393,6 +394,31 @@ START_TEST(frozen_parts_and_bn_eval_leave_running_statistics_alone) {
 }
 END_TEST
 
+START_TEST(residual_branches_are_left_out_more_often_the_deeper_they_are) {
+    /* features 1 to 8 of a network with depths 1, 1, 2 */
+    weld_model_config c = repvit_config(5, "8, 8, 8", "1, 1, 2", 2, false, false);
+    weld_build_mode mode = {.training = true, .drop_path = 0.4, .dropout = 0.3};
+    weld_graph *g;
+    weld_error err;
+    ck_assert_int_eq(weld_model_build_as(&c, mode, 2, 32, 32, WELD_F32, &g, &err), WELD_OK);
+    int branch = 0, dropouts = 0;
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        if (node->op == &weld_op_stochastic_depth) {
+            branch++;
+            ck_assert_double_eq_tol(node->attributes.probability, 0.4 * branch / 8, 1e-12);
+        }
+        if (node->op == &weld_op_dropout) {
+            dropouts++;
+            ck_assert_double_eq_tol(node->attributes.probability, 0.3, 1e-12);
+        }
+    }
+    ck_assert_int_eq(branch, 8);
+    ck_assert_int_eq(dropouts, 1);
+    weld_graph_free(g);
+}
+END_TEST
+
 START_TEST(running_out_of_memory_is_an_error_like_any_other) {
     weld_model_config config = small();
     weld_graph *g = NULL;
@@ -417,4 +443,5 @@ RUN_SUITE("models/repvit", variants_have_the_published_counts,
           unknown_names_are_answered_with_the_known_ones, input_without_pixels_is_refused,
           every_tensor_has_its_place_from_the_stem_to_the_head,
           frozen_parts_and_bn_eval_leave_running_statistics_alone,
+          residual_branches_are_left_out_more_often_the_deeper_they_are,
           running_out_of_memory_is_an_error_like_any_other)

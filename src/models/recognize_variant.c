@@ -1,0 +1,113 @@
+/* Recognition by trying: is there a variant whose tensors these are? See models.h. */
+#include <string.h>
+
+#include "base/error.h"
+#include "graph/graph.h"
+#include "models/models.h"
+#include "passes/reparameterize.h"
+
+/* Graphs are built for so many classes, whose tensors are then known by it. */
+enum { CLASSES = WELD_MAX_CLASSES };
+
+typedef struct search {
+    const weld_model_family *family;
+    const weld_shape_index *index;
+    weld_recognized *out;
+    size_t hits, tensors; /* of the best so far */
+    int num_classes;      /* where no tensor tells */
+    bool first_is_there;  /* the first tensor of some graph, in some naming */
+} search;
+
+static bool is_leaf(const weld_value *v) {
+    return v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
+}
+
+static const weld_named_shape *find(const search *s, const weld_model_config *config,
+                                    const weld_naming *naming, const char *name) {
+    char called[WELD_TENSOR_NAME_SIZE];
+    return s->family->tensor_name(config, naming, name, called)
+               ? weld_shape_index_find(s->index, called)
+               : NULL;
+}
+
+/* Is this the leaf's shape, whatever the number of classes? Sets it where it is not known yet. */
+static bool is_shape_of(const weld_value *leaf, weld_shape shape, int *classes) {
+    if (leaf->shape.rank > 0 && leaf->shape.dim[0] == CLASSES && shape.rank > 0) {
+        *classes = *classes ? *classes : (int)shape.dim[0];
+        shape.dim[0] = shape.dim[0] == *classes ? CLASSES : 0;
+    }
+    return weld_shape_equal(&leaf->shape, &shape);
+}
+
+/* How many of the graph's leaves are among the tensors; those of integers need not be. */
+static void try_naming(search *s, const weld_graph *g, const weld_model_config *config,
+                       const weld_naming *naming, bool merged) {
+    size_t hits = 0, tensors = 0;
+    int classes = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *leaf = g->values[i];
+        if (!is_leaf(leaf) || leaf->dtype == WELD_I64) {
+            continue;
+        }
+        const weld_named_shape *found = find(s, config, naming, leaf->name);
+        s->first_is_there = s->first_is_there || (found && tensors == 0);
+        hits += found && is_shape_of(leaf, found->shape, &classes);
+        tensors++;
+    }
+    const bool whole = hits == tensors, best_whole = s->tensors > 0 && s->hits == s->tensors;
+    if (classes >= 0 && classes <= WELD_MAX_CLASSES &&
+        (whole > best_whole || (whole == best_whole && hits > s->hits))) {
+        s->hits = hits;
+        s->tensors = tensors;
+        s->out->config = *config;
+        s->out->config.num_classes = classes ? classes : s->num_classes;
+        s->out->naming = naming;
+        s->out->merged = merged;
+    }
+}
+
+static void try_graph(search *s, const weld_graph *g, const weld_model_config *config,
+                      bool merged) {
+    for (size_t n = 0; n < s->family->naming_count; n++) {
+        try_naming(s, g, config, &s->family->namings[n], merged);
+    }
+}
+
+static weld_status try_config(search *s, const weld_model_config *named, weld_error *err) {
+    weld_model_config config = *named;
+    weld_graph *g, *merged;
+    s->num_classes = config.num_classes;
+    config.num_classes = CLASSES;
+    const int size = s->family->usual(&config, s->family->namings).input_size;
+    WELD_TRY(weld_model_build(&config, false, 1, size, size, WELD_F32, &g, err));
+    try_graph(s, g, &config, false);
+    weld_status status = weld_reparameterize_graph(g, &merged, err);
+    if (!status) {
+        try_graph(s, merged, &config, true);
+        weld_graph_free(merged);
+    }
+    weld_graph_free(g);
+    return status;
+}
+
+weld_status weld_model_recognize_variant(const weld_model_family *family,
+                                         const weld_shape_index *index, weld_recognized *out,
+                                         weld_error *err) {
+    search s = {.family = family, .index = index, .out = out};
+    if (out->stated) {
+        WELD_TRY(try_config(&s, out->stated, err));
+    }
+    for (size_t i = 0; i < family->variant_count; i++) {
+        weld_model_config config;
+        WELD_TRY(weld_model_config_named(family->variants[i].name, &config, err));
+        WELD_TRY(try_config(&s, &config, err));
+        if (!s.first_is_there) { /* variants differ in sizes, not in their first tensor's name */
+            break;
+        }
+    }
+    return s.hits > 0 && s.hits >= s.tensors / 2
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_NOT_FOUND,
+                           "no %s: its %zu tensors are those of none of its variants", family->name,
+                           index->count);
+}

@@ -19,8 +19,35 @@ int64_t weld_loader_train_batch_size(const weld_loader *l) {
     return count < l->options.batch_size ? count : l->options.batch_size;
 }
 
-int64_t weld_loader_train_batches(const weld_loader *l) {
-    return weld_dataset_count(l->ds) / weld_loader_train_batch_size(l);
+const weld_batch_shape *weld_loader_train_shapes(const weld_loader *l, int *count) {
+    *count = l->batching.shape_count;
+    return l->batching.shapes;
+}
+
+int64_t weld_loader_train_most(const weld_loader *l) {
+    return weld_batching_most(&l->batching);
+}
+
+size_t weld_loader_train_floats(const weld_loader *l) {
+    size_t most = 0;
+    for (int i = 0; i < l->batching.shape_count; i++) {
+        const weld_batch_shape *s = &l->batching.shapes[i];
+        const size_t floats = (size_t)s->count * (size_t)s->size * (size_t)s->size * 3;
+        most = floats > most ? floats : most;
+    }
+    return most;
+}
+
+int64_t weld_loader_train_updates(weld_loader *l, uint32_t epoch) {
+    return weld_batching_updates(&l->batching, epoch);
+}
+
+int64_t weld_loader_train_batches(weld_loader *l, uint32_t epoch) {
+    return weld_loader_train_updates(l, epoch) * l->batching.accumulate;
+}
+
+int weld_loader_train_shape(weld_loader *l, uint32_t epoch, int64_t batch) {
+    return weld_batching_find(&l->batching, epoch, batch).shape;
 }
 
 int64_t weld_loader_eval_batches(const weld_loader *l) {
@@ -50,8 +77,14 @@ static void free_picks(weld_picks *p) {
     weld_free(p->counts);
 }
 
+/* Samples of the largest batch, of training or of evaluation. */
+static int64_t capacity(const weld_loader *l) {
+    const int64_t most = weld_batching_most(&l->batching);
+    return most > l->options.batch_size ? most : l->options.batch_size;
+}
+
 static weld_status allocate(weld_loader *l, weld_error *err) {
-    const size_t batch = (size_t)l->options.batch_size, most = (size_t)l->most;
+    const size_t batch = (size_t)capacity(l), most = (size_t)l->most;
     l->workers = weld_alloc((size_t)l->threads, sizeof *l->workers);
     l->runs = weld_alloc(batch + 1, sizeof *l->runs);
     l->wanted = weld_alloc(batch * most, sizeof *l->wanted);
@@ -85,9 +118,36 @@ static weld_status open_order(weld_loader *l, weld_error *err) {
     return weld_order_create(&order, &l->order, err);
 }
 
+static weld_status open_batching(weld_loader *l, weld_error *err) {
+    const weld_loader_options *o = &l->options;
+    const weld_batching_options batching = {.count = weld_dataset_count(l->ds),
+                                            .batch_size = o->batch_size,
+                                            .input_size = o->preprocessing.input_size,
+                                            .sizes = o->sizes,
+                                            .size_count = o->size_count,
+                                            .accumulate = o->accumulate ? o->accumulate : 1,
+                                            .seed = o->seed};
+    WELD_TRY(weld_batching_init(&l->batching, &batching, err));
+    l->transforms = weld_alloc((size_t)l->batching.shape_count, sizeof *l->transforms);
+    return l->transforms ? WELD_OK : weld_fail_memory(err, "loader");
+}
+
+/* What images become, at input_size and at each size of training. */
+static weld_status open_transforms(weld_loader *l, weld_error *err) {
+    const weld_loader_options *o = &l->options;
+    weld_preprocessing preprocessing = o->preprocessing;
+    WELD_TRY(weld_transform_init(&l->transform, &preprocessing, &o->augmentation, err));
+    for (int i = 0; i < l->batching.shape_count; i++) {
+        preprocessing.input_size = l->batching.shapes[i].size;
+        WELD_TRY(weld_transform_init(&l->transforms[i], &preprocessing, &o->augmentation, err));
+    }
+    return WELD_OK;
+}
+
 static weld_status open_parts(weld_loader *l, weld_error *err) {
     const weld_loader_options *o = &l->options;
-    WELD_TRY(weld_transform_init(&l->transform, &o->preprocessing, &o->augmentation, err));
+    WELD_TRY(open_batching(l, err));
+    WELD_TRY(open_transforms(l, err));
     if (o->augmentation.kind == WELD_AUGMENT_NONE) {
         l->options.composition = NULL;
     }
@@ -95,16 +155,12 @@ static weld_status open_parts(weld_loader *l, weld_error *err) {
     WELD_TRY(allocate(l, err));
     WELD_TRY(open_order(l, err));
     return is_worth_reading_ahead(l->ds)
-               ? weld_read_ahead_create(l->ds, o->batch_size * l->most, &l->read_ahead, err)
+               ? weld_read_ahead_create(l->ds, capacity(l) * l->most, &l->read_ahead, err)
                : WELD_OK;
 }
 
 weld_status weld_loader_create(const weld_dataset *ds, const weld_loader_options *options,
                                weld_loader **out, weld_error *err) {
-    if (options->batch_size < 1 || options->batch_size > 1 << 20) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "batch size %lld: it must be in 1..%d",
-                         (long long)options->batch_size, 1 << 20);
-    }
     weld_loader *l = weld_alloc(1, sizeof *l);
     if (!l) {
         return weld_fail_memory(err, "loader");
@@ -132,9 +188,10 @@ void weld_loader_free(weld_loader *l) {
     weld_free(l->workers);
     weld_order_free(l->order);
     weld_sampling_free(l->sampling);
-    for (int64_t i = 0; l->annotations && i < l->options.batch_size; i++) {
+    for (int64_t i = 0; l->annotations && i < capacity(l); i++) {
         weld_array_free(&l->annotations[i]);
     }
+    weld_free(l->transforms);
     free_picks(&l->picks);
     free_picks(&l->coming);
     weld_free(l->annotations);
@@ -176,11 +233,21 @@ static uint32_t view_of(const weld_loader *l, uint32_t epoch) {
     return l->options.views ? (uint32_t)(epoch % l->options.views) : epoch;
 }
 
-/* Have the batch read that begins at a position of the order's epoch. */
-static void request_next(weld_loader *l, uint32_t epoch, int64_t position, int64_t count) {
+/* Where a training batch stands, and how its samples are made. */
+static weld_batch_place find_batch(weld_loader *l, uint32_t epoch, int64_t batch,
+                                   weld_sample_source *source) {
+    const weld_batch_place place = weld_batching_find(&l->batching, epoch, batch);
+    *source = weld_loading_source(l, &l->transforms[place.shape], view_of(l, epoch));
+    return place;
+}
+
+/* Have a batch of the order's epoch read. */
+static void request_next(weld_loader *l, uint32_t epoch, int64_t batch) {
     if (l->read_ahead) {
-        const weld_sample_source source = weld_loading_source(l, view_of(l, epoch));
-        weld_loading_pick_in_order(l, &source, position, count, &l->coming);
+        weld_sample_source source;
+        const weld_batch_place place = find_batch(l, epoch, batch, &source);
+        const int64_t count = l->batching.shapes[place.shape].count;
+        weld_loading_pick_in_order(l, &source, place.begin, count, &l->coming);
         weld_loading_read_coming(l, count);
     }
 }
@@ -212,44 +279,46 @@ static weld_status replace_bad(const weld_loading *job, int64_t begin, weld_batc
 }
 
 /* What the loader has beside pixels of the batch's samples. */
-static weld_batch batch_of(const weld_loader *l, int64_t count, uint32_t view) {
+static weld_batch batch_of(const weld_loader *l, int64_t count, const weld_sample_source *source) {
     return (weld_batch){.count = count,
+                        .size = source->transform->preprocessing.input_size,
                         .indices = l->picks.indices,
                         .repeats = l->picks.repeats,
-                        .view = view,
+                        .view = source->view,
                         .annotations = l->annotations};
 }
 
 weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
                                     weld_batch *out, weld_error *err) {
-    const int64_t size = weld_loader_train_batch_size(l), batches = weld_loader_train_batches(l);
+    const int64_t batches = weld_loader_train_batches(l, epoch);
     if (batch < 0 || batch >= batches) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
                          (long long)batches);
     }
     const double began = weld_clock();
-    weld_loading job = {l, true, weld_loading_source(l, view_of(l, epoch)), images};
-    *out = batch_of(l, size, job.source.view);
+    weld_loading job = {.loader = l, .training = true, .images = images};
+    const weld_batch_place place = find_batch(l, epoch, batch, &job.source);
+    const weld_batch_shape shape = l->batching.shapes[place.shape];
+    *out = batch_of(l, shape.count, &job.source);
     out->mixes = l->mixes;
     weld_order_set_epoch(l->order, epoch);
-    weld_loading_pick_in_order(l, &job.source, batch * size, size, &l->picks);
+    weld_loading_pick_in_order(l, &job.source, place.begin, shape.count, &l->picks);
     begin_batch(l);
     if (batch + 1 < batches) {
-        request_next(l, epoch, (batch + 1) * size, size);
+        request_next(l, epoch, batch + 1);
     }
-    weld_loading_run(&job, size);
-    WELD_TRY(replace_bad(&job, batch * size, out, err));
+    weld_loading_run(&job, shape.count);
+    WELD_TRY(replace_bad(&job, place.begin, out, err));
     if (batch + 1 == batches) {
         weld_order_set_epoch(l->order, epoch + 1);
-        request_next(l, epoch + 1, 0, size);
+        request_next(l, epoch + 1, 0);
     }
     l->served++;
     const double made = weld_clock();
     share_seconds(l, made - began, out);
-    int image_size = l->options.preprocessing.input_size;
-    weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch, size, image_size,
-                  l->mixes);
-    weld_mix_images(l->mixes, size, image_size, images, l->threads);
+    weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch, shape.count,
+                  shape.size, l->mixes);
+    weld_mix_images(l->mixes, shape.count, shape.size, images, l->threads);
     out->augment_seconds += weld_clock() - made;
     return WELD_OK;
 }
@@ -269,9 +338,11 @@ static int64_t pick_by_index(const weld_loader *l, const weld_sample_source *sou
 }
 
 /* Close the gaps that bad images left. */
-static weld_status leave_out_bad(weld_loader *l, int64_t count, float *images, weld_batch *out,
+static weld_status leave_out_bad(const weld_loading *job, int64_t count, weld_batch *out,
                                  weld_error *err) {
-    size_t floats = weld_loading_floats(l);
+    weld_loader *l = job->loader;
+    float *images = job->images;
+    size_t floats = weld_loading_floats(&job->source);
     for (int64_t slot = 0; slot < count; slot++) {
         int64_t to = out->count;
         if (l->statuses[slot]) {
@@ -302,7 +373,7 @@ static weld_status load_in_order(weld_loading *job, int64_t batch, weld_batch *o
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
                          (long long)weld_loader_eval_batches(l));
     }
-    *out = batch_of(l, 0, job->source.view);
+    *out = batch_of(l, 0, &job->source);
     const double began = weld_clock();
     int64_t count = pick_by_index(l, &job->source, batch, job->training, &l->picks);
     begin_batch(l);
@@ -312,19 +383,19 @@ static weld_status load_in_order(weld_loading *job, int64_t batch, weld_batch *o
     }
     weld_loading_run(job, count);
     l->served++;
-    weld_status status = leave_out_bad(l, count, job->images, out, err);
+    weld_status status = leave_out_bad(job, count, out, err);
     share_seconds(l, weld_clock() - began, out);
     return status;
 }
 
 weld_status weld_loader_eval_batch(weld_loader *l, int64_t batch, float *images, weld_batch *out,
                                    weld_error *err) {
-    weld_loading job = {l, false, weld_loading_source(l, 0), images};
+    weld_loading job = {l, false, weld_loading_source(l, &l->transform, 0), images};
     return load_in_order(&job, batch, out, err);
 }
 
 weld_status weld_loader_view_batch(weld_loader *l, uint32_t view, int64_t batch, float *images,
                                    weld_batch *out, weld_error *err) {
-    weld_loading job = {l, true, weld_loading_source(l, view), images};
+    weld_loading job = {l, true, weld_loading_source(l, &l->transform, view), images};
     return load_in_order(&job, batch, out, err);
 }

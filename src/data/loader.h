@@ -4,17 +4,18 @@
  * threads nor what was loaded before has any influence, so a run can be taken up anywhere.
  *
  * The order of a training epoch (order.h) is a shuffle drawn from (seed, epoch), or the data set's
- * own. Batch b holds positions b * size .. (b + 1) * size - 1 of it; what is left over at the end
- * is dropped, unless the data set is smaller than one batch: then that is the epoch's only batch. A
- * bad image (unreadable, damaged, no image) is reported and its place taken by the next good sample
- * that follows the batch in the epoch's order; so is that of a bad image of a sample that is made
- * of several (composition.h). Evaluation goes through the data set in order, every image once; the
- * last batch may be short; bad images are reported and left out.
+ * own. Batches part it from its beginning on, in images of one size or of several (batching.h);
+ * what is left over at the end is dropped, unless the data set is smaller than one batch: then that
+ * is the epoch's only batch. A bad image (unreadable, damaged, no image) is reported and its place
+ * taken by the next good sample that follows the batch in the epoch's order; so is that of a bad
+ * image of a sample that is made of several (composition.h). Evaluation goes through the data set
+ * in order, every image once; the last batch may be short; bad images are reported and left out.
  */
 #ifndef WELD_DATA_LOADER_H
 #define WELD_DATA_LOADER_H
 
 #include "data/annotation.h"
+#include "data/batching.h"
 #include "data/composition.h"
 #include "data/mix.h"
 #include "data/sampling.h"
@@ -27,6 +28,9 @@ typedef struct weld_loader_options {
     weld_preprocessing preprocessing;
     weld_augmentation augmentation; /* for evaluation only its kind's value NONE makes sense */
     int64_t batch_size;
+    const int *sizes;   /* of training images, as of weld_batching_options; not needed later */
+    int size_count;     /* 0: input_size alone */
+    int64_t accumulate; /* batches of an update; 0 means 1 */
     uint64_t seed;
     bool shuffle;
     int64_t views; /* crop, flip, operations and erasing of epoch e are those of epoch e % views,
@@ -51,6 +55,7 @@ void weld_loader_free(weld_loader *l); /* accepts NULL */
 /* What a batch holds; the arrays belong to the loader and are valid until its next batch. */
 typedef struct weld_batch {
     int64_t count;
+    int size;               /* height and width of the images */
     const int64_t *indices; /* of the samples in the data set: of the image whose turn it was */
     /* Training: which of its repeats each sample is, and the epoch that augmented them (views).
      * With its index they say all of a sample before mixing. */
@@ -65,13 +70,23 @@ typedef struct weld_batch {
     double wait_seconds, decode_seconds, augment_seconds;
 } weld_batch;
 
-/* Samples in every training batch: batch_size, or the data set's count if that is smaller. */
+/* Samples in a training batch at input_size: batch_size, or the data set's count if that is
+ * smaller. */
 int64_t weld_loader_train_batch_size(const weld_loader *l);
-int64_t weld_loader_train_batches(const weld_loader *l); /* in an epoch */
+/* What training batches there are: one shape for each size. */
+const weld_batch_shape *weld_loader_train_shapes(const weld_loader *l, int *count);
+int64_t weld_loader_train_most(const weld_loader *l); /* samples in the largest */
+/* Floats of the largest batch's images. */
+size_t weld_loader_train_floats(const weld_loader *l);
+/* Whole updates in an epoch, and batches of them. */
+int64_t weld_loader_train_updates(weld_loader *l, uint32_t epoch);
+int64_t weld_loader_train_batches(weld_loader *l, uint32_t epoch);
+/* Which of the shapes a batch of an epoch has. */
+int weld_loader_train_shape(weld_loader *l, uint32_t epoch, int64_t batch);
 int64_t weld_loader_eval_batches(const weld_loader *l);
 
-/* images [count, input_size, input_size, 3]. Errors: memory; too many bad images one after the
- * other. */
+/* images: room for those of the batch's shape, [count, size, size, 3]. Errors: memory; too many bad
+ * images one after the other. */
 weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
                                     weld_batch *out, weld_error *err);
 

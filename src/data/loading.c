@@ -14,7 +14,7 @@ void weld_loading_pick(const weld_loader *l, const weld_sample_source *source, i
     p->indices[slot] = index;
     p->repeats[slot] = repeat;
     p->counts[slot] = 1;
-    parts[0] = (weld_sample_part){index, weld_transform_whole(&l->transform)};
+    parts[0] = (weld_sample_part){index, weld_transform_whole(source->transform)};
     if (c) {
         weld_random random = weld_sample_random(source, index, repeat, WELD_RANDOM_COMPOSE);
         p->counts[slot] =
@@ -45,17 +45,18 @@ void weld_loading_read_coming(weld_loader *l, int64_t count) {
 
 /* --- One sample ------------------------------------------------------------------------------- */
 
-weld_sample_source weld_loading_source(const weld_loader *l, uint32_t view) {
+weld_sample_source weld_loading_source(const weld_loader *l, const weld_transform *transform,
+                                       uint32_t view) {
     return (weld_sample_source){.ds = l->ds,
-                                .transform = &l->transform,
+                                .transform = transform,
                                 .annotation = l->options.annotation,
                                 .seed = l->options.seed,
                                 .view = view,
                                 .views = l->options.views};
 }
 
-size_t weld_loading_floats(const weld_loader *l) {
-    size_t size = (size_t)l->options.preprocessing.input_size;
+size_t weld_loading_floats(const weld_sample_source *source) {
+    size_t size = (size_t)source->transform->preprocessing.input_size;
     return size * size * 3;
 }
 
@@ -90,7 +91,7 @@ static weld_status make_sample(const weld_loading *job, int64_t slot, bool is_ah
                                weld_sample_worker *w, weld_error *err) {
     weld_loader *l = job->loader;
     const weld_sample sample = sample_of(l, slot);
-    float *out = job->images + (size_t)slot * weld_loading_floats(l);
+    float *out = job->images + (size_t)slot * weld_loading_floats(&job->source);
     weld_array *annotation = &l->annotations[slot];
     annotation->count = 0;
     if (!job->training) {

@@ -18,7 +18,9 @@ typedef struct weld_picks {
 struct weld_loader {
     const weld_dataset *ds;
     weld_loader_options options;
-    weld_transform transform;
+    weld_batching batching;
+    weld_transform transform;   /* at input_size */
+    weld_transform *transforms; /* of training batches, by shape */
     int threads;
     weld_sample_worker *workers; /* one per thread */
     weld_read_ahead *read_ahead; /* NULL where it does not pay */
@@ -45,9 +47,10 @@ typedef struct weld_loading {
     float *images;
 } weld_loading;
 
-/* An epoch's samples, or those of evaluation, are drawn with this. */
-weld_sample_source weld_loading_source(const weld_loader *l, uint32_t view);
-size_t weld_loading_floats(const weld_loader *l); /* of a sample */
+/* An epoch's samples, or those of evaluation, are drawn with this. transform: one of l's. */
+weld_sample_source weld_loading_source(const weld_loader *l, const weld_transform *transform,
+                                       uint32_t view);
+size_t weld_loading_floats(const weld_sample_source *source); /* of a sample */
 
 /* Number `slot` of a batch is this sample; which images it is made of is drawn where samples are
  * made of several. */

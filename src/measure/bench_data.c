@@ -18,7 +18,7 @@ typedef struct buffers {
 
 static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
                                 weld_bench_data_result *r, weld_error *err) {
-    const int64_t batches = weld_loader_train_batches(d->loader);
+    const int64_t batches = weld_loader_train_batches(d->loader, 0);
     weld_quiet_moment begin = {0};
     for (int64_t i = 0; i < WARM_UP + steps; i++) {
         weld_batch made;

@@ -32,7 +32,7 @@ static weld_status open(preview *p, const weld_preview_options *o, weld_error *e
     }
     WELD_TRY(weld_run_data_open_loader(d, err));
     int64_t batch = weld_loader_train_batch_size(d->loader);
-    int64_t samples = batch * weld_loader_train_batches(d->loader);
+    int64_t samples = batch * weld_loader_train_batches(d->loader, (uint32_t)o->epoch);
     p->count = o->count < samples ? o->count : samples;
     /* A sheet that is too large is refused before all is loaded. */
     weld_sheet_layout layout;

@@ -122,7 +122,7 @@ static weld_status make_schedule(weld_trainer *t, weld_error *err) {
         .min_lr = r->schedule.min_lr,
         .warmup_epochs = r->schedule.warmup_epochs,
         .epochs = r->train.epochs,
-        .steps_per_epoch = weld_loader_train_batches(t->data.loader) / r->train.accumulate,
+        .steps_per_epoch = weld_loader_train_batches(t->data.loader, 0) / r->train.accumulate,
         .per_epoch = r->schedule.per == 1};
     return t->schedule.steps_per_epoch > 0
                ? WELD_OK
@@ -130,7 +130,7 @@ static weld_status make_schedule(weld_trainer *t, weld_error *err) {
                            "train.accumulate %lld: an epoch of %s has only %lld batches of %lld "
                            "images: lower it",
                            (long long)r->train.accumulate, r->data.train,
-                           (long long)weld_loader_train_batches(t->data.loader),
+                           (long long)weld_loader_train_batches(t->data.loader, 0),
                            (long long)weld_loader_train_batch_size(t->data.loader));
 }
 

@@ -87,7 +87,7 @@ START_TEST(batches_do_not_depend_on_threads_or_on_what_came_before) {
     weld_loader_options one = options_of(5, 1), two = options_of(5, 2);
     weld_loader *a = create(ds, &one), *b = create(ds, &two), *c = create(packed, &two);
     static loaded x, y, z;
-    ck_assert_int_eq(weld_loader_train_batches(a), 4);
+    ck_assert_int_eq(weld_loader_train_batches(a, 0), 4);
     for (uint32_t epoch = 0; epoch < 2; epoch++) {
         for (int64_t batch = 0; batch < 4; batch++) {
             load_train(a, epoch, batch, &x);
@@ -285,7 +285,7 @@ START_TEST(repeats_of_an_image_are_augmented_each_in_its_own_way) {
     o.augmentation.repeats = 3;
     weld_loader *l = create(ds, &o), *plain = create(ds, &once);
     static loaded x, y;
-    ck_assert_int_eq(weld_loader_train_batches(l), 3);
+    ck_assert_int_eq(weld_loader_train_batches(l, 0), 3);
     load_train(plain, 1, 0, &y);
     for (int64_t batch = 0; batch < 2; batch++) {
         load_train(l, 1, batch, &x);
@@ -385,7 +385,7 @@ START_TEST(a_set_smaller_than_a_batch_is_one_batch) {
     weld_loader_options o = options_of(16, 2);
     weld_loader *l = create(ds, &o);
     static loaded x;
-    ck_assert_int_eq(weld_loader_train_batches(l), 1);
+    ck_assert_int_eq(weld_loader_train_batches(l, 0), 1);
     ck_assert_int_eq(weld_loader_train_batch_size(l), 7);
     load_train(l, 0, 0, &x);
     ck_assert_int_eq(x.batch.count, 7);

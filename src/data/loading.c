@@ -74,12 +74,10 @@ static weld_status read_part(const weld_loading *job, int64_t slot, int part, in
     weld_loader *l = job->loader;
     const int64_t number = slot * l->most + part, index = l->picks.parts[number].index;
     weld_sample_image *image = &w->images[part];
-    weld_status status = WELD_OK;
     w->since = weld_clock();
-    if (!is_ahead ||
-        !weld_read_ahead_take(l->read_ahead, l->served, number, index, &image->bytes)) {
-        status = weld_dataset_read(l->ds, index, &image->bytes, err);
-    }
+    const weld_status status =
+        is_ahead ? weld_read_ahead_read(l->read_ahead, l->served, number, index, &image->bytes, err)
+                 : weld_dataset_read(l->ds, index, &image->bytes, err);
     weld_sample_begin(&job->source, image, count);
     weld_sample_spent(w, WELD_TIME_WAITING);
     l->bad[slot] = part;

@@ -13,7 +13,7 @@
 
 enum {
     THREADS = 4,
-    AFTER_SLOW = 8,      /* so many reads after one that waited may run beside each other */
+    AFTER_SLOW = 8,      /* so many reads after one that waited are done ahead */
     MAX_HELD = 256 << 20 /* bytes that were read and not taken: reading pauses beyond these */
 };
 
@@ -47,8 +47,7 @@ struct weld_read_ahead {
     /* The lock guards what is below and what threads read next. Bytes belong to a thread while a
      * slot is being read, to nobody otherwise. */
     bool stop;
-    int reading; /* threads */
-    int slow;    /* reads to come that may run beside others */
+    int slow; /* reads to come that are done ahead */
     int threads;
     pthread_t thread[THREADS];
     pthread_mutex_t lock;
@@ -79,32 +78,30 @@ static long waits(void) {
     return use.ru_nvcsw;
 }
 
-/* Read a slot, without the lock; whether the thread waited for the device. */
-static bool read_slot(weld_read_ahead *r, slot *s, weld_status *status) {
+/* Read a sample, without the lock; *waited: the thread had to wait for the device. */
+static weld_status read_sample(const weld_read_ahead *r, int64_t index, weld_bytes *bytes,
+                               bool *waited, weld_error *err) {
     const long before = waits();
-    *status = weld_dataset_read(r->ds, s->index, &s->bytes, NULL);
-    return waits() != before;
+    const weld_status status = weld_dataset_read(r->ds, index, bytes, err);
+    *waited = waits() != before;
+    return status;
 }
 
 static void *read_wanted(void *arg) {
     weld_read_ahead *r = arg;
     pthread_mutex_lock(&r->lock);
     while (!r->stop) {
-        slot *s = r->reading == 0 || r->slow > 0 ? find_wanted(r) : NULL;
+        slot *s = r->slow > 0 ? find_wanted(r) : NULL;
         if (!s) {
             pthread_cond_wait(&r->wanted, &r->lock);
             continue;
         }
-        r->reading++;
-        if (r->slow > 0) {
-            r->slow--;
-            pthread_cond_signal(&r->wanted);
-        }
+        r->slow--;
+        pthread_cond_signal(&r->wanted);
         pthread_mutex_unlock(&r->lock);
-        weld_status status;
-        const bool waited = read_slot(r, s, &status);
+        bool waited;
+        const weld_status status = read_sample(r, s->index, &s->bytes, &waited, NULL);
         pthread_mutex_lock(&r->lock);
-        r->reading--;
         r->slow = waited ? AFTER_SLOW : r->slow;
         r->held += s->bytes.capacity;
         /* What failed is read again by its user, who reports why. */
@@ -139,6 +136,7 @@ weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, wel
     }
     r->ds = ds;
     r->capacity = capacity;
+    r->slow = AFTER_SLOW;
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->wanted, NULL);
     pthread_cond_init(&r->done, NULL);
@@ -216,8 +214,9 @@ static void wait_until_read(weld_read_ahead *r, slot *s) {
     pthread_mutex_unlock(&r->lock);
 }
 
-bool weld_read_ahead_take(weld_read_ahead *r, uint64_t number, int64_t slot_number, int64_t index,
-                          weld_bytes *bytes) {
+/* Take the bytes of a slot that is ready or being read; false where there are none. */
+static bool take(weld_read_ahead *r, uint64_t number, int64_t slot_number, int64_t index,
+                 weld_bytes *bytes) {
     batch *b = &r->batches[number % 2];
     slot *s = &b->slots[slot_number];
     slot_state wanted = SLOT_WANTED;
@@ -241,4 +240,20 @@ bool weld_read_ahead_take(weld_read_ahead *r, uint64_t number, int64_t slot_numb
         pthread_mutex_unlock(&r->lock);
     }
     return true;
+}
+
+weld_status weld_read_ahead_read(weld_read_ahead *r, uint64_t number, int64_t slot_number,
+                                 int64_t index, weld_bytes *bytes, weld_error *err) {
+    if (take(r, number, slot_number, index, bytes)) {
+        return WELD_OK;
+    }
+    bool waited;
+    const weld_status status = read_sample(r, index, bytes, &waited, err);
+    if (waited) {
+        pthread_mutex_lock(&r->lock);
+        r->slow = AFTER_SLOW;
+        pthread_cond_signal(&r->wanted);
+        pthread_mutex_unlock(&r->lock);
+    }
+    return status;
 }

@@ -17,8 +17,11 @@ static struct device {
     atomic_bool slow;
     atomic_int in_company;
     atomic_int reads, inside; /* so far, now */
-    atomic_int beside, most;  /* reads that found others there; at once */
+    atomic_int most;          /* at once */
+    atomic_int by_taker;      /* and not by a reader */
 } device = {.in_company = FOR_EVER};
+
+static _Thread_local bool is_taker;
 
 static void sleep_a_moment(void) {
     nanosleep(&(struct timespec){0, 1000000}, NULL);
@@ -41,7 +44,7 @@ ssize_t pread(int descriptor, void *to, size_t bytes, off_t offset) {
     int most = device.most;
     while (most <= others && !atomic_compare_exchange_weak(&device.most, &most, others + 1)) {
     }
-    device.beside += others > 0;
+    device.by_taker += is_taker;
     answer(atomic_fetch_add(&device.reads, 1));
     const ssize_t n = syscall(SYS_pread64, descriptor, to, bytes, offset);
     device.inside--;
@@ -75,22 +78,21 @@ static void free_fixture(fixture *f) {
     test_folder_remove(f->folder);
 }
 
-/* All samples of a batch, by whoever reads them; how many had been read ahead. */
+/* All samples of a batch; how many of them had been read ahead. */
 static int take_all(fixture *f, uint64_t number) {
     weld_bytes bytes = {0};
-    int ahead = 0;
+    const int before = device.by_taker;
+    is_taker = true;
     for (int64_t i = 0; i < COUNT; i++) {
-        if (weld_read_ahead_take(f->ahead, number, i, f->indices[i], &bytes)) {
-            ahead++;
-        } else {
-            ck_assert_int_eq(weld_dataset_read(f->ds, f->indices[i], &bytes, NULL), WELD_OK);
-        }
-        const char *name = weld_dataset_name(f->ds, f->indices[i]);
+        const int64_t index = f->indices[i];
+        ck_assert_int_eq(weld_read_ahead_read(f->ahead, number, i, index, &bytes, NULL), WELD_OK);
+        const char *name = weld_dataset_name(f->ds, index);
         ck_assert_uint_eq(bytes.size, strlen(name));
         ck_assert_int_eq(memcmp(bytes.data, name, bytes.size), 0);
     }
+    is_taker = false;
     weld_bytes_free(&bytes);
-    return ahead;
+    return COUNT - (device.by_taker - before);
 }
 
 START_TEST(a_slow_device_is_asked_for_several_at_once) {
@@ -106,14 +108,27 @@ START_TEST(a_slow_device_is_asked_for_several_at_once) {
 }
 END_TEST
 
-START_TEST(a_quick_device_is_read_by_one_thread) {
+START_TEST(a_quick_device_is_left_to_who_wants_the_bytes) {
+    fixture f = make_fixture();
+    int ahead = 0;
+    for (uint64_t batch = 0; batch < 10; batch++) {
+        weld_read_ahead_request(f.ahead, batch, f.indices, COUNT);
+        ahead += take_all(&f, batch);
+    }
+    ck_assert_int_lt(ahead, 10 * COUNT / 2); /* the system may let a thread wait now and then */
+    free_fixture(&f);
+}
+END_TEST
+
+START_TEST(a_device_that_becomes_slow_is_read_ahead) {
     fixture f = make_fixture();
     weld_read_ahead_request(f.ahead, 0, f.indices, COUNT);
-    while (device.reads < COUNT) {
-        sleep_a_moment();
-    }
-    ck_assert_int_lt(device.beside, COUNT / 4); /* the system may let a thread wait now and then */
-    ck_assert_int_eq(take_all(&f, 0), COUNT);
+    take_all(&f, 0);
+    device.slow = true;
+    weld_read_ahead_request(f.ahead, 1, f.indices, COUNT);
+    weld_read_ahead_request(f.ahead, 2, f.indices, COUNT);
+    take_all(&f, 1);
+    ck_assert_int_gt(take_all(&f, 2), COUNT / 2);
     free_fixture(&f);
 }
 END_TEST
@@ -144,5 +159,5 @@ START_TEST(it_ends_after_the_reads_in_progress) {
 END_TEST
 
 RUN_SUITE("data/read_ahead", a_slow_device_is_asked_for_several_at_once,
-          a_quick_device_is_read_by_one_thread, every_sample_comes_however_often_the_device_changes,
-          it_ends_after_the_reads_in_progress)
+          a_quick_device_is_left_to_who_wants_the_bytes, a_device_that_becomes_slow_is_read_ahead,
+          every_sample_comes_however_often_the_device_changes, it_ends_after_the_reads_in_progress)

@@ -27,8 +27,8 @@ extern "C" {
 /* Parameters that are updated alike. */
 typedef struct weld_train_group {
     bool trained;        /* otherwise the next three are 0 */
-    bool decays;         /* weights; not biases and normalisation */
-    double weight_decay; /* 0 for those that do not */
+    bool weights;        /* not biases and normalisation */
+    double weight_decay; /* 0: none */
     double lr_scale;     /* of the learning rate */
     int64_t tensors, parameters;
 } weld_train_group;
@@ -47,6 +47,7 @@ typedef struct weld_train_start {
     double recipe_lr;               /* for batches of lr_batch ... */
     int64_t lr_batch;               /* (0: for any) */
     double lr; /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
+    const char *schedule; /* for people: what becomes of it */
     const weld_train_group *groups;
     size_t group_count;
     const char *rates;    /* for people, part by part of the network; NULL: lr for all of it */

@@ -18,6 +18,7 @@ static void print_rate(FILE *out, const char *prefix, const weld_train_start *s)
     } else {
         fprintf(out, "%slearning rate %g\n", prefix, s->lr);
     }
+    fprintf(out, "%sschedule: %s\n", prefix, s->schedule);
     if (s->rates) {
         fprintf(out, "%slearning rates: %s; %.2f M of the parameters are trained\n", prefix,
                 s->rates, (double)s->trained_parameters / 1e6);
@@ -25,7 +26,7 @@ static void print_rate(FILE *out, const char *prefix, const weld_train_start *s)
 }
 
 static void print_group(FILE *out, const char *prefix, const weld_train_group *g) {
-    const char *what = !g->trained ? "frozen" : g->decays ? "weights" : "norms and biases";
+    const char *what = !g->trained ? "frozen" : g->weights ? "weights" : "norms and biases";
     fprintf(out, "%s%s: %lld tensors, %lld scalars", prefix, what, (long long)g->tensors,
             (long long)g->parameters);
     if (g->trained && g->weight_decay > 0) {
@@ -39,12 +40,12 @@ static void print_group(FILE *out, const char *prefix, const weld_train_group *g
     fputc('\n', out);
 }
 
-/* All rates together: weights, then what does not decay, then what is frozen. */
+/* All rates together: weights, norms and biases, then what is frozen. */
 static void print_kinds(FILE *out, const char *prefix, const weld_train_start *s) {
-    weld_train_group kinds[3] = {{.trained = true, .decays = true}, {.trained = true}, {0}};
+    weld_train_group kinds[3] = {{.trained = true, .weights = true}, {.trained = true}, {0}};
     for (size_t i = 0; i < s->group_count; i++) {
         const weld_train_group *g = &s->groups[i];
-        weld_train_group *kind = &kinds[!g->trained ? 2 : g->decays ? 0 : 1];
+        weld_train_group *kind = &kinds[!g->trained ? 2 : g->weights ? 0 : 1];
         kind->weight_decay = g->weight_decay;
         kind->lr_scale = 1;
         kind->tensors += g->tensors;

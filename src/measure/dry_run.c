@@ -103,7 +103,7 @@ static weld_status measure_evaluation(weld_trainer *t, weld_train_plan *plan, we
     pace p = {.told = &settings->callbacks, .begin = weld_clock()};
     weld_evaluation e;
     weld_error ended = {.message = ""};
-    int64_t every = t->data.recipe.train.eval_every, epochs = t->schedule.epochs;
+    int64_t every = t->data.recipe.train.eval_every, epochs = weld_schedule_epochs(&t->schedule);
     if (!t->evaluation.evaluator) {
         return WELD_OK;
     }
@@ -131,7 +131,7 @@ weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_p
         return weld_fail(err, WELD_ERROR_ARGUMENT, "dry run: needs a recipe, and resumes nothing");
     }
     WELD_TRY(weld_trainer_open(&t, settings, true, err));
-    plan.steps = t.schedule.epochs * t.schedule.steps_per_epoch;
+    plan.steps = weld_schedule_epochs(&t.schedule) * t.schedule.steps_per_epoch;
     plan.memory = weld_trainer_memory(&t);
     weld_status status = weld_trainer_tell_start(&t, err);
     status = status ? status : measure_updates(&t, &plan, err);

@@ -1,4 +1,4 @@
-/* AdamW and SGD; see optimizer.h. */
+/* AdamW, SGD and RMSprop; see optimizer.h. */
 #include "optimize/optimizer.h"
 
 #include <math.h>
@@ -9,6 +9,7 @@
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "optimize/clip_units.h"
+#include "optimize/rmsprop_tf.h"
 #include "optimize/sgd.h"
 
 /* Elements that one call of the kernel updates: its four arrays fit in the second-level cache. */
@@ -32,8 +33,33 @@ typedef struct buffer {
     weld_tensor now, average;
 } buffer;
 
+/* An update of everything. */
+typedef struct update {
+    const weld_optimizer *o;
+    const weld_tensor *gradients;
+    double lr, gradient_scale, gradient_limit, average_decay;
+} update;
+
+/* What update_block hands to a method: n elements of a parameter. */
+typedef struct piece {
+    int64_t n;
+    double lr, weight_decay;
+    const void *gradient;
+    void *weight, *m, *v, *average;
+} piece;
+
+/* What the methods do not have in common. */
+typedef struct method {
+    const char *name;
+    void (*update)(const update *u, const piece *p);
+    bool f32_only;
+    bool squares;        /* are there averages of squares ... */
+    float squares_start; /* ... which begin so */
+} method;
+
 struct weld_optimizer {
     weld_optimizer_options options;
+    const method *method;
     slot *slots;
     size_t slot_count;
     weld_weights *m, *v; /* v NULL: SGD */
@@ -43,6 +69,57 @@ struct weld_optimizer {
     buffer *buffers; /* with an average */
     size_t buffer_count;
 };
+
+/* --- Methods --- */
+
+static void update_adamw(const update *u, const piece *p) {
+    const weld_optimizer_options *s = &u->o->options;
+    const weld_adamw_step step = {.lr = p->lr,
+                                  .beta1 = s->beta1,
+                                  .beta2 = s->beta2,
+                                  .eps = s->eps,
+                                  .weight_decay = p->weight_decay,
+                                  .correction1 = 1.0 - pow(s->beta1, (double)u->o->updates),
+                                  .correction2 = 1.0 - pow(s->beta2, (double)u->o->updates),
+                                  .gradient_scale = u->gradient_scale,
+                                  .gradient_limit = u->gradient_limit,
+                                  .average_decay = u->average_decay};
+    s->kernels->adamw(&step, p->n, p->gradient, p->weight, p->m, p->v, p->average);
+}
+
+static void update_sgd(const update *u, const piece *p) {
+    const weld_optimizer_options *s = &u->o->options;
+    const weld_sgd_step step = {.lr = p->lr,
+                                .momentum = s->momentum,
+                                .weight_decay = p->weight_decay,
+                                .nesterov = s->nesterov,
+                                .gradient_scale = u->gradient_scale,
+                                .gradient_limit = u->gradient_limit,
+                                .average_decay = u->average_decay};
+    weld_sgd_update(&step, p->n, p->gradient, p->weight, p->m, p->average);
+}
+
+static void update_rmsprop_tf(const update *u, const piece *p) {
+    const weld_optimizer_options *s = &u->o->options;
+    const weld_rmsprop_tf_step step = {.lr = p->lr,
+                                       .alpha = s->alpha,
+                                       .eps = s->eps,
+                                       .momentum = s->momentum,
+                                       .weight_decay = p->weight_decay,
+                                       .gradient_scale = u->gradient_scale,
+                                       .gradient_limit = u->gradient_limit,
+                                       .average_decay = u->average_decay};
+    weld_rmsprop_tf_update(&step, p->n, p->gradient, p->weight, p->m, p->v, p->average);
+}
+
+static const method methods[] = {
+    [WELD_ADAMW] = {"AdamW", update_adamw, .squares = true},
+    [WELD_SGD] = {"SGD", update_sgd, .f32_only = true},
+    [WELD_RMSPROP_TF] = {"RMSprop", update_rmsprop_tf, .f32_only = true, .squares = true,
+                         .squares_start = 1},
+};
+
+/* --- Parameters and their state --- */
 
 bool weld_optimizer_decays(const char *name, const weld_shape *shape) {
     size_t length = strlen(name);
@@ -63,6 +140,15 @@ static weld_status find_tensor(const weld_value *leaf, const weld_weights *w, co
     return WELD_OK;
 }
 
+/* Averages of squares are made as zeros. */
+static void start_squares(const weld_optimizer *o, const weld_tensor *v) {
+    const float start = o->method->squares_start;
+    const int64_t count = start != 0 ? weld_shape_count(&v->shape) : 0;
+    for (int64_t i = 0; i < count; i++) {
+        ((float *)v->data)[i] = start; /* only methods for f32 have one */
+    }
+}
+
 static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, weld_weights *w,
                             weld_error *err) {
     const weld_value *parameter = weld_graph_parameter(g, i);
@@ -80,10 +166,16 @@ static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, we
     }
     s->parameter = i;
     s->scale = o->options.rates ? o->options.rates[i].scale : 1;
-    s->decays = weld_optimizer_decays(name, &shape);
+    s->decays = o->options.decay_on == WELD_DECAY_ALL || weld_optimizer_decays(name, &shape);
     o->block_count += (weld_shape_count(&shape) + BLOCK - 1) / BLOCK;
     status = status ? status : weld_weights_add(o->m, name, dtype, &shape, &s->m, err);
-    return status || !o->v ? status : weld_weights_add(o->v, name, dtype, &shape, &s->v, err);
+    if (!status && o->v) {
+        status = weld_weights_add(o->v, name, dtype, &shape, &s->v, err);
+        if (!status) {
+            start_squares(o, &s->v);
+        }
+    }
+    return status;
 }
 
 static weld_status add_buffers(weld_optimizer *o, const weld_graph *g, const weld_weights *w,
@@ -144,9 +236,10 @@ static weld_status make_moments(const weld_graph *g, const weld_optimizer *o, we
 }
 
 static weld_status check_type(const weld_optimizer_options *o, weld_error *err) {
-    return o->method != WELD_SGD || o->kernels->dtype == WELD_F32
+    const method *m = &methods[o->method];
+    return !m->f32_only || o->kernels->dtype == WELD_F32
                ? WELD_OK
-               : weld_fail(err, WELD_ERROR_ARGUMENT, "optimizer: SGD is for f32 only");
+               : weld_fail(err, WELD_ERROR_ARGUMENT, "optimizer: %s is for f32 only", m->name);
 }
 
 weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
@@ -159,10 +252,11 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
         return status ? status : weld_fail_memory(err, "optimizer");
     }
     o->options = *options;
+    o->method = &methods[options->method];
     o->slots = weld_alloc(count, sizeof *o->slots);
     status = o->slots ? WELD_OK : weld_fail_memory(err, "optimizer");
     status = status ? status : make_moments(g, o, &o->m, err);
-    if (!status && options->method == WELD_ADAMW) {
+    if (!status && o->method->squares) {
         status = make_moments(g, o, &o->v, err);
     }
     for (size_t i = 0; !status && i < count; i++) {
@@ -195,46 +289,7 @@ void weld_optimizer_free(weld_optimizer *o) {
     }
 }
 
-typedef struct update {
-    const weld_optimizer *o;
-    const weld_tensor *gradients;
-    double lr, gradient_scale, gradient_limit;
-} update;
-
-/* What update_block hands to one of the methods: n elements of a parameter. */
-typedef struct piece {
-    int64_t n;
-    double lr, weight_decay;
-    const void *gradient;
-    void *weight, *m, *v, *average;
-} piece;
-
-static void update_adamw(const update *u, const piece *p) {
-    const weld_optimizer_options *s = &u->o->options;
-    const weld_adamw_step step = {.lr = p->lr,
-                                  .beta1 = s->beta1,
-                                  .beta2 = s->beta2,
-                                  .eps = s->eps,
-                                  .weight_decay = p->weight_decay,
-                                  .correction1 = 1.0 - pow(s->beta1, (double)u->o->updates),
-                                  .correction2 = 1.0 - pow(s->beta2, (double)u->o->updates),
-                                  .gradient_scale = u->gradient_scale,
-                                  .gradient_limit = u->gradient_limit,
-                                  .average_decay = s->ema_decay};
-    s->kernels->adamw(&step, p->n, p->gradient, p->weight, p->m, p->v, p->average);
-}
-
-static void update_sgd(const update *u, const piece *p) {
-    const weld_optimizer_options *s = &u->o->options;
-    const weld_sgd_step step = {.lr = p->lr,
-                                .momentum = s->momentum,
-                                .weight_decay = p->weight_decay,
-                                .nesterov = s->nesterov,
-                                .gradient_scale = u->gradient_scale,
-                                .gradient_limit = u->gradient_limit,
-                                .average_decay = s->ema_decay};
-    weld_sgd_update(&step, p->n, p->gradient, p->weight, p->m, p->average);
-}
+/* --- Updates --- */
 
 /* From element `begin` on; NULL where the tensor has no data. */
 static void *data_at(const weld_tensor *t, int64_t begin) {
@@ -254,11 +309,7 @@ static void update_block(void *arg, int64_t item, int thread) {
                      .m = data_at(&s->m, b->begin),
                      .v = data_at(&s->v, b->begin),
                      .average = data_at(&s->average, b->begin)};
-    if (u->o->options.method == WELD_ADAMW) {
-        update_adamw(u, &p);
-    } else {
-        update_sgd(u, &p);
-    }
+    u->o->method->update(u, &p);
 }
 
 static void sum_block(void *arg, int64_t item, int thread) {
@@ -320,15 +371,26 @@ static void average_buffer(const buffer *b, double decay) {
     }
 }
 
+/* Of this update. */
+static double average_decay(const weld_optimizer *o) {
+    const weld_optimizer_options *s = &o->options;
+    const double least = pow((double)o->updates, -2.0 / 3);
+    return s->ema_warmup && 1 - least < s->ema_decay ? 1 - least : s->ema_decay;
+}
+
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr) {
     const weld_optimizer_options *s = &o->options;
-    update u = {
-        .o = o, .gradients = gradients, .lr = lr, .gradient_scale = 1, .gradient_limit = INFINITY};
     o->updates++;
+    update u = {.o = o,
+                .gradients = gradients,
+                .lr = lr,
+                .gradient_scale = 1,
+                .gradient_limit = INFINITY,
+                .average_decay = average_decay(o)};
     clip(o, &u);
     weld_parallel(s->threads, o->block_count, update_block, &u);
     for (size_t i = 0; i < o->buffer_count; i++) {
-        average_buffer(&o->buffers[i], s->ema_decay);
+        average_buffer(&o->buffers[i], u.average_decay);
     }
 }
 

@@ -1,9 +1,7 @@
-/* AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019) or SGD with momentum
- * (sgd.h) over the parameters of a graph, in the arithmetic of PyTorch's, with clipping of
- * gradients and an exponential moving average of the weights, all in one pass over memory; only
- * norms take another one before.
- *
- * Parameters with one dimension (normalisation, biases) and those named .bias do not decay.
+/* AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", 2019), SGD with momentum
+ * (sgd.h) or RMSprop (rmsprop_tf.h) over the parameters of a graph, in the arithmetic of PyTorch's
+ * and timm's, with clipping of gradients and an exponential moving average of the weights, all in
+ * one pass over memory; only norms take another one before.
  */
 #ifndef WELD_OPTIMIZE_OPTIMIZER_H
 #define WELD_OPTIMIZE_OPTIMIZER_H
@@ -14,7 +12,11 @@
 
 typedef struct weld_optimizer weld_optimizer;
 
-typedef enum weld_method { WELD_ADAMW, WELD_SGD } weld_method;
+typedef enum weld_method { WELD_ADAMW, WELD_SGD, WELD_RMSPROP_TF } weld_method;
+
+/* What weight decay is for: all but parameters with one dimension (normalisation, biases) and those
+ * named .bias, or everything. */
+typedef enum weld_decay_on { WELD_DECAY_WEIGHTS, WELD_DECAY_ALL } weld_decay_on;
 
 /* How gradients are clipped: all scaled so that the norm of all of them together is at most `clip`
  * (by clip / (norm + 1e-6), as PyTorch does), each brought to within +- clip, or each output's
@@ -24,16 +26,22 @@ typedef enum weld_clip_mode { WELD_CLIP_NORM, WELD_CLIP_VALUE, WELD_CLIP_AGC } w
 typedef struct weld_optimizer_options {
     weld_method method;
     double weight_decay;
-    double beta1, beta2, eps; /* AdamW */
-    double momentum;          /* SGD ... */
-    bool nesterov;
-    double clip; /* 0: gradients are taken as they are */
+    weld_decay_on decay_on;
+    double beta1, beta2; /* AdamW */
+    double eps;          /* AdamW, RMSprop */
+    double alpha;        /* RMSprop */
+    double momentum;     /* SGD, RMSprop */
+    bool nesterov;       /* SGD */
+    double clip;         /* 0: gradients are taken as they are */
     weld_clip_mode clip_mode;
     /* NULL, or the moving average, of all parameters and buffers by their names, which must outlive
      * the optimizer: after every update average = ema_decay average + (1 - ema_decay) weight.
      * Counters are copied. */
     weld_weights *ema;
     double ema_decay;
+    /* After update n = 1, 2, ... the decay is at most 1 - n^(-2/3): little of what the average
+     * started from is left (as timm's ModelEmaV3 with its use_warmup). */
+    bool ema_warmup;
     /* By parameter, copied; those not trained are left alone and have no state. NULL: all are
      * trained with the rate as it is. */
     const weld_parameter_rate *rates;
@@ -53,12 +61,12 @@ void weld_optimizer_free(weld_optimizer *o);
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr);
 
 /* The state, for checkpoints: updates done, and under the names of the parameters that are trained
- * the averages of the gradients (SGD: their momentum) and of their squares (SGD: NULL). */
+ * the averages of the gradients (SGD, RMSprop: the momentum) and of their squares (SGD: NULL). */
 void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates);
 weld_weights *weld_optimizer_first_moments(weld_optimizer *o);
 weld_weights *weld_optimizer_second_moments(weld_optimizer *o);
 
-/* Whether weight decay applies to a parameter. */
+/* Whether weight decay applies to a parameter where it is for WELD_DECAY_WEIGHTS. */
 bool weld_optimizer_decays(const char *name, const weld_shape *shape);
 
 #endif

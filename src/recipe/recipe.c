@@ -21,6 +21,10 @@ void weld_recipe_defaults(weld_recipe *r) {
     r->augment = weld_augmentation_defaults();
 }
 
+int64_t weld_recipe_epochs(const weld_recipe *r) {
+    return r->train.epochs + r->schedule.cooldown_epochs;
+}
+
 /* Store the value that one document has for a key. */
 static weld_status apply_key(weld_recipe *r, size_t i, const weld_recipe_values *values,
                              const weld_recipe_origins *o, weld_error *err) {

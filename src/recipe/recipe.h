@@ -40,18 +40,24 @@ typedef struct weld_recipe {
     struct {
         int name; /* a weld_method of optimizer.h */
         double lr;
-        int64_t lr_batch;     /* lr is meant for batches of this size; 0: for any */
-        double betas[2], eps; /* adamw */
-        double momentum;      /* sgd ... */
-        bool nesterov;
+        int64_t lr_batch; /* lr is meant for batches of this size; 0: for any */
+        double betas[2];  /* adamw */
+        double eps;       /* adamw, rmsproptf */
+        double alpha;     /* rmsproptf */
+        double momentum;  /* sgd, rmsproptf */
+        bool nesterov;    /* sgd */
         double weight_decay;
+        int decay_on;                      /* a weld_decay_on of optimizer.h */
         double head_lr_scale, layer_decay; /* see parameter_rates.h */
         double clip;                       /* 0: no clipping */
         int clip_mode;                     /* a weld_clip_mode of optimizer.h */
     } optimizer;
     struct {
+        int name; /* a weld_schedule_name of schedule.h; the rest is as there */
         double warmup_epochs, warmup_lr, min_lr;
-        int per; /* 0: step, 1: epoch */
+        double decay_rate, decay_epochs;
+        int64_t patience_epochs, cooldown_epochs;
+        int per;
     } schedule;
     struct {
         int64_t epochs, batch_size;
@@ -60,6 +66,7 @@ typedef struct weld_recipe {
         int64_t seed;
         bool shuffle;
         double ema_decay;         /* of the moving average of the weights; 0: none */
+        bool ema_warmup;          /* it begins smaller: optimizer.h */
         int64_t eval_every;       /* epochs; 0: at the end only */
         int64_t checkpoint_every; /* updates; an epoch's end always makes one */
         int64_t keep;             /* checkpoints of epochs that stay beside last.h5 and best.h5 */
@@ -80,6 +87,9 @@ int weld_recipe_frozen_parts(const weld_recipe *r);
 /* The same for a value of train.freeze as text and a network. */
 weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *config, int *parts,
                                  weld_error *err);
+
+/* Epochs of the whole run: those of train.epochs and what the schedule adds. */
+int64_t weld_recipe_epochs(const weld_recipe *r);
 
 /* All defaults but the family's and the task's (a model that has no name yet and no data). */
 void weld_recipe_defaults(weld_recipe *r);

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "data/rand_augment.h"
+#include "optimize/optimizer.h"
+#include "optimize/schedule.h"
 
 /* A key by the member of weld_recipe that it sets, or by the row of its family. */
 #define KEY(member) WELD_RECIPE_PLACE(member)
@@ -153,11 +155,51 @@ static weld_status check_auto_augment(weld_recipe *r, const weld_recipe_origins 
     return WELD_OK;
 }
 
+/* Plateau needs scores, and more than that of the end. */
+static weld_status check_schedule(const weld_recipe *r, const weld_recipe_origins *o,
+                                  weld_error *err) {
+    const bool plateau = r->schedule.name == WELD_SCHEDULE_PLATEAU;
+    if (plateau && !r->data.val[0]) {
+        return weld_recipe_fail(o, KEY(schedule.name),
+                                "plateau waits for scores on data.val, and there is none: give it, "
+                                "or take cosine or step",
+                                err);
+    }
+    if (plateau && r->train.eval_every == 0) {
+        return weld_recipe_fail(o, KEY(train.eval_every),
+                                "schedule.name plateau waits for evaluations during the run: set "
+                                "this to 1",
+                                err);
+    }
+    if (r->schedule.name != WELD_SCHEDULE_COSINE && r->schedule.cooldown_epochs > 0) {
+        return weld_recipe_fail(o, KEY(schedule.cooldown_epochs),
+                                "belongs to the cosine: set it to 0, or schedule.name to cosine",
+                                err);
+    }
+    return WELD_OK;
+}
+
+static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origins *o,
+                                   weld_error *err) {
+    if (r->optimizer.nesterov && r->optimizer.name != WELD_SGD) {
+        return weld_recipe_fail(o, KEY(optimizer.nesterov),
+                                "is for sgd: set it to false, or optimizer.name to sgd", err);
+    }
+    if (r->train.ema_warmup && !(r->train.ema_decay > 0)) {
+        return weld_recipe_fail(o, KEY(train.ema_warmup),
+                                "there is no average: give train.ema_decay, or set this to false",
+                                err);
+    }
+    return WELD_OK;
+}
+
 weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld_error *err) {
     WELD_TRY(check_model(r, o, err));
     WELD_TRY(check_freeze(r, o, err));
     WELD_TRY(check_distillation(r, o, err));
     WELD_TRY(check_sampling(r, o, err));
+    WELD_TRY(check_schedule(r, o, err));
+    WELD_TRY(check_optimizer(r, o, err));
     WELD_TRY(check_auto_augment(r, o, err));
     if (!r->data.train[0]) {
         return weld_recipe_fail(o, KEY(data.train),

@@ -129,9 +129,10 @@ static const weld_key loss_keys[] = {
 };
 
 static const weld_key optimizer_keys[] = {
-    {"name", CHOICE(optimizer.name, "adamw", "sgd"),
-     .help =
-         "`adamw`: AdamW; `sgd`: SGD with momentum. Neither has decay on biases and normalisation"},
+    {"name", CHOICE(optimizer.name, "adamw", "sgd", "rmsproptf"),
+     .help = "`adamw`: AdamW; `sgd`: SGD with momentum; `rmsproptf`: RMSprop as TensorFlow has it "
+             "and timm under this name: averages of squares begin at 1, `eps` is added within the "
+             "root, the rate is part of the momentum"},
     {"lr", REAL(optimizer.lr, 0, 100), .standard = "1e-3",
      .help = "learning rate for batches of `lr_batch`; the rate used, lr * batch_size * accumulate "
              "/ lr_batch, is printed at the start"},
@@ -140,16 +141,24 @@ static const weld_key optimizer_keys[] = {
     {"betas", REALS(optimizer.betas, 0, 0.999999999), .standard = "0.9, 0.999",
      .help = "adamw: decay of the averages of the gradient and of its square, per update"},
     {"eps", REAL(optimizer.eps, 1e-30, 1), .standard = "1e-8",
-     .help = "adamw: added to the root of the second average"},
-    {"momentum", REAL(optimizer.momentum, 0, 0.999999999), .null = "0", .standard = "0.9",
      .help =
-         "sgd: share of the last update's direction that is kept, as `torch.optim.SGD` counts it"},
+         "adamw: added to the root of the second average; rmsproptf: to the average of squares, "
+         "within the root"},
+    {"alpha", REAL(optimizer.alpha, 0, 0.999999999), .standard = "0.9",
+     .help = "rmsproptf: decay of the average of the gradient's square, per update"},
+    {"momentum", REAL(optimizer.momentum, 0, 0.999999999), .null = "0", .standard = "0.9",
+     .help = "sgd, rmsproptf: share of the last update's direction that is kept, as "
+             "`torch.optim.SGD` and timm's `rmsproptf` count it"},
     {"nesterov", BOOL(optimizer.nesterov),
      .help = "sgd: look ahead along the momentum (timm's `sgd` does)"},
     {"weight_decay", REAL(optimizer.weight_decay, 0, 100), .null = "0", .standard = "0.025",
-     .help = "adamw: a weight loses lr * weight_decay of itself an update; sgd: weight_decay times "
-             "the weight is part of its gradient, and so of the momentum, as in `torch.optim.SGD`: "
-             "a hundredth of what adamw takes is usual"},
+     .help = "adamw: a weight loses lr * weight_decay of itself an update; sgd and "
+             "rmsproptf: weight_decay times the weight is part of its gradient, and so of the "
+             "momentum, as in `torch.optim.SGD`: a hundredth of what adamw takes is usual"},
+    {"decay_on", CHOICE(optimizer.decay_on, "weights", "all"),
+     .help = "what has weight decay: `weights`: all but biases and what has one dimension (the "
+             "scales and shifts of normalisation); `all`: every parameter (timm's "
+             "`filter_bias_and_bn` off, cvnets' `no_decay_bn_filter_bias: false`)"},
     {"head_lr_scale", REAL(optimizer.head_lr_scale, 1e-6, 1e6), .null = "1", .standard = "1",
      .help = "the head learns with this times the rate (its batch norm too)"},
     {"layer_decay", REAL(optimizer.layer_decay, 1e-3, 1), .null = "1", .standard = "1",
@@ -167,15 +176,33 @@ static const weld_key optimizer_keys[] = {
 };
 
 static const weld_key schedule_keys[] = {
+    {"name", CHOICE(schedule.name, "cosine", "step", "plateau"),
+     .help = "how the rate falls after its warm-up: `cosine`: half a cosine over `train.epochs`, "
+             "the warm-up included; `step`: times `decay_rate` every `decay_epochs`, counted from "
+             "the run's beginning; `plateau`: times `decay_rate` after more than `patience_epochs` "
+             "without a better score of the weights on `data.val`, top-1 as a rule (better by a "
+             "ten-thousandth of itself, as in `torch.optim.lr_scheduler.ReduceLROnPlateau`; that "
+             "of the moving average is not looked at)"},
     {"warmup_epochs", REAL(schedule.warmup_epochs, 0, 1e6), .null = "0", .standard = "5",
      .help = "epochs of linear rise; may be a fraction"},
     {"warmup_lr", REAL(schedule.warmup_lr, 0, 100), .standard = "1e-6",
      .help = "rate of the first update (not scaled by the batch)"},
     {"min_lr", REAL(schedule.min_lr, 0, 100), .standard = "1e-5",
-     .help = "rate to which the cosine falls (not scaled by the batch)"},
-    {"per", CHOICE(schedule.per, "step", "epoch"),
+     .help = "rate to which the cosine falls, and below which `step` and `plateau` do not go (not "
+             "scaled by the batch)"},
+    {"decay_rate", REAL(schedule.decay_rate, 1e-6, 1), .standard = "0.1",
+     .help = "step, plateau: factor of the rate, each time"},
+    {"decay_epochs", REAL(schedule.decay_epochs, 1e-6, 1e6), .standard = "30",
+     .help = "step: epochs from one to the next; may be a fraction"},
+    {"patience_epochs", INTEGER(schedule.patience_epochs, 0, 1e6), .standard = "10",
+     .help = "plateau: so many epochs without a better score are borne"},
+    {"cooldown_epochs", INTEGER(schedule.cooldown_epochs, 0, 1e6), .null = "0",
+     .help = "cosine: epochs at `min_lr` after the cosine is over. They come on top of "
+             "`train.epochs`, as in timm"},
+    {"per", CHOICE(schedule.per, "step", "epoch", "epoch_start"),
      .help = "`step`: the rate changes with every update; `epoch`: it is held through an epoch, "
-             "one behind, as the reference implementation does"},
+             "one behind, as RepViT's reference implementation and DeiT's do; `epoch_start`: it is "
+             "held through an epoch at what the first update has, as timm's training script does"},
 };
 
 static const weld_key train_keys[] = {
@@ -206,7 +233,12 @@ static const weld_key train_keys[] = {
              "checkpoints, where `--key ema` takes it in their place; `best.h5` is that of the "
              "weights' top-1; 0: no average. ema_decay to the power of the run's updates is the "
              "share of what the average started from that is still in it: a percent of new weights "
-             "spoils it, so take less than 1 - 10 / updates where these are few"},
+             "spoils it, so take less than 1 - 10 / updates where these are few, or "
+             "`ema_warmup`"},
+    {"ema_warmup", BOOL(train.ema_warmup),
+     .help = "the average follows quickly at first: after update n its decay is at most "
+             "1 - n^(-2/3), as with timm's `--model-ema-warmup`, so that nothing is left of what "
+             "it started from"},
     {"eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0", .standard = "1",
      .help = "epochs between evaluations; the last epoch is always evaluated; 0: only that one"},
     {"checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0", .standard = "100",

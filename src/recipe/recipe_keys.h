@@ -8,7 +8,7 @@
 #include "recipe/recipe.h"
 
 /* Most keys that a recipe has, and elements of a list. */
-#define WELD_RECIPE_KEYS_MAX 128
+#define WELD_RECIPE_KEYS_MAX 256
 #define WELD_RECIPE_LIST_MAX 32
 
 typedef struct weld_recipe_key {

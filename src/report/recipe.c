@@ -61,7 +61,7 @@ static void describe_network(const weld_recipe *r, json_t *run) {
     json_object_set_new(run, "model", weld_json_name(r->model.name));
     json_object_set_new(run, "classes", json_integer(r->model.num_classes));
     json_object_set_new(run, "input_size", json_integer(size));
-    json_object_set_new(run, "epochs_planned", json_integer(r->train.epochs));
+    json_object_set_new(run, "epochs_planned", json_integer(weld_recipe_epochs(r)));
     json_object_set_new(run, "batch_size", json_integer(r->train.batch_size));
     if (r->model.num_classes > 0 &&
         !weld_model_build(&r->model, false, 1, size, size, WELD_F32, &g, NULL)) {

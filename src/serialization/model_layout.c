@@ -9,16 +9,28 @@ const char *const weld_model_file_kinds[2] = {
     [WELD_MODEL_CHECKPOINT] = "checkpoint", [WELD_MODEL_DEPLOY] = "deploy"};
 
 #define INTEGER(name, min)                                                                         \
-    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_I64, min }
+    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_I64, min, false }
 #define REAL(name)                                                                                 \
-    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_F64, 0 }
+    { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_F64, 0, false }
+#define LATER(name, type)                                                                          \
+    { "trainer/" #name, offsetof(weld_trainer_state, name), type, 0, true }
 
 const weld_trainer_field weld_trainer_fields[] = {
     INTEGER(seed, INT64_MIN), /* as two's complement */
-    INTEGER(epoch, 0),        INTEGER(position, 0),      INTEGER(step, 0),
-    INTEGER(train_images, 0), INTEGER(epoch_samples, 0), INTEGER(metrics_bytes, 0),
-    INTEGER(best_epoch, -1),  REAL(best_score),          REAL(epoch_loss),
-    REAL(epoch_seconds),      REAL(elapsed_seconds),
+    INTEGER(epoch, 0),
+    INTEGER(position, 0),
+    INTEGER(step, 0),
+    INTEGER(train_images, 0),
+    INTEGER(epoch_samples, 0),
+    INTEGER(metrics_bytes, 0),
+    INTEGER(best_epoch, -1),
+    REAL(best_score),
+    REAL(epoch_loss),
+    REAL(epoch_seconds),
+    REAL(elapsed_seconds),
+    LATER(plateau_best, WELD_STORE_F64),
+    LATER(plateau_since, WELD_STORE_I64),
+    LATER(plateau_reductions, WELD_STORE_I64),
 };
 const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *weld_trainer_fields;
 

@@ -13,6 +13,7 @@ typedef struct weld_trainer_field {
     size_t offset; /* in weld_trainer_state: eight bytes */
     weld_store_type type;
     int64_t min; /* of an integer */
+    bool later;  /* files of earlier versions do not have it: 0 */
 } weld_trainer_field;
 extern const weld_trainer_field weld_trainer_fields[];
 extern const size_t weld_trainer_field_count;

@@ -281,6 +281,9 @@ static weld_status take_trainer(reading *r) {
         const weld_trainer_field *f = &weld_trainer_fields[i];
         char *to = (char *)&r->mf->trainer + f->offset;
         int64_t value;
+        if (f->later && !weld_store_find(r->store, f->path)) {
+            continue;
+        }
         WELD_TRY(weld_store_read(r->store, f->path, f->type, &scalar, to, r->err));
         memcpy(&value, to, sizeof value);
         if (f->type == WELD_STORE_I64 && value < f->min) {

@@ -80,7 +80,7 @@ static weld_status open_loader(maker *m, weld_error *err) {
 
 static void choose_layout(maker *m) {
     const weld_cache_settings *s = m->settings;
-    int64_t epochs = m->recipe.train.epochs;
+    int64_t epochs = weld_recipe_epochs(&m->recipe);
     int classes = weld_teacher_get_facts(m->teacher).classes, top = s->top ? s->top : USUAL_TOP;
     int64_t usual = m->recipe.augment.kind == WELD_AUGMENT_NONE ? 1
                     : epochs < USUAL_VIEWS                      ? epochs

@@ -175,9 +175,10 @@ static weld_status check_data(const weld_trainer *t, const weld_model_file *file
 static weld_status check_state(const weld_trainer *t, const weld_trainer_state *s,
                                weld_error *err) {
     int64_t steps = t->schedule.steps_per_epoch;
-    bool sane = s->epoch >= 0 && s->epoch <= t->data.recipe.train.epochs && s->position >= 0 &&
-                s->position <= steps && s->step == s->epoch * steps + s->position &&
-                s->metrics_bytes >= 0 && s->epoch_samples >= 0;
+    bool sane = s->epoch >= 0 && s->epoch <= weld_schedule_epochs(&t->schedule) &&
+                s->position >= 0 && s->position <= steps &&
+                s->step == s->epoch * steps + s->position && s->metrics_bytes >= 0 &&
+                s->epoch_samples >= 0 && s->plateau_since <= s->epoch;
     return sane ? WELD_OK
                 : weld_fail(err, WELD_ERROR_FORMAT,
                             "%s: its epoch, position and step do not fit together: it cannot be "

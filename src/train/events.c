@@ -39,7 +39,7 @@ static void add_times(weld_tensorboard *e, const weld_train_times *t) {
 
 static bool scalars_due(const weld_trainer *t) {
     const weld_schedule *s = &t->schedule;
-    const int64_t every = s->epochs * s->steps_per_epoch / SCALARS_MAX + 1;
+    const int64_t every = weld_schedule_epochs(s) * s->steps_per_epoch / SCALARS_MAX + 1;
     return t->state.step % every == 0 || t->state.step == 1;
 }
 
@@ -47,7 +47,7 @@ static bool scalars_due(const weld_trainer *t) {
 
 static bool epoch_due(const weld_trainer *t, int64_t epoch) {
     const int64_t every = t->data.recipe.train.histograms_every;
-    return every > 0 && (epoch % every == 0 || epoch + 1 == t->schedule.epochs);
+    return every > 0 && (epoch % every == 0 || epoch + 1 == weld_schedule_epochs(&t->schedule));
 }
 
 /* Gradients are those of the epoch's last update, if this process did it. */

@@ -28,10 +28,10 @@ static double update_seconds(const weld_trainer *t) {
 static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
     const weld_train_callbacks *c = &t->data.settings->callbacks;
     const weld_schedule *s = &t->schedule;
-    int64_t left = s->epochs * s->steps_per_epoch - t->state.step;
+    int64_t left = weld_schedule_epochs(s) * s->steps_per_epoch - t->state.step;
     weld_train_progress progress = {
         .epoch = t->state.epoch,
-        .epochs = s->epochs,
+        .epochs = weld_schedule_epochs(s),
         .position = t->state.position,
         .steps_per_epoch = s->steps_per_epoch,
         .step = t->state.step,
@@ -71,7 +71,7 @@ static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
 static bool evaluation_due(const weld_trainer *t) {
     int64_t every = t->data.recipe.train.eval_every, done = t->state.epoch + 1;
     return t->evaluation.evaluator &&
-           (done == t->schedule.epochs || (every > 0 && done % every == 0));
+           (done == weld_schedule_epochs(&t->schedule) || (every > 0 && done % every == 0));
 }
 
 /* *stopped: the caller wants to end, and last.h5 is written. */
@@ -146,6 +146,23 @@ static void begin_next_epoch(weld_trainer *t) {
     t->clock.use = weld_threads_used();
 }
 
+/* What a schedule that waits for scores makes of this epoch's. */
+static void watch_plateau(weld_trainer *t, double score) {
+    weld_trainer_state *s = &t->state;
+    weld_plateau p = {s->plateau_best, s->plateau_since, s->plateau_reductions};
+    if (t->schedule.name == WELD_SCHEDULE_PLATEAU &&
+        weld_schedule_plateau(&t->schedule, &p, s->epoch + 1, score,
+                              t->data.task->smaller_is_better)) {
+        weld_train_say(t->data.settings,
+                       "epoch %lld: no better score for %lld epochs: the rate is %.3g",
+                       (long long)s->epoch + 1, (long long)(s->epoch + 1 - s->plateau_since),
+                       weld_schedule_rate(&t->schedule, s->step, p.reductions));
+    }
+    s->plateau_best = p.best;
+    s->plateau_since = p.since;
+    s->plateau_reductions = p.reductions;
+}
+
 /* The epoch's row, best.h5 if it is that, and the step into the next epoch. A run that is killed
  * between any two lines repeats them all from last.h5. */
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
@@ -159,6 +176,9 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
     if (best) {
         s->best_epoch = s->epoch;
         s->best_score = score;
+    }
+    if (evaluated) {
+        watch_plateau(t, score);
     }
     begin_next_epoch(t);
     weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;
@@ -174,7 +194,7 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
 static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
     t->clock.use = weld_threads_used();
     *stopped = false;
-    while (t->state.epoch < t->schedule.epochs) {
+    while (t->state.epoch < weld_schedule_epochs(&t->schedule)) {
         WELD_TRY(run_steps(t, stopped, err));
         bool due = evaluation_due(t);
         if (due && !*stopped) {
@@ -184,7 +204,8 @@ static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
             return WELD_OK;
         }
         WELD_TRY(finish_epoch(t, due, err));
-        *stopped = t->state.epoch < t->schedule.epochs && weld_train_stop_asked(t->data.settings);
+        *stopped = t->state.epoch < weld_schedule_epochs(&t->schedule) &&
+                   weld_train_stop_asked(t->data.settings);
         if (*stopped) {
             return WELD_OK;
         }

@@ -88,22 +88,30 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
  * spoil it: evaluated, every layer shrinks what it is given. */
 static void advise_on_average(const weld_trainer *t, advice *a) {
     const weld_schedule *s = &t->schedule;
-    double updates = (double)(s->epochs * s->steps_per_epoch),
+    double updates = (double)(weld_schedule_epochs(s) * s->steps_per_epoch),
            decay = t->data.recipe.train.ema_decay;
     double left = pow(decay, updates);
-    if (decay > 0 && left > SPOILS_AVERAGE && !t->init) {
+    if (decay > 0 && left > SPOILS_AVERAGE && !t->init && !t->data.recipe.train.ema_warmup) {
         advise(a,
                "train.ema_decay %g: after the run's %.0f updates %.2g %% of the average is what it "
-               "started from, which makes it worthless: take %.6g or less, or null\n",
+               "started from, which makes it worthless: take %.6g or less, or null, or "
+               "train.ema_warmup true\n",
                decay, updates, 100 * left, fmax(0, 1 - 10 / updates));
     }
 }
 
 static void advise_on_schedule(const weld_trainer *t, advice *a) {
     const weld_schedule *s = &t->schedule;
+    const double falls_after = s->name == WELD_SCHEDULE_STEP      ? s->decay_epochs
+                               : s->name == WELD_SCHEDULE_PLATEAU ? (double)s->patience_epochs + 1
+                                                                  : 0;
     if (s->warmup_epochs >= (double)s->epochs) {
         advise(a, "schedule.warmup_epochs %g is all of the run's %lld: the rate only rises\n",
                s->warmup_epochs, (long long)s->epochs);
+    } else if (falls_after >= (double)s->epochs) {
+        advise(a, "schedule.%s is all of the run's %lld epochs: the rate never falls\n",
+               s->name == WELD_SCHEDULE_STEP ? "decay_epochs" : "patience_epochs",
+               (long long)s->epochs);
     }
     if (s->base_lr < s->min_lr || (s->warmup_epochs > 0 && s->base_lr < s->warmup_lr)) {
         advise(a,
@@ -119,7 +127,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
     const weld_train_callbacks *c = &t->data.settings->callbacks;
     const weld_recipe *r = &t->data.recipe;
     int threads = t->data.settings->threads;
-    char rates[512];
+    char rates[512], schedule[256];
     advice a = {.text = ""};
     if (t->state.step == 0) { /* who goes on has read it */
         advise_on_batch(t, &a);
@@ -142,13 +150,15 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
                               .train_images = weld_dataset_count(t->data.train),
                               .val_images = t->data.val ? weld_dataset_count(t->data.val) : 0,
                               .classes = r->model.num_classes,
-                              .epochs = r->train.epochs,
+                              .epochs = weld_schedule_epochs(&t->schedule),
                               .steps_per_epoch = t->schedule.steps_per_epoch,
                               .batch_size = weld_loader_train_batch_size(t->data.loader),
                               .accumulate = r->train.accumulate,
                               .recipe_lr = r->optimizer.lr,
                               .lr_batch = r->optimizer.lr_batch,
                               .lr = t->schedule.base_lr,
+                              .schedule =
+                                  weld_schedule_text(&t->schedule, schedule, sizeof schedule),
                               .resumed_step = t->state.step,
                               .threads = threads ? threads : weld_threads_available(),
                               .memory_bytes = weld_session_arena_bytes(t->step->session),
@@ -161,9 +171,9 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
 weld_status weld_trainer_tell_start(const weld_trainer *t, weld_error *err) {
     weld_train_group *groups;
     size_t count;
-    WELD_TRY(weld_parameter_groups_create(t->step->graph, t->step->rates,
-                                          t->data.recipe.optimizer.weight_decay, &groups, &count,
-                                          err));
+    WELD_TRY(weld_parameter_groups_create(
+        t->step->graph, t->step->rates, t->data.recipe.optimizer.weight_decay,
+        (weld_decay_on)t->data.recipe.optimizer.decay_on, &groups, &count, err));
     tell(t, groups, count);
     weld_free(groups);
     return WELD_OK;

@@ -39,13 +39,16 @@ static weld_optimizer_options optimizer_options(const weld_trainer *t) {
                                     .beta1 = r->optimizer.betas[0],
                                     .beta2 = r->optimizer.betas[1],
                                     .eps = r->optimizer.eps,
+                                    .alpha = r->optimizer.alpha,
                                     .momentum = r->optimizer.momentum,
                                     .nesterov = r->optimizer.nesterov,
                                     .weight_decay = r->optimizer.weight_decay,
+                                    .decay_on = (weld_decay_on)r->optimizer.decay_on,
                                     .clip = r->optimizer.clip,
                                     .clip_mode = (weld_clip_mode)r->optimizer.clip_mode,
                                     .ema = t->ema,
-                                    .ema_decay = r->train.ema_decay};
+                                    .ema_decay = r->train.ema_decay,
+                                    .ema_warmup = r->train.ema_warmup};
 }
 
 static weld_status open_step(weld_trainer *t, weld_error *err) {
@@ -116,14 +119,19 @@ static weld_status choose_precision(weld_trainer *t, weld_error *err) {
 static weld_status make_schedule(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->data.recipe;
     t->schedule = (weld_schedule){
+        .name = (weld_schedule_name)r->schedule.name,
         .base_lr = weld_schedule_scale(r->optimizer.lr, weld_run_data_update_images(&t->data),
                                        r->optimizer.lr_batch),
         .warmup_lr = r->schedule.warmup_lr,
         .min_lr = r->schedule.min_lr,
         .warmup_epochs = r->schedule.warmup_epochs,
+        .decay_rate = r->schedule.decay_rate,
+        .decay_epochs = r->schedule.decay_epochs,
+        .patience_epochs = r->schedule.patience_epochs,
         .epochs = r->train.epochs,
+        .cooldown_epochs = r->schedule.cooldown_epochs,
         .steps_per_epoch = weld_loader_train_batches(t->data.loader, 0) / r->train.accumulate,
-        .per_epoch = r->schedule.per == 1};
+        .per = (weld_schedule_per)r->schedule.per};
     return t->schedule.steps_per_epoch > 0
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -59,7 +59,8 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     for (int64_t i = 0; i < t->data.recipe.train.accumulate; i++) {
         WELD_TRY(run_batch(t, i, &s, err));
     }
-    double computed = weld_clock(), lr = weld_schedule_rate(&t->schedule, t->state.step);
+    double computed = weld_clock(),
+           lr = weld_schedule_rate(&t->schedule, t->state.step, t->state.plateau_reductions);
     weld_train_step_update(t->step, lr);
     double end = weld_clock(), seconds = end - begin;
     s.times.optimizer = end - computed;

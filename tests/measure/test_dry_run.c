@@ -7,7 +7,7 @@
 
 static weld_train_plan plan;
 static weld_train_group groups[16];
-static char recipe_text[16384], advice[4096];
+static char recipe_text[16384], advice[4096], schedule[256];
 
 /* What is told is only there during the call. */
 static void keep_start(void *context, const weld_train_start *start) {
@@ -15,6 +15,7 @@ static void keep_start(void *context, const weld_train_start *start) {
     ck_assert_uint_le(start->group_count, 16);
     memcpy(groups, start->groups, start->group_count * sizeof *groups);
     snprintf(advice, sizeof advice, "%s", start->advice);
+    snprintf(schedule, sizeof schedule, "%s", start->schedule);
     snprintf(recipe_text, sizeof recipe_text, "%s", start->recipe);
 }
 
@@ -123,10 +124,10 @@ START_TEST(a_dry_run_can_be_interrupted_and_resumes_nothing) {
 }
 END_TEST
 
-static int64_t tensors_of(bool trained, bool decays) {
+static int64_t tensors_of(bool trained, bool weights) {
     int64_t tensors = 0;
     for (size_t i = 0; i < seen.start.group_count; i++) {
-        bool same = groups[i].trained == trained && groups[i].decays == decays;
+        bool same = groups[i].trained == trained && groups[i].weights == weights;
         tensors += same ? groups[i].tensors : 0;
     }
     return tensors;
@@ -140,7 +141,7 @@ START_TEST(parameters_are_told_by_decay_and_rate) {
     ck_assert_uint_eq(seen.start.group_count, 4);
     for (size_t i = 0; i < 4; i++) {
         ck_assert(groups[i].trained);
-        ck_assert_double_eq(groups[i].weight_decay, groups[i].decays ? 0.1 : 0);
+        ck_assert_double_eq(groups[i].weight_decay, groups[i].weights ? 0.1 : 0);
         ck_assert(groups[i].lr_scale == 1 || groups[i].lr_scale == 5);
         parameters += groups[i].parameters;
     }
@@ -152,6 +153,38 @@ START_TEST(parameters_are_told_by_decay_and_rate) {
     ck_assert_int_eq(tensors_of(true, true), 1);  /* classifier.l.weight */
     ck_assert_int_eq(tensors_of(true, false), 3); /* its bias and batch norm */
     ck_assert_int_eq(tensors_of(false, false), weights + vectors - 4);
+    tear_down();
+}
+END_TEST
+
+START_TEST(decay_on_all_is_told_of_norms_and_biases_too) {
+    set_up();
+    static const char *const set[] = {"optimizer.weight_decay=0.1", "optimizer.decay_on=all"};
+    dry_run_well(set, 2);
+    ck_assert_uint_eq(seen.start.group_count, 2);
+    ck_assert_double_eq(groups[0].weight_decay, 0.1);
+    ck_assert_double_eq(groups[1].weight_decay, 0.1);
+    tear_down();
+}
+END_TEST
+
+START_TEST(the_schedule_is_told_and_its_cool_down_counts) {
+    set_up();
+    static const char *const cosine[] = {"schedule.cooldown_epochs=2"};
+    dry_run_well(cosine, 1);
+    ck_assert_str_eq(schedule, "a cosine to 1e-05 over 3 epochs, then 2 epochs at that; in the "
+                               "first 1 epochs a rise from 1e-06");
+    ck_assert_int_eq(seen.start.epochs, 5);
+    ck_assert_int_eq(plan.steps, 5 * STEPS_PER_EPOCH);
+    ck_assert_int_eq(plan.evaluations, 5);
+    static const char *const step[] = {"schedule.name=step", "schedule.decay_rate=0.9",
+                                       "schedule.decay_epochs=2.4", "schedule.warmup_epochs=0"};
+    dry_run_well(step, 4);
+    ck_assert_str_eq(schedule, "times 0.9 every 2.4 epochs, down to 1e-05");
+    static const char *const plateau[] = {"schedule.name=plateau", "schedule.patience_epochs=1",
+                                          "schedule.warmup_epochs=0"};
+    dry_run_well(plateau, 3);
+    ck_assert_str_eq(schedule, "times 0.1 after 1 epochs without a better score, down to 1e-05");
     tear_down();
 }
 END_TEST
@@ -174,10 +207,12 @@ START_TEST(what_seems_unwise_is_said) {
     expect_advice("train.ema_decay=0.99",
                   "after the run's 15 updates 86 % of the average is what it started from");
     expect_advice("train.ema_decay=0.99", "take 0.333333 or less, or null");
+    expect_advice("schedule.name=step", "schedule.decay_epochs is all of the run's 3 epochs");
+    expect_advice("schedule.name=plateau", "schedule.patience_epochs is all of the run's 3 epochs");
     expect_advice("schedule.min_lr=0.02", "the rate used, 0.01, is below schedule.min_lr 0.02");
     static const char *const wise[] = {"train.batch_size=16", "optimizer.lr_batch=64",
-                                       "train.ema_decay=0.1"};
-    dry_run_well(wise, 3);
+                                       "train.ema_decay=0.9", "train.ema_warmup=true"};
+    dry_run_well(wise, 4);
     ck_assert_str_eq(advice, "");
     tear_down();
 }
@@ -187,4 +222,5 @@ RUN_SUITE("measure/dry_run", a_dry_run_measures_a_few_updates_and_writes_nothing
           the_recipe_that_is_told_is_the_one_that_would_run,
           a_run_of_fewer_updates_than_are_measured_is_measured_all_the_same,
           a_dry_run_can_be_interrupted_and_resumes_nothing, parameters_are_told_by_decay_and_rate,
-          what_seems_unwise_is_said)
+          decay_on_all_is_told_of_norms_and_biases_too,
+          the_schedule_is_told_and_its_cool_down_counts, what_seems_unwise_is_said)

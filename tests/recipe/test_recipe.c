@@ -230,8 +230,8 @@ START_TEST(errors_in_a_group_of_keys_name_it_and_the_line) {
            "r.yaml: loss.distillation.teacher: missing: give the file of a network to learn from "
            "(or loss.distillation.cache)");
     refuse(BASE "loss:\n  distillation: {kind: hard, teacher: t.h5}\n"
-                "optimizer: {alpha: 1}\n",
-           "r.yaml:5: optimizer.alpha: unknown key: recipes/README.md lists them all");
+                "optimizer: {temperature: 1}\n",
+           "r.yaml:5: optimizer.temperature: unknown key: recipes/README.md lists them all");
     refuse(
         "data: {train: x}\nmodel:\n  name: repvit_m0_9\n  distillation_head: false\n"
         "loss: {distillation: {kind: hard, teacher: t.h5}}\n",
@@ -278,6 +278,38 @@ START_TEST(freezing_is_given_by_name_or_by_number_of_stages) {
     ck_assert(recipe.train.fuse);
     accept(BASE "train: {fuse: false}\n");
     ck_assert(!recipe.train.fuse);
+}
+END_TEST
+
+START_TEST(schedules_and_optimizers_are_told_what_does_not_go_together) {
+    refuse(BASE "schedule:\n  name: plateau\n",
+           "r.yaml:4: schedule.name: plateau waits for scores on data.val, and there is none: give "
+           "it, or take cosine or step");
+    refuse(
+        "model: {name: repvit_m0_9}\ndata: {train: a, val: b}\nschedule: {name: plateau}\n"
+        "train:\n  eval_every: null\n",
+        "r.yaml:5: train.eval_every: schedule.name plateau waits for evaluations during the run: "
+        "set this to 1");
+    refuse(BASE "schedule:\n  name: step\n  cooldown_epochs: 10\n",
+           "r.yaml:5: schedule.cooldown_epochs: belongs to the cosine: set it to 0, or "
+           "schedule.name to cosine");
+    refuse(BASE "schedule:\n  name: poly\n",
+           "r.yaml:4: schedule.name: 'poly' is not known: this version has cosine, step, plateau");
+    refuse(BASE "schedule:\n  decay_rate: 1.5\n",
+           "r.yaml:4: schedule.decay_rate: 1.5 is out of range: give 1e-06 to 1");
+    refuse(BASE "schedule: {decay_epochs: 0}\n",
+           "r.yaml:3: schedule.decay_epochs: 0 is out of range: give 1e-06 to 1000000");
+    refuse(BASE "optimizer:\n  name: rmsproptf\n  nesterov: true\n",
+           "r.yaml:5: optimizer.nesterov: is for sgd: set it to false, or optimizer.name to sgd");
+    refuse(BASE "train:\n  ema_decay: null\n  ema_warmup: true\n",
+           "r.yaml:5: train.ema_warmup: there is no average: give train.ema_decay, or set this to "
+           "false");
+    accept("model: {name: repvit_m0_9}\ndata: {train: a, val: b}\n"
+           "optimizer: {name: rmsproptf, alpha: 0.99, decay_on: all}\n"
+           "schedule: {name: plateau, decay_rate: 0.5, patience_epochs: 0, per: epoch_start}\n"
+           "train: {eval_every: 2, ema_warmup: true}\n");
+    accept(BASE "schedule: {cooldown_epochs: 10}\n");
+    ck_assert_int_eq(weld_recipe_epochs(&recipe), 310);
 }
 END_TEST
 
@@ -495,10 +527,11 @@ RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
           broken_yaml_is_named_with_its_line, a_recipe_of_brackets_is_refused_at_once,
           distillation_is_a_group_of_keys_below_its_section,
           errors_in_a_group_of_keys_name_it_and_the_line,
-          freezing_is_given_by_name_or_by_number_of_stages, what_must_be_given_is_asked_for,
-          options_override_the_file_and_the_last_one_wins, errors_in_options_name_the_option,
-          a_written_recipe_reads_back_identical, the_first_difference_of_two_recipes_is_told,
-          a_missing_recipe_file_is_named, the_manual_names_every_key,
-          the_recipes_that_come_with_weld_are_valid,
+          freezing_is_given_by_name_or_by_number_of_stages,
+          schedules_and_optimizers_are_told_what_does_not_go_together,
+          what_must_be_given_is_asked_for, options_override_the_file_and_the_last_one_wins,
+          errors_in_options_name_the_option, a_written_recipe_reads_back_identical,
+          the_first_difference_of_two_recipes_is_told, a_missing_recipe_file_is_named,
+          the_manual_names_every_key, the_recipes_that_come_with_weld_are_valid,
           recipes_of_the_variants_reach_the_published_rates_and_batch,
           running_out_of_memory_is_an_error_like_any_other)

@@ -85,7 +85,10 @@ static weld_model_file make_checkpoint(void) {
                                       .best_score = -(double)__builtin_inf(),
                                       .epoch_loss = 0.1,
                                       .epoch_seconds = 1e-310,
-                                      .elapsed_seconds = 3.25}};
+                                      .elapsed_seconds = 3.25,
+                                      .plateau_best = 0.1,
+                                      .plateau_since = 5,
+                                      .plateau_reductions = 2}};
     weld_weights_free(start);
     weld_graph_free(g);
     return mf;
@@ -347,6 +350,8 @@ START_TEST(a_checkpoint_that_lies_is_refused) {
     assert_refused(a, b, (change){.path = "optimizer/v/features.0.0.c.weight"},
                    "optimizer/v/features.0.0.c.weight");
     assert_refused(a, b, (change){.path = "trainer/step"}, "trainer/step");
+    /* Those of earlier versions do not have it. */
+    ck_assert_int_eq(read_changed(a, b, (change){.path = "trainer/plateau_best"}, &err), WELD_OK);
     assert_refused(a, b, (change){"trainer/step", NULL, WELD_STORE_I64, scalar, &negative},
                    "range");
     assert_refused(a, b, (change){"trainer/step", NULL, WELD_STORE_F64, scalar, &negative}, "type");

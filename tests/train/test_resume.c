@@ -88,6 +88,61 @@ START_TEST(a_run_with_sgd_continues_bit_for_bit_and_not_with_another_optimizer) 
 }
 END_TEST
 
+/* Scores of so few images stand still soon, so that the rate falls more than once. */
+START_TEST(a_run_with_rmsprop_and_a_plateau_continues_bit_for_bit) {
+    set_up();
+    run_options o = {.out = "whole",
+                     .set = {"optimizer.name=rmsproptf", "optimizer.decay_on=all",
+                             "schedule.name=plateau", "schedule.patience_epochs=1",
+                             "schedule.decay_rate=0.25", "train.ema_decay=0.8",
+                             "train.ema_warmup=true", "train.epochs=9"}};
+    run_well(o);
+    ck_assert_ptr_nonnull(
+        strstr(seen.messages, "no better score for 2 epochs: the rate is 0.0025"));
+    weld_model_file last = open_checkpoint("whole", "last.h5");
+    ck_assert(last.moment1 && last.moment2);
+    ck_assert_int_ge(last.trainer.plateau_reductions, 2);
+    weld_model_file_free(&last);
+    o.out = "parts";
+    o.resume = true;
+    o.threads = 2;
+    for (o.stop_at = 4; o.stop_at < 9 * STEPS_PER_EPOCH; o.stop_at += 7) {
+        run_well(o);
+    }
+    o.stop_at = 0;
+    run_well(o);
+    assert_same_run("whole", "parts");
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_cools_down_for_epochs_of_its_own_and_can_be_stopped_there) {
+    set_up();
+    run_options o = {
+        .out = "whole",
+        .set = {"schedule.cooldown_epochs=2", "schedule.min_lr=1e-4", "train.epochs=2"}};
+    run_well(o);
+    ck_assert_int_eq(result.epochs, 4);
+    json_t *rows = rows_of("whole");
+    int at_least = 0;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *lr = json_object_get(json_array_get(rows, i), "lr");
+        at_least += json_number_value(lr) == 1e-4;
+    }
+    ck_assert_int_eq(at_least, 2 * STEPS_PER_EPOCH);
+    json_decref(rows);
+    o.out = "parts";
+    o.stop_at = 3 * STEPS_PER_EPOCH + 2;
+    run_well(o);
+    ck_assert(result.interrupted);
+    o.stop_at = 0;
+    o.resume = true;
+    run_well(o);
+    assert_same_run("whole", "parts");
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_run_with_all_that_is_mixed_and_repeated_continues_bit_for_bit) {
     set_up();
     const char *const modes[] = {"augment.mix_mode=batch", "augment.mix_mode=pair",
@@ -393,6 +448,8 @@ END_TEST
 RUN_SUITE("train/resume", a_run_stopped_at_any_update_continues_bit_for_bit,
           a_run_with_clipping_and_a_moving_average_continues_bit_for_bit,
           a_run_with_sgd_continues_bit_for_bit_and_not_with_another_optimizer,
+          a_run_with_rmsprop_and_a_plateau_continues_bit_for_bit,
+          a_run_cools_down_for_epochs_of_its_own_and_can_be_stopped_there,
           a_run_with_all_that_is_mixed_and_repeated_continues_bit_for_bit,
           checkpoints_of_epochs_are_kept_and_can_be_gone_back_to,
           a_run_stopped_in_an_evaluation_repeats_it,

@@ -9,7 +9,7 @@
 #include "optimize/clip_units.h"
 #include "train/fixture_step.h"
 
-enum { STEPS = 6, SGD_STEPS = 10, BATCHES = 3 };
+enum { STEPS = 6, SGD_STEPS = 10, RMSPROP_STEPS = 10, BATCHES = 3 };
 
 static weld_error err;
 
@@ -104,6 +104,32 @@ START_TEST(sgd_with_momentum_trains_as_in_pytorch) {
 }
 END_TEST
 
+static void expect_timm(const char *mode, weld_optimizer_options options, double ema_decay) {
+    fixture_step s;
+    fixture_step_make(&s, "updates.fixture", (weld_train_step_options){.threads = 2}, &options,
+                      ema_decay);
+    for (int t = 0; t < RMSPROP_STEPS; t++) {
+        expect_loss(mode, t, fixture_step_run(&s, t, BATCHES), losses_of(&s, mode)[t]);
+        weld_train_step_update(s.step, 1e-2 / (1 + t));
+    }
+    expect_end(&s, mode);
+    fixture_step_free(&s);
+}
+
+START_TEST(rmsprop_trains_as_in_timm_with_decay_on_weights_or_on_all_and_an_average_that_warms_up) {
+    weld_optimizer_options o = {.method = WELD_RMSPROP_TF,
+                                .alpha = 0.8,
+                                .eps = 1e-3,
+                                .momentum = 0.9,
+                                .weight_decay = 0.01};
+    expect_timm("rmsproptf", o, 0.9);
+    o.momentum = 0;
+    o.decay_on = WELD_DECAY_ALL;
+    o.ema_warmup = true;
+    expect_timm("warming", o, 0.7);
+}
+END_TEST
+
 START_TEST(updates_on_the_mean_of_two_batches_train_as_in_pytorch) {
     fixture_step s;
     weld_train_step_options two = {.threads = 2, .accumulate = 2};
@@ -140,6 +166,9 @@ START_TEST(norms_and_averages_are_the_same_for_any_number_of_threads) {
     weld_optimizer_options sgd = clipped(0.3, WELD_CLIP_NORM);
     sgd.method = WELD_SGD;
     expect_equal_for_threads(sgd);
+    weld_optimizer_options rmsprop = clipped(0.02, WELD_CLIP_AGC);
+    rmsprop.method = WELD_RMSPROP_TF;
+    expect_equal_for_threads(rmsprop);
 }
 END_TEST
 
@@ -221,6 +250,7 @@ RUN_SUITE("train/updates", gradients_clipped_by_their_norm_train_as_in_pytorch,
           gradients_clipped_by_value_train_as_in_pytorch,
           gradients_clipped_to_their_weights_train_as_in_pytorch,
           sgd_with_momentum_trains_as_in_pytorch,
+          rmsprop_trains_as_in_timm_with_decay_on_weights_or_on_all_and_an_average_that_warms_up,
           updates_on_the_mean_of_two_batches_train_as_in_pytorch,
           norms_and_averages_are_the_same_for_any_number_of_threads,
           a_clip_that_is_never_reached_changes_nothing, a_lack_of_memory_is_told,

@@ -8,24 +8,51 @@
 
 #include "ops/ops.h"
 
+weld_layers weld_layers_of(weld_graph *g, bool training) {
+    return (weld_layers){.g = g, .mode.training = training, .bn_eps = 1e-5, .bn_momentum = 0.1};
+}
+
+/* One that is too long fills all of it, which no other does. */
 weld_path weld_under(weld_path at, const char *format, ...) {
-    char part[32];
+    size_t used = strlen(at.text);
+    weld_path out = at;
     va_list args;
     va_start(args, format);
-    vsnprintf(part, sizeof part, format, args);
+    if (used && used + 1 < sizeof out.text) {
+        out.text[used++] = '.';
+        out.text[used] = 0;
+    }
+    vsnprintf(out.text + used, sizeof out.text - used, format, args);
     va_end(args);
-    weld_path out;
-    snprintf(out.text, sizeof out.text, "%.60s%s%s", at.text, at.text[0] ? "." : "", part);
     return out;
+}
+
+static bool is_too_long(weld_path at) {
+    return strlen(at.text) == sizeof at.text - 1;
+}
+
+static weld_value *fail_too_long(const weld_layers *net, weld_path at) {
+    return weld_graph_fail(net->g, WELD_ERROR_ARGUMENT,
+                           "%.60s...: a layer's name of %zu letters or more: shorten it", at.text,
+                           sizeof at.text - 1);
 }
 
 static weld_value *parameter(const weld_layers *net, weld_path at, const char *name,
                              weld_shape shape, weld_init init) {
-    return weld_parameter(net->g, weld_under(at, "%s", name).text, shape, init);
+    const weld_path path = weld_under(at, "%s", name);
+    return is_too_long(path) ? fail_too_long(net, path)
+                             : weld_parameter(net->g, path.text, shape, init);
 }
 
 static weld_init constant(double value) {
     return (weld_init){.kind = WELD_INIT_CONSTANT, .a = value};
+}
+
+static weld_value *buffer(const weld_layers *net, weld_path at, const char *name, weld_dtype dtype,
+                          weld_shape shape, double start) {
+    const weld_path path = weld_under(at, "%s", name);
+    return is_too_long(path) ? fail_too_long(net, path)
+                             : weld_buffer(net->g, path.text, dtype, shape, constant(start));
 }
 
 /* PyTorch's default: kaiming_uniform_(a = sqrt(5)). */
@@ -41,7 +68,7 @@ static weld_init normal(double deviation) {
 /* Does a batch norm use and update the batch's statistics? */
 static bool uses_batch(const weld_layers *net, weld_path at) {
     return net->mode.training && !net->mode.bn_eval &&
-           net->place(net->config, at.text).part >= net->mode.frozen;
+           (!net->place || net->place(net->config, at.text).part >= net->mode.frozen);
 }
 
 weld_value *weld_layer_batch_norm(const weld_layers *net, weld_path at, weld_value *x, int channels,
@@ -51,12 +78,9 @@ weld_value *weld_layer_batch_norm(const weld_layers *net, weld_path at, weld_val
     weld_batch_norm_leaves leaves;
     leaves.weight = parameter(net, at, "weight", c, constant(weight));
     leaves.bias = parameter(net, at, "bias", c, constant(0));
-    leaves.running_mean =
-        weld_buffer(g, weld_under(at, "running_mean").text, g->dtype, c, constant(0));
-    leaves.running_var =
-        weld_buffer(g, weld_under(at, "running_var").text, g->dtype, c, constant(1));
-    leaves.num_batches_tracked =
-        weld_buffer(g, weld_under(at, "num_batches_tracked").text, WELD_I64, scalar, constant(0));
+    leaves.running_mean = buffer(net, at, "running_mean", g->dtype, c, 0);
+    leaves.running_var = buffer(net, at, "running_var", g->dtype, c, 1);
+    leaves.num_batches_tracked = buffer(net, at, "num_batches_tracked", WELD_I64, scalar, 0);
     return weld_batch_norm(g, x, leaves, net->bn_eps, net->bn_momentum, uses_batch(net, at));
 }
 
@@ -79,6 +103,7 @@ static void start_conv(const weld_layers *net, weld_conv_shape s, weld_init *wei
 
 weld_value *weld_layer_conv(const weld_layers *net, weld_path at, weld_value *x, weld_conv_shape s,
                             bool with_bias) {
+    s.groups = s.groups ? s.groups : 1;
     int in = s.in / s.groups, padding = s.unpadded ? 0 : s.kernel / 2;
     weld_init w, b;
     start_conv(net, s, &w, &b);

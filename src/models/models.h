@@ -6,17 +6,11 @@
 
 #include "base/keys.h"
 #include "models/names.h"
-#include "weld/model.h"
+#include "weld/layers.h"
 
-/* How a network is built. Parts are numbered from the input on: 0 the stem, 1 to the number of
- * stages the stages (each with what leads into it from the stage before), then the head. */
-typedef struct weld_build_mode {
-    bool training; /* two heads stay apart, batch norms use and update the batch's statistics... */
-    bool bn_eval;  /* ...but for these use their running statistics and leave them as they are... */
-    int frozen;    /* ...or those of the first `frozen` parts do */
-    double drop_path; /* training: probability that a sample passes by the last residual branch; */
-    double dropout;   /* ...that a feature of a sample does not reach the head */
-} weld_build_mode;
+/* Parts of a network (weld_build_mode.frozen) are numbered from the input on: 0 the stem, 1 to the
+ * number of stages the stages (each with what leads into it from the stage before), then the head.
+ */
 
 /* Where a parameter or buffer stands. */
 typedef struct weld_model_place {

@@ -37,7 +37,6 @@ typedef struct weld_attributes {
     weld_shape
         shape;    /* reshape, fill: target; permute: order in dim[]; *_grad: shape of the input */
     int64_t salt; /* which stream of random numbers */
-    bool transpose_a, transpose_b;
     weld_dtype dtype; /* of the output */
 } weld_attributes;
 
@@ -57,9 +56,7 @@ enum {
     WELD_ATTR_END = 1 << 12,
     WELD_ATTR_SHAPE = 1 << 13,
     WELD_ATTR_SALT = 1 << 14,
-    WELD_ATTR_TRANSPOSE_A = 1 << 15,
-    WELD_ATTR_TRANSPOSE_B = 1 << 16,
-    WELD_ATTR_DTYPE = 1 << 17
+    WELD_ATTR_DTYPE = 1 << 15
 };
 
 /* Table for those who print, write or read attributes generically. */
@@ -165,7 +162,7 @@ typedef struct weld_op_cpu {
     /* Slices: where `slicing` allows it, `run` may be called with one thread for a slice of the
      * inputs whose bit is in `sliced`; outputs are slices of the same range, but for those in
      * `sums` (always with run->accumulate), to which the slice's contribution is added. A slice by
-     * rows is given the shape [1, 1, rows, c]. NULL: not at all. */
+     * rows is given the shape [1, ..., rows, c]. NULL: not at all. */
     weld_slicing (*slicing)(const weld_node *node, const weld_tensor *in);
     unsigned sliced, sums;
 } weld_op_cpu;

@@ -22,8 +22,6 @@ const weld_attribute_field weld_attribute_fields[] = {
     FIELD(WELD_ATTR_END, end, WELD_FIELD_INT64),
     FIELD(WELD_ATTR_SHAPE, shape, WELD_FIELD_SHAPE),
     FIELD(WELD_ATTR_SALT, salt, WELD_FIELD_INT64),
-    FIELD(WELD_ATTR_TRANSPOSE_A, transpose_a, WELD_FIELD_BOOL),
-    FIELD(WELD_ATTR_TRANSPOSE_B, transpose_b, WELD_FIELD_BOOL),
     FIELD(WELD_ATTR_DTYPE, dtype, WELD_FIELD_DTYPE),
 };
 const size_t weld_attribute_field_count =

@@ -15,8 +15,9 @@ enum {
 };
 
 int64_t weld_slice_units(weld_slicing slicing, const weld_tensor *t) {
-    return slicing == WELD_SLICE_IMAGES ? t->shape.dim[0]
-                                        : t->shape.dim[0] * t->shape.dim[1] * t->shape.dim[2];
+    return slicing == WELD_SLICE_IMAGES
+               ? t->shape.dim[0]
+               : weld_shape_count(&t->shape) / t->shape.dim[t->shape.rank - 1];
 }
 
 size_t weld_slice_unit_bytes(weld_slicing slicing, const weld_tensor *t) {
@@ -26,11 +27,14 @@ size_t weld_slice_unit_bytes(weld_slicing slicing, const weld_tensor *t) {
 
 weld_shape weld_slice_shape(weld_slicing slicing, const weld_tensor *t, int64_t units) {
     weld_shape shape = t->shape;
-    shape.dim[0] = units;
-    if (slicing == WELD_SLICE_ROWS) {
-        shape.dim[0] = shape.dim[1] = 1;
-        shape.dim[2] = units;
+    if (slicing == WELD_SLICE_IMAGES) {
+        shape.dim[0] = units;
+        return shape;
     }
+    for (int i = 0; i < shape.rank - 2; i++) {
+        shape.dim[i] = 1;
+    }
+    shape.dim[shape.rank - 2] = units;
     return shape;
 }
 

@@ -94,11 +94,11 @@ static void look_at_batch(grouping *g) {
 typedef struct sliced_tensors {
     int64_t images, most_rows, least_rows;
     size_t image_bytes; /* of the largest */
-    bool fit;           /* all have rank 4 and as many images */
+    bool fit;           /* all are maps or tokens (rank 3) of as many images */
 } sliced_tensors;
 
 static void look_at(sliced_tensors *s, const weld_tensor *t) {
-    s->fit = s->fit && t->shape.rank == 4 && (!s->images || s->images == t->shape.dim[0]);
+    s->fit = s->fit && t->shape.rank >= 3 && (!s->images || s->images == t->shape.dim[0]);
     if (s->fit) {
         const int64_t rows = weld_slice_units(WELD_SLICE_ROWS, t);
         const size_t bytes = weld_slice_unit_bytes(WELD_SLICE_IMAGES, t);

@@ -161,13 +161,13 @@ typedef struct weld_kernels {
     void (*softmax)(int64_t rows, int64_t n, const void *x, void *y); /* y may be x */
     /* dx = y (dy - sum_j dy_j y_j); dx may be dy. */
     void (*softmax_grad)(int64_t rows, int64_t n, const void *y, const void *dy, void *dx);
-    /* y = (x - mean) rstd weight + bias; mean[rows] and rstd[rows] (T) are written too. */
+    /* y = (x - mean) / sqrt(variance + eps) weight + bias (weight, bias: P); y may be x. */
     void (*layer_norm)(int64_t rows, int64_t n, const void *x, const void *weight, const void *bias,
-                       double eps, void *y, void *mean, void *rstd);
-    /* dx, and the rows' sums for dweight[n] and dbias[n], in double (overwritten). */
-    void (*layer_norm_grad)(int64_t rows, int64_t n, const void *x, const void *weight,
-                            const void *mean, const void *rstd, const void *dy, void *dx,
-                            double *dweight, double *dbias);
+                       double eps, void *y);
+    /* dx, and the rows' sums for dweight[n] and dbias[n], in double (overwritten); dx may be x or
+     * dy. */
+    void (*layer_norm_grad)(int64_t rows, int64_t n, const void *x, const void *weight, double eps,
+                            const void *dy, void *dx, double *dweight, double *dbias);
     /* loss[r] = -sum_j t_j log softmax(x)_j, t = (1 - smoothing) target + smoothing / n. */
     void (*cross_entropy)(int64_t rows, int64_t n, const void *x, const void *target,
                           double smoothing, void *loss);

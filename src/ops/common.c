@@ -36,6 +36,16 @@ weld_slicing weld_slice_images(const weld_node *node, const weld_tensor *in) {
     return WELD_SLICE_IMAGES;
 }
 
+weld_slicing weld_axis_slicing(const weld_tensor *x, int axis) {
+    return axis == x->shape.rank - 1 ? WELD_SLICE_ROWS
+           : axis > 0                ? WELD_SLICE_IMAGES
+                                     : WELD_SLICE_NONE;
+}
+
+unsigned weld_axis_traits(const weld_node *node, int axis) {
+    return axis == node->inputs[0]->shape.rank - 1 ? WELD_OP_BY_ROW : 0;
+}
+
 typedef struct pieces {
     const weld_run *run;
     weld_split split;

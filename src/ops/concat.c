@@ -56,15 +56,27 @@ static void grad(const weld_gradient *of) {
     }
 }
 
+/* Along the last axis it is row by row, along another but the first image by image; the bits of
+ * `sliced` are 32. */
+static unsigned traits(const weld_node *node) {
+    return weld_axis_traits(node, node->attributes.axis);
+}
+
+static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
+    return node->input_count > 32 ? WELD_SLICE_NONE
+                                  : weld_axis_slicing(&in[0], node->attributes.axis);
+}
+
 const weld_op weld_op_concat = {
     .name = "concat",
     .inputs = {1, -1},
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS,
     .types = WELD_TYPES_FLOAT_BF16,
+    .node_traits = traits,
     .infer = infer,
     .grad = grad,
-    .cpu = {.run = run},
+    .cpu = {.run = run, .slicing = slicing, .sliced = ~0u},
 };
 
 weld_value *weld_concat(weld_graph *g, weld_value *const *x, size_t count, int axis) {

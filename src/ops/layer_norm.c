@@ -1,11 +1,14 @@
 /* Layer norm over the last dimension (Ba, Kiros, Hinton 2016), and its gradient.
  *
- *     layer_norm       x [..., c], weight [c], bias [c] -> y [..., c], mean [...], rstd [...]
- *     layer_norm_grad  x, weight, mean, rstd, dy -> dx [..., c], dweight [c], dbias [c]
- */
+ *     layer_norm       x [..., c], weight [c], bias [c] -> y [..., c]
+ *     layer_norm_grad  x, weight, dy -> dx [..., c], dweight [c], dbias [c]
+ *
+ * The gradient takes mean and deviation of each row anew: nothing but x is kept for it. */
 #include "ops/ops.h"
 
 #include "base/error.h"
+
+enum { X, WEIGHT, BIAS };
 
 static int64_t max64(int64_t a, int64_t b) {
     return a > b ? a : b;
@@ -19,34 +22,20 @@ static weld_status expect_channels_last(const weld_tensor *x, weld_error *err) {
                            weld_shape_text(&x->shape, text, sizeof text));
 }
 
-/* The shape of a mean over channels. */
-static weld_shape per_row(const weld_tensor *x) {
-    weld_shape shape = x->shape;
-    shape.dim[--shape.rank] = 0;
-    return shape;
-}
-
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
-    (void)node;
-    const weld_tensor *x = &in[0];
-    WELD_TRY(expect_channels_last(x, err));
-    weld_shape vector = WELD_SHAPE(weld_channels(x));
-    weld_status status = weld_expect(&in[1], x->dtype, vector, "weight", err);
-    status = status ? status : weld_expect(&in[2], x->dtype, vector, "bias", err);
-    for (int i = 0; i < 3; i++) {
-        out[i].dtype = x->dtype;
-        out[i].shape = i == 0 ? x->shape : per_row(x);
-    }
-    return status;
+    static const char *const names[] = {"x", "weight", "bias"};
+    WELD_TRY(expect_channels_last(&in[X], err));
+    WELD_TRY(weld_expect_channels(node, in, WEIGHT, BIAS, names, err));
+    return weld_infer_same(node, in, out, err);
 }
 
 static void forward_rows(const weld_run *run, int64_t begin, int64_t end) {
-    const weld_tensor *in = run->in, *out = run->out;
-    int64_t c = weld_channels(&in[0]);
-    run->kernels->layer_norm(end - begin, c, weld_at(&in[0], begin * c), in[1].data, in[2].data,
-                             run->node->attributes.eps, weld_at(&out[0], begin * c),
-                             weld_at(&out[1], begin), weld_at(&out[2], begin));
+    const weld_tensor *in = run->in;
+    int64_t c = weld_channels(&in[X]);
+    run->kernels->layer_norm(end - begin, c, weld_at(&in[X], begin * c), in[WEIGHT].data,
+                             in[BIAS].data, run->node->attributes.eps,
+                             weld_at(&run->out[0], begin * c));
 }
 
 static void run(const weld_run *run) {
@@ -54,41 +43,41 @@ static void run(const weld_run *run) {
 }
 
 static void grad(const weld_gradient *of) {
-    weld_value *in[] = {of->node->inputs[0], of->node->inputs[1], of->node->outputs[1],
-                        of->node->outputs[2], of->dy[0]};
-    of->dx[0] = weld_graph_node(of->g, &weld_op_layer_norm_grad, &(weld_attributes){0}, in, 5, 5);
-    if (of->dx[0]) {
-        of->dx[1] = of->dx[0]->producer->outputs[1];
-        of->dx[2] = of->dx[0]->producer->outputs[2];
+    weld_value *in[] = {of->node->inputs[X], of->node->inputs[WEIGHT], of->dy[0]};
+    weld_attributes a = {.eps = of->node->attributes.eps};
+    of->dx[X] = weld_graph_node(of->g, &weld_op_layer_norm_grad, &a, in, 3, 3);
+    if (of->dx[X]) {
+        of->dx[WEIGHT] = of->dx[X]->producer->outputs[1];
+        of->dx[BIAS] = of->dx[X]->producer->outputs[2];
     }
 }
 
 const weld_op weld_op_layer_norm = {
     .name = "layer_norm",
     .inputs = {3, 3},
-    .outputs = 3,
+    .outputs = 1,
     .attributes = WELD_ATTR_EPS,
-    .types = WELD_TYPES_FLOAT,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .cpu = {.run = run},
+    .flops = 8,
+    .cpu = {.inplace = 1 << X, .run = run, .slicing = weld_slice_rows, .sliced = 1 << X},
 };
+
+/* --- The gradient ----------------------------------------------------------------------------- */
+
+enum { DY = 2 };
+enum { DX, DWEIGHT, DBIAS };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                               weld_error *err) {
-    (void)node;
-    const weld_tensor *x = &in[0];
-    weld_status status = expect_channels_last(x, err);
-    static const char *const names[] = {"weight", "mean", "rstd", "dy"};
-    for (int i = 1; !status && i < 5; i++) {
-        weld_shape shape = i == 1 ? WELD_SHAPE(weld_channels(x)) : i == 4 ? x->shape : per_row(x);
-        status = weld_expect(&in[i], x->dtype, shape, names[i - 1], err);
-    }
-    for (int i = 0; i < 3; i++) {
-        out[i].dtype = x->dtype;
-        out[i].shape = i == 0 ? x->shape : in[1].shape;
-    }
-    return status;
+    static const char *const names[] = {"x", "weight"};
+    WELD_TRY(expect_channels_last(&in[X], err));
+    WELD_TRY(weld_expect_channels(node, in, WEIGHT, WEIGHT, names, err));
+    out[DX] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
+    out[DWEIGHT] = out[DBIAS] = (weld_tensor){in[WEIGHT].dtype, in[WEIGHT].shape, NULL};
+    return weld_expect(&in[DY], in[X].dtype, in[X].shape, "dy", err);
 }
 
 /* Every part keeps its own sums of dweight and dbias, so there are at most 64 of them. */
@@ -99,7 +88,7 @@ static weld_split grad_split(const weld_tensor *x) {
 }
 
 static size_t grad_workspace(const weld_run *run) {
-    return (size_t)(grad_split(&run->in[0]).count * 2 * weld_channels(&run->in[0])) *
+    return (size_t)(grad_split(&run->in[X]).count * 2 * weld_channels(&run->in[X])) *
            sizeof(double);
 }
 
@@ -107,17 +96,23 @@ static void backward_part(void *arg, int64_t part, int thread) {
     (void)thread;
     const weld_run *run = arg;
     const weld_tensor *in = run->in;
-    weld_split split = grad_split(&in[0]);
-    int64_t c = weld_channels(&in[0]), begin = weld_split_begin(split, part);
+    weld_split split = grad_split(&in[X]);
+    int64_t c = weld_channels(&in[X]), begin = weld_split_begin(split, part);
     double *sums = (double *)run->workspace + part * 2 * c;
     run->kernels->layer_norm_grad(weld_split_begin(split, part + 1) - begin, c,
-                                  weld_at(&in[0], begin * c), in[1].data, weld_at(&in[2], begin),
-                                  weld_at(&in[3], begin), weld_at(&in[4], begin * c),
-                                  weld_at(&run->out[0], begin * c), sums, sums + c);
+                                  weld_at(&in[X], begin * c), in[WEIGHT].data,
+                                  run->node->attributes.eps, weld_at(&in[DY], begin * c),
+                                  weld_at(&run->out[DX], begin * c), sums, sums + c);
+}
+
+static void put_sum(const weld_run *run, int output, int64_t i, double sum) {
+    const weld_tensor *to = &run->out[output];
+    weld_set(to->dtype, to->data, i,
+             run->accumulate ? weld_get(to->dtype, to->data, i) + sum : sum);
 }
 
 static void grad_run(const weld_run *run) {
-    int64_t parts = grad_split(&run->in[0]).count, c = weld_channels(&run->in[0]);
+    int64_t parts = grad_split(&run->in[X]).count, c = weld_channels(&run->in[X]);
     weld_run_items(run, parts, backward_part);
     double *sums = run->workspace; /* [parts, 2, c], added up into the first */
     for (int64_t part = 1; part < parts; part++) {
@@ -126,19 +121,26 @@ static void grad_run(const weld_run *run) {
         }
     }
     for (int64_t i = 0; i < c; i++) {
-        weld_set(run->out[1].dtype, run->out[1].data, i, sums[i]);
-        weld_set(run->out[2].dtype, run->out[2].data, i, sums[c + i]);
+        put_sum(run, DWEIGHT, i, sums[i]);
+        put_sum(run, DBIAS, i, sums[c + i]);
     }
 }
 
 const weld_op weld_op_layer_norm_grad = {
     .name = "layer_norm_grad",
-    .inputs = {5, 5},
+    .inputs = {3, 3},
     .outputs = 3,
-    .types = WELD_TYPES_FLOAT,
-    .traits = WELD_OP_TRAINING_ONLY,
+    .attributes = WELD_ATTR_EPS,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW,
     .infer = grad_infer,
-    .cpu = {.workspace = grad_workspace, .run = grad_run},
+    .flops = 16,
+    .cpu = {.inplace = 1 << X | 1 << DY,
+            .workspace = grad_workspace,
+            .run = grad_run,
+            .slicing = weld_slice_rows,
+            .sliced = 1 << X | 1 << DY,
+            .sums = 1 << DWEIGHT | 1 << DBIAS},
 };
 
 weld_value *weld_layer_norm(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,

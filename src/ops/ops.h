@@ -108,6 +108,11 @@ weld_value *weld_cast(weld_graph *g, weld_value *x, weld_dtype dtype);
 weld_slicing weld_slice_rows(const weld_node *node, const weld_tensor *in);
 weld_slicing weld_slice_images(const weld_node *node, const weld_tensor *in);
 
+/* For `slicing` and `node_traits` of operators that work along one axis of x: row by row along the
+ * last, image by image along those between it and the first. */
+weld_slicing weld_axis_slicing(const weld_tensor *x, int axis);
+unsigned weld_axis_traits(const weld_node *node, int axis);
+
 /* Nodes that only gradients need. */
 weld_value *weld_channel_sum(weld_graph *g, weld_value *x); /* over all but the last dim -> [c] */
 

@@ -120,6 +120,11 @@ static void grad(const weld_gradient *of) {
     of->dx[0] = weld_graph_node(of->g, &weld_op_permute, &inverse, of->dy, 1, 1);
 }
 
+static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
+    (void)in;
+    return node->attributes.shape.dim[0] == 0 ? WELD_SLICE_IMAGES : WELD_SLICE_NONE;
+}
+
 const weld_op weld_op_permute = {
     .name = "permute",
     .inputs = {1, 1},
@@ -128,7 +133,7 @@ const weld_op weld_op_permute = {
     .types = WELD_TYPES_FLOAT_BF16,
     .infer = infer,
     .grad = grad,
-    .cpu = {.run = run},
+    .cpu = {.run = run, .slicing = slicing, .sliced = 1 << 0},
 };
 
 weld_value *weld_permute(weld_graph *g, weld_value *x, const int *order) {

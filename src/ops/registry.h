@@ -38,7 +38,8 @@
     X(layer_norm) \
     X(layer_norm_grad) \
     X(linear) \
-    X(matmul) \
+    X(linear_input_grad) \
+    X(linear_weight_grad) \
     X(max_pool) \
     X(max_pool_grad) \
     X(mean) \

@@ -65,15 +65,24 @@ static void grad(const weld_gradient *of) {
     of->dx[0] = weld_graph_node(of->g, &weld_op_slice_grad, &a, of->dy, 1, 1);
 }
 
+static unsigned traits(const weld_node *node) {
+    return weld_axis_traits(node, node->attributes.axis);
+}
+
+static weld_slicing slicing(const weld_node *node, const weld_tensor *in) {
+    return weld_axis_slicing(&in[0], node->attributes.axis);
+}
+
 const weld_op weld_op_slice = {
     .name = "slice",
     .inputs = {1, 1},
     .outputs = 1,
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END,
     .types = WELD_TYPES_FLOAT_BF16,
+    .node_traits = traits,
     .infer = infer,
     .grad = grad,
-    .cpu = {.run = run},
+    .cpu = {.run = run, .slicing = slicing, .sliced = 1 << 0},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -113,8 +122,9 @@ const weld_op weld_op_slice_grad = {
     .attributes = WELD_ATTR_AXIS | WELD_ATTR_BEGIN | WELD_ATTR_END | WELD_ATTR_SHAPE,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY,
+    .node_traits = traits,
     .infer = grad_infer,
-    .cpu = {.run = grad_run},
+    .cpu = {.run = grad_run, .slicing = slicing, .sliced = 1 << 0},
 };
 
 weld_value *weld_slice(weld_graph *g, weld_value *x, int axis, int64_t begin, int64_t end) {

@@ -31,10 +31,11 @@ const weld_op weld_op_softmax = {
     .name = "softmax",
     .inputs = {1, 1},
     .outputs = 1,
-    .types = WELD_TYPES_FLOAT,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_BY_ROW,
     .infer = infer,
     .grad = grad,
-    .cpu = {.inplace = 1 << 0, .run = run},
+    .cpu = {.inplace = 1 << 0, .run = run, .slicing = weld_slice_rows, .sliced = 1 << 0},
 };
 
 static weld_status grad_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
@@ -57,10 +58,13 @@ const weld_op weld_op_softmax_grad = {
     .name = "softmax_grad",
     .inputs = {2, 2},
     .outputs = 1,
-    .types = WELD_TYPES_FLOAT,
-    .traits = WELD_OP_TRAINING_ONLY,
+    .types = WELD_TYPES_FLOAT_BF16,
+    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW,
     .infer = grad_infer,
-    .cpu = {.inplace = 1 << 1, .run = grad_run},
+    .cpu = {.inplace = 1 << 1,
+            .run = grad_run,
+            .slicing = weld_slice_rows,
+            .sliced = 1 << 0 | 1 << 1},
 };
 
 weld_value *weld_softmax(weld_graph *g, weld_value *x) {

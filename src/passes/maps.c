@@ -2,7 +2,8 @@
 #include "passes/maps.h"
 
 bool weld_is_map(const weld_value *v) {
-    return v->shape.rank == 4 && v->shape.dim[1] * v->shape.dim[2] > 1;
+    const int rank = v->shape.rank;
+    return rank >= 3 && weld_shape_count(&v->shape) > v->shape.dim[0] * v->shape.dim[rank - 1];
 }
 
 void weld_find_kept(const weld_graph *g, bool *kept) {

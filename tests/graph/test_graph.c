@@ -180,9 +180,9 @@ START_TEST(the_text_of_a_graph_shows_leaves_operators_attributes_and_shapes) {
                                         "buffer count i64 []\n",
                                         "= layer_norm(x, norm.weight, norm.bias) eps=0.001 :",
                                         "= softmax(%3) : [2, 6]\n",
-                                        "= dropout(%6) probability=0.25 salt=0 : [2, 6]\n",
-                                        "= slice(%8) axis=1 begin=2 end=4 : [2, 2]\n",
-                                        "output y = %10\n"};
+                                        "= dropout(%4) probability=0.25 salt=0 : [2, 6]\n",
+                                        "= slice(%6) axis=1 begin=2 end=4 : [2, 2]\n",
+                                        "output y = %8\n"};
     assert_lines(text, lines, sizeof lines / sizeof *lines);
     weld_graph_free(g);
 }

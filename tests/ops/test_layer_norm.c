@@ -10,6 +10,7 @@ static void check(weld_shape shape) {
     weld_shape vector = WELD_SHAPE(shape.dim[shape.rank - 1]);
     check_leaf leaves[] = {{shape, -2, 3}, {vector, 0.5, 1.5}, {vector, -1, 1}};
     check_operator(leaves, 3, build, NULL);
+    check_operator_bf16(leaves, 3, 1, build, NULL);
 }
 
 START_TEST(layer_norm_is_right_for_odd_sizes_and_many_rows) {

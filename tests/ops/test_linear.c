@@ -21,6 +21,7 @@ START_TEST(linear_is_right_for_all_ranks_and_tails) {
                                {WELD_SHAPE(cases[i].out, in), -1, 1, false},
                                {WELD_SHAPE(cases[i].out), -1, 1, false}};
         check_operator(leaves, cases[i].bias ? 3 : 2, build, &cases[i].bias);
+        check_operator_bf16(leaves, cases[i].bias ? 3 : 2, 1, build, &cases[i].bias);
     }
 }
 END_TEST

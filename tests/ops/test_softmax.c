@@ -11,6 +11,7 @@ START_TEST(softmax_is_right_for_all_ranks_and_tails) {
                            WELD_SHAPE(700, 100)};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         check_operator(&(check_leaf){shapes[i], -3, 3}, 1, build, NULL);
+        check_operator_bf16(&(check_leaf){shapes[i], -3, 3}, 1, 1, build, NULL);
     }
 }
 END_TEST

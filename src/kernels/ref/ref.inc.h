@@ -15,9 +15,7 @@
 #include "kernels/ref/elementwise.inc.h"
 #include "kernels/ref/combine.inc.h"
 #include "kernels/ref/windows.inc.h"
-#if P_IS_T
 #include "kernels/ref/rows.inc.h"
-#endif
 
 static const weld_kernels table = {
     .name = "ref",
@@ -45,14 +43,14 @@ static const weld_kernels table = {
     .max_pool_grad = max_pool_grad,
     .im2col = im2col,
     .col2im = col2im,
-#if P_IS_T
-    .gemm = gemm,
-    .adamw = adamw,
-    .square_sum = square_sum,
     .softmax = softmax,
     .softmax_grad = softmax_grad,
     .layer_norm = layer_norm,
     .layer_norm_grad = layer_norm_grad,
+#if P_IS_T
+    .gemm = gemm,
+    .adamw = adamw,
+    .square_sum = square_sum,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
 #else

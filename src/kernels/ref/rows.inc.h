@@ -3,7 +3,7 @@
 static double row_maximum(int64_t n, const real *x) {
     double maximum = -INFINITY;
     for (int64_t j = 0; j < n; j++) {
-        maximum = x[j] > maximum ? x[j] : maximum;
+        maximum = get(x[j]) > maximum ? get(x[j]) : maximum;
     }
     return maximum;
 }
@@ -12,7 +12,7 @@ static double row_maximum(int64_t n, const real *x) {
 static double row_exp_sum(int64_t n, const real *x, double maximum) {
     double sum = 0;
     for (int64_t j = 0; j < n; j++) {
-        sum += exp(x[j] - maximum);
+        sum += exp(get(x[j]) - maximum);
     }
     return sum;
 }
@@ -25,7 +25,7 @@ static void softmax(int64_t rows, int64_t n, const void *x_, void *y_) {
         const double maximum = row_maximum(n, x);
         const double sum = row_exp_sum(n, x, maximum);
         for (int64_t j = 0; j < n; j++) {
-            y[j] = (real)(exp(x[j] - maximum) / sum);
+            y[j] = put(exp(get(x[j]) - maximum) / sum);
         }
     }
 }
@@ -37,68 +37,70 @@ static void softmax_grad(int64_t rows, int64_t n, const void *y_, const void *dy
         real *dx = (real *)dx_ + r * n;
         double dot = 0;
         for (int64_t j = 0; j < n; j++) {
-            dot += (double)dy[j] * y[j];
+            dot += get(dy[j]) * get(y[j]);
         }
         for (int64_t j = 0; j < n; j++) {
-            dx[j] = (real)(y[j] * (dy[j] - dot));
+            dx[j] = put(get(y[j]) * (get(dy[j]) - dot));
         }
     }
 }
 
-/* y[rows, n] = (x - mean[rows]) rstd[rows] weight[n] + bias[n]; rstd = 1 / sqrt(variance + eps) */
+/* mean[row] and 1 / sqrt(variance[row] + eps) */
+static void row_moments(int64_t n, const real *x, double eps, double *mean, double *rstd) {
+    double sum = 0, squares = 0;
+    for (int64_t j = 0; j < n; j++) {
+        sum += get(x[j]);
+    }
+    *mean = sum / (double)n;
+    for (int64_t j = 0; j < n; j++) {
+        squares += (get(x[j]) - *mean) * (get(x[j]) - *mean);
+    }
+    *rstd = 1 / sqrt(squares / (double)n + eps);
+}
+
+/* y[rows, n] = (x - mean[row]) rstd[row] weight[n] + bias[n] */
 static void layer_norm(int64_t rows, int64_t n, const void *x_, const void *weight_,
-                       const void *bias_, double eps, void *y_, void *mean_, void *rstd_) {
-    const real *weight = weight_, *bias = bias_;
-    real *mean = mean_, *rstd = rstd_;
+                       const void *bias_, double eps, void *y_) {
+    const param *weight = weight_, *bias = bias_;
     for (int64_t r = 0; r < rows; r++) {
         const real *x = (const real *)x_ + r * n;
         real *y = (real *)y_ + r * n;
-        double sum = 0, squares = 0;
+        double mean, rstd;
+        row_moments(n, x, eps, &mean, &rstd);
         for (int64_t j = 0; j < n; j++) {
-            sum += x[j];
+            y[j] = put((get(x[j]) - mean) * rstd * (double)weight[j] + (double)bias[j]);
         }
-        const double center = sum / (double)n;
-        for (int64_t j = 0; j < n; j++) {
-            squares += (x[j] - center) * (x[j] - center);
-        }
-        const double factor = 1 / sqrt(squares / (double)n + eps);
-        for (int64_t j = 0; j < n; j++) {
-            y[j] = (real)((x[j] - center) * factor * weight[j] + bias[j]);
-        }
-        mean[r] = (real)center;
-        rstd[r] = (real)factor;
     }
 }
 
 /* with z = (x - mean) rstd and g = dy weight, both [rows, n], and means taken along the row:
  * dx = rstd (g - mean(g) - z mean(g z)); dweight[n] = sum over rows of dy z; dbias[n] of dy */
 static void layer_norm_grad(int64_t rows, int64_t n, const void *x_, const void *weight_,
-                            const void *mean_, const void *rstd_, const void *dy_, void *dx_,
-                            double *dweight, double *dbias) {
-    const real *weight = weight_, *mean = mean_, *rstd = rstd_;
+                            double eps, const void *dy_, void *dx_, double *dweight,
+                            double *dbias) {
+    const param *weight = weight_;
     clear(n, dweight);
     clear(n, dbias);
     for (int64_t r = 0; r < rows; r++) {
         const real *x = (const real *)x_ + r * n, *dy = (const real *)dy_ + r * n;
         real *dx = (real *)dx_ + r * n;
-        const double center = mean[r], factor = rstd[r];
-        double sum_g = 0, sum_gz = 0;
+        double mean, rstd, sum_g = 0, sum_gz = 0;
+        row_moments(n, x, eps, &mean, &rstd);
         for (int64_t j = 0; j < n; j++) {
-            const double z = (x[j] - center) * factor;
-            const double g = (double)dy[j] * weight[j];
-            sum_g += g;
-            sum_gz += g * z;
-            dweight[j] += dy[j] * z;
-            dbias[j] += dy[j];
+            const double z = (get(x[j]) - mean) * rstd, out = get(dy[j]);
+            sum_g += out * (double)weight[j];
+            sum_gz += out * (double)weight[j] * z;
+            dweight[j] += out * z;
+            dbias[j] += out;
         }
         for (int64_t j = 0; j < n; j++) {
-            const double z = (x[j] - center) * factor;
-            const double g = (double)dy[j] * weight[j];
-            dx[j] = (real)(factor * (g - sum_g / (double)n - z * sum_gz / (double)n));
+            const double z = (get(x[j]) - mean) * rstd, g = get(dy[j]) * (double)weight[j];
+            dx[j] = put(rstd * (g - sum_g / (double)n - z * sum_gz / (double)n));
         }
     }
 }
 
+#if P_IS_T
 /* Element of the target after label smoothing. */
 static double smoothed(double target, double smoothing, int64_t n) {
     return (1 - smoothing) * target + smoothing / (double)n;
@@ -141,3 +143,4 @@ static void cross_entropy_grad(int64_t rows, int64_t n, const void *x_, const vo
         }
     }
 }
+#endif

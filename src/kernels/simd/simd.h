@@ -48,10 +48,9 @@ int64_t SIMD(first_not_finite)(int64_t n, const void *x);
 void SIMD(softmax)(int64_t rows, int64_t n, const void *x, void *y);
 void SIMD(softmax_grad)(int64_t rows, int64_t n, const void *y, const void *dy, void *dx);
 void SIMD(layer_norm)(int64_t rows, int64_t n, const void *x, const void *weight, const void *bias,
-                      double eps, void *y, void *mean, void *rstd);
-void SIMD(layer_norm_grad)(int64_t rows, int64_t n, const void *x, const void *weight,
-                           const void *mean, const void *rstd, const void *dy, void *dx,
-                           double *dweight, double *dbias);
+                      double eps, void *y);
+void SIMD(layer_norm_grad)(int64_t rows, int64_t n, const void *x, const void *weight, double eps,
+                           const void *dy, void *dx, double *dweight, double *dbias);
 void SIMD(cross_entropy)(int64_t rows, int64_t n, const void *x, const void *target,
                          double smoothing, void *loss);
 void SIMD(cross_entropy_grad)(int64_t rows, int64_t n, const void *x, const void *target,

@@ -1,105 +1,34 @@
-/* Softmax and cross entropy along rows of n. */
-#include <math.h>
-
-#include "kernels/simd/functions.h"
+/* Softmax along rows of n, and its gradient. */
+#include "kernels/simd/rows.h"
 #include "kernels/simd/simd.h"
 
-static float row_maximum(int64_t n, const float *x) {
-    const vfloat lowest = v_set(-INFINITY);
-    vfloat maximum = lowest;
-    for (int64_t j = 0; j < n; j += V_LANES) {
-        const vlanes lanes = v_lanes_at(j, n);
-        maximum = v_max(maximum, v_keep(lanes, v_load(x + j, lanes), lowest));
-    }
-    return v_maximum(maximum);
-}
-
-/* sum over j of exp(x[j] - maximum); the terms are stored in y where it is not NULL */
-V_INLINE float row_exp(int64_t n, const float *x, float maximum, float *y) {
-    const vfloat top = v_set(maximum);
-    vfloat sum = v_zero();
-    for (int64_t j = 0; j < n; j += V_LANES) {
-        const vlanes lanes = v_lanes_at(j, n);
-        const vfloat e = v_exp(v_load(x + j, lanes) - top);
-        sum = sum + v_keep(lanes, e, v_zero());
-        if (y) {
-            v_store(y + j, lanes, e);
-        }
-    }
-    return v_sum(sum);
-}
-
+/* In bf16 the terms are taken twice: what is stored is rounded, and only once. */
 void SIMD(softmax)(int64_t rows, int64_t n, const void *x_, void *y_) {
-    const float *x = x_;
-    float *y = y_;
+    const tvalue *x = x_;
+    tvalue *y = y_;
     for (int64_t r = 0; r < rows; r++, x += n, y += n) {
-        const vfloat factor = v_set(1 / row_exp(n, x, row_maximum(n, x), y));
+        const float maximum = row_maximum(n, x);
+        const vfloat top = v_set(maximum), factor = v_set(1 / row_exp_sum(n, x, maximum));
         for (int64_t j = 0; j < n; j += V_LANES) {
             const vlanes lanes = v_lanes_at(j, n);
-            v_store(y + j, lanes, v_load(y + j, lanes) * factor);
+            t_store(y + j, lanes, v_exp(t_load(x + j, lanes) - top) * factor);
         }
     }
 }
 
 void SIMD(softmax_grad)(int64_t rows, int64_t n, const void *y_, const void *dy_, void *dx_) {
-    const float *y = y_, *dy = dy_;
-    float *dx = dx_;
+    const tvalue *y = y_, *dy = dy_;
+    tvalue *dx = dx_;
     for (int64_t r = 0; r < rows; r++, y += n, dy += n, dx += n) {
         vfloat sum = v_zero();
         for (int64_t j = 0; j < n; j += V_LANES) {
             const vlanes lanes = v_lanes_at(j, n);
-            sum = v_fma(v_load(y + j, lanes), v_load(dy + j, lanes), sum);
+            sum = v_fma(t_load(y + j, lanes), t_load(dy + j, lanes), sum);
         }
         const vfloat dot = v_set(v_sum(sum));
         for (int64_t j = 0; j < n; j += V_LANES) {
             const vlanes lanes = v_lanes_at(j, n);
-            v_store(dx + j, lanes, v_load(y + j, lanes) * (v_load(dy + j, lanes) - dot));
-        }
-    }
-}
-
-/* (1 - smoothing) target + smoothing / n, 0 in lanes that are not there */
-V_INLINE vfloat smoothed(const float *target, vlanes lanes, double smoothing, int64_t n) {
-    const vfloat share = v_set((float)(smoothing / (double)n));
-    const vfloat t = v_fma(v_set((float)(1 - smoothing)), v_load(target, lanes), share);
-    return v_keep(lanes, t, v_zero());
-}
-
-void SIMD(cross_entropy)(int64_t rows, int64_t n, const void *x_, const void *target_,
-                         double smoothing, void *loss_) {
-    const float *x = x_, *target = target_;
-    float *loss = loss_;
-    for (int64_t r = 0; r < rows; r++, x += n, target += n) {
-        const float maximum = row_maximum(n, x);
-        const vfloat top = v_set(maximum);
-        const vfloat log_sum = v_set(logf(row_exp(n, x, maximum, NULL)));
-        vfloat sum = v_zero();
-        for (int64_t j = 0; j < n; j += V_LANES) {
-            const vlanes lanes = v_lanes_at(j, n);
-            const vfloat log_share = log_sum - (v_load(x + j, lanes) - top);
-            sum = v_fma(smoothed(target + j, lanes, smoothing, n), log_share, sum);
-        }
-        loss[r] = v_sum(sum);
-    }
-}
-
-void SIMD(cross_entropy_grad)(int64_t rows, int64_t n, const void *x_, const void *target_,
-                              double smoothing, const void *dloss_, void *dx_) {
-    const float *x = x_, *target = target_, *dloss = dloss_;
-    float *dx = dx_;
-    for (int64_t r = 0; r < rows; r++, x += n, target += n, dx += n) {
-        const float maximum = row_maximum(n, x);
-        vfloat total = v_zero();
-        for (int64_t j = 0; j < n; j += V_LANES) {
-            total = total + smoothed(target + j, v_lanes_at(j, n), smoothing, n);
-        }
-        const vfloat top = v_set(maximum), factor = v_set(dloss[r]);
-        const vfloat share = v_set(v_sum(total) / row_exp(n, x, maximum, NULL));
-        for (int64_t j = 0; j < n; j += V_LANES) {
-            const vlanes lanes = v_lanes_at(j, n);
-            const vfloat e = v_exp(v_load(x + j, lanes) - top);
-            const vfloat t = smoothed(target + j, lanes, smoothing, n);
-            v_store(dx + j, lanes, factor * v_fma(e, share, v_zero() - t));
+            t_store(dx + j, lanes, t_load(y + j, lanes) * (t_load(dy + j, lanes) - dot));
         }
     }
 }

@@ -39,6 +39,10 @@ static const weld_kernels table = {
     .max_pool_grad = SIMD(max_pool_grad),
     .im2col = SIMD(im2col),
     .col2im = SIMD(col2im),
+    .softmax = SIMD(softmax),
+    .softmax_grad = SIMD(softmax_grad),
+    .layer_norm = SIMD(layer_norm),
+    .layer_norm_grad = SIMD(layer_norm_grad),
 #ifdef WELD_SIMD_BF16
     .dtype = WELD_BF16,
     .from_f32 = SIMD(from_f32),
@@ -49,10 +53,6 @@ static const weld_kernels table = {
     .gemm = weld_blas_gemm,
     .adamw = SIMD(adamw),
     .square_sum = SIMD(square_sum),
-    .softmax = SIMD(softmax),
-    .softmax_grad = SIMD(softmax_grad),
-    .layer_norm = SIMD(layer_norm),
-    .layer_norm_grad = SIMD(layer_norm_grad),
     .cross_entropy = SIMD(cross_entropy),
     .cross_entropy_grad = SIMD(cross_entropy_grad),
 #endif

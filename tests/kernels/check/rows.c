@@ -95,30 +95,51 @@ static void draw_softmax_grad(trial *t, weld_random *r) {
 }
 
 static void call_layer_norm(const weld_kernels *k, void *const *p, const trial *t) {
-    k->layer_norm(t->rows, t->n, p[0], p[1], p[2], t->eps, p[3], p[4], p[5]);
+    k->layer_norm(t->rows, t->n, p[0], p[1], p[2], t->eps, p[3]);
 }
 
-/* The mean relative to the mean |x|; its error adds its square to the variance, and itself to every
- * deviation. */
-static void bound_layer_norm(trial *t) {
-    const array *y = &t->array[3], *mean = &t->array[4], *rstd = &t->array[5];
-    const double *weight = t->array[1].value, *bias = t->array[2].value;
+/* What the formula makes of one row, and how far a float may be off in it: the mean relative to the
+ * mean |x|; its error adds its square to the variance, and itself to every deviation. */
+typedef struct row_moments {
+    double mean, rstd, shift, stretch;
+} row_moments;
+
+static row_moments moments_of(const trial *t, const double *x) {
     const double relative = growth(t->terms) * UNIT;
+    double sum = 0, absolute = 0, squares = 0;
+    for (int64_t j = 0; j < t->n; j++) {
+        sum += x[j];
+        absolute += fabs(x[j]);
+    }
+    row_moments m = {.mean = sum / (double)t->n, .shift = relative * absolute / (double)t->n};
+    for (int64_t j = 0; j < t->n; j++) {
+        squares += (x[j] - m.mean) * (x[j] - m.mean);
+    }
+    m.rstd = 1 / sqrt(squares / (double)t->n + t->eps);
+    m.stretch = relative + m.shift * m.shift * m.rstd * m.rstd;
+    return m;
+}
+
+static void bound_layer_norm(trial *t) {
+    const array *y = &t->array[3];
+    const double *weight = t->array[1].value, *bias = t->array[2].value;
     for (int64_t i = 0; i < t->rows; i++) {
         const double *x = t->array[0].value + i * t->n;
-        double absolute = 0;
+        const row_moments m = moments_of(t, x);
         for (int64_t j = 0; j < t->n; j++) {
-            absolute += fabs(x[j]) / (double)t->n;
-        }
-        const double shift = relative * absolute, factor = rstd->expect[i];
-        const double stretch = relative + shift * shift * factor * factor;
-        mean->bound[i] = shift;
-        rstd->bound[i] = factor * stretch;
-        for (int64_t j = 0; j < t->n; j++) {
-            const double z = (x[j] - mean->expect[i]) * factor;
-            y->bound[i * t->n + j] = fabs(weight[j]) * (fabs(z) * stretch + factor * shift) +
+            const double z = (x[j] - m.mean) * m.rstd;
+            y->bound[i * t->n + j] = fabs(weight[j]) * (fabs(z) * m.stretch + m.rstd * m.shift) +
                                      4 * UNIT * (fabs(weight[j] * z) + fabs(bias[j]));
         }
+    }
+}
+
+/* At times with a mean far from 0. */
+static void add_shifted_rows(trial *t, weld_random *r, double most) {
+    array *x = add_rows(t, r, "x", INPUT);
+    const double shift = draw_chance(r, 0.3) ? weld_random_range(r, -most, most) : 0;
+    for (int64_t i = 0; i < t->rows * t->n; i++) {
+        x->value[i] = (float)(x->value[i] + shift);
     }
 }
 
@@ -127,41 +148,38 @@ static void draw_layer_norm(trial *t, weld_random *r) {
     t->call = call_layer_norm;
     t->bound = bound_layer_norm;
     t->eps = 1e-5;
-    array *x = add_rows(t, r, "x", INPUT);
-    const double shift = draw_chance(r, 0.3) ? weld_random_range(r, -100, 100) : 0;
-    for (int64_t i = 0; i < t->rows * t->n; i++) {
-        x->value[i] = (float)(x->value[i] + shift);
-    }
-    add_vector(t, r, "weight", INPUT, t->n);
-    add_vector(t, r, "bias", INPUT, t->n);
-    add_rows(t, r, "y", OUTPUT);
-    add_vector(t, r, "mean", OUTPUT, t->rows);
-    add_vector(t, r, "rstd", OUTPUT, t->rows);
+    add_shifted_rows(t, r, 100);
+    add_parameters(t, r, "weight", INPUT, 1, t->n, t->n);
+    add_parameters(t, r, "bias", INPUT, 1, t->n, t->n);
+    add_rows(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
 }
 
 static void call_layer_norm_grad(const weld_kernels *k, void *const *p, const trial *t) {
-    k->layer_norm_grad(t->rows, t->n, p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]);
+    k->layer_norm_grad(t->rows, t->n, p[0], p[1], t->eps, p[2], p[3], p[4], p[5]);
 }
 
-/* growth u times the sum of the |terms|, with z taken for an input: it is rounded twice. */
+/* growth u times the sum of the |terms|, with z off as in bound_layer_norm. */
 static void bound_layer_norm_grad(trial *t) {
     const double *weight = t->array[1].value;
-    const array *dx = &t->array[5], *dweight = &t->array[6], *dbias = &t->array[7];
+    const array *dx = &t->array[3], *dweight = &t->array[4], *dbias = &t->array[5];
     const double along = growth(t->terms) * UNIT, down = growth((double)t->rows) * UNIT;
     for (int64_t i = 0; i < t->rows; i++) {
-        const double *x = t->array[0].value + i * t->n, *dy = t->array[4].value + i * t->n;
-        const double mean = t->array[2].value[i], rstd = t->array[3].value[i];
+        const double *x = t->array[0].value + i * t->n, *dy = t->array[2].value + i * t->n;
+        const row_moments m = moments_of(t, x);
+        const double off = m.rstd * m.shift;
         double g_mean = 0, gz_mean = 0;
         for (int64_t j = 0; j < t->n; j++) {
-            const double z = fabs((x[j] - mean) * rstd), g = fabs(dy[j] * weight[j]);
+            const double z = fabs((x[j] - m.mean) * m.rstd), g = fabs(dy[j] * weight[j]);
             g_mean += g / (double)t->n;
-            gz_mean += g * z / (double)t->n;
-            dweight->bound[j] += down * fabs(dy[j]) * z;
+            gz_mean += g * (z + 1) / (double)t->n;
+            dweight->bound[j] += fabs(dy[j]) * (z * (down + m.stretch) + off);
             dbias->bound[j] += down * fabs(dy[j]);
         }
         for (int64_t j = 0; j < t->n; j++) {
-            const double z = fabs((x[j] - mean) * rstd), g = fabs(dy[j] * weight[j]);
-            dx->bound[i * t->n + j] = along * fabs(rstd) * (g + g_mean + z * gz_mean);
+            const double z = fabs((x[j] - m.mean) * m.rstd), g = fabs(dy[j] * weight[j]);
+            const double terms = g + g_mean + z * gz_mean;
+            dx->bound[i * t->n + j] =
+                m.rstd * (terms * (along + 2 * m.stretch) + (1 + z) * gz_mean * off);
         }
     }
 }
@@ -170,12 +188,11 @@ static void draw_layer_norm_grad(trial *t, weld_random *r) {
     draw_rows(t, r);
     t->call = call_layer_norm_grad;
     t->bound = bound_layer_norm_grad;
-    add_rows(t, r, "x", INPUT);
-    add_vector(t, r, "weight", INPUT, t->n);
-    add_vector(t, r, "mean", INPUT, t->rows);
-    add_vector(t, r, "rstd", INPUT, t->rows);
+    t->eps = 1e-5;
+    add_shifted_rows(t, r, 10);
+    add_parameters(t, r, "weight", INPUT, 1, t->n, t->n);
     add_rows(t, r, "dy", INPUT);
-    add_rows(t, r, "dx", OUTPUT);
+    add_rows(t, r, "dx", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : draw_chance(r, 0.3) ? 2 : -1;
     add_sums(t, "dweight", t->n);
     add_sums(t, "dbias", t->n);
 }
@@ -268,10 +285,10 @@ static void draw_cross_entropy_grad(trial *t, weld_random *r) {
 }
 
 const kernel_check row_checks[] = {
-    {"softmax", 80, draw_softmax, NOT_IN_BF16},
-    {"softmax_grad", 60, draw_softmax_grad, NOT_IN_BF16},
-    {"layer_norm", 80, draw_layer_norm, NOT_IN_BF16},
-    {"layer_norm_grad", 80, draw_layer_norm_grad, NOT_IN_BF16},
+    {"softmax", 80, draw_softmax},
+    {"softmax_grad", 60, draw_softmax_grad},
+    {"layer_norm", 80, draw_layer_norm},
+    {"layer_norm_grad", 80, draw_layer_norm_grad},
     {"cross_entropy", 80, draw_cross_entropy, NOT_IN_BF16},
     {"cross_entropy_grad", 80, draw_cross_entropy_grad, NOT_IN_BF16},
     {0},

@@ -74,6 +74,43 @@ static inline weld_model_config fixture_config(const weld_weights *fixture) {
                          value[3] != 0);
 }
 
+/* A small network of a family, as scripts/make_family_fixtures has it in PyTorch. The fixture is
+ * "family_NAME.fixture", and "variants_NAME.txt" says what the family's variants are made of. */
+typedef struct family_case {
+    const char *name;
+    const char *values[12][2]; /* by key */
+} family_case;
+
+static const family_case family_cases[] = {
+    {"regnety",
+     {{"depth", "5"},
+      {"w0", "8"},
+      {"wa", "5"},
+      {"wm", "1.6"},
+      {"group_width", "6"},
+      {"group_min_ratio", "0"},
+      {"se_ratio", "0.25"},
+      {"stem_width", "10"},
+      {"stem_stride", "1"}}},
+};
+enum { FAMILY_CASES = sizeof family_cases / sizeof *family_cases };
+
+static inline weld_model_config family_case_config(const family_case *f) {
+    weld_model_config config;
+    ck_assert_int_eq(weld_model_config_named(f->name, &config, NULL), WELD_OK);
+    config.num_classes = 5;
+    for (size_t i = 0; i < 12 && f->values[i][0]; i++) {
+        set_value(&config, f->values[i][0], f->values[i][1]);
+    }
+    return config;
+}
+
+static inline weld_weights *family_case_load(const family_case *f) {
+    char file[64];
+    snprintf(file, sizeof file, "family_%s.fixture", f->name);
+    return fixture_load(file);
+}
+
 static inline void fixture_copy(weld_tensor to, weld_tensor from) {
     ck_assert_ptr_nonnull(to.data);
     ck_assert_int_eq(to.dtype, from.dtype);

@@ -1,9 +1,11 @@
 /* The families of networks, a line each. Nothing else stands here, so that a program of tests can
  * bring a list of its own in the place of this one. */
 #include "models/models.h"
+#include "models/regnety.h"
 #include "models/repvit.h"
 
 const weld_model_family *const weld_families[] = {
     &weld_family_repvit,
+    &weld_family_regnety,
 };
 const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;

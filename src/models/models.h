@@ -70,7 +70,7 @@ typedef struct weld_model_family {
                         const char *name, char out[WELD_TENSOR_NAME_SIZE]);
     /* weld_model_recognize, for an *out whose config is as nobody set it; WELD_ERROR_NOT_FOUND
      * where the tensors are of no network of this family. The config's checks and its name come
-     * after it. */
+     * after it. The function NULL: weld_model_recognize_variant. */
     weld_status (*recognize)(const weld_shape_index *index, weld_recognized *out, weld_error *err);
     /* How images are prepared for networks whose files, with these names, do not say. */
     weld_preprocessing (*usual)(const weld_model_config *config, const weld_naming *naming);
@@ -173,10 +173,11 @@ weld_status weld_model_tensor_name(const weld_model_config *config, const weld_n
 weld_status weld_model_recognize(const weld_shape_index *index, const weld_model_config *stated,
                                  weld_recognized *out, weld_error *err);
 
-/* For the recognize of families whose files are of their variants or state what they are: the
- * network, of `stated` and the variants, whose tensors are those in the index, in any naming,
- * merged or not. Where none fits wholly it is the one that most fit, if half do, so that whoever
- * checks the tensors says what is amiss. */
+/* For families whose files are of their variants or state what they are, in the place of a
+ * recognize of their own (which cannot call it: it uses the list of families). The network, of
+ * `stated` and the variants, whose tensors are those in the index, in any naming, merged or not.
+ * Where none fits wholly it is the one that most fit, if half do, so that whoever checks the
+ * tensors says what is amiss. */
 weld_status weld_model_recognize_variant(const weld_model_family *family,
                                          const weld_shape_index *index, weld_recognized *out,
                                          weld_error *err);

@@ -43,6 +43,20 @@ typedef struct weld_named_place {
 bool weld_place_tensor_name(const weld_named_place *at, size_t naming, const char *module,
                             char out[WELD_TENSOR_NAME_SIZE]);
 
+/* A module that holds tensors and no other modules: what the graph's leaves call it, and what each
+ * naming does. {s} and the like are numbers, a letter each; {s+1} and {s-1} in a naming's name are
+ * one more and one less. Ends with an empty row. For families whose files are trees of one form;
+ * the first row that fits counts. */
+typedef struct weld_module_row {
+    const char *own;
+    const char *in[WELD_MAX_NAMINGS];
+} weld_module_row;
+
+/* The name in the naming of that number of the tensor that the graph calls `name`; false where its
+ * module is none of the rows, or the name is too long. */
+bool weld_row_tensor_name(const weld_module_row *rows, size_t naming, const char *name,
+                          char out[WELD_TENSOR_NAME_SIZE]);
+
 typedef struct weld_named_shape {
     const char *name;
     weld_shape shape;

@@ -38,7 +38,8 @@ static weld_status recognize_as(const weld_model_family *family, const weld_shap
     *out = (weld_recognized){.stated = stated && weld_family_of(stated) == family ? stated : NULL,
                              .naming = NULL};
     WELD_TRY(weld_model_config_named(family->name, &out->config, err));
-    WELD_TRY(family->recognize(index, out, err));
+    WELD_TRY(family->recognize ? family->recognize(index, out, err)
+                               : weld_model_recognize_variant(family, index, out, err));
     name_config(family, &out->config);
     return weld_model_config_check(&out->config, NULL, err);
 }

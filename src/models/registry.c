@@ -25,7 +25,7 @@ const char *weld_model_name(size_t i) {
 }
 
 static void fail_unknown(const char *name, weld_error *err) {
-    char known[512] = "";
+    char known[WELD_ERROR_MESSAGE_SIZE] = "";
     for (size_t i = 0; variant_at(i); i++) {
         weld_append(known, sizeof known, "%s, ", variant_at(i)->name);
     }

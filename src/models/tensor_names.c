@@ -41,6 +41,68 @@ bool weld_place_tensor_name(const weld_named_place *at, size_t naming, const cha
     return false;
 }
 
+/* --- Rows of modules --------------------------------------------------------------------------
+ */
+
+enum { MAX_NUMBER = 1 << 20 };
+
+/* Does `text`, of `length` characters, fit the pattern? Its numbers by their letters. */
+static bool fits_pattern(const char *pattern, const char *text, size_t length, long numbers[256]) {
+    const char *end = text + length;
+    for (; *pattern && text < end; pattern++) {
+        if (*pattern != '{') {
+            if (*pattern != *text++) {
+                return false;
+            }
+            continue;
+        }
+        long number = 0;
+        const char *first = text;
+        for (; text < end && *text >= '0' && *text <= '9' && number < MAX_NUMBER; text++) {
+            number = 10 * number + (*text - '0');
+        }
+        if (text == first || (*first == '0' && text > first + 1)) {
+            return false;
+        }
+        numbers[(unsigned char)pattern[1]] = number;
+        pattern += 2;
+    }
+    return !*pattern && text == end;
+}
+
+static bool fill_pattern(const char *pattern, const long numbers[256],
+                         char out[WELD_TENSOR_NAME_SIZE]) {
+    size_t used = 0;
+    for (; *pattern && used < WELD_TENSOR_NAME_SIZE; pattern++) {
+        if (*pattern != '{') {
+            out[used++] = *pattern;
+            continue;
+        }
+        long step = pattern[2] == '+' ? 1 : pattern[2] == '-' ? -1 : 0;
+        used += (size_t)snprintf(out + used, WELD_TENSOR_NAME_SIZE - used, "%ld",
+                                 numbers[(unsigned char)pattern[1]] + step);
+        pattern = strchr(pattern, '}');
+    }
+    if (used >= WELD_TENSOR_NAME_SIZE) {
+        return false;
+    }
+    out[used] = 0;
+    return true;
+}
+
+bool weld_row_tensor_name(const weld_module_row *rows, size_t naming, const char *name,
+                          char out[WELD_TENSOR_NAME_SIZE]) {
+    const char *tensor = strrchr(name, '.');
+    long numbers[256] = {0};
+    for (; tensor && rows->own; rows++) {
+        if (fits_pattern(rows->own, name, (size_t)(tensor - name), numbers)) {
+            return fill_pattern(rows->in[naming], numbers, out) &&
+                   strlen(out) + strlen(tensor) < WELD_TENSOR_NAME_SIZE && strcat(out, tensor);
+        }
+    }
+    return false;
+}
+
 /* --- Looking up ------------------------------------------------------------------------------ */
 
 static int compare_names(const void *a, const void *b) {

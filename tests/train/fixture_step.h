@@ -20,15 +20,13 @@ static const weld_loss_options fixture_loss = {
 static const weld_optimizer_options fixture_adamw = {
     .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025};
 
-/* Sizes and, where there is none, the loss are the fixture's; ema_decay: of s->average, 0 for none.
- */
-static inline void fixture_step_make(fixture_step *s, const char *file, weld_train_step_options o,
-                                     const weld_optimizer_options *optimizer, double ema_decay) {
+/* s->fixture and s->config are there. Sizes and, where there is none, the loss are the fixture's;
+ * ema_decay: of s->average, 0 for none. */
+static inline void fixture_step_start(fixture_step *s, weld_train_step_options o,
+                                      const weld_optimizer_options *optimizer, double ema_decay) {
     weld_optimizer_options update = *optimizer;
     weld_graph *g;
     weld_error err;
-    s->fixture = fixture_load(file);
-    s->config = fixture_config(s->fixture);
     weld_tensor images = fixture_tensor(s->fixture, "images/", "0");
     o.batch = images.shape.dim[0];
     o.input_size = images.shape.dim[1];
@@ -46,6 +44,14 @@ static inline void fixture_step_make(fixture_step *s, const char *file, weld_tra
     update.ema_decay = ema_decay;
     ck_assert_msg(!weld_train_step_create(&s->config, &o, s->weights, &s->step, &err), "%s",
                   err.message);
+}
+
+/* Of a file of RepViT. */
+static inline void fixture_step_make(fixture_step *s, const char *file, weld_train_step_options o,
+                                     const weld_optimizer_options *optimizer, double ema_decay) {
+    s->fixture = fixture_load(file);
+    s->config = fixture_config(s->fixture);
+    fixture_step_start(s, o, optimizer, ema_decay);
 }
 
 static inline void fixture_step_free(fixture_step *s) {

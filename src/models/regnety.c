@@ -1,0 +1,316 @@
+/* RegNetY: Designing Network Design Spaces (Radosavovic, Kosaraju, Girshick, He, Dollar; arXiv
+ * 2003.13678, CVPR 2020), with timm's names. Its 16 GF network is RepViT's published teacher.
+ *
+ * A network is a few numbers: block j would be w0 + wa j channels wide, and is as wide as the
+ * nearest of w0, w0 wm, w0 wm^2, ... on a scale of logarithms. Blocks of one width are a stage.
+ */
+#include "models/regnety.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "models/layers.h"
+
+typedef struct regnety {
+    int depth, w0;
+    double wa, wm;
+    int group_width;
+    double group_min_ratio;
+    double se_ratio;
+    int stem_width;
+    int stem_stride; /* 2; 1 for small images */
+} regnety;
+
+_Static_assert(sizeof(regnety) <= WELD_MODEL_VALUES_SIZE, "a config has room for the values");
+
+#define VALUES(depth, w0, wa, wm, group_width, min_ratio)                                          \
+    &(const regnety) {                                                                             \
+        depth, w0, wa, wm, group_width, min_ratio, 0.25, 32, 2                                     \
+    }
+
+static const weld_model_variant variants[] = {
+    {"regnety_002", VALUES(13, 24, 36.44, 2.49, 8, 0)},
+    {"regnety_004", VALUES(16, 48, 27.89, 2.09, 8, 0)},
+    {"regnety_006", VALUES(15, 48, 32.54, 2.32, 16, 0)},
+    {"regnety_008", VALUES(14, 56, 38.84, 2.4, 16, 0)},
+    {"regnety_008_tv", VALUES(14, 56, 38.84, 2.4, 16, 0.9)},
+    {"regnety_016", VALUES(27, 48, 20.71, 2.65, 24, 0)},
+    {"regnety_032", VALUES(21, 80, 42.63, 2.66, 24, 0)},
+    {"regnety_040", VALUES(22, 96, 31.41, 2.24, 64, 0)},
+    {"regnety_064", VALUES(25, 112, 33.22, 2.27, 72, 0)},
+    {"regnety_080", VALUES(17, 192, 76.82, 2.19, 56, 0)},
+    {"regnety_080_tv", VALUES(17, 192, 76.82, 2.19, 56, 0.9)},
+    {"regnety_120", VALUES(19, 168, 73.36, 2.37, 112, 0)},
+    {"regnety_160", VALUES(18, 200, 106.23, 2.48, 112, 0)},
+    {"regnety_320", VALUES(20, 232, 115.89, 2.53, 232, 0)},
+};
+
+/* Bounds keep every size far from overflow, whatever file a config came from. */
+static const weld_key keys[] = {
+    {"depth", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, depth), .min = 1, .max = 1 << 8,
+     .flags = WELD_KEY_SIZE, .help = "blocks"},
+    {"w0", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, w0), .min = 8, .max = 1 << 12,
+     .flags = WELD_KEY_SIZE, .help = "the first block's width, a multiple of 8"},
+    {"wa", WELD_KEY_REAL, WELD_KEY_ONE(regnety, wa), .min = 0, .max = 1 << 12,
+     .flags = WELD_KEY_SIZE, .help = "by what the width grows from block to block"},
+    {"wm", WELD_KEY_REAL, WELD_KEY_ONE(regnety, wm), .min = 1.05, .max = 64, .flags = WELD_KEY_SIZE,
+     .help = "by what a stage is wider than the one before"},
+    {"group_width", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, group_width), .min = 1, .max = 1 << 12,
+     .flags = WELD_KEY_SIZE,
+     .help = "channels of each group of the 3x3 convolutions; widths become multiples of it"},
+    {"group_min_ratio", WELD_KEY_REAL, WELD_KEY_ONE(regnety, group_min_ratio), .min = 0, .max = 1,
+     .flags = WELD_KEY_SIZE,
+     .help = "0: to the nearest multiple; else to one of at least this share (torchvision: 0.9)"},
+    {"se_ratio", WELD_KEY_REAL, WELD_KEY_ONE(regnety, se_ratio), .min = 0, .max = 8,
+     .flags = WELD_KEY_SIZE,
+     .help = "squeeze-and-excitation: squeezed channels by those of the block's input; 0: none"},
+    {"stem_width", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, stem_width), .min = 1, .max = 1 << 12,
+     .flags = WELD_KEY_SIZE, .help = "channels of the stem"},
+    {"stem_stride", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, stem_stride), .min = 1, .max = 2,
+     .flags = WELD_KEY_UNTOLD, .standard = "2",
+     .help = "by what the stem shrinks the image: 2; 1 for small images"},
+};
+
+static regnety regnety_of(const weld_model_config *config) {
+    regnety r;
+    memcpy(&r, config->values, sizeof r);
+    return r;
+}
+
+/* --- Widths ---------------------------------------------------------------------------------- */
+
+typedef struct stages {
+    int count; /* WELD_MAX_STAGES + 1: more */
+    int width[WELD_MAX_STAGES], depth[WELD_MAX_STAGES];
+} stages;
+
+enum { QUANTUM = 8, MAX_WIDTH = 1 << 14 };
+
+/* Of block j, before it is made a multiple of the group's; 0 where it is too large for a width. */
+static int block_width(const regnety *r, int j) {
+    double exponent = rint(log((r->w0 + r->wa * j) / r->w0) / log(r->wm));
+    double width = rint(r->w0 * pow(r->wm, exponent) / QUANTUM) * QUANTUM;
+    return width <= MAX_WIDTH ? (int)width : 0;
+}
+
+static int group_width(const regnety *r, int width) {
+    return r->group_width < width ? r->group_width : width;
+}
+
+static int round_to_groups(const regnety *r, int width) {
+    int group = group_width(r, width);
+    if (r->group_min_ratio == 0) {
+        return (int)rint((double)width / group) * group;
+    }
+    int rounded = (int)(width + group / 2.0) / group * group;
+    return rounded < r->group_min_ratio * width ? rounded + group : rounded;
+}
+
+static stages stages_of(const regnety *r) {
+    stages s = {0};
+    for (int j = 0, last = -1; j < r->depth; j++) {
+        int width = block_width(r, j);
+        if (width != last && ++s.count > WELD_MAX_STAGES) {
+            return s;
+        }
+        last = width;
+        s.width[s.count - 1] = width ? round_to_groups(r, width) : 0;
+        s.depth[s.count - 1]++;
+    }
+    return s;
+}
+
+static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
+    const regnety r = regnety_of(config);
+    if (r.w0 % QUANTUM != 0) {
+        *key = "w0";
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "is %d: it must be a multiple of %d", r.w0,
+                         QUANTUM);
+    }
+    const stages s = stages_of(&r);
+    *key = "wm";
+    if (s.count > WELD_MAX_STAGES) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "is %g: with this depth and wa that makes more than %d stages", r.wm,
+                         WELD_MAX_STAGES);
+    }
+    if (block_width(&r, r.depth - 1) == 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "is %g: with this w0, wa and depth the last block would have more than %d "
+                         "channels",
+                         r.wm, MAX_WIDTH);
+    }
+    return WELD_OK;
+}
+
+/* --- The figure ------------------------------------------------------------------------------ */
+
+typedef weld_layers network;
+typedef weld_conv_shape shape;
+
+/* "ConvNormAct" without the activation: bn_weight is what the batch norm's weight starts with. */
+static weld_value *conv_bn(const network *net, weld_path at, weld_value *x, shape s,
+                           double bn_weight) {
+    x = weld_layer_conv(net, weld_under(at, "conv"), x, s, false);
+    return weld_layer_batch_norm(net, weld_under(at, "bn"), x, s.out, bn_weight);
+}
+
+/* The squeeze is a share of what goes into the block, not of what comes out. */
+static weld_value *squeeze_excite(const network *net, weld_path at, weld_value *x, int width,
+                                  int in, double ratio) {
+    int squeezed = (int)rint(in * ratio);
+    const weld_squeeze_shape s = {.channels = width, .squeezed = squeezed > 1 ? squeezed : 1};
+    return weld_layer_squeeze_excite(net, at, x, s);
+}
+
+/* `depth` is its share of the probability to be passed by. */
+static weld_value *block(const network *net, const regnety *r, weld_path at, weld_value *x, int in,
+                         int width, int stride, double depth) {
+    const shape first = {in, width, .kernel = 1, .stride = 1, .groups = 1};
+    const shape middle = {width, width, .kernel = 3, .stride = stride,
+                          .groups = width / group_width(r, width)};
+    const shape last = {width, width, .kernel = 1, .stride = 1, .groups = 1};
+    const shape shortcut = {in, width, .kernel = 1, .stride = stride, .groups = 1};
+    weld_value *y = weld_relu(net->g, conv_bn(net, weld_under(at, "conv1"), x, first, 1));
+    y = weld_relu(net->g, conv_bn(net, weld_under(at, "conv2"), y, middle, 1));
+    y = r->se_ratio > 0 ? squeeze_excite(net, weld_under(at, "se"), y, width, in, r->se_ratio) : y;
+    y = weld_layer_drop_path(net, conv_bn(net, weld_under(at, "conv3"), y, last, 0), depth);
+    x = in != width || stride != 1 ? conv_bn(net, weld_under(at, "downsample"), x, shortcut, 1) : x;
+    return weld_relu(net->g, weld_add(net->g, y, x));
+}
+
+static weld_model_place place(const weld_model_config *config, const char *name);
+
+static void build(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
+                  weld_value *images) {
+    const regnety r = regnety_of(config);
+    const stages s = stages_of(&r);
+    const network net = {g,
+                         config,
+                         mode,
+                         place,
+                         .bn_eps = 1e-5,
+                         .bn_momentum = 0.1,
+                         .conv_start = WELD_CONV_FAN_OUT};
+    const shape stem = {3, r.stem_width, .kernel = 3, .stride = r.stem_stride, .groups = 1};
+    const double last = r.depth > 1 ? r.depth - 1 : 1;
+    int in = r.stem_width, j = 0;
+    weld_value *x = weld_relu(g, conv_bn(&net, (weld_path){"stem"}, images, stem, 1));
+    for (int i = 0; i < s.count; i++) {
+        for (int b = 0; b < s.depth[i]; b++, j++) {
+            weld_path at = weld_under((weld_path){""}, "s%d.b%d", i + 1, b + 1);
+            x = block(&net, &r, at, x, in, s.width[i], b == 0 ? 2 : 1, j / last);
+            in = s.width[i];
+        }
+    }
+    const weld_init narrow = {.kind = WELD_INIT_TRUNC_NORMAL, .a = 0.01, .b = 0};
+    x = weld_layer_dropout(&net, weld_layer_global_mean(&net, x, in));
+    x = weld_layer_linear(&net, (weld_path){"head.fc"}, x, in, config->num_classes, narrow);
+    weld_output(g, "logits", x);
+}
+
+/* --- Places ---------------------------------------------------------------------------------- */
+
+static int stage_count(const weld_model_config *config) {
+    const regnety r = regnety_of(config);
+    return stages_of(&r).count;
+}
+
+static int64_t block_count(const weld_model_config *config) {
+    return regnety_of(config).depth;
+}
+
+static weld_model_place place(const weld_model_config *config, const char *name) {
+    const regnety r = regnety_of(config);
+    const stages s = stages_of(&r);
+    int stage, block;
+    if (strncmp(name, "stem", 4) == 0) {
+        return (weld_model_place){.part = 0};
+    }
+    if (sscanf(name, "s%d.b%d", &stage, &block) != 2 || stage < 1 || stage > s.count) {
+        return (weld_model_place){s.count + 1, r.depth + 1, .per_class = true};
+    }
+    for (int i = 0; i < stage - 1; i++) {
+        block += s.depth[i];
+    }
+    return (weld_model_place){.part = stage, .layer = block};
+}
+
+/* --- Names ----------------------------------------------------------------------------------- */
+
+enum { TIMM, TORCHVISION, PYCLS, NAMINGS };
+
+static const weld_naming namings[NAMINGS] = {
+    [TIMM] = {"timm", "timm's", "timm's"},
+    [TORCHVISION] = {"torchvision", "torchvision's", "torchvision's"},
+    [PYCLS] = {"pycls", "pycls'", "the authors' name"},
+};
+
+/* Without ".conv" and ".bn": what merging makes of both. */
+#define BLOCK(own, torchvision, pycls)                                                             \
+    {                                                                                              \
+        "s{s}.b{b}." own, {                                                                        \
+            "s{s}.b{b}." own, "trunk_output.block{s}.block{s}-{b-1}." torchvision,                 \
+                "s{s}.b{b}." pycls                                                                 \
+        }                                                                                          \
+    }
+
+static const weld_module_row rows[] = {
+    {"stem.conv", {"stem.conv", "stem.0", "stem.conv"}},
+    {"stem.bn", {"stem.bn", "stem.1", "stem.bn"}},
+    {"stem", {"stem", "stem", "stem"}},
+    BLOCK("conv1.conv", "f.a.0", "f.a"),
+    BLOCK("conv1.bn", "f.a.1", "f.a_bn"),
+    BLOCK("conv1", "f.a", "f.a"),
+    BLOCK("conv2.conv", "f.b.0", "f.b"),
+    BLOCK("conv2.bn", "f.b.1", "f.b_bn"),
+    BLOCK("conv2", "f.b", "f.b"),
+    BLOCK("se.fc1", "f.se.fc1", "f.se.f_ex.0"),
+    BLOCK("se.fc2", "f.se.fc2", "f.se.f_ex.2"),
+    BLOCK("conv3.conv", "f.c.0", "f.c"),
+    BLOCK("conv3.bn", "f.c.1", "f.c_bn"),
+    BLOCK("conv3", "f.c", "f.c"),
+    BLOCK("downsample.conv", "proj.0", "proj"),
+    BLOCK("downsample.bn", "proj.1", "bn"),
+    BLOCK("downsample", "proj", "proj"),
+    {"head.fc", {"head.fc", "fc", "head.fc"}},
+    {NULL, {NULL}},
+};
+
+static bool tensor_name(const weld_model_config *config, const weld_naming *naming,
+                        const char *name, char out[WELD_TENSOR_NAME_SIZE]) {
+    (void)config;
+    return weld_row_tensor_name(rows, (size_t)(naming - namings), name, out);
+}
+
+static weld_preprocessing usual(const weld_model_config *config, const weld_naming *naming) {
+    static const double crops[NAMINGS] = {[TIMM] = 0.95, [TORCHVISION] = 0.965, [PYCLS] = 0.875};
+    (void)config;
+    return (weld_preprocessing){.input_size = 224,
+                                .crop_fraction = crops[naming - namings],
+                                .interpolation = WELD_BICUBIC,
+                                .mean = {0.485f, 0.456f, 0.406f},
+                                .std = {0.229f, 0.224f, 0.225f}};
+}
+
+const weld_model_family weld_family_regnety = {
+    .name = "regnety",
+    .task = "classification",
+    .values_size = sizeof(regnety),
+    .keys = keys,
+    .key_count = sizeof keys / sizeof *keys,
+    .variants = variants,
+    .variant_count = sizeof variants / sizeof *variants,
+    .namings = namings,
+    .naming_count = NAMINGS,
+    .check = check,
+    .build = build,
+    .stage_count = stage_count,
+    .block_count = block_count,
+    .place = place,
+    .tensor_name = tensor_name,
+    .usual = usual,
+};

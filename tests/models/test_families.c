@@ -1,0 +1,205 @@
+/* Families against PyTorch's definitions of them: small networks from fixtures, and what each
+ * variant is made of. */
+#include "base/memory.h"
+#include "base/random.h"
+#include "graph/graph.h"
+#include "models/models.h"
+#include "models/parity.h"
+#include "passes/reparameterize.h"
+#include "suite.h"
+
+static void for_each(void (*check)(const parity *p, const char *isa)) {
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        parity p = {.file = family_cases[i].name, .batch = "/0"};
+        p.fixture = family_case_load(&family_cases[i]);
+        p.config = family_case_config(&family_cases[i]);
+        for (int k = 0; weld_kernels_available(WELD_F32, k); k++) {
+            check(&p, weld_kernels_available(WELD_F32, k));
+        }
+        weld_weights_free(p.fixture);
+    }
+}
+
+START_TEST(evaluation_gives_the_logits_of_pytorch) {
+    for_each(check_evaluation);
+}
+END_TEST
+
+START_TEST(a_training_step_gives_the_gradients_of_pytorch) {
+    for_each(check_training);
+}
+END_TEST
+
+static void check_merged(const parity *p, const char *isa) {
+    weld_graph *g = parity_build(p, false), *merged;
+    weld_weights *w = fixture_weights(p->fixture, "before/", g), *merged_weights;
+    weld_error err;
+    ck_assert_msg(!weld_reparameterize(g, w, &merged, &merged_weights, &err), "%s", err.message);
+    check_logits(p, merged, merged_weights, isa);
+    weld_weights_free(w);
+    weld_weights_free(merged_weights);
+    weld_graph_free(g);
+    weld_graph_free(merged);
+}
+
+START_TEST(merged_they_give_the_same_logits) {
+    for_each(check_merged);
+}
+END_TEST
+
+/* The maps that stages end with, by the means of their channels. */
+static void check_stages(const parity *p, const char *isa) {
+    weld_graph *g = parity_build(p, false);
+    const int stages = weld_model_stage_count(&p->config);
+    char name[32];
+    for (int i = 0; i < stages; i++) {
+        int stride;
+        weld_value *end = weld_model_stage_end(g, &p->config, i, &stride);
+        ck_assert_ptr_nonnull(end);
+        snprintf(name, sizeof name, "means/%d", i);
+        weld_output(g, name, weld_global_avg_pool(g, end));
+    }
+    weld_weights *w = fixture_weights(p->fixture, "before/", g);
+    weld_session *s = parity_start(p, g, w, isa);
+    weld_session_run(s, 0);
+    for (int i = 0; i < stages; i++) {
+        snprintf(name, sizeof name, "means/%d", i);
+        weld_tensor is = weld_session_output(s, name), want = fixture_tensor(p->fixture, "", name);
+        ck_assert_int_eq(is.shape.dim[3], want.shape.dim[1]);
+        is.shape = want.shape;
+        ck_assert_msg(distance(is, want) <= 1e-4 * norm(want), "%s on %s: stage %d", p->file, isa,
+                      i);
+    }
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+
+START_TEST(stages_end_where_those_of_pytorch_do) {
+    for_each(check_stages);
+}
+END_TEST
+
+/* --- Variants -------------------------------------------------------------------------------- */
+
+static bool is_leaf(const weld_value *v) {
+    return v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
+}
+
+/* A line for each leaf, name and dimensions, hashed; and the scalars in buffers. */
+static uint64_t hash_leaves(const weld_graph *g, int64_t *buffers) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    *buffers = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *v = g->values[i];
+        if (!is_leaf(v)) {
+            continue;
+        }
+        *buffers += v->kind == WELD_VALUE_BUFFER ? weld_shape_count(&v->shape) : 0;
+        fprintf(out, "%s", v->name);
+        for (int d = 0; d < v->shape.rank; d++) {
+            fprintf(out, " %lld", (long long)v->shape.dim[d]);
+        }
+        fputc('\n', out);
+    }
+    fclose(out);
+    uint64_t hash = weld_hash_name(text);
+    free(text);
+    return hash;
+}
+
+static weld_graph *built(const weld_model_config *config) {
+    weld_graph *g;
+    weld_error err;
+    ck_assert_msg(!weld_model_build(config, false, 1, 224, 224, WELD_F32, &g, &err), "%s",
+                  err.message);
+    return g;
+}
+
+START_TEST(variants_have_the_tensors_and_counts_of_pytorch) {
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        char file[64], name[WELD_MODEL_NAME_SIZE];
+        unsigned long long hash;
+        long long tensors, parameters, buffers, macs;
+        size_t lines = 0;
+        snprintf(file, sizeof file, "variants_%s.txt", family_cases[i].name);
+        FILE *in = fixture_open(file);
+        while (fscanf(in, "%63s %llx %lld %lld %lld %lld", name, &hash, &tensors, &parameters,
+                      &buffers, &macs) == 6) {
+            weld_model_config config;
+            ck_assert_int_eq(weld_model_config_named(name, &config, NULL), WELD_OK);
+            weld_graph *g = built(&config);
+            weld_model_counts counts = weld_graph_counts(g);
+            int64_t in_buffers;
+            ck_assert_msg(hash_leaves(g, &in_buffers) == hash, "%s: names or shapes", name);
+            ck_assert_int_eq(counts.tensors, tensors);
+            ck_assert_int_eq(counts.parameters, parameters);
+            ck_assert_int_eq(in_buffers, buffers);
+            ck_assert_int_eq(counts.macs, macs);
+            weld_graph_free(g);
+            lines++;
+        }
+        fclose(in);
+        ck_assert_uint_eq(lines, weld_family_find(family_cases[i].name, NULL, NULL)->variant_count);
+    }
+}
+END_TEST
+
+/* --- Recognition ----------------------------------------------------------------------------- */
+
+static void check_recognized(const weld_graph *g, const weld_model_config *config,
+                             const weld_naming *naming, bool merged) {
+    weld_named_shape *tensors = weld_alloc(g->value_count, sizeof *tensors);
+    char(*names)[WELD_TENSOR_NAME_SIZE] = weld_alloc(g->value_count, sizeof *names);
+    weld_shape_index index;
+    weld_recognized r;
+    weld_error err;
+    size_t count = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        if (is_leaf(g->values[i])) {
+            ck_assert_msg(
+                !weld_model_tensor_name(config, naming, g->values[i]->name, names[count], &err),
+                "%s", err.message);
+            tensors[count] = (weld_named_shape){names[count], g->values[i]->shape};
+            count++;
+        }
+    }
+    ck_assert_int_eq(weld_shape_index_create(tensors, count, &index, &err), WELD_OK);
+    ck_assert_msg(!weld_model_recognize(&index, NULL, &r, &err), "%s in %s: %s", config->name,
+                  naming->name, err.message);
+    ck_assert_str_eq(r.config.name, config->name);
+    ck_assert_int_eq(r.config.num_classes, config->num_classes);
+    ck_assert_int_eq(r.merged, merged);
+    ck_assert_msg(r.naming == naming, "%s in %s: %s", config->name, naming->name, r.naming->name);
+    weld_shape_index_free(&index);
+    weld_free(tensors);
+    weld_free(names);
+}
+
+START_TEST(variants_are_recognised_by_names_and_shapes_merged_or_not) {
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        const weld_model_family *family = weld_family_find(family_cases[i].name, NULL, NULL);
+        for (size_t v = 0; v < family->variant_count; v += 3) {
+            weld_model_config config;
+            weld_graph *merged;
+            ck_assert_int_eq(weld_model_config_named(family->variants[v].name, &config, NULL), 0);
+            config.num_classes = 7;
+            weld_graph *g = built(&config);
+            ck_assert_int_eq(weld_reparameterize_graph(g, &merged, NULL), WELD_OK);
+            for (size_t n = 0; n < family->naming_count; n++) {
+                check_recognized(g, &config, &family->namings[n], false);
+                check_recognized(merged, &config, &family->namings[n], true);
+            }
+            weld_graph_free(g);
+            weld_graph_free(merged);
+        }
+    }
+}
+END_TEST
+
+RUN_SUITE("models/families", evaluation_gives_the_logits_of_pytorch,
+          a_training_step_gives_the_gradients_of_pytorch, merged_they_give_the_same_logits,
+          stages_end_where_those_of_pytorch_do, variants_have_the_tensors_and_counts_of_pytorch,
+          variants_are_recognised_by_names_and_shapes_merged_or_not)

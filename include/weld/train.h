@@ -33,6 +33,12 @@ typedef struct weld_train_group {
     int64_t tensors, parameters;
 } weld_train_group;
 
+/* Batches that updates draw from, where a run has images of several sizes. */
+typedef struct weld_train_size {
+    int size;      /* height and width */
+    int64_t batch; /* images */
+} weld_train_size;
+
 /* What will be done; told once before the first update. */
 typedef struct weld_train_start {
     const char *out;                  /* the run's folder; NULL in a dry run */
@@ -42,11 +48,14 @@ typedef struct weld_train_start {
     int64_t trained_parameters;       /* of them; the others are frozen */
     int64_t train_images, val_images; /* val_images 0: no evaluation */
     int classes;
-    int64_t epochs, steps_per_epoch;
-    int64_t batch_size, accumulate; /* images a batch; batches an update */
-    double recipe_lr;               /* for batches of lr_batch ... */
-    int64_t lr_batch;               /* (0: for any) */
-    double lr; /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
+    int64_t epochs, steps_per_epoch; /* with several sizes epochs differ, and this is their mean */
+    int64_t steps;                   /* of the whole run */
+    int64_t batch_size, accumulate;  /* images a batch, of data.input_size; batches an update */
+    const weld_train_size *sizes;
+    int size_count;   /* 0: all images have data.input_size */
+    double recipe_lr; /* for batches of lr_batch ... */
+    int64_t lr_batch; /* (0: for any) */
+    double lr;        /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
     const char *schedule; /* for people: what becomes of it */
     const weld_train_group *groups;
     size_t group_count;
@@ -71,7 +80,8 @@ typedef struct weld_train_times {
 typedef struct weld_train_progress {
     int64_t epoch, epochs;         /* epoch from 0 */
     int64_t position;              /* updates of this epoch that are done */
-    int64_t steps_per_epoch, step; /* step: updates of the whole run that are done */
+    int64_t steps_per_epoch, step; /* of this epoch; step: updates of the whole run that are done */
+    int size;                      /* of this update's images, where there are several; else 0 */
     double loss, lr;
     double images_per_second; /* of this update, with its data */
     double data_share;        /* of this epoch's updates: standing still for bytes, 0 to 1 */
@@ -140,7 +150,7 @@ typedef struct weld_train_result {
 
 /* In bytes, apart from the data set and the libraries. */
 typedef struct weld_train_memory {
-    size_t activations; /* with gradients and a batch of images */
+    size_t activations; /* with gradients and a batch of images, of the size that needs most */
     size_t weights, optimizer, average;
     size_t accumulated; /* gradients of several batches */
 } weld_train_memory;
@@ -149,7 +159,8 @@ typedef struct weld_train_memory {
 typedef struct weld_train_plan {
     int64_t steps, evaluations; /* of the whole run; evaluations 0: nothing to evaluate on */
     int64_t measured;           /* updates */
-    double step_seconds;        /* of one, with its data */
+    double measured_seconds;    /* of all of them, with their data */
+    double step_seconds;        /* of one; of several sizes the mean over the run */
     weld_train_times times;     /* of all that were measured */
     double evaluation_seconds;  /* of one, with that of the moving average, from a few batches */
     double seconds;             /* of the whole run */

@@ -44,8 +44,9 @@ weld_status cli_preview(cli_call *call, weld_error *err) {
     weld_preview_report report;
     weld_status status = weld_preview(&o, &report, err);
     if (!status) {
-        printf("%s: the first %lld samples of epoch %d, %d x %d pixels\n", o.out,
-               (long long)report.samples, epoch, report.width, report.height);
+        printf("%s: the first %lld samples of epoch %d%s, %d x %d pixels\n", o.out,
+               (long long)report.samples, epoch, report.several_sizes ? " of all sizes" : "",
+               report.width, report.height);
     }
     if (!status && report.caption_help) {
         puts(report.caption_help);

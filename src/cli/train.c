@@ -28,12 +28,15 @@ static void on_dry_start(void *context, const weld_train_start *s) {
 }
 
 static void on_step(void *context, const weld_train_progress *p) {
-    char text[160], left[32];
+    char text[160], size[32] = "", left[32];
+    if (p->size) {
+        snprintf(size, sizeof size, "size %d  ", p->size);
+    }
     snprintf(text, sizeof text,
-             "epoch %lld/%lld  %lld/%lld  loss %.4f  lr %.3g  %.1f images/s  "
+             "epoch %lld/%lld  %lld/%lld  %sloss %.4f  lr %.3g  %.1f images/s  "
              "data wait %.0f %%  ETA %s",
              (long long)p->epoch + 1, (long long)p->epochs, (long long)p->position,
-             (long long)p->steps_per_epoch, p->loss, p->lr, p->images_per_second,
+             (long long)p->steps_per_epoch, size, p->loss, p->lr, p->images_per_second,
              100 * p->data_share, cli_duration(p->seconds_left, left, sizeof left));
     cli_progress_line(context, text);
 }

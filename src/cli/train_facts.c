@@ -68,19 +68,39 @@ static void print_groups(FILE *out, const char *prefix, const weld_train_start *
     }
 }
 
+/* What precision and memory follow on the same line. */
+static void print_sizes(FILE *out, const char *prefix, const weld_train_start *s) {
+    fprintf(out, "%san update is on ", prefix);
+    if (s->accumulate > 1) {
+        fprintf(out, "%lld batches of ", (long long)s->accumulate);
+    }
+    for (int i = 0; i < s->size_count; i++) {
+        const char *between = i == 0 ? "" : i + 1 < s->size_count ? ", " : " or ";
+        fprintf(out, "%s%lld images of %d x %d", between, (long long)s->sizes[i].batch,
+                s->sizes[i].size, s->sizes[i].size);
+    }
+    fprintf(out, "\n%s%lld epochs of about %lld updates, %lld in all; ", prefix,
+            (long long)s->epochs, (long long)s->steps_per_epoch, (long long)s->steps);
+}
+
 void cli_print_start(FILE *out, const char *prefix, const weld_train_start *s) {
     char parts[64] = "";
     fprintf(out, "%s%s: %.2f M parameters, %d classes, %lld images to train on, %lld to evaluate\n",
             prefix, s->model, (double)s->parameters / 1e6, s->classes, (long long)s->train_images,
             (long long)s->val_images);
-    if (s->accumulate > 1) {
-        snprintf(parts, sizeof parts, " (%lld batches of %lld)", (long long)s->accumulate,
-                 (long long)s->batch_size);
+    if (s->size_count) {
+        print_sizes(out, prefix, s);
+    } else {
+        if (s->accumulate > 1) {
+            snprintf(parts, sizeof parts, " (%lld batches of %lld)", (long long)s->accumulate,
+                     (long long)s->batch_size);
+        }
+        fprintf(out, "%s%lld epochs of %lld updates of %lld images%s; ", prefix,
+                (long long)s->epochs, (long long)s->steps_per_epoch,
+                (long long)(s->batch_size * s->accumulate), parts);
     }
-    fprintf(out, "%s%lld epochs of %lld updates of %lld images%s; %s, %d threads, %.0f MB\n",
-            prefix, (long long)s->epochs, (long long)s->steps_per_epoch,
-            (long long)(s->batch_size * s->accumulate), parts, cli_precision_name(s->precision),
-            s->threads, (double)s->memory_bytes / 1e6);
+    fprintf(out, "%s, %d threads, %.0f MB\n", cli_precision_name(s->precision), s->threads,
+            (double)s->memory_bytes / 1e6);
     print_rate(out, prefix, s);
     print_groups(out, prefix, s);
     for (const char *line = s->advice; *line;) {
@@ -112,7 +132,7 @@ static void print_parts(FILE *out, const char *prefix, const weld_train_plan *p)
     fprintf(out, "%sof an update:", prefix);
     for (int i = 0; i < count; i++) {
         fprintf(out, "%s %s %.1f %%", i ? "," : " data", parts[i].name,
-                100 * parts[i].seconds / fmax(p->step_seconds * (double)p->measured, 1e-9));
+                100 * parts[i].seconds / fmax(p->measured_seconds, 1e-9));
     }
     fputc('\n', out);
 }

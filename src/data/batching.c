@@ -44,8 +44,11 @@ int64_t weld_batching_most(const weld_batching *b) {
 }
 
 static int draw(const weld_batching *b, uint32_t epoch, int64_t update) {
+    if (b->shape_count == 1) {
+        return 0;
+    }
     weld_random random = weld_random_start(b->seed, epoch, (uint64_t)update, WELD_RANDOM_SIZE);
-    return b->shape_count > 1 ? (int)weld_random_below(&random, (uint64_t)b->shape_count) : 0;
+    return (int)weld_random_below(&random, (uint64_t)b->shape_count);
 }
 
 /* Images of an update. */

@@ -105,6 +105,7 @@ static size_t count_operands(const weld_plan *plan) {
     return count;
 }
 
+/* All but the arena. */
 static bool allocate(weld_session *s) {
     const weld_plan *plan = s->plan;
     const size_t threads = (size_t)plan->threads;
@@ -119,13 +120,12 @@ static bool allocate(weld_session *s) {
             operands > s->thread_operand_count ? operands : s->thread_operand_count;
     }
     s->scratch = plan->arena_bytes;
-    s->arena = weld_alloc_raw(plan->arena_bytes + threads * plan->scratch_bytes, 1);
     s->memory = weld_alloc(plan->graph->value_count, sizeof *s->memory);
     s->runs = weld_alloc(plan->order_count, sizeof *s->runs);
     s->operands = weld_alloc(count_operands(plan), sizeof *s->operands);
     s->thread_runs = weld_alloc(threads * s->thread_run_count, sizeof *s->thread_runs);
     s->thread_operands = weld_alloc(threads * s->thread_operand_count, sizeof *s->thread_operands);
-    return s->arena && s->memory && s->runs && s->operands && s->thread_runs && s->thread_operands;
+    return s->memory && s->runs && s->operands && s->thread_runs && s->thread_operands;
 }
 
 /* An input that is never filled counts as zero. */
@@ -139,17 +139,14 @@ static void clear_inputs(const weld_session *s) {
     }
 }
 
-weld_status weld_session_create(const weld_graph *g, weld_weights *w,
-                                const weld_session_options *options, weld_session **out,
-                                weld_error *err) {
-    static const weld_session_options defaults = {0};
-    const weld_session_options *o = options ? options : &defaults;
-    *out = NULL;
+/* A session that has its plan, and no memory yet. */
+static weld_status open_plan(const weld_graph *g, weld_weights *w, const weld_session_options *o,
+                             weld_session **out, weld_error *err) {
     if (o->batch < 0 || o->threads < 0) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "session: batch and threads must be positive, or 0 for the default");
     }
-    weld_session *s = weld_alloc(1, sizeof *s);
+    weld_session *s = *out = weld_alloc(1, sizeof *s);
     if (!s) {
         return weld_fail_memory(err, "session");
     }
@@ -157,37 +154,66 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
     s->marked_step = SIZE_MAX;
     s->options = *o;
     s->options.threads = o->threads ? o->threads : weld_threads_available();
-    weld_status status = weld_plan_create(g, &s->options, &s->plan, err);
-    if (status) {
-        goto fail;
+    return weld_plan_create(g, &s->options, &s->plan, err);
+}
+
+/* An arena for all of them, which is the first one's. */
+static weld_status share_arena(weld_session **sessions, size_t count, weld_error *err) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t own = weld_session_arena_bytes(sessions[i]);
+        bytes = own > bytes ? own : bytes;
     }
-    if (!allocate(s)) {
-        status = weld_fail(err, WELD_ERROR_MEMORY,
+    sessions[0]->own_arena = weld_alloc_raw(bytes, 1);
+    bool all = sessions[0]->own_arena != NULL;
+    for (size_t i = 0; i < count && all; i++) {
+        sessions[i]->arena = sessions[0]->own_arena;
+        all = allocate(sessions[i]);
+    }
+    return all ? WELD_OK
+               : weld_fail(err, WELD_ERROR_MEMORY,
                            "session: no memory for %zu MB of activations: use a smaller batch",
-                           weld_session_arena_bytes(s) >> 20);
-        goto fail;
-    }
-    status = bind_memory(s, w, err);
-    if (status) {
-        goto fail;
-    }
-    bind_runs(s, o->seed);
-    status = o->constant_weights ? prepare_constants(s, w, err) : WELD_OK;
-    if (status) {
-        goto fail;
-    }
+                           bytes >> 20);
+}
+
+static weld_status bind(weld_session *s, weld_error *err) {
+    WELD_TRY(bind_memory(s, s->weights, err));
+    bind_runs(s, s->options.seed);
+    WELD_TRY(s->options.constant_weights ? prepare_constants(s, s->weights, err) : WELD_OK);
     clear_inputs(s);
-    *out = s;
     return WELD_OK;
-fail:
-    weld_session_free(s);
+}
+
+weld_status weld_sessions_create(const weld_graph *const *graphs, size_t count, weld_weights *w,
+                                 const weld_session_options *options, weld_session **out,
+                                 weld_error *err) {
+    weld_status status = WELD_OK;
+    memset(out, 0, count * sizeof(weld_session *));
+    for (size_t i = 0; i < count && !status; i++) {
+        status = open_plan(graphs[i], w, options, &out[i], err);
+    }
+    status = status ? status : share_arena(out, count, err);
+    for (size_t i = 0; i < count && !status; i++) {
+        status = bind(out[i], err);
+    }
+    for (size_t i = 0; i < count && status; i++) {
+        weld_session_free(out[i]);
+        out[i] = NULL;
+    }
     return status;
+}
+
+weld_status weld_session_create(const weld_graph *g, weld_weights *w,
+                                const weld_session_options *options, weld_session **out,
+                                weld_error *err) {
+    static const weld_session_options defaults = {0};
+    return weld_sessions_create(&g, 1, w, options ? options : &defaults, out, err);
 }
 
 void weld_session_free(weld_session *s) {
     if (s) {
         weld_plan_free(s->plan);
-        weld_free(s->arena);
+        weld_free(s->own_arena);
         weld_free(s->memory);
         weld_free(s->runs);
         weld_free(s->operands);

@@ -7,7 +7,8 @@
 struct weld_session {
     weld_plan *plan;
     unsigned char *arena;
-    size_t scratch;        /* offset of the first thread's scratch in the arena */
+    unsigned char *own_arena; /* the same, where it is freed with the session; else NULL */
+    size_t scratch;           /* offset of the first thread's scratch in the arena */
     void **memory;         /* by value id; NULL for values that no live node touches, and those of
                               streams, which are never whole */
     weld_run *runs;        /* by position in the plan's order, on whole tensors */
@@ -25,6 +26,13 @@ struct weld_session {
     size_t marked_step; /* of the plan; SIZE_MAX: none */
     double marked;      /* weld_clock at its end in the latest run */
 };
+
+/* Sessions for several graphs over the same weights that run in turns, in one arena, as large as
+ * the largest needs: what one has there, inputs and outputs, is gone when another is run or filled.
+ * The arena is freed with the first of them. out [count]. */
+weld_status weld_sessions_create(const weld_graph *const *graphs, size_t count, weld_weights *w,
+                                 const weld_session_options *options, weld_session **out,
+                                 weld_error *err);
 
 /* The memory of a live value; data NULL where it is never whole in memory. */
 weld_tensor weld_session_tensor(const weld_session *s, const weld_value *v);

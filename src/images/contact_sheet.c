@@ -65,12 +65,12 @@ static uint8_t to_byte(float value, float mean, float std) {
 }
 
 /* image [size, size, 3] to the sheet's (x, y), enlarged. */
-static void draw_image(const weld_preprocessing *p, int scale, const float *image, int x, int y,
-                       weld_image *sheet) {
+static void draw_image(const weld_preprocessing *p, int size, int scale, const float *image, int x,
+                       int y, weld_image *sheet) {
     size_t stride = (size_t)sheet->width * 3;
-    int side = p->input_size * scale;
+    int side = size * scale;
     for (int row = 0; row < side; row++) {
-        const float *from = image + (size_t)(row / scale) * (size_t)p->input_size * 3;
+        const float *from = image + (size_t)(row / scale) * (size_t)size * 3;
         uint8_t *to = sheet->pixels + (size_t)(y + row) * stride + (size_t)x * 3;
         for (int column = 0; column < side; column++, to += 3) {
             for (int c = 0; c < 3; c++) {
@@ -105,18 +105,21 @@ static void draw_caption(const char *caption, int x, int y, int width, weld_imag
 }
 
 weld_status weld_contact_sheet(const weld_preprocessing *preprocessing, const float *images,
-                               const char *const *captions, int64_t n, int columns, weld_image *out,
-                               weld_error *err) {
-    int size = preprocessing->input_size;
+                               const int *sizes, const char *const *captions, int64_t n,
+                               int columns, weld_image *out, weld_error *err) {
+    int largest = sizes ? 0 : preprocessing->input_size;
+    for (int64_t i = 0; sizes && i < n; i++) {
+        largest = sizes[i] > largest ? sizes[i] : largest;
+    }
     weld_sheet_layout l;
-    WELD_TRY(weld_sheet_layout_make(size, n, columns, captions, &l, err));
+    WELD_TRY(weld_sheet_layout_make(largest, n, columns, captions, &l, err));
     WELD_TRY(weld_image_resize_buffer(out, l.width, l.height, err));
     memset(out->pixels, PAPER, (size_t)l.width * (size_t)l.height * 3);
     for (int64_t i = 0; i < n; i++) {
         int x = l.x0 + (int)(i % l.columns) * l.step_x, y = l.y0 + (int)(i / l.columns) * l.step_y;
-        int side = size * l.scale;
-        draw_image(preprocessing, l.scale, images + (size_t)i * (size_t)size * (size_t)size * 3, x,
-                   y, out);
+        int size = sizes ? sizes[i] : largest, side = largest * l.scale;
+        draw_image(preprocessing, size, l.scale, images, x, y, out);
+        images += (size_t)size * (size_t)size * 3;
         if (captions && captions[i]) {
             draw_caption(captions[i], x, y + side + 4, side, out);
         }

@@ -22,12 +22,13 @@ weld_status weld_sheet_layout_make(int size, int64_t n, int columns, const char 
                                    weld_sheet_layout *out, weld_error *err);
 
 /* Draw images [n, s, s, 3], s = preprocessing->input_size, normalised floats, which are brought
- * back to 0..255 with mean and std (clipped; NaN is black). captions: NULL, or n texts, each NULL
- * or lines parted by '\n'; what does not fit is cut off at the edge of the image, what is not ASCII
- * is
+ * back to 0..255 with mean and std (clipped; NaN is black). sizes: NULL, or n of them: image i is
+ * [s, s, 3] with s = sizes[i], and cells are made for the largest. captions: NULL, or n texts, each
+ * NULL or lines parted by '\n'; what does not fit is cut off at the edge of the image, what is not
+ * ASCII is
  * '?'. n and columns are at least 1. */
 weld_status weld_contact_sheet(const weld_preprocessing *preprocessing, const float *images,
-                               const char *const *captions, int64_t n, int columns, weld_image *out,
-                               weld_error *err);
+                               const int *sizes, const char *const *captions, int64_t n,
+                               int columns, weld_image *out, weld_error *err);
 
 #endif

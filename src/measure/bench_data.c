@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "train/run_data.h"
+#include "train/say.h"
 
 enum { WARM_UP = 2 };
 
@@ -67,6 +68,11 @@ static weld_status run(weld_run_data *d, const weld_bench_data_options *o,
                        weld_bench_data_result *out, weld_error *err) {
     const int threads = o->settings.threads;
     WELD_TRY(weld_run_data_open(d, &o->settings, true, err));
+    if (d->recipe.data.size_count) {
+        weld_train_say(&o->settings,
+                       "data.sizes is left aside: batches of data.input_size are timed");
+        d->recipe.data.size_count = 0;
+    }
     WELD_TRY(weld_run_data_open_loader(d, err));
     out->batch = weld_loader_train_batch_size(d->loader);
     out->size = d->recipe.data.preprocessing.input_size;

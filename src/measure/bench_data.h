@@ -21,8 +21,9 @@ typedef struct weld_bench_data_result {
     int size, threads;
 } weld_bench_data_result;
 
-/* Batches as the recipe's training takes them, one after the other, epoch after epoch. No network
- * is built, and nothing is written. */
+/* Batches as the recipe's training takes them, one after the other, epoch after epoch; of several
+ * sizes those of data.input_size alone, which is said. No network is built, and nothing is written.
+ */
 weld_status weld_bench_data(const weld_bench_data_options *options, weld_bench_data_result *out,
                             weld_error *err);
 

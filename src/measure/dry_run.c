@@ -19,33 +19,86 @@ static const double LONG_ENOUGH = 30; /* seconds, for updates and for evaluation
 
 /* --- Updates --- */
 
-/* The next update, of the next epoch where this one is over. */
-static weld_status update(weld_trainer *t, weld_step_metrics *row, weld_error *err) {
+/* The run's updates on images of one size, and those of them that were measured. */
+typedef struct of_size {
+    int64_t in_run, measured;
+    double seconds;
+} of_size;
+
+static int shape_of(const weld_trainer *t, int64_t epoch, int64_t position) {
+    return weld_loader_train_shape(t->data.loader, (uint32_t)epoch,
+                                   position * t->data.recipe.train.accumulate);
+}
+
+/* sizes: by the loader's shapes. */
+static void count_updates(const weld_trainer *t, of_size sizes[WELD_SIZES_MAX]) {
+    for (int64_t epoch = 0; epoch < t->schedule.epochs; epoch++) {
+        const int64_t updates = weld_loader_train_updates(t->data.loader, (uint32_t)epoch);
+        for (int64_t i = 0; i < updates; i++) {
+            sizes[shape_of(t, epoch, i)].in_run++;
+        }
+    }
+}
+
+/* Go on to the next update that has the shape, which the run must have; behind its last one stands
+ * the first. */
+static void seek(weld_trainer *t, int shape) {
+    weld_trainer_state *s = &t->state;
+    for (;; s->position++) {
+        while (s->position >= weld_loader_train_updates(t->data.loader, (uint32_t)s->epoch)) {
+            s->position = 0;
+            s->epoch = (s->epoch + 1) % t->schedule.epochs;
+        }
+        if (shape_of(t, s->epoch, s->position) == shape) {
+            return;
+        }
+    }
+}
+
+static weld_status update(weld_trainer *t, int shape, weld_step_metrics *row, weld_error *err) {
     if (weld_train_stop_asked(t->data.settings)) {
         return weld_fail(err, WELD_ERROR_INTERRUPTED, "dry run: interrupted");
     }
-    if (t->state.position == t->schedule.steps_per_epoch) {
-        t->state.position = 0;
-        t->state.epoch++;
-    }
+    seek(t, shape);
     return weld_trainer_update(t, row, err);
+}
+
+/* One of each size. */
+static weld_status measure_round(weld_trainer *t, of_size sizes[WELD_SIZES_MAX],
+                                 weld_train_plan *plan, weld_error *err) {
+    for (int shape = 0; shape < WELD_SIZES_MAX; shape++) {
+        of_size *size = &sizes[shape];
+        if (size->in_run) {
+            weld_step_metrics row;
+            const double begin = weld_clock();
+            WELD_TRY(update(t, shape, &row, err));
+            const double seconds = weld_clock() - begin;
+            weld_times_add(&plan->times, &row.times);
+            plan->measured_seconds += seconds;
+            plan->measured++;
+            size->seconds += seconds;
+            size->measured++;
+        }
+    }
+    return WELD_OK;
 }
 
 /* The first update makes what later ones find ready: it does not count. */
 static weld_status measure_updates(weld_trainer *t, weld_train_plan *plan, weld_error *err) {
+    of_size sizes[WELD_SIZES_MAX] = {{0}};
     weld_step_metrics row;
-    weld_status status = update(t, &row, err);
-    double begin = weld_clock();
-    while (!status && plan->measured < UPDATES &&
-           (plan->measured == 0 || weld_clock() - begin < LONG_ENOUGH)) {
-        status = update(t, &row, err);
-        if (!status) {
-            weld_times_add(&plan->times, &row.times);
-            plan->measured++;
-            plan->step_seconds = (weld_clock() - begin) / (double)plan->measured;
+    count_updates(t, sizes);
+    WELD_TRY(update(t, shape_of(t, 0, 0), &row, err));
+    for (int i = 0; i < UPDATES && (i == 0 || plan->measured_seconds < LONG_ENOUGH); i++) {
+        WELD_TRY(measure_round(t, sizes, plan, err));
+    }
+    for (int i = 0; i < WELD_SIZES_MAX; i++) {
+        if (sizes[i].in_run) {
+            plan->step_seconds += sizes[i].seconds / (double)sizes[i].measured *
+                                  ((double)sizes[i].in_run / (double)t->updates);
         }
     }
-    return status;
+    return WELD_OK;
 }
 
 /* --- Evaluation --- */
@@ -131,7 +184,7 @@ weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_p
         return weld_fail(err, WELD_ERROR_ARGUMENT, "dry run: needs a recipe, and resumes nothing");
     }
     WELD_TRY(weld_trainer_open(&t, settings, true, err));
-    plan.steps = weld_schedule_epochs(&t.schedule) * t.schedule.steps_per_epoch;
+    plan.steps = t.updates;
     plan.memory = weld_trainer_memory(&t);
     weld_status status = weld_trainer_tell_start(&t, err);
     status = status ? status : measure_updates(&t, &plan, err);

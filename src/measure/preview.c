@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
 #include "formats/file.h"
@@ -15,14 +16,32 @@ enum { COLUMNS = 8, CAPTION_SIZE = 256 };
 
 typedef struct preview {
     weld_run_data data;
-    int64_t count;
-    float *images;                   /* of whole batches; the first `count` samples are drawn */
+    int64_t count, room;             /* samples: those that are there, and at most */
+    float *batch;                    /* images of one */
+    float *images;                   /* those that are drawn, one after the other... */
+    size_t floats;                   /* ...so many so far */
+    int *sizes;                      /* of each */
     float *inputs[WELD_OUTPUTS_MAX]; /* targets of one batch */
     char (*captions)[CAPTION_SIZE];
     const char **lines; /* the captions again, as a sheet takes them */
     weld_image sheet;
     weld_bytes png;
 } preview;
+
+static weld_status allocate(preview *p, int largest, weld_error *err) {
+    const size_t room = (size_t)p->room, size = (size_t)largest;
+    weld_sheet_layout layout;
+    /* A sheet that is too large is refused before all is loaded. */
+    WELD_TRY(weld_sheet_layout_make(largest, p->room, COLUMNS, NULL, &layout, err));
+    p->batch = weld_alloc_raw(weld_loader_train_floats(p->data.loader), sizeof *p->batch);
+    p->images = weld_alloc_raw(room, size * size * 3 * sizeof *p->images);
+    p->sizes = weld_alloc(room, sizeof *p->sizes);
+    p->captions = weld_alloc(room, sizeof *p->captions);
+    p->lines = weld_alloc(room, sizeof *p->lines);
+    return p->batch && p->images && p->sizes && p->captions && p->lines
+               ? WELD_OK
+               : weld_fail_memory(err, "preview");
+}
 
 static weld_status open(preview *p, const weld_preview_options *o, weld_error *err) {
     weld_run_data *d = &p->data;
@@ -31,40 +50,55 @@ static weld_status open(preview *p, const weld_preview_options *o, weld_error *e
         WELD_TRY(weld_run_data_open_teacher(d, err));
     }
     WELD_TRY(weld_run_data_open_loader(d, err));
-    int64_t batch = weld_loader_train_batch_size(d->loader);
-    int64_t samples = batch * weld_loader_train_batches(d->loader, (uint32_t)o->epoch);
-    p->count = o->count < samples ? o->count : samples;
-    /* A sheet that is too large is refused before all is loaded. */
-    weld_sheet_layout layout;
-    return weld_sheet_layout_make(d->recipe.data.preprocessing.input_size, p->count, COLUMNS, NULL,
-                                  &layout, err);
+    int shapes;
+    const weld_batch_shape *shape = weld_loader_train_shapes(d->loader, &shapes);
+    int64_t samples = 0;
+    for (int i = 0; i < shapes; i++) {
+        samples += shape[i].count;
+    }
+    samples *= shapes > 1 ? 1 : weld_loader_train_batches(d->loader, (uint32_t)o->epoch);
+    p->room = o->count < samples ? o->count : samples;
+    return allocate(p, shape[shapes - 1].size, err);
+}
+
+/* The first `most` samples of a batch of the epoch, as long as there is room. */
+static weld_status load_batch(preview *p, uint32_t epoch, int64_t number, int64_t most,
+                              weld_error *err) {
+    const weld_run_data *d = &p->data;
+    weld_batch loaded;
+    WELD_TRY(weld_loader_train_batch(d->loader, epoch, number, p->batch, &loaded, err));
+    d->task->targets_fill(d->targets, &loaded, p->inputs);
+    const size_t floats = (size_t)loaded.size * (size_t)loaded.size * 3;
+    for (int64_t i = 0; i < loaded.count && i < most && p->count < p->room; i++, p->count++) {
+        char *caption = p->captions[p->count];
+        d->task->caption(d->targets, p->inputs, i, WELD_CAPTION_FRACTION, caption, CAPTION_SIZE);
+        if (d->recipe.data.size_count) {
+            weld_append(caption, CAPTION_SIZE, "\n%d x %d", loaded.size, loaded.size);
+        }
+        p->lines[p->count] = caption;
+        p->sizes[p->count] = loaded.size;
+        memcpy(p->images + p->floats, p->batch + (size_t)i * floats, floats * sizeof *p->images);
+        p->floats += floats;
+    }
+    return WELD_OK;
 }
 
 static weld_status load(preview *p, const weld_preview_options *o, int64_t *batches,
                         weld_error *err) {
     const weld_run_data *d = &p->data;
-    int64_t batch = weld_loader_train_batch_size(d->loader);
-    *batches = (p->count + batch - 1) / batch;
-    size_t size = (size_t)d->recipe.data.preprocessing.input_size,
-           room = (size_t)(*batches * batch);
-    p->images = weld_alloc_raw(room, size * size * 3 * sizeof *p->images);
-    p->captions = weld_alloc((size_t)p->count, sizeof *p->captions);
-    p->lines = weld_alloc((size_t)p->count, sizeof *p->lines);
-    if (!p->images || !p->captions || !p->lines) {
-        return weld_fail_memory(err, "preview");
-    }
+    const uint32_t epoch = (uint32_t)o->epoch;
+    const int64_t of_epoch = weld_loader_train_batches(d->loader, epoch);
+    const int sizes = d->recipe.data.size_count > 1 ? d->recipe.data.size_count : 1;
+    const int64_t most = sizes > 1 ? (p->room + sizes - 1) / sizes : p->room;
+    bool seen[WELD_SIZES_MAX] = {false};
     WELD_TRY(weld_run_data_inputs(d, p->inputs, err));
-    for (int64_t b = 0; b < *batches; b++) {
-        weld_batch loaded;
-        float *images = p->images + (size_t)(b * batch) * size * size * 3;
-        WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)o->epoch, b, images, &loaded, err));
-        d->task->targets_fill(d->targets, &loaded, p->inputs);
-        for (int64_t i = 0; i < batch && b * batch + i < p->count; i++) {
-            char *caption = p->captions[b * batch + i];
-            d->task->caption(d->targets, p->inputs, i, WELD_CAPTION_FRACTION, caption,
-                             CAPTION_SIZE);
-            p->lines[b * batch + i] = caption;
+    for (int64_t b = 0; b < of_epoch && p->count < p->room; b++) {
+        const int shape = weld_loader_train_shape(d->loader, epoch, b);
+        if (sizes == 1 || !seen[shape]) {
+            WELD_TRY(load_batch(p, epoch, b, most, err));
+            (*batches)++;
         }
+        seen[shape] = true;
     }
     return WELD_OK;
 }
@@ -79,11 +113,12 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     weld_status status = open(p, options, err);
     status = status ? status : load(p, options, &report.batches, err);
     status = status ? status
-                    : weld_contact_sheet(&p->data.recipe.data.preprocessing, p->images, p->lines,
-                                         p->count, COLUMNS, &p->sheet, err);
+                    : weld_contact_sheet(&p->data.recipe.data.preprocessing, p->images, p->sizes,
+                                         p->lines, p->count, COLUMNS, &p->sheet, err);
     status = status ? status : weld_encode_png(&p->sheet, &p->png, err);
     status = status ? status : weld_file_write(options->out, p->png.data, p->png.size, err);
     report.samples = p->count;
+    report.several_sizes = p->data.recipe.data.size_count > 1;
     report.caption_help = p->data.task ? p->data.task->caption_help : "";
     report.width = p->sheet.width;
     report.height = p->sheet.height;
@@ -93,7 +128,9 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     weld_free(p->lines);
     weld_free(p->captions);
     weld_run_data_free_inputs(p->inputs);
+    weld_free(p->sizes);
     weld_free(p->images);
+    weld_free(p->batch);
     weld_run_data_close(&p->data);
     weld_free(p);
     return status;

@@ -1,5 +1,6 @@
 /* What a run will see: the first samples of an epoch as its batches hold them, augmented and mixed,
- * on a contact sheet. */
+ * on a contact sheet. Where a run has several sizes: as many of each, from its first batch in the
+ * epoch, in the order in which they come. */
 #ifndef WELD_MEASURE_PREVIEW_H
 #define WELD_MEASURE_PREVIEW_H
 
@@ -14,6 +15,7 @@ typedef struct weld_preview_options {
 
 typedef struct weld_preview_report {
     int64_t samples, batches;
+    bool several_sizes;
     int width, height;        /* of the sheet */
     const char *caption_help; /* a line about what stands below each sample */
 } weld_preview_report;

@@ -9,7 +9,7 @@
 #include "graph/graph.h"
 
 struct weld_gradient_mean {
-    const weld_tensor *gradients; /* of the last batch */
+    const weld_tensor *gradients; /* of the batch that is added */
     weld_tensor *sums;
     char *memory; /* of all sums */
     size_t count, bytes;
@@ -29,8 +29,7 @@ weld_status weld_gradient_mean_create(const weld_tensor *gradients, size_t count
     if (!m) {
         return weld_fail_memory(err, "gradient accumulation");
     }
-    *m = (weld_gradient_mean){
-        .gradients = gradients, .count = count, .kernels = kernels, .threads = threads};
+    *m = (weld_gradient_mean){.count = count, .kernels = kernels, .threads = threads};
     for (size_t i = 0; i < count; i++) {
         m->bytes += gradients[i].data ? bytes_of(&gradients[i]) : 0;
     }
@@ -82,7 +81,8 @@ static void divide_one(void *arg, int64_t item, int thread) {
     }
 }
 
-void weld_gradient_mean_add(weld_gradient_mean *m) {
+void weld_gradient_mean_add(weld_gradient_mean *m, const weld_tensor *gradients) {
+    m->gradients = gradients;
     weld_parallel(m->threads, (int64_t)m->count, add_one, m);
     m->batches++;
 }

@@ -11,15 +11,15 @@
 
 typedef struct weld_gradient_mean weld_gradient_mean;
 
-/* gradients[0..count): where each batch leaves its own, which must stay there; data is NULL for
- * parameters that are frozen. */
+/* gradients[0..count): as each batch has them; data is NULL for parameters that are frozen. They
+ * are not needed later. */
 weld_status weld_gradient_mean_create(const weld_tensor *gradients, size_t count,
                                       const weld_kernels *kernels, int threads,
                                       weld_gradient_mean **out, weld_error *err);
 void weld_gradient_mean_free(weld_gradient_mean *m); /* accepts NULL */
 
-/* Take in the gradients of a batch. */
-void weld_gradient_mean_add(weld_gradient_mean *m);
+/* Take in the gradients of a batch, which may lie elsewhere than another's. */
+void weld_gradient_mean_add(weld_gradient_mean *m, const weld_tensor *gradients);
 /* The mean of all batches added since the last take, at least one: by parameter, as the gradients;
  * valid until the next add. */
 const weld_tensor *weld_gradient_mean_take(weld_gradient_mean *m);

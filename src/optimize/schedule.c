@@ -49,20 +49,20 @@ static double (*const ways_down[])(const weld_schedule *, place, int64_t) = {
     [WELD_SCHEDULE_PLATEAU] = plateau,
 };
 
-static place place_of(const weld_schedule *s, int64_t updates) {
-    const int64_t epoch = updates / s->steps_per_epoch;
+static place place_of(const weld_schedule *s, int64_t epoch, int64_t updates) {
     switch (s->per) {
     case WELD_SCHEDULE_PER_EPOCH:
         return (place){epoch > 0 ? (double)(epoch - 1) : 0.0, 1};
     case WELD_SCHEDULE_PER_EPOCH_START:
         return (place){(double)epoch, 1};
     default:
-        return (place){(double)updates, (double)s->steps_per_epoch};
+        return (place){(double)updates, s->steps_per_epoch};
     }
 }
 
-double weld_schedule_rate(const weld_schedule *s, int64_t updates, int64_t reductions) {
-    const place at = place_of(s, updates);
+double weld_schedule_rate(const weld_schedule *s, int64_t epoch, int64_t updates,
+                          int64_t reductions) {
+    const place at = place_of(s, epoch, updates);
     const double warmup = s->warmup_epochs * at.epoch;
     return at.t < warmup ? s->warmup_lr + (s->base_lr - s->warmup_lr) * at.t / warmup
                          : ways_down[s->name](s, at, reductions);

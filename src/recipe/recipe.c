@@ -36,7 +36,7 @@ static weld_status apply_key(weld_recipe *r, size_t i, const weld_recipe_values 
         if (!row->null) {
             return weld_recipe_fail(o, place, "has no value: give one or remove the key", err);
         }
-        weld_key_set_element(row, to, 0, row->null, NULL);
+        weld_key_set(row, to, row->null, NULL);
         return WELD_OK;
     }
     bool list = row->max_count > 1;

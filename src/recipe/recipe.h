@@ -6,6 +6,7 @@
 #ifndef WELD_RECIPE_RECIPE_H
 #define WELD_RECIPE_RECIPE_H
 
+#include "data/batching.h"
 #include "data/transform.h"
 #include "tasks/loss_options.h"
 #include "weld/model.h"
@@ -29,8 +30,10 @@ typedef struct weld_recipe {
     struct {
         char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
         weld_preprocessing preprocessing;
-        int64_t max_bad; /* images that may be bad before the run stops */
-        int sampling;    /* a weld_balance: which samples an epoch has */
+        int sizes[WELD_SIZES_MAX]; /* of training images, rising; see batching.h */
+        int size_count;            /* 0: input_size alone */
+        int64_t max_bad;           /* images that may be bad before the run stops */
+        int sampling;              /* a weld_balance: which samples an epoch has */
     } data;
     weld_augmentation augment;
     struct {

@@ -124,6 +124,29 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
     return WELD_OK;
 }
 
+/* A size that is named twice would be drawn twice as often. */
+static weld_status check_data_sizes(const weld_recipe *r, const weld_recipe_origins *o,
+                                    weld_error *err) {
+    for (int i = 1; i < r->data.size_count; i++) {
+        if (r->data.sizes[i] <= r->data.sizes[i - 1]) {
+            return weld_recipe_fail(o, KEY(data.sizes), "must rise, each size once", err);
+        }
+    }
+    if (r->augment.kind == WELD_AUGMENT_SMALL && r->data.size_count &&
+        r->data.sizes[r->data.size_count - 1] > 32) {
+        return weld_recipe_fail(o, KEY(data.sizes),
+                                "augment.kind small is for sizes of 32 and less: use imagenet",
+                                err);
+    }
+    if (r->data.size_count && r->loss.distillation.kind && r->loss.distillation.cache[0]) {
+        return weld_recipe_fail(o, KEY(data.sizes),
+                                "loss.distillation.cache knows images of one size: set this to "
+                                "null, or name a teacher in place of the cache",
+                                err);
+    }
+    return WELD_OK;
+}
+
 /* Samples that are drawn by their class come in no order of the files, and more than once. */
 static weld_status check_sampling(const weld_recipe *r, const weld_recipe_origins *o,
                                   weld_error *err) {
@@ -197,6 +220,7 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     WELD_TRY(check_model(r, o, err));
     WELD_TRY(check_freeze(r, o, err));
     WELD_TRY(check_distillation(r, o, err));
+    WELD_TRY(check_data_sizes(r, o, err));
     WELD_TRY(check_sampling(r, o, err));
     WELD_TRY(check_schedule(r, o, err));
     WELD_TRY(check_optimizer(r, o, err));

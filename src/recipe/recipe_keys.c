@@ -12,6 +12,11 @@
 #define REAL(member, low, high) WELD_KEY_REAL, ONE(member), .min = (low), .max = (high)
 #define REALS(member, low, high)                                                                   \
     WELD_KEY_REAL, WELD_KEY_ALL(weld_recipe, member), .min = (low), .max = (high)
+/* A list that may be empty. */
+#define INTEGERS(member, count, low, high)                                                         \
+    WELD_KEY_INTEGER, WELD_KEY_AT(weld_recipe, member[0]),                                         \
+        .max_count = WELD_KEY_LENGTH(weld_recipe, member),                                         \
+        .count_offset = offsetof(weld_recipe, count), .min = (low), .max = (high)
 #define BOOL(member) WELD_KEY_BOOL, ONE(member)
 #define CHOICE(member, ...)                                                                        \
     WELD_KEY_CHOICE, ONE(member), .choices = (const char *const[]) {                               \
@@ -47,6 +52,10 @@ static const weld_key data_keys[] = {
     {"val", TEXT(data.val), .null = "", .help = "images to evaluate on, of the same kinds"},
     {"input_size", INTEGER(data.preprocessing.input_size, 1, WELD_MAX_INPUT_SIZE),
      .standard = "224", .help = "height and width of the network's input, pixels"},
+    {"sizes", INTEGERS(data.sizes, data.size_count, 1, WELD_MAX_INPUT_SIZE), .null = "",
+     .manual_standard = "null",
+     .help = "several sizes in one training, in rising order (\"Several sizes\" below); null: "
+             "`input_size` alone"},
     {"mean", REALS(data.preprocessing.mean, -1e3, 1e3), .standard = "0.485, 0.456, 0.406",
      .help = "subtracted per channel (R, G, B) from values of 0 to 1"},
     {"std", REALS(data.preprocessing.std, 1e-6, 1e3), .standard = "0.229, 0.224, 0.225",

@@ -53,8 +53,8 @@ typedef struct weld_labels {
 
 /* What a task's targets are made for. */
 typedef struct weld_target_options {
-    int64_t batch;
-    int classes; /* of the network */
+    int64_t batch; /* the most samples of one */
+    int classes;   /* of the network */
     weld_loss_options loss;
 } weld_target_options;
 

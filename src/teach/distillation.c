@@ -28,9 +28,10 @@ struct weld_distillation {
 };
 
 static weld_status open_teacher(weld_distillation *d, const weld_recipe *r, const weld_dataset *ds,
-                                int64_t batch, int threads, weld_error *err) {
+                                const weld_batching *batching, int threads, weld_error *err) {
     weld_teacher_options options = {.preprocessing = &r->data.preprocessing,
-                                    .batch = batch,
+                                    .shapes = batching->shapes,
+                                    .shape_count = batching->shape_count,
                                     .threads = threads,
                                     .precision = (weld_precision)r->train.precision};
     weld_status status =
@@ -108,8 +109,9 @@ static weld_status open_cache(weld_distillation *d, const weld_recipe *r, const 
     return WELD_OK;
 }
 
-weld_status weld_distillation_open(const weld_recipe *r, const weld_dataset *ds, int64_t batch,
-                                   int threads, weld_distillation **out, weld_error *err) {
+weld_status weld_distillation_open(const weld_recipe *r, const weld_dataset *ds,
+                                   const weld_batching *batching, int threads,
+                                   weld_distillation **out, weld_error *err) {
     *out = NULL;
     weld_distillation *d = weld_alloc(1, sizeof *d);
     if (!d) {
@@ -119,8 +121,8 @@ weld_status weld_distillation_open(const weld_recipe *r, const weld_dataset *ds,
     d->temperature = r->loss.distillation.temperature;
     d->threads = threads;
     weld_status status = r->loss.distillation.cache[0]
-                             ? open_cache(d, r, ds, batch, err)
-                             : open_teacher(d, r, ds, batch, threads, err);
+                             ? open_cache(d, r, ds, weld_batching_most(batching), err)
+                             : open_teacher(d, r, ds, batching, threads, err);
     if (status) {
         weld_distillation_free(d);
         return status;
@@ -251,7 +253,7 @@ static void mix_targets(const weld_distillation *d, const weld_batch *batch, flo
 weld_status weld_distillation_fill(weld_distillation *d, const weld_batch *batch,
                                    const float *images, float *teacher, weld_error *err) {
     if (d->teacher) {
-        weld_teacher_run(d->teacher, images, batch->count, teacher);
+        weld_teacher_run(d->teacher, batch->size, images, batch->count, teacher);
         make_targets(d, batch->count, teacher);
         return WELD_OK;
     }

@@ -11,9 +11,10 @@ typedef struct weld_distillation weld_distillation;
 
 /* Open what the recipe learns from: a cache of what a teacher said (formats/logit_cache.h), which
  * must be of these data, augmented as the recipe does; or else a teacher. ds must be the training
- * data; batch: images in a batch. */
-weld_status weld_distillation_open(const weld_recipe *r, const weld_dataset *ds, int64_t batch,
-                                   int threads, weld_distillation **out, weld_error *err);
+ * data; batching: what batches there are. */
+weld_status weld_distillation_open(const weld_recipe *r, const weld_dataset *ds,
+                                   const weld_batching *batching, int threads,
+                                   weld_distillation **out, weld_error *err);
 void weld_distillation_free(weld_distillation *d); /* accepts NULL */
 
 /* In how many ways images are augmented in turn (weld_loader_options.views); 0: anew every epoch.

@@ -39,7 +39,14 @@ static weld_status read_recipe(maker *m, weld_error *err) {
     weld_recipe_source from = {
         .path = s->recipe, .set = s->set, .set_count = s->set_count, .data = s->data};
     bool alone;
-    return weld_recipe_open(&from, &m->recipe, &alone, err);
+    WELD_TRY(weld_recipe_open(&from, &m->recipe, &alone, err));
+    return m->recipe.data.size_count
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: data.sizes: a cache is of images of one size: train with "
+                           "loss.distillation.teacher, or at data.input_size alone "
+                           "(--set data.sizes=null)",
+                           s->recipe)
+               : WELD_OK;
 }
 
 static weld_status open_teacher(maker *m, weld_error *err) {
@@ -166,7 +173,7 @@ static weld_status make_rows(maker *m, int64_t view, int64_t number, weld_error 
     WELD_TRY(weld_loader_view_batch(m->loader, (uint32_t)view, number, m->images, &batch, err));
     memset(m->values, 0, elements * sizeof *m->values);
     memset(m->classes, -1, elements * sizeof *m->classes);
-    weld_teacher_run(m->teacher, m->images, batch.count, m->logits);
+    weld_teacher_run(m->teacher, batch.size, m->images, batch.count, m->logits);
     for (int64_t i = 0; i < batch.count; i++) {
         int64_t slot = batch.indices[i] - number * BATCH;
         take_top(m->logits + i * m->layout.classes, m->layout.classes, m->layout.top,

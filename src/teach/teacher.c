@@ -17,11 +17,18 @@ enum { CHANNELS = 3 };
 /* Of all images that a session runs at once. */
 #define MOST_PIXELS (16 * INT64_C(224) * 224)
 
+/* What runs images of one size. */
+typedef struct sized {
+    int size;
+    weld_graph *graph; /* of the model, for the student's images */
+    weld_session *session;
+    int64_t batch; /* of the session */
+} sized;
+
 struct weld_teacher {
     weld_model *model; /* merged */
-    weld_graph *graph; /* of it, for the student's images */
-    weld_session *session;
-    int64_t batch, pixels; /* of the session; of an image */
+    sized sized[WELD_SIZES_MAX];
+    int sized_count;
     int threads;
     float scale[CHANNELS], shift[CHANNELS]; /* from the student's normalisation to its own */
     bool converts;
@@ -77,9 +84,9 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
     return status;
 }
 
-static weld_status cut_graph(weld_teacher *t, const char *path, const weld_teacher_options *o,
-                             weld_error *err) {
-    int64_t size = o->preprocessing->input_size;
+static weld_status cut_graph(const weld_teacher *t, sized *s, const char *path,
+                             weld_precision precision, weld_error *err) {
+    const int64_t size = s->size;
     weld_named_value logits = {"logits", weld_graph_output(t->model->graph, "logits")};
     weld_graph *graph;
     weld_status status = weld_graph_cut(t->model->graph, WELD_SHAPE(1, size, size, CHANNELS),
@@ -88,31 +95,46 @@ static weld_status cut_graph(weld_teacher *t, const char *path, const weld_teach
         return weld_fail_context(err, status, "%s: on images of %lld x %lld", path, (long long)size,
                                  (long long)size);
     }
-    if (o->precision == WELD_PRECISION_FP32) {
-        t->graph = graph;
+    if (precision == WELD_PRECISION_FP32) {
+        s->graph = graph;
         return WELD_OK;
     }
-    status = weld_precision_bf16(graph, &t->graph, err);
+    status = weld_precision_bf16(graph, &s->graph, err);
     weld_graph_free(graph);
     return status;
 }
 
-static weld_status open_session(weld_teacher *t, const weld_teacher_options *o, weld_error *err) {
-    t->pixels = (int64_t)o->preprocessing->input_size * o->preprocessing->input_size;
-    t->batch = MOST_PIXELS / t->pixels;
-    t->batch = t->batch < 1 ? 1 : t->batch < o->batch ? t->batch : o->batch;
+static weld_status open_session(const weld_teacher *t, sized *s, int64_t batch, weld_error *err) {
+    const int64_t most = MOST_PIXELS / ((int64_t)s->size * s->size);
+    s->batch = most < 1 ? 1 : most < batch ? most : batch;
+    return weld_output_session(s->graph, t->model->file.weights, s->batch, t->threads, true,
+                               &s->session, err);
+}
+
+static weld_status open_sizes(weld_teacher *t, const char *path, const weld_teacher_options *o,
+                              weld_error *err) {
+    const weld_batch_shape one = {o->preprocessing->input_size, o->batch};
+    const weld_batch_shape *shapes = o->shape_count ? o->shapes : &one;
+    const int count = o->shape_count ? o->shape_count : 1;
     t->threads = o->threads;
-    return weld_output_session(t->graph, t->model->file.weights, t->batch, o->threads, true,
-                               &t->session, err);
+    for (int i = 0; i < count; i++) {
+        sized *s = &t->sized[t->sized_count++];
+        s->size = shapes[i].size;
+        WELD_TRY(cut_graph(t, s, path, o->precision, err));
+        WELD_TRY(open_session(t, s, shapes[i].count, err));
+    }
+    return WELD_OK;
 }
 
 static void gather_facts(weld_teacher *t) {
     const weld_weights *w = t->model->file.weights;
     weld_teacher_facts *f = &t->facts;
     f->name = weld_model_get_config(t->model)->name;
-    f->classes = (int)weld_session_output(t->session, "logits").shape.dim[1];
-    f->parameters = weld_graph_counts(t->graph).parameters;
-    f->memory_bytes = weld_session_arena_bytes(t->session);
+    f->classes = (int)weld_session_output(t->sized[0].session, "logits").shape.dim[1];
+    f->parameters = weld_graph_counts(t->sized[0].graph).parameters;
+    for (int i = 0; i < t->sized_count; i++) {
+        f->memory_bytes += weld_session_arena_bytes(t->sized[i].session);
+    }
     for (size_t i = 0; i < weld_weights_count(w); i++) {
         weld_tensor x = weld_weights_tensor(w, i);
         f->memory_bytes += weld_tensor_bytes(&x);
@@ -128,8 +150,7 @@ weld_status weld_teacher_open(const char *path, const weld_dataset *ds,
         return weld_fail_memory(err, path);
     }
     weld_status status = open_model(t, path, ds, err);
-    status = status ? status : cut_graph(t, path, options, err);
-    status = status ? status : open_session(t, options, err);
+    status = status ? status : open_sizes(t, path, options, err);
     if (status) {
         weld_teacher_free(t);
         return status;
@@ -142,8 +163,10 @@ weld_status weld_teacher_open(const char *path, const weld_dataset *ds,
 
 void weld_teacher_free(weld_teacher *t) {
     if (t) {
-        weld_session_free(t->session);
-        weld_graph_free(t->graph);
+        for (int i = 0; i < t->sized_count; i++) {
+            weld_session_free(t->sized[i].session);
+            weld_graph_free(t->sized[i].graph);
+        }
         weld_model_free(t->model);
         weld_free(t);
     }
@@ -157,6 +180,7 @@ weld_teacher_facts weld_teacher_get_facts(const weld_teacher *t) {
 
 typedef struct conversion {
     const weld_teacher *teacher;
+    int64_t pixels; /* of an image */
     const float *from;
     float *to;
 } conversion;
@@ -164,7 +188,7 @@ typedef struct conversion {
 static void convert_image(void *arg, int64_t i, int thread) {
     const conversion *job = arg;
     const weld_teacher *t = job->teacher;
-    int64_t size = t->pixels * CHANNELS;
+    int64_t size = job->pixels * CHANNELS;
     const float *restrict from = job->from + i * size;
     float *restrict to = job->to + i * size;
     (void)thread;
@@ -179,15 +203,26 @@ static void convert_image(void *arg, int64_t i, int thread) {
     }
 }
 
-void weld_teacher_run(weld_teacher *t, const float *images, int64_t count, float *logits) {
+static const sized *of_size(const weld_teacher *t, int size) {
+    int i = 0;
+    while (t->sized[i].size != size) {
+        i++;
+    }
+    return &t->sized[i];
+}
+
+void weld_teacher_run(weld_teacher *t, int size, const float *images, int64_t count,
+                      float *logits) {
+    const sized *s = of_size(t, size);
+    const int64_t pixels = (int64_t)size * size;
     size_t classes = (size_t)t->facts.classes;
-    for (int64_t first = 0; first < count; first += t->batch) {
-        int64_t here = count - first < t->batch ? count - first : t->batch;
-        conversion job = {t, images + first * t->pixels * CHANNELS,
-                          weld_session_input(t->session, "images").data};
+    for (int64_t first = 0; first < count; first += s->batch) {
+        int64_t here = count - first < s->batch ? count - first : s->batch;
+        conversion job = {t, pixels, images + first * pixels * CHANNELS,
+                          weld_session_input(s->session, "images").data};
         weld_parallel(t->threads, here, convert_image, &job);
-        weld_session_run(t->session, 0);
-        memcpy(logits + (size_t)first * classes, weld_session_output(t->session, "logits").data,
+        weld_session_run(s->session, 0);
+        memcpy(logits + (size_t)first * classes, weld_session_output(s->session, "logits").data,
                (size_t)here * classes * sizeof *logits);
     }
 }

@@ -7,6 +7,7 @@
 #ifndef WELD_TEACH_TEACHER_H
 #define WELD_TEACH_TEACHER_H
 
+#include "data/batching.h"
 #include "data/dataset.h"
 #include "weld/model.h"
 
@@ -14,12 +15,15 @@ typedef struct weld_teacher weld_teacher;
 
 typedef struct weld_teacher_options {
     const weld_preprocessing *preprocessing; /* of the images that it will be given */
-    int64_t batch;                           /* of them at a time */
-    int threads;                             /* 0: all that the process may use */
+    int64_t batch;                           /* of them at a time, of the input size */
+    /* In place of both: what batches it will be given. Not needed later. */
+    const weld_batch_shape *shapes;
+    int shape_count; /* 0: those above */
+    int threads;     /* 0: all that the process may use */
     weld_precision precision;
 } weld_teacher_options;
 
-/* Open a model file of any kind, for images of the preprocessing's input size. Its classes must be
+/* Open a model file of any kind, for images of these sizes. Its classes must be
  * those of ds: the same names in the same order where it has names, else as many; ds NULL: whatever
  * they are. */
 weld_status weld_teacher_open(const char *path, const weld_dataset *ds,
@@ -36,8 +40,8 @@ typedef struct weld_teacher_facts {
 } weld_teacher_facts;
 weld_teacher_facts weld_teacher_get_facts(const weld_teacher *t);
 
-/* images [count, size, size, 3], normalised for the student -> logits [count, classes], of which
- * row i depends on image i alone. */
-void weld_teacher_run(weld_teacher *t, const float *images, int64_t count, float *logits);
+/* images [count, size, size, 3], of one of its sizes, normalised for the student -> logits [count,
+ * classes], of which row i depends on image i alone. */
+void weld_teacher_run(weld_teacher *t, int size, const float *images, int64_t count, float *logits);
 
 #endif

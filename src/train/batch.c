@@ -7,12 +7,22 @@ uint64_t weld_trainer_run_number(const weld_trainer *t, int64_t batch) {
     return (uint64_t)(t->state.step * t->data.recipe.train.accumulate + batch + 1);
 }
 
+void weld_trainer_take_step(weld_trainer *t, int shape) {
+    const weld_task *task = t->data.task;
+    t->step = t->steps[shape];
+    for (int i = 0; task->inputs[i]; i++) {
+        t->inputs[i] = weld_train_step_input(t->step, task->inputs[i]).data;
+    }
+    t->teacher = weld_train_step_input(t->step, "teacher");
+}
+
 weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
                                     weld_error *err) {
     weld_run_data *d = &t->data;
-    int64_t in_epoch = t->state.position * d->recipe.train.accumulate + number;
-    WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)t->state.epoch, in_epoch,
-                                     t->step->images.data, out, err));
+    const int64_t in_epoch = t->state.position * d->recipe.train.accumulate + number;
+    const uint32_t epoch = (uint32_t)t->state.epoch;
+    weld_trainer_take_step(t, weld_loader_train_shape(d->loader, epoch, in_epoch));
+    WELD_TRY(weld_loader_train_batch(d->loader, epoch, in_epoch, t->step->images.data, out, err));
     d->task->targets_fill(d->targets, out, t->inputs);
     return weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), err);
 }

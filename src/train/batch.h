@@ -7,7 +7,9 @@
 /* Of the next update's batches (from 0), the number of its run, which decides what dropout draws.
  */
 uint64_t weld_trainer_run_number(const weld_trainer *t, int64_t batch);
-/* Batch `number` of the update, from 0, into the inputs of the step... */
+/* Take the step for batches of one of the loader's shapes. */
+void weld_trainer_take_step(weld_trainer *t, int shape);
+/* Batch `number` of the update, from 0, into the inputs of the step that is for its shape... */
 weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
                                     weld_error *err);
 /* ...and what the teacher, if there is one, makes of it. */

@@ -174,11 +174,12 @@ static weld_status check_data(const weld_trainer *t, const weld_model_file *file
  * loop over or seek to a number that makes no sense. */
 static weld_status check_state(const weld_trainer *t, const weld_trainer_state *s,
                                weld_error *err) {
-    int64_t steps = t->schedule.steps_per_epoch;
+    const weld_run_data *d = &t->data;
     bool sane = s->epoch >= 0 && s->epoch <= weld_schedule_epochs(&t->schedule) &&
-                s->position >= 0 && s->position <= steps &&
-                s->step == s->epoch * steps + s->position && s->metrics_bytes >= 0 &&
-                s->epoch_samples >= 0 && s->plateau_since <= s->epoch;
+                s->position >= 0 &&
+                s->position <= weld_loader_train_updates(d->loader, (uint32_t)s->epoch) &&
+                s->step == weld_run_data_updates(d, s->epoch) + s->position &&
+                s->metrics_bytes >= 0 && s->epoch_samples >= 0 && s->plateau_since <= s->epoch;
     return sane ? WELD_OK
                 : weld_fail(err, WELD_ERROR_FORMAT,
                             "%s: its epoch, position and step do not fit together: it cannot be "

@@ -38,8 +38,7 @@ static void add_times(weld_tensorboard *e, const weld_train_times *t) {
 }
 
 static bool scalars_due(const weld_trainer *t) {
-    const weld_schedule *s = &t->schedule;
-    const int64_t every = weld_schedule_epochs(s) * s->steps_per_epoch / SCALARS_MAX + 1;
+    const int64_t every = t->updates / SCALARS_MAX + 1;
     return t->state.step % every == 0 || t->state.step == 1;
 }
 
@@ -88,8 +87,10 @@ static weld_status draw_sheet(weld_trainer *t, weld_image *sheet, weld_error *er
                               CAPTION_SIZE);
         captions[i] = texts[i];
     }
-    return weld_contact_sheet(&t->data.recipe.data.preprocessing, images.data, captions, count,
-                              SHEET_COLUMNS, sheet, err);
+    weld_preprocessing preprocessing = t->data.recipe.data.preprocessing;
+    preprocessing.input_size = (int)images.shape.dim[1];
+    return weld_contact_sheet(&preprocessing, images.data, NULL, captions, count, SHEET_COLUMNS,
+                              sheet, err);
 }
 
 /* What the network has just seen: inputs stay in the session until the next batch. */

@@ -25,16 +25,17 @@ static double update_seconds(const weld_trainer *t) {
            times->optimizer;
 }
 
-static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
+static void tell_step(const weld_trainer *t, const weld_step_metrics *row, int64_t in_epoch) {
     const weld_train_callbacks *c = &t->data.settings->callbacks;
     const weld_schedule *s = &t->schedule;
-    int64_t left = weld_schedule_epochs(s) * s->steps_per_epoch - t->state.step;
+    int64_t left = t->updates - t->state.step;
     weld_train_progress progress = {
         .epoch = t->state.epoch,
         .epochs = weld_schedule_epochs(s),
         .position = t->state.position,
-        .steps_per_epoch = s->steps_per_epoch,
+        .steps_per_epoch = in_epoch,
         .step = t->state.step,
+        .size = row->size,
         .loss = row->loss,
         .lr = row->lr,
         .images_per_second = row->images_per_second,
@@ -48,16 +49,16 @@ static void tell_step(const weld_trainer *t, const weld_step_metrics *row) {
 /* The updates of the epoch that are left; *stopped: the caller wants to end, and last.h5 is
  * written. */
 static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
-    int64_t every = t->data.recipe.train.checkpoint_every;
-    while (t->state.position < t->schedule.steps_per_epoch) {
+    const int64_t every = t->data.recipe.train.checkpoint_every;
+    const int64_t updates = weld_loader_train_updates(t->data.loader, (uint32_t)t->state.epoch);
+    while (t->state.position < updates) {
         weld_step_metrics row;
         WELD_TRY(weld_trainer_update(t, &row, err));
         WELD_TRY(weld_metrics_step(t->record.metrics, &row, err));
         WELD_TRY(weld_events_step(t, &row, err));
-        tell_step(t, &row);
+        tell_step(t, &row, updates);
         *stopped = weld_train_stop_asked(t->data.settings);
-        bool due = every > 0 && t->state.step % every == 0 &&
-                   t->state.position < t->schedule.steps_per_epoch;
+        bool due = every > 0 && t->state.step % every == 0 && t->state.position < updates;
         if (*stopped || due) {
             WELD_TRY(weld_trainer_save_last(t, err));
         }
@@ -156,7 +157,7 @@ static void watch_plateau(weld_trainer *t, double score) {
         weld_train_say(t->data.settings,
                        "epoch %lld: no better score for %lld epochs: the rate is %.3g",
                        (long long)s->epoch + 1, (long long)(s->epoch + 1 - s->plateau_since),
-                       weld_schedule_rate(&t->schedule, s->step, p.reductions));
+                       weld_schedule_rate(&t->schedule, s->epoch + 1, s->step, p.reductions));
     }
     s->plateau_best = p.best;
     s->plateau_since = p.since;

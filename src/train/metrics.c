@@ -116,13 +116,17 @@ static const char *times_text(const weld_train_times *t, char text[TIMES_SIZE]) 
 }
 
 weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, weld_error *err) {
-    char text[ROW_SIZE], n[4][WELD_NUMBER_SIZE], times[TIMES_SIZE];
-    int length = snprintf(text, sizeof text,
-                          "{\"kind\":\"step\",\"epoch\":%lld,\"step\":%lld,\"loss\":%s,\"lr\":%s,"
-                          "\"images_per_second\":%s,\"data_seconds\":%s,%s}\n",
-                          (long long)row->epoch, (long long)row->step, number(row->loss, n[0]),
-                          number(row->lr, n[1]), number(row->images_per_second, n[2]),
-                          number(row->data_seconds, n[3]), times_text(&row->times, times));
+    char text[ROW_SIZE], size[32] = "", n[4][WELD_NUMBER_SIZE], times[TIMES_SIZE];
+    if (row->size) {
+        snprintf(size, sizeof size, "\"size\":%d,", row->size);
+    }
+    int length =
+        snprintf(text, sizeof text,
+                 "{\"kind\":\"step\",\"epoch\":%lld,\"step\":%lld,%s\"loss\":%s,\"lr\":%s,"
+                 "\"images_per_second\":%s,\"data_seconds\":%s,%s}\n",
+                 (long long)row->epoch, (long long)row->step, size, number(row->loss, n[0]),
+                 number(row->lr, n[1]), number(row->images_per_second, n[2]),
+                 number(row->data_seconds, n[3]), times_text(&row->times, times));
     return write_row(m, text, length, err);
 }
 

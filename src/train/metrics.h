@@ -17,6 +17,7 @@ typedef struct weld_metrics weld_metrics;
 /* After one update. */
 typedef struct weld_step_metrics {
     int64_t epoch, step; /* from 0; from 1 */
+    int size;            /* of the images, where the run has several; else 0: not written */
     double loss, lr;     /* loss: mean of the batch, before the update */
     double images_per_second;
     double data_seconds; /* making the batch, all of it */

@@ -1,6 +1,7 @@
 /* What a training run is made from; see run_data.h. */
 #include "train/run_data.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -128,9 +129,21 @@ static void note_bad_image(void *arg, int64_t index, const char *reason) {
     }
 }
 
+static weld_status batching_of(const weld_run_data *d, weld_batching *out, weld_error *err) {
+    const weld_recipe *r = &d->recipe;
+    const weld_batching_options options = {.count = weld_dataset_count(d->train),
+                                           .batch_size = r->train.batch_size,
+                                           .input_size = r->data.preprocessing.input_size,
+                                           .sizes = r->data.sizes,
+                                           .size_count = r->data.size_count,
+                                           .accumulate = r->train.accumulate,
+                                           .seed = (uint64_t)r->train.seed};
+    return weld_batching_init(out, &options, err);
+}
+
 weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err) {
     const weld_recipe *r = &d->recipe;
-    int64_t count = weld_dataset_count(d->train), batch = r->train.batch_size;
+    weld_batching batching;
     if (r->loss.distillation.kind == WELD_DISTILL_NONE) {
         return WELD_OK;
     }
@@ -139,8 +152,9 @@ weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err) {
                          "loss.distillation: networks for %s cannot be taught: leave it out",
                          d->task->name);
     }
-    WELD_TRY(weld_distillation_open(r, d->train, batch < count ? batch : count,
-                                    d->settings->threads, &d->distillation, err));
+    WELD_TRY(batching_of(d, &batching, err));
+    WELD_TRY(weld_distillation_open(r, d->train, &batching, d->settings->threads, &d->distillation,
+                                    err));
     weld_train_say(d->settings, "%s", weld_distillation_text(d->distillation));
     return WELD_OK;
 }
@@ -156,7 +170,7 @@ weld_loss_options weld_run_data_loss(const weld_run_data *d) {
 
 /* What makes targets of a batch; it says what it does about uneven data. */
 static weld_status open_targets(weld_run_data *d, weld_error *err) {
-    const weld_target_options options = {.batch = weld_loader_train_batch_size(d->loader),
+    const weld_target_options options = {.batch = weld_loader_train_most(d->loader),
                                          .classes = d->recipe.model.num_classes,
                                          .loss = weld_run_data_loss(d)};
     weld_text text = WELD_TEXT;
@@ -172,11 +186,36 @@ static weld_status open_targets(weld_run_data *d, weld_error *err) {
     return status;
 }
 
+/* Every size that may be drawn must leave an epoch an update. */
+static weld_status check_updates(const weld_run_data *d, weld_error *err) {
+    const int64_t images = weld_dataset_count(d->train), of_update = d->recipe.train.accumulate;
+    char size[64] = "";
+    int count;
+    const weld_batch_shape *shapes = weld_loader_train_shapes(d->loader, &count);
+    for (int i = 0; i < count; i++) {
+        const int64_t batches = images / shapes[i].count;
+        if (batches < of_update) {
+            if (count > 1) {
+                snprintf(size, sizeof size, " of %d x %d", shapes[i].size, shapes[i].size);
+            }
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "train.accumulate %lld: an epoch of %s has only %lld batches of %lld "
+                             "images%s: lower it",
+                             (long long)of_update, d->recipe.data.train, (long long)batches,
+                             (long long)shapes[i].count, size);
+        }
+    }
+    return WELD_OK;
+}
+
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
     weld_loader_options options = {
         .preprocessing = d->recipe.data.preprocessing,
         .augmentation = d->recipe.augment,
         .batch_size = d->recipe.train.batch_size,
+        .sizes = d->recipe.data.sizes,
+        .size_count = d->recipe.data.size_count,
+        .accumulate = d->recipe.train.accumulate,
         .seed = (uint64_t)d->recipe.train.seed,
         .views = d->distillation ? weld_distillation_views(d->distillation) : 0,
         .shuffle = d->recipe.train.shuffle,
@@ -187,6 +226,7 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
         .bad_image_arg = d};
     WELD_TRY(weld_bad_images_create(d->recipe.data.max_bad, &d->bad_images, err));
     WELD_TRY(weld_loader_create(d->train, &options, &d->loader, err));
+    WELD_TRY(check_updates(d, err));
     return open_targets(d, err);
 }
 
@@ -204,13 +244,21 @@ void weld_run_data_close(weld_run_data *d) {
     *d = (weld_run_data){0};
 }
 
+int64_t weld_run_data_updates(const weld_run_data *d, int64_t epochs) {
+    int64_t updates = 0;
+    for (int64_t epoch = 0; epoch < epochs; epoch++) {
+        updates += weld_loader_train_updates(d->loader, (uint32_t)epoch);
+    }
+    return updates;
+}
+
 int64_t weld_run_data_update_images(const weld_run_data *d) {
     return weld_loader_train_batch_size(d->loader) * d->recipe.train.accumulate;
 }
 
 weld_status weld_run_data_inputs(const weld_run_data *d, float *inputs[WELD_OUTPUTS_MAX],
                                  weld_error *err) {
-    const size_t batch = (size_t)weld_loader_train_batch_size(d->loader);
+    const size_t batch = (size_t)weld_loader_train_most(d->loader);
     for (int i = 0; d->task->inputs[i]; i++) {
         inputs[i] = weld_alloc_raw(batch * d->task->target_size(d->targets, i), sizeof(float));
         if (!inputs[i]) {

@@ -37,7 +37,8 @@ weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *sett
                                bool train_only, weld_error *err);
 /* The teacher, if there is one; it may decide how images are augmented. Before the loader. */
 weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err);
-/* What makes the batches, and targets of them. */
+/* What makes the batches, and targets of them. Errors: also an update that is more than an epoch.
+ */
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err);
 void weld_run_data_close(weld_run_data *d);
 
@@ -50,7 +51,10 @@ void weld_run_data_free_inputs(float *inputs[WELD_OUTPUTS_MAX]);
 /* What the recipe says of the loss. */
 weld_loss_options weld_run_data_loss(const weld_run_data *d);
 
-/* Images an update, which the learning rate is scaled to. */
+/* Updates of the first `epochs` epochs. */
+int64_t weld_run_data_updates(const weld_run_data *d, int64_t epochs);
+
+/* Images an update, of input_size, which the learning rate is scaled to. */
 int64_t weld_run_data_update_images(const weld_run_data *d);
 
 #endif

@@ -3,11 +3,12 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "graph/graph.h"
+#include "graph/session.h"
 #include "models/models.h"
 #include "passes/precision.h"
 
@@ -100,11 +101,23 @@ static weld_status find_gradients(weld_train_step *s, weld_error *err) {
     return WELD_OK;
 }
 
-static weld_status open_session(weld_train_step *s, const weld_train_step_options *o,
-                                weld_error *err) {
+static weld_status open_sessions(weld_train_step *const *steps, int count,
+                                 const weld_train_step_options *o, weld_error *err) {
     weld_session_options run = {
         .threads = o->threads, .seed = o->seed, .isa = o->isa, .node_by_node = o->fuse.off};
-    WELD_TRY(weld_session_create(s->graph, s->weights, &run, &s->session, err));
+    const weld_graph *graphs[WELD_SIZES_MAX] = {NULL};
+    weld_session *sessions[WELD_SIZES_MAX];
+    for (int i = 0; i < count; i++) {
+        graphs[i] = steps[i]->graph;
+    }
+    WELD_TRY(weld_sessions_create(graphs, (size_t)count, steps[0]->weights, &run, sessions, err));
+    for (int i = 0; i < count; i++) {
+        steps[i]->session = sessions[i];
+    }
+    return WELD_OK;
+}
+
+static weld_status open_outputs(weld_train_step *s, weld_error *err) {
     weld_session_mark(s->session, weld_graph_output(s->graph, "loss"));
     s->images = weld_session_input(s->session, "images");
     s->loss = weld_session_output(s->session, "loss");
@@ -114,6 +127,11 @@ static weld_status open_session(weld_train_step *s, const weld_train_step_option
 static weld_status open_optimizer(weld_train_step *s, const weld_train_step_options *o,
                                   weld_error *err) {
     WELD_TRY(weld_kernels_select(o->dtype, o->isa, &s->kernels, err));
+    if (s->lead) {
+        s->optimizer = s->lead->optimizer;
+        s->mean = s->lead->mean;
+        return WELD_OK;
+    }
     if (o->optimizer) {
         weld_optimizer_options options = *o->optimizer;
         options.rates = s->rates;
@@ -126,32 +144,70 @@ static weld_status open_optimizer(weld_train_step *s, const weld_train_step_opti
                              : WELD_OK;
 }
 
-weld_status weld_train_step_create(const weld_model_config *config,
-                                   const weld_train_step_options *options, weld_weights *weights,
-                                   weld_train_step **out, weld_error *err) {
-    weld_train_step *s = weld_alloc(1, sizeof *s);
+/* The graph of a step, and the weights that it needs. */
+static weld_status open_graph(const weld_model_config *config, const weld_train_step_options *o,
+                              weld_weights *weights, const weld_train_step *lead,
+                              weld_train_step **out, weld_error *err) {
+    weld_train_step *s = *out = weld_alloc(1, sizeof *s);
     if (!s) {
         return weld_fail_memory(err, "training");
     }
-    weld_status status = build(s, config, options, err);
-    if (!status && !weights) {
-        status = weld_graph_init_weights(s->graph, options->seed, &s->own_weights, err);
+    s->lead = lead;
+    s->weights = weights ? weights : lead ? lead->weights : NULL;
+    WELD_TRY(build(s, config, o, err));
+    if (!s->weights) {
+        WELD_TRY(weld_graph_init_weights(s->graph, o->seed, &s->own_weights, err));
+        s->weights = s->own_weights;
     }
-    s->weights = weights ? weights : s->own_weights;
-    status = status ? status : open_session(s, options, err);
-    status = status ? status : open_optimizer(s, options, err);
-    if (status) {
-        weld_train_step_free(s);
-        return status;
-    }
-    *out = s;
     return WELD_OK;
+}
+
+static weld_status open_all(const weld_model_config *config, const weld_train_step_options *options,
+                            const weld_batch_shape *shapes, int count, weld_weights *weights,
+                            weld_train_step **out, weld_error *err) {
+    for (int i = 0; i < count; i++) {
+        weld_train_step_options o = *options;
+        o.batch = shapes[i].count;
+        o.input_size = shapes[i].size;
+        const weld_status status = open_graph(config, &o, weights, i ? out[0] : NULL, &out[i], err);
+        if (status) {
+            return count > 1 ? weld_fail_context(err, status, "images of %d x %d", shapes[i].size,
+                                                 shapes[i].size)
+                             : status;
+        }
+    }
+    WELD_TRY(open_sessions(out, count, options, err));
+    for (int i = 0; i < count; i++) {
+        WELD_TRY(open_outputs(out[i], err));
+        WELD_TRY(open_optimizer(out[i], options, err));
+    }
+    return WELD_OK;
+}
+
+weld_status weld_train_steps_create(const weld_model_config *config,
+                                    const weld_train_step_options *options,
+                                    const weld_batch_shape *shapes, int count,
+                                    weld_weights *weights, weld_train_step **out, weld_error *err) {
+    memset(out, 0, (size_t)count * sizeof(weld_train_step *));
+    const weld_status status = open_all(config, options, shapes, count, weights, out, err);
+    for (int i = count - 1; i >= 0 && status; i--) {
+        weld_train_step_free(out[i]);
+        out[i] = NULL;
+    }
+    return status;
+}
+
+weld_status weld_train_step_create(const weld_model_config *config,
+                                   const weld_train_step_options *options, weld_weights *weights,
+                                   weld_train_step **out, weld_error *err) {
+    const weld_batch_shape shape = {(int)options->input_size, options->batch};
+    return weld_train_steps_create(config, options, &shape, 1, weights, out, err);
 }
 
 void weld_train_step_free(weld_train_step *s) {
     if (s) {
-        weld_gradient_mean_free(s->mean);
-        weld_optimizer_free(s->optimizer);
+        weld_gradient_mean_free(s->lead ? NULL : s->mean);
+        weld_optimizer_free(s->lead ? NULL : s->optimizer);
         weld_free(s->gradients);
         weld_session_free(s->session);
         weld_weights_free(s->own_weights);
@@ -172,7 +228,7 @@ double weld_train_step_run(weld_train_step *s, uint64_t number) {
     double loss = s->loss.dtype == WELD_F64 ? *(const double *)s->loss.data
                                             : (double)*(const float *)s->loss.data;
     if (s->mean && isfinite(loss)) {
-        weld_gradient_mean_add(s->mean);
+        weld_gradient_mean_add(s->mean, s->gradients);
     }
     return loss;
 }

@@ -13,6 +13,7 @@
 #ifndef WELD_TRAIN_STEP_H
 #define WELD_TRAIN_STEP_H
 
+#include "data/batching.h"
 #include "optimize/gradient_mean.h"
 #include "optimize/optimizer.h"
 #include "passes/fuse_training.h"
@@ -53,12 +54,22 @@ typedef struct weld_train_step {
     const weld_tensor *updated; /* by parameter, what the latest update was made with; or NULL */
     weld_optimizer *optimizer;  /* or NULL */
     weld_weights *own_weights;  /* the same, where they were made anew; else NULL */
+    const struct weld_train_step *lead; /* whose mean and optimizer it uses; NULL: its own */
 } weld_train_step;
 
 /* weights: those of the network, which must outlive the step; NULL: made anew. */
 weld_status weld_train_step_create(const weld_model_config *config,
                                    const weld_train_step_options *options, weld_weights *weights,
                                    weld_train_step **out, weld_error *err);
+/* Steps for batches of several shapes (in place of those of the options) that train the same
+ * weights, to be run in turns: one optimizer, one mean, and one memory of activations and
+ * gradients, so that a run of one leaves nothing of another's. All batches of an update are of one
+ * step, which makes the update. The first is to be freed after the others. out [count]. Errors say
+ * which shape it is that the network is not for. */
+weld_status weld_train_steps_create(const weld_model_config *config,
+                                    const weld_train_step_options *options,
+                                    const weld_batch_shape *shapes, int count,
+                                    weld_weights *weights, weld_train_step **out, weld_error *err);
 void weld_train_step_free(weld_train_step *s); /* accepts NULL */
 
 /* An input that the loss added, to be filled before every run: the tensor stays where it is. data

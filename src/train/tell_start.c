@@ -29,9 +29,18 @@ static size_t bytes_of(const weld_weights *w) {
     return bytes;
 }
 
+size_t weld_trainer_arena_bytes(const weld_trainer *t) {
+    size_t most = 0;
+    for (int i = 0; i < WELD_SIZES_MAX && t->steps[i]; i++) {
+        const size_t bytes = weld_session_arena_bytes(t->steps[i]->session);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 weld_train_memory weld_trainer_memory(const weld_trainer *t) {
     return (weld_train_memory){
-        .activations = weld_session_arena_bytes(t->step->session),
+        .activations = weld_trainer_arena_bytes(t),
         .weights = bytes_of(t->weights),
         .optimizer = bytes_of(weld_optimizer_first_moments(t->step->optimizer)) +
                      bytes_of(weld_optimizer_second_moments(t->step->optimizer)),
@@ -61,11 +70,22 @@ static void __attribute__((format(printf, 2, 3))) advise(advice *a, const char *
     va_end(args);
 }
 
+/* The batches of fewest images: those of the largest size. */
+static weld_batch_shape least_batch(const weld_trainer *t) {
+    int count;
+    const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &count);
+    return shapes[count - 1];
+}
+
 /* Scaled rates have cost people whole runs. */
 static void advise_on_batch(const weld_trainer *t, advice *a) {
     const weld_recipe *r = &t->data.recipe;
     int64_t effective = weld_run_data_update_images(&t->data);
     int64_t batch = weld_loader_train_batch_size(t->data.loader);
+    const weld_batch_shape least = least_batch(t);
+    /* With batches of so many images of data.input_size the least have enough. */
+    const double scale = (double)least.size / r->data.preprocessing.input_size;
+    const double enough = ceil(FEW_IMAGES * scale * scale);
     bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
     if (r->optimizer.lr_batch > 4 * effective) {
         advise(a,
@@ -76,20 +96,18 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
                (long long)effective, (long long)r->optimizer.lr_batch, t->schedule.base_lr,
                (long long)(r->optimizer.lr_batch / batch), (long long)batch);
     }
-    if (batch < FEW_IMAGES && learns_statistics) {
+    if (least.count < FEW_IMAGES && learns_statistics) {
         advise(a,
                "batch norm takes its statistics from %lld images, which is few: take a "
-               "train.batch_size of %d or more, or train.bn_eval true with --init\n",
-               (long long)batch, FEW_IMAGES);
+               "train.batch_size of %.0f or more, or train.bn_eval true with --init\n",
+               (long long)least.count, enough);
     }
 }
 
 /* Of an average that starts from new weights, with running variances of 1, a percent is enough to
  * spoil it: evaluated, every layer shrinks what it is given. */
 static void advise_on_average(const weld_trainer *t, advice *a) {
-    const weld_schedule *s = &t->schedule;
-    double updates = (double)(weld_schedule_epochs(s) * s->steps_per_epoch),
-           decay = t->data.recipe.train.ema_decay;
+    double updates = (double)t->updates, decay = t->data.recipe.train.ema_decay;
     double left = pow(decay, updates);
     if (decay > 0 && left > SPOILS_AVERAGE && !t->init && !t->data.recipe.train.ema_warmup) {
         advise(a,
@@ -128,6 +146,12 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
     const weld_recipe *r = &t->data.recipe;
     int threads = t->data.settings->threads;
     char rates[512], schedule[256];
+    weld_train_size sizes[WELD_SIZES_MAX];
+    int size_count;
+    const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &size_count);
+    for (int i = 0; i < size_count; i++) {
+        sizes[i] = (weld_train_size){shapes[i].size, shapes[i].count};
+    }
     advice a = {.text = ""};
     if (t->state.step == 0) { /* who goes on has read it */
         advise_on_batch(t, &a);
@@ -151,9 +175,12 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
                               .val_images = t->data.val ? weld_dataset_count(t->data.val) : 0,
                               .classes = r->model.num_classes,
                               .epochs = weld_schedule_epochs(&t->schedule),
-                              .steps_per_epoch = t->schedule.steps_per_epoch,
+                              .steps_per_epoch = t->updates / weld_schedule_epochs(&t->schedule),
+                              .steps = t->updates,
                               .batch_size = weld_loader_train_batch_size(t->data.loader),
                               .accumulate = r->train.accumulate,
+                              .sizes = sizes,
+                              .size_count = r->data.size_count,
                               .recipe_lr = r->optimizer.lr,
                               .lr_batch = r->optimizer.lr_batch,
                               .lr = t->schedule.base_lr,
@@ -161,7 +188,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
                                   weld_schedule_text(&t->schedule, schedule, sizeof schedule),
                               .resumed_step = t->state.step,
                               .threads = threads ? threads : weld_threads_available(),
-                              .memory_bytes = weld_session_arena_bytes(t->step->session),
+                              .memory_bytes = weld_trainer_arena_bytes(t),
                               .precision = (weld_precision)r->train.precision};
     if (c->started) {
         c->started(c->context, &start);

@@ -39,11 +39,13 @@ typedef struct weld_trainer {
     char *recipe_text;
     char *init; /* the file that training started from, at first; NULL: none */
     weld_weights *weights;
-    weld_weights *ema; /* their moving average; NULL: none */
-    weld_train_step *step;
-    float *inputs[WELD_OUTPUTS_MAX]; /* of the step, by the task's numbers */
-    weld_tensor teacher;             /* another one; data NULL: none */
+    weld_weights *ema;                      /* their moving average; NULL: none */
+    weld_train_step *steps[WELD_SIZES_MAX]; /* by the loader's shapes */
+    weld_train_step *step;                  /* that of the latest batch */
+    float *inputs[WELD_OUTPUTS_MAX];        /* of the step, by the task's numbers */
+    weld_tensor teacher;                    /* another one; data NULL: none */
     weld_schedule schedule;
+    int64_t updates; /* of the whole run */
     weld_run_evaluation evaluation;
     weld_run_record record;
     weld_trainer_state state;

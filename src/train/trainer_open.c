@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "formats/file.h"
 #include "train/auto_precision.h"
+#include "train/batch.h"
 #include "train/checkpoint.h"
 #include "train/evaluation.h"
 #include "train/events.h"
@@ -51,22 +52,24 @@ static weld_optimizer_options optimizer_options(const weld_trainer *t) {
                                     .ema_warmup = r->train.ema_warmup};
 }
 
-static weld_status open_step(weld_trainer *t, weld_error *err) {
+/* One for each size of images. */
+static weld_status open_steps(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->data.recipe;
     const weld_loss_options loss = weld_run_data_loss(&t->data);
     weld_optimizer_options optimizer = optimizer_options(t);
     weld_train_step_options options = step_options(&t->data);
-    options.batch = weld_loader_train_batch_size(t->data.loader);
     options.loss = &loss;
     options.seed = (uint64_t)r->train.seed;
     options.optimizer = &optimizer;
     options.accumulate = r->train.accumulate;
-    WELD_TRY(weld_train_step_create(&r->model, &options, t->weights, &t->step, err));
-    const weld_task *task = t->data.task;
-    for (int i = 0; task->inputs[i]; i++) {
-        t->inputs[i] = weld_train_step_input(t->step, task->inputs[i]).data;
+    int count;
+    const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &count);
+    const weld_status status =
+        weld_train_steps_create(&r->model, &options, shapes, count, t->weights, t->steps, err);
+    if (status) {
+        return r->data.size_count ? weld_fail_context(err, status, "data.sizes") : status;
     }
-    t->teacher = weld_train_step_input(t->step, "teacher");
+    weld_trainer_take_step(t, 0);
     return WELD_OK;
 }
 
@@ -116,8 +119,9 @@ static weld_status choose_precision(weld_trainer *t, weld_error *err) {
 
 /* --- The schedule --- */
 
-static weld_status make_schedule(weld_trainer *t, weld_error *err) {
+static void make_schedule(weld_trainer *t) {
     const weld_recipe *r = &t->data.recipe;
+    t->updates = weld_run_data_updates(&t->data, weld_recipe_epochs(r));
     t->schedule = (weld_schedule){
         .name = (weld_schedule_name)r->schedule.name,
         .base_lr = weld_schedule_scale(r->optimizer.lr, weld_run_data_update_images(&t->data),
@@ -130,16 +134,8 @@ static weld_status make_schedule(weld_trainer *t, weld_error *err) {
         .patience_epochs = r->schedule.patience_epochs,
         .epochs = r->train.epochs,
         .cooldown_epochs = r->schedule.cooldown_epochs,
-        .steps_per_epoch = weld_loader_train_batches(t->data.loader, 0) / r->train.accumulate,
+        .steps_per_epoch = (double)t->updates / (double)weld_recipe_epochs(r),
         .per = (weld_schedule_per)r->schedule.per};
-    return t->schedule.steps_per_epoch > 0
-               ? WELD_OK
-               : weld_fail(err, WELD_ERROR_ARGUMENT,
-                           "train.accumulate %lld: an epoch of %s has only %lld batches of %lld "
-                           "images: lower it",
-                           (long long)r->train.accumulate, r->data.train,
-                           (long long)weld_loader_train_batches(t->data.loader, 0),
-                           (long long)weld_loader_train_batch_size(t->data.loader));
 }
 
 /* --- Weights and state: from last.h5, from --init, or new --- */
@@ -163,7 +159,7 @@ static weld_status start_state(weld_trainer *t, weld_error *err) {
 static weld_status open_network(weld_trainer *t, weld_error *err) {
     WELD_TRY(weld_trainer_build_evaluation(t, err));
     WELD_TRY(start_state(t, err));
-    WELD_TRY(open_step(t, err));
+    WELD_TRY(open_steps(t, err));
     WELD_TRY(weld_trainer_open_evaluators(t, err));
     if (t->data.resumes) {
         WELD_TRY(weld_trainer_load_moments(t, err));
@@ -207,7 +203,7 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, bo
     WELD_TRY(weld_recipe_text(&t->data.recipe, &t->recipe_text, err));
     WELD_TRY(weld_run_data_open_teacher(&t->data, err));
     WELD_TRY(weld_run_data_open_loader(&t->data, err));
-    WELD_TRY(make_schedule(t, err));
+    make_schedule(t);
     WELD_TRY(open_network(t, err));
     return dry ? WELD_OK : open_files(t, err);
 }
@@ -226,7 +222,9 @@ void weld_trainer_close(weld_trainer *t) {
     weld_tensorboard_free(t->record.events);
     weld_metrics_close(t->record.metrics);
     weld_trainer_close_evaluation(t);
-    weld_train_step_free(t->step);
+    for (int i = WELD_SIZES_MAX - 1; i >= 0; i--) {
+        weld_train_step_free(t->steps[i]);
+    }
     weld_weights_free(t->weights);
     weld_weights_free(t->ema);
     weld_run_folder_close(&t->record.folder);

@@ -19,6 +19,7 @@ void weld_trainer_add_seconds(weld_trainer *t, double seconds) {
 /* What the batches of an update come to. */
 typedef struct sums {
     int64_t samples;
+    int size;    /* of their images, where there are several; else 0 */
     double loss; /* of all samples */
     double data_seconds;
     weld_train_times times;
@@ -49,6 +50,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     }
     add_batch_times(&batch, taught, weld_session_marked(t->step->session), s);
     s->samples += batch.count;
+    s->size = t->data.recipe.data.size_count ? batch.size : 0;
     s->loss += loss * (double)batch.count;
     return WELD_OK;
 }
@@ -60,7 +62,8 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
         WELD_TRY(run_batch(t, i, &s, err));
     }
     double computed = weld_clock(),
-           lr = weld_schedule_rate(&t->schedule, t->state.step, t->state.plateau_reductions);
+           lr = weld_schedule_rate(&t->schedule, t->state.epoch, t->state.step,
+                                   t->state.plateau_reductions);
     weld_train_step_update(t->step, lr);
     double end = weld_clock(), seconds = end - begin;
     s.times.optimizer = end - computed;
@@ -75,6 +78,7 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     weld_trainer_add_seconds(t, seconds);
     *row = (weld_step_metrics){.epoch = t->state.epoch,
                                .step = t->state.step,
+                               .size = s.size,
                                .loss = s.loss / (double)s.samples,
                                .lr = lr,
                                .images_per_second = (double)s.samples / fmax(seconds, 1e-9),

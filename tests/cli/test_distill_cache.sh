@@ -37,6 +37,9 @@ refuses "without a teacher" "recipe.yaml: loss.distillation.teacher: missing" le
 refuses "a teacher that is not there" "loss.distillation.teacher: .*nowhere.h5" learn --out none \
     --set loss.distillation.teacher=nowhere.h5
 
+refuses "a cache for several sizes" "recipe.yaml: data.sizes: a cache is of images of one size" \
+    "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 -o none.safetensors --set 'data.sizes=[24, 32]'
+
 echo "no picture" > data/train/class_b/broken.jpg
 works "keep what it says" "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 \
     -o c.safetensors --views 2

@@ -33,6 +33,9 @@ works "what is printed is a recipe" "$WELD" train resolved.yaml --dry-run
 sed '/^#/d' resolved.yaml > a
 sed '/^#/d' "$WORK/stdout" > b
 same "that resolves to itself" a b
+works "of several sizes" "$WELD" train small.yaml --dry-run --set 'data.sizes=[24, 32]'
+prints "each has its batch" "^# an update is on 2 batches of 14 images of 24 x 24 or 8 images of 32 x 32$"
+prints "updates are drawn before" "^# 4 epochs of about [0-9]+ updates, [0-9]+ in all; fp32, [0-9]+ threads"
 holds "nothing is written" test ! -e runs
 run "$WELD" train small.yaml --dry-run --resume --out x
 holds "resuming at the same time is wrong usage" test "$status" = 2

@@ -37,6 +37,8 @@ same "does so too" sheet.png tar.png
 works "--data" "$WELD" preview small.yaml -o data.png --count 10 --data both
 same "finds the folder train" sheet.png data.png
 
+works "several sizes" "$WELD" preview small.yaml -o sizes.png --count 10 --set 'data.sizes=[12, 16]'
+prints "are told" "^sizes.png: the first 10 samples of epoch 1 of all sizes"
 refuses "a recipe that is wrong" "augment.hflip: 3 is out of range" \
     "$WELD" preview small.yaml -o bad.png --set augment.hflip=3
 refuses "a seed that is no number" "train.seed: 'x' is not a whole number" \

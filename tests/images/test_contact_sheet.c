@@ -39,7 +39,7 @@ START_TEST(every_pixel_of_a_sheet_is_that_of_its_image_enlarged) {
     weld_image sheet = {0};
     fill(&p, N, bytes, images);
     ck_assert_int_eq(weld_sheet_layout_make(SIZE, N, 2, NULL, &l, NULL), WELD_OK);
-    ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, N, 2, &sheet, NULL), WELD_OK);
+    ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, NULL, N, 2, &sheet, NULL), WELD_OK);
     ck_assert_int_eq(l.scale, 3);
     ck_assert_int_eq(l.rows, 3);
     ck_assert_int_eq(sheet.width, l.width);
@@ -64,7 +64,7 @@ START_TEST(values_that_no_pixel_has_are_clipped) {
     weld_sheet_layout l;
     weld_image sheet = {0};
     ck_assert_int_eq(weld_sheet_layout_make(1, 2, 2, NULL, &l, NULL), WELD_OK);
-    ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, 2, 2, &sheet, NULL), WELD_OK);
+    ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, NULL, 2, 2, &sheet, NULL), WELD_OK);
     const uint8_t first[] = {255, 0, 0}, second[] = {255, 0, 104};
     ck_assert_mem_eq(pixel(&sheet, l.x0, l.y0), first, 3);
     ck_assert_mem_eq(pixel(&sheet, l.x0 + l.step_x, l.y0), second, 3);
@@ -99,7 +99,7 @@ START_TEST(captions_stand_below_their_images_and_stay_in_their_cells) {
     int right;
     ck_assert_int_eq(weld_sheet_layout_make(60, 4, 4, captions, &l, NULL), WELD_OK);
     ck_assert_int_eq(l.rows, 1);
-    ck_assert_int_eq(weld_contact_sheet(&p, images, captions, 4, 4, &sheet, NULL), WELD_OK);
+    ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, captions, 4, 4, &sheet, NULL), WELD_OK);
     ck_assert_int_gt(caption_ink(&sheet, &l, 0, &right), 60);
     ck_assert_int_gt(caption_ink(&sheet, &l, 1, &right), 150);
     ck_assert_int_lt(right, 120);
@@ -136,7 +136,7 @@ START_TEST(a_character_of_several_bytes_takes_one_place) {
     weld_sheet_layout l;
     weld_image sheet = {0};
     ck_assert_int_eq(weld_sheet_layout_make(12, 2, 1, captions, &l, NULL), WELD_OK);
-    ck_assert_int_eq(weld_contact_sheet(&p, images, captions, 2, 1, &sheet, NULL), WELD_OK);
+    ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, captions, 2, 1, &sheet, NULL), WELD_OK);
     size_t row = (size_t)l.step_y * (size_t)l.width * 3;
     ck_assert_mem_eq(sheet.pixels, sheet.pixels + row, row);
     weld_image_free(&sheet);

@@ -7,6 +7,7 @@
 
 static weld_train_plan plan;
 static weld_train_group groups[16];
+static weld_train_size sizes[8];
 static char recipe_text[16384], advice[4096], schedule[256];
 
 /* What is told is only there during the call. */
@@ -14,6 +15,8 @@ static void keep_start(void *context, const weld_train_start *start) {
     on_start(context, start);
     ck_assert_uint_le(start->group_count, 16);
     memcpy(groups, start->groups, start->group_count * sizeof *groups);
+    ck_assert_int_le(start->size_count, 8);
+    memcpy(sizes, start->sizes, (size_t)start->size_count * sizeof *sizes);
     snprintf(advice, sizeof advice, "%s", start->advice);
     snprintf(schedule, sizeof schedule, "%s", start->schedule);
     snprintf(recipe_text, sizeof recipe_text, "%s", start->recipe);
@@ -73,6 +76,36 @@ START_TEST(a_dry_run_measures_a_few_updates_and_writes_nothing) {
     ck_assert_uint_gt(plan.memory.activations, 0);
     ck_assert_uint_eq(plan.memory.average, plan.memory.weights);
     ck_assert_uint_gt(plan.peak_bytes, plan.memory.activations);
+    tear_down();
+}
+END_TEST
+
+/* As many rounds of one update of each size as of updates where there is one. */
+START_TEST(a_dry_run_of_several_sizes_measures_them_all) {
+    set_up();
+    static const char *const small[] = {"data.sizes=[6, 8]"};
+    dry_run_well(small, 1);
+    ck_assert_ptr_nonnull(strstr(advice, "statistics from 8 images"));
+    ck_assert_int_eq(plan.measured, 2 * 5);
+    ck_assert_int_eq(plan.steps, seen.start.steps);
+    ck_assert_double_gt(plan.step_seconds, 0);
+    ck_assert_double_le(plan.step_seconds, plan.measured_seconds);
+    ck_assert_int_eq(seen.start.size_count, 2);
+    ck_assert_int_eq(sizes[0].size, 6);
+    ck_assert_int_eq(sizes[0].batch, 14);
+    ck_assert_int_eq(sizes[1].size, 8);
+    ck_assert_int_eq(sizes[1].batch, 8);
+    const size_t two = plan.memory.activations;
+    /* A batch has an image at least, however large. */
+    static const char *const large[] = {"data.sizes=[6, 8, 96]", "augment.kind=imagenet"};
+    static const char *const alone[] = {"data.sizes=[96]", "augment.kind=imagenet"};
+    dry_run_well(large, 2);
+    const size_t three = plan.memory.activations;
+    ck_assert_ptr_nonnull(strstr(advice, "statistics from 1 images, which is few: take a "
+                                         "train.batch_size of 2304 or more")); /* 16 * 144 */
+    dry_run_well(alone, 2);
+    ck_assert_uint_gt(three, two);
+    ck_assert_uint_eq(three, plan.memory.activations);
     tear_down();
 }
 END_TEST
@@ -219,6 +252,7 @@ START_TEST(what_seems_unwise_is_said) {
 END_TEST
 
 RUN_SUITE("measure/dry_run", a_dry_run_measures_a_few_updates_and_writes_nothing,
+          a_dry_run_of_several_sizes_measures_them_all,
           the_recipe_that_is_told_is_the_one_that_would_run,
           a_run_of_fewer_updates_than_are_measured_is_measured_all_the_same,
           a_dry_run_can_be_interrupted_and_resumes_nothing, parameters_are_told_by_decay_and_rate,

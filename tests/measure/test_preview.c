@@ -85,8 +85,9 @@ static weld_image draw_loader(const char *const *set, size_t set_count, uint32_t
         }
         captions[i] = text[i];
     }
-    ck_assert_int_eq(weld_contact_sheet(&o.preprocessing, images, captions, count, 8, &sheet, &err),
-                     WELD_OK);
+    ck_assert_int_eq(
+        weld_contact_sheet(&o.preprocessing, images, NULL, captions, count, 8, &sheet, &err),
+        WELD_OK);
     weld_loader_free(l);
     weld_dataset_free(ds);
     free(recipe);
@@ -131,6 +132,75 @@ START_TEST(a_preview_needs_no_images_to_evaluate_on_and_no_more_samples_than_the
 }
 END_TEST
 
+/* A sheet of the first samples of a loader's first batches of each size; *most: of how many sizes
+ * an epoch had some. */
+static weld_image draw_sizes(uint32_t epoch, int64_t of_each, int *most) {
+    static const int sizes[] = {6, 8, 10};
+    static float batch_images[BATCH * FLOATS], images[3 * BATCH * 10 * 10 * 3];
+    static char text[3 * BATCH][64];
+    const char *captions[3 * BATCH];
+    int drawn[3 * BATCH], done[3] = {0};
+    weld_loader_options o = {
+        .preprocessing = {8, 1, WELD_BICUBIC, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}},
+        .augmentation = weld_augmentation_defaults(),
+        .batch_size = BATCH,
+        .sizes = sizes,
+        .size_count = 3,
+        .seed = 7,
+        .shuffle = true,
+        .annotation = &weld_class_annotation,
+        .threads = 2};
+    o.augmentation.kind = WELD_AUGMENT_NONE;
+    weld_dataset *ds;
+    weld_loader *l;
+    weld_batch batch;
+    weld_image sheet = {0};
+    ck_assert_int_eq(weld_dataset_open(in_base("train.h5"), &ds, &err), WELD_OK);
+    ck_assert_msg(!weld_loader_create(ds, &o, &l, &err), "%s", err.message);
+    int64_t count = 0;
+    float *to = images;
+    for (int64_t b = 0; b < weld_loader_train_batches(l, epoch); b++) {
+        ck_assert_int_eq(weld_loader_train_batch(l, epoch, b, batch_images, &batch, &err), WELD_OK);
+        const int which = batch.size / 2 - 3;
+        const size_t floats = (size_t)batch.size * (size_t)batch.size * 3;
+        for (int64_t i = 0; i < of_each && i < batch.count && !done[which]; i++, count++) {
+            memcpy(to, batch_images + (size_t)i * floats, floats * sizeof *to);
+            to += floats;
+            drawn[count] = batch.size;
+            sprintf(text[count], "1.00 %s\n%d x %d",
+                    weld_dataset_class_name(ds, weld_class_label(&batch, i)), batch.size,
+                    batch.size);
+            captions[count] = text[count];
+        }
+        done[which] = 1;
+    }
+    const int all = done[0] + done[1] + done[2];
+    *most = all > *most ? all : *most;
+    ck_assert_int_eq(
+        weld_contact_sheet(&o.preprocessing, images, drawn, captions, count, 8, &sheet, &err),
+        WELD_OK);
+    weld_loader_free(l);
+    weld_dataset_free(ds);
+    return sheet;
+}
+
+START_TEST(of_several_sizes_samples_of_each_are_shown) {
+    set_up();
+    const char *set[] = {"augment.kind=none", "data.sizes=[6, 8, 10]"};
+    weld_preview_options o = options("sheet.png", set, 2);
+    o.count = 9;
+    int most = 0;
+    for (o.epoch = 0; o.epoch < 6; o.epoch++) {
+        weld_image got = draw(o), expected = draw_sizes((uint32_t)o.epoch, 3, &most);
+        assert_same(got, expected);
+        weld_image_free(&got);
+        weld_image_free(&expected);
+    }
+    ck_assert_int_eq(most, 3);
+    tear_down();
+}
+END_TEST
+
 START_TEST(what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file) {
     set_up();
     const char *set[] = {"data.train=nowhere"};
@@ -165,6 +235,7 @@ END_TEST
 
 RUN_SUITE("measure/preview", a_preview_shows_the_samples_that_the_run_will_see,
           without_augmentation_each_sample_is_all_of_its_class,
+          of_several_sizes_samples_of_each_are_shown,
           a_preview_needs_no_images_to_evaluate_on_and_no_more_samples_than_there_are,
           what_cannot_be_drawn_or_written_is_an_error_and_leaves_no_file,
           a_lack_of_memory_is_reported)

@@ -14,6 +14,11 @@ static const weld_schedule published = {.base_lr = 0.003,
                                         .steps_per_epoch = 625,
                                         .per = WELD_SCHEDULE_PER_EPOCH};
 
+/* Of epochs of equal length. */
+static double rate_of(const weld_schedule *s, int64_t updates, int64_t reductions) {
+    return weld_schedule_rate(s, updates / (int64_t)s->steps_per_epoch, updates, reductions);
+}
+
 START_TEST(per_epoch_rates_are_those_of_the_published_log) {
     FILE *log = fixture_open("lr_log_m0_9_300e.csv");
     char line[128];
@@ -24,7 +29,7 @@ START_TEST(per_epoch_rates_are_those_of_the_published_log) {
         ck_assert_int_eq(sscanf(line, "%d,%lf", &epoch, &should), 2);
         ck_assert_int_eq(epoch, rows);
         for (int64_t step = 0; step < 625; step += 312) { /* the first, a middle and the last */
-            double rate = weld_schedule_rate(&published, epoch * 625 + step, 0);
+            double rate = rate_of(&published, epoch * 625 + step, 0);
             ck_assert_msg(fabs(rate / should - 1) < 1e-12, "epoch %d: %.17g, published %.17g",
                           epoch, rate, should);
         }
@@ -39,15 +44,15 @@ START_TEST(per_step_rates_rise_linearly_then_fall_as_a_cosine) {
     s.per = WELD_SCHEDULE_PER_STEP;
     s.epochs = 10;
     s.steps_per_epoch = 100;
-    ck_assert_double_eq(weld_schedule_rate(&s, 0, 0), 1e-6);
-    ck_assert_double_eq_tol(weld_schedule_rate(&s, 250, 0), 1e-6 + (0.003 - 1e-6) / 2, 1e-15);
+    ck_assert_double_eq(rate_of(&s, 0, 0), 1e-6);
+    ck_assert_double_eq_tol(rate_of(&s, 250, 0), 1e-6 + (0.003 - 1e-6) / 2, 1e-15);
     /* The phase counts from update 0: at the end of the warm-up half the cosine is over. */
-    ck_assert_double_eq_tol(weld_schedule_rate(&s, 500, 0), 1e-5 + (0.003 - 1e-5) / 2, 1e-15);
-    ck_assert_double_eq_tol(weld_schedule_rate(&s, 750, 0),
-                            1e-5 + (0.003 - 1e-5) * 0.5 * (1 - sqrt(0.5)), 1e-15);
-    ck_assert_double_lt(weld_schedule_rate(&s, 999, 0), 1.001e-5);
+    ck_assert_double_eq_tol(rate_of(&s, 500, 0), 1e-5 + (0.003 - 1e-5) / 2, 1e-15);
+    ck_assert_double_eq_tol(rate_of(&s, 750, 0), 1e-5 + (0.003 - 1e-5) * 0.5 * (1 - sqrt(0.5)),
+                            1e-15);
+    ck_assert_double_lt(rate_of(&s, 999, 0), 1.001e-5);
     for (int64_t t = 500; t < 999; t++) {
-        ck_assert_double_gt(weld_schedule_rate(&s, t, 0), weld_schedule_rate(&s, t + 1, 0));
+        ck_assert_double_gt(rate_of(&s, t, 0), rate_of(&s, t + 1, 0));
     }
 }
 END_TEST
@@ -56,7 +61,7 @@ START_TEST(no_warm_up_starts_at_the_base_rate) {
     weld_schedule s = published;
     s.warmup_epochs = 0;
     s.per = WELD_SCHEDULE_PER_STEP;
-    ck_assert_double_eq_tol(weld_schedule_rate(&s, 0, 0), 0.003, 1e-15);
+    ck_assert_double_eq_tol(rate_of(&s, 0, 0), 0.003, 1e-15);
 }
 END_TEST
 
@@ -67,7 +72,7 @@ static void expect_timm(const char *name, const weld_schedule *s, int64_t update
     for (int64_t t = 0; t < should.shape.dim[0]; t++) {
         double want = ((const float *)should.data)[t];
         for (int64_t update = t * updates; update < (t + 1) * updates; update++) {
-            double rate = weld_schedule_rate(s, update, 0);
+            double rate = rate_of(s, update, 0);
             ck_assert_msg(fabs(rate / want - 1) < 1e-6, "%s[%d]: %.9g, timm %.9g", name, (int)t,
                           rate, want);
         }
@@ -85,13 +90,13 @@ START_TEST(steps_of_a_fraction_of_epochs_are_those_of_timm) {
                        .decay_rate = 0.973,
                        .decay_epochs = 2.4,
                        .per = WELD_SCHEDULE_PER_EPOCH_START};
-    expect_timm("step", &s, s.steps_per_epoch);
+    expect_timm("step", &s, (int64_t)s.steps_per_epoch);
     s.per = WELD_SCHEDULE_PER_STEP;
     s.warmup_epochs = 7.0 / 5;
     s.decay_rate = 0.5;
     expect_timm("step_updates", &s, 1);
     s.min_lr = 0.01;
-    ck_assert_double_eq(weld_schedule_rate(&s, 79, 0), 0.01);
+    ck_assert_double_eq(rate_of(&s, 79, 0), 0.01);
 }
 END_TEST
 
@@ -105,10 +110,10 @@ START_TEST(a_cosine_cools_down_as_in_timm) {
                        .steps_per_epoch = 3,
                        .per = WELD_SCHEDULE_PER_EPOCH_START};
     ck_assert_int_eq(weld_schedule_epochs(&s), 70);
-    expect_timm("cosine", &s, s.steps_per_epoch);
+    expect_timm("cosine", &s, (int64_t)s.steps_per_epoch);
     s.per = WELD_SCHEDULE_PER_STEP;
-    ck_assert_double_gt(weld_schedule_rate(&s, 60 * 3 - 1, 0), 1e-5);
-    ck_assert_double_eq(weld_schedule_rate(&s, 60 * 3, 0), 1e-5);
+    ck_assert_double_gt(rate_of(&s, 60 * 3 - 1, 0), 1e-5);
+    ck_assert_double_eq(rate_of(&s, 60 * 3, 0), 1e-5);
 }
 END_TEST
 
@@ -128,7 +133,7 @@ static void expect_plateau(const char *mode, bool smaller_is_better) {
     const float *rates = fixture_tensor(fixture, mode, "rates").data;
     weld_plateau p = {0};
     for (int64_t epoch = 0; epoch < s.epochs; epoch++) {
-        double rate = weld_schedule_rate(&s, epoch * s.steps_per_epoch + 1, p.reductions);
+        double rate = rate_of(&s, epoch * (int64_t)s.steps_per_epoch + 1, p.reductions);
         ck_assert_msg(fabs(rate / rates[epoch] - 1) < 1e-6, "%s, epoch %d: %.9g, timm %.9g", mode,
                       (int)epoch, rate, rates[epoch]);
         const int64_t before = p.reductions;

@@ -11,7 +11,8 @@
 #include "recipe/recipe_keys.h"
 #include "optimize/schedule.h"
 
-#define BASE "model: {name: repvit_m0_9}\ndata: {train: photos}\n"
+#define MODEL "model: {name: repvit_m0_9}\n"
+#define BASE MODEL "data: {train: photos}\n"
 
 static weld_error err;
 static char list[64];
@@ -155,6 +156,46 @@ START_TEST(values_out_of_range_are_named_with_their_line) {
            "r.yaml:4: augment.repeats: 0 is out of range: give 1 to 100");
     refuse(BASE "augment:\n  kind: small\n",
            "r.yaml:4: augment.kind: small is for data.input_size of 32 and less: use imagenet");
+}
+END_TEST
+
+START_TEST(sizes_are_a_list_that_rises_or_none) {
+    accept(MODEL "data: {train: x, sizes: [160, 192, 256]}\n");
+    ck_assert_int_eq(recipe.data.size_count, 3);
+    ck_assert_int_eq(recipe.data.sizes[0], 160);
+    ck_assert_int_eq(recipe.data.sizes[2], 256);
+    static weld_recipe again;
+    char *text;
+    ck_assert_int_eq(weld_recipe_text(&recipe, &text, &err), WELD_OK);
+    ck_assert_int_eq(weld_recipe_parse("again", text, strlen(text), NULL, 0, &again, &err),
+                     WELD_OK);
+    ck_assert_mem_eq(&again.data, &recipe.data, sizeof recipe.data);
+    weld_free(text);
+    const char *const none[] = {"data.sizes=null", "data.sizes=[]", "data.sizes="};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_msg(!parse(MODEL "data: {train: x, sizes: [160, 192]}\n", &none[i], 1), "%s",
+                      err.message);
+        ck_assert_int_eq(recipe.data.size_count, 0);
+        ck_assert_int_eq(weld_recipe_text(&recipe, &text, &err), WELD_OK);
+        ck_assert_int_eq(weld_recipe_parse("again", text, strlen(text), NULL, 0, &again, &err),
+                         WELD_OK);
+        ck_assert_int_eq(again.data.size_count, 0);
+        weld_free(text);
+    }
+    refuse(MODEL "data:\n  train: x\n  sizes: [192, 160]\n",
+           "r.yaml:4: data.sizes: must rise, each size once");
+    refuse(MODEL "data:\n  train: x\n  sizes: [160, 160]\n",
+           "r.yaml:4: data.sizes: must rise, each size once");
+    refuse(MODEL "data:\n  train: x\n  sizes: [0, 160]\n",
+           "r.yaml:4: data.sizes: 0 is out of range: give 1 to 16384");
+    refuse(MODEL "data:\n  train: x\n  sizes: 160\n",
+           "r.yaml:4: data.sizes: takes a list of 0 to 16 values, as [1, 2]");
+    refuse(MODEL "data:\n  train: x\n  input_size: 32\n  sizes: [32, 40]\naugment: {kind: small}\n",
+           "r.yaml:5: data.sizes: augment.kind small is for sizes of 32 and less: use imagenet");
+    refuse(MODEL "data:\n  train: x\n  sizes: [160]\n"
+                 "loss: {distillation: {kind: hard, cache: c}}\n",
+           "r.yaml:4: data.sizes: loss.distillation.cache knows images of one size: set this to "
+           "null, or name a teacher in place of the cache");
 }
 END_TEST
 
@@ -524,7 +565,8 @@ END_TEST
 RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
           values_of_all_types_are_read, unknown_keys_are_named_with_their_line_and_what_was_meant,
           wrong_types_are_named_with_their_line, values_out_of_range_are_named_with_their_line,
-          broken_yaml_is_named_with_its_line, a_recipe_of_brackets_is_refused_at_once,
+          sizes_are_a_list_that_rises_or_none, broken_yaml_is_named_with_its_line,
+          a_recipe_of_brackets_is_refused_at_once,
           distillation_is_a_group_of_keys_below_its_section,
           errors_in_a_group_of_keys_name_it_and_the_line,
           freezing_is_given_by_name_or_by_number_of_stages,

@@ -80,7 +80,7 @@ static void check_case(const weld_weights *fixture, const char *name) {
     fixture_copy(parameter, logits);
     memcpy(weld_class_weights_targets(w), fixture_tensor(fixture, name, "/targets").data,
            (size_t)(rows * classes) * sizeof(float));
-    weld_class_weights_apply(w, weld_session_input(s, "target").data);
+    weld_class_weights_apply(w, rows, weld_session_input(s, "target").data);
     weld_session_run(s, 0);
     check_near(weld_session_output(s, "loss").data, fixture_tensor(fixture, name, "/loss").data, 1);
     check_near(weld_session_output(s, "gradient").data,

@@ -64,11 +64,34 @@ START_TEST(a_teacher_says_what_its_network_says_in_pytorch) {
     weld_weights *fixture = fixture_load("distillation.fixture");
     weld_teacher *t = open_teacher(fixture, &usual, &usual, 4); /* two runs: of 4 and of 2 */
     weld_tensor images = fixture_tensor(fixture, "images/", "1");
-    weld_teacher_run(t, images.data, 6, logits);
+    weld_teacher_run(t, 8, images.data, 6, logits);
     expect_said(logits, fixture_tensor(fixture, "said/", "1"));
     weld_teacher_facts facts = weld_teacher_get_facts(t);
     ck_assert_int_eq(facts.classes, 5);
     ck_assert_uint_gt(facts.memory_bytes, 0);
+    weld_teacher_free(t);
+    weld_weights_free(fixture);
+}
+END_TEST
+
+/* The images of PyTorch's are of 8 x 8; before and after them stand others. */
+START_TEST(what_a_teacher_of_several_sizes_says_of_one_is_what_it_says_of_it_alone) {
+    static const weld_batch_shape shapes[] = {{6, 3}, {8, 4}, {11, 2}};
+    static float other[2 * 11 * 11 * 3];
+    char path[64];
+    float logits[6 * 5], others[2 * 5];
+    weld_teacher *t;
+    weld_teacher_options options = {
+        .preprocessing = &usual, .shapes = shapes, .shape_count = 3, .threads = 2};
+    weld_weights *fixture = fixture_load("distillation.fixture");
+    weld_tensor images = fixture_tensor(fixture, "images/", "1");
+    write_teacher(fixture, &usual, path);
+    ck_assert_msg(!weld_teacher_open(path, NULL, &options, &t, &err), "%s", err.message);
+    unlink(path);
+    weld_teacher_run(t, 11, other, 2, others);
+    weld_teacher_run(t, 8, images.data, 6, logits);
+    weld_teacher_run(t, 6, other, 2, others);
+    expect_said(logits, fixture_tensor(fixture, "said/", "1"));
     weld_teacher_free(t);
     weld_weights_free(fixture);
 }
@@ -88,7 +111,7 @@ START_TEST(images_normalised_for_the_student_are_mapped_to_what_the_teacher_know
         size_t c = i % 3;
         images[i] = (known[i] * usual.std[c] + usual.mean[c] - other.mean[c]) / other.std[c];
     }
-    weld_teacher_run(t, images, 6, logits);
+    weld_teacher_run(t, 8, images, 6, logits);
     expect_said(logits, fixture_tensor(fixture, "said/", "0"));
     weld_teacher_free(t);
     weld_weights_free(fixture);
@@ -279,6 +302,7 @@ START_TEST(distillation_without_its_head_is_an_error) {
 END_TEST
 
 RUN_SUITE("teach/distillation", a_teacher_says_what_its_network_says_in_pytorch,
+          what_a_teacher_of_several_sizes_says_of_one_is_what_it_says_of_it_alone,
           images_normalised_for_the_student_are_mapped_to_what_the_teacher_knows,
           a_teachers_identity_is_that_of_its_weights_and_not_of_its_file,
           gradients_are_those_of_pytorch, ten_updates_have_the_losses_of_pytorch,

@@ -130,6 +130,24 @@ START_TEST(a_merged_teacher_teaches_the_same) {
 }
 END_TEST
 
+START_TEST(a_teacher_sees_images_of_several_sizes) {
+    set_up_teacher("soft");
+    run_options o = {.out = "whole", .recipe = "taught.yaml", .set = {"data.sizes=[6, 8, 10]"}};
+    run_well(o);
+    const int64_t steps = result.step;
+    o.out = "parts";
+    o.resume = true;
+    for (o.stop_at = 1; o.stop_at < steps; o.stop_at += 3) {
+        o.threads = 1 + (int)(o.stop_at % 2);
+        run_well(o);
+    }
+    o.stop_at = 0;
+    run_well(o);
+    assert_same_run("whole", "parts");
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_run_with_a_teacher_in_bf16_trains) {
     set_up_teacher("soft");
     run_well((run_options){.out = "a", .recipe = "taught.yaml", .set = {"train.precision=bf16"}});
@@ -147,4 +165,4 @@ RUN_SUITE("teach/teacher_runs",
           the_teacher_matters_and_its_share_is_alpha,
           resuming_with_another_teacher_is_refused_but_a_moved_file_is_not,
           a_teacher_of_other_classes_is_refused_by_name, a_merged_teacher_teaches_the_same,
-          a_run_with_a_teacher_in_bf16_trains)
+          a_teacher_sees_images_of_several_sizes, a_run_with_a_teacher_in_bf16_trains)

@@ -39,7 +39,7 @@ START_TEST(twenty_updates_have_the_losses_and_rates_of_pytorch) {
                               .epochs = 1,
                               .steps_per_epoch = STEPS};
     for (int t = 0; t < STEPS; t++) {
-        double rate = weld_schedule_rate(&schedule, t, 0);
+        double rate = weld_schedule_rate(&schedule, 0, t, 0);
         ck_assert_double_eq_tol(rate / rates[t], 1.0, 1e-6);
         float loss = update(&s, t, rate);
         ck_assert_msg(fabs(loss - losses[t]) <= 1e-3 * losses[t], "step %d: loss %g, PyTorch %g", t,

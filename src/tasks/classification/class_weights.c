@@ -10,7 +10,6 @@
 
 struct weld_class_weights {
     int classes;
-    int64_t rows;
     int64_t *counts;
     double *weights;
     double smoothing;
@@ -49,7 +48,7 @@ weld_status weld_class_weights_create(const weld_dataset *ds, weld_balance weigh
     if (!w) {
         return weld_fail_memory(err, "class weights");
     }
-    *w = (weld_class_weights){.classes = classes, .rows = rows, .smoothing = label_smoothing};
+    *w = (weld_class_weights){.classes = classes, .smoothing = label_smoothing};
     weld_status status = weld_count_groups(ds, &weld_class_annotation, &w->counts, err);
     w->weights = weld_alloc((size_t)classes, sizeof *w->weights);
     w->targets = weld_alloc((size_t)rows, (size_t)classes * sizeof *w->targets);
@@ -80,10 +79,10 @@ float *weld_class_weights_targets(const weld_class_weights *w) {
     return w->targets;
 }
 
-void weld_class_weights_apply(const weld_class_weights *w, float *out) {
+void weld_class_weights_apply(const weld_class_weights *w, int64_t count, float *out) {
     const double kept = 1 - w->smoothing, spread = w->smoothing / w->classes;
     const float *from = w->targets;
-    for (int64_t row = 0; row < w->rows; row++) {
+    for (int64_t row = 0; row < count; row++) {
         for (int c = 0; c < w->classes; c++) {
             *out++ = (float)(w->weights[c] * (kept * (double)*from++ + spread));
         }

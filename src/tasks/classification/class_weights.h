@@ -23,7 +23,7 @@ weld_status weld_class_weights_of(weld_balance weights_balance, weld_balance sam
 
 typedef struct weld_class_weights weld_class_weights;
 
-/* Of a data set, for batches of `rows`. */
+/* Of a data set, for batches of at most `rows`. */
 weld_status weld_class_weights_create(const weld_dataset *ds, weld_balance weights_balance,
                                       weld_balance sampling, double label_smoothing, int64_t rows,
                                       weld_class_weights **out, weld_error *err);
@@ -31,9 +31,9 @@ void weld_class_weights_free(weld_class_weights *w); /* accepts NULL */
 
 /* Where the targets of a batch belong, as probabilities: [rows, classes]. */
 float *weld_class_weights_targets(const weld_class_weights *w);
-/* What the cross entropy without smoothing takes in their place: out [rows, classes] =
- * w_c ((1 - s) t + s / K). */
-void weld_class_weights_apply(const weld_class_weights *w, float *out);
+/* What the cross entropy without smoothing takes in place of the first `count` of them:
+ * out [count, classes] = w_c ((1 - s) t + s / K). */
+void weld_class_weights_apply(const weld_class_weights *w, int64_t count, float *out);
 
 /* For people: "from 0.21 (cat, 900 images) to 4.1 (bee, 46)". */
 void weld_class_weights_text(const weld_class_weights *w, const weld_dataset *ds, char *text,

@@ -60,7 +60,7 @@ void weld_class_targets_fill(void *targets, const weld_batch *batch, float *cons
     const class_targets *t = targets;
     weld_class_targets(batch, t->options.classes, rows_of(t, inputs));
     if (t->weights) {
-        weld_class_weights_apply(t->weights, inputs[0]);
+        weld_class_weights_apply(t->weights, batch->count, inputs[0]);
     }
 }
 

@@ -61,7 +61,8 @@ WELD_API const char *weld_value_name(const weld_value *v); /* leaves; "" for oth
 typedef struct weld_conv2d_options {
     int stride[2], padding[2]; /* height, width; stride 0 means 1 */
     int groups;                /* 0 means 1 */
-    int reserved[8];
+    int dilation[2];           /* from one tap to the next; 0 means 1 */
+    int reserved[6];
 } weld_conv2d_options;
 /* Cross-correlation; weight [out, in / groups, kh, kw], bias [out] or NULL -> [n, oh, ow, out]. */
 WELD_API weld_value *weld_conv2d(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,
@@ -103,7 +104,13 @@ WELD_API weld_value *weld_global_avg_pool(weld_graph *g, weld_value *x); /* -> [
 /* Padding counts as minus infinity. */
 WELD_API weld_value *weld_max_pool(weld_graph *g, weld_value *x, const int kernel[2],
                                    const int stride[2], const int padding[2]);
+/* -> [n, height, width, c]. Bilinear is with the corners' pixels inside the corners of the image
+ * and without smoothing; both as PyTorch's interpolate with align_corners=False. */
+typedef enum weld_resize_mode { WELD_RESIZE_NEAREST, WELD_RESIZE_BILINEAR } weld_resize_mode;
+WELD_API weld_value *weld_resize(weld_graph *g, weld_value *x, int64_t height, int64_t width,
+                                 weld_resize_mode mode);
 WELD_API weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b); /* equal shapes */
+WELD_API weld_value *weld_mul(weld_graph *g, weld_value *a, weld_value *b); /* likewise */
 WELD_API weld_value *weld_scale(weld_graph *g, weld_value *x, double factor);
 /* x [n, h, w, c] times s [n, 1, 1, c]. */
 WELD_API weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value *s);
@@ -112,6 +119,12 @@ WELD_API weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value
 WELD_API weld_value *weld_squeeze_excite(weld_graph *g, weld_value *x, weld_value *fc1_weight,
                                          weld_value *fc1_bias, weld_value *fc2_weight,
                                          weld_value *fc2_bias);
+/* The same with another function in the place of the sigmoid: the hard one is that of Howard et
+ * al., section 5.3. */
+typedef enum weld_gate { WELD_GATE_SIGMOID, WELD_GATE_HARD_SIGMOID } weld_gate;
+WELD_API weld_value *weld_squeeze_excite_gated(weld_graph *g, weld_value *x, weld_value *fc1_weight,
+                                               weld_value *fc1_bias, weld_value *fc2_weight,
+                                               weld_value *fc2_bias, weld_gate gate);
 
 WELD_API weld_value *weld_softmax(weld_graph *g, weld_value *x); /* over the last dimension */
 /* softmax(scale q k^T + bias) v for each of `heads` heads; q [n, lq, heads * d], k [n, lk, heads *

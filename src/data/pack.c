@@ -48,7 +48,7 @@ static weld_status resize_sample(worker *w, int size, weld_error *err) {
     request.width = (int)request.full_width;
     request.height = (int)request.full_height;
     WELD_TRY(weld_image_resize_buffer(&w->resized, request.width, request.height, err));
-    return weld_resize(&in, &request, &w->scratch, w->resized.pixels, err);
+    return weld_resize_pixels(&in, &request, &w->scratch, w->resized.pixels, err);
 }
 
 /* The bytes to store of one sample: the decoded image replaces the file's where it must. */

@@ -136,7 +136,7 @@ static weld_status central_crop(const weld_transform *t, const weld_pixels *imag
     const weld_resize_request request =
         central_request(&t->preprocessing, image->width, image->height, &left, &top);
     WELD_TRY(weld_image_resize_buffer(&scratch->image, request.width, request.height, err));
-    WELD_TRY(weld_resize(image, &request, &scratch->resize, scratch->image.pixels, err));
+    WELD_TRY(weld_resize_pixels(image, &request, &scratch->resize, scratch->image.pixels, err));
     weld_pixels part = weld_image_pixels(&scratch->image);
     place(t, &part, left, top, false, out);
     return WELD_OK;
@@ -251,7 +251,8 @@ static weld_status stretch(const weld_transform *t, const weld_sample_plan *plan
         return WELD_OK;
     }
     WELD_TRY(weld_image_resize_buffer(&scratch->image, width, height, err));
-    WELD_TRY(weld_resize(&in->pixels, &request, &scratch->resize, scratch->image.pixels, err));
+    WELD_TRY(
+        weld_resize_pixels(&in->pixels, &request, &scratch->resize, scratch->image.pixels, err));
     *out = weld_image_pixels(&scratch->image);
     return WELD_OK;
 }

@@ -31,6 +31,7 @@ struct weld_value {
  * which fields it has; those are printed, written to files and compared, the others are zero. */
 typedef struct weld_attributes {
     int kernel[2], stride[2], padding[2], groups; /* windows: height, width */
+    int dilation[2];                              /* likewise; 0 where it is 1 */
     double eps, momentum, factor, probability;
     int heads, axis, function; /* function: a weld_unary */
     int64_t begin, end;
@@ -56,7 +57,8 @@ enum {
     WELD_ATTR_END = 1 << 12,
     WELD_ATTR_SHAPE = 1 << 13,
     WELD_ATTR_SALT = 1 << 14,
-    WELD_ATTR_DTYPE = 1 << 15
+    WELD_ATTR_DTYPE = 1 << 15,
+    WELD_ATTR_DILATION = 1 << 16
 };
 
 /* Table for those who print, write or read attributes generically. */
@@ -74,6 +76,7 @@ typedef struct weld_attribute_field {
     const char *name;
     weld_field_type type;
     size_t offset; /* in weld_attributes */
+    bool optional; /* neither printed nor written where it is 0, as in files older than the field */
 } weld_attribute_field;
 extern const weld_attribute_field weld_attribute_fields[];
 extern const size_t weld_attribute_field_count;
@@ -214,6 +217,9 @@ struct weld_op {
 
     weld_op_cpu cpu;
 };
+
+/* Does the node say anything by this field? */
+bool weld_node_has_field(const weld_node *node, const weld_attribute_field *field);
 
 /* All traits of a node. */
 static inline unsigned weld_node_traits(const weld_node *node) {

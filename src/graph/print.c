@@ -4,7 +4,9 @@
 #include <stddef.h>
 
 #define FIELD(bit, name, type)                                                                     \
-    { bit, #name, type, offsetof(weld_attributes, name) }
+    { bit, #name, type, offsetof(weld_attributes, name), false }
+#define OPTIONAL_FIELD(bit, name, type)                                                            \
+    { bit, #name, type, offsetof(weld_attributes, name), true }
 
 const weld_attribute_field weld_attribute_fields[] = {
     FIELD(WELD_ATTR_KERNEL, kernel, WELD_FIELD_INT2),
@@ -23,9 +25,20 @@ const weld_attribute_field weld_attribute_fields[] = {
     FIELD(WELD_ATTR_SHAPE, shape, WELD_FIELD_SHAPE),
     FIELD(WELD_ATTR_SALT, salt, WELD_FIELD_INT64),
     FIELD(WELD_ATTR_DTYPE, dtype, WELD_FIELD_DTYPE),
+    OPTIONAL_FIELD(WELD_ATTR_DILATION, dilation, WELD_FIELD_INT2),
 };
 const size_t weld_attribute_field_count =
     sizeof weld_attribute_fields / sizeof *weld_attribute_fields;
+
+static bool is_zero(const weld_attribute_field *field, const void *at) {
+    const int *pair = at;
+    return field->type == WELD_FIELD_INT2 && pair[0] == 0 && pair[1] == 0;
+}
+
+bool weld_node_has_field(const weld_node *node, const weld_attribute_field *field) {
+    const void *at = (const char *)&node->attributes + field->offset;
+    return node->op->attributes & field->bit && !(field->optional && is_zero(field, at));
+}
 
 static void print_field(const weld_attribute_field *field, const void *at, FILE *out) {
     char text[128];
@@ -59,7 +72,7 @@ static void print_field(const weld_attribute_field *field, const void *at, FILE 
 static void print_attributes(const weld_node *node, FILE *out) {
     for (size_t i = 0; i < weld_attribute_field_count; i++) {
         const weld_attribute_field *field = &weld_attribute_fields[i];
-        if (node->op->attributes & field->bit) {
+        if (weld_node_has_field(node, field)) {
             print_field(field, (const char *)&node->attributes + field->offset, out);
         }
     }

@@ -81,7 +81,7 @@ const weld_image_loops *weld_image_loops_at(int i);
 /* The last of them, as it is at the first call. */
 const weld_image_loops *weld_image_loops_best(void);
 
-/* weld_resize by given loops. */
+/* weld_resize_pixels by given loops. */
 weld_status weld_resize_by(const weld_image_loops *loops, const weld_pixels *in,
                            const weld_resize_request *request, weld_resize_scratch *scratch,
                            uint8_t *out, weld_error *err);

@@ -145,8 +145,8 @@ static weld_status check_request(const weld_pixels *in, const weld_resize_reques
                           (long long)r->full_height);
 }
 
-weld_status weld_resize(const weld_pixels *in, const weld_resize_request *request,
-                        weld_resize_scratch *scratch, uint8_t *out, weld_error *err) {
+weld_status weld_resize_pixels(const weld_pixels *in, const weld_resize_request *request,
+                               weld_resize_scratch *scratch, uint8_t *out, weld_error *err) {
     return weld_resize_by(weld_image_loops_best(), in, request, scratch, out, err);
 }
 

@@ -31,7 +31,7 @@ typedef struct weld_resize_scratch {
 void weld_resize_scratch_free(weld_resize_scratch *s);
 
 /* out: [height, width, 3]. Errors: WELD_ERROR_ARGUMENT, WELD_ERROR_MEMORY. */
-weld_status weld_resize(const weld_pixels *in, const weld_resize_request *request,
-                        weld_resize_scratch *scratch, uint8_t *out, weld_error *err);
+weld_status weld_resize_pixels(const weld_pixels *in, const weld_resize_request *request,
+                               weld_resize_scratch *scratch, uint8_t *out, weld_error *err);
 
 #endif

@@ -47,11 +47,26 @@ typedef enum weld_unary {
 /* Where the hard functions bend the derivative is that of the outer side: hard-swish 0 at -3, 1 at
  * 3, hard-sigmoid 0 at both. */
 
-/* Geometry of a sliding window over one image: h x w -> oh x ow with c channels. */
+/* Geometry of a sliding window over one image: h x w -> oh x ow with c channels. Tap (ky, kx) of
+ * output (oy, ox) is input (oy stride_h - pad_h + ky dilation_h, ox stride_w - pad_w + kx
+ * dilation_w). */
 typedef struct weld_window {
     int64_t h, w, c, oh, ow;
-    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w;
 } weld_window;
+
+/* One axis of a resampling: output i is the sum over t, first[i] <= t < first[i + 1], of weight[t]
+ * times input from[t]. */
+typedef struct weld_taps {
+    const int64_t *first, *from;
+    const double *weight;
+} weld_taps;
+
+/* From one image to another, [h, w, c] -> [oh, ow, c], along rows and columns. */
+typedef struct weld_resampling {
+    int64_t w, ow, c;
+    weld_taps rows, columns;
+} weld_resampling;
 
 typedef struct weld_adamw_step {
     double lr, beta1, beta2, eps, weight_decay;
@@ -140,6 +155,7 @@ typedef struct weld_kernels {
     void (*unary)(weld_unary f, int64_t n, const void *x, void *y);
     void (*unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
     void (*add)(int64_t n, const void *a, const void *b, void *y);
+    void (*mul)(int64_t n, const void *a, const void *b, void *y);
     void (*scale)(int64_t n, double factor, const void *x, void *y);
     /* y (T) = x (f32), rounded; y (f32) = x (T). Both only in bf16 tables. */
     void (*from_f32)(int64_t n, const float *x, void *y);
@@ -193,6 +209,11 @@ typedef struct weld_kernels {
      * is rounded. */
     void (*col2im)(const weld_window *g, const void *patches, int64_t channel, int64_t count,
                    int64_t begin, int64_t end, void *dx);
+
+    /* Rows [row_begin, row_end) of y[oh, ow, c] from x[h, w, c]: y[p, q] = sum over the taps i of
+     * row p and j of column q of weight_i weight_j x[from_i, from_j]. */
+    void (*resample)(const weld_resampling *g, const void *x, int64_t row_begin, int64_t row_end,
+                     void *y);
 
     /* --- for measuring -------------------------------------------------------------------------
      */

@@ -103,8 +103,14 @@ int64_t weld_weight_macs(const weld_node *node) {
     return weld_shape_count(&image) * (weld_shape_count(weight) / weight->dim[0]);
 }
 
-static int64_t positions(int64_t size, int64_t kernel, int64_t stride, int64_t padding) {
-    return (size + 2 * padding - kernel) / stride + 1;
+int weld_dilation(const weld_attributes *a, int axis) {
+    return a->dilation[axis] ? a->dilation[axis] : 1;
+}
+
+/* Windows along an axis, 0 for the height. */
+static int64_t positions(const weld_attributes *a, int axis, int64_t size, int64_t kernel) {
+    const int64_t extent = (kernel - 1) * weld_dilation(a, axis) + 1;
+    return (size + 2 * a->padding[axis] - extent) / a->stride[axis] + 1;
 }
 
 weld_window weld_window_of(const weld_attributes *a, int64_t kernel_h, int64_t kernel_w,
@@ -112,14 +118,16 @@ weld_window weld_window_of(const weld_attributes *a, int64_t kernel_h, int64_t k
     return (weld_window){.h = x.dim[1],
                          .w = x.dim[2],
                          .c = x.dim[3],
-                         .oh = positions(x.dim[1], kernel_h, a->stride[0], a->padding[0]),
-                         .ow = positions(x.dim[2], kernel_w, a->stride[1], a->padding[1]),
+                         .oh = positions(a, 0, x.dim[1], kernel_h),
+                         .ow = positions(a, 1, x.dim[2], kernel_w),
                          .kernel_h = kernel_h,
                          .kernel_w = kernel_w,
                          .stride_h = a->stride[0],
                          .stride_w = a->stride[1],
                          .pad_h = a->padding[0],
-                         .pad_w = a->padding[1]};
+                         .pad_w = a->padding[1],
+                         .dilation_h = weld_dilation(a, 0),
+                         .dilation_w = weld_dilation(a, 1)};
 }
 
 weld_status weld_infer_same(const weld_node *node, const weld_tensor *in, weld_tensor *out,

@@ -2,8 +2,8 @@
  * kw], plus bias[out] where there is one:
  *
  *     y[i, p, q, o] = bias[o] + sum over c, r, s of weight[o, c, r, s] *
- *                     x[i, p stride_h - pad_h + r, q stride_w - pad_w + s, first channel of group +
- * c]
+ *         x[i, p stride_h - pad_h + r dilation_h, q stride_w - pad_w + s dilation_w,
+ *           first channel of group + c]
  */
 #include "ops/conv2d.h"
 
@@ -129,7 +129,7 @@ const weld_op weld_op_conv2d = {
     .name = "conv2d",
     .inputs = {2, 3},
     .outputs = 1,
-    .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS,
+    .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_DILATION,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_CONVOLUTION,
     .infer = infer,
@@ -153,6 +153,7 @@ weld_value *weld_conv2d(weld_graph *g, weld_value *x, weld_value *weight, weld_v
     for (int i = 0; i < 2; i++) {
         a.stride[i] = options.stride[i] ? options.stride[i] : 1;
         a.padding[i] = options.padding[i];
+        a.dilation[i] = options.dilation[i] == 1 ? 0 : options.dilation[i];
     }
     return weld_graph_node(g, &weld_op_conv2d, &a, (weld_value *[]){x, weight, bias}, bias ? 3 : 2,
                            2);

@@ -60,16 +60,18 @@ weld_linear_form weld_conv2d_linear(const weld_node *node, weld_conv2d_path path
 static weld_status check_window(const weld_attributes *a, weld_shape x, weld_shape weight,
                                 weld_error *err) {
     for (int i = 0; i < 2; i++) {
-        if (a->stride[i] < 1 || a->padding[i] < 0) {
+        if (a->stride[i] < 1 || a->padding[i] < 0 || a->dilation[i] < 0) {
             return weld_fail(err, WELD_ERROR_SHAPE,
-                             "stride %d and padding %d: stride must be at least 1, padding 0",
-                             a->stride[i], a->padding[i]);
+                             "stride %d, padding %d and dilation %d: stride must be at least 1, "
+                             "padding and dilation 0",
+                             a->stride[i], a->padding[i], a->dilation[i]);
         }
-        int64_t padded = x.dim[1 + i] + 2 * (int64_t)a->padding[i];
-        if (weight.dim[2 + i] > padded) {
+        int64_t padded = x.dim[1 + i] + 2 * (int64_t)a->padding[i], dilation = weld_dilation(a, i);
+        if (weight.dim[2 + i] - 1 > (padded - 1) / dilation) {
             return weld_fail(err, WELD_ERROR_SHAPE,
-                             "kernel of %lld is larger than the padded input of %lld",
-                             (long long)weight.dim[2 + i], (long long)padded);
+                             "kernel of %lld with dilation %lld is larger than the padded input of "
+                             "%lld",
+                             (long long)weight.dim[2 + i], (long long)dilation, (long long)padded);
         }
     }
     return WELD_OK;

@@ -130,7 +130,8 @@ const weld_op weld_op_conv2d_input_grad = {
     .name = "conv2d_input_grad",
     .inputs = {2, 2},
     .outputs = 1,
-    .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_SHAPE,
+    .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_SHAPE |
+                  WELD_ATTR_DILATION,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY,
     .infer = infer,

@@ -265,7 +265,8 @@ const weld_op weld_op_conv2d_weight_grad = {
     .name = "conv2d_weight_grad",
     .inputs = {2, 2},
     .outputs = 1,
-    .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS,
+    .attributes = WELD_ATTR_KERNEL | WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS |
+                  WELD_ATTR_DILATION,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = infer,

@@ -113,9 +113,14 @@ weld_slicing weld_slice_images(const weld_node *node, const weld_tensor *in);
 weld_slicing weld_axis_slicing(const weld_tensor *x, int axis);
 unsigned weld_axis_traits(const weld_node *node, int axis);
 
+/* Which of the inputs along an axis a resize to the nearest takes for output p; resize.c. */
+int64_t weld_resize_nearest(int64_t p, int64_t inputs, int64_t outputs);
+
 /* Nodes that only gradients need. */
 weld_value *weld_channel_sum(weld_graph *g, weld_value *x); /* over all but the last dim -> [c] */
 
+/* Of a window along an axis, 0 for the height. */
+int weld_dilation(const weld_attributes *a, int axis);
 /* The window of a kernel of this size that slides over x [n, h, w, c]. Fits: the padded x is no
  * smaller than the kernel. */
 weld_window weld_window_of(const weld_attributes *a, int64_t kernel_h, int64_t kernel_w,

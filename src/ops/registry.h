@@ -46,10 +46,13 @@
     X(mean_grad) \
     X(moments) \
     X(moments_of_affine2) \
+    X(mul) \
     X(permute) \
     X(relative_position_bias) \
     X(relative_position_bias_grad) \
     X(reshape) \
+    X(resize) \
+    X(resize_grad) \
     X(scale) \
     X(slice) \
     X(slice_grad) \

@@ -40,7 +40,8 @@ bool weld_layer_take(weld_rewrite *r, const weld_node *node, const int kernel[2]
     for (int i = 0; i < 2 && node->op == &weld_op_conv2d; i++) {
         int size = kernel ? kernel[i] : (int)weight->shape.dim[2 + i];
         out->shape.dim[2 + i] = size;
-        out->padding[i] = node->attributes.padding[i] + (size - (int)weight->shape.dim[2 + i]) / 2;
+        int wider = (size - (int)weight->shape.dim[2 + i]) / 2;
+        out->padding[i] = node->attributes.padding[i] + wider * weld_dilation(&node->attributes, i);
     }
     weld_rewrite_consume(r, node);
     if (!weld_rewrite_has_weights(r)) {
@@ -191,6 +192,7 @@ weld_value *weld_layer_put(weld_rewrite *r, const weld_layer *layer, weld_value 
     const weld_attributes *a = &layer->node->attributes;
     weld_conv2d_options options = {.stride = {a->stride[0], a->stride[1]},
                                    .padding = {layer->padding[0], layer->padding[1]},
-                                   .groups = a->groups};
+                                   .groups = a->groups,
+                                   .dilation = {a->dilation[0], a->dilation[1]}};
     return weld_conv2d(r->to, x, weight, bias, options);
 }

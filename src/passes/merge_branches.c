@@ -76,11 +76,15 @@ static int kernel_size(const weld_node *conv, int axis) {
     return (int)conv->inputs[1]->shape.dim[2 + axis];
 }
 
+static int64_t dilation(const weld_node *conv, int axis) {
+    return weld_dilation(&conv->attributes, axis);
+}
+
 /* Where the centre of the kernel lies for output 0, in elements of the input; false where the
  * kernel has none, being of even size. */
-static bool centre(const weld_node *conv, int axis, int *at) {
+static bool centre(const weld_node *conv, int axis, int64_t *at) {
     int kernel = kernel_size(conv, axis);
-    *at = (kernel - 1) / 2 - conv->attributes.padding[axis];
+    *at = (kernel - 1) / 2 * dilation(conv, axis) - conv->attributes.padding[axis];
     return kernel % 2 == 1;
 }
 
@@ -99,7 +103,7 @@ static bool takes_identity(const weld_node *layer) {
         return true;
     }
     for (int axis = 0; axis < 2; axis++) {
-        int at;
+        int64_t at;
         if (!centre(layer, axis, &at) || at != 0 || stride(layer, axis) != 1) {
             return false;
         }
@@ -115,9 +119,9 @@ static bool takes_layer(const weld_node *a, const weld_node *b) {
         return true;
     }
     for (int axis = 0; axis < 2; axis++) {
-        int at_a, at_b;
+        int64_t at_a, at_b;
         if (!centre(a, axis, &at_a) || !centre(b, axis, &at_b) || at_a != at_b ||
-            stride(a, axis) != stride(b, axis)) {
+            stride(a, axis) != stride(b, axis) || dilation(a, axis) != dilation(b, axis)) {
             return false;
         }
     }

@@ -183,7 +183,7 @@ static weld_status shrink(const weld_image *in, weld_image *out, weld_error *err
     request.full_width = request.width;
     request.full_height = request.height;
     weld_status status = weld_image_resize_buffer(out, request.width, request.height, err);
-    status = status ? status : weld_resize(&pixels, &request, &scratch, out->pixels, err);
+    status = status ? status : weld_resize_pixels(&pixels, &request, &scratch, out->pixels, err);
     weld_resize_scratch_free(&scratch);
     return status;
 }

@@ -74,7 +74,7 @@ static json_t *node_json(const weld_node *node) {
     json_t *object = json_pack("{s:s, s:o}", "op", node->op->name, "inputs", inputs);
     for (size_t i = 0; i < weld_attribute_field_count; i++) {
         const weld_attribute_field *f = &weld_attribute_fields[i];
-        if (node->op->attributes & f->bit) {
+        if (weld_node_has_field(node, f)) {
             const char *at = (const char *)&node->attributes + f->offset;
             weld_json_set(&object, f->name, attribute_json(f, at));
         }
@@ -235,7 +235,8 @@ static void read_attributes(weld_json *j, const json_t *object, weld_node *node)
     size_t members = 2;
     for (size_t i = 0; i < weld_attribute_field_count; i++) {
         const weld_attribute_field *f = &weld_attribute_fields[i];
-        if (node->op->attributes & f->bit) {
+        bool absent = f->optional && !json_object_get(object, f->name);
+        if (node->op->attributes & f->bit && !absent) {
             read_attribute(j, object, f, (char *)&node->attributes + f->offset);
             members++;
         }

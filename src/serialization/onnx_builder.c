@@ -230,6 +230,13 @@ char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count) {
                     (size_t)count * sizeof *values);
 }
 
+char *weld_onnx_scales(weld_onnx_builder *b, const float values[4]) {
+    char *text = weld_onnx_text(b, "constant/scales_%.9g_%.9g_%.9g_%.9g", (double)values[0],
+                                (double)values[1], (double)values[2], (double)values[3]);
+    return constant(b, text, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, (int64_t[]){4}, 1, values,
+                    4 * sizeof *values);
+}
+
 char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,
                             const int64_t *values) {
     return constant(b, name, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__INT64, shape.dim, shape.rank,
@@ -254,6 +261,9 @@ static WeldOnnx__AttributeProto *new_attribute(weld_onnx_builder *b, const weld_
     } else if (a->type == WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT) {
         proto->has_i = 1;
         proto->i = a->integers[0];
+    } else if (a->type == WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING) {
+        proto->has_s = 1;
+        proto->s = (ProtobufCBinaryData){.len = strlen(a->word), .data = (uint8_t *)a->word};
     } else {
         memcpy(integers, a->integers, sizeof a->integers);
         proto->n_ints = (size_t)a->count;

@@ -66,6 +66,8 @@ void weld_onnx_add_outputs(weld_onnx_builder *b);
 /* Initialisers with these elements, one for all that ask for the same: a scalar; a list. */
 char *weld_onnx_scalar(weld_onnx_builder *b, double value);
 char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count);
+/* A list of four numbers, as Resize takes them. */
+char *weld_onnx_scales(weld_onnx_builder *b, const float values[4]);
 /* An initialiser of whole numbers of any shape, one for all that ask by the same name. */
 char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,
                             const int64_t *values);
@@ -78,15 +80,21 @@ typedef struct weld_onnx_attribute {
     float real;
     int count;
     int64_t integers[WELD_MAX_DIMS];
+    const char *word;
 } weld_onnx_attribute;
 
 static inline weld_onnx_attribute weld_onnx_integer(const char *name, int64_t value) {
     return (weld_onnx_attribute){
-        name, WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT, 0, 1, {value}};
+        name, WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT, 0, 1, {value}, NULL};
 }
 static inline weld_onnx_attribute weld_onnx_real(const char *name, double value) {
-    return (weld_onnx_attribute){name, WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT,
-                                 (float)value};
+    return (weld_onnx_attribute){.name = name,
+                                 .type = WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT,
+                                 .real = (float)value};
+}
+static inline weld_onnx_attribute weld_onnx_word(const char *name, const char *word) {
+    return (weld_onnx_attribute){
+        .name = name, .type = WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING, .word = word};
 }
 /* weld_onnx_integers("strides", 2, 2) */
 #define weld_onnx_integers(name, ...)                                                              \
@@ -94,7 +102,8 @@ static inline weld_onnx_attribute weld_onnx_real(const char *name, double value)
                            WELD_ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS,                       \
                            0,                                                                      \
                            (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),              \
-                           {__VA_ARGS__}})
+                           {__VA_ARGS__},                                                          \
+                           NULL})
 
 /* Append a node of one output and return the output's name, which is also the node's. `attributes`
  * may be NULL. */

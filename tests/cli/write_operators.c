@@ -57,6 +57,9 @@ static void add_images(weld_graph *g, weld_value *x) {
         g, x, leaf(g, "conv.weight", WELD_SHAPE(8, 3, 3, 5)), leaf(g, "conv.bias", WELD_SHAPE(8)),
         (weld_conv2d_options){.stride = {2, 1}, .padding = {0, 2}, .groups = 2});
     weld_output(g, "conv", conv);
+    weld_output(g, "dilated",
+                weld_conv2d(g, x, leaf(g, "dilated.weight", WELD_SHAPE(4, CHANNELS, 3, 2)), NULL,
+                            (weld_conv2d_options){.padding = {2, 0}, .dilation = {2, 3}}));
     weld_output(g, "max_pool", weld_max_pool(g, x, (int[]){3, 2}, (int[]){2, 1}, (int[]){1, 0}));
     weld_output(g, "batch_norm", batch_norm(g, x, "norm", CHANNELS));
     weld_value *s = weld_global_avg_pool(g, x);
@@ -70,6 +73,17 @@ static void add_images(weld_graph *g, weld_value *x) {
         weld_output(g, name, part);
         snprintf(name, sizeof name, "concat_%d", axis);
         weld_output(g, name, weld_concat(g, (weld_value *[]){x, part, x}, 3, axis));
+    }
+}
+
+static void add_resizes(weld_graph *g, weld_value *x) {
+    const int64_t sizes[][2] = {{2 * HEIGHT, 3 * WIDTH}, {10, WIDTH}, {4, 20}, {1, 1}};
+    for (int i = 0; i < 8; i++) {
+        char name[32];
+        const int64_t *to = sizes[i / 2];
+        const weld_resize_mode mode = i % 2 ? WELD_RESIZE_BILINEAR : WELD_RESIZE_NEAREST;
+        snprintf(name, sizeof name, "resize_%d", i);
+        weld_output(g, name, weld_resize(g, x, to[0], to[1], mode));
     }
 }
 
@@ -93,6 +107,7 @@ static void add_rows(weld_graph *g, weld_value *x, int64_t batch) {
     weld_value *mixed = weld_permute(g, back, (int[]){0, 2, 1, 3});
     weld_output(g, "add", weld_add(g, mixed, x));
     weld_output(g, "add_reversed", weld_add(g, x, mixed));
+    weld_output(g, "mul", weld_mul(g, mixed, x));
     weld_output(g, "concat_mixed", weld_concat(g, (weld_value *[]){mixed, x}, 2, 3));
 }
 
@@ -128,6 +143,7 @@ static weld_graph *build(void) {
     weld_value *x = weld_input(g, "images", WELD_SHAPE(batch, HEIGHT, WIDTH, CHANNELS));
     add_elementwise(g, x);
     add_images(g, x);
+    add_resizes(g, x);
     add_rows(g, x, batch);
     add_attention(g, x, batch);
     add_vectors(g, x, batch);

@@ -26,7 +26,8 @@ START_TEST(resizing_equals_pillow_bit_for_bit) {
                                        .height = height,
                                        .box = box};
         weld_image_resize_buffer(&got, width, height, NULL);
-        ck_assert_int_eq(weld_resize(&pixels, &request, &scratch, got.pixels, NULL), WELD_OK);
+        ck_assert_int_eq(weld_resize_pixels(&pixels, &request, &scratch, got.pixels, NULL),
+                         WELD_OK);
         ck_assert_msg(largest_difference(&got, &expected) == 0, "%s", line);
         weld_image_free(&in);
         weld_image_free(&expected);
@@ -109,13 +110,15 @@ START_TEST(a_part_is_the_part_of_the_whole) {
                                            .width = w,
                                            .height = h};
             weld_image_resize_buffer(&whole, w, h, NULL);
-            ck_assert_int_eq(weld_resize(&pixels, &request, &scratch, whole.pixels, NULL), WELD_OK);
+            ck_assert_int_eq(weld_resize_pixels(&pixels, &request, &scratch, whole.pixels, NULL),
+                             WELD_OK);
             request.x = 11;
             request.y = 90;
             request.width = 47;
             request.height = 33;
             weld_image_resize_buffer(&part, 47, 33, NULL);
-            ck_assert_int_eq(weld_resize(&pixels, &request, &scratch, part.pixels, NULL), WELD_OK);
+            ck_assert_int_eq(weld_resize_pixels(&pixels, &request, &scratch, part.pixels, NULL),
+                             WELD_OK);
             for (int y = 0; y < 33; y++) {
                 ck_assert_int_eq(memcmp(part.pixels + y * 47 * 3,
                                         whole.pixels + ((y + 90) * w + 11) * 3, 47 * 3),
@@ -142,8 +145,8 @@ START_TEST(a_crop_is_resized_as_an_image_of_its_own) {
     weld_pixels own = weld_image_pixels(&copy);
     uint8_t a[32 * 32 * 3], b[32 * 32 * 3];
     weld_resize_request request = {.full_width = 32, .full_height = 32, .width = 32, .height = 32};
-    ck_assert_int_eq(weld_resize(&crop, &request, &scratch, a, NULL), WELD_OK);
-    ck_assert_int_eq(weld_resize(&own, &request, &scratch, b, NULL), WELD_OK);
+    ck_assert_int_eq(weld_resize_pixels(&crop, &request, &scratch, a, NULL), WELD_OK);
+    ck_assert_int_eq(weld_resize_pixels(&own, &request, &scratch, b, NULL), WELD_OK);
     ck_assert_int_eq(memcmp(a, b, sizeof a), 0);
     weld_image_free(&in);
     weld_image_free(&copy);
@@ -165,7 +168,8 @@ START_TEST(requests_without_meaning_are_refused) {
         {.full_width = 4, .full_height = 4, .width = 4, .height = 4, .box = empty},
         {.full_width = 4, .full_height = 4, .width = 4, .height = 4, .box = nan}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        ck_assert_int_eq(weld_resize(&pixels, &bad[i], &scratch, out, NULL), WELD_ERROR_ARGUMENT);
+        ck_assert_int_eq(weld_resize_pixels(&pixels, &bad[i], &scratch, out, NULL),
+                         WELD_ERROR_ARGUMENT);
     }
     weld_resize_scratch_free(&scratch);
 }
@@ -180,7 +184,7 @@ START_TEST(failed_allocations_are_reported) {
     for (; status; i++) {
         weld_resize_scratch scratch = {0};
         weld_memory_fail_after(i);
-        status = weld_resize(&pixels, &request, &scratch, out, NULL);
+        status = weld_resize_pixels(&pixels, &request, &scratch, out, NULL);
         weld_memory_fail_after(-1);
         ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
         weld_resize_scratch_free(&scratch);

@@ -62,8 +62,8 @@ END_TEST
 static const double image[] = {1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60, 7, 70, 8, 80, 9, 90};
 /* Channel 0: all nine ones. Channel 1: only the tap at the right of the middle. */
 static const double stencil[] = {1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0};
-static const weld_window same = {3, 3, 2, 3, 3, 3, 3, 1, 1, 1, 1};
-static const weld_window halving = {3, 3, 2, 2, 2, 3, 3, 2, 2, 1, 1};
+static const weld_window same = {3, 3, 2, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1};
+static const weld_window halving = {3, 3, 2, 2, 2, 3, 3, 2, 2, 1, 1, 1, 1};
 
 START_TEST(depthwise_sums_neighbours) {
     double y[18];
@@ -329,7 +329,7 @@ START_TEST(cross_entropy_of_targets_that_do_not_sum_to_one) {
 END_TEST
 
 START_TEST(max_pool_ignores_padding_and_routes_to_the_first_maximum) {
-    const weld_window g = {3, 3, 1, 2, 2, 3, 3, 2, 2, 1, 1};
+    const weld_window g = {3, 3, 1, 2, 2, 3, 3, 2, 2, 1, 1, 1, 1};
     const double x[] = {-1, -2, -3, -2, -1, -3, -3, -3, -3}, dy[] = {1, 10, 100, 1000};
     double y[4], dx[9];
     ref()->max_pool(&g, x, 0, 2, y);
@@ -340,7 +340,7 @@ START_TEST(max_pool_ignores_padding_and_routes_to_the_first_maximum) {
 END_TEST
 
 START_TEST(patches_of_some_channels_and_back) {
-    const weld_window g = {3, 3, 2, 3, 3, 1, 3, 1, 1, 0, 1};
+    const weld_window g = {3, 3, 2, 3, 3, 1, 3, 1, 1, 0, 1, 1, 1};
     double patches[6], dx[18] = {0};
     ref()->im2col(&g, image, 1, 1, 3, 5, patches); /* the row of 40, 50, 60 */
     ASSERT_NEAR(6, patches, 0, 40, 50, 40, 50, 60);
@@ -353,7 +353,7 @@ END_TEST
 /* The reference sums 64 columns at a time; with one term the sums are plain products. */
 START_TEST(more_columns_than_are_summed_at_a_time) {
     enum { C = 150 };
-    const weld_window g = {1, 1, C, 1, 1, 1, 1, 1, 1, 0, 0};
+    const weld_window g = {1, 1, C, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1};
     const double two = 2;
     double x[C], weight[C], y[8][C];
     for (int i = 0; i < C; i++) {
@@ -391,7 +391,7 @@ static double dot(int n, const double *x, const double *y) {
 
 /* Nothing square: 2 x 5 pixels, kernel 2 x 3, stride 1 x 2, padding 1 x 0. */
 START_TEST(oblong_windows_do_not_mix_up_their_axes) {
-    const weld_window g = {2, 5, 1, 3, 2, 2, 3, 1, 2, 1, 0};
+    const weld_window g = {2, 5, 1, 3, 2, 2, 3, 1, 2, 1, 0, 1, 1};
     const double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, weight[] = {1, 1, 1, 10, 10, 10};
     const double dy[] = {3, 1, 4, 1, 5, 9};
     double y[6], patches[36], dx[10], dweight[6] = {0}, back[10] = {0};
@@ -477,7 +477,7 @@ START_TEST(parameters_beside_bf16_are_floats) {
     ck_assert_float_eq(got[1], -9.5f);
     k->gemm_at_b(1, 1, 2, x, 1, x, 1, true, product, 1);
     ck_assert_float_eq(product[0], 34.125f);
-    const weld_window g = {1, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0};
+    const weld_window g = {1, 2, 1, 1, 2, 1, 1, 1, 1, 0, 0, 1, 1};
     k->depthwise(&g, x, scale, shift, 0, 1, y);
     k->to_f32(2, y, got);
     ck_assert_float_eq(got[0], 3.25f);

@@ -16,8 +16,7 @@ static weld_value *build_scale(weld_graph *g, weld_value *const *x, const void *
 }
 
 static weld_value *build_squeeze_excite(weld_graph *g, weld_value *const *x, const void *options) {
-    (void)options;
-    return weld_squeeze_excite(g, x[0], x[1], x[2], x[3], x[4]);
+    return weld_squeeze_excite_gated(g, x[0], x[1], x[2], x[3], x[4], *(const weld_gate *)options);
 }
 
 START_TEST(global_average_pool_is_right) {
@@ -51,8 +50,11 @@ START_TEST(squeeze_and_excitation_is_right) {
                                {WELD_SHAPE(r), 0.1, 1, false},
                                {WELD_SHAPE(c, r, 1, 1), -1, 1, false},
                                {WELD_SHAPE(c), -1, 1, false}};
-        check_operator(leaves, 5, build_squeeze_excite, NULL);
-        check_operator_bf16(leaves, 5, 1, build_squeeze_excite, NULL);
+        for (int j = 0; j < 2; j++) {
+            const weld_gate gate = j ? WELD_GATE_HARD_SIGMOID : WELD_GATE_SIGMOID;
+            check_operator(leaves, 5, build_squeeze_excite, &gate);
+            check_operator_bf16(leaves, 5, 1, build_squeeze_excite, &gate);
+        }
     }
 }
 END_TEST
@@ -61,6 +63,8 @@ START_TEST(a_scale_that_does_not_fit_is_refused) {
     check_leaf leaves[] = {{WELD_SHAPE(2, 4, 4, 3), 0, 1, false}, {WELD_SHAPE(2, 3), 0, 1, false}};
     check_refused(leaves, 2, build_scale, NULL, "s must be f64 [2, 1, 1, 3], is f64 [2, 3]");
     check_refused(leaves + 1, 1, build_pool, NULL, "x must be [n, h, w, c], is [2, 3]");
+    check_leaf five[] = {leaves[0], leaves[1], leaves[1], leaves[1], leaves[1]};
+    check_refused(five, 5, build_squeeze_excite, &(const weld_gate){2}, "there is no gate 2");
 }
 END_TEST
 

@@ -5,13 +5,15 @@ typedef struct conv_case {
     int64_t n, h, w, in, out;
     int kernel[2], stride[2], padding[2], groups;
     bool bias;
+    int dilation[2];
 } conv_case;
 
 static weld_value *build(weld_graph *g, weld_value *const *x, const void *options) {
     const conv_case *c = options;
     weld_conv2d_options o = {.stride = {c->stride[0], c->stride[1]},
                              .padding = {c->padding[0], c->padding[1]},
-                             .groups = c->groups};
+                             .groups = c->groups,
+                             .dilation = {c->dilation[0], c->dilation[1]}};
     return weld_conv2d(g, x[0], x[1], c->bias ? x[2] : NULL, o);
 }
 
@@ -83,6 +85,19 @@ START_TEST(grouped_convolution_is_right_and_may_multiply_channels) {
                 {1, 5, 5, 4, 12, {3, 3}, {2, 2}, {1, 1}, 4, true},
                 {2, 3, 3, 8, 4, {1, 1}, {1, 1}, {0, 0}, 2, false},
                 {1, 14, 12, 8, 16, {3, 3}, {1, 1}, {1, 1}, 8, false});
+}
+END_TEST
+
+/* Taps beyond both borders at once, strides that are and are not multiples of the dilation. */
+START_TEST(dilated_convolution_is_right) {
+    CHECK_CASES({2, 9, 8, 5, 5, {3, 3}, {1, 1}, {2, 2}, 5, true, {2, 2}},
+                {1, 9, 11, 17, 17, {3, 3}, {2, 2}, {2, 3}, 17, false, {2, 3}},
+                {1, 3, 2, 4, 4, {3, 3}, {1, 1}, {4, 4}, 4, false, {4, 4}},
+                {1, 13, 12, 3, 3, {3, 4}, {4, 3}, {1, 2}, 3, true, {2, 2}},
+                {2, 9, 8, 4, 6, {3, 3}, {1, 1}, {2, 2}, 1, true, {2, 2}},
+                {1, 9, 11, 4, 6, {3, 2}, {2, 1}, {3, 0}, 2, false, {3, 4}},
+                {1, 3, 2, 4, 3, {3, 3}, {1, 1}, {4, 4}, 1, false, {4, 4}},
+                {1, 5, 4, 6, 7, {1, 1}, {1, 1}, {0, 0}, 1, true, {3, 3}});
 }
 END_TEST
 
@@ -201,10 +216,13 @@ START_TEST(what_does_not_fit_is_refused_with_the_reason) {
     check_refused((check_leaf[]){x, weight}, 2, build, &groups, "3 groups do not divide");
     check_leaf large = {WELD_SHAPE(2, 4, 9, 3), 0, 1, false};
     const conv_case no_padding = {.groups = 1};
-    check_refused((check_leaf[]){x, large}, 2, build, &no_padding,
-                  "kernel of 9 is larger than the padded input of 8");
-    const conv_case negative = {.groups = 1, .stride = {-1, 1}};
     check_leaf small = {WELD_SHAPE(2, 4, 3, 3), 0, 1, false};
+    check_refused((check_leaf[]){x, large}, 2, build, &no_padding,
+                  "kernel of 9 with dilation 1 is larger than the padded input of 8");
+    const conv_case dilated = {.groups = 1, .dilation = {1, 8}};
+    check_refused((check_leaf[]){x, small}, 2, build, &dilated,
+                  "kernel of 3 with dilation 8 is larger than the padded input of 8");
+    const conv_case negative = {.groups = 1, .stride = {-1, 1}};
     check_refused((check_leaf[]){x, small}, 2, build, &negative, "stride -1");
     const conv_case bias = {.groups = 1, .bias = true};
     check_leaf wrong = {WELD_SHAPE(3), 0, 1, false};
@@ -217,7 +235,7 @@ RUN_SUITE("ops/conv2d", pointwise_convolution_is_right_for_odd_sizes_and_tails,
           depthwise_convolution_of_one_tap_is_right,
           dense_convolution_is_right_for_strides_and_paddings,
           convolution_of_one_tap_with_stride_or_padding_is_right,
-          grouped_convolution_is_right_and_may_multiply_channels, large_weights_are_right,
-          many_rows_are_right, convolution_is_cross_correlation,
+          grouped_convolution_is_right_and_may_multiply_channels, dilated_convolution_is_right,
+          large_weights_are_right, many_rows_are_right, convolution_is_cross_correlation,
           a_gradient_is_asked_of_the_weight_alone_where_x_is_an_input,
           gradients_follow_the_batch_of_the_session, what_does_not_fit_is_refused_with_the_reason)

@@ -46,6 +46,26 @@ static weld_value *squeeze_excite(weld_graph *g, weld_value *const *x, const voi
     return weld_squeeze_excite(g, x[0], x[1], x[2], x[3], x[4]);
 }
 
+static weld_value *squeeze_excite_hard(weld_graph *g, weld_value *const *x, const void *options) {
+    (void)options;
+    return weld_squeeze_excite_gated(g, x[0], x[1], x[2], x[3], x[4], WELD_GATE_HARD_SIGMOID);
+}
+
+static weld_value *mul(weld_graph *g, weld_value *const *x, const void *options) {
+    (void)options;
+    return weld_mul(g, x[0], x[1]);
+}
+
+typedef struct resizing {
+    int64_t height, width;
+    weld_resize_mode mode;
+} resizing;
+
+static weld_value *resize(weld_graph *g, weld_value *const *x, const void *options) {
+    const resizing *to = options;
+    return weld_resize(g, x[0], to->height, to->width, to->mode);
+}
+
 static weld_value *attention(weld_graph *g, weld_value *const *x, const void *options) {
     (void)options;
     return weld_attention(g, x[0], x[1], x[2], x[3], 2, 0);
@@ -69,6 +89,11 @@ typedef struct parity_case {
 #define APPLY(function)                                                                            \
     apply, &(const unary) {                                                                        \
         function                                                                                   \
+    }
+
+#define RESIZE(...)                                                                                \
+    resize, &(const resizing) {                                                                    \
+        __VA_ARGS__                                                                                \
     }
 
 static const parity_case cases[] = {
@@ -100,6 +125,19 @@ static const parity_case cases[] = {
     {"squeeze_excite", squeeze_excite, NULL},
     {"attention", attention, NULL},
     {"relative_position_bias", position_bias, NULL},
+    {"resize_nearest_double", RESIZE(6, 8, WELD_RESIZE_NEAREST)},
+    {"resize_nearest_up", RESIZE(8, 9, WELD_RESIZE_NEAREST)},
+    {"resize_nearest_down", RESIZE(4, 1, WELD_RESIZE_NEAREST)},
+    {"resize_nearest_rounded", RESIZE(1, 46, WELD_RESIZE_NEAREST)},
+    {"resize_bilinear_double", RESIZE(6, 8, WELD_RESIZE_BILINEAR)},
+    {"resize_bilinear_up", RESIZE(8, 9, WELD_RESIZE_BILINEAR)},
+    {"resize_bilinear_down", RESIZE(4, 1, WELD_RESIZE_BILINEAR)},
+    {"conv_dilated", CONV({2, 1}, {3, 0}, 1, {3, 2})},
+    {"conv_depthwise_dilated", CONV({2, 2}, {2, 2}, 5, {2, 2})},
+    {"mul", mul, NULL},
+    {"hard_swish_bends", APPLY(weld_hard_swish)},
+    {"hard_sigmoid_bends", APPLY(weld_hard_sigmoid)},
+    {"squeeze_excite_hard", squeeze_excite_hard, NULL},
 };
 
 static bool find(const weld_weights *fixture, const char *prefix, const char *name,

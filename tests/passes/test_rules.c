@@ -25,12 +25,12 @@ static weld_value *leaf(net *n, const char *module, const char *part, weld_shape
 }
 
 typedef struct window {
-    int kernel[2], stride, padding[2], groups;
+    int kernel[2], stride, padding[2], groups, dilation;
 } window;
 
 /* A square kernel with padding kernel / 2. */
 static window square(int kernel, int stride, int groups) {
-    return (window){{kernel, kernel}, stride, {kernel / 2, kernel / 2}, groups};
+    return (window){{kernel, kernel}, stride, {kernel / 2, kernel / 2}, groups, 1};
 }
 
 static weld_value *conv(net *n, const char *name, weld_value *x, int64_t out, window w,
@@ -39,7 +39,8 @@ static weld_value *conv(net *n, const char *name, weld_value *x, int64_t out, wi
     weld_shape shape = WELD_SHAPE(out, in.dim[3] / w.groups, w.kernel[0], w.kernel[1]);
     weld_conv2d_options options = {.stride = {w.stride, w.stride},
                                    .padding = {w.padding[0], w.padding[1]},
-                                   .groups = w.groups};
+                                   .groups = w.groups,
+                                   .dilation = {w.dilation, w.dilation}};
     weld_value *weight = leaf(n, name, "weight", shape);
     weld_value *bias = with_bias ? leaf(n, name, "bias", WELD_SHAPE(out)) : NULL;
     return weld_conv2d(n->g, x, weight, bias, options);
@@ -169,6 +170,21 @@ START_TEST(centres_may_agree_with_less_padding_than_half_the_kernel) {
     window large = {{5, 5}, 2, {1, 1}, 1}, little = {{3, 3}, 2, {0, 0}, 1};
     expect_nodes(
         &n, add(&n, conv(&n, "a", n.x, 5, little, false), conv(&n, "b", n.x, 5, large, true)), 1);
+}
+END_TEST
+
+START_TEST(kernels_of_the_same_dilation_merge_and_of_others_do_not) {
+    const window large = {{5, 5}, 1, {4, 4}, 1, 2}, little = {{3, 1}, 1, {2, 0}, 1, 2};
+    const window dense = {{3, 3}, 1, {1, 1}, 1, 1}, wide = {{3, 3}, 1, {2, 2}, 1, 2};
+    net n = net_create(4, 11, 9);
+    expect_nodes(
+        &n,
+        add(&n, n.x,
+            add(&n, conv(&n, "a", n.x, 4, little, false), conv(&n, "b", n.x, 4, large, true))),
+        1);
+    n = net_create(4, 11, 9);
+    expect_untouched(
+        &n, add(&n, conv(&n, "a", n.x, 4, dense, true), conv(&n, "b", n.x, 4, wide, true)));
 }
 END_TEST
 
@@ -359,6 +375,7 @@ RUN_SUITE("passes/rules", repvgg_blocks_become_one_convolution_each,
           mobileone_blocks_become_one_convolution_each,
           kernels_of_many_sizes_are_laid_over_each_other_by_their_centres,
           centres_may_agree_with_less_padding_than_half_the_kernel,
+          kernels_of_the_same_dilation_merge_and_of_others_do_not,
           what_cannot_merge_stays_in_the_sum,
           batch_norm_folds_into_layers_before_and_linear_layers_after_it,
           averaged_linear_heads_become_one, a_scale_adds_no_bias,

@@ -51,6 +51,10 @@ static weld_graph *everything(bool training) {
     weld_value *fc2_bias = weld_parameter(g, "se.fc2.bias", WELD_SHAPE(8), uniform);
     x = weld_squeeze_excite(g, x, fc1, fc1_bias, fc2, fc2_bias);
     x = weld_max_pool(g, x, (int[]){3, 3}, (int[]){1, 1}, (int[]){1, 1});
+    weld_value *far = weld_parameter(g, "far.weight", WELD_SHAPE(8, 1, 3, 3), uniform);
+    weld_conv2d_options apart = {.padding = {2, 3}, .groups = 8, .dilation = {2, 3}};
+    x = weld_mul(g, x, weld_conv2d(g, x, far, NULL, apart));
+    x = weld_resize(g, weld_resize(g, x, 3, 5, WELD_RESIZE_BILINEAR), 4, 4, WELD_RESIZE_NEAREST);
     weld_value *tokens = weld_reshape(g, x, WELD_SHAPE(2, -1, 8));
     weld_value *table = weld_parameter(g, "table", WELD_SHAPE(2, 49), uniform);
     weld_value *bias = weld_relative_position_bias(g, table, 4, 4);
@@ -162,6 +166,33 @@ START_TEST(a_number_that_is_not_finite_cannot_be_written) {
     weld_value *x = weld_input(g, "x", WELD_SHAPE(1, 2));
     weld_output(g, "y", weld_scale(g, x, (double)__builtin_inf()));
     ck_assert_int_eq(weld_graph_to_text(g, &text, NULL), WELD_ERROR_NUMERIC);
+    weld_graph_free(g);
+}
+END_TEST
+
+/* What is not dilated is written as by versions that knew no dilation, and read as from them. */
+START_TEST(dilation_is_written_where_there_is_any) {
+    weld_graph *g, *back;
+    char *text;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(1, 9, 9, 2));
+    weld_value *w = weld_parameter(g, "w", WELD_SHAPE(2, 2, 3, 3), uniform);
+    weld_output(g, "y", weld_conv2d(g, x, w, NULL, (weld_conv2d_options){.dilation = {1, 1}}));
+    ck_assert_int_eq(weld_graph_to_text(g, &text, NULL), WELD_OK);
+    ck_assert_ptr_null(strstr(text, "dilation"));
+    ck_assert_int_eq(weld_graph_from_text(text, "graph", &back, NULL), WELD_OK);
+    ck_assert_int_eq(weld_value_shape(weld_graph_output(back, "y")).dim[1], 7);
+    weld_free(text);
+    weld_graph_free(back);
+    weld_output(g, "z", weld_conv2d(g, x, w, NULL, (weld_conv2d_options){.dilation = {1, 3}}));
+    ck_assert_int_eq(weld_graph_to_text(g, &text, NULL), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(text, "\"dilation\":[0,3]"));
+    ck_assert_int_eq(weld_graph_from_text(text, "graph", &back, NULL), WELD_OK);
+    weld_shape shape = weld_value_shape(weld_graph_output(back, "z"));
+    ck_assert_int_eq(shape.dim[1], 7);
+    ck_assert_int_eq(shape.dim[2], 3);
+    weld_free(text);
+    weld_graph_free(back);
     weld_graph_free(g);
 }
 END_TEST
@@ -349,8 +380,8 @@ END_TEST
 RUN_SUITE("serialization/graph_text", a_graph_comes_back_equal,
           a_training_graph_with_gradients_comes_back_equal,
           the_stream_of_salts_goes_on_behind_those_in_the_text,
-          a_number_that_is_not_finite_cannot_be_written, texts_that_lie_are_refused_with_the_reason,
-          a_text_that_would_fill_the_memory_is_refused,
+          a_number_that_is_not_finite_cannot_be_written, dilation_is_written_where_there_is_any,
+          texts_that_lie_are_refused_with_the_reason, a_text_that_would_fill_the_memory_is_refused,
           changed_numbers_give_a_sound_graph_or_an_error,
           changed_bytes_give_a_sound_graph_or_an_error,
           failing_allocations_are_errors_and_nothing_more)

@@ -1,7 +1,7 @@
 /* Depthwise convolution of one image, reference; included by ref.inc.h.
  *
- * Output (oy, ox) reads input (oy stride_h - pad_h + ky, ox stride_w - pad_w + kx), where that lies
- * inside the image. A stretch of channels is summed at a time, as in gemm.inc.h. */
+ * Taps (kernels.h, weld_window) count where they lie inside the image. A stretch of channels is
+ * summed at a time, as in gemm.inc.h. */
 
 /* sum[count] += x[count] weight[count] */
 static void add_channel_products(int64_t count, const real *x, const param *weight,
@@ -20,9 +20,9 @@ static void depthwise_position(const weld_window *g, const real *x, const param 
         sum[j] = bias ? (double)bias[c0 + j] : 0.0;
     }
     for (int64_t ky = 0; ky < g->kernel_h; ky++) {
-        const int64_t iy = oy * g->stride_h - g->pad_h + ky;
+        const int64_t iy = oy * g->stride_h - g->pad_h + ky * g->dilation_h;
         for (int64_t kx = 0; kx < g->kernel_w; kx++) {
-            const int64_t ix = ox * g->stride_w - g->pad_w + kx;
+            const int64_t ix = ox * g->stride_w - g->pad_w + kx * g->dilation_w;
             if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w) {
                 add_channel_products(count, x + (iy * g->w + ix) * g->c + c0,
                                      weight + (ky * g->kernel_w + kx) * g->c + c0, sum);
@@ -46,9 +46,11 @@ static void depthwise(const weld_window *g, const void *x, const void *weight, c
     }
 }
 
-/* The output position that reads input position `i` through tap `k`, -1 where there is none. */
-static int64_t output_reading(int64_t i, int64_t k, int64_t stride, int64_t pad, int64_t outputs) {
-    const int64_t scaled = i + pad - k;
+/* The output position that reads input position `i` through the tap `offset` from the window's
+ * first, -1 where there is none. */
+static int64_t output_reading(int64_t i, int64_t offset, int64_t stride, int64_t pad,
+                              int64_t outputs) {
+    const int64_t scaled = i + pad - offset;
     if (scaled < 0 || scaled % stride != 0 || scaled / stride >= outputs) {
         return -1;
     }
@@ -60,9 +62,9 @@ static void depthwise_input_position(const weld_window *g, const real *dy, const
                                      int64_t iy, int64_t ix, int64_t c0, int64_t count, real *dx) {
     double sum[COLUMNS] = {0};
     for (int64_t ky = 0; ky < g->kernel_h; ky++) {
-        const int64_t oy = output_reading(iy, ky, g->stride_h, g->pad_h, g->oh);
+        const int64_t oy = output_reading(iy, ky * g->dilation_h, g->stride_h, g->pad_h, g->oh);
         for (int64_t kx = 0; kx < g->kernel_w; kx++) {
-            const int64_t ox = output_reading(ix, kx, g->stride_w, g->pad_w, g->ow);
+            const int64_t ox = output_reading(ix, kx * g->dilation_w, g->stride_w, g->pad_w, g->ow);
             if (oy >= 0 && ox >= 0) {
                 add_channel_products(count, dy + (oy * g->ow + ox) * g->c + c0,
                                      weight + (ky * g->kernel_w + kx) * g->c + c0, sum);
@@ -93,9 +95,9 @@ static void depthwise_weight_tap(const weld_window *g, const real *x, const real
                                  int64_t c0, int64_t count, param *dweight) {
     double sum[COLUMNS] = {0};
     for (int64_t oy = row_begin; oy < row_end; oy++) {
-        const int64_t iy = oy * g->stride_h - g->pad_h + ky;
+        const int64_t iy = oy * g->stride_h - g->pad_h + ky * g->dilation_h;
         for (int64_t ox = 0; ox < g->ow; ox++) {
-            const int64_t ix = ox * g->stride_w - g->pad_w + kx;
+            const int64_t ix = ox * g->stride_w - g->pad_w + kx * g->dilation_w;
             if (iy >= 0 && iy < g->h && ix >= 0 && ix < g->w) {
                 const real *a = dy + (oy * g->ow + ox) * g->c + c0;
                 const real *b = x + (iy * g->w + ix) * g->c + c0;

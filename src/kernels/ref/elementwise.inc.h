@@ -76,6 +76,15 @@ static void add(int64_t n, const void *a_, const void *b_, void *y_) {
     }
 }
 
+/* y[n] = a[n] b[n] */
+static void mul(int64_t n, const void *a_, const void *b_, void *y_) {
+    const real *a = a_, *b = b_;
+    real *y = y_;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = put(get(a[i]) * get(b[i]));
+    }
+}
+
 /* y[n] = factor x[n] */
 static void scale(int64_t n, double factor, const void *x_, void *y_) {
     const real *x = x_;

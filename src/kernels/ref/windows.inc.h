@@ -1,4 +1,4 @@
-/* Pooling and patches of one image, reference; included by ref.inc.h. */
+/* Pooling, patches and resampling of one image, reference; included by ref.inc.h. */
 
 /* Offset in x[h, w, c] of the first maximum of the window of output (oy, ox), channel c, in
  * row-major order; -1 where the window lies in the padding altogether. */
@@ -6,9 +6,9 @@ static int64_t window_maximum(const weld_window *g, const real *x, int64_t oy, i
                               int64_t c) {
     int64_t best = -1;
     for (int64_t ky = 0; ky < g->kernel_h; ky++) {
-        const int64_t iy = oy * g->stride_h - g->pad_h + ky;
+        const int64_t iy = oy * g->stride_h - g->pad_h + ky * g->dilation_h;
         for (int64_t kx = 0; kx < g->kernel_w; kx++) {
-            const int64_t ix = ox * g->stride_w - g->pad_w + kx;
+            const int64_t ix = ox * g->stride_w - g->pad_w + kx * g->dilation_w;
             if (iy < 0 || iy >= g->h || ix < 0 || ix >= g->w) {
                 continue;
             }
@@ -57,8 +57,8 @@ static void max_pool_grad(const weld_window *g, const void *x_, const void *dy_,
 
 /* Offset in x[h, w, c] of tap (ky, kx) of output position p, first channel; -1 in the padding. */
 static int64_t tap_offset(const weld_window *g, int64_t p, int64_t ky, int64_t kx) {
-    const int64_t iy = p / g->ow * g->stride_h - g->pad_h + ky;
-    const int64_t ix = p % g->ow * g->stride_w - g->pad_w + kx;
+    const int64_t iy = p / g->ow * g->stride_h - g->pad_h + ky * g->dilation_h;
+    const int64_t ix = p % g->ow * g->stride_w - g->pad_w + kx * g->dilation_w;
     return iy < 0 || iy >= g->h || ix < 0 || ix >= g->w ? -1 : (iy * g->w + ix) * g->c;
 }
 
@@ -93,6 +93,32 @@ static void col2im(const weld_window *g, const void *patches_, int64_t channel, 
                     dx[at + channel + j] = put(get(dx[at + channel + j]) + get(patches[j]));
                 }
                 patches += count;
+            }
+        }
+    }
+}
+
+/* One channel of y[p, q] = sum over the taps of weight x[from, from] */
+static double resampled(const weld_resampling *g, const real *x, int64_t p, int64_t q, int64_t c) {
+    const weld_taps *rows = &g->rows, *columns = &g->columns;
+    double sum = 0;
+    for (int64_t i = rows->first[p]; i < rows->first[p + 1]; i++) {
+        for (int64_t j = columns->first[q]; j < columns->first[q + 1]; j++) {
+            const int64_t at = (rows->from[i] * g->w + columns->from[j]) * g->c + c;
+            sum += rows->weight[i] * columns->weight[j] * get(x[at]);
+        }
+    }
+    return sum;
+}
+
+/* y[oh, ow, c] from x[h, w, c]; some output rows */
+static void resample(const weld_resampling *g, const void *x, int64_t row_begin, int64_t row_end,
+                     void *y_) {
+    real *y = y_;
+    for (int64_t p = row_begin; p < row_end; p++) {
+        for (int64_t q = 0; q < g->ow; q++) {
+            for (int64_t c = 0; c < g->c; c++) {
+                y[(p * g->ow + q) * g->c + c] = put(resampled(g, x, p, q, c));
             }
         }
     }

@@ -1,9 +1,9 @@
 /* Weight gradient of a depthwise convolution over some rows of one image:
  * dweight[ky, kx, c] += sum over oy, ox of dy[oy, ox, c] x[iy, ix, c].
  *
- * For 3 x 3 kernels with padding of at most 1 the nine sums of a vector of channels stay in
- * registers over a few rows, and each x is loaded once for all the dy of a tile of columns that
- * meet it. Other kernels go tap by tap. */
+ * For 3 x 3 kernels without dilation and with padding of at most 1 the nine sums of a vector of
+ * channels stay in registers over a few rows, and each x is loaded once for all the dy of a tile of
+ * columns that meet it. Other kernels go tap by tap. */
 #include "kernels/simd/simd.h"
 #include "kernels/simd/stencil.h"
 
@@ -122,8 +122,8 @@ static void weight_grad_any(const weld_window *g, const tvalue *x, const tvalue 
     const int64_t c = g->c;
     for (int64_t row = row_begin; row < row_end; row++) {
         for (int64_t t = 0; t < g->kernel_h * g->kernel_w; t++) {
-            const int64_t iy = row * g->stride_h - g->pad_h + t / g->kernel_w;
-            const int64_t first = t % g->kernel_w - g->pad_w;
+            const int64_t iy = row * g->stride_h - g->pad_h + t / g->kernel_w * g->dilation_h;
+            const int64_t first = t % g->kernel_w * g->dilation_w - g->pad_w;
             int64_t begin, end;
             stencil_interior(first, g->stride_w, 1, g->w, g->ow, &begin, &end);
             if (iy < 0 || iy >= g->h || begin == end) {
@@ -145,7 +145,7 @@ static bool fits_3(int64_t size, int64_t out, int64_t kernel, int64_t stride, in
 
 void SIMD(depthwise_weight_grad)(const weld_window *g, const void *x, const void *dy,
                                  int64_t row_begin, int64_t row_end, void *dweight) {
-    const bool fits = g->stride_h == g->stride_w &&
+    const bool fits = g->stride_h == g->stride_w && g->dilation_h == 1 && g->dilation_w == 1 &&
                       fits_3(g->h, g->oh, g->kernel_h, g->stride_h, g->pad_h) &&
                       fits_3(g->w, g->ow, g->kernel_w, g->stride_w, g->pad_w);
     if (fits && g->stride_w == 1) {

@@ -13,6 +13,18 @@ void SIMD(add)(int64_t n, const void *a_, const void *b_, void *y_) {
     V_EACH_PAIR(n, add_step(a + j, b + j, span, y + j));
 }
 
+V_INLINE void mul_step(const tvalue *a, const tvalue *b, vspan span, tvalue *y) {
+    const vpair u = t_load_pair(a, span), v = t_load_pair(b, span);
+    fetch_to_write(y + FETCH_AHEAD);
+    t_store_pair(y, span, (vpair){u.a * v.a, u.b * v.b});
+}
+
+void SIMD(mul)(int64_t n, const void *a_, const void *b_, void *y_) {
+    const tvalue *a = a_, *b = b_;
+    tvalue *y = y_;
+    V_EACH_PAIR(n, mul_step(a + j, b + j, span, y + j));
+}
+
 V_INLINE void scale_step(vfloat factor, const tvalue *x, vspan span, tvalue *y) {
     const vpair in = t_load_pair(x, span);
     fetch_to_write(y + FETCH_AHEAD);

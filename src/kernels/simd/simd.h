@@ -37,6 +37,7 @@ void SIMD(unary_pair)(weld_unary f, int64_t rows, int64_t c, const void *x, cons
 void SIMD(unary)(weld_unary f, int64_t n, const void *x, void *y);
 void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
 void SIMD(add)(int64_t n, const void *a, const void *b, void *y);
+void SIMD(mul)(int64_t n, const void *a, const void *b, void *y);
 void SIMD(scale)(int64_t n, double factor, const void *x, void *y);
 void SIMD(adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
                  void *v, void *average);
@@ -63,6 +64,8 @@ void SIMD(im2col)(const weld_window *g, const void *x, int64_t channel, int64_t 
                   int64_t begin, int64_t end, void *out);
 void SIMD(col2im)(const weld_window *g, const void *patches, int64_t channel, int64_t count,
                   int64_t begin, int64_t end, void *dx);
+void SIMD(resample)(const weld_resampling *g, const void *x, int64_t row_begin, int64_t row_end,
+                    void *y);
 
 double SIMD(multiply_adds)(int64_t rounds, void *sum);
 

@@ -11,13 +11,15 @@ enum { TILE = STENCIL_TILE, WIDE_TILE = 8 };
 /* The sum at output column o, some of whose taps lie outside the image. */
 V_INLINE void border_column(const stencil *s, int64_t o, int64_t j, vspan lanes) {
     const int64_t column = s->first + o * s->step;
-    const int64_t begin = greatest(0, -column), end = least(s->taps, s->width - column);
+    const int64_t apart = s->apart, before = greatest(0, -column), room = s->width - column;
+    const int64_t begin = (before + apart - 1) / apart;
+    const int64_t end = least(s->taps, (room + apart - 1) / apart);
     vpair sum = s->bias ? v_load_pair(s->bias + j, lanes) : v_set_pair(0);
     for (int64_t r = 0; r < s->rows; r++) {
         const tvalue *x = s->x + r * s->x_row + column * s->c + j;
         const float *weight = s->weight + r * s->weight_row + j;
         for (int64_t t = begin; t < end; t++) {
-            sum = v_fma_pair(t_load_pair(x + t * s->c, lanes),
+            sum = v_fma_pair(t_load_pair(x + t * apart * s->c, lanes),
                              v_load_pair(weight + t * s->weight_tap, lanes), sum);
         }
     }
@@ -36,7 +38,7 @@ V_INLINE void any_tile(const int columns, const stencil *s, int64_t o, int64_t j
     for (int64_t r = 0; r < s->rows; r++) {
         const tvalue *x = s->x + r * s->x_row + (s->first + o * s->step) * s->c + j;
         const float *weight = s->weight + r * s->weight_row + j;
-        for (int64_t t = 0; t < s->taps; t++, x += s->c, weight += s->weight_tap) {
+        for (int64_t t = 0; t < s->taps; t++, x += s->apart * s->c, weight += s->weight_tap) {
             const vpair w = v_load_pair(weight, lanes);
             V_UNROLL
             for (int i = 0; i < columns; i++) {
@@ -181,9 +183,11 @@ V_INLINE void row_of_shape(const int rows, const int step, const stencil *given,
 
 void SIMD(stencil_row)(const stencil *s) {
     int64_t begin, end;
-    stencil_interior(s->first, s->step, s->taps, s->width, s->count, &begin, &end);
+    const int64_t extent = s->taps > 0 ? (s->taps - 1) * s->apart + 1 : 0;
+    stencil_interior(s->first, s->step, extent, s->width, s->count, &begin, &end);
     const int64_t last = s->first + (s->count - 1) * s->step; /* column of its first tap */
-    const bool fits = s->taps == 3 && s->first >= -1 && last + 2 <= s->width && begin < end;
+    const bool fits =
+        s->taps == 3 && s->apart == 1 && s->first >= -1 && last + 2 <= s->width && begin < end;
     if (fits && s->rows == 3 && s->step == 1) {
         row_of_shape(3, 1, s, begin, end);
     } else if (fits && s->rows == 2 && s->step == 1) {

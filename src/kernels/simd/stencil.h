@@ -1,6 +1,6 @@
 /* One output row of a depthwise convolution, or of one phase of its input gradient: both are
  *
- *   y[o * y_step] = bias + sum over r < rows, t < taps of x_r[o * step + first + t] w_rt
+ *   y[o * y_step] = bias + sum over r < rows, t < taps of x_r[o * step + first + t * apart] w_rt
  *
  * for o < count, where x_r is row r of an image `width` columns wide, columns outside it count as
  * zero, and each column is a vector of c channels. */
@@ -30,6 +30,7 @@ typedef struct stencil {
     const tvalue *x;
     int64_t x_row, width; /* elements from one x_r to the next; columns */
     int64_t first, step;  /* columns */
+    int64_t apart;        /* columns from one tap to the next */
     const float *weight;
     int64_t weight_row, weight_tap; /* elements from one to the next */
     const float *bias;              /* or NULL */
@@ -58,10 +59,10 @@ V_INLINE void fetch(fetching *f, vspan lanes, int64_t columns, int64_t rate) {
     }
 }
 
-/* Output columns whose taps all lie inside the image: [*begin, *end). */
-V_INLINE void stencil_interior(int64_t first, int64_t step, int64_t taps, int64_t width,
+/* Output columns whose taps, over `extent` columns, all lie inside the image: [*begin, *end). */
+V_INLINE void stencil_interior(int64_t first, int64_t step, int64_t extent, int64_t width,
                                int64_t count, int64_t *begin, int64_t *end) {
-    const int64_t room = width - taps - first; /* o * step <= room */
+    const int64_t room = width - extent - first; /* o * step <= room */
     *begin = least(count, first < 0 ? (-first + step - 1) / step : 0);
     *end = room < 0 ? 0 : least(count, room / step + 1);
     *end = greatest(*begin, *end);

@@ -8,9 +8,14 @@ typedef struct range {
     int64_t begin, end;
 } range;
 
-/* Taps of the window at `start` that lie inside [0, size). */
-static range taps_inside(int64_t start, int64_t kernel, int64_t size) {
-    return (range){greatest(0, -start), least(kernel, size - start)};
+/* Taps of the window at `start`, `dilation` apart, that lie inside [0, size). */
+static range taps_inside(int64_t start, int64_t kernel, int64_t dilation, int64_t size) {
+    const int64_t before = greatest(0, -start), room = size - start;
+    if (dilation == 1) { /* a division takes as long as a small patch */
+        return (range){before, least(kernel, room)};
+    }
+    return (range){(before + dilation - 1) / dilation,
+                   least(kernel, room > 0 ? (room - 1) / dilation + 1 : 0)};
 }
 
 /* The window of one output position: its taps inside the image and its first column's offset. */
@@ -21,9 +26,14 @@ typedef struct patch {
 
 static patch patch_at(const weld_window *g, int64_t oy, int64_t ox) {
     const int64_t top = oy * g->stride_h - g->pad_h, left = ox * g->stride_w - g->pad_w;
-    return (patch){.ky = taps_inside(top, g->kernel_h, g->h),
-                   .kx = taps_inside(left, g->kernel_w, g->w),
+    return (patch){.ky = taps_inside(top, g->kernel_h, g->dilation_h, g->h),
+                   .kx = taps_inside(left, g->kernel_w, g->dilation_w, g->w),
                    .offset = (top * g->w + left) * g->c};
+}
+
+/* From the window's first tap to another, in elements. */
+V_INLINE int64_t tap_offset(const weld_window *g, int64_t ky, int64_t kx) {
+    return (ky * g->dilation_h * g->w + kx * g->dilation_w) * g->c;
 }
 
 /* The maximum of a window for one vector of channels; where `which` is not NULL, also the tap that
@@ -34,7 +44,7 @@ V_INLINE vfloat window_maximum(const weld_window *g, const patch *p, const tvalu
     bool first = true;
     for (int64_t ky = p->ky.begin; ky < p->ky.end; ky++) {
         for (int64_t kx = p->kx.begin; kx < p->kx.end; kx++) {
-            const vfloat v = t_load(x + p->offset + (ky * g->w + kx) * g->c, lanes);
+            const vfloat v = t_load(x + p->offset + tap_offset(g, ky, kx), lanes);
             const vfloat tap = v_set((float)(ky * g->kernel_w + kx));
             const vmask more = v_greater(v, best);
             best = first ? v : v_select(more, v, best);
@@ -71,7 +81,7 @@ V_INLINE void spread(const weld_window *g, const patch *p, const tvalue *x, vflo
     for (int64_t ky = p->ky.begin; ky < p->ky.end; ky++) {
         for (int64_t kx = p->kx.begin; kx < p->kx.end; kx++) {
             const vmask here = v_equal(which, v_set((float)(ky * g->kernel_w + kx)));
-            tvalue *out = dx + p->offset + (ky * g->w + kx) * g->c;
+            tvalue *out = dx + p->offset + tap_offset(g, ky, kx);
             t_store(out, lanes, t_load(out, lanes) + v_select(here, dy, v_zero()));
         }
     }
@@ -112,15 +122,20 @@ V_INLINE void fill_zero(int64_t n, tvalue *to) {
     }
 }
 
-/* One row of a patch, out[kw, count]. With all channels the columns inside are one stretch. */
+/* Are the taps of a row of the patch, of so many channels, side by side in the image? */
+V_INLINE bool is_stretch(const weld_window *g, int64_t count) {
+    return count == g->c && g->dilation_w == 1;
+}
+
+/* One row of a patch, out[kw, count], x pointing to its first tap. */
 V_INLINE void copy_patch_row(const weld_window *g, range kx, const tvalue *x, int64_t count,
                              tvalue *out) {
     fill_zero(kx.begin * count, out);
-    if (count == g->c) {
+    if (is_stretch(g, count)) {
         copy((kx.end - kx.begin) * count, x + kx.begin * count, out + kx.begin * count);
     } else {
         for (int64_t t = kx.begin; t < kx.end; t++) {
-            copy(count, x + t * g->c, out + t * count);
+            copy(count, x + tap_offset(g, 0, t), out + t * count);
         }
     }
     fill_zero((g->kernel_w - kx.end) * count, out + kx.end * count);
@@ -141,7 +156,7 @@ void SIMD(im2col)(const weld_window *g, const void *x_, int64_t channel, int64_t
             if (ky < p.ky.begin || ky >= p.ky.end) {
                 fill_zero(g->kernel_w * count, out);
             } else {
-                copy_patch_row(g, p.kx, x + p.offset + ky * g->w * g->c + channel, count, out);
+                copy_patch_row(g, p.kx, x + p.offset + tap_offset(g, ky, 0) + channel, count, out);
             }
         }
     }
@@ -163,15 +178,15 @@ void SIMD(col2im)(const weld_window *g, const void *patches_, int64_t channel, i
         const patch p = patch_at(g, oy, ox);
         next_position(g, &oy, &ox);
         for (int64_t ky = p.ky.begin; ky < p.ky.end; ky++) {
-            tvalue *row = dx + p.offset + ky * g->w * g->c + channel;
+            tvalue *row = dx + p.offset + tap_offset(g, ky, 0) + channel;
             const tvalue *from = patches + ky * g->kernel_w * count;
-            if (count == g->c && p.kx.begin < p.kx.end) {
+            if (is_stretch(g, count) && p.kx.begin < p.kx.end) {
                 add_to((p.kx.end - p.kx.begin) * count, from + p.kx.begin * count,
                        row + p.kx.begin * count);
                 continue;
             }
             for (int64_t kx = p.kx.begin; kx < p.kx.end; kx++) {
-                add_to(count, from + kx * count, row + kx * g->c);
+                add_to(count, from + kx * count, row + tap_offset(g, 0, kx));
             }
         }
         patches += g->kernel_h * g->kernel_w * count;

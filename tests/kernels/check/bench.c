@@ -24,7 +24,7 @@ typedef struct bench_case {
     {combine_checks, "combine", {.rows = rows_, .n = n_, .count = count_, .f = f_}}
 #define ELEMENTS(kernel, n_, ...) {elementwise_checks, kernel, {.n = n_, __VA_ARGS__}}
 #define WINDOW(group, kernel, size, c_, k, s, o)                                                   \
-    {group, kernel, {.g = {size, size, c_, o, o, k, k, s, s, (k) / 2, (k) / 2}}}
+    {group, kernel, {.g = {size, size, c_, o, o, k, k, s, s, (k) / 2, (k) / 2, 1, 1}}}
 
 static const bench_case cases[] = {
     PRODUCT("gemm_packed", 3136, 96, 48), PRODUCT("gemm_packed", 3136, 48, 96),
@@ -64,7 +64,8 @@ static const bench_case cases[] = {
     ELEMENTS("unary", 301056, .f = WELD_SILU), ELEMENTS("unary", 301056, .f = WELD_SIGMOID),
     ELEMENTS("unary_grad", 301056, .f = WELD_GELU), ELEMENTS("unary_grad", 301056, .f = WELD_SILU),
     ELEMENTS("from_f32", 301056, .terms = 0), ELEMENTS("to_f32", 301056, .terms = 0),
-    ELEMENTS("add", 301056, .terms = 0), ELEMENTS("scale", 301056, .terms = 0),
+    ELEMENTS("add", 301056, .terms = 0), ELEMENTS("mul", 301056, .terms = 0),
+    ELEMENTS("scale", 301056, .terms = 0),
     ELEMENTS("adamw", 301056, .terms = 0), ELEMENTS("square_sum", 301056, .terms = 0), ELEMENTS("first_not_finite", 301056, .terms = 0),
     ROWS(row_checks, "softmax", 784, 196), ROWS(row_checks, "softmax_grad", 784, 196),
     ROWS(row_checks, "layer_norm", 784, 192), ROWS(row_checks, "layer_norm_grad", 784, 192),
@@ -74,6 +75,7 @@ static const bench_case cases[] = {
     WINDOW(window_checks, "im2col", 224, 3, 3, 2, 112),
     WINDOW(window_checks, "im2col", 112, 24, 3, 2, 56),
     WINDOW(window_checks, "col2im", 112, 24, 3, 2, 56),
+    WINDOW(window_checks, "resample", 28, 96, 3, 1, 56),
 };
 /* clang-format on */
 

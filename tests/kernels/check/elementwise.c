@@ -135,6 +135,18 @@ static void draw_add(trial *t, weld_random *r) {
     add_elements(t, r, "y", OUTPUT)->alias = (int)draw_between(r, -1, 1);
 }
 
+static void call_mul(const weld_kernels *k, void *const *p, const trial *t) {
+    k->mul(t->n, p[0], p[1], p[2]);
+}
+
+static void draw_mul(trial *t, weld_random *r) {
+    draw_count(t, r);
+    t->call = call_mul;
+    add_elements(t, r, "a", INPUT);
+    add_elements(t, r, "b", INPUT);
+    add_elements(t, r, "y", OUTPUT)->alias = (int)draw_between(r, -1, 1);
+}
+
 static void call_scale(const weld_kernels *k, void *const *p, const trial *t) {
     k->scale(t->n, t->alpha, p[0], p[1]);
 }
@@ -319,6 +331,7 @@ const kernel_check elementwise_checks[] = {
     {"unary", 200, draw_unary},
     {"unary_grad", 200, draw_unary_grad},
     {"add", 60, draw_add},
+    {"mul", 60, draw_mul},
     {"scale", 60, draw_scale},
     {"adamw", 100, draw_adamw, NOT_IN_BF16},
     {"square_sum", 60, draw_square_sum, NOT_IN_BF16},

@@ -29,28 +29,30 @@ int64_t draw_channels(weld_random *r) {
     }
 }
 
-/* Size of an axis, its kernel, stride and padding; the kernel may overhang but not miss the image.
- */
-static void draw_axis(weld_random *r, int64_t *size, int64_t *kernel, int64_t *stride,
-                      int64_t *pad) {
+/* Size of an axis, its kernel, stride, padding and dilation; the kernel may overhang but not miss
+ * the image. */
+static void draw_axis(weld_random *r, int64_t *size, int64_t *kernel, int64_t *stride, int64_t *pad,
+                      int64_t *dilation) {
     *kernel = draw_between(r, 1, 5);
     *stride = draw_between(r, 1, 3);
-    *pad = draw_between(r, 0, *kernel / 2);
-    const int64_t least = *kernel - 2 * *pad > 1 ? *kernel - 2 * *pad : 1;
+    *dilation = draw_chance(r, 0.3) ? draw_between(r, 2, 3) : 1;
+    const int64_t extent = (*kernel - 1) * *dilation + 1;
+    *pad = draw_between(r, 0, extent / 2);
+    const int64_t least = extent - 2 * *pad > 1 ? extent - 2 * *pad : 1;
     *size = draw_between(r, least, least + 14);
 }
 
 weld_window draw_window(weld_random *r) {
     weld_window g = {.c = draw_channels(r)};
-    draw_axis(r, &g.h, &g.kernel_h, &g.stride_h, &g.pad_h);
-    draw_axis(r, &g.w, &g.kernel_w, &g.stride_w, &g.pad_w);
+    draw_axis(r, &g.h, &g.kernel_h, &g.stride_h, &g.pad_h, &g.dilation_h);
+    draw_axis(r, &g.w, &g.kernel_w, &g.stride_w, &g.pad_w, &g.dilation_w);
     if (draw_chance(r, 0.5)) {
         g.kernel_h = g.kernel_w = 3;
         g.stride_h = g.stride_w = draw_between(r, 1, 2);
-        g.pad_h = g.pad_w = 1;
+        g.pad_h = g.pad_w = g.dilation_h = g.dilation_w = 1;
     }
-    g.oh = (g.h + 2 * g.pad_h - g.kernel_h) / g.stride_h + 1;
-    g.ow = (g.w + 2 * g.pad_w - g.kernel_w) / g.stride_w + 1;
+    g.oh = (g.h + 2 * g.pad_h - (g.kernel_h - 1) * g.dilation_h - 1) / g.stride_h + 1;
+    g.ow = (g.w + 2 * g.pad_w - (g.kernel_w - 1) * g.dilation_w - 1) / g.stride_w + 1;
     return g;
 }
 

@@ -1,4 +1,4 @@
-/* Trials of pooling and patches; see check.h. */
+/* Trials of pooling, patches and resampling; see check.h. */
 #include "check.h"
 
 static void draw_geometry(trial *t, weld_random *r) {
@@ -128,10 +128,55 @@ static void draw_col2im(trial *t, weld_random *r) {
     add_image(t, r, "dx", UPDATED, t->g.h, t->g.w);
 }
 
+enum { MOST_OUTPUTS = 128, MOST_TAPS = 3 };
+
+typedef struct tap_table {
+    int64_t first[MOST_OUTPUTS + 1], from[MOST_OUTPUTS * MOST_TAPS];
+    double weight[MOST_OUTPUTS * MOST_TAPS];
+} tap_table;
+
+/* The same for the same seed: none to three taps for each output, anywhere in the inputs. */
+static weld_taps make_taps(uint64_t seed, int64_t inputs, int64_t outputs, tap_table *table) {
+    weld_random r = weld_random_start(seed, 0, 0, WELD_RANDOM_TEST);
+    int64_t count = 0;
+    for (int64_t i = 0; i < outputs; i++) {
+        table->first[i] = count;
+        for (int64_t taps = draw_between(&r, 0, MOST_TAPS); taps > 0; taps--, count++) {
+            table->from[count] = draw_between(&r, 0, inputs - 1);
+            table->weight[count] = weld_random_range(&r, 0, 1);
+        }
+    }
+    table->first[outputs] = count;
+    return (weld_taps){table->first, table->from, table->weight};
+}
+
+static void call_resample(const weld_kernels *k, void *const *p, const trial *t) {
+    static tap_table rows, columns;
+    const weld_window *g = &t->g;
+    const weld_resampling resampling = {g->w, g->ow, g->c,
+                                        make_taps((uint64_t)t->k, g->h, g->oh, &rows),
+                                        make_taps((uint64_t)t->k + 1, g->w, g->ow, &columns)};
+    k->resample(&resampling, p[0], t->begin, t->end, p[1]);
+}
+
+/* The image of a window, resized to another's output. */
+static void draw_resample(trial *t, weld_random *r) {
+    draw_geometry(t, r);
+    t->call = call_resample;
+    t->terms = MOST_TAPS * MOST_TAPS;
+    t->k = draw_between(r, 0, 1 << 20);
+    if (!t->fixed) {
+        t->begin = draw_between(r, 0, t->g.oh - 1);
+        t->end = draw_between(r, t->begin, t->g.oh);
+    }
+    add_image(t, r, "x", INPUT, t->g.h, t->g.w);
+    array *y = add_image(t, r, "y", OUTPUT, t->g.oh, t->g.ow);
+    y->begin = t->begin;
+    y->end = t->end;
+}
+
 const kernel_check window_checks[] = {
-    {"max_pool", 80, draw_max_pool},
-    {"max_pool_grad", 80, draw_max_pool_grad},
-    {"im2col", 80, draw_im2col},
-    {"col2im", 80, draw_col2im},
-    {0},
+    {"max_pool", 80, draw_max_pool}, {"max_pool_grad", 80, draw_max_pool_grad},
+    {"im2col", 80, draw_im2col},     {"col2im", 80, draw_col2im},
+    {"resample", 80, draw_resample}, {0},
 };

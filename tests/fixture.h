@@ -92,6 +92,12 @@ static const family_case family_cases[] = {
       {"se_ratio", "0.25"},
       {"stem_width", "10"},
       {"stem_stride", "1"}}},
+    {"mobilenetv3",
+     {{"channels", "8, 10, 12, 14, 16"},
+      {"depths", "1, 2, 2, 1, 1"},
+      {"stem_channels", "8"},
+      {"head_channels", "24, 20"},
+      {"stem_stride", "1"}}},
 };
 enum { FAMILY_CASES = sizeof family_cases / sizeof *family_cases };
 

@@ -11,14 +11,14 @@ static weld_status print_model(const char *name, weld_error *err) {
     WELD_TRY(weld_model_config_named(name, &config, err));
     WELD_TRY(weld_model_build(&config, false, 1, 224, 224, WELD_F32, &graph, err));
     weld_model_counts counts = weld_graph_counts(graph);
-    printf("%-12s %12lld %12.1f\n", name, (long long)counts.parameters, (double)counts.macs / 1e6);
+    printf("%-22s %12lld %12.1f\n", name, (long long)counts.parameters, (double)counts.macs / 1e6);
     weld_graph_free(graph);
     return WELD_OK;
 }
 
 weld_status cli_models(cli_call *call, weld_error *err) {
     cli_parse(call, NULL, 0);
-    printf("%-12s %12s %12s   (1000 classes, 224 x 224, before merging)\n", "name", "parameters",
+    printf("%-22s %12s %12s   (1000 classes, 224 x 224, before merging)\n", "name", "parameters",
            "MACs [M]");
     for (size_t i = 0; weld_model_name(i); i++) {
         WELD_TRY(print_model(weld_model_name(i), err));

@@ -33,7 +33,7 @@ static weld_status check_options(const weld_model *m, const char *path,
     } else if (*out == ONNX && o->form == WELD_EXPORT_TRAINING) {
         problem = "an ONNX file holds the merged network: take .safetensors for the training form";
     } else if (*out == ONNX && *naming != weld_model_find_naming(&m->file.config, NULL, NULL)) {
-        problem = "an ONNX file has the official names: leave other names out";
+        problem = "an ONNX file has the names of the network's own: leave other names out";
     } else if (*out == SAFETENSORS && o->batch != 0) {
         problem = "a safetensors file holds tensors alone, for any batch: leave the batch out";
     } else if (o->batch < 0) {
@@ -58,6 +58,8 @@ static weld_status collect_tensors(const weld_model *m, const weld_naming *namin
         status =
             weld_model_tensor_name(&m->file.config, naming, weld_weights_name(w, i), names[i], err);
         tensors[i] = (weld_safetensors_tensor){names[i], weld_weights_tensor(w, i)};
+        tensors[i].tensor.shape =
+            weld_naming_shape(naming, weld_weights_name(w, i), tensors[i].tensor.shape);
     }
     return status;
 }

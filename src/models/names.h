@@ -18,11 +18,18 @@ typedef struct weld_naming {
     const char *name;  /* "timm" */
     const char *whose; /* "timm's" names */
     const char *text;  /* for a message: (timm's), (the authors' name) */
+    /* Weights, by their own names, of 1x1 convolutions that are linear layers there; ends with
+     * NULL. NULL: none are. */
+    const char *const *linear;
 } weld_naming;
 
-/* Modules that stand together in the network, by naming: the place in the tree, with {s} for the
- * stage, {b} for the block in it and {f} for the feature; and below that the module, "" for all
- * that is there. Ends with an empty row. */
+/* The shape that a file in `naming` has for the tensor that weld's graph calls `name`: that of a
+ * linear layer has no height and width. */
+weld_shape weld_naming_shape(const weld_naming *naming, const char *name, weld_shape shape);
+
+/* Modules that stand together in the network, by naming: the place in the tree ("" is its root),
+ * with {s} for the stage, {b} for the block in it and {f} for the feature; and below that the
+ * module. Ends with an empty row. */
 typedef struct weld_module_names {
     const char *in[WELD_MAX_NAMINGS];
 } weld_module_names;

@@ -31,12 +31,14 @@ static const weld_named_shape *find(const search *s, const weld_model_config *co
 }
 
 /* Is this the leaf's shape, whatever the number of classes? Sets it where it is not known yet. */
-static bool is_shape_of(const weld_value *leaf, weld_shape shape, int *classes) {
-    if (leaf->shape.rank > 0 && leaf->shape.dim[0] == CLASSES && shape.rank > 0) {
+static bool is_shape_of(const weld_value *leaf, const weld_naming *naming, weld_shape shape,
+                        int *classes) {
+    const weld_shape wanted = weld_naming_shape(naming, leaf->name, leaf->shape);
+    if (wanted.rank > 0 && wanted.dim[0] == CLASSES && shape.rank > 0) {
         *classes = *classes ? *classes : (int)shape.dim[0];
         shape.dim[0] = shape.dim[0] == *classes ? CLASSES : 0;
     }
-    return weld_shape_equal(&leaf->shape, &shape);
+    return weld_shape_equal(&wanted, &shape);
 }
 
 /* How many of the graph's leaves are among the tensors; those of integers need not be. */
@@ -51,7 +53,7 @@ static void try_naming(search *s, const weld_graph *g, const weld_model_config *
         }
         const weld_named_shape *found = find(s, config, naming, leaf->name);
         s->first_is_there = s->first_is_there || (found && tensors == 0);
-        hits += found && is_shape_of(leaf, found->shape, &classes);
+        hits += found && is_shape_of(leaf, naming, found->shape, &classes);
         tensors++;
     }
     const bool whole = hits == tensors, best_whole = s->tensors > 0 && s->hits == s->tensors;

@@ -33,8 +33,9 @@ bool weld_place_tensor_name(const weld_named_place *at, size_t naming, const cha
     for (const weld_module_names *m = at->names->modules; m->in[0]; m++) {
         size_t length = strlen(m->in[0]);
         if (strncmp(module, m->in[0], length) == 0 && module[length] == '.') {
+            const char *place = at->names->place.in[naming];
             out[0] = 0;
-            return add_pattern(at->names->place.in[naming], at, out) && add_pattern(".", at, out) &&
+            return add_pattern(place, at, out) && add_pattern(*place ? "." : "", at, out) &&
                    add_pattern(m->in[naming], at, out) && add_pattern(module + length, at, out);
         }
     }
@@ -101,6 +102,15 @@ bool weld_row_tensor_name(const weld_module_row *rows, size_t naming, const char
         }
     }
     return false;
+}
+
+weld_shape weld_naming_shape(const weld_naming *naming, const char *name, weld_shape shape) {
+    for (const char *const *linear = naming->linear; linear && *linear; linear++) {
+        if (strcmp(*linear, name) == 0 && shape.rank == 4) {
+            shape.rank = 2;
+        }
+    }
+    return shape;
 }
 
 /* --- Looking up ------------------------------------------------------------------------------ */

@@ -65,17 +65,17 @@ typedef struct comparison {
 
 /* A counter (of batches) is one number of any type: some programs convert it along with the
  * weights, and old ones gave it a dimension. */
-static bool fits(const weld_value *leaf, const weld_state_entry *entry) {
-    return leaf->dtype == WELD_I64 ? weld_shape_count(&entry->shape) == 1
-                                   : weld_element_is_float(entry->element) &&
-                                         weld_shape_equal(&leaf->shape, &entry->shape);
+static bool fits(const weld_value *leaf, const weld_shape *shape, const weld_state_entry *entry) {
+    return leaf->dtype == WELD_I64
+               ? weld_shape_count(&entry->shape) == 1
+               : weld_element_is_float(entry->element) && weld_shape_equal(shape, &entry->shape);
 }
 
-static void add_wrong(comparison *c, const weld_value *leaf, const weld_state_entry *entry) {
+static void add_wrong(comparison *c, const weld_shape *shape, const weld_state_entry *entry) {
     char text[WELD_TENSOR_NAME_SIZE + 224], is[96], wanted[96];
     snprintf(text, sizeof text, "%.120s is %s %s, not %s", entry->name,
              weld_element_name(entry->element), weld_shape_text(&entry->shape, is, sizeof is),
-             weld_shape_text(&leaf->shape, wanted, sizeof wanted));
+             weld_shape_text(shape, wanted, sizeof wanted));
     weld_name_list_add(&c->wrong, text);
 }
 
@@ -91,8 +91,9 @@ static weld_status compare_leaf(const loading *l, const weld_value *leaf, compar
     }
     const weld_state_entry *entry = weld_state_dict_at(l->index->dict, (size_t)number);
     c->used[number] = true;
-    if (!fits(leaf, entry)) {
-        add_wrong(c, leaf, entry);
+    const weld_shape shape = weld_naming_shape(l->naming, leaf->name, leaf->shape);
+    if (!fits(leaf, &shape, entry)) {
+        add_wrong(c, &shape, entry);
     }
     return WELD_OK;
 }

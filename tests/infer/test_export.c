@@ -258,7 +258,7 @@ START_TEST(what_has_no_meaning_is_refused) {
         {"current.pth", "x.h5", ".safetensors or .onnx", {0}},
         {"current.pth", "safetensors", ".safetensors or .onnx", {0}},
         {"current.pth", "x.onnx", "training form", {.form = WELD_EXPORT_TRAINING}},
-        {"current.pth", "x.onnx", "official names", {.names = "timm"}},
+        {"current.pth", "x.onnx", "names of the network's own", {.names = "timm"}},
         {"current.pth", "x.onnx", "batch", {.batch = -1}},
         {"current.pth", "x.safetensors", "batch", {.batch = 1}},
         {"merged.pth", "x.safetensors", "training checkpoint", {.form = WELD_EXPORT_TRAINING}},

@@ -162,7 +162,8 @@ static void check_recognized(const weld_graph *g, const weld_model_config *confi
             ck_assert_msg(
                 !weld_model_tensor_name(config, naming, g->values[i]->name, names[count], &err),
                 "%s", err.message);
-            tensors[count] = (weld_named_shape){names[count], g->values[i]->shape};
+            tensors[count] = (weld_named_shape){
+                names[count], weld_naming_shape(naming, g->values[i]->name, g->values[i]->shape)};
             count++;
         }
     }

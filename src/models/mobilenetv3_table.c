@@ -1,0 +1,23 @@
+/* What stages of MobileNetV3 are made of: tables 1 and 2 of the paper, rows of one width at once.
+ */
+#include "models/mobilenetv3.h"
+
+static const weld_mobilenetv3_stage large[] = {
+    {1, 3, 1, false, false, {0}}, {2, 3, 2, false, false, {4, 3}},
+    {3, 5, 2, true, false, {3}},  {4, 3, 2, false, true, {6, 2.5, 2.3}},
+    {2, 3, 1, true, true, {6}},   {3, 5, 2, true, true, {6}},
+};
+static const weld_mobilenetv3_stage small[] = {
+    {1, 3, 2, true, false, {0}},   {2, 3, 2, false, false, {4.5, 3.67}},
+    {3, 5, 2, true, true, {4, 6}}, {2, 5, 1, true, true, {3}},
+    {3, 5, 2, true, true, {6}},
+};
+
+int weld_mobilenetv3_table_stages(int table) {
+    return table == WELD_MOBILENETV3_LARGE ? sizeof large / sizeof *large
+                                           : sizeof small / sizeof *small;
+}
+
+weld_mobilenetv3_stage weld_mobilenetv3_stage_of(int table, int stage) {
+    return table == WELD_MOBILENETV3_LARGE ? large[stage] : small[stage];
+}

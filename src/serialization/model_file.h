@@ -36,8 +36,9 @@ typedef struct weld_trainer_state {
     double epoch_loss;      /* sum over the epoch so far */
     double epoch_seconds;   /* time spent on the epoch so far */
     double elapsed_seconds; /* on the whole run */
-    double plateau_best;    /* as optimize/schedule.h's weld_plateau; 0 in files of versions */
-    int64_t plateau_since, plateau_reductions; /* without that schedule */
+    /* What a plateau has seen (optimize/schedule.h); 0 in files from before there was one. */
+    double plateau_best;
+    int64_t plateau_since, plateau_reductions;
 } weld_trainer_state;
 
 /* How the tensors stood in a file that weld did not write. */

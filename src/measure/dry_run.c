@@ -32,7 +32,7 @@ static int shape_of(const weld_trainer *t, int64_t epoch, int64_t position) {
 
 /* sizes: by the loader's shapes. */
 static void count_updates(const weld_trainer *t, of_size sizes[WELD_SIZES_MAX]) {
-    for (int64_t epoch = 0; epoch < t->schedule.epochs; epoch++) {
+    for (int64_t epoch = 0; epoch < weld_schedule_epochs(&t->schedule); epoch++) {
         const int64_t updates = weld_loader_train_updates(t->data.loader, (uint32_t)epoch);
         for (int64_t i = 0; i < updates; i++) {
             sizes[shape_of(t, epoch, i)].in_run++;
@@ -47,7 +47,7 @@ static void seek(weld_trainer *t, int shape) {
     for (;; s->position++) {
         while (s->position >= weld_loader_train_updates(t->data.loader, (uint32_t)s->epoch)) {
             s->position = 0;
-            s->epoch = (s->epoch + 1) % t->schedule.epochs;
+            s->epoch = (s->epoch + 1) % weld_schedule_epochs(&t->schedule);
         }
         if (shape_of(t, s->epoch, s->position) == shape) {
             return;

@@ -51,12 +51,14 @@ double weld_schedule_scale(double lr, int64_t batch, int64_t lr_batch);
 int64_t weld_schedule_epochs(const weld_schedule *s);
 
 /* The rate of an update of `epoch`, from 0, that follows `updates` earlier ones of the run. With t
- * = updates, and T, W and D the updates of `epochs`, of the warm-up and of decay_epochs: t < W:
- * warmup_lr + (base - warmup_lr) t / W cosine:  min_lr + (base - min_lr) (1 + cos(pi t / T)) / 2;
- * from T on: min_lr step:    base decay_rate^floor(t / D), but at least min_lr plateau: base
- * decay_rate^reductions, likewise (cosine: SGDR, Loshchilov and Hutter 2017, one period; t counts
- * from the start of the warm-up, as in timm). Where rates are held through epochs, these are
- * counted in place of updates. reductions: what plateau has made so far; nothing to the others. */
+ * = updates, and T, W and D the updates of `epochs`, of the warm-up and of decay_epochs:
+ *     t < W:   warmup_lr + (base - warmup_lr) t / W
+ *     cosine:  min_lr + (base - min_lr) (1 + cos(pi t / T)) / 2; from T on: min_lr
+ *     step:    base decay_rate^floor(t / D), but at least min_lr
+ *     plateau: base decay_rate^reductions, likewise
+ * (cosine: SGDR, Loshchilov and Hutter 2017, one period; t counts from the start of the warm-up, as
+ * in timm). Where rates are held through epochs, these are counted in place of updates.
+ * reductions: what plateau has made so far; nothing to the others. */
 double weld_schedule_rate(const weld_schedule *s, int64_t epoch, int64_t updates,
                           int64_t reductions);
 

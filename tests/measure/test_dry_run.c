@@ -209,6 +209,7 @@ START_TEST(the_schedule_is_told_and_its_cool_down_counts) {
                                "first 1 epochs a rise from 1e-06");
     ck_assert_int_eq(seen.start.epochs, 5);
     ck_assert_int_eq(plan.steps, 5 * STEPS_PER_EPOCH);
+    ck_assert_double_eq_tol(plan.step_seconds, plan.measured_seconds / (double)plan.measured, 1e-9);
     ck_assert_int_eq(plan.evaluations, 5);
     static const char *const step[] = {"schedule.name=step", "schedule.decay_rate=0.9",
                                        "schedule.decay_epochs=2.4", "schedule.warmup_epochs=0"};

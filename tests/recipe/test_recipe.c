@@ -548,6 +548,34 @@ START_TEST(recipes_of_the_variants_reach_the_published_rates_and_batch) {
 }
 END_TEST
 
+/* Peaks, images of an update, epochs with cool-down and sizes, as the authors' commands and
+ * configurations have them. */
+START_TEST(recipes_of_other_families_reach_the_published_rates_and_batch) {
+    static const struct {
+        const char *name;
+        double peak, decay;
+        int64_t batch, epochs;
+        int size;
+    } published[] = {
+        {"regnety_160", 0.4, 5e-5, 512, 100, 224},
+    };
+    for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/recipes/%s.yaml", getenv("WELD_SOURCE"), published[i].name);
+        ck_assert_msg(!weld_recipe_read(path, NULL, 0, NULL, &recipe, &err), "%s", err.message);
+        int64_t batch = recipe.train.batch_size * recipe.train.accumulate;
+        ck_assert_str_eq(recipe.model.name, published[i].name);
+        ck_assert_int_eq(batch, published[i].batch);
+        ck_assert_double_eq_tol(
+            weld_schedule_scale(recipe.optimizer.lr, batch, recipe.optimizer.lr_batch),
+            published[i].peak, 1e-15);
+        ck_assert_double_eq(recipe.optimizer.weight_decay, published[i].decay);
+        ck_assert_int_eq(weld_recipe_epochs(&recipe), published[i].epochs);
+        ck_assert_int_eq(recipe.data.preprocessing.input_size, published[i].size);
+    }
+}
+END_TEST
+
 START_TEST(running_out_of_memory_is_an_error_like_any_other) {
     bool done = false;
     for (long n = 0; !done; n++) {
@@ -576,4 +604,5 @@ RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
           the_first_difference_of_two_recipes_is_told, a_missing_recipe_file_is_named,
           the_manual_names_every_key, the_recipes_that_come_with_weld_are_valid,
           recipes_of_the_variants_reach_the_published_rates_and_batch,
+          recipes_of_other_families_reach_the_published_rates_and_batch,
           running_out_of_memory_is_an_error_like_any_other)

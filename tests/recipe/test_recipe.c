@@ -558,6 +558,7 @@ START_TEST(recipes_of_other_families_reach_the_published_rates_and_batch) {
         int size;
     } published[] = {
         {"regnety_160", 0.4, 5e-5, 512, 100, 224},
+        {"mobilenetv3_large_100", 0.064, 1e-5, 1024, 600, 224},
     };
     for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
         char path[1024];

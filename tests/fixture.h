@@ -98,6 +98,19 @@ static const family_case family_cases[] = {
       {"stem_channels", "8"},
       {"head_channels", "24, 20"},
       {"stem_stride", "1"}}},
+    {"repvgg",
+     {{"channels", "8, 16"},
+      {"depths", "2, 3"},
+      {"stem_channels", "8"},
+      {"groups", "2"},
+      {"stem_stride", "1"}}},
+    {"mobileone",
+     {{"channels", "8, 16, 24"},
+      {"depths", "1, 2, 2"},
+      {"se_layers", "0, 0, 1"},
+      {"stem_channels", "8"},
+      {"branches", "3"},
+      {"stem_stride", "1"}}},
 };
 enum { FAMILY_CASES = sizeof family_cases / sizeof *family_cases };
 

@@ -116,6 +116,18 @@ bool weld_model_lists_agree(const weld_model_config *config) {
     return agree;
 }
 
+const char *weld_model_list_names(const weld_model_config *config, char *text, size_t size) {
+    const weld_model_family *family = weld_family_of(config);
+    const char *names[16];
+    size_t count = 0;
+    for (const weld_key *key = NULL; (key = weld_family_next_key(family, key, WELD_KEY_SIZE));) {
+        if (key->min_count < key->max_count && count < 16) {
+            names[count++] = key->name;
+        }
+    }
+    return weld_list_text(text, size, names, count, " and ");
+}
+
 static weld_status check(const weld_model_family *family, const weld_model_config *config,
                          const weld_key **blamed, weld_error *err) {
     const char *name = NULL;
@@ -126,9 +138,8 @@ static weld_status check(const weld_model_family *family, const weld_model_confi
     }
     *blamed = NULL;
     if (!weld_model_lists_agree(config)) {
-        return weld_fail(
-            err, WELD_ERROR_ARGUMENT, "%s must be lists of the same length",
-            weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names));
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s must be lists of the same length",
+                         weld_model_list_names(config, names, sizeof names));
     }
     weld_status status = family->check ? family->check(config, &name, err) : WELD_OK;
     *blamed = name ? weld_key_find(family->keys, family->key_count, name) : NULL;

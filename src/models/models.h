@@ -103,6 +103,8 @@ weld_status weld_model_config_check(const weld_model_config *config, const weld_
                                     weld_error *err);
 /* Keys with sizes are lists of one element a stage: are they of one length? */
 bool weld_model_lists_agree(const weld_model_config *config);
+/* "channels and depths", those keys; returns text. */
+const char *weld_model_list_names(const weld_model_config *config, char *text, size_t size);
 /* The first of the keys with one of `flags` that two configs of a family have other values for;
  * NULL: none. */
 const weld_key *weld_model_difference(const weld_model_config *a, const weld_model_config *b,

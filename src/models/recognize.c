@@ -44,18 +44,23 @@ static weld_status recognize_as(const weld_model_family *family, const weld_shap
     return weld_model_config_check(&out->config, NULL, err);
 }
 
+/* One of which the tensors are only in part is taken where they are of no other wholly. */
 weld_status weld_model_recognize(const weld_shape_index *index, const weld_model_config *stated,
                                  weld_recognized *out, weld_error *err) {
     char reasons[WELD_ERROR_MESSAGE_SIZE] = "";
+    weld_recognized partial = {.partial = false};
     for (size_t i = 0; i < weld_family_count; i++) {
         weld_error reason = {.message = ""};
         weld_status status = recognize_as(weld_families[i], index, stated, out, &reason);
-        if (status != WELD_ERROR_NOT_FOUND) {
+        if (!status && out->partial) {
+            partial = partial.partial ? partial : *out;
+        } else if (status != WELD_ERROR_NOT_FOUND) {
             return status ? weld_fail(err, status, "%s", reason.message) : WELD_OK;
         }
         weld_append(reasons, sizeof reasons, i ? "; %s" : "%s", reason.message);
     }
-    return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s", reasons);
+    *out = partial;
+    return partial.partial ? WELD_OK : weld_fail(err, WELD_ERROR_NOT_FOUND, "%s", reasons);
 }
 
 weld_status weld_model_check_variant(const weld_model_config *config, const char *name,

@@ -16,6 +16,7 @@ typedef struct search {
     size_t hits, tensors; /* of the best so far */
     int num_classes;      /* where no tensor tells */
     bool first_is_there;  /* the first tensor of some graph, in some naming */
+    bool exact;           /* the best has all tensors, and no other is there */
 } search;
 
 static bool is_leaf(const weld_value *v) {
@@ -44,14 +45,15 @@ static bool is_shape_of(const weld_value *leaf, const weld_naming *naming, weld_
 /* How many of the graph's leaves are among the tensors; those of integers need not be. */
 static void try_naming(search *s, const weld_graph *g, const weld_model_config *config,
                        const weld_naming *naming, bool merged) {
-    size_t hits = 0, tensors = 0;
+    size_t hits = 0, tensors = 0, known = 0;
     int classes = 0;
     for (size_t i = 0; i < g->value_count; i++) {
         const weld_value *leaf = g->values[i];
+        const weld_named_shape *found = is_leaf(leaf) ? find(s, config, naming, leaf->name) : NULL;
+        known += found != NULL;
         if (!is_leaf(leaf) || leaf->dtype == WELD_I64) {
             continue;
         }
-        const weld_named_shape *found = find(s, config, naming, leaf->name);
         s->first_is_there = s->first_is_there || (found && tensors == 0);
         hits += found && is_shape_of(leaf, naming, found->shape, &classes);
         tensors++;
@@ -65,47 +67,59 @@ static void try_naming(search *s, const weld_graph *g, const weld_model_config *
         s->out->config.num_classes = classes ? classes : s->num_classes;
         s->out->naming = naming;
         s->out->merged = merged;
+        s->out->partial = !whole;
+        s->exact = whole && known == s->index->count;
     }
 }
 
 static void try_graph(search *s, const weld_graph *g, const weld_model_config *config,
                       bool merged) {
-    for (size_t n = 0; n < s->family->naming_count; n++) {
+    for (size_t n = 0; n < s->family->naming_count && !s->exact; n++) {
         try_naming(s, g, config, &s->family->namings[n], merged);
     }
 }
 
-static weld_status try_config(search *s, const weld_model_config *named, weld_error *err) {
+static weld_status try_config(search *s, const weld_model_config *named, bool merged,
+                              weld_error *err) {
     weld_model_config config = *named;
-    weld_graph *g, *merged;
+    weld_graph *g, *other;
     s->num_classes = config.num_classes;
     config.num_classes = CLASSES;
     const int size = s->family->usual(&config, s->family->namings).input_size;
     WELD_TRY(weld_model_build(&config, false, 1, size, size, WELD_F32, &g, err));
-    try_graph(s, g, &config, false);
-    weld_status status = weld_reparameterize_graph(g, &merged, err);
+    weld_status status = merged ? weld_reparameterize_graph(g, &other, err) : WELD_OK;
     if (!status) {
-        try_graph(s, merged, &config, true);
-        weld_graph_free(merged);
+        try_graph(s, merged ? other : g, &config, merged);
+    }
+    if (!status && merged) {
+        weld_graph_free(other);
     }
     weld_graph_free(g);
     return status;
+}
+
+static weld_status try_form(search *s, bool merged, weld_error *err) {
+    s->first_is_there = false;
+    if (s->out->stated) {
+        WELD_TRY(try_config(s, s->out->stated, merged, err));
+    }
+    for (size_t i = 0; i < s->family->variant_count && !s->exact; i++) {
+        weld_model_config config;
+        WELD_TRY(weld_model_config_named(s->family->variants[i].name, &config, err));
+        WELD_TRY(try_config(s, &config, merged, err));
+        if (!s->first_is_there) { /* variants differ in sizes, not in their first tensor's name */
+            break;
+        }
+    }
+    return WELD_OK;
 }
 
 weld_status weld_model_recognize_variant(const weld_model_family *family,
                                          const weld_shape_index *index, weld_recognized *out,
                                          weld_error *err) {
     search s = {.family = family, .index = index, .out = out};
-    if (out->stated) {
-        WELD_TRY(try_config(&s, out->stated, err));
-    }
-    for (size_t i = 0; i < family->variant_count; i++) {
-        weld_model_config config;
-        WELD_TRY(weld_model_config_named(family->variants[i].name, &config, err));
-        WELD_TRY(try_config(&s, &config, err));
-        if (!s.first_is_there) { /* variants differ in sizes, not in their first tensor's name */
-            break;
-        }
+    for (int merged = 0; merged < 2 && !s.exact; merged++) {
+        WELD_TRY(try_form(&s, merged, err));
     }
     return s.hits > 0 && s.hits >= s.tensors / 2
                ? WELD_OK

@@ -56,7 +56,8 @@ static weld_status check_sizes(const weld_recipe *r, const weld_recipe_origins *
         return weld_recipe_fail(o, family_key(first), reason, err);
     }
     if (!weld_model_lists_agree(&r->model)) {
-        snprintf(reason, sizeof reason, "%s must be lists of the same length", names);
+        snprintf(reason, sizeof reason, "%s must be lists of the same length",
+                 weld_model_list_names(&r->model, names, sizeof names));
         return weld_recipe_fail(o, family_key(given), reason, err);
     }
     if (is_variant && differs) {

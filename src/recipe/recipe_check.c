@@ -128,18 +128,28 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
 /* A size that is named twice would be drawn twice as often. */
 static weld_status check_data_sizes(const weld_recipe *r, const weld_recipe_origins *o,
                                     weld_error *err) {
-    for (int i = 1; i < r->data.size_count; i++) {
+    const int count = r->data.size_count;
+    const weld_batching_options batching = {.count = INT64_MAX,
+                                            .batch_size = r->train.batch_size,
+                                            .input_size = r->data.preprocessing.input_size,
+                                            .sizes = r->data.sizes,
+                                            .size_count = count};
+    weld_batching batches;
+    weld_error reason = {.message = ""};
+    for (int i = 1; i < count; i++) {
         if (r->data.sizes[i] <= r->data.sizes[i - 1]) {
             return weld_recipe_fail(o, KEY(data.sizes), "must rise, each size once", err);
         }
     }
-    if (r->augment.kind == WELD_AUGMENT_SMALL && r->data.size_count &&
-        r->data.sizes[r->data.size_count - 1] > 32) {
+    if (count && weld_batching_init(&batches, &batching, &reason)) {
+        return weld_recipe_fail(o, KEY(data.sizes), reason.message, err);
+    }
+    if (count && r->augment.kind == WELD_AUGMENT_SMALL && r->data.sizes[count - 1] > 32) {
         return weld_recipe_fail(o, KEY(data.sizes),
                                 "augment.kind small is for sizes of 32 and less: use imagenet",
                                 err);
     }
-    if (r->data.size_count && r->loss.distillation.kind && r->loss.distillation.cache[0]) {
+    if (count && r->loss.distillation.kind && r->loss.distillation.cache[0]) {
         return weld_recipe_fail(o, KEY(data.sizes),
                                 "loss.distillation.cache knows images of one size: set this to "
                                 "null, or name a teacher in place of the cache",

@@ -190,6 +190,10 @@ START_TEST(sizes_are_a_list_that_rises_or_none) {
            "r.yaml:4: data.sizes: 0 is out of range: give 1 to 16384");
     refuse(MODEL "data:\n  train: x\n  sizes: 160\n",
            "r.yaml:4: data.sizes: takes a list of 0 to 16 values, as [1, 2]");
+    refuse(
+        MODEL "data:\n  train: x\n  sizes: [2, 160]\n",
+        "r.yaml:4: data.sizes: size 2: its batches would be of 3211264 images: at most 1048576 can "
+        "be");
     refuse(MODEL "data:\n  train: x\n  input_size: 32\n  sizes: [32, 40]\naugment: {kind: small}\n",
            "r.yaml:5: data.sizes: augment.kind small is for sizes of 32 and less: use imagenet");
     refuse(MODEL "data:\n  train: x\n  sizes: [160]\n"

@@ -102,6 +102,29 @@ typedef struct weld_import_options {
  * ImageNet's mean and standard deviation), or, where names are timm's, as timm does (235). */
 WELD_API weld_status weld_model_import(const char *path, const weld_import_options *options,
                                        weld_model **out, weld_error *err);
+
+/* What there is to say of a network beside its graph and its weights. All zero: nothing. */
+typedef struct weld_model_options {
+    const char *name; /* of letters, digits, '_', '-' and '.', fewer than 60; NULL: none. Files and
+                       * messages call the network own:NAME */
+    weld_preprocessing preprocessing; /* input_size 0: the usual one of the graph's size */
+    const char *const *class_names;   /* class_count of them, by index; NULL: unknown */
+    int class_count;
+    void *reserved[6]; /* NULL */
+} weld_model_options;
+/* A model of a graph that a program built: all that can be done with a model can be done with it,
+ * but that `weld train` cannot train it further (weld/step.h can). The graph is one for evaluation,
+ * of WELD_F32: one input, "images" [batch, size, size, 3], and the output "logits" [batch,
+ * classes]; further outputs are left out. Of w it takes its parameters and buffers. Graph and
+ * weights are copied.
+ *
+ * WELD_ERROR_ARGUMENT: a graph of another kind, with operators for training (dropout, batch norm
+ * that uses the batch's statistics), or other than class_count classes; WELD_ERROR_SHAPE: a tensor
+ * that w has not, or of another shape; WELD_ERROR_NUMERIC: one that is not finite. */
+WELD_API weld_status weld_model_create(const weld_graph *graph, const weld_weights *w,
+                                       const weld_model_options *options, weld_model **out,
+                                       weld_error *err);
+
 /* Write a model as weld's own file, a checkpoint or a deploy file, atomically. */
 WELD_API weld_status weld_model_save(const weld_model *m, const char *path, weld_error *err);
 WELD_API void weld_model_free(weld_model *m);
@@ -174,6 +197,22 @@ typedef struct weld_score {
     int decimals;
     double value;
 } weld_score;
+
+/* How well a model does on the images of a data set. */
+#define WELD_MODEL_SCORES_MAX 16
+typedef struct weld_model_evaluation {
+    int64_t images, skipped; /* counted, and left out because they are bad */
+    double loss;             /* mean; NAN: the task has none but in training */
+    weld_score scores[WELD_MODEL_SCORES_MAX];
+    int score_count; /* the first decides which network is better */
+} weld_model_evaluation;
+
+/* Run m, in the precision and with the preprocessing that it has now, on every image of `data`, a
+ * data set as the program takes them: a folder of class folders, a .tar file of one, or a packed
+ * file. Its classes must be the model's, by name and order (or in number, where the model has no
+ * names). threads 0: all. */
+WELD_API weld_status weld_model_evaluate(const weld_model *m, const char *data, int threads,
+                                         weld_model_evaluation *out, weld_error *err);
 
 /* What two networks that should be equal say about the same images. */
 typedef struct weld_comparison {

@@ -167,8 +167,10 @@ static void say_training(inspection *in, const weld_model_file *f) {
         inspect_fact(in, "trained", value, "%lld epochs, %lld updates%s", (long long)t->epoch,
                      (long long)t->step, best);
         inspect_fact(in, "optimizer", json_boolean(f->moment1 != NULL), "%s",
-                     f->moment1 ? "its state is kept: --resume can go on from here"
-                                : "its state is not kept");
+                     !f->moment1 ? "its state is not kept"
+                     : weld_model_is_in_files_alone(&f->config)
+                         ? "its state is kept: its program can go on from here"
+                         : "its state is kept: --resume can go on from here");
         inspect_fact(in, "average", json_boolean(f->ema != NULL), "%s",
                      f->ema ? "the weights' moving average is kept: --key ema takes it"
                             : "no moving average of the weights is kept");

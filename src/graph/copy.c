@@ -18,8 +18,8 @@ static bool needs(const weld_copy *c, const weld_node *node) {
 typedef struct part {
     const weld_named_value *outputs;
     size_t count;
-    const weld_shape *input;   /* all inputs get it, and leaves that nobody needs are left out; or
-                                  NULL */
+    const weld_shape *input;   /* all inputs get it; or NULL */
+    bool needed_leaves;        /* other leaves are left out */
     weld_copy_replace replace; /* or NULL */
     void *context;
 } part;
@@ -60,18 +60,18 @@ static void copy_plainly(weld_copy *c, const weld_node *node) {
     weld_free(inputs);
 }
 
-static void copy_leaf(weld_copy *c, const weld_value *v, const weld_shape *input) {
-    if (v->kind == WELD_VALUE_RESULT || (input && !c->needed[v->id])) {
+static void copy_leaf(weld_copy *c, const weld_value *v, const part *p) {
+    if (v->kind == WELD_VALUE_RESULT || (p->needed_leaves && !c->needed[v->id])) {
         return;
     }
-    c->map[v->id] = input && v->kind == WELD_VALUE_INPUT ? weld_input(c->to, v->name, *input)
-                                                         : weld_graph_copy_leaf(c->to, v);
+    c->map[v->id] = p->input && v->kind == WELD_VALUE_INPUT ? weld_input(c->to, v->name, *p->input)
+                                                            : weld_graph_copy_leaf(c->to, v);
 }
 
 static weld_status build(weld_copy *c, const part *p, weld_error *err) {
     const weld_graph *from = c->from;
     for (size_t i = 0; i < from->value_count; i++) {
-        copy_leaf(c, from->values[i], p->input);
+        copy_leaf(c, from->values[i], p);
     }
     for (size_t i = 0; i < from->node_count && !weld_graph_status(c->to, NULL); i++) {
         const weld_node *node = from->nodes[i];
@@ -111,10 +111,17 @@ weld_status weld_copy_graph(const weld_graph *from, weld_copy_replace replace, v
                             weld_graph **out, weld_error *err) {
     *out = NULL;
     WELD_TRY(weld_graph_status(from, err));
-    return copy(from, &(part){from->outputs, from->output_count, NULL, replace, context}, out, err);
+    const part all = {from->outputs, from->output_count, .replace = replace, .context = context};
+    return copy(from, &all, out, err);
 }
 
 weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_named_value *outputs,
                            size_t count, weld_graph **out, weld_error *err) {
-    return copy(g, &(part){outputs, count, &input, NULL, NULL}, out, err);
+    return copy(g, &(part){outputs, count, &input, .needed_leaves = true}, out, err);
+}
+
+weld_status weld_graph_resized(const weld_graph *g, weld_shape input,
+                               const weld_named_value *outputs, size_t count, weld_graph **out,
+                               weld_error *err) {
+    return copy(g, &(part){outputs, count, &input}, out, err);
 }

@@ -274,6 +274,11 @@ weld_value *weld_graph_copy_leaf(weld_graph *dst, const weld_value *leaf);
 weld_status weld_graph_cut(const weld_graph *g, weld_shape input, const weld_named_value *outputs,
                            size_t count, weld_graph **out, weld_error *err);
 
+/* The same with all parameters and buffers of g, whether these outputs need them or not. */
+weld_status weld_graph_resized(const weld_graph *g, weld_shape input,
+                               const weld_named_value *outputs, size_t count, weld_graph **out,
+                               weld_error *err);
+
 /* Memory for tensors to come, in one piece, which lies on huge pages where it is large: what does
  * not fit gets memory of its own. Only the first time. `bytes` is best the sum of the tensors',
  * each rounded up to WELD_ALIGNMENT. */

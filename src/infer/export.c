@@ -72,6 +72,7 @@ static weld_status write_tensors(const weld_model *m, const weld_naming *naming,
     weld_safetensors_tensor *tensors = weld_alloc(count, sizeof *tensors);
     weld_status status = names && tensors ? weld_metadata_create(&m->file, &metadata, err)
                                           : weld_fail_memory(err, "names of tensors");
+    status = status ? status : weld_metadata_add_graph(&metadata, &m->file, err);
     status = status ? status : collect_tensors(m, naming, names, tensors, err);
     status = status ? status : weld_safetensors_write(r, tensors, count, &metadata, err);
     weld_metadata_free(&metadata);

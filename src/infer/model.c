@@ -107,7 +107,7 @@ static weld_status resized_graph(const weld_model *m, int size, weld_graph **out
         outputs[count++] = (weld_named_value){f->name, weld_graph_output(m->graph, f->name)};
     }
     weld_status status =
-        weld_graph_cut(m->graph, WELD_SHAPE(1, size, size, 3), outputs, count, out, err);
+        weld_graph_resized(m->graph, WELD_SHAPE(1, size, size, 3), outputs, count, out, err);
     if (status) {
         return weld_fail_context(err, status, "the network on images of %d x %d", size, size);
     }

@@ -18,6 +18,11 @@ const weld_graph *weld_model_running_graph(const weld_model *m);
  * verification record. */
 weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error *err);
 
+/* The parameters and buffers of g, copied from w in the order of g; not for a file where one is not
+ * finite. */
+weld_status weld_weights_take(const weld_graph *g, const weld_weights *w, weld_weights **out,
+                              weld_error *err);
+
 /* A session of an evaluation graph whose outputs have a row for each image of the batch. Those of a
  * graph that comes from a file need not, but for the batch that it was built with. */
 weld_status weld_output_session(const weld_graph *g, weld_weights *w, int64_t batch, int threads,

@@ -135,6 +135,12 @@ weld_status weld_runner_create_features(const weld_model *m, int64_t height, int
         return weld_fail_memory(err, "runner");
     }
     r->output_count = (size_t)weld_model_stage_count(config);
+    if (!r->output_count) {
+        weld_runner_free(r);
+        return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                         "%s: where its stages end is not known: only its %s can be had",
+                         config->name, weld_model_outputs(config)->name);
+    }
     for (int i = 0; i < (int)r->output_count; i++) {
         output *o = &r->outputs[i];
         snprintf(o->name, sizeof o->name, "features of stage %d", i + 1);

@@ -1,14 +1,15 @@
 /* The families of networks, a line each. Nothing else stands here, so that a program of tests can
  * bring a list of its own in the place of this one. */
 #include "models/mobilenetv3.h"
-#include "models/models.h"
 #include "models/mobileone.h"
+#include "models/models.h"
+#include "models/own.h"
 #include "models/regnety.h"
 #include "models/repvgg.h"
 #include "models/repvit.h"
 
 const weld_model_family *const weld_families[] = {
-    &weld_family_repvit, &weld_family_regnety,   &weld_family_mobilenetv3,
-    &weld_family_repvgg, &weld_family_mobileone,
+    &weld_family_own,         &weld_family_repvit, &weld_family_regnety,
+    &weld_family_mobilenetv3, &weld_family_repvgg, &weld_family_mobileone,
 };
 const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;

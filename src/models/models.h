@@ -35,7 +35,10 @@ typedef struct weld_model_variant {
 
 typedef struct weld_model_family {
     const char *name;
-    const char *task;                /* what its networks are for: the name of a task (tasks/) */
+    const char *task;    /* what its networks are for: the name of a task (tasks/) */
+    bool in_files_alone; /* no recipe can name its networks, nor tensors tell them: they are where
+                          * the graph is, in files, and called NAME or NAME:TITLE. There are then
+                          * no keys, variants, build, stage_end and recognize, and check says so */
     const weld_output_form *outputs; /* ended by a name NULL; NULL: "logits" [batch, num_classes] */
     /* Its values: a struct that lies in weld_model_config.values, and a row for each of its keys.
      * Recipes and files have them in this order. */
@@ -86,6 +89,9 @@ const weld_model_family *weld_family_find(const char *name, const weld_model_var
                                           weld_error *err);
 /* The family of a config that was made by weld_model_config_named; NULL of another's name. */
 const weld_model_family *weld_family_of(const weld_model_config *config);
+
+/* Has a file of such a network its graph, merged or not? */
+bool weld_model_is_in_files_alone(const weld_model_config *config);
 
 /* Is a known name that of a variant, and not of a family? */
 bool weld_model_is_variant(const char *name);

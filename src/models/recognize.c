@@ -51,13 +51,16 @@ weld_status weld_model_recognize(const weld_shape_index *index, const weld_model
     weld_recognized partial = {.partial = false};
     for (size_t i = 0; i < weld_family_count; i++) {
         weld_error reason = {.message = ""};
+        if (weld_families[i]->in_files_alone) {
+            continue;
+        }
         weld_status status = recognize_as(weld_families[i], index, stated, out, &reason);
         if (!status && out->partial) {
             partial = partial.partial ? partial : *out;
         } else if (status != WELD_ERROR_NOT_FOUND) {
             return status ? weld_fail(err, status, "%s", reason.message) : WELD_OK;
         }
-        weld_append(reasons, sizeof reasons, i ? "; %s" : "%s", reason.message);
+        weld_append(reasons, sizeof reasons, *reasons ? "; %s" : "%s", reason.message);
     }
     *out = partial;
     return partial.partial ? WELD_OK : weld_fail(err, WELD_ERROR_NOT_FOUND, "%s", reasons);

@@ -30,10 +30,20 @@ static void fail_unknown(const char *name, weld_error *err) {
         weld_append(known, sizeof known, "%s, ", variant_at(i)->name);
     }
     for (size_t f = 0; f < weld_family_count; f++) {
-        weld_append(known, sizeof known, "%s%s", f ? ", " : "", weld_families[f]->name);
+        if (!weld_families[f]->in_files_alone) {
+            weld_append(known, sizeof known, "%s%s", f ? ", " : "", weld_families[f]->name);
+        }
     }
     weld_fail(err, WELD_ERROR_NOT_FOUND, "model '%.80s': no such name: take one of %s", name,
               known);
+}
+
+/* The family's name, and of one in files alone a title behind it. */
+static bool is_name_of(const weld_model_family *family, const char *name) {
+    const size_t length = strlen(family->name);
+    return strcmp(family->name, name) == 0 ||
+           (family->in_files_alone && strncmp(family->name, name, length) == 0 &&
+            name[length] == ':');
 }
 
 const weld_model_family *weld_family_find(const char *name, const weld_model_variant **variant,
@@ -42,7 +52,7 @@ const weld_model_family *weld_family_find(const char *name, const weld_model_var
     variant = variant ? variant : &unwanted;
     *variant = NULL;
     for (size_t f = 0; f < weld_family_count; f++) {
-        if (strcmp(weld_families[f]->name, name) == 0) {
+        if (is_name_of(weld_families[f], name)) {
             return weld_families[f];
         }
         for (size_t i = 0; i < weld_families[f]->variant_count; i++) {
@@ -60,6 +70,10 @@ const weld_model_family *weld_family_of(const weld_model_config *config) {
     return weld_family_find(config->name, NULL, NULL);
 }
 
+bool weld_model_is_in_files_alone(const weld_model_config *config) {
+    return weld_family_of(config)->in_files_alone;
+}
+
 bool weld_model_is_variant(const char *name) {
     const weld_model_variant *variant;
     return weld_family_find(name, &variant, NULL) && variant;
@@ -69,6 +83,10 @@ weld_status weld_model_config_named(const char *name, weld_model_config *out, we
     const weld_model_variant *variant;
     const weld_model_family *family = weld_family_find(name, &variant, err);
     if (!family) {
+        return WELD_ERROR_NOT_FOUND;
+    }
+    if (family->in_files_alone) {
+        fail_unknown(name, err);
         return WELD_ERROR_NOT_FOUND;
     }
     *out = (weld_model_config){.num_classes = DEFAULT_CLASSES};

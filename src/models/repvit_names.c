@@ -109,11 +109,9 @@ bool weld_repvit_tensor_name(const weld_model_config *config, const weld_naming 
 weld_preprocessing weld_repvit_usual(const weld_model_config *config, const weld_naming *naming) {
     bool timm = naming == &weld_repvit_namings[1];
     (void)config;
-    return (weld_preprocessing){.input_size = 224,
-                                .crop_fraction = timm ? 0.95 : 0.875,
-                                .interpolation = WELD_BICUBIC,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
+    weld_preprocessing p = weld_preprocessing_of(224);
+    p.crop_fraction = timm ? 0.95 : p.crop_fraction;
+    return p;
 }
 
 /* --- Recognition ----------------------------------------------------------------------------- */

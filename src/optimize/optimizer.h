@@ -8,20 +8,9 @@
 
 #include "kernels/kernels.h"
 #include "optimize/parameter_rates.h"
-#include "weld/graph.h"
+#include "weld/step.h"
 
 typedef struct weld_optimizer weld_optimizer;
-
-typedef enum weld_method { WELD_ADAMW, WELD_SGD, WELD_RMSPROP_TF } weld_method;
-
-/* What weight decay is for: all but parameters with one dimension (normalisation, biases) and those
- * named .bias, or everything. */
-typedef enum weld_decay_on { WELD_DECAY_WEIGHTS, WELD_DECAY_ALL } weld_decay_on;
-
-/* How gradients are clipped: all scaled so that the norm of all of them together is at most `clip`
- * (by clip / (norm + 1e-6), as PyTorch does), each brought to within +- clip, or each output's
- * limited to `clip` times the norm of its weights (clip_units.h). */
-typedef enum weld_clip_mode { WELD_CLIP_NORM, WELD_CLIP_VALUE, WELD_CLIP_AGC } weld_clip_mode;
 
 typedef struct weld_optimizer_options {
     weld_method method;

@@ -4,7 +4,9 @@
  *   preprocessing     text   JSON
  *   class_names       u8     names by index, each ended by a zero byte; absent: unknown
  *   program_version, recipe, summary, verification   texts; the last three may be absent
- *   graph             text   JSON (graph_text.h); deploy files only
+ *   graph             text   JSON (graph_text.h): of deploy files, and of checkpoints of networks
+ *                            that programs built themselves, whose config does not say what they
+ *                            are; for evaluation
  *   parameters/NAME, buffers/NAME             tensors in checkpoint shape, f32 (counters i64)
  *   optimizer/m/NAME, optimizer/v/NAME        checkpoints only; not for frozen parameters; no v
  *                                             where the optimizer keeps one tensor (SGD)
@@ -61,7 +63,8 @@ typedef struct weld_model_file {
     weld_preprocessing preprocessing;
     char **class_names;    /* config.num_classes of them, or NULL */
     weld_weights *weights; /* exactly the parameters and buffers of the network, in its order */
-    weld_graph *graph;     /* deploy: the merged one, evaluation, f32; checkpoint: NULL */
+    weld_graph *graph;     /* evaluation, f32: deploy: the merged one; checkpoint: that of a network
+                            * that is in files alone (models/models.h), else NULL */
     char *program_version; /* that wrote the file; ignored on writing */
     char *recipe;          /* YAML; this and the next two may be NULL */
     char *summary;         /* JSON: of the training, or where the weights came from */

@@ -157,7 +157,9 @@ static weld_status take_stated_config(importing *im, const char *text, const cha
     const weld_model_config *found = &im->found.config;
     weld_model_config c;
     WELD_TRY(weld_model_config_from_text(text, where, &c, im->err));
-    WELD_TRY(check_variant(im->path, found, c.name, im->err));
+    if (!weld_model_is_in_files_alone(&c)) { /* else it is all that there is to go by */
+        WELD_TRY(check_variant(im->path, found, c.name, im->err));
+    }
     const unsigned unseen = WELD_KEY_UNTOLD | (im->found.merged ? WELD_KEY_MERGED_AWAY : 0);
     bool same = c.num_classes == found->num_classes;
     for (const weld_key *key = NULL; (key = weld_family_next_key(weld_family_of(&c), key, 0));) {
@@ -279,10 +281,22 @@ static weld_status build_merged(importing *im) {
     return !status ? WELD_OK : weld_fail_context(im->err, status, "%s", im->path);
 }
 
+/* The graph that weld put beside the tensors of a network that a program built itself. */
+static weld_status take_own_graph(importing *im) {
+    char where[512];
+    const char *text = metadata(im, WELD_METADATA_GRAPH, where);
+    return text ? weld_model_take_graph(text, where, im->mf, im->err)
+                : weld_fail(im->err, WELD_ERROR_FORMAT,
+                            "%s: is missing, and %s is a network that only its graph tells", where,
+                            im->mf->config.name);
+}
+
 static weld_status load_tensors(importing *im) {
     const weld_graph *network;
     weld_graph *owned = NULL;
-    weld_status status = im->found.merged ? build_merged(im) : WELD_OK;
+    weld_status status = weld_model_is_in_files_alone(&im->mf->config) ? take_own_graph(im)
+                         : im->found.merged                            ? build_merged(im)
+                                                                       : WELD_OK;
     if (!status) {
         status = weld_model_network(im->mf, &network, &owned, im->err);
         status = status ? weld_fail_context(im->err, status, "%s", im->path) : status;
@@ -294,18 +308,25 @@ static weld_status load_tensors(importing *im) {
     return status;
 }
 
-/* What weld wrote beside the tensors is to be tried; that it fits is checked with all else later.
- */
-static weld_status recognize(importing *im) {
+/* What network the tensors are of: what weld wrote beside them is to be tried, and, where no family
+ * knows its networks, all there is to go by. That it fits is checked with all else later. */
+static weld_status find_network(importing *im) {
     char where[512];
     weld_model_config c;
     const char *text = metadata(im, WELD_METADATA_CONFIG, where);
+    const char *form = weld_state_dict_metadata(im->dict, WELD_METADATA_FORM);
     const bool states = text && weld_model_config_from_text(text, where, &c, NULL) == WELD_OK;
-    return weld_model_recognize(&im->index.names, states ? &c : NULL, &im->found, im->err);
+    if (!states || !weld_model_is_in_files_alone(&c)) {
+        return weld_model_recognize(&im->index.names, states ? &c : NULL, &im->found, im->err);
+    }
+    im->found = (weld_recognized){.config = c,
+                                  .naming = weld_model_find_naming(&c, NULL, im->err),
+                                  .merged = form && strcmp(form, WELD_FORM_MERGED) == 0};
+    return WELD_OK;
 }
 
 static weld_status import_all(importing *im) {
-    weld_status status = recognize(im);
+    weld_status status = find_network(im);
     if (status) {
         return weld_fail_context(im->err, status, "%s", im->path);
     }

@@ -4,6 +4,9 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "graph/graph.h"
+#include "models/models.h"
+#include "serialization/graph_text.h"
 
 const char *const weld_model_file_kinds[2] = {
     [WELD_MODEL_CHECKPOINT] = "checkpoint", [WELD_MODEL_DEPLOY] = "deploy"};
@@ -42,13 +45,61 @@ weld_status weld_model_path(char path[WELD_MODEL_PATH_SIZE], const char *group, 
     return WELD_OK;
 }
 
+bool weld_model_has_graph(const weld_model_file *mf) {
+    return mf->kind == WELD_MODEL_DEPLOY || weld_model_is_in_files_alone(&mf->config);
+}
+
+/* Operators of training may write to weights that several sessions share, and no network that is
+ * evaluated has any. */
+static weld_status check_operators(const weld_graph *g, const char *where, weld_error *err) {
+    for (size_t i = 0; i < g->node_count; i++) {
+        if (g->nodes[i]->op->traits & WELD_OP_TRAINING_ONLY) {
+            char text[160];
+            return weld_fail(err, WELD_ERROR_FORMAT,
+                             "%s: %s is for training: the file was not made by weld", where,
+                             weld_node_text(g->nodes[i], text, sizeof text));
+        }
+    }
+    return WELD_OK;
+}
+
+/* Is the graph one that makes of images what the rest of the file says? */
+static weld_status check_graph(const weld_model_file *mf, const char *where, weld_error *err) {
+    const weld_value *images = weld_graph_find_leaf(mf->graph, "images");
+    int64_t size = mf->preprocessing.input_size;
+    bool good = mf->graph->dtype == WELD_F32 && images && images->kind == WELD_VALUE_INPUT;
+    for (size_t i = 0; good && i < mf->graph->value_count; i++) {
+        const weld_value *v = mf->graph->values[i];
+        good = v->kind != WELD_VALUE_INPUT || v == images;
+    }
+    if (good) {
+        const int64_t batch = images->shape.dim[0];
+        const weld_shape input = WELD_SHAPE(batch, size, size, 3);
+        good = weld_shape_equal(&images->shape, &input) &&
+               !weld_model_output_misfit(&mf->config, mf->graph, batch, size);
+    }
+    return good ? WELD_OK
+                : weld_fail(err, WELD_ERROR_FORMAT,
+                            "%s: its input is not images, or its output not %s, of the "
+                            "sizes in the file: the file was not made by weld",
+                            where, weld_model_outputs(&mf->config)->name);
+}
+
+weld_status weld_model_take_graph(const char *text, const char *where, weld_model_file *mf,
+                                  weld_error *err) {
+    WELD_TRY(weld_graph_from_text(text, where, &mf->graph, err));
+    WELD_TRY(check_operators(mf->graph, where, err));
+    return check_graph(mf, where, err);
+}
+
 weld_status weld_model_network(const weld_model_file *mf, const weld_graph **out,
                                weld_graph **owned, weld_error *err) {
     *owned = NULL;
-    if (mf->kind == WELD_MODEL_DEPLOY) {
+    if (weld_model_has_graph(mf)) {
         *out = mf->graph;
         return mf->graph ? WELD_OK
-                         : weld_fail(err, WELD_ERROR_ARGUMENT, "deploy file: it needs a graph");
+                         : weld_fail(err, WELD_ERROR_ARGUMENT, "%s: it needs a graph",
+                                     weld_model_file_kinds[mf->kind]);
     }
     int size = mf->preprocessing.input_size;
     weld_status status = weld_model_build(&mf->config, true, 1, size, size, WELD_F32, owned, err);

@@ -30,8 +30,16 @@ extern const size_t weld_trainer_field_count;
 weld_status weld_model_path(char path[WELD_MODEL_PATH_SIZE], const char *group, const char *name,
                             weld_error *err);
 
-/* The graph whose parameters and buffers a file's tensors are: that of a deploy file, or the
- * training graph of a configuration, which is then *owned by the caller (else NULL). */
+/* Does the file carry the graph? Else the configuration says what it is. */
+bool weld_model_has_graph(const weld_model_file *mf);
+/* mf->graph from its text, checked: it is for evaluation and makes of images what mf->config and
+ * mf->preprocessing say. `where` stands in front of messages. What there is of it is mf's on errors
+ * too. */
+weld_status weld_model_take_graph(const char *text, const char *where, weld_model_file *mf,
+                                  weld_error *err);
+
+/* The graph whose parameters and buffers a file's tensors are: the file's own, or the training
+ * graph of a configuration, which is then *owned by the caller (else NULL). */
 weld_status weld_model_network(const weld_model_file *mf, const weld_graph **out,
                                weld_graph **owned, weld_error *err);
 

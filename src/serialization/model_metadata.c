@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/models.h"
+#include "serialization/graph_text.h"
 #include "serialization/model_text.h"
 
 /* Takes `text`; NULL: memory is short. */
@@ -39,4 +41,13 @@ weld_status weld_metadata_create(const weld_model_file *mf, weld_metadata *out, 
     }
     *out = m;
     return WELD_OK;
+}
+
+weld_status weld_metadata_add_graph(weld_metadata *m, const weld_model_file *mf, weld_error *err) {
+    char *text;
+    if (!weld_model_is_in_files_alone(&mf->config)) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_graph_to_text(mf->graph, &text, err));
+    return add(m, WELD_METADATA_GRAPH, text, err);
 }

@@ -7,6 +7,8 @@
  *   weld.preprocessing  JSON: the weld_preprocessing
  *   weld.class_names    JSON: list of names; absent: unknown
  *   weld.summary        JSON: of the training; absent: unknown
+ *   weld.graph          JSON (graph_text.h): of a network that a program built itself, beside
+ *                       tensors that are all there is else
  *
  * The JSON texts are those of model_text.h, which also reads them back.
  */
@@ -22,11 +24,14 @@
 #define WELD_METADATA_PREPROCESSING "weld.preprocessing"
 #define WELD_METADATA_CLASS_NAMES "weld.class_names"
 #define WELD_METADATA_SUMMARY "weld.summary"
+#define WELD_METADATA_GRAPH "weld.graph"
 
 #define WELD_FORM_TRAINING "training"
 #define WELD_FORM_MERGED "merged"
 
 /* Of a model file; WELD_MODEL_DEPLOY has the merged form. */
 weld_status weld_metadata_create(const weld_model_file *mf, weld_metadata *out, weld_error *err);
+/* The graph too, where the configuration does not say what it is. */
+weld_status weld_metadata_add_graph(weld_metadata *m, const weld_model_file *mf, weld_error *err);
 
 #endif

@@ -91,52 +91,11 @@ static weld_status take_class_names(reading *r) {
     return r->mf->class_names ? WELD_OK : weld_fail_memory(r->err, "class names");
 }
 
-/* Operators of training may write to weights that several sessions share, and no merged network has
- * any. */
-static weld_status check_operators(const reading *r) {
-    const weld_graph *g = r->mf->graph;
-    for (size_t i = 0; i < g->node_count; i++) {
-        if (g->nodes[i]->op->traits & WELD_OP_TRAINING_ONLY) {
-            char text[160];
-            return weld_fail(r->err, WELD_ERROR_FORMAT,
-                             "%s: graph: %s is for training: the file was not made by weld",
-                             weld_store_file(r->store),
-                             weld_node_text(g->nodes[i], text, sizeof text));
-        }
-    }
-    return WELD_OK;
-}
-
-/* Is the graph one that makes of images what the rest of the file says? */
-static weld_status check_graph(const reading *r) {
-    const weld_model_file *mf = r->mf;
-    const weld_value *images = weld_graph_find_leaf(mf->graph, "images");
-    int64_t size = mf->preprocessing.input_size;
-    bool good = mf->graph->dtype == WELD_F32 && images && images->kind == WELD_VALUE_INPUT;
-    for (size_t i = 0; good && i < mf->graph->value_count; i++) {
-        const weld_value *v = mf->graph->values[i];
-        good = v->kind != WELD_VALUE_INPUT || v == images;
-    }
-    if (good) {
-        const int64_t batch = images->shape.dim[0];
-        const weld_shape input = WELD_SHAPE(batch, size, size, 3);
-        good = weld_shape_equal(&images->shape, &input) &&
-               !weld_model_output_misfit(&mf->config, mf->graph, batch, size);
-    }
-    return good ? WELD_OK
-                : weld_fail(r->err, WELD_ERROR_FORMAT,
-                            "%s: graph: its input is not images, or its output not %s, of the "
-                            "sizes in the file: the file was not made by weld",
-                            weld_store_file(r->store), weld_model_outputs(&mf->config)->name);
-}
-
 static weld_status take_graph(reading *r) {
     const char *text;
     char where[WELD_MODEL_PATH_SIZE];
     WELD_TRY(take_json(r, "graph", &text, where));
-    WELD_TRY(weld_graph_from_text(text, where, &r->mf->graph, r->err));
-    WELD_TRY(check_operators(r));
-    return check_graph(r);
+    return weld_model_take_graph(text, where, r->mf, r->err);
 }
 
 /* A checkpoint is built from its configuration; one that asks for more blocks than the file has
@@ -312,7 +271,7 @@ static weld_status take_all(reading *r) {
     const bool deploy = r->mf->kind == WELD_MODEL_DEPLOY;
     WELD_TRY(take_texts(r));
     WELD_TRY(take_class_names(r));
-    WELD_TRY(deploy ? take_graph(r) : check_size(r));
+    WELD_TRY(weld_model_has_graph(r->mf) ? take_graph(r) : check_size(r));
     WELD_TRY(take_tensors(r));
     WELD_TRY(deploy ? WELD_OK : take_trainer(r));
     return check_nothing_left(r);

@@ -23,7 +23,7 @@ static weld_status put_texts(writing *w) {
     weld_status status = weld_model_config_to_text(&mf->config, &w->config, w->err);
     status =
         status ? status : weld_preprocessing_to_text(&mf->preprocessing, &w->preprocessing, w->err);
-    if (!status && mf->kind == WELD_MODEL_DEPLOY) {
+    if (!status && weld_model_has_graph(mf)) {
         status = weld_graph_to_text(mf->graph, &w->graph, w->err);
     }
     const struct {

@@ -15,37 +15,11 @@
 /* Names in the one-line message; the file has them all. */
 enum { NAMES_IN_MESSAGE = 4 };
 
-static void reset_buffer(weld_trainer *t, const weld_value *leaf) {
-    weld_tensor buffer;
-    if (leaf && leaf->dtype == WELD_F32 && weld_weights_find(t->weights, leaf->name, &buffer)) {
-        int64_t count = weld_shape_count(&buffer.shape);
-        if (t->step->kernels->first_not_finite(count, buffer.data) >= 0) {
-            memset(buffer.data, 0, (size_t)count * sizeof(float));
-        }
-    }
-}
-
-/* The failed run has put what was not finite into the running statistics too. They are a
- * consequence: the nodes that update them do not read them. */
-static void reset_buffers(weld_trainer *t) {
-    const weld_graph *g = t->step->graph;
-    for (size_t i = 0; i < g->node_count; i++) {
-        const weld_node *node = g->nodes[i];
-        for (int j = 0; j < node->input_count; j++) {
-            if (node->op->mutates >> j & 1) {
-                reset_buffer(t, node->inputs[j]);
-            }
-        }
-    }
-}
-
 /* The batch again, into the session's inputs: a run may have overwritten them. */
 static weld_status run_again(weld_trainer *t, int64_t number, weld_batch *batch, weld_error *err) {
     WELD_TRY(weld_trainer_load_batch(t, number, batch, err));
     WELD_TRY(weld_trainer_ask_teacher(t, batch, err));
-    reset_buffers(t);
-    WELD_TRY(weld_session_run_checked(t->step->session, weld_trainer_run_number(t, number), err));
-    return weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
+    return weld_train_step_explain(t->step, weld_trainer_run_number(t, number), err);
 }
 
 static weld_status write_story(const weld_trainer *t, const weld_batch *batch, const char *cause,

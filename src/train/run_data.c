@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/models.h"
 #include "recipe/data_option.h"
 #include "train/run_folder.h"
 #include "train/say.h"
@@ -38,6 +39,12 @@ static weld_status read_init(weld_run_data *d, weld_error *err) {
         return WELD_OK;
     }
     WELD_TRY(weld_model_file_read(path, &d->start_file, err));
+    if (weld_model_is_in_files_alone(&d->start_file.config)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is a network that a program built (%s): only that program can build "
+                         "it to be trained",
+                         path, d->start_file.config.name);
+    }
     return d->start_file.kind == WELD_MODEL_CHECKPOINT
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -75,11 +75,9 @@ static weld_status fuse(weld_train_step *s, const weld_fuse_options *options, we
     return WELD_OK;
 }
 
-static weld_status build(weld_train_step *s, const weld_model_config *config,
-                         const weld_train_step_options *o, weld_error *err) {
-    WELD_TRY(build_forward(config, o, &s->graph, err));
+/* What is added to a network, s->graph. */
+static weld_status build(weld_train_step *s, const weld_train_step_options *o, weld_error *err) {
     s->parameter_count = weld_graph_parameter_count(s->graph);
-    WELD_TRY(weld_parameter_rates_create(config, s->graph, &o->rates, &s->rates, err));
     WELD_TRY(o->build_loss(o->loss, s->graph, err));
     WELD_TRY(add_gradients(s, err));
     return fuse(s, &o->fuse, err);
@@ -126,7 +124,7 @@ static weld_status open_outputs(weld_train_step *s, weld_error *err) {
 
 static weld_status open_optimizer(weld_train_step *s, const weld_train_step_options *o,
                                   weld_error *err) {
-    WELD_TRY(weld_kernels_select(o->dtype, o->isa, &s->kernels, err));
+    WELD_TRY(weld_kernels_select(s->graph->dtype, o->isa, &s->kernels, err));
     if (s->lead) {
         s->optimizer = s->lead->optimizer;
         s->mean = s->lead->mean;
@@ -144,20 +142,51 @@ static weld_status open_optimizer(weld_train_step *s, const weld_train_step_opti
                              : WELD_OK;
 }
 
-/* The graph of a step, and the weights that it needs. */
-static weld_status open_graph(const weld_model_config *config, const weld_train_step_options *o,
-                              weld_weights *weights, const weld_train_step *lead,
-                              weld_train_step **out, weld_error *err) {
+/* The graph of a step, from a network and its rates, which are taken, and the weights that it
+ * needs. */
+static weld_status open_graph(weld_graph *network, weld_parameter_rate *rates,
+                              const weld_train_step_options *o, weld_weights *weights,
+                              const weld_train_step *lead, weld_train_step **out, weld_error *err) {
     weld_train_step *s = *out = weld_alloc(1, sizeof *s);
     if (!s) {
+        weld_graph_free(network);
+        weld_free(rates);
         return weld_fail_memory(err, "training");
     }
+    s->graph = network;
+    s->rates = rates;
     s->lead = lead;
     s->weights = weights ? weights : lead ? lead->weights : NULL;
-    WELD_TRY(build(s, config, o, err));
+    WELD_TRY(build(s, o, err));
     if (!s->weights) {
         WELD_TRY(weld_graph_init_weights(s->graph, o->seed, &s->own_weights, err));
         s->weights = s->own_weights;
+    }
+    return WELD_OK;
+}
+
+/* The same for a network by its config. */
+static weld_status open_known(const weld_model_config *config, const weld_train_step_options *o,
+                              weld_weights *weights, const weld_train_step *lead,
+                              weld_train_step **out, weld_error *err) {
+    weld_graph *network;
+    weld_parameter_rate *rates;
+    WELD_TRY(build_forward(config, o, &network, err));
+    weld_status status = weld_parameter_rates_create(config, network, &o->rates, &rates, err);
+    if (status) {
+        weld_graph_free(network);
+        return status;
+    }
+    return open_graph(network, rates, o, weights, lead, out, err);
+}
+
+/* What runs steps whose graphs are there. */
+static weld_status open_runs(weld_train_step **steps, int count,
+                             const weld_train_step_options *options, weld_error *err) {
+    WELD_TRY(open_sessions(steps, count, options, err));
+    for (int i = 0; i < count; i++) {
+        WELD_TRY(open_outputs(steps[i], err));
+        WELD_TRY(open_optimizer(steps[i], options, err));
     }
     return WELD_OK;
 }
@@ -169,19 +198,14 @@ static weld_status open_all(const weld_model_config *config, const weld_train_st
         weld_train_step_options o = *options;
         o.batch = shapes[i].count;
         o.input_size = shapes[i].size;
-        const weld_status status = open_graph(config, &o, weights, i ? out[0] : NULL, &out[i], err);
+        const weld_status status = open_known(config, &o, weights, i ? out[0] : NULL, &out[i], err);
         if (status) {
             return count > 1 ? weld_fail_context(err, status, "images of %d x %d", shapes[i].size,
                                                  shapes[i].size)
                              : status;
         }
     }
-    WELD_TRY(open_sessions(out, count, options, err));
-    for (int i = 0; i < count; i++) {
-        WELD_TRY(open_outputs(out[i], err));
-        WELD_TRY(open_optimizer(out[i], options, err));
-    }
-    return WELD_OK;
+    return open_runs(out, count, options, err);
 }
 
 weld_status weld_train_steps_create(const weld_model_config *config,
@@ -202,6 +226,18 @@ weld_status weld_train_step_create(const weld_model_config *config,
                                    weld_train_step **out, weld_error *err) {
     const weld_batch_shape shape = {(int)options->input_size, options->batch};
     return weld_train_steps_create(config, options, &shape, 1, weights, out, err);
+}
+
+weld_status weld_train_step_create_of(weld_graph *network, weld_parameter_rate *rates,
+                                      const weld_train_step_options *options, weld_weights *weights,
+                                      weld_train_step **out, weld_error *err) {
+    weld_status status = open_graph(network, rates, options, weights, NULL, out, err);
+    status = status ? status : open_runs(out, 1, options, err);
+    if (status) {
+        weld_train_step_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 void weld_train_step_free(weld_train_step *s) {
@@ -232,6 +268,39 @@ double weld_train_step_run(weld_train_step *s, uint64_t number) {
     }
     return loss;
 }
+
+/* --- Why a loss is not finite --- */
+
+static void reset_buffer(const weld_train_step *s, const weld_value *leaf) {
+    weld_tensor buffer;
+    if (leaf && leaf->dtype == WELD_F32 && weld_weights_find(s->weights, leaf->name, &buffer)) {
+        int64_t count = weld_shape_count(&buffer.shape);
+        if (s->kernels->first_not_finite(count, buffer.data) >= 0) {
+            memset(buffer.data, 0, (size_t)count * sizeof(float));
+        }
+    }
+}
+
+/* The failed run has put what was not finite into the running statistics too. They are a
+ * consequence: the nodes that update them do not read them. */
+static void reset_buffers(const weld_train_step *s) {
+    for (size_t i = 0; i < s->graph->node_count; i++) {
+        const weld_node *node = s->graph->nodes[i];
+        for (int j = 0; j < node->input_count; j++) {
+            if (node->op->mutates >> j & 1) {
+                reset_buffer(s, node->inputs[j]);
+            }
+        }
+    }
+}
+
+weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_error *err) {
+    reset_buffers(s);
+    WELD_TRY(weld_session_run_checked(s->session, number, err));
+    return weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
+}
+
+/* --- Updates --- */
 
 void weld_train_step_update(weld_train_step *s, double lr) {
     s->updated = s->mean ? weld_gradient_mean_take(s->mean) : s->gradients;

@@ -70,6 +70,12 @@ weld_status weld_train_steps_create(const weld_model_config *config,
                                     const weld_train_step_options *options,
                                     const weld_batch_shape *shapes, int count,
                                     weld_weights *weights, weld_train_step **out, weld_error *err);
+/* The same for a network that somebody has built, before its loss. Both are taken, on errors too:
+ * `network`, and a rate for each of its parameters, of weld_alloc. What options say of a network
+ * (input_size, bn_eval, rates, dtype, precision) is not looked at: it is done already. */
+weld_status weld_train_step_create_of(weld_graph *network, weld_parameter_rate *rates,
+                                      const weld_train_step_options *options, weld_weights *weights,
+                                      weld_train_step **out, weld_error *err);
 void weld_train_step_free(weld_train_step *s); /* accepts NULL */
 
 /* An input that the loss added, to be filled before every run: the tensor stays where it is. data
@@ -79,6 +85,11 @@ weld_tensor weld_train_step_input(const weld_train_step *s, const char *name);
 /* Loss and gradients of the batch in the inputs; number decides what dropout draws. Running
  * statistics move. A loss that is not finite leaves the update's mean as it was. */
 double weld_train_step_run(weld_train_step *s, uint64_t number);
+
+/* The same batch again, in inputs that have been filled anew, when its loss was not finite:
+ * WELD_ERROR_NUMERIC with the first value that was not. Running statistics that are not finite,
+ * which come of the failed run, begin anew. */
+weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_error *err);
 
 /* Move the weights by the mean of the gradients of all batches since the last update. */
 void weld_train_step_update(weld_train_step *s, double lr);

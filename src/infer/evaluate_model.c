@@ -1,0 +1,41 @@
+/* How well a model does on a data set, for programs; see weld/model.h. */
+#include "infer/evaluate.h"
+
+#include "base/error.h"
+#include "infer/model.h"
+
+_Static_assert((int)WELD_SCORES_MAX == (int)WELD_MODEL_SCORES_MAX, "one room for all scores");
+
+enum { BATCH = 32 };
+
+static weld_status evaluate(const weld_model *m, const weld_dataset *ds, int threads,
+                            weld_evaluation *out, weld_error *err) {
+    const weld_evaluator_options options = {.batch_size = BATCH, .threads = threads};
+    weld_evaluator *evaluator;
+    WELD_TRY(weld_model_check_labels(m, ds, err));
+    WELD_TRY(weld_evaluator_create(weld_model_task(m), weld_model_running_graph(m), m->file.weights,
+                                   &m->file.preprocessing, ds, &options, &evaluator, err));
+    weld_status status = weld_evaluator_run(evaluator, out, err);
+    weld_evaluator_free(evaluator);
+    return status;
+}
+
+weld_status weld_model_evaluate(const weld_model *m, const char *data, int threads,
+                                weld_model_evaluation *out, weld_error *err) {
+    const weld_task *task = weld_model_task(m);
+    weld_evaluation e;
+    weld_dataset *ds;
+    WELD_TRY(weld_dataset_open(data, &ds, err));
+    weld_status status = evaluate(m, ds, threads, &e, err);
+    weld_dataset_free(ds);
+    if (!status) {
+        *out = (weld_model_evaluation){.images = e.images,
+                                       .skipped = e.skipped,
+                                       .loss = e.loss,
+                                       .score_count = task->score_count};
+        for (int i = 0; i < task->score_count; i++) {
+            out->scores[i] = weld_task_score(task, i, e.scores[i]);
+        }
+    }
+    return status;
+}

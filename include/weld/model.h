@@ -77,6 +77,14 @@ typedef struct weld_model weld_model;
  * form (weld_model_import with no options). Errors name the file. */
 WELD_API weld_status weld_model_open(const char *path, weld_model **out, weld_error *err);
 
+/* How the classes of a network that has no names for them are numbered: by the names that a data
+ * set has for its classes, in this order. */
+typedef enum weld_class_order {
+    WELD_CLASS_ORDER_ANY,    /* not known: both must come to the same, or it is an error */
+    WELD_CLASS_ORDER_BYTES,  /* bytewise, as torchvision's ImageFolder sorts, and weld */
+    WELD_CLASS_ORDER_NATURAL /* numbers in names by value, letters in any case, as timm sorts */
+} weld_class_order;
+
 /* What is known of a file of weights beside its tensors. All zero: what the file says, and else the
  * usual. A file that states one of these itself, as those that weld wrote do, must state the same.
  */
@@ -90,7 +98,8 @@ typedef struct weld_import_options {
     const char *const *class_names; /* num_classes of them; NULL: unknown */
     const char *const *set; /* "key=value" of what tensors do not tell: "stem_stride=2" (4) */
     size_t set_count;
-    void *reserved[4]; /* NULL */
+    weld_class_order class_order; /* where names stay unknown; it is not written to files */
+    void *reserved[4];            /* NULL */
 } weld_import_options;
 
 /* Open a model file of any kind. The network is told from the names and shapes of the tensors:
@@ -219,6 +228,7 @@ typedef struct weld_comparison {
     int64_t images;
     double largest_output;     /* magnitude, of the first network; for classification of a logit */
     double largest_difference; /* of any output */
+    int64_t left_out;          /* images of classes that the network does not know */
     int64_t same_answer;       /* images for which they come to the same: the same class */
     bool labelled;             /* images came from a data set with labels: the scores hold */
     weld_score before, after;  /* the score that decides: top-1 */

@@ -56,6 +56,7 @@ typedef enum cli_option_kind {
     CLI_COUNT,     /* int, at least 1 */
     CLI_TEXTS,     /* NULL: the call has those of the one option that may be given several times */
     CLI_PRECISION, /* weld_precision */
+    CLI_CHOICE,    /* int: which of the words that `argument` lists, "A|B", from 1 */
     CLI_KEYS       /* cli_keys: one option for each key of networks that tensors do not tell */
 } cli_option_kind;
 

@@ -53,9 +53,10 @@ static void print_text(const weld_evaluator *e, bool classes) {
 }
 
 static json_t *make_json(const request *r, const weld_task *task, const weld_evaluator *evaluator,
-                         const weld_evaluation *e, const weld_preprocessing *input) {
-    json_t *object =
-        json_pack("{s:I, s:I}", "images", (json_int_t)e->images, "skipped", (json_int_t)e->skipped);
+                         const weld_evaluation *e, const weld_adoption *adopted,
+                         const weld_preprocessing *input) {
+    json_t *object = json_pack("{s:I, s:I, s:I}", "images", (json_int_t)e->images, "skipped",
+                               (json_int_t)e->skipped, "left_out", (json_int_t)adopted->left_out);
     weld_evaluation_json(task, e, object);
     json_object_set_new(object, "input_size", json_integer(input->input_size));
     json_object_set_new(object, "crop_fraction", json_real(input->crop_fraction));
@@ -69,7 +70,7 @@ static json_t *make_json(const request *r, const weld_task *task, const weld_eva
 
 /* The model as it is now; results are printed, or appended to `array`. */
 static weld_status evaluate(const request *r, const weld_model *m, const weld_dataset *ds,
-                            json_t *array, weld_error *err) {
+                            const weld_adoption *adopted, json_t *array, weld_error *err) {
     const weld_preprocessing *input = weld_model_get_preprocessing(m);
     weld_evaluator *evaluator;
     weld_evaluation result;
@@ -86,7 +87,7 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_da
     cli_progress_end(&progress);
     status = status ? status : write_files(r, evaluator, err);
     if (!status && r->json) {
-        json_array_append_new(array, make_json(r, task, evaluator, &result, input));
+        json_array_append_new(array, make_json(r, task, evaluator, &result, adopted, input));
     } else if (!status) {
         bool several = r->inputs.count > 1;
         print_scores(task, &result, several ? input : NULL);
@@ -104,15 +105,19 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_da
 static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, weld_error *err) {
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     weld_dataset *ds = NULL;
-    weld_status status = weld_dataset_open(r->data, &ds, err);
-    status = status ? status : weld_model_check_labels(m, ds, err);
-    if (!status && weld_model_task(m)->check_labels && !weld_model_class_name(m, 0)) {
+    weld_adoption adopted;
+    weld_status status = weld_dataset_open_to_judge(r->data, &ds, err);
+    status = status ? status : weld_model_adopt_labels(m, ds, &adopted, err);
+    if (!status && weld_model_task(m)->match_labels && !weld_model_class_name(m, 0)) {
         fprintf(stderr, "note: the model has no names of classes, so that the data's are taken in "
                         "their order (--classes gives names)\n");
     }
+    if (!status && *adopted.text) {
+        fprintf(stderr, "note: %s\n", adopted.text);
+    }
     for (size_t i = 0; !status && i < r->inputs.count; i++) {
         status = cli_set_input(m, &own, &r->inputs.items[i], err);
-        status = status ? status : evaluate(r, m, ds, array, err);
+        status = status ? status : evaluate(r, m, ds, &adopted, array, err);
     }
     weld_dataset_free(ds);
     return status;
@@ -132,6 +137,7 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
          "write all of it, and the worst images, as JSON"},
         CLI_INPUT_OPTIONS(r.input, ", or several: 192,224"),
         CLI_MODEL_OPTIONS(r.model),
+        CLI_MODEL_CLASS_ORDER(r.model),
         CLI_MODEL_PRECISION(r.model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);

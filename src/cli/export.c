@@ -65,6 +65,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
         {"verify", 0, CLI_TEXT, &export.verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_CLASS_ORDER(model),
         CLI_MODEL_SIZE(model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);

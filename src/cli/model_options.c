@@ -64,6 +64,7 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
     weld_import_options known = options->known;
     known.set = options->keys.set;
     known.set_count = options->keys.count;
+    known.class_order = (weld_class_order)options->class_order;
     weld_status status = options->classes ? open_with_names(path, options, known, out, err)
                                           : weld_model_import(path, &known, out, err);
     if (!status) {

@@ -11,6 +11,7 @@ typedef struct cli_model_options {
     cli_keys keys;
     const char *classes; /* a file of names, or NULL */
     weld_precision precision;
+    int class_order; /* a weld_class_order */
 } cli_model_options;
 
 /* Entries of a command's table. */
@@ -22,6 +23,12 @@ typedef struct cli_model_options {
     }
 #define CLI_MODEL_PRECISION(o)                                                                     \
     { "precision", 0, CLI_PRECISION, &(o).precision, "P", "of activations: fp32 (default), bf16" }
+/* Of commands that show a model a data set. */
+#define CLI_MODEL_CLASS_ORDER(o)                                                                   \
+    {                                                                                              \
+        "class-order", 0, CLI_CHOICE, &(o).class_order, "bytes|natural",                           \
+            "how the data's classes are numbered where the model has no names of them"             \
+    }
 #define CLI_MODEL_SIZE(o)                                                                          \
     { "size", 0, CLI_COUNT, &(o).known.input_size, "N", "height and width of inputs (224)" }
 

@@ -61,6 +61,19 @@ static weld_precision read_precision(const cli_call *call, const cli_option *opt
     cli_usage(call, "--%s wants fp32 or bf16, not '%s'", option->name, text);
 }
 
+static int read_choice(const cli_call *call, const cli_option *option, const char *text) {
+    const size_t length = strlen(text);
+    const char *at = option->argument;
+    for (int i = 1; *at; i++) {
+        const size_t word = strcspn(at, "|");
+        if (word == length && memcmp(at, text, word) == 0) {
+            return i;
+        }
+        at += word + (at[word] == '|');
+    }
+    cli_usage(call, "--%s wants one of %s, not '%s'", option->name, option->argument, text);
+}
+
 /* "key=value"; a whole number is asked for as any count is. */
 static void add_key(const cli_call *call, const cli_option *option, const char *text) {
     cli_keys *keys = option->value;
@@ -103,6 +116,9 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
     case CLI_PRECISION:
         *(weld_precision *)option->value = read_precision(call, option, text);
         break;
+    case CLI_CHOICE:
+        *(int *)option->value = read_choice(call, option, text);
+        break;
     case CLI_KEYS:
         add_key(call, option, text);
         break;
@@ -111,7 +127,7 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
     }
 }
 
-enum { MAX_OPTIONS = 24, HELP = 1000 };
+enum { MAX_OPTIONS = 64, HELP = 1000 };
 
 /* The same table as getopt_long wants it; val is HELP, a letter or 1001 + index. */
 static void make_getopt(const cli_option *options, size_t count, struct option *longs,

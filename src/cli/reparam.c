@@ -34,6 +34,7 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
         {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_CLASS_ORDER(model),
         CLI_MODEL_SIZE(model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);

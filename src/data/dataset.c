@@ -26,7 +26,18 @@ struct weld_dataset {
     int tar;             /* descriptor of a tar archive, or -1 */
     weld_listing listing;
     char note[1100];
+    /* Where it has taken a network's classes; else NULL. */
+    const char *const *class_names;
+    int class_count;
+    int *class_of; /* by its own class */
+    int64_t *kept; /* the samples that are left; NULL: all */
+    int64_t kept_count;
 };
+
+/* The number of sample i in what is stored. */
+static int64_t stored(const weld_dataset *ds, int64_t i) {
+    return ds->kept ? ds->kept[i] : i;
+}
 
 static bool ends_in(const char *path, const char *ending) {
     size_t length = strlen(path), tail = strlen(ending);
@@ -120,31 +131,108 @@ void weld_dataset_free(weld_dataset *ds) {
         if (ds->tar >= 0) {
             close(ds->tar);
         }
+        weld_free(ds->class_of);
+        weld_free(ds->kept);
         weld_free(ds->path);
         weld_free(ds);
     }
 }
 
-int64_t weld_dataset_count(const weld_dataset *ds) {
+static int64_t stored_count(const weld_dataset *ds) {
     return ds->packed ? weld_packed_count(ds->packed) : (int64_t)ds->listing.samples.count;
 }
 
-int weld_dataset_class_count(const weld_dataset *ds) {
+static int own_class_count(const weld_dataset *ds) {
     return ds->packed ? weld_packed_class_count(ds->packed)
                       : weld_listing_class_count(&ds->listing);
 }
 
+/* The class of a stored sample, in the data set's own order. */
+static int own_label(const weld_dataset *ds, int64_t number) {
+    return ds->packed ? weld_packed_label(ds->packed, number)
+                      : weld_listing_label(&ds->listing, number);
+}
+
+weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, weld_error *err) {
+    const weld_dataset_options lenient = {.listing.empty_classes = true};
+    weld_status status = weld_dataset_open(path, out, err);
+    weld_dataset *ds;
+    if (status && weld_dataset_open_with(path, &lenient, &ds, NULL) == WELD_OK) {
+        if (weld_dataset_count(ds) > 0) {
+            *out = ds;
+            return WELD_OK;
+        }
+        weld_dataset_free(ds);
+    }
+    return status;
+}
+
+/* The samples whose class is one of the network's, if that is not all of them. */
+static weld_status keep_known(weld_dataset *ds, weld_error *err) {
+    const int64_t count = stored_count(ds);
+    int64_t kept = 0;
+    for (int64_t i = 0; i < count; i++) {
+        kept += ds->class_of[own_label(ds, i)] >= 0;
+    }
+    if (kept == count) {
+        return WELD_OK;
+    }
+    ds->kept = weld_alloc((size_t)kept, sizeof *ds->kept);
+    if (!ds->kept && kept > 0) {
+        return weld_fail_memory(err, ds->path);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        if (ds->class_of[own_label(ds, i)] >= 0) {
+            ds->kept[ds->kept_count++] = i;
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names, int count,
+                                      const int *to, weld_error *err) {
+    const int own = own_class_count(ds);
+    ds->class_of = weld_alloc((size_t)own, sizeof *ds->class_of);
+    if (!ds->class_of) {
+        return weld_fail_memory(err, ds->path);
+    }
+    memcpy(ds->class_of, to, (size_t)own * sizeof *to);
+    WELD_TRY(keep_known(ds, err));
+    ds->class_names = names;
+    ds->class_count = count;
+    return WELD_OK;
+}
+
+int64_t weld_dataset_count(const weld_dataset *ds) {
+    return ds->kept ? ds->kept_count : stored_count(ds);
+}
+
+int weld_dataset_class_count(const weld_dataset *ds) {
+    return ds->class_of ? ds->class_count : own_class_count(ds);
+}
+
 const char *weld_dataset_class_name(const weld_dataset *ds, int i) {
+    if (ds->class_names) {
+        return ds->class_names[i];
+    }
+    for (int own = 0; ds->class_of && own < own_class_count(ds); own++) {
+        if (ds->class_of[own] == i) {
+            i = own;
+            break;
+        }
+    }
     return ds->packed ? weld_packed_class_name(ds->packed, i)
                       : weld_listing_class_name(&ds->listing, i);
 }
 
 int weld_dataset_label(const weld_dataset *ds, int64_t i) {
-    return ds->packed ? weld_packed_label(ds->packed, i) : weld_listing_label(&ds->listing, i);
+    const int own = own_label(ds, stored(ds, i));
+    return ds->class_of ? ds->class_of[own] : own;
 }
 
 const char *weld_dataset_name(const weld_dataset *ds, int64_t i) {
-    return ds->packed ? weld_packed_name(ds->packed, i) : weld_listing_name(&ds->listing, i);
+    return ds->packed ? weld_packed_name(ds->packed, stored(ds, i))
+                      : weld_listing_name(&ds->listing, stored(ds, i));
 }
 
 const char *weld_dataset_path(const weld_dataset *ds) {
@@ -166,7 +254,7 @@ weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {
 /* `path` is for messages. */
 static weld_status read_member(const weld_dataset *ds, const char *path, int64_t i, weld_bytes *out,
                                weld_error *err) {
-    weld_listing_place place = weld_listing_place_of(&ds->listing, i);
+    weld_listing_place place = weld_listing_place_of(&ds->listing, stored(ds, i));
     if (place.size > WELD_MAX_FILE_SIZE) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: larger than 1 GiB: not an image", path);
     }
@@ -176,8 +264,9 @@ static weld_status read_member(const weld_dataset *ds, const char *path, int64_t
 
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
     if (ds->packed) {
-        WELD_TRY(weld_bytes_resize(out, weld_packed_size(ds->packed, i), err));
-        return weld_packed_read(ds->packed, i, out->data, err);
+        const int64_t number = stored(ds, i);
+        WELD_TRY(weld_bytes_resize(out, weld_packed_size(ds->packed, number), err));
+        return weld_packed_read(ds->packed, number, out->data, err);
     }
     char path[2 * PATH_MAX]; /* of an archive's member, no path that is opened */
     const char *name = weld_dataset_name(ds, i);

@@ -10,7 +10,8 @@
  * Of large folders and archives an index is kept (index.h), so that only their first opening goes
  * through all their entries.
  *
- * After opening, a data set does not change and may be read from several threads at once.
+ * Once it is open (and has taken a network's classes, if it does), a data set does not change and
+ * may be read from several threads at once.
  */
 #ifndef WELD_DATA_DATASET_H
 #define WELD_DATA_DATASET_H
@@ -35,7 +36,16 @@ typedef struct weld_dataset_options {
 
 weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,
                                    weld_dataset **out, weld_error *err);
+/* To judge a network by: classes without images are taken too, as long as another has some. */
+weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, weld_error *err);
 void weld_dataset_free(weld_dataset *ds); /* accepts NULL */
+
+/* See the data set with the classes of a network, names[0..count): its class i becomes to[i] of
+ * them, and of a class with to[i] < 0 the samples are not there any more. The names must outlive
+ * it; NULL: classes keep their own, and each of the network's is one of the data's. Only before
+ * anybody else uses the data set, once. Errors: memory. */
+weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names, int count,
+                                      const int *to, weld_error *err);
 
 int64_t weld_dataset_count(const weld_dataset *ds);
 int weld_dataset_class_count(const weld_dataset *ds);

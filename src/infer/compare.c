@@ -138,7 +138,7 @@ static weld_score take_score(const weld_task *task, const side *s) {
     return weld_task_score(task, 0, e.scores[0]);
 }
 
-static weld_status compare_images(pair *p, const weld_model *m, const weld_dataset *ds, int threads,
+static weld_status compare_images(pair *p, const weld_model *m, weld_dataset *ds, int threads,
                                   weld_loader **loader, weld_error *err) {
     weld_loader_options options = {.preprocessing = m->file.preprocessing,
                                    .augmentation = weld_augmentation_defaults(),
@@ -146,7 +146,9 @@ static weld_status compare_images(pair *p, const weld_model *m, const weld_datas
                                    .annotation = p->task->annotation,
                                    .threads = threads};
     options.augmentation.kind = WELD_AUGMENT_NONE;
-    WELD_TRY(weld_model_check_labels(m, ds, err));
+    weld_adoption adopted;
+    WELD_TRY(weld_model_adopt_labels(m, ds, &adopted, err));
+    p->sum.left_out = adopted.left_out;
     WELD_TRY(open_tally(p->task, ds, &p->before, err));
     WELD_TRY(open_tally(p->task, ds, &p->after, err));
     WELD_TRY(weld_loader_create(ds, &options, loader, err));
@@ -170,7 +172,7 @@ static weld_status compare_on_data(pair *p, const weld_model *m, const char *pat
                                    weld_error *err) {
     weld_dataset *ds;
     weld_loader *loader = NULL;
-    WELD_TRY(weld_dataset_open(path, &ds, err));
+    WELD_TRY(weld_dataset_open_to_judge(path, &ds, err));
     weld_status status = compare_images(p, m, ds, threads, &loader, err);
     weld_loader_free(loader);
     weld_dataset_free(ds);

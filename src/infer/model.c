@@ -24,6 +24,7 @@ weld_status weld_model_import(const char *path, const weld_import_options *optio
         weld_free(m);
         return status;
     }
+    m->class_order = options ? options->class_order : WELD_CLASS_ORDER_ANY;
     if (m->file.graph) {
         m->graph = m->file.graph;
     } else {
@@ -76,12 +77,19 @@ const weld_task *weld_model_task(const weld_model *m) {
 
 weld_labels weld_model_labels(const weld_model *m) {
     return (weld_labels){.count = m->file.config.num_classes,
-                         .names = (const char *const *)m->file.class_names};
+                         .names = (const char *const *)m->file.class_names,
+                         .order = m->class_order};
 }
 
 weld_status weld_model_check_labels(const weld_model *m, const weld_dataset *ds, weld_error *err) {
     const weld_labels labels = weld_model_labels(m);
     return weld_task_check_labels(weld_model_task(m), ds, &labels, err);
+}
+
+weld_status weld_model_adopt_labels(const weld_model *m, weld_dataset *ds, weld_adoption *out,
+                                    weld_error *err) {
+    const weld_labels labels = weld_model_labels(m);
+    return weld_task_adopt_labels(weld_model_task(m), ds, &labels, out, err);
 }
 
 const weld_graph *weld_model_graph(const weld_model *m) {

@@ -7,8 +7,9 @@
 
 struct weld_model {
     weld_model_file file;
-    weld_graph *graph; /* the deploy file's own, or built from the checkpoint's config */
-    weld_graph *lower; /* the same with activations in bf16; NULL: to be run in f32 */
+    weld_graph *graph;            /* the deploy file's own, or built from the checkpoint's config */
+    weld_graph *lower;            /* the same with activations in bf16; NULL: to be run in f32 */
+    weld_class_order class_order; /* where it has no names of classes */
 };
 
 /* The evaluation graph in the precision that was asked for. */
@@ -34,7 +35,10 @@ weld_status weld_task_outputs(const weld_task *task, weld_session *s,
 
 const weld_task *weld_model_task(const weld_model *m);
 weld_labels weld_model_labels(const weld_model *m);
-/* weld_task.check_labels of a data set and the model. */
+/* Are they a data set's, in the same order? The message says what differs. */
 weld_status weld_model_check_labels(const weld_model *m, const weld_dataset *ds, weld_error *err);
+/* weld_task_adopt_labels of the model, which must outlive the data set. */
+weld_status weld_model_adopt_labels(const weld_model *m, weld_dataset *ds, weld_adoption *out,
+                                    weld_error *err);
 
 #endif

@@ -19,11 +19,6 @@ const weld_task *weld_task_of(const weld_model_config *config) {
     return weld_task_find(family->task);
 }
 
-weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,
-                                   const weld_labels *labels, weld_error *err) {
-    return task->check_labels ? task->check_labels(ds, labels, err) : WELD_OK;
-}
-
 void weld_task_standard_values(const weld_task *task, unsigned char *values) {
     memset(values, 0, WELD_TASK_VALUES_SIZE);
     weld_keys_set_standard(task->keys, task->key_count, values);

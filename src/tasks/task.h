@@ -47,6 +47,8 @@ typedef enum weld_labels_of {
 typedef struct weld_labels {
     int count;
     const char *const *names; /* NULL: unknown */
+    weld_class_order order;
+    bool exact;        /* the data's must be the same in the same order */
     weld_labels_of of; /* for messages, as is the path, which that of a model may leave out */
     const char *path;
 } weld_labels;
@@ -77,8 +79,11 @@ typedef struct weld_task {
 
     /* --- Data */
     const weld_annotation *annotation;
-    /* Are the labels of a data set the same, in order? The message says what differs. */
-    weld_status (*check_labels)(const weld_dataset *ds, const weld_labels *labels, weld_error *err);
+    /* Which of the labels each class of a data set is, by name: to[i], -1 for those that are none
+     * of them. An error where that would be a guess, where none is, or where a run that goes on
+     * would not get what it had; the message says what differs. */
+    weld_status (*match_labels)(const weld_dataset *ds, const weld_labels *labels, int *to,
+                                weld_error *err);
 
     /* --- Training: a recipe's keys under `loss` that are the task's, of its struct, which gets at
      * weld_loss_options.values. */
@@ -147,9 +152,24 @@ const weld_task *weld_task_find(const char *name);
 /* That of the network of a config, which can be built. */
 const weld_task *weld_task_of(const weld_model_config *config);
 
-/* check_labels, of a task that has labels. */
+/* match_labels: to[class count of ds]; each to itself where the task has no labels. */
+weld_status weld_task_match_labels(const weld_task *task, const weld_dataset *ds,
+                                   const weld_labels *labels, int *to, weld_error *err);
+/* Are they the same labels in the same order? The message says what differs. */
 weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,
                                    const weld_labels *labels, weld_error *err);
+
+/* What became of the classes of a data set that took a network's. */
+typedef struct weld_adoption {
+    int classes_without_images; /* of the network's */
+    int unknown_classes;        /* of the data set's */
+    int64_t left_out;           /* images of these */
+    char text[512];             /* a line for people: which; "" where every class has its images */
+} weld_adoption;
+/* Match, and see the data set with the network's classes from now on (weld_dataset_take_classes).
+ * The names of the labels must outlive it. */
+weld_status weld_task_adopt_labels(const weld_task *task, weld_dataset *ds,
+                                   const weld_labels *labels, weld_adoption *out, weld_error *err);
 
 /* values [WELD_TASK_VALUES_SIZE]: those of the task's keys where nobody sets them. */
 void weld_task_standard_values(const weld_task *task, unsigned char *values);

@@ -157,8 +157,10 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
 }
 
 static weld_status check_data(const weld_trainer *t, const weld_model_file *file, weld_error *err) {
-    const weld_labels labels = {file->config.num_classes, (const char *const *)file->class_names,
-                                WELD_LABELS_OF_RUN, t->record.folder.last};
+    const weld_labels labels = {.count = file->config.num_classes,
+                                .names = (const char *const *)file->class_names,
+                                .of = WELD_LABELS_OF_RUN,
+                                .path = t->record.folder.last};
     WELD_TRY(weld_task_check_labels(t->data.task, t->data.train, &labels, err));
     if (file->trainer.train_images != weld_dataset_count(t->data.train)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -19,7 +19,8 @@ typedef struct misfits {
 typedef struct loading {
     weld_trainer *t;
     const weld_model_file *file;
-    bool same_classes;
+    int *rows; /* by class of the data: which class of the file's head it is, or -1 */
+    int kept;  /* classes that are */
     size_t loaded, anew, dist_anew, unused;
     misfits bad;
 } loading;
@@ -32,12 +33,43 @@ static void add_misfit(misfits *m, const char *name, const char *reason) {
     }
 }
 
-/* Are the classes of the file's head those of the data? */
-static bool has_same_classes(const weld_trainer *t, const weld_model_file *file) {
-    const weld_labels labels = {.count = file->config.num_classes,
-                                .names = (const char *const *)file->class_names};
-    return labels.count == t->data.recipe.model.num_classes &&
-           !weld_task_check_labels(t->data.task, t->data.train, &labels, NULL);
+/* Which classes of the data does the file's head know? Where it names none, all or none of them. */
+static weld_status find_rows(loading *l, weld_error *err) {
+    const weld_labels labels = {.count = l->file->config.num_classes,
+                                .names = (const char *const *)l->file->class_names};
+    const int own = l->t->data.recipe.model.num_classes;
+    l->rows = weld_alloc((size_t)own, sizeof *l->rows);
+    if (!l->rows) {
+        return weld_fail_memory(err, "classes");
+    }
+    bool match = !weld_task_match_labels(l->t->data.task, l->t->data.train, &labels, l->rows, NULL);
+    for (int i = 0; i < own; i++) {
+        l->rows[i] = match ? l->rows[i] : -1;
+        l->kept += l->rows[i] >= 0;
+    }
+    return WELD_OK;
+}
+
+/* A tensor that has a row for each class. */
+static void load_rows(loading *l, const char *name, weld_tensor to, weld_tensor from) {
+    char have[96], want[96], reason[240];
+    weld_shape fit = from.shape;
+    fit.dim[0] = to.shape.dim[0];
+    if (to.dtype != from.dtype || !weld_shape_equal(&to.shape, &fit)) {
+        snprintf(reason, sizeof reason, "is %s in place of %s",
+                 weld_shape_text(&from.shape, have, sizeof have),
+                 weld_shape_text(&to.shape, want, sizeof want));
+        add_misfit(&l->bad, name, reason);
+        return;
+    }
+    const size_t row = weld_tensor_bytes(&to) / (size_t)to.shape.dim[0];
+    for (int64_t i = 0; i < to.shape.dim[0]; i++) {
+        if (l->rows[i] >= 0) {
+            memcpy((char *)to.data + (size_t)i * row,
+                   (const char *)from.data + (size_t)l->rows[i] * row, row);
+        }
+    }
+    l->loaded++;
 }
 
 /* A tensor of the run's network: copied, or left as new where that is right. */
@@ -55,8 +87,12 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
         }
         return;
     }
-    if (place.per_class && !l->same_classes) {
+    if (place.per_class && l->kept == 0) {
         l->anew++;
+        return;
+    }
+    if (place.per_class) {
+        load_rows(l, name, to, from);
         return;
     }
     if (to.dtype != from.dtype || !weld_shape_equal(&to.shape, &from.shape)) {
@@ -116,9 +152,12 @@ static void say_untold(const loading *l, const char *path) {
 static void say_counts(const loading *l, const char *path) {
     int own = l->t->data.recipe.model.num_classes, other = l->file->config.num_classes;
     char head[96];
-    if (!l->same_classes) {
+    if (l->kept == 0) {
         snprintf(head, sizeof head, "head: %d -> %d classes%s", other, own,
                  own == other ? " of other names" : "");
+    } else if (l->kept < own) {
+        snprintf(head, sizeof head, "head: %d of %d classes kept, by name; the others are new",
+                 l->kept, own);
     } else {
         snprintf(head, sizeof head, "head kept: %s%d classes%s",
                  l->file->class_names ? "the same " : "", own,
@@ -132,24 +171,29 @@ static void say_counts(const loading *l, const char *path) {
     say_untold(l, path);
 }
 
-weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err) {
-    const char *path = t->data.settings->init;
-    loading l = {.t = t,
-                 .file = &t->data.start_file,
-                 .same_classes = has_same_classes(t, &t->data.start_file)};
-    for (size_t i = 0; i < weld_weights_count(t->weights); i++) {
-        load_tensor(&l, weld_weights_name(t->weights, i), weld_weights_tensor(t->weights, i));
+static weld_status load(loading *l, weld_error *err) {
+    const char *path = l->t->data.settings->init;
+    WELD_TRY(find_rows(l, err));
+    for (size_t i = 0; i < weld_weights_count(l->t->weights); i++) {
+        load_tensor(l, weld_weights_name(l->t->weights, i), weld_weights_tensor(l->t->weights, i));
     }
-    for (size_t i = 0; i < weld_weights_count(t->data.start_file.weights); i++) {
-        check_used(&l, weld_weights_name(t->data.start_file.weights, i));
+    for (size_t i = 0; i < weld_weights_count(l->file->weights); i++) {
+        check_used(l, weld_weights_name(l->file->weights, i));
     }
-    if (l.bad.count) {
-        return fail_misfits(&l, path, err);
+    if (l->bad.count) {
+        return fail_misfits(l, path, err);
     }
-    t->init = weld_strdup(path);
-    if (!t->init) {
+    l->t->init = weld_strdup(path);
+    if (!l->t->init) {
         return weld_fail_memory(err, path);
     }
-    say_counts(&l, path);
+    say_counts(l, path);
     return WELD_OK;
+}
+
+weld_status weld_trainer_load_init(weld_trainer *t, weld_error *err) {
+    loading l = {.t = t, .file = &t->data.start_file};
+    weld_status status = load(&l, err);
+    weld_free(l.rows);
+    return status;
 }

@@ -39,6 +39,27 @@ works "as JSON" "$WELD" eval run/best.h5 --data photos/val --json --per-class
 prints "with the calibration error and the size" '"calibration_error": *[0-9.]+.*"input_size": *32.*"classes": *\[\{'
 refuses "a matrix that cannot be written" "nowhere/x.csv" "$WELD" eval run/best.h5 --data photos/val --confusion nowhere/x.csv
 
+# Classes are matched by name: some of them, an empty folder, one that the network does not know.
+mkdir -p part/class_a part/class_d part/class_c part/aaa_new
+cp photos/val/class_a/*.jpg part/class_a; cp photos/val/class_d/*.jpg part/class_d
+cp photos/val/class_a/0000.jpg part/aaa_new
+"$WELD" eval run/best.h5 --data photos/val --per-class 2> stderr | awk '/class_[ad]$/ {print $2}' > whole
+works "evaluate on some of the classes" "$WELD" eval run/best.h5 --data part --per-class
+prints "the images of these count" "^13 images: "
+says "what is not there is said" "no images of 2 of the network's classes: 'b, \"quoted\"', 'class_c'"
+says "what is not known is left out and said" "'aaa_new'.*whose 1 images are left out"
+prints "a class without images has none" "^ +0 +- +([0-9.]+ %|-)  class_c$"
+awk '/class_[ad]$/ {print $2}' stdout > some
+same "each class has the recall that it has among all" whole some
+works "as JSON" "$WELD" eval run/best.h5 --data part --per-class --json
+prints "its recall is null, what was left out is counted" '"left_out": *1.*"name": *"class_c", *"images": *0, *"recall": *null'
+works "validate on some of the classes" "$WELD" train small.yaml --set data.val=part --set train.epochs=1 --out run_part
+says "training says so" "no images of 2 of the network's classes"
+works "merge and verify on some of the classes" "$WELD" reparam run/best.h5 -o part.h5 --verify part
+prints "of which the known are compared" "^verified on 13 images"
+rm -r part/class_a part/class_d
+refuses "data of which no class is known" "no image of a class that the network knows" "$WELD" eval run/best.h5 --data part
+
 works "merge" "$WELD" reparam run/best.h5 -o deploy.h5
 works "evaluate the checkpoint at several sizes" "$WELD" eval run/best.h5 --data photos/val --size 24,32,40 --crop 0.875,1
 prints "a line for each size and crop" "^size 40, crop 1, bicubic: 31 images: top-1 "

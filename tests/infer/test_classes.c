@@ -114,7 +114,81 @@ START_TEST(many_and_strange_names_make_one_line_that_ends) {
 }
 END_TEST
 
-RUN_SUITE("infer/classes", equal_classes_are_accepted,
+/* What a data set is to a model that is shown it: the classes by index, and how many images each
+ * has, "blue 1, green 0"; of an error its message. */
+static const char *adopt(const weld_model *m, const char *const *classes, weld_adoption *adopted) {
+    static char text[2048];
+    weld_error err;
+    test_folder folder;
+    weld_dataset *ds = make(&folder, classes);
+    text[0] = '\0';
+    if (weld_model_adopt_labels(m, ds, adopted, &err)) {
+        snprintf(text, sizeof text, "%s", err.message);
+    } else {
+        for (int c = 0; c < weld_dataset_class_count(ds); c++) {
+            int images = 0;
+            for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
+                images += weld_dataset_label(ds, i) == c;
+                const char *name = weld_dataset_class_name(ds, weld_dataset_label(ds, i));
+                ck_assert_int_eq(strncmp(weld_dataset_name(ds, i), name, strlen(name)), 0);
+            }
+            size_t used = strlen(text);
+            snprintf(text + used, sizeof text - used, "%s%s %d", c ? ", " : "",
+                     weld_dataset_class_name(ds, c), images);
+        }
+    }
+    weld_dataset_free(ds);
+    test_folder_remove(folder);
+    return text;
+}
+
+START_TEST(names_decide_which_class_is_which) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_named(&folder, 4, (char *[]){"red", "green", "blue", "grey"});
+    weld_adoption a;
+    ck_assert_str_eq(adopt(m, NAMES("blue", "green", "grey", "red"), &a),
+                     "red 1, green 1, blue 1, grey 1");
+    ck_assert_str_eq(a.text, "");
+    ck_assert_str_eq(adopt(m, NAMES("blue", "red"), &a), "red 1, green 0, blue 1, grey 0");
+    ck_assert_ptr_nonnull(
+        strstr(a.text, "no images of 2 of the network's classes: 'green', 'grey'"));
+    ck_assert_int_eq(a.classes_without_images, 2);
+    ck_assert_str_eq(adopt(m, NAMES("blue", "beige", "red", "rose"), &a),
+                     "red 1, green 0, blue 1, grey 0");
+    ck_assert_ptr_nonnull(strstr(a.text, "2 classes that the network does not know ('beige', "
+                                         "'rose'), whose 2 images are left out"));
+    ck_assert_int_eq(a.left_out, 2);
+    ck_assert_ptr_nonnull(
+        strstr(adopt(m, NAMES("a", "b"), &a), "2 unknown to the model: 'a', 'b'"));
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
+/* By Python: sorted(names), and sorted by timm's natural_key. */
+START_TEST(an_order_that_nobody_stated_is_never_guessed) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_named(&folder, 3, NULL);
+    weld_adoption a;
+    ck_assert_str_eq(adopt(m, NAMES("0", "1", "2"), &a), "0 1, 1 1, 2 1");
+    ck_assert_ptr_nonnull(strstr(adopt(m, NAMES("1", "2", "10"), &a),
+                                 "two orders: bytewise, class 1 is '10' (torchvision sorts so), or "
+                                 "natural, class 1 is '2' (timm does)"));
+    ck_assert_ptr_nonnull(strstr(adopt(m, NAMES("ant", "Bee", "cat"), &a), "class 0 is 'Bee'"));
+    ck_assert_ptr_nonnull(strstr(adopt(m, NAMES("a2b", "a10", "b"), &a), "class 0 is 'a10'"));
+    m->class_order = WELD_CLASS_ORDER_BYTES;
+    ck_assert_str_eq(adopt(m, NAMES("1", "2", "10"), &a), "1 1, 10 1, 2 1");
+    m->class_order = WELD_CLASS_ORDER_NATURAL;
+    ck_assert_str_eq(adopt(m, NAMES("1", "2", "10"), &a), "1 1, 2 1, 10 1");
+    ck_assert_str_eq(adopt(m, NAMES("ant", "Bee", "cat"), &a), "ant 1, Bee 1, cat 1");
+    ck_assert_str_eq(adopt(m, NAMES("x9y", "X10", "x009"), &a), "x009 1, x9y 1, X10 1");
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
+RUN_SUITE("infer/classes", names_decide_which_class_is_which,
+          an_order_that_nobody_stated_is_never_guessed, equal_classes_are_accepted,
           the_message_says_what_is_missing_and_what_is_unknown,
           the_message_says_which_index_differs, a_model_without_names_has_its_classes_counted,
           many_and_strange_names_make_one_line_that_ends)

@@ -120,11 +120,17 @@ START_TEST(other_classes_and_damaged_weights_are_refused_and_nothing_is_written)
     ck_assert_int_eq(weld_model_merge(m, NULL, 2, path, &r, &err), WELD_ERROR_NUMERIC);
     weld_model_free(m);
     m = make(&folder, false);
-    colours_put(&data, "yellow", "a.jpg", 255, 255, 0);
-    ck_assert_int_eq(weld_model_merge(m, data.path, 2, path, &r, &err), WELD_ERROR_ARGUMENT);
+    test_folder other = test_folder_create();
+    colours_put(&other, "yellow", "a.jpg", 255, 255, 0);
+    ck_assert_int_eq(weld_model_merge(m, other.path, 2, path, &r, &err), WELD_ERROR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.message, "1 unknown to the model: 'yellow'"));
     ck_assert_int_ne(access(path, F_OK), 0);
+    colours_put(&data, "yellow", "a.jpg", 255, 255, 0);
+    ck_assert_int_eq(weld_model_merge(m, data.path, 2, path, &r, &err), WELD_OK);
+    ck_assert_int_eq(r.comparison.images, 7);
+    ck_assert_int_eq(r.comparison.left_out, 1);
     weld_model_free(m);
+    test_folder_remove(other);
     test_folder_remove(folder);
     test_folder_remove(data);
 }

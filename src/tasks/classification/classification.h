@@ -18,10 +18,11 @@ int32_t weld_class_label(const weld_batch *batch, int64_t i);
 /* targets [count, classes] of a batch: probabilities, one-hot rows mixed as the images are. */
 void weld_class_targets(const weld_batch *batch, int classes, float *targets);
 
-/* weld_task.check_labels: the same names in the same order, or, where names are unknown, as many.
- * Of a model the message says which are missing, unknown to it or at another index, otherwise which
- * is the first to differ. */
-weld_status weld_class_check_labels(const weld_dataset *ds, const weld_labels *labels,
+/* weld_task.match_labels: by name. Where the network has no names there must be as many classes, in
+ * the order of the data; but where that is bytewise and the natural order of the names is another,
+ * labels->order must say which it is. The message says which are missing, unknown to the network or
+ * at another index. */
+weld_status weld_class_match_labels(const weld_dataset *ds, const weld_labels *labels, int *to,
                                     weld_error *err);
 
 /* --- Its functions for weld_task, by file --- */

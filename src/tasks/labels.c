@@ -1,0 +1,117 @@
+/* Data sets whose labels become those of a network; see task.h. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "serialization/name_list.h"
+#include "tasks/task.h"
+
+weld_status weld_task_match_labels(const weld_task *task, const weld_dataset *ds,
+                                   const weld_labels *labels, int *to, weld_error *err) {
+    const int count = weld_dataset_class_count(ds);
+    for (int i = 0; i < count; i++) {
+        to[i] = i;
+    }
+    return task->match_labels ? task->match_labels(ds, labels, to, err) : WELD_OK;
+}
+
+weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,
+                                   const weld_labels *labels, weld_error *err) {
+    weld_labels exact = *labels;
+    exact.exact = true;
+    int *to = weld_alloc((size_t)weld_dataset_class_count(ds), sizeof *to);
+    weld_status status = to ? weld_task_match_labels(task, ds, &exact, to, err)
+                            : weld_fail_memory(err, "class names");
+    weld_free(to);
+    return status;
+}
+
+/* A name from outside, in a message of one line. */
+static void add_name(weld_name_list *list, const char *name) {
+    char text[64];
+    snprintf(text, sizeof text, "'%.48s'", name);
+    for (char *at = text; *at; at++) {
+        *at = *at > 0 && *at < ' ' ? '?' : *at;
+    }
+    weld_name_list_add(list, text);
+}
+
+static void tell(const weld_dataset *ds, const weld_name_list *without,
+                 const weld_name_list *unknown, weld_adoption *out) {
+    int used = 0;
+    if (without->count) {
+        used = snprintf(out->text, sizeof out->text,
+                        "%.100s: no images of %zu of the network's classes: %s",
+                        weld_dataset_path(ds), without->count, without->text);
+    }
+    if (unknown->count && used < (int)sizeof out->text) {
+        snprintf(out->text + used, sizeof out->text - (size_t)used,
+                 "%.100s%s%zu classes that the network does not know (%s), whose %lld images are "
+                 "left out",
+                 used ? "" : weld_dataset_path(ds), used ? "; " : ": ", unknown->count,
+                 unknown->text, (long long)out->left_out);
+    }
+}
+
+/* images[i]: of the data set's class i, of which `to` says which it is. */
+static void sum_up(const weld_dataset *ds, const weld_labels *labels, const int *to,
+                   const int64_t *images, int64_t *adopted, weld_adoption *out) {
+    weld_name_list without = {.count = 0}, unknown = {.count = 0};
+    for (int i = 0; i < weld_dataset_class_count(ds); i++) {
+        if (to[i] < 0) {
+            out->left_out += images[i];
+            add_name(&unknown, weld_dataset_class_name(ds, i));
+        } else {
+            adopted[to[i]] += images[i];
+        }
+    }
+    for (int i = 0; i < labels->count; i++) {
+        if (adopted[i] == 0 && labels->names) {
+            add_name(&without, labels->names[i]);
+        }
+    }
+    out->classes_without_images = (int)without.count;
+    out->unknown_classes = (int)unknown.count;
+    tell(ds, &without, &unknown, out);
+}
+
+static weld_status adopt(const weld_task *task, weld_dataset *ds, const weld_labels *labels,
+                         int *to, int64_t *images, int64_t *adopted, weld_adoption *out,
+                         weld_error *err) {
+    WELD_TRY(weld_task_match_labels(task, ds, labels, to, err));
+    for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
+        images[weld_dataset_label(ds, i)]++;
+    }
+    sum_up(ds, labels, to, images, adopted, out);
+    if (out->left_out == weld_dataset_count(ds)) {
+        return weld_fail(
+            err, WELD_ERROR_ARGUMENT,
+            "%s: no image of a class that the network knows: give the data it was made "
+            "for",
+            weld_dataset_path(ds));
+    }
+    bool same = weld_dataset_class_count(ds) == labels->count;
+    for (int i = 0; same && i < labels->count; i++) {
+        same = to[i] == i;
+    }
+    return same ? WELD_OK : weld_dataset_take_classes(ds, labels->names, labels->count, to, err);
+}
+
+weld_status weld_task_adopt_labels(const weld_task *task, weld_dataset *ds,
+                                   const weld_labels *labels, weld_adoption *out, weld_error *err) {
+    const size_t own = (size_t)weld_dataset_class_count(ds);
+    *out = (weld_adoption){.left_out = 0};
+    if (!task->match_labels) {
+        return WELD_OK;
+    }
+    int *to = weld_alloc(own, sizeof *to);
+    int64_t *images = weld_alloc(own, sizeof *images);
+    int64_t *adopted = weld_alloc((size_t)labels->count, sizeof *adopted);
+    weld_status status = to && images && adopted
+                             ? adopt(task, ds, labels, to, images, adopted, out, err)
+                             : weld_fail_memory(err, "class names");
+    weld_free(adopted);
+    weld_free(images);
+    weld_free(to);
+    return status;
+}

@@ -32,6 +32,12 @@ static int shape_of(const weld_trainer *t, int64_t epoch, int64_t position) {
 
 /* sizes: by the loader's shapes. */
 static void count_updates(const weld_trainer *t, of_size sizes[WELD_SIZES_MAX]) {
+    int shapes;
+    weld_loader_train_shapes(t->data.loader, &shapes);
+    if (shapes == 1) { /* however many epochs */
+        sizes[0].in_run = t->updates;
+        return;
+    }
     for (int64_t epoch = 0; epoch < weld_schedule_epochs(&t->schedule); epoch++) {
         const int64_t updates = weld_loader_train_updates(t->data.loader, (uint32_t)epoch);
         for (int64_t i = 0; i < updates; i++) {

@@ -37,11 +37,10 @@ weld_status weld_own_config(const char *title, int num_classes, weld_model_confi
 }
 
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
-    (void)key;
+    (void)config, (void)key;
     return weld_fail(err, WELD_ERROR_ARGUMENT,
-                     "%s: a program built this network, and its file has it as it is evaluated: it "
-                     "can be run, merged and exported, but weld cannot build it to be trained",
-                     config->name);
+                     "a program built this network, and its file has it as it is evaluated: it can "
+                     "be run, merged and exported, but weld cannot build it to be trained");
 }
 
 static int stage_count(const weld_model_config *config) {

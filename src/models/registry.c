@@ -27,11 +27,11 @@ const char *weld_model_name(size_t i) {
 static void fail_unknown(const char *name, weld_error *err) {
     char known[WELD_ERROR_MESSAGE_SIZE] = "";
     for (size_t i = 0; variant_at(i); i++) {
-        weld_append(known, sizeof known, "%s, ", variant_at(i)->name);
+        weld_append(known, sizeof known, "%s%s", i ? ", " : "", variant_at(i)->name);
     }
     for (size_t f = 0; f < weld_family_count; f++) {
         if (!weld_families[f]->in_files_alone) {
-            weld_append(known, sizeof known, "%s%s", f ? ", " : "", weld_families[f]->name);
+            weld_append(known, sizeof known, "%s%s", *known ? ", " : "", weld_families[f]->name);
         }
     }
     weld_fail(err, WELD_ERROR_NOT_FOUND, "model '%.80s': no such name: take one of %s", name,

@@ -54,6 +54,31 @@ works "build the program of several threads" "$CC" -std=gnu17 -Wall -Wextra $fla
     "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --libs-only-l weld) -pthread
 export LD_LIBRARY_PATH="$WORK/$libdir"
 works "several threads share one model" ./share_model deploy.h5 photos/train/class_a/0001.jpg
+# shellcheck disable=SC2046,SC2086
+works "build the program of a network of one's own" "$CC" -std=c17 -Wall -Wextra -Werror $flags "$here/own_network.c" -o own_network \
+    "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --libs-only-l weld)
+"$MAKE_PHOTOS" photos/val 3 4 32
+works "it trains its network" ./own_network photos/train photos/val 24 own.h5 own_deploy.h5
+prints "and it learns" "^epoch 24: .* top-1 100.0 %"
+works "the program reads the merged network" "$WELD" predict own_deploy.h5 photos/val/class_b/0001.jpg --top 1
+prints "with its classes" "class_b"
+works "evaluates what it was merged from, of which the average is kept" "$WELD" eval own.h5 --data photos/val --key ema
+prints "on all images" "^12 images: top-1 100.00 %"
+works "merges it again" "$WELD" reparam own.h5 -o again.h5 --verify photos/val
+works "exports it" "$WELD" export own.h5 -o own.onnx
+works "inspects it" "$WELD" inspect own.h5
+prints "by its name" "^network +own:small_convnext"
+run "$WELD" train small.yaml --init own.h5 --out no_run
+says "but cannot train it" "own.h5: is a network that a program built"
+run "$WELD" bench own.h5 --train
+says "nor time its training" "a program built this network"
+if command -v valgrind > /dev/null && [ "$SANITIZE" = none ]; then
+    "$MAKE_PHOTOS" few 3 3 32
+    works "valgrind finds no leak and no error" valgrind -q --leak-check=full --errors-for-leak-kinds=definite,indirect \
+        --error-exitcode=9 ./own_network few few 1 own.h5 own_deploy.h5
+else
+    skip "valgrind finds no leak and no error" "no valgrind, or sanitizers in its place"
+fi
 # shellcheck disable=SC2086
 works "build the host of a plug-in" "$CC" -std=gnu17 -Wall -Wextra $flags "$here/reload_library.c" -o reload_library \
     "-I$WORK/root$prefix/include" -ldl

@@ -62,9 +62,9 @@ class Excite(nn.Module):
 
 
 class TokenMixer(nn.Module):
-    def __init__(self, width, legacy):
+    def __init__(self, width, legacy, kernel=3):
         super().__init__()
-        self.conv = ConvBN(width, width, 3, groups=width)
+        self.conv = ConvBN(width, width, kernel, groups=width)
         if legacy:
             self.conv1 = ConvBN(width, width, 1, groups=width)
         else:
@@ -78,7 +78,7 @@ class TokenMixer(nn.Module):
     def merged(self):
         wide = self.conv.merged()
         point = self.conv1.merged() if isinstance(self.conv1, ConvBN) else self.conv1
-        centre = functional.pad(point.weight + 1, (1, 1, 1, 1))
+        centre = functional.pad(point.weight + 1, (self.conv.c.padding[0],) * 4)
         weight, bias = wide.weight + centre, wide.bias + point.bias
         if hasattr(self, "bn"):
             return scaled_conv(wide, self.bn, weight, bias)

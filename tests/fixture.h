@@ -79,6 +79,7 @@ static inline weld_model_config fixture_config(const weld_weights *fixture) {
 typedef struct family_case {
     const char *name;
     const char *values[12][2]; /* by key */
+    bool stated; /* its files must say what they are of: other networks have such tensors */
 } family_case;
 
 static const family_case family_cases[] = {
@@ -93,11 +94,22 @@ static const family_case family_cases[] = {
       {"stem_width", "10"},
       {"stem_stride", "1"}}},
     {"mobilenetv3",
-     {{"channels", "8, 10, 12, 14, 16"},
-      {"depths", "1, 2, 2, 1, 1"},
+     {{"channels", "8, 6, 8, 6, 10"},
+      {"depths", "1, 2, 1, 1, 1"},
       {"stem_channels", "8"},
-      {"head_channels", "24, 20"},
+      {"head_channels", "20, 16"},
       {"stem_stride", "1"}}},
+    {"mobilenetv3_repvit",
+     {{"channels", "6, 8, 10, 12"},
+      {"late_channels", "14"},
+      {"depths", "1, 1, 3, 1"},
+      {"kernels", "3, 5, 3, 5"},
+      {"block", "repvit"},
+      {"expansion", "2"},
+      {"downsampling", "deep"},
+      {"head_channels", "24, 20"},
+      {"stem_stride", "1"}},
+     .stated = true},
     {"repvgg",
      {{"channels", "8, 16"},
       {"depths", "2, 3"},

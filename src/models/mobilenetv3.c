@@ -147,11 +147,8 @@ static weld_activation *activation_of(const weld_mobilenetv3 *m, bool hard_swish
 /* Block b of a stage, which leads from c channels to the stage's. */
 static weld_inverted_shape block_shape(const weld_mobilenetv3 *m, int stage, int b, int c) {
     const weld_mobilenetv3_stage row = weld_mobilenetv3_stage_of(m->table, stage);
-    int i = 0;
-    while (i < b && i < 3 && row.expansion[i + 1] > 0) {
-        i++;
-    }
-    const int expanded = row.expansion[i] > 0 ? weld_round_channels(c * row.expansion[i]) : 0;
+    const double expansion = weld_mobilenetv3_expansion(&row, b);
+    const int expanded = expansion > 0 ? weld_round_channels(c * expansion) : 0;
     const int wide = expanded ? expanded : c;
     return (weld_inverted_shape){.in = c,
                                  .expanded = expanded,

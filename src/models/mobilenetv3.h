@@ -55,6 +55,7 @@ typedef struct weld_mobilenetv3_stage {
 
 int weld_mobilenetv3_table_stages(int table);
 weld_mobilenetv3_stage weld_mobilenetv3_stage_of(int table, int stage);
+double weld_mobilenetv3_expansion(const weld_mobilenetv3_stage *row, int block);
 
 /* --- mobilenetv3_names.c -------------------------------------------------------------------- */
 

@@ -21,3 +21,11 @@ int weld_mobilenetv3_table_stages(int table) {
 weld_mobilenetv3_stage weld_mobilenetv3_stage_of(int table, int stage) {
     return table == WELD_MOBILENETV3_LARGE ? large[stage] : small[stage];
 }
+
+double weld_mobilenetv3_expansion(const weld_mobilenetv3_stage *row, int b) {
+    int i = 0;
+    while (i < b && i < 3 && row->expansion[i + 1] > 0) {
+        i++;
+    }
+    return row->expansion[i];
+}

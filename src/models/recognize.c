@@ -44,17 +44,20 @@ static weld_status recognize_as(const weld_model_family *family, const weld_shap
     return weld_model_config_check(&out->config, NULL, err);
 }
 
-/* One of which the tensors are only in part is taken where they are of no other wholly. */
+/* The family that a file states comes first: another may have tensors of the same names. One of
+ * which the tensors are only in part is taken where they are of no other wholly. */
 weld_status weld_model_recognize(const weld_shape_index *index, const weld_model_config *stated,
                                  weld_recognized *out, weld_error *err) {
     char reasons[WELD_ERROR_MESSAGE_SIZE] = "";
     weld_recognized partial = {.partial = false};
-    for (size_t i = 0; i < weld_family_count; i++) {
+    const weld_model_family *first = stated ? weld_family_of(stated) : NULL;
+    for (size_t i = 0; i <= weld_family_count; i++) {
         weld_error reason = {.message = ""};
-        if (weld_families[i]->in_files_alone) {
+        const weld_model_family *family = i == 0 ? first : weld_families[i - 1];
+        if (!family || family->in_files_alone || (i > 0 && family == first)) {
             continue;
         }
-        weld_status status = recognize_as(weld_families[i], index, stated, out, &reason);
+        weld_status status = recognize_as(family, index, stated, out, &reason);
         if (!status && out->partial) {
             partial = partial.partial ? partial : *out;
         } else if (status != WELD_ERROR_NOT_FOUND) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "models/layers.h"
+#include "models/repvit_blocks.h"
 #include "ops/ops.h"
 
 _Static_assert(sizeof(weld_repvit) <= WELD_MODEL_VALUES_SIZE, "a config has room for the values");
@@ -65,84 +66,34 @@ static weld_status check(const weld_model_config *config, const char **key, weld
 /* --- The figure ------------------------------------------------------------------------------ */
 
 typedef weld_layers network;
-typedef weld_conv_shape shape;
-
-/* "ConvBN": bn_weight is what the batch norm's weight starts with. */
-static weld_value *conv_bn_from(const network *net, weld_path at, weld_value *x, shape s,
-                                double bn_weight) {
-    x = weld_layer_conv(net, weld_under(at, "c"), x, s, false);
-    return weld_layer_batch_norm(net, weld_under(at, "bn"), x, s.out, bn_weight);
-}
-
-static weld_value *conv_bn(const network *net, weld_path at, weld_value *x, shape s) {
-    return conv_bn_from(net, at, x, s, 1);
-}
-
-static weld_value *stem(const network *net, weld_path at, weld_value *x, int c, int stride) {
-    shape first = {3, c / 2, .kernel = 3, .stride = stride > 1 ? 2 : 1, .groups = 1};
-    shape second = {c / 2, c, .kernel = 3, .stride = stride > 2 ? 2 : 1, .groups = 1};
-    x = weld_gelu(net->g, conv_bn(net, weld_under(at, "0"), x, first));
-    return conv_bn(net, weld_under(at, "2"), x, second);
-}
-
-/* "RepVGGDW": three branches over each channel, 3x3, 1x1 and none. */
-static weld_value *token_mixer(const network *net, weld_path at, weld_value *x, int c,
-                               bool legacy) {
-    shape wide = {c, c, .kernel = 3, .stride = 1, .groups = c};
-    shape point = {c, c, .kernel = 1, .stride = 1, .groups = c};
-    weld_value *a = conv_bn(net, weld_under(at, "conv"), x, wide);
-    weld_value *b = legacy ? conv_bn(net, weld_under(at, "conv1"), x, point)
-                           : weld_layer_conv(net, weld_under(at, "conv1"), x, point, true);
-    weld_value *sum = weld_add(net->g, weld_add(net->g, a, b), x);
-    return legacy ? sum : weld_layer_batch_norm(net, weld_under(at, "bn"), sum, c, 1);
-}
-
-/* A quarter of the channels, to the nearest multiple of 8. */
-static weld_value *squeeze_excite(const network *net, weld_path at, weld_value *x, int c) {
-    int squeezed = (c / 4 + 4) / 8 * 8;
-    return weld_layer_squeeze_excite(
-        net, at, x, (weld_squeeze_shape){.channels = c, .squeezed = squeezed < 8 ? 8 : squeezed});
-}
-
-/* `depth` is its share of the probability to be passed by. */
-static weld_value *channel_mixer(const network *net, weld_path at, weld_value *x, int c,
-                                 double depth) {
-    shape expand = {c, 2 * c, .kernel = 1, .stride = 1, .groups = 1};
-    shape project = {2 * c, c, .kernel = 1, .stride = 1, .groups = 1};
-    weld_value *y = weld_gelu(net->g, conv_bn(net, weld_under(at, "m.0"), x, expand));
-    y = conv_bn_from(net, weld_under(at, "m.2"), y, project, 0);
-    return weld_add(net->g, x, weld_layer_drop_path(net, y, depth));
-}
 
 static weld_value *block(const network *net, weld_path at, weld_value *x, int c, bool excite,
                          bool legacy, double depth) {
-    x = token_mixer(net, weld_under(at, "token_mixer.0"), x, c, legacy);
-    x = excite ? squeeze_excite(net, weld_under(at, "token_mixer.1"), x, c) : x;
-    return channel_mixer(net, weld_under(at, "channel_mixer"), x, c, depth);
+    return weld_repvit_block(net, at, x,
+                             (weld_repvit_shape){.in = c,
+                                                 .hidden = 2 * c,
+                                                 .out = c,
+                                                 .kernel = 3,
+                                                 .stride = 1,
+                                                 .excite = excite,
+                                                 .legacy = legacy,
+                                                 .depth = depth});
 }
 
 static weld_value *downsample(const network *net, weld_path at, weld_value *x, int c, int out,
                               double depth) {
-    shape spatial = {c, c, .kernel = 3, .stride = 2, .groups = c};
-    shape channel = {c, out, .kernel = 1, .stride = 1, .groups = 1};
-    x = conv_bn(net, weld_under(at, "token_mixer.0"), x, spatial);
-    x = conv_bn(net, weld_under(at, "token_mixer.2"), x, channel);
-    return channel_mixer(net, weld_under(at, "channel_mixer"), x, out, depth);
-}
-
-static weld_value *head(const network *net, weld_path at, weld_value *x, int c) {
-    const weld_init narrow = {.kind = WELD_INIT_TRUNC_NORMAL, .a = 0.02, .b = 2};
-    x = weld_layer_batch_norm(net, weld_under(at, "bn"), x, c, 1);
-    return weld_layer_linear(net, weld_under(at, "l"), x, c, net->config->num_classes, narrow);
+    const weld_repvit_shape s = {
+        .in = c, .hidden = 2 * out, .out = out, .kernel = 3, .stride = 2, .depth = depth};
+    return weld_repvit_downsample(net, at, x, s);
 }
 
 static void classifier(const network *net, weld_value *x, int c, bool distillation_head) {
     weld_graph *g = net->g;
     const weld_path at = {"classifier"};
     x = weld_layer_dropout(net, x);
-    weld_value *logits = head(net, weld_under(at, "classifier"), x, c);
+    weld_value *logits = weld_repvit_head(net, weld_under(at, "classifier"), x, c);
     if (distillation_head) {
-        weld_value *dist = head(net, weld_under(at, "classifier_dist"), x, c);
+        weld_value *dist = weld_repvit_head(net, weld_under(at, "classifier_dist"), x, c);
         if (net->mode.training) {
             weld_output(g, "logits_dist", dist);
         } else {
@@ -170,7 +121,8 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
     const weld_path features = {"features"};
     const double last = feature_count(&r) - 1;
     int c = r.channels[0], f = 0;
-    weld_value *x = stem(&net, weld_under(features, "%d", f++), images, c, r.stem_stride);
+    weld_value *x =
+        weld_repvit_stem(&net, weld_under(features, "%d", f++), images, c, r.stem_stride);
     for (int stage = 0; stage < r.stages; stage++) {
         if (stage > 0) {
             x = block(&net, weld_under(features, "%d", f), x, c, false, r.legacy, f / last);

@@ -150,7 +150,7 @@ END_TEST
 /* --- Recognition ----------------------------------------------------------------------------- */
 
 static void check_recognized(const weld_graph *g, const weld_model_config *config,
-                             const weld_naming *naming, bool merged) {
+                             const weld_naming *naming, bool merged, bool stated) {
     weld_named_shape *tensors = weld_alloc(g->value_count, sizeof *tensors);
     char(*names)[WELD_TENSOR_NAME_SIZE] = weld_alloc(g->value_count, sizeof *names);
     weld_shape_index index;
@@ -168,8 +168,8 @@ static void check_recognized(const weld_graph *g, const weld_model_config *confi
         }
     }
     ck_assert_int_eq(weld_shape_index_create(tensors, count, &index, &err), WELD_OK);
-    ck_assert_msg(!weld_model_recognize(&index, NULL, &r, &err), "%s in %s: %s", config->name,
-                  naming->name, err.message);
+    ck_assert_msg(!weld_model_recognize(&index, stated ? config : NULL, &r, &err), "%s in %s: %s",
+                  config->name, naming->name, err.message);
     ck_assert_str_eq(r.config.name, config->name);
     ck_assert_int_eq(r.config.num_classes, config->num_classes);
     ck_assert_int_eq(r.merged, merged);
@@ -190,8 +190,9 @@ START_TEST(variants_are_recognised_by_names_and_shapes_merged_or_not) {
             weld_graph *g = built(&config);
             ck_assert_int_eq(weld_reparameterize_graph(g, &merged, NULL), WELD_OK);
             for (size_t n = 0; n < family->naming_count; n++) {
-                check_recognized(g, &config, &family->namings[n], false);
-                check_recognized(merged, &config, &family->namings[n], true);
+                check_recognized(g, &config, &family->namings[n], false, family_cases[i].stated);
+                check_recognized(merged, &config, &family->namings[n], true,
+                                 family_cases[i].stated);
             }
             weld_graph_free(g);
             weld_graph_free(merged);

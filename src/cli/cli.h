@@ -1,6 +1,7 @@
 /* What the subcommands share: the table of commands, options with their help, and messages.
  *
- * Exit status: 0 done, 1 failed (one line on stderr), 2 wrong usage, 130 after a second Ctrl-C.
+ * Exit status: 0 done, 1 failed (one line on stderr), 2 wrong usage, 130 or 143 where Ctrl-C or
+ * SIGTERM ended it.
  */
 #ifndef WELD_CLI_CLI_H
 #define WELD_CLI_CLI_H
@@ -11,7 +12,7 @@
 
 #include "weld/model.h"
 
-enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_KILLED = 130 };
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SIGNALLED = 128 };
 
 typedef struct cli_call cli_call;
 
@@ -20,6 +21,7 @@ typedef struct cli_command {
     const char *arguments; /* "FILE IMAGE..." */
     int least, most;       /* how many arguments; most < 0: any number */
     const char *summary;   /* one line */
+    /* WELD_ERROR_INTERRUPTED: a signal ended it early; the message "": which it has said itself. */
     weld_status (*run)(cli_call *call, weld_error *err);
 } cli_command;
 

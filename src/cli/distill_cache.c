@@ -51,7 +51,8 @@ weld_status cli_distill_cache(cli_call *call, weld_error *err) {
     }
     if (result.interrupted) {
         printf("stopped: %s.partial holds what is done: the same command goes on there\n", s.out);
-        return WELD_OK;
+        err->message[0] = '\0';
+        return WELD_ERROR_INTERRUPTED;
     }
     printf("%s", s.out);
     if (result.bad) {

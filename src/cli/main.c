@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/cli.h"
+#include "cli/stop.h"
 #include "kernels/isa.h"
 
 static const cli_command commands[] = {
@@ -88,10 +89,10 @@ static weld_status print_machine(weld_error *err) {
 }
 
 static int end(weld_status status, const weld_error *err) {
-    if (status) {
+    if (status && *err->message) {
         fprintf(stderr, "weld: %s\n", err->message);
     }
-    return status ? CLI_FAILED : CLI_DONE;
+    return status == WELD_ERROR_INTERRUPTED ? cli_stop_status() : status ? CLI_FAILED : CLI_DONE;
 }
 
 static int run(const cli_command *command, int count, char **arguments) {

@@ -7,14 +7,13 @@
 
 #include "cli/cli.h"
 
-static volatile sig_atomic_t requested;
+static volatile sig_atomic_t requested; /* the signal */
 
 static void on_signal(int number) {
-    (void)number;
     if (requested) {
-        _exit(CLI_KILLED);
+        _exit(CLI_SIGNALLED + number);
     }
-    requested = 1;
+    requested = number;
     static const char text[] = "\nweld: stopping after this step; again to stop now\n";
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     (void)written; /* where stderr is gone there is nobody to tell */
@@ -32,4 +31,8 @@ void cli_stop_catch(void) {
 bool cli_stop_requested(void *unused) {
     (void)unused;
     return requested != 0;
+}
+
+int cli_stop_status(void) {
+    return CLI_SIGNALLED + (requested ? requested : SIGINT);
 }

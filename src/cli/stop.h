@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* From now on SIGINT and SIGTERM set the flag; a second one exits with status 130. */
+/* From now on SIGINT and SIGTERM set the flag; a second one exits with status 130 or 143. */
 void cli_stop_catch(void);
 bool cli_stop_requested(void *unused); /* as those want it who ask it in between */
+int cli_stop_status(void);             /* of a program that ends early because it was asked to */
 
 #endif

@@ -141,6 +141,10 @@ static weld_status run(const weld_train_settings *s, weld_error *err) {
     if (!status) {
         print_result(&result);
     }
+    if (!status && result.interrupted) {
+        err->message[0] = '\0';
+        status = WELD_ERROR_INTERRUPTED;
+    }
     return status;
 }
 

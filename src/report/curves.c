@@ -124,8 +124,11 @@ static bool add_epoch(curves *c, const json_t *row) {
     for (int i = 0; i < c->task->run_scores; i++) {
         e.scores[i] = number(row, c->task->scores[i].key);
     }
-    if (isfinite(e.scores[0]) &&
-        (c->best < 0 || weld_task_is_better(c->task, e.scores[0], all[c->best].scores[0]))) {
+    const weld_standing now = {e.scores[0], e.val_loss};
+    const epoch *best = c->best < 0 ? NULL : &all[c->best];
+    if (isfinite(now.score) &&
+        (!best ||
+         weld_task_is_better(c->task, now, (weld_standing){best->scores[0], best->val_loss}))) {
         c->best = (int64_t)c->epochs.count;
     }
     c->seconds += isfinite(e.seconds) ? e.seconds : 0;

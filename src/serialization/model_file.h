@@ -38,6 +38,7 @@ typedef struct weld_trainer_state {
     double epoch_loss;      /* sum over the epoch so far */
     double epoch_seconds;   /* time spent on the epoch so far */
     double elapsed_seconds; /* on the whole run */
+    double best_loss;       /* of the evaluation with best_score; 0 in files that do not say */
     /* What a plateau has seen (optimize/schedule.h); 0 in files from before there was one. */
     double plateau_best;
     int64_t plateau_since, plateau_reductions;

@@ -31,6 +31,7 @@ const weld_trainer_field weld_trainer_fields[] = {
     REAL(epoch_loss),
     REAL(epoch_seconds),
     REAL(elapsed_seconds),
+    LATER(best_loss, WELD_STORE_F64),
     LATER(plateau_best, WELD_STORE_F64),
     LATER(plateau_since, WELD_STORE_I64),
     LATER(plateau_reductions, WELD_STORE_I64),

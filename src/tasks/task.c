@@ -24,8 +24,11 @@ void weld_task_standard_values(const weld_task *task, unsigned char *values) {
     weld_keys_set_standard(task->keys, task->key_count, values);
 }
 
-bool weld_task_is_better(const weld_task *task, double score, double best) {
-    return task->smaller_is_better ? score < best : score > best;
+bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing best) {
+    if (now.score != best.score) {
+        return task->smaller_is_better ? now.score < best.score : now.score > best.score;
+    }
+    return !(now.loss > best.loss);
 }
 
 weld_score weld_task_score(const weld_task *task, int i, double value) {

@@ -71,8 +71,9 @@ typedef struct weld_task {
     const char *answer_word; /* what they come to: "class" */
     bool can_be_taught;      /* by another network's outputs: teach/ */
 
-    /* --- Scores: the best network has the largest scores[0], or the smallest; of equal ones the
-     * first. The first run_scores of them are told while a run goes on, the others on asking. */
+    /* --- Scores: the best network has the largest scores[0], or the smallest; of equal ones see
+     * weld_task_is_better. The first run_scores of them are told while a run goes on, the others on
+     * asking. */
     const weld_score_kind *scores;
     int score_count, run_scores;
     bool smaller_is_better;
@@ -174,8 +175,12 @@ weld_status weld_task_adopt_labels(const weld_task *task, weld_dataset *ds,
 /* values [WELD_TASK_VALUES_SIZE]: those of the task's keys where nobody sets them. */
 void weld_task_standard_values(const weld_task *task, unsigned char *values);
 
-/* Is an evaluation better than what was the best so far? */
-bool weld_task_is_better(const weld_task *task, double score, double best);
+/* Is a later evaluation better than what was the best so far? Of equal scores that of the lower
+ * loss is, of equal losses (or where there are none) the later. */
+typedef struct weld_standing {
+    double score, loss;
+} weld_standing;
+bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing best);
 /* Score i of an evaluation, as public headers have it. */
 weld_score weld_task_score(const weld_task *task, int i, double value);
 

@@ -168,18 +168,19 @@ static void watch_plateau(weld_trainer *t, double score) {
  * between any two lines repeats them all from last.h5. */
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
     weld_trainer_state *s = &t->state;
-    double score = t->evaluation.last.scores[0];
-    bool best =
-        evaluated && (s->best_epoch < 0 || weld_task_is_better(t->data.task, score, s->best_score));
+    const weld_standing now = {t->evaluation.last.scores[0], t->evaluation.last.loss};
+    const weld_standing before = {s->best_score, s->best_loss};
+    bool best = evaluated && (s->best_epoch < 0 || weld_task_is_better(t->data.task, now, before));
     weld_epoch_metrics row = row_of(t, evaluated);
     WELD_TRY(weld_metrics_epoch(t->record.metrics, &row, err));
     WELD_TRY(weld_events_epoch(t, &row, err));
     if (best) {
         s->best_epoch = s->epoch;
-        s->best_score = score;
+        s->best_score = now.score;
+        s->best_loss = now.loss;
     }
     if (evaluated) {
-        watch_plateau(t, score);
+        watch_plateau(t, now.score);
     }
     begin_next_epoch(t);
     weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;

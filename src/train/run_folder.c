@@ -17,8 +17,8 @@
 
 #define PATH_SIZE 4096
 
-/* mkdir -p */
-static weld_status make_folders(const char *path, weld_error *err) {
+/* mkdir -p; *made: the last of them was not there before. */
+static weld_status make_folders(const char *path, bool *made, weld_error *err) {
     char part[PATH_SIZE];
     size_t length = strlen(path);
     if (length == 0 || length >= sizeof part) {
@@ -28,7 +28,8 @@ static weld_status make_folders(const char *path, weld_error *err) {
         if (path[i] == '/' || path[i] == 0) {
             memcpy(part, path, i);
             part[i] = 0;
-            if (mkdir(part, 0777) < 0 && errno != EEXIST) {
+            *made = mkdir(part, 0777) == 0;
+            if (!*made && errno != EEXIST) {
                 return weld_fail(err, WELD_ERROR_IO, "%s: the folder cannot be made: %s", part,
                                  strerror(errno));
             }
@@ -105,7 +106,7 @@ weld_status weld_run_folder_open(const char *path, const char *recipe, bool resu
         default_path(recipe, made, sizeof made);
         path = made;
     }
-    weld_status status = make_folders(path, err);
+    weld_status status = make_folders(path, &out->made, err);
     if (!status && !(out->path = weld_strdup(path))) {
         status = weld_fail_memory(err, path);
     }
@@ -164,7 +165,27 @@ weld_status weld_run_folder_prune(const weld_run_folder *f, int64_t epochs, int6
     return status;
 }
 
+/* A run that failed before it wrote anything leaves no folder behind that it made. */
+static void remove_unused(const weld_run_folder *f) {
+    DIR *folder = opendir(f->path);
+    const struct dirent *entry;
+    bool used = !folder;
+    while (!used && (entry = readdir(folder))) {
+        used = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+               strcmp(entry->d_name, ".lock") != 0;
+    }
+    if (!used && unlinkat(dirfd(folder), ".lock", 0) == 0) {
+        rmdir(f->path);
+    }
+    if (folder) {
+        closedir(folder);
+    }
+}
+
 void weld_run_folder_close(weld_run_folder *f) {
+    if (f->lock >= 0 && f->made) {
+        remove_unused(f);
+    }
     if (f->lock >= 0) {
         close(f->lock);
     }

@@ -11,6 +11,7 @@ typedef struct weld_run_folder {
     char *path, *recipe, *metrics, *last, *best; /* NULL before open */
     char *evaluation;                            /* evaluation.json: of best.h5's weights */
     int lock;                                    /* descriptor */
+    bool made;                                   /* the folder was not there before */
     bool holds_checkpoint;                       /* last.h5 was there when it was opened */
 } weld_run_folder;
 
@@ -19,6 +20,7 @@ typedef struct weld_run_folder {
  * always is. path NULL: a new runs/<name of the recipe's file>-<time>. */
 weld_status weld_run_folder_open(const char *path, const char *recipe, bool resume,
                                  weld_run_folder *out, weld_error *err);
+/* Where the folder was made and holds nothing, it is removed again. */
 void weld_run_folder_close(weld_run_folder *f);
 
 /* Where the folder `path` would have last.h5; freed with weld_free. */

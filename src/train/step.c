@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "graph/session.h"
 #include "models/models.h"
+#include "ops/ops.h"
 #include "passes/precision.h"
 
 /* Outputs need names: a gradient's is its parameter's behind this. */
@@ -75,9 +76,30 @@ static weld_status fuse(weld_train_step *s, const weld_fuse_options *options, we
     return WELD_OK;
 }
 
+/* Normalised by its own mean and a variance of 0 a single row comes out as the bias, whatever it
+ * was: nothing would be learned behind it, and nobody told. */
+static weld_status check_statistics(const weld_graph *g, weld_error *err) {
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        const weld_value *x = node->inputs[0];
+        char text[160];
+        if (node->op == &weld_op_batch_norm &&
+            weld_shape_count(&x->shape) == x->shape.dim[x->shape.rank - 1]) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s would take its statistics from a batch of one value per channel, "
+                             "which leaves nothing of it: take a batch (train.batch_size; each of "
+                             "train.accumulate counts by itself) of 2 or more images, or "
+                             "train.bn_eval true with weights to start from",
+                             weld_node_text(node, text, sizeof text));
+        }
+    }
+    return WELD_OK;
+}
+
 /* What is added to a network, s->graph. */
 static weld_status build(weld_train_step *s, const weld_train_step_options *o, weld_error *err) {
     s->parameter_count = weld_graph_parameter_count(s->graph);
+    WELD_TRY(check_statistics(s->graph, err));
     WELD_TRY(o->build_loss(o->loss, s->graph, err));
     WELD_TRY(add_gradients(s, err));
     return fuse(s, &o->fuse, err);

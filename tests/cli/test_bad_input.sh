@@ -39,6 +39,22 @@ holds "no folder was left behind by a bad recipe" test ! -e r
 refuses "a missing folder" "nowhere" "$WELD" train good.yaml --set data.train=nowhere --out r
 cp -r photos/train empty && mkdir empty/class_x
 refuses "an empty class" "class_x" "$WELD" train good.yaml --set data.train=empty --out r
+mkdir level && cp -r photos/train level/images
+refuses "one class whose folders are the classes" \
+    "level: has one class, 'images'.*'class_a', 'class_b', 'class_c'.*give level/images" \
+    "$WELD" train good.yaml --set data.train=level --set data.val=null --out r
+mkdir -p above && cp -r photos above/dataset
+refuses "the folder above a data set" "'train', 'val'.*give above/dataset" \
+    "$WELD" train good.yaml --set data.train=above --set data.val=null --out r
+mkdir alone && cp -r photos/train/class_a alone
+refuses "one class alone" "has one class, 'class_a'" \
+    "$WELD" train good.yaml --set data.train=alone --set data.val=null --out r
+refuses "batch norm over one value" "classifier.*one value per channel.*bn_eval" \
+    "$WELD" train good.yaml --set train.batch_size=1 --out r
+refuses "in batches that are accumulated, too" "one value per channel" \
+    "$WELD" train good.yaml --set train.batch_size=1 --set train.accumulate=4 --out r
+refuses "and in a dry run" "one value per channel" "$WELD" train good.yaml --set train.batch_size=1 --dry-run
+holds "no folder was left behind by bad data" test ! -e r
 
 # Images: a bad one is named and skipped.
 cp -r photos/val broken
@@ -64,8 +80,12 @@ refuses "a bit-flipped checkpoint" "flipped.h5" "$WELD" reparam flipped.h5 -o x.
 holds "nothing is written from it" test ! -e x.h5
 refuses "an image is no model" "0000.jpg" "$WELD" reparam photos/val/class_a/0000.jpg -o r.h5
 refuses "a folder is no model" "photos" "$WELD" eval photos --data photos/val
-"$MAKE_PHOTOS" other 4 2 32
-refuses "data of other classes" "classes" "$WELD" eval run/last.h5 --data other
+run "$WELD" train good.yaml --init run/last.h5 --set train.freeze=backbone --set train.batch_size=1 --out r
+says "batch norm over one value above a frozen backbone is told, with the ways out" \
+    "classifier.*one value per channel.*bn_eval"
+holds "and refused" test "$status" = 1
+mkdir other && cp -r photos/val/class_a other/ant && cp -r photos/val/class_a other/bee
+refuses "data of other classes" "'ant', 'bee'" "$WELD" eval run/last.h5 --data other
 cp run/last.h5 before.h5
 mkdir resumed && cp cut.h5 resumed/last.h5
 refuses "resuming from a cut checkpoint" "last.h5" "$WELD" train good.yaml --out resumed --resume

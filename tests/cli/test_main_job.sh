@@ -46,7 +46,8 @@ pid=$!
 while kill -0 $pid 2> /dev/null && ! grep -q '"step": *[3-9]' stopped/metrics.jsonl 2> /dev/null; do sleep 0.02; done
 kill -TERM $pid 2> /dev/null
 wait $pid
-holds "SIGTERM ends a run with exit status 0" test $? = 0
+holds "SIGTERM ends a run with exit status 143" test $? = 143
+holds "and the line how to go on" grep -q "continue with weld train stopped/recipe.yaml --out stopped --resume" stdout2
 works "resume" "$WELD" train small.yaml --out stopped --resume
 untimed stopped/metrics.jsonl > b
 same "a stopped and resumed run has the metrics of one that never stopped" a b
@@ -61,7 +62,7 @@ kill -TERM $pid
 while kill -0 $pid 2> /dev/null && ! grep -q "stopping after this step" stderr2; do sleep 0.02; done
 kill -TERM $pid
 wait $pid
-holds "a second SIGTERM stops at once with exit status 130" test $? = 130
+holds "a second SIGTERM stops at once with exit status 143" test $? = 143
 
 works "evaluate the checkpoint" "$WELD" eval run/best.h5 --data photos/val --json
 prints "every image counts once" '"images": *36'

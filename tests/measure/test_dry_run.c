@@ -96,13 +96,13 @@ START_TEST(a_dry_run_of_several_sizes_measures_them_all) {
     ck_assert_int_eq(sizes[1].size, 8);
     ck_assert_int_eq(sizes[1].batch, 8);
     const size_t two = plan.memory.activations;
-    /* A batch has an image at least, however large. */
-    static const char *const large[] = {"data.sizes=[6, 8, 96]", "augment.kind=imagenet"};
-    static const char *const alone[] = {"data.sizes=[96]", "augment.kind=imagenet"};
+    /* Of images of twice the side there are a quarter. */
+    static const char *const large[] = {"data.sizes=[6, 8, 16]", "augment.kind=imagenet"};
+    static const char *const alone[] = {"data.sizes=[16]", "augment.kind=imagenet"};
     dry_run_well(large, 2);
     const size_t three = plan.memory.activations;
-    ck_assert_ptr_nonnull(strstr(advice, "statistics from 1 images, which is few: take a "
-                                         "train.batch_size of 2304 or more")); /* 16 * 144 */
+    ck_assert_ptr_nonnull(strstr(advice, "statistics from 2 images, which is few: take a "
+                                         "train.batch_size of 64 or more")); /* 16 * 4 */
     dry_run_well(alone, 2);
     ck_assert_uint_gt(three, two);
     ck_assert_uint_eq(three, plan.memory.activations);

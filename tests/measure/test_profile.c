@@ -138,7 +138,7 @@ END_TEST
 START_TEST(a_trace_that_cannot_be_written_is_an_error) {
     weld_weights *fixture = fixture_load("adamw.fixture");
     weld_model_config config = fixture_config(fixture);
-    weld_bench_options o = {.batch = 1, .steps = 1, .trace = "/nowhere/trace.json"};
+    weld_bench_options o = {.batch = 2, .steps = 1, .trace = "/nowhere/trace.json"};
     weld_bench_result result;
     ck_assert_int_eq(weld_bench_training(&config, 32, &o, &result, &err), WELD_ERROR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, "/nowhere/trace.json"));

@@ -1,4 +1,6 @@
 /* The tables of families and tasks fit together. */
+#include <math.h>
+
 #include "suite.h"
 
 #include "models/models.h"
@@ -30,4 +32,17 @@ START_TEST(every_family_has_a_task_and_gives_it_its_outputs) {
 }
 END_TEST
 
-RUN_SUITE("tasks/tasks", every_family_has_a_task_and_gives_it_its_outputs)
+START_TEST(of_equal_scores_the_lower_loss_is_better_and_of_equal_losses_the_later) {
+    const weld_task *task = weld_task_find("classification");
+    const weld_standing best = {50, 1.5};
+    ck_assert(weld_task_is_better(task, (weld_standing){51, 9}, best));
+    ck_assert(!weld_task_is_better(task, (weld_standing){49, 0}, best));
+    ck_assert(weld_task_is_better(task, (weld_standing){50, 1.4}, best));
+    ck_assert(!weld_task_is_better(task, (weld_standing){50, 1.6}, best));
+    ck_assert(weld_task_is_better(task, best, best));
+    ck_assert(weld_task_is_better(task, (weld_standing){50, NAN}, (weld_standing){50, NAN}));
+}
+END_TEST
+
+RUN_SUITE("tasks/tasks", every_family_has_a_task_and_gives_it_its_outputs,
+          of_equal_scores_the_lower_loss_is_better_and_of_equal_losses_the_later)

@@ -62,6 +62,7 @@ weld_status weld_class_answer(const weld_tensor *outputs, const weld_labels *lab
                               weld_text *text, json_t **json, weld_error *err) {
     const int classes = (int)outputs[0].shape.dim[1], count = most < classes ? most : classes;
     const weld_kernels *kernels;
+    WELD_TRY(weld_class_check_network(classes, err));
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &kernels, err));
     float *p = weld_alloc((size_t)classes, sizeof *p);
     int *top = weld_alloc((size_t)count, sizeof *top);

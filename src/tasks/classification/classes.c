@@ -289,3 +289,55 @@ weld_status weld_class_match_labels(const weld_dataset *ds, const weld_labels *l
     return have == labels->count ? match_order(ds, labels, to, err)
                                  : refuse(ds, have, labels->count, &(differences){0}, err);
 }
+
+/* --- One class --- */
+
+/* The folders that the images of the one class lie in: of "images/ant/0.jpg" "ant". In the order of
+ * the data set those of one folder follow each other. */
+static void list_folders(const weld_dataset *ds, weld_name_list *list) {
+    char last[64] = "";
+    for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
+        const char *below = strchr(weld_dataset_name(ds, i), '/');
+        const char *end = below ? strchr(below + 1, '/') : NULL;
+        if (end) {
+            char folder[64];
+            snprintf(folder, sizeof folder, "%.*s", (int)(end - below - 1), below + 1);
+            if (strcmp(folder, last) != 0) {
+                const named_class c = {folder, -1};
+                add(list, &c, -1);
+                snprintf(last, sizeof last, "%s", folder);
+            }
+        }
+    }
+}
+
+weld_status weld_class_check_data(const weld_dataset *ds, weld_error *err) {
+    if (weld_dataset_class_count(ds) != 1) {
+        return WELD_OK;
+    }
+    weld_name_list folders = {.count = 0};
+    const char *name = weld_dataset_class_name(ds, 0), *path = weld_dataset_path(ds);
+    list_folders(ds, &folders);
+    return folders.count
+               ? weld_fail(
+                     err, WELD_ERROR_ARGUMENT,
+                     "%.200s: has one class, '%.48s', of which there is nothing to learn; the "
+                     "folders in it look like classes, or hold them (%s): give %.200s/%.48s "
+                     "or what is below it",
+                     path, name, folders.text, path, name)
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%.200s: has one class, '%.48s', of which there is nothing to learn: "
+                           "give the folder that holds a folder for each class (what is none of "
+                           "them can be one more)",
+                           path, name);
+}
+
+weld_status weld_class_check_network(int64_t classes, weld_error *err) {
+    return classes != 1
+               ? WELD_OK
+               : weld_fail(
+                     err, WELD_ERROR_ARGUMENT,
+                     "the network has one output, so that the probability of its class is 100 "
+                     "%% for any image: a network that answers yes or no by the sign of one "
+                     "logit is not known here; `weld run` gives the logit");
+}

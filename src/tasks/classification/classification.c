@@ -39,6 +39,7 @@ static const weld_key keys[] = {
 static weld_status create_tally(const weld_dataset *ds, const weld_tensor *outputs, void **tally,
                                 weld_error *err) {
     const int classes = (int)outputs[0].shape.dim[1];
+    WELD_TRY(weld_class_check_network(classes, err));
     if (classes != weld_dataset_class_count(ds)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: it has %d classes, the network %d: they must be the same",

@@ -25,6 +25,12 @@ void weld_class_targets(const weld_batch *batch, int classes, float *targets);
 weld_status weld_class_match_labels(const weld_dataset *ds, const weld_labels *labels, int *to,
                                     weld_error *err);
 
+/* Of one class there is nothing to learn, nor to tell: its probability is 1 whatever the logit
+ * says. Data of one class: the message names the folders in its folder, which may be the classes.
+ */
+weld_status weld_class_check_data(const weld_dataset *ds, weld_error *err);
+weld_status weld_class_check_network(int64_t classes, weld_error *err);
+
 /* --- Its functions for weld_task, by file --- */
 
 /* targets.c */

@@ -130,8 +130,7 @@ WELD_API weld_value *weld_softmax(weld_graph *g, weld_value *x); /* over the las
 /* softmax(scale q k^T + bias) v for each of `heads` heads; q [n, lq, heads * d], k [n, lk, heads *
  * d], v [n, lk, heads * dv], bias [heads, lq, lk] or NULL -> [n, lq, heads * dv]; scale 0 means
  * 1 / sqrt(d) (Vaswani et al., "Attention is all you need", 2017, eq. 1; with the bias: Liu et
- * al., "Swin transformer", ICCV 2021, eq. 4). Sessions over it load OpenBLAS, and cannot be made
- * where that is not installed. */
+ * al., "Swin transformer", ICCV 2021, eq. 4). Scores are never kept. */
 WELD_API weld_value *weld_attention(weld_graph *g, weld_value *q, weld_value *k, weld_value *v,
                                     weld_value *bias, int heads, double scale);
 /* table [heads, (2 h - 1)(2 w - 1)] -> [heads, h w, h w]: entry (p, q) is the table's at the offset

@@ -74,12 +74,6 @@ static weld_status print_machine(weld_error *err) {
         printf(" %s", weld_kernels_available(WELD_BF16, i));
     }
     puts("; WELD_ISA chooses)");
-    weld_error missing;
-    if (weld_blas_load(&missing)) {
-        printf("openblas: %s\n", missing.message);
-    } else {
-        printf("openblas: core %s, threads %d\n", weld_blas_core(), weld_blas_threads());
-    }
     printf("threads:  %d", weld_threads_available());
     print_limit(" (affinity", limits.affinity);
     print_limit(", cgroup", limits.cgroup);
@@ -103,18 +97,7 @@ static int run(const cli_command *command, int count, char **arguments) {
     return end(status, &err);
 }
 
-/* OpenBLAS reads the environment when it is loaded (kernels/blas.h). Where nothing is said there:
- * the code for AVX-512, which old versions do not choose on all cpus that have it; and no threads
- * of its own, which are not needed. */
-static void set_environment(void) {
-    if (weld_cpu_features() & WELD_CPU_AVX512) {
-        setenv("OPENBLAS_CORETYPE", "SkylakeX", 0);
-    }
-    setenv("OPENBLAS_NUM_THREADS", "1", 0);
-}
-
 int main(int argc, char **argv) {
-    set_environment();
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--version") == 0) {
         bool verbose = argc > 2 && strcmp(argv[2], "--verbose") == 0;

@@ -149,8 +149,6 @@ typedef struct weld_op_cpu {
     /* Bytes of scratch that such a run wants, whose tensors have no data yet; NULL: none. */
     size_t (*workspace)(const weld_run *run);
     void (*run)(const weld_run *run);
-    /* Get what run wants of its kernels beyond their table; asked once a plan. NULL: nothing. */
-    weld_status (*load)(const weld_kernels *kernels, weld_error *err);
 
     /* What does not change from slice to slice, or where weights are constant from run to run:
      * packed weights. `prepared` says its bytes, as workspace does (NULL: none), `prepare` writes

@@ -454,7 +454,6 @@ weld_status weld_plan_create(const weld_graph *g, const weld_session_options *op
         p.plan->constant_weights = options->constant_weights;
         status = weld_plan_choose_kernels(p.plan, options->isa, err);
         status = status ? status : make_plan(&p, options, err);
-        status = status ? status : weld_plan_load_kernels(p.plan, err);
     }
     free_planner(&p);
     if (status) {

@@ -52,10 +52,8 @@ typedef struct weld_plan {
 weld_status weld_plan_create(const weld_graph *g, const weld_session_options *options,
                              weld_plan **out, weld_error *err);
 void weld_plan_free(weld_plan *plan);
-/* Tables for the graph's type and for each that its values have beside it; and, when the order is
- * known, what its nodes want of them (weld_op_cpu.load). */
+/* Tables for the graph's type and for each that its values have beside it. */
 weld_status weld_plan_choose_kernels(weld_plan *plan, const char *isa, weld_error *err);
-weld_status weld_plan_load_kernels(const weld_plan *plan, weld_error *err);
 /* The kernels that a node of the plan's graph runs with: those for the narrowest type among its
  * inputs and outputs, or for the graph's own where none is narrower. */
 const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *node);

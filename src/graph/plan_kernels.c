@@ -28,16 +28,3 @@ const weld_kernels *weld_plan_kernels(const weld_plan *plan, const weld_node *no
     }
     return plan->kernels[dtype];
 }
-
-weld_status weld_plan_load_kernels(const weld_plan *plan, weld_error *err) {
-    for (size_t at = 0; at < plan->order_count; at++) {
-        const weld_node *node = plan->order[at];
-        const weld_op *op = node->op;
-        weld_status status =
-            op->cpu.load ? op->cpu.load(weld_plan_kernels(plan, node), err) : WELD_OK;
-        if (status) {
-            return weld_fail_context(err, status, "%s", op->name);
-        }
-    }
-    return WELD_OK;
-}

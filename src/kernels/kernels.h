@@ -88,10 +88,12 @@ typedef struct weld_kernels {
     /* Elements (T) of a packed k x n matrix; its form is the table's own. */
     size_t (*packed_size)(int64_t k, int64_t n);
     /* Pack B[k, n] (P), rounded to T, for gemm_packed; element (i, j) of B is b[i * row_stride + j
-     * * column_stride].
-     */
+     * * column_stride], where one of the two is 1. */
     void (*pack)(int64_t k, int64_t n, const void *b, int64_t row_stride, int64_t column_stride,
                  void *packed);
+    /* The same of a B of activations (T): keys and values. */
+    void (*pack_activations)(int64_t k, int64_t n, const void *b, int64_t row_stride,
+                             int64_t column_stride, void *packed);
     /* C[m, n] = A[m, k] B[k, n] + bias[n] (P, may be NULL), added to C where accumulate. */
     void (*gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                         const void *packed, const void *bias, bool accumulate, void *c,
@@ -100,10 +102,9 @@ typedef struct weld_kernels {
      * larger than m and n: weight gradients. */
     void (*gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                       int64_t ldb, bool accumulate, void *c, int64_t ldc);
-    /* C[m, n] = alpha op(A) op(B) + beta C, op transposing where asked; beta 0 never reads C. */
-    void (*gemm)(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-                 const void *a, int64_t lda, const void *b, int64_t ldb, double beta, void *c,
-                 int64_t ldc);
+    /* C[m, n] (P) = A[m, k] B[k, n]: what softmax is taken of is not rounded. */
+    void (*gemm_scores)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                        const void *packed, void *c, int64_t ldc);
 
     /* --- depthwise convolution of one image; weight (P) in kernel layout [kh, kw, c] -----------
      */
@@ -177,6 +178,15 @@ typedef struct weld_kernels {
     void (*softmax)(int64_t rows, int64_t n, const void *x, void *y); /* y may be x */
     /* dx = y (dy - sum_j dy_j y_j); dx may be dy. */
     void (*softmax_grad)(int64_t rows, int64_t n, const void *y, const void *dy, void *dx);
+    /* y = softmax(factor x + bias) of scores x (P), which are lost; bias [rows, n] (P) or NULL. The
+     * rows of x and y are ld elements apart; where T is P y may be x. */
+    void (*attention_softmax)(int64_t rows, int64_t n, int64_t ld, double factor, void *x,
+                              const void *bias, void *y);
+    /* Its gradient: dx = factor g and dbias[rows, n] (P) += g, unless that is NULL, with
+     * g = y (dy - sum_j dy_j y_j); dy is P. The rows of y, dy and dx are ld elements apart; dx may
+     * be y. */
+    void (*attention_softmax_grad)(int64_t rows, int64_t n, int64_t ld, double factor,
+                                   const void *y, const void *dy, void *dx, void *dbias);
     /* y = (x - mean) / sqrt(variance + eps) weight + bias (weight, bias: P); y may be x. */
     void (*layer_norm)(int64_t rows, int64_t n, const void *x, const void *weight, const void *bias,
                        double eps, void *y);
@@ -236,16 +246,6 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
 /* Name of table number i for a dtype of those that this cpu can run, slowest ("ref") first; NULL
  * past the end. The names of bf16 tables include those of the float tables. */
 const char *weld_kernels_available(weld_dtype dtype, int i);
-
-/* Before `gemm` of a table is called: get what it is made of. The fast tables' is OpenBLAS, which
- * is loaded at the first need; the error says that and why it cannot be. */
-weld_status weld_kernels_load_gemm(const weld_kernels *kernels, weld_error *err);
-
-/* Load OpenBLAS; then: what it took the cpu for ("SkylakeX", "Haswell", ...) and its number of
- * threads (1: weld sets it so, since the parallelism is its own). */
-weld_status weld_blas_load(weld_error *err);
-const char *weld_blas_core(void);
-int weld_blas_threads(void);
 
 /* Variants; kernels/isa.h. Those of x86 are built there alone. */
 const weld_kernels *weld_kernels_ref_f32(void);

@@ -5,7 +5,6 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
-#include "kernels/blas.h"
 #include "kernels/isa.h"
 
 #if defined(__x86_64__)
@@ -123,8 +122,4 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
     /* Some have nothing of their own for this type. */
     *out = named->kernels[dtype] ? named->kernels[dtype]() : best_table(dtype);
     return WELD_OK;
-}
-
-weld_status weld_kernels_load_gemm(const weld_kernels *kernels, weld_error *err) {
-    return kernels->gemm == weld_blas_gemm ? weld_blas_load(err) : WELD_OK;
 }

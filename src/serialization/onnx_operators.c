@@ -276,8 +276,6 @@ static void attention(weld_onnx_builder *b, const weld_node *node) {
         p = apply2(b, "Add", p, weld_onnx_get(b, node->inputs[3], PLAIN));
     }
     p = weld_onnx_node(b, "Softmax", 1, &p, last);
-    weld_onnx_set(b, node->outputs[1], PLAIN, p);
-    p = weld_onnx_get(b, node->outputs[1], PLAIN);
     char *y = apply2(b, "MatMul", p, heads_of(b, node->inputs[2], heads, rows));
     y = weld_onnx_node(b, "Transpose", 1, &y, back);
     y = apply2(b, "Reshape", y, weld_onnx_list(b, (int64_t[]){-1, dim[1], dim[2]}, 3));

@@ -120,7 +120,6 @@ static void add_attention(weld_graph *g, weld_value *x, int64_t batch) {
     bias = weld_relative_position_bias(g, table, 5, 3);
     y = weld_attention(g, few, few, v, bias, 2, 0);
     weld_output(g, "attention_with_bias", y);
-    weld_output(g, "attention_probabilities", y ? y->producer->outputs[1] : NULL);
 }
 
 static void add_vectors(weld_graph *g, weld_value *x, int64_t batch) {

@@ -3,15 +3,12 @@
  * check/check.h); with --bench it prints their speed instead.
  *
  *     checkkernels [--bench] [--dtype f32|bf16] [--seed N] [--only KERNEL]
- *
- * For `gemm` there is one table more, `blas`: the product by OpenBLAS that fast tables point to.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check/check.h"
-#include "kernels/blas.h"
 
 enum { MAX_TABLES = 6 };
 
@@ -31,14 +28,6 @@ static int list_tables(weld_dtype dtype, const weld_kernels *tables[MAX_TABLES])
         }
     }
     return count;
-}
-
-static const weld_kernels *blas_table(void) {
-    static weld_kernels blas;
-    blas = *weld_kernels_ref_f32();
-    blas.name = "blas";
-    blas.gemm = weld_blas_gemm;
-    return &blas;
 }
 
 /* Run the trials of one kernel on all tables; false where one fails. */
@@ -96,11 +85,7 @@ static bool check_type(weld_dtype dtype, const options *o, int *chosen) {
             if (o->benching) {
                 continue;
             }
-            const bool products = strcmp(check->name, "gemm") == 0;
-            if (products) {
-                tables[count] = blas_table();
-            }
-            good = check_kernel(check, tables, products ? count + 1 : count, o->seed) && good;
+            good = check_kernel(check, tables, count, o->seed) && good;
         }
     }
     return good;
@@ -128,12 +113,6 @@ int main(int argc, char **argv) {
                         "[--only KERNEL]\n");
         return 2;
     }
-    weld_error err;
-    if (weld_blas_load(&err)) {
-        fprintf(stderr, "checkkernels: %s\n", err.message);
-        return EXIT_FAILURE;
-    }
-    printf("OpenBLAS core %s, %d thread\n", weld_blas_core(), weld_blas_threads());
     int chosen = 0;
     bool good = !f32 || check_type(WELD_F32, &o, &chosen);
     good = (!bf16 || check_type(WELD_BF16, &o, &chosen)) && good;

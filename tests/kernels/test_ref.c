@@ -23,16 +23,13 @@ static const weld_kernels *ref(void) {
 static const double a[] = {1, 2, 3, 4, 5, 6}, a_t[] = {1, 4, 2, 5, 3, 6};
 static const double b[] = {1, 0, 2, 1, 0, 3}, b_t[] = {1, 2, 0, 0, 1, 3};
 
-START_TEST(gemm_transposes_scales_and_accumulates) {
-    for (int transposed = 0; transposed < 4; transposed++) {
-        const bool ta = transposed & 1, tb = transposed & 2;
-        double c[] = {NAN, NAN, NAN, NAN};
-        ref()->gemm(ta, tb, 2, 2, 3, 1, ta ? a_t : a, ta ? 2 : 3, tb ? b_t : b, tb ? 3 : 2, 0, c,
-                    2);
-        ASSERT_NEAR(4, c, 5, 11, 14, 23);
-        ref()->gemm(ta, tb, 2, 2, 3, 2, ta ? a_t : a, ta ? 2 : 3, tb ? b_t : b, tb ? 3 : 2, -1, c,
-                    2);
-        ASSERT_NEAR(4, c, 5, 11, 14, 23);
+START_TEST(scores_are_products_of_packed_activations) {
+    for (int transposed = 0; transposed < 2; transposed++) {
+        double packed[6], c[] = {NAN, NAN, 7, NAN, NAN, 7};
+        ref()->pack_activations(3, 2, transposed ? b_t : b, transposed ? 1 : 2, transposed ? 3 : 1,
+                                packed);
+        ref()->gemm_scores(2, 2, 3, a, 3, packed, c, 3);
+        ASSERT_NEAR(6, c, 5, 11, 7, 14, 23, 7);
     }
 }
 END_TEST
@@ -266,6 +263,25 @@ START_TEST(softmax_and_its_gradient) {
 }
 END_TEST
 
+/* Rows of 2 that are 3 apart; the factor and the bias make of the scores log 2, log 6; 0, 0. */
+START_TEST(softmax_of_attention_scales_and_adds_a_bias) {
+    double x[] = {log(2), log(3), 7, 5, 5, 7}, y[] = {NAN, NAN, 7, NAN, NAN, 7};
+    const double bias[] = {-log(2), log(6) - 2 * log(3), -10, -10};
+    ref()->attention_softmax(2, 2, 3, 2, x, bias, y);
+    ASSERT_NEAR(6, y, 0.25, 0.75, 7, 0.5, 0.5, 7);
+    double scores[] = {log(2), log(6)};
+    ref()->attention_softmax(1, 2, 2, 1, scores, NULL, scores);
+    ASSERT_NEAR(2, scores, 0.25, 0.75);
+    const double dy[] = {4, 8, 7, 1, 3, 7};
+    double dx[] = {NAN, NAN, 7, NAN, NAN, 7}, dbias[] = {100, 100, 100, 100};
+    ref()->attention_softmax_grad(2, 2, 3, 2, y, dy, dx, dbias); /* sums of dy y: 7, 2 */
+    ASSERT_NEAR(6, dx, -1.5, 1.5, 7, -1, 1, 7);
+    ASSERT_NEAR(4, dbias, 99.25, 100.75, 99.5, 100.5);
+    ref()->attention_softmax_grad(2, 2, 3, 4, y, dy, y, NULL);
+    ASSERT_NEAR(6, y, -3, 3, 7, -2, 2, 7);
+}
+END_TEST
+
 START_TEST(layer_norm_gives_rows_no_mean_and_unit_variance) {
     const double x[] = {1, 2, 3, 6}, weight[] = {1, 1, 1, 2}, bias[] = {0, 0, 0, 10};
     double y[4];
@@ -355,7 +371,7 @@ START_TEST(more_columns_than_are_summed_at_a_time) {
     enum { C = 150 };
     const weld_window g = {1, 1, C, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1};
     const double two = 2;
-    double x[C], weight[C], y[8][C];
+    double x[C], weight[C], y[6][C];
     for (int i = 0; i < C; i++) {
         x[i] = i + 1;
         weight[i] = 1000 - i;
@@ -366,15 +382,13 @@ START_TEST(more_columns_than_are_summed_at_a_time) {
     ref()->depthwise_weight_grad(&g, x, weight, 0, 1, y[2]);
     ref()->gemm_packed(1, C, 1, &two, 1, x, weight, false, y[3], C);
     ref()->gemm_at_b(1, C, 1, &two, 1, x, C, false, y[4], C);
-    ref()->gemm(false, false, 1, C, 1, 1, &two, 1, x, C, 0, y[5], C);
-    ref()->gemm(false, true, 1, C, 1, 1, &two, 1, x, 1, 0, y[6], C);
-    ref()->gemm(false, false, C, 1, 1, 1, x, 1, &two, 1, 0, y[7], 1);
+    ref()->gemm_scores(1, C, 1, &two, 1, x, y[5], C);
     for (int i = 0; i < C; i++) {
         ck_assert_double_eq_tol(y[0][i], x[i] * weight[i] + x[i], 1e-12);
         ck_assert_double_eq_tol(y[1][i], x[i] * weight[i], 1e-12);
         ck_assert_double_eq_tol(y[2][i], x[i] * weight[i], 1e-12);
         ck_assert_double_eq_tol(y[3][i], 2 * x[i] + weight[i], 1e-12);
-        for (int j = 4; j < 8; j++) {
+        for (int j = 4; j < 6; j++) {
             ck_assert_double_eq_tol(y[j][i], 2 * x[i], 1e-12);
         }
     }
@@ -488,7 +502,7 @@ START_TEST(parameters_beside_bf16_are_floats) {
 END_TEST
 
 RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_results_are_rounded_once,
-          parameters_beside_bf16_are_floats, gemm_transposes_scales_and_accumulates,
+          parameters_beside_bf16_are_floats, scores_are_products_of_packed_activations,
           packed_product_adds_bias_and_accumulates, product_of_a_transposed_accumulates,
           depthwise_sums_neighbours, depthwise_gradients_follow_the_taps_back,
           moments_survive_a_mean_far_above_the_deviation, channel_kernels_follow_their_formulas,
@@ -497,7 +511,8 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           activation_gradients_are_difference_quotients, extreme_activations_stay_finite,
           elementwise_kernels_work_in_place, adamw_steps_as_the_paper_says,
           adamw_clips_gradients_and_averages_weights, first_value_that_is_not_finite_is_found,
-          softmax_and_its_gradient, layer_norm_gives_rows_no_mean_and_unit_variance,
+          softmax_and_its_gradient, softmax_of_attention_scales_and_adds_a_bias,
+          layer_norm_gives_rows_no_mean_and_unit_variance,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
           cross_entropy_of_targets_that_do_not_sum_to_one,
           max_pool_ignores_padding_and_routes_to_the_first_maximum,

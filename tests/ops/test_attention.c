@@ -24,6 +24,8 @@ static void check(int64_t n, int64_t lq, int64_t lk, int heads, int64_t d, int64
                            {WELD_SHAPE(heads, lq, lk), -1, 1}};
     check_operator(leaves, 3, build, &o);
     check_operator(leaves, 4, build_biased, &o);
+    check_operator_bf16(leaves, 3, 3, build, &o);
+    check_operator_bf16(leaves, 4, 3, build_biased, &o);
 }
 
 START_TEST(attention_is_right_for_one_head_and_one_sample) {
@@ -35,6 +37,13 @@ END_TEST
 START_TEST(attention_is_right_for_three_heads_and_unequal_lengths) {
     check(2, 4, 7, 3, 5, 3);
     check(2, 9, 2, 3, 1, 6);
+}
+END_TEST
+
+/* Several blocks of queries, and several items; more keys than there are in a block of scores. */
+START_TEST(attention_is_right_for_more_queries_than_are_taken_at_once) {
+    check(2, 300, 13, 1, 3, 2);
+    check(1, 26, 600, 2, 17, 33);
 }
 END_TEST
 
@@ -95,6 +104,7 @@ END_TEST
 
 RUN_SUITE("ops/attention", attention_is_right_for_one_head_and_one_sample,
           attention_is_right_for_three_heads_and_unequal_lengths,
+          attention_is_right_for_more_queries_than_are_taken_at_once,
           attention_adds_up_the_bias_over_more_samples_than_groups,
           attention_with_a_constant_bias_differentiates_the_rest,
           attention_of_a_value_with_itself_adds_its_gradients,

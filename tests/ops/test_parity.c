@@ -71,6 +71,12 @@ static weld_value *attention(weld_graph *g, weld_value *const *x, const void *op
     return weld_attention(g, x[0], x[1], x[2], x[3], 2, 0);
 }
 
+static weld_value *attention_without_bias(weld_graph *g, weld_value *const *x,
+                                          const void *options) {
+    (void)options;
+    return weld_attention(g, x[0], x[1], x[2], NULL, 2, 0);
+}
+
 static weld_value *position_bias(weld_graph *g, weld_value *const *x, const void *options) {
     (void)options;
     return weld_relative_position_bias(g, x[0], 2, 3);
@@ -124,6 +130,7 @@ static const parity_case cases[] = {
     {"global_avg_pool", APPLY(weld_global_avg_pool)},
     {"squeeze_excite", squeeze_excite, NULL},
     {"attention", attention, NULL},
+    {"attention_without_bias", attention_without_bias, NULL},
     {"relative_position_bias", position_bias, NULL},
     {"resize_nearest_double", RESIZE(6, 8, WELD_RESIZE_NEAREST)},
     {"resize_nearest_up", RESIZE(8, 9, WELD_RESIZE_NEAREST)},

@@ -37,10 +37,26 @@ V_INLINE vfloat v_load_masked(const float *p, vmask m) {
     return _mm256_maskload_ps(p, m);
 }
 
-V_INLINE vfloat v_gather(const float *p, int64_t stride, vmask m) {
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i index = _mm256_mullo_epi32(lane, _mm256_set1_epi32((int)stride));
-    return _mm256_mask_i32gather_ps(_mm256_setzero_ps(), p, index, _mm256_castsi256_ps(m), 4);
+/* Rows and columns of 8 x 8 floats exchanged: by pairs and fours within halves of registers, then
+ * halves between them. */
+V_INLINE void v_transpose(vfloat r[V_LANES]) {
+    vfloat s[V_LANES];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i += 2) {
+        s[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+        s[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) { /* r[4 g + c], half h: column 4 h + c of rows 4 g to 4 g + 3 */
+        const vfloat a = s[i / 4 * 4 + i % 4 / 2], b = s[i / 4 * 4 + i % 4 / 2 + 2];
+        r[i] = i % 2 ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44);
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < 4; c++) {
+        const vfloat a = r[c], b = r[4 + c];
+        r[c] = _mm256_permute2f128_ps(a, b, 0x20);
+        r[4 + c] = _mm256_permute2f128_ps(a, b, 0x31);
+    }
 }
 
 V_INLINE void v_store_all(float *p, vfloat a) {

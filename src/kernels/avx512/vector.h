@@ -37,10 +37,37 @@ V_INLINE vfloat v_load_masked(const float *p, vmask m) {
     return _mm512_maskz_loadu_ps(m, p);
 }
 
-V_INLINE vfloat v_gather(const float *p, int64_t stride, vmask m) {
-    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i index = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)stride));
-    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, index, p, 4);
+/* Rows and columns of 16 x 16 floats exchanged: by pairs and fours within quarters of registers,
+ * then quarters between them. */
+V_INLINE void v_transpose(vfloat r[V_LANES]) {
+    vfloat s[V_LANES];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i += 2) {
+        s[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        s[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 16;
+         i++) { /* r[4 g + c], quarter q: column 4 q + c of rows 4 g to 4 g + 3 */
+        const __m512d a = _mm512_castps_pd(s[i / 4 * 4 + i % 4 / 2]);
+        const __m512d b = _mm512_castps_pd(s[i / 4 * 4 + i % 4 / 2 + 2]);
+        r[i] = _mm512_castpd_ps(i % 2 ? _mm512_unpackhi_pd(a, b) : _mm512_unpacklo_pd(a, b));
+    }
+#pragma GCC unroll 16
+    for (int c = 0; c < 4; c++) {
+        const vfloat even = _mm512_shuffle_f32x4(r[c], r[4 + c], 0x88);
+        const vfloat odd = _mm512_shuffle_f32x4(r[c], r[4 + c], 0xdd);
+        const vfloat even2 = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0x88);
+        const vfloat odd2 = _mm512_shuffle_f32x4(r[8 + c], r[12 + c], 0xdd);
+        s[c] = _mm512_shuffle_f32x4(even, even2, 0x88);
+        s[4 + c] = _mm512_shuffle_f32x4(odd, odd2, 0x88);
+        s[8 + c] = _mm512_shuffle_f32x4(even, even2, 0xdd);
+        s[12 + c] = _mm512_shuffle_f32x4(odd, odd2, 0xdd);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) {
+        r[i] = s[i];
+    }
 }
 
 V_INLINE void v_store_all(float *p, vfloat a) {

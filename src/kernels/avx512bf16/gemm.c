@@ -31,10 +31,12 @@ P_INLINE void multiply_panel(bool wide, bool bf16, int64_t m, const pair_product
     }
 }
 
-void weld_bf16_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                                      const void *packed, const void *bias, bool accumulate,
-                                      void *c, int64_t ldc) {
+/* C[m, n] = A packed + bias (+ C), in bf16 or f32. */
+P_INLINE void multiply_packed(bool bf16, int64_t m, int64_t n, int64_t k, const void *a,
+                              int64_t lda, const void *packed, const void *bias, bool accumulate,
+                              void *c, int64_t ldc) {
     const int64_t element = sizeof(uint16_t), pairs = p_round_up(k, PAIRED_K) / 2;
+    const int64_t c_element = bf16 ? element : (int64_t)sizeof(float);
     pair_product p = {.pairs = k / 2,
                       .odd = k % 2 != 0,
                       .row_bytes = lda * element,
@@ -46,15 +48,26 @@ void weld_bf16_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const voi
         const uint32_t *panel = packed;
         for (int64_t column = 0; column < n;) {
             const int64_t width = p_panel_width(n - column);
-            char *to = (char *)c + (row * ldc + column) * element;
+            char *to = (char *)c + (row * ldc + column) * c_element;
             p.bias = bias ? (const float *)bias + column : NULL;
             p.columns = n - column;
-            multiply_panel(width == PANEL, true, p_least(ROW_BLOCK, m - row), &p, from, panel, to,
-                           ldc * element);
+            multiply_panel(width == PANEL, bf16, p_least(ROW_BLOCK, m - row), &p, from, panel, to,
+                           ldc * c_element);
             panel += pairs * width;
             column += width;
         }
     }
+}
+
+void weld_bf16_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                                      const void *packed, const void *bias, bool accumulate,
+                                      void *c, int64_t ldc) {
+    multiply_packed(true, m, n, k, a, lda, packed, bias, accumulate, c, ldc);
+}
+
+void weld_bf16_avx512bf16_gemm_scores(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                                      const void *packed, void *c, int64_t ldc) {
+    multiply_packed(false, m, n, k, a, lda, packed, NULL, false, c, ldc);
 }
 
 /* C (+)= A^T B of a block of each: both are paired along k; A's pairs are then broadcast. */

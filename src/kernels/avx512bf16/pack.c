@@ -23,30 +23,18 @@ P_INLINE uint32_t *pairs_at(uint32_t *packed, int64_t pairs, int64_t n, int64_t 
     return packed + pairs * panel + p * p_panel_width(n - panel) + column % PANEL;
 }
 
-P_INLINE __m512 load_row(const float *b, int64_t stride, __mmask16 mask) {
-    if (stride == 1) {
-        return _mm512_maskz_loadu_ps(mask, b);
-    }
-    float row[16] = {0};
-    for (int j = 0; mask >> j; j++) {
-        row[j] = b[j * stride];
-    }
-    return _mm512_loadu_ps(row);
-}
-
 /* Two rows at a time with all their columns: weights come from memory, which is fast where it is
  * read on and on. */
-P_INLINE void pack_rows(int64_t k, int64_t n, const float *b, int64_t row_stride,
-                        int64_t column_stride, uint32_t *packed) {
+static void pack_rows(int64_t k, int64_t n, const float *b, int64_t row_stride, uint32_t *packed) {
     const int64_t pairs = p_round_up(k, PAIRED_K) / 2;
     const __m512 zero = _mm512_setzero_ps();
     for (int64_t p = 0; p < pairs; p++, b += 2 * row_stride) {
         for (int64_t column = 0; column < n; column += 16) {
             const __mmask16 mask = p_first16(n - column);
-            const float *from = b + column * column_stride;
-            const __m512 even = 2 * p < k ? load_row(from, column_stride, mask) : zero;
+            const float *from = b + column;
+            const __m512 even = 2 * p < k ? _mm512_maskz_loadu_ps(mask, from) : zero;
             const __m512 odd =
-                2 * p + 1 < k ? load_row(from + row_stride, column_stride, mask) : zero;
+                2 * p + 1 < k ? _mm512_maskz_loadu_ps(mask, from + row_stride) : zero;
             _mm512_storeu_si512(pairs_at(packed, pairs, n, p, column), pair_floats(even, odd));
         }
     }
@@ -74,23 +62,31 @@ P_INLINE void transpose_pairs(const uint32_t in[16][16], uint32_t *out, int64_t 
     }
 }
 
-/* Columns that are contiguous, 16 at a time: weights [n, k]. */
-static void pack_columns(int64_t k, int64_t n, const float *b, int64_t column_stride,
-                         uint32_t *packed) {
+/* 32 elements of one column as bf16; those that are not there are zero. */
+P_INLINE __m512i load_floats(const float *from, int64_t left) {
+    const __m512 low = _mm512_maskz_loadu_ps(p_first16(left), from);
+    const __m512 high =
+        left > 16 ? _mm512_maskz_loadu_ps(p_first16(left - 16), from + 16) : _mm512_setzero_ps();
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/* Columns that are contiguous, 16 at a time: weights [n, k], or keys [n, k] of bf16. */
+P_INLINE void pack_columns(bool activations, int64_t k, int64_t n, const void *b,
+                           int64_t column_stride, uint32_t *packed) {
     _Alignas(64) uint32_t block[16][16];
     const int64_t pairs = p_round_up(k, PAIRED_K) / 2;
-    for (int64_t column = 0; column < n; column += 16, b += 16 * column_stride) {
+    for (int64_t column = 0; column < n; column += 16) {
         const int64_t width = p_panel_width(n - column / PANEL * PANEL);
         for (int64_t i = 0; i < k; i += 32) {
             for (int64_t j = 0; j < 16; j++) {
-                const float *from = b + j * column_stride + i;
-                const int64_t left = column + j < n ? k - i : 0;
-                const __m512 low =
-                    left > 0 ? _mm512_maskz_loadu_ps(p_first16(left), from) : _mm512_setzero_ps();
-                const __m512 high = left > 16
-                                        ? _mm512_maskz_loadu_ps(p_first16(left - 16), from + 16)
-                                        : _mm512_setzero_ps();
-                _mm512_store_si512(block[j], (__m512i)_mm512_cvtne2ps_pbh(high, low));
+                const int64_t at = (column + j) * column_stride + i;
+                __m512i elements = _mm512_setzero_si512();
+                if (column + j < n) {
+                    elements = activations ? _mm512_maskz_loadu_epi16(p_first32(k - i),
+                                                                      (const uint16_t *)b + at)
+                                           : load_floats((const float *)b + at, k - i);
+                }
+                _mm512_store_si512(block[j], elements);
             }
             transpose_pairs((const uint32_t(*)[16])block, pairs_at(packed, pairs, n, i / 2, column),
                             width);
@@ -101,11 +97,18 @@ static void pack_columns(int64_t k, int64_t n, const float *b, int64_t column_st
 void weld_bf16_avx512bf16_pack(int64_t k, int64_t n, const void *b, int64_t row_stride,
                                int64_t column_stride, void *packed) {
     if (column_stride == 1) {
-        pack_rows(k, n, b, row_stride, 1, packed);
-    } else if (row_stride == 1) {
-        pack_columns(k, n, b, column_stride, packed);
+        pack_rows(k, n, b, row_stride, packed);
     } else {
-        pack_rows(k, n, b, row_stride, column_stride, packed);
+        pack_columns(false, k, n, b, column_stride, packed);
+    }
+}
+
+void weld_bf16_avx512bf16_pack_activations(int64_t k, int64_t n, const void *b, int64_t row_stride,
+                                           int64_t column_stride, void *packed) {
+    if (column_stride == 1) {
+        weld_bf16_avx512bf16_interleave(k, n, b, row_stride, packed);
+    } else {
+        pack_columns(true, k, n, b, column_stride, packed);
     }
 }
 

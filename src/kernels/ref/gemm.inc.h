@@ -26,6 +26,18 @@ static void pack(int64_t k, int64_t n, const void *b_, int64_t row_stride, int64
     }
 }
 
+/* The same of activations. */
+static void pack_activations(int64_t k, int64_t n, const void *b_, int64_t row_stride,
+                             int64_t column_stride, void *packed_) {
+    const real *b = b_;
+    real *packed = packed_;
+    for (int64_t i = 0; i < k; i++) {
+        for (int64_t j = 0; j < n; j++) {
+            packed[i * n + j] = b[i * row_stride + j * column_stride];
+        }
+    }
+}
+
 /* sum[count] += sum over p of a[p a_stride] b[p b_stride + j] */
 static void add_products(int64_t k, int64_t count, const real *a, int64_t a_stride, const real *b,
                          int64_t b_stride, double sum[COLUMNS]) {
@@ -59,6 +71,23 @@ static void gemm_packed(int64_t m, int64_t n, int64_t k, const void *a_, int64_t
     }
 }
 
+/* C[m, n] = A[m, k] packed[k, n] */
+static void gemm_scores(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
+                        const void *packed_, void *c_, int64_t ldc) {
+    const real *a = a_, *packed = packed_;
+    param *c = c_;
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
+            const int64_t count = least(COLUMNS, n - j0);
+            double sum[COLUMNS] = {0};
+            add_products(k, count, a + i * lda, 1, packed + j0, n, sum);
+            for (int64_t j = 0; j < count; j++) {
+                c[i * ldc + j0 + j] = (param)sum[j];
+            }
+        }
+    }
+}
+
 /* C[m, n] = A^T B (+ C), A[k, m], B[k, n] */
 static void gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda, const void *b_,
                       int64_t ldb, bool accumulate, void *c_, int64_t ldc) {
@@ -76,35 +105,3 @@ static void gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a_, int64_t l
         }
     }
 }
-
-#if P_IS_T
-/* C[m, n] = alpha op(A)[m, k] op(B)[k, n] + beta C */
-static void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, double alpha,
-                 const void *a_, int64_t lda, const void *b_, int64_t ldb, double beta, void *c_,
-                 int64_t ldc) {
-    const real *a = a_, *b = b_;
-    real *c = c_;
-    const int64_t a_row = transpose_a ? 1 : lda, a_column = transpose_a ? lda : 1;
-    const int64_t b_row = transpose_b ? 1 : ldb, b_column = transpose_b ? ldb : 1;
-    for (int64_t i = 0; i < m; i++) {
-        for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
-            const int64_t count = least(COLUMNS, n - j0);
-            double sum[COLUMNS] = {0};
-            if (transpose_b) {
-                for (int64_t j = 0; j < count; j++) {
-                    for (int64_t p = 0; p < k; p++) {
-                        sum[j] += (double)a[i * a_row + p * a_column] *
-                                  b[p * b_row + (j0 + j) * b_column];
-                    }
-                }
-            } else {
-                add_products(k, count, a + i * a_row, a_column, b + j0, ldb, sum);
-            }
-            for (int64_t j = 0; j < count; j++) {
-                real *out = c + i * ldc + j0 + j;
-                *out = (real)(beta != 0 ? alpha * sum[j] + beta * *out : alpha * sum[j]);
-            }
-        }
-    }
-}
-#endif

@@ -45,6 +45,51 @@ static void softmax_grad(int64_t rows, int64_t n, const void *y_, const void *dy
     }
 }
 
+/* y[rows, n] = softmax(factor x + bias); bias[rows, n] */
+static void attention_softmax(int64_t rows, int64_t n, int64_t ld, double factor, void *x_,
+                              const void *bias_, void *y_) {
+    for (int64_t r = 0; r < rows; r++) {
+        param *x = (param *)x_ + r * ld;
+        const param *bias = bias_ ? (const param *)bias_ + r * n : NULL;
+        real *y = (real *)y_ + r * ld;
+        double maximum = -INFINITY, sum = 0;
+        for (int64_t j = 0; j < n; j++) {
+            const double score = factor * (double)x[j] + (bias ? (double)bias[j] : 0.0);
+            maximum = score > maximum ? score : maximum;
+        }
+        for (int64_t j = 0; j < n; j++) {
+            const double score = factor * (double)x[j] + (bias ? (double)bias[j] : 0.0);
+            sum += exp(score - maximum);
+        }
+        for (int64_t j = 0; j < n; j++) {
+            const double score = factor * (double)x[j] + (bias ? (double)bias[j] : 0.0);
+            y[j] = put(exp(score - maximum) / sum);
+        }
+    }
+}
+
+/* with g[rows, n] = y (dy - sum along the row of dy y): dx = factor g, dbias += g */
+static void attention_softmax_grad(int64_t rows, int64_t n, int64_t ld, double factor,
+                                   const void *y_, const void *dy_, void *dx_, void *dbias_) {
+    for (int64_t r = 0; r < rows; r++) {
+        const real *y = (const real *)y_ + r * ld;
+        const param *dy = (const param *)dy_ + r * ld;
+        real *dx = (real *)dx_ + r * ld;
+        param *dbias = dbias_ ? (param *)dbias_ + r * n : NULL;
+        double dot = 0;
+        for (int64_t j = 0; j < n; j++) {
+            dot += (double)dy[j] * get(y[j]);
+        }
+        for (int64_t j = 0; j < n; j++) {
+            const double g = get(y[j]) * ((double)dy[j] - dot);
+            dx[j] = put(factor * g);
+            if (dbias) {
+                dbias[j] = (param)((double)dbias[j] + g);
+            }
+        }
+    }
+}
+
 /* mean[row] and 1 / sqrt(variance[row] + eps) */
 static void row_moments(int64_t n, const real *x, double eps, double *mean, double *rstd) {
     double sum = 0, squares = 0;

@@ -6,12 +6,12 @@
 #include "kernels/simd/vector.h"
 
 /* exp(x + low) for |low| far below 1: 2^n exp(r), |r| <= ln 2 / 2, exp(r) by a polynomial of
- * relative error 3e-9. Right over the whole range up to infinity, but 0 where the result would be
- * subnormal: processors take a hundred times as long over those. NaN gives NaN. */
-V_INLINE vfloat v_exp_sum(vfloat x, vfloat low) {
+ * relative error 3e-9. For x up to 90, where it is infinite; 0 where the result would be subnormal:
+ * processors take a hundred times as long over those. */
+V_INLINE vfloat v_exp_bounded(vfloat x, vfloat low) {
     const vfloat least_normal = v_set(-87.33f);
     const vmask vanishes = v_greater(least_normal, x);
-    x = v_max(least_normal, v_min(v_set(90), x)); /* beyond 90 it is infinite */
+    x = v_max(least_normal, x);
     const vfloat n = v_round(x * v_set(1.44269504f));
     vfloat r =
         v_fnma(n, v_set(0x1.62e4p-1f), x); /* ln 2 in two parts; n times the first is exact */
@@ -24,6 +24,11 @@ V_INLINE vfloat v_exp_sum(vfloat x, vfloat low) {
     p = v_fma(p, r, v_set(1));
     p = v_fma(p, r, v_set(1));
     return v_select(vanishes, v_zero(), v_scale_by_power(p, n));
+}
+
+/* The same over the whole range. NaN gives NaN. */
+V_INLINE vfloat v_exp_sum(vfloat x, vfloat low) {
+    return v_exp_bounded(v_min(v_set(90), x), low);
 }
 
 V_INLINE vfloat v_exp(vfloat x) {

@@ -54,31 +54,39 @@ static void tile_sums(const panel_product *p, int64_t rows, const tvalue *a, int
     }
 }
 
+/* C as bf16, or else as floats: one of the two. */
+typedef struct result {
+    tvalue *rounded;
+    float *whole;
+    int64_t ldc;
+} result;
+
 static void multiply_tile(const panel_product *p, int64_t rows, const tvalue *a, int64_t lda,
-                          tvalue *c, int64_t ldc) {
+                          const result *to, int64_t at) {
     float sum[TILE_ROWS * TILE_VECTORS * V_LANES];
     tile_sums(p, rows, a, lda, sum);
-    for (int64_t r = 0; r < rows; r++, c += ldc) {
+    for (int64_t r = 0; r < rows; r++, at += to->ldc) {
         for (int64_t j = 0; j < p->columns; j += V_LANES) {
             const vlanes lanes = v_lanes_at(j, p->columns);
             vfloat total = v_load_all(sum + r * p->vectors * V_LANES + j);
+            if (to->whole) {
+                v_store(to->whole + at + j, lanes, total);
+                continue;
+            }
+            tvalue *c = to->rounded + at + j;
             if (p->bias) {
                 total = total + v_load(p->bias + j, lanes);
             }
             if (p->accumulate) {
-                total = total + t_load(c + j, lanes);
+                total = total + t_load(c, lanes);
             }
-            t_store(c + j, lanes, total);
+            t_store(c, lanes, total);
         }
     }
 }
 
-void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
-                       const void *packed_, const void *bias_, bool accumulate, void *c_,
-                       int64_t ldc) {
-    const tvalue *a = a_;
-    const float *packed = packed_, *bias = bias_;
-    tvalue *c = c_;
+static void multiply(int64_t m, int64_t n, int64_t k, const tvalue *a, int64_t lda,
+                     const float *packed, const float *bias, bool accumulate, const result *to) {
     for (int64_t column = 0; column < n;) {
         const int64_t vectors = panel_vectors(vectors_for(n - column));
         const panel_product p = {.k = k,
@@ -89,9 +97,20 @@ void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t 
                                  .accumulate = accumulate};
         for (int64_t row = 0; row < m; row += tile_rows(vectors)) {
             const int64_t rows = least(tile_rows(vectors), m - row);
-            multiply_tile(&p, rows, a + row * lda, lda, c + row * ldc + column, ldc);
+            multiply_tile(&p, rows, a + row * lda, lda, to, row * to->ldc + column);
         }
         packed += k * vectors * V_LANES;
         column += vectors * V_LANES;
     }
+}
+
+void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                       const void *packed, const void *bias, bool accumulate, void *c,
+                       int64_t ldc) {
+    multiply(m, n, k, a, lda, packed, bias, accumulate, &(result){.rounded = c, .ldc = ldc});
+}
+
+void SIMD(gemm_scores)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                       const void *packed, void *c, int64_t ldc) {
+    multiply(m, n, k, a, lda, packed, NULL, false, &(result){.whole = c, .ldc = ldc});
 }

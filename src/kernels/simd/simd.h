@@ -9,10 +9,14 @@
 size_t SIMD(packed_size)(int64_t k, int64_t n);
 void SIMD(pack)(int64_t k, int64_t n, const void *b, int64_t row_stride, int64_t column_stride,
                 void *packed);
+void SIMD(pack_activations)(int64_t k, int64_t n, const void *b, int64_t row_stride,
+                            int64_t column_stride, void *packed);
 void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                        const void *packed, const void *bias, bool accumulate, void *c, int64_t ldc);
 void SIMD(gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                      int64_t ldb, bool accumulate, void *c, int64_t ldc);
+void SIMD(gemm_scores)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                       const void *packed, void *c, int64_t ldc);
 
 void SIMD(depthwise)(const weld_window *g, const void *x, const void *weight, const void *bias,
                      int64_t row_begin, int64_t row_end, void *y);
@@ -48,6 +52,10 @@ int64_t SIMD(first_not_finite)(int64_t n, const void *x);
 
 void SIMD(softmax)(int64_t rows, int64_t n, const void *x, void *y);
 void SIMD(softmax_grad)(int64_t rows, int64_t n, const void *y, const void *dy, void *dx);
+void SIMD(attention_softmax)(int64_t rows, int64_t n, int64_t ld, double factor, void *x,
+                             const void *bias, void *y);
+void SIMD(attention_softmax_grad)(int64_t rows, int64_t n, int64_t ld, double factor, const void *y,
+                                  const void *dy, void *dx, void *dbias);
 void SIMD(layer_norm)(int64_t rows, int64_t n, const void *x, const void *weight, const void *bias,
                       double eps, void *y);
 void SIMD(layer_norm_grad)(int64_t rows, int64_t n, const void *x, const void *weight, double eps,

@@ -1,6 +1,5 @@
 /* The table of one instruction set. Where WELD_PRODUCTS_NAME is given it is the one whose matrix
  * products are taken, and whose name the table has, in place of WELD_ISA_NAME. */
-#include "kernels/blas.h"
 #include "kernels/simd/simd.h"
 
 #ifndef WELD_PRODUCTS_NAME
@@ -18,8 +17,10 @@ static const weld_kernels table = {
     .name = WELD_TABLE_NAME,
     .packed_size = SIMD(packed_size),
     .pack = SIMD(pack),
+    .pack_activations = SIMD(pack_activations),
     .gemm_packed = PRODUCT(gemm_packed),
     .gemm_at_b = PRODUCT(gemm_at_b),
+    .gemm_scores = SIMD(gemm_scores),
     .depthwise = SIMD(depthwise),
     .depthwise_input_grad = SIMD(depthwise_input_grad),
     .depthwise_weight_grad = SIMD(depthwise_weight_grad),
@@ -43,6 +44,8 @@ static const weld_kernels table = {
     .resample = SIMD(resample),
     .softmax = SIMD(softmax),
     .softmax_grad = SIMD(softmax_grad),
+    .attention_softmax = SIMD(attention_softmax),
+    .attention_softmax_grad = SIMD(attention_softmax_grad),
     .layer_norm = SIMD(layer_norm),
     .layer_norm_grad = SIMD(layer_norm_grad),
 #ifdef WELD_SIMD_BF16
@@ -52,7 +55,6 @@ static const weld_kernels table = {
 #else
     .dtype = WELD_F32,
     .multiply_adds = SIMD(multiply_adds),
-    .gemm = weld_blas_gemm,
     .adamw = SIMD(adamw),
     .square_sum = SIMD(square_sum),
     .cross_entropy = SIMD(cross_entropy),

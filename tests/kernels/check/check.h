@@ -56,8 +56,8 @@ struct trial {
     /* Parameters of the calls; with `fixed` (bench) the sizes are given, else draw chooses them. */
     bool fixed;
     int64_t m, n, k, rows, channel, count, begin, end;
-    double alpha, beta, eps, smoothing;
-    bool transpose_a, transpose_b, accumulate;
+    double alpha, eps, smoothing;
+    bool transpose_b, accumulate;
     weld_unary f;
     weld_window g;
     weld_adamw_step step;

@@ -53,31 +53,30 @@ static void draw_at_b(trial *t, weld_random *r) {
              t->accumulate ? ", accumulate" : "");
 }
 
-static void call_gemm(const weld_kernels *k, void *const *p, const trial *t) {
-    k->gemm(t->transpose_a, t->transpose_b, t->m, t->n, t->k, t->alpha, p[0], t->array[0].stride,
-            p[1], t->array[1].stride, t->beta, p[2], t->array[2].stride);
+static void call_scores(const weld_kernels *k, void *const *p, const trial *t) {
+    void *packed = scratch(k->packed_size(t->k, t->n) * weld_dtype_size(k->dtype));
+    const int64_t row_stride = t->transpose_b ? 1 : t->array[1].stride;
+    const int64_t column_stride = t->transpose_b ? t->array[1].stride : 1;
+    k->pack_activations(t->k, t->n, p[1], row_stride, column_stride, packed);
+    k->gemm_scores(t->m, t->n, t->k, p[0], t->array[0].stride, packed, p[2], t->array[2].stride);
 }
 
-static void draw_gemm(trial *t, weld_random *r) {
+static void draw_scores(trial *t, weld_random *r) {
     draw_sizes(t, r);
-    t->call = call_gemm;
-    t->alpha = draw_chance(r, 0.5) ? 1 : (float)weld_random_range(r, -2, 2);
-    t->beta = !t->accumulate ? 0 : draw_chance(r, 0.5) ? 1 : (float)weld_random_range(r, -2, 2);
-    t->transpose_a = !t->fixed && draw_chance(r, 0.5);
-    t->transpose_b = !t->fixed && draw_chance(r, 0.5);
-    const int64_t a_rows = t->transpose_a ? t->k : t->m, a_width = t->transpose_a ? t->m : t->k;
-    const int64_t b_rows = t->transpose_b ? t->n : t->k, b_width = t->transpose_b ? t->k : t->n;
-    add_array(t, r, "a", INPUT, a_rows, a_width, a_width + gap(r));
-    add_array(t, r, "b", INPUT, b_rows, b_width, b_width + gap(r));
-    add_array(t, r, "c", t->beta != 0 ? UPDATED : OUTPUT, t->m, t->n, t->n + gap(r));
-    describe(t, "m %lld n %lld k %lld%s%s, alpha %g, beta %g", (long long)t->m, (long long)t->n,
-             (long long)t->k, t->transpose_a ? ", a transposed" : "",
-             t->transpose_b ? ", b transposed" : "", t->alpha, t->beta);
+    t->call = call_scores;
+    t->accumulate = false;
+    t->transpose_b = t->fixed || draw_chance(r, 0.5);
+    const int64_t rows = t->transpose_b ? t->n : t->k, width = t->transpose_b ? t->k : t->n;
+    add_array(t, r, "a", INPUT, t->m, t->k, t->k + gap(r));
+    add_array(t, r, "b", INPUT, rows, width, width + gap(r));
+    add_parameters(t, r, "c", OUTPUT, t->m, t->n, t->n + gap(r));
+    describe(t, "m %lld n %lld k %lld%s", (long long)t->m, (long long)t->n, (long long)t->k,
+             t->transpose_b ? ", b transposed" : "");
 }
 
 const kernel_check product_checks[] = {
     {"gemm_packed", 150, draw_packed},
     {"gemm_at_b", 100, draw_at_b},
-    {"gemm", 100, draw_gemm, NOT_IN_BF16},
+    {"gemm_scores", 100, draw_scores},
     {0},
 };

@@ -1,5 +1,6 @@
 /* Trials of the normalisations and losses along rows; see check.h. */
 #include <math.h>
+#include <string.h>
 
 #include "check.h"
 
@@ -92,6 +93,81 @@ static void draw_softmax_grad(trial *t, weld_random *r) {
     add_rows(t, r, "y", INPUT);
     add_rows(t, r, "dy", INPUT);
     add_rows(t, r, "dx", OUTPUT)->alias = draw_chance(r, 0.3) ? 1 : -1;
+}
+
+/* The scores are lost, so the call has a copy. */
+static void call_attention_softmax(const weld_kernels *k, void *const *p, const trial *t) {
+    const array *x = &t->array[0];
+    const size_t bytes = (size_t)array_span(x) * element_size(x, k->dtype);
+    void *scores = scratch(bytes);
+    memcpy(scores, p[0], bytes);
+    k->attention_softmax(t->rows, t->n, x->stride, t->alpha, scores, p[1], p[2]);
+}
+
+/* As softmax's, and the rounding of a score, which exp makes a relative error: its own, and that of
+ * the maximum. */
+static void bound_attention_softmax(trial *t) {
+    const array *x = &t->array[0], *bias = &t->array[1], *y = &t->array[2];
+    for (int64_t i = 0; i < t->rows; i++) {
+        double maximum = -INFINITY, largest = 0;
+        for (int pass = 0; pass < 2; pass++) {
+            for (int64_t j = 0; j < t->n; j++) {
+                const double product = t->alpha * x->value[i * x->stride + j];
+                const double shift = bias->absent ? 0 : bias->value[i * t->n + j];
+                const int64_t at = i * y->stride + j;
+                maximum = fmax(maximum, product + shift);
+                largest = fmax(largest, fabs(product) + fabs(shift));
+                y->bound[at] =
+                    UNIT * (growth(t->terms) + 2 * fabs(product + shift - maximum) + 4 * largest) *
+                        y->expect[at] +
+                    SMALLEST;
+            }
+        }
+    }
+}
+
+static void draw_attention_softmax(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    const int64_t ld = t->n + draw_between(r, 0, 1) * draw_between(r, 0, 20);
+    t->call = call_attention_softmax;
+    t->bound = bound_attention_softmax;
+    t->alpha = draw_chance(r, 0.8) ? (float)weld_random_range(r, -1, 4) : 100;
+    add_parameters(t, r, "x", INPUT, t->rows, t->n, ld);
+    add_parameters(t, r, "bias", INPUT, t->rows, t->n, t->n)->absent = draw_chance(r, 0.5);
+    add_array(t, r, "y", OUTPUT, t->rows, t->n, ld);
+}
+
+static void call_attention_softmax_grad(const weld_kernels *k, void *const *p, const trial *t) {
+    k->attention_softmax_grad(t->rows, t->n, t->array[0].stride, t->alpha, p[0], p[1], p[2], p[3]);
+}
+
+/* As softmax_grad's, times the factor; and added to dbias. */
+static void bound_attention_softmax_grad(trial *t) {
+    const array *y = &t->array[0], *dx = &t->array[2], *dbias = &t->array[3];
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *p = y->value + i * y->stride, *dy = t->array[1].value + i * y->stride;
+        double dot = 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            dot += fabs(p[j] * dy[j]);
+        }
+        for (int64_t j = 0; j < t->n; j++) {
+            const double bound = growth(t->terms) * UNIT * fabs(p[j]) * (fabs(dy[j]) + dot);
+            dx->bound[i * y->stride + j] = fabs(t->alpha) * bound;
+            dbias->bound[i * t->n + j] = bound + 2 * UNIT * fabs(dbias->expect[i * t->n + j]);
+        }
+    }
+}
+
+static void draw_attention_softmax_grad(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    const int64_t ld = t->n + draw_between(r, 0, 1) * draw_between(r, 0, 20);
+    t->call = call_attention_softmax_grad;
+    t->bound = bound_attention_softmax_grad;
+    t->alpha = (float)weld_random_range(r, -2, 2);
+    add_array(t, r, "y", INPUT, t->rows, t->n, ld);
+    add_parameters(t, r, "dy", INPUT, t->rows, t->n, ld);
+    add_array(t, r, "dx", OUTPUT, t->rows, t->n, ld)->alias = draw_chance(r, 0.5) ? 0 : -1;
+    add_parameters(t, r, "dbias", UPDATED, t->rows, t->n, t->n)->absent = draw_chance(r, 0.5);
 }
 
 static void call_layer_norm(const weld_kernels *k, void *const *p, const trial *t) {
@@ -287,6 +363,8 @@ static void draw_cross_entropy_grad(trial *t, weld_random *r) {
 const kernel_check row_checks[] = {
     {"softmax", 80, draw_softmax},
     {"softmax_grad", 60, draw_softmax_grad},
+    {"attention_softmax", 80, draw_attention_softmax},
+    {"attention_softmax_grad", 80, draw_attention_softmax_grad},
     {"layer_norm", 80, draw_layer_norm},
     {"layer_norm_grad", 80, draw_layer_norm_grad},
     {"cross_entropy", 80, draw_cross_entropy, NOT_IN_BF16},

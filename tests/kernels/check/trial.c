@@ -121,7 +121,6 @@ void bound_exact(trial *t) {
 void bound_linear(trial *t) {
     trial absolute = *t;
     absolute.alpha = fabs(t->alpha);
-    absolute.beta = fabs(t->beta);
     void *p[MAX_ARRAYS];
     for (int i = 0; i < t->arrays; i++) {
         const array *a = &t->array[i];

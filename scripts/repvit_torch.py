@@ -299,6 +299,9 @@ def enliven(model, generator):
                 module.running_mean.copy_(normal(module.running_mean, 0.4))
                 module.running_var.copy_(uniform(module.running_var, 0.3, 2.5))
                 module.num_batches_tracked.fill_(11)
+            elif isinstance(module, nn.LayerNorm):
+                module.weight.copy_(uniform(module.weight, 0.4, 1.4))
+                module.bias.copy_(normal(module.bias, 0.3))
             elif isinstance(module, (nn.Conv2d, nn.Linear)):
                 fan_in = module.weight[0].numel()
                 module.weight.copy_(normal(module.weight, 1.2 / math.sqrt(fan_in)))

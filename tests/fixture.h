@@ -123,6 +123,13 @@ static const family_case family_cases[] = {
       {"stem_channels", "8"},
       {"branches", "3"},
       {"stem_stride", "1"}}},
+    {"mobilevit",
+     {{"channels", "4, 8, 8, 8, 8, 8"},
+      {"transformer_channels", "8, 12, 8"},
+      {"depths", "1, 2, 1"},
+      {"expansion", "2"},
+      {"stem_stride", "1"},
+      {"hidden_dropout", "0"}}},
 };
 enum { FAMILY_CASES = sizeof family_cases / sizeof *family_cases };
 

@@ -154,7 +154,7 @@ WELD_API weld_value *weld_cross_entropy(weld_graph *g, weld_value *logits, weld_
                                         double smoothing);
 WELD_API weld_value *weld_mean(weld_graph *g, weld_value *x); /* of all elements -> [1] */
 
-/* One dim may be -1; dim[0] equal to x's dim 0 follows the batch. */
+/* One dim may be -1; dim[0] that is a multiple or a part of x's dim 0 follows the batch. */
 WELD_API weld_value *weld_reshape(weld_graph *g, weld_value *x, weld_shape shape);
 WELD_API weld_value *weld_permute(weld_graph *g, weld_value *x, const int *order);
 WELD_API weld_value *weld_concat(weld_graph *g, weld_value *const *x, size_t count, int axis);

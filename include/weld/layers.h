@@ -109,6 +109,20 @@ WELD_API weld_value *weld_layer_norm_affine(const weld_layers *net, weld_path at
 WELD_API weld_value *weld_layer_linear(const weld_layers *net, weld_path at, weld_value *x, int in,
                                        int out, weld_init weight);
 
+/* Attention of x [sequences, length, width] to itself: modules "qkv", whose outputs are all
+ * queries, all keys and all values, and "proj". `weight`: what both begin with. */
+WELD_API weld_value *weld_layer_self_attention(const weld_layers *net, weld_path at, weld_value *x,
+                                               int width, int heads, weld_init weight);
+
+typedef struct weld_feed_forward_shape {
+    int width, hidden;
+    weld_activation *activation; /* NULL: weld_gelu */
+} weld_feed_forward_shape;
+
+/* x [.., width]: modules "fc1" and "fc2" with the activation between them. */
+WELD_API weld_value *weld_layer_feed_forward(const weld_layers *net, weld_path at, weld_value *x,
+                                             weld_feed_forward_shape s, weld_init weight);
+
 /* [n, c] of [n, height, width, c] */
 WELD_API weld_value *weld_layer_global_mean(const weld_layers *net, weld_value *x, int c);
 

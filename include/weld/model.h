@@ -61,9 +61,10 @@ WELD_API weld_status weld_model_build(const weld_model_config *config, bool trai
                                       weld_graph **out, weld_error *err);
 
 /* Scalars in parameters; multiply-adds of convolutions and linear layers for one image; number of
- * convolutions; tensors in the state dict. */
+ * convolutions; tensors in the state dict; multiply-adds of attention's two products (scores, and
+ * their sums of values), which come on top. */
 typedef struct weld_model_counts {
-    int64_t parameters, macs, convolutions, tensors;
+    int64_t parameters, macs, convolutions, tensors, attention_macs;
 } weld_model_counts;
 WELD_API weld_model_counts weld_graph_counts(const weld_graph *g);
 

@@ -19,7 +19,7 @@ static bool parse_batch(const char *text, int64_t *batch) {
     return end != text && *end == '\0' && *batch > 0 && *batch <= INT32_MAX;
 }
 
-static void print_report(const char *path, const weld_export_options *o, const char *names,
+static void print_report(const char *path, const weld_export_options *o, const weld_naming *names,
                          const weld_task *task, const weld_export_report *r) {
     bool onnx = strcmp(strrchr(path, '.'), ".onnx") == 0;
     printf("%s written\n", path);
@@ -29,7 +29,8 @@ static void print_report(const char *path, const weld_export_options *o, const c
     } else if (onnx) {
         printf("%-24s %14s\n", "batch", "dynamic");
     } else {
-        printf("%-24s %14s\n", "names", names);
+        printf("%-24s %14s%s\n", "names", names->name,
+               names->bgr ? ", for BGR images: the first convolution is turned" : "");
     }
     printf("%-24s %14lld\n", "tensors", (long long)r->counts.tensors);
     printf("%-24s %14lld\n", "parameters", (long long)r->counts.parameters);
@@ -91,7 +92,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     const weld_task *task = weld_model_task(m);
     weld_model_free(m);
     if (!status) {
-        print_report(out, &export, names->name, task, &report);
+        print_report(out, &export, names, task, &report);
     }
     return status;
 }

@@ -21,6 +21,11 @@ static void print_found(const char *path, const weld_model *m) {
         }
         printf("%-16s %s names, %s\n", "tensors", origin->naming->whose,
                origin->mixed ? "several element types" : weld_element_name(origin->element));
+        if (origin->naming->bgr) {
+            printf("%-16s the first convolution's are turned from BGR images, which %s are for, to "
+                   "RGB\n",
+                   "", origin->naming->whose);
+        }
     } else {
         printf("%s: %s\n", path, weld_file_kind_text(weld_file_kind_of(path)));
     }

@@ -205,8 +205,8 @@ struct weld_op {
     int extra_passes; /* how often it reads or writes input 0's bytes beyond all operands' once */
     /* Corrects what these say. NULL: they are right. The tensors have no data. */
     void (*cost)(const weld_run *run, weld_cost *cost);
-    /* The multiply-adds of one image that count where networks are compared, which are those of
-     * convolutions and linear layers. NULL: none. */
+    /* The multiply-adds that count where networks are compared, which are those of convolutions and
+     * linear layers, of the whole batch. NULL: none. */
     int64_t (*macs)(const weld_node *node);
     /* Traits that this node has beside those of all. NULL: none. */
     unsigned (*node_traits)(const weld_node *node);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "graph/graph.h"
 #include "serialization/onnx.h"
 #include "formats/safetensors.h"
 #include "serialization/model_metadata.h"
@@ -49,9 +50,26 @@ static weld_status check_options(const weld_model *m, const char *path,
 
 typedef char tensor_name[WELD_TENSOR_NAME_SIZE];
 
+/* A weight that reads images, for a naming whose images have their channels in the other order. */
+static weld_status turn_channels(const weld_model *m, weld_safetensors_tensor *t, size_t i,
+                                 void **turned, weld_error *err) {
+    const weld_value *leaf = weld_graph_find_leaf(m->graph, weld_weights_name(m->file.weights, i));
+    if (!leaf || !weld_model_reads_images(m->graph, leaf)) {
+        return WELD_OK;
+    }
+    *turned = weld_alloc(1, weld_tensor_bytes(&t->tensor));
+    if (!*turned) {
+        return weld_fail_memory(err, t->name);
+    }
+    weld_turn_channels(&t->tensor, *turned);
+    t->tensor.data = *turned;
+    return WELD_OK;
+}
+
+/* `turned` gets what was made for the file alone. */
 static weld_status collect_tensors(const weld_model *m, const weld_naming *naming,
                                    tensor_name *names, weld_safetensors_tensor *tensors,
-                                   weld_error *err) {
+                                   void **turned, weld_error *err) {
     const weld_weights *w = m->file.weights;
     weld_status status = WELD_OK;
     for (size_t i = 0; i < weld_weights_count(w) && !status; i++) {
@@ -60,6 +78,9 @@ static weld_status collect_tensors(const weld_model *m, const weld_naming *namin
         tensors[i] = (weld_safetensors_tensor){names[i], weld_weights_tensor(w, i)};
         tensors[i].tensor.shape =
             weld_naming_shape(naming, weld_weights_name(w, i), tensors[i].tensor.shape);
+        if (!status && naming->bgr) {
+            status = turn_channels(m, &tensors[i], i, &turned[i], err);
+        }
     }
     return status;
 }
@@ -70,12 +91,17 @@ static weld_status write_tensors(const weld_model *m, const weld_naming *naming,
     weld_metadata metadata = {0};
     tensor_name *names = weld_alloc(count, sizeof *names);
     weld_safetensors_tensor *tensors = weld_alloc(count, sizeof *tensors);
-    weld_status status = names && tensors ? weld_metadata_create(&m->file, &metadata, err)
-                                          : weld_fail_memory(err, "names of tensors");
+    void **turned = weld_alloc(count, sizeof *turned);
+    weld_status status = names && tensors && turned ? weld_metadata_create(&m->file, &metadata, err)
+                                                    : weld_fail_memory(err, "names of tensors");
     status = status ? status : weld_metadata_add_graph(&metadata, &m->file, err);
-    status = status ? status : collect_tensors(m, naming, names, tensors, err);
+    status = status ? status : collect_tensors(m, naming, names, tensors, turned, err);
     status = status ? status : weld_safetensors_write(r, tensors, count, &metadata, err);
     weld_metadata_free(&metadata);
+    for (size_t i = 0; turned && i < count; i++) {
+        weld_free(turned[i]);
+    }
+    weld_free(turned);
     weld_free(tensors);
     weld_free(names);
     return status;

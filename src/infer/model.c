@@ -107,28 +107,41 @@ weld_status weld_model_set_precision(weld_model *m, weld_precision precision, we
                                             : WELD_OK;
 }
 
-/* m->graph for square images of `size`. */
-static weld_status resized_graph(const weld_model *m, int size, weld_graph **out, weld_error *err) {
+typedef struct square {
+    const weld_model *m;
+    int size;
+} square;
+
+/* The outputs for square images: a weld_model_part. */
+static weld_status cut_square(const weld_graph *g, void *context, weld_graph **out,
+                              weld_error *err) {
+    const square *s = context;
+    const weld_model_config *config = &s->m->file.config;
     weld_named_value outputs[WELD_OUTPUTS_MAX];
     size_t count = 0;
-    for (const weld_output_form *f = weld_model_outputs(&m->file.config); f->name; f++) {
-        outputs[count++] = (weld_named_value){f->name, weld_graph_output(m->graph, f->name)};
+    for (const weld_output_form *f = weld_model_outputs(config); f->name; f++) {
+        outputs[count++] = (weld_named_value){f->name, weld_graph_output(g, f->name)};
     }
     weld_status status =
-        weld_graph_resized(m->graph, WELD_SHAPE(1, size, size, 3), outputs, count, out, err);
+        weld_graph_resized(g, WELD_SHAPE(1, s->size, s->size, 3), outputs, count, out, err);
     if (status) {
-        return weld_fail_context(err, status, "the network on images of %d x %d", size, size);
+        return weld_fail_context(err, status, "the network on images of %d x %d", s->size, s->size);
     }
-    const char *misfit = weld_model_output_misfit(&m->file.config, *out, 1, size);
+    const char *misfit = weld_model_output_misfit(config, *out, 1, s->size);
     if (misfit) {
         weld_graph_free(*out);
         *out = NULL;
         return weld_fail(err, WELD_ERROR_SHAPE,
                          "the network does not take images of %d x %d: its %s are then not one "
                          "row for each image",
-                         size, size, misfit);
+                         s->size, s->size, misfit);
     }
     return WELD_OK;
+}
+
+/* m->graph for square images of `size`. */
+static weld_status resized_graph(const weld_model *m, int size, weld_graph **out, weld_error *err) {
+    return weld_model_cut(m, size, size, cut_square, &(square){m, size}, out, err);
 }
 
 static void set_graph(weld_model *m, weld_graph *graph, weld_graph *lower) {

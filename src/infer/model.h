@@ -15,6 +15,15 @@ struct weld_model {
 /* The evaluation graph in the precision that was asked for. */
 const weld_graph *weld_model_running_graph(const weld_model *m);
 
+/* Cuts what it wants, for images of the size that it knows, out of an evaluation graph of m.
+ * WELD_ERROR_SHAPE: the graph is not for that size. */
+typedef weld_status (*weld_model_part)(const weld_graph *g, void *context, weld_graph **out,
+                                       weld_error *err);
+/* The part of m's graph, or, where that does not follow the size of images, of the same graph built
+ * anew for images of height x width. */
+weld_status weld_model_cut(const weld_model *m, int64_t height, int64_t width, weld_model_part part,
+                           void *context, weld_graph **out, weld_error *err);
+
 /* The branches of m merged, in memory: a model of its own, not compared with m yet and without a
  * verification record. */
 weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error *err);

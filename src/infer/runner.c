@@ -30,19 +30,15 @@ struct weld_runner {
     int threads;
     output outputs[WELD_MAX_STAGES];
     size_t output_count;
+    bool features; /* of stages, not what the network's task has */
 };
 
 /* --- Making one ------------------------------------------------------------------------------ */
 
-static weld_status cut_graph(weld_runner *r, const weld_named_value *values, weld_error *err) {
+static weld_status cut_graph(const weld_runner *r, const weld_graph *g,
+                             const weld_named_value *values, weld_graph **out, weld_error *err) {
     weld_shape images = WELD_SHAPE(1, r->height, r->width, CHANNELS);
-    if (r->height < 1 || r->width < 1) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "images of %lld x %lld: both sizes must be positive", (long long)r->height,
-                         (long long)r->width);
-    }
-    weld_status status =
-        weld_graph_cut(r->model->graph, images, values, r->output_count, &r->graph, err);
+    weld_status status = weld_graph_cut(g, images, values, r->output_count, out, err);
     return !status ? WELD_OK
                    : weld_fail_context(err, status, "the network on images of %lld x %lld",
                                        (long long)r->height, (long long)r->width);
@@ -71,10 +67,10 @@ static weld_status lower_precision(weld_runner *r, weld_error *err) {
     return status;
 }
 
-static weld_status find_shapes(weld_runner *r, weld_error *err) {
+static weld_status find_shapes(weld_runner *r, const weld_graph *g, weld_error *err) {
     for (size_t i = 0; i < r->output_count; i++) {
         output *o = &r->outputs[i];
-        if (!image_shape(weld_graph_output(r->graph, o->name), &o->shape)) {
+        if (!image_shape(weld_graph_output(g, o->name), &o->shape)) {
             return weld_fail(err, WELD_ERROR_SHAPE,
                              "the network does not take images of %lld x %lld: its %s are then not "
                              "one for each image",
@@ -92,11 +88,56 @@ static weld_runner *new_runner(const weld_model *m, int64_t height, int64_t widt
     return r;
 }
 
-/* Cut the outputs named in r->outputs out of the model. Frees r on an error. */
-static weld_status finish(weld_runner *r, const weld_named_value *values, weld_runner **out,
-                          weld_error *err) {
-    weld_status status = cut_graph(r, values, err);
-    status = status ? status : find_shapes(r, err);
+/* The values named in r->outputs. */
+static weld_status find_outputs(weld_runner *r, const weld_graph *g, weld_named_value *values) {
+    for (size_t i = 0; i < r->output_count; i++) {
+        const char *name = r->outputs[i].name;
+        values[i] = (weld_named_value){name, weld_graph_output(g, name)};
+    }
+    return WELD_OK;
+}
+
+static weld_status find_stages(weld_runner *r, const weld_graph *g, weld_named_value *values,
+                               weld_error *err) {
+    const weld_model_config *config = weld_model_get_config(r->model);
+    for (int i = 0; i < (int)r->output_count; i++) {
+        output *o = &r->outputs[i];
+        values[i] = (weld_named_value){o->name, weld_model_stage_end(g, config, i, &o->stride)};
+        if (!values[i].value) {
+            return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                             "the end of stage %d is not to be found in the network's graph: only "
+                             "its %s can be had",
+                             i + 1, weld_model_outputs(config)->name);
+        }
+    }
+    return WELD_OK;
+}
+
+/* Cut what r is for out of the graph: a weld_model_part. */
+static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **out,
+                               weld_error *err) {
+    weld_runner *r = context;
+    weld_named_value values[WELD_MAX_STAGES];
+    WELD_TRY(r->features ? find_stages(r, g, values, err) : find_outputs(r, g, values));
+    WELD_TRY(cut_graph(r, g, values, out, err));
+    weld_status status = find_shapes(r, *out, err);
+    if (status) {
+        weld_graph_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* With r->outputs named. Frees r on an error. */
+static weld_status finish(weld_runner *r, weld_runner **out, weld_error *err) {
+    weld_status status = WELD_OK;
+    if (r->height < 1 || r->width < 1) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "images of %lld x %lld: both sizes must be positive",
+                           (long long)r->height, (long long)r->width);
+    }
+    status = status ? status
+                    : weld_model_cut(r->model, r->height, r->width, cut_outputs, r, &r->graph, err);
     if (!status && r->model->lower) {
         status = lower_precision(r, err);
     }
@@ -115,25 +156,22 @@ weld_status weld_runner_create(const weld_model *m, int64_t height, int64_t widt
     if (!r) {
         return weld_fail_memory(err, "runner");
     }
-    weld_named_value values[WELD_OUTPUTS_MAX];
     for (const weld_output_form *f = weld_model_outputs(&m->file.config); f->name; f++) {
-        output *o = &r->outputs[r->output_count];
+        output *o = &r->outputs[r->output_count++];
         snprintf(o->name, sizeof o->name, "%s", f->name);
-        values[r->output_count++] =
-            (weld_named_value){o->name, weld_graph_output(m->graph, f->name)};
     }
-    return finish(r, values, out, err);
+    return finish(r, out, err);
 }
 
 weld_status weld_runner_create_features(const weld_model *m, int64_t height, int64_t width,
                                         int threads, weld_runner **out, weld_error *err) {
-    const weld_model_config *config = weld_model_get_config(m);
-    weld_named_value values[WELD_MAX_STAGES];
     *out = NULL;
     weld_runner *r = new_runner(m, height, width, threads);
     if (!r) {
         return weld_fail_memory(err, "runner");
     }
+    const weld_model_config *config = weld_model_get_config(m);
+    r->features = true;
     r->output_count = (size_t)weld_model_stage_count(config);
     if (!r->output_count) {
         weld_runner_free(r);
@@ -141,20 +179,11 @@ weld_status weld_runner_create_features(const weld_model *m, int64_t height, int
                          "%s: where its stages end is not known: only its %s can be had",
                          config->name, weld_model_outputs(config)->name);
     }
-    for (int i = 0; i < (int)r->output_count; i++) {
+    for (size_t i = 0; i < r->output_count; i++) {
         output *o = &r->outputs[i];
-        snprintf(o->name, sizeof o->name, "features of stage %d", i + 1);
-        values[i] =
-            (weld_named_value){o->name, weld_model_stage_end(m->graph, config, i, &o->stride)};
-        if (!values[i].value) {
-            weld_runner_free(r);
-            return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                             "the end of stage %d is not to be found in the network's graph: only "
-                             "its %s can be had",
-                             i + 1, weld_model_outputs(config)->name);
-        }
+        snprintf(o->name, sizeof o->name, "features of stage %zu", i + 1);
     }
-    return finish(r, values, out, err);
+    return finish(r, out, err);
 }
 
 void weld_runner_free(weld_runner *r) {

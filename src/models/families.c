@@ -3,6 +3,7 @@
 #include "models/mobilenetv3.h"
 #include "models/mobilenetv3_repvit.h"
 #include "models/mobileone.h"
+#include "models/mobilevit.h"
 #include "models/models.h"
 #include "models/own.h"
 #include "models/regnety.h"
@@ -17,5 +18,6 @@ const weld_model_family *const weld_families[] = {
     &weld_family_repvgg,
     &weld_family_mobileone,
     &weld_family_mobilenetv3_repvit,
+    &weld_family_mobilevit,
 };
 const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;

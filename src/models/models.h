@@ -71,6 +71,9 @@ typedef struct weld_model_family {
     /* weld_model_tensor_name; false where no tensor of the network has that name. */
     bool (*tensor_name)(const weld_model_config *config, const weld_naming *naming,
                         const char *name, char out[WELD_TENSOR_NAME_SIZE]);
+    /* Set the sizes that the tensors, which may be of any network, have, as far as they show. They
+     * are tried where they are no variant's. NULL: only variants are told by their tensors. */
+    void (*see_sizes)(const weld_shape_index *index, weld_model_config *config);
     /* weld_model_recognize, for an *out whose config is as nobody set it; WELD_ERROR_NOT_FOUND
      * where the tensors are of no network of this family. The config's checks and its name come
      * after it. The function NULL: weld_model_recognize_variant. */
@@ -173,6 +176,12 @@ weld_status weld_model_tensor_name(const weld_model_config *config, const weld_n
                                    const char *name, char out[WELD_TENSOR_NAME_SIZE],
                                    weld_error *err);
 
+/* Is the leaf the weight of a convolution of the images, whose channels a file under a naming with
+ * `bgr` has in the other order? And such a weight [out, channels, height, width] with its channels
+ * turned, into an array of the same size. */
+bool weld_model_reads_images(const weld_graph *g, const weld_value *leaf);
+void weld_turn_channels(const weld_tensor *weight, void *to);
+
 /* Which network are these tensors of? Goes by names and shapes alone and looks at no more of them
  * than it needs: that every tensor is there, and no other, is for the caller to check. `stated`:
  * which the file says it is, to be tried beside the variants; or NULL. config.name
@@ -189,6 +198,12 @@ weld_status weld_model_recognize(const weld_shape_index *index, const weld_model
 weld_status weld_model_recognize_variant(const weld_model_family *family,
                                          const weld_shape_index *index, weld_recognized *out,
                                          weld_error *err);
+
+/* For see_sizes: the outputs of the weight of the module that the family's graph calls so, in any
+ * naming; 0: there is none. Of a module that a batch norm is merged into, `inner` is the one within
+ * it that has the weight before ("conv"), else it is "". */
+int weld_model_outputs_seen(const weld_model_family *family, const weld_model_config *config,
+                            const weld_shape_index *index, const char *module, const char *inner);
 
 /* Does a configuration have the sizes of the variant called `name`? Any has those of its family. An
  * unknown name is an error that lists the known ones. */

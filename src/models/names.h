@@ -21,6 +21,9 @@ typedef struct weld_naming {
     /* Weights, by their own names, of 1x1 convolutions that are linear layers there; ends with
      * NULL. NULL: none are. */
     const char *const *linear;
+    /* Networks under it are for images of blue, green and red: the weight of the first convolution
+     * is turned when a file is read or written. */
+    bool bgr;
 } weld_naming;
 
 /* The shape that a file in `naming` has for the tensor that weld's graph calls `name`: that of a

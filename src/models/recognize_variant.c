@@ -98,10 +98,36 @@ static weld_status try_config(search *s, const weld_model_config *named, bool me
     return status;
 }
 
+static bool is_variant(const weld_model_family *family, const weld_model_config *config) {
+    for (size_t i = 0; i < family->variant_count; i++) {
+        weld_model_config variant;
+        if (!weld_model_config_named(family->variants[i].name, &variant, NULL) &&
+            !weld_model_difference(&variant, config, WELD_KEY_SIZE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The network of the sizes that tensors have, where it can be built and is no variant. */
+static weld_status try_sizes(search *s, bool merged, weld_error *err) {
+    weld_model_config seen;
+    if (!s->family->see_sizes) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_model_config_named(s->family->name, &seen, err));
+    s->family->see_sizes(s->index, &seen);
+    return weld_model_config_check(&seen, NULL, NULL) || is_variant(s->family, &seen)
+               ? WELD_OK
+               : try_config(s, &seen, merged, err);
+}
+
 static weld_status try_form(search *s, bool merged, weld_error *err) {
     s->first_is_there = false;
     if (s->out->stated) {
         WELD_TRY(try_config(s, s->out->stated, merged, err));
+    } else {
+        WELD_TRY(try_sizes(s, merged, err));
     }
     for (size_t i = 0; i < s->family->variant_count && !s->exact; i++) {
         weld_model_config config;

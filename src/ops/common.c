@@ -98,9 +98,7 @@ int64_t weld_strip(const weld_tensor *t, int axis) {
 
 int64_t weld_weight_macs(const weld_node *node) {
     const weld_shape *weight = &node->inputs[1]->shape;
-    weld_shape image = node->outputs[0]->shape;
-    image.dim[0] = image.rank > 0 ? 1 : image.dim[0];
-    return weld_shape_count(&image) * (weld_shape_count(weight) / weight->dim[0]);
+    return weld_shape_count(&node->outputs[0]->shape) * (weld_shape_count(weight) / weight->dim[0]);
 }
 
 int weld_dilation(const weld_attributes *a, int axis) {

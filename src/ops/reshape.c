@@ -71,13 +71,13 @@ const weld_op weld_op_reshape = {
     .grad = grad,
 };
 
-/* A first dimension that is a multiple of x's is taken to mean the batch. */
+/* A first dimension that is a multiple of x's, or a part of it, is taken to mean the batch. */
 weld_value *weld_reshape(weld_graph *g, weld_value *x, weld_shape shape) {
     if (x && x->shape.rank > 0 && shape.rank > 0) {
         weld_shape whole = shape;
         weld_error ignored; /* a shape that does not fit is refused, with its node's name, below */
         bool fits = resolve(weld_shape_count(&x->shape), &whole, &x->shape, &ignored) == WELD_OK;
-        if (fits && whole.dim[0] % x->shape.dim[0] == 0) {
+        if (fits && (whole.dim[0] % x->shape.dim[0] == 0 || x->shape.dim[0] % whole.dim[0] == 0)) {
             shape = whole;
             shape.dim[0] = -1;
         }

@@ -37,6 +37,7 @@ void weld_state_index_free(weld_state_index *index) {
 }
 
 typedef struct loading {
+    const weld_graph *network;
     const weld_state_index *index;
     const weld_model_config *config;
     const weld_naming *naming;
@@ -114,7 +115,8 @@ static weld_status fail_unfit(const loading *l, const comparison *c) {
                      weld_state_dict_file(l->index->dict), l->config->name, text);
 }
 
-static weld_status compare(const loading *l, const weld_graph *network) {
+static weld_status compare(const loading *l) {
+    const weld_graph *network = l->network;
     size_t count = weld_state_dict_count(l->index->dict);
     comparison c = {.used = weld_alloc(count, sizeof *c.used)};
     weld_status status =
@@ -153,6 +155,22 @@ static weld_status read_counter(const loading *l, size_t number, int64_t *out) {
     return WELD_OK;
 }
 
+static weld_status read_floats(const loading *l, size_t number, const weld_value *leaf,
+                               weld_tensor *to) {
+    const bool turned = l->naming->bgr && weld_model_reads_images(l->network, leaf);
+    weld_tensor read = *to;
+    read.data = turned ? weld_alloc(1, weld_tensor_bytes(to)) : to->data;
+    if (!read.data) {
+        return weld_fail_memory(l->err, leaf->name);
+    }
+    weld_status status = weld_state_dict_read(l->index->dict, number, WELD_F32, read.data, l->err);
+    if (turned) {
+        weld_turn_channels(&read, to->data);
+        weld_free(read.data);
+    }
+    return status;
+}
+
 static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weights *to) {
     char name[WELD_TENSOR_NAME_SIZE];
     int64_t number;
@@ -163,16 +181,15 @@ static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weig
         return WELD_OK; /* a counter that is missing is 0 */
     }
     return leaf->dtype == WELD_I64 ? read_counter(l, (size_t)number, tensor.data)
-                                   : weld_state_dict_read(l->index->dict, (size_t)number, WELD_F32,
-                                                          tensor.data, l->err);
+                                   : read_floats(l, (size_t)number, leaf, &tensor);
 }
 
 weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
                             const weld_model_config *config, const weld_naming *naming,
                             weld_weights **out, weld_error *err) {
-    const loading l = {.index = index, .config = config, .naming = naming, .err = err};
+    const loading l = {network, index, config, naming, err};
     weld_weights *weights = NULL;
-    weld_status status = compare(&l, network);
+    weld_status status = compare(&l);
     status = status ? status : weld_weights_create(&weights, err);
     for (size_t i = 0; !status && i < network->value_count; i++) {
         if (is_leaf(network->values[i])) {

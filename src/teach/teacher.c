@@ -84,13 +84,25 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
     return status;
 }
 
+/* A weld_model_part; `context` is the size of images. */
+static weld_status cut_logits(const weld_graph *g, void *context, weld_graph **out,
+                              weld_error *err) {
+    const int64_t size = *(const int64_t *)context;
+    weld_named_value logits = {"logits", weld_graph_output(g, "logits")};
+    WELD_TRY(weld_graph_cut(g, WELD_SHAPE(1, size, size, CHANNELS), &logits, 1, out, err));
+    if (weld_graph_output(*out, "logits")->shape.dim[0] != 1) {
+        weld_graph_free(*out);
+        *out = NULL;
+        return weld_fail(err, WELD_ERROR_SHAPE, "its logits are not one row for each image");
+    }
+    return WELD_OK;
+}
+
 static weld_status cut_graph(const weld_teacher *t, sized *s, const char *path,
                              weld_precision precision, weld_error *err) {
-    const int64_t size = s->size;
-    weld_named_value logits = {"logits", weld_graph_output(t->model->graph, "logits")};
+    int64_t size = s->size;
     weld_graph *graph;
-    weld_status status = weld_graph_cut(t->model->graph, WELD_SHAPE(1, size, size, CHANNELS),
-                                        &logits, 1, &graph, err);
+    weld_status status = weld_model_cut(t->model, size, size, cut_logits, &size, &graph, err);
     if (status) {
         return weld_fail_context(err, status, "%s: on images of %lld x %lld", path, (long long)size,
                                  (long long)size);

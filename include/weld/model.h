@@ -211,7 +211,8 @@ typedef struct weld_score {
 /* How well a model does on the images of a data set. */
 #define WELD_MODEL_SCORES_MAX 16
 typedef struct weld_model_evaluation {
-    int64_t images, skipped; /* counted, and left out because they are bad */
+    int64_t images, skipped; /* counted, and left out because they are bad... */
+    int64_t left_out;        /* ...or of classes that the model does not know */
     double loss;             /* mean; NAN: the task has none but in training */
     weld_score scores[WELD_MODEL_SCORES_MAX];
     int score_count; /* the first decides which network is better */
@@ -219,8 +220,8 @@ typedef struct weld_model_evaluation {
 
 /* Run m, in the precision and with the preprocessing that it has now, on every image of `data`, a
  * data set as the program takes them: a folder of class folders, a .tar file of one, or a packed
- * file. Its classes must be the model's, by name and order (or in number, where the model has no
- * names). threads 0: all. */
+ * file. Its classes are found by name among the model's (or taken in their order, where the model
+ * has no names). threads 0: all. */
 WELD_API weld_status weld_model_evaluate(const weld_model *m, const char *data, int threads,
                                          weld_model_evaluation *out, weld_error *err);
 

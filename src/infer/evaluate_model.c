@@ -12,7 +12,6 @@ static weld_status evaluate(const weld_model *m, const weld_dataset *ds, int thr
                             weld_evaluation *out, weld_error *err) {
     const weld_evaluator_options options = {.batch_size = BATCH, .threads = threads};
     weld_evaluator *evaluator;
-    WELD_TRY(weld_model_check_labels(m, ds, err));
     WELD_TRY(weld_evaluator_create(weld_model_task(m), weld_model_running_graph(m), m->file.weights,
                                    &m->file.preprocessing, ds, &options, &evaluator, err));
     weld_status status = weld_evaluator_run(evaluator, out, err);
@@ -25,12 +24,15 @@ weld_status weld_model_evaluate(const weld_model *m, const char *data, int threa
     const weld_task *task = weld_model_task(m);
     weld_evaluation e;
     weld_dataset *ds;
-    WELD_TRY(weld_dataset_open(data, &ds, err));
-    weld_status status = evaluate(m, ds, threads, &e, err);
+    weld_adoption adopted;
+    WELD_TRY(weld_dataset_open_to_judge(data, &ds, err));
+    weld_status status = weld_model_adopt_labels(m, ds, &adopted, err);
+    status = status ? status : evaluate(m, ds, threads, &e, err);
     weld_dataset_free(ds);
     if (!status) {
         *out = (weld_model_evaluation){.images = e.images,
                                        .skipped = e.skipped,
+                                       .left_out = adopted.left_out,
                                        .loss = e.loss,
                                        .score_count = task->score_count};
         for (int i = 0; i < task->score_count; i++) {

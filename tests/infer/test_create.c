@@ -199,10 +199,12 @@ START_TEST(its_size_can_be_changed_and_stays_so) {
 END_TEST
 
 START_TEST(it_is_evaluated_on_a_data_set) {
+    const char *more = "yak";
     weld_model_evaluation e;
     make_network();
     write_classes(in_base("val.h5"), names, OWN_CLASSES, 13, 2);
-    write_data(in_base("other.h5"), 8, 1);
+    write_data(in_base("more.h5"), 8, 1); /* ant, bee, cat, dog */
+    write_classes(in_base("other.h5"), &more, 1, 4, 1);
     weld_model *m = create();
     expect_well(weld_model_evaluate(m, in_base("val.h5"), 0, &e, &err));
     ck_assert_int_eq(e.images, 13);
@@ -210,6 +212,9 @@ START_TEST(it_is_evaluated_on_a_data_set) {
     ck_assert_str_eq(e.scores[0].key, "top1");
     ck_assert(e.scores[0].value >= 0 && e.scores[0].value <= 100);
     ck_assert(e.loss > 0);
+    expect_well(weld_model_evaluate(m, in_base("more.h5"), 0, &e, &err));
+    ck_assert_int_eq(e.images, 6);
+    ck_assert_int_eq(e.left_out, 2);
     expect_error(weld_model_evaluate(m, in_base("other.h5"), 0, &e, &err), WELD_ERROR_ARGUMENT,
                  "other.h5");
     weld_model_free(m);

@@ -309,13 +309,17 @@ static weld_status load_tensors(importing *im) {
 }
 
 /* What network the tensors are of: what weld wrote beside them is to be tried, and, where no family
- * knows its networks, all there is to go by. That it fits is checked with all else later. */
+ * knows its networks, all there is to go by; where nothing is written, the variant that they are
+ * said to be of. That it fits is checked with all else later. */
 static weld_status find_network(importing *im) {
     char where[512];
     weld_model_config c;
     const char *text = metadata(im, WELD_METADATA_CONFIG, where);
     const char *form = weld_state_dict_metadata(im->dict, WELD_METADATA_FORM);
-    const bool states = text && weld_model_config_from_text(text, where, &c, NULL) == WELD_OK;
+    const char *said = im->options->model;
+    const bool states = text ? weld_model_config_from_text(text, where, &c, NULL) == WELD_OK
+                             : said && weld_model_is_variant(said) &&
+                                   weld_model_config_named(said, &c, NULL) == WELD_OK;
     if (!states || !weld_model_is_in_files_alone(&c)) {
         return weld_model_recognize(&im->index.names, states ? &c : NULL, &im->found, im->err);
     }

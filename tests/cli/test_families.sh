@@ -65,11 +65,17 @@ recipe repvgg "name: repvgg, channels: [8, 16], depths: [2, 2], stem_channels: 8
   stem_stride: 1, dropout: 0.1"
 recipe mobileone "name: mobileone, channels: [8, 16], depths: [1, 2], se_layers: [0, 1],
   stem_channels: 8, branches: 2, stem_stride: 1"
+recipe mobilenetv3 "name: mobilenetv3, channels: [8, 16, 24], depths: [1, 2, 1], stem_channels: 8,
+  head_channels: [32, 24], stem_stride: 1, drop_path: 0.1, dropout: 0.1"
+recipe mobilenetv3_repvit "name: mobilenetv3_repvit, channels: [8, 8, 16, 24], depths: [1, 1, 3, 1],
+  kernels: [3, 5, 3, 3], block: repvit, head_channels: [32, 24], stem_stride: 2, drop_path: 0.1"
 recipe student "name: repvit, channels: [8], depths: [1], stem_stride: 2"
 
 family regnety "timm torchvision pycls"
 family repvgg "timm official"
 family mobileone "timm official"
+family mobilenetv3 "timm torchvision"
+family mobilenetv3_repvit "official"
 
 refuses "a network without a residual branch leaves none out" \
     "drop_path is 0.1, but the network has no residual branch" \

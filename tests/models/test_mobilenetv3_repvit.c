@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/random.h"
 #include "graph/graph.h"
 #include "models/models.h"
@@ -206,6 +207,36 @@ START_TEST(every_tensor_has_its_place) {
 }
 END_TEST
 
+/* What tensors of these names and shapes are taken for. */
+static void check_taken(const weld_graph *g, const weld_model_config *stated, const char *name) {
+    weld_named_shape *tensors = weld_alloc(g->value_count, sizeof *tensors);
+    weld_shape_index index;
+    weld_recognized r;
+    weld_error err;
+    size_t count = 0;
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *v = g->values[i];
+        if (v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER) {
+            tensors[count++] = (weld_named_shape){v->name, v->shape};
+        }
+    }
+    ck_assert_int_eq(weld_shape_index_create(tensors, count, &index, &err), WELD_OK);
+    ck_assert_msg(!weld_model_recognize(&index, stated, &r, &err), "%s", err.message);
+    ck_assert_str_eq(r.config.name, name);
+    weld_shape_index_free(&index);
+    weld_free(tensors);
+}
+
+START_TEST(tensors_of_the_last_step_are_repvits_unless_it_is_stated) {
+    const weld_model_config last = step("8"), repvit = named("repvit_m0_9");
+    weld_graph *g = built(&last, (weld_build_mode){0}, 32);
+    check_taken(g, NULL, "repvit_m0_9");
+    check_taken(g, &repvit, "repvit_m0_9");
+    check_taken(g, &last, STEP "8");
+    weld_graph_free(g);
+}
+END_TEST
+
 static void expect_refusal(const char *key, const char *value, const char *reason) {
     weld_model_config config = step("8");
     weld_graph *g;
@@ -227,4 +258,5 @@ END_TEST
 RUN_SUITE("models/mobilenetv3_repvit", each_step_changes_what_the_papers_does_and_nothing_else,
           the_last_step_is_repvit, merging_leaves_plain_convolutions_with_the_same_logits,
           stages_end_where_the_image_is_4_to_32_times_smaller, every_tensor_has_its_place,
+          tensors_of_the_last_step_are_repvits_unless_it_is_stated,
           values_that_make_no_network_are_refused)

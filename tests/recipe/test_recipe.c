@@ -563,6 +563,9 @@ START_TEST(recipes_of_other_families_reach_the_published_rates_and_batch) {
     } published[] = {
         {"regnety_160", 0.4, 5e-5, 512, 100, 224},
         {"mobilenetv3_large_100", 0.064, 1e-5, 1024, 600, 224},
+        {"mobilevit_xxs", 2e-3, 0.01, 1024, 300, 256},
+        {"mobilevit_xs", 2e-3, 0.01, 1024, 300, 256},
+        {"mobilevit_s", 2e-3, 0.01, 1024, 300, 256},
         {"repvgg_a0", 0.1, 1e-4, 256, 120, 224},
         {"mobileone_s0", 0.1, 4e-5, 256, 300, 224}, /* decay: between those of the paper */
     };

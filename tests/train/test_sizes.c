@@ -126,6 +126,30 @@ START_TEST(so_does_one_in_bf16_with_all_that_an_update_may_have) {
 }
 END_TEST
 
+/* The network that the sampler is from. At 24 and 40 some of its maps have 3 and 5 rows, which its
+ * blocks resize to even ones. */
+START_TEST(so_does_a_mobilevit_whose_blocks_resize_what_is_odd) {
+    char text[1024];
+    set_up();
+    snprintf(text, sizeof text,
+             "model: {name: mobilevit, channels: [4, 4, 4, 8, 8, 8], depths: [1, 1, 1],\n"
+             "        transformer_channels: [8, 8, 8], expansion: 2, heads: 2, stem_stride: 1}\n"
+             "data: {train: %s/train.h5, val: %s/val.h5, input_size: 32, sizes: [16, 24, 40]}\n"
+             "augment: {auto_augment: null, random_erasing: null, repeats: 1}\n"
+             "optimizer: {lr: 0.01, lr_batch: 0}\n"
+             "train: {epochs: 2, batch_size: 4, seed: 7, ema_decay: 0.8}\n",
+             base, base);
+    write_text(in_base("tiny.yaml"), text);
+    run_well((run_options){.out = "whole"});
+    const int64_t steps = result.step;
+    run_well((run_options){.out = "parts", .threads = 2, .stop_at = steps / 2 + 1});
+    ck_assert(result.interrupted);
+    run_well((run_options){.out = "parts", .threads = 3, .resume = true});
+    assert_same_run("whole", "parts");
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_run_killed_in_its_epochs_ends_as_if_never_killed) {
     set_up();
     run_options o = {.out = "whole", .set = {SIZES, "train.checkpoint_every=1"}};
@@ -250,6 +274,16 @@ START_TEST(a_lack_of_memory_is_reported) {
 }
 END_TEST
 
+/* Of 24 x 24 there would be less than one image; its batch norms see one value. */
+START_TEST(so_is_one_of_batches_that_are_too_small_before_the_first_update) {
+    set_up();
+    refuse((run_options){.out = "a", .set = {"data.sizes=[8, 24]", "augment.kind=imagenet"}},
+           "data.sizes: images of 24 x 24: ");
+    ck_assert_int_ne(access(in_base("a"), F_OK), 0);
+    tear_down();
+}
+END_TEST
+
 START_TEST(an_epoch_that_has_not_the_images_of_an_update_is_refused) {
     set_up();
     refuse((run_options){.out = "a", .set = {SIZES, "train.accumulate=4"}},
@@ -261,8 +295,10 @@ END_TEST
 RUN_SUITE("train/sizes", updates_say_their_size_and_an_epoch_ends_where_its_images_do,
           threads_do_not_change_a_bit, a_run_stopped_at_any_update_continues_bit_for_bit,
           so_does_one_in_bf16_with_all_that_an_update_may_have,
+          so_does_a_mobilevit_whose_blocks_resize_what_is_odd,
           a_run_killed_in_its_epochs_ends_as_if_never_killed,
           the_input_size_as_the_only_one_changes_nothing,
           each_step_is_that_of_a_network_for_its_size,
-          a_size_that_the_network_does_not_take_is_named, a_lack_of_memory_is_reported,
-          an_epoch_that_has_not_the_images_of_an_update_is_refused)
+          a_size_that_the_network_does_not_take_is_named,
+          so_is_one_of_batches_that_are_too_small_before_the_first_update,
+          a_lack_of_memory_is_reported, an_epoch_that_has_not_the_images_of_an_update_is_refused)

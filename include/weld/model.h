@@ -90,13 +90,16 @@ typedef enum weld_class_order {
  * usual. A file that states one of these itself, as those that weld wrote do, must state the same.
  */
 typedef struct weld_import_options {
-    const char *model; /* a variant, or the family, that the tensors must be of; NULL: any */
-    const char *key;   /* which state dict of a .pth; NULL: the first there is of model,
-                        * state_dict, model_ema and state_dict_ema, or else the top level. Of a
-                        * checkpoint with a moving average of its weights: "ema" */
-    int num_classes;   /* that it must have; 0: as many as it has */
-    int input_size;    /* 0: the usual one */
-    const char *const *class_names; /* num_classes of them; NULL: unknown */
+    const char *model;    /* a variant, or the family, that the tensors must be of; NULL: any */
+    const char *key;      /* which state dict of a .pth; NULL: the first there is of model,
+                           * state_dict, model_ema and state_dict_ema, or else the top level. Of a
+                           * checkpoint with a moving average of its weights: "ema" */
+    int num_classes;      /* that it must have; 0: as many as it has */
+    int input_size;       /* 0: the usual one */
+    double crop_fraction; /* 0: likewise */
+    const weld_interpolation *interpolation; /* NULL: likewise */
+    const float *mean, *std;                 /* [3], R G B; NULL: likewise */
+    const char *const *class_names;          /* num_classes of them; NULL: unknown */
     const char *const *set; /* "key=value" of what tensors do not tell: "stem_stride=2" (4) */
     size_t set_count;
     weld_class_order class_order; /* where names stay unknown; it is not written to files */
@@ -109,7 +112,9 @@ typedef struct weld_import_options {
  * that are missing, unexpected or of another shape; batch norms' num_batches_tracked may be missing
  * and is 0 then, as PyTorch has it. Elements are converted to float32. Where the file does not say
  * how images are prepared it is as the authors evaluate (shorter side to 256, crop of 224, bicubic,
- * ImageNet's mean and standard deviation), or, where names are timm's, as timm does (235). */
+ * ImageNet's mean and standard deviation), or, where names are timm's, as timm does (235). Beside
+ * a state dict config.json is read, where it is of the kind that timm writes for hubs: its
+ * "pretrained_cfg" says how images are prepared, and "label_names" what classes are called. */
 WELD_API weld_status weld_model_import(const char *path, const weld_import_options *options,
                                        weld_model **out, weld_error *err);
 

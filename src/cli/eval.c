@@ -137,6 +137,7 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
          "write all of it, and the worst images, as JSON"},
         CLI_INPUT_OPTIONS(r.input, ", or several: 192,224"),
         CLI_MODEL_OPTIONS(r.model),
+        CLI_MODEL_PIXELS(r.model),
         CLI_MODEL_CLASS_ORDER(r.model),
         CLI_MODEL_PRECISION(r.model),
     };
@@ -148,6 +149,7 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
     }
     weld_model *m;
     WELD_TRY(cli_open_model(call->arguments[0], &r.model, &m, err));
+    cli_tell_preparing(call->arguments[0], m);
     json_t *array = json_array();
     weld_status status = evaluate_all(&r, m, array, err);
     weld_model_free(m);

@@ -66,6 +66,8 @@ weld_status cli_export(cli_call *call, weld_error *err) {
         {"verify", 0, CLI_TEXT, &export.verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_PIXELS(model),
+        CLI_MODEL_CROP(model),
         CLI_MODEL_CLASS_ORDER(model),
         CLI_MODEL_SIZE(model),
     };
@@ -87,6 +89,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     weld_model *m;
     weld_export_report report;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    cli_tell_preparing(call->arguments[0], m);
     weld_status status = weld_model_export(m, out, &export, &report, err);
     const weld_naming *names = weld_model_find_naming(weld_model_get_config(m), export.names, NULL);
     const weld_task *task = weld_model_task(m);

@@ -41,11 +41,14 @@ weld_status cli_import(cli_call *call, weld_error *err) {
         {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the file to write"},
         {"num-classes", 0, CLI_COUNT, &model.known.num_classes, "N", "how many it must have (any)"},
         CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_PIXELS(model),
+        CLI_MODEL_CROP(model),
         CLI_MODEL_SIZE(model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     weld_model *m;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    cli_tell_preparing(call->arguments[0], m);
     weld_status status = weld_model_save(m, out, err);
     if (!status) {
         print_found(call->arguments[0], m);

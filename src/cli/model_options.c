@@ -1,12 +1,17 @@
 /* Opening model files of any kind; see model_options.h. */
 #include "cli/model_options.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "cli/input_options.h"
 #include "formats/file.h"
+#include "infer/model.h"
 
 enum { MAX_NAMES_FILE = 64 << 20 };
 
@@ -59,9 +64,35 @@ static weld_status open_with_names(const char *path, const cli_model_options *o,
     return status;
 }
 
+/* `count` numbers with commas between them; text NULL: none. */
+static weld_status read_numbers(const char *option, const char *text, int count, float *to,
+                                weld_error *err) {
+    const char *at = text;
+    bool good = true;
+    for (int i = 0; at && good && i < count; i++) {
+        char *end;
+        const double value = strtod(at, &end);
+        good = end != at && fabs(value) <= 1e3 && *end == (i + 1 < count ? ',' : '\0');
+        to[i] = (float)value;
+        at = end + (*end == ',');
+    }
+    return good ? WELD_OK
+                : weld_fail(err, WELD_ERROR_ARGUMENT, "--%s '%.80s': wants %s", option, text,
+                            count == 1 ? "a number" : "three numbers with commas, R,G,B");
+}
+
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
                            weld_error *err) {
     weld_import_options known = options->known;
+    float mean[3], std[3], crop = 0;
+    const weld_interpolation filter = options->interpolation == 2 ? WELD_BILINEAR : WELD_BICUBIC;
+    WELD_TRY(read_numbers("mean", options->mean, 3, mean, err));
+    WELD_TRY(read_numbers("std", options->std, 3, std, err));
+    WELD_TRY(read_numbers("crop", options->crop, 1, &crop, err));
+    known.mean = options->mean ? mean : NULL;
+    known.std = options->std ? std : NULL;
+    known.crop_fraction = round((double)crop * 1e7) / 1e7;
+    known.interpolation = options->interpolation ? &filter : NULL;
     known.set = options->keys.set;
     known.set_count = options->keys.count;
     known.class_order = (weld_class_order)options->class_order;
@@ -75,4 +106,20 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
         }
     }
     return status;
+}
+
+void cli_tell_preparing(const char *path, const weld_model *m) {
+    const weld_model_origin *origin = &m->file.origin;
+    const weld_preprocessing *p = weld_model_get_preprocessing(m);
+    if (!origin->usual && !origin->hub) {
+        return;
+    }
+    fprintf(
+        stderr,
+        "note: %s: images are prepared %s: size %d, crop %g, %s, mean %g,%g,%g, std %g,%g,%g%s\n",
+        path, origin->hub ? "as config.json beside it says" : "in the usual way, an assumption",
+        p->input_size, p->crop_fraction, cli_interpolation_name(p->interpolation),
+        (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+        (double)p->std[1], (double)p->std[2],
+        origin->hub ? "" : " (--size, --crop, --interpolation, --mean, --std say otherwise)");
 }

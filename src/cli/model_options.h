@@ -11,7 +11,9 @@ typedef struct cli_model_options {
     cli_keys keys;
     const char *classes; /* a file of names, or NULL */
     weld_precision precision;
-    int class_order; /* a weld_class_order */
+    int class_order;               /* a weld_class_order */
+    const char *mean, *std, *crop; /* NULL: what the file says, or the usual */
+    int interpolation;             /* 1: bicubic, 2: bilinear */
 } cli_model_options;
 
 /* Entries of a command's table. */
@@ -23,6 +25,19 @@ typedef struct cli_model_options {
     }
 #define CLI_MODEL_PRECISION(o)                                                                     \
     { "precision", 0, CLI_PRECISION, &(o).precision, "P", "of activations: fp32 (default), bf16" }
+/* Of commands that prepare images, or write down how they are prepared. */
+#define CLI_MODEL_PIXELS(o)                                                                        \
+    {                                                                                              \
+        "mean",    0,       CLI_TEXT,                                                              \
+        &(o).mean, "R,G,B", ".pth, safetensors: subtracted from pixels of 0..1"},                  \
+    {                                                                                              \
+        "std", 0, CLI_TEXT, &(o).std, "R,G,B", ".pth, safetensors: then divided by"                \
+    }
+#define CLI_MODEL_CROP(o)                                                                          \
+    {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side"}, {                    \
+        "interpolation", 0, CLI_CHOICE, &(o).interpolation, "bicubic|bilinear",                    \
+            "filter of resizing"                                                                   \
+    }
 /* Of commands that show a model a data set. */
 #define CLI_MODEL_CLASS_ORDER(o)                                                                   \
     {                                                                                              \
@@ -35,5 +50,7 @@ typedef struct cli_model_options {
 /* weld_model_import and weld_model_set_precision with the options. */
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
                            weld_error *err);
+/* A note on stderr where how images are prepared is an assumption, or config.json's word. */
+void cli_tell_preparing(const char *path, const weld_model *m);
 
 #endif

@@ -56,12 +56,14 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON array"},
         CLI_INPUT_OPTIONS(input, ""),
         CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_PIXELS(model),
         CLI_MODEL_PRECISION(model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     cli_inputs_read(call, &input, 1, &inputs);
     weld_model *m;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    cli_tell_preparing(call->arguments[0], m);
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     json_t *array = json ? json_array() : NULL;
     weld_status status = cli_set_input(m, &own, &inputs.items[0], err);

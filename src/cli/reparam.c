@@ -34,6 +34,8 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
         {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
+        CLI_MODEL_PIXELS(model),
+        CLI_MODEL_CROP(model),
         CLI_MODEL_CLASS_ORDER(model),
         CLI_MODEL_SIZE(model),
     };
@@ -41,6 +43,7 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
     weld_model *m;
     weld_merge_report report;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    cli_tell_preparing(call->arguments[0], m);
     weld_status status = weld_model_merge(m, verify, threads, out, &report, err);
     weld_model_free(m);
     if (!status) {

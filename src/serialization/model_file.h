@@ -50,7 +50,8 @@ typedef struct weld_model_origin {
     const weld_naming *naming;
     weld_element element; /* of the first weight... */
     bool mixed;           /* ...but not of all */
-    bool usual;           /* the file says nothing of preprocessing: it is the usual one */
+    bool usual;           /* nothing said how images are prepared: it is the usual way */
+    bool hub;             /* config.json beside the file said it (hub_config.h) */
     size_t tensors;
     char key[32];    /* where in the file: "model"; "" for the top level */
     char others[96]; /* the keys of other state dicts in it: "model_ema" */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "formats/json.h"
 #include "models/models.h"
+#include "serialization/hub_config.h"
 #include "serialization/model_metadata.h"
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
@@ -122,6 +123,25 @@ static weld_status choose_average(const char *path, const char *key, weld_model_
     return WELD_OK;
 }
 
+/* What a file states is not to be stated otherwise. */
+static weld_status check_preprocessing(const char *path, const weld_import_options *o,
+                                       const weld_preprocessing *p, weld_error *err) {
+    bool same = (o->crop_fraction == 0 || o->crop_fraction == p->crop_fraction) &&
+                (!o->interpolation || *o->interpolation == p->interpolation);
+    for (int c = 0; c < 3; c++) {
+        same =
+            same && (!o->mean || o->mean[c] == p->mean[c]) && (!o->std || o->std[c] == p->std[c]);
+    }
+    WELD_TRY(agree(path, "input size", p->input_size, o->input_size, err));
+    return same ? WELD_OK
+                : weld_fail(err, WELD_ERROR_ARGUMENT,
+                            "%s: mean %g %g %g, std %g %g %g, crop %g and interpolation are in the "
+                            "file: leave out what says otherwise",
+                            path, (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
+                            (double)p->std[0], (double)p->std[1], (double)p->std[2],
+                            p->crop_fraction);
+}
+
 /* A file that weld wrote states everything. */
 static weld_status read_store(const char *path, const weld_import_options *o, weld_model_file *mf,
                               weld_error *err) {
@@ -130,7 +150,7 @@ static weld_status read_store(const char *path, const weld_import_options *o, we
     WELD_TRY(check_variant(path, &mf->config, o->model, err));
     WELD_TRY(agree(path, "number of classes", mf->config.num_classes, o->num_classes, err));
     WELD_TRY(take_untold(path, o, true, &mf->config, err));
-    WELD_TRY(agree(path, "input size", mf->preprocessing.input_size, o->input_size, err));
+    WELD_TRY(check_preprocessing(path, o, &mf->preprocessing, err));
     return take_class_names(path, o, mf, err);
 }
 
@@ -201,23 +221,82 @@ static weld_status settle_config(importing *im) {
     return WELD_OK;
 }
 
+/* What options say of the preprocessing, in the place of what is assumed. */
+static weld_status take_preprocessing(importing *im, weld_preprocessing *p) {
+    const weld_import_options *o = im->options;
+    if (o->input_size < 0 || o->input_size > WELD_MAX_INPUT_SIZE) {
+        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: input size %d: it must be in 1..%d",
+                         im->path, o->input_size, WELD_MAX_INPUT_SIZE);
+    }
+    if (o->crop_fraction != 0 && !(o->crop_fraction >= 0.1 && o->crop_fraction <= 1)) {
+        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: crop %g: it must be in 0.1..1",
+                         im->path, o->crop_fraction);
+    }
+    p->input_size = o->input_size ? o->input_size : p->input_size;
+    p->crop_fraction = o->crop_fraction != 0 ? o->crop_fraction : p->crop_fraction;
+    p->interpolation = o->interpolation ? *o->interpolation : p->interpolation;
+    for (int c = 0; c < 3; c++) {
+        p->mean[c] = o->mean ? o->mean[c] : p->mean[c];
+        p->std[c] = o->std ? o->std[c] : p->std[c];
+        if (!(p->std[c] > 0)) {
+            return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: std %g: it must be above 0",
+                             im->path, (double)p->std[c]);
+        }
+    }
+    return WELD_OK;
+}
+
+static bool states_all(const weld_import_options *o) {
+    return o->input_size && o->crop_fraction != 0 && o->interpolation && o->mean && o->std;
+}
+
+/* Of the hub's file beside the weights, if it is theirs. */
+static weld_status take_hub_config(importing *im, const weld_hub_config *hub) {
+    weld_model_file *mf = im->mf;
+    const int classes = mf->config.num_classes;
+    if (hub->num_classes && hub->num_classes != classes) {
+        return weld_fail(im->err, WELD_ERROR_FORMAT,
+                         "%s: is of a network of %d classes, the weights in %s of %d: move it away "
+                         "and state what it would say by options",
+                         hub->path, hub->num_classes, im->path, classes);
+    }
+    mf->preprocessing = hub->preprocessing;
+    mf->origin.hub = true;
+    if (hub->name_count != classes || im->options->class_names) {
+        return WELD_OK;
+    }
+    mf->class_names = weld_alloc((size_t)classes, sizeof *mf->class_names);
+    for (int i = 0; mf->class_names && i < classes; i++) {
+        mf->class_names[i] = weld_strdup(hub->class_names[i]);
+        if (!mf->class_names[i]) {
+            return weld_fail_memory(im->err, "class names");
+        }
+    }
+    return mf->class_names ? WELD_OK : weld_fail_memory(im->err, "class names");
+}
+
 static weld_status settle_preprocessing(importing *im) {
     weld_preprocessing *p = &im->mf->preprocessing;
-    int size = im->options->input_size;
     char where[512];
     const char *text = metadata(im, WELD_METADATA_PREPROCESSING, where);
     if (text) {
         WELD_TRY(weld_preprocessing_from_text(text, where, p, im->err));
-        return agree(im->path, "input size", p->input_size, size, im->err);
+        return check_preprocessing(im->path, im->options, p, im->err);
     }
-    if (size < 0 || size > WELD_MAX_INPUT_SIZE) {
-        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: input size %d: it must be in 1..%d",
-                         im->path, size, WELD_MAX_INPUT_SIZE);
-    }
-    im->mf->origin.usual = true;
     *p = weld_model_usual_preprocessing(&im->mf->config, im->found.naming);
-    p->input_size = size ? size : p->input_size;
-    return WELD_OK;
+    weld_hub_config *hub = weld_alloc(1, sizeof *hub);
+    if (!hub) {
+        return weld_fail_memory(im->err, im->path);
+    }
+    hub->preprocessing = *p;
+    weld_status status = weld_hub_config_read(im->path, hub, im->err);
+    if (!status && hub->path[0]) {
+        status = take_hub_config(im, hub);
+    }
+    im->mf->origin.usual = !hub->path[0] && !states_all(im->options);
+    weld_hub_config_free(hub);
+    weld_free(hub);
+    return status ? status : take_preprocessing(im, p);
 }
 
 static weld_status settle_class_names(importing *im) {

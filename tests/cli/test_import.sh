@@ -99,4 +99,44 @@ refuses "tensors that do not fit, in a list" "1 missing: stages.1.downsample.ffn
 holds "nothing was written" test ! -e bad.h5
 run "$WELD" import "$F/current.pth"
 holds "a missing -o is wrong usage" test "$status" = 2
+# How images are prepared: stated by config.json beside the weights, by options, or assumed and said.
+mkdir hub && cp "$F/official.safetensors" hub/model.safetensors
+"$MAKE_PHOTOS" hub/photos 1 1 40
+hub() { # hub MEAN CLASSES
+    cat > hub/config.json << END
+{"architecture": "repvit_m0_9", "num_classes": $2, "label_names": ["n0", "n1", "n2", "n3", "n4"],
+ "pretrained_cfg": {"input_size": [3, 48, 48], "interpolation": "bilinear", "crop_pct": 1.0, "crop_mode": "center",
+  "mean": $1, "std": [0.25, 0.5, 0.75]}}
+END
+}
+PHOTO=$(find hub/photos -name '*.jpg')
+works "predict without a word on images" "$WELD" predict hub/model.safetensors "$PHOTO" --json
+says "what is assumed is said" "in the usual way, an assumption: size 224, crop 0.875, bicubic, mean 0.485,0.456,0.406"
+hub '[0.1, 0.2, 0.3]' 5
+works "predict with config.json beside the weights" "$WELD" predict hub/model.safetensors "$PHOTO" --json
+says "what it says is said" "as config.json beside it says: size 48, crop 1, bilinear, mean 0.1,0.2,0.3, std 0.25,0.5,0.75"
+prints "and its names are the classes'" '"class": *"n[0-4]"'
+cp stdout by_config
+works "import it" "$WELD" import hub/model.safetensors -o hub.h5
+works "what was imported predicts" "$WELD" predict hub.h5 "$PHOTO" --json
+cp stdout again
+same "the same" by_config again
+rm hub/config.json
+seq -f n%g 0 4 > names
+works "state all of it by options" "$WELD" predict hub/model.safetensors "$PHOTO" --json --size 48 --crop 1 \
+    --interpolation bilinear --mean 0.1,0.2,0.3 --std 0.25,0.5,0.75 --classes names
+cp stdout again
+same "with the same answer" by_config again
+refuses "what is no colour" "three numbers" "$WELD" predict hub/model.safetensors "$PHOTO" --mean 0.1,0.2
+refuses "another mean than a file of weld's states" "hub.h5: mean 0.1 0.2 0.3" "$WELD" predict hub.h5 "$PHOTO" --mean 0,0,0
+hub '[0.1, 0.2]' 5
+refuses "a config.json with a wrong value" "hub/config.json: pretrained_cfg.mean" "$WELD" import hub/model.safetensors -o x.h5
+hub '[0.1, 0.2, 0.3]' 12
+refuses "a config.json of another network" "hub/config.json: is of a network of 12 classes.*of 5" \
+    "$WELD" import hub/model.safetensors -o x.h5
+printf '{"pretrained_cfg": ' > hub/config.json
+refuses "a config.json that is cut" "hub/config.json: line 1" "$WELD" import hub/model.safetensors -o x.h5
+printf '{"model_type": "bert"}' > hub/config.json
+works "another program's config.json is nobody's business" "$WELD" import hub/model.safetensors -o x.h5
+says "so that the usual is assumed" "an assumption"
 finish

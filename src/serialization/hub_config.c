@@ -1,0 +1,151 @@
+/* timm's config.json; see hub_config.h. */
+#include "serialization/hub_config.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file.h"
+#include "weld/model.h"
+
+enum { MAX_BYTES = 64 << 20 };
+
+static weld_status fail(const weld_hub_config *c, weld_error *err, const char *what) {
+    return weld_fail(err, WELD_ERROR_FORMAT,
+                     "%s: %s: mend it, or move it away and state what it says by options", c->path,
+                     what);
+}
+
+/* [r, g, b], or absent. */
+static weld_status read_channels(const weld_hub_config *c, const json_t *cfg, const char *key,
+                                 double least, float to[3], weld_error *err) {
+    const json_t *list = json_object_get(cfg, key);
+    char what[96];
+    bool good = !list || json_array_size(list) == 3;
+    for (size_t i = 0; good && list && i < 3; i++) {
+        const double value = json_number_value(json_array_get(list, i));
+        good = json_is_number(json_array_get(list, i)) && fabs(value) <= 1e3 && value >= least;
+        to[i] = (float)value;
+    }
+    snprintf(what, sizeof what, "pretrained_cfg.%s: is no list of three numbers in range", key);
+    return good ? WELD_OK : fail(c, err, what);
+}
+
+static weld_status read_size(weld_hub_config *c, const json_t *cfg, weld_error *err) {
+    const json_t *list = json_object_get(cfg, "input_size");
+    if (!list) {
+        return WELD_OK;
+    }
+    const json_int_t channels = json_integer_value(json_array_get(list, 0));
+    const json_int_t height = json_integer_value(json_array_get(list, 1));
+    const json_int_t width = json_integer_value(json_array_get(list, 2));
+    if (channels != 3 || height != width || height < 1 || height > WELD_MAX_INPUT_SIZE) {
+        return fail(c, err,
+                    "pretrained_cfg.input_size: is not [3, n, n]: colour images that are "
+                    "square");
+    }
+    c->preprocessing.input_size = (int)height;
+    return WELD_OK;
+}
+
+static weld_status read_preprocessing(weld_hub_config *c, const json_t *cfg, weld_error *err) {
+    weld_preprocessing *p = &c->preprocessing;
+    WELD_TRY(read_size(c, cfg, err));
+    WELD_TRY(read_channels(c, cfg, "mean", -1e3, p->mean, err));
+    WELD_TRY(read_channels(c, cfg, "std", 1e-6, p->std, err));
+    const json_t *crop = json_object_get(cfg, "crop_pct");
+    if (crop && !(json_number_value(crop) >= 0.1 && json_number_value(crop) <= 1)) {
+        return fail(c, err, "pretrained_cfg.crop_pct: is not in 0.1..1");
+    }
+    p->crop_fraction = crop ? json_number_value(crop) : p->crop_fraction;
+    const char *mode = json_string_value(json_object_get(cfg, "crop_mode"));
+    if (mode && strcmp(mode, "center") != 0) {
+        return fail(c, err, "pretrained_cfg.crop_mode: is not \"center\", which alone is known");
+    }
+    const char *filter = json_string_value(json_object_get(cfg, "interpolation"));
+    if (filter && strcmp(filter, "bicubic") != 0 && strcmp(filter, "bilinear") != 0) {
+        return fail(c, err, "pretrained_cfg.interpolation: is neither bicubic nor bilinear");
+    }
+    if (filter) {
+        p->interpolation = strcmp(filter, "bicubic") == 0 ? WELD_BICUBIC : WELD_BILINEAR;
+    }
+    return WELD_OK;
+}
+
+/* Either place is in use. */
+static const json_t *find(const json_t *root, const json_t *cfg, const char *key) {
+    const json_t *value = json_object_get(root, key);
+    return value ? value : json_object_get(cfg, key);
+}
+
+static weld_status read_names(weld_hub_config *c, const json_t *names, weld_error *err) {
+    const size_t count = json_array_size(names); /* 0 of what is no list */
+    if (count == 0 || count > WELD_MAX_CLASSES) {
+        return WELD_OK;
+    }
+    c->class_names = weld_alloc(count, sizeof *c->class_names);
+    if (!c->class_names) {
+        return weld_fail_memory(err, c->path);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        if (!name || !*name) {
+            return fail(c, err, "label_names: holds what is no name");
+        }
+        c->class_names[c->name_count] = weld_strdup(name);
+        if (!c->class_names[c->name_count++]) {
+            return weld_fail_memory(err, c->path);
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status read_root(weld_hub_config *c, const json_t *root, weld_error *err) {
+    const json_t *cfg = json_object_get(root, "pretrained_cfg");
+    if (!json_is_object(cfg)) {
+        c->path[0] = '\0'; /* another program's */
+        return WELD_OK;
+    }
+    const json_int_t classes = json_integer_value(find(root, cfg, "num_classes"));
+    c->num_classes = classes > 0 && classes <= WELD_MAX_CLASSES ? (int)classes : 0;
+    WELD_TRY(read_preprocessing(c, cfg, err));
+    return read_names(c, find(root, cfg, "label_names"), err);
+}
+
+weld_status weld_hub_config_read(const char *path, weld_hub_config *out, weld_error *err) {
+    const char *slash = strrchr(path, '/');
+    const int folder = slash ? (int)(slash + 1 - path) : 0;
+    json_error_t error;
+    void *text;
+    size_t size;
+    snprintf(out->path, sizeof out->path, "%.*sconfig.json", folder, path);
+    if (access(out->path, F_OK) != 0) {
+        out->path[0] = '\0';
+        return WELD_OK;
+    }
+    WELD_TRY(weld_file_read(out->path, MAX_BYTES, &text, &size, err));
+    json_t *root = json_loadb(text, size, 0, &error);
+    weld_free(text);
+    if (!root) {
+        char what[300];
+        snprintf(what, sizeof what, "line %d: %.200s", error.line, error.text);
+        return json_error_code(&error) == json_error_out_of_memory ? weld_fail_memory(err, path)
+                                                                   : fail(out, err, what);
+    }
+    weld_status status = read_root(out, root, err);
+    json_decref(root);
+    return status;
+}
+
+void weld_hub_config_free(weld_hub_config *c) {
+    for (int i = 0; i < c->name_count; i++) {
+        weld_free(c->class_names[i]);
+    }
+    weld_free(c->class_names);
+    c->class_names = NULL;
+    c->name_count = 0;
+}

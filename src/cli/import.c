@@ -3,8 +3,23 @@
 
 #include "cli/model_options.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "infer/model.h"
 #include "models/models.h"
+
+/* "stem stride 2, bn eps 0.001": what was set by an option, by the names, or by nobody. */
+static void print_untold(const weld_model_config *c) {
+    char text[256] = "", title[64], value[64];
+    const weld_model_family *family = weld_family_of(c);
+    for (const weld_key *key = NULL; (key = weld_family_next_key(family, key, WELD_KEY_UNTOLD));) {
+        weld_append(text, sizeof text, "%s%s %s", *text ? ", " : "",
+                    weld_key_title(key, title, sizeof title),
+                    weld_key_text(key, c->values, ", ", value, sizeof value));
+    }
+    if (*text) {
+        printf("%-16s %s (tensors do not tell)\n", "taken to be", text);
+    }
+}
 
 static void print_found(const char *path, const weld_model *m) {
     const weld_model_file *f = &m->file;
@@ -31,6 +46,9 @@ static void print_found(const char *path, const weld_model *m) {
     }
     printf("%-16s %s, %s form%s\n", "network", c->name, merged ? "merged" : "training",
            weld_model_label_text(c, labels, sizeof labels));
+    if (f->origin.usual) {
+        print_untold(c);
+    }
     printf("%-16s %d%s\n", "classes", c->num_classes, f->class_names ? ", named" : ", no names");
 }
 

@@ -42,6 +42,7 @@ prints "import tells the kind of file and the state dict" "a PyTorch .pth file, 
 prints "import tells of the other state dict" "model_ema \(--key"
 prints "import tells names and element type" "official names, float32"
 prints "import tells the network" "repvit, training form"
+prints "import tells what it could not see" "stem stride 4 \(tensors do not tell\)"
 prints "import tells the classes" "classes +5, no names"
 works "run what was imported" "$WELD" run model.h5 --input "$F/images.npy" --output y.npy
 close "an imported file gives PyTorch's logits" "$F/nested.logits.npy" y.npy

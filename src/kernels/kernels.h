@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/random.h"
 #include "weld/tensor.h"
 
 enum { WELD_DTYPES = WELD_I64 + 1 }; /* how many weld_dtype there are */
@@ -158,6 +159,10 @@ typedef struct weld_kernels {
     void (*add)(int64_t n, const void *a, const void *b, void *y);
     void (*mul)(int64_t n, const void *a, const void *b, void *y);
     void (*scale)(int64_t n, double factor, const void *x, void *y);
+    /* y = factor x, but 0 where a word of the stream, which is at its beginning, is less than
+     * `below`: word i (weld_random_u32) decides of element i. */
+    void (*dropout)(const weld_random *stream, uint32_t below, double factor, int64_t n,
+                    const void *x, void *y);
     /* y (T) = x (f32), rounded; y (f32) = x (T). Both only in bf16 tables. */
     void (*from_f32)(int64_t n, const float *x, void *y);
     void (*to_f32)(int64_t n, const void *x, float *y);

@@ -49,48 +49,15 @@ static void grad(const weld_gradient *of) {
     of->dx[0] = weld_graph_node(of->g, of->node->op, &of->node->attributes, of->dy, 1, 1);
 }
 
-static void drop_elements_f32(weld_random *r, uint32_t below, float factor, int64_t n,
-                              const float *x, float *y) {
-    for (int64_t i = 0; i < n; i++) {
-        y[i] = weld_random_u32(r) < below ? 0 : x[i] * factor;
-    }
-}
-
-static void drop_elements_f64(weld_random *r, uint32_t below, double factor, int64_t n,
-                              const double *x, double *y) {
-    for (int64_t i = 0; i < n; i++) {
-        y[i] = weld_random_u32(r) < below ? 0 : x[i] * factor;
-    }
-}
-
-/* The kernel multiplies and rounds; then what is dropped becomes zero. */
-static void drop_elements_bf16(const weld_run *run, weld_random *r, int64_t n, const void *x,
-                               uint16_t *y) {
-    uint32_t below = drop_below(run->node);
-    run->kernels->scale(n, kept_factor(run->node), x, y);
-    for (int64_t i = 0; i < n; i++) {
-        y[i] = weld_random_u32(r) < below ? 0 : y[i];
-    }
-}
-
 static void dropout_item(void *arg, int64_t item, int thread) {
     (void)thread;
     const weld_run *run = arg;
     int64_t begin = item * STREAM_ELEMENTS;
     int64_t left = weld_shape_count(&run->in[0].shape) - begin;
-    int64_t n = left < STREAM_ELEMENTS ? left : STREAM_ELEMENTS;
     weld_random r = stream(run, item);
-    uint32_t below = drop_below(run->node);
-    double factor = kept_factor(run->node);
-    const void *x = weld_at(&run->in[0], begin);
-    void *y = weld_at(&run->out[0], begin);
-    if (run->in[0].dtype == WELD_F64) {
-        drop_elements_f64(&r, below, factor, n, x, y);
-    } else if (run->in[0].dtype == WELD_BF16) {
-        drop_elements_bf16(run, &r, n, x, y);
-    } else {
-        drop_elements_f32(&r, below, (float)factor, n, x, y);
-    }
+    run->kernels->dropout(&r, drop_below(run->node), kept_factor(run->node),
+                          left < STREAM_ELEMENTS ? left : STREAM_ELEMENTS,
+                          weld_at(&run->in[0], begin), weld_at(&run->out[0], begin));
 }
 
 static void dropout_run(const weld_run *run) {

@@ -51,4 +51,54 @@ START_TEST(the_example_is_planned_as_it_says) {
 }
 END_TEST
 
-RUN_SUITE("graph/stream", the_example_is_planned_as_it_says)
+/* Two heads on tokens [6, 20, 16], with a feed-forward: no token mixes with another sequence's. */
+static weld_graph *build_transformer_layer(void) {
+    weld_graph *g;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *images = weld_input(g, "images", WELD_SHAPE(6, 4, 5, 16));
+    weld_value *x = weld_reshape(g, images, WELD_SHAPE(6, 20, 16)), *part[3], *y = x;
+    weld_value *weight = network_parameter(g, "qkv", "weight", WELD_SHAPE(48, 16));
+    y = weld_linear(g,
+                    weld_layer_norm(g, y, network_parameter(g, "n", "weight", WELD_SHAPE(16)),
+                                    network_parameter(g, "n", "bias", WELD_SHAPE(16)), 1e-5),
+                    weight, NULL);
+    for (int i = 0; i < 3; i++) {
+        part[i] = weld_slice(g, y, 2, 16 * (int64_t)i, 16 * (int64_t)i + 16);
+    }
+    y = weld_attention(g, part[0], part[1], part[2], NULL, 2, 0);
+    weight = network_parameter(g, "proj", "weight", WELD_SHAPE(16, 16));
+    x = weld_add(g, x, weld_linear(g, y, weight, NULL));
+    y = weld_silu(
+        g, weld_linear(g, x, network_parameter(g, "up", "weight", WELD_SHAPE(32, 16)), NULL));
+    y = weld_linear(g, y, network_parameter(g, "down", "weight", WELD_SHAPE(16, 32)), NULL);
+    weld_output(g, "tokens", weld_add(g, x, y));
+    return g;
+}
+
+START_TEST(a_layer_of_a_transformer_is_one_stream) {
+    char text[2048];
+    weld_graph *g = build_transformer_layer();
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+    describe(weld_session_plan(s), text, sizeof text);
+    ck_assert_str_eq(text, "whole: reshape(arena)\n"
+                           "images: layer_norm(scratch) linear(scratch) slice(scratch) "
+                           "slice(scratch) slice(scratch) attention(scratch) linear(scratch) "
+                           "add(scratch) linear(scratch) activation(scratch) linear(scratch) "
+                           "add(arena)\n");
+    weld_session *plain =
+        network_session(g, w, (weld_session_options){.threads = 1, .node_by_node = true});
+    network_fill(s, 3, 0);
+    network_fill(plain, 3, 0);
+    weld_session_run(s, 0);
+    weld_session_run(plain, 0);
+    weld_tensor x = weld_session_output(s, "tokens"), y = weld_session_output(plain, "tokens");
+    ck_assert_int_eq(memcmp(x.data, y.data, weld_tensor_bytes(&x)), 0);
+    weld_session_free(s);
+    weld_session_free(plain);
+    weld_weights_free(w);
+    weld_graph_free(g);
+}
+END_TEST
+
+RUN_SUITE("graph/stream", the_example_is_planned_as_it_says, a_layer_of_a_transformer_is_one_stream)

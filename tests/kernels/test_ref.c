@@ -253,6 +253,21 @@ START_TEST(first_value_that_is_not_finite_is_found) {
 }
 END_TEST
 
+START_TEST(dropout_goes_by_the_words_of_a_stream) {
+    enum { N = 11 };
+    const weld_random stream = weld_random_start(7, 3, 5, WELD_RANDOM_DROPOUT);
+    weld_random words = stream;
+    double x[N], y[N];
+    for (int i = 0; i < N; i++) {
+        x[i] = i + 1;
+    }
+    ref()->dropout(&stream, 0x80000000, 2, N, x, y);
+    for (int i = 0; i < N; i++) {
+        ck_assert_double_eq(y[i], weld_random_u32(&words) < 0x80000000 ? 0 : 2 * x[i]);
+    }
+}
+END_TEST
+
 START_TEST(softmax_and_its_gradient) {
     const double x[] = {0, log(2), log(5), 1e30, 1e30, -1e30}, dy[] = {1, 2, 3, 4, -4, 9};
     double y[6], dx[6];
@@ -511,7 +526,8 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           activation_gradients_are_difference_quotients, extreme_activations_stay_finite,
           elementwise_kernels_work_in_place, adamw_steps_as_the_paper_says,
           adamw_clips_gradients_and_averages_weights, first_value_that_is_not_finite_is_found,
-          softmax_and_its_gradient, softmax_of_attention_scales_and_adds_a_bias,
+          dropout_goes_by_the_words_of_a_stream, softmax_and_its_gradient,
+          softmax_of_attention_scales_and_adds_a_bias,
           layer_norm_gives_rows_no_mean_and_unit_variance,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
           cross_entropy_of_targets_that_do_not_sum_to_one,

@@ -94,6 +94,17 @@ static void scale(int64_t n, double factor, const void *x_, void *y_) {
     }
 }
 
+/* y[n] = factor x, 0 where the stream's next word is less than `below` */
+static void dropout(const weld_random *stream, uint32_t below, double factor, int64_t n,
+                    const void *x_, void *y_) {
+    const real *x = x_;
+    real *y = y_;
+    weld_random r = *stream;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = put(weld_random_u32(&r) < below ? 0 : factor * get(x[i]));
+    }
+}
+
 #if P_IS_T
 /* x within +- limit; NaN is left as it is */
 static double within(double x, double limit) {

@@ -41,6 +41,7 @@ static const weld_kernels table = {
     .add = add,
     .mul = mul,
     .scale = scale,
+    .dropout = dropout,
     .first_not_finite = first_not_finite,
     .max_pool = max_pool,
     .max_pool_grad = max_pool_grad,

@@ -43,6 +43,8 @@ void SIMD(unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, vo
 void SIMD(add)(int64_t n, const void *a, const void *b, void *y);
 void SIMD(mul)(int64_t n, const void *a, const void *b, void *y);
 void SIMD(scale)(int64_t n, double factor, const void *x, void *y);
+void SIMD(dropout)(const weld_random *stream, uint32_t below, double factor, int64_t n,
+                   const void *x, void *y);
 void SIMD(adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
                  void *v, void *average);
 double SIMD(square_sum)(int64_t n, const void *x);

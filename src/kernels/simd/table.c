@@ -36,6 +36,7 @@ static const weld_kernels table = {
     .add = SIMD(add),
     .mul = SIMD(mul),
     .scale = SIMD(scale),
+    .dropout = SIMD(dropout),
     .first_not_finite = SIMD(first_not_finite),
     .max_pool = SIMD(max_pool),
     .max_pool_grad = SIMD(max_pool_grad),

@@ -159,6 +159,24 @@ static void draw_scale(trial *t, weld_random *r) {
     add_elements(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
 }
 
+static void call_dropout(const weld_kernels *k, void *const *p, const trial *t) {
+    const weld_random stream =
+        weld_random_start((uint64_t)t->m, (uint32_t)t->k, (uint64_t)t->rows, WELD_RANDOM_DROPOUT);
+    k->dropout(&stream, (uint32_t)t->begin, t->alpha, t->n, p[0], p[1]);
+}
+
+static void draw_dropout(trial *t, weld_random *r) {
+    draw_count(t, r);
+    t->call = call_dropout;
+    t->alpha = weld_random_range(r, 1, 3);
+    t->m = (int64_t)(weld_random_u64(r) >> 1);
+    t->k = draw_between(r, 0, 1000);
+    t->rows = draw_between(r, 0, (int64_t)1 << 50);
+    t->begin = draw_between(r, 0, UINT32_MAX);
+    add_elements(t, r, "x", INPUT);
+    add_elements(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
+}
+
 static void copy(const trial *t, const double *from, double *to) {
     for (int64_t i = 0; i < t->n; i++) {
         to[i] = from[i];
@@ -333,6 +351,7 @@ const kernel_check elementwise_checks[] = {
     {"add", 60, draw_add},
     {"mul", 60, draw_mul},
     {"scale", 60, draw_scale},
+    {"dropout", 100, draw_dropout},
     {"adamw", 100, draw_adamw, NOT_IN_BF16},
     {"square_sum", 60, draw_square_sum, NOT_IN_BF16},
     {"from_f32", 100, draw_from_f32, ONLY_IN_BF16},

@@ -28,9 +28,13 @@ static void print_found(const char *path, const weld_model *m) {
     const weld_model_origin *origin = &f->origin;
     bool merged = weld_model_is_merged(m);
     if (origin->kind) {
-        printf("%s: a %s file%s%s, %zu tensors, all used\n", path,
+        printf("%s: a %s file%s%s, %zu tensors, %s\n", path,
                origin->kind == WELD_FILE_PTH ? "PyTorch .pth" : "safetensors",
-               *origin->key ? ", state dict " : "", origin->key, origin->tensors);
+               *origin->key ? ", state dict " : "", origin->key, origin->tensors,
+               origin->passed_over.count ? "of which the network's are used" : "all used");
+        if (*origin->prefix) {
+            printf("%-16s %s is in front of all names\n", "wrapped", origin->prefix);
+        }
         if (*origin->others) {
             printf("%-16s %s (--key takes another)\n", "also there", origin->others);
         }

@@ -98,6 +98,11 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
     known.class_order = (weld_class_order)options->class_order;
     weld_status status = options->classes ? open_with_names(path, options, known, out, err)
                                           : weld_model_import(path, &known, out, err);
+    if (!status && (*out)->file.origin.passed_over.count) {
+        const weld_name_list *list = &(*out)->file.origin.passed_over;
+        fprintf(stderr, "note: %s: %zu tensors that are not of the network are passed over: %s\n",
+                path, list->count, list->text);
+    }
     if (!status) {
         status = weld_model_set_precision(*out, options->precision, err);
         if (status) {

@@ -19,6 +19,7 @@
 #include "formats/element.h"
 #include "formats/file_kind.h"
 #include "models/names.h"
+#include "serialization/name_list.h"
 #include "weld/model.h"
 
 typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } weld_model_file_kind;
@@ -53,8 +54,10 @@ typedef struct weld_model_origin {
     bool usual;           /* nothing said how images are prepared: it is the usual way */
     bool hub;             /* config.json beside the file said it (hub_config.h) */
     size_t tensors;
-    char key[32];    /* where in the file: "model"; "" for the top level */
-    char others[96]; /* the keys of other state dicts in it: "model_ema" */
+    char prefix[256];           /* before the names of the network's tensors; "": none */
+    weld_name_list passed_over; /* tensors that are not of the network */
+    char key[32];               /* where in the file: "model"; "" for the top level */
+    char others[96];            /* the keys of other state dicts in it: "model_ema" */
 } weld_model_origin;
 
 /* What a file holds. From weld_model_file_read it owns all that it points to; for

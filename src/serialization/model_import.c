@@ -328,6 +328,7 @@ static void note_origin(importing *im) {
                                   .tensors = weld_state_dict_count(im->dict)};
     snprintf(origin->key, sizeof origin->key, "%s", weld_state_dict_key(im->dict));
     snprintf(origin->others, sizeof origin->others, "%s", weld_state_dict_others(im->dict));
+    snprintf(origin->prefix, sizeof origin->prefix, "%s", im->index.prefix);
     note_elements(im, origin);
 }
 
@@ -382,7 +383,7 @@ static weld_status load_tensors(importing *im) {
     }
     status = status ? status
                     : weld_state_load(&im->index, network, &im->mf->config, im->found.naming,
-                                      &im->mf->weights, im->err);
+                                      &im->mf->weights, &im->mf->origin.passed_over, im->err);
     weld_graph_free(owned);
     return status;
 }
@@ -408,8 +409,32 @@ static weld_status find_network(importing *im) {
     return WELD_OK;
 }
 
+/* The same, also where wrappers of the network (of torch.compile, Lightning and the like) put
+ * something in front of all names. The message is of the names as they are. */
+static weld_status find_wrapped_network(importing *im) {
+    enum { WRAPPERS = 4 };
+    char prefix[WELD_PREFIX_SIZE];
+    weld_error *err = im->err, unsaid;
+    weld_status status = find_network(im), first = status;
+    im->err = &unsaid;
+    for (int i = 0; status == WELD_ERROR_NOT_FOUND && i < WRAPPERS &&
+                    weld_state_index_next_prefix(&im->index, prefix);
+         i++) {
+        weld_state_index inner;
+        status = weld_state_index_create(im->dict, prefix, &inner, err);
+        first = status ? status : first;
+        if (!status) {
+            weld_state_index_free(&im->index);
+            im->index = inner;
+            status = find_network(im);
+        }
+    }
+    im->err = err;
+    return status ? first : WELD_OK;
+}
+
 static weld_status import_all(importing *im) {
-    weld_status status = find_network(im);
+    weld_status status = find_wrapped_network(im);
     if (status) {
         return weld_fail_context(im->err, status, "%s", im->path);
     }
@@ -427,7 +452,7 @@ static weld_status import_state_dict(const char *path, const weld_import_options
                                      weld_model_file *mf, weld_error *err) {
     importing im = {.path = path, .options = o, .mf = mf, .err = err};
     WELD_TRY(weld_state_dict_open(path, o->key, &im.dict, err));
-    weld_status status = weld_state_index_create(im.dict, &im.index, err);
+    weld_status status = weld_state_index_create(im.dict, "", &im.index, err);
     if (!status) {
         status = import_all(&im);
         weld_state_index_free(&im.index);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -10,8 +11,9 @@
 #include "serialization/name_list.h"
 #include "graph/graph.h"
 
-weld_status weld_state_index_create(const weld_state_dict *dict, weld_state_index *out,
-                                    weld_error *err) {
+weld_status weld_state_index_create(const weld_state_dict *dict, const char *prefix,
+                                    weld_state_index *out, weld_error *err) {
+    const size_t length = strlen(prefix);
     size_t count = weld_state_dict_count(dict);
     weld_state_index index = {.dict = dict, .tensors = weld_alloc(count, sizeof *index.tensors)};
     if (!index.tensors) {
@@ -19,8 +21,10 @@ weld_status weld_state_index_create(const weld_state_dict *dict, weld_state_inde
     }
     for (size_t i = 0; i < count; i++) {
         const weld_state_entry *entry = weld_state_dict_at(dict, i);
-        index.tensors[i] = (weld_named_shape){entry->name, entry->shape};
+        const bool has = strncmp(entry->name, prefix, length) == 0;
+        index.tensors[i] = (weld_named_shape){has ? entry->name + length : "", entry->shape};
     }
+    snprintf(index.prefix, sizeof index.prefix, "%s", prefix);
     weld_status status = weld_shape_index_create(index.tensors, count, &index.names, err);
     if (status) {
         weld_free(index.tensors);
@@ -28,6 +32,24 @@ weld_status weld_state_index_create(const weld_state_dict *dict, weld_state_inde
     }
     *out = index;
     return WELD_OK;
+}
+
+bool weld_state_index_next_prefix(const weld_state_index *index, char prefix[WELD_PREFIX_SIZE]) {
+    const size_t count = index->names.count;
+    size_t have = 0;
+    for (size_t i = 0; i < count; i++) {
+        have += index->tensors[i].name[0] != '\0';
+    }
+    /* A majority of sorted names holds the one in the middle of them. */
+    const char *middle = have ? index->names.sorted[count - have + have / 2]->name : "";
+    const size_t length = strcspn(middle, ".") + 1;
+    size_t share = 0;
+    for (size_t i = 0; i < count; i++) {
+        share += strncmp(index->tensors[i].name, middle, length) == 0;
+    }
+    const int used =
+        snprintf(prefix, WELD_PREFIX_SIZE, "%s%.*s", index->prefix, (int)length, middle);
+    return strchr(middle, '.') && 2 * share > have && used < WELD_PREFIX_SIZE;
 }
 
 void weld_state_index_free(weld_state_index *index) {
@@ -41,6 +63,7 @@ typedef struct loading {
     const weld_state_index *index;
     const weld_model_config *config;
     const weld_naming *naming;
+    weld_name_list *passed_over;
     weld_error *err;
 } loading;
 
@@ -61,8 +84,16 @@ static weld_status find(const loading *l, const weld_value *leaf, char name[WELD
 
 typedef struct comparison {
     bool *used; /* by number in the file */
-    weld_name_list missing, unexpected, wrong;
+    weld_name_list missing, unexpected, wrong, passed_over;
 } comparison;
+
+/* "features.0.total_ops": thop counts there, and leaves it behind. */
+static bool is_of_profiler(const char *name) {
+    static const char *const names[] = {"total_ops", "total_params"};
+    const char *dot = strrchr(name, '.');
+    const char *last = dot ? dot + 1 : name;
+    return strcmp(last, names[0]) == 0 || strcmp(last, names[1]) == 0;
+}
 
 /* A counter (of batches) is one number of any type: some programs convert it along with the
  * weights, and old ones gave it a dimension. */
@@ -127,9 +158,15 @@ static weld_status compare(const loading *l) {
         }
     }
     for (size_t i = 0; !status && i < count; i++) {
+        const char *name = weld_state_dict_at(l->index->dict, i)->name;
+        const bool outside = l->index->tensors[i].name[0] == '\0';
         if (!c.used[i]) {
-            weld_name_list_add(&c.unexpected, weld_state_dict_at(l->index->dict, i)->name);
+            weld_name_list_add(outside || is_of_profiler(name) ? &c.passed_over : &c.unexpected,
+                               name);
         }
+    }
+    if (l->passed_over) {
+        *l->passed_over = c.passed_over;
     }
     weld_free(c.used);
     if (!status && c.missing.count + c.unexpected.count + c.wrong.count) {
@@ -186,8 +223,8 @@ static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weig
 
 weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
                             const weld_model_config *config, const weld_naming *naming,
-                            weld_weights **out, weld_error *err) {
-    const loading l = {network, index, config, naming, err};
+                            weld_weights **out, weld_name_list *passed_over, weld_error *err) {
+    const loading l = {network, index, config, naming, passed_over, err};
     weld_weights *weights = NULL;
     weld_status status = compare(&l);
     status = status ? status : weld_weights_create(&weights, err);

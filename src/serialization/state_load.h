@@ -4,23 +4,32 @@
 
 #include "formats/state_dict.h"
 #include "models/models.h"
+#include "serialization/name_list.h"
+
+enum { WELD_PREFIX_SIZE = 256 };
 
 /* A state dict whose tensors can be looked up by name. */
 typedef struct weld_state_index {
     const weld_state_dict *dict;
-    weld_named_shape *tensors; /* by number in the dict */
+    char prefix[WELD_PREFIX_SIZE]; /* that names have in the file and not here */
+    weld_named_shape *tensors;     /* by number in the dict; "" without the prefix */
     weld_shape_index names;
 } weld_state_index;
 
-weld_status weld_state_index_create(const weld_state_dict *dict, weld_state_index *out,
-                                    weld_error *err);
+/* prefix: "", or what wrappers put in front of a network's names ("model.", "net._orig_mod."). */
+weld_status weld_state_index_create(const weld_state_dict *dict, const char *prefix,
+                                    weld_state_index *out, weld_error *err);
+/* Make the prefix longer by the module that holds more than half of the tensors it has now; false,
+ * and as it was, where there is none. */
+bool weld_state_index_next_prefix(const weld_state_index *index, char prefix[WELD_PREFIX_SIZE]);
 void weld_state_index_free(weld_state_index *index);
 
 /* The parameters and buffers of `network` under their own names and in its order, from a file that
- * names them in `naming`. Strict: see weld_model_import. Nothing is read, and little allocated,
- * before all names, shapes and types are known to fit. */
+ * names them in `naming`. Strict: see weld_model_import; but tensors without the prefix, and what
+ * profilers left behind, are passed over: *passed_over, where it is not NULL, names them. Nothing
+ * is read, and little allocated, before all names, shapes and types are known to fit. */
 weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
                             const weld_model_config *config, const weld_naming *naming,
-                            weld_weights **out, weld_error *err);
+                            weld_weights **out, weld_name_list *passed_over, weld_error *err);
 
 #endif

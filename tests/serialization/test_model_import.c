@@ -586,6 +586,65 @@ START_TEST(options_must_agree_with_a_file_of_welds_own) {
 }
 END_TEST
 
+/* Put `prefix` in front of all names but the last `but`. */
+static void wrap(example *e, const char *prefix, size_t but) {
+    for (size_t i = 0; i + but < e->count; i++) {
+        char name[WELD_TENSOR_NAME_SIZE + 64];
+        snprintf(name, sizeof name, "%s%s", prefix, e->tensors[i].name);
+        weld_free((char *)e->tensors[i].name);
+        e->tensors[i].name = weld_strdup(name);
+    }
+}
+
+START_TEST(what_wrappers_put_in_front_of_names_is_taken_off) {
+    static const char *const prefixes[] = {"model.", "_orig_mod.", "net._orig_mod.", "a.module.b."};
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "a");
+    for (int i = 0; i < 8; i++) {
+        weld_model_config config = small(false, i % 2);
+        example e = make(&config, false);
+        name_tensors(&e, i % 2 ? "timm" : "official");
+        wrap(&e, prefixes[i / 2], 0);
+        write_example(&e, path, NULL);
+        weld_model_file mf = import(path, NULL);
+        check_same_weights(e.mf.weights, mf.weights);
+        ck_assert_uint_eq(mf.origin.passed_over.count, 0);
+        weld_model_file_free(&mf);
+        unmake(&e);
+    }
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(what_is_not_of_the_network_is_passed_over_and_named) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "a");
+    weld_model_config config = small(false, false);
+    example e = make(&config, false);
+    name_tensors(&e, "official");
+    float ones[2] = {1, 1};
+    const weld_tensor extra = {WELD_F32, WELD_SHAPE(2), ones};
+    e.tensors[e.count++] =
+        (weld_safetensors_tensor){weld_strdup("features.0.total_ops"), extra}; /* inside */
+    wrap(&e, "model.", 0);
+    write_example(&e, path, NULL);
+    weld_model_file mf = import(path, NULL);
+    ck_assert_str_eq(mf.origin.passed_over.text, "model.features.0.total_ops");
+    weld_model_file_free(&mf);
+    rename_tensor(&e, "model.features.0.total_ops", "criterion.weight"); /* outside */
+    write_example(&e, path, NULL);
+    mf = import(path, NULL);
+    check_same_weights(e.mf.weights, mf.weights);
+    ck_assert_str_eq(mf.origin.passed_over.text, "criterion.weight");
+    weld_model_file_free(&mf);
+    rename_tensor(&e, "criterion.weight", "model.features.0.weight"); /* inside, and unknown */
+    write_example(&e, path, NULL);
+    refuse(path, NULL, "1 unexpected: model.features.0.weight");
+    unmake(&e);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(running_out_of_memory_is_an_error) {
     test_folder folder = test_folder_create();
     const char *path = test_path(&folder, "a");
@@ -622,4 +681,5 @@ RUN_SUITE("serialization/model_import", the_training_form_becomes_a_checkpoint,
           long_lists_are_cut_but_counted, counters_may_be_missing_or_of_another_type,
           float64_is_rounded_to_float32, options_say_what_the_tensors_leave_open,
           a_variant_may_be_asked_for_by_either_name, options_must_agree_with_a_file_of_welds_own,
-          running_out_of_memory_is_an_error)
+          what_wrappers_put_in_front_of_names_is_taken_off,
+          what_is_not_of_the_network_is_passed_over_and_named, running_out_of_memory_is_an_error)

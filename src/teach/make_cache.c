@@ -34,18 +34,34 @@ typedef struct maker {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static weld_status read_recipe(maker *m, weld_error *err) {
+/* How the recipe learns matters to training alone: it may be one for the cache that is to be made,
+ * and has then no teacher to learn from yet. */
+static weld_status parse_recipe(maker *m, weld_error *err) {
     const weld_cache_settings *s = m->settings;
-    weld_recipe_source from = {
-        .path = s->recipe, .set = s->set, .set_count = s->set_count, .data = s->data};
+    const char **set = weld_alloc(s->set_count + 1, sizeof *set);
     bool alone;
-    WELD_TRY(weld_recipe_open(&from, &m->recipe, &alone, err));
+    if (!set) {
+        return weld_fail_memory(err, s->recipe);
+    }
+    for (size_t i = 0; i < s->set_count; i++) {
+        set[i] = s->set[i];
+    }
+    set[s->set_count] = "loss.distillation.kind=none";
+    weld_recipe_source from = {
+        .path = s->recipe, .set = set, .set_count = s->set_count + 1, .data = s->data};
+    weld_status status = weld_recipe_open(&from, &m->recipe, &alone, err);
+    weld_free(set);
+    return status;
+}
+
+static weld_status read_recipe(maker *m, weld_error *err) {
+    WELD_TRY(parse_recipe(m, err));
     return m->recipe.data.size_count
                ? weld_fail(err, WELD_ERROR_ARGUMENT,
                            "%s: data.sizes: a cache is of images of one size: train with "
                            "loss.distillation.teacher, or at data.input_size alone "
                            "(--set data.sizes=null)",
-                           s->recipe)
+                           m->settings->recipe)
                : WELD_OK;
 }
 

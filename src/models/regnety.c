@@ -246,7 +246,7 @@ enum { TIMM, TORCHVISION, PYCLS, NAMINGS };
 static const weld_naming namings[NAMINGS] = {
     [TIMM] = {"timm", "timm's", "timm's"},
     [TORCHVISION] = {"torchvision", "torchvision's", "torchvision's"},
-    [PYCLS] = {"pycls", "pycls'", "the authors' name"},
+    [PYCLS] = {.name = "pycls", .whose = "pycls'", .text = "the authors' name", .bgr = true},
 };
 
 /* Without ".conv" and ".bn": what merging makes of both. */

@@ -72,6 +72,8 @@ recipe mobilenetv3_repvit "name: mobilenetv3_repvit, channels: [8, 8, 16, 24], d
 recipe student "name: repvit, channels: [8], depths: [1], stem_stride: 2"
 
 family regnety "timm torchvision pycls"
+works "regnety: pycls sees other images" "$WELD" export regnety/last.h5 -o p.safetensors --names pycls
+prints "regnety: of which it is told" "pycls, for BGR images: the first convolution is turned"
 family repvgg "timm official"
 family mobileone "timm official"
 family mobilenetv3 "timm torchvision"

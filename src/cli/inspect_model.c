@@ -149,23 +149,34 @@ static void say_preprocessing(inspection *in, const weld_preprocessing *p, bool 
     inspect_fact(in, "preprocessing stated", json_boolean(!usual), NULL);
 }
 
+/* A program that trains its own network counts updates alone. */
+static void say_trained(inspection *in, const weld_model_file *f) {
+    const weld_trainer_state *t = &f->trainer;
+    char best[80] = "";
+    if (weld_model_is_in_files_alone(&f->config)) {
+        inspect_fact(in, "trained", json_pack("{s:I}", "updates", (json_int_t)t->step),
+                     "%lld updates", (long long)t->step);
+        return;
+    }
+    json_t *value = json_pack("{s:I, s:I, s:f}", "epochs", (json_int_t)t->epoch, "updates",
+                              (json_int_t)t->step, "seconds", t->elapsed_seconds);
+    if (t->best_epoch >= 0) { /* people count from 1, metrics.jsonl from 0 */
+        const weld_score_kind *score = &weld_task_of(&f->config)->scores[0];
+        char key[64];
+        snprintf(best, sizeof best, ", best %s %.*f%s in epoch %lld", score->label, score->decimals,
+                 t->best_score, score->unit, (long long)t->best_epoch + 1);
+        snprintf(key, sizeof key, "best_%s", score->key);
+        json_object_set_new(value, key, weld_json_number(t->best_score));
+        json_object_set_new(value, "best_epoch", json_integer(t->best_epoch));
+    }
+    inspect_fact(in, "trained", value, "%lld epochs, %lld updates%s", (long long)t->epoch,
+                 (long long)t->step, best);
+}
+
 static void say_training(inspection *in, const weld_model_file *f) {
     const weld_trainer_state *t = &f->trainer;
     if (f->kind == WELD_MODEL_CHECKPOINT && t->step > 0) {
-        json_t *value = json_pack("{s:I, s:I, s:f}", "epochs", (json_int_t)t->epoch, "updates",
-                                  (json_int_t)t->step, "seconds", t->elapsed_seconds);
-        char best[80] = "";
-        if (t->best_epoch >= 0) { /* people count from 1, metrics.jsonl from 0 */
-            const weld_score_kind *score = &weld_task_of(&f->config)->scores[0];
-            char key[64];
-            snprintf(best, sizeof best, ", best %s %.*f%s in epoch %lld", score->label,
-                     score->decimals, t->best_score, score->unit, (long long)t->best_epoch + 1);
-            snprintf(key, sizeof key, "best_%s", score->key);
-            json_object_set_new(value, key, weld_json_number(t->best_score));
-            json_object_set_new(value, "best_epoch", json_integer(t->best_epoch));
-        }
-        inspect_fact(in, "trained", value, "%lld epochs, %lld updates%s", (long long)t->epoch,
-                     (long long)t->step, best);
+        say_trained(in, f);
         inspect_fact(in, "optimizer", json_boolean(f->moment1 != NULL), "%s",
                      !f->moment1 ? "its state is not kept"
                      : weld_model_is_in_files_alone(&f->config)

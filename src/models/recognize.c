@@ -83,6 +83,6 @@ weld_status weld_model_check_variant(const weld_model_config *config, const char
         weld_append(sizes, sizeof sizes, *sizes ? "; %s" : "%s",
                     weld_key_text(key, config->values, " ", values, sizeof values));
     }
-    return weld_fail(err, WELD_ERROR_ARGUMENT, "the network is a %s (%s), not %s", config->name,
-                     sizes, name);
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "the network is a %s%s%s%s, not %s", config->name,
+                     *sizes ? " (" : "", sizes, *sizes ? ")" : "", name);
 }

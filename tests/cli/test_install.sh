@@ -68,6 +68,7 @@ works "merges it again" "$WELD" reparam own.h5 -o again.h5 --verify photos/val
 works "exports it" "$WELD" export own.h5 -o own.onnx
 works "inspects it" "$WELD" inspect own.h5
 prints "by its name" "^network +own:small_convnext"
+prints "and says how long it was trained" "^trained +72 updates"
 run "$WELD" train small.yaml --init own.h5 --out no_run
 says "but cannot train it" "own.h5: is a network that a program built"
 run "$WELD" bench own.h5 --train

@@ -8,12 +8,13 @@
 #include "infer/image_runner.h"
 #include "infer/model.h"
 
-static void append_json(json_t *all, const char *image, json_t *predictions) {
+/* What `key` is of an image: its predictions or its error. */
+static void append_json(json_t *all, const char *image, const char *key, json_t *value) {
     /* A file name need not be UTF-8, which JSON must be. */
     json_t *name = json_string(image);
     json_array_append_new(all, json_pack("{s:o, s:o}", "image",
-                                         name ? name : json_string("(name is not UTF-8)"),
-                                         "predictions", predictions));
+                                         name ? name : json_string("(name is not UTF-8)"), key,
+                                         value ? value : json_string("(not UTF-8)")));
 }
 
 static weld_status predict(const weld_model *m, weld_image_runner *runner, const char *image,
@@ -26,7 +27,7 @@ static weld_status predict(const weld_model *m, weld_image_runner *runner, const
     WELD_TRY(weld_image_runner_run_file(runner, image, &outputs, err));
     weld_status status = task->answer(outputs, &labels, top, &text, all ? &predictions : NULL, err);
     if (!status && all) {
-        append_json(all, image, predictions);
+        append_json(all, image, "predictions", predictions);
     } else if (!status) {
         printf("%s\n%s", image, weld_text_get(&text));
     }
@@ -34,14 +35,30 @@ static weld_status predict(const weld_model *m, weld_image_runner *runner, const
     return status;
 }
 
+/* A failure that says nothing about the next image. */
+static bool is_of_image(weld_status status) {
+    return status == WELD_ERROR_IO || status == WELD_ERROR_FORMAT || status == WELD_ERROR_NOT_FOUND;
+}
+
+/* An image that cannot be read is said and counted, and the others come all the same. */
 static weld_status predict_images(const weld_model *m, char **images, int count, int top,
-                                  json_t *json, weld_error *err) {
+                                  json_t *json, int *failed, weld_error *err) {
     weld_image_runner *runner = NULL;
     weld_status status = weld_image_runner_create(m, 0, &runner, err);
+    int bad = 0;
     for (int i = 0; i < count && !status; i++) {
         status = predict(m, runner, images[i], top, json, err);
+        if (is_of_image(status)) {
+            fprintf(stderr, "weld: %s\n", err->message);
+            if (json) {
+                append_json(json, images[i], "error", json_string(err->message));
+            }
+            status = WELD_OK;
+            bad++;
+        }
     }
     weld_image_runner_free(runner);
+    *failed = bad;
     return status;
 }
 
@@ -61,6 +78,7 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     cli_inputs_read(call, &input, 1, &inputs);
+    int failed = 0;
     weld_model *m;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     cli_tell_preparing(call->arguments[0], m);
@@ -68,12 +86,20 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     json_t *array = json ? json_array() : NULL;
     weld_status status = cli_set_input(m, &own, &inputs.items[0], err);
     status =
-        status ? status : predict_images(m, call->arguments + 1, call->count - 1, top, array, err);
+        status ? status
+               : predict_images(m, call->arguments + 1, call->count - 1, top, array, &failed, err);
     if (array && !status) {
         json_dumpf(array, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
         putchar('\n');
     }
     json_decref(array);
     weld_model_free(m);
+    if (!status && failed) {
+        status = weld_fail(err, WELD_ERROR_FORMAT, "%d of %d images could not be read", failed,
+                           call->count - 1);
+        if (call->count == 2) {
+            err->message[0] = '\0'; /* all is said */
+        }
+    }
     return status;
 }

@@ -67,6 +67,16 @@ says "a truncated JPEG is named" "class_a/0000.jpg"
 says "a text file is named" "class_b/0001.jpg"
 refuses "predict refuses a truncated JPEG" "broken/class_a/0000.jpg" "$WELD" predict run/last.h5 broken/class_a/0000.jpg
 refuses "predict refuses a text file" "broken/class_b/0001.jpg" "$WELD" predict run/last.h5 broken/class_b/0001.jpg
+run "$WELD" predict run/last.h5 broken/class_a/0000.jpg broken/class_a/0001.jpg nowhere.jpg broken/class_c/0000.jpg -k 1
+holds "predict goes on after bad images, and fails" test "$status" = 1
+run "$WELD" predict run/last.h5 broken/class_a/0000.jpg broken/class_a/0001.jpg nowhere.jpg broken/class_c/0000.jpg -k 1
+prints "the good ones are answered" "^broken/class_c/0000.jpg$"
+says "the bad ones are named" "^weld: broken/class_a/0000.jpg: truncated"
+says "and counted" "^weld: 2 of 4 images could not be read$"
+run "$WELD" predict run/last.h5 broken/class_a/0000.jpg broken/class_a/0001.jpg -k 1 --json
+tr -d '\n ' < stdout > one_line
+holds "JSON has the error in its place" grep -q \
+    '^\[{"image":"broken/class_a/0000.jpg","error":"broken/class_a/0000.jpg:truncated.*{"image":"broken/class_a/0001.jpg","predictions":\[{' one_line
 works "training replaces bad images and goes on" "$WELD" train good.yaml --out run2 --set data.train=broken --set train.batch_size=3
 prints "it tells how many there were" ", [1-9] bad images skipped$"
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "formats/file.h"
+#include "formats/foreign.h"
 #include "formats/store_layout.h"
 #include "formats/tar.h"
 
@@ -93,21 +94,34 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     return is_onnx(bytes, size) ? WELD_FILE_ONNX : WELD_FILE_UNKNOWN;
 }
 
-weld_file_kind weld_file_kind_of(const char *path) {
-    struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
-        return WELD_FILE_FOLDER;
-    }
+/* The first bytes, as many as there are up to LOOK; 0 where it cannot be read. */
+static size_t look_at(const char *path, unsigned char bytes[LOOK]) {
     int descriptor;
     uint64_t size;
-    unsigned char bytes[LOOK];
     if (weld_file_open(path, &descriptor, &size, NULL) != WELD_OK) {
-        return WELD_FILE_UNKNOWN;
+        return 0;
     }
     size_t look = size < LOOK ? (size_t)size : LOOK;
     weld_status status = weld_file_read_at(descriptor, path, bytes, look, 0, NULL);
     close(descriptor);
-    return !status ? kind_of_bytes(bytes, look) : WELD_FILE_UNKNOWN;
+    return status ? 0 : look;
+}
+
+weld_file_kind weld_file_kind_of(const char *path) {
+    struct stat info;
+    unsigned char bytes[LOOK];
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return WELD_FILE_FOLDER;
+    }
+    return kind_of_bytes(bytes, look_at(path, bytes));
+}
+
+const char *weld_file_text(const char *path) {
+    unsigned char bytes[LOOK];
+    const weld_file_kind kind = weld_file_kind_of(path);
+    const char *text =
+        kind == WELD_FILE_UNKNOWN ? weld_foreign_text(bytes, look_at(path, bytes)) : NULL;
+    return text ? text : weld_file_kind_text(kind);
 }
 
 const char *weld_file_kind_text(weld_file_kind kind) {

@@ -26,7 +26,9 @@ typedef enum weld_file_kind {
 
 /* Looks at the first 4096 bytes; says nothing about whether the rest is in order. */
 weld_file_kind weld_file_kind_of(const char *path);
-/* For messages: "a training checkpoint of weld", "a JPEG image", "a file of unknown kind". */
+/* For messages, of a file that may be no kind of these: "a JPEG image", "a GIF image". */
+const char *weld_file_text(const char *path);
+/* "a training checkpoint of weld", "a JPEG image", "a file of unknown kind". */
 const char *weld_file_kind_text(weld_file_kind kind);
 
 #endif

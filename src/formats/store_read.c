@@ -26,7 +26,7 @@ static weld_status check_header(weld_store *s, const unsigned char *block, size_
     if (!weld_store_header_decode(block, size, &s->header)) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: not a model file of weld but %s: name a checkpoint or deploy file",
-                         s->file, weld_file_kind_text(weld_file_kind_of(s->file)));
+                         s->file, weld_file_text(s->file));
     }
     if (s->header.length != file_size) {
         return weld_fail(err, WELD_ERROR_FORMAT,

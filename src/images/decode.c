@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "formats/foreign.h"
 #include "images/decode_format.h"
 
 typedef enum file_kind { FILE_OTHER, FILE_JPEG, FILE_PNG, FILE_WEBP } file_kind;
@@ -34,8 +35,12 @@ static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, in
     case FILE_OTHER:
         break;
     }
-    return weld_fail(err, WELD_ERROR_FORMAT, "%snot a JPEG, PNG or WebP image",
-                     size == 0 ? "empty file: " : "");
+    const char *known = weld_foreign_text(bytes, size);
+    return weld_fail(err, WELD_ERROR_FORMAT, "%s%snot a JPEG, PNG or WebP image",
+                     size == 0 ? "empty file: "
+                     : known   ? known
+                               : "",
+                     known ? ": " : "");
 }
 
 weld_status weld_decode_image(const void *bytes, size_t size, weld_image *out, weld_error *err) {

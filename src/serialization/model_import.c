@@ -113,7 +113,7 @@ static weld_status choose_average(const char *path, const char *key, weld_model_
     if (strcmp(key, "ema") != 0 || !mf->ema) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
-                         weld_file_kind_text(weld_file_kind_of(path)), key);
+                         weld_file_text(path), key);
     }
     weld_weights_free(mf->weights);
     weld_weights_free(mf->moment1);

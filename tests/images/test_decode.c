@@ -119,7 +119,16 @@ static void expect_error(const void *bytes, size_t size, const char *text) {
 START_TEST(what_is_no_image_is_called_so) {
     expect_error("this is a text file\n", 20, "not a JPEG, PNG or WebP image");
     expect_error("", 0, "empty file");
-    expect_error("GIF89a\1\0\1\0", 10, "not a JPEG, PNG or WebP image");
+    expect_error("GIF89a\1\0\1\0", 10, "a GIF image: not a JPEG, PNG or WebP image");
+    expect_error("\0\0\0\x18"
+                 "ftypheic",
+                 12, "a HEIC image: not");
+    expect_error("\0\0\0\x18"
+                 "ftypavif",
+                 12, "an AVIF image: not");
+    expect_error("II*\0\10\0", 6, "a TIFF image: not");
+    expect_error("<!DOCTYPE html>", 15, "an HTML page");
+    expect_error("version https://git-lfs.github.com/spec/v1\n", 43, "git lfs pull");
     expect_error("\xff\xd8\xff\xe0 and then text", 18, "JPEG");
     expect_error("\x89PNG\r\n\x1a\n and then text", 22, "PNG");
     expect_error("RIFF\x10\0\0\0WEBP and then text", 26, "WebP");

@@ -112,6 +112,13 @@ WELD_API weld_value *weld_resize(weld_graph *g, weld_value *x, int64_t height, i
 WELD_API weld_value *weld_add(weld_graph *g, weld_value *a, weld_value *b); /* equal shapes */
 WELD_API weld_value *weld_mul(weld_graph *g, weld_value *a, weld_value *b); /* likewise */
 WELD_API weld_value *weld_scale(weld_graph *g, weld_value *x, double factor);
+/* The nearest number within [low, high], which are rounded to f32 in networks of f32; the gradient
+ * is that of what is strictly within. */
+WELD_API weld_value *weld_clamp(weld_graph *g, weld_value *x, double low, double high);
+/* x scale[c] + shift[c] over the last dimension of x [..., c]; shift may be NULL. A scale alone is
+ * LayerScale (Touvron et al., "Going deeper with image transformers", ICCV 2021). */
+WELD_API weld_value *weld_affine(weld_graph *g, weld_value *x, weld_value *scale,
+                                 weld_value *shift);
 /* x [n, h, w, c] times s [n, 1, 1, c]. */
 WELD_API weld_value *weld_channel_scale(weld_graph *g, weld_value *x, weld_value *s);
 /* x * sigmoid(fc2(relu(fc1(mean over h, w)))); fc1 [r, c, 1, 1], fc2 [c, r, 1, 1], with biases (Hu,

@@ -32,7 +32,7 @@ struct weld_value {
 typedef struct weld_attributes {
     int kernel[2], stride[2], padding[2], groups; /* windows: height, width */
     int dilation[2];                              /* likewise; 0 where it is 1 */
-    double eps, momentum, factor, probability;
+    double eps, momentum, factor, probability, low, high;
     int heads, axis, function; /* function: a weld_unary */
     int64_t begin, end;
     weld_shape
@@ -58,7 +58,9 @@ enum {
     WELD_ATTR_SHAPE = 1 << 13,
     WELD_ATTR_SALT = 1 << 14,
     WELD_ATTR_DTYPE = 1 << 15,
-    WELD_ATTR_DILATION = 1 << 16
+    WELD_ATTR_DILATION = 1 << 16,
+    WELD_ATTR_LOW = 1 << 17,
+    WELD_ATTR_HIGH = 1 << 18
 };
 
 /* Table for those who print, write or read attributes generically. */

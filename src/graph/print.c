@@ -25,6 +25,8 @@ const weld_attribute_field weld_attribute_fields[] = {
     FIELD(WELD_ATTR_SHAPE, shape, WELD_FIELD_SHAPE),
     FIELD(WELD_ATTR_SALT, salt, WELD_FIELD_INT64),
     FIELD(WELD_ATTR_DTYPE, dtype, WELD_FIELD_DTYPE),
+    FIELD(WELD_ATTR_LOW, low, WELD_FIELD_DOUBLE),
+    FIELD(WELD_ATTR_HIGH, high, WELD_FIELD_DOUBLE),
     OPTIONAL_FIELD(WELD_ATTR_DILATION, dilation, WELD_FIELD_INT2),
 };
 const size_t weld_attribute_field_count =

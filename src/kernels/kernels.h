@@ -163,6 +163,10 @@ typedef struct weld_kernels {
      * `below`: word i (weld_random_u32) decides of element i. */
     void (*dropout)(const weld_random *stream, uint32_t below, double factor, int64_t n,
                     const void *x, void *y);
+    /* y = x within [low, high], both rounded to P; and its gradient, dy where low < x < high, else
+     * 0. NaN stays NaN, and has no gradient. */
+    void (*clamp)(int64_t n, double low, double high, const void *x, void *y);
+    void (*clamp_grad)(int64_t n, double low, double high, const void *x, const void *dy, void *dx);
     /* y (T) = x (f32), rounded; y (f32) = x (T). Both only in bf16 tables. */
     void (*from_f32)(int64_t n, const float *x, void *y);
     void (*to_f32)(int64_t n, const void *x, float *y);

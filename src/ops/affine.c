@@ -1,9 +1,9 @@
 /* affine(x, scale, shift) -> y = x scale[c] + shift[c] (shift may be absent) and
- * affine2(dy, x, a, b, d) -> dx = a[c] dy + b[c] x + d[c]: what is left of batch norm and of its
- * gradient once their vectors are known (passes/split_batch_norm.c makes these nodes). x [c] is one
+ * affine2(dy, x, a, b, d) -> dx = a[c] dy + b[c] x + d[c]. With vectors that are known by then they
+ * are also what is left of batch norm and of its gradient (passes/split_batch_norm.c). x [c] is one
  * row: so vectors are multiplied. */
-#include "ops/ops.h"
 #include "base/error.h"
+#include "ops/conv2d.h"
 
 /* --- affine --- */
 
@@ -14,6 +14,34 @@ static weld_status affine_infer(const weld_node *node, const weld_tensor *in, we
     static const char *const names[] = {"x", "scale", "shift"};
     WELD_TRY(weld_expect_channels(node, in, SCALE, SHIFT, names, err));
     return weld_infer_same(node, in, out, err);
+}
+
+/* As a map, for those who want one: [dim 0, the rest, 1, c]. */
+static weld_value *as_map(weld_graph *g, weld_value *v) {
+    weld_shape shape = WELD_SHAPE(v->shape.dim[0], -1, 1, v->shape.dim[v->shape.rank - 1]);
+    return v->shape.rank == 4 ? v : weld_reshape(g, v, shape);
+}
+
+/* dscale is the sum over rows of x dy: the gradient of a convolution's weight whose groups are
+ * single channels. */
+static void affine_grad(const weld_gradient *of) {
+    weld_value *x = of->node->inputs[X], *scale = of->node->inputs[SCALE], *dy = of->dy[0];
+    const int64_t c = scale->shape.dim[0];
+    const bool is_row = x->shape.rank == 1;
+    if (of->wanted[X]) {
+        of->dx[X] = weld_affine(of->g, dy, scale, NULL);
+    }
+    if (of->wanted[SCALE] && is_row) {
+        of->dx[SCALE] = weld_cast(of->g, weld_mul(of->g, x, dy), scale->dtype);
+    } else if (of->wanted[SCALE]) {
+        const weld_attributes a = {.stride = {1, 1}, .groups = (int)c};
+        weld_value *sums = weld_conv2d_weight_grad(of->g, as_map(of->g, x), as_map(of->g, dy), &a,
+                                                   WELD_SHAPE(c, 1, 1, 1));
+        of->dx[SCALE] = weld_reshape(of->g, sums, WELD_SHAPE(c));
+    }
+    if (of->node->input_count > SHIFT && of->wanted[SHIFT]) {
+        of->dx[SHIFT] = is_row ? weld_cast(of->g, dy, scale->dtype) : weld_channel_sum(of->g, dy);
+    }
 }
 
 static void affine_piece(const weld_run *run, int64_t begin, int64_t end) {
@@ -38,12 +66,18 @@ const weld_op weld_op_affine = {
     .inputs = {2, 3},
     .outputs = 1,
     .types = WELD_TYPES_FLOAT_BF16,
-    .traits = WELD_OP_TRAINING_ONLY | WELD_OP_CHEAP | WELD_OP_BY_ROW,
+    .traits = WELD_OP_CHEAP | WELD_OP_BY_ROW,
     .infer = affine_infer,
+    .grad = affine_grad,
     .flops = 2,
     .linear = affine_linear,
     .cpu = {.inplace = 1 << X, .run = affine_run, .slicing = weld_slice_rows, .sliced = 1 << X},
 };
+
+weld_value *weld_affine(weld_graph *g, weld_value *x, weld_value *scale, weld_value *shift) {
+    weld_value *in[] = {x, scale, shift};
+    return weld_graph_node(g, &weld_op_affine, NULL, in, shift ? 3 : 2, 2);
+}
 
 /* --- affine2 --- */
 

@@ -23,6 +23,8 @@
     X(channel_dot) \
     X(channel_scale) \
     X(channel_sum) \
+    X(clamp) \
+    X(clamp_grad) \
     X(combine) \
     X(concat) \
     X(conv2d) \

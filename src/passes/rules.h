@@ -13,7 +13,8 @@ extern const weld_rule weld_rule_fold_batch_norm;
  * odd sizes and the same centre, become one; so do linear layers of one input. The input itself,
  * added too, is a branch whose kernel is a one in the centre. */
 extern const weld_rule weld_rule_merge_branches;
-/* A constant factor after a convolution or linear layer folds into it. */
+/* A constant factor after a convolution or linear layer, or an affine map of each channel, folds
+ * into it. */
 extern const weld_rule weld_rule_fold_scale;
 
 #endif

@@ -7,17 +7,12 @@ weld_value *weld_vector_plus(weld_graph *g, weld_value *a, weld_value *b) {
     return !a ? b : !b ? a : weld_add(g, a, b);
 }
 
-static weld_value *affine(weld_graph *g, weld_value *a, weld_value *b, weld_value *c) {
-    weld_value *in[] = {a, b, c};
-    return weld_graph_node(g, &weld_op_affine, NULL, in, 3, 2);
-}
-
 weld_value *weld_vector_times(weld_graph *g, weld_value *a, weld_value *b) {
-    return !a ? b : !b ? a : affine(g, a, b, NULL);
+    return !a ? b : !b ? a : weld_affine(g, a, b, NULL);
 }
 
 weld_value *weld_vector_times_plus(weld_graph *g, weld_value *a, weld_value *b, weld_value *c) {
-    return a && b ? affine(g, a, b, c) : weld_vector_plus(g, a, c);
+    return a && b ? weld_affine(g, a, b, c) : weld_vector_plus(g, a, c);
 }
 
 weld_value *weld_vector_sum_of_factors(weld_graph *g, weld_value *a, weld_value *b) {

@@ -109,7 +109,7 @@ static const weld_node *find_not_finite(const weld_graph *g) {
     for (size_t i = 0; i < g->node_count; i++) {
         const weld_attributes *a = &g->nodes[i]->attributes;
         if (!isfinite(a->eps) || !isfinite(a->momentum) || !isfinite(a->factor) ||
-            !isfinite(a->probability)) {
+            !isfinite(a->probability) || !isfinite(a->low) || !isfinite(a->high)) {
             return g->nodes[i];
         }
     }

@@ -215,6 +215,30 @@ static void mul(weld_onnx_builder *b, const weld_node *node) {
     spell_both(b, node, "Mul");
 }
 
+static void clamp(weld_onnx_builder *b, const weld_node *node) {
+    const weld_attributes *a = &node->attributes;
+    weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
+    char *in[] = {weld_onnx_get(b, node->inputs[0], layout), weld_onnx_scalar(b, a->low),
+                  weld_onnx_scalar(b, a->high)};
+    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Clip", 3, in, NULL));
+}
+
+/* A vector [c] as it goes with an image in this layout. */
+static char *channels_of(weld_onnx_builder *b, const weld_value *vector, weld_onnx_layout layout) {
+    char *name = weld_onnx_get(b, vector, PLAIN);
+    const int64_t shape[] = {vector->shape.dim[0], 1, 1};
+    return layout == FIRST ? apply2(b, "Reshape", name, weld_onnx_list(b, shape, 3)) : name;
+}
+
+static void affine(weld_onnx_builder *b, const weld_node *node) {
+    weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
+    const weld_value *shift = weld_optional_input(node, 2);
+    char *y = weld_onnx_get(b, node->inputs[0], layout);
+    y = apply2(b, "Mul", y, channels_of(b, node->inputs[1], layout));
+    y = shift ? apply2(b, "Add", y, channels_of(b, shift, layout)) : y;
+    weld_onnx_set(b, node->outputs[0], layout, y);
+}
+
 static void scale(weld_onnx_builder *b, const weld_node *node) {
     weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
     char *x = weld_onnx_get(b, node->inputs[0], layout);
@@ -362,9 +386,11 @@ static const struct spelling {
 } spellings[] = {
     {&weld_op_activation, activation},
     {&weld_op_add, add},
+    {&weld_op_affine, affine},
     {&weld_op_attention, attention},
     {&weld_op_batch_norm_eval, batch_norm_eval},
     {&weld_op_channel_scale, channel_scale},
+    {&weld_op_clamp, clamp},
     {&weld_op_concat, concat},
     {&weld_op_conv2d, conv2d},
     {&weld_op_global_avg_pool, global_avg_pool},

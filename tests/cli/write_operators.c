@@ -50,6 +50,7 @@ static void add_elementwise(weld_graph *g, weld_value *x) {
     for (int i = 0; i < 6; i++) {
         weld_output(g, names[i], functions[i](g, x));
     }
+    weld_output(g, "clamp", weld_clamp(g, x, -0.7, 1.3));
 }
 
 static void add_images(weld_graph *g, weld_value *x) {
@@ -66,6 +67,8 @@ static void add_images(weld_graph *g, weld_value *x) {
     weld_output(g, "global_avg_pool", s);
     weld_output(g, "channel_scale", weld_channel_scale(g, x, s));
     weld_output(g, "image_softmax", weld_softmax(g, x));
+    weld_value *vector = leaf(g, "affine.weight", WELD_SHAPE(CHANNELS));
+    weld_output(g, "affine", weld_affine(g, x, vector, leaf(g, "affine.bias", vector->shape)));
     for (int axis = 1; axis < 4; axis++) {
         char name[32];
         weld_value *part = weld_slice(g, x, axis, 1, 4);
@@ -92,6 +95,7 @@ static void add_rows(weld_graph *g, weld_value *x, int64_t batch) {
     weld_output(g, "rows", rows);
     weld_shape vector = WELD_SHAPE(CHANNELS);
     weld_value *weight = leaf(g, "layer.weight", vector), *bias = leaf(g, "layer.bias", vector);
+    weld_output(g, "affine_rows", weld_affine(g, rows, weight, NULL));
     weld_output(g, "layer_norm", weld_layer_norm(g, rows, weight, bias, 1e-3));
     weld_output(g, "image_layer_norm", weld_layer_norm(g, x, weight, bias, 1e-3));
     weight = leaf(g, "linear.weight", WELD_SHAPE(4, CHANNELS));

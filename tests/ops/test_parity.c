@@ -56,6 +56,16 @@ static weld_value *mul(weld_graph *g, weld_value *const *x, const void *options)
     return weld_mul(g, x[0], x[1]);
 }
 
+static weld_value *affine(weld_graph *g, weld_value *const *x, const void *options) {
+    (void)options;
+    return weld_affine(g, x[0], x[1], weld_graph_find_leaf(g, "x2"));
+}
+
+static weld_value *clamp(weld_graph *g, weld_value *const *x, const void *options) {
+    (void)options;
+    return weld_clamp(g, x[0], -0.5, 1.25);
+}
+
 typedef struct resizing {
     int64_t height, width;
     weld_resize_mode mode;
@@ -141,6 +151,9 @@ static const parity_case cases[] = {
     {"resize_bilinear_down", RESIZE(4, 1, WELD_RESIZE_BILINEAR)},
     {"conv_dilated", CONV({2, 1}, {3, 0}, 1, {3, 2})},
     {"conv_depthwise_dilated", CONV({2, 2}, {2, 2}, 5, {2, 2})},
+    {"affine", affine, NULL},
+    {"affine_rows", affine, NULL},
+    {"clamp", clamp, NULL},
     {"mul", mul, NULL},
     {"hard_swish_bends", APPLY(weld_hard_swish)},
     {"hard_sigmoid_bends", APPLY(weld_hard_sigmoid)},

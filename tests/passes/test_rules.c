@@ -232,6 +232,31 @@ START_TEST(a_scale_adds_no_bias) {
 }
 END_TEST
 
+START_TEST(an_affine_map_of_channels_folds_into_the_layer_before) {
+    net n = net_create(7, 5, 5);
+    weld_value *gamma = leaf(&n, "gamma", "scale", WELD_SHAPE(7));
+    weld_value *y = weld_affine(n.g, conv(&n, "c", n.x, 7, square(3, 1, 1), false), gamma, NULL);
+    merging m = finish(&n, add(&n, n.x, y), 1);
+    ck_assert_uint_eq(weld_weights_count(m.merged_weights), 1);
+    merging_free(&m);
+    n = net_create(7, 5, 5);
+    y = linear(&n, "l", pooled(&n, n.x), 4, false);
+    y = weld_affine(n.g, y, leaf(&n, "a", "scale", WELD_SHAPE(4)),
+                    leaf(&n, "a", "shift", WELD_SHAPE(4)));
+    expect_nodes(&n, y, 3);
+}
+END_TEST
+
+/* A factor that two layers share has no one layer to go to. */
+START_TEST(a_shared_factor_of_channels_is_left_alone) {
+    net n = net_create(7, 5, 5);
+    weld_value *gamma = leaf(&n, "gamma", "scale", WELD_SHAPE(7));
+    weld_value *y = weld_affine(n.g, conv(&n, "a", n.x, 7, square(3, 1, 1), false), gamma, NULL);
+    y = weld_affine(n.g, conv(&n, "b", weld_relu(n.g, y), 7, square(3, 1, 1), true), gamma, NULL);
+    expect_untouched(&n, y);
+}
+END_TEST
+
 /* The module that holds both would not tell these apart. */
 START_TEST(names_stay_apart_where_a_module_holds_several_layers) {
     net n = net_create(6, 5, 5);
@@ -379,6 +404,8 @@ RUN_SUITE("passes/rules", repvgg_blocks_become_one_convolution_each,
           what_cannot_merge_stays_in_the_sum,
           batch_norm_folds_into_layers_before_and_linear_layers_after_it,
           averaged_linear_heads_become_one, a_scale_adds_no_bias,
+          an_affine_map_of_channels_folds_into_the_layer_before,
+          a_shared_factor_of_channels_is_left_alone,
           names_stay_apart_where_a_module_holds_several_layers,
           other_strides_and_groups_are_left_alone, other_inputs_are_left_alone,
           values_with_other_readers_are_left_alone,

@@ -51,15 +51,16 @@ static weld_graph *everything(bool training) {
     weld_value *fc2_bias = weld_parameter(g, "se.fc2.bias", WELD_SHAPE(8), uniform);
     x = weld_squeeze_excite(g, x, fc1, fc1_bias, fc2, fc2_bias);
     x = weld_max_pool(g, x, (int[]){3, 3}, (int[]){1, 1}, (int[]){1, 1});
+    weld_value *gamma = weld_parameter(g, "norm.weight", WELD_SHAPE(8), constant);
     weld_value *far = weld_parameter(g, "far.weight", WELD_SHAPE(8, 1, 3, 3), uniform);
     weld_conv2d_options apart = {.padding = {2, 3}, .groups = 8, .dilation = {2, 3}};
     x = weld_mul(g, x, weld_conv2d(g, x, far, NULL, apart));
+    x = weld_affine(g, weld_clamp(g, x, -0.5, 6), gamma, NULL);
     x = weld_resize(g, weld_resize(g, x, 3, 5, WELD_RESIZE_BILINEAR), 4, 4, WELD_RESIZE_NEAREST);
     weld_value *tokens = weld_reshape(g, x, WELD_SHAPE(2, -1, 8));
     weld_value *table = weld_parameter(g, "table", WELD_SHAPE(2, 49), uniform);
     weld_value *bias = weld_relative_position_bias(g, table, 4, 4);
     weld_value *attended = weld_attention(g, tokens, tokens, tokens, bias, 2, 0);
-    weld_value *gamma = weld_parameter(g, "norm.weight", WELD_SHAPE(8), constant);
     weld_value *beta = weld_parameter(g, "norm.bias", WELD_SHAPE(8), constant);
     tokens = weld_layer_norm(g, weld_add(g, tokens, attended), gamma, beta, 1e-6);
     if (training) {

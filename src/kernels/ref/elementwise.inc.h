@@ -105,6 +105,27 @@ static void dropout(const weld_random *stream, uint32_t below, double factor, in
     }
 }
 
+/* y[n] = x[n] within [low, high] */
+static void clamp_to(int64_t n, double low, double high, const void *x_, void *y_) {
+    const param least_value = (param)low, most_value = (param)high;
+    const real *x = x_;
+    real *y = y_;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = put(clamp(get(x[i]), least_value, most_value));
+    }
+}
+
+/* dx[n] = dy[n] where low < x[n] < high, else 0 */
+static void clamp_grad(int64_t n, double low, double high, const void *x_, const void *dy_,
+                       void *dx_) {
+    const param least_value = (param)low, most_value = (param)high;
+    const real *x = x_, *dy = dy_;
+    real *dx = dx_;
+    for (int64_t i = 0; i < n; i++) {
+        dx[i] = get(x[i]) > least_value && get(x[i]) < most_value ? dy[i] : put(0);
+    }
+}
+
 #if P_IS_T
 /* x within +- limit; NaN is left as it is */
 static double within(double x, double limit) {

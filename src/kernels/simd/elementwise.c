@@ -38,6 +38,40 @@ void SIMD(scale)(int64_t n, double factor, const void *x_, void *y_) {
     V_EACH_PAIR(n, scale_step(f, x + j, span, y + j));
 }
 
+V_INLINE void clamp_step(vfloat low, vfloat high, const tvalue *x, vspan span, tvalue *y) {
+    const vpair in = t_load_pair(x, span); /* NaN stays NaN: the second of either */
+    fetch_to_write(y + FETCH_AHEAD);
+    t_store_pair(y, span, (vpair){v_min(high, v_max(low, in.a)), v_min(high, v_max(low, in.b))});
+}
+
+void SIMD(clamp)(int64_t n, double low, double high, const void *x_, void *y_) {
+    const tvalue *x = x_;
+    tvalue *y = y_;
+    const vfloat from = v_set((float)low), to = v_set((float)high);
+    V_EACH_PAIR(n, clamp_step(from, to, x + j, span, y + j));
+}
+
+V_INLINE vfloat where_within(vfloat low, vfloat high, vfloat x, vfloat dy) {
+    const vfloat below = v_select(v_greater(high, x), dy, v_zero());
+    return v_select(v_greater(x, low), below, v_zero());
+}
+
+V_INLINE void clamp_grad_step(vfloat low, vfloat high, const tvalue *x, const tvalue *dy,
+                              vspan span, tvalue *dx) {
+    const vpair in = t_load_pair(x, span), g = t_load_pair(dy, span);
+    fetch_to_write(dx + FETCH_AHEAD);
+    t_store_pair(dx, span,
+                 (vpair){where_within(low, high, in.a, g.a), where_within(low, high, in.b, g.b)});
+}
+
+void SIMD(clamp_grad)(int64_t n, double low, double high, const void *x_, const void *dy_,
+                      void *dx_) {
+    const tvalue *x = x_, *dy = dy_;
+    tvalue *dx = dx_;
+    const vfloat from = v_set((float)low), to = v_set((float)high);
+    V_EACH_PAIR(n, clamp_grad_step(from, to, x + j, dy + j, span, dx + j));
+}
+
 #ifdef WELD_SIMD_BF16
 void SIMD(from_f32)(int64_t n, const float *x, void *y_) {
     tvalue *y = y_;

@@ -45,6 +45,8 @@ void SIMD(mul)(int64_t n, const void *a, const void *b, void *y);
 void SIMD(scale)(int64_t n, double factor, const void *x, void *y);
 void SIMD(dropout)(const weld_random *stream, uint32_t below, double factor, int64_t n,
                    const void *x, void *y);
+void SIMD(clamp)(int64_t n, double low, double high, const void *x, void *y);
+void SIMD(clamp_grad)(int64_t n, double low, double high, const void *x, const void *dy, void *dx);
 void SIMD(adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
                  void *v, void *average);
 double SIMD(square_sum)(int64_t n, const void *x);

@@ -56,7 +56,7 @@ struct trial {
     /* Parameters of the calls; with `fixed` (bench) the sizes are given, else draw chooses them. */
     bool fixed;
     int64_t m, n, k, rows, channel, count, begin, end;
-    double alpha, eps, smoothing;
+    double alpha, eps, smoothing, low, high;
     bool transpose_b, accumulate;
     weld_unary f;
     weld_window g;

@@ -177,6 +177,43 @@ static void draw_dropout(trial *t, weld_random *r) {
     add_elements(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
 }
 
+static void call_clamp(const weld_kernels *k, void *const *p, const trial *t) {
+    k->clamp(t->n, t->low, t->high, p[0], p[1]);
+}
+
+/* Limits that some elements meet, and that bf16 can hold. */
+static void draw_limits(trial *t, weld_random *r, array *x) {
+    t->low = draw_chance(r, 0.5) ? 0 : round_to_bf16(weld_random_range(r, -3, 1));
+    t->high = draw_chance(r, 0.5) ? 6 : round_to_bf16(weld_random_range(r, 1, 3));
+    if (!t->fixed) {
+        spread(r, x);
+    }
+    for (int64_t i = 0; i < x->width; i++) {
+        x->value[i] = draw_chance(r, 0.1) ? (draw_chance(r, 0.5) ? t->low : t->high) : x->value[i];
+    }
+}
+
+static void draw_clamp(trial *t, weld_random *r) {
+    draw_count(t, r);
+    t->call = call_clamp;
+    t->bound = bound_exact;
+    draw_limits(t, r, add_elements(t, r, "x", INPUT));
+    add_elements(t, r, "y", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
+}
+
+static void call_clamp_grad(const weld_kernels *k, void *const *p, const trial *t) {
+    k->clamp_grad(t->n, t->low, t->high, p[0], p[1], p[2]);
+}
+
+static void draw_clamp_grad(trial *t, weld_random *r) {
+    draw_count(t, r);
+    t->call = call_clamp_grad;
+    t->bound = bound_exact;
+    draw_limits(t, r, add_elements(t, r, "x", INPUT));
+    add_elements(t, r, "dy", INPUT);
+    add_elements(t, r, "dx", OUTPUT)->alias = (int)draw_between(r, -1, 1);
+}
+
 static void copy(const trial *t, const double *from, double *to) {
     for (int64_t i = 0; i < t->n; i++) {
         to[i] = from[i];
@@ -352,6 +389,8 @@ const kernel_check elementwise_checks[] = {
     {"mul", 60, draw_mul},
     {"scale", 60, draw_scale},
     {"dropout", 100, draw_dropout},
+    {"clamp", 60, draw_clamp},
+    {"clamp_grad", 60, draw_clamp_grad},
     {"adamw", 100, draw_adamw, NOT_IN_BF16},
     {"square_sum", 60, draw_square_sum, NOT_IN_BF16},
     {"from_f32", 100, draw_from_f32, ONLY_IN_BF16},

@@ -1,6 +1,6 @@
-/* own_network PHOTOS EPOCHS NET.h5 DEPLOY.h5: a network of one's own, after ConvNeXt (Liu et al.,
- * "A ConvNet for the 2020s", CVPR 2022), trained on PHOTOS/train, evaluated on PHOTOS/val, merged.
- */
+/* own_network TRAIN VAL EPOCHS NET.h5 DEPLOY.h5: a network of one's own, after ConvNeXt (Liu et al.,
+ * "A ConvNet for the 2020s", CVPR 2022), trained on one folder of photos, evaluated on another,
+ * merged. */
 #include <stdio.h>
 #include <stdlib.h>
 

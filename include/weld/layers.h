@@ -105,6 +105,12 @@ WELD_API int weld_round_channels(double channels);
 WELD_API weld_value *weld_layer_norm_affine(const weld_layers *net, weld_path at, weld_value *x,
                                             int c, double eps);
 
+/* A factor for each channel, x [.., c]: LayerScale (Touvron et al., "Going deeper with image
+ * transformers", ICCV 2021). The parameter is called `at` itself ("block.gamma") and begins with
+ * `factor`; merging folds it into a layer before it. */
+WELD_API weld_value *weld_layer_scale_channels(const weld_layers *net, weld_path at, weld_value *x,
+                                               int c, double factor);
+
 /* x [.., in] -> [.., out]; the bias starts with 0. */
 WELD_API weld_value *weld_layer_linear(const weld_layers *net, weld_path at, weld_value *x, int in,
                                        int out, weld_init weight);

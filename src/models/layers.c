@@ -145,6 +145,14 @@ weld_value *weld_layer_norm_affine(const weld_layers *net, weld_path at, weld_va
     return weld_layer_norm(net->g, x, weight, bias, eps);
 }
 
+weld_value *weld_layer_scale_channels(const weld_layers *net, weld_path at, weld_value *x, int c,
+                                      double factor) {
+    weld_value *gamma = is_too_long(at)
+                            ? fail_too_long(net, at)
+                            : weld_parameter(net->g, at.text, WELD_SHAPE(c), constant(factor));
+    return weld_affine(net->g, x, gamma, NULL);
+}
+
 weld_value *weld_layer_drop_path(const weld_layers *net, weld_value *x, double depth) {
     const double probability = net->mode.training ? net->mode.drop_path * depth : 0;
     return probability > 0 ? weld_stochastic_depth(net->g, x, probability) : x;

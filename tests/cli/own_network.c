@@ -1,6 +1,6 @@
-/* own_network TRAIN VAL EPOCHS NET.h5 DEPLOY.h5: a network of one's own, after ConvNeXt (Liu et al.,
- * "A ConvNet for the 2020s", CVPR 2022), trained on one folder of photos, evaluated on another,
- * merged. */
+/* own_network TRAIN VAL EPOCHS NET.h5 DEPLOY.h5: a network of one's own, after ConvNeXt (Liu et
+ * al., "A ConvNet for the 2020s", CVPR 2022), trained on one folder of photos, evaluated on
+ * another, merged. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +18,7 @@ static weld_value *block(const weld_layers *net, weld_path at, weld_value *x, in
     y = weld_layer_norm_affine(net, weld_under(at, "norm"), y, c, 1e-6);
     y = weld_layer_linear(net, weld_under(at, "pwconv1"), y, c, 4 * c, start);
     y = weld_layer_linear(net, weld_under(at, "pwconv2"), weld_gelu(net->g, y), 4 * c, c, start);
+    y = weld_layer_scale_channels(net, weld_under(at, "gamma"), y, c, 1e-2);
     return weld_add(net->g, x, weld_layer_drop_path(net, y, depth));
 }
 

@@ -25,6 +25,7 @@ START_TEST(leaves_have_the_names_and_shapes_of_pytorch) {
                         true);
     x = weld_layer_conv_bn(&net, weld_under(stem, "dw"), weld_under(stem, "bn"), x, depthwise);
     x = weld_layer_norm_affine(&net, (weld_path){""}, x, 4, 1e-6);
+    x = weld_layer_scale_channels(&net, weld_under(stem, "gamma"), x, 4, 0.1);
     ck_assert_int_eq(weld_graph_status(g, &err), WELD_OK);
     weld_shape shape = weld_value_shape(x);
     ck_assert(weld_shape_equal(&shape, &WELD_SHAPE(2, 4, 4, 4)));
@@ -37,7 +38,8 @@ START_TEST(leaves_have_the_names_and_shapes_of_pytorch) {
                   {"stem.bn.weight", WELD_SHAPE(4)},
                   {"stem.bn.bias", WELD_SHAPE(4)},
                   {"weight", WELD_SHAPE(4)},
-                  {"bias", WELD_SHAPE(4)}};
+                  {"bias", WELD_SHAPE(4)},
+                  {"stem.gamma", WELD_SHAPE(4)}};
     ck_assert_uint_eq(weld_graph_parameter_count(g), sizeof wanted / sizeof *wanted);
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         const weld_value *p = weld_graph_parameter(g, i);

@@ -17,48 +17,25 @@ _Static_assert(sizeof(weld_mobilenetv3) <= WELD_MODEL_VALUES_SIZE,
 static const char *const tables[] = {"large", "small", NULL};
 static const char *const activations[] = {"published", "relu", "gelu", "silu", NULL};
 
-#define REST .stem_stride = 2, .bn_eps = 1e-5, .bn_momentum = 0.1
-#define LARGE(...)                                                                                 \
+/* Channels of the head's first convolution, then of the stages. */
+#define LARGE(wide, ...)                                                                           \
     &(const weld_mobilenetv3) {                                                                    \
-        6, {__VA_ARGS__}, 6, {1, 2, 3, 4, 2, 3}, REST
-#define SMALL(...)                                                                                 \
+        6, {__VA_ARGS__}, 6, {1, 2, 3, 4, 2, 3}, WELD_MOBILENETV3_LARGE, 16, {wide, 1280}, 2, 0,   \
+            1e-5, 0.1                                                                              \
+    }
+#define SMALL(wide, ...)                                                                           \
     &(const weld_mobilenetv3) {                                                                    \
-        5, {__VA_ARGS__}, 5, {1, 2, 3, 2, 3}, WELD_MOBILENETV3_SMALL, REST
+        5, {__VA_ARGS__}, 5, {1, 2, 3, 2, 3}, WELD_MOBILENETV3_SMALL, 16, {wide, 1024}, 2, 0,      \
+            1e-5, 0.1                                                                              \
+    }
 
-static const weld_model_variant variants[] = {{"mobilenetv3_large_100",
-                                               LARGE(16, 24, 40, 80, 112, 160), .stem_channels = 16,
-                                               .head_channels = {960, 1280}}},
-{
-    "mobilenetv3_large_075", LARGE(16, 24, 32, 64, 88, 120), .stem_channels = 16, .head_channels = {
-        720,
-        1280
-    }
-}
-}
-, {
-    "mobilenetv3_small_100", SMALL(16, 24, 40, 48, 96), .stem_channels = 16, .head_channels = {
-        576,
-        1024
-    }
-}
-}
-, {
-    "mobilenetv3_small_075", SMALL(16, 24, 32, 40, 72), .stem_channels = 16, .head_channels = {
-        432,
-        1024
-    }
-}
-}
-, {
-    "mobilenetv3_small_050", SMALL(8, 16, 24, 24, 48), .stem_channels = 16, .head_channels = {
-        288,
-        1024
-    }
-}
-}
-,
-}
-;
+static const weld_model_variant variants[] = {
+    {"mobilenetv3_large_100", LARGE(960, 16, 24, 40, 80, 112, 160)},
+    {"mobilenetv3_large_075", LARGE(720, 16, 24, 32, 64, 88, 120)},
+    {"mobilenetv3_small_100", SMALL(576, 16, 24, 40, 48, 96)},
+    {"mobilenetv3_small_075", SMALL(432, 16, 24, 32, 40, 72)},
+    {"mobilenetv3_small_050", SMALL(288, 8, 16, 24, 24, 48)},
+};
 
 #define M weld_mobilenetv3
 static const weld_key keys[] = {

@@ -33,31 +33,27 @@ typedef struct ladder {
 
 _Static_assert(sizeof(ladder) <= WELD_MODEL_VALUES_SIZE, "a config has room for the values");
 
+/* clang-format off */
 #define NARROW {24, 40, 80, 160}, 112
 #define WIDE {48, 96, 192, 384}, 0
-#define LARGE_DEPTHS                                                                               \
-    { 1, 2, 5, 2 }
-#define LARGE_KERNELS                                                                              \
-    { 3, 5, 3, 5 }
-#define STEP(...)                                                                                  \
-    &(const ladder) {                                                                              \
-        __VA_ARGS__, {960, 1280}, 4                                                                \
-    }
-#define NAME(step) "mobilenetv3_repvit_step" step
+#define SHALLOW {1, 2, 5, 2}
+#define DEEP {2, 2, 14, 2}
+#define MIXED {3, 5, 3, 5}
+#define THREE {3, 3, 3, 3}
+#define STEP(name, ...) {"mobilenetv3_repvit_step" name, &(const ladder){__VA_ARGS__, {960, 1280}, 4}}
 
-/* clang-format off */
 static const weld_model_variant variants[] = {
     /* widths, depths, kernels,   block, expansion, stem, downsampling, classifier, squeeze_excite */
-    {NAME("0"), STEP(NARROW, LARGE_DEPTHS, LARGE_KERNELS, MOBILE, 0, MOBILE, MOBILE, MOBILE, MOBILE)},
-    {NAME("1"), STEP(NARROW, LARGE_DEPTHS, LARGE_KERNELS, REPVIT, 0, MOBILE, MOBILE, MOBILE, MOBILE)},
-    {NAME("2a"), STEP(NARROW, LARGE_DEPTHS, LARGE_KERNELS, REPVIT, 2, MOBILE, MOBILE, MOBILE, MOBILE)},
-    {NAME("2"), STEP(WIDE, LARGE_DEPTHS, LARGE_KERNELS, REPVIT, 2, MOBILE, MOBILE, MOBILE, MOBILE)},
-    {NAME("3"), STEP(WIDE, LARGE_DEPTHS, LARGE_KERNELS, REPVIT, 2, REPVIT, MOBILE, MOBILE, MOBILE)},
-    {NAME("4"), STEP(WIDE, LARGE_DEPTHS, LARGE_KERNELS, REPVIT, 2, REPVIT, REPVIT, MOBILE, MOBILE)},
-    {NAME("5"), STEP(WIDE, LARGE_DEPTHS, LARGE_KERNELS, REPVIT, 2, REPVIT, REPVIT, REPVIT, MOBILE)},
-    {NAME("6"), STEP(WIDE, {2, 2, 14, 2}, LARGE_KERNELS, REPVIT, 2, REPVIT, REPVIT, REPVIT, MOBILE)},
-    {NAME("7"), STEP(WIDE, {2, 2, 14, 2}, {3, 3, 3, 3}, REPVIT, 2, REPVIT, REPVIT, REPVIT, MOBILE)},
-    {NAME("8"), STEP(WIDE, {2, 2, 14, 2}, {3, 3, 3, 3}, REPVIT, 2, REPVIT, REPVIT, REPVIT, REPVIT)},
+    STEP("0",  NARROW, SHALLOW, MIXED, MOBILE, 0, MOBILE, MOBILE, MOBILE, MOBILE),
+    STEP("1",  NARROW, SHALLOW, MIXED, REPVIT, 0, MOBILE, MOBILE, MOBILE, MOBILE),
+    STEP("2a", NARROW, SHALLOW, MIXED, REPVIT, 2, MOBILE, MOBILE, MOBILE, MOBILE),
+    STEP("2",  WIDE,   SHALLOW, MIXED, REPVIT, 2, MOBILE, MOBILE, MOBILE, MOBILE),
+    STEP("3",  WIDE,   SHALLOW, MIXED, REPVIT, 2, REPVIT, MOBILE, MOBILE, MOBILE),
+    STEP("4",  WIDE,   SHALLOW, MIXED, REPVIT, 2, REPVIT, REPVIT, MOBILE, MOBILE),
+    STEP("5",  WIDE,   SHALLOW, MIXED, REPVIT, 2, REPVIT, REPVIT, REPVIT, MOBILE),
+    STEP("6",  WIDE,   DEEP,    MIXED, REPVIT, 2, REPVIT, REPVIT, REPVIT, MOBILE),
+    STEP("7",  WIDE,   DEEP,    THREE, REPVIT, 2, REPVIT, REPVIT, REPVIT, MOBILE),
+    STEP("8",  WIDE,   DEEP,    THREE, REPVIT, 2, REPVIT, REPVIT, REPVIT, REPVIT),
 };
 /* clang-format on */
 
@@ -258,17 +254,20 @@ static weld_value *block(const network *net, const ladder *l, feature at, weld_p
                               .depth = s.depth});
 }
 
+/* The stem has shrunk the image by two already where it is to be shrunk by more. */
+static int stride_of(const ladder *l, feature at) {
+    const bool shrinks = at.kind == LEAD || at.kind == DOWN;
+    return shrinks && (at.stage > 0 || l->stem_stride > 2) ? 2 : 1;
+}
+
 /* Feature f; *c: channels of x, and then of the result. */
 static weld_value *append(const network *net, const ladder *l, int f, weld_value *x, int *c) {
     const feature at = feature_at(l, f);
     const weld_path path = weld_under((weld_path){"features"}, "%d", f);
-    const bool is_first = at.kind == LEAD && at.stage == 0;
     weld_repvit_shape s = {.in = *c,
                            .out = at.kind == BEFORE ? *c : out_channels(l, at),
                            .kernel = l->kernels[at.stage],
-                           .stride = is_first ? (l->stem_stride > 2 ? 2 : 1)
-                                     : at.kind == LEAD || at.kind == DOWN ? 2
-                                                                          : 1,
+                           .stride = stride_of(l, at),
                            .excite = excites(l, at),
                            .depth = f / (double)(feature_count(l) - 1)};
     s.hidden = hidden_channels(l, at, at.kind == DOWN ? s.out : s.in);

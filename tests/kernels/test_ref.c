@@ -418,6 +418,57 @@ static double dot(int n, const double *x, const double *y) {
     return sum;
 }
 
+/* 5 x 5 pixels, a kernel of 2 x 2 whose taps are two rows and three columns apart. */
+START_TEST(dilated_windows_take_pixels_apart) {
+    const weld_window g = {5, 5, 1, 3, 2, 2, 2, 1, 1, 0, 0, 2, 3};
+    double x[25], y[6], patches[24], dx[25], dweight[4] = {0}, back[25] = {0};
+    for (int i = 0; i < 25; i++) {
+        x[i] = i;
+    }
+    const double weight[] = {1, 10, 100, 1000}, dy[] = {1, 0, 0, 0, 0, 2};
+    ref()->depthwise(&g, x, weight, NULL, 0, 3, y);
+    ASSERT_NEAR(6, y, 14030, 15141, 19585, 20696, 25140, 26251);
+    ref()->im2col(&g, x, 0, 1, 5, 6, patches); /* the last position */
+    ASSERT_NEAR(4, patches, 11, 14, 21, 24);
+    ref()->depthwise_input_grad(&g, dy, weight, 0, 5, dx);
+    ASSERT_NEAR(25, dx, 1, 0, 0, 10, 0, 0, 0, 0, 0, 0, 100, 2, 0, 1000, 20, 0, 0, 0, 0, 0, 0, 200,
+                0, 0, 2000);
+    ref()->depthwise_weight_grad(&g, x, dy, 0, 3, dweight);
+    ASSERT_NEAR(4, dweight, 0 + 2 * 11, 3 + 2 * 14, 10 + 2 * 21, 13 + 2 * 24);
+    ref()->col2im(&g, patches, 0, 1, 5, 6, back);
+    ck_assert_double_eq(back[11] + back[14] + back[21] + back[24], 70);
+    ref()->max_pool(&g, x, 0, 3, y);
+    ASSERT_NEAR(6, y, 13, 14, 18, 19, 23, 24);
+}
+END_TEST
+
+START_TEST(a_resampled_image_is_a_sum_over_the_taps_of_both_axes) {
+    const int64_t row_first[] = {0, 2, 2}, row_from[] = {1, 0};
+    const int64_t column_first[] = {0, 1, 3}, column_from[] = {2, 0, 1};
+    const double row_weight[] = {0.25, 0.5}, column_weight[] = {1, 2, 4};
+    const weld_resampling g = {
+        3, 2, 2, {row_first, row_from, row_weight}, {column_first, column_from, column_weight}};
+    const double x[] = {1, -1, 2, -2, 3, -3, 10, -10, 20, -20, 30, -30};
+    double y[8] = {0};
+    ref()->resample(&g, x, 0, 2, y); /* the second row has no taps */
+    ASSERT_NEAR(8, y, 9, -9, 30, -30, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(products_and_clamped_numbers) {
+    const double x[] = {2, -3, 0.5, 7}, other[] = {5, 4, -8, 0};
+    double y[4];
+    ref()->mul(4, x, other, y);
+    ASSERT_NEAR(4, y, 10, -12, -4, 0);
+    ref()->clamp(4, -1, 2, x, y);
+    ASSERT_NEAR(4, y, 2, -1, 0.5, 2);
+    ref()->clamp_grad(4, -1, 2, x, other, y);
+    ASSERT_NEAR(4, y, 0, 0, -8, 0);
+    ref()->clamp(1, -1, 2, &(const double){NAN}, y);
+    ck_assert(isnan(y[0]));
+}
+END_TEST
+
 /* Nothing square: 2 x 5 pixels, kernel 2 x 3, stride 1 x 2, padding 1 x 0. */
 START_TEST(oblong_windows_do_not_mix_up_their_axes) {
     const weld_window g = {2, 5, 1, 3, 2, 2, 3, 1, 2, 1, 0, 1, 1};
@@ -533,4 +584,5 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           cross_entropy_of_targets_that_do_not_sum_to_one,
           max_pool_ignores_padding_and_routes_to_the_first_maximum,
           patches_of_some_channels_and_back, oblong_windows_do_not_mix_up_their_axes,
-          more_columns_than_are_summed_at_a_time)
+          dilated_windows_take_pixels_apart, a_resampled_image_is_a_sum_over_the_taps_of_both_axes,
+          products_and_clamped_numbers, more_columns_than_are_summed_at_a_time)

@@ -153,7 +153,8 @@ typedef struct weld_kernels {
      */
 
     /* In bf16, before the result is rounded, GELU may be off by 2^-13 of itself (where x < -4 by
-     * 2^-8 of itself) + 2^-36, and its derivative by 2^-15. */
+     * 2^-8 of itself) + 2^-36, and its derivative by 2^-15; SiLU by 2^-13 of itself, and its
+     * derivative by 2^-13. */
     void (*unary)(weld_unary f, int64_t n, const void *x, void *y);
     void (*unary_grad)(weld_unary f, int64_t n, const void *x, const void *dy, void *dx);
     void (*add)(int64_t n, const void *a, const void *b, void *y);

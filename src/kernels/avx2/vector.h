@@ -105,6 +105,11 @@ V_INLINE vfloat v_reciprocal(vfloat a) {
     return _mm256_div_ps(_mm256_set1_ps(1), a);
 }
 
+/* The processor's own guess has but 12 bits. */
+V_INLINE vfloat v_reciprocal_short(vfloat a) {
+    return v_reciprocal(a);
+}
+
 V_INLINE vfloat v_round(vfloat a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

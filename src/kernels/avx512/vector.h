@@ -118,6 +118,10 @@ V_INLINE vfloat v_reciprocal(vfloat a) {
     return v_fma(guess, v_fnma(a, guess, v_set(1)), guess);
 }
 
+V_INLINE vfloat v_reciprocal_short(vfloat a) {
+    return _mm512_rcp14_ps(a);
+}
+
 V_INLINE vfloat v_round(vfloat a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }

@@ -6,6 +6,7 @@
 #include "kernels/simd/functions.h"
 #ifdef WELD_SIMD_BF16
 #include "kernels/simd/gelu_bf16.h"
+#include "kernels/simd/silu_bf16.h"
 #else
 #include "kernels/simd/gelu.h"
 #endif
@@ -27,6 +28,19 @@
     }
 _Static_assert(WELD_UNARY_COUNT == 6, "all of them");
 
+#ifndef WELD_SIMD_BF16
+V_INLINE vfloat v_silu(vfloat x) {
+    vfloat unused;
+    return x * v_sigmoid(x, &unused);
+}
+
+V_INLINE vfloat v_silu_slope(vfloat x) {
+    vfloat complement;
+    const vfloat sigmoid = v_sigmoid(x, &complement);
+    return v_fma(x * complement, sigmoid, sigmoid);
+}
+#endif
+
 V_INLINE vfloat clamp_to_six(vfloat x) { /* NaN stays NaN */
     return v_min(v_set(6), v_max(v_zero(), x));
 }
@@ -40,7 +54,7 @@ V_INLINE vfloat v_unary(const weld_unary f, vfloat x) {
     case WELD_RELU:
         return v_select(v_greater(x, v_zero()), x, v_zero());
     case WELD_SILU:
-        return x * v_sigmoid(x, &unused);
+        return v_silu(x);
     case WELD_HARD_SWISH:
         return x * (clamp_to_six(x + v_set(3)) * v_set(1.0f / 6));
     case WELD_HARD_SIGMOID:
@@ -60,11 +74,8 @@ V_INLINE vfloat v_unary_slope(const weld_unary f, vfloat x) {
         return v_gelu_slope(x);
     case WELD_RELU:
         return v_select(v_greater(x, zero), v_set(1), zero);
-    case WELD_SILU: {
-        vfloat complement;
-        const vfloat sigmoid = v_sigmoid(x, &complement);
-        return v_fma(x * complement, sigmoid, sigmoid);
-    }
+    case WELD_SILU:
+        return v_silu_slope(x);
     case WELD_HARD_SWISH: {
         const vfloat inside = v_fma(x, v_set(1.0f / 3), v_set(0.5f));
         const vfloat upper = v_select(v_greater(three, x), inside, v_set(1));

@@ -43,9 +43,12 @@ static argument argument_at(const trial *t, int count, int64_t i) {
     return u;
 }
 
-/* How far off GELU may be in bf16 beyond rounding: kernels.h. */
+/* How far off GELU and SiLU may be in bf16 beyond rounding: kernels.h. */
 static double approximation(const trial *t, argument u, double y) {
     const bool tail = u.value - u.error < -4;
+    if (t->dtype == WELD_BF16 && t->f == WELD_SILU) {
+        return fabs(y) * 0x1p-13;
+    }
     return t->dtype == WELD_BF16 && t->f == WELD_GELU
                ? fabs(y) * (tail ? 0x1p-8 : 0x1p-13) + 0x1p-36
                : 0;
@@ -87,7 +90,10 @@ static double distance_to_jump(weld_unary f, double u) {
  * jump the derivative is that of either side. */
 static double bound_of_gradient(const trial *t, argument u, double dy) {
     const weld_unary f = t->f;
-    const double off = t->dtype == WELD_BF16 && f == WELD_GELU ? 0x1p-15 : 0;
+    const double off = t->dtype != WELD_BF16 ? 0
+                       : f == WELD_GELU      ? 0x1p-15
+                       : f == WELD_SILU      ? 0x1p-13
+                                             : 0;
     const double terms = f == WELD_SILU ? 1 + fmin(fabs(u.value), 20) / 4 : 1;
     const double smooth = 8 * UNIT * terms + 0.8 * u.error + SMALLEST * (1 + fabs(u.value)) + off;
     return fabs(dy) * (distance_to_jump(f, u.value) <= u.error ? 1.5 : smooth) + SMALLEST;

@@ -69,6 +69,9 @@ static void bound_unary(trial *t) {
                 approximation = y * (t->array[0].value[i] < -4 ? 0x1p-8 : 0x1p-13) + 0x1p-36;
             }
             break;
+        case WELD_SILU:
+            approximation = t->dtype == WELD_BF16 ? y * 0x1p-13 : 0;
+            break;
         case WELD_HARD_SWISH: /* x (x / 6 + 1 / 2) */
             terms = y + smaller(x, 3);
             break;
@@ -104,7 +107,10 @@ static void bound_unary_grad(trial *t) {
     for (int64_t i = 0; i < t->n; i++) {
         const double x = fabs(t->array[0].value[i]), dy = fabs(t->array[1].value[i]);
         const double terms = t->f == WELD_SILU ? 1 + smaller(x, 20) / 4 : 1;
-        const double approximation = t->dtype == WELD_BF16 && t->f == WELD_GELU ? 0x1p-15 : 0;
+        const double approximation = t->dtype != WELD_BF16 ? 0
+                                     : t->f == WELD_GELU   ? 0x1p-15
+                                     : t->f == WELD_SILU   ? 0x1p-13
+                                                           : 0;
         const double bound =
             dy * (8 * UNIT * terms + SMALLEST * (1 + x) + approximation) + SMALLEST;
         t->array[2].bound[i] = t->f == WELD_RELU ? 0 : bound;

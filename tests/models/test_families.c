@@ -149,34 +149,51 @@ END_TEST
 
 /* --- Recognition ----------------------------------------------------------------------------- */
 
-static void check_recognized(const weld_graph *g, const weld_model_config *config,
-                             const weld_naming *naming, bool merged, bool stated) {
-    weld_named_shape *tensors = weld_alloc(g->value_count, sizeof *tensors);
-    char(*names)[WELD_TENSOR_NAME_SIZE] = weld_alloc(g->value_count, sizeof *names);
+/* What a file of the network would have. */
+typedef struct listing {
+    weld_named_shape *tensors;
+    char (*names)[WELD_TENSOR_NAME_SIZE];
     weld_shape_index index;
-    weld_recognized r;
-    weld_error err;
+} listing;
+
+static listing list(const weld_graph *g, const weld_model_config *config,
+                    const weld_naming *naming) {
+    listing l = {.tensors = weld_alloc(g->value_count, sizeof *l.tensors),
+                 .names = weld_alloc(g->value_count, sizeof *l.names)};
     size_t count = 0;
+    weld_error err;
     for (size_t i = 0; i < g->value_count; i++) {
-        if (is_leaf(g->values[i])) {
-            ck_assert_msg(
-                !weld_model_tensor_name(config, naming, g->values[i]->name, names[count], &err),
-                "%s", err.message);
-            tensors[count] = (weld_named_shape){
-                names[count], weld_naming_shape(naming, g->values[i]->name, g->values[i]->shape)};
+        const weld_value *v = g->values[i];
+        if (is_leaf(v)) {
+            ck_assert_msg(!weld_model_tensor_name(config, naming, v->name, l.names[count], &err),
+                          "%s", err.message);
+            l.tensors[count] =
+                (weld_named_shape){l.names[count], weld_naming_shape(naming, v->name, v->shape)};
             count++;
         }
     }
-    ck_assert_int_eq(weld_shape_index_create(tensors, count, &index, &err), WELD_OK);
-    ck_assert_msg(!weld_model_recognize(&index, stated ? config : NULL, &r, &err), "%s in %s: %s",
+    ck_assert_int_eq(weld_shape_index_create(l.tensors, count, &l.index, &err), WELD_OK);
+    return l;
+}
+
+static void free_listing(listing *l) {
+    weld_shape_index_free(&l->index);
+    weld_free(l->tensors);
+    weld_free(l->names);
+}
+
+static void check_recognized(const weld_graph *g, const weld_model_config *config,
+                             const weld_naming *naming, bool merged, bool stated) {
+    listing l = list(g, config, naming);
+    weld_recognized r;
+    weld_error err;
+    ck_assert_msg(!weld_model_recognize(&l.index, stated ? config : NULL, &r, &err), "%s in %s: %s",
                   config->name, naming->name, err.message);
     ck_assert_str_eq(r.config.name, config->name);
     ck_assert_int_eq(r.config.num_classes, config->num_classes);
     ck_assert_int_eq(r.merged, merged);
     ck_assert_msg(r.naming == naming, "%s in %s: %s", config->name, naming->name, r.naming->name);
-    weld_shape_index_free(&index);
-    weld_free(tensors);
-    weld_free(names);
+    free_listing(&l);
 }
 
 START_TEST(variants_are_recognised_by_names_and_shapes_merged_or_not) {
@@ -198,6 +215,48 @@ START_TEST(variants_are_recognised_by_names_and_shapes_merged_or_not) {
             weld_graph_free(merged);
         }
     }
+}
+END_TEST
+
+/* What is missing is named by whoever then looks for all of it. */
+START_TEST(a_file_that_lacks_a_tensor_is_of_what_it_nearly_is) {
+    weld_model_config config;
+    weld_recognized r;
+    ck_assert_int_eq(weld_model_config_named("mobileone_s1", &config, NULL), WELD_OK);
+    weld_graph *g = built(&config);
+    listing l = list(g, &config, weld_model_find_naming(&config, "official", NULL));
+    l.index.count--;
+    ck_assert_int_eq(weld_model_recognize(&l.index, NULL, &r, NULL), WELD_OK);
+    ck_assert_str_eq(r.config.name, "mobileone_s1");
+    ck_assert_str_eq(r.naming->name, "official");
+    ck_assert(!r.merged);
+    free_listing(&l);
+    weld_graph_free(g);
+}
+END_TEST
+
+START_TEST(running_out_of_memory_in_it_is_an_error_like_any_other) {
+    weld_model_config config;
+    weld_graph *merged;
+    weld_status status = WELD_ERROR_MEMORY;
+    long failures = 0;
+    ck_assert_int_eq(weld_model_config_named("repvgg_a0", &config, NULL), WELD_OK);
+    weld_graph *g = built(&config);
+    ck_assert_int_eq(weld_reparameterize_graph(g, &merged, NULL), WELD_OK);
+    listing l = list(merged, &config, weld_model_find_naming(&config, NULL, NULL));
+    for (long n = 0; status; n = n + n / 4 + 1) {
+        weld_recognized r;
+        weld_error err;
+        weld_memory_fail_after(n);
+        status = weld_model_recognize(&l.index, NULL, &r, &err);
+        weld_memory_fail_after(-1);
+        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
+        failures += status != WELD_OK;
+    }
+    ck_assert_int_gt(failures, 20);
+    free_listing(&l);
+    weld_graph_free(g);
+    weld_graph_free(merged);
 }
 END_TEST
 
@@ -237,4 +296,6 @@ RUN_SUITE("models/families", evaluation_gives_the_logits_of_pytorch,
           a_training_step_gives_the_gradients_of_pytorch, merged_they_give_the_same_logits,
           stages_end_where_those_of_pytorch_do, variants_have_the_tensors_and_counts_of_pytorch,
           variants_are_recognised_by_names_and_shapes_merged_or_not,
+          a_file_that_lacks_a_tensor_is_of_what_it_nearly_is,
+          running_out_of_memory_in_it_is_an_error_like_any_other,
           branches_merge_into_one_convolution_a_block)

@@ -7,12 +7,11 @@
  *   V_TILE_ROWS_1, _2, _3    rows of the register tile of a matrix product (see tile.h)
  *   vfloat, vmask, vdouble   a vector, a choice of its lanes, its lanes in double
  *   v_set, v_fma (ab + c), v_fnma (c - ab), v_min, v_max (where either is NaN: the second), v_abs,
- *   v_hold (a, in a register), v_sqrt, v_divide, v_reciprocal (2 ulp), v_reciprocal_short (2^-14), v_round (to
- *   nearest even),
- * v_scale_by_power (a 2^n), v_greater, v_equal, v_select(m, a, b) (a where m), v_bits_not_finite
- * (bit i for lane i), v_sum, v_maximum, v_transpose (V_LANES vectors), w_widen, w_set, and loads
- * and stores, whole and masked; where 32 floats can be looked up also V_TABLE and v_lookup. With
- * WELD_SIMD_BF16 also
+ *   v_hold (a, in a register), v_sqrt, v_divide, v_reciprocal (2 ulp), v_reciprocal_short (2^-14),
+ * v_round (to nearest even), v_scale_by_power (a 2^n), v_greater, v_equal, v_select(m, a, b) (a
+ * where m), v_bits_not_finite (bit i for lane i), v_sum, v_maximum, v_transpose (V_LANES vectors),
+ * w_widen, w_set, and loads and stores, whole and masked; where 32 floats can be looked up also
+ * V_TABLE and v_lookup. With WELD_SIMD_BF16 also
  *
  *   b_load_all, b_load_first         a vector of V_LANES bf16, or of the first n
  *   b_store_all, b_store_first       the same, rounded to nearest even

@@ -76,7 +76,8 @@ holds "a missing -o is wrong usage" test "$status" = 2
 
 # What fails leaves nothing, or what was there.
 mkdir other
-"$MAKE_PHOTOS" other 4 1 32
+"$MAKE_PHOTOS" other 1 2 32
+mv other/class_a other/yak
 refuses "images of other classes" "class" "$WELD" export net.h5 -o bad.safetensors --verify other
 refuses "images that are not there" "nowhere" "$WELD" export net.h5 -o bad.onnx --verify nowhere
 refuses "a folder that is not there" "nowhere/bad.safetensors" "$WELD" export net.h5 -o nowhere/bad.safetensors

@@ -80,6 +80,8 @@ static weld_status visit_entries(scan *s, const char *folder, visitor *visit, we
         if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path) {
             status =
                 weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", folder, entry->d_name);
+        } else if (weld_is_left_over(entry->d_name, strlen(entry->d_name))) {
+            weld_listing_skip(s->options, path + s->root_size, "left by a file server or archiver");
         } else {
             status = visit(s, entry->d_name, path, kind_of(entry, path, s->listing), err);
         }

@@ -18,7 +18,7 @@
 #include "formats/file.h"
 
 /* A change of version: the tables, or how entries are chosen and sorted, became others. */
-static const char magic[16] = "weld-index1\r\n\x1a\n";
+static const char magic[16] = "weld-index2\r\n\x1a\n";
 
 enum { TABLES = 8 };
 

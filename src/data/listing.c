@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char weld_image_endings[] = ".jpg.jpeg.png.webp";
+const char weld_image_endings[] = ".jpg.jpeg.jpe.jfif.png.webp";
 
 weld_listing weld_listing_make(void) {
     return (weld_listing){.samples.element = sizeof(weld_listing_sample),
@@ -37,6 +37,17 @@ bool weld_is_image_name(const char *name) {
             return true;
         }
         ending += length;
+    }
+    return false;
+}
+
+bool weld_is_left_over(const char *name, size_t length) {
+    static const char *const names[] = {"@eaDir",   "@Recycle",     "#recycle",
+                                        "__MACOSX", "$RECYCLE.BIN", "lost+found"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strlen(names[i]) == length && strncasecmp(name, names[i], length) == 0) {
+            return true;
+        }
     }
     return false;
 }

@@ -60,6 +60,9 @@ void weld_listing_free(weld_listing *l);
 extern const char weld_image_endings[];
 bool weld_is_image_name(const char *name);
 
+/* Is it a folder that a file server or an archiver left, of thumbnails or of what was deleted? */
+bool weld_is_left_over(const char *name, size_t length);
+
 /* Tell of an entry that is passed over, where that is asked for. */
 void weld_listing_skip(const weld_listing_options *options, const char *name, const char *reason);
 

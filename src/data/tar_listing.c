@@ -30,7 +30,7 @@ typedef struct scan {
 /* --- Members ---------------------------------------------------------------------------------- */
 
 /* The parts of a path joined by single slashes, into s->name behind the prefix. *hidden: a part
- * begins with a dot, so it is none of the data set's. */
+ * begins with a dot or was left by an archiver, so it is none of the data set's. */
 static weld_status clean_name(scan *s, const char *name, bool *hidden, weld_error *err) {
     size_t size = strlen(s->prefix);
     memcpy(s->name, s->prefix, size + 1);
@@ -44,7 +44,7 @@ static weld_status clean_name(scan *s, const char *name, bool *hidden, weld_erro
                              s->path, name);
         }
         if (length > 0 && !(length == 1 && *part == '.')) {
-            *hidden |= *part == '.';
+            *hidden |= *part == '.' || weld_is_left_over(part, length);
             if (size + length + 2 > PATH_MAX) {
                 return weld_fail(err, WELD_ERROR_FORMAT, "%s: member %.200s...: path is too long",
                                  s->path, name);

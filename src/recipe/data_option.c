@@ -1,17 +1,15 @@
 /* The option --data of commands that take a recipe; see data_option.h. */
 #include "recipe/data_option.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-
-static bool exists(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0;
-}
 
 /* "data.PART='PATH'" as YAML; PATH is that of FOLDER/NAME, or of FOLDER where name is "". */
 static weld_status data_override(const char *part, const char *folder, const char *name, char **out,
@@ -36,57 +34,51 @@ static weld_status data_override(const char *part, const char *folder, const cha
     return WELD_OK;
 }
 
-static bool holds(const char *folder, const char *name, weld_status *status, weld_error *err) {
-    char *path = NULL;
-    size_t size = strlen(folder) + strlen(name) + 2;
-    if (!*status && !(path = weld_alloc(size, 1))) {
-        *status = weld_fail_memory(err, folder);
-    }
-    if (path) {
-        snprintf(path, size, "%s/%s", folder, name);
-    }
-    bool there = path && exists(path);
-    weld_free(path);
-    return there;
+/* Names of the parts of a data set, as people have them; the first that is there counts. */
+static const char *const train_names[] = {"train", "training", NULL};
+static const char *const val_names[] = {"val", "valid", "validation", "test", NULL};
+
+/* Is `entry` called so, in any case, as a folder or a file of this ending? */
+static bool is_called(const char *entry, const char *name, const char *ending) {
+    const size_t length = strlen(name);
+    return strncasecmp(entry, name, length) == 0 && strcasecmp(entry + length, ending) == 0;
 }
 
-/* Folders of these names are parts of a data set, not classes. */
-static bool holds_parts(const char *folder, weld_status *status, weld_error *err) {
-    static const char *const names[] = {"val",        "val.h5", "val.tar", "training",
-                                        "validation", "valid",  "test"};
-    bool any = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        any = any || holds(folder, names[i], status, err);
-    }
-    return any;
-}
-
-/* The first of the names that the folder holds; "" where it holds none. */
-static const char *first_held(const char *folder, const char *const names[3], weld_status *status,
-                              weld_error *err) {
-    for (int i = 0; i < 3; i++) {
-        if (holds(folder, names[i], status, err)) {
-            return names[i];
+/* The entry of the folder that is one of the names, a packed file before an archive before a
+ * folder; "" where there is none. */
+static void find_part(DIR *folder, const char *const *names, char found[NAME_MAX + 1]) {
+    static const char *const endings[] = {".h5", ".tar", ""};
+    *found = '\0';
+    for (; *names && !*found; names++) {
+        for (int i = 0; i < 3 && !*found; i++) {
+            const struct dirent *entry;
+            rewinddir(folder);
+            while (!*found && (entry = readdir(folder))) {
+                if (is_called(entry->d_name, *names, endings[i])) {
+                    snprintf(found, NAME_MAX + 1, "%s", entry->d_name);
+                }
+            }
         }
     }
-    return "";
 }
 
 /* Overrides of data.train and data.val, to be freed with weld_free, after errors too. */
 static weld_status data_overrides(const char *folder, char *out[2], bool *classes_alone,
                                   weld_error *err) {
-    static const char *const train_names[] = {"train.h5", "train.tar", "train"};
-    static const char *const val_names[] = {"val.h5", "val.tar", "val"};
-    weld_status status = WELD_OK;
-    const char *train = first_held(folder, train_names, &status, err);
-    const char *val = *train ? first_held(folder, val_names, &status, err) : "";
-    if (!status && !*train && (!exists(folder) || holds_parts(folder, &status, err))) {
+    char train[NAME_MAX + 1] = "", val[NAME_MAX + 1] = "";
+    DIR *entries = opendir(folder);
+    if (entries) {
+        find_part(entries, train_names, train);
+        find_part(entries, val_names, val);
+        closedir(entries);
+    }
+    if ((!entries && access(folder, F_OK) != 0) || (!*train && *val)) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND,
                          "--data %s: holds neither train.h5 nor train.tar nor a folder train",
                          folder);
     }
     *classes_alone = !*train;
-    status = status ? status : data_override("train", folder, train, &out[0], err);
+    weld_status status = data_override("train", folder, train, &out[0], err);
     if (!status && *val) {
         return data_override("val", folder, val, &out[1], err);
     }

@@ -56,6 +56,21 @@ refuses "in batches that are accumulated, too" "one value per channel" \
 refuses "and in a dry run" "one value per channel" "$WELD" train good.yaml --set train.batch_size=1 --dry-run
 holds "no folder was left behind by bad data" test ! -e r
 
+# What people call the parts of a data set, and what file servers and archivers leave in it.
+mkdir -p called/Training called/Valid
+cp -r photos/train/. called/Training && cp -r photos/val/. called/Valid
+mkdir -p called/Training/class_a/@eaDir/0000.jpg called/Training/__MACOSX called/Valid/class_b/__MACOSX
+cp photos/val/class_a/0000.jpg called/Training/class_a/@eaDir/0000.jpg/thumb.jpg
+cp photos/val/class_a/0000.jpg called/Valid/class_b/__MACOSX/0000.jpg
+mv called/Training/class_b/0000.jpg called/Training/class_b/0000.JFIF
+mv called/Training/class_b/0001.jpg called/Training/class_b/0001.jpe
+works "train on folders of other names" "$WELD" train good.yaml --data called --out called_run
+says "with all images and none else" "3 classes, 24 images to train on, 9 to evaluate"
+works "check them" "$WELD" check-data called/Training
+prints "what is passed over is told" "^skipped +class_a/@eaDir: left by a file server or archiver"
+tar -C called/Training -cf called.tar . && works "the same as an archive" "$WELD" check-data called.tar
+prints "has the same images" "^images +24: 0 broken"
+
 # Images: a bad one is named and skipped.
 cp -r photos/val broken
 head -c 400 photos/val/class_a/0000.jpg > broken/class_a/0000.jpg

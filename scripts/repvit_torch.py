@@ -307,3 +307,5 @@ def enliven(model, generator):
                 module.weight.copy_(normal(module.weight, 1.2 / math.sqrt(fan_in)))
                 if module.bias is not None:
                     module.bias.copy_(normal(module.bias, 0.3))
+        for parameter in model.parameters(recurse=False):  # tables of positions
+            parameter.copy_(normal(parameter, 1.0))

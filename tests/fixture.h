@@ -130,6 +130,13 @@ static const family_case family_cases[] = {
       {"expansion", "2"},
       {"stem_stride", "1"},
       {"hidden_dropout", "0"}}},
+    {"cmt",
+     {{"stem_channels", "4"},
+      {"head_channels", "16"},
+      {"channels", "4, 4, 8, 8"},
+      {"depths", "1, 1, 2, 1"},
+      {"mlp_ratio", "2.3"},
+      {"stem_stride", "1"}}},
 };
 enum { FAMILY_CASES = sizeof family_cases / sizeof *family_cases };
 

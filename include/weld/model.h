@@ -165,7 +165,9 @@ WELD_API weld_status weld_model_set_precision(weld_model *m, weld_precision prec
 /* Prepare images otherwise, as for an evaluation at another resolution: networks often do better at
  * one a little above that of their training (Touvron et al., "Fixing the train-test resolution
  * discrepancy", 2019). Where input_size is another one the graph is built anew for it, and what
- * weld_model_graph returned is gone. WELD_ERROR_ARGUMENT: a value out of range; WELD_ERROR_SHAPE:
+ * weld_model_graph returned is gone. Tables of positions (CMT's) are then resized, bicubic, from
+ * those of the file, what weld_model_weights returned is gone too, and a checkpoint's moving
+ * average and moments are dropped. WELD_ERROR_ARGUMENT: a value out of range; WELD_ERROR_SHAPE:
  * the network does not take images of that size. The model is then unchanged. Not while others use
  * m. */
 WELD_API weld_status weld_model_set_preprocessing(weld_model *m,

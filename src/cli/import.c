@@ -45,6 +45,10 @@ static void print_found(const char *path, const weld_model *m) {
                    "RGB\n",
                    "", origin->naming->whose);
         }
+        if (origin->tables_from) {
+            printf("%-16s tables of positions resized from images of %d to %d (bicubic)\n", "",
+                   origin->tables_from, f->preprocessing.input_size);
+        }
     } else {
         printf("%s: %s\n", path, weld_file_kind_text(weld_file_kind_of(path)));
     }

@@ -1,8 +1,12 @@
 /* --size, --crop, --interpolation; see input_options.h. */
 #include "cli/input_options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/error.h"
+#include "models/models.h"
 
 enum { MOST_PIXELS = 4096 };
 
@@ -94,5 +98,11 @@ weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cl
     if (input->interpolation != CLI_INTERPOLATION_OWN) {
         p.interpolation = (weld_interpolation)input->interpolation;
     }
-    return weld_model_set_preprocessing(m, &p, err);
+    WELD_TRY(weld_model_set_preprocessing(m, &p, err));
+    if (p.input_size != own->input_size &&
+        weld_family_of(weld_model_get_config(m))->position_grids) {
+        fprintf(stderr, "weld: tables of positions resized from images of %d to %d (bicubic)\n",
+                own->input_size, p.input_size);
+    }
+    return WELD_OK;
 }

@@ -1,6 +1,8 @@
 /* Opening model files of either kind as one thing: a graph, weights, classes, preprocessing. */
 #include "infer/model.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "data/transform.h"
@@ -49,6 +51,7 @@ void weld_model_free(weld_model *m) {
             weld_graph_free(m->graph);
         }
         weld_graph_free(m->lower);
+        weld_weights_free(m->original);
         weld_model_file_free(&m->file);
         weld_free(m);
     }
@@ -154,22 +157,97 @@ static void set_graph(weld_model *m, weld_graph *graph, weld_graph *lower) {
     m->lower = lower;
 }
 
+/* A tensor of w for images of `size`: the same, or a table of positions resized. */
+static weld_status add_resized(const weld_model *m, const char *name, const weld_tensor *from,
+                               int size, weld_weights *to, weld_error *err) {
+    const weld_model_config *config = &m->file.config;
+    const weld_model_family *family = weld_family_of(config);
+    weld_position_grids grids;
+    weld_tensor t;
+    const bool table = family->position_grids(config, name, size, size, &grids);
+    const weld_shape shape = table ? weld_position_shape(&grids) : from->shape;
+    if (table && !(weld_shape_count(&shape) > 0 &&
+                   weld_position_image_size(family, config, name, &from->shape))) {
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "tables of positions cannot be resized for images of %d x %d", size, size);
+    }
+    WELD_TRY(weld_weights_add(to, name, from->dtype, &shape, &t, err));
+    if (table) {
+        return weld_position_resize_for(family, config, name, from, &t, err);
+    }
+    memcpy(t.data, from->data, weld_tensor_bytes(from));
+    return WELD_OK;
+}
+
+/* The weights with their tables of positions resized, always from those of the file; *out NULL
+ * where there are none. */
+static weld_status resized_weights(const weld_model *m, int size, weld_weights **out,
+                                   weld_error *err) {
+    const weld_weights *w = m->original ? m->original : m->file.weights;
+    *out = NULL;
+    if (!weld_family_of(&m->file.config)->position_grids) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_weights_create(out, err));
+    weld_status status = WELD_OK;
+    for (size_t i = 0; !status && i < weld_weights_count(w); i++) {
+        const weld_tensor t = weld_weights_tensor(w, i);
+        status = add_resized(m, weld_weights_name(w, i), &t, size, *out, err);
+    }
+    if (status) {
+        weld_weights_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* Put resized weights in the place of the others. What an optimizer and an average know of these is
+ * dropped: the model is then as one that was imported. */
+static void set_weights(weld_model *m, weld_weights *weights) {
+    if (!weights) {
+        return;
+    }
+    if (m->original) {
+        weld_weights_free(m->file.weights);
+    } else {
+        m->original = m->file.weights;
+    }
+    weld_weights_free(m->file.ema);
+    weld_weights_free(m->file.moment1);
+    weld_weights_free(m->file.moment2);
+    m->file.weights = weights;
+    m->file.ema = m->file.moment1 = m->file.moment2 = NULL;
+}
+
+/* All that depends on the size of images. */
+static weld_status resize_model(weld_model *m, int size, weld_error *err) {
+    weld_weights *weights;
+    weld_graph *graph, *lower = NULL;
+    WELD_TRY(resized_weights(m, size, &weights, err));
+    weld_model changed = *m;
+    changed.file.weights = weights ? weights : m->file.weights;
+    weld_status status = resized_graph(&changed, size, &graph, err);
+    if (!status && m->lower) {
+        status = weld_precision_bf16(graph, &lower, err);
+        if (status) {
+            weld_graph_free(graph);
+        }
+    }
+    if (status) {
+        weld_weights_free(weights);
+        return status;
+    }
+    set_graph(m, graph, lower);
+    set_weights(m, weights);
+    return WELD_OK;
+}
+
 weld_status weld_model_set_preprocessing(weld_model *m, const weld_preprocessing *preprocessing,
                                          weld_error *err) {
     weld_transform checked;
-    weld_graph *graph, *lower = NULL;
     weld_status status = weld_transform_init(&checked, preprocessing, NULL, err);
     if (!status && preprocessing->input_size != m->file.preprocessing.input_size) {
-        status = resized_graph(m, preprocessing->input_size, &graph, err);
-        if (!status && m->lower) {
-            status = weld_precision_bf16(graph, &lower, err);
-            if (status) {
-                weld_graph_free(graph);
-            }
-        }
-        if (!status) {
-            set_graph(m, graph, lower);
-        }
+        status = resize_model(m, preprocessing->input_size, err);
     }
     if (!status) {
         m->file.preprocessing = *preprocessing;

@@ -7,8 +7,10 @@
 
 struct weld_model {
     weld_model_file file;
-    weld_graph *graph;            /* the deploy file's own, or built from the checkpoint's config */
-    weld_graph *lower;            /* the same with activations in bf16; NULL: to be run in f32 */
+    weld_graph *graph;      /* the deploy file's own, or built from the checkpoint's config */
+    weld_graph *lower;      /* the same with activations in bf16; NULL: to be run in f32 */
+    weld_weights *original; /* the file's, where file.weights are these with tables of positions
+                             * resized; NULL: they are the file's */
     weld_class_order class_order; /* where it has no names of classes */
 };
 

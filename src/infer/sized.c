@@ -50,6 +50,12 @@ weld_status weld_model_cut(const weld_model *m, int64_t height, int64_t width, w
         }
         if (fits(built, m->file.weights)) {
             status = part(built, context, out, &reason);
+        } else if (weld_family_of(&m->file.config)->position_grids) {
+            weld_fail(
+                &reason, status,
+                "the network on images of %lld x %lld: its tables of positions are for images "
+                "of %d: set that size first, which resizes them (--size)",
+                (long long)height, (long long)width, m->file.preprocessing.input_size);
         }
         weld_graph_free(built);
     }

@@ -1,5 +1,6 @@
 /* The families of networks, a line each. Nothing else stands here, so that a program of tests can
  * bring a list of its own in the place of this one. */
+#include "models/cmt.h"
 #include "models/mobilenetv3.h"
 #include "models/mobilenetv3_repvit.h"
 #include "models/mobileone.h"
@@ -19,5 +20,6 @@ const weld_model_family *const weld_families[] = {
     &weld_family_mobileone,
     &weld_family_mobilenetv3_repvit,
     &weld_family_mobilevit,
+    &weld_family_cmt,
 };
 const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;

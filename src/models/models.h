@@ -6,6 +6,7 @@
 
 #include "base/keys.h"
 #include "models/names.h"
+#include "models/position_tables.h"
 #include "weld/layers.h"
 
 /* Parts of a network (weld_build_mode.frozen) are numbered from the input on: 0 the stem, 1 to the
@@ -68,6 +69,10 @@ typedef struct weld_model_family {
      * made of leaves whose `place` is in that stage or before. */
     weld_value *(*stage_end)(const weld_graph *g, const weld_model_config *config, int stage,
                              int *stride);
+    /* The grids of the table of positions called so, for images of that size; false where the
+     * tensor is none. The function NULL: no tensor's shape depends on the size of the images. */
+    bool (*position_grids)(const weld_model_config *config, const char *name, int64_t height,
+                           int64_t width, weld_position_grids *out);
     /* weld_model_tensor_name; false where no tensor of the network has that name. */
     bool (*tensor_name)(const weld_model_config *config, const weld_naming *naming,
                         const char *name, char out[WELD_TENSOR_NAME_SIZE]);
@@ -175,6 +180,16 @@ bool weld_naming_is_known(const char *name);
 weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,
                                    const char *name, char out[WELD_TENSOR_NAME_SIZE],
                                    weld_error *err);
+
+/* The size of the square images that a table of positions of that name and shape is for; 0: it is
+ * no table, or for none. */
+int weld_position_image_size(const weld_model_family *family, const weld_model_config *config,
+                             const char *name, const weld_shape *shape);
+/* `to` gets the table `from` of another size, both for square images. */
+weld_status weld_position_resize_for(const weld_model_family *family,
+                                     const weld_model_config *config, const char *name,
+                                     const weld_tensor *from, const weld_tensor *to,
+                                     weld_error *err);
 
 /* Is the leaf the weight of a convolution of the images, whose channels a file under a naming with
  * `bgr` has in the other order? And such a weight [out, channels, height, width] with its channels

@@ -87,6 +87,7 @@ const weld_named_shape *weld_shape_index_find(const weld_shape_index *index, con
 typedef struct weld_recognized {
     const weld_model_config *stated; /* what the file says that it is of, to be tried; or NULL */
     weld_model_config config;        /* what tensors do not tell is as nobody set it */
+    int input_size; /* of the images that its tables of positions are for; 0: it has none */
     const weld_naming *naming;
     bool merged;  /* then keys with WELD_KEY_MERGED_AWAY are as nobody set them too */
     bool partial; /* not all of its tensors are there, as they are of no other found so far */

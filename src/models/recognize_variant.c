@@ -42,11 +42,20 @@ static bool is_shape_of(const weld_value *leaf, const weld_naming *naming, weld_
     return weld_shape_equal(&wanted, &shape);
 }
 
+/* Is the leaf a table of positions, and this the shape of one for images of some size? Sets it
+ * where it is not known yet. */
+static bool is_table(const search *s, const weld_model_config *config, const weld_value *leaf,
+                     const weld_shape *shape, int *input_size) {
+    const int size = weld_position_image_size(s->family, config, leaf->name, shape);
+    *input_size = *input_size ? *input_size : size;
+    return size && size == *input_size;
+}
+
 /* How many of the graph's leaves are among the tensors; those of integers need not be. */
 static void try_naming(search *s, const weld_graph *g, const weld_model_config *config,
                        const weld_naming *naming, bool merged) {
     size_t hits = 0, tensors = 0, known = 0;
-    int classes = 0;
+    int classes = 0, input_size = 0;
     for (size_t i = 0; i < g->value_count; i++) {
         const weld_value *leaf = g->values[i];
         const weld_named_shape *found = is_leaf(leaf) ? find(s, config, naming, leaf->name) : NULL;
@@ -55,7 +64,8 @@ static void try_naming(search *s, const weld_graph *g, const weld_model_config *
             continue;
         }
         s->first_is_there = s->first_is_there || (found && tensors == 0);
-        hits += found && is_shape_of(leaf, naming, found->shape, &classes);
+        hits += found && (is_table(s, config, leaf, &found->shape, &input_size) ||
+                          is_shape_of(leaf, naming, found->shape, &classes));
         tensors++;
     }
     const bool whole = hits == tensors, best_whole = s->tensors > 0 && s->hits == s->tensors;
@@ -65,6 +75,7 @@ static void try_naming(search *s, const weld_graph *g, const weld_model_config *
         s->tensors = tensors;
         s->out->config = *config;
         s->out->config.num_classes = classes ? classes : s->num_classes;
+        s->out->input_size = input_size;
         s->out->naming = naming;
         s->out->merged = merged;
         s->out->partial = !whole;

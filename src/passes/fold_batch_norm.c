@@ -1,9 +1,12 @@
 /* Batch norm by running statistics is y = x scale + shift for each channel, with
  * scale = weight / sqrt(var + eps) and shift = bias - mean scale. After a layer it scales the rows
- * of the weight; before a linear layer it scales the columns:
+ * of the weight; before one it scales the columns:
  *
  *     (W x + b) scale + shift = (scale W) x + (scale b + shift)
  *     W (x scale + shift) + b = (W scale) x + (b + W shift)
+ *
+ * A convolution that pads does not see the shift at its borders, so that a batch norm before it
+ * stays.
  */
 #include "ops/ops.h"
 #include "passes/layer.h"
@@ -15,12 +18,17 @@ typedef struct pair {
     bool after; /* the batch norm comes after the layer */
 } pair;
 
+static bool is_unpadded(const weld_node *node) {
+    return node->op == &weld_op_conv2d && node->attributes.padding[0] == 0 &&
+           node->attributes.padding[1] == 0;
+}
+
 static pair find_pair(const weld_rewrite *r, const weld_node *node) {
     const weld_value *x = node->inputs[0];
     pair p = {0};
     if (node->op == &weld_op_batch_norm_eval) {
         p = (pair){.norm = node, .layer = weld_layer_inner(r, x), .after = true};
-    } else if (node->op == &weld_op_linear) {
+    } else if (node->op == &weld_op_linear || is_unpadded(node)) {
         p = (pair){.norm = weld_rewrite_inner(r, x, &weld_op_batch_norm_eval), .layer = node};
     }
     bool fits = p.norm && p.layer && weld_rewrite_owns_leaves(r, p.norm) &&
@@ -33,12 +41,20 @@ static const weld_value *source(pair p) {
     return p.after ? p.layer->inputs[0] : p.norm->inputs[0];
 }
 
-static bool match(weld_rewrite *r, const weld_node *node) {
-    pair p = find_pair(r, node);
+static bool take(weld_rewrite *r, const weld_node *node, bool before_convolution) {
+    pair p = (node->op == &weld_op_conv2d) == before_convolution ? find_pair(r, node) : (pair){0};
     if (p.norm) {
         weld_rewrite_need(r, source(p));
     }
     return p.norm != NULL;
+}
+
+static bool match(weld_rewrite *r, const weld_node *node) {
+    return take(r, node, false);
+}
+
+static bool match_convolution(weld_rewrite *r, const weld_node *node) {
+    return take(r, node, true);
 }
 
 static bool fold_after(weld_rewrite *r, const weld_node *norm, weld_layer *layer) {
@@ -53,17 +69,24 @@ static bool fold_after(weld_rewrite *r, const weld_node *norm, weld_layer *layer
     return true;
 }
 
+/* A linear layer is as a convolution of one group and one tap. */
 static bool fold_before(weld_rewrite *r, const weld_node *norm, weld_layer *layer) {
-    int64_t outputs = layer->shape.dim[0], inputs = layer->shape.dim[1];
-    for (int64_t i = 0; i < inputs; i++) {
+    const bool conv = layer->node->op == &weld_op_conv2d;
+    const int64_t outputs = layer->shape.dim[0], inputs = layer->shape.dim[1];
+    const int64_t taps = conv ? layer->shape.dim[2] * layer->shape.dim[3] : 1;
+    const int64_t groups = conv ? layer->node->attributes.groups : 1;
+    for (int64_t c = 0; c < groups * inputs; c++) {
+        const int64_t group = c / inputs;
         double scale, shift;
-        if (!weld_norm_affine(r, norm, i, &scale, &shift)) {
+        if (!weld_norm_affine(r, norm, c, &scale, &shift)) {
             return false;
         }
-        for (int64_t o = 0; o < outputs; o++) {
-            double *w = &layer->weight[o * inputs + i];
-            layer->bias[o] += *w * shift;
-            *w *= scale;
+        for (int64_t o = group * outputs / groups; o < (group + 1) * outputs / groups; o++) {
+            double *w = &layer->weight[(o * inputs + c % inputs) * taps];
+            for (int64_t t = 0; t < taps; t++) {
+                layer->bias[o] += w[t] * shift;
+                w[t] *= scale;
+            }
         }
     }
     return true;
@@ -86,3 +109,5 @@ static weld_value *build(weld_rewrite *r, const weld_node *node) {
 }
 
 const weld_rule weld_rule_fold_batch_norm = {"fold_batch_norm", match, build};
+const weld_rule weld_rule_fold_batch_norm_before = {"fold_batch_norm_before", match_convolution,
+                                                    build};

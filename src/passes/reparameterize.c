@@ -14,6 +14,8 @@ static const weld_rule *const rules[] = {
     &weld_rule_fold_scale,
 };
 enum { RULE_COUNT = sizeof rules / sizeof *rules };
+/* Where none of them fits. */
+static const weld_rule *const last_rule = &weld_rule_fold_batch_norm_before;
 
 static bool is_leaf(const weld_value *v) {
     return v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
@@ -130,6 +132,9 @@ static weld_status apply_rules(weld_weighted_graph *now, weld_pool *pool, weld_e
             bool changed;
             status = step(now, &owned, rules[i], !owned, pool, &changed, err);
             any = any || (!status && changed);
+        }
+        if (!status && !any) {
+            status = step(now, &owned, last_rule, false, pool, &any, err);
         }
     }
     if (status && !owned) {

@@ -9,6 +9,9 @@
 /* A batch norm (by running statistics) after a convolution or linear layer, and one before a linear
  * layer, fold into it. */
 extern const weld_rule weld_rule_fold_batch_norm;
+/* A batch norm before a convolution without padding folds into it. Only where no other rule fits:
+ * one that can fold into what is before it does. */
+extern const weld_rule weld_rule_fold_batch_norm_before;
 /* Convolutions of one input that are added up, with equal stride, dilation and groups, kernels of
  * odd sizes and the same centre, become one; so do linear layers of one input. The input itself,
  * added too, is a branch whose kernel is a one in the centre. */

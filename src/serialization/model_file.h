@@ -51,6 +51,8 @@ typedef struct weld_model_origin {
     const weld_naming *naming;
     weld_element element; /* of the first weight... */
     bool mixed;           /* ...but not of all */
+    int tables_from;      /* size of the images that tables of positions were for, which are resized
+                             for others; 0: they are as they were */
     bool usual;           /* nothing said how images are prepared: it is the usual way */
     bool hub;             /* config.json beside the file said it (hub_config.h) */
     size_t tensors;

@@ -281,9 +281,15 @@ static weld_status settle_preprocessing(importing *im) {
     const char *text = metadata(im, WELD_METADATA_PREPROCESSING, where);
     if (text) {
         WELD_TRY(weld_preprocessing_from_text(text, where, p, im->err));
+        if (im->found.input_size && im->found.input_size != p->input_size) {
+            return weld_fail(im->err, WELD_ERROR_FORMAT,
+                             "%s: says images of %d, but its tables of positions are for %d", where,
+                             p->input_size, im->found.input_size);
+        }
         return check_preprocessing(im->path, im->options, p, im->err);
     }
     *p = weld_model_usual_preprocessing(&im->mf->config, im->found.naming);
+    p->input_size = im->found.input_size ? im->found.input_size : p->input_size;
     weld_hub_config *hub = weld_alloc(1, sizeof *hub);
     if (!hub) {
         return weld_fail_memory(im->err, im->path);
@@ -296,7 +302,9 @@ static weld_status settle_preprocessing(importing *im) {
     im->mf->origin.usual = !hub->path[0] && !states_all(im->options);
     weld_hub_config_free(hub);
     weld_free(hub);
-    return status ? status : take_preprocessing(im, p);
+    status = status ? status : take_preprocessing(im, p);
+    im->mf->origin.tables_from = im->found.input_size != p->input_size ? im->found.input_size : 0;
+    return status;
 }
 
 static weld_status settle_class_names(importing *im) {

@@ -103,6 +103,14 @@ static bool fits(const weld_value *leaf, const weld_shape *shape, const weld_sta
                : weld_element_is_float(entry->element) && weld_shape_equal(shape, &entry->shape);
 }
 
+/* A table of positions for images of another size, to be resized. */
+static bool is_other_table(const loading *l, const weld_value *leaf,
+                           const weld_state_entry *entry) {
+    return weld_element_is_float(entry->element) &&
+           weld_position_image_size(weld_family_of(l->config), l->config, leaf->name,
+                                    &entry->shape) > 0;
+}
+
 static void add_wrong(comparison *c, const weld_shape *shape, const weld_state_entry *entry) {
     char text[WELD_TENSOR_NAME_SIZE + 224], is[96], wanted[96];
     snprintf(text, sizeof text, "%.120s is %s %s, not %s", entry->name,
@@ -124,7 +132,7 @@ static weld_status compare_leaf(const loading *l, const weld_value *leaf, compar
     const weld_state_entry *entry = weld_state_dict_at(l->index->dict, (size_t)number);
     c->used[number] = true;
     const weld_shape shape = weld_naming_shape(l->naming, leaf->name, leaf->shape);
-    if (!fits(leaf, &shape, entry)) {
+    if (!fits(leaf, &shape, entry) && !is_other_table(l, leaf, entry)) {
         add_wrong(c, &shape, entry);
     }
     return WELD_OK;
@@ -192,19 +200,33 @@ static weld_status read_counter(const loading *l, size_t number, int64_t *out) {
     return WELD_OK;
 }
 
+/* What was read into `from` as the network has it. */
+static weld_status convert(const loading *l, const weld_value *leaf, const weld_tensor *from,
+                           const weld_tensor *to) {
+    if (weld_shape_count(&from->shape) == weld_shape_count(&to->shape)) {
+        weld_turn_channels(from, to->data);
+        return WELD_OK;
+    }
+    return weld_position_resize_for(weld_family_of(l->config), l->config, leaf->name, from, to,
+                                    l->err);
+}
+
 static weld_status read_floats(const loading *l, size_t number, const weld_value *leaf,
                                weld_tensor *to) {
+    const weld_shape *shape = &weld_state_dict_at(l->index->dict, number)->shape;
+    const bool resized = weld_shape_count(shape) != weld_shape_count(&to->shape);
     const bool turned = l->naming->bgr && weld_model_reads_images(l->network, leaf);
-    weld_tensor read = *to;
-    read.data = turned ? weld_alloc(1, weld_tensor_bytes(to)) : to->data;
+    weld_tensor read = {to->dtype, turned ? to->shape : *shape, to->data};
+    if (!resized && !turned) {
+        return weld_state_dict_read(l->index->dict, number, WELD_F32, to->data, l->err);
+    }
+    read.data = weld_alloc(1, weld_tensor_bytes(&read));
     if (!read.data) {
         return weld_fail_memory(l->err, leaf->name);
     }
     weld_status status = weld_state_dict_read(l->index->dict, number, WELD_F32, read.data, l->err);
-    if (turned) {
-        weld_turn_channels(&read, to->data);
-        weld_free(read.data);
-    }
+    status = status ? status : convert(l, leaf, &read, to);
+    weld_free(read.data);
     return status;
 }
 

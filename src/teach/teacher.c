@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "infer/model.h"
+#include "models/models.h"
 #include "passes/precision.h"
 #include "tasks/task.h"
 
@@ -128,6 +129,14 @@ static weld_status open_sizes(weld_teacher *t, const char *path, const weld_teac
     const weld_batch_shape one = {o->preprocessing->input_size, o->batch};
     const weld_batch_shape *shapes = o->shape_count ? o->shapes : &one;
     const int count = o->shape_count ? o->shape_count : 1;
+    if (count == 1 && weld_family_of(weld_model_get_config(t->model))->position_grids) {
+        weld_preprocessing p = *weld_model_get_preprocessing(t->model);
+        p.input_size = one.size;
+        weld_status status = weld_model_set_preprocessing(t->model, &p, err);
+        if (status) {
+            return weld_fail_context(err, status, "%s", path);
+        }
+    }
     t->threads = o->threads;
     for (int i = 0; i < count; i++) {
         sized *s = &t->sized[t->sized_count++];

@@ -23,6 +23,9 @@ typedef struct loading {
     int kept;  /* classes that are */
     size_t loaded, anew, dist_anew, unused;
     misfits bad;
+    int tables_from;    /* size of the images whose tables of positions were resized; 0: none */
+    weld_status status; /* of resizing them */
+    weld_error *err;
 } loading;
 
 static void add_misfit(misfits *m, const char *name, const char *reason) {
@@ -72,6 +75,22 @@ static void load_rows(loading *l, const char *name, weld_tensor to, weld_tensor 
     l->loaded++;
 }
 
+/* A table of positions for images of another size than the run's. */
+static bool resize_table(loading *l, const char *name, const weld_tensor *from,
+                         const weld_tensor *to) {
+    const weld_model_config *own = &l->t->data.recipe.model;
+    const weld_model_family *family = weld_family_of(own);
+    const int size = weld_position_image_size(family, own, name, &from->shape);
+    if (!size || weld_shape_equal(&from->shape, &to->shape) ||
+        !weld_position_image_size(family, own, name, &to->shape)) {
+        return false;
+    }
+    l->status =
+        l->status ? l->status : weld_position_resize_for(family, own, name, from, to, l->err);
+    l->tables_from = size;
+    return true;
+}
+
 /* A tensor of the run's network: copied, or left as new where that is right. */
 static void load_tensor(loading *l, const char *name, weld_tensor to) {
     const weld_model_config *own = &l->t->data.recipe.model;
@@ -93,6 +112,10 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
     }
     if (place.per_class) {
         load_rows(l, name, to, from);
+        return;
+    }
+    if (resize_table(l, name, &from, &to)) {
+        l->loaded++;
         return;
     }
     if (to.dtype != from.dtype || !weld_shape_equal(&to.shape, &from.shape)) {
@@ -168,6 +191,11 @@ static void say_counts(const loading *l, const char *path) {
                    l->anew + l->dist_anew, head,
                    l->dist_anew ? "; distillation head: none in the file" : "", l->unused,
                    l->unused ? " (distillation head)" : "");
+    if (l->tables_from) {
+        weld_train_say(l->t->data.settings,
+                       "%s: tables of positions resized from images of %d to %d (bicubic)", path,
+                       l->tables_from, l->t->data.recipe.data.preprocessing.input_size);
+    }
     say_untold(l, path);
 }
 

@@ -210,6 +210,36 @@ START_TEST(batch_norm_folds_into_layers_before_and_linear_layers_after_it) {
 }
 END_TEST
 
+START_TEST(batch_norm_folds_into_a_convolution_without_padding_after_it) {
+    const window patches = {{2, 2}, 2, {0, 0}, 3, 1}, point = square(1, 1, 1);
+    net n = net_create(6, 8, 6);
+    weld_value *y = norm(&n, "n1", weld_relu(n.g, n.x));
+    y = norm(&n, "n2", weld_relu(n.g, conv(&n, "c1", y, 9, patches, false)));
+    y = conv(&n, "c2", y, 4, point, true);
+    expect_nodes(&n, y, 4); /* relu, convolution, relu, convolution */
+}
+END_TEST
+
+/* Padding is zero after the batch norm, and something else before it. */
+START_TEST(batch_norm_before_a_convolution_with_padding_stays) {
+    net n = net_create(5, 7, 7);
+    weld_value *y = norm(&n, "n", weld_relu(n.g, n.x));
+    expect_untouched(&n, conv(&n, "c", y, 4, square(3, 1, 1), true));
+    n = net_create(5, 7, 7);
+    y = norm(&n, "n", weld_relu(n.g, n.x));
+    expect_untouched(&n, conv(&n, "c", y, 4, (window){{1, 3}, 1, {0, 1}, 1, 1}, true));
+}
+END_TEST
+
+START_TEST(batch_norm_folds_into_what_is_before_it_rather_than_after) {
+    net n = net_create(5, 7, 7);
+    weld_value *y = conv_norm(&n, "a", n.x, 6, square(3, 1, 1));
+    merging m = finish(&n, conv(&n, "b", y, 4, square(1, 1, 1), false), 2);
+    ck_assert_uint_eq(weld_weights_count(m.merged_weights), 3); /* the second has no bias */
+    merging_free(&m);
+}
+END_TEST
+
 START_TEST(averaged_linear_heads_become_one) {
     net n = net_create(7, 5, 5);
     weld_value *x = pooled(&n, n.x);
@@ -396,21 +426,21 @@ START_TEST(nodes_and_leaves_that_lead_to_no_output_are_dropped) {
 }
 END_TEST
 
-RUN_SUITE("passes/rules", repvgg_blocks_become_one_convolution_each,
-          mobileone_blocks_become_one_convolution_each,
-          kernels_of_many_sizes_are_laid_over_each_other_by_their_centres,
-          centres_may_agree_with_less_padding_than_half_the_kernel,
-          kernels_of_the_same_dilation_merge_and_of_others_do_not,
-          what_cannot_merge_stays_in_the_sum,
-          batch_norm_folds_into_layers_before_and_linear_layers_after_it,
-          averaged_linear_heads_become_one, a_scale_adds_no_bias,
-          an_affine_map_of_channels_folds_into_the_layer_before,
-          a_shared_factor_of_channels_is_left_alone,
-          names_stay_apart_where_a_module_holds_several_layers,
-          other_strides_and_groups_are_left_alone, other_inputs_are_left_alone,
-          values_with_other_readers_are_left_alone,
-          an_inner_sum_with_other_readers_merges_by_itself,
-          kernels_without_a_common_centre_are_left_alone,
-          the_input_is_no_branch_of_a_convolution_with_stride, shared_weights_are_left_alone,
-          sums_without_layers_are_left_alone, batch_norm_in_training_is_left_alone,
-          nodes_and_leaves_that_lead_to_no_output_are_dropped)
+RUN_SUITE(
+    "passes/rules", repvgg_blocks_become_one_convolution_each,
+    mobileone_blocks_become_one_convolution_each,
+    kernels_of_many_sizes_are_laid_over_each_other_by_their_centres,
+    centres_may_agree_with_less_padding_than_half_the_kernel,
+    kernels_of_the_same_dilation_merge_and_of_others_do_not, what_cannot_merge_stays_in_the_sum,
+    batch_norm_folds_into_layers_before_and_linear_layers_after_it,
+    batch_norm_folds_into_a_convolution_without_padding_after_it,
+    batch_norm_before_a_convolution_with_padding_stays,
+    batch_norm_folds_into_what_is_before_it_rather_than_after, averaged_linear_heads_become_one,
+    a_scale_adds_no_bias, an_affine_map_of_channels_folds_into_the_layer_before,
+    a_shared_factor_of_channels_is_left_alone, names_stay_apart_where_a_module_holds_several_layers,
+    other_strides_and_groups_are_left_alone, other_inputs_are_left_alone,
+    values_with_other_readers_are_left_alone, an_inner_sum_with_other_readers_merges_by_itself,
+    kernels_without_a_common_centre_are_left_alone,
+    the_input_is_no_branch_of_a_convolution_with_stride, shared_weights_are_left_alone,
+    sums_without_layers_are_left_alone, batch_norm_in_training_is_left_alone,
+    nodes_and_leaves_that_lead_to_no_output_are_dropped)

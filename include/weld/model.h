@@ -62,9 +62,9 @@ WELD_API weld_status weld_model_build(const weld_model_config *config, bool trai
 
 /* Scalars in parameters; multiply-adds of convolutions and linear layers for one image; number of
  * convolutions; tensors in the state dict; multiply-adds of attention's two products (scores, and
- * their sums of values), which come on top. */
+ * their sums of values), which come on top; batch norms. */
 typedef struct weld_model_counts {
-    int64_t parameters, macs, convolutions, tensors, attention_macs;
+    int64_t parameters, macs, convolutions, tensors, attention_macs, batch_norms;
 } weld_model_counts;
 WELD_API weld_model_counts weld_graph_counts(const weld_graph *g);
 

@@ -33,7 +33,7 @@ static const cli_command commands[] = {
     {"inspect", "FILE", 1, 1, "What a file holds", cli_inspect},
     {"report", "RUN...", 1, -1, "One HTML page about training runs: curves, recipe, mistakes",
      cli_report},
-    {"models", "", 0, 0, "Names, parameters and multiply-adds of the networks", cli_models},
+    {"models", "[NAME]", 0, 1, "Names, parameters and multiply-adds of the networks", cli_models},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

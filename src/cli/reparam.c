@@ -12,6 +12,8 @@ static void print_report(const char *path, const weld_merge_report *r) {
            (long long)r->after.parameters);
     printf("%-24s %14lld %14lld\n", "convolutions", (long long)r->before.convolutions,
            (long long)r->after.convolutions);
+    printf("%-24s %14lld %14lld\n", "batch norms", (long long)r->before.batch_norms,
+           (long long)r->after.batch_norms);
     printf("%-24s %14.1f %14.1f\n", "MACs [M]", (double)r->before.macs / 1e6,
            (double)r->after.macs / 1e6);
     printf("%-24s %14.2f %14.2f\n", "latency, batch 1 [ms]", r->milliseconds_before,
@@ -23,6 +25,11 @@ static void print_report(const char *path, const weld_merge_report *r) {
                before->value, after->decimals, after->value);
     }
     cli_print_comparison(&r->comparison);
+    if (r->after.batch_norms) {
+        printf("%lld batch norms stay: before a convolution that pads, or read by several layers, "
+               "none can fold exactly\n",
+               (long long)r->after.batch_norms);
+    }
 }
 
 weld_status cli_reparam(cli_call *call, weld_error *err) {

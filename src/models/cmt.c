@@ -381,6 +381,32 @@ static weld_preprocessing usual(const weld_model_config *config, const weld_nami
                                 .std = {0.229f, 0.224f, 0.225f}};
 }
 
+/* Of a block by the paper's formulas, for n positions of width d, hidden widths r times as large
+ * and keys reduced by k: LPU 9 n d; LMHSA 2 n d^2 (1 + 1 / k^2) + 2 n^2 d / k^2; IRFFN 2 n d^2 r +
+ * 9 n d r. The convolution that reduces, n d where there is one, is not among them. */
+static double paper_macs(double n, double d, double r, double k) {
+    return 9 * n * d + 2 * n * d * d * (1 + 1 / (k * k)) + 2 * n * n * d / (k * k) +
+           2 * n * d * d * r + 9 * n * d * r;
+}
+
+/* The multiply-adds of all blocks, by these formulas; with the reducing convolutions, as counted.
+ */
+static void describe(const weld_model_config *config, int size, char *text, size_t room) {
+    const weld_cmt c = weld_cmt_of(config);
+    double paper = 0, reducing = 0;
+    for (int i = 0; i < STAGES; i++) {
+        const double side = size / stride_of(&c, i), n = side * side, d = c.channels[i];
+        paper += c.depths[i] * paper_macs(n, d, (int)(d * c.mlp_ratio) / d, reductions[i]);
+        reducing += reductions[i] > 1 ? c.depths[i] * n * d : 0;
+    }
+    snprintf(text, room,
+             "stem %d, channels %d %d %d %d, depths %d %d %d %d\n"
+             "blocks by the paper's formulas: %.1f M multiply-adds, and %.1f M of the convolutions "
+             "that reduce keys and values\n",
+             c.stem_channels, c.channels[0], c.channels[1], c.channels[2], c.channels[3],
+             c.depths[0], c.depths[1], c.depths[2], c.depths[3], paper / 1e6, reducing / 1e6);
+}
+
 static int outputs_seen(const weld_model_config *config, const weld_shape_index *index,
                         const char *inner, const char *format, ...) {
     char module[64];
@@ -445,5 +471,6 @@ const weld_model_family weld_family_cmt = {
     .position_grids = position_grids,
     .tensor_name = tensor_name,
     .see_sizes = see_sizes,
+    .describe = describe,
     .usual = usual,
 };

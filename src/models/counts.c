@@ -26,6 +26,7 @@ weld_model_counts weld_graph_counts(const weld_graph *g) {
     }
     for (size_t i = 0; i < g->node_count; i++) {
         const weld_op *op = g->nodes[i]->op;
+        counts.batch_norms += op == &weld_op_batch_norm_eval || op == &weld_op_batch_norm ? 1 : 0;
         counts.convolutions += op->traits & WELD_OP_CONVOLUTION ? 1 : 0;
         counts.macs += op->macs ? op->macs(g->nodes[i]) / images : 0;
         counts.attention_macs +=

@@ -83,6 +83,9 @@ typedef struct weld_model_family {
      * where the tensors are of no network of this family. The config's checks and its name come
      * after it. The function NULL: weld_model_recognize_variant. */
     weld_status (*recognize)(const weld_shape_index *index, weld_recognized *out, weld_error *err);
+    /* Lines for people, each ended, of what its values come to for images of that size. NULL:
+     * nothing that the values do not say. */
+    void (*describe)(const weld_model_config *config, int size, char *text, size_t room);
     /* How images are prepared for networks whose files, with these names, do not say. */
     weld_preprocessing (*usual)(const weld_model_config *config, const weld_naming *naming);
 } weld_model_family;

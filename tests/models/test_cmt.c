@@ -90,6 +90,33 @@ START_TEST(compound_scaling_is_of_depth_width_and_size) {
 }
 END_TEST
 
+/* The multiply-adds of layers whose weights have `part` in their names. */
+static int64_t macs_of(const weld_graph *g, const char *part) {
+    int64_t macs = 0;
+    for (size_t i = 0; i < g->node_count; i++) {
+        const weld_node *node = g->nodes[i];
+        macs += node->op->macs && strstr(node->inputs[1]->name, part) ? node->op->macs(node) : 0;
+    }
+    return macs;
+}
+
+START_TEST(the_papers_formulas_are_of_what_is_counted) {
+    static const char *const names[] = {"cmt_ti", "cmt_xs", "cmt_s", "cmt_b"};
+    for (int i = 0; i < 4; i++) {
+        weld_model_config config = named(names[i]);
+        char text[512], want[96];
+        weld_graph *g = built(&config, (weld_build_mode){0}, 1, 192);
+        const double blocks = (double)(macs_of(g, "blocks_") - macs_of(g, ".sr.") +
+                                       weld_graph_counts(g).attention_macs);
+        weld_family_cmt.describe(&config, 192, text, sizeof text);
+        snprintf(want, sizeof want, "formulas: %.1f M multiply-adds, and %.1f M", blocks / 1e6,
+                 (double)macs_of(g, ".sr.") / 1e6);
+        ck_assert_msg(strstr(text, want) != NULL, "%s is not in %s", want, text);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
 static int count(const weld_graph *g, const weld_op *op) {
     int found = 0;
     for (size_t i = 0; i < g->node_count; i++) {
@@ -257,7 +284,7 @@ END_TEST
 
 RUN_SUITE("models/cmt", variants_have_the_published_counts,
           merging_leaves_the_batch_norms_that_padding_needs,
-          compound_scaling_is_of_depth_width_and_size, ablations_leave_out_what_they_say,
-          sizes_and_ablations_show_in_the_tensors, tables_of_positions_are_resized_as_pytorch_does,
-          every_tensor_has_its_place, images_that_do_not_part_are_refused,
-          weights_start_as_published)
+          compound_scaling_is_of_depth_width_and_size, the_papers_formulas_are_of_what_is_counted,
+          ablations_leave_out_what_they_say, sizes_and_ablations_show_in_the_tensors,
+          tables_of_positions_are_resized_as_pytorch_does, every_tensor_has_its_place,
+          images_that_do_not_part_are_refused, weights_start_as_published)

@@ -31,7 +31,12 @@
 #include "base/random.h"
 #include "base/threads.h"
 
-enum { MEMBERS = 1023, CALLS = 256 };
+enum { MEMBERS = WELD_THREADS_MAX - 1, CALLS = 256 };
+
+/* Of a member, in bytes: kernels want some 200 KB, and a program's own default may be less. */
+#define STACK ((size_t)2 << 20)
+
+#define HIRE_AGAIN 1.0 /* seconds after a thread could not be had */
 
 /* A ticket, from the highest bit: open; who has joined, the caller among them; the next item. */
 #define OPEN ((uint64_t)1 << 63)
@@ -80,7 +85,8 @@ static struct pool {
     atomic_int cpu;                        /* that the last caller was on */
     _Alignas(128) atomic_int working;      /* callers and members that have joined them */
     _Alignas(128) atomic_int members;
-    atomic_int calls; /* the slots that were ever used are the first ones */
+    _Atomic double hire_from; /* the time */
+    atomic_int calls;         /* the slots that were ever used are the first ones */
     call call[CALLS];
     member member[MEMBERS];
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -316,6 +322,7 @@ static void hire(int wanted) {
     pthread_attr_t detached;
     pthread_attr_init(&detached);
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&detached, STACK);
     pthread_mutex_lock(&pool.lock);
     pthread_sigmask(SIG_SETMASK, &others, &old);
     for (int i = pool.members; i < wanted && i < MEMBERS; i++) {
@@ -325,6 +332,7 @@ static void hire(int wanted) {
         m->asleep = false;
         m->share = 1;
         if (pthread_create(&thread, &detached, be_member, m)) {
+            pool.hire_from = weld_clock() + HIRE_AGAIN;
             break;
         }
         atomic_store(&pool.members, i + 1);
@@ -413,8 +421,9 @@ static void run_together(call *c) {
     }
     atomic_store(&c->ticket, 0);
     atomic_fetch_sub(&pool.working, 1);
+    const double work = item * (double)c->count, most = c->threads * (end - begin);
     use.seconds += end - begin;
-    use.work += item * (double)c->count;
+    use.work += work < most ? work : most; /* the caller may have been put aside itself */
 }
 
 static int draw(int threads) {
@@ -424,15 +433,14 @@ static int draw(int threads) {
 }
 
 void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg) {
-    if (threads <= 0) {
-        threads = weld_threads_available();
-    }
+    threads = weld_threads_count(threads);
     threads = threads < count ? threads : (int)count;
     call *c = NULL;
     if (threads > 1 && !within) {
         pthread_once(&once, begin);
         threads = is_random ? draw(threads) : threads;
-        if (atomic_load_explicit(&pool.members, memory_order_relaxed) < threads - 1) {
+        if (atomic_load_explicit(&pool.members, memory_order_relaxed) < threads - 1 &&
+            weld_clock() >= pool.hire_from) {
             hire(threads - 1);
         }
         c = threads > 1 ? claim_call() : NULL;
@@ -443,6 +451,8 @@ void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg
         }
         return;
     }
+    int cancel; /* whoever ends within a call would leave members at work on its stack */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     self = self ? self : (pid_t)syscall(SYS_gettid);
     c->run = run;
     c->arg = arg;
@@ -452,6 +462,7 @@ void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg
     c->caller = self;
     run_together(c);
     atomic_store(&c->used, false);
+    pthread_setcancelstate(cancel, NULL);
 }
 
 weld_threads_use weld_threads_used(void) {
@@ -460,5 +471,5 @@ weld_threads_use weld_threads_used(void) {
 
 double weld_threads_between(weld_threads_use before, weld_threads_use after) {
     const double seconds = after.seconds - before.seconds, work = after.work - before.work;
-    return seconds > 0 ? work / seconds : 1;
+    return seconds > 0 && work > seconds ? work / seconds : 1;
 }

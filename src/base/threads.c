@@ -20,7 +20,8 @@ static int cgroup_limit(void) {
 
 static int omp_limit(void) {
     const char *text = getenv("OMP_NUM_THREADS"); /* may be a list: the outermost level counts */
-    return text && isdigit((unsigned char)*text) ? atoi(text) : 0;
+    const long limit = text && isdigit((unsigned char)*text) ? strtol(text, NULL, 10) : 0;
+    return limit < WELD_THREADS_MAX ? (int)limit : WELD_THREADS_MAX;
 }
 
 weld_thread_limits weld_threads_limits(void) {
@@ -37,4 +38,10 @@ int weld_threads_available(void) {
         threads = l.omp;
     }
     return threads;
+}
+
+int weld_threads_count(int asked) {
+    return asked <= 0                 ? weld_threads_available()
+           : asked < WELD_THREADS_MAX ? asked
+                                      : WELD_THREADS_MAX;
 }

@@ -15,6 +15,9 @@
 /* Threads that this process may use: the smallest of the cpus it is bound to, the cgroup's cpu
  * quota (v1 or v2, rounded up) and OMP_NUM_THREADS where that is set. At least 1. */
 int weld_threads_available(void);
+/* What is asked for, up to WELD_THREADS_MAX; 0: weld_threads_available(). */
+enum { WELD_THREADS_MAX = 1024 };
+int weld_threads_count(int asked);
 
 /* What weld_threads_available found, for `weld --version --verbose`; 0 where a limit is not set. */
 typedef struct weld_thread_limits {

@@ -400,7 +400,7 @@ weld_status weld_check(const weld_dataset *ds, const weld_check_options *options
     c->ds = c->reading = ds;
     c->options = options;
     c->report = report;
-    c->threads = options->threads > 0 ? options->threads : weld_threads_available();
+    c->threads = weld_threads_count(options->threads);
     c->prints.element = sizeof(print);
     c->widths.element = c->heights.element = sizeof(int);
     c->workers = weld_alloc((size_t)c->threads, sizeof *c->workers);

@@ -167,7 +167,7 @@ weld_status weld_loader_create(const weld_dataset *ds, const weld_loader_options
     }
     l->ds = ds;
     l->options = *options;
-    l->threads = options->threads > 0 ? options->threads : weld_threads_available();
+    l->threads = weld_threads_count(options->threads);
     weld_status status = open_parts(l, err);
     if (status) {
         weld_loader_free(l);

@@ -229,7 +229,7 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
     weld_status status = WELD_OK;
     job->ds = ds;
     job->size = options->size;
-    job->threads = options->threads > 0 ? options->threads : weld_threads_available();
+    job->threads = weld_threads_count(options->threads);
     job->workers = weld_alloc((size_t)job->threads, sizeof *job->workers);
     if (!job->workers) {
         status = weld_fail_memory(err, out);

@@ -112,20 +112,16 @@ static void *read_wanted(void *arg) {
     return NULL;
 }
 
-/* Signals are the business of the program's own threads. */
-static weld_status start_threads(weld_read_ahead *r, weld_error *err) {
+/* As many as can be had: without any, whoever wants a sample reads it. Signals are the business of
+ * the program's own threads. */
+static void start_threads(weld_read_ahead *r) {
     sigset_t all, old;
-    int code = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    while (!code && r->threads < THREADS) {
-        code = pthread_create(&r->thread[r->threads], NULL, read_wanted, r);
-        r->threads += !code;
+    while (r->threads < THREADS && !pthread_create(&r->thread[r->threads], NULL, read_wanted, r)) {
+        r->threads++;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return r->threads ? WELD_OK
-                      : weld_fail(err, WELD_ERROR_IO, "cannot start a thread for reading: %s",
-                                  strerror(code));
 }
 
 weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, weld_read_ahead **out,
@@ -147,11 +143,11 @@ weld_status weld_read_ahead_create(const weld_dataset *ds, int64_t capacity, wel
             status = weld_fail_memory(err, "reading ahead");
         }
     }
-    status = status ? status : start_threads(r, err);
     if (status) {
         weld_read_ahead_free(r);
         return status;
     }
+    start_threads(r);
     *out = r;
     return WELD_OK;
 }

@@ -153,7 +153,7 @@ static weld_status open_plan(const weld_graph *g, weld_weights *w, const weld_se
     s->weights = w;
     s->marked_step = SIZE_MAX;
     s->options = *o;
-    s->options.threads = o->threads ? o->threads : weld_threads_available();
+    s->options.threads = weld_threads_count(o->threads);
     return weld_plan_create(g, &s->options, &s->plan, err);
 }
 

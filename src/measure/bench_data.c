@@ -76,7 +76,7 @@ static weld_status run(weld_run_data *d, const weld_bench_data_options *o,
     WELD_TRY(weld_run_data_open_loader(d, err));
     out->batch = weld_loader_train_batch_size(d->loader);
     out->size = d->recipe.data.preprocessing.input_size;
-    out->threads = threads > 0 ? threads : weld_threads_available();
+    out->threads = weld_threads_count(threads);
     return measure(d, o->steps, out, err);
 }
 

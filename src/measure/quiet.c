@@ -135,6 +135,7 @@ weld_quiet weld_quiet_between(const weld_quiet_moment *begin, const weld_quiet_m
 
 static const double LOST_MOST = 0.05; /* of the time, and of the cpus */
 static const double APART_MOST = 1.25;
+static const double DOUBT_MOST = 0.2;
 
 /* What counts of ticks may be wrong by: one a cpu, as a share of the cpus' time. */
 static double doubt(const weld_quiet *q) {
@@ -172,6 +173,8 @@ static const char *untold(const weld_quiet *q, char text[WELD_QUIET_TEXT_SIZE]) 
     }
     if (q->others < 0) {
         names[count++] = "other processes";
+    } else if (doubt(q) > DOUBT_MOST) {
+        names[count++] = "other processes in so short a time (--steps)";
     }
     if (q->throttled < 0) {
         names[count++] = "quotas";

@@ -144,7 +144,6 @@ static void begin_next_epoch(weld_trainer *t) {
     s->epoch_seconds = 0;
     t->clock.data_seconds = t->clock.evaluation_seconds = 0;
     t->clock.times = (weld_train_times){0};
-    t->clock.use = weld_threads_used();
 }
 
 /* What a schedule that waits for scores makes of this epoch's. */
@@ -190,6 +189,7 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
         status ? status
                : weld_run_folder_prune(&t->record.folder, s->epoch, t->data.recipe.train.keep, err);
     tell_evaluation(t, &row, best);
+    t->clock.use = weld_threads_used();
     return status;
 }
 

@@ -187,7 +187,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
                               .schedule =
                                   weld_schedule_text(&t->schedule, schedule, sizeof schedule),
                               .resumed_step = t->state.step,
-                              .threads = threads ? threads : weld_threads_available(),
+                              .threads = weld_threads_count(threads),
                               .memory_bytes = weld_trainer_arena_bytes(t),
                               .precision = (weld_precision)r->train.precision};
     if (c->started) {

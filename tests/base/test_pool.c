@@ -3,6 +3,8 @@
  * another thread it does so for a while only: on a machine with one cpu nobody comes. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -92,19 +94,55 @@ START_TEST(other_threads_take_items_where_there_are_cpus) {
 }
 END_TEST
 
+/* In the place of the system's. */
+static atomic_bool no_threads;
+static atomic_int asked;
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg) {
+    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+    asked++;
+    return no_threads ? EAGAIN : create(thread, attr, run, arg);
+}
+
 START_TEST(where_no_thread_can_be_had_the_caller_does_all) {
     static loop l;
-    pthread_attr_t attr;
-    size_t size;
-    pthread_getattr_default_np(&attr);
-    pthread_attr_getstacksize(&attr, &size);
-    pthread_attr_setstacksize(&attr, (size_t)1 << 50);
-    ck_assert_int_eq(pthread_setattr_default_np(&attr), 0);
-    expect_each_once(&l, 4, 640);
+    no_threads = true;
+    for (int i = 0; i < 50; i++) {
+        expect_each_once(&l, 4, 640);
+    }
     ck_assert_int_eq(l.highest, 0);
-    pthread_attr_setstacksize(&attr, size);
-    ck_assert_int_eq(pthread_setattr_default_np(&attr), 0);
+    ck_assert_int_lt(asked, 50); /* not in every loop */
+    no_threads = false;
     expect_each_once(&l, 4, 640);
+}
+END_TEST
+
+/* One that is put an end to within a loop would leave members at work on what was its stack. */
+static void *cancel_in_loops(void *arg) {
+    (void)arg;
+    for (;;) {
+        static _Thread_local loop l = {.threads = 2};
+        weld_parallel(2, 64, note, &l);
+        pthread_testcancel();
+    }
+    return NULL;
+}
+
+START_TEST(a_thread_that_is_cancelled_ends_its_loop_first) {
+    static loop l;
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+        ck_assert_int_eq(pthread_create(&thread, NULL, cancel_in_loops, NULL), 0);
+        sched_yield();
+        pthread_cancel(thread);
+        pthread_join(thread, NULL);
+    }
+    const double begin = weld_clock();
+    while (weld_threads_available() > 1 && l.highest == 0) { /* members still come */
+        expect_each_once(&l, 3, 640);
+        ck_assert_double_lt(weld_clock() - begin, 60);
+    }
 }
 END_TEST
 
@@ -248,6 +286,7 @@ RUN_SUITE("base/pool", every_item_runs_once_and_threads_at_work_have_numbers_of_
           the_same_holds_for_numbers_of_threads_drawn_at_random,
           other_threads_take_items_where_there_are_cpus,
           where_no_thread_can_be_had_the_caller_does_all,
+          a_thread_that_is_cancelled_ends_its_loop_first,
           loops_within_loops_are_done_by_their_callers, threads_of_the_host_call_at_once,
           an_item_may_start_threads_that_call,
           threads_of_the_host_come_and_go_and_leave_none_behind,

@@ -161,7 +161,9 @@ START_TEST(coarse_counts_of_a_short_time_prove_nothing) {
     q.steal = 0.2;
     ck_assert_int_eq(weld_quiet_judge(&q), WELD_QUIET_NO);
     q.seconds = 0.04;
-    ck_assert_int_eq(weld_quiet_judge(&q), WELD_QUIET_YES);
+    says(q, WELD_QUIET_UNTOLD,
+         "perhaps not quiet: the system does not tell of other processes in so short a time "
+         "(--steps); runs from 8.60 to 21.30 ms");
     q.others = 0.9;
     ck_assert_int_eq(weld_quiet_judge(&q), WELD_QUIET_NO);
 }

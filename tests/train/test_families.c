@@ -45,14 +45,18 @@ START_TEST(twenty_updates_have_the_losses_of_pytorch) {
 END_TEST
 
 /* Those of PyTorch's own autocast to bf16 differ by 2.7 % on average for the small MobileViT,
- * by 2.0 % for the small CMT, single ones by 7 %. */
+ * by 2.0 % for the small CMT, single ones by 7 %: there it is the mean that is held. */
 START_TEST(twenty_updates_in_bf16_have_nearly_those_losses) {
     for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
         const char *isa = weld_kernels_available(WELD_BF16, v);
         for (int i = 0; i < FAMILY_CASES; i++) {
             double mean;
-            follow(&family_cases[i], isa, WELD_PRECISION_BF16, &mean);
-            ck_assert_msg(mean <= 0.04, "%s on %s: %g", family_cases[i].name, isa, mean);
+            const double worst = follow(&family_cases[i], isa, WELD_PRECISION_BF16, &mean);
+            if (family_cases[i].attends) {
+                ck_assert_msg(mean <= 0.04, "%s on %s: %g", family_cases[i].name, isa, mean);
+            } else {
+                ck_assert_msg(worst <= 0.02, "%s on %s: %g", family_cases[i].name, isa, worst);
+            }
         }
     }
 }

@@ -566,6 +566,10 @@ START_TEST(recipes_of_other_families_reach_the_published_rates_and_batch) {
         {"mobilevit_xxs", 2e-3, 0.01, 1024, 300, 256},
         {"mobilevit_xs", 2e-3, 0.01, 1024, 300, 256},
         {"mobilevit_s", 2e-3, 0.01, 1024, 300, 256},
+        {"cmt_ti", 3.2e-3, 0.05, 2048, 810, 160},
+        {"cmt_xs", 2.8e-3, 0.04, 2048, 410, 192},
+        {"cmt_s", 1e-3, 0.05, 1024, 310, 224},
+        {"cmt_b", 5e-4, 0.05, 512, 310, 256},
         {"repvgg_a0", 0.1, 1e-4, 256, 120, 224},
         {"mobileone_s0", 0.1, 4e-5, 256, 300, 224}, /* decay: between those of the paper */
     };

@@ -98,10 +98,24 @@ class Network:
         return Contender([self.a.weld, "bench", what, "--json", "--batch", batch, "--threads",
                           threads, "--steps", self.steps(batch), "--precision", precision, *more])
 
-    def torch(self, batch, threads, *more):
+    def torch(self, batch, threads, precision, *more):
+        """In fp32, and where weld computes in bf16, in that too."""
         command = [self.a.python, SCRIPTS / "bench_torch.py", self.model, "--batch", batch,
                    "--size", self.size, "--threads", threads, "--steps", self.steps(batch), *more]
-        return Contender(command, command + ["--channels-last"])
+        commands = [command, command + ["--channels-last"]]
+        if self.a.compile:
+            commands.append(command + ["--channels-last", "--compile"])
+        if precision == "bf16":
+            commands += [c + ["--precision", "bf16"] for c in commands]
+        return Contender(*commands)
+
+    def onnx_runtime(self, onnx, threads, batch):
+        """Python's where it is installed, else node's."""
+        try_python = [self.a.python, "-c", "import onnxruntime"]
+        found = subprocess.run(try_python, stderr=subprocess.DEVNULL, check=False).returncode == 0
+        runtime = ([self.a.python, SCRIPTS / "bench_ort.py"] if found
+                   else ["node", SCRIPTS / "bench_ort.js"])
+        return Contender([*runtime, onnx, "--threads", threads, "--steps", self.steps(batch)])
 
     def steps(self, batch):
         """Enough for a median, in seconds."""
@@ -113,7 +127,7 @@ class Network:
         size = ["--train", "--size", self.size]
         table.row(self.text, f"training step {precision}, batch {batch}, {threads} threads", batch,
                   self.weld(self.model, batch, threads, precision, *size),
-                  self.torch(batch, threads, "--train"))
+                  self.torch(batch, threads, precision, "--train"))
 
     def merged(self, batch):
         """The files to measure inference by: weld's and, of fixed batch, ONNX."""
@@ -130,10 +144,9 @@ class Network:
 
     def inference(self, table, batch, threads, precision):
         weld, onnx = self.merged(batch)
-        runtime = ["node", SCRIPTS / "bench_ort.js", onnx, "--threads", threads, "--steps",
-                   self.steps(batch)]
         table.row(self.text, f"inference {precision}, batch {batch}, {threads} threads", batch,
-                  self.weld(weld, batch, threads, precision), Contender(runtime))
+                  self.weld(weld, batch, threads, precision),
+                  self.onnx_runtime(onnx, threads, batch))
 
     def predict(self, rounds):
         """Milliseconds from the start of `weld predict` to its end."""
@@ -172,11 +185,13 @@ def options():
     p.add_argument("--works", type=words, default=["train", "inference", "predict"],
                    metavar="WORK,...", help="of train, inference, predict (all)")
     p.add_argument("--precisions", type=words, default=["fp32", "bf16"], metavar="P,...",
-                   help="weld's; the peers compute in fp32 (fp32,bf16)")
+                   help="weld's; PyTorch trains in the faster of fp32 and this, ONNX Runtime computes "
+                        "in fp32 (fp32,bf16)")
     p.add_argument("--batch", type=int, default=32, metavar="N",
                    help="of training and of inference beside 1 (32)")
     p.add_argument("--threads", type=numbers, metavar="N,...", default=sorted({1, cpus}),
                    help="of inference; training takes the last (1 and all)")
+    p.add_argument("--compile", action="store_true", help="PyTorch by torch.compile, too")
     p.add_argument("--scaling", action="store_true", help="training with each of --threads")
     p.add_argument("--rounds", type=int, metavar="N", help="(5)")
     p.add_argument("--quick", action="store_true", help="two short rounds: a first look")

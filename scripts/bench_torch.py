@@ -2,12 +2,12 @@
 """Time PyTorch on a training step of RepViT, or on inference of the merged network.
 
     scripts/bench_torch.py MODEL [--train] [--batch N] [--size N] [--threads N] [--steps N]
-                           [--precision fp32|bf16] [--channels-last]
+                           [--precision fp32|bf16] [--channels-last] [--compile]
     scripts/bench_torch.py MODEL --save FILE.pth
 
 The step is that of `weld bench --train`: forward, backward and AdamW on noise, smoothed labels. bf16 is
-autocast. Inference is traced and optimised. MODEL is a RepViT, or fashion_mnist: the network of
-recipes/fashion_mnist.yaml. Prints one JSON object with the names of `weld bench --json`, and the mean
+autocast. Inference is traced and optimised. MODEL is a RepViT, a CMT, fashion_mnist (the network of
+recipes/fashion_mnist.yaml) or, where timm is installed, one of its names. Prints one JSON object with the names of `weld bench --json`, and the mean
 beside the median; both are of the steps after two that warm up. --save writes an untrained network's
 weights instead.
 """
@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 import torch
 from torch import nn
 
+import cmt_torch
 from repvit_torch import VARIANTS, RepViT, merge
 
 
@@ -30,7 +31,23 @@ def network(name):
     for known, channels, depths, legacy in VARIANTS:
         if known == name:
             return RepViT(channels, depths, legacy=legacy)
-    sys.exit(f"bench_torch.py: {name}: no such model")
+    if name in cmt_torch.VARIANTS:
+        return cmt_torch.CMT(*cmt_torch.VARIANTS[name])
+    try:
+        import timm
+    except ImportError:
+        sys.exit(f"bench_torch.py: {name}: no RepViT or CMT, and there is no timm")
+    return timm.create_model(name)
+
+
+def merged(model):
+    """As its authors' code merges it; batch norms are folded by optimize_for_inference."""
+    if isinstance(model, RepViT):
+        return merge(model)
+    if hasattr(model, "pretrained_cfg"):
+        from timm.utils.model import reparameterize_model
+        return reparameterize_model(model)
+    return model
 
 
 def training(model, images, precision):
@@ -51,7 +68,7 @@ def training(model, images, precision):
 
 @torch.no_grad()
 def inference(model, images, precision):
-    model = merge(model.eval())
+    model = merged(model.eval())
     if precision == "fp32":
         model = torch.jit.optimize_for_inference(torch.jit.trace(model, images))
 
@@ -84,6 +101,7 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compile", action="store_true", help="by torch.compile")
     a = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(a.threads)
@@ -94,10 +112,13 @@ def main():
     layout = torch.channels_last if a.channels_last else torch.contiguous_format
     images = torch.randn(a.batch, 3, a.size, a.size).contiguous(memory_format=layout)
     model = model.to(memory_format=layout)
+    if a.compile:
+        model = torch.compile(model)
     step = (training if a.train else inference)(model, images, a.precision)
     seconds, mean = time_steps(step, a.steps)
     print(json.dumps({
-        "who": f"PyTorch {torch.__version__}" + (" channels-last" if a.channels_last else ""),
+        "who": f"PyTorch {torch.__version__}" + (" channels-last" if a.channels_last else "") +
+               (" compiled" if a.compile else "") + (" bf16" if a.precision == "bf16" else ""),
         "precision": a.precision, "batch": a.batch, "size": a.size, "threads": a.threads,
         "milliseconds": 1e3 * seconds, "mean_milliseconds": 1e3 * mean,
         "images_per_second": a.batch / seconds,

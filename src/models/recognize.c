@@ -44,6 +44,30 @@ static weld_status recognize_as(const weld_model_family *family, const weld_shap
     return weld_model_config_check(&out->config, NULL, err);
 }
 
+/* With few families the reasons of each; with many what the tensors are called, which tells people
+ * more. */
+static weld_status fail_unknown(const weld_shape_index *index, const char *reasons, size_t families,
+                                weld_error *err) {
+    enum { FEW = 2, NAMED = 3 };
+    char known[256] = "", first[256] = "";
+    if (families <= FEW) {
+        return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s", reasons);
+    }
+    for (size_t i = 0; i < weld_family_count; i++) {
+        if (!weld_families[i]->in_files_alone) {
+            weld_append(known, sizeof known, *known ? ", %s" : "%s", weld_families[i]->name);
+        }
+    }
+    for (size_t i = 0; i < index->count && i < NAMED; i++) {
+        weld_append(first, sizeof first, i ? ", %.60s" : "%.60s", index->sorted[i]->name);
+    }
+    return weld_fail(
+        err, WELD_ERROR_NOT_FOUND,
+        "its %zu tensors (%s%s) are of no network that is known (%s): name the variant "
+        "that is meant (--model) to be told what does not fit",
+        index->count, first, index->count > NAMED ? ", ..." : "", known);
+}
+
 /* The family that a file states comes first: another may have tensors of the same names. One of
  * which the tensors are only in part is taken where they are of no other wholly. */
 weld_status weld_model_recognize(const weld_shape_index *index, const weld_model_config *stated,
@@ -51,6 +75,8 @@ weld_status weld_model_recognize(const weld_shape_index *index, const weld_model
     char reasons[WELD_ERROR_MESSAGE_SIZE] = "";
     weld_recognized partial = {.partial = false};
     const weld_model_family *first = stated ? weld_family_of(stated) : NULL;
+    weld_error stated_reason = {.message = ""};
+    size_t tried = 0;
     for (size_t i = 0; i <= weld_family_count; i++) {
         weld_error reason = {.message = ""};
         const weld_model_family *family = i == 0 ? first : weld_families[i - 1];
@@ -64,9 +90,16 @@ weld_status weld_model_recognize(const weld_shape_index *index, const weld_model
             return status ? weld_fail(err, status, "%s", reason.message) : WELD_OK;
         }
         weld_append(reasons, sizeof reasons, *reasons ? "; %s" : "%s", reason.message);
+        tried++;
+        if (i == 0 && status == WELD_ERROR_NOT_FOUND) {
+            stated_reason = reason;
+        }
     }
     *out = partial;
-    return partial.partial ? WELD_OK : weld_fail(err, WELD_ERROR_NOT_FOUND, "%s", reasons);
+    if (!partial.partial && *stated_reason.message) {
+        return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s", stated_reason.message);
+    }
+    return partial.partial ? WELD_OK : fail_unknown(index, reasons, tried, err);
 }
 
 weld_status weld_model_check_variant(const weld_model_config *config, const char *name,

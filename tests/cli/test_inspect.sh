@@ -71,14 +71,14 @@ header='{"a.weight":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]},"b":{"dty
 } > other.safetensors
 works "inspect tensors of no known network" "$WELD" inspect other.safetensors
 prints "it says that it is none" "^network +none that can be used$"
-prints "it says why" "^reason +no RepViT: "
+prints "it says why" "^reason +its 2 tensors \(a.weight, b\) are of no network that is known"
 prints "it lists the tensors all the same" "^a.weight +float16 +\[2, 1\]"
 works "and what they are like" "$WELD" inspect other.safetensors --tensors
 prints "halves are read" "^a.weight +float16 +\[2, 1\] +1.5 +0.5 +1 +2$"
 prints "integers are read" "^b +int64 +\[\] +7 +0 +7 +7$"
 works "the same as JSON" "$WELD" inspect other.safetensors --json
 prints "JSON has no network then" '"network": null'
-refuses "the graph of no network" "no RepViT" "$WELD" inspect other.safetensors --graph
+refuses "the graph of no network" "of no network that is known" "$WELD" inspect other.safetensors --graph
 
 works "inspect a packed data set" "$WELD" inspect packed.h5
 prints "it counts the images of a class" "^    class_b +5$"

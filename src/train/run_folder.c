@@ -38,16 +38,21 @@ static weld_status make_folders(const char *path, bool *made, weld_error *err) {
     return WELD_OK;
 }
 
-static void default_path(const char *recipe, char *path, size_t size) {
+/* `number`: 1, or more where runs of the same second have the others. */
+static void default_path(const char *recipe, int number, char *path, size_t size) {
     const char *slash = strrchr(recipe, '/'), *name = slash ? slash + 1 : recipe;
     const char *dot = strrchr(name, '.');
-    char when[32] = "";
+    char when[32] = "", suffix[16] = "";
     time_t now = time(NULL);
     struct tm parts;
     if (localtime_r(&now, &parts)) {
         strftime(when, sizeof when, "%Y%m%d-%H%M%S", &parts);
     }
-    snprintf(path, size, "runs/%.*s-%s", (int)(dot && dot > name ? dot - name : 200), name, when);
+    if (number > 1) {
+        snprintf(suffix, sizeof suffix, "-%d", number);
+    }
+    snprintf(path, size, "runs/%.*s-%s%s", (int)(dot && dot > name ? dot - name : 200), name, when,
+             suffix);
 }
 
 static weld_status join(const char *folder, const char *name, char **out, weld_error *err) {
@@ -102,11 +107,15 @@ weld_status weld_run_folder_open(const char *path, const char *recipe, bool resu
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "--resume: does not say which run: name its folder with --out");
     }
-    if (!path) {
-        default_path(recipe, made, sizeof made);
-        path = made;
+    weld_status status = WELD_OK;
+    if (path) {
+        status = make_folders(path, &out->made, err);
     }
-    weld_status status = make_folders(path, &out->made, err);
+    for (int number = 1; !path && !status && !out->made; number++) {
+        default_path(recipe, number, made, sizeof made);
+        status = make_folders(made, &out->made, err);
+    }
+    path = path ? path : made;
     if (!status && !(out->path = weld_strdup(path))) {
         status = weld_fail_memory(err, path);
     }

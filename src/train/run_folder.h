@@ -17,7 +17,8 @@ typedef struct weld_run_folder {
 
 /* Make the folder where it does not exist, and lock it for as long as it is open or the process
  * lives. One that holds a run is an error unless `resume`; one that another process has locked
- * always is. path NULL: a new runs/<name of the recipe's file>-<time>. */
+ * always is. path NULL: a new runs/<name of the recipe's file>-<time>, with
+ * -2, -3, ... behind it where runs of the same second have it. */
 weld_status weld_run_folder_open(const char *path, const char *recipe, bool resume,
                                  weld_run_folder *out, weld_error *err);
 /* Where the folder was made and holds nothing, it is removed again. */

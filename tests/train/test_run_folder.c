@@ -68,6 +68,25 @@ START_TEST(without_a_name_the_recipe_gives_one) {
 }
 END_TEST
 
+START_TEST(runs_of_the_same_second_have_folders_of_their_own) {
+    enum { RUNS = 4 };
+    weld_run_folder f[RUNS];
+    make_base();
+    ck_assert_int_eq(chdir(base.path), 0);
+    for (int i = 0; i < RUNS; i++) {
+        ck_assert_int_eq(weld_run_folder_open(NULL, "tiny.yaml", false, &f[i], &err), WELD_OK);
+        for (int k = 0; k < i; k++) {
+            ck_assert_str_ne(f[i].path, f[k].path);
+        }
+    }
+    for (int i = 0; i < RUNS; i++) {
+        weld_run_folder_close(&f[i]);
+    }
+    ck_assert_int_eq(chdir("/"), 0);
+    test_folder_remove(base);
+}
+END_TEST
+
 START_TEST(a_path_that_cannot_be_made_is_named) {
     weld_run_folder f;
     ck_assert_int_eq(weld_run_folder_open("/dev/null/x", "r.yaml", false, &f, &err), WELD_ERROR_IO);
@@ -117,4 +136,5 @@ END_TEST
 
 RUN_SUITE("train/run_folder", a_folder_is_made_with_its_parents_and_used_by_one_run_at_a_time,
           a_folder_that_holds_a_run_wants_resume, without_a_name_the_recipe_gives_one,
-          a_path_that_cannot_be_made_is_named, the_newest_checkpoints_of_epochs_are_kept)
+          runs_of_the_same_second_have_folders_of_their_own, a_path_that_cannot_be_made_is_named,
+          the_newest_checkpoints_of_epochs_are_kept)

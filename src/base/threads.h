@@ -38,7 +38,8 @@ void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg
 
 /* What the loops of the calling thread that were open to several threads have come to so far: how
  * long they took, and how long all their items would have taken one after the other, as long each
- * as the caller's own. Of two readings the differences tell how many threads were worth having. */
+ * as the caller's own (but no longer than the threads that the loop was open to had time). Of two
+ * readings the differences tell how many threads were worth having. */
 typedef struct weld_threads_use {
     double seconds, work;
 } weld_threads_use;

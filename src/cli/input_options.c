@@ -17,9 +17,7 @@ const char *cli_interpolation_name(weld_interpolation interpolation) {
     return interpolations[interpolation];
 }
 
-/* One value of a list, which ends at a comma or the end of the text: *out, and where the next one
- * begins (NULL: there is none). */
-static bool read_number(const char *text, double min, double max, double *out, const char **next) {
+bool cli_read_number(const char *text, double min, double max, double *out, const char **next) {
     char *end;
     *out = strtod(text, &end);
     *next = *end == ',' ? end + 1 : NULL;
@@ -28,13 +26,13 @@ static bool read_number(const char *text, double min, double max, double *out, c
 
 static bool read_size(const char *text, cli_input *input, const char **next) {
     double size;
-    bool good = read_number(text, 1, MOST_PIXELS, &size, next) && size == (int)size;
+    bool good = cli_read_number(text, 1, MOST_PIXELS, &size, next) && size == (int)size;
     input->size = good ? (int)size : 0;
     return good;
 }
 
 static bool read_crop(const char *text, cli_input *input, const char **next) {
-    return read_number(text, 0.01, 100, &input->crop, next);
+    return cli_read_number(text, 0.01, 100, &input->crop, next);
 }
 
 static bool read_interpolation(const char *text, cli_input *input, const char **next) {

@@ -40,6 +40,9 @@ void cli_inputs_read(const cli_call *call, const cli_input_options *options, siz
 weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cli_input *input,
                           weld_error *err);
 
+/* One number of a list, which ends at a comma or the end of the text, and where the next one begins
+ * (NULL: there is none); false: it is none from min to max. */
+bool cli_read_number(const char *text, double min, double max, double *out, const char **next);
 const char *cli_interpolation_name(weld_interpolation interpolation);
 
 #endif

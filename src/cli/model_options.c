@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -67,15 +66,14 @@ static weld_status open_with_names(const char *path, const cli_model_options *o,
 /* `count` numbers with commas between them; text NULL: none. */
 static weld_status read_numbers(const char *option, const char *text, int count, float *to,
                                 weld_error *err) {
-    const char *at = text;
+    const char *next = text;
     bool good = true;
-    for (int i = 0; at && good && i < count; i++) {
-        char *end;
-        const double value = strtod(at, &end);
-        good = end != at && fabs(value) <= 1e3 && *end == (i + 1 < count ? ',' : '\0');
+    for (int i = 0; text && good && i < count; i++) {
+        double value = 0;
+        good = next && cli_read_number(next, -1e3, 1e3, &value, &next);
         to[i] = (float)value;
-        at = end + (*end == ',');
     }
+    good = good && (!text || !next);
     return good ? WELD_OK
                 : weld_fail(err, WELD_ERROR_ARGUMENT, "--%s '%.80s': wants %s", option, text,
                             count == 1 ? "a number" : "three numbers with commas, R,G,B");

@@ -42,9 +42,6 @@ static const struct {
      "a Git LFS pointer in the place of the file (git lfs pull fetches it)"},
     {MARK(0, "%PDF"), "a PDF document"},
     {MARK(0, "PK\x03\x04"), "a ZIP archive"},
-    {MARK(0, "\x1f\x8b"), "a file compressed by gzip"},
-    {MARK(0, "BZh"), "a file compressed by bzip2"},
-    {MARK(0, "\x28\xb5\x2f\xfd"), "a file compressed by zstd"},
 };
 
 const char *weld_foreign_text(const void *bytes, size_t size) {

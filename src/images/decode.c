@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "formats/foreign.h"
+#include "formats/tar.h"
 #include "images/decode_format.h"
 
 typedef enum file_kind { FILE_OTHER, FILE_JPEG, FILE_PNG, FILE_WEBP } file_kind;
@@ -35,12 +36,16 @@ static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, in
     case FILE_OTHER:
         break;
     }
-    const char *known = weld_foreign_text(bytes, size);
-    return weld_fail(err, WELD_ERROR_FORMAT, "%s%snot a JPEG, PNG or WebP image",
-                     size == 0 ? "empty file: "
-                     : known   ? known
-                               : "",
-                     known ? ": " : "");
+    const char *undo, *known = weld_foreign_text(bytes, size);
+    const char *compression = weld_compression(bytes, size, &undo);
+    return weld_fail(err, WELD_ERROR_FORMAT, "%s%s%snot a JPEG, PNG or WebP image",
+                     size == 0     ? "empty file"
+                     : compression ? "a file compressed by "
+                                   : "",
+                     compression ? compression
+                     : known     ? known
+                                 : "",
+                     size == 0 || compression || known ? ": " : "");
 }
 
 weld_status weld_decode_image(const void *bytes, size_t size, weld_image *out, weld_error *err) {

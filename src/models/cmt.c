@@ -374,11 +374,7 @@ static int usual_size(const weld_cmt *c) {
 static weld_preprocessing usual(const weld_model_config *config, const weld_naming *naming) {
     const weld_cmt c = values_of(config);
     (void)naming;
-    return (weld_preprocessing){.input_size = usual_size(&c),
-                                .crop_fraction = 0.875,
-                                .interpolation = WELD_BICUBIC,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
+    return weld_preprocessing_of(usual_size(&c));
 }
 
 /* Of a block by the paper's formulas, for n positions of width d, hidden widths r times as large

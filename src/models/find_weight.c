@@ -10,7 +10,7 @@ int weld_model_outputs_seen(const weld_model_family *family, const weld_model_co
         const bool whole = i % 2 == 0 && *inner;
         snprintf(name, sizeof name, "%s%s%s.weight", module, whole ? "." : "", whole ? inner : "");
         const weld_named_shape *found =
-            family->tensor_name(config, &family->namings[i / 2], name, called)
+            weld_family_tensor_name(family, config, &family->namings[i / 2], name, called)
                 ? weld_shape_index_find(index, called)
                 : NULL;
         if (found && found->shape.rank > 0 && found->shape.dim[0] <= WELD_MAX_CLASSES) {

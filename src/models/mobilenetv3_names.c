@@ -109,13 +109,12 @@ bool weld_mobilenetv3_tensor_name(const weld_model_config *config, const weld_na
 
 weld_preprocessing weld_mobilenetv3_usual(const weld_model_config *config,
                                           const weld_naming *naming) {
-    const bool timm = naming == &weld_mobilenetv3_namings[TIMM];
     (void)config;
-    return (weld_preprocessing){.input_size = 224,
-                                .crop_fraction = 0.875,
-                                .interpolation = timm ? WELD_BICUBIC : WELD_BILINEAR,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
+    weld_preprocessing p = weld_preprocessing_of(224);
+    if (naming != &weld_mobilenetv3_namings[TIMM]) {
+        p.interpolation = WELD_BILINEAR;
+    }
+    return p;
 }
 
 /* --- Recognition ----------------------------------------------------------------------------- */

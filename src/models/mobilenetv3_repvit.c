@@ -366,11 +366,7 @@ static bool tensor_name(const weld_model_config *config, const weld_naming *nami
 
 static weld_preprocessing usual(const weld_model_config *config, const weld_naming *naming) {
     (void)config, (void)naming;
-    return (weld_preprocessing){.input_size = 224,
-                                .crop_fraction = 0.875,
-                                .interpolation = WELD_BICUBIC,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
+    return weld_preprocessing_of(224);
 }
 
 const weld_model_family weld_family_mobilenetv3_repvit = {

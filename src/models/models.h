@@ -73,7 +73,9 @@ typedef struct weld_model_family {
      * tensor is none. The function NULL: no tensor's shape depends on the size of the images. */
     bool (*position_grids)(const weld_model_config *config, const char *name, int64_t height,
                            int64_t width, weld_position_grids *out);
-    /* weld_model_tensor_name; false where no tensor of the network has that name. */
+    /* What modules are called in each naming, where that is all there is to tensors' names; and
+     * else weld_family_tensor_name. */
+    const weld_module_row *rows;
     bool (*tensor_name)(const weld_model_config *config, const weld_naming *naming,
                         const char *name, char out[WELD_TENSOR_NAME_SIZE]);
     /* Set the sizes that the tensors, which may be of any network, have, as far as they show. They
@@ -180,6 +182,9 @@ bool weld_naming_is_known(const char *name);
  * merging made of it, calls `name`; into `out`. The two may differ for the family's own naming too:
  * merging calls RepViT's head after the modules that went into it, the reference implementation
  * always "classifier". */
+bool weld_family_tensor_name(const weld_model_family *family, const weld_model_config *config,
+                             const weld_naming *naming, const char *name,
+                             char out[WELD_TENSOR_NAME_SIZE]); /* false where there is no such */
 weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,
                                    const char *name, char out[WELD_TENSOR_NAME_SIZE],
                                    weld_error *err);

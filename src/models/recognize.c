@@ -9,7 +9,7 @@
 weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,
                                    const char *name, char out[WELD_TENSOR_NAME_SIZE],
                                    weld_error *err) {
-    return weld_family_of(config)->tensor_name(config, naming, name, out)
+    return weld_family_tensor_name(weld_family_of(config), config, naming, name, out)
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_NOT_FOUND, "tensor %.80s: %s has none of that name",
                            name, config->name);

@@ -26,7 +26,7 @@ static bool is_leaf(const weld_value *v) {
 static const weld_named_shape *find(const search *s, const weld_model_config *config,
                                     const weld_naming *naming, const char *name) {
     char called[WELD_TENSOR_NAME_SIZE];
-    return s->family->tensor_name(config, naming, name, called)
+    return weld_family_tensor_name(s->family, config, naming, name, called)
                ? weld_shape_index_find(s->index, called)
                : NULL;
 }

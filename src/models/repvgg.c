@@ -140,19 +140,11 @@ static const weld_module_row rows[] = {
     {NULL, {NULL}},
 };
 
-static bool tensor_name(const weld_model_config *config, const weld_naming *naming,
-                        const char *name, char out[WELD_TENSOR_NAME_SIZE]) {
-    (void)config;
-    return weld_row_tensor_name(rows, (size_t)(naming - namings), name, out);
-}
-
 static weld_preprocessing usual(const weld_model_config *config, const weld_naming *naming) {
     (void)config, (void)naming;
-    return (weld_preprocessing){.input_size = 224,
-                                .crop_fraction = 0.875,
-                                .interpolation = WELD_BILINEAR,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
+    weld_preprocessing p = weld_preprocessing_of(224);
+    p.interpolation = WELD_BILINEAR;
+    return p;
 }
 
 const weld_model_family weld_family_repvgg = {
@@ -170,6 +162,6 @@ const weld_model_family weld_family_repvgg = {
     .stage_count = stage_count,
     .block_count = block_count,
     .place = place,
-    .tensor_name = tensor_name,
+    .rows = rows,
     .usual = usual,
 };

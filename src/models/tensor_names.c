@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "models/names.h"
+#include "models/models.h"
 
 /* Append a pattern with its numbers filled in; false where it does not fit. */
 static bool add_pattern(const char *pattern, const weld_named_place *at,
@@ -111,6 +111,14 @@ weld_shape weld_naming_shape(const weld_naming *naming, const char *name, weld_s
         }
     }
     return shape;
+}
+
+bool weld_family_tensor_name(const weld_model_family *family, const weld_model_config *config,
+                             const weld_naming *naming, const char *name,
+                             char out[WELD_TENSOR_NAME_SIZE]) {
+    return family->tensor_name
+               ? family->tensor_name(config, naming, name, out)
+               : weld_row_tensor_name(family->rows, (size_t)(naming - family->namings), name, out);
 }
 
 /* --- Looking up ------------------------------------------------------------------------------ */

@@ -19,3 +19,12 @@ void weld_name_list_add(weld_name_list *list, const char *name) {
     snprintf(list->text + list->used, room - list->used, "%s%s", list->used ? ", " : "", name);
     list->used += strlen(list->text + list->used);
 }
+
+void weld_name_list_add_quoted(weld_name_list *list, const char *name, const char *behind) {
+    char text[96];
+    snprintf(text, sizeof text, "'%.48s'%.44s", name, behind);
+    for (char *at = text; *at; at++) {
+        *at = *at > 0 && *at < ' ' ? '?' : *at;
+    }
+    weld_name_list_add(list, text);
+}

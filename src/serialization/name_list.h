@@ -11,5 +11,7 @@ typedef struct weld_name_list {
 } weld_name_list;
 
 void weld_name_list_add(weld_name_list *list, const char *name);
+/* A name from outside, in quotes, cut to 48 bytes, of one line, and a few words behind it or "". */
+void weld_name_list_add_quoted(weld_name_list *list, const char *name, const char *behind);
 
 #endif

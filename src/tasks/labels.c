@@ -26,16 +26,6 @@ weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds
     return status;
 }
 
-/* A name from outside, in a message of one line. */
-static void add_name(weld_name_list *list, const char *name) {
-    char text[64];
-    snprintf(text, sizeof text, "'%.48s'", name);
-    for (char *at = text; *at; at++) {
-        *at = *at > 0 && *at < ' ' ? '?' : *at;
-    }
-    weld_name_list_add(list, text);
-}
-
 static void tell(const weld_dataset *ds, const weld_name_list *without,
                  const weld_name_list *unknown, weld_adoption *out) {
     int used = 0;
@@ -60,14 +50,14 @@ static void sum_up(const weld_dataset *ds, const weld_labels *labels, const int 
     for (int i = 0; i < weld_dataset_class_count(ds); i++) {
         if (to[i] < 0) {
             out->left_out += images[i];
-            add_name(&unknown, weld_dataset_class_name(ds, i));
+            weld_name_list_add_quoted(&unknown, weld_dataset_class_name(ds, i), "");
         } else {
             adopted[to[i]] += images[i];
         }
     }
     for (int i = 0; i < labels->count; i++) {
         if (adopted[i] == 0 && labels->names) {
-            add_name(&without, labels->names[i]);
+            weld_name_list_add_quoted(&without, labels->names[i], "");
         }
     }
     out->classes_without_images = (int)without.count;

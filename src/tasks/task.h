@@ -35,13 +35,9 @@ typedef struct weld_evaluation {
     double scores[WELD_SCORES_MAX]; /* as the task's table says */
 } weld_evaluation;
 
-/* What a data set is held against: a network that is to judge it or to start from, the data set
- * that is trained on, or a run that is resumed. */
-typedef enum weld_labels_of {
-    WELD_LABELS_OF_MODEL,
-    WELD_LABELS_OF_DATA,
-    WELD_LABELS_OF_RUN
-} weld_labels_of;
+/* What a data set is held against: a network, which is to judge it, to start from or in training,
+ * or a run that is resumed. */
+typedef enum weld_labels_of { WELD_LABELS_OF_MODEL, WELD_LABELS_OF_RUN } weld_labels_of;
 
 /* The classes of a network, by index. */
 typedef struct weld_labels {
@@ -49,7 +45,7 @@ typedef struct weld_labels {
     const char *const *names; /* NULL: unknown */
     weld_class_order order;
     bool exact;        /* the data's must be the same in the same order */
-    weld_labels_of of; /* for messages, as is the path, which that of a model may leave out */
+    weld_labels_of of; /* of a run with its path, for messages */
     const char *path;
 } weld_labels;
 

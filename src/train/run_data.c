@@ -110,9 +110,7 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
     WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
     say_listing(d, d->val);
     const weld_labels labels = {.count = d->recipe.model.num_classes,
-                                .names = (const char *const *)d->class_names,
-                                .of = WELD_LABELS_OF_DATA,
-                                .path = weld_dataset_path(d->train)};
+                                .names = (const char *const *)d->class_names};
     WELD_TRY(weld_task_adopt_labels(d->task, d->val, &labels, &adopted, err));
     if (*adopted.text) {
         weld_train_say(d->settings, "%s", adopted.text);

@@ -8,6 +8,7 @@
 #include "models/cmt.h"
 #include "ops/ops.h"
 #include "passes/reparameterize.h"
+#include "models/places.h"
 #include "suite.h"
 
 static weld_model_config named(const char *name) {
@@ -221,25 +222,17 @@ START_TEST(tables_of_positions_are_resized_as_pytorch_does) {
 END_TEST
 
 START_TEST(every_tensor_has_its_place) {
-    static const struct {
-        const char *name;
-        int part, layer;
-        bool per_class;
-    } places[] = {{"stem_conv1.weight", 0, 0, false},
-                  {"relative_pos_a", 1, 1, false},
-                  {"patch_embed_b.norm.bias", 2, 3, false},
-                  {"blocks_b.1.attn.sr.0.weight", 2, 4, false},
-                  {"blocks_d.1.mlp.conv2.weight", 4, 16, false},
-                  {"_bn.running_var", 5, 17, false},
-                  {"head.weight", 5, 17, true},
-                  {"blocks_z.1.proj.weight", 5, 17, false}}; /* of another's file */
+    static const expected_place places[] = {
+        {"stem_conv1.weight", 0, 0, false},
+        {"relative_pos_a", 1, 1, false},
+        {"patch_embed_b.norm.bias", 2, 3, false},
+        {"blocks_b.1.attn.sr.0.weight", 2, 4, false},
+        {"blocks_d.1.mlp.conv2.weight", 4, 16, false},
+        {"_bn.running_var", 5, 17, false},
+        {"head.weight", 5, 17, true},
+        {"blocks_z.1.proj.weight", 5, 17, false}}; /* of another's file */
     weld_model_config config = named("cmt_ti");
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        weld_model_place p = weld_model_place_of(&config, places[i].name);
-        ck_assert_msg(p.part == places[i].part && p.layer == places[i].layer &&
-                          p.per_class == places[i].per_class,
-                      "%s: part %d layer %d", places[i].name, p.part, p.layer);
-    }
+    expect_places(&config, places, sizeof places / sizeof *places);
 }
 END_TEST
 

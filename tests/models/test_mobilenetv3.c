@@ -8,6 +8,7 @@
 #include "ops/ops.h"
 #include "passes/reparameterize.h"
 #include "repvit_config.h"
+#include "models/places.h"
 #include "suite.h"
 
 static weld_model_config named(const char *name) {
@@ -277,26 +278,17 @@ START_TEST(residual_branches_are_left_out_more_often_the_deeper_they_are) {
 END_TEST
 
 START_TEST(every_tensor_has_its_place) {
-    static const struct {
-        const char *name;
-        int part, layer;
-        bool per_class;
-    } places[] = {{"conv_stem.weight", 0, 0, false},
-                  {"bn1.running_mean", 0, 0, false},
-                  {"blocks.0.0.bn1.weight", 1, 1, false},
-                  {"blocks.3.2.conv_pwl", 4, 9, false},
-                  {"blocks.5.2.se.conv_reduce.bias", 6, 15, false},
-                  {"blocks.6.0.conv.weight", 7, 16, false},
-                  {"blocks.6.0.bias", 7, 16, false},
-                  {"conv_head.weight", 7, 16, false},
-                  {"classifier.bias", 7, 16, true}};
+    static const expected_place places[] = {{"conv_stem.weight", 0, 0, false},
+                                            {"bn1.running_mean", 0, 0, false},
+                                            {"blocks.0.0.bn1.weight", 1, 1, false},
+                                            {"blocks.3.2.conv_pwl", 4, 9, false},
+                                            {"blocks.5.2.se.conv_reduce.bias", 6, 15, false},
+                                            {"blocks.6.0.conv.weight", 7, 16, false},
+                                            {"blocks.6.0.bias", 7, 16, false},
+                                            {"conv_head.weight", 7, 16, false},
+                                            {"classifier.bias", 7, 16, true}};
     const weld_model_config config = named("mobilenetv3_large_100");
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        weld_model_place p = weld_model_place_of(&config, places[i].name);
-        ck_assert_msg(p.part == places[i].part && p.layer == places[i].layer &&
-                          p.per_class == places[i].per_class,
-                      "%s: part %d layer %d", places[i].name, p.part, p.layer);
-    }
+    expect_places(&config, places, sizeof places / sizeof *places);
 }
 END_TEST
 

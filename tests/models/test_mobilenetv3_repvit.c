@@ -9,6 +9,7 @@
 #include "ops/ops.h"
 #include "passes/reparameterize.h"
 #include "repvit_config.h"
+#include "models/places.h"
 #include "suite.h"
 
 #define STEP "mobilenetv3_repvit_step"
@@ -179,30 +180,25 @@ END_TEST
 
 START_TEST(every_tensor_has_its_place) {
     static const struct {
-        const char *step, *name;
-        int part, layer;
-        bool per_class;
-    } places[] = {{"0", "features.0.2.conv_dw.weight", 0, 0, false},
-                  {"0", "features.1.conv_pw.weight", 1, 1, false}, /* leads into the stage */
-                  {"0", "features.2.conv_pwl.weight", 1, 2, false},
-                  {"0", "features.3.se.conv_reduce.bias", 2, 3, false},
-                  {"2", "features.14.channel_mixer.m.2.bn.weight", 4, 14, false},
-                  {"4", "features.1.token_mixer.0.bn.bias", 1, 1, false},
-                  {"4", "features.2.channel_mixer.m.0.c.weight", 2, 2, false},
-                  {"4", "features.3.token_mixer.2.c.weight", 2, 2, false},
-                  {"4", "features.4.token_mixer.0.conv1.bias", 2, 3, false},
-                  {"4", "classifier.widen.bn.weight", 5, 14, false},
-                  {"4", "classifier.l.weight", 5, 14, true}};
+        const char *step;
+        expected_place place;
+    } places[] = {{"0", {"features.0.2.conv_dw.weight", 0, 0, false}},
+                  {"0", {"features.1.conv_pw.weight", 1, 1, false}}, /* leads into the stage */
+                  {"0", {"features.2.conv_pwl.weight", 1, 2, false}},
+                  {"0", {"features.3.se.conv_reduce.bias", 2, 3, false}},
+                  {"2", {"features.14.channel_mixer.m.2.bn.weight", 4, 14, false}},
+                  {"4", {"features.1.token_mixer.0.bn.bias", 1, 1, false}},
+                  {"4", {"features.2.channel_mixer.m.0.c.weight", 2, 2, false}},
+                  {"4", {"features.3.token_mixer.2.c.weight", 2, 2, false}},
+                  {"4", {"features.4.token_mixer.0.conv1.bias", 2, 3, false}},
+                  {"4", {"classifier.widen.bn.weight", 5, 14, false}},
+                  {"4", {"classifier.l.weight", 5, 14, true}}};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         const weld_model_config config = step(places[i].step);
         weld_graph *g = built(&config, (weld_build_mode){0}, 64);
-        ck_assert_msg(weld_graph_find_leaf(g, places[i].name), "%s", places[i].name);
+        ck_assert_msg(weld_graph_find_leaf(g, places[i].place.name), "%s", places[i].place.name);
         weld_graph_free(g);
-        weld_model_place p = weld_model_place_of(&config, places[i].name);
-        ck_assert_msg(p.part == places[i].part && p.layer == places[i].layer &&
-                          p.per_class == places[i].per_class,
-                      "step %s, %s: part %d layer %d", places[i].step, places[i].name, p.part,
-                      p.layer);
+        expect_places(&config, &places[i].place, 1);
     }
 }
 END_TEST

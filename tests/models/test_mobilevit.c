@@ -8,6 +8,7 @@
 #include "models/models.h"
 #include "ops/ops.h"
 #include "passes/reparameterize.h"
+#include "models/places.h"
 #include "suite.h"
 
 static weld_model_config named(const char *name) {
@@ -99,26 +100,18 @@ START_TEST(tensors_have_the_names_of_each_program) {
 END_TEST
 
 START_TEST(every_tensor_has_its_place) {
-    static const struct {
-        const char *name;
-        int part, layer;
-        bool per_class;
-    } places[] = {{"stem.bn.weight", 0, 0, false},
-                  {"stages.0.0.conv1_1x1.conv.weight", 1, 1, false},
-                  {"stages.1.2.conv3_1x1.weight", 2, 4, false},
-                  {"stages.2.0.conv1_1x1.conv.weight", 3, 5, false},
-                  {"stages.2.1.transformer.1.norm1.bias", 3, 6, false},
-                  {"stages.4.1.conv_fusion.weight", 5, 10, false},
-                  {"final_conv.conv.weight", 6, 11, false},
-                  {"head.fc.bias", 6, 11, true},
-                  {"stages.77.1.norm.weight", 6, 11, false}}; /* of another's file */
+    static const expected_place places[] = {
+        {"stem.bn.weight", 0, 0, false},
+        {"stages.0.0.conv1_1x1.conv.weight", 1, 1, false},
+        {"stages.1.2.conv3_1x1.weight", 2, 4, false},
+        {"stages.2.0.conv1_1x1.conv.weight", 3, 5, false},
+        {"stages.2.1.transformer.1.norm1.bias", 3, 6, false},
+        {"stages.4.1.conv_fusion.weight", 5, 10, false},
+        {"final_conv.conv.weight", 6, 11, false},
+        {"head.fc.bias", 6, 11, true},
+        {"stages.77.1.norm.weight", 6, 11, false}}; /* of another's file */
     weld_model_config config = named("mobilevit_s");
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        weld_model_place p = weld_model_place_of(&config, places[i].name);
-        ck_assert_msg(p.part == places[i].part && p.layer == places[i].layer &&
-                          p.per_class == places[i].per_class,
-                      "%s: part %d layer %d", places[i].name, p.part, p.layer);
-    }
+    expect_places(&config, places, sizeof places / sizeof *places);
 }
 END_TEST
 

@@ -38,20 +38,6 @@ static int by_name(const void *a, const void *b) {
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-/* Names come from outside: a message must stay one line. */
-static void add(weld_name_list *list, const named_class *c, int other) {
-    char text[96];
-    int used = snprintf(text, sizeof text, "'%.48s'", c->name);
-    for (char *at = text; *at; at++) {
-        *at = *at > 0 && *at < ' ' ? '?' : *at;
-    }
-    if (other >= 0) {
-        snprintf(text + used, sizeof text - (size_t)used, " (%d, in the model %d)", c->index,
-                 other);
-    }
-    weld_name_list_add(list, text);
-}
-
 typedef struct differences {
     weld_name_list missing, unknown, moved;
 } differences;
@@ -67,12 +53,15 @@ static int join(const named_class *data, int data_count, const named_class *mode
                                        : strcmp(data[i].name, model[k].name);
         if (order < 0) {
             to[data[i].index] = -1;
-            add(&d->unknown, &data[i++], -1);
+            weld_name_list_add_quoted(&d->unknown, data[i++].name, "");
         } else if (order > 0) {
-            add(&d->missing, &model[k++], -1);
+            weld_name_list_add_quoted(&d->missing, model[k++].name, "");
         } else {
             if (data[i].index != model[k].index) {
-                add(&d->moved, &data[i], model[k].index);
+                char where[44];
+                snprintf(where, sizeof where, " (%d, in the model %d)", data[i].index,
+                         model[k].index);
+                weld_name_list_add_quoted(&d->moved, data[i].name, where);
             }
             to[data[i++].index] = model[k++].index;
             common++;
@@ -134,10 +123,6 @@ static weld_status match_names(const weld_dataset *ds, int have, const weld_labe
 
 /* --- Orders, for networks that have no names --- */
 
-static int in_bytes(const void *a, const void *b) {
-    return by_name(a, b);
-}
-
 static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -182,7 +167,7 @@ static int in_nature(const void *a, const void *b) {
             y++;
         }
     }
-    return *x ? 1 : *y ? -1 : in_bytes(a, b);
+    return *x ? 1 : *y ? -1 : by_name(a, b);
 }
 
 typedef struct orders {
@@ -235,7 +220,7 @@ static weld_status match_order(const weld_dataset *ds, const weld_labels *labels
         for (int i = 0; i < count; i++) {
             o.bytes[i] = o.natural[i] = (named_class){weld_dataset_class_name(ds, i), i};
         }
-        qsort(o.bytes, (size_t)count, sizeof *o.bytes, in_bytes);
+        qsort(o.bytes, (size_t)count, sizeof *o.bytes, by_name);
         qsort(o.natural, (size_t)count, sizeof *o.natural, in_nature);
         status = choose_order(ds, labels, &o, to, err);
     }
@@ -303,8 +288,7 @@ static void list_folders(const weld_dataset *ds, weld_name_list *list) {
             char folder[64];
             snprintf(folder, sizeof folder, "%.*s", (int)(end - below - 1), below + 1);
             if (strcmp(folder, last) != 0) {
-                const named_class c = {folder, -1};
-                add(list, &c, -1);
+                weld_name_list_add_quoted(list, folder, "");
                 snprintf(last, sizeof last, "%s", folder);
             }
         }

@@ -11,6 +11,7 @@
 #include "cli/stop.h"
 #include "data/check.h"
 #include "formats/json_text.h"
+#include "tasks/classification/classification.h"
 #include "tasks/task.h"
 
 typedef struct request {
@@ -131,6 +132,10 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
             print_summary(r, ds, against, &report);
         }
         fflush(stdout);
+        weld_error odd;
+        if (weld_class_check_data(ds, &odd)) {
+            fprintf(stderr, "note: %s\n", odd.message);
+        }
         status = !broken ? WELD_OK
                          : weld_fail(err, WELD_ERROR_FORMAT,
                                      "%s: %lld of %lld images cannot be used: mend or remove them",

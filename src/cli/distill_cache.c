@@ -19,9 +19,15 @@ static void say_plan(void *context, const weld_cache_plan *p) {
     fputc('\n', stderr);
 }
 
+static void say(void *context, const char *text) {
+    cli_progress_end(context);
+    fprintf(stderr, "note: %s\n", text);
+}
+
 weld_status cli_distill_cache(cli_call *call, weld_error *err) {
     cli_progress progress = {.what = "distill-cache"};
     weld_cache_settings s = {.context = &progress,
+                             .message = say,
                              .planned = say_plan,
                              .progress = cli_progress_show,
                              .bad_image = cli_bad_image,

@@ -115,6 +115,9 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     if (!status && *adopted.text) {
         fprintf(stderr, "note: %s\n", adopted.text);
     }
+    if (!status && *weld_dataset_passed(ds)) {
+        fprintf(stderr, "note: %s: %s\n", r->data, weld_dataset_passed(ds));
+    }
     for (size_t i = 0; !status && i < r->inputs.count; i++) {
         status = cli_set_input(m, &own, &r->inputs.items[i], err);
         status = status ? status : evaluate(r, m, ds, &adopted, array, err);

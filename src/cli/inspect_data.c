@@ -163,6 +163,10 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
     if (*note) {
         inspect_fact(in, "index", weld_json_name(note), "%s", note);
     }
+    const char *passed = weld_dataset_passed(ds);
+    if (*passed) {
+        inspect_fact(in, "files", weld_json_name(passed), "%s", passed);
+    }
     status = say_classes(in, ds, err);
     if (!status && in->check) {
         status = check_images(in, ds, err);

@@ -30,6 +30,9 @@ static weld_status pack_folder(const char *folder, const char *out, int size, in
     weld_dataset *ds = NULL;
     weld_status status = weld_dataset_open(folder, &ds, err);
     if (!status) {
+        if (*weld_dataset_passed(ds)) {
+            fprintf(stderr, "note: %s: %s\n", folder, weld_dataset_passed(ds));
+        }
         status = weld_pack(ds, out, &options, &report, err);
         cli_progress_end(&progress);
     }

@@ -26,6 +26,7 @@ struct weld_dataset {
     int tar;             /* descriptor of a tar archive, or -1 */
     weld_listing listing;
     char note[1100];
+    weld_text passed; /* what weld_dataset_passed says */
     /* Where it has taken a network's classes; else NULL. */
     const char *const *class_names;
     int class_count;
@@ -115,7 +116,13 @@ weld_status weld_dataset_open_with(const char *path, const weld_dataset_options 
     }
     ds->tar = -1;
     ds->path = weld_strdup(path);
+    ds->passed = WELD_TEXT;
     weld_status status = ds->path ? open_any(ds, options, err) : weld_fail_memory(err, path);
+    if (!status) {
+        weld_listing_tell(&ds->listing, &ds->passed);
+        weld_text_get(&ds->passed); /* ends it */
+        status = ds->passed.failed ? weld_fail_memory(err, path) : WELD_OK;
+    }
     if (status) {
         weld_dataset_free(ds);
         return status;
@@ -131,6 +138,7 @@ void weld_dataset_free(weld_dataset *ds) {
         if (ds->tar >= 0) {
             close(ds->tar);
         }
+        weld_text_free(&ds->passed);
         weld_free(ds->class_of);
         weld_free(ds->kept);
         weld_free(ds->path);
@@ -241,6 +249,10 @@ const char *weld_dataset_path(const weld_dataset *ds) {
 
 const char *weld_dataset_note(const weld_dataset *ds) {
     return ds->note;
+}
+
+const char *weld_dataset_passed(const weld_dataset *ds) {
+    return ds->passed.bytes.data ? ds->passed.bytes.data : "";
 }
 
 bool weld_dataset_is_tar(const weld_dataset *ds) {

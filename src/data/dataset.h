@@ -1,11 +1,11 @@
 /* Data sets: labelled images in folders, in a tar archive, or in one packed file.
  *
  * A folder holds one folder per class. Classes are the folders' names in bytewise order; samples
- * are the files below them that end as image files do (listing.h; in any case), sorted by folder
- * and then by name, bytewise. Entries whose name begins with a dot are skipped. That order gives
- * labels and indices. A tar archive of such folders is the same data set (tar_listing.h says how
- * archives are read); each sample is read by itself, out of its place. A packed file
- * (formats/packed.h) keeps the order in which it was packed.
+ * are the files below them that end as image files do (listing.h; in any case) or begin as images
+ * do, sorted by folder and then by name, bytewise. Entries whose name begins with a dot are
+ * skipped. That order gives labels and indices. A tar archive of such folders is the same data set
+ * (tar_listing.h says how archives are read); each sample is read by itself, out of its place. A
+ * packed file (formats/packed.h) keeps the order in which it was packed.
  *
  * Of large folders and archives an index is kept (index.h), so that only their first opening goes
  * through all their entries.
@@ -56,6 +56,9 @@ const char *weld_dataset_name(const weld_dataset *ds, int64_t i);
 const char *weld_dataset_path(const weld_dataset *ds);
 /* What became of the index, for people; empty where there is nothing to say. */
 const char *weld_dataset_note(const weld_dataset *ds);
+/* What was passed over in a folder or archive, and what was taken although its name does not say
+ * that it is an image, in a line for people; "" where there is nothing to say. */
+const char *weld_dataset_passed(const weld_dataset *ds);
 bool weld_dataset_is_tar(const weld_dataset *ds);
 /* The layout of raw pixels; all zero where samples are image files. */
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds);

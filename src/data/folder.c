@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "formats/file.h"
 
 enum { MAX_DEPTH = 32 }; /* of folders: links may form a circle */
 
@@ -40,6 +42,29 @@ static entry_kind kind_of(const struct dirent *entry, const char *path, weld_lis
     /* A link to a folder is no matter: that folder will be among the sources. */
     l->has_links |= kind != ENTRY_FOLDER;
     return kind;
+}
+
+static weld_status skip(scan *s, const char *path, const char *reason, weld_error *err) {
+    return weld_listing_skip(s->listing, s->options, path + s->root_size, reason)
+               ? WELD_OK
+               : weld_fail_memory(err, path);
+}
+
+/* NULL where a file is an image, by its name or else by its first bytes; else why it is none. */
+static const char *why_no_image(const char *name, const char *path) {
+    unsigned char bytes[WELD_FIRST_BYTES];
+    int descriptor;
+    uint64_t size;
+    if (weld_is_image_name(name)) {
+        return NULL;
+    }
+    if (weld_file_open(path, &descriptor, &size, NULL) != WELD_OK) {
+        return "cannot be opened";
+    }
+    const size_t look = size < sizeof bytes ? (size_t)size : sizeof bytes;
+    const weld_status status = weld_file_read_at(descriptor, path, bytes, look, 0, NULL);
+    close(descriptor);
+    return status ? "cannot be read" : weld_why_no_image(bytes, look);
 }
 
 /* Calls visit for every entry that is not hidden, with its full path, until one fails. */
@@ -74,14 +99,16 @@ static weld_status visit_entries(scan *s, const char *folder, visitor *visit, we
                                             folder, strerror(errno));
             break;
         }
-        if (entry->d_name[0] == '.') {
+        if (entry->d_name[0] == '.' && !weld_is_image_name(entry->d_name)) {
             continue;
         }
         if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path) {
             status =
                 weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", folder, entry->d_name);
+        } else if (entry->d_name[0] == '.') {
+            status = skip(s, path, "hidden", err);
         } else if (weld_is_left_over(entry->d_name, strlen(entry->d_name))) {
-            weld_listing_skip(s->options, path + s->root_size, "left by a file server or archiver");
+            status = skip(s, path, "left by a file server or archiver", err);
         } else {
             status = visit(s, entry->d_name, path, kind_of(entry, path, s->listing), err);
         }
@@ -104,14 +131,14 @@ static weld_status add_entry(scan *s, const char *name, const char *path, entry_
         return status;
     }
     const char *relative = path + s->root_size;
-    if (kind != ENTRY_FILE || !weld_is_image_name(name)) {
-        weld_listing_skip(s->options, relative,
-                          kind == ENTRY_FILE ? "not an image by its name"
-                                             : "neither a file nor a folder");
-        return WELD_OK;
+    const char *why = kind == ENTRY_FILE ? why_no_image(name, path) : "neither a file nor a folder";
+    if (why) {
+        return skip(s, path, why, err);
     }
-    return weld_listing_add_sample(s->listing, relative, s->label) ? WELD_OK
-                                                                   : weld_fail_memory(err, path);
+    const bool taken = weld_is_image_name(name) || weld_listing_add_taken(s->listing, relative);
+    return taken && weld_listing_add_sample(s->listing, relative, s->label)
+               ? WELD_OK
+               : weld_fail_memory(err, path);
 }
 
 static weld_status scan_class(scan *s, const char *root, weld_error *err) {
@@ -126,8 +153,7 @@ static weld_status scan_class(scan *s, const char *root, weld_error *err) {
     if (l->samples.count == before && !s->options->empty_classes) {
         return weld_fail(
             err, WELD_ERROR_FORMAT,
-            "%s: class folder without a .jpg, .jpeg, .png or .webp file: put images there or "
-            "remove it",
+            "%s: class folder without a JPEG, PNG or WebP image: put images there or remove it",
             path);
     }
     weld_listing_sort_samples(l, before);
@@ -137,7 +163,9 @@ static weld_status scan_class(scan *s, const char *root, weld_error *err) {
 static weld_status add_class(scan *s, const char *name, const char *path, entry_kind kind,
                              weld_error *err) {
     if (kind != ENTRY_FOLDER) {
-        return WELD_OK;
+        return kind == ENTRY_FILE && !why_no_image(name, path)
+                   ? skip(s, path, "beside the class folders", err)
+                   : WELD_OK;
     }
     return weld_listing_add_class(s->listing, name) ? WELD_OK : weld_fail_memory(err, path);
 }
@@ -161,4 +189,13 @@ weld_status weld_folder_scan(const char *path, const weld_listing_options *optio
         status = scan_class(&s, path, err);
     }
     return status;
+}
+
+weld_status weld_folder_list(const char *path, const weld_listing_options *options,
+                             weld_listing *out, weld_error *err) {
+    *out = weld_listing_make();
+    scan s = {.listing = out, .options = options, .root_size = strlen(path) + 1};
+    WELD_TRY(visit_entries(&s, path, add_entry, err));
+    weld_listing_sort_samples(out, 0);
+    return WELD_OK;
 }

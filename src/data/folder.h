@@ -1,4 +1,4 @@
-/* Listing a folder of class folders, for dataset.c. */
+/* Listing folders: of class folders, for dataset.c, and of images. */
 #ifndef WELD_DATA_FOLDER_H
 #define WELD_DATA_FOLDER_H
 
@@ -6,6 +6,10 @@
 
 /* Fill in *out, which the caller frees whatever the result. Messages name the folder concerned. */
 weld_status weld_folder_scan(const char *path, const weld_listing_options *options,
+                             weld_listing *out, weld_error *err);
+/* All images at and below `path`, as if they were of one class: in order of their folders, then of
+ * their names. Likewise. */
+weld_status weld_folder_list(const char *path, const weld_listing_options *options,
                              weld_listing *out, weld_error *err);
 
 #endif

@@ -18,15 +18,15 @@
 #include "formats/file.h"
 
 /* A change of version: the tables, or how entries are chosen and sorted, became others. */
-static const char magic[16] = "weld-index2\r\n\x1a\n";
+static const char magic[16] = "weld-index3\r\n\x1a\n";
 
-enum { TABLES = 8 };
+enum { TABLES = 10 };
 
 /* In this order; each is `count` elements. */
 static void list_tables(weld_listing *l, weld_array *path, weld_array *to[TABLES]) {
-    weld_array *const tables[TABLES] = {path,        &l->sources,     &l->source_names,
-                                        &l->classes, &l->class_names, &l->samples,
-                                        &l->names,   &l->places};
+    weld_array *const tables[TABLES] = {
+        path,        &l->sources, &l->source_names, &l->classes, &l->class_names,
+        &l->samples, &l->names,   &l->places,       &l->groups,  &l->group_texts};
     memcpy(to, tables, sizeof tables);
 }
 
@@ -34,7 +34,7 @@ typedef struct header {
     char magic[16];
     uint64_t counts[TABLES];
     uint64_t endings;     /* XXH3 of the endings that images have */
-    uint64_t reserved[4]; /* zero */
+    uint64_t reserved[2]; /* zero */
     uint64_t checksum;    /* XXH3 of the header with zero here, and of all tables */
 } header;
 
@@ -151,6 +151,14 @@ static bool ends_in_zero(const weld_array *texts) {
     return texts->count > 0 && ((const char *)texts->data)[texts->count - 1] == 0;
 }
 
+static bool is_sound_group(const weld_listing *l, const weld_listing_group *group) {
+    bool sound = ends_in_zero(&l->group_texts) && group->reason < l->group_texts.count;
+    for (int i = 0; i < WELD_NAMED; i++) {
+        sound = sound && group->names[i] < l->group_texts.count;
+    }
+    return sound;
+}
+
 /* A checksum does not keep out numbers that were made up; they must not lead out of the tables. */
 static bool is_sound(const weld_listing *l, bool archive) {
     const weld_listing_sample *samples = l->samples.data;
@@ -170,6 +178,11 @@ static bool is_sound(const weld_listing *l, bool archive) {
     }
     for (size_t i = 0; i < l->sources.count; i++) {
         if (sources[i].name >= l->source_names.count) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < l->groups.count; i++) {
+        if (!is_sound_group(l, &((const weld_listing_group *)l->groups.data)[i])) {
             return false;
         }
     }

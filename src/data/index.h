@@ -8,7 +8,8 @@
  * time of modification and time of change that it had when it was listed, to the nanosecond.
  * Adding, removing or renaming an entry changes the time of its folder, and nobody can set back the
  * time of change. What folder times do not tell, new contents of a file under its old name, is not
- * in the listing: bytes are read from the file each time. To be sure that the times do tell,
+ * in the listing: bytes are read from the file each time. (Whether a file that is not called an
+ * image is one was decided when it was listed.) To be sure that the times do tell,
  *
  *   - nothing is kept of what changed in the last seconds before it was listed: a second change
  *     might have fallen into the same tick of the file system's clock;

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "formats/foreign.h"
+#include "images/decode.h"
+
 const char weld_image_endings[] = ".jpg.jpeg.jpe.jfif.png.webp";
 
 weld_listing weld_listing_make(void) {
@@ -15,7 +18,9 @@ weld_listing weld_listing_make(void) {
                           .class_names.element = 1,
                           .places.element = sizeof(weld_listing_place),
                           .sources.element = sizeof(weld_listing_source),
-                          .source_names.element = 1};
+                          .source_names.element = 1,
+                          .groups.element = sizeof(weld_listing_group),
+                          .group_texts.element = 1};
 }
 
 void weld_listing_free(weld_listing *l) {
@@ -26,6 +31,8 @@ void weld_listing_free(weld_listing *l) {
     weld_array_free(&l->places);
     weld_array_free(&l->sources);
     weld_array_free(&l->source_names);
+    weld_array_free(&l->groups);
+    weld_array_free(&l->group_texts);
 }
 
 bool weld_is_image_name(const char *name) {
@@ -52,11 +59,107 @@ bool weld_is_left_over(const char *name, size_t length) {
     return false;
 }
 
-void weld_listing_skip(const weld_listing_options *options, const char *name, const char *reason) {
+const char *weld_why_no_image(const void *bytes, size_t size) {
+    if (weld_is_image(bytes, size)) {
+        return NULL;
+    }
+    const char *known = weld_foreign_text(bytes, size);
+    return known ? known : size ? "not an image" : "empty";
+}
+
+/* --- What was passed over, or taken by its contents --- */
+
+static const char *group_text(const weld_listing *l, uint64_t at) {
+    return (const char *)l->group_texts.data + at;
+}
+
+/* The group of a reason; NULL: memory is short. */
+static weld_listing_group *find_group(weld_listing *l, const char *reason, bool taken) {
+    weld_listing_group *groups = l->groups.data;
+    for (size_t i = 0; i < l->groups.count; i++) {
+        if (groups[i].taken == taken && strcmp(group_text(l, groups[i].reason), reason) == 0) {
+            return &groups[i];
+        }
+    }
+    const weld_listing_group group = {.reason = l->group_texts.count, .taken = taken};
+    if (!weld_array_append_text(&l->group_texts, reason) ||
+        !weld_array_append(&l->groups, &group, 1)) {
+        return NULL;
+    }
+    return (weld_listing_group *)l->groups.data + l->groups.count - 1;
+}
+
+/* Of the names the first in bytewise order are kept, whatever the order in which they come. */
+static bool add_to_group(weld_listing *l, const char *name, const char *reason, bool taken) {
+    weld_listing_group *group = find_group(l, reason, taken);
+    if (!group) {
+        return false;
+    }
+    int kept = group->count < WELD_NAMED ? (int)group->count : WELD_NAMED, at = kept;
+    while (at > 0 && strcmp(name, group_text(l, group->names[at - 1])) < 0) {
+        at--;
+    }
+    group->count++;
+    if (at == WELD_NAMED) {
+        return true;
+    }
+    kept -= kept == WELD_NAMED;
+    memmove(group->names + at + 1, group->names + at, (size_t)(kept - at) * sizeof *group->names);
+    group->names[at] = l->group_texts.count;
+    return weld_array_append_text(&l->group_texts, name);
+}
+
+bool weld_listing_skip(weld_listing *l, const weld_listing_options *options, const char *name,
+                       const char *reason) {
     if (options->skipped) {
         options->skipped(options->arg, name, reason);
     }
+    return add_to_group(l, name, reason, false);
 }
+
+bool weld_listing_add_taken(weld_listing *l, const char *name) {
+    return add_to_group(l, name, "images by their contents", true);
+}
+
+/* " 4 (a, b, c, ...)" */
+static void tell_group(const weld_listing *l, const weld_listing_group *group, weld_text *out) {
+    weld_text_format(out, " %lld (", (long long)group->count);
+    for (uint64_t i = 0; i < group->count && i < WELD_NAMED; i++) {
+        weld_text_add(out, i ? ", " : "");
+        weld_text_add_printable(out, group_text(l, group->names[i]));
+    }
+    weld_text_add(out, group->count > WELD_NAMED ? ", ...)" : ")");
+}
+
+/* The group that is told after `last` (NULL: first), by reason; NULL: none. */
+static const weld_listing_group *next_group(const weld_listing *l, bool taken,
+                                            const weld_listing_group *last) {
+    const weld_listing_group *groups = l->groups.data, *next = NULL;
+    for (size_t i = 0; i < l->groups.count; i++) {
+        const char *reason = group_text(l, groups[i].reason);
+        if (groups[i].taken == taken &&
+            (!last || strcmp(reason, group_text(l, last->reason)) > 0) &&
+            (!next || strcmp(reason, group_text(l, next->reason)) < 0)) {
+            next = &groups[i];
+        }
+    }
+    return next;
+}
+
+void weld_listing_tell(const weld_listing *l, weld_text *out) {
+    for (int taken = 1; taken >= 0; taken--) {
+        const char *before = taken ? "" : out->bytes.count ? "; passed over: " : "passed over: ";
+        for (const weld_listing_group *g = NULL; (g = next_group(l, taken, g));) {
+            weld_text_add(out, before);
+            weld_text_add(out, group_text(l, g->reason));
+            weld_text_add(out, ":");
+            tell_group(l, g, out);
+            before = "; ";
+        }
+    }
+}
+
+/* --- Appending --- */
 
 bool weld_listing_add_class(weld_listing *l, const char *name) {
     uint64_t at = l->class_names.count;

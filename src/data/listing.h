@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-#include "base/array.h"
+#include "base/text.h"
 #include "weld/status.h"
 
 typedef struct weld_listing_sample {
@@ -33,6 +33,17 @@ typedef struct weld_listing_source {
     int64_t modified, changed;
 } weld_listing_source;
 
+enum { WELD_NAMED = 3 };
+
+/* What was treated alike, for people: entries that were passed over for one reason, or images that
+ * were taken although their names do not say that they are any. */
+typedef struct weld_listing_group {
+    uint64_t reason;            /* where the text begins in `group_texts` */
+    uint64_t names[WELD_NAMED]; /* likewise: of the first ones bytewise, relative to the data set */
+    uint64_t count;
+    uint64_t taken; /* 0: passed over */
+} weld_listing_group;
+
 typedef struct weld_listing {
     weld_array samples;     /* of weld_listing_sample */
     weld_array names;       /* texts, each with its zero */
@@ -41,13 +52,15 @@ typedef struct weld_listing {
     weld_array places;      /* of weld_listing_place, for each sample of an archive; else empty */
     weld_array sources;     /* of weld_listing_source: every folder, or the archive */
     weld_array source_names;
+    weld_array groups; /* of weld_listing_group */
+    weld_array group_texts;
     bool has_links; /* to files: the sources do not tell whether what they lead to is still there */
 } weld_listing;
 
 /* How to list; all zero: as training does. */
 typedef struct weld_listing_options {
     bool empty_classes; /* take classes without images, instead of refusing the data set */
-    /* Called with each entry inside a class that is passed over; may be NULL. */
+    /* Called with each entry that is passed over; may be NULL. */
     void (*skipped)(void *arg, const char *name, const char *reason);
     void *arg;
 } weld_listing_options;
@@ -56,17 +69,24 @@ typedef struct weld_listing_options {
 weld_listing weld_listing_make(void);
 void weld_listing_free(weld_listing *l);
 
-/* The endings that image files have, each with its dot, one after the other. */
+/* The endings that image files have, each with its dot, one after the other. Such files are taken
+ * for images without a look into them... */
 extern const char weld_image_endings[];
 bool weld_is_image_name(const char *name);
+/* ...and of others the first bytes decide, WELD_FIRST_BYTES of them or what the file has: NULL
+ * where it is an image, else what it is, for people. */
+enum { WELD_FIRST_BYTES = 32 };
+const char *weld_why_no_image(const void *bytes, size_t size);
 
 /* Is it a folder that a file server or an archiver left, of thumbnails or of what was deleted? */
 bool weld_is_left_over(const char *name, size_t length);
 
-/* Tell of an entry that is passed over, where that is asked for. */
-void weld_listing_skip(const weld_listing_options *options, const char *name, const char *reason);
-
 /* Append; false: memory is short. */
+/* An entry that is passed over, which is told where that is asked for. */
+bool weld_listing_skip(weld_listing *l, const weld_listing_options *options, const char *name,
+                       const char *reason);
+/* A sample that is one by its contents. */
+bool weld_listing_add_taken(weld_listing *l, const char *name);
 bool weld_listing_add_class(weld_listing *l, const char *name);
 bool weld_listing_add_sample(weld_listing *l, const char *name, int label);
 bool weld_listing_add_source(weld_listing *l, const char *name, const struct stat *info);
@@ -84,5 +104,8 @@ const char *weld_listing_class_name(const weld_listing *l, int i);
 const char *weld_listing_name(const weld_listing *l, int64_t i);
 int weld_listing_label(const weld_listing *l, int64_t i);
 weld_listing_place weld_listing_place_of(const weld_listing *l, int64_t i);
+/* What was passed over, and taken by its contents, in a line for people; nothing where all files
+ * are called images. */
+void weld_listing_tell(const weld_listing *l, weld_text *out);
 
 #endif

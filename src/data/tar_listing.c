@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/error.h"
+#include "formats/file.h"
 #include "formats/tar.h"
 
 typedef struct image {
@@ -21,6 +22,7 @@ typedef struct scan {
     int descriptor;
     const char *path;
     const weld_listing_options *options;
+    weld_listing *listing;
     weld_array images, names; /* of image; texts */
     weld_array folders;       /* texts: the first two parts of each folder's name, at most */
     char prefix[PATH_MAX];    /* of the archive inside the archive, with its slash, or empty */
@@ -29,12 +31,12 @@ typedef struct scan {
 
 /* --- Members ---------------------------------------------------------------------------------- */
 
-/* The parts of a path joined by single slashes, into s->name behind the prefix. *hidden: a part
- * begins with a dot or was left by an archiver, so it is none of the data set's. */
-static weld_status clean_name(scan *s, const char *name, bool *hidden, weld_error *err) {
+/* The parts of a path joined by single slashes, into s->name behind the prefix. *why: a part begins
+ * with a dot or was left by an archiver, so it is none of the data set's; NULL: it may be. */
+static weld_status clean_name(scan *s, const char *name, const char **why, weld_error *err) {
     size_t size = strlen(s->prefix);
     memcpy(s->name, s->prefix, size + 1);
-    *hidden = false;
+    *why = NULL;
     for (const char *part = name; *part;) {
         size_t length = strcspn(part, "/");
         if (length == 2 && part[0] == '.' && part[1] == '.') {
@@ -44,7 +46,9 @@ static weld_status clean_name(scan *s, const char *name, bool *hidden, weld_erro
                              s->path, name);
         }
         if (length > 0 && !(length == 1 && *part == '.')) {
-            *hidden |= *part == '.' || weld_is_left_over(part, length);
+            *why = weld_is_left_over(part, length) ? "left by a file server or archiver"
+                   : *part == '.'                  ? "hidden"
+                                                   : *why;
             if (size + length + 2 > PATH_MAX) {
                 return weld_fail(err, WELD_ERROR_FORMAT, "%s: member %.200s...: path is too long",
                                  s->path, name);
@@ -109,11 +113,30 @@ static weld_status scan_inner(scan *s, const weld_tar_member *m, weld_error *err
     return status;
 }
 
+static bool skip(scan *s, const char *reason) {
+    return weld_listing_skip(s->listing, s->options, s->name, reason);
+}
+
+/* An image is one by its name, or else by its first bytes. */
+static weld_status add_file(scan *s, const weld_tar_member *m, weld_error *err) {
+    unsigned char bytes[WELD_FIRST_BYTES];
+    if (weld_is_image_name(s->name)) {
+        return add_image(s, m) ? WELD_OK : weld_fail_memory(err, s->path);
+    }
+    const size_t look = m->size < sizeof bytes ? (size_t)m->size : sizeof bytes;
+    WELD_TRY(weld_file_read_at(s->descriptor, s->path, bytes, look, m->offset, err));
+    const char *why = weld_why_no_image(bytes, look);
+    const bool added = why ? skip(s, why) : add_image(s, m);
+    return added ? WELD_OK : weld_fail_memory(err, s->path);
+}
+
 static weld_status add_member(scan *s, const weld_tar_member *m, weld_error *err) {
-    bool hidden, added = true;
-    weld_status status = clean_name(s, m->name, &hidden, err);
-    if (status || hidden) {
-        return status;
+    const char *why;
+    bool added = true;
+    WELD_TRY(clean_name(s, m->name, &why, err));
+    if (why) {
+        added = m->kind != WELD_TAR_FILE || !weld_is_image_name(s->name) || skip(s, why);
+        return added ? WELD_OK : weld_fail_memory(err, s->path);
     }
     switch (m->kind) {
     case WELD_TAR_LINK:
@@ -128,14 +151,9 @@ static weld_status add_member(scan *s, const weld_tar_member *m, weld_error *err
         if (is_tar_name(s->name)) {
             return scan_inner(s, m, err);
         }
-        if (weld_is_image_name(s->name)) {
-            added = add_image(s, m);
-        } else {
-            weld_listing_skip(s->options, s->name, "not an image by its name");
-        }
-        break;
+        return add_file(s, m, err);
     case WELD_TAR_OTHER:
-        weld_listing_skip(s->options, s->name, "neither a file nor a folder");
+        added = skip(s, "neither a file nor a folder");
     }
     return added ? WELD_OK : weld_fail_memory(err, s->path);
 }
@@ -202,7 +220,7 @@ static size_t size_around_all(const scan *s) {
 /* --- Order ------------------------------------------------------------------------------------ */
 
 /* Cut the outer folder off the names, and leave out images that lie beside the class folders. */
-static void settle_names(scan *s, size_t outer) {
+static bool settle_names(scan *s, size_t outer) {
     image *images = s->images.data;
     size_t kept = 0;
     for (size_t i = 0; i < s->images.count; i++) {
@@ -217,9 +235,12 @@ static void settle_names(scan *s, size_t outer) {
             at.class_size = (uint32_t)(first - name);
             at.folder_size = (uint32_t)(strrchr(name, '/') - name);
             images[kept++] = at;
+        } else if (!weld_listing_skip(s->listing, s->options, name, "beside the class folders")) {
+            return false;
         }
     }
     s->images.count = kept;
+    return true;
 }
 
 /* The later of two of one name comes first. */
@@ -294,8 +315,7 @@ static weld_status find_classes(const scan *s, size_t outer, weld_listing *l, we
 static weld_status fail_class(const scan *s, const char *name, weld_error *err) {
     return weld_fail(
         err, WELD_ERROR_FORMAT,
-        "%s: class folder %s without a .jpg, .jpeg, .png or .webp file: put images there or "
-        "leave it out",
+        "%s: class folder %s without a JPEG, PNG or WebP image: put images there or leave it out",
         s->path, name);
 }
 
@@ -315,7 +335,8 @@ static weld_status fill(const scan *s, weld_listing *l, weld_error *err) {
         if (label > before + 1 && !s->options->empty_classes) {
             return fail_class(s, weld_listing_class_name(l, before + 1), err);
         }
-        if (!weld_listing_add_sample(l, name, label) || !weld_array_append(&l->places, &place, 1)) {
+        if (!(weld_is_image_name(name) || weld_listing_add_taken(l, name)) ||
+            !weld_listing_add_sample(l, name, label) || !weld_array_append(&l->places, &place, 1)) {
             return weld_fail_memory(err, s->path);
         }
     }
@@ -331,7 +352,9 @@ static weld_status list(scan *s, weld_listing *l, weld_error *err) {
     }
     WELD_TRY(scan_archive(s, s->path, 0, (uint64_t)info.st_size, err));
     size_t outer = size_around_all(s);
-    settle_names(s, outer);
+    if (!settle_names(s, outer)) {
+        return weld_fail_memory(err, s->path);
+    }
     sort_images(s);
     weld_status status = find_classes(s, outer, l, err);
     if (!status && (l->classes.count == 0 || s->images.count == 0)) {
@@ -348,6 +371,7 @@ weld_status weld_tar_list(int descriptor, const char *path, const weld_listing_o
     scan s = {.descriptor = descriptor,
               .path = path,
               .options = options,
+              .listing = out,
               .images.element = sizeof(image),
               .names.element = 1,
               .folders.element = 1};

@@ -24,6 +24,10 @@ static file_kind kind_of(const uint8_t *bytes, size_t size) {
     return is_webp ? FILE_WEBP : FILE_OTHER;
 }
 
+bool weld_is_image(const void *bytes, size_t size) {
+    return kind_of(bytes, size) != FILE_OTHER;
+}
+
 static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, int *width,
                           int *height, weld_error *err) {
     switch (kind_of(bytes, size)) {

@@ -14,6 +14,9 @@
 
 /* Decode into *out. Errors: WELD_ERROR_FORMAT with the reason (no file name, the caller adds it),
  * WELD_ERROR_MEMORY. */
+/* Do these bytes begin a JPEG, PNG or WebP image? 12 of them tell. */
+bool weld_is_image(const void *bytes, size_t size);
+
 weld_status weld_decode_image(const void *bytes, size_t size, weld_image *out, weld_error *err);
 
 /* Some pixels of an image, and where in them the part is that was asked for. */

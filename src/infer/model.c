@@ -84,9 +84,11 @@ weld_labels weld_model_labels(const weld_model *m) {
                          .order = m->class_order};
 }
 
-weld_status weld_model_check_labels(const weld_model *m, const weld_dataset *ds, weld_error *err) {
-    const weld_labels labels = weld_model_labels(m);
-    return weld_task_check_labels(weld_model_task(m), ds, &labels, err);
+weld_status weld_model_find_labels(const weld_model *m, const weld_dataset *ds, int *to,
+                                   weld_error *err) {
+    weld_labels labels = weld_model_labels(m);
+    labels.all = true;
+    return weld_task_match_labels(weld_model_task(m), ds, &labels, to, err);
 }
 
 weld_status weld_model_adopt_labels(const weld_model *m, weld_dataset *ds, weld_adoption *out,

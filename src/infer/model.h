@@ -46,8 +46,10 @@ weld_status weld_task_outputs(const weld_task *task, weld_session *s,
 
 const weld_task *weld_model_task(const weld_model *m);
 weld_labels weld_model_labels(const weld_model *m);
-/* Are they a data set's, in the same order? The message says what differs. */
-weld_status weld_model_check_labels(const weld_model *m, const weld_dataset *ds, weld_error *err);
+/* Which of them each class of a data set is: to[class count of ds], by name. All must be there; the
+ * message says which are not. */
+weld_status weld_model_find_labels(const weld_model *m, const weld_dataset *ds, int *to,
+                                   weld_error *err);
 /* weld_task_adopt_labels of the model, which must outlive the data set. */
 weld_status weld_model_adopt_labels(const weld_model *m, weld_dataset *ds, weld_adoption *out,
                                     weld_error *err);

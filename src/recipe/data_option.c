@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -38,63 +39,169 @@ static weld_status data_override(const char *part, const char *folder, const cha
 static const char *const train_names[] = {"train", "training", NULL};
 static const char *const val_names[] = {"val", "valid", "validation", "test", NULL};
 
-/* Is `entry` called so, in any case, as a folder or a file of this ending? */
-static bool is_called(const char *entry, const char *name, const char *ending) {
-    const size_t length = strlen(name);
-    return strncasecmp(entry, name, length) == 0 && strcasecmp(entry + length, ending) == 0;
+static const char *const endings[] = {".h5", ".tar", ""};
+
+/* Which of the names with which ending an entry has, in any case, and how it is to be preferred: a
+ * packed file to an archive to a folder, an earlier name to a later. 0: none of them. */
+static int rank_of(const char *entry, const char *const *names) {
+    int rank = 1;
+    for (; *names; names++) {
+        const size_t length = strlen(*names);
+        for (int i = 0; i < 3; i++, rank++) {
+            if (strncasecmp(entry, *names, length) == 0 &&
+                strcasecmp(entry + length, endings[i]) == 0) {
+                return rank;
+            }
+        }
+    }
+    return 0;
 }
 
-/* The entry of the folder that is one of the names, a packed file before an archive before a
- * folder; "" where there is none. */
-static void find_part(DIR *folder, const char *const *names, char found[NAME_MAX + 1]) {
-    static const char *const endings[] = {".h5", ".tar", ""};
-    *found = '\0';
-    for (; *names && !*found; names++) {
-        for (int i = 0; i < 3 && !*found; i++) {
-            const struct dirent *entry;
-            rewinddir(folder);
-            while (!*found && (entry = readdir(folder))) {
-                if (is_called(entry->d_name, *names, endings[i])) {
-                    snprintf(found, NAME_MAX + 1, "%s", entry->d_name);
-                }
-            }
+/* One part of a data set: the entry that is taken, "" where there is none, and another that might
+ * have been meant. */
+typedef struct part {
+    char name[NAME_MAX + 1], other[NAME_MAX + 1];
+    int rank, other_rank;
+} part;
+
+static void consider(part *p, const char *entry, int rank) {
+    const bool first =
+        !p->rank || rank < p->rank || (rank == p->rank && strcmp(entry, p->name) < 0);
+    if (first) {
+        memcpy(p->other, p->name, sizeof p->other);
+        p->other_rank = p->rank;
+        snprintf(p->name, sizeof p->name, "%s", entry);
+        p->rank = rank;
+    } else if (!p->other_rank || rank < p->other_rank) {
+        snprintf(p->other, sizeof p->other, "%s", entry);
+        p->other_rank = rank;
+    }
+}
+
+static void find_part(DIR *folder, const char *const *names, part *out) {
+    const struct dirent *entry;
+    *out = (part){.rank = 0};
+    rewinddir(folder);
+    while ((entry = readdir(folder))) {
+        const int rank = rank_of(entry->d_name, names);
+        if (rank) {
+            consider(out, entry->d_name, rank);
         }
     }
 }
 
 /* Overrides of data.train and data.val, to be freed with weld_free, after errors too. */
-static weld_status data_overrides(const char *folder, char *out[2], bool *classes_alone,
+static weld_status data_overrides(const char *folder, part *train, part *val, char *out[2],
                                   weld_error *err) {
-    char train[NAME_MAX + 1] = "", val[NAME_MAX + 1] = "";
     DIR *entries = opendir(folder);
+    *train = *val = (part){.rank = 0};
     if (entries) {
         find_part(entries, train_names, train);
         find_part(entries, val_names, val);
         closedir(entries);
     }
-    if ((!entries && access(folder, F_OK) != 0) || (!*train && *val)) {
+    if ((!entries && access(folder, F_OK) != 0) || (!train->rank && val->rank)) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND,
                          "--data %s: holds neither train.h5 nor train.tar nor a folder train",
                          folder);
     }
-    *classes_alone = !*train;
-    weld_status status = data_override("train", folder, train, &out[0], err);
-    if (!status && *val) {
-        return data_override("val", folder, val, &out[1], err);
+    weld_status status = data_override("train", folder, train->name, &out[0], err);
+    if (!status && val->rank) {
+        return data_override("val", folder, val->name, &out[1], err);
     }
     out[1] = status ? NULL : weld_strdup("data.val=null");
     return status || out[1] ? status : weld_fail_memory(err, folder);
 }
 
-weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, bool *classes_alone,
+/* --- What people should know --- */
+
+static bool is_newer(const struct stat *a, const struct stat *b) {
+    return a->st_mtim.tv_sec != b->st_mtim.tv_sec ? a->st_mtim.tv_sec > b->st_mtim.tv_sec
+                                                  : a->st_mtim.tv_nsec > b->st_mtim.tv_nsec;
+}
+
+/* Has a folder, or one in it, got or lost entries since the file was written? */
+static bool changed_since(const char *folder, const struct stat *file) {
+    struct stat info;
+    DIR *entries = opendir(folder);
+    const struct dirent *entry;
+    bool changed = entries && stat(folder, &info) == 0 && is_newer(&info, file);
+    while (entries && !changed && (entry = readdir(entries))) {
+        char path[PATH_MAX];
+        changed = entry->d_name[0] != '.' &&
+                  snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path &&
+                  stat(path, &info) == 0 && S_ISDIR(info.st_mode) && is_newer(&info, file);
+    }
+    if (entries) {
+        closedir(entries);
+    }
+    return changed;
+}
+
+/* Of two that might be meant, which is taken. */
+static void tell_choice(const char *folder, const char *key, const part *p, weld_text *notes) {
+    char taken[PATH_MAX], other[PATH_MAX];
+    struct stat file, info;
+    if (snprintf(taken, sizeof taken, "%s/%s", folder, p->name) >= (int)sizeof taken ||
+        snprintf(other, sizeof other, "%s/%s", folder, p->other) >= (int)sizeof other ||
+        stat(taken, &file) != 0 || stat(other, &info) != 0) {
+        return;
+    }
+    weld_text_add(notes, "--data ");
+    weld_text_add_printable(notes, folder);
+    weld_text_format(notes, ": %.100s is taken, not %.100s beside it", p->name, p->other);
+    if (S_ISREG(file.st_mode) && S_ISDIR(info.st_mode) && changed_since(other, &file)) {
+        weld_text_format(notes, ", which has changed since: pack it again, or name it (%s)", key);
+    }
+    weld_text_add(notes, "\n");
+}
+
+static bool is_named(const char *path, const char *folder, const char *name) {
+    const size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && path[length] == '/' &&
+           strcmp(path + length + 1, name) == 0;
+}
+
+static bool is_test(const char *name) {
+    return strncasecmp(name, "test", 4) == 0;
+}
+
+static void tell(const char *folder, const part *train, const part *val, const weld_recipe *r,
+                 weld_text *notes) {
+    if (!train->rank && strcmp(r->data.train, folder) == 0) {
+        weld_text_add(notes, "--data ");
+        weld_text_add_printable(notes, folder);
+        weld_text_add(notes, ": its folders are the classes and all images are trained on; to "
+                             "evaluate too, make folders train and val in it\n");
+    }
+    if (train->other_rank && is_named(r->data.train, folder, train->name)) {
+        tell_choice(folder, "--set data.train=...", train, notes);
+    }
+    if (!val->rank || !is_named(r->data.val, folder, val->name)) {
+        return;
+    }
+    if (is_test(val->name)) {
+        weld_text_add(notes, "--data ");
+        weld_text_add_printable(notes, folder);
+        weld_text_format(notes,
+                         ": there is no val: %.100s is evaluated on while training, and chooses "
+                         "best.h5, so that its scores will be too good for a last test\n",
+                         val->name);
+    }
+    if (val->other_rank && is_test(val->other) == is_test(val->name)) {
+        tell_choice(folder, "--set data.val=...", val, notes);
+    }
+}
+
+weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, weld_text *notes,
                              weld_error *err) {
     char *data[2] = {NULL, NULL};
     size_t count = 0;
-    *classes_alone = false;
+    part train, val;
     const char **set = weld_alloc(from->set_count + 2, sizeof *set);
     weld_status status = set ? WELD_OK : weld_fail_memory(err, from->path);
     if (!status && from->data) {
-        status = data_overrides(from->data, data, classes_alone, err);
+        status = data_overrides(from->data, &train, &val, data, err);
     }
     for (size_t i = 0; !status && i < 2 && data[i]; i++) {
         set[count++] = data[i];
@@ -103,6 +210,9 @@ weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, b
         set[count++] = from->set[i];
     }
     status = status ? status : weld_recipe_read(from->path, set, count, from->start, out, err);
+    if (!status && from->data && notes) {
+        tell(from->data, &train, &val, out, notes);
+    }
     weld_free(set);
     weld_free(data[0]);
     weld_free(data[1]);

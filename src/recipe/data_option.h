@@ -4,6 +4,7 @@
 #ifndef WELD_RECIPE_DATA_OPTION_H
 #define WELD_RECIPE_DATA_OPTION_H
 
+#include "base/text.h"
 #include "recipe/recipe.h"
 
 typedef struct weld_recipe_source {
@@ -15,9 +16,9 @@ typedef struct weld_recipe_source {
 } weld_recipe_source;
 
 /* The folder holds either train and val, as folders or packed (.h5, .tar), or classes alone: then
- * all images are trained on and there is no data.val. *classes_alone says which, after errors of
- * the recipe too. */
-weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, bool *classes_alone,
+ * all images are trained on and there is no data.val. *notes: what people should know of that, a
+ * line each; NULL: nobody asks. */
+weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, weld_text *notes,
                              weld_error *err);
 
 #endif

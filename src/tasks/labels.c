@@ -17,10 +17,8 @@ weld_status weld_task_match_labels(const weld_task *task, const weld_dataset *ds
 
 weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,
                                    const weld_labels *labels, weld_error *err) {
-    weld_labels exact = *labels;
-    exact.exact = true;
     int *to = weld_alloc((size_t)weld_dataset_class_count(ds), sizeof *to);
-    weld_status status = to ? weld_task_match_labels(task, ds, &exact, to, err)
+    weld_status status = to ? weld_task_match_labels(task, ds, labels, to, err)
                             : weld_fail_memory(err, "class names");
     weld_free(to);
     return status;

@@ -17,7 +17,7 @@
 #include "weld/graph.h"
 #include "weld/model.h"
 
-enum { WELD_SCORES_MAX = 16, WELD_OUTPUTS_MAX = 4 };
+enum { WELD_SCORES_MAX = 16, WELD_OUTPUTS_MAX = 4, WELD_COLUMNS_MAX = 8 };
 
 /* A number that says how well a network does. */
 typedef struct weld_score_kind {
@@ -44,7 +44,7 @@ typedef struct weld_labels {
     int count;
     const char *const *names; /* NULL: unknown */
     weld_class_order order;
-    bool exact;        /* the data's must be the same in the same order */
+    bool all;          /* each of the data's must be one of them */
     weld_labels_of of; /* of a run with its path, for messages */
     const char *path;
 } weld_labels;
@@ -137,6 +137,9 @@ typedef struct weld_task {
      * *json a value, whichever is not NULL. */
     weld_status (*answer)(const weld_tensor *outputs, const weld_labels *labels, int most,
                           weld_text *text, json_t **json, weld_error *err);
+    /* Where that value is a list of objects: the members that are columns of a table, ended by
+     * NULL. */
+    const char *answer_columns[WELD_COLUMNS_MAX + 1];
     /* Do two networks say the same about image i of a batch? */
     bool (*same_answer)(const weld_tensor *a, const weld_tensor *b, int64_t i);
 } weld_task;
@@ -152,7 +155,7 @@ const weld_task *weld_task_of(const weld_model_config *config);
 /* match_labels: to[class count of ds]; each to itself where the task has no labels. */
 weld_status weld_task_match_labels(const weld_task *task, const weld_dataset *ds,
                                    const weld_labels *labels, int *to, weld_error *err);
-/* Are they the same labels in the same order? The message says what differs. */
+/* Is nothing wrong with them? For a run that goes on: are they the same in the same order? */
 weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds,
                                    const weld_labels *labels, weld_error *err);
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "formats/logit_cache.h"
 #include "recipe/pixel_keys.h"
@@ -24,7 +25,7 @@ struct weld_distillation {
     weld_logit_cache *cache;
     weld_status *statuses; /* by image of a batch, when they are read from the cache */
     weld_error *errors;
-    char identity[32], text[384];
+    char identity[32], text[512];
 };
 
 static weld_status open_teacher(weld_distillation *d, const weld_recipe *r, const weld_dataset *ds,
@@ -45,6 +46,11 @@ static weld_status open_teacher(weld_distillation *d, const weld_recipe *r, cons
     snprintf(d->text, sizeof d->text, "teacher: %.150s: %.40s, %.2f M parameters, %.0f MB",
              r->loss.distillation.teacher, f.name, (double)f.parameters / 1e6,
              (double)f.memory_bytes / 1e6);
+    if (f.own_classes > f.classes) {
+        weld_append(d->text, sizeof d->text,
+                    "; what it says of %d classes that the data do not have is left out",
+                    f.own_classes - f.classes);
+    }
     return WELD_OK;
 }
 

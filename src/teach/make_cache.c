@@ -34,12 +34,22 @@ typedef struct maker {
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
+static void tell_lines(const maker *m, const char *text) {
+    while (*text) {
+        char line[WELD_ERROR_MESSAGE_SIZE];
+        const size_t length = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        m->settings->message(m->settings->context, line);
+        text += length + (text[length] != 0);
+    }
+}
+
 /* How the recipe learns matters to training alone: it may be one for the cache that is to be made,
  * and has then no teacher to learn from yet. */
 static weld_status parse_recipe(maker *m, weld_error *err) {
     const weld_cache_settings *s = m->settings;
     const char **set = weld_alloc(s->set_count + 1, sizeof *set);
-    bool alone;
+    weld_text notes = WELD_TEXT;
     if (!set) {
         return weld_fail_memory(err, s->recipe);
     }
@@ -49,7 +59,9 @@ static weld_status parse_recipe(maker *m, weld_error *err) {
     set[s->set_count] = "loss.distillation.kind=none";
     weld_recipe_source from = {
         .path = s->recipe, .set = set, .set_count = s->set_count + 1, .data = s->data};
-    weld_status status = weld_recipe_open(&from, &m->recipe, &alone, err);
+    weld_status status = weld_recipe_open(&from, &m->recipe, &notes, err);
+    tell_lines(m, weld_text_get(&notes));
+    weld_text_free(&notes);
     weld_free(set);
     return status;
 }
@@ -79,6 +91,11 @@ static weld_status open_teacher(maker *m, weld_error *err) {
                          m->settings->recipe);
     }
     WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
+    if (*weld_dataset_passed(m->ds)) {
+        char line[WELD_ERROR_MESSAGE_SIZE];
+        snprintf(line, sizeof line, "%.200s: %s", r->data.train, weld_dataset_passed(m->ds));
+        m->settings->message(m->settings->context, line);
+    }
     return weld_teacher_open(path, m->ds, &options, &m->teacher, err);
 }
 
@@ -207,6 +224,11 @@ static void tell_plan(const maker *m, double batch_seconds) {
     int64_t total = m->layout.views * m->layout.images;
     snprintf(teacher, sizeof teacher, "%.64s, %.2f M parameters, %.0f MB", f.name,
              (double)f.parameters / 1e6, (double)f.memory_bytes / 1e6);
+    if (f.own_classes > f.classes) {
+        weld_append(teacher, sizeof teacher,
+                    "; what it says of %d classes that the data do not have is left out",
+                    f.own_classes - f.classes);
+    }
     weld_cache_plan plan = {.teacher = teacher,
                             .images = m->layout.images,
                             .views = m->layout.views,

@@ -32,6 +32,7 @@ typedef struct weld_cache_settings {
     int top;          /* 0: 10; not more than there are classes */
     int threads;      /* 0: all that the process may use */
     void *context;    /* of the callbacks, of which all must be there */
+    void (*message)(void *context, const char *text); /* what people should know; one line */
     void (*planned)(void *context, const weld_cache_plan *plan);
     void (*progress)(void *context, int64_t done, int64_t total);
     void (*bad_image)(void *context, int64_t index, const char *reason);

@@ -33,6 +33,7 @@ struct weld_teacher {
     int threads;
     float scale[CHANNELS], shift[CHANNELS]; /* from the student's normalisation to its own */
     bool converts;
+    int *columns; /* of its logits, for the data's classes; NULL: the same */
     weld_teacher_facts facts;
 };
 
@@ -60,6 +61,27 @@ static void set_conversion(weld_teacher *t, const weld_preprocessing *student,
     }
 }
 
+/* Which of the teacher's classes those of the data are. */
+static weld_status find_columns(weld_teacher *t, const weld_model *m, const weld_dataset *ds,
+                                weld_error *err) {
+    const int count = weld_dataset_class_count(ds), own = weld_model_get_config(m)->num_classes;
+    t->columns = weld_alloc((size_t)count, sizeof *t->columns);
+    if (!t->columns) {
+        return weld_fail_memory(err, "classes");
+    }
+    WELD_TRY(weld_model_find_labels(m, ds, t->columns, err));
+    bool same = count == own;
+    for (int i = 0; same && i < count; i++) {
+        same = t->columns[i] == i;
+    }
+    if (same) {
+        weld_free(t->columns);
+        t->columns = NULL;
+    }
+    t->facts.classes = count;
+    return WELD_OK;
+}
+
 static weld_status open_model(weld_teacher *t, const char *path, const weld_dataset *ds,
                               weld_error *err) {
     weld_model *m;
@@ -72,7 +94,7 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
         status = weld_fail(err, WELD_ERROR_ARGUMENT,
                            "%s: a network for %s, which none can learn from: name another teacher",
                            path, task->name);
-    } else if (ds && weld_model_check_labels(m, ds, err)) {
+    } else if (ds && find_columns(t, m, ds, err)) {
         status = weld_fail_context(err, WELD_ERROR_ARGUMENT, "%s", path);
     }
     if (!status && !weld_model_is_merged(m)) {
@@ -151,7 +173,8 @@ static void gather_facts(weld_teacher *t) {
     const weld_weights *w = t->model->file.weights;
     weld_teacher_facts *f = &t->facts;
     f->name = weld_model_get_config(t->model)->name;
-    f->classes = (int)weld_session_output(t->sized[0].session, "logits").shape.dim[1];
+    f->own_classes = (int)weld_session_output(t->sized[0].session, "logits").shape.dim[1];
+    f->classes = f->classes ? f->classes : f->own_classes;
     f->parameters = weld_graph_counts(t->sized[0].graph).parameters;
     for (int i = 0; i < t->sized_count; i++) {
         f->memory_bytes += weld_session_arena_bytes(t->sized[i].session);
@@ -189,6 +212,7 @@ void weld_teacher_free(weld_teacher *t) {
             weld_graph_free(t->sized[i].graph);
         }
         weld_model_free(t->model);
+        weld_free(t->columns);
         weld_free(t);
     }
 }
@@ -232,6 +256,20 @@ static const sized *of_size(const weld_teacher *t, int size) {
     return &t->sized[i];
 }
 
+/* Of rows of the teacher's logits those of the data's classes. */
+static void take_columns(const weld_teacher *t, const float *from, int64_t rows, float *to) {
+    const size_t own = (size_t)t->facts.own_classes, classes = (size_t)t->facts.classes;
+    if (!t->columns) {
+        memcpy(to, from, (size_t)rows * own * sizeof *to);
+        return;
+    }
+    for (int64_t i = 0; i < rows; i++, from += own, to += classes) {
+        for (size_t k = 0; k < classes; k++) {
+            to[k] = from[t->columns[k]];
+        }
+    }
+}
+
 void weld_teacher_run(weld_teacher *t, int size, const float *images, int64_t count,
                       float *logits) {
     const sized *s = of_size(t, size);
@@ -243,7 +281,7 @@ void weld_teacher_run(weld_teacher *t, int size, const float *images, int64_t co
                           weld_session_input(s->session, "images").data};
         weld_parallel(t->threads, here, convert_image, &job);
         weld_session_run(s->session, 0);
-        memcpy(logits + (size_t)first * classes, weld_session_output(s->session, "logits").data,
-               (size_t)here * classes * sizeof *logits);
+        take_columns(t, weld_session_output(s->session, "logits").data, here,
+                     logits + (size_t)first * classes);
     }
 }

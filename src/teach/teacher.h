@@ -23,17 +23,18 @@ typedef struct weld_teacher_options {
     weld_precision precision;
 } weld_teacher_options;
 
-/* Open a model file of any kind, for images of these sizes. Its classes must be
- * those of ds: the same names in the same order where it has names, else as many; ds NULL: whatever
- * they are. */
+/* Open a model file of any kind, for images of these sizes. It must
+ * know the classes of ds, which are found by name where it has names, and else must be as many; ds
+ * NULL: whatever they are. What it says of further classes is left out. */
 weld_status weld_teacher_open(const char *path, const weld_dataset *ds,
                               const weld_teacher_options *options, weld_teacher **out,
                               weld_error *err);
 void weld_teacher_free(weld_teacher *t); /* accepts NULL */
 
 typedef struct weld_teacher_facts {
-    const char *name; /* of the network: "repvit_m1_1" */
-    int classes;
+    const char *name;    /* of the network: "repvit_m1_1" */
+    int classes;         /* that it is asked about: those of the data, in their order */
+    int own_classes;     /* those that it knows */
     int64_t parameters;  /* as merged */
     size_t memory_bytes; /* activations and weights */
     char identity[17];   /* hash of its weights, in hexadecimal: the same in another file */

@@ -60,24 +60,23 @@ static weld_status read_recipe(weld_run_data *d, weld_error *err) {
                                .set_count = s->set_count,
                                .data = s->data,
                                .start = file->weights ? &start : NULL};
-    bool classes_alone;
-    weld_status status = weld_recipe_open(&from, &d->recipe, &classes_alone, err);
-    if (classes_alone) {
-        weld_train_say(s,
-                       "--data %s: its folders are the classes and all images are trained on; "
-                       "to evaluate too, make folders train and val in it",
-                       s->data);
-    }
+    weld_text notes = WELD_TEXT;
+    weld_status status = weld_recipe_open(&from, &d->recipe, &notes, err);
+    weld_train_say_lines(s, weld_text_get(&notes));
+    weld_text_free(&notes);
     return status;
 }
 
 /* --- Data sets --- */
 
-/* Whether a large data set was listed anew or by its index. */
+/* Whether a large data set was listed anew or by its index, and what was passed over in it. */
 static void say_listing(const weld_run_data *d, const weld_dataset *ds) {
     if (*weld_dataset_note(ds)) {
         weld_train_say(d->settings, "%s: %lld images: %s", weld_dataset_path(ds),
                        (long long)weld_dataset_count(ds), weld_dataset_note(ds));
+    }
+    if (*weld_dataset_passed(ds)) {
+        weld_train_say(d->settings, "%s: %s", weld_dataset_path(ds), weld_dataset_passed(ds));
     }
 }
 
@@ -189,10 +188,8 @@ static weld_status open_targets(weld_run_data *d, weld_error *err) {
     WELD_TRY(d->task->targets_create(d->train, &options, &d->targets, err));
     weld_status status =
         d->task->targets_tell ? d->task->targets_tell(d->targets, &text, err) : WELD_OK;
-    for (const char *line = weld_text_get(&text); !status && *line;) {
-        const size_t length = strcspn(line, "\n");
-        weld_train_say(d->settings, "%.*s", (int)length, line);
-        line += length + (line[length] != 0);
+    if (!status) {
+        weld_train_say_lines(d->settings, weld_text_get(&text));
     }
     weld_text_free(&text);
     return status;

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void weld_train_say(const weld_train_settings *s, const char *format, ...) {
     const weld_train_callbacks *c = &s->callbacks;
@@ -13,6 +14,14 @@ void weld_train_say(const weld_train_settings *s, const char *format, ...) {
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
         c->message(c->context, text);
+    }
+}
+
+void weld_train_say_lines(const weld_train_settings *s, const char *text) {
+    for (const char *line = text; *line;) {
+        const size_t length = strcspn(line, "\n");
+        weld_train_say(s, "%.*s", (int)length, line);
+        line += length + (line[length] != 0);
     }
 }
 

@@ -8,6 +8,9 @@
 void weld_train_say(const weld_train_settings *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Each line of a text. */
+void weld_train_say_lines(const weld_train_settings *s, const char *text);
+
 /* Whether callbacks.stop says so. */
 bool weld_train_stop_asked(const weld_train_settings *s);
 

@@ -16,7 +16,7 @@
 /* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
 enum { FEW_IMAGES = 16, ADVICE_SIZE = 2048 };
 
-static const double SPOILS_AVERAGE = 0.005;
+static const double SPOILS_AVERAGE = 0.005, MUCH_LEFT_OUT = 0.01;
 
 /* --- Facts --- */
 
@@ -118,6 +118,37 @@ static void advise_on_average(const weld_trainer *t, advice *a) {
     }
 }
 
+/* What a batch or an update does not fill: some images are not in an epoch, and where the order is
+ * that of the files, never. With repeats the rest of an epoch is the same images again. */
+static void advise_on_rest(const weld_trainer *t, advice *a) {
+    const weld_recipe *r = &t->data.recipe;
+    const int64_t images = weld_dataset_count(t->data.train);
+    const int64_t places =
+        weld_run_data_update_images(&t->data) * weld_loader_train_updates(t->data.loader, 0);
+    const int64_t repeats = r->augment.repeats;
+    const int64_t seen = (places + repeats - 1) / repeats;
+    const int64_t rest = images - (repeats > 1 ? seen : places);
+    if (r->data.size_count || rest <= 0 || r->data.sampling) {
+        return; /* of several sizes, or drawn by class, an epoch has other numbers each time */
+    }
+    if (!r->train.shuffle) {
+        advise(a,
+               "train.shuffle false: the last %lld of the %lld images are never trained on%s: take "
+               "a train.batch_size that divides their number%s, or train.shuffle true\n",
+               (long long)rest, (long long)images,
+               repeats > 1 ? ", for each of the others comes several times" : "",
+               repeats > 1 ? " and augment.repeats 1" : "");
+    } else if (repeats == 1 && (double)rest > MUCH_LEFT_OUT * (double)images) {
+        advise(a,
+               "%lld of the %lld images are left out of every epoch, others each time, because "
+               "%lld updates of %lld images is what there is in them: a smaller train.batch_size "
+               "or train.accumulate leaves out fewer\n",
+               (long long)rest, (long long)images,
+               (long long)weld_loader_train_updates(t->data.loader, 0),
+               (long long)weld_run_data_update_images(&t->data));
+    }
+}
+
 static void advise_on_schedule(const weld_trainer *t, advice *a) {
     const weld_schedule *s = &t->schedule;
     const double falls_after = s->name == WELD_SCHEDULE_STEP      ? s->decay_epochs
@@ -155,6 +186,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
     advice a = {.text = ""};
     if (t->state.step == 0) { /* who goes on has read it */
         advise_on_batch(t, &a);
+        advise_on_rest(t, &a);
         advise_on_schedule(t, &a);
         advise_on_average(t, &a);
     }

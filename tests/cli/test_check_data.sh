@@ -21,7 +21,7 @@ run "$WELD" check-data train --against val
 prints "the broken image is named" "^broken +class_a/cut.jpg: "
 prints "contradictory labels are named" \
     "^conflict +class_b/again.jpg: the same bytes as class_a/0002.jpg, of another class$"
-prints "what was passed over is named" "^skipped +class_c/notes.txt: not an image by its name$"
+prints "what was passed over is named" "^skipped +class_c/notes.txt: not an image$"
 prints "images of the other set are named" \
     "^leak +class_c/0003.jpg: the same bytes as val/class_c/leak.jpg$"
 says "the failure says how many" "^weld: train: 1 of 14 images cannot be used"

@@ -105,7 +105,7 @@ START_TEST(broken_and_odd_images_are_named_with_the_reason) {
     findings found = {0}, again = {0};
     weld_check_report report = look(f.path, NULL, 2, &found);
     const char *lines[] = {
-        "skipped cat/notes.txt: not an image by its name",
+        "skipped cat/notes.txt: not an image",
         "skipped dog/pipe.jpg: neither a file nor a folder",
         "broken cat/empty.jpg: empty file: not a JPEG, PNG or WebP image",
         "broken cat/text.png: not a JPEG, PNG or WebP image",

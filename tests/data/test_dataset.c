@@ -15,14 +15,17 @@ START_TEST(classes_and_files_are_sorted_bytewise_and_nested_ones_found) {
     ck_assert_str_eq(weld_dataset_class_name(ds, 0), "B");
     ck_assert_str_eq(weld_dataset_class_name(ds, 1), "b");
     ck_assert_str_eq(weld_dataset_class_name(ds, 2), "\xc3\xa4");
-    const char *order[] = {"B/x.Jpeg",      "b/10.jpg",         "b/9.jpg",
-                           "b/A.JPG",       "b/z.jpg",          "b/sub/1.png",
+    const char *order[] = {"B/x.Jpeg",      "b/10.jpg",         "b/9.jpg",       "b/A.JPG",
+                           "b/noext",       "b/notes.txt",      "b/z.jpg",       "b/sub/1.png",
                            "b/sub-x/2.jpg", "b/sub/deep/0.jpg", "\xc3\xa4/y.png"};
-    ck_assert_int_eq(weld_dataset_count(ds), 9);
-    for (int i = 0; i < 9; i++) {
+    ck_assert_int_eq(weld_dataset_count(ds), 11);
+    for (int i = 0; i < 11; i++) {
         ck_assert_str_eq(weld_dataset_name(ds, i), order[i]);
-        ck_assert_int_eq(weld_dataset_label(ds, i), i == 0 ? 0 : i < 8 ? 1 : 2);
+        ck_assert_int_eq(weld_dataset_label(ds, i), i == 0 ? 0 : i < 10 ? 1 : 2);
     }
+    ck_assert_str_eq(weld_dataset_passed(ds),
+                     "images by their contents: 2 (b/noext, b/notes.txt); passed over: beside the "
+                     "class folders: 1 (readme.png); hidden: 1 (b/.hid.jpg)");
     weld_dataset_free(ds);
     test_folder_remove(f);
 }

@@ -64,6 +64,12 @@ START_TEST(a_kept_listing_is_the_one_that_was_made) {
     const char *set = test_path(&f, "set");
     weld_listing made, read;
     weld_index_note note;
+    ck_assert_int_eq(rename(test_path(&f, "set/cat/sub/b.jpg"), test_path(&f, "set/cat/sub/b")), 0);
+    for (const char *name = "4213"; *name; name++) {
+        char path[32];
+        snprintf(path, sizeof path, "set/cat/%c", *name);
+        test_write_file(test_path(&f, path), "", 0);
+    }
     ck_assert(!is_known(set, -1, &note));
     ck_assert_str_eq(note.text, "");
     if (can_keep(set)) {
@@ -77,6 +83,11 @@ START_TEST(a_kept_listing_is_the_one_that_was_made) {
             ck_assert_int_eq(weld_listing_label(&read, i), weld_listing_label(&made, i));
         }
         ck_assert_str_eq(weld_listing_class_name(&read, 1), "dog");
+        weld_text told = WELD_TEXT;
+        weld_listing_tell(&read, &told);
+        ck_assert_str_eq(weld_text_get(&told), "images by their contents: 1 (cat/sub/b); passed "
+                                               "over: empty: 4 (cat/1, cat/2, cat/3, ...)");
+        weld_text_free(&told);
         weld_listing_free(&made);
         weld_listing_free(&read);
         /* By another name of the same folder, too. */

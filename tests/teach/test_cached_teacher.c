@@ -20,6 +20,11 @@ static void on_plan(void *context, const weld_cache_plan *plan) {
     ((maker_seen *)context)->plan = *plan;
 }
 
+static void on_note(void *context, const char *text) {
+    (void)context;
+    ck_assert_ptr_nonnull(text);
+}
+
 static void on_progress(void *context, int64_t done, int64_t total) {
     ck_assert_int_le(done, total);
     ((maker_seen *)context)->done = done;
@@ -59,6 +64,7 @@ static weld_status make_cache(cache_options o) {
                              .top = o.top,
                              .threads = o.threads ? o.threads : 1,
                              .context = &made,
+                             .message = on_note,
                              .planned = on_plan,
                              .progress = on_progress,
                              .bad_image = on_bad,

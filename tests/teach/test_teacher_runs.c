@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "teach/teacher.h"
 #include "train/tiny_run.h"
 
 /* The runs of this file learn from BASE/teacher/last.h5, by BASE/taught.yaml. */
@@ -113,6 +114,46 @@ START_TEST(a_teacher_of_other_classes_is_refused_by_name) {
 }
 END_TEST
 
+/* What a teacher says of images in the order of the classes of `data`. */
+static void ask(const char *data, const float *images, float *logits, weld_teacher_facts *facts) {
+    const weld_preprocessing usual = weld_preprocessing_of(SIDE);
+    const weld_teacher_options options = {.preprocessing = &usual, .batch = 2, .threads = 1};
+    weld_dataset *ds = NULL;
+    weld_teacher *t;
+    ck_assert(!data || !weld_dataset_open(data, &ds, &err));
+    ck_assert_msg(!weld_teacher_open(in_base("teacher/last.h5"), ds, &options, &t, &err), "%s",
+                  err.message);
+    weld_teacher_run(t, SIDE, images, 2, logits);
+    *facts = weld_teacher_get_facts(t);
+    weld_teacher_free(t);
+    weld_dataset_free(ds);
+}
+
+START_TEST(a_teacher_is_asked_about_the_datas_classes_by_name) {
+    static const char *const other[] = {"dog", "bee", "ant", "cat"}, *const some[] = {"dog", "bee"};
+    float images[2 * SIDE * SIDE * 3], own[8], moved[8], few[4];
+    weld_teacher_facts facts;
+    weld_random r = weld_random_start(1, 0, 0, WELD_RANDOM_TEST);
+    set_up_teacher("soft");
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        images[i] = (float)weld_random_normal(&r);
+    }
+    write_classes(in_base("other.h5"), other, 4, 8, 1);
+    write_classes(in_base("some.h5"), some, 2, 8, 1);
+    ask(NULL, images, own, &facts);
+    ask(in_base("other.h5"), images, moved, &facts);
+    ask(in_base("some.h5"), images, few, &facts);
+    ck_assert_int_eq(facts.classes, 2);
+    ck_assert_int_eq(facts.own_classes, 4);
+    for (int i = 0; i < 2; i++) { /* its own are ant, bee, cat, dog */
+        const float *row = own + 4 * i;
+        ck_assert_mem_eq(moved + 4 * i, ((float[]){row[3], row[1], row[0], row[2]}), 16);
+        ck_assert_mem_eq(few + 2 * i, ((float[]){row[3], row[1]}), 8);
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_merged_teacher_teaches_the_same) {
     char path[256], set[300];
     weld_model *m;
@@ -164,5 +205,6 @@ RUN_SUITE("teach/teacher_runs",
           a_run_with_a_teacher_killed_in_its_epochs_ends_as_if_never_killed,
           the_teacher_matters_and_its_share_is_alpha,
           resuming_with_another_teacher_is_refused_but_a_moved_file_is_not,
-          a_teacher_of_other_classes_is_refused_by_name, a_merged_teacher_teaches_the_same,
+          a_teacher_of_other_classes_is_refused_by_name,
+          a_teacher_is_asked_about_the_datas_classes_by_name, a_merged_teacher_teaches_the_same,
           a_teacher_sees_images_of_several_sizes, a_run_with_a_teacher_in_bf16_trains)

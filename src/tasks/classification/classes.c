@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -39,7 +40,7 @@ static int by_name(const void *a, const void *b) {
 }
 
 typedef struct differences {
-    weld_name_list missing, unknown, moved;
+    weld_name_list missing, unknown;
 } differences;
 
 /* Both in order of their names; to[i]: where the data's class i is in the model, or -1. Returns how
@@ -57,12 +58,6 @@ static int join(const named_class *data, int data_count, const named_class *mode
         } else if (order > 0) {
             weld_name_list_add_quoted(&d->missing, model[k++].name, "");
         } else {
-            if (data[i].index != model[k].index) {
-                char where[44];
-                snprintf(where, sizeof where, " (%d, in the model %d)", data[i].index,
-                         model[k].index);
-                weld_name_list_add_quoted(&d->moved, data[i].name, where);
-            }
             to[data[i++].index] = model[k++].index;
             common++;
         }
@@ -83,9 +78,6 @@ static weld_status refuse(const weld_dataset *ds, int have, int want, const diff
     char text[900] = "";
     describe(text, sizeof text, "missing", &d->missing);
     describe(text, sizeof text, "unknown to the model", &d->unknown);
-    if (!d->missing.count && !d->unknown.count) { /* else many indices are just shifted */
-        describe(text, sizeof text, "at another index", &d->moved);
-    }
     return weld_fail(err, WELD_ERROR_ARGUMENT,
                      "%.200s: it has %d classes, the model %d%s: give the data the model was made "
                      "for",
@@ -111,8 +103,7 @@ static weld_status match_names(const weld_dataset *ds, int have, const weld_labe
         qsort(model, (size_t)want, sizeof *model, by_name);
         differences d = {0};
         const int common = join(data, have, model, want, to, &d);
-        const bool same = !d.missing.count && !d.unknown.count && !d.moved.count;
-        if (common == 0 || (labels->exact && !same)) {
+        if (common == 0 || (labels->all && d.unknown.count)) {
             status = refuse(ds, have, want, &d, err);
         }
     }
@@ -295,9 +286,35 @@ static void list_folders(const weld_dataset *ds, weld_name_list *list) {
     }
 }
 
+/* Parts of a data set, which are no classes. */
+static bool is_part_name(const char *name) {
+    static const char *const parts[] = {"train", "training", "val", "valid", "validation", "test"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (strcasecmp(name, parts[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static weld_status check_parts(const weld_dataset *ds, weld_error *err) {
+    const char *path = weld_dataset_path(ds);
+    for (int i = 0; i < weld_dataset_class_count(ds); i++) {
+        if (!is_part_name(weld_dataset_class_name(ds, i))) {
+            return WELD_OK;
+        }
+    }
+    return weld_fail(
+        err, WELD_ERROR_ARGUMENT,
+        "%s: its folders are parts of a data set ('%s', '%s', ...) and no classes: give "
+        "one of them (data.train: %s/%s), or the folder as --data",
+        path, weld_dataset_class_name(ds, 0), weld_dataset_class_name(ds, 1), path,
+        weld_dataset_class_name(ds, 0));
+}
+
 weld_status weld_class_check_data(const weld_dataset *ds, weld_error *err) {
     if (weld_dataset_class_count(ds) != 1) {
-        return WELD_OK;
+        return check_parts(ds, err);
     }
     weld_name_list folders = {.count = 0};
     const char *name = weld_dataset_class_name(ds, 0), *path = weld_dataset_path(ds);

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Which files of a data set are taken, and what is said of the others, in each command.
+# Arguments: the program, make_photos.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+mkdir photos
+"$MAKE_PHOTOS" photos/train 3 8 40
+"$MAKE_PHOTOS" photos/test 3 3 40
+cat > small.yaml << 'END'
+model: {name: repvit, channels: [8], depths: [1], stem_stride: 2}
+data: {input_size: 16}
+augment: {kind: small, repeats: 1}
+train: {epochs: 1, batch_size: 8}
+END
+
+# An image is one by its contents, whatever it is called.
+mv photos/train/class_a/0000.jpg photos/train/class_a/0000.JPG_large
+mv photos/train/class_a/0001.jpg photos/train/class_a/photo
+cp photos/train/class_b/0001.jpg photos/train/class_b/._0001.jpg
+cp photos/train/class_b/0001.jpg photos/train/loose
+mkdir photos/train/class_b/@eaDir
+printf 'GIF89a and more' > photos/train/class_c/film.gif
+echo text > photos/train/class_c/notes.txt
+taken='images by their contents: 2 \(class_a/0000.JPG_large, class_a/photo\)'
+over='beside the class folders: 1 \(loose\)'
+works "a dry run" "$WELD" train small.yaml --data photos --dry-run
+prints "all images are taken" "3 classes, 24 images to train on, 9 to evaluate"
+for what in "$taken" "$over" 'hidden: 1 \(class_b/\._0001.jpg\)' \
+    'left by a file server or archiver: 1 \(class_b/@eaDir\)' 'a GIF image: 1 \(class_c/film.gif\)' \
+    'not an image: 1 \(class_c/notes.txt\)'; do
+    says "said: $what" "$what"
+done
+says "that a test set stands for val is said" "there is no val: test is evaluated on while training"
+works "pack" "$WELD" pack photos/train -o packed.h5
+prints "takes the same" "24 images of 3 classes"
+says "and says it" "$taken.*passed over: .*$over"
+works "inspect" "$WELD" inspect photos/train
+prints "likewise" "$taken.*passed over: .*$over"
+run "$WELD" check-data photos/train
+prints "check-data likewise" "^images +24: 0 broken, 0 odd, 5 skipped$"
+if tar cf train.tar -C photos/train . 2> /dev/null; then
+    works "an archive is the same" "$WELD" pack train.tar -o tar.h5
+    prints "with as many images" "24 images of 3 classes"
+    says "and it is said" "$taken.*passed over: .*a GIF image: 1"
+else
+    skip "an archive is the same" "no tar here"
+fi
+works "training" "$WELD" train small.yaml --data photos --out run
+works "evaluation" "$WELD" eval run/last.h5 --data photos/train --json
+prints "of the same images" '"images": 24'
+says "says it too" "^note: photos/train: $taken"
+
+# A packed file is not what the folder beside it has become.
+mv packed.h5 photos/train.h5
+works "a packed file beside a folder" "$WELD" train small.yaml --data photos --dry-run
+says "is taken, which is said" "train.h5 is taken, not train beside it$"
+sleep 0.02
+cp photos/train/class_c/0001.jpg photos/train/class_c/new.jpg
+works "a folder that changed since" "$WELD" train small.yaml --data photos --dry-run
+says "is told" "train.h5 is taken, not train beside it, which has changed since: pack it again"
+works "naming it" "$WELD" train small.yaml --data photos --set data.train=photos/train --dry-run
+prints "takes it" "25 images to train on"
+holds "and nothing is said" sh -c "! grep -q beside '$WORK/stderr' || grep -q 'beside the class' '$WORK/stderr'"
+run "$WELD" train small.yaml --set data.train=photos --dry-run
+holds "parts are no classes" test "$status" = 1
+run "$WELD" train small.yaml --set data.train=photos --dry-run
+says "which is said" "^weld: photos: its folders are parts of a data set \('test', 'train', ...\)"
+
+# Images that no epoch, or never one, has.
+rm photos/train.h5
+rm photos/train/class_c/new.jpg
+run "$WELD" train small.yaml --data photos --dry-run --set train.batch_size=9
+prints "images that are left out are told" "^# note: 6 of the 24 images are left out of every epoch, others each time"
+run "$WELD" train small.yaml --data photos --dry-run --set train.batch_size=4 --set train.accumulate=4
+prints "by accumulation too" "^# note: 8 of the 24 images are left out of every epoch"
+run "$WELD" train small.yaml --data photos --dry-run --set train.batch_size=9 --set train.shuffle=false
+prints "always the same ones are told" "^# note: train.shuffle false: the last 6 of the 24 images are never trained on"
+run "$WELD" train small.yaml --data photos --dry-run --set augment.repeats=3 --set train.shuffle=false
+prints "repeats likewise" "the last 16 of the 24 images are never trained on, for each of the others comes several times"
+run "$WELD" train small.yaml --data photos --dry-run
+holds "and nothing where all take part" sh -c "! grep -q 'left out\|never' '$WORK/stdout'"
+finish

@@ -1,9 +1,10 @@
 /* Running images; see image_runner.h. */
 #include "infer/image_runner.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/transform.h"
 #include "images/decode.h"
 #include "infer/model.h"
 #include "kernels/kernels.h"
@@ -14,9 +15,7 @@ struct weld_image_runner {
     const weld_task *task;
     const weld_kernels *kernels;
     weld_transform transform;
-    weld_transform_scratch scratch;
-    weld_image image;
-    weld_bytes bytes;
+    weld_image_input in;
 };
 
 static weld_status open(weld_image_runner *r, const weld_model *m, int threads, weld_error *err) {
@@ -48,16 +47,17 @@ weld_status weld_image_runner_create(const weld_model *m, int threads, weld_imag
 void weld_image_runner_free(weld_image_runner *r) {
     if (r) {
         weld_session_free(r->session);
-        weld_transform_scratch_free(&r->scratch);
-        weld_image_free(&r->image);
-        weld_bytes_free(&r->bytes);
+        weld_image_input_free(&r->in);
         weld_free(r);
     }
 }
 
-static weld_status run(weld_image_runner *r, const weld_image *image, const weld_tensor **outputs,
-                       weld_error *err) {
-    WELD_TRY(weld_transform_evaluation(&r->transform, image, &r->scratch, r->input.data, err));
+const weld_transform *weld_image_runner_transform(const weld_image_runner *r) {
+    return &r->transform;
+}
+
+/* On what is in r->input. */
+static weld_status run(weld_image_runner *r, const weld_tensor **outputs, weld_error *err) {
     weld_session_run(r->session, 0);
     for (int i = 0; r->task->outputs[i]; i++) {
         const weld_tensor *t = &r->outputs[i];
@@ -78,18 +78,27 @@ weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char 
     }
     /* The transform only reads. */
     weld_image view = {.pixels = (unsigned char *)pixels, .width = width, .height = height};
-    return run(r, &view, outputs, err);
+    WELD_TRY(weld_transform_evaluation(&r->transform, &view, &r->in.scratch, r->input.data, err));
+    return run(r, outputs, err);
 }
 
 weld_status weld_image_runner_run_bytes(weld_image_runner *r, const void *bytes, size_t size,
                                         const weld_tensor **outputs, weld_error *err) {
-    WELD_TRY(weld_decode_image(bytes, size, &r->image, err));
-    return run(r, &r->image, outputs, err);
+    const weld_image *image = &r->in.image;
+    WELD_TRY(weld_decode_image(bytes, size, &r->in.image, err));
+    WELD_TRY(weld_transform_evaluation(&r->transform, image, &r->in.scratch, r->input.data, err));
+    return run(r, outputs, err);
 }
 
 weld_status weld_image_runner_run_file(weld_image_runner *r, const char *path,
                                        const weld_tensor **outputs, weld_error *err) {
-    WELD_TRY(weld_read_file(path, &r->bytes, err));
-    weld_status status = weld_image_runner_run_bytes(r, r->bytes.data, r->bytes.size, outputs, err);
+    WELD_TRY(weld_image_input_read(&r->in, &r->transform, path, r->input.data, err));
+    weld_status status = run(r, outputs, err);
     return status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
+}
+
+weld_status weld_image_runner_run_input(weld_image_runner *r, const float *input,
+                                        const weld_tensor **outputs, weld_error *err) {
+    memcpy(r->input.data, input, weld_tensor_bytes(&r->input));
+    return run(r, outputs, err);
 }

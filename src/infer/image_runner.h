@@ -2,6 +2,7 @@
 #ifndef WELD_INFER_IMAGE_RUNNER_H
 #define WELD_INFER_IMAGE_RUNNER_H
 
+#include "infer/image_input.h"
 #include "tasks/task.h"
 #include "weld/model.h"
 
@@ -20,5 +21,9 @@ weld_status weld_image_runner_run_bytes(weld_image_runner *r, const void *bytes,
                                         const weld_tensor **outputs, weld_error *err);
 weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char *pixels, int width,
                                       int height, const weld_tensor **outputs, weld_error *err);
+/* How it prepares images, and running one that was prepared so (image_input.h). */
+const weld_transform *weld_image_runner_transform(const weld_image_runner *r);
+weld_status weld_image_runner_run_input(weld_image_runner *r, const float *input,
+                                        const weld_tensor **outputs, weld_error *err);
 
 #endif

@@ -244,7 +244,10 @@ START_TEST(what_seems_unwise_is_said) {
     expect_advice("schedule.name=step", "schedule.decay_epochs is all of the run's 3 epochs");
     expect_advice("schedule.name=plateau", "schedule.patience_epochs is all of the run's 3 epochs");
     expect_advice("schedule.min_lr=0.02", "the rate used, 0.01, is below schedule.min_lr 0.02");
-    static const char *const wise[] = {"train.batch_size=16", "optimizer.lr_batch=64",
+    expect_advice("train.batch_size=16",
+                  "10 of the 42 images are left out of every epoch, others each time");
+    expect_advice("train.shuffle=false", "the last 2 of the 42 images are never trained on");
+    static const char *const wise[] = {"train.batch_size=21", "optimizer.lr_batch=84",
                                        "train.ema_decay=0.9", "train.ema_warmup=true"};
     dry_run_well(wise, 4);
     ck_assert_str_eq(advice, "");

@@ -132,5 +132,6 @@ const weld_task weld_task_classification = {
     .write_details = weld_class_write_details,
     .write_confusion = weld_class_write_confusion,
     .answer = weld_class_answer,
+    .answer_columns = {"class", "index", "probability"},
     .same_answer = weld_class_same_answer,
 };

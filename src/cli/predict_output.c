@@ -1,0 +1,123 @@
+/* What `weld predict` prints; see predict_output.h. */
+#include "cli/predict_output.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* --- JSON --- */
+
+/* What `key` is of an image: its predictions or its error. */
+static void append_json(json_t *all, const char *image, const char *key, json_t *value) {
+    /* A file name need not be UTF-8, which JSON must be. */
+    json_t *name = json_string(image);
+    json_array_append_new(all, json_pack("{s:o, s:o}", "image",
+                                         name ? name : json_string("(name is not UTF-8)"), key,
+                                         value ? value : json_string("(not UTF-8)")));
+}
+
+/* --- CSV: RFC 4180 --- */
+
+static void print_field(const char *text) {
+    if (!text[strcspn(text, ",\"\r\n")]) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"') {
+            putchar('"');
+        }
+        putchar(*text);
+    }
+    putchar('"');
+}
+
+static void print_value(const json_t *value) {
+    if (json_is_string(value)) {
+        print_field(json_string_value(value));
+    } else if (value) {
+        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(7));
+    }
+}
+
+static void print_head(const weld_task *task) {
+    fputs("image", stdout);
+    for (int c = 0; task->answer_columns[c]; c++) {
+        printf(",%s", task->answer_columns[c]);
+    }
+    fputs(",error\r\n", stdout);
+}
+
+/* A row for each thing that is said of an image. */
+static void print_rows(const weld_task *task, const char *image, const json_t *list) {
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        print_field(image);
+        for (int c = 0; task->answer_columns[c]; c++) {
+            putchar(',');
+            print_value(json_object_get(json_array_get(list, i), task->answer_columns[c]));
+        }
+        fputs(",\r\n", stdout);
+    }
+}
+
+static void print_error(const weld_task *task, const char *image, const char *message) {
+    print_field(image);
+    for (int c = 0; task->answer_columns[c]; c++) {
+        putchar(',');
+    }
+    putchar(',');
+    print_field(message);
+    fputs("\r\n", stdout);
+}
+
+/* --- All --- */
+
+weld_status cli_answers_begin(cli_answers *a, weld_error *err) {
+    a->all = a->format == CLI_ANSWER_JSON ? json_array() : NULL;
+    if (a->format != CLI_ANSWER_CSV) {
+        return WELD_OK;
+    }
+    if (!a->task->answer_columns[0]) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "--csv: what networks for %s say is no table",
+                         a->task->name);
+    }
+    print_head(a->task);
+    return WELD_OK;
+}
+
+weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor *outputs,
+                            weld_error *err) {
+    weld_text text = WELD_TEXT;
+    json_t *answer = NULL;
+    const bool as_json = a->format != CLI_ANSWER_TEXT;
+    weld_status status =
+        a->task->answer(outputs, &a->labels, a->most, &text, as_json ? &answer : NULL, err);
+    if (!status && a->format == CLI_ANSWER_JSON) {
+        append_json(a->all, image, "predictions", json_incref(answer));
+    } else if (!status && a->format == CLI_ANSWER_CSV) {
+        print_rows(a->task, image, answer);
+    } else if (!status) {
+        printf("%s\n%s", image, weld_text_get(&text));
+    }
+    json_decref(answer);
+    weld_text_free(&text);
+    return status;
+}
+
+void cli_answers_fail(cli_answers *a, const char *image, const char *message) {
+    if (a->format == CLI_ANSWER_JSON) {
+        append_json(a->all, image, "error", json_string(message));
+    } else if (a->format == CLI_ANSWER_CSV) {
+        print_error(a->task, image, message);
+    }
+}
+
+void cli_answers_end(cli_answers *a, bool complete) {
+    if (a->all && complete) {
+        json_dumpf(a->all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
+        putchar('\n');
+    }
+    json_decref(a->all);
+}

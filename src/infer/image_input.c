@@ -1,0 +1,174 @@
+/* Image files to inputs; see image_input.h.
+ *
+ * Images stand in a ring of slots: image i in slot i modulo their number. A thread takes the next
+ * image that nobody has, once who asks is done with the one that had its slot before. */
+#include "infer/image_input.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+enum { MOST_JOBS = 256, SLOTS_OF_JOB = 2 };
+
+void weld_image_input_free(weld_image_input *in) {
+    weld_transform_scratch_free(&in->scratch);
+    weld_image_free(&in->image);
+    weld_bytes_free(&in->bytes);
+}
+
+weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
+                                  float *out, weld_error *err) {
+    WELD_TRY(weld_read_file(path, &in->bytes, err));
+    weld_status status = weld_decode_image(in->bytes.data, in->bytes.size, &in->image, err);
+    status = status ? status : weld_transform_evaluation(t, &in->image, &in->scratch, out, err);
+    return status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
+}
+
+typedef struct slot {
+    float *input;
+    weld_status status;
+    weld_error error;
+    bool ready;
+} slot;
+
+struct weld_image_queue {
+    const weld_transform *transform;
+    const char *const *paths;
+    int64_t count;
+    int64_t given;        /* images that were asked for */
+    weld_image_input own; /* of who asks, where there are no threads */
+    slot *slots;
+    int64_t slot_count;
+    pthread_t *threads;
+    int thread_count;
+    /* The lock guards what is below and `ready`. A slot belongs to the thread that took its image
+     * until it is ready, and then to who asks until he asks for the next. */
+    pthread_mutex_t lock;
+    pthread_cond_t freed, filled;
+    int64_t taken, freed_count;
+    bool stop;
+};
+
+static void *prepare(void *arg) {
+    weld_image_queue *q = arg;
+    weld_image_input in = {0};
+    pthread_mutex_lock(&q->lock);
+    while (!q->stop && q->taken < q->count) {
+        if (q->taken >= q->freed_count + q->slot_count) {
+            pthread_cond_wait(&q->freed, &q->lock);
+            continue;
+        }
+        const int64_t i = q->taken++;
+        slot *s = &q->slots[i % q->slot_count];
+        pthread_mutex_unlock(&q->lock);
+        s->status = weld_image_input_read(&in, q->transform, q->paths[i], s->input, &s->error);
+        pthread_mutex_lock(&q->lock);
+        s->ready = true;
+        pthread_cond_broadcast(&q->filled);
+    }
+    pthread_mutex_unlock(&q->lock);
+    weld_image_input_free(&in);
+    return NULL;
+}
+
+/* Signals are for the host's threads. Fewer threads than were asked for will do. */
+static void start(weld_image_queue *q, int jobs) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (q->thread_count < jobs &&
+           pthread_create(&q->threads[q->thread_count], NULL, prepare, q) == 0) {
+        q->thread_count++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static weld_status allocate(weld_image_queue *q, int jobs, weld_error *err) {
+    const weld_rectangle whole = weld_transform_whole(q->transform);
+    const size_t floats = (size_t)whole.width * (size_t)whole.height * 3;
+    q->slot_count = jobs > 1 ? SLOTS_OF_JOB * jobs : 1;
+    q->slots = weld_alloc((size_t)q->slot_count, sizeof *q->slots);
+    q->threads = weld_alloc((size_t)jobs, sizeof *q->threads);
+    if (!q->slots || !q->threads) {
+        return weld_fail_memory(err, "reading images");
+    }
+    for (int64_t i = 0; i < q->slot_count; i++) {
+        q->slots[i].input = weld_alloc_raw(floats, sizeof(float));
+        if (!q->slots[i].input) {
+            return weld_fail_memory(err, "reading images");
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_image_queue_create(const weld_transform *t, const char *const *paths,
+                                    int64_t count, int jobs, weld_image_queue **out,
+                                    weld_error *err) {
+    *out = NULL;
+    jobs = jobs > MOST_JOBS ? MOST_JOBS : jobs;
+    weld_image_queue *q = weld_alloc(1, sizeof *q);
+    if (!q) {
+        return weld_fail_memory(err, "reading images");
+    }
+    q->transform = t;
+    q->paths = paths;
+    q->count = count;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->freed, NULL);
+    pthread_cond_init(&q->filled, NULL);
+    weld_status status = allocate(q, jobs, err);
+    if (status) {
+        weld_image_queue_free(q);
+        return status;
+    }
+    if (jobs > 1) {
+        start(q, jobs);
+    }
+    *out = q;
+    return WELD_OK;
+}
+
+void weld_image_queue_free(weld_image_queue *q) {
+    if (!q) {
+        return;
+    }
+    pthread_mutex_lock(&q->lock);
+    q->stop = true;
+    pthread_cond_broadcast(&q->freed);
+    pthread_mutex_unlock(&q->lock);
+    for (int i = 0; i < q->thread_count; i++) {
+        pthread_join(q->threads[i], NULL);
+    }
+    for (int64_t i = 0; q->slots && i < q->slot_count; i++) {
+        weld_free(q->slots[i].input);
+    }
+    pthread_cond_destroy(&q->filled);
+    pthread_cond_destroy(&q->freed);
+    pthread_mutex_destroy(&q->lock);
+    weld_image_input_free(&q->own);
+    weld_free(q->threads);
+    weld_free(q->slots);
+    weld_free(q);
+}
+
+weld_status weld_image_queue_next(weld_image_queue *q, const float **out, weld_error *err) {
+    const int64_t i = q->given++;
+    slot *s = &q->slots[i % q->slot_count];
+    *out = s->input;
+    if (!q->thread_count) {
+        return weld_image_input_read(&q->own, q->transform, q->paths[i], s->input, err);
+    }
+    pthread_mutex_lock(&q->lock);
+    if (i > 0) { /* who asks is done with the last one */
+        q->slots[(i - 1) % q->slot_count].ready = false;
+        q->freed_count = i;
+        pthread_cond_broadcast(&q->freed);
+    }
+    while (!s->ready) {
+        pthread_cond_wait(&q->filled, &q->lock);
+    }
+    pthread_mutex_unlock(&q->lock);
+    return s->status ? weld_fail(err, s->status, "%s", s->error.message) : WELD_OK;
+}

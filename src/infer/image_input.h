@@ -1,0 +1,32 @@
+/* Image files to what a network takes of them: read, decoded, prepared as evaluation does. Several
+ * at once, in threads that work ahead of who asks; what each image comes to depends on it alone.
+ */
+#ifndef WELD_INFER_IMAGE_INPUT_H
+#define WELD_INFER_IMAGE_INPUT_H
+
+#include "data/transform.h"
+
+/* Memory that calls of one thread share. Start zeroed. */
+typedef struct weld_image_input {
+    weld_transform_scratch scratch;
+    weld_image image;
+    weld_bytes bytes;
+} weld_image_input;
+void weld_image_input_free(weld_image_input *in);
+
+/* Errors name the file. */
+weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
+                                  float *out, weld_error *err);
+
+typedef struct weld_image_queue weld_image_queue;
+
+/* paths[0..count) and t must outlive it. jobs: threads that prepare images ahead; 1: none, each
+ * image when it is asked for. */
+weld_status weld_image_queue_create(const weld_transform *t, const char *const *paths,
+                                    int64_t count, int jobs, weld_image_queue **out,
+                                    weld_error *err);
+void weld_image_queue_free(weld_image_queue *q); /* accepts NULL */
+/* The next image, in order, until the next call; there must be one. */
+weld_status weld_image_queue_next(weld_image_queue *q, const float **out, weld_error *err);
+
+#endif

@@ -34,11 +34,13 @@ weld_value *weld_layer_branches(const weld_layers *net, weld_path at, weld_value
 }
 
 void weld_branched_head(const weld_layers *net, weld_value *x, int c) {
-    const double bound = 1 / sqrt(c); /* PyTorch's default, but for the bias, which is 0 here */
+    const int classes = net->config->num_classes;
+    const double bound = 1 / sqrt(c); /* PyTorch's default */
     const weld_init uniform = {.kind = WELD_INIT_UNIFORM, .a = -bound, .b = bound};
+    weld_value *w = weld_parameter(net->g, "head.fc.weight", WELD_SHAPE(classes, c), uniform);
+    weld_value *b = weld_parameter(net->g, "head.fc.bias", WELD_SHAPE(classes), uniform);
     x = weld_layer_dropout(net, weld_layer_global_mean(net, x, c));
-    x = weld_layer_linear(net, (weld_path){"head.fc"}, x, c, net->config->num_classes, uniform);
-    weld_output(net->g, "logits", x);
+    weld_output(net->g, "logits", weld_linear(net->g, x, w, b));
 }
 
 weld_model_place weld_branched_place(const char *name, int stages, const int *depths, int modules) {

@@ -1,4 +1,3 @@
-#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -228,35 +227,6 @@ START_TEST(another_network_with_such_a_stem_is_none) {
 }
 END_TEST
 
-static double rms(const weld_weights *w, const char *name) {
-    weld_tensor t;
-    double sum = 0;
-    ck_assert_msg(weld_weights_find(w, name, &t), "%s", name);
-    for (int64_t i = 0; i < weld_shape_count(&t.shape); i++) {
-        sum += pow(((const float *)t.data)[i], 2);
-    }
-    return sqrt(sum / (double)weld_shape_count(&t.shape));
-}
-
-START_TEST(weights_start_as_timms_do) {
-    const weld_model_config config = named("mobilenetv3_large_100");
-    weld_graph *g = built(&config, (weld_build_mode){.training = true}, 64);
-    weld_weights *w;
-    ck_assert_int_eq(weld_graph_init_weights(g, 1, &w, NULL), WELD_OK);
-    ck_assert_double_eq_tol(rms(w, "blocks.5.1.conv_pw.weight"), sqrt(2.0 / 960), 5e-4);
-    ck_assert_double_eq_tol(rms(w, "blocks.5.1.conv_dw.weight"), sqrt(2.0 / 25), 5e-3);
-    ck_assert_double_eq_tol(rms(w, "conv_head.weight"), sqrt(2.0 / 1280), 2e-4);
-    ck_assert_double_eq(rms(w, "conv_head.bias"), 0);
-    ck_assert_double_eq(rms(w, "blocks.5.1.bn3.weight"), 1);
-    ck_assert_double_eq(rms(w, "blocks.5.1.se.conv_expand.bias"), 0);
-    /* uniform within 1 / sqrt(1000) */
-    ck_assert_double_eq_tol(rms(w, "classifier.weight"), sqrt(1e-3 / 3), 1e-4);
-    ck_assert_double_eq(rms(w, "classifier.bias"), 0);
-    weld_weights_free(w);
-    weld_graph_free(g);
-}
-END_TEST
-
 /* timm: the blocks' index by their number, the head's convolution counted. */
 START_TEST(residual_branches_are_left_out_more_often_the_deeper_they_are) {
     static const int index[] = {2, 4, 5, 7, 8, 9, 11, 13, 14};
@@ -360,7 +330,7 @@ END_TEST
 RUN_SUITE("models/mobilenetv3", large_has_the_rows_of_the_papers_table, published_counts_are_met,
           merging_leaves_no_batch_norm, tensors_have_the_names_of_each_program,
           sizes_naming_and_epsilon_are_told_from_the_tensors,
-          another_network_with_such_a_stem_is_none, weights_start_as_timms_do,
+          another_network_with_such_a_stem_is_none,
           residual_branches_are_left_out_more_often_the_deeper_they_are, every_tensor_has_its_place,
           stages_end_at_the_papers_strides_merged_or_not, keys_change_what_they_say,
           more_stages_than_the_table_has_are_refused)

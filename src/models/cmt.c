@@ -403,24 +403,15 @@ static void describe(const weld_model_config *config, int size, char *text, size
              c.depths[0], c.depths[1], c.depths[2], c.depths[3], paper / 1e6, reducing / 1e6);
 }
 
-static int outputs_seen(const weld_model_config *config, const weld_shape_index *index,
-                        const char *inner, const char *format, ...) {
-    char module[64];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(module, sizeof module, format, args);
-    va_end(args);
-    return weld_model_outputs_seen(&weld_family_cmt, config, index, module, inner);
-}
-
 /* The roundest number by which all hidden widths are the stages' widths, rounded down; 0: none. */
 static double ratio_seen(const weld_cmt *c, const weld_model_config *config,
                          const weld_shape_index *index) {
     double least = 0, below = 1e9;
     for (int i = 0; i < STAGES && c->channels[i] > 0; i++) {
-        const int hidden = c->plain_mlp
-                               ? outputs_seen(config, index, "", "blocks_%c.0.mlp.fc1", 'a' + i)
-                               : outputs_seen(config, index, "0", "blocks_%c.0.mlp.conv1", 'a' + i);
+        const int hidden =
+            c->plain_mlp
+                ? weld_model_outputs_seen(config, index, "", "blocks_%c.0.mlp.fc1", 'a' + i)
+                : weld_model_outputs_seen(config, index, "0", "blocks_%c.0.mlp.conv1", 'a' + i);
         least = fmax(least, (double)hidden / c->channels[i]);
         below = fmin(below, (hidden + 1.0) / c->channels[i]);
     }
@@ -430,20 +421,21 @@ static double ratio_seen(const weld_cmt *c, const weld_model_config *config,
 
 static void see_sizes(const weld_shape_index *index, weld_model_config *config) {
     weld_cmt c = values_of(config);
-    c.stem_channels = outputs_seen(config, index, "", "stem_conv1");
+    c.stem_channels = weld_model_outputs_seen(config, index, "", "stem_conv1");
     c.patch_stem = c.stem_channels == 0;
     c.stem_channels = c.patch_stem ? 1 : c.stem_channels;
-    c.head_channels = outputs_seen(config, index, "", "_fc");
+    c.head_channels = weld_model_outputs_seen(config, index, "", "_fc");
     for (int i = 0; i < STAGES; i++) {
         const char stage = (char)('a' + i);
-        c.channels[i] = outputs_seen(config, index, "proj", "patch_embed_%c", stage);
-        while (c.depths[i] < MOST_DEPTH &&
-               outputs_seen(config, index, "", "blocks_%c.%d.attn.q", stage, c.depths[i])) {
+        c.channels[i] = weld_model_outputs_seen(config, index, "proj", "patch_embed_%c", stage);
+        while (
+            c.depths[i] < MOST_DEPTH &&
+            weld_model_outputs_seen(config, index, "", "blocks_%c.%d.attn.q", stage, c.depths[i])) {
             c.depths[i]++;
         }
     }
-    c.plain_mlp = outputs_seen(config, index, "", "blocks_a.0.mlp.fc1") > 0;
-    c.without_lpu = !outputs_seen(config, index, "", "blocks_a.0.proj");
+    c.plain_mlp = weld_model_outputs_seen(config, index, "", "blocks_a.0.mlp.fc1") > 0;
+    c.without_lpu = !weld_model_outputs_seen(config, index, "", "blocks_a.0.proj");
     c.batch_norm = weld_shape_index_find(index, "blocks_a.0.norm1.running_mean") != NULL;
     c.mlp_ratio = ratio_seen(&c, config, index);
     memcpy(config->values, &c, sizeof c);

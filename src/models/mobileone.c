@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "models/branches.h"
 
-enum { MAX_BRANCHES = 8 };
+enum { MAX_BRANCHES = 8, MOST_DEPTH = 256 };
 
 typedef struct mobileone {
     int stages, channels[WELD_MAX_STAGES];
@@ -44,10 +44,10 @@ static const weld_key keys[] = {
     {"channels", WELD_KEY_INTEGER, WELD_KEY_LIST(mobileone, channels, stages), .min = 1,
      .max = 1 << 14, .flags = WELD_KEY_SIZE, .help = "channels of each stage"},
     {"depths", WELD_KEY_INTEGER, WELD_KEY_LIST(mobileone, depths, depth_count), .min = 1,
-     .max = 1 << 8, .flags = WELD_KEY_SIZE,
+     .max = MOST_DEPTH, .flags = WELD_KEY_SIZE,
      .help = "layers in each stage, each a depthwise and a pointwise block"},
     {"se_layers", WELD_KEY_INTEGER, WELD_KEY_LIST(mobileone, se_layers, se_count), .min = 0,
-     .max = 1 << 8, .flags = WELD_KEY_SIZE,
+     .max = MOST_DEPTH, .flags = WELD_KEY_SIZE,
      .help = "how many of the last of them have squeeze-and-excitation"},
     {"stem_channels", WELD_KEY_INTEGER, WELD_KEY_ONE(mobileone, stem_channels), .min = 1,
      .max = 1 << 14, .flags = WELD_KEY_SIZE, .help = "channels of the stem"},
@@ -179,6 +179,53 @@ static weld_preprocessing usual(const weld_model_config *config, const weld_nami
     return p;
 }
 
+/* --- Recognition ----------------------------------------------------------------------------- */
+
+static int branches_seen(const weld_model_config *config, const weld_shape_index *index) {
+    int count = 0;
+    while (count < MAX_BRANCHES + 1 &&
+           weld_model_outputs_seen(config, index, "", "stages.0.0.conv_kxk.%d.conv", count)) {
+        count++;
+    }
+    return count;
+}
+
+/* Merged, any number of branches is the same: that of the variant of these sizes, if there is one.
+ */
+static int usual_branches(const mobileone *m) {
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        mobileone variant = *(const mobileone *)variants[i].values;
+        const int branches = variant.branches;
+        variant.branches = m->branches;
+        variant.stem_stride = m->stem_stride;
+        if (memcmp(&variant, m, sizeof variant) == 0) {
+            return branches;
+        }
+    }
+    return 1;
+}
+
+static void see_sizes(const weld_shape_index *index, weld_model_config *config) {
+    static const char conv[] = "conv_kxk.0.conv";
+    mobileone m = mobileone_of(config);
+    m.stem_channels = weld_model_outputs_seen(config, index, conv, "stem");
+    m.branches = branches_seen(config, index);
+    for (int s = 0; s < WELD_MAX_STAGES; s++) {
+        m.channels[s] = weld_model_outputs_seen(config, index, conv, "stages.%d.1", s);
+        for (int at = 1; m.depths[s] < MOST_DEPTH &&
+                         weld_model_outputs_seen(config, index, conv, "stages.%d.%d", s, at);
+             at += 2) {
+            m.depths[s]++;
+            m.se_layers[s] +=
+                weld_model_outputs_seen(config, index, "", "stages.%d.%d.attn.fc1", s, at) > 0;
+        }
+        m.stages += m.depths[s] > 0;
+    }
+    m.depth_count = m.se_count = m.stages;
+    m.branches = m.branches ? m.branches : usual_branches(&m);
+    memcpy(config->values, &m, sizeof m);
+}
+
 const weld_model_family weld_family_mobileone = {
     .name = "mobileone",
     .task = "classification",
@@ -195,5 +242,6 @@ const weld_model_family weld_family_mobileone = {
     .block_count = block_count,
     .place = place,
     .rows = rows,
+    .see_sizes = see_sizes,
     .usual = usual,
 };

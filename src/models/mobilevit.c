@@ -339,33 +339,37 @@ static weld_preprocessing usual(const weld_model_config *config, const weld_nami
 
 /* --- Recognition ----------------------------------------------------------------------------- */
 
-static int outputs_seen(const weld_model_config *config, const weld_shape_index *index,
-                        const char *inner, const char *format, ...) {
-    char module[64];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(module, sizeof module, format, args);
-    va_end(args);
-    return weld_model_outputs_seen(&weld_family_mobilevit, config, index, module, inner);
+/* Narrow stages may be as wide inside with one expansion as with another. */
+static bool expands_so(const mobilevit *m, const weld_model_config *config,
+                       const weld_shape_index *index) {
+    bool same = true;
+    for (int i = 0; i < STAGES; i++) {
+        same =
+            same && expanded(m, m->channels[i]) ==
+                        weld_model_outputs_seen(config, index, "conv", "stages.%d.0.conv1_1x1", i);
+    }
+    return same;
 }
 
 static void see_sizes(const weld_shape_index *index, weld_model_config *config) {
     mobilevit m = values_of(config);
-    m.channels[0] = outputs_seen(config, index, "conv", "stem");
+    m.channels[0] = weld_model_outputs_seen(config, index, "conv", "stem");
     for (int i = 0; i < STAGES; i++) {
-        m.channels[1 + i] = outputs_seen(config, index, "conv", "stages.%d.0.conv3_1x1", i);
+        m.channels[1 + i] =
+            weld_model_outputs_seen(config, index, "conv", "stages.%d.0.conv3_1x1", i);
     }
     for (int i = 0; i < MIXED; i++) {
         const int stage = FIRST_MIXED + i;
-        m.transformer_channels[i] = outputs_seen(config, index, "", "stages.%d.1.conv_1x1", stage);
+        m.transformer_channels[i] =
+            weld_model_outputs_seen(config, index, "", "stages.%d.1.conv_1x1", stage);
         while (m.depths[i] < MOST_LAYERS &&
-               outputs_seen(config, index, "", "stages.%d.1.transformer.%d.attn.qkv", stage,
-                            m.depths[i])) {
+               weld_model_outputs_seen(config, index, "", "stages.%d.1.transformer.%d.attn.qkv",
+                                       stage, m.depths[i])) {
             m.depths[i]++;
         }
     }
-    const int wide = outputs_seen(config, index, "conv", "stages.0.0.conv1_1x1");
-    for (m.expansion = 1; m.expansion < MOST_EXPANSION && expanded(&m, m.channels[0]) != wide;) {
+    m.expansion = 1;
+    while (m.expansion < MOST_EXPANSION && !expands_so(&m, config, index)) {
         m.expansion++;
     }
     memcpy(config->values, &m, sizeof m);

@@ -222,11 +222,16 @@ weld_status weld_model_recognize_variant(const weld_model_family *family,
                                          const weld_shape_index *index, weld_recognized *out,
                                          weld_error *err);
 
-/* For see_sizes: the outputs of the weight of the module that the family's graph calls so, in any
- * naming; 0: there is none. Of a module that a batch norm is merged into, `inner` is the one within
- * it that has the weight before ("conv"), else it is "". */
-int weld_model_outputs_seen(const weld_model_family *family, const weld_model_config *config,
-                            const weld_shape_index *index, const char *module, const char *inner);
+/* For see_sizes: the shape of the weight of the module that the family's graph calls so, in any
+ * naming; NULL: there is none. Of a module that a batch norm is merged into, `inner` is the one
+ * within it that has the weight before ("conv"), else it is "". And its outputs, or 0. */
+const weld_shape *weld_model_shape_seen(const weld_model_config *config,
+                                        const weld_shape_index *index, const char *inner,
+                                        const char *module, ...)
+    __attribute__((format(printf, 4, 5)));
+int weld_model_outputs_seen(const weld_model_config *config, const weld_shape_index *index,
+                            const char *inner, const char *module, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Does a configuration have the sizes of the variant called `name`? Any has those of its family. An
  * unknown name is an error that lists the known ones. */

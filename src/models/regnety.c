@@ -2,7 +2,8 @@
  * 2003.13678, CVPR 2020), with timm's names. Its 16 GF network is RepViT's published teacher.
  *
  * A network is a few numbers: block j would be w0 + wa j channels wide, and is as wide as the
- * nearest of w0, w0 wm, w0 wm^2, ... on a scale of logarithms. Blocks of one width are a stage.
+ * nearest of w0, w0 wm, w0 wm^2, ... on a scale of logarithms. Blocks of one width are a stage
+ * (regnety_sizes.c).
  */
 #include "models/regnety.h"
 
@@ -14,20 +15,10 @@
 #include "base/error.h"
 #include "models/layers.h"
 
-typedef struct regnety {
-    int depth, w0;
-    double wa, wm;
-    int group_width;
-    double group_min_ratio;
-    double se_ratio;
-    int stem_width;
-    int stem_stride; /* 2; 1 for small images */
-} regnety;
-
-_Static_assert(sizeof(regnety) <= WELD_MODEL_VALUES_SIZE, "a config has room for the values");
+_Static_assert(sizeof(weld_regnety) <= WELD_MODEL_VALUES_SIZE, "a config has room for the values");
 
 #define VALUES(depth, w0, wa, wm, group_width, min_ratio)                                          \
-    &(const regnety) {                                                                             \
+    &(const weld_regnety) {                                                                        \
         depth, w0, wa, wm, group_width, min_ratio, 0.25, 32, 2                                     \
     }
 
@@ -49,99 +40,51 @@ static const weld_model_variant variants[] = {
 };
 
 /* Bounds keep every size far from overflow, whatever file a config came from. */
+#define R weld_regnety
 static const weld_key keys[] = {
-    {"depth", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, depth), .min = 1, .max = 1 << 8,
+    {"depth", WELD_KEY_INTEGER, WELD_KEY_ONE(R, depth), .min = 1, .max = 1 << 8,
      .flags = WELD_KEY_SIZE, .help = "blocks"},
-    {"w0", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, w0), .min = 8, .max = 1 << 12,
-     .flags = WELD_KEY_SIZE, .help = "the first block's width, a multiple of 8"},
-    {"wa", WELD_KEY_REAL, WELD_KEY_ONE(regnety, wa), .min = 0, .max = 1 << 12,
-     .flags = WELD_KEY_SIZE, .help = "by what the width grows from block to block"},
-    {"wm", WELD_KEY_REAL, WELD_KEY_ONE(regnety, wm), .min = 1.05, .max = 64, .flags = WELD_KEY_SIZE,
+    {"w0", WELD_KEY_INTEGER, WELD_KEY_ONE(R, w0), .min = 8, .max = 1 << 12, .flags = WELD_KEY_SIZE,
+     .help = "the first block's width, a multiple of 8"},
+    {"wa", WELD_KEY_REAL, WELD_KEY_ONE(R, wa), .min = 0, .max = 1 << 12, .flags = WELD_KEY_SIZE,
+     .help = "by what the width grows from block to block"},
+    {"wm", WELD_KEY_REAL, WELD_KEY_ONE(R, wm), .min = 1.05, .max = 64, .flags = WELD_KEY_SIZE,
      .help = "by what a stage is wider than the one before"},
-    {"group_width", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, group_width), .min = 1, .max = 1 << 12,
+    {"group_width", WELD_KEY_INTEGER, WELD_KEY_ONE(R, group_width), .min = 1, .max = 1 << 12,
      .flags = WELD_KEY_SIZE,
      .help = "channels of each group of the 3x3 convolutions; widths become multiples of it"},
-    {"group_min_ratio", WELD_KEY_REAL, WELD_KEY_ONE(regnety, group_min_ratio), .min = 0, .max = 1,
+    {"group_min_ratio", WELD_KEY_REAL, WELD_KEY_ONE(R, group_min_ratio), .min = 0, .max = 1,
      .flags = WELD_KEY_SIZE,
      .help = "0: to the nearest multiple; else to one of at least this share (torchvision: 0.9)"},
-    {"se_ratio", WELD_KEY_REAL, WELD_KEY_ONE(regnety, se_ratio), .min = 0, .max = 8,
+    {"se_ratio", WELD_KEY_REAL, WELD_KEY_ONE(R, se_ratio), .min = 0, .max = 8,
      .flags = WELD_KEY_SIZE,
      .help = "squeeze-and-excitation: squeezed channels by those of the block's input; 0: none"},
-    {"stem_width", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, stem_width), .min = 1, .max = 1 << 12,
+    {"stem_width", WELD_KEY_INTEGER, WELD_KEY_ONE(R, stem_width), .min = 1, .max = 1 << 12,
      .flags = WELD_KEY_SIZE, .help = "channels of the stem"},
-    {"stem_stride", WELD_KEY_INTEGER, WELD_KEY_ONE(regnety, stem_stride), .min = 1, .max = 2,
+    {"stem_stride", WELD_KEY_INTEGER, WELD_KEY_ONE(R, stem_stride), .min = 1, .max = 2,
      .flags = WELD_KEY_UNTOLD, .standard = "2",
      .help = "by what the stem shrinks the image: 2; 1 for small images"},
 };
 
-static regnety regnety_of(const weld_model_config *config) {
-    regnety r;
-    memcpy(&r, config->values, sizeof r);
-    return r;
-}
-
-/* --- Widths ---------------------------------------------------------------------------------- */
-
-typedef struct stages {
-    int count; /* WELD_MAX_STAGES + 1: more */
-    int width[WELD_MAX_STAGES], depth[WELD_MAX_STAGES];
-} stages;
-
-enum { QUANTUM = 8, MAX_WIDTH = 1 << 14 };
-
-/* Of block j, before it is made a multiple of the group's; 0 where it is too large for a width. */
-static int block_width(const regnety *r, int j) {
-    double exponent = rint(log((r->w0 + r->wa * j) / r->w0) / log(r->wm));
-    double width = rint(r->w0 * pow(r->wm, exponent) / QUANTUM) * QUANTUM;
-    return width <= MAX_WIDTH ? (int)width : 0;
-}
-
-static int group_width(const regnety *r, int width) {
-    return r->group_width < width ? r->group_width : width;
-}
-
-static int round_to_groups(const regnety *r, int width) {
-    int group = group_width(r, width);
-    if (r->group_min_ratio == 0) {
-        return (int)rint((double)width / group) * group;
-    }
-    int rounded = (int)(width + group / 2.0) / group * group;
-    return rounded < r->group_min_ratio * width ? rounded + group : rounded;
-}
-
-static stages stages_of(const regnety *r) {
-    stages s = {0};
-    for (int j = 0, last = -1; j < r->depth; j++) {
-        int width = block_width(r, j);
-        if (width != last && ++s.count > WELD_MAX_STAGES) {
-            return s;
-        }
-        last = width;
-        s.width[s.count - 1] = width ? round_to_groups(r, width) : 0;
-        s.depth[s.count - 1]++;
-    }
-    return s;
-}
-
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
-    const regnety r = regnety_of(config);
-    if (r.w0 % QUANTUM != 0) {
+    const weld_regnety r = weld_regnety_of(config);
+    if (r.w0 % WELD_REGNETY_QUANTUM != 0) {
         *key = "w0";
         return weld_fail(err, WELD_ERROR_ARGUMENT, "is %d: it must be a multiple of %d", r.w0,
-                         QUANTUM);
+                         WELD_REGNETY_QUANTUM);
     }
-    const stages s = stages_of(&r);
+    const weld_regnety_stages s = weld_regnety_stages_of(&r);
     *key = "wm";
     if (s.count > WELD_MAX_STAGES) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "is %g: with this depth and wa that makes more than %d stages", r.wm,
                          WELD_MAX_STAGES);
     }
-    if (block_width(&r, r.depth - 1) == 0) {
+    if (weld_regnety_block_width(&r, r.depth - 1) == 0) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "is %g: with this w0, wa and depth the last block would have more than %d "
                          "channels",
-                         r.wm, MAX_WIDTH);
+                         r.wm, WELD_REGNETY_MAX_WIDTH);
     }
     return WELD_OK;
 }
@@ -158,25 +101,18 @@ static weld_value *conv_bn(const network *net, weld_path at, weld_value *x, shap
     return weld_layer_batch_norm(net, weld_under(at, "bn"), x, s.out, bn_weight);
 }
 
-/* The squeeze is a share of what goes into the block, not of what comes out. */
-static weld_value *squeeze_excite(const network *net, weld_path at, weld_value *x, int width,
-                                  int in, double ratio) {
-    int squeezed = (int)rint(in * ratio);
-    const weld_squeeze_shape s = {.channels = width, .squeezed = squeezed > 1 ? squeezed : 1};
-    return weld_layer_squeeze_excite(net, at, x, s);
-}
-
 /* `depth` is its share of the probability to be passed by. */
-static weld_value *block(const network *net, const regnety *r, weld_path at, weld_value *x, int in,
-                         int width, int stride, double depth) {
+static weld_value *block(const network *net, const weld_regnety *r, weld_path at, weld_value *x,
+                         int in, int width, int stride, double depth) {
     const shape first = {in, width, .kernel = 1, .stride = 1, .groups = 1};
     const shape middle = {width, width, .kernel = 3, .stride = stride,
-                          .groups = width / group_width(r, width)};
+                          .groups = width / weld_regnety_group_width(r, width)};
     const shape last = {width, width, .kernel = 1, .stride = 1, .groups = 1};
+    const weld_squeeze_shape squeeze = {width, weld_regnety_squeezed(r, in)};
     const shape shortcut = {in, width, .kernel = 1, .stride = stride, .groups = 1};
     weld_value *y = weld_relu(net->g, conv_bn(net, weld_under(at, "conv1"), x, first, 1));
     y = weld_relu(net->g, conv_bn(net, weld_under(at, "conv2"), y, middle, 1));
-    y = r->se_ratio > 0 ? squeeze_excite(net, weld_under(at, "se"), y, width, in, r->se_ratio) : y;
+    y = r->se_ratio > 0 ? weld_layer_squeeze_excite(net, weld_under(at, "se"), y, squeeze) : y;
     y = weld_layer_drop_path(net, conv_bn(net, weld_under(at, "conv3"), y, last, 0), depth);
     x = in != width || stride != 1 ? conv_bn(net, weld_under(at, "downsample"), x, shortcut, 1) : x;
     return weld_relu(net->g, weld_add(net->g, y, x));
@@ -186,8 +122,8 @@ static weld_model_place place(const weld_model_config *config, const char *name)
 
 static void build(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images) {
-    const regnety r = regnety_of(config);
-    const stages s = stages_of(&r);
+    const weld_regnety r = weld_regnety_of(config);
+    const weld_regnety_stages s = weld_regnety_stages_of(&r);
     const network net = {g,
                          config,
                          mode,
@@ -215,17 +151,17 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
 /* --- Places ---------------------------------------------------------------------------------- */
 
 static int stage_count(const weld_model_config *config) {
-    const regnety r = regnety_of(config);
-    return stages_of(&r).count;
+    const weld_regnety r = weld_regnety_of(config);
+    return weld_regnety_stages_of(&r).count;
 }
 
 static int64_t block_count(const weld_model_config *config) {
-    return regnety_of(config).depth;
+    return weld_regnety_of(config).depth;
 }
 
 static weld_model_place place(const weld_model_config *config, const char *name) {
-    const regnety r = regnety_of(config);
-    const stages s = stages_of(&r);
+    const weld_regnety r = weld_regnety_of(config);
+    const weld_regnety_stages s = weld_regnety_stages_of(&r);
     int stage, block;
     if (strncmp(name, "stem", 4) == 0) {
         return (weld_model_place){.part = 0};
@@ -288,10 +224,27 @@ static weld_preprocessing usual(const weld_model_config *config, const weld_nami
     return p;
 }
 
+static bool is_variant(const weld_regnety *seen, weld_regnety *variant) {
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        memcpy(variant, variants[i].values, sizeof *variant);
+        if (weld_regnety_equal(seen, variant)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Many values make the same network: a variant's where they do. */
+static void see_sizes(const weld_shape_index *index, weld_model_config *config) {
+    weld_regnety seen = weld_regnety_of(config), variant;
+    weld_regnety_see(index, config, &seen);
+    memcpy(config->values, is_variant(&seen, &variant) ? &variant : &seen, sizeof seen);
+}
+
 const weld_model_family weld_family_regnety = {
     .name = "regnety",
     .task = "classification",
-    .values_size = sizeof(regnety),
+    .values_size = sizeof(weld_regnety),
     .keys = keys,
     .key_count = sizeof keys / sizeof *keys,
     .variants = variants,
@@ -304,5 +257,6 @@ const weld_model_family weld_family_regnety = {
     .block_count = block_count,
     .place = place,
     .rows = rows,
+    .see_sizes = see_sizes,
     .usual = usual,
 };

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "models/branches.h"
 
+enum { MOST_DEPTH = 256 }; /* blocks of a stage */
+
 typedef struct repvgg {
     int stages, channels[WELD_MAX_STAGES];
     int depth_count, depths[WELD_MAX_STAGES];
@@ -41,7 +43,7 @@ static const weld_key keys[] = {
     {"channels", WELD_KEY_INTEGER, WELD_KEY_LIST(repvgg, channels, stages), .min = 1,
      .max = 1 << 14, .flags = WELD_KEY_SIZE, .help = "channels of each stage"},
     {"depths", WELD_KEY_INTEGER, WELD_KEY_LIST(repvgg, depths, depth_count), .min = 1,
-     .max = 1 << 8, .flags = WELD_KEY_SIZE, .help = "blocks in each stage"},
+     .max = MOST_DEPTH, .flags = WELD_KEY_SIZE, .help = "blocks in each stage"},
     {"stem_channels", WELD_KEY_INTEGER, WELD_KEY_ONE(repvgg, stem_channels), .min = 1,
      .max = 1 << 14, .flags = WELD_KEY_SIZE, .help = "channels of the stem"},
     {"groups", WELD_KEY_INTEGER, WELD_KEY_ONE(repvgg, groups), .min = 1, .max = 1 << 10,
@@ -147,6 +149,30 @@ static weld_preprocessing usual(const weld_model_config *config, const weld_nami
     return p;
 }
 
+/* --- Recognition ----------------------------------------------------------------------------- */
+
+/* The second block of a stage tells the groups: where no stage has one they are no matter. */
+static void see_sizes(const weld_shape_index *index, weld_model_config *config) {
+    static const char conv[] = "conv_kxk.conv";
+    repvgg r = repvgg_of(config);
+    r.stem_channels = weld_model_outputs_seen(config, index, conv, "stem");
+    r.groups = 1;
+    for (int s = 0; s < WELD_MAX_STAGES; s++) {
+        r.channels[s] = weld_model_outputs_seen(config, index, conv, "stages.%d.0", s);
+        while (r.depths[s] < MOST_DEPTH &&
+               weld_model_outputs_seen(config, index, conv, "stages.%d.%d", s, r.depths[s])) {
+            r.depths[s]++;
+        }
+        const weld_shape *second = weld_model_shape_seen(config, index, conv, "stages.%d.1", s);
+        if (second && second->rank == 4 && second->dim[1] > 0) {
+            r.groups = (int)(r.channels[s] / second->dim[1]);
+        }
+        r.stages += r.depths[s] > 0;
+    }
+    r.depth_count = r.stages;
+    memcpy(config->values, &r, sizeof r);
+}
+
 const weld_model_family weld_family_repvgg = {
     .name = "repvgg",
     .task = "classification",
@@ -163,5 +189,6 @@ const weld_model_family weld_family_repvgg = {
     .block_count = block_count,
     .place = place,
     .rows = rows,
+    .see_sizes = see_sizes,
     .usual = usual,
 };

@@ -200,10 +200,14 @@ START_TEST(variants_are_recognised_by_names_and_shapes_merged_or_not) {
     for (int i = 0; i < FAMILY_CASES; i++) {
         const weld_model_family *family = weld_family_find(family_cases[i].name, NULL, NULL);
         for (size_t v = 0; v < family->variant_count; v += 2) {
-            weld_model_config config;
+            weld_model_config config, usual;
             weld_graph *merged;
             ck_assert_int_eq(weld_model_config_named(family->variants[v].name, &config, NULL), 0);
             config.num_classes = 7;
+            ck_assert_int_eq(weld_model_config_named(family->name, &usual, NULL), 0);
+            if (weld_model_difference(&config, &usual, WELD_KEY_UNTOLD)) {
+                continue; /* tensors do not tell it from another */
+            }
             weld_graph *g = built(&config);
             ck_assert_int_eq(weld_reparameterize_graph(g, &merged, NULL), WELD_OK);
             for (size_t n = 0; n < family->naming_count; n++) {
@@ -214,6 +218,54 @@ START_TEST(variants_are_recognised_by_names_and_shapes_merged_or_not) {
             weld_graph_free(g);
             weld_graph_free(merged);
         }
+    }
+}
+END_TEST
+
+static void check_same_tensors(const listing *a, const listing *b) {
+    ck_assert_uint_eq(a->index.count, b->index.count);
+    for (size_t i = 0; i < a->index.count; i++) {
+        const weld_named_shape *t = a->index.sorted[i];
+        const weld_named_shape *same = weld_shape_index_find(&b->index, t->name);
+        ck_assert_msg(same && weld_shape_equal(&t->shape, &same->shape), "%s", t->name);
+    }
+}
+
+/* Several values may make one network. */
+static void check_own_sizes(const weld_graph *g, const weld_model_config *config,
+                            const weld_naming *naming, bool merged) {
+    listing l = list(g, config, naming);
+    weld_recognized r;
+    weld_error err;
+    ck_assert_msg(!weld_model_recognize(&l.index, NULL, &r, &err), "%s in %s: %s", config->name,
+                  naming->name, err.message);
+    ck_assert_str_eq(r.config.name, config->name);
+    ck_assert_int_eq(r.merged, merged);
+    ck_assert_msg(!r.partial, "%s in %s", config->name, naming->name);
+    /* which tensors do not tell, and tables of positions for these images depend on */
+    ck_assert_int_eq(weld_model_config_set(&r.config, "stem_stride", "1", NULL), WELD_OK);
+    weld_graph *again = built(&r.config), *other = NULL;
+    ck_assert_int_eq(merged ? weld_reparameterize_graph(again, &other, NULL) : WELD_OK, WELD_OK);
+    listing found = list(merged ? other : again, &r.config, naming);
+    check_same_tensors(&l, &found);
+    free_listing(&found);
+    weld_graph_free(again);
+    weld_graph_free(other);
+    free_listing(&l);
+}
+
+START_TEST(networks_of_own_sizes_are_recognised_by_names_and_shapes_merged_or_not) {
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        const weld_model_family *family = weld_family_find(family_cases[i].name, NULL, NULL);
+        weld_model_config config = family_case_config(&family_cases[i]);
+        weld_graph *merged, *g = built(&config);
+        ck_assert_int_eq(weld_reparameterize_graph(g, &merged, NULL), WELD_OK);
+        for (size_t n = 0; n < family->naming_count && !family_cases[i].stated; n++) {
+            check_own_sizes(g, &config, &family->namings[n], false);
+            check_own_sizes(merged, &config, &family->namings[n], true);
+        }
+        weld_graph_free(g);
+        weld_graph_free(merged);
     }
 }
 END_TEST
@@ -296,6 +348,7 @@ RUN_SUITE("models/families", evaluation_gives_the_logits_of_pytorch,
           a_training_step_gives_the_gradients_of_pytorch, merged_they_give_the_same_logits,
           stages_end_where_those_of_pytorch_do, variants_have_the_tensors_and_counts_of_pytorch,
           variants_are_recognised_by_names_and_shapes_merged_or_not,
+          networks_of_own_sizes_are_recognised_by_names_and_shapes_merged_or_not,
           a_file_that_lacks_a_tensor_is_of_what_it_nearly_is,
           running_out_of_memory_in_it_is_an_error_like_any_other,
           branches_merge_into_one_convolution_a_block)

@@ -62,7 +62,11 @@ typedef struct weld_conv2d_options {
     int stride[2], padding[2]; /* height, width; stride 0 means 1 */
     int groups;                /* 0 means 1 */
     int dilation[2];           /* from one tap to the next; 0 means 1 */
-    int reserved[6];
+    /* Pad as TensorFlow's "SAME" does, in the place of `padding`: so that the output is as large as
+     * the input over the stride, rounded up, with one more behind the input than before it where
+     * that is an odd number. */
+    bool same;
+    int reserved[5];
 } weld_conv2d_options;
 /* Cross-correlation; weight [out, in / groups, kh, kw], bias [out] or NULL -> [n, oh, ow, out]. */
 WELD_API weld_value *weld_conv2d(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,

@@ -78,6 +78,7 @@ WELD_API weld_value *weld_layer_batch_norm(const weld_layers *net, weld_path at,
 typedef struct weld_conv_shape {
     int in, out, kernel, stride, groups; /* stride and groups 0 mean 1 */
     bool unpadded;                       /* the padding is 0, else kernel / 2 */
+    bool same;                           /* or that of weld_conv2d_options */
 } weld_conv_shape;
 
 /* x [n, h, w, in] -> [n, oh, ow, out]; with groups = in = out it is depthwise. */

@@ -7,7 +7,8 @@
 #include "infer/model.h"
 #include "models/models.h"
 
-/* "stem stride 2, bn eps 0.001": what was set by an option, by the names, or by nobody. */
+/* "stem stride 2, bn eps 0.001": what was set by an option, by the variant that it is said to be
+ * of, by the names, or by nobody. */
 static void print_untold(const weld_model_config *c) {
     char text[256] = "", title[64], value[64];
     const weld_model_family *family = weld_family_of(c);
@@ -54,7 +55,10 @@ static void print_found(const char *path, const weld_model *m) {
     }
     printf("%-16s %s, %s form%s\n", "network", c->name, merged ? "merged" : "training",
            weld_model_label_text(c, labels, sizeof labels));
-    if (f->origin.usual) {
+    if (*origin->named_by) {
+        printf("%-16s %s says so\n", "", origin->named_by);
+    }
+    if (origin->untold) {
         print_untold(c);
     }
     printf("%-16s %d%s\n", "classes", c->num_classes, f->class_names ? ", named" : ", no names");

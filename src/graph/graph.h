@@ -32,6 +32,8 @@ struct weld_value {
 typedef struct weld_attributes {
     int kernel[2], stride[2], padding[2], groups; /* windows: height, width */
     int dilation[2];                              /* likewise; 0 where it is 1 */
+    bool same; /* the padding is what makes the output as large as the input over the stride,
+                * rounded up, the smaller half of it before the input: TensorFlow's "SAME" */
     double eps, momentum, factor, probability, low, high;
     int heads, axis, function; /* function: a weld_unary */
     int64_t begin, end;
@@ -60,7 +62,8 @@ enum {
     WELD_ATTR_DTYPE = 1 << 15,
     WELD_ATTR_DILATION = 1 << 16,
     WELD_ATTR_LOW = 1 << 17,
-    WELD_ATTR_HIGH = 1 << 18
+    WELD_ATTR_HIGH = 1 << 18,
+    WELD_ATTR_SAME = 1 << 19
 };
 
 /* Table for those who print, write or read attributes generically. */

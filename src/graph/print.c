@@ -28,13 +28,14 @@ const weld_attribute_field weld_attribute_fields[] = {
     FIELD(WELD_ATTR_LOW, low, WELD_FIELD_DOUBLE),
     FIELD(WELD_ATTR_HIGH, high, WELD_FIELD_DOUBLE),
     OPTIONAL_FIELD(WELD_ATTR_DILATION, dilation, WELD_FIELD_INT2),
+    OPTIONAL_FIELD(WELD_ATTR_SAME, same, WELD_FIELD_BOOL),
 };
 const size_t weld_attribute_field_count =
     sizeof weld_attribute_fields / sizeof *weld_attribute_fields;
 
 static bool is_zero(const weld_attribute_field *field, const void *at) {
     const int *pair = at;
-    return field->type == WELD_FIELD_INT2 && pair[0] == 0 && pair[1] == 0;
+    return field->type == WELD_FIELD_BOOL ? !*(const bool *)at : pair[0] == 0 && pair[1] == 0;
 }
 
 bool weld_node_has_field(const weld_node *node, const weld_attribute_field *field) {

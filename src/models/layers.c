@@ -104,7 +104,7 @@ static void start_conv(const weld_layers *net, weld_conv_shape s, weld_init *wei
 weld_value *weld_layer_conv(const weld_layers *net, weld_path at, weld_value *x, weld_conv_shape s,
                             bool with_bias) {
     s.groups = s.groups ? s.groups : 1;
-    int in = s.in / s.groups, padding = s.unpadded ? 0 : s.kernel / 2;
+    int in = s.in / s.groups, padding = s.unpadded || s.same ? 0 : s.kernel / 2;
     weld_init w, b;
     start_conv(net, s, &w, &b);
     weld_value *weight = parameter(net, at, "weight", WELD_SHAPE(s.out, in, s.kernel, s.kernel), w);
@@ -112,7 +112,8 @@ weld_value *weld_layer_conv(const weld_layers *net, weld_path at, weld_value *x,
     return weld_conv2d(net->g, x, weight, bias,
                        (weld_conv2d_options){.stride = {s.stride, s.stride},
                                              .padding = {padding, padding},
-                                             .groups = s.groups});
+                                             .groups = s.groups,
+                                             .same = s.same});
 }
 
 weld_value *weld_layer_conv_bn(const weld_layers *net, weld_path conv, weld_path bn, weld_value *x,

@@ -16,25 +16,33 @@ _Static_assert(sizeof(weld_mobilenetv3) <= WELD_MODEL_VALUES_SIZE,
 
 static const char *const tables[] = {"large", "small", NULL};
 static const char *const activations[] = {"published", "relu", "gelu", "silu", NULL};
+static const char *const paddings[] = {"symmetric", "same", NULL};
 
-/* Channels of the head's first convolution, then of the stages. */
-#define LARGE(wide, ...)                                                                           \
+/* Channels of the head's first convolution, then of the stages. "tf_" is timm's name for networks
+ * that were trained in TensorFlow: what their tensors do not tell is otherwise. */
+#define LARGE(untold, wide, ...)                                                                   \
     &(const weld_mobilenetv3) {                                                                    \
         6, {__VA_ARGS__}, 6, {1, 2, 3, 4, 2, 3}, WELD_MOBILENETV3_LARGE, 16, {wide, 1280}, 2, 0,   \
-            1e-5, 0.1                                                                              \
+            untold                                                                                 \
     }
-#define SMALL(wide, ...)                                                                           \
+#define SMALL(untold, wide, ...)                                                                   \
     &(const weld_mobilenetv3) {                                                                    \
         5, {__VA_ARGS__}, 5, {1, 2, 3, 2, 3}, WELD_MOBILENETV3_SMALL, 16, {wide, 1024}, 2, 0,      \
-            1e-5, 0.1                                                                              \
+            untold                                                                                 \
     }
+#define OURS 1e-5, 0.1, 0
+#define TF 1e-3, 0.1, 1
 
 static const weld_model_variant variants[] = {
-    {"mobilenetv3_large_100", LARGE(960, 16, 24, 40, 80, 112, 160)},
-    {"mobilenetv3_large_075", LARGE(720, 16, 24, 32, 64, 88, 120)},
-    {"mobilenetv3_small_100", SMALL(576, 16, 24, 40, 48, 96)},
-    {"mobilenetv3_small_075", SMALL(432, 16, 24, 32, 40, 72)},
-    {"mobilenetv3_small_050", SMALL(288, 8, 16, 24, 24, 48)},
+    {"mobilenetv3_large_100", LARGE(OURS, 960, 16, 24, 40, 80, 112, 160)},
+    {"mobilenetv3_large_075", LARGE(OURS, 720, 16, 24, 32, 64, 88, 120)},
+    {"mobilenetv3_small_100", SMALL(OURS, 576, 16, 24, 40, 48, 96)},
+    {"mobilenetv3_small_075", SMALL(OURS, 432, 16, 24, 32, 40, 72)},
+    {"mobilenetv3_small_050", SMALL(OURS, 288, 8, 16, 24, 24, 48)},
+    {"tf_mobilenetv3_large_100", LARGE(TF, 960, 16, 24, 40, 80, 112, 160)},
+    {"tf_mobilenetv3_large_075", LARGE(TF, 720, 16, 24, 32, 64, 88, 120)},
+    {"tf_mobilenetv3_small_100", SMALL(TF, 576, 16, 24, 40, 48, 96)},
+    {"tf_mobilenetv3_small_075", SMALL(TF, 432, 16, 24, 32, 40, 72)},
 };
 
 #define M weld_mobilenetv3
@@ -60,12 +68,19 @@ static const weld_key keys[] = {
      .help = "published: ReLU in the first stages, then hard-swish, as the table says; else the "
              "same everywhere"},
     {"bn_eps", WELD_KEY_REAL, WELD_KEY_ONE(M, bn_eps), .min = 0, .max = 1, .flags = WELD_KEY_UNTOLD,
-     .standard = "1e-5", .manual_standard = "1e-5; at import of torchvision's names 1e-3",
+     .standard = "1e-5",
+     .manual_standard = "1e-5; of tf_ variants, and at import of torchvision's names, 1e-3",
      .help = "what batch norms add to the variance"},
     {"bn_momentum", WELD_KEY_REAL, WELD_KEY_ONE(M, bn_momentum), .min = 0, .max = 1,
      .flags = WELD_KEY_UNTOLD, .standard = "0.1",
      .manual_standard = "0.1; at import of torchvision's names 0.01",
      .help = "part of a batch's statistics in the running ones"},
+    {"padding", WELD_KEY_CHOICE, WELD_KEY_ONE(M, padding), .choices = paddings,
+     .flags = WELD_KEY_UNTOLD, .standard = "symmetric",
+     .manual_standard = "symmetric; of tf_ variants same",
+     .help =
+         "of convolutions that shrink the map: symmetric, or same, TensorFlow's: one more below "
+         "and on the right where it is an odd number"},
 };
 
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
@@ -99,7 +114,8 @@ weld_value *weld_inverted_block(const network *net, weld_path at, weld_value *x,
     const bool expands = s.expanded > 0;
     const int c = expands ? s.expanded : s.in;
     const shape expand = {s.in, c, .kernel = 1, .stride = 1, .groups = 1};
-    const shape spatial = {c, c, .kernel = s.kernel, .stride = s.stride, .groups = c};
+    const shape spatial = {
+        c, c, .kernel = s.kernel, .stride = s.stride, .groups = c, .same = s.same};
     const shape project = {c, s.out, .kernel = 1, .stride = 1, .groups = 1};
     const weld_squeeze_shape squeeze = {c, s.squeezed, "conv_reduce", "conv_expand",
                                         weld_hard_sigmoid};
@@ -133,7 +149,8 @@ static weld_inverted_shape block_shape(const weld_mobilenetv3 *m, int stage, int
                                  .kernel = row.kernel,
                                  .stride = b == 0 ? row.stride : 1,
                                  .squeezed = row.excite ? weld_round_channels(wide / 4.0) : 0,
-                                 .activation = activation_of(m, row.hard_swish)};
+                                 .activation = activation_of(m, row.hard_swish),
+                                 .same = m->padding && b == 0 && row.stride > 1};
 }
 
 static void head(const network *net, const weld_mobilenetv3 *m, weld_path last, weld_value *x,
@@ -161,7 +178,9 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
     const weld_mobilenetv3 m = weld_mobilenetv3_of(config);
     const network net = {g, config, mode, place, m.bn_eps, m.bn_momentum, WELD_CONV_FAN_OUT};
     const weld_path root = {""}, blocks = {"blocks"};
-    const shape stem = {3, m.stem_channels, .kernel = 3, .stride = m.stem_stride, .groups = 1};
+    const shape stem = {3,           m.stem_channels,
+                        .kernel = 3, .stride = m.stem_stride,
+                        .groups = 1, .same = m.padding && m.stem_stride > 1};
     const double all = (double)block_count(config) + 1; /* timm counts the head's convolution too */
     int c = m.stem_channels, index = 0;
     weld_value *x = conv_bn(&net, root, "conv_stem", "bn1", images, stem);

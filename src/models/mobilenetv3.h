@@ -22,6 +22,7 @@ typedef struct weld_mobilenetv3 {
     int stem_stride;      /* 2; 1 for small images */
     int activation;
     double bn_eps, bn_momentum;
+    int padding; /* 1: of strided convolutions weld_conv_shape.same */
 } weld_mobilenetv3;
 
 static inline weld_mobilenetv3 weld_mobilenetv3_of(const weld_model_config *config) {
@@ -38,6 +39,7 @@ typedef struct weld_inverted_shape {
     int in, expanded, out, kernel, stride, squeezed;
     weld_activation *activation;
     double depth; /* weld_layer_drop_path */
+    bool same;    /* padding, as TensorFlow's */
 } weld_inverted_shape;
 
 weld_value *weld_inverted_block(const weld_layers *net, weld_path at, weld_value *x,

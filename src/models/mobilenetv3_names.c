@@ -109,10 +109,13 @@ bool weld_mobilenetv3_tensor_name(const weld_model_config *config, const weld_na
 
 weld_preprocessing weld_mobilenetv3_usual(const weld_model_config *config,
                                           const weld_naming *naming) {
-    (void)config;
+    const bool tensorflow = weld_mobilenetv3_of(config).padding;
     weld_preprocessing p = weld_preprocessing_of(224);
-    if (naming != &weld_mobilenetv3_namings[TIMM]) {
+    if (tensorflow || naming != &weld_mobilenetv3_namings[TIMM]) {
         p.interpolation = WELD_BILINEAR;
+    }
+    for (int c = 0; tensorflow && c < 3; c++) {
+        p.mean[c] = p.std[c] = 0.5F;
     }
     return p;
 }

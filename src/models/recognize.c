@@ -15,15 +15,19 @@ weld_status weld_model_tensor_name(const weld_model_config *config, const weld_n
                            name, config->name);
 }
 
-/* The layout is a property of a file and not of a name, so it decides only between two that fit. */
+/* The layout is a property of a file and not of a name, so it decides only between two that fit, as
+ * what tensors do not tell does. */
 static void name_config(const weld_model_family *family, weld_model_config *config) {
     const char *best = NULL;
+    int best_fit = -1;
     for (size_t i = 0; i < family->variant_count; i++) {
         weld_model_config v;
         weld_model_config_named(family->variants[i].name, &v, NULL);
-        if (!weld_model_difference(&v, config, WELD_KEY_SIZE) &&
-            (!best || !weld_model_difference(&v, config, WELD_KEY_LAYOUT))) {
+        const int fit = 2 * !weld_model_difference(&v, config, WELD_KEY_LAYOUT) +
+                        !weld_model_difference(&v, config, WELD_KEY_UNTOLD);
+        if (!weld_model_difference(&v, config, WELD_KEY_SIZE) && fit > best_fit) {
             best = family->variants[i].name;
+            best_fit = fit;
         }
     }
     if (best) {

@@ -105,10 +105,21 @@ int weld_dilation(const weld_attributes *a, int axis) {
     return a->dilation[axis] ? a->dilation[axis] : 1;
 }
 
+static int64_t extent(const weld_attributes *a, int axis, int64_t kernel) {
+    return (kernel - 1) * weld_dilation(a, axis) + 1;
+}
+
 /* Windows along an axis, 0 for the height. */
 static int64_t positions(const weld_attributes *a, int axis, int64_t size, int64_t kernel) {
-    const int64_t extent = (kernel - 1) * weld_dilation(a, axis) + 1;
-    return (size + 2 * a->padding[axis] - extent) / a->stride[axis] + 1;
+    return a->same ? divide_up(size, a->stride[axis])
+                   : (size + 2 * a->padding[axis] - extent(a, axis, kernel)) / a->stride[axis] + 1;
+}
+
+/* Before the input. */
+static int64_t padding(const weld_attributes *a, int axis, int64_t size, int64_t kernel) {
+    const int64_t last = (positions(a, axis, size, kernel) - 1) * a->stride[axis];
+    const int64_t missing = last + extent(a, axis, kernel) - size;
+    return !a->same ? a->padding[axis] : missing > 0 ? missing / 2 : 0;
 }
 
 weld_window weld_window_of(const weld_attributes *a, int64_t kernel_h, int64_t kernel_w,
@@ -122,8 +133,8 @@ weld_window weld_window_of(const weld_attributes *a, int64_t kernel_h, int64_t k
                          .kernel_w = kernel_w,
                          .stride_h = a->stride[0],
                          .stride_w = a->stride[1],
-                         .pad_h = a->padding[0],
-                         .pad_w = a->padding[1],
+                         .pad_h = padding(a, 0, x.dim[1], kernel_h),
+                         .pad_w = padding(a, 1, x.dim[2], kernel_w),
                          .dilation_h = weld_dilation(a, 0),
                          .dilation_w = weld_dilation(a, 1)};
 }

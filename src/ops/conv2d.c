@@ -4,6 +4,9 @@
  *     y[i, p, q, o] = bias[o] + sum over c, r, s of weight[o, c, r, s] *
  *         x[i, p stride_h - pad_h + r dilation_h, q stride_w - pad_w + s dilation_w,
  *           first channel of group + c]
+ *
+ * Where the padding is "same", pad_h and pad_w follow from the sizes, and there may be one more row
+ * or column of it behind the input.
  */
 #include "ops/conv2d.h"
 
@@ -129,7 +132,8 @@ const weld_op weld_op_conv2d = {
     .name = "conv2d",
     .inputs = {2, 3},
     .outputs = 1,
-    .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_DILATION,
+    .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_DILATION |
+                  WELD_ATTR_SAME,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_CONVOLUTION,
     .infer = infer,
@@ -149,7 +153,7 @@ const weld_op weld_op_conv2d = {
 
 weld_value *weld_conv2d(weld_graph *g, weld_value *x, weld_value *weight, weld_value *bias,
                         weld_conv2d_options options) {
-    weld_attributes a = {.groups = options.groups ? options.groups : 1};
+    weld_attributes a = {.groups = options.groups ? options.groups : 1, .same = options.same};
     for (int i = 0; i < 2; i++) {
         a.stride[i] = options.stride[i] ? options.stride[i] : 1;
         a.padding[i] = options.padding[i];

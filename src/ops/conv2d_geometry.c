@@ -66,6 +66,14 @@ static weld_status check_window(const weld_attributes *a, weld_shape x, weld_sha
                              "padding and dilation 0",
                              a->stride[i], a->padding[i], a->dilation[i]);
         }
+        if (a->same) {
+            if (a->padding[i] != 0) {
+                return weld_fail(err, WELD_ERROR_SHAPE,
+                                 "padding %d and \"same\": only one of both says how to pad",
+                                 a->padding[i]);
+            }
+            continue; /* whatever the kernel */
+        }
         int64_t padded = x.dim[1 + i] + 2 * (int64_t)a->padding[i], dilation = weld_dilation(a, i);
         if (weight.dim[2 + i] - 1 > (padded - 1) / dilation) {
             return weld_fail(err, WELD_ERROR_SHAPE,

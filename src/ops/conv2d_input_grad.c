@@ -131,7 +131,7 @@ const weld_op weld_op_conv2d_input_grad = {
     .inputs = {2, 2},
     .outputs = 1,
     .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_SHAPE |
-                  WELD_ATTR_DILATION,
+                  WELD_ATTR_DILATION | WELD_ATTR_SAME,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY,
     .infer = infer,

@@ -19,8 +19,8 @@ typedef struct pair {
 } pair;
 
 static bool is_unpadded(const weld_node *node) {
-    return node->op == &weld_op_conv2d && node->attributes.padding[0] == 0 &&
-           node->attributes.padding[1] == 0;
+    const weld_attributes *a = &node->attributes;
+    return node->op == &weld_op_conv2d && a->padding[0] == 0 && a->padding[1] == 0 && !a->same;
 }
 
 static pair find_pair(const weld_rewrite *r, const weld_node *node) {

@@ -193,6 +193,7 @@ weld_value *weld_layer_put(weld_rewrite *r, const weld_layer *layer, weld_value 
     weld_conv2d_options options = {.stride = {a->stride[0], a->stride[1]},
                                    .padding = {layer->padding[0], layer->padding[1]},
                                    .groups = a->groups,
-                                   .dilation = {a->dilation[0], a->dilation[1]}};
+                                   .dilation = {a->dilation[0], a->dilation[1]},
+                                   .same = a->same};
     return weld_conv2d(r->to, x, weight, bias, options);
 }

@@ -81,11 +81,11 @@ static int64_t dilation(const weld_node *conv, int axis) {
 }
 
 /* Where the centre of the kernel lies for output 0, in elements of the input; false where the
- * kernel has none, being of even size. */
+ * kernel has none, being of even size, or that depends on the size of the input. */
 static bool centre(const weld_node *conv, int axis, int64_t *at) {
     int kernel = kernel_size(conv, axis);
     *at = (kernel - 1) / 2 * dilation(conv, axis) - conv->attributes.padding[axis];
-    return kernel % 2 == 1;
+    return kernel % 2 == 1 && !conv->attributes.same;
 }
 
 static int stride(const weld_node *conv, int axis) {

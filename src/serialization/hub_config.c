@@ -104,39 +104,63 @@ static weld_status read_names(weld_hub_config *c, const json_t *names, weld_erro
     return WELD_OK;
 }
 
+static void read_architecture(weld_hub_config *c, const json_t *root, const json_t *cfg) {
+    const char *name = json_string_value(find(root, cfg, "architecture"));
+    snprintf(c->architecture, sizeof c->architecture, "%s", name ? name : "");
+}
+
 static weld_status read_root(weld_hub_config *c, const json_t *root, weld_error *err) {
     const json_t *cfg = json_object_get(root, "pretrained_cfg");
-    if (!json_is_object(cfg)) {
-        c->path[0] = '\0'; /* another program's */
-        return WELD_OK;
-    }
     const json_int_t classes = json_integer_value(find(root, cfg, "num_classes"));
     c->num_classes = classes > 0 && classes <= WELD_MAX_CLASSES ? (int)classes : 0;
     WELD_TRY(read_preprocessing(c, cfg, err));
     return read_names(c, find(root, cfg, "label_names"), err);
 }
 
-weld_status weld_hub_config_read(const char *path, weld_hub_config *out, weld_error *err) {
+/* *root: NULL where there is no such file. */
+static weld_status open_root(const char *path, weld_hub_config *out, json_t **root,
+                             weld_error *err) {
     const char *slash = strrchr(path, '/');
     const int folder = slash ? (int)(slash + 1 - path) : 0;
     json_error_t error;
     void *text;
     size_t size;
+    *root = NULL;
     snprintf(out->path, sizeof out->path, "%.*sconfig.json", folder, path);
     if (access(out->path, F_OK) != 0) {
         out->path[0] = '\0';
         return WELD_OK;
     }
     WELD_TRY(weld_file_read(out->path, MAX_BYTES, &text, &size, err));
-    json_t *root = json_loadb(text, size, 0, &error);
+    *root = json_loadb(text, size, 0, &error);
     weld_free(text);
-    if (!root) {
+    if (!*root) {
         char what[300];
         snprintf(what, sizeof what, "line %d: %.200s", error.line, error.text);
         return json_error_code(&error) == json_error_out_of_memory ? weld_fail_memory(err, path)
                                                                    : fail(out, err, what);
     }
-    weld_status status = read_root(out, root, err);
+    const json_t *cfg = json_object_get(*root, "pretrained_cfg");
+    read_architecture(out, *root, cfg);
+    if (!json_is_object(cfg)) { /* another program's */
+        out->path[0] = out->architecture[0] = '\0';
+        json_decref(*root);
+        *root = NULL;
+    }
+    return WELD_OK;
+}
+
+weld_status weld_hub_config_open(const char *path, weld_hub_config *out, weld_error *err) {
+    json_t *root;
+    WELD_TRY(open_root(path, out, &root, err));
+    json_decref(root);
+    return WELD_OK;
+}
+
+weld_status weld_hub_config_read(const char *path, weld_hub_config *out, weld_error *err) {
+    json_t *root;
+    WELD_TRY(open_root(path, out, &root, err));
+    weld_status status = root ? read_root(out, root, err) : WELD_OK;
     json_decref(root);
     return status;
 }

@@ -54,10 +54,12 @@ typedef struct weld_model_origin {
     int tables_from;      /* size of the images that tables of positions were for, which are resized
                              for others; 0: they are as they were */
     bool usual;           /* nothing said how images are prepared: it is the usual way */
+    bool untold;          /* nor, in the file, what its tensors do not tell of the network */
     bool hub;             /* config.json beside the file said it (hub_config.h) */
     size_t tensors;
     char prefix[256];           /* before the names of the network's tensors; "": none */
     weld_name_list passed_over; /* tensors that are not of the network */
+    char named_by[64];          /* what said which variant it is of, beside tensors; "": nothing */
     char key[32];               /* where in the file: "model"; "" for the top level */
     char others[96];            /* the keys of other state dicts in it: "model_ema" */
 } weld_model_origin;

@@ -10,6 +10,7 @@
 #include "serialization/model_metadata.h"
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
+#include "serialization/said_variant.h"
 #include "serialization/state_load.h"
 #include "passes/reparameterize.h"
 
@@ -159,6 +160,7 @@ static weld_status read_store(const char *path, const weld_import_options *o, we
 typedef struct importing {
     const char *path;
     const weld_import_options *options;
+    weld_said_variant said;
     weld_state_dict *dict;
     weld_state_index index;
     weld_recognized found;
@@ -202,15 +204,22 @@ static weld_status settle_config(importing *im) {
     const char *text = metadata(im, WELD_METADATA_CONFIG, where);
     *c = im->found.config;
     WELD_TRY(text ? take_stated_config(im, text, where) : WELD_OK);
-    WELD_TRY(check_variant(im->path, c, o->model, im->err));
+    if (!text) {
+        weld_said_variant_find_in_name(im->path, c, &im->said);
+    }
+    WELD_TRY(weld_said_variant_check(&im->said, im->path, c, im->err));
     WELD_TRY(agree(im->path, "number of classes", c->num_classes, o->num_classes, im->err));
     if (!text) {
+        WELD_TRY(weld_said_variant_take(&im->said, c, im->err));
         WELD_TRY(take_untold(im->path, o, false, c, im->err));
     }
-    if (!o->model || !weld_model_is_variant(o->model)) {
+    if (!weld_model_is_variant(im->said.name)) {
         return WELD_OK;
     }
-    WELD_TRY(weld_model_config_named(o->model, &named, im->err));
+    WELD_TRY(weld_model_config_named(im->said.name, &named, im->err));
+    if (weld_model_difference(&named, c, WELD_KEY_SIZE)) {
+        return WELD_OK;
+    }
     memcpy(c->name, named.name, sizeof c->name);
     for (const weld_key *key = NULL;
          im->found.merged && !text &&
@@ -329,14 +338,16 @@ static void note_elements(const importing *im, weld_model_origin *origin) {
     }
 }
 
-static void note_origin(importing *im) {
+static void note_origin(importing *im, bool untold) {
     weld_model_origin *origin = &im->mf->origin;
     *origin = (weld_model_origin){.kind = weld_file_kind_of(im->path),
                                   .naming = im->found.naming,
+                                  .untold = untold,
                                   .tensors = weld_state_dict_count(im->dict)};
     snprintf(origin->key, sizeof origin->key, "%s", weld_state_dict_key(im->dict));
     snprintf(origin->others, sizeof origin->others, "%s", weld_state_dict_others(im->dict));
     snprintf(origin->prefix, sizeof origin->prefix, "%s", im->index.prefix);
+    snprintf(origin->named_by, sizeof origin->named_by, "%s", im->said.by ? im->said.by : "");
     note_elements(im, origin);
 }
 
@@ -442,14 +453,19 @@ static weld_status find_wrapped_network(importing *im) {
 }
 
 static weld_status import_all(importing *im) {
+    char where[512];
+    const bool ours = metadata(im, WELD_METADATA_CONFIG, where) != NULL;
+    WELD_TRY(ours && !im->options->model
+                 ? WELD_OK
+                 : weld_said_variant_find(im->path, im->options->model, &im->said, im->err));
     weld_status status = find_wrapped_network(im);
     if (status) {
         return weld_fail_context(im->err, status, "%s", im->path);
     }
     im->mf->kind = im->found.merged ? WELD_MODEL_DEPLOY : WELD_MODEL_CHECKPOINT;
     im->mf->trainer.best_epoch = -1;
-    note_origin(im);
     WELD_TRY(settle_config(im));
+    note_origin(im, !ours);
     WELD_TRY(settle_preprocessing(im));
     WELD_TRY(settle_class_names(im));
     WELD_TRY(load_tensors(im));

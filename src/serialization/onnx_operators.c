@@ -51,7 +51,8 @@ static void conv2d(weld_onnx_builder *b, const weld_node *node) {
     weld_onnx_attribute attributes[] = {
         weld_onnx_integers("kernel_shape", weight->dim[2], weight->dim[3]),
         weld_onnx_integers("strides", a->stride[0], a->stride[1]),
-        weld_onnx_integers("pads", pad[0], pad[1], pad[0], pad[1]),
+        a->same ? weld_onnx_word("auto_pad", "SAME_UPPER")
+                : weld_onnx_integers("pads", pad[0], pad[1], pad[0], pad[1]),
         weld_onnx_integers("dilations", weld_dilation(a, 0), weld_dilation(a, 1)),
         weld_onnx_integer("group", a->groups),
         {0}};

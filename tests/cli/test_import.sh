@@ -137,6 +137,12 @@ refuses "a config.json of another network" "hub/config.json: is of a network of 
     "$WELD" import hub/model.safetensors -o x.h5
 printf '{"pretrained_cfg": ' > hub/config.json
 refuses "a config.json that is cut" "hub/config.json: line 1" "$WELD" import hub/model.safetensors -o x.h5
+sed 's/repvit_m0_9/repvit_m9_9/' > hub/config.json << END
+{"architecture": "repvit_m0_9", "pretrained_cfg": {"input_size": [3, 48, 48]}}
+END
+refuses "an architecture that is not known" "calls it repvit_m9_9, which weld does not know" \
+    "$WELD" eval hub/model.safetensors --data hub/photos
+works "until it is said what it is taken for" "$WELD" import hub/model.safetensors -o x.h5 --model repvit
 printf '{"model_type": "bert"}' > hub/config.json
 works "another program's config.json is nobody's business" "$WELD" import hub/model.safetensors -o x.h5
 says "so that the usual is assumed" "an assumption"

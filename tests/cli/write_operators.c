@@ -61,6 +61,9 @@ static void add_images(weld_graph *g, weld_value *x) {
     weld_output(g, "dilated",
                 weld_conv2d(g, x, leaf(g, "dilated.weight", WELD_SHAPE(4, CHANNELS, 3, 2)), NULL,
                             (weld_conv2d_options){.padding = {2, 0}, .dilation = {2, 3}}));
+    weld_output(g, "same",
+                weld_conv2d(g, x, leaf(g, "same.weight", WELD_SHAPE(4, CHANNELS, 3, 5)), NULL,
+                            (weld_conv2d_options){.stride = {2, 3}, .same = true}));
     weld_output(g, "max_pool", weld_max_pool(g, x, (int[]){3, 2}, (int[]){2, 1}, (int[]){1, 0}));
     weld_output(g, "batch_norm", batch_norm(g, x, "norm", CHANNELS));
     weld_value *s = weld_global_avg_pool(g, x);

@@ -6,6 +6,7 @@ typedef struct conv_case {
     int kernel[2], stride[2], padding[2], groups;
     bool bias;
     int dilation[2];
+    bool same;
 } conv_case;
 
 static weld_value *build(weld_graph *g, weld_value *const *x, const void *options) {
@@ -13,7 +14,8 @@ static weld_value *build(weld_graph *g, weld_value *const *x, const void *option
     weld_conv2d_options o = {.stride = {c->stride[0], c->stride[1]},
                              .padding = {c->padding[0], c->padding[1]},
                              .groups = c->groups,
-                             .dilation = {c->dilation[0], c->dilation[1]}};
+                             .dilation = {c->dilation[0], c->dilation[1]},
+                             .same = c->same};
     return weld_conv2d(g, x[0], x[1], c->bias ? x[2] : NULL, o);
 }
 
@@ -98,6 +100,19 @@ START_TEST(dilated_convolution_is_right) {
                 {1, 9, 11, 4, 6, {3, 2}, {2, 1}, {3, 0}, 2, false, {3, 4}},
                 {1, 3, 2, 4, 3, {3, 3}, {1, 1}, {4, 4}, 1, false, {4, 4}},
                 {1, 5, 4, 6, 7, {1, 1}, {1, 1}, {0, 0}, 1, true, {3, 3}});
+}
+END_TEST
+
+/* Even and odd sizes, kernels that are smaller than the stride and larger than the input. */
+START_TEST(convolution_with_the_same_padding_is_right) {
+    CHECK_CASES({2, 8, 7, 9, 9, {3, 3}, {2, 2}, {0, 0}, 9, true, .same = true},
+                {1, 8, 10, 17, 17, {5, 5}, {2, 2}, {0, 0}, 17, false, .same = true},
+                {1, 6, 6, 3, 3, {3, 3}, {1, 1}, {0, 0}, 3, false, .same = true},
+                {2, 8, 9, 3, 6, {3, 3}, {2, 2}, {0, 0}, 1, true, .same = true},
+                {1, 7, 8, 4, 6, {2, 4}, {1, 3}, {0, 0}, 2, false, .same = true},
+                {1, 1, 2, 3, 4, {5, 3}, {2, 1}, {0, 0}, 1, false, .same = true},
+                {1, 10, 9, 4, 4, {3, 3}, {3, 2}, {0, 0}, 4, false, {2, 1}, .same = true},
+                {1, 6, 5, 4, 3, {1, 1}, {2, 2}, {0, 0}, 1, true, .same = true});
 }
 END_TEST
 
@@ -222,6 +237,8 @@ START_TEST(what_does_not_fit_is_refused_with_the_reason) {
     const conv_case dilated = {.groups = 1, .dilation = {1, 8}};
     check_refused((check_leaf[]){x, small}, 2, build, &dilated,
                   "kernel of 3 with dilation 8 is larger than the padded input of 8");
+    const conv_case twice = {.groups = 1, .padding = {0, 1}, .same = true};
+    check_refused((check_leaf[]){x, small}, 2, build, &twice, "padding 1 and \"same\"");
     const conv_case negative = {.groups = 1, .stride = {-1, 1}};
     check_refused((check_leaf[]){x, small}, 2, build, &negative, "stride -1");
     const conv_case bias = {.groups = 1, .bias = true};
@@ -236,6 +253,7 @@ RUN_SUITE("ops/conv2d", pointwise_convolution_is_right_for_odd_sizes_and_tails,
           dense_convolution_is_right_for_strides_and_paddings,
           convolution_of_one_tap_with_stride_or_padding_is_right,
           grouped_convolution_is_right_and_may_multiply_channels, dilated_convolution_is_right,
-          large_weights_are_right, many_rows_are_right, convolution_is_cross_correlation,
+          convolution_with_the_same_padding_is_right, large_weights_are_right, many_rows_are_right,
+          convolution_is_cross_correlation,
           a_gradient_is_asked_of_the_weight_alone_where_x_is_an_input,
           gradients_follow_the_batch_of_the_session, what_does_not_fit_is_refused_with_the_reason)

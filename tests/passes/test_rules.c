@@ -26,6 +26,7 @@ static weld_value *leaf(net *n, const char *module, const char *part, weld_shape
 
 typedef struct window {
     int kernel[2], stride, padding[2], groups, dilation;
+    bool same;
 } window;
 
 /* A square kernel with padding kernel / 2. */
@@ -40,7 +41,8 @@ static weld_value *conv(net *n, const char *name, weld_value *x, int64_t out, wi
     weld_conv2d_options options = {.stride = {w.stride, w.stride},
                                    .padding = {w.padding[0], w.padding[1]},
                                    .groups = w.groups,
-                                   .dilation = {w.dilation, w.dilation}};
+                                   .dilation = {w.dilation, w.dilation},
+                                   .same = w.same};
     weld_value *weight = leaf(n, name, "weight", shape);
     weld_value *bias = with_bias ? leaf(n, name, "bias", WELD_SHAPE(out)) : NULL;
     return weld_conv2d(n->g, x, weight, bias, options);
@@ -185,6 +187,19 @@ START_TEST(kernels_of_the_same_dilation_merge_and_of_others_do_not) {
     n = net_create(4, 11, 9);
     expect_untouched(
         &n, add(&n, conv(&n, "a", n.x, 4, dense, true), conv(&n, "b", n.x, 4, wide, true)));
+}
+END_TEST
+
+/* Where the centre of a kernel lies depends on the size of the input. */
+START_TEST(same_padding_allows_a_norm_behind_it_alone) {
+    const window same = {{3, 3}, 2, {0, 0}, 1, 1, .same = true}, dot = {{1, 1}, 2, {0, 0}, 1, 1};
+    net n = net_create(4, 8, 7);
+    expect_nodes(&n, norm(&n, "bn", conv(&n, "a", n.x, 4, same, false)), 1);
+    n = net_create(4, 8, 7);
+    expect_untouched(&n,
+                     add(&n, conv(&n, "a", n.x, 4, same, true), conv(&n, "b", n.x, 4, dot, true)));
+    n = net_create(4, 8, 7);
+    expect_untouched(&n, conv(&n, "a", norm(&n, "bn", n.x), 4, same, true));
 }
 END_TEST
 
@@ -426,21 +441,24 @@ START_TEST(nodes_and_leaves_that_lead_to_no_output_are_dropped) {
 }
 END_TEST
 
-RUN_SUITE(
-    "passes/rules", repvgg_blocks_become_one_convolution_each,
-    mobileone_blocks_become_one_convolution_each,
-    kernels_of_many_sizes_are_laid_over_each_other_by_their_centres,
-    centres_may_agree_with_less_padding_than_half_the_kernel,
-    kernels_of_the_same_dilation_merge_and_of_others_do_not, what_cannot_merge_stays_in_the_sum,
-    batch_norm_folds_into_layers_before_and_linear_layers_after_it,
-    batch_norm_folds_into_a_convolution_without_padding_after_it,
-    batch_norm_before_a_convolution_with_padding_stays,
-    batch_norm_folds_into_what_is_before_it_rather_than_after, averaged_linear_heads_become_one,
-    a_scale_adds_no_bias, an_affine_map_of_channels_folds_into_the_layer_before,
-    a_shared_factor_of_channels_is_left_alone, names_stay_apart_where_a_module_holds_several_layers,
-    other_strides_and_groups_are_left_alone, other_inputs_are_left_alone,
-    values_with_other_readers_are_left_alone, an_inner_sum_with_other_readers_merges_by_itself,
-    kernels_without_a_common_centre_are_left_alone,
-    the_input_is_no_branch_of_a_convolution_with_stride, shared_weights_are_left_alone,
-    sums_without_layers_are_left_alone, batch_norm_in_training_is_left_alone,
-    nodes_and_leaves_that_lead_to_no_output_are_dropped)
+RUN_SUITE("passes/rules", repvgg_blocks_become_one_convolution_each,
+          mobileone_blocks_become_one_convolution_each,
+          kernels_of_many_sizes_are_laid_over_each_other_by_their_centres,
+          centres_may_agree_with_less_padding_than_half_the_kernel,
+          kernels_of_the_same_dilation_merge_and_of_others_do_not,
+          what_cannot_merge_stays_in_the_sum, same_padding_allows_a_norm_behind_it_alone,
+          batch_norm_folds_into_layers_before_and_linear_layers_after_it,
+          batch_norm_folds_into_a_convolution_without_padding_after_it,
+          batch_norm_before_a_convolution_with_padding_stays,
+          batch_norm_folds_into_what_is_before_it_rather_than_after,
+          averaged_linear_heads_become_one, a_scale_adds_no_bias,
+          an_affine_map_of_channels_folds_into_the_layer_before,
+          a_shared_factor_of_channels_is_left_alone,
+          names_stay_apart_where_a_module_holds_several_layers,
+          other_strides_and_groups_are_left_alone, other_inputs_are_left_alone,
+          values_with_other_readers_are_left_alone,
+          an_inner_sum_with_other_readers_merges_by_itself,
+          kernels_without_a_common_centre_are_left_alone,
+          the_input_is_no_branch_of_a_convolution_with_stride, shared_weights_are_left_alone,
+          sums_without_layers_are_left_alone, batch_norm_in_training_is_left_alone,
+          nodes_and_leaves_that_lead_to_no_output_are_dropped)

@@ -171,8 +171,9 @@ START_TEST(a_number_that_is_not_finite_cannot_be_written) {
 }
 END_TEST
 
-/* What is not dilated is written as by versions that knew no dilation, and read as from them. */
-START_TEST(dilation_is_written_where_there_is_any) {
+/* What is not dilated is written as by versions that knew no dilation, and read as from them; so is
+ * what is not padded as TensorFlow does. */
+START_TEST(dilation_and_same_padding_are_written_where_there_are_any) {
     weld_graph *g, *back;
     char *text;
     ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
@@ -181,6 +182,7 @@ START_TEST(dilation_is_written_where_there_is_any) {
     weld_output(g, "y", weld_conv2d(g, x, w, NULL, (weld_conv2d_options){.dilation = {1, 1}}));
     ck_assert_int_eq(weld_graph_to_text(g, &text, NULL), WELD_OK);
     ck_assert_ptr_null(strstr(text, "dilation"));
+    ck_assert_ptr_null(strstr(text, "same"));
     ck_assert_int_eq(weld_graph_from_text(text, "graph", &back, NULL), WELD_OK);
     ck_assert_int_eq(weld_value_shape(weld_graph_output(back, "y")).dim[1], 7);
     weld_free(text);
@@ -192,6 +194,13 @@ START_TEST(dilation_is_written_where_there_is_any) {
     weld_shape shape = weld_value_shape(weld_graph_output(back, "z"));
     ck_assert_int_eq(shape.dim[1], 7);
     ck_assert_int_eq(shape.dim[2], 3);
+    weld_free(text);
+    weld_graph_free(back);
+    weld_output(g, "s", weld_conv2d(g, x, w, NULL, (weld_conv2d_options){.same = true}));
+    ck_assert_int_eq(weld_graph_to_text(g, &text, NULL), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(text, "\"same\":true"));
+    ck_assert_int_eq(weld_graph_from_text(text, "graph", &back, NULL), WELD_OK);
+    ck_assert_int_eq(weld_value_shape(weld_graph_output(back, "s")).dim[1], 9);
     weld_free(text);
     weld_graph_free(back);
     weld_graph_free(g);
@@ -381,7 +390,8 @@ END_TEST
 RUN_SUITE("serialization/graph_text", a_graph_comes_back_equal,
           a_training_graph_with_gradients_comes_back_equal,
           the_stream_of_salts_goes_on_behind_those_in_the_text,
-          a_number_that_is_not_finite_cannot_be_written, dilation_is_written_where_there_is_any,
+          a_number_that_is_not_finite_cannot_be_written,
+          dilation_and_same_padding_are_written_where_there_are_any,
           texts_that_lie_are_refused_with_the_reason, a_text_that_would_fill_the_memory_is_refused,
           changed_numbers_give_a_sound_graph_or_an_error,
           changed_bytes_give_a_sound_graph_or_an_error,

@@ -109,13 +109,22 @@ class Network:
             commands += [c + ["--precision", "bf16"] for c in commands]
         return Contender(*commands)
 
-    def onnx_runtime(self, onnx, threads, batch):
-        """Python's where it is installed, else node's."""
-        try_python = [self.a.python, "-c", "import onnxruntime"]
-        found = subprocess.run(try_python, stderr=subprocess.DEVNULL, check=False).returncode == 0
-        runtime = ([self.a.python, SCRIPTS / "bench_ort.py"] if found
-                   else ["node", SCRIPTS / "bench_ort.js"])
-        return Contender([*runtime, onnx, "--threads", threads, "--steps", self.steps(batch)])
+    def runtimes(self, onnx, threads, batch, precision):
+        """ONNX Runtime, Python's where it is installed, else node's; and OpenVINO where it is, in
+        fp32 and where weld computes in bf16, in that too."""
+        more = [onnx, "--threads", threads, "--steps", self.steps(batch)]
+        ort = ([self.a.python, SCRIPTS / "bench_ort.py"] if self.has("onnxruntime")
+               else ["node", SCRIPTS / "bench_ort.js"])
+        commands = [ort + more]
+        if self.has("openvino"):
+            openvino = [self.a.python, SCRIPTS / "bench_openvino.py", *more]
+            commands += [[*openvino, "--precision", p] for p in sorted({"fp32", precision})]
+        return Contender(*commands)
+
+    def has(self, module):
+        """True where Python has MODULE."""
+        return subprocess.run([self.a.python, "-c", f"import {module}"], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False).returncode == 0
 
     def steps(self, batch):
         """Enough for a median, in seconds."""
@@ -146,7 +155,7 @@ class Network:
         weld, onnx = self.merged(batch)
         table.row(self.text, f"inference {precision}, batch {batch}, {threads} threads", batch,
                   self.weld(weld, batch, threads, precision),
-                  self.onnx_runtime(onnx, threads, batch))
+                  self.runtimes(onnx, threads, batch, precision))
 
     def predict(self, rounds):
         """Milliseconds from the start of `weld predict` to its end."""
@@ -177,7 +186,8 @@ def numbers(text):
 def options():
     cpus = len(os.sched_getaffinity(0))
     p = argparse.ArgumentParser(prog="scripts/bench_peers",
-                                description="Time weld, PyTorch and ONNX Runtime alternately.")
+                                description="Time weld, PyTorch, ONNX Runtime and "
+                                            "OpenVINO alternately.")
     p.add_argument("--weld", default="build/src/cli/weld", help=argparse.SUPPRESS)
     p.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     p.add_argument("--models", type=words, default=["repvit_m0_9"], metavar="NAME,...")
@@ -185,8 +195,8 @@ def options():
     p.add_argument("--works", type=words, default=["train", "inference", "predict"],
                    metavar="WORK,...", help="of train, inference, predict (all)")
     p.add_argument("--precisions", type=words, default=["fp32", "bf16"], metavar="P,...",
-                   help="weld's; PyTorch trains in the faster of fp32 and this, ONNX Runtime computes "
-                        "in fp32 (fp32,bf16)")
+                   help="weld's; PyTorch trains and OpenVINO computes in the faster of fp32 and "
+                        "this, ONNX Runtime in fp32 (fp32,bf16)")
     p.add_argument("--batch", type=int, default=32, metavar="N",
                    help="of training and of inference beside 1 (32)")
     p.add_argument("--threads", type=numbers, metavar="N,...", default=sorted({1, cpus}),

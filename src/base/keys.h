@@ -41,8 +41,9 @@ typedef struct weld_key {
     const char *const *synonyms; /* by choice, "" for none; NULL: there are none */
     const char *null;            /* the value that `null` stands for; NULL: it is an error */
     unsigned flags;              /* of weld_key_flags */
-    const char *standard;        /* what it is where nobody sets it; NULL: zero */
-    const char *label;           /* of a bool: what a network is said to have where it is true */
+    const char *standard; /* what it is where nobody sets it; NULL: zero. Of a key that is new,
+                           * what networks were before: files of theirs have no such key */
+    const char *label;    /* of a bool: what a network is said to have where it is true */
     /* For the manual: in what follows, NULL is what the row says itself. */
     const char *help, *manual_standard, *manual_range;
 } weld_key;

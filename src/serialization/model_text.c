@@ -81,20 +81,26 @@ static void read_element(weld_json *j, const weld_key *key, const json_t *value,
 }
 
 static void read_value(weld_json *j, const weld_key *key, const json_t *root, void *values) {
-    if (key->max_count > 1) {
-        const json_t *list =
-            weld_json_array(j, root, key->name, (size_t)key->min_count, (size_t)key->max_count);
-        int count = (int)json_array_size(list);
-        if (list) {
-            weld_key_set_count(key, values, count);
-        }
-        for (int i = 0; i < count; i++) {
-            read_element(j, key, json_array_get(list, (size_t)i), values, i);
-        }
-    } else if (json_object_get(root, key->name)) {
-        read_element(j, key, json_object_get(root, key->name), values, 0);
-    } else {
+    const json_t *value = json_object_get(root, key->name);
+    if (!value && key->standard && !(key->flags & WELD_KEY_SIZE)) {
+        return; /* the file is from before there was this key */
+    }
+    if (!value) {
         weld_json_fail(j, "no %s", key->name);
+        return;
+    }
+    if (key->max_count == 1) {
+        read_element(j, key, value, values, 0);
+        return;
+    }
+    const json_t *list =
+        weld_json_array(j, root, key->name, (size_t)key->min_count, (size_t)key->max_count);
+    int count = (int)json_array_size(list);
+    if (list) {
+        weld_key_set_count(key, values, count);
+    }
+    for (int i = 0; i < count; i++) {
+        read_element(j, key, json_array_get(list, (size_t)i), values, i);
     }
 }
 
@@ -109,6 +115,7 @@ static void read_values(weld_json *j, const json_t *root, weld_model_config *c) 
                                           unknown.message);
         return;
     }
+    weld_keys_set_standard(family->keys, family->key_count, c->values);
     for (size_t i = 0; i < family->key_count; i++) {
         read_value(j, &family->keys[i], root, c->values);
     }

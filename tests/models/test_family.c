@@ -173,7 +173,8 @@ START_TEST(files_have_all_values_and_no_other) {
     ck_assert_mem_eq(&back, &config, sizeof config);
     weld_free(text);
     static const char *const bad[][2] = {
-        {"{\"name\":\"toy\",\"num_classes\":3,\"width\":4}", "no ratio"},
+        {"{\"name\":\"toy\",\"num_classes\":3,\"ratio\":1}", "no width"},
+        {"{\"name\":\"toy\",\"num_classes\":3,\"width\":4}", "no activation"},
         {"{\"name\":\"toy\",\"num_classes\":3,\"width\":\"4\"}", "width: not an integer"},
         {"{\"name\":\"toy\",\"num_classes\":3,\"width\":4,\"ratio\":1,\"rates\":[1],"
          "\"activation\":\"tanh\",\"wide\":true}",

@@ -1,7 +1,11 @@
 /* Texts beside tensors: what they say, and that they come back. */
 #include "suite.h"
 
+#include <jansson.h>
+#include <stdlib.h>
+
 #include "base/memory.h"
+#include "models/models.h"
 #include "serialization/model_metadata.h"
 #include "serialization/model_text.h"
 
@@ -78,6 +82,36 @@ START_TEST(what_is_unknown_is_absent) {
 }
 END_TEST
 
+/* The text of a configuration without one of its keys. */
+static char *without(const weld_model_config *config, const char *key) {
+    char *text;
+    ck_assert_int_eq(weld_model_config_to_text(config, &text, NULL), WELD_OK);
+    json_t *root = json_loads(text, 0, NULL);
+    weld_free(text);
+    ck_assert_msg(json_object_del(root, key) == 0, "there is no %s", key);
+    text = json_dumps(root, 0);
+    json_decref(root);
+    return text;
+}
+
+/* Files of a version that had fewer keys open, as what networks were then; but sizes cannot lack.
+ */
+START_TEST(keys_that_came_later_may_be_absent) {
+    weld_model_config config, read;
+    weld_error err;
+    ck_assert_int_eq(weld_model_config_named("mobilenetv3_small_050", &config, NULL), WELD_OK);
+    char *text = without(&config, "padding");
+    ck_assert_int_eq(weld_model_config_from_text(text, "x.h5: config", &read, &err), WELD_OK);
+    ck_assert_ptr_null(weld_model_difference(&read, &config, WELD_KEY_SIZE | WELD_KEY_UNTOLD));
+    free(text);
+    text = without(&config, "stem_channels");
+    ck_assert_int_eq(weld_model_config_from_text(text, "x.h5: config", &read, &err),
+                     WELD_ERROR_FORMAT);
+    ck_assert_str_eq(err.message, "x.h5: config: no stem_channels: the file was not made by weld");
+    free(text);
+}
+END_TEST
+
 START_TEST(class_names_that_are_none_are_refused) {
     const char *bad[] = {"[\"a\"]",        "[\"a\", \"b\", \"c\"]", "{\"a\": 1, \"b\": 2}",
                          "[\"a\", 3]",     "[\"a\", [0]]",          "[\"a\", [256]]",
@@ -117,4 +151,5 @@ START_TEST(memory_that_is_short_is_an_error_and_no_leak) {
 END_TEST
 
 RUN_SUITE("serialization/metadata", texts_come_back_as_they_were, what_is_unknown_is_absent,
-          class_names_that_are_none_are_refused, memory_that_is_short_is_an_error_and_no_leak)
+          keys_that_came_later_may_be_absent, class_names_that_are_none_are_refused,
+          memory_that_is_short_is_an_error_and_no_leak)

@@ -48,13 +48,13 @@ static FILE *open_in(const char *folder, const char *name) {
 }
 
 static double read_number(const char *folder, const char *name) {
-    double number = 0;
+    long long number = 0;
     FILE *file = open_in(folder, name);
     if (file) {
-        number = fscanf(file, "%lf", &number) == 1 ? number : 0;
+        number = fscanf(file, "%lld", &number) == 1 ? number : 0;
         fclose(file);
     }
-    return number;
+    return (double)number;
 }
 
 static double quota_of(const char *folder, int version) {
@@ -63,9 +63,13 @@ static double quota_of(const char *folder, int version) {
         quota = read_number(folder, "cpu.cfs_quota_us");
         period = read_number(folder, "cpu.cfs_period_us");
     } else {
+        long long micros, of;
         FILE *file = open_in(folder, "cpu.max");
+        if (file && fscanf(file, "%lld %lld", &micros, &of) == 2) {
+            quota = (double)micros;
+            period = (double)of;
+        }
         if (file) {
-            quota = fscanf(file, "%lf %lf", &quota, &period) == 2 ? quota : 0;
             fclose(file);
         }
     }
@@ -75,14 +79,16 @@ static double quota_of(const char *folder, int version) {
 /* Below 0: no such file. A group that has no quota to keep may leave the line out. */
 static double throttled_in(const char *folder, int version) {
     char line[128];
-    double value, seconds = 0;
+    long long value;
+    double seconds = 0;
     FILE *file = open_in(folder, "cpu.stat");
     if (!file) {
         return -1;
     }
     while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, version == 1 ? "throttled_time %lf" : "throttled_usec %lf", &value) == 1) {
-            seconds = value * (version == 1 ? 1e-9 : 1e-6);
+        if (sscanf(line, version == 1 ? "throttled_time %lld" : "throttled_usec %lld", &value) ==
+            1) {
+            seconds = (double)value * (version == 1 ? 1e-9 : 1e-6);
         }
     }
     fclose(file);

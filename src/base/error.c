@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/locale.h"
+
 const char *weld_version(void) {
     return WELD_VERSION;
 }
@@ -27,7 +29,7 @@ weld_status weld_fail(weld_error *err, weld_status status, const char *format, .
         va_list args;
         va_start(args, format);
         err->status = status;
-        vsnprintf(err->message, sizeof err->message, format, args);
+        weld_vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
         make_printable(err->message);
     }
@@ -43,7 +45,7 @@ weld_status weld_fail_context(weld_error *err, weld_status status, const char *f
         char prefix[WELD_ERROR_MESSAGE_SIZE], old[WELD_ERROR_MESSAGE_SIZE];
         va_list args;
         va_start(args, format);
-        vsnprintf(prefix, sizeof prefix, format, args);
+        weld_vsnprintf(prefix, sizeof prefix, format, args);
         va_end(args);
         memcpy(old, err->message, sizeof old);
         err->status = status;

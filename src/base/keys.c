@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/number.h"
 #include "base/text.h"
 
@@ -91,7 +92,7 @@ static weld_status set_number(const weld_key *key, void *values, int element, co
     char *end;
     bool whole = key->type == WELD_KEY_INTEGER;
     errno = 0;
-    double number = whole ? (double)strtoll(text, &end, 10) : strtod(text, &end);
+    double number = whole ? (double)strtoll(text, &end, 10) : weld_strtod(text, &end);
     if (end == text || *end || !isfinite(number)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not a %s", text,
                          whole ? "whole number" : "number");
@@ -210,7 +211,7 @@ void weld_key_element_text(const weld_key *key, const void *values, int element,
         snprintf(text, size, "%s", (const char *)values + place(key, element));
         break;
     case WELD_KEY_INTEGER:
-        snprintf(text, size, "%.0f", number);
+        weld_snprintf(text, size, "%.0f", number);
         break;
     case WELD_KEY_REAL:
         real_text(number, key->size == sizeof(float), real);

@@ -11,4 +11,7 @@ enum { WELD_NUMBER_SIZE = 32 };
  * finite: "nan", "inf" or "-inf". Returns text. */
 const char *weld_number_text(double value, bool single, int digits, char text[WELD_NUMBER_SIZE]);
 
+/* A share as people read it: "99.7 %", "3.2 %", "0.041 %", "less than 0.001 %". Returns text. */
+const char *weld_percent_text(double share, char text[WELD_NUMBER_SIZE]);
+
 #endif

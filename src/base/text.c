@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/locale.h"
+
 void weld_text_add_bytes(weld_text *t, const char *bytes, size_t count) {
     t->failed = t->failed || !weld_array_append(&t->bytes, bytes, count);
 }
@@ -17,7 +19,7 @@ void weld_text_format(weld_text *t, const char *format, ...) {
     char piece[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(piece, sizeof piece, format, args);
+    weld_vsnprintf(piece, sizeof piece, format, args);
     va_end(args);
     weld_text_add(t, piece);
 }
@@ -47,7 +49,7 @@ const char *weld_append(char *text, size_t size, const char *format, ...) {
     size_t used = strlen(text);
     va_list args;
     va_start(args, format);
-    vsnprintf(text + used, size - used, format, args);
+    weld_vsnprintf(text + used, size - used, format, args);
     va_end(args);
     return text;
 }
@@ -59,4 +61,18 @@ const char *weld_list_text(char *text, size_t size, const char *const *names, si
         weld_append(text, size, "%s%s", i == 0 ? "" : i + 1 == count ? last : ", ", names[i]);
     }
     return text;
+}
+
+const char *weld_shell_word(const char *path, char *text, size_t size) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./,:=@%+";
+    if (*path && !path[strspn(path, plain)]) {
+        snprintf(text, size, "%s", path);
+        return text;
+    }
+    snprintf(text, size, "'");
+    for (const char *at = path; *at; at++) {
+        weld_append(text, size, *at == '\'' ? "'\\''" : "%c", *at);
+    }
+    return weld_append(text, size, "'");
 }

@@ -29,6 +29,9 @@ void weld_text_free(weld_text *t);
 /* Append to a text, which ends within its room of `size` bytes; returns text. */
 const char *weld_append(char *text, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A path as a shell takes it in a command that is printed: in quotes where it needs them. Returns
+ * text. */
+const char *weld_shell_word(const char *path, char *text, size_t size);
 /* "a, b and c", with " and " for `last`; returns text. */
 const char *weld_list_text(char *text, size_t size, const char *const *names, size_t count,
                            const char *last);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "models/models.h"
 
 enum { MOST_PIXELS = 4096 };
@@ -19,7 +20,7 @@ const char *cli_interpolation_name(weld_interpolation interpolation) {
 
 bool cli_read_number(const char *text, double min, double max, double *out, const char **next) {
     char *end;
-    *out = strtod(text, &end);
+    *out = weld_strtod(text, &end);
     *next = *end == ',' ? end + 1 : NULL;
     return end != text && (*end == ',' || !*end) && *out >= min && *out <= max;
 }

@@ -5,11 +5,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "images/decode_format.h"
 #include "data/folder.h"
@@ -42,7 +42,7 @@ static int64_t stored(const weld_dataset *ds, int64_t i) {
 
 static bool ends_in(const char *path, const char *ending) {
     size_t length = strlen(path), tail = strlen(ending);
-    return length >= tail && strcasecmp(path + length - tail, ending) == 0;
+    return length >= tail && weld_strcasecmp(path + length - tail, ending) == 0;
 }
 
 /* The listing, by the index where one is kept and true. */

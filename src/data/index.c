@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/locale.h"
 #include "base/memory.h"
 #include "formats/file.h"
 
@@ -47,7 +48,7 @@ static void say(weld_index_note *note, const char *format, ...)
 static void say(weld_index_note *note, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    vsnprintf(note->text, sizeof note->text, format, args);
+    weld_vsnprintf(note->text, sizeof note->text, format, args);
     va_end(args);
 }
 

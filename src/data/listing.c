@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/locale.h"
 #include "formats/foreign.h"
 #include "images/decode.h"
 
@@ -40,7 +40,7 @@ bool weld_is_image_name(const char *name) {
     size_t size = dot ? strlen(dot) : 0;
     for (const char *ending = weld_image_endings; dot && *ending;) {
         size_t length = 1 + strcspn(ending + 1, ".");
-        if (length == size && strncasecmp(dot, ending, length) == 0) {
+        if (length == size && weld_strncasecmp(dot, ending, length) == 0) {
             return true;
         }
         ending += length;
@@ -52,7 +52,7 @@ bool weld_is_left_over(const char *name, size_t length) {
     static const char *const names[] = {"@eaDir",   "@Recycle",     "#recycle",
                                         "__MACOSX", "$RECYCLE.BIN", "lost+found"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strlen(names[i]) == length && strncasecmp(name, names[i], length) == 0) {
+        if (strlen(names[i]) == length && weld_strncasecmp(name, names[i], length) == 0) {
             return true;
         }
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 
 /* Magnitudes are tenths of an operation's range. */
 #define MAGNITUDE_RANGE 10.0
@@ -89,7 +90,7 @@ static weld_status parse_section(const char *text, const char *end, bool seen[SE
     const section *s = &sections[which];
     const char *number = text + strlen(s->key);
     char *number_end;
-    double value = strtod(number, &number_end);
+    double value = weld_strtod(number, &number_end);
     bool begins = isdigit((unsigned char)*number) || *number == '.' || *number == 'i';
     if (!begins || number_end != end || (s->whole && value != floor(value))) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.*s': %s takes a %snumber, as in %s%s", size,

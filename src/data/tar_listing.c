@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "formats/file.h"
 #include "formats/tar.h"
 
@@ -67,7 +67,7 @@ static weld_status clean_name(scan *s, const char *name, const char **why, weld_
 
 static bool is_tar_name(const char *name) {
     size_t size = strlen(name);
-    return size > 4 && strcasecmp(name + size - 4, ".tar") == 0 && name[size - 5] != '/';
+    return size > 4 && weld_strcasecmp(name + size - 4, ".tar") == 0 && name[size - 5] != '/';
 }
 
 /* Folders tell of classes, even of empty ones. Beyond the second part names say nothing new, and

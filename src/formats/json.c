@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 
 void weld_json_fail(weld_json *j, const char *format, ...) {
@@ -16,7 +17,7 @@ void weld_json_fail(weld_json *j, const char *format, ...) {
     char reason[256];
     va_list args;
     va_start(args, format);
-    vsnprintf(reason, sizeof reason, format, args);
+    weld_vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
     j->status = weld_fail(j->err, WELD_ERROR_FORMAT, "%s: %s: the file was not made by weld",
                           j->where, reason);

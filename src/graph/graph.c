@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 
 weld_status weld_graph_create(weld_dtype dtype, weld_graph **out, weld_error *err) {
@@ -62,7 +63,7 @@ weld_value *weld_graph_fail(weld_graph *g, weld_status status, const char *forma
         va_list args;
         va_start(args, format);
         g->error.status = status;
-        vsnprintf(g->error.message, sizeof g->error.message, format, args);
+        weld_vsnprintf(g->error.message, sizeof g->error.message, format, args);
         va_end(args);
     }
     return NULL;

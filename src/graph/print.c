@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "base/locale.h"
+
 #define FIELD(bit, name, type)                                                                     \
     { bit, #name, type, offsetof(weld_attributes, name), false }
 #define OPTIONAL_FIELD(bit, name, type)                                                            \
@@ -58,7 +60,8 @@ static void print_field(const weld_attribute_field *field, const void *at, FILE 
         fprintf(out, "%lld", (long long)*(const int64_t *)at);
         break;
     case WELD_FIELD_DOUBLE:
-        fprintf(out, "%g", *(const double *)at);
+        weld_snprintf(text, sizeof text, "%g", *(const double *)at);
+        fputs(text, out);
         break;
     case WELD_FIELD_BOOL:
         fputs(*(const bool *)at ? "true" : "false", out);

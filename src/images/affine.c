@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "images/loops.h"
 
 enum { BORDER = 2 /* pixels around the image that the cubic reaches for */ };
@@ -46,8 +47,8 @@ weld_status weld_image_affine(weld_image *image, const double m[6], weld_interpo
 /* To the nearest number of 15 decimals, so that the sine of 180 degrees is 0. */
 static double round_decimals(double value) {
     char text[32];
-    snprintf(text, sizeof text, "%.15f", value);
-    return strtod(text, NULL);
+    weld_snprintf(text, sizeof text, "%.15f", value);
+    return weld_strtod(text, NULL);
 }
 
 weld_status weld_image_rotate(weld_image *image, double degrees, weld_interpolation filter,

@@ -3,7 +3,6 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 /* --- EXIF: a TIFF file of tags -----------------------------------------------------------------
  */

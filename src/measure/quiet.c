@@ -32,16 +32,17 @@ static double processor_clock(void) {
 /* A kernel that does not count has zeros, also for the time that a thread has run. */
 static double waited_by_threads(const char *root) {
     char path[PATH_SIZE];
-    double ran, waited, all_ran = 0, all_waited = 0;
+    long long ran, waited;
+    double all_ran = 0, all_waited = 0;
     snprintf(path, sizeof path, "%s/proc/self/task", root);
     DIR *threads = opendir(path);
     for (struct dirent *e; threads && (e = readdir(threads));) {
         snprintf(path, sizeof path, "%s/proc/self/task/%.32s/schedstat", root, e->d_name);
         FILE *file = *e->d_name == '.' ? NULL : fopen(path, "r");
         if (file) {
-            if (fscanf(file, "%lf %lf", &ran, &waited) == 2) {
-                all_ran += ran;
-                all_waited += waited;
+            if (fscanf(file, "%lld %lld", &ran, &waited) == 2) {
+                all_ran += (double)ran;
+                all_waited += (double)waited;
             }
             fclose(file);
         }
@@ -57,7 +58,8 @@ static double waited_by_threads(const char *root) {
 static void read_cpus(const char *root, weld_quiet_moment *now) {
     enum { USER, NICE, SYSTEM, IDLE, IOWAIT, IRQ, SOFTIRQ, STEAL, COLUMNS };
     char line[1024];
-    double t[COLUMNS], busy = 0, steal = 0;
+    long long t[COLUMNS];
+    double busy = 0, steal = 0;
     int cpu, found = 0;
     cpu_set_t mine;
     if (sched_getaffinity(0, sizeof mine, &mine) != 0) {
@@ -70,12 +72,12 @@ static void read_cpus(const char *root, weld_quiet_moment *now) {
         return;
     }
     while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "cpu%d %lf %lf %lf %lf %lf %lf %lf %lf", &cpu, &t[USER], &t[NICE],
+        if (sscanf(line, "cpu%d %lld %lld %lld %lld %lld %lld %lld %lld", &cpu, &t[USER], &t[NICE],
                    &t[SYSTEM], &t[IDLE], &t[IOWAIT], &t[IRQ], &t[SOFTIRQ],
                    &t[STEAL]) == 1 + COLUMNS &&
             cpu >= 0 && cpu < CPU_SETSIZE && CPU_ISSET((size_t)cpu, &mine)) {
-            busy += t[USER] + t[NICE] + t[SYSTEM] + t[IRQ] + t[SOFTIRQ];
-            steal += t[STEAL];
+            busy += (double)(t[USER] + t[NICE] + t[SYSTEM] + t[IRQ] + t[SOFTIRQ]);
+            steal += (double)t[STEAL];
             found++;
         }
     }

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "models/layers.h"
 
 enum { STAGES = WELD_CMT_STAGES, MOST_DEPTH = 1 << 8 };
@@ -395,12 +396,13 @@ static void describe(const weld_model_config *config, int size, char *text, size
         paper += c.depths[i] * paper_macs(n, d, (int)(d * c.mlp_ratio) / d, reductions[i]);
         reducing += reductions[i] > 1 ? c.depths[i] * n * d : 0;
     }
-    snprintf(text, room,
-             "stem %d, channels %d %d %d %d, depths %d %d %d %d\n"
-             "blocks by the paper's formulas: %.1f M multiply-adds, and %.1f M of the convolutions "
-             "that reduce keys and values\n",
-             c.stem_channels, c.channels[0], c.channels[1], c.channels[2], c.channels[3],
-             c.depths[0], c.depths[1], c.depths[2], c.depths[3], paper / 1e6, reducing / 1e6);
+    weld_snprintf(
+        text, room,
+        "stem %d, channels %d %d %d %d, depths %d %d %d %d\n"
+        "blocks by the paper's formulas: %.1f M multiply-adds, and %.1f M of the convolutions "
+        "that reduce keys and values\n",
+        c.stem_channels, c.channels[0], c.channels[1], c.channels[2], c.channels[3], c.depths[0],
+        c.depths[1], c.depths[2], c.depths[3], paper / 1e6, reducing / 1e6);
 }
 
 /* The roundest number by which all hidden widths are the stages' widths, rounded down; 0: none. */

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/locale.h"
 #include "models/models.h"
 
 static const weld_shape *find(const weld_model_config *config, const weld_shape_index *index,
@@ -28,7 +29,7 @@ const weld_shape *weld_model_shape_seen(const weld_model_config *config,
     char text[WELD_TENSOR_NAME_SIZE];
     va_list args;
     va_start(args, module);
-    vsnprintf(text, sizeof text, module, args);
+    weld_vsnprintf(text, sizeof text, module, args);
     va_end(args);
     return find(config, index, text, inner);
 }
@@ -38,7 +39,7 @@ int weld_model_outputs_seen(const weld_model_config *config, const weld_shape_in
     char text[WELD_TENSOR_NAME_SIZE];
     va_list args;
     va_start(args, module);
-    vsnprintf(text, sizeof text, module, args);
+    weld_vsnprintf(text, sizeof text, module, args);
     va_end(args);
     const weld_shape *shape = find(config, index, text, inner);
     return shape ? (int)shape->dim[0] : 0;

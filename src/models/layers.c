@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "ops/ops.h"
 
 weld_layers weld_layers_of(weld_graph *g, bool training) {
@@ -22,7 +23,7 @@ weld_path weld_under(weld_path at, const char *format, ...) {
         out.text[used++] = '.';
         out.text[used] = 0;
     }
-    vsnprintf(out.text + used, sizeof out.text - used, format, args);
+    weld_vsnprintf(out.text + used, sizeof out.text - used, format, args);
     va_end(args);
     return out;
 }

@@ -3,7 +3,6 @@
  * these. They are called "own", or "own:TITLE". */
 #include "models/own.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +10,7 @@
 
 /* ':' and what is behind it. */
 #define BEFORE_TITLE "own:"
+#define TITLE_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 weld_status weld_own_config(const char *title, int num_classes, weld_model_config *out,
                             weld_error *err) {
@@ -18,7 +18,7 @@ weld_status weld_own_config(const char *title, int num_classes, weld_model_confi
     const size_t length = title ? strlen(title) : 0;
     bool good = length < sizeof config.name - strlen(BEFORE_TITLE);
     for (size_t i = 0; i < length; i++) {
-        good = good && (isalnum((unsigned char)title[i]) || strchr("_-.", title[i]));
+        good = good && (strchr(TITLE_LETTERS, title[i]));
     }
     if (!good) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,

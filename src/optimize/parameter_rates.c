@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "models/models.h"
 
@@ -68,11 +69,11 @@ const char *weld_parameter_rates_text(const weld_model_config *config, const wel
         }
         const char *comma = part ? ", " : "", *called = part_name(config, part, name);
         if (low > high) {
-            snprintf(added, sizeof added, "%s%s frozen", comma, called);
+            weld_snprintf(added, sizeof added, "%s%s frozen", comma, called);
         } else if (low < high) {
-            snprintf(added, sizeof added, "%s%s %.3g to %.3g", comma, called, low, high);
+            weld_snprintf(added, sizeof added, "%s%s %.3g to %.3g", comma, called, low, high);
         } else {
-            snprintf(added, sizeof added, "%s%s %.3g", comma, called, low);
+            weld_snprintf(added, sizeof added, "%s%s %.3g", comma, called, low);
         }
         add_text(text, size, added);
     }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/locale.h"
+
 static const double BETTER = 1e-4; /* by what part of the best a score must beat it */
 
 double weld_schedule_scale(double lr, int64_t batch, int64_t lr_batch) {
@@ -74,7 +76,7 @@ add(char *text, size_t size, const char *format, ...) {
     const size_t used = strlen(text);
     va_list args;
     va_start(args, format);
-    vsnprintf(text + used, size - used, format, args);
+    weld_vsnprintf(text + used, size - used, format, args);
     va_end(args);
 }
 

@@ -5,11 +5,11 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 
 /* "data.PART='PATH'" as YAML; PATH is that of FOLDER/NAME, or of FOLDER where name is "". */
@@ -48,8 +48,8 @@ static int rank_of(const char *entry, const char *const *names) {
     for (; *names; names++) {
         const size_t length = strlen(*names);
         for (int i = 0; i < 3; i++, rank++) {
-            if (strncasecmp(entry, *names, length) == 0 &&
-                strcasecmp(entry + length, endings[i]) == 0) {
+            if (weld_strncasecmp(entry, *names, length) == 0 &&
+                weld_strcasecmp(entry + length, endings[i]) == 0) {
                 return rank;
             }
         }
@@ -163,7 +163,7 @@ static bool is_named(const char *path, const char *folder, const char *name) {
 }
 
 static bool is_test(const char *name) {
-    return strncasecmp(name, "test", 4) == 0;
+    return weld_strncasecmp(name, "test", 4) == 0;
 }
 
 static void tell(const char *folder, const part *train, const part *val, const weld_recipe *r,

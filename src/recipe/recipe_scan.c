@@ -7,6 +7,7 @@
 #include <yaml.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 
 #define BRACKETS_MAX 100
 
@@ -33,7 +34,7 @@ static weld_status scan_fail(scan *s, const yaml_node_t *node, const char *forma
     char reason[WELD_ERROR_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(reason, sizeof reason, format, args);
+    weld_vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
     return weld_recipe_fail_at(s->where, s->is_file, (int)node->start_mark.line + 1, s->err,
                                reason);

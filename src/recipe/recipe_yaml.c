@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 
 #define SECTIONS_MAX 8
@@ -124,7 +125,7 @@ static void hear(cyaml_log_t level, void *context, const char *format, va_list a
     cyaml_complaint *c = context;
     char text[256], name[64];
     int line;
-    vsnprintf(text, sizeof text, format, args);
+    weld_vsnprintf(text, sizeof text, format, args);
     text[strcspn(text, "\n")] = 0;
     if (!c->message[0]) {
         const char *colon = strstr(text, ": ");

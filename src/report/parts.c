@@ -4,13 +4,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/locale.h"
 #include "formats/json_text.h"
 
 void weld_report_note(json_t *run, const char *format, ...) {
     char text[WELD_ERROR_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    weld_vsnprintf(text, sizeof text, format, args);
     va_end(args);
     json_t *notes = json_object_get(run, "notes");
     json_array_append_new(notes, weld_json_name(text));

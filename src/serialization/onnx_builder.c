@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 
 /* --- Memory and errors ------------------------------------------------------------------------ */
@@ -51,12 +52,12 @@ void *weld_onnx_alloc(weld_onnx_builder *b, size_t count, size_t size) {
 char *weld_onnx_text(weld_onnx_builder *b, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = weld_vsnprintf(NULL, 0, format, args);
     va_end(args);
     char *text = weld_onnx_alloc(b, (size_t)length + 1, 1);
     if (text) {
         va_start(args, format);
-        vsnprintf(text, (size_t)length + 1, format, args);
+        weld_vsnprintf(text, (size_t)length + 1, format, args);
         va_end(args);
     }
     return text;
@@ -67,7 +68,7 @@ void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format
         char reason[WELD_ERROR_MESSAGE_SIZE];
         va_list args;
         va_start(args, format);
-        vsnprintf(reason, sizeof reason, format, args);
+        weld_vsnprintf(reason, sizeof reason, format, args);
         va_end(args);
         b->status = weld_fail(b->err, status, "%s: %s", b->where, reason);
     }

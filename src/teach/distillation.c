@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
@@ -43,9 +44,9 @@ static weld_status open_teacher(weld_distillation *d, const weld_recipe *r, cons
     weld_teacher_facts f = weld_teacher_get_facts(d->teacher);
     d->classes = f.classes;
     snprintf(d->identity, sizeof d->identity, "teacher %s", f.identity);
-    snprintf(d->text, sizeof d->text, "teacher: %.150s: %.40s, %.2f M parameters, %.0f MB",
-             r->loss.distillation.teacher, f.name, (double)f.parameters / 1e6,
-             (double)f.memory_bytes / 1e6);
+    weld_snprintf(d->text, sizeof d->text, "teacher: %.150s: %.40s, %.2f M parameters, %.0f MB",
+                  r->loss.distillation.teacher, f.name, (double)f.parameters / 1e6,
+                  (double)f.memory_bytes / 1e6);
     if (f.own_classes > f.classes) {
         weld_append(d->text, sizeof d->text,
                     "; what it says of %d classes that the data do not have is left out",
@@ -104,13 +105,13 @@ static weld_status open_cache(weld_distillation *d, const weld_recipe *r, const 
     const char *teacher = weld_logit_cache_text(d->cache, WELD_CACHE_TEACHER);
     d->classes = l.classes;
     snprintf(d->identity, sizeof d->identity, "cache %s", identity);
-    snprintf(d->text, sizeof d->text,
-             "cached teacher: %.120s: %.60s, %lld view%s, %d of %d classes%s", path,
-             teacher ? teacher : "unknown", (long long)l.views, l.views == 1 ? "" : "s", l.top,
-             l.classes,
-             weld_logit_cache_text(d->cache, WELD_CACHE_AUGMENTATION)
-                 ? ""
-                 : "; it does not say how its images were augmented");
+    weld_snprintf(d->text, sizeof d->text,
+                  "cached teacher: %.120s: %.60s, %lld view%s, %d of %d classes%s", path,
+                  teacher ? teacher : "unknown", (long long)l.views, l.views == 1 ? "" : "s", l.top,
+                  l.classes,
+                  weld_logit_cache_text(d->cache, WELD_CACHE_AUGMENTATION)
+                      ? ""
+                      : "; it does not say how its images were augmented");
     make_printable(d->text);
     return WELD_OK;
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "data/loader.h"
 #include "formats/logit_cache.h"
@@ -148,7 +149,7 @@ static weld_status open_writer(maker *m, weld_error *err) {
     weld_teacher_facts facts = weld_teacher_get_facts(m->teacher);
     WELD_TRY(weld_pixel_keys_text(&m->recipe, &augmentation, err));
     weld_samples_identity(&m->recipe, m->ds, samples);
-    snprintf(teacher, sizeof teacher, "%.64s %s", facts.name, facts.identity);
+    weld_snprintf(teacher, sizeof teacher, "%.64s %s", facts.name, facts.identity);
     weld_cache_texts texts = {samples, augmentation, teacher};
     weld_status status =
         weld_cache_writer_open(m->settings->out, &m->layout, &texts, &m->writer, &m->done, err);
@@ -222,8 +223,8 @@ static void tell_plan(const maker *m, double batch_seconds) {
     weld_teacher_facts f = weld_teacher_get_facts(m->teacher);
     char teacher[256];
     int64_t total = m->layout.views * m->layout.images;
-    snprintf(teacher, sizeof teacher, "%.64s, %.2f M parameters, %.0f MB", f.name,
-             (double)f.parameters / 1e6, (double)f.memory_bytes / 1e6);
+    weld_snprintf(teacher, sizeof teacher, "%.64s, %.2f M parameters, %.0f MB", f.name,
+                  (double)f.parameters / 1e6, (double)f.memory_bytes / 1e6);
     if (f.own_classes > f.classes) {
         weld_append(teacher, sizeof teacher,
                     "; what it says of %d classes that the data do not have is left out",

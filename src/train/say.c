@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/locale.h"
+
 void weld_train_say(const weld_train_settings *s, const char *format, ...) {
     const weld_train_callbacks *c = &s->callbacks;
     if (c->message) {
         char text[WELD_ERROR_MESSAGE_SIZE];
         va_list args;
         va_start(args, format);
-        vsnprintf(text, sizeof text, format, args);
+        weld_vsnprintf(text, sizeof text, format, args);
         va_end(args);
         c->message(c->context, text);
     }

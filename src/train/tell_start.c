@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "teach/distillation.h"
@@ -66,7 +68,7 @@ static void __attribute__((format(printf, 2, 3))) advise(advice *a, const char *
     size_t used = strlen(a->text);
     va_list args;
     va_start(args, format);
-    vsnprintf(a->text + used, sizeof a->text - used, format, args);
+    weld_vsnprintf(a->text + used, sizeof a->text - used, format, args);
     va_end(args);
 }
 
@@ -109,12 +111,13 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
 static void advise_on_average(const weld_trainer *t, advice *a) {
     double updates = (double)t->updates, decay = t->data.recipe.train.ema_decay;
     double left = pow(decay, updates);
+    char share[WELD_NUMBER_SIZE];
     if (decay > 0 && left > SPOILS_AVERAGE && !t->init && !t->data.recipe.train.ema_warmup) {
         advise(a,
-               "train.ema_decay %g: after the run's %.0f updates %.2g %% of the average is what it "
+               "train.ema_decay %g: after the run's %.0f updates %s of the average is what it "
                "started from, which makes it worthless: take %.6g or less, or null, or "
                "train.ema_warmup true\n",
-               decay, updates, 100 * left, fmax(0, 1 - 10 / updates));
+               decay, updates, weld_percent_text(left, share), fmax(0, 1 - 10 / updates));
     }
 }
 

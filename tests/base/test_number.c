@@ -29,4 +29,19 @@ START_TEST(any_double_reads_back) {
 }
 END_TEST
 
-RUN_SUITE("base/number", the_shortest_text_that_reads_back_is_written, any_double_reads_back)
+START_TEST(shares_are_written_as_people_read_them) {
+    static const struct {
+        double share;
+        const char *text;
+    } cases[] = {{0.997, "99.7 %"}, {1, "100 %"},         {0, "0 %"},
+                 {0.0321, "3.2 %"}, {0.00041, "0.041 %"}, {1e-7, "less than 0.001 %"},
+                 {12.5, "1250.0 %"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[WELD_NUMBER_SIZE];
+        ck_assert_str_eq(weld_percent_text(cases[i].share, text), cases[i].text);
+    }
+}
+END_TEST
+
+RUN_SUITE("base/number", the_shortest_text_that_reads_back_is_written, any_double_reads_back,
+          shares_are_written_as_people_read_them)

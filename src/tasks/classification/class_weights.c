@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "tasks/classification/classification.h"
 
@@ -99,9 +100,9 @@ static void range_text(const weld_dataset *ds, const int64_t *counts, const doub
             most = most < 0 || values[c] > values[most] ? c : most;
         }
     }
-    snprintf(text, size, "from %.3g (%.80s, %lld images) to %.3g (%.80s, %lld)", values[least],
-             weld_dataset_class_name(ds, least), (long long)counts[least], values[most],
-             weld_dataset_class_name(ds, most), (long long)counts[most]);
+    weld_snprintf(text, size, "from %.3g (%.80s, %lld images) to %.3g (%.80s, %lld)", values[least],
+                  weld_dataset_class_name(ds, least), (long long)counts[least], values[most],
+                  weld_dataset_class_name(ds, most), (long long)counts[most]);
 }
 
 void weld_class_weights_text(const weld_class_weights *w, const weld_dataset *ds, char *text,

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "serialization/name_list.h"
 
@@ -290,7 +290,7 @@ static void list_folders(const weld_dataset *ds, weld_name_list *list) {
 static bool is_part_name(const char *name) {
     static const char *const parts[] = {"train", "training", "val", "valid", "validation", "test"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (strcasecmp(name, parts[i]) == 0) {
+        if (weld_strcasecmp(name, parts[i]) == 0) {
             return true;
         }
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
 #include "tasks/classification/classification.h"
@@ -18,7 +19,7 @@ enum { WORST_CLASSES = 5 };
 static void add_percent(weld_text *t, double value, int width) {
     char text[32] = "-";
     if (isfinite(value)) {
-        snprintf(text, sizeof text, "%.2f %%", value);
+        weld_snprintf(text, sizeof text, "%.2f %%", value);
     }
     weld_text_format(t, "%*s", width, text);
 }

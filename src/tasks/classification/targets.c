@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "tasks/classification/class_weights.h"
 #include "tasks/classification/classification.h"
@@ -86,11 +87,11 @@ void weld_class_caption(const void *targets, float *const *inputs, int64_t i,
     for (int k = 0; k < (second >= 0 && target[second] >= 0.005f ? 2 : 1); k++) {
         const double share = (double)target[shown[k]];
         const char *name = weld_dataset_class_name(t->ds, shown[k]), *line = k ? "\n" : "";
-        used +=
-            style == WELD_CAPTION_PERCENT
-                ? (size_t)snprintf(text + used, size - used, "%s%.80s %.0f %%", line, name,
-                                   100 * share)
-                : (size_t)snprintf(text + used, size - used, "%s%.2f %.100s", line, share, name);
+        used += style == WELD_CAPTION_PERCENT
+                    ? (size_t)weld_snprintf(text + used, size - used, "%s%.80s %.0f %%", line, name,
+                                            100 * share)
+                    : (size_t)weld_snprintf(text + used, size - used, "%s%.2f %.100s", line, share,
+                                            name);
     }
 }
 

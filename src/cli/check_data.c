@@ -131,7 +131,7 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
         } else {
             print_summary(r, ds, against, &report);
         }
-        fflush(stdout);
+        cli_flush_output();
         weld_error odd;
         if (weld_class_check_data(ds, &odd)) {
             fprintf(stderr, "note: %s\n", odd.message);

@@ -1,7 +1,7 @@
 /* What the subcommands share: the table of commands, options with their help, and messages.
  *
  * Exit status: 0 done, 1 failed (one line on stderr), 2 wrong usage, 130 or 143 where Ctrl-C or
- * SIGTERM ended it.
+ * SIGTERM ended it. What cannot be printed (disk full, reader gone) is a failure too.
  */
 #ifndef WELD_CLI_CLI_H
 #define WELD_CLI_CLI_H
@@ -91,6 +91,11 @@ void cli_add_text(cli_call *call, const char *text);
 _Noreturn void cli_usage(const cli_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Have what was printed so far arrive. */
+void cli_flush_output(void);
+/* To be called last: the exit status, which is CLI_FAILED where something that was printed could
+ * not be written (which it says). */
+int cli_finish_output(int status);
 /* Print a line of JSON, numbers with so many digits. Takes the reference. */
 void cli_print_json(json_t *json, size_t digits);
 /* "verified on 36 images: ..." */

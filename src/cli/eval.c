@@ -42,7 +42,7 @@ static void print_scores(const weld_task *task, const weld_evaluation *e,
         printf(", loss %.4f", e->loss);
     }
     putchar('\n');
-    fflush(stdout);
+    cli_flush_output();
 }
 
 static void print_text(const weld_evaluator *e, bool classes) {

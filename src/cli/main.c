@@ -1,7 +1,10 @@
 /* The program: finds the subcommand, and says what it is and what it runs on. */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cpu.h"
 #include "base/error.h"
@@ -98,7 +101,24 @@ static int run(const cli_command *command, int count, char **arguments) {
     return end(status, &err);
 }
 
-int main(int argc, char **argv) {
+/* A reader that is gone, or a limit on the size of files, is an error of the write and no death. */
+static void ignore_signals_of_writing(void) {
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+/* Where one of the three is closed, no file that is opened later must come in its place. It stays
+ * unusable: the other way round. */
+static void keep_places_of_standard_files(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) {
+            return; /* without /dev/null there is nothing that could be done */
+        }
+    }
+}
+
+static int do_as_told(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "--help";
     if (strcmp(name, "--version") == 0) {
         bool verbose = argc > 2 && strcmp(argv[2], "--verbose") == 0;
@@ -117,4 +137,10 @@ int main(int argc, char **argv) {
     }
     fprintf(stderr, "weld: %s: no such command: see weld --help\n", name);
     return CLI_USAGE;
+}
+
+int main(int argc, char **argv) {
+    keep_places_of_standard_files();
+    ignore_signals_of_writing();
+    return cli_finish_output(do_as_told(argc, argv));
 }

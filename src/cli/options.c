@@ -242,7 +242,7 @@ void cli_parse(cli_call *call, const cli_option *options, size_t option_count) {
     while ((code = getopt_long(call->count, call->arguments, shorts, longs, NULL)) != -1) {
         if (code == HELP) {
             print_help(call->command, e.options, e.count);
-            exit(CLI_DONE);
+            exit(cli_finish_output(CLI_DONE));
         }
         const cli_option *option = find_option(e.options, e.count, code);
         if (!option) { /* getopt_long has said what is wrong */

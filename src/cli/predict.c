@@ -31,7 +31,7 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
     WELD_TRY(weld_image_queue_create(weld_image_runner_transform(runner), images->paths,
                                      (int64_t)images->count, jobs, &queue, err));
     weld_status status = cli_answers_begin(answers, err);
-    for (size_t i = 0; i < images->count && !status; i++) {
+    for (size_t i = 0; i < images->count && !status && !ferror(stdout); i++) {
         status = predict(runner, queue, images->paths[i], answers, err);
         if (is_of_image(status)) {
             fprintf(stderr, "weld: %s\n", err->message);

@@ -1,5 +1,7 @@
-/* What several commands print. */
+/* What several commands print, and whether it arrived. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -24,4 +26,28 @@ void cli_print_json(json_t *json, size_t digits) {
     json_dumpf(json, stdout, JSON_REAL_PRECISION(digits));
     putchar('\n');
     json_decref(json);
+}
+
+static int lost; /* an errno: why what was printed before did not arrive */
+
+void cli_flush_output(void) {
+    if (fflush(stdout) != 0 && !lost) {
+        lost = errno;
+    }
+}
+
+/* What was printed may be lost as late as when the file is closed. Without anything printed it
+ * does not matter that there may be no standard output. */
+int cli_finish_output(int status) {
+    cli_flush_output();
+    const bool failed = ferror(stdout);
+    if (fclose(stdout) != 0 && errno != EBADF && !lost) {
+        lost = errno;
+    }
+    if (!failed && !lost) {
+        return status;
+    }
+    fprintf(stderr, "weld: what was printed could not be written%s%s\n", lost ? ": " : "",
+            lost ? strerror(lost) : "");
+    return status ? status : CLI_FAILED;
 }

@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/locale.h"
 #include "models/layers.h"
 
 /* Blocks with transformers stand at the end of stages FIRST_MIXED and following. */

@@ -1,0 +1,93 @@
+#!/bin/sh
+# What a command prints, or writes, and nobody gets: a full disk, a reader that is gone, a limit on the size of files. Each is exit status 1
+# with a line, for every command that `weld --help` names.
+# Arguments: the program, make_photos.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+mkdir photos
+"$MAKE_PHOTOS" photos/train 2 8 32
+"$MAKE_PHOTOS" photos/val 2 3 32
+cat > small.yaml << 'YAML'
+model: {name: repvit, channels: [8, 16], depths: [1, 1], stem_stride: 2}
+data: {train: photos/train, val: photos/val, input_size: 32}
+augment: {kind: small, auto_augment: null, mixup: 0}
+train: {epochs: 1, batch_size: 4, ema_decay: null}
+YAML
+works "train" "$WELD" train small.yaml --out run
+works "export" "$WELD" export run/best.h5 -o x.safetensors
+printf "\223NUMPY\001\000\166\000{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 32, 32), }%50s\n" '' > x.npy
+head -c 12288 /dev/zero >> x.npy
+
+# The arguments of each command, in small; OUT is what it writes, where it writes something.
+arguments() {
+    case $1 in
+    train) echo "small.yaml --out OUT" ;;
+    preview) echo "small.yaml --count 4 -o OUT.png" ;;
+    eval) echo "run/best.h5 --data photos/val --details OUT.json" ;;
+    predict) echo "run/best.h5 photos/val/class_a/0000.jpg" ;;
+    run) echo "run/best.h5 --input x.npy --features --output OUT.npy" ;;
+    reparam) echo "run/best.h5 -o OUT.h5" ;;
+    export) echo "run/best.h5 -o OUT.onnx" ;;
+    import) echo "x.safetensors -o OUT.h5" ;;
+    pack) echo "photos/train -o OUT.h5" ;;
+    distill-cache) echo "small.yaml --teacher run/best.h5 -o OUT.safetensors --views 2" ;;
+    check-data) echo "photos/train" ;;
+    bench) echo "run/best.h5 --steps 1 --trace OUT.json" ;;
+    inspect) echo "run/best.h5 --tensors" ;;
+    report) echo "run -o OUT.html" ;;
+    models) echo ;;
+    esac
+}
+
+# A pipe without a reader, as file descriptor 4.
+mkfifo pipe
+exec 3<> pipe 4> pipe 3<&-
+
+# lost NAME REASON: the last command failed for it, and said so.
+lost() {
+    [ "$status" = 1 ] && grep -q "^weld: what was printed could not be written: $2" stderr
+    report $? "$1"
+}
+
+commands=$("$WELD" --help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p')
+for command in $commands; do
+    holds "$command: its arguments are known here" sh -c "echo '$(arguments "$command")' | grep -q . || [ $command = models ]"
+    rm -rf OUT*
+    # shellcheck disable=SC2046 # words
+    set -- "$command" $(arguments "$command")
+    works "$command" "$WELD" "$@"
+    if [ -s stdout ]; then
+        rm -rf OUT*
+        "$WELD" "$@" > /dev/full 2> stderr
+        status=$?
+        lost "$command: a full disk" "No space left on device"
+        rm -rf OUT*
+        "$WELD" "$@" >&4 2> stderr
+        status=$?
+        lost "$command: a reader that is gone" "Broken pipe"
+    fi
+    rm -rf OUT*
+    case $* in *OUT*)
+        (ulimit -f 1; run "$WELD" "$@"; echo "$status" > status)
+        [ "$(cat status)" = 1 ] && grep -q '^weld: .*File too large' stderr
+        report $? "$command: a limit on the size of files"
+        [ "$command" = train ] || holds "$command: nothing is left" sh -c '! ls -d OUT*'
+        ;;
+    esac
+    "$WELD" "$command" --help > /dev/full 2> stderr
+    status=$?
+    lost "$command --help: a full disk" "No space left on device"
+done
+for option in --help --version "--version --verbose"; do
+    # shellcheck disable=SC2086 # words
+    "$WELD" $option > /dev/full 2> stderr
+    status=$?
+    lost "$option: a full disk" "No space left on device"
+done
+"$WELD" predict run/best.h5 nowhere.jpg >&- 2> said
+status=$?
+holds "nothing printed needs no output" sh -c "[ $status = 1 ] && [ \$(wc -l < said) = 1 ]"
+finish

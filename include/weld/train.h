@@ -134,8 +134,12 @@ typedef struct weld_train_settings {
                        * otherwise, the network and its preprocessing; may be NULL. Not read when a
                        * run is resumed: last.h5 has it all */
     int threads;      /* 0: all that the process may use */
+    int extend;       /* of resume: go on to so many epochs in all, more than the run was begun for.
+                       * Optimizer and averages go on; the rate is that of a run of so many. 0: to
+                       * those that the recipe says */
     weld_train_callbacks callbacks;
-    void *reserved[4]; /* NULL */
+    const char *init_key; /* of init: which of the networks in it, as weld_import_options.key */
+    void *reserved[3];    /* NULL */
 } weld_train_settings;
 
 typedef struct weld_train_result {

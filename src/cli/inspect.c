@@ -8,7 +8,8 @@
 #include "infer/model.h"
 
 static bool is_foreign(weld_file_kind kind) {
-    return kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS;
+    return kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS ||
+           kind == WELD_FILE_SHARDS;
 }
 
 /* The tensors of another program's file as they stand there. `reason`: why they are of no network,

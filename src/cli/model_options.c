@@ -39,6 +39,11 @@ static weld_status split_lines(const char *path, char *text, size_t size, weld_a
     return WELD_OK;
 }
 
+static weld_status import(const char *path, const cli_model_options *o,
+                          const weld_import_options *known, weld_model **out, weld_error *err) {
+    return (o->backbone ? weld_model_import_backbone : weld_model_import)(path, known, out, err);
+}
+
 static weld_status open_with_names(const char *path, const cli_model_options *o,
                                    weld_import_options known, weld_model **out, weld_error *err) {
     weld_array names = {.element = sizeof(char *)};
@@ -56,7 +61,7 @@ static weld_status open_with_names(const char *path, const cli_model_options *o,
     if (!status) {
         known.num_classes = (int)names.count;
         known.class_names = names.data;
-        status = weld_model_import(path, &known, out, err);
+        status = import(path, o, &known, out, err);
     }
     weld_array_free(&names);
     weld_free(text);
@@ -95,7 +100,7 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
     known.set_count = options->keys.count;
     known.class_order = (weld_class_order)options->class_order;
     weld_status status = options->classes ? open_with_names(path, options, known, out, err)
-                                          : weld_model_import(path, &known, out, err);
+                                          : import(path, options, &known, out, err);
     if (!status && (*out)->file.origin.passed_over.count) {
         const weld_name_list *list = &(*out)->file.origin.passed_over;
         fprintf(stderr, "note: %s: %zu tensors that are not of the network are passed over: %s\n",

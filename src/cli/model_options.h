@@ -14,6 +14,7 @@ typedef struct cli_model_options {
     int class_order;               /* a weld_class_order */
     const char *mean, *std, *crop; /* NULL: what the file says, or the usual */
     int interpolation;             /* 1: bicubic, 2: bilinear */
+    bool backbone;                 /* it need not have a head */
 } cli_model_options;
 
 /* Entries of a command's table. */

@@ -153,6 +153,7 @@ weld_status cli_run(cli_call *call, weld_error *err) {
         CLI_MODEL_PRECISION(model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    model.backbone = features;
     weld_model *m;
     job j = {0};
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
@@ -96,9 +97,11 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
 static void print_result(const weld_train_result *r) {
     char took[32];
     if (r->interrupted) {
-        printf("stopped after update %lld: continue with weld train %s/recipe.yaml --out %s "
-               "--resume\n",
-               (long long)r->step, r->out, r->out);
+        char recipe[sizeof r->out + 16], words[2][4 * sizeof recipe];
+        snprintf(recipe, sizeof recipe, "%s/recipe.yaml", r->out);
+        printf("stopped after update %lld: continue with weld train %s --out %s --resume\n",
+               (long long)r->step, weld_shell_word(recipe, words[0], sizeof words[0]),
+               weld_shell_word(r->out, words[1], sizeof words[1]));
         return;
     }
     printf("%s: %lld epochs, %lld updates, %s", r->out, (long long)r->epochs, (long long)r->step,
@@ -117,9 +120,10 @@ static void print_result(const weld_train_result *r) {
 
 /* Those that contradict others, in words; NULL: none. */
 static const char *contradiction(const weld_train_settings *s, bool dry) {
-    return dry && s->resume       ? "--dry-run and --resume do not go together"
-           : s->resume && !s->out ? "--resume needs --out DIR: which run?"
-                                  : NULL;
+    return dry && s->resume          ? "--dry-run and --resume do not go together"
+           : s->resume && !s->out    ? "--resume needs --out DIR: which run?"
+           : s->extend && !s->resume ? "--extend goes with --resume: which run?"
+                                     : NULL;
 }
 
 static weld_status dry_run(const weld_train_settings *settings, weld_error *err) {
@@ -158,8 +162,12 @@ weld_status cli_train(cli_call *call, weld_error *err) {
          "folder of train and val, or of classes, for the recipe's"},
         {"out", 0, CLI_TEXT, &s.out, "DIR", "the run's folder (runs/<recipe>-<time>)"},
         {"resume", 0, CLI_FLAG, &s.resume, NULL, "continue the run in --out, or start it"},
+        {"extend", 0, CLI_COUNT, &s.extend, "N",
+         "of --resume: go on to N epochs in all, more than the run was begun for"},
         {"init", 0, CLI_TEXT, &s.init, "FILE",
          "start from its weights: checkpoint, .pth, .safetensors"},
+        {"key", 0, CLI_TEXT, &s.init_key, "KEY",
+         "of --init: of a .pth model, ...; of a checkpoint ema"},
         {"dry-run", 0, CLI_FLAG, &dry, NULL,
          "print the whole recipe, memory and time needed; write nothing"},
         {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all)"},

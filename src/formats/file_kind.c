@@ -1,4 +1,5 @@
 /* Kinds of files by their first bytes; see file_kind.h. */
+#define _GNU_SOURCE
 #include "formats/file_kind.h"
 
 #include <string.h>
@@ -29,6 +30,12 @@ static bool is_hdf5(const unsigned char *bytes, size_t size) {
 /* Eight bytes of length (below 100 MB), then a JSON object. */
 static bool is_safetensors(const unsigned char *bytes, size_t size) {
     return size > 8 && bytes[8] == '{' && memcmp(bytes + 4, "\0\0\0\0", 4) == 0 && bytes[3] < 8;
+}
+
+/* A JSON object with this member among its first. */
+static bool is_shard_index(const unsigned char *bytes, size_t size) {
+    static const char member[] = "\"weight_map\"";
+    return size > 0 && bytes[0] == '{' && memmem(bytes, size, member, sizeof member - 1);
 }
 
 /* Before PyTorch's files were archives, they began with this number of ten bytes as a pickle. */
@@ -91,6 +98,9 @@ static weld_file_kind kind_of_bytes(const unsigned char *bytes, size_t size) {
     if (is_safetensors(bytes, size)) {
         return WELD_FILE_SAFETENSORS;
     }
+    if (is_shard_index(bytes, size)) {
+        return WELD_FILE_SHARDS;
+    }
     return is_onnx(bytes, size) ? WELD_FILE_ONNX : WELD_FILE_UNKNOWN;
 }
 
@@ -134,6 +144,7 @@ const char *weld_file_kind_text(weld_file_kind kind) {
         [WELD_FILE_PTH] = "a ZIP archive, perhaps a PyTorch .pth file",
         [WELD_FILE_PICKLE] = "a PyTorch file of the old format",
         [WELD_FILE_SAFETENSORS] = "a safetensors file",
+        [WELD_FILE_SHARDS] = "an index of safetensors files",
         [WELD_FILE_ONNX] = "an ONNX file, which weld writes but does not read",
         [WELD_FILE_NPY] = "a NumPy array",
         [WELD_FILE_JPEG] = "a JPEG image",

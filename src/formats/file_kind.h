@@ -14,6 +14,7 @@ typedef enum weld_file_kind {
     WELD_FILE_PTH,  /* a ZIP archive, which is what PyTorch saves */
     WELD_FILE_PICKLE,
     WELD_FILE_SAFETENSORS,
+    WELD_FILE_SHARDS, /* the index of several */
     WELD_FILE_ONNX,
     WELD_FILE_NPY,
     WELD_FILE_JPEG,

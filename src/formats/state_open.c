@@ -10,6 +10,7 @@
 #include "formats/file_kind.h"
 #include "formats/pth.h"
 #include "formats/safetensors.h"
+#include "formats/shards.h"
 #include "formats/state_source.h"
 
 static int by_name(const void *a, const void *b) {
@@ -59,6 +60,8 @@ static weld_status open_kind(weld_state_dict *s, const char *path, const char *k
     switch (kind) {
     case WELD_FILE_SAFETENSORS:
         return weld_safetensors_open(s, path, err);
+    case WELD_FILE_SHARDS:
+        return weld_shards_open(s, path, err);
     case WELD_FILE_PTH:
         return weld_pth_open(s, path, key, err);
     case WELD_FILE_PICKLE:

@@ -14,14 +14,17 @@ weld_status weld_model_open(const char *path, weld_model **out, weld_error *err)
     return weld_model_import(path, NULL, out, err);
 }
 
-weld_status weld_model_import(const char *path, const weld_import_options *options,
-                              weld_model **out, weld_error *err) {
+typedef weld_status importer(const char *, const weld_import_options *, weld_model_file *,
+                             weld_error *);
+
+static weld_status import(importer *read, const char *path, const weld_import_options *options,
+                          weld_model **out, weld_error *err) {
     *out = NULL;
     weld_model *m = weld_alloc(1, sizeof *m);
     if (!m) {
         return weld_fail_memory(err, path);
     }
-    weld_status status = weld_model_file_import(path, options, &m->file, err);
+    weld_status status = read(path, options, &m->file, err);
     if (status) {
         weld_free(m);
         return status;
@@ -39,6 +42,35 @@ weld_status weld_model_import(const char *path, const weld_import_options *optio
     }
     *out = m;
     return WELD_OK;
+}
+
+weld_status weld_model_import(const char *path, const weld_import_options *options,
+                              weld_model **out, weld_error *err) {
+    return import(weld_model_file_import, path, options, out, err);
+}
+
+/* What a backbone lacks is zero, for nothing reads it. */
+static weld_status complete_head(weld_model *m, weld_error *err) {
+    for (size_t i = 0; i < m->graph->value_count; i++) {
+        const weld_value *v = m->graph->values[i];
+        const bool leaf = v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
+        weld_tensor t;
+        if (leaf && !weld_weights_find(m->file.weights, v->name, &t)) {
+            WELD_TRY(weld_weights_add(m->file.weights, v->name, v->dtype, &v->shape, &t, err));
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_model_import_backbone(const char *path, const weld_import_options *options,
+                                       weld_model **out, weld_error *err) {
+    WELD_TRY(import(weld_model_file_import_backbone, path, options, out, err));
+    weld_status status = (*out)->file.origin.headless ? complete_head(*out, err) : WELD_OK;
+    if (status) {
+        weld_model_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 weld_status weld_model_save(const weld_model *m, const char *path, weld_error *err) {

@@ -14,6 +14,11 @@ struct weld_model {
     weld_class_order class_order; /* where it has no names of classes */
 };
 
+/* weld_model_import, but of weights without a head too, for what is before it: m's head is zero
+ * then. */
+weld_status weld_model_import_backbone(const char *path, const weld_import_options *options,
+                                       weld_model **out, weld_error *err);
+
 /* The evaluation graph in the precision that was asked for. */
 const weld_graph *weld_model_running_graph(const weld_model *m);
 

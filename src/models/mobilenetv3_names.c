@@ -219,17 +219,14 @@ weld_status weld_mobilenetv3_recognize(const weld_shape_index *index, weld_recog
     }
     WELD_TRY(find_sizes(&s, &m, err));
     const weld_named_shape *classifier = find_root(&s, "classifier.weight");
-    if (!classifier) {
-        return weld_fail(err, WELD_ERROR_SHAPE,
-                         "the classifier is missing (%s): weights of a backbone alone do not "
-                         "classify",
-                         s.naming == TIMM ? "classifier.weight" : "classifier.3.weight");
-    }
     if (s.naming == TORCHVISION) {
         m.bn_eps = 1e-3;
         m.bn_momentum = 0.01;
     }
-    out->config.num_classes = outputs(classifier);
+    out->headless = !classifier;
+    if (classifier) {
+        out->config.num_classes = outputs(classifier);
+    }
     memcpy(out->config.values, &m, sizeof m);
     out->naming = &weld_mobilenetv3_namings[s.naming];
     out->merged = find_root(&s, "conv_stem.bias");

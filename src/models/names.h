@@ -89,8 +89,10 @@ typedef struct weld_recognized {
     weld_model_config config;        /* what tensors do not tell is as nobody set it */
     int input_size; /* of the images that its tables of positions are for; 0: it has none */
     const weld_naming *naming;
-    bool merged;  /* then keys with WELD_KEY_MERGED_AWAY are as nobody set them too */
-    bool partial; /* not all of its tensors are there, as they are of no other found so far */
+    bool merged;   /* then keys with WELD_KEY_MERGED_AWAY are as nobody set them too */
+    bool headless; /* tensors of the head are missing, those with a row for each class among them;
+                    * config.num_classes is then as nobody set it */
+    bool partial;  /* not all of its tensors are there, as they are of no other found so far */
 } weld_recognized;
 
 #endif

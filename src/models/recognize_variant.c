@@ -51,16 +51,32 @@ static bool is_table(const search *s, const weld_model_config *config, const wel
     return size && size == *input_size;
 }
 
-/* How many of the graph's leaves are among the tensors; those of integers need not be. */
+/* Is there none that has a row for each class? Then the head may be missing. */
+static bool lacks_classes(const search *s, const weld_graph *g, const weld_model_config *config,
+                          const weld_naming *naming) {
+    for (size_t i = 0; i < g->value_count; i++) {
+        const weld_value *leaf = g->values[i];
+        if (is_leaf(leaf) && weld_model_place_of(config, leaf->name).per_class &&
+            find(s, config, naming, leaf->name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How many of the graph's leaves are among the tensors; those of integers need not be, nor where
+ * there is no classifier those of the head. */
 static void try_naming(search *s, const weld_graph *g, const weld_model_config *config,
                        const weld_naming *naming, bool merged) {
     size_t hits = 0, tensors = 0, known = 0;
     int classes = 0, input_size = 0;
+    const bool headless = lacks_classes(s, g, config, naming);
     for (size_t i = 0; i < g->value_count; i++) {
         const weld_value *leaf = g->values[i];
         const weld_named_shape *found = is_leaf(leaf) ? find(s, config, naming, leaf->name) : NULL;
         known += found != NULL;
-        if (!is_leaf(leaf) || leaf->dtype == WELD_I64) {
+        if (!is_leaf(leaf) || leaf->dtype == WELD_I64 ||
+            (headless && !found && weld_model_is_head(config, leaf->name))) {
             continue;
         }
         s->first_is_there = s->first_is_there || (found && tensors == 0);
@@ -79,6 +95,7 @@ static void try_naming(search *s, const weld_graph *g, const weld_model_config *
         s->out->naming = naming;
         s->out->merged = merged;
         s->out->partial = !whole;
+        s->out->headless = headless && whole;
         s->exact = whole && known == s->index->count;
     }
 }

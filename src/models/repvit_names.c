@@ -233,7 +233,9 @@ static bool is_legacy(const search *s) {
     return !s->merged && find_conv(s, WELD_REPVIT_BLOCK, 0, 0, 1, "token_mixer.0.conv1");
 }
 
-static weld_status find_head(const search *s, weld_repvit *r, int *classes, weld_error *err) {
+/* Of a backbone alone there is none. */
+static weld_status find_head(const search *s, weld_repvit *r, weld_recognized *out,
+                             weld_error *err) {
     const weld_named_place at = {.names = &heads};
     char name[WELD_TENSOR_NAME_SIZE], second[WELD_TENSOR_NAME_SIZE];
     weld_place_tensor_name(&at, s->naming, "classifier.l.weight", name);
@@ -243,13 +245,11 @@ static weld_status find_head(const search *s, weld_repvit *r, int *classes, weld
     }
     const weld_named_shape *head = weld_shape_index_find(s->index, name);
     if (!head) {
-        return weld_fail(err, WELD_ERROR_SHAPE,
-                         "the classifier is missing (%s): weights of a backbone alone do not "
-                         "classify",
-                         name);
+        out->headless = true;
+        return WELD_OK;
     }
     r->distillation_head = !s->merged && weld_shape_index_find(s->index, second);
-    return take_outputs(head, 2, classes, err);
+    return take_outputs(head, 2, &out->config.num_classes, err);
 }
 
 weld_status weld_repvit_recognize(const weld_shape_index *index, weld_recognized *out,
@@ -259,7 +259,7 @@ weld_status weld_repvit_recognize(const weld_shape_index *index, weld_recognized
     WELD_TRY(find_form(&s, err));
     WELD_TRY(find_stages(&s, &r, err));
     r.legacy = is_legacy(&s);
-    WELD_TRY(find_head(&s, &r, &out->config.num_classes, err));
+    WELD_TRY(find_head(&s, &r, out, err));
     memcpy(out->config.values, &r, sizeof r);
     out->naming = &weld_repvit_namings[s.naming];
     out->merged = s.merged;

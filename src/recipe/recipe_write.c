@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "optimize/schedule.h"
 #include "recipe/recipe_keys.h"
 #include "recipe/recipe_yaml.h"
 
@@ -62,7 +63,7 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
 
 /* --- comparing --- */
 
-static bool may_differ(size_t place) {
+static bool may_differ(const weld_recipe *r, size_t place) {
     static const size_t places[] = {KEY(train.checkpoint_every),
                                     KEY(train.keep),
                                     KEY(train.precision),
@@ -73,7 +74,8 @@ static bool may_differ(size_t place) {
                                     KEY(data.train),
                                     KEY(data.val),
                                     KEY(data.max_bad)};
-    bool found = false;
+    /* Evaluations are looked on, but where the rate waits for their scores. */
+    bool found = place == KEY(train.eval_every) && r->schedule.name != WELD_SCHEDULE_PLATEAU;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         found = found || places[i] == place;
     }
@@ -90,7 +92,7 @@ const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, c
         const weld_recipe_key *k = &keys.at[i];
         weld_recipe_key_text(a, k, value_a, value_size);
         weld_recipe_key_text(b, k, value_b, value_size);
-        if (strcmp(value_a, value_b) != 0 && !may_differ(weld_recipe_key_place(k))) {
+        if (strcmp(value_a, value_b) != 0 && !may_differ(a, weld_recipe_key_place(k))) {
             snprintf(key, key_size, "%s.%s", k->section, k->row->name);
             return key;
         }

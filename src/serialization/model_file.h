@@ -56,6 +56,7 @@ typedef struct weld_model_origin {
     bool usual;           /* nothing said how images are prepared: it is the usual way */
     bool untold;          /* nor, in the file, what its tensors do not tell of the network */
     bool hub;             /* config.json beside the file said it (hub_config.h) */
+    bool headless;        /* it is a backbone: `weights` has no more of the head than the file */
     size_t tensors;
     char prefix[256];           /* before the names of the network's tensors; "": none */
     weld_name_list passed_over; /* tensors that are not of the network */
@@ -96,6 +97,9 @@ weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_er
  * has not begun, without moments; in the merged form a deploy file. */
 weld_status weld_model_file_import(const char *path, const weld_import_options *options,
                                    weld_model_file *out, weld_error *err);
+/* The same, but weights of a backbone, without a head, are taken too. */
+weld_status weld_model_file_import_backbone(const char *path, const weld_import_options *options,
+                                            weld_model_file *out, weld_error *err);
 /* Write atomically (file.h). mf->weights must hold what a reader will ask for. */
 weld_status weld_model_file_write(const char *path, const weld_model_file *mf, weld_error *err);
 /* Release what *mf owns and zero it. */

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "formats/shards.h"
 #include "models/models.h"
 #include "serialization/hub_config.h"
 #include "serialization/model_metadata.h"
@@ -161,6 +162,7 @@ typedef struct importing {
     const char *path;
     const weld_import_options *options;
     weld_said_variant said;
+    bool backbone; /* need not have a head */
     weld_state_dict *dict;
     weld_state_index index;
     weld_recognized found;
@@ -183,7 +185,7 @@ static weld_status take_stated_config(importing *im, const char *text, const cha
         WELD_TRY(check_variant(im->path, found, c.name, im->err));
     }
     const unsigned unseen = WELD_KEY_UNTOLD | (im->found.merged ? WELD_KEY_MERGED_AWAY : 0);
-    bool same = c.num_classes == found->num_classes;
+    bool same = c.num_classes == found->num_classes || im->found.headless;
     for (const weld_key *key = NULL; (key = weld_family_next_key(weld_family_of(&c), key, 0));) {
         same = same && (key->flags & unseen || weld_key_equal(key, c.values, found->values));
     }
@@ -343,6 +345,7 @@ static void note_origin(importing *im, bool untold) {
     *origin = (weld_model_origin){.kind = weld_file_kind_of(im->path),
                                   .naming = im->found.naming,
                                   .untold = untold,
+                                  .headless = im->found.headless,
                                   .tensors = weld_state_dict_count(im->dict)};
     snprintf(origin->key, sizeof origin->key, "%s", weld_state_dict_key(im->dict));
     snprintf(origin->others, sizeof origin->others, "%s", weld_state_dict_others(im->dict));
@@ -401,7 +404,7 @@ static weld_status load_tensors(importing *im) {
         status = status ? weld_fail_context(im->err, status, "%s", im->path) : status;
     }
     status = status ? status
-                    : weld_state_load(&im->index, network, &im->mf->config, im->found.naming,
+                    : weld_state_load(&im->index, network, &im->found, &im->mf->config,
                                       &im->mf->weights, &im->mf->origin.passed_over, im->err);
     weld_graph_free(owned);
     return status;
@@ -452,6 +455,18 @@ static weld_status find_wrapped_network(importing *im) {
     return status ? first : WELD_OK;
 }
 
+/* One file of several has tensors of a network, but not all. */
+static weld_status fail_of_shard(importing *im, weld_status status) {
+    char index[512];
+    int count;
+    return weld_shards_is_one(im->path, index, sizeof index, &count)
+               ? weld_fail(im->err, status,
+                           "%s: is one of %d files that hold a network together: give their index "
+                           "in its place (%s)",
+                           im->path, count, index)
+               : status;
+}
+
 static weld_status import_all(importing *im) {
     char where[512];
     const bool ours = metadata(im, WELD_METADATA_CONFIG, where) != NULL;
@@ -461,6 +476,12 @@ static weld_status import_all(importing *im) {
     weld_status status = find_wrapped_network(im);
     if (status) {
         return weld_fail_context(im->err, status, "%s", im->path);
+    }
+    if (im->found.headless && !im->backbone) {
+        return weld_fail(im->err, WELD_ERROR_SHAPE,
+                         "%s: is a %s without its head, which does not classify: weld train --init "
+                         "makes a new one, and weld run --features gives the maps before it",
+                         im->path, im->found.config.name);
     }
     im->mf->kind = im->found.merged ? WELD_MODEL_DEPLOY : WELD_MODEL_CHECKPOINT;
     im->mf->trainer.best_epoch = -1;
@@ -472,28 +493,32 @@ static weld_status import_all(importing *im) {
     return take_summary(im);
 }
 
-static weld_status import_state_dict(const char *path, const weld_import_options *o,
+static weld_status import_state_dict(const char *path, const weld_import_options *o, bool backbone,
                                      weld_model_file *mf, weld_error *err) {
-    importing im = {.path = path, .options = o, .mf = mf, .err = err};
+    importing im = {.path = path, .options = o, .backbone = backbone, .mf = mf, .err = err};
     WELD_TRY(weld_state_dict_open(path, o->key, &im.dict, err));
     weld_status status = weld_state_index_create(im.dict, "", &im.index, err);
     if (!status) {
         status = import_all(&im);
+        status = status == WELD_ERROR_MEMORY ? status
+                 : status                    ? fail_of_shard(&im, status)
+                                             : status;
         weld_state_index_free(&im.index);
     }
     weld_state_dict_free(im.dict);
     return status;
 }
 
-weld_status weld_model_file_import(const char *path, const weld_import_options *options,
-                                   weld_model_file *out, weld_error *err) {
+static weld_status import(const char *path, const weld_import_options *options, bool backbone,
+                          weld_model_file *out, weld_error *err) {
     static const weld_import_options none;
     const weld_import_options *o = options ? options : &none;
     weld_file_kind kind = weld_file_kind_of(path);
     weld_model_file mf = {0};
     weld_status status;
-    if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS) {
-        status = import_state_dict(path, o, &mf, err);
+    if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS ||
+        kind == WELD_FILE_SHARDS) {
+        status = import_state_dict(path, o, backbone, &mf, err);
     } else {
         status = read_store(path, o, &mf, err);
     }
@@ -503,6 +528,16 @@ weld_status weld_model_file_import(const char *path, const weld_import_options *
     }
     *out = mf;
     return WELD_OK;
+}
+
+weld_status weld_model_file_import(const char *path, const weld_import_options *options,
+                                   weld_model_file *out, weld_error *err) {
+    return import(path, options, false, out, err);
+}
+
+weld_status weld_model_file_import_backbone(const char *path, const weld_import_options *options,
+                                            weld_model_file *out, weld_error *err) {
+    return import(path, options, true, out, err);
 }
 
 weld_status weld_model_file_read(const char *path, weld_model_file *out, weld_error *err) {

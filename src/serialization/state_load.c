@@ -63,6 +63,7 @@ typedef struct loading {
     const weld_state_index *index;
     const weld_model_config *config;
     const weld_naming *naming;
+    bool headless;
     weld_name_list *passed_over;
     weld_error *err;
 } loading;
@@ -85,6 +86,7 @@ static weld_status find(const loading *l, const weld_value *leaf, char name[WELD
 typedef struct comparison {
     bool *used; /* by number in the file */
     weld_name_list missing, unexpected, wrong, passed_over;
+    int64_t channels; /* of images, where it is for others than weld's; else 0 */
 } comparison;
 
 /* "features.0.total_ops": thop counts there, and leaves it behind. */
@@ -119,12 +121,16 @@ static void add_wrong(comparison *c, const weld_shape *shape, const weld_state_e
     weld_name_list_add(&c->wrong, text);
 }
 
+static bool may_be_missing(const loading *l, const weld_value *leaf) {
+    return l->headless && weld_model_is_head(l->config, leaf->name);
+}
+
 static weld_status compare_leaf(const loading *l, const weld_value *leaf, comparison *c) {
     char name[WELD_TENSOR_NAME_SIZE];
     int64_t number;
     WELD_TRY(find(l, leaf, name, &number));
     if (number < 0) {
-        if (leaf->dtype != WELD_I64) {
+        if (leaf->dtype != WELD_I64 && !may_be_missing(l, leaf)) {
             weld_name_list_add(&c->missing, name);
         }
         return WELD_OK;
@@ -134,6 +140,10 @@ static weld_status compare_leaf(const loading *l, const weld_value *leaf, compar
     const weld_shape shape = weld_naming_shape(l->naming, leaf->name, leaf->shape);
     if (!fits(leaf, &shape, entry) && !is_other_table(l, leaf, entry)) {
         add_wrong(c, &shape, entry);
+        if (weld_model_reads_images(l->network, leaf) && entry->shape.rank == 4 &&
+            entry->shape.dim[0] == shape.dim[0] && entry->shape.dim[1] != shape.dim[1]) {
+            c->channels = entry->shape.dim[1];
+        }
     }
     return WELD_OK;
 }
@@ -149,6 +159,14 @@ static weld_status fail_unfit(const loading *l, const comparison *c) {
             weld_append(text, sizeof text, "%s%zu %s: %s", *text ? "; " : "", parts[i].list->count,
                         parts[i].what, parts[i].list->text);
         }
+    }
+    if (c->channels) {
+        weld_append(
+            text, sizeof text,
+            ": its images have %lld channels, weld's networks are for 3 (RGB): give its first "
+            "convolution three (a weight for 1 channel three times, each a third; of 4 those "
+            "of the colours)",
+            (long long)c->channels);
     }
     return weld_fail(l->err, WELD_ERROR_SHAPE, "%s: its tensors are not those of a %s: %s",
                      weld_state_dict_file(l->index->dict), l->config->name, text);
@@ -192,11 +210,8 @@ static weld_status read_counter(const loading *l, size_t number, int64_t *out) {
     }
     double value;
     WELD_TRY(weld_state_dict_read(l->index->dict, number, WELD_F64, &value, l->err));
-    if (!(value >= 0 && value < 0x1p62 && value == floor(value))) {
-        return weld_fail(l->err, WELD_ERROR_FORMAT, "%s: %s is %g: it must be a whole number",
-                         weld_state_dict_file(l->index->dict), entry->name, value);
-    }
-    *out = (int64_t)value;
+    /* Averages of weights average it too, and bf16 rounds it: nothing depends on it. */
+    *out = value >= 0 && value < 0x1p62 ? (int64_t)round(value) : 0;
     return WELD_OK;
 }
 
@@ -235,6 +250,9 @@ static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weig
     int64_t number;
     weld_tensor tensor;
     WELD_TRY(find(l, leaf, name, &number));
+    if (number < 0 && may_be_missing(l, leaf)) {
+        return WELD_OK;
+    }
     WELD_TRY(weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, l->err));
     if (number < 0) {
         return WELD_OK; /* a counter that is missing is 0 */
@@ -244,9 +262,9 @@ static weld_status load_leaf(const loading *l, const weld_value *leaf, weld_weig
 }
 
 weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
-                            const weld_model_config *config, const weld_naming *naming,
+                            const weld_recognized *found, const weld_model_config *config,
                             weld_weights **out, weld_name_list *passed_over, weld_error *err) {
-    const loading l = {network, index, config, naming, passed_over, err};
+    const loading l = {network, index, config, found->naming, found->headless, passed_over, err};
     weld_weights *weights = NULL;
     weld_status status = compare(&l);
     status = status ? status : weld_weights_create(&weights, err);

@@ -24,12 +24,13 @@ weld_status weld_state_index_create(const weld_state_dict *dict, const char *pre
 bool weld_state_index_next_prefix(const weld_state_index *index, char prefix[WELD_PREFIX_SIZE]);
 void weld_state_index_free(weld_state_index *index);
 
-/* The parameters and buffers of `network` under their own names and in its order, from a file that
- * names them in `naming`. Strict: see weld_model_import; but tensors without the prefix, and what
- * profilers left behind, are passed over: *passed_over, where it is not NULL, names them. Nothing
- * is read, and little allocated, before all names, shapes and types are known to fit. */
+/* The parameters and buffers of `network` under their own names and in its order, from a file with
+ * what was found in it; of a headless one without those of the head that it has not. Strict: see
+ * weld_model_import; but tensors without the prefix, and what profilers left behind, are passed
+ * over: *passed_over, where it is not NULL, names them. Nothing is read, and little allocated,
+ * before all names, shapes and types are known to fit. */
 weld_status weld_state_load(const weld_state_index *index, const weld_graph *network,
-                            const weld_model_config *config, const weld_naming *naming,
+                            const weld_recognized *found, const weld_model_config *config,
                             weld_weights **out, weld_name_list *passed_over, weld_error *err);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/json.h"
 #include "train/say.h"
 
@@ -114,19 +115,50 @@ weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
 static weld_status check_keys(const weld_trainer *t, const weld_model_file *file,
                               const weld_recipe *old, weld_error *err) {
     char *text = NULL;
+    char last[4 * WELD_RECIPE_PATH_SIZE];
     weld_status status = weld_recipe_text(old, &text, err);
     if (!status && strcmp(text, file->recipe) != 0) {
         status = weld_fail(err, WELD_ERROR_FORMAT,
                            "%s: was begun by a version of weld (%s) whose recipes have other keys: "
                            "end the run with that version, or begin another one with --init %s",
-                           t->record.folder.last, file->program_version, t->record.folder.last);
+                           t->record.folder.last, file->program_version,
+                           weld_shell_word(t->record.folder.last, last, sizeof last));
     }
     weld_free(text);
     return status;
 }
 
-static weld_status check_recipe(const weld_trainer *t, const weld_model_file *file,
-                                weld_error *err) {
+/* A run that goes on to more epochs; what else its recipe says stays. */
+static weld_status extend(weld_trainer *t, weld_recipe *old, weld_error *err) {
+    const int64_t epochs = t->data.settings->extend;
+    if (epochs && epochs < old->train.epochs) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is of a run of %lld epochs: --extend takes more, all of them counted",
+                         t->record.folder.last, (long long)old->train.epochs);
+    }
+    if (epochs > old->train.epochs) {
+        t->extended_from = old->train.epochs;
+        old->train.epochs = epochs;
+    }
+    return WELD_OK;
+}
+
+/* What can be done where the run cannot go on as it is. */
+static weld_status fail_other_recipe(const weld_trainer *t, const weld_recipe *old, const char *key,
+                                     const char *was, const char *is, weld_error *err) {
+    char last[4 * WELD_RECIPE_PATH_SIZE], more[64] = "";
+    if (t->data.recipe.train.epochs > old->train.epochs && strcmp(key, "train.epochs") == 0) {
+        snprintf(more, sizeof more, "go on to as many with --extend %lld, ",
+                 (long long)t->data.recipe.train.epochs);
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT,
+                     "%s: was made with %s %s, but now it is %s: %sresume with %s, or begin "
+                     "another run from its weights with --init %s",
+                     t->record.folder.last, key, was, is, more, t->record.folder.recipe,
+                     weld_shell_word(t->record.folder.last, last, sizeof last));
+}
+
+static weld_status check_recipe(weld_trainer *t, const weld_model_file *file, weld_error *err) {
     if (!file->recipe) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: has no recipe: it is not of a training run",
                          t->record.folder.last);
@@ -139,13 +171,10 @@ static weld_status check_recipe(const weld_trainer *t, const weld_model_file *fi
                     : weld_recipe_parse(t->record.folder.last, file->recipe, strlen(file->recipe),
                                         NULL, 0, old, err);
     status = status ? status : check_keys(t, file, old, err);
+    status = status ? status : extend(t, old, err);
     if (!status && weld_recipe_difference(old, &t->data.recipe, key, sizeof key, values,
                                           values + VALUE_SIZE, VALUE_SIZE)) {
-        status = weld_fail(err, WELD_ERROR_ARGUMENT,
-                           "%s: was made with %s %s, but now it is %s: resume with %s, or train "
-                           "into another --out",
-                           t->record.folder.last, key, values, values + VALUE_SIZE,
-                           t->record.folder.recipe);
+        status = fail_other_recipe(t, old, key, values, values + VALUE_SIZE, err);
     }
     if (!status && old->train.precision != t->data.recipe.train.precision) {
         weld_train_say(t->data.settings, "%s: was trained in another precision so far",
@@ -211,6 +240,16 @@ static weld_status take_summary(weld_trainer *t, weld_error *err) {
     return status;
 }
 
+/* A best that is no longer there is beaten by the first that comes. */
+static void miss_best(weld_trainer *t) {
+    if (t->state.best_epoch >= 0 && !t->record.folder.holds_best) {
+        weld_train_say(t->data.settings,
+                       "%s: is not there any more: the next will be the best of what follows",
+                       t->record.folder.best);
+        t->state.best_epoch = -1;
+    }
+}
+
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     weld_model_file *file = &t->data.start_file;
     weld_status status = WELD_OK;
@@ -233,6 +272,7 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
         t->ema = file->ema;
         file->weights = file->ema = NULL;
         t->state = file->trainer;
+        miss_best(t);
     }
     return status;
 }

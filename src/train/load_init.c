@@ -45,7 +45,8 @@ static weld_status find_rows(loading *l, weld_error *err) {
     if (!l->rows) {
         return weld_fail_memory(err, "classes");
     }
-    bool match = !weld_task_match_labels(l->t->data.task, l->t->data.train, &labels, l->rows, NULL);
+    bool match = !l->file->origin.headless &&
+                 !weld_task_match_labels(l->t->data.task, l->t->data.train, &labels, l->rows, NULL);
     for (int i = 0; i < own; i++) {
         l->rows[i] = match ? l->rows[i] : -1;
         l->kept += l->rows[i] >= 0;
@@ -98,6 +99,10 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
     weld_tensor from;
     char have[96], want[96], reason[240];
     if (!weld_weights_find(l->file->weights, name, &from)) {
+        if (l->file->origin.headless && place.part > weld_model_stage_count(own)) {
+            l->anew++;
+            return;
+        }
         bool second = weld_model_is_head(own, name) && weld_model_has_second_head(own) &&
                       !weld_model_has_second_head(&l->file->config);
         l->dist_anew += second;
@@ -175,7 +180,9 @@ static void say_untold(const loading *l, const char *path) {
 static void say_counts(const loading *l, const char *path) {
     int own = l->t->data.recipe.model.num_classes, other = l->file->config.num_classes;
     char head[96];
-    if (l->kept == 0) {
+    if (l->file->origin.headless) {
+        snprintf(head, sizeof head, "head: none in the file, %d classes", own);
+    } else if (l->kept == 0) {
         snprintf(head, sizeof head, "head: %d -> %d classes%s", other, own,
                  own == other ? " of other names" : "");
     } else if (l->kept < own) {

@@ -29,36 +29,44 @@ static weld_status fail_io(const char *path, const char *what, weld_error *err) 
     return weld_fail(err, WELD_ERROR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, weld_error *err) {
+/* Behind the last whole row of a file of `size` bytes. */
+static int64_t end_of_rows(const weld_metrics *m, int64_t size) {
+    char tail[2 * ROW_SIZE];
+    const int64_t from = size > (int64_t)sizeof tail ? size - (int64_t)sizeof tail : 0;
+    ssize_t at = pread(m->file, tail, sizeof tail, (off_t)from);
+    while (at > 0 && tail[at - 1] != '\n') {
+        at--;
+    }
+    return at > 0 ? from + at : 0;
+}
+
+static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, bool *cut_short,
+                           weld_error *err) {
     struct stat info;
     m->path = weld_strdup(path);
-    m->file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    m->offset = offset;
+    m->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (!m->path) {
         return weld_fail_memory(err, path);
     }
     if (m->file < 0 || fstat(m->file, &info) < 0) {
         return fail_io(path, "cannot be opened", err);
     }
-    if (info.st_size < offset) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: holds %lld bytes where the checkpoint was made after %lld: restore "
-                         "the file, or train anew into another folder",
-                         path, (long long)info.st_size, (long long)offset);
-    }
-    if (ftruncate(m->file, (off_t)offset) < 0 || lseek(m->file, (off_t)offset, SEEK_SET) < 0) {
+    *cut_short = info.st_size < offset;
+    m->offset = *cut_short ? end_of_rows(m, info.st_size) : offset;
+    if (ftruncate(m->file, (off_t)m->offset) < 0 ||
+        lseek(m->file, (off_t)m->offset, SEEK_SET) < 0) {
         return fail_io(path, "cannot be cut to length", err);
     }
     return WELD_OK;
 }
 
-weld_status weld_metrics_open(const char *path, int64_t offset, weld_metrics **out,
+weld_status weld_metrics_open(const char *path, int64_t offset, weld_metrics **out, bool *cut_short,
                               weld_error *err) {
     weld_metrics *m = weld_alloc(1, sizeof *m);
     if (!m) {
         return weld_fail_memory(err, path);
     }
-    weld_status status = open_at(m, path, offset, err);
+    weld_status status = open_at(m, path, offset, cut_short, err);
     if (status) {
         weld_metrics_close(m);
         return status;

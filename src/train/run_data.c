@@ -38,7 +38,8 @@ static weld_status read_init(weld_run_data *d, weld_error *err) {
     if (!path || d->resumes) {
         return WELD_OK;
     }
-    WELD_TRY(weld_model_file_read(path, &d->start_file, err));
+    const weld_import_options known = {.key = d->settings->init_key};
+    WELD_TRY(weld_model_file_import_backbone(path, &known, &d->start_file, err));
     if (weld_model_is_in_files_alone(&d->start_file.config)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is a network that a program built (%s): only that program can build "
@@ -64,6 +65,14 @@ static weld_status read_recipe(weld_run_data *d, weld_error *err) {
     weld_status status = weld_recipe_open(&from, &d->recipe, &notes, err);
     weld_train_say_lines(s, weld_text_get(&notes));
     weld_text_free(&notes);
+    if (!status && s->extend && !d->resumes) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "--extend %d: there is no last.h5 in %s to go on from: leave it out",
+                         s->extend, s->out ? s->out : "the run's folder");
+    }
+    if (s->extend) {
+        d->recipe.train.epochs = s->extend;
+    }
     return status;
 }
 

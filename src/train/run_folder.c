@@ -89,6 +89,8 @@ static weld_status take_lock(weld_run_folder *f, weld_error *err) {
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {
     struct stat info;
     f->holds_checkpoint = stat(f->last, &info) == 0;
+    f->holds_best = stat(f->best, &info) == 0;
+    f->holds_recipe = stat(f->recipe, &info) == 0;
     bool holds_run = f->holds_checkpoint || stat(f->metrics, &info) == 0;
     if (holds_run && !resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -8,11 +8,11 @@
 #include "weld/status.h"
 
 typedef struct weld_run_folder {
-    char *path, *recipe, *metrics, *last, *best; /* NULL before open */
-    char *evaluation;                            /* evaluation.json: of best.h5's weights */
-    int lock;                                    /* descriptor */
-    bool made;                                   /* the folder was not there before */
-    bool holds_checkpoint;                       /* last.h5 was there when it was opened */
+    char *path, *recipe, *metrics, *last, *best;     /* NULL before open */
+    char *evaluation;                                /* evaluation.json: of best.h5's weights */
+    int lock;                                        /* descriptor */
+    bool made;                                       /* the folder was not there before */
+    bool holds_checkpoint, holds_best, holds_recipe; /* last.h5, ...: there when it was opened */
 } weld_run_folder;
 
 /* Make the folder where it does not exist, and lock it for as long as it is open or the process

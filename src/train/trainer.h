@@ -37,7 +37,8 @@ typedef struct weld_run_clock {
 typedef struct weld_trainer {
     weld_run_data data;
     char *recipe_text;
-    char *init; /* the file that training started from, at first; NULL: none */
+    char *init;            /* the file that training started from, at first; NULL: none */
+    int64_t extended_from; /* epochs that the run was begun for, where it goes on to more; else 0 */
     weld_weights *weights;
     weld_weights *ema;                      /* their moving average; NULL: none */
     weld_train_step *steps[WELD_SIZES_MAX]; /* by the loader's shapes */

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "formats/file.h"
 #include "train/auto_precision.h"
 #include "train/batch.h"
@@ -108,12 +109,14 @@ static weld_status choose_precision(weld_trainer *t, weld_error *err) {
     WELD_TRY(weld_precision_try(&r->model, &options, &trial, err));
     weld_precision chosen = weld_precision_choose(&trial);
     r->train.precision = (int)chosen;
+    char loss_off[WELD_NUMBER_SIZE], gradients_off[WELD_NUMBER_SIZE];
     weld_train_say(t->data.settings,
                    "train.precision auto: %s: a step in bf16 takes %.0f %% of the time of "
-                   "one in fp32, its loss is off by %.2g %%, its gradients by %.2g %%",
+                   "one in fp32, its loss is off by %s, its gradients by %s",
                    chosen == WELD_PRECISION_BF16 ? "bf16" : "fp32",
                    100 * trial.seconds[1] / trial.seconds[0],
-                   100 * fabs(trial.loss[1] / trial.loss[0] - 1), 100 * trial.gradients_apart);
+                   weld_percent_text(fabs(trial.loss[1] / trial.loss[0] - 1), loss_off),
+                   weld_percent_text(trial.gradients_apart, gradients_off));
     return WELD_OK;
 }
 
@@ -136,6 +139,24 @@ static void make_schedule(weld_trainer *t) {
         .cooldown_epochs = r->schedule.cooldown_epochs,
         .steps_per_epoch = (double)t->updates / (double)weld_recipe_epochs(r),
         .per = (weld_schedule_per)r->schedule.per};
+}
+
+/* What becomes of the rate where a run goes on to more epochs than it was begun for. */
+static void say_extension(const weld_trainer *t) {
+    const weld_trainer_state *s = &t->state;
+    weld_schedule before = t->schedule;
+    before.epochs = t->extended_from;
+    if (t->extended_from && s->step > 0) {
+        weld_train_say(t->data.settings,
+                       "%s: extended from %lld to %lld epochs: the optimizer's state goes on, the "
+                       "rate is %.3g "
+                       "where it ended with %.3g, and falls as in a run of %lld",
+                       t->record.folder.path, (long long)t->extended_from,
+                       (long long)t->schedule.epochs,
+                       weld_schedule_rate(&t->schedule, s->epoch, s->step, s->plateau_reductions),
+                       weld_schedule_rate(&before, s->epoch, s->step - 1, s->plateau_reductions),
+                       (long long)t->schedule.epochs);
+    }
 }
 
 /* --- Weights and state: from last.h5, from --init, or new --- */
@@ -181,14 +202,24 @@ static weld_status open_folder(weld_trainer *t, weld_error *err) {
                            folder->path);
 }
 
-/* But for checkpoints. recipe.yaml stays as the run began. */
+/* But for checkpoints. recipe.yaml stays as the run began, unless it is extended: then last.h5 says
+ * so too from now on, so that it is resumed like any other. */
 static weld_status open_files(weld_trainer *t, weld_error *err) {
     weld_run_record *r = &t->record;
-    if (!r->folder.holds_checkpoint) {
+    bool cut_short;
+    if (!r->folder.holds_checkpoint || !r->folder.holds_recipe || t->extended_from) {
         WELD_TRY(weld_file_write(r->folder.recipe, t->recipe_text, strlen(t->recipe_text), err));
     }
-    WELD_TRY(weld_metrics_open(r->folder.metrics, t->state.metrics_bytes, &r->metrics, err));
-    return weld_events_open(t, err);
+    WELD_TRY(
+        weld_metrics_open(r->folder.metrics, t->state.metrics_bytes, &r->metrics, &cut_short, err));
+    if (cut_short) {
+        weld_train_say(t->data.settings,
+                       "%s: ends before update %lld, after which last.h5 was written: the rest of "
+                       "the log until there is lost",
+                       r->folder.metrics, (long long)t->state.step);
+    }
+    WELD_TRY(weld_events_open(t, err));
+    return t->extended_from ? weld_trainer_save_last(t, err) : WELD_OK;
 }
 
 /* --- All of it --- */
@@ -205,6 +236,7 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, bo
     WELD_TRY(weld_run_data_open_loader(&t->data, err));
     make_schedule(t);
     WELD_TRY(open_network(t, err));
+    say_extension(t);
     return dry ? WELD_OK : open_files(t, err);
 }
 

@@ -12,6 +12,7 @@
 
 static char path[64];
 static weld_error err;
+static bool cut;
 
 static void make_file(void) {
     snprintf(path, sizeof path, "/tmp/weld-metrics-XXXXXX");
@@ -56,7 +57,7 @@ START_TEST(rows_are_json_and_losses_are_exact) {
                                 .times = {.teacher = 0.5},
                                 .evaluation_seconds = 0.75};
     make_file();
-    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &err), WELD_OK);
+    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &cut, &err), WELD_OK);
     ck_assert_int_eq(weld_metrics_step(m, &step, &err), WELD_OK);
     step.loss = NAN;
     ck_assert_int_eq(weld_metrics_step(m, &step, &err), WELD_OK);
@@ -101,7 +102,7 @@ START_TEST(rows_past_the_checkpoint_are_dropped) {
     weld_step_metrics step = {.step = 1};
     int64_t offset, end;
     make_file();
-    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &err), WELD_OK);
+    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &cut, &err), WELD_OK);
     weld_metrics_step(m, &step, &err);
     ck_assert_int_eq(weld_metrics_sync(m, &offset, &err), WELD_OK);
     step.step = 2;
@@ -109,7 +110,7 @@ START_TEST(rows_past_the_checkpoint_are_dropped) {
     weld_metrics_step(m, &step, &err);
     weld_metrics_close(m);
 
-    ck_assert_int_eq(weld_metrics_open(path, offset, &m, &err), WELD_OK);
+    ck_assert_int_eq(weld_metrics_open(path, offset, &m, &cut, &err), WELD_OK);
     step.step = 3;
     weld_metrics_step(m, &step, &err);
     ck_assert_int_eq(weld_metrics_sync(m, &end, &err), WELD_OK);
@@ -123,23 +124,50 @@ START_TEST(rows_past_the_checkpoint_are_dropped) {
 }
 END_TEST
 
-START_TEST(a_file_shorter_than_the_checkpoint_says_is_refused) {
+START_TEST(of_a_file_shorter_than_the_checkpoint_says_the_whole_rows_stay) {
     weld_metrics *m;
+    weld_step_metrics step = {.step = 1};
+    int64_t offset;
     make_file();
-    ck_assert_int_eq(weld_metrics_open(path, 10, &m, &err), WELD_ERROR_FORMAT);
-    ck_assert_ptr_nonnull(strstr(err.message, "holds 0 bytes"));
+    ck_assert_int_eq(weld_metrics_open(path, 0, &m, &cut, &err), WELD_OK);
+    ck_assert(!cut);
+    weld_metrics_step(m, &step, &err);
+    ck_assert_int_eq(weld_metrics_sync(m, &offset, &err), WELD_OK);
+    step.step = 2;
+    weld_metrics_step(m, &step, &err);
+    weld_metrics_close(m);
+    ck_assert_int_eq(truncate(path, 2 * offset - 20), 0);
+
+    ck_assert_int_eq(weld_metrics_open(path, 3 * offset, &m, &cut, &err), WELD_OK);
+    ck_assert(cut);
+    step.step = 4;
+    weld_metrics_step(m, &step, &err);
+    weld_metrics_close(m);
+    json_t *r = row(0);
+    ck_assert_double_eq(real(r, "step"), 1);
+    json_decref(r);
+    r = row(1);
+    ck_assert_double_eq(real(r, "step"), 4);
+    json_decref(r);
+    ck_assert_ptr_null(row(2));
+    unlink(path);
+    ck_assert_int_eq(weld_metrics_open(path, 10, &m, &cut, &err), WELD_OK);
+    ck_assert(cut);
+    ck_assert_int_eq(weld_metrics_sync(m, &offset, &err), WELD_OK);
+    ck_assert_int_eq(offset, 0);
+    weld_metrics_close(m);
     unlink(path);
 }
 END_TEST
 
 START_TEST(a_place_that_cannot_be_written_is_named) {
     weld_metrics *m;
-    ck_assert_int_eq(weld_metrics_open("/nonexistent/m.jsonl", 0, &m, &err), WELD_ERROR_IO);
+    ck_assert_int_eq(weld_metrics_open("/nonexistent/m.jsonl", 0, &m, &cut, &err), WELD_ERROR_IO);
     ck_assert_str_eq(err.message,
                      "/nonexistent/m.jsonl: cannot be opened: No such file or directory");
 }
 END_TEST
 
 RUN_SUITE("train/metrics", rows_are_json_and_losses_are_exact, rows_past_the_checkpoint_are_dropped,
-          a_file_shorter_than_the_checkpoint_says_is_refused,
+          of_a_file_shorter_than_the_checkpoint_says_the_whole_rows_stay,
           a_place_that_cannot_be_written_is_named)

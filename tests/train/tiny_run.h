@@ -94,6 +94,7 @@ typedef struct run_options {
     int stop_in_evaluation; /* number from 1; 0: never */
     const char *init;       /* a file in base */
     const char *recipe;     /* likewise; NULL: tiny.yaml */
+    int extend;             /* epochs; 0: not */
 } run_options;
 
 typedef struct watcher {
@@ -154,6 +155,7 @@ static inline weld_status run(run_options o) {
         s.set_count++;
     }
     s.resume = o.resume;
+    s.extend = o.extend;
     s.threads = o.threads ? o.threads : 1; /* quick on a busy machine */
     s.init = o.init ? init : NULL;
     s.callbacks = (weld_train_callbacks){.context = &seen,

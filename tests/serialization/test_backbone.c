@@ -1,0 +1,209 @@
+/* Weights as hubs and detectors have them: without a head, and in several files. */
+#include "base/memory.h"
+#include "base/random.h"
+#include "files.h"
+#include "fixture.h"
+#include "formats/safetensors.h"
+#include "graph/graph.h"
+#include "models/models.h"
+#include "passes/reparameterize.h"
+#include "repvit_config.h"
+#include "serialization/model_file.h"
+#include "serialization/model_metadata.h"
+#include "suite.h"
+
+static weld_error err;
+
+/* A network, merged or not. */
+typedef struct example {
+    weld_model_config config;
+    weld_graph *graph;
+    weld_weights *weights;
+} example;
+
+static example make(weld_model_config config, bool merged) {
+    example e = {.config = config};
+    const int size =
+        weld_model_usual_preprocessing(&config, weld_family_of(&config)->namings).input_size;
+    ck_assert_int_eq(weld_model_build(&config, false, 1, size, size, WELD_F32, &e.graph, &err),
+                     WELD_OK);
+    ck_assert_int_eq(weld_graph_init_weights(e.graph, 0, &e.weights, &err), WELD_OK);
+    if (merged) {
+        weld_graph *g = e.graph;
+        weld_weights *w = e.weights;
+        ck_assert_msg(!weld_reparameterize(g, w, &e.graph, &e.weights, &err), "%s", err.message);
+        weld_graph_free(g);
+        weld_weights_free(w);
+    }
+    return e;
+}
+
+static void unmake(example *e) {
+    weld_graph_free(e->graph);
+    weld_weights_free(e->weights);
+}
+
+/* Tensors first..last-1 that are wanted, under the names of that naming, as a safetensors file;
+ * returns how many. */
+static size_t write_tensors(const example *e, const weld_naming *naming, const char *path,
+                            size_t first, size_t last,
+                            bool (*wanted)(const example *, const char *)) {
+    weld_safetensors_tensor *tensors = weld_alloc(last - first, sizeof *tensors);
+    char(*names)[WELD_TENSOR_NAME_SIZE] = weld_alloc(last - first, sizeof *names);
+    size_t count = 0;
+    for (size_t i = first; i < last; i++) {
+        const char *name = weld_weights_name(e->weights, i);
+        weld_tensor t = weld_weights_tensor(e->weights, i);
+        if (wanted && !wanted(e, name)) {
+            continue;
+        }
+        ck_assert_int_eq(weld_model_tensor_name(&e->config, naming, name, names[count], &err),
+                         WELD_OK);
+        t.shape = weld_naming_shape(naming, name, t.shape);
+        tensors[count] = (weld_safetensors_tensor){names[count], t};
+        count++;
+    }
+    /* What the network is, for families whose tensors do not tell it. */
+    const weld_model_file as = {.kind = WELD_MODEL_CHECKPOINT,
+                                .config = e->config,
+                                .preprocessing =
+                                    weld_model_usual_preprocessing(&e->config, naming)};
+    weld_metadata metadata;
+    ck_assert_int_eq(weld_metadata_create(&as, &metadata, &err), WELD_OK);
+    weld_replacement *r;
+    ck_assert_int_eq(weld_replacement_open(path, &r, NULL), WELD_OK);
+    ck_assert_int_eq(weld_safetensors_write(r, tensors, count, &metadata, NULL), WELD_OK);
+    ck_assert_int_eq(weld_replacement_commit(r, NULL), WELD_OK);
+    weld_metadata_free(&metadata);
+    weld_free(tensors);
+    weld_free(names);
+    return count;
+}
+
+static void refuse(const char *path, const char *words) {
+    weld_model_file mf;
+    ck_assert_int_ne(weld_model_file_import(path, NULL, &mf, &err), WELD_OK);
+    ck_assert_msg(strstr(err.message, words) != NULL, "said: %s", err.message);
+}
+
+/* --- Without a head -------------------------------------------------------------------------- */
+
+/* timm's MobileNetV3 of no classes keeps the convolution behind the pooling. */
+static bool is_of_backbone(const example *e, const char *name) {
+    return strcmp(weld_family_of(&e->config)->name, "mobilenetv3") == 0
+               ? !weld_model_place_of(&e->config, name).per_class
+               : !weld_model_is_head(&e->config, name);
+}
+
+static void check_backbone(const example *e, const weld_naming *naming, const char *path) {
+    weld_model_file mf;
+    weld_tensor a, b;
+    const size_t count = weld_weights_count(e->weights);
+    const size_t written = write_tensors(e, naming, path, 0, count, is_of_backbone);
+    ck_assert_uint_lt(written, count);
+    refuse(path, "without its head");
+    ck_assert_msg(!weld_model_file_import_backbone(path, NULL, &mf, &err), "%s in %s: %s",
+                  e->config.name, naming->name, err.message);
+    ck_assert(mf.origin.headless);
+    ck_assert_uint_eq(weld_weights_count(mf.weights), written);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = weld_weights_name(e->weights, i);
+        const bool there = weld_weights_find(mf.weights, name, &b);
+        a = weld_weights_tensor(e->weights, i);
+        ck_assert(there == is_of_backbone(e, name));
+        if (there && !naming->bgr) {
+            ck_assert(weld_shape_equal(&a.shape, &b.shape));
+            ck_assert_mem_eq(a.data, b.data, weld_tensor_bytes(&a));
+        }
+    }
+    weld_model_file_free(&mf);
+    write_tensors(e, naming, path, 0, count, NULL); /* with its head it is an ordinary file */
+    ck_assert_int_eq(weld_model_file_import_backbone(path, NULL, &mf, &err), WELD_OK);
+    ck_assert(!mf.origin.headless);
+    weld_model_file_free(&mf);
+}
+
+static void check_backbones(weld_model_config config, const char *path) {
+    for (int merged = 0; merged < 2; merged++) {
+        example e = make(config, merged);
+        const weld_model_family *family = weld_family_of(&config);
+        for (size_t n = 0; n < family->naming_count; n++) {
+            check_backbone(&e, &family->namings[n], path);
+        }
+        unmake(&e);
+    }
+}
+
+START_TEST(a_backbone_of_every_family_is_taken_where_no_head_is_needed) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "x.safetensors");
+    check_backbones(repvit_config(3, "8, 12", "2, 1", 4, false, false), path);
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        check_backbones(family_case_config(&family_cases[i]), path);
+    }
+    test_folder_remove(folder);
+}
+END_TEST
+
+/* --- In several files ------------------------------------------------------------------------ */
+
+static const char shards[2][40] = {"m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"};
+
+static void write_index(const char *path, size_t tensors, const char *second) {
+    FILE *out = fopen(path, "w");
+    fputs("{\"metadata\": {\"total_size\": 1}, \"weight_map\": {", out);
+    for (size_t i = 0; i < tensors; i++) {
+        fprintf(out, "%s\"tensor.%zu\": \"%s\"", i ? ", " : "", i, i % 2 ? second : shards[0]);
+    }
+    fputs("}}", out);
+    fclose(out);
+}
+
+START_TEST(a_network_in_two_files_is_read_by_their_index) {
+    test_folder folder = test_folder_create();
+    example e = make(repvit_config(3, "8, 12", "2, 1", 4, false, false), false);
+    const char *index = test_path(&folder, "m.safetensors.index.json");
+    const size_t count = weld_weights_count(e.weights);
+    const weld_naming *naming = &weld_family_of(&e.config)->namings[0];
+    write_tensors(&e, naming, test_path(&folder, shards[0]), 0, count / 3, NULL);
+    write_tensors(&e, naming, test_path(&folder, shards[1]), count / 3, count, NULL);
+    write_index(index, count, shards[1]);
+    ck_assert_int_eq(weld_file_kind_of(index), WELD_FILE_SHARDS);
+    weld_status status = WELD_ERROR_MEMORY;
+    for (long n = 0; status == WELD_ERROR_MEMORY; n += 1 + n / 20) {
+        weld_model_file mf;
+        weld_memory_fail_after(n);
+        status = weld_model_file_import(index, NULL, &mf, &err);
+        weld_memory_fail_after(-1);
+        if (status == WELD_OK) {
+            ck_assert_uint_eq(weld_weights_count(mf.weights), count);
+            for (size_t i = 0; i < count; i++) {
+                weld_tensor a = weld_weights_tensor(e.weights, i),
+                            b = weld_weights_tensor(mf.weights, i);
+                ck_assert_mem_eq(a.data, b.data, weld_tensor_bytes(&a));
+            }
+            weld_model_file_free(&mf);
+        }
+    }
+    ck_assert_msg(status == WELD_OK, "%s", err.message);
+    refuse(test_path(&folder, shards[0]), "one of 2 files");
+    refuse(test_path(&folder, shards[0]), "m.safetensors.index.json");
+    write_index(index, count - 1, shards[1]);
+    refuse(index, "belongs to other weights");
+    write_index(index, count, "m-00003-of-00002.safetensors");
+    refuse(index, "m-00003-of-00002.safetensors");
+    write_index(index, count, "../m-00002-of-00002.safetensors");
+    refuse(index, "not in its folder");
+    test_write_file(index, "{\"weight_map\": {}}", 18);
+    refuse(index, "no weight_map that names files");
+    test_write_file(index, "{\"weight_map\": {\"a\": 1}}", 24);
+    refuse(index, "expected the name of a file");
+    test_write_file(index, "{\"weight_map\": {\"a\"", 19);
+    refuse(index, "line 1");
+    unmake(&e);
+    test_folder_remove(folder);
+}
+END_TEST
+
+RUN_SUITE("serialization/backbone", a_backbone_of_every_family_is_taken_where_no_head_is_needed,
+          a_network_in_two_files_is_read_by_their_index)

@@ -12,7 +12,9 @@
 
 #include "base/array.h"
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/threads.h"
 #include "images/image_facts.h"
 
@@ -41,6 +43,7 @@ typedef struct result {
     weld_status status;
     weld_error error;
     weld_image_facts facts;
+    weld_grey_range grey; /* most 0: of no 16-bit grey */
     int width, height;
     print print;
 } result;
@@ -95,6 +98,11 @@ static void look_at(void *arg, int64_t item, int thread) {
         r->width = w->image.width;
         r->height = w->image.height;
     }
+    if (!r->status && r->facts.format == WELD_IMAGE_PNG && r->facts.bits == 16 &&
+        r->facts.channels == 1 && !r->facts.alpha) {
+        r->status =
+            weld_decode_grey_range(w->bytes.data, w->bytes.size, &w->image, &r->grey, &r->error);
+    }
 }
 
 static void hash(void *arg, int64_t item, int thread) {
@@ -124,7 +132,7 @@ static void add_reason(reasons *r, const char *format, ...) {
         memcpy(r->text + r->size, "; ", 3);
         r->size += 2;
     }
-    int length = vsnprintf(r->text + r->size, sizeof r->text - r->size, format, args);
+    int length = weld_vsnprintf(r->text + r->size, sizeof r->text - r->size, format, args);
     r->size += length > 0 ? (size_t)length : 0;
     r->size = r->size < sizeof r->text ? r->size : sizeof r->text - 1;
     va_end(args);
@@ -141,8 +149,19 @@ static void add_format(reasons *out, const result *r, const char *name) {
     } else if (f->channels == 1) {
         add_reason(out, "grey");
     }
-    if (f->bits > 8) {
+    if (r->grey.most > 0) {
+        char share[WELD_NUMBER_SIZE];
+        add_reason(out,
+                   "%d bits a channel, from %d to %d: %s of it is above 255 and taken for that",
+                   f->bits, r->grey.least, r->grey.most, weld_percent_text(r->grey.clipped, share));
+    } else if (f->bits > 8) {
         add_reason(out, "%d bits a channel", f->bits);
+    }
+    if (f->animated) {
+        add_reason(out, "an animation, of which the first image is taken");
+    }
+    if (f->no_end) {
+        add_reason(out, "the mark of its end is missing, though every pixel is there");
     }
     if (f->orientation > 1) {
         add_reason(out, "EXIF orientation %d is ignored", f->orientation);
@@ -251,8 +270,8 @@ static weld_status look_at_classes(check *c, weld_error *err) {
         if (images > 1 && (double)images * FEW_OF_MEDIAN >= r->class_median) {
             continue;
         }
-        snprintf(reason, sizeof reason, "%lld image%s, where the median class has %g",
-                 (long long)images, images == 1 ? "" : "s", r->class_median);
+        weld_snprintf(reason, sizeof reason, "%lld image%s, where the median class has %.10g",
+                      (long long)images, images == 1 ? "" : "s", r->class_median);
         tell(c, WELD_FINDING_CLASS, c->options->annotation->group_name(c->ds, (int)i), reason);
     }
     return WELD_OK;

@@ -3,8 +3,9 @@
  * The result is what Pillow's Image.open(...).convert("RGB") gives: CMYK is converted the simple
  * way, with the inversion that Adobe's files need; alpha and transparency are dropped; 16-bit
  * colour keeps the upper byte, while 16-bit grey is clipped at 255; an orientation in the metadata,
- * colour profiles and gamma are ignored. A file that ends too early, or whose image data is damaged
- * so that pixels are lost, is an error; so is an animation.
+ * colour profiles and gamma are ignored; of an animation it is the first image. A file that ends
+ * too early, or whose image data is damaged so that pixels are lost, is an error; where every pixel
+ * is there and only the mark of the end is not, it is none.
  */
 #ifndef WELD_IMAGES_DECODE_H
 #define WELD_IMAGES_DECODE_H
@@ -31,7 +32,8 @@ typedef struct weld_decoded_part {
  * formats are never reduced.
  *
  * Of a JPEG only the rows down to the part's end are decoded: damage below them is not noticed, but
- * that the file goes on to its end mark is, so a file that was cut is an error whatever the part.
+ * that the file goes on to its end mark is, or that it goes on to its last row: a file that was cut
+ * is an error whatever the part.
  */
 weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangle *part,
                              int reduction, weld_image *memory, weld_decoded_part *out,
@@ -39,6 +41,15 @@ weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangl
 
 /* The same view of pixels that are there already. */
 weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectangle *part);
+
+/* Values of a 16-bit grey PNG, as they are in the file. */
+typedef struct weld_grey_range {
+    int least, most;
+    double clipped; /* the share of pixels above 255 */
+} weld_grey_range;
+/* WELD_ERROR_FORMAT where it is no such file, or a damaged one. */
+weld_status weld_decode_grey_range(const void *bytes, size_t size, weld_image *memory,
+                                   weld_grey_range *out, weld_error *err);
 
 /* Width and height alone, from the header. */
 weld_status weld_decode_size(const void *bytes, size_t size, int *width, int *height,

@@ -31,9 +31,26 @@ typedef struct decoder {
     struct jpeg_progress_mgr progress;
     jpeg_errors errors;
     uint8_t *cmyk_row;
+    bool past_end; /* the data have ended, and the mark of an image's end stands in for more */
 } decoder;
 
+static void fail_cut(j_decompress_ptr jpeg) {
+    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
+    errors->status = weld_fail(errors->err, WELD_ERROR_FORMAT,
+                               "truncated JPEG: the data ends at byte %zu, in row %u of %u",
+                               errors->size, jpeg->output_scanline, jpeg->image_height);
+    longjmp(errors->back, 1);
+}
+
+/* What goes wrong behind the end of the data goes wrong for that. */
+static bool is_past_end(j_common_ptr jpeg) {
+    return jpeg->is_decompressor && jpeg->client_data && ((decoder *)jpeg->client_data)->past_end;
+}
+
 static void stop(j_common_ptr jpeg) {
+    if (is_past_end(jpeg)) {
+        fail_cut((j_decompress_ptr)jpeg);
+    }
     jpeg_errors *errors = (jpeg_errors *)jpeg->err;
     char text[JMSG_LENGTH_MAX];
     errors->base.format_message(jpeg, text);
@@ -48,6 +65,9 @@ static void stop(j_common_ptr jpeg) {
 static void report(j_common_ptr jpeg, int level) {
     if (level >= 0) {
         return;
+    }
+    if (jpeg->err->msg_code == JWRN_EXTRANEOUS_DATA && is_past_end(jpeg)) {
+        stop(jpeg);
     }
     switch (jpeg->err->msg_code) {
     case JWRN_HIT_MARKER:
@@ -74,40 +94,85 @@ static void set_errors(jpeg_errors *errors, weld_error *err, size_t size) {
     errors->size = size;
 }
 
-/* --- Source: the whole file is in memory, so asking for more means that it was cut. ------------
+/* --- Source: the whole file is in memory. ------------------------------------------------------
+ *
+ * Asking for more means that it was cut, or that only the mark of its end is missing, as in files
+ * of cameras that lost power and of programs that forget it. Then it gets the mark: libjpeg warns
+ * (JWRN_HIT_MARKER) as soon as a pixel needs a bit more than there is, and what it cannot warn of
+ * is looked at in finish.
  */
 
 static void source_nothing(j_decompress_ptr jpeg) {
     (void)jpeg;
 }
 
-static boolean source_is_cut(j_decompress_ptr jpeg) {
-    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
-    errors->status = weld_fail(errors->err, WELD_ERROR_FORMAT,
-                               "truncated JPEG: the data ends at byte %zu, in row %u of %u",
-                               errors->size, jpeg->output_scanline, jpeg->image_height);
-    longjmp(errors->back, 1);
+static boolean source_ends(j_decompress_ptr jpeg) {
+    static const uint8_t end[] = {0xFF, JPEG_EOI};
+    decoder *d = jpeg->client_data;
+    if (d->past_end || jpeg->input_scan_number == 0) {
+        fail_cut(jpeg);
+    }
+    d->past_end = true;
+    d->source.next_input_byte = end;
+    d->source.bytes_in_buffer = sizeof end;
+    return TRUE;
 }
 
 static void source_skip(j_decompress_ptr jpeg, long count) {
     if (count > 0) {
         if ((size_t)count > jpeg->src->bytes_in_buffer) {
-            source_is_cut(jpeg);
+            fail_cut(jpeg);
         }
         jpeg->src->next_input_byte += count;
         jpeg->src->bytes_in_buffer -= (size_t)count;
     }
 }
 
+/* Zeros at the end are what a disk had in the place of the rest: no data, but for one behind 0xFF,
+ * which belongs to it. */
+static size_t without_zeros(const uint8_t *bytes, size_t size) {
+    size_t end = size;
+    while (end > 0 && bytes[end - 1] == 0) {
+        end--;
+    }
+    return end > 0 && end < size && bytes[end - 1] == 0xFF ? end + 1 : end;
+}
+
 static void set_source(decoder *d, const uint8_t *bytes, size_t size) {
     d->source = (struct jpeg_source_mgr){.next_input_byte = bytes,
-                                         .bytes_in_buffer = size,
+                                         .bytes_in_buffer = without_zeros(bytes, size),
                                          .init_source = source_nothing,
-                                         .fill_input_buffer = source_is_cut,
+                                         .fill_input_buffer = source_ends,
                                          .skip_input_data = source_skip,
                                          .resync_to_restart = jpeg_resync_to_restart,
                                          .term_source = source_nothing};
     d->jpeg.src = &d->source;
+    d->jpeg.client_data = d;
+}
+
+/* Are all scans there, of a file that does not say where it ends? Of a progressive one every
+ * coefficient must have had its last bit; of others with several scans, and of arithmetic coding,
+ * which takes missing bits for zeros, libjpeg does not tell. */
+static bool has_all_scans(decoder *d) {
+    if (d->jpeg.arith_code || (!d->jpeg.coef_bits && jpeg_has_multiple_scans(&d->jpeg))) {
+        return false;
+    }
+    for (int c = 0; d->jpeg.coef_bits && c < d->jpeg.num_components; c++) {
+        for (int k = 0; k < DCTSIZE2; k++) {
+            if (d->jpeg.coef_bits[c][k] != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void finish(decoder *d) {
+    const bool whole = has_all_scans(d);
+    jpeg_finish_decompress(&d->jpeg);
+    if (d->past_end && !whole) {
+        fail_cut(&d->jpeg);
+    }
 }
 
 static void limit_scans(j_common_ptr jpeg) {
@@ -185,7 +250,7 @@ static weld_status read_whole(decoder *d, weld_image *out, weld_error *err) {
                                                (int)d->jpeg.output_height, err);
     if (!status) {
         read_rows(d, out);
-        jpeg_finish_decompress(&d->jpeg);
+        finish(d);
     }
     return status;
 }
@@ -207,18 +272,24 @@ static JDIMENSION crop_columns(decoder *d, JDIMENSION x, JDIMENSION width) {
 }
 
 /* The rest of the file holds rows that nobody wants. They are not decoded, but they must be there:
- * look for the marker of the image's end. */
+ * look for the marker of the image's end, or else go through them. */
 static void find_end(decoder *d) {
     const uint8_t *at = d->source.next_input_byte, *end = at + d->source.bytes_in_buffer;
-    if (jpeg_input_complete(&d->jpeg) || d->jpeg.unread_marker == JPEG_EOI) {
+    if (!d->past_end && (jpeg_input_complete(&d->jpeg) || d->jpeg.unread_marker == JPEG_EOI)) {
         return;
     }
-    while ((at = memchr(at, 0xFF, (size_t)(end - at))) && ++at < end) {
+    while (!d->past_end && (at = memchr(at, 0xFF, (size_t)(end - at))) && ++at < end) {
         if (*at == JPEG_EOI) {
             return;
         }
     }
-    source_is_cut(&d->jpeg);
+    const JDIMENSION bytes = d->jpeg.output_width * (JDIMENSION)d->jpeg.out_color_components;
+    JSAMPARRAY row =
+        d->jpeg.mem->alloc_sarray((j_common_ptr)&d->jpeg, JPOOL_IMAGE, bytes, 1); /* its own */
+    while (d->jpeg.output_scanline < d->jpeg.output_height) {
+        jpeg_read_scanlines(&d->jpeg, row, 1);
+    }
+    finish(d);
 }
 
 /* Whether libjpeg gets the pixels of a part right. Of a progressive file whose last scans are
@@ -245,7 +316,7 @@ static weld_status read_part(decoder *d, const weld_rectangle *part, int reducti
     WELD_TRY(weld_image_resize_buffer(memory, (int)d->jpeg.output_width, rows, err));
     read_rows(d, memory);
     if (d->jpeg.output_scanline == d->jpeg.output_height) {
-        jpeg_finish_decompress(&d->jpeg);
+        finish(d);
     } else {
         find_end(d);
     }

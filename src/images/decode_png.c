@@ -13,11 +13,16 @@ typedef struct decoder {
     png_infop info;
     const uint8_t *bytes;
     size_t size, used;
+    weld_grey_range *range; /* NULL: nobody asks */
+    bool complete;          /* all rows are there */
     bool grey16; /* rows are two bytes a pixel, to be clipped to one and spread to three */
 } decoder;
 
 static void read_bytes(png_structp png, png_bytep to, size_t count) {
     decoder *d = png_get_io_ptr(png);
+    if (count > d->size - d->used && d->complete) {
+        png_longjmp(png, 1); /* what follows the pixels, the mark of the end at least, is missing */
+    }
     if (count > d->size - d->used) {
         d->hooks.status = weld_fail(d->hooks.err, WELD_ERROR_FORMAT,
                                     "truncated PNG: the data ends at byte %zu", d->size);
@@ -55,6 +60,15 @@ static void clip_grey16(uint8_t *row, int width) {
     }
 }
 
+static void measure_grey16(const uint8_t *row, int width, weld_grey_range *range) {
+    for (int x = 0; x < width; x++) {
+        const int value = row[2 * x] << 8 | row[2 * x + 1];
+        range->least = value < range->least ? value : range->least;
+        range->most = value > range->most ? value : range->most;
+        range->clipped += value > 255;
+    }
+}
+
 static void read_pixels(decoder *d, weld_image *out) {
     size_t stride = (size_t)out->width * 3;
     int passes = png_set_interlace_handling(d->png);
@@ -67,16 +81,21 @@ static void read_pixels(decoder *d, weld_image *out) {
             png_read_row(d->png, out->pixels + stride * (size_t)y, NULL);
         }
     }
-    png_read_end(d->png, NULL);
     for (int y = 0; d->grey16 && y < out->height; y++) {
+        if (d->range) {
+            measure_grey16(out->pixels + stride * (size_t)y, out->width, d->range);
+        }
         clip_grey16(out->pixels + stride * (size_t)y, out->width);
     }
+    d->complete = true;
+    png_read_end(d->png, NULL);
 }
 
-weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, int *width,
-                            int *height, weld_error *err) {
+static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out,
+                          weld_grey_range *range, int *width, int *height, weld_error *err) {
     decoder d = {.bytes = bytes,
                  .size = size,
+                 .range = range,
                  .hooks = {.failure = "bad PNG", .code = WELD_ERROR_FORMAT, .err = err}};
     d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d.hooks, weld_png_stop,
                                      weld_png_ignore_warning, &d.hooks, weld_png_allocate,
@@ -101,4 +120,22 @@ weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, 
     }
     png_destroy_read_struct(&d.png, &d.info, NULL);
     return d.hooks.status;
+}
+
+weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, int *width,
+                            int *height, weld_error *err) {
+    return decode(bytes, size, out, NULL, width, height, err);
+}
+
+weld_status weld_decode_grey_range(const void *bytes, size_t size, weld_image *memory,
+                                   weld_grey_range *out, weld_error *err) {
+    weld_grey_range range = {.least = UINT16_MAX};
+    int width, height;
+    WELD_TRY(decode(bytes, size, memory, &range, &width, &height, err));
+    if (range.most < range.least) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "no PNG of 16-bit grey");
+    }
+    range.clipped /= (double)width * height;
+    *out = range;
+    return WELD_OK;
 }

@@ -1,8 +1,11 @@
 /* Headers of image files; see image_facts.h. */
+#define _GNU_SOURCE
 #include "images/image_facts.h"
 
 #include <stdint.h>
 #include <string.h>
+
+#include "base/locale.h"
 
 /* --- EXIF: a TIFF file of tags -----------------------------------------------------------------
  */
@@ -58,6 +61,7 @@ static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size) {
             continue;
         }
         size_t length = get(bytes + at + 2, 2, true);
+        facts.no_end = marker == SCAN && !memmem(bytes + at, size - at, "\xff\xd9", 2);
         if (marker == SCAN || marker == END || length < 2 || length > size - at - 2) {
             break;
         }
@@ -76,7 +80,7 @@ static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size) {
 
 static weld_image_facts read_png(const uint8_t *bytes, size_t size) {
     enum { BITS_AT = 24, COLOUR_AT = 25, PALETTE = 3, COLOUR = 2, ALPHA = 4 };
-    weld_image_facts facts = {.format = WELD_IMAGE_PNG};
+    weld_image_facts facts = {.format = WELD_IMAGE_PNG, .no_end = true};
     if (size > COLOUR_AT && memcmp(bytes + 12, "IHDR", 4) == 0) {
         uint8_t colour = bytes[COLOUR_AT];
         facts.bits = bytes[BITS_AT];
@@ -91,6 +95,8 @@ static weld_image_facts read_png(const uint8_t *bytes, size_t size) {
         if (length > size - at - 12) {
             break;
         }
+        facts.no_end = facts.no_end && memcmp(bytes + at + 4, "IEND", 4) != 0;
+        facts.animated = facts.animated || memcmp(bytes + at + 4, "acTL", 4) == 0;
         if (memcmp(bytes + at + 4, "eXIf", 4) == 0) {
             facts.orientation = read_exif(bytes + at + 8, length);
         }
@@ -100,7 +106,7 @@ static weld_image_facts read_png(const uint8_t *bytes, size_t size) {
 }
 
 static weld_image_facts read_webp(const uint8_t *bytes, size_t size) {
-    enum { ALPHA = 0x10 };
+    enum { ANIMATION = 0x02, ALPHA = 0x10 };
     weld_image_facts facts = {.format = WELD_IMAGE_WEBP, .channels = 3, .bits = 8};
     for (size_t at = 12; size - at >= 8;) {
         size_t length = get(bytes + at + 4, 4, false);
@@ -110,6 +116,7 @@ static weld_image_facts read_webp(const uint8_t *bytes, size_t size) {
         const uint8_t *body = bytes + at + 8;
         if (memcmp(bytes + at, "VP8X", 4) == 0 && length > 0) {
             facts.alpha = body[0] & ALPHA;
+            facts.animated = body[0] & ANIMATION;
         } else if (memcmp(bytes + at, "EXIF", 4) == 0) {
             bool prefix = begins(body, length, "Exif\0\0", 6);
             facts.orientation = read_exif(body + (prefix ? 6 : 0), length - (prefix ? 6 : 0));
@@ -136,11 +143,12 @@ weld_image_facts weld_image_facts_of(const void *data, size_t size) {
 
 weld_image_format weld_image_format_of_name(const char *name) {
     const char *dot = strrchr(name, '.');
-    return !dot                                                            ? WELD_IMAGE_UNKNOWN
-           : strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ? WELD_IMAGE_JPEG
-           : strcasecmp(dot, ".png") == 0                                  ? WELD_IMAGE_PNG
-           : strcasecmp(dot, ".webp") == 0                                 ? WELD_IMAGE_WEBP
-                                                                           : WELD_IMAGE_UNKNOWN;
+    return !dot ? WELD_IMAGE_UNKNOWN
+           : weld_strcasecmp(dot, ".jpg") == 0 || weld_strcasecmp(dot, ".jpeg") == 0
+               ? WELD_IMAGE_JPEG
+           : weld_strcasecmp(dot, ".png") == 0  ? WELD_IMAGE_PNG
+           : weld_strcasecmp(dot, ".webp") == 0 ? WELD_IMAGE_WEBP
+                                                : WELD_IMAGE_UNKNOWN;
 }
 
 const char *weld_image_format_text(weld_image_format format) {

@@ -19,6 +19,8 @@ typedef struct weld_image_facts {
     int bits;        /* of a channel; 0: not told */
     int orientation; /* of EXIF: 1 to 8, 1 being upright; 0: not told */
     bool alpha;
+    bool animated; /* only its first image is taken */
+    bool no_end;   /* the mark of its end is missing */
 } weld_image_facts;
 
 weld_image_facts weld_image_facts_of(const void *bytes, size_t size);

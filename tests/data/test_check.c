@@ -71,6 +71,14 @@ static void put_bytes(const test_folder *f, const char *name, const void *bytes,
     test_write_file(test_path(f, name), bytes, size);
 }
 
+/* A fixture without its last bytes. */
+static void cut_end(const test_folder *f, const char *name, const char *fixture, off_t bytes) {
+    struct stat info;
+    put_fixture(f, name, fixture);
+    ck_assert_int_eq(stat(test_path(f, name), &info), 0);
+    ck_assert_int_eq(truncate(test_path(f, name), info.st_size - bytes), 0);
+}
+
 static void put_image(const test_folder *f, const char *name, int width, int height) {
     weld_image image = {0};
     weld_bytes bytes = {0};
@@ -99,6 +107,11 @@ START_TEST(broken_and_odd_images_are_named_with_the_reason) {
     put_fixture(&f, "dog/deep.png", "rgb16.png");
     put_fixture(&f, "dog/exif.JPG", "rotated.jpg");
     put_fixture(&f, "dog/really.jpg", "rgb.png");
+    put_fixture(&f, "dog/xray.png", "grey16.png");
+    put_fixture(&f, "dog/moves.webp", "animated.webp");
+    put_fixture(&f, "dog/moves.png", "animated.png");
+    cut_end(&f, "dog/endless.jpg", "photo.jpg", 2);
+    cut_end(&f, "dog/endless.png", "rgb.png", 12);
     mkdir(test_path(&f, "ant"), 0777);
     mkdir(test_path(&f, "dog/inner.jpg"), 0777);
     ck_assert_int_eq(mkfifo(test_path(&f, "dog/pipe.jpg"), 0600), 0);
@@ -117,16 +130,24 @@ START_TEST(broken_and_odd_images_are_named_with_the_reason) {
         "odd dog/deep.png: 16 bits a channel; tiny: 31 x 23",
         "odd dog/exif.JPG: EXIF orientation 6 is ignored",
         "odd dog/really.jpg: is PNG by its contents; tiny: 31 x 23",
+        "odd dog/xray.png: grey; 16 bits a channel, from 76 to 442: 45.0 % of it is above 255 and "
+        "taken for that; tiny: 31 x 23",
+        "odd dog/moves.webp: an animation, of which the first image is taken",
+        "odd dog/moves.png: an animation, of which the first image is taken; tiny: 31 x 23",
+        "odd dog/endless.jpg: the mark of its end is missing, though every pixel is there",
+        "odd dog/endless.png: the mark of its end is missing, though every pixel is there; tiny: "
+        "31 "
+        "x 23",
         "class ant: 0 images, where the median class has 6",
         "broken dog/cut.jpg: truncated JPEG: the data ends at byte 1000, in row 0 of 150",
     };
     expect(&found, lines, sizeof lines / sizeof *lines);
-    ck_assert_int_eq(report.images, 12);
+    ck_assert_int_eq(report.images, 17);
     ck_assert_int_eq(report.found[WELD_FINDING_BROKEN], 3);
-    ck_assert_int_eq(report.found[WELD_FINDING_ODD], 8);
+    ck_assert_int_eq(report.found[WELD_FINDING_ODD], 13);
     ck_assert_int_eq(report.class_images[0], 0);
     ck_assert_int_eq(report.class_images[1], 6);
-    ck_assert_int_eq(report.class_most, 6);
+    ck_assert_int_eq(report.class_most, 11);
     ck_assert_int_eq(report.width.most, 10001);
     weld_free(report.class_images);
     /* In the same order, whatever the number of threads. */

@@ -223,7 +223,7 @@ START_TEST(a_part_of_other_files_is_that_part_of_the_whole_image) {
 END_TEST
 
 /* Whatever of the image is asked for, and whether the rows that are cut off are part of it. */
-START_TEST(a_cut_jpeg_is_refused_whatever_the_part) {
+START_TEST(a_cut_jpeg_is_refused_whatever_the_part_unless_only_its_end_mark_is_missing) {
     const weld_rectangle parts[] = {{0, 0, 5, 1}, {20, 30, 40, 20}, {0, 90, 131, 7}};
     weld_image memory = {0};
     weld_decoded_part got;
@@ -237,8 +237,11 @@ START_TEST(a_cut_jpeg_is_refused_whatever_the_part) {
                 weld_error err = {0};
                 weld_status status =
                     weld_decode_part(start, cut, &parts[i], 1, &memory, &got, &err);
-                ck_assert_msg(status == WELD_ERROR_FORMAT, "%s cut to %lu of %lu bytes, part %d",
-                              kinds[k].name, cut, size, i);
+                /* Of these libjpeg does not tell whether all is there. */
+                const bool told =
+                    !kinds[k].separate && !kinds[k].unfinished && !kinds[k].arithmetic;
+                ck_assert_msg((status == WELD_OK) == (told && cut + 2 >= size),
+                              "%s cut to %lu of %lu bytes, part %d", kinds[k].name, cut, size, i);
             }
             free(start);
         }
@@ -311,5 +314,6 @@ END_TEST
 RUN_SUITE("images/decode_part", a_part_of_a_jpeg_is_that_part_of_the_whole_image,
           a_part_of_a_reduced_jpeg_is_that_part_of_the_whole_reduced, reducing_equals_pillows_draft,
           a_part_of_other_files_is_that_part_of_the_whole_image,
-          a_cut_jpeg_is_refused_whatever_the_part, damaged_files_do_no_harm,
-          parts_that_lie_outside_are_refused, failed_allocations_are_reported)
+          a_cut_jpeg_is_refused_whatever_the_part_unless_only_its_end_mark_is_missing,
+          damaged_files_do_no_harm, parts_that_lie_outside_are_refused,
+          failed_allocations_are_reported)

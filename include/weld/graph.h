@@ -163,6 +163,11 @@ WELD_API weld_value *weld_stochastic_depth(weld_graph *g, weld_value *x, double 
  * architecture", CVPR 2016, section 7). */
 WELD_API weld_value *weld_cross_entropy(weld_graph *g, weld_value *logits, weld_value *target,
                                         double smoothing);
+/* logits [n, k], target [n, k] of probabilities -> [n]: the mean over the k classes, each a
+ * question of its own, of -(t_j log p_j + (1 - t_j) log(1 - p_j)) with p = sigmoid(logits) and t as
+ * above (Wightman, Touvron, Jégou: "ResNet strikes back", 2021; timm's BinaryCrossEntropy). */
+WELD_API weld_value *weld_binary_cross_entropy(weld_graph *g, weld_value *logits,
+                                               weld_value *target, double smoothing);
 WELD_API weld_value *weld_mean(weld_graph *g, weld_value *x); /* of all elements -> [1] */
 
 /* One dim may be -1; dim[0] that is a multiple or a part of x's dim 0 follows the batch. */

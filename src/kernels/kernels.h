@@ -211,6 +211,13 @@ typedef struct weld_kernels {
     void (*cross_entropy_grad)(int64_t rows, int64_t n, const void *x, const void *target,
                                double smoothing, const void *dloss, void *dx);
 
+    /* loss[r] = mean over j of log(1 + exp(x)) - t x, t likewise. */
+    void (*binary_cross_entropy)(int64_t rows, int64_t n, const void *x, const void *target,
+                                 double smoothing, void *loss);
+    /* dx = dloss[r] (sigmoid(x) - t) / n. */
+    void (*binary_cross_entropy_grad)(int64_t rows, int64_t n, const void *x, const void *target,
+                                      double smoothing, const void *dloss, void *dx);
+
     /* --- windows of one image ------------------------------------------------------------------
      */
 

@@ -19,6 +19,8 @@
     X(batch_norm_grad) \
     X(batch_norm_statistics) \
     X(batch_norm_sums) \
+    X(binary_cross_entropy) \
+    X(binary_cross_entropy_grad) \
     X(cast) \
     X(channel_dot) \
     X(channel_scale) \

@@ -349,6 +349,22 @@ START_TEST(cross_entropy_and_its_gradient) {
 }
 END_TEST
 
+START_TEST(binary_cross_entropy_and_its_gradient) {
+    /* sigmoid 1/2, 3/4, 1/5 */
+    const double x[] = {0, log(3), -log(4)}, target[] = {1, 0.5, 0}, dloss = 6;
+    double loss, dx[3];
+    ref()->binary_cross_entropy(1, 3, x, target, 0, &loss);
+    ck_assert_double_eq_tol(loss, (log(2) + 0.5 * log(16 / 3.) + log(1.25)) / 3, 1e-12);
+    ref()->binary_cross_entropy_grad(1, 3, x, target, 0, &dloss, dx);
+    ASSERT_NEAR(3, dx, -1, 0.5, 0.4);
+    /* Smoothing 0.3 gives targets 0.8, 0.45, 0.1; logits without end have a loss. */
+    ref()->binary_cross_entropy_grad(1, 3, x, target, 0.3, &dloss, dx);
+    ASSERT_NEAR(3, dx, -0.6, 0.6, 0.2);
+    ref()->binary_cross_entropy(1, 3, (double[]){1e4, -1e4, -1e4}, (double[]){1, 0, 1}, 0, &loss);
+    ck_assert_double_eq_tol(loss, 1e4 / 3, 1e-9);
+}
+END_TEST
+
 START_TEST(cross_entropy_of_targets_that_do_not_sum_to_one) {
     const double x[] = {1e30, 1e30}, target[] = {3, 1}, dloss = 1;
     double loss, dx[2];
@@ -581,7 +597,7 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           softmax_of_attention_scales_and_adds_a_bias,
           layer_norm_gives_rows_no_mean_and_unit_variance,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
-          cross_entropy_of_targets_that_do_not_sum_to_one,
+          binary_cross_entropy_and_its_gradient, cross_entropy_of_targets_that_do_not_sum_to_one,
           max_pool_ignores_padding_and_routes_to_the_first_maximum,
           patches_of_some_channels_and_back, oblong_windows_do_not_mix_up_their_axes,
           dilated_windows_take_pixels_apart, a_resampled_image_is_a_sum_over_the_taps_of_both_axes,

@@ -36,6 +36,11 @@ static weld_value *cross_entropy(weld_graph *g, weld_value *const *x, const void
     return weld_cross_entropy(g, x[0], x[1], 0.1);
 }
 
+static weld_value *binary_cross_entropy(weld_graph *g, weld_value *const *x, const void *options) {
+    (void)options;
+    return weld_binary_cross_entropy(g, x[0], x[1], 0.1);
+}
+
 static weld_value *max_pool(weld_graph *g, weld_value *const *x, const void *options) {
     (void)options;
     return weld_max_pool(g, x[0], (int[]){3, 3}, (int[]){2, 2}, (int[]){1, 1});
@@ -139,6 +144,8 @@ static const parity_case cases[] = {
     {"cross_entropy", cross_entropy, NULL},
     {"cross_entropy_mixed", cross_entropy, NULL},
     {"cross_entropy_labels", cross_entropy, NULL},
+    {"binary_cross_entropy", binary_cross_entropy, NULL},
+    {"binary_cross_entropy_mixed", binary_cross_entropy, NULL},
     {"max_pool", max_pool, NULL},
     {"global_avg_pool", APPLY(weld_global_avg_pool)},
     {"squeeze_excite", squeeze_excite, NULL},

@@ -126,7 +126,21 @@ START_TEST(sampling_without_a_shuffle_or_with_a_cached_teacher_is_refused) {
 }
 END_TEST
 
-RUN_SUITE("train/uneven", balance_raises_the_recall_of_the_rare_class,
+/* A new network knows nothing: of each class it says yes or no with a chance of one half. */
+START_TEST(binary_cross_entropy_asks_of_each_class_by_itself) {
+    set_up();
+    run_well((run_options){.out = "run", .set = {"loss.kind=bce", "augment.mixup=0.8"}});
+    json_t *rows = rows_of("run"), *first = json_array_get(rows, 0);
+    ck_assert_double_eq_tol(json_number_value(json_object_get(first, "loss")), log(2), 0.1);
+    json_decref(rows);
+    refuse((run_options){.out = "other", .set = {"loss.kind=bce", "loss.class_weights=balanced"}},
+           "loss.class_weights: are for cross entropy");
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("train/uneven", binary_cross_entropy_asks_of_each_class_by_itself,
+          balance_raises_the_recall_of_the_rare_class,
           a_run_with_sampling_and_weights_continues_bit_for_bit,
           weights_of_even_classes_leave_the_loss_as_it_is,
           sampling_without_a_shuffle_or_with_a_cached_teacher_is_refused)

@@ -61,6 +61,8 @@ static const weld_kernels table = {
     .square_sum = square_sum,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
+    .binary_cross_entropy = binary_cross_entropy,
+    .binary_cross_entropy_grad = binary_cross_entropy_grad,
 #else
     .from_f32 = from_f32,
     .to_f32 = to_f32,

@@ -188,4 +188,34 @@ static void cross_entropy_grad(int64_t rows, int64_t n, const void *x_, const vo
         }
     }
 }
+
+/* loss[rows] = mean along the row of log(1 + exp(x)) - t x, t = smoothed target; x, target[rows, n]
+ */
+static void binary_cross_entropy(int64_t rows, int64_t n, const void *x_, const void *target_,
+                                 double smoothing, void *loss_) {
+    real *loss = loss_;
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n, *target = (const real *)target_ + r * n;
+        double sum = 0;
+        for (int64_t j = 0; j < n; j++) {
+            sum +=
+                fmax(x[j], 0) + log1p(exp(-fabs(x[j]))) - smoothed(target[j], smoothing, n) * x[j];
+        }
+        loss[r] = (real)(sum / (double)n);
+    }
+}
+
+/* dx[rows, n] = dloss[rows] (sigmoid(x) - t) / n, t = smoothed target[rows, n] */
+static void binary_cross_entropy_grad(int64_t rows, int64_t n, const void *x_, const void *target_,
+                                      double smoothing, const void *dloss_, void *dx_) {
+    const real *dloss = dloss_;
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n, *target = (const real *)target_ + r * n;
+        real *dx = (real *)dx_ + r * n;
+        for (int64_t j = 0; j < n; j++) {
+            const double p = 1 / (1 + exp(-(double)x[j]));
+            dx[j] = (real)(dloss[r] * (p - smoothed(target[j], smoothing, n)) / (double)n);
+        }
+    }
+}
 #endif

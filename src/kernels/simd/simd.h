@@ -68,6 +68,10 @@ void SIMD(cross_entropy)(int64_t rows, int64_t n, const void *x, const void *tar
                          double smoothing, void *loss);
 void SIMD(cross_entropy_grad)(int64_t rows, int64_t n, const void *x, const void *target,
                               double smoothing, const void *dloss, void *dx);
+void SIMD(binary_cross_entropy)(int64_t rows, int64_t n, const void *x, const void *target,
+                                double smoothing, void *loss);
+void SIMD(binary_cross_entropy_grad)(int64_t rows, int64_t n, const void *x, const void *target,
+                                     double smoothing, const void *dloss, void *dx);
 
 void SIMD(max_pool)(const weld_window *g, const void *x, int64_t row_begin, int64_t row_end,
                     void *y);

@@ -62,6 +62,8 @@ static const weld_kernels table = {
     .square_sum = SIMD(square_sum),
     .cross_entropy = SIMD(cross_entropy),
     .cross_entropy_grad = SIMD(cross_entropy_grad),
+    .binary_cross_entropy = SIMD(binary_cross_entropy),
+    .binary_cross_entropy_grad = SIMD(binary_cross_entropy_grad),
 #endif
 };
 

@@ -17,7 +17,17 @@ static const weld_score_kind scores[] = {
 
 static const char *const balances[] = {"none", "balanced", "sqrt", NULL};
 
+static const char *const kinds[] = {"cross_entropy", "bce", NULL};
+
 static const weld_key keys[] = {
+    {"kind", WELD_KEY_CHOICE, WELD_KEY_ONE(weld_classification_loss, kind), .choices = kinds,
+     .null = "cross_entropy",
+     .help = "`cross_entropy`: of the softmax, one class against the others; `bce`: binary cross "
+             "entropy, each class a question of its own: the mean over the batch and the classes "
+             "of -(t log p + (1 - t) log(1 - p)) with p the sigmoid of the logit and t the target, "
+             "smoothed and mixed, as timm's `--bce-loss` has it. The loss is smaller by about the "
+             "number of classes: recipes for it have rates of their own. Evaluation stays the "
+             "cross entropy, as in timm"},
     {"label_smoothing", WELD_KEY_REAL, WELD_KEY_ONE(weld_classification_loss, label_smoothing),
      .max = 0.999, .null = "0", .standard = "0.1",
      .help = "share of the target spread over all classes"},

@@ -14,6 +14,15 @@ weld_classification_loss weld_classification_loss_of(const weld_loss_options *o)
     return values;
 }
 
+/* What a head makes of the labels. */
+static weld_value *build_of_head(weld_graph *g, const weld_classification_loss *own,
+                                 weld_value *logits, weld_value *target) {
+    const double smoothing = own->class_weights == WELD_BALANCE_NONE ? own->label_smoothing : 0;
+    return weld_mean(g, own->kind == WELD_LOSS_BCE
+                            ? weld_binary_cross_entropy(g, logits, target, smoothing)
+                            : weld_cross_entropy(g, logits, target, smoothing));
+}
+
 /* The second head's distance from the teacher; see loss.h. The teacher's entropy has no gradient:
  * it is there so that the loss is a divergence, which is 0 where the two agree. */
 static weld_value *build_distillation(weld_graph *g, const weld_loss_options *o,
@@ -35,20 +44,25 @@ static weld_value *build_distillation(weld_graph *g, const weld_loss_options *o,
 weld_status weld_classification_loss_build(const weld_loss_options *o, weld_graph *g,
                                            weld_error *err) {
     const weld_classification_loss own = weld_classification_loss_of(o);
-    const double smoothing = own.class_weights == WELD_BALANCE_NONE ? own.label_smoothing : 0;
     weld_value *logits = weld_graph_output(g, "logits");
     weld_value *second = weld_graph_output(g, "logits_dist");
     if (o->distillation != WELD_DISTILL_NONE && !second) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "training graph: distillation needs the distillation head");
     }
+    if (own.kind == WELD_LOSS_BCE && own.class_weights != WELD_BALANCE_NONE) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "loss.class_weights: are for cross entropy, where a sample has one class: "
+                         "set it to none (data.sampling evens classes out too), or loss.kind to "
+                         "cross_entropy");
+    }
     weld_value *target = weld_input(g, "target", weld_value_shape(logits));
-    weld_value *loss = weld_mean(g, weld_cross_entropy(g, logits, target, smoothing));
+    weld_value *loss = build_of_head(g, &own, logits, target);
     if (o->distillation != WELD_DISTILL_NONE) {
         second = weld_scale(g, build_distillation(g, o, second), o->alpha);
         loss = weld_add(g, weld_scale(g, loss, 1 - o->alpha), second);
     } else if (second) {
-        second = weld_mean(g, weld_cross_entropy(g, second, target, smoothing));
+        second = build_of_head(g, &own, second, target);
         loss = weld_scale(g, weld_add(g, loss, second), 0.5);
     }
     weld_output(g, "loss", loss);

@@ -5,8 +5,11 @@
 #include "tasks/loss_options.h"
 #include "weld/graph.h"
 
+typedef enum weld_class_loss_kind { WELD_LOSS_CROSS_ENTROPY, WELD_LOSS_BCE } weld_class_loss_kind;
+
 /* Its keys in recipes. */
 typedef struct weld_classification_loss {
+    int kind; /* a weld_class_loss_kind */
     double label_smoothing;
     int class_weights; /* a weld_balance */
 } weld_classification_loss;
@@ -15,7 +18,8 @@ weld_classification_loss weld_classification_loss_of(const weld_loss_options *o)
 
 /* To a training graph with outputs "logits" [batch, classes] and perhaps "logits_dist", of a second
  * head, add the input "target" [batch, classes], probabilities, and the output "loss" [1]: the mean
- * over the batch of the cross entropy with smoothed targets. With a second head and no teacher it
+ * over the batch of the cross entropy with smoothed targets, or of the binary one's mean over the
+ * classes. With a second head and no teacher it
  * is the mean of the two heads', which both learn the labels.
  *
  * With a teacher it is (1 - alpha) times that of the first head plus alpha times the second head's

@@ -75,6 +75,8 @@ static const bench_case cases[] = {
     ROWS(row_checks, "attention_softmax_grad", 96, 49),
     ROWS(row_checks, "layer_norm", 784, 192), ROWS(row_checks, "layer_norm_grad", 784, 192),
     ROWS(row_checks, "cross_entropy", 32, 1000), ROWS(row_checks, "cross_entropy_grad", 32, 1000),
+    ROWS(row_checks, "binary_cross_entropy", 32, 1000),
+    ROWS(row_checks, "binary_cross_entropy_grad", 32, 1000),
     WINDOW(window_checks, "max_pool", 112, 48, 3, 2, 56),
     WINDOW(window_checks, "max_pool_grad", 112, 48, 3, 2, 56),
     WINDOW(window_checks, "im2col", 224, 3, 3, 2, 112),

@@ -360,6 +360,51 @@ static void draw_cross_entropy_grad(trial *t, weld_random *r) {
     add_rows(t, r, "dx", OUTPUT);
 }
 
+static void call_binary_cross_entropy(const weld_kernels *k, void *const *p, const trial *t) {
+    k->binary_cross_entropy(t->rows, t->n, p[0], p[1], t->smoothing, p[2]);
+}
+
+/* Terms of the size of x and, of the logarithm, at most ln 2. */
+static void bound_binary_cross_entropy(trial *t) {
+    for (int64_t i = 0; i < t->rows; i++) {
+        const double *x = t->array[0].value + i * t->n, *target = t->array[1].value + i * t->n;
+        double terms = 0;
+        for (int64_t j = 0; j < t->n; j++) {
+            terms += fabs(x[j]) * (1 + smoothed(t, target[j])) + log(2);
+        }
+        t->array[2].bound[i] = 8 * UNIT * terms / (double)t->n + SMALLEST;
+    }
+}
+
+static void draw_binary_cross_entropy(trial *t, weld_random *r) {
+    draw_loss(t, r);
+    t->call = call_binary_cross_entropy;
+    t->bound = bound_binary_cross_entropy;
+    add_vector(t, r, "loss", OUTPUT, t->rows);
+}
+
+static void call_binary_cross_entropy_grad(const weld_kernels *k, void *const *p, const trial *t) {
+    k->binary_cross_entropy_grad(t->rows, t->n, p[0], p[1], t->smoothing, p[2], p[3]);
+}
+
+/* |dloss| (sigmoid + t) / n: the two may cancel. */
+static void bound_binary_cross_entropy_grad(trial *t) {
+    for (int64_t i = 0; i < t->rows * t->n; i++) {
+        const double x = t->array[0].value[i], dloss = fabs(t->array[2].value[i / t->n]);
+        const double sigmoid = 1 / (1 + exp(-x)), target = smoothed(t, t->array[1].value[i]);
+        t->array[3].bound[i] =
+            8 * UNIT * dloss * (sigmoid * (1 + fabs(x)) + target) / (double)t->n + SMALLEST;
+    }
+}
+
+static void draw_binary_cross_entropy_grad(trial *t, weld_random *r) {
+    draw_loss(t, r);
+    t->call = call_binary_cross_entropy_grad;
+    t->bound = bound_binary_cross_entropy_grad;
+    add_vector(t, r, "dloss", INPUT, t->rows);
+    add_rows(t, r, "dx", OUTPUT);
+}
+
 const kernel_check row_checks[] = {
     {"softmax", 80, draw_softmax},
     {"softmax_grad", 60, draw_softmax_grad},
@@ -369,5 +414,7 @@ const kernel_check row_checks[] = {
     {"layer_norm_grad", 80, draw_layer_norm_grad},
     {"cross_entropy", 80, draw_cross_entropy, NOT_IN_BF16},
     {"cross_entropy_grad", 80, draw_cross_entropy_grad, NOT_IN_BF16},
+    {"binary_cross_entropy", 80, draw_binary_cross_entropy, NOT_IN_BF16},
+    {"binary_cross_entropy_grad", 80, draw_binary_cross_entropy_grad, NOT_IN_BF16},
     {0},
 };

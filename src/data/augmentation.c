@@ -53,6 +53,10 @@ static weld_status check_mixing(const weld_augmentation *a, weld_error *err) {
                          "cutmix_probability is %g: probabilities are in 0..1",
                          a->cutmix_probability);
     }
+    if (a->mixup_off_epoch < 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "mixup_off_epoch is %lld: it must be 0 or more",
+                         (long long)a->mixup_off_epoch);
+    }
     if (a->repeats < 1 || a->repeats > WELD_MAX_REPEATS) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "repeats is %lld: it must be in 1..%d",
                          (long long)a->repeats, WELD_MAX_REPEATS);

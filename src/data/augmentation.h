@@ -49,7 +49,8 @@ typedef struct weld_augmentation {
     double cutmix_probability; /* that cutmix is taken, where there are both */
     double mix_probability;    /* that a batch, or what mix_mode says, is mixed at all */
     weld_mix_mode mix_mode;
-    int64_t repeats; /* how often each sample of an epoch stands in its order, from 1 */
+    int64_t mixup_off_epoch; /* from this one on, counted from 0, nothing is mixed; 0: always */
+    int64_t repeats;         /* how often each sample of an epoch stands in its order, from 1 */
 } weld_augmentation;
 
 /* The recipe of the paper's reference: imagenet, 0.08..1, 3/4..4/3, flip 0.5, mixup 0.8, always. */

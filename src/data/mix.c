@@ -46,7 +46,8 @@ static weld_mix draw_unit(const weld_augmentation *a, int size, weld_random *ran
 void weld_mix_draw(const weld_augmentation *a, uint64_t seed, uint32_t epoch, int64_t batch,
                    int64_t n, int size, weld_mix *mixes) {
     weld_random random = weld_random_start(seed, epoch, (uint64_t)batch, WELD_RANDOM_MIX);
-    bool mixes_any = a->kind != WELD_AUGMENT_NONE && (a->mixup > 0 || a->cutmix > 0);
+    const bool off = a->mixup_off_epoch > 0 && (int64_t)epoch >= a->mixup_off_epoch;
+    bool mixes_any = a->kind != WELD_AUGMENT_NONE && !off && (a->mixup > 0 || a->cutmix > 0);
     weld_mix drawn = unmixed;
     for (int64_t i = 0; i < n; i++) {
         bool own_partner = 2 * i == n - 1;

@@ -45,10 +45,17 @@ static double plateau(const weld_schedule *s, place at, int64_t reductions) {
     return decayed(s, (double)reductions);
 }
 
+static double constant(const weld_schedule *s, place at, int64_t reductions) {
+    (void)at;
+    (void)reductions;
+    return s->base_lr;
+}
+
 static double (*const ways_down[])(const weld_schedule *, place, int64_t) = {
     [WELD_SCHEDULE_COSINE] = cosine,
     [WELD_SCHEDULE_STEP] = step,
     [WELD_SCHEDULE_PLATEAU] = plateau,
+    [WELD_SCHEDULE_CONSTANT] = constant,
 };
 
 static place place_of(const weld_schedule *s, int64_t epoch, int64_t updates) {
@@ -87,6 +94,8 @@ const char *weld_schedule_text(const weld_schedule *s, char *text, size_t size) 
     } else if (s->name == WELD_SCHEDULE_STEP) {
         add(text, size, "times %g every %g epochs, down to %g", s->decay_rate, s->decay_epochs,
             s->min_lr);
+    } else if (s->name == WELD_SCHEDULE_CONSTANT) {
+        add(text, size, "constant");
     } else {
         add(text, size, "times %g after %lld epochs without a better score, down to %g",
             s->decay_rate, (long long)s->patience_epochs, s->min_lr);

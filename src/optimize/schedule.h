@@ -9,7 +9,8 @@
 typedef enum weld_schedule_name {
     WELD_SCHEDULE_COSINE,
     WELD_SCHEDULE_STEP,
-    WELD_SCHEDULE_PLATEAU
+    WELD_SCHEDULE_PLATEAU,
+    WELD_SCHEDULE_CONSTANT
 } weld_schedule_name;
 
 /* How long a rate is held: for an update; through an epoch, one behind, as RepViT's reference
@@ -56,6 +57,7 @@ int64_t weld_schedule_epochs(const weld_schedule *s);
  *     cosine:  min_lr + (base - min_lr) (1 + cos(pi t / T)) / 2; from T on: min_lr
  *     step:    base decay_rate^floor(t / D), but at least min_lr
  *     plateau: base decay_rate^reductions, likewise
+ *     constant: base
  * (cosine: SGDR, Loshchilov and Hutter 2017, one period; t counts from the start of the warm-up, as
  * in timm). Where rates are held through epochs, these are counted in place of updates.
  * reductions: what plateau has made so far; nothing to the others. */

@@ -26,9 +26,10 @@ static bool is_one_of(size_t place, const size_t *places, size_t count) {
 /* Those that say what is done to one image; how images are mixed and how often they come does not
  * matter here. */
 static bool matters(const weld_recipe *r, const weld_recipe_key *key) {
-    static const size_t batch[] = {KEY(augment.mixup),   KEY(augment.mix_probability),
-                                   KEY(augment.cutmix),  KEY(augment.cutmix_probability),
-                                   KEY(augment.repeats), KEY(augment.mix_mode)};
+    static const size_t batch[] = {KEY(augment.mixup),          KEY(augment.mix_probability),
+                                   KEY(augment.cutmix),         KEY(augment.cutmix_probability),
+                                   KEY(augment.repeats),        KEY(augment.mix_mode),
+                                   KEY(augment.mixup_off_epoch)};
     static const size_t image[] = {KEY(data.preprocessing.input_size), KEY(data.preprocessing.mean),
                                    KEY(data.preprocessing.std),
                                    KEY(data.preprocessing.crop_fraction),

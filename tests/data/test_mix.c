@@ -271,7 +271,18 @@ START_TEST(a_mode_says_which_samples_share_a_draw) {
 }
 END_TEST
 
-RUN_SUITE("data/mix", batches_are_mixed_as_pytorch_mixes_them,
+START_TEST(from_an_epoch_on_nothing_is_mixed) {
+    weld_augmentation a = weld_augmentation_defaults();
+    weld_mix m[6];
+    a.mixup_off_epoch = 3;
+    for (uint32_t epoch = 0; epoch < 6; epoch++) {
+        weld_mix_draw(&a, 3, epoch, 5, 6, 32, m);
+        ck_assert((m[0].lambda == 1) == (epoch >= 3));
+    }
+}
+END_TEST
+
+RUN_SUITE("data/mix", from_an_epoch_on_nothing_is_mixed, batches_are_mixed_as_pytorch_mixes_them,
           pairs_and_single_samples_are_mixed_as_pytorch_mixes_them,
           boxes_and_their_lambdas_are_the_references, the_middle_of_an_odd_number_stays_as_it_is,
           targets_stay_distributions, lambdas_of_mixup_are_beta_distributed,

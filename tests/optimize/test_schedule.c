@@ -65,6 +65,17 @@ START_TEST(no_warm_up_starts_at_the_base_rate) {
 }
 END_TEST
 
+START_TEST(a_constant_rate_stays_after_its_warm_up) {
+    weld_schedule s = published;
+    s.name = WELD_SCHEDULE_CONSTANT;
+    s.per = WELD_SCHEDULE_PER_EPOCH_START;
+    ck_assert_double_eq_tol(rate_of(&s, 0, 0), 1e-6, 1e-15);
+    ck_assert_double_eq_tol(rate_of(&s, 5 * (int64_t)s.steps_per_epoch, 0), 0.003, 1e-15);
+    s.per = WELD_SCHEDULE_PER_STEP;
+    ck_assert_double_eq_tol(rate_of(&s, 299 * (int64_t)s.steps_per_epoch, 0), 0.003, 1e-15);
+}
+END_TEST
+
 /* The rates of a tensor of the fixture by t, in epochs or updates. */
 static void expect_timm(const char *name, const weld_schedule *s, int64_t updates) {
     weld_weights *fixture = fixture_load("schedules.fixture");
@@ -158,7 +169,8 @@ START_TEST(the_rate_scales_with_the_batch) {
 }
 END_TEST
 
-RUN_SUITE("optimize/schedule", per_epoch_rates_are_those_of_the_published_log,
+RUN_SUITE("optimize/schedule", a_constant_rate_stays_after_its_warm_up,
+          per_epoch_rates_are_those_of_the_published_log,
           per_step_rates_rise_linearly_then_fall_as_a_cosine, no_warm_up_starts_at_the_base_rate,
           steps_of_a_fraction_of_epochs_are_those_of_timm, a_cosine_cools_down_as_in_timm,
           a_plateau_of_scores_lowers_the_rate_as_in_timm, the_rate_scales_with_the_batch)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "cli/data_options.h"
 #include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -13,7 +14,7 @@
 typedef struct request {
     const char *data, *confusion, *details;
     int batch, threads;
-    bool json, per_class;
+    bool json, per_class, split;
     cli_model_options model;
     cli_input_options input;
     cli_inputs inputs;
@@ -106,7 +107,7 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     weld_dataset *ds = NULL;
     weld_adoption adopted;
-    weld_status status = weld_dataset_open_to_judge(r->data, &ds, err);
+    weld_status status = cli_open_data(r->data, m, r->split, r->threads, &ds, err);
     status = status ? status : weld_model_adopt_labels(m, ds, &adopted, err);
     if (!status && weld_model_task(m)->match_labels && !weld_model_class_name(m, 0)) {
         fprintf(stderr, "note: the model has no names of classes, so that the data's are taken in "
@@ -131,6 +132,7 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
     const cli_option options[] = {
         {"data", 0, CLI_NEEDED, &r.data, "DIR",
          "folder or .tar of class folders, or packed data set"},
+        CLI_DATA_SPLIT(r.split),
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},

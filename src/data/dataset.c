@@ -31,13 +31,14 @@ struct weld_dataset {
     const char *const *class_names;
     int class_count;
     int *class_of; /* by its own class */
-    int64_t *kept; /* the samples that are left; NULL: all */
+    bool is_part;  /* not all samples are to be seen, */
+    int64_t *kept; /* but these */
     int64_t kept_count;
 };
 
 /* The number of sample i in what is stored. */
 static int64_t stored(const weld_dataset *ds, int64_t i) {
-    return ds->kept ? ds->kept[i] : i;
+    return ds->is_part ? ds->kept[i] : i;
 }
 
 static bool ends_in(const char *path, const char *ending) {
@@ -175,26 +176,42 @@ weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, wel
     return status;
 }
 
-/* The samples whose class is one of the network's, if that is not all of them. */
-static weld_status keep_known(weld_dataset *ds, weld_error *err) {
-    const int64_t count = stored_count(ds);
+weld_status weld_dataset_keep(weld_dataset *ds, const unsigned char *part, unsigned char wanted,
+                              weld_error *err) {
+    const int64_t count = weld_dataset_count(ds);
     int64_t kept = 0;
     for (int64_t i = 0; i < count; i++) {
-        kept += ds->class_of[own_label(ds, i)] >= 0;
+        kept += part[i] == wanted;
     }
-    if (kept == count) {
-        return WELD_OK;
+    int64_t *numbers = weld_alloc((size_t)kept, sizeof *numbers);
+    if (!numbers && kept > 0) {
+        return weld_fail_memory(err, ds->path);
     }
-    ds->kept = weld_alloc((size_t)kept, sizeof *ds->kept);
-    if (!ds->kept && kept > 0) {
+    for (int64_t i = 0, k = 0; i < count; i++) {
+        if (part[i] == wanted) {
+            numbers[k++] = stored(ds, i);
+        }
+    }
+    weld_free(ds->kept);
+    ds->kept = numbers;
+    ds->kept_count = kept;
+    ds->is_part = true;
+    return WELD_OK;
+}
+
+/* The samples whose class is one of the network's. */
+static weld_status keep_known(weld_dataset *ds, weld_error *err) {
+    const int64_t count = weld_dataset_count(ds);
+    unsigned char *known = weld_alloc((size_t)count, 1);
+    if (!known && count > 0) {
         return weld_fail_memory(err, ds->path);
     }
     for (int64_t i = 0; i < count; i++) {
-        if (ds->class_of[own_label(ds, i)] >= 0) {
-            ds->kept[ds->kept_count++] = i;
-        }
+        known[i] = ds->class_of[own_label(ds, stored(ds, i))] >= 0;
     }
-    return WELD_OK;
+    weld_status status = weld_dataset_keep(ds, known, 1, err);
+    weld_free(known);
+    return status;
 }
 
 weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names, int count,
@@ -212,7 +229,7 @@ weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names
 }
 
 int64_t weld_dataset_count(const weld_dataset *ds) {
-    return ds->kept ? ds->kept_count : stored_count(ds);
+    return ds->is_part ? ds->kept_count : stored_count(ds);
 }
 
 int weld_dataset_class_count(const weld_dataset *ds) {
@@ -261,6 +278,21 @@ bool weld_dataset_is_tar(const weld_dataset *ds) {
 
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {
     return ds->packed ? weld_packed_get_layout(ds->packed) : (weld_packed_layout){0, 0, 0};
+}
+
+size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i) {
+    const int64_t number = stored(ds, i);
+    char path[2 * PATH_MAX];
+    struct stat info;
+    if (ds->packed) {
+        return weld_packed_size(ds->packed, number);
+    }
+    if (ds->tar >= 0) {
+        return (size_t)weld_listing_place_of(&ds->listing, number).size;
+    }
+    const char *name = weld_listing_name(&ds->listing, number);
+    const int length = snprintf(path, sizeof path, "%s/%s", ds->path, name);
+    return length < (int)sizeof path && stat(path, &info) == 0 ? (size_t)info.st_size : 0;
 }
 
 /* `path` is for messages. */

@@ -47,6 +47,11 @@ void weld_dataset_free(weld_dataset *ds); /* accepts NULL */
 weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names, int count,
                                       const int *to, weld_error *err);
 
+/* See only the samples i with part[i] == wanted from now on. Before anybody else uses the data set.
+ * Errors: memory. */
+weld_status weld_dataset_keep(weld_dataset *ds, const unsigned char *part, unsigned char wanted,
+                              weld_error *err);
+
 int64_t weld_dataset_count(const weld_dataset *ds);
 int weld_dataset_class_count(const weld_dataset *ds);
 const char *weld_dataset_class_name(const weld_dataset *ds, int i);
@@ -68,6 +73,8 @@ weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                                 weld_image *out, weld_error *err);
+/* How many bytes that would be; 0: it cannot be told. */
+size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i);
 /* Width and height of sample i, without decoding it. */
 weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                               int *width, int *height, weld_error *err);

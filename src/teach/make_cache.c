@@ -13,6 +13,8 @@
 #include "formats/logit_cache.h"
 #include "recipe/data_option.h"
 #include "recipe/pixel_keys.h"
+#include "recipe/recipe_split.h"
+#include "tasks/task.h"
 #include "teach/teacher.h"
 
 enum { BATCH = 64, USUAL_VIEWS = 10, USUAL_TOP = 10 };
@@ -78,6 +80,17 @@ static weld_status read_recipe(maker *m, weld_error *err) {
                : WELD_OK;
 }
 
+/* What the recipe trains on. */
+static weld_status take_part(maker *m, weld_error *err) {
+    weld_split split;
+    WELD_TRY(weld_recipe_split(&m->recipe, weld_task_of(&m->recipe.model)->annotation, m->ds,
+                               m->settings->threads, &split, err));
+    weld_status status =
+        split.part ? weld_split_take(&split, WELD_PART_TRAIN, m->ds, err) : WELD_OK;
+    weld_split_free(&split);
+    return status;
+}
+
 static weld_status open_teacher(maker *m, weld_error *err) {
     const weld_recipe *r = &m->recipe;
     const char *path = m->settings->teacher ? m->settings->teacher : r->loss.distillation.teacher;
@@ -97,6 +110,7 @@ static weld_status open_teacher(maker *m, weld_error *err) {
         snprintf(line, sizeof line, "%.200s: %s", r->data.train, weld_dataset_passed(m->ds));
         m->settings->message(m->settings->context, line);
     }
+    WELD_TRY(take_part(m, err));
     return weld_teacher_open(path, m->ds, &options, &m->teacher, err);
 }
 

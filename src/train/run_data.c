@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "models/models.h"
 #include "recipe/data_option.h"
+#include "recipe/recipe_split.h"
 #include "train/run_folder.h"
 #include "train/say.h"
 
@@ -89,10 +90,24 @@ static void say_listing(const weld_run_data *d, const weld_dataset *ds) {
     }
 }
 
+/* The part of `train` that is trained on, where that is not all of it. */
+static weld_status take_part(weld_run_data *d, weld_error *err) {
+    char text[400];
+    WELD_TRY(weld_recipe_split(&d->recipe, d->task->annotation, d->train, d->settings->threads,
+                               &d->split, err));
+    if (d->split.part) {
+        weld_train_say(d->settings, "%s: %s", weld_dataset_path(d->train),
+                       weld_split_text(&d->split, text, sizeof text));
+        return weld_split_take(&d->split, WELD_PART_TRAIN, d->train, err);
+    }
+    return WELD_OK;
+}
+
 static weld_status open_train(weld_run_data *d, weld_error *err) {
     weld_recipe *r = &d->recipe;
     WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
     say_listing(d, d->train);
+    WELD_TRY(take_part(d, err));
     int classes = weld_dataset_class_count(d->train);
     if (r->model.num_classes && r->model.num_classes != classes) {
         return weld_fail(
@@ -115,8 +130,13 @@ static weld_status open_train(weld_run_data *d, weld_error *err) {
 
 static weld_status open_val(weld_run_data *d, weld_error *err) {
     weld_adoption adopted;
-    WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
-    say_listing(d, d->val);
+    if (d->recipe.data.split > 0) {
+        WELD_TRY(weld_dataset_open(d->recipe.data.train, &d->val, err));
+        WELD_TRY(weld_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
+    } else {
+        WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
+        say_listing(d, d->val);
+    }
     const weld_labels labels = {.count = d->recipe.model.num_classes,
                                 .names = (const char *const *)d->class_names};
     WELD_TRY(weld_task_adopt_labels(d->task, d->val, &labels, &adopted, err));
@@ -134,7 +154,7 @@ weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *sett
     WELD_TRY(read_recipe(d, err));
     d->task = weld_task_of(&d->recipe.model);
     WELD_TRY(open_train(d, err));
-    return train_only || !d->recipe.data.val[0] ? WELD_OK : open_val(d, err);
+    return train_only || !weld_recipe_evaluates(&d->recipe) ? WELD_OK : open_val(d, err);
 }
 
 /* --- Teacher and batches --- */
@@ -256,6 +276,7 @@ void weld_run_data_close(weld_run_data *d) {
     weld_bad_images_free(d->bad_images);
     weld_distillation_free(d->distillation);
     weld_free(d->class_names);
+    weld_split_free(&d->split);
     weld_dataset_free(d->val);
     weld_dataset_free(d->train);
     weld_model_file_free(&d->start_file);

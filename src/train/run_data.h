@@ -7,6 +7,7 @@
 
 #include "data/bad_images.h"
 #include "data/loader.h"
+#include "data/split.h"
 #include "recipe/recipe.h"
 #include "serialization/model_file.h"
 #include "tasks/task.h"
@@ -21,6 +22,7 @@ typedef struct weld_run_data {
                                  * neither, or they have been taken */
     bool resumes;               /* it is last.h5 */
 
+    weld_split split;                /* of data.train; no parts: all is trained on */
     weld_dataset *train, *val;       /* val NULL: no evaluation */
     char **class_names;              /* of train, pointing into it */
     weld_distillation *distillation; /* NULL: none */

@@ -173,6 +173,14 @@ static void say_trained(inspection *in, const weld_model_file *f) {
                  (long long)t->step, best);
 }
 
+/* As train.best ema leaves best.h5. */
+static bool is_average(const weld_model_file *f) {
+    json_t *summary = f->summary ? json_loads(f->summary, 0, NULL) : NULL;
+    const bool is = json_object_get(summary, "weights") != NULL;
+    json_decref(summary);
+    return is;
+}
+
 static void say_training(inspection *in, const weld_model_file *f) {
     const weld_trainer_state *t = &f->trainer;
     if (f->kind == WELD_MODEL_CHECKPOINT && t->step > 0) {
@@ -183,8 +191,9 @@ static void say_training(inspection *in, const weld_model_file *f) {
                          ? "its state is kept: its program can go on from here"
                          : "its state is kept: --resume can go on from here");
         inspect_fact(in, "average", json_boolean(f->ema != NULL), "%s",
-                     f->ema ? "the weights' moving average is kept: --key ema takes it"
-                            : "no moving average of the weights is kept");
+                     f->ema          ? "the weights' moving average is kept: --key ema takes it"
+                     : is_average(f) ? "the weights are the run's moving average (train.best ema)"
+                                     : "no moving average of the weights is kept");
     }
     inspect_text(in, "summary", f->summary);
     inspect_text(in, "verification", f->verification);

@@ -1,6 +1,7 @@
 /* Opening model files of any kind; see model_options.h. */
 #include "cli/model_options.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,6 +85,27 @@ static weld_status read_numbers(const char *option, const char *text, int count,
                             count == 1 ? "a number" : "three numbers with commas, R,G,B");
 }
 
+/* Of a checkpoint whose moving average did better than the weights that are taken. */
+static void tell_average(const char *path, const weld_model_file *f) {
+    const weld_score_kind *kind = &weld_task_of(&f->config)->scores[0];
+    char key[64];
+    json_t *summary = f->ema && f->summary ? json_loads(f->summary, 0, NULL) : NULL;
+    snprintf(key, sizeof key, "ema_%s", kind->key);
+    const json_t *weights = json_object_get(summary, kind->key);
+    const json_t *average = json_object_get(summary, key);
+    if (json_is_number(weights) && json_is_number(average)) {
+        const double w = json_number_value(weights), a = json_number_value(average);
+        if (weld_task_of(&f->config)->smaller_is_better ? a < w : a > w) {
+            fprintf(stderr,
+                    "note: %s: its moving average did better than its weights, %s %.*f%s against "
+                    "%.*f%s: --key ema takes it\n",
+                    path, kind->label, kind->decimals, a, kind->unit, kind->decimals, w,
+                    kind->unit);
+        }
+    }
+    json_decref(summary);
+}
+
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,
                            weld_error *err) {
     weld_import_options known = options->known;
@@ -107,6 +129,7 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
                 path, list->count, list->text);
     }
     if (!status) {
+        tell_average(path, &(*out)->file);
         status = weld_model_set_precision(*out, options->precision, err);
         if (status) {
             weld_model_free(*out);

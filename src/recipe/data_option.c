@@ -168,11 +168,11 @@ static bool is_test(const char *name) {
 
 static void tell(const char *folder, const part *train, const part *val, const weld_recipe *r,
                  weld_text *notes) {
-    if (!train->rank && strcmp(r->data.train, folder) == 0) {
+    if (!train->rank && strcmp(r->data.train, folder) == 0 && !weld_recipe_evaluates(r)) {
         weld_text_add(notes, "--data ");
         weld_text_add_printable(notes, folder);
         weld_text_add(notes, ": its folders are the classes and all images are trained on; to "
-                             "evaluate too, make folders train and val in it\n");
+                             "evaluate too, make folders train and val in it, or set data.split\n");
     }
     if (train->other_rank && is_named(r->data.train, folder, train->name)) {
         tell_choice(folder, "--set data.train=...", train, notes);

@@ -2,6 +2,7 @@
 #include "recipe/recipe.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,20 @@ void weld_recipe_defaults(weld_recipe *r) {
 
 int64_t weld_recipe_epochs(const weld_recipe *r) {
     return r->train.epochs + r->schedule.cooldown_epochs;
+}
+
+/* At least one where there is one, and no more than such a key may have. */
+static int64_t fitted(int64_t value, double factor) {
+    return value ? (int64_t)fmin(fmax(round((double)value * factor), 1), WELD_MAX_EPOCHS) : 0;
+}
+
+void weld_recipe_fit(weld_recipe *r, int64_t epochs) {
+    const double factor = (double)epochs / (double)weld_recipe_epochs(r);
+    r->schedule.cooldown_epochs = epochs > 1 ? fitted(r->schedule.cooldown_epochs, factor) : 0;
+    r->train.epochs = epochs - r->schedule.cooldown_epochs;
+    r->augment.mixup_off_epoch = fitted(r->augment.mixup_off_epoch, factor);
+    r->schedule.warmup_epochs = fmin(r->schedule.warmup_epochs * factor, WELD_MAX_EPOCHS);
+    r->schedule.decay_epochs = fmin(r->schedule.decay_epochs * factor, WELD_MAX_EPOCHS);
 }
 
 /* Store the value that one document has for a key. */

@@ -12,6 +12,8 @@
 #include "weld/model.h"
 
 #define WELD_RECIPE_PATH_SIZE 4096
+/* Most epochs of a run, or of a part of it. */
+#define WELD_MAX_EPOCHS 1e6
 
 /* Learning from another network; see teach/distillation.h. */
 typedef struct weld_distillation_recipe {
@@ -32,6 +34,9 @@ typedef struct weld_recipe {
         weld_preprocessing preprocessing;
         int sizes[WELD_SIZES_MAX]; /* of training images, rising; see batching.h */
         int size_count;            /* 0: input_size alone */
+        double split;              /* share of `train` that is evaluated on; 0: none */
+        double fraction;           /* share of the rest that is trained on */
+        int64_t split_seed;        /* of both: data/split.h */
         int64_t max_bad;           /* images that may be bad before the run stops */
         int sampling;              /* a weld_balance: which samples an epoch has */
     } data;
@@ -64,12 +69,15 @@ typedef struct weld_recipe {
     } schedule;
     struct {
         int64_t epochs, batch_size;
+        char time[32];      /* a duration (duration.h) that epochs are fitted to; "": none */
         int64_t accumulate; /* batches an update */
         int precision;      /* a weld_precision, or WELD_RECIPE_PRECISION_AUTO */
         int64_t seed;
         bool shuffle;
         double ema_decay;         /* of the moving average of the weights; 0: none */
         bool ema_warmup;          /* it begins smaller: optimizer.h */
+        int best;                 /* a weld_recipe_best */
+        int64_t patience;         /* evaluations without a better score; 0: all epochs are run */
         int64_t eval_every;       /* epochs; 0: at the end only */
         int64_t checkpoint_every; /* updates; an epoch's end always makes one */
         int64_t keep;             /* checkpoints of epochs that stay beside last.h5 and best.h5 */
@@ -81,6 +89,14 @@ typedef struct weld_recipe {
     } train;
 } weld_recipe;
 
+/* By what an evaluation is better than another: the score of the weights, that of their moving
+ * average, the loss of the weights. */
+typedef enum weld_recipe_best {
+    WELD_RECIPE_BEST_WEIGHTS,
+    WELD_RECIPE_BEST_EMA,
+    WELD_RECIPE_BEST_LOSS
+} weld_recipe_best;
+
 /* Of train.precision: to be chosen at the start of the run. */
 #define WELD_RECIPE_PRECISION_AUTO (WELD_PRECISION_BF16 + 1)
 /* Of train.freeze: all but the head. */
@@ -91,8 +107,17 @@ int weld_recipe_frozen_parts(const weld_recipe *r);
 weld_status weld_recipe_parts_of(const char *freeze, const weld_model_config *config, int *parts,
                                  weld_error *err);
 
+/* Does a run evaluate anything? */
+static inline bool weld_recipe_evaluates(const weld_recipe *r) {
+    return r->data.val[0] || r->data.split > 0;
+}
+
 /* Epochs of the whole run: those of train.epochs and what the schedule adds. */
 int64_t weld_recipe_epochs(const weld_recipe *r);
+
+/* Make the run as long as `epochs` in all, and what the schedule counts in epochs longer or shorter
+ * with it: its warm-up, its steps, its cool-down; and augment.mixup_off_epoch. */
+void weld_recipe_fit(weld_recipe *r, int64_t epochs);
 
 /* All defaults but the family's and the task's (a model that has no name yet and no data). */
 void weld_recipe_defaults(weld_recipe *r);

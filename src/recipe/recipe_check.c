@@ -8,6 +8,7 @@
 #include "data/rand_augment.h"
 #include "optimize/optimizer.h"
 #include "optimize/schedule.h"
+#include "recipe/duration.h"
 
 /* A key by the member of weld_recipe that it sets, or by the row of its family. */
 #define KEY(member) WELD_RECIPE_PLACE(member)
@@ -193,10 +194,10 @@ static weld_status check_auto_augment(weld_recipe *r, const weld_recipe_origins 
 static weld_status check_schedule(const weld_recipe *r, const weld_recipe_origins *o,
                                   weld_error *err) {
     const bool plateau = r->schedule.name == WELD_SCHEDULE_PLATEAU;
-    if (plateau && !r->data.val[0]) {
+    if (plateau && !weld_recipe_evaluates(r)) {
         return weld_recipe_fail(o, KEY(schedule.name),
-                                "plateau waits for scores on data.val, and there is none: give it, "
-                                "or take cosine or step",
+                                "plateau waits for scores on data.val, and there is none: give it "
+                                "(or data.split), or take cosine or step",
                                 err);
     }
     if (plateau && r->train.eval_every == 0) {
@@ -204,6 +205,21 @@ static weld_status check_schedule(const weld_recipe *r, const weld_recipe_origin
                                 "schedule.name plateau waits for evaluations during the run: set "
                                 "this to 1",
                                 err);
+    }
+    double seconds;
+    if (r->train.time[0] && !weld_duration_read(r->train.time, &seconds)) {
+        return weld_recipe_fail(o, KEY(train.time), "is no duration: write 2h, 90m or 1h30m", err);
+    }
+    if (r->train.patience > 0 && !weld_recipe_evaluates(r)) {
+        return weld_recipe_fail(o, KEY(train.patience),
+                                "waits for scores on data.val, and there is none: give it (or "
+                                "data.split), or set this to 0",
+                                err);
+    }
+    if (r->train.patience > 0 && r->train.eval_every == 0) {
+        return weld_recipe_fail(
+            o, KEY(train.eval_every),
+            "train.patience waits for evaluations during the run: set this to 1", err);
     }
     if (r->schedule.name != WELD_SCHEDULE_COSINE && r->schedule.cooldown_epochs > 0) {
         return weld_recipe_fail(o, KEY(schedule.cooldown_epochs),
@@ -224,6 +240,11 @@ static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origi
                                 "there is no average: give train.ema_decay, or set this to false",
                                 err);
     }
+    if (r->train.best == WELD_RECIPE_BEST_EMA && !(r->train.ema_decay > 0)) {
+        return weld_recipe_fail(o, KEY(train.best),
+                                "there is no average: give train.ema_decay, or set this to weights",
+                                err);
+    }
     return WELD_OK;
 }
 
@@ -234,6 +255,11 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     WELD_TRY(check_data_sizes(r, o, err));
     WELD_TRY(check_sampling(r, o, err));
     WELD_TRY(check_schedule(r, o, err));
+    if (r->data.split > 0 && r->data.val[0]) {
+        return weld_recipe_fail(o, KEY(data.split),
+                                "there is data.val to evaluate on: set one of the two to null",
+                                err);
+    }
     WELD_TRY(check_optimizer(r, o, err));
     WELD_TRY(check_auto_augment(r, o, err));
     if (!r->data.train[0]) {

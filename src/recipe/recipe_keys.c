@@ -50,6 +50,20 @@ static const weld_key data_keys[] = {
              "per class, as ImageNet's is; not compressed), or a packed `.h5`. Relative paths "
              "start at the current folder"},
     {"val", TEXT(data.val), .null = "", .help = "images to evaluate on, of the same kinds"},
+    {"split", REAL(data.split, 0, 0.9), .null = "0",
+     .help =
+         "in the place of `val`: the share of the images of `train` that is set aside to "
+         "evaluate on, of each class alike (at least one, where there are two). Which these are "
+         "depends on their names and `split_seed` alone: it is the same in every run, for "
+         "folder, tar and packed file, and classes do not influence each other. Images of the "
+         "same bytes stay on one side. `weld eval --split` evaluates on them later"},
+    {"fraction", REAL(data.fraction, 1e-6, 1), .null = "1", .standard = "1",
+     .help =
+         "the share of the images of `train` that is trained on, of each class alike (at least "
+         "one); chosen likewise, so that a smaller share is part of a larger. Not of those that "
+         "`split` sets aside"},
+    {"split_seed", INTEGER(data.split_seed, 0, 9e15),
+     .help = "of the choices of `split` and `fraction`, which do not depend on `train.seed`"},
     {"input_size", INTEGER(data.preprocessing.input_size, 1, WELD_MAX_INPUT_SIZE),
      .standard = "224", .help = "height and width of the network's input, pixels"},
     {"sizes", INTEGERS(data.sizes, data.size_count, 1, WELD_MAX_INPUT_SIZE), .null = "",
@@ -115,6 +129,9 @@ static const weld_key augment_keys[] = {
      .help =
          "for what all this is drawn: the `batch`; each `pair` of partners; `elem`: each image. "
          "The partner of image i of n is n-1-i; the middle one of an odd number stays as it is"},
+    {"mixup_off_epoch", INTEGER(augment.mixup_off_epoch, 0, WELD_MAX_EPOCHS), .null = "0",
+     .help = "after so many epochs nothing is mixed any more, neither by mixup nor by cutmix, as "
+             "with timm's `--mixup-off-epoch`; 0: to the end"},
     {"repeats", INTEGER(augment.repeats, 1, WELD_MAX_REPEATS), .null = "1",
      .help = "repeated augmentation: each image stands so many times in a row in an epoch's order, "
              "augmented anew each time. An epoch keeps its length, so that it sees 1/repeats of "
@@ -185,13 +202,13 @@ static const weld_key optimizer_keys[] = {
 };
 
 static const weld_key schedule_keys[] = {
-    {"name", CHOICE(schedule.name, "cosine", "step", "plateau"),
+    {"name", CHOICE(schedule.name, "cosine", "step", "plateau", "constant"),
      .help = "how the rate falls after its warm-up: `cosine`: half a cosine over `train.epochs`, "
              "the warm-up included; `step`: times `decay_rate` every `decay_epochs`, counted from "
              "the run's beginning; `plateau`: times `decay_rate` after more than `patience_epochs` "
              "without a better score of the weights on `data.val`, top-1 as a rule (better by a "
              "ten-thousandth of itself, as in `torch.optim.lr_scheduler.ReduceLROnPlateau`; that "
-             "of the moving average is not looked at)"},
+             "of the moving average is not looked at); `constant`: not at all"},
     {"warmup_epochs", REAL(schedule.warmup_epochs, 0, 1e6), .null = "0", .standard = "5",
      .help = "epochs of linear rise; may be a fraction"},
     {"warmup_lr", REAL(schedule.warmup_lr, 0, 100), .standard = "1e-6",
@@ -215,8 +232,18 @@ static const weld_key schedule_keys[] = {
 };
 
 static const weld_key train_keys[] = {
-    {"epochs", INTEGER(train.epochs, 1, 1e6), .standard = "300",
+    {"epochs", INTEGER(train.epochs, 1, WELD_MAX_EPOCHS), .standard = "300",
      .help = "passes over the training images"},
+    {"time", TEXT(train.time), .null = "",
+     .manual_range = "as `2h`, `90m`, `1h30m`, `1.5d`, `45s`; null (none)",
+     .help =
+         "how long the run may take. Before the first update a few updates and a part of an "
+         "evaluation are measured, and thrown away; then there are as many epochs as fit (at "
+         "least one), which is said, and `schedule.warmup_epochs`, `decay_epochs`, "
+         "`cooldown_epochs` and `augment.mixup_off_epoch` become longer or shorter in proportion "
+         "to `train.epochs`. What came "
+         "of it is in `recipe.yaml` and checkpoints, so that a run that is resumed keeps it; "
+         "with it set by hand, and this null, another run gives the same bits"},
     {"batch_size", INTEGER(train.batch_size, 1, 1e6), .standard = "256",
      .help = "images a batch; what is left over at an epoch's end is dropped (each epoch leaves "
              "out others)"},
@@ -239,8 +266,8 @@ static const weld_key train_keys[] = {
     {"ema_decay", REAL(train.ema_decay, 0, 0.999999999), .null = "0", .standard = "0.99996",
      .help = "the moving average of weights and running statistics is moved by 1 - ema_decay "
              "towards them after every update, is evaluated beside them (`ema_top1`) and kept in "
-             "checkpoints, where `--key ema` takes it in their place; `best.h5` is that of the "
-             "weights' top-1; 0: no average. ema_decay to the power of the run's updates is the "
+             "checkpoints, where `--key ema` takes it in their place; 0: no average. ema_decay to "
+             "the power of the run's updates is the "
              "share of what the average started from that is still in it: a percent of new weights "
              "spoils it, so take less than 1 - 10 / updates where these are few, or "
              "`ema_warmup`"},
@@ -248,6 +275,17 @@ static const weld_key train_keys[] = {
      .help = "the average follows quickly at first: after update n its decay is at most "
              "1 - n^(-2/3), as with timm's `--model-ema-warmup`, so that nothing is left of what "
              "it started from"},
+    {"best", CHOICE(train.best, "weights", "ema", "loss"),
+     .help =
+         "what `best.h5` is the best of: `weights`: the weights with the best score, top-1 as a "
+         "rule; `ema`: the moving average with the best score, which `best.h5` then holds in "
+         "the place of the weights; `loss`: the weights with the lowest loss on `data.val`. Of "
+         "equal scores that of the lower loss is better, and the later of equals"},
+    {"patience", INTEGER(train.patience, 0, 1e6), .null = "0",
+     .help = "early stopping: after so many evaluations in a row without a better score (of what "
+             "`train.best` names; an equal one is not better) the run is over; 0: all epochs are "
+             "run. The schedule knows nothing of it: it falls as `train.epochs` says. A run may be "
+             "resumed with another"},
     {"eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0", .standard = "1",
      .help = "epochs between evaluations; the last epoch is always evaluated; 0: only that one"},
     {"checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0", .standard = "100",

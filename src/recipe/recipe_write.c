@@ -66,6 +66,7 @@ weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err)
 static bool may_differ(const weld_recipe *r, size_t place) {
     static const size_t places[] = {KEY(train.checkpoint_every),
                                     KEY(train.keep),
+                                    KEY(train.patience),
                                     KEY(train.precision),
                                     KEY(train.events),
                                     KEY(train.histograms_every),

@@ -43,6 +43,8 @@ typedef struct weld_trainer_state {
     /* What a plateau has seen (optimize/schedule.h); 0 in files from before there was one. */
     double plateau_best;
     int64_t plateau_since, plateau_reductions;
+    double best_average;       /* score of the moving average beside best_score; likewise */
+    int64_t stale_evaluations; /* since the latest with a better score; likewise */
 } weld_trainer_state;
 
 /* How the tensors stood in a file that weld did not write. */

@@ -35,6 +35,8 @@ const weld_trainer_field weld_trainer_fields[] = {
     LATER(plateau_best, WELD_STORE_F64),
     LATER(plateau_since, WELD_STORE_I64),
     LATER(plateau_reductions, WELD_STORE_I64),
+    LATER(best_average, WELD_STORE_F64),
+    LATER(stale_evaluations, WELD_STORE_I64),
 };
 const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *weld_trainer_fields;
 

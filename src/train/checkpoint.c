@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/json.h"
+#include "train/best.h"
 #include "train/say.h"
 
 #define VALUE_SIZE (WELD_RECIPE_PATH_SIZE + 1)
@@ -35,7 +36,8 @@ static weld_status check_finite(const weld_trainer *t, weld_error *err) {
 
 /* What people and programs may want to know of a checkpoint's training, as JSON. */
 static weld_status summarise(const weld_trainer *t, bool to_resume, char **text, weld_error *err) {
-    const weld_evaluation *e = &t->evaluation.last;
+    const weld_evaluation *e = to_resume ? &t->evaluation.last : weld_trainer_best_evaluation(t);
+    const bool averaged = e == &t->evaluation.last_ema; /* the weights are the average */
     const weld_task *task = t->data.task;
     json_t *summary =
         json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)t->state.epoch, "steps",
@@ -57,7 +59,9 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
             json_object_set_new(summary, task->scores[i].key, json_real(e->scores[i]));
         }
     }
-    if (t->evaluation.last_ema.images) {
+    if (averaged) {
+        json_object_set_new(summary, "weights", json_string("average"));
+    } else if (t->evaluation.last_ema.images) {
         char key[64];
         snprintf(key, sizeof key, "ema_%s", task->scores[0].key);
         json_object_set_new(summary, key, json_real(t->evaluation.last_ema.scores[0]));
@@ -65,21 +69,24 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
     return weld_json_text(summary, t->record.folder.last, text, err);
 }
 
-static weld_status save(weld_trainer *t, const char *path, bool with_moments, weld_error *err) {
+/* To resume: all there is. Otherwise the best weights alone, beside their average where they are
+ * not the average themselves. */
+static weld_status save(weld_trainer *t, const char *path, bool to_resume, weld_error *err) {
+    weld_weights *weights = to_resume ? t->weights : weld_trainer_best_weights(t);
     char *summary = NULL;
     WELD_TRY(check_finite(t, err));
     WELD_TRY(weld_metrics_sync(t->record.metrics, &t->state.metrics_bytes, err));
-    WELD_TRY(summarise(t, with_moments, &summary, err));
+    WELD_TRY(summarise(t, to_resume, &summary, err));
     weld_model_file file = {.kind = WELD_MODEL_CHECKPOINT,
                             .config = t->data.recipe.model,
                             .preprocessing = t->data.recipe.data.preprocessing,
                             .class_names = t->data.class_names,
-                            .weights = t->weights,
-                            .ema = t->ema,
+                            .weights = weights,
+                            .ema = weights == t->ema ? NULL : t->ema,
                             .recipe = t->recipe_text,
                             .summary = summary,
                             .trainer = t->state};
-    if (with_moments) {
+    if (to_resume) {
         file.moment1 = weld_optimizer_first_moments(t->step->optimizer);
         file.moment2 = weld_optimizer_second_moments(t->step->optimizer);
     }
@@ -105,7 +112,7 @@ weld_status weld_trainer_save_epoch(weld_trainer *t, weld_error *err) {
 
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err) {
     WELD_TRY(save(t, t->record.folder.best, false, err));
-    return weld_evaluator_write(t->evaluation.evaluator, t->record.folder.evaluation, err);
+    return weld_evaluator_write(weld_trainer_best_evaluator(t), t->record.folder.evaluation, err);
 }
 
 /* --- Resuming --- */
@@ -206,11 +213,11 @@ static weld_status check_data(const weld_trainer *t, const weld_model_file *file
 static weld_status check_state(const weld_trainer *t, const weld_trainer_state *s,
                                weld_error *err) {
     const weld_run_data *d = &t->data;
-    bool sane = s->epoch >= 0 && s->epoch <= weld_schedule_epochs(&t->schedule) &&
-                s->position >= 0 &&
-                s->position <= weld_loader_train_updates(d->loader, (uint32_t)s->epoch) &&
-                s->step == weld_run_data_updates(d, s->epoch) + s->position &&
-                s->metrics_bytes >= 0 && s->epoch_samples >= 0 && s->plateau_since <= s->epoch;
+    bool sane =
+        s->epoch >= 0 && s->epoch <= weld_schedule_epochs(&t->schedule) && s->position >= 0 &&
+        s->position <= weld_loader_train_updates(d->loader, (uint32_t)s->epoch) &&
+        s->step == weld_run_data_updates(d, s->epoch) + s->position && s->metrics_bytes >= 0 &&
+        s->epoch_samples >= 0 && s->plateau_since <= s->epoch && s->stale_evaluations >= 0;
     return sane ? WELD_OK
                 : weld_fail(err, WELD_ERROR_FORMAT,
                             "%s: its epoch, position and step do not fit together: it cannot be "

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "graph/plan.h"
+#include "train/best.h"
 #include "train/checkpoint.h"
 #include "train/evaluation.h"
 #include "train/events.h"
@@ -167,19 +168,12 @@ static void watch_plateau(weld_trainer *t, double score) {
  * between any two lines repeats them all from last.h5. */
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
     weld_trainer_state *s = &t->state;
-    const weld_standing now = {t->evaluation.last.scores[0], t->evaluation.last.loss};
-    const weld_standing before = {s->best_score, s->best_loss};
-    bool best = evaluated && (s->best_epoch < 0 || weld_task_is_better(t->data.task, now, before));
     weld_epoch_metrics row = row_of(t, evaluated);
     WELD_TRY(weld_metrics_epoch(t->record.metrics, &row, err));
     WELD_TRY(weld_events_epoch(t, &row, err));
-    if (best) {
-        s->best_epoch = s->epoch;
-        s->best_score = now.score;
-        s->best_loss = now.loss;
-    }
+    const bool best = evaluated && weld_trainer_judge(t);
     if (evaluated) {
-        watch_plateau(t, now.score);
+        watch_plateau(t, t->evaluation.last.scores[0]);
     }
     begin_next_epoch(t);
     weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;
@@ -193,10 +187,14 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
     return status;
 }
 
+static bool is_over(const weld_trainer *t) {
+    return t->state.epoch >= weld_schedule_epochs(&t->schedule) || weld_trainer_gave_up(t);
+}
+
 static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
     t->clock.use = weld_threads_used();
     *stopped = false;
-    while (t->state.epoch < weld_schedule_epochs(&t->schedule)) {
+    while (!is_over(t)) {
         WELD_TRY(run_steps(t, stopped, err));
         bool due = evaluation_due(t);
         if (due && !*stopped) {
@@ -206,12 +204,12 @@ static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
             return WELD_OK;
         }
         WELD_TRY(finish_epoch(t, due, err));
-        *stopped = t->state.epoch < weld_schedule_epochs(&t->schedule) &&
-                   weld_train_stop_asked(t->data.settings);
+        *stopped = !is_over(t) && weld_train_stop_asked(t->data.settings);
         if (*stopped) {
             return WELD_OK;
         }
     }
+    weld_trainer_tell_best(t);
     return WELD_OK;
 }
 

@@ -8,13 +8,21 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "formats/file.h"
+#include "recipe/duration.h"
 #include "train/auto_precision.h"
 #include "train/batch.h"
 #include "train/checkpoint.h"
 #include "train/evaluation.h"
 #include "train/events.h"
 #include "train/load_init.h"
+#include "train/pace.h"
 #include "train/say.h"
+
+/* What train.time is measured with: so much of it, up to so many seconds. */
+static const double MEASURED_PART = 0.01, MEASURED_MOST = 20;
+
+/* A run, all of it but what it writes, and that to be measured and thrown away. */
+typedef enum open_as { OPEN_TO_RUN, OPEN_DRY, OPEN_ON_TRIAL } open_as;
 
 /* --- The step --- */
 
@@ -76,16 +84,22 @@ static weld_status open_steps(weld_trainer *t, weld_error *err) {
 
 /* --- Precision --- */
 
-/* A run that is resumed goes on as it began: the checkpoint's recipe has what was chosen. */
-static weld_status precision_of_start(weld_trainer *t, weld_error *err) {
+/* A run that is resumed goes on as it began: the checkpoint's recipe has what was chosen. To be
+ * released with weld_free. */
+static weld_status recipe_of_start(const weld_trainer *t, weld_recipe **out, weld_error *err) {
     const char *text = t->data.start_file.recipe;
-    weld_recipe *old = weld_alloc(1, sizeof *old);
-    if (!old) {
-        return weld_fail_memory(err, "recipe");
+    *out = NULL;
+    if (!text) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "last.h5 has no recipe: it cannot be resumed");
     }
-    weld_status status =
-        text ? weld_recipe_parse("last.h5", text, strlen(text), NULL, 0, old, err)
-             : weld_fail(err, WELD_ERROR_FORMAT, "last.h5 has no recipe: give train.precision");
+    *out = weld_alloc(1, sizeof **out);
+    return *out ? weld_recipe_parse("last.h5", text, strlen(text), NULL, 0, *out, err)
+                : weld_fail_memory(err, "recipe");
+}
+
+static weld_status precision_of_start(weld_trainer *t, weld_error *err) {
+    weld_recipe *old;
+    weld_status status = recipe_of_start(t, &old, err);
     bool was_bf16 = !status && old->train.precision == WELD_PRECISION_BF16;
     t->data.recipe.train.precision = was_bf16 ? WELD_PRECISION_BF16 : WELD_PRECISION_FP32;
     weld_free(old);
@@ -117,6 +131,92 @@ static weld_status choose_precision(weld_trainer *t, weld_error *err) {
                    100 * trial.seconds[1] / trial.seconds[0],
                    weld_percent_text(fabs(trial.loss[1] / trial.loss[0] - 1), loss_off),
                    weld_percent_text(trial.gradients_apart, gradients_off));
+    return WELD_OK;
+}
+
+/* --- The time that a run may take --- */
+
+static weld_status open(weld_trainer *t, const weld_train_settings *settings, open_as as,
+                        weld_error *err);
+
+/* What a run that is begun and thrown away says of the time of others. */
+typedef struct pace {
+    double epoch; /* seconds, with its share of evaluations... */
+    double end;   /* ...and of the only one, where that is at the end */
+} pace;
+
+static weld_status measure_pace(const weld_trainer *t, double budget, pace *out, weld_error *err) {
+    const int64_t every = t->data.recipe.train.eval_every;
+    weld_train_settings settings = *t->data.settings;
+    weld_train_plan plan = {.steps = 0};
+    weld_trainer *trial = weld_alloc(1, sizeof *trial);
+    if (!trial) {
+        return weld_fail_memory(err, "train.time");
+    }
+    trial->record.folder.lock = -1;
+    settings.resume = false;
+    settings.callbacks = (weld_train_callbacks){.context = settings.callbacks.context,
+                                                .stop = settings.callbacks.stop};
+    weld_status status = open(trial, &settings, OPEN_ON_TRIAL, err);
+    status = status ? status
+                    : weld_trainer_measure(trial, fmin(MEASURED_PART * budget, MEASURED_MOST),
+                                           &plan, err);
+    *out = (pace){.end = every ? 0 : plan.evaluation_seconds};
+    if (!status) {
+        out->epoch = plan.step_seconds * trial->schedule.steps_per_epoch +
+                     (every ? plan.evaluation_seconds / (double)every : 0);
+    }
+    weld_trainer_close(trial);
+    weld_free(trial);
+    return status;
+}
+
+static void say_fitted(const weld_trainer *t, double epoch, bool fits, int64_t was) {
+    const weld_recipe *r = &t->data.recipe;
+    weld_train_say(t->data.settings,
+                   "train.time %s: an epoch takes %.3g s with its evaluation%s: %lld epochs, with "
+                   "the schedule fitted to them (the recipe says %lld)",
+                   r->train.time, epoch, fits ? "" : ", which is more than that",
+                   (long long)weld_recipe_epochs(r), (long long)was);
+}
+
+/* What was fitted when the run began. */
+static weld_status keep_fitted(weld_trainer *t, const weld_recipe *old, weld_error *err) {
+    weld_recipe *r = &t->data.recipe;
+    if (strcmp(old->train.time, r->train.time) != 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "train.time: the run began with %s, but now it is %s: resume with what it "
+                         "began with, or train into another --out",
+                         *old->train.time ? old->train.time : "null", r->train.time);
+    }
+    r->train.epochs = t->data.settings->extend ? r->train.epochs : old->train.epochs;
+    r->schedule.warmup_epochs = old->schedule.warmup_epochs;
+    r->schedule.decay_epochs = old->schedule.decay_epochs;
+    r->schedule.cooldown_epochs = old->schedule.cooldown_epochs;
+    r->augment.mixup_off_epoch = old->augment.mixup_off_epoch;
+    return WELD_OK;
+}
+
+/* Put what train.time comes to in the place of epochs, so that recipe.yaml and checkpoints have it.
+ */
+static weld_status fit_to_time(weld_trainer *t, weld_error *err) {
+    weld_recipe *r = &t->data.recipe, *old;
+    const int64_t was = weld_recipe_epochs(r);
+    double budget;
+    pace measured;
+    if (!r->train.time[0] || !weld_duration_read(r->train.time, &budget)) {
+        return WELD_OK;
+    }
+    if (t->data.resumes) {
+        weld_status status = recipe_of_start(t, &old, err);
+        status = status ? status : keep_fitted(t, old, err);
+        weld_free(old);
+        return status;
+    }
+    WELD_TRY(measure_pace(t, budget, &measured, err));
+    const double fit = floor((budget - measured.end) / fmax(measured.epoch, 1e-9));
+    weld_recipe_fit(r, (int64_t)fmin(fmax(fit, 1), WELD_MAX_EPOCHS));
+    say_fitted(t, measured.epoch, fit >= 1, was);
     return WELD_OK;
 }
 
@@ -224,26 +324,29 @@ static weld_status open_files(weld_trainer *t, weld_error *err) {
 
 /* --- All of it --- */
 
-static weld_status open(weld_trainer *t, const weld_train_settings *settings, bool dry,
+static weld_status open(weld_trainer *t, const weld_train_settings *settings, open_as as,
                         weld_error *err) {
     WELD_TRY(weld_run_data_open(&t->data, settings, false, err));
-    if (!dry) {
+    if (as == OPEN_TO_RUN) {
         WELD_TRY(open_folder(t, err));
     }
     WELD_TRY(choose_precision(t, err));
+    if (as != OPEN_ON_TRIAL) {
+        WELD_TRY(fit_to_time(t, err));
+    }
     WELD_TRY(weld_recipe_text(&t->data.recipe, &t->recipe_text, err));
     WELD_TRY(weld_run_data_open_teacher(&t->data, err));
     WELD_TRY(weld_run_data_open_loader(&t->data, err));
     make_schedule(t);
     WELD_TRY(open_network(t, err));
     say_extension(t);
-    return dry ? WELD_OK : open_files(t, err);
+    return as == OPEN_TO_RUN ? open_files(t, err) : WELD_OK;
 }
 
 weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings, bool dry,
                               weld_error *err) {
     *t = (weld_trainer){.record.folder.lock = -1};
-    weld_status status = open(t, settings, dry, err);
+    weld_status status = open(t, settings, dry ? OPEN_DRY : OPEN_TO_RUN, err);
     if (status) {
         weld_trainer_close(t);
     }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "repvit_config.h"
 #include "suite.h"
+#include "recipe/duration.h"
 #include "recipe/recipe.h"
 #include "recipe/recipe_keys.h"
 #include "optimize/schedule.h"
@@ -329,7 +330,7 @@ END_TEST
 START_TEST(schedules_and_optimizers_are_told_what_does_not_go_together) {
     refuse(BASE "schedule:\n  name: plateau\n",
            "r.yaml:4: schedule.name: plateau waits for scores on data.val, and there is none: give "
-           "it, or take cosine or step");
+           "it (or data.split), or take cosine or step");
     refuse(
         "model: {name: repvit_m0_9}\ndata: {train: a, val: b}\nschedule: {name: plateau}\n"
         "train:\n  eval_every: null\n",
@@ -339,7 +340,8 @@ START_TEST(schedules_and_optimizers_are_told_what_does_not_go_together) {
            "r.yaml:5: schedule.cooldown_epochs: belongs to the cosine: set it to 0, or "
            "schedule.name to cosine");
     refuse(BASE "schedule:\n  name: poly\n",
-           "r.yaml:4: schedule.name: 'poly' is not known: this version has cosine, step, plateau");
+           "r.yaml:4: schedule.name: 'poly' is not known: this version has cosine, step, plateau, "
+           "constant");
     refuse(BASE "schedule:\n  decay_rate: 1.5\n",
            "r.yaml:4: schedule.decay_rate: 1.5 is out of range: give 1e-06 to 1");
     refuse(BASE "schedule: {decay_epochs: 0}\n",
@@ -349,12 +351,47 @@ START_TEST(schedules_and_optimizers_are_told_what_does_not_go_together) {
     refuse(BASE "train:\n  ema_decay: null\n  ema_warmup: true\n",
            "r.yaml:5: train.ema_warmup: there is no average: give train.ema_decay, or set this to "
            "false");
+    refuse(
+        BASE "train:\n  best: ema\n  ema_decay: 0\n",
+        "r.yaml:4: train.best: there is no average: give train.ema_decay, or set this to weights");
     accept("model: {name: repvit_m0_9}\ndata: {train: a, val: b}\n"
            "optimizer: {name: rmsproptf, alpha: 0.99, decay_on: all}\n"
            "schedule: {name: plateau, decay_rate: 0.5, patience_epochs: 0, per: epoch_start}\n"
            "train: {eval_every: 2, ema_warmup: true}\n");
     accept(BASE "schedule: {cooldown_epochs: 10}\n");
     ck_assert_int_eq(weld_recipe_epochs(&recipe), 310);
+}
+END_TEST
+
+START_TEST(a_run_that_is_fitted_takes_its_schedule_along) {
+    accept(BASE "train: {epochs: 90}\naugment: {mixup_off_epoch: 80}\n"
+                "schedule: {warmup_epochs: 5, decay_epochs: 30, cooldown_epochs: 10}\n");
+    weld_recipe_fit(&recipe, 20);
+    ck_assert_int_eq(weld_recipe_epochs(&recipe), 20);
+    ck_assert_int_eq(recipe.schedule.cooldown_epochs, 2);
+    ck_assert_int_eq(recipe.augment.mixup_off_epoch, 16);
+    ck_assert_double_eq_tol(recipe.schedule.warmup_epochs, 1, 1e-12);
+    ck_assert_double_eq_tol(recipe.schedule.decay_epochs, 6, 1e-12);
+    weld_recipe_fit(&recipe, 1);
+    ck_assert_int_eq(recipe.train.epochs, 1);
+    ck_assert_int_eq(recipe.schedule.cooldown_epochs, 0);
+}
+END_TEST
+
+START_TEST(durations_have_units) {
+    static const struct {
+        const char *text;
+        double seconds;
+    } good[] = {{"2h", 7200}, {"90m", 5400}, {"1h30m", 5400}, {"1.5d", 129600}, {"45s", 45}};
+    static const char *const bad[] = {"2", "h", "2x", "2h3", "-2h", "0s", "1e3s", "2 h", "inf"};
+    double seconds;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        ck_assert(weld_duration_read(good[i].text, &seconds));
+        ck_assert_double_eq_tol(seconds, good[i].seconds, 1e-6);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_msg(!weld_duration_read(bad[i], &seconds), "%s", bad[i]);
+    }
 }
 END_TEST
 
@@ -613,6 +650,7 @@ RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
           errors_in_a_group_of_keys_name_it_and_the_line,
           freezing_is_given_by_name_or_by_number_of_stages,
           schedules_and_optimizers_are_told_what_does_not_go_together,
+          a_run_that_is_fitted_takes_its_schedule_along, durations_have_units,
           what_must_be_given_is_asked_for, options_override_the_file_and_the_last_one_wins,
           errors_in_options_name_the_option, a_written_recipe_reads_back_identical,
           the_first_difference_of_two_recipes_is_told, a_missing_recipe_file_is_named,

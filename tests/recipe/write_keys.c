@@ -57,7 +57,7 @@ static void print_range(const weld_key *key) {
     if (key->type == WELD_KEY_TEXT && !key->null && !key->manual_range) {
         return; /* anything */
     }
-    if (key->type != WELD_KEY_TEXT) {
+    if (key->type != WELD_KEY_TEXT || key->manual_range) {
         putchar(' ');
     }
     if (key->manual_range) {

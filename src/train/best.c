@@ -1,0 +1,92 @@
+/* The best evaluation of a run; see best.h. */
+#include "train/best.h"
+
+#include <math.h>
+
+#include "train/say.h"
+
+static bool by_average(const weld_trainer *t) {
+    return t->data.recipe.train.best == WELD_RECIPE_BEST_EMA;
+}
+
+const weld_evaluation *weld_trainer_best_evaluation(const weld_trainer *t) {
+    return by_average(t) ? &t->evaluation.last_ema : &t->evaluation.last;
+}
+
+weld_weights *weld_trainer_best_weights(const weld_trainer *t) {
+    return by_average(t) ? t->ema : t->weights;
+}
+
+weld_evaluator *weld_trainer_best_evaluator(const weld_trainer *t) {
+    return by_average(t) ? t->evaluation.ema_evaluator : t->evaluation.evaluator;
+}
+
+/* By the loss, where the task has one. */
+static bool by_loss(const weld_trainer *t, weld_standing now) {
+    return t->data.recipe.train.best == WELD_RECIPE_BEST_LOSS && !isnan(now.loss);
+}
+
+/* Is what is looked at better, and not as good? */
+static bool has_improved(const weld_trainer *t, weld_standing now, weld_standing best) {
+    return by_loss(t, now)                   ? now.loss < best.loss
+           : t->data.task->smaller_is_better ? now.score < best.score
+                                             : now.score > best.score;
+}
+
+static bool is_best(const weld_trainer *t, weld_standing now, weld_standing best) {
+    return by_loss(t, now) && now.loss != best.loss ? now.loss < best.loss
+                                                    : weld_task_is_better(t->data.task, now, best);
+}
+
+bool weld_trainer_judge(weld_trainer *t) {
+    weld_trainer_state *s = &t->state;
+    const weld_evaluation *e = weld_trainer_best_evaluation(t);
+    const weld_standing now = {e->scores[0], e->loss}, before = {s->best_score, s->best_loss};
+    const bool first = s->best_epoch < 0;
+    s->stale_evaluations = first || has_improved(t, now, before) ? 0 : s->stale_evaluations + 1;
+    if (!first && !is_best(t, now, before)) {
+        return false;
+    }
+    s->best_epoch = s->epoch;
+    s->best_score = now.score;
+    s->best_loss = now.loss;
+    s->best_average = t->evaluation.last_ema.scores[0];
+    return true;
+}
+
+bool weld_trainer_gave_up(const weld_trainer *t) {
+    const int64_t patience = t->data.recipe.train.patience;
+    return patience > 0 && t->state.stale_evaluations >= patience;
+}
+
+static void tell_end(const weld_trainer *t) {
+    const weld_trainer_state *s = &t->state;
+    const bool loss = t->data.recipe.train.best == WELD_RECIPE_BEST_LOSS;
+    weld_train_say(t->data.settings,
+                   "train.patience: no better %s in %lld evaluations: the run ends after epoch "
+                   "%lld of %lld; best.h5 is of epoch %lld",
+                   loss ? "loss" : t->data.task->scores[0].label, (long long)s->stale_evaluations,
+                   (long long)s->epoch, (long long)weld_schedule_epochs(&t->schedule),
+                   (long long)s->best_epoch + 1);
+}
+
+static void tell_average(const weld_trainer *t) {
+    const weld_score_kind *kind = &t->data.task->scores[0];
+    const weld_trainer_state *s = &t->state;
+    const double weights = s->best_score, average = s->best_average;
+    if (t->ema && !by_average(t) && s->best_epoch >= 0 &&
+        (t->data.task->smaller_is_better ? average < weights : average > weights)) {
+        weld_train_say(t->data.settings,
+                       "best.h5: its moving average is better than its weights, %s %.*f%s against "
+                       "%.*f%s: --key ema takes it (train.best ema keeps the best of averages)",
+                       kind->label, kind->decimals, average, kind->unit, kind->decimals, weights,
+                       kind->unit);
+    }
+}
+
+void weld_trainer_tell_best(const weld_trainer *t) {
+    if (weld_trainer_gave_up(t) && t->state.epoch < weld_schedule_epochs(&t->schedule)) {
+        tell_end(t);
+    }
+    tell_average(t);
+}

@@ -190,7 +190,8 @@ WELD_API weld_status weld_train_dry_run(const weld_train_settings *settings, wel
                                         weld_error *err);
 
 /* Write one self-contained HTML page about runs[0..count) (their folders; at most 32): curves,
- * where the time went, the recipes and what differs in them, what the best weights get wrong. It
+ * where the time went, a row a run with its network's size before and after merging and its best
+ * score, the recipes and what differs in them, what the best weights get wrong. It
  * fetches nothing. Runs may be in progress, without evaluation, or cut short; what is missing or
  * damaged is left out, and the page says so. Errors: a folder that is not there or holds no run;
  * `path` cannot be written (then what was there stays). */

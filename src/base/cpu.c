@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -39,8 +40,31 @@ unsigned weld_cpu_features(void) {
     }
     return features;
 }
+
+/* 48 bytes in three leaves (Intel, Software Developer's Manual, CPUID: "Processor Brand String"),
+ * filled up with spaces or zeros on either side. */
+const char *weld_cpu_name(char name[WELD_CPU_NAME_SIZE]) {
+    unsigned text[3][4] = {{0}};
+    memset(name, 0, WELD_CPU_NAME_SIZE);
+    for (unsigned i = 0; i < 3; i++) {
+        if (!__get_cpuid(0x80000002 + i, &text[i][0], &text[i][1], &text[i][2], &text[i][3])) {
+            return name;
+        }
+    }
+    memcpy(name, text, sizeof text);
+    memmove(name, name + strspn(name, " "), strlen(name + strspn(name, " ")) + 1);
+    for (size_t end = strlen(name); end > 0 && name[end - 1] == ' ';) {
+        name[--end] = 0;
+    }
+    return name;
+}
 #else
 unsigned weld_cpu_features(void) {
     return 0;
+}
+
+const char *weld_cpu_name(char name[WELD_CPU_NAME_SIZE]) {
+    name[0] = 0;
+    return name;
 }
 #endif

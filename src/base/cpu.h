@@ -14,4 +14,9 @@ enum {
  * process to have tile registers: AMX_BF16 is set once they are granted. */
 unsigned weld_cpu_features(void);
 
+enum { WELD_CPU_NAME_SIZE = 49 };
+/* What the processor calls itself, "AMD EPYC 9354P 32-Core Processor"; "" where it does not say.
+ * Returns name. */
+const char *weld_cpu_name(char name[WELD_CPU_NAME_SIZE]);
+
 #endif

@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
-#include "passes/reparameterize.h"
 #include "measure/bench.h"
 #include "measure/bench_data.h"
 #include "weld/model.h"
@@ -133,25 +132,8 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
 /* A network by name, fresh: for inference merged, since that is what is deployed. */
 static weld_status bench_named(const weld_model_config *config, const bench_arguments *a,
                                weld_bench_result *out, weld_error *err) {
-    if (a->train) {
-        return weld_bench_training(config, a->size, &a->o, out, err);
-    }
-    weld_graph *graph = NULL, *merged = NULL;
-    weld_weights *weights = NULL, *merged_weights = NULL;
-    weld_status status =
-        weld_model_build(config, false, 1, a->size, a->size, WELD_F32, &graph, err);
-    status = status ? status : weld_graph_init_weights(graph, 0, &weights, err);
-    if (!status && !a->unmerged) {
-        status = weld_reparameterize(graph, weights, &merged, &merged_weights, err);
-    }
-    status = status ? status
-                    : weld_bench_inference(merged ? merged : graph,
-                                           merged ? merged_weights : weights, &a->o, out, err);
-    weld_graph_free(graph);
-    weld_graph_free(merged);
-    weld_weights_free(weights);
-    weld_weights_free(merged_weights);
-    return status;
+    return a->train ? weld_bench_training(config, a->size, &a->o, out, err)
+                    : weld_bench_network(config, a->size, !a->unmerged, &a->o, out, err);
 }
 
 static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_result *out,

@@ -6,6 +6,7 @@
 #include "base/median.h"
 #include "base/memory.h"
 #include "passes/precision.h"
+#include "passes/reparameterize.h"
 #include "recipe/recipe.h"
 #include "tasks/task.h"
 #include "train/step.h"
@@ -158,6 +159,27 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const wel
     }
     weld_session_free(s.session);
     weld_graph_free(lower);
+    return status;
+}
+
+weld_status weld_bench_network(const weld_model_config *config, int input_size, bool merge,
+                               const weld_bench_options *o, weld_bench_result *out,
+                               weld_error *err) {
+    weld_graph *graph = NULL, *merged = NULL;
+    weld_weights *weights = NULL, *merged_weights = NULL;
+    weld_status status =
+        weld_model_build(config, false, 1, input_size, input_size, WELD_F32, &graph, err);
+    status = status ? status : weld_graph_init_weights(graph, 0, &weights, err);
+    if (!status && merge) {
+        status = weld_reparameterize(graph, weights, &merged, &merged_weights, err);
+    }
+    status = status ? status
+                    : weld_bench_inference(merged ? merged : graph,
+                                           merged ? merged_weights : weights, o, out, err);
+    weld_graph_free(graph);
+    weld_graph_free(merged);
+    weld_weights_free(weights);
+    weld_weights_free(merged_weights);
     return status;
 }
 

@@ -34,6 +34,12 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w,
                                  const weld_bench_options *options, weld_bench_result *out,
                                  weld_error *err);
 
+/* The evaluation graph of a network by its config, with weights as at a training's start: times do
+ * not depend on them. `merge`: as it is deployed. */
+weld_status weld_bench_network(const weld_model_config *config, int input_size, bool merge,
+                               const weld_bench_options *options, weld_bench_result *out,
+                               weld_error *err);
+
 /* Steps as training makes them: forward, backward and the update of AdamW, on noise. */
 weld_status weld_bench_training(const weld_model_config *config, int input_size,
                                 const weld_bench_options *options, weld_bench_result *out,

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "recipe/recipe.h"
+#include "report/report.h"
 #include "tasks/task.h"
 #include "weld/status.h"
 
@@ -22,10 +23,15 @@ void weld_report_note(json_t *run, const char *format, ...) __attribute__((forma
 weld_status weld_report_add_curves(const char *path, const weld_task *task, int points, json_t *run,
                                    weld_error *err);
 
-/* recipe.yaml: "recipe", and what the network is. *recipe is what was read, for other parts;
+/* recipe.yaml: "recipe", and what was to be trained how. *recipe is what was read, for other parts;
  * *found: it could be. */
 weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *recipe, bool *found,
                                    weld_error *err);
+
+/* Of the recipe's network and image size: "parameters" and "macs", "merged" with the same of the
+ * merged network, and with options->latency "latency". */
+weld_status weld_report_add_network(const weld_recipe *recipe, const weld_report_options *options,
+                                    json_t *run, weld_error *err);
 
 /* evaluation.json: "evaluation", the scores and, where it has classes, the recall of at most
  * `classes` classes and at most `images` of the worst images, small, from the data set that it

@@ -55,21 +55,12 @@ static json_t *rows_of(const weld_recipe *r, const weld_recipe *defaults, char *
     return rows;
 }
 
-static void describe_network(const weld_recipe *r, json_t *run) {
-    const int64_t size = r->data.preprocessing.input_size;
-    weld_graph *g;
+static void describe_training(const weld_recipe *r, json_t *run) {
     json_object_set_new(run, "model", weld_json_name(r->model.name));
     json_object_set_new(run, "classes", json_integer(r->model.num_classes));
-    json_object_set_new(run, "input_size", json_integer(size));
+    json_object_set_new(run, "input_size", json_integer(r->data.preprocessing.input_size));
     json_object_set_new(run, "epochs_planned", json_integer(weld_recipe_epochs(r)));
     json_object_set_new(run, "batch_size", json_integer(r->train.batch_size));
-    if (r->model.num_classes > 0 &&
-        !weld_model_build(&r->model, false, 1, size, size, WELD_F32, &g, NULL)) {
-        const weld_model_counts counts = weld_graph_counts(g);
-        json_object_set_new(run, "parameters", json_integer(counts.parameters));
-        json_object_set_new(run, "macs", json_integer(counts.macs));
-        weld_graph_free(g);
-    }
 }
 
 weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *recipe, bool *found,
@@ -89,7 +80,7 @@ weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *r
         status = WELD_OK;
     } else if (!status) {
         *found = true;
-        describe_network(recipe, run);
+        describe_training(recipe, run);
         status = read_defaults(recipe, defaults);
         if (!status) {
             json_object_set_new(run, "recipe",

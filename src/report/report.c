@@ -8,12 +8,14 @@
 #include <time.h>
 
 #include "base/array.h"
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "report/page.h"
 #include "formats/json_text.h"
+#include "report/page.h"
 #include "report/parts.h"
+#include "report/report.h"
 #include "weld/train.h"
 
 enum { RUNS_MAX = 32 };
@@ -70,8 +72,8 @@ static json_t *scores_of(const weld_task *task) {
     return list;
 }
 
-static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe, json_t *run,
-                            weld_error *err) {
+static weld_status fill_run(const char *folder, limits most, const weld_report_options *options,
+                            weld_recipe *recipe, json_t *run, weld_error *err) {
     char path[PATH_MAX], whole[PATH_MAX];
     bool found = false;
     const char *real = realpath(folder, whole) ? whole : folder;
@@ -80,6 +82,9 @@ static weld_status fill_run(const char *folder, limits most, weld_recipe *recipe
     json_object_set_new(run, "path", weld_json_name(real));
     weld_status status = join(folder, "recipe.yaml", path, err);
     status = status ? status : weld_report_add_recipe(path, run, recipe, &found, err);
+    if (found && !status) {
+        status = weld_report_add_network(recipe, options, run, err);
+    }
     status = status ? status : join(folder, "metrics.jsonl", path, err);
     const weld_task *task = found ? weld_task_of(&recipe->model) : weld_tasks[0];
     json_object_set_new(run, "scores", scores_of(task));
@@ -121,7 +126,8 @@ static int share(int all, size_t runs, int least) {
     return part < least ? least : part;
 }
 
-static weld_status add_runs(const char *const *runs, size_t count, json_t *list, weld_error *err) {
+static weld_status add_runs(const char *const *runs, size_t count,
+                            const weld_report_options *options, json_t *list, weld_error *err) {
     weld_recipe *recipe = weld_alloc(1, sizeof *recipe);
     weld_status status = recipe ? WELD_OK : weld_fail_memory(err, "report");
     const limits most = {.points = share(4096, count, 128),
@@ -131,7 +137,7 @@ static weld_status add_runs(const char *const *runs, size_t count, json_t *list,
         json_t *run = json_object();
         json_array_append(list, run);
         status = check_run(runs[i], err);
-        status = status ? status : fill_run(runs[i], most, recipe, run, err);
+        status = status ? status : fill_run(runs[i], most, options, recipe, run, err);
         json_decref(run);
     }
     weld_free(recipe);
@@ -145,7 +151,27 @@ static json_t *new_report(void) {
     if (localtime_r(&now, &parts)) {
         strftime(when, sizeof when, "%Y-%m-%d %H:%M", &parts);
     }
-    return json_pack("{s:s, s:s, s:[]}", "version", WELD_VERSION, "made", when, "runs");
+    char cpu[WELD_CPU_NAME_SIZE];
+    return json_pack("{s:s, s:s, s:o, s:[]}", "version", WELD_VERSION, "made", when, "cpu",
+                     weld_json_name(weld_cpu_name(cpu)), "runs");
+}
+
+weld_status weld_report_collect(const char *const *runs, size_t count,
+                                const weld_report_options *options, json_t **out, weld_error *err) {
+    if (count < 1 || count > RUNS_MAX) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "report: takes 1 to %d runs, not %zu", RUNS_MAX,
+                         count);
+    }
+    json_t *report = new_report(), *list = json_object_get(report, "runs");
+    weld_status status =
+        list ? add_runs(runs, count, options, list, err) : weld_fail_memory(err, "report");
+    if (status) {
+        json_decref(report);
+        return status;
+    }
+    part_names(list);
+    *out = report;
+    return WELD_OK;
 }
 
 /* --- The page --- */
@@ -171,6 +197,7 @@ static const struct {
     const char *name, *text;
 } places[] = {{"style", weld_report_css},
               {"charts", weld_report_charts_js},
+              {"comparison", weld_report_comparison_js},
               {"sections", weld_report_js},
               {"data", NULL}};
 
@@ -197,7 +224,7 @@ static bool append_page(weld_array *page, const char *data) {
     return weld_array_append(page, at, strlen(at));
 }
 
-static weld_status write_page(json_t *report, const char *path, weld_error *err) {
+weld_status weld_report_write_page(const json_t *report, const char *path, weld_error *err) {
     weld_array page = {.element = 1};
     char *data = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(5));
     weld_status status = data && append_page(&page, data)
@@ -210,17 +237,10 @@ static weld_status write_page(json_t *report, const char *path, weld_error *err)
 
 weld_status weld_report_write(const char *const *runs, size_t count, const char *path,
                               weld_error *err) {
-    if (count < 1 || count > RUNS_MAX) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "report: takes 1 to %d runs, not %zu", RUNS_MAX,
-                         count);
-    }
-    json_t *report = new_report();
-    weld_status status = report ? add_runs(runs, count, json_object_get(report, "runs"), err)
-                                : weld_fail_memory(err, path);
-    if (!status) {
-        part_names(json_object_get(report, "runs"));
-        status = write_page(report, path, err);
-    }
+    const weld_report_options options = {0};
+    json_t *report;
+    WELD_TRY(weld_report_collect(runs, count, &options, &report, err));
+    weld_status status = weld_report_write_page(report, path, err);
     json_decref(report);
     return status;
 }

@@ -26,7 +26,8 @@ holds "the run has an evaluation and events" sh -c 'test -s real/evaluation.json
 mkdir 'evil <b>&"run'
 evil='evil <b>&"run'
 hack='</script><script>window.hacked=1</script>'
-sed -e 's/5e-3/0.002/' -e "s|val: photos/val|val: 'photos/<i>val'|" -e 's/epochs: 3/epochs: 30/' small.yaml > "$evil/recipe.yaml"
+sed -e 's/5e-3/0.002/' -e "s|val: photos/val|val: 'photos/<i>val'|" -e 's/epochs: 3/epochs: 30/' \
+    -e 's/stem_stride: 2/stem_stride: 2, num_classes: 3/' small.yaml > "$evil/recipe.yaml"
 awk 'BEGIN { for (s = 1; s <= 5000; s++) {
     printf "{\"kind\":\"step\",\"epoch\":%d,\"step\":%d,\"loss\":%g,\"lr\":%g,\"images_per_second\":%g,", (s - 1) / 250, s, 3 / (1 + s / 900), s / 5000, 90 + s % 7
     printf "\"data_seconds\":0.02,\"wait_seconds\":0.001,\"decode_seconds\":0.012,\"augment_seconds\":0.007,\"forward_seconds\":0.1,\"backward_seconds\":0.2,\"optimizer_seconds\":0.01}\n"
@@ -55,8 +56,11 @@ awk 'BEGIN { printf "{\"data\": \"gone\", \"images\": 6000, \"top1\": 50, \"cali
     for (i = 0; i < 60; i++) printf "%s[%d, %d, %d]", i ? ", " : "", i, (i + 1) % 60, i + 1
     print "]}" }' > many/evaluation.json
 
-works "report of two runs" "$WELD" report real "$evil" -o two.html
+works "report of two runs" "$WELD" report real "$evil" --latency --threads 1 -o two.html
 prints "it says what it wrote" "^two.html: report of 2 runs$"
+prints "a row has network, sizes, the best score, the loss and the latency" \
+    '^evil <b>&"run +repvit +[0-9]+ +[0-9]+ +[0-9.]+ +[0-9.]+ +top-1 77\.25 %, epoch 16 +[0-9.]+ +[0-9.]+'
+prints "it says what the latency is of" "^ms/image: .* threads 1"
 works "report of one run" "$WELD" report many --output phone.html
 holds "thousands of updates make no large page" test "$(wc -c < phone.html)" -lt 300000
 holds "the page names no address to fetch from" sh -c '! grep -Eiq "(src|href) *= *.?(https?:)?//|@import|url\((.?http|.?//)|fetch\(|XMLHttp" two.html'
@@ -77,6 +81,8 @@ holds "the page says what it could not read" grep -q "the evaluation cannot be r
 refuses "a folder that is not there" "nowhere: there is no such folder" "$WELD" report nowhere
 refuses "a folder that is no run" "empty: is no run of weld train" "$WELD" report real empty
 refuses "a place that cannot be written" "/nonexistent/x.html" "$WELD" report real -o /nonexistent/x.html
+run "$WELD" report real --threads 1
+holds "threads without anything to time are wrong usage" test "$status" = 2
 run "$WELD" report
 holds "no run at all is wrong usage" test "$status" = 2
 
@@ -124,6 +130,10 @@ sees "the summary has the last top-1" "summary: Final top-1 \| [0-9.]+ % \| 50.0
 sees "the summary says how far the runs came" "summary: Trained \| all 3 epochs \| 20 of 30 epochs"
 sees "the summary has parameters" "summary: Parameters \| 0\.0[0-9] M \| .*"
 sees "the summary has the time" "summary: Time \| [0-9.]+ s \| 30 min 0 s"
+sees "a row a run: what it is, what it scores and costs" 'comparison: evil <b>&"run \| repvit \| 32 \| 0\.[0-9]+ M \| 0\.[0-9]+ M \| [0-9.]+ M \| [0-9.]+ M \| 77.25 % \(epoch 16\) \| [0-9.]+ ms.* \| [0-9.]+'
+sees "what the latency is of" "latency: .* 1 thread.*"
+sees "a point a run, with its name, over latency" 'over latency: 2 points, evil <b>&"run / real'
+sees "and over multiply-adds" 'over multiply-adds: 2 points, evil <b>&"run / real'
 sees "stacked shares of the time" "areas: 1[23]"
 sees "a cell for each pair of classes" "cells: 9 and 16"
 sees "the numbers in the cells" "counts: .* and 17 3 14 6 1 19"
@@ -131,6 +141,7 @@ sees "the most confused pairs, largest first" "confused: <img src=x onerror=wind
 sees "recall, lowest first" "recall: <img src=x onerror=window.hacked=2> \| 20 \| 30.00 % \| 70.00 %"
 sees "recall of a class without images" "recall: empty \| 0 \| – \| –"
 sees "bars of calibration" "bins: [0-9]+"
+sees "a note on what was evaluated on other images" "notes: .*different data.*"
 sees "a note on the row that was cut" "notes: .*metrics.jsonl ends in the middle of a row.*"
 sees "every picture that can be read is shown" "images: [0-9]+ of [0-9]+"
 holds "all of them" awk '/^images:/ { exit !($2 == $4 && $2 >= 8) }' seen

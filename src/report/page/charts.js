@@ -157,16 +157,9 @@ function lineKey(styles) {
             svg("path", { class: "line sample " + kind, d: "M1 4H25", stroke: "currentColor" })), text)));
 }
 
-/* Where values are on a chart of this width. */
-function scalesOf(series, width, options) {
-    const height = 250, left = 54, right = 10, top = 8, bottom = 38;
-    const xs = series.flatMap((s) => [s.points[0][0], s.points[s.points.length - 1][0]]);
-    const ys = series.filter((s) => !s.loose).flatMap((s) => s.points.map((p) => p[1]));
-    const xLow = Math.min(0, ...xs), xHigh = Math.max(...xs) || 1;
-    const low = ys.reduce((a, b) => Math.min(a, b)), high = ys.reduce((a, b) => Math.max(a, b));
-    const margin = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
-    const yLow = options.zero ? 0 : Math.max(low - margin, options.low === undefined ? -Infinity : options.low);
-    const yHigh = Math.min(high + margin, options.high === undefined ? Infinity : options.high);
+/* Where values between these are on a chart of this size. */
+function frameOf(width, height, [xLow, xHigh], [yLow, yHigh]) {
+    const left = 54, right = 10, top = 8, bottom = 38;
     const across = width - left - right, down = height - top - bottom;
     return { width, height, left, top, across, down, xLow, xHigh, yLow, yHigh,
         x: (value) => left + (value - xLow) / (xHigh - xLow) * across,
@@ -174,10 +167,22 @@ function scalesOf(series, width, options) {
         valueAt: (x) => Math.min(Math.max(xLow + (x - left) / across * (xHigh - xLow), xLow), xHigh) };
 }
 
+/* For these curves. */
+function scalesOf(series, width, options) {
+    const xs = series.flatMap((s) => [s.points[0][0], s.points[s.points.length - 1][0]]);
+    const ys = series.filter((s) => !s.loose).flatMap((s) => s.points.map((p) => p[1]));
+    const xLow = Math.min(0, ...xs), xHigh = Math.max(...xs) || 1;
+    const low = ys.reduce((a, b) => Math.min(a, b)), high = ys.reduce((a, b) => Math.max(a, b));
+    const margin = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
+    const yLow = options.zero ? 0 : Math.max(low - margin, options.low === undefined ? -Infinity : options.low);
+    const yHigh = Math.min(high + margin, options.high === undefined ? Infinity : options.high);
+    return frameOf(width, 250, [xLow, xHigh], [yLow, yHigh]);
+}
+
 const tickText = (value) => (value >= 1e5 ? value / 1000 + "k" : String(value));
 
-/* Grid, numbers and frame. */
-function addAxes(root, at) {
+/* Grid, numbers, frame and what x is. */
+function addAxes(root, at, label) {
     const end = at.top + at.down;
     for (const y of ticks(at.yLow, at.yHigh, 5)) {
         root.append(svg("line", { class: "grid", x1: at.left, x2: at.left + at.across, y1: at.y(y), y2: at.y(y) }),
@@ -188,7 +193,7 @@ function addAxes(root, at) {
             svg("text", { x: at.x(x), y: end + 16, "text-anchor": "middle" }, tickText(x)));
     }
     root.append(svg("rect", { class: "frame", x: at.left, y: at.top, width: at.across, height: at.down }),
-        svg("text", { x: at.left + at.across / 2, y: at.height - 4, "text-anchor": "middle" }, axis === "epoch" ? "epoch" : "update"));
+        svg("text", { x: at.left + at.across / 2, y: at.height - 4, "text-anchor": "middle" }, label));
 }
 
 /* The curves, cut off at the frame. */
@@ -246,7 +251,7 @@ function chart(title, unit, styles, make, options = {}) {
         }
         const at = scalesOf(series, Math.max(260, holder.clientWidth), options);
         const root = svg("svg", { viewBox: "0 0 " + at.width + " " + at.height, height: at.height, role: "img", "aria-label": title });
-        addAxes(root, at);
+        addAxes(root, at, axis === "epoch" ? "epoch" : "update");
         addLines(root, at, series, id);
         holder.append(root);
         addTip(holder, root, at, series, options.format || number);

@@ -348,7 +348,7 @@ function drawLegend() {
 }
 
 function drawPage() {
-    const title = runs.map((run) => run.name).join(", ");
+    const title = runs.length > 6 ? runs.length + " runs" : runs.map((run) => run.name).join(", ");
     document.title = title + " · weld report";
     document.getElementById("title").textContent = title;
     document.getElementById("made").textContent = "Report of " + runs.length + (runs.length === 1 ? " training run, " : " training runs, ") + report.made;
@@ -356,6 +356,7 @@ function drawPage() {
     axis = runs.every((run) => known(run.steps_per_epoch)) ? "epoch" : "step";
     drawLegend();
     drawSummary();
+    drawComparison();
     drawCurves();
     drawTimes();
     drawEvaluations();

@@ -19,6 +19,8 @@ static const cli_command commands[] = {
     {"preview", "RECIPE", 1, 1, "Draw what training will see: augmented, mixed samples",
      cli_preview},
     {"eval", "FILE", 1, 1, "Accuracy, classes and calibration of a model on a data set", cli_eval},
+    {"compare", "A B", 2, 2, "Two models on the same images: which is better, and how sure",
+     cli_compare},
     {"predict", "FILE IMAGE...", 2, -1,
      "What a network says of images, of those in folders, or of a list (-)", cli_predict},
     {"run", "FILE", 1, 1, "Logits, or maps of features, for an array of images", cli_run},

@@ -147,7 +147,7 @@ void weld_dataset_free(weld_dataset *ds) {
     }
 }
 
-static int64_t stored_count(const weld_dataset *ds) {
+int64_t weld_dataset_stored_count(const weld_dataset *ds) {
     return ds->packed ? weld_packed_count(ds->packed) : (int64_t)ds->listing.samples.count;
 }
 
@@ -229,7 +229,11 @@ weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names
 }
 
 int64_t weld_dataset_count(const weld_dataset *ds) {
-    return ds->is_part ? ds->kept_count : stored_count(ds);
+    return ds->is_part ? ds->kept_count : weld_dataset_stored_count(ds);
+}
+
+int64_t weld_dataset_number(const weld_dataset *ds, int64_t i) {
+    return stored(ds, i);
 }
 
 int weld_dataset_class_count(const weld_dataset *ds) {

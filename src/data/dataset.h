@@ -53,6 +53,9 @@ weld_status weld_dataset_keep(weld_dataset *ds, const unsigned char *part, unsig
                               weld_error *err);
 
 int64_t weld_dataset_count(const weld_dataset *ds);
+/* Of how many samples, and the number among them of sample i, where only a part is seen. */
+int64_t weld_dataset_stored_count(const weld_dataset *ds);
+int64_t weld_dataset_number(const weld_dataset *ds, int64_t i);
 int weld_dataset_class_count(const weld_dataset *ds);
 const char *weld_dataset_class_name(const weld_dataset *ds, int i);
 int weld_dataset_label(const weld_dataset *ds, int64_t i);

@@ -89,6 +89,9 @@ static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_
         if (status) {
             return status;
         }
+        if (e->options.seen) {
+            e->options.seen(e->options.seen_arg, index, e->record.data);
+        }
     }
     return WELD_OK;
 }

@@ -15,6 +15,9 @@ typedef struct weld_evaluator_options {
     weld_bad_image_function *bad_image;
     weld_evaluation_progress *progress; /* may be NULL */
     void *arg;                          /* of both */
+    /* Each image that counts, with the task's record of it; may be NULL. */
+    void (*seen)(void *arg, int64_t index, const void *record);
+    void *seen_arg;
 } weld_evaluator_options;
 
 typedef struct weld_evaluator weld_evaluator;

@@ -39,6 +39,13 @@ typedef struct weld_evaluation {
  * or a run that is resumed. */
 typedef enum weld_labels_of { WELD_LABELS_OF_MODEL, WELD_LABELS_OF_RUN } weld_labels_of;
 
+/* What became of one image, where that is right or wrong. */
+typedef struct weld_outcome {
+    int label, answer; /* classes, by the numbers of the data set */
+    bool right;        /* the mean of this is scores[0] */
+    double loss;
+} weld_outcome;
+
 /* The classes of a network, by index. */
 typedef struct weld_labels {
     int count;
@@ -120,6 +127,8 @@ typedef struct weld_task {
     /* Indices rise. The record's bytes may stand anywhere. */
     weld_status (*count)(void *tally, int64_t index, const void *record, size_t bytes,
                          weld_error *err);
+    /* Of a record; NULL: images are not right or wrong by themselves. */
+    void (*outcome)(const void *record, weld_outcome *out);
     /* Fill in loss and scores. */
     void (*finish)(void *tally, weld_evaluation *out);
 

@@ -97,6 +97,15 @@ static weld_status count(void *tally, int64_t index, const void *record, size_t 
     return weld_evaluation_details_add(tally, index, &score, err);
 }
 
+static void outcome(const void *record, weld_outcome *out) {
+    weld_image_score score;
+    memcpy(&score, record, sizeof score);
+    *out = (weld_outcome){.label = score.label,
+                          .answer = score.predicted,
+                          .right = score.rank < 1,
+                          .loss = score.loss};
+}
+
 static void finish(void *tally, weld_evaluation *out) {
     weld_evaluation_details *d = tally;
     weld_evaluation_details_finish(d);
@@ -135,6 +144,7 @@ const weld_task weld_task_classification = {
     .tally_clear = clear_tally,
     .measure = measure,
     .count = count,
+    .outcome = outcome,
     .finish = finish,
     .tell = weld_class_tell,
     .tell_classes = weld_class_tell_classes,

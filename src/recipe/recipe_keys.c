@@ -287,10 +287,11 @@ static const weld_key train_keys[] = {
              "run. The schedule knows nothing of it: it falls as `train.epochs` says. A run may be "
              "resumed with another"},
     {"eval_every", INTEGER(train.eval_every, 0, 1e6), .null = "0", .standard = "1",
-     .help = "epochs between evaluations; the last epoch is always evaluated; 0: only that one"},
+     .help = "epochs between evaluations; the last epoch is always evaluated; 0: only that one. A "
+             "run may be resumed with another, unless `schedule.name` is `plateau`"},
     {"checkpoint_every", INTEGER(train.checkpoint_every, 0, 1e9), .null = "0", .standard = "100",
      .help = "updates between writings of `last.h5` within an epoch; the end of an epoch always "
-             "writes it; 0: only there"},
+             "writes it; 0: only there. A run may be resumed with another"},
     {"keep", INTEGER(train.keep, 0, 1e6), .null = "0",
      .help = "checkpoints of epochs that stay: after N epochs `epoch-N.h5` is written, which is as "
              "`last.h5` (copy it over `last.h5` and `--resume` to go on from there), and older "

@@ -5,6 +5,7 @@
 #include "fixture.h"
 #include "formats/safetensors.h"
 #include "graph/graph.h"
+#include "infer/model.h"
 #include "models/models.h"
 #include "passes/reparameterize.h"
 #include "repvit_config.h"
@@ -145,6 +146,37 @@ START_TEST(a_backbone_of_every_family_is_taken_where_no_head_is_needed) {
 }
 END_TEST
 
+/* The maps before the head are those of the whole network. */
+START_TEST(a_backbone_gives_the_maps_of_the_stages) {
+    test_folder folder = test_folder_create();
+    example e = make(repvit_config(3, "8, 12", "2, 1", 4, false, false), false);
+    const char *paths[] = {test_path(&folder, "whole.safetensors"),
+                           test_path(&folder, "part.safetensors")};
+    const weld_naming *naming = weld_family_of(&e.config)->namings;
+    static float images[3 * 32 * 32], maps[2][2][12 * 8 * 8];
+    for (int i = 0; i < 3 * 32 * 32; i++) {
+        images[i] = (float)(i % 17) / 17;
+    }
+    for (int i = 0; i < 2; i++) {
+        weld_model *m;
+        weld_runner *runner;
+        float *out[] = {maps[i][0], maps[i][1]};
+        write_tensors(&e, naming, paths[i], 0, weld_weights_count(e.weights),
+                      i ? is_of_backbone : NULL);
+        ck_assert_msg(!weld_model_import_backbone(paths[i], NULL, &m, &err), "%s", err.message);
+        ck_assert_int_eq(weld_runner_create_features(m, 32, 32, 1, &runner, &err), WELD_OK);
+        ck_assert_uint_eq(weld_runner_output_count(runner), 2);
+        ck_assert_int_eq(weld_runner_run(runner, images, 1, out, &err), WELD_OK);
+        weld_runner_free(runner);
+        weld_model_free(m);
+    }
+    ck_assert_mem_eq(maps[0], maps[1], sizeof maps[0]);
+    ck_assert_float_ne(maps[0][1][0], 0);
+    unmake(&e);
+    test_folder_remove(folder);
+}
+END_TEST
+
 /* --- In several files ------------------------------------------------------------------------ */
 
 static const char shards[2][40] = {"m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"};
@@ -206,4 +238,4 @@ START_TEST(a_network_in_two_files_is_read_by_their_index) {
 END_TEST
 
 RUN_SUITE("serialization/backbone", a_backbone_of_every_family_is_taken_where_no_head_is_needed,
-          a_network_in_two_files_is_read_by_their_index)
+          a_backbone_gives_the_maps_of_the_stages, a_network_in_two_files_is_read_by_their_index)

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "base/memory.h"
+#include "formats/safetensors.h"
 #include "models/models.h"
 #include "train/tiny_run.h"
 
@@ -65,6 +66,68 @@ START_TEST(the_network_and_the_preprocessing_come_from_the_file) {
     weld_model_file_free(&b);
     refuse((run_options){.out = "none", .recipe = "tune.yaml"},
            "model.name: missing: give a name that `weld models` lists, or weights to start from");
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_backbone_gets_a_new_head) {
+    set_up_tuning(NULL);
+    weld_model_file first = open_checkpoint("first", "best.h5");
+    const size_t count = weld_weights_count(first.weights);
+    weld_safetensors_tensor *tensors = weld_alloc(count, sizeof *tensors);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = weld_weights_name(first.weights, i);
+        if (!weld_model_is_head(&first.config, name)) {
+            tensors[kept++] =
+                (weld_safetensors_tensor){name, weld_weights_tensor(first.weights, i)};
+        }
+    }
+    weld_replacement *r;
+    ck_assert_int_eq(weld_replacement_open(in_base("backbone.safetensors"), &r, NULL), WELD_OK);
+    ck_assert_int_eq(weld_safetensors_write(r, tensors, kept, NULL, NULL), WELD_OK);
+    ck_assert_int_eq(weld_replacement_commit(r, NULL), WELD_OK);
+    run_well((run_options){
+        .out = "tuned",
+        .init = "backbone.safetensors",
+        .recipe = "tune.yaml",
+        .set = {STILL, "model.stem_stride=1", "data.input_size=8", "train.ema_decay=null"}});
+    char words[80];
+    snprintf(words, sizeof words, "%zu tensors loaded, %zu made anew (head: none in the file, 4",
+             kept, count - kept);
+    assert_said(words);
+    weld_model_file tuned = open_checkpoint("tuned", "last.h5");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = weld_weights_name(first.weights, i);
+        ck_assert(weld_model_is_head(&first.config, name) ||
+                  same_bits(first.weights, tuned.weights, name));
+    }
+    weld_tensor head; /* new, and not zero */
+    ck_assert(weld_weights_find(tuned.weights, "classifier.classifier.l.weight", &head));
+    ck_assert_float_ne(((const float *)head.data)[0], 0);
+    weld_model_file_free(&first);
+    weld_model_file_free(&tuned);
+    weld_free(tensors);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_key_chooses_the_moving_average_to_start_from) {
+    set_up_tuning("train.ema_decay=0.5");
+    weld_model_file first = open_checkpoint("first", "best.h5");
+    run_well((run_options){.out = "tuned",
+                           .init = "first/best.h5",
+                           .init_key = "ema",
+                           .recipe = "tune.yaml",
+                           .set = {STILL, "train.ema_decay=null"}});
+    weld_model_file tuned = open_checkpoint("tuned", "last.h5");
+    ck_assert_ptr_nonnull(first.ema);
+    for (size_t i = 0; i < weld_weights_count(first.ema); i++) {
+        const char *name = weld_weights_name(first.ema, i);
+        ck_assert(is_statistic(name) || same_bits(first.ema, tuned.weights, name));
+    }
+    weld_model_file_free(&first);
+    weld_model_file_free(&tuned);
     tear_down();
 }
 END_TEST
@@ -312,7 +375,9 @@ START_TEST(running_out_of_memory_anywhere_is_an_error_like_any_other) {
 }
 END_TEST
 
-RUN_SUITE("train/finetune", the_network_and_the_preprocessing_come_from_the_file,
+RUN_SUITE("train/finetune", a_backbone_gets_a_new_head,
+          a_key_chooses_the_moving_average_to_start_from,
+          the_network_and_the_preprocessing_come_from_the_file,
           a_run_is_resumed_without_the_file_that_it_started_from,
           a_head_for_other_classes_is_made_anew_and_one_for_the_same_is_kept,
           a_distillation_head_is_left_out_or_made_anew_as_the_recipe_says,

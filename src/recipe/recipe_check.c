@@ -98,7 +98,8 @@ static weld_status check_freeze(const weld_recipe *r, const weld_recipe_origins 
                : WELD_OK;
 }
 
-/* Who learns from a teacher does so with a second head, asked for or not. */
+/* Who may have a second head learns from a teacher with it, unless the recipe says that it has
+ * none. */
 static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins *o,
                                       weld_error *err) {
     const weld_distillation_recipe *d = &r->loss.distillation;
@@ -112,17 +113,9 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
                                 "loss.distillation.cache)",
                                 err);
     }
-    if (!head) {
-        return weld_recipe_fail(o, KEY(loss.distillation.kind),
-                                "teaches a second head, and the network has none: set this to none",
-                                err);
+    if (head && !was_given(o, family_key(head))) {
+        weld_model_set_second_head(&r->model, true);
     }
-    if (!weld_model_has_second_head(&r->model) && was_given(o, family_key(head))) {
-        return weld_recipe_fail(
-            o, family_key(head),
-            "loss.distillation teaches a second head: set this to true or remove it", err);
-    }
-    weld_model_set_second_head(&r->model, true);
     return WELD_OK;
 }
 

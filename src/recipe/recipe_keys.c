@@ -68,7 +68,7 @@ static const weld_key data_keys[] = {
      .standard = "224", .help = "height and width of the network's input, pixels"},
     {"sizes", INTEGERS(data.sizes, data.size_count, 1, WELD_MAX_INPUT_SIZE), .null = "",
      .manual_standard = "null",
-     .help = "several sizes in one training, in rising order (\"Several sizes\" below); null: "
+     .help = "several sizes in one training, in rising order (\"Several sizes\" above); null: "
              "`input_size` alone"},
     {"mean", REALS(data.preprocessing.mean, -1e3, 1e3), .standard = "0.485, 0.456, 0.406",
      .help = "subtracted per channel (R, G, B) from values of 0 to 1"},
@@ -140,7 +140,7 @@ static const weld_key augment_keys[] = {
 
 static const weld_key loss_keys[] = {
     {"distillation.kind", CHOICE(loss.distillation.kind, "none", "hard", "soft"), .null = "none",
-     .help = "learn from another network beside the labels (\"Distillation\" below): `hard`, its "
+     .help = "learn from another network beside the labels (\"Distillation\" above): `hard`, its "
              "class; `soft`, its probabilities"},
     {"distillation.teacher", TEXT(loss.distillation.teacher), .null = "",
      .help =

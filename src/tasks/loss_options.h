@@ -5,7 +5,7 @@
 #include "data/sampling.h"
 #include "weld/graph.h"
 
-/* What a second head learns from a teacher: its most probable class, or its probabilities. */
+/* What is learned from a teacher: its most probable class, or its probabilities. */
 typedef enum weld_distillation_kind {
     WELD_DISTILL_NONE,
     WELD_DISTILL_HARD,
@@ -16,10 +16,10 @@ typedef enum weld_distillation_kind {
 #define WELD_TASK_VALUES_SIZE 128
 
 typedef struct weld_loss_options {
-    const void *values;                  /* of the task's keys: its struct, aligned or not */
-    weld_balance sampling;               /* which samples an epoch has */
-    weld_distillation_kind distillation; /* but for NONE the network must have its second head */
-    double alpha, temperature;           /* of the distillation */
+    const void *values;    /* of the task's keys: its struct, aligned or not */
+    weld_balance sampling; /* which samples an epoch has */
+    weld_distillation_kind distillation;
+    double alpha, temperature; /* of the distillation */
 } weld_loss_options;
 
 /* Add to the graph of a network for training what the loss needs: inputs beside "images", and the

@@ -1,4 +1,4 @@
-/* What the second head learns; see distillation.h. */
+/* What is learned from a teacher; see distillation.h. */
 #include "teach/distillation.h"
 
 #include <math.h>

@@ -57,6 +57,8 @@ family() {
         --views 2
     works "$1: teach by that" "$WELD" train student.yaml --out "$1-cached" \
         --set loss.distillation.kind=soft --set "loss.distillation.cache=$1.cache"
+    works "$1: learn from a RepViT" "$WELD" train "$1.yaml" --out "$1-pupil" \
+        --set loss.distillation.kind=soft --set loss.distillation.teacher=teacher.h5
 }
 
 recipe regnety "name: regnety, depth: 5, w0: 8, wa: 5, wm: 1.6, group_width: 6, group_min_ratio: 0,
@@ -70,6 +72,8 @@ recipe mobilenetv3 "name: mobilenetv3, channels: [8, 16, 24], depths: [1, 2, 1],
 recipe mobilenetv3_repvit "name: mobilenetv3_repvit, channels: [8, 8, 16, 24], depths: [1, 1, 3, 1],
   kernels: [3, 5, 3, 3], block: repvit, head_channels: [32, 24], stem_stride: 2, drop_path: 0.1"
 recipe student "name: repvit, channels: [8], depths: [1], stem_stride: 2"
+works "a RepViT to learn from" "$WELD" train student.yaml --out teacher
+mv teacher/last.h5 teacher.h5
 
 family regnety "timm torchvision pycls"
 works "regnety: pycls sees other images" "$WELD" export regnety/last.h5 -o p.safetensors --names pycls

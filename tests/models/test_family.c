@@ -221,10 +221,6 @@ START_TEST(a_recipe_has_the_keys_of_its_network) {
         {"data: {train: x}\nmodel: {name: toy_4, width: 6}\n",
          "r.yaml:2: model.width: the named variant has others: remove the key, or give the name of "
          "the family (toy)"},
-        {"data: {train: x}\nmodel: {name: toy_4}\n"
-         "loss: {distillation: {kind: hard, teacher: t.h5}}\n",
-         "r.yaml:3: loss.distillation.kind: teaches a second head, and the network has none: set "
-         "this to none"},
         {"model: {name: toy_5, width: 4, depths: [1]}\n",
          "r.yaml:1: model.name: model 'toy_5': no such name: take one of repvit_m0_6, repvit_m0_9, "
          "repvit_m1_0, repvit_m1_1, repvit_m1_5, repvit_m2_3, repvit_m1, repvit_m2, repvit_m3, "

@@ -256,6 +256,25 @@ START_TEST(distillation_is_a_group_of_keys_below_its_section) {
 }
 END_TEST
 
+START_TEST(a_student_has_a_second_head_if_it_may_and_nothing_else_is_said) {
+    static const struct {
+        const char *model;
+        bool second;
+    } students[] = {{"{name: repvit_m0_9}", true},
+                    {"{name: repvit_m0_9, distillation_head: true}", true},
+                    {"{name: repvit_m0_9, distillation_head: false}", false},
+                    {"{name: regnety_002}", false}};
+    for (size_t i = 0; i < sizeof students / sizeof *students; i++) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "data: {train: x}\nmodel: %s\nloss: {distillation: {kind: hard, teacher: t.h5}}\n",
+                 students[i].model);
+        accept(text);
+        ck_assert_int_eq(weld_model_has_second_head(&recipe.model), students[i].second);
+    }
+}
+END_TEST
+
 START_TEST(errors_in_a_group_of_keys_name_it_and_the_line) {
     refuse(BASE "loss:\n  distillation:\n    kind: medium\n",
            "r.yaml:5: loss.distillation.kind: 'medium' is not known: this version has none, hard, "
@@ -278,11 +297,6 @@ START_TEST(errors_in_a_group_of_keys_name_it_and_the_line) {
     refuse(BASE "loss:\n  distillation: {kind: hard, teacher: t.h5}\n"
                 "optimizer: {temperature: 1}\n",
            "r.yaml:5: optimizer.temperature: unknown key: recipes/README.md lists them all");
-    refuse(
-        "data: {train: x}\nmodel:\n  name: repvit_m0_9\n  distillation_head: false\n"
-        "loss: {distillation: {kind: hard, teacher: t.h5}}\n",
-        "r.yaml:4: model.distillation_head: loss.distillation teaches a second head: set this to "
-        "true or remove it");
     refuse_option("loss.distillation.alpha=x",
                   "--set loss.distillation.alpha=x: loss.distillation.alpha: 'x' is not a number");
     refuse_option("loss.distillation=hard", "--set loss.distillation=hard: loss.distillation: must "
@@ -647,6 +661,7 @@ RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
           sizes_are_a_list_that_rises_or_none, broken_yaml_is_named_with_its_line,
           a_recipe_of_brackets_is_refused_at_once,
           distillation_is_a_group_of_keys_below_its_section,
+          a_student_has_a_second_head_if_it_may_and_nothing_else_is_said,
           errors_in_a_group_of_keys_name_it_and_the_line,
           freezing_is_given_by_name_or_by_number_of_stages,
           schedules_and_optimizers_are_told_what_does_not_go_together,

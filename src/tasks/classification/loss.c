@@ -23,10 +23,11 @@ static weld_value *build_of_head(weld_graph *g, const weld_classification_loss *
                             : weld_cross_entropy(g, logits, target, smoothing));
 }
 
-/* The second head's distance from the teacher; see loss.h. The teacher's entropy has no gradient:
- * it is there so that the loss is a divergence, which is 0 where the two agree. */
+/* The distance of a head from the teacher; see loss.h. parts: by what `soft` is divided. The
+ * teacher's entropy has no gradient: it is there so that the loss is a divergence, which is 0 where
+ * the two agree. */
 static weld_value *build_distillation(weld_graph *g, const weld_loss_options *o,
-                                      weld_value *student) {
+                                      weld_value *student, double parts) {
     weld_shape shape = weld_value_shape(student);
     weld_value *teacher = weld_input(g, "teacher", shape);
     if (o->distillation == WELD_DISTILL_HARD) {
@@ -37,8 +38,7 @@ static weld_value *build_distillation(weld_graph *g, const weld_loss_options *o,
     weld_value *crossed = weld_mean(g, weld_cross_entropy(g, student, p, 0));
     weld_value *entropy = weld_mean(g, weld_cross_entropy(g, teacher, p, 0));
     weld_value *divergence = weld_add(g, crossed, weld_scale(g, entropy, -1));
-    double classes = (double)shape.dim[1];
-    return weld_scale(g, divergence, o->temperature * o->temperature / classes);
+    return weld_scale(g, divergence, o->temperature * o->temperature / parts);
 }
 
 weld_status weld_classification_loss_build(const weld_loss_options *o, weld_graph *g,
@@ -46,10 +46,6 @@ weld_status weld_classification_loss_build(const weld_loss_options *o, weld_grap
     const weld_classification_loss own = weld_classification_loss_of(o);
     weld_value *logits = weld_graph_output(g, "logits");
     weld_value *second = weld_graph_output(g, "logits_dist");
-    if (o->distillation != WELD_DISTILL_NONE && !second) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "training graph: distillation needs the distillation head");
-    }
     if (own.kind == WELD_LOSS_BCE && own.class_weights != WELD_BALANCE_NONE) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "loss.class_weights: are for cross entropy, where a sample has one class: "
@@ -59,8 +55,9 @@ weld_status weld_classification_loss_build(const weld_loss_options *o, weld_grap
     weld_value *target = weld_input(g, "target", weld_value_shape(logits));
     weld_value *loss = build_of_head(g, &own, logits, target);
     if (o->distillation != WELD_DISTILL_NONE) {
-        second = weld_scale(g, build_distillation(g, o, second), o->alpha);
-        loss = weld_add(g, weld_scale(g, loss, 1 - o->alpha), second);
+        const double parts = second ? (double)weld_value_shape(second).dim[1] : 1;
+        weld_value *taught = build_distillation(g, o, second ? second : logits, parts);
+        loss = weld_add(g, weld_scale(g, loss, 1 - o->alpha), weld_scale(g, taught, o->alpha));
     } else if (second) {
         second = build_of_head(g, &own, second, target);
         loss = weld_scale(g, weld_add(g, loss, second), 0.5);

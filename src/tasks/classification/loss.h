@@ -22,13 +22,16 @@ weld_classification_loss weld_classification_loss_of(const weld_loss_options *o)
  * classes. With a second head and no teacher it
  * is the mean of the two heads', which both learn the labels.
  *
- * With a teacher it is (1 - alpha) times that of the first head plus alpha times the second head's
- * distance from the teacher (Touvron et al., "Training data-efficient image transformers &
- * distillation through attention", 2021), which a further input "teacher" [batch, classes] tells:
+ * With a teacher it is (1 - alpha) times that plus alpha times the distance of the second head from
+ * the teacher (Touvron et al., "Training data-efficient image transformers & distillation through
+ * attention", 2021), of the only head where there is no second (Hinton et al., "Distilling the
+ * knowledge in a neural network", 2015). A further input "teacher" [batch, classes] tells of it:
  *   HARD  the cross entropy with "teacher", which are probabilities: one-hot rows, or mixed ones;
- *   SOFT  T^2 / classes times the mean over the batch of KL(p || softmax(logits / T)), where p is
- *         softmax("teacher"): the teacher's logits, already divided by T = temperature. That is the
- *         sum of the divergences, times T^2, by the number of logits.
+ *   SOFT  T^2 times the mean over the batch of KL(p || softmax(logits / T)), where p is
+ *         softmax("teacher"): the teacher's logits, already divided by T = temperature. Of a second
+ *         head it is also divided by the number of classes, as in the reference implementation:
+ *         that head learns nothing else, so that its scale matters little. On one head it would
+ *         leave the teacher next to nothing beside the labels.
  * No smoothing in either. With class weights targets come smoothed (class_weights.h). */
 weld_status weld_classification_loss_build(const weld_loss_options *o, weld_graph *g,
                                            weld_error *err);

@@ -5,15 +5,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-static bool needs(const weld_copy *c, const weld_node *node) {
-    for (int i = 0; i < node->output_count; i++) {
-        if (c->needed[node->outputs[i]->id]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What is copied. */
 typedef struct part {
     const weld_named_value *outputs;
@@ -23,21 +14,6 @@ typedef struct part {
     weld_copy_replace replace; /* or NULL */
     void *context;
 } part;
-
-static void find_needed(weld_copy *c, const part *p) {
-    for (size_t i = 0; i < p->count; i++) {
-        c->needed[p->outputs[i].value->id] = true;
-    }
-    for (size_t i = c->from->node_count; i-- > 0;) {
-        const weld_node *node = c->from->nodes[i];
-        bool needed = needs(c, node);
-        for (int k = 0; needed && k < node->input_count; k++) {
-            if (node->inputs[k]) {
-                c->needed[node->inputs[k]->id] = true;
-            }
-        }
-    }
-}
 
 weld_node *weld_copy_node(weld_copy *c, const weld_node *node, weld_value *const *inputs) {
     weld_value *out = weld_graph_copy_node(c->to, node, inputs);
@@ -75,7 +51,8 @@ static weld_status build(weld_copy *c, const part *p, weld_error *err) {
     }
     for (size_t i = 0; i < from->node_count && !weld_graph_status(c->to, NULL); i++) {
         const weld_node *node = from->nodes[i];
-        if (needs(c, node) && !(p->replace && p->replace(c, node, p->context))) {
+        if (weld_node_is_needed(node, c->needed) &&
+            !(p->replace && p->replace(c, node, p->context))) {
             copy_plainly(c, node);
         }
     }
@@ -93,7 +70,7 @@ static weld_status copy(const weld_graph *from, const part *p, weld_graph **out,
     weld_status status = c.needed && c.map ? weld_graph_create(from->dtype, &c.to, err)
                                            : weld_fail_memory(err, "graph");
     if (!status) {
-        find_needed(&c, p);
+        weld_graph_find_needed(from, p->outputs, p->count, c.needed);
         c.to->next_salt = from->next_salt;
         status = build(&c, p, err);
     }

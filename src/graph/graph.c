@@ -108,6 +108,31 @@ static weld_value *append_value(weld_graph *g, weld_value_kind kind, weld_dtype 
     return v;
 }
 
+bool weld_node_is_needed(const weld_node *node, const bool *needed) {
+    for (int i = 0; i < node->output_count; i++) {
+        if (needed[node->outputs[i]->id]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void weld_graph_find_needed(const weld_graph *g, const weld_named_value *values, size_t count,
+                            bool *needed) {
+    for (size_t i = 0; i < count; i++) {
+        needed[values[i].value->id] = true;
+    }
+    for (size_t i = g->node_count; i-- > 0;) {
+        const weld_node *node = g->nodes[i];
+        const bool runs = weld_node_is_needed(node, needed);
+        for (int k = 0; runs && k < node->input_count; k++) {
+            if (node->inputs[k]) {
+                needed[node->inputs[k]->id] = true;
+            }
+        }
+    }
+}
+
 size_t weld_graph_most_inputs(const weld_graph *g) {
     size_t most = 1;
     for (size_t i = 0; i < g->node_count; i++) {

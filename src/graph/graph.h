@@ -197,7 +197,7 @@ struct weld_op {
     unsigned attributes; /* WELD_ATTR_... */
     unsigned types;      /* WELD_TYPES_...: inputs of other types are refused */
     unsigned traits;     /* WELD_OP_...: of all its nodes; of one, weld_node_traits */
-    bool view;           /* output 0 is input 0's memory under another shape; it is not run */
+    bool view;           /* its one output is input 0's memory under another shape; it is not run */
     unsigned mutates;    /* bit i: running it writes to input i (running statistics) */
 
     /* Fill out[0..outputs) (dtype and shape) from in; on misfit weld_fail(err, WELD_ERROR_SHAPE,
@@ -223,6 +223,14 @@ struct weld_op {
 
 /* Does the node say anything by this field? */
 bool weld_node_has_field(const weld_node *node, const weld_attribute_field *field);
+
+/* The value whose memory v lies in: itself, or what it is a view of. NULL of NULL. */
+static inline const weld_value *weld_viewed(const weld_value *v) {
+    while (v && v->producer && v->producer->op->view) {
+        v = v->producer->inputs[0];
+    }
+    return v;
+}
 
 /* All traits of a node. */
 static inline unsigned weld_node_traits(const weld_node *node) {
@@ -262,6 +270,12 @@ weld_value *weld_graph_fail(weld_graph *g, weld_status status, const char *forma
 
 /* "conv2d#12 (features.0.0.c.weight)": the node's operator, number and first named leaf. */
 const char *weld_node_text(const weld_node *node, char *text, size_t size);
+
+/* Sets needed[value id] of what these values of g are computed by; the others stay as they are. */
+void weld_graph_find_needed(const weld_graph *g, const weld_named_value *values, size_t count,
+                            bool *needed);
+/* Is any output? */
+bool weld_node_is_needed(const weld_node *node, const bool *needed);
 
 size_t weld_graph_most_inputs(const weld_graph *g); /* of one node; at least 1 */
 weld_value *weld_graph_find_leaf(const weld_graph *g, const char *name);
@@ -320,8 +334,8 @@ typedef struct weld_session_event {
     double begin, end;   /* weld_clock */
 } weld_session_event;
 
-/* While there is an observer it is told of every stretch as it ends (views take none), by the
- * thread `thread`: calls from several threads may overlap. NULL: none, the state after creation. */
+/* While there is an observer it is told of every stretch as it ends, by the thread
+ * `thread`: calls from several threads may overlap. NULL: none, the state after creation. */
 typedef void (*weld_session_observer)(void *context, const weld_session_event *event);
 void weld_session_observe(weld_session *s, weld_session_observer observer, void *context);
 

@@ -1,9 +1,10 @@
 /* Making plans; see plan.h.
  *
- * Values that share memory (views, in-place results) form a storage. A storage lives from the step
- * that makes it to the last step that reads any of its values; two storages whose lives touch get
- * disjoint places. Scratch memory of a node is a storage that lives for that node. Within a stream
- * the same holds of the nodes and the scratch of a thread.
+ * Values that share memory (in-place results) form a storage, and what reads a view reads the value
+ * that it is of. A storage lives from the step that makes it to the last step that reads any of its
+ * values; two storages whose lives touch get disjoint places. Scratch memory of a node is a storage
+ * that lives for that node. Within a stream the same holds of the nodes and the scratch of a
+ * thread.
  */
 #include "graph/plan.h"
 
@@ -81,31 +82,14 @@ static weld_status infer_all(const planner *p, int64_t batch, weld_error *err) {
 
 /* --- order and lifetimes --- */
 
-static void choose_order(planner *p, bool *live) {
-    weld_plan *plan = p->plan;
+/* Views are not run. */
+static void choose_order(weld_plan *plan, bool *needed) {
     const weld_graph *g = plan->graph;
-    for (size_t i = 0; i < g->output_count; i++) {
-        live[g->outputs[i].value->id] = true;
-    }
-    for (size_t i = g->node_count; i-- > 0;) {
-        const weld_node *node = g->nodes[i];
-        bool runs = false;
-        for (int j = 0; j < node->output_count; j++) {
-            runs = runs || live[node->outputs[j]->id];
+    weld_graph_find_needed(g, g->outputs, g->output_count, needed);
+    for (size_t i = 0; i < g->node_count; i++) {
+        if (!g->nodes[i]->op->view && weld_node_is_needed(g->nodes[i], needed)) {
+            plan->order[plan->order_count++] = g->nodes[i];
         }
-        for (int j = 0; runs && j < node->input_count; j++) {
-            if (node->inputs[j]) {
-                live[node->inputs[j]->id] = true;
-            }
-        }
-        if (runs) {
-            plan->order[plan->order_count++] = node;
-        }
-    }
-    for (size_t i = 0; i < plan->order_count / 2; i++) { /* collected last first */
-        const weld_node *held = plan->order[i];
-        plan->order[i] = plan->order[plan->order_count - 1 - i];
-        plan->order[plan->order_count - 1 - i] = held;
     }
 }
 
@@ -123,12 +107,12 @@ static void find_uses(planner *p) {
         }
         for (int j = 0; j < node->input_count; j++) {
             if (node->inputs[j]) {
-                p->last_use[node->inputs[j]->id] = at;
+                p->last_use[weld_viewed(node->inputs[j])->id] = at;
             }
         }
     }
     for (size_t i = 0; i < plan->graph->output_count; i++) {
-        p->last_use[plan->graph->outputs[i].value->id] = FOREVER;
+        p->last_use[weld_viewed(plan->graph->outputs[i].value)->id] = FOREVER;
     }
 }
 
@@ -154,11 +138,12 @@ static void join_storage(planner *p, const weld_value *v, size_t s, size_t last)
 
 /* An input that may not be overwritten lives in the same memory as input i. */
 static bool is_shared(const planner *p, const weld_node *node, int i) {
-    size_t s = p->storage_of[node->inputs[i]->id];
+    const weld_value *in = weld_viewed(node->inputs[i]);
     for (int j = 0; j < node->input_count; j++) {
         bool may = j < 32 && (node->op->cpu.inplace >> j & 1u);
-        if (!may && node->inputs[j] && p->storage_of[node->inputs[j]->id] == s &&
-            p->plan->in_scratch[node->inputs[j]->id] == p->plan->in_scratch[node->inputs[i]->id]) {
+        const weld_value *other = may ? NULL : weld_viewed(node->inputs[j]);
+        if (other && p->storage_of[other->id] == p->storage_of[in->id] &&
+            p->plan->in_scratch[other->id] == p->plan->in_scratch[in->id]) {
             return true;
         }
     }
@@ -170,7 +155,7 @@ static bool is_shared(const planner *p, const weld_node *node, int i) {
 static size_t inplace_storage(const planner *p, const weld_node *node, size_t at, bool scratch) {
     size_t bytes = value_bytes(p->plan, node->outputs[0]);
     for (int i = 0; i < node->input_count && i < 32; i++) {
-        const weld_value *in = node->inputs[i];
+        const weld_value *in = weld_viewed(node->inputs[i]);
         if (!in || !(node->op->cpu.inplace >> i & 1u) || in->dtype != node->outputs[0]->dtype ||
             p->storage_of[in->id] == NO_STORAGE || p->plan->in_scratch[in->id] != scratch ||
             value_bytes(p->plan, in) != bytes) {
@@ -192,15 +177,8 @@ static size_t last_step(const planner *p, const weld_value *v) {
 /* Of the arena, where lives are counted in steps. */
 static void assign_output(planner *p, const weld_node *node, int j, size_t step) {
     const weld_value *out = node->outputs[j];
-    size_t s = NO_STORAGE;
-    if (j == 0 && node->op->view) {
-        s = p->storage_of[node->inputs[0]->id];
-        if (s == NO_STORAGE) {
-            return; /* a view of a parameter: the session follows it to its memory */
-        }
-    } else if (j == 0 && p->plan->steps[step].slicing == WELD_SLICE_NONE) {
-        s = inplace_storage(p, node, step, false);
-    }
+    const bool whole = p->plan->steps[step].slicing == WELD_SLICE_NONE;
+    const size_t s = j == 0 && whole ? inplace_storage(p, node, step, false) : NO_STORAGE;
     if (s == NO_STORAGE) {
         p->storage_of[out->id] = add_storage(p, value_bytes(p->plan, out), step, last_step(p, out));
     } else {
@@ -253,7 +231,7 @@ static size_t workspace_bytes(planner *p, size_t at) {
     const weld_node *node = p->plan->order[at];
     const weld_step *step = &p->plan->steps[p->step_of[at]];
     const bool streams = step->slicing != WELD_SLICE_NONE;
-    if (!node->op->cpu.workspace || node->op->view) {
+    if (!node->op->cpu.workspace) {
         return 0;
     }
     weld_tensor out[WELD_MAX_OUTPUTS];
@@ -377,6 +355,15 @@ static void plan_scratch(planner *p) {
     }
 }
 
+/* Views lie where that lies which they are of. Of a parameter: the session knows where. */
+static void place_views(weld_plan *plan) {
+    for (size_t i = 0; i < plan->graph->value_count; i++) {
+        const weld_value *v = plan->graph->values[i], *of = weld_viewed(v);
+        plan->offsets[v->id] = plan->offsets[of->id];
+        plan->in_scratch[v->id] = plan->in_scratch[of->id];
+    }
+}
+
 /* --- putting it together --- */
 
 static bool allocate(planner *p, const weld_graph *g) {
@@ -418,12 +405,12 @@ static void free_planner(planner *p) {
 static weld_status make_plan(planner *p, const weld_session_options *options, weld_error *err) {
     const weld_graph *g = p->plan->graph;
     weld_status status = infer_all(p, options->batch, err);
-    bool *live = weld_alloc(g->value_count, sizeof *live);
-    if (!status && !live) {
+    bool *needed = weld_alloc(g->value_count, sizeof *needed);
+    if (!status && !needed) {
         status = weld_fail_memory(err, "plan");
     }
     if (!status) {
-        choose_order(p, live);
+        choose_order(p->plan, needed);
         status = weld_plan_find_steps(p->plan, options->node_by_node, err);
     }
     if (!status) {
@@ -433,8 +420,9 @@ static weld_status make_plan(planner *p, const weld_session_options *options, we
         assign_prepared(p);
         place_arena(p);
         plan_scratch(p);
+        place_views(p->plan);
     }
-    weld_free(live);
+    weld_free(needed);
     return status;
 }
 

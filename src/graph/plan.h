@@ -34,7 +34,7 @@ typedef struct weld_plan {
                                                * values have; else NULL */
     int threads;
     weld_tensor *specs;      /* by value id: dtype and shape for this batch */
-    const weld_node **order; /* the live nodes, in order of running */
+    const weld_node **order; /* the nodes that run, in this order: what is needed, but no views */
     size_t order_count;
     weld_step *steps;
     size_t step_count;

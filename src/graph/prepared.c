@@ -31,10 +31,7 @@ struct weld_prepared {
 
 bool weld_node_prepares_constants(const weld_node *node) {
     for (int i = 0; i < node->input_count && i < MOST_INPUTS; i++) {
-        const weld_value *v = node->inputs[i];
-        while (v && v->producer && v->producer->op->view && v->output_index == 0) {
-            v = v->producer->inputs[0];
-        }
+        const weld_value *v = weld_viewed(node->inputs[i]);
         if ((node->op->cpu.prepares >> i & 1u) && v && v->kind != WELD_VALUE_PARAMETER) {
             return false;
         }

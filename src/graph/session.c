@@ -35,8 +35,8 @@ static weld_status bind_memory(weld_session *s, const weld_weights *w, weld_erro
             status = bind_leaf(s, v, w, err);
         } else if (s->plan->offsets[i] != SIZE_MAX && !s->plan->in_scratch[i]) {
             s->memory[i] = s->arena + s->plan->offsets[i];
-        } else if (v->producer && v->producer->op->view && v->output_index == 0) {
-            s->memory[i] = s->memory[v->producer->inputs[0]->id];
+        } else {
+            s->memory[i] = s->memory[weld_viewed(v)->id];
         }
     }
     return status;
@@ -251,7 +251,7 @@ void weld_session_mark(weld_session *s, const weld_value *v) {
     const weld_plan *plan = s->plan;
     for (size_t i = 0; i < plan->step_count; i++) {
         for (size_t at = plan->steps[i].begin; at < plan->steps[i].end; at++) {
-            s->marked_step = plan->order[at] == v->producer ? i : s->marked_step;
+            s->marked_step = plan->order[at] == weld_viewed(v)->producer ? i : s->marked_step;
         }
     }
 }

@@ -67,7 +67,9 @@ static const weld_tensor *spec(const grouping *g, const weld_value *v) {
     return &g->plan->specs[v->id];
 }
 
+/* Of a view: what makes the value that it is of. */
 static facts *producer(const grouping *g, const weld_value *v) {
+    v = weld_viewed(v);
     return v && v->producer ? &g->facts[v->producer->id] : NULL;
 }
 
@@ -111,7 +113,7 @@ static void look_at(sliced_tensors *s, const weld_tensor *t) {
 
 static void find_slicing(const grouping *g, facts *f) {
     const weld_node *node = f->node;
-    if (!node->op->cpu.slicing || node->op->view || node->op->mutates) {
+    if (!node->op->cpu.slicing || node->op->mutates) {
         return;
     }
     sliced_tensors s = {.least_rows = INT64_MAX, .fit = true};
@@ -157,7 +159,7 @@ static bool flows(const grouping *g, const facts *to, int i) {
     const weld_value *v = to->node->inputs[i];
     const facts *from = producer(g, v);
     if (!from || !to->slicing || !from->slicing || !weld_node_takes_slices(to->node, i) ||
-        weld_node_sums(from->node, v->output_index)) {
+        weld_node_sums(from->node, weld_viewed(v)->output_index)) {
         return false;
     }
     const int64_t rows = weld_slice_units(WELD_SLICE_ROWS, spec(g, v));

@@ -114,7 +114,7 @@ void weld_profile_cost(const weld_plan *plan, const weld_node *node, double *flo
         op->cost(&(weld_run){.node = node, .in = in, .out = out}, &cost);
     }
     *flops = cost.flops;
-    *bytes = op->view ? 0 : cost.bytes;
+    *bytes = cost.bytes;
 }
 
 /* Products of matrices have units of their own in bf16; what slides a window over single channels
@@ -189,10 +189,8 @@ weld_status weld_profile_rows(const weld_profile *p, const weld_limits *limits, 
     weld_profile_row waiting = {.op = "(waiting)", .seconds = p->seconds / p->runs};
     for (size_t at = 0; at < p->positions; at++) {
         const weld_profile_row row = row_at(p, at, limits, by_node);
-        if (at == p->plan->order_count || !p->plan->order[at]->op->view) {
-            gather(*rows, count, &row);
-            waiting.seconds -= row.seconds;
-        }
+        gather(*rows, count, &row);
+        waiting.seconds -= row.seconds;
     }
     qsort(*rows, *count, sizeof **rows, slower_first);
     waiting.seconds = larger(waiting.seconds, 0);

@@ -47,7 +47,7 @@ static const weld_value *find_input(const weld_graph *g, const char *path, weld_
     return input;
 }
 
-/* Shapes and order of the graph at the batch that is to be written. For any batch, one that the
+/* Shapes of the graph at the batch that is to be written. For any batch, one that the
  * graph was not built for shows whether it follows. */
 static weld_status plan_graph(const weld_graph *g, const weld_value *input, int64_t batch,
                               const char *path, weld_plan **out, weld_error *err) {
@@ -122,14 +122,25 @@ static WeldOnnx__ValueInfoProto *new_value_info(weld_onnx_builder *b, const char
     return &all->info;
 }
 
+static void spell_needed(weld_onnx_builder *b) {
+    const weld_graph *g = b->graph;
+    bool *needed = weld_onnx_alloc(b, g->value_count, sizeof *needed);
+    if (needed) {
+        weld_graph_find_needed(g, g->outputs, g->output_count, needed);
+    }
+    for (size_t i = 0; i < g->node_count && b->status == WELD_OK; i++) {
+        if (weld_node_is_needed(g->nodes[i], needed)) {
+            weld_onnx_spell(b, g->nodes[i]);
+        }
+    }
+}
+
 static void build_graph(weld_onnx_builder *b, const weld_plan *plan, const weld_value *input,
                         const weld_onnx_options *options, WeldOnnx__GraphProto *graph) {
     const weld_graph *g = b->graph;
     bool any_batch = options->batch == 0;
     b->values[input->id].names[WELD_ONNX_CHANNELS_FIRST] = weld_onnx_text(b, INPUT_NAME);
-    for (size_t i = 0; i < plan->order_count && b->status == WELD_OK; i++) {
-        weld_onnx_spell(b, plan->order[i]);
-    }
+    spell_needed(b);
     weld_onnx_add_outputs(b);
     graph->name = (char *)(options->name ? options->name : "network");
     graph->input = weld_onnx_alloc(b, 1, sizeof *graph->input);

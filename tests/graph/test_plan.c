@@ -14,10 +14,19 @@ typedef struct life {
 
 /* The value whose memory v is: views end in what they view. */
 static const weld_value *viewed(const weld_value *v) {
-    while (v->producer && v->producer->op->view && v->output_index == 0) {
+    while (v->producer && v->producer->op->view) {
         v = v->producer->inputs[0];
     }
     return v;
+}
+
+static bool reads(const weld_node *node, const weld_value *v) {
+    for (int i = 0; i < node->input_count; i++) {
+        if (node->inputs[i] && viewed(node->inputs[i]) == v) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int step_of(const weld_plan *plan, size_t at) {
@@ -30,12 +39,15 @@ static int step_of(const weld_plan *plan, size_t at) {
     return NOWHERE;
 }
 
+/* Of what is no view: these live where, and as long as, that which they are of. */
 static life life_of(const weld_plan *plan, const weld_value *v) {
     life l = {NOWHERE, START, START, 0, 0};
-    if (plan->offsets[v->id] == SIZE_MAX) {
+    const bool scratch = plan->in_scratch[v->id];
+    ck_assert_uint_eq(plan->offsets[v->id], plan->offsets[viewed(v)->id]);
+    ck_assert_int_eq(scratch, plan->in_scratch[viewed(v)->id]);
+    if (plan->offsets[v->id] == SIZE_MAX || viewed(v) != v) {
         return l;
     }
-    const bool scratch = plan->in_scratch[v->id];
     l.place = 0;
     size_t bytes = weld_tensor_bytes(&plan->specs[v->id]);
     for (size_t at = 0; at < plan->order_count; at++) {
@@ -50,15 +62,13 @@ static life life_of(const weld_plan *plan, const weld_value *v) {
                     (size_t)step->slice * weld_slice_unit_bytes(step->slicing, &plan->specs[v->id]);
             }
         }
-        for (int i = 0; i < node->input_count; i++) {
-            l.last = node->inputs[i] == v ? now : l.last;
-        }
+        l.last = reads(node, v) ? now : l.last;
         if (scratch && l.last == now) {
             ck_assert_int_eq(l.place, 1 + step_of(plan, at)); /* nobody else reads it */
         }
     }
     for (size_t i = 0; i < plan->graph->output_count; i++) {
-        l.last = plan->graph->outputs[i].value == v ? END : l.last;
+        l.last = viewed(plan->graph->outputs[i].value) == v ? END : l.last;
     }
     l.last = v->kind == WELD_VALUE_INPUT ? END : l.last;
     l.begin = plan->offsets[v->id];
@@ -71,7 +81,7 @@ static bool is_in_place(const weld_plan *plan, const weld_value *a, const weld_v
     bool may = false, must_not = false;
     for (int i = 0; b->producer && i < b->producer->input_count; i++) {
         const weld_value *in = b->producer->inputs[i];
-        if (in && viewed(in) == viewed(a)) {
+        if (in && viewed(in) == a) {
             bool allowed = b->producer->op->cpu.inplace >> i & 1u;
             may = may || allowed;
             must_not = must_not || !allowed;
@@ -86,8 +96,7 @@ static bool overlap(const life *a, const life *b) {
 
 static void check_pair(const weld_plan *plan, const weld_value *a, const life *la,
                        const weld_value *b, const life *lb) {
-    if (lb->first < la->first || lb->first > la->last || !overlap(la, lb) ||
-        viewed(a) == viewed(b)) {
+    if (lb->first < la->first || lb->first > la->last || !overlap(la, lb)) {
         return;
     }
     ck_assert_msg(la->last == lb->first && is_in_place(plan, a, b),

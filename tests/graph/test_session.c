@@ -256,7 +256,7 @@ START_TEST(an_observer_is_told_of_every_node_and_of_no_thread_at_two_places) {
         for (size_t i = 0; i < log.count; i++) {
             told += log.events[i].position == at;
         }
-        ck_assert(plan->order[at]->op->view ? told == 0 : told > 0);
+        ck_assert_uint_gt(told, 0);
     }
     for (size_t i = 0; i < log.count; i++) {
         const weld_session_event *e = &log.events[i];

@@ -43,7 +43,6 @@ START_TEST(the_example_is_planned_as_it_says) {
                            "whole: batch_norm_statistics(arena)\n"
                            "rows: activation(scratch) affine(scratch) add(arena)\n"
                            "images: conv2d(scratch) global_avg_pool(arena)\n"
-                           "whole: reshape(arena)\n"
                            "whole: linear(arena)\n");
     weld_session_free(s);
     weld_weights_free(w);
@@ -75,30 +74,76 @@ static weld_graph *build_transformer_layer(void) {
     return g;
 }
 
-START_TEST(a_layer_of_a_transformer_is_one_stream) {
-    char text[2048];
-    weld_graph *g = build_transformer_layer();
-    weld_weights *w = network_weights(g);
-    weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
-    describe(weld_session_plan(s), text, sizeof text);
-    ck_assert_str_eq(text, "whole: reshape(arena)\n"
-                           "images: layer_norm(scratch) linear(scratch) slice(scratch) "
-                           "slice(scratch) slice(scratch) attention(scratch) linear(scratch) "
-                           "add(scratch) linear(scratch) activation(scratch) linear(scratch) "
-                           "add(arena)\n");
+static void assert_as_node_by_node(const weld_graph *g, weld_weights *w, weld_session *s,
+                                   const char *output) {
     weld_session *plain =
         network_session(g, w, (weld_session_options){.threads = 1, .node_by_node = true});
     network_fill(s, 3, 0);
     network_fill(plain, 3, 0);
     weld_session_run(s, 0);
     weld_session_run(plain, 0);
-    weld_tensor x = weld_session_output(s, "tokens"), y = weld_session_output(plain, "tokens");
+    weld_tensor x = weld_session_output(s, output), y = weld_session_output(plain, output);
     ck_assert_int_eq(memcmp(x.data, y.data, weld_tensor_bytes(&x)), 0);
-    weld_session_free(s);
     weld_session_free(plain);
+}
+
+START_TEST(a_layer_of_a_transformer_is_one_stream) {
+    char text[2048];
+    weld_graph *g = build_transformer_layer();
+    weld_weights *w = network_weights(g);
+    weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+    describe(weld_session_plan(s), text, sizeof text);
+    ck_assert_str_eq(text, "images: layer_norm(scratch) linear(scratch) slice(scratch) "
+                           "slice(scratch) slice(scratch) attention(scratch) linear(scratch) "
+                           "add(scratch) linear(scratch) activation(scratch) linear(scratch) "
+                           "add(arena)\n");
+    assert_as_node_by_node(g, w, s, "tokens");
+    weld_session_free(s);
     weld_weights_free(w);
     weld_graph_free(g);
 }
 END_TEST
 
-RUN_SUITE("graph/stream", the_example_is_planned_as_it_says, a_layer_of_a_transformer_is_one_stream)
+/* Positions of a map are taken for tokens and back, also where the whole map is read later on (the
+ * mean), and where two images become one (the last map). */
+static weld_graph *build_map_of_tokens(int64_t batch) {
+    weld_graph *g;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "images", WELD_SHAPE(batch, 8, 8, 16));
+    x = network_conv(g, "in", x, 16, 1, 1, 1);
+    weld_value *tokens = weld_reshape(g, x, WELD_SHAPE(batch, 64, 16));
+    tokens = weld_gelu(
+        g, weld_linear(g, tokens, network_parameter(g, "l", "weight", WELD_SHAPE(16, 16)), NULL));
+    weld_value *map = weld_reshape(g, tokens, WELD_SHAPE(batch, 8, 8, 16));
+    map = weld_add(g, map, x);
+    weld_value *taller = weld_relu(g, weld_reshape(g, map, WELD_SHAPE(batch / 2, 16, 8, 16)));
+    weld_output(g, "mean", weld_global_avg_pool(g, map));
+    weld_output(g, "taller", taller);
+    return g;
+}
+
+START_TEST(streams_go_on_through_views) {
+    for (int one = 0; one < 2; one++) { /* sliced by images, or by rows */
+        char text[2048];
+        weld_graph *g = build_map_of_tokens(one ? 2 : 8);
+        weld_weights *w = network_weights(g);
+        weld_session *s = network_session(g, w, (weld_session_options){.threads = 2});
+        describe(weld_session_plan(s), text, sizeof text);
+        ck_assert_str_eq(
+            text, one ? "rows: conv2d(scratch) linear(scratch) activation(scratch) add(arena) "
+                        "activation(arena)\n"
+                        "whole: global_avg_pool(arena)\n"
+                      : "images: conv2d(scratch) linear(scratch) activation(scratch) add(arena) "
+                        "global_avg_pool(arena)\n"
+                        "whole: activation(arena)\n");
+        assert_as_node_by_node(g, w, s, "mean");
+        assert_as_node_by_node(g, w, s, "taller");
+        weld_session_free(s);
+        weld_weights_free(w);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
+RUN_SUITE("graph/stream", the_example_is_planned_as_it_says, a_layer_of_a_transformer_is_one_stream,
+          streams_go_on_through_views)

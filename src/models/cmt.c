@@ -159,18 +159,20 @@ static weld_value *stem(const network *net, weld_value *x) {
     return x;
 }
 
-/* Keys and values are of tokens y [n, l, c] in the grid h x w, or of fewer, reduced ones. */
-static weld_value *reduce(const network *net, weld_path at, weld_value *y, int64_t h, int64_t w,
-                          int c, int k) {
-    weld_graph *g = net->layers.g;
-    const int64_t n = y ? y->shape.dim[0] : 1;
+/* Keys and values are of the positions of y, or of fewer, reduced ones. */
+static weld_value *reduce(const network *net, weld_path at, weld_value *y, int c, int k) {
     if (k == 1) {
         return y;
     }
-    y = weld_reshape(g, y, WELD_SHAPE(n, h, w, c));
     y = conv(net, weld_under(at, "sr.0"), y, (weld_conv_shape){c, c, k, k, c, true});
-    y = weld_layer_batch_norm(&net->layers, weld_under(at, "sr.1"), y, c, 1);
-    return weld_reshape(g, y, WELD_SHAPE(n, (h / k) * (w / k), c));
+    return weld_layer_batch_norm(&net->layers, weld_under(at, "sr.1"), y, c, 1);
+}
+
+/* A linear layer of a map [n, h, w, c], as tokens [n, h w, c]. */
+static weld_value *tokens(const network *net, weld_path at, weld_value *x, int c) {
+    weld_value *y = weld_layer_linear(&net->layers, at, x, c, c, narrow);
+    const weld_shape s = y ? y->shape : WELD_SHAPE(1, 1, 1, c);
+    return weld_reshape(net->layers.g, y, WELD_SHAPE(s.dim[0], s.dim[1] * s.dim[2], c));
 }
 
 /* "LMHSA" of the map x [n, h, w, c]. */
@@ -178,16 +180,13 @@ static weld_value *attention(const network *net, weld_path at, weld_value *x, in
                              weld_value *positions) {
     const weld_layers *l = &net->layers;
     const int c = net->sizes.channels[stage];
-    const weld_shape map = x ? x->shape : WELD_SHAPE(1, 1, 1, c);
-    const int64_t *d = map.dim;
-    weld_value *y = weld_reshape(l->g, x, WELD_SHAPE(d[0], d[1] * d[2], c));
-    weld_value *few = reduce(net, at, y, d[1], d[2], c, reductions[stage]);
-    weld_value *q = weld_layer_linear(l, weld_under(at, "q"), y, c, c, narrow);
-    weld_value *k = weld_layer_linear(l, weld_under(at, "k"), few, c, c, narrow);
-    weld_value *v = weld_layer_linear(l, weld_under(at, "v"), few, c, c, narrow);
-    y = weld_attention(l->g, q, k, v, positions, heads[stage], 0);
-    y = weld_layer_linear(l, weld_under(at, "proj"), y, c, c, narrow);
-    return weld_reshape(l->g, y, map);
+    weld_value *few = reduce(net, at, x, c, reductions[stage]);
+    weld_value *q = tokens(net, weld_under(at, "q"), x, c);
+    weld_value *k = tokens(net, weld_under(at, "k"), few, c);
+    weld_value *v = tokens(net, weld_under(at, "v"), few, c);
+    weld_value *y = weld_attention(l->g, q, k, v, positions, heads[stage], 0);
+    y = weld_reshape(l->g, y, x ? x->shape : WELD_SHAPE(1, 1, 1, c));
+    return weld_layer_linear(l, weld_under(at, "proj"), y, c, c, narrow);
 }
 
 /* "IRFFN" of a map */

@@ -5,7 +5,7 @@
 
 enum {
     ROW_BLOCK = 96, /* of A; its rows stay in the second-level cache over the panels */
-    K_BLOCK = 192,  /* of gemm_at_b */
+    K_BLOCK = 224,  /* of gemm_at_b */
     M_BLOCK = 96,
     N_BLOCK = 512
 };

@@ -61,6 +61,14 @@ P_INLINE void p_tile(int rows, int vectors, bool bf16, const pair_product *p, co
             sum[i][v] = bias;
         }
     }
+#pragma GCC unroll 12
+    for (int i = 0; i < rows; i++) { /* it is read, or written, when the sums are done */
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            const int64_t at = i * p->ldc + 16 * v;
+            __builtin_prefetch((const char *)c + at * (bf16 ? 2 : 4), 1);
+        }
+    }
     for (int64_t k = 0; k < p->pairs; k++, panel += 16 * vectors, a += p->pair_bytes) {
         const __m512bh b0 = (__m512bh)_mm512_loadu_si512(panel);
         const __m512bh b1 = (__m512bh)_mm512_loadu_si512(panel + (vectors > 1 ? 16 : 0));

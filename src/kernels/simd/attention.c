@@ -6,7 +6,7 @@
  * stored by mask costs more than all the rest.) */
 #include <math.h>
 
-#include "kernels/simd/functions.h"
+#include "kernels/simd/rows.h"
 #include "kernels/simd/simd.h"
 
 /* Some rows: `bias` may be NULL. */
@@ -64,13 +64,7 @@ V_INLINE vfloat row_shares(const block *b, const float *maxima) {
         }
         row[r] = sum;
     }
-    v_transpose(row);
-    vfloat sum = row[0];
-    V_UNROLL
-    for (int i = 1; i < V_LANES; i++) {
-        sum = sum + row[i];
-    }
-    return v_divide(v_set(1), sum);
+    return v_divide(v_set(1), v_row_sums(row));
 }
 
 V_INLINE void softmax_block(const block *b) {

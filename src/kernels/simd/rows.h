@@ -1,10 +1,21 @@
-/* What softmax and cross entropy share: the maximum of a row, and its sum of exponentials. */
+/* What kernels along rows share: sums of rows, the maximum of a row and its sum of exponentials. */
 #ifndef WELD_KERNELS_SIMD_ROWS_H
 #define WELD_KERNELS_SIMD_ROWS_H
 
 #include <math.h>
 
 #include "kernels/simd/functions.h"
+
+/* The sum of each of V_LANES vectors, which are lost. */
+V_INLINE vfloat v_row_sums(vfloat row[V_LANES]) {
+    v_transpose(row);
+    vfloat sum = row[0];
+    V_UNROLL
+    for (int i = 1; i < V_LANES; i++) {
+        sum = sum + row[i];
+    }
+    return sum;
+}
 
 V_INLINE float row_maximum(int64_t n, const tvalue *x) {
     const vfloat lowest = v_set(-INFINITY);

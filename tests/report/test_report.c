@@ -165,11 +165,11 @@ static double count_of(const json_t *object, const char *key) {
     return json_number_value(json_object_get(object, key));
 }
 
-/* Of a recipe with this model; the caller's to release. */
-static json_t *network_of(const char *model, weld_report_options options) {
+/* Of a recipe with this model and images of this size; the caller's to release. */
+static json_t *network_of(const char *model, int size, weld_report_options options) {
     char text[256];
     weld_recipe *recipe = calloc(1, sizeof *recipe);
-    snprintf(text, sizeof text, "model: {%s}\ndata: {train: x}\n", model);
+    snprintf(text, sizeof text, "model: {%s}\ndata: {train: x, input_size: %d}\n", model, size);
     ck_assert_int_eq(weld_recipe_parse("text", text, strlen(text), NULL, 0, recipe, &err), WELD_OK);
     json_t *r = new_run();
     ck_assert_int_eq(weld_report_add_network(recipe, &options, r, &err), WELD_OK);
@@ -179,7 +179,7 @@ static json_t *network_of(const char *model, weld_report_options options) {
 
 /* RepViT-M0.9 as published, with one head. Merging takes batch norms and branches away. */
 START_TEST(networks_are_counted_as_they_are_trained_and_as_they_are_deployed) {
-    json_t *r = network_of("name: repvit_m0_9, num_classes: 1000", (weld_report_options){0});
+    json_t *r = network_of("name: repvit_m0_9, num_classes: 1000", 224, (weld_report_options){0});
     const json_t *merged = json_object_get(r, "merged");
     ck_assert_double_eq(count_of(r, "parameters"), 5103560);
     ck_assert_double_eq(round(count_of(r, "macs") / 1e5), 8169);
@@ -194,7 +194,7 @@ END_TEST
 START_TEST(latency_is_measured_where_it_is_asked_for) {
     json_t *r = network_of("name: repvit, channels: [8], depths: [1], stem_stride: 4, "
                            "num_classes: 2",
-                           (weld_report_options){.latency = true, .threads = 1});
+                           32, (weld_report_options){.latency = true, .threads = 1});
     const json_t *latency = json_object_get(r, "latency");
     ck_assert_double_gt(count_of(latency, "milliseconds"), 0);
     ck_assert_double_eq(count_of(latency, "threads"), 1);
@@ -206,9 +206,17 @@ START_TEST(latency_is_measured_where_it_is_asked_for) {
 END_TEST
 
 START_TEST(a_network_of_unknown_classes_is_neither_counted_nor_timed) {
-    json_t *r = network_of("name: repvit_m0_9", (weld_report_options){.latency = true});
+    json_t *r = network_of("name: repvit_m0_9", 224, (weld_report_options){.latency = true});
     ck_assert_ptr_null(json_object_get(r, "parameters"));
     ck_assert_ptr_null(json_object_get(r, "latency"));
+    json_decref(r);
+}
+END_TEST
+
+START_TEST(of_a_network_that_cannot_be_built_it_is_said_why) {
+    json_t *r = network_of("name: cmt_ti, num_classes: 2", 40, (weld_report_options){0});
+    ck_assert_ptr_null(json_object_get(r, "parameters"));
+    ck_assert_ptr_nonnull(strstr(note(r, 0), "40 x 40"));
     json_decref(r);
 }
 END_TEST
@@ -302,6 +310,7 @@ RUN_SUITE("report/report", curves_of_few_updates_are_the_rows_themselves,
           networks_are_counted_as_they_are_trained_and_as_they_are_deployed,
           latency_is_measured_where_it_is_asked_for,
           a_network_of_unknown_classes_is_neither_counted_nor_timed,
+          of_a_network_that_cannot_be_built_it_is_said_why,
           evaluations_that_make_no_sense_are_left_out_with_the_reason,
           the_worst_images_come_with_pictures_where_the_data_are,
           a_lack_of_memory_is_an_error_and_leaves_the_old_page)

@@ -8,6 +8,7 @@
 #include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
+#include "data/deep_grey.h"
 #include "infer/evaluate.h"
 #include "infer/model.h"
 
@@ -115,6 +116,10 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     }
     if (!status && *adopted.text) {
         fprintf(stderr, "note: %s\n", adopted.text);
+    }
+    char grey[256];
+    if (!status && *weld_deep_grey_text(ds, grey, sizeof grey)) {
+        fprintf(stderr, "note: %s: %s\n", r->data, grey);
     }
     if (!status && *weld_dataset_passed(ds)) {
         fprintf(stderr, "note: %s: %s\n", r->data, weld_dataset_passed(ds));

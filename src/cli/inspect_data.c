@@ -5,12 +5,14 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "base/statistics.h"
 #include "base/threads.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 #include "data/dataset.h"
 #include "images/decode.h"
+#include "images/image_facts.h"
 #include "formats/npy.h"
 #include "recipe/recipe.h"
 
@@ -175,6 +177,26 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
     return status;
 }
 
+/* Of 16-bit grey, of which white is all above 255. */
+static weld_status say_grey_range(inspection *in, weld_image *memory, weld_error *err) {
+    weld_bytes bytes = {0};
+    weld_grey_range range;
+    char share[WELD_NUMBER_SIZE];
+    weld_status status = weld_read_file(in->path, &bytes, err);
+    if (!status && weld_image_is_deep_grey(bytes.data, bytes.size)) {
+        status = weld_decode_grey_range(bytes.data, bytes.size, memory, &range, err);
+        if (!status) {
+            inspect_fact(in, "grey",
+                         json_pack("{s:i, s:i, s:f}", "least", range.least, "most", range.most,
+                                   "share_clipped", range.clipped),
+                         "16 bits, from %d to %d: %s of it is above 255 and taken for that",
+                         range.least, range.most, weld_percent_text(range.clipped, share));
+        }
+    }
+    weld_bytes_free(&bytes);
+    return status;
+}
+
 weld_status inspect_image(inspection *in, weld_error *err) {
     weld_image image = {0};
     weld_status status = weld_decode_file(in->path, &image, err);
@@ -185,6 +207,7 @@ weld_status inspect_image(inspection *in, weld_error *err) {
         inspect_title(in, format, "%s", weld_file_kind_text(in->kind));
         inspect_fact(in, "size", json_pack("[i, i]", image.height, image.width), "%d x %d",
                      image.width, image.height);
+        status = say_grey_range(in, &image, err);
         weld_image_free(&image);
     }
     return status;

@@ -98,8 +98,7 @@ static void look_at(void *arg, int64_t item, int thread) {
         r->width = w->image.width;
         r->height = w->image.height;
     }
-    if (!r->status && r->facts.format == WELD_IMAGE_PNG && r->facts.bits == 16 &&
-        r->facts.channels == 1 && !r->facts.alpha) {
+    if (!r->status && weld_image_is_deep_grey(w->bytes.data, w->bytes.size)) {
         r->status =
             weld_decode_grey_range(w->bytes.data, w->bytes.size, &w->image, &r->grey, &r->error);
     }

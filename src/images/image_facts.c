@@ -141,6 +141,12 @@ weld_image_facts weld_image_facts_of(const void *data, size_t size) {
     return (weld_image_facts){0};
 }
 
+bool weld_image_is_deep_grey(const void *bytes, size_t size) {
+    const weld_image_facts facts = weld_image_facts_of(bytes, size);
+    return facts.format == WELD_IMAGE_PNG && facts.bits == 16 && facts.channels == 1 &&
+           !facts.alpha;
+}
+
 weld_image_format weld_image_format_of_name(const char *name) {
     const char *dot = strrchr(name, '.');
     return !dot ? WELD_IMAGE_UNKNOWN

@@ -24,6 +24,8 @@ typedef struct weld_image_facts {
 } weld_image_facts;
 
 weld_image_facts weld_image_facts_of(const void *bytes, size_t size);
+/* 16-bit grey without alpha, of which weld_decode_grey_range tells more? */
+bool weld_image_is_deep_grey(const void *bytes, size_t size);
 
 /* The format that a file's name promises by its ending. */
 weld_image_format weld_image_format_of_name(const char *name);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/deep_grey.h"
 #include "models/models.h"
 #include "recipe/data_option.h"
 #include "recipe/recipe_split.h"
@@ -107,6 +108,10 @@ static weld_status open_train(weld_run_data *d, weld_error *err) {
     weld_recipe *r = &d->recipe;
     WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
     say_listing(d, d->train);
+    char grey[256];
+    if (*weld_deep_grey_text(d->train, grey, sizeof grey)) {
+        weld_train_say(d->settings, "%s: %s", weld_dataset_path(d->train), grey);
+    }
     WELD_TRY(take_part(d, err));
     int classes = weld_dataset_class_count(d->train);
     if (r->model.num_classes && r->model.num_classes != classes) {

@@ -1,0 +1,12 @@
+/* Data sets of 16-bit grey (X-rays, depth, microscopes): decoded as Pillow does it, everything
+ * above 255 is white, which is most of such an image and has cost people whole trainings. */
+#ifndef WELD_DATA_DEEP_GREY_H
+#define WELD_DATA_DEEP_GREY_H
+
+#include "data/dataset.h"
+
+/* Looks at a few images of a data set. A line for people where some of them are of that kind and
+ * lose pixels, else ""; returns text. What cannot be read is for others to say. */
+const char *weld_deep_grey_text(const weld_dataset *ds, char *text, size_t size);
+
+#endif

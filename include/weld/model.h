@@ -185,9 +185,10 @@ typedef struct weld_runner weld_runner;
  * network does not take images of that size. */
 WELD_API weld_status weld_runner_create(const weld_model *m, int64_t height, int64_t width,
                                         int threads, weld_runner **out, weld_error *err);
-/* For the maps that detectors and segmenters build on: one output for each stage, from the first,
- * which is what the stage's last block gives (timm's features_only; the backbone of the reference's
- * detectors). Four at strides 4, 8, 16 and 32 for the variants; the head is not computed. */
+/* For the maps that detectors and segmenters build on: one output for each stride, from the first,
+ * which is what the last block of the last stage with that stride gives (timm's features_only; the
+ * backbone of the reference's detectors). Four at strides 4, 8, 16 and 32 for RepViT's variants;
+ * MobileNetV3-L and MobileViT have one at 2 too. The head is not computed. */
 WELD_API weld_status weld_runner_create_features(const weld_model *m, int64_t height, int64_t width,
                                                  int threads, weld_runner **out, weld_error *err);
 WELD_API void weld_runner_free(weld_runner *r);

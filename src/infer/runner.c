@@ -97,18 +97,27 @@ static weld_status find_outputs(weld_runner *r, const weld_graph *g, weld_named_
     return WELD_OK;
 }
 
+/* Of stages at one stride, as MobileNetV3 has them, the last. */
 static weld_status find_stages(weld_runner *r, const weld_graph *g, weld_named_value *values,
                                weld_error *err) {
     const weld_model_config *config = weld_model_get_config(r->model);
-    for (int i = 0; i < (int)r->output_count; i++) {
-        output *o = &r->outputs[i];
-        values[i] = (weld_named_value){o->name, weld_model_stage_end(g, config, i, &o->stride)};
-        if (!values[i].value) {
+    r->output_count = 0;
+    for (int i = 0; i < weld_model_stage_count(config); i++) {
+        int stride;
+        weld_value *end = weld_model_stage_end(g, config, i, &stride);
+        if (!end) {
             return weld_fail(err, WELD_ERROR_NOT_FOUND,
                              "the end of stage %d is not to be found in the network's graph: only "
                              "its %s can be had",
                              i + 1, weld_model_outputs(config)->name);
         }
+        const size_t count = r->output_count;
+        const size_t at = count && r->outputs[count - 1].stride == stride ? count - 1 : count;
+        output *o = &r->outputs[at];
+        o->stride = stride;
+        snprintf(o->name, sizeof o->name, "features of stage %d", i + 1);
+        values[at] = (weld_named_value){o->name, end};
+        r->output_count = at + 1;
     }
     return WELD_OK;
 }
@@ -128,7 +137,7 @@ static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **
     return status;
 }
 
-/* With r->outputs named. Frees r on an error. */
+/* With r->outputs named, but for features. Frees r on an error. */
 static weld_status finish(weld_runner *r, weld_runner **out, weld_error *err) {
     weld_status status = WELD_OK;
     if (r->height < 1 || r->width < 1) {
@@ -172,16 +181,11 @@ weld_status weld_runner_create_features(const weld_model *m, int64_t height, int
     }
     const weld_model_config *config = weld_model_get_config(m);
     r->features = true;
-    r->output_count = (size_t)weld_model_stage_count(config);
-    if (!r->output_count) {
+    if (!weld_model_stage_count(config)) {
         weld_runner_free(r);
         return weld_fail(err, WELD_ERROR_NOT_FOUND,
                          "%s: where its stages end is not known: only its %s can be had",
                          config->name, weld_model_outputs(config)->name);
-    }
-    for (size_t i = 0; i < r->output_count; i++) {
-        output *o = &r->outputs[i];
-        snprintf(o->name, sizeof o->name, "features of stage %zu", i + 1);
     }
     return finish(r, out, err);
 }

@@ -171,6 +171,33 @@ START_TEST(a_file_for_bgr_images_has_the_first_convolution_turned) {
 }
 END_TEST
 
+START_TEST(each_stride_has_one_map_the_deepest) {
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        test_folder folder = test_folder_create();
+        weld_weights *fixture = family_case_load(&family_cases[i]);
+        weld_model *m = open_case(&family_cases[i], fixture, &folder, 32);
+        weld_runner *r;
+        weld_error err;
+        ck_assert_msg(!weld_runner_create_features(m, 32, 32, 1, &r, &err), "%s: %s",
+                      family_cases[i].name, err.message);
+        const size_t last = weld_runner_output_count(r) - 1;
+        for (size_t k = 0; k <= last; k++) {
+            const int stride = weld_runner_output_stride(r, k);
+            ck_assert_int_eq(stride, weld_runner_output_stride(r, 0) << k);
+            ck_assert_int_eq(weld_runner_output_shape(r, k).dim[1] * stride, 32);
+        }
+        if (strcmp(family_cases[i].name, "mobilenetv3") == 0) {
+            ck_assert_int_eq(weld_runner_output_shape(r, last).dim[0], 10); /* not 6, of stage 4 */
+        }
+        weld_runner_free(r);
+        weld_model_free(m);
+        weld_weights_free(fixture);
+        test_folder_remove(folder);
+    }
+}
+END_TEST
+
 RUN_SUITE("infer/families", images_of_another_size_are_taken_merged_or_not,
           under_each_naming_and_in_each_form_they_are_read_again,
-          a_file_for_bgr_images_has_the_first_convolution_turned)
+          a_file_for_bgr_images_has_the_first_convolution_turned,
+          each_stride_has_one_map_the_deepest)

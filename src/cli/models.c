@@ -7,7 +7,7 @@
 #include "models/models.h"
 
 static void print_title(void) {
-    printf("%-22s %12s %12s %16s %10s   (1000 classes, before merging)\n", "name", "parameters",
+    printf("%-25s %11s %12s %16s %10s   (1000 classes, before merging)\n", "name", "parameters",
            "MACs [M]", "of attention [M]", "input size");
 }
 
@@ -15,7 +15,7 @@ static weld_status print_counts(const weld_model_config *config, int size, weld_
     weld_graph *graph;
     WELD_TRY(weld_model_build(config, false, 1, size, size, WELD_F32, &graph, err));
     weld_model_counts counts = weld_graph_counts(graph);
-    printf("%-22s %12lld %12.1f %16.1f %10d\n", config->name, (long long)counts.parameters,
+    printf("%-25s %11lld %12.1f %16.1f %10d\n", config->name, (long long)counts.parameters,
            (double)counts.macs / 1e6, (double)counts.attention_macs / 1e6, size);
     weld_graph_free(graph);
     return WELD_OK;
@@ -26,10 +26,17 @@ static int usual_size(const weld_model_config *config) {
     return weld_model_usual_preprocessing(config, naming).input_size;
 }
 
-static weld_status print_model(const char *name, weld_error *err) {
-    weld_model_config config;
-    WELD_TRY(weld_model_config_named(name, &config, err));
-    return print_counts(&config, usual_size(&config), err);
+/* All variants, or those of a family. size 0: the usual ones. */
+static weld_status print_variants(const weld_model_family *family, int size, weld_error *err) {
+    print_title();
+    for (size_t i = 0; weld_model_name(i); i++) {
+        weld_model_config config;
+        WELD_TRY(weld_model_config_named(weld_model_name(i), &config, err));
+        if (!family || weld_family_of(&config) == family) {
+            WELD_TRY(print_counts(&config, size ? size : usual_size(&config), err));
+        }
+    }
+    return WELD_OK;
 }
 
 /* "KEY=VALUE", of a family's key. */
@@ -48,6 +55,9 @@ static weld_status print_one(const cli_call *call, int size, weld_error *err) {
     weld_model_config config;
     char text[1024] = "";
     WELD_TRY(weld_model_config_named(call->arguments[0], &config, err));
+    if (!call->text_count && !weld_model_is_variant(config.name)) {
+        return print_variants(weld_family_of(&config), size, err);
+    }
     for (size_t i = 0; i < call->text_count; i++) {
         WELD_TRY(set_value(&config, call->texts[i], err));
     }
@@ -67,7 +77,7 @@ weld_status cli_models(cli_call *call, weld_error *err) {
     int size = 0;
     const cli_option options[] = {
         {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "of NAME: a key of its family; any number"},
-        {"size", 0, CLI_COUNT, &size, "N", "of NAME: height and width (its usual ones)"},
+        {"size", 0, CLI_COUNT, &size, "N", "of NAME: height and width (the usual ones)"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     if (call->count) {
@@ -76,9 +86,5 @@ weld_status cli_models(cli_call *call, weld_error *err) {
     if (size || call->text_count) {
         cli_usage(call, "--set and --size are of one network: give its name");
     }
-    print_title();
-    for (size_t i = 0; weld_model_name(i); i++) {
-        WELD_TRY(print_model(weld_model_name(i), err));
-    }
-    return WELD_OK;
+    return print_variants(NULL, 0, err);
 }

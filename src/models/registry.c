@@ -24,18 +24,36 @@ const char *weld_model_name(size_t i) {
     return variant ? variant->name : NULL;
 }
 
+/* The family that the name begins with, the longest; NULL: none. */
+static const weld_model_family *family_meant(const char *name) {
+    const weld_model_family *best = NULL;
+    for (size_t f = 0; f < weld_family_count; f++) {
+        const weld_model_family *family = weld_families[f];
+        if (!family->in_files_alone && strncmp(name, family->name, strlen(family->name)) == 0 &&
+            (!best || strlen(family->name) > strlen(best->name))) {
+            best = family;
+        }
+    }
+    return best;
+}
+
+/* All names would be more than a message holds: those of the family that was meant, or families. */
 static void fail_unknown(const char *name, weld_error *err) {
     char known[WELD_ERROR_MESSAGE_SIZE] = "";
-    for (size_t i = 0; variant_at(i); i++) {
-        weld_append(known, sizeof known, "%s%s", i ? ", " : "", variant_at(i)->name);
+    const weld_model_family *family = family_meant(name);
+    for (size_t i = 0; family && i < family->variant_count; i++) {
+        weld_append(known, sizeof known, "%s, ", family->variants[i].name);
     }
-    for (size_t f = 0; f < weld_family_count; f++) {
+    for (size_t f = 0; !family && f < weld_family_count; f++) {
         if (!weld_families[f]->in_files_alone) {
             weld_append(known, sizeof known, "%s%s", *known ? ", " : "", weld_families[f]->name);
         }
     }
-    weld_fail(err, WELD_ERROR_NOT_FOUND, "model '%.80s': no such name: take one of %s", name,
-              known);
+    weld_fail(err, WELD_ERROR_NOT_FOUND,
+              family ? "model '%.80s': no such name: take one of %s%s"
+                     : "model '%.80s': no such name: the families are %s%s (weld models lists "
+                       "their networks)",
+              name, known, family ? family->name : "");
 }
 
 /* The family's name, and of one in files alone a title behind it. */

@@ -22,6 +22,9 @@ works "version" "$WELD" --version --verbose
 prints "version tells cpu features, kernels and threads" "^kernels: +f32 (ref|avx2|avx512), bf16 (ref|avx2|avx512|avx512bf16|amx) "
 works "models lists the variants" "$WELD" models
 prints "models tells parameters and MACs" "repvit_m0_9 +5103560 +816\.9"
+works "models lists a family" "$WELD" models mobilevit
+prints "its variants" "mobilevit_s +5578632 "
+holds "and no other" sh -c "! grep -q repvit_m0_9 stdout"
 
 works "pack a folder" "$WELD" pack photos/val -o val.h5
 prints "pack counts the images" "36 images of 4 classes"

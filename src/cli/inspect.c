@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
+#include "formats/logit_cache.h"
 #include "infer/model.h"
 
 static bool is_foreign(weld_file_kind kind) {
@@ -36,11 +37,34 @@ static weld_status print_graph(const inspection *in, const weld_model *m, weld_e
     return written ? WELD_OK : weld_fail(err, WELD_ERROR_IO, "the graph cannot be written");
 }
 
+/* What a teacher said of images; false where the file is nothing of that kind. */
+static bool inspect_cache(inspection *in) {
+    weld_logit_cache *c;
+    if (in->kind != WELD_FILE_SAFETENSORS || weld_logit_cache_open(in->path, &c, NULL)) {
+        return false;
+    }
+    const weld_cache_layout l = weld_logit_cache_layout(c);
+    const char *teacher = weld_logit_cache_text(c, WELD_CACHE_TEACHER);
+    inspect_title(in, "distillation_cache", "what a teacher said of images (weld distill-cache)");
+    inspect_fact(in, "teacher", teacher ? weld_json_name(teacher) : NULL, "%s",
+                 teacher ? teacher : "not named");
+    inspect_fact(in, "images", json_integer(l.images), "%lld", (long long)l.images);
+    inspect_fact(in, "views", json_integer(l.views), "%lld of each", (long long)l.views);
+    inspect_fact(in, "classes", json_integer(l.classes), "%d", l.classes);
+    inspect_fact(in, "top", json_integer(l.top), "%d of each image", l.top);
+    inspect_text(in, "augmentation", weld_logit_cache_text(c, WELD_CACHE_AUGMENTATION));
+    weld_logit_cache_free(c);
+    return true;
+}
+
 /* A file of weld's own, or of another program. */
 static weld_status inspect_network(inspection *in, weld_error *err) {
     const bool graph = in->graph || in->dot, foreign = is_foreign(in->kind);
     weld_model *m;
     weld_status status = cli_open_model(in->path, &in->model, &m, err);
+    if (status && !graph && !in->tensors && inspect_cache(in)) {
+        return WELD_OK;
+    }
     if (status) {
         weld_error reason = *err;
         return graph || !foreign ? status : list_tensors(in, reason.message, err);

@@ -47,6 +47,9 @@ says "it tells the size and the time before" \
     "^25 images, 2 views, the 3 largest of 3 classes: 0\.0 MB, about [0-9:]+$"
 prints "it counts what it could not read" "^c.safetensors: without 2 images that cannot be read$"
 holds "nothing is left half-written" test ! -e c.safetensors.partial
+works "inspect tells what it is" "$WELD" inspect c.safetensors
+prints "of which teacher" "^teacher +repvit [0-9a-f]{16}$"
+prints "of how many images" "^images +25$"
 works "the recipe may say already how to learn from it" "$WELD" distill-cache recipe.yaml \
     --teacher teacher/last.h5 -o d.safetensors --views 2 --set loss.distillation.kind=soft
 holds "which changes nothing" cmp c.safetensors d.safetensors

@@ -115,10 +115,14 @@ def mobilevit_of(keys, classes, _):
     return strided(model, keys, model.stem.conv), list(model.stages)
 
 
+ABLATIONS = ("without_lpu", "plain_mlp", "patch_stem", "batch_norm")
+
+
 def cmt(keys, classes, size):
     model = cmt_torch.CMT(keys["stem_channels"], keys["channels"], keys["depths"],
                           keys["mlp_ratio"], size, classes=classes, head=keys["head_channels"],
-                          stem_stride=keys["stem_stride"])
+                          stem_stride=keys["stem_stride"],
+                          **{key: keys[key] for key in ABLATIONS if key in keys})
     return model, model.stages
 
 
@@ -133,8 +137,17 @@ FAMILIES = {
 }
 
 
+# What of other keys is done here.
+ONLY = {"table": "large", "activation": "published", "bn_eps": 1e-5, "bn_momentum": 0.1,
+        "padding": "symmetric", "heads": 4, "phi": 0, "dropout": 0, "drop_path": 0,
+        "hidden_dropout": 0}
+
+
 def make(family, keys, classes, size):
-    """Keys are all those of the family's sizes; size is that of the images."""
+    """Keys are at least those of the family's sizes; size is that of the images."""
+    for key, value in ONLY.items():
+        if keys.get(key, value) != value:
+            raise ValueError(f"model.{key} is {keys[key]!r}: only {value!r} is done here")
     return FAMILIES[family](keys, classes, size)
 
 

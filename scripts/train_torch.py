@@ -1,11 +1,12 @@
-"""Train a RepViT on Fashion-MNIST in PyTorch by one of weld's recipes: the other side of
-scripts/show_training.
+"""Train a network on Fashion-MNIST in PyTorch by one of weld's recipes: the other side of
+scripts/show_training and scripts/show_family_training.
 
-    /usr/bin/python3 scripts/train_torch.py RECIPE.yaml IDX_FOLDER [--seed N] [--threads N]
+    PYTHON scripts/train_torch.py RECIPE.yaml IDX_FOLDER [--seed N] [--threads N]
 
 RECIPE.yaml is the recipe.yaml that `weld train` left in a run's folder: all keys written out. What
 of it this script does not do, it refuses. Random numbers are PyTorch's, so a run differs from
-weld's as two seeds differ. Prints one JSON line an epoch, as metrics.jsonl has them.
+weld's as two seeds differ. Prints one JSON line an epoch, as metrics.jsonl has them. PYTHON needs
+torch and yaml, and timm where the network is no RepViT.
 """
 import argparse
 import copy
@@ -33,29 +34,38 @@ def read_idx(path):
     return data.reshape(shape)
 
 
-def demand(what, value, *allowed):
-    if value not in allowed:
-        sys.exit(f"train_torch.py: {what} is {value!r}: only {allowed} is done here")
+def demand(what, value, wanted):
+    if value != wanted:
+        sys.exit(f"train_torch.py: {what} is {value!r}: only {wanted!r} is done here")
+
+
+# What of these keys is done here.
+ONLY = {
+    "data": dict(sampling="all"),
+    "augment": dict(kind="small", auto_augment="none", three_augment=False, color_jitter=0,
+                    mix_mode="batch", erasing_mode="pixel", repeats=1, mixup_off_epoch=0),
+    "loss": dict(kind="cross_entropy", class_weights="none"),
+    "optimizer": dict(name="adamw", clip_mode="norm", decay_on="weights", head_lr_scale=1,
+                      layer_decay=1),
+    "schedule": dict(name="cosine", per="step", cooldown_epochs=0),
+    "train": dict(accumulate=1, ema_warmup=False, patience=0, freeze="none", bn_eval=False),
+}
 
 
 def check(recipe):
-    demand("augment.kind", recipe["augment"]["kind"], "small")
-    for key in ("auto_augment", "three_augment", "color_jitter"):
-        demand("augment." + key, recipe["augment"].get(key), None, "none", False, 0)
-    demand("augment.mix_mode", recipe["augment"]["mix_mode"], "batch")
-    demand("augment.erasing_mode", recipe["augment"]["erasing_mode"], "pixel")
-    demand("augment.repeats", recipe["augment"]["repeats"], 1)
-    demand("optimizer.name", recipe["optimizer"]["name"], "adamw")
-    demand("optimizer.clip_mode", recipe["optimizer"]["clip_mode"], "norm")
-    demand("schedule.per", recipe["schedule"]["per"], "step")
-    demand("train.accumulate", recipe["train"]["accumulate"], 1)
+    for section, keys in ONLY.items():
+        for key, value in keys.items():
+            demand(f"{section}.{key}", recipe[section][key], value)
+    demand("loss.distillation.kind", recipe["loss"]["distillation"]["kind"], "none")
+    for key in ("dropout", "drop_path"):
+        demand("model." + key, recipe["model"][key], 0)
 
 
 # --- Images -----------------------------------------------------------------------------------
 
 
 def crop_and_flip(images, hflip):
-    """uint8 [n, 28, 28]: each at a random place of itself padded with black, perhaps mirrored."""
+    """uint8 [n, size, size]: each at a random place of itself padded with black, maybe mirrored."""
     n, size = images.shape[0], images.shape[1]
     padded = functional.pad(images, (PADDING,) * 4)
     rows = torch.randint(0, 2 * PADDING + 1, (n, 1)) + torch.arange(size)
@@ -105,14 +115,21 @@ def mix(x, target, augment):
 # --- Training ---------------------------------------------------------------------------------
 
 
-def initialise(net):
-    """As weld does (and PyTorch for convolutions): see the specification of RepViT."""
+def make_net(model, classes, size):
+    """With what its authors start it from."""
+    if model["name"] != "repvit":
+        import families_torch
+        net, _ = families_torch.make(model["name"], model, classes, size)
+        families_torch.start(model["name"], net)
+        return net
+    net = repvit_torch.RepViT(model["channels"], model["depths"], classes, model["stem_stride"])
     for module in net.modules():
         if isinstance(module, repvit_torch.Residual):
             torch.nn.init.zeros_(module.m[2].bn.weight)
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.trunc_normal_(module.weight, std=0.02)
             torch.nn.init.zeros_(module.bias)
+    return net
 
 
 def rate(recipe, step, steps_per_epoch):
@@ -138,6 +155,11 @@ def average(ema, net, decay):
     with torch.no_grad():
         for old, new in zip(ema.state_dict().values(), net.state_dict().values()):
             old.copy_(old * decay + new * (1 - decay) if old.is_floating_point() else new)
+
+
+def is_evaluated(train, epoch):
+    every = train["eval_every"]
+    return epoch + 1 == train["epochs"] or (every and (epoch + 1) % every == 0)
 
 
 @torch.no_grad()
@@ -173,9 +195,7 @@ def main():
     val_labels = read_idx(args.images / "t10k-labels-idx1-ubyte.gz").long()
     classes = int(labels.max()) + 1
 
-    net = repvit_torch.RepViT(recipe["model"]["channels"], recipe["model"]["depths"], classes,
-                              recipe["model"]["stem_stride"])
-    initialise(net)
+    net = make_net(recipe["model"], classes, images.shape[1])
     ema = copy.deepcopy(net)
     adamw = torch.optim.AdamW(groups(net, optimizer["weight_decay"] or 0), lr=0,
                               betas=optimizer["betas"], eps=optimizer["eps"])
@@ -206,9 +226,11 @@ def main():
             step += 1
             total += loss.item()
         row = {"kind": "epoch", "epoch": epoch, "step": step,
-               "train_loss": total / steps_per_epoch, "top1": top1(net, val_images, val_labels),
-               "ema_top1": top1(ema, val_images, val_labels) if train["ema_decay"] else None,
-               "seconds": time.time() - begin}
+               "train_loss": total / steps_per_epoch}
+        if is_evaluated(train, epoch):
+            row["top1"] = top1(net, val_images, val_labels)
+            row["ema_top1"] = top1(ema, val_images, val_labels) if train["ema_decay"] else None
+        row["seconds"] = time.time() - begin
         print(json.dumps(row), flush=True)
 
 

@@ -18,7 +18,7 @@
 /* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
 enum { FEW_IMAGES = 16, ADVICE_SIZE = 2048 };
 
-static const double SPOILS_AVERAGE = 0.005, MUCH_LEFT_OUT = 0.01;
+static const double SPOILS_AVERAGE = 0.005, MOSTLY_OLD_AVERAGE = 0.5, MUCH_LEFT_OUT = 0.01;
 
 /* --- Facts --- */
 
@@ -107,17 +107,20 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
 }
 
 /* Of an average that starts from new weights, with running variances of 1, a percent is enough to
- * spoil it: evaluated, every layer shrinks what it is given. */
+ * spoil it: evaluated, every layer shrinks what it is given. One that starts from weights of --init
+ * is spoilt by what of them was made anew, and says little of the run where it is mostly they. */
 static void advise_on_average(const weld_trainer *t, advice *a) {
     double updates = (double)t->updates, decay = t->data.recipe.train.ema_decay;
-    double left = pow(decay, updates);
+    double left = pow(decay, updates), most = t->init ? MOSTLY_OLD_AVERAGE : SPOILS_AVERAGE;
     char share[WELD_NUMBER_SIZE];
-    if (decay > 0 && left > SPOILS_AVERAGE && !t->init && !t->data.recipe.train.ema_warmup) {
+    if (decay > 0 && left > most && !t->data.recipe.train.ema_warmup) {
         advise(a,
                "train.ema_decay %g: after the run's %.0f updates %s of the average is what it "
-               "started from, which makes it worthless: take %.6g or less, or null, or "
-               "train.ema_warmup true\n",
-               decay, updates, weld_percent_text(left, share), fmax(0, 1 - 10 / updates));
+               "started from, %s: take %.6g or less, or null, or train.ema_warmup true\n",
+               decay, updates, weld_percent_text(left, share),
+               t->init ? "the weights of --init and what of them was made anew"
+                       : "which makes it worthless",
+               fmax(0, 1 - 10 / updates));
     }
 }
 

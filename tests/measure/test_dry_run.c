@@ -239,7 +239,7 @@ START_TEST(what_seems_unwise_is_said) {
     expect_advice("train.batch_size=6", "batch norm takes its statistics from 6 images");
     expect_advice("schedule.warmup_epochs=3", "schedule.warmup_epochs 3 is all of the run's 3");
     expect_advice("train.ema_decay=0.99",
-                  "after the run's 15 updates 86 % of the average is what it started from");
+                  "after the run's 15 updates 86.0 % of the average is what it started from");
     expect_advice("train.ema_decay=0.99", "take 0.333333 or less, or null");
     expect_advice("schedule.name=step", "schedule.decay_epochs is all of the run's 3 epochs");
     expect_advice("schedule.name=plateau", "schedule.patience_epochs is all of the run's 3 epochs");

@@ -39,6 +39,7 @@ arguments() {
     inspect) echo "run/best.h5 --tensors" ;;
     report) echo "run -o OUT.html" ;;
     models) echo ;;
+    compare) echo "run/best.h5 run/last.h5 --data photos/val" ;;
     esac
 }
 

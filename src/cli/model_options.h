@@ -21,7 +21,7 @@ typedef struct cli_model_options {
 #define CLI_MODEL_OPTIONS(o)                                                                       \
     {"model", 0, CLI_TEXT, &(o).known.model, "NAME", ".pth, safetensors: what it must be (any)"},  \
         {"key", 0, CLI_TEXT, &(o).known.key, "KEY", "of a .pth: model, ...; a checkpoint: ema"},   \
-        {"", 0, CLI_KEYS, &(o).keys, NULL, "of .pth, safetensors"}, {                              \
+        {"", 0, CLI_KEYS, &(o).keys, NULL, "where tensors do not tell it (the usual)"}, {          \
         "classes", 0, CLI_TEXT, &(o).classes, "FILE", "names of the classes, one a line"           \
     }
 #define CLI_MODEL_PRECISION(o)                                                                     \
@@ -46,7 +46,10 @@ typedef struct cli_model_options {
             "how the data's classes are numbered where the model has no names of them"             \
     }
 #define CLI_MODEL_SIZE(o)                                                                          \
-    { "size", 0, CLI_COUNT, &(o).known.input_size, "N", "height and width of inputs (224)" }
+    {                                                                                              \
+        "size", 0, CLI_COUNT, &(o).known.input_size, "N",                                          \
+            "height and width of inputs (the usual ones)"                                          \
+    }
 
 /* weld_model_import and weld_model_set_precision with the options. */
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,

@@ -153,7 +153,7 @@ static void make_getopt(const cli_option *options, size_t count, struct option *
 typedef struct expanded {
     cli_option options[MAX_OPTIONS];
     size_t count;
-    char names[MAX_OPTIONS][64], help[MAX_OPTIONS][128];
+    char names[MAX_OPTIONS][64];
 } expanded;
 
 static void add_option(expanded *e, const cli_option *option) {
@@ -172,15 +172,13 @@ static void add_keys(expanded *e, const cli_option *keys) {
         for (size_t i = 0; i < weld_families[f]->key_count && e->count < MAX_OPTIONS; i++) {
             const weld_key *key = &weld_families[f]->keys[i];
             cli_option option = *keys;
-            char *name = e->names[e->count], *help = e->help[e->count];
+            char *name = e->names[e->count];
             if (key->flags & WELD_KEY_UNTOLD) {
                 snprintf(name, sizeof e->names[0], "%s", key->name);
                 for (char *at = name; (at = strchr(at, '_'));) {
                     *at = '-';
                 }
-                snprintf(help, sizeof e->help[0], "%s (%s)", keys->help, key->standard);
                 option.name = name;
-                option.help = help;
                 option.argument = key->type == WELD_KEY_INTEGER ? "N" : "VALUE";
                 option.key = key;
                 add_option(e, &option);

@@ -132,17 +132,6 @@ START_TEST(a_key_chooses_the_moving_average_to_start_from) {
 }
 END_TEST
 
-START_TEST(an_average_that_stays_what_it_started_from_is_told_of) {
-    set_up_tuning("train.ema_decay=null");
-    run_well((run_options){.out = "tuned",
-                           .init = "first/best.h5",
-                           .recipe = "tune.yaml",
-                           .set = {"train.ema_decay=0.99"}});
-    assert_said("of the average is what it started from, the weights of --init");
-    tear_down();
-}
-END_TEST
-
 START_TEST(a_run_is_resumed_without_the_file_that_it_started_from) {
     static const char *const recipes[] = {"tune.yaml", "tuned/recipe.yaml"};
     for (size_t i = 0; i < 2; i++) {
@@ -388,7 +377,6 @@ END_TEST
 
 RUN_SUITE("train/finetune", a_backbone_gets_a_new_head,
           a_key_chooses_the_moving_average_to_start_from,
-          an_average_that_stays_what_it_started_from_is_told_of,
           the_network_and_the_preprocessing_come_from_the_file,
           a_run_is_resumed_without_the_file_that_it_started_from,
           a_head_for_other_classes_is_made_anew_and_one_for_the_same_is_kept,

@@ -38,6 +38,7 @@ weld_status cli_train(cli_call *call, weld_error *err);
 weld_status cli_preview(cli_call *call, weld_error *err);
 weld_status cli_eval(cli_call *call, weld_error *err);
 weld_status cli_compare(cli_call *call, weld_error *err);
+weld_status cli_explain(cli_call *call, weld_error *err);
 weld_status cli_predict(cli_call *call, weld_error *err);
 weld_status cli_run(cli_call *call, weld_error *err);
 weld_status cli_reparam(cli_call *call, weld_error *err);

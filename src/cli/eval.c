@@ -11,9 +11,10 @@
 #include "data/deep_grey.h"
 #include "infer/evaluate.h"
 #include "infer/model.h"
+#include "infer/temperature.h"
 
 typedef struct request {
-    const char *data, *confusion, *details;
+    const char *data, *confusion, *details, *fitted;
     int batch, threads;
     bool json, per_class, split;
     cli_model_options model;
@@ -81,7 +82,8 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_da
                                       .threads = r->threads,
                                       .bad_image = cli_bad_image,
                                       .progress = cli_evaluation_progress,
-                                      .arg = &progress};
+                                      .arg = &progress,
+                                      .temperature = m->file.temperature};
     const weld_task *task = weld_model_task(m);
     WELD_TRY(weld_evaluator_create(task, weld_model_running_graph(m), weld_model_weights(m), input,
                                    ds, &options, &evaluator, err));
@@ -102,6 +104,26 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_da
     }
     weld_evaluator_free(evaluator);
     return status;
+}
+
+/* The temperature that these images ask for, into a copy of the model. */
+static weld_status fit(const request *r, weld_model *m, const weld_dataset *ds, weld_error *err) {
+    weld_temperature_fit found;
+    cli_progress progress = {.what = "eval"};
+    const weld_evaluator_options options = {.batch_size = r->batch,
+                                            .threads = r->threads,
+                                            .bad_image = cli_bad_image,
+                                            .progress = cli_evaluation_progress,
+                                            .arg = &progress};
+    weld_status status = weld_temperature_fit_to(m, ds, &options, &found, err);
+    cli_progress_end(&progress);
+    WELD_TRY(status);
+    m->file.temperature = found.temperature;
+    WELD_TRY(weld_model_save(m, r->fitted, err));
+    fprintf(
+        stderr, "%s written: temperature %.4f: on %lld images the loss goes from %.4f to %.4f\n",
+        r->fitted, found.temperature, (long long)found.images, found.loss_before, found.loss_after);
+    return WELD_OK;
 }
 
 static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, weld_error *err) {
@@ -126,6 +148,7 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     }
     for (size_t i = 0; !status && i < r->inputs.count; i++) {
         status = cli_set_input(m, &own, &r->inputs.items[i], err);
+        status = !status && r->fitted ? fit(r, m, ds, err) : status;
         status = status ? status : evaluate(r, m, ds, &adopted, array, err);
     }
     weld_dataset_free(ds);
@@ -141,6 +164,8 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
+        {"fit-temperature", 0, CLI_TEXT, &r.fitted, "OUT.h5",
+         "write the model with the temperature that fits these images"},
         {"per-class", 0, CLI_FLAG, &r.per_class, NULL, "print images, recall, precision of each"},
         {"confusion", 0, CLI_TEXT, &r.confusion, "FILE", "write the confusion matrix as CSV"},
         {"details", 0, CLI_TEXT, &r.details, "FILE",
@@ -153,8 +178,9 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     cli_inputs_read(call, &r.input, CLI_INPUTS_MAX, &r.inputs);
-    if (r.inputs.count > 1 && (r.confusion || r.details)) {
-        cli_usage(call, "--confusion and --details are of one evaluation, not of %zu",
+    if (r.inputs.count > 1 && (r.confusion || r.details || r.fitted)) {
+        cli_usage(call,
+                  "--confusion, --details and --fit-temperature are of one evaluation, not of %zu",
                   r.inputs.count);
     }
     weld_model *m;

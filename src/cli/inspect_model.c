@@ -181,6 +181,13 @@ static bool is_average(const weld_model_file *f) {
     return is;
 }
 
+static void say_temperature(inspection *in, const weld_model_file *f) {
+    if (f->temperature > 0) {
+        inspect_fact(in, "temperature", json_real(f->temperature),
+                     "%.4f: logits are divided by it for probabilities", f->temperature);
+    }
+}
+
 static void say_training(inspection *in, const weld_model_file *f) {
     const weld_trainer_state *t = &f->trainer;
     if (f->kind == WELD_MODEL_CHECKPOINT && t->step > 0) {
@@ -206,5 +213,6 @@ void inspect_model(inspection *in, const weld_model *m) {
     say_network(in, m);
     say_classes(in, m);
     say_preprocessing(in, &m->file.preprocessing, m->file.origin.usual);
+    say_temperature(in, &m->file);
     say_training(in, &m->file);
 }

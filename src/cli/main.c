@@ -23,6 +23,7 @@ static const cli_command commands[] = {
      cli_compare},
     {"predict", "FILE IMAGE...", 2, -1,
      "What a network says of images, of those in folders, or of a list (-)", cli_predict},
+    {"explain", "FILE IMAGE", 2, 2, "Draw where in an image a decision came from", cli_explain},
     {"run", "FILE", 1, 1, "Logits, or maps of features, for an array of images", cli_run},
     {"reparam", "FILE", 1, 1, "Merge the branches of a network and verify the result", cli_reparam},
     {"export", "FILE", 1, 1, "Write a network as ONNX or safetensors for other programs",

@@ -67,6 +67,7 @@ static weld_status predict_images(const weld_model *m, const cli_image_list *ima
 weld_status cli_predict(cli_call *call, weld_error *err) {
     int jobs = 1;
     bool json = false, csv = false;
+    const char *reject = NULL, *rest = NULL;
     cli_answers answers = {.most = 5};
     cli_model_options model = {0};
     cli_input_options input = {0};
@@ -75,6 +76,8 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
         {"top", 'k', CLI_COUNT, &answers.most, "K", "how many classes an image (5)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON array"},
         {"csv", 0, CLI_FLAG, &csv, NULL, "print CSV: a row for each class of an image"},
+        {"reject", 0, CLI_TEXT, &reject, "P",
+         "none of these, where the likeliest class has less: 0.5"},
         {"jobs", 'j', CLI_COUNT, &jobs, "N", "threads that read and decode images ahead (1)"},
         CLI_INPUT_OPTIONS(input, ""),
         CLI_MODEL_OPTIONS(model),
@@ -85,6 +88,9 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     cli_inputs_read(call, &input, 1, &inputs);
     if (json && csv) {
         cli_usage(call, "--json and --csv: one of them");
+    }
+    if (reject && (!cli_read_number(reject, 0, 1, &answers.reject, &rest) || rest)) {
+        cli_usage(call, "--reject %s: give a probability, 0 to 1", reject);
     }
     answers.format = json ? CLI_ANSWER_JSON : csv ? CLI_ANSWER_CSV : CLI_ANSWER_TEXT;
     weld_model *m;

@@ -42,32 +42,34 @@ static void print_value(const json_t *value) {
     }
 }
 
-static void print_head(const weld_task *task) {
+static void print_head(const weld_task *task, bool rejects) {
     fputs("image", stdout);
     for (int c = 0; task->answer_columns[c]; c++) {
         printf(",%s", task->answer_columns[c]);
     }
-    fputs(",error\r\n", stdout);
+    fputs(rejects ? ",rejected,error\r\n" : ",error\r\n", stdout);
 }
 
 /* A row for each thing that is said of an image. */
-static void print_rows(const weld_task *task, const char *image, const json_t *list) {
+static void print_rows(const weld_task *task, const char *image, const json_t *list,
+                       const char *rejected) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         print_field(image);
         for (int c = 0; task->answer_columns[c]; c++) {
             putchar(',');
             print_value(json_object_get(json_array_get(list, i), task->answer_columns[c]));
         }
-        fputs(",\r\n", stdout);
+        printf("%s,\r\n", rejected);
     }
 }
 
-static void print_error(const weld_task *task, const char *image, const char *message) {
+static void print_error(const weld_task *task, const char *image, const char *message,
+                        bool rejects) {
     print_field(image);
     for (int c = 0; task->answer_columns[c]; c++) {
         putchar(',');
     }
-    putchar(',');
+    fputs(rejects ? ",," : ",", stdout);
     print_field(message);
     fputs("\r\n", stdout);
 }
@@ -83,23 +85,48 @@ weld_status cli_answers_begin(cli_answers *a, weld_error *err) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "--csv: what networks for %s say is no table",
                          a->task->name);
     }
-    print_head(a->task);
+    print_head(a->task, a->reject > 0);
     return WELD_OK;
+}
+
+/* Of the likeliest answer. */
+static weld_status best_probability(const cli_answers *a, const weld_tensor *outputs, double *out,
+                                    weld_error *err) {
+    json_t *first = NULL;
+    WELD_TRY(a->task->answer(outputs, &a->labels, 1, NULL, &first, err));
+    const json_t *p = json_object_get(json_array_get(first, 0), "probability");
+    const bool known = json_is_number(p);
+    *out = json_number_value(p);
+    json_decref(first);
+    return known ? WELD_OK
+                 : weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "--reject: networks for %s give no probabilities: leave it out",
+                             a->task->name);
 }
 
 weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor *outputs,
                             weld_error *err) {
     weld_text text = WELD_TEXT;
     json_t *answer = NULL;
+    double best = 1;
     const bool as_json = a->format != CLI_ANSWER_TEXT;
     weld_status status =
         a->task->answer(outputs, &a->labels, a->most, &text, as_json ? &answer : NULL, err);
+    if (!status && a->reject > 0) {
+        status = best_probability(a, outputs, &best, err);
+    }
     if (!status && a->format == CLI_ANSWER_JSON) {
         append_json(a->all, image, "predictions", json_incref(answer));
+        if (a->reject > 0) {
+            json_object_set_new(json_array_get(a->all, json_array_size(a->all) - 1), "rejected",
+                                json_boolean(best < a->reject));
+        }
     } else if (!status && a->format == CLI_ANSWER_CSV) {
-        print_rows(a->task, image, answer);
+        print_rows(a->task, image, answer,
+                   a->reject > 0 ? best < a->reject ? ",true" : ",false" : "");
     } else if (!status) {
-        printf("%s\n%s", image, weld_text_get(&text));
+        printf("%s\n%s%s", image, best < a->reject ? "  none of these:\n" : "",
+               weld_text_get(&text));
     }
     json_decref(answer);
     weld_text_free(&text);
@@ -110,7 +137,7 @@ void cli_answers_fail(cli_answers *a, const char *image, const char *message) {
     if (a->format == CLI_ANSWER_JSON) {
         append_json(a->all, image, "error", json_string(message));
     } else if (a->format == CLI_ANSWER_CSV) {
-        print_error(a->task, image, message);
+        print_error(a->task, image, message, a->reject > 0);
     }
 }
 

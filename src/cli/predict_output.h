@@ -16,8 +16,9 @@ typedef struct cli_answers {
     cli_answer_format format;
     const weld_task *task;
     weld_labels labels;
-    int most;    /* things to say of each image */
-    json_t *all; /* of JSON, which is printed at the end */
+    int most;      /* things to say of each image */
+    double reject; /* below this probability it is none of these; 0: never */
+    json_t *all;   /* of JSON, which is printed at the end */
 } cli_answers;
 
 /* Errors: an answer that is no table as CSV. */

@@ -10,6 +10,7 @@
 struct weld_classifier {
     weld_image_runner *runner;
     const weld_kernels *kernels;
+    double temperature;
 };
 
 static weld_status open(weld_classifier *c, const weld_model *m, int threads, weld_error *err) {
@@ -17,6 +18,7 @@ static weld_status open(weld_classifier *c, const weld_model *m, int threads, we
         return weld_fail(err, WELD_ERROR_ARGUMENT, "the network is for %s: it has no classes",
                          weld_model_task(m)->name);
     }
+    c->temperature = m->file.temperature;
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &c->kernels, err));
     return weld_image_runner_create(m, threads, &c->runner, err);
 }
@@ -47,7 +49,8 @@ void weld_classifier_free(weld_classifier *c) {
 static weld_status soften(const weld_classifier *c, weld_status status, const weld_tensor *logits,
                           float *probabilities) {
     if (!status) {
-        c->kernels->softmax(1, weld_shape_count(&logits->shape), logits->data, probabilities);
+        weld_class_probabilities(c->kernels, logits->data, weld_shape_count(&logits->shape),
+                                 c->temperature, probabilities);
     }
     return status;
 }

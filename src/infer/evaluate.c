@@ -71,6 +71,16 @@ void weld_evaluator_free(weld_evaluator *e) {
     }
 }
 
+static void soften(weld_evaluator *e) {
+    const double temperature = e->options.temperature;
+    for (int i = 0; temperature > 0 && temperature != 1 && e->task->outputs[i]; i++) {
+        float *x = e->outputs[i].data;
+        for (int64_t k = 0; k < weld_shape_count(&e->outputs[i].shape); k++) {
+            x[k] = (float)(x[k] / temperature);
+        }
+    }
+}
+
 /* Adds the images one by one, so that a bad one can be named. */
 static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_error *err) {
     const weld_task *task = e->task;
@@ -90,7 +100,8 @@ static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_
             return status;
         }
         if (e->options.seen) {
-            e->options.seen(e->options.seen_arg, index, e->record.data);
+            e->options.seen(e->options.seen_arg,
+                            &(weld_seen){index, e->record.data, e->outputs, i});
         }
     }
     return WELD_OK;
@@ -106,6 +117,7 @@ weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_err
         WELD_TRY(weld_loader_eval_batch(e->loader, b, images, &batch, err));
         if (batch.count > 0) {
             weld_session_run(e->session, 0);
+            soften(e);
             WELD_TRY(count_batch(e, &batch, err));
         }
         done.images += batch.count;

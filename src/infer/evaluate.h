@@ -9,14 +9,23 @@
 /* Called after every batch; returning false ends the evaluation with WELD_ERROR_INTERRUPTED. */
 typedef bool weld_evaluation_progress(void *arg, int64_t done, int64_t total);
 
+/* One image: its record, and its row in the outputs that this was made of. */
+typedef struct weld_seen {
+    int64_t index;
+    const void *record;
+    const weld_tensor *outputs;
+    int64_t row;
+} weld_seen;
+
 typedef struct weld_evaluator_options {
     int64_t batch_size; /* memory only: the result does not depend on it */
     int threads;        /* 0: all that the process may use */
     weld_bad_image_function *bad_image;
     weld_evaluation_progress *progress; /* may be NULL */
     void *arg;                          /* of both */
-    /* Each image that counts, with the task's record of it; may be NULL. */
-    void (*seen)(void *arg, int64_t index, const void *record);
+    double temperature; /* outputs are divided by it before they are measured; 0: by nothing */
+    /* Each image that counts; may be NULL. */
+    void (*seen)(void *arg, const weld_seen *seen);
     void *seen_arg;
 } weld_evaluator_options;
 

@@ -10,7 +10,8 @@ enum { BATCH = 32 };
 
 static weld_status evaluate(const weld_model *m, const weld_dataset *ds, int threads,
                             weld_evaluation *out, weld_error *err) {
-    const weld_evaluator_options options = {.batch_size = BATCH, .threads = threads};
+    const weld_evaluator_options options = {
+        .batch_size = BATCH, .threads = threads, .temperature = m->file.temperature};
     weld_evaluator *evaluator;
     WELD_TRY(weld_evaluator_create(weld_model_task(m), weld_model_running_graph(m), m->file.weights,
                                    &m->file.preprocessing, ds, &options, &evaluator, err));

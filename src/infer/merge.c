@@ -37,7 +37,8 @@ weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error 
     }
     merged->file = (weld_model_file){.kind = WELD_MODEL_DEPLOY,
                                      .config = m->file.config,
-                                     .preprocessing = m->file.preprocessing};
+                                     .preprocessing = m->file.preprocessing,
+                                     .temperature = m->file.temperature};
     weld_status status = weld_reparameterize(m->graph, m->file.weights, &merged->file.graph,
                                              &merged->file.weights, err);
     merged->graph = merged->file.graph;

@@ -113,7 +113,8 @@ const weld_task *weld_model_task(const weld_model *m) {
 weld_labels weld_model_labels(const weld_model *m) {
     return (weld_labels){.count = m->file.config.num_classes,
                          .names = (const char *const *)m->file.class_names,
-                         .order = m->class_order};
+                         .order = m->class_order,
+                         .temperature = m->file.temperature};
 }
 
 weld_status weld_model_find_labels(const weld_model *m, const weld_dataset *ds, int *to,

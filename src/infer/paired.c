@@ -43,11 +43,11 @@ typedef struct watching {
     seen *images; /* by number */
 } watching;
 
-static void watch(void *arg, int64_t index, const void *record) {
+static void watch(void *arg, const weld_seen *now) {
     const watching *w = arg;
-    seen *image = &w->images[weld_dataset_number(w->ds, index)];
+    seen *image = &w->images[weld_dataset_number(w->ds, now->index)];
     image->counted = true;
-    w->task->outcome(record, &image->outcome);
+    w->task->outcome(now->record, &image->outcome);
 }
 
 static weld_status look(const weld_model *m, const weld_dataset *ds,
@@ -56,6 +56,7 @@ static weld_status look(const weld_model *m, const weld_dataset *ds,
     watching w = {.ds = ds, .task = weld_model_task(m), .images = images};
     weld_evaluator_options o = *options;
     weld_evaluator *evaluator;
+    o.temperature = m->file.temperature;
     o.seen = watch;
     o.seen_arg = &w;
     WELD_TRY(weld_evaluator_create(w.task, weld_model_running_graph(m), weld_model_weights(m),

@@ -4,6 +4,7 @@
  *   preprocessing     text   JSON
  *   class_names       u8     names by index, each ended by a zero byte; absent: unknown
  *   program_version, recipe, summary, verification   texts; the last three may be absent
+ *   temperature       f64    of probabilities (infer/temperature.h); absent: 1
  *   graph             text   JSON (graph_text.h): of deploy files, and of checkpoints of networks
  *                            that programs built themselves, whose config does not say what they
  *                            are; for evaluation
@@ -81,6 +82,7 @@ typedef struct weld_model_file {
     char *recipe;          /* YAML; this and the next two may be NULL */
     char *summary;         /* JSON: of the training, or where the weights came from */
     char *verification;    /* JSON: of the merge */
+    double temperature;    /* by which logits are divided for probabilities; 0: none was fitted */
     weld_trainer_state trainer;      /* checkpoints */
     weld_weights *moment1, *moment2; /* of the optimizer, both for the same parameters: those that
                                       * are trained; NULL: not kept, or the second only: there is

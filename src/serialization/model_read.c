@@ -63,6 +63,22 @@ static weld_status take_texts(reading *r) {
     return take_copy(r, "verification", false, &mf->verification);
 }
 
+static weld_status take_temperature(reading *r) {
+    const weld_store_entry *e = weld_store_find(r->store, "temperature");
+    if (!e) {
+        return WELD_OK;
+    }
+    mark(r, e);
+    if (e->type == WELD_STORE_F64 && e->bytes == sizeof r->mf->temperature) {
+        memcpy(&r->mf->temperature, e->data, sizeof r->mf->temperature);
+    }
+    return r->mf->temperature > 0 && r->mf->temperature < 1e6
+               ? WELD_OK
+               : weld_fail(r->err, WELD_ERROR_FORMAT,
+                           "%s: temperature: is no number above 0: the file was not made by weld",
+                           weld_store_file(r->store));
+}
+
 static weld_status take_class_names(reading *r) {
     const weld_store_entry *e = weld_store_find(r->store, "class_names");
     if (!e) {
@@ -271,6 +287,7 @@ static weld_status take_all(reading *r) {
     const bool deploy = r->mf->kind == WELD_MODEL_DEPLOY;
     WELD_TRY(take_texts(r));
     WELD_TRY(take_class_names(r));
+    WELD_TRY(take_temperature(r));
     WELD_TRY(weld_model_has_graph(r->mf) ? take_graph(r) : check_size(r));
     WELD_TRY(take_tensors(r));
     WELD_TRY(deploy ? WELD_OK : take_trainer(r));

@@ -139,6 +139,10 @@ static weld_status put_all(writing *w) {
     weld_graph_free(owned);
     status = status ? status : put_texts(w);
     status = status ? status : put_class_names(w);
+    if (!status && w->mf->temperature > 0) {
+        status = weld_store_put(w->store, "temperature", WELD_STORE_F64, &(weld_shape){.rank = 0},
+                                &w->mf->temperature, w->err);
+    }
     if (!status && w->mf->kind == WELD_MODEL_CHECKPOINT) {
         status = put_trainer(w);
     }

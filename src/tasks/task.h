@@ -54,6 +54,7 @@ typedef struct weld_labels {
     bool all;          /* each of the data's must be one of them */
     weld_labels_of of; /* of a run with its path, for messages */
     const char *path;
+    double temperature; /* by which logits are divided for probabilities; 0: by nothing */
 } weld_labels;
 
 /* What a task's targets are made for. */

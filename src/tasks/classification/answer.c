@@ -58,6 +58,14 @@ static json_t *make_json(const weld_labels *labels, const float *p, const int *t
     return list;
 }
 
+void weld_class_probabilities(const weld_kernels *kernels, const float *logits, int64_t classes,
+                              double temperature, float *out) {
+    for (int64_t i = 0; i < classes; i++) {
+        out[i] = temperature > 0 ? (float)(logits[i] / temperature) : logits[i];
+    }
+    kernels->softmax(1, classes, out, out);
+}
+
 weld_status weld_class_answer(const weld_tensor *outputs, const weld_labels *labels, int most,
                               weld_text *text, json_t **json, weld_error *err) {
     const int classes = (int)outputs[0].shape.dim[1], count = most < classes ? most : classes;
@@ -68,7 +76,7 @@ weld_status weld_class_answer(const weld_tensor *outputs, const weld_labels *lab
     int *top = weld_alloc((size_t)count, sizeof *top);
     weld_status status = p && top ? WELD_OK : weld_fail_memory(err, "answer");
     if (!status) {
-        kernels->softmax(1, classes, outputs[0].data, p);
+        weld_class_probabilities(kernels, outputs[0].data, classes, labels->temperature, p);
         find_top(p, classes, count, top);
         if (json) {
             *json = make_json(labels, p, top, count);

@@ -4,6 +4,7 @@
 #ifndef WELD_TASKS_CLASSIFICATION_CLASSIFICATION_H
 #define WELD_TASKS_CLASSIFICATION_CLASSIFICATION_H
 
+#include "kernels/kernels.h"
 #include "tasks/task.h"
 
 extern const weld_task weld_task_classification;
@@ -30,6 +31,10 @@ weld_status weld_class_match_labels(const weld_dataset *ds, const weld_labels *l
  */
 weld_status weld_class_check_data(const weld_dataset *ds, weld_error *err);
 weld_status weld_class_check_network(int64_t classes, weld_error *err);
+
+/* softmax(logits / temperature); 0: a temperature of 1. */
+void weld_class_probabilities(const weld_kernels *kernels, const float *logits, int64_t classes,
+                              double temperature, float *out);
 
 /* --- Its functions for weld_task, by file --- */
 

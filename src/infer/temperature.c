@@ -1,0 +1,113 @@
+/* Fitting a temperature; see temperature.h. */
+#include "infer/temperature.h"
+
+#include <math.h>
+
+#include "base/array.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "infer/model.h"
+#include "tasks/classification/classification.h"
+
+static const double LEAST = 0.01, MOST = 100;
+enum { STEPS = 100 };
+
+/* Of the mean loss as a function of b = 1 / temperature, which is convex. */
+typedef struct curve {
+    double loss, slope, bend;
+} curve;
+
+static curve look(const float *logits, const int32_t *labels, int64_t n, int classes, double b) {
+    curve c = {0};
+    for (int64_t i = 0; i < n; i++, logits += classes) {
+        double top = logits[0], sum = 0, mean = 0, square = 0;
+        for (int k = 1; k < classes; k++) {
+            top = logits[k] > top ? logits[k] : top;
+        }
+        for (int k = 0; k < classes; k++) {
+            const double z = logits[k] - top, e = exp(b * z);
+            sum += e;
+            mean += e * z;
+            square += e * z * z;
+        }
+        mean /= sum;
+        const double label = logits[labels[i]] - top;
+        c.loss += log(sum) - b * label;
+        c.slope += mean - label;
+        c.bend += square / sum - mean * mean;
+    }
+    return (curve){c.loss / (double)n, c.slope / (double)n, c.bend / (double)n};
+}
+
+weld_status weld_temperature_of(const float *logits, const int32_t *labels, int64_t n, int classes,
+                                weld_temperature_fit *out, weld_error *err) {
+    double low = 1 / MOST, high = 1 / LEAST, b = 1;
+    if (look(logits, labels, n, classes, low).slope >= 0 ||
+        look(logits, labels, n, classes, high).slope <= 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "no temperature fits: the network is right of all images, or of no more "
+                         "than by chance: take others, that it was not trained on");
+    }
+    for (int i = 0; i < STEPS && high - low > 1e-12 * high; i++) {
+        const curve c = look(logits, labels, n, classes, b);
+        *(c.slope > 0 ? &high : &low) = b;
+        const double newton = c.bend > 0 ? b - c.slope / c.bend : low;
+        const double next = newton > low && newton < high ? newton : 0.5 * (low + high);
+        if (fabs(next - b) <= 1e-12 * b) {
+            break;
+        }
+        b = next;
+    }
+    *out = (weld_temperature_fit){.temperature = 1 / b,
+                                  .loss_before = look(logits, labels, n, classes, 1).loss,
+                                  .loss_after = look(logits, labels, n, classes, b).loss,
+                                  .images = n};
+    return WELD_OK;
+}
+
+typedef struct collection {
+    int classes;
+    const weld_dataset *ds;
+    weld_array logits, labels;
+    bool failed;
+} collection;
+
+static void collect(void *arg, const weld_seen *seen) {
+    collection *c = arg;
+    const float *row = (const float *)seen->outputs[0].data + seen->row * c->classes;
+    const int32_t label = weld_dataset_label(c->ds, seen->index);
+    c->failed |= !weld_array_append(&c->logits, row, (size_t)c->classes) ||
+                 !weld_array_append(&c->labels, &label, 1);
+}
+
+weld_status weld_temperature_fit_to(const weld_model *m, const weld_dataset *ds,
+                                    const weld_evaluator_options *options,
+                                    weld_temperature_fit *out, weld_error *err) {
+    collection c = {.classes = m->file.config.num_classes,
+                    .ds = ds,
+                    .logits.element = sizeof(float),
+                    .labels.element = sizeof(int32_t)};
+    weld_evaluator_options o = *options;
+    weld_evaluator *evaluator;
+    weld_evaluation e;
+    if (weld_model_task(m) != &weld_task_classification) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "the network is for %s: temperatures are for classification",
+                         weld_model_task(m)->name);
+    }
+    o.temperature = 0;
+    o.seen = collect;
+    o.seen_arg = &c;
+    WELD_TRY(weld_evaluator_create(weld_model_task(m), weld_model_running_graph(m),
+                                   weld_model_weights(m), weld_model_get_preprocessing(m), ds, &o,
+                                   &evaluator, err));
+    weld_status status = weld_evaluator_run(evaluator, &e, err);
+    weld_evaluator_free(evaluator);
+    status = status || !c.failed ? status : weld_fail_memory(err, "logits");
+    status = status ? status
+                    : weld_temperature_of(c.logits.data, c.labels.data, (int64_t)c.labels.count,
+                                          c.classes, out, err);
+    weld_array_free(&c.logits);
+    weld_array_free(&c.labels);
+    return status;
+}

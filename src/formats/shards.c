@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
+#include "formats/file_kind.h"
 #include "formats/safetensors.h"
 
 enum { MAX_INDEX = 32 << 20, MAX_SHARDS = 256, PATH_SIZE = 4096 };
@@ -53,6 +54,13 @@ static weld_status open_file(shards *all, const char *name, weld_error *err) {
                               all->path, name);
     if (strchr(name, '/') || used >= PATH_SIZE) {
         return fail(all, "names a file that is not in its folder", err);
+    }
+    const weld_file_kind kind = weld_file_kind_of(path);
+    if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: names %.200s, which is a PyTorch file: of networks in several files "
+                         "those of safetensors are read, which save_pretrained writes",
+                         all->path, name);
     }
     WELD_TRY(weld_state_dict_create(path, &all->dicts[all->count], err));
     return weld_safetensors_open(all->dicts[all->count++], path, err);

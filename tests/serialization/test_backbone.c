@@ -226,6 +226,9 @@ START_TEST(a_network_in_two_files_is_read_by_their_index) {
     refuse(index, "m-00003-of-00002.safetensors");
     write_index(index, count, "../m-00002-of-00002.safetensors");
     refuse(index, "not in its folder");
+    test_write_file(test_path(&folder, "m.bin"), "PK\3\4", 4);
+    write_index(index, count, "m.bin");
+    refuse(index, "names m.bin, which is a PyTorch file");
     test_write_file(index, "{\"weight_map\": {}}", 18);
     refuse(index, "no weight_map that names files");
     test_write_file(index, "{\"weight_map\": {\"a\": 1}}", 24);

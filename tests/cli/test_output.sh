@@ -40,6 +40,7 @@ arguments() {
     report) echo "run -o OUT.html" ;;
     models) echo ;;
     compare) echo "run/best.h5 run/last.h5 --data photos/val" ;;
+    explain) echo "run/best.h5 photos/val/class_a/0000.jpg -o OUT.png" ;;
     esac
 }
 

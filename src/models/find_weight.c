@@ -7,7 +7,7 @@
 
 static const weld_shape *find(const weld_model_config *config, const weld_shape_index *index,
                               const char *module, const char *inner) {
-    const weld_model_family *family = weld_family_of(config);
+    const weld_model_family *family = index->family;
     for (size_t i = 0; i < 2 * family->naming_count; i++) {
         char name[WELD_TENSOR_NAME_SIZE], called[WELD_TENSOR_NAME_SIZE];
         const bool whole = i % 2 == 0 && *inner;

@@ -76,6 +76,8 @@ typedef struct weld_named_shape {
 typedef struct weld_shape_index {
     const weld_named_shape **sorted;
     size_t count;
+    /* Whose see_sizes it is shown to, which asks by that family's namings; else NULL. */
+    const struct weld_model_family *family;
 } weld_shape_index;
 
 weld_status weld_shape_index_create(const weld_named_shape *tensors, size_t count,

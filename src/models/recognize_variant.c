@@ -140,11 +140,13 @@ static bool is_variant(const weld_model_family *family, const weld_model_config 
 /* The network of the sizes that tensors have, where it can be built and is no variant. */
 static weld_status try_sizes(search *s, bool merged, weld_error *err) {
     weld_model_config seen;
+    weld_shape_index index = *s->index;
     if (!s->family->see_sizes) {
         return WELD_OK;
     }
     WELD_TRY(weld_model_config_named(s->family->name, &seen, err));
-    s->family->see_sizes(s->index, &seen);
+    index.family = s->family;
+    s->family->see_sizes(&index, &seen);
     return weld_model_config_check(&seen, NULL, NULL) || is_variant(s->family, &seen)
                ? WELD_OK
                : try_config(s, &seen, merged, err);

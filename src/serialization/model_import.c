@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "formats/json.h"
 #include "formats/shards.h"
@@ -370,6 +371,17 @@ static weld_status take_summary(importing *im) {
     return weld_json_text(root, im->path, &im->mf->summary, im->err);
 }
 
+static weld_status take_temperature(importing *im) {
+    const char *text = weld_state_dict_metadata(im->dict, WELD_METADATA_TEMPERATURE);
+    char *end = NULL;
+    im->mf->temperature = text ? weld_strtod(text, &end) : 0;
+    return !text || (end != text && !*end && im->mf->temperature > 0 && im->mf->temperature < 1e6)
+               ? WELD_OK
+               : weld_fail(im->err, WELD_ERROR_FORMAT,
+                           "%s: %s is no number above 0: the file was not made by weld", im->path,
+                           WELD_METADATA_TEMPERATURE);
+}
+
 /* The graph of a merged network is that which merging makes of one that is not. */
 static weld_status build_merged(importing *im) {
     int size = im->mf->preprocessing.input_size;
@@ -490,6 +502,7 @@ static weld_status import_all(importing *im) {
     WELD_TRY(settle_preprocessing(im));
     WELD_TRY(settle_class_names(im));
     WELD_TRY(load_tensors(im));
+    WELD_TRY(take_temperature(im));
     return take_summary(im);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "models/models.h"
 #include "serialization/graph_text.h"
 #include "serialization/model_text.h"
@@ -28,6 +29,11 @@ static weld_status add_all(weld_metadata *m, const weld_model_file *mf, weld_err
     if (mf->class_names) {
         WELD_TRY(weld_class_names_to_text(mf->class_names, mf->config.num_classes, &text, err));
         WELD_TRY(add(m, WELD_METADATA_CLASS_NAMES, text, err));
+    }
+    if (mf->temperature > 0) {
+        char number[WELD_NUMBER_SIZE];
+        weld_number_text(mf->temperature, false, 1, number);
+        WELD_TRY(add(m, WELD_METADATA_TEMPERATURE, weld_strdup(number), err));
     }
     return mf->summary ? add(m, WELD_METADATA_SUMMARY, weld_strdup(mf->summary), err) : WELD_OK;
 }

@@ -39,6 +39,9 @@ same "to the last digit" of_merged of_fitted
 "$WELD" predict fitted.h5 photos/val/class_a/0003.jpg > fitted.txt
 "$WELD" predict merged.h5 photos/val/class_a/0003.jpg > merged.txt
 same "both give the same probabilities" fitted.txt merged.txt
+works "export it" "$WELD" export merged.h5 -o merged.safetensors
+"$WELD" predict merged.safetensors photos/val/class_a/0003.jpg > exported.txt
+same "weights for others carry it too" exported.txt merged.txt
 works "without it there are others" "$WELD" predict run/best.h5 photos/val/class_a/0003.jpg
 holds "other ones" sh -c "! cmp -s stdout fitted.txt"
 class=$("$WELD" predict run/best.h5 --top 1 photos/val/class_a/0003.jpg | sed -n 's/.*%  //p')

@@ -61,7 +61,7 @@ WELD_API const char *const *weld_batches_class_names(const weld_batches *b);
  * over at the end of an epoch is dropped, others in each. */
 WELD_API int64_t weld_batches_size(const weld_batches *b);
 WELD_API int64_t weld_batches_per_epoch(const weld_batches *b);
-/* Batch `number` of `epoch`, both from 0: images [size, input_size, input_size, 3], normalised, and
+/* Batch `number` of `epoch`, both from 0: images [size, height, width, 3], normalised, and
  * target [size, classes], the share of each class in each image, mixed as it is. Both are of f32
  * and the caller's (weld_step_input); target.data NULL: not wanted. WELD_ERROR_SHAPE: another shape
  * or type, as of a network for another number of classes; WELD_ERROR_FORMAT: more bad images than

@@ -6,22 +6,36 @@
 
 typedef enum weld_interpolation { WELD_BICUBIC, WELD_BILINEAR } weld_interpolation;
 
-/* How an image becomes a network's input: shorter side to floor(input_size / crop_fraction) with
- * the antialiased filter, central crop to input_size, (v / 255 - mean) / std per channel (R, G, B).
- */
+/* How an image is brought to a frame of floor(height / crop_fraction) x floor(width /
+ * crop_fraction), of which a network's input is the centre. As torchvision and timm (0.9 and later,
+ * which calls the modes center, squash and border) do it, to the pixel. */
+typedef enum weld_fit {
+    WELD_FIT_CROP,     /* it keeps its proportions and covers the frame: what stands over is lost */
+    WELD_FIT_SQUASH,   /* it becomes the frame, whatever its proportions */
+    WELD_FIT_LETTERBOX /* it keeps its proportions and fits into the frame; around it is padding
+                        */
+} weld_fit;
+
+/* How an image becomes a network's input: resized with the antialiased filter, central crop, (v /
+ * 255 - mean) / std per channel (R, G, B). */
 typedef struct weld_preprocessing {
-    int input_size;
+    int height, width;
+    weld_fit resize;
     double crop_fraction;
     weld_interpolation interpolation;
     float mean[3], std[3];
+    unsigned char padding[3]; /* of WELD_FIT_LETTERBOX: a colour */
 } weld_preprocessing;
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The usual: crop fraction 0.875, bicubic, ImageNet's mean and standard deviation. */
+/* The usual, for square images: crop fraction 0.875, bicubic, ImageNet's mean (which is the padding
+ * too) and standard deviation. */
 WELD_API weld_preprocessing weld_preprocessing_of(int input_size);
+/* Set the padding to the mean, as timm does: p->mean times 255, rounded. */
+WELD_API void weld_preprocessing_pad_with_mean(weld_preprocessing *p);
 
 #ifdef __cplusplus
 }

@@ -95,9 +95,10 @@ typedef struct weld_import_options {
                            * state_dict, model_ema and state_dict_ema, or else the top level. Of a
                            * checkpoint with a moving average of its weights: "ema" */
     int num_classes;      /* that it must have; 0: as many as it has */
-    int input_size;       /* 0: the usual one */
+    int height, width;    /* 0: the usual ones */
     double crop_fraction; /* 0: likewise */
     const weld_interpolation *interpolation; /* NULL: likewise */
+    const weld_fit *resize;                  /* NULL: likewise */
     const float *mean, *std;                 /* [3], R G B; NULL: likewise */
     const char *const *class_names;          /* num_classes of them; NULL: unknown */
     const char *const *set; /* "key=value" of what tensors do not tell: "stem_stride=2" (4) */
@@ -122,14 +123,14 @@ WELD_API weld_status weld_model_import(const char *path, const weld_import_optio
 typedef struct weld_model_options {
     const char *name; /* of letters, digits, '_', '-' and '.', fewer than 60; NULL: none. Files and
                        * messages call the network own:NAME */
-    weld_preprocessing preprocessing; /* input_size 0: the usual one of the graph's size */
+    weld_preprocessing preprocessing; /* height 0: the usual one of the graph's size */
     const char *const *class_names;   /* class_count of them, by index; NULL: unknown */
     int class_count;
     void *reserved[6]; /* NULL */
 } weld_model_options;
 /* A model of a graph that a program built: all that can be done with a model can be done with it,
  * but that `weld train` cannot train it further (weld/step.h can). The graph is one for evaluation,
- * of WELD_F32: one input, "images" [batch, size, size, 3], and the output "logits" [batch,
+ * of WELD_F32: one input, "images" [batch, height, width, 3], and the output "logits" [batch,
  * classes]; further outputs are left out. Of w it takes its parameters and buffers. Graph and
  * weights are copied.
  *
@@ -164,9 +165,9 @@ WELD_API weld_status weld_model_set_precision(weld_model *m, weld_precision prec
 
 /* Prepare images otherwise, as for an evaluation at another resolution: networks often do better at
  * one a little above that of their training (Touvron et al., "Fixing the train-test resolution
- * discrepancy", 2019). Where input_size is another one the graph is built anew for it, and what
- * weld_model_graph returned is gone. Tables of positions (CMT's) are then resized, bicubic, from
- * those of the file, what weld_model_weights returned is gone too, and a checkpoint's moving
+ * discrepancy", 2019). Where height or width is another one the graph is built anew for it, and
+ * what weld_model_graph returned is gone. Tables of positions (CMT's) are then resized, bicubic,
+ * from those of the file, what weld_model_weights returned is gone too, and a checkpoint's moving
  * average and moments are dropped. WELD_ERROR_ARGUMENT: a value out of range; WELD_ERROR_SHAPE:
  * the network does not take images of that size. The model is then unchanged. Not while others use
  * m. */

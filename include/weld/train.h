@@ -35,7 +35,7 @@ typedef struct weld_train_group {
 
 /* Batches that updates draw from, where a run has images of several sizes. */
 typedef struct weld_train_size {
-    int size;      /* height and width */
+    int height, width;
     int64_t batch; /* images */
 } weld_train_size;
 
@@ -52,10 +52,12 @@ typedef struct weld_train_start {
     int64_t steps;                   /* of the whole run */
     int64_t batch_size, accumulate;  /* images a batch, of data.input_size; batches an update */
     const weld_train_size *sizes;
-    int size_count;   /* 0: all images have data.input_size */
-    double recipe_lr; /* for batches of lr_batch ... */
-    int64_t lr_batch; /* (0: for any) */
-    double lr;        /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
+    int size_count;     /* 0: all images have data.input_size */
+    const char *inputs; /* for people: their size, where it is not square, and how images are
+                         * brought to it, where that is not by a crop; else NULL */
+    double recipe_lr;   /* for batches of lr_batch ... */
+    int64_t lr_batch;   /* (0: for any) */
+    double lr;          /* ... and the rate used: recipe_lr * batch_size * accumulate / lr_batch */
     const char *schedule; /* for people: what becomes of it */
     const weld_train_group *groups;
     size_t group_count;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
 #include "measure/bench.h"
@@ -15,7 +16,7 @@
 typedef struct bench_arguments {
     bool data, train, json, unmerged;
     cli_model_options model;
-    int size;
+    int height, width; /* 0: the file's */
     weld_bench_options o;
 } bench_arguments;
 
@@ -98,12 +99,12 @@ static void print_quiet(const weld_quiet *q) {
 
 static void print_json(const char *what, const bench_arguments *a, const weld_bench_result *r) {
     json_t *json =
-        json_pack("{s:s, s:s, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
+        json_pack("{s:s, s:s, s:s, s:i, s:o, s:i, s:f, s:f, s:f, s:I, s:I}", "model", what, "work",
                   a->train ? "train" : "inference", "precision", cli_precision_name(a->o.precision),
-                  "batch", a->o.batch, "size", a->size, "threads", r->threads, "images_per_second",
-                  a->o.batch / r->seconds, "milliseconds", 1e3 * r->seconds, "gflops_per_second",
-                  r->flops / r->seconds / 1e9, "arena_bytes", (json_int_t)r->arena_bytes,
-                  "peak_bytes", (json_int_t)r->peak_bytes);
+                  "batch", a->o.batch, "size", cli_size_json(a->height, a->width), "threads",
+                  r->threads, "images_per_second", a->o.batch / r->seconds, "milliseconds",
+                  1e3 * r->seconds, "gflops_per_second", r->flops / r->seconds / 1e9, "arena_bytes",
+                  (json_int_t)r->arena_bytes, "peak_bytes", (json_int_t)r->peak_bytes);
     add_quiet(json, &r->quiet);
     if (a->o.profile) {
         json_object_set_new(json, "limits", limits_json(&r->limits));
@@ -120,7 +121,7 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
     printf("%s, %s, %s, batch %d, %d x %d, threads %.1f of %d: %.1f images/s, %.2f ms (median), "
            "%.1f GFLOP/s, arena %.0f MB, peak %.0f MB\n",
            what, a->train ? "training step" : "inference", cli_precision_name(a->o.precision),
-           a->o.batch, a->size, a->size, r->quiet.threads, r->threads, a->o.batch / r->seconds,
+           a->o.batch, a->height, a->width, r->quiet.threads, r->threads, a->o.batch / r->seconds,
            1e3 * r->seconds, r->flops / r->seconds / 1e9, (double)r->arena_bytes / 1e6,
            (double)r->peak_bytes / 1e6);
     print_quiet(&r->quiet);
@@ -132,8 +133,9 @@ static void print_result(const char *what, const bench_arguments *a, const weld_
 /* A network by name, fresh: for inference merged, since that is what is deployed. */
 static weld_status bench_named(const weld_model_config *config, const bench_arguments *a,
                                weld_bench_result *out, weld_error *err) {
-    return a->train ? weld_bench_training(config, a->size, &a->o, out, err)
-                    : weld_bench_network(config, a->size, !a->unmerged, &a->o, out, err);
+    return a->train
+               ? weld_bench_training(config, a->height, a->width, &a->o, out, err)
+               : weld_bench_network(config, a->height, a->width, !a->unmerged, &a->o, out, err);
 }
 
 static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_result *out,
@@ -142,10 +144,13 @@ static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_r
     WELD_TRY(cli_open_model(path, &a->model, &m, err));
     weld_status status;
     weld_preprocessing p = *weld_model_get_preprocessing(m);
-    a->size = a->size ? a->size : p.input_size;
-    p.input_size = a->size;
+    a->height = a->height ? a->height : p.height;
+    a->width = a->width ? a->width : p.width;
+    p.height = a->height;
+    p.width = a->width;
     if (a->train) {
-        status = weld_bench_training(weld_model_get_config(m), a->size, &a->o, out, err);
+        status =
+            weld_bench_training(weld_model_get_config(m), a->height, a->width, &a->o, out, err);
     } else {
         status = weld_model_set_preprocessing(m, &p, err);
         status = status ? status
@@ -161,7 +166,8 @@ static weld_status bench_network(const char *what, bench_arguments *a, weld_erro
     weld_bench_result result = {0};
     weld_model_config config;
     if (access(what, F_OK) != 0) {
-        a->size = a->size ? a->size : 224;
+        a->height = a->height ? a->height : 224;
+        a->width = a->width ? a->width : 224;
         WELD_TRY(weld_model_config_named(what, &config, err));
         WELD_TRY(bench_named(&config, a, &result, err));
     } else {
@@ -175,12 +181,13 @@ static weld_status bench_network(const char *what, bench_arguments *a, weld_erro
 /* --- The data of a recipe --------------------------------------------------------------------- */
 
 static void print_data_json(const char *recipe, const weld_bench_data_result *r) {
-    json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "recipe", recipe, "work",
-        "data", "batch", (json_int_t)r->batch, "size", r->size, "threads", r->threads,
-        "images_per_second", (double)r->batch / r->seconds, "milliseconds", 1e3 * r->seconds,
-        "processor_milliseconds", 1e3 * r->processor_seconds, "wait_share", r->wait, "decode_share",
-        r->decode, "augment_share", r->augment, "bad_images", (json_int_t)r->bad);
+    json_t *json = json_pack("{s:s, s:s, s:I, s:o, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I}",
+                             "recipe", recipe, "work", "data", "batch", (json_int_t)r->batch,
+                             "size", cli_size_json(r->height, r->width), "threads", r->threads,
+                             "images_per_second", (double)r->batch / r->seconds, "milliseconds",
+                             1e3 * r->seconds, "processor_milliseconds", 1e3 * r->processor_seconds,
+                             "wait_share", r->wait, "decode_share", r->decode, "augment_share",
+                             r->augment, "bad_images", (json_int_t)r->bad);
     add_quiet(json, &r->quiet);
     cli_print_json(json, 6);
 }
@@ -202,7 +209,7 @@ static weld_status bench_data(const cli_call *call, const bench_arguments *a, we
     printf("%s, making training batches, batch %lld, %d x %d, threads %.1f of %d: %.1f images/s, "
            "%.2f ms "
            "(median); waiting %.1f %%, decoding %.1f %%, augmenting %.1f %%\n",
-           recipe, (long long)r.batch, r.size, r.size, r.quiet.threads, r.threads,
+           recipe, (long long)r.batch, r.height, r.width, r.quiet.threads, r.threads,
            (double)r.batch / r.seconds, 1e3 * r.seconds, 100 * r.wait, 100 * r.decode,
            100 * r.augment);
     print_quiet(&r.quiet);
@@ -211,6 +218,7 @@ static weld_status bench_data(const cli_call *call, const bench_arguments *a, we
 
 weld_status cli_bench(cli_call *call, weld_error *err) {
     bench_arguments a = {.o.steps = 10};
+    const char *size = NULL, *more;
     const cli_option options[] = {
         {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
         {"data", 0, CLI_FLAG, &a.data, NULL, "time the making of a RECIPE's training batches"},
@@ -219,7 +227,7 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         {"unfused", 0, CLI_FLAG, &a.o.unfused, NULL, "operator by operator, to compare"},
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
         {"batch", 0, CLI_COUNT, &a.o.batch, "N", "images a run (1)"},
-        {"size", 0, CLI_COUNT, &a.size, "N", "height and width (the file's, or 224)"},
+        {"size", 0, CLI_TEXT, &size, "N|HxW", "height and width (the file's, or 224)"},
         {"threads", 0, CLI_COUNT, &a.o.threads, "N", "threads (all)"},
         {"steps", 0, CLI_COUNT, &a.o.steps, "N", "timed runs, after two that are not (10)"},
         {"precision", 0, CLI_PRECISION, &a.o.precision, "P",
@@ -231,11 +239,17 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         CLI_MODEL_OPTIONS(a.model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
-    if (a.data && (a.o.batch || a.size || a.train)) {
+    if (a.data && (a.o.batch || size || a.train)) {
         cli_usage(call, "--data times what the recipe says: use --set");
     }
     if (!a.data && call->text_count) {
         cli_usage(call, "--set changes a recipe: it goes with --data");
+    }
+    if (size && (!cli_read_size(size, &a.height, &a.width, &more) || more)) {
+        cli_usage(call,
+                  "--size wants a number of pixels from 1 to 4096, or two as in 224x320, not "
+                  "'%s'",
+                  size);
     }
     return a.data ? bench_data(call, &a, err) : bench_network(call->arguments[0], &a, err);
 }

@@ -100,6 +100,8 @@ void cli_flush_output(void);
 int cli_finish_output(int status);
 /* Print a line of JSON, numbers with so many digits. Takes the reference. */
 void cli_print_json(json_t *json, size_t digits);
+/* A size in JSON: a number where it is square, else [height, width]. */
+json_t *cli_size_json(int height, int width);
 /* "verified on 36 images: ..." */
 void cli_print_comparison(const weld_comparison *c);
 /* A score's name and unit, as a title in a table: "top-1 [%]". */

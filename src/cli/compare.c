@@ -9,6 +9,7 @@
 #include "formats/json_text.h"
 #include "infer/model.h"
 #include "infer/paired.h"
+#include "models/models.h"
 
 typedef struct request {
     const char *data, *files[2];
@@ -29,9 +30,11 @@ static const char *const letters[2] = {"A", "B"};
 
 static void print_scores(const request *r, const pair *p, int i) {
     const weld_score_kind *k = &weld_model_task(p->models[i])->scores[0];
+    char size[WELD_INPUT_TEXT_SIZE];
     const weld_preprocessing *input = weld_model_get_preprocessing(p->models[i]);
-    printf("%s: %s: size %d: %s %.*f%s, loss %.4f\n", letters[i], r->files[i], input->input_size,
-           k->label, k->decimals, 100 * p->result.score[i], k->unit, p->result.loss[i]);
+    printf("%s: %s: size %s: %s %.*f%s, loss %.4f\n", letters[i], r->files[i],
+           weld_input_text(input, size), k->label, k->decimals, 100 * p->result.score[i], k->unit,
+           p->result.loss[i]);
 }
 
 static void print_difference(const pair *p) {
@@ -88,8 +91,9 @@ static json_t *text_of(const char *text) {
 }
 
 static json_t *model_json(const request *r, const pair *p, int i) {
-    return json_pack("{s:o, s:i, s:f, s:f}", "file", text_of(r->files[i]), "input_size",
-                     weld_model_get_preprocessing(p->models[i])->input_size,
+    const weld_preprocessing *input = weld_model_get_preprocessing(p->models[i]);
+    return json_pack("{s:o, s:o, s:f, s:f}", "file", text_of(r->files[i]), "input_size",
+                     cli_size_json(input->height, input->width),
                      weld_model_task(p->models[i])->scores[0].key, 100 * p->result.score[i], "loss",
                      p->result.loss[i]);
 }

@@ -12,6 +12,7 @@
 #include "infer/evaluate.h"
 #include "infer/model.h"
 #include "infer/temperature.h"
+#include "models/models.h"
 
 typedef struct request {
     const char *data, *confusion, *details, *fitted;
@@ -33,7 +34,8 @@ static weld_status write_files(const request *r, const weld_evaluator *e, weld_e
 static void print_scores(const weld_task *task, const weld_evaluation *e,
                          const weld_preprocessing *input) {
     if (input) {
-        printf("size %d, crop %g, %s: ", input->input_size, input->crop_fraction,
+        char text[WELD_INPUT_TEXT_SIZE];
+        printf("size %s, crop %g, %s: ", weld_input_text(input, text), input->crop_fraction,
                cli_interpolation_name(input->interpolation));
     }
     printf("%lld images:", (long long)e->images);
@@ -61,7 +63,8 @@ static json_t *make_json(const request *r, const weld_task *task, const weld_eva
     json_t *object = json_pack("{s:I, s:I, s:I}", "images", (json_int_t)e->images, "skipped",
                                (json_int_t)e->skipped, "left_out", (json_int_t)adopted->left_out);
     weld_evaluation_json(task, e, object);
-    json_object_set_new(object, "input_size", json_integer(input->input_size));
+    json_object_set_new(object, "input_size", cli_size_json(input->height, input->width));
+    json_object_set_new(object, "resize", json_string(cli_resize_name(input->resize)));
     json_object_set_new(object, "crop_fraction", json_real(input->crop_fraction));
     json_object_set_new(object, "interpolation",
                         json_string(cli_interpolation_name(input->interpolation)));

@@ -48,7 +48,7 @@ static void print_found(const char *path, const weld_model *m) {
         }
         if (origin->tables_from) {
             printf("%-16s tables of positions resized from images of %d to %d (bicubic)\n", "",
-                   origin->tables_from, f->preprocessing.input_size);
+                   origin->tables_from, f->preprocessing.height);
         }
     } else {
         printf("%s: %s\n", path, weld_file_kind_text(weld_file_kind_of(path)));

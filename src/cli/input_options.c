@@ -1,4 +1,4 @@
-/* --size, --crop, --interpolation; see input_options.h. */
+/* --size, --resize, --crop, --interpolation; see input_options.h. */
 #include "cli/input_options.h"
 
 #include <stdio.h>
@@ -14,6 +14,13 @@ enum { MOST_PIXELS = 4096 };
 static const char *const interpolations[] = {
     [WELD_BICUBIC] = "bicubic", [WELD_BILINEAR] = "bilinear"};
 
+static const char *const resize_modes[] = {
+    [WELD_FIT_CROP] = "crop", [WELD_FIT_SQUASH] = "squash", [WELD_FIT_LETTERBOX] = "letterbox"};
+
+const char *cli_resize_name(weld_fit resize) {
+    return resize_modes[resize];
+}
+
 const char *cli_interpolation_name(weld_interpolation interpolation) {
     return interpolations[interpolation];
 }
@@ -25,27 +32,55 @@ bool cli_read_number(const char *text, double min, double max, double *out, cons
     return end != text && (*end == ',' || !*end) && *out >= min && *out <= max;
 }
 
+/* A whole number of pixels, and where it ends. */
+static bool read_side(const char *text, int *out, const char **end) {
+    long side = 0;
+    for (*end = text; **end >= '0' && **end <= '9' && side <= MOST_PIXELS; ++*end) {
+        side = 10 * side + (**end - '0');
+    }
+    *out = (int)side;
+    return side >= 1 && side <= MOST_PIXELS;
+}
+
+bool cli_read_size(const char *text, int *height, int *width, const char **next) {
+    const char *end;
+    bool good = read_side(text, height, &end);
+    *width = *height;
+    if (good && *end == 'x') {
+        good = read_side(end + 1, width, &end);
+    }
+    *next = *end == ',' ? end + 1 : NULL;
+    return good && (*end == ',' || !*end);
+}
+
 static bool read_size(const char *text, cli_input *input, const char **next) {
-    double size;
-    bool good = cli_read_number(text, 1, MOST_PIXELS, &size, next) && size == (int)size;
-    input->size = good ? (int)size : 0;
-    return good;
+    return cli_read_size(text, &input->height, &input->width, next);
 }
 
 static bool read_crop(const char *text, cli_input *input, const char **next) {
     return cli_read_number(text, 0.01, 100, &input->crop, next);
 }
 
-static bool read_interpolation(const char *text, cli_input *input, const char **next) {
-    size_t length = strcspn(text, ",");
+/* Which of `count` words stands there; -1: none. */
+static int read_word(const char *text, const char *const *words, int count, const char **next) {
+    const size_t length = strcspn(text, ",");
     *next = text[length] ? text + length + 1 : NULL;
-    for (int i = 0; i < (int)(sizeof interpolations / sizeof *interpolations); i++) {
-        if (strlen(interpolations[i]) == length && memcmp(interpolations[i], text, length) == 0) {
-            input->interpolation = i;
-            return true;
+    for (int i = 0; i < count; i++) {
+        if (strlen(words[i]) == length && memcmp(words[i], text, length) == 0) {
+            return i;
         }
     }
-    return false;
+    return -1;
+}
+
+static bool read_interpolation(const char *text, cli_input *input, const char **next) {
+    input->interpolation = read_word(text, interpolations, 2, next);
+    return input->interpolation >= 0;
+}
+
+static bool read_resize(const char *text, cli_input *input, const char **next) {
+    input->resize = read_word(text, resize_modes, 3, next);
+    return input->resize >= 0;
 }
 
 typedef struct list {
@@ -77,11 +112,13 @@ static void multiply(const cli_call *call, const list *l, size_t most, cli_input
 void cli_inputs_read(const cli_call *call, const cli_input_options *options, size_t most,
                      cli_inputs *out) {
     const list lists[] = {
-        {"size", options->size, "a number of pixels from 1 to 4096", read_size},
+        {"size", options->size,
+         "a number of pixels from 1 to 4096, or two as in 224x320 (height x width)", read_size},
+        {"resize", options->resize, "crop, squash or letterbox", read_resize},
         {"crop", options->crop, "a number from 0.01 to 100 (as a rule 0.8 to 1)", read_crop},
         {"interpolation", options->interpolation, "bicubic or bilinear", read_interpolation}};
     out->count = 1;
-    out->items[0] = (cli_input){.interpolation = CLI_INTERPOLATION_OWN};
+    out->items[0] = (cli_input){.resize = CLI_OWN, .interpolation = CLI_OWN};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (lists[i].text) {
             multiply(call, &lists[i], most, out);
@@ -92,16 +129,19 @@ void cli_inputs_read(const cli_call *call, const cli_input_options *options, siz
 weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cli_input *input,
                           weld_error *err) {
     weld_preprocessing p = *own;
-    p.input_size = input->size ? input->size : own->input_size;
+    p.height = input->height ? input->height : own->height;
+    p.width = input->width ? input->width : own->width;
+    if (input->resize != CLI_OWN) {
+        p.resize = (weld_fit)input->resize;
+    }
     p.crop_fraction = input->crop > 0 ? input->crop : own->crop_fraction;
-    if (input->interpolation != CLI_INTERPOLATION_OWN) {
+    if (input->interpolation != CLI_OWN) {
         p.interpolation = (weld_interpolation)input->interpolation;
     }
     WELD_TRY(weld_model_set_preprocessing(m, &p, err));
-    if (p.input_size != own->input_size &&
-        weld_family_of(weld_model_get_config(m))->position_grids) {
+    if (p.height != own->height && weld_family_of(weld_model_get_config(m))->position_grids) {
         fprintf(stderr, "weld: tables of positions resized from images of %d to %d (bicubic)\n",
-                own->input_size, p.input_size);
+                own->height, p.height);
     }
     return WELD_OK;
 }

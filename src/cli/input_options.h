@@ -7,26 +7,28 @@
 
 /* Start zeroed. */
 typedef struct cli_input_options {
-    const char *size, *crop, *interpolation; /* NULL: the model's own */
+    const char *size, *resize, *crop, *interpolation; /* NULL: the model's own */
 } cli_input_options;
 
 /* Entries of a command's table; `many` is what the help says of lists. */
 #define CLI_INPUT_OPTIONS(o, many)                                                                 \
-    {"size", 0, CLI_TEXT, &(o).size, "N", "height and width of inputs (the model's)" many},        \
+    {"size", 0, CLI_TEXT, &(o).size, "N|HxW", "height and width of inputs (the model's)" many},    \
+        {"resize", 0, CLI_TEXT, &(o).resize, "R", "crop, squash, letterbox (the model's)"},        \
         {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side (the model's)"}, {  \
         "interpolation", 0, CLI_TEXT, &(o).interpolation, "I", "bicubic, bilinear (the model's)"   \
     }
 
 #define CLI_INPUTS_MAX 64
 
-/* Zero, zero and CLI_INTERPOLATION_OWN stand for the model's own. */
+/* Zero and CLI_OWN stand for the model's own. */
 typedef struct cli_input {
-    int size;
+    int height, width;
     double crop;
+    int resize;        /* a weld_fit */
     int interpolation; /* a weld_interpolation */
 } cli_input;
 
-enum { CLI_INTERPOLATION_OWN = -1 };
+enum { CLI_OWN = -1 };
 
 typedef struct cli_inputs {
     cli_input items[CLI_INPUTS_MAX];
@@ -43,6 +45,9 @@ weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cl
 /* One number of a list, which ends at a comma or the end of the text, and where the next one begins
  * (NULL: there is none); false: it is none from min to max. */
 bool cli_read_number(const char *text, double min, double max, double *out, const char **next);
+/* Likewise a size: "224", or "224x320", height first. */
+bool cli_read_size(const char *text, int *height, int *width, const char **next);
 const char *cli_interpolation_name(weld_interpolation interpolation);
+const char *cli_resize_name(weld_fit resize);
 
 #endif

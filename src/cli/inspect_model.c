@@ -5,6 +5,7 @@
 
 #include "base/statistics.h"
 #include "cli/inspect.h"
+#include "cli/input_options.h"
 #include "formats/json_text.h"
 #include "serialization/name_list.h"
 #include "infer/model.h"
@@ -89,7 +90,7 @@ static void say_network(inspection *in, const weld_model *m) {
     const weld_model_family *family = weld_family_of(c);
     weld_model_counts counts = weld_graph_counts(m->graph);
     bool merged = weld_model_is_merged(m);
-    int size = m->file.preprocessing.input_size;
+    const weld_preprocessing *p = &m->file.preprocessing;
     char labels[256];
     inspect_fact(in, "network", weld_json_name(c->name), "%s", c->name);
     /* What a merged network of another program was merged from nobody knows. */
@@ -111,7 +112,7 @@ static void say_network(inspection *in, const weld_model *m) {
     inspect_fact(in, "convolutions", json_integer(counts.convolutions), "%lld",
                  (long long)counts.convolutions);
     inspect_fact(in, "MACs", json_integer(counts.macs), "%.1f M at %d x %d",
-                 (double)counts.macs / 1e6, size, size);
+                 (double)counts.macs / 1e6, p->height, p->width);
 }
 
 static void say_classes(inspection *in, const weld_model *m) {
@@ -139,13 +140,15 @@ static void say_preprocessing(inspection *in, const weld_preprocessing *p, bool 
         mean[i] = round((double)p->mean[i] * 1e7) / 1e7;
         std[i] = round((double)p->std[i] * 1e7) / 1e7;
     }
-    json_t *value = json_pack("{s:i, s:f, s:s, s:[fff], s:[fff]}", "input_size", p->input_size,
-                              "crop_fraction", p->crop_fraction, "interpolation", filter, "mean",
-                              mean[0], mean[1], mean[2], "std", std[0], std[1], std[2]);
-    inspect_fact(in, "preprocessing", value,
-                 "size %d, crop fraction %g, %s, mean %g %g %g, std %g %g %g%s", p->input_size,
-                 p->crop_fraction, filter, mean[0], mean[1], mean[2], std[0], std[1], std[2],
-                 usual ? " (the usual one: the file says nothing of it)" : "");
+    char input[WELD_INPUT_TEXT_SIZE];
+    json_t *value = json_pack(
+        "{s:o, s:s, s:f, s:s, s:[fff], s:[fff]}", "input_size", cli_size_json(p->height, p->width),
+        "resize", cli_resize_name(p->resize), "crop_fraction", p->crop_fraction, "interpolation",
+        filter, "mean", mean[0], mean[1], mean[2], "std", std[0], std[1], std[2]);
+    inspect_fact(
+        in, "preprocessing", value, "size %s, crop fraction %g, %s, mean %g %g %g, std %g %g %g%s",
+        weld_input_text(p, input), p->crop_fraction, filter, mean[0], mean[1], mean[2], std[0],
+        std[1], std[2], usual ? " (the usual one: the file says nothing of it)" : "");
     inspect_fact(in, "preprocessing stated", json_boolean(!usual), NULL);
 }
 

@@ -12,6 +12,7 @@
 #include "cli/input_options.h"
 #include "formats/file.h"
 #include "infer/model.h"
+#include "models/models.h"
 
 enum { MAX_NAMES_FILE = 64 << 20 };
 
@@ -114,6 +115,16 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
     WELD_TRY(read_numbers("mean", options->mean, 3, mean, err));
     WELD_TRY(read_numbers("std", options->std, 3, std, err));
     WELD_TRY(read_numbers("crop", options->crop, 1, &crop, err));
+    const weld_fit resize = (weld_fit)(options->resize ? options->resize - 1 : 0);
+    const char *more = NULL;
+    if (options->size &&
+        (!cli_read_size(options->size, &known.height, &known.width, &more) || more)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "--size '%.80s': wants a number of pixels from 1 to 4096, or two as in "
+                         "224x320 (height x width)",
+                         options->size);
+    }
+    known.resize = options->resize ? &resize : NULL;
     known.mean = options->mean ? mean : NULL;
     known.std = options->std ? std : NULL;
     known.crop_fraction = round((double)crop * 1e7) / 1e7;
@@ -142,15 +153,17 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
 void cli_tell_preparing(const char *path, const weld_model *m) {
     const weld_model_origin *origin = &m->file.origin;
     const weld_preprocessing *p = weld_model_get_preprocessing(m);
+    char input[WELD_INPUT_TEXT_SIZE];
     if (!origin->usual && !origin->hub) {
         return;
     }
     fprintf(
         stderr,
-        "note: %s: images are prepared %s: size %d, crop %g, %s, mean %g,%g,%g, std %g,%g,%g%s\n",
+        "note: %s: images are prepared %s: size %s, crop %g, %s, mean %g,%g,%g, std %g,%g,%g%s\n",
         path, origin->hub ? "as config.json beside it says" : "in the usual way, an assumption",
-        p->input_size, p->crop_fraction, cli_interpolation_name(p->interpolation),
+        weld_input_text(p, input), p->crop_fraction, cli_interpolation_name(p->interpolation),
         (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
         (double)p->std[1], (double)p->std[2],
-        origin->hub ? "" : " (--size, --crop, --interpolation, --mean, --std say otherwise)");
+        origin->hub ? ""
+                    : " (--size, --resize, --crop, --interpolation, --mean, --std say otherwise)");
 }

@@ -15,6 +15,8 @@ typedef struct cli_model_options {
     const char *mean, *std, *crop; /* NULL: what the file says, or the usual */
     int interpolation;             /* 1: bicubic, 2: bilinear */
     bool backbone;                 /* it need not have a head */
+    const char *size;              /* NULL: likewise */
+    int resize;                    /* 1: crop, 2: squash, 3: letterbox */
 } cli_model_options;
 
 /* Entries of a command's table. */
@@ -35,7 +37,8 @@ typedef struct cli_model_options {
         "std", 0, CLI_TEXT, &(o).std, "R,G,B", ".pth, safetensors: then divided by"                \
     }
 #define CLI_MODEL_CROP(o)                                                                          \
-    {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side"}, {                    \
+    {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side"},                      \
+        {"resize", 0, CLI_CHOICE, &(o).resize, "crop|squash|letterbox", "how images fit"}, {       \
         "interpolation", 0, CLI_CHOICE, &(o).interpolation, "bicubic|bilinear",                    \
             "filter of resizing"                                                                   \
     }
@@ -46,10 +49,7 @@ typedef struct cli_model_options {
             "how the data's classes are numbered where the model has no names of them"             \
     }
 #define CLI_MODEL_SIZE(o)                                                                          \
-    {                                                                                              \
-        "size", 0, CLI_COUNT, &(o).known.input_size, "N",                                          \
-            "height and width of inputs (the usual ones)"                                          \
-    }
+    { "size", 0, CLI_TEXT, &(o).size, "N|HxW", "height and width of inputs (the usual ones)" }
 
 /* weld_model_import and weld_model_set_precision with the options. */
 weld_status cli_open_model(const char *path, const cli_model_options *options, weld_model **out,

@@ -23,7 +23,7 @@ static weld_status print_counts(const weld_model_config *config, int size, weld_
 
 static int usual_size(const weld_model_config *config) {
     const weld_naming *naming = weld_model_find_naming(config, NULL, NULL);
-    return weld_model_usual_preprocessing(config, naming).input_size;
+    return weld_model_usual_preprocessing(config, naming).height;
 }
 
 /* All variants, or those of a family. size 0: the usual ones. */

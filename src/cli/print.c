@@ -22,6 +22,10 @@ const char *cli_score_title(const weld_score *s, char text[CLI_TITLE_SIZE]) {
     return text;
 }
 
+json_t *cli_size_json(int height, int width) {
+    return height == width ? json_integer(height) : json_pack("[i, i]", height, width);
+}
+
 void cli_print_json(json_t *json, size_t digits) {
     json_dumpf(json, stdout, JSON_REAL_PRECISION(digits));
     putchar('\n');

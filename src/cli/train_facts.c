@@ -77,7 +77,7 @@ static void print_sizes(FILE *out, const char *prefix, const weld_train_start *s
     for (int i = 0; i < s->size_count; i++) {
         const char *between = i == 0 ? "" : i + 1 < s->size_count ? ", " : " or ";
         fprintf(out, "%s%lld images of %d x %d", between, (long long)s->sizes[i].batch,
-                s->sizes[i].size, s->sizes[i].size);
+                s->sizes[i].height, s->sizes[i].width);
     }
     fprintf(out, "\n%s%lld epochs of about %lld updates, %lld in all; ", prefix,
             (long long)s->epochs, (long long)s->steps_per_epoch, (long long)s->steps);
@@ -98,6 +98,9 @@ void cli_print_start(FILE *out, const char *prefix, const weld_train_start *s) {
         fprintf(out, "%s%lld epochs of %lld updates of %lld images%s; ", prefix,
                 (long long)s->epochs, (long long)s->steps_per_epoch,
                 (long long)(s->batch_size * s->accumulate), parts);
+    }
+    if (s->inputs) {
+        fprintf(out, "inputs of %s; ", s->inputs);
     }
     fprintf(out, "%s, %d threads, %.0f MB\n", cli_precision_name(s->precision), s->threads,
             (double)s->memory_bytes / 1e6);

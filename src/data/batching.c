@@ -6,13 +6,12 @@
 
 /* The images that have about as many pixels as batch_size of input_size. */
 static int64_t images_at(const weld_batching_options *o, int size) {
-    const int64_t pixels = o->batch_size * o->input_size * o->input_size;
+    const int64_t pixels = o->batch_size * o->height * o->width;
     const int64_t images = pixels / ((int64_t)size * size);
     return images < 1 ? 1 : images;
 }
 
 weld_status weld_batching_init(weld_batching *b, const weld_batching_options *o, weld_error *err) {
-    const int *sizes = o->size_count ? o->sizes : &o->input_size;
     const int count = o->size_count ? o->size_count : 1;
     if (o->batch_size < 1 || o->batch_size > WELD_BATCH_MAX) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch size %lld: it must be in 1..%d",
@@ -23,14 +22,20 @@ weld_status weld_batching_init(weld_batching *b, const weld_batching_options *o,
                          .accumulate = o->accumulate,
                          .seed = o->seed,
                          .updates = -1};
+    if (!o->size_count) {
+        b->shapes[0] = (weld_batch_shape){o->height, o->width,
+                                          o->batch_size < o->count ? o->batch_size : o->count};
+        return WELD_OK;
+    }
     for (int i = 0; i < count; i++) {
-        const int64_t images = images_at(o, sizes[i]);
+        const int64_t images = images_at(o, o->sizes[i]);
         if (images > WELD_BATCH_MAX) {
             return weld_fail(err, WELD_ERROR_ARGUMENT,
                              "size %d: its batches would be of %lld images: at most %d can be",
-                             sizes[i], (long long)images, WELD_BATCH_MAX);
+                             o->sizes[i], (long long)images, WELD_BATCH_MAX);
         }
-        b->shapes[i] = (weld_batch_shape){sizes[i], images < o->count ? images : o->count};
+        b->shapes[i] =
+            (weld_batch_shape){o->sizes[i], o->sizes[i], images < o->count ? images : o->count};
     }
     return WELD_OK;
 }

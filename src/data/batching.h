@@ -23,8 +23,8 @@ enum { WELD_SIZES_MAX = 16, WELD_BATCH_MAX = 1 << 20 };
 typedef struct weld_batching_options {
     int64_t count;      /* images of an epoch, at least 1 */
     int64_t batch_size; /* images of a batch at input_size */
-    int input_size;
-    const int *sizes;   /* rising; not needed later */
+    int height, width;  /* the input size */
+    const int *sizes;   /* of square images, rising; not needed later */
     int size_count;     /* 0: input_size alone */
     int64_t accumulate; /* batches of an update */
     uint64_t seed;
@@ -32,8 +32,8 @@ typedef struct weld_batching_options {
 
 /* What batches there are. */
 typedef struct weld_batch_shape {
-    int size;      /* height and width of the images */
-    int64_t count; /* images */
+    int height, width; /* of the images */
+    int64_t count;     /* images */
 } weld_batch_shape;
 
 /* To be read from outside: shapes. Copied freely. */

@@ -15,10 +15,10 @@ typedef struct weld_sample_part {
 
 typedef struct weld_composition {
     int most; /* images of a sample, 1..WELD_SAMPLE_PARTS */
-    /* parts[0] is the image whose turn it is, filling all of a sample of size x size. Choose the
+    /* parts[0] is the image whose turn it is, filling all of a sample of height x width. Choose the
      * others out of the `images` of the data set, and all cells; returns how many there are. A
      * function of its arguments and of what is drawn. */
-    int (*compose)(const void *settings, int64_t images, int size, weld_random *random,
+    int (*compose)(const void *settings, int64_t images, int height, int width, weld_random *random,
                    weld_sample_part *parts);
     const void *settings;
 } weld_composition;

@@ -32,7 +32,7 @@ size_t weld_loader_train_floats(const weld_loader *l) {
     size_t most = 0;
     for (int i = 0; i < l->batching.shape_count; i++) {
         const weld_batch_shape *s = &l->batching.shapes[i];
-        const size_t floats = (size_t)s->count * (size_t)s->size * (size_t)s->size * 3;
+        const size_t floats = (size_t)s->count * (size_t)s->height * (size_t)s->width * 3;
         most = floats > most ? floats : most;
     }
     return most;
@@ -122,7 +122,8 @@ static weld_status open_batching(weld_loader *l, weld_error *err) {
     const weld_loader_options *o = &l->options;
     const weld_batching_options batching = {.count = weld_dataset_count(l->ds),
                                             .batch_size = o->batch_size,
-                                            .input_size = o->preprocessing.input_size,
+                                            .height = o->preprocessing.height,
+                                            .width = o->preprocessing.width,
                                             .sizes = o->sizes,
                                             .size_count = o->size_count,
                                             .accumulate = o->accumulate ? o->accumulate : 1,
@@ -138,7 +139,8 @@ static weld_status open_transforms(weld_loader *l, weld_error *err) {
     weld_preprocessing preprocessing = o->preprocessing;
     WELD_TRY(weld_transform_init(&l->transform, &preprocessing, &o->augmentation, err));
     for (int i = 0; i < l->batching.shape_count; i++) {
-        preprocessing.input_size = l->batching.shapes[i].size;
+        preprocessing.height = l->batching.shapes[i].height;
+        preprocessing.width = l->batching.shapes[i].width;
         WELD_TRY(weld_transform_init(&l->transforms[i], &preprocessing, &o->augmentation, err));
     }
     return WELD_OK;
@@ -281,7 +283,8 @@ static weld_status replace_bad(const weld_loading *job, int64_t begin, weld_batc
 /* What the loader has beside pixels of the batch's samples. */
 static weld_batch batch_of(const weld_loader *l, int64_t count, const weld_sample_source *source) {
     return (weld_batch){.count = count,
-                        .size = source->transform->preprocessing.input_size,
+                        .height = source->transform->preprocessing.height,
+                        .width = source->transform->preprocessing.width,
                         .indices = l->picks.indices,
                         .repeats = l->picks.repeats,
                         .view = source->view,
@@ -317,8 +320,8 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
     const double made = weld_clock();
     share_seconds(l, made - began, out);
     weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch, shape.count,
-                  shape.size, l->mixes);
-    weld_mix_images(l->mixes, shape.count, shape.size, images, l->threads);
+                  shape.height, shape.width, l->mixes);
+    weld_mix_images(l->mixes, shape.count, shape.height, shape.width, images, l->threads);
     out->augment_seconds += weld_clock() - made;
     return WELD_OK;
 }

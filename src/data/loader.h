@@ -55,7 +55,7 @@ void weld_loader_free(weld_loader *l); /* accepts NULL */
 /* What a batch holds; the arrays belong to the loader and are valid until its next batch. */
 typedef struct weld_batch {
     int64_t count;
-    int size;               /* height and width of the images */
+    int height, width;      /* of the images */
     const int64_t *indices; /* of the samples in the data set: of the image whose turn it was */
     /* Training: which of its repeats each sample is, and the epoch that augmented them (views).
      * With its index they say all of a sample before mixing. */
@@ -85,8 +85,8 @@ int64_t weld_loader_train_batches(weld_loader *l, uint32_t epoch);
 int weld_loader_train_shape(weld_loader *l, uint32_t epoch, int64_t batch);
 int64_t weld_loader_eval_batches(const weld_loader *l);
 
-/* images: room for those of the batch's shape, [count, size, size, 3]. Errors: memory; too many bad
- * images one after the other. */
+/* images: room for those of the batch's shape, [count, height, width, 3]. Errors: memory; too many
+ * bad images one after the other. */
 weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
                                     weld_batch *out, weld_error *err);
 

@@ -17,8 +17,8 @@ void weld_loading_pick(const weld_loader *l, const weld_sample_source *source, i
     parts[0] = (weld_sample_part){index, weld_transform_whole(source->transform)};
     if (c) {
         weld_random random = weld_sample_random(source, index, repeat, WELD_RANDOM_COMPOSE);
-        p->counts[slot] =
-            c->compose(c->settings, weld_dataset_count(l->ds), parts[0].cell.width, &random, parts);
+        p->counts[slot] = c->compose(c->settings, weld_dataset_count(l->ds), parts[0].cell.height,
+                                     parts[0].cell.width, &random, parts);
     }
 }
 
@@ -56,8 +56,8 @@ weld_sample_source weld_loading_source(const weld_loader *l, const weld_transfor
 }
 
 size_t weld_loading_floats(const weld_sample_source *source) {
-    size_t size = (size_t)source->transform->preprocessing.input_size;
-    return size * size * 3;
+    const weld_preprocessing *p = &source->transform->preprocessing;
+    return (size_t)p->height * (size_t)p->width * 3;
 }
 
 static weld_sample sample_of(const weld_loader *l, int64_t slot) {

@@ -14,19 +14,20 @@ static int clip(int value, int size) {
     return value < 0 ? 0 : value > size ? size : value;
 }
 
-weld_mix weld_cutmix(int size, double lambda, int centre_x, int centre_y) {
-    int half = (int)(size * sqrt(1.0 - lambda)) / 2;
+weld_mix weld_cutmix(int height, int width, double lambda, int centre_x, int centre_y) {
+    const double side = sqrt(1.0 - lambda);
+    const int half_x = (int)(width * side) / 2, half_y = (int)(height * side) / 2;
     weld_mix m = {.cutmix = true,
-                  .x0 = clip(centre_x - half, size),
-                  .y0 = clip(centre_y - half, size),
-                  .x1 = clip(centre_x + half, size),
-                  .y1 = clip(centre_y + half, size)};
+                  .x0 = clip(centre_x - half_x, width),
+                  .y0 = clip(centre_y - half_y, height),
+                  .x1 = clip(centre_x + half_x, width),
+                  .y1 = clip(centre_y + half_y, height)};
     double area = (double)(m.x1 - m.x0) * (m.y1 - m.y0);
-    m.lambda = (float)(1.0 - area / ((double)size * size));
+    m.lambda = (float)(1.0 - area / ((double)height * width));
     return m;
 }
 
-static weld_mix draw_unit(const weld_augmentation *a, int size, weld_random *random) {
+static weld_mix draw_unit(const weld_augmentation *a, int height, int width, weld_random *random) {
     if (weld_random_uniform(random) >= a->mix_probability) {
         return unmixed;
     }
@@ -38,13 +39,13 @@ static weld_mix draw_unit(const weld_augmentation *a, int size, weld_random *ran
         return (weld_mix){.lambda = (float)weld_random_beta(random, a->mixup, a->mixup)};
     }
     double lambda = weld_random_beta(random, a->cutmix, a->cutmix);
-    int centre_x = (int)weld_random_below(random, (uint64_t)size);
-    int centre_y = (int)weld_random_below(random, (uint64_t)size);
-    return weld_cutmix(size, lambda, centre_x, centre_y);
+    int centre_x = (int)weld_random_below(random, (uint64_t)width);
+    int centre_y = (int)weld_random_below(random, (uint64_t)height);
+    return weld_cutmix(height, width, lambda, centre_x, centre_y);
 }
 
 void weld_mix_draw(const weld_augmentation *a, uint64_t seed, uint32_t epoch, int64_t batch,
-                   int64_t n, int size, weld_mix *mixes) {
+                   int64_t n, int height, int width, weld_mix *mixes) {
     weld_random random = weld_random_start(seed, epoch, (uint64_t)batch, WELD_RANDOM_MIX);
     const bool off = a->mixup_off_epoch > 0 && (int64_t)epoch >= a->mixup_off_epoch;
     bool mixes_any = a->kind != WELD_AUGMENT_NONE && !off && (a->mixup > 0 || a->cutmix > 0);
@@ -57,7 +58,7 @@ void weld_mix_draw(const weld_augmentation *a, uint64_t seed, uint32_t epoch, in
             mixes[i] = mixes[n - 1 - i];
         } else {
             if (i == 0 || a->mix_mode != WELD_MIX_BATCH) {
-                drawn = draw_unit(a, size, &random);
+                drawn = draw_unit(a, height, width, &random);
             }
             mixes[i] = drawn;
         }
@@ -97,19 +98,19 @@ static int same_until(const weld_mix *m, int x, int end) {
 typedef struct mix_job {
     const weld_mix *mixes;
     int64_t n;
-    int size;
+    int height, width;
     float *images;
 } mix_job;
 
 static void mix_pair(void *arg, int64_t i, int thread) {
     const mix_job *job = arg;
-    int64_t j = job->n - 1 - i, floats = (int64_t)job->size * job->size * 3;
+    int64_t j = job->n - 1 - i, floats = (int64_t)job->height * job->width * 3;
     const weld_mix *a = &job->mixes[i], *b = &job->mixes[j];
     (void)thread;
-    for (int y = 0; y < job->size; y++) {
-        int64_t row = (int64_t)y * job->size * 3;
-        for (int x = 0, end; x < job->size; x = end) {
-            end = same_until(b, x, same_until(a, x, job->size));
+    for (int y = 0; y < job->height; y++) {
+        int64_t row = (int64_t)y * job->width * 3;
+        for (int x = 0, end; x < job->width; x = end) {
+            end = same_until(b, x, same_until(a, x, job->width));
             blend(own_share(a, x, y), own_share(b, x, y), (int64_t)(end - x) * 3,
                   job->images + i * floats + row + (int64_t)x * 3,
                   job->images + j * floats + row + (int64_t)x * 3);
@@ -117,8 +118,9 @@ static void mix_pair(void *arg, int64_t i, int thread) {
     }
 }
 
-void weld_mix_images(const weld_mix *mixes, int64_t n, int size, float *images, int threads) {
-    mix_job job = {mixes, n, size, images};
+void weld_mix_images(const weld_mix *mixes, int64_t n, int height, int width, float *images,
+                     int threads) {
+    mix_job job = {mixes, n, height, width, images};
     weld_parallel(threads, n / 2, mix_pair, &job);
 }
 

@@ -16,20 +16,21 @@ typedef struct weld_mix {
     int x0, y0, x1, y1;
 } weld_mix;
 
-/* Draw for the n samples of size x size of a batch; a function of all arguments. Each unit of the
- * mode (the batch; each pair of partners, which get the same; each sample) is mixed with
+/* Draw for the n samples of height x width of a batch; a function of all arguments. Each unit of
+ * the mode (the batch; each pair of partners, which get the same; each sample) is mixed with
  * mix_probability: by cutmix with cutmix_probability where both have an alpha above 0, else by the
  * one that has. Of kind none, and from mixup_off_epoch on, nothing is mixed. */
 void weld_mix_draw(const weld_augmentation *a, uint64_t seed, uint32_t epoch, int64_t batch,
-                   int64_t n, int size, weld_mix *mixes);
+                   int64_t n, int height, int width, weld_mix *mixes);
 
-/* The box of cutmix for a lambda and a centre in 0..size-1: its sides are trunc(size * sqrt(1 -
- * lambda)), brought to an even number, and cut off at the image's edges; the lambda of the result
- * is the share of the image that is left. */
-weld_mix weld_cutmix(int size, double lambda, int centre_x, int centre_y);
+/* The box of cutmix for a lambda and a centre in the image: its sides are trunc(side * sqrt(1 -
+ * lambda)) of the image's, brought to an even number, and cut off at the image's edges; the lambda
+ * of the result is the share of the image that is left. */
+weld_mix weld_cutmix(int height, int width, double lambda, int centre_x, int centre_y);
 
-/* In place, images [n, size, size, 3]. */
-void weld_mix_images(const weld_mix *mixes, int64_t n, int size, float *images, int threads);
+/* In place, images [n, height, width, 3]. */
+void weld_mix_images(const weld_mix *mixes, int64_t n, int height, int width, float *images,
+                     int threads);
 
 /* rows [n, size]: row i becomes lambda * row i + (1 - lambda) * row n-1-i, of the values before.
  * For targets, and for all else that is to be mixed as they are. */

@@ -60,7 +60,7 @@ void weld_sample_spent(weld_sample_worker *w, weld_time_use use);
  * of the whole, where else each decodes its crop. The samples are the same. */
 void weld_sample_begin(const weld_sample_source *s, weld_sample_image *image, int64_t count);
 
-/* The sample of whose parts w->images hold the bytes: out [input_size, input_size, 3], and its
+/* The sample of whose parts w->images hold the bytes: out [height, width, 3], and its
  * annotation appended to *annotation. After an error *bad is the number of the part that caused it.
  */
 weld_status weld_sample_training(const weld_sample_source *s, const weld_sample *sample,

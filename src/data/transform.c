@@ -2,6 +2,7 @@
 #include "data/transform.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -10,9 +11,13 @@
 enum { CROP_TRIES = 10, SMALL_PADDING = 4, MAX_INPUT_SIZE = 4096 };
 
 static weld_status check_preprocessing(const weld_preprocessing *p, weld_error *err) {
-    if (p->input_size < 1 || p->input_size > MAX_INPUT_SIZE) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "input_size is %d: it must be 1..%d",
-                         p->input_size, MAX_INPUT_SIZE);
+    if (p->height < 1 || p->height > MAX_INPUT_SIZE || p->width < 1 || p->width > MAX_INPUT_SIZE) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "input_size is %d x %d: each must be 1..%d",
+                         p->height, p->width, MAX_INPUT_SIZE);
+    }
+    if ((unsigned)p->resize > WELD_FIT_LETTERBOX) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "resize is %d: there is no such mode",
+                         (int)p->resize);
     }
     if (!(p->crop_fraction >= 0.01 && p->crop_fraction <= 100)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
@@ -71,31 +76,40 @@ static void normalise_row(const weld_transform *t, const uint8_t *in, int width,
     }
 }
 
-static void black_row(const weld_transform *t, int width, float *out) {
+/* What is around an image: black, or the padding of a letterbox. */
+static const uint8_t *background(const weld_transform *t) {
+    static const uint8_t black[3] = {0};
+    const weld_preprocessing *p = &t->preprocessing;
+    return p->resize == WELD_FIT_LETTERBOX ? p->padding : black;
+}
+
+static void background_row(const weld_transform *t, int width, float *out) {
+    const uint8_t *color = background(t);
     for (int x = 0; x < width; x++, out += 3) {
-        out[0] = t->normalised[0][0];
-        out[1] = t->normalised[1][0];
-        out[2] = t->normalised[2][0];
+        out[0] = t->normalised[0][color[0]];
+        out[1] = t->normalised[1][color[1]];
+        out[2] = t->normalised[2][color[2]];
     }
 }
 
-/* Put `in` at (left, top) of an output of size x size (which may cut it off), black around it. */
+/* Put `in` at (left, top) of an output of the input's size (which may cut it off), the background
+ * around it. */
 static void place(const weld_transform *t, const weld_pixels *in, int left, int top, bool flip,
                   float *out) {
-    int size = t->preprocessing.input_size;
-    int x0 = left < 0 ? 0 : left, x1 = left + in->width > size ? size : left + in->width;
-    size_t row = (size_t)size * 3;
-    for (int y = 0; y < size; y++, out += row) {
+    const int height = t->preprocessing.height, width = t->preprocessing.width;
+    int x0 = left < 0 ? 0 : left, x1 = left + in->width > width ? width : left + in->width;
+    size_t row = (size_t)width * 3;
+    for (int y = 0; y < height; y++, out += row) {
         int from_y = y - top;
         if (from_y < 0 || from_y >= in->height) {
-            black_row(t, size, out);
+            background_row(t, width, out);
             continue;
         }
-        if (x1 - x0 < size) {
-            black_row(t, size, out);
+        if (x1 - x0 < width) {
+            background_row(t, width, out);
         }
         const uint8_t *from = in->data + (size_t)from_y * in->stride + (size_t)(x0 - left) * 3;
-        normalise_row(t, from, x1 - x0, flip, out + (size_t)(flip ? size - x1 : x0) * 3);
+        normalise_row(t, from, x1 - x0, flip, out + (size_t)(flip ? width - x1 : x0) * 3);
     }
 }
 
@@ -105,28 +119,53 @@ static int64_t half_even(int64_t difference) {
     return difference % 2 ? half + half % 2 : half;
 }
 
-/* Resizing an image as evaluation does, but only the part that the central crop to input_size
- * keeps. *left and *top: where that belongs in the output. */
+static int64_t frame_side(int side, double crop_fraction) {
+    const double frame = floor(side / crop_fraction);
+    return frame < 1 ? 1 : (int64_t)frame;
+}
+
+static int64_t scaled(int64_t side, double ratio) {
+    const double s = nearbyint((double)side / ratio); /* halves to the even one, as Python rounds */
+    return s < 1 ? 1 : (int64_t)s;
+}
+
+/* The size that an image is resized to. A square frame is covered as torchvision's Resize does it,
+ * every other thing as timm's ResizeKeepRatio does. */
+static void resized_size(const weld_preprocessing *p, int64_t *width, int64_t *height) {
+    const int64_t frame_width = frame_side(p->width, p->crop_fraction);
+    const int64_t frame_height = frame_side(p->height, p->crop_fraction);
+    const double by_width = (double)*width / (double)frame_width;
+    const double by_height = (double)*height / (double)frame_height;
+    if (p->resize == WELD_FIT_SQUASH) {
+        *width = frame_width;
+        *height = frame_height;
+    } else if (p->resize == WELD_FIT_LETTERBOX || frame_width != frame_height) {
+        const double ratio =
+            p->resize == WELD_FIT_LETTERBOX ? fmax(by_width, by_height) : fmin(by_width, by_height);
+        *width = scaled(*width, ratio);
+        *height = scaled(*height, ratio);
+    } else if (*width <= *height) {
+        *height = frame_width * *height / *width;
+        *width = frame_width;
+    } else {
+        *width = frame_width * *width / *height;
+        *height = frame_width;
+    }
+}
+
+/* Resizing an image as evaluation does, but only the part that the central crop to the input keeps.
+ * *left and *top: where that belongs in the output. */
 static weld_resize_request central_request(const weld_preprocessing *p, int64_t width,
                                            int64_t height, int *left, int *top) {
-    const int size = p->input_size;
-    int64_t shorter = (int64_t)floor(size / p->crop_fraction);
-    shorter = shorter < 1 ? 1 : shorter;
-    if (width <= height) {
-        height = shorter * height / width;
-        width = shorter;
-    } else {
-        width = shorter * width / height;
-        height = shorter;
-    }
+    resized_size(p, &width, &height);
     weld_resize_request request = {
         .filter = p->interpolation, .full_width = width, .full_height = height};
-    request.x = width > size ? half_even(width - size) : 0;
-    request.y = height > size ? half_even(height - size) : 0;
-    request.width = width > size ? size : (int)width;
-    request.height = height > size ? size : (int)height;
-    *left = (size - request.width) / 2;
-    *top = (size - request.height) / 2;
+    request.x = width > p->width ? half_even(width - p->width) : 0;
+    request.y = height > p->height ? half_even(height - p->height) : 0;
+    request.width = width > p->width ? p->width : (int)width;
+    request.height = height > p->height ? p->height : (int)height;
+    *left = (p->width - request.width) / 2;
+    *top = (p->height - request.height) / 2;
     return request;
 }
 
@@ -149,53 +188,124 @@ weld_status weld_transform_evaluation(const weld_transform *t, const weld_image 
     return central_crop(t, &whole, scratch, out, err);
 }
 
-weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int height,
-                                weld_random *random) {
-    double low = log(a->crop_ratio[0]), high = log(a->crop_ratio[1]);
+/* What a crop is taken from: an image, and around it, for a letterbox, its padding. */
+typedef struct canvas {
+    int width, height;             /* of all */
+    int image_width, image_height; /* which is in the middle */
+    double aspect; /* width over height of a crop that shows things as evaluation does */
+} canvas;
+
+/* Where a crop begins: in the image, or so that all of it is in the crop, which is as large then.
+ */
+static int random_place(int crop, int image, weld_random *random) {
+    const int place = (int)weld_random_below(random, (uint64_t)abs(image - crop) + 1);
+    return crop > image ? -place : place;
+}
+
+static weld_rectangle random_crop(const weld_augmentation *a, const canvas *c,
+                                  weld_random *random) {
+    const double low = log(a->crop_ratio[0]), high = log(a->crop_ratio[1]);
+    const double least = a->crop_ratio[0] * c->aspect, most = a->crop_ratio[1] * c->aspect;
     for (int i = 0; i < CROP_TRIES; i++) {
-        double area =
-            (double)width * height * weld_random_range(random, a->crop_scale[0], a->crop_scale[1]);
-        double aspect = exp(weld_random_range(random, low, high));
+        double area = (double)c->width * c->height *
+                      weld_random_range(random, a->crop_scale[0], a->crop_scale[1]);
+        double aspect = c->aspect * exp(weld_random_range(random, low, high));
         double w = nearbyint(sqrt(area * aspect)), h = nearbyint(sqrt(area / aspect));
-        if (w >= 1 && w <= width && h >= 1 && h <= height) {
+        if (w >= 1 && w <= c->width && h >= 1 && h <= c->height) {
             weld_rectangle crop = {.width = (int)w, .height = (int)h};
-            crop.y = (int)weld_random_below(random, (uint64_t)(height - crop.height + 1));
-            crop.x = (int)weld_random_below(random, (uint64_t)(width - crop.width + 1));
+            crop.y = random_place(crop.height, c->image_height, random);
+            crop.x = random_place(crop.width, c->image_width, random);
             return crop;
         }
     }
-    double aspect = (double)width / height;
-    weld_rectangle crop = {.width = width, .height = height};
-    if (aspect < a->crop_ratio[0]) {
-        crop.height = (int)nearbyint(width / a->crop_ratio[0]);
-    } else if (aspect > a->crop_ratio[1]) {
-        crop.width = (int)nearbyint(height * a->crop_ratio[1]);
+    const double aspect = (double)c->width / c->height;
+    weld_rectangle crop = {.width = c->width, .height = c->height};
+    if (aspect < least) {
+        crop.height = (int)nearbyint(c->width / least);
+    } else if (aspect > most) {
+        crop.width = (int)nearbyint(c->height * most);
     }
-    crop.width = crop.width < 1 ? 1 : crop.width > width ? width : crop.width;
-    crop.height = crop.height < 1 ? 1 : crop.height > height ? height : crop.height;
-    crop.x = (width - crop.width) / 2;
-    crop.y = (height - crop.height) / 2;
+    crop.width = crop.width < 1 ? 1 : crop.width > c->width ? c->width : crop.width;
+    crop.height = crop.height < 1 ? 1 : crop.height > c->height ? c->height : crop.height;
+    crop.x = (c->image_width - crop.width) / 2;
+    crop.y = (c->image_height - crop.height) / 2;
     return crop;
 }
 
+weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int height,
+                                weld_random *random) {
+    return random_crop(a, &(canvas){width, height, width, height, 1}, random);
+}
+
+static int at_least(int side, double wanted) {
+    const int other = (int)nearbyint(wanted);
+    return other > side ? other : side;
+}
+
+static canvas canvas_of(const weld_transform *t, int width, int height,
+                        const weld_rectangle *cell) {
+    const double aspect = (double)cell->width / cell->height;
+    canvas c = {width, height, width, height, aspect};
+    if (t->preprocessing.resize == WELD_FIT_SQUASH) {
+        c.aspect = (double)width / height;
+    } else if (t->preprocessing.resize == WELD_FIT_LETTERBOX) {
+        c.width = at_least(width, height * aspect);
+        c.height = at_least(height, width / aspect);
+    }
+    return c;
+}
+
+/* Of a span of `length` from `begin`, which becomes `cell`, the part that lies in 0..end: what of
+ * the image it is, and where it comes to lie. */
+static void cut_span(int *begin, int *length, int end, int *to, int *to_length) {
+    const int first = *begin < 0 ? 0 : *begin;
+    const int last = *begin + *length > end ? end : *begin + *length;
+    const double scale = (double)*to_length / *length;
+    const int place = (int)nearbyint((first - *begin) * scale);
+    const int shown = (int)nearbyint((last - first) * scale);
+    if (first == *begin && last == *begin + *length) {
+        return;
+    }
+    *to += place;
+    *to_length = shown < 1 ? 1 : shown;
+    *begin = first;
+    *length = last - first;
+}
+
+/* All of an image as a letterbox shows it. */
+static weld_rectangle letterbox(int width, int height, const weld_rectangle *cell) {
+    const weld_preprocessing p = {.width = cell->width,
+                                  .height = cell->height,
+                                  .resize = WELD_FIT_LETTERBOX,
+                                  .crop_fraction = 1};
+    int left, top;
+    const weld_resize_request r = central_request(&p, width, height, &left, &top);
+    return (weld_rectangle){cell->x + left, cell->y + top, r.width, r.height};
+}
+
 weld_rectangle weld_transform_whole(const weld_transform *t) {
-    const int size = t->preprocessing.input_size;
-    return (weld_rectangle){0, 0, size, size};
+    return (weld_rectangle){0, 0, t->preprocessing.width, t->preprocessing.height};
 }
 
 weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
                                      weld_rectangle cell, weld_random *random) {
     weld_sample_plan plan = {
         .crop = {0, 0, width, height}, .reduction = 1, .cell = cell, .to = cell};
+    const canvas shown = canvas_of(t, width, height, &cell);
     switch (t->augmentation.kind) {
     case WELD_AUGMENT_IMAGENET:
-        plan.crop = weld_random_crop(&t->augmentation, width, height, random);
-        while (plan.reduction < 8 && plan.crop.width / plan.reduction / 2 >= cell.width &&
-               plan.crop.height / plan.reduction / 2 >= cell.height) {
+        plan.crop = random_crop(&t->augmentation, &shown, random);
+        cut_span(&plan.crop.x, &plan.crop.width, width, &plan.to.x, &plan.to.width);
+        cut_span(&plan.crop.y, &plan.crop.height, height, &plan.to.y, &plan.to.height);
+        while (plan.reduction < 8 && plan.crop.width / plan.reduction / 2 >= plan.to.width &&
+               plan.crop.height / plan.reduction / 2 >= plan.to.height) {
             plan.reduction *= 2;
         }
         break;
     case WELD_AUGMENT_SMALL:
+        if (t->preprocessing.resize == WELD_FIT_LETTERBOX) {
+            plan.to = letterbox(width, height, &cell);
+        }
         plan.to.x += SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
         plan.to.y += SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
         break;
@@ -257,12 +367,16 @@ static weld_status stretch(const weld_transform *t, const weld_sample_plan *plan
     return WELD_OK;
 }
 
-/* scratch->sample, of the input's size, black. */
+/* scratch->sample, of the input's size, all background. */
 static weld_status begin_bytes(const weld_transform *t, weld_transform_scratch *scratch,
                                weld_error *err) {
-    const int size = t->preprocessing.input_size;
-    WELD_TRY(weld_image_resize_buffer(&scratch->sample, size, size, err));
-    memset(scratch->sample.pixels, 0, (size_t)size * (size_t)size * 3);
+    const size_t pixels = (size_t)t->preprocessing.width * (size_t)t->preprocessing.height;
+    const uint8_t *color = background(t);
+    WELD_TRY(weld_image_resize_buffer(&scratch->sample, t->preprocessing.width,
+                                      t->preprocessing.height, err));
+    for (size_t i = 0; i < pixels; i++) {
+        memcpy(scratch->sample.pixels + 3 * i, color, 3);
+    }
     return WELD_OK;
 }
 
@@ -324,6 +438,7 @@ weld_status weld_transform_training(const weld_transform *t, const weld_sample_p
         return central_crop(t, &parts->pixels, scratch, out, err);
     }
     WELD_TRY(assemble(t, plans, parts, count, random, scratch, out, err));
-    weld_random_erase(&t->augmentation, t->preprocessing.input_size, erase, out);
+    weld_random_erase(&t->augmentation, t->preprocessing.height, t->preprocessing.width, erase,
+                      out);
     return WELD_OK;
 }

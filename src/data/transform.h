@@ -2,7 +2,7 @@
  *
  * Evaluation is the transform of weld_preprocessing; training varies it at random. All randomness
  * comes from the stream that is passed in, so that a sample is a function of (seed, epoch, index).
- * Output is [input_size, input_size, 3] in float, (v / 255 - mean) / std per channel, in float
+ * Output is [height, width, 3] in float, (v / 255 - mean) / std per channel, in float
  * arithmetic in that order.
  */
 #ifndef WELD_DATA_TRANSFORM_H
@@ -40,8 +40,8 @@ typedef struct weld_transform_scratch {
 } weld_transform_scratch;
 void weld_transform_scratch_free(weld_transform_scratch *s);
 
-/* Shorter side to floor(input_size / crop_fraction), central crop; an image smaller than the crop
- * is centred on black (torchvision's Resize and CenterCrop, to the pixel). */
+/* To the frame that weld/image.h describes, central crop; an image smaller than the crop is centred
+ * on black, or on the padding of a letterbox. */
 weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
                                       weld_transform_scratch *scratch, float *out, weld_error *err);
 
@@ -83,7 +83,10 @@ weld_placement weld_transform_placement(const weld_transform *t, const weld_samp
 weld_placement weld_transform_evaluation_placement(const weld_transform *t, int width, int height);
 
 /* The random resized crop of an image: up to ten tries for a crop of random area and aspect that
- * fits, else the largest central one that meets the aspect limits. */
+ * fits, else the largest central one that meets the aspect limits. In a plan these limits are
+ * relative to what evaluation shows: 1 is its proportions, whatever the input's and the image's;
+ * and a letterbox is cropped with its padding, of which a crop has none unless it is larger than
+ * the image. */
 weld_rectangle weld_random_crop(const weld_augmentation *a, int width, int height,
                                 weld_random *random);
 

@@ -24,13 +24,15 @@ static int line_count(const char *caption) {
     return lines;
 }
 
-weld_status weld_sheet_layout_make(int size, int64_t n, int columns, const char *const *captions,
-                                   weld_sheet_layout *out, weld_error *err) {
-    if (size < 1 || n < 1 || n > WELD_MAX_PIXELS || columns < 1) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "contact sheet of %lld images of %d pixels in %d columns: all must be at "
-                         "least 1",
-                         (long long)n, size, columns);
+weld_status weld_sheet_layout_make(weld_sheet_size size, int64_t n, int columns,
+                                   const char *const *captions, weld_sheet_layout *out,
+                                   weld_error *err) {
+    if (size.height < 1 || size.width < 1 || n < 1 || n > WELD_MAX_PIXELS || columns < 1) {
+        return weld_fail(
+            err, WELD_ERROR_ARGUMENT,
+            "contact sheet of %lld images of %d x %d pixels in %d columns: all must be at "
+            "least 1",
+            (long long)n, size.height, size.width, columns);
     }
     int lines = 0;
     for (int64_t i = 0; captions && i < n; i++) {
@@ -38,14 +40,15 @@ weld_status weld_sheet_layout_make(int size, int64_t n, int columns, const char 
         lines = of_this > lines ? of_this : lines;
     }
     int64_t across = columns < n ? columns : n, down = (n + across - 1) / across;
-    int64_t scale = (LEAST_SIDE + size - 1) / size, side = size * scale;
-    int64_t step_x = side + GAP, step_y = side + GAP + lines * LINE_STEP + (lines ? 2 : 0);
+    int64_t scale = (LEAST_SIDE + size.width - 1) / size.width;
+    int64_t step_x = size.width * scale + GAP;
+    int64_t step_y = size.height * scale + GAP + lines * LINE_STEP + (lines ? 2 : 0);
     int64_t width = across * step_x + GAP, height = down * step_y + GAP;
     /* The first two bound the product. */
     if (width > WELD_MAX_PIXELS || height > WELD_MAX_PIXELS || width * height > WELD_MAX_PIXELS) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "contact sheet of %lld images of %d x %d: more than %d pixels: take fewer",
-                         (long long)n, size, size, WELD_MAX_PIXELS);
+                         (long long)n, size.height, size.width, WELD_MAX_PIXELS);
     }
     *out = (weld_sheet_layout){.columns = (int)across,
                                .rows = (int)down,
@@ -64,15 +67,14 @@ static uint8_t to_byte(float value, float mean, float std) {
     return v >= 255.0f ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
 }
 
-/* image [size, size, 3] to the sheet's (x, y), enlarged. */
-static void draw_image(const weld_preprocessing *p, int size, int scale, const float *image, int x,
-                       int y, weld_image *sheet) {
+/* image [height, width, 3] to the sheet's (x, y), enlarged. */
+static void draw_image(const weld_preprocessing *p, weld_sheet_size size, int scale,
+                       const float *image, int x, int y, weld_image *sheet) {
     size_t stride = (size_t)sheet->width * 3;
-    int side = size * scale;
-    for (int row = 0; row < side; row++) {
-        const float *from = image + (size_t)(row / scale) * (size_t)size * 3;
+    for (int row = 0; row < size.height * scale; row++) {
+        const float *from = image + (size_t)(row / scale) * (size_t)size.width * 3;
         uint8_t *to = sheet->pixels + (size_t)(y + row) * stride + (size_t)x * 3;
-        for (int column = 0; column < side; column++, to += 3) {
+        for (int column = 0; column < size.width * scale; column++, to += 3) {
             for (int c = 0; c < 3; c++) {
                 to[c] = to_byte(from[column / scale * 3 + c], p->mean[c], p->std[c]);
             }
@@ -105,11 +107,13 @@ static void draw_caption(const char *caption, int x, int y, int width, weld_imag
 }
 
 weld_status weld_contact_sheet(const weld_preprocessing *preprocessing, const float *images,
-                               const int *sizes, const char *const *captions, int64_t n,
+                               const weld_sheet_size *sizes, const char *const *captions, int64_t n,
                                int columns, weld_image *out, weld_error *err) {
-    int largest = sizes ? 0 : preprocessing->input_size;
+    const weld_sheet_size own = {preprocessing->height, preprocessing->width};
+    weld_sheet_size largest = sizes ? (weld_sheet_size){0, 0} : own;
     for (int64_t i = 0; sizes && i < n; i++) {
-        largest = sizes[i] > largest ? sizes[i] : largest;
+        largest.height = sizes[i].height > largest.height ? sizes[i].height : largest.height;
+        largest.width = sizes[i].width > largest.width ? sizes[i].width : largest.width;
     }
     weld_sheet_layout l;
     WELD_TRY(weld_sheet_layout_make(largest, n, columns, captions, &l, err));
@@ -117,11 +121,12 @@ weld_status weld_contact_sheet(const weld_preprocessing *preprocessing, const fl
     memset(out->pixels, PAPER, (size_t)l.width * (size_t)l.height * 3);
     for (int64_t i = 0; i < n; i++) {
         int x = l.x0 + (int)(i % l.columns) * l.step_x, y = l.y0 + (int)(i / l.columns) * l.step_y;
-        int size = sizes ? sizes[i] : largest, side = largest * l.scale;
+        const weld_sheet_size size = sizes ? sizes[i] : own;
+        const int below = y + largest.height * l.scale + 4;
         draw_image(preprocessing, size, l.scale, images, x, y, out);
-        images += (size_t)size * (size_t)size * 3;
+        images += (size_t)size.height * (size_t)size.width * 3;
         if (captions && captions[i]) {
-            draw_caption(captions[i], x, y + side + 4, side, out);
+            draw_caption(captions[i], x, below, largest.width * l.scale, out);
         }
     }
     return WELD_OK;

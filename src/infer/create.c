@@ -41,20 +41,20 @@ static weld_status check_names(const weld_graph *g, weld_error *err) {
     return WELD_OK;
 }
 
-static weld_status check_images(const weld_graph *g, int size, weld_error *err) {
+static weld_status check_images(const weld_graph *g, int height, int width, weld_error *err) {
     const weld_value *images = weld_graph_find_leaf(g, "images");
     char text[96];
     if (!images || images->kind != WELD_VALUE_INPUT) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "network: it has no input \"images\" [batch, size, size, 3]");
+                         "network: it has no input \"images\" [batch, height, width, 3]");
     }
     const int64_t *dim = images->shape.dim;
-    if (images->shape.rank != 4 || dim[1] != dim[2] || dim[3] != 3 ||
-        dim[1] > WELD_MAX_INPUT_SIZE || (size && dim[1] != size)) {
+    if (images->shape.rank != 4 || dim[3] != 3 || dim[1] > WELD_MAX_INPUT_SIZE ||
+        dim[2] > WELD_MAX_INPUT_SIZE || (height && (dim[1] != height || dim[2] != width))) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "network: its images are %s, but files are of [batch, size, size, 3]%s",
+                         "network: its images are %s, but files are of [batch, height, width, 3]%s",
                          weld_shape_text(&images->shape, text, sizeof text),
-                         size ? " with the size of the preprocessing" : "");
+                         height ? " with the size of the preprocessing" : "");
     }
     for (size_t i = 0; i < g->value_count; i++) {
         if (g->values[i]->kind == WELD_VALUE_INPUT && g->values[i] != images) {
@@ -103,7 +103,7 @@ static weld_status check_graph(const weld_graph *g, const weld_model_options *o,
     }
     WELD_TRY(check_nodes(g, err));
     WELD_TRY(check_names(g, err));
-    WELD_TRY(check_images(g, o->preprocessing.input_size, err));
+    WELD_TRY(check_images(g, o->preprocessing.height, o->preprocessing.width, err));
     const int64_t batch = weld_graph_find_leaf(g, "images")->shape.dim[0];
     return check_logits(g, batch, o->class_count, err);
 }
@@ -174,11 +174,14 @@ static weld_status copy_class_names(const weld_model_options *o, weld_model_file
     return status;
 }
 
-static weld_status settle_preprocessing(const weld_model_options *o, int64_t size,
+static weld_status settle_preprocessing(const weld_model_options *o, const int64_t *dim,
                                         weld_model_file *file, weld_error *err) {
     weld_transform checked;
-    file->preprocessing =
-        o->preprocessing.input_size ? o->preprocessing : weld_preprocessing_of((int)size);
+    file->preprocessing = o->preprocessing;
+    if (!o->preprocessing.height) {
+        file->preprocessing = weld_preprocessing_of((int)dim[1]);
+        file->preprocessing.width = (int)dim[2];
+    }
     return weld_transform_init(&checked, &file->preprocessing, NULL, err);
 }
 
@@ -192,7 +195,7 @@ static weld_status fill(weld_model *m, const weld_graph *graph, const weld_weigh
     m->graph = file->graph;
     status = status ? status : weld_weights_take(m->graph, w, &file->weights, err);
     status = status ? status
-                    : settle_preprocessing(o, weld_graph_find_leaf(graph, "images")->shape.dim[1],
+                    : settle_preprocessing(o, weld_graph_find_leaf(graph, "images")->shape.dim,
                                            file, err);
     return status ? status : copy_class_names(o, file, err);
 }

@@ -30,7 +30,7 @@ static weld_status add_gradient(weld_graph *g, weld_error *err) {
 static weld_status cut(const weld_graph *g, void *context, weld_graph **out, weld_error *err) {
     const weld_model *m = context;
     const weld_model_config *config = weld_model_get_config(m);
-    const int size = weld_model_get_preprocessing(m)->input_size;
+    const weld_preprocessing *p = weld_model_get_preprocessing(m);
     int stride;
     const weld_named_value outputs[] = {
         {"logits", weld_graph_output(g, "logits")},
@@ -39,7 +39,7 @@ static weld_status cut(const weld_graph *g, void *context, weld_graph **out, wel
         return weld_fail(err, WELD_ERROR_NOT_FOUND,
                          "the end of the last stage is not to be found in the network's graph");
     }
-    WELD_TRY(weld_graph_cut(g, WELD_SHAPE(1, size, size, 3), outputs, 2, out, err));
+    WELD_TRY(weld_graph_cut(g, WELD_SHAPE(1, p->height, p->width, 3), outputs, 2, out, err));
     weld_status status = add_gradient(*out, err);
     if (status) {
         weld_graph_free(*out);
@@ -135,20 +135,21 @@ static double map_at(const weld_explanation *e, double x, double y) {
 /* What was normalised, as a colour again; on the right with yellow to red laid over it. */
 static weld_status draw(const weld_preprocessing *p, const float *input, weld_explanation *e,
                         weld_error *err) {
-    const int size = p->input_size, factor = (LEAST_SIDE + size - 1) / size;
-    const int side = size * factor;
-    WELD_TRY(weld_image_resize_buffer(&e->picture, 2 * side, side, err));
-    for (int y = 0; y < side; y++) {
-        for (int x = 0; x < side; x++) {
-            const float *pixel = input + 3 * ((ptrdiff_t)(y / factor) * size + x / factor);
-            uint8_t *plain = e->picture.pixels + 3 * ((ptrdiff_t)y * 2 * side + x);
-            const double heat = map_at(e, (x + 0.5) / side, (y + 0.5) / side);
+    const int shorter = p->height < p->width ? p->height : p->width;
+    const int factor = (LEAST_SIDE + shorter - 1) / shorter;
+    const int height = p->height * factor, width = p->width * factor;
+    WELD_TRY(weld_image_resize_buffer(&e->picture, 2 * width, height, err));
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            const float *pixel = input + 3 * ((ptrdiff_t)(y / factor) * p->width + x / factor);
+            uint8_t *plain = e->picture.pixels + 3 * ((ptrdiff_t)y * 2 * width + x);
+            const double heat = map_at(e, (x + 0.5) / width, (y + 0.5) / height);
             const double over[3] = {255, 255 * clamp(2 - 2 * heat, 0, 1), 0};
             for (int c = 0; c < 3; c++) {
                 const double value = clamp(
                     255 * ((double)pixel[c] * (double)p->std[c] + (double)p->mean[c]), 0, 255);
                 plain[c] = (uint8_t)lrint(value);
-                plain[3 * side + c] =
+                plain[3 * width + c] =
                     (uint8_t)lrint(value + 0.7 * clamp(2 * heat, 0, 1) * (over[c] - value));
             }
         }
@@ -181,7 +182,7 @@ static weld_status run(const weld_model *m, weld_session *s, const char *path, i
 weld_status weld_explain(const weld_model *m, const char *path, int class_index, int threads,
                          weld_explanation *out, weld_error *err) {
     const weld_session_options options = {.batch = 1, .threads = threads};
-    const int size = weld_model_get_preprocessing(m)->input_size;
+    const weld_preprocessing *p = weld_model_get_preprocessing(m);
     weld_graph *g = NULL;
     weld_session *s = NULL;
     *out = (weld_explanation){.class_index = -1};
@@ -190,7 +191,7 @@ weld_status weld_explain(const weld_model *m, const char *path, int class_index,
                          "the network is for %s: only decisions for a class are explained",
                          weld_model_task(m)->name);
     }
-    weld_status status = weld_model_cut(m, size, size, cut, (void *)(uintptr_t)m, &g, err);
+    weld_status status = weld_model_cut(m, p->height, p->width, cut, (void *)(uintptr_t)m, &g, err);
     status = status ? status : weld_session_create(g, weld_model_weights(m), &options, &s, err);
     status = status ? status : run(m, s, path, class_index, out, err);
     weld_session_free(s);

@@ -33,8 +33,9 @@ static weld_status import(importer *read, const char *path, const weld_import_op
     if (m->file.graph) {
         m->graph = m->file.graph;
     } else {
-        int size = m->file.preprocessing.input_size;
-        status = weld_model_build(&m->file.config, false, 1, size, size, WELD_F32, &m->graph, err);
+        const weld_preprocessing *p = &m->file.preprocessing;
+        status = weld_model_build(&m->file.config, false, 1, p->height, p->width, WELD_F32,
+                                  &m->graph, err);
     }
     if (status) {
         weld_model_free(m);
@@ -145,15 +146,15 @@ weld_status weld_model_set_precision(weld_model *m, weld_precision precision, we
                                             : WELD_OK;
 }
 
-typedef struct square {
+typedef struct resizing {
     const weld_model *m;
-    int size;
-} square;
+    int height, width;
+} resizing;
 
-/* The outputs for square images: a weld_model_part. */
-static weld_status cut_square(const weld_graph *g, void *context, weld_graph **out,
-                              weld_error *err) {
-    const square *s = context;
+/* The outputs for images of a size: a weld_model_part. */
+static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **out,
+                               weld_error *err) {
+    const resizing *s = context;
     const weld_model_config *config = &s->m->file.config;
     weld_named_value outputs[WELD_OUTPUTS_MAX];
     size_t count = 0;
@@ -161,25 +162,27 @@ static weld_status cut_square(const weld_graph *g, void *context, weld_graph **o
         outputs[count++] = (weld_named_value){f->name, weld_graph_output(g, f->name)};
     }
     weld_status status =
-        weld_graph_resized(g, WELD_SHAPE(1, s->size, s->size, 3), outputs, count, out, err);
+        weld_graph_resized(g, WELD_SHAPE(1, s->height, s->width, 3), outputs, count, out, err);
     if (status) {
-        return weld_fail_context(err, status, "the network on images of %d x %d", s->size, s->size);
+        return weld_fail_context(err, status, "the network on images of %d x %d", s->height,
+                                 s->width);
     }
-    const char *misfit = weld_model_output_misfit(config, *out, 1, s->size);
+    const char *misfit = weld_model_output_misfit(config, *out, 1, s->height, s->width);
     if (misfit) {
         weld_graph_free(*out);
         *out = NULL;
         return weld_fail(err, WELD_ERROR_SHAPE,
                          "the network does not take images of %d x %d: its %s are then not one "
                          "row for each image",
-                         s->size, s->size, misfit);
+                         s->height, s->width, misfit);
     }
     return WELD_OK;
 }
 
-/* m->graph for square images of `size`. */
-static weld_status resized_graph(const weld_model *m, int size, weld_graph **out, weld_error *err) {
-    return weld_model_cut(m, size, size, cut_square, &(square){m, size}, out, err);
+/* m->graph for images of another size. */
+static weld_status resized_graph(const weld_model *m, int height, int width, weld_graph **out,
+                                 weld_error *err) {
+    return weld_model_cut(m, height, width, cut_outputs, &(resizing){m, height, width}, out, err);
 }
 
 static void set_graph(weld_model *m, weld_graph *graph, weld_graph *lower) {
@@ -255,13 +258,14 @@ static void set_weights(weld_model *m, weld_weights *weights) {
 }
 
 /* All that depends on the size of images. */
-static weld_status resize_model(weld_model *m, int size, weld_error *err) {
+static weld_status resize_model(weld_model *m, int height, int width, weld_error *err) {
     weld_weights *weights;
     weld_graph *graph, *lower = NULL;
-    WELD_TRY(resized_weights(m, size, &weights, err));
+    WELD_TRY(weld_model_check_input(&m->file.config, height, width, err));
+    WELD_TRY(resized_weights(m, height, &weights, err));
     weld_model changed = *m;
     changed.file.weights = weights ? weights : m->file.weights;
-    weld_status status = resized_graph(&changed, size, &graph, err);
+    weld_status status = resized_graph(&changed, height, width, &graph, err);
     if (!status && m->lower) {
         status = weld_precision_bf16(graph, &lower, err);
         if (status) {
@@ -281,8 +285,9 @@ weld_status weld_model_set_preprocessing(weld_model *m, const weld_preprocessing
                                          weld_error *err) {
     weld_transform checked;
     weld_status status = weld_transform_init(&checked, preprocessing, NULL, err);
-    if (!status && preprocessing->input_size != m->file.preprocessing.input_size) {
-        status = resize_model(m, preprocessing->input_size, err);
+    if (!status && (preprocessing->height != m->file.preprocessing.height ||
+                    preprocessing->width != m->file.preprocessing.width)) {
+        status = resize_model(m, preprocessing->height, preprocessing->width, err);
     }
     if (!status) {
         m->file.preprocessing = *preprocessing;

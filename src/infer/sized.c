@@ -55,7 +55,7 @@ weld_status weld_model_cut(const weld_model *m, int64_t height, int64_t width, w
                 &reason, status,
                 "the network on images of %lld x %lld: its tables of positions are for images "
                 "of %d: set that size first, which resizes them (--size)",
-                (long long)height, (long long)width, m->file.preprocessing.input_size);
+                (long long)height, (long long)width, m->file.preprocessing.height);
         }
         weld_graph_free(built);
     }

@@ -162,13 +162,12 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w, const wel
     return status;
 }
 
-weld_status weld_bench_network(const weld_model_config *config, int input_size, bool merge,
+weld_status weld_bench_network(const weld_model_config *config, int height, int width, bool merge,
                                const weld_bench_options *o, weld_bench_result *out,
                                weld_error *err) {
     weld_graph *graph = NULL, *merged = NULL;
     weld_weights *weights = NULL, *merged_weights = NULL;
-    weld_status status =
-        weld_model_build(config, false, 1, input_size, input_size, WELD_F32, &graph, err);
+    weld_status status = weld_model_build(config, false, 1, height, width, WELD_F32, &graph, err);
     status = status ? status : weld_graph_init_weights(graph, 0, &weights, err);
     if (!status && merge) {
         status = weld_reparameterize(graph, weights, &merged, &merged_weights, err);
@@ -183,7 +182,7 @@ weld_status weld_bench_network(const weld_model_config *config, int input_size, 
     return status;
 }
 
-weld_status weld_bench_training(const weld_model_config *config, int input_size,
+weld_status weld_bench_training(const weld_model_config *config, int height, int width,
                                 const weld_bench_options *o, weld_bench_result *out,
                                 weld_error *err) {
     const weld_task *task = weld_task_of(config);
@@ -192,7 +191,8 @@ weld_status weld_bench_training(const weld_model_config *config, int input_size,
     const weld_optimizer_options adamw = {
         .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.025};
     weld_train_step_options options = {.batch = o->batch,
-                                       .input_size = input_size,
+                                       .height = height,
+                                       .width = width,
                                        .build_loss = task->build_loss,
                                        .loss = &loss,
                                        .dtype = WELD_F32,

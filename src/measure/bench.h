@@ -36,12 +36,12 @@ weld_status weld_bench_inference(const weld_graph *g, weld_weights *w,
 
 /* The evaluation graph of a network by its config, with weights as at a training's start: times do
  * not depend on them. `merge`: as it is deployed. */
-weld_status weld_bench_network(const weld_model_config *config, int input_size, bool merge,
+weld_status weld_bench_network(const weld_model_config *config, int height, int width, bool merge,
                                const weld_bench_options *options, weld_bench_result *out,
                                weld_error *err);
 
 /* Steps as training makes them: forward, backward and the update of AdamW, on noise. */
-weld_status weld_bench_training(const weld_model_config *config, int input_size,
+weld_status weld_bench_training(const weld_model_config *config, int height, int width,
                                 const weld_bench_options *options, weld_bench_result *out,
                                 weld_error *err);
 

@@ -52,8 +52,8 @@ static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
 
 static weld_status measure(weld_run_data *d, int steps, weld_bench_data_result *r,
                            weld_error *err) {
-    const size_t size = (size_t)r->size;
-    buffers b = {.images = weld_alloc_raw((size_t)r->batch * size * size * 3, sizeof *b.images),
+    const size_t pixels = (size_t)r->height * (size_t)r->width;
+    buffers b = {.images = weld_alloc_raw((size_t)r->batch * pixels * 3, sizeof *b.images),
                  .seconds = weld_alloc((size_t)steps, sizeof *b.seconds)};
     weld_status status = b.images && b.seconds ? weld_run_data_inputs(d, b.inputs, err)
                                                : weld_fail_memory(err, "bench");
@@ -75,7 +75,8 @@ static weld_status run(weld_run_data *d, const weld_bench_data_options *o,
     }
     WELD_TRY(weld_run_data_open_loader(d, err));
     out->batch = weld_loader_train_batch_size(d->loader);
-    out->size = d->recipe.data.preprocessing.input_size;
+    out->height = d->recipe.data.preprocessing.height;
+    out->width = d->recipe.data.preprocessing.width;
     out->threads = weld_threads_count(threads);
     return measure(d, o->steps, out, err);
 }

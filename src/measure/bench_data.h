@@ -18,7 +18,7 @@ typedef struct weld_bench_data_result {
     /* Parts of the timed batches' sum: waiting for bytes, decoding, all that is done to pixels. */
     double wait, decode, augment;
     int64_t bad; /* images that were replaced by others */
-    int size, threads;
+    int height, width, threads;
 } weld_bench_data_result;
 
 /* Batches as the recipe's training takes them, one after the other, epoch after epoch; of several

@@ -20,7 +20,7 @@ typedef struct preview {
     float *batch;                    /* images of one */
     float *images;                   /* those that are drawn, one after the other... */
     size_t floats;                   /* ...so many so far */
-    int *sizes;                      /* of each */
+    weld_sheet_size *sizes;          /* of each */
     float *inputs[WELD_OUTPUTS_MAX]; /* targets of one batch */
     char (*captions)[CAPTION_SIZE];
     const char **lines; /* the captions again, as a sheet takes them */
@@ -28,13 +28,14 @@ typedef struct preview {
     weld_bytes png;
 } preview;
 
-static weld_status allocate(preview *p, int largest, weld_error *err) {
-    const size_t room = (size_t)p->room, size = (size_t)largest;
+static weld_status allocate(preview *p, weld_sheet_size largest, weld_error *err) {
+    const size_t room = (size_t)p->room;
+    const size_t pixels = (size_t)largest.height * (size_t)largest.width;
     weld_sheet_layout layout;
     /* A sheet that is too large is refused before all is loaded. */
     WELD_TRY(weld_sheet_layout_make(largest, p->room, COLUMNS, NULL, &layout, err));
     p->batch = weld_alloc_raw(weld_loader_train_floats(p->data.loader), sizeof *p->batch);
-    p->images = weld_alloc_raw(room, size * size * 3 * sizeof *p->images);
+    p->images = weld_alloc_raw(room, pixels * 3 * sizeof *p->images);
     p->sizes = weld_alloc(room, sizeof *p->sizes);
     p->captions = weld_alloc(room, sizeof *p->captions);
     p->lines = weld_alloc(room, sizeof *p->lines);
@@ -58,7 +59,8 @@ static weld_status open(preview *p, const weld_preview_options *o, weld_error *e
     }
     samples *= shapes > 1 ? 1 : weld_loader_train_batches(d->loader, (uint32_t)o->epoch);
     p->room = o->count < samples ? o->count : samples;
-    return allocate(p, shape[shapes - 1].size, err);
+    const weld_batch_shape *largest = &shape[shapes - 1];
+    return allocate(p, (weld_sheet_size){largest->height, largest->width}, err);
 }
 
 /* The first `most` samples of a batch of the epoch, as long as there is room. */
@@ -68,15 +70,15 @@ static weld_status load_batch(preview *p, uint32_t epoch, int64_t number, int64_
     weld_batch loaded;
     WELD_TRY(weld_loader_train_batch(d->loader, epoch, number, p->batch, &loaded, err));
     d->task->targets_fill(d->targets, &loaded, p->inputs);
-    const size_t floats = (size_t)loaded.size * (size_t)loaded.size * 3;
+    const size_t floats = (size_t)loaded.height * (size_t)loaded.width * 3;
     for (int64_t i = 0; i < loaded.count && i < most && p->count < p->room; i++, p->count++) {
         char *caption = p->captions[p->count];
         d->task->caption(d->targets, p->inputs, i, WELD_CAPTION_FRACTION, caption, CAPTION_SIZE);
         if (d->recipe.data.size_count) {
-            weld_append(caption, CAPTION_SIZE, "\n%d x %d", loaded.size, loaded.size);
+            weld_append(caption, CAPTION_SIZE, "\n%d x %d", loaded.height, loaded.width);
         }
         p->lines[p->count] = caption;
-        p->sizes[p->count] = loaded.size;
+        p->sizes[p->count] = (weld_sheet_size){loaded.height, loaded.width};
         memcpy(p->images + p->floats, p->batch + (size_t)i * floats, floats * sizeof *p->images);
         p->floats += floats;
     }

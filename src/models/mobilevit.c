@@ -330,7 +330,8 @@ static bool tensor_name(const weld_model_config *config, const weld_naming *nami
 static weld_preprocessing usual(const weld_model_config *config, const weld_naming *naming) {
     const bool timm = naming == &namings[TIMM];
     (void)config;
-    return (weld_preprocessing){.input_size = 256,
+    return (weld_preprocessing){.height = 256,
+                                .width = 256,
                                 .crop_fraction = timm ? 0.9F : 256.0F / 288,
                                 .interpolation = timm ? WELD_BICUBIC : WELD_BILINEAR,
                                 .mean = {0, 0, 0},

@@ -23,8 +23,8 @@ typedef struct weld_model_place {
 /* An output of an evaluation graph. */
 typedef struct weld_output_form {
     const char *name;
-    /* Is this its shape for `batch` images of size x size? */
-    bool (*fits)(const weld_model_config *config, int64_t batch, int64_t size,
+    /* Is this its shape for `batch` images of height x width? */
+    bool (*fits)(const weld_model_config *config, int64_t batch, int64_t height, int64_t width,
                  const weld_shape *shape);
 } weld_output_form;
 
@@ -166,7 +166,7 @@ const weld_output_form *weld_model_outputs(const weld_model_config *config);
 /* The first of them that g, which may come from a file, does not have in f32 and of its form; NULL:
  * it has all. */
 const char *weld_model_output_misfit(const weld_model_config *config, const weld_graph *g,
-                                     int64_t batch, int64_t size);
+                                     int64_t batch, int64_t height, int64_t width);
 
 /* --- State dicts ------------------------------------------------------------------------------ */
 
@@ -187,6 +187,15 @@ bool weld_family_tensor_name(const weld_model_family *family, const weld_model_c
                              char out[WELD_TENSOR_NAME_SIZE]); /* false where there is no such */
 weld_status weld_model_tensor_name(const weld_model_config *config, const weld_naming *naming,
                                    const char *name, char out[WELD_TENSOR_NAME_SIZE],
+                                   weld_error *err);
+
+/* For people: "224", "224 x 320", "224 x 320, letterbox on 124,116,104"; returns text. */
+enum { WELD_INPUT_TEXT_SIZE = 64 };
+const char *weld_input_text(const weld_preprocessing *p, char text[WELD_INPUT_TEXT_SIZE]);
+
+/* Can the network be for images of this size? Where it has tables of positions they must be square,
+ * since the shape of a table does not tell height from width. */
+weld_status weld_model_check_input(const weld_model_config *config, int height, int width,
                                    weld_error *err);
 
 /* The size of the square images that a table of positions of that name and shape is for; 0: it is

@@ -113,9 +113,10 @@ weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *confi
 
 /* --- Outputs --------------------------------------------------------------------------------- */
 
-static bool are_logits(const weld_model_config *config, int64_t batch, int64_t size,
-                       const weld_shape *shape) {
-    (void)size;
+static bool are_logits(const weld_model_config *config, int64_t batch, int64_t height,
+                       int64_t width, const weld_shape *shape) {
+    (void)height;
+    (void)width;
     const weld_shape logits = WELD_SHAPE(batch, config->num_classes);
     return weld_shape_equal(shape, &logits);
 }
@@ -128,10 +129,10 @@ const weld_output_form *weld_model_outputs(const weld_model_config *config) {
 }
 
 const char *weld_model_output_misfit(const weld_model_config *config, const weld_graph *g,
-                                     int64_t batch, int64_t size) {
+                                     int64_t batch, int64_t height, int64_t width) {
     for (const weld_output_form *form = weld_model_outputs(config); form->name; form++) {
         const weld_value *v = weld_graph_output(g, form->name);
-        if (!v || v->dtype != WELD_F32 || !form->fits(config, batch, size, &v->shape)) {
+        if (!v || v->dtype != WELD_F32 || !form->fits(config, batch, height, width, &v->shape)) {
             return form->name;
         }
     }

@@ -113,7 +113,7 @@ static weld_status try_config(search *s, const weld_model_config *named, bool me
     weld_graph *g, *other;
     s->num_classes = config.num_classes;
     config.num_classes = CLASSES;
-    const int size = s->family->usual(&config, s->family->namings).input_size;
+    const int size = s->family->usual(&config, s->family->namings).height;
     WELD_TRY(weld_model_build(&config, false, 1, size, size, WELD_F32, &g, err));
     weld_status status = merged ? weld_reparameterize_graph(g, &other, err) : WELD_OK;
     if (!status) {

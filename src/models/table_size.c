@@ -1,4 +1,5 @@
 /* For which images tables of positions are; see models.h. */
+#include "base/error.h"
 #include "models/models.h"
 
 int weld_position_image_size(const weld_model_family *family, const weld_model_config *config,
@@ -29,4 +30,14 @@ weld_status weld_position_resize_for(const weld_model_family *family,
     family->position_grids(config, name, before, before, &old);
     family->position_grids(config, name, after, after, &new);
     return weld_position_resize(&old, from->data, &new, to->data, err);
+}
+
+weld_status weld_model_check_input(const weld_model_config *config, int height, int width,
+                                   weld_error *err) {
+    return height == width || !weld_family_of(config)->position_grids
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_SHAPE,
+                           "%s has tables of positions, which are for square images alone: give "
+                           "one number, not %d x %d",
+                           config->name, height, width);
 }

@@ -1,10 +1,37 @@
 /* How images are prepared where nobody says otherwise; see weld/image.h. */
 #include "weld/image.h"
 
+#include <math.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "models/models.h"
+
 weld_preprocessing weld_preprocessing_of(int input_size) {
-    return (weld_preprocessing){.input_size = input_size,
+    return (weld_preprocessing){.height = input_size,
+                                .width = input_size,
                                 .crop_fraction = 0.875,
                                 .interpolation = WELD_BICUBIC,
                                 .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
+                                .std = {0.229f, 0.224f, 0.225f},
+                                .padding = {124, 116, 104}};
+}
+
+void weld_preprocessing_pad_with_mean(weld_preprocessing *p) {
+    for (int c = 0; c < 3; c++) {
+        const double value = nearbyint(255 * (double)p->mean[c]);
+        p->padding[c] = (unsigned char)(value > 255 ? 255 : value > 0 ? value : 0);
+    }
+}
+
+const char *weld_input_text(const weld_preprocessing *p, char text[WELD_INPUT_TEXT_SIZE]) {
+    snprintf(text, WELD_INPUT_TEXT_SIZE, p->height == p->width ? "%d" : "%d x %d", p->height,
+             p->width);
+    if (p->resize == WELD_FIT_SQUASH) {
+        weld_append(text, WELD_INPUT_TEXT_SIZE, ", squash");
+    } else if (p->resize == WELD_FIT_LETTERBOX) {
+        weld_append(text, WELD_INPUT_TEXT_SIZE, ", letterbox on %d,%d,%d", p->padding[0],
+                    p->padding[1], p->padding[2]);
+    }
+    return text;
 }

@@ -30,7 +30,10 @@ static bool matters(const weld_recipe *r, const weld_recipe_key *key) {
                                    KEY(augment.cutmix),         KEY(augment.cutmix_probability),
                                    KEY(augment.repeats),        KEY(augment.mix_mode),
                                    KEY(augment.mixup_off_epoch)};
-    static const size_t image[] = {KEY(data.preprocessing.input_size), KEY(data.preprocessing.mean),
+    static const size_t image[] = {KEY(data.input_size),
+                                   KEY(data.preprocessing.mean),
+                                   KEY(data.preprocessing.resize),
+                                   KEY(data.padding),
                                    KEY(data.preprocessing.std),
                                    KEY(data.preprocessing.crop_fraction),
                                    KEY(data.preprocessing.interpolation)};
@@ -64,6 +67,14 @@ weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *
     return failed ? weld_fail_memory(err, "recipe") : WELD_OK;
 }
 
+/* What caches mean that were made before there was a key: as if it had been what it is where nobody
+ * sets it. NULL: there always was. */
+static const char *value_before(size_t place) {
+    return place == KEY(data.preprocessing.resize) ? "crop"
+           : place == KEY(data.padding)            ? ""
+                                                   : NULL;
+}
+
 /* What the text says of a key: up to the end of the line; NULL: nothing. */
 static const char *find_value(const char *text, const char *section, const char *name) {
     char start[128];
@@ -86,6 +97,7 @@ weld_status weld_pixel_keys_check(const weld_recipe *r, const char *text, const 
             continue;
         }
         const char *was = find_value(text, key->section, key->row->name);
+        was = was ? was : value_before(weld_recipe_key_place(key));
         int length = was ? (int)strcspn(was, "\n") : 0;
         weld_recipe_key_text(r, key, value, sizeof value);
         if (!was || (size_t)length != strlen(value) || memcmp(was, value, (size_t)length) != 0) {

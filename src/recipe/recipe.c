@@ -40,6 +40,20 @@ void weld_recipe_fit(weld_recipe *r, int64_t epochs) {
     r->schedule.decay_epochs = fmin(r->schedule.decay_epochs * factor, WELD_MAX_EPOCHS);
 }
 
+/* A list that is written as one value: "224" or "224x320". */
+static weld_status apply_lone(weld_recipe *r, size_t i, const char *value,
+                              const weld_recipe_origins *o, weld_error *err) {
+    weld_error reason = {.message = ""};
+    char text[128];
+    snprintf(text, sizeof text, "%s", value);
+    for (char *at = text; (at = strchr(at, 'x'));) {
+        *at = ',';
+    }
+    return weld_key_set(o->keys.at[i].row, (char *)r + o->keys.at[i].base, text, &reason)
+               ? weld_recipe_fail(o, weld_recipe_key_place(&o->keys.at[i]), reason.message, err)
+               : WELD_OK;
+}
+
 /* Store the value that one document has for a key. */
 static weld_status apply_key(weld_recipe *r, size_t i, const weld_recipe_values *values,
                              const weld_recipe_origins *o, weld_error *err) {
@@ -53,6 +67,9 @@ static weld_status apply_key(weld_recipe *r, size_t i, const weld_recipe_values 
         }
         weld_key_set(row, to, row->null, NULL);
         return WELD_OK;
+    }
+    if ((row->flags & WELD_KEY_LONE) && !values->count[i]) {
+        return apply_lone(r, i, values->value[i], o, err);
     }
     bool list = row->max_count > 1;
     int count = list ? (int)values->count[i] : 1;
@@ -204,6 +221,35 @@ static weld_status apply_layers(weld_recipe *r, const layers *l, size_t i, weld_
     return WELD_OK;
 }
 
+/* Keys of which the preprocessing has the values in another form, before they are read... */
+static void start_size(weld_recipe *r) {
+    const weld_preprocessing *p = &r->data.preprocessing;
+    r->data.input_size_count = p->height == p->width ? 1 : 2;
+    r->data.input_size[0] = p->height;
+    r->data.input_size[1] = r->data.input_size_count == 2 ? p->width : 0;
+    for (int c = 0; p->resize == WELD_FIT_LETTERBOX && c < 3; c++) {
+        r->data.padding[c] = p->padding[c];
+        r->data.padding_count = 3;
+    }
+}
+
+/* ...and after. A crop fraction that nobody gave is 1 where all of the image is to be seen. */
+static void settle_size(weld_recipe *r, const weld_recipe_origins *o) {
+    weld_preprocessing *p = &r->data.preprocessing;
+    const size_t crop = weld_recipe_key_index(&o->keys, KEY(data.preprocessing.crop_fraction));
+    const size_t resize = weld_recipe_key_index(&o->keys, KEY(data.preprocessing.resize));
+    p->height = r->data.input_size[0];
+    p->width = r->data.input_size[r->data.input_size_count - 1];
+    weld_preprocessing_pad_with_mean(p);
+    for (int c = 0; c < r->data.padding_count; c++) {
+        p->padding[c] = (unsigned char)r->data.padding[c];
+    }
+    if (p->resize != WELD_FIT_CROP && (o->line[resize] || o->option[resize]) && !o->line[crop] &&
+        !o->option[crop]) {
+        p->crop_fraction = 1;
+    }
+}
+
 /* First the network, which says what the other keys start from, then these. */
 static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origins *o,
                              weld_error *err) {
@@ -215,11 +261,13 @@ static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origin
         o->start ? *o->start->preprocessing
                  : weld_model_usual_preprocessing(&r->model,
                                                   weld_model_find_naming(&r->model, NULL, NULL));
+    start_size(r);
     for (size_t i = 0; i < o->keys.count; i++) {
         if (i != name) {
             WELD_TRY(apply_layers(r, l, i, o, err));
         }
     }
+    settle_size(r, o);
     return WELD_OK;
 }
 

@@ -31,14 +31,16 @@ typedef struct weld_recipe {
     } chance; /* of the model, in training alone: see weld_build_mode */
     struct {
         char train[WELD_RECIPE_PATH_SIZE], val[WELD_RECIPE_PATH_SIZE]; /* val may be "": none */
-        weld_preprocessing preprocessing;
-        int sizes[WELD_SIZES_MAX]; /* of training images, rising; see batching.h */
-        int size_count;            /* 0: input_size alone */
-        double split;              /* share of `train` that is evaluated on; 0: none */
-        double fraction;           /* share of the rest that is trained on */
-        int64_t split_seed;        /* of both: data/split.h */
-        int64_t max_bad;           /* images that may be bad before the run stops */
-        int sampling;              /* a weld_balance: which samples an epoch has */
+        weld_preprocessing preprocessing;                              /* its size is input_size: */
+        int input_size[2], input_size_count; /* one number, or height and width */
+        int padding[3], padding_count;       /* of a letterbox; 0: its mean */
+        int sizes[WELD_SIZES_MAX];           /* of training images, rising; see batching.h */
+        int size_count;                      /* 0: input_size alone */
+        double split;                        /* share of `train` that is evaluated on; 0: none */
+        double fraction;                     /* share of the rest that is trained on */
+        int64_t split_seed;                  /* of both: data/split.h */
+        int64_t max_bad;                     /* images that may be bad before the run stops */
+        int sampling;                        /* a weld_balance: which samples an epoch has */
     } data;
     weld_augmentation augment;
     struct {

@@ -119,13 +119,33 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
     return WELD_OK;
 }
 
+static weld_status check_input(const weld_recipe *r, const weld_recipe_origins *o,
+                               weld_error *err) {
+    const weld_preprocessing *p = &r->data.preprocessing;
+    weld_error reason = {.message = ""};
+    if (weld_model_check_input(&r->model, p->height, p->width, &reason)) {
+        return weld_recipe_fail(o, KEY(data.input_size), reason.message, err);
+    }
+    if (r->data.size_count && p->height != p->width) {
+        return weld_recipe_fail(
+            o, KEY(data.sizes),
+            "are of square images, and data.input_size is not: set this to null", err);
+    }
+    if (r->data.padding_count && r->data.padding_count != 3) {
+        return weld_recipe_fail(o, KEY(data.padding), "takes three numbers, as [114, 114, 114]",
+                                err);
+    }
+    return WELD_OK;
+}
+
 /* A size that is named twice would be drawn twice as often. */
 static weld_status check_data_sizes(const weld_recipe *r, const weld_recipe_origins *o,
                                     weld_error *err) {
     const int count = r->data.size_count;
     const weld_batching_options batching = {.count = INT64_MAX,
                                             .batch_size = r->train.batch_size,
-                                            .input_size = r->data.preprocessing.input_size,
+                                            .height = r->data.preprocessing.height,
+                                            .width = r->data.preprocessing.width,
                                             .sizes = r->data.sizes,
                                             .size_count = count};
     weld_batching batches;
@@ -245,6 +265,7 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     WELD_TRY(check_model(r, o, err));
     WELD_TRY(check_freeze(r, o, err));
     WELD_TRY(check_distillation(r, o, err));
+    WELD_TRY(check_input(r, o, err));
     WELD_TRY(check_data_sizes(r, o, err));
     WELD_TRY(check_sampling(r, o, err));
     WELD_TRY(check_schedule(r, o, err));
@@ -265,7 +286,8 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     if (r->augment.crop_ratio[0] > r->augment.crop_ratio[1]) {
         return weld_recipe_fail(o, KEY(augment.crop_ratio), "the lower end must come first", err);
     }
-    if (r->augment.kind == WELD_AUGMENT_SMALL && r->data.preprocessing.input_size > 32) {
+    if (r->augment.kind == WELD_AUGMENT_SMALL &&
+        (r->data.preprocessing.height > 32 || r->data.preprocessing.width > 32)) {
         return weld_recipe_fail(o, KEY(augment.kind),
                                 "small is for data.input_size of 32 and less: use imagenet", err);
     }

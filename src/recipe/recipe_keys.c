@@ -64,8 +64,20 @@ static const weld_key data_keys[] = {
          "`split` sets aside"},
     {"split_seed", INTEGER(data.split_seed, 0, 9e15),
      .help = "of the choices of `split` and `fraction`, which do not depend on `train.seed`"},
-    {"input_size", INTEGER(data.preprocessing.input_size, 1, WELD_MAX_INPUT_SIZE),
-     .standard = "224", .help = "height and width of the network's input, pixels"},
+    {"input_size", WELD_KEY_INTEGER,
+     WELD_KEY_LIST(weld_recipe, data.input_size, data.input_size_count), .min = 1,
+     .max = WELD_MAX_INPUT_SIZE, .flags = WELD_KEY_LONE, .standard = "224",
+     .manual_standard = "224", .manual_range = "1 to 16,384; or `[height, width]`, each so",
+     .help =
+         "height and width of the network's input, pixels: one number, or two (\"Inputs that are "
+         "not square\" above)"},
+    {"resize", CHOICE(data.preprocessing.resize, "crop", "squash", "letterbox"),
+     .help = "how images of other proportions become inputs: `crop`: the middle is seen; `squash`: "
+             "all of it, out of proportion; `letterbox`: all of it in proportion, with `padding` "
+             "around"},
+    {"padding", INTEGERS(data.padding, data.padding_count, 0, 255), .null = "",
+     .manual_standard = "null", .manual_range = "3 numbers of 0 to 255; null",
+     .help = "colour (R, G, B) around a letterbox; null: `mean`"},
     {"sizes", INTEGERS(data.sizes, data.size_count, 1, WELD_MAX_INPUT_SIZE), .null = "",
      .manual_standard = "null",
      .help = "several sizes in one training, in rising order (\"Several sizes\" above); null: "

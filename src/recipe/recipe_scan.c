@@ -106,8 +106,8 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
                      name);
 }
 
-static weld_status scan_key(scan *s, const char *section, const char *name,
-                            const yaml_node_t *node) {
+static weld_status scan_key(scan *s, const char *section, const char *name, const yaml_node_t *node,
+                            const yaml_node_t *value) {
     for (size_t i = 0; i < s->keys->count; i++) {
         const weld_recipe_key *key = &s->keys->at[i];
         if (strcmp(key->section, section) == 0 && strcmp(key->row->name, name) == 0) {
@@ -116,6 +116,7 @@ static weld_status scan_key(scan *s, const char *section, const char *name,
                                  section, name, s->lines->line[i]);
             }
             s->lines->line[i] = (int)node->start_mark.line + 1;
+            s->lines->lone[i] = value && value->type == YAML_SCALAR_NODE;
             return WELD_OK;
         }
     }
@@ -153,7 +154,7 @@ static weld_status scan_group(scan *s, const char *section, size_t first, const 
     const char *group = scalar_text(node);
     if (is_off(value)) {
         s->group_off = true;
-        return scan_key(s, section, s->keys->at[first].row->name, node);
+        return scan_key(s, section, s->keys->at[first].row->name, node, NULL);
     }
     if (value->type != YAML_MAPPING_NODE) {
         return scan_fail(s, value, "%s.%s: must hold keys, as in '%s: {%s: ...}'", section, group,
@@ -168,7 +169,7 @@ static weld_status scan_group(scan *s, const char *section, size_t first, const 
             return scan_fail(s, key, "%s.%s: a key must be a word", section, group);
         }
         snprintf(name, sizeof name, "%s.%.80s", group, word);
-        WELD_TRY(scan_key(s, section, name, key));
+        WELD_TRY(scan_key(s, section, name, key, yaml_document_get_node(&s->document, p->value)));
     }
     return WELD_OK;
 }
@@ -181,7 +182,7 @@ static weld_status scan_member(scan *s, const char *section, const yaml_node_t *
     }
     size_t group = first_of_group(s, section, name);
     return group < s->keys->count ? scan_group(s, section, group, node, value)
-                                  : scan_key(s, section, name, node);
+                                  : scan_key(s, section, name, node, value);
 }
 
 static weld_status scan_section(scan *s, const yaml_node_t *node, const yaml_node_t *value) {

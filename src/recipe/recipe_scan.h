@@ -7,6 +7,7 @@
 /* Lines on which keys stand, from 1; 0 where absent. */
 typedef struct weld_recipe_lines {
     int line[WELD_RECIPE_KEYS_MAX];
+    bool lone[WELD_RECIPE_KEYS_MAX]; /* one value stands there, no list */
 } weld_recipe_lines;
 
 /* Messages begin with `where`, followed, when it is a file, by ":LINE". *group_off: null stands in

@@ -33,7 +33,7 @@ static void fill_text(const weld_recipe *r, const weld_recipe_key *key, size_t i
         t->lists[i][element] = t->next;
         t->next += element_size(row);
     }
-    if (row->max_count > 1) {
+    if (row->max_count > 1 && !(count == 1 && (row->flags & WELD_KEY_LONE))) {
         t->values.count[i] = (uint32_t)count;
         t->values.value[i] = count ? t->lists[i] : NULL;
     } else if (*t->lists[i][0]) {

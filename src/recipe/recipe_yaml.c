@@ -18,6 +18,7 @@
 /* The schema, made from the table of keys. */
 typedef struct schema {
     const weld_recipe_keys *from;
+    const bool *lone; /* by key: of a list that may be one value, it is */
     cyaml_schema_field_t keys[SECTIONS_MAX][WELD_RECIPE_KEYS_MAX + 1];
     cyaml_schema_field_t grouped[GROUPS_MAX][GROUP_KEYS_MAX + 1];
     char group_names[GROUPS_MAX][32];
@@ -41,7 +42,7 @@ static cyaml_schema_field_t key_field(const schema *s, size_t i) {
                   .flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER_NULL_STR,
                   .data_size = sizeof(char),
                   .string = {.min = 0, .max = VALUE_LENGTH_MAX}}};
-    if (key->row->max_count > 1) {
+    if (key->row->max_count > 1 && !((key->row->flags & WELD_KEY_LONE) && s->lone[i])) {
         field.count_offset = (uint32_t)(offsetof(weld_recipe_values, count) + i * sizeof(uint32_t));
         field.count_size = sizeof(uint32_t);
         field.value = (cyaml_schema_value_t){.type = CYAML_SEQUENCE,
@@ -83,9 +84,10 @@ static bool starts_group(const schema *s, size_t i) {
     return dot && (i == 0 || strncmp(s->from->at[i - 1].row->name, name, (size_t)(dot - name) + 1));
 }
 
-static void make_schema(schema *s, const weld_recipe_keys *keys, bool group_off) {
+static void make_schema(schema *s, const weld_recipe_keys *keys, const bool *lone, bool group_off) {
     memset(s, 0, sizeof *s);
     s->from = keys;
+    s->lone = lone;
     for (size_t section = 0; weld_recipe_sections[section]; section++) {
         const char *name = weld_recipe_sections[section];
         size_t count = 0;
@@ -180,7 +182,7 @@ weld_status weld_recipe_yaml_read(const weld_recipe_keys *keys, const char *wher
     if (!read) {
         return weld_fail_memory(err, where);
     }
-    make_schema(read, keys, group_off);
+    make_schema(read, keys, lines->lone, group_off);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {
         .log_fn = hear, .log_ctx = &complaint, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR};
@@ -214,7 +216,11 @@ weld_status weld_recipe_yaml_write(const weld_recipe_keys *keys, const weld_reci
     if (!write) {
         return weld_fail_memory(err, "recipe");
     }
-    make_schema(write, keys, false);
+    bool lone[WELD_RECIPE_KEYS_MAX];
+    for (size_t i = 0; i < keys->count; i++) {
+        lone[i] = values->count[i] == 0;
+    }
+    make_schema(write, keys, lone, false);
     cyaml_complaint complaint = {.message = ""};
     cyaml_config_t config = {.log_fn = hear,
                              .log_ctx = &complaint,

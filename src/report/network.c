@@ -13,10 +13,11 @@ static void set_counts(json_t *to, const weld_graph *g) {
     json_object_set_new(to, "macs", json_integer(counts.macs));
 }
 
-static weld_status add_counts(const weld_model_config *config, int size, json_t *run,
-                              weld_error *err) {
+static weld_status add_counts(const weld_model_config *config, const weld_preprocessing *p,
+                              json_t *run, weld_error *err) {
     weld_graph *trained = NULL, *merged = NULL;
-    weld_status status = weld_model_build(config, false, 1, size, size, WELD_F32, &trained, err);
+    weld_status status =
+        weld_model_build(config, false, 1, p->height, p->width, WELD_F32, &trained, err);
     status = status ? status : weld_reparameterize_graph(trained, &merged, err);
     if (!status) {
         json_t *after = json_object();
@@ -50,14 +51,14 @@ static json_t *latency_of(const weld_bench_result *r) {
                      r->threads, "quiet", quiet, "told", weld_quiet_text(&r->quiet, text));
 }
 
-static weld_status add_latency(const weld_model_config *config, int size, int threads, json_t *run,
-                               weld_error *err) {
+static weld_status add_latency(const weld_model_config *config, const weld_preprocessing *p,
+                               int threads, json_t *run, weld_error *err) {
     weld_bench_options o = {.batch = 1, .threads = threads, .steps = ESTIMATE_STEPS};
     weld_bench_result best, now;
-    WELD_TRY(weld_bench_network(config, size, true, &o, &best, err));
+    WELD_TRY(weld_bench_network(config, p->height, p->width, true, &o, &best, err));
     o.steps = steps_for(best.seconds);
     for (int i = 0; i < ATTEMPTS; i++) {
-        WELD_TRY(weld_bench_network(config, size, true, &o, &now, err));
+        WELD_TRY(weld_bench_network(config, p->height, p->width, true, &o, &now, err));
         if (i == 0 || now.seconds < best.seconds) {
             best = now;
         }
@@ -72,14 +73,14 @@ static weld_status add_latency(const weld_model_config *config, int size, int th
 weld_status weld_report_add_network(const weld_recipe *recipe, const weld_report_options *options,
                                     json_t *run, weld_error *err) {
     const weld_model_config *config = &recipe->model;
-    const int size = (int)recipe->data.preprocessing.input_size;
+    const weld_preprocessing *p = &recipe->data.preprocessing;
     weld_error reason = {0};
     if (config->num_classes <= 0) {
         return WELD_OK; /* the recipe leaves them to the data */
     }
-    weld_status status = add_counts(config, size, run, &reason);
+    weld_status status = add_counts(config, p, run, &reason);
     if (!status && options->latency) {
-        status = add_latency(config, size, options->threads, run, &reason);
+        status = add_latency(config, p, options->threads, run, &reason);
     }
     if (status == WELD_ERROR_MEMORY) {
         return weld_fail_memory(err, config->name);

@@ -56,9 +56,12 @@ static json_t *rows_of(const weld_recipe *r, const weld_recipe *defaults, char *
 }
 
 static void describe_training(const weld_recipe *r, json_t *run) {
+    const weld_preprocessing *p = &r->data.preprocessing;
     json_object_set_new(run, "model", weld_json_name(r->model.name));
     json_object_set_new(run, "classes", json_integer(r->model.num_classes));
-    json_object_set_new(run, "input_size", json_integer(r->data.preprocessing.input_size));
+    json_object_set_new(run, "input_size",
+                        p->height == p->width ? json_integer(p->height)
+                                              : json_pack("[i, i]", p->height, p->width));
     json_object_set_new(run, "epochs_planned", json_integer(weld_recipe_epochs(r)));
     json_object_set_new(run, "batch_size", json_integer(r->train.batch_size));
 }

@@ -43,12 +43,12 @@ static weld_status read_size(weld_hub_config *c, const json_t *cfg, weld_error *
     const json_int_t channels = json_integer_value(json_array_get(list, 0));
     const json_int_t height = json_integer_value(json_array_get(list, 1));
     const json_int_t width = json_integer_value(json_array_get(list, 2));
-    if (channels != 3 || height != width || height < 1 || height > WELD_MAX_INPUT_SIZE) {
-        return fail(c, err,
-                    "pretrained_cfg.input_size: is not [3, n, n]: colour images that are "
-                    "square");
+    if (channels != 3 || height < 1 || height > WELD_MAX_INPUT_SIZE || width < 1 ||
+        width > WELD_MAX_INPUT_SIZE) {
+        return fail(c, err, "pretrained_cfg.input_size: is not [3, height, width]");
     }
-    c->preprocessing.input_size = (int)height;
+    c->preprocessing.height = (int)height;
+    c->preprocessing.width = (int)width;
     return WELD_OK;
 }
 
@@ -63,9 +63,14 @@ static weld_status read_preprocessing(weld_hub_config *c, const json_t *cfg, wel
     }
     p->crop_fraction = crop ? json_number_value(crop) : p->crop_fraction;
     const char *mode = json_string_value(json_object_get(cfg, "crop_mode"));
-    if (mode && strcmp(mode, "center") != 0) {
-        return fail(c, err, "pretrained_cfg.crop_mode: is not \"center\", which alone is known");
+    if (mode && strcmp(mode, "center") != 0 && strcmp(mode, "squash") != 0 &&
+        strcmp(mode, "border") != 0) {
+        return fail(c, err, "pretrained_cfg.crop_mode: is neither center, squash nor border");
     }
+    p->resize = !mode || *mode == 'c' ? WELD_FIT_CROP
+                : *mode == 's'        ? WELD_FIT_SQUASH
+                                      : WELD_FIT_LETTERBOX;
+    weld_preprocessing_pad_with_mean(p);
     const char *filter = json_string_value(json_object_get(cfg, "interpolation"));
     if (filter && strcmp(filter, "bicubic") != 0 && strcmp(filter, "bilinear") != 0) {
         return fail(c, err, "pretrained_cfg.interpolation: is neither bicubic nor bilinear");

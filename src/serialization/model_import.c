@@ -130,16 +130,22 @@ static weld_status choose_average(const char *path, const char *key, weld_model_
 static weld_status check_preprocessing(const char *path, const weld_import_options *o,
                                        const weld_preprocessing *p, weld_error *err) {
     bool same = (o->crop_fraction == 0 || o->crop_fraction == p->crop_fraction) &&
-                (!o->interpolation || *o->interpolation == p->interpolation);
+                (!o->interpolation || *o->interpolation == p->interpolation) &&
+                (!o->resize || *o->resize == p->resize);
     for (int c = 0; c < 3; c++) {
         same =
             same && (!o->mean || o->mean[c] == p->mean[c]) && (!o->std || o->std[c] == p->std[c]);
     }
-    WELD_TRY(agree(path, "input size", p->input_size, o->input_size, err));
+    if (o->height && (o->height != p->height || o->width != p->width)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: input size %d x %d is asked for, but the file's is %d x %d: leave it "
+                         "out",
+                         path, o->height, o->width, p->height, p->width);
+    }
     return same ? WELD_OK
                 : weld_fail(err, WELD_ERROR_ARGUMENT,
-                            "%s: mean %g %g %g, std %g %g %g, crop %g and interpolation are in the "
-                            "file: leave out what says otherwise",
+                            "%s: mean %g %g %g, std %g %g %g, crop %g, interpolation and resizing "
+                            "are in the file: leave out what says otherwise",
                             path, (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
                             (double)p->std[0], (double)p->std[1], (double)p->std[2],
                             p->crop_fraction);
@@ -236,15 +242,19 @@ static weld_status settle_config(importing *im) {
 /* What options say of the preprocessing, in the place of what is assumed. */
 static weld_status take_preprocessing(importing *im, weld_preprocessing *p) {
     const weld_import_options *o = im->options;
-    if (o->input_size < 0 || o->input_size > WELD_MAX_INPUT_SIZE) {
-        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: input size %d: it must be in 1..%d",
-                         im->path, o->input_size, WELD_MAX_INPUT_SIZE);
+    if (o->height < 0 || o->height > WELD_MAX_INPUT_SIZE || o->width < 0 ||
+        o->width > WELD_MAX_INPUT_SIZE || !o->height != !o->width) {
+        return weld_fail(im->err, WELD_ERROR_ARGUMENT,
+                         "%s: input size %d x %d: each must be in 1..%d", im->path, o->height,
+                         o->width, WELD_MAX_INPUT_SIZE);
     }
     if (o->crop_fraction != 0 && !(o->crop_fraction >= 0.1 && o->crop_fraction <= 1)) {
         return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: crop %g: it must be in 0.1..1",
                          im->path, o->crop_fraction);
     }
-    p->input_size = o->input_size ? o->input_size : p->input_size;
+    p->height = o->height ? o->height : p->height;
+    p->width = o->width ? o->width : p->width;
+    p->resize = o->resize ? *o->resize : p->resize;
     p->crop_fraction = o->crop_fraction != 0 ? o->crop_fraction : p->crop_fraction;
     p->interpolation = o->interpolation ? *o->interpolation : p->interpolation;
     for (int c = 0; c < 3; c++) {
@@ -255,11 +265,16 @@ static weld_status take_preprocessing(importing *im, weld_preprocessing *p) {
                              im->path, (double)p->std[c]);
         }
     }
-    return WELD_OK;
+    if (o->mean) {
+        weld_preprocessing_pad_with_mean(p);
+    }
+    const weld_status status =
+        weld_model_check_input(&im->mf->config, p->height, p->width, im->err);
+    return status ? weld_fail_context(im->err, status, "%s", im->path) : WELD_OK;
 }
 
 static bool states_all(const weld_import_options *o) {
-    return o->input_size && o->crop_fraction != 0 && o->interpolation && o->mean && o->std;
+    return o->height && o->crop_fraction != 0 && o->interpolation && o->mean && o->std;
 }
 
 /* Of the hub's file beside the weights, if it is theirs. */
@@ -293,15 +308,17 @@ static weld_status settle_preprocessing(importing *im) {
     const char *text = metadata(im, WELD_METADATA_PREPROCESSING, where);
     if (text) {
         WELD_TRY(weld_preprocessing_from_text(text, where, p, im->err));
-        if (im->found.input_size && im->found.input_size != p->input_size) {
+        if (im->found.input_size &&
+            (im->found.input_size != p->height || im->found.input_size != p->width)) {
             return weld_fail(im->err, WELD_ERROR_FORMAT,
                              "%s: says images of %d, but its tables of positions are for %d", where,
-                             p->input_size, im->found.input_size);
+                             p->height, im->found.input_size);
         }
         return check_preprocessing(im->path, im->options, p, im->err);
     }
     *p = weld_model_usual_preprocessing(&im->mf->config, im->found.naming);
-    p->input_size = im->found.input_size ? im->found.input_size : p->input_size;
+    p->height = im->found.input_size ? im->found.input_size : p->height;
+    p->width = im->found.input_size ? im->found.input_size : p->width;
     weld_hub_config *hub = weld_alloc(1, sizeof *hub);
     if (!hub) {
         return weld_fail_memory(im->err, im->path);
@@ -315,7 +332,7 @@ static weld_status settle_preprocessing(importing *im) {
     weld_hub_config_free(hub);
     weld_free(hub);
     status = status ? status : take_preprocessing(im, p);
-    im->mf->origin.tables_from = im->found.input_size != p->input_size ? im->found.input_size : 0;
+    im->mf->origin.tables_from = im->found.input_size != p->height ? im->found.input_size : 0;
     return status;
 }
 
@@ -384,10 +401,10 @@ static weld_status take_temperature(importing *im) {
 
 /* The graph of a merged network is that which merging makes of one that is not. */
 static weld_status build_merged(importing *im) {
-    int size = im->mf->preprocessing.input_size;
+    const weld_preprocessing *p = &im->mf->preprocessing;
     weld_graph *unmerged;
-    weld_status status =
-        weld_model_build(&im->mf->config, false, 1, size, size, WELD_F32, &unmerged, im->err);
+    weld_status status = weld_model_build(&im->mf->config, false, 1, p->height, p->width, WELD_F32,
+                                          &unmerged, im->err);
     if (!status) {
         status = weld_reparameterize_graph(unmerged, &im->mf->graph, im->err);
         weld_graph_free(unmerged);

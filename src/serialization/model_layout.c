@@ -69,7 +69,7 @@ static weld_status check_operators(const weld_graph *g, const char *where, weld_
 /* Is the graph one that makes of images what the rest of the file says? */
 static weld_status check_graph(const weld_model_file *mf, const char *where, weld_error *err) {
     const weld_value *images = weld_graph_find_leaf(mf->graph, "images");
-    int64_t size = mf->preprocessing.input_size;
+    const int64_t height = mf->preprocessing.height, width = mf->preprocessing.width;
     bool good = mf->graph->dtype == WELD_F32 && images && images->kind == WELD_VALUE_INPUT;
     for (size_t i = 0; good && i < mf->graph->value_count; i++) {
         const weld_value *v = mf->graph->values[i];
@@ -77,9 +77,9 @@ static weld_status check_graph(const weld_model_file *mf, const char *where, wel
     }
     if (good) {
         const int64_t batch = images->shape.dim[0];
-        const weld_shape input = WELD_SHAPE(batch, size, size, 3);
+        const weld_shape input = WELD_SHAPE(batch, height, width, 3);
         good = weld_shape_equal(&images->shape, &input) &&
-               !weld_model_output_misfit(&mf->config, mf->graph, batch, size);
+               !weld_model_output_misfit(&mf->config, mf->graph, batch, height, width);
     }
     return good ? WELD_OK
                 : weld_fail(err, WELD_ERROR_FORMAT,
@@ -104,8 +104,9 @@ weld_status weld_model_network(const weld_model_file *mf, const weld_graph **out
                          : weld_fail(err, WELD_ERROR_ARGUMENT, "%s: it needs a graph",
                                      weld_model_file_kinds[mf->kind]);
     }
-    int size = mf->preprocessing.input_size;
-    weld_status status = weld_model_build(&mf->config, true, 1, size, size, WELD_F32, owned, err);
+    const weld_preprocessing *p = &mf->preprocessing;
+    weld_status status =
+        weld_model_build(&mf->config, true, 1, p->height, p->width, WELD_F32, owned, err);
     *out = *owned;
     return status;
 }

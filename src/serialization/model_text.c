@@ -156,9 +156,17 @@ weld_status weld_model_config_from_text(const char *text, const char *where, wel
 static const char *const interpolations[] = {
     [WELD_BICUBIC] = "bicubic", [WELD_BILINEAR] = "bilinear"};
 
+static const char *const resize_modes[] = {
+    [WELD_FIT_CROP] = "crop", [WELD_FIT_SQUASH] = "squash", [WELD_FIT_LETTERBOX] = "letterbox"};
+
+static bool is_side(int side) {
+    return side >= 1 && side <= WELD_MAX_INPUT_SIZE;
+}
+
 static bool sound(const weld_preprocessing *p) {
-    bool good = p->input_size >= 1 && p->input_size <= WELD_MAX_INPUT_SIZE &&
-                p->crop_fraction > 0 && p->crop_fraction <= 1;
+    bool good = is_side(p->height) && is_side(p->width) &&
+                (unsigned)p->resize <= WELD_FIT_LETTERBOX && p->crop_fraction > 0 &&
+                p->crop_fraction <= 1;
     for (int i = 0; i < 3; i++) {
         good = good && isfinite(p->mean[i]) && isfinite(p->std[i]) && p->std[i] > 0;
     }
@@ -169,11 +177,21 @@ weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text,
     if (!sound(p)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "preprocessing: a value out of its range");
     }
-    json_t *root = json_pack("{s:i, s:f, s:s, s:[f,f,f], s:[f,f,f]}", "input_size", p->input_size,
-                             "crop_fraction", p->crop_fraction, "interpolation",
-                             interpolations[p->interpolation], "mean", (double)p->mean[0],
-                             (double)p->mean[1], (double)p->mean[2], "std", (double)p->std[0],
-                             (double)p->std[1], (double)p->std[2]);
+    json_t *size =
+        p->height == p->width ? json_integer(p->height) : json_pack("[i,i]", p->height, p->width);
+    json_t *root =
+        json_pack("{s:o, s:f, s:s, s:[f,f,f], s:[f,f,f]}", "input_size", size, "crop_fraction",
+                  p->crop_fraction, "interpolation", interpolations[p->interpolation], "mean",
+                  (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], "std",
+                  (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+    /* Files say no more than they must, so that those of the usual mode are as they always were. */
+    if (root && p->resize != WELD_FIT_CROP) {
+        json_object_set_new(root, "resize", json_string(resize_modes[p->resize]));
+    }
+    if (root && p->resize == WELD_FIT_LETTERBOX) {
+        json_object_set_new(root, "padding",
+                            json_pack("[i,i,i]", p->padding[0], p->padding[1], p->padding[2]));
+    }
     return weld_json_text(root, "preprocessing", text, err);
 }
 
@@ -184,6 +202,40 @@ static void read_three(weld_json *j, const json_t *root, const char *key, float 
     }
 }
 
+/* A number, or height and width. */
+static void read_size(weld_json *j, const json_t *root, weld_preprocessing *p) {
+    if (!json_is_array(json_object_get(root, "input_size"))) {
+        p->height = p->width = (int)weld_json_int(j, root, "input_size", 1, WELD_MAX_INPUT_SIZE);
+        return;
+    }
+    const json_t *list = weld_json_array(j, root, "input_size", 2, 2);
+    p->height = (int)weld_json_int_at(j, list, 0, "input_size", 1, WELD_MAX_INPUT_SIZE);
+    p->width = (int)weld_json_int_at(j, list, 1, "input_size", 1, WELD_MAX_INPUT_SIZE);
+}
+
+/* What stands in files of other modes than the usual; returns how many members that are. */
+static size_t read_mode(weld_json *j, const json_t *root, weld_preprocessing *p) {
+    if (!json_object_get(root, "resize")) {
+        return 0;
+    }
+    const char *mode = weld_json_string(j, root, "resize");
+    while ((unsigned)p->resize <= WELD_FIT_LETTERBOX &&
+           strcmp(mode, resize_modes[p->resize]) != 0) {
+        p->resize = (weld_fit)(p->resize + 1);
+    }
+    if ((unsigned)p->resize > WELD_FIT_LETTERBOX) {
+        weld_json_fail(j, "resize: \"%.40s\" is not known", mode);
+    }
+    if (p->resize != WELD_FIT_LETTERBOX) {
+        return 1;
+    }
+    const json_t *list = weld_json_array(j, root, "padding", 3, 3);
+    for (size_t i = 0; i < 3; i++) {
+        p->padding[i] = (unsigned char)weld_json_int_at(j, list, i, "padding", 0, 255);
+    }
+    return 2;
+}
+
 weld_status weld_preprocessing_from_text(const char *text, const char *where,
                                          weld_preprocessing *out, weld_error *err) {
     weld_json j = {.where = where, .err = err};
@@ -192,7 +244,7 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     if (!root) {
         return j.status;
     }
-    p.input_size = (int)weld_json_int(&j, root, "input_size", 1, WELD_MAX_INPUT_SIZE);
+    read_size(&j, root, &p);
     p.crop_fraction = weld_json_real(&j, root, "crop_fraction");
     const char *interpolation = weld_json_string(&j, root, "interpolation");
     if (strcmp(interpolation, interpolations[WELD_BILINEAR]) == 0) {
@@ -202,7 +254,7 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     }
     read_three(&j, root, "mean", p.mean);
     read_three(&j, root, "std", p.std);
-    weld_json_no_more(&j, root, 5);
+    weld_json_no_more(&j, root, 5 + read_mode(&j, root, &p));
     if (!sound(&p)) {
         weld_json_fail(&j, "a value out of its range");
     }

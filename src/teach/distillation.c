@@ -260,7 +260,7 @@ static void mix_targets(const weld_distillation *d, const weld_batch *batch, flo
 weld_status weld_distillation_fill(weld_distillation *d, const weld_batch *batch,
                                    const float *images, float *teacher, weld_error *err) {
     if (d->teacher) {
-        weld_teacher_run(d->teacher, batch->size, images, batch->count, teacher);
+        weld_teacher_run(d->teacher, batch->height, batch->width, images, batch->count, teacher);
         make_targets(d, batch->count, teacher);
         return WELD_OK;
     }

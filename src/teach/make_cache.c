@@ -148,8 +148,9 @@ static void choose_layout(maker *m) {
 }
 
 static weld_status allocate(maker *m, weld_error *err) {
-    size_t size = (size_t)m->recipe.data.preprocessing.input_size, top = (size_t)m->layout.top;
-    m->images = weld_alloc(BATCH * size * size, 3 * sizeof *m->images);
+    const weld_preprocessing *p = &m->recipe.data.preprocessing;
+    const size_t pixels = (size_t)p->height * (size_t)p->width, top = (size_t)m->layout.top;
+    m->images = weld_alloc(BATCH * pixels, 3 * sizeof *m->images);
     m->logits = weld_alloc(BATCH * (size_t)m->layout.classes, sizeof *m->logits);
     m->values = weld_alloc(BATCH * top, sizeof *m->values);
     m->classes = weld_alloc(BATCH * top, sizeof *m->classes);
@@ -221,7 +222,7 @@ static weld_status make_rows(maker *m, int64_t view, int64_t number, weld_error 
     WELD_TRY(weld_loader_view_batch(m->loader, (uint32_t)view, number, m->images, &batch, err));
     memset(m->values, 0, elements * sizeof *m->values);
     memset(m->classes, -1, elements * sizeof *m->classes);
-    weld_teacher_run(m->teacher, batch.size, m->images, batch.count, m->logits);
+    weld_teacher_run(m->teacher, batch.height, batch.width, m->images, batch.count, m->logits);
     for (int64_t i = 0; i < batch.count; i++) {
         int64_t slot = batch.indices[i] - number * BATCH;
         take_top(m->logits + i * m->layout.classes, m->layout.classes, m->layout.top,

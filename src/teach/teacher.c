@@ -20,7 +20,7 @@ enum { CHANNELS = 3 };
 
 /* What runs images of one size. */
 typedef struct sized {
-    int size;
+    int height, width;
     weld_graph *graph; /* of the model, for the student's images */
     weld_session *session;
     int64_t batch; /* of the session */
@@ -107,12 +107,12 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
     return status;
 }
 
-/* A weld_model_part; `context` is the size of images. */
+/* A weld_model_part; `context` is a sized. */
 static weld_status cut_logits(const weld_graph *g, void *context, weld_graph **out,
                               weld_error *err) {
-    const int64_t size = *(const int64_t *)context;
+    const sized *s = context;
     weld_named_value logits = {"logits", weld_graph_output(g, "logits")};
-    WELD_TRY(weld_graph_cut(g, WELD_SHAPE(1, size, size, CHANNELS), &logits, 1, out, err));
+    WELD_TRY(weld_graph_cut(g, WELD_SHAPE(1, s->height, s->width, CHANNELS), &logits, 1, out, err));
     if (weld_graph_output(*out, "logits")->shape.dim[0] != 1) {
         weld_graph_free(*out);
         *out = NULL;
@@ -123,12 +123,11 @@ static weld_status cut_logits(const weld_graph *g, void *context, weld_graph **o
 
 static weld_status cut_graph(const weld_teacher *t, sized *s, const char *path,
                              weld_precision precision, weld_error *err) {
-    int64_t size = s->size;
     weld_graph *graph;
-    weld_status status = weld_model_cut(t->model, size, size, cut_logits, &size, &graph, err);
+    weld_status status = weld_model_cut(t->model, s->height, s->width, cut_logits, s, &graph, err);
     if (status) {
-        return weld_fail_context(err, status, "%s: on images of %lld x %lld", path, (long long)size,
-                                 (long long)size);
+        return weld_fail_context(err, status, "%s: on images of %d x %d", path, s->height,
+                                 s->width);
     }
     if (precision == WELD_PRECISION_FP32) {
         s->graph = graph;
@@ -140,7 +139,7 @@ static weld_status cut_graph(const weld_teacher *t, sized *s, const char *path,
 }
 
 static weld_status open_session(const weld_teacher *t, sized *s, int64_t batch, weld_error *err) {
-    const int64_t most = MOST_PIXELS / ((int64_t)s->size * s->size);
+    const int64_t most = MOST_PIXELS / ((int64_t)s->height * s->width);
     s->batch = most < 1 ? 1 : most < batch ? most : batch;
     return weld_output_session(s->graph, t->model->file.weights, s->batch, t->threads, true,
                                &s->session, err);
@@ -148,12 +147,13 @@ static weld_status open_session(const weld_teacher *t, sized *s, int64_t batch, 
 
 static weld_status open_sizes(weld_teacher *t, const char *path, const weld_teacher_options *o,
                               weld_error *err) {
-    const weld_batch_shape one = {o->preprocessing->input_size, o->batch};
+    const weld_batch_shape one = {o->preprocessing->height, o->preprocessing->width, o->batch};
     const weld_batch_shape *shapes = o->shape_count ? o->shapes : &one;
     const int count = o->shape_count ? o->shape_count : 1;
     if (count == 1 && weld_family_of(weld_model_get_config(t->model))->position_grids) {
         weld_preprocessing p = *weld_model_get_preprocessing(t->model);
-        p.input_size = one.size;
+        p.height = shapes->height;
+        p.width = shapes->width;
         weld_status status = weld_model_set_preprocessing(t->model, &p, err);
         if (status) {
             return weld_fail_context(err, status, "%s", path);
@@ -162,7 +162,8 @@ static weld_status open_sizes(weld_teacher *t, const char *path, const weld_teac
     t->threads = o->threads;
     for (int i = 0; i < count; i++) {
         sized *s = &t->sized[t->sized_count++];
-        s->size = shapes[i].size;
+        s->height = shapes[i].height;
+        s->width = shapes[i].width;
         WELD_TRY(cut_graph(t, s, path, o->precision, err));
         WELD_TRY(open_session(t, s, shapes[i].count, err));
     }
@@ -248,9 +249,9 @@ static void convert_image(void *arg, int64_t i, int thread) {
     }
 }
 
-static const sized *of_size(const weld_teacher *t, int size) {
+static const sized *of_size(const weld_teacher *t, int height, int width) {
     int i = 0;
-    while (t->sized[i].size != size) {
+    while (t->sized[i].height != height || t->sized[i].width != width) {
         i++;
     }
     return &t->sized[i];
@@ -270,10 +271,10 @@ static void take_columns(const weld_teacher *t, const float *from, int64_t rows,
     }
 }
 
-void weld_teacher_run(weld_teacher *t, int size, const float *images, int64_t count,
+void weld_teacher_run(weld_teacher *t, int height, int width, const float *images, int64_t count,
                       float *logits) {
-    const sized *s = of_size(t, size);
-    const int64_t pixels = (int64_t)size * size;
+    const sized *s = of_size(t, height, width);
+    const int64_t pixels = (int64_t)height * width;
     size_t classes = (size_t)t->facts.classes;
     for (int64_t first = 0; first < count; first += s->batch) {
         int64_t here = count - first < s->batch ? count - first : s->batch;

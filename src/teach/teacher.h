@@ -41,8 +41,9 @@ typedef struct weld_teacher_facts {
 } weld_teacher_facts;
 weld_teacher_facts weld_teacher_get_facts(const weld_teacher *t);
 
-/* images [count, size, size, 3], of one of its sizes, normalised for the student -> logits [count,
- * classes], of which row i depends on image i alone. */
-void weld_teacher_run(weld_teacher *t, int size, const float *images, int64_t count, float *logits);
+/* images [count, height, width, 3], of one of its sizes, normalised for the student -> logits
+ * [count, classes], of which row i depends on image i alone. */
+void weld_teacher_run(weld_teacher *t, int height, int width, const float *images, int64_t count,
+                      float *logits);
 
 #endif

@@ -54,7 +54,7 @@ weld_status weld_precision_try(const weld_model_config *config,
                                const weld_train_step_options *options, weld_precision_trial *out,
                                weld_error *err) {
     weld_train_step_options o = *options;
-    int64_t most = MOST_PIXELS / (o.input_size * o.input_size);
+    int64_t most = MOST_PIXELS / (o.height * o.width);
     most = most < LEAST_IMAGES ? LEAST_IMAGES : most;
     o.batch = o.batch < most ? o.batch : most;
     weld_train_step *steps[2] = {NULL, NULL};

@@ -8,10 +8,10 @@
 /* Evaluations of a run in bf16 are in bf16 too: they take a third of a step's time an image. */
 weld_status weld_trainer_build_evaluation(weld_trainer *t, weld_error *err) {
     const weld_recipe *r = &t->data.recipe;
-    int64_t size = r->data.preprocessing.input_size;
+    const weld_preprocessing *p = &r->data.preprocessing;
     int64_t batch = weld_loader_train_batch_size(t->data.loader);
     weld_graph *built;
-    WELD_TRY(weld_model_build(&r->model, false, batch, size, size, WELD_F32, &built, err));
+    WELD_TRY(weld_model_build(&r->model, false, batch, p->height, p->width, WELD_F32, &built, err));
     if (r->train.precision == WELD_PRECISION_FP32) {
         t->evaluation.graph = built;
         return WELD_OK;

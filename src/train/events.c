@@ -88,7 +88,8 @@ static weld_status draw_sheet(weld_trainer *t, weld_image *sheet, weld_error *er
         captions[i] = texts[i];
     }
     weld_preprocessing preprocessing = t->data.recipe.data.preprocessing;
-    preprocessing.input_size = (int)images.shape.dim[1];
+    preprocessing.height = (int)images.shape.dim[1];
+    preprocessing.width = (int)images.shape.dim[2];
     return weld_contact_sheet(&preprocessing, images.data, NULL, captions, count, SHEET_COLUMNS,
                               sheet, err);
 }

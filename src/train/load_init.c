@@ -201,7 +201,7 @@ static void say_counts(const loading *l, const char *path) {
     if (l->tables_from) {
         weld_train_say(l->t->data.settings,
                        "%s: tables of positions resized from images of %d to %d (bicubic)", path,
-                       l->tables_from, l->t->data.recipe.data.preprocessing.input_size);
+                       l->tables_from, l->t->data.recipe.data.preprocessing.height);
     }
     say_untold(l, path);
 }

@@ -140,11 +140,12 @@ static weld_status check_number(const weld_batches *b, int64_t number, int64_t c
 
 weld_status weld_batches_train(weld_batches *b, uint32_t epoch, int64_t number, weld_tensor images,
                                weld_tensor target, weld_error *err) {
-    const int64_t size = weld_batches_size(b), side = b->options.preprocessing.input_size;
+    const int64_t size = weld_batches_size(b);
+    const weld_preprocessing *p = &b->options.preprocessing;
     const int classes = weld_batches_class_count(b);
     weld_batch batch;
     WELD_TRY(check_number(b, number, weld_batches_per_epoch(b), err));
-    WELD_TRY(check_tensor(b, "images", &images, WELD_SHAPE(size, side, side, 3), err));
+    WELD_TRY(check_tensor(b, "images", &images, WELD_SHAPE(size, p->height, p->width, 3), err));
     if (target.data) {
         WELD_TRY(check_tensor(b, "target", &target, WELD_SHAPE(size, classes), err));
     }
@@ -158,11 +159,11 @@ weld_status weld_batches_train(weld_batches *b, uint32_t epoch, int64_t number, 
 
 weld_status weld_batches_evaluate(weld_batches *b, int64_t number, weld_tensor images, int *labels,
                                   int64_t *count, weld_error *err) {
-    const int64_t side = b->options.preprocessing.input_size;
+    const weld_preprocessing *p = &b->options.preprocessing;
     weld_batch batch;
     WELD_TRY(check_number(b, number, weld_batches_evaluations(b), err));
-    WELD_TRY(
-        check_tensor(b, "images", &images, WELD_SHAPE(b->options.batch_size, side, side, 3), err));
+    WELD_TRY(check_tensor(b, "images", &images,
+                          WELD_SHAPE(b->options.batch_size, p->height, p->width, 3), err));
     b->training = false;
     WELD_TRY(weld_loader_eval_batch(b->loader, number, images.data, &batch, err));
     for (int64_t i = 0; labels && i < batch.count; i++) {

@@ -178,7 +178,8 @@ static weld_status batching_of(const weld_run_data *d, weld_batching *out, weld_
     const weld_recipe *r = &d->recipe;
     const weld_batching_options options = {.count = weld_dataset_count(d->train),
                                            .batch_size = r->train.batch_size,
-                                           .input_size = r->data.preprocessing.input_size,
+                                           .height = r->data.preprocessing.height,
+                                           .width = r->data.preprocessing.width,
                                            .sizes = r->data.sizes,
                                            .size_count = r->data.size_count,
                                            .accumulate = r->train.accumulate,
@@ -239,7 +240,7 @@ static weld_status check_updates(const weld_run_data *d, weld_error *err) {
         const int64_t batches = images / shapes[i].count;
         if (batches < of_update) {
             if (count > 1) {
-                snprintf(size, sizeof size, " of %d x %d", shapes[i].size, shapes[i].size);
+                snprintf(size, sizeof size, " of %d x %d", shapes[i].height, shapes[i].width);
             }
             return weld_fail(err, WELD_ERROR_ARGUMENT,
                              "train.accumulate %lld: an epoch of %s has only %lld batches of %lld "

@@ -56,7 +56,7 @@ weld_loss_options weld_run_data_loss(const weld_run_data *d);
 /* Updates of the first `epochs` epochs. */
 int64_t weld_run_data_updates(const weld_run_data *d, int64_t epochs);
 
-/* Images an update, of input_size, which the learning rate is scaled to. */
+/* Images an update, of the input size, which the learning rate is scaled to. */
 int64_t weld_run_data_update_images(const weld_run_data *d);
 
 #endif

@@ -31,8 +31,8 @@ static weld_status build_forward(const weld_model_config *config, const weld_tra
                             .drop_path = o->drop_path,
                             .dropout = o->dropout};
     weld_graph *built;
-    weld_status status = weld_model_build_as(config, mode, o->batch, o->input_size, o->input_size,
-                                             o->dtype, &built, err);
+    weld_status status =
+        weld_model_build_as(config, mode, o->batch, o->height, o->width, o->dtype, &built, err);
     if (status || o->precision == WELD_PRECISION_FP32) {
         *out = status ? NULL : built;
         return status;
@@ -219,11 +219,12 @@ static weld_status open_all(const weld_model_config *config, const weld_train_st
     for (int i = 0; i < count; i++) {
         weld_train_step_options o = *options;
         o.batch = shapes[i].count;
-        o.input_size = shapes[i].size;
+        o.height = shapes[i].height;
+        o.width = shapes[i].width;
         const weld_status status = open_known(config, &o, weights, i ? out[0] : NULL, &out[i], err);
         if (status) {
-            return count > 1 ? weld_fail_context(err, status, "images of %d x %d", shapes[i].size,
-                                                 shapes[i].size)
+            return count > 1 ? weld_fail_context(err, status, "images of %d x %d", shapes[i].height,
+                                                 shapes[i].width)
                              : status;
         }
     }
@@ -246,7 +247,7 @@ weld_status weld_train_steps_create(const weld_model_config *config,
 weld_status weld_train_step_create(const weld_model_config *config,
                                    const weld_train_step_options *options, weld_weights *weights,
                                    weld_train_step **out, weld_error *err) {
-    const weld_batch_shape shape = {(int)options->input_size, options->batch};
+    const weld_batch_shape shape = {(int)options->height, (int)options->width, options->batch};
     return weld_train_steps_create(config, options, &shape, 1, weights, out, err);
 }
 

@@ -21,7 +21,7 @@
 #include "weld/model.h"
 
 typedef struct weld_train_step_options {
-    int64_t batch, input_size;
+    int64_t batch, height, width;
     weld_build_loss *build_loss;   /* of the task */
     const weld_loss_options *loss; /* not needed later */
     double drop_path, dropout;     /* as weld_build_mode's */
@@ -47,7 +47,7 @@ typedef struct weld_train_step {
     const weld_kernels *kernels;
     weld_weights *weights;
     weld_session *session;
-    weld_tensor images;         /* the input [batch, size, size, 3], normalised */
+    weld_tensor images;         /* the input [batch, height, width, 3], normalised */
     weld_tensor loss;           /* the output [1] */
     weld_tensor *gradients;     /* of the latest batch, by parameter; data NULL: frozen */
     weld_gradient_mean *mean;   /* of an update's batches; NULL: an update has one */
@@ -72,7 +72,7 @@ weld_status weld_train_steps_create(const weld_model_config *config,
                                     weld_weights *weights, weld_train_step **out, weld_error *err);
 /* The same for a network that somebody has built, before its loss. Both are taken, on errors too:
  * `network`, and a rate for each of its parameters, of weld_alloc. What options say of a network
- * (input_size, bn_eval, rates, dtype, precision) is not looked at: it is done already. */
+ * (height, width, bn_eval, rates, dtype, precision) is not looked at: it is done already. */
 weld_status weld_train_step_create_of(weld_graph *network, weld_parameter_rate *rates,
                                       const weld_train_step_options *options, weld_weights *weights,
                                       weld_train_step **out, weld_error *err);

@@ -12,6 +12,7 @@
 #include "base/number.h"
 #include "base/threads.h"
 #include "graph/graph.h"
+#include "models/models.h"
 #include "teach/distillation.h"
 #include "train/parameter_groups.h"
 
@@ -86,8 +87,8 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
     int64_t batch = weld_loader_train_batch_size(t->data.loader);
     const weld_batch_shape least = least_batch(t);
     /* With batches of so many images of data.input_size the least have enough. */
-    const double scale = (double)least.size / r->data.preprocessing.input_size;
-    const double enough = ceil(FEW_IMAGES * scale * scale);
+    const double enough = ceil(FEW_IMAGES * (double)least.height * least.width /
+                               r->data.preprocessing.height / r->data.preprocessing.width);
     bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
     if (r->optimizer.lr_batch > 4 * effective) {
         advise(a,
@@ -182,12 +183,13 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
     const weld_train_callbacks *c = &t->data.settings->callbacks;
     const weld_recipe *r = &t->data.recipe;
     int threads = t->data.settings->threads;
-    char rates[512], schedule[256];
+    char rates[512], schedule[256], inputs[WELD_INPUT_TEXT_SIZE];
+    weld_input_text(&r->data.preprocessing, inputs);
     weld_train_size sizes[WELD_SIZES_MAX];
     int size_count;
     const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &size_count);
     for (int i = 0; i < size_count; i++) {
-        sizes[i] = (weld_train_size){shapes[i].size, shapes[i].count};
+        sizes[i] = (weld_train_size){shapes[i].height, shapes[i].width, shapes[i].count};
     }
     advice a = {.text = ""};
     if (t->state.step == 0) { /* who goes on has read it */
@@ -219,6 +221,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
                               .accumulate = r->train.accumulate,
                               .sizes = sizes,
                               .size_count = r->data.size_count,
+                              .inputs = strpbrk(inputs, " ,") ? inputs : NULL,
                               .recipe_lr = r->optimizer.lr,
                               .lr_batch = r->optimizer.lr_batch,
                               .lr = t->schedule.base_lr,

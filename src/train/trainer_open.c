@@ -29,7 +29,8 @@ typedef enum open_as { OPEN_TO_RUN, OPEN_DRY, OPEN_ON_TRIAL } open_as;
 /* But for the batch, the optimizer and the loss's options. */
 static weld_train_step_options step_options(const weld_run_data *d) {
     const weld_recipe *r = &d->recipe;
-    return (weld_train_step_options){.input_size = r->data.preprocessing.input_size,
+    return (weld_train_step_options){.height = r->data.preprocessing.height,
+                                     .width = r->data.preprocessing.width,
                                      .build_loss = d->task->build_loss,
                                      .drop_path = r->chance.drop_path,
                                      .dropout = r->chance.dropout,

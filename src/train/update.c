@@ -50,7 +50,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     }
     add_batch_times(&batch, taught, weld_session_marked(t->step->session), s);
     s->samples += batch.count;
-    s->size = t->data.recipe.data.size_count ? batch.size : 0;
+    s->size = t->data.recipe.data.size_count ? batch.height : 0;
     s->loss += loss * (double)batch.count;
     return WELD_OK;
 }

@@ -8,13 +8,14 @@
 int main(int argc, char **argv) {
     weld_error err = {.message = "usage: make_network NAME OUT.h5"};
     weld_model_file file = {.kind = WELD_MODEL_DEPLOY,
-                            .preprocessing = {.input_size = 224,
+                            .preprocessing = {.height = 224,
+                                              .width = 224,
                                               .crop_fraction = 0.875,
                                               .mean = {0.5F, 0.5F, 0.5F},
                                               .std = {0.25F, 0.25F, 0.25F}}};
     weld_graph *graph = NULL;
     weld_weights *weights = NULL;
-    int size = file.preprocessing.input_size;
+    int size = file.preprocessing.height;
     if (argc != 3 || weld_model_config_named(argv[1], &file.config, &err) != WELD_OK ||
         weld_model_build(&file.config, false, 1, size, size, WELD_F32, &graph, &err) != WELD_OK ||
         weld_graph_init_weights(graph, 0, &weights, &err) != WELD_OK ||

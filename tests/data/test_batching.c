@@ -12,7 +12,8 @@ enum { SIZES = 5, COUNT = 100000 };
 static weld_batching_options options_of(int64_t count, int64_t accumulate) {
     return (weld_batching_options){.count = count,
                                    .batch_size = 128,
-                                   .input_size = 256,
+                                   .height = 256,
+                                   .width = 256,
                                    .sizes = sizes,
                                    .size_count = SIZES,
                                    .accumulate = accumulate,
@@ -32,7 +33,7 @@ START_TEST(batches_have_about_as_many_pixels) {
     weld_batching b = init(options_of(COUNT, 1));
     ck_assert_int_eq(b.shape_count, SIZES);
     for (int i = 0; i < SIZES; i++) {
-        ck_assert_int_eq(b.shapes[i].size, sizes[i]);
+        ck_assert_int_eq(b.shapes[i].height, sizes[i]);
         ck_assert_int_eq(b.shapes[i].count, images[i]);
     }
     ck_assert_int_eq(weld_batching_most(&b), 327);
@@ -130,7 +131,7 @@ START_TEST(one_size_is_batch_after_batch) {
     o.size_count = 0;
     weld_batching b = init(o);
     ck_assert_int_eq(b.shape_count, 1);
-    ck_assert_int_eq(b.shapes[0].size, 256);
+    ck_assert_int_eq(b.shapes[0].height, 256);
     ck_assert_int_eq(weld_batching_updates(&b, 9), 2); /* of 384; 232 are left out */
     ck_assert_int_eq(weld_batching_find(&b, 9, 5).begin, 640);
 }

@@ -21,7 +21,7 @@ static int erase(const weld_augmentation *a, int image, float out[VALUES]) {
     for (int i = 0; i < VALUES; i++) {
         out[i] = untouched;
     }
-    weld_random_erase(a, SIZE, &random, out);
+    weld_random_erase(a, SIZE, SIZE, &random, out);
     for (int i = 0; i < VALUES; i++) {
         erased += out[i] != untouched;
     }
@@ -51,7 +51,7 @@ START_TEST(boxes_have_the_area_and_aspect_of_the_recipe) {
     for (int i = 0; i < n; i++) {
         weld_random random = weld_random_start(14, 0, (uint64_t)i, WELD_RANDOM_TEST);
         weld_rectangle b;
-        ck_assert(weld_erasing_box(size, &random, &b));
+        ck_assert(weld_erasing_box(size, size, &random, &b));
         ck_assert(b.x >= 0 && b.y >= 0 && b.x + b.width <= size && b.y + b.height <= size);
         double part = (double)b.width * b.height / size / size;
         double ratio = log((double)b.height / b.width);
@@ -166,7 +166,7 @@ START_TEST(boxes_reach_all_borders) {
     for (int i = 0; i < 1000; i++) {
         weld_random random = weld_random_start(16, 0, (uint64_t)i, WELD_RANDOM_TEST);
         weld_rectangle b;
-        ck_assert(weld_erasing_box(16, &random, &b));
+        ck_assert(weld_erasing_box(16, 16, &random, &b));
         left += b.x == 0;
         right += b.x + b.width == 16;
         top += b.y == 0;
@@ -184,7 +184,7 @@ START_TEST(tiny_images_keep_what_lies_around_them) {
             int count = size * size * 3;
             guarded[0] = guarded[count + 1] = untouched;
             weld_random random = weld_random_start(15, 0, (uint64_t)i, WELD_RANDOM_ERASE);
-            weld_random_erase(&a, size, &random, guarded + 1);
+            weld_random_erase(&a, size, size, &random, guarded + 1);
             ck_assert(guarded[0] == untouched && guarded[count + 1] == untouched);
         }
     }

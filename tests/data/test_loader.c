@@ -10,14 +10,18 @@
 enum { SIZE = 16, FLOATS = SIZE * SIZE * 3, MAX_BATCH = 16, CLASSES = 2 };
 
 static weld_loader_options options_of(int64_t batch_size, int threads) {
-    weld_loader_options o = {
-        .preprocessing = {SIZE, 0.875, WELD_BICUBIC, {0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}},
-        .augmentation = weld_augmentation_defaults(),
-        .batch_size = batch_size,
-        .seed = 42,
-        .shuffle = true,
-        .annotation = &weld_class_annotation,
-        .threads = threads};
+    weld_loader_options o = {.preprocessing = {.height = SIZE,
+                                               .width = SIZE,
+                                               .crop_fraction = 0.875,
+                                               .interpolation = WELD_BICUBIC,
+                                               .mean = {0.5f, 0.5f, 0.5f},
+                                               .std = {0.25f, 0.25f, 0.25f}},
+                             .augmentation = weld_augmentation_defaults(),
+                             .batch_size = batch_size,
+                             .seed = 42,
+                             .shuffle = true,
+                             .annotation = &weld_class_annotation,
+                             .threads = threads};
     o.augmentation.repeats = 1;
     return o;
 }
@@ -231,13 +235,13 @@ START_TEST(a_batch_is_mixed_as_it_reports) {
     load_train(mixed, 2, 1, &x);
     load_train(unmixed, 2, 1, &y);
     weld_mix mixes[7];
-    weld_mix_draw(&o.augmentation, 42, 2, 1, 7, SIZE, mixes);
+    weld_mix_draw(&o.augmentation, 42, 2, 1, 7, SIZE, SIZE, mixes);
     for (int i = 0; i < 7; i++) {
         ck_assert_float_eq(y.batch.mixes[i].lambda, 1.0f);
         ck_assert_float_eq(x.batch.mixes[i].lambda, mixes[i].lambda);
     }
     ck_assert_float_lt(mixes[0].lambda, 1.0f);
-    weld_mix_images(mixes, 7, SIZE, y.images, 1);
+    weld_mix_images(mixes, 7, SIZE, SIZE, y.images, 1);
     weld_mix_rows(mixes, 7, CLASSES, y.targets);
     ck_assert_mem_eq(x.images, y.images, sizeof x.images);
     ck_assert_mem_eq(x.targets, y.targets, sizeof x.targets);
@@ -634,10 +638,10 @@ START_TEST(an_image_that_is_sampled_twice_is_augmented_in_two_ways) {
 END_TEST
 
 /* Quarters: the sample's own image and three that are drawn. */
-static int compose_four(const void *settings, int64_t images, int size, weld_random *random,
-                        weld_sample_part *parts) {
-    const int half = size / 2;
-    (void)settings;
+static int compose_four(const void *settings, int64_t images, int height, int width,
+                        weld_random *random, weld_sample_part *parts) {
+    const int half = width / 2;
+    (void)settings, (void)height;
     for (int i = 0; i < 4; i++) {
         parts[i].index = i ? (int64_t)weld_random_below(random, (uint64_t)images) : parts[0].index;
         parts[i].cell = (weld_rectangle){i % 2 * half, i / 2 * half, half, half};

@@ -29,12 +29,13 @@ static void check_case(const char *name) {
     for (int64_t i = 0; i < n; i++) {
         mixes[i] = (weld_mix){.lambda = drawn[i]};
         if (cutmix[i]) {
-            mixes[i] = weld_cutmix(SIZE, drawn[i], (int)centres[2 * i], (int)centres[2 * i + 1]);
+            mixes[i] =
+                weld_cutmix(SIZE, SIZE, drawn[i], (int)centres[2 * i], (int)centres[2 * i + 1]);
         }
         ck_assert_float_eq(mixes[i].lambda, lambda[i]);
         hot[i * classes + labels[i]] = 1;
     }
-    weld_mix_images(mixes, n, SIZE, images.data, 2);
+    weld_mix_images(mixes, n, SIZE, SIZE, images.data, 2);
     weld_mix_rows(mixes, n, classes, hot);
     ck_assert_mem_eq(images.data, mixed.data, (size_t)n * FLOATS * sizeof(float));
     for (int64_t i = 0; i < n * classes; i++) { /* the loss smooths what was mixed */
@@ -63,7 +64,7 @@ START_TEST(boxes_and_their_lambdas_are_the_references) {
     const float *lambda = fixture_tensor(fixture, "", "boxes/lambda").data;
     for (int64_t i = 0; i < boxes.shape.dim[0]; i++) {
         const int64_t *row = (const int64_t *)boxes.data + 7 * i;
-        weld_mix m = weld_cutmix((int)row[0], drawn[i], (int)row[1], (int)row[2]);
+        weld_mix m = weld_cutmix((int)row[0], (int)row[0], drawn[i], (int)row[1], (int)row[2]);
         int64_t got[] = {m.x0, m.y0, m.x1, m.y1};
         ck_assert(m.cutmix);
         ck_assert_mem_eq(got, row + 3, sizeof got);
@@ -80,12 +81,12 @@ START_TEST(the_middle_of_an_odd_number_stays_as_it_is) {
             weld_mix mixes[5];
             float images[5 * FLOATS], rows[5 * 7];
             a.mix_mode = (weld_mix_mode)mode;
-            weld_mix_draw(&a, 3, 1, batch, 5, SIZE, mixes);
+            weld_mix_draw(&a, 3, 1, batch, 5, SIZE, SIZE, mixes);
             for (int i = 0; i < 5 * FLOATS; i++) {
                 images[i] = (float)(i % 97) / 7.0f;
             }
             memcpy(rows, images, sizeof rows);
-            weld_mix_images(mixes, 5, SIZE, images, 2);
+            weld_mix_images(mixes, 5, SIZE, SIZE, images, 2);
             weld_mix_rows(mixes, 5, 7, rows);
             ck_assert_float_eq(mixes[2].lambda, 1.0f);
             for (int i = 2 * FLOATS; i < 3 * FLOATS; i++) {
@@ -106,7 +107,7 @@ START_TEST(targets_stay_distributions) {
         for (int i = 0; i < 36; i++) {
             targets[i] = i % 7 == 0;
         }
-        weld_mix_draw(&a, 3, 1, batch, 6, SIZE, mixes);
+        weld_mix_draw(&a, 3, 1, batch, 6, SIZE, SIZE, mixes);
         weld_mix_rows(mixes, 6, 6, targets);
         for (int i = 0; i < 6; i++) {
             ck_assert_float_eq_tol(targets[7 * i], mixes[i].lambda, 1e-7f);
@@ -128,7 +129,7 @@ static moments draw_many(const weld_augmentation *a, int count) {
     moments m = {.count = count};
     for (int i = 0; i < count; i++) {
         weld_mix mixes[4];
-        weld_mix_draw(a, 3, 1, i, 4, 224, mixes);
+        weld_mix_draw(a, 3, 1, i, 4, 224, 224, mixes);
         double lambda = mixes[1].lambda;
         ck_assert(lambda >= 0 && lambda <= 1);
         m.cutmix += mixes[1].cutmix;
@@ -211,7 +212,7 @@ START_TEST(boxes_of_cutmix_fit_their_lambdas_and_lie_anywhere) {
     int inner = 0, clipped = 0;
     for (int i = 0; i < N; i++) {
         weld_mix m[2];
-        weld_mix_draw(&a, 3, 1, i, 2, 224, m);
+        weld_mix_draw(&a, 3, 1, i, 2, 224, 224, m);
         ck_assert(m->x0 >= 0 && m->x0 <= m->x1 && m->x1 <= 224);
         ck_assert(m->y0 >= 0 && m->y0 <= m->y1 && m->y1 <= 224);
         double area = (m->x1 - m->x0) * (m->y1 - m->y0);
@@ -239,11 +240,11 @@ START_TEST(draws_are_of_seed_epoch_and_batch) {
     memset(other, 0, sizeof other);
     a.cutmix = 0;
     a.mix_mode = WELD_MIX_ELEM;
-    weld_mix_draw(&a, 3, 1, 5, 6, 32, one);
-    weld_mix_draw(&a, 3, 1, 5, 6, 32, other);
+    weld_mix_draw(&a, 3, 1, 5, 6, 32, 32, one);
+    weld_mix_draw(&a, 3, 1, 5, 6, 32, 32, other);
     ck_assert_mem_eq(one, other, sizeof one);
     for (int i = 0; i < 3; i++) {
-        weld_mix_draw(&a, 3 + (i == 0), 1 + (i == 1), 5 + (i == 2), 6, 32, other);
+        weld_mix_draw(&a, 3 + (i == 0), 1 + (i == 1), 5 + (i == 2), 6, 32, 32, other);
         ck_assert_float_ne(one[0].lambda, other[0].lambda);
     }
 }
@@ -253,18 +254,18 @@ START_TEST(a_mode_says_which_samples_share_a_draw) {
     weld_augmentation a = weld_augmentation_defaults();
     weld_mix m[6];
     a.cutmix = 0;
-    weld_mix_draw(&a, 3, 1, 5, 6, 32, m);
+    weld_mix_draw(&a, 3, 1, 5, 6, 32, 32, m);
     for (int i = 1; i < 6; i++) {
         ck_assert_float_eq(m[i].lambda, m[0].lambda);
     }
     a.mix_mode = WELD_MIX_PAIR;
-    weld_mix_draw(&a, 3, 1, 5, 6, 32, m);
+    weld_mix_draw(&a, 3, 1, 5, 6, 32, 32, m);
     ck_assert_float_ne(m[0].lambda, m[1].lambda);
     for (int i = 0; i < 3; i++) {
         ck_assert_float_eq(m[i].lambda, m[5 - i].lambda);
     }
     a.mix_mode = WELD_MIX_ELEM;
-    weld_mix_draw(&a, 3, 1, 5, 6, 32, m);
+    weld_mix_draw(&a, 3, 1, 5, 6, 32, 32, m);
     for (int i = 0; i < 3; i++) {
         ck_assert_float_ne(m[i].lambda, m[5 - i].lambda);
     }
@@ -276,7 +277,7 @@ START_TEST(from_an_epoch_on_nothing_is_mixed) {
     weld_mix m[6];
     a.mixup_off_epoch = 3;
     for (uint32_t epoch = 0; epoch < 6; epoch++) {
-        weld_mix_draw(&a, 3, epoch, 5, 6, 32, m);
+        weld_mix_draw(&a, 3, epoch, 5, 6, 32, 32, m);
         ck_assert((m[0].lambda == 1) == (epoch >= 3));
     }
 }

@@ -6,7 +6,12 @@ enum { SIZE = 32, FLOATS = SIZE * SIZE * 3, REPEATS = 12 };
 
 static weld_transform make_transform(void) {
     weld_transform t;
-    weld_preprocessing p = {SIZE, 0.875, WELD_BICUBIC, {0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}};
+    weld_preprocessing p = {.height = SIZE,
+                            .width = SIZE,
+                            .crop_fraction = 0.875,
+                            .interpolation = WELD_BICUBIC,
+                            .mean = {0.5f, 0.5f, 0.5f},
+                            .std = {0.25f, 0.25f, 0.25f}};
     weld_augmentation a = weld_augmentation_defaults();
     ck_assert_int_eq(weld_transform_init(&t, &p, &a, NULL), WELD_OK);
     return t;

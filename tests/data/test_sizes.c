@@ -11,16 +11,20 @@ static const int sizes[] = {12, 16, 20};
 enum { SIZES = 3, IMAGES = 23, MOST = 7, FLOATS = 4 * 16 * 16 * 3 };
 
 static weld_loader_options options_of(int threads) {
-    weld_loader_options o = {
-        .preprocessing = {16, 0.875, WELD_BICUBIC, {0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}},
-        .augmentation = weld_augmentation_defaults(),
-        .batch_size = 4,
-        .sizes = sizes,
-        .size_count = SIZES,
-        .seed = 42,
-        .shuffle = true,
-        .annotation = &weld_class_annotation,
-        .threads = threads};
+    weld_loader_options o = {.preprocessing = {.height = 16,
+                                               .width = 16,
+                                               .crop_fraction = 0.875,
+                                               .interpolation = WELD_BICUBIC,
+                                               .mean = {0.5f, 0.5f, 0.5f},
+                                               .std = {0.25f, 0.25f, 0.25f}},
+                             .augmentation = weld_augmentation_defaults(),
+                             .batch_size = 4,
+                             .sizes = sizes,
+                             .size_count = SIZES,
+                             .seed = 42,
+                             .shuffle = true,
+                             .annotation = &weld_class_annotation,
+                             .threads = threads};
     o.augmentation.repeats = 1;
     return o;
 }
@@ -79,7 +83,7 @@ START_TEST(a_batch_has_as_many_images_as_its_size_says) {
         for (int64_t batch = 0; batch < weld_loader_train_batches(l, epoch); batch++) {
             const int of = weld_loader_train_shape(l, epoch, batch);
             load(l, epoch, batch, &x);
-            ck_assert_int_eq(x.batch.size, shape[of].size);
+            ck_assert_int_eq(x.batch.height, shape[of].height);
             ck_assert_int_eq(x.batch.count, shape[of].count);
             seen[of]++;
             for (int64_t i = 0; i < x.batch.count; i++) {
@@ -105,7 +109,7 @@ START_TEST(each_sample_is_that_of_training_at_its_size_alone) {
     for (int i = 0; i < SIZES; i++) {
         weld_loader_options one = o;
         one.size_count = 0;
-        one.preprocessing.input_size = sizes[i];
+        one.preprocessing.height = one.preprocessing.width = sizes[i];
         one.batch_size = 1;
         alone[i] = create(ds, &one);
     }
@@ -177,7 +181,7 @@ START_TEST(evaluation_stays_at_the_input_size) {
         memset(&y, 0, sizeof y);
         ck_assert_int_eq(weld_loader_eval_batch(l, batch, x.images, &x.batch, NULL), WELD_OK);
         ck_assert_int_eq(weld_loader_eval_batch(alone, batch, y.images, &y.batch, NULL), WELD_OK);
-        ck_assert_int_eq(x.batch.size, 16);
+        ck_assert_int_eq(x.batch.height, 16);
         ck_assert_int_eq(x.batch.count, batch < 5 ? 4 : 3);
         ck_assert_mem_eq(x.images, y.images, sizeof x.images);
     }

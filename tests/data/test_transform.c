@@ -6,8 +6,12 @@
 #include "suite.h"
 
 static weld_preprocessing preprocessing_of(int size, double fraction) {
-    return (weld_preprocessing){
-        size, fraction, WELD_BICUBIC, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+    return (weld_preprocessing){.height = size,
+                                .width = size,
+                                .crop_fraction = fraction,
+                                .interpolation = WELD_BICUBIC,
+                                .mean = {0.485f, 0.456f, 0.406f},
+                                .std = {0.229f, 0.224f, 0.225f}};
 }
 
 static weld_transform transform_of(int size, double fraction, weld_augmentation_kind kind) {
@@ -68,6 +72,124 @@ START_TEST(evaluation_equals_torchvision) {
     }
     ck_assert_int_eq(count, 10);
     free(lines);
+    weld_transform_scratch_free(&scratch);
+}
+END_TEST
+
+/* Inputs that are not square, and images that are not cropped to them. */
+START_TEST(every_fit_equals_timm) {
+    size_t size;
+    char *lines = (char *)read_image_fixture("fits.txt", &size), *line, *rest = lines;
+    int count = 0;
+    lines[size] = 0;
+    weld_transform_scratch scratch = {0};
+    while ((line = strsep(&rest, "\n")) && *line) {
+        char name[64], fit[16], filter[16], expected_name[64];
+        weld_preprocessing p = preprocessing_of(1, 1);
+        ck_assert_int_eq(sscanf(line, "%63s %d %d %15s %lf %15s %63s", name, &p.height, &p.width,
+                                fit, &p.crop_fraction, filter, expected_name),
+                         7);
+        p.interpolation = strcmp(filter, "bicubic") == 0 ? WELD_BICUBIC : WELD_BILINEAR;
+        p.resize = *fit == 'c' ? WELD_FIT_CROP : *fit == 's' ? WELD_FIT_SQUASH : WELD_FIT_LETTERBOX;
+        weld_preprocessing_pad_with_mean(&p);
+        weld_transform t;
+        ck_assert_int_eq(weld_transform_init(&t, &p, NULL, NULL), WELD_OK);
+        weld_image in = decode_fixture(name), expected = read_ppm(expected_name);
+        const int values = p.height * p.width * 3;
+        float *out = malloc((size_t)values * sizeof *out);
+        ck_assert_int_eq(expected.width, p.width);
+        ck_assert_int_eq(expected.height, p.height);
+        ck_assert_int_eq(weld_transform_evaluation(&t, &in, &scratch, out, NULL), WELD_OK);
+        for (int i = 0; i < values; i++) {
+            ck_assert_msg(out[i] == normalised(&p, i % 3, expected.pixels[i]), "%s at %d", line, i);
+        }
+        free(out);
+        weld_image_free(&in);
+        weld_image_free(&expected);
+        count++;
+    }
+    ck_assert_int_eq(count, 10);
+    free(lines);
+    weld_transform_scratch_free(&scratch);
+}
+END_TEST
+
+static weld_transform fitting(int height, int width, weld_fit fit, weld_augmentation_kind kind) {
+    weld_transform t;
+    weld_preprocessing p = preprocessing_of(1, 1);
+    weld_augmentation a = weld_augmentation_defaults();
+    p.height = height;
+    p.width = width;
+    p.resize = fit;
+    a.kind = kind;
+    a.hflip = 0;
+    a.crop_scale[0] = 0.05; /* so small that none has to be drawn again */
+    a.crop_scale[1] = 0.2;
+    a.auto_augment[0] = 0;
+    a.color_jitter = a.random_erasing = 0;
+    ck_assert_int_eq(weld_transform_init(&t, &p, &a, NULL), WELD_OK);
+    return t;
+}
+
+/* The mean of log(stretch across / stretch down), which is 0 where things are seen in proportion,
+ * and what it is in evaluation. */
+static double mean_stretch(weld_fit fit, int width, int height, double *evaluation) {
+    const weld_transform t = fitting(64, 128, fit, WELD_AUGMENT_IMAGENET);
+    const weld_placement p = weld_transform_evaluation_placement(&t, width, height);
+    double sum = 0;
+    enum { MANY = 2000 };
+    *evaluation = log(p.scale[0] / p.scale[1]);
+    for (int i = 0; i < MANY; i++) {
+        weld_random r = weld_random_start(1, 0, (uint64_t)i, WELD_RANDOM_AUGMENT);
+        const weld_sample_plan plan =
+            weld_transform_plan(&t, width, height, weld_transform_whole(&t), &r);
+        const weld_placement q = weld_transform_placement(&t, &plan, width, height);
+        const weld_rectangle *c = &plan.crop;
+        ck_assert(c->x >= 0 && c->y >= 0 && c->x + c->width <= width && c->y + c->height <= height);
+        ck_assert(plan.to.x >= 0 && plan.to.x + plan.to.width <= 128);
+        ck_assert(plan.to.y >= 0 && plan.to.y + plan.to.height <= 64);
+        sum += log(q.scale[0] / q.scale[1]);
+    }
+    return sum / MANY;
+}
+
+START_TEST(training_shows_things_in_the_proportions_of_evaluation) {
+    double evaluation;
+    for (int f = 0; f < 3; f++) {
+        ck_assert_double_lt(fabs(mean_stretch((weld_fit)f, 300, 300, &evaluation) - evaluation),
+                            0.03);
+        ck_assert_double_lt(fabs(mean_stretch((weld_fit)f, 200, 500, &evaluation) - evaluation),
+                            0.03);
+        ck_assert((f == WELD_FIT_SQUASH) == (fabs(evaluation) > 0.1));
+    }
+}
+END_TEST
+
+/* Around a letterbox there is padding in training too, also where a sample is made of bytes. */
+START_TEST(a_letterbox_is_padded_in_training_as_in_evaluation) {
+    enum { HEIGHT = 16, WIDTH = 48 };
+    static float out[HEIGHT * WIDTH * 3], whole[HEIGHT * WIDTH * 3];
+    weld_image image = decode_fixture("one_pixel.jpg");
+    weld_transform_scratch scratch = {0};
+    weld_transform t = fitting(HEIGHT, WIDTH, WELD_FIT_LETTERBOX, WELD_AUGMENT_IMAGENET);
+    for (int c = 0; c < 3; c++) {
+        t.preprocessing.padding[c] = (uint8_t)(200 + c);
+    }
+    t.augmentation.crop_scale[0] = t.augmentation.crop_scale[1] = 1;
+    t.augmentation.crop_ratio[0] = t.augmentation.crop_ratio[1] = 1;
+    ck_assert_int_eq(weld_transform_evaluation(&t, &image, &scratch, whole, NULL), WELD_OK);
+    for (uint64_t i = 0; i < 20; i++) {
+        weld_random r = weld_random_start(1, 0, i, WELD_RANDOM_AUGMENT);
+        int seen = 0;
+        ck_assert_int_eq(train(&t, &image, &r, &scratch, out, NULL), WELD_OK);
+        for (int x = 0; x < WIDTH; x++) {
+            seen += out[3 * x] != normalised(&t.preprocessing, 0, 200);
+        }
+        ck_assert_int_eq(seen, HEIGHT); /* a square image, somewhere across */
+    }
+    ck_assert(whole[0] == normalised(&t.preprocessing, 0, 200));
+    ck_assert(whole[3 * (WIDTH / 2) + 1] == normalised(&t.preprocessing, 1, image.pixels[1]));
+    weld_image_free(&image);
     weld_transform_scratch_free(&scratch);
 }
 END_TEST
@@ -207,7 +329,7 @@ START_TEST(pixels_are_changed_after_the_flip_and_erased_after_normalising) {
             want[k] = normalised(&p, k % 3, expected.pixels[k]);
         }
         float unerased = want[0] + want[12 * 6 * 3];
-        weld_random_erase(&a, 12, &e_again, want);
+        weld_random_erase(&a, 12, 12, &e_again, want);
         erased += want[0] + want[12 * 6 * 3] != unerased;
         ck_assert_int_eq(memcmp(out, want, sizeof out), 0);
         weld_bytes_free(&memory);
@@ -286,7 +408,7 @@ START_TEST(values_out_of_range_are_named) {
     const weld_preprocessing good = preprocessing_of(224, 0.875);
     const weld_augmentation fine = weld_augmentation_defaults();
     weld_preprocessing p = good;
-    p.input_size = 0;
+    p.height = p.width = 0;
     expect_refusal(&p, NULL, "input_size");
     p = good;
     p.crop_fraction = NAN;
@@ -318,7 +440,9 @@ START_TEST(values_out_of_range_are_named) {
 }
 END_TEST
 
-RUN_SUITE("data/transform", evaluation_equals_torchvision,
+RUN_SUITE("data/transform", evaluation_equals_torchvision, every_fit_equals_timm,
+          training_shows_things_in_the_proportions_of_evaluation,
+          a_letterbox_is_padded_in_training_as_in_evaluation,
           crops_have_the_area_and_aspect_of_the_recipe,
           a_crop_that_never_fits_is_the_largest_central_one,
           small_images_are_shifted_by_up_to_four_and_flipped,

@@ -252,7 +252,7 @@ START_TEST(a_network_that_none_can_learn_from_is_no_teacher) {
     run_well((run_options){.out = "a", .recipe = "toy.yaml", .set = {"train.epochs=1"}});
     char path[4096];
     snprintf(path, sizeof path, "%s", in_base("a/last.h5"));
-    weld_preprocessing images = {.input_size = 16, .crop_fraction = 1, .std = {1, 1, 1}};
+    weld_preprocessing images = {.height = 16, .width = 16, .crop_fraction = 1, .std = {1, 1, 1}};
     weld_teacher_options options = {.preprocessing = &images, .batch = 1, .threads = 1};
     weld_teacher *teacher;
     ck_assert_int_eq(weld_teacher_open(path, NULL, &options, &teacher, &err), WELD_ERROR_ARGUMENT);
@@ -265,12 +265,12 @@ END_TEST
 /* --- A sample of two images --- */
 
 /* Beside it on the right, the image at the other end of the data set. */
-static int put_side_by_side(const void *settings, int64_t images, int size, weld_random *random,
-                            weld_sample_part *parts) {
+static int put_side_by_side(const void *settings, int64_t images, int height, int width,
+                            weld_random *random, weld_sample_part *parts) {
     (void)settings, (void)random;
     parts[1] =
-        (weld_sample_part){images - 1 - parts[0].index, {size / 2, 0, size - size / 2, size}};
-    parts[0].cell.width = size / 2;
+        (weld_sample_part){images - 1 - parts[0].index, {width / 2, 0, width - width / 2, height}};
+    parts[0].cell.width = width / 2;
     return 2;
 }
 
@@ -281,7 +281,12 @@ START_TEST(a_sample_may_be_of_two_images) {
     weld_loader *l;
     weld_batch batch;
     static float images[8 * SIDE * SIDE * 3];
-    weld_loader_options o = {.preprocessing = {SIDE, 1, WELD_BILINEAR, {0}, {1, 1, 1}},
+    weld_loader_options o = {.preprocessing = {.height = SIDE,
+                                               .width = SIDE,
+                                               .crop_fraction = 1,
+                                               .interpolation = WELD_BILINEAR,
+                                               .mean = {0},
+                                               .std = {1, 1, 1}},
                              .augmentation = weld_augmentation_defaults(),
                              .batch_size = 8,
                              .shuffle = true,

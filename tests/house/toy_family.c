@@ -56,11 +56,11 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
     weld_output(g, "value", weld_layer_linear(&net, (weld_path){"last"}, x, t.width, 1, narrow));
 }
 
-static bool is_value(const weld_model_config *config, int64_t batch, int64_t size,
+static bool is_value(const weld_model_config *config, int64_t batch, int64_t height, int64_t width,
                      const weld_shape *shape) {
     const weld_shape wanted = WELD_SHAPE(batch, 1);
     (void)config;
-    (void)size;
+    (void)height, (void)width;
     return weld_shape_equal(shape, &wanted);
 }
 
@@ -101,7 +101,12 @@ static weld_status recognize(const weld_shape_index *index, weld_recognized *out
 
 static weld_preprocessing usual(const weld_model_config *config, const weld_naming *naming) {
     (void)config, (void)naming;
-    return (weld_preprocessing){8, 1, WELD_BILINEAR, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
+    return (weld_preprocessing){.height = 8,
+                                .width = 8,
+                                .crop_fraction = 1,
+                                .interpolation = WELD_BILINEAR,
+                                .mean = {0.5f, 0.5f, 0.5f},
+                                .std = {0.5f, 0.5f, 0.5f}};
 }
 
 const weld_model_family toy_family = {

@@ -11,7 +11,8 @@
 #include "suite.h"
 
 static weld_preprocessing preprocessing(int size) {
-    return (weld_preprocessing){.input_size = size,
+    return (weld_preprocessing){.height = size,
+                                .width = size,
                                 .crop_fraction = 1,
                                 .mean = {0.485f, 0.456f, 0.406f},
                                 .std = {0.229f, 0.224f, 0.225f}};
@@ -20,7 +21,7 @@ static weld_preprocessing preprocessing(int size) {
 /* Every byte, normalised as the transform does it. */
 static void fill(const weld_preprocessing *p, int64_t n, uint8_t *bytes, float *images) {
     weld_random random = weld_random_start(1, 0, 0, WELD_RANDOM_TEST);
-    for (int64_t i = 0; i < n * p->input_size * p->input_size * 3; i++) {
+    for (int64_t i = 0; i < n * p->height * p->width * 3; i++) {
         bytes[i] = (uint8_t)(weld_random_u32(&random) >> 24);
         images[i] = ((float)bytes[i] / 255.0f - p->mean[i % 3]) / p->std[i % 3];
     }
@@ -38,7 +39,8 @@ START_TEST(every_pixel_of_a_sheet_is_that_of_its_image_enlarged) {
     weld_sheet_layout l;
     weld_image sheet = {0};
     fill(&p, N, bytes, images);
-    ck_assert_int_eq(weld_sheet_layout_make(SIZE, N, 2, NULL, &l, NULL), WELD_OK);
+    ck_assert_int_eq(weld_sheet_layout_make((weld_sheet_size){SIZE, SIZE}, N, 2, NULL, &l, NULL),
+                     WELD_OK);
     ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, NULL, N, 2, &sheet, NULL), WELD_OK);
     ck_assert_int_eq(l.scale, 3);
     ck_assert_int_eq(l.rows, 3);
@@ -63,7 +65,8 @@ START_TEST(values_that_no_pixel_has_are_clipped) {
     float images[] = {1e30f, -1e30f, NAN, INFINITY, -INFINITY, -0.0f};
     weld_sheet_layout l;
     weld_image sheet = {0};
-    ck_assert_int_eq(weld_sheet_layout_make(1, 2, 2, NULL, &l, NULL), WELD_OK);
+    ck_assert_int_eq(weld_sheet_layout_make((weld_sheet_size){1, 1}, 2, 2, NULL, &l, NULL),
+                     WELD_OK);
     ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, NULL, 2, 2, &sheet, NULL), WELD_OK);
     const uint8_t first[] = {255, 0, 0}, second[] = {255, 0, 104};
     ck_assert_mem_eq(pixel(&sheet, l.x0, l.y0), first, 3);
@@ -97,7 +100,8 @@ START_TEST(captions_stand_below_their_images_and_stay_in_their_cells) {
     weld_sheet_layout l;
     weld_image sheet = {0};
     int right;
-    ck_assert_int_eq(weld_sheet_layout_make(60, 4, 4, captions, &l, NULL), WELD_OK);
+    ck_assert_int_eq(weld_sheet_layout_make((weld_sheet_size){60, 60}, 4, 4, captions, &l, NULL),
+                     WELD_OK);
     ck_assert_int_eq(l.rows, 1);
     ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, captions, 4, 4, &sheet, NULL), WELD_OK);
     ck_assert_int_gt(caption_ink(&sheet, &l, 0, &right), 60);
@@ -135,7 +139,8 @@ START_TEST(a_character_of_several_bytes_takes_one_place) {
     weld_preprocessing p = preprocessing(12);
     weld_sheet_layout l;
     weld_image sheet = {0};
-    ck_assert_int_eq(weld_sheet_layout_make(12, 2, 1, captions, &l, NULL), WELD_OK);
+    ck_assert_int_eq(weld_sheet_layout_make((weld_sheet_size){12, 12}, 2, 1, captions, &l, NULL),
+                     WELD_OK);
     ck_assert_int_eq(weld_contact_sheet(&p, images, NULL, captions, 2, 1, &sheet, NULL), WELD_OK);
     size_t row = (size_t)l.step_y * (size_t)l.width * 3;
     ck_assert_mem_eq(sheet.pixels, sheet.pixels + row, row);
@@ -146,11 +151,14 @@ END_TEST
 START_TEST(a_sheet_that_is_too_large_is_refused) {
     weld_sheet_layout l;
     weld_error err;
-    ck_assert_int_eq(weld_sheet_layout_make(224, 4000, 8, NULL, &l, &err), WELD_ERROR_ARGUMENT);
-    ck_assert_ptr_nonnull(strstr(err.message, "take fewer"));
-    ck_assert_int_eq(weld_sheet_layout_make(224, 0, 8, NULL, &l, &err), WELD_ERROR_ARGUMENT);
-    ck_assert_int_eq(weld_sheet_layout_make(224, INT64_MAX, 8, NULL, &l, &err),
+    ck_assert_int_eq(weld_sheet_layout_make((weld_sheet_size){224, 224}, 4000, 8, NULL, &l, &err),
                      WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "take fewer"));
+    ck_assert_int_eq(weld_sheet_layout_make((weld_sheet_size){224, 224}, 0, 8, NULL, &l, &err),
+                     WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(
+        weld_sheet_layout_make((weld_sheet_size){224, 224}, INT64_MAX, 8, NULL, &l, &err),
+        WELD_ERROR_ARGUMENT);
 }
 END_TEST
 

@@ -24,7 +24,8 @@ static inline weld_model *colours_open(const test_folder *folder, float weight) 
     weld_output(g, "logits", x);
     weld_model_file mf = {.kind = WELD_MODEL_DEPLOY,
                           .config = repvit_config(COLOURS, "2", "1", 1, false, false),
-                          .preprocessing = {.input_size = COLOURS_SIZE,
+                          .preprocessing = {.height = COLOURS_SIZE,
+                                            .width = COLOURS_SIZE,
                                             .crop_fraction = 1,
                                             .interpolation = WELD_BILINEAR,
                                             .mean = {0, 0, 0},

@@ -10,7 +10,8 @@
 #include "serialization/model_file.h"
 
 static inline weld_preprocessing models_preprocessing(int size) {
-    return (weld_preprocessing){.input_size = size,
+    return (weld_preprocessing){.height = size,
+                                .width = size,
                                 .crop_fraction = 1,
                                 .interpolation = WELD_BICUBIC,
                                 .mean = {0.5f, 0.4f, 0.3f},

@@ -96,7 +96,7 @@ static void expect_says_the_same(const weld_model *m, float within) {
     ck_assert_str_eq(weld_model_get_config(m)->name, "own:small_net");
     ck_assert_int_eq(weld_model_get_config(m)->num_classes, OWN_CLASSES);
     ck_assert_str_eq(weld_model_class_name(m, 2), "cat");
-    ck_assert_int_eq(weld_model_get_preprocessing(m)->input_size, OWN_SIDE);
+    ck_assert_int_eq(weld_model_get_preprocessing(m)->height, OWN_SIDE);
 }
 
 START_TEST(a_model_and_its_file_say_what_the_graph_says) {
@@ -186,8 +186,8 @@ START_TEST(its_size_can_be_changed_and_stays_so) {
     expect_well(weld_model_save(m, in_base("large.h5"), &err));
     weld_model_free(m);
     m = open_model("large.h5");
-    ck_assert_int_eq(weld_model_get_preprocessing(m)->input_size, 2 * OWN_SIDE);
-    larger.input_size = OWN_SIDE;
+    ck_assert_int_eq(weld_model_get_preprocessing(m)->height, 2 * OWN_SIDE);
+    larger.height = larger.width = OWN_SIDE;
     expect_well(weld_model_set_preprocessing(m, &larger, &err));
     expect_says_the_same(m, 1e-5f);
     weld_runner *r;
@@ -261,9 +261,10 @@ START_TEST(what_is_no_model_is_refused_by_what_it_is) {
     weld_graph *g = other_graph(WELD_SHAPE(1, 8, 8, 3), false, "scores");
     expect_refused(g, weights, named, WELD_ERROR_ARGUMENT, "no output \"logits\"");
     weld_graph_free(g);
-    g = other_graph(WELD_SHAPE(1, 8, 4, 3), false, "logits");
-    expect_refused(g, weights, (weld_model_options){0}, WELD_ERROR_ARGUMENT, "[1, 8, 4, 3]");
-    weld_graph_free(g);
+    weld_preprocessing narrow = weld_preprocessing_of(8);
+    narrow.width = 4;
+    expect_refused(graph, weights, (weld_model_options){.preprocessing = narrow},
+                   WELD_ERROR_ARGUMENT, "[2, 8, 8, 3]");
     g = other_graph(WELD_SHAPE(1, 8, 8, 3), true, "logits");
     expect_refused(g, weights, (weld_model_options){0}, WELD_ERROR_ARGUMENT, "input more");
     weld_graph_free(g);

@@ -16,7 +16,8 @@ static weld_model *open_fixture(const char *name, char **class_names) {
     char path[PATH_MAX];
     weld_model *m;
     weld_error err;
-    weld_import_options options = {.input_size = SIZE,
+    weld_import_options options = {.height = SIZE,
+                                   .width = SIZE,
                                    .num_classes = CLASSES,
                                    .class_names = (const char *const *)class_names};
     snprintf(path, sizeof path, "%s/weights/%s", getenv("WELD_FIXTURES"), name);
@@ -187,7 +188,7 @@ START_TEST(what_tensors_do_not_tell_travels_with_them) {
         ck_assert_str_eq(c->name, "repvit");
         ck_assert_int_eq(value_of(c, "stem_stride"), 1);
         ck_assert(value_of(c, "legacy") && value_of(c, "distillation_head"));
-        ck_assert_int_eq(p->input_size, 20);
+        ck_assert_int_eq(p->height, 20);
         ck_assert_double_eq(p->crop_fraction, q->crop_fraction);
         ck_assert_int_eq(p->interpolation, q->interpolation);
         ck_assert_mem_eq(p->mean, q->mean, sizeof p->mean);

@@ -56,7 +56,7 @@ static weld_model *open_case(const family_case *f, const weld_weights *fixture,
 static void set_size(weld_model *m, int size) {
     weld_preprocessing p = *weld_model_get_preprocessing(m);
     weld_error err;
-    p.input_size = size;
+    p.height = p.width = size;
     ck_assert_msg(!weld_model_set_preprocessing(m, &p, &err), "%s", err.message);
 }
 

@@ -52,7 +52,7 @@ START_TEST(all_that_a_network_needs_travels_into_the_deploy_file) {
         ck_assert_str_eq(weld_model_class_name(merged, i), names[i]);
     }
     ck_assert_ptr_null(weld_model_class_name(merged, 3));
-    ck_assert_int_eq(p->input_size, want.input_size);
+    ck_assert_int_eq(p->height, want.height);
     ck_assert_double_eq(p->crop_fraction, want.crop_fraction);
     ck_assert_int_eq(p->interpolation, want.interpolation);
     ck_assert_mem_eq(p->mean, want.mean, sizeof want.mean);

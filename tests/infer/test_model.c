@@ -39,10 +39,10 @@ static void own_logits(const weld_model *m, int size, float *logits, int64_t cla
 static void resize(weld_model *m, int size) {
     weld_preprocessing p = *weld_model_get_preprocessing(m);
     weld_error err;
-    p.input_size = size;
+    p.height = p.width = size;
     p.crop_fraction = 0.95;
     ck_assert_msg(weld_model_set_preprocessing(m, &p, &err) == WELD_OK, "%s", err.message);
-    ck_assert_int_eq(weld_model_get_preprocessing(m)->input_size, size);
+    ck_assert_int_eq(weld_model_get_preprocessing(m)->height, size);
 }
 
 START_TEST(checkpoints_and_deploy_files_take_another_size) {
@@ -79,7 +79,7 @@ START_TEST(a_deploy_file_that_is_written_keeps_its_new_size) {
     resize(merged, 48);
     ck_assert_int_eq(weld_model_save(merged, path, NULL), WELD_OK);
     weld_model *again = models_open(path);
-    ck_assert_int_eq(weld_model_get_preprocessing(again)->input_size, 48);
+    ck_assert_int_eq(weld_model_get_preprocessing(again)->height, 48);
     ck_assert_double_eq(weld_model_get_preprocessing(again)->crop_fraction, 0.95);
     own_logits(merged, 48, before, classes);
     own_logits(again, 48, after, classes);
@@ -117,9 +117,9 @@ START_TEST(values_out_of_range_change_nothing) {
     const weld_graph *graph = weld_model_graph(m);
     weld_preprocessing p = *weld_model_get_preprocessing(m);
     weld_error err;
-    p.input_size = 0;
+    p.height = p.width = 0;
     ck_assert_int_eq(weld_model_set_preprocessing(m, &p, &err), WELD_ERROR_ARGUMENT);
-    p.input_size = 12;
+    p.height = p.width = 12;
     p.crop_fraction = -1;
     ck_assert_int_eq(weld_model_set_preprocessing(m, &p, &err), WELD_ERROR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.message, "crop_fraction"));
@@ -130,7 +130,7 @@ START_TEST(values_out_of_range_change_nothing) {
     }
     weld_memory_fail_after(-1);
     ck_assert_ptr_eq(weld_model_graph(m), graph);
-    ck_assert_int_eq(weld_model_get_preprocessing(m)->input_size, COLOURS_SIZE);
+    ck_assert_int_eq(weld_model_get_preprocessing(m)->height, COLOURS_SIZE);
     weld_model_free(m);
     test_folder_remove(folder);
 }
@@ -161,7 +161,7 @@ START_TEST(networks_of_one_size_alone_say_so) {
     weld_graph_free(g);
     m = models_open(path);
     weld_preprocessing p = *weld_model_get_preprocessing(m);
-    p.input_size = 16;
+    p.height = p.width = 16;
     ck_assert_int_eq(weld_model_set_preprocessing(m, &p, &err), WELD_ERROR_SHAPE);
     ck_assert_msg(strstr(err.message, "16 x 16") != NULL, "%s", err.message);
     weld_model_free(m);

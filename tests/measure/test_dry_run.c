@@ -91,9 +91,9 @@ START_TEST(a_dry_run_of_several_sizes_measures_them_all) {
     ck_assert_double_gt(plan.step_seconds, 0);
     ck_assert_double_le(plan.step_seconds, plan.measured_seconds);
     ck_assert_int_eq(seen.start.size_count, 2);
-    ck_assert_int_eq(sizes[0].size, 6);
+    ck_assert_int_eq(sizes[0].height, 6);
     ck_assert_int_eq(sizes[0].batch, 14);
-    ck_assert_int_eq(sizes[1].size, 8);
+    ck_assert_int_eq(sizes[1].height, 8);
     ck_assert_int_eq(sizes[1].batch, 8);
     const size_t two = plan.memory.activations;
     /* Of images of twice the side there are a quarter. */

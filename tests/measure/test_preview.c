@@ -139,17 +139,22 @@ static weld_image draw_sizes(uint32_t epoch, int64_t of_each, int *most) {
     static float batch_images[BATCH * FLOATS], images[3 * BATCH * 10 * 10 * 3];
     static char text[3 * BATCH][64];
     const char *captions[3 * BATCH];
-    int drawn[3 * BATCH], done[3] = {0};
-    weld_loader_options o = {
-        .preprocessing = {8, 1, WELD_BICUBIC, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}},
-        .augmentation = weld_augmentation_defaults(),
-        .batch_size = BATCH,
-        .sizes = sizes,
-        .size_count = 3,
-        .seed = 7,
-        .shuffle = true,
-        .annotation = &weld_class_annotation,
-        .threads = 2};
+    weld_sheet_size drawn[3 * BATCH];
+    int done[3] = {0};
+    weld_loader_options o = {.preprocessing = {.height = 8,
+                                               .width = 8,
+                                               .crop_fraction = 1,
+                                               .interpolation = WELD_BICUBIC,
+                                               .mean = {0.485f, 0.456f, 0.406f},
+                                               .std = {0.229f, 0.224f, 0.225f}},
+                             .augmentation = weld_augmentation_defaults(),
+                             .batch_size = BATCH,
+                             .sizes = sizes,
+                             .size_count = 3,
+                             .seed = 7,
+                             .shuffle = true,
+                             .annotation = &weld_class_annotation,
+                             .threads = 2};
     o.augmentation.kind = WELD_AUGMENT_NONE;
     weld_dataset *ds;
     weld_loader *l;
@@ -161,15 +166,15 @@ static weld_image draw_sizes(uint32_t epoch, int64_t of_each, int *most) {
     float *to = images;
     for (int64_t b = 0; b < weld_loader_train_batches(l, epoch); b++) {
         ck_assert_int_eq(weld_loader_train_batch(l, epoch, b, batch_images, &batch, &err), WELD_OK);
-        const int which = batch.size / 2 - 3;
-        const size_t floats = (size_t)batch.size * (size_t)batch.size * 3;
+        const int which = batch.height / 2 - 3;
+        const size_t floats = (size_t)batch.height * (size_t)batch.width * 3;
         for (int64_t i = 0; i < of_each && i < batch.count && !done[which]; i++, count++) {
             memcpy(to, batch_images + (size_t)i * floats, floats * sizeof *to);
             to += floats;
-            drawn[count] = batch.size;
+            drawn[count] = (weld_sheet_size){batch.height, batch.width};
             sprintf(text[count], "1.00 %s\n%d x %d",
-                    weld_dataset_class_name(ds, weld_class_label(&batch, i)), batch.size,
-                    batch.size);
+                    weld_dataset_class_name(ds, weld_class_label(&batch, i)), batch.height,
+                    batch.width);
             captions[count] = text[count];
         }
         done[which] = 1;

@@ -24,7 +24,7 @@ static weld_bench_result bench(bool profile, bool by_node, const char *trace) {
                             .by_node = by_node,
                             .trace = trace};
     weld_bench_result result = {0};
-    ck_assert_msg(!weld_bench_training(&config, 32, &o, &result, &err), "%s", err.message);
+    ck_assert_msg(!weld_bench_training(&config, 32, 32, &o, &result, &err), "%s", err.message);
     weld_weights_free(fixture);
     return result;
 }
@@ -140,7 +140,7 @@ START_TEST(a_trace_that_cannot_be_written_is_an_error) {
     weld_model_config config = fixture_config(fixture);
     weld_bench_options o = {.batch = 2, .steps = 1, .trace = "/nowhere/trace.json"};
     weld_bench_result result;
-    ck_assert_int_eq(weld_bench_training(&config, 32, &o, &result, &err), WELD_ERROR_NOT_FOUND);
+    ck_assert_int_eq(weld_bench_training(&config, 32, 32, &o, &result, &err), WELD_ERROR_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.message, "/nowhere/trace.json"));
     weld_weights_free(fixture);
 }

@@ -41,7 +41,7 @@ START_TEST(variants_have_the_published_counts) {
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
         weld_model_config config = named(expected[i].name);
         const weld_naming *naming = weld_model_find_naming(&config, NULL, NULL);
-        const int size = weld_model_usual_preprocessing(&config, naming).input_size;
+        const int size = weld_model_usual_preprocessing(&config, naming).height;
         ck_assert_int_eq(size, expected[i].size);
         weld_graph *g = built(&config, (weld_build_mode){0}, 2, size);
         weld_model_counts counts = weld_graph_counts(g);
@@ -81,10 +81,10 @@ START_TEST(compound_scaling_is_of_depth_width_and_size) {
     }
     ck_assert_int_eq(up.stem_channels, 42); /* 41.6 */
     const weld_naming *naming = weld_model_find_naming(&config, NULL, NULL);
-    ck_assert_int_eq(weld_model_usual_preprocessing(&config, naming).input_size, 256); /* 257.6 */
+    ck_assert_int_eq(weld_model_usual_preprocessing(&config, naming).height, 256); /* 257.6 */
     set_value(&config, "phi", "-1");
-    ck_assert_int_eq(weld_model_usual_preprocessing(&config, naming).input_size, 192); /* 194.8 */
-    ck_assert_int_eq(weld_cmt_of(&config).depths[2], 13);                              /* 13.3 */
+    ck_assert_int_eq(weld_model_usual_preprocessing(&config, naming).height, 192); /* 194.8 */
+    ck_assert_int_eq(weld_cmt_of(&config).depths[2], 13);                          /* 13.3 */
     weld_graph *g = built(&config, (weld_build_mode){0}, 1, 192);
     weld_graph_free(g);
 }

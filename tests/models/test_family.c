@@ -105,7 +105,8 @@ static weld_status toy_recognize(const weld_shape_index *index, weld_recognized 
 
 static weld_preprocessing toy_usual(const weld_model_config *config, const weld_naming *naming) {
     (void)config;
-    return (weld_preprocessing){.input_size = 64 + (int)(naming - toy_namings),
+    return (weld_preprocessing){.height = 64 + (int)(naming - toy_namings),
+                                .width = 64 + (int)(naming - toy_namings),
                                 .crop_fraction = 1,
                                 .interpolation = WELD_BILINEAR,
                                 .std = {1, 1, 1}};
@@ -204,7 +205,7 @@ START_TEST(a_recipe_has_the_keys_of_its_network) {
                          &err),
                   "%s", err.message);
     ck_assert_int_eq(value_of(&recipe.model, "width"), 6);
-    ck_assert_int_eq(recipe.data.preprocessing.input_size, 64);
+    ck_assert_int_eq(recipe.data.preprocessing.height, 64);
     ck_assert_int_eq(weld_recipe_text(&recipe, &text, NULL), WELD_OK);
     ck_assert_ptr_nonnull(strstr(text, "  width: 6\n  ratio: 1.5\n  rates: [0.1, 0.3]\n"
                                        "  activation: relu\n  wide: false\ndata:"));

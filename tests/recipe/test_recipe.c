@@ -561,14 +561,14 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     char path[1024];
     const char *set[] = {"data.train=photos"};
     weld_model_config config;
-    weld_preprocessing preprocessing = {.input_size = 160, .crop_fraction = 0.95};
+    weld_preprocessing preprocessing = {.height = 160, .width = 160, .crop_fraction = 0.95};
     weld_recipe_start start = {&config, &preprocessing};
     snprintf(path, sizeof path, "%s/recipes/finetune.yaml", getenv("WELD_SOURCE"));
     ck_assert_int_eq(weld_model_config_named("repvit_m1", &config, &err), WELD_OK);
     ck_assert_msg(!weld_recipe_read(path, set, 1, &start, &recipe, &err), "%s", err.message);
     ck_assert_str_eq(recipe.model.name, "repvit_m1");
     ck_assert(value_of(&recipe.model, "legacy"));
-    ck_assert_int_eq(recipe.data.preprocessing.input_size, 160);
+    ck_assert_int_eq(recipe.data.preprocessing.height, 160);
     ck_assert_double_eq(recipe.data.preprocessing.crop_fraction, 0.95);
 }
 END_TEST
@@ -636,7 +636,7 @@ START_TEST(recipes_of_other_families_reach_the_published_rates_and_batch) {
             published[i].peak, 1e-15);
         ck_assert_double_eq(recipe.optimizer.weight_decay, published[i].decay);
         ck_assert_int_eq(weld_recipe_epochs(&recipe), published[i].epochs);
-        ck_assert_int_eq(recipe.data.preprocessing.input_size, published[i].size);
+        ck_assert_int_eq(recipe.data.preprocessing.height, published[i].size);
     }
 }
 END_TEST

@@ -25,7 +25,7 @@ typedef struct example {
 static example make(weld_model_config config, bool merged) {
     example e = {.config = config};
     const int size =
-        weld_model_usual_preprocessing(&config, weld_family_of(&config)->namings).input_size;
+        weld_model_usual_preprocessing(&config, weld_family_of(&config)->namings).height;
     ck_assert_int_eq(weld_model_build(&config, false, 1, size, size, WELD_F32, &e.graph, &err),
                      WELD_OK);
     ck_assert_int_eq(weld_graph_init_weights(e.graph, 0, &e.weights, &err), WELD_OK);

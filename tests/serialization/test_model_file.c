@@ -18,7 +18,8 @@ static weld_model_config tiny(void) {
     return repvit_config(5, "4, 8", "1, 1", 2, false, true);
 }
 
-static const weld_preprocessing preprocessing = {.input_size = 16,
+static const weld_preprocessing preprocessing = {.height = 16,
+                                                 .width = 16,
                                                  .crop_fraction = 0.875,
                                                  .interpolation = WELD_BILINEAR,
                                                  .mean = {0.485f, 0.456f, 0.406f},
@@ -141,7 +142,7 @@ START_TEST(a_checkpoint_comes_back_bit_for_bit) {
     const weld_model_config config = tiny();
     ck_assert_mem_eq(&back.config, &config, sizeof config);
     ck_assert_mem_eq(&back.trainer, &mf.trainer, sizeof mf.trainer);
-    ck_assert_int_eq(back.preprocessing.input_size, 16);
+    ck_assert_int_eq(back.preprocessing.height, 16);
     ck_assert_double_eq(back.preprocessing.crop_fraction, 0.875);
     ck_assert_int_eq(back.preprocessing.interpolation, WELD_BILINEAR);
     ck_assert_mem_eq(back.preprocessing.mean, preprocessing.mean, sizeof preprocessing.mean);

@@ -241,7 +241,12 @@ START_TEST(two_heads_that_were_merged_are_one) {
     write_described(&e, path,
                     &(weld_model_file){.kind = WELD_MODEL_DEPLOY,
                                        .config = config,
-                                       .preprocessing = {32, 1, WELD_BICUBIC, {0}, {1, 1, 1}}});
+                                       .preprocessing = {.height = 32,
+                                                         .width = 32,
+                                                         .crop_fraction = 1,
+                                                         .interpolation = WELD_BICUBIC,
+                                                         .mean = {0},
+                                                         .std = {1, 1, 1}}});
     mf = import(path, NULL);
     ck_assert(value_of(&mf.config, "distillation_head"));
     check_same_weights(mf.weights, e.mf.weights);
@@ -259,15 +264,16 @@ START_TEST(images_are_prepared_as_the_naming_suggests) {
     for (int timm = 0; timm < 2; timm++) {
         name_tensors(&e, timm ? "timm" : "official");
         write_example(&e, path, NULL);
-        weld_model_file mf = import(path, &(weld_import_options){.input_size = timm ? 64 : 0});
-        ck_assert_int_eq(mf.preprocessing.input_size, timm ? 64 : 224);
+        weld_model_file mf =
+            import(path, &(weld_import_options){.height = timm ? 64 : 0, .width = timm ? 64 : 0});
+        ck_assert_int_eq(mf.preprocessing.height, timm ? 64 : 224);
         ck_assert_double_eq(mf.preprocessing.crop_fraction, timm ? 0.95 : 0.875);
         ck_assert_int_eq(mf.preprocessing.interpolation, WELD_BICUBIC);
         ck_assert_float_eq(mf.preprocessing.mean[0], 0.485F);
         ck_assert_float_eq(mf.preprocessing.std[2], 0.225F);
         weld_model_file_free(&mf);
     }
-    refuse(path, &(weld_import_options){.input_size = 1 << 20}, "input size");
+    refuse(path, &(weld_import_options){.height = 1 << 20, .width = 1 << 20}, "input size");
     unmake(&e);
     test_folder_remove(folder);
 }
@@ -280,7 +286,8 @@ static char *names[] = {"ant", "bee", "caf\xe9"};
 static weld_model_file described(const weld_model_config *config) {
     weld_model_file mf = {.kind = WELD_MODEL_CHECKPOINT,
                           .config = *config,
-                          .preprocessing = {.input_size = 48,
+                          .preprocessing = {.height = 48,
+                                            .width = 48,
                                             .crop_fraction = 1,
                                             .interpolation = WELD_BILINEAR,
                                             .mean = {0.5F, 0.25F, 0},
@@ -304,7 +311,8 @@ START_TEST(what_weld_wrote_beside_the_tensors_is_taken) {
                                           .num_classes = 3,
                                           .set = (const char *const[]){"stem_stride=2"},
                                           .set_count = 1,
-                                          .input_size = 48,
+                                          .height = 48,
+                                          .width = 48,
                                           .class_names = same};
     weld_model_file mf = import(path, &agreeing);
     ck_assert_int_eq(value_of(&mf.config, "stem_stride"), 2);
@@ -317,7 +325,7 @@ START_TEST(what_weld_wrote_beside_the_tensors_is_taken) {
     o.set = (const char *const[]){"stem_stride=4"};
     refuse(path, &o, "stem stride 4");
     o = agreeing;
-    o.input_size = 224;
+    o.height = o.width = 224;
     refuse(path, &o, "input size 224");
     o = agreeing;
     o.class_names = other;
@@ -530,11 +538,12 @@ START_TEST(options_say_what_the_tensors_leave_open) {
     weld_import_options o = {.num_classes = 3,
                              .set = (const char *const[]){"stem_stride=1"},
                              .set_count = 1,
-                             .input_size = 32,
+                             .height = 32,
+                             .width = 32,
                              .class_names = given};
     weld_model_file mf = import(path, &o);
     ck_assert_int_eq(value_of(&mf.config, "stem_stride"), 1);
-    ck_assert_int_eq(mf.preprocessing.input_size, 32);
+    ck_assert_int_eq(mf.preprocessing.height, 32);
     ck_assert_str_eq(mf.class_names[1], "y");
     weld_model_file_free(&mf);
     o.num_classes = 4;
@@ -589,7 +598,8 @@ START_TEST(options_must_agree_with_a_file_of_welds_own) {
                                           .num_classes = 3,
                                           .set = (const char *const[]){"stem_stride=4"},
                                           .set_count = 1,
-                                          .input_size = 48,
+                                          .height = 48,
+                                          .width = 48,
                                           .class_names = same};
     weld_model_file mf = import(path, &agreeing);
     check_same_weights(mf.weights, e.mf.weights);
@@ -599,7 +609,7 @@ START_TEST(options_must_agree_with_a_file_of_welds_own) {
     refuse(path,
            &(weld_import_options){.set = (const char *const[]){"stem_stride=2"}, .set_count = 1},
            "stem stride");
-    refuse(path, &(weld_import_options){.input_size = 224}, "input size");
+    refuse(path, &(weld_import_options){.height = 224, .width = 224}, "input size");
     refuse(path, &(weld_import_options){.num_classes = 3, .class_names = other}, "class 0");
     refuse(path, &(weld_import_options){.key = "model"}, "model");
 

@@ -11,7 +11,8 @@
 
 static weld_model_file example(void) {
     static char *names[] = {"cat", "d\"og\n", "gr\xc3\xbcn", "\xff\xfe odd \x80"};
-    weld_model_file mf = {.preprocessing = {.input_size = 64,
+    weld_model_file mf = {.preprocessing = {.height = 64,
+                                            .width = 64,
                                             .crop_fraction = 0.875,
                                             .interpolation = WELD_BILINEAR,
                                             .mean = {0.1F, 0.2F, 0.3F},
@@ -51,7 +52,7 @@ START_TEST(texts_come_back_as_they_were) {
     ck_assert_int_eq(
         weld_preprocessing_from_text(text_of(&m, WELD_METADATA_PREPROCESSING), "p", &p, &err),
         WELD_OK);
-    ck_assert_int_eq(p.input_size, 64);
+    ck_assert_int_eq(p.height, 64);
     ck_assert_double_eq(p.crop_fraction, 0.875);
     ck_assert_int_eq(p.interpolation, WELD_BILINEAR);
     ck_assert_mem_eq(p.mean, mf.preprocessing.mean, sizeof p.mean);

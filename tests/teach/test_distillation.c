@@ -17,8 +17,11 @@ static weld_error err;
 
 /* --- Files of teachers --- */
 
-static const weld_preprocessing usual = {
-    .input_size = 8, .crop_fraction = 1, .mean = {0.5f, 0.4f, 0.3f}, .std = {0.2f, 0.25f, 0.5f}};
+static const weld_preprocessing usual = {.height = 8,
+                                         .width = 8,
+                                         .crop_fraction = 1,
+                                         .mean = {0.5f, 0.4f, 0.3f},
+                                         .std = {0.2f, 0.25f, 0.5f}};
 
 /* The fixture's teacher as a checkpoint in a new file, whose name goes into path. */
 static void write_teacher(const weld_weights *fixture, const weld_preprocessing *p, char path[64]) {
@@ -64,7 +67,7 @@ START_TEST(a_teacher_says_what_its_network_says_in_pytorch) {
     weld_weights *fixture = fixture_load("distillation.fixture");
     weld_teacher *t = open_teacher(fixture, &usual, &usual, 4); /* two runs: of 4 and of 2 */
     weld_tensor images = fixture_tensor(fixture, "images/", "1");
-    weld_teacher_run(t, 8, images.data, 6, logits);
+    weld_teacher_run(t, 8, 8, images.data, 6, logits);
     expect_said(logits, fixture_tensor(fixture, "said/", "1"));
     weld_teacher_facts facts = weld_teacher_get_facts(t);
     ck_assert_int_eq(facts.classes, 5);
@@ -76,7 +79,7 @@ END_TEST
 
 /* The images of PyTorch's are of 8 x 8; before and after them stand others. */
 START_TEST(what_a_teacher_of_several_sizes_says_of_one_is_what_it_says_of_it_alone) {
-    static const weld_batch_shape shapes[] = {{6, 3}, {8, 4}, {11, 2}};
+    static const weld_batch_shape shapes[] = {{6, 6, 3}, {8, 8, 4}, {11, 11, 2}};
     static float other[2 * 11 * 11 * 3];
     char path[64];
     float logits[6 * 5], others[2 * 5];
@@ -88,9 +91,9 @@ START_TEST(what_a_teacher_of_several_sizes_says_of_one_is_what_it_says_of_it_alo
     write_teacher(fixture, &usual, path);
     ck_assert_msg(!weld_teacher_open(path, NULL, &options, &t, &err), "%s", err.message);
     unlink(path);
-    weld_teacher_run(t, 11, other, 2, others);
-    weld_teacher_run(t, 8, images.data, 6, logits);
-    weld_teacher_run(t, 6, other, 2, others);
+    weld_teacher_run(t, 11, 11, other, 2, others);
+    weld_teacher_run(t, 8, 8, images.data, 6, logits);
+    weld_teacher_run(t, 6, 6, other, 2, others);
     expect_said(logits, fixture_tensor(fixture, "said/", "1"));
     weld_teacher_free(t);
     weld_weights_free(fixture);
@@ -111,7 +114,7 @@ START_TEST(images_normalised_for_the_student_are_mapped_to_what_the_teacher_know
         size_t c = i % 3;
         images[i] = (known[i] * usual.std[c] + usual.mean[c] - other.mean[c]) / other.std[c];
     }
-    weld_teacher_run(t, 8, images, 6, logits);
+    weld_teacher_run(t, 8, 8, images, 6, logits);
     expect_said(logits, fixture_tensor(fixture, "said/", "0"));
     weld_teacher_free(t);
     weld_weights_free(fixture);
@@ -245,7 +248,8 @@ END_TEST
 static weld_train_step *make_exact(int heads, const way *how) {
     weld_model_config config = repvit_config(3, "8", "1", 1, false, heads == 2);
     weld_train_step_options options = {.batch = 4,
-                                       .input_size = 4,
+                                       .height = 4,
+                                       .width = 4,
                                        .build_loss = weld_classification_loss_build,
                                        .loss = &how->loss,
                                        .dtype = WELD_F64,

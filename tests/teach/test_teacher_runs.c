@@ -123,7 +123,7 @@ static void ask(const char *data, const float *images, float *logits, weld_teach
     ck_assert(!data || !weld_dataset_open(data, &ds, &err));
     ck_assert_msg(!weld_teacher_open(in_base("teacher/last.h5"), ds, &options, &t, &err), "%s",
                   err.message);
-    weld_teacher_run(t, SIDE, images, 2, logits);
+    weld_teacher_run(t, SIDE, SIDE, images, 2, logits);
     *facts = weld_teacher_get_facts(t);
     weld_teacher_free(t);
     weld_dataset_free(ds);

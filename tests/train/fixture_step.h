@@ -29,14 +29,14 @@ static inline void fixture_step_start(fixture_step *s, weld_train_step_options o
     weld_error err;
     weld_tensor images = fixture_tensor(s->fixture, "images/", "0");
     o.batch = images.shape.dim[0];
-    o.input_size = images.shape.dim[1];
+    o.height = o.width = images.shape.dim[1];
     o.build_loss = weld_classification_loss_build;
     o.loss = o.loss ? o.loss : &fixture_loss;
     o.dtype = WELD_F32;
     o.optimizer = &update;
-    ck_assert_msg(!weld_model_build(&s->config, true, o.batch, o.input_size, o.input_size, WELD_F32,
-                                    &g, &err),
-                  "%s", err.message);
+    ck_assert_msg(
+        !weld_model_build(&s->config, true, o.batch, o.height, o.width, WELD_F32, &g, &err), "%s",
+        err.message);
     s->weights = fixture_weights(s->fixture, "before/", g);
     weld_graph_free(g);
     ck_assert_int_eq(weld_weights_clone(s->weights, &s->average, &err), WELD_OK);

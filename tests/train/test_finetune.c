@@ -53,7 +53,7 @@ START_TEST(the_network_and_the_preprocessing_come_from_the_file) {
                     b = open_checkpoint("tuned", "last.h5");
     ck_assert_mem_eq(&a.config, &b.config, sizeof a.config);
     ck_assert_mem_eq(a.preprocessing.mean, b.preprocessing.mean, sizeof a.preprocessing.mean);
-    ck_assert_int_eq(b.preprocessing.input_size, SIDE);
+    ck_assert_int_eq(b.preprocessing.height, SIDE);
     weld_model_file_free(&a);
     weld_model_file_free(&b);
     run_well((run_options){.out = "large",
@@ -61,7 +61,7 @@ START_TEST(the_network_and_the_preprocessing_come_from_the_file) {
                            .recipe = "tune.yaml",
                            .set = {"data.input_size=12", "data.mean=[0, 0, 0]"}});
     b = open_checkpoint("large", "last.h5");
-    ck_assert_int_eq(b.preprocessing.input_size, 12);
+    ck_assert_int_eq(b.preprocessing.height, 12);
     ck_assert_float_eq(b.preprocessing.mean[1], 0);
     weld_model_file_free(&b);
     refuse((run_options){.out = "none", .recipe = "tune.yaml"},

@@ -48,7 +48,8 @@ static weld_train_step *make(const variant *v, weld_dtype dtype, weld_fuse_optio
     const weld_loss_options loss = {.values =
                                         &(const weld_classification_loss){.label_smoothing = 0.1}};
     weld_train_step_options options = {.batch = BATCH,
-                                       .input_size = SIZE * v->stem_stride / 2,
+                                       .height = SIZE * v->stem_stride / 2,
+                                       .width = SIZE * v->stem_stride / 2,
                                        .build_loss = weld_classification_loss_build,
                                        .loss = &loss,
                                        .bn_eval = v->bn_eval,

@@ -129,7 +129,8 @@ START_TEST(a_trial_compares_the_same_step) {
     weld_model_config config = repvit_config(10, "16, 24", "1, 1", 2, false, false);
     weld_loss_options loss = {.values = &(const weld_classification_loss){.label_smoothing = 0.1}};
     weld_train_step_options options = {.batch = 64,
-                                       .input_size = 32,
+                                       .height = 32,
+                                       .width = 32,
                                        .build_loss = weld_classification_loss_build,
                                        .loss = &loss,
                                        .dtype = WELD_F32,

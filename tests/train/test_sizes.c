@@ -195,7 +195,7 @@ static void fill(weld_train_step *s) {
 
 START_TEST(each_step_is_that_of_a_network_for_its_size) {
     weld_model_config config = repvit_config(CLASSES, "8,16", "1,1", 1, false, false);
-    static const weld_batch_shape shapes[] = {{6, 5}, {12, 2}, {9, 3}};
+    static const weld_batch_shape shapes[] = {{6, 6, 5}, {12, 12, 2}, {9, 9, 3}};
     const weld_classification_loss own = {.label_smoothing = 0.1};
     const weld_loss_options loss = {.values = &own};
     weld_train_step_options options = {.build_loss = weld_classification_loss_build,
@@ -210,7 +210,7 @@ START_TEST(each_step_is_that_of_a_network_for_its_size) {
         weld_train_step *s = steps[turn % 3];
         weld_weights *copy;
         options.batch = shapes[turn % 3].count;
-        options.input_size = shapes[turn % 3].size;
+        options.height = options.width = shapes[turn % 3].height;
         ck_assert(s->weights == steps[0]->weights);
         ck_assert_int_eq(weld_weights_clone(s->weights, &copy, &err), WELD_OK);
         ck_assert_msg(!weld_train_step_create(&config, &options, copy, &alone, &err), "%s",
@@ -236,7 +236,7 @@ END_TEST
 
 START_TEST(a_size_that_the_network_does_not_take_is_named) {
     weld_model_config config = repvit_config(CLASSES, "8", "1", 1, false, false);
-    static const weld_batch_shape shapes[] = {{8, 2}, {0, 2}};
+    static const weld_batch_shape shapes[] = {{8, 8, 2}, {0, 0, 2}};
     const weld_classification_loss own = {0};
     const weld_loss_options loss = {.values = &own};
     weld_train_step_options options = {
@@ -251,7 +251,7 @@ END_TEST
 
 START_TEST(a_lack_of_memory_is_reported) {
     weld_model_config config = repvit_config(CLASSES, "8", "1", 1, false, false);
-    static const weld_batch_shape shapes[] = {{8, 2}, {6, 3}};
+    static const weld_batch_shape shapes[] = {{8, 8, 2}, {6, 6, 3}};
     const weld_classification_loss own = {0};
     const weld_loss_options loss = {.values = &own};
     const weld_optimizer_options optimizer = {.beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};

@@ -103,7 +103,8 @@ END_TEST
 START_TEST(bn_eval_keeps_running_statistics_and_trains_the_rest) {
     weld_model_config config = repvit_config(3, "8", "1", 1, false, false);
     weld_train_step_options options = {.batch = 2,
-                                       .input_size = 4,
+                                       .height = 4,
+                                       .width = 4,
                                        .build_loss = weld_classification_loss_build,
                                        .loss = &fixture_loss,
                                        .bn_eval = true,

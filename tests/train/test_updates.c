@@ -202,7 +202,8 @@ START_TEST(a_lack_of_memory_is_told) {
     make(&s, adamw, 1);
     sgd.ema = s.average;
     weld_train_step_options options = {.batch = 2,
-                                       .input_size = 8,
+                                       .height = 8,
+                                       .width = 8,
                                        .build_loss = weld_classification_loss_build,
                                        .loss = &fixture_loss,
                                        .dtype = WELD_F32,

@@ -73,7 +73,7 @@ function comparisonTable() {
     const columns = [
         ["Run", (run, i) => [dot(i), run.name]],
         ["Network", (run) => run.model || "–"],
-        ["Image", (run) => whole(run.input_size)],
+        ["Image", (run) => Array.isArray(run.input_size) ? run.input_size.join(" x ") : whole(run.input_size)],
         ["Parameters", (run) => millions(run.parameters, 2)],
         ["merged", (run) => millions(mergedOf(run).parameters, 2)],
         ["Multiply-adds", (run) => millions(run.macs, 1)],

@@ -19,7 +19,9 @@ weld_preprocessing weld_preprocessing_of(int input_size) {
 
 void weld_preprocessing_pad_with_mean(weld_preprocessing *p) {
     for (int c = 0; c < 3; c++) {
-        const double value = nearbyint(255 * (double)p->mean[c]);
+        /* Of the mean as it was written down, not as a float has it: 0.3 is 76.5, and halves become
+         * even, as in Python. */
+        const double value = nearbyint(255 * (round((double)p->mean[c] * 1e7) / 1e7));
         p->padding[c] = (unsigned char)(value > 255 ? 255 : value > 0 ? value : 0);
     }
 }

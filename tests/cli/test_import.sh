@@ -122,6 +122,16 @@ works "import it" "$WELD" import hub/model.safetensors -o hub.h5
 works "what was imported predicts" "$WELD" predict hub.h5 "$PHOTO" --json
 cp stdout again
 same "the same" by_config again
+sed -i 's/\[3, 48, 48\]/[3, 32, 64]/; s/"center"/"border"/' hub/config.json
+works "one with borders, for inputs that are not square" "$WELD" import hub/model.safetensors -o wide.h5
+run "$WELD" predict hub/model.safetensors "$PHOTO" --json
+says "says so" "size 32 x 64, letterbox on 26,51,76, crop 1, bilinear"
+cp stdout wide
+works "which is kept" "$WELD" predict wide.h5 "$PHOTO" --json
+cp stdout again
+same "with the same answer" wide again
+sed -i 's/"border"/"sideways"/' hub/config.json
+refuses "a mode that is not known" "crop_mode: is neither center, squash nor border" "$WELD" predict hub/model.safetensors "$PHOTO"
 rm hub/config.json
 seq -f n%g 0 4 > names
 works "state all of it by options" "$WELD" predict hub/model.safetensors "$PHOTO" --json --size 48 --crop 1 \

@@ -1,4 +1,5 @@
 /* weld import: weights from other programs become weld's own file. */
+#include <math.h>
 #include <stdio.h>
 
 #include "cli/model_options.h"
@@ -64,6 +65,23 @@ static void print_found(const char *path, const weld_model *m) {
     printf("%-16s %d%s\n", "classes", c->num_classes, f->class_names ? ", named" : ", no names");
 }
 
+/* A file of damaged weights, or of a training that came to nothing, is better not made. */
+static weld_status check_finite(const char *path, const weld_weights *w, weld_error *err) {
+    for (size_t i = 0; i < weld_weights_count(w); i++) {
+        const weld_tensor t = weld_weights_tensor(w, i);
+        const int64_t count = t.dtype == WELD_F32 ? weld_shape_count(&t.shape) : 0;
+        for (int64_t k = 0; k < count; k++) {
+            if (!isfinite(((const float *)t.data)[k])) {
+                return weld_fail(err, WELD_ERROR_NUMERIC,
+                                 "%s: %s: element %lld is not finite: the weights are not usable, "
+                                 "take an earlier file",
+                                 path, weld_weights_name(w, i), (long long)k);
+            }
+        }
+    }
+    return WELD_OK;
+}
+
 weld_status cli_import(cli_call *call, weld_error *err) {
     cli_model_options model = {0};
     const char *out = NULL;
@@ -79,7 +97,8 @@ weld_status cli_import(cli_call *call, weld_error *err) {
     weld_model *m;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     cli_tell_preparing(call->arguments[0], m);
-    weld_status status = weld_model_save(m, out, err);
+    weld_status status = check_finite(call->arguments[0], m->file.weights, err);
+    status = status ? status : weld_model_save(m, out, err);
     if (!status) {
         print_found(call->arguments[0], m);
         printf("%s written\n", out);

@@ -97,6 +97,10 @@ head -c 20000 "$F/timm.safetensors" > cut.safetensors
 refuses "a cut file" "cut.safetensors" "$WELD" import cut.safetensors -o bad.h5
 LC_ALL=C sed 's/stages\.1\.downsample\.ffn\.conv2\.bn\.bias/stages.1.downsample.ffn.conv2.bn.bios/' "$F/timm.safetensors" > bios.safetensors
 refuses "tensors that do not fit, in a list" "1 missing: stages.1.downsample.ffn.conv2.bn.bias; 1 unexpected: stages.1.downsample.ffn.conv2.bn.bios" "$WELD" import bios.safetensors -o bad.h5
+cp "$F/timm.safetensors" nan.safetensors
+printf '\000\000\300\177' | dd of=nan.safetensors bs=1 conv=notrunc \
+    seek=$(($(wc -c < nan.safetensors) - 4)) 2> /dev/null
+refuses "a weight that is no number, by name" "features.*: element [0-9]* is not finite" "$WELD" import nan.safetensors -o bad.h5
 holds "nothing was written" test ! -e bad.h5
 run "$WELD" import "$F/current.pth"
 holds "a missing -o is wrong usage" test "$status" = 2

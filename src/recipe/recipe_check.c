@@ -158,6 +158,12 @@ static weld_status check_data_sizes(const weld_recipe *r, const weld_recipe_orig
     if (count && weld_batching_init(&batches, &batching, &reason)) {
         return weld_recipe_fail(o, KEY(data.sizes), reason.message, err);
     }
+    if (count && weld_family_of(&r->model)->position_grids) {
+        return weld_recipe_fail(o, KEY(data.sizes),
+                                "the network has tables of positions, for images of one size: set "
+                                "this to null",
+                                err);
+    }
     if (count && r->augment.kind == WELD_AUGMENT_SMALL && r->data.sizes[count - 1] > 32) {
         return weld_recipe_fail(o, KEY(data.sizes),
                                 "augment.kind small is for sizes of 32 and less: use imagenet",

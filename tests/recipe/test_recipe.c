@@ -183,6 +183,9 @@ START_TEST(sizes_are_a_list_that_rises_or_none) {
         ck_assert_int_eq(again.data.size_count, 0);
         weld_free(text);
     }
+    refuse("model: {name: cmt_ti}\ndata:\n  train: x\n  sizes: [160, 192]\n",
+           "r.yaml:4: data.sizes: the network has tables of positions, for images of one "
+           "size: set this to null");
     refuse(MODEL "data:\n  train: x\n  sizes: [192, 160]\n",
            "r.yaml:4: data.sizes: must rise, each size once");
     refuse(MODEL "data:\n  train: x\n  sizes: [160, 160]\n",

@@ -1,4 +1,4 @@
-/* Ctrl-C and SIGTERM; see stop.h. */
+/* Ctrl-C, SIGTERM and SIGUSR1; see stop.h. */
 #include "cli/stop.h"
 
 #include <signal.h>
@@ -26,6 +26,7 @@ void cli_stop_catch(void) {
     action.sa_flags = SA_RESTART;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL); /* schedulers send it some time before the end */
 }
 
 bool cli_stop_requested(void *unused) {

@@ -332,7 +332,7 @@ static weld_preprocessing usual(const weld_model_config *config, const weld_nami
     (void)config;
     return (weld_preprocessing){.height = 256,
                                 .width = 256,
-                                .crop_fraction = timm ? 0.9F : 256.0F / 288,
+                                .crop_fraction = timm ? 0.9 : 256.0 / 288,
                                 .interpolation = timm ? WELD_BICUBIC : WELD_BILINEAR,
                                 .mean = {0, 0, 0},
                                 .std = {1, 1, 1}};

@@ -53,6 +53,13 @@ holds "and the line how to go on" grep -q "continue with weld train stopped/reci
 works "resume" "$WELD" train small.yaml --out stopped --resume
 untimed stopped/metrics.jsonl > b
 same "a stopped and resumed run has the metrics of one that never stopped" a b
+"$WELD" train small.yaml --out warned > stdout2 2> stderr2 &
+pid=$!
+while kill -0 $pid 2> /dev/null && ! grep -q '"step": *[3-9]' warned/metrics.jsonl 2> /dev/null; do sleep 0.02; done
+kill -USR1 $pid 2> /dev/null
+wait $pid
+holds "SIGUSR1, as schedulers send it, ends a run likewise with exit status 138" test $? = 138
+holds "which can be resumed" test -s warned/last.h5
 # A step of about a second, so that the second signal comes before it ends.
 "$WELD" train small.yaml --out killed --set 'model.channels=[48, 96, 192, 384]' \
     --set 'model.depths=[2, 2, 14, 2]' --set model.stem_stride=4 --set data.input_size=224 \

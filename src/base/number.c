@@ -2,7 +2,6 @@
 #include "base/number.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/locale.h"
 

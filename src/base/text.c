@@ -63,6 +63,12 @@ const char *weld_list_text(char *text, size_t size, const char *const *names, si
     return text;
 }
 
+const char *weld_take_line(const char *text, char *line, size_t size) {
+    const size_t length = strcspn(text, "\n");
+    snprintf(line, size, "%.*s", (int)length, text);
+    return text + length + (text[length] != 0);
+}
+
 const char *weld_shell_word(const char *path, char *text, size_t size) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_-./,:=@%+";

@@ -32,6 +32,8 @@ const char *weld_append(char *text, size_t size, const char *format, ...)
 /* A path as a shell takes it in a command that is printed: in quotes where it needs them. Returns
  * text. */
 const char *weld_shell_word(const char *path, char *text, size_t size);
+/* The first line of a text, without its end, cut to `size`; returns where the next one begins. */
+const char *weld_take_line(const char *text, char *line, size_t size);
 /* "a, b and c", with " and " for `last`; returns text. */
 const char *weld_list_text(char *text, size_t size, const char *const *names, size_t count,
                            const char *last);

@@ -85,14 +85,9 @@ static void print_text(const request *r, const pair *p) {
 
 /* --- As JSON --- */
 
-static json_t *text_of(const char *text) {
-    json_t *value = json_string(text);
-    return value ? value : json_string("(not UTF-8)");
-}
-
 static json_t *model_json(const request *r, const pair *p, int i) {
     const weld_preprocessing *input = weld_model_get_preprocessing(p->models[i]);
-    return json_pack("{s:o, s:o, s:f, s:f}", "file", text_of(r->files[i]), "input_size",
+    return json_pack("{s:o, s:o, s:f, s:f}", "file", weld_json_name(r->files[i]), "input_size",
                      cli_size_json(input->height, input->width),
                      weld_model_task(p->models[i])->scores[0].key, 100 * p->result.score[i], "loss",
                      p->result.loss[i]);
@@ -102,11 +97,11 @@ static json_t *list_json(const pair *p) {
     json_t *list = json_array();
     const weld_paired_image *images = p->result.differ.data;
     for (size_t i = 0; i < p->result.differ.count; i++) {
-        json_array_append_new(list,
-                              json_pack("{s:o, s:o, s:o, s:o}", "image", text_of(images[i].name),
-                                        "label", text_of(class_name(p, 0, images[i].label)), "a",
-                                        text_of(class_name(p, 0, images[i].answer[0])), "b",
-                                        text_of(class_name(p, 1, images[i].answer[1]))));
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:o, s:o}", "image", weld_json_name(images[i].name),
+                            "label", weld_json_name(class_name(p, 0, images[i].label)), "a",
+                            weld_json_name(class_name(p, 0, images[i].answer[0])), "b",
+                            weld_json_name(class_name(p, 1, images[i].answer[1]))));
     }
     return list;
 }
@@ -140,10 +135,8 @@ static weld_status open_one(const request *r, pair *p, int i, weld_error *err) {
     weld_adoption adopted;
     WELD_TRY(cli_open_model(r->files[i], &r->model, &p->models[i], err));
     cli_tell_preparing(r->files[i], p->models[i]);
-    const bool split = r->split && i == 0; /* the parts are those of A's run, for both */
-    WELD_TRY(split || !r->split
-                 ? cli_open_data(r->data, p->models[i], split, r->threads, &p->ds[i], err)
-                 : weld_dataset_open(r->data, &p->ds[i], err));
+    const weld_model *whose = p->models[r->split ? 0 : i]; /* the parts are those of A's run */
+    WELD_TRY(cli_open_data(r->data, whose, r->split, r->threads, &p->ds[i], err));
     WELD_TRY(weld_model_adopt_labels(p->models[i], p->ds[i], &adopted, err));
     if (*adopted.text) {
         fprintf(stderr, "note: %s: %s\n", letters[i], adopted.text);

@@ -36,14 +36,14 @@ static weld_status recipe_of(const weld_model *m, weld_recipe **out, weld_error 
 
 static weld_status take_validation(const weld_recipe *r, const weld_model *m, int threads,
                                    weld_dataset *ds, weld_error *err) {
-    weld_split parts;
+    weld_data_split parts;
     if (!r || !(r->data.split > 0)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "--split: the file does not come of a run with data.split: leave it out");
     }
     WELD_TRY(weld_recipe_split(r, weld_model_task(m)->annotation, ds, threads, &parts, err));
-    weld_status status = weld_split_take(&parts, WELD_PART_VALIDATION, ds, err);
-    weld_split_free(&parts);
+    weld_status status = weld_data_split_take(&parts, WELD_PART_VALIDATION, ds, err);
+    weld_data_split_free(&parts);
     return status;
 }
 

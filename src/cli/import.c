@@ -1,11 +1,11 @@
 /* weld import: weights from other programs become weld's own file. */
-#include <math.h>
 #include <stdio.h>
 
 #include "cli/model_options.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "infer/model.h"
+#include "kernels/kernels.h"
 #include "models/models.h"
 
 /* "stem stride 2, bn eps 0.001": what was set by an option, by the variant that it is said to be
@@ -67,16 +67,18 @@ static void print_found(const char *path, const weld_model *m) {
 
 /* A file of damaged weights, or of a training that came to nothing, is better not made. */
 static weld_status check_finite(const char *path, const weld_weights *w, weld_error *err) {
+    const weld_kernels *kernels;
+    WELD_TRY(weld_kernels_select(WELD_F32, NULL, &kernels, err));
     for (size_t i = 0; i < weld_weights_count(w); i++) {
         const weld_tensor t = weld_weights_tensor(w, i);
-        const int64_t count = t.dtype == WELD_F32 ? weld_shape_count(&t.shape) : 0;
-        for (int64_t k = 0; k < count; k++) {
-            if (!isfinite(((const float *)t.data)[k])) {
-                return weld_fail(err, WELD_ERROR_NUMERIC,
-                                 "%s: %s: element %lld is not finite: the weights are not usable, "
-                                 "take an earlier file",
-                                 path, weld_weights_name(w, i), (long long)k);
-            }
+        const int64_t bad = t.dtype == WELD_F32
+                                ? kernels->first_not_finite(weld_shape_count(&t.shape), t.data)
+                                : -1;
+        if (bad >= 0) {
+            return weld_fail(err, WELD_ERROR_NUMERIC,
+                             "%s: %s: element %lld is not finite: the weights are not usable, "
+                             "take an earlier file",
+                             path, weld_weights_name(w, i), (long long)bad);
         }
     }
     return WELD_OK;

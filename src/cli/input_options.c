@@ -2,7 +2,6 @@
 #include "cli/input_options.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -11,18 +10,12 @@
 
 enum { MOST_PIXELS = 4096 };
 
-static const char *const interpolations[] = {
-    [WELD_BICUBIC] = "bicubic", [WELD_BILINEAR] = "bilinear"};
-
-static const char *const resize_modes[] = {
-    [WELD_FIT_CROP] = "crop", [WELD_FIT_SQUASH] = "squash", [WELD_FIT_LETTERBOX] = "letterbox"};
-
 const char *cli_resize_name(weld_fit resize) {
-    return resize_modes[resize];
+    return weld_fit_names[resize];
 }
 
 const char *cli_interpolation_name(weld_interpolation interpolation) {
-    return interpolations[interpolation];
+    return weld_interpolation_names[interpolation];
 }
 
 bool cli_read_number(const char *text, double min, double max, double *out, const char **next) {
@@ -74,12 +67,12 @@ static int read_word(const char *text, const char *const *words, int count, cons
 }
 
 static bool read_interpolation(const char *text, cli_input *input, const char **next) {
-    input->interpolation = read_word(text, interpolations, 2, next);
+    input->interpolation = read_word(text, weld_interpolation_names, 2, next);
     return input->interpolation >= 0;
 }
 
 static bool read_resize(const char *text, cli_input *input, const char **next) {
-    input->resize = read_word(text, resize_modes, 3, next);
+    input->resize = read_word(text, weld_fit_names, 3, next);
     return input->resize >= 0;
 }
 

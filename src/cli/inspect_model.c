@@ -133,7 +133,7 @@ static void say_classes(inspection *in, const weld_model *m) {
 }
 
 static void say_preprocessing(inspection *in, const weld_preprocessing *p, bool usual) {
-    const char *filter = p->interpolation == WELD_BICUBIC ? "bicubic" : "bilinear";
+    const char *filter = cli_interpolation_name(p->interpolation);
     double mean[3], std[3];
     for (int i = 0; i < 3; i++) {
         /* As it was written down, not as a float has it. */

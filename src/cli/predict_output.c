@@ -5,16 +5,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "formats/json_text.h"
 
 /* --- JSON --- */
 
 /* What `key` is of an image: its predictions or its error. */
 static void append_json(json_t *all, const char *image, const char *key, json_t *value) {
-    /* A file name need not be UTF-8, which JSON must be. */
-    json_t *name = json_string(image);
-    json_array_append_new(all, json_pack("{s:o, s:o}", "image",
-                                         name ? name : json_string("(name is not UTF-8)"), key,
-                                         value ? value : json_string("(not UTF-8)")));
+    json_array_append_new(all, json_pack("{s:o, s:o}", "image", weld_json_name(image), key, value));
 }
 
 /* --- CSV: RFC 4180 --- */
@@ -135,7 +132,7 @@ weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor
 
 void cli_answers_fail(cli_answers *a, const char *image, const char *message) {
     if (a->format == CLI_ANSWER_JSON) {
-        append_json(a->all, image, "error", json_string(message));
+        append_json(a->all, image, "error", weld_json_name(message));
     } else if (a->format == CLI_ANSWER_CSV) {
         print_error(a->task, image, message, a->reject > 0);
     }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/threads.h"
 
 /* What the numbers are drawn for; appended to, never changed. */
@@ -25,8 +26,8 @@ typedef struct sample {
 
 typedef struct splitting {
     const weld_dataset *ds;
-    const weld_split_options *options;
-    weld_split *out;
+    const weld_data_split_options *options;
+    weld_data_split *out;
     sample *samples; /* in various orders */
     sample **alike;  /* those that may be the same as another */
     size_t alike_count;
@@ -236,10 +237,10 @@ static weld_status split(splitting *s, weld_error *err) {
                : WELD_OK;
 }
 
-weld_status weld_split_create(const weld_dataset *ds, const weld_split_options *options,
-                              weld_split *out, weld_error *err) {
+weld_status weld_data_split_create(const weld_dataset *ds, const weld_data_split_options *options,
+                                   weld_data_split *out, weld_error *err) {
     splitting s = {.ds = ds, .options = options, .out = out};
-    *out = (weld_split){.images = weld_dataset_count(ds)};
+    *out = (weld_data_split){.images = weld_dataset_count(ds)};
     const weld_status status = split(&s, err);
     for (int t = 0; s.bytes && t < weld_threads_count(options->threads); t++) {
         weld_bytes_free(&s.bytes[t]);
@@ -248,18 +249,18 @@ weld_status weld_split_create(const weld_dataset *ds, const weld_split_options *
     weld_free(s.alike);
     weld_free(s.samples);
     if (status) {
-        weld_split_free(out);
+        weld_data_split_free(out);
     }
     return status;
 }
 
-void weld_split_free(weld_split *s) {
+void weld_data_split_free(weld_data_split *s) {
     weld_free(s->part);
-    *s = (weld_split){.images = 0};
+    *s = (weld_data_split){.images = 0};
 }
 
-weld_status weld_split_take(const weld_split *s, weld_part part, weld_dataset *ds,
-                            weld_error *err) {
+weld_status weld_data_split_take(const weld_data_split *s, weld_part part, weld_dataset *ds,
+                                 weld_error *err) {
     if (weld_dataset_count(ds) != s->images) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: has another number of images than a moment ago: start again when "
@@ -269,25 +270,21 @@ weld_status weld_split_take(const weld_split *s, weld_part part, weld_dataset *d
     return weld_dataset_keep(ds, s->part, (unsigned char)part, err);
 }
 
-const char *weld_split_text(const weld_split *s, char *text, size_t size) {
-    size_t used = (size_t)snprintf(text, size, "%lld images are trained on",
-                                   (long long)s->count[WELD_PART_TRAIN]);
+const char *weld_data_split_text(const weld_data_split *s, char *text, size_t size) {
+    snprintf(text, size, "%lld images are trained on", (long long)s->count[WELD_PART_TRAIN]);
     if (s->count[WELD_PART_VALIDATION]) {
-        used += (size_t)snprintf(text + used, size - used, ", %lld evaluated on",
-                                 (long long)s->count[WELD_PART_VALIDATION]);
+        weld_append(text, size, ", %lld evaluated on", (long long)s->count[WELD_PART_VALIDATION]);
     }
     if (s->count[WELD_PART_LEFT_OUT]) {
-        used += (size_t)snprintf(text + used, size - used, ", %lld left out",
-                                 (long long)s->count[WELD_PART_LEFT_OUT]);
+        weld_append(text, size, ", %lld left out", (long long)s->count[WELD_PART_LEFT_OUT]);
     }
     if (s->twins) {
-        used += (size_t)snprintf(text + used, size - used,
-                                 "; %lld have the same bytes as others, and stay on their side",
-                                 (long long)s->twins);
+        weld_append(text, size, "; %lld have the same bytes as others, and stay on their side",
+                    (long long)s->twins);
     }
     if (s->alone) {
-        snprintf(text + used, size - used, "; %lld class%s of one image ha%s none to evaluate on",
-                 (long long)s->alone, s->alone == 1 ? "" : "es", s->alone == 1 ? "s" : "ve");
+        weld_append(text, size, "; %lld class%s of one image ha%s none to evaluate on",
+                    (long long)s->alone, s->alone == 1 ? "" : "es", s->alone == 1 ? "s" : "ve");
     }
     return text;
 }

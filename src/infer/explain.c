@@ -12,6 +12,7 @@
 #include "kernels/kernels.h"
 #include "models/models.h"
 #include "tasks/classification/classification.h"
+#include "tasks/classification/scores.h"
 
 enum { LEAST_SIDE = 224 }; /* of each half of the picture, pixels */
 
@@ -54,30 +55,21 @@ static weld_status choose_class(weld_session *s, const weld_model *m, int wanted
                                 weld_explanation *out, weld_error *err) {
     const weld_tensor logits = weld_session_output(s, "logits");
     const int classes = (int)logits.shape.dim[1];
-    const double temperature = m->file.temperature > 0 ? m->file.temperature : 1;
-    const float *x = logits.data;
-    double sum = 0, top = -INFINITY;
+    const weld_kernels *kernels;
     WELD_TRY(weld_class_check_network(classes, err));
+    WELD_TRY(weld_kernels_select(WELD_F32, NULL, &kernels, err));
     if (wanted >= classes) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "class %d: there are %d, from 0", wanted,
                          classes);
     }
-    out->class_index = wanted >= 0 ? wanted : 0;
-    for (int i = 0; i < classes; i++) {
-        if (!isfinite(x[i])) {
-            return weld_fail(err, WELD_ERROR_NUMERIC,
-                             "the network's output is not finite: its weights are not usable");
-        }
-        if (wanted < 0 && x[i] > x[out->class_index]) {
-            out->class_index = i;
-        }
-        top = fmax(top, x[i]);
+    if (kernels->first_not_finite(classes, logits.data) >= 0) {
+        return weld_fail(err, WELD_ERROR_NUMERIC,
+                         "the network's output is not finite: its weights are not usable");
     }
-    for (int i = 0; i < classes; i++) {
-        sum += exp((x[i] - top) / temperature);
-    }
-    out->probability = exp((x[out->class_index] - top) / temperature) / sum;
-    float *chosen = weld_session_input(s, "chosen").data;
+    float *chosen = weld_session_input(s, "chosen").data; /* for probabilities at first */
+    weld_class_probabilities(kernels, logits.data, classes, m->file.temperature, chosen);
+    out->class_index = wanted >= 0 ? wanted : weld_best_class(logits.data, classes);
+    out->probability = (double)chosen[out->class_index];
     memset(chosen, 0, (size_t)classes * sizeof *chosen);
     chosen[out->class_index] = 1;
     return WELD_OK;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/json_text.h"
 #include "infer/compare.h"
 #include "infer/model.h"
 #include "passes/reparameterize.h"
@@ -67,9 +68,9 @@ static void set_named(json_t *json, const char *begin, const char *word, const c
 static weld_status report_text(const weld_merge_report *r, const char *verify, char **out,
                                weld_error *err) {
     const weld_comparison *c = &r->comparison;
-    json_t *from = json_string(verify ? verify : "normal noise");
-    from = from ? from : json_string("(name is not UTF-8)");
-    json_t *json = json_pack("{s:o, s:I}", "images_from", from, "images", (json_int_t)c->images);
+    json_t *json =
+        json_pack("{s:o, s:I}", "images_from", weld_json_name(verify ? verify : "normal noise"),
+                  "images", (json_int_t)c->images);
     set_named(json, "largest_", c->output_word, "", json_real(c->largest_output));
     json_object_set_new(json, "largest_difference", json_real(c->largest_difference));
     set_named(json, "same_", c->answer_word, "", json_integer(c->same_answer));

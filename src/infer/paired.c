@@ -51,17 +51,17 @@ static void watch(void *arg, const weld_seen *now) {
 }
 
 static weld_status look(const weld_model *m, const weld_dataset *ds,
-                        const weld_evaluator_options *options, seen *images, weld_evaluation *out,
-                        weld_error *err) {
+                        const weld_evaluator_options *options, seen *images, weld_error *err) {
     watching w = {.ds = ds, .task = weld_model_task(m), .images = images};
     weld_evaluator_options o = *options;
     weld_evaluator *evaluator;
+    weld_evaluation whole; /* of all that this one saw, which the other may not have seen */
     o.temperature = m->file.temperature;
     o.seen = watch;
     o.seen_arg = &w;
     WELD_TRY(weld_evaluator_create(w.task, weld_model_running_graph(m), weld_model_weights(m),
                                    weld_model_get_preprocessing(m), ds, &o, &evaluator, err));
-    weld_status status = weld_evaluator_run(evaluator, out, err);
+    weld_status status = weld_evaluator_run(evaluator, &whole, err);
     weld_evaluator_free(evaluator);
     return status;
 }
@@ -144,7 +144,7 @@ weld_status weld_paired_run(const weld_model *const models[2], const weld_datase
                            weld_dataset_path(ds[1]));
     }
     for (int i = 0; i < 2 && !status; i++) {
-        status = look(models[i], ds[i], options, images[i], &out->own[i], err);
+        status = look(models[i], ds[i], options, images[i], err);
     }
     status = status ? status : count(ds, images, out, err);
     weld_free(images[0]);

@@ -19,18 +19,17 @@ weld_paired_difference weld_paired_difference_of(int64_t n, int64_t n10, int64_t
 
 /* One image that both saw. */
 typedef struct weld_paired_image {
-    int64_t number;      /* in the data set as it is stored */
-    const char *name;    /* lives as long as the first data set */
-    int label;           /* of the first model */
-    int answer[2];       /* of each model, by its own numbers */
-    bool right[2], same; /* same: the answers have the same name */
+    int64_t number;   /* in the data set as it is stored */
+    const char *name; /* lives as long as the first data set */
+    int label;        /* of the first model */
+    int answer[2];    /* of each model, by its own numbers */
+    bool right[2];
 } weld_paired_image;
 
 typedef struct weld_paired {
-    weld_evaluation own[2]; /* each on all images that it knows the classes of */
-    int64_t images;         /* that both saw, and of these... */
-    int64_t right[2][2];    /* ...by whether the first and the second were right: [1][0] is n10 */
-    double score[2];        /* shares that were right */
+    int64_t images;      /* that both saw, and of these... */
+    int64_t right[2][2]; /* ...by whether the first and the second were right: [1][0] is n10 */
+    double score[2];     /* shares that were right */
     double loss[2];
     double loss_difference, loss_low, loss_high; /* second minus first, 95 % by the normal law */
     weld_paired_difference difference;

@@ -5,7 +5,6 @@
 
 #include "base/array.h"
 #include "base/error.h"
-#include "base/memory.h"
 #include "infer/model.h"
 #include "tasks/classification/classification.h"
 

@@ -14,7 +14,6 @@
 #include "models/cmt.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 

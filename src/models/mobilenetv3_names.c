@@ -117,6 +117,7 @@ weld_preprocessing weld_mobilenetv3_usual(const weld_model_config *config,
     for (int c = 0; tensorflow && c < 3; c++) {
         p.mean[c] = p.std[c] = 0.5F;
     }
+    weld_preprocessing_pad_with_mean(&p);
     return p;
 }
 

@@ -7,7 +7,6 @@
  */
 #include "models/mobilevit.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 

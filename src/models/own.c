@@ -18,7 +18,7 @@ weld_status weld_own_config(const char *title, int num_classes, weld_model_confi
     const size_t length = title ? strlen(title) : 0;
     bool good = length < sizeof config.name - strlen(BEFORE_TITLE);
     for (size_t i = 0; i < length; i++) {
-        good = good && (strchr(TITLE_LETTERS, title[i]));
+        good = good && strchr(TITLE_LETTERS, title[i]);
     }
     if (!good) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,

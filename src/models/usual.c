@@ -7,6 +7,11 @@
 #include "base/text.h"
 #include "models/models.h"
 
+const char *const weld_fit_names[] = {
+    [WELD_FIT_CROP] = "crop", [WELD_FIT_SQUASH] = "squash", [WELD_FIT_LETTERBOX] = "letterbox"};
+const char *const weld_interpolation_names[] = {
+    [WELD_BICUBIC] = "bicubic", [WELD_BILINEAR] = "bilinear"};
+
 weld_preprocessing weld_preprocessing_of(int input_size) {
     return (weld_preprocessing){.height = input_size,
                                 .width = input_size,

@@ -33,7 +33,8 @@ static int64_t fitted(int64_t value, double factor) {
 
 void weld_recipe_fit(weld_recipe *r, int64_t epochs) {
     const double factor = (double)epochs / (double)weld_recipe_epochs(r);
-    r->schedule.cooldown_epochs = epochs > 1 ? fitted(r->schedule.cooldown_epochs, factor) : 0;
+    const int64_t cooldown = fitted(r->schedule.cooldown_epochs, factor);
+    r->schedule.cooldown_epochs = cooldown < epochs ? cooldown : epochs - 1;
     r->train.epochs = epochs - r->schedule.cooldown_epochs;
     r->augment.mixup_off_epoch = fitted(r->augment.mixup_off_epoch, factor);
     r->schedule.warmup_epochs = fmin(r->schedule.warmup_epochs * factor, WELD_MAX_EPOCHS);

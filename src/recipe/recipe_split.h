@@ -8,7 +8,7 @@
 /* As data.split and data.fraction say; out->part is NULL where they say nothing. ds: all of
  * data.train, or the same images elsewhere. */
 weld_status weld_recipe_split(const weld_recipe *r, const weld_annotation *annotation,
-                              const weld_dataset *ds, int threads, weld_split *out,
+                              const weld_dataset *ds, int threads, weld_data_split *out,
                               weld_error *err);
 
 #endif

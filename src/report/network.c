@@ -2,7 +2,6 @@
 #include <jansson.h>
 
 #include "base/error.h"
-#include "formats/json_text.h"
 #include "measure/bench.h"
 #include "passes/reparameterize.h"
 #include "report/parts.h"

@@ -1,5 +1,5 @@
 /* weld_report_write; see weld/train.h. The page is page/report.html with the data of all runs in it
- * as JSON, drawn by page/charts.js and report.js. */
+ * as JSON, drawn by page/charts.js, comparison.js and report.js. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

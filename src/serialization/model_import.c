@@ -123,6 +123,7 @@ static weld_status choose_average(const char *path, const char *key, weld_model_
     weld_weights_free(mf->moment2);
     mf->weights = mf->ema;
     mf->moment1 = mf->moment2 = mf->ema = NULL;
+    mf->temperature = 0; /* it was fitted to the other weights */
     return WELD_OK;
 }
 

@@ -153,12 +153,6 @@ weld_status weld_model_config_from_text(const char *text, const char *where, wel
 /* --- Preprocessing -----------------------------------------------------------------------------
  */
 
-static const char *const interpolations[] = {
-    [WELD_BICUBIC] = "bicubic", [WELD_BILINEAR] = "bilinear"};
-
-static const char *const resize_modes[] = {
-    [WELD_FIT_CROP] = "crop", [WELD_FIT_SQUASH] = "squash", [WELD_FIT_LETTERBOX] = "letterbox"};
-
 static bool is_side(int side) {
     return side >= 1 && side <= WELD_MAX_INPUT_SIZE;
 }
@@ -181,12 +175,12 @@ weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text,
         p->height == p->width ? json_integer(p->height) : json_pack("[i,i]", p->height, p->width);
     json_t *root =
         json_pack("{s:o, s:f, s:s, s:[f,f,f], s:[f,f,f]}", "input_size", size, "crop_fraction",
-                  p->crop_fraction, "interpolation", interpolations[p->interpolation], "mean",
-                  (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], "std",
+                  p->crop_fraction, "interpolation", weld_interpolation_names[p->interpolation],
+                  "mean", (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], "std",
                   (double)p->std[0], (double)p->std[1], (double)p->std[2]);
     /* Files say no more than they must, so that those of the usual mode are as they always were. */
     if (root && p->resize != WELD_FIT_CROP) {
-        json_object_set_new(root, "resize", json_string(resize_modes[p->resize]));
+        json_object_set_new(root, "resize", json_string(weld_fit_names[p->resize]));
     }
     if (root && p->resize == WELD_FIT_LETTERBOX) {
         json_object_set_new(root, "padding",
@@ -220,7 +214,7 @@ static size_t read_mode(weld_json *j, const json_t *root, weld_preprocessing *p)
     }
     const char *mode = weld_json_string(j, root, "resize");
     while ((unsigned)p->resize <= WELD_FIT_LETTERBOX &&
-           strcmp(mode, resize_modes[p->resize]) != 0) {
+           strcmp(mode, weld_fit_names[p->resize]) != 0) {
         p->resize = (weld_fit)(p->resize + 1);
     }
     if ((unsigned)p->resize > WELD_FIT_LETTERBOX) {
@@ -247,13 +241,14 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     read_size(&j, root, &p);
     p.crop_fraction = weld_json_real(&j, root, "crop_fraction");
     const char *interpolation = weld_json_string(&j, root, "interpolation");
-    if (strcmp(interpolation, interpolations[WELD_BILINEAR]) == 0) {
+    if (strcmp(interpolation, weld_interpolation_names[WELD_BILINEAR]) == 0) {
         p.interpolation = WELD_BILINEAR;
-    } else if (strcmp(interpolation, interpolations[WELD_BICUBIC]) != 0) {
+    } else if (strcmp(interpolation, weld_interpolation_names[WELD_BICUBIC]) != 0) {
         weld_json_fail(&j, "interpolation: \"%.40s\" is not known", interpolation);
     }
     read_three(&j, root, "mean", p.mean);
     read_three(&j, root, "std", p.std);
+    weld_preprocessing_pad_with_mean(&p); /* of a letterbox the file says it */
     weld_json_no_more(&j, root, 5 + read_mode(&j, root, &p));
     if (!sound(&p)) {
         weld_json_fail(&j, "a value out of its range");

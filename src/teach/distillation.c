@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "base/threads.h"
 #include "formats/logit_cache.h"
 #include "recipe/pixel_keys.h"
@@ -44,14 +43,9 @@ static weld_status open_teacher(weld_distillation *d, const weld_recipe *r, cons
     weld_teacher_facts f = weld_teacher_get_facts(d->teacher);
     d->classes = f.classes;
     snprintf(d->identity, sizeof d->identity, "teacher %s", f.identity);
-    weld_snprintf(d->text, sizeof d->text, "teacher: %.150s: %.40s, %.2f M parameters, %.0f MB",
-                  r->loss.distillation.teacher, f.name, (double)f.parameters / 1e6,
-                  (double)f.memory_bytes / 1e6);
-    if (f.own_classes > f.classes) {
-        weld_append(d->text, sizeof d->text,
-                    "; what it says of %d classes that the data do not have is left out",
-                    f.own_classes - f.classes);
-    }
+    char facts[256];
+    snprintf(d->text, sizeof d->text, "teacher: %.150s: %s", r->loss.distillation.teacher,
+             weld_teacher_text(&f, facts, sizeof facts));
     return WELD_OK;
 }
 

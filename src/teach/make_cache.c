@@ -40,10 +40,8 @@ typedef struct maker {
 static void tell_lines(const maker *m, const char *text) {
     while (*text) {
         char line[WELD_ERROR_MESSAGE_SIZE];
-        const size_t length = strcspn(text, "\n");
-        snprintf(line, sizeof line, "%.*s", (int)length, text);
+        text = weld_take_line(text, line, sizeof line);
         m->settings->message(m->settings->context, line);
-        text += length + (text[length] != 0);
     }
 }
 
@@ -82,12 +80,12 @@ static weld_status read_recipe(maker *m, weld_error *err) {
 
 /* What the recipe trains on. */
 static weld_status take_part(maker *m, weld_error *err) {
-    weld_split split;
+    weld_data_split split;
     WELD_TRY(weld_recipe_split(&m->recipe, weld_task_of(&m->recipe.model)->annotation, m->ds,
                                m->settings->threads, &split, err));
     weld_status status =
-        split.part ? weld_split_take(&split, WELD_PART_TRAIN, m->ds, err) : WELD_OK;
-    weld_split_free(&split);
+        split.part ? weld_data_split_take(&split, WELD_PART_TRAIN, m->ds, err) : WELD_OK;
+    weld_data_split_free(&split);
     return status;
 }
 
@@ -238,14 +236,7 @@ static void tell_plan(const maker *m, double batch_seconds) {
     weld_teacher_facts f = weld_teacher_get_facts(m->teacher);
     char teacher[256];
     int64_t total = m->layout.views * m->layout.images;
-    weld_snprintf(teacher, sizeof teacher, "%.64s, %.2f M parameters, %.0f MB", f.name,
-                  (double)f.parameters / 1e6, (double)f.memory_bytes / 1e6);
-    if (f.own_classes > f.classes) {
-        weld_append(teacher, sizeof teacher,
-                    "; what it says of %d classes that the data do not have is left out",
-                    f.own_classes - f.classes);
-    }
-    weld_cache_plan plan = {.teacher = teacher,
+    weld_cache_plan plan = {.teacher = weld_teacher_text(&f, teacher, sizeof teacher),
                             .images = m->layout.images,
                             .views = m->layout.views,
                             .top = m->layout.top,

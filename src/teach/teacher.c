@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "infer/model.h"
@@ -220,6 +221,18 @@ void weld_teacher_free(weld_teacher *t) {
 
 weld_teacher_facts weld_teacher_get_facts(const weld_teacher *t) {
     return t->facts;
+}
+
+const char *weld_teacher_text(const weld_teacher_facts *f, char *text, size_t size) {
+    *text = '\0';
+    weld_append(text, size, "%.64s, %.2f M parameters, %.0f MB", f->name,
+                (double)f->parameters / 1e6, (double)f->memory_bytes / 1e6);
+    if (f->own_classes > f->classes) {
+        weld_append(text, size,
+                    "; what it says of %d classes that the data do not have is left out",
+                    f->own_classes - f->classes);
+    }
+    return text;
 }
 
 /* --- Running ---------------------------------------------------------------------------------- */

@@ -40,6 +40,8 @@ typedef struct weld_teacher_facts {
     char identity[17];   /* hash of its weights, in hexadecimal: the same in another file */
 } weld_teacher_facts;
 weld_teacher_facts weld_teacher_get_facts(const weld_teacher *t);
+/* For people: "repvit_m1_1, 8.80 M parameters, 60 MB"; returns text. */
+const char *weld_teacher_text(const weld_teacher_facts *f, char *text, size_t size);
 
 /* images [count, height, width, 3], of one of its sizes, normalised for the student -> logits
  * [count, classes], of which row i depends on image i alone. */

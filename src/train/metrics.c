@@ -29,15 +29,23 @@ static weld_status fail_io(const char *path, const char *what, weld_error *err) 
     return weld_fail(err, WELD_ERROR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-/* Behind the last whole row of a file of `size` bytes. */
+/* Behind the last whole row of a file of `size` bytes; below 0 where it cannot be read. */
 static int64_t end_of_rows(const weld_metrics *m, int64_t size) {
     char tail[2 * ROW_SIZE];
-    const int64_t from = size > (int64_t)sizeof tail ? size - (int64_t)sizeof tail : 0;
-    ssize_t at = pread(m->file, tail, sizeof tail, (off_t)from);
-    while (at > 0 && tail[at - 1] != '\n') {
-        at--;
+    for (int64_t from; size > 0; size = from) {
+        from = size > (int64_t)sizeof tail ? size - (int64_t)sizeof tail : 0;
+        ssize_t at = pread(m->file, tail, (size_t)(size - from), (off_t)from);
+        if (at < 0) {
+            return -1;
+        }
+        while (at > 0 && tail[at - 1] != '\n') {
+            at--;
+        }
+        if (at > 0) {
+            return from + at;
+        }
     }
-    return at > 0 ? from + at : 0;
+    return 0;
 }
 
 static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, bool *cut_short,
@@ -53,6 +61,9 @@ static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, bo
     }
     *cut_short = info.st_size < offset;
     m->offset = *cut_short ? end_of_rows(m, info.st_size) : offset;
+    if (m->offset < 0) {
+        return fail_io(path, "cannot be read", err);
+    }
     if (ftruncate(m->file, (off_t)m->offset) < 0 ||
         lseek(m->file, (off_t)m->offset, SEEK_SET) < 0) {
         return fail_io(path, "cannot be cut to length", err);

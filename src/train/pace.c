@@ -109,7 +109,7 @@ static weld_status measure_updates(weld_trainer *t, double seconds, weld_train_p
 /* --- Evaluation --- */
 
 /* How fast an evaluation goes: when its first batch was done, and its latest. Between the trainer
- * and who called the dry run. */
+ * and who wants to know. */
 typedef struct pace {
     const weld_train_callbacks *told;
     bool enough; /* of the evaluation that runs */

@@ -72,6 +72,10 @@ static weld_status read_recipe(weld_run_data *d, weld_error *err) {
                          "--extend %d: there is no last.h5 in %s to go on from: leave it out",
                          s->extend, s->out ? s->out : "the run's folder");
     }
+    if (!status && s->extend > WELD_MAX_EPOCHS) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "--extend %d: at most %.0f", s->extend,
+                         WELD_MAX_EPOCHS);
+    }
     if (s->extend) {
         d->recipe.train.epochs = s->extend;
     }
@@ -98,8 +102,8 @@ static weld_status take_part(weld_run_data *d, weld_error *err) {
                                &d->split, err));
     if (d->split.part) {
         weld_train_say(d->settings, "%s: %s", weld_dataset_path(d->train),
-                       weld_split_text(&d->split, text, sizeof text));
-        return weld_split_take(&d->split, WELD_PART_TRAIN, d->train, err);
+                       weld_data_split_text(&d->split, text, sizeof text));
+        return weld_data_split_take(&d->split, WELD_PART_TRAIN, d->train, err);
     }
     return WELD_OK;
 }
@@ -137,7 +141,7 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
     weld_adoption adopted;
     if (d->recipe.data.split > 0) {
         WELD_TRY(weld_dataset_open(d->recipe.data.train, &d->val, err));
-        WELD_TRY(weld_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
+        WELD_TRY(weld_data_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
     } else {
         WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
         say_listing(d, d->val);
@@ -282,7 +286,7 @@ void weld_run_data_close(weld_run_data *d) {
     weld_bad_images_free(d->bad_images);
     weld_distillation_free(d->distillation);
     weld_free(d->class_names);
-    weld_split_free(&d->split);
+    weld_data_split_free(&d->split);
     weld_dataset_free(d->val);
     weld_dataset_free(d->train);
     weld_model_file_free(&d->start_file);

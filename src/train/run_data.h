@@ -22,7 +22,7 @@ typedef struct weld_run_data {
                                  * neither, or they have been taken */
     bool resumes;               /* it is last.h5 */
 
-    weld_split split;                /* of data.train; no parts: all is trained on */
+    weld_data_split split;           /* of data.train; no parts: all is trained on */
     weld_dataset *train, *val;       /* val NULL: no evaluation */
     char **class_names;              /* of train, pointing into it */
     weld_distillation *distillation; /* NULL: none */

@@ -3,9 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/locale.h"
+#include "base/text.h"
 
 void weld_train_say(const weld_train_settings *s, const char *format, ...) {
     const weld_train_callbacks *c = &s->callbacks;
@@ -20,10 +20,10 @@ void weld_train_say(const weld_train_settings *s, const char *format, ...) {
 }
 
 void weld_train_say_lines(const weld_train_settings *s, const char *text) {
-    for (const char *line = text; *line;) {
-        const size_t length = strcspn(line, "\n");
-        weld_train_say(s, "%.*s", (int)length, line);
-        line += length + (line[length] != 0);
+    while (*text) {
+        char line[WELD_ERROR_MESSAGE_SIZE];
+        text = weld_take_line(text, line, sizeof line);
+        weld_train_say(s, "%s", line);
     }
 }
 

@@ -19,7 +19,7 @@ data: {train: photos/train, val: photos/val, input_size: 32}
 augment: {kind: small, auto_augment: null, color_jitter: null, random_erasing: null, mixup: 0, cutmix: 0, hflip: 0}
 optimizer: {lr: 8e-3, lr_batch: 0}
 schedule: {warmup_epochs: 0}
-train: {epochs: 4, batch_size: 15, seed: 3, ema_decay: null}
+train: {epochs: 4, batch_size: 15, seed: 3, ema_decay: 0.5}
 EOF
 works "train" "$WELD" train small.yaml --out run
 works "fit a temperature" "$WELD" eval run/best.h5 --data photos/val --fit-temperature fitted.h5 --json
@@ -38,6 +38,10 @@ works "merging keeps it" "$WELD" reparam fitted.h5 -o merged.h5
 same "to the last digit" of_merged of_fitted
 "$WELD" predict fitted.h5 photos/val/class_a/0003.jpg > fitted.txt
 "$WELD" predict merged.h5 photos/val/class_a/0003.jpg > merged.txt
+"$WELD" predict fitted.h5 --key ema photos/val/class_a/0003.jpg > average.txt 2> /dev/null
+"$WELD" predict run/best.h5 --key ema photos/val/class_a/0003.jpg > unfitted.txt 2> /dev/null
+holds "there is a moving average" test -s average.txt
+same "which has no temperature, as it was fitted to the weights" average.txt unfitted.txt
 same "both give the same probabilities" fitted.txt merged.txt
 works "export it" "$WELD" export merged.h5 -o merged.safetensors
 "$WELD" predict merged.safetensors photos/val/class_a/0003.jpg > exported.txt

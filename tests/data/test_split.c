@@ -44,20 +44,21 @@ static weld_dataset *open_set(const char *set) {
     return ds;
 }
 
-static weld_split split_of(const weld_dataset *ds, double validation, double fraction,
-                           uint64_t seed) {
-    const weld_split_options options = {.annotation = &weld_class_annotation,
-                                        .validation = validation,
-                                        .fraction = fraction,
-                                        .seed = seed,
-                                        .threads = 1};
-    weld_split s;
+static weld_data_split split_of(const weld_dataset *ds, double validation, double fraction,
+                                uint64_t seed) {
+    const weld_data_split_options options = {.annotation = &weld_class_annotation,
+                                             .validation = validation,
+                                             .fraction = fraction,
+                                             .seed = seed,
+                                             .threads = 1};
+    weld_data_split s;
     weld_error err;
-    ck_assert_msg(!weld_split_create(ds, &options, &s, &err), "%s", err.message);
+    ck_assert_msg(!weld_data_split_create(ds, &options, &s, &err), "%s", err.message);
     return s;
 }
 
-static int64_t images_of(const weld_split *s, const weld_dataset *ds, int label, weld_part part) {
+static int64_t images_of(const weld_data_split *s, const weld_dataset *ds, int label,
+                         weld_part part) {
     int64_t count = 0;
     for (int64_t i = 0; i < s->images; i++) {
         count += weld_dataset_label(ds, i) == label && s->part[i] == part;
@@ -65,7 +66,7 @@ static int64_t images_of(const weld_split *s, const weld_dataset *ds, int label,
     return count;
 }
 
-static weld_part part_of(const weld_split *s, const weld_dataset *ds, const char *name) {
+static weld_part part_of(const weld_data_split *s, const weld_dataset *ds, const char *name) {
     for (int64_t i = 0; i < s->images; i++) {
         if (strcmp(weld_dataset_name(ds, i), name) == 0) {
             return (weld_part)s->part[i];
@@ -82,22 +83,22 @@ START_TEST(every_class_gives_its_share_and_keeps_some) {
     add_class("a", "cat", 0, 2);
     add_class("a", "dog", 0, 1);
     weld_dataset *ds = open_set("a");
-    weld_split s = split_of(ds, 0.1, 1, 0);
+    weld_data_split s = split_of(ds, 0.1, 1, 0);
     char text[400];
     ck_assert_int_eq(images_of(&s, ds, 0, WELD_PART_VALIDATION), 4);
     ck_assert_int_eq(images_of(&s, ds, 1, WELD_PART_VALIDATION), 1);
     ck_assert_int_eq(images_of(&s, ds, 2, WELD_PART_VALIDATION), 1);
     ck_assert_int_eq(images_of(&s, ds, 3, WELD_PART_VALIDATION), 0);
-    ck_assert_str_eq(weld_split_text(&s, text, sizeof text),
+    ck_assert_str_eq(weld_data_split_text(&s, text, sizeof text),
                      "42 images are trained on, 6 evaluated on; 1 class of one image has none to "
                      "evaluate on");
-    weld_split_free(&s);
+    weld_data_split_free(&s);
     s = split_of(ds, 0.5, 0.25, 0);
     ck_assert_int_eq(images_of(&s, ds, 0, WELD_PART_VALIDATION), 20);
     ck_assert_int_eq(images_of(&s, ds, 0, WELD_PART_TRAIN), 5);
     ck_assert_int_eq(images_of(&s, ds, 0, WELD_PART_LEFT_OUT), 15);
     ck_assert_int_eq(images_of(&s, ds, 3, WELD_PART_TRAIN), 1);
-    weld_split_free(&s);
+    weld_data_split_free(&s);
     weld_dataset_free(ds);
     test_folder_remove(folder);
 }
@@ -110,17 +111,17 @@ START_TEST(the_parts_depend_on_names_and_seed_and_on_no_other_class) {
     add_class("b", "bee", 10, 20);
     add_class("b", "bee", 0, 10);
     weld_dataset *a = open_set("a"), *b = open_set("b");
-    weld_split s = split_of(a, 0.3, 0.5, 1), t = split_of(b, 0.3, 0.5, 1);
-    weld_split other = split_of(a, 0.3, 0.5, 2);
+    weld_data_split s = split_of(a, 0.3, 0.5, 1), t = split_of(b, 0.3, 0.5, 1);
+    weld_data_split other = split_of(a, 0.3, 0.5, 2);
     int64_t differ = 0;
     for (int64_t i = 0; i < s.images; i++) {
         ck_assert_int_eq(s.part[i], part_of(&t, b, weld_dataset_name(a, i)));
         differ += s.part[i] != other.part[i];
     }
     ck_assert_int_gt(differ, 0);
-    weld_split_free(&s);
-    weld_split_free(&t);
-    weld_split_free(&other);
+    weld_data_split_free(&s);
+    weld_data_split_free(&t);
+    weld_data_split_free(&other);
     weld_dataset_free(a);
     weld_dataset_free(b);
     test_folder_remove(folder);
@@ -131,14 +132,14 @@ START_TEST(a_smaller_fraction_is_part_of_a_larger) {
     folder = test_folder_create();
     add_class("a", "ant", 0, 50);
     weld_dataset *ds = open_set("a");
-    weld_split small = split_of(ds, 0, 0.2, 0), large = split_of(ds, 0, 0.6, 0);
+    weld_data_split small = split_of(ds, 0, 0.2, 0), large = split_of(ds, 0, 0.6, 0);
     ck_assert_int_eq(small.count[WELD_PART_TRAIN], 10);
     ck_assert_int_eq(large.count[WELD_PART_TRAIN], 30);
     for (int64_t i = 0; i < 50; i++) {
         ck_assert(small.part[i] != WELD_PART_TRAIN || large.part[i] == WELD_PART_TRAIN);
     }
-    weld_split_free(&small);
-    weld_split_free(&large);
+    weld_data_split_free(&small);
+    weld_data_split_free(&large);
     weld_dataset_free(ds);
     test_folder_remove(folder);
 }
@@ -161,7 +162,7 @@ START_TEST(images_of_the_same_bytes_stay_on_one_side) {
         }
     }
     weld_dataset *ds = open_set("a");
-    weld_split s = split_of(ds, 0.25, 1, 0);
+    weld_data_split s = split_of(ds, 0.25, 1, 0);
     for (int i = 0; i < 20; i++) {
         char from[32], to[32];
         snprintf(from, sizeof from, "ant/%03d.png", i);
@@ -174,7 +175,7 @@ START_TEST(images_of_the_same_bytes_stay_on_one_side) {
     }
     ck_assert_int_eq(s.twins, 50);
     ck_assert_int_gt(images_of(&s, ds, 0, WELD_PART_VALIDATION), 5);
-    weld_split_free(&s);
+    weld_data_split_free(&s);
     weld_dataset_free(ds);
     test_folder_remove(folder);
 }
@@ -185,10 +186,10 @@ START_TEST(a_data_set_sees_its_part_alone) {
     add_class("a", "ant", 0, 10);
     add_class("a", "bee", 0, 10);
     weld_dataset *ds = open_set("a"), *train = open_set("a"), *val = open_set("a");
-    weld_split s = split_of(ds, 0.2, 1, 0);
+    weld_data_split s = split_of(ds, 0.2, 1, 0);
     weld_error err;
-    ck_assert_int_eq(weld_split_take(&s, WELD_PART_TRAIN, train, &err), WELD_OK);
-    ck_assert_int_eq(weld_split_take(&s, WELD_PART_VALIDATION, val, &err), WELD_OK);
+    ck_assert_int_eq(weld_data_split_take(&s, WELD_PART_TRAIN, train, &err), WELD_OK);
+    ck_assert_int_eq(weld_data_split_take(&s, WELD_PART_VALIDATION, val, &err), WELD_OK);
     ck_assert_int_eq(weld_dataset_count(train), 16);
     ck_assert_int_eq(weld_dataset_count(val), 4);
     for (int64_t i = 0; i < 4; i++) {
@@ -202,8 +203,8 @@ START_TEST(a_data_set_sees_its_part_alone) {
         ck_assert_mem_eq(bytes.data, text, bytes.size);
         weld_bytes_free(&bytes);
     }
-    ck_assert_int_ne(weld_split_take(&s, WELD_PART_TRAIN, train, &err), WELD_OK);
-    weld_split_free(&s);
+    ck_assert_int_ne(weld_data_split_take(&s, WELD_PART_TRAIN, train, &err), WELD_OK);
+    weld_data_split_free(&s);
     weld_dataset_free(ds);
     weld_dataset_free(train);
     weld_dataset_free(val);
@@ -212,26 +213,26 @@ START_TEST(a_data_set_sees_its_part_alone) {
 END_TEST
 
 START_TEST(nothing_to_spare_and_no_memory_are_errors) {
-    const weld_split_options options = {
+    const weld_data_split_options options = {
         .annotation = &weld_class_annotation, .validation = 0.1, .fraction = 1, .threads = 1};
-    weld_split s;
+    weld_data_split s;
     weld_error err;
     folder = test_folder_create();
     add_class("a", "ant", 0, 1);
     add_class("a", "bee", 0, 1);
     add_class("b", "bee", 0, 9);
     weld_dataset *ds = open_set("a"), *more = open_set("b");
-    ck_assert_int_eq(weld_split_create(ds, &options, &s, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(weld_data_split_create(ds, &options, &s, &err), WELD_ERROR_ARGUMENT);
     ck_assert_msg(strstr(err.message, "no class has images to spare") != NULL, "%s", err.message);
     weld_status status = WELD_ERROR_MEMORY;
     for (int n = 0; status == WELD_ERROR_MEMORY && n < 100; n++) {
         weld_memory_fail_after(n);
-        status = weld_split_create(more, &options, &s, &err);
+        status = weld_data_split_create(more, &options, &s, &err);
         weld_memory_fail_after(-1);
         ck_assert_int_eq(status, s.part ? WELD_OK : WELD_ERROR_MEMORY);
     }
     ck_assert_int_eq(status, WELD_OK);
-    weld_split_free(&s);
+    weld_data_split_free(&s);
     weld_dataset_free(ds);
     weld_dataset_free(more);
     test_folder_remove(folder);

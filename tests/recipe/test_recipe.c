@@ -392,6 +392,10 @@ START_TEST(a_run_that_is_fitted_takes_its_schedule_along) {
     weld_recipe_fit(&recipe, 1);
     ck_assert_int_eq(recipe.train.epochs, 1);
     ck_assert_int_eq(recipe.schedule.cooldown_epochs, 0);
+    accept(BASE "train: {epochs: 1}\nschedule: {cooldown_epochs: 10}\n");
+    weld_recipe_fit(&recipe, 3); /* nearly all of it cool-down */
+    ck_assert_int_eq(recipe.train.epochs, 1);
+    ck_assert_int_eq(recipe.schedule.cooldown_epochs, 2);
 }
 END_TEST
 

@@ -56,6 +56,8 @@ START_TEST(texts_come_back_as_they_were) {
     ck_assert_double_eq(p.crop_fraction, 0.875);
     ck_assert_int_eq(p.interpolation, WELD_BILINEAR);
     ck_assert_mem_eq(p.mean, mf.preprocessing.mean, sizeof p.mean);
+    static const unsigned char mean[] = {26, 51, 76}; /* what a letterbox would have around it */
+    ck_assert_mem_eq(p.padding, mean, sizeof p.padding);
     ck_assert_mem_eq(p.std, mf.preprocessing.std, sizeof p.std);
     ck_assert_int_eq(weld_class_names_from_text(text_of(&m, WELD_METADATA_CLASS_NAMES), "names", 4,
                                                 &names, &err),

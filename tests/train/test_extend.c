@@ -80,6 +80,7 @@ START_TEST(what_cannot_be_extended_says_what_can_be_done) {
     refuse((run_options){.out = "a", .set = {"train.epochs=4"}, .resume = true}, "--extend 4");
     ck_assert_ptr_nonnull(strstr(err.message, "/a/last.h5"));
     refuse((run_options){.out = "a", .resume = true, .extend = 1}, "a run of 2 epochs");
+    refuse((run_options){.out = "a", .resume = true, .extend = 2000000}, "at most 1000000");
     refuse((run_options){.out = "a", .set = {"optimizer.lr=0.02"}, .resume = true, .extend = 4},
            "optimizer.lr 0.01");
     char *recipe = read_text(in_base("a/recipe.yaml"));

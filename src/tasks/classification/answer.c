@@ -51,9 +51,9 @@ static json_t *make_json(const weld_labels *labels, const float *p, const int *t
     json_t *list = json_array();
     char text[16];
     for (int i = 0; i < count; i++) {
-        json_array_append_new(list, json_pack("{s:s, s:i, s:f}", "class",
-                                              class_text(labels, top[i], text), "index", top[i],
-                                              "probability", (double)p[top[i]]));
+        json_array_append_new(list, json_pack("{s:o, s:i, s:f}", "class",
+                                              weld_json_name(class_text(labels, top[i], text)),
+                                              "index", top[i], "probability", (double)p[top[i]]));
     }
     return list;
 }

@@ -21,8 +21,8 @@ void weld_class_targets(const weld_batch *batch, int classes, float *targets);
 
 /* weld_task.match_labels: by name. Where the network has no names there must be as many classes, in
  * the order of the data; but where that is bytewise and the natural order of the names is another,
- * labels->order must say which it is. The message says which are missing, unknown to the network or
- * at another index. */
+ * labels->order must say which it is. The message says which are missing, and which unknown to the
+ * network. */
 weld_status weld_class_match_labels(const weld_dataset *ds, const weld_labels *labels, int *to,
                                     weld_error *err);
 

@@ -66,10 +66,11 @@ static weld_status check_mixing(const weld_augmentation *a, weld_error *err) {
 
 weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err) {
     WELD_TRY(check_crop(a, err));
-    if (!is_probability(a->hflip) || !is_probability(a->mix_probability)) {
+    if (!is_probability(a->hflip) || !is_probability(a->vflip) ||
+        !is_probability(a->mix_probability)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "hflip is %g, mix_probability %g: probabilities are in 0..1", a->hflip,
-                         a->mix_probability);
+                         "hflip is %g, vflip %g, mix_probability %g: probabilities are in 0..1",
+                         a->hflip, a->vflip, a->mix_probability);
     }
     if (!(a->color_jitter >= 0 && a->color_jitter <= WELD_MAX_COLOR_JITTER) ||
         !is_probability(a->random_erasing)) {

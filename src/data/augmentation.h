@@ -12,8 +12,8 @@
 #include "weld/status.h"
 
 typedef enum weld_augmentation_kind {
-    WELD_AUGMENT_IMAGENET, /* random resized crop, flip */
-    WELD_AUGMENT_SMALL,    /* random crop after padding by 4, flip: for inputs of 32 and less */
+    WELD_AUGMENT_IMAGENET, /* random resized crop, flips */
+    WELD_AUGMENT_SMALL,    /* random crop after padding by 4, flips: for inputs of 32 and less */
     WELD_AUGMENT_NONE      /* as in evaluation: nothing is done at random */
 } weld_augmentation_kind;
 
@@ -36,7 +36,7 @@ typedef struct weld_augmentation {
     weld_augmentation_kind kind;
     double crop_scale[2]; /* area of the crop, as a part of the image's */
     double crop_ratio[2]; /* width / height of the crop; drawn evenly in the logarithm */
-    double hflip;         /* probability */
+    double hflip, vflip;  /* probabilities */
 
     char auto_augment[WELD_AUTO_AUGMENT_SIZE]; /* see rand_augment.h; "none" or "": none */
     double color_jitter;   /* strength; 0: none. Not used where there is an auto_augment */

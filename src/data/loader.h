@@ -33,7 +33,7 @@ typedef struct weld_loader_options {
     int64_t accumulate; /* batches of an update; 0 means 1 */
     uint64_t seed;
     bool shuffle;
-    int64_t views; /* crop, flip, operations and erasing of epoch e are those of epoch e % views,
+    int64_t views; /* crop, flips, operations and erasing of epoch e are those of epoch e % views,
                     * and of a sample's repeat r those of its first in epoch (e + r) % views, so
                     * that what depends on them alone can be kept; order and mixing go on; 0: off */
     weld_balance sampling;               /* of training; other than none it needs `shuffle` */

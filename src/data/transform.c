@@ -64,11 +64,11 @@ void weld_transform_scratch_free(weld_transform_scratch *s) {
     weld_bytes_free(&s->operation);
 }
 
-/* One row of `width` pixels to floats, from the right where `flip` is set. */
-static void normalise_row(const weld_transform *t, const uint8_t *in, int width, bool flip,
+/* One row of `width` pixels to floats, from the right where `mirror` is set. */
+static void normalise_row(const weld_transform *t, const uint8_t *in, int width, bool mirror,
                           float *out) {
-    ptrdiff_t step = flip ? -3 : 3;
-    out += flip ? (ptrdiff_t)(width - 1) * 3 : 0;
+    ptrdiff_t step = mirror ? -3 : 3;
+    out += mirror ? (ptrdiff_t)(width - 1) * 3 : 0;
     for (int x = 0; x < width; x++, in += 3, out += step) {
         out[0] = t->normalised[0][in[0]];
         out[1] = t->normalised[1][in[1]];
@@ -93,14 +93,14 @@ static void background_row(const weld_transform *t, int width, float *out) {
 }
 
 /* Put `in` at (left, top) of an output of the input's size (which may cut it off), the background
- * around it. */
-static void place(const weld_transform *t, const weld_pixels *in, int left, int top, bool flip,
-                  float *out) {
+ * around it; then mirror all of it, left to right and top to bottom. */
+static void place(const weld_transform *t, const weld_pixels *in, int left, int top, bool hflip,
+                  bool vflip, float *out) {
     const int height = t->preprocessing.height, width = t->preprocessing.width;
     int x0 = left < 0 ? 0 : left, x1 = left + in->width > width ? width : left + in->width;
     size_t row = (size_t)width * 3;
     for (int y = 0; y < height; y++, out += row) {
-        int from_y = y - top;
+        int from_y = (vflip ? height - 1 - y : y) - top;
         if (from_y < 0 || from_y >= in->height) {
             background_row(t, width, out);
             continue;
@@ -109,7 +109,7 @@ static void place(const weld_transform *t, const weld_pixels *in, int left, int 
             background_row(t, width, out);
         }
         const uint8_t *from = in->data + (size_t)from_y * in->stride + (size_t)(x0 - left) * 3;
-        normalise_row(t, from, x1 - x0, flip, out + (size_t)(flip ? width - x1 : x0) * 3);
+        normalise_row(t, from, x1 - x0, hflip, out + (size_t)(hflip ? width - x1 : x0) * 3);
     }
 }
 
@@ -177,7 +177,7 @@ static weld_status central_crop(const weld_transform *t, const weld_pixels *imag
     WELD_TRY(weld_image_resize_buffer(&scratch->image, request.width, request.height, err));
     WELD_TRY(weld_resize_pixels(image, &request, &scratch->resize, scratch->image.pixels, err));
     weld_pixels part = weld_image_pixels(&scratch->image);
-    place(t, &part, left, top, false, out);
+    place(t, &part, left, top, false, false, out);
     return WELD_OK;
 }
 
@@ -312,7 +312,10 @@ weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int hei
     case WELD_AUGMENT_NONE:
         return plan;
     }
-    plan.flip = weld_random_uniform(random) < t->augmentation.hflip;
+    plan.hflip = weld_random_uniform(random) < t->augmentation.hflip;
+    if (t->augmentation.vflip > 0) { /* else nothing is drawn: what follows is as without the key */
+        plan.vflip = weld_random_uniform(random) < t->augmentation.vflip;
+    }
     return plan;
 }
 
@@ -337,9 +340,13 @@ weld_placement weld_transform_placement(const weld_transform *t, const weld_samp
     p.scale[1] = (double)to->height / crop->height;
     p.shift[0] = to->x - crop->x * p.scale[0];
     p.shift[1] = to->y - crop->y * p.scale[1];
-    if (plan->flip) {
+    if (plan->hflip) {
         p.scale[0] = -p.scale[0];
         p.shift[0] = 2.0 * cell->x + cell->width - p.shift[0];
+    }
+    if (plan->vflip) {
+        p.scale[1] = -p.scale[1];
+        p.shift[1] = 2.0 * cell->y + cell->height - p.shift[1];
     }
     return p;
 }
@@ -392,9 +399,10 @@ static void place_bytes(const weld_sample_plan *plan, const weld_pixels *in,
         if (to_y < cell->y || to_y >= cell->y + cell->height) {
             continue;
         }
+        to_y = plan->vflip ? 2 * cell->y + cell->height - 1 - to_y : to_y;
         const uint8_t *from = in->data + (size_t)y * in->stride + (size_t)(x0 - left) * 3;
         uint8_t *to = scratch->sample.pixels + (size_t)to_y * row;
-        if (!plan->flip) {
+        if (!plan->hflip) {
             memcpy(to + (size_t)x0 * 3, from, (size_t)(x1 - x0) * 3);
             continue;
         }
@@ -413,7 +421,7 @@ static weld_status assemble(const weld_transform *t, const weld_sample_plan *pla
     weld_pixels pixels;
     if (plain && count == 1) {
         WELD_TRY(stretch(t, plans, parts, scratch, &pixels, err));
-        place(t, &pixels, plans->to.x, plans->to.y, plans->flip, out);
+        place(t, &pixels, plans->to.x, plans->to.y, plans->hflip, plans->vflip, out);
         return WELD_OK;
     }
     WELD_TRY(begin_bytes(t, scratch, err));
@@ -426,7 +434,7 @@ static weld_status assemble(const weld_transform *t, const weld_sample_plan *pla
             weld_pixel_augment_run(&t->pixels, random, &scratch->sample, &scratch->operation, err));
     }
     const weld_pixels sample = weld_image_pixels(&scratch->sample);
-    place(t, &sample, 0, 0, false, out);
+    place(t, &sample, 0, 0, false, false, out);
     return WELD_OK;
 }
 

@@ -52,8 +52,8 @@ typedef struct weld_sample_plan {
     int reduction; /* the largest that leaves the crop no smaller than the cell; see decode.h */
     weld_rectangle cell; /* the part of the sample that the image fills: all, where it is alone */
     weld_rectangle
-        to;    /* where the crop comes to lie; what lies outside of the cell is cut off... */
-    bool flip; /* ...and the cell is flipped then */
+        to; /* where the crop comes to lie; what lies outside of the cell is cut off... */
+    bool hflip, vflip; /* ...and the cell is mirrored then, left to right, top to bottom */
 } weld_sample_plan;
 /* For an image that is to fill `cell` of the sample. */
 weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,

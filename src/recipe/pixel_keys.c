@@ -72,6 +72,7 @@ weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *
 static const char *value_before(size_t place) {
     return place == KEY(data.preprocessing.resize) ? "crop"
            : place == KEY(data.padding)            ? ""
+           : place == KEY(augment.vflip)           ? "0"
                                                    : NULL;
 }
 

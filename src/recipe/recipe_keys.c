@@ -107,13 +107,16 @@ static const weld_key data_keys[] = {
 static const weld_key augment_keys[] = {
     {"kind", CHOICE(augment.kind, "imagenet", "small", "none"),
      .help =
-         "`imagenet`: random resized crop and flip; `small`: pad by 4, random crop and flip, for "
+         "`imagenet`: random resized crop and flips; `small`: pad by 4, random crop and flips, for "
          "inputs of 32 and less; `none`: images as evaluation sees them, each once, and unmixed"},
     {"crop_scale", REALS(augment.crop_scale, 1e-4, 1),
      .help = "random resized crop: share of the image's area, least and most"},
     {"crop_ratio", REALS(augment.crop_ratio, 0.01, 100),
      .help = "its width over height, least and most (log-uniform between)"},
-    {"hflip", REAL(augment.hflip, 0, 1), .help = "probability of a mirror image"},
+    {"hflip", REAL(augment.hflip, 0, 1), .help = "probability of a mirror image, left to right"},
+    {"vflip", REAL(augment.vflip, 0, 1), .null = "0",
+     .help = "probability of a mirror image, top to bottom: for what has no up and down, as images "
+             "from above or of a microscope"},
     {"auto_augment", TEXT(augment.auto_augment), .null = "none",
      .help = "RandAugment, in timm's words (\"RandAugment\" below); `none`: nothing of the kind"},
     {"color_jitter", REAL(augment.color_jitter, 0, WELD_MAX_COLOR_JITTER), .null = "0",

@@ -26,6 +26,8 @@ same "gives the same file" sheet.png again.png
 works "another epoch" "$WELD" preview small.yaml -o epoch.png --count 10 --epoch 2
 prints "it is told" "10 samples of epoch 2"
 holds "looks different" sh -c '! cmp -s sheet.png epoch.png'
+works "vertical flips" "$WELD" preview small.yaml -o upright.png --count 10 --set augment.vflip=1
+holds "are seen" sh -c '! cmp -s sheet.png upright.png'
 works "another seed" "$WELD" preview small.yaml -o seed.png --count 10 --seed 5
 holds "looks different too" sh -c '! cmp -s sheet.png seed.png'
 works "the recipe's seed" "$WELD" preview small.yaml -o set.png --count 10 --set train.seed=5

@@ -315,7 +315,7 @@ START_TEST(pixels_are_changed_after_the_flip_and_erased_after_normalising) {
         weld_transform_plan(&t, 12, 12, weld_transform_whole(&t), &again);
         for (int k = 0; k < 12 * 12 * 3; k++) {
             int column = k / 3 % 12, y = k / 3 / 12 - plan.to.y;
-            int x = (plan.flip ? 11 - column : column) - plan.to.x;
+            int x = (plan.hflip ? 11 - column : column) - plan.to.x;
             bool inside = x >= 0 && x < 12 && y >= 0 && y < 12;
             expected.pixels[k] = inside ? image.pixels[(y * 12 + x) * 3 + k % 3] : 0;
         }
@@ -425,6 +425,9 @@ START_TEST(values_out_of_range_are_named) {
     a = fine;
     a.hflip = 1.5;
     expect_refusal(&good, &a, "hflip");
+    a = fine;
+    a.vflip = -0.1;
+    expect_refusal(&good, &a, "vflip");
     a = fine;
     a.color_jitter = -1;
     expect_refusal(&good, &a, "color_jitter");

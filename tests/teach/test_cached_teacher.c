@@ -202,6 +202,8 @@ START_TEST(another_recipe_is_refused_by_the_key_that_differs) {
     snprintf(cache, sizeof cache, "%s", cache_option("c.st"));
     refuse((run_options){.out = "a", .recipe = "taught.yaml", .set = {cache, "augment.hflip=0.25"}},
            "c.st: was made with augment.hflip 0.5, the recipe has '0.25'");
+    refuse((run_options){.out = "a", .recipe = "taught.yaml", .set = {cache, "augment.vflip=0.25"}},
+           "c.st: was made with augment.vflip 0, the recipe has '0.25'");
     refuse((run_options){.out = "a", .recipe = "taught.yaml", .set = {cache, "train.seed=8"}},
            "was made with train.seed 7, the recipe has '8'");
     refuse((run_options){.out = "a",

@@ -90,6 +90,12 @@ typedef struct weld_train_progress {
     double seconds_left;      /* to the end of the run, at the pace so far */
 } weld_train_progress;
 
+/* A part of a loss by name ("box"): its mean over an epoch. */
+typedef struct weld_loss_part {
+    const char *name;
+    double value;
+} weld_loss_part;
+
 /* While an evaluation runs, and after every epoch. */
 typedef struct weld_train_evaluation {
     int64_t epoch;
@@ -107,6 +113,9 @@ typedef struct weld_train_evaluation {
     double threads_used; /* how many threads' worth of work was done at once, on average over the
                             epoch, of those asked for: other programs may have wanted the cpus */
     int threads;         /* asked for */
+    /* What train_loss is made of, as the task has it; none where it is of one piece. */
+    const weld_loss_part *loss_parts;
+    int loss_part_count;
 } weld_train_evaluation;
 
 /* Called from the thread that called weld_train_run; any may be NULL. */

@@ -16,12 +16,12 @@ static bool is_of_image(weld_status status) {
 
 static weld_status predict(weld_image_runner *runner, weld_image_queue *queue, const char *image,
                            cli_answers *answers, weld_error *err) {
-    const float *input;
+    weld_prepared_image input;
     const weld_tensor *outputs;
     WELD_TRY(weld_image_queue_next(queue, &input, err));
-    weld_status status = weld_image_runner_run_input(runner, input, &outputs, err);
+    weld_status status = weld_image_runner_run_input(runner, input.pixels, &outputs, err);
     return status ? weld_fail_context(err, status, "%s", image)
-                  : cli_answers_add(answers, image, outputs, err);
+                  : cli_answers_add(answers, image, outputs, &input.placement, err);
 }
 
 /* An image that cannot be read is said and counted, and the others come all the same. */

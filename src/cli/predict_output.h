@@ -24,7 +24,7 @@ typedef struct cli_answers {
 /* Errors: an answer that is no table as CSV. */
 weld_status cli_answers_begin(cli_answers *a, weld_error *err);
 weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor *outputs,
-                            weld_error *err);
+                            const weld_placement *placement, weld_error *err);
 /* An image of which there is only this to say. */
 void cli_answers_fail(cli_answers *a, const char *image, const char *message);
 /* complete: print what there is; in any case free it. */

@@ -61,6 +61,15 @@ static void print_times(const weld_train_evaluation *e) {
     fprintf(stderr, "; threads %.1f of %d\n", e->threads_used, e->threads);
 }
 
+/* "epoch 3: train loss 1.2 (box 0.5, class 0.7)" */
+static void print_loss(const weld_train_evaluation *e) {
+    fprintf(stderr, "epoch %lld: train loss %.4f", (long long)e->epoch + 1, e->train_loss);
+    for (int i = 0; i < e->loss_part_count; i++) {
+        fprintf(stderr, "%s%s %.4f%s", i ? ", " : " (", e->loss_parts[i].name,
+                e->loss_parts[i].value, i + 1 == e->loss_part_count ? ")" : "");
+    }
+}
+
 static void on_evaluation(void *context, const weld_train_evaluation *e) {
     char text[160], took[32];
     if (!e->done) {
@@ -71,12 +80,12 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
     }
     cli_progress_end(context);
     if (e->images == 0) {
-        fprintf(stderr, "epoch %lld: train loss %.4f, %s\n", (long long)e->epoch + 1, e->train_loss,
-                cli_duration(e->seconds, took, sizeof took));
+        print_loss(e);
+        fprintf(stderr, ", %s\n", cli_duration(e->seconds, took, sizeof took));
         print_times(e);
         return;
     }
-    fprintf(stderr, "epoch %lld: train loss %.4f", (long long)e->epoch + 1, e->train_loss);
+    print_loss(e);
     if (isfinite(e->loss)) {
         fprintf(stderr, ", val loss %.4f", e->loss);
     }

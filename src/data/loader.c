@@ -89,13 +89,14 @@ static weld_status allocate(weld_loader *l, weld_error *err) {
     l->runs = weld_alloc(batch + 1, sizeof *l->runs);
     l->wanted = weld_alloc(batch * most, sizeof *l->wanted);
     l->annotations = weld_alloc(batch, sizeof *l->annotations);
+    l->placements = weld_alloc(batch, sizeof *l->placements);
     l->mixes = weld_alloc(batch, sizeof *l->mixes);
     l->statuses = weld_alloc(batch, sizeof *l->statuses);
     l->errors = weld_alloc_raw(batch, sizeof *l->errors);
     l->bad = weld_alloc(batch, sizeof *l->bad);
     if (!allocate_picks(&l->picks, batch, most) || !allocate_picks(&l->coming, batch, most) ||
-        !l->workers || !l->runs || !l->wanted || !l->annotations || !l->mixes || !l->statuses ||
-        !l->errors || !l->bad) {
+        !l->workers || !l->runs || !l->wanted || !l->annotations || !l->placements || !l->mixes ||
+        !l->statuses || !l->errors || !l->bad) {
         return weld_fail_memory(err, "loader");
     }
     for (size_t i = 0; i < batch && l->options.annotation; i++) {
@@ -197,6 +198,7 @@ void weld_loader_free(weld_loader *l) {
     free_picks(&l->picks);
     free_picks(&l->coming);
     weld_free(l->annotations);
+    weld_free(l->placements);
     weld_free(l->runs);
     weld_free(l->wanted);
     weld_free(l->mixes);
@@ -288,7 +290,8 @@ static weld_batch batch_of(const weld_loader *l, int64_t count, const weld_sampl
                         .indices = l->picks.indices,
                         .repeats = l->picks.repeats,
                         .view = source->view,
-                        .annotations = l->annotations};
+                        .annotations = l->annotations,
+                        .placements = l->placements};
 }
 
 weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
@@ -360,6 +363,7 @@ static weld_status leave_out_bad(const weld_loading *job, int64_t count, weld_ba
             memcpy(images + (size_t)to * floats, images + (size_t)slot * floats,
                    floats * sizeof *images);
             l->picks.indices[to] = l->picks.indices[slot];
+            l->placements[to] = l->placements[slot];
             l->annotations[to] = l->annotations[slot];
             l->annotations[slot] = annotation;
         }

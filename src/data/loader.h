@@ -62,7 +62,9 @@ typedef struct weld_batch {
     const int64_t *repeats;
     uint32_t view;
     const weld_array *annotations; /* of each sample, before mixing: elements as in the options */
-    int64_t bad;                   /* images that were replaced or left out */
+    /* Evaluation: where what each image shows lies in its sample. */
+    const weld_placement *placements;
+    int64_t bad; /* images that were replaced or left out */
     /* Training: how each was mixed; weld_mix_rows does the same to whatever belongs to them. */
     const weld_mix *mixes;
     /* Where the time of making the batch went, as parts of it (they add up to its length): waiting

@@ -93,7 +93,8 @@ static weld_status make_sample(const weld_loading *job, int64_t slot, bool is_ah
     weld_array *annotation = &l->annotations[slot];
     annotation->count = 0;
     if (!job->training) {
-        return weld_sample_evaluation(&job->source, sample.index, w, out, annotation, err);
+        return weld_sample_evaluation(&job->source, sample.index, w, out, annotation,
+                                      &l->placements[slot], err);
     }
     for (int part = 1; part < sample.count; part++) {
         WELD_TRY(read_part(job, slot, part, 1, is_ahead, w, err));

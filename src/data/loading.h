@@ -33,6 +33,7 @@ struct weld_loader {
     /* Of the current batch, one per sample: */
     int64_t *runs; /* where runs of slots with the same image begin, and the end */
     weld_array *annotations;
+    weld_placement *placements; /* of evaluation */
     weld_mix *mixes;
     weld_status *statuses;
     weld_error *errors;

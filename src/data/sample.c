@@ -109,16 +109,16 @@ weld_status weld_sample_training(const weld_sample_source *s, const weld_sample 
 
 weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
                                    weld_sample_worker *w, float *out, weld_array *annotation,
-                                   weld_error *err) {
+                                   weld_placement *placement, weld_error *err) {
     weld_sample_image *image = &w->images[0];
     weld_status status = weld_dataset_decode(s->ds, index, &image->bytes, &image->whole, err);
     weld_sample_spent(w, WELD_TIME_DECODING);
     status = status ? status
                     : weld_transform_evaluation(s->transform, &image->whole, &w->scratch, out, err);
-    if (!status && s->annotation) {
-        const weld_placement placement = weld_transform_evaluation_placement(
-            s->transform, image->whole.width, image->whole.height);
-        status = annotate(s, index, &placement, annotation, err);
+    if (!status) {
+        *placement = weld_transform_evaluation_placement(s->transform, image->whole.width,
+                                                         image->whole.height);
+        status = s->annotation ? annotate(s, index, placement, annotation, err) : WELD_OK;
     }
     weld_sample_spent(w, WELD_TIME_AUGMENTING);
     return status;

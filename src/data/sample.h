@@ -66,9 +66,9 @@ void weld_sample_begin(const weld_sample_source *s, weld_sample_image *image, in
 weld_status weld_sample_training(const weld_sample_source *s, const weld_sample *sample,
                                  weld_sample_worker *w, float *out, weld_array *annotation,
                                  int *bad, weld_error *err);
-/* Of one image, as it is. */
+/* Of one image, as it is; and where in the sample it lies. */
 weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
                                    weld_sample_worker *w, float *out, weld_array *annotation,
-                                   weld_error *err);
+                                   weld_placement *placement, weld_error *err);
 
 #endif

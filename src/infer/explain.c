@@ -157,7 +157,7 @@ static weld_status run(const weld_model *m, weld_session *s, const char *path, i
     weld_image_input in = {0};
     float *images = weld_session_input(s, "images").data;
     WELD_TRY(weld_transform_init(&transform, weld_model_get_preprocessing(m), NULL, err));
-    weld_status status = weld_image_input_read(&in, &transform, path, images, err);
+    weld_status status = weld_image_input_read(&in, &transform, path, images, NULL, err);
     if (!status) { /* first for the logits, which say of which class the second is */
         weld_session_run(s, 0);
         status = choose_class(s, m, wanted, out, err);

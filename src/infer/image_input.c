@@ -19,15 +19,22 @@ void weld_image_input_free(weld_image_input *in) {
 }
 
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
-                                  float *out, weld_error *err) {
+                                  float *out, weld_placement *placement, weld_error *err) {
     WELD_TRY(weld_read_file(path, &in->bytes, err));
     weld_status status = weld_decode_image(in->bytes.data, in->bytes.size, &in->image, err);
     status = status ? status : weld_transform_evaluation(t, &in->image, &in->scratch, out, err);
-    return status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
+    if (status) {
+        return weld_fail_context(err, status, "%s", path);
+    }
+    if (placement) {
+        *placement = weld_transform_evaluation_placement(t, in->image.width, in->image.height);
+    }
+    return WELD_OK;
 }
 
 typedef struct slot {
     float *input;
+    weld_placement placement;
     weld_status status;
     weld_error error;
     bool ready;
@@ -63,7 +70,8 @@ static void *prepare(void *arg) {
         const int64_t i = q->taken++;
         slot *s = &q->slots[i % q->slot_count];
         pthread_mutex_unlock(&q->lock);
-        s->status = weld_image_input_read(&in, q->transform, q->paths[i], s->input, &s->error);
+        s->status = weld_image_input_read(&in, q->transform, q->paths[i], s->input, &s->placement,
+                                          &s->error);
         pthread_mutex_lock(&q->lock);
         s->ready = true;
         pthread_cond_broadcast(&q->filled);
@@ -153,12 +161,13 @@ void weld_image_queue_free(weld_image_queue *q) {
     weld_free(q);
 }
 
-weld_status weld_image_queue_next(weld_image_queue *q, const float **out, weld_error *err) {
+weld_status weld_image_queue_next(weld_image_queue *q, weld_prepared_image *out, weld_error *err) {
     const int64_t i = q->given++;
     slot *s = &q->slots[i % q->slot_count];
-    *out = s->input;
+    out->pixels = s->input;
     if (!q->thread_count) {
-        return weld_image_input_read(&q->own, q->transform, q->paths[i], s->input, err);
+        return weld_image_input_read(&q->own, q->transform, q->paths[i], s->input, &out->placement,
+                                     err);
     }
     pthread_mutex_lock(&q->lock);
     if (i > 0) { /* who asks is done with the last one */
@@ -170,5 +179,6 @@ weld_status weld_image_queue_next(weld_image_queue *q, const float **out, weld_e
         pthread_cond_wait(&q->filled, &q->lock);
     }
     pthread_mutex_unlock(&q->lock);
+    out->placement = s->placement;
     return s->status ? weld_fail(err, s->status, "%s", s->error.message) : WELD_OK;
 }

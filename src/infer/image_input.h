@@ -14,9 +14,16 @@ typedef struct weld_image_input {
 } weld_image_input;
 void weld_image_input_free(weld_image_input *in);
 
-/* Errors name the file. */
+/* An image as a network takes it, and where in it each of its pixels lies. */
+typedef struct weld_prepared_image {
+    const float *pixels;
+    weld_placement placement;
+} weld_prepared_image;
+
+/* *placement, which may be NULL: where what the image shows comes to lie in `out`. Errors name the
+ * file. */
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
-                                  float *out, weld_error *err);
+                                  float *out, weld_placement *placement, weld_error *err);
 
 typedef struct weld_image_queue weld_image_queue;
 
@@ -27,6 +34,6 @@ weld_status weld_image_queue_create(const weld_transform *t, const char *const *
                                     weld_error *err);
 void weld_image_queue_free(weld_image_queue *q); /* accepts NULL */
 /* The next image, in order, until the next call; there must be one. */
-weld_status weld_image_queue_next(weld_image_queue *q, const float **out, weld_error *err);
+weld_status weld_image_queue_next(weld_image_queue *q, weld_prepared_image *out, weld_error *err);
 
 #endif

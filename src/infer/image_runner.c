@@ -15,6 +15,7 @@ struct weld_image_runner {
     const weld_task *task;
     const weld_kernels *kernels;
     weld_transform transform;
+    weld_placement placement; /* of the latest image */
     weld_image_input in;
 };
 
@@ -70,6 +71,17 @@ static weld_status run(weld_image_runner *r, const weld_tensor **outputs, weld_e
     return WELD_OK;
 }
 
+static weld_status run_image(weld_image_runner *r, const weld_image *image,
+                             const weld_tensor **outputs, weld_error *err) {
+    WELD_TRY(weld_transform_evaluation(&r->transform, image, &r->in.scratch, r->input.data, err));
+    r->placement = weld_transform_evaluation_placement(&r->transform, image->width, image->height);
+    return run(r, outputs, err);
+}
+
+const weld_placement *weld_image_runner_placement(const weld_image_runner *r) {
+    return &r->placement;
+}
+
 weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char *pixels, int width,
                                       int height, const weld_tensor **outputs, weld_error *err) {
     if (width < 1 || height < 1) {
@@ -78,21 +90,18 @@ weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char 
     }
     /* The transform only reads. */
     weld_image view = {.pixels = (unsigned char *)pixels, .width = width, .height = height};
-    WELD_TRY(weld_transform_evaluation(&r->transform, &view, &r->in.scratch, r->input.data, err));
-    return run(r, outputs, err);
+    return run_image(r, &view, outputs, err);
 }
 
 weld_status weld_image_runner_run_bytes(weld_image_runner *r, const void *bytes, size_t size,
                                         const weld_tensor **outputs, weld_error *err) {
-    const weld_image *image = &r->in.image;
     WELD_TRY(weld_decode_image(bytes, size, &r->in.image, err));
-    WELD_TRY(weld_transform_evaluation(&r->transform, image, &r->in.scratch, r->input.data, err));
-    return run(r, outputs, err);
+    return run_image(r, &r->in.image, outputs, err);
 }
 
 weld_status weld_image_runner_run_file(weld_image_runner *r, const char *path,
                                        const weld_tensor **outputs, weld_error *err) {
-    WELD_TRY(weld_image_input_read(&r->in, &r->transform, path, r->input.data, err));
+    WELD_TRY(weld_image_input_read(&r->in, &r->transform, path, r->input.data, &r->placement, err));
     weld_status status = run(r, outputs, err);
     return status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
 }

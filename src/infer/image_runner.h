@@ -25,5 +25,7 @@ weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char 
 const weld_transform *weld_image_runner_transform(const weld_image_runner *r);
 weld_status weld_image_runner_run_input(weld_image_runner *r, const float *input,
                                         const weld_tensor **outputs, weld_error *err);
+/* Of the latest run that was not run_input: where what the image shows lies in what was run. */
+const weld_placement *weld_image_runner_placement(const weld_image_runner *r);
 
 #endif

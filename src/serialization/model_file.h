@@ -25,6 +25,9 @@
 
 typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } weld_model_file_kind;
 
+/* Parts that the loss of a task has at most. */
+enum { WELD_LOSS_PARTS_MAX = 4 };
+
 /* Where a training run stands, in numbers that come back bit for bit. A new field takes one line
  * here and one in model_layout.c. */
 typedef struct weld_trainer_state {
@@ -46,6 +49,8 @@ typedef struct weld_trainer_state {
     int64_t plateau_since, plateau_reductions;
     double best_average;       /* score of the moving average beside best_score; likewise */
     int64_t stale_evaluations; /* since the latest with a better score; likewise */
+    /* What epoch_loss is made of, as the task has it; likewise. */
+    double epoch_loss_parts[WELD_LOSS_PARTS_MAX];
 } weld_trainer_state;
 
 /* How the tensors stood in a file that weld did not write. */

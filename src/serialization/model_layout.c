@@ -17,6 +17,11 @@ const char *const weld_model_file_kinds[2] = {
     { "trainer/" #name, offsetof(weld_trainer_state, name), WELD_STORE_F64, 0, false }
 #define LATER(name, type)                                                                          \
     { "trainer/" #name, offsetof(weld_trainer_state, name), type, 0, true }
+#define PART(i)                                                                                    \
+    {                                                                                              \
+        "trainer/epoch_loss_part" #i, offsetof(weld_trainer_state, epoch_loss_parts[i]),           \
+            WELD_STORE_F64, 0, true                                                                \
+    }
 
 const weld_trainer_field weld_trainer_fields[] = {
     INTEGER(seed, INT64_MIN), /* as two's complement */
@@ -37,6 +42,10 @@ const weld_trainer_field weld_trainer_fields[] = {
     LATER(plateau_reductions, WELD_STORE_I64),
     LATER(best_average, WELD_STORE_F64),
     LATER(stale_evaluations, WELD_STORE_I64),
+    PART(0),
+    PART(1),
+    PART(2),
+    PART(3),
 };
 const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *weld_trainer_fields;
 

@@ -13,6 +13,7 @@
 #include "base/keys.h"
 #include "base/text.h"
 #include "data/loader.h"
+#include "serialization/model_file.h"
 #include "tasks/loss_options.h"
 #include "weld/graph.h"
 #include "weld/model.h"
@@ -57,6 +58,13 @@ typedef struct weld_labels {
     double temperature; /* by which logits are divided for probabilities; 0: by nothing */
 } weld_labels;
 
+/* What is asked about a single image. */
+typedef struct weld_question {
+    const weld_labels *labels;
+    const weld_placement *placement; /* where in what the network saw each of its pixels lies */
+    int most;                        /* things that are told of it */
+} weld_question;
+
 /* What a task's targets are made for. */
 typedef struct weld_target_options {
     int64_t batch; /* the most samples of one */
@@ -97,6 +105,9 @@ typedef struct weld_task {
     /* Inputs of a step beside "images", by name, ended by NULL. */
     const char *inputs[WELD_OUTPUTS_MAX + 1];
     weld_build_loss *build_loss;
+    /* What the loss is made of, which is told beside it: "box" is the output "loss_box" of one
+     * element. Ended by NULL. */
+    const char *loss_parts[WELD_LOSS_PARTS_MAX + 1];
     void (*fill_noise)(weld_session *s); /* the inputs of a step on trial */
     /* Of ds, which must outlive them. */
     weld_status (*targets_create)(const weld_dataset *ds, const weld_target_options *options,
@@ -121,9 +132,10 @@ typedef struct weld_task {
                                 weld_error *err);
     void (*tally_free)(void *tally);
     weld_status (*tally_clear)(void *tally, weld_error *err);
-    /* Append to *record, an array of bytes, what counting needs of image i of a batch.
+    /* Append to *record, an array of bytes, what counting needs of image i of a batch, whose
+     * annotations are in the sample's place and whose placement says how it came there.
      * WELD_ERROR_NUMERIC: outputs that are not finite. */
-    weld_status (*measure)(const weld_tensor *outputs, int64_t i, const weld_array *annotation,
+    weld_status (*measure)(const weld_tensor *outputs, int64_t i, const weld_batch *batch,
                            weld_array *record, weld_error *err);
     /* Indices rise. The record's bytes may stand anywhere. */
     weld_status (*count)(void *tally, int64_t index, const void *record, size_t bytes,
@@ -143,9 +155,9 @@ typedef struct weld_task {
     weld_status (*write_confusion)(const char *path, const void *tally, const weld_dataset *ds,
                                    weld_error *err);
 
-    /* --- Single images: what the outputs for one image say, at most `most` things. *text lines, or
-     * *json a value, whichever is not NULL. */
-    weld_status (*answer)(const weld_tensor *outputs, const weld_labels *labels, int most,
+    /* --- Single images: what the outputs for one image say. *text lines, or *json a value,
+     * whichever is not NULL. */
+    weld_status (*answer)(const weld_tensor *outputs, const weld_question *question,
                           weld_text *text, json_t **json, weld_error *err);
     /* Where that value is a list of objects: the members that are columns of a table, ended by
      * NULL. */

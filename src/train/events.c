@@ -111,6 +111,14 @@ static weld_status add_sheet(weld_trainer *t, weld_error *err) {
 
 /* --- Events --- */
 
+static void add_parts(weld_tensorboard *e, const weld_step_metrics *row) {
+    char tag[TAG_SIZE];
+    for (int i = 0; row->task->loss_parts[i]; i++) {
+        snprintf(tag, sizeof tag, "loss/%s", row->task->loss_parts[i]);
+        weld_tensorboard_scalar(e, tag, row->parts[i]);
+    }
+}
+
 weld_status weld_events_step(weld_trainer *t, const weld_step_metrics *row, weld_error *err) {
     weld_tensorboard *e = t->record.events;
     if (!e) {
@@ -118,6 +126,7 @@ weld_status weld_events_step(weld_trainer *t, const weld_step_metrics *row, weld
     }
     if (scalars_due(t)) {
         weld_tensorboard_scalar(e, "loss/train", row->loss);
+        add_parts(e, row);
         weld_tensorboard_scalar(e, "learning_rate", row->lr);
         weld_tensorboard_scalar(e, "speed/images_per_second", row->images_per_second);
         add_times(e, &row->times);

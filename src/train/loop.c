@@ -95,6 +95,11 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
     const weld_train_callbacks *c = &t->data.settings->callbacks;
     const weld_task *task = t->data.task;
     weld_score scores[WELD_SCORES_MAX];
+    weld_loss_part parts[WELD_LOSS_PARTS_MAX];
+    int part_count = 0;
+    for (; task->loss_parts[part_count]; part_count++) {
+        parts[part_count] = (weld_loss_part){task->loss_parts[part_count], row->parts[part_count]};
+    }
     for (int i = 0; i < task->run_scores; i++) {
         scores[i] = weld_task_score(task, i, row->evaluation.scores[i]);
     }
@@ -107,6 +112,8 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
                                .average = row->averaged ? row->average : NAN,
                                .loss = row->evaluation.loss,
                                .train_loss = row->train_loss,
+                               .loss_parts = parts,
+                               .loss_part_count = part_count,
                                .best = best,
                                .seconds = row->seconds,
                                .times = row->times,
@@ -121,19 +128,24 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
 
 static weld_epoch_metrics row_of(const weld_trainer *t, bool evaluated) {
     const weld_trainer_state *s = &t->state;
-    return (weld_epoch_metrics){
-        .epoch = s->epoch,
-        .step = s->step,
-        .train_loss = s->epoch_loss / (double)(s->epoch_samples > 0 ? s->epoch_samples : 1),
-        .task = t->data.task,
-        .evaluated = evaluated,
-        .evaluation = evaluated ? t->evaluation.last : (weld_evaluation){.images = 0},
-        .averaged = evaluated && t->evaluation.ema_evaluator,
-        .average = t->evaluation.last_ema.scores[0],
-        .seconds = s->epoch_seconds,
-        .data_seconds = t->clock.data_seconds,
-        .times = t->clock.times,
-        .evaluation_seconds = t->clock.evaluation_seconds};
+    const double samples = (double)(s->epoch_samples > 0 ? s->epoch_samples : 1);
+    weld_epoch_metrics row = {.epoch = s->epoch,
+                              .step = s->step,
+                              .train_loss = s->epoch_loss / samples,
+                              .task = t->data.task,
+                              .evaluated = evaluated,
+                              .evaluation =
+                                  evaluated ? t->evaluation.last : (weld_evaluation){.images = 0},
+                              .averaged = evaluated && t->evaluation.ema_evaluator,
+                              .average = t->evaluation.last_ema.scores[0],
+                              .seconds = s->epoch_seconds,
+                              .data_seconds = t->clock.data_seconds,
+                              .times = t->clock.times,
+                              .evaluation_seconds = t->clock.evaluation_seconds};
+    for (int i = 0; i < WELD_LOSS_PARTS_MAX; i++) {
+        row.parts[i] = s->epoch_loss_parts[i] / samples;
+    }
+    return row;
 }
 
 static void begin_next_epoch(weld_trainer *t) {
@@ -142,6 +154,7 @@ static void begin_next_epoch(weld_trainer *t) {
     s->position = 0;
     s->epoch_samples = 0;
     s->epoch_loss = 0;
+    memset(s->epoch_loss_parts, 0, sizeof s->epoch_loss_parts);
     s->epoch_seconds = 0;
     t->clock.data_seconds = t->clock.evaluation_seconds = 0;
     t->clock.times = (weld_train_times){0};

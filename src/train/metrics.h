@@ -19,6 +19,8 @@ typedef struct weld_step_metrics {
     int64_t epoch, step; /* from 0; from 1 */
     int size;            /* of the images, where the run has several; else 0: not written */
     double loss, lr;     /* loss: mean of the batch, before the update */
+    double parts[WELD_LOSS_PARTS_MAX]; /* of the loss, as the task names them */
+    const weld_task *task;
     double images_per_second;
     double data_seconds; /* making the batch, all of it */
     weld_train_times
@@ -28,8 +30,8 @@ typedef struct weld_step_metrics {
 /* After an epoch. */
 typedef struct weld_epoch_metrics {
     int64_t epoch, step;
-    double train_loss;
-    const weld_task *task;      /* which names the scores */
+    double train_loss, parts[WELD_LOSS_PARTS_MAX];
+    const weld_task *task;      /* which names the scores, and the parts of the loss */
     bool evaluated;             /* otherwise loss and scores are written as null */
     weld_evaluation evaluation; /* val_loss, top1, top5 */
     bool averaged;              /* so is the next otherwise */

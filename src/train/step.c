@@ -280,12 +280,20 @@ weld_tensor weld_train_step_input(const weld_train_step *s, const char *name) {
     return weld_session_input(s->session, name);
 }
 
+static double number_of(const weld_tensor *t) {
+    return t->dtype == WELD_F64 ? *(const double *)t->data : (double)*(const float *)t->data;
+}
+
+double weld_train_step_output(const weld_train_step *s, const char *name) {
+    const weld_tensor t = weld_session_output(s->session, name);
+    return number_of(&t);
+}
+
 /* --- Steps --- */
 
 double weld_train_step_run(weld_train_step *s, uint64_t number) {
     weld_session_run(s->session, number);
-    double loss = s->loss.dtype == WELD_F64 ? *(const double *)s->loss.data
-                                            : (double)*(const float *)s->loss.data;
+    const double loss = number_of(&s->loss);
     if (s->mean && isfinite(loss)) {
         weld_gradient_mean_add(s->mean, s->gradients);
     }

@@ -81,6 +81,8 @@ void weld_train_step_free(weld_train_step *s); /* accepts NULL */
 /* An input that the loss added, to be filled before every run: the tensor stays where it is. data
  * is NULL where there is no such input. */
 weld_tensor weld_train_step_input(const weld_train_step *s, const char *name);
+/* An output of one element that the loss has beside "loss", after a run. */
+double weld_train_step_output(const weld_train_step *s, const char *name);
 
 /* Loss and gradients of the batch in the inputs; number decides what dropout draws. Running
  * statistics move. A loss that is not finite leaves the update's mean as it was. */

@@ -3,6 +3,8 @@
 #include "train/update.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -21,6 +23,7 @@ typedef struct sums {
     int64_t samples;
     int size;    /* of their images, where there are several; else 0 */
     double loss; /* of all samples */
+    double parts[WELD_LOSS_PARTS_MAX];
     double data_seconds;
     weld_train_times times;
 } sums;
@@ -32,6 +35,15 @@ static void add_batch_times(const weld_batch *batch, double begin, double known,
                                     .forward = known - begin,
                                     .backward = weld_clock() - known};
     weld_times_add(&s->times, &times);
+}
+
+/* Those of the latest batch's loss, `count` times. */
+static void add_parts(const weld_trainer *t, double count, double *parts) {
+    for (int i = 0; t->data.task->loss_parts[i]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "loss_%s", t->data.task->loss_parts[i]);
+        parts[i] += count * weld_train_step_output(t->step, name);
+    }
 }
 
 /* One batch: its data, its loss, its gradients. */
@@ -52,6 +64,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     s->samples += batch.count;
     s->size = t->data.recipe.data.size_count ? batch.height : 0;
     s->loss += loss * (double)batch.count;
+    add_parts(t, (double)batch.count, s->parts);
     return WELD_OK;
 }
 
@@ -76,13 +89,19 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     weld_times_add(&t->clock.times, &s.times);
     t->clock.run_steps++;
     weld_trainer_add_seconds(t, seconds);
+    for (int i = 0; i < WELD_LOSS_PARTS_MAX; i++) {
+        t->state.epoch_loss_parts[i] += s.parts[i];
+        s.parts[i] /= (double)s.samples;
+    }
     *row = (weld_step_metrics){.epoch = t->state.epoch,
                                .step = t->state.step,
                                .size = s.size,
                                .loss = s.loss / (double)s.samples,
                                .lr = lr,
+                               .task = t->data.task,
                                .images_per_second = (double)s.samples / fmax(seconds, 1e-9),
                                .data_seconds = s.data_seconds,
                                .times = s.times};
+    memcpy(row->parts, s.parts, sizeof row->parts);
     return WELD_OK;
 }

@@ -163,15 +163,16 @@ START_TEST(it_predicts_numbers_and_no_classes) {
     unsigned char grey[SIDE * SIDE * 3];
     const weld_tensor *outputs;
     const weld_labels labels = weld_model_labels(m);
+    const weld_question question = {.labels = &labels, .most = 5};
     weld_text text = WELD_TEXT;
     json_t *json = NULL;
     memset(grey, 2 * 50 + 10, sizeof grey);
     ck_assert_int_eq(weld_image_runner_create(m, 1, &runner, &err), WELD_OK);
     ck_assert_int_eq(weld_image_runner_run_rgb(runner, grey, SIDE, SIDE, &outputs, &err), WELD_OK);
     ck_assert_float_eq_tol(*(float *)outputs[0].data, 0.5f, 0.15f);
-    ck_assert_int_eq(weld_model_task(m)->answer(outputs, &labels, 5, &text, NULL, &err), WELD_OK);
+    ck_assert_int_eq(weld_model_task(m)->answer(outputs, &question, &text, NULL, &err), WELD_OK);
     ck_assert_ptr_nonnull(strstr(weld_text_get(&text), "brightness 0."));
-    ck_assert_int_eq(weld_model_task(m)->answer(outputs, &labels, 5, NULL, &json, &err), WELD_OK);
+    ck_assert_int_eq(weld_model_task(m)->answer(outputs, &question, NULL, &json, &err), WELD_OK);
     ck_assert(json_is_real(json));
     ck_assert_int_eq(weld_classifier_create(m, 1, &classifier, &err), WELD_ERROR_ARGUMENT);
     json_decref(json);
@@ -228,6 +229,7 @@ START_TEST(a_key_of_the_task_is_read_used_written_and_compared) {
     json_t *rows = rows_of("still");
     json_t *last = json_array_get(rows, json_array_size(rows) - 1);
     ck_assert_double_eq(json_number_value(json_object_get(last, "train_loss")), 0);
+    ck_assert_double_gt(json_number_value(json_object_get(last, "train_loss_square")), 0);
     json_decref(rows);
     char *written = read_text(in_base("still/recipe.yaml"));
     ck_assert_ptr_nonnull(strstr(written, "loss:\n  scale: 0\n  distillation:"));

@@ -39,6 +39,7 @@ static weld_status build_loss(const weld_loss_options *o, weld_graph *g, weld_er
     weld_value *off = weld_add(g, value, weld_scale(g, wanted, -1));
     off = weld_reshape(g, off, WELD_SHAPE(weld_value_shape(value).dim[0], 1, 1, 1));
     off = weld_mean(g, weld_channel_scale(g, off, off));
+    weld_output(g, "loss_square", off);
     weld_output(g, "loss", weld_scale(g, off, own.scale));
     return weld_graph_status(g, err);
 }
@@ -102,9 +103,10 @@ static weld_status clear_tally(void *t, weld_error *err) {
     return WELD_OK;
 }
 
-static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_array *said,
+static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_batch *batch,
                            weld_array *record, weld_error *err) {
-    double off = (double)((const float *)outputs[0].data)[i] - *(const float *)said->data;
+    const float *said = batch->annotations[i].data;
+    double off = (double)((const float *)outputs[0].data)[i] - *said;
     if (!isfinite(off)) {
         return weld_fail(err, WELD_ERROR_NUMERIC, "not finite");
     }
@@ -132,10 +134,10 @@ static void finish(void *from, weld_evaluation *out) {
 
 /* --- Single images --- */
 
-static weld_status answer(const weld_tensor *outputs, const weld_labels *labels, int most,
+static weld_status answer(const weld_tensor *outputs, const weld_question *question,
                           weld_text *text, json_t **json, weld_error *err) {
     const double value = *(const float *)outputs[0].data;
-    (void)labels, (void)most;
+    (void)question;
     if (json) {
         *json = json_real(value);
         return *json ? WELD_OK : weld_fail_memory(err, "answer");
@@ -162,6 +164,7 @@ const weld_task toy_task = {
     .key_count = sizeof keys / sizeof *keys,
     .inputs = {"wanted"},
     .build_loss = build_loss,
+    .loss_parts = {"square"},
     .fill_noise = fill_noise,
     .targets_create = create_targets,
     .targets_free = free_targets,

@@ -46,7 +46,7 @@ static float *last_map(const weld_model *m, const char *path, weld_shape *shape)
     weld_runner *r;
     float pixels[SIZE * SIZE * 3], planes[SIZE * SIZE * 3], *maps[WELD_MAX_STAGES];
     ck_assert(!weld_transform_init(&transform, weld_model_get_preprocessing(m), NULL, NULL));
-    ck_assert(!weld_image_input_read(&in, &transform, path, pixels, NULL));
+    ck_assert(!weld_image_input_read(&in, &transform, path, pixels, NULL, NULL));
     for (int i = 0; i < SIZE * SIZE * 3; i++) {
         planes[i % 3 * SIZE * SIZE + i / 3] = pixels[i];
     }

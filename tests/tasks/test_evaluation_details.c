@@ -362,7 +362,9 @@ START_TEST(records_made_apart_and_counted_in_order_are_one_evaluation) {
     ck_assert(!task->tally_clear(whole, NULL) && !task->tally_clear(apart, NULL));
     for (int i = 0; i < IMAGES; i++) {
         int32_t label = i % 3;
-        const weld_array said = {&label, 1, 1, sizeof label};
+        weld_array said[IMAGES];
+        said[i] = (weld_array){&label, 1, 1, sizeof label};
+        const weld_batch batch = {.annotations = said};
         weld_array *part = &parts[i / (IMAGES / PARTS)];
         if (i % (IMAGES / PARTS) == 0) {
             *part = (weld_array){.element = 1};
@@ -371,7 +373,7 @@ START_TEST(records_made_apart_and_counted_in_order_are_one_evaluation) {
             logits[i][c] = (float)((i * 7 + c * 5) % 11);
         }
         record.count = 0;
-        ck_assert_int_eq(task->measure(&outputs, i, &said, &record, NULL), WELD_OK);
+        ck_assert_int_eq(task->measure(&outputs, i, &batch, &record, NULL), WELD_OK);
         ck_assert(weld_array_append(part, record.data, record.count));
         ends[i] = part->count;
         ck_assert_int_eq(task->count(whole, i, record.data, record.count, NULL), WELD_OK);

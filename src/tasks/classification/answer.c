@@ -66,9 +66,11 @@ void weld_class_probabilities(const weld_kernels *kernels, const float *logits, 
     kernels->softmax(1, classes, out, out);
 }
 
-weld_status weld_class_answer(const weld_tensor *outputs, const weld_labels *labels, int most,
+weld_status weld_class_answer(const weld_tensor *outputs, const weld_question *question,
                               weld_text *text, json_t **json, weld_error *err) {
-    const int classes = (int)outputs[0].shape.dim[1], count = most < classes ? most : classes;
+    const weld_labels *labels = question->labels;
+    const int classes = (int)outputs[0].shape.dim[1];
+    const int count = question->most < classes ? question->most : classes;
     const weld_kernels *kernels;
     WELD_TRY(weld_class_check_network(classes, err));
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &kernels, err));

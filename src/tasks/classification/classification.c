@@ -76,11 +76,11 @@ static weld_status clear_tally(void *tally, weld_error *err) {
     return weld_evaluation_details_begin(d, d->classes, err);
 }
 
-static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_array *annotation,
+static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_batch *batch,
                            weld_array *record, weld_error *err) {
     const int64_t classes = outputs[0].shape.dim[1];
     const float *logits = (const float *)outputs[0].data + i * classes;
-    const int32_t label = *(const int32_t *)annotation->data;
+    const int32_t label = weld_class_label(batch, i);
     weld_image_score score = weld_image_score_of(logits, classes, label);
     if (!isfinite(score.loss)) {
         return weld_fail(err, WELD_ERROR_NUMERIC, "logits are not finite");

@@ -49,7 +49,7 @@ void weld_class_caption(const void *targets, float *const *inputs, int64_t i,
 weld_status weld_class_targets_tell(const void *targets, weld_text *out, weld_error *err);
 
 /* answer.c */
-weld_status weld_class_answer(const weld_tensor *outputs, const weld_labels *labels, int most,
+weld_status weld_class_answer(const weld_tensor *outputs, const weld_question *question,
                               weld_text *text, json_t **json, weld_error *err);
 bool weld_class_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i);
 

@@ -138,6 +138,11 @@ WELD_API weld_value *weld_squeeze_excite_gated(weld_graph *g, weld_value *x, wel
                                                weld_value *fc2_bias, weld_gate gate);
 
 WELD_API weld_value *weld_softmax(weld_graph *g, weld_value *x); /* over the last dimension */
+/* Boxes [n, h * w, 4] (x1, y1, x2, y2 in pixels) of x [n, h, w, 4 * bins]: for each position, which
+ * stands for stride x stride pixels, `bins` logits of how many strides its centre is from the left,
+ * top, right and bottom side, 0 to bins - 1; the distance is the mean (Li et al., "Generalized
+ * focal loss", NeurIPS 2020, section 3.2). */
+WELD_API weld_value *weld_box_decode(weld_graph *g, weld_value *x, int bins, int stride);
 /* softmax(scale q k^T + bias) v for each of `heads` heads; q [n, lq, heads * d], k [n, lk, heads *
  * d], v [n, lk, heads * dv], bias [heads, lq, lk] or NULL -> [n, lq, heads * dv]; scale 0 means
  * 1 / sqrt(d) (Vaswani et al., "Attention is all you need", 2017, eq. 1; with the bias: Liu et

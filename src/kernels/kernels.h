@@ -188,6 +188,10 @@ typedef struct weld_kernels {
     void (*softmax)(int64_t rows, int64_t n, const void *x, void *y); /* y may be x */
     /* dx = y (dy - sum_j dy_j y_j); dx may be dy. */
     void (*softmax_grad)(int64_t rows, int64_t n, const void *y, const void *dy, void *dx);
+    /* y[r] (P) = sum_j j softmax(x)_j. */
+    void (*expectation)(int64_t rows, int64_t n, const void *x, void *y);
+    /* dx = dy[r] (P) softmax(x) (j - y[r]); dx may be x. */
+    void (*expectation_grad)(int64_t rows, int64_t n, const void *x, const void *dy, void *dx);
     /* y = softmax(factor x + bias) of scores x (P), which are lost; bias [rows, n] (P) or NULL. The
      * rows of x and y are ld elements apart; where T is P y may be x. */
     void (*attention_softmax)(int64_t rows, int64_t n, int64_t ld, double factor, void *x,

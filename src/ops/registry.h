@@ -21,6 +21,8 @@
     X(batch_norm_sums) \
     X(binary_cross_entropy) \
     X(binary_cross_entropy_grad) \
+    X(box_decode) \
+    X(box_decode_grad) \
     X(cast) \
     X(channel_dot) \
     X(channel_scale) \

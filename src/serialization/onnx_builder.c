@@ -234,8 +234,12 @@ char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count) {
 char *weld_onnx_scales(weld_onnx_builder *b, const float values[4]) {
     char *text = weld_onnx_text(b, "constant/scales_%.9g_%.9g_%.9g_%.9g", (double)values[0],
                                 (double)values[1], (double)values[2], (double)values[3]);
-    return constant(b, text, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, (int64_t[]){4}, 1, values,
-                    4 * sizeof *values);
+    return weld_onnx_reals_of(b, text, WELD_SHAPE(4), values);
+}
+
+char *weld_onnx_reals_of(weld_onnx_builder *b, char *name, weld_shape shape, const float *values) {
+    return constant(b, name, WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, shape.dim, shape.rank,
+                    values, (size_t)weld_shape_count(&shape) * sizeof *values);
 }
 
 char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,

@@ -68,7 +68,8 @@ char *weld_onnx_scalar(weld_onnx_builder *b, double value);
 char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count);
 /* A list of four numbers, as Resize takes them. */
 char *weld_onnx_scales(weld_onnx_builder *b, const float values[4]);
-/* An initialiser of whole numbers of any shape, one for all that ask by the same name. */
+/* Initialisers of any shape, one for all that ask by the same name: of numbers, of whole ones. */
+char *weld_onnx_reals_of(weld_onnx_builder *b, char *name, weld_shape shape, const float *values);
 char *weld_onnx_integers_of(weld_onnx_builder *b, char *name, weld_shape shape,
                             const int64_t *values);
 
@@ -114,6 +115,8 @@ char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *co
 
 /* Append the nodes that do what `node` does; a node without a spelling is an error. */
 void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node);
+/* One of the spellings: onnx_boxes.c. */
+void weld_onnx_box_decode(weld_onnx_builder *b, const weld_node *node);
 /* Is there a spelling of the operator? */
 bool weld_onnx_spells(const weld_op *op);
 

@@ -390,6 +390,7 @@ static const struct spelling {
     {&weld_op_affine, affine},
     {&weld_op_attention, attention},
     {&weld_op_batch_norm_eval, batch_norm_eval},
+    {&weld_op_box_decode, weld_onnx_box_decode},
     {&weld_op_channel_scale, channel_scale},
     {&weld_op_clamp, clamp},
     {&weld_op_concat, concat},

@@ -129,6 +129,12 @@ static void add_attention(weld_graph *g, weld_value *x, int64_t batch) {
     weld_output(g, "attention_with_bias", y);
 }
 
+static void add_boxes(weld_graph *g, weld_value *x) {
+    weld_value *weight = leaf(g, "sides.weight", WELD_SHAPE(4 * 5, CHANNELS, 1, 1));
+    weld_value *sides = weld_conv2d(g, weld_scale(g, x, 3), weight, NULL, (weld_conv2d_options){0});
+    weld_output(g, "box_decode", weld_box_decode(g, sides, 5, 8));
+}
+
 static void add_vectors(weld_graph *g, weld_value *x, int64_t batch) {
     weld_value *v = weld_reshape(g, weld_global_avg_pool(g, x), WELD_SHAPE(batch, CHANNELS));
     weld_output(g, "flatten", v);
@@ -152,6 +158,7 @@ static weld_graph *build(void) {
     add_resizes(g, x);
     add_rows(g, x, batch);
     add_attention(g, x, batch);
+    add_boxes(g, x);
     add_vectors(g, x, batch);
     if (weld_graph_status(g, &err) != WELD_OK) {
         fail(err.message);

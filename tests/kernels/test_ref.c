@@ -278,6 +278,17 @@ START_TEST(softmax_and_its_gradient) {
 }
 END_TEST
 
+/* Places 0, 1, 2 by 1/8, 2/8, 5/8. */
+START_TEST(expectation_is_the_mean_place_and_its_gradient) {
+    const double x[] = {0, log(2), log(5), 1e30, 1e30, -1e30}, dy[] = {2, 4};
+    double y[2], dx[6];
+    ref()->expectation(2, 3, x, y);
+    ASSERT_NEAR(2, y, 1.5, 0.5);
+    ref()->expectation_grad(2, 3, x, dy, dx);
+    ASSERT_NEAR(6, dx, -3 / 8.0, -2 / 8.0, 5 / 8.0, -1, 1, 0);
+}
+END_TEST
+
 /* Rows of 2 that are 3 apart; the factor and the bias make of the scores log 2, log 6; 0, 0. */
 START_TEST(softmax_of_attention_scales_and_adds_a_bias) {
     double x[] = {log(2), log(3), 7, 5, 5, 7}, y[] = {NAN, NAN, 7, NAN, NAN, 7};
@@ -594,6 +605,7 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           elementwise_kernels_work_in_place, adamw_steps_as_the_paper_says,
           adamw_clips_gradients_and_averages_weights, first_value_that_is_not_finite_is_found,
           dropout_goes_by_the_words_of_a_stream, softmax_and_its_gradient,
+          expectation_is_the_mean_place_and_its_gradient,
           softmax_of_attention_scales_and_adds_a_bias,
           layer_norm_gives_rows_no_mean_and_unit_variance,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,

@@ -97,6 +97,11 @@ static weld_value *position_bias(weld_graph *g, weld_value *const *x, const void
     return weld_relative_position_bias(g, x[0], 2, 3);
 }
 
+static weld_value *box_decode(weld_graph *g, weld_value *const *x, const void *options) {
+    return weld_box_decode(g, x[0], (int)(weld_value_shape(x[0]).dim[3] / 4),
+                           *(const int *)options);
+}
+
 typedef struct parity_case {
     const char *name;
     check_build build;
@@ -146,6 +151,7 @@ static const parity_case cases[] = {
     {"cross_entropy_labels", cross_entropy, NULL},
     {"binary_cross_entropy", binary_cross_entropy, NULL},
     {"binary_cross_entropy_mixed", binary_cross_entropy, NULL},
+    {"box_decode", box_decode, &(const int){8}},
     {"max_pool", max_pool, NULL},
     {"global_avg_pool", APPLY(weld_global_avg_pool)},
     {"squeeze_excite", squeeze_excite, NULL},

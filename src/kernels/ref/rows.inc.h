@@ -45,6 +45,37 @@ static void softmax_grad(int64_t rows, int64_t n, const void *y_, const void *dy
     }
 }
 
+/* y[rows] = sum along the row of j exp(x) / sum of exp(x) */
+static double row_expectation(int64_t n, const real *x, double maximum, double sum) {
+    double y = 0;
+    for (int64_t j = 0; j < n; j++) {
+        y += (double)j * exp(get(x[j]) - maximum) / sum;
+    }
+    return y;
+}
+
+static void expectation(int64_t rows, int64_t n, const void *x_, void *y_) {
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n;
+        const double maximum = row_maximum(n, x);
+        ((param *)y_)[r] = (param)row_expectation(n, x, maximum, row_exp_sum(n, x, maximum));
+    }
+}
+
+/* dx[rows, n] = dy[rows] exp(x) / sum of exp(x) (j - expectation) */
+static void expectation_grad(int64_t rows, int64_t n, const void *x_, const void *dy_, void *dx_) {
+    for (int64_t r = 0; r < rows; r++) {
+        const real *x = (const real *)x_ + r * n;
+        real *dx = (real *)dx_ + r * n;
+        const double maximum = row_maximum(n, x), sum = row_exp_sum(n, x, maximum);
+        const double mean = row_expectation(n, x, maximum, sum);
+        const double dy = (double)((const param *)dy_)[r];
+        for (int64_t j = 0; j < n; j++) {
+            dx[j] = put(dy * exp(get(x[j]) - maximum) / sum * ((double)j - mean));
+        }
+    }
+}
+
 /* y[rows, n] = softmax(factor x + bias); bias[rows, n] */
 static void attention_softmax(int64_t rows, int64_t n, int64_t ld, double factor, void *x_,
                               const void *bias_, void *y_) {

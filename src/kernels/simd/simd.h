@@ -56,6 +56,8 @@ int64_t SIMD(first_not_finite)(int64_t n, const void *x);
 
 void SIMD(softmax)(int64_t rows, int64_t n, const void *x, void *y);
 void SIMD(softmax_grad)(int64_t rows, int64_t n, const void *y, const void *dy, void *dx);
+void SIMD(expectation)(int64_t rows, int64_t n, const void *x, void *y);
+void SIMD(expectation_grad)(int64_t rows, int64_t n, const void *x, const void *dy, void *dx);
 void SIMD(attention_softmax)(int64_t rows, int64_t n, int64_t ld, double factor, void *x,
                              const void *bias, void *y);
 void SIMD(attention_softmax_grad)(int64_t rows, int64_t n, int64_t ld, double factor, const void *y,

@@ -70,6 +70,7 @@ static const bench_case cases[] = {
     ELEMENTS("dropout", 301056, .terms = 0),
     ELEMENTS("adamw", 301056, .terms = 0), ELEMENTS("square_sum", 301056, .terms = 0), ELEMENTS("first_not_finite", 301056, .terms = 0),
     ROWS(row_checks, "softmax", 784, 196), ROWS(row_checks, "softmax_grad", 784, 196),
+    ROWS(row_checks, "expectation", 6400, 16), ROWS(row_checks, "expectation_grad", 6400, 16),
     ROWS(row_checks, "attention_softmax", 48, 256), ROWS(row_checks, "attention_softmax", 96, 49),
     ROWS(row_checks, "attention_softmax_grad", 48, 256),
     ROWS(row_checks, "attention_softmax_grad", 96, 49),

@@ -95,6 +95,81 @@ static void draw_softmax_grad(trial *t, weld_random *r) {
     add_rows(t, r, "dx", OUTPUT)->alias = draw_chance(r, 0.3) ? 1 : -1;
 }
 
+static void call_expectation(const weld_kernels *k, void *const *p, const trial *t) {
+    k->expectation(t->rows, t->n, p[0], p[1]);
+}
+
+/* A softmax of row i and, as in bound_softmax, how far each may be off; the mean place and how far
+ * that is, by the terms of both sums. */
+typedef struct mean_place {
+    double mean, off;
+} mean_place;
+
+static mean_place mean_place_of(const trial *t, int64_t i, double *p, double *p_off) {
+    const double *x = t->array[0].value + i * t->n, maximum = maximum_of(x, t->n);
+    mean_place m = {0};
+    double sum = 0, sum_off = 0;
+    for (int64_t j = 0; j < t->n; j++) {
+        sum += exp(x[j] - maximum);
+    }
+    for (int64_t j = 0; j < t->n; j++) {
+        p[j] = exp(x[j] - maximum) / sum;
+        p_off[j] = p[j] * UNIT * (growth(t->terms) + 2 * fabs(x[j] - maximum));
+        m.mean += (double)j * p[j];
+        m.off += (double)j * p_off[j];
+        sum_off += p_off[j];
+    }
+    m.off += m.mean * sum_off + SMALLEST;
+    return m;
+}
+
+static double *row_scratch(const trial *t) {
+    return scratch(2 * (size_t)t->n * sizeof(double));
+}
+
+static void bound_expectation(trial *t) {
+    double *p = row_scratch(t);
+    for (int64_t i = 0; i < t->rows; i++) {
+        t->array[1].bound[i] = mean_place_of(t, i, p, p + t->n).off;
+    }
+}
+
+static void draw_expectation(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    t->call = call_expectation;
+    t->bound = bound_expectation;
+    spread_logits(t, r, add_rows(t, r, "x", INPUT));
+    add_parameters(t, r, "y", OUTPUT, 1, t->rows, t->rows);
+}
+
+static void call_expectation_grad(const weld_kernels *k, void *const *p, const trial *t) {
+    k->expectation_grad(t->rows, t->n, p[0], p[1], p[2]);
+}
+
+/* dy p (j - mean): what p and the mean are off, and a few roundings. */
+static void bound_expectation_grad(trial *t) {
+    double *p = row_scratch(t), *p_off = p + t->n;
+    for (int64_t i = 0; i < t->rows; i++) {
+        const mean_place m = mean_place_of(t, i, p, p_off);
+        const double dy = fabs(t->array[1].value[i]);
+        for (int64_t j = 0; j < t->n; j++) {
+            const double distance = fabs((double)j - m.mean), near = (double)j + m.mean;
+            t->array[2].bound[i * t->n + j] =
+                dy * (p_off[j] * distance + p[j] * (m.off + 4 * UNIT * near)) +
+                SMALLEST * (1 + dy * near);
+        }
+    }
+}
+
+static void draw_expectation_grad(trial *t, weld_random *r) {
+    draw_rows(t, r);
+    t->call = call_expectation_grad;
+    t->bound = bound_expectation_grad;
+    spread_logits(t, r, add_rows(t, r, "x", INPUT));
+    add_parameters(t, r, "dy", INPUT, 1, t->rows, t->rows);
+    add_rows(t, r, "dx", OUTPUT)->alias = draw_chance(r, 0.3) ? 0 : -1;
+}
+
 /* The scores are lost, so the call has a copy. */
 static void call_attention_softmax(const weld_kernels *k, void *const *p, const trial *t) {
     const array *x = &t->array[0];
@@ -408,6 +483,8 @@ static void draw_binary_cross_entropy_grad(trial *t, weld_random *r) {
 const kernel_check row_checks[] = {
     {"softmax", 80, draw_softmax},
     {"softmax_grad", 60, draw_softmax_grad},
+    {"expectation", 80, draw_expectation},
+    {"expectation_grad", 80, draw_expectation_grad},
     {"attention_softmax", 80, draw_attention_softmax},
     {"attention_softmax_grad", 80, draw_attention_softmax_grad},
     {"layer_norm", 80, draw_layer_norm},

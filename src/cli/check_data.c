@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/data_options.h"
 #include "cli/inspect.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
@@ -163,6 +164,9 @@ weld_status cli_check_data(cli_call *call, weld_error *err) {
     weld_status status = weld_dataset_open_with(r.path, &opening, &ds, err);
     if (!status && other) {
         status = weld_dataset_open(other, &against, err);
+        if (!status) {
+            cli_tell_data(against);
+        }
     }
     status = status ? status : check(&r, ds, against, threads, err);
     weld_dataset_free(ds);

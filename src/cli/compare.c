@@ -20,7 +20,7 @@ typedef struct request {
 
 typedef struct pair {
     weld_model *models[2];
-    weld_dataset *ds[2];
+    weld_model_data data[2];
     weld_paired result;
 } pair;
 
@@ -55,7 +55,7 @@ static void print_difference(const pair *p) {
 }
 
 static const char *class_name(const pair *p, int i, int answer) {
-    return weld_dataset_class_name(p->ds[i], answer);
+    return weld_dataset_class_name(p->data[i].ds, answer);
 }
 
 static void print_list(const pair *p) {
@@ -132,16 +132,15 @@ static json_t *make_json(const request *r, const pair *p) {
 /* --- All of it --- */
 
 static weld_status open_one(const request *r, pair *p, int i, weld_error *err) {
-    weld_adoption adopted;
     WELD_TRY(cli_open_model(r->files[i], &r->model, &p->models[i], err));
     cli_tell_preparing(r->files[i], p->models[i]);
-    const weld_model *whose = p->models[r->split ? 0 : i]; /* the parts are those of A's run */
-    WELD_TRY(cli_open_data(r->data, whose, r->split, r->threads, &p->ds[i], err));
-    WELD_TRY(weld_model_adopt_labels(p->models[i], p->ds[i], &adopted, err));
-    if (*adopted.text) {
-        fprintf(stderr, "note: %s: %s\n", letters[i], adopted.text);
-    }
-    return WELD_OK;
+    const cli_data_request data = {.path = r->data,
+                                   .split = r->split ? p->models[0]
+                                                     : NULL, /* the parts are those of A's run */
+                                   .threads = r->threads,
+                                   .letter = letters[i],
+                                   .again = i > 0};
+    return cli_open_data(&data, p->models[i], &p->data[i], err);
 }
 
 static weld_status compare(const request *r, pair *p, weld_error *err) {
@@ -153,9 +152,9 @@ static weld_status compare(const request *r, pair *p, weld_error *err) {
                                             .arg = &progress};
     WELD_TRY(open_one(r, p, 0, err));
     WELD_TRY(open_one(r, p, 1, err));
+    const weld_dataset *ds[2] = {p->data[0].ds, p->data[1].ds};
     weld_status status =
-        weld_paired_run((const weld_model *const *)p->models, (const weld_dataset *const *)p->ds,
-                        &options, &p->result, err);
+        weld_paired_run((const weld_model *const *)p->models, ds, &options, &p->result, err);
     cli_progress_end(&progress);
     if (!status && r->json) {
         cli_print_json(make_json(r, p), 9);
@@ -186,7 +185,7 @@ weld_status cli_compare(cli_call *call, weld_error *err) {
     weld_status status = compare(&r, &p, err);
     weld_paired_free(&p.result);
     for (int i = 0; i < 2; i++) {
-        weld_dataset_free(p.ds[i]);
+        weld_model_data_close(&p.data[i]);
         weld_model_free(p.models[i]);
     }
     return status;

@@ -1,4 +1,4 @@
-/* Data sets to judge models by; see data_options.h. */
+/* Data sets; see data_options.h. */
 #define _XOPEN_SOURCE 700
 #include "cli/data_options.h"
 
@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "infer/model.h"
+#include "data/tell.h"
 #include "recipe/recipe_split.h"
 
 static bool is_same_path(const char *a, const char *b) {
@@ -47,22 +47,60 @@ static weld_status take_validation(const weld_recipe *r, const weld_model *m, in
     return status;
 }
 
-weld_status cli_open_data(const char *path, const weld_model *m, bool split, int threads,
-                          weld_dataset **out, weld_error *err) {
-    weld_recipe *r;
-    WELD_TRY(recipe_of(m, &r, err));
-    weld_status status =
-        split ? weld_dataset_open(path, out, err) : weld_dataset_open_to_judge(path, out, err);
-    if (!status && split) {
-        status = take_validation(r, m, threads, *out, err);
-        if (status) {
-            weld_dataset_free(*out);
-            *out = NULL;
-        }
-    } else if (!status && r && is_same_path(r->data.train, path)) {
-        fprintf(stderr, "note: %s: the model was trained on images of it%s\n", path,
-                r->data.split > 0 ? ": --split takes those that it was not trained on" : "");
+static weld_status open(const cli_data_request *r, const weld_model *m, weld_dataset **out,
+                        weld_error *err) {
+    weld_recipe *recipe;
+    WELD_TRY(recipe_of(r->split ? r->split : m, &recipe, err));
+    weld_status status = r->split ? weld_dataset_open(r->path, out, err)
+                                  : weld_dataset_open_to_judge(r->path, out, err);
+    if (!status && r->split) {
+        status = take_validation(recipe, r->split, r->threads, *out, err);
+    } else if (!status && recipe && is_same_path(recipe->data.train, r->path)) {
+        fprintf(stderr, "note: %s: %s was trained on images of it%s\n", r->path,
+                r->letter ? r->letter : "the model",
+                recipe->data.split > 0 ? ": --split takes those that it was not trained on" : "");
     }
-    weld_free(r);
+    weld_free(recipe);
     return status;
+}
+
+static void say(void *context, const char *line) {
+    (void)context;
+    fprintf(stderr, "note: %s\n", line);
+}
+
+void cli_tell_data(const weld_dataset *ds) {
+    weld_dataset_tell(ds, say, NULL);
+}
+
+static void tell_classes(const cli_data_request *r, const weld_model *m, const weld_adoption *a) {
+    const char *which = r->letter ? r->letter : "the model";
+    if (weld_model_task(m)->match_labels && !weld_model_class_name(m, 0)) {
+        fprintf(stderr,
+                "note: %s has no names of classes, so that the data's are taken in their order "
+                "(--classes gives names)\n",
+                which);
+    }
+    if (*a->text) {
+        fprintf(stderr, "note: %s%s%s\n", r->letter ? which : "", r->letter ? ": " : "", a->text);
+    }
+}
+
+weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_model_data *out,
+                          weld_error *err) {
+    *out = (weld_model_data){.ds = NULL};
+    if (!r->path) {
+        return WELD_OK;
+    }
+    weld_status status = open(r, m, &out->ds, err);
+    if (!status && !r->again) {
+        cli_tell_data(out->ds);
+    }
+    status = status ? status : weld_model_adopt_labels(m, out->ds, &out->adopted, err);
+    if (status) {
+        weld_model_data_close(out);
+        return status;
+    }
+    tell_classes(r, m, &out->adopted);
+    return WELD_OK;
 }

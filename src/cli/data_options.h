@@ -1,17 +1,27 @@
-/* Opening the data set that a model is judged by. */
+/* Opening data sets, and saying on stderr what a person should know of them. */
 #ifndef WELD_CLI_DATA_OPTIONS_H
 #define WELD_CLI_DATA_OPTIONS_H
 
-#include "data/dataset.h"
-#include "weld/model.h"
+#include "infer/model_data.h"
 
 /* Entry of a command's table. */
 #define CLI_DATA_SPLIT(flag)                                                                       \
     { "split", 0, CLI_FLAG, &(flag), NULL, "only what data.split of the file's run set aside" }
 
-/* `path`, and of it what the recipe in the file of m set aside to evaluate on, where `split` says
- * so. A note on stderr where it holds images that m was trained on. */
-weld_status cli_open_data(const char *path, const weld_model *m, bool split, int threads,
-                          weld_dataset **out, weld_error *err);
+/* What is so of the data alone. */
+void cli_tell_data(const weld_dataset *ds);
+
+typedef struct cli_data_request {
+    const char *path;        /* NULL: none is wanted */
+    const weld_model *split; /* NULL; or take what data.split of this model's run set aside */
+    int threads;
+    const char *letter; /* of the model in notes, where there are several; NULL: it is the one */
+    bool again;         /* what is so of the data alone was said before */
+} cli_data_request;
+
+/* What to judge m by, with its classes; notes on what is passed over, how the classes were matched,
+ * and where there are images that m was trained on. */
+weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_model_data *out,
+                          weld_error *err);
 
 #endif

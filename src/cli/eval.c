@@ -8,7 +8,6 @@
 #include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
-#include "data/deep_grey.h"
 #include "infer/evaluate.h"
 #include "infer/model.h"
 #include "infer/temperature.h"
@@ -75,8 +74,8 @@ static json_t *make_json(const request *r, const weld_task *task, const weld_eva
 }
 
 /* The model as it is now; results are printed, or appended to `array`. */
-static weld_status evaluate(const request *r, const weld_model *m, const weld_dataset *ds,
-                            const weld_adoption *adopted, json_t *array, weld_error *err) {
+static weld_status evaluate(const request *r, const weld_model *m, const weld_model_data *data,
+                            json_t *array, weld_error *err) {
     const weld_preprocessing *input = weld_model_get_preprocessing(m);
     weld_evaluator *evaluator;
     weld_evaluation result;
@@ -88,13 +87,12 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_da
                                       .arg = &progress,
                                       .temperature = m->file.temperature};
     const weld_task *task = weld_model_task(m);
-    WELD_TRY(weld_evaluator_create(task, weld_model_running_graph(m), weld_model_weights(m), input,
-                                   ds, &options, &evaluator, err));
+    WELD_TRY(weld_model_evaluator_create(m, data->ds, &options, &evaluator, err));
     weld_status status = weld_evaluator_run(evaluator, &result, err);
     cli_progress_end(&progress);
     status = status ? status : write_files(r, evaluator, err);
     if (!status && r->json) {
-        json_array_append_new(array, make_json(r, task, evaluator, &result, adopted, input));
+        json_array_append_new(array, make_json(r, task, evaluator, &result, &data->adopted, input));
     } else if (!status) {
         bool several = r->inputs.count > 1;
         print_scores(task, &result, several ? input : NULL);
@@ -131,30 +129,16 @@ static weld_status fit(const request *r, weld_model *m, const weld_dataset *ds, 
 
 static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, weld_error *err) {
     weld_preprocessing own = *weld_model_get_preprocessing(m);
-    weld_dataset *ds = NULL;
-    weld_adoption adopted;
-    weld_status status = cli_open_data(r->data, m, r->split, r->threads, &ds, err);
-    status = status ? status : weld_model_adopt_labels(m, ds, &adopted, err);
-    if (!status && weld_model_task(m)->match_labels && !weld_model_class_name(m, 0)) {
-        fprintf(stderr, "note: the model has no names of classes, so that the data's are taken in "
-                        "their order (--classes gives names)\n");
-    }
-    if (!status && *adopted.text) {
-        fprintf(stderr, "note: %s\n", adopted.text);
-    }
-    char grey[256];
-    if (!status && *weld_deep_grey_text(ds, grey, sizeof grey)) {
-        fprintf(stderr, "note: %s: %s\n", r->data, grey);
-    }
-    if (!status && *weld_dataset_passed(ds)) {
-        fprintf(stderr, "note: %s: %s\n", r->data, weld_dataset_passed(ds));
-    }
+    weld_model_data data;
+    const cli_data_request from = {
+        .path = r->data, .split = r->split ? m : NULL, .threads = r->threads};
+    weld_status status = cli_open_data(&from, m, &data, err);
     for (size_t i = 0; !status && i < r->inputs.count; i++) {
         status = cli_set_input(m, &own, &r->inputs.items[i], err);
-        status = !status && r->fitted ? fit(r, m, ds, err) : status;
-        status = status ? status : evaluate(r, m, ds, &adopted, array, err);
+        status = !status && r->fitted ? fit(r, m, data.ds, err) : status;
+        status = status ? status : evaluate(r, m, &data, array, err);
     }
-    weld_dataset_free(ds);
+    weld_model_data_close(&data);
     return status;
 }
 

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/data_options.h"
 #include "cli/model_options.h"
 #include "models/models.h"
-#include "infer/model.h"
 
 /* "dynamic" or a number from 1. */
 static bool parse_batch(const char *text, int64_t *batch) {
@@ -51,7 +51,7 @@ static void print_report(const char *path, const weld_export_options *o, const w
 }
 
 weld_status cli_export(cli_call *call, weld_error *err) {
-    const char *out = NULL, *form = "merged", *batch = "dynamic";
+    const char *out = NULL, *verify = NULL, *form = "merged", *batch = "dynamic";
     char known[128], names_help[160];
     weld_export_options export = {0};
     cli_model_options model = {0};
@@ -63,7 +63,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
         {"form", 0, CLI_TEXT, &form, "FORM", "merged, or of a checkpoint training (merged)"},
         {"names", 0, CLI_TEXT, &export.names, "WHOSE", names_help},
         {"batch", 0, CLI_TEXT, &batch, "N", "ONNX: fixed batch, or dynamic (dynamic)"},
-        {"verify", 0, CLI_TEXT, &export.verify, "DIR", "compare on these images (else on noise)"},
+        {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PIXELS(model),
@@ -88,9 +88,12 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     export.form = training ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
     weld_model *m;
     weld_export_report report;
+    weld_model_data data;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     cli_tell_preparing(call->arguments[0], m);
-    weld_status status = weld_model_export(m, out, &export, &report, err);
+    weld_status status = cli_open_data(&(cli_data_request){.path = verify}, m, &data, err);
+    status = status ? status : weld_model_export_on(m, &data, out, &export, &report, err);
+    weld_model_data_close(&data);
     const weld_naming *names = weld_model_find_naming(weld_model_get_config(m), export.names, NULL);
     const weld_task *task = weld_model_task(m);
     weld_model_free(m);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/data_options.h"
 #include "cli/progress.h"
 #include "data/idx.h"
 #include "data/pack.h"
@@ -30,9 +31,7 @@ static weld_status pack_folder(const char *folder, const char *out, int size, in
     weld_dataset *ds = NULL;
     weld_status status = weld_dataset_open(folder, &ds, err);
     if (!status) {
-        if (*weld_dataset_passed(ds)) {
-            fprintf(stderr, "note: %s: %s\n", folder, weld_dataset_passed(ds));
-        }
+        cli_tell_data(ds);
         status = weld_pack(ds, out, &options, &report, err);
         cli_progress_end(&progress);
     }

@@ -2,8 +2,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "cli/data_options.h"
 #include "cli/model_options.h"
-#include "weld/model.h"
 
 static void print_report(const char *path, const weld_merge_report *r) {
     printf("%s written\n", path);
@@ -49,9 +49,12 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
     cli_parse(call, options, sizeof options / sizeof *options);
     weld_model *m;
     weld_merge_report report;
+    weld_model_data data;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     cli_tell_preparing(call->arguments[0], m);
-    weld_status status = weld_model_merge(m, verify, threads, out, &report, err);
+    weld_status status = cli_open_data(&(cli_data_request){.path = verify}, m, &data, err);
+    status = status ? status : weld_model_merge_on(m, &data, threads, out, &report, err);
+    weld_model_data_close(&data);
     weld_model_free(m);
     if (!status) {
         print_report(out, &report);

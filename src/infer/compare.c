@@ -10,7 +10,6 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "infer/evaluate.h"
-#include "infer/model.h"
 
 enum { NOISE_IMAGES = 32, MOST_IMAGES = 1024, BATCH = 16, TIMED_RUNS = 20 };
 #define TOLERANCE 1e-4 /* of the largest output */
@@ -138,7 +137,7 @@ static weld_score take_score(const weld_task *task, const side *s) {
     return weld_task_score(task, 0, e.scores[0]);
 }
 
-static weld_status compare_images(pair *p, const weld_model *m, weld_dataset *ds, int threads,
+static weld_status compare_images(pair *p, const weld_model *m, const weld_dataset *ds, int threads,
                                   weld_loader **loader, weld_error *err) {
     weld_loader_options options = {.preprocessing = m->file.preprocessing,
                                    .augmentation = weld_augmentation_defaults(),
@@ -146,9 +145,6 @@ static weld_status compare_images(pair *p, const weld_model *m, weld_dataset *ds
                                    .annotation = p->task->annotation,
                                    .threads = threads};
     options.augmentation.kind = WELD_AUGMENT_NONE;
-    weld_adoption adopted;
-    WELD_TRY(weld_model_adopt_labels(m, ds, &adopted, err));
-    p->sum.left_out = adopted.left_out;
     WELD_TRY(open_tally(p->task, ds, &p->before, err));
     WELD_TRY(open_tally(p->task, ds, &p->after, err));
     WELD_TRY(weld_loader_create(ds, &options, loader, err));
@@ -168,28 +164,21 @@ static weld_status compare_images(pair *p, const weld_model *m, weld_dataset *ds
     return WELD_OK;
 }
 
-static weld_status compare_on_data(pair *p, const weld_model *m, const char *path, int threads,
-                                   weld_error *err) {
-    weld_dataset *ds;
-    weld_loader *loader = NULL;
-    WELD_TRY(weld_dataset_open_to_judge(path, &ds, err));
-    weld_status status = compare_images(p, m, ds, threads, &loader, err);
-    weld_loader_free(loader);
-    weld_dataset_free(ds);
-    return status;
-}
-
-weld_status weld_model_compare(const weld_model *before, const weld_model *after, const char *data,
-                               int threads, weld_comparison *out, weld_error *err) {
+weld_status weld_model_compare(const weld_model *before, const weld_model *after,
+                               const weld_model_data *data, int threads, weld_comparison *out,
+                               weld_error *err) {
     pair p;
+    weld_loader *loader = NULL;
     weld_status status = open_pair(before, after, BATCH, threads, &p, err);
-    if (!status && data) {
-        status = compare_on_data(&p, before, data, threads, err);
+    p.sum.left_out = data->adopted.left_out;
+    if (!status && data->ds) {
+        status = compare_images(&p, before, data->ds, threads, &loader, err);
     }
-    for (int done = 0; !status && !data && done < NOISE_IMAGES; done += BATCH) {
+    for (int done = 0; !status && !data->ds && done < NOISE_IMAGES; done += BATCH) {
         fill_noise(&p, (uint64_t)done);
         status = compare_batch(&p, BATCH, NULL, err);
     }
+    weld_loader_free(loader);
     free_pair(&p);
     if (!status) {
         *out = p.sum;

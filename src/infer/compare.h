@@ -2,13 +2,14 @@
 #ifndef WELD_INFER_COMPARE_H
 #define WELD_INFER_COMPARE_H
 
-#include "weld/model.h"
+#include "infer/model_data.h"
 
 /* The models must take inputs of one size and have the same number of classes. Runs both on the
- * first 1024 images of the data set `data` (a folder or packed file, whose classes must be those of
- * `before`), or, where that is NULL, on 32 images of normal noise; the same at every call. */
-weld_status weld_model_compare(const weld_model *before, const weld_model *after, const char *data,
-                               int threads, weld_comparison *out, weld_error *err);
+ * first 1024 images of `data`, which has the classes of `before`, or, where that is none, on 32
+ * images of normal noise; the same at every call. */
+weld_status weld_model_compare(const weld_model *before, const weld_model *after,
+                               const weld_model_data *data, int threads, weld_comparison *out,
+                               weld_error *err);
 
 /* WELD_ERROR_NUMERIC where outputs differ by more than 1e-4 of the largest; "`what` changes logits
  * by up to ..." */

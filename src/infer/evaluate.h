@@ -37,6 +37,10 @@ weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, we
                                   const weld_preprocessing *preprocessing, const weld_dataset *ds,
                                   const weld_evaluator_options *options, weld_evaluator **out,
                                   weld_error *err);
+/* Of a model as it is now: its graph, weights and preprocessing. */
+weld_status weld_model_evaluator_create(const weld_model *m, const weld_dataset *ds,
+                                        const weld_evaluator_options *options, weld_evaluator **out,
+                                        weld_error *err);
 void weld_evaluator_free(weld_evaluator *e);
 /* Every image counts exactly once, in double and in order. Outputs that are not finite are
  * WELD_ERROR_NUMERIC, naming the image. */

@@ -10,7 +10,6 @@
 #include "formats/safetensors.h"
 #include "serialization/model_metadata.h"
 #include "infer/compare.h"
-#include "infer/model.h"
 #include "models/models.h"
 
 typedef enum file_format { SAFETENSORS, ONNX } file_format;
@@ -107,28 +106,38 @@ static weld_status write_tensors(const weld_model *m, const weld_naming *naming,
     return status;
 }
 
-/* Compare `original` with the model that a reader finds in what was written. */
-static weld_status verify_written(const weld_model *original, const weld_replacement *r,
-                                  const weld_export_options *o, weld_comparison *comparison,
-                                  weld_error *err) {
+/* What a file is held to, and what came of it. */
+typedef struct verification {
+    const weld_model *original;
+    const weld_model_data *data;
+    int threads;
+    weld_comparison found;
+} verification;
+
+static weld_status compare(verification *v, const weld_model *m, const char *what,
+                           weld_error *err) {
+    WELD_TRY(weld_model_compare(v->original, m, v->data, v->threads, &v->found, err));
+    return weld_comparison_check(&v->found, what, err);
+}
+
+/* Compare the model that a reader finds in what was written. */
+static weld_status verify_written(verification *v, const weld_replacement *r, weld_error *err) {
     weld_model *written;
     weld_status status = weld_model_open(weld_replacement_temporary(r), &written, err);
     if (status) {
         return weld_fail_context(err, status, "reading again what was written");
     }
-    status = weld_model_compare(original, written, o->verify, o->threads, comparison, err);
+    status = compare(v, written, "exporting", err);
     weld_model_free(written);
-    return status ? status : weld_comparison_check(comparison, "exporting", err);
+    return status;
 }
 
-static weld_status export_safetensors(const weld_model *original, const weld_model *m,
-                                      const char *path, const weld_export_options *o,
-                                      const weld_naming *naming, weld_comparison *comparison,
-                                      weld_error *err) {
+static weld_status export_safetensors(const weld_model *m, const char *path,
+                                      const weld_naming *naming, verification *v, weld_error *err) {
     weld_replacement *r;
     WELD_TRY(weld_replacement_open(path, &r, err));
     weld_status status = write_tensors(m, naming, r, err);
-    status = status ? status : verify_written(original, r, o, comparison, err);
+    status = status ? status : verify_written(v, r, err);
     if (status) {
         weld_replacement_discard(r);
         return status;
@@ -140,21 +149,14 @@ static weld_status export_safetensors(const weld_model *original, const weld_mod
 
 /* Compare what goes into the file; there is nothing to compare where m is that itself, unless to
  * run it on somebody's images. */
-static weld_status verify_merged(const weld_model *original, const weld_model *m,
-                                 const weld_export_options *o, weld_comparison *comparison,
-                                 weld_error *err) {
-    if (original == m && !o->verify) {
-        return WELD_OK;
-    }
-    WELD_TRY(weld_model_compare(original, m, o->verify, o->threads, comparison, err));
-    return weld_comparison_check(comparison, "merging", err);
+static weld_status verify_merged(verification *v, const weld_model *m, weld_error *err) {
+    return v->original == m && !v->data->ds ? WELD_OK : compare(v, m, "merging", err);
 }
 
-static weld_status export_onnx(const weld_model *original, const weld_model *m, const char *path,
-                               const weld_export_options *o, weld_comparison *comparison,
-                               weld_error *err) {
+static weld_status export_onnx(const weld_model *m, const char *path, const weld_export_options *o,
+                               verification *v, weld_error *err) {
     weld_metadata metadata;
-    weld_status status = verify_merged(original, m, o, comparison, err);
+    weld_status status = verify_merged(v, m, err);
     status = status ? status : weld_metadata_create(&m->file, &metadata, err);
     if (!status) {
         weld_onnx_options options = {
@@ -165,13 +167,13 @@ static weld_status export_onnx(const weld_model *original, const weld_model *m, 
     return status;
 }
 
-weld_status weld_model_export(const weld_model *m, const char *path,
-                              const weld_export_options *options, weld_export_report *report,
-                              weld_error *err) {
+weld_status weld_model_export_on(const weld_model *m, const weld_model_data *data, const char *path,
+                                 const weld_export_options *options, weld_export_report *report,
+                                 weld_error *err) {
     file_format format;
     const weld_naming *naming;
     weld_model *merged = NULL;
-    weld_comparison comparison = {0};
+    verification v = {.original = m, .data = data, .threads = options->threads};
     weld_status status = check_options(m, path, options, &format, &naming, err);
     if (!status && options->form == WELD_EXPORT_MERGED && !weld_model_is_merged(m)) {
         status = weld_model_merged(m, &merged, err);
@@ -180,16 +182,25 @@ weld_status weld_model_export(const weld_model *m, const char *path,
         return status;
     }
     const weld_model *exported = merged ? merged : m;
-    status = format == ONNX
-                 ? export_onnx(m, exported, path, options, &comparison, err)
-                 : export_safetensors(m, exported, path, options, naming, &comparison, err);
+    status = format == ONNX ? export_onnx(exported, path, options, &v, err)
+                            : export_safetensors(exported, path, naming, &v, err);
     if (!status && report) {
         struct stat info = {0};
         stat(path, &info);
         *report = (weld_export_report){.counts = weld_graph_counts(exported->graph),
                                        .bytes = (int64_t)info.st_size,
-                                       .comparison = comparison};
+                                       .comparison = v.found};
     }
     weld_model_free(merged);
+    return status;
+}
+
+weld_status weld_model_export(const weld_model *m, const char *path,
+                              const weld_export_options *options, weld_export_report *report,
+                              weld_error *err) {
+    weld_model_data data;
+    WELD_TRY(weld_model_data_open(m, options->verify, &data, err));
+    weld_status status = weld_model_export_on(m, &data, path, options, report, err);
+    weld_model_data_close(&data);
     return status;
 }

@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "formats/json_text.h"
 #include "infer/compare.h"
-#include "infer/model.h"
 #include "passes/reparameterize.h"
 
 /* --- In memory. ------------------------------------------------------------------------------- */
@@ -65,11 +64,11 @@ static void set_named(json_t *json, const char *begin, const char *word, const c
 }
 
 /* The record that travels in the deploy file. */
-static weld_status report_text(const weld_merge_report *r, const char *verify, char **out,
+static weld_status report_text(const weld_merge_report *r, const char *from, char **out,
                                weld_error *err) {
     const weld_comparison *c = &r->comparison;
     json_t *json =
-        json_pack("{s:o, s:I}", "images_from", weld_json_name(verify ? verify : "normal noise"),
+        json_pack("{s:o, s:I}", "images_from", weld_json_name(from ? from : "normal noise"),
                   "images", (json_int_t)c->images);
     set_named(json, "largest_", c->output_word, "", json_real(c->largest_output));
     json_object_set_new(json, "largest_difference", json_real(c->largest_difference));
@@ -87,19 +86,29 @@ static weld_status report_text(const weld_merge_report *r, const char *verify, c
     return *out ? WELD_OK : weld_fail_memory(err, "verification record");
 }
 
-weld_status weld_model_merge(const weld_model *m, const char *verify, int threads, const char *path,
-                             weld_merge_report *report, weld_error *err) {
+weld_status weld_model_merge_on(const weld_model *m, const weld_model_data *data, int threads,
+                                const char *path, weld_merge_report *report, weld_error *err) {
+    const char *from = data->ds ? weld_dataset_path(data->ds) : NULL;
     weld_model *merged;
     *report = (weld_merge_report){.before = weld_graph_counts(m->graph)};
     WELD_TRY(weld_model_merged(m, &merged, err));
     report->after = weld_graph_counts(merged->graph);
-    weld_status status = weld_model_compare(m, merged, verify, threads, &report->comparison, err);
+    weld_status status = weld_model_compare(m, merged, data, threads, &report->comparison, err);
     status = status ? status : weld_comparison_check(&report->comparison, "merging", err);
     status = status ? status
                     : weld_model_time_both(m, merged, threads, &report->milliseconds_before,
                                            &report->milliseconds_after, err);
-    status = status ? status : report_text(report, verify, &merged->file.verification, err);
+    status = status ? status : report_text(report, from, &merged->file.verification, err);
     status = status ? status : weld_model_file_write(path, &merged->file, err);
     weld_model_free(merged);
+    return status;
+}
+
+weld_status weld_model_merge(const weld_model *m, const char *verify, int threads, const char *path,
+                             weld_merge_report *report, weld_error *err) {
+    weld_model_data data;
+    WELD_TRY(weld_model_data_open(m, verify, &data, err));
+    weld_status status = weld_model_merge_on(m, &data, threads, path, report, err);
+    weld_model_data_close(&data);
     return status;
 }

@@ -59,8 +59,7 @@ static weld_status look(const weld_model *m, const weld_dataset *ds,
     o.temperature = m->file.temperature;
     o.seen = watch;
     o.seen_arg = &w;
-    WELD_TRY(weld_evaluator_create(w.task, weld_model_running_graph(m), weld_model_weights(m),
-                                   weld_model_get_preprocessing(m), ds, &o, &evaluator, err));
+    WELD_TRY(weld_model_evaluator_create(m, ds, &o, &evaluator, err));
     weld_status status = weld_evaluator_run(evaluator, &whole, err);
     weld_evaluator_free(evaluator);
     return status;

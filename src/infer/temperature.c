@@ -97,9 +97,7 @@ weld_status weld_temperature_fit_to(const weld_model *m, const weld_dataset *ds,
     o.temperature = 0;
     o.seen = collect;
     o.seen_arg = &c;
-    WELD_TRY(weld_evaluator_create(weld_model_task(m), weld_model_running_graph(m),
-                                   weld_model_weights(m), weld_model_get_preprocessing(m), ds, &o,
-                                   &evaluator, err));
+    WELD_TRY(weld_model_evaluator_create(m, ds, &o, &evaluator, err));
     weld_status status = weld_evaluator_run(evaluator, &e, err);
     weld_evaluator_free(evaluator);
     status = status || !c.failed ? status : weld_fail_memory(err, "logits");

@@ -10,6 +10,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "data/loader.h"
+#include "data/tell.h"
 #include "formats/logit_cache.h"
 #include "recipe/data_option.h"
 #include "recipe/pixel_keys.h"
@@ -103,11 +104,7 @@ static weld_status open_teacher(maker *m, weld_error *err) {
                          m->settings->recipe);
     }
     WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
-    if (*weld_dataset_passed(m->ds)) {
-        char line[WELD_ERROR_MESSAGE_SIZE];
-        snprintf(line, sizeof line, "%.200s: %s", r->data.train, weld_dataset_passed(m->ds));
-        m->settings->message(m->settings->context, line);
-    }
+    weld_dataset_tell(m->ds, m->settings->message, m->settings->context);
     WELD_TRY(take_part(m, err));
     return weld_teacher_open(path, m->ds, &options, &m->teacher, err);
 }

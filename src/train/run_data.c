@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/deep_grey.h"
+#include "data/tell.h"
 #include "models/models.h"
 #include "recipe/data_option.h"
 #include "recipe/recipe_split.h"
@@ -84,15 +84,9 @@ static weld_status read_recipe(weld_run_data *d, weld_error *err) {
 
 /* --- Data sets --- */
 
-/* Whether a large data set was listed anew or by its index, and what was passed over in it. */
-static void say_listing(const weld_run_data *d, const weld_dataset *ds) {
-    if (*weld_dataset_note(ds)) {
-        weld_train_say(d->settings, "%s: %lld images: %s", weld_dataset_path(ds),
-                       (long long)weld_dataset_count(ds), weld_dataset_note(ds));
-    }
-    if (*weld_dataset_passed(ds)) {
-        weld_train_say(d->settings, "%s: %s", weld_dataset_path(ds), weld_dataset_passed(ds));
-    }
+static void say(void *context, const char *line) {
+    const weld_run_data *d = context;
+    weld_train_say(d->settings, "%s", line);
 }
 
 /* The part of `train` that is trained on, where that is not all of it. */
@@ -111,11 +105,7 @@ static weld_status take_part(weld_run_data *d, weld_error *err) {
 static weld_status open_train(weld_run_data *d, weld_error *err) {
     weld_recipe *r = &d->recipe;
     WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
-    say_listing(d, d->train);
-    char grey[256];
-    if (*weld_deep_grey_text(d->train, grey, sizeof grey)) {
-        weld_train_say(d->settings, "%s: %s", weld_dataset_path(d->train), grey);
-    }
+    weld_dataset_tell(d->train, say, d);
     WELD_TRY(take_part(d, err));
     int classes = weld_dataset_class_count(d->train);
     if (r->model.num_classes && r->model.num_classes != classes) {
@@ -144,7 +134,7 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
         WELD_TRY(weld_data_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
     } else {
         WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
-        say_listing(d, d->val);
+        weld_dataset_tell(d->val, say, d);
     }
     const weld_labels labels = {.count = d->recipe.model.num_classes,
                                 .names = (const char *const *)d->class_names};

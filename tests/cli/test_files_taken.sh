@@ -82,4 +82,23 @@ run "$WELD" train small.yaml --data photos --dry-run --set augment.repeats=3 --s
 prints "repeats likewise" "the last 16 of the 24 images are never trained on, for each of the others comes several times"
 run "$WELD" train small.yaml --data photos --dry-run
 holds "and nothing where all take part" sh -c "! grep -q 'left out\|never' '$WORK/stdout'"
+
+# Every other command that opens a data set.
+cp "$WELD_FIXTURES/images/grey16.png" photos/train/class_a/0.png
+grey='photos/train: .* 16-bit grey'
+weld() { "$WELD" "$@"; }
+for command in "eval run/last.h5 --data photos/train" "compare run/last.h5 run/best.h5 --data photos/train" \
+    "reparam run/last.h5 -o merged.h5 --verify photos/train" \
+    "export run/last.h5 -o merged.onnx --verify photos/train" \
+    "export run/last.h5 -o merged.safetensors --verify photos/train" \
+    "distill-cache small.yaml --data photos --teacher run/last.h5 -o cache.safetensors" \
+    "train small.yaml --data photos --out again" "preview small.yaml --data photos -o sheet.png" \
+    "pack photos/train -o again.h5" "check-data photos/test --against photos/train"; do
+    # shellcheck disable=SC2086 # words are meant
+    works "$command" weld $command
+    says "says what is passed over" "photos/train: $taken.*passed over: .*$over"
+    says "and what pixels lose" "$grey"
+done
+run "$WELD" compare run/last.h5 run/best.h5 --data photos/train
+holds "two models on one data set say it once" test "$(grep -c "images by their contents" "$WORK/stderr")" = 1
 finish

@@ -1,0 +1,13 @@
+/* What a person should hear of a data set before it is used: whatever uses one says it by this, so
+ * that nothing is forgotten. */
+#ifndef WELD_DATA_TELL_H
+#define WELD_DATA_TELL_H
+
+#include "data/dataset.h"
+
+/* Lines that begin with its path: what became of its index, what was passed over in it, and pixels
+ * that its images lose. Decodes a few images. */
+void weld_dataset_tell(const weld_dataset *ds, void (*say)(void *context, const char *line),
+                       void *context);
+
+#endif

@@ -2,6 +2,7 @@
 #include "images/draw.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "suite.h"

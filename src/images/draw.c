@@ -52,9 +52,11 @@ static void write(weld_image *image, int x, int y, const char *text, int scale, 
     }
 }
 
-/* To a pixel, and never far beyond the image, whatever the number. */
+/* To a pixel, and not too far beyond the image for integers, whatever the number. */
+enum { BEYOND = 10000 };
+
 static int edge(double v, int size) {
-    return (int)lrint(fmin(fmax(v, -1), size + 1.0));
+    return (int)lrint(fmin(fmax(v, -BEYOND), (double)size + BEYOND));
 }
 
 void weld_draw_box(weld_image *image, double x1, double y1, double x2, double y2,

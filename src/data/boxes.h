@@ -1,20 +1,42 @@
-/* Boxes: what a data set for detection says of an image. */
+/* Boxes of a data set: where on its images which things are.
+ *
+ * Such data sets are COCO's JSON files, YOLO's data.yaml with a text file an image, VOC's XML files
+ * (layout.h says how they are told apart), and packed files of these. They are opened as all are
+ * (dataset.h); whether one has boxes follows from what it holds. An image may have none: it is
+ * background. The label of a sample is 0 then for all, and means nothing.
+ *
+ * Samples of COCO's are in the order of their ids, others in that of their paths, bytewise; boxes
+ * in the order in which they were written. All is in pixels of the upright image, that is with the
+ * orientation of its metadata applied, and weld_dataset_size, _decode and _decode_part speak of it.
+ */
 #ifndef WELD_DATA_BOXES_H
 #define WELD_DATA_BOXES_H
 
-#include <stdint.h>
+#include "data/dataset.h"
 
 enum {
-    WELD_BOX_CROWD = 1, /* many objects that nobody drew one by one (COCO's iscrowd) */
-    WELD_BOX_IGNORE = 2 /* neither to be found nor wrong to be found (VOC's difficult) */
+    WELD_BOX_CROWD = 1,  /* of many things that are not told apart */
+    WELD_BOX_IGNORE = 2, /* neither to be trained on nor counted in evaluation (VOC: difficult) */
+    WELD_BOX_UNUSED = 4, /* not to be trained on: without area, off the image, or one twice */
 };
 
-/* In pixels of the upright image, edges: pixel i covers [i, i + 1]. `area` is the object's, which
- * may be less than the box's. */
 typedef struct weld_box {
-    double x, y, width, height, area;
+    double x, y, width, height; /* left, top: edges of pixels, not their centres */
+    double area;                /* of the thing's shape; where it is not told, of the box */
     int32_t class_index;
     uint32_t flags;
 } weld_box;
+
+bool weld_dataset_has_boxes(const weld_dataset *ds);
+/* Those of sample i, which the data set keeps; NULL where there are none. A box may reach beyond
+ * the image: training clips it, evaluation does not. */
+const weld_box *weld_dataset_boxes(const weld_dataset *ds, int64_t i, int64_t *count);
+/* By what the data set names the sample and the class, for files of results: COCO's ids; else
+ * sample i among all that are stored, and the class, both from 0. -1: a class of a network that
+ * the data set does not have. */
+int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i);
+int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index);
+/* Are the areas those of shapes, as COCO's are? Else those of boxes, which are larger. */
+bool weld_dataset_has_shape_areas(const weld_dataset *ds);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "formats/bytes.h"
 #include "images/decode.h"
+#include "data/box_faults.h"
 #include "data/listing.h"
 #include "formats/packed.h"
 
@@ -32,6 +33,7 @@ weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *
 typedef struct weld_dataset_options {
     weld_listing_options listing; /* of folders and archives; anything but zero: without an index */
     int64_t index_from;           /* keep an index from so many samples on; 0: 20,000 */
+    weld_box_options boxes;       /* of data sets with boxes (boxes.h) */
 } weld_dataset_options;
 
 weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,

@@ -19,6 +19,11 @@ weld_augmentation weld_augmentation_defaults(void) {
                                .cutmix_probability = 0.5,
                                .mix_probability = 1.0,
                                .mix_mode = WELD_MIX_BATCH,
+                               .mosaic = 1.0,
+                               .scale = 0.5,
+                               .translate = 0.1,
+                               .hsv = {0.015, 0.7, 0.4},
+                               .close_mosaic = 10,
                                .repeats = 3};
 }
 
@@ -64,6 +69,25 @@ static weld_status check_mixing(const weld_augmentation *a, weld_error *err) {
     return WELD_OK;
 }
 
+static weld_status check_detection(const weld_augmentation *a, weld_error *err) {
+    const double probabilities[6] = {a->mosaic, a->blend,  a->translate,
+                                     a->hsv[0], a->hsv[1], a->hsv[2]};
+    for (int i = 0; i < 6; i++) {
+        if (!is_probability(probabilities[i])) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "mosaic is %g, blend %g, translate %g, hsv [%g, %g, %g]: all must be "
+                             "in 0..1",
+                             a->mosaic, a->blend, a->translate, a->hsv[0], a->hsv[1], a->hsv[2]);
+        }
+    }
+    if (!(a->scale >= 0 && a->scale <= WELD_MAX_SCALE) || a->close_mosaic < 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "scale is %g, close_mosaic %lld: they must be in 0..%g, and 0 or more",
+                         a->scale, (long long)a->close_mosaic, WELD_MAX_SCALE);
+    }
+    return WELD_OK;
+}
+
 weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err) {
     WELD_TRY(check_crop(a, err));
     if (!is_probability(a->hflip) || !is_probability(a->vflip) ||
@@ -78,5 +102,6 @@ weld_status weld_augmentation_check(const weld_augmentation *a, weld_error *err)
                          "color_jitter is %g, random_erasing %g: they must be in 0..%d and 0..1",
                          a->color_jitter, a->random_erasing, WELD_MAX_COLOR_JITTER);
     }
+    WELD_TRY(check_detection(a, err));
     return check_mixing(a, err);
 }

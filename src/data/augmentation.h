@@ -12,9 +12,10 @@
 #include "weld/status.h"
 
 typedef enum weld_augmentation_kind {
-    WELD_AUGMENT_IMAGENET, /* random resized crop, flips */
-    WELD_AUGMENT_SMALL,    /* random crop after padding by 4, flips: for inputs of 32 and less */
-    WELD_AUGMENT_NONE      /* as in evaluation: nothing is done at random */
+    WELD_AUGMENT_IMAGENET,  /* random resized crop, flips */
+    WELD_AUGMENT_SMALL,     /* random crop after padding by 4, flips: for inputs of 32 and less */
+    WELD_AUGMENT_DETECTION, /* mosaics, scaling, flips, colours: mosaic.h */
+    WELD_AUGMENT_NONE       /* as in evaluation: nothing is done at random */
 } weld_augmentation_kind;
 
 /* What a random box is filled with, after normalisation. */
@@ -29,6 +30,7 @@ typedef enum weld_mix_mode { WELD_MIX_BATCH, WELD_MIX_PAIR, WELD_MIX_ELEM } weld
 
 #define WELD_AUTO_AUGMENT_SIZE 128
 #define WELD_MAX_COLOR_JITTER 10
+#define WELD_MAX_SCALE 0.95 /* a twentieth of the size is left */
 
 #define WELD_MAX_REPEATS 100 /* a random stream's name has a byte for the number of the repeat */
 
@@ -50,7 +52,15 @@ typedef struct weld_augmentation {
     double mix_probability;    /* that a batch, or what mix_mode says, is mixed at all */
     weld_mix_mode mix_mode;
     int64_t mixup_off_epoch; /* from this one on, counted from 0, nothing is mixed; 0: always */
-    int64_t repeats;         /* how often each sample of an epoch stands in its order, from 1 */
+    /* Of kind detection, which has none of the above but kind, flips and repeats: mosaic.h. */
+    double mosaic;        /* probability that a sample is made of four images */
+    double scale;         /* it is scaled by a factor of 1 - scale to 1 + scale... */
+    double translate;     /* ...and moved by up to so much of its side */
+    double hsv[3];        /* gains of hue, saturation and value: hsv.h */
+    double blend;         /* probability that a sample is blended with another */
+    int64_t close_mosaic; /* the last epochs, whose samples are of one image each */
+
+    int64_t repeats; /* how often each sample of an epoch stands in its order, from 1 */
 } weld_augmentation;
 
 /* The recipe of the paper's reference: imagenet, 0.08..1, 3/4..4/3, flip 0.5, mixup 0.8, always. */

@@ -5,10 +5,12 @@
 #include "base/random.h"
 #include "images/image.h"
 
-/* An image, and the part of the sample that it fills. */
+/* An image, and the part of the sample that it fills. Parts of the next layer are a picture of
+ * their own, with which that of the layer before is blended. */
 typedef struct weld_sample_part {
     int64_t index;
     weld_rectangle cell;
+    int layer; /* rising: 0, or 0 and then 1 */
 } weld_sample_part;
 
 #define WELD_SAMPLE_PARTS 9

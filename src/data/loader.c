@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "data/loading.h"
+#include "data/mosaic.h"
 
 enum {
     MAX_BAD_IN_A_ROW = 1000,
@@ -147,14 +148,29 @@ static weld_status open_transforms(weld_loader *l, weld_error *err) {
     return WELD_OK;
 }
 
-static weld_status open_parts(weld_loader *l, weld_error *err) {
+static weld_status choose_composition(weld_loader *l, weld_error *err) {
     const weld_loader_options *o = &l->options;
-    WELD_TRY(open_batching(l, err));
-    WELD_TRY(open_transforms(l, err));
-    if (o->augmentation.kind == WELD_AUGMENT_NONE) {
+    const weld_augmentation *a = &l->transform.augmentation;
+    if (a->kind == WELD_AUGMENT_NONE) {
         l->options.composition = NULL;
     }
-    l->most = o->composition ? o->composition->most : 1;
+    if (a->kind == WELD_AUGMENT_DETECTION) {
+        if (o->annotation && !o->annotation->place) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "augmentation of kind detection makes samples of several images, and "
+                             "what is said of these has no place in them: take another kind");
+        }
+        l->mosaic = weld_mosaic_composition(a);
+        l->options.composition = &l->mosaic;
+    }
+    return WELD_OK;
+}
+
+static weld_status open_parts(weld_loader *l, weld_error *err) {
+    WELD_TRY(open_batching(l, err));
+    WELD_TRY(open_transforms(l, err));
+    WELD_TRY(choose_composition(l, err));
+    l->most = l->options.composition ? l->options.composition->most : 1;
     WELD_TRY(allocate(l, err));
     WELD_TRY(open_order(l, err));
     return is_worth_reading_ahead(l->ds)
@@ -237,11 +253,18 @@ static uint32_t view_of(const weld_loader *l, uint32_t epoch) {
     return l->options.views ? (uint32_t)(epoch % l->options.views) : epoch;
 }
 
+static bool closes_mosaic(const weld_loader *l, uint32_t epoch) {
+    const weld_augmentation *a = &l->transform.augmentation;
+    return a->kind == WELD_AUGMENT_DETECTION && l->options.epochs > 0 &&
+           epoch >= l->options.epochs - a->close_mosaic;
+}
+
 /* Where a training batch stands, and how its samples are made. */
 static weld_batch_place find_batch(weld_loader *l, uint32_t epoch, int64_t batch,
                                    weld_sample_source *source) {
     const weld_batch_place place = weld_batching_find(&l->batching, epoch, batch);
     *source = weld_loading_source(l, &l->transforms[place.shape], view_of(l, epoch));
+    source->alone = closes_mosaic(l, epoch);
     return place;
 }
 

@@ -39,9 +39,11 @@ typedef struct weld_loader_options {
     weld_balance sampling;               /* of training; other than none it needs `shuffle` */
     const weld_annotation *annotation;   /* what is read beside images; NULL: nothing */
     const weld_composition *composition; /* of training samples; NULL: each is of one image. Not of
-                                          * kind none */
-    int threads;                         /* 0: all that the process may use */
-    weld_bad_image_function *bad_image;  /* may be NULL */
+                                          * kind none, nor of kind detection, which has its own */
+    int64_t epochs; /* of the run: the last augment.close_mosaic of them have no mosaics, in which
+                     * no view is taken into account; 0: all have */
+    int threads;    /* 0: all that the process may use */
+    weld_bad_image_function *bad_image; /* may be NULL */
     void *bad_image_arg;
 } weld_loader_options;
 

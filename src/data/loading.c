@@ -15,7 +15,7 @@ void weld_loading_pick(const weld_loader *l, const weld_sample_source *source, i
     p->repeats[slot] = repeat;
     p->counts[slot] = 1;
     parts[0] = (weld_sample_part){index, weld_transform_whole(source->transform)};
-    if (c) {
+    if (c && !source->alone) {
         weld_random random = weld_sample_random(source, index, repeat, WELD_RANDOM_COMPOSE);
         p->counts[slot] = c->compose(c->settings, weld_dataset_count(l->ds), parts[0].cell.height,
                                      parts[0].cell.width, &random, parts);

@@ -27,6 +27,7 @@ struct weld_loader {
     uint64_t served;             /* batches: numbers them for read_ahead */
     weld_sampling *sampling;     /* NULL: each sample once an epoch */
     weld_order *order;
+    weld_composition mosaic;  /* of kind detection */
     int64_t most;             /* images of a sample */
     weld_picks picks, coming; /* of the current batch, of the next one */
     int64_t *wanted;          /* images of the next one, by part */

@@ -48,7 +48,8 @@ void weld_mix_draw(const weld_augmentation *a, uint64_t seed, uint32_t epoch, in
                    int64_t n, int height, int width, weld_mix *mixes) {
     weld_random random = weld_random_start(seed, epoch, (uint64_t)batch, WELD_RANDOM_MIX);
     const bool off = a->mixup_off_epoch > 0 && (int64_t)epoch >= a->mixup_off_epoch;
-    bool mixes_any = a->kind != WELD_AUGMENT_NONE && !off && (a->mixup > 0 || a->cutmix > 0);
+    const bool may = a->kind != WELD_AUGMENT_NONE && a->kind != WELD_AUGMENT_DETECTION;
+    bool mixes_any = may && !off && (a->mixup > 0 || a->cutmix > 0);
     weld_mix drawn = unmixed;
     for (int64_t i = 0; i < n; i++) {
         bool own_partner = 2 * i == n - 1;

@@ -19,7 +19,7 @@ typedef struct weld_mix {
 /* Draw for the n samples of height x width of a batch; a function of all arguments. Each unit of
  * the mode (the batch; each pair of partners, which get the same; each sample) is mixed with
  * mix_probability: by cutmix with cutmix_probability where both have an alpha above 0, else by the
- * one that has. Of kind none, and from mixup_off_epoch on, nothing is mixed. */
+ * one that has. Of kinds none and detection, and from mixup_off_epoch on, nothing is mixed. */
 void weld_mix_draw(const weld_augmentation *a, uint64_t seed, uint32_t epoch, int64_t batch,
                    int64_t n, int height, int width, weld_mix *mixes);
 

@@ -2,6 +2,9 @@
 #include "data/pixel_augment.h"
 
 #include <math.h>
+#include <string.h>
+
+#include "images/hsv.h"
 
 static const double three_augment_jitter = 0.3;
 
@@ -14,6 +17,12 @@ weld_status weld_pixel_augment_init(const weld_augmentation *a, const float mean
     weld_status status = weld_rand_augment_parse(a->auto_augment, &out->rand_augment, err);
     if (status || a->kind == WELD_AUGMENT_NONE) {
         return status;
+    }
+    if (a->kind == WELD_AUGMENT_DETECTION) {
+        const bool any = a->hsv[0] > 0 || a->hsv[1] > 0 || a->hsv[2] > 0;
+        out->method = any ? WELD_PIXELS_HSV : WELD_PIXELS_AS_THEY_ARE;
+        memcpy(out->gains, a->hsv, sizeof out->gains);
+        return WELD_OK;
     }
     if (a->three_augment) {
         out->method = WELD_PIXELS_THREE_AUGMENT;
@@ -56,6 +65,7 @@ int weld_pixel_augment_draw(const weld_pixel_augment *p, weld_random *random,
                             weld_operation *operations) {
     switch (p->method) {
     case WELD_PIXELS_AS_THEY_ARE:
+    case WELD_PIXELS_HSV:
         break;
     case WELD_PIXELS_RAND_AUGMENT:
         return weld_rand_augment_draw(&p->rand_augment, random, operations);
@@ -68,8 +78,20 @@ int weld_pixel_augment_draw(const weld_pixel_augment *p, weld_random *random,
     return 0;
 }
 
+static void shift_hsv(const double gains[3], weld_random *random, weld_image *image) {
+    double gain[3];
+    for (int i = 0; i < 3; i++) {
+        gain[i] = weld_random_range(random, -gains[i], gains[i]);
+    }
+    weld_image_shift_hsv(image, gain);
+}
+
 weld_status weld_pixel_augment_run(const weld_pixel_augment *p, weld_random *random,
                                    weld_image *image, weld_bytes *scratch, weld_error *err) {
+    if (p->method == WELD_PIXELS_HSV) {
+        shift_hsv(p->gains, random, image);
+        return WELD_OK;
+    }
     weld_operation operations[WELD_RAND_AUGMENT_KINDS];
     int count = weld_pixel_augment_draw(p, random, operations);
     weld_status status = WELD_OK;

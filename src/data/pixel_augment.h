@@ -1,5 +1,5 @@
 /* What is done at random to the pixels of a training sample once it has its size: RandAugment,
- * colour jitter or three-augment, on RGB8. */
+ * colour jitter, three-augment, or hue, saturation and value, on RGB8. */
 #ifndef WELD_DATA_PIXEL_AUGMENT_H
 #define WELD_DATA_PIXEL_AUGMENT_H
 
@@ -11,24 +11,26 @@ typedef enum weld_pixel_method {
     WELD_PIXELS_AS_THEY_ARE,
     WELD_PIXELS_RAND_AUGMENT,
     WELD_PIXELS_COLOR_JITTER,
-    WELD_PIXELS_THREE_AUGMENT
+    WELD_PIXELS_THREE_AUGMENT,
+    WELD_PIXELS_HSV
 } weld_pixel_method;
 
 typedef struct weld_pixel_augment {
     weld_pixel_method method;
     weld_rand_augment rand_augment;
     double strength; /* of the colour jitter */
+    double gains[3]; /* of hue, saturation and value */
     uint8_t fill[3]; /* the mean colour */
 } weld_pixel_augment;
 
 /* Which of them the settings ask for: three-augment before RandAugment before colour jitter; none
- * where the kind is none. mean: of the preprocessing, 1 is white. Errors: those of
- * weld_rand_augment_parse. */
+ * where the kind is none; hue, saturation and value where it is detection. mean: of the
+ * preprocessing, 1 is white. Errors: those of weld_rand_augment_parse. */
 weld_status weld_pixel_augment_init(const weld_augmentation *a, const float mean[3],
                                     weld_pixel_augment *out, weld_error *err);
 
-/* Draw what to do with one image, in order; returns how many. operations: room for
- * WELD_RAND_AUGMENT_KINDS.
+/* Draw what to do with one image, in order; returns how many (none of HSV, which is no operation).
+ * operations: room for WELD_RAND_AUGMENT_KINDS.
  *
  * Colour jitter of strength s (torchvision's ColorJitter(s, s, s)): brightness, contrast and colour
  * in random order, each blended by a factor uniform in max(0, 1 - s)..1 + s. Three-augment

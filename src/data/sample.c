@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "data/mosaic.h"
 
 void weld_sample_worker_free(weld_sample_worker *w) {
     for (int i = 0; i < WELD_SAMPLE_PARTS; i++) {
@@ -61,21 +62,40 @@ static weld_status annotate(const weld_sample_source *s, int64_t index,
     return WELD_OK;
 }
 
+static void draw_plans(const weld_sample_source *s, const weld_sample *sample,
+                       const weld_image_size *sizes, weld_random *random, weld_sample_plan *plans) {
+    if (s->transform->augmentation.kind == WELD_AUGMENT_DETECTION) {
+        weld_mosaic_plan(s->transform, sample->parts, sizes, sample->count, random, plans);
+        return;
+    }
+    for (int i = 0; i < sample->count; i++) {
+        plans[i] = weld_transform_plan(s->transform, sizes[i].width, sizes[i].height,
+                                       sample->parts[i].cell, random);
+    }
+}
+
+static bool is_seen(const weld_sample_plan *plan) {
+    return plan->to.width > 0 && plan->to.height > 0;
+}
+
 /* Draw how each part is cropped, and put its annotation where that takes it. */
 static weld_status plan_parts(const weld_sample_source *s, const weld_sample *sample,
                               const weld_sample_worker *w, weld_random *random,
                               weld_sample_plan *plans, weld_array *annotation, int *bad,
                               weld_error *err) {
+    weld_image_size sizes[WELD_SAMPLE_PARTS];
     for (int i = 0; i < sample->count; i++) {
-        const weld_sample_part *part = &sample->parts[i];
-        int width, height;
         *bad = i;
-        WELD_TRY(weld_dataset_size(s->ds, part->index, &w->images[i].bytes, &width, &height, err));
-        plans[i] = weld_transform_plan(s->transform, width, height, part->cell, random);
-        if (s->annotation) {
-            const weld_placement placement =
-                weld_transform_placement(s->transform, &plans[i], width, height);
-            WELD_TRY(annotate(s, part->index, &placement, annotation, err));
+        WELD_TRY(weld_dataset_size(s->ds, sample->parts[i].index, &w->images[i].bytes,
+                                   &sizes[i].width, &sizes[i].height, err));
+    }
+    draw_plans(s, sample, sizes, random, plans);
+    for (int i = 0; i < sample->count && s->annotation; i++) {
+        const weld_placement placement =
+            weld_transform_placement(s->transform, &plans[i], sizes[i].width, sizes[i].height);
+        *bad = i;
+        if (is_seen(&plans[i])) {
+            WELD_TRY(annotate(s, sample->parts[i].index, &placement, annotation, err));
         }
     }
     return WELD_OK;
@@ -94,7 +114,7 @@ weld_status weld_sample_training(const weld_sample_source *s, const weld_sample 
         weld_sample_image *image = &w->images[i];
         const int64_t index = sample->parts[i].index;
         *bad = i;
-        if (!take_of_whole(s, index, &plans[i], image, &parts[i])) {
+        if (is_seen(&plans[i]) && !take_of_whole(s, index, &plans[i], image, &parts[i])) {
             status = weld_dataset_decode_part(s->ds, index, &image->bytes, &plans[i].crop,
                                               plans[i].reduction, &image->part, &parts[i], err);
         }

@@ -16,6 +16,7 @@ typedef struct weld_sample_source {
     uint64_t seed;
     uint32_t view; /* stands for the epoch where samples are augmented */
     int64_t views; /* 0: no end of them; else how many there are: a repeat is the next of these */
+    bool alone;    /* samples are of one image each, whatever the composition */
 } weld_sample_source;
 
 /* Which sample: the how manieth of the image whose turn it is, and all images that it is made of.

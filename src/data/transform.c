@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "data/erasing.h"
+#include "data/transform_pixels.h"
 
 enum { CROP_TRIES = 10, SMALL_PADDING = 4, MAX_INPUT_SIZE = 4096 };
 
@@ -61,6 +61,7 @@ void weld_transform_scratch_free(weld_transform_scratch *s) {
     weld_resize_scratch_free(&s->resize);
     weld_image_free(&s->image);
     weld_image_free(&s->sample);
+    weld_image_free(&s->below);
     weld_bytes_free(&s->operation);
 }
 
@@ -76,15 +77,14 @@ static void normalise_row(const weld_transform *t, const uint8_t *in, int width,
     }
 }
 
-/* What is around an image: black, or the padding of a letterbox. */
-static const uint8_t *background(const weld_transform *t) {
+const uint8_t *weld_transform_background(const weld_transform *t) {
     static const uint8_t black[3] = {0};
     const weld_preprocessing *p = &t->preprocessing;
     return p->resize == WELD_FIT_LETTERBOX ? p->padding : black;
 }
 
 static void background_row(const weld_transform *t, int width, float *out) {
-    const uint8_t *color = background(t);
+    const uint8_t *color = weld_transform_background(t);
     for (int x = 0; x < width; x++, out += 3) {
         out[0] = t->normalised[0][color[0]];
         out[1] = t->normalised[1][color[1]];
@@ -92,10 +92,8 @@ static void background_row(const weld_transform *t, int width, float *out) {
     }
 }
 
-/* Put `in` at (left, top) of an output of the input's size (which may cut it off), the background
- * around it; then mirror all of it, left to right and top to bottom. */
-static void place(const weld_transform *t, const weld_pixels *in, int left, int top, bool hflip,
-                  bool vflip, float *out) {
+void weld_transform_place(const weld_transform *t, const weld_pixels *in, int left, int top,
+                          bool hflip, bool vflip, float *out) {
     const int height = t->preprocessing.height, width = t->preprocessing.width;
     int x0 = left < 0 ? 0 : left, x1 = left + in->width > width ? width : left + in->width;
     size_t row = (size_t)width * 3;
@@ -169,15 +167,15 @@ static weld_resize_request central_request(const weld_preprocessing *p, int64_t 
     return request;
 }
 
-static weld_status central_crop(const weld_transform *t, const weld_pixels *image,
-                                weld_transform_scratch *scratch, float *out, weld_error *err) {
+weld_status weld_transform_central(const weld_transform *t, const weld_pixels *image,
+                                   weld_transform_scratch *scratch, float *out, weld_error *err) {
     int left, top;
     const weld_resize_request request =
         central_request(&t->preprocessing, image->width, image->height, &left, &top);
     WELD_TRY(weld_image_resize_buffer(&scratch->image, request.width, request.height, err));
     WELD_TRY(weld_resize_pixels(image, &request, &scratch->resize, scratch->image.pixels, err));
     weld_pixels part = weld_image_pixels(&scratch->image);
-    place(t, &part, left, top, false, false, out);
+    weld_transform_place(t, &part, left, top, false, false, out);
     return WELD_OK;
 }
 
@@ -185,7 +183,7 @@ weld_status weld_transform_evaluation(const weld_transform *t, const weld_image 
                                       weld_transform_scratch *scratch, float *out,
                                       weld_error *err) {
     const weld_pixels whole = weld_image_pixels(image);
-    return central_crop(t, &whole, scratch, out, err);
+    return weld_transform_central(t, &whole, scratch, out, err);
 }
 
 /* What a crop is taken from: an image, and around it, for a letterbox, its padding. */
@@ -272,8 +270,7 @@ static void cut_span(int *begin, int *length, int end, int *to, int *to_length) 
     *length = last - first;
 }
 
-/* All of an image as a letterbox shows it. */
-static weld_rectangle letterbox(int width, int height, const weld_rectangle *cell) {
+weld_rectangle weld_letterbox(int width, int height, const weld_rectangle *cell) {
     const weld_preprocessing p = {.width = cell->width,
                                   .height = cell->height,
                                   .resize = WELD_FIT_LETTERBOX,
@@ -304,11 +301,12 @@ weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int hei
         break;
     case WELD_AUGMENT_SMALL:
         if (t->preprocessing.resize == WELD_FIT_LETTERBOX) {
-            plan.to = letterbox(width, height, &cell);
+            plan.to = weld_letterbox(width, height, &cell);
         }
         plan.to.x += SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
         plan.to.y += SMALL_PADDING - (int)weld_random_below(random, 2 * SMALL_PADDING + 1);
         break;
+    case WELD_AUGMENT_DETECTION: /* of all images of a sample together: mosaic.c */
     case WELD_AUGMENT_NONE:
         return plan;
     }
@@ -319,14 +317,48 @@ weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int hei
     return plan;
 }
 
+/* All of an image, wherever its scale and shift put it. */
+static void extend(weld_placement *p) {
+    const int sides[2] = {p->width, p->height};
+    for (int axis = 0; axis < 2; axis++) {
+        p->extent[axis] = p->shift[axis];
+        p->extent[axis + 2] = p->shift[axis] + p->scale[axis] * sides[axis];
+    }
+}
+
 weld_placement weld_transform_evaluation_placement(const weld_transform *t, int width, int height) {
     int left, top;
     const weld_resize_request r = central_request(&t->preprocessing, width, height, &left, &top);
-    return (weld_placement){.width = width,
-                            .height = height,
-                            .scale = {(double)r.full_width / width, (double)r.full_height / height},
-                            .shift = {(double)(left - r.x), (double)(top - r.y)},
-                            .cell = weld_transform_whole(t)};
+    weld_placement p = {.width = width,
+                        .height = height,
+                        .scale = {(double)r.full_width / width, (double)r.full_height / height},
+                        .shift = {(double)(left - r.x), (double)(top - r.y)},
+                        .cell = weld_transform_whole(t)};
+    extend(&p);
+    return p;
+}
+
+/* Mirror an image in the `length` pixels from `begin` on, across (axis 0) or down (1). */
+static void mirror(weld_placement *p, int axis, int begin, int length) {
+    const double ends = 2.0 * begin + length, low = p->extent[axis];
+    int *cell = axis ? &p->cell.y : &p->cell.x;
+    p->scale[axis] = -p->scale[axis];
+    p->shift[axis] = ends - p->shift[axis];
+    p->extent[axis] = ends - p->extent[axis + 2];
+    p->extent[axis + 2] = ends - low;
+    *cell = 2 * begin + length - *cell - (axis ? p->cell.height : p->cell.width);
+}
+
+/* How a crop fills the place that it was made for. */
+static weld_placement place_crop(const weld_sample_plan *plan, int width, int height) {
+    const weld_rectangle *crop = &plan->crop, *to = &plan->to;
+    weld_placement p = {.width = width, .height = height, .cell = plan->cell};
+    p.scale[0] = (double)to->width / crop->width;
+    p.scale[1] = (double)to->height / crop->height;
+    p.shift[0] = to->x - crop->x * p.scale[0];
+    p.shift[1] = to->y - crop->y * p.scale[1];
+    extend(&p);
+    return p;
 }
 
 weld_placement weld_transform_placement(const weld_transform *t, const weld_sample_plan *plan,
@@ -334,119 +366,13 @@ weld_placement weld_transform_placement(const weld_transform *t, const weld_samp
     if (t->augmentation.kind == WELD_AUGMENT_NONE) {
         return weld_transform_evaluation_placement(t, width, height);
     }
-    const weld_rectangle *crop = &plan->crop, *to = &plan->to, *cell = &plan->cell;
-    weld_placement p = {.width = width, .height = height, .cell = *cell};
-    p.scale[0] = (double)to->width / crop->width;
-    p.scale[1] = (double)to->height / crop->height;
-    p.shift[0] = to->x - crop->x * p.scale[0];
-    p.shift[1] = to->y - crop->y * p.scale[1];
+    weld_placement p =
+        t->augmentation.kind == WELD_AUGMENT_DETECTION ? plan->at : place_crop(plan, width, height);
     if (plan->hflip) {
-        p.scale[0] = -p.scale[0];
-        p.shift[0] = 2.0 * cell->x + cell->width - p.shift[0];
+        mirror(&p, 0, plan->cell.x, plan->cell.width);
     }
     if (plan->vflip) {
-        p.scale[1] = -p.scale[1];
-        p.shift[1] = 2.0 * cell->y + cell->height - p.shift[1];
+        mirror(&p, 1, plan->cell.y, plan->cell.height);
     }
     return p;
-}
-
-/* Scale to the plan's size, whatever the aspect, into scratch->image, where that is not the size
- * already. *out is a view. */
-static weld_status stretch(const weld_transform *t, const weld_sample_plan *plan,
-                           const weld_decoded_part *in, weld_transform_scratch *scratch,
-                           weld_pixels *out, weld_error *err) {
-    const int width = plan->to.width, height = plan->to.height;
-    weld_resize_request request = {.filter = t->preprocessing.interpolation,
-                                   .full_width = width,
-                                   .full_height = height,
-                                   .width = width,
-                                   .height = height,
-                                   .box = in->box};
-    *out = in->pixels;
-    if (out->width == width && out->height == height) {
-        return WELD_OK;
-    }
-    WELD_TRY(weld_image_resize_buffer(&scratch->image, width, height, err));
-    WELD_TRY(
-        weld_resize_pixels(&in->pixels, &request, &scratch->resize, scratch->image.pixels, err));
-    *out = weld_image_pixels(&scratch->image);
-    return WELD_OK;
-}
-
-/* scratch->sample, of the input's size, all background. */
-static weld_status begin_bytes(const weld_transform *t, weld_transform_scratch *scratch,
-                               weld_error *err) {
-    const size_t pixels = (size_t)t->preprocessing.width * (size_t)t->preprocessing.height;
-    const uint8_t *color = background(t);
-    WELD_TRY(weld_image_resize_buffer(&scratch->sample, t->preprocessing.width,
-                                      t->preprocessing.height, err));
-    for (size_t i = 0; i < pixels; i++) {
-        memcpy(scratch->sample.pixels + 3 * i, color, 3);
-    }
-    return WELD_OK;
-}
-
-/* Put `in` into scratch->sample as place() does, but as bytes. */
-static void place_bytes(const weld_sample_plan *plan, const weld_pixels *in,
-                        weld_transform_scratch *scratch) {
-    const weld_rectangle *cell = &plan->cell;
-    const int left = plan->to.x, right = left + in->width, end = cell->x + cell->width;
-    const int x0 = left < cell->x ? cell->x : left, x1 = right > end ? end : right;
-    const size_t row = (size_t)scratch->sample.width * 3;
-    for (int y = 0; y < in->height && x0 < x1; y++) {
-        int to_y = y + plan->to.y;
-        if (to_y < cell->y || to_y >= cell->y + cell->height) {
-            continue;
-        }
-        to_y = plan->vflip ? 2 * cell->y + cell->height - 1 - to_y : to_y;
-        const uint8_t *from = in->data + (size_t)y * in->stride + (size_t)(x0 - left) * 3;
-        uint8_t *to = scratch->sample.pixels + (size_t)to_y * row;
-        if (!plan->hflip) {
-            memcpy(to + (size_t)x0 * 3, from, (size_t)(x1 - x0) * 3);
-            continue;
-        }
-        to += (size_t)(cell->x + end - 1 - x0) * 3;
-        for (int x = x0; x < x1; x++, from += 3, to -= 3) {
-            memcpy(to, from, 3);
-        }
-    }
-}
-
-/* Of one image whose pixels stay as they are no copy is made. */
-static weld_status assemble(const weld_transform *t, const weld_sample_plan *plans,
-                            const weld_decoded_part *parts, int count, weld_random *random,
-                            weld_transform_scratch *scratch, float *out, weld_error *err) {
-    const bool plain = t->pixels.method == WELD_PIXELS_AS_THEY_ARE;
-    weld_pixels pixels;
-    if (plain && count == 1) {
-        WELD_TRY(stretch(t, plans, parts, scratch, &pixels, err));
-        place(t, &pixels, plans->to.x, plans->to.y, plans->hflip, plans->vflip, out);
-        return WELD_OK;
-    }
-    WELD_TRY(begin_bytes(t, scratch, err));
-    for (int i = 0; i < count; i++) {
-        WELD_TRY(stretch(t, &plans[i], &parts[i], scratch, &pixels, err));
-        place_bytes(&plans[i], &pixels, scratch);
-    }
-    if (!plain) {
-        WELD_TRY(
-            weld_pixel_augment_run(&t->pixels, random, &scratch->sample, &scratch->operation, err));
-    }
-    const weld_pixels sample = weld_image_pixels(&scratch->sample);
-    place(t, &sample, 0, 0, false, false, out);
-    return WELD_OK;
-}
-
-weld_status weld_transform_training(const weld_transform *t, const weld_sample_plan *plans,
-                                    const weld_decoded_part *parts, int count, weld_random *random,
-                                    weld_random *erase, weld_transform_scratch *scratch, float *out,
-                                    weld_error *err) {
-    if (t->augmentation.kind == WELD_AUGMENT_NONE) {
-        return central_crop(t, &parts->pixels, scratch, out, err);
-    }
-    WELD_TRY(assemble(t, plans, parts, count, random, scratch, out, err));
-    weld_random_erase(&t->augmentation, t->preprocessing.height, t->preprocessing.width, erase,
-                      out);
-    return WELD_OK;
 }

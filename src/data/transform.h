@@ -35,7 +35,7 @@ weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *pre
 /* Memory that calls of one thread share. Start with all zero. */
 typedef struct weld_transform_scratch {
     weld_resize_scratch resize;
-    weld_image image, sample;
+    weld_image image, sample, below;
     weld_bytes operation;
 } weld_transform_scratch;
 void weld_transform_scratch_free(weld_transform_scratch *s);
@@ -44,6 +44,21 @@ void weld_transform_scratch_free(weld_transform_scratch *s);
  * on black, or on the padding of a letterbox. */
 weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
                                       weld_transform_scratch *scratch, float *out, weld_error *err);
+
+/* Where what an image shows comes to lie in a sample: its point (x, y), in pixels from the upper
+ * left corner, at (scale[0] x + shift[0], scale[1] y + shift[1]). A flip is a negative scale. What
+ * RandAugment does to shapes is not told.
+ *
+ * What is said of a part of an image is cut to the extent first, which is what there is of it to be
+ * sampled, and then to the cell: what of the extent's share is left tells how much is still seen.
+ */
+typedef struct weld_placement {
+    int width, height; /* of the image */
+    double scale[2], shift[2];
+    double extent[4]; /* left, top, right, bottom, in pixels of the sample and beyond it: all of the
+                       * image, or what a mosaic's canvas leaves of it */
+    weld_rectangle cell; /* of the sample; the image is seen nowhere else. Empty: not at all */
+} weld_placement;
 
 /* What a training sample takes of an image, and where it puts it. It is drawn before the image is
  * decoded, so that no more of it needs to be than the crop shows. */
@@ -54,12 +69,17 @@ typedef struct weld_sample_plan {
     weld_rectangle
         to; /* where the crop comes to lie; what lies outside of the cell is cut off... */
     bool hflip, vflip; /* ...and the cell is mirrored then, left to right, top to bottom */
+    /* Of kind detection (mosaic.h), where `crop` has pixels to spare around what is seen: */
+    weld_placement at; /* before it is mirrored; `to` is its cell */
+    int layer;         /* see composition.h */
 } weld_sample_plan;
-/* For an image that is to fill `cell` of the sample. */
+/* For an image that is to fill `cell` of the sample; of kinds other than detection. */
 weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
                                      weld_rectangle cell, weld_random *random);
 /* The cell of an image that is alone: all of the sample. */
 weld_rectangle weld_transform_whole(const weld_transform *t);
+/* All of an image as evaluation shows it in a letterbox of that place and size. */
+weld_rectangle weld_letterbox(int width, int height, const weld_rectangle *cell);
 
 /* The sample: parts[i] is the crop of plans[i], decoded; later ones cover earlier ones; `random`
  * goes on where the plans left it; `erase` is the stream of random erasing. Flipped, changed as
@@ -69,14 +89,6 @@ weld_status weld_transform_training(const weld_transform *t, const weld_sample_p
                                     weld_random *erase, weld_transform_scratch *scratch, float *out,
                                     weld_error *err);
 
-/* Where what an image shows comes to lie in a sample: its point (x, y), in pixels from the upper
- * left corner, at (scale[0] x + shift[0], scale[1] y + shift[1]). A flip is a negative scale. What
- * RandAugment does to shapes is not told. */
-typedef struct weld_placement {
-    int width, height; /* of the image */
-    double scale[2], shift[2];
-    weld_rectangle cell; /* of the sample; the image is seen nowhere else */
-} weld_placement;
 weld_placement weld_transform_placement(const weld_transform *t, const weld_sample_plan *plan,
                                         int width, int height);
 /* The same for evaluation. */

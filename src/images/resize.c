@@ -131,13 +131,20 @@ static void copy_part(const weld_pixels *in, const weld_resize_request *r, uint8
     }
 }
 
+/* Of a side of `size` pixels, for `full` of the result. */
+static bool is_span(float low, float high, int size, int64_t full) {
+    const double beyond =
+        0.51 * ((double)high - (double)low) / (double)full; /* a float is rounded */
+    return low < high && low >= -beyond && high <= size + beyond;
+}
+
 static weld_status check_request(const weld_pixels *in, const weld_resize_request *r,
                                  const float *box, weld_error *err) {
     bool ok = in->width > 0 && in->height > 0 && r->width > 0 && r->height > 0 && r->x >= 0 &&
               r->y >= 0 && r->x <= r->full_width - r->width && r->y <= r->full_height - r->height &&
-              box[0] >= 0 && box[1] >= 0 && box[2] <= (float)in->width &&
-              box[3] <= (float)in->height && box[0] < box[2] && box[1] < box[3] &&
-              r->width <= WELD_MAX_PIXELS && r->height <= WELD_MAX_PIXELS / r->width;
+              is_span(box[0], box[2], in->width, r->full_width) &&
+              is_span(box[1], box[3], in->height, r->full_height) && r->width <= WELD_MAX_PIXELS &&
+              r->height <= WELD_MAX_PIXELS / r->width;
     return ok ? WELD_OK
               : weld_fail(err, WELD_ERROR_ARGUMENT,
                           "cannot resize %d x %d pixels to part %d x %d of %lld x %lld", in->width,

@@ -15,7 +15,8 @@
 /* What to compute: the image scaled to full_width x full_height, and of that only the part `width`
  * x `height` at (x, y). box (left, top, right, bottom, in source pixels, may be fractional) is the
  * part of the source that is scaled; NULL: all. Pixels around a box do count, within the filter's
- * support; to shut them out, crop first. */
+ * support; to shut them out, crop first. A box may reach beyond the source by half a pixel of the
+ * result, whose centre then still lies within. */
 typedef struct weld_resize_request {
     weld_interpolation filter;
     int64_t full_width, full_height;

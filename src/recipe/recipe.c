@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "recipe/augment_check.h"
 #include "recipe/recipe_check.h"
 #include "recipe/recipe_yaml.h"
 #include "tasks/task.h"
@@ -37,6 +38,7 @@ void weld_recipe_fit(weld_recipe *r, int64_t epochs) {
     r->schedule.cooldown_epochs = cooldown < epochs ? cooldown : epochs - 1;
     r->train.epochs = epochs - r->schedule.cooldown_epochs;
     r->augment.mixup_off_epoch = fitted(r->augment.mixup_off_epoch, factor);
+    r->augment.close_mosaic = fitted(r->augment.close_mosaic, factor);
     r->schedule.warmup_epochs = fmin(r->schedule.warmup_epochs * factor, WELD_MAX_EPOCHS);
     r->schedule.decay_epochs = fmin(r->schedule.decay_epochs * factor, WELD_MAX_EPOCHS);
 }
@@ -287,6 +289,7 @@ static weld_status parse(const char *name, const char *text, size_t size, const 
         status = status ? status : read_layers(&l, o, err);
         status = status ? status : apply_all(r, &l, o, err);
         status = status ? status : weld_recipe_check(r, o, err);
+        status = status ? status : weld_recipe_check_augment(r, o, err);
         layers_free(&l, &o->keys);
     }
     if (!status) {

@@ -118,7 +118,7 @@ static inline bool weld_recipe_evaluates(const weld_recipe *r) {
 int64_t weld_recipe_epochs(const weld_recipe *r);
 
 /* Make the run as long as `epochs` in all, and what the schedule counts in epochs longer or shorter
- * with it: its warm-up, its steps, its cool-down; and augment.mixup_off_epoch. */
+ * with it: its warm-up, its steps, its cool-down; and augment.mixup_off_epoch and close_mosaic. */
 void weld_recipe_fit(weld_recipe *r, int64_t epochs);
 
 /* All defaults but the family's and the task's (a model that has no name yet and no data). */

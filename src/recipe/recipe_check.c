@@ -17,7 +17,7 @@ static size_t family_key(const weld_key *row) {
     return WELD_RECIPE_PLACE(model.values) + row->offset;
 }
 
-static bool was_given(const weld_recipe_origins *o, size_t place) {
+bool weld_recipe_was_given(const weld_recipe_origins *o, size_t place) {
     size_t i = weld_recipe_key_index(&o->keys, place);
     return o->line[i] || o->option[i];
 }
@@ -50,7 +50,7 @@ static weld_status check_sizes(const weld_recipe *r, const weld_recipe_origins *
     const weld_key *differs = weld_model_difference(&r->model, &named, WELD_KEY_SIZE);
     weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names);
     for (const weld_key *key = first; key; key = weld_family_next_key(family, key, WELD_KEY_SIZE)) {
-        given = was_given(o, family_key(key)) ? key : given;
+        given = weld_recipe_was_given(o, family_key(key)) ? key : given;
     }
     if (first && !is_variant && differs != first) {
         snprintf(reason, sizeof reason, "missing: a family name needs %s", names);
@@ -113,7 +113,7 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
                                 "loss.distillation.cache)",
                                 err);
     }
-    if (head && !was_given(o, family_key(head))) {
+    if (head && !weld_recipe_was_given(o, family_key(head))) {
         weld_model_set_second_head(&r->model, true);
     }
     return WELD_OK;

@@ -105,10 +105,12 @@ static const weld_key data_keys[] = {
 };
 
 static const weld_key augment_keys[] = {
-    {"kind", CHOICE(augment.kind, "imagenet", "small", "none"),
+    {"kind", CHOICE(augment.kind, "imagenet", "small", "detection", "none"),
+     .manual_standard = "imagenet; of detectors detection",
      .help =
          "`imagenet`: random resized crop and flips; `small`: pad by 4, random crop and flips, for "
-         "inputs of 32 and less; `none`: images as evaluation sees them, each once, and unmixed"},
+         "inputs of 32 and less; `detection`: mosaics, scaling, shifts, flips and colours "
+         "(\"Mosaics\" below); `none`: images as evaluation sees them, each once, and unmixed"},
     {"crop_scale", REALS(augment.crop_scale, 1e-4, 1),
      .help = "random resized crop: share of the image's area, least and most"},
     {"crop_ratio", REALS(augment.crop_ratio, 0.01, 100),
@@ -147,6 +149,22 @@ static const weld_key augment_keys[] = {
     {"mixup_off_epoch", INTEGER(augment.mixup_off_epoch, 0, WELD_MAX_EPOCHS), .null = "0",
      .help = "after so many epochs nothing is mixed any more, neither by mixup nor by cutmix, as "
              "with timm's `--mixup-off-epoch`; 0: to the end"},
+    {"mosaic", REAL(augment.mosaic, 0, 1), .null = "0",
+     .help = "detection: probability that a sample is made of four images; 0 in other kinds, as "
+             "the next five"},
+    {"scale", REAL(augment.scale, 0, WELD_MAX_SCALE), .null = "0",
+     .help = "detection: a sample is scaled by a factor of 1 - scale to 1 + scale"},
+    {"translate", REAL(augment.translate, 0, 1), .null = "0",
+     .help = "detection: it is moved by up to so much of its side, each way"},
+    {"hsv", REALS(augment.hsv, 0, 1),
+     .help = "detection: gains of hue (1 is the whole circle of colours), saturation and value, of "
+             "which up to so much is added or taken away"},
+    {"blend", REAL(augment.blend, 0, 1), .null = "0",
+     .help = "detection: probability that a sample is blended with another, in shares drawn from "
+             "beta(32, 32); the boxes of both count. YOLO's mixup"},
+    {"close_mosaic", INTEGER(augment.close_mosaic, 0, WELD_MAX_EPOCHS), .null = "0",
+     .help = "detection: in so many epochs at the end each sample is of one image: no mosaics and "
+             "no blends"},
     {"repeats", INTEGER(augment.repeats, 1, WELD_MAX_REPEATS), .null = "1",
      .help = "repeated augmentation: each image stands so many times in a row in an epoch's order, "
              "augmented anew each time. An epoch keeps its length, so that it sees 1/repeats of "
@@ -251,14 +269,15 @@ static const weld_key train_keys[] = {
      .help = "passes over the training images"},
     {"time", TEXT(train.time), .null = "",
      .manual_range = "as `2h`, `90m`, `1h30m`, `1.5d`, `45s`; null (none)",
-     .help =
-         "how long the run may take. Before the first update a few updates and a part of an "
-         "evaluation are measured, and thrown away; then there are as many epochs as fit (at "
-         "least one), which is said, and `schedule.warmup_epochs`, `decay_epochs`, "
-         "`cooldown_epochs` and `augment.mixup_off_epoch` become longer or shorter in proportion "
-         "to `train.epochs`. What came "
-         "of it is in `recipe.yaml` and checkpoints, so that a run that is resumed keeps it; "
-         "with it set by hand, and this null, another run gives the same bits"},
+     .help = "how long the run may take. Before the first update a few updates and a part of an "
+             "evaluation are measured, and thrown away; then there are as many epochs as fit (at "
+             "least one), which is said, and `schedule.warmup_epochs`, `decay_epochs`, "
+             "`cooldown_epochs`, `augment.mixup_off_epoch` and `close_mosaic` become longer or "
+             "shorter in "
+             "proportion "
+             "to `train.epochs`. What came "
+             "of it is in `recipe.yaml` and checkpoints, so that a run that is resumed keeps it; "
+             "with it set by hand, and this null, another run gives the same bits"},
     {"batch_size", INTEGER(train.batch_size, 1, 1e6), .standard = "256",
      .help = "images a batch; what is left over at an epoch's end is dropped (each epoch leaves "
              "out others)"},

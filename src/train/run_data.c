@@ -256,6 +256,7 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
         .accumulate = d->recipe.train.accumulate,
         .seed = (uint64_t)d->recipe.train.seed,
         .views = d->distillation ? weld_distillation_views(d->distillation) : 0,
+        .epochs = weld_recipe_epochs(&d->recipe),
         .shuffle = d->recipe.train.shuffle,
         .sampling = (weld_balance)d->recipe.data.sampling,
         .annotation = d->task->annotation,

@@ -195,6 +195,7 @@ static weld_status keep_fitted(weld_trainer *t, const weld_recipe *old, weld_err
     r->schedule.decay_epochs = old->schedule.decay_epochs;
     r->schedule.cooldown_epochs = old->schedule.cooldown_epochs;
     r->augment.mixup_off_epoch = old->augment.mixup_off_epoch;
+    r->augment.close_mosaic = old->augment.close_mosaic;
     return WELD_OK;
 }
 

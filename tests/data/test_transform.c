@@ -377,14 +377,16 @@ END_TEST
 
 START_TEST(images_of_extreme_shape_pass) {
     const int sides[][2] = {{1, 1}, {1, 20000}, {20000, 1}, {3, 2}};
+    const weld_augmentation_kind kinds[] = {WELD_AUGMENT_IMAGENET, WELD_AUGMENT_SMALL,
+                                            WELD_AUGMENT_NONE};
     weld_transform_scratch scratch = {0};
     weld_image image = {0};
     float out[32 * 32 * 3];
     for (int i = 0; i < 4; i++) {
         weld_image_resize_buffer(&image, sides[i][0], sides[i][1], NULL);
         memset(image.pixels, 77, (size_t)image.width * (size_t)image.height * 3);
-        for (int kind = 0; kind < 3; kind++) {
-            weld_transform t = transform_of(32, 0.875, (weld_augmentation_kind)kind);
+        for (int k = 0; k < 3; k++) {
+            weld_transform t = transform_of(32, 0.875, kinds[k]);
             t.augmentation.hflip = 1;
             weld_random r = weld_random_start(1, 0, 0, WELD_RANDOM_AUGMENT);
             ck_assert_int_eq(train(&t, &image, &r, &scratch, out, NULL), WELD_OK);

@@ -128,7 +128,8 @@ START_TEST(wrong_types_are_named_with_their_line) {
     refuse(BASE "optimizer:\n  betas: [0.9]\n",
            "r.yaml:4: optimizer.betas: takes a list of 2 values, as [1, 2]");
     refuse(BASE "augment:\n  kind: strong\n",
-           "r.yaml:4: augment.kind: 'strong' is not known: this version has imagenet, small, none");
+           "r.yaml:4: augment.kind: 'strong' is not known: this version has imagenet, small, "
+           "detection, none");
     refuse(BASE "train: 3\n", "r.yaml:3: train: must hold keys, as in 'train: {epochs: ...}'");
     refuse("- 3\n", "r.yaml:1: a recipe is a map of sections, as in 'model: {name: ...}'");
 }

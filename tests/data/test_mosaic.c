@@ -1,0 +1,390 @@
+/* Where the images of a sample of kind detection lie in it. */
+#include "data/mosaics.h"
+#include "suite.h"
+
+enum { MANY = 60, SIDE_MAX = 96 };
+
+static weld_transform transform_of(int width, int height, const weld_augmentation *a) {
+    const weld_preprocessing p = letterbox_of(width, height);
+    weld_transform t;
+    ck_assert_int_eq(weld_transform_init(&t, &p, a, NULL), WELD_OK);
+    return t;
+}
+
+/* A sample of flat images as the loader would make it. */
+static void make_sample(const weld_transform *t, const weld_sample_part *parts, int count,
+                        weld_random *random, weld_sample_plan *plans, float *out) {
+    weld_image images[WELD_SAMPLE_PARTS];
+    weld_image_size sizes[WELD_SAMPLE_PARTS];
+    weld_decoded_part decoded[WELD_SAMPLE_PARTS];
+    weld_transform_scratch scratch = {0};
+    weld_random erase = *random;
+    for (int i = 0; i < count; i++) {
+        sizes[i] = flat_size(parts[i].index);
+    }
+    weld_mosaic_plan(t, parts, sizes, count, random, plans);
+    for (int i = 0; i < count; i++) {
+        images[i] = flat_image(parts[i].index, false);
+        const weld_pixels pixels = weld_image_pixels(&images[i]);
+        if (plans[i].to.width && plans[i].to.height) {
+            ck_assert(!weld_rectangle_check(&plans[i].crop, sizes[i].width, sizes[i].height, NULL));
+            decoded[i] = weld_part_of_image(&pixels, &plans[i].crop);
+        }
+    }
+    ck_assert_int_eq(
+        weld_transform_training(t, plans, decoded, count, random, &erase, &scratch, out, NULL),
+        WELD_OK);
+    for (int i = 0; i < count; i++) {
+        weld_image_free(&images[i]);
+    }
+    weld_transform_scratch_free(&scratch);
+}
+
+/* --- Against a canvas that is painted and then looked at pixel by pixel --- */
+
+typedef struct canvas {
+    int width, height;
+    uint8_t pixels[4 * SIDE_MAX * SIDE_MAX][3];
+} canvas;
+
+/* An image that would fill a rectangle, as far as there is canvas. */
+static void paint(canvas *c, int64_t index, int left, int top, int width, int height) {
+    for (int y = top < 0 ? 0 : top; y < top + height && y < c->height; y++) {
+        for (int x = left < 0 ? 0 : left; x < left + width && x < c->width; x++) {
+            flat_colour(index, false, c->pixels[y * c->width + x]);
+        }
+    }
+}
+
+static int rounded(double v) {
+    return v < 1 ? 1 : (int)nearbyint(v);
+}
+
+/* Of the images of parts[0..3], which meet in a point that is drawn, or of parts[0] alone. */
+static void paint_all(canvas *c, const weld_sample_part *parts, int count, int width, int height,
+                      weld_random *random) {
+    const int factor = count > 1 ? 2 : 1;
+    c->width = factor * width;
+    c->height = factor * height;
+    memset(c->pixels, PADDING, sizeof c->pixels);
+    int meet_y = 0, meet_x = 0;
+    if (count > 1) {
+        meet_y = (int)weld_random_range(random, height / 2.0, 3 * height / 2.0);
+        meet_x = (int)weld_random_range(random, width / 2.0, 3 * width / 2.0);
+    }
+    for (int i = 0; i < count; i++) {
+        const weld_image_size s = flat_size(parts[i].index);
+        const double ratio = fmin((double)width / s.width, (double)height / s.height);
+        const int w = rounded(s.width * ratio), h = rounded(s.height * ratio);
+        const int left = count == 1 ? (width - w) / 2 : i % 2 ? meet_x : meet_x - w;
+        const int top = count == 1 ? (height - h) / 2 : i / 2 ? meet_y : meet_y - h;
+        paint(c, parts[i].index, left, top, w, h);
+    }
+}
+
+/* What of the canvas the sample's pixels show, in their centres. */
+static void compare(const canvas *c, int width, int height, double scale, double center_x,
+                    double center_y, const float *out) {
+    const uint8_t around[3] = {PADDING, PADDING, PADDING};
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            const double u = (x + 0.5 - center_x) / scale + c->width / 2.0;
+            const double v = (y + 0.5 - center_y) / scale + c->height / 2.0;
+            const bool inside = u >= 0 && u < c->width && v >= 0 && v < c->height;
+            const uint8_t *expected = inside ? c->pixels[(int)v * c->width + (int)u] : around;
+            for (int k = 0; k < 3; k++) {
+                ck_assert_msg(out[(y * width + x) * 3 + k] == (float)expected[k] / 255.0f,
+                              "at %d, %d: %g, not %d", x, y,
+                              (double)out[(y * width + x) * 3 + k] * 255, expected[k]);
+            }
+        }
+    }
+}
+
+static void compare_with_canvas(int width, int height, double scale, double translate, int count) {
+    const weld_augmentation a = detection_of(1, scale, translate);
+    const weld_transform t = transform_of(width, height, &a);
+    static canvas c;
+    static float out[SIDE_MAX * SIDE_MAX * 3];
+    for (uint64_t i = 0; i < MANY; i++) {
+        weld_random r = weld_random_start(1, 0, i, WELD_RANDOM_AUGMENT), again = r;
+        weld_sample_part parts[4];
+        weld_sample_plan plans[4];
+        for (int k = 0; k < count; k++) {
+            parts[k] =
+                (weld_sample_part){.index = (int64_t)(i * 5 + (uint64_t)k * 7) % FLAT_IMAGES};
+        }
+        paint_all(&c, parts, count, width, height, &again);
+        const double s = weld_random_range(&again, 1 - scale, 1 + scale);
+        const double x = width * weld_random_range(&again, 0.5 - translate, 0.5 + translate);
+        const double y = height * weld_random_range(&again, 0.5 - translate, 0.5 + translate);
+        make_sample(&t, parts, count, &r, plans, out);
+        compare(&c, width, height, s, x, y, out);
+    }
+}
+
+START_TEST(a_mosaic_is_a_look_at_a_canvas_with_four_images) {
+    compare_with_canvas(64, 64, 0.5, 0.1, 4);
+    compare_with_canvas(96, 48, 0.9, 0.2, 4);
+    compare_with_canvas(64, 64, 0, 0, 4);
+}
+END_TEST
+
+START_TEST(without_mosaic_it_is_a_look_at_a_letterbox) {
+    compare_with_canvas(64, 64, 0.5, 0.1, 1);
+    compare_with_canvas(40, 80, 0.9, 0.7, 1); /* not every image is seen */
+}
+END_TEST
+
+/* --- Placements --- */
+
+/* With the flips that a sample has, the pixels of an image are those of its placement's cell, and
+ * the point in the middle of the image lies where it says. */
+START_TEST(placements_tell_where_images_are_seen) {
+    weld_augmentation a = detection_of(1, 0.6, 0.2);
+    a.hflip = a.vflip = 0.5;
+    const weld_transform t = transform_of(72, 56, &a);
+    static float out[72 * 56 * 3];
+    int ways = 0, hidden = 0;
+    for (uint64_t i = 0; i < MANY; i++) {
+        weld_random r = weld_random_start(2, 0, i, WELD_RANDOM_AUGMENT);
+        const weld_sample_part parts[4] = {{.index = 0}, {.index = 2}, {.index = 7}, {.index = 8}};
+        weld_sample_plan plans[4];
+        make_sample(&t, parts, 4, &r, plans, out);
+        ways |= 1 << (plans[0].hflip + 2 * plans[0].vflip);
+        for (int k = 0; k < 4; k++) {
+            const weld_image_size size = flat_size(parts[k].index);
+            const weld_placement p =
+                weld_transform_placement(&t, &plans[k], size.width, size.height);
+            uint8_t colour[3];
+            int seen = 0;
+            flat_colour(parts[k].index, false, colour);
+            ck_assert(plans[k].hflip == plans[0].hflip && plans[k].vflip == plans[0].vflip);
+            for (int n = 0; n < 72 * 56; n++) {
+                const int x = n % 72, y = n / 72;
+                const bool is_its = out[3 * n] == (float)colour[0] / 255.0f;
+                const bool in_cell = x >= p.cell.x && x < p.cell.x + p.cell.width &&
+                                     y >= p.cell.y && y < p.cell.y + p.cell.height;
+                seen += is_its;
+                ck_assert(is_its == in_cell);
+            }
+            hidden += seen == 0;
+            ck_assert_int_eq(seen, p.cell.width * p.cell.height);
+            for (int axis = 0; axis < 2;
+                 axis++) { /* the corners, unless the canvas cuts them off */
+                const double begin = p.shift[axis];
+                const double end = begin + p.scale[axis] * (axis ? size.height : size.width);
+                ck_assert((p.scale[axis] < 0) == (axis ? plans[k].vflip : plans[k].hflip));
+                ck_assert(p.extent[axis] >= fmin(begin, end) - 1e-9);
+                ck_assert(p.extent[axis + 2] <= fmax(begin, end) + 1e-9);
+                ck_assert(p.extent[axis] < p.extent[axis + 2]);
+            }
+        }
+    }
+    ck_assert_int_eq(ways, 15);
+    ck_assert_int_gt(hidden, 0);
+}
+END_TEST
+
+/* A canvas cuts images at its edge, whatever is seen of it: of one that is as large as the canvas
+ * leaves room for the extent has the rest's size. */
+START_TEST(extents_are_what_a_canvas_leaves_of_images) {
+    const weld_augmentation a = detection_of(1, 0, 0);
+    const weld_transform t = transform_of(64, 64, &a);
+    for (uint64_t i = 0; i < MANY; i++) {
+        weld_random r = weld_random_start(3, 0, i, WELD_RANDOM_AUGMENT), again = r;
+        weld_sample_part parts[4] = {{.index = 2}, {.index = 2}, {.index = 2}, {.index = 2}};
+        const weld_image_size sizes[4] = {{64, 64}, {64, 64}, {64, 64}, {64, 64}};
+        weld_sample_plan plans[4];
+        weld_mosaic_plan(&t, parts, sizes, 4, &r, plans);
+        const int y = (int)weld_random_range(&again, 32, 96);
+        const int x = (int)weld_random_range(&again, 32, 96);
+        const int left = x < 64 ? x : 64, right = 128 - x < 64 ? 128 - x : 64;
+        const int above = y < 64 ? y : 64;
+        ck_assert_double_eq(plans[0].at.extent[2] - plans[0].at.extent[0], left);
+        ck_assert_double_eq(plans[1].at.extent[2] - plans[1].at.extent[0], right);
+        ck_assert_double_eq(plans[0].at.extent[3] - plans[0].at.extent[1], above);
+        ck_assert_double_eq(plans[2].at.extent[1], y - 32);
+        ck_assert_double_eq(plans[3].at.shift[0], x - 32);
+        ck_assert_double_eq(plans[0].at.shift[0], x - 64 - 32);
+    }
+}
+END_TEST
+
+/* --- Pixels --- */
+
+/* Of red: where it is on the average, as edges count. */
+static void find_centroid(const float *out, int width, int height, double centroid[2]) {
+    double sum = 0;
+    centroid[0] = centroid[1] = 0;
+    for (int n = 0; n < width * height; n++) {
+        const double v = (double)out[3 * n];
+        sum += v;
+        centroid[0] += v * (n % width + 0.5);
+        centroid[1] += v * (n / width + 0.5);
+    }
+    ck_assert_double_gt(sum, 0);
+    centroid[0] /= sum;
+    centroid[1] /= sum;
+}
+
+static void blob_image(uint8_t pixels[32 * 32 * 3]) {
+    memset(pixels, 0, 32 * 32 * 3);
+    for (int y = 8; y < 12; y++) {
+        memset(pixels + (y * 32 + 8) * 3, 255, 4 * 3);
+    }
+}
+
+static void show(const weld_transform *t, const weld_pixels *image, const weld_sample_plan *plan,
+                 float *out) {
+    weld_transform_scratch scratch = {0};
+    weld_random random = weld_random_start(1, 0, 0, WELD_RANDOM_TEST), erase = random;
+    const weld_decoded_part part = weld_part_of_image(image, &plan->crop);
+    ck_assert_int_eq(
+        weld_transform_training(t, plan, &part, 1, &random, &erase, &scratch, out, NULL), WELD_OK);
+    weld_transform_scratch_free(&scratch);
+}
+
+/* A blob of 4 x 4 at 8..12 of 32, halved about the centre: its middle comes to lie at 13, and not
+ * a quarter of a pixel further, where maps from pixel to pixel put it. */
+START_TEST(pixels_and_boxes_do_not_drift_apart) {
+    const weld_augmentation a = detection_of(0, 0.5, 0);
+    weld_transform t = transform_of(32, 32, &a);
+    uint8_t pixels[32 * 32 * 3];
+    const weld_pixels image = {pixels, 32, 32, 32 * 3};
+    static float out[32 * 32 * 3];
+    double centroid[2];
+    blob_image(pixels);
+    memset(t.preprocessing.padding, 0, 3);
+    const weld_sample_plan half = {.crop = {0, 0, 32, 32},
+                                   .reduction = 1,
+                                   .cell = {0, 0, 32, 32},
+                                   .to = {8, 8, 16, 16},
+                                   .at = {.width = 32,
+                                          .height = 32,
+                                          .scale = {0.5, 0.5},
+                                          .shift = {8, 8},
+                                          .cell = {8, 8, 16, 16}}};
+    show(&t, &image, &half, out);
+    find_centroid(out, 32, 32, centroid);
+    ck_assert_double_eq_tol(centroid[0], 13, 0.02);
+    ck_assert_double_eq_tol(centroid[1], 13, 0.02);
+    for (uint64_t i = 0; i < MANY; i++) { /* by any factor, anywhere */
+        weld_random r = weld_random_start(4, 0, i, WELD_RANDOM_AUGMENT);
+        const weld_sample_part part = {.index = 0};
+        const weld_image_size size = {32, 32};
+        weld_sample_plan plan;
+        t.augmentation.translate = 0.05;
+        weld_mosaic_plan(&t, &part, &size, 1, &r, &plan);
+        show(&t, &image, &plan, out);
+        find_centroid(out, 32, 32, centroid);
+        for (int axis = 0; axis < 2; axis++) {
+            const double expected = plan.at.scale[axis] * 10 + plan.at.shift[axis];
+            ck_assert_double_eq_tol(centroid[axis], expected, 0.1);
+        }
+    }
+}
+END_TEST
+
+/* Nothing of it at all is what evaluation shows, to the bit. */
+START_TEST(without_anything_at_random_it_is_evaluation) {
+    const char *const names[] = {"photo.jpg", "rgb.png", "one_pixel.jpg", "grey.jpg"};
+    const int sides[][2] = {{32, 32}, {24, 56}, {300, 200}};
+    const weld_augmentation a = detection_of(0, 0, 0);
+    for (int i = 0; i < 12; i++) {
+        const int width = sides[i % 3][0], height = sides[i % 3][1];
+        const weld_transform t = transform_of(width, height, &a);
+        weld_image image = decode_fixture(names[i / 3]);
+        weld_transform_scratch scratch = {0};
+        weld_random r = weld_random_start(5, 0, 0, WELD_RANDOM_AUGMENT);
+        const weld_sample_part part = {.index = 0};
+        const weld_image_size size = {image.width, image.height};
+        const weld_pixels pixels = weld_image_pixels(&image);
+        static float expected[300 * 200 * 3], got[300 * 200 * 3];
+        weld_sample_plan plan;
+        weld_mosaic_plan(&t, &part, &size, 1, &r, &plan);
+        show(&t, &pixels, &plan, got);
+        ck_assert_int_eq(weld_transform_evaluation(&t, &image, &scratch, expected, NULL), WELD_OK);
+        ck_assert_int_eq(memcmp(got, expected, (size_t)(width * height * 3) * sizeof *got), 0);
+        weld_transform_scratch_free(&scratch);
+        weld_image_free(&image);
+    }
+}
+END_TEST
+
+/* Flat images one over the other: every pixel is in the same share between two colours, and shares
+ * are beta(32, 32)'s: 1/2 on the average, with a deviation of 0.062. */
+START_TEST(blends_are_of_two_pictures_in_shares_about_half) {
+    weld_augmentation a = detection_of(0, 0, 0);
+    a.blend = 1;
+    const weld_transform t = transform_of(64, 64, &a);
+    static float out[64 * 64 * 3];
+    double sum = 0, squares = 0;
+    enum { SAMPLES = 300 };
+    for (uint64_t i = 0; i < SAMPLES; i++) {
+        weld_random r = weld_random_start(6, 0, i, WELD_RANDOM_AUGMENT);
+        const weld_sample_part parts[2] = {{.index = 2}, {.index = 8, .layer = 1}};
+        weld_sample_plan plans[2];
+        uint8_t first[3], second[3];
+        make_sample(&t, parts, 2, &r, plans, out);
+        flat_colour(2, false, first);
+        flat_colour(8, false, second);
+        const double middle = (double)out[32 * 64 * 3] * 255, top = (double)out[0] * 255;
+        const double share = (middle - second[0]) / (first[0] - second[0]);
+        ck_assert_double_eq_tol(top, share * first[0] + (1 - share) * PADDING, 2);
+        ck_assert_double_eq_tol(middle, floor(middle + 0.5), 1e-4);
+        sum += share;
+        squares += share * share;
+    }
+    ck_assert_double_eq_tol(sum / SAMPLES, 0.5, 0.02);
+    ck_assert_double_eq_tol(sqrt(squares / SAMPLES - sum / SAMPLES * sum / SAMPLES), 0.062, 0.01);
+}
+END_TEST
+
+/* --- Letterboxes --- */
+
+/* At 640: left, right, above and below, as YOLO's are for an image of this size. */
+START_TEST(letterboxes_of_evaluation_are_those_of_yolo) {
+    const int cases[][6] = {{640, 480, 0, 0, 80, 80},
+                            {500, 375, 0, 0, 80, 80},
+                            {427, 640, 106, 107, 0, 0},
+                            {333, 500, 107, 107, 0, 0},
+                            {1920, 1080, 0, 0, 140, 140}};
+    const weld_augmentation a = detection_of(0, 0, 0);
+    const weld_transform t = transform_of(640, 640, &a);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int *c = cases[i];
+        const weld_placement p = weld_transform_evaluation_placement(&t, c[0], c[1]);
+        ck_assert_double_eq(p.extent[0], c[2]);
+        ck_assert_double_eq_tol(p.extent[2], 640 - c[3], 1e-9);
+        ck_assert_double_eq(p.extent[1], c[4]);
+        ck_assert_double_eq_tol(p.extent[3], 640 - c[5], 1e-9);
+    }
+}
+END_TEST
+
+/* A point of an image there and back, for every length of a side. */
+START_TEST(letterboxes_are_undone_exactly) {
+    const weld_augmentation a = detection_of(0, 0, 0);
+    const weld_transform t = transform_of(1280, 1280, &a);
+    for (int side = 1; side <= 2000; side++) {
+        const weld_placement p = weld_transform_evaluation_placement(&t, 1571, side);
+        const double whole[2] = {1571, side};
+        for (int axis = 0; axis < 2; axis++) {
+            const double low = p.extent[axis], high = p.extent[axis + 2];
+            ck_assert(low == floor(low) && fabs(high - nearbyint(high)) < 1e-9);
+            ck_assert(low >= 0 && high <= 1280 + 1e-9);
+            ck_assert_double_eq_tol((low - p.shift[axis]) / p.scale[axis], 0, 1e-9);
+            ck_assert_double_eq_tol((nearbyint(high) - p.shift[axis]) / p.scale[axis], whole[axis],
+                                    1e-9);
+        }
+    }
+}
+END_TEST
+
+RUN_SUITE("data/mosaic", a_mosaic_is_a_look_at_a_canvas_with_four_images,
+          without_mosaic_it_is_a_look_at_a_letterbox, placements_tell_where_images_are_seen,
+          extents_are_what_a_canvas_leaves_of_images, pixels_and_boxes_do_not_drift_apart,
+          without_anything_at_random_it_is_evaluation,
+          blends_are_of_two_pictures_in_shares_about_half,
+          letterboxes_of_evaluation_are_those_of_yolo, letterboxes_are_undone_exactly)

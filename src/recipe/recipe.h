@@ -77,7 +77,7 @@ typedef struct weld_recipe {
         int64_t seed;
         bool shuffle;
         double ema_decay;         /* of the moving average of the weights; 0: none */
-        bool ema_warmup;          /* it begins smaller: optimizer.h */
+        int ema_warmup;           /* it begins smaller (optimizer.h): a weld_recipe_warmup */
         int best;                 /* a weld_recipe_best */
         int64_t patience;         /* evaluations without a better score; 0: all epochs are run */
         int64_t eval_every;       /* epochs; 0: at the end only */
@@ -98,6 +98,13 @@ typedef enum weld_recipe_best {
     WELD_RECIPE_BEST_EMA,
     WELD_RECIPE_BEST_LOSS
 } weld_recipe_best;
+
+/* AUTO: to be chosen at the start of the run. */
+typedef enum weld_recipe_warmup {
+    WELD_RECIPE_WARMUP_OFF,
+    WELD_RECIPE_WARMUP_ON,
+    WELD_RECIPE_WARMUP_AUTO
+} weld_recipe_warmup;
 
 /* Of train.precision: to be chosen at the start of the run. */
 #define WELD_RECIPE_PRECISION_AUTO (WELD_PRECISION_BF16 + 1)

@@ -254,7 +254,7 @@ static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origi
         return weld_recipe_fail(o, KEY(optimizer.nesterov),
                                 "is for sgd: set it to false, or optimizer.name to sgd", err);
     }
-    if (r->train.ema_warmup && !(r->train.ema_decay > 0)) {
+    if (r->train.ema_warmup == WELD_RECIPE_WARMUP_ON && !(r->train.ema_decay > 0)) {
         return weld_recipe_fail(o, KEY(train.ema_warmup),
                                 "there is no average: give train.ema_decay, or set this to false",
                                 err);

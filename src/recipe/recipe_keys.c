@@ -31,6 +31,8 @@ static const char *const stage_counts[] = {"0", "", "1", "2", "3", "4", "5", "6"
 _Static_assert(sizeof stage_counts / sizeof *stage_counts == WELD_FREEZE_BACKBONE + 1,
                "stage_counts and the choices of train.freeze go up to the backbone");
 
+static const char *const no_and_yes[] = {"no", "yes", ""};
+
 static const weld_key model_keys[] = {
     {"name", TEXT(model.name), .manual_standard = "must be given",
      .help = "a variant that `weld models` lists, or the name of a family for sizes of your own"},
@@ -303,12 +305,16 @@ static const weld_key train_keys[] = {
              "checkpoints, where `--key ema` takes it in their place; 0: no average. ema_decay to "
              "the power of the run's updates is the "
              "share of what the average started from that is still in it: a percent of new weights "
-             "spoils it, so take less than 1 - 10 / updates where these are few, or "
-             "`ema_warmup`"},
-    {"ema_warmup", BOOL(train.ema_warmup),
+             "spoils it: see `ema_warmup`"},
+    {"ema_warmup", CHOICE(train.ema_warmup, "false", "true", "auto"), .synonyms = no_and_yes,
+     .standard = "auto", .manual_range = "auto, true, false",
      .help = "the average follows quickly at first: after update n its decay is at most "
              "1 - n^(-2/3), as with timm's `--model-ema-warmup`, so that nothing is left of what "
-             "it started from"},
+             "it started from. `auto`: where the run is short for its `ema_decay`, which is where "
+             "more than half a percent of what the average started from would be left at its end: "
+             "in fewer than about 5.3 / (1 - ema_decay) updates (5,300 with 0.999; 132,000 with "
+             "0.99996). It is decided at the run's start, said, and written to the run's recipe; "
+             "a run that is resumed, or extended, goes on with what was decided"},
     {"best", CHOICE(train.best, "weights", "ema", "loss"),
      .help =
          "what `best.h5` is the best of: `weights`: the weights with the best score, top-1 as a "

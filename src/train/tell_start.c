@@ -19,7 +19,7 @@
 /* Batch norm's statistics of fewer images are noisy (Wu and He, "Group normalization", 2018). */
 enum { FEW_IMAGES = 16, ADVICE_SIZE = 2048 };
 
-static const double SPOILS_AVERAGE = 0.005, MOSTLY_OLD_AVERAGE = 0.5, MUCH_LEFT_OUT = 0.01;
+static const double MOSTLY_OLD_AVERAGE = 0.5, MUCH_LEFT_OUT = 0.01;
 
 /* --- Facts --- */
 
@@ -107,12 +107,11 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
     }
 }
 
-/* Of an average that starts from new weights, with running variances of 1, a percent is enough to
- * spoil it: evaluated, every layer shrinks what it is given. One that starts from weights of --init
- * is spoilt by what of them was made anew, and says little of the run where it is mostly they. */
+/* An average that starts from weights of --init is spoilt by what of them was made anew, and says
+ * little of the run where it is mostly they. */
 static void advise_on_average(const weld_trainer *t, advice *a) {
     double updates = (double)t->updates, decay = t->data.recipe.train.ema_decay;
-    double left = pow(decay, updates), most = t->init ? MOSTLY_OLD_AVERAGE : SPOILS_AVERAGE;
+    double left = pow(decay, updates), most = t->init ? MOSTLY_OLD_AVERAGE : WELD_SPOILS_AVERAGE;
     char share[WELD_NUMBER_SIZE];
     if (decay > 0 && left > most && !t->data.recipe.train.ema_warmup) {
         advise(a,

@@ -11,6 +11,11 @@
 #include "train/step.h"
 #include "train/tensorboard.h"
 
+/* Of an average that starts from new weights, with running variances of 1, a percent is enough to
+ * spoil it: evaluated, every layer shrinks what it is given. More than this share of it is too
+ * much. */
+#define WELD_SPOILS_AVERAGE 0.005
+
 /* Of the weights and, where there is one, of their moving average. */
 typedef struct weld_run_evaluation {
     weld_graph *graph;

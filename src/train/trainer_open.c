@@ -59,7 +59,7 @@ static weld_optimizer_options optimizer_options(const weld_trainer *t) {
                                     .clip_mode = (weld_clip_mode)r->optimizer.clip_mode,
                                     .ema = t->ema,
                                     .ema_decay = r->train.ema_decay,
-                                    .ema_warmup = r->train.ema_warmup};
+                                    .ema_warmup = r->train.ema_warmup == WELD_RECIPE_WARMUP_ON};
 }
 
 /* One for each size of images. */
@@ -243,6 +243,40 @@ static void make_schedule(weld_trainer *t) {
         .per = (weld_schedule_per)r->schedule.per};
 }
 
+/* --- The moving average --- */
+
+static weld_status average_of_start(weld_trainer *t, weld_error *err) {
+    weld_recipe *old;
+    weld_status status = recipe_of_start(t, &old, err);
+    t->data.recipe.train.ema_warmup = status ? WELD_RECIPE_WARMUP_AUTO : old->train.ema_warmup;
+    weld_free(old);
+    return status;
+}
+
+/* Put what train.ema_warmup auto comes to in its place, as with the precision. */
+static weld_status choose_average(weld_trainer *t, weld_error *err) {
+    weld_recipe *r = &t->data.recipe;
+    if (r->train.ema_warmup != WELD_RECIPE_WARMUP_AUTO) {
+        return WELD_OK;
+    }
+    if (t->data.resumes) {
+        return average_of_start(t, err);
+    }
+    const double decay = r->train.ema_decay, left = decay > 0 ? pow(decay, (double)t->updates) : 0;
+    const bool is_short = left > WELD_SPOILS_AVERAGE;
+    r->train.ema_warmup = is_short ? WELD_RECIPE_WARMUP_ON : WELD_RECIPE_WARMUP_OFF;
+    if (is_short) {
+        char share[WELD_NUMBER_SIZE];
+        weld_train_say(t->data.settings,
+                       "train.ema_warmup auto: true: with train.ema_decay %g alone %s of the "
+                       "average would be what it started from after the run's %lld updates",
+                       decay, weld_percent_text(left, share), (long long)t->updates);
+    }
+    return WELD_OK;
+}
+
+/* --- Going on to more epochs --- */
+
 /* What becomes of the rate where a run goes on to more epochs than it was begun for. */
 static void say_extension(const weld_trainer *t) {
     const weld_trainer_state *s = &t->state;
@@ -336,10 +370,11 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, op
     if (as != OPEN_ON_TRIAL) {
         WELD_TRY(fit_to_time(t, err));
     }
-    WELD_TRY(weld_recipe_text(&t->data.recipe, &t->recipe_text, err));
     WELD_TRY(weld_run_data_open_teacher(&t->data, err));
     WELD_TRY(weld_run_data_open_loader(&t->data, err));
     make_schedule(t);
+    WELD_TRY(choose_average(t, err));
+    WELD_TRY(weld_recipe_text(&t->data.recipe, &t->recipe_text, err));
     WELD_TRY(open_network(t, err));
     say_extension(t);
     return as == OPEN_TO_RUN ? open_files(t, err) : WELD_OK;

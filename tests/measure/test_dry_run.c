@@ -224,8 +224,8 @@ START_TEST(the_schedule_is_told_and_its_cool_down_counts) {
 END_TEST
 
 static void expect_advice(const char *set, const char *words) {
-    const char *both[] = {"optimizer.lr_batch=0", set};
-    dry_run_well(both, 2);
+    const char *all[] = {"optimizer.lr_batch=0", "train.ema_warmup=false", set};
+    dry_run_well(all, 3);
     ck_assert_msg(strstr(advice, words) != NULL, "%s: said: %s", set, advice);
 }
 

@@ -25,7 +25,14 @@ typedef struct weld_preprocessing {
     weld_interpolation interpolation;
     float mean[3], std[3];
     unsigned char padding[3]; /* of WELD_FIT_LETTERBOX: a colour */
+    int scale16;              /* 16-bit grey (of PNG) from this value on is white; 0 means 255 */
 } weld_preprocessing;
+
+/* What scale16 may be. A value v of 16-bit grey becomes min(255, floor(255 v / scale16 + 1/2)):
+ * with 255 values stay as they are, and all above is white, as Pillow's convert("RGB") has it; with
+ * 65535 all of the range is kept. Other images have 8 bits already, or keep the upper 8 of 16. */
+#define WELD_SCALE16_MIN 255
+#define WELD_SCALE16_MAX 65535
 
 #ifdef __cplusplus
 extern "C" {

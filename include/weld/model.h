@@ -104,6 +104,7 @@ typedef struct weld_import_options {
     const char *const *set; /* "key=value" of what tensors do not tell: "stem_stride=2" (4) */
     size_t set_count;
     weld_class_order class_order; /* where names stay unknown; it is not written to files */
+    int scale16;                  /* weld/image.h; 0: 255 */
     void *reserved[4];            /* NULL */
 } weld_import_options;
 

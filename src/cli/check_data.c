@@ -165,7 +165,7 @@ weld_status cli_check_data(cli_call *call, weld_error *err) {
     if (!status && other) {
         status = weld_dataset_open(other, &against, err);
         if (!status) {
-            cli_tell_data(against);
+            cli_tell_data(against, 0);
         }
     }
     status = status ? status : check(&r, ds, against, threads, err);

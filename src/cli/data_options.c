@@ -69,8 +69,8 @@ static void say(void *context, const char *line) {
     fprintf(stderr, "note: %s\n", line);
 }
 
-void cli_tell_data(const weld_dataset *ds) {
-    weld_dataset_tell(ds, say, NULL);
+void cli_tell_data(const weld_dataset *ds, int scale16) {
+    weld_dataset_tell(ds, scale16, say, NULL);
 }
 
 static void tell_classes(const cli_data_request *r, const weld_model *m, const weld_adoption *a) {
@@ -94,7 +94,7 @@ weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_m
     }
     weld_status status = open(r, m, &out->ds, err);
     if (!status && !r->again) {
-        cli_tell_data(out->ds);
+        cli_tell_data(out->ds, weld_model_get_preprocessing(m)->scale16);
     }
     status = status ? status : weld_model_adopt_labels(m, out->ds, &out->adopted, err);
     if (status) {

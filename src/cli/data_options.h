@@ -9,7 +9,7 @@
     { "split", 0, CLI_FLAG, &(flag), NULL, "only what data.split of the file's run set aside" }
 
 /* What is so of the data alone. */
-void cli_tell_data(const weld_dataset *ds);
+void cli_tell_data(const weld_dataset *ds, int scale16);
 
 typedef struct cli_data_request {
     const char *path;        /* NULL: none is wanted */

@@ -29,7 +29,7 @@ typedef struct checking {
 static weld_status read_image(const weld_dataset *ds, int64_t i, weld_bytes *bytes,
                               weld_image *image, weld_error *err) {
     WELD_TRY(weld_dataset_read(ds, i, bytes, err));
-    return weld_dataset_decode(ds, i, bytes, image, err);
+    return weld_dataset_decode(ds, i, bytes, 0, image, err);
 }
 
 static void check_block(void *arg, int64_t item, int thread) {
@@ -184,12 +184,13 @@ static weld_status say_grey_range(inspection *in, weld_image *memory, weld_error
     char share[WELD_NUMBER_SIZE];
     weld_status status = weld_read_file(in->path, &bytes, err);
     if (!status && weld_image_is_deep_grey(bytes.data, bytes.size)) {
-        status = weld_decode_grey_range(bytes.data, bytes.size, memory, &range, err);
+        status = weld_decode_grey_range(bytes.data, bytes.size, 0, memory, &range, err);
         if (!status) {
             inspect_fact(in, "grey",
                          json_pack("{s:i, s:i, s:f}", "least", range.least, "most", range.most,
                                    "share_clipped", range.clipped),
-                         "16 bits, from %d to %d: %s of it is above 255 and taken for that",
+                         "16 bits, from %d to %d: %s of it is above 255 and taken for that, "
+                         "unless data.scale16 says otherwise",
                          range.least, range.most, weld_percent_text(range.clipped, share));
         }
     }

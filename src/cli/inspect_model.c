@@ -145,6 +145,9 @@ static void say_preprocessing(inspection *in, const weld_preprocessing *p, bool 
         "{s:o, s:s, s:f, s:s, s:[fff], s:[fff]}", "input_size", cli_size_json(p->height, p->width),
         "resize", cli_resize_name(p->resize), "crop_fraction", p->crop_fraction, "interpolation",
         filter, "mean", mean[0], mean[1], mean[2], "std", std[0], std[1], std[2]);
+    if (p->scale16 > WELD_SCALE16_MIN) {
+        json_object_set_new(value, "scale16", json_integer(p->scale16));
+    }
     inspect_fact(
         in, "preprocessing", value, "size %s, crop fraction %g, %s, mean %g %g %g, std %g %g %g%s",
         weld_input_text(p, input), p->crop_fraction, filter, mean[0], mean[1], mean[2], std[0],

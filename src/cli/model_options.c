@@ -165,5 +165,6 @@ void cli_tell_preparing(const char *path, const weld_model *m) {
         (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
         (double)p->std[1], (double)p->std[2],
         origin->hub ? ""
-                    : " (--size, --resize, --crop, --interpolation, --mean, --std say otherwise)");
+                    : " (--size, --resize, --crop, --interpolation, --mean, --std, --scale16 say "
+                      "otherwise)");
 }

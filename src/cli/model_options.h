@@ -33,8 +33,8 @@ typedef struct cli_model_options {
     {                                                                                              \
         "mean",    0,       CLI_TEXT,                                                              \
         &(o).mean, "R,G,B", ".pth, safetensors: subtracted from pixels of 0..1"},                  \
-    {                                                                                              \
-        "std", 0, CLI_TEXT, &(o).std, "R,G,B", ".pth, safetensors: then divided by"                \
+        {"std", 0, CLI_TEXT, &(o).std, "R,G,B", ".pth, safetensors: then divided by"}, {           \
+        "scale16", 0, CLI_COUNT, &(o).known.scale16, "N", "likewise: 16-bit grey that is white"    \
     }
 #define CLI_MODEL_CROP(o)                                                                          \
     {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side"},                      \

@@ -19,19 +19,17 @@ static void bad_image(void *arg, const char *name, const char *reason) {
     fprintf(stderr, "weld: skipped: %s: %s\n", name, reason);
 }
 
-static weld_status pack_folder(const char *folder, const char *out, int size, int threads,
+static weld_status pack_folder(const char *folder, const char *out, weld_pack_options options,
                                weld_error *err) {
     cli_progress progress = {.what = "pack"};
-    weld_pack_options options = {.size = size,
-                                 .threads = threads,
-                                 .progress = cli_progress_show,
-                                 .bad_image = bad_image,
-                                 .arg = &progress};
+    options.progress = cli_progress_show;
+    options.bad_image = bad_image;
+    options.arg = &progress;
     weld_pack_report report = {0};
     weld_dataset *ds = NULL;
     weld_status status = weld_dataset_open(folder, &ds, err);
     if (!status) {
-        cli_tell_data(ds);
+        cli_tell_data(ds, options.scale16);
         status = weld_pack(ds, out, &options, &report, err);
         cli_progress_end(&progress);
     }
@@ -84,21 +82,28 @@ static weld_status pack_idx(const char *images, const char *labels, const char *
 
 weld_status cli_pack(cli_call *call, weld_error *err) {
     const char *out = NULL, *classes = NULL, *split = "train";
-    int size = 0, threads = 0;
+    weld_pack_options how = {.size = 0};
     const cli_option options[] = {
         {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the packed data set"},
-        {"size", 0, CLI_COUNT, &size, "N", "reduce shorter sides to N (else bytes as they are)"},
-        {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
+        {"size", 0, CLI_COUNT, &how.size, "N",
+         "reduce shorter sides to N (else bytes as they are)"},
+        {"scale16", 0, CLI_COUNT, &how.scale16, "N",
+         "16-bit grey that becomes white by --size (255)"},
+        {"threads", 0, CLI_COUNT, &how.threads, "N", "threads (all)"},
         {"split", 0, CLI_TEXT, &split, "NAME", "of *-images-idx3-ubyte files: train, t10k (train)"},
         {"classes", 0, CLI_TEXT, &classes, "FILE", "class names for idx files, one a line"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    if (how.scale16 && !how.size) {
+        cli_usage(call, "--scale16 is for --size: without it images stay as they are, and "
+                        "data.scale16 of a recipe says how they are read");
+    }
     char images[PATH_MAX], labels[PATH_MAX];
     weld_status status = weld_idx_find(call->arguments[0], split, images, labels, err);
     if (status == WELD_OK) {
         status = pack_idx(images, labels, classes, out, err);
     } else if (status == WELD_ERROR_NOT_FOUND) {
-        status = pack_folder(call->arguments[0], out, size, threads, err);
+        status = pack_folder(call->arguments[0], out, how, err);
     }
     return status;
 }

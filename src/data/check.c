@@ -92,7 +92,7 @@ static void look_at(void *arg, int64_t item, int thread) {
     if (!r->status) {
         r->print = print_of(&w->bytes, i);
         r->facts = weld_image_facts_of(w->bytes.data, w->bytes.size);
-        r->status = weld_dataset_decode(c->ds, i, &w->bytes, &w->image, &r->error);
+        r->status = weld_dataset_decode(c->ds, i, &w->bytes, 0, &w->image, &r->error);
     }
     if (!r->status) {
         r->width = w->image.width;
@@ -100,7 +100,7 @@ static void look_at(void *arg, int64_t item, int thread) {
     }
     if (!r->status && weld_image_is_deep_grey(w->bytes.data, w->bytes.size)) {
         r->status =
-            weld_decode_grey_range(w->bytes.data, w->bytes.size, &w->image, &r->grey, &r->error);
+            weld_decode_grey_range(w->bytes.data, w->bytes.size, 0, &w->image, &r->grey, &r->error);
     }
 }
 
@@ -151,7 +151,8 @@ static void add_format(reasons *out, const result *r, const char *name) {
     if (r->grey.most > 0) {
         char share[WELD_NUMBER_SIZE];
         add_reason(out,
-                   "%d bits a channel, from %d to %d: %s of it is above 255 and taken for that",
+                   "%d bits a channel, from %d to %d: %s of it is above 255 and taken for that, "
+                   "unless data.scale16 says otherwise",
                    f->bits, r->grey.least, r->grey.most, weld_percent_text(r->grey.clipped, share));
     } else if (f->bits > 8) {
         add_reason(out, "%d bits a channel", f->bits);

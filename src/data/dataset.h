@@ -74,10 +74,10 @@ bool weld_dataset_is_tar(const weld_dataset *ds);
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 
 /* Reading in two steps, so that the first can be done ahead: the stored bytes of sample i, then
- * pixels of them. Errors name data set and sample. */
+ * pixels of them (scale16: decode.h). Errors name data set and sample. */
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                weld_image *out, weld_error *err);
+                                int scale16, weld_image *out, weld_error *err);
 /* How many bytes that would be; 0: it cannot be told. */
 size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i);
 /* Width and height of sample i, without decoding it. */
@@ -85,8 +85,8 @@ weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_byte
                               int *width, int *height, weld_error *err);
 /* weld_decode_part of sample i. *out may view `bytes` where these are pixels. */
 weld_status weld_dataset_decode_part(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                     const weld_rectangle *part, int reduction, weld_image *memory,
-                                     weld_decoded_part *out, weld_error *err);
+                                     const weld_rectangle *part, int reduction, int scale16,
+                                     weld_image *memory, weld_decoded_part *out, weld_error *err);
 
 /* Is a failure of these that of the image? Everything is but a lack of memory. */
 static inline bool weld_is_bad_image(weld_status status) {

@@ -111,11 +111,12 @@ static weld_status name_sample(const weld_dataset *ds, int64_t i, weld_status st
 }
 
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                weld_image *out, weld_error *err) {
+                                int scale16, weld_image *out, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
     return name_sample(ds, i,
-                       layout.height ? raw_whole(layout, bytes, out, err)
-                                     : weld_decode_image(bytes->data, bytes->size, out, err),
+                       layout.height
+                           ? raw_whole(layout, bytes, out, err)
+                           : weld_decode_image(bytes->data, bytes->size, scale16, out, err),
                        err);
 }
 
@@ -130,11 +131,11 @@ weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_byte
 }
 
 weld_status weld_dataset_decode_part(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                     const weld_rectangle *part, int reduction, weld_image *memory,
-                                     weld_decoded_part *out, weld_error *err) {
+                                     const weld_rectangle *part, int reduction, int scale16,
+                                     weld_image *memory, weld_decoded_part *out, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
     weld_status status = layout.height ? raw_part(layout, bytes, part, memory, out, err)
                                        : weld_decode_part(bytes->data, bytes->size, part, reduction,
-                                                          memory, out, err);
+                                                          scale16, memory, out, err);
     return name_sample(ds, i, status, err);
 }

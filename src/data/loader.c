@@ -148,6 +148,17 @@ static weld_status open_transforms(weld_loader *l, weld_error *err) {
     return WELD_OK;
 }
 
+/* Pixels that were packed are not to be taken for others than they are. */
+static weld_status check_scale16(const weld_loader *l, weld_error *err) {
+    const int packed = weld_dataset_layout(l->ds).scale16, own = l->options.preprocessing.scale16;
+    return !packed || packed == (own ? own : WELD_SCALE16_MIN)
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: was packed with --scale16 %d, but images are to be read with %d "
+                           "(data.scale16 of a recipe, scale16 of a model): take the same",
+                           weld_dataset_path(l->ds), packed, own ? own : WELD_SCALE16_MIN);
+}
+
 static weld_status choose_composition(weld_loader *l, weld_error *err) {
     const weld_loader_options *o = &l->options;
     const weld_augmentation *a = &l->transform.augmentation;
@@ -167,6 +178,7 @@ static weld_status choose_composition(weld_loader *l, weld_error *err) {
 }
 
 static weld_status open_parts(weld_loader *l, weld_error *err) {
+    WELD_TRY(check_scale16(l, err));
     WELD_TRY(open_batching(l, err));
     WELD_TRY(open_transforms(l, err));
     WELD_TRY(choose_composition(l, err));

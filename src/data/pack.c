@@ -8,7 +8,9 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "images/decode.h"
+#include "images/image_facts.h"
 #include "images/resize.h"
+#include "weld/image.h"
 
 enum { GROUP = 64, RAW_LIMIT = 64, JPEG_QUALITY = 95, MAX_SIZE = 16384 };
 
@@ -20,13 +22,14 @@ typedef struct worker {
 
 typedef struct pack_job {
     const weld_dataset *ds;
-    int size, threads;
+    int size, threads, scale16;
     weld_packed_layout layout; /* of the result */
     int64_t begin;             /* of the group */
     weld_bytes bytes[GROUP];
     int width[GROUP], height[GROUP]; /* while looking for a common size */
     weld_status statuses[GROUP];
     weld_error errors[GROUP];
+    bool scaled[GROUP]; /* 16-bit grey became 8-bit */
     worker *workers;
 } pack_job;
 
@@ -53,14 +56,16 @@ static weld_status resize_sample(worker *w, int size, weld_error *err) {
 
 /* The bytes to store of one sample: the decoded image replaces the file's where it must. */
 static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes *bytes,
-                           weld_error *err) {
+                           bool *scaled, weld_error *err) {
     weld_status status = weld_dataset_read(job->ds, i, bytes, err);
-    status = status ? status : weld_dataset_decode(job->ds, i, bytes, &w->decoded, err);
+    status =
+        status ? status : weld_dataset_decode(job->ds, i, bytes, job->scale16, &w->decoded, err);
     int shorter = w->decoded.width < w->decoded.height ? w->decoded.width : w->decoded.height;
     bool raw = job->layout.height > 0, source_is_raw = weld_dataset_layout(job->ds).height > 0;
     if (status || job->size == 0 || (!raw && !source_is_raw && shorter <= job->size)) {
         return status;
     }
+    *scaled = !source_is_raw && weld_image_is_deep_grey(bytes->data, bytes->size);
     status = resize_sample(w, job->size, err);
     if (!status && raw) {
         /* The pixels become the bytes and the other way round: both are only buffers. */
@@ -76,8 +81,9 @@ static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes
 
 static void prepare_item(void *arg, int64_t item, int thread) {
     pack_job *job = arg;
+    job->scaled[item] = false;
     job->statuses[item] = prepare(job, &job->workers[thread], job->begin + item, &job->bytes[item],
-                                  &job->errors[item]);
+                                  &job->scaled[item], &job->errors[item]);
 }
 
 static void measure_item(void *arg, int64_t item, int thread) {
@@ -163,6 +169,10 @@ static weld_status write_group(const pack_job *job, int64_t count, weld_packed_w
         if (status) {
             return weld_fail(err, status, "%s", job->errors[k].message);
         }
+        if (job->scaled[k]) {
+            report->layout.scale16 = job->scale16;
+            weld_packed_writer_set_scale16(w, job->scale16);
+        }
         WELD_TRY(weld_packed_writer_add(w, job->bytes[k].data, job->bytes[k].size,
                                         weld_dataset_label(job->ds, i), name, err));
         report->packed++;
@@ -221,6 +231,11 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
                          "images as they are",
                          options->size, MAX_SIZE);
     }
+    if (options->scale16 &&
+        (options->scale16 < WELD_SCALE16_MIN || options->scale16 > WELD_SCALE16_MAX)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "scale16 %d: it must be in %d..%d",
+                         options->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
+    }
     pack_job *job = weld_alloc(1, sizeof *job);
     if (!job) {
         return weld_fail_memory(err, out);
@@ -229,13 +244,16 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
     weld_status status = WELD_OK;
     job->ds = ds;
     job->size = options->size;
+    job->scale16 = options->scale16 ? options->scale16 : WELD_SCALE16_MIN;
     job->threads = weld_threads_count(options->threads);
     job->workers = weld_alloc((size_t)job->threads, sizeof *job->workers);
     if (!job->workers) {
         status = weld_fail_memory(err, out);
         goto done;
     }
-    job->layout = report->layout = choose_layout(job);
+    job->layout = choose_layout(job);
+    job->layout.scale16 = weld_dataset_layout(ds).scale16; /* of images that were packed before */
+    report->layout = job->layout;
     status = create_writer(job, out, &w, err);
     status = status ? status : write_all(job, w, options, report, err);
     status = status ? status : weld_packed_writer_finish(w, err);

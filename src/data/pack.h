@@ -10,6 +10,8 @@ typedef struct weld_pack_options {
      * otherwise those that had to be reduced as JPEG of quality 95 without chroma subsampling, and
      * those that were small enough as they are. */
     int size;
+    int scale16; /* of 16-bit grey that becomes 8-bit on the way, which is said in the file; 0: 255
+                  */
     int threads; /* 0: all that the process may use */
     /* Both may be NULL; called by the thread that called weld_pack, in order. */
     void (*progress)(void *arg, int64_t done, int64_t total);

@@ -32,6 +32,10 @@ weld_random weld_sample_random(const weld_sample_source *s, int64_t index, int64
     return weld_random_start(s->seed, view, stream, purpose);
 }
 
+static int scale16_of(const weld_sample_source *s) {
+    return s->transform->preprocessing.scale16;
+}
+
 /* The crop of the whole image, if samples share that. Where it cannot be decoded, each sample
  * decodes its own crop again: which of them fail must not depend on who shares. */
 static bool take_of_whole(const weld_sample_source *s, int64_t index, const weld_sample_plan *plan,
@@ -40,7 +44,8 @@ static bool take_of_whole(const weld_sample_source *s, int64_t index, const weld
         return false;
     }
     if (image->state == WHOLE_WANTED) {
-        weld_status status = weld_dataset_decode(s->ds, index, &image->bytes, &image->whole, NULL);
+        weld_status status =
+            weld_dataset_decode(s->ds, index, &image->bytes, scale16_of(s), &image->whole, NULL);
         image->state = status ? WHOLE_NEVER : WHOLE_THERE;
     }
     if (image->state != WHOLE_THERE) {
@@ -116,7 +121,8 @@ weld_status weld_sample_training(const weld_sample_source *s, const weld_sample 
         *bad = i;
         if (is_seen(&plans[i]) && !take_of_whole(s, index, &plans[i], image, &parts[i])) {
             status = weld_dataset_decode_part(s->ds, index, &image->bytes, &plans[i].crop,
-                                              plans[i].reduction, &image->part, &parts[i], err);
+                                              plans[i].reduction, scale16_of(s), &image->part,
+                                              &parts[i], err);
         }
     }
     weld_sample_spent(w, WELD_TIME_DECODING);
@@ -131,7 +137,8 @@ weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
                                    weld_sample_worker *w, float *out, weld_array *annotation,
                                    weld_placement *placement, weld_error *err) {
     weld_sample_image *image = &w->images[0];
-    weld_status status = weld_dataset_decode(s->ds, index, &image->bytes, &image->whole, err);
+    weld_status status =
+        weld_dataset_decode(s->ds, index, &image->bytes, scale16_of(s), &image->whole, err);
     weld_sample_spent(w, WELD_TIME_DECODING);
     status = status ? status
                     : weld_transform_evaluation(s->transform, &image->whole, &w->scratch, out, err);

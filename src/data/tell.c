@@ -18,8 +18,8 @@ static void tell(const listener *l, const weld_dataset *ds, const char *what) {
     weld_text_free(&line);
 }
 
-void weld_dataset_tell(const weld_dataset *ds, void (*say)(void *context, const char *line),
-                       void *context) {
+void weld_dataset_tell(const weld_dataset *ds, int scale16,
+                       void (*say)(void *context, const char *line), void *context) {
     const listener l = {say, context};
     char grey[256];
     if (*weld_dataset_note(ds)) {
@@ -32,7 +32,7 @@ void weld_dataset_tell(const weld_dataset *ds, void (*say)(void *context, const 
     if (*weld_dataset_passed(ds)) {
         tell(&l, ds, weld_dataset_passed(ds));
     }
-    if (*weld_deep_grey_text(ds, grey, sizeof grey)) {
+    if (*weld_deep_grey_text(ds, scale16, grey, sizeof grey)) {
         tell(&l, ds, grey);
     }
 }

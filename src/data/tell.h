@@ -6,8 +6,8 @@
 #include "data/dataset.h"
 
 /* Lines that begin with its path: what became of its index, what was passed over in it, and pixels
- * that its images lose. Decodes a few images. */
-void weld_dataset_tell(const weld_dataset *ds, void (*say)(void *context, const char *line),
-                       void *context);
+ * that its images lose, which depends on scale16 (weld/image.h; 0: 255). Decodes a few images. */
+void weld_dataset_tell(const weld_dataset *ds, int scale16,
+                       void (*say)(void *context, const char *line), void *context);
 
 #endif

@@ -24,6 +24,10 @@ static weld_status check_preprocessing(const weld_preprocessing *p, weld_error *
                          "crop_fraction is %g: it must be in 0.01..100, and is 0.875 as a rule",
                          p->crop_fraction);
     }
+    if (p->scale16 && (p->scale16 < WELD_SCALE16_MIN || p->scale16 > WELD_SCALE16_MAX)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "scale16 is %d: it must be in %d..%d",
+                         p->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
+    }
     for (int c = 0; c < 3; c++) {
         if (!isfinite(p->mean[c]) || !isfinite(p->std[c]) || !(p->std[c] > 0)) {
             return weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "formats/file.h"
 #include "formats/packed_header.h"
+#include "weld/image.h"
 
 struct weld_packed {
     int fd;
@@ -66,7 +67,9 @@ static const char *check_header(const weld_packed_header *h) {
         }
         left -= e->bytes;
     }
-    return NULL;
+    return h->scale16 == 0 || (h->scale16 >= WELD_SCALE16_MIN && h->scale16 <= WELD_SCALE16_MAX)
+               ? NULL
+               : "its scale16 is out of range";
 }
 
 /* Length, extents and checksum, before a table is used. */
@@ -119,7 +122,8 @@ static weld_status read_tables(weld_packed *p, weld_error *err) {
     p->class_name_offsets = p->tables[WELD_PACKED_CLASS_NAME_OFFSETS];
     p->count = (int64_t)h->count;
     p->class_count = (int)h->class_count;
-    p->layout = (weld_packed_layout){(int)h->height, (int)h->width, (int)h->channels};
+    p->layout =
+        (weld_packed_layout){(int)h->height, (int)h->width, (int)h->channels, (int)h->scale16};
     return WELD_OK;
 }
 

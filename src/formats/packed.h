@@ -11,7 +11,8 @@
  *   /class_names         u8 [...]        likewise for the classes
  *   /class_name_offsets  u64 [classes + 1]
  *   attributes of /      version (2), height, width, channels (0, 0, 0: samples are JPEG, PNG or
- * WebP files as they were; else raw pixels, row-major, channels 1 or 3)
+ * WebP files as they were; else raw pixels, row-major, channels 1 or 3); scale16 where 16-bit grey
+ * was made 8-bit when it was packed: the value that became white
  *
  * /images may be longer than offsets[n] (it has at least 64 KiB); the rest is unused. In front of
  * the HDF5 data stands a user block of 512 bytes, integers u64, little-endian:
@@ -22,6 +23,7 @@
  *   56  32  number of classes; height; width; channels
  *   88 112  place and bytes of offsets, labels, crc32, names, name_offsets, class_names,
  *           class_name_offsets
+ *  200   8  scale16, or 0
  *  504   8  XXH3-64 of the 504 bytes before; zeros in between
  *
  * A reader goes by this block alone, whose every number it checks: a cut or damaged file is refused
@@ -43,6 +45,7 @@
 /* height 0: samples are image files; otherwise each is height * width * channels raw bytes. */
 typedef struct weld_packed_layout {
     int height, width, channels;
+    int scale16; /* (weld/image.h) by which 16-bit grey was packed with 8; 0: there was none */
 } weld_packed_layout;
 
 typedef struct weld_packed weld_packed;
@@ -70,6 +73,8 @@ typedef struct weld_packed_writer weld_packed_writer;
 weld_status weld_packed_writer_create(const char *path, weld_packed_layout layout,
                                       const char *const *class_names, int class_count,
                                       weld_packed_writer **out, weld_error *err);
+/* Say that 16-bit grey was packed with 8 bits, once that is known. */
+void weld_packed_writer_set_scale16(weld_packed_writer *w, int scale16);
 /* Append a sample; for raw layouts `size` must be height * width * channels. */
 weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, size_t size, int label,
                                    const char *name, weld_error *err);

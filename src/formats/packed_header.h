@@ -36,6 +36,7 @@ typedef struct weld_packed_header {
     uint64_t class_count;
     uint64_t height, width, channels;
     weld_packed_extent tables[WELD_PACKED_TABLE_COUNT];
+    uint64_t scale16; /* 0 in files from before there was any */
 } weld_packed_header;
 
 void weld_packed_header_encode(const weld_packed_header *h,

@@ -176,7 +176,8 @@ static bool write_hdf5(weld_packed_writer *w) {
               write_attribute(file, "version", WELD_PACKED_VERSION) &&
               write_attribute(file, "height", w->layout.height) &&
               write_attribute(file, "width", w->layout.width) &&
-              write_attribute(file, "channels", w->layout.channels);
+              write_attribute(file, "channels", w->layout.channels) &&
+              (!w->layout.scale16 || write_attribute(file, "scale16", w->layout.scale16));
     for (int i = 0; ok && i < WELD_PACKED_TABLE_COUNT; i++) {
         ok = write_table(file, w, (weld_packed_table)i);
     }
@@ -279,6 +280,10 @@ weld_status weld_packed_writer_create(const char *path, weld_packed_layout layou
     return WELD_OK;
 }
 
+void weld_packed_writer_set_scale16(weld_packed_writer *w, int scale16) {
+    w->layout.scale16 = scale16;
+}
+
 weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, size_t size, int label,
                                    const char *name, weld_error *err) {
     size_t raw = (size_t)w->layout.height * (size_t)w->layout.width * (size_t)w->layout.channels;
@@ -315,7 +320,8 @@ static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
                                  .class_count = (uint64_t)w->class_count,
                                  .height = (uint64_t)w->layout.height,
                                  .width = (uint64_t)w->layout.width,
-                                 .channels = (uint64_t)w->layout.channels};
+                                 .channels = (uint64_t)w->layout.channels,
+                                 .scale16 = (uint64_t)w->layout.scale16};
     memcpy(header.tables, w->extents, sizeof header.tables);
     unsigned char block[WELD_PACKED_HEADER_SIZE];
     WELD_TRY(weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err));

@@ -28,13 +28,13 @@ bool weld_is_image(const void *bytes, size_t size) {
     return kind_of(bytes, size) != FILE_OTHER;
 }
 
-static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, int *width,
-                          int *height, weld_error *err) {
+static weld_status decode(const uint8_t *bytes, size_t size, int scale16, weld_image *out,
+                          int *width, int *height, weld_error *err) {
     switch (kind_of(bytes, size)) {
     case FILE_JPEG:
         return weld_decode_jpeg(bytes, size, out, width, height, err);
     case FILE_PNG:
-        return weld_decode_png(bytes, size, out, width, height, err);
+        return weld_decode_png(bytes, size, scale16, out, width, height, err);
     case FILE_WEBP:
         return weld_decode_webp(bytes, size, out, width, height, err);
     case FILE_OTHER:
@@ -52,14 +52,15 @@ static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out, in
                      size == 0 || compression || known ? ": " : "");
 }
 
-weld_status weld_decode_image(const void *bytes, size_t size, weld_image *out, weld_error *err) {
+weld_status weld_decode_image(const void *bytes, size_t size, int scale16, weld_image *out,
+                              weld_error *err) {
     int width, height;
-    return decode(bytes, size, out, &width, &height, err);
+    return decode(bytes, size, scale16, out, &width, &height, err);
 }
 
 weld_status weld_decode_size(const void *bytes, size_t size, int *width, int *height,
                              weld_error *err) {
-    return decode(bytes, size, NULL, width, height, err);
+    return decode(bytes, size, 0, NULL, width, height, err);
 }
 
 weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectangle *part) {
@@ -68,13 +69,13 @@ weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectan
 }
 
 weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangle *part,
-                             int reduction, weld_image *memory, weld_decoded_part *out,
+                             int reduction, int scale16, weld_image *memory, weld_decoded_part *out,
                              weld_error *err) {
     if (kind_of(bytes, size) == FILE_JPEG) {
         return weld_decode_jpeg_part(bytes, size, part, reduction, memory, out, err);
     }
     int width, height;
-    weld_status status = decode(bytes, size, memory, &width, &height, err);
+    weld_status status = decode(bytes, size, scale16, memory, &width, &height, err);
     status = status ? status : weld_rectangle_check(part, width, height, err);
     if (!status) {
         weld_pixels whole = weld_image_pixels(memory);
@@ -87,7 +88,7 @@ weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err)
     weld_bytes bytes = {0};
     weld_status status = weld_read_file(path, &bytes, err);
     if (!status) {
-        status = weld_decode_image(bytes.data, bytes.size, out, err);
+        status = weld_decode_image(bytes.data, bytes.size, 0, out, err);
         if (status) {
             status = weld_fail_context(err, status, "%s", path);
         }

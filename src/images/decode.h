@@ -2,7 +2,8 @@
  *
  * The result is what Pillow's Image.open(...).convert("RGB") gives: CMYK is converted the simple
  * way, with the inversion that Adobe's files need; alpha and transparency are dropped; 16-bit
- * colour keeps the upper byte, while 16-bit grey is clipped at 255; an orientation in the metadata,
+ * colour keeps the upper byte, while 16-bit grey is clipped at 255, or scaled (`scale16`, as in
+ * weld/image.h; 0 is 255); an orientation in the metadata,
  * colour profiles and gamma are ignored; of an animation it is the first image. A file that ends
  * too early, or whose image data is damaged so that pixels are lost, is an error; where every pixel
  * is there and only the mark of the end is not, it is none.
@@ -18,7 +19,8 @@
 /* Do these bytes begin a JPEG, PNG or WebP image? 12 of them tell. */
 bool weld_is_image(const void *bytes, size_t size);
 
-weld_status weld_decode_image(const void *bytes, size_t size, weld_image *out, weld_error *err);
+weld_status weld_decode_image(const void *bytes, size_t size, int scale16, weld_image *out,
+                              weld_error *err);
 
 /* Some pixels of an image, and where in them the part is that was asked for. */
 typedef struct weld_decoded_part {
@@ -36,7 +38,7 @@ typedef struct weld_decoded_part {
  * is an error whatever the part.
  */
 weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangle *part,
-                             int reduction, weld_image *memory, weld_decoded_part *out,
+                             int reduction, int scale16, weld_image *memory, weld_decoded_part *out,
                              weld_error *err);
 
 /* The same view of pixels that are there already. */
@@ -45,17 +47,17 @@ weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectan
 /* Values of a 16-bit grey PNG, as they are in the file. */
 typedef struct weld_grey_range {
     int least, most;
-    double clipped; /* the share of pixels above 255 */
+    double clipped; /* the share of pixels above scale16 */
 } weld_grey_range;
 /* WELD_ERROR_FORMAT where it is no such file, or a damaged one. */
-weld_status weld_decode_grey_range(const void *bytes, size_t size, weld_image *memory,
+weld_status weld_decode_grey_range(const void *bytes, size_t size, int scale16, weld_image *memory,
                                    weld_grey_range *out, weld_error *err);
 
 /* Width and height alone, from the header. */
 weld_status weld_decode_size(const void *bytes, size_t size, int *width, int *height,
                              weld_error *err);
 
-/* Read and decode a file; messages name the path. */
+/* Read and decode a file, 16-bit grey clipped; messages name the path. */
 weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err);
 
 /* Encode as JPEG of the given quality (1..100) without chroma subsampling. */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "images/decode_format.h"
 #include "images/png_hooks.h"
+#include "weld/image.h"
 
 typedef struct decoder {
     weld_png_hooks hooks;
@@ -15,7 +16,8 @@ typedef struct decoder {
     size_t size, used;
     weld_grey_range *range; /* NULL: nobody asks */
     bool complete;          /* all rows are there */
-    bool grey16; /* rows are two bytes a pixel, to be clipped to one and spread to three */
+    bool grey16;            /* rows are two bytes a pixel, to be made one and spread to three */
+    int white;              /* the value of those that becomes 255 */
 } decoder;
 
 static void read_bytes(png_structp png, png_bytep to, size_t count) {
@@ -52,20 +54,26 @@ static void set_conversions(decoder *d) {
     }
 }
 
+static int value16(const uint8_t *row, int x) {
+    return row[2 * x] << 8 | row[2 * x + 1];
+}
+
 /* In place: 2 bytes a pixel, upper byte first, to 3 equal ones; from the right, for they grow. */
-static void clip_grey16(uint8_t *row, int width) {
+static void scale_grey16(uint8_t *row, int width, int white) {
     for (int x = width - 1; x >= 0; x--) {
-        uint8_t grey = row[2 * x] ? 255 : row[2 * x + 1];
-        row[3 * x] = row[3 * x + 1] = row[3 * x + 2] = grey;
+        const int value = value16(row, x);
+        /* 255 value / white, rounded to the nearest, halves up */
+        const int grey = value >= white ? 255 : (510 * value + white) / (2 * white);
+        row[3 * x] = row[3 * x + 1] = row[3 * x + 2] = (uint8_t)grey;
     }
 }
 
-static void measure_grey16(const uint8_t *row, int width, weld_grey_range *range) {
+static void measure_grey16(const uint8_t *row, int width, int white, weld_grey_range *range) {
     for (int x = 0; x < width; x++) {
-        const int value = row[2 * x] << 8 | row[2 * x + 1];
+        const int value = value16(row, x);
         range->least = value < range->least ? value : range->least;
         range->most = value > range->most ? value : range->most;
-        range->clipped += value > 255;
+        range->clipped += value > white;
     }
 }
 
@@ -83,19 +91,20 @@ static void read_pixels(decoder *d, weld_image *out) {
     }
     for (int y = 0; d->grey16 && y < out->height; y++) {
         if (d->range) {
-            measure_grey16(out->pixels + stride * (size_t)y, out->width, d->range);
+            measure_grey16(out->pixels + stride * (size_t)y, out->width, d->white, d->range);
         }
-        clip_grey16(out->pixels + stride * (size_t)y, out->width);
+        scale_grey16(out->pixels + stride * (size_t)y, out->width, d->white);
     }
     d->complete = true;
     png_read_end(d->png, NULL);
 }
 
-static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out,
+static weld_status decode(const uint8_t *bytes, size_t size, int scale16, weld_image *out,
                           weld_grey_range *range, int *width, int *height, weld_error *err) {
     decoder d = {.bytes = bytes,
                  .size = size,
                  .range = range,
+                 .white = scale16 ? scale16 : WELD_SCALE16_MIN,
                  .hooks = {.failure = "bad PNG", .code = WELD_ERROR_FORMAT, .err = err}};
     d.png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &d.hooks, weld_png_stop,
                                      weld_png_ignore_warning, &d.hooks, weld_png_allocate,
@@ -122,16 +131,16 @@ static weld_status decode(const uint8_t *bytes, size_t size, weld_image *out,
     return d.hooks.status;
 }
 
-weld_status weld_decode_png(const uint8_t *bytes, size_t size, weld_image *out, int *width,
-                            int *height, weld_error *err) {
-    return decode(bytes, size, out, NULL, width, height, err);
+weld_status weld_decode_png(const uint8_t *bytes, size_t size, int scale16, weld_image *out,
+                            int *width, int *height, weld_error *err) {
+    return decode(bytes, size, scale16, out, NULL, width, height, err);
 }
 
-weld_status weld_decode_grey_range(const void *bytes, size_t size, weld_image *memory,
+weld_status weld_decode_grey_range(const void *bytes, size_t size, int scale16, weld_image *memory,
                                    weld_grey_range *out, weld_error *err) {
     weld_grey_range range = {.least = UINT16_MAX};
     int width, height;
-    WELD_TRY(decode(bytes, size, memory, &range, &width, &height, err));
+    WELD_TRY(decode(bytes, size, scale16, memory, &range, &width, &height, err));
     if (range.most < range.least) {
         return weld_fail(err, WELD_ERROR_FORMAT, "no PNG of 16-bit grey");
     }

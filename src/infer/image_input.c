@@ -21,7 +21,8 @@ void weld_image_input_free(weld_image_input *in) {
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
                                   float *out, weld_placement *placement, weld_error *err) {
     WELD_TRY(weld_read_file(path, &in->bytes, err));
-    weld_status status = weld_decode_image(in->bytes.data, in->bytes.size, &in->image, err);
+    weld_status status = weld_decode_image(in->bytes.data, in->bytes.size, t->preprocessing.scale16,
+                                           &in->image, err);
     status = status ? status : weld_transform_evaluation(t, &in->image, &in->scratch, out, err);
     if (status) {
         return weld_fail_context(err, status, "%s", path);

@@ -95,7 +95,7 @@ weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char 
 
 weld_status weld_image_runner_run_bytes(weld_image_runner *r, const void *bytes, size_t size,
                                         const weld_tensor **outputs, weld_error *err) {
-    WELD_TRY(weld_decode_image(bytes, size, &r->in.image, err));
+    WELD_TRY(weld_decode_image(bytes, size, r->transform.preprocessing.scale16, &r->in.image, err));
     return run_image(r, &r->in.image, outputs, err);
 }
 

@@ -19,7 +19,8 @@ weld_preprocessing weld_preprocessing_of(int input_size) {
                                 .interpolation = WELD_BICUBIC,
                                 .mean = {0.485f, 0.456f, 0.406f},
                                 .std = {0.229f, 0.224f, 0.225f},
-                                .padding = {124, 116, 104}};
+                                .padding = {124, 116, 104},
+                                .scale16 = WELD_SCALE16_MIN};
 }
 
 void weld_preprocessing_pad_with_mean(weld_preprocessing *p) {
@@ -39,6 +40,9 @@ const char *weld_input_text(const weld_preprocessing *p, char text[WELD_INPUT_TE
     } else if (p->resize == WELD_FIT_LETTERBOX) {
         weld_append(text, WELD_INPUT_TEXT_SIZE, ", letterbox on %d,%d,%d", p->padding[0],
                     p->padding[1], p->padding[2]);
+    }
+    if (p->scale16 > WELD_SCALE16_MIN) {
+        weld_append(text, WELD_INPUT_TEXT_SIZE, ", 16-bit grey up to %d", p->scale16);
     }
     return text;
 }

@@ -241,6 +241,7 @@ static void settle_size(weld_recipe *r, const weld_recipe_origins *o) {
     weld_preprocessing *p = &r->data.preprocessing;
     const size_t crop = weld_recipe_key_index(&o->keys, KEY(data.preprocessing.crop_fraction));
     const size_t resize = weld_recipe_key_index(&o->keys, KEY(data.preprocessing.resize));
+    p->scale16 = p->scale16 ? p->scale16 : WELD_SCALE16_MIN; /* of a family that says nothing */
     p->height = r->data.input_size[0];
     p->width = r->data.input_size[r->data.input_size_count - 1];
     weld_preprocessing_pad_with_mean(p);

@@ -92,6 +92,12 @@ static const weld_key data_keys[] = {
      .help = "evaluation: side of the central crop over the shorter side of the resized image"},
     {"interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear"),
      .help = "filter of every resize, antialiased"},
+    {"scale16", INTEGER(data.preprocessing.scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX),
+     .standard = "255",
+     .help = "the value of 16-bit grey (PNG: X-rays, depth, microscopes) that becomes white: v "
+             "becomes 255 v / scale16, rounded to the nearest whole number, at most 255. 255: "
+             "values stay and all above is white, as in Pillow; 65535: all of the range is kept; "
+             "4095 is for 12 bits. Other images are not touched"},
     {"max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES), .standard = "100",
      .help = "images of `train` that may be bad (unreadable, damaged, no image): each is named "
              "once, and the next good one of the epoch's order takes its place; one more stops the "

@@ -210,12 +210,13 @@ static char *base64(const char *prefix, const weld_bytes *bytes) {
 }
 
 /* "picture" of a worst image: a data URL. An image that cannot be decoded has none. */
-static weld_status add_picture(const weld_dataset *ds, int64_t index, json_t *to, weld_error *err) {
+static weld_status add_picture(const weld_dataset *ds, int64_t index, int scale16, json_t *to,
+                               weld_error *err) {
     weld_bytes bytes = {0};
     weld_image image = {0}, small = {0};
     weld_error reason;
     weld_status status = weld_dataset_read(ds, index, &bytes, &reason);
-    status = status ? status : weld_dataset_decode(ds, index, &bytes, &image, &reason);
+    status = status ? status : weld_dataset_decode(ds, index, &bytes, scale16, &image, &reason);
     status = status ? status : shrink(&image, &small, &reason);
     status = status ? status : weld_encode_jpeg(&small, QUALITY, &bytes, &reason);
     if (!status) {
@@ -231,7 +232,8 @@ static weld_status add_picture(const weld_dataset *ds, int64_t index, json_t *to
 }
 
 /* By their names, in one pass over the data set. */
-static weld_status add_pictures(const weld_dataset *ds, json_t *worst, weld_error *err) {
+static weld_status add_pictures(const weld_dataset *ds, int scale16, json_t *worst,
+                                weld_error *err) {
     weld_status status = WELD_OK;
     for (int64_t i = 0; i < weld_dataset_count(ds) && !status; i++) {
         const char *name = weld_dataset_name(ds, i);
@@ -239,16 +241,17 @@ static weld_status add_pictures(const weld_dataset *ds, json_t *worst, weld_erro
             json_t *w = json_array_get(worst, k);
             const char *image = json_string_value(json_object_get(w, "image"));
             if (image && strcmp(name, image) == 0 && !json_object_get(w, "picture")) {
-                status = add_picture(ds, i, w, err);
+                status = add_picture(ds, i, scale16, w, err);
             }
         }
     }
     return status;
 }
 
-static weld_status find_pictures(const char *named, const char *data, json_t *run, json_t *worst,
-                                 weld_error *err) {
-    const char *const paths[] = {named, data};
+static weld_status find_pictures(const char *named, const weld_recipe *recipe, json_t *run,
+                                 json_t *worst, weld_error *err) {
+    const char *const paths[] = {named, recipe ? recipe->data.val : ""};
+    const int scale16 = recipe ? recipe->data.preprocessing.scale16 : 0;
     weld_dataset *ds = NULL;
     weld_status status = WELD_ERROR_NOT_FOUND;
     for (int i = 0; i < 2 && status && json_array_size(worst); i++) {
@@ -261,7 +264,7 @@ static weld_status find_pictures(const char *named, const char *data, json_t *ru
         weld_report_note(run, "the images of %s cannot be read any more: they are told by name",
                          *named ? named : "the evaluation");
     }
-    status = status ? WELD_OK : add_pictures(ds, worst, err);
+    status = status ? WELD_OK : add_pictures(ds, scale16, worst, err);
     weld_dataset_free(ds);
     return status;
 }
@@ -278,8 +281,8 @@ static void add_numbers(const weld_task *task, const json_t *from, json_t *to) {
     }
 }
 
-static weld_status make(weld_json *j, const weld_task *task, const json_t *from, const char *data,
-                        int most, int images, json_t *run, json_t *to) {
+static weld_status make(weld_json *j, const weld_task *task, const json_t *from,
+                        const weld_recipe *recipe, int most, int images, json_t *run, json_t *to) {
     const json_t *classes =
         task->tell_classes ? weld_json_array(j, from, "classes", 1, CLASSES_MAX) : NULL;
     const int64_t count = (int64_t)json_array_size(classes);
@@ -295,13 +298,14 @@ static weld_status make(weld_json *j, const weld_task *task, const json_t *from,
     json_t *worst = worst_of(j, from, count, (size_t)images);
     json_object_set_new(to, "worst", worst);
     if (!status && !j->status) {
-        status = find_pictures(weld_json_string(j, from, "data"), data, run, worst, j->err);
+        status = find_pictures(weld_json_string(j, from, "data"), recipe, run, worst, j->err);
     }
     return status;
 }
 
-weld_status weld_report_add_evaluation(const char *path, const weld_task *task, const char *data,
-                                       int classes, int images, json_t *run, weld_error *err) {
+weld_status weld_report_add_evaluation(const char *path, const weld_task *task,
+                                       const weld_recipe *recipe, int classes, int images,
+                                       json_t *run, weld_error *err) {
     void *text;
     size_t bytes;
     weld_error reason = {.message = ""};
@@ -316,7 +320,7 @@ weld_status weld_report_add_evaluation(const char *path, const weld_task *task, 
     weld_json j = {.where = path, .err = &reason};
     json_t *from = weld_json_parse(&j, text), *to = json_object();
     weld_free(text);
-    status = from ? make(&j, task, from, data, classes, images, run, to) : WELD_OK;
+    status = from ? make(&j, task, from, recipe, classes, images, run, to) : WELD_OK;
     if (j.status) {
         weld_report_note(run, "the evaluation cannot be read: %s", reason.message);
     } else if (!status) {

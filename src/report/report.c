@@ -91,8 +91,8 @@ static weld_status fill_run(const char *folder, limits most, const weld_report_o
     status = status ? status : weld_report_add_curves(path, task, most.points, run, err);
     status = status ? status : join(folder, "evaluation.json", path, err);
     return status ? status
-                  : weld_report_add_evaluation(path, task, found ? recipe->data.val : "",
-                                               most.classes, most.images, run, err);
+                  : weld_report_add_evaluation(path, task, found ? recipe : NULL, most.classes,
+                                               most.images, run, err);
 }
 
 static const char *name_of(json_t *list, size_t i) {

@@ -132,7 +132,8 @@ static weld_status check_preprocessing(const char *path, const weld_import_optio
                                        const weld_preprocessing *p, weld_error *err) {
     bool same = (o->crop_fraction == 0 || o->crop_fraction == p->crop_fraction) &&
                 (!o->interpolation || *o->interpolation == p->interpolation) &&
-                (!o->resize || *o->resize == p->resize);
+                (!o->resize || *o->resize == p->resize) &&
+                (!o->scale16 || o->scale16 == p->scale16);
     for (int c = 0; c < 3; c++) {
         same =
             same && (!o->mean || o->mean[c] == p->mean[c]) && (!o->std || o->std[c] == p->std[c]);
@@ -145,11 +146,11 @@ static weld_status check_preprocessing(const char *path, const weld_import_optio
     }
     return same ? WELD_OK
                 : weld_fail(err, WELD_ERROR_ARGUMENT,
-                            "%s: mean %g %g %g, std %g %g %g, crop %g, interpolation and resizing "
-                            "are in the file: leave out what says otherwise",
+                            "%s: mean %g %g %g, std %g %g %g, crop %g, scale16 %d, interpolation "
+                            "and resizing are in the file: leave out what says otherwise",
                             path, (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
                             (double)p->std[0], (double)p->std[1], (double)p->std[2],
-                            p->crop_fraction);
+                            p->crop_fraction, p->scale16);
 }
 
 /* A file that weld wrote states everything. */
@@ -253,6 +254,11 @@ static weld_status take_preprocessing(importing *im, weld_preprocessing *p) {
         return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: crop %g: it must be in 0.1..1",
                          im->path, o->crop_fraction);
     }
+    if (o->scale16 && (o->scale16 < WELD_SCALE16_MIN || o->scale16 > WELD_SCALE16_MAX)) {
+        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: scale16 %d: it must be in %d..%d",
+                         im->path, o->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
+    }
+    p->scale16 = o->scale16 ? o->scale16 : p->scale16;
     p->height = o->height ? o->height : p->height;
     p->width = o->width ? o->width : p->width;
     p->resize = o->resize ? *o->resize : p->resize;

@@ -160,7 +160,8 @@ static bool is_side(int side) {
 static bool sound(const weld_preprocessing *p) {
     bool good = is_side(p->height) && is_side(p->width) &&
                 (unsigned)p->resize <= WELD_FIT_LETTERBOX && p->crop_fraction > 0 &&
-                p->crop_fraction <= 1;
+                p->crop_fraction <= 1 &&
+                (!p->scale16 || (p->scale16 >= WELD_SCALE16_MIN && p->scale16 <= WELD_SCALE16_MAX));
     for (int i = 0; i < 3; i++) {
         good = good && isfinite(p->mean[i]) && isfinite(p->std[i]) && p->std[i] > 0;
     }
@@ -185,6 +186,9 @@ weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text,
     if (root && p->resize == WELD_FIT_LETTERBOX) {
         json_object_set_new(root, "padding",
                             json_pack("[i,i,i]", p->padding[0], p->padding[1], p->padding[2]));
+    }
+    if (root && p->scale16 > WELD_SCALE16_MIN) {
+        json_object_set_new(root, "scale16", json_integer(p->scale16));
     }
     return weld_json_text(root, "preprocessing", text, err);
 }
@@ -249,7 +253,11 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     read_three(&j, root, "mean", p.mean);
     read_three(&j, root, "std", p.std);
     weld_preprocessing_pad_with_mean(&p); /* of a letterbox the file says it */
-    weld_json_no_more(&j, root, 5 + read_mode(&j, root, &p));
+    const size_t modes = read_mode(&j, root, &p);
+    const bool scales = json_object_get(root, "scale16") != NULL;
+    p.scale16 = scales ? (int)weld_json_int(&j, root, "scale16", WELD_SCALE16_MIN, WELD_SCALE16_MAX)
+                       : WELD_SCALE16_MIN;
+    weld_json_no_more(&j, root, 5 + modes + scales);
     if (!sound(&p)) {
         weld_json_fail(&j, "a value out of its range");
     }

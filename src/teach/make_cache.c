@@ -104,7 +104,8 @@ static weld_status open_teacher(maker *m, weld_error *err) {
                          m->settings->recipe);
     }
     WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
-    weld_dataset_tell(m->ds, m->settings->message, m->settings->context);
+    weld_dataset_tell(m->ds, m->recipe.data.preprocessing.scale16, m->settings->message,
+                      m->settings->context);
     WELD_TRY(take_part(m, err));
     return weld_teacher_open(path, m->ds, &options, &m->teacher, err);
 }

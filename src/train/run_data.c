@@ -105,7 +105,7 @@ static weld_status take_part(weld_run_data *d, weld_error *err) {
 static weld_status open_train(weld_run_data *d, weld_error *err) {
     weld_recipe *r = &d->recipe;
     WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
-    weld_dataset_tell(d->train, say, d);
+    weld_dataset_tell(d->train, r->data.preprocessing.scale16, say, d);
     WELD_TRY(take_part(d, err));
     int classes = weld_dataset_class_count(d->train);
     if (r->model.num_classes && r->model.num_classes != classes) {
@@ -134,7 +134,7 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
         WELD_TRY(weld_data_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
     } else {
         WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
-        weld_dataset_tell(d->val, say, d);
+        weld_dataset_tell(d->val, d->recipe.data.preprocessing.scale16, say, d);
     }
     const weld_labels labels = {.count = d->recipe.model.num_classes,
                                 .names = (const char *const *)d->class_names};

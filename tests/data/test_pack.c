@@ -24,7 +24,11 @@ static void note_progress(void *arg, int64_t done, int64_t total) {
 
 static weld_pack_report pack_into(const weld_dataset *ds, const char *out, int size, int threads,
                                   notes *n) {
-    weld_pack_options options = {size, threads, note_progress, note_bad, n};
+    weld_pack_options options = {.size = size,
+                                 .threads = threads,
+                                 .progress = note_progress,
+                                 .bad_image = note_bad,
+                                 .arg = n};
     weld_pack_report report;
     weld_error err = {0};
     ck_assert_msg(weld_pack(ds, out, &options, &report, &err) == WELD_OK, "%s", err.message);
@@ -144,14 +148,14 @@ static void check_raw_parts(const weld_dataset *ds) {
     weld_image whole = {0}, memory = {0};
     int width, height;
     ck_assert_int_eq(weld_dataset_read(ds, 1, &bytes, NULL), WELD_OK);
-    ck_assert_int_eq(weld_dataset_decode(ds, 1, &bytes, &whole, NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_decode(ds, 1, &bytes, 0, &whole, NULL), WELD_OK);
     ck_assert_int_eq(weld_dataset_size(ds, 1, &bytes, &width, &height, NULL), WELD_OK);
     ck_assert_int_eq(width, 22);
     ck_assert_int_eq(height, 16);
     for (int i = 0; i < 3; i++) {
         weld_decoded_part got;
         const weld_rectangle p = parts[i];
-        ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &p, 1, &memory, &got, NULL),
+        ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &p, 1, 0, &memory, &got, NULL),
                          WELD_OK);
         ck_assert_int_eq(got.pixels.width, p.width);
         ck_assert_int_eq(got.pixels.height, p.height);
@@ -163,7 +167,7 @@ static void check_raw_parts(const weld_dataset *ds) {
     }
     const weld_rectangle outside = {5, 3, 18, 8};
     weld_decoded_part none;
-    ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &outside, 1, &memory, &none, NULL),
+    ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &outside, 1, 0, &memory, &none, NULL),
                      WELD_ERROR_ARGUMENT);
     weld_bytes_free(&bytes);
     weld_image_free(&whole);

@@ -416,6 +416,9 @@ START_TEST(values_out_of_range_are_named) {
     p.crop_fraction = NAN;
     expect_refusal(&p, NULL, "crop_fraction");
     p = good;
+    p.scale16 = 254;
+    expect_refusal(&p, NULL, "scale16");
+    p = good;
     p.std[1] = 0;
     expect_refusal(&p, NULL, "std");
     weld_augmentation a = fine;

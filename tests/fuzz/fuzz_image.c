@@ -34,7 +34,7 @@ static void check_part(const uint8_t *bytes, size_t size, const weld_image *whol
     const weld_rectangle part = {x, y, 1 + (whole->width - x) / 2, 1 + (whole->height - y) / 2};
     weld_image memory = {0};
     weld_decoded_part got;
-    FUZZ_CHECK(weld_decode_part(bytes, size, &part, 1, &memory, &got, NULL) == WELD_OK);
+    FUZZ_CHECK(weld_decode_part(bytes, size, &part, 1, 0, &memory, &got, NULL) == WELD_OK);
     for (int i = 0; i < part.height; i++) {
         const size_t at = ((size_t)(y + i) * (size_t)whole->width + (size_t)x) * 3;
         FUZZ_CHECK(memcmp(got.pixels.data + (size_t)i * got.pixels.stride, whole->pixels + at,
@@ -51,7 +51,7 @@ static void check(const uint8_t *bytes, size_t size) {
     fuzz_check_status(status, &err);
     if (status != WELD_OK) {
         err = fuzz_error();
-        status = weld_decode_image(bytes, size, &image, &err);
+        status = weld_decode_image(bytes, size, 0, &image, &err);
         FUZZ_CHECK(status != WELD_OK);
         fuzz_check_status(status, &err);
         weld_image_free(&image);
@@ -62,14 +62,14 @@ static void check(const uint8_t *bytes, size_t size) {
     if (pixels > MAX_PIXELS && pixels <= WELD_MAX_PIXELS) {
         return;
     }
-    status = weld_decode_image(bytes, size, &image, &err);
+    status = weld_decode_image(bytes, size, 0, &image, &err);
     fuzz_check_status(status, &err);
     if (status == WELD_OK) {
         FUZZ_CHECK(pixels <= MAX_PIXELS);
         FUZZ_CHECK(image.width == width && image.height == height);
         uint32_t sum = (uint32_t)crc32_z(0, image.pixels, (size_t)width * (size_t)height * 3);
         check_part(bytes, size, &image);
-        FUZZ_CHECK(weld_decode_image(bytes, size, &image, &err) == WELD_OK); /* and once more */
+        FUZZ_CHECK(weld_decode_image(bytes, size, 0, &image, &err) == WELD_OK); /* and once more */
         FUZZ_CHECK(sum == crc32_z(0, image.pixels, (size_t)width * (size_t)height * 3));
     }
     weld_image_free(&image);

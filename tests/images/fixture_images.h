@@ -17,7 +17,7 @@ static inline weld_image decode_fixture(const char *name) {
     weld_error err = {0};
     size_t size;
     unsigned char *bytes = read_image_fixture(name, &size);
-    weld_status status = weld_decode_image(bytes, size, &image, &err);
+    weld_status status = weld_decode_image(bytes, size, 0, &image, &err);
     ck_assert_msg(status == WELD_OK, "%s: %s", name, err.message);
     free(bytes);
     return image;

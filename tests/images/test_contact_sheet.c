@@ -176,7 +176,7 @@ START_TEST(a_png_decodes_to_the_pixels_it_was_made_of) {
     weld_image image = random_image(37, 1021), back = {0};
     weld_bytes bytes = {0};
     ck_assert_int_eq(weld_encode_png(&image, &bytes, NULL), WELD_OK);
-    ck_assert_int_eq(weld_decode_image(bytes.data, bytes.size, &back, NULL), WELD_OK);
+    ck_assert_int_eq(weld_decode_image(bytes.data, bytes.size, 0, &back, NULL), WELD_OK);
     ck_assert_int_eq(back.width, 37);
     ck_assert_int_eq(back.height, 1021);
     ck_assert_mem_eq(back.pixels, image.pixels, 37 * 1021 * 3);

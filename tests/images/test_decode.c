@@ -44,6 +44,50 @@ START_TEST(every_kind_of_file_decodes_as_pillow_does_it) {
 }
 END_TEST
 
+/* 16-bit grey with other values of white than Pillow's. */
+START_TEST(grey_of_16_bits_is_scaled_to_what_is_white) {
+    size_t size, bytes_size;
+    char *lines = (char *)read_image_fixture("scale16.txt", &size), *line, *rest = lines;
+    int count = 0;
+    lines[size] = 0;
+    while ((line = strsep(&rest, "\n")) && *line) {
+        char name[64], expected_name[64];
+        int white;
+        ck_assert_int_eq(sscanf(line, "%63s %d %63s", name, &white, expected_name), 3);
+        unsigned char *bytes = read_image_fixture(name, &bytes_size);
+        weld_image got = {0}, memory = {0}, expected = read_ppm(expected_name);
+        weld_decoded_part part;
+        weld_grey_range range;
+        int above = 0;
+        ck_assert_int_eq(weld_decode_image(bytes, bytes_size, white, &got, NULL), WELD_OK);
+        ck_assert_msg(largest_difference(&got, &expected) == 0, "%s", line);
+        const weld_rectangle corner = {20, 10, 11, 13};
+        ck_assert_int_eq(
+            weld_decode_part(bytes, bytes_size, &corner, 1, white, &memory, &part, NULL), WELD_OK);
+        for (int y = 0; y < corner.height; y++) {
+            ck_assert_mem_eq(part.pixels.data + (size_t)y * part.pixels.stride,
+                             expected.pixels + ((corner.y + y) * expected.width + corner.x) * 3,
+                             (size_t)corner.width * 3);
+        }
+        ck_assert_int_eq(weld_decode_grey_range(bytes, bytes_size, white, &memory, &range, NULL),
+                         WELD_OK);
+        for (int i = 0; i < 713; i++) {
+            above += i * 65535 / 712 > white; /* the values of the picture */
+        }
+        ck_assert_int_eq(range.least, 0);
+        ck_assert_int_eq(range.most, 65535);
+        ck_assert_double_eq(range.clipped, above / 713.0);
+        weld_image_free(&got);
+        weld_image_free(&memory);
+        weld_image_free(&expected);
+        free(bytes);
+        count++;
+    }
+    ck_assert_int_eq(count, 5);
+    free(lines);
+}
+END_TEST
+
 static void check_size(const char *name) {
     weld_image image = decode_fixture(name);
     int width = 0, height = 0;
@@ -75,7 +119,7 @@ static void cut_everywhere(const char *name) {
         unsigned char *part = malloc(cut ? cut : 1);
         weld_error err = {0};
         memcpy(part, bytes, cut);
-        if (weld_decode_image(part, cut, &image, &err) == WELD_OK) {
+        if (weld_decode_image(part, cut, 0, &image, &err) == WELD_OK) {
             ck_assert_msg(largest_difference(&image, &whole) == 0, "%s cut to %zu of %zu bytes",
                           name, cut, size);
         } else {
@@ -107,7 +151,7 @@ static void pad_with_zeros(const char *name) {
         weld_error err = {0};
         memset(padded, 0, size + 64);
         memcpy(padded, bytes, cut);
-        weld_status status = weld_decode_image(padded, cut + 64, &image, &err);
+        weld_status status = weld_decode_image(padded, cut + 64, 0, &image, &err);
         ck_assert_msg(status || largest_difference(&image, &whole) == 0, "%s cut to %zu of %zu",
                       name, cut, size);
         ck_assert_msg(!status || cut + 2 < size, "%s without its end: %s", name, err.message);
@@ -132,7 +176,7 @@ static void damage(const char *name) {
         size_t at = (i * 2654435761u) % size;
         unsigned char old = bytes[at];
         bytes[at] = (unsigned char)(old ^ (1u << i % 8));
-        weld_decode_image(bytes, size, &image, NULL);
+        weld_decode_image(bytes, size, 0, &image, NULL);
         bytes[at] = old;
     }
     free(bytes);
@@ -147,7 +191,7 @@ END_TEST
 static void expect_error(const void *bytes, size_t size, const char *text) {
     weld_image image = {0};
     weld_error err = {0};
-    ck_assert_int_eq(weld_decode_image(bytes, size, &image, &err), WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_decode_image(bytes, size, 0, &image, &err), WELD_ERROR_FORMAT);
     ck_assert_msg(strstr(err.message, text) != NULL, "%s", err.message);
     weld_image_free(&image);
 }
@@ -193,7 +237,7 @@ START_TEST(stray_bytes_that_lose_nothing_are_no_error) {
     weld_image a = {0}, b = decode_fixture("baseline_444.jpg");
     memcpy(longer, bytes, size - 2);
     memcpy(longer + size - 2, "\1\2\3\xff\xd9", 5);
-    ck_assert_int_eq(weld_decode_image(longer, size + 3, &a, NULL), WELD_OK);
+    ck_assert_int_eq(weld_decode_image(longer, size + 3, 0, &a, NULL), WELD_OK);
     ck_assert_int_eq(largest_difference(&a, &b), 0);
     free(bytes);
     free(longer);
@@ -256,7 +300,7 @@ static void fail_allocations(const char *name) {
     for (long i = 0; status; i++) {
         weld_image image = {0};
         weld_memory_fail_after(i);
-        status = weld_decode_image(bytes, size, &image, NULL);
+        status = weld_decode_image(bytes, size, 0, &image, NULL);
         weld_memory_fail_after(-1);
         ck_assert_msg(status == WELD_OK || status == WELD_ERROR_MEMORY, "%s, %ld", name, i);
         weld_image_free(&image);
@@ -273,7 +317,7 @@ START_TEST(an_encoded_jpeg_is_close_to_its_image) {
     weld_image image = read_ppm("evaluation0.ppm"), again = {0};
     weld_bytes bytes = {0};
     ck_assert_int_eq(weld_encode_jpeg(&image, 95, &bytes, NULL), WELD_OK);
-    ck_assert_int_eq(weld_decode_image(bytes.data, bytes.size, &again, NULL), WELD_OK);
+    ck_assert_int_eq(weld_decode_image(bytes.data, bytes.size, 0, &again, NULL), WELD_OK);
     int count = image.width * image.height * 3;
     double sum = 0;
     for (int i = 0; i < count; i++) {
@@ -287,7 +331,7 @@ START_TEST(an_encoded_jpeg_is_close_to_its_image) {
 END_TEST
 
 RUN_SUITE("images/decode", every_kind_of_file_decodes_as_pillow_does_it,
-          the_size_is_known_from_the_header,
+          grey_of_16_bits_is_scaled_to_what_is_white, the_size_is_known_from_the_header,
           a_truncated_file_has_every_pixel_or_is_refused_and_the_place_named,
           zeros_in_the_place_of_the_end_are_no_pixels, damaged_files_do_no_harm,
           what_is_no_image_is_called_so, image_data_that_is_lost_is_an_error,

@@ -131,18 +131,19 @@ static void check_kind(const jpeg_kind *k, int width, int height, int reduction)
     weld_rectangle all = {0, 0, width, height};
     weld_decoded_part whole, got;
     if (reduction == 1) {
-        ck_assert_int_eq(weld_decode_image(bytes, size, &whole_memory, NULL), WELD_OK);
+        ck_assert_int_eq(weld_decode_image(bytes, size, 0, &whole_memory, NULL), WELD_OK);
         weld_pixels pixels = weld_image_pixels(&whole_memory);
         whole = weld_part_of_image(&pixels, &all);
     } else {
         ck_assert_int_eq(
-            weld_decode_part(bytes, size, &all, reduction, &whole_memory, &whole, NULL), WELD_OK);
+            weld_decode_part(bytes, size, &all, reduction, 0, &whole_memory, &whole, NULL),
+            WELD_OK);
     }
     weld_random r = weld_random_start(3, 0, 0, 0);
     for (int i = 0; i < 24; i++) {
         weld_rectangle part = draw_part(&r, width, height);
         weld_error err = {0};
-        ck_assert_msg(weld_decode_part(bytes, size, &part, reduction, &memory, &got, &err) == 0,
+        ck_assert_msg(weld_decode_part(bytes, size, &part, reduction, 0, &memory, &got, &err) == 0,
                       "%s: %s", k->name, err.message);
         compare_part(k->name, &whole, part, reduction, &got);
     }
@@ -177,7 +178,7 @@ static void check_part_of_fixture(const char *name) {
         weld_rectangle part = draw_part(&r, whole.width, whole.height);
         weld_decoded_part got, all = weld_part_of_image(&pixels, &part);
         /* Of other formats than JPEG a reduction changes nothing. */
-        ck_assert_int_eq(weld_decode_part(bytes, size, &part, 4, &memory, &got, NULL), WELD_OK);
+        ck_assert_int_eq(weld_decode_part(bytes, size, &part, 4, 0, &memory, &got, NULL), WELD_OK);
         compare_part(name, &all, (weld_rectangle){0, 0, part.width, part.height}, 1, &got);
     }
     free(bytes);
@@ -200,8 +201,8 @@ START_TEST(reducing_equals_pillows_draft) {
         weld_decoded_part got;
         ck_assert_int_eq(weld_decode_size(bytes, bytes_size, &width, &height, NULL), WELD_OK);
         weld_rectangle all = {0, 0, width, height};
-        ck_assert_int_eq(weld_decode_part(bytes, bytes_size, &all, reduction, &memory, &got, NULL),
-                         WELD_OK);
+        ck_assert_int_eq(
+            weld_decode_part(bytes, bytes_size, &all, reduction, 0, &memory, &got, NULL), WELD_OK);
         weld_pixels pixels = weld_image_pixels(&expected);
         weld_decoded_part whole = {.pixels = pixels};
         compare_part(line, &whole, all, reduction, &got);
@@ -236,7 +237,7 @@ START_TEST(a_cut_jpeg_is_refused_whatever_the_part_unless_only_its_end_mark_is_m
             for (int i = 0; i < 3; i++) {
                 weld_error err = {0};
                 weld_status status =
-                    weld_decode_part(start, cut, &parts[i], 1, &memory, &got, &err);
+                    weld_decode_part(start, cut, &parts[i], 1, 0, &memory, &got, &err);
                 /* Of these libjpeg does not tell whether all is there. */
                 const bool told =
                     !kinds[k].separate && !kinds[k].unfinished && !kinds[k].arithmetic;
@@ -262,7 +263,7 @@ START_TEST(damaged_files_do_no_harm) {
             unsigned char old = bytes[at];
             weld_decoded_part got;
             bytes[at] = (unsigned char)(old ^ (1u << i % 8));
-            weld_decode_part(bytes, size, &part, 1 << i % 4, &memory, &got, NULL);
+            weld_decode_part(bytes, size, &part, 1 << i % 4, 0, &memory, &got, NULL);
             bytes[at] = old;
         }
         free(bytes);
@@ -282,7 +283,7 @@ START_TEST(parts_that_lie_outside_are_refused) {
         size_t size;
         unsigned char *bytes = read_image_fixture(names[n], &size);
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-            ck_assert_int_eq(weld_decode_part(bytes, size, &parts[i], 1, &memory, &got, NULL),
+            ck_assert_int_eq(weld_decode_part(bytes, size, &parts[i], 1, 0, &memory, &got, NULL),
                              WELD_ERROR_ARGUMENT);
         }
         free(bytes);
@@ -301,7 +302,7 @@ START_TEST(failed_allocations_are_reported) {
             weld_image memory = {0};
             weld_decoded_part got;
             weld_memory_fail_after(i);
-            status = weld_decode_part(bytes, size, &part, 1, &memory, &got, NULL);
+            status = weld_decode_part(bytes, size, &part, 1, 0, &memory, &got, NULL);
             weld_memory_fail_after(-1);
             ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
             weld_image_free(&memory);

@@ -28,7 +28,8 @@ static void forget(char *text, const char *key) {
 }
 
 START_TEST(a_cache_older_than_a_key_fits_recipes_that_do_not_set_it) {
-    static const char *const younger[] = {"augment.vflip", "data.resize", "data.padding"};
+    static const char *const younger[] = {"augment.vflip", "data.resize", "data.padding",
+                                          "data.scale16"};
     const weld_recipe plain = read_recipe(""), flipped = read_recipe("vflip: 0.5");
     char *text;
     weld_error err = {0};

@@ -223,9 +223,12 @@ END_TEST
 
 static json_t *evaluation_of(const char *text) {
     json_t *r = new_run();
+    static weld_recipe recipe;
+    weld_recipe_defaults(&recipe);
+    snprintf(recipe.data.val, sizeof recipe.data.val, "%s", in_base("val.h5"));
     write_text(in_base("evaluation.json"), text);
-    ck_assert_int_eq(weld_report_add_evaluation(in_base("evaluation.json"), weld_tasks[0],
-                                                in_base("val.h5"), 100, 10, r, &err),
+    ck_assert_int_eq(weld_report_add_evaluation(in_base("evaluation.json"), weld_tasks[0], &recipe,
+                                                100, 10, r, &err),
                      WELD_OK);
     return r;
 }

@@ -71,6 +71,33 @@ START_TEST(texts_come_back_as_they_were) {
 }
 END_TEST
 
+/* Nothing is said of it where it is what it always was. */
+START_TEST(the_white_of_16_bit_grey_is_kept) {
+    weld_preprocessing p = example().preprocessing, back;
+    char *text;
+    weld_error err;
+    for (p.scale16 = 0; p.scale16 <= 255; p.scale16 += 255) {
+        ck_assert_int_eq(weld_preprocessing_to_text(&p, &text, &err), WELD_OK);
+        ck_assert_ptr_null(strstr(text, "scale16"));
+        ck_assert_int_eq(weld_preprocessing_from_text(text, "p", &back, &err), WELD_OK);
+        ck_assert_int_eq(back.scale16, 255);
+        weld_free(text);
+    }
+    p.scale16 = 4095;
+    ck_assert_int_eq(weld_preprocessing_to_text(&p, &text, &err), WELD_OK);
+    ck_assert_int_eq(weld_preprocessing_from_text(text, "p", &back, &err), WELD_OK);
+    ck_assert_int_eq(back.scale16, 4095);
+    char *value = strstr(text, "4095");
+    ck_assert_ptr_nonnull(value);
+    memcpy(value, " 254", 4);
+    ck_assert_int_eq(weld_preprocessing_from_text(text, "p", &back, &err), WELD_ERROR_FORMAT);
+    ck_assert_msg(strstr(err.message, "scale16") != NULL, "%s", err.message);
+    weld_free(text);
+    p.scale16 = 254;
+    ck_assert_int_eq(weld_preprocessing_to_text(&p, &text, &err), WELD_ERROR_ARGUMENT);
+}
+END_TEST
+
 START_TEST(what_is_unknown_is_absent) {
     weld_model_file mf = example();
     weld_metadata m;
@@ -153,6 +180,6 @@ START_TEST(memory_that_is_short_is_an_error_and_no_leak) {
 }
 END_TEST
 
-RUN_SUITE("serialization/metadata", texts_come_back_as_they_were, what_is_unknown_is_absent,
-          keys_that_came_later_may_be_absent, class_names_that_are_none_are_refused,
-          memory_that_is_short_is_an_error_and_no_leak)
+RUN_SUITE("serialization/metadata", texts_come_back_as_they_were, the_white_of_16_bit_grey_is_kept,
+          what_is_unknown_is_absent, keys_that_came_later_may_be_absent,
+          class_names_that_are_none_are_refused, memory_that_is_short_is_an_error_and_no_leak)

@@ -51,24 +51,24 @@ typedef char tensor_name[WELD_TENSOR_NAME_SIZE];
 
 /* A weight that reads images, for a naming whose images have their channels in the other order. */
 static weld_status turn_channels(const weld_model *m, weld_safetensors_tensor *t, size_t i,
-                                 void **turned, weld_error *err) {
+                                 void **made, weld_error *err) {
     const weld_value *leaf = weld_graph_find_leaf(m->graph, weld_weights_name(m->file.weights, i));
     if (!leaf || !weld_model_reads_images(m->graph, leaf)) {
         return WELD_OK;
     }
-    *turned = weld_alloc(1, weld_tensor_bytes(&t->tensor));
-    if (!*turned) {
+    *made = weld_alloc(1, weld_tensor_bytes(&t->tensor));
+    if (!*made) {
         return weld_fail_memory(err, t->name);
     }
-    weld_turn_channels(&t->tensor, *turned);
-    t->tensor.data = *turned;
+    weld_turn_channels(&t->tensor, *made);
+    t->tensor.data = *made;
     return WELD_OK;
 }
 
-/* `turned` gets what was made for the file alone. */
+/* `made` gets what was made for the file alone. */
 static weld_status collect_tensors(const weld_model *m, const weld_naming *naming,
                                    tensor_name *names, weld_safetensors_tensor *tensors,
-                                   void **turned, weld_error *err) {
+                                   void **made, weld_error *err) {
     const weld_weights *w = m->file.weights;
     weld_status status = WELD_OK;
     for (size_t i = 0; i < weld_weights_count(w) && !status; i++) {
@@ -78,29 +78,61 @@ static weld_status collect_tensors(const weld_model *m, const weld_naming *namin
         tensors[i].tensor.shape =
             weld_naming_shape(naming, weld_weights_name(w, i), tensors[i].tensor.shape);
         if (!status && naming->bgr) {
-            status = turn_channels(m, &tensors[i], i, &turned[i], err);
+            status = turn_channels(m, &tensors[i], i, &made[i], err);
         }
     }
     return status;
 }
 
+/* Tensors that files have and graphs have not, behind those of the weights; `made` gets their
+ * elements. */
+static weld_status collect_constants(const weld_model *m, weld_safetensors_tensor *tensors,
+                                     void **made, size_t *count, weld_error *err) {
+    const weld_constant_tensor *c = weld_family_of(&m->file.config)->constants;
+    for (; c && c->name; c++, ++*count) {
+        const int64_t elements = weld_shape_count(&c->shape);
+        float *values = weld_alloc((size_t)elements, sizeof *values);
+        if (!values) {
+            return weld_fail_memory(err, c->name);
+        }
+        for (int64_t i = 0; i < elements; i++) {
+            values[i] = (float)c->element(i);
+        }
+        made[*count] = values;
+        tensors[*count] =
+            (weld_safetensors_tensor){c->name, (weld_tensor){WELD_F32, c->shape, values}};
+    }
+    return WELD_OK;
+}
+
+static size_t constant_count(const weld_model *m) {
+    size_t count = 0;
+    const weld_constant_tensor *c = weld_family_of(&m->file.config)->constants;
+    while (c && c[count].name) {
+        count++;
+    }
+    return count;
+}
+
 static weld_status write_tensors(const weld_model *m, const weld_naming *naming,
                                  weld_replacement *r, weld_error *err) {
     size_t count = weld_weights_count(m->file.weights);
+    const size_t all = count + constant_count(m);
     weld_metadata metadata = {0};
     tensor_name *names = weld_alloc(count, sizeof *names);
-    weld_safetensors_tensor *tensors = weld_alloc(count, sizeof *tensors);
-    void **turned = weld_alloc(count, sizeof *turned);
-    weld_status status = names && tensors && turned ? weld_metadata_create(&m->file, &metadata, err)
-                                                    : weld_fail_memory(err, "names of tensors");
+    weld_safetensors_tensor *tensors = weld_alloc(all, sizeof *tensors);
+    void **made = weld_alloc(all, sizeof *made);
+    weld_status status = names && tensors && made ? weld_metadata_create(&m->file, &metadata, err)
+                                                  : weld_fail_memory(err, "names of tensors");
     status = status ? status : weld_metadata_add_graph(&metadata, &m->file, err);
-    status = status ? status : collect_tensors(m, naming, names, tensors, turned, err);
+    status = status ? status : collect_tensors(m, naming, names, tensors, made, err);
+    status = status ? status : collect_constants(m, tensors, made, &count, err);
     status = status ? status : weld_safetensors_write(r, tensors, count, &metadata, err);
     weld_metadata_free(&metadata);
-    for (size_t i = 0; turned && i < count; i++) {
-        weld_free(turned[i]);
+    for (size_t i = 0; made && i < count; i++) {
+        weld_free(made[i]);
     }
-    weld_free(turned);
+    weld_free(made);
     weld_free(tensors);
     weld_free(names);
     return status;

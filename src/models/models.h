@@ -28,6 +28,13 @@ typedef struct weld_output_form {
                  const weld_shape *shape);
 } weld_output_form;
 
+/* A tensor that files have and graphs have not, since nothing changes it. */
+typedef struct weld_constant_tensor {
+    const char *name; /* in files, in any naming */
+    weld_shape shape;
+    double (*element)(int64_t i);
+} weld_constant_tensor;
+
 /* A name for values of a family's keys. */
 typedef struct weld_model_variant {
     const char *name;
@@ -73,6 +80,13 @@ typedef struct weld_model_family {
      * tensor is none. The function NULL: no tensor's shape depends on the size of the images. */
     bool (*position_grids)(const weld_model_config *config, const char *name, int64_t height,
                            int64_t width, weld_position_grids *out);
+    /* Height and width of images are multiples of it; 0: they may be any. */
+    int size_step;
+    /* The network of another family that it begins with: its leaves, but for the head's, are this
+     * one's with WELD_BACKBONE_PREFIX in front of their names. The function NULL: there is none. */
+    void (*backbone)(const weld_model_config *config, weld_model_config *out);
+    /* Ended by a name NULL. NULL: none. */
+    const weld_constant_tensor *constants;
     /* What modules are called in each naming, where that is all there is to tensors' names; and
      * else weld_family_tensor_name. */
     const weld_module_row *rows;
@@ -91,6 +105,8 @@ typedef struct weld_model_family {
     /* How images are prepared for networks whose files, with these names, do not say. */
     weld_preprocessing (*usual)(const weld_model_config *config, const weld_naming *naming);
 } weld_model_family;
+
+#define WELD_BACKBONE_PREFIX "backbone."
 
 /* families.c, and nothing else, has the list. */
 extern const weld_model_family *const weld_families[];
@@ -196,7 +212,8 @@ enum { WELD_INPUT_TEXT_SIZE = 80 };
 const char *weld_input_text(const weld_preprocessing *p, char text[WELD_INPUT_TEXT_SIZE]);
 
 /* Can the network be for images of this size? Where it has tables of positions they must be square,
- * since the shape of a table does not tell height from width. */
+ * since the shape of a table does not tell height from width; where it shrinks images to maps that
+ * are enlarged again, multiples of the largest step. */
 weld_status weld_model_check_input(const weld_model_config *config, int height, int width,
                                    weld_error *err);
 

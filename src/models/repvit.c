@@ -13,35 +13,22 @@
 
 _Static_assert(sizeof(weld_repvit) <= WELD_MODEL_VALUES_SIZE, "a config has room for the values");
 
-#define SIZES(...)                                                                                 \
-    &(const weld_repvit) {                                                                         \
-        __VA_ARGS__                                                                                \
-    }
+#define SIZES(sizes) &(const weld_repvit)sizes
 
 static const weld_model_variant variants[] = {
-    {"repvit_m0_6", SIZES(4, {40, 80, 160, 320}, 4, {1, 1, 8, 1}, 4, false, false)},
-    {"repvit_m0_9", SIZES(4, {48, 96, 192, 384}, 4, {2, 2, 14, 2}, 4, false, false)},
-    {"repvit_m1_0", SIZES(4, {56, 112, 224, 448}, 4, {2, 2, 14, 2}, 4, false, false)},
-    {"repvit_m1_1", SIZES(4, {64, 128, 256, 512}, 4, {2, 2, 12, 2}, 4, false, false)},
-    {"repvit_m1_5", SIZES(4, {64, 128, 256, 512}, 4, {4, 4, 24, 4}, 4, false, false)},
-    {"repvit_m2_3", SIZES(4, {80, 160, 320, 640}, 4, {6, 6, 34, 2}, 4, false, false)},
-    {"repvit_m1", SIZES(4, {48, 96, 192, 384}, 4, {2, 2, 14, 2}, 4, true, false)},
-    {"repvit_m2", SIZES(4, {64, 128, 256, 512}, 4, {2, 2, 12, 2}, 4, true, false)},
-    {"repvit_m3", SIZES(4, {64, 128, 256, 512}, 4, {4, 4, 18, 2}, 4, true, false)},
+    {"repvit_m0_6", SIZES(WELD_REPVIT_M0_6)},
+    {"repvit_m0_9", SIZES(WELD_REPVIT_M0_9)},
+    {"repvit_m1_0", SIZES(WELD_REPVIT_M1_0)},
+    {"repvit_m1_1", SIZES(WELD_REPVIT_M1_1)},
+    {"repvit_m1_5", SIZES(WELD_REPVIT_M1_5)},
+    {"repvit_m2_3", SIZES(WELD_REPVIT_M2_3)},
+    {"repvit_m1", SIZES(WELD_REPVIT_SIZES(48, 96, 192, 384, 2, 2, 14, 2, true))},
+    {"repvit_m2", SIZES(WELD_REPVIT_SIZES(64, 128, 256, 512, 2, 2, 12, 2, true))},
+    {"repvit_m3", SIZES(WELD_REPVIT_SIZES(64, 128, 256, 512, 4, 4, 18, 2, true))},
 };
 
-/* Bounds keep every size far from overflow, whatever file a config came from. */
 static const weld_key keys[] = {
-    {"channels", WELD_KEY_INTEGER, WELD_KEY_LIST(weld_repvit, channels, stages), .min = 1,
-     .max = 1 << 14, .flags = WELD_KEY_SIZE, .help = "channels of each stage"},
-    {"depths", WELD_KEY_INTEGER, WELD_KEY_LIST(weld_repvit, depths, depth_count), .min = 1,
-     .max = 1 << 10, .flags = WELD_KEY_SIZE, .help = "blocks in each stage"},
-    {"stem_stride", WELD_KEY_INTEGER, WELD_KEY_ONE(weld_repvit, stem_stride), .min = 1, .max = 4,
-     .flags = WELD_KEY_UNTOLD, .standard = "4", .manual_range = "1, 2, 4",
-     .help = "by what the stem shrinks the image: 4; 2 or 1 for small images"},
-    {"legacy", WELD_KEY_BOOL, WELD_KEY_ONE(weld_repvit, legacy),
-     .flags = WELD_KEY_LAYOUT | WELD_KEY_MERGED_AWAY, .label = "legacy token mixer",
-     .help = "token mixer of the first published version"},
+    WELD_REPVIT_KEYS,
     {"distillation_head", WELD_KEY_BOOL, WELD_KEY_ONE(weld_repvit, distillation_head),
      .flags = WELD_KEY_SECOND_HEAD | WELD_KEY_MERGED_AWAY, .label = "distillation head",
      .manual_standard = "false; true with `loss.distillation`",

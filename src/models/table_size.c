@@ -34,7 +34,14 @@ weld_status weld_position_resize_for(const weld_model_family *family,
 
 weld_status weld_model_check_input(const weld_model_config *config, int height, int width,
                                    weld_error *err) {
-    return height == width || !weld_family_of(config)->position_grids
+    const weld_model_family *family = weld_family_of(config);
+    const int step = family->size_step;
+    if (step && (height % step != 0 || width % step != 0)) {
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "%s takes images whose height and width are multiples of %d, not %d x %d",
+                         config->name, step, height, width);
+    }
+    return height == width || !family->position_grids
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_SHAPE,
                            "%s has tables of positions, which are for square images alone: give "

@@ -148,6 +148,41 @@ static weld_status compare_leaf(const loading *l, const weld_value *leaf, compar
     return WELD_OK;
 }
 
+/* A tensor that the graph has not, since it is the same in all networks: is it? */
+static const weld_constant_tensor *find_constant(const loading *l, const char *name) {
+    const weld_constant_tensor *c = weld_family_of(l->config)->constants;
+    while (c && c->name && strcmp(c->name, name) != 0) {
+        c++;
+    }
+    return c && c->name ? c : NULL;
+}
+
+static weld_status compare_constant(const loading *l, const weld_constant_tensor *constant,
+                                    size_t number, comparison *c) {
+    const weld_state_entry *entry = weld_state_dict_at(l->index->dict, number);
+    const int64_t count = weld_shape_count(&constant->shape);
+    if (!weld_element_is_float(entry->element) ||
+        !weld_shape_equal(&constant->shape, &entry->shape)) {
+        add_wrong(c, &constant->shape, entry);
+        return WELD_OK;
+    }
+    float *values = weld_alloc((size_t)count, sizeof *values);
+    if (!values) {
+        return weld_fail_memory(l->err, constant->name);
+    }
+    weld_status status = weld_state_dict_read(l->index->dict, number, WELD_F32, values, l->err);
+    for (int64_t i = 0; !status && i < count; i++) {
+        if (values[i] != (float)constant->element(i)) {
+            status =
+                weld_fail(l->err, WELD_ERROR_FORMAT, "%s: %s has %g at %lld, where every %s has %g",
+                          weld_state_dict_file(l->index->dict), constant->name, (double)values[i],
+                          (long long)i, weld_family_of(l->config)->name, constant->element(i));
+        }
+    }
+    weld_free(values);
+    return status;
+}
+
 static weld_status fail_unfit(const loading *l, const comparison *c) {
     const struct {
         const weld_name_list *list;
@@ -186,7 +221,10 @@ static weld_status compare(const loading *l) {
     for (size_t i = 0; !status && i < count; i++) {
         const char *name = weld_state_dict_at(l->index->dict, i)->name;
         const bool outside = l->index->tensors[i].name[0] == '\0';
-        if (!c.used[i]) {
+        const weld_constant_tensor *constant = find_constant(l, l->index->tensors[i].name);
+        if (!c.used[i] && constant) {
+            status = compare_constant(l, constant, i, &c);
+        } else if (!c.used[i]) {
             weld_name_list_add(outside || is_of_profiler(name) ? &c.passed_over : &c.unexpected,
                                name);
         }

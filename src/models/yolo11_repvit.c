@@ -1,0 +1,185 @@
+/* YOLO11's neck and head on a RepViT. The neck takes the maps of stride 8, 16 and 32 as they are;
+ * what the two papers' networks do not share, batch norms' numbers, each keeps. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "models/backbone.h"
+#include "models/repvit.h"
+#include "models/yolo11.h"
+
+typedef enum normalization { NORMALIZE_NONE, NORMALIZE_IMAGENET } normalization;
+static const char *const normalizations[] = {"none", "imagenet", NULL};
+
+typedef struct weld_yolo11_repvit {
+    weld_repvit backbone;
+    weld_yolo11_scale scale;
+    int normalize;
+} weld_yolo11_repvit;
+
+_Static_assert(sizeof(weld_yolo11_repvit) <= WELD_MODEL_VALUES_SIZE,
+               "a config has room for the values");
+
+#define VALUES(backbone, scale)                                                                    \
+    &(const weld_yolo11_repvit) {                                                                  \
+        WELD_REPVIT_##backbone, WELD_YOLO11_##scale, NORMALIZE_IMAGENET                            \
+    }
+
+static const weld_model_variant variants[] = {
+    {"yolo11n_repvit_m0_6", VALUES(M0_6, N)}, {"yolo11s_repvit_m0_6", VALUES(M0_6, S)},
+    {"yolo11m_repvit_m0_6", VALUES(M0_6, M)}, {"yolo11n_repvit_m0_9", VALUES(M0_9, N)},
+    {"yolo11s_repvit_m0_9", VALUES(M0_9, S)}, {"yolo11m_repvit_m0_9", VALUES(M0_9, M)},
+    {"yolo11n_repvit_m1_0", VALUES(M1_0, N)}, {"yolo11s_repvit_m1_0", VALUES(M1_0, S)},
+    {"yolo11m_repvit_m1_0", VALUES(M1_0, M)}, {"yolo11n_repvit_m1_1", VALUES(M1_1, N)},
+    {"yolo11s_repvit_m1_1", VALUES(M1_1, S)}, {"yolo11m_repvit_m1_1", VALUES(M1_1, M)},
+    {"yolo11n_repvit_m1_5", VALUES(M1_5, N)}, {"yolo11s_repvit_m1_5", VALUES(M1_5, S)},
+    {"yolo11m_repvit_m1_5", VALUES(M1_5, M)}, {"yolo11n_repvit_m2_3", VALUES(M2_3, N)},
+    {"yolo11s_repvit_m2_3", VALUES(M2_3, S)}, {"yolo11m_repvit_m2_3", VALUES(M2_3, M)},
+};
+
+static const weld_key keys[] = {
+    WELD_REPVIT_KEYS,
+    WELD_YOLO11_KEYS(weld_yolo11_repvit),
+    {"normalize", WELD_KEY_CHOICE, WELD_KEY_ONE(weld_yolo11_repvit, normalize),
+     .choices = normalizations, .standard = "imagenet",
+     .help = "what the network does to images of 0 to 1 first: by ImageNet's mean and standard "
+             "deviation, as pretrained backbones want it, or nothing"},
+};
+
+static weld_yolo11_repvit values_of(const weld_model_config *config) {
+    weld_yolo11_repvit v;
+    memcpy(&v, config->values, sizeof v);
+    return v;
+}
+
+static void backbone(const weld_model_config *config, weld_model_config *out) {
+    const weld_repvit r = values_of(config).backbone;
+    *out = (weld_model_config){.num_classes = 1};
+    snprintf(out->name, sizeof out->name, "%s", weld_family_repvit.name);
+    memcpy(out->values, &r, sizeof r);
+}
+
+static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
+    const weld_yolo11_repvit v = values_of(config);
+    weld_model_config own;
+    backbone(config, &own);
+    WELD_TRY(weld_family_repvit.check(&own, key, err));
+    const int last = v.backbone.stem_stride << (v.backbone.stages - 1);
+    if (last != WELD_YOLO11_SIZE_STEP) {
+        *key = "channels";
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "are of %d stages behind a stem of stride %d, so that the last map has "
+                         "stride %d: it must be %d (4 stages with model.stem_stride 4)",
+                         v.backbone.stages, v.backbone.stem_stride, last, WELD_YOLO11_SIZE_STEP);
+    }
+    return weld_yolo11_check_scale(&v.scale, key, err);
+}
+
+static int stage_count(const weld_model_config *config) {
+    return values_of(config).backbone.stages;
+}
+
+static int64_t block_count(const weld_model_config *config) {
+    weld_model_config own;
+    backbone(config, &own);
+    return weld_model_block_count(&own) + WELD_YOLO11_DETECT - WELD_YOLO11_SPPF;
+}
+
+static weld_model_place place(const weld_model_config *config, const char *name) {
+    weld_model_config own;
+    weld_model_place at = {.part = 0};
+    backbone(config, &own);
+    if (weld_yolo11_module(name) >= 0) {
+        const weld_model_place head = weld_model_place_of(&own, "classifier.");
+        return weld_yolo11_head_place(name, head.part, head.layer);
+    }
+    weld_backbone_place(&own, name, &at);
+    return at;
+}
+
+static void build(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
+                  weld_value *images) {
+    static const int strides[] = {8, 16, 32};
+    const weld_yolo11_repvit v = values_of(config);
+    const weld_layers net = {g, config, mode, place, .bn_eps = 1e-3, .bn_momentum = 0.03};
+    weld_yolo11_maps maps;
+    weld_model_config own;
+    backbone(config, &own);
+    if (!weld_yolo11_check_images(&net, images)) {
+        return;
+    }
+    if (v.normalize == NORMALIZE_IMAGENET) {
+        images = weld_layer_normalize(&net, (weld_path){"normalize"}, images);
+    }
+    weld_layer_backbone(&net, &own, images, strides, WELD_YOLO11_LEVELS, maps.map);
+    for (int i = 0; i < WELD_YOLO11_LEVELS; i++) {
+        maps.channels[i] = v.backbone.channels[v.backbone.stages - WELD_YOLO11_LEVELS + i];
+    }
+    weld_yolo11_detect(&net, &v.scale, &maps);
+}
+
+/* --- Recognition ----------------------------------------------------------------------------- */
+
+static weld_status see_backbone(const weld_shape_index *index, weld_recognized *found,
+                                weld_error *err) {
+    static const char prefix[] = WELD_BACKBONE_PREFIX;
+    weld_named_shape *tensors = weld_alloc(index->count, sizeof *tensors);
+    weld_shape_index inner = {0};
+    size_t count = 0;
+    for (size_t i = 0; tensors && i < index->count; i++) {
+        const weld_named_shape *t = index->sorted[i];
+        if (strncmp(t->name, prefix, sizeof prefix - 1) == 0) {
+            tensors[count++] = (weld_named_shape){t->name + sizeof prefix - 1, t->shape};
+        }
+    }
+    weld_status status = tensors ? weld_shape_index_create(tensors, count, &inner, err)
+                                 : weld_fail_memory(err, "names of tensors");
+    status = status ? status : weld_repvit_recognize(&inner, found, err);
+    if (!status && found->naming != weld_repvit_namings) {
+        status = weld_fail(err, WELD_ERROR_NOT_FOUND, "a backbone with timm's names");
+    }
+    weld_shape_index_free(&inner);
+    weld_free(tensors);
+    return status;
+}
+
+static weld_status recognize(const weld_shape_index *index, weld_recognized *out, weld_error *err) {
+    weld_yolo11_repvit v = values_of(&out->config), stated = {.normalize = 0};
+    weld_recognized found = {.config = {.num_classes = 1}};
+    WELD_TRY(weld_model_config_named(weld_family_repvit.name, &found.config, err));
+    WELD_TRY(see_backbone(index, &found, err));
+    if (out->stated) {
+        stated = values_of(out->stated);
+    }
+    WELD_TRY(weld_yolo11_see_head(index, out->stated ? &stated.scale : NULL, &v.scale, out, err));
+    v.backbone = weld_repvit_of(&found.config);
+    v.normalize =
+        weld_shape_index_find(index, "normalize.factor.red") ? NORMALIZE_IMAGENET : NORMALIZE_NONE;
+    memcpy(out->config.values, &v, sizeof v);
+    return WELD_OK;
+}
+
+const weld_model_family weld_family_yolo11_repvit = {
+    .name = "yolo11_repvit",
+    .task = "detection",
+    .outputs = weld_yolo11_outputs,
+    .values_size = sizeof(weld_yolo11_repvit),
+    .keys = keys,
+    .key_count = sizeof keys / sizeof *keys,
+    .variants = variants,
+    .variant_count = sizeof variants / sizeof *variants,
+    .namings = weld_yolo11_namings,
+    .naming_count = 1,
+    .size_step = WELD_YOLO11_SIZE_STEP,
+    .backbone = backbone,
+    .constants = weld_yolo11_constants,
+    .check = check,
+    .build = build,
+    .stage_count = stage_count,
+    .block_count = block_count,
+    .place = place,
+    .tensor_name = weld_yolo11_tensor_name,
+    .recognize = recognize,
+    .usual = weld_yolo11_usual,
+};

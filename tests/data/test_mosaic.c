@@ -286,6 +286,94 @@ START_TEST(pixels_and_boxes_do_not_drift_apart) {
 }
 END_TEST
 
+static weld_sample_plan draw_plan(const weld_transform *t, const weld_image *image,
+                                  uint64_t number) {
+    weld_random r = weld_random_start(7, 0, number, WELD_RANDOM_AUGMENT);
+    const weld_sample_part part = {.index = 0};
+    const weld_image_size size = {image->width, image->height};
+    weld_sample_plan plan;
+    weld_mosaic_plan(t, &part, &size, 1, &r, &plan);
+    return plan;
+}
+
+/* Of a photo a sample needs the crop of its plan alone: all of it gives the same, but for the
+ * rounding of weights. */
+START_TEST(a_crop_has_all_that_is_looked_at) {
+    const weld_augmentation a = detection_of(0, 0.9, 0.6);
+    const weld_transform t = transform_of(64, 64, &a);
+    weld_image image = decode_fixture("photo.jpg");
+    const weld_pixels pixels = weld_image_pixels(&image);
+    static float cropped[64 * 64 * 3], whole[64 * 64 * 3];
+    int smaller = 0;
+    for (uint64_t i = 0; i < MANY; i++) {
+        weld_sample_plan plan = draw_plan(&t, &image, i);
+        if (plan.to.width && plan.to.height) {
+            smaller += plan.crop.width < image.width;
+            show(&t, &pixels, &plan, cropped);
+            plan.crop = (weld_rectangle){0, 0, image.width, image.height};
+            show(&t, &pixels, &plan, whole);
+            for (int n = 0; n < 64 * 64 * 3; n++) {
+                ck_assert_float_eq_tol(cropped[n], whole[n], 1.01f / 255);
+            }
+        }
+    }
+    ck_assert_int_gt(smaller, 10);
+    weld_image_free(&image);
+}
+END_TEST
+
+/* By how many pixels, across (step 1) or down (step: a row's), `b` is off from `a`: what least
+ * squares make of the difference and the gradient. */
+static double displacement(const float *a, const float *b, int side, int step) {
+    double product = 0, square = 0;
+    for (int y = 1; y < side - 1; y++) {
+        for (int n = (y * side + 1) * 3; n < (y * side + side - 1) * 3; n++) {
+            const double gradient = ((double)a[n + 3 * step] - (double)a[n - 3 * step]) / 2;
+            product += gradient * ((double)a[n] - (double)b[n]);
+            square += gradient * gradient;
+        }
+    }
+    return product / square;
+}
+
+/* A JPEG that is decoded at a part of its size shows everything where it is: by a quarter of a
+ * pixel to any side, it is further from what all of its pixels show. */
+START_TEST(reduced_decoding_shows_things_in_the_same_place) {
+    enum { SIDE = 40, COUNT = SIDE * SIDE * 3 };
+    const weld_augmentation a = detection_of(0, 0.9, 0.3);
+    const weld_transform t = transform_of(SIDE, SIDE, &a);
+    weld_image image = decode_fixture("photo.jpg"), memory = {0};
+    weld_transform_scratch scratch = {0};
+    const weld_pixels pixels = weld_image_pixels(&image);
+    static float reduced[COUNT], whole[COUNT];
+    size_t size;
+    unsigned char *bytes = read_image_fixture("photo.jpg", &size);
+    int seen[9] = {0};
+    for (uint64_t i = 0; i < MANY; i++) {
+        weld_sample_plan plan = draw_plan(&t, &image, i);
+        weld_random random = weld_random_start(1, 0, 0, WELD_RANDOM_TEST), erase = random;
+        weld_decoded_part part;
+        if (plan.to.width < 8 || plan.to.height < 8 || plan.reduction == 1) {
+            continue;
+        }
+        ck_assert(
+            !weld_decode_part(bytes, size, &plan.crop, plan.reduction, 0, &memory, &part, NULL));
+        ck_assert(!weld_transform_training(&t, &plan, &part, 1, &random, &erase, &scratch, reduced,
+                                           NULL));
+        plan.crop = (weld_rectangle){0, 0, image.width, image.height};
+        show(&t, &pixels, &plan, whole);
+        ck_assert_double_lt(fabs(displacement(whole, reduced, SIDE, 1)), 0.1);
+        ck_assert_double_lt(fabs(displacement(whole, reduced, SIDE, SIDE)), 0.1);
+        seen[plan.reduction]++;
+    }
+    ck_assert(seen[2] > 5 && seen[4] > 5);
+    weld_transform_scratch_free(&scratch);
+    weld_image_free(&memory);
+    weld_image_free(&image);
+    free(bytes);
+}
+END_TEST
+
 /* Nothing of it at all is what evaluation shows, to the bit. */
 START_TEST(without_anything_at_random_it_is_evaluation) {
     const char *const names[] = {"photo.jpg", "rgb.png", "one_pixel.jpg", "grey.jpg"};
@@ -385,6 +473,7 @@ END_TEST
 RUN_SUITE("data/mosaic", a_mosaic_is_a_look_at_a_canvas_with_four_images,
           without_mosaic_it_is_a_look_at_a_letterbox, placements_tell_where_images_are_seen,
           extents_are_what_a_canvas_leaves_of_images, pixels_and_boxes_do_not_drift_apart,
+          a_crop_has_all_that_is_looked_at, reduced_decoding_shows_things_in_the_same_place,
           without_anything_at_random_it_is_evaluation,
           blends_are_of_two_pictures_in_shares_about_half,
           letterboxes_of_evaluation_are_those_of_yolo, letterboxes_are_undone_exactly)

@@ -1,5 +1,6 @@
 /* JPEG in and out, by libjpeg; see decode.h. */
 #include <setjmp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,15 +49,15 @@ static bool is_past_end(j_common_ptr jpeg) {
 }
 
 static void stop(j_common_ptr jpeg) {
-    if (is_past_end(jpeg)) {
+    const bool memory = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
+    if (is_past_end(jpeg) && !memory) {
         fail_cut((j_decompress_ptr)jpeg);
     }
     jpeg_errors *errors = (jpeg_errors *)jpeg->err;
     char text[JMSG_LENGTH_MAX];
     errors->base.format_message(jpeg, text);
-    errors->status = jpeg->err->msg_code == JERR_OUT_OF_MEMORY
-                         ? weld_fail_memory(errors->err, "JPEG")
-                         : weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: %s", text);
+    errors->status = memory ? weld_fail_memory(errors->err, "JPEG")
+                            : weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: %s", text);
     longjmp(errors->back, 1);
 }
 

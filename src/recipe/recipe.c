@@ -32,15 +32,47 @@ static int64_t fitted(int64_t value, double factor) {
     return value ? (int64_t)fmin(fmax(round((double)value * factor), 1), WELD_MAX_EPOCHS) : 0;
 }
 
+/* What is counted in epochs and as long as the run makes it, beside train.epochs. */
+static const size_t fitted_whole[] = {offsetof(weld_recipe, schedule.cooldown_epochs),
+                                      offsetof(weld_recipe, augment.mixup_off_epoch),
+                                      offsetof(weld_recipe, augment.close_mosaic)};
+static const size_t fitted_real[] = {offsetof(weld_recipe, schedule.warmup_epochs),
+                                     offsetof(weld_recipe, schedule.decay_epochs)};
+enum {
+    WHOLE = sizeof fitted_whole / sizeof *fitted_whole,
+    REAL = sizeof fitted_real / sizeof *fitted_real
+};
+
+static int64_t *whole_at(const weld_recipe *r, size_t i) {
+    return (int64_t *)((uintptr_t)r + fitted_whole[i]);
+}
+
+static double *real_at(const weld_recipe *r, size_t i) {
+    return (double *)((uintptr_t)r + fitted_real[i]);
+}
+
 void weld_recipe_fit(weld_recipe *r, int64_t epochs) {
     const double factor = (double)epochs / (double)weld_recipe_epochs(r);
-    const int64_t cooldown = fitted(r->schedule.cooldown_epochs, factor);
-    r->schedule.cooldown_epochs = cooldown < epochs ? cooldown : epochs - 1;
+    for (size_t i = 0; i < WHOLE; i++) {
+        *whole_at(r, i) = fitted(*whole_at(r, i), factor);
+    }
+    for (size_t i = 0; i < REAL; i++) {
+        *real_at(r, i) = fmin(*real_at(r, i) * factor, WELD_MAX_EPOCHS);
+    }
+    if (r->schedule.cooldown_epochs >= epochs) {
+        r->schedule.cooldown_epochs = epochs - 1;
+    }
     r->train.epochs = epochs - r->schedule.cooldown_epochs;
-    r->augment.mixup_off_epoch = fitted(r->augment.mixup_off_epoch, factor);
-    r->augment.close_mosaic = fitted(r->augment.close_mosaic, factor);
-    r->schedule.warmup_epochs = fmin(r->schedule.warmup_epochs * factor, WELD_MAX_EPOCHS);
-    r->schedule.decay_epochs = fmin(r->schedule.decay_epochs * factor, WELD_MAX_EPOCHS);
+}
+
+void weld_recipe_fit_as(weld_recipe *r, const weld_recipe *fitted) {
+    r->train.epochs = fitted->train.epochs;
+    for (size_t i = 0; i < WHOLE; i++) {
+        *whole_at(r, i) = *whole_at(fitted, i);
+    }
+    for (size_t i = 0; i < REAL; i++) {
+        *real_at(r, i) = *real_at(fitted, i);
+    }
 }
 
 /* A list that is written as one value: "224" or "224x320". */

@@ -127,6 +127,8 @@ int64_t weld_recipe_epochs(const weld_recipe *r);
 /* Make the run as long as `epochs` in all, and what the schedule counts in epochs longer or shorter
  * with it: its warm-up, its steps, its cool-down; and augment.mixup_off_epoch and close_mosaic. */
 void weld_recipe_fit(weld_recipe *r, int64_t epochs);
+/* The same as another was fitted. */
+void weld_recipe_fit_as(weld_recipe *r, const weld_recipe *fitted);
 
 /* All defaults but the family's and the task's (a model that has no name yet and no data). */
 void weld_recipe_defaults(weld_recipe *r);

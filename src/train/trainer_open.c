@@ -190,12 +190,9 @@ static weld_status keep_fitted(weld_trainer *t, const weld_recipe *old, weld_err
                          "began with, or train into another --out",
                          *old->train.time ? old->train.time : "null", r->train.time);
     }
-    r->train.epochs = t->data.settings->extend ? r->train.epochs : old->train.epochs;
-    r->schedule.warmup_epochs = old->schedule.warmup_epochs;
-    r->schedule.decay_epochs = old->schedule.decay_epochs;
-    r->schedule.cooldown_epochs = old->schedule.cooldown_epochs;
-    r->augment.mixup_off_epoch = old->augment.mixup_off_epoch;
-    r->augment.close_mosaic = old->augment.close_mosaic;
+    const int64_t asked = r->train.epochs;
+    weld_recipe_fit_as(r, old);
+    r->train.epochs = t->data.settings->extend ? asked : r->train.epochs;
     return WELD_OK;
 }
 

@@ -192,7 +192,7 @@ START_TEST(sizes_are_a_list_that_rises_or_none) {
     refuse(MODEL "data:\n  train: x\n  sizes: [160, 160]\n",
            "r.yaml:4: data.sizes: must rise, each size once");
     refuse(MODEL "data:\n  train: x\n  sizes: [0, 160]\n",
-           "r.yaml:4: data.sizes: 0 is out of range: give 1 to 16384");
+           "r.yaml:4: data.sizes: 0 is out of range: give 1 to 4096");
     refuse(MODEL "data:\n  train: x\n  sizes: 160\n",
            "r.yaml:4: data.sizes: takes a list of 0 to 16 values, as [1, 2]");
     refuse(
@@ -390,6 +390,10 @@ START_TEST(a_run_that_is_fitted_takes_its_schedule_along) {
     ck_assert_int_eq(recipe.augment.mixup_off_epoch, 16);
     ck_assert_double_eq_tol(recipe.schedule.warmup_epochs, 1, 1e-12);
     ck_assert_double_eq_tol(recipe.schedule.decay_epochs, 6, 1e-12);
+    weld_recipe other = recipe;
+    weld_recipe_fit(&other, 45);
+    weld_recipe_fit_as(&other, &recipe); /* as a resumed run takes what its first one measured */
+    ck_assert_mem_eq(&other, &recipe, sizeof recipe);
     weld_recipe_fit(&recipe, 1);
     ck_assert_int_eq(recipe.train.epochs, 1);
     ck_assert_int_eq(recipe.schedule.cooldown_epochs, 0);

@@ -201,7 +201,8 @@ WELD_API weld_shape weld_runner_output_shape(const weld_runner *r, size_t i);
 WELD_API int weld_runner_output_stride(const weld_runner *r, size_t i);
 /* Run on images [count, 3, height, width] (channels first, normalised): outputs[i], which are the
  * caller's, get [count, ...] of the shape of output i. Any count: the work is done in slices. The
- * first run, and one of another count, makes room for a slice. */
+ * first run, and one of another count, makes room for a slice. Outputs that are not finite are
+ * WELD_ERROR_NUMERIC, naming the image. */
 WELD_API weld_status weld_runner_run(weld_runner *r, const float *images, int64_t count,
                                      float *const *outputs, weld_error *err);
 

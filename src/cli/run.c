@@ -85,6 +85,9 @@ static weld_status run_slice(job *j, int64_t first, weld_error *err) {
     weld_status status = weld_npy_read_part(j->input, first * j->image_size, count * j->image_size,
                                             WELD_F32, j->data, err);
     status = status ? status : weld_runner_run(j->runner, j->data, count, data, err);
+    if (status && first > 0) {
+        weld_fail_context(err, status, "behind the first %lld images", (long long)first);
+    }
     for (size_t i = 0; i < outputs && !status; i++) {
         status = weld_npy_append(j->results[i].file, data[i], count * j->results[i].size, err);
     }

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "infer/model.h"
+#include "kernels/kernels.h"
 #include "models/models.h"
 #include "passes/precision.h"
 
@@ -24,6 +25,7 @@ typedef struct output {
 
 struct weld_runner {
     const weld_model *model;
+    const weld_kernels *kernels;
     weld_graph *graph;
     weld_session *session; /* NULL until the first run */
     int64_t height, width, batch;
@@ -145,6 +147,7 @@ static weld_status finish(weld_runner *r, weld_runner **out, weld_error *err) {
                            "images of %lld x %lld: both sizes must be positive",
                            (long long)r->height, (long long)r->width);
     }
+    status = status ? status : weld_kernels_select(WELD_F32, NULL, &r->kernels, err);
     status = status ? status
                     : weld_model_cut(r->model, r->height, r->width, cut_outputs, r, &r->graph, err);
     if (!status && r->model->lower) {
@@ -270,15 +273,26 @@ static weld_status prepare(weld_runner *r, int64_t count, weld_error *err) {
     return status;
 }
 
-static void read_output(weld_runner *r, size_t i, int64_t count, float *to) {
+/* Of the `count` images from `first` on. */
+static weld_status read_output(weld_runner *r, size_t i, int64_t first, int64_t count, float *to,
+                               weld_error *err) {
     const output *o = &r->outputs[i];
     const float *from = weld_session_output(r->session, o->name).data;
+    const int64_t size = weld_shape_count(&o->shape);
+    const int64_t bad = r->kernels->first_not_finite(count * size, from);
+    if (bad >= 0) {
+        return weld_fail(err, WELD_ERROR_NUMERIC,
+                         "images[%lld]: the network's %s are not finite: the image is not, or the "
+                         "weights are not usable",
+                         (long long)(first + bad / size), o->name);
+    }
     if (o->shape.rank < 3) {
-        memcpy(to, from, (size_t)(count * weld_shape_count(&o->shape)) * sizeof *to);
-        return;
+        memcpy(to, from, (size_t)(count * size) * sizeof *to);
+        return WELD_OK;
     }
     int64_t positions = o->shape.dim[1] * o->shape.dim[2];
     transpose(r, count, (transposition){from, to, positions, o->shape.dim[0]});
+    return WELD_OK;
 }
 
 weld_status weld_runner_run(weld_runner *r, const float *images, int64_t count,
@@ -301,7 +315,7 @@ weld_status weld_runner_run(weld_runner *r, const float *images, int64_t count,
         weld_session_run(r->session, 0);
         for (size_t i = 0; i < r->output_count; i++) {
             int64_t size = weld_shape_count(&r->outputs[i].shape);
-            read_output(r, i, here, outputs[i] + first * size);
+            WELD_TRY(read_output(r, i, first, here, outputs[i] + first * size, err));
         }
     }
     return WELD_OK;

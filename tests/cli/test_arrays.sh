@@ -68,7 +68,12 @@ refuses "channels last" "\[3, 6, 10, 3\].*\[n, 3, height, width\]" "$WELD" run d
 head -c 400 u1.npy > bad.npy
 refuses "a cut array" "expected 540 bytes" "$WELD" run deploy.h5 --input bad.npy --output y.npy
 refuses "something else" "bad.yaml|small.yaml.*numpy" "$WELD" run deploy.h5 --input small.yaml --output y.npy
-holds "nothing is written where a run is refused" test ! -e y.npy
+npy '<f4' '\0\0\300\177' "$zeros" "$all" False > bad.npy
+refuses "numbers that are none" "images\[0\]: the network's logits are not finite" \
+    "$WELD" run deploy.h5 --input bad.npy --output y.npy
+refuses "nor are maps made of them" "images\[0\]: the network's features of stage 1 are not finite" \
+    "$WELD" run deploy.h5 --input bad.npy --output y.npy --features
+holds "nothing is written where a run is refused" sh -c '! ls | grep -q "^y\."'
 
 # Larger than one slice of images (16 MiB).
 head -c 6000000 /dev/zero > zeros

@@ -1,4 +1,7 @@
 /* Running networks on arrays: logits and the maps of the stages, merged and not, at any size. */
+#include <math.h>
+#include <string.h>
+
 #include "base/memory.h"
 #include "infer/models.h"
 #include "models/models.h"
@@ -198,6 +201,41 @@ START_TEST(nor_does_a_number_that_changes_from_loop_to_loop) {
 }
 END_TEST
 
+/* An image with a hole among others, and weights that overflow. */
+START_TEST(what_is_not_finite_is_an_error_that_names_the_image) {
+    test_folder folder = test_folder_create();
+    weld_weights *fixture = fixture_load(fixtures[0]);
+    weld_model *m = models_of_fixture(&folder, fixture, SIZE);
+    static float images[IMAGES * 3 * SIZE * SIZE];
+    float logits[IMAGES * 64];
+    weld_error err;
+    models_fill_noise(images, IMAGES * 3 * SIZE * SIZE, 2);
+    images[18 * 3 * SIZE * SIZE + 100] = NAN;
+    ck_assert_int_eq(weld_model_run(m, images, IMAGES, SIZE, SIZE, 1, logits, &err),
+                     WELD_ERROR_NUMERIC);
+    ck_assert_msg(strstr(err.message, "images[18]: the network's logits are not finite") != NULL,
+                  "%s", err.message);
+    ck_assert_int_eq(weld_model_run(m, images, 18, SIZE, SIZE, 1, logits, &err), WELD_OK);
+    weld_model_free(m);
+    m = models_of_fixture(&folder, fixture, SIZE);
+    weld_tensor weight = weld_weights_tensor(weld_model_weights(m), 0);
+    for (int64_t i = 0; i < weld_shape_count(&weight.shape); i++) {
+        ((float *)weight.data)[i] = 3e38F;
+    }
+    weld_runner *r = create(m, true, SIZE, SIZE);
+    float *maps[WELD_MAX_STAGES];
+    make_room(r, 1, maps);
+    ck_assert_int_eq(weld_runner_run(r, images, 1, maps, &err), WELD_ERROR_NUMERIC);
+    ck_assert_msg(strstr(err.message, "images[0]: the network's features of stage 1") != NULL, "%s",
+                  err.message);
+    free_room(r, maps);
+    weld_runner_free(r);
+    weld_model_free(m);
+    weld_weights_free(fixture);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(what_has_no_meaning_is_refused) {
     test_folder folder = test_folder_create();
     weld_weights *fixture = fixture_load(fixtures[1]);
@@ -300,6 +338,7 @@ END_TEST
 RUN_SUITE("infer/runner", before_and_after_merging_maps_and_logits_are_those_of_pytorch,
           in_bf16_maps_and_logits_are_nearly_those_of_pytorch, many_images_are_each_run_as_if_alone,
           the_number_of_threads_does_not_change_a_bit,
-          nor_does_a_number_that_changes_from_loop_to_loop, what_has_no_meaning_is_refused,
+          nor_does_a_number_that_changes_from_loop_to_loop,
+          what_is_not_finite_is_an_error_that_names_the_image, what_has_no_meaning_is_refused,
           graphs_of_files_that_are_not_as_expected_are_refused,
           failing_allocations_are_errors_and_nothing_more)

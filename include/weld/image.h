@@ -4,6 +4,15 @@
 
 #include "weld/status.h"
 
+/* What a preprocessing may say, wherever it does: pixels of a network's input in each direction
+ * (from 1 on), crop fractions, means (of either sign) and standard deviations. */
+#define WELD_MAX_INPUT_SIZE 4096
+#define WELD_MIN_CROP_FRACTION 0.1
+#define WELD_MAX_CROP_FRACTION 2
+#define WELD_MAX_MEAN 1e3
+#define WELD_MIN_STD 1e-6
+#define WELD_MAX_STD 1e3
+
 typedef enum weld_interpolation { WELD_BICUBIC, WELD_BILINEAR } weld_interpolation;
 
 /* How an image is brought to a frame of floor(height / crop_fraction) x floor(width /

@@ -19,10 +19,9 @@ extern "C" {
 
 #define WELD_MODEL_NAME_SIZE 64
 #define WELD_MODEL_VALUES_SIZE 1024
-/* Stages that a network has at most, classes, and pixels of its input in each direction. */
+/* Stages that a network has at most, and classes. */
 #define WELD_MAX_STAGES 8
 #define WELD_MAX_CLASSES (1 << 20)
-#define WELD_MAX_INPUT_SIZE (1 << 14)
 
 /* What a network is: its name, and beside it values by key. Which keys there are is the family's
  * (recipes/README.md lists them under `model.`): of RepViT "channels", "depths", "stem_stride",

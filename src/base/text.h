@@ -5,6 +5,10 @@
 
 #include "base/array.h"
 
+/* A number that a macro stands for, as text. */
+#define WELD_STRING(macro) WELD_STRING_OF_(macro)
+#define WELD_STRING_OF_(tokens) #tokens
+
 /* Start with WELD_TEXT. */
 typedef struct weld_text {
     weld_array bytes;

@@ -246,10 +246,7 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         cli_usage(call, "--set changes a recipe: it goes with --data");
     }
     if (size && (!cli_read_size(size, &a.height, &a.width, &more) || more)) {
-        cli_usage(call,
-                  "--size wants a number of pixels from 1 to 4096, or two as in 224x320, not "
-                  "'%s'",
-                  size);
+        cli_usage(call, "--size wants " CLI_SIZE_WANTED ", not '%s'", size);
     }
     return a.data ? bench_data(call, &a, err) : bench_network(call->arguments[0], &a, err);
 }

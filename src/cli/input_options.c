@@ -8,8 +8,6 @@
 #include "base/locale.h"
 #include "models/models.h"
 
-enum { MOST_PIXELS = 4096 };
-
 const char *cli_resize_name(weld_fit resize) {
     return weld_fit_names[resize];
 }
@@ -28,11 +26,11 @@ bool cli_read_number(const char *text, double min, double max, double *out, cons
 /* A whole number of pixels, and where it ends. */
 static bool read_side(const char *text, int *out, const char **end) {
     long side = 0;
-    for (*end = text; **end >= '0' && **end <= '9' && side <= MOST_PIXELS; ++*end) {
+    for (*end = text; **end >= '0' && **end <= '9' && side <= WELD_MAX_INPUT_SIZE; ++*end) {
         side = 10 * side + (**end - '0');
     }
     *out = (int)side;
-    return side >= 1 && side <= MOST_PIXELS;
+    return side >= 1 && side <= WELD_MAX_INPUT_SIZE;
 }
 
 bool cli_read_size(const char *text, int *height, int *width, const char **next) {
@@ -51,7 +49,8 @@ static bool read_size(const char *text, cli_input *input, const char **next) {
 }
 
 static bool read_crop(const char *text, cli_input *input, const char **next) {
-    return cli_read_number(text, 0.01, 100, &input->crop, next);
+    return cli_read_number(text, WELD_MIN_CROP_FRACTION, WELD_MAX_CROP_FRACTION, &input->crop,
+                           next);
 }
 
 /* Which of `count` words stands there; -1: none. */
@@ -105,10 +104,12 @@ static void multiply(const cli_call *call, const list *l, size_t most, cli_input
 void cli_inputs_read(const cli_call *call, const cli_input_options *options, size_t most,
                      cli_inputs *out) {
     const list lists[] = {
-        {"size", options->size,
-         "a number of pixels from 1 to 4096, or two as in 224x320 (height x width)", read_size},
+        {"size", options->size, CLI_SIZE_WANTED, read_size},
         {"resize", options->resize, "crop, squash or letterbox", read_resize},
-        {"crop", options->crop, "a number from 0.01 to 100 (as a rule 0.8 to 1)", read_crop},
+        {"crop", options->crop,
+         "a number from " WELD_STRING(WELD_MIN_CROP_FRACTION) " to " WELD_STRING(
+             WELD_MAX_CROP_FRACTION) " (as a rule 0.8 to 1)",
+         read_crop},
         {"interpolation", options->interpolation, "bicubic or bilinear", read_interpolation}};
     out->count = 1;
     out->items[0] = (cli_input){.resize = CLI_OWN, .interpolation = CLI_OWN};

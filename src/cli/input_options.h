@@ -3,6 +3,7 @@
 #ifndef WELD_CLI_INPUT_OPTIONS_H
 #define WELD_CLI_INPUT_OPTIONS_H
 
+#include "base/text.h"
 #include "cli/cli.h"
 
 /* Start zeroed. */
@@ -46,6 +47,9 @@ weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cl
  * (NULL: there is none); false: it is none from min to max. */
 bool cli_read_number(const char *text, double min, double max, double *out, const char **next);
 /* Likewise a size: "224", or "224x320", height first. */
+#define CLI_SIZE_WANTED                                                                            \
+    "a number of pixels from 1 to " WELD_STRING(                                                   \
+        WELD_MAX_INPUT_SIZE) ", or two as in 224x320 (height x width)"
 bool cli_read_size(const char *text, int *height, int *width, const char **next);
 const char *cli_interpolation_name(weld_interpolation interpolation);
 const char *cli_resize_name(weld_fit resize);

@@ -119,9 +119,7 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
     const char *more = NULL;
     if (options->size &&
         (!cli_read_size(options->size, &known.height, &known.width, &more) || more)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "--size '%.80s': wants a number of pixels from 1 to 4096, or two as in "
-                         "224x320 (height x width)",
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "--size '%.80s': wants " CLI_SIZE_WANTED,
                          options->size);
     }
     known.resize = options->resize ? &resize : NULL;

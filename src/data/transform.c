@@ -7,40 +7,13 @@
 
 #include "base/error.h"
 #include "data/transform_pixels.h"
+#include "models/models.h"
 
-enum { CROP_TRIES = 10, SMALL_PADDING = 4, MAX_INPUT_SIZE = 4096 };
-
-static weld_status check_preprocessing(const weld_preprocessing *p, weld_error *err) {
-    if (p->height < 1 || p->height > MAX_INPUT_SIZE || p->width < 1 || p->width > MAX_INPUT_SIZE) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "input_size is %d x %d: each must be 1..%d",
-                         p->height, p->width, MAX_INPUT_SIZE);
-    }
-    if ((unsigned)p->resize > WELD_FIT_LETTERBOX) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "resize is %d: there is no such mode",
-                         (int)p->resize);
-    }
-    if (!(p->crop_fraction >= 0.01 && p->crop_fraction <= 100)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "crop_fraction is %g: it must be in 0.01..100, and is 0.875 as a rule",
-                         p->crop_fraction);
-    }
-    if (p->scale16 && (p->scale16 < WELD_SCALE16_MIN || p->scale16 > WELD_SCALE16_MAX)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "scale16 is %d: it must be in %d..%d",
-                         p->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
-    }
-    for (int c = 0; c < 3; c++) {
-        if (!isfinite(p->mean[c]) || !isfinite(p->std[c]) || !(p->std[c] > 0)) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "mean %g, std %g: they must be finite, and std above 0",
-                             (double)p->mean[c], (double)p->std[c]);
-        }
-    }
-    return WELD_OK;
-}
+enum { CROP_TRIES = 10, SMALL_PADDING = 4 };
 
 weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *preprocessing,
                                 const weld_augmentation *augmentation, weld_error *err) {
-    weld_status status = check_preprocessing(preprocessing, err);
+    weld_status status = weld_preprocessing_check(preprocessing, err);
     t->preprocessing = *preprocessing;
     t->augmentation = weld_augmentation_defaults();
     if (augmentation) {

@@ -8,7 +8,6 @@
 #include "infer/model.h"
 #include "tasks/classification/classification.h"
 
-static const double LEAST = 0.01, MOST = 100;
 enum { STEPS = 100 };
 
 /* Of the mean loss as a function of b = 1 / temperature, which is convex. */
@@ -40,7 +39,7 @@ static curve look(const float *logits, const int32_t *labels, int64_t n, int cla
 
 weld_status weld_temperature_of(const float *logits, const int32_t *labels, int64_t n, int classes,
                                 weld_temperature_fit *out, weld_error *err) {
-    double low = 1 / MOST, high = 1 / LEAST, b = 1;
+    double low = 1 / WELD_MAX_TEMPERATURE, high = 1 / WELD_MIN_TEMPERATURE, b = 1;
     if (look(logits, labels, n, classes, low).slope >= 0 ||
         look(logits, labels, n, classes, high).slope <= 0) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "models/models.h"
 
@@ -21,6 +22,43 @@ weld_preprocessing weld_preprocessing_of(int input_size) {
                                 .std = {0.229f, 0.224f, 0.225f},
                                 .padding = {124, 116, 104},
                                 .scale16 = WELD_SCALE16_MIN};
+}
+
+static weld_status check_channel(float mean, float std, weld_error *err) {
+    return fabsf(mean) <= (float)WELD_MAX_MEAN && std >= (float)WELD_MIN_STD &&
+                   std <= (float)WELD_MAX_STD
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "mean %g, std %g: a mean must be in %g..%g, a std in %g..%g",
+                           (double)mean, (double)std, -WELD_MAX_MEAN, WELD_MAX_MEAN, WELD_MIN_STD,
+                           WELD_MAX_STD);
+}
+
+weld_status weld_preprocessing_check(const weld_preprocessing *p, weld_error *err) {
+    if (p->height < 1 || p->height > WELD_MAX_INPUT_SIZE || p->width < 1 ||
+        p->width > WELD_MAX_INPUT_SIZE) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "input_size is %d x %d: each must be 1..%d",
+                         p->height, p->width, WELD_MAX_INPUT_SIZE);
+    }
+    if ((unsigned)p->resize > WELD_FIT_LETTERBOX || (unsigned)p->interpolation > WELD_BILINEAR) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "resize is %d, interpolation %d: there is no such mode", (int)p->resize,
+                         (int)p->interpolation);
+    }
+    if (!(p->crop_fraction >= WELD_MIN_CROP_FRACTION &&
+          p->crop_fraction <= WELD_MAX_CROP_FRACTION)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "crop_fraction is %g: it must be in %g..%g, and is 0.875 as a rule",
+                         p->crop_fraction, WELD_MIN_CROP_FRACTION, (double)WELD_MAX_CROP_FRACTION);
+    }
+    if (p->scale16 && (p->scale16 < WELD_SCALE16_MIN || p->scale16 > WELD_SCALE16_MAX)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "scale16 is %d: it must be in %d..%d",
+                         p->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
+    }
+    for (int c = 0; c < 3; c++) {
+        WELD_TRY(check_channel(p->mean[c], p->std[c], err));
+    }
+    return WELD_OK;
 }
 
 void weld_preprocessing_pad_with_mean(weld_preprocessing *p) {

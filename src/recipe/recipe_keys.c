@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "data/bad_images.h"
 #include "tasks/task.h"
 
@@ -69,7 +70,8 @@ static const weld_key data_keys[] = {
     {"input_size", WELD_KEY_INTEGER,
      WELD_KEY_LIST(weld_recipe, data.input_size, data.input_size_count), .min = 1,
      .max = WELD_MAX_INPUT_SIZE, .flags = WELD_KEY_LONE, .standard = "224",
-     .manual_standard = "224", .manual_range = "1 to 16,384; or `[height, width]`, each so",
+     .manual_standard = "224",
+     .manual_range = "1 to " WELD_STRING(WELD_MAX_INPUT_SIZE) "; or `[height, width]`, each so",
      .help =
          "height and width of the network's input, pixels: one number, or two (\"Inputs that are "
          "not square\" above)"},
@@ -84,12 +86,17 @@ static const weld_key data_keys[] = {
      .manual_standard = "null",
      .help = "several sizes in one training, in rising order (\"Several sizes\" above); null: "
              "`input_size` alone"},
-    {"mean", REALS(data.preprocessing.mean, -1e3, 1e3), .standard = "0.485, 0.456, 0.406",
+    {"mean", REALS(data.preprocessing.mean, -WELD_MAX_MEAN, WELD_MAX_MEAN),
+     .standard = "0.485, 0.456, 0.406",
      .help = "subtracted per channel (R, G, B) from values of 0 to 1"},
-    {"std", REALS(data.preprocessing.std, 1e-6, 1e3), .standard = "0.229, 0.224, 0.225",
-     .help = "then divided by"},
-    {"crop_fraction", REAL(data.preprocessing.crop_fraction, 0.1, 1), .standard = "0.875",
-     .help = "evaluation: side of the central crop over the shorter side of the resized image"},
+    {"std", REALS(data.preprocessing.std, WELD_MIN_STD, WELD_MAX_STD),
+     .standard = "0.229, 0.224, 0.225", .help = "then divided by"},
+    {"crop_fraction",
+     REAL(data.preprocessing.crop_fraction, WELD_MIN_CROP_FRACTION, WELD_MAX_CROP_FRACTION),
+     .standard = "0.875",
+     .help =
+         "evaluation: side of the central crop over the shorter side of the resized image; above "
+         "1: with black around it"},
     {"interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear"),
      .help = "filter of every resize, antialiased"},
     {"scale16", INTEGER(data.preprocessing.scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX),

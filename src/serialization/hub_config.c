@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/file.h"
 #include "weld/model.h"
 
@@ -22,13 +23,13 @@ static weld_status fail(const weld_hub_config *c, weld_error *err, const char *w
 
 /* [r, g, b], or absent. */
 static weld_status read_channels(const weld_hub_config *c, const json_t *cfg, const char *key,
-                                 double least, float to[3], weld_error *err) {
+                                 double least, double most, float to[3], weld_error *err) {
     const json_t *list = json_object_get(cfg, key);
     char what[96];
     bool good = !list || json_array_size(list) == 3;
     for (size_t i = 0; good && list && i < 3; i++) {
         const double value = json_number_value(json_array_get(list, i));
-        good = json_is_number(json_array_get(list, i)) && fabs(value) <= 1e3 && value >= least;
+        good = json_is_number(json_array_get(list, i)) && value >= least && value <= most;
         to[i] = (float)value;
     }
     snprintf(what, sizeof what, "pretrained_cfg.%s: is no list of three numbers in range", key);
@@ -55,13 +56,16 @@ static weld_status read_size(weld_hub_config *c, const json_t *cfg, weld_error *
 static weld_status read_preprocessing(weld_hub_config *c, const json_t *cfg, weld_error *err) {
     weld_preprocessing *p = &c->preprocessing;
     WELD_TRY(read_size(c, cfg, err));
-    WELD_TRY(read_channels(c, cfg, "mean", -1e3, p->mean, err));
-    WELD_TRY(read_channels(c, cfg, "std", 1e-6, p->std, err));
+    WELD_TRY(read_channels(c, cfg, "mean", -WELD_MAX_MEAN, WELD_MAX_MEAN, p->mean, err));
+    WELD_TRY(read_channels(c, cfg, "std", WELD_MIN_STD, WELD_MAX_STD, p->std, err));
     const json_t *crop = json_object_get(cfg, "crop_pct");
-    if (crop && !(json_number_value(crop) >= 0.1 && json_number_value(crop) <= 1)) {
-        return fail(c, err, "pretrained_cfg.crop_pct: is not in 0.1..1");
+    const double part = json_number_value(crop);
+    if (crop && !(part >= WELD_MIN_CROP_FRACTION && part <= WELD_MAX_CROP_FRACTION)) {
+        return fail(c, err,
+                    "pretrained_cfg.crop_pct: is not in " WELD_STRING(
+                        WELD_MIN_CROP_FRACTION) ".." WELD_STRING(WELD_MAX_CROP_FRACTION));
     }
-    p->crop_fraction = crop ? json_number_value(crop) : p->crop_fraction;
+    p->crop_fraction = crop ? part : p->crop_fraction;
     const char *mode = json_string_value(json_object_get(cfg, "crop_mode"));
     if (mode && strcmp(mode, "center") != 0 && strcmp(mode, "squash") != 0 &&
         strcmp(mode, "border") != 0) {

@@ -73,6 +73,13 @@ typedef struct weld_model_origin {
     char others[96];            /* the keys of other state dicts in it: "model_ema" */
 } weld_model_origin;
 
+/* What temperatures are fitted to, and files may hold. */
+#define WELD_MIN_TEMPERATURE 0.01
+#define WELD_MAX_TEMPERATURE 100.0
+static inline bool weld_is_temperature(double value) {
+    return value >= WELD_MIN_TEMPERATURE && value <= WELD_MAX_TEMPERATURE;
+}
+
 /* What a file holds. From weld_model_file_read it owns all that it points to; for
  * weld_model_file_write the caller may point to what lives elsewhere. */
 typedef struct weld_model_file {

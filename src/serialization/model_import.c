@@ -244,39 +244,23 @@ static weld_status settle_config(importing *im) {
 /* What options say of the preprocessing, in the place of what is assumed. */
 static weld_status take_preprocessing(importing *im, weld_preprocessing *p) {
     const weld_import_options *o = im->options;
-    if (o->height < 0 || o->height > WELD_MAX_INPUT_SIZE || o->width < 0 ||
-        o->width > WELD_MAX_INPUT_SIZE || !o->height != !o->width) {
-        return weld_fail(im->err, WELD_ERROR_ARGUMENT,
-                         "%s: input size %d x %d: each must be in 1..%d", im->path, o->height,
-                         o->width, WELD_MAX_INPUT_SIZE);
-    }
-    if (o->crop_fraction != 0 && !(o->crop_fraction >= 0.1 && o->crop_fraction <= 1)) {
-        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: crop %g: it must be in 0.1..1",
-                         im->path, o->crop_fraction);
-    }
-    if (o->scale16 && (o->scale16 < WELD_SCALE16_MIN || o->scale16 > WELD_SCALE16_MAX)) {
-        return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: scale16 %d: it must be in %d..%d",
-                         im->path, o->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
-    }
     p->scale16 = o->scale16 ? o->scale16 : p->scale16;
-    p->height = o->height ? o->height : p->height;
-    p->width = o->width ? o->width : p->width;
+    const bool sized = o->height || o->width;
+    p->height = sized ? o->height : p->height;
+    p->width = sized ? o->width : p->width;
     p->resize = o->resize ? *o->resize : p->resize;
     p->crop_fraction = o->crop_fraction != 0 ? o->crop_fraction : p->crop_fraction;
     p->interpolation = o->interpolation ? *o->interpolation : p->interpolation;
     for (int c = 0; c < 3; c++) {
         p->mean[c] = o->mean ? o->mean[c] : p->mean[c];
         p->std[c] = o->std ? o->std[c] : p->std[c];
-        if (!(p->std[c] > 0)) {
-            return weld_fail(im->err, WELD_ERROR_ARGUMENT, "%s: std %g: it must be above 0",
-                             im->path, (double)p->std[c]);
-        }
     }
     if (o->mean) {
         weld_preprocessing_pad_with_mean(p);
     }
-    const weld_status status =
-        weld_model_check_input(&im->mf->config, p->height, p->width, im->err);
+    weld_status status = weld_preprocessing_check(p, im->err);
+    status =
+        status ? status : weld_model_check_input(&im->mf->config, p->height, p->width, im->err);
     return status ? weld_fail_context(im->err, status, "%s", im->path) : WELD_OK;
 }
 
@@ -399,11 +383,11 @@ static weld_status take_temperature(importing *im) {
     const char *text = weld_state_dict_metadata(im->dict, WELD_METADATA_TEMPERATURE);
     char *end = NULL;
     im->mf->temperature = text ? weld_strtod(text, &end) : 0;
-    return !text || (end != text && !*end && im->mf->temperature > 0 && im->mf->temperature < 1e6)
+    return !text || (end != text && !*end && weld_is_temperature(im->mf->temperature))
                ? WELD_OK
                : weld_fail(im->err, WELD_ERROR_FORMAT,
-                           "%s: %s is no number above 0: the file was not made by weld", im->path,
-                           WELD_METADATA_TEMPERATURE);
+                           "%s: %s is no number in %g..%g: the file was not made by weld", im->path,
+                           WELD_METADATA_TEMPERATURE, WELD_MIN_TEMPERATURE, WELD_MAX_TEMPERATURE);
 }
 
 /* The graph of a merged network is that which merging makes of one that is not. */

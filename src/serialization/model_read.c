@@ -72,11 +72,11 @@ static weld_status take_temperature(reading *r) {
     if (e->type == WELD_STORE_F64 && e->bytes == sizeof r->mf->temperature) {
         memcpy(&r->mf->temperature, e->data, sizeof r->mf->temperature);
     }
-    return r->mf->temperature > 0 && r->mf->temperature < 1e6
+    return weld_is_temperature(r->mf->temperature)
                ? WELD_OK
                : weld_fail(r->err, WELD_ERROR_FORMAT,
-                           "%s: temperature: is no number above 0: the file was not made by weld",
-                           weld_store_file(r->store));
+                           "%s: temperature: is no number in %g..%g: the file was not made by weld",
+                           weld_store_file(r->store), WELD_MIN_TEMPERATURE, WELD_MAX_TEMPERATURE);
 }
 
 static weld_status take_class_names(reading *r) {

@@ -153,24 +153,10 @@ weld_status weld_model_config_from_text(const char *text, const char *where, wel
 /* --- Preprocessing -----------------------------------------------------------------------------
  */
 
-static bool is_side(int side) {
-    return side >= 1 && side <= WELD_MAX_INPUT_SIZE;
-}
-
-static bool sound(const weld_preprocessing *p) {
-    bool good = is_side(p->height) && is_side(p->width) &&
-                (unsigned)p->resize <= WELD_FIT_LETTERBOX && p->crop_fraction > 0 &&
-                p->crop_fraction <= 1 &&
-                (!p->scale16 || (p->scale16 >= WELD_SCALE16_MIN && p->scale16 <= WELD_SCALE16_MAX));
-    for (int i = 0; i < 3; i++) {
-        good = good && isfinite(p->mean[i]) && isfinite(p->std[i]) && p->std[i] > 0;
-    }
-    return good;
-}
-
 weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text, weld_error *err) {
-    if (!sound(p)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "preprocessing: a value out of its range");
+    const weld_status sound = weld_preprocessing_check(p, err);
+    if (sound) {
+        return weld_fail_context(err, sound, "preprocessing");
     }
     json_t *size =
         p->height == p->width ? json_integer(p->height) : json_pack("[i,i]", p->height, p->width);
@@ -258,8 +244,9 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     p.scale16 = scales ? (int)weld_json_int(&j, root, "scale16", WELD_SCALE16_MIN, WELD_SCALE16_MAX)
                        : WELD_SCALE16_MIN;
     weld_json_no_more(&j, root, 5 + modes + scales);
-    if (!sound(&p)) {
-        weld_json_fail(&j, "a value out of its range");
+    weld_error reason;
+    if (!j.status && weld_preprocessing_check(&p, &reason)) {
+        weld_json_fail(&j, "%s", reason.message);
     }
     json_decref(root);
     if (j.status == WELD_OK) {

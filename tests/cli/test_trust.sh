@@ -32,6 +32,13 @@ holds "the loss is lower with it, the accuracy the same" sh -c "
     awk \"BEGIN {exit !(\$(number loss with.json) < \$(number loss without.json))}\""
 works "it is in the file" "$WELD" inspect fitted.h5
 prints "which says so" "^temperature +[0-9.]+: logits are divided by it"
+works "fit one with black around the images" "$WELD" eval run/best.h5 --data photos/val --crop 1.2 --fit-temperature black.h5
+works "the file says so" "$WELD" inspect black.h5
+prints "as all of it" "crop fraction 1.2,"
+run "$WELD" eval run/best.h5 --data photos/val --crop 2.1 --fit-temperature no.h5
+holds "what no file can hold is wrong usage" test "$status" = 2
+run "$WELD" eval run/best.h5 --data photos/val --size 4097 --fit-temperature no.h5
+holds "so is a size of that kind" test "$status" = 2
 works "merging keeps it" "$WELD" reparam fitted.h5 -o merged.h5
 "$WELD" inspect merged.h5 | grep '^temperature' > of_merged
 "$WELD" inspect fitted.h5 | grep '^temperature' > of_fitted

@@ -31,7 +31,8 @@ static void check_read(const weld_hub_config *hub) {
     const weld_preprocessing *p = &hub->preprocessing;
     FUZZ_CHECK(p->height >= 1 && p->height <= WELD_MAX_INPUT_SIZE);
     FUZZ_CHECK(p->width >= 1 && p->width <= WELD_MAX_INPUT_SIZE);
-    FUZZ_CHECK(p->crop_fraction >= 0.1 && p->crop_fraction <= 1);
+    FUZZ_CHECK(p->crop_fraction >= WELD_MIN_CROP_FRACTION &&
+               p->crop_fraction <= WELD_MAX_CROP_FRACTION);
     for (int c = 0; c < 3; c++) {
         FUZZ_CHECK(p->std[c] > 0 && p->mean[c] >= -1e3F && p->mean[c] <= 1e3F);
     }

@@ -124,6 +124,9 @@ START_TEST(values_out_of_range_change_nothing) {
     ck_assert_int_eq(weld_model_set_preprocessing(m, &p, &err), WELD_ERROR_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(err.message, "crop_fraction"));
     p.crop_fraction = 1;
+    p.width = WELD_MAX_INPUT_SIZE + 1;
+    ck_assert_int_eq(weld_model_set_preprocessing(m, &p, &err), WELD_ERROR_ARGUMENT);
+    p.width = 12;
     for (long i = 0; i < 6; i++) {
         weld_memory_fail_after(i);
         ck_assert_int_eq(weld_model_set_preprocessing(m, &p, NULL), WELD_ERROR_MEMORY);
@@ -132,6 +135,39 @@ START_TEST(values_out_of_range_change_nothing) {
     ck_assert_ptr_eq(weld_model_graph(m), graph);
     ck_assert_int_eq(weld_model_get_preprocessing(m)->height, COLOURS_SIZE);
     weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
+/* What may be in memory may be in a file, so that nothing is computed that cannot be kept. */
+START_TEST(files_hold_all_that_a_model_may_be_set_to) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "set.h5");
+    for (int most = 0; most < 2; most++) {
+        weld_model *m = colours_open(&folder, 1);
+        weld_preprocessing p = *weld_model_get_preprocessing(m);
+        weld_error err;
+        p.height = most ? WELD_MAX_INPUT_SIZE : 1;
+        p.width = most ? 1 : WELD_MAX_INPUT_SIZE;
+        p.crop_fraction = most ? WELD_MAX_CROP_FRACTION : WELD_MIN_CROP_FRACTION;
+        for (int c = 0; c < 3; c++) {
+            p.mean[c] = (float)(most ? WELD_MAX_MEAN : -WELD_MAX_MEAN);
+            p.std[c] = (float)(most ? WELD_MAX_STD : WELD_MIN_STD);
+        }
+        m->file.temperature = most ? WELD_MAX_TEMPERATURE : WELD_MIN_TEMPERATURE;
+        ck_assert_msg(!weld_model_set_preprocessing(m, &p, &err), "%s", err.message);
+        ck_assert_msg(!weld_model_save(m, path, &err), "%s", err.message);
+        weld_model *again = models_open(path);
+        const weld_preprocessing *q = weld_model_get_preprocessing(again);
+        ck_assert_int_eq(q->height, p.height);
+        ck_assert_int_eq(q->width, p.width);
+        ck_assert_double_eq(q->crop_fraction, p.crop_fraction);
+        ck_assert_mem_eq(q->mean, p.mean, sizeof p.mean);
+        ck_assert_mem_eq(q->std, p.std, sizeof p.std);
+        ck_assert_double_eq(again->file.temperature, m->file.temperature);
+        weld_model_free(again);
+        weld_model_free(m);
+    }
     test_folder_remove(folder);
 }
 END_TEST
@@ -172,4 +208,4 @@ END_TEST
 RUN_SUITE("infer/model", checkpoints_and_deploy_files_take_another_size,
           a_deploy_file_that_is_written_keeps_its_new_size,
           the_precision_stays_when_the_size_changes, values_out_of_range_change_nothing,
-          networks_of_one_size_alone_say_so)
+          files_hold_all_that_a_model_may_be_set_to, networks_of_one_size_alone_say_so)

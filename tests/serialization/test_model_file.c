@@ -388,12 +388,12 @@ START_TEST(a_checkpoint_that_lies_is_refused) {
                    (change){"preprocessing",
                             .text = "{\"input_size\":16,\"crop_fraction\":0,\"interpolation\":"
                                     "\"bicubic\",\"mean\":[0,0,0],\"std\":[1,1,1]}"},
-                   "range");
+                   "crop_fraction is 0");
     assert_refused(a, b,
                    (change){"preprocessing",
                             .text = "{\"input_size\":16,\"crop_fraction\":1,\"interpolation\":"
                                     "\"bicubic\",\"mean\":[0,0,0],\"std\":[1,1e39,1]}"},
-                   "range");
+                   "std inf");
     assert_refused(a, b,
                    (change){"preprocessing",
                             .text = "{\"input_size\":16,\"crop_fraction\":1,\"interpolation\":"

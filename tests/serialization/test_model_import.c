@@ -273,7 +273,7 @@ START_TEST(images_are_prepared_as_the_naming_suggests) {
         ck_assert_float_eq(mf.preprocessing.std[2], 0.225F);
         weld_model_file_free(&mf);
     }
-    refuse(path, &(weld_import_options){.height = 1 << 20, .width = 1 << 20}, "input size");
+    refuse(path, &(weld_import_options){.height = 1 << 20, .width = 1 << 20}, "input_size is");
     unmake(&e);
     test_folder_remove(folder);
 }

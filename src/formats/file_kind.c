@@ -144,7 +144,7 @@ const char *weld_file_kind_text(weld_file_kind kind) {
         [WELD_FILE_PTH] = "a ZIP archive, perhaps a PyTorch .pth file",
         [WELD_FILE_PICKLE] = "a PyTorch file of the old format",
         [WELD_FILE_SAFETENSORS] = "a safetensors file",
-        [WELD_FILE_SHARDS] = "an index of safetensors files",
+        [WELD_FILE_SHARDS] = "an index of files of tensors",
         [WELD_FILE_ONNX] = "an ONNX file, which weld writes but does not read",
         [WELD_FILE_NPY] = "a NumPy array",
         [WELD_FILE_JPEG] = "a JPEG image",

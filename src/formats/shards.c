@@ -8,14 +8,13 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "formats/file_kind.h"
-#include "formats/safetensors.h"
 
 enum { MAX_INDEX = 32 << 20, MAX_SHARDS = 256, PATH_SIZE = 4096 };
 
 typedef struct shards {
     const char *path; /* of the index; the caller's, for opening alone */
-    size_t *first;    /* of each file: the number of its first tensor, and at last of all */
+    weld_open_shard *open;
+    size_t *first; /* of each file: the number of its first tensor, and at last of all */
     weld_state_dict **dicts;
     size_t count;
 } shards;
@@ -55,15 +54,8 @@ static weld_status open_file(shards *all, const char *name, weld_error *err) {
     if (strchr(name, '/') || used >= PATH_SIZE) {
         return fail(all, "names a file that is not in its folder", err);
     }
-    const weld_file_kind kind = weld_file_kind_of(path);
-    if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: names %.200s, which is a PyTorch file: of networks in several files "
-                         "those of safetensors are read, which save_pretrained writes",
-                         all->path, name);
-    }
     WELD_TRY(weld_state_dict_create(path, &all->dicts[all->count], err));
-    return weld_safetensors_open(all->dicts[all->count++], path, err);
+    return all->open(all->dicts[all->count++], path, err);
 }
 
 static bool is_open(const shards *all, const char *name) {
@@ -127,7 +119,8 @@ static weld_status read_index(const char *path, json_t **out, weld_error *err) {
                : weld_fail(err, WELD_ERROR_FORMAT, "%s: line %d: %s", path, error.line, error.text);
 }
 
-weld_status weld_shards_open(weld_state_dict *s, const char *path, weld_error *err) {
+weld_status weld_shards_open(weld_state_dict *s, const char *path, weld_open_shard *open,
+                             weld_error *err) {
     json_t *index;
     WELD_TRY(read_index(path, &index, err));
     const json_t *map = json_object_get(index, "weight_map");
@@ -138,6 +131,7 @@ weld_status weld_shards_open(weld_state_dict *s, const char *path, weld_error *e
     }
     weld_state_dict_provide(s, &source, all);
     all->path = path;
+    all->open = open;
     all->dicts = weld_alloc(MAX_SHARDS, sizeof(weld_state_dict *));
     all->first = weld_alloc(MAX_SHARDS + 1, sizeof *all->first);
     weld_status status = !all->dicts || !all->first ? weld_fail_memory(err, path)

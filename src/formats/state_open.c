@@ -49,19 +49,11 @@ static weld_status fail_unknown(const char *path, weld_error *err) {
                      "%s: neither a PyTorch .pth nor a safetensors file: name one of these", path);
 }
 
-static weld_status open_kind(weld_state_dict *s, const char *path, const char *key,
-                             weld_error *err) {
-    weld_file_kind kind = weld_file_kind_of(path);
-    if (key && kind != WELD_FILE_PTH && kind != WELD_FILE_UNKNOWN) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
-                         weld_file_kind_text(kind), key);
-    }
+static weld_status open_one(weld_state_dict *s, const char *path, weld_file_kind kind,
+                            const char *key, weld_error *err) {
     switch (kind) {
     case WELD_FILE_SAFETENSORS:
         return weld_safetensors_open(s, path, err);
-    case WELD_FILE_SHARDS:
-        return weld_shards_open(s, path, err);
     case WELD_FILE_PTH:
         return weld_pth_open(s, path, key, err);
     case WELD_FILE_PICKLE:
@@ -76,6 +68,22 @@ static weld_status open_kind(weld_state_dict *s, const char *path, const char *k
                          "%s: is %s: name a PyTorch .pth or a safetensors file", path,
                          weld_file_kind_text(kind));
     }
+}
+
+static weld_status open_shard(weld_state_dict *s, const char *path, weld_error *err) {
+    return open_one(s, path, weld_file_kind_of(path), NULL, err);
+}
+
+static weld_status open_kind(weld_state_dict *s, const char *path, const char *key,
+                             weld_error *err) {
+    const weld_file_kind kind = weld_file_kind_of(path);
+    if (key && kind != WELD_FILE_PTH && kind != WELD_FILE_UNKNOWN) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
+                         weld_file_kind_text(kind), key);
+    }
+    return kind == WELD_FILE_SHARDS ? weld_shards_open(s, path, open_shard, err)
+                                    : open_one(s, path, kind, key, err);
 }
 
 weld_status weld_state_dict_open(const char *path, const char *key, weld_state_dict **out,

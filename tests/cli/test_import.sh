@@ -26,6 +26,10 @@ for net in official timm timm_legacy timm_distillation timm_bfloat16; do
     works "run $net.safetensors" "$WELD" run "$F/$net.safetensors" --input "$F/images.npy" --output y.npy
     close "$net.safetensors gives PyTorch's logits" "$F/$net.logits.npy" y.npy
 done
+works "run PyTorch's shards by their index" "$WELD" run "$F/shards.bin.index.json" --input "$F/images.npy" --output y.npy
+close "they give PyTorch's logits" "$F/bfloat16.logits.npy" y.npy
+refuses "one of them alone" "one of 2 files that hold a network together: give their index .*shards.bin.index.json" \
+    "$WELD" run "$F/shards-00001-of-00002.bin" --input "$F/images.npy" --output y.npy
 for file in merged.pth merged_official.safetensors merged_timm.safetensors merged_timm_distillation.safetensors; do
     works "run $file" "$WELD" run "$F/$file" --size 32 --input "$F/images.npy" --output y.npy
     close "$file gives PyTorch's logits" "$F/${file%.*}.logits.npy" y.npy

@@ -228,7 +228,9 @@ START_TEST(a_network_in_two_files_is_read_by_their_index) {
     refuse(index, "not in its folder");
     test_write_file(test_path(&folder, "m.bin"), "PK\3\4", 4);
     write_index(index, count, "m.bin");
-    refuse(index, "names m.bin, which is a PyTorch file");
+    refuse(index, "m.bin: ");
+    write_index(index, count, "m.safetensors.index.json");
+    refuse(index, "is an index of files of tensors: name a PyTorch .pth or a safetensors file");
     test_write_file(index, "{\"weight_map\": {}}", 18);
     refuse(index, "no weight_map that names files");
     test_write_file(index, "{\"weight_map\": {\"a\": 1}}", 24);
@@ -240,5 +242,29 @@ START_TEST(a_network_in_two_files_is_read_by_their_index) {
 }
 END_TEST
 
+START_TEST(so_is_one_in_two_files_of_pytorch) {
+    char index[512], whole[512];
+    weld_model_file a, b;
+    snprintf(index, sizeof index, "%s/weights/shards.bin.index.json", getenv("WELD_FIXTURES"));
+    snprintf(whole, sizeof whole, "%s/weights/bfloat16.pth", getenv("WELD_FIXTURES"));
+    ck_assert_int_eq(weld_model_file_import(whole, NULL, &a, &err), WELD_OK);
+    weld_status status = WELD_ERROR_MEMORY;
+    for (long n = 0; status == WELD_ERROR_MEMORY; n += 1 + n / 20) {
+        weld_memory_fail_after(n);
+        status = weld_model_file_import(index, NULL, &b, &err);
+        weld_memory_fail_after(-1);
+    }
+    ck_assert_msg(status == WELD_OK, "%s", err.message);
+    ck_assert_uint_eq(weld_weights_count(a.weights), weld_weights_count(b.weights));
+    for (size_t i = 0; i < weld_weights_count(a.weights); i++) {
+        weld_tensor x = weld_weights_tensor(a.weights, i), y = weld_weights_tensor(b.weights, i);
+        ck_assert_mem_eq(x.data, y.data, weld_tensor_bytes(&x));
+    }
+    weld_model_file_free(&a);
+    weld_model_file_free(&b);
+}
+END_TEST
+
 RUN_SUITE("serialization/backbone", a_backbone_of_every_family_is_taken_where_no_head_is_needed,
-          a_backbone_gives_the_maps_of_the_stages, a_network_in_two_files_is_read_by_their_index)
+          a_backbone_gives_the_maps_of_the_stages, a_network_in_two_files_is_read_by_their_index,
+          so_is_one_in_two_files_of_pytorch)

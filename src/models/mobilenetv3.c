@@ -22,13 +22,13 @@ static const char *const paddings[] = {"symmetric", "same", NULL};
  * that were trained in TensorFlow: what their tensors do not tell is otherwise. */
 #define LARGE(untold, wide, ...)                                                                   \
     &(const weld_mobilenetv3) {                                                                    \
-        6, {__VA_ARGS__}, 6, {1, 2, 3, 4, 2, 3}, WELD_MOBILENETV3_LARGE, 16, {wide, 1280}, 2, 0,   \
-            untold                                                                                 \
+        6, {__VA_ARGS__}, 6, {1, 2, 3, 4, 2, 3}, WELD_MOBILENETV3_LARGE, 16,                       \
+            {wide, WELD_MOBILENETV3_LARGE_HEAD}, 2, 0, untold                                      \
     }
 #define SMALL(untold, wide, ...)                                                                   \
     &(const weld_mobilenetv3) {                                                                    \
-        5, {__VA_ARGS__}, 5, {1, 2, 3, 2, 3}, WELD_MOBILENETV3_SMALL, 16, {wide, 1024}, 2, 0,      \
-            untold                                                                                 \
+        5, {__VA_ARGS__}, 5, {1, 2, 3, 2, 3}, WELD_MOBILENETV3_SMALL, 16,                          \
+            {wide, WELD_MOBILENETV3_SMALL_HEAD}, 2, 0, untold                                      \
     }
 #define OURS 1e-5, 0.1, 0
 #define TF 1e-3, 0.1, 1

@@ -11,6 +11,8 @@ typedef enum weld_mobilenetv3_table {
     WELD_MOBILENETV3_LARGE,
     WELD_MOBILENETV3_SMALL
 } weld_mobilenetv3_table;
+/* Channels after the mean over the map, as published for each. */
+enum { WELD_MOBILENETV3_LARGE_HEAD = 1280, WELD_MOBILENETV3_SMALL_HEAD = 1024 };
 
 /* The values of a config. */
 typedef struct weld_mobilenetv3 {

@@ -150,8 +150,7 @@ static int outputs(const weld_named_shape *weight) {
 static bool find_naming(search *s) {
     for (s->naming = 0; s->naming < WELD_MOBILENETV3_NAMINGS; s->naming++) {
         const weld_named_place first = block_place(WELD_MOBILENETV3_LARGE, 0, 0, 1);
-        if (find_root(s, "conv_stem.weight") && find_root(s, "conv_head.weight") &&
-            find(s, first, "conv_dw.weight")) {
+        if (find_root(s, "conv_stem.weight") && find(s, first, "conv_dw.weight")) {
             return true;
         }
     }
@@ -183,7 +182,18 @@ static void find_stage(search *s, weld_mobilenetv3 *m) {
     m->stages += b > 0;
 }
 
-static weld_status find_sizes(search *s, weld_mobilenetv3 *m, weld_error *err) {
+/* Of the convolution behind the pooling. timm's features_only has nothing of it: then what is said
+ * of the network tells, or the published ones of this table. */
+static int head_channels(const search *s, int table, const weld_model_config *stated) {
+    const weld_named_shape *head = find_root(s, "conv_head.weight");
+    return head                              ? outputs(head)
+           : stated                          ? weld_mobilenetv3_of(stated).head_channels[1]
+           : table == WELD_MOBILENETV3_LARGE ? WELD_MOBILENETV3_LARGE_HEAD
+                                             : WELD_MOBILENETV3_SMALL_HEAD;
+}
+
+static weld_status find_sizes(search *s, weld_mobilenetv3 *m, const weld_model_config *stated,
+                              weld_error *err) {
     const weld_named_place first = block_place(WELD_MOBILENETV3_SMALL, 0, 0, 1);
     const bool excites = find(s, first, "se.conv_reduce.weight");
     m->table = excites ? WELD_MOBILENETV3_SMALL : WELD_MOBILENETV3_LARGE;
@@ -197,13 +207,14 @@ static weld_status find_sizes(search *s, weld_mobilenetv3 *m, weld_error *err) {
     const weld_named_place end = {&last, m->stages, 0, s->feature};
     const weld_named_shape *widen = find(s, end, "conv.weight");
     if (!widen) {
-        return weld_fail(err, WELD_ERROR_SHAPE,
+        return weld_fail(err,
+                         find_root(s, "conv_head.weight") ? WELD_ERROR_SHAPE : WELD_ERROR_NOT_FOUND,
                          "a MobileNetV3 of %d stages, but its last 1x1 convolution is missing: the "
                          "blocks are none that the tables of MobileNetV3 have",
                          m->stages);
     }
     m->head_channels[0] = outputs(widen);
-    m->head_channels[1] = outputs(find_root(s, "conv_head.weight"));
+    m->head_channels[1] = head_channels(s, m->table, stated);
     return WELD_OK;
 }
 
@@ -213,12 +224,12 @@ weld_status weld_mobilenetv3_recognize(const weld_shape_index *index, weld_recog
     weld_mobilenetv3 m = weld_mobilenetv3_of(&out->config);
     if (!find_naming(&s)) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                         "no MobileNetV3: blocks.0.0.conv_dw.weight and conv_head.weight (timm's) "
-                         "or features.1.block.0.0.weight and classifier.0.weight (torchvision's) "
+                         "no MobileNetV3: conv_stem.weight and blocks.0.0.conv_dw.weight (timm's) "
+                         "or features.0.0.weight and features.1.block.0.0.weight (torchvision's) "
                          "are not among its %zu tensors",
                          index->count);
     }
-    WELD_TRY(find_sizes(&s, &m, err));
+    WELD_TRY(find_sizes(&s, &m, out->stated, err));
     const weld_named_shape *classifier = find_root(&s, "classifier.weight");
     if (s.naming == TORCHVISION) {
         m.bn_eps = 1e-3;

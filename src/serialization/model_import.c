@@ -451,24 +451,46 @@ static weld_status find_network(importing *im) {
     return WELD_OK;
 }
 
+/* The same, also of a network that was made a list of modules. */
+static weld_status find_listed_network(importing *im) {
+    weld_error *err = im->err, unsaid;
+    const weld_state_index plain = im->index;
+    weld_status status = find_network(im), first = status;
+    if (!status || status == WELD_ERROR_MEMORY) {
+        return status;
+    }
+    status = weld_state_index_create(im->dict, plain.prefix, true, &im->index, &unsaid);
+    if (status) {
+        im->index = plain;
+        return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, im->path) : first;
+    }
+    im->err = &unsaid;
+    status = find_network(im);
+    im->err = err;
+    weld_state_index other = status ? im->index : plain;
+    im->index = status ? plain : im->index;
+    weld_state_index_free(&other);
+    return status ? first : WELD_OK;
+}
+
 /* The same, also where wrappers of the network (of torch.compile, Lightning and the like) put
  * something in front of all names. The message is of the names as they are. */
 static weld_status find_wrapped_network(importing *im) {
     enum { WRAPPERS = 4 };
     char prefix[WELD_PREFIX_SIZE];
     weld_error *err = im->err, unsaid;
-    weld_status status = find_network(im), first = status;
+    weld_status status = find_listed_network(im), first = status;
     im->err = &unsaid;
     for (int i = 0; status == WELD_ERROR_NOT_FOUND && i < WRAPPERS &&
                     weld_state_index_next_prefix(&im->index, prefix);
          i++) {
         weld_state_index inner;
-        status = weld_state_index_create(im->dict, prefix, &inner, err);
+        status = weld_state_index_create(im->dict, prefix, false, &inner, err);
         first = status ? status : first;
         if (!status) {
             weld_state_index_free(&im->index);
             im->index = inner;
-            status = find_network(im);
+            status = find_listed_network(im);
         }
     }
     im->err = err;
@@ -518,7 +540,7 @@ static weld_status import_state_dict(const char *path, const weld_import_options
                                      weld_model_file *mf, weld_error *err) {
     importing im = {.path = path, .options = o, .backbone = backbone, .mf = mf, .err = err};
     WELD_TRY(weld_state_dict_open(path, o->key, &im.dict, err));
-    weld_status status = weld_state_index_create(im.dict, "", &im.index, err);
+    weld_status status = weld_state_index_create(im.dict, "", false, &im.index, err);
     if (!status) {
         status = import_all(&im);
         status = status == WELD_ERROR_MEMORY ? status

@@ -11,7 +11,41 @@
 #include "serialization/name_list.h"
 #include "graph/graph.h"
 
-weld_status weld_state_index_create(const weld_state_dict *dict, const char *prefix,
+/* Where a name has the "_" of a module and its number, at its beginning; NULL: it has none. */
+static const char *joint(const char *name) {
+    const char *dot = strchr(name, '.'), *at = dot;
+    while (at && at > name && at[-1] >= '0' && at[-1] <= '9') {
+        at--;
+    }
+    return at && at < dot && at > name + 1 && at[-1] == '_' ? at - 1 : NULL;
+}
+
+static weld_status take_apart(weld_state_index *index, size_t count, weld_error *err) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = index->tensors[i].name;
+        bytes += joint(name) ? strlen(name) + 1 : 0;
+    }
+    char *to = bytes ? weld_alloc_raw(bytes, 1) : NULL;
+    if (!to) {
+        return bytes ? weld_fail_memory(err, weld_state_dict_file(index->dict))
+                     : weld_fail(err, WELD_ERROR_NOT_FOUND, "no list of modules");
+    }
+    index->written = to;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = index->tensors[i].name, *at = joint(name);
+        if (at) {
+            const size_t length = strlen(name) + 1;
+            memcpy(to, name, length);
+            to[at - name] = '.';
+            index->tensors[i].name = to;
+            to += length;
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_state_index_create(const weld_state_dict *dict, const char *prefix, bool listed,
                                     weld_state_index *out, weld_error *err) {
     const size_t length = strlen(prefix);
     size_t count = weld_state_dict_count(dict);
@@ -25,9 +59,10 @@ weld_status weld_state_index_create(const weld_state_dict *dict, const char *pre
         index.tensors[i] = (weld_named_shape){has ? entry->name + length : "", entry->shape};
     }
     snprintf(index.prefix, sizeof index.prefix, "%s", prefix);
-    weld_status status = weld_shape_index_create(index.tensors, count, &index.names, err);
+    weld_status status = listed ? take_apart(&index, count, err) : WELD_OK;
+    status = status ? status : weld_shape_index_create(index.tensors, count, &index.names, err);
     if (status) {
-        weld_free(index.tensors);
+        weld_state_index_free(&index);
         return status;
     }
     *out = index;
@@ -54,6 +89,7 @@ bool weld_state_index_next_prefix(const weld_state_index *index, char prefix[WEL
 
 void weld_state_index_free(weld_state_index *index) {
     weld_shape_index_free(&index->names);
+    weld_free(index->written);
     weld_free(index->tensors);
     *index = (weld_state_index){0};
 }

@@ -13,11 +13,15 @@ typedef struct weld_state_index {
     const weld_state_dict *dict;
     char prefix[WELD_PREFIX_SIZE]; /* that names have in the file and not here */
     weld_named_shape *tensors;     /* by number in the dict; "" without the prefix */
+    char *written;                 /* names that the file has otherwise */
     weld_shape_index names;
 } weld_state_index;
 
-/* prefix: "", or what wrappers put in front of a network's names ("model.", "net._orig_mod."). */
-weld_status weld_state_index_create(const weld_state_dict *dict, const char *prefix,
+/* prefix: "", or what wrappers put in front of a network's names ("model.", "net._orig_mod.").
+ * listed: the network was made one list of modules, as by timm's features_only, so that their names
+ * are put together with "_": "stages_0.1.conv.weight" is to be "stages.0.1.conv.weight";
+ * WELD_ERROR_NOT_FOUND where no name is like that. */
+weld_status weld_state_index_create(const weld_state_dict *dict, const char *prefix, bool listed,
                                     weld_state_index *out, weld_error *err);
 /* Make the prefix longer by the module that holds more than half of the tensors it has now; false,
  * and as it was, where there is none. */

@@ -44,11 +44,12 @@ static void unmake(example *e) {
     weld_weights_free(e->weights);
 }
 
-/* Tensors first..last-1 that are wanted, under the names of that naming, as a safetensors file;
- * returns how many. */
-static size_t write_tensors(const example *e, const weld_naming *naming, const char *path,
+/* Tensors first..last-1 that are wanted, under the names of that naming, changed by `rename`, as a
+ * safetensors file; returns how many. */
+static size_t write_renamed(const example *e, const weld_naming *naming, const char *path,
                             size_t first, size_t last,
-                            bool (*wanted)(const example *, const char *)) {
+                            bool (*wanted)(const example *, const char *),
+                            void (*rename)(char *name)) {
     weld_safetensors_tensor *tensors = weld_alloc(last - first, sizeof *tensors);
     char(*names)[WELD_TENSOR_NAME_SIZE] = weld_alloc(last - first, sizeof *names);
     size_t count = 0;
@@ -60,6 +61,9 @@ static size_t write_tensors(const example *e, const weld_naming *naming, const c
         }
         ck_assert_int_eq(weld_model_tensor_name(&e->config, naming, name, names[count], &err),
                          WELD_OK);
+        if (rename) {
+            rename(names[count]);
+        }
         t.shape = weld_naming_shape(naming, name, t.shape);
         tensors[count] = (weld_safetensors_tensor){names[count], t};
         count++;
@@ -79,6 +83,12 @@ static size_t write_tensors(const example *e, const weld_naming *naming, const c
     weld_free(tensors);
     weld_free(names);
     return count;
+}
+
+static size_t write_tensors(const example *e, const weld_naming *naming, const char *path,
+                            size_t first, size_t last,
+                            bool (*wanted)(const example *, const char *)) {
+    return write_renamed(e, naming, path, first, last, wanted, NULL);
 }
 
 static void refuse(const char *path, const char *words) {
@@ -177,6 +187,68 @@ START_TEST(a_backbone_gives_the_maps_of_the_stages) {
 }
 END_TEST
 
+/* timm's features_only makes one list of all modules: "stages.0.x" becomes "stages_0.x". */
+static void join(char *name) {
+    char *dot = strchr(name, '.');
+    if (dot && dot[1] >= '0' && dot[1] <= '9') {
+        *dot = '_';
+    }
+}
+
+/* Nothing of what comes behind the pooling, before which MobileNetV3 has a part of its head. */
+static bool is_before_pooling(const example *e, const char *name) {
+    return !weld_model_is_head(&e->config, name) || strncmp(name, "blocks.", 7) == 0;
+}
+
+static void check_listed(weld_model_config config, const char *path) {
+    const weld_naming *timm = weld_model_find_naming(&config, "timm", NULL);
+    if (!timm) {
+        return;
+    }
+    example e = make(config, false);
+    const size_t count = weld_weights_count(e.weights);
+    const size_t written = write_renamed(&e, timm, path, 0, count, is_before_pooling, join);
+    weld_model_file mf;
+    ck_assert_msg(!weld_model_file_import_backbone(path, NULL, &mf, &err), "%s: %s", config.name,
+                  err.message);
+    ck_assert(mf.origin.headless);
+    ck_assert_uint_eq(weld_weights_count(mf.weights), written);
+    for (size_t i = 0; i < written; i++) {
+        weld_tensor a, b = weld_weights_tensor(mf.weights, i);
+        ck_assert(weld_weights_find(e.weights, weld_weights_name(mf.weights, i), &a));
+        ck_assert_mem_eq(a.data, b.data, weld_tensor_bytes(&a));
+    }
+    weld_model_file_free(&mf);
+    unmake(&e);
+}
+
+START_TEST(so_is_one_that_was_made_a_list_of_modules) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "x.safetensors");
+    const weld_model_config config = repvit_config(3, "8, 12", "2, 1", 4, false, false);
+    check_listed(config, path);
+    for (int i = 0; i < FAMILY_CASES; i++) {
+        check_listed(family_case_config(&family_cases[i]), path);
+    }
+    weld_status status = WELD_ERROR_MEMORY;
+    example e = make(config, false);
+    write_renamed(&e, weld_model_find_naming(&config, "timm", NULL), path, 0,
+                  weld_weights_count(e.weights), is_before_pooling, join);
+    for (long n = 0; status == WELD_ERROR_MEMORY; n += 1 + n / 20) {
+        weld_model_file mf;
+        weld_memory_fail_after(n);
+        status = weld_model_file_import_backbone(path, NULL, &mf, &err);
+        weld_memory_fail_after(-1);
+        if (!status) {
+            weld_model_file_free(&mf);
+        }
+    }
+    ck_assert_msg(!status, "%s", err.message);
+    unmake(&e);
+    test_folder_remove(folder);
+}
+END_TEST
+
 /* --- In several files ------------------------------------------------------------------------ */
 
 static const char shards[2][40] = {"m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"};
@@ -266,5 +338,5 @@ START_TEST(so_is_one_in_two_files_of_pytorch) {
 END_TEST
 
 RUN_SUITE("serialization/backbone", a_backbone_of_every_family_is_taken_where_no_head_is_needed,
-          a_backbone_gives_the_maps_of_the_stages, a_network_in_two_files_is_read_by_their_index,
-          so_is_one_in_two_files_of_pytorch)
+          so_is_one_that_was_made_a_list_of_modules, a_backbone_gives_the_maps_of_the_stages,
+          a_network_in_two_files_is_read_by_their_index, so_is_one_in_two_files_of_pytorch)

@@ -292,7 +292,8 @@ static weld_model_file described(const weld_model_config *config) {
                                             .interpolation = WELD_BILINEAR,
                                             .mean = {0.5F, 0.25F, 0},
                                             .std = {1, 2, 3},
-                                            .padding = {128, 64, 0}}, /* the mean */
+                                            .padding = {128, 64, 0}, /* the mean */
+                                            .scale16 = WELD_SCALE16_MIN},
                           .class_names = names,
                           .summary = "{\"epochs\": 9}"};
     set_value(&mf.config, "stem_stride", "2");

@@ -1,0 +1,145 @@
+/* Files of COCO's results. */
+#include "base/memory.h"
+#include "data/boxed.h"
+#include "tasks/detection/results.h"
+#include "suite.h"
+
+/* Images 30 and 4, categories 7 and 2; the files of images are not needed. */
+static test_folder make_set(weld_dataset **ds) {
+    test_folder f = test_folder_create();
+    put_image(&f, "a.jpg", 60, 40);
+    put_image(&f, "b.jpg", 60, 40);
+    test_put_file(&f, "set.json",
+                  "{\"images\": [{\"id\": 30, \"file_name\": \"b.jpg\"},"
+                  " {\"id\": 4, \"file_name\": \"a.jpg\"}], \"annotations\": [],"
+                  " \"categories\": [{\"id\": 7, \"name\": \"cup\"}, {\"id\": 2, \"name\": "
+                  "\"cat\"}]}");
+    *ds = open_dataset(test_path(&f, "set.json"));
+    return f;
+}
+
+static weld_status read_text(const char *text, weld_results **out, weld_error *err) {
+    weld_dataset *ds;
+    test_folder f = make_set(&ds);
+    test_put_file(&f, "results.json", text);
+    const weld_status status = weld_results_read(test_path(&f, "results.json"), ds, out, err);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    return status;
+}
+
+static void expect_refused(const char *text, const char *message) {
+    weld_results *r;
+    weld_error err;
+    ck_assert_msg(read_text(text, &r, &err) == WELD_ERROR_FORMAT, "%s is taken", text);
+    ck_assert_ptr_null(r);
+    ck_assert_msg(strstr(err.message, message) != NULL, "%s", err.message);
+}
+
+START_TEST(detections_are_those_of_their_image_in_the_order_of_the_file) {
+    weld_results *r;
+    int64_t count;
+    ck_assert_int_eq(
+        read_text("[{\"image_id\": 30, \"category_id\": 7, \"bbox\": [1, 2.5, 3e1, 4], \"score\": "
+                  "0.123456789012345678, \"segmentation\": {\"a\": [1]}},\n"
+                  " {\"score\": 1, \"image_id\": 4, \"bbox\": [0, 0, 1, 1], \"category_id\": 2.0},"
+                  " {\"image_id\": 30, \"category_id\": 2, \"bbox\": [-5, 0, 1, 1], \"score\": 0}]",
+                  &r, NULL),
+        WELD_OK);
+    const weld_found_box *first = weld_results_of(r, 0, &count);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(first->class_index, 0);
+    const weld_found_box *second = weld_results_of(r, 1, &count);
+    ck_assert_int_eq(count, 2);
+    ck_assert_int_eq(second[0].class_index, 1);
+    ck_assert_double_eq(second[0].score, 0.123456789012345678);
+    ck_assert_double_eq(second[0].y, 2.5);
+    ck_assert_double_eq(second[0].width, 30);
+    ck_assert_double_eq(second[1].x, -5);
+    ck_assert_str_eq(weld_results_note(r), "");
+    weld_results_free(r);
+}
+END_TEST
+
+START_TEST(no_detections_are_results_too) {
+    weld_results *r;
+    int64_t count;
+    ck_assert_int_eq(read_text(" [ ] ", &r, NULL), WELD_OK);
+    ck_assert_ptr_null(weld_results_of(r, 1, &count));
+    ck_assert_int_eq(count, 0);
+    weld_results_free(r);
+}
+END_TEST
+
+START_TEST(categories_that_the_data_lacks_are_told) {
+    weld_results *r;
+    int64_t count;
+    ck_assert_int_eq(
+        read_text("[{\"image_id\": 4, \"category_id\": 3, \"bbox\": [0, 0, 1, 1], \"score\": 1},"
+                  "{\"image_id\": 4, \"category_id\": 2, \"bbox\": [0, 0, 1, 1], \"score\": 1}]",
+                  &r, NULL),
+        WELD_OK);
+    weld_results_of(r, 0, &count);
+    ck_assert_int_eq(count, 1);
+    ck_assert_msg(strstr(weld_results_note(r), "1 detections are of categories") != NULL, "%s",
+                  weld_results_note(r));
+    ck_assert_msg(strstr(weld_results_note(r), "category_id 3, at offset 1") != NULL, "%s",
+                  weld_results_note(r));
+    weld_results_free(r);
+    expect_refused("[{\"image_id\": 4, \"category_id\": 3, \"bbox\": [0, 0, 1, 1], \"score\": 1}]",
+                   "offset 1: category_id 3 is not in the data");
+}
+END_TEST
+
+START_TEST(what_is_no_result_is_refused_with_its_place) {
+    expect_refused("", "offset 0");
+    expect_refused("{\"images\": []}", "a list of detections is expected");
+    expect_refused("[1]", "offset 1");
+    expect_refused("[{\"image_id\": 4, \"category_id\": 2, \"bbox\": [0, 0, 1, 1]}]",
+                   "offset 1: a detection without score");
+    expect_refused("[{\"image_id\": 4, \"category_id\": 2, \"score\": 1, \"segmentation\": {}}]",
+                   "without bbox");
+    expect_refused("[{\"image_id\": 5, \"category_id\": 2, \"bbox\": [0, 0, 1, 1], \"score\": 1}]",
+                   "image_id 5 is not in the data");
+    expect_refused("[{\"image_id\": 4, \"category_id\": 2, \"bbox\": [0, 0, 1], \"score\": 1}]",
+                   "a bbox of 3 numbers");
+    expect_refused("[{\"image_id\": 4, \"category_id\": 2, \"bbox\": [0, 0, 1, 1, 1], \"score\": "
+                   "1}]",
+                   "a bbox of 5 numbers");
+    expect_refused("[{\"image_id\": 4, \"category_id\": 2, \"bbox\": [0, 0, 1, 1], \"score\": "
+                   "NaN}]",
+                   "not finite");
+    expect_refused("[{\"image_id\": 4, \"category_id\": 2, \"bbox\": [0, 1e999, 1, 1], \"score\": "
+                   "1}]",
+                   "offset");
+    expect_refused("[] x", "offset 3");
+    expect_refused("[{\"image_id\": 4, \"category_id\": 2", "cut");
+}
+END_TEST
+
+START_TEST(a_lack_of_memory_is_told_wherever_it_comes) {
+    weld_dataset *ds;
+    test_folder f = make_set(&ds);
+    weld_error err;
+    test_put_file(&f, "results.json",
+                  "[{\"image_id\": 4, \"category_id\": 2, \"bbox\": [0, 0, 1, 1], \"score\": 1}]");
+    for (long i = 0;; i++) {
+        weld_results *r;
+        weld_memory_fail_after(i);
+        const weld_status status = weld_results_read(test_path(&f, "results.json"), ds, &r, &err);
+        weld_memory_fail_after(-1);
+        weld_results_free(r);
+        if (status == WELD_OK) {
+            ck_assert_int_gt(i, 5);
+            break;
+        }
+        ck_assert_int_eq(status, WELD_ERROR_MEMORY);
+    }
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+RUN_SUITE("tasks/detection/results", detections_are_those_of_their_image_in_the_order_of_the_file,
+          no_detections_are_results_too, categories_that_the_data_lacks_are_told,
+          what_is_no_result_is_refused_with_its_place, a_lack_of_memory_is_told_wherever_it_comes)

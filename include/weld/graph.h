@@ -175,6 +175,56 @@ WELD_API weld_value *weld_binary_cross_entropy(weld_graph *g, weld_value *logits
                                                weld_value *target, double smoothing);
 WELD_API weld_value *weld_mean(weld_graph *g, weld_value *x); /* of all elements -> [1] */
 
+/* The loss of a detector without anchor boxes (YOLO11's): which of the A cells of an image, its
+ * anchors, are to find which object is decided by how well they do already (task-aligned
+ * assignment: Feng et al., "TOOD", ICCV 2021, section 3.3); the losses are complete IoU (Zheng et
+ * al., "Distance-IoU loss", AAAI 2020, eq. 8 to 11) and distribution focal loss (Li et al.,
+ * "Generalized focal loss", NeurIPS 2020, eq. 6) over the anchors that are to find one, weighted by
+ * how sure of it each is to be, and binary cross entropy of all classes of all anchors with these
+ * weights. Each is divided by the sum of the weights in the batch, or by 1 where that is less. */
+enum { WELD_DETECTION_LEVELS = 4 };
+typedef struct weld_detection_loss_options {
+    int64_t height, width; /* of the images: multiples of each stride */
+    /* Pixels from one anchor to the next, of each map of anchors in their order; 0 ends the list.
+     * A is the sum of height / stride * width / stride. 8, 16, 32. */
+    int strides[WELD_DETECTION_LEVELS];
+    int topk; /* 10: anchors that an object gets at most */
+    /* 0.5, 6: the best are those of largest probability^alpha * CIoU^beta, of equal ones the first
+     */
+    double alpha, beta;
+    /* 8, 16 pixels: anchors can find an object if their centre is within its box, of which a side
+     * of at most small_side counts as widened_side. Objects between the centres get anchors by it;
+     * 0 and 0: as they are. */
+    double small_side, widened_side;
+    double box_gain, class_gain, dfl_gain; /* 7.5, 0.5, 1.5: factors of the three losses */
+    void *reserved[8];                     /* NULL */
+} weld_detection_loss_options;
+/* For images of this size in pixels. */
+WELD_API weld_detection_loss_options weld_detection_loss_defaults(int64_t height, int64_t width);
+
+typedef struct weld_detection_parts { /* of one element each */
+    weld_value *box, *classes, *dfl;  /* the three losses, times their gains */
+    /* In the batch: anchors that are to find an object, objects, and those that none is to find. */
+    weld_value *positives, *objects, *missed;
+    weld_value *reserved[4];
+} weld_detection_parts;
+
+/* boxes [n, A, 4]: predictions as x1 y1 x2 y2 in pixels; distances [n, A, 4 bins]: logits of which
+ * left, top, right and bottom edge are how many strides from the anchor's centre, 0 to bins - 1;
+ * classes [n, A, classes]: logits. targets [n, rows, 6]: class, x1, y1, x2, y2 in pixels, and 0; or
+ * 1 for a crowd, which no anchor is to find and which makes anchors with their centre in its box,
+ * unless they are to find an object, count for none of the losses. Rows with a class below 0 and
+ * boxes without area are passed over. All are of the graph's type.
+ *
+ * -> [1]: the three losses times n, as they were published: of updates over several batches it is
+ * the sum of their gradients that goes with it, of which a mean is the share of one batch. The
+ * divisor is each batch's own. Extreme logits and boxes without area make it large, never NaN; a
+ * class that there is not, or boxes that are not finite, make it NaN. */
+WELD_API weld_value *weld_detection_loss(weld_graph *g, weld_value *boxes, weld_value *distances,
+                                         weld_value *classes, weld_value *targets,
+                                         const weld_detection_loss_options *options,
+                                         weld_detection_parts *parts);
+
 /* One dim may be -1; dim[0] that is a multiple or a part of x's dim 0 follows the batch. */
 WELD_API weld_value *weld_reshape(weld_graph *g, weld_value *x, weld_shape shape);
 WELD_API weld_value *weld_permute(weld_graph *g, weld_value *x, const int *order);

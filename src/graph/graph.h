@@ -36,6 +36,8 @@ typedef struct weld_attributes {
                 * rounded up, the smaller half of it before the input: TensorFlow's "SAME" */
     double eps, momentum, factor, probability, low, high;
     int heads, axis, function; /* function: a weld_unary */
+    int count;                 /* at most so many are taken */
+    double alpha, beta;        /* exponents of a product of powers */
     int64_t begin, end;
     weld_shape
         shape;    /* reshape, fill: target; permute: order in dim[]; *_grad: shape of the input */
@@ -63,7 +65,10 @@ enum {
     WELD_ATTR_DILATION = 1 << 16,
     WELD_ATTR_LOW = 1 << 17,
     WELD_ATTR_HIGH = 1 << 18,
-    WELD_ATTR_SAME = 1 << 19
+    WELD_ATTR_SAME = 1 << 19,
+    WELD_ATTR_COUNT = 1 << 20,
+    WELD_ATTR_ALPHA = 1 << 21,
+    WELD_ATTR_BETA = 1 << 22
 };
 
 /* Table for those who print, write or read attributes generically. */

@@ -179,6 +179,8 @@ typedef struct weld_kernels {
                   void *v, void *average);
     /* Sum of x^2, in double. */
     double (*square_sum)(int64_t n, const void *x);
+    /* Sum of log(1 + exp(x)), in double. */
+    double (*softplus_sum)(int64_t n, const void *x);
     /* Index of the first element that is infinite or NaN, -1 where there is none. */
     int64_t (*first_not_finite)(int64_t n, const void *x);
 

@@ -36,6 +36,13 @@
     X(conv2d_weight_grad) \
     X(cross_entropy) \
     X(cross_entropy_grad) \
+    X(detection_assign) \
+    X(detection_box_loss) \
+    X(detection_box_loss_grad) \
+    X(detection_class_loss) \
+    X(detection_class_loss_grad) \
+    X(detection_dfl_loss) \
+    X(detection_dfl_loss_grad) \
     X(dropout) \
     X(fill) \
     X(global_avg_pool) \

@@ -376,6 +376,14 @@ START_TEST(binary_cross_entropy_and_its_gradient) {
 }
 END_TEST
 
+START_TEST(softplus_sum) {
+    const double x[] = {0, log(3), -log(4), 1e4, -1e4};
+    ck_assert_double_eq_tol(ref()->softplus_sum(3, x), log(2) + log(4) + log(1.25), 1e-12);
+    ck_assert_double_eq_tol(ref()->softplus_sum(5, x), 1e4 + log(10), 1e-9);
+    ck_assert(isnan(ref()->softplus_sum(2, (double[]){1, NAN})));
+}
+END_TEST
+
 START_TEST(cross_entropy_of_targets_that_do_not_sum_to_one) {
     const double x[] = {1e30, 1e30}, target[] = {3, 1}, dloss = 1;
     double loss, dx[2];
@@ -609,7 +617,8 @@ RUN_SUITE("kernels/ref", bf16_is_the_nearest_and_of_two_the_even_one, bf16_resul
           softmax_of_attention_scales_and_adds_a_bias,
           layer_norm_gives_rows_no_mean_and_unit_variance,
           layer_norm_gradient_is_the_difference_quotient, cross_entropy_and_its_gradient,
-          binary_cross_entropy_and_its_gradient, cross_entropy_of_targets_that_do_not_sum_to_one,
+          binary_cross_entropy_and_its_gradient, softplus_sum,
+          cross_entropy_of_targets_that_do_not_sum_to_one,
           max_pool_ignores_padding_and_routes_to_the_first_maximum,
           patches_of_some_channels_and_back, oblong_windows_do_not_mix_up_their_axes,
           dilated_windows_take_pixels_apart, a_resampled_image_is_a_sum_over_the_taps_of_both_axes,

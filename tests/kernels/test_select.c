@@ -118,9 +118,10 @@ START_TEST(every_table_is_complete) {
         const weld_kernels *f32 = weld_kernels_ref_f32();
         weld_kernels k = *chosen(WELD_BF16, weld_kernels_available(WELD_BF16, i));
         ck_assert(!k.adamw && !k.square_sum && !k.cross_entropy && !k.cross_entropy_grad);
-        ck_assert(!k.binary_cross_entropy && !k.binary_cross_entropy_grad);
+        ck_assert(!k.softplus_sum && !k.binary_cross_entropy && !k.binary_cross_entropy_grad);
         k.adamw = f32->adamw;
         k.square_sum = f32->square_sum;
+        k.softplus_sum = f32->softplus_sum;
         k.cross_entropy = f32->cross_entropy;
         k.cross_entropy_grad = f32->cross_entropy_grad;
         k.binary_cross_entropy = f32->binary_cross_entropy;

@@ -162,6 +162,16 @@ static double square_sum(int64_t n, const void *x_) {
     }
     return sum;
 }
+
+/* sum of log(1 + exp(x[n])) */
+static double softplus_sum(int64_t n, const void *x_) {
+    const real *x = x_;
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += fmax(x[i], 0) + log1p(exp(-fabs((double)x[i])));
+    }
+    return sum;
+}
 #else
 /* y[n] = x[n] */
 static void from_f32(int64_t n, const float *x, void *y_) {

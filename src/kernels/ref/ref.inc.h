@@ -61,6 +61,7 @@ static const weld_kernels table = {
 #if P_IS_T
     .adamw = adamw,
     .square_sum = square_sum,
+    .softplus_sum = softplus_sum,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
     .binary_cross_entropy = binary_cross_entropy,

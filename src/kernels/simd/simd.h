@@ -50,6 +50,7 @@ void SIMD(clamp_grad)(int64_t n, double low, double high, const void *x, const v
 void SIMD(adamw)(const weld_adamw_step *s, int64_t n, const void *grad, void *weight, void *m,
                  void *v, void *average);
 double SIMD(square_sum)(int64_t n, const void *x);
+double SIMD(softplus_sum)(int64_t n, const void *x);
 void SIMD(from_f32)(int64_t n, const float *x, void *y);
 void SIMD(to_f32)(int64_t n, const void *x, float *y);
 int64_t SIMD(first_not_finite)(int64_t n, const void *x);

@@ -62,6 +62,7 @@ static const weld_kernels table = {
     .multiply_adds = SIMD(multiply_adds),
     .adamw = SIMD(adamw),
     .square_sum = SIMD(square_sum),
+    .softplus_sum = SIMD(softplus_sum),
     .cross_entropy = SIMD(cross_entropy),
     .cross_entropy_grad = SIMD(cross_entropy_grad),
     .binary_cross_entropy = SIMD(binary_cross_entropy),

@@ -68,7 +68,7 @@ static const bench_case cases[] = {
     ELEMENTS("add", 301056, .terms = 0), ELEMENTS("mul", 301056, .terms = 0),
     ELEMENTS("scale", 301056, .terms = 0),
     ELEMENTS("dropout", 301056, .terms = 0),
-    ELEMENTS("adamw", 301056, .terms = 0), ELEMENTS("square_sum", 301056, .terms = 0), ELEMENTS("first_not_finite", 301056, .terms = 0),
+    ELEMENTS("adamw", 301056, .terms = 0), ELEMENTS("square_sum", 301056, .terms = 0), ELEMENTS("softplus_sum", 301056, .terms = 0), ELEMENTS("first_not_finite", 301056, .terms = 0),
     ROWS(row_checks, "softmax", 784, 196), ROWS(row_checks, "softmax_grad", 784, 196),
     ROWS(row_checks, "expectation", 6400, 16), ROWS(row_checks, "expectation_grad", 6400, 16),
     ROWS(row_checks, "attention_softmax", 48, 256), ROWS(row_checks, "attention_softmax", 96, 49),

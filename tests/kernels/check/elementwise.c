@@ -365,6 +365,29 @@ static void draw_square_sum(trial *t, weld_random *r) {
     add_sums(t, "sum", 1);
 }
 
+static void call_softplus_sum(const weld_kernels *k, void *const *p, const trial *t) {
+    *(double *)p[1] = k->softplus_sum(t->n, p[0]);
+}
+
+/* Terms that are not below 0, of some roundings each: of exp, of 1 + and of the logarithm. */
+static void bound_softplus_sum(trial *t) {
+    t->array[1].bound[0] = 8 * UNIT * t->array[1].expect[0] + (double)t->n * SMALLEST;
+}
+
+/* From such as have next to no loss to such as have one of 1e30. */
+static void draw_softplus_sum(trial *t, weld_random *r) {
+    static const double factors[] = {1, 10, 50, 1e4, 1e30};
+    draw_count(t, r);
+    t->call = call_softplus_sum;
+    t->bound = bound_softplus_sum;
+    array *x = add_elements(t, r, "x", INPUT);
+    const double factor = factors[draw_between(r, 0, 4)];
+    for (int64_t i = 0; !t->fixed && i < t->n; i++) {
+        x->value[i] = (float)(factor * x->value[i]);
+    }
+    add_sums(t, "sum", 1);
+}
+
 static void call_not_finite(const weld_kernels *k, void *const *p, const trial *t) {
     const int64_t at = k->first_not_finite(t->n, p[0]);
     *(double *)p[1] = (double)at;
@@ -399,6 +422,7 @@ const kernel_check elementwise_checks[] = {
     {"clamp_grad", 60, draw_clamp_grad},
     {"adamw", 100, draw_adamw, NOT_IN_BF16},
     {"square_sum", 60, draw_square_sum, NOT_IN_BF16},
+    {"softplus_sum", 80, draw_softplus_sum, NOT_IN_BF16},
     {"from_f32", 100, draw_from_f32, ONLY_IN_BF16},
     {"to_f32", 60, draw_to_f32, ONLY_IN_BF16},
     {"first_not_finite", 100, draw_not_finite},

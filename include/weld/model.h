@@ -245,7 +245,7 @@ typedef struct weld_comparison {
     bool labelled;             /* images came from a data set with labels: the scores hold */
     weld_score before, after;  /* the score that decides: top-1 */
     const char *output_word,
-        *answer_word; /* for people, as the task calls them: "logit", "class" */
+        *answer_word; /* for people, as the task calls them: "logit", "class"; NULL: no answers */
 } weld_comparison;
 
 /* What merging did: measured on the same images before and after. */
@@ -277,13 +277,20 @@ typedef struct weld_export_options {
     int64_t batch;         /* of ONNX files: this alone; 0: any */
     const char *verify;    /* a data set to compare on (folder or packed file); NULL: noise */
     int threads;           /* 0: all */
-    void *reserved[4];     /* NULL */
+    int opset;             /* of ONNX files: the operator set; 0: the lowest that suffices */
+    bool any_size;         /* of ONNX files: height and width are left open */
+    bool features;         /* of ONNX files: the stages' maps, as of weld_runner_create_features */
+    int stride_count;      /* of features: those of these strides alone; 0: all */
+    const int *strides;
+    void *reserved[2]; /* NULL */
 } weld_export_options;
 
 typedef struct weld_export_report {
     weld_model_counts counts;   /* of what was written */
     int64_t bytes;              /* of the file */
     weld_comparison comparison; /* of no images where there was nothing to compare */
+    int opset, ir_version;      /* of an ONNX file, and the names of its outputs: "logits" or */
+    char outputs[128];          /* "stride4, stride8" */
 } weld_export_report;
 
 /* Write m for other programs, atomically; the ending of `path` tells the format.
@@ -293,9 +300,9 @@ typedef struct weld_export_report {
  * merged form as after their replace_batchnorm() or fuse(). A distillation head is merged into the
  * other: their mean is what is evaluated.
  * .onnx: the merged network from normalised images "input" [batch, 3, height, width] to "logits"
- * [batch, num_classes].
- * Both carry configuration, preprocessing, class names and form as texts under the keys "weld....",
- * and a safetensors file is a model to weld_model_open.
+ * [batch, num_classes], or to maps "stride4" [batch, channels, height / 4, width / 4] and so on,
+ * for which the model need have no head. Both carry configuration, preprocessing, class names and
+ * form as texts under the keys "weld....", and a safetensors file is a model to weld_model_open.
  *
  * Before it takes its place, a safetensors file is read again, its network built and compared with
  * m on the first 1024 images of `verify` or on 32 images of normal noise. An ONNX file is not read
@@ -303,7 +310,9 @@ typedef struct weld_export_report {
  * largest output is WELD_ERROR_NUMERIC. After any error what was at `path` is unchanged.
  *
  * WELD_ERROR_ARGUMENT: another ending; the training form of a merged model or in an ONNX file;
- * timm's names in an ONNX file, a batch in a safetensors file. report may be NULL. */
+ * timm's names in an ONNX file, a batch in a safetensors file; an opset that is not known or does
+ * not have what the network needs (the message says which does). WELD_ERROR_SHAPE: any_size of a
+ * network whose graph goes by the size. report may be NULL. */
 WELD_API weld_status weld_model_export(const weld_model *m, const char *path,
                                        const weld_export_options *options,
                                        weld_export_report *report, weld_error *err);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/data_options.h"
+#include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "models/models.h"
 
@@ -19,15 +20,62 @@ static bool parse_batch(const char *text, int64_t *batch) {
     return end != text && *end == '\0' && *batch > 0 && *batch <= INT32_MAX;
 }
 
+typedef struct pixels {
+    int height, width; /* 0: the model's */
+} pixels;
+
+/* "dynamic", "224" or "224x320". */
+static bool parse_size(const char *text, pixels *size, bool *any) {
+    const char *more = NULL;
+    *any = strcmp(text, "dynamic") == 0;
+    return *any || (cli_read_size(text, &size->height, &size->width, &more) && !more);
+}
+
+static weld_status set_size(weld_model *m, const pixels *size, weld_error *err) {
+    weld_preprocessing p = *weld_model_get_preprocessing(m);
+    if (!size->height) {
+        return WELD_OK;
+    }
+    p.height = size->height;
+    p.width = size->width;
+    return weld_model_set_preprocessing(m, &p, err);
+}
+
+/* "4,8,16" */
+static bool parse_strides(const char *text, int strides[WELD_MAX_STAGES], int *count) {
+    for (*count = 0; *count < WELD_MAX_STAGES; text++) {
+        char *end;
+        const long stride = strtol(text, &end, 10);
+        if (end == text || stride < 1 || stride > INT32_MAX || (*end && *end != ',')) {
+            return false;
+        }
+        strides[(*count)++] = (int)stride;
+        text = end;
+        if (!*end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_onnx(const weld_export_options *o, const weld_preprocessing *p,
+                       const weld_export_report *r) {
+    char text[32];
+    printf("%-24s %14d\n%-24s %14d\n", "opset", r->opset, "IR version", r->ir_version);
+    snprintf(text, sizeof text, "%lld", (long long)o->batch);
+    printf("%-24s %14s\n", "batch", o->batch ? text : "dynamic");
+    snprintf(text, sizeof text, "%d x %d", p->height, p->width);
+    printf("%-24s %14s\n", "height and width", o->any_size ? "dynamic" : text);
+    printf("%-24s %14s\n", "outputs", r->outputs);
+}
+
 static void print_report(const char *path, const weld_export_options *o, const weld_naming *names,
-                         const weld_task *task, const weld_export_report *r) {
+                         const weld_model *m, const weld_export_report *r) {
     bool onnx = strcmp(strrchr(path, '.'), ".onnx") == 0;
     printf("%s written\n", path);
     printf("%-24s %14s\n", "form", o->form == WELD_EXPORT_TRAINING ? "training" : "merged");
-    if (onnx && o->batch) {
-        printf("%-24s %14lld\n", "batch", (long long)o->batch);
-    } else if (onnx) {
-        printf("%-24s %14s\n", "batch", "dynamic");
+    if (onnx) {
+        print_onnx(o, weld_model_get_preprocessing(m), r);
     } else {
         printf("%-24s %14s%s\n", "names", names->name,
                names->bgr ? ", for BGR images: the first convolution is turned" : "");
@@ -46,59 +94,89 @@ static void print_report(const char *path, const weld_export_options *o, const w
     }
     if (onnx) {
         printf("an ONNX file is not read again: compare its %ss with those of weld run\n",
-               task->output_word);
+               o->features ? "map" : weld_model_task(m)->output_word);
     }
 }
 
+/* Options as they were given. */
+typedef struct asked {
+    const char *out, *verify, *form, *batch, *size, *strides;
+    pixels input;
+    int stride_list[WELD_MAX_STAGES];
+} asked;
+
+/* Ends the program where they are wrong usage. */
+static void read_options(const cli_call *call, asked *a, weld_export_options *export) {
+    const bool training = strcmp(a->form, "training") == 0;
+    char known[128];
+    weld_naming_list(known, sizeof known);
+    if (!a->out) {
+        cli_usage(call, "-o OUT.onnx or OUT.safetensors is missing");
+    }
+    if (!training && strcmp(a->form, "merged") != 0) {
+        cli_usage(call, "--form wants merged or training, not '%s'", a->form);
+    }
+    if (export->names && !weld_naming_is_known(export->names)) {
+        cli_usage(call, "--names wants %s, not '%s'", known, export->names);
+    }
+    if (!parse_batch(a->batch, &export->batch)) {
+        cli_usage(call, "--batch wants dynamic or a whole number from 1, not '%s'", a->batch);
+    }
+    if (a->size && !parse_size(a->size, &a->input, &export->any_size)) {
+        cli_usage(call,
+                  "--size wants dynamic or pixels from 1 to 4096, as 224 or 224x320, not '%s'",
+                  a->size);
+    }
+    if (a->strides && !parse_strides(a->strides, a->stride_list, &export->stride_count)) {
+        cli_usage(call, "--strides wants numbers with commas, as 8,16,32, not '%s'", a->strides);
+    }
+    export->strides = a->stride_list;
+    export->form = training ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
+}
+
 weld_status cli_export(cli_call *call, weld_error *err) {
-    const char *out = NULL, *verify = NULL, *form = "merged", *batch = "dynamic";
+    asked a = {.form = "merged", .batch = "dynamic"};
     char known[128], names_help[160];
     weld_export_options export = {0};
     cli_model_options model = {0};
     weld_naming_list(known, sizeof known);
     snprintf(names_help, sizeof names_help, "tensors' names: %s (official)", known);
     const cli_option options[] = {
-        {"output", 'o', CLI_TEXT, &out, "OUT",
+        {"output", 'o', CLI_TEXT, &a.out, "OUT",
          "the file; its ending, .onnx or .safetensors, tells"},
-        {"form", 0, CLI_TEXT, &form, "FORM", "merged, or of a checkpoint training (merged)"},
+        {"form", 0, CLI_TEXT, &a.form, "FORM", "merged, or of a checkpoint training (merged)"},
         {"names", 0, CLI_TEXT, &export.names, "WHOSE", names_help},
-        {"batch", 0, CLI_TEXT, &batch, "N", "ONNX: fixed batch, or dynamic (dynamic)"},
-        {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
+        {"batch", 0, CLI_TEXT, &a.batch, "N", "ONNX: fixed batch, or dynamic (dynamic)"},
+        {"size", 0, CLI_TEXT, &a.size, "N|HxW",
+         "height and width of inputs (the model's); ONNX: or dynamic"},
+        {"opset", 0, CLI_COUNT, &export.opset, "N",
+         "ONNX: operator set (the lowest that suffices)"},
+        {"features", 0, CLI_FLAG, &export.features, NULL,
+         "ONNX: the stages' maps instead, as stride4, ..."},
+        {"strides", 0, CLI_TEXT, &a.strides, "N,N", "of features: these alone (all)"},
+        {"verify", 0, CLI_TEXT, &a.verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PIXELS(model),
         CLI_MODEL_CROP(model),
         CLI_MODEL_CLASS_ORDER(model),
-        CLI_MODEL_SIZE(model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
-    const bool training = strcmp(form, "training") == 0;
-    if (!out) {
-        cli_usage(call, "-o OUT.onnx or OUT.safetensors is missing");
-    }
-    if (!training && strcmp(form, "merged") != 0) {
-        cli_usage(call, "--form wants merged or training, not '%s'", form);
-    }
-    if (export.names && !weld_naming_is_known(export.names)) {
-        cli_usage(call, "--names wants %s, not '%s'", known, export.names);
-    }
-    if (!parse_batch(batch, &export.batch)) {
-        cli_usage(call, "--batch wants dynamic or a whole number from 1, not '%s'", batch);
-    }
-    export.form = training ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
+    read_options(call, &a, &export);
+    model.backbone = export.features;
     weld_model *m;
     weld_export_report report;
-    weld_model_data data;
+    weld_model_data data = {0};
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    weld_status status = set_size(m, &a.input, err);
     cli_tell_preparing(call->arguments[0], m);
-    weld_status status = cli_open_data(&(cli_data_request){.path = verify}, m, &data, err);
-    status = status ? status : weld_model_export_on(m, &data, out, &export, &report, err);
+    status = status ? status : cli_open_data(&(cli_data_request){.path = a.verify}, m, &data, err);
+    status = status ? status : weld_model_export_on(m, &data, a.out, &export, &report, err);
     weld_model_data_close(&data);
     const weld_naming *names = weld_model_find_naming(weld_model_get_config(m), export.names, NULL);
-    const weld_task *task = weld_model_task(m);
-    weld_model_free(m);
     if (!status) {
-        print_report(out, &export, names, task, &report);
+        print_report(a.out, &export, names, m, &report);
     }
+    weld_model_free(m);
     return status;
 }

@@ -6,9 +6,13 @@
 #include "cli/cli.h"
 
 void cli_print_comparison(const weld_comparison *c) {
-    printf("verified on %lld %s: largest difference %.3g of largest %s %.3g; same %s for %lld\n",
-           (long long)c->images, c->labelled ? "images" : "images of noise", c->largest_difference,
-           c->output_word, c->largest_output, c->answer_word, (long long)c->same_answer);
+    printf("verified on %lld %s: largest difference %.3g of largest %s %.3g", (long long)c->images,
+           c->labelled ? "images" : "images of noise", c->largest_difference, c->output_word,
+           c->largest_output);
+    if (c->answer_word) {
+        printf("; same %s for %lld", c->answer_word, (long long)c->same_answer);
+    }
+    putchar('\n');
     if (c->left_out) {
         printf("left out: %lld images of classes that the network does not know\n",
                (long long)c->left_out);

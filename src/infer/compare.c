@@ -64,19 +64,23 @@ static weld_status open_pair(const weld_model *before, const weld_model *after, 
                             "networks of other inputs or classes cannot be compared");
 }
 
-/* Of the rows of `count` images. */
-static void compare_output(weld_comparison *sum, const weld_tensor *a, const weld_tensor *b,
-                           int64_t count) {
-    const float *x = a->data, *y = b->data;
-    const int64_t n = count * (weld_shape_count(&a->shape) / a->shape.dim[0]);
-    for (int64_t i = 0; i < n; i++) {
-        double difference = fabs((double)x[i] - (double)y[i]);
+void weld_comparison_add(weld_comparison *sum, const float *before, const float *after,
+                         int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        double difference = fabs((double)before[i] - (double)after[i]);
         /* written so that a NaN counts as infinitely different */
-        sum->largest_output = fmax(sum->largest_output, fabs((double)x[i]));
+        sum->largest_output = fmax(sum->largest_output, fabs((double)before[i]));
         sum->largest_difference = difference <= sum->largest_difference ? sum->largest_difference
                                   : difference >= 0                     ? difference
                                                                         : INFINITY;
     }
+}
+
+/* Of the rows of `count` images. */
+static void compare_output(weld_comparison *sum, const weld_tensor *a, const weld_tensor *b,
+                           int64_t count) {
+    const int64_t row = weld_shape_count(&a->shape) / a->shape.dim[0];
+    weld_comparison_add(sum, a->data, b->data, count * row);
 }
 
 static weld_status score(const weld_task *task, const side *s, const weld_batch *batch,

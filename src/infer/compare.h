@@ -11,6 +11,13 @@ weld_status weld_model_compare(const weld_model *before, const weld_model *after
                                const weld_model_data *data, int threads, weld_comparison *out,
                                weld_error *err);
 
+/* The same for the maps of all stages, on noise; no answers are counted. */
+weld_status weld_model_compare_maps(const weld_model *before, const weld_model *after, int threads,
+                                    weld_comparison *out, weld_error *err);
+/* `count` numbers of the one and of the other. */
+void weld_comparison_add(weld_comparison *sum, const float *before, const float *after,
+                         int64_t count);
+
 /* WELD_ERROR_NUMERIC where outputs differ by more than 1e-4 of the largest; "`what` changes logits
  * by up to ..." */
 weld_status weld_comparison_check(const weld_comparison *c, const char *what, weld_error *err);

@@ -1,15 +1,15 @@
 /* Models as files for other programs: merge where that is asked for, write, read back, compare, and
- * only then put in place. */
+ * only then put in place; see export_onnx.c for ONNX. */
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "graph/graph.h"
-#include "serialization/onnx.h"
 #include "formats/safetensors.h"
 #include "serialization/model_metadata.h"
 #include "infer/compare.h"
+#include "infer/export.h"
 #include "models/models.h"
 
 typedef enum file_format { SAFETENSORS, ONNX } file_format;
@@ -36,6 +36,11 @@ static weld_status check_options(const weld_model *m, const char *path,
         problem = "an ONNX file has the names of the network's own: leave other names out";
     } else if (*out == SAFETENSORS && o->batch != 0) {
         problem = "a safetensors file holds tensors alone, for any batch: leave the batch out";
+    } else if (*out == SAFETENSORS && (o->opset || o->features || o->any_size)) {
+        problem = "a safetensors file holds tensors alone: opset, features and a dynamic size are "
+                  "an ONNX file's";
+    } else if (o->stride_count && !o->features) {
+        problem = "strides choose among features: ask for these too";
     } else if (o->batch < 0) {
         problem = "a batch below 1: take 0 for any or a number from 1";
     } else if (o->form == WELD_EXPORT_TRAINING && weld_model_is_merged(m)) {
@@ -138,34 +143,27 @@ static weld_status write_tensors(const weld_model *m, const weld_naming *naming,
     return status;
 }
 
-/* What a file is held to, and what came of it. */
-typedef struct verification {
-    const weld_model *original;
-    const weld_model_data *data;
-    int threads;
-    weld_comparison found;
-} verification;
-
-static weld_status compare(verification *v, const weld_model *m, const char *what,
-                           weld_error *err) {
+static weld_status compare(weld_verification *v, const weld_model *m, weld_error *err) {
     WELD_TRY(weld_model_compare(v->original, m, v->data, v->threads, &v->found, err));
-    return weld_comparison_check(&v->found, what, err);
+    return weld_comparison_check(&v->found, "exporting", err);
 }
 
 /* Compare the model that a reader finds in what was written. */
-static weld_status verify_written(verification *v, const weld_replacement *r, weld_error *err) {
+static weld_status verify_written(weld_verification *v, const weld_replacement *r,
+                                  weld_error *err) {
     weld_model *written;
     weld_status status = weld_model_open(weld_replacement_temporary(r), &written, err);
     if (status) {
         return weld_fail_context(err, status, "reading again what was written");
     }
-    status = compare(v, written, "exporting", err);
+    status = compare(v, written, err);
     weld_model_free(written);
     return status;
 }
 
 static weld_status export_safetensors(const weld_model *m, const char *path,
-                                      const weld_naming *naming, verification *v, weld_error *err) {
+                                      const weld_naming *naming, weld_verification *v,
+                                      weld_error *err) {
     weld_replacement *r;
     WELD_TRY(weld_replacement_open(path, &r, err));
     weld_status status = write_tensors(m, naming, r, err);
@@ -177,35 +175,14 @@ static weld_status export_safetensors(const weld_model *m, const char *path,
     return weld_replacement_commit(r, err);
 }
 
-/* --- ONNX ------------------------------------------------------------------------------------- */
-
-/* Compare what goes into the file; there is nothing to compare where m is that itself, unless to
- * run it on somebody's images. */
-static weld_status verify_merged(verification *v, const weld_model *m, weld_error *err) {
-    return v->original == m && !v->data->ds ? WELD_OK : compare(v, m, "merging", err);
-}
-
-static weld_status export_onnx(const weld_model *m, const char *path, const weld_export_options *o,
-                               verification *v, weld_error *err) {
-    weld_metadata metadata;
-    weld_status status = verify_merged(v, m, err);
-    status = status ? status : weld_metadata_create(&m->file, &metadata, err);
-    if (!status) {
-        weld_onnx_options options = {
-            .batch = o->batch, .name = m->file.config.name, .metadata = &metadata};
-        status = weld_onnx_write(path, m->graph, m->file.weights, &options, err);
-        weld_metadata_free(&metadata);
-    }
-    return status;
-}
-
 weld_status weld_model_export_on(const weld_model *m, const weld_model_data *data, const char *path,
                                  const weld_export_options *options, weld_export_report *report,
                                  weld_error *err) {
     file_format format;
     const weld_naming *naming;
     weld_model *merged = NULL;
-    verification v = {.original = m, .data = data, .threads = options->threads};
+    weld_verification v = {.original = m, .data = data, .threads = options->threads};
+    weld_export_report made = {.bytes = 0};
     weld_status status = check_options(m, path, options, &format, &naming, err);
     if (!status && options->form == WELD_EXPORT_MERGED && !weld_model_is_merged(m)) {
         status = weld_model_merged(m, &merged, err);
@@ -214,14 +191,15 @@ weld_status weld_model_export_on(const weld_model *m, const weld_model_data *dat
         return status;
     }
     const weld_model *exported = merged ? merged : m;
-    status = format == ONNX ? export_onnx(exported, path, options, &v, err)
+    made.counts = weld_graph_counts(exported->graph);
+    status = format == ONNX ? weld_export_onnx(exported, path, options, &v, &made, err)
                             : export_safetensors(exported, path, naming, &v, err);
     if (!status && report) {
         struct stat info = {0};
         stat(path, &info);
-        *report = (weld_export_report){.counts = weld_graph_counts(exported->graph),
-                                       .bytes = (int64_t)info.st_size,
-                                       .comparison = v.found};
+        made.bytes = (int64_t)info.st_size;
+        made.comparison = v.found;
+        *report = made;
     }
     weld_model_free(merged);
     return status;

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "infer/model.h"
+#include "infer/stages.h"
 #include "kernels/kernels.h"
 #include "models/models.h"
 #include "passes/precision.h"
@@ -99,27 +100,15 @@ static weld_status find_outputs(weld_runner *r, const weld_graph *g, weld_named_
     return WELD_OK;
 }
 
-/* Of stages at one stride, as MobileNetV3 has them, the last. */
 static weld_status find_stages(weld_runner *r, const weld_graph *g, weld_named_value *values,
                                weld_error *err) {
-    const weld_model_config *config = weld_model_get_config(r->model);
-    r->output_count = 0;
-    for (int i = 0; i < weld_model_stage_count(config); i++) {
-        int stride;
-        weld_value *end = weld_model_stage_end(g, config, i, &stride);
-        if (!end) {
-            return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                             "the end of stage %d is not to be found in the network's graph: only "
-                             "its %s can be had",
-                             i + 1, weld_model_outputs(config)->name);
-        }
-        const size_t count = r->output_count;
-        const size_t at = count && r->outputs[count - 1].stride == stride ? count - 1 : count;
-        output *o = &r->outputs[at];
-        o->stride = stride;
-        snprintf(o->name, sizeof o->name, "features of stage %d", i + 1);
-        values[at] = (weld_named_value){o->name, end};
-        r->output_count = at + 1;
+    weld_stage_map maps[WELD_MAX_STAGES];
+    WELD_TRY(weld_stage_maps_find(g, weld_model_get_config(r->model), maps, &r->output_count, err));
+    for (size_t i = 0; i < r->output_count; i++) {
+        output *o = &r->outputs[i];
+        o->stride = maps[i].stride;
+        snprintf(o->name, sizeof o->name, "features of stage %d", maps[i].stage);
+        values[i] = (weld_named_value){o->name, maps[i].value};
     }
     return WELD_OK;
 }
@@ -182,13 +171,11 @@ weld_status weld_runner_create_features(const weld_model *m, int64_t height, int
     if (!r) {
         return weld_fail_memory(err, "runner");
     }
-    const weld_model_config *config = weld_model_get_config(m);
     r->features = true;
-    if (!weld_model_stage_count(config)) {
+    weld_status status = weld_stage_maps_exist(weld_model_get_config(m), err);
+    if (status) {
         weld_runner_free(r);
-        return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                         "%s: where its stages end is not known: only its %s can be had",
-                         config->name, weld_model_outputs(config)->name);
+        return status;
     }
     return finish(r, out, err);
 }

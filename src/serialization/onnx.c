@@ -14,9 +14,26 @@
 #include "graph/plan.h"
 #include "serialization/onnx_builder.h"
 
-enum { IR_VERSION = 8 };
-#define INPUT_NAME "input"
-#define BATCH_NAME "batch"
+/* Versions of the format, each with the first operator set that came with it. */
+static const weld_onnx_versions ir_versions[] = {{WELD_ONNX_OLDEST, 4},
+                                                 {10, 5},
+                                                 {11, 6},
+                                                 {12, 7},
+                                                 {15, 8},
+                                                 {19, 9},
+                                                 {21, 10},
+                                                 {23, 11},
+                                                 {24, 12},
+                                                 {25, 13},
+                                                 {28, 14}};
+
+static int ir_version_of(int opset) {
+    int ir = 0;
+    for (size_t i = 0; i < sizeof ir_versions / sizeof *ir_versions; i++) {
+        ir = ir_versions[i].opset <= opset ? ir_versions[i].ir : ir;
+    }
+    return ir;
+}
 
 /* --- The graph -------------------------------------------------------------------------------- */
 
@@ -37,11 +54,11 @@ static const weld_value *find_input(const weld_graph *g, const char *path, weld_
                   path, weld_dtype_name(g->dtype), inputs, g->output_count);
         return NULL;
     }
-    if (weld_graph_output(g, INPUT_NAME)) {
+    if (weld_graph_output(g, WELD_ONNX_INPUT)) {
         weld_fail(err, WELD_ERROR_ARGUMENT,
                   "%s: the graph has an output '%s', which is what the input is called in ONNX: "
                   "call it otherwise",
-                  path, INPUT_NAME);
+                  path, WELD_ONNX_INPUT);
         return NULL;
     }
     return input;
@@ -71,25 +88,31 @@ static weld_status plan_graph(const weld_graph *g, const weld_value *input, int6
     return !status ? status : weld_fail_context(err, status, "%s", path);
 }
 
-static WeldOnnx__TensorShapeProto__Dimension *new_dimension(weld_onnx_builder *b, int64_t size) {
+/* name NULL: of this size. */
+static WeldOnnx__TensorShapeProto__Dimension *new_dimension(weld_onnx_builder *b, int64_t size,
+                                                            char *name) {
     WeldOnnx__TensorShapeProto__Dimension *d = weld_onnx_alloc(b, 1, sizeof *d);
     if (d) {
         *d = (WeldOnnx__TensorShapeProto__Dimension)WELD_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__INIT;
-        if (size > 0) {
-            d->value_case = WELD_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-            d->dim_value = size;
+        d->value_case = name ? WELD_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM
+                             : WELD_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        if (name) {
+            d->dim_param = name;
         } else {
-            d->value_case = WELD_ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-            d->dim_param = (char *)BATCH_NAME;
+            d->dim_value = size;
         }
     }
     return d;
 }
 
-/* An input or output of the file: a value of the graph with this shape, but for an image's layout
- * and, in the first place, the batch (0: any). */
+/* Channels first, as images are in the file. */
+static weld_shape outer_shape(weld_shape s) {
+    return s.rank == 4 ? WELD_SHAPE(s.dim[0], s.dim[3], s.dim[1], s.dim[2]) : s;
+}
+
+/* An input or output of the file. `open`: what dimensions are called that have no size. */
 static WeldOnnx__ValueInfoProto *new_value_info(weld_onnx_builder *b, const char *name,
-                                                weld_shape shape, bool any_batch) {
+                                                weld_shape shape, char *open[WELD_MAX_DIMS]) {
     struct {
         WeldOnnx__ValueInfoProto info;
         WeldOnnx__TypeProto type;
@@ -113,47 +136,55 @@ static WeldOnnx__ValueInfoProto *new_value_info(weld_onnx_builder *b, const char
     all->tensor.shape = &all->shape;
     all->shape.n_dim = (size_t)shape.rank;
     all->shape.dim = all->dims;
-    if (shape.rank == 4) {
-        shape = WELD_SHAPE(shape.dim[0], shape.dim[3], shape.dim[1], shape.dim[2]);
-    }
     for (int i = 0; i < shape.rank; i++) {
-        all->dims[i] = new_dimension(b, i == 0 && any_batch ? 0 : shape.dim[i]);
+        all->dims[i] = new_dimension(b, shape.dim[i], open[i]);
     }
     return &all->info;
 }
 
-static void spell_needed(weld_onnx_builder *b) {
-    const weld_graph *g = b->graph;
-    bool *needed = weld_onnx_alloc(b, g->value_count, sizeof *needed);
-    if (needed) {
-        weld_graph_find_needed(g, g->outputs, g->output_count, needed);
-    }
-    for (size_t i = 0; i < g->node_count && b->status == WELD_OK; i++) {
-        if (weld_node_is_needed(g->nodes[i], needed)) {
-            weld_onnx_spell(b, g->nodes[i]);
+/* The name of an output's dimension that is another one for images of other sizes. */
+static char *dimension_name(weld_onnx_builder *b, const char *output, int rank, int i) {
+    return rank == 4 && i >= 2 ? weld_onnx_text(b, "%s_%s", output, i == 2 ? "height" : "width")
+                               : weld_onnx_text(b, "%s_%d", output, i);
+}
+
+static WeldOnnx__ValueInfoProto *new_output(weld_onnx_builder *b, const weld_plan *plan, size_t i,
+                                            char *batch, const weld_onnx_options *options) {
+    const weld_named_value *output = &b->graph->outputs[i];
+    const weld_shape shape = outer_shape(output->value->shape);
+    char *open[WELD_MAX_DIMS] = {batch};
+    for (size_t k = 0; k < options->other_count; k++) {
+        const weld_shape other = outer_shape(options->others[k]->outputs[i].value->shape);
+        for (int d = 1; d < shape.rank; d++) {
+            if (other.dim[d] != shape.dim[d] && !open[d]) {
+                open[d] = dimension_name(b, output->name, shape.rank, d);
+            }
         }
     }
+    return new_value_info(b, output->name, outer_shape(plan->specs[output->value->id].shape), open);
 }
 
 static void build_graph(weld_onnx_builder *b, const weld_plan *plan, const weld_value *input,
                         const weld_onnx_options *options, WeldOnnx__GraphProto *graph) {
-    const weld_graph *g = b->graph;
-    bool any_batch = options->batch == 0;
-    b->values[input->id].names[WELD_ONNX_CHANNELS_FIRST] = weld_onnx_text(b, INPUT_NAME);
-    spell_needed(b);
-    weld_onnx_add_outputs(b);
+    static char batch[] = "batch", height[] = "height", width[] = "width";
+    const bool any = options->other_count > 0;
+    char *open[WELD_MAX_DIMS] = {options->batch ? NULL : batch, NULL, any ? height : NULL,
+                                 any ? width : NULL};
+    const size_t outputs = b->graph->output_count;
+    weld_onnx_spell_graph(b);
+    for (size_t i = 0; i < options->other_count && b->status == WELD_OK; i++) {
+        b->status = weld_onnx_check_size(b, options->others[i]);
+    }
     graph->name = (char *)(options->name ? options->name : "network");
     graph->input = weld_onnx_alloc(b, 1, sizeof *graph->input);
-    graph->output = weld_onnx_alloc(b, g->output_count, sizeof *graph->output);
+    graph->output = weld_onnx_alloc(b, outputs, sizeof *graph->output);
     if (b->status != WELD_OK) {
         return;
     }
     graph->input[graph->n_input++] =
-        new_value_info(b, INPUT_NAME, plan->specs[input->id].shape, any_batch);
-    for (size_t i = 0; i < g->output_count; i++) {
-        const weld_named_value *output = &g->outputs[i];
-        graph->output[graph->n_output++] =
-            new_value_info(b, output->name, plan->specs[output->value->id].shape, any_batch);
+        new_value_info(b, WELD_ONNX_INPUT, outer_shape(plan->specs[input->id].shape), open);
+    for (size_t i = 0; i < outputs; i++) {
+        graph->output[graph->n_output++] = new_output(b, plan, i, open[0], options);
     }
     graph->n_node = b->nodes.count;
     graph->node = b->nodes.data;
@@ -229,36 +260,70 @@ static weld_status write_model(const char *path, const WeldOnnx__ModelProto *mod
     return weld_replacement_commit(s.file, err);
 }
 
+/* The set that the file is of: what was asked for, where it has all that is in it. */
+static void choose_opset(weld_onnx_builder *b) {
+    char form[32], node[160];
+    if (b->wanted >= b->opset) {
+        b->opset = b->wanted;
+    } else if (b->wanted && b->status == WELD_OK) {
+        snprintf(form, sizeof form, "%.*s", (int)strcspn(b->latest, "-"), b->latest);
+        weld_onnx_fail(b, WELD_ERROR_ARGUMENT,
+                       "opset %d does not have %s in the form that %s needs: opset %d suffices",
+                       b->wanted, form, weld_node_text(b->latest_node, node, sizeof node),
+                       b->opset);
+    }
+}
+
+static weld_status check_opset(int opset, const char *path, weld_error *err) {
+    return !opset || (opset >= WELD_ONNX_OLDEST && opset <= WELD_ONNX_NEWEST)
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: opset %d is not known: files can be of %d to %d", path, opset,
+                           WELD_ONNX_OLDEST, WELD_ONNX_NEWEST);
+}
+
+static weld_status write_versions(const char *path, WeldOnnx__ModelProto *model,
+                                  const weld_onnx_versions *versions, weld_error *err) {
+    WeldOnnx__OperatorSetIdProto opset = WELD_ONNX__OPERATOR_SET_ID_PROTO__INIT;
+    opset.domain = (char *)"";
+    opset.has_version = 1;
+    opset.version = versions->opset;
+    model->has_ir_version = 1;
+    model->ir_version = versions->ir;
+    model->n_opset_import = 1;
+    model->opset_import = (WeldOnnx__OperatorSetIdProto *[]){&opset};
+    model->producer_name = (char *)"weld";
+    model->producer_version = (char *)weld_version();
+    return write_model(path, model, err);
+}
+
 weld_status weld_onnx_write(const char *path, const weld_graph *g, const weld_weights *w,
-                            const weld_onnx_options *options, weld_error *err) {
+                            const weld_onnx_options *options, weld_onnx_versions *versions,
+                            weld_error *err) {
     weld_plan *plan;
     weld_onnx_builder b;
     const weld_value *input = find_input(g, path, err);
     if (!input) {
         return WELD_ERROR_ARGUMENT;
     }
+    WELD_TRY(check_opset(options->opset, path, err));
     WELD_TRY(plan_graph(g, input, options->batch, path, &plan, err));
     WeldOnnx__GraphProto graph = WELD_ONNX__GRAPH_PROTO__INIT;
-    WeldOnnx__OperatorSetIdProto opset = WELD_ONNX__OPERATOR_SET_ID_PROTO__INIT;
     WeldOnnx__ModelProto model = WELD_ONNX__MODEL_PROTO__INIT;
-    weld_status status = weld_onnx_builder_start(&b, g, w, path, err);
+    weld_status status = weld_onnx_builder_start(&b, g, w, options->opset, path, err);
     if (!status) {
         build_graph(&b, plan, input, options, &graph);
         add_metadata(&b, options->metadata, &model);
+        choose_opset(&b);
         status = b.status;
     }
     if (!status) {
-        opset.domain = (char *)"";
-        opset.has_version = 1;
-        opset.version = b.opset;
-        model.has_ir_version = 1;
-        model.ir_version = IR_VERSION;
-        model.n_opset_import = 1;
-        model.opset_import = (WeldOnnx__OperatorSetIdProto *[]){&opset};
-        model.producer_name = (char *)"weld";
-        model.producer_version = (char *)weld_version();
+        const weld_onnx_versions chosen = {b.opset, ir_version_of(b.opset)};
         model.graph = &graph;
-        status = write_model(path, &model, err);
+        status = write_versions(path, &model, &chosen, err);
+        if (versions) {
+            *versions = chosen;
+        }
     }
     weld_onnx_builder_free(&b);
     weld_plan_free(plan);

@@ -5,11 +5,25 @@
 #include "formats/metadata.h"
 #include "weld/graph.h"
 
+#define WELD_ONNX_INPUT "input"
+/* Operator sets that can be written. In the first, initialisers need not be inputs; up to the last,
+ * the operators that are used have the forms that they are used in. */
+enum { WELD_ONNX_OLDEST = 9, WELD_ONNX_NEWEST = 28 };
+
 typedef struct weld_onnx_options {
-    int64_t batch;                 /* 0: any, the symbolic dimension "batch" */
+    int64_t batch; /* 0: any, the symbolic dimension "batch" */
+    int opset;     /* of the file; 0: the lowest that suffices */
+    /* The same network for images of other sizes: height and width are then left open. None: they
+     * are the graph's. */
+    weld_graph *const *others;
+    size_t other_count;
     const char *name;              /* of the network ("repvit_m0_9"); NULL: unknown */
     const weld_metadata *metadata; /* what becomes metadata_props; may be NULL */
 } weld_onnx_options;
+
+typedef struct weld_onnx_versions {
+    int opset, ir; /* of the operators and of the format */
+} weld_onnx_versions;
 
 /* Write g with its weights, atomically. g is an evaluation graph of f32 with one input, an image
  * [batch, height, width, channels], which is called "input" in the file; outputs keep their names
@@ -17,14 +31,21 @@ typedef struct weld_onnx_options {
  * graph is [n, c, h, w] in the file. Initialisers have the names and shapes of g's parameters; the
  * value that a layer makes is called after its parameters' module ("features.0.0/Conv").
  *
- * IR version 8 and operator set 15, which came with it, so that what reads the one reads the other;
- * 17 where the graph has a layer norm. GELU is exact, spelled with Erf (Gelu is no operator there).
+ * The file is of the lowest operator set that suffices, or of the one that was asked for, and of
+ * the version of the format that came with it; `versions`, which may be NULL, gets them. GELU is
+ * exact, spelled with Erf. Hard swish and layer norm are operators of their own where a set was
+ * asked for that has them (14, 17), else spelled out.
  *
- * Errors: WELD_ERROR_ARGUMENT for a node that has no spelling in ONNX, naming it, or a graph of
- * another kind; WELD_ERROR_NOT_FOUND or WELD_ERROR_SHAPE for weights that are not g's, or a graph
- * that cannot have this batch; of the file system. Nothing is written then. Weights are written
- * from where they lie, without a copy. */
+ * Dimensions that are left open have names: "batch", "height", "width", and of outputs, where they
+ * go by the images' size, "NAME_height" and so on.
+ *
+ * Errors: WELD_ERROR_ARGUMENT for a node that has no spelling in ONNX, naming it, or that needs a
+ * later operator set than was asked for, or a graph of another kind; WELD_ERROR_SHAPE where the
+ * file would not be that of the other sizes too; WELD_ERROR_NOT_FOUND or WELD_ERROR_SHAPE for
+ * weights that are not g's, or a graph that cannot have this batch; of the file system. Nothing is
+ * written then. Weights are written from where they lie, without a copy. */
 weld_status weld_onnx_write(const char *path, const weld_graph *g, const weld_weights *w,
-                            const weld_onnx_options *options, weld_error *err);
+                            const weld_onnx_options *options, weld_onnx_versions *versions,
+                            weld_error *err);
 
 #endif

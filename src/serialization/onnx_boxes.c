@@ -3,8 +3,8 @@
 
 enum { SIDES = 4 };
 
-static char *apply2(weld_onnx_builder *b, const char *type, char *x, char *y) {
-    return weld_onnx_node(b, type, 2, (char *[]){x, y}, NULL);
+static char *apply2(weld_onnx_builder *b, const char *form, char *x, char *y) {
+    return weld_onnx_node(b, form, 2, (char *[]){x, y}, NULL);
 }
 
 /* 0, 1, .. bins - 1 as a column. */
@@ -45,11 +45,11 @@ void weld_onnx_box_decode(weld_onnx_builder *b, const weld_node *node) {
     const int *stride = node->attributes.stride;
     weld_onnx_attribute last[] = {weld_onnx_integer("axis", 3), {0}};
     char *y = weld_onnx_get(b, node->inputs[0], WELD_ONNX_PLAIN);
-    y = apply2(b, "Reshape", y, weld_onnx_list(b, apart, 4));
-    y = weld_onnx_node(b, "Softmax", 1, &y, last);
-    y = apply2(b, "MatMul", y, places(b, bins));
-    y = apply2(b, "Reshape", y, weld_onnx_list(b, flat, 3));
-    y = apply2(b, "Mul", y, directions(b, stride));
-    y = apply2(b, "Add", y, centres(b, dim[1], dim[2], stride));
+    y = apply2(b, "Reshape-5", y, weld_onnx_list(b, apart, 4));
+    y = weld_onnx_node(b, "Softmax-1", 1, &y, last);
+    y = apply2(b, "MatMul-1", y, places(b, bins));
+    y = apply2(b, "Reshape-5", y, weld_onnx_list(b, flat, 3));
+    y = apply2(b, "Mul-7", y, directions(b, stride));
+    y = apply2(b, "Add-7", y, centres(b, dim[1], dim[2], stride));
     weld_onnx_set(b, node->outputs[0], WELD_ONNX_PLAIN, y);
 }

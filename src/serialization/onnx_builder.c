@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -75,11 +76,13 @@ void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format
 }
 
 weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
-                                    const weld_weights *w, const char *where, weld_error *err) {
+                                    const weld_weights *w, int wanted, const char *where,
+                                    weld_error *err) {
     *b = (weld_onnx_builder){.graph = g,
                              .weights = w,
                              .where = where,
-                             .opset = 15,
+                             .wanted = wanted,
+                             .opset = WELD_ONNX_OLDEST,
                              .scope = (char *)"",
                              .nodes = {.element = sizeof(WeldOnnx__NodeProto *)},
                              .initializers = {.element = sizeof(WeldOnnx__TensorProto *)},
@@ -128,7 +131,7 @@ static bool is_taken(const weld_onnx_builder *b, const char *name) {
             return true;
         }
     }
-    return strcmp(name, "input") == 0;
+    return strcmp(name, WELD_ONNX_INPUT) == 0;
 }
 
 /* `wanted`, or with a number after it where the name is taken. Leaves come first come, and other
@@ -231,6 +234,12 @@ char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count) {
                     (size_t)count * sizeof *values);
 }
 
+char *weld_onnx_nothing(weld_onnx_builder *b) {
+    const float none[1] = {0};
+    return constant(b, weld_onnx_text(b, "constant/none"),
+                    WELD_ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, (int64_t[]){0}, 1, none, 0);
+}
+
 char *weld_onnx_scales(weld_onnx_builder *b, const float values[4]) {
     char *text = weld_onnx_text(b, "constant/scales_%.9g_%.9g_%.9g_%.9g", (double)values[0],
                                 (double)values[1], (double)values[2], (double)values[3]);
@@ -289,12 +298,27 @@ static void add_attributes(weld_onnx_builder *b, WeldOnnx__NodeProto *node,
     }
 }
 
-char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *const *inputs,
+/* The operator's name alone; that the file needs an operator set which has it is kept. */
+static char *read_form(weld_onnx_builder *b, const char *form) {
+    const char *dash = strchr(form, '-');
+    const int since = (int)strtol(dash + 1, NULL, 10);
+    if (since > b->opset) {
+        b->opset = since;
+        b->latest = form;
+        b->latest_node = b->node;
+    }
+    return weld_onnx_text(b, "%.*s", (int)(dash - form), form);
+}
+
+char *weld_onnx_node(weld_onnx_builder *b, const char *form, int count, char *const *inputs,
                      const weld_onnx_attribute *attributes) {
     WeldOnnx__NodeProto *node = weld_onnx_alloc(b, 1, sizeof *node);
     char **own_inputs = weld_onnx_alloc(b, (size_t)count, sizeof *own_inputs);
     char **output = weld_onnx_alloc(b, 1, sizeof *output);
-    char *name = weld_onnx_text(b, "%s%s%s", b->scope, *b->scope ? "/" : "", type);
+    char *type = read_form(b, form), *name = NULL;
+    if (type) {
+        name = weld_onnx_text(b, "%s%s%s", b->scope, *b->scope ? "/" : "", type);
+    }
     name = name ? unique(b, name, false) : NULL;
     if (b->status != WELD_OK) {
         return NULL;
@@ -303,7 +327,7 @@ char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *co
     memcpy(own_inputs, inputs, (size_t)count * sizeof *inputs);
     *output = name;
     node->name = name;
-    node->op_type = (char *)type;
+    node->op_type = type;
     node->n_input = (size_t)count;
     node->input = own_inputs;
     node->n_output = 1;
@@ -334,7 +358,7 @@ char *weld_onnx_get(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout 
                                            ? weld_onnx_integers("perm", 0, 2, 3, 1)
                                            : weld_onnx_integers("perm", 0, 3, 1, 2),
                                        {0}};
-        names[layout] = weld_onnx_node(b, "Transpose", 1, &names[!layout], order);
+        names[layout] = weld_onnx_node(b, "Transpose-1", 1, &names[!layout], order);
     }
     if (!names[layout] && b->status == WELD_OK) {
         char text[160] = "a value";
@@ -378,7 +402,7 @@ void weld_onnx_add_outputs(weld_onnx_builder *b) {
         }
         char *scope = b->values[output->value->id].scope;
         b->scope = scope ? scope : (char *)"";
-        weld_onnx_node(b, "Identity", 1, &name, NULL);
+        weld_onnx_node(b, "Identity-1", 1, &name, NULL);
         if (b->status == WELD_OK) {
             WeldOnnx__NodeProto *last = ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];
             *last->output = (char *)output->name;

@@ -9,6 +9,7 @@
 #define WELD_SERIALIZATION_ONNX_BUILDER_H
 
 #include "base/array.h"
+#include "serialization/onnx.h"
 #include "serialization/weld_onnx.pb-c.h"
 #include "graph/graph.h"
 
@@ -27,8 +28,12 @@ typedef struct weld_onnx_constant {
 typedef struct weld_onnx_builder {
     const weld_graph *graph;
     const weld_weights *weights;
-    const char *where; /* in front of messages */
-    int opset;
+    const char *where;              /* in front of messages */
+    int wanted;                     /* the operator set that was asked for; 0: the lowest */
+    int opset;                      /* the lowest that has all that was spelled... */
+    const char *latest;             /* ...since it has this, of a later set than all others... */
+    const weld_node *latest_node;   /* ...for this node; NULL while WELD_ONNX_OLDEST suffices */
+    const weld_node *node;          /* being spelled */
     weld_array nodes, initializers; /* of pointers to the messages */
     weld_array constants;           /* weld_onnx_constant */
     weld_onnx_value *values;        /* by value id */
@@ -40,7 +45,8 @@ typedef struct weld_onnx_builder {
 } weld_onnx_builder;
 
 weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
-                                    const weld_weights *w, const char *where, weld_error *err);
+                                    const weld_weights *w, int wanted, const char *where,
+                                    weld_error *err);
 void weld_onnx_builder_free(weld_onnx_builder *b);
 
 void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format, ...)
@@ -66,6 +72,8 @@ void weld_onnx_add_outputs(weld_onnx_builder *b);
 /* Initialisers with these elements, one for all that ask for the same: a scalar; a list. */
 char *weld_onnx_scalar(weld_onnx_builder *b, double value);
 char *weld_onnx_list(weld_onnx_builder *b, const int64_t *values, int count);
+/* An empty list of numbers. */
+char *weld_onnx_nothing(weld_onnx_builder *b);
 /* A list of four numbers, as Resize takes them. */
 char *weld_onnx_scales(weld_onnx_builder *b, const float values[4]);
 /* Initialisers of any shape, one for all that ask by the same name: of numbers, of whole ones. */
@@ -106,18 +114,33 @@ static inline weld_onnx_attribute weld_onnx_word(const char *name, const char *w
                            {__VA_ARGS__},                                                          \
                            NULL})
 
-/* Append a node of one output and return the output's name, which is also the node's. `attributes`
- * may be NULL. */
-char *weld_onnx_node(weld_onnx_builder *b, const char *type, int count, char *const *inputs,
+/* Append a node of one output and return the output's name, which is also the node's. `form`:
+ * "Clip-11", the operator as it is since that operator set, which is how ONNX's Changelog.md calls
+ * it: the oldest that has the inputs and attributes given here and means the same by them. Later
+ * sets have these too. `attributes` may be NULL. */
+char *weld_onnx_node(weld_onnx_builder *b, const char *form, int count, char *const *inputs,
                      const weld_onnx_attribute *attributes);
+
+/* Is what came with this operator set to be used, in the place of older operators that come to the
+ * same? Where the file is to be of that set or a later one. */
+static inline bool weld_onnx_has(const weld_onnx_builder *b, int opset) {
+    return b->wanted >= opset;
+}
 
 /* --- Operators: onnx_operators.c -------------------------------------------------------------- */
 
-/* Append the nodes that do what `node` does; a node without a spelling is an error. */
-void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node);
-/* One of the spellings: onnx_boxes.c. */
-void weld_onnx_box_decode(weld_onnx_builder *b, const weld_node *node);
+/* Append what the graph's outputs need and give these their names. The graph has one input. */
+void weld_onnx_spell_graph(weld_onnx_builder *b);
 /* Is there a spelling of the operator? */
 bool weld_onnx_spells(const weld_op *op);
+/* Two of the spellings: onnx_boxes.c, onnx_resize.c. */
+void weld_onnx_box_decode(weld_onnx_builder *b, const weld_node *node);
+void weld_onnx_resize(weld_onnx_builder *b, const weld_node *node);
+
+/* --- Sizes of images: onnx_sizes.c ------------------------------------------------------------ */
+
+/* Is the file, spelled, also that of `other`, the same network for images of another size? If not,
+ * the error says which node is another one. */
+weld_status weld_onnx_check_size(weld_onnx_builder *b, const weld_graph *other);
 
 #endif

@@ -15,24 +15,24 @@
 #define PLAIN WELD_ONNX_PLAIN
 
 /* A node of one or two inputs without attributes. */
-static char *apply(weld_onnx_builder *b, const char *type, char *x) {
-    return weld_onnx_node(b, type, 1, &x, NULL);
+static char *apply(weld_onnx_builder *b, const char *form, char *x) {
+    return weld_onnx_node(b, form, 1, &x, NULL);
 }
 
-static char *apply2(weld_onnx_builder *b, const char *type, char *x, char *y) {
-    return weld_onnx_node(b, type, 2, (char *[]){x, y}, NULL);
+static char *apply2(weld_onnx_builder *b, const char *form, char *x, char *y) {
+    return weld_onnx_node(b, form, 2, (char *[]){x, y}, NULL);
 }
 
 /* One node for all of `node`: its first input in this layout, as its output is, and what else it
  * has (weights) as in the graph. */
 static void spell_as(weld_onnx_builder *b, const weld_node *node, weld_onnx_layout layout,
-                     const char *type, const weld_onnx_attribute *attributes) {
+                     const char *form, const weld_onnx_attribute *attributes) {
     char *inputs[5];
     int count = 0;
     for (; count < node->input_count && count < 5 && node->inputs[count]; count++) {
         inputs[count] = weld_onnx_get(b, node->inputs[count], count ? PLAIN : layout);
     }
-    char *y = weld_onnx_node(b, type, count, inputs, attributes);
+    char *y = weld_onnx_node(b, form, count, inputs, attributes);
     weld_onnx_set(b, node->outputs[0], layout, y);
 }
 
@@ -56,7 +56,7 @@ static void conv2d(weld_onnx_builder *b, const weld_node *node) {
         weld_onnx_integers("dilations", weld_dilation(a, 0), weld_dilation(a, 1)),
         weld_onnx_integer("group", a->groups),
         {0}};
-    spell_as(b, node, FIRST, "Conv", attributes);
+    spell_as(b, node, FIRST, "Conv-1", attributes);
 }
 
 static void max_pool(weld_onnx_builder *b, const weld_node *node) {
@@ -67,78 +67,16 @@ static void max_pool(weld_onnx_builder *b, const weld_node *node) {
         weld_onnx_integers("strides", a->stride[0], a->stride[1]),
         weld_onnx_integers("pads", pad[0], pad[1], pad[0], pad[1]),
         {0}};
-    spell_as(b, node, FIRST, "MaxPool", attributes);
-}
-
-/* How many times larger the output of a resize is, as Resize is told: the size that it makes is the
- * whole part of the scale times the input's, so the scale must not be rounded down. */
-static float scale_of(int64_t inputs, int64_t outputs) {
-    const float scale = (float)((double)outputs / (double)inputs);
-    return (double)scale * (double)inputs < (double)outputs ? nextafterf(scale, INFINITY) : scale;
-}
-
-static char *resize_by(weld_onnx_builder *b, char *x, const int64_t *from, const int64_t *to,
-                       const weld_onnx_attribute *attributes) {
-    const float scales[] = {1, 1, scale_of(from[0], to[0]), scale_of(from[1], to[1])};
-    return weld_onnx_node(b, "Resize", 3, (char *[]){x, (char *)"", weld_onnx_scales(b, scales)},
-                          attributes);
-}
-
-/* Is each input taken the same whole number of times? */
-static bool repeats(int64_t inputs, int64_t outputs) {
-    bool same = outputs % inputs == 0;
-    for (int64_t p = 0; p < outputs && same; p++) {
-        same = weld_resize_nearest(p, inputs, outputs) == p / (outputs / inputs);
-    }
-    return same;
-}
-
-/* Those of the inputs along an axis that are taken. */
-static char *gather(weld_onnx_builder *b, char *x, int64_t inputs, int64_t outputs, int axis) {
-    if (inputs == outputs) {
-        return x;
-    }
-    int64_t *at = weld_onnx_alloc(b, (size_t)outputs, sizeof *at);
-    for (int64_t p = 0; at && p < outputs; p++) {
-        at[p] = weld_resize_nearest(p, inputs, outputs);
-    }
-    char *name =
-        weld_onnx_text(b, "constant/nearest_%lld_of_%lld", (long long)outputs, (long long)inputs);
-    char *in[] = {x, at ? weld_onnx_integers_of(b, name, WELD_SHAPE(outputs), at) : NULL};
-    weld_onnx_attribute along[] = {weld_onnx_integer("axis", axis), {0}};
-    return weld_onnx_node(b, "Gather", 2, in, along);
-}
-
-/* Where Resize would not be sure to take the same pixels, these are named one by one. */
-static void resize(weld_onnx_builder *b, const weld_node *node) {
-    const int64_t *from = node->inputs[0]->shape.dim + 1, *to = node->outputs[0]->shape.dim + 1;
-    char *y = weld_onnx_get(b, node->inputs[0], FIRST);
-    if (node->attributes.function == WELD_RESIZE_BILINEAR) {
-        weld_onnx_attribute linear[] = {
-            weld_onnx_word("mode", "linear"),
-            weld_onnx_word("coordinate_transformation_mode", "half_pixel"),
-            {0}};
-        y = resize_by(b, y, from, to, linear);
-    } else if (repeats(from[0], to[0]) && repeats(from[1], to[1])) {
-        weld_onnx_attribute nearest[] = {
-            weld_onnx_word("mode", "nearest"),
-            weld_onnx_word("coordinate_transformation_mode", "asymmetric"),
-            weld_onnx_word("nearest_mode", "floor"),
-            {0}};
-        y = resize_by(b, y, from, to, nearest);
-    } else {
-        y = gather(b, gather(b, y, from[0], to[0], 2), from[1], to[1], 3);
-    }
-    weld_onnx_set(b, node->outputs[0], FIRST, y);
+    spell_as(b, node, FIRST, "MaxPool-1", attributes);
 }
 
 static void global_avg_pool(weld_onnx_builder *b, const weld_node *node) {
-    spell_as(b, node, FIRST, "GlobalAveragePool", NULL);
+    spell_as(b, node, FIRST, "GlobalAveragePool-1", NULL);
 }
 
 static void channel_scale(weld_onnx_builder *b, const weld_node *node) {
     char *x = weld_onnx_get(b, node->inputs[0], FIRST);
-    char *y = apply2(b, "Mul", x, weld_onnx_get(b, node->inputs[1], FIRST));
+    char *y = apply2(b, "Mul-7", x, weld_onnx_get(b, node->inputs[1], FIRST));
     weld_onnx_set(b, node->outputs[0], FIRST, y);
 }
 
@@ -153,22 +91,22 @@ static void batch_norm_eval(weld_onnx_builder *b, const weld_node *node) {
         return;
     }
     weld_onnx_attribute attributes[] = {weld_onnx_real("epsilon", node->attributes.eps), {0}};
-    spell_as(b, node, rank == 4 ? FIRST : PLAIN, "BatchNormalization", attributes);
+    spell_as(b, node, rank == 4 ? FIRST : PLAIN, "BatchNormalization-7", attributes);
 }
 
 /* --- Element by element ----------------------------------------------------------------------- */
 
 /* x Phi(x) = 0.5 (x (erf(x / sqrt(2)) + 1)): in this order it is recognised. */
 static char *gelu(weld_onnx_builder *b, char *x) {
-    char *y = apply2(b, "Div", x, weld_onnx_scalar(b, sqrt(2)));
-    y = apply2(b, "Add", apply(b, "Erf", y), weld_onnx_scalar(b, 1));
-    return apply2(b, "Mul", apply2(b, "Mul", x, y), weld_onnx_scalar(b, 0.5));
+    char *y = apply2(b, "Div-7", x, weld_onnx_scalar(b, sqrt(2)));
+    y = apply2(b, "Add-7", apply(b, "Erf-9", y), weld_onnx_scalar(b, 1));
+    return apply2(b, "Mul-7", apply2(b, "Mul-7", x, y), weld_onnx_scalar(b, 0.5));
 }
 
 static char *hard_sigmoid(weld_onnx_builder *b, char *x) {
     weld_onnx_attribute attributes[] = {
         weld_onnx_real("alpha", 1.0 / 6), weld_onnx_real("beta", 0.5), {0}};
-    return weld_onnx_node(b, "HardSigmoid", 1, &x, attributes);
+    return weld_onnx_node(b, "HardSigmoid-6", 1, &x, attributes);
 }
 
 static void activation(weld_onnx_builder *b, const weld_node *node) {
@@ -179,19 +117,20 @@ static void activation(weld_onnx_builder *b, const weld_node *node) {
         y = gelu(b, x);
         break;
     case WELD_RELU:
-        y = apply(b, "Relu", x);
+        y = apply(b, "Relu-6", x);
         break;
     case WELD_SILU:
-        y = apply2(b, "Mul", x, apply(b, "Sigmoid", x));
+        y = apply2(b, "Mul-7", x, apply(b, "Sigmoid-6", x));
         break;
     case WELD_HARD_SWISH:
-        y = apply(b, "HardSwish", x);
+        y = weld_onnx_has(b, 14) ? apply(b, "HardSwish-14", x)
+                                 : apply2(b, "Mul-7", x, hard_sigmoid(b, x));
         break;
     case WELD_HARD_SIGMOID:
         y = hard_sigmoid(b, x);
         break;
     case WELD_SIGMOID:
-        y = apply(b, "Sigmoid", x);
+        y = apply(b, "Sigmoid-6", x);
         break;
     case WELD_UNARY_COUNT:
         break;
@@ -200,20 +139,20 @@ static void activation(weld_onnx_builder *b, const weld_node *node) {
 }
 
 /* Of two values of one shape, in the layout of either. */
-static void spell_both(weld_onnx_builder *b, const weld_node *node, const char *type) {
+static void spell_both(weld_onnx_builder *b, const weld_node *node, const char *form) {
     weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
     layout = layout == FIRST ? layout : weld_onnx_layout_of(b, node->inputs[1]);
     char *x = weld_onnx_get(b, node->inputs[0], layout);
-    char *y = apply2(b, type, x, weld_onnx_get(b, node->inputs[1], layout));
+    char *y = apply2(b, form, x, weld_onnx_get(b, node->inputs[1], layout));
     weld_onnx_set(b, node->outputs[0], layout, y);
 }
 
 static void add(weld_onnx_builder *b, const weld_node *node) {
-    spell_both(b, node, "Add");
+    spell_both(b, node, "Add-7");
 }
 
 static void mul(weld_onnx_builder *b, const weld_node *node) {
-    spell_both(b, node, "Mul");
+    spell_both(b, node, "Mul-7");
 }
 
 static void clamp(weld_onnx_builder *b, const weld_node *node) {
@@ -221,29 +160,29 @@ static void clamp(weld_onnx_builder *b, const weld_node *node) {
     weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
     char *in[] = {weld_onnx_get(b, node->inputs[0], layout), weld_onnx_scalar(b, a->low),
                   weld_onnx_scalar(b, a->high)};
-    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Clip", 3, in, NULL));
+    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Clip-11", 3, in, NULL));
 }
 
 /* A vector [c] as it goes with an image in this layout. */
 static char *channels_of(weld_onnx_builder *b, const weld_value *vector, weld_onnx_layout layout) {
     char *name = weld_onnx_get(b, vector, PLAIN);
     const int64_t shape[] = {vector->shape.dim[0], 1, 1};
-    return layout == FIRST ? apply2(b, "Reshape", name, weld_onnx_list(b, shape, 3)) : name;
+    return layout == FIRST ? apply2(b, "Reshape-5", name, weld_onnx_list(b, shape, 3)) : name;
 }
 
 static void affine(weld_onnx_builder *b, const weld_node *node) {
     weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
     const weld_value *shift = weld_optional_input(node, 2);
     char *y = weld_onnx_get(b, node->inputs[0], layout);
-    y = apply2(b, "Mul", y, channels_of(b, node->inputs[1], layout));
-    y = shift ? apply2(b, "Add", y, channels_of(b, shift, layout)) : y;
+    y = apply2(b, "Mul-7", y, channels_of(b, node->inputs[1], layout));
+    y = shift ? apply2(b, "Add-7", y, channels_of(b, shift, layout)) : y;
     weld_onnx_set(b, node->outputs[0], layout, y);
 }
 
 static void scale(weld_onnx_builder *b, const weld_node *node) {
     weld_onnx_layout layout = weld_onnx_layout_of(b, node->inputs[0]);
     char *x = weld_onnx_get(b, node->inputs[0], layout);
-    char *y = apply2(b, "Mul", x, weld_onnx_scalar(b, node->attributes.factor));
+    char *y = apply2(b, "Mul-7", x, weld_onnx_scalar(b, node->attributes.factor));
     weld_onnx_set(b, node->outputs[0], layout, y);
 }
 
@@ -257,36 +196,55 @@ static void linear(weld_onnx_builder *b, const weld_node *node) {
     char *bias = biased ? weld_onnx_get(b, node->inputs[2], PLAIN) : NULL, *y;
     if (node->inputs[0]->shape.rank == 2) {
         weld_onnx_attribute transposed[] = {weld_onnx_integer("transB", 1), {0}};
-        y = weld_onnx_node(b, "Gemm", biased ? 3 : 2, (char *[]){x, weight, bias}, transposed);
+        y = weld_onnx_node(b, biased ? "Gemm-7" : "Gemm-11", biased ? 3 : 2,
+                           (char *[]){x, weight, bias}, transposed);
     } else {
         weld_onnx_attribute order[] = {weld_onnx_integers("perm", 1, 0), {0}};
-        y = apply2(b, "MatMul", x, weld_onnx_node(b, "Transpose", 1, &weight, order));
-        y = biased ? apply2(b, "Add", y, bias) : y;
+        y = apply2(b, "MatMul-1", x, weld_onnx_node(b, "Transpose-1", 1, &weight, order));
+        y = biased ? apply2(b, "Add-7", y, bias) : y;
     }
     weld_onnx_set(b, node->outputs[0], PLAIN, y);
 }
 
+/* Before 13 all from the axis on was taken together, which is the same for the last. */
 static void softmax(weld_onnx_builder *b, const weld_node *node) {
     const weld_value *x = node->inputs[0];
     weld_onnx_layout layout = weld_onnx_layout_of(b, x);
     weld_onnx_attribute axis[] = {weld_onnx_integer("axis", axis_in(layout, x->shape.rank - 1)),
                                   {0}};
-    spell_as(b, node, layout, "Softmax", axis);
+    spell_as(b, node, layout, layout == FIRST ? "Softmax-13" : "Softmax-1", axis);
+}
+
+/* In the order in which runtimes recognise it. */
+static char *spelled_layer_norm(weld_onnx_builder *b, const weld_node *node) {
+    const int last = node->inputs[0]->shape.rank - 1;
+    const weld_onnx_attribute over_last[] = {weld_onnx_integers("axes", last), {0}};
+    char *x = weld_onnx_get(b, node->inputs[0], PLAIN);
+    x = apply2(b, "Sub-7", x, weld_onnx_node(b, "ReduceMean-1", 1, &x, over_last));
+    char *y = apply2(b, "Pow-7", x, weld_onnx_scalar(b, 2));
+    y = weld_onnx_node(b, "ReduceMean-1", 1, &y, over_last);
+    y = apply2(b, "Add-7", y, weld_onnx_scalar(b, node->attributes.eps));
+    y = apply2(b, "Div-7", x, apply(b, "Sqrt-6", y));
+    y = apply2(b, "Mul-7", y, weld_onnx_get(b, node->inputs[1], PLAIN));
+    return apply2(b, "Add-7", y, weld_onnx_get(b, node->inputs[2], PLAIN));
 }
 
 static void layer_norm(weld_onnx_builder *b, const weld_node *node) {
     weld_onnx_attribute attributes[] = {
         weld_onnx_integer("axis", -1), weld_onnx_real("epsilon", node->attributes.eps), {0}};
-    b->opset = 17; /* the first that has it */
-    spell_as(b, node, PLAIN, "LayerNormalization", attributes);
+    if (weld_onnx_has(b, 17)) {
+        spell_as(b, node, PLAIN, "LayerNormalization-17", attributes);
+    } else {
+        weld_onnx_set(b, node->outputs[0], PLAIN, spelled_layer_norm(b, node));
+    }
 }
 
 /* [n, l, heads d] with the heads set apart, its dimensions n, l, heads, d in this order. */
 static char *heads_of(weld_onnx_builder *b, const weld_value *v, int64_t heads,
                       weld_onnx_attribute order) {
     const int64_t *dim = v->shape.dim, apart[] = {-1, dim[1], heads, dim[2] / heads};
-    char *x = apply2(b, "Reshape", weld_onnx_get(b, v, PLAIN), weld_onnx_list(b, apart, 4));
-    return weld_onnx_node(b, "Transpose", 1, &x, (weld_onnx_attribute[]){order, {0}});
+    char *x = apply2(b, "Reshape-5", weld_onnx_get(b, v, PLAIN), weld_onnx_list(b, apart, 4));
+    return weld_onnx_node(b, "Transpose-1", 1, &x, (weld_onnx_attribute[]){order, {0}});
 }
 
 /* y = p v, p = softmax(factor q k^T + bias) of each head; see ops/attention.c. */
@@ -294,16 +252,16 @@ static void attention(weld_onnx_builder *b, const weld_node *node) {
     const int64_t heads = node->attributes.heads, *dim = node->outputs[0]->shape.dim;
     const weld_onnx_attribute rows = weld_onnx_integers("perm", 0, 2, 1, 3);
     weld_onnx_attribute last[] = {weld_onnx_integer("axis", 3), {0}}, back[] = {rows, {0}};
-    char *p = apply2(b, "MatMul", heads_of(b, node->inputs[0], heads, rows),
+    char *p = apply2(b, "MatMul-1", heads_of(b, node->inputs[0], heads, rows),
                      heads_of(b, node->inputs[1], heads, weld_onnx_integers("perm", 0, 2, 3, 1)));
-    p = apply2(b, "Mul", p, weld_onnx_scalar(b, node->attributes.factor));
+    p = apply2(b, "Mul-7", p, weld_onnx_scalar(b, node->attributes.factor));
     if (node->input_count > 3 && node->inputs[3]) {
-        p = apply2(b, "Add", p, weld_onnx_get(b, node->inputs[3], PLAIN));
+        p = apply2(b, "Add-7", p, weld_onnx_get(b, node->inputs[3], PLAIN));
     }
-    p = weld_onnx_node(b, "Softmax", 1, &p, last);
-    char *y = apply2(b, "MatMul", p, heads_of(b, node->inputs[2], heads, rows));
-    y = weld_onnx_node(b, "Transpose", 1, &y, back);
-    y = apply2(b, "Reshape", y, weld_onnx_list(b, (int64_t[]){-1, dim[1], dim[2]}, 3));
+    p = weld_onnx_node(b, "Softmax-1", 1, &p, last);
+    char *y = apply2(b, "MatMul-1", p, heads_of(b, node->inputs[2], heads, rows));
+    y = weld_onnx_node(b, "Transpose-1", 1, &y, back);
+    y = apply2(b, "Reshape-5", y, weld_onnx_list(b, (int64_t[]){-1, dim[1], dim[2]}, 3));
     weld_onnx_set(b, node->outputs[0], PLAIN, y);
 }
 
@@ -322,7 +280,7 @@ static void relative_position_bias(weld_onnx_builder *b, const weld_node *node) 
     char *in[] = {weld_onnx_get(b, node->inputs[0], PLAIN),
                   at ? weld_onnx_integers_of(b, name, WELD_SHAPE(area, area), at) : NULL};
     weld_onnx_attribute axis[] = {weld_onnx_integer("axis", 1), {0}};
-    weld_onnx_set(b, node->outputs[0], PLAIN, weld_onnx_node(b, "Gather", 2, in, axis));
+    weld_onnx_set(b, node->outputs[0], PLAIN, weld_onnx_node(b, "Gather-1", 2, in, axis));
 }
 
 /* --- Shapes ----------------------------------------------------------------------------------- */
@@ -339,11 +297,11 @@ static void reshape(weld_onnx_builder *b, const weld_node *node) {
     if (is_flattening(&x->shape, &y->shape)) {
         weld_onnx_attribute axis[] = {weld_onnx_integer("axis", 1), {0}};
         name = weld_onnx_get(b, x, weld_onnx_layout_of(b, x));
-        name = weld_onnx_node(b, "Flatten", 1, &name, axis);
+        name = weld_onnx_node(b, "Flatten-1", 1, &name, axis);
     } else {
         const weld_shape *to = &node->attributes.shape;
         name = weld_onnx_get(b, x, PLAIN);
-        name = apply2(b, "Reshape", name, weld_onnx_list(b, to->dim, to->rank));
+        name = apply2(b, "Reshape-5", name, weld_onnx_list(b, to->dim, to->rank));
     }
     weld_onnx_set(b, y, PLAIN, name);
 }
@@ -355,7 +313,7 @@ static void permute(weld_onnx_builder *b, const weld_node *node) {
     for (int i = 0; i < order->rank; i++) {
         perm.integers[i] = order->dim[i];
     }
-    spell_as(b, node, PLAIN, "Transpose", (weld_onnx_attribute[]){perm, {0}});
+    spell_as(b, node, PLAIN, "Transpose-1", (weld_onnx_attribute[]){perm, {0}});
 }
 
 static void concat(weld_onnx_builder *b, const weld_node *node) {
@@ -366,7 +324,7 @@ static void concat(weld_onnx_builder *b, const weld_node *node) {
     }
     weld_onnx_attribute axis[] = {weld_onnx_integer("axis", axis_in(layout, node->attributes.axis)),
                                   {0}};
-    char *y = weld_onnx_node(b, "Concat", node->input_count, inputs, axis);
+    char *y = weld_onnx_node(b, "Concat-4", node->input_count, inputs, axis);
     weld_onnx_set(b, node->outputs[0], layout, y);
 }
 
@@ -376,7 +334,7 @@ static void slice(weld_onnx_builder *b, const weld_node *node) {
     int64_t axis = axis_in(layout, a->axis);
     char *inputs[] = {weld_onnx_get(b, node->inputs[0], layout), weld_onnx_list(b, &a->begin, 1),
                       weld_onnx_list(b, &a->end, 1), weld_onnx_list(b, &axis, 1)};
-    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Slice", 4, inputs, NULL));
+    weld_onnx_set(b, node->outputs[0], layout, weld_onnx_node(b, "Slice-10", 4, inputs, NULL));
 }
 
 /* --- The table -------------------------------------------------------------------------------- */
@@ -403,7 +361,7 @@ static const struct spelling {
     {&weld_op_permute, permute},
     {&weld_op_relative_position_bias, relative_position_bias},
     {&weld_op_reshape, reshape},
-    {&weld_op_resize, resize},
+    {&weld_op_resize, weld_onnx_resize},
     {&weld_op_scale, scale},
     {&weld_op_slice, slice},
     {&weld_op_softmax, softmax},
@@ -437,7 +395,7 @@ static char *scope_of(weld_onnx_builder *b, const weld_node *node) {
     return scope ? scope : weld_onnx_text(b, "%s", "");
 }
 
-void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node) {
+static void spell(weld_onnx_builder *b, const weld_node *node) {
     const struct spelling *found = spelling_of(node->op);
     if (!found) {
         char text[160];
@@ -446,8 +404,28 @@ void weld_onnx_spell(weld_onnx_builder *b, const weld_node *node) {
                        weld_node_text(node, text, sizeof text), node->op->name);
         return;
     }
+    b->node = node;
     b->scope = scope_of(b, node);
     if (b->status == WELD_OK) {
         found->spell(b, node);
     }
+}
+
+void weld_onnx_spell_graph(weld_onnx_builder *b) {
+    const weld_graph *g = b->graph;
+    bool *needed = weld_onnx_alloc(b, g->value_count, sizeof *needed);
+    for (size_t i = 0; i < g->value_count && b->status == WELD_OK; i++) {
+        if (g->values[i]->kind == WELD_VALUE_INPUT) {
+            b->values[i].names[FIRST] = weld_onnx_text(b, "%s", WELD_ONNX_INPUT);
+        }
+    }
+    if (needed) {
+        weld_graph_find_needed(g, g->outputs, g->output_count, needed);
+    }
+    for (size_t i = 0; i < g->node_count && b->status == WELD_OK; i++) {
+        if (weld_node_is_needed(g->nodes[i], needed)) {
+            spell(b, g->nodes[i]);
+        }
+    }
+    weld_onnx_add_outputs(b);
 }

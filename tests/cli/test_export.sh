@@ -60,13 +60,39 @@ prints "the merged network is compared" "^verified on 10 images"
 works "export as ONNX with a fixed batch" "$WELD" export deploy.h5 -o fixed.onnx --batch 7
 prints "the batch is told" "^batch +7$"
 
+works "export as ONNX of another operator set" "$WELD" export net.h5 -o net.onnx --opset 13
+prints "the operator set is told" "^opset +13$"
+prints "and the version of the format" "^IR version +7$"
+works "export as ONNX without one" "$WELD" export net.h5 -o net.onnx
+prints "it is the lowest that suffices" "^opset +9$"
+prints "the outputs are told" "^outputs +logits$"
+works "export for any size" "$WELD" export net.h5 -o net.onnx --size dynamic
+prints "that is told" "^height and width +dynamic$"
+works "export for another size than the file's" "$WELD" export net.h5 -o net.onnx --size 48x32 --batch 1
+prints "that is told too" "^height and width +48 x 32$"
+works "export the maps" "$WELD" export net.h5 -o maps.onnx --features
+prints "they are named by stride" "^outputs +stride[0-9]+, stride[0-9]+"
+prints "maps are compared" "^verified on .* of largest element of a map [0-9.e+-]+$"
+stride=$(sed -nE 's/^outputs +stride([0-9]+),.*/\1/p' stdout)
+works "export one of them" "$WELD" export deploy.h5 -o maps.onnx --features --strides "$stride"
+prints "it is told" "^outputs +stride$stride$"
+
 # What has no meaning.
+refuses "an operator set that is too old" "bad.onnx: opset 8 is not known: files can be of 9 to " "$WELD" export net.h5 -o bad.onnx --opset 8
+refuses "an operator set that is not known" "bad.onnx: opset 99 is not known" "$WELD" export net.h5 -o bad.onnx --opset 99
+refuses "an operator set of a safetensors file" "bad.safetensors.*opset" "$WELD" export net.h5 -o bad.safetensors --opset 13
+refuses "maps in a safetensors file" "bad.safetensors.*features" "$WELD" export net.h5 -o bad.safetensors --features
+refuses "any size in a safetensors file" "bad.safetensors.*size" "$WELD" export net.h5 -o bad.safetensors --size dynamic
+refuses "strides without maps" "bad.onnx: strides choose among features" "$WELD" export net.h5 -o bad.onnx --strides 8
+refuses "a stride that no map has" "bad.onnx: there is no map of stride 3: the network's are [0-9]+, " "$WELD" export net.h5 -o bad.onnx --features --strides 3
+refuses "scores of maps" "bad.onnx: maps have no labels" "$WELD" export net.h5 -o bad.onnx --features --verify photos
 refuses "the training form of a merged network" "cannot be undone" "$WELD" export deploy.h5 -o bad.safetensors --form training
 refuses "the training form in an ONNX file" "bad.onnx.*training form" "$WELD" export net.h5 -o bad.onnx --form training
 refuses "timm's names in an ONNX file" "bad.onnx.*names" "$WELD" export net.h5 -o bad.onnx --names timm
 refuses "a batch in a safetensors file" "bad.safetensors.*batch" "$WELD" export net.h5 -o bad.safetensors --batch 2
 refuses "another ending" "bad.h5.*\.safetensors or \.onnx" "$WELD" export net.h5 -o bad.h5
-for wrong in "--form deploy" "--names keras" "--batch 0" "--batch 2x" "--batch -1"; do
+for wrong in "--form deploy" "--names keras" "--batch 0" "--batch 2x" "--batch -1" "--size 0" "--size 32x" \
+    "--size any" "--opset 0" "--opset new" "--features --strides 8," "--features --strides all"; do
     # shellcheck disable=SC2086
     run "$WELD" export net.h5 -o bad.onnx $wrong
     holds "$wrong is wrong usage" test "$status" = 2

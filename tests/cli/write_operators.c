@@ -1,8 +1,9 @@
 /* write_operators FOLDER: every operator that can be written as ONNX, for other programs to run.
  *
- * operators.onnx has an output for each of them, from random weights; operators_input.npy is a
- * batch for it, and NAME.npy what the output NAME is to be. Images are NCHW, as in the file.
- * noise.npy is a batch [3, 3, 48, 48] for networks. */
+ * operators.onnx has an output for each of them, from random weights, and operators_SET.onnx is the
+ * same in other operator sets; operators_input.npy is a batch for it, and NAME.npy what the output
+ * NAME is to be. Images are NCHW, as in the file. noise.npy is a batch [3, 3, 48, 48] for networks,
+ * noise_HxW.npy are batches of other sizes. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -208,20 +209,35 @@ static void fill(weld_tensor *t) {
     }
 }
 
+/* The lowest set that has them all, and those in which some are spelled otherwise. */
+static void write_files(const char *folder, const weld_graph *g, const weld_weights *w) {
+    const int sets[] = {0, 14, 17, 25};
+    for (int i = 0; i < 4; i++) {
+        char path[4096];
+        weld_error err;
+        const weld_onnx_options options = {.name = "operators", .opset = sets[i]};
+        if (i) {
+            snprintf(path, sizeof path, "%s/operators_%d.onnx", folder, sets[i]);
+        } else {
+            snprintf(path, sizeof path, "%s/operators.onnx", folder);
+        }
+        if (weld_onnx_write(path, g, w, &options, NULL, &err) != WELD_OK) {
+            fail(err.message);
+        }
+    }
+}
+
 static void write_operators(const char *folder) {
-    char path[4096];
     weld_error err;
     weld_graph *g = build();
     weld_weights *w;
     weld_session *s;
     weld_session_options options = {.batch = BATCH};
-    weld_onnx_options onnx = {.name = "operators"};
-    snprintf(path, sizeof path, "%s/operators.onnx", folder);
     if (weld_graph_init_weights(g, 3, &w, &err) != WELD_OK ||
-        weld_onnx_write(path, g, w, &onnx, &err) != WELD_OK ||
         weld_session_create(g, w, &options, &s, &err) != WELD_OK) {
         fail(err.message);
     }
+    write_files(folder, g, w);
     weld_tensor input = weld_session_input(s, "images");
     fill(&input);
     write_value(folder, "operators_input", &input);
@@ -236,14 +252,21 @@ static void write_operators(const char *folder) {
     weld_graph_free(g);
 }
 
+static void write_noise(const char *folder, const char *name, int64_t count, int64_t height,
+                        int64_t width) {
+    static float noise[4 * 3 * 48 * 48];
+    weld_tensor images = {WELD_F32, WELD_SHAPE(count, 3, height, width), noise};
+    fill(&images);
+    write_array(folder, name, &images);
+}
+
 int main(int argc, char **argv) {
     if (argc != 2) {
         fail("usage: write_operators FOLDER");
     }
-    static float noise[3 * 3 * 48 * 48];
-    weld_tensor images = {WELD_F32, WELD_SHAPE(3, 3, 48, 48), noise};
-    fill(&images);
-    write_array(argv[1], "noise", &images);
+    write_noise(argv[1], "noise", 3, 48, 48);
+    write_noise(argv[1], "noise_33x50", 2, 33, 50);
+    write_noise(argv[1], "noise_40x24", 3, 40, 24);
     write_operators(argv[1]);
     return 0;
 }

@@ -249,6 +249,26 @@ START_TEST(so_is_one_that_was_made_a_list_of_modules) {
 }
 END_TEST
 
+START_TEST(the_maps_of_a_backbone_are_exported) {
+    test_folder folder = test_folder_create();
+    example e = make(repvit_config(3, "8, 12", "2, 1", 4, false, false), false);
+    const char *path = test_path(&folder, "x.safetensors");
+    const weld_export_options options = {.features = true, .threads = 1};
+    weld_export_report report;
+    weld_model *m;
+    write_tensors(&e, weld_family_of(&e.config)->namings, path, 0, weld_weights_count(e.weights),
+                  is_of_backbone);
+    ck_assert_msg(!weld_model_import_backbone(path, NULL, &m, &err), "%s", err.message);
+    ck_assert_msg(!weld_model_export(m, test_path(&folder, "x.onnx"), &options, &report, &err),
+                  "%s", err.message);
+    ck_assert_str_eq(report.outputs, "stride4, stride8");
+    ck_assert(report.comparison.largest_output > 0);
+    weld_model_free(m);
+    unmake(&e);
+    test_folder_remove(folder);
+}
+END_TEST
+
 /* --- In several files ------------------------------------------------------------------------ */
 
 static const char shards[2][40] = {"m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"};
@@ -339,4 +359,5 @@ END_TEST
 
 RUN_SUITE("serialization/backbone", a_backbone_of_every_family_is_taken_where_no_head_is_needed,
           so_is_one_that_was_made_a_list_of_modules, a_backbone_gives_the_maps_of_the_stages,
-          a_network_in_two_files_is_read_by_their_index, so_is_one_in_two_files_of_pytorch)
+          the_maps_of_a_backbone_are_exported, a_network_in_two_files_is_read_by_their_index,
+          so_is_one_in_two_files_of_pytorch)

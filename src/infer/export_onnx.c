@@ -1,0 +1,200 @@
+/* A model as an ONNX file: which of its values the file gives, for images of one size or of any.
+ * See serialization/onnx.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "infer/compare.h"
+#include "infer/export.h"
+#include "infer/model.h"
+#include "infer/stages.h"
+#include "serialization/model_metadata.h"
+#include "serialization/onnx.h"
+
+/* Height and width beside the model's own at which the file must be the same: even and odd, smaller
+ * and larger, of other proportions. */
+enum { OTHERS = 3 };
+
+static void other_size(const weld_model *m, int i, int64_t size[2]) {
+    const weld_preprocessing *p = &m->file.preprocessing;
+    const int64_t h = p->height, w = p->width;
+    const int of_family = weld_family_of(&m->file.config)->size_step;
+    const int64_t step = of_family ? of_family : 1, half = (h / 2 + step) / step * step;
+    const int64_t sizes[OTHERS][2] = {{h + 32, w + 64}, {h + step, w + 3 * step}, {half, 2 * w}};
+    size[0] = sizes[i][0];
+    size[1] = sizes[i][1];
+}
+
+/* --- What the file gives ---------------------------------------------------------------------- */
+
+typedef struct cut {
+    const weld_model_config *config;
+    const weld_export_options *options;
+    int64_t height, width;
+} cut;
+
+static bool is_among(int stride, const int *strides, int count) {
+    bool found = false;
+    for (int i = 0; i < count; i++) {
+        found = found || strides[i] == stride;
+    }
+    return found;
+}
+
+/* All strides that were asked for must be there. */
+static weld_status check_strides(const weld_export_options *o, const weld_stage_map *maps,
+                                 size_t count, weld_error *err) {
+    int strides[WELD_MAX_STAGES];
+    char list[WELD_MAX_STAGES * 8] = "";
+    for (size_t i = 0; i < count; i++) {
+        const size_t used = strlen(list);
+        strides[i] = maps[i].stride;
+        snprintf(list + used, sizeof list - used, "%s%d", i ? ", " : "", strides[i]);
+    }
+    for (int i = 0; i < o->stride_count; i++) {
+        if (!is_among(o->strides[i], strides, (int)count)) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "there is no map of stride %d: the network's are %s", o->strides[i],
+                             list);
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status cut_maps(const weld_graph *g, const cut *c, weld_graph **out, weld_error *err) {
+    weld_stage_map maps[WELD_MAX_STAGES];
+    weld_named_value values[WELD_MAX_STAGES];
+    char names[WELD_MAX_STAGES][16];
+    size_t found, count = 0;
+    WELD_TRY(weld_stage_maps_find(g, c->config, maps, &found, err));
+    WELD_TRY(check_strides(c->options, maps, found, err));
+    for (size_t i = 0; i < found; i++) {
+        if (!c->options->stride_count ||
+            is_among(maps[i].stride, c->options->strides, c->options->stride_count)) {
+            snprintf(names[count], sizeof names[count], "stride%d", maps[i].stride);
+            values[count] = (weld_named_value){names[count], maps[i].value};
+            count++;
+        }
+    }
+    return weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3), values, count, out, err);
+}
+
+/* A weld_model_part. Sizes that a reshape says may come to images of another batch. */
+static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **out,
+                               weld_error *err) {
+    const cut *c = context;
+    WELD_TRY(c->options->features ? cut_maps(g, c, out, err)
+                                  : weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3),
+                                                   g->outputs, g->output_count, out, err));
+    for (size_t i = 0; i < (*out)->output_count; i++) {
+        const weld_shape *shape = &(*out)->outputs[i].value->shape;
+        if (shape->rank < 1 || shape->dim[0] != 1) {
+            weld_status status =
+                weld_fail(err, WELD_ERROR_SHAPE,
+                          "for images of %lld x %lld the network's '%s' is not one for each image",
+                          (long long)c->height, (long long)c->width, (*out)->outputs[i].name);
+            weld_graph_free(*out);
+            *out = NULL;
+            return status;
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status cut_graph(const weld_model *m, const weld_export_options *o, int64_t height,
+                             int64_t width, weld_graph **out, weld_error *err) {
+    cut c = {&m->file.config, o, height, width};
+    return weld_model_cut(m, height, width, cut_outputs, &c, out, err);
+}
+
+/* others: as many as are needed, the rest is NULL; to be freed after errors too. */
+static weld_status cut_others(const weld_model *m, const weld_export_options *o,
+                              weld_graph *others[OTHERS], weld_error *err) {
+    const weld_preprocessing *p = &m->file.preprocessing;
+    if (o->any_size && weld_family_of(&m->file.config)->position_grids) {
+        return weld_fail(err, WELD_ERROR_SHAPE,
+                         "height and width cannot be left open: the network's tables of positions "
+                         "are for images of %d: give a fixed size",
+                         p->height);
+    }
+    for (int i = 0; i < OTHERS && o->any_size; i++) {
+        int64_t size[2];
+        other_size(m, i, size);
+        weld_status status = cut_graph(m, o, size[0], size[1], &others[i], err);
+        if (status) {
+            return weld_fail_context(err, status, "height and width cannot be left open");
+        }
+    }
+    return WELD_OK;
+}
+
+/* --- The file --------------------------------------------------------------------------------- */
+
+/* Compare what goes into the file; there is nothing to compare where m is that itself, unless to
+ * run it on somebody's images. */
+static weld_status verify_merged(weld_verification *v, const weld_model *m, bool features,
+                                 weld_error *err) {
+    if (v->original == m && !v->data->ds) {
+        return WELD_OK;
+    }
+    WELD_TRY(features ? weld_model_compare_maps(v->original, m, v->threads, &v->found, err)
+                      : weld_model_compare(v->original, m, v->data, v->threads, &v->found, err));
+    return weld_comparison_check(&v->found, "merging", err);
+}
+
+static void report_graph(const weld_graph *g, weld_export_report *report) {
+    report->counts = weld_graph_counts(g);
+    for (size_t i = 0; i < g->output_count; i++) {
+        const size_t used = strlen(report->outputs);
+        snprintf(report->outputs + used, sizeof report->outputs - used, "%s%s", i ? ", " : "",
+                 g->outputs[i].name);
+    }
+}
+
+static weld_status write_graphs(const weld_model *m, const char *path, const weld_graph *g,
+                                weld_graph *const others[OTHERS], const weld_export_options *o,
+                                weld_export_report *report, weld_error *err) {
+    weld_metadata metadata;
+    weld_onnx_versions versions;
+    WELD_TRY(weld_metadata_create(&m->file, &metadata, err));
+    const weld_onnx_options options = {.batch = o->batch,
+                                       .opset = o->opset,
+                                       .others = others,
+                                       .other_count = o->any_size ? OTHERS : 0,
+                                       .name = m->file.config.name,
+                                       .metadata = &metadata};
+    weld_status status = weld_onnx_write(path, g, m->file.weights, &options, &versions, err);
+    weld_metadata_free(&metadata);
+    if (!status) {
+        report->opset = versions.opset;
+        report->ir_version = versions.ir;
+        report_graph(g, report);
+    }
+    return status;
+}
+
+static weld_status check_features(const weld_model *m, const weld_model_data *data,
+                                  weld_error *err) {
+    return data->ds ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                                "maps have no labels to be scored by: leave out the images to "
+                                "verify on")
+                    : weld_stage_maps_exist(&m->file.config, err);
+}
+
+weld_status weld_export_onnx(const weld_model *m, const char *path,
+                             const weld_export_options *options, weld_verification *v,
+                             weld_export_report *report, weld_error *err) {
+    const weld_preprocessing *p = &m->file.preprocessing;
+    weld_graph *graph = NULL, *others[OTHERS] = {NULL};
+    weld_status status = options->features ? check_features(m, v->data, err) : WELD_OK;
+    status = status ? status : cut_graph(m, options, p->height, p->width, &graph, err);
+    status = status ? status : cut_others(m, options, others, err);
+    status = status ? weld_fail_context(err, status, "%s", path)
+                    : verify_merged(v, m, options->features, err);
+    status = status ? status : write_graphs(m, path, graph, others, options, report, err);
+    weld_graph_free(graph);
+    for (int i = 0; i < OTHERS; i++) {
+        weld_graph_free(others[i]);
+    }
+    return status;
+}

@@ -30,7 +30,9 @@ static const kind kinds[WELD_BOX_FAULTS] = {
     [WELD_BOX_IMAGE_TWICE] = {"duplicate image", false, "images listed twice, taken once"},
     [WELD_BOX_ORPHAN] = {"orphan", false, "of images that are not listed, left out"},
     [WELD_BOX_UNLABELLED] = {"no label file", false, "images without a label file, background"},
-    [WELD_BOX_CORNERS] = {"corners", false, NULL},
+    [WELD_BOX_CORNERS] = {"corners", false,
+                          "beyond their image by much: are the rows two corners, where centre and "
+                          "size are expected?"},
 };
 
 const char *weld_box_fault_text(weld_box_fault fault) {

@@ -36,6 +36,11 @@ const weld_box *weld_dataset_boxes(const weld_dataset *ds, int64_t i, int64_t *c
  * the data set does not have. */
 int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i);
 int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index);
+/* The orientation (images/upright.h) that is applied to sample i, whose stored bytes these are. It
+ * is that of the metadata, unless the annotations state the size without it: 1 then. Errors: they
+ * state one that is neither. */
+weld_status weld_dataset_orientation(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                                     int *out, weld_error *err);
 /* Are the areas those of shapes, as COCO's are? Else those of boxes, which are larger. */
 bool weld_dataset_has_shape_areas(const weld_dataset *ds);
 

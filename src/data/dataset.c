@@ -1,11 +1,8 @@
 /* Data sets; see dataset.h. */
 #include "data/dataset_private.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -15,6 +12,7 @@
 #include "data/folder.h"
 #include "data/index.h"
 #include "data/tar_listing.h"
+#include "data/yolo.h"
 #include "formats/file.h"
 #include "formats/tar.h"
 
@@ -55,17 +53,22 @@ static bool begins_object(const unsigned char *bytes, size_t size) {
     return i < size && bytes[i] == '{';
 }
 
-static weld_status read_boxes(weld_dataset *ds, const weld_dataset_options *options,
-                              weld_error *err) {
+static weld_status read_boxes(weld_dataset *ds, const weld_layout *layout,
+                              const weld_dataset_options *options, weld_error *err) {
+    const weld_box_options *how = &options->boxes;
     ds->boxes = weld_alloc(1, sizeof *ds->boxes);
-    return ds->boxes ? weld_coco_read(ds->path, NULL, &options->boxes, &ds->listing, ds->boxes, err)
-                     : weld_fail_memory(err, ds->path);
+    if (!ds->boxes) {
+        return weld_fail_memory(err, ds->path);
+    }
+    return layout->kind == WELD_DATA_YOLO
+               ? weld_yolo_read(layout, how, &ds->listing, ds->boxes, err)
+               : weld_coco_read(layout->file, NULL, how, &ds->listing, ds->boxes, err);
 }
 
 /* What a file is, is told by its first bytes; but a file that is called an archive and is none, is
  * a bad archive. */
-static weld_status open_file(weld_dataset *ds, const weld_dataset_options *options,
-                             weld_error *err) {
+static weld_status open_file(weld_dataset *ds, const weld_layout *layout,
+                             const weld_dataset_options *options, weld_error *err) {
     unsigned char block[WELD_TAR_BLOCK] = {0};
     const char *undo = NULL;
     uint64_t size;
@@ -87,19 +90,28 @@ static weld_status open_file(weld_dataset *ds, const weld_dataset_options *optio
     }
     close(ds->tar);
     ds->tar = -1;
-    return begins_object(block, look) || ends_in(ds->path, ".json")
-               ? read_boxes(ds, options, err)
-               : weld_packed_open(ds->path, &ds->packed, err);
+    return begins_object(block, look) ? read_boxes(ds, layout, options, err)
+                                      : weld_packed_open(ds->path, &ds->packed, err);
 }
 
 static weld_status open_any(weld_dataset *ds, const weld_dataset_options *options,
                             weld_error *err) {
-    struct stat info;
-    if (stat(ds->path, &info) != 0) {
-        return weld_fail(err, errno == ENOENT ? WELD_ERROR_NOT_FOUND : WELD_ERROR_IO,
-                         "%s: cannot open data set: %s", ds->path, strerror(errno));
+    weld_layout *layout = weld_alloc_raw(1, sizeof *layout);
+    if (!layout) {
+        return weld_fail_memory(err, ds->path);
     }
-    return S_ISDIR(info.st_mode) ? list(ds, options, err) : open_file(ds, options, err);
+    weld_status status = weld_layout_find(ds->path, options->part, layout, err);
+    if (!status) {
+        strcpy(ds->path, layout->path); /* which is what it was, or shorter */
+        status = layout->kind == WELD_DATA_ANY       ? open_file(ds, layout, options, err)
+                 : layout->kind == WELD_DATA_CLASSES ? list(ds, options, err)
+                                                     : read_boxes(ds, layout, options, err);
+    }
+    if (!status && *layout->note) {
+        snprintf(ds->note, sizeof ds->note, "%s", layout->note);
+    }
+    weld_free(layout);
+    return status;
 }
 
 weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *err) {
@@ -167,8 +179,9 @@ static int own_label(const weld_dataset *ds, int64_t number) {
 }
 
 weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, weld_error *err) {
-    const weld_dataset_options lenient = {.listing.empty_classes = true};
-    weld_status status = weld_dataset_open(path, out, err);
+    const weld_dataset_options strict = {.part = WELD_NAMED_VAL};
+    const weld_dataset_options lenient = {.listing.empty_classes = true, .part = WELD_NAMED_VAL};
+    weld_status status = weld_dataset_open_with(path, &strict, out, err);
     weld_dataset *ds;
     if (status && weld_dataset_open_with(path, &lenient, &ds, NULL) == WELD_OK) {
         if (weld_dataset_count(ds) > 0) {

@@ -21,6 +21,7 @@
 #include "formats/bytes.h"
 #include "images/decode.h"
 #include "data/box_faults.h"
+#include "data/layout.h"
 #include "data/listing.h"
 #include "formats/packed.h"
 
@@ -34,11 +35,13 @@ typedef struct weld_dataset_options {
     weld_listing_options listing; /* of folders and archives; anything but zero: without an index */
     int64_t index_from;           /* keep an index from so many samples on; 0: 20,000 */
     weld_box_options boxes;       /* of data sets with boxes (boxes.h) */
+    weld_part_name part;          /* of those in several parts, where the path does not say it */
 } weld_dataset_options;
 
 weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,
                                    weld_dataset **out, weld_error *err);
-/* To judge a network by: classes without images are taken too, as long as another has some. */
+/* To judge a network by: the part val, where there are parts; classes without images are taken too,
+ * as long as another has some. */
 weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, weld_error *err);
 void weld_dataset_free(weld_dataset *ds); /* accepts NULL */
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "data/dataset_private.h"
 #include "formats/file.h"
+#include "images/upright.h"
 
 /* Where an image is; false: the path is too long. Of an archive's member it is for messages. */
 static bool path_of(const weld_dataset *ds, const char *name, char *path, size_t size) {
@@ -110,23 +111,68 @@ static weld_status name_sample(const weld_dataset *ds, int64_t i, weld_status st
                   : WELD_OK;
 }
 
+/* Boxes were drawn on the upright image, unless the size that is stated with them says otherwise.
+ */
+static weld_status find_orientation(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                                    int *out, weld_error *err) {
+    int width, height;
+    *out = 1;
+    if (!ds->boxes || weld_dataset_layout(ds).height) {
+        return WELD_OK;
+    }
+    const weld_box_image *stated =
+        (const weld_box_image *)ds->boxes->images.data + weld_dataset_number(ds, i);
+    const int orientation = weld_orientation_of(bytes->data, bytes->size);
+    if (stated->width <= 0 || stated->height <= 0) {
+        *out = orientation;
+        return WELD_OK;
+    }
+    WELD_TRY(weld_decode_size(bytes->data, bytes->size, &width, &height, err));
+    if (stated->width == width && stated->height == height) {
+        const bool is_turned = orientation > 4 && width != height;
+        *out = is_turned ? 1 : orientation;
+        return WELD_OK;
+    }
+    *out = orientation;
+    weld_upright_size(orientation, &width, &height);
+    return stated->width == width && stated->height == height
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_FORMAT,
+                           "is %d x %d pixels, but %d x %d by its annotations: boxes would not fit",
+                           width, height, stated->width, stated->height);
+}
+
+weld_status weld_dataset_orientation(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
+                                     int *out, weld_error *err) {
+    return name_sample(ds, i, find_orientation(ds, i, bytes, out, err), err);
+}
+
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                                 int scale16, weld_image *out, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
-    return name_sample(ds, i,
-                       layout.height
-                           ? raw_whole(layout, bytes, out, err)
-                           : weld_decode_image(bytes->data, bytes->size, scale16, out, err),
-                       err);
+    int orientation;
+    weld_status status = find_orientation(ds, i, bytes, &orientation, err);
+    if (!status) {
+        status = layout.height ? raw_whole(layout, bytes, out, err)
+                               : weld_decode_upright(bytes->data, bytes->size, orientation, scale16,
+                                                     out, err);
+    }
+    return name_sample(ds, i, status, err);
 }
 
 weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                               int *width, int *height, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
+    int orientation;
     *width = layout.width;
     *height = layout.height;
-    weld_status status =
-        layout.height ? WELD_OK : weld_decode_size(bytes->data, bytes->size, width, height, err);
+    weld_status status = find_orientation(ds, i, bytes, &orientation, err);
+    if (!status && !layout.height) {
+        status = weld_decode_size(bytes->data, bytes->size, width, height, err);
+    }
+    if (!status) {
+        weld_upright_size(orientation, width, height);
+    }
     return name_sample(ds, i, status, err);
 }
 
@@ -134,8 +180,13 @@ weld_status weld_dataset_decode_part(const weld_dataset *ds, int64_t i, const we
                                      const weld_rectangle *part, int reduction, int scale16,
                                      weld_image *memory, weld_decoded_part *out, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
-    weld_status status = layout.height ? raw_part(layout, bytes, part, memory, out, err)
-                                       : weld_decode_part(bytes->data, bytes->size, part, reduction,
-                                                          scale16, memory, out, err);
+    int orientation;
+    weld_status status = find_orientation(ds, i, bytes, &orientation, err);
+    if (!status) {
+        status = layout.height
+                     ? raw_part(layout, bytes, part, memory, out, err)
+                     : weld_decode_part_upright(bytes->data, bytes->size, orientation, part,
+                                                reduction, scale16, memory, out, err);
+    }
     return name_sample(ds, i, status, err);
 }

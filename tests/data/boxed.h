@@ -27,6 +27,23 @@ static inline void put_image(const test_folder *f, const char *name, int width, 
     weld_bytes_free(&bytes);
 }
 
+/* Put an orientation into the metadata of a JPEG. */
+static inline void turn_image(const test_folder *f, const char *name, int orientation) {
+    const unsigned char exif[] = {
+        0xFF, 0xE1, 0, 34, 'E', 'x', 'i',  'f', 0, 0, 'M', 'M', 0, 42, 0,
+        0,    0,    8, 0,  1,   1,   0x12, 0,   3, 0, 0,   0,   1, 0,  (unsigned char)orientation,
+        0,    0,    0, 0,  0,   0};
+    size_t size;
+    unsigned char *bytes = test_read_file(test_path(f, name), &size);
+    unsigned char *turned = malloc(size + sizeof exif);
+    memcpy(turned, bytes, 2);
+    memcpy(turned + 2, exif, sizeof exif);
+    memcpy(turned + 2 + sizeof exif, bytes + 2, size - 2);
+    test_write_file(test_path(f, name), turned, size + sizeof exif);
+    free(bytes);
+    free(turned);
+}
+
 /* Box k of sample i. */
 static inline weld_box box_of(const weld_dataset *ds, int64_t i, int64_t k) {
     int64_t count;

@@ -201,6 +201,46 @@ START_TEST(classes_of_a_network_are_taken_box_by_box) {
 }
 END_TEST
 
+/* Images of 60 x 40 as they are stored, to be turned by 90 degrees. */
+START_TEST(the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image) {
+    static const struct {
+        int stated[2], width, orientation;
+    } cases[] = {{{60, 40}, 60, 1}, {{40, 60}, 40, 6}, {{0, 0}, 40, 6}, {{50, 40}, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_folder f = test_folder_create();
+        char text[400];
+        snprintf(
+            text, sizeof text,
+            "{\"images\": [{\"id\": 1, \"file_name\": \"a.jpg\", \"width\": %d, \"height\": %d}],"
+            " \"annotations\": [], " CATEGORIES "}",
+            cases[i].stated[0], cases[i].stated[1]);
+        put_image(&f, "a.jpg", 60, 40);
+        turn_image(&f, "a.jpg", 6);
+        test_put_file(&f, "set.json", text);
+        weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
+        weld_image image = {0};
+        weld_bytes bytes = {0};
+        weld_error err;
+        int orientation = 0;
+        ck_assert_int_eq(weld_dataset_read(ds, 0, &bytes, NULL), WELD_OK);
+        if (cases[i].width) {
+            ck_assert_int_eq(read_sample(ds, 0, &image, NULL), WELD_OK);
+            ck_assert_int_eq(image.width, cases[i].width);
+            ck_assert_int_eq(weld_dataset_orientation(ds, 0, &bytes, &orientation, NULL), WELD_OK);
+            ck_assert_int_eq(orientation, cases[i].orientation);
+        } else {
+            ck_assert(weld_is_bad_image(read_sample(ds, 0, &image, &err)));
+            ck_assert_msg(strstr(err.message, "a.jpg: is 40 x 60 pixels, but 50 x 40") != NULL,
+                          "%s", err.message);
+        }
+        weld_image_free(&image);
+        weld_bytes_free(&bytes);
+        weld_dataset_free(ds);
+        test_folder_remove(f);
+    }
+}
+END_TEST
+
 START_TEST(a_lack_of_memory_is_told) {
     test_folder f =
         make_set("{\"id\": 1, \"image_id\": 4, \"category_id\": 2, \"bbox\": [1, 2, 3, 4]}");
@@ -224,4 +264,5 @@ RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
           the_order_of_lists_does_not_matter, a_missing_box_is_that_of_the_shape,
           what_nobody_can_know_is_an_error_with_its_place, faults_are_told_and_the_rest_is_read,
           images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,
+          the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image,
           a_lack_of_memory_is_told)

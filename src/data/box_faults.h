@@ -7,6 +7,8 @@
 #ifndef WELD_DATA_BOX_FAULTS_H
 #define WELD_DATA_BOX_FAULTS_H
 
+#include <stdbool.h>
+
 /* What may be wrong, and what becomes of the box. */
 typedef enum weld_box_fault {
     WELD_BOX_BAD_VALUE,      /* no number, not finite, a row or object that is no box: an error */
@@ -32,6 +34,7 @@ typedef struct weld_box_options {
      * is "FILE:LINE", or "FILE: offset N". */
     void (*found)(void *arg, weld_box_fault fault, const char *where, const char *what);
     void *arg;
+    bool no_images; /* none will be read: they need not be there */
 } weld_box_options;
 
 #endif

@@ -24,8 +24,11 @@ int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i) {
 int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index) {
     const int64_t *ids = ds->boxes ? ds->boxes->categories.data : NULL;
     const int count = ds->boxes ? (int)ds->boxes->categories.count : 0;
+    if (count && !ds->class_of) {
+        return ids[class_index];
+    }
     for (int own = 0; own < count; own++) {
-        if ((ds->class_of ? ds->class_of[own] : own) == class_index) {
+        if (ds->class_of[own] == class_index) {
             return ids[own];
         }
     }

@@ -436,6 +436,7 @@ static weld_status read_file(reading *r, const char *images) {
     WELD_TRY(read_all(r));
     WELD_TRY(take_categories(r));
     WELD_TRY(take_images(r));
+    images = images || !r->options->no_images ? images : ".";
     WELD_TRY(weld_find_image_folder(r->path, images, r->listing, &r->store->root, r->err));
     WELD_TRY(resolve(r));
     WELD_TRY(group(r));

@@ -30,6 +30,39 @@ START_TEST(a_training_step_gives_the_gradients_of_pytorch) {
 }
 END_TEST
 
+/* What PyTorch says is in a file of its own, the weights are in the family's. */
+static weld_weights *load_wide(const family_case *f) {
+    weld_weights *wide = fixture_load("wide_mobilevit.fixture"), *fixture = family_case_load(f);
+    for (size_t i = 0; i < weld_weights_count(fixture); i++) {
+        const char *name = weld_weights_name(fixture, i);
+        const weld_tensor from = weld_weights_tensor(fixture, i);
+        weld_tensor to;
+        if (strncmp(name, "before/", 7) == 0) {
+            ck_assert_int_eq(weld_weights_add(wide, name, from.dtype, &from.shape, &to, NULL),
+                             WELD_OK);
+            fixture_copy(to, from);
+        }
+    }
+    weld_weights_free(fixture);
+    return wide;
+}
+
+/* Its maps are made larger where one of their sizes does not part into patches. */
+START_TEST(mobilevit_on_images_that_are_not_square_is_that_of_pytorch) {
+    const family_case *f = family_cases;
+    while (strcmp(f->name, "mobilevit") != 0) {
+        f++;
+    }
+    parity p = {.file = "wide_mobilevit.fixture", .batch = "", .fixture = load_wide(f)};
+    p.config = family_case_config(f);
+    for (int k = 0; weld_kernels_available(WELD_F32, k); k++) {
+        check_evaluation(&p, weld_kernels_available(WELD_F32, k));
+        check_training(&p, weld_kernels_available(WELD_F32, k));
+    }
+    weld_weights_free(p.fixture);
+}
+END_TEST
+
 static void check_merged(const parity *p, const char *isa) {
     weld_graph *g = parity_build(p, false), *merged;
     weld_weights *w = fixture_weights(p->fixture, "before/", g), *merged_weights;
@@ -345,8 +378,10 @@ START_TEST(branches_merge_into_one_convolution_a_block) {
 END_TEST
 
 RUN_SUITE("models/families", evaluation_gives_the_logits_of_pytorch,
-          a_training_step_gives_the_gradients_of_pytorch, merged_they_give_the_same_logits,
-          stages_end_where_those_of_pytorch_do, variants_have_the_tensors_and_counts_of_pytorch,
+          a_training_step_gives_the_gradients_of_pytorch,
+          mobilevit_on_images_that_are_not_square_is_that_of_pytorch,
+          merged_they_give_the_same_logits, stages_end_where_those_of_pytorch_do,
+          variants_have_the_tensors_and_counts_of_pytorch,
           variants_are_recognised_by_names_and_shapes_merged_or_not,
           networks_of_own_sizes_are_recognised_by_names_and_shapes_merged_or_not,
           a_file_that_lacks_a_tensor_is_of_what_it_nearly_is,

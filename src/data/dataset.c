@@ -12,6 +12,7 @@
 #include "data/folder.h"
 #include "data/index.h"
 #include "data/tar_listing.h"
+#include "data/voc.h"
 #include "data/yolo.h"
 #include "formats/file.h"
 #include "formats/tar.h"
@@ -62,6 +63,8 @@ static weld_status read_boxes(weld_dataset *ds, const weld_layout *layout,
     }
     return layout->kind == WELD_DATA_YOLO
                ? weld_yolo_read(layout, how, &ds->listing, ds->boxes, err)
+           : layout->kind == WELD_DATA_VOC
+               ? weld_voc_read(layout, how, &ds->listing, ds->boxes, err)
                : weld_coco_read(layout->file, NULL, how, &ds->listing, ds->boxes, err);
 }
 

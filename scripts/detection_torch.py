@@ -56,14 +56,13 @@ def inside(centres, boxes):
     return ((centres - boxes[:, None, :2] > INSIDE) & (boxes[:, None, 2:] - centres > INSIDE)).all(2)
 
 
-def widen(boxes, small, widened):
-    """Sides of at most `small` become `widened` long."""
-    middle, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-    size = torch.where(size <= small, widened, size)
-    return torch.cat([middle - size / 2, middle + size / 2], 1)
+def widen(boxes, least):
+    """Each side is at least so long."""
+    missing = (least - (boxes[:, 2:] - boxes[:, :2])).clamp(min=0)
+    return torch.cat([boxes[:, :2] - missing / 2, boxes[:, 2:] + missing / 2], 1)
 
 
-def assign(boxes, logits, rows, centres, topk=10, alpha=0.5, beta=6.0, small=8, widened=16):
+def assign(boxes, logits, rows, centres, topk=10, alpha=0.5, beta=6.0, least_side=16):
     """Of one image: for each anchor its object's box [A, 4], class [A] (or BACKGROUND, IGNORED) and
     score [A]; and how many objects there are and how many got no anchor."""
     real = (rows[:, 0] >= 0) & (rows[:, 3] > rows[:, 1]) & (rows[:, 4] > rows[:, 2])
@@ -75,7 +74,7 @@ def assign(boxes, logits, rows, centres, topk=10, alpha=0.5, beta=6.0, small=8, 
     kind[inside(centres, crowds[:, 1:5]).any(0)] = IGNORED
     if count == 0:
         return box, kind, score, 0, 0
-    candidate = inside(centres, widen(objects[:, 1:5], small, widened))
+    candidate = inside(centres, widen(objects[:, 1:5], least_side))
     u = ciou(boxes[None], objects[:, None, 1:5]).clamp(min=0) * candidate
     classes = objects[:, 0].long()
     t = logits.sigmoid()[:, classes].T ** alpha * u ** beta

@@ -192,10 +192,10 @@ typedef struct weld_detection_loss_options {
     /* 0.5, 6: the best are those of largest probability^alpha * CIoU^beta, of equal ones the first
      */
     double alpha, beta;
-    /* 8, 16 pixels: anchors can find an object if their centre is within its box, of which a side
-     * of at most small_side counts as widened_side. Objects between the centres get anchors by it;
-     * 0 and 0: as they are. */
-    double small_side, widened_side;
+    /* 16 pixels: anchors can find an object if their centre is within its box, of which each side
+     * counts as at least so long. With twice the finest stride every object in the image has such
+     * anchors, however small; 0: its box as it is. */
+    double least_side;
     double box_gain, class_gain, dfl_gain; /* 7.5, 0.5, 1.5: factors of the three losses */
     void *reserved[8];                     /* NULL */
 } weld_detection_loss_options;

@@ -9,8 +9,7 @@ weld_detection_loss_options weld_detection_loss_defaults(int64_t height, int64_t
                                          .topk = 10,
                                          .alpha = 0.5,
                                          .beta = 6,
-                                         .small_side = 8,
-                                         .widened_side = 16,
+                                         .least_side = 16,
                                          .box_gain = 7.5,
                                          .class_gain = 0.5,
                                          .dfl_gain = 1.5};
@@ -31,8 +30,7 @@ weld_value *weld_detection_assign(weld_graph *g, weld_value *boxes, weld_value *
                                .count = o->topk,
                                .alpha = o->alpha,
                                .beta = o->beta,
-                               .low = o->small_side,
-                               .high = o->widened_side};
+                               .low = o->least_side};
     return weld_graph_node(g, &weld_op_detection_assign, &a,
                            (weld_value *[]){boxes, classes, targets}, 3, 3);
 }

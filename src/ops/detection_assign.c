@@ -4,8 +4,8 @@
  * al., "TOOD", ICCV 2021, section 3.3, with complete IoU). None of it has a gradient. For each
  * image:
  *
- * 1. A candidate for an object is an anchor whose centre is within its box. A side of the box of at
- *    most `low` counts as `high` long, so that an object between the centres has candidates too.
+ * 1. A candidate for an object is an anchor whose centre is within its box, each side of which
+ * counts as at least `low` long, so that an object between the centres has candidates too.
  * 2. u = CIoU(predicted box, object), at least 0; t = p^alpha u^beta, p the predicted probability
  * of the object's class.
  * 3. Each object claims the `count` candidates of largest t, of equal ones the first; never one
@@ -38,12 +38,9 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
                          "classes", err));
     WELD_TRY(weld_expect(targets, boxes->dtype,
                          WELD_SHAPE(n, targets->shape.dim[1], WELD_TARGET_SIZE), "targets", err));
-    if (a->count < 1 || !(a->alpha >= 0) || !(a->beta >= 0) || !(a->low >= 0) ||
-        !(a->high >= a->low)) {
-        return weld_fail(
-            err, WELD_ERROR_ARGUMENT,
-            "topk has to be at least 1, alpha, beta and the small side at least 0, and "
-            "the widened side no less than the small one");
+    if (a->count < 1 || !(a->alpha >= 0) || !(a->beta >= 0) || !(a->low >= 0)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "topk has to be at least 1, alpha, beta and the least side at least 0");
     }
     for (int i = 0; i < WELD_ASSIGNED_COUNT; i++) {
         out[i] = (weld_tensor){boxes->dtype, WELD_SHAPE(1), NULL};
@@ -100,8 +97,8 @@ const weld_op weld_op_detection_assign = {
     .name = "detection_assign",
     .inputs = {3, 3},
     .outputs = WELD_ASSIGNED_COUNT,
-    .attributes = WELD_ATTR_SHAPE | WELD_ATTR_COUNT | WELD_ATTR_ALPHA | WELD_ATTR_BETA |
-                  WELD_ATTR_LOW | WELD_ATTR_HIGH,
+    .attributes =
+        WELD_ATTR_SHAPE | WELD_ATTR_COUNT | WELD_ATTR_ALPHA | WELD_ATTR_BETA | WELD_ATTR_LOW,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY,
     .infer = infer,

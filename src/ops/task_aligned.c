@@ -134,13 +134,12 @@ static range cells_within(double low, double high, double stride, int64_t cells)
     return r;
 }
 
-static void widen(double box[4], double low, double high) {
+/* Sides are at least so long. */
+static void widen(double box[4], double least) {
     for (int i = 0; i < 2; i++) {
-        if (box[i + 2] - box[i] <= low) {
-            const double centre = (box[i] + box[i + 2]) / 2;
-            box[i] = centre - high / 2;
-            box[i + 2] = centre + high / 2;
-        }
+        const double missing = weld_larger(least - (box[i + 2] - box[i]), 0);
+        box[i] -= missing / 2;
+        box[i + 2] += missing / 2;
     }
 }
 
@@ -229,11 +228,10 @@ static void consider_row(image *it, int64_t index, int64_t begin, int64_t end) {
 }
 
 static void claim_anchors(image *it) {
-    const weld_attributes *attributes = &it->run->node->attributes;
     for (int64_t i = 0; i < it->object_count; i++) {
         double box[4];
         memcpy(box, it->objects[i].box, sizeof box);
-        widen(box, attributes->low, attributes->high);
+        widen(box, it->run->node->attributes.low);
         it->claim_count = 0;
         for_each_within(it, box, i, consider_row);
         for (int64_t c = 0; c < it->claim_count; c++) {

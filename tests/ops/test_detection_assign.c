@@ -74,7 +74,7 @@ START_TEST(a_tiny_object_between_the_centres_gets_anchors) {
     for (int i = 0; i < 2; i++) {
         const double *o = objects[i];
         weld_detection_loss_options plain = weld_detection_loss_defaults(64, 64);
-        plain.small_side = plain.widened_side = 0;
+        plain.least_side = 0;
         for (int widened = 0; widened < 2; widened++) {
             detection_net net = make(&large, widened ? NULL : &plain);
             predict(&net, o);
@@ -162,13 +162,13 @@ START_TEST(background_among_a_crowd_counts_for_nothing) {
     ck_assert_double_eq(detection_value(&net, "objects", 0), 0);
     ck_assert_double_eq_tol(detection_value(&net, "loss_class", 0), 0.5 * 11 * 3 * log(2), 1e-9);
     /* An object among it is to be found nevertheless. */
-    predict(&net, (double[]){0, 0, 10, 10});
-    detection_set(&net, "targets", 0, (double[]){2, 0, 0, 10, 10, 0});
+    predict(&net, (double[]){0, 0, 16, 16});
+    detection_set(&net, "targets", 0, (double[]){2, 0, 0, 16, 16, 0});
     weld_session_run(net.session, 0);
     ck_assert_int_eq(kind(&net, 0), 2);
     ck_assert_int_eq(kind(&net, 16), 2);
-    ck_assert_int_eq(kind(&net, 1), WELD_IGNORED);
-    ck_assert_double_eq(detection_value(&net, "positives", 0), 2);
+    ck_assert_int_eq(kind(&net, 8), WELD_IGNORED);
+    ck_assert_double_eq(detection_value(&net, "positives", 0), 5);
     detection_free(&net);
 }
 END_TEST

@@ -31,6 +31,24 @@ void weld_text_add_printable(weld_text *t, const char *name) {
     }
 }
 
+void weld_text_add_field(weld_text *t, const char *name) {
+    if (!strpbrk(name, ",\"\r\n")) {
+        weld_text_add(t, name);
+        return;
+    }
+    weld_text_add(t, "\"");
+    for (const char *at = name; *at;) {
+        size_t plain = strcspn(at, "\"");
+        weld_text_add_bytes(t, at, plain);
+        at += plain;
+        if (*at) {
+            weld_text_add(t, "\"\"");
+            at++;
+        }
+    }
+    weld_text_add(t, "\"");
+}
+
 const char *weld_text_get(weld_text *t) {
     weld_text_add_bytes(t, "", 1);
     if (t->failed) {

@@ -23,6 +23,8 @@ void weld_text_add_bytes(weld_text *t, const char *bytes, size_t count);
 void weld_text_format(weld_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A name from outside: question marks in place of control characters. */
 void weld_text_add_printable(weld_text *t, const char *name);
+/* A field of CSV (RFC 4180): in quotes where it needs them. */
+void weld_text_add_field(weld_text *t, const char *field);
 /* With a zero at its end, or "" where memory was short. */
 const char *weld_text_get(weld_text *t);
 void weld_text_free(weld_text *t);

@@ -54,14 +54,15 @@ weld_status cli_models(cli_call *call, weld_error *err);
 
 /* An option of a subcommand; `value` is what is set where it is given. */
 typedef enum cli_option_kind {
-    CLI_FLAG,      /* bool */
-    CLI_TEXT,      /* const char * */
-    CLI_NEEDED,    /* the same, which must be given */
-    CLI_COUNT,     /* int, at least 1 */
-    CLI_TEXTS,     /* NULL: the call has those of the one option that may be given several times */
-    CLI_PRECISION, /* weld_precision */
-    CLI_CHOICE,    /* int: which of the words that `argument` lists, "A|B", from 1 */
-    CLI_KEYS       /* cli_keys: one option for each key of networks that tensors do not tell */
+    CLI_FLAG,       /* bool */
+    CLI_TEXT,       /* const char * */
+    CLI_NEEDED,     /* the same, which must be given */
+    CLI_COUNT,      /* int, at least 1 */
+    CLI_TEXTS,      /* NULL: the call has those of the one option that may be given several times */
+    CLI_PRECISION,  /* weld_precision */
+    CLI_CHOICE,     /* int: which of the words that `argument` lists, "A|B", from 1 */
+    CLI_KEYS,       /* cli_keys: one option for each key of networks that tensors do not tell */
+    CLI_ANSWER_KEYS /* cli_keys: one for each that tasks have for what is told of an image */
 } cli_option_kind;
 
 /* "key=value" for each that was given. */
@@ -78,7 +79,7 @@ typedef struct cli_option {
     void *value;
     const char *argument; /* its name in the help; NULL for flags */
     const char *help;
-    const struct weld_key *key; /* of one that CLI_KEYS stands for */
+    const struct weld_key *key; /* of one that CLI_KEYS or CLI_ANSWER_KEYS stands for */
 } cli_option;
 
 /* "fp32", "bf16" */

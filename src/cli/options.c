@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "models/models.h"
+#include "tasks/task.h"
 
 void cli_usage(const cli_call *call, const char *format, ...) {
     va_list args;
@@ -120,7 +121,8 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
         *(int *)option->value = read_choice(call, option, text);
         break;
     case CLI_KEYS:
-        add_key(call, option, text);
+    case CLI_ANSWER_KEYS:
+        add_key(call, option, text ? text : "true");
         break;
     case CLI_TEXTS:
         cli_add_text(call, text);
@@ -133,7 +135,8 @@ enum { MAX_OPTIONS = 64, HELP = 1000 };
 static void make_getopt(const cli_option *options, size_t count, struct option *longs,
                         char *shorts) {
     for (size_t i = 0; i < count; i++) {
-        int has = options[i].kind == CLI_FLAG ? no_argument : required_argument;
+        const bool bare = options[i].kind == CLI_FLAG || !options[i].argument;
+        int has = bare ? no_argument : required_argument;
         longs[i] = (struct option){options[i].name, has, NULL, HELP + 1 + (int)i};
         if (options[i].letter) {
             *shorts++ = options[i].letter;
@@ -167,21 +170,39 @@ static void add_option(expanded *e, const cli_option *option) {
     }
 }
 
+static void add_key_option(expanded *e, const cli_option *keys, const weld_key *key) {
+    cli_option option = *keys;
+    char *name = e->names[e->count];
+    snprintf(name, sizeof e->names[0], "%s", key->name);
+    for (char *at = name; (at = strchr(at, '_'));) {
+        *at = '-';
+    }
+    option.name = name;
+    option.argument = key->type == WELD_KEY_INTEGER ? "N" : "VALUE";
+    option.key = key;
+    add_option(e, &option);
+}
+
 static void add_keys(expanded *e, const cli_option *keys) {
     for (size_t f = 0; f < weld_family_count; f++) {
         for (size_t i = 0; i < weld_families[f]->key_count && e->count < MAX_OPTIONS; i++) {
             const weld_key *key = &weld_families[f]->keys[i];
-            cli_option option = *keys;
-            char *name = e->names[e->count];
             if (key->flags & WELD_KEY_UNTOLD) {
-                snprintf(name, sizeof e->names[0], "%s", key->name);
-                for (char *at = name; (at = strchr(at, '_'));) {
-                    *at = '-';
-                }
-                option.name = name;
-                option.argument = key->type == WELD_KEY_INTEGER ? "N" : "VALUE";
-                option.key = key;
-                add_option(e, &option);
+                add_key_option(e, keys, key);
+            }
+        }
+    }
+}
+
+static void add_answer_keys(expanded *e, const cli_option *keys) {
+    for (size_t t = 0; t < weld_task_count; t++) {
+        for (size_t i = 0; i < weld_tasks[t]->answer_key_count && e->count < MAX_OPTIONS; i++) {
+            const weld_key *key = &weld_tasks[t]->answer_keys[i];
+            cli_option option = *keys;
+            option.help = key->help;
+            add_key_option(e, &option, key);
+            if (key->type == WELD_KEY_BOOL) {
+                e->options[e->count - 1].argument = NULL;
             }
         }
     }
@@ -192,6 +213,8 @@ static void expand(const cli_option *options, size_t count, expanded *e) {
     for (size_t i = 0; i < count; i++) {
         if (options[i].kind == CLI_KEYS) {
             add_keys(e, &options[i]);
+        } else if (options[i].kind == CLI_ANSWER_KEYS) {
+            add_answer_keys(e, &options[i]);
         } else {
             add_option(e, &options[i]);
         }

@@ -1,10 +1,12 @@
 /* weld predict: what a network says about images: for classification classes with probabilities. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "cli/image_list.h"
 #include "cli/input_options.h"
 #include "cli/model_options.h"
+#include "cli/predict_files.h"
 #include "cli/predict_output.h"
 #include "infer/image_runner.h"
 #include "infer/model.h"
@@ -15,24 +17,30 @@ static bool is_of_image(weld_status status) {
 }
 
 static weld_status predict(weld_image_runner *runner, weld_image_queue *queue, const char *image,
-                           cli_answers *answers, weld_error *err) {
+                           cli_answers *answers, const cli_answer_files *files, weld_error *err) {
     weld_prepared_image input;
     const weld_tensor *outputs;
     WELD_TRY(weld_image_queue_next(queue, &input, err));
     weld_status status = weld_image_runner_run_input(runner, input.pixels, &outputs, err);
-    return status ? weld_fail_context(err, status, "%s", image)
-                  : cli_answers_add(answers, image, outputs, &input.placement, err);
+    if (status) {
+        return weld_fail_context(err, status, "%s", image);
+    }
+    answers->question.placement = &input.placement;
+    WELD_TRY(cli_answer_files_add(files, image, outputs, &answers->question, err));
+    return cli_answers_add(answers, image, outputs, err);
 }
 
 /* An image that cannot be read is said and counted, and the others come all the same. */
 static weld_status predict_all(weld_image_runner *runner, const cli_image_list *images, int jobs,
-                               cli_answers *answers, size_t *failed, weld_error *err) {
+                               cli_answers *answers, const cli_answer_files *files, size_t *failed,
+                               weld_error *err) {
     weld_image_queue *queue;
     WELD_TRY(weld_image_queue_create(weld_image_runner_transform(runner), images->paths,
                                      (int64_t)images->count, jobs, &queue, err));
-    weld_status status = cli_answers_begin(answers, err);
+    weld_status status = cli_answer_files_begin(files, images, err);
+    status = status ? status : cli_answers_begin(answers, err);
     for (size_t i = 0; i < images->count && !status && !ferror(stdout); i++) {
-        status = predict(runner, queue, images->paths[i], answers, err);
+        status = predict(runner, queue, images->paths[i], answers, files, err);
         if (is_of_image(status)) {
             fprintf(stderr, "weld: %s\n", err->message);
             cli_answers_fail(answers, images->paths[i], err->message);
@@ -46,13 +54,12 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
 }
 
 static weld_status predict_images(const weld_model *m, const cli_image_list *images, int jobs,
-                                  cli_answers *answers, weld_error *err) {
+                                  cli_answers *answers, const cli_answer_files *files,
+                                  weld_error *err) {
     weld_image_runner *runner;
     size_t failed = 0;
-    answers->task = weld_model_task(m);
-    answers->labels = weld_model_labels(m);
     WELD_TRY(weld_image_runner_create(m, 0, &runner, err));
-    weld_status status = predict_all(runner, images, jobs, answers, &failed, err);
+    weld_status status = predict_all(runner, images, jobs, answers, files, &failed, err);
     weld_image_runner_free(runner);
     if (!status && failed) {
         status = weld_fail(err, WELD_ERROR_FORMAT, "%zu of %zu images could not be read", failed,
@@ -64,20 +71,48 @@ static weld_status predict_images(const weld_model *m, const cli_image_list *ima
     return status;
 }
 
+/* Values of the task's answer keys, those that were given and the usual ones. */
+static weld_status set_values(const weld_task *task, const cli_keys *given, void *values,
+                              weld_error *err) {
+    weld_keys_set_standard(task->answer_keys, task->answer_key_count, values);
+    for (size_t i = 0; i < given->count; i++) {
+        const size_t length = strcspn(given->set[i], "=");
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)length, given->set[i]);
+        const weld_key *key = weld_key_find(task->answer_keys, task->answer_key_count, name);
+        if (!key) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "--%s: is for other networks than those for %s: leave it out", name,
+                             task->name);
+        }
+        weld_status status = weld_key_set(key, values, given->set[i] + length + 1, err);
+        if (status) {
+            return weld_fail_context(err, status, "--%s", name);
+        }
+    }
+    return WELD_OK;
+}
+
 weld_status cli_predict(cli_call *call, weld_error *err) {
     int jobs = 1;
     bool json = false, csv = false;
     const char *reject = NULL, *rest = NULL;
-    cli_answers answers = {.most = 5};
+    int most = 5;
+    cli_answers answers = {.reject = 0};
+    cli_answer_files files = {.draw = NULL};
+    cli_keys keys = {.count = 0};
     cli_model_options model = {0};
     cli_input_options input = {0};
     cli_inputs inputs;
     const cli_option options[] = {
-        {"top", 'k', CLI_COUNT, &answers.most, "K", "how many classes an image (5)"},
+        {"top", 'k', CLI_COUNT, &most, "K", "how many classes an image (5)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON array"},
         {"csv", 0, CLI_FLAG, &csv, NULL, "print CSV: a row for each class of an image"},
         {"reject", 0, CLI_TEXT, &reject, "P",
          "none of these, where the likeliest class has less: 0.5"},
+        {"draw", 0, CLI_TEXT, &files.draw, "DIR", "write each image with what it shows drawn"},
+        {"txt", 0, CLI_TEXT, &files.labels, "DIR", "write a file of YOLO labels for each image"},
+        {"", 0, CLI_ANSWER_KEYS, &keys, NULL, NULL},
         {"jobs", 'j', CLI_COUNT, &jobs, "N", "threads that read and decode images ahead (1)"},
         CLI_INPUT_OPTIONS(input, ""),
         CLI_MODEL_OPTIONS(model),
@@ -96,12 +131,18 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     weld_model *m;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     cli_tell_preparing(call->arguments[0], m);
+    weld_labels labels = weld_model_labels(m);
+    unsigned char values[WELD_TASK_VALUES_SIZE];
+    answers.task = files.task = weld_model_task(m);
+    answers.question = (weld_question){.labels = &labels, .most = most, .values = values};
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     cli_image_list images = {.count = 0};
-    weld_status status = cli_set_input(m, &own, &inputs.items[0], err);
+    files.scale16 = own.scale16;
+    weld_status status = set_values(answers.task, &keys, values, err);
+    status = status ? status : cli_set_input(m, &own, &inputs.items[0], err);
     status =
         status ? status : cli_image_list_make(call->arguments + 1, call->count - 1, &images, err);
-    status = status ? status : predict_images(m, &images, jobs, &answers, err);
+    status = status ? status : predict_images(m, &images, jobs, &answers, &files, err);
     cli_image_list_free(&images);
     weld_model_free(m);
     return status;

@@ -90,7 +90,8 @@ weld_status cli_answers_begin(cli_answers *a, weld_error *err) {
 static weld_status best_probability(const cli_answers *a, const weld_tensor *outputs, double *out,
                                     weld_error *err) {
     json_t *first = NULL;
-    const weld_question question = {.labels = &a->labels, .most = 1};
+    weld_question question = a->question;
+    question.most = 1;
     WELD_TRY(a->task->answer(outputs, &question, NULL, &first, err));
     const json_t *p = json_object_get(json_array_get(first, 0), "probability");
     const bool known = json_is_number(p);
@@ -103,13 +104,13 @@ static weld_status best_probability(const cli_answers *a, const weld_tensor *out
 }
 
 weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor *outputs,
-                            const weld_placement *placement, weld_error *err) {
-    const weld_question question = {&a->labels, placement, a->most};
+                            weld_error *err) {
     weld_text text = WELD_TEXT;
     json_t *answer = NULL;
     double best = 1;
     const bool as_json = a->format != CLI_ANSWER_TEXT;
-    weld_status status = a->task->answer(outputs, &question, &text, as_json ? &answer : NULL, err);
+    weld_status status =
+        a->task->answer(outputs, &a->question, &text, as_json ? &answer : NULL, err);
     if (!status && a->reject > 0) {
         status = best_probability(a, outputs, &best, err);
     }

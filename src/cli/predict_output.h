@@ -15,16 +15,15 @@ typedef enum cli_answer_format {
 typedef struct cli_answers {
     cli_answer_format format;
     const weld_task *task;
-    weld_labels labels;
-    int most;      /* things to say of each image */
-    double reject; /* below this probability it is none of these; 0: never */
-    json_t *all;   /* of JSON, which is printed at the end */
+    weld_question question; /* its placement is that of the image */
+    double reject;          /* below this probability it is none of these; 0: never */
+    json_t *all;            /* of JSON, which is printed at the end */
 } cli_answers;
 
 /* Errors: an answer that is no table as CSV. */
 weld_status cli_answers_begin(cli_answers *a, weld_error *err);
 weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor *outputs,
-                            const weld_placement *placement, weld_error *err);
+                            weld_error *err);
 /* An image of which there is only this to say. */
 void cli_answers_fail(cli_answers *a, const char *image, const char *message);
 /* complete: print what there is; in any case free it. */

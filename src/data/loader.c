@@ -29,6 +29,10 @@ int64_t weld_loader_train_most(const weld_loader *l) {
     return weld_batching_most(&l->batching);
 }
 
+int weld_loader_sample_parts(const weld_loader *l) {
+    return (int)l->most;
+}
+
 size_t weld_loader_train_floats(const weld_loader *l) {
     size_t most = 0;
     for (int i = 0; i < l->batching.shape_count; i++) {

@@ -80,6 +80,7 @@ int64_t weld_loader_train_batch_size(const weld_loader *l);
 /* What training batches there are: one shape for each size. */
 const weld_batch_shape *weld_loader_train_shapes(const weld_loader *l, int *count);
 int64_t weld_loader_train_most(const weld_loader *l); /* samples in the largest */
+int weld_loader_sample_parts(const weld_loader *l);   /* images that a sample has at most */
 /* Floats of the largest batch's images. */
 size_t weld_loader_train_floats(const weld_loader *l);
 /* Whole updates in an epoch, and batches of them. */

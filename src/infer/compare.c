@@ -89,7 +89,7 @@ static weld_status score(const weld_task *task, const side *s, const weld_batch 
     weld_status status = WELD_OK;
     for (int64_t i = 0; i < batch->count && !status; i++) {
         record.count = 0;
-        status = task->measure(s->outputs, i, batch, &record, err);
+        status = task->measure(s->tally, s->outputs, i, batch, &record, err);
         status = status ? status
                         : task->count(s->tally, batch->indices[i], record.data, record.count, err);
     }

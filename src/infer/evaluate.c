@@ -87,7 +87,7 @@ static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_
     for (int64_t i = 0; i < batch->count; i++) {
         const int64_t index = batch->indices[i];
         e->record.count = 0;
-        weld_status status = task->measure(e->outputs, i, batch, &e->record, err);
+        weld_status status = task->measure(e->tally, e->outputs, i, batch, &e->record, err);
         if (status == WELD_ERROR_NUMERIC) {
             return weld_fail(err, WELD_ERROR_NUMERIC,
                              "%s: the network's output for it is not finite: its weights are not "

@@ -10,6 +10,7 @@
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
 #include "formats/file.h"
+#include "train/draw_sample.h"
 #include "train/run_data.h"
 
 enum { COLUMNS = 8, CAPTION_SIZE = 256 };
@@ -79,6 +80,8 @@ static weld_status load_batch(preview *p, uint32_t epoch, int64_t number, int64_
         }
         p->lines[p->count] = caption;
         p->sizes[p->count] = (weld_sheet_size){loaded.height, loaded.width};
+        WELD_TRY(weld_draw_sample(d->task, d->targets, p->inputs, i, &d->recipe.data.preprocessing,
+                                  loaded.height, loaded.width, p->batch + (size_t)i * floats, err));
         memcpy(p->images + p->floats, p->batch + (size_t)i * floats, floats * sizeof *p->images);
         p->floats += floats;
     }

@@ -10,6 +10,7 @@
 #include "models/regnety.h"
 #include "models/repvgg.h"
 #include "models/repvit.h"
+#include "models/yolo11.h"
 
 const weld_model_family *const weld_families[] = {
     &weld_family_own,
@@ -21,5 +22,7 @@ const weld_model_family *const weld_families[] = {
     &weld_family_mobilenetv3_repvit,
     &weld_family_mobilevit,
     &weld_family_cmt,
+    &weld_family_yolo11,
+    &weld_family_yolo11_repvit,
 };
 const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;

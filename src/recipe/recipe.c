@@ -286,6 +286,20 @@ static void settle_size(weld_recipe *r, const weld_recipe_origins *o) {
     }
 }
 
+/* What the task's recipes start from. */
+static void set_task_standard(weld_recipe *r, const weld_task *task, const weld_recipe_keys *keys) {
+    for (const char *const *at = task->recipe; at && *at; at += 2) {
+        for (size_t i = 0; i < keys->count; i++) {
+            const weld_recipe_key *key = &keys->at[i];
+            const size_t section = strlen(key->section);
+            if (strncmp(*at, key->section, section) == 0 && (*at)[section] == '.' &&
+                strcmp(*at + section + 1, key->row->name) == 0) {
+                weld_key_set(key->row, (char *)r + key->base, at[1], NULL);
+            }
+        }
+    }
+}
+
 /* First the network, which says what the other keys start from, then these. */
 static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origins *o,
                              weld_error *err) {
@@ -293,6 +307,7 @@ static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origin
     WELD_TRY(apply_layers(r, l, name, o, err));
     WELD_TRY(start_model(r, o, err));
     weld_task_standard_values(weld_task_of(&r->model), r->loss.values);
+    set_task_standard(r, weld_task_of(&r->model), &o->keys);
     r->data.preprocessing =
         o->start ? *o->start->preprocessing
                  : weld_model_usual_preprocessing(&r->model,

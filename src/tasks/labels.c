@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/boxes.h"
 #include "serialization/name_list.h"
 #include "tasks/task.h"
 
@@ -25,32 +26,35 @@ weld_status weld_task_check_labels(const weld_task *task, const weld_dataset *ds
 }
 
 static void tell(const weld_dataset *ds, const weld_name_list *without,
-                 const weld_name_list *unknown, weld_adoption *out) {
+                 const weld_name_list *unknown, int64_t left_out, weld_adoption *out) {
+    const char *things = weld_dataset_has_boxes(ds) ? "boxes" : "images";
     int used = 0;
     if (without->count) {
         used = snprintf(out->text, sizeof out->text,
-                        "%.100s: no images of %zu of the network's classes: %s",
-                        weld_dataset_path(ds), without->count, without->text);
+                        "%.100s: no %s of %zu of the network's classes: %s", weld_dataset_path(ds),
+                        things, without->count, without->text);
     }
     if (unknown->count && used < (int)sizeof out->text) {
         snprintf(out->text + used, sizeof out->text - (size_t)used,
-                 "%.100s%s%zu classes that the network does not know (%s), whose %lld images are "
-                 "left out",
+                 "%.100s%s%zu classes that the network does not know (%s), whose %lld %s are left "
+                 "out",
                  used ? "" : weld_dataset_path(ds), used ? "; " : ": ", unknown->count,
-                 unknown->text, (long long)out->left_out);
+                 unknown->text, (long long)left_out, things);
     }
 }
 
-/* images[i]: of the data set's class i, of which `to` says which it is. */
-static void sum_up(const weld_dataset *ds, const weld_labels *labels, const int *to,
-                   const int64_t *images, int64_t *adopted, weld_adoption *out) {
+/* things[i]: images, or boxes, of the data set's class i, of which `to` says which it is. Returns
+ * how many are of none. */
+static int64_t sum_up(const weld_dataset *ds, const weld_labels *labels, const int *to,
+                      const int64_t *things, int64_t *adopted, weld_adoption *out) {
     weld_name_list without = {.count = 0}, unknown = {.count = 0};
+    int64_t left_out = 0;
     for (int i = 0; i < weld_dataset_class_count(ds); i++) {
         if (to[i] < 0) {
-            out->left_out += images[i];
+            left_out += things[i];
             weld_name_list_add_quoted(&unknown, weld_dataset_class_name(ds, i), "");
         } else {
-            adopted[to[i]] += images[i];
+            adopted[to[i]] += things[i];
         }
     }
     for (int i = 0; i < labels->count; i++) {
@@ -60,23 +64,41 @@ static void sum_up(const weld_dataset *ds, const weld_labels *labels, const int 
     }
     out->classes_without_images = (int)without.count;
     out->unknown_classes = (int)unknown.count;
-    tell(ds, &without, &unknown, out);
+    out->left_out = weld_dataset_has_boxes(ds) ? 0 : left_out;
+    tell(ds, &without, &unknown, left_out, out);
+    return left_out;
+}
+
+/* Images by their labels, or boxes; returns how many there are. */
+static int64_t count_things(const weld_dataset *ds, int64_t *things) {
+    int64_t all = 0;
+    if (!weld_dataset_has_boxes(ds)) {
+        for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
+            things[weld_dataset_label(ds, i)]++;
+        }
+        return weld_dataset_count(ds);
+    }
+    for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
+        int64_t count;
+        const weld_box *boxes = weld_dataset_boxes(ds, i, &count);
+        for (int64_t k = 0; k < count; k++) {
+            things[boxes[k].class_index]++;
+        }
+        all += count;
+    }
+    return all;
 }
 
 static weld_status adopt(const weld_task *task, weld_dataset *ds, const weld_labels *labels,
-                         int *to, int64_t *images, int64_t *adopted, weld_adoption *out,
+                         int *to, int64_t *things, int64_t *adopted, weld_adoption *out,
                          weld_error *err) {
     WELD_TRY(weld_task_match_labels(task, ds, labels, to, err));
-    for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
-        images[weld_dataset_label(ds, i)]++;
-    }
-    sum_up(ds, labels, to, images, adopted, out);
-    if (out->left_out == weld_dataset_count(ds)) {
-        return weld_fail(
-            err, WELD_ERROR_ARGUMENT,
-            "%s: no image of a class that the network knows: give the data it was made "
-            "for",
-            weld_dataset_path(ds));
+    const int64_t all = count_things(ds, things);
+    if (sum_up(ds, labels, to, things, adopted, out) == all && all > 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: no %s of a class that the network knows: give the data it was made "
+                         "for",
+                         weld_dataset_path(ds), weld_dataset_has_boxes(ds) ? "box" : "image");
     }
     bool same = weld_dataset_class_count(ds) == labels->count;
     for (int i = 0; same && i < labels->count; i++) {
@@ -93,13 +115,13 @@ weld_status weld_task_adopt_labels(const weld_task *task, weld_dataset *ds,
         return WELD_OK;
     }
     int *to = weld_alloc(own, sizeof *to);
-    int64_t *images = weld_alloc(own, sizeof *images);
+    int64_t *things = weld_alloc(own, sizeof *things);
     int64_t *adopted = weld_alloc((size_t)labels->count, sizeof *adopted);
-    weld_status status = to && images && adopted
-                             ? adopt(task, ds, labels, to, images, adopted, out, err)
+    weld_status status = to && things && adopted
+                             ? adopt(task, ds, labels, to, things, adopted, out, err)
                              : weld_fail_memory(err, "class names");
     weld_free(adopted);
-    weld_free(images);
+    weld_free(things);
     weld_free(to);
     return status;
 }

@@ -20,6 +20,7 @@ typedef struct weld_loss_options {
     weld_balance sampling; /* which samples an epoch has */
     weld_distillation_kind distillation;
     double alpha, temperature; /* of the distillation */
+    size_t target_size;        /* of targets: floats of their first input; 0: there are none yet */
 } weld_loss_options;
 
 /* Add to the graph of a network for training what the loss needs: inputs beside "images", and the

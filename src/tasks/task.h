@@ -63,11 +63,13 @@ typedef struct weld_question {
     const weld_labels *labels;
     const weld_placement *placement; /* where in what the network saw each of its pixels lies */
     int most;                        /* things that are told of it */
+    const void *values;              /* of the task's answer keys: its struct */
 } weld_question;
 
 /* What a task's targets are made for. */
 typedef struct weld_target_options {
-    int64_t batch; /* the most samples of one */
+    int64_t batch; /* the most samples of one... */
+    int parts;     /* ...and images of a sample */
     int classes;   /* of the network */
     weld_loss_options loss;
 } weld_target_options;
@@ -102,6 +104,9 @@ typedef struct weld_task {
      * weld_loss_options.values. */
     const weld_key *keys;
     size_t key_count;
+    /* What recipes for it start from where that is not what all start from: "section.key" and the
+     * value, a pair after the other, ended by NULL. NULL: there is no such. */
+    const char *const *recipe;
     /* Inputs of a step beside "images", by name, ended by NULL. */
     const char *inputs[WELD_OUTPUTS_MAX + 1];
     weld_build_loss *build_loss;
@@ -122,6 +127,8 @@ typedef struct weld_task {
     void (*caption)(const void *targets, float *const *inputs, int64_t i, weld_caption_style style,
                     char *text, size_t size);
     const char *caption_help; /* a line about captions */
+    /* The same, drawn on its image. NULL: there is nothing to draw. */
+    void (*draw_targets)(const void *targets, float *const *inputs, int64_t i, weld_image *image);
     /* What is done about uneven data, a line each for people; "": nothing. */
     weld_status (*targets_tell)(const void *targets, weld_text *out, weld_error *err);
 
@@ -133,10 +140,10 @@ typedef struct weld_task {
     void (*tally_free)(void *tally);
     weld_status (*tally_clear)(void *tally, weld_error *err);
     /* Append to *record, an array of bytes, what counting needs of image i of a batch, whose
-     * annotations are in the sample's place and whose placement says how it came there.
-     * WELD_ERROR_NUMERIC: outputs that are not finite. */
-    weld_status (*measure)(const weld_tensor *outputs, int64_t i, const weld_batch *batch,
-                           weld_array *record, weld_error *err);
+     * annotations are in the sample's place and whose placement says how it came there. The tally
+     * stays as it is. WELD_ERROR_NUMERIC: outputs that are not finite. */
+    weld_status (*measure)(const void *tally, const weld_tensor *outputs, int64_t i,
+                           const weld_batch *batch, weld_array *record, weld_error *err);
     /* Indices rise. The record's bytes may stand anywhere. */
     weld_status (*count)(void *tally, int64_t index, const void *record, size_t bytes,
                          weld_error *err);
@@ -159,6 +166,18 @@ typedef struct weld_task {
      * whichever is not NULL. */
     weld_status (*answer)(const weld_tensor *outputs, const weld_question *question,
                           weld_text *text, json_t **json, weld_error *err);
+    /* What may be set about it, of the struct that gets at weld_question.values: options of the
+     * command line by their names. */
+    const weld_key *answer_keys;
+    size_t answer_key_count;
+    /* Draw it on the image, which has its own size and is upright. NULL: there is nothing to draw.
+     */
+    weld_status (*draw_answer)(const weld_tensor *outputs, const weld_question *question,
+                               weld_image *image, weld_error *err);
+    /* Lines of a file of labels for the image, as tools of the field read them. NULL: there are
+     * none. */
+    weld_status (*label_lines)(const weld_tensor *outputs, const weld_question *question,
+                               weld_text *out, weld_error *err);
     /* Where that value is a list of objects: the members that are columns of a table, ended by
      * NULL. */
     const char *answer_columns[WELD_COLUMNS_MAX + 1];

@@ -9,6 +9,7 @@
 #include "images/contact_sheet.h"
 #include "images/encode_png.h"
 #include "train/batch.h"
+#include "train/draw_sample.h"
 #include "train/tensorboard.h"
 #include "graph/graph.h"
 #include "train/times.h"
@@ -82,19 +83,24 @@ static weld_status draw_sheet(weld_trainer *t, weld_image *sheet, weld_error *er
     const int64_t count = images.shape.dim[0] < SHEET_IMAGES ? images.shape.dim[0] : SHEET_IMAGES;
     char texts[SHEET_IMAGES][CAPTION_SIZE];
     const char *captions[SHEET_IMAGES];
+    weld_preprocessing preprocessing = t->data.recipe.data.preprocessing;
+    preprocessing.height = (int)images.shape.dim[1];
+    preprocessing.width = (int)images.shape.dim[2];
+    const int64_t floats = weld_shape_count(&images.shape) / images.shape.dim[0];
     for (int64_t i = 0; i < count; i++) {
+        WELD_TRY(weld_draw_sample(t->data.task, t->data.targets, t->inputs, i, &preprocessing,
+                                  preprocessing.height, preprocessing.width,
+                                  (float *)images.data + i * floats, err));
         t->data.task->caption(t->data.targets, t->inputs, i, WELD_CAPTION_PERCENT, texts[i],
                               CAPTION_SIZE);
         captions[i] = texts[i];
     }
-    weld_preprocessing preprocessing = t->data.recipe.data.preprocessing;
-    preprocessing.height = (int)images.shape.dim[1];
-    preprocessing.width = (int)images.shape.dim[2];
     return weld_contact_sheet(&preprocessing, images.data, NULL, captions, count, SHEET_COLUMNS,
                               sheet, err);
 }
 
-/* What the network has just seen: inputs stay in the session until the next batch. */
+/* What the network has just seen: inputs stay in the session until the next batch, which makes them
+ * anew. */
 static weld_status add_sheet(weld_trainer *t, weld_error *err) {
     weld_image sheet = {0};
     weld_bytes png = {0};

@@ -205,12 +205,14 @@ weld_loss_options weld_run_data_loss(const weld_run_data *d) {
                                .sampling = (weld_balance)r->data.sampling,
                                .distillation = (weld_distillation_kind)r->loss.distillation.kind,
                                .alpha = r->loss.distillation.alpha,
-                               .temperature = r->loss.distillation.temperature};
+                               .temperature = r->loss.distillation.temperature,
+                               .target_size = d->targets ? d->task->target_size(d->targets, 0) : 0};
 }
 
 /* What makes targets of a batch; it says what it does about uneven data. */
 static weld_status open_targets(weld_run_data *d, weld_error *err) {
     const weld_target_options options = {.batch = weld_loader_train_most(d->loader),
+                                         .parts = weld_loader_sample_parts(d->loader),
                                          .classes = d->recipe.model.num_classes,
                                          .loss = weld_run_data_loss(d)};
     weld_text text = WELD_TEXT;

@@ -373,7 +373,7 @@ START_TEST(records_made_apart_and_counted_in_order_are_one_evaluation) {
             logits[i][c] = (float)((i * 7 + c * 5) % 11);
         }
         record.count = 0;
-        ck_assert_int_eq(task->measure(&outputs, i, &batch, &record, NULL), WELD_OK);
+        ck_assert_int_eq(task->measure(whole, &outputs, i, &batch, &record, NULL), WELD_OK);
         ck_assert(weld_array_append(part, record.data, record.count));
         ends[i] = part->count;
         ck_assert_int_eq(task->count(whole, i, record.data, record.count, NULL), WELD_OK);

@@ -76,8 +76,9 @@ static weld_status clear_tally(void *tally, weld_error *err) {
     return weld_evaluation_details_begin(d, d->classes, err);
 }
 
-static weld_status measure(const weld_tensor *outputs, int64_t i, const weld_batch *batch,
-                           weld_array *record, weld_error *err) {
+static weld_status measure(const void *tally, const weld_tensor *outputs, int64_t i,
+                           const weld_batch *batch, weld_array *record, weld_error *err) {
+    (void)tally;
     const int64_t classes = outputs[0].shape.dim[1];
     const float *logits = (const float *)outputs[0].data + i * classes;
     const int32_t label = weld_class_label(batch, i);

@@ -165,24 +165,6 @@ void weld_class_write_details(const void *details, const weld_dataset *ds, weld_
 
 /* --- CSV --- */
 
-static void add_field(weld_text *t, const char *name) {
-    if (!strpbrk(name, ",\"\r\n")) {
-        weld_text_add(t, name);
-        return;
-    }
-    weld_text_add(t, "\"");
-    for (const char *at = name; *at;) {
-        size_t plain = strcspn(at, "\"");
-        weld_text_add_bytes(t, at, plain);
-        at += plain;
-        if (*at) {
-            weld_text_add(t, "\"\"");
-            at++;
-        }
-    }
-    weld_text_add(t, "\"");
-}
-
 /* Row `label`; *at moves over its cells. */
 static void add_row(weld_text *t, const weld_evaluation_details *d, int label, size_t *at) {
     const weld_confusion_cell *cells = d->cells.data;
@@ -203,13 +185,13 @@ weld_status weld_class_write_confusion(const char *path, const void *details,
     weld_text_add(&t, "class");
     for (int c = 0; c < d->classes; c++) {
         weld_text_add(&t, ",");
-        add_field(&t, weld_dataset_class_name(ds, c));
+        weld_text_add_field(&t, weld_dataset_class_name(ds, c));
     }
     weld_text_add(&t, "\r\n");
     size_t at = 0;
     weld_status status = WELD_OK;
     for (int c = 0; c < d->classes && !status; c++) {
-        add_field(&t, weld_dataset_class_name(ds, c));
+        weld_text_add_field(&t, weld_dataset_class_name(ds, c));
         add_row(&t, d, c, &at);
         /* Row by row, for the square of many classes is large. */
         status = t.failed ? weld_fail_memory(err, path)

@@ -1,0 +1,22 @@
+/* What `weld predict` writes of each image into folders: drawn on it, or as a file of labels. */
+#ifndef WELD_CLI_PREDICT_FILES_H
+#define WELD_CLI_PREDICT_FILES_H
+
+#include "cli/image_list.h"
+#include "tasks/task.h"
+
+typedef struct cli_answer_files {
+    const char *draw, *labels; /* folders; NULL: none */
+    const weld_task *task;
+    int scale16; /* as the network gets images of 16 bits */
+} cli_answer_files;
+
+/* Make the folders. Errors: a task that has nothing to draw or no such files; two images of one
+ * name, of which one file would cover the other's. */
+weld_status cli_answer_files_begin(const cli_answer_files *f, const cli_image_list *images,
+                                   weld_error *err);
+weld_status cli_answer_files_add(const cli_answer_files *f, const char *image,
+                                 const weld_tensor *outputs, const weld_question *question,
+                                 weld_error *err);
+
+#endif

@@ -1,0 +1,155 @@
+/* What a detector says of a single image; see detection.h. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "formats/json_text.h"
+#include "images/draw.h"
+#include "tasks/detection/detection.h"
+
+const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
+    {"conf", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, conf), .max = 1, .standard = "0.25",
+     .help = "boxes of a higher score are told"},
+    {"iou", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, iou), .max = 1, .standard = "0.7",
+     .help = "of boxes that overlap by more (intersection over union) the best is told"},
+    {"max_det", WELD_KEY_INTEGER, WELD_KEY_ONE(weld_detection_answer, max_det), .min = 1,
+     .max = 30000, .standard = "300", .help = "most boxes of an image"},
+    {"agnostic", WELD_KEY_BOOL, WELD_KEY_ONE(weld_detection_answer, agnostic),
+     .help = "boxes of different classes count as overlapping too"},
+};
+static weld_nms_options nms_of(const void *values) {
+    weld_detection_answer a;
+    if (values) {
+        memcpy(&a, values, sizeof a);
+    } else {
+        weld_keys_set_standard(weld_detection_answer_keys, WELD_DETECTION_ANSWER_KEYS, &a);
+    }
+    weld_nms_options nms = weld_nms_for_answers();
+    nms.confidence = a.conf;
+    nms.iou = a.iou;
+    nms.kept = a.max_det;
+    nms.agnostic = a.agnostic;
+    return nms;
+}
+
+/* Append to *found those of image i. */
+static weld_status find(const weld_tensor *outputs, int64_t i, const weld_nms_options *nms,
+                        weld_array *found, weld_error *err) {
+    const int64_t anchors = outputs[1].shape.dim[1], classes = outputs[1].shape.dim[2];
+    return weld_nms(nms, (const float *)outputs[0].data + i * anchors * 4,
+                    (const float *)outputs[1].data + i * anchors * classes, anchors, classes, found,
+                    err);
+}
+
+static const char *class_text(const weld_labels *labels, int i, char text[16]) {
+    if (labels->names) {
+        return labels->names[i];
+    }
+    snprintf(text, 16, "%d", i);
+    return text;
+}
+
+static void add_text(const weld_labels *labels, const weld_found_box *b, weld_text *out) {
+    char text[16];
+    weld_text_format(out, "  %6.2f %%  %.1f, %.1f to %.1f, %.1f  ", 100 * b->score, b->x, b->y,
+                     b->x + b->width, b->y + b->height);
+    weld_text_add(out, class_text(labels, b->class_index, text));
+    weld_text_add(out, "\n");
+}
+
+static json_t *make_json(const weld_labels *labels, const weld_found_box *b) {
+    char text[16];
+    return json_pack("{s:o, s:i, s:f, s:f, s:f, s:f, s:f}", "class",
+                     weld_json_name(class_text(labels, b->class_index, text)), "index",
+                     b->class_index, "score", b->score, "x", b->x, "y", b->y, "width", b->width,
+                     "height", b->height);
+}
+
+weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_question *question,
+                                       weld_text *text, json_t **json, weld_error *err) {
+    const weld_nms_options nms = nms_of(question->values);
+    weld_array found = {.element = sizeof(weld_detection)};
+    weld_status status = find(outputs, 0, &nms, &found, err);
+    if (!status && json && !(*json = json_array())) {
+        status = weld_fail_memory(err, "answer");
+    }
+    for (size_t i = 0; i < found.count && !status; i++) {
+        const weld_detection *d = &((const weld_detection *)found.data)[i];
+        const weld_found_box box = weld_found_box_of(d, question->placement);
+        if (!json) {
+            add_text(question->labels, &box, text);
+        } else if (json_array_append_new(*json, make_json(question->labels, &box))) {
+            status = weld_fail_memory(err, "answer");
+        }
+    }
+    if (!status && !json && !found.count) {
+        weld_text_add(text, "  nothing\n");
+    }
+    weld_array_free(&found);
+    return status;
+}
+
+weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question *question,
+                                weld_image *image, weld_error *err) {
+    const weld_nms_options nms = nms_of(question->values);
+    weld_array found = {.element = sizeof(weld_detection)};
+    weld_status status = find(outputs, 0, &nms, &found, err);
+    const int side = image->width < image->height ? image->width : image->height;
+    /* The best one comes last, and lies over the others. */
+    for (size_t i = found.count; i-- > 0 && !status;) {
+        const weld_detection *d = &((const weld_detection *)found.data)[i];
+        const weld_found_box b = weld_found_box_of(d, question->placement);
+        char name[16], label[80];
+        snprintf(label, sizeof label, "%.60s %.2f",
+                 class_text(question->labels, b.class_index, name), b.score);
+        weld_draw_box(image, b.x, b.y, b.x + b.width, b.y + b.height,
+                      weld_draw_colour(b.class_index), 1 + side / 320, label);
+    }
+    weld_array_free(&found);
+    return status;
+}
+
+weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_question *question,
+                                       weld_text *out, weld_error *err) {
+    const weld_nms_options nms = nms_of(question->values);
+    const double width = question->placement->width, height = question->placement->height;
+    weld_array found = {.element = sizeof(weld_detection)};
+    weld_status status = find(outputs, 0, &nms, &found, err);
+    for (size_t i = 0; i < found.count && !status; i++) {
+        const weld_detection *d = &((const weld_detection *)found.data)[i];
+        const weld_found_box b = weld_found_box_of(d, question->placement);
+        weld_text_format(out, "%d %.6f %.6f %.6f %.6f %.6f\n", b.class_index,
+                         (b.x + b.width / 2) / width, (b.y + b.height / 2) / height,
+                         b.width / width, b.height / height, b.score);
+    }
+    weld_array_free(&found);
+    return status;
+}
+
+static bool is_same(const weld_detection *p, const weld_detection *q) {
+    return p->class_index == q->class_index && fabsf(p->x1 - q->x1) < 1 &&
+           fabsf(p->y1 - q->y1) < 1 && fabsf(p->x2 - q->x2) < 1 && fabsf(p->y2 - q->y2) < 1;
+}
+
+/* As many, and for each of one another of its class within a pixel: those of equal scores may have
+ * changed places. */
+bool weld_detection_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i) {
+    const weld_nms_options nms = nms_of(NULL);
+    weld_array x = {.element = sizeof(weld_detection)}, y = x;
+    bool same = !find(a, i, &nms, &x, NULL) && !find(b, i, &nms, &y, NULL) && x.count == y.count;
+    for (size_t k = 0; k < x.count && same; k++) {
+        weld_detection *others = y.data;
+        size_t at = 0;
+        while (at < y.count && !is_same(&((const weld_detection *)x.data)[k], &others[at])) {
+            at++;
+        }
+        same = at < y.count;
+        if (same) { /* taken */
+            others[at].class_index = -1;
+        }
+    }
+    weld_array_free(&x);
+    weld_array_free(&y);
+    return same;
+}

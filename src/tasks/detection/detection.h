@@ -1,0 +1,63 @@
+/* Detection: where in an image things are, and of which classes. Networks for it have, in training,
+ * the outputs "distances", "boxes" and "classes", and in evaluation "boxes" [batch, anchors, 4] (x1
+ * y1 x2 y2 in pixels of the input) and "scores" [batch, anchors, classes] (probabilities).
+ */
+#ifndef WELD_TASKS_DETECTION_DETECTION_H
+#define WELD_TASKS_DETECTION_DETECTION_H
+
+#include "tasks/detection/nms.h"
+#include "tasks/task.h"
+
+extern const weld_task weld_task_detection;
+
+/* What is said of an image: boxes, moved to where they lie in the sample. Of boxes that hang over
+ * the edge of their image what lies within is kept. Those are left out that no network could be
+ * asked for: of at most 2 pixels in width or height, of which at most a tenth is to be seen, or
+ * that are more than a hundred times as long as wide (the candidate test of YOLO's augmentation).
+ */
+typedef struct weld_placed_box {
+    float x1, y1, x2, y2;
+    int32_t class_index;
+    uint32_t flags; /* WELD_BOX_... */
+} weld_placed_box;
+extern const weld_annotation weld_box_annotation;
+
+/* --- Its functions for weld_task, by file --- */
+
+/* targets.c: the input "targets" [batch, most, 6] has for each object its class, x1 y1 x2 y2 in
+ * pixels of the sample, and 0, or 1 of a crowd; a class of -1 is where there is none. */
+weld_status weld_box_targets_create(const weld_dataset *ds, const weld_target_options *options,
+                                    void **targets, weld_error *err);
+void weld_box_targets_free(void *targets);
+size_t weld_box_target_size(const void *targets, int input);
+void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const *inputs);
+void weld_box_caption(const void *targets, float *const *inputs, int64_t i,
+                      weld_caption_style style, char *text, size_t size);
+void weld_box_draw_targets(const void *targets, float *const *inputs, int64_t i, weld_image *image);
+
+/* loss.c: the sum of the losses of boxes, classes and distributions, which are outputs too. */
+enum { WELD_DETECTION_LOSS_KEYS = 6 };
+extern const weld_key weld_detection_loss_keys[WELD_DETECTION_LOSS_KEYS];
+weld_status weld_detection_build_loss(const weld_loss_options *options, weld_graph *g,
+                                      weld_error *err);
+void weld_detection_fill_noise(weld_session *s);
+
+/* answer.c: what is kept of the outputs for an image, in pixels of it: the keys' struct. */
+typedef struct weld_detection_answer {
+    double conf, iou;
+    int max_det;
+    bool agnostic;
+} weld_detection_answer;
+enum { WELD_DETECTION_ANSWER_KEYS = 4 };
+extern const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS];
+
+weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_question *question,
+                                       weld_text *text, json_t **json, weld_error *err);
+weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question *question,
+                                weld_image *image, weld_error *err);
+/* Of YOLO: class, centre, width and height as parts of the image's, score. */
+weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_question *question,
+                                       weld_text *out, weld_error *err);
+bool weld_detection_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i);
+
+#endif

@@ -1,0 +1,43 @@
+/* Counting detections against the boxes of a data set. */
+#ifndef WELD_TASKS_DETECTION_TALLY_H
+#define WELD_TASKS_DETECTION_TALLY_H
+
+#include "tasks/detection/coco.h"
+#include "tasks/task.h"
+
+typedef struct weld_detection_tally {
+    const weld_dataset *ds;
+    weld_coco *coco;
+    const weld_coco_result *result; /* NULL until it is finished */
+} weld_detection_tally;
+
+/* --- For weld_task --- */
+
+weld_status weld_detection_tally_create(const weld_dataset *ds, const weld_tensor *outputs,
+                                        void **tally, weld_error *err);
+void weld_detection_tally_free(void *tally);
+weld_status weld_detection_tally_clear(void *tally, weld_error *err);
+weld_status weld_detection_measure(const void *tally, const weld_tensor *outputs, int64_t i,
+                                   const weld_batch *batch, weld_array *record, weld_error *err);
+weld_status weld_detection_count(void *tally, int64_t index, const void *record, size_t bytes,
+                                 weld_error *err);
+void weld_detection_finish(void *tally, weld_evaluation *out);
+
+/* tally_text.c. evaluation.json has, beside the twelve figures by their keys,
+ *
+ *   areas              "shapes", or "boxes" where the data set tells none of shapes
+ *   ultralytics_8_3, ultralytics_8_4    {map50, map}: what its versions call mAP
+ *   curve              precision at IoU 0.5 by recall 0, 0.01, ... 1, mean over classes
+ *   classes            list of {class, objects, found, ap, ap50, ap75, ar100, f1, confidence,
+ *                      precision, recall, curve}; null where a class has no objects
+ *   confusion          {confidence, iou, cells: list of [truth, predicted, count]}, classes by
+ *                      number; their number stands for "false" (truth) and "missed" (predicted)
+ */
+void weld_detection_tell(const void *tally, const weld_dataset *ds, weld_text *out);
+void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld_text *out);
+void weld_detection_json_classes(const void *tally, const weld_dataset *ds, json_t *object);
+void weld_detection_write_details(const void *tally, const weld_dataset *ds, weld_text *out);
+weld_status weld_detection_write_confusion(const char *path, const void *tally,
+                                           const weld_dataset *ds, weld_error *err);
+
+#endif

@@ -1,0 +1,178 @@
+/* What an evaluation of a detector says, as text: lines for people, members of evaluation.json, the
+ * confusion matrix as CSV; see tally.h. */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/locale.h"
+#include "data/boxes.h"
+#include "formats/file.h"
+#include "formats/json_text.h"
+#include "tasks/detection/tally.h"
+
+/* --- For people --- */
+
+/* " 0.505", or " -" where there is nothing to tell, right in `width`. */
+static void add_number(weld_text *t, double value, int width) {
+    char text[32] = "-";
+    if (isfinite(value)) {
+        weld_snprintf(text, sizeof text, "%.3f", value);
+    }
+    weld_text_format(t, "%*s", width, text);
+}
+
+static void add_named(weld_text *t, const char *before, const char *name, double value) {
+    weld_text_format(t, "%s%s ", before, name);
+    add_number(t, value, 0);
+}
+
+void weld_detection_tell(const void *tally, const weld_dataset *ds, weld_text *out) {
+    const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
+    for (int i = WELD_COCO_AP75; i < WELD_COCO_FIGURES; i++) {
+        add_named(out, i == WELD_COCO_AP75 ? "" : ", ", weld_coco_names[i], r->figures[i]);
+    }
+    weld_text_format(out, "; areas: %s\n", weld_dataset_has_shape_areas(ds) ? "shapes" : "boxes");
+}
+
+void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld_text *out) {
+    const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
+    weld_text_format(out, "%8s %7s %7s %7s %7s %7s %7s %7s  class\n", "objects", "AP", "AP50",
+                     "AR100", "F1", "at", "P", "R");
+    for (int c = 0; c < r->classes; c++) {
+        const weld_coco_class *k = &r->by_class[c];
+        const double numbers[] = {k->ap,         k->ap50,      k->ar100, k->best_f1,
+                                  k->confidence, k->precision, k->recall};
+        weld_text_format(out, "%8lld", (long long)k->objects);
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+            add_number(out, numbers[i], 8);
+        }
+        weld_text_add(out, "  ");
+        weld_text_add_printable(out, weld_dataset_class_name(ds, c));
+        weld_text_add(out, "\n");
+    }
+    add_named(out, "mAP50 (ultralytics 8.4)", "", r->ultralytics_8_4.map50);
+    add_named(out, ", mAP50-95 (ultralytics 8.4)", "", r->ultralytics_8_4.map);
+    add_named(out, "; 8.3:", "", r->ultralytics_8_3.map50);
+    add_named(out, ",", "", r->ultralytics_8_3.map);
+    weld_text_add(out, "\n");
+}
+
+/* --- JSON --- */
+
+/* The numbers of a class, by their names in files. */
+static const char *const class_keys[] = {"ap",         "ap50",      "ar100", "f1",
+                                         "confidence", "precision", "recall"};
+enum { CLASS_KEYS = sizeof class_keys / sizeof *class_keys };
+
+static double class_number(const weld_coco_class *k, int i) {
+    const double numbers[CLASS_KEYS] = {k->ap,         k->ap50,      k->ar100, k->best_f1,
+                                        k->confidence, k->precision, k->recall};
+    return numbers[i];
+}
+
+void weld_detection_json_classes(const void *tally, const weld_dataset *ds, json_t *object) {
+    const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
+    json_t *classes = json_array();
+    for (int c = 0; c < r->classes; c++) {
+        json_t *k = json_pack("{s:o, s:I}", "name", weld_json_name(weld_dataset_class_name(ds, c)),
+                              "objects", (json_int_t)r->by_class[c].objects);
+        for (int i = 0; i < CLASS_KEYS; i++) {
+            json_object_set_new(k, class_keys[i],
+                                weld_json_number(class_number(&r->by_class[c], i)));
+        }
+        json_array_append_new(classes, k);
+    }
+    json_object_set_new(object, "classes", classes);
+}
+
+static void add_own(weld_text *t, const char *key, const weld_coco_own *own) {
+    weld_text_format(t, "\"%s\":{", key);
+    weld_json_add_member(t, "map50", own->map50);
+    weld_text_add(t, ",");
+    weld_json_add_member(t, "map", own->map);
+    weld_text_add(t, "},\n");
+}
+
+/* "curve":[1,0.9,...] */
+static void add_curve(weld_text *t, const double *curve) {
+    weld_text_add(t, "\"curve\":[");
+    for (int i = 0; i < WELD_COCO_POINTS; i++) {
+        char text[32] = "null";
+        if (isfinite(curve[i])) {
+            weld_snprintf(text, sizeof text, "%.4g", curve[i]);
+        }
+        weld_text_format(t, "%s%s", i ? "," : "", text);
+    }
+    weld_text_add(t, "]");
+}
+
+static void add_class(weld_text *t, const weld_coco_class *k, const char *name) {
+    weld_text_add(t, "{\"name\":");
+    weld_json_add_name(t, name);
+    weld_text_format(t, ",\"objects\":%lld,\"found\":%lld,", (long long)k->objects,
+                     (long long)k->found);
+    for (int i = 0; i < CLASS_KEYS; i++) {
+        weld_json_add_member(t, class_keys[i], class_number(k, i));
+        weld_text_add(t, ",");
+    }
+    add_curve(t, k->curve);
+    weld_text_add(t, "}");
+}
+
+static void add_confusion(weld_text *t, const weld_coco_result *r) {
+    weld_text_add(t, "\"confusion\":{");
+    weld_json_add_member(t, "confidence", weld_coco_confusion_confidence);
+    weld_text_add(t, ",");
+    weld_json_add_member(t, "iou", weld_coco_confusion_iou);
+    weld_text_add(t, ",\"cells\":[");
+    for (size_t i = 0; i < r->cell_count; i++) {
+        weld_text_format(t, "%s[%d,%d,%lld]", i ? "," : "", r->cells[i].truth,
+                         r->cells[i].predicted, (long long)r->cells[i].count);
+    }
+    weld_text_add(t, "]}");
+}
+
+void weld_detection_write_details(const void *tally, const weld_dataset *ds, weld_text *out) {
+    const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
+    weld_text_format(out, "\"areas\":\"%s\",\n",
+                     weld_dataset_has_shape_areas(ds) ? "shapes" : "boxes");
+    add_own(out, "ultralytics_8_3", &r->ultralytics_8_3);
+    add_own(out, "ultralytics_8_4", &r->ultralytics_8_4);
+    add_curve(out, r->curve);
+    weld_text_add(out, ",\n\"classes\":[");
+    for (int c = 0; c < r->classes; c++) {
+        weld_text_add(out, c ? ",\n " : "\n ");
+        add_class(out, &r->by_class[c], weld_dataset_class_name(ds, c));
+    }
+    weld_text_add(out, "],\n");
+    add_confusion(out, r);
+}
+
+/* --- CSV --- */
+
+/* A row for each class, and "false"; a column for each, and "missed". */
+weld_status weld_detection_write_confusion(const char *path, const void *tally,
+                                           const weld_dataset *ds, weld_error *err) {
+    const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
+    weld_text t = WELD_TEXT;
+    size_t at = 0;
+    for (int c = 0; c <= r->classes; c++) {
+        weld_text_add(&t, ",");
+        weld_text_add_field(&t, c < r->classes ? weld_dataset_class_name(ds, c) : "missed");
+    }
+    for (int truth = 0; truth <= r->classes; truth++) {
+        weld_text_add(&t, "\r\n");
+        weld_text_add_field(&t, truth < r->classes ? weld_dataset_class_name(ds, truth) : "false");
+        for (int c = 0; c <= r->classes; c++) {
+            const bool here =
+                at < r->cell_count && r->cells[at].truth == truth && r->cells[at].predicted == c;
+            weld_text_format(&t, ",%lld", here ? (long long)r->cells[at].count : 0);
+            at += here;
+        }
+    }
+    weld_text_add(&t, "\r\n");
+    weld_status status = t.failed ? weld_fail_memory(err, path)
+                                  : weld_file_write(path, t.bytes.data, t.bytes.count, err);
+    weld_text_free(&t);
+    return status;
+}

@@ -42,6 +42,20 @@ static void copy_node(copying *c, const weld_node *node, weld_value **inputs) {
     }
 }
 
+/* A leaf that is needed, or the counter beside one: a batch norm that uses its running statistics
+ * does not read it, but it is a tensor of the network all the same. */
+static bool is_wanted(const copying *c, const weld_value *v) {
+    static const char counter[] = ".num_batches_tracked";
+    const size_t length = v->kind == WELD_VALUE_BUFFER ? strlen(v->name) : 0;
+    char mean[WELD_TENSOR_NAME_SIZE];
+    if (length < sizeof counter || strcmp(v->name + length - (sizeof counter - 1), counter) != 0) {
+        return c->needed[v->id] && v->kind != WELD_VALUE_RESULT;
+    }
+    snprintf(mean, sizeof mean, "%.*s.running_mean", (int)(length - (sizeof counter - 1)), v->name);
+    const weld_value *beside = weld_graph_find_leaf(c->from, mean);
+    return beside && c->needed[beside->id];
+}
+
 /* All that the values of `from` in `maps` need; they become those of `to`. */
 static weld_status copy(copying *c, weld_value *images, weld_value **maps, int count,
                         weld_error *err) {
@@ -57,7 +71,7 @@ static weld_status copy(copying *c, weld_value *images, weld_value **maps, int c
     }
     for (size_t i = 0; has_memory && i < from->value_count; i++) {
         const weld_value *v = from->values[i];
-        if (c->needed[i] && v->kind != WELD_VALUE_RESULT) {
+        if (is_wanted(c, v)) {
             c->map[i] = v->kind == WELD_VALUE_INPUT ? images : copy_leaf(c, v);
         }
     }
@@ -75,25 +89,40 @@ static weld_status copy(copying *c, weld_value *images, weld_value **maps, int c
 }
 
 /* The last stage of each stride. */
-static weld_status find_maps(const weld_graph *g, const weld_model_config *config,
-                             const int *strides, int count, weld_value **maps, weld_error *err) {
+static weld_status find_maps(const weld_graph *g, const weld_model_family *family,
+                             const weld_model_config *config, const int *strides, int count,
+                             weld_value **maps, weld_error *err) {
     for (int i = 0; i < count; i++) {
         maps[i] = NULL;
-        for (int stage = 0; stage < weld_model_stage_count(config); stage++) {
+        for (int stage = 0; stage < family->stage_count(config); stage++) {
             int stride;
-            weld_value *end = weld_model_stage_end(g, config, stage, &stride);
+            weld_value *end = family->stage_end(g, config, stage, &stride);
             maps[i] = end && stride == strides[i] ? end : maps[i];
         }
         if (!maps[i]) {
             return weld_fail(err, WELD_ERROR_ARGUMENT, "no stage of a %s has a map of stride %d",
-                             config->name, strides[i]);
+                             family->name, strides[i]);
         }
     }
     return WELD_OK;
 }
 
-void weld_layer_backbone(const weld_layers *net, const weld_model_config *config,
-                         weld_value *images, const int *strides, int count, weld_value **maps) {
+/* The family's whole network, in a graph of its own. */
+static weld_status build_whole(const weld_layers *net, const weld_model_family *family,
+                               const weld_model_config *config, const weld_shape *images,
+                               weld_graph **out, weld_error *err) {
+    WELD_TRY(weld_graph_create(net->g->dtype, out, err));
+    family->build(*out, config, net->mode, weld_input(*out, "images", *images));
+    weld_status status = weld_graph_status(*out, err);
+    if (status) {
+        weld_graph_free(*out);
+    }
+    return status;
+}
+
+void weld_layer_backbone(const weld_layers *net, const weld_model_family *family,
+                         const weld_model_config *config, weld_value *images, const int *strides,
+                         int count, weld_value **maps) {
     weld_graph *g;
     weld_error err;
     for (int i = 0; i < count; i++) {
@@ -102,15 +131,13 @@ void weld_layer_backbone(const weld_layers *net, const weld_model_config *config
     if (!images) {
         return;
     }
-    const int64_t *dim = images->shape.dim;
-    weld_status status =
-        weld_model_build_as(config, net->mode, dim[0], dim[1], dim[2], net->g->dtype, &g, &err);
+    weld_status status = build_whole(net, family, config, &images->shape, &g, &err);
     if (!status) {
         copying c = {.to = net->g,
                      .from = g,
                      .map = weld_alloc(g->value_count, sizeof(weld_value *)),
                      .needed = weld_alloc(g->value_count, sizeof(bool))};
-        status = find_maps(g, config, strides, count, maps, &err);
+        status = find_maps(g, family, config, strides, count, maps, &err);
         status = status ? status : copy(&c, images, maps, count, &err);
         weld_free(c.map);
         weld_free(c.needed);
@@ -148,11 +175,12 @@ weld_value *weld_layer_normalize(const weld_layers *net, weld_path at, weld_valu
 
 /* --- Places ---------------------------------------------------------------------------------- */
 
-bool weld_backbone_place(const weld_model_config *config, const char *name, weld_model_place *out) {
+bool weld_backbone_place(const weld_model_family *family, const weld_model_config *config,
+                         const char *name, weld_model_place *out) {
     static const char prefix[] = WELD_BACKBONE_PREFIX;
     if (strncmp(name, prefix, sizeof prefix - 1) != 0) {
         return false;
     }
-    *out = weld_model_place_of(config, name + sizeof prefix - 1);
+    *out = family->place(config, name + sizeof prefix - 1);
     return true;
 }

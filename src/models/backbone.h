@@ -3,12 +3,15 @@
 #define WELD_MODELS_BACKBONE_H
 
 #include "models/layers.h"
+#include "models/models.h"
 
-/* Append to net->g the network `config` on images, without what comes after its last stage; its
- * leaves are called as in a graph of its own, with WELD_BACKBONE_PREFIX in front. maps[i]: what the
- * last stage of strides[i] ends with; none of it is an error of the graph, as is every other. */
-void weld_layer_backbone(const weld_layers *net, const weld_model_config *config,
-                         weld_value *images, const int *strides, int count, weld_value **maps);
+/* Append to net->g the network `config` of a family that says where its stages end on images,
+ * without what comes after its last stage; its leaves are called as in a graph of its own, with
+ * WELD_BACKBONE_PREFIX in front. maps[i]: what the last stage of strides[i] ends with; none of it
+ * is an error of the graph, as is every other. */
+void weld_layer_backbone(const weld_layers *net, const weld_model_family *family,
+                         const weld_model_config *config, weld_value *images, const int *strides,
+                         int count, weld_value **maps);
 
 /* Images of 0 to 1 as pretrained backbones take them: ImageNet's mean and standard deviation, by
  * buffers below `at`. */
@@ -16,6 +19,7 @@ weld_value *weld_layer_normalize(const weld_layers *net, weld_path at, weld_valu
 
 /* Where a tensor of the backbone stands there, its name being one with the prefix; false: it is
  * none of it. */
-bool weld_backbone_place(const weld_model_config *config, const char *name, weld_model_place *out);
+bool weld_backbone_place(const weld_model_family *family, const weld_model_config *config,
+                         const char *name, weld_model_place *out);
 
 #endif

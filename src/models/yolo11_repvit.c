@@ -83,7 +83,7 @@ static int stage_count(const weld_model_config *config) {
 static int64_t block_count(const weld_model_config *config) {
     weld_model_config own;
     backbone(config, &own);
-    return weld_model_block_count(&own) + WELD_YOLO11_DETECT - WELD_YOLO11_SPPF;
+    return weld_family_repvit.block_count(&own) + WELD_YOLO11_DETECT - WELD_YOLO11_SPPF;
 }
 
 static weld_model_place place(const weld_model_config *config, const char *name) {
@@ -91,10 +91,10 @@ static weld_model_place place(const weld_model_config *config, const char *name)
     weld_model_place at = {.part = 0};
     backbone(config, &own);
     if (weld_yolo11_module(name) >= 0) {
-        const weld_model_place head = weld_model_place_of(&own, "classifier.");
+        const weld_model_place head = weld_family_repvit.place(&own, "classifier.");
         return weld_yolo11_head_place(name, head.part, head.layer);
     }
-    weld_backbone_place(&own, name, &at);
+    weld_backbone_place(&weld_family_repvit, &own, name, &at);
     return at;
 }
 
@@ -112,7 +112,8 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
     if (v.normalize == NORMALIZE_IMAGENET) {
         images = weld_layer_normalize(&net, (weld_path){"normalize"}, images);
     }
-    weld_layer_backbone(&net, &own, images, strides, WELD_YOLO11_LEVELS, maps.map);
+    weld_layer_backbone(&net, &weld_family_repvit, &own, images, strides, WELD_YOLO11_LEVELS,
+                        maps.map);
     for (int i = 0; i < WELD_YOLO11_LEVELS; i++) {
         maps.channels[i] = v.backbone.channels[v.backbone.stages - WELD_YOLO11_LEVELS + i];
     }
@@ -147,7 +148,7 @@ static weld_status see_backbone(const weld_shape_index *index, weld_recognized *
 static weld_status recognize(const weld_shape_index *index, weld_recognized *out, weld_error *err) {
     weld_yolo11_repvit v = values_of(&out->config), stated = {.normalize = 0};
     weld_recognized found = {.config = {.num_classes = 1}};
-    WELD_TRY(weld_model_config_named(weld_family_repvit.name, &found.config, err));
+    backbone(&out->config, &found.config);
     WELD_TRY(see_backbone(index, &found, err));
     if (out->stated) {
         stated = values_of(out->stated);

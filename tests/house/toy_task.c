@@ -103,9 +103,9 @@ static weld_status clear_tally(void *t, weld_error *err) {
     return WELD_OK;
 }
 
-static weld_status measure(const void *tally, const weld_tensor *outputs, int64_t i,
+static weld_status measure(const void *counted, const weld_tensor *outputs, int64_t i,
                            const weld_batch *batch, weld_array *record, weld_error *err) {
-    (void)tally;
+    (void)counted;
     const float *said = batch->annotations[i].data;
     double off = (double)((const float *)outputs[0].data)[i] - *said;
     if (!isfinite(off)) {

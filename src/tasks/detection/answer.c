@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "formats/json_text.h"
 #include "images/draw.h"
 #include "tasks/detection/detection.h"
@@ -101,8 +102,8 @@ weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question 
         const weld_detection *d = &((const weld_detection *)found.data)[i];
         const weld_found_box b = weld_found_box_of(d, question->placement);
         char name[16], label[80];
-        snprintf(label, sizeof label, "%.60s %.2f",
-                 class_text(question->labels, b.class_index, name), b.score);
+        weld_snprintf(label, sizeof label, "%.60s %.2f",
+                      class_text(question->labels, b.class_index, name), b.score);
         weld_draw_box(image, b.x, b.y, b.x + b.width, b.y + b.height,
                       weld_draw_colour(b.class_index), 1 + side / 320, label);
     }

@@ -229,7 +229,7 @@ static void add_class(means *m, const coco_class *objects, const coco_sums *s,
 static void add_own(means *m, coco_hits hits, int64_t objects) {
     for (int newer = 0; newer < 2; newer++) {
         const weld_coco_own own =
-            objects > 0 ? coco_own_precision(hits, objects, newer) : (weld_coco_own){0};
+            objects > 0 ? weld_coco_own_precision(hits, objects, newer) : (weld_coco_own){0};
         add(&m->own[newer][0], objects > 0, own.map50);
         add(&m->own[newer][1], objects > 0, own.map);
     }
@@ -250,7 +250,7 @@ const weld_coco_result *weld_coco_finish(weld_coco *c) {
         }
         const coco_hits own = {hits + from, to - from};
         coco_sums sums;
-        coco_measure_class(own, &c->objects[k], &sums, &c->by_class[k]);
+        weld_coco_measure_class(own, &c->objects[k], &sums, &c->by_class[k]);
         add_class(&m, &c->objects[k], &sums, &c->by_class[k]);
         add_own(&m, own, c->objects[k].own);
         from = to;

@@ -126,8 +126,8 @@ static void sum_range(coco_hits hits, int range, int64_t objects, curve curves[C
     sums->ar[range] = recall / COCO_THRESHOLDS;
 }
 
-void coco_measure_class(coco_hits hits, const coco_class *objects, coco_sums *sums,
-                        weld_coco_class *out) {
+void weld_coco_measure_class(coco_hits hits, const coco_class *objects, coco_sums *sums,
+                             weld_coco_class *out) {
     curve curves[COCO_THRESHOLDS];
     const bool any = objects->counted[0] > 0;
     *sums = (coco_sums){0};

@@ -70,9 +70,9 @@ static bool add_pairs(const weld_box *truth, int64_t truths, const weld_found_bo
     return ok;
 }
 
-weld_status coco_confuse(const weld_box *truth, int64_t truths, const weld_found_box *found,
-                         const int64_t *by_score, int64_t count, weld_array *pairs,
-                         weld_error *err) {
+weld_status weld_coco_confuse(const weld_box *truth, int64_t truths, const weld_found_box *found,
+                              const int64_t *by_score, int64_t count, weld_array *pairs,
+                              weld_error *err) {
     int64_t sure = 0;
     while (sure < count && found[by_score[sure]].score > weld_coco_confusion_confidence) {
         sure++;

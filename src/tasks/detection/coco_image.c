@@ -270,7 +270,8 @@ static weld_status measure(scene *s, weld_array *record, weld_error *err) {
     if (!measure_classes(s)) {
         return weld_fail_memory(err, "evaluation");
     }
-    WELD_TRY(coco_confuse(s->truth, s->object_count, s->found, s->by_score, most, &s->pairs, err));
+    WELD_TRY(
+        weld_coco_confuse(s->truth, s->object_count, s->found, s->by_score, most, &s->pairs, err));
     return write_record(s, record, err);
 }
 

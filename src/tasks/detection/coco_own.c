@@ -89,7 +89,7 @@ static double finish_line(line *l, const int64_t reached[WELD_COCO_POINTS], int6
     return sum;
 }
 
-weld_coco_own coco_own_precision(coco_hits hits, int64_t objects, bool newer) {
+weld_coco_own weld_coco_own_precision(coco_hits hits, int64_t objects, bool newer) {
     int64_t reached[WELD_COCO_POINTS];
     weld_coco_own own = {0};
     find_reached(objects, reached);

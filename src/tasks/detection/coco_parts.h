@@ -84,9 +84,9 @@ static inline double coco_iou(const weld_found_box *d, const weld_box *g) {
 
 /* Append the pairs of what is taken for what in an image. by_score[0..count) are indices of found,
  * by falling score. */
-weld_status coco_confuse(const weld_box *truth, int64_t truths, const weld_found_box *found,
-                         const int64_t *by_score, int64_t count, weld_array *pairs,
-                         weld_error *err);
+weld_status weld_coco_confuse(const weld_box *truth, int64_t truths, const weld_found_box *found,
+                              const int64_t *by_score, int64_t count, weld_array *pairs,
+                              weld_error *err);
 
 /* The hits of one class, sorted. */
 typedef struct coco_hits {
@@ -99,10 +99,10 @@ typedef struct coco_hits {
 typedef struct coco_sums {
     double ap[COCO_RANGES], ap50, ap75, ar1, ar10, ar[COCO_RANGES];
 } coco_sums;
-void coco_measure_class(coco_hits hits, const coco_class *objects, coco_sums *sums,
-                        weld_coco_class *out);
+void weld_coco_measure_class(coco_hits hits, const coco_class *objects, coco_sums *sums,
+                             weld_coco_class *out);
 
 /* The same by Ultralytics' rules. */
-weld_coco_own coco_own_precision(coco_hits hits, int64_t objects, bool newer);
+weld_coco_own weld_coco_own_precision(coco_hits hits, int64_t objects, bool newer);
 
 #endif

@@ -32,8 +32,8 @@ const weld_key weld_detection_loss_keys[WELD_DETECTION_LOSS_KEYS] = {
      .standard = "10", .help = "cells that an object is looked for in, at most"},
     {"small_objects", WELD_KEY_BOOL, WELD_KEY_ONE(detection_loss, small_objects),
      .standard = "true",
-     .help = "boxes with a side of at most 8 pixels are looked for as if it were 16, so that those "
-             "between the centres of cells are learned too"},
+     .help = "each side of a box counts as at least 16 pixels where cells are looked for, so that "
+             "boxes between the centres of cells are learned too"},
 };
 enum { ROW = 6, ROWS_ON_TRIAL = 32 };
 
@@ -54,7 +54,7 @@ weld_status weld_detection_build_loss(const weld_loss_options *o, weld_graph *g,
     options.dfl_gain = own.dfl;
     options.topk = own.topk;
     if (!own.small_objects) {
-        options.small_side = options.widened_side = 0;
+        options.least_side = 0;
     }
     weld_value *loss = weld_detection_loss(g, boxes, weld_graph_output(g, "distances"),
                                            weld_graph_output(g, "classes"),

@@ -1,0 +1,84 @@
+#!/bin/sh
+# A detector from scenes to boxes: training, stopping and going on, evaluating, predicting, merging,
+# and the same from a program.
+# Arguments: the program, make_photos, compose_scenes, a program that detects.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+COMPOSE=$(realpath "$3")
+DETECT=$(realpath "$4")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+# What a run's metrics say, without times.
+losses() {
+    untimed "$1/metrics.jsonl" > "$2"
+}
+
+"$MAKE_PHOTOS" items 3 30 20
+works "items" "$WELD" pack items --size 20 -o items.h5
+works "scenes to train on" "$COMPOSE" items.h5 scenes train 1 24
+works "scenes to evaluate on" "$COMPOSE" items.h5 scenes val 2 8
+works "the same scenes again" "$COMPOSE" items.h5 again val 2 8
+same "have the same boxes" scenes/instances_val.json again/instances_val.json
+same "and the same pixels" scenes/images/val/000003.png again/images/val/000003.png
+printf 'train: images/train\nval: images/val\nnames: [class_a, class_b, class_c]\n' > scenes/data.yaml
+
+cat > small.yaml << 'END'
+model: {name: yolo11_repvit, channels: [8, 8, 16, 16], depths: [1, 1, 1, 1], width: 0.125, normalize: none}
+data: {train: scenes/instances_train.json, val: scenes/instances_val.json, input_size: 64}
+augment: {mosaic: 0.5, close_mosaic: 1}
+train: {epochs: 3, batch_size: 4, checkpoint_every: 1}
+END
+works "training" "$WELD" train small.yaml --out run
+says "tells what the loss is made of, and AP" \
+    "^epoch 3: train loss [0-9.]+ \(box [0-9.]+, class [0-9.]+, dfl [0-9.]+\), AP [0-9.]+"
+losses run whole
+sh -c "'$WELD' train small.yaml --out parts 2> log & pid=\$!
+    while ! grep -q '\"step\":8,' parts/metrics.jsonl 2> /dev/null && kill -0 \$pid 2> /dev/null; do sleep 0.02; done
+    kill -9 \$pid 2> /dev/null; wait \$pid 2> /dev/null"
+works "a run that was killed" "$WELD" train small.yaml --out parts --resume --threads 1
+losses parts resumed
+same "goes on to the same losses on another number of threads" whole resumed
+
+works "the boxes of YOLO's files" "$WELD" train small.yaml --out yolo --set train.epochs=1 \
+    --set data.train=scenes/data.yaml --set data.val=scenes/data.yaml
+works "and those of COCO's" "$WELD" train small.yaml --out coco --set train.epochs=1
+grep '"kind":"step"' yolo/metrics.jsonl | head -n 1 > one.jsonl && untimed one.jsonl > one
+grep '"kind":"step"' coco/metrics.jsonl | head -n 1 > two.jsonl && untimed two.jsonl > two
+same "make the same first step" one two
+
+works "evaluation" "$WELD" eval run/best.h5 --data scenes/instances_val.json --per-class
+prints "tells of each class" "class_c"
+prints "and of what size there is nothing" "APl -"
+works "as JSON" "$WELD" eval run/best.h5 --data scenes/instances_val.json --json
+prints "has the twelve figures" '"arl"'
+works "to files" "$WELD" eval run/best.h5 --data scenes/instances_val.json --details details.json \
+    --confusion confusion.csv
+holds "has curves" grep -q '"curve":\[' details.json
+holds "and what was missed" grep -q '^,class_a,class_b,class_c,missed' confusion.csv
+works "in another precision" "$WELD" eval run/best.h5 --data scenes/instances_val.json --precision bf16
+
+works "predicting" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --max-det 3 --json
+prints "gives boxes" '"width":'
+works "and files" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --draw drawn --txt labels
+holds "drawn" test -s drawn/000007.png
+holds "and as labels" test -s labels/000007.txt
+works "a table" "$WELD" predict run/best.h5 scenes/images/val/000000.png --csv --conf 0.0001
+prints "of what is told" "^image,class,index,score,x,y,width,height,error"
+refuses "a score beyond 1" "conf" "$WELD" predict run/best.h5 scenes/images/val/000000.png --conf 2
+mkdir -p twice/a twice/b && cp scenes/images/val/000000.png twice/a/ && cp scenes/images/val/000001.png twice/b/000000.png
+refuses "two images that would be written to one file" "would be written to one file" \
+    "$WELD" predict run/best.h5 twice --draw drawn_twice
+
+works "merging" "$WELD" reparam run/best.h5 -o deploy.h5 --verify scenes/instances_val.json
+works "a program" "$DETECT" deploy.h5 scenes/images/val/000000.png 0.0001
+cp stdout detected
+"$WELD" predict deploy.h5 scenes/images/val/000000.png --conf 0.0001 --csv 2> /dev/null |
+    tail -n +2 | cut -d, -f2,4 | sed 's/,\(0\.....\).*/ \1/' > told
+cut -d' ' -f1,2 detected | sed 's/\(0\.....\).*/\1/' > found
+same "finds what the command does" told found
+works "preview" "$WELD" preview small.yaml -o sheet.png
+
+"$WELD" pack items --size 16 -o classes.h5 2> /dev/null
+refuses "folders of classes" "has no boxes" "$WELD" train small.yaml --out no --set data.train=items --set data.val=items
+finish

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "cli/check_boxes.h"
 #include "cli/cli.h"
 #include "cli/data_options.h"
 #include "cli/inspect.h"
@@ -17,8 +18,9 @@
 
 typedef struct request {
     const char *path;
-    json_t *findings; /* NULL: lines are printed */
-    int64_t skipped;
+    json_t *findings;                         /* NULL: lines are printed */
+    int64_t skipped, faults[WELD_BOX_FAULTS]; /* faults: that were told */
+    int size;                                 /* of an input, in which boxes are measured */
     cli_progress progress;
 } request;
 
@@ -47,6 +49,17 @@ static void skipped(void *arg, const char *name, const char *reason) {
     print_finding(r, "skipped", name, reason);
 }
 
+static void found_fault(void *arg, weld_box_fault fault, const char *where, const char *what) {
+    request *r = arg;
+    if (r->faults[fault]++ < CLI_FAULTS_TOLD) {
+        print_finding(r, weld_box_fault_text(fault), where, what);
+    }
+}
+
+static void found_class(void *arg, const char *name, const char *reason) {
+    print_finding(arg, weld_finding_text(WELD_FINDING_CLASS), name, reason);
+}
+
 static bool show_progress(void *arg, int64_t done, int64_t total) {
     return cli_evaluation_progress(&((request *)arg)->progress, done, total);
 }
@@ -58,13 +71,23 @@ static json_t *range_json(weld_check_range range) {
                      range.most);
 }
 
-static void print_json(const request *r, const weld_dataset *ds, const weld_check_report *report) {
-    json_t *classes = json_array(), *out = json_object();
+static void add_classes(json_t *out, const weld_dataset *ds, const weld_check_report *report) {
+    json_t *classes = json_array();
     for (int i = 0; i < weld_dataset_class_count(ds); i++) {
         json_array_append_new(classes, json_pack("{s:o, s:I}", "name",
                                                  weld_json_name(weld_dataset_class_name(ds, i)),
                                                  "images", (json_int_t)report->class_images[i]));
     }
+    json_object_set_new(out, "images_per_class",
+                        json_pack("{s:I, s:f, s:I}", "least", (json_int_t)report->class_least,
+                                  "median", report->class_median, "most",
+                                  (json_int_t)report->class_most));
+    json_object_set_new(out, "classes", classes);
+}
+
+static void print_json(const request *r, const weld_dataset *ds, const weld_check_report *report,
+                       const weld_box_report *boxes) {
+    json_t *out = json_object();
     json_object_set_new(out, "data", weld_json_name(r->path));
     json_object_set_new(out, "images", json_integer(report->images));
     for (int kind = 0; kind < WELD_FINDING_KINDS; kind++) {
@@ -73,13 +96,14 @@ static void print_json(const request *r, const weld_dataset *ds, const weld_chec
         }
     }
     json_object_set_new(out, "skipped", json_integer(r->skipped));
-    json_object_set_new(out, "images_per_class",
-                        json_pack("{s:I, s:f, s:I}", "least", (json_int_t)report->class_least,
-                                  "median", report->class_median, "most",
-                                  (json_int_t)report->class_most));
     json_object_set_new(out, "width", range_json(report->width));
     json_object_set_new(out, "height", range_json(report->height));
-    json_object_set_new(out, "classes", classes);
+    if (weld_dataset_has_boxes(ds)) {
+        json_object_set_new(out, "turned", json_integer(report->turned));
+        cli_add_boxes(out, ds, boxes, r->size);
+    } else {
+        add_classes(out, ds, report);
+    }
     json_object_set(out, "findings", r->findings);
     cli_print_json(out, 9);
 }
@@ -91,7 +115,7 @@ static void print_range(const char *title, weld_check_range range) {
 }
 
 static void print_summary(const request *r, const weld_dataset *ds, const weld_dataset *against,
-                          const weld_check_report *report) {
+                          const weld_check_report *report, const weld_box_report *boxes) {
     const int64_t *counts = report->found;
     printf("images     %lld: %lld broken, %lld odd, %lld skipped\n", (long long)report->images,
            (long long)counts[WELD_FINDING_BROKEN], (long long)counts[WELD_FINDING_ODD],
@@ -102,10 +126,36 @@ static void print_summary(const request *r, const weld_dataset *ds, const weld_d
         printf(", %lld images of ", (long long)counts[WELD_FINDING_LEAK]);
         inspect_print(weld_dataset_path(against));
     }
-    printf("\nclasses    %d: %lld to %lld images, median %g\n", weld_dataset_class_count(ds),
-           (long long)report->class_least, (long long)report->class_most, report->class_median);
+    if (weld_dataset_has_boxes(ds)) {
+        printf("\nturned     %lld images, by the orientation in their metadata\n",
+               (long long)report->turned);
+        cli_print_boxes(ds, boxes, r->size);
+    } else {
+        printf("\nclasses    %d: %lld to %lld images, median %g\n", weld_dataset_class_count(ds),
+               (long long)report->class_least, (long long)report->class_most, report->class_median);
+    }
     print_range("width", report->width);
     print_range("height", report->height);
+}
+
+/* Boxes of both data sets in numbers; the caller releases class_boxes of each. */
+static weld_status check_boxes(request *r, const weld_dataset *ds, const weld_dataset *against,
+                               weld_box_report out[2], weld_error *err) {
+    const bool other = against && weld_dataset_has_boxes(against);
+    WELD_TRY(weld_check_boxes(ds, r->size, &out[0], err));
+    if (other) {
+        WELD_TRY(weld_check_boxes(against, r->size, &out[1], err));
+    }
+    cli_tell_box_classes(ds, &out[0], other ? against : NULL, &out[1], found_class, r);
+    return WELD_OK;
+}
+
+/* Entries of which nobody knows what was meant: training would refuse them. */
+static int64_t count_errors(const weld_dataset *ds) {
+    const int64_t *faults = weld_dataset_box_faults(ds);
+    return faults ? faults[WELD_BOX_BAD_VALUE] + faults[WELD_BOX_BAD_CLASS] +
+                        faults[WELD_BOX_NOT_NORMALISED]
+                  : 0;
 }
 
 /* --- The command ------------------------------------------------------------------------------ */
@@ -120,7 +170,11 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
                                   .progress = show_progress,
                                   .arg = r};
     cli_stop_catch();
+    weld_box_report boxes[2] = {{0}, {0}};
     weld_status status = weld_check(ds, &options, &report, err);
+    if (!status && !report.stopped && weld_dataset_has_boxes(ds)) {
+        status = check_boxes(r, ds, against, boxes, err);
+    }
     cli_progress_end(&r->progress);
     int64_t broken = report.found[WELD_FINDING_BROKEN];
     if (!status && report.stopped) {
@@ -128,13 +182,13 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
                            r->path, (long long)report.images, (long long)weld_dataset_count(ds));
     } else if (!status) {
         if (r->findings) {
-            print_json(r, ds, &report);
+            print_json(r, ds, &report, &boxes[0]);
         } else {
-            print_summary(r, ds, against, &report);
+            print_summary(r, ds, against, &report, &boxes[0]);
         }
         cli_flush_output();
         weld_error odd;
-        if (weld_class_check_data(ds, &odd)) {
+        if (!weld_dataset_has_boxes(ds) && weld_class_check_data(ds, &odd)) {
             fprintf(stderr, "note: %s\n", odd.message);
         }
         status = !broken ? WELD_OK
@@ -142,17 +196,26 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
                                      "%s: %lld of %lld images cannot be used: mend or remove them",
                                      r->path, (long long)broken, (long long)report.images);
     }
+    if (!status && count_errors(ds)) {
+        status =
+            weld_fail(err, WELD_ERROR_FORMAT,
+                      "%s: %lld entries of its annotations cannot be used: mend or remove them",
+                      r->path, (long long)count_errors(ds));
+    }
+    weld_free(boxes[0].class_boxes);
+    weld_free(boxes[1].class_boxes);
     weld_free(report.class_images);
     return status;
 }
 
 weld_status cli_check_data(cli_call *call, weld_error *err) {
-    request r = {.progress = {.what = "check"}};
+    request r = {.size = 640, .progress = {.what = "check"}};
     const char *other = NULL;
     bool json = false;
     int threads = 0;
     const cli_option options[] = {
         {"against", 0, CLI_TEXT, &other, "DATA", "look for images of this data set in it, too"},
+        {"size", 0, CLI_COUNT, &r.size, "N", "measure boxes in inputs of N pixels (640)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
     };
@@ -160,10 +223,14 @@ weld_status cli_check_data(cli_call *call, weld_error *err) {
     r.path = call->arguments[0];
     r.findings = json ? json_array() : NULL;
     weld_dataset *ds = NULL, *against = NULL;
-    weld_dataset_options opening = {.listing = {true, skipped, &r}};
+    weld_dataset_options opening = {.listing = {true, skipped, &r}, .boxes = {found_fault, &r}};
     weld_status status = weld_dataset_open_with(r.path, &opening, &ds, err);
+    if (!status && weld_dataset_has_boxes(ds) && *weld_dataset_note(ds)) {
+        fprintf(stderr, "note: %s: %s\n", r.path, weld_dataset_note(ds));
+    }
     if (!status && other) {
-        status = weld_dataset_open(other, &against, err);
+        const weld_dataset_options judging = {.part = WELD_NAMED_VAL};
+        status = weld_dataset_open_with(other, &judging, &against, err);
         if (!status) {
             cli_tell_data(against, 0);
         }

@@ -35,6 +35,15 @@ int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index) {
     return count ? -1 : class_index;
 }
 
+const int64_t *weld_dataset_box_faults(const weld_dataset *ds) {
+    return ds->boxes ? ds->boxes->faults : NULL;
+}
+
+void weld_dataset_stated_size(const weld_dataset *ds, int64_t i, int *width, int *height) {
+    *width = ds->boxes ? entry_of(ds, i)->width : 0;
+    *height = ds->boxes ? entry_of(ds, i)->height : 0;
+}
+
 bool weld_dataset_has_shape_areas(const weld_dataset *ds) {
     return ds->boxes && ds->boxes->shape_areas;
 }

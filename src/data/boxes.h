@@ -36,6 +36,10 @@ const weld_box *weld_dataset_boxes(const weld_dataset *ds, int64_t i, int64_t *c
  * the data set does not have. */
 int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i);
 int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index);
+/* How often each fault (box_faults.h) was found; NULL: no data set with boxes. */
+const int64_t *weld_dataset_box_faults(const weld_dataset *ds);
+/* As the annotations state it, upright or not; 0: they do not. */
+void weld_dataset_stated_size(const weld_dataset *ds, int64_t i, int *width, int *height);
 /* The orientation (images/upright.h) that is applied to sample i, whose stored bytes these are. It
  * is that of the metadata, unless the annotations state the size without it: 1 then. Errors: they
  * state one that is neither. */

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/threads.h"
+#include "data/boxes.h"
 #include "images/image_facts.h"
 
 enum {
@@ -45,6 +46,7 @@ typedef struct result {
     weld_image_facts facts;
     weld_grey_range grey; /* most 0: of no 16-bit grey */
     int width, height;
+    int orientation; /* that is applied */
     print print;
 } result;
 
@@ -97,6 +99,7 @@ static void look_at(void *arg, int64_t item, int thread) {
     if (!r->status) {
         r->width = w->image.width;
         r->height = w->image.height;
+        r->status = weld_dataset_orientation(c->ds, i, &w->bytes, &r->orientation, &r->error);
     }
     if (!r->status && weld_image_is_deep_grey(w->bytes.data, w->bytes.size)) {
         r->status =
@@ -163,8 +166,10 @@ static void add_format(reasons *out, const result *r, const char *name) {
     if (f->no_end) {
         add_reason(out, "the mark of its end is missing, though every pixel is there");
     }
-    if (f->orientation > 1) {
+    if (f->orientation > 1 && r->orientation == 1) {
         add_reason(out, "EXIF orientation %d is ignored", f->orientation);
+    } else if (f->orientation > 1) {
+        add_reason(out, "EXIF orientation %d: seen upright, as its boxes", f->orientation);
     }
 }
 
@@ -209,6 +214,7 @@ static weld_status take(check *c, const result *r, int64_t i, weld_error *err) {
         !weld_array_append(&c->heights, &r->height, 1)) {
         return weld_fail_memory(err, weld_dataset_path(c->ds));
     }
+    c->report->turned += r->orientation > 1;
     reasons odd = {0};
     if (weld_dataset_layout(c->ds).height == 0) { /* raw pixels were made so on purpose */
         add_format(&odd, r, name);
@@ -423,7 +429,9 @@ weld_status weld_check(const weld_dataset *ds, const weld_check_options *options
     c->prints.element = sizeof(print);
     c->widths.element = c->heights.element = sizeof(int);
     c->workers = weld_alloc((size_t)c->threads, sizeof *c->workers);
-    c->classes = options->annotation->group ? options->annotation->group_count(ds) : 0;
+    c->classes = options->annotation->group && !weld_dataset_has_boxes(ds)
+                     ? options->annotation->group_count(ds)
+                     : 0;
     report->class_images = weld_alloc((size_t)c->classes, sizeof *report->class_images);
     weld_status status = c->workers && (report->class_images || !c->classes)
                              ? check_all(c, err)

@@ -18,7 +18,8 @@ typedef enum weld_finding_kind {
 const char *weld_finding_text(weld_finding_kind kind); /* "broken" */
 
 typedef struct weld_check_options {
-    const weld_annotation *annotation; /* its groups are what is called classes here */
+    const weld_annotation *annotation; /* its groups are what is called classes here; data sets with
+                                          boxes have none (check_boxes.h) */
     const weld_dataset *against; /* another data set to look for the same images in, or NULL */
     int threads;                 /* 0: all that the process may use */
     /* Called by the thread that called weld_check: first what is broken or odd, in order of
@@ -37,6 +38,7 @@ typedef struct weld_check_range {
 
 typedef struct weld_check_report {
     int64_t images, found[WELD_FINDING_KINDS];
+    int64_t turned;        /* images that are seen upright, by their metadata (boxes.h) */
     int64_t *class_images; /* [classes]; NULL: there are none; release with weld_free */
     int64_t class_least, class_most;
     double class_median;

@@ -39,4 +39,27 @@ else
     skip "archives will do" "no tar here"
 fi
 refuses "what is no data set is refused" "no class folders" "$WELD" check-data train/class_a
+
+# Boxes.
+mkdir -p boxes/images boxes/labels
+cp train/class_a/0000.jpg boxes/images/a.jpg
+cp train/class_a/0001.jpg boxes/images/b.jpg
+printf 'train: images\nnames: [cat, dog]\n' > boxes/data.yaml
+printf '0 .5 .5 .5 .5\n' > boxes/labels/a.txt
+works "a data set with boxes is looked through" "$WELD" check-data boxes
+prints "with boxes of each class" "^    cat +1$"
+prints "and classes that have none" "^class +dog: no box$"
+prints "and images without a file of labels" "^faults +1 no label file$"
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do
+    echo "2 .5 .5 .$i .5"
+done >> boxes/labels/a.txt
+run "$WELD" check-data boxes
+says "entries that cannot be used are counted" "boxes: 22 entries of its annotations cannot be used"
+holds "and make it fail" test "$status" = 1
+run "$WELD" check-data boxes --json
+prints "of each kind of fault all are counted" '"unknown class": 22, '
+prints "and the first are told with file and line" '"name": "boxes/labels/a.txt:21", '
+holds "but no more than twenty" sh -c "! grep -q 'a.txt:22' stdout"
+refuses "training has none of it" "boxes/labels/a.txt:2: class 2, but there are 2" \
+    "$WELD" pack boxes -o boxes.h5
 finish

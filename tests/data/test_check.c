@@ -131,7 +131,7 @@ START_TEST(broken_and_odd_images_are_named_with_the_reason) {
         "odd dog/exif.JPG: EXIF orientation 6 is ignored",
         "odd dog/really.jpg: is PNG by its contents; tiny: 31 x 23",
         "odd dog/xray.png: grey; 16 bits a channel, from 76 to 442: 45.0 % of it is above 255 and "
-        "taken for that; tiny: 31 x 23",
+        "taken for that, unless data.scale16 says otherwise; tiny: 31 x 23",
         "odd dog/moves.webp: an animation, of which the first image is taken",
         "odd dog/moves.png: an animation, of which the first image is taken; tiny: 31 x 23",
         "odd dog/endless.jpg: the mark of its end is missing, though every pixel is there",

@@ -563,7 +563,7 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *path = found.gl_pathv[i];
         weld_status status = weld_recipe_read(path, NULL, 0, NULL, &recipe, &err);
-        if (strstr(path, "finetune.yaml")) { /* the file to start from names the network */
+        if (strstr(path, "/finetune")) { /* the file to start from names the network */
             ck_assert_ptr_nonnull(strstr(err.message, "model.name: missing"));
         } else {
             ck_assert_msg(!status, "%s", err.message);
@@ -582,6 +582,13 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     ck_assert(value_of(&recipe.model, "legacy"));
     ck_assert_int_eq(recipe.data.preprocessing.height, 160);
     ck_assert_double_eq(recipe.data.preprocessing.crop_fraction, 0.95);
+    snprintf(path, sizeof path, "%s/recipes/finetune_detector.yaml", getenv("WELD_SOURCE"));
+    ck_assert_int_eq(weld_model_config_named("yolo11n", &config, &err), WELD_OK);
+    preprocessing = weld_model_usual_preprocessing(&config, NULL);
+    ck_assert_msg(!weld_recipe_read(path, set, 1, &start, &recipe, &err), "%s", err.message);
+    ck_assert_int_eq(recipe.data.preprocessing.height, 640);
+    ck_assert_int_eq(recipe.augment.kind, WELD_AUGMENT_DETECTION);
+    ck_assert_int_eq(recipe.train.ema_decay * 1000, 998);
 }
 END_TEST
 

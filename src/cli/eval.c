@@ -2,9 +2,11 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "cli/data_options.h"
+#include "cli/eval.h"
 #include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -14,7 +16,7 @@
 #include "models/models.h"
 
 typedef struct request {
-    const char *data, *confusion, *details, *fitted;
+    const char *data, *results, *confusion, *details, *fitted;
     int batch, threads;
     bool json, per_class, split;
     cli_model_options model;
@@ -27,26 +29,6 @@ static weld_status write_files(const request *r, const weld_evaluator *e, weld_e
         WELD_TRY(weld_evaluator_write_confusion(e, r->confusion, err));
     }
     return r->details ? weld_evaluator_write(e, r->details, err) : WELD_OK;
-}
-
-/* One line; `input` where there are several, in front. */
-static void print_scores(const weld_task *task, const weld_evaluation *e,
-                         const weld_preprocessing *input) {
-    if (input) {
-        char text[WELD_INPUT_TEXT_SIZE];
-        printf("size %s, crop %g, %s: ", weld_input_text(input, text), input->crop_fraction,
-               cli_interpolation_name(input->interpolation));
-    }
-    printf("%lld images:", (long long)e->images);
-    for (int i = 0; i < task->run_scores; i++) {
-        const weld_score_kind *k = &task->scores[i];
-        printf("%s %s %.*f%s", i ? "," : "", k->label, k->decimals, e->scores[i], k->unit);
-    }
-    if (isfinite(e->loss)) {
-        printf(", loss %.4f", e->loss);
-    }
-    putchar('\n');
-    cli_flush_output();
 }
 
 static void print_text(const weld_evaluator *e, bool classes) {
@@ -95,7 +77,7 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_mo
         json_array_append_new(array, make_json(r, task, evaluator, &result, &data->adopted, input));
     } else if (!status) {
         bool several = r->inputs.count > 1;
-        print_scores(task, &result, several ? input : NULL);
+        cli_print_scores(task, &result, several ? input : NULL);
         if (!several) {
             print_text(evaluator, false);
         }
@@ -142,11 +124,26 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     return status;
 }
 
+/* Is it asked what another program's results are worth? getopt takes the beginning of a name too.
+ */
+static bool is_of_results(const cli_call *call) {
+    static const char least[] = "--resu";
+    bool found = false;
+    for (int i = 1; i < call->count; i++) {
+        found = found || strncmp(call->arguments[i], least, strlen(least)) == 0;
+    }
+    return found;
+}
+
 weld_status cli_eval(cli_call *call, weld_error *err) {
+    if (is_of_results(call)) {
+        return cli_eval_results(call, err);
+    }
     request r = {.batch = 64};
     const cli_option options[] = {
         {"data", 0, CLI_NEEDED, &r.data, "DIR",
          "folder or .tar of class folders, or packed data set"},
+        CLI_RESULTS_OPTION(r.results),
         CLI_DATA_SPLIT(r.split),
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
@@ -164,6 +161,9 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
         CLI_MODEL_PRECISION(r.model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    if (call->count < 1) {
+        cli_usage(call, "something is missing: it takes FILE, or --results");
+    }
     cli_inputs_read(call, &r.input, CLI_INPUTS_MAX, &r.inputs);
     if (r.inputs.count > 1 && (r.confusion || r.details || r.fitted)) {
         cli_usage(call,

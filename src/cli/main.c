@@ -18,7 +18,7 @@ static const cli_command commands[] = {
     {"train", "RECIPE", 1, 1, "Train a network as a recipe says", cli_train},
     {"preview", "RECIPE", 1, 1, "Draw what training will see: augmented, mixed samples",
      cli_preview},
-    {"eval", "FILE", 1, 1, "Accuracy, classes and calibration of a model on a data set", cli_eval},
+    {"eval", "FILE", 0, 1, "Accuracy, classes and calibration of a model on a data set", cli_eval},
     {"compare", "A B", 2, 2, "Two models on the same images: which is better, and how sure",
      cli_compare},
     {"predict", "FILE IMAGE...", 2, -1,

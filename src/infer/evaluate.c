@@ -181,25 +181,31 @@ void weld_evaluation_json(const weld_task *task, const weld_evaluation *e, json_
     }
 }
 
-weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err) {
+weld_status weld_evaluation_write(const char *path, const weld_task *task, const void *tally,
+                                  const weld_dataset *ds, const weld_evaluation *e,
+                                  weld_error *err) {
     weld_text t = WELD_TEXT;
     const char *key;
     double value;
     weld_text_add(&t, "{\"data\":");
-    weld_json_add_name(&t, weld_dataset_path(e->dataset));
-    weld_text_format(&t, ",\n\"images\":%lld,\n\"skipped\":%lld", (long long)e->last.images,
-                     (long long)e->last.skipped);
-    for (int i = 0; number_at(e->task, &e->last, i, &key, &value); i++) {
+    weld_json_add_name(&t, weld_dataset_path(ds));
+    weld_text_format(&t, ",\n\"images\":%lld,\n\"skipped\":%lld", (long long)e->images,
+                     (long long)e->skipped);
+    for (int i = 0; number_at(task, e, i, &key, &value); i++) {
         weld_text_add(&t, ",\n");
         weld_json_add_member(&t, key, value);
     }
-    if (e->task->write_details) {
+    if (task->write_details) {
         weld_text_add(&t, ",\n");
-        e->task->write_details(e->tally, e->dataset, &t);
+        task->write_details(tally, ds, &t);
     }
     weld_text_add(&t, "}\n");
     weld_status status = t.failed ? weld_fail_memory(err, path)
                                   : weld_file_write(path, t.bytes.data, t.bytes.count, err);
     weld_text_free(&t);
     return status;
+}
+
+weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err) {
+    return weld_evaluation_write(path, e->task, e->tally, e->dataset, &e->last, err);
 }

@@ -59,6 +59,10 @@ weld_status weld_evaluator_write_confusion(const weld_evaluator *e, const char *
  * tasks/classification/classification.h). Names that are not UTF-8 get question marks in place of
  * bytes above 126. */
 weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err);
+/* The same of a tally that was filled and finished in another way. */
+weld_status weld_evaluation_write(const char *path, const weld_task *task, const void *tally,
+                                  const weld_dataset *ds, const weld_evaluation *e,
+                                  weld_error *err);
 
 /* Scores and loss as members of a JSON object, in the order of evaluation.json. */
 void weld_evaluation_json(const weld_task *task, const weld_evaluation *e, json_t *object);

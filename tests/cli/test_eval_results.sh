@@ -1,0 +1,58 @@
+#!/bin/sh
+# Results of any program, evaluated by annotations alone: no network, no images.
+# Arguments: the program.
+WELD=$(realpath "$1")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+# Four objects of "cup" in image 30, one of "cat" in image 4; "dog" has none.
+cat > truth.json << 'END'
+{"images": [{"id": 30, "file_name": "b.jpg", "width": 640, "height": 480}, {"id": 4, "file_name": "a.jpg"}],
+ "annotations": [
+  {"id": 0, "image_id": 30, "category_id": 7, "bbox": [0, 0, 40, 40], "area": 1600, "iscrowd": 0},
+  {"id": 1, "image_id": 30, "category_id": 7, "bbox": [50, 0, 40, 40], "area": 1600, "iscrowd": 0},
+  {"id": 2, "image_id": 30, "category_id": 7, "bbox": [100, 0, 40, 40], "area": 1600, "iscrowd": 0},
+  {"id": 3, "image_id": 30, "category_id": 7, "bbox": [150, 0, 40, 40], "area": 1600, "iscrowd": 0},
+  {"id": 4, "image_id": 4, "category_id": 2, "bbox": [0, 0, 40, 40], "area": 900, "iscrowd": 0}],
+ "categories": [{"id": 7, "name": "cup"}, {"id": 2, "name": "cat"}, {"id": 9, "name": "dog"}]}
+END
+cat > results.json << 'END'
+[{"image_id": 30, "category_id": 7, "bbox": [0, 0, 40, 40], "score": 0.9},
+ {"image_id": 30, "category_id": 7, "bbox": [300, 300, 40, 40], "score": 0.8},
+ {"image_id": 30, "category_id": 7, "bbox": [50, 0, 40, 40], "score": 0.7},
+ {"image_id": 30, "category_id": 7, "bbox": [100, 0, 40, 36], "score": 0.6},
+ {"image_id": 4, "category_id": 2, "bbox": [0, 0, 40, 40], "score": 0.9},
+ {"image_id": 4, "category_id": 9, "bbox": [0, 0, 40, 40], "score": 0.99}]
+END
+
+# By hand: cup 0.608086 (0.628713 at IoU 0.5), cat 1; small objects are the cat.
+works "results of another program" "$WELD" eval --results results.json --data truth.json
+prints "AP and AP50 are the means of the classes that have objects" "^2 images: AP 0\.8040, AP50 0\.8144$"
+prints "with the other figures" "APs 1\.000, APm 0\.608, APl -,"
+works "with each class" "$WELD" eval --results results.json --data truth.json --per-class --confusion c.csv --details d.json
+prints "a class" "^ +4 +0\.608 +0\.629 .* cup$"
+prints "a class without objects has none" "^ +0 +- +- .* dog$"
+prints "and what Ultralytics prints" "ultralytics 8\.4"
+holds "what is taken for what" grep -q '^cup,0,3,0,1' c.csv
+holds "and what is not there" grep -q '^false,1,1,0,0' c.csv
+holds "all of it, as JSON" grep -q '"curve":\[1,' d.json
+works "as JSON" "$WELD" eval --results results.json --data truth.json --json
+prints "to the last digit, undefined is null" '"images": 2, .*0\.8040.*: null'
+
+echo '[]' > none.json
+works "results without detections" "$WELD" eval --results none.json --data truth.json
+prints "are worth nothing" "^2 images: AP 0\.0000, AP50 0\.0000$"
+sed 's/"category_id": 9/"category_id": 8/' results.json > other.json
+works "a category that the data lacks" "$WELD" eval --results other.json --data truth.json
+says "is told" "note: other.json: 1 detections are of categories"
+sed 's/"image_id": 4/"image_id": 5/' results.json > other.json
+refuses "an image that the data lacks" "other.json: offset [0-9]+: image_id 5" \
+    "$WELD" eval --results other.json --data truth.json
+refuses "annotations in place of results" "a list of detections is expected" \
+    "$WELD" eval --results truth.json --data truth.json
+run "$WELD" eval --results results.json --data truth.json model.h5
+holds "a model besides is wrong usage" test "$status" = 2
+run "$WELD" eval --data truth.json
+holds "neither is too" test "$status" = 2
+
+finish

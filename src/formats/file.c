@@ -165,8 +165,7 @@ done:
     return status;
 }
 
-/* The name that the bytes are to have: that of the file itself where `path` is a link to it. */
-static weld_status final_name(const char *path, char **out, weld_error *err) {
+weld_status weld_file_final_name(const char *path, char **out, weld_error *err) {
     struct stat info;
     if (stat(path, &info) != 0) {
         *out = weld_strdup(path);
@@ -227,7 +226,7 @@ weld_status weld_replacement_open(const char *path, weld_replacement **out, weld
         return weld_fail_memory(err, path);
     }
     r->descriptor = r->folder = -1;
-    weld_status status = final_name(path, &r->path, err);
+    weld_status status = weld_file_final_name(path, &r->path, err);
     if (!status) {
         /* A rename is durable only when the folder that holds the name is; what that takes is taken
          * before anything is written. */

@@ -28,6 +28,10 @@ int weld_file_sync_folder(const char *path);
 weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t *bytes,
                            weld_error *err);
 
+/* The name that what is written to `path` is to have, to be released with weld_free: that of the
+ * file itself where `path` is a link to it. WELD_ERROR_ARGUMENT: a folder or the like is there. */
+weld_status weld_file_final_name(const char *path, char **out, weld_error *err);
+
 /* A file being written beside its final place, as "PATH.tmp". What is at PATH stays as it is until
  * weld_replacement_commit has made the new bytes durable and renamed them into place. A left-over
  * of a process that was killed is overwritten; a live second writer is an error. */

@@ -189,9 +189,8 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     w->descriptor = -1;
     w->layout = *layout;
     w->class_bytes = class_bytes_of(layout);
-    w->path = weld_strdup(path);
-    weld_status status = w->path ? make_header(layout, texts, &header, &header_bytes, err)
-                                 : weld_fail_memory(err, path);
+    weld_status status = weld_file_final_name(path, &w->path, err);
+    status = status ? status : make_header(layout, texts, &header, &header_bytes, err);
     if (!status) {
         w->classes = header_bytes;
         w->logits = w->classes + element_count(layout) * w->class_bytes;

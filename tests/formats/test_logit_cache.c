@@ -163,6 +163,20 @@ START_TEST(a_second_writer_is_refused) {
 }
 END_TEST
 
+/* Before a teacher has been asked anything. */
+START_TEST(a_folder_in_its_place_is_refused_at_the_start) {
+    int64_t rows;
+    weld_cache_writer *w;
+    set_up();
+    ck_assert_int_eq(mkdir(path, 0777), 0);
+    ck_assert_int_eq(weld_cache_writer_open(path, &layout, &texts, &w, &rows, &err),
+                     WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "exists and is not a file"));
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing) {
     int64_t rows;
     weld_cache_writer *w;
@@ -393,6 +407,7 @@ END_TEST
 RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
           what_another_teacher_left_is_not_gone_on_with, a_second_writer_is_refused,
+          a_folder_in_its_place_is_refused_at_the_start,
           a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing,
           values_are_rounded_to_the_nearest_half, a_cache_made_with_numpy_is_read,
           other_files_and_wrong_headers_are_refused_by_what_is_wrong,

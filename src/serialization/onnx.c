@@ -173,7 +173,7 @@ static void build_graph(weld_onnx_builder *b, const weld_plan *plan, const weld_
     const size_t outputs = b->graph->output_count;
     weld_onnx_spell_graph(b);
     for (size_t i = 0; i < options->other_count && b->status == WELD_OK; i++) {
-        b->status = weld_onnx_check_size(b, options->others[i]);
+        b->status = weld_onnx_check_size(b, options->others[i], options);
     }
     graph->name = (char *)(options->name ? options->name : "network");
     graph->input = weld_onnx_alloc(b, 1, sizeof *graph->input);
@@ -310,7 +310,7 @@ weld_status weld_onnx_write(const char *path, const weld_graph *g, const weld_we
     WELD_TRY(plan_graph(g, input, options->batch, path, &plan, err));
     WeldOnnx__GraphProto graph = WELD_ONNX__GRAPH_PROTO__INIT;
     WeldOnnx__ModelProto model = WELD_ONNX__MODEL_PROTO__INIT;
-    weld_status status = weld_onnx_builder_start(&b, g, w, options->opset, path, err);
+    weld_status status = weld_onnx_builder_start(&b, g, w, options, path, err);
     if (!status) {
         build_graph(&b, plan, input, options, &graph);
         add_metadata(&b, options->metadata, &model);

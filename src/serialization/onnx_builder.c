@@ -76,12 +76,13 @@ void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format
 }
 
 weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
-                                    const weld_weights *w, int wanted, const char *where,
-                                    weld_error *err) {
+                                    const weld_weights *w, const weld_onnx_options *options,
+                                    const char *where, weld_error *err) {
     *b = (weld_onnx_builder){.graph = g,
                              .weights = w,
                              .where = where,
-                             .wanted = wanted,
+                             .wanted = options->opset,
+                             .any_size = options->other_count > 0,
                              .opset = WELD_ONNX_OLDEST,
                              .scope = (char *)"",
                              .nodes = {.element = sizeof(WeldOnnx__NodeProto *)},

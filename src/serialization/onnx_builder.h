@@ -30,6 +30,7 @@ typedef struct weld_onnx_builder {
     const weld_weights *weights;
     const char *where;              /* in front of messages */
     int wanted;                     /* the operator set that was asked for; 0: the lowest */
+    bool any_size;                  /* height and width are to be left open */
     int opset;                      /* the lowest that has all that was spelled... */
     const char *latest;             /* ...since it has this, of a later set than all others... */
     const weld_node *latest_node;   /* ...for this node; NULL while WELD_ONNX_OLDEST suffices */
@@ -45,8 +46,8 @@ typedef struct weld_onnx_builder {
 } weld_onnx_builder;
 
 weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
-                                    const weld_weights *w, int wanted, const char *where,
-                                    weld_error *err);
+                                    const weld_weights *w, const weld_onnx_options *options,
+                                    const char *where, weld_error *err);
 void weld_onnx_builder_free(weld_onnx_builder *b);
 
 void weld_onnx_fail(weld_onnx_builder *b, weld_status status, const char *format, ...)
@@ -141,6 +142,17 @@ void weld_onnx_resize(weld_onnx_builder *b, const weld_node *node);
 
 /* Is the file, spelled, also that of `other`, the same network for images of another size? If not,
  * the error says which node is another one. */
-weld_status weld_onnx_check_size(weld_onnx_builder *b, const weld_graph *other);
+weld_status weld_onnx_check_size(weld_onnx_builder *b, const weld_graph *other,
+                                 const weld_onnx_options *options);
+
+/* --- Shapes for any height and width: onnx_open_shapes.c ---------------------------------------
+ */
+
+/* [height, width] of images as large as v [n, h, w, c], in the file: the sizes of one that is
+ * there. NULL: there is none. */
+char *weld_onnx_size_like(weld_onnx_builder *b, const weld_value *v);
+/* The target of a reshape from x to y that says no sizes of images, where there is one: rows of an
+ * image's positions, rows that stay as many, or rows that become an image again. NULL: none. */
+char *weld_onnx_open_target(weld_onnx_builder *b, const weld_value *x, const weld_value *y);
 
 #endif

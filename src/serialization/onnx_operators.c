@@ -239,10 +239,12 @@ static void layer_norm(weld_onnx_builder *b, const weld_node *node) {
     }
 }
 
-/* [n, l, heads d] with the heads set apart, its dimensions n, l, heads, d in this order. */
+/* As a target of Reshape, 0 stands for the size that the input has there.
+ *
+ * [n, l, heads d] with the heads set apart, its dimensions n, l, heads, d in this order. */
 static char *heads_of(weld_onnx_builder *b, const weld_value *v, int64_t heads,
                       weld_onnx_attribute order) {
-    const int64_t *dim = v->shape.dim, apart[] = {-1, dim[1], heads, dim[2] / heads};
+    const int64_t apart[] = {0, 0, heads, v->shape.dim[2] / heads};
     char *x = apply2(b, "Reshape-5", weld_onnx_get(b, v, PLAIN), weld_onnx_list(b, apart, 4));
     return weld_onnx_node(b, "Transpose-1", 1, &x, (weld_onnx_attribute[]){order, {0}});
 }
@@ -261,7 +263,7 @@ static void attention(weld_onnx_builder *b, const weld_node *node) {
     p = weld_onnx_node(b, "Softmax-1", 1, &p, last);
     char *y = apply2(b, "MatMul-1", p, heads_of(b, node->inputs[2], heads, rows));
     y = weld_onnx_node(b, "Transpose-1", 1, &y, back);
-    y = apply2(b, "Reshape-5", y, weld_onnx_list(b, (int64_t[]){-1, dim[1], dim[2]}, 3));
+    y = apply2(b, "Reshape-5", y, weld_onnx_list(b, (int64_t[]){0, 0, dim[2]}, 3));
     weld_onnx_set(b, node->outputs[0], PLAIN, y);
 }
 
@@ -300,8 +302,10 @@ static void reshape(weld_onnx_builder *b, const weld_node *node) {
         name = weld_onnx_node(b, "Flatten-1", 1, &name, axis);
     } else {
         const weld_shape *to = &node->attributes.shape;
+        char *target = b->any_size ? weld_onnx_open_target(b, x, y) : NULL;
         name = weld_onnx_get(b, x, PLAIN);
-        name = apply2(b, "Reshape-5", name, weld_onnx_list(b, to->dim, to->rank));
+        target = target ? target : weld_onnx_list(b, to->dim, to->rank);
+        name = apply2(b, "Reshape-5", name, target);
     }
     weld_onnx_set(b, y, PLAIN, name);
 }

@@ -20,12 +20,13 @@ elif ! node -e 'require.resolve("onnxruntime-node")' > /dev/null 2>&1; then
     no_runtime="node has no onnxruntime-node: scripts/test installs it, with a network"
 fi
 
-# checks NAME FILE: the checker accepts it, and infers a shape for every value.
+# checks NAME FILE [open]: the checker accepts it, and infers a shape for every value (but where shapes
+# are computed).
 checks() {
     if [ -n "$no_checker" ]; then
         skip "$1" "$no_checker"
     else
-        works "$1" "$python" "$here/check_onnx.py" "$2"
+        works "$1" "$python" "$here/check_onnx.py" "$2" ${3:+"$3"}
     fi
 }
 

@@ -7,7 +7,10 @@
 MAKE_NETWORK=$(realpath "$4")
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/onnx.sh"
-"$WRITE_OPERATORS" . > /dev/null
+works "write operators for any size" "$WRITE_OPERATORS" .
+checks "the checker accepts them" sized.onnx open
+agrees "they are the same at another size" sized.onnx sized_input.npy sized_twice=sized_twice.npy \
+    sized_rows=sized_rows.npy sized_map=sized_map.npy sized_boxes=sized_boxes.npy
 
 # expect NETWORK OPTIONS...: what `weld run` says of noise of each size, as words for run_onnx.js.
 expect() {

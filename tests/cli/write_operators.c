@@ -3,7 +3,8 @@
  * operators.onnx has an output for each of them, from random weights, and operators_SET.onnx is the
  * same in other operator sets; operators_input.npy is a batch for it, and NAME.npy what the output
  * NAME is to be. Images are NCHW, as in the file. noise.npy is a batch [3, 3, 48, 48] for networks,
- * noise_HxW.npy are batches of other sizes. */
+ * noise_HxW.npy are batches of other sizes. sized.onnx, of images of any size, has the outputs
+ * sized_NAME for sized_input.npy. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -252,6 +253,72 @@ static void write_operators(const char *folder) {
     weld_graph_free(g);
 }
 
+/* --- Any height and width --------------------------------------------------------------------- */
+
+/* What detectors are made of: a map twice as large, attention over the positions of a map and back,
+ * and boxes. */
+static weld_graph *build_sized(int64_t h, int64_t w) {
+    weld_graph *g;
+    weld_error err;
+    if (weld_graph_create(WELD_F32, &g, &err) != WELD_OK) {
+        fail(err.message);
+    }
+    weld_value *x = weld_input(g, "images", WELD_SHAPE(BATCH, h, w, CHANNELS));
+    weld_value *rows, *y;
+    y = weld_conv2d(g, x, leaf(g, "c.weight", WELD_SHAPE(CHANNELS, CHANNELS, 3, 3)), NULL,
+                    (weld_conv2d_options){.stride = {2, 2}, .padding = {1, 1}});
+    weld_output(g, "sized_twice",
+                weld_resize(g, y, 2 * y->shape.dim[1], 2 * y->shape.dim[2], WELD_RESIZE_NEAREST));
+    rows = weld_reshape(g, y, WELD_SHAPE(BATCH, y->shape.dim[1] * y->shape.dim[2], 2, 3));
+    rows = weld_slice(g, rows, 3, 1, 3);
+    rows = weld_reshape(g, rows, WELD_SHAPE(BATCH, rows->shape.dim[1], 4));
+    rows = weld_attention(g, rows, rows, rows, NULL, 2, 0);
+    weld_output(g, "sized_rows", rows);
+    y = weld_reshape(g, rows, WELD_SHAPE(BATCH, y->shape.dim[1], y->shape.dim[2], 4));
+    y = weld_conv2d(g, y, leaf(g, "d.weight", WELD_SHAPE(4 * 3, 4, 3, 3)), NULL,
+                    (weld_conv2d_options){.padding = {1, 1}});
+    weld_output(g, "sized_map", y);
+    weld_output(g, "sized_boxes", weld_box_decode(g, y, 3, 8));
+    if (weld_graph_status(g, &err) != WELD_OK) {
+        fail(err.message);
+    }
+    return g;
+}
+
+/* Run for another size than the file was made from. */
+static void write_sized(const char *folder) {
+    char path[4096];
+    weld_error err;
+    weld_graph *g = build_sized(16, 12), *others[] = {build_sized(9, 24), build_sized(18, 14)};
+    weld_graph *run = build_sized(22, 15);
+    weld_weights *w;
+    weld_session *s;
+    const weld_session_options options = {.batch = BATCH};
+    const weld_onnx_options onnx = {.others = others, .other_count = 2};
+    snprintf(path, sizeof path, "%s/sized.onnx", folder);
+    if (weld_graph_init_weights(g, 4, &w, &err) != WELD_OK ||
+        weld_onnx_write(path, g, w, &onnx, NULL, &err) != WELD_OK) {
+        fail(err.message);
+    }
+    if (weld_session_create(run, w, &options, &s, &err) != WELD_OK) {
+        fail(err.message);
+    }
+    weld_tensor input = weld_session_input(s, "images");
+    fill(&input);
+    write_value(folder, "sized_input", &input);
+    weld_session_run(s, 0);
+    for (size_t i = 0; i < run->output_count; i++) {
+        weld_tensor output = weld_session_output(s, run->outputs[i].name);
+        write_value(folder, run->outputs[i].name, &output);
+    }
+    weld_session_free(s);
+    weld_weights_free(w);
+    weld_graph_free(run);
+    weld_graph_free(others[0]);
+    weld_graph_free(others[1]);
+    weld_graph_free(g);
+}
+
 static void write_noise(const char *folder, const char *name, int64_t count, int64_t height,
                         int64_t width) {
     static float noise[4 * 3 * 48 * 48];
@@ -268,5 +335,6 @@ int main(int argc, char **argv) {
     write_noise(argv[1], "noise_33x50", 2, 33, 50);
     write_noise(argv[1], "noise_40x24", 3, 40, 24);
     write_operators(argv[1]);
+    write_sized(argv[1]);
     return 0;
 }

@@ -7,7 +7,7 @@
 #include "models/models.h"
 
 static void print_title(void) {
-    printf("%-25s %11s %12s %16s %10s   (1000 classes, before merging)\n", "name", "parameters",
+    printf("%-25s %11s %12s %16s %10s   (1000 classes, detectors 80; before merging)\n", "name", "parameters",
            "MACs [M]", "of attention [M]", "input size");
 }
 

@@ -4,6 +4,7 @@
  * family will do, and none has to know of it. */
 #include "models/backbone.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -150,27 +151,58 @@ void weld_layer_backbone(const weld_layers *net, const weld_model_family *family
 
 /* --- Normalisation --------------------------------------------------------------------------- */
 
-static weld_value *by_colour(const weld_layers *net, weld_path at, const char *what,
-                             const double values[3]) {
-    static const char *const colours[] = {"red", "green", "blue"};
+static const char *const colours[] = {"red", "green", "blue"};
+
+/* A number as it was written down, not as a float has it. */
+static double written(float x) {
+    return round((double)x * 1e7) / 1e7;
+}
+
+/* What images are multiplied with, and what is added then. */
+static void map_of(const float mean[3], const float std[3], double factor[3], double shift[3]) {
+    for (int c = 0; c < 3; c++) {
+        factor[c] = 1 / written(std[c]);
+        shift[c] = -written(mean[c]) / written(std[c]);
+    }
+}
+
+/* A leaf begins with one number, so there is one for each colour. */
+static weld_value *by_colour(const weld_layers *net, const char *what, const double values[3]) {
     weld_value *parts[3];
     for (int c = 0; c < 3; c++) {
-        parts[c] =
-            weld_buffer(net->g, weld_under(at, "%s.%s", what, colours[c]).text, net->g->dtype,
-                        WELD_SHAPE(1), (weld_init){WELD_INIT_CONSTANT, values[c], 0});
+        const weld_path at = weld_under((weld_path){WELD_NORMALIZE}, "%s.%s", what, colours[c]);
+        parts[c] = weld_buffer(net->g, at.text, net->g->dtype, WELD_SHAPE(1),
+                               (weld_init){WELD_INIT_CONSTANT, values[c], 0});
     }
     return weld_concat(net->g, parts, 3, 0);
 }
 
-weld_value *weld_layer_normalize(const weld_layers *net, weld_path at, weld_value *images) {
-    const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225};
+weld_value *weld_layer_normalize(const weld_layers *net, weld_value *images) {
+    const weld_preprocessing usual = weld_preprocessing_of(1);
     double factor[3], shift[3];
-    for (int c = 0; c < 3; c++) {
-        factor[c] = 1 / std[c];
-        shift[c] = -mean[c] / std[c];
+    map_of(usual.mean, usual.std, factor, shift);
+    return weld_affine(net->g, images, by_colour(net, "factor", factor),
+                       by_colour(net, "shift", shift));
+}
+
+static bool set_buffer(weld_weights *w, const char *what, int c, double value) {
+    weld_tensor t;
+    const weld_path at = weld_under((weld_path){WELD_NORMALIZE}, "%s.%s", what, colours[c]);
+    if (!weld_weights_find(w, at.text, &t) || t.dtype != WELD_F32) {
+        return false;
     }
-    return weld_affine(net->g, images, by_colour(net, at, "factor", factor),
-                       by_colour(net, at, "shift", shift));
+    ((float *)t.data)[0] = (float)value;
+    return true;
+}
+
+bool weld_set_normalization(weld_weights *w, const float mean[3], const float std[3]) {
+    double factor[3], shift[3];
+    bool all = true;
+    map_of(mean, std, factor, shift);
+    for (int c = 0; c < 3; c++) {
+        all = set_buffer(w, "factor", c, factor[c]) && set_buffer(w, "shift", c, shift[c]) && all;
+    }
+    return all;
 }
 
 /* --- Places ---------------------------------------------------------------------------------- */

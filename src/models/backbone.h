@@ -13,9 +13,12 @@ void weld_layer_backbone(const weld_layers *net, const weld_model_family *family
                          const weld_model_config *config, weld_value *images, const int *strides,
                          int count, weld_value **maps);
 
-/* Images of 0 to 1 as pretrained backbones take them: ImageNet's mean and standard deviation, by
- * buffers below `at`. */
-weld_value *weld_layer_normalize(const weld_layers *net, weld_path at, weld_value *images);
+/* Images of 0 to 1 as backbones take them that were trained by themselves: by the usual mean and
+ * standard deviation, which are buffers of the network below WELD_NORMALIZE. */
+#define WELD_NORMALIZE "normalize"
+weld_value *weld_layer_normalize(const weld_layers *net, weld_value *images);
+/* Set these buffers; false where w lacks them. */
+bool weld_set_normalization(weld_weights *w, const float mean[3], const float std[3]);
 
 /* Where a tensor of the backbone stands there, its name being one with the prefix; false: it is
  * none of it. */

@@ -47,6 +47,7 @@ typedef struct weld_model_family {
     bool in_files_alone; /* no recipe can name its networks, nor tensors tell them: they are where
                           * the graph is, in files, and called NAME or NAME:TITLE. There are then
                           * no keys, variants, build, stage_end and recognize, and check says so */
+    int usual_classes; /* where nobody says how many; 0: 1000 */
     const weld_output_form *outputs; /* ended by a name NULL; NULL: "logits" [batch, num_classes] */
     /* Its values: a struct that lies in weld_model_config.values, and a row for each of its keys.
      * Recipes and files have them in this order. */

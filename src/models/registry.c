@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define DEFAULT_CLASSES 1000
+enum { USUAL_CLASSES = 1000 };
 
 static const weld_model_variant *variant_at(size_t i) {
     for (size_t f = 0; f < weld_family_count; f++) {
@@ -107,7 +107,8 @@ weld_status weld_model_config_named(const char *name, weld_model_config *out, we
         fail_unknown(name, err);
         return WELD_ERROR_NOT_FOUND;
     }
-    *out = (weld_model_config){.num_classes = DEFAULT_CLASSES};
+    *out = (weld_model_config){.num_classes =
+                                   family->usual_classes ? family->usual_classes : USUAL_CLASSES};
     snprintf(out->name, sizeof out->name, "%s", name);
     if (variant) {
         memcpy(out->values, variant->values, family->values_size);

@@ -130,6 +130,7 @@ static weld_status recognize(const weld_shape_index *index, weld_recognized *out
 const weld_model_family weld_family_yolo11 = {
     .name = "yolo11",
     .task = "detection",
+    .usual_classes = WELD_YOLO11_USUAL_CLASSES,
     .outputs = weld_yolo11_outputs,
     .values_size = sizeof(weld_yolo11),
     .keys = keys,

@@ -15,9 +15,10 @@
 enum {
     WELD_YOLO11_LEVELS = 3,
     WELD_YOLO11_BINS = 16,
-    WELD_YOLO11_SIZE_STEP = 32, /* sides of images are multiples of it */
-    WELD_YOLO11_SPPF = 9,       /* modules: the first after the backbone, */
-    WELD_YOLO11_DETECT = 23     /* and the last */
+    WELD_YOLO11_USUAL_CLASSES = 80, /* COCO's */
+    WELD_YOLO11_SIZE_STEP = 32,     /* sides of images are multiples of it */
+    WELD_YOLO11_SPPF = 9,           /* modules: the first after the backbone, */
+    WELD_YOLO11_DETECT = 23         /* and the last */
 };
 
 /* How wide and deep it is. */
@@ -76,7 +77,7 @@ typedef struct weld_yolo11_scale {
          .help = "every C3k2 has units of C3k (m, l and x), not the deepest alone"},               \
     {                                                                                              \
         "class_channels", WELD_KEY_INTEGER, WELD_KEY_ONE(type, scale.class_channels),              \
-            .min = 0, .max = 1 << 12, .flags = WELD_KEY_UNTOLD, .standard = "0",                   \
+            .min = 0, .max = 1 << 12, .standard = "0",                                             \
             .manual_standard = "0: those of the map of stride 8, or as many as there are "         \
                                "classes, but 100 at most, where that is more",                     \
             .help = "of the branch that tells classes: to start from a network of other classes, " \

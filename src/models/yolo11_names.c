@@ -129,7 +129,10 @@ weld_status weld_yolo11_see_head(const weld_shape_index *index, const weld_yolo1
     const int units = units_of(index), classes = outputs_of(index, "model.23.cv3.0.2.weight");
     s->depth = stated && weld_yolo11_units(stated) == units ? stated->depth : units / 2.0;
     s->nested = weld_shape_index_find(index, "model.13.m.0.cv3.conv.weight") != NULL;
-    s->class_channels = outputs_of(index, "model.23.cv3.0.0.1.conv.weight");
+    s->class_channels = 0;
+    const int usual = weld_yolo11_class_channels(s, classes);
+    const int seen = outputs_of(index, "model.23.cv3.0.0.1.conv.weight");
+    s->class_channels = stated && stated->class_channels == 0 && seen == usual ? 0 : seen;
     out->headless = !classes;
     out->config.num_classes = classes ? classes : out->config.num_classes;
     out->naming = weld_yolo11_namings;

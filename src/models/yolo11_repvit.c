@@ -110,7 +110,7 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
         return;
     }
     if (v.normalize == NORMALIZE_IMAGENET) {
-        images = weld_layer_normalize(&net, (weld_path){"normalize"}, images);
+        images = weld_layer_normalize(&net, images);
     }
     weld_layer_backbone(&net, &weld_family_repvit, &own, images, strides, WELD_YOLO11_LEVELS,
                         maps.map);
@@ -155,8 +155,8 @@ static weld_status recognize(const weld_shape_index *index, weld_recognized *out
     }
     WELD_TRY(weld_yolo11_see_head(index, out->stated ? &stated.scale : NULL, &v.scale, out, err));
     v.backbone = weld_repvit_of(&found.config);
-    v.normalize =
-        weld_shape_index_find(index, "normalize.factor.red") ? NORMALIZE_IMAGENET : NORMALIZE_NONE;
+    v.normalize = weld_shape_index_find(index, WELD_NORMALIZE ".factor.red") ? NORMALIZE_IMAGENET
+                                                                             : NORMALIZE_NONE;
     memcpy(out->config.values, &v, sizeof v);
     return WELD_OK;
 }
@@ -164,6 +164,7 @@ static weld_status recognize(const weld_shape_index *index, weld_recognized *out
 const weld_model_family weld_family_yolo11_repvit = {
     .name = "yolo11_repvit",
     .task = "detection",
+    .usual_classes = WELD_YOLO11_USUAL_CLASSES,
     .outputs = weld_yolo11_outputs,
     .values_size = sizeof(weld_yolo11_repvit),
     .keys = keys,

@@ -308,10 +308,10 @@ static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origin
     WELD_TRY(start_model(r, o, err));
     weld_task_standard_values(weld_task_of(&r->model), r->loss.values);
     set_task_standard(r, weld_task_of(&r->model), &o->keys);
-    r->data.preprocessing =
-        o->start ? *o->start->preprocessing
-                 : weld_model_usual_preprocessing(&r->model,
-                                                  weld_model_find_naming(&r->model, NULL, NULL));
+    const bool goes_on = o->start && weld_family_of(o->start->model) == weld_family_of(&r->model);
+    r->data.preprocessing = goes_on ? *o->start->preprocessing
+                                    : weld_model_usual_preprocessing(
+                                          &r->model, weld_model_find_naming(&r->model, NULL, NULL));
     start_size(r);
     for (size_t i = 0; i < o->keys.count; i++) {
         if (i != name) {

@@ -155,6 +155,11 @@ static weld_status check_data_sizes(const weld_recipe *r, const weld_recipe_orig
             return weld_recipe_fail(o, KEY(data.sizes), "must rise, each size once", err);
         }
     }
+    for (int i = 0; i < count; i++) {
+        if (weld_model_check_input(&r->model, r->data.sizes[i], r->data.sizes[i], &reason)) {
+            return weld_recipe_fail(o, KEY(data.sizes), reason.message, err);
+        }
+    }
     if (count && weld_batching_init(&batches, &batching, &reason)) {
         return weld_recipe_fail(o, KEY(data.sizes), reason.message, err);
     }

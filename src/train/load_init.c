@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "models/backbone.h"
 #include "models/models.h"
 #include "train/say.h"
 
@@ -19,8 +20,9 @@ typedef struct misfits {
 typedef struct loading {
     weld_trainer *t;
     const weld_model_file *file;
-    int *rows; /* by class of the data: which class of the file's head it is, or -1 */
-    int kept;  /* classes that are */
+    bool backbone; /* the file is of the network that the run's begins with */
+    int *rows;     /* by class of the data: which class of the file's head it is, or -1 */
+    int kept;      /* classes that are */
     size_t loaded, anew, dist_anew, unused;
     misfits bad;
     int tables_from;    /* size of the images whose tables of positions were resized; 0: none */
@@ -36,6 +38,25 @@ static void add_misfit(misfits *m, const char *name, const char *reason) {
     }
 }
 
+/* Is the run's network a backbone of the file's family, and more? */
+static bool has_backbone(const loading *l) {
+    const weld_model_config *own = &l->t->data.recipe.model, *other = &l->file->config;
+    const weld_model_family *family = weld_family_of(own);
+    weld_model_config backbone;
+    if (!family->backbone || weld_family_of(other) == family) {
+        return false;
+    }
+    family->backbone(own, &backbone);
+    return weld_family_of(&backbone) == weld_family_of(other);
+}
+
+/* What the file calls a tensor of the run's network; NULL: it is of none that the file has. */
+static const char *name_in_file(const loading *l, const char *name) {
+    static const char prefix[] = WELD_BACKBONE_PREFIX;
+    const size_t length = l->backbone ? sizeof prefix - 1 : 0;
+    return strncmp(name, prefix, length) == 0 ? name + length : NULL;
+}
+
 /* Which classes of the data does the file's head know? Where it names none, all or none of them. */
 static weld_status find_rows(loading *l, weld_error *err) {
     const weld_labels labels = {.count = l->file->config.num_classes,
@@ -45,7 +66,7 @@ static weld_status find_rows(loading *l, weld_error *err) {
     if (!l->rows) {
         return weld_fail_memory(err, "classes");
     }
-    bool match = !l->file->origin.headless &&
+    bool match = !l->file->origin.headless && !l->backbone &&
                  !weld_task_match_labels(l->t->data.task, l->t->data.train, &labels, l->rows, NULL);
     for (int i = 0; i < own; i++) {
         l->rows[i] = match ? l->rows[i] : -1;
@@ -98,7 +119,12 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
     weld_model_place place = weld_model_place_of(own, name);
     weld_tensor from;
     char have[96], want[96], reason[240];
-    if (!weld_weights_find(l->file->weights, name, &from)) {
+    const char *in_file = name_in_file(l, name);
+    if (!in_file) {
+        l->anew++;
+        return;
+    }
+    if (!weld_weights_find(l->file->weights, in_file, &from)) {
         if (l->file->origin.headless && place.part > weld_model_stage_count(own)) {
             l->anew++;
             return;
@@ -137,7 +163,13 @@ static void load_tensor(loading *l, const char *name, weld_tensor to) {
 /* A tensor of the file: may the run do without it? */
 static void check_used(loading *l, const char *name) {
     const weld_model_config *own = &l->t->data.recipe.model, *other = &l->file->config;
-    if (weld_weights_find(l->t->weights, name, NULL)) {
+    char called[WELD_TENSOR_NAME_SIZE + sizeof WELD_BACKBONE_PREFIX];
+    snprintf(called, sizeof called, "%s%s", l->backbone ? WELD_BACKBONE_PREFIX : "", name);
+    if (weld_weights_find(l->t->weights, called, NULL)) {
+        return;
+    }
+    if (l->backbone && weld_model_is_head(other, name)) {
+        l->unused++;
         return;
     }
     bool second = weld_model_is_head(other, name) && weld_model_has_second_head(other) &&
@@ -176,10 +208,38 @@ static void say_untold(const loading *l, const char *path) {
     }
 }
 
+/* A backbone sees images as it did where it comes from. */
+static void say_normalization(const loading *l, const char *path) {
+    const weld_preprocessing *p = &l->file->preprocessing;
+    bool is_none = true;
+    for (int c = 0; c < 3; c++) {
+        is_none = is_none && p->mean[c] == 0 && p->std[c] == 1;
+    }
+    const bool set = weld_set_normalization(l->t->weights, p->mean, p->std);
+    if (set || !is_none) {
+        weld_train_say(l->t->data.settings,
+                       set ? "%s: the network normalises images as that backbone was given them "
+                             "(mean %g %g %g, std %g %g %g)"
+                           : "%s: was given images of mean %g %g %g, std %g %g %g, and the network "
+                             "does not normalise them: set model.normalize to imagenet",
+                       path, (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
+                       (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+    }
+}
+
 /* "FILE: 702 tensors loaded, 2 made anew (head: 1000 -> 10 classes), 7 unused (...)" */
 static void say_counts(const loading *l, const char *path) {
     int own = l->t->data.recipe.model.num_classes, other = l->file->config.num_classes;
     char head[96];
+    if (l->backbone) {
+        say_normalization(l, path);
+        weld_train_say(
+            l->t->data.settings,
+            "%s: %zu tensors of the backbone loaded, %zu made anew (all that comes after "
+            "it), %zu unused (the file's head)",
+            path, l->loaded, l->anew, l->unused);
+        return;
+    }
     if (l->file->origin.headless) {
         snprintf(head, sizeof head, "head: none in the file, %d classes", own);
     } else if (l->kept == 0) {
@@ -208,6 +268,7 @@ static void say_counts(const loading *l, const char *path) {
 
 static weld_status load(loading *l, weld_error *err) {
     const char *path = l->t->data.settings->init;
+    l->backbone = has_backbone(l);
     WELD_TRY(find_rows(l, err));
     for (size_t i = 0; i < weld_weights_count(l->t->weights); i++) {
         load_tensor(l, weld_weights_name(l->t->weights, i), weld_weights_tensor(l->t->weights, i));

@@ -3,18 +3,8 @@
 #include "fixture.h"
 #include "kernels/kernels.h"
 #include "models/drawn.h"
-#include "models/repvit.h"
-#include "models/yolo11.h"
 #include "passes/reparameterize.h"
 #include "suite.h"
-
-/* src/models/families.c has them when there is a task for them. */
-const weld_model_family *const weld_families[] = {
-    &weld_family_repvit,
-    &weld_family_yolo11,
-    &weld_family_yolo11_repvit,
-};
-const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;
 
 typedef struct detector {
     const char *file, *family;

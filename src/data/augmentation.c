@@ -80,6 +80,11 @@ static weld_status check_detection(const weld_augmentation *a, weld_error *err) 
                              a->mosaic, a->blend, a->translate, a->hsv[0], a->hsv[1], a->hsv[2]);
         }
     }
+    if (!(a->degrees >= 0 && a->degrees <= 180) || !(a->shear >= 0 && a->shear <= WELD_MAX_SHEAR)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "degrees is %g, shear %g: they must be in 0..180 and 0..%d", a->degrees,
+                         a->shear, WELD_MAX_SHEAR);
+    }
     if (!(a->scale >= 0 && a->scale <= WELD_MAX_SCALE) || a->close_mosaic < 0) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "scale is %g, close_mosaic %lld: they must be in 0..%g, and 0 or more",

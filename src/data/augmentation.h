@@ -31,6 +31,7 @@ typedef enum weld_mix_mode { WELD_MIX_BATCH, WELD_MIX_PAIR, WELD_MIX_ELEM } weld
 #define WELD_AUTO_AUGMENT_SIZE 128
 #define WELD_MAX_COLOR_JITTER 10
 #define WELD_MAX_SCALE 0.95 /* a twentieth of the size is left */
+#define WELD_MAX_SHEAR 30   /* degrees: both ways together still turn nothing inside out */
 
 #define WELD_MAX_REPEATS 100 /* a random stream's name has a byte for the number of the repeat */
 
@@ -55,7 +56,9 @@ typedef struct weld_augmentation {
     /* Of kind detection, which has none of the above but kind, flips and repeats: mosaic.h. */
     double mosaic;        /* probability that a sample is made of four images */
     double scale;         /* it is scaled by a factor of 1 - scale to 1 + scale... */
-    double translate;     /* ...and moved by up to so much of its side */
+    double translate;     /* ...moved by up to so much of its side... */
+    double degrees;       /* ...turned by up to so much to either side... */
+    double shear;         /* ...and sheared by up to so many degrees each way */
     double hsv[3];        /* gains of hue, saturation and value: hsv.h */
     double blend;         /* probability that a sample is blended with another */
     int64_t close_mosaic; /* the last epochs, whose samples are of one image each */

@@ -2,8 +2,10 @@
 #include "data/mosaic.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { IMAGES = 4, LAYERS = 2 };
+static const double radians = 3.14159265358979323846 / 180;
 _Static_assert(IMAGES *LAYERS <= WELD_SAMPLE_PARTS, "a sample has room for two mosaics");
 
 /* --- Which images --- */
@@ -60,9 +62,10 @@ static int pixel_behind(double edge) {
     return (int)ceil(edge - 0.5);
 }
 
-/* The pixels of a sample of `length` that lie between two edges. */
-static void find_cell(double low, double high, int length, int *begin, int *count) {
-    const int first = pixel_behind(fmax(low, 0)), end = pixel_behind(fmin(high, length));
+/* The pixels from..from+length-1 that lie between two edges. */
+static void find_cell(double low, double high, int from, int length, int *begin, int *count) {
+    const int first = pixel_behind(fmax(low, from));
+    const int end = pixel_behind(fmin(high, from + length));
     *begin = first;
     *count = end > first ? end - first : 0;
 }
@@ -79,21 +82,23 @@ static void find_crop(double scale, double shift, int pixels, int begin, int cou
 }
 
 /* Along axis 0 (across) or 1 (down), of an image that has `pixels` of them. */
-static void place_side(const side *s, span at, int pixels, int axis, int sample, weld_placement *p,
-                       weld_rectangle *crop) {
+static void place_side(const side *s, span at, int pixels, int axis, weld_sample_plan *plan) {
+    const weld_rectangle *frame = &plan->frame;
+    const int from = axis ? frame->y : frame->x, length = axis ? frame->height : frame->width;
     const int end = at.begin + at.size;
-    const double low = place(s, at.begin > 0 ? at.begin : 0);
-    const double high = place(s, end < s->length ? end : s->length);
+    weld_placement *p = &plan->at;
+    int begin, count;
     p->scale[axis] = s->scale * at.size / pixels;
     p->shift[axis] = place(s, at.begin);
-    p->extent[axis] = low;
-    p->extent[axis + 2] = high;
-    int *begin = axis ? &p->cell.y : &p->cell.x;
-    int *count = axis ? &p->cell.height : &p->cell.width;
-    find_cell(low, high, sample, begin, count);
-    if (*count > 0) {
-        find_crop(p->scale[axis], p->shift[axis], pixels, *begin, *count,
-                  axis ? &crop->y : &crop->x, axis ? &crop->height : &crop->width);
+    p->extent[axis] = place(s, at.begin > 0 ? at.begin : 0);
+    p->extent[axis + 2] = place(s, end < s->length ? end : s->length);
+    find_cell(p->extent[axis], p->extent[axis + 2], from, length, &begin, &count);
+    *(axis ? &plan->to.y : &plan->to.x) = begin - from;
+    *(axis ? &plan->to.height : &plan->to.width) = count;
+    if (count > 0) {
+        find_crop(p->scale[axis], p->shift[axis], pixels, begin, count,
+                  axis ? &plan->crop.y : &plan->crop.x,
+                  axis ? &plan->crop.height : &plan->crop.width);
     }
 }
 
@@ -104,6 +109,9 @@ typedef struct layer {
     side sides[2];
     bool mosaic;
     int meet[2];
+    bool turned;
+    double turn[6];
+    weld_rectangle frame;
 } layer;
 
 /* Evenly from the middle half of a canvas of twice the sample's side, a whole number. */
@@ -111,9 +119,52 @@ static int draw_meeting(int side_length, weld_random *random) {
     return (int)weld_random_range(random, 0.5 * side_length, 1.5 * side_length);
 }
 
+/* About the point in which the canvas' centre lies: turned by degrees (anticlockwise), then
+ * sheared.
+ */
+static void draw_turn(const weld_augmentation *a, weld_random *random, layer *l) {
+    const double angle = radians * weld_random_range(random, -a->degrees, a->degrees);
+    const double across = tan(radians * weld_random_range(random, -a->shear, a->shear));
+    const double down = tan(radians * weld_random_range(random, -a->shear, a->shear));
+    const double c = cos(angle), s = sin(angle), x = l->sides[0].center, y = l->sides[1].center;
+    double *m = l->turn;
+    l->turned = true;
+    m[0] = c - across * s;
+    m[1] = s + across * c;
+    m[3] = down * c - s;
+    m[4] = down * s + c;
+    m[2] = x - m[0] * x - m[1] * y;
+    m[5] = y - m[3] * x - m[4] * y;
+}
+
+/* What has to be drawn of a side for all of low..high to be seen, as far as there is canvas, and a
+ * pixel around it for the sake of interpolation. */
+static void frame_side(const side *s, double low, double high, int *begin, int *length) {
+    const double first = floor(fmax(low, place(s, 0))) - 1;
+    const double end = ceil(fmin(high, place(s, s->length))) + 1;
+    *begin = (int)first;
+    *length = end > first ? (int)(end - first) : 1;
+}
+
+/* The frame that has all that comes to lie in the sample. */
+static void frame_turned(const weld_rectangle *cell, layer *l) {
+    double inverse[6], low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    weld_mosaic_inverse(l->turn, inverse);
+    for (int corner = 0; corner < 4; corner++) {
+        const double x = corner % 2 * cell->width, y = corner / 2 * cell->height;
+        for (int axis = 0; axis < 2; axis++) {
+            const double *row = inverse + 3 * axis, at = row[0] * x + row[1] * y + row[2];
+            low[axis] = fmin(low[axis], at);
+            high[axis] = fmax(high[axis], at);
+        }
+    }
+    frame_side(&l->sides[0], low[0], high[0], &l->frame.x, &l->frame.width);
+    frame_side(&l->sides[1], low[1], high[1], &l->frame.y, &l->frame.height);
+}
+
 static layer draw_layer(const weld_augmentation *a, const weld_rectangle *cell, int images,
                         weld_random *random) {
-    layer l = {.mosaic = images > 1};
+    layer l = {.mosaic = images > 1, .frame = *cell};
     const int lengths[2] = {cell->width, cell->height};
     for (int axis = 1; axis >= 0 && l.mosaic; axis--) {
         l.meet[axis] = draw_meeting(lengths[axis], random);
@@ -122,6 +173,10 @@ static layer draw_layer(const weld_augmentation *a, const weld_rectangle *cell, 
     for (int axis = 0; axis < 2; axis++) {
         const double at = weld_random_range(random, 0.5 - a->translate, 0.5 + a->translate);
         l.sides[axis] = (side){lengths[axis] * (l.mosaic ? 2 : 1), scale, at * lengths[axis]};
+    }
+    if (a->degrees > 0 || a->shear > 0) {
+        draw_turn(a, random, &l);
+        frame_turned(cell, &l);
     }
     return l;
 }
@@ -132,21 +187,57 @@ static int find_reduction(const weld_placement *p) {
     return least >= 8 ? 8 : least >= 4 ? 4 : least >= 2 ? 2 : 1;
 }
 
+/* Where in the sample an image is seen. */
+static weld_rectangle find_seen(const weld_sample_plan *plan, const weld_rectangle *cell) {
+    weld_placement all = plan->at;
+    weld_rectangle seen;
+    double box[4];
+    if (!all.turned) {
+        return plan->to;
+    }
+    all.cell = *cell;
+    weld_placement_box(&all, (const double[4]){0, 0, all.width, all.height}, box);
+    seen.x = (int)floor(box[0]);
+    seen.y = (int)floor(box[1]);
+    seen.width = (int)ceil(box[2]) - seen.x;
+    seen.height = (int)ceil(box[3]) - seen.y;
+    return seen;
+}
+
 /* Image `number` of a layer. */
 static weld_sample_plan plan_image(const layer *l, int number, const weld_rectangle *cell,
                                    weld_image_size size) {
     const weld_rectangle fitted = weld_letterbox(size.width, size.height, cell);
-    weld_sample_plan plan = {.cell = *cell, .at = {.width = size.width, .height = size.height}};
+    weld_sample_plan plan = {
+        .cell = {0, 0, l->frame.width, l->frame.height},
+        .frame = l->frame,
+        .at = {.width = size.width, .height = size.height, .turned = l->turned}};
     span across = {fitted.x, fitted.width}, down = {fitted.y, fitted.height};
     if (l->mosaic) {
         across.begin = l->meet[0] - (number % 2 ? 0 : across.size);
         down.begin = l->meet[1] - (number / 2 ? 0 : down.size);
     }
-    place_side(&l->sides[0], across, size.width, 0, cell->width, &plan.at, &plan.crop);
-    place_side(&l->sides[1], down, size.height, 1, cell->height, &plan.at, &plan.crop);
-    plan.to = plan.at.cell;
+    memcpy(plan.at.turn, l->turn, sizeof plan.at.turn);
+    place_side(&l->sides[0], across, size.width, 0, &plan);
+    place_side(&l->sides[1], down, size.height, 1, &plan);
+    plan.at.cell = find_seen(&plan, cell);
     plan.reduction = find_reduction(&plan.at);
     return plan;
+}
+
+/* Flip what is seen: of turned images by their turn. */
+static void flip(const weld_rectangle *cell, bool hflip, bool vflip, weld_sample_plan *plan) {
+    if (!plan->at.turned) {
+        plan->hflip = hflip;
+        plan->vflip = vflip;
+        return;
+    }
+    if (hflip) {
+        weld_placement_mirror(&plan->at, 0, cell->x, cell->width);
+    }
+    if (vflip) {
+        weld_placement_mirror(&plan->at, 1, cell->y, cell->height);
+    }
 }
 
 static int count_images(const weld_sample_part *parts, int first, int count) {
@@ -173,9 +264,18 @@ void weld_mosaic_plan(const weld_transform *t, const weld_sample_part *parts,
     const bool vflip = weld_random_uniform(random) < t->augmentation.vflip;
     const bool hflip = weld_random_uniform(random) < t->augmentation.hflip;
     for (int i = 0; i < count; i++) {
-        plans[i].vflip = vflip;
-        plans[i].hflip = hflip;
+        flip(&cell, hflip, vflip, &plans[i]);
     }
+}
+
+void weld_mosaic_inverse(const double m[6], double inverse[6]) {
+    const double determinant = m[0] * m[4] - m[1] * m[3];
+    inverse[0] = m[4] / determinant;
+    inverse[1] = -m[1] / determinant;
+    inverse[3] = -m[3] / determinant;
+    inverse[4] = m[0] / determinant;
+    inverse[2] = -(inverse[0] * m[2] + inverse[1] * m[5]);
+    inverse[5] = -(inverse[3] * m[2] + inverse[4] * m[5]);
 }
 
 double weld_mosaic_share(weld_random *random) {
@@ -184,7 +284,8 @@ double weld_mosaic_share(weld_random *random) {
 
 void weld_mosaic_box(const weld_sample_plan *plan, const weld_decoded_part *in, float box[4]) {
     const weld_rectangle *to = &plan->to, *crop = &plan->crop;
-    const int edges[4] = {to->x, to->y, to->x + to->width, to->y + to->height};
+    const int left = plan->frame.x + to->x, top = plan->frame.y + to->y;
+    const int edges[4] = {left, top, left + to->width, top + to->height};
     const int corner[2] = {crop->x, crop->y}, sides[2] = {crop->width, crop->height};
     for (int i = 0; i < 4; i++) {
         const int axis = i % 2;

@@ -7,13 +7,15 @@
  * that a letterbox of width x height gives it, and what stands over the canvas is cut off. Else the
  * canvas is that letterbox. Either way it is then scaled about its centre by one factor drawn
  * evenly from 1 - scale to 1 + scale, and its centre put at half the sample's sides, more or less
- * up to `translate` of them each way. Around it is the letterbox's padding.
+ * up to `translate` of them each way. Around it is the letterbox's padding. It may be turned about
+ * that point by up to `degrees` to either side, and then sheared by up to `shear` degrees each way.
  *
- * All this is one scale and shift of each image, so that its pixels are resampled once, with the
- * antialiased filter; an edge lies between the pixels that are nearest to it. With the probability
- * `blend` a second such picture of images drawn evenly is blended in, in shares drawn from
- * beta(32, 32) (mixup). Colours are changed (images/hsv.h, with gains drawn evenly up to `hsv` to
- * both sides) and all of it flipped in the end.
+ * But for turns and shears all this is one scale and shift of each image, so that its pixels are
+ * resampled once, with the antialiased filter; an edge lies between the pixels that are nearest to
+ * it. What is turned or sheared is resampled once more, between pixels (images/warp.h). With the
+ * probability `blend` a second such picture of images drawn evenly is blended in, in shares drawn
+ * from beta(32, 32) (mixup). Colours are changed (images/hsv.h, with gains drawn evenly up to `hsv`
+ * to both sides) and all of it flipped in the end.
  *
  * Which images they are is drawn from the sample's stream for composition, all else from that for
  * augmentation.
@@ -22,6 +24,7 @@
 #define WELD_DATA_MOSAIC_H
 
 #include "data/composition.h"
+#include "data/placement.h"
 #include "data/transform.h"
 
 /* Which images samples are made of, by these settings, which must outlive it. */
@@ -31,11 +34,13 @@ typedef struct weld_image_size {
     int width, height;
 } weld_image_size;
 
-/* Plans of the parts of a sample, of images of these sizes. Of one that is not seen at all the cell
- * of plan->at has no width or no height. */
+/* Plans of the parts of a sample, of images of these sizes. */
 void weld_mosaic_plan(const weld_transform *t, const weld_sample_part *parts,
                       const weld_image_size *sizes, int count, weld_random *random,
                       weld_sample_plan *plans);
+
+/* Of a map of points, as a placement's turn. */
+void weld_mosaic_inverse(const double m[6], double inverse[6]);
 
 /* The share of the first layer. */
 double weld_mosaic_share(weld_random *random);

@@ -79,10 +79,6 @@ static void draw_plans(const weld_sample_source *s, const weld_sample *sample,
     }
 }
 
-static bool is_seen(const weld_sample_plan *plan) {
-    return plan->to.width > 0 && plan->to.height > 0;
-}
-
 /* Draw how each part is cropped, and put its annotation where that takes it. */
 static weld_status plan_parts(const weld_sample_source *s, const weld_sample *sample,
                               const weld_sample_worker *w, weld_random *random,
@@ -99,7 +95,7 @@ static weld_status plan_parts(const weld_sample_source *s, const weld_sample *sa
         const weld_placement placement =
             weld_transform_placement(s->transform, &plans[i], sizes[i].width, sizes[i].height);
         *bad = i;
-        if (is_seen(&plans[i])) {
+        if (weld_plan_is_seen(&plans[i])) {
             WELD_TRY(annotate(s, sample->parts[i].index, &placement, annotation, err));
         }
     }
@@ -119,7 +115,7 @@ weld_status weld_sample_training(const weld_sample_source *s, const weld_sample 
         weld_sample_image *image = &w->images[i];
         const int64_t index = sample->parts[i].index;
         *bad = i;
-        if (is_seen(&plans[i]) && !take_of_whole(s, index, &plans[i], image, &parts[i])) {
+        if (weld_plan_is_seen(&plans[i]) && !take_of_whole(s, index, &plans[i], image, &parts[i])) {
             status = weld_dataset_decode_part(s->ds, index, &image->bytes, &plans[i].crop,
                                               plans[i].reduction, scale16_of(s), &image->part,
                                               &parts[i], err);

@@ -39,6 +39,7 @@ void weld_transform_scratch_free(weld_transform_scratch *s) {
     weld_image_free(&s->image);
     weld_image_free(&s->sample);
     weld_image_free(&s->below);
+    weld_image_free(&s->turned);
     weld_bytes_free(&s->operation);
 }
 
@@ -263,8 +264,11 @@ weld_rectangle weld_transform_whole(const weld_transform *t) {
 
 weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
                                      weld_rectangle cell, weld_random *random) {
-    weld_sample_plan plan = {
-        .crop = {0, 0, width, height}, .reduction = 1, .cell = cell, .to = cell};
+    weld_sample_plan plan = {.crop = {0, 0, width, height},
+                             .reduction = 1,
+                             .cell = cell,
+                             .to = cell,
+                             .frame = weld_transform_whole(t)};
     const canvas shown = canvas_of(t, width, height, &cell);
     switch (t->augmentation.kind) {
     case WELD_AUGMENT_IMAGENET:
@@ -294,15 +298,6 @@ weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int hei
     return plan;
 }
 
-/* All of an image, wherever its scale and shift put it. */
-static void extend(weld_placement *p) {
-    const int sides[2] = {p->width, p->height};
-    for (int axis = 0; axis < 2; axis++) {
-        p->extent[axis] = p->shift[axis];
-        p->extent[axis + 2] = p->shift[axis] + p->scale[axis] * sides[axis];
-    }
-}
-
 weld_placement weld_transform_evaluation_placement(const weld_transform *t, int width, int height) {
     int left, top;
     const weld_resize_request r = central_request(&t->preprocessing, width, height, &left, &top);
@@ -311,19 +306,8 @@ weld_placement weld_transform_evaluation_placement(const weld_transform *t, int 
                         .scale = {(double)r.full_width / width, (double)r.full_height / height},
                         .shift = {(double)(left - r.x), (double)(top - r.y)},
                         .cell = weld_transform_whole(t)};
-    extend(&p);
+    weld_placement_extend(&p);
     return p;
-}
-
-/* Mirror an image in the `length` pixels from `begin` on, across (axis 0) or down (1). */
-static void mirror(weld_placement *p, int axis, int begin, int length) {
-    const double ends = 2.0 * begin + length, low = p->extent[axis];
-    int *cell = axis ? &p->cell.y : &p->cell.x;
-    p->scale[axis] = -p->scale[axis];
-    p->shift[axis] = ends - p->shift[axis];
-    p->extent[axis] = ends - p->extent[axis + 2];
-    p->extent[axis + 2] = ends - low;
-    *cell = 2 * begin + length - *cell - (axis ? p->cell.height : p->cell.width);
 }
 
 /* How a crop fills the place that it was made for. */
@@ -334,7 +318,7 @@ static weld_placement place_crop(const weld_sample_plan *plan, int width, int he
     p.scale[1] = (double)to->height / crop->height;
     p.shift[0] = to->x - crop->x * p.scale[0];
     p.shift[1] = to->y - crop->y * p.scale[1];
-    extend(&p);
+    weld_placement_extend(&p);
     return p;
 }
 
@@ -346,10 +330,10 @@ weld_placement weld_transform_placement(const weld_transform *t, const weld_samp
     weld_placement p =
         t->augmentation.kind == WELD_AUGMENT_DETECTION ? plan->at : place_crop(plan, width, height);
     if (plan->hflip) {
-        mirror(&p, 0, plan->cell.x, plan->cell.width);
+        weld_placement_mirror(&p, 0, plan->cell.x, plan->cell.width);
     }
     if (plan->vflip) {
-        mirror(&p, 1, plan->cell.y, plan->cell.height);
+        weld_placement_mirror(&p, 1, plan->cell.y, plan->cell.height);
     }
     return p;
 }

@@ -16,6 +16,7 @@
 #include "images/decode.h"
 #include "images/image.h"
 #include "data/pixel_augment.h"
+#include "data/placement.h"
 #include "images/resize.h"
 #include "weld/image.h"
 
@@ -35,7 +36,7 @@ weld_status weld_transform_init(weld_transform *t, const weld_preprocessing *pre
 /* Memory that calls of one thread share. Start with all zero. */
 typedef struct weld_transform_scratch {
     weld_resize_scratch resize;
-    weld_image image, sample, below;
+    weld_image image, sample, below, turned;
     weld_bytes operation;
 } weld_transform_scratch;
 void weld_transform_scratch_free(weld_transform_scratch *s);
@@ -44,21 +45,6 @@ void weld_transform_scratch_free(weld_transform_scratch *s);
  * on black, or on the padding of a letterbox. */
 weld_status weld_transform_evaluation(const weld_transform *t, const weld_image *image,
                                       weld_transform_scratch *scratch, float *out, weld_error *err);
-
-/* Where what an image shows comes to lie in a sample: its point (x, y), in pixels from the upper
- * left corner, at (scale[0] x + shift[0], scale[1] y + shift[1]). A flip is a negative scale. What
- * RandAugment does to shapes is not told.
- *
- * What is said of a part of an image is cut to the extent first, which is what there is of it to be
- * sampled, and then to the cell: what of the extent's share is left tells how much is still seen.
- */
-typedef struct weld_placement {
-    int width, height; /* of the image */
-    double scale[2], shift[2];
-    double extent[4]; /* left, top, right, bottom, in pixels of the sample and beyond it: all of the
-                       * image, or what a mosaic's canvas leaves of it */
-    weld_rectangle cell; /* of the sample; the image is seen nowhere else. Empty: not at all */
-} weld_placement;
 
 /* What a training sample takes of an image, and where it puts it. It is drawn before the image is
  * decoded, so that no more of it needs to be than the crop shows. */
@@ -70,9 +56,14 @@ typedef struct weld_sample_plan {
         to; /* where the crop comes to lie; what lies outside of the cell is cut off... */
     bool hflip, vflip; /* ...and the cell is mirrored then, left to right, top to bottom */
     /* Of kind detection (mosaic.h), where `crop` has pixels to spare around what is seen: */
-    weld_placement at; /* before it is mirrored; `to` is its cell */
-    int layer;         /* see composition.h */
+    weld_placement at;    /* before it is mirrored */
+    weld_rectangle frame; /* what is drawn of the plane before turning, from whose corner `cell` and
+                           * `to` are counted: the sample itself where nothing is turned */
+    int layer;            /* see composition.h */
 } weld_sample_plan;
+static inline bool weld_plan_is_seen(const weld_sample_plan *plan) {
+    return plan->to.width > 0 && plan->to.height > 0;
+}
 /* For an image that is to fill `cell` of the sample; of kinds other than detection. */
 weld_sample_plan weld_transform_plan(const weld_transform *t, int width, int height,
                                      weld_rectangle cell, weld_random *random);

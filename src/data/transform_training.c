@@ -5,6 +5,7 @@
 #include "data/erasing.h"
 #include "data/mosaic.h"
 #include "data/transform_pixels.h"
+#include "images/warp.h"
 
 /* Scale to the plan's size, whatever the aspect, into scratch->image, where it is not that already.
  * *out is a view. */
@@ -33,17 +34,16 @@ static weld_status stretch(const weld_transform *t, const weld_sample_plan *plan
     return WELD_OK;
 }
 
-/* scratch->sample, of the input's size, all background. */
-static weld_status begin_bytes(const weld_transform *t, weld_transform_scratch *scratch,
-                               weld_error *err) {
-    const size_t row = (size_t)t->preprocessing.width * 3;
+/* scratch->sample, of the frame's size, all background. */
+static weld_status begin_bytes(const weld_transform *t, const weld_rectangle *frame,
+                               weld_transform_scratch *scratch, weld_error *err) {
+    const size_t row = (size_t)frame->width * 3;
     const uint8_t *color = weld_transform_background(t);
-    WELD_TRY(weld_image_resize_buffer(&scratch->sample, t->preprocessing.width,
-                                      t->preprocessing.height, err));
+    WELD_TRY(weld_image_resize_buffer(&scratch->sample, frame->width, frame->height, err));
     for (size_t i = 0; i < row; i += 3) {
         memcpy(scratch->sample.pixels + i, color, 3);
     }
-    for (int y = 1; y < t->preprocessing.height; y++) {
+    for (int y = 1; y < frame->height; y++) {
         memcpy(scratch->sample.pixels + (size_t)y * row, scratch->sample.pixels, row);
     }
     return WELD_OK;
@@ -75,10 +75,6 @@ static void place_bytes(const weld_sample_plan *plan, const weld_pixels *in,
     }
 }
 
-static bool is_seen(const weld_sample_plan *plan) {
-    return plan->to.width > 0 && plan->to.height > 0;
-}
-
 /* scratch->sample becomes `share` of scratch->below and the rest of itself, cut off to whole
  * numbers. */
 static void blend(double share, weld_transform_scratch *scratch) {
@@ -90,25 +86,55 @@ static void blend(double share, weld_transform_scratch *scratch) {
     }
 }
 
-/* All parts, as bytes, in scratch->sample. */
-static weld_status assemble_bytes(const weld_transform *t, const weld_sample_plan *plans,
-                                  const weld_decoded_part *parts, int count, weld_random *random,
+static void swap(weld_image *a, weld_image *b) {
+    const weld_image c = *a;
+    *a = *b;
+    *b = c;
+}
+
+/* The frame that is drawn in scratch->sample becomes the sample. */
+static weld_status turn(const weld_transform *t, const weld_sample_plan *plan,
+                        weld_transform_scratch *scratch, weld_error *err) {
+    double m[6];
+    if (!plan->at.turned) {
+        return WELD_OK;
+    }
+    weld_mosaic_inverse(plan->at.turn, m);
+    m[2] -= plan->frame.x;
+    m[5] -= plan->frame.y;
+    WELD_TRY(weld_image_resize_buffer(&scratch->turned, t->preprocessing.width,
+                                      t->preprocessing.height, err));
+    weld_image_warp(&scratch->sample, m, weld_transform_background(t), &scratch->turned);
+    swap(&scratch->sample, &scratch->turned);
+    return WELD_OK;
+}
+
+/* All parts of a layer, as bytes, in scratch->sample; returns in *next where the next begins. */
+static weld_status assemble_layer(const weld_transform *t, const weld_sample_plan *plans,
+                                  const weld_decoded_part *parts, int first, int count, int *next,
                                   weld_transform_scratch *scratch, weld_error *err) {
-    WELD_TRY(begin_bytes(t, scratch, err));
-    for (int i = 0; i < count; i++) {
+    int i = first;
+    WELD_TRY(begin_bytes(t, &plans[first].frame, scratch, err));
+    for (; i < count && plans[i].layer == plans[first].layer; i++) {
         weld_pixels pixels;
-        if (i > 0 && plans[i].layer != plans[i - 1].layer) {
-            const weld_image below = scratch->sample;
-            scratch->sample = scratch->below;
-            scratch->below = below;
-            WELD_TRY(begin_bytes(t, scratch, err));
-        }
-        if (is_seen(&plans[i])) {
+        if (weld_plan_is_seen(&plans[i])) {
             WELD_TRY(stretch(t, &plans[i], &parts[i], scratch, &pixels, err));
             place_bytes(&plans[i], &pixels, scratch);
         }
     }
-    if (plans[count - 1].layer > 0) {
+    *next = i;
+    return turn(t, &plans[first], scratch, err);
+}
+
+/* All layers, likewise. */
+static weld_status assemble_bytes(const weld_transform *t, const weld_sample_plan *plans,
+                                  const weld_decoded_part *parts, int count, weld_random *random,
+                                  weld_transform_scratch *scratch, weld_error *err) {
+    int next;
+    WELD_TRY(assemble_layer(t, plans, parts, 0, count, &next, scratch, err));
+    if (next < count) {
+        swap(&scratch->sample, &scratch->below);
+        WELD_TRY(assemble_layer(t, plans, parts, next, count, &next, scratch, err));
         blend(weld_mosaic_share(random), scratch);
     }
     return WELD_OK;
@@ -119,7 +145,7 @@ static weld_status assemble(const weld_transform *t, const weld_sample_plan *pla
                             const weld_decoded_part *parts, int count, weld_random *random,
                             weld_transform_scratch *scratch, float *out, weld_error *err) {
     const bool plain = t->pixels.method == WELD_PIXELS_AS_THEY_ARE;
-    if (plain && count == 1 && is_seen(plans)) {
+    if (plain && count == 1 && weld_plan_is_seen(plans) && !plans->at.turned) {
         weld_pixels pixels;
         WELD_TRY(stretch(t, plans, parts, scratch, &pixels, err));
         weld_transform_place(t, &pixels, plans->to.x, plans->to.y, plans->hflip, plans->vflip, out);

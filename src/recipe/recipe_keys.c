@@ -166,11 +166,16 @@ static const weld_key augment_keys[] = {
              "with timm's `--mixup-off-epoch`; 0: to the end"},
     {"mosaic", REAL(augment.mosaic, 0, 1), .null = "0",
      .help = "detection: probability that a sample is made of four images; 0 in other kinds, as "
-             "the next five"},
+             "the next seven"},
     {"scale", REAL(augment.scale, 0, WELD_MAX_SCALE), .null = "0",
      .help = "detection: a sample is scaled by a factor of 1 - scale to 1 + scale"},
     {"translate", REAL(augment.translate, 0, 1), .null = "0",
      .help = "detection: it is moved by up to so much of its side, each way"},
+    {"degrees", REAL(augment.degrees, 0, 180), .null = "0",
+     .help = "detection: it is turned by up to so many degrees to either side; boxes become the "
+             "smallest around their corners, which is too large"},
+    {"shear", REAL(augment.shear, 0, WELD_MAX_SHEAR), .null = "0",
+     .help = "detection: it is sheared by up to so many degrees, each way"},
     {"hsv", REALS(augment.hsv, 0, 1),
      .help = "detection: gains of hue (1 is the whole circle of colours), saturation and value, of "
              "which up to so much is added or taken away"},

@@ -24,43 +24,24 @@ static weld_status read(const weld_dataset *ds, int64_t index, weld_array *out, 
     return WELD_OK;
 }
 
-/* A side of a box. */
-typedef struct span {
-    float low, high;
-} span;
-
-static span clipped(span s, float low, float high) {
-    return (span){fminf(fmaxf(s.low, low), high), fmaxf(fminf(s.high, high), low)};
-}
-
-/* Where a side comes to lie; a flip turns it round. */
-static span placed(span s, const weld_placement *p, int axis) {
-    const double a = p->scale[axis] * (double)s.low + p->shift[axis];
-    const double b = p->scale[axis] * (double)s.high + p->shift[axis];
-    return (span){(float)fmin(a, b), (float)fmax(a, b)};
-}
-
 enum { LEAST_SIDE = 2, LARGEST_ASPECT = 100 };
-static const float LEAST_PART = 0.1f;
+static const double LEAST_PART = 0.1;
 
-/* Where a side comes to lie, as far as the sample has a share in it. */
-static span side(span s, int size, const weld_placement *p, int axis) {
-    const span whole = placed(clipped(s, 0, (float)size), p, axis);
-    return clipped(whole, (float)p->extent[axis], (float)p->extent[axis + 2]);
+static double within(double v, double high) {
+    return fmin(fmax(v, 0), high);
 }
 
 /* false: it is left out. */
 static bool place_box(weld_placed_box *b, const weld_placement *p) {
-    const weld_rectangle *c = &p->cell;
-    const span x = side((span){b->x1, b->x2}, p->width, p, 0);
-    const span y = side((span){b->y1, b->y2}, p->height, p, 1);
-    const span sx = clipped(x, (float)c->x, (float)(c->x + c->width));
-    const span sy = clipped(y, (float)c->y, (float)(c->y + c->height));
-    const float width = sx.high - sx.low, height = sy.high - sy.low;
-    *b = (weld_placed_box){sx.low, sy.low, sx.high, sy.high, b->class_index, b->flags};
-    return width > LEAST_SIDE && height > LEAST_SIDE &&
-           width * height > LEAST_PART * (x.high - x.low) * (y.high - y.low) &&
-           fmaxf(width / height, height / width) < LARGEST_ASPECT;
+    const double box[4] = {within((double)b->x1, p->width), within((double)b->y1, p->height),
+                           within((double)b->x2, p->width), within((double)b->y2, p->height)};
+    double seen[4];
+    const double area = weld_placement_box(p, box, seen);
+    const double width = seen[2] - seen[0], height = seen[3] - seen[1];
+    *b = (weld_placed_box){(float)seen[0], (float)seen[1], (float)seen[2],
+                           (float)seen[3], b->class_index, b->flags};
+    return width > LEAST_SIDE && height > LEAST_SIDE && width * height > LEAST_PART * area &&
+           fmax(width / height, height / width) < LARGEST_ASPECT;
 }
 
 static void place(weld_array *elements, size_t first, const weld_placement *placement) {

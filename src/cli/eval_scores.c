@@ -16,7 +16,11 @@ void cli_print_scores(const weld_task *task, const weld_evaluation *e,
     printf("%lld images:", (long long)e->images);
     for (int i = 0; i < task->run_scores; i++) {
         const weld_score_kind *k = &task->scores[i];
-        printf("%s %s %.*f%s", i ? "," : "", k->label, k->decimals, e->scores[i], k->unit);
+        if (isfinite(e->scores[i])) {
+            printf("%s %s %.*f%s", i ? "," : "", k->label, k->decimals, e->scores[i], k->unit);
+        } else { /* there is nothing of which it could be one */
+            printf("%s %s -", i ? "," : "", k->label);
+        }
     }
     if (isfinite(e->loss)) {
         printf(", loss %.4f", e->loss);

@@ -37,11 +37,14 @@ holds "what is taken for what" grep -q '^cup,0,3,0,1' c.csv
 holds "and what is not there" grep -q '^false,1,1,0,0' c.csv
 holds "all of it, as JSON" grep -q '"curve":\[1,' d.json
 works "as JSON" "$WELD" eval --results results.json --data truth.json --json
-prints "to the last digit, undefined is null" '"images": 2, .*0\.8040.*: null'
+prints "to the last digit, undefined is null" '"AP": 0\.80404[0-9]{11,}, "AP50": 0\.8143[0-9]+.* "APl": null'
 
 echo '[]' > none.json
 works "results without detections" "$WELD" eval --results none.json --data truth.json
 prints "are worth nothing" "^2 images: AP 0\.0000, AP50 0\.0000$"
+echo '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": [{"id": 1, "name": "cup"}]}' > empty.json
+works "annotations without objects" "$WELD" eval --results none.json --data empty.json
+prints "leave all undefined" "^1 images: AP -, AP50 -$"
 sed 's/"category_id": 9/"category_id": 8/' results.json > other.json
 works "a category that the data lacks" "$WELD" eval --results other.json --data truth.json
 says "is told" "note: other.json: 1 detections are of categories"

@@ -5,18 +5,18 @@
 #include "tasks/detection/tally.h"
 
 static const weld_score_kind scores[] = {
-    [WELD_COCO_AP] = {"ap", "AP", "", 4, "precision"},
-    [WELD_COCO_AP50] = {"ap50", "AP50", "", 4, "precision"},
-    [WELD_COCO_AP75] = {"ap75", "AP75", "", 4, "precision"},
-    [WELD_COCO_AP_SMALL] = {"aps", "APs", "", 4, "precision"},
-    [WELD_COCO_AP_MEDIUM] = {"apm", "APm", "", 4, "precision"},
-    [WELD_COCO_AP_LARGE] = {"apl", "APl", "", 4, "precision"},
-    [WELD_COCO_AR1] = {"ar1", "AR1", "", 4, "recall"},
-    [WELD_COCO_AR10] = {"ar10", "AR10", "", 4, "recall"},
-    [WELD_COCO_AR100] = {"ar100", "AR100", "", 4, "recall"},
-    [WELD_COCO_AR_SMALL] = {"ars", "ARs", "", 4, "recall"},
-    [WELD_COCO_AR_MEDIUM] = {"arm", "ARm", "", 4, "recall"},
-    [WELD_COCO_AR_LARGE] = {"arl", "ARl", "", 4, "recall"},
+    [WELD_COCO_AP] = {"AP", "AP", "", 4, "precision"},
+    [WELD_COCO_AP50] = {"AP50", "AP50", "", 4, "precision"},
+    [WELD_COCO_AP75] = {"AP75", "AP75", "", 4, "precision"},
+    [WELD_COCO_AP_SMALL] = {"APs", "APs", "", 4, "precision"},
+    [WELD_COCO_AP_MEDIUM] = {"APm", "APm", "", 4, "precision"},
+    [WELD_COCO_AP_LARGE] = {"APl", "APl", "", 4, "precision"},
+    [WELD_COCO_AR1] = {"AR1", "AR1", "", 4, "recall"},
+    [WELD_COCO_AR10] = {"AR10", "AR10", "", 4, "recall"},
+    [WELD_COCO_AR100] = {"AR100", "AR100", "", 4, "recall"},
+    [WELD_COCO_AR_SMALL] = {"ARs", "ARs", "", 4, "recall"},
+    [WELD_COCO_AR_MEDIUM] = {"ARm", "ARm", "", 4, "recall"},
+    [WELD_COCO_AR_LARGE] = {"ARl", "ARl", "", 4, "recall"},
 };
 
 static const char *const recipe[] = {"augment.kind",

@@ -28,7 +28,7 @@ void weld_detection_finish(void *tally, weld_evaluation *out);
  *   areas              "shapes", or "boxes" where the data set tells none of shapes
  *   ultralytics_8_3, ultralytics_8_4    {map50, map}: what its versions call mAP
  *   curve              precision at IoU 0.5 by recall 0, 0.01, ... 1, mean over classes
- *   classes            list of {class, objects, found, ap, ap50, ap75, ar100, f1, confidence,
+ *   classes            list of {name, objects, found, AP, AP50, AR100, f1, confidence,
  *                      precision, recall, curve}; null where a class has no objects
  *   confusion          {confidence, iou, cells: list of [truth, predicted, count]}, classes by
  *                      number; their number stands for "false" (truth) and "missed" (predicted)

@@ -60,7 +60,7 @@ void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld
 /* --- JSON --- */
 
 /* The numbers of a class, by their names in files. */
-static const char *const class_keys[] = {"ap",         "ap50",      "ar100", "f1",
+static const char *const class_keys[] = {"AP",         "AP50",      "AR100", "f1",
                                          "confidence", "precision", "recall"};
 enum { CLASS_KEYS = sizeof class_keys / sizeof *class_keys };
 

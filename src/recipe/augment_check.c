@@ -50,22 +50,23 @@ static const rule unplaced[] = {
     {KEY(cutmix), "0", not_of_boxes},
 };
 
+/* strict: what was given otherwise is an error, and else left alone. */
 static weld_status apply(weld_recipe *r, const weld_recipe_origins *o, const rule *rules,
-                         size_t count, weld_error *err) {
+                         size_t count, bool strict, weld_error *err) {
     for (size_t i = 0; i < count; i++) {
         const weld_recipe_key *key = &o->keys.at[weld_recipe_key_index(&o->keys, rules[i].place)];
         char text[256];
         weld_recipe_key_text(r, key, text, sizeof text);
         if (!weld_recipe_was_given(o, rules[i].place)) {
             WELD_TRY(weld_key_set(key->row, (char *)r + key->base, rules[i].off, err));
-        } else if (rules[i].reason && strcmp(text, rules[i].off) != 0) {
+        } else if (strict && rules[i].reason && strcmp(text, rules[i].off) != 0) {
             return weld_recipe_fail(o, rules[i].place, rules[i].reason, err);
         }
     }
     return WELD_OK;
 }
 
-#define APPLY(rules) apply(r, o, rules, sizeof(rules) / sizeof *(rules), err)
+#define APPLY(rules, strict) apply(r, o, rules, sizeof(rules) / sizeof *(rules), strict, err)
 
 static weld_status check_detection(weld_recipe *r, const weld_recipe_origins *o, bool placed,
                                    weld_error *err) {
@@ -85,7 +86,7 @@ static weld_status check_detection(weld_recipe *r, const weld_recipe_origins *o,
                                 "several: name a teacher",
                                 err);
     }
-    return APPLY(others);
+    return APPLY(others, true);
 }
 
 weld_status weld_recipe_check_augment(weld_recipe *r, const weld_recipe_origins *o,
@@ -99,10 +100,10 @@ weld_status weld_recipe_check_augment(weld_recipe *r, const weld_recipe_origins 
         return check_detection(r, o, placed, err);
     case WELD_AUGMENT_IMAGENET:
     case WELD_AUGMENT_SMALL:
-        WELD_TRY(APPLY(detection));
-        return placed ? APPLY(unplaced) : WELD_OK;
-    case WELD_AUGMENT_NONE:
-        break;
+        WELD_TRY(APPLY(detection, true));
+        return placed ? APPLY(unplaced, true) : WELD_OK;
+    case WELD_AUGMENT_NONE: /* in which no key does anything */
+        return APPLY(detection, false);
     }
     return WELD_OK;
 }

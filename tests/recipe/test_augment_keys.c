@@ -8,6 +8,8 @@
 
 #define BASE "model: {name: repvit_m0_9}\ndata: {train: photos}\n"
 
+#define FINDS "model: {name: yolo11n}\ndata: {train: photos.json}\n"
+
 static weld_error err;
 static weld_recipe recipe; /* large, hence not on the stack */
 
@@ -43,18 +45,78 @@ START_TEST(networks_that_name_images_have_no_mosaics) {
 }
 END_TEST
 
-START_TEST(what_is_written_is_read_again) {
+START_TEST(detectors_have_mosaics_unless_they_say_otherwise) {
+    accept(FINDS);
+    ck_assert_int_eq(recipe.augment.kind, WELD_AUGMENT_DETECTION);
+    ck_assert_double_eq(recipe.augment.mosaic, 1);
+    ck_assert_double_eq(recipe.augment.scale, 0.5);
+    ck_assert_int_eq(recipe.augment.close_mosaic, 10);
+    ck_assert_int_eq(recipe.augment.repeats, 1);
+    ck_assert_str_eq(recipe.augment.auto_augment, "none");
+    ck_assert_double_eq(recipe.augment.mixup, 0);
+    accept(FINDS "augment: {hsv: [0, 0.5, 0.25], blend: 0.1, degrees: 10, repeats: 2}\n");
+    ck_assert_double_eq(recipe.augment.hsv[2], 0.25);
+    ck_assert_int_eq(recipe.augment.repeats, 2);
+    accept(FINDS "augment: {kind: imagenet, hflip: 0}\n");
+    ck_assert_double_eq(recipe.augment.mosaic, 0);
+    ck_assert_double_eq(recipe.augment.mixup, 0);
+    ck_assert_double_eq(recipe.augment.random_erasing, 0.25);
+}
+END_TEST
+
+START_TEST(what_does_not_go_with_boxes_is_refused) {
+    refuse(FINDS "augment:\n  kind: detection\n  mixup: 0.2\n",
+           "r.yaml:5: augment.mixup: mixes batches: of kind detection there is augment.blend: set "
+           "it to 0");
+    refuse(
+        FINDS "augment: {auto_augment: rand}\n",
+        "r.yaml:3: augment.auto_augment: is not of kind detection, which has augment.hsv: set it "
+        "to none");
+    refuse(FINDS "augment: {kind: imagenet, cutmix: 1}\n",
+           "r.yaml:3: augment.cutmix: moves or mixes images and not what is said of their parts: "
+           "remove the key; augment.kind detection has mosaics and more");
+    refuse("model: {name: yolo11n}\ndata:\n  train: photos.json\n  resize: squash\n",
+           "r.yaml:4: data.resize: augment.kind detection shows whole images: use letterbox");
+    refuse(FINDS "augment: {scale: 1}\n",
+           "r.yaml:3: augment.scale: 1 is out of range: give 0 to 0.95");
+    refuse(FINDS "augment: {hsv: [0.1, 0.2]}\n",
+           "r.yaml:3: augment.hsv: takes a list of 3 values, as [1, 2]");
+}
+END_TEST
+
+START_TEST(the_end_of_mosaics_is_fitted_with_the_run) {
+    accept(FINDS "train: {epochs: 100}\n");
+    weld_recipe_fit(&recipe, 30);
+    ck_assert_int_eq(recipe.augment.close_mosaic, 3);
+    weld_recipe_fit(&recipe, 2);
+    ck_assert_int_eq(recipe.augment.close_mosaic, 1);
+}
+END_TEST
+
+static void write_and_read(const char *recipe_text) {
     char *text, *again;
-    accept(BASE);
+    accept(recipe_text);
     ck_assert_int_eq(weld_recipe_text(&recipe, &text, &err), WELD_OK);
-    ck_assert_ptr_nonnull(strstr(text, "mosaic: 0"));
     accept(text);
     ck_assert_int_eq(weld_recipe_text(&recipe, &again, &err), WELD_OK);
     ck_assert_str_eq(text, again);
     weld_free(text);
     weld_free(again);
 }
+
+START_TEST(what_is_written_is_read_again) {
+    write_and_read(BASE);
+    ck_assert_double_eq(recipe.augment.mosaic, 0);
+    write_and_read(FINDS "augment: {mosaic: 0.75, close_mosaic: 3}\n");
+    ck_assert_double_eq(recipe.augment.mosaic, 0.75);
+    ck_assert_int_eq(recipe.augment.close_mosaic, 3);
+    write_and_read(BASE "augment: {kind: none}\n");
+    ck_assert_double_eq(recipe.augment.mosaic, 0);
+    write_and_read(FINDS "augment: {kind: none, mosaic: 0.5}\n");
+    ck_assert_double_eq(recipe.augment.mosaic, 0.5);
+}
 END_TEST
 
 RUN_SUITE("recipe/augment_keys", networks_that_name_images_have_no_mosaics,
-          what_is_written_is_read_again)
+          detectors_have_mosaics_unless_they_say_otherwise, what_does_not_go_with_boxes_is_refused,
+          the_end_of_mosaics_is_fitted_with_the_run, what_is_written_is_read_again)

@@ -58,14 +58,20 @@ static bool parse_strides(const char *text, int strides[WELD_MAX_STAGES], int *c
     return false;
 }
 
-static void print_onnx(const weld_export_options *o, const weld_preprocessing *p,
+static void print_onnx(const weld_export_options *o, const weld_model *m,
                        const weld_export_report *r) {
+    const weld_preprocessing *p = weld_model_get_preprocessing(m);
+    const int step = weld_family_of(weld_model_get_config(m))->size_step;
     char text[32];
     printf("%-24s %14d\n%-24s %14d\n", "opset", r->opset, "IR version", r->ir_version);
     snprintf(text, sizeof text, "%lld", (long long)o->batch);
     printf("%-24s %14s\n", "batch", o->batch ? text : "dynamic");
     snprintf(text, sizeof text, "%d x %d", p->height, p->width);
-    printf("%-24s %14s\n", "height and width", o->any_size ? "dynamic" : text);
+    printf("%-24s %14s", "height and width", o->any_size ? "dynamic" : text);
+    if (o->any_size && step) {
+        printf(", multiples of %d", step);
+    }
+    putchar('\n');
     printf("%-24s %14s\n", "outputs", r->outputs);
 }
 
@@ -75,7 +81,7 @@ static void print_report(const char *path, const weld_export_options *o, const w
     printf("%s written\n", path);
     printf("%-24s %14s\n", "form", o->form == WELD_EXPORT_TRAINING ? "training" : "merged");
     if (onnx) {
-        print_onnx(o, weld_model_get_preprocessing(m), r);
+        print_onnx(o, m, r);
     } else {
         printf("%-24s %14s%s\n", "names", names->name,
                names->bgr ? ", for BGR images: the first convolution is turned" : "");

@@ -74,4 +74,11 @@ mobileone open channels=8,16,24 depths=1,2,2 se_layers=0,0,1 stem_channels=8 bra
 mobilevit Reshape channels=4,8,8,8,8,8 transformer_channels=8,12,8 depths=1,2,1 expansion=2
 cmt tables stem_channels=4 head_channels=16 channels=4,4,8,8 depths=1,1,2,1 mlp_ratio=2.3
 EOF
+
+# A detector.
+works "make a detector" "$MAKE_NETWORK" yolo11 yolo11.h5 64 width=0.125 depth=0.25
+works "export it for any size" "$WELD" export yolo11.h5 -o any.onnx --size dynamic
+prints "it is told which it takes" "^height and width +dynamic, multiples of 32$"
+prints "and what it gives" "^outputs +boxes, scores$"
+checks "the checker accepts it" any.onnx open
 finish

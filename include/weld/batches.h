@@ -45,9 +45,10 @@ typedef struct weld_batches_options {
 
 WELD_API weld_batches_options weld_batches_defaults(void);
 
-/* Of a folder of class folders, a .tar file of one, or what `weld pack` makes of either. Classes
- * are in the order of their names. options NULL: the defaults. Errors: the path is missing or no
- * data set, a class without images; WELD_ERROR_ARGUMENT: an option out of its range. */
+/* Of a folder of class folders, a .tar file of one, a .csv of paths and classes, or what `weld
+ * pack` makes of these. Classes are in the order of their names. options NULL: the defaults.
+ * Errors: the path is missing or no data set, a class without images; WELD_ERROR_ARGUMENT: an
+ * option out of its range. */
 WELD_API weld_status weld_batches_open(const char *path, const weld_batches_options *options,
                                        weld_batches **out, weld_error *err);
 WELD_API void weld_batches_free(weld_batches *b); /* accepts NULL */

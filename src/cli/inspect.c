@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 #include "formats/logit_cache.h"
@@ -104,11 +105,12 @@ static sort sort_of(const inspection *in) {
     case WELD_FILE_PNG:
     case WELD_FILE_WEBP:
         return (sort){"an image", inspect_image};
-    default: /* a recipe is a text like any other, but for its name */
-        return in->kind == WELD_FILE_UNKNOWN && dot &&
-                       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)
+    default: /* recipes and lists are texts like any other, but for their names */
+        return in->kind != WELD_FILE_UNKNOWN || !dot ? (sort){"a network", inspect_network}
+               : strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0
                    ? (sort){"a recipe", inspect_recipe}
-                   : (sort){"a network", inspect_network};
+               : weld_strcasecmp(dot, ".csv") == 0 ? (sort){"a data set", inspect_dataset}
+                                                   : (sort){"a network", inspect_network};
     }
 }
 

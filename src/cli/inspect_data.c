@@ -142,14 +142,17 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
         return in->kind == WELD_FILE_FOLDER ? explain(in->path, status, err) : status;
     }
     weld_packed_layout layout = weld_dataset_layout(ds);
-    bool packed = in->kind == WELD_FILE_PACKED, tar = weld_dataset_is_tar(ds);
+    const bool packed = in->kind == WELD_FILE_PACKED, tar = weld_dataset_is_tar(ds);
+    const bool csv = weld_dataset_is_csv(ds);
     inspect_title(in,
                   packed ? "packed"
                   : tar  ? "tar"
+                  : csv  ? "csv"
                          : "folder",
                   "%s",
                   packed ? weld_file_kind_text(in->kind)
                   : tar  ? "a data set in a tar archive"
+                  : csv  ? "a data set that a CSV file lists"
                          : "a data set in folders");
     inspect_fact(in, "images", json_integer(weld_dataset_count(ds)), "%lld",
                  (long long)weld_dataset_count(ds));
@@ -163,7 +166,7 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
     }
     const char *note = weld_dataset_note(ds);
     if (*note) {
-        inspect_fact(in, "index", weld_json_name(note), "%s", note);
+        inspect_fact(in, csv ? "columns" : "index", weld_json_name(note), "%s", note);
     }
     const char *passed = weld_dataset_passed(ds);
     if (*passed) {

@@ -9,6 +9,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "data/coco.h"
+#include "data/csv_listing.h"
 #include "data/folder.h"
 #include "data/index.h"
 #include "data/tar_listing.h"
@@ -43,6 +44,12 @@ static weld_status list(weld_dataset *ds, const weld_dataset_options *options, w
     snprintf(ds->note, sizeof ds->note, "%s%s%s", before.text,
              *before.text && *after.text ? "; " : "", after.text);
     return status;
+}
+
+static weld_status read_csv(weld_dataset *ds, const weld_dataset_options *options,
+                            weld_error *err) {
+    return weld_csv_list(ds->path, &options->listing, &ds->listing, &ds->root, ds->note,
+                         sizeof ds->note, err);
 }
 
 /* Is it JSON? */
@@ -94,7 +101,9 @@ static weld_status open_file(weld_dataset *ds, const weld_layout *layout,
     close(ds->tar);
     ds->tar = -1;
     return begins_object(block, look) ? read_boxes(ds, layout, options, err)
-                                      : weld_packed_open(ds->path, &ds->packed, err);
+           : weld_is_csv_listing(ds->path, block, look)
+               ? read_csv(ds, options, err)
+               : weld_packed_open(ds->path, &ds->packed, err);
 }
 
 static weld_status open_any(weld_dataset *ds, const weld_dataset_options *options,
@@ -161,6 +170,7 @@ void weld_dataset_free(weld_dataset *ds) {
         weld_text_free(&ds->passed);
         weld_free(ds->class_of);
         weld_free(ds->kept);
+        weld_free(ds->root);
         weld_free(ds->path);
         weld_free(ds);
     }
@@ -302,6 +312,10 @@ const char *weld_dataset_passed(const weld_dataset *ds) {
 
 bool weld_dataset_is_tar(const weld_dataset *ds) {
     return ds->tar >= 0;
+}
+
+bool weld_dataset_is_csv(const weld_dataset *ds) {
+    return ds->root;
 }
 
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {

@@ -5,6 +5,7 @@
  * do, sorted by folder and then by name, bytewise. Entries whose name begins with a dot are
  * skipped. That order gives labels and indices. A tar archive of such folders is the same data set
  * (tar_listing.h says how archives are read); each sample is read by itself, out of its place. A
+ * CSV file names images and their classes (csv_listing.h), which come in the same order. A
  * packed file (formats/packed.h) keeps the order in which it was packed.
  *
  * Of large folders and archives an index is kept (index.h), so that only their first opening goes
@@ -67,12 +68,14 @@ int weld_dataset_label(const weld_dataset *ds, int64_t i);
 /* "class/file.jpg" as a rule; the data set's own path is not part of it. */
 const char *weld_dataset_name(const weld_dataset *ds, int64_t i);
 const char *weld_dataset_path(const weld_dataset *ds);
-/* What became of the index, for people; empty where there is nothing to say. */
+/* What became of the index, or which columns of a list were taken, for people; empty where there is
+ * nothing to say. */
 const char *weld_dataset_note(const weld_dataset *ds);
 /* What was passed over in a folder or archive, and what was taken although its name does not say
  * that it is an image, in a line for people; "" where there is nothing to say. */
 const char *weld_dataset_passed(const weld_dataset *ds);
 bool weld_dataset_is_tar(const weld_dataset *ds);
+bool weld_dataset_is_csv(const weld_dataset *ds); /* it is a list of images (csv_listing.h) */
 /* The layout of raw pixels; all zero where samples are image files. */
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 

@@ -11,9 +11,10 @@
 
 /* Where an image is; false: the path is too long. Of an archive's member it is for messages. */
 static bool path_of(const weld_dataset *ds, const char *name, char *path, size_t size) {
-    const char *root = ds->boxes ? ds->boxes->root : ds->path;
-    const int length = ds->boxes && *name == '/' ? snprintf(path, size, "%s", name)
-                                                 : snprintf(path, size, "%s/%s", root, name);
+    const char *root = ds->boxes ? ds->boxes->root : ds->root;
+    const int length = root && *name == '/'
+                           ? snprintf(path, size, "%s", name)
+                           : snprintf(path, size, "%s/%s", root ? root : ds->path, name);
     return length < (int)size;
 }
 

@@ -12,6 +12,7 @@ struct weld_dataset {
     weld_packed *packed; /* NULL: a folder or an archive */
     int tar;             /* descriptor of a tar archive, or -1 */
     weld_listing listing;
+    char *root;            /* the folder of the samples that a list names; NULL: it is no list */
     weld_box_store *boxes; /* NULL: samples have labels */
     char note[1100];
     weld_text passed; /* what weld_dataset_passed says */

@@ -39,15 +39,15 @@ static weld_status data_override(const char *part, const char *folder, const cha
 static const char *const train_names[] = {"train", "training", NULL};
 static const char *const val_names[] = {"val", "valid", "validation", "test", NULL};
 
-static const char *const endings[] = {".h5", ".tar", ""};
+static const char *const endings[] = {".h5", ".tar", "", ".csv"};
 
 /* Which of the names with which ending an entry has, in any case, and how it is to be preferred: a
- * packed file to an archive to a folder, an earlier name to a later. 0: none of them. */
+ * packed file to an archive to a folder to a list, an earlier name to a later. 0: none of them. */
 static int rank_of(const char *entry, const char *const *names) {
     int rank = 1;
     for (; *names; names++) {
         const size_t length = strlen(*names);
-        for (int i = 0; i < 3; i++, rank++) {
+        for (size_t i = 0; i < sizeof endings / sizeof *endings; i++, rank++) {
             if (weld_strncasecmp(entry, *names, length) == 0 &&
                 weld_strcasecmp(entry + length, endings[i]) == 0) {
                 return rank;
@@ -101,9 +101,10 @@ static weld_status data_overrides(const char *folder, part *train, part *val, ch
         closedir(entries);
     }
     if ((!entries && access(folder, F_OK) != 0) || (!train->rank && val->rank)) {
-        return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                         "--data %s: holds neither train.h5 nor train.tar nor a folder train",
-                         folder);
+        return weld_fail(
+            err, WELD_ERROR_NOT_FOUND,
+            "--data %s: holds neither train.h5 nor train.tar nor a folder train nor train.csv",
+            folder);
     }
     weld_status status = data_override("train", folder, train->name, &out[0], err);
     if (!status && val->rank) {

@@ -288,8 +288,9 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     WELD_TRY(check_optimizer(r, o, err));
     WELD_TRY(check_auto_augment(r, o, err));
     if (!r->data.train[0]) {
-        return weld_recipe_fail(o, KEY(data.train),
-                                "missing: give a folder of class folders or a packed .h5", err);
+        return weld_recipe_fail(
+            o, KEY(data.train),
+            "missing: give a folder of class folders, a .tar, a packed .h5 or a .csv", err);
     }
     if (r->augment.crop_scale[0] > r->augment.crop_scale[1]) {
         return weld_recipe_fail(o, KEY(augment.crop_scale), "the lower end must come first", err);

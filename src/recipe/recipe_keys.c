@@ -49,9 +49,11 @@ static const weld_key model_keys[] = {
 
 static const weld_key data_keys[] = {
     {"train", TEXT(data.train), .manual_standard = "must be given",
-     .help = "images to train on: a folder of class folders, a `.tar` of them (also a tar of a tar "
-             "per class, as ImageNet's is; not compressed), or a packed `.h5`. Relative paths "
-             "start at the current folder"},
+     .help =
+         "images to train on: a folder of class folders, a `.tar` of them (also a tar of a tar "
+         "per class, as ImageNet's is; not compressed), a packed `.h5`, or a `.csv` of paths and "
+         "classes (\"Labels in a CSV file\" above). Relative paths start at the current "
+         "folder"},
     {"val", TEXT(data.val), .null = "", .help = "images to evaluate on, of the same kinds"},
     {"split", REAL(data.split, 0, 0.9), .null = "0",
      .help =

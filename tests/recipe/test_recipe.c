@@ -424,8 +424,8 @@ END_TEST
 START_TEST(what_must_be_given_is_asked_for) {
     refuse("", "r.yaml: model.name: missing: give a name that `weld models` lists, or weights "
                "to start from (--init)");
-    refuse("model: {name: repvit_m0_9}\n",
-           "r.yaml: data.train: missing: give a folder of class folders or a packed .h5");
+    refuse("model: {name: repvit_m0_9}\n", "r.yaml: data.train: missing: give a folder of class "
+                                           "folders, a .tar, a packed .h5 or a .csv");
     refuse("data: {train: x}\nmodel:\n  name: repvit\n",
            "r.yaml: model.channels: missing: a family name needs channels and depths");
     refuse("data: {train: x}\nmodel: {name: repvit, depths: [1, 1]}\n",

@@ -51,7 +51,7 @@ works "evaluation" "$WELD" eval run/best.h5 --data scenes/instances_val.json --p
 prints "tells of each class" "class_c"
 prints "and of what size there is nothing" "APl -"
 works "as JSON" "$WELD" eval run/best.h5 --data scenes/instances_val.json --json
-prints "has the twelve figures" '"arl"'
+prints "has the twelve figures" '"ARl"'
 works "to files" "$WELD" eval run/best.h5 --data scenes/instances_val.json --details details.json \
     --confusion confusion.csv
 holds "has curves" grep -q '"curve":\[' details.json
@@ -79,6 +79,6 @@ cut -d' ' -f1,2 detected | sed 's/\(0\.....\).*/\1/' > found
 same "finds what the command does" told found
 works "preview" "$WELD" preview small.yaml -o sheet.png
 
-"$WELD" pack items --size 16 -o classes.h5 2> /dev/null
+"$WELD" pack items --size 16 -o classes.h5 > /dev/null 2>&1
 refuses "folders of classes" "has no boxes" "$WELD" train small.yaml --out no --set data.train=items --set data.val=items
 finish

@@ -32,8 +32,8 @@ typedef struct weld_model_config {
     unsigned char values[WELD_MODEL_VALUES_SIZE]; /* the family's: use the functions below */
 } weld_model_config;
 
-/* The configuration of a variant, with 1000 classes (of a detector with 80); for the family name, no
- * sizes yet. An unknown name is an error that lists the known ones. */
+/* The configuration of a variant, with 1000 classes (of a detector with 80); for the family name,
+ * no sizes yet. An unknown name is an error that lists the known ones. */
 WELD_API weld_status weld_model_config_named(const char *name, weld_model_config *out,
                                              weld_error *err);
 /* Set a value from its text, as a recipe has it: "3", "true", "0.5", the elements of a list with

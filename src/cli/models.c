@@ -7,8 +7,8 @@
 #include "models/models.h"
 
 static void print_title(void) {
-    printf("%-25s %11s %12s %16s %10s   (1000 classes, detectors 80; before merging)\n", "name", "parameters",
-           "MACs [M]", "of attention [M]", "input size");
+    printf("%-25s %11s %12s %16s %10s   (1000 classes, detectors 80; before merging)\n", "name",
+           "parameters", "MACs [M]", "of attention [M]", "input size");
 }
 
 static weld_status print_counts(const weld_model_config *config, int size, weld_error *err) {

@@ -97,7 +97,7 @@ static weld_status find_maps(const weld_graph *g, const weld_model_family *famil
         maps[i] = NULL;
         for (int stage = 0; stage < family->stage_count(config); stage++) {
             int stride;
-            weld_value *end = family->stage_end(g, config, stage, &stride);
+            weld_value *end = weld_family_stage_end(family, g, config, stage, &stride);
             maps[i] = end && stride == strides[i] ? end : maps[i];
         }
         if (!maps[i]) {
@@ -177,10 +177,10 @@ static weld_value *by_colour(const weld_layers *net, const char *what, const dou
     return weld_concat(net->g, parts, 3, 0);
 }
 
-weld_value *weld_layer_normalize(const weld_layers *net, weld_value *images) {
-    const weld_preprocessing usual = weld_preprocessing_of(1);
+weld_value *weld_layer_normalize(const weld_layers *net, weld_value *images, const float mean[3],
+                                 const float std[3]) {
     double factor[3], shift[3];
-    map_of(usual.mean, usual.std, factor, shift);
+    map_of(mean, std, factor, shift);
     return weld_affine(net->g, images, by_colour(net, "factor", factor),
                        by_colour(net, "shift", shift));
 }

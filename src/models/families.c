@@ -24,5 +24,6 @@ const weld_model_family *const weld_families[] = {
     &weld_family_cmt,
     &weld_family_yolo11,
     &weld_family_yolo11_repvit,
+    &weld_family_yolo11_on,
 };
 const size_t weld_family_count = sizeof weld_families / sizeof *weld_families;

@@ -47,7 +47,7 @@ typedef struct weld_model_family {
     bool in_files_alone; /* no recipe can name its networks, nor tensors tell them: they are where
                           * the graph is, in files, and called NAME or NAME:TITLE. There are then
                           * no keys, variants, build, stage_end and recognize, and check says so */
-    int usual_classes; /* where nobody says how many; 0: 1000 */
+    int usual_classes;   /* where nobody says how many; 0: 1000 */
     const weld_output_form *outputs; /* ended by a name NULL; NULL: "logits" [batch, num_classes] */
     /* Its values: a struct that lies in weld_model_config.values, and a row for each of its keys.
      * Recipes and files have them in this order. */
@@ -171,7 +171,10 @@ bool weld_model_is_head(const weld_model_config *config, const char *name);
 weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *config,
                                                   const weld_naming *naming);
 
-/* stage_end of the family that the config is of, or what stands for it; `stage` from 0. */
+/* stage_end of a family whose network g is, or what stands for it; `stage` from 0. */
+weld_value *weld_family_stage_end(const weld_model_family *family, const weld_graph *g,
+                                  const weld_model_config *config, int stage, int *stride);
+/* The same of the family that the config is of; NULL where that cannot be built. */
 weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
                                  int *stride);
 

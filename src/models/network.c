@@ -106,6 +106,13 @@ bool weld_model_is_head(const weld_model_config *config, const char *name) {
     return weld_model_place_of(config, name).part == weld_model_stage_count(config) + 1;
 }
 
+weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
+                                 int *stride) {
+    return weld_model_config_check(config, NULL, NULL)
+               ? NULL
+               : weld_family_stage_end(weld_family_of(config), g, config, stage, stride);
+}
+
 weld_preprocessing weld_model_usual_preprocessing(const weld_model_config *config,
                                                   const weld_naming *naming) {
     return weld_family_of(config)->usual(config, naming);

@@ -4,16 +4,20 @@
 #include "models/models.h"
 #include "ops/ops.h"
 
-static int part_of_leaf(const weld_model_config *config, const weld_value *v) {
+static int part_of_leaf(const weld_model_family *family, const weld_model_config *config,
+                        const weld_value *v) {
     bool is_leaf = v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
-    return is_leaf ? weld_model_place_of(config, v->name).part : 0;
+    return is_leaf ? family->place(config, v->name).part : 0;
 }
 
-static int part_of_node(const weld_model_config *config, const weld_node *node, const int *parts) {
+static int part_of_node(const weld_model_family *family, const weld_model_config *config,
+                        const weld_node *node, const int *parts) {
     int part = 0;
     for (int i = 0; i < node->input_count; i++) {
         const weld_value *v = node->inputs[i];
-        int of_input = !v ? 0 : v->producer ? parts[v->producer->id] : part_of_leaf(config, v);
+        int of_input = !v            ? 0
+                       : v->producer ? parts[v->producer->id]
+                                     : part_of_leaf(family, config, v);
         part = of_input > part ? of_input : part;
     }
     return part;
@@ -33,14 +37,14 @@ static int stride_of(const weld_value *images, const weld_value *map) {
     return stride;
 }
 
-static weld_value *find_by_places(const weld_graph *g, const weld_model_config *config, int stage,
-                                  int *stride) {
+static weld_value *find_by_places(const weld_model_family *family, const weld_graph *g,
+                                  const weld_model_config *config, int stage, int *stride) {
     const weld_value *images = weld_graph_find_leaf(g, "images");
     int *parts = weld_alloc(g->node_count, sizeof *parts);
     weld_value *end = NULL;
     for (size_t i = 0; parts && images && i < g->node_count; i++) {
         const weld_node *node = g->nodes[i];
-        parts[i] = part_of_node(config, node, parts);
+        parts[i] = part_of_node(family, config, node, parts);
         if (parts[i] == stage + 1 && is_map(node->outputs[0])) {
             end = node->outputs[0];
         }
@@ -50,12 +54,8 @@ static weld_value *find_by_places(const weld_graph *g, const weld_model_config *
     return end;
 }
 
-weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
-                                 int *stride) {
-    if (weld_model_config_check(config, NULL, NULL)) {
-        return NULL;
-    }
-    const weld_model_family *family = weld_family_of(config);
+weld_value *weld_family_stage_end(const weld_model_family *family, const weld_graph *g,
+                                  const weld_model_config *config, int stage, int *stride) {
     return family->stage_end ? family->stage_end(g, config, stage, stride)
-                             : find_by_places(g, config, stage, stride);
+                             : find_by_places(family, g, config, stage, stride);
 }

@@ -109,7 +109,7 @@ extern const weld_output_form weld_yolo11_outputs[];
 /* Images as they are, 0 to 1, on a letterbox. */
 weld_preprocessing weld_yolo11_usual(const weld_model_config *config, const weld_naming *naming);
 
-extern const weld_model_family weld_family_yolo11, weld_family_yolo11_repvit;
+extern const weld_model_family weld_family_yolo11, weld_family_yolo11_repvit, weld_family_yolo11_on;
 
 /* --- yolo11_names.c ----------------------------------------------------------------------------
  */

@@ -1,5 +1,5 @@
-/* YOLO11's neck and head on a RepViT. The neck takes the maps of stride 8, 16 and 32 as they are;
- * what the two papers' networks do not share, batch norms' numbers, each keeps. */
+/* YOLO11's neck and head on a RepViT. What the two do not share, batch norms' numbers, each keeps.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,10 +7,7 @@
 #include "base/memory.h"
 #include "models/backbone.h"
 #include "models/repvit.h"
-#include "models/yolo11.h"
-
-typedef enum normalization { NORMALIZE_NONE, NORMALIZE_IMAGENET } normalization;
-static const char *const normalizations[] = {"none", "imagenet", NULL};
+#include "models/yolo11_backbone.h"
 
 typedef struct weld_yolo11_repvit {
     weld_repvit backbone;
@@ -23,7 +20,7 @@ _Static_assert(sizeof(weld_yolo11_repvit) <= WELD_MODEL_VALUES_SIZE,
 
 #define VALUES(backbone, scale)                                                                    \
     &(const weld_yolo11_repvit) {                                                                  \
-        WELD_REPVIT_##backbone, WELD_YOLO11_##scale, NORMALIZE_IMAGENET                            \
+        WELD_REPVIT_##backbone, WELD_YOLO11_##scale, WELD_NORMALIZE_USUAL                          \
     }
 
 static const weld_model_variant variants[] = {
@@ -41,10 +38,7 @@ static const weld_model_variant variants[] = {
 static const weld_key keys[] = {
     WELD_REPVIT_KEYS,
     WELD_YOLO11_KEYS(weld_yolo11_repvit),
-    {"normalize", WELD_KEY_CHOICE, WELD_KEY_ONE(weld_yolo11_repvit, normalize),
-     .choices = normalizations, .standard = "imagenet",
-     .help = "what the network does to images of 0 to 1 first: by ImageNet's mean and standard "
-             "deviation, as pretrained backbones want it, or nothing"},
+    WELD_YOLO11_NORMALIZE_KEY(weld_yolo11_repvit),
 };
 
 static weld_yolo11_repvit values_of(const weld_model_config *config) {
@@ -53,11 +47,16 @@ static weld_yolo11_repvit values_of(const weld_model_config *config) {
     return v;
 }
 
-static void backbone(const weld_model_config *config, weld_model_config *out) {
+static weld_yolo11_begin begin_of(const weld_model_config *config) {
     const weld_repvit r = values_of(config).backbone;
-    *out = (weld_model_config){.num_classes = 1};
-    snprintf(out->name, sizeof out->name, "%s", weld_family_repvit.name);
-    memcpy(out->values, &r, sizeof r);
+    weld_yolo11_begin b = {&weld_family_repvit, {.num_classes = 1}};
+    snprintf(b.config.name, sizeof b.config.name, "%s", weld_family_repvit.name);
+    memcpy(b.config.values, &r, sizeof r);
+    return b;
+}
+
+static void backbone(const weld_model_config *config, weld_model_config *out) {
+    *out = begin_of(config).config;
 }
 
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
@@ -81,43 +80,21 @@ static int stage_count(const weld_model_config *config) {
 }
 
 static int64_t block_count(const weld_model_config *config) {
-    weld_model_config own;
-    backbone(config, &own);
-    return weld_family_repvit.block_count(&own) + WELD_YOLO11_DETECT - WELD_YOLO11_SPPF;
+    const weld_yolo11_begin b = begin_of(config);
+    return weld_yolo11_begin_blocks(&b);
 }
 
 static weld_model_place place(const weld_model_config *config, const char *name) {
-    weld_model_config own;
-    weld_model_place at = {.part = 0};
-    backbone(config, &own);
-    if (weld_yolo11_module(name) >= 0) {
-        const weld_model_place head = weld_family_repvit.place(&own, "classifier.");
-        return weld_yolo11_head_place(name, head.part, head.layer);
-    }
-    weld_backbone_place(&weld_family_repvit, &own, name, &at);
-    return at;
+    const weld_yolo11_begin b = begin_of(config);
+    return weld_yolo11_begin_place(&b, name);
 }
 
 static void build(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images) {
-    static const int strides[] = {8, 16, 32};
     const weld_yolo11_repvit v = values_of(config);
+    const weld_yolo11_begin b = begin_of(config);
     const weld_layers net = {g, config, mode, place, .bn_eps = 1e-3, .bn_momentum = 0.03};
-    weld_yolo11_maps maps;
-    weld_model_config own;
-    backbone(config, &own);
-    if (!weld_yolo11_check_images(&net, images)) {
-        return;
-    }
-    if (v.normalize == NORMALIZE_IMAGENET) {
-        images = weld_layer_normalize(&net, images);
-    }
-    weld_layer_backbone(&net, &weld_family_repvit, &own, images, strides, WELD_YOLO11_LEVELS,
-                        maps.map);
-    for (int i = 0; i < WELD_YOLO11_LEVELS; i++) {
-        maps.channels[i] = v.backbone.channels[v.backbone.stages - WELD_YOLO11_LEVELS + i];
-    }
-    weld_yolo11_detect(&net, &v.scale, &maps);
+    weld_yolo11_begin_build(&net, &b, &v.scale, v.normalize, images);
 }
 
 /* --- Recognition ----------------------------------------------------------------------------- */
@@ -155,8 +132,8 @@ static weld_status recognize(const weld_shape_index *index, weld_recognized *out
     }
     WELD_TRY(weld_yolo11_see_head(index, out->stated ? &stated.scale : NULL, &v.scale, out, err));
     v.backbone = weld_repvit_of(&found.config);
-    v.normalize = weld_shape_index_find(index, WELD_NORMALIZE ".factor.red") ? NORMALIZE_IMAGENET
-                                                                             : NORMALIZE_NONE;
+    v.normalize = weld_shape_index_find(index, WELD_NORMALIZE ".factor.red") ? WELD_NORMALIZE_USUAL
+                                                                             : WELD_NORMALIZE_NONE;
     memcpy(out->config.values, &v, sizeof v);
     return WELD_OK;
 }

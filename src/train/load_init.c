@@ -221,7 +221,7 @@ static void say_normalization(const loading *l, const char *path) {
                        set ? "%s: the network normalises images as that backbone was given them "
                              "(mean %g %g %g, std %g %g %g)"
                            : "%s: was given images of mean %g %g %g, std %g %g %g, and the network "
-                             "does not normalise them: set model.normalize to imagenet",
+                             "does not normalise them: set model.normalize to usual",
                        path, (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
                        (double)p->std[0], (double)p->std[1], (double)p->std[2]);
     }

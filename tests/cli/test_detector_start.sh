@@ -49,7 +49,7 @@ assert abs(factor - 4) < 1e-6 and abs(shift + 0.5 / 0.3) < 1e-6
 assert run["model.23.dfl.conv.weight"] == struct.pack("<16f", *range(16))
 END
 works "without normalisation" "$WELD" train scenes.yaml --init items_run/last.h5 --out plain --set model.normalize=none
-says "it is said what is missing" "the network does not normalise them: set model.normalize to imagenet"
+says "it is said what is missing" "the network does not normalise them: set model.normalize to usual"
 refuses "a classifier of other sizes" "tensors do not fit" \
     "$WELD" train scenes.yaml --init items_run/last.h5 --out other --set "model.channels=[8, 8, 16, 24]"
 refuses "images of other sizes" "multiples of 32, not 72 x 72" "$WELD" train scenes.yaml --out odd --set data.input_size=72
@@ -65,4 +65,12 @@ works "read again" "$WELD" inspect merged.safetensors
 prints "as a merged network" "merged"
 works "a detector goes on from a detector" "$WELD" train scenes.yaml --init run.safetensors --out more
 says "with its head" "head kept: the same [0-9]+ classes"
+
+sed 's/^model: .*/model: {name: yolo11_on, backbone: mobilenetv3_small_050, width: 0.125}/' scenes.yaml > named.yaml
+works "a detector on a network by its name" "$WELD" train named.yaml --out named
+works "goes to a file" "$WELD" export named/last.h5 -o named.safetensors
+works "and comes back from it" "$WELD" inspect named.safetensors
+prints "with that name" "backbone +mobilenetv3_small_050"
+sed 's/mobilenetv3_small_050/cmt_ti/' named.yaml > cmt.yaml
+refuses "a network that cannot be one's beginning" "must be a variant of repvit" "$WELD" train cmt.yaml --out no
 finish

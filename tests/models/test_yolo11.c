@@ -134,6 +134,79 @@ START_TEST(other_sizes_of_images_and_backbones_are_refused) {
 }
 END_TEST
 
+static int64_t tensors_of(const weld_model_config *config, bool training) {
+    weld_graph *g;
+    weld_error err;
+    ck_assert_msg(!weld_model_build(config, training, 2, 64, 96, WELD_F32, &g, &err), "%s",
+                  err.message);
+    const int64_t tensors = weld_graph_counts(g).tensors;
+    weld_graph_free(g);
+    return tensors;
+}
+
+/* Files hold the same tensors before and after. */
+START_TEST(training_and_evaluation_have_the_same_tensors) {
+    const char *const names[] = {"yolo11n", "yolo11s_repvit_m0_9"};
+    for (int i = 0; i < 2; i++) {
+        const weld_model_config config = named(names[i], 80);
+        ck_assert_int_eq(tensors_of(&config, true), tensors_of(&config, false));
+    }
+}
+END_TEST
+
+/* All that is trained has a gradient: nothing of the backbone's head is left. */
+static void check_trains(const weld_model_config *config) {
+    weld_graph *g;
+    weld_error err;
+    ck_assert_msg(!weld_model_build(config, true, 2, 64, 96, WELD_F32, &g, &err), "%s",
+                  err.message);
+    const size_t count = weld_graph_parameter_count(g);
+    weld_value **wrt = calloc(count, sizeof *wrt), **grads = calloc(count, sizeof *grads);
+    for (size_t i = 0; i < count; i++) {
+        wrt[i] = weld_graph_parameter(g, i);
+    }
+    weld_value *loss = weld_add(g, weld_mean(g, weld_graph_output(g, "distances")),
+                                weld_mean(g, weld_graph_output(g, "classes")));
+    ck_assert_msg(!weld_differentiate(g, loss, wrt, count, grads, &err), "%s: %s", config->name,
+                  err.message);
+    free(wrt);
+    free(grads);
+    weld_graph_free(g);
+}
+
+START_TEST(other_networks_have_backbones_too) {
+    const char *const backbones[] = {
+        "repvit_m0_6", "mobilenetv3_large_100",   "mobilenetv3_small_050",
+        "regnety_004", "mobilevit_xxs",           "mobileone_s0",
+        "repvgg_a0",   "mobilenetv3_repvit_step0"};
+    for (size_t i = 0; i < sizeof backbones / sizeof *backbones; i++) {
+        weld_model_config config = named("yolo11_on", 7);
+        set_value(&config, "backbone", backbones[i]);
+        set_value(&config, "width", "0.25");
+        ck_assert_int_eq(tensors_of(&config, true), tensors_of(&config, false));
+        check_trains(&config);
+    }
+    weld_model_config config = named("yolo11_on", 7);
+    weld_error err;
+    set_value(&config, "backbone", "cmt_ti");
+    set_value(&config, "width", "0.25");
+    ck_assert_int_ne(weld_model_config_check(&config, NULL, &err), WELD_OK);
+    ck_assert_ptr_nonnull(
+        strstr(err.message, "backbone is 'cmt_ti': it must be a variant of repvit"));
+}
+END_TEST
+
+/* By name it is the same network as by sizes. */
+START_TEST(a_repvit_may_be_named) {
+    weld_model_config config = named("yolo11_on", 80);
+    set_value(&config, "backbone", "repvit_m0_9");
+    set_value(&config, "width", "0.25");
+    weld_graph *g = build(&config, 64, 64);
+    ck_assert_int_eq(weld_graph_counts(g).parameters + 16, 6503504);
+    weld_graph_free(g);
+}
+END_TEST
+
 /* 1 for the sides; for classes the logarithm of 5 objects among the positions of an image of 640.
  */
 START_TEST(biases_of_the_head_start_as_published) {
@@ -253,6 +326,8 @@ END_TEST
 
 RUN_SUITE("models/yolo11", networks_have_the_published_sizes, attention_is_counted_apart,
           a_small_one_is_a_matter_of_keys, merging_leaves_no_batch_norm_and_no_branch,
-          other_sizes_of_images_and_backbones_are_refused, biases_of_the_head_start_as_published,
+          other_sizes_of_images_and_backbones_are_refused,
+          training_and_evaluation_have_the_same_tensors, other_networks_have_backbones_too,
+          a_repvit_may_be_named, biases_of_the_head_start_as_published,
           places_are_those_of_backbone_and_head, tensors_tell_scale_and_classes,
           merged_tensors_have_published_names)

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "data/box_packed.h"
 #include "data/coco.h"
 #include "data/csv_listing.h"
 #include "data/folder.h"
@@ -75,6 +76,16 @@ static weld_status read_boxes(weld_dataset *ds, const weld_layout *layout,
                : weld_coco_read(layout->file, NULL, how, &ds->listing, ds->boxes, err);
 }
 
+static weld_status open_packed(weld_dataset *ds, weld_error *err) {
+    WELD_TRY(weld_packed_open(ds->path, &ds->packed, err));
+    if (!weld_packed_has_boxes(ds->packed)) {
+        return WELD_OK;
+    }
+    ds->boxes = weld_alloc(1, sizeof *ds->boxes);
+    return ds->boxes ? weld_box_store_unpack(ds->packed, ds->boxes, err)
+                     : weld_fail_memory(err, ds->path);
+}
+
 /* What a file is, is told by its first bytes; but a file that is called an archive and is none, is
  * a bad archive. */
 static weld_status open_file(weld_dataset *ds, const weld_layout *layout,
@@ -100,10 +111,9 @@ static weld_status open_file(weld_dataset *ds, const weld_layout *layout,
     }
     close(ds->tar);
     ds->tar = -1;
-    return begins_object(block, look) ? read_boxes(ds, layout, options, err)
-           : weld_is_csv_listing(ds->path, block, look)
-               ? read_csv(ds, options, err)
-               : weld_packed_open(ds->path, &ds->packed, err);
+    return begins_object(block, look)                   ? read_boxes(ds, layout, options, err)
+           : weld_is_csv_listing(ds->path, block, look) ? read_csv(ds, options, err)
+                                                        : open_packed(ds, err);
 }
 
 static weld_status open_any(weld_dataset *ds, const weld_dataset_options *options,

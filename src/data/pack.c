@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/threads.h"
+#include "data/box_packed.h"
 #include "images/decode.h"
 #include "images/image_facts.h"
 #include "images/resize.h"
@@ -20,6 +21,13 @@ typedef struct worker {
     weld_resize_scratch scratch;
 } worker;
 
+/* What became of an image; all zero but for the scale: its bytes are as they were. */
+typedef struct outcome {
+    double scale[2];
+    int width, height;
+    bool scaled; /* 16-bit grey became 8-bit */
+} outcome;
+
 typedef struct pack_job {
     const weld_dataset *ds;
     int size, threads, scale16;
@@ -29,7 +37,7 @@ typedef struct pack_job {
     int width[GROUP], height[GROUP]; /* while looking for a common size */
     weld_status statuses[GROUP];
     weld_error errors[GROUP];
-    bool scaled[GROUP]; /* 16-bit grey became 8-bit */
+    outcome made[GROUP];
     worker *workers;
 } pack_job;
 
@@ -56,7 +64,7 @@ static weld_status resize_sample(worker *w, int size, weld_error *err) {
 
 /* The bytes to store of one sample: the decoded image replaces the file's where it must. */
 static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes *bytes,
-                           bool *scaled, weld_error *err) {
+                           outcome *made, weld_error *err) {
     weld_status status = weld_dataset_read(job->ds, i, bytes, err);
     status =
         status ? status : weld_dataset_decode(job->ds, i, bytes, job->scale16, &w->decoded, err);
@@ -65,8 +73,12 @@ static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes
     if (status || job->size == 0 || (!raw && !source_is_raw && shorter <= job->size)) {
         return status;
     }
-    *scaled = !source_is_raw && weld_image_is_deep_grey(bytes->data, bytes->size);
+    made->scaled = !source_is_raw && weld_image_is_deep_grey(bytes->data, bytes->size);
     status = resize_sample(w, job->size, err);
+    made->width = w->resized.width;
+    made->height = w->resized.height;
+    made->scale[0] = (double)made->width / w->decoded.width;
+    made->scale[1] = (double)made->height / w->decoded.height;
     if (!status && raw) {
         /* The pixels become the bytes and the other way round: both are only buffers. */
         weld_bytes held = *bytes;
@@ -81,9 +93,9 @@ static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes
 
 static void prepare_item(void *arg, int64_t item, int thread) {
     pack_job *job = arg;
-    job->scaled[item] = false;
+    job->made[item] = (outcome){.scale = {1, 1}};
     job->statuses[item] = prepare(job, &job->workers[thread], job->begin + item, &job->bytes[item],
-                                  &job->scaled[item], &job->errors[item]);
+                                  &job->made[item], &job->errors[item]);
 }
 
 static void measure_item(void *arg, int64_t item, int thread) {
@@ -92,9 +104,9 @@ static void measure_item(void *arg, int64_t item, int thread) {
     int64_t i = job->begin + item, width = 0, height = 0;
     weld_status status = weld_dataset_read(job->ds, i, bytes, NULL);
     (void)thread;
-    status = status ? status
-                    : weld_decode_size(bytes->data, bytes->size, &job->width[item],
-                                       &job->height[item], NULL);
+    status =
+        status ? status
+               : weld_dataset_size(job->ds, i, bytes, &job->width[item], &job->height[item], NULL);
     if (!status) {
         scaled_size(job->size, job->width[item], job->height[item], &width, &height);
         if (width > WELD_PACKED_MAX_SIDE || height > WELD_PACKED_MAX_SIDE) {
@@ -169,12 +181,16 @@ static weld_status write_group(const pack_job *job, int64_t count, weld_packed_w
         if (status) {
             return weld_fail(err, status, "%s", job->errors[k].message);
         }
-        if (job->scaled[k]) {
+        if (job->made[k].scaled) {
             report->layout.scale16 = job->scale16;
             weld_packed_writer_set_scale16(w, job->scale16);
         }
         WELD_TRY(weld_packed_writer_add(w, job->bytes[k].data, job->bytes[k].size,
                                         weld_dataset_label(job->ds, i), name, err));
+        if (weld_dataset_has_boxes(job->ds)) {
+            const outcome *m = &job->made[k];
+            WELD_TRY(weld_box_pack_add(job->ds, i, m->scale, m->width, m->height, w, err));
+        }
         report->packed++;
     }
     return WELD_OK;
@@ -255,6 +271,9 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
     job->layout.scale16 = weld_dataset_layout(ds).scale16; /* of images that were packed before */
     report->layout = job->layout;
     status = create_writer(job, out, &w, err);
+    if (!status && weld_dataset_has_boxes(ds)) {
+        status = weld_box_pack_begin(ds, w, err);
+    }
     status = status ? status : write_all(job, w, options, report, err);
     status = status ? status : weld_packed_writer_finish(w, err);
 done:

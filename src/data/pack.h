@@ -24,8 +24,8 @@ typedef struct weld_pack_report {
     weld_packed_layout layout; /* raw pixels' size, or all zero */
 } weld_pack_report;
 
-/* Pack all samples of ds in order into the file `out`; bad images are reported, counted and left
- * out. */
+/* Pack all samples of ds, with their boxes, in order into the file `out`; bad images are reported,
+ * counted and left out. */
 weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_options *options,
                       weld_pack_report *report, weld_error *err);
 

@@ -2,6 +2,7 @@
 #include "formats/packed.h"
 
 #include <libdeflate.h> /* its CRC-32 is several times as fast as zlib's */
+#include <math.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,13 +18,16 @@ struct weld_packed {
     weld_packed_layout layout;
     int64_t count;
     int class_count;
-    void *tables[WELD_PACKED_TABLE_COUNT];
+    void *tables[WELD_PACKED_ALL_TABLES];
     /* The same by their types: */
     const uint64_t *offsets; /* count + 1, relative to /images */
     const int32_t *labels;
     const uint32_t *crc;
     const char *names, *class_names;
     const uint64_t *name_offsets, *class_name_offsets;
+    const double *boxes; /* NULL: there are none, or they were dropped */
+    const uint64_t *box_offsets;
+    const int64_t *samples, *categories;
 };
 
 static weld_status damaged(const weld_packed *p, const char *what, weld_error *err) {
@@ -36,7 +40,7 @@ static bool is_inside(const weld_packed_extent *e, uint64_t length) {
 }
 
 /* Do all numbers of the header fit each other? NULL, or what does not. */
-static const char *check_header(const weld_packed_header *h) {
+static const char *check_header(weld_packed_header *h) {
     const weld_packed_extent images = {h->images_offset, h->images_size};
     const uint64_t length = h->file_length, bytes = sizeof(uint64_t);
     if (!is_inside(&images, length) || h->count < 1 || h->count > length / bytes) {
@@ -51,15 +55,18 @@ static const char *check_header(const weld_packed_header *h) {
     if (!encoded && !raw) {
         return "impossible image size";
     }
-    const uint64_t expected[WELD_PACKED_TABLE_COUNT] = {
+    const uint64_t expected[WELD_PACKED_ALL_TABLES] = {
         [WELD_PACKED_OFFSETS] = (h->count + 1) * bytes,
         [WELD_PACKED_LABELS] = h->count * sizeof(int32_t),
         [WELD_PACKED_CRC32] = h->count * sizeof(uint32_t),
         [WELD_PACKED_NAME_OFFSETS] = (h->count + 1) * bytes,
-        [WELD_PACKED_CLASS_NAME_OFFSETS] = (h->class_count + 1) * bytes};
+        [WELD_PACKED_CLASS_NAME_OFFSETS] = (h->class_count + 1) * bytes,
+        [WELD_PACKED_BOX_OFFSETS] = (h->count + 1) * bytes,
+        [WELD_PACKED_SAMPLES] = h->count * WELD_PACKED_SAMPLE_NUMBERS * bytes,
+        [WELD_PACKED_CATEGORIES] = h->class_count * bytes};
     uint64_t left = length;
-    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
-        const weld_packed_extent *e = &h->tables[i];
+    for (int i = 0; i < weld_packed_table_count(h); i++) {
+        const weld_packed_extent *e = weld_packed_extent_of(h, i);
         /* Tables that share bytes would ask for more memory than the file is long. */
         if (!is_inside(e, length) || e->bytes == 0 || e->bytes > left ||
             (expected[i] && e->bytes != expected[i])) {
@@ -86,7 +93,7 @@ static weld_status check_file(weld_packed *p, weld_error *err) {
     if (status) {
         return status;
     }
-    const weld_packed_header *h = &p->header;
+    weld_packed_header *h = &p->header;
     if (length != h->file_length) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: %s: has %llu bytes where %llu were written: copy or pack it again",
@@ -106,9 +113,9 @@ static weld_status check_file(weld_packed *p, weld_error *err) {
 }
 
 static weld_status read_tables(weld_packed *p, weld_error *err) {
-    const weld_packed_header *h = &p->header;
-    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
-        const weld_packed_extent *e = &h->tables[i];
+    weld_packed_header *h = &p->header;
+    for (int i = 0; i < weld_packed_table_count(h); i++) {
+        const weld_packed_extent *e = weld_packed_extent_of(h, i);
         void *to = p->tables[i] = weld_alloc_raw(e->bytes, 1);
         WELD_TRY(to ? weld_file_read_at(p->fd, p->path, to, (size_t)e->bytes, e->offset, err)
                     : weld_fail_memory(err, p->path));
@@ -120,6 +127,10 @@ static weld_status read_tables(weld_packed *p, weld_error *err) {
     p->name_offsets = p->tables[WELD_PACKED_NAME_OFFSETS];
     p->class_names = p->tables[WELD_PACKED_CLASS_NAMES];
     p->class_name_offsets = p->tables[WELD_PACKED_CLASS_NAME_OFFSETS];
+    p->boxes = p->tables[WELD_PACKED_BOXES];
+    p->box_offsets = p->tables[WELD_PACKED_BOX_OFFSETS];
+    p->samples = p->tables[WELD_PACKED_SAMPLES];
+    p->categories = p->tables[WELD_PACKED_CATEGORIES];
     p->count = (int64_t)h->count;
     p->class_count = (int)h->class_count;
     p->layout =
@@ -166,6 +177,38 @@ static weld_status check_tables(const weld_packed *p, weld_error *err) {
     return WELD_OK;
 }
 
+static bool is_sound_box(const weld_packed *p, const double *row) {
+    for (int i = 0; i < WELD_PACKED_BOX_NUMBERS; i++) {
+        if (!isfinite(row[i])) {
+            return false;
+        }
+    }
+    return row[5] >= 0 && row[5] < p->class_count && row[5] == floor(row[5]) && row[6] >= 0 &&
+           row[6] <= UINT32_MAX && row[6] == floor(row[6]);
+}
+
+static weld_status check_boxes(const weld_packed *p, weld_error *err) {
+    const uint64_t row = WELD_PACKED_BOX_NUMBERS * sizeof(double);
+    if (!p->boxes) {
+        return WELD_OK;
+    }
+    const uint64_t room = p->header.box_tables[0].bytes / row;
+    if (p->box_offsets[0] != 0 || p->box_offsets[p->count] > room) {
+        return damaged(p, "its boxes do not fit their table", err);
+    }
+    for (int64_t i = 0; i < p->count; i++) {
+        if (p->box_offsets[i] > p->box_offsets[i + 1]) {
+            return damaged(p, "its boxes do not fit their table", err);
+        }
+    }
+    for (uint64_t k = 0; k < p->box_offsets[p->count]; k++) {
+        if (!is_sound_box(p, p->boxes + k * WELD_PACKED_BOX_NUMBERS)) {
+            return damaged(p, "a box is none", err);
+        }
+    }
+    return WELD_OK;
+}
+
 weld_status weld_packed_open(const char *path, weld_packed **out, weld_error *err) {
     weld_packed *p = weld_alloc(1, sizeof *p);
     if (!p) {
@@ -176,6 +219,7 @@ weld_status weld_packed_open(const char *path, weld_packed **out, weld_error *er
     weld_status status = p->path ? check_file(p, err) : weld_fail_memory(err, path);
     status = status ? status : read_tables(p, err);
     status = status ? status : check_tables(p, err);
+    status = status ? status : check_boxes(p, err);
     if (status) {
         weld_packed_close(p);
         return status;
@@ -190,7 +234,7 @@ void weld_packed_close(weld_packed *p) {
             close(p->fd);
         }
         weld_free(p->path);
-        for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+        for (int i = 0; i < WELD_PACKED_ALL_TABLES; i++) {
             weld_free(p->tables[i]);
         }
         weld_free(p);
@@ -219,6 +263,41 @@ const char *weld_packed_name(const weld_packed *p, int64_t i) {
 
 int weld_packed_label(const weld_packed *p, int64_t i) {
     return p->labels[i];
+}
+
+bool weld_packed_has_boxes(const weld_packed *p) {
+    return p->boxes;
+}
+
+bool weld_packed_has_shape_areas(const weld_packed *p) {
+    return p->header.shape_areas;
+}
+
+int64_t weld_packed_box_count(const weld_packed *p) {
+    return (int64_t)p->box_offsets[p->count];
+}
+
+const double *weld_packed_boxes(const weld_packed *p, int64_t i, int64_t *count) {
+    *count = (int64_t)(p->box_offsets[i + 1] - p->box_offsets[i]);
+    return p->boxes + p->box_offsets[i] * WELD_PACKED_BOX_NUMBERS;
+}
+
+const int64_t *weld_packed_sample(const weld_packed *p, int64_t i) {
+    return p->samples + i * WELD_PACKED_SAMPLE_NUMBERS;
+}
+
+int64_t weld_packed_category(const weld_packed *p, int class_index) {
+    return p->categories[class_index];
+}
+
+void weld_packed_drop_boxes(weld_packed *p) {
+    for (int i = WELD_PACKED_BOXES; i < WELD_PACKED_ALL_TABLES; i++) {
+        weld_free(p->tables[i]);
+        p->tables[i] = NULL;
+    }
+    p->boxes = NULL;
+    p->box_offsets = NULL;
+    p->samples = p->categories = NULL;
 }
 
 size_t weld_packed_size(const weld_packed *p, int64_t i) {

@@ -1,6 +1,7 @@
 /* The user block of a packed data set; see packed_header.h. */
 #include "formats/packed_header.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -24,19 +25,25 @@ void weld_packed_header_encode(const weld_packed_header *h,
                                unsigned char block[WELD_PACKED_HEADER_SIZE]) {
     memset(block, 0, WELD_PACKED_HEADER_SIZE);
     memcpy(block, magic, sizeof magic);
+    if (h->box_tables[0].bytes) {
+        block[KIND_SIZE] = '0' + WELD_PACKED_VERSION_BOXES;
+    }
     memcpy(block + FIELDS_AT, h, sizeof *h);
     weld_save_u64(block + OWN_CHECKSUM_AT, XXH3_64bits(block, OWN_CHECKSUM_AT));
 }
 
 weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEADER_SIZE],
                                       const char *path, weld_packed_header *out, weld_error *err) {
-    if (memcmp(block, magic, KIND_SIZE) == 0 && block[KIND_SIZE] != magic[KIND_SIZE]) {
+    const bool has_boxes = block[KIND_SIZE] == '0' + WELD_PACKED_VERSION_BOXES;
+    if (memcmp(block, magic, KIND_SIZE) == 0 && !has_boxes &&
+        block[KIND_SIZE] != magic[KIND_SIZE]) {
         return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: packed by another version of weld, this one reads version %d of the "
-                         "format: pack it again",
-                         path, WELD_PACKED_VERSION);
+                         "%s: packed by another version of weld, this one reads versions %d and %d "
+                         "of the format: pack it again",
+                         path, WELD_PACKED_VERSION, WELD_PACKED_VERSION_BOXES);
     }
-    if (memcmp(block, magic, sizeof magic) != 0) {
+    if (memcmp(block, magic, KIND_SIZE) != 0 ||
+        memcmp(block + KIND_SIZE + 1, magic + KIND_SIZE + 1, sizeof magic - KIND_SIZE - 1) != 0) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: not a packed data set: make one with weld pack", path);
     }
@@ -46,7 +53,11 @@ weld_status weld_packed_header_decode(const unsigned char block[WELD_PACKED_HEAD
                          path, WELD_PACKED_HEADER_SIZE);
     }
     memcpy(out, block + FIELDS_AT, sizeof *out);
-    return WELD_OK;
+    return has_boxes == (out->box_tables[0].bytes > 0)
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: damaged: its version is not that of what it holds: pack it again",
+                           path);
 }
 
 static weld_status hash_range(XXH3_state_t *state, int fd, uint64_t begin, uint64_t end,

@@ -36,21 +36,30 @@ struct weld_packed_writer {
     weld_packed_layout layout;
     int class_count;
     uint64_t images_offset, images_size;
-    weld_array tables[WELD_PACKED_TABLE_COUNT];
-    weld_packed_extent extents[WELD_PACKED_TABLE_COUNT]; /* known when they are written */
+    bool has_boxes, shape_areas;
+    weld_array tables[WELD_PACKED_ALL_TABLES];
+    weld_packed_extent extents[WELD_PACKED_ALL_TABLES]; /* known when they are written */
 };
 
 static const struct {
     const char *name;
     size_t element;
-} tables[WELD_PACKED_TABLE_COUNT] = {
+} tables[WELD_PACKED_ALL_TABLES] = {
     [WELD_PACKED_OFFSETS] = {"offsets", sizeof(uint64_t)},
     [WELD_PACKED_LABELS] = {"labels", sizeof(int32_t)},
     [WELD_PACKED_CRC32] = {"crc32", sizeof(uint32_t)},
     [WELD_PACKED_NAMES] = {"names", 1},
     [WELD_PACKED_NAME_OFFSETS] = {"name_offsets", sizeof(uint64_t)},
     [WELD_PACKED_CLASS_NAMES] = {"class_names", 1},
-    [WELD_PACKED_CLASS_NAME_OFFSETS] = {"class_name_offsets", sizeof(uint64_t)}};
+    [WELD_PACKED_CLASS_NAME_OFFSETS] = {"class_name_offsets", sizeof(uint64_t)},
+    [WELD_PACKED_BOXES] = {"boxes", sizeof(double)},
+    [WELD_PACKED_BOX_OFFSETS] = {"box_offsets", sizeof(uint64_t)},
+    [WELD_PACKED_SAMPLES] = {"samples", sizeof(int64_t)},
+    [WELD_PACKED_CATEGORIES] = {"categories", sizeof(int64_t)}};
+
+static int table_count(const weld_packed_writer *w) {
+    return w->has_boxes ? WELD_PACKED_ALL_TABLES : WELD_PACKED_TABLE_COUNT;
+}
 
 static bool append_u64(weld_packed_writer *w, weld_packed_table table, uint64_t value) {
     return weld_array_append(&w->tables[table], &value, 1);
@@ -128,12 +137,14 @@ static bool find_images_offset(const char *path, uint64_t *offset) {
     return ok && create_file(path);
 }
 
-/* The type of a table's elements, all of them integers. */
+/* The type of a table's elements. */
 static hid_t hdf5_type(weld_packed_table table) {
-    return table == WELD_PACKED_LABELS  ? H5T_STD_I32LE
-           : tables[table].element == 1 ? H5T_STD_U8LE
-           : tables[table].element == 4 ? H5T_STD_U32LE
-                                        : H5T_STD_U64LE;
+    return table == WELD_PACKED_LABELS                                       ? H5T_STD_I32LE
+           : table == WELD_PACKED_BOXES                                      ? H5T_IEEE_F64LE
+           : table == WELD_PACKED_SAMPLES || table == WELD_PACKED_CATEGORIES ? H5T_STD_I64LE
+           : tables[table].element == 1                                      ? H5T_STD_U8LE
+           : tables[table].element == 4                                      ? H5T_STD_U32LE
+                                                                             : H5T_STD_U64LE;
 }
 
 static bool write_table(hid_t file, weld_packed_writer *w, weld_packed_table table) {
@@ -173,12 +184,13 @@ static bool write_hdf5(weld_packed_writer *w) {
     uint64_t at = 0;
     hid_t file = open_aligned(w->temporary);
     bool ok = file >= 0 && create_images(file, w->images_size, &at) && at == w->images_offset &&
-              write_attribute(file, "version", WELD_PACKED_VERSION) &&
+              write_attribute(file, "version",
+                              w->has_boxes ? WELD_PACKED_VERSION_BOXES : WELD_PACKED_VERSION) &&
               write_attribute(file, "height", w->layout.height) &&
               write_attribute(file, "width", w->layout.width) &&
               write_attribute(file, "channels", w->layout.channels) &&
               (!w->layout.scale16 || write_attribute(file, "scale16", w->layout.scale16));
-    for (int i = 0; ok && i < WELD_PACKED_TABLE_COUNT; i++) {
+    for (int i = 0; ok && i < table_count(w); i++) {
         ok = write_table(file, w, (weld_packed_table)i);
     }
     return file >= 0 && H5Fclose(file) >= 0 && ok;
@@ -191,7 +203,7 @@ static bool write_hdf5(weld_packed_writer *w) {
  * that can be reported, and not inside HDF5, which cannot close a file that it cannot write. */
 static weld_status reserve(const weld_packed_writer *w, uint64_t offset, weld_error *err) {
     size_t bytes = STRUCTURE_RESERVE;
-    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+    for (int i = 0; i < table_count(w); i++) {
         bytes += w->tables[i].count * tables[i].element;
     }
     int code = posix_fallocate(w->fd, (off_t)offset, (off_t)bytes);
@@ -260,7 +272,7 @@ weld_status weld_packed_writer_create(const char *path, weld_packed_layout layou
     w->fd = -1;
     w->layout = layout;
     w->class_count = class_count;
-    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+    for (int i = 0; i < WELD_PACKED_ALL_TABLES; i++) {
         w->tables[i].element = tables[i].element;
     }
     w->path = weld_strdup(path);
@@ -308,6 +320,36 @@ weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, siz
     return status;
 }
 
+weld_status weld_packed_writer_have_boxes(weld_packed_writer *w, const int64_t *categories,
+                                          bool shape_areas, weld_error *err) {
+    w->has_boxes = true;
+    w->shape_areas = shape_areas;
+    w->failed = !weld_array_append(&w->tables[WELD_PACKED_CATEGORIES], categories,
+                                   (size_t)w->class_count) ||
+                !append_u64(w, WELD_PACKED_BOX_OFFSETS, 0);
+    return w->failed ? weld_fail_memory(err, w->path) : WELD_OK;
+}
+
+weld_status weld_packed_writer_add_boxes(weld_packed_writer *w, const double *rows, int64_t count,
+                                         const int64_t sample[WELD_PACKED_SAMPLE_NUMBERS],
+                                         weld_error *err) {
+    weld_array *boxes = &w->tables[WELD_PACKED_BOXES];
+    w->failed =
+        w->failed || !weld_array_append(boxes, rows, (size_t)count * WELD_PACKED_BOX_NUMBERS) ||
+        !append_u64(w, WELD_PACKED_BOX_OFFSETS, boxes->count / WELD_PACKED_BOX_NUMBERS) ||
+        !weld_array_append(&w->tables[WELD_PACKED_SAMPLES], sample, WELD_PACKED_SAMPLE_NUMBERS);
+    return w->failed ? weld_fail_memory(err, w->path) : WELD_OK;
+}
+
+/* A table must have something in it. */
+static weld_status fill_boxes(weld_packed_writer *w, weld_error *err) {
+    static const double none[WELD_PACKED_BOX_NUMBERS];
+    return !w->has_boxes || w->tables[WELD_PACKED_BOXES].count ||
+                   weld_array_append(&w->tables[WELD_PACKED_BOXES], none, WELD_PACKED_BOX_NUMBERS)
+               ? WELD_OK
+               : weld_fail_memory(err, w->path);
+}
+
 static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
     struct stat info;
     if (fstat(w->fd, &info) != 0) {
@@ -322,7 +364,10 @@ static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
                                  .width = (uint64_t)w->layout.width,
                                  .channels = (uint64_t)w->layout.channels,
                                  .scale16 = (uint64_t)w->layout.scale16};
-    memcpy(header.tables, w->extents, sizeof header.tables);
+    header.shape_areas = w->shape_areas;
+    for (int i = 0; i < table_count(w); i++) {
+        *weld_packed_extent_of(&header, i) = w->extents[i];
+    }
     unsigned char block[WELD_PACKED_HEADER_SIZE];
     WELD_TRY(weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err));
     weld_packed_header_encode(&header, block);
@@ -338,6 +383,7 @@ weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
     if (w->images_size < IMAGES_ALIGNMENT) {
         w->images_size = IMAGES_ALIGNMENT;
     }
+    WELD_TRY(fill_boxes(w, err));
     WELD_TRY(reserve(w, w->images_offset + w->images_size, err));
     weld_hdf5_lock();
     bool ok = write_hdf5(w);
@@ -367,7 +413,7 @@ void weld_packed_writer_free(weld_packed_writer *w) {
     if (w->fd >= 0) {
         close(w->fd);
     }
-    for (int i = 0; i < WELD_PACKED_TABLE_COUNT; i++) {
+    for (int i = 0; i < WELD_PACKED_ALL_TABLES; i++) {
         weld_array_free(&w->tables[i]);
     }
     weld_free(w->path);

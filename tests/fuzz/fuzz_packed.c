@@ -4,8 +4,8 @@
  *   Bytes that begin with "weld-pack": a file; its length and checksums are set right.
  *
  *   Anything else: a small sound data set with numbers changed. Four bytes tell how many samples
- *   and classes and how large the images are; then every ten bytes change a number: which table (or
- *   the header), which of its numbers, and what to.
+ *   and classes, how large the images are, and whether there are boxes; then every ten bytes change
+ * a number: which table (or the header), which of its numbers, and what to.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -55,7 +55,7 @@ static file repaired(const uint8_t *data, size_t size) {
 
 /* Append a table. */
 static void put(file *f, weld_packed_table table, const void *numbers, size_t size) {
-    f->header.tables[table] = (weld_packed_extent){f->size, size};
+    *weld_packed_extent_of(&f->header, (int)table) = (weld_packed_extent){f->size, size};
     memcpy(f->bytes + f->size, numbers, size);
     f->size += size;
 }
@@ -94,16 +94,30 @@ static void put_samples(file *f, size_t count, size_t classes, size_t sample) {
     f->size += count * sample;
 }
 
-/* One number of the header or of a table. */
-static void change(file *f, const uint8_t patch[PATCH]) {
-    unsigned table = patch[0] % (WELD_PACKED_TABLE_COUNT + 1), at = patch[1];
-    if (table == WELD_PACKED_TABLE_COUNT) {
-        at %= sizeof f->header / 8;
-        memcpy((char *)&f->header + 8 * (size_t)at, patch + 2, 8);
-        return;
+/* Two boxes on the first sample. */
+static void put_boxes(file *f, size_t count, size_t classes) {
+    const double rows[2 * WELD_PACKED_BOX_NUMBERS] = {1, 2, 3, 4, 12, 0, 0, 0, 0, 1, 1, 1, 0, 1};
+    uint64_t offsets[MAX_SAMPLES + 1] = {0};
+    int64_t samples[MAX_SAMPLES * WELD_PACKED_SAMPLE_NUMBERS] = {0}, categories[MAX_CLASSES] = {0};
+    for (size_t i = 1; i <= count; i++) {
+        offsets[i] = 2;
     }
-    static const size_t sizes[WELD_PACKED_TABLE_COUNT] = {8, 4, 4, 1, 8, 1, 8};
-    const weld_packed_extent *e = &f->header.tables[table];
+    put(f, WELD_PACKED_BOXES, rows, sizeof rows);
+    put(f, WELD_PACKED_BOX_OFFSETS, offsets, (count + 1) * sizeof *offsets);
+    put(f, WELD_PACKED_SAMPLES, samples, count * WELD_PACKED_SAMPLE_NUMBERS * sizeof *samples);
+    put(f, WELD_PACKED_CATEGORIES, categories, classes * sizeof *categories);
+}
+
+/* Of a change: which table, or the number of tables for the header. */
+static unsigned table_of(file *f, const uint8_t patch[PATCH]) {
+    return patch[0] % ((unsigned)weld_packed_table_count(&f->header) + 1);
+}
+
+/* One number of a table. */
+static void change(file *f, const uint8_t patch[PATCH]) {
+    unsigned table = table_of(f, patch), at = patch[1];
+    static const size_t sizes[WELD_PACKED_ALL_TABLES] = {8, 4, 4, 1, 8, 1, 8, 8, 8, 8, 8};
+    const weld_packed_extent *e = weld_packed_extent_of(&f->header, (int)table);
     size_t begin = e->offset + at % (e->bytes / sizes[table]) * sizes[table];
     memcpy(f->bytes + begin, patch + 2, sizes[table]);
 }
@@ -122,13 +136,20 @@ static file described(const uint8_t *data, size_t size) {
     put_samples(&f, count, classes, side * side * channels);
     put_names(&f, WELD_PACKED_NAMES, WELD_PACKED_NAME_OFFSETS, count);
     put_names(&f, WELD_PACKED_CLASS_NAMES, WELD_PACKED_CLASS_NAME_OFFSETS, classes);
+    if (head[3] & 2) {
+        put_boxes(&f, count, classes);
+    }
     /* Changes of the header come last: the others need it to find their tables. */
-    for (int header = 0; header < 2; header++) {
-        for (size_t at = sizeof head; at + PATCH <= size; at += PATCH) {
-            bool is_header = data[at] % (WELD_PACKED_TABLE_COUNT + 1) == WELD_PACKED_TABLE_COUNT;
-            if (is_header == (header == 1)) {
-                change(&f, data + at);
-            }
+    const int tables = weld_packed_table_count(&f.header);
+    for (size_t at = sizeof head; at + PATCH <= size; at += PATCH) {
+        if ((int)table_of(&f, data + at) != tables) {
+            change(&f, data + at);
+        }
+    }
+    for (size_t at = sizeof head; at + PATCH <= size; at += PATCH) {
+        if (data[at] % (tables + 1) == tables) {
+            size_t number = data[at + 1] % (sizeof f.header / 8);
+            memcpy((char *)&f.header + 8 * number, data + at + 2, 8);
         }
     }
     seal(&f);
@@ -153,6 +174,23 @@ static void check_samples(const weld_packed *p, size_t file_size) {
     }
 }
 
+static void check_boxes(const weld_packed *p, size_t file_size) {
+    double sum = 0;
+    for (int64_t i = 0; i < weld_packed_count(p); i++) {
+        int64_t count;
+        const double *rows = weld_packed_boxes(p, i, &count);
+        FUZZ_CHECK(count >= 0 && (size_t)count < file_size);
+        for (int64_t k = 0; k < count * WELD_PACKED_BOX_NUMBERS; k++) {
+            sum += rows[k] - rows[k];
+        }
+        for (int64_t k = 0; k < count; k++) {
+            FUZZ_CHECK(rows[k * WELD_PACKED_BOX_NUMBERS + 5] < weld_packed_class_count(p));
+        }
+        sum += 0 * (double)(weld_packed_sample(p, i)[2] & 1);
+    }
+    FUZZ_CHECK(sum == 0);
+}
+
 static void open_and_check(const void *bytes, size_t size) {
     weld_packed *p = NULL;
     weld_error err = fuzz_error();
@@ -170,6 +208,9 @@ static void open_and_check(const void *bytes, size_t size) {
         FUZZ_CHECK(strlen(weld_packed_class_name(p, i)) < size);
     }
     check_samples(p, size);
+    if (weld_packed_has_boxes(p)) {
+        check_boxes(p, size);
+    }
     weld_packed_close(p);
 }
 

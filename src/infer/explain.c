@@ -151,43 +151,82 @@ static weld_status draw(const weld_preprocessing *p, const float *input, weld_ex
 
 /* --- All of it --- */
 
-static weld_status run(const weld_model *m, weld_session *s, const char *path, int wanted,
-                       weld_explanation *out, weld_error *err) {
+struct weld_explainer {
+    const weld_model *model;
+    weld_graph *graph;
+    weld_session *session;
     weld_transform transform;
-    weld_image_input in = {0};
-    float *images = weld_session_input(s, "images").data;
-    WELD_TRY(weld_transform_init(&transform, weld_model_get_preprocessing(m), NULL, err));
-    weld_status status = weld_image_input_read(&in, &transform, path, images, NULL, err);
-    if (!status) { /* first for the logits, which say of which class the second is */
-        weld_session_run(s, 0);
-        status = choose_class(s, m, wanted, out, err);
-    }
-    if (!status) {
-        weld_session_run(s, 0);
-        status = weigh(s, out, err);
-    }
-    status = status ? status : draw(weld_model_get_preprocessing(m), images, out, err);
-    weld_image_input_free(&in);
-    return status;
-}
+    weld_image_input in;
+};
 
-weld_status weld_explain(const weld_model *m, const char *path, int class_index, int threads,
-                         weld_explanation *out, weld_error *err) {
+static weld_status open(weld_explainer *e, int threads, weld_error *err) {
+    const weld_model *m = e->model;
     const weld_session_options options = {.batch = 1, .threads = threads};
     const weld_preprocessing *p = weld_model_get_preprocessing(m);
-    weld_graph *g = NULL;
-    weld_session *s = NULL;
-    *out = (weld_explanation){.class_index = -1};
     if (weld_model_task(m) != &weld_task_classification) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "the network is for %s: only decisions for a class are explained",
                          weld_model_task(m)->name);
     }
-    weld_status status = weld_model_cut(m, p->height, p->width, cut, (void *)(uintptr_t)m, &g, err);
-    status = status ? status : weld_session_create(g, weld_model_weights(m), &options, &s, err);
-    status = status ? status : run(m, s, path, class_index, out, err);
-    weld_session_free(s);
-    weld_graph_free(g);
+    WELD_TRY(weld_model_cut(m, p->height, p->width, cut, (void *)(uintptr_t)m, &e->graph, err));
+    WELD_TRY(weld_session_create(e->graph, weld_model_weights(m), &options, &e->session, err));
+    return weld_transform_init(&e->transform, p, NULL, err);
+}
+
+weld_status weld_explainer_create(const weld_model *m, int threads, weld_explainer **out,
+                                  weld_error *err) {
+    weld_explainer *e = weld_alloc(1, sizeof *e);
+    if (!e) {
+        return weld_fail_memory(err, "explanation");
+    }
+    e->model = m;
+    weld_status status = open(e, threads, err);
+    if (status) {
+        weld_explainer_free(e);
+        return status;
+    }
+    *out = e;
+    return WELD_OK;
+}
+
+void weld_explainer_free(weld_explainer *e) {
+    if (e) {
+        weld_session_free(e->session);
+        weld_graph_free(e->graph);
+        weld_image_input_free(&e->in);
+        weld_free(e);
+    }
+}
+
+/* Of what is in the session's input: first for the logits, which say of which class the second is.
+ */
+static weld_status run(weld_explainer *e, int wanted, weld_explanation *out, weld_error *err) {
+    weld_session *s = e->session;
+    weld_session_run(s, 0);
+    WELD_TRY(choose_class(s, e->model, wanted, out, err));
+    weld_session_run(s, 0);
+    WELD_TRY(weigh(s, out, err));
+    return draw(weld_model_get_preprocessing(e->model), weld_session_input(s, "images").data, out,
+                err);
+}
+
+weld_status weld_explainer_image(weld_explainer *e, const weld_image *image, int class_index,
+                                 weld_explanation *out, weld_error *err) {
+    float *input = weld_session_input(e->session, "images").data;
+    *out = (weld_explanation){.class_index = -1};
+    WELD_TRY(weld_transform_evaluation(&e->transform, image, &e->in.scratch, input, err));
+    return run(e, class_index, out, err);
+}
+
+weld_status weld_explain(const weld_model *m, const char *path, int class_index, int threads,
+                         weld_explanation *out, weld_error *err) {
+    weld_explainer *e;
+    *out = (weld_explanation){.class_index = -1};
+    WELD_TRY(weld_explainer_create(m, threads, &e, err));
+    float *input = weld_session_input(e->session, "images").data;
+    weld_status status = weld_image_input_read(&e->in, &e->transform, path, input, NULL, err);
+    status = status ? status : run(e, class_index, out, err);
+    weld_explainer_free(e);
     if (status) {
         weld_explanation_free(out);
     }

@@ -18,8 +18,18 @@ typedef struct weld_explanation {
     weld_image picture; /* what the network saw, and beside it the same under the map's colours */
 } weld_explanation;
 
-/* class_index -1: the likeliest class. WELD_ERROR_ARGUMENT: a network for something else, or no
- * such class; WELD_ERROR_NOT_FOUND: the end of its last stage cannot be told. */
+/* For several images with one model, which must outlive it. WELD_ERROR_ARGUMENT: a network for
+ * something else; WELD_ERROR_NOT_FOUND: the end of its last stage cannot be told. */
+typedef struct weld_explainer weld_explainer;
+weld_status weld_explainer_create(const weld_model *m, int threads, weld_explainer **out,
+                                  weld_error *err);
+void weld_explainer_free(weld_explainer *e); /* accepts NULL */
+/* class_index -1: the likeliest class. WELD_ERROR_ARGUMENT: there is no such class. *out is freed
+ * with weld_explanation_free, also after an error. */
+weld_status weld_explainer_image(weld_explainer *e, const weld_image *image, int class_index,
+                                 weld_explanation *out, weld_error *err);
+
+/* Of one image file. */
 weld_status weld_explain(const weld_model *m, const char *path, int class_index, int threads,
                          weld_explanation *out, weld_error *err);
 void weld_explanation_free(weld_explanation *e);

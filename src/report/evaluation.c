@@ -1,5 +1,6 @@
 /* The evaluation of a report's run: what was confused, how far probabilities can be trusted, and
  * the worst images; see parts.h. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "formats/file.h"
 #include "formats/json.h"
 #include "formats/json_text.h"
+#include "infer/explain.h"
 #include "report/parts.h"
 
 #define FILE_LIMIT ((uint64_t)256 << 20)
@@ -210,20 +212,49 @@ static char *base64(const char *prefix, const weld_bytes *bytes) {
 }
 
 /* "picture" of a worst image: a data URL. An image that cannot be decoded has none. */
-static weld_status add_picture(const weld_dataset *ds, int64_t index, int scale16, json_t *to,
-                               weld_error *err) {
+/* `image`, small, as a data URL under `key`. bytes and small: memory. */
+static weld_status add_url(const weld_image *image, const char *key, weld_image *small,
+                           weld_bytes *bytes, json_t *to, weld_error *err) {
+    WELD_TRY(shrink(image, small, err));
+    WELD_TRY(weld_encode_jpeg(small, QUALITY, bytes, err));
+    char *url = base64("data:image/jpeg;base64,", bytes);
+    json_object_set_new(to, key, url ? json_string(url) : NULL);
+    weld_free(url);
+    return url ? WELD_OK : WELD_ERROR_MEMORY;
+}
+
+/* "explained": where the answer came from, which is the right half of the picture. */
+static weld_status add_explanation(weld_explainer *e, const weld_image *image, weld_image *small,
+                                   weld_bytes *bytes, json_t *to, weld_error *err) {
+    weld_explanation found;
+    weld_image half = {0};
+    const int answer = (int)json_integer_value(json_object_get(to, "predicted"));
+    weld_status status = weld_explainer_image(e, image, answer, &found, err);
+    if (!status) {
+        const int width = found.picture.width / 2, height = found.picture.height;
+        status = weld_image_resize_buffer(&half, width, height, err);
+        for (int y = 0; !status && y < height; y++) {
+            memcpy(half.pixels + (size_t)y * (size_t)width * 3,
+                   found.picture.pixels + (size_t)(2 * y + 1) * (size_t)width * 3,
+                   (size_t)width * 3);
+        }
+    }
+    status = status ? status : add_url(&half, "explained", small, bytes, to, err);
+    weld_explanation_free(&found);
+    weld_image_free(&half);
+    return status;
+}
+
+static weld_status add_picture(const weld_dataset *ds, int64_t index, int scale16,
+                               weld_explainer *e, json_t *to, weld_error *err) {
     weld_bytes bytes = {0};
     weld_image image = {0}, small = {0};
     weld_error reason;
     weld_status status = weld_dataset_read(ds, index, &bytes, &reason);
     status = status ? status : weld_dataset_decode(ds, index, &bytes, scale16, &image, &reason);
-    status = status ? status : shrink(&image, &small, &reason);
-    status = status ? status : weld_encode_jpeg(&small, QUALITY, &bytes, &reason);
-    if (!status) {
-        char *url = base64("data:image/jpeg;base64,", &bytes);
-        status = url ? WELD_OK : WELD_ERROR_MEMORY;
-        json_object_set_new(to, "picture", url ? json_string(url) : NULL);
-        weld_free(url);
+    status = status ? status : add_url(&image, "picture", &small, &bytes, to, &reason);
+    if (!status && e) {
+        status = add_explanation(e, &image, &small, &bytes, to, &reason);
     }
     weld_bytes_free(&bytes);
     weld_image_free(&image);
@@ -232,8 +263,8 @@ static weld_status add_picture(const weld_dataset *ds, int64_t index, int scale1
 }
 
 /* By their names, in one pass over the data set. */
-static weld_status add_pictures(const weld_dataset *ds, int scale16, json_t *worst,
-                                weld_error *err) {
+static weld_status add_pictures(const weld_dataset *ds, int scale16, weld_explainer *e,
+                                json_t *worst, weld_error *err) {
     weld_status status = WELD_OK;
     for (int64_t i = 0; i < weld_dataset_count(ds) && !status; i++) {
         const char *name = weld_dataset_name(ds, i);
@@ -241,15 +272,35 @@ static weld_status add_pictures(const weld_dataset *ds, int scale16, json_t *wor
             json_t *w = json_array_get(worst, k);
             const char *image = json_string_value(json_object_get(w, "image"));
             if (image && strcmp(name, image) == 0 && !json_object_get(w, "picture")) {
-                status = add_picture(ds, i, scale16, w, err);
+                status = add_picture(ds, i, scale16, e, w, err);
             }
         }
     }
     return status;
 }
 
-static weld_status find_pictures(const char *named, const weld_recipe *recipe, json_t *run,
-                                 json_t *worst, weld_error *err) {
+/* Of the run's best weights, beside its evaluation; NULL where they cannot be read, or are of other
+ * classes. */
+static weld_status open_explainer(const char *evaluation, int64_t classes, weld_model **m,
+                                  weld_explainer **e, weld_error *err) {
+    char path[PATH_MAX];
+    const char *slash = strrchr(evaluation, '/');
+    const int folder = slash ? (int)(slash + 1 - evaluation) : 0;
+    *m = NULL;
+    *e = NULL;
+    if (snprintf(path, sizeof path, "%.*sbest.h5", folder, evaluation) >= (int)sizeof path) {
+        return WELD_OK;
+    }
+    weld_status status = weld_model_open(path, m, NULL);
+    if (!status && weld_model_get_config(*m)->num_classes == classes) {
+        status = weld_explainer_create(*m, 0, e, NULL);
+    }
+    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, path) : WELD_OK;
+}
+
+static weld_status find_pictures(const char *evaluation, int64_t classes, const char *named,
+                                 const weld_recipe *recipe, json_t *run, json_t *worst,
+                                 weld_error *err) {
     const char *const paths[] = {named, recipe ? recipe->data.val : ""};
     const int scale16 = recipe ? recipe->data.preprocessing.scale16 : 0;
     weld_dataset *ds = NULL;
@@ -264,7 +315,16 @@ static weld_status find_pictures(const char *named, const weld_recipe *recipe, j
         weld_report_note(run, "the images of %s cannot be read any more: they are told by name",
                          *named ? named : "the evaluation");
     }
-    status = status ? WELD_OK : add_pictures(ds, scale16, worst, err);
+    weld_model *m = NULL;
+    weld_explainer *e = NULL;
+    if (!status) {
+        status = open_explainer(evaluation, classes, &m, &e, err);
+        status = status ? status : add_pictures(ds, scale16, e, worst, err);
+    } else {
+        status = WELD_OK;
+    }
+    weld_explainer_free(e);
+    weld_model_free(m);
     weld_dataset_free(ds);
     return status;
 }
@@ -298,7 +358,8 @@ static weld_status make(weld_json *j, const weld_task *task, const json_t *from,
     json_t *worst = worst_of(j, from, count, (size_t)images);
     json_object_set_new(to, "worst", worst);
     if (!status && !j->status) {
-        status = find_pictures(weld_json_string(j, from, "data"), recipe, run, worst, j->err);
+        status = find_pictures(j->where, count, weld_json_string(j, from, "data"), recipe, run,
+                               worst, j->err);
     }
     return status;
 }

@@ -35,7 +35,8 @@ weld_status weld_report_add_network(const weld_recipe *recipe, const weld_report
 
 /* evaluation.json: "evaluation", the scores and, where it has classes, the recall of at most
  * `classes` classes and at most `images` of the worst images, small, from the data set that it
- * names or else that of the recipe (NULL: it is not known). */
+ * names or else that of the recipe (NULL: it is not known). Beside each stands where the run's best
+ * weights took their answer from, where these can be read. */
 weld_status weld_report_add_evaluation(const char *path, const weld_task *task,
                                        const weld_recipe *recipe, int classes, int images,
                                        json_t *run, weld_error *err);

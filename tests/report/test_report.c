@@ -279,6 +279,28 @@ START_TEST(the_worst_images_come_with_pictures_where_the_data_are) {
 }
 END_TEST
 
+START_TEST(of_the_worst_images_it_is_shown_where_the_answer_came_from) {
+    set_up();
+    run_well((run_options){.out = "a", .set = {"train.epochs=1"}});
+    const char *runs[] = {in_base("a")};
+    const weld_report_options options = {.threads = 1};
+    json_t *report;
+    ck_assert_int_eq(weld_report_collect(runs, 1, &options, &report, &err), WELD_OK);
+    json_t *run = json_array_get(json_object_get(report, "runs"), 0);
+    json_t *worst = json_object_get(json_object_get(run, "evaluation"), "worst");
+    ck_assert_uint_gt(json_array_size(worst), 0);
+    for (size_t i = 0; i < json_array_size(worst); i++) {
+        const char *image = json_string_value(json_object_get(json_array_get(worst, i), "picture"));
+        const char *why = json_string_value(json_object_get(json_array_get(worst, i), "explained"));
+        ck_assert_ptr_nonnull(why);
+        ck_assert_int_eq(strncmp(why, "data:image/jpeg;base64,/9j/", 27), 0);
+        ck_assert_str_ne(why, image);
+    }
+    json_decref(report);
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_lack_of_memory_is_an_error_and_leaves_the_old_page) {
     set_up();
     run_well((run_options){.out = "a", .set = {"train.epochs=1"}});
@@ -316,4 +338,5 @@ RUN_SUITE("report/report", curves_of_few_updates_are_the_rows_themselves,
           of_a_network_that_cannot_be_built_it_is_said_why,
           evaluations_that_make_no_sense_are_left_out_with_the_reason,
           the_worst_images_come_with_pictures_where_the_data_are,
+          of_the_worst_images_it_is_shown_where_the_answer_came_from,
           a_lack_of_memory_is_an_error_and_leaves_the_old_page)

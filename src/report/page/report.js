@@ -262,7 +262,10 @@ function worstImages(e) {
         } else {
             box.append("no image");
         }
-        return html("figure", { title: w.image }, box, html("figcaption", {}, e.names[w.label] + " ", w.label === w.predicted ? "right, " :
+        if (w.explained) {
+            box.append(html("img", { src: w.explained, alt: "", title: "where the answer came from (Grad-CAM)" }));
+        }
+        return html("figure", w.explained ? { title: w.image, class: "two" } : { title: w.image }, box, html("figcaption", {}, e.names[w.label] + " ", w.label === w.predicted ? "right, " :
             html("span", { class: "wrong" }, "→ " + e.names[w.predicted] + " "), known(w.probability) ? (100 * w.probability).toFixed(1) + "\u00a0%" : "",
         html("div", { class: "soft" }, w.image)));
     })));

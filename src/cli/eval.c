@@ -16,7 +16,7 @@
 #include "models/models.h"
 
 typedef struct request {
-    const char *data, *results, *confusion, *details, *fitted;
+    const char *data, *results, *written, *confusion, *details, *fitted;
     int batch, threads;
     bool json, per_class, split;
     cli_model_options model;
@@ -59,7 +59,7 @@ static json_t *make_json(const request *r, const weld_task *task, const weld_eva
 static weld_status evaluate(const request *r, const weld_model *m, const weld_model_data *data,
                             json_t *array, weld_error *err) {
     const weld_preprocessing *input = weld_model_get_preprocessing(m);
-    weld_evaluator *evaluator;
+    weld_evaluator *evaluator = NULL;
     weld_evaluation result;
     cli_progress progress = {.what = "eval"};
     weld_evaluator_options options = {.batch_size = r->batch,
@@ -69,8 +69,15 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_mo
                                       .arg = &progress,
                                       .temperature = m->file.temperature};
     const weld_task *task = weld_model_task(m);
-    WELD_TRY(weld_model_evaluator_create(m, data->ds, &options, &evaluator, err));
-    weld_status status = weld_evaluator_run(evaluator, &result, err);
+    cli_results_file *file = NULL;
+    if (r->written) {
+        WELD_TRY(cli_results_create(r->written, task, data->ds, &file, err));
+        options.seen = cli_results_seen;
+        options.seen_arg = file;
+    }
+    weld_status status = weld_model_evaluator_create(m, data->ds, &options, &evaluator, err);
+    status = status ? status : weld_evaluator_run(evaluator, &result, err);
+    status = cli_results_finish(file, status, err);
     cli_progress_end(&progress);
     status = status ? status : write_files(r, evaluator, err);
     if (!status && r->json) {
@@ -154,6 +161,8 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
         {"confusion", 0, CLI_TEXT, &r.confusion, "FILE", "write the confusion matrix as CSV"},
         {"details", 0, CLI_TEXT, &r.details, "FILE",
          "write all of it, and the worst images, as JSON"},
+        {"write-results", 0, CLI_TEXT, &r.written, "R.json",
+         "of a detector: write what it finds, as COCO's results"},
         CLI_INPUT_OPTIONS(r.input, ", or several: 192,224"),
         CLI_MODEL_OPTIONS(r.model),
         CLI_MODEL_PIXELS(r.model),
@@ -165,9 +174,10 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
         cli_usage(call, "something is missing: it takes FILE, or --results");
     }
     cli_inputs_read(call, &r.input, CLI_INPUTS_MAX, &r.inputs);
-    if (r.inputs.count > 1 && (r.confusion || r.details || r.fitted)) {
+    if (r.inputs.count > 1 && (r.confusion || r.details || r.fitted || r.written)) {
         cli_usage(call,
-                  "--confusion, --details and --fit-temperature are of one evaluation, not of %zu",
+                  "--confusion, --details, --fit-temperature and --write-results are of one "
+                  "evaluation, not of %zu",
                   r.inputs.count);
     }
     weld_model *m;

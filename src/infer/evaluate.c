@@ -101,7 +101,7 @@ static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_
         }
         if (e->options.seen) {
             e->options.seen(e->options.seen_arg,
-                            &(weld_seen){index, e->record.data, e->outputs, i});
+                            &(weld_seen){index, e->record.data, e->outputs, i, batch});
         }
     }
     return WELD_OK;

@@ -9,12 +9,13 @@
 /* Called after every batch; returning false ends the evaluation with WELD_ERROR_INTERRUPTED. */
 typedef bool weld_evaluation_progress(void *arg, int64_t done, int64_t total);
 
-/* One image: its record, and its row in the outputs that this was made of. */
+/* One image: its record, and its row in the outputs and the batch that this was made of. */
 typedef struct weld_seen {
     int64_t index;
     const void *record;
     const weld_tensor *outputs;
     int64_t row;
+    const weld_batch *batch;
 } weld_seen;
 
 typedef struct weld_evaluator_options {

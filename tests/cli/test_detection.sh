@@ -56,6 +56,11 @@ works "to files" "$WELD" eval run/best.h5 --data scenes/instances_val.json --det
     --confusion confusion.csv
 holds "has curves" grep -q '"curve":\[' details.json
 holds "and what was missed" grep -q '^,class_a,class_b,class_c,missed' confusion.csv
+works "with what it finds" "$WELD" eval run/best.h5 --data scenes/instances_val.json --per-class --write-results found.json
+cp stdout told
+works "which is evaluated like any program's" "$WELD" eval --results found.json --data scenes/instances_val.json --per-class
+cp stdout of_file
+same "to the same figures" told of_file
 works "in another precision" "$WELD" eval run/best.h5 --data scenes/instances_val.json --precision bf16
 
 works "predicting" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --max-det 3 --json

@@ -45,9 +45,9 @@ weld_status weld_detection_tally_clear(void *tally, weld_error *err) {
     return WELD_OK;
 }
 
-/* What the network finds on image i of a batch, in pixels of that image. */
-static weld_status find(const weld_tensor *outputs, int64_t i, const weld_placement *placement,
-                        weld_array *boxes, weld_error *err) {
+weld_status weld_detection_find(const weld_tensor *outputs, int64_t i,
+                                const weld_placement *placement, weld_array *boxes,
+                                weld_error *err) {
     const int64_t anchors = outputs[1].shape.dim[1], classes = outputs[1].shape.dim[2];
     const float *at = outputs[0].data, *scores = outputs[1].data;
     weld_nms_options nms = weld_nms_for_evaluation();
@@ -72,7 +72,7 @@ weld_status weld_detection_measure(const void *tally, const weld_tensor *outputs
     weld_array boxes = {.element = sizeof(weld_found_box)};
     int64_t truths;
     const weld_box *truth = weld_dataset_boxes(t->ds, batch->indices[i], &truths);
-    weld_status status = find(outputs, i, &batch->placements[i], &boxes, err);
+    weld_status status = weld_detection_find(outputs, i, &batch->placements[i], &boxes, err);
     status = status
                  ? status
                  : weld_coco_measure(truth, truths, boxes.data, (int64_t)boxes.count, record, err);

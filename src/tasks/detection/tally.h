@@ -11,6 +11,12 @@ typedef struct weld_detection_tally {
     const weld_coco_result *result; /* NULL until it is finished */
 } weld_detection_tally;
 
+/* Append to boxes, an array of weld_found_box, what a network finds on image i of a batch, in
+ * pixels of that image: all that an evaluation looks at. */
+weld_status weld_detection_find(const weld_tensor *outputs, int64_t i,
+                                const weld_placement *placement, weld_array *boxes,
+                                weld_error *err);
+
 /* --- For weld_task --- */
 
 weld_status weld_detection_tally_create(const weld_dataset *ds, const weld_tensor *outputs,

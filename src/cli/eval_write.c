@@ -48,11 +48,12 @@ weld_status cli_results_create(const char *path, const weld_task *task, const we
     return WELD_OK;
 }
 
-/* Numbers read back to the same ones, so that nothing that differs becomes equal. */
+/* Numbers read back to the same ones, so that nothing that differs becomes equal; whole ones are
+ * written as such. */
 static void add_number(weld_text *t, const char *before, double value) {
     char piece[WELD_NUMBER_SIZE];
     weld_text_add(t, before);
-    weld_text_add(t, weld_number_text(value, false, 1, piece));
+    weld_text_add(t, weld_number_text(value, false, 15, piece));
 }
 
 static void add_box(cli_results_file *f, int64_t image, const weld_found_box *b) {

@@ -176,6 +176,18 @@ static void advise_on_schedule(const weld_trainer *t, advice *a) {
     }
 }
 
+static void advise_on_mosaics(const weld_trainer *t, advice *a) {
+    const weld_augmentation *g = &t->data.recipe.augment;
+    const int64_t epochs = weld_recipe_epochs(&t->data.recipe);
+    if (g->kind == WELD_AUGMENT_DETECTION && (g->mosaic > 0 || g->blend > 0) &&
+        g->close_mosaic >= epochs) {
+        advise(a,
+               "augment.close_mosaic %lld is all of the run's %lld epochs: there are no mosaics: "
+               "lower it\n",
+               (long long)g->close_mosaic, (long long)epochs);
+    }
+}
+
 /* --- Telling --- */
 
 static void tell(const weld_trainer *t, const weld_train_group *groups, size_t count) {
@@ -195,6 +207,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
         advise_on_batch(t, &a);
         advise_on_rest(t, &a);
         advise_on_schedule(t, &a);
+        advise_on_mosaics(t, &a);
         advise_on_average(t, &a);
     }
     weld_parameter_rates_text(&r->model, t->step->graph, t->step->rates, t->schedule.base_lr, rates,

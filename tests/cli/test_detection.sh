@@ -83,6 +83,11 @@ cp stdout detected
 cut -d' ' -f1,2 detected | sed 's/\(0\.....\).*/\1/' > found
 same "finds what the command does" told found
 works "preview" "$WELD" preview small.yaml -o sheet.png
+works "turned, sheared and blended" "$WELD" preview small.yaml -o turned.png --set augment.degrees=20 \
+    --set augment.shear=10 --set augment.blend=1
+holds "looks different" sh -c '! cmp -s sheet.png turned.png'
+works "a run that is all end" "$WELD" train small.yaml --dry-run --set augment.close_mosaic=3
+prints "is told that it has no mosaics" "augment.close_mosaic 3 is all of the run's 3 epochs"
 
 "$WELD" pack items --size 16 -o classes.h5 > /dev/null 2>&1
 refuses "folders of classes" "has no boxes" "$WELD" train small.yaml --out no --set data.train=items --set data.val=items

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "cli/inspect.h"
+#include "data/data_yaml.h"
 #include "formats/json_text.h"
 #include "formats/logit_cache.h"
 #include "infer/model.h"
@@ -86,10 +87,31 @@ static weld_status inspect_network(inspection *in, weld_error *err) {
 
 /* --- Which sort of file? ---------------------------------------------------------------------- */
 
+/* A recipe has no names of classes at its top. */
+static bool is_data_yaml(const char *path) {
+    weld_data_yaml yaml;
+    const bool is_one = weld_data_yaml_read(path, &yaml, NULL) == WELD_OK;
+    weld_data_yaml_free(&yaml);
+    return is_one;
+}
+
 typedef struct sort {
     const char *name; /* for messages */
     weld_status (*inspect)(inspection *in, weld_error *err);
 } sort;
+
+static const sort of_network = {"a network", inspect_network};
+
+/* Recipes, lists and annotations are texts like any other, but for their names. */
+static sort sort_of_text(const char *path, const char *ending) {
+    if (strcmp(ending, ".yaml") == 0 || strcmp(ending, ".yml") == 0) {
+        return is_data_yaml(path) ? (sort){"a data set", inspect_dataset}
+                                  : (sort){"a recipe", inspect_recipe};
+    }
+    return weld_strcasecmp(ending, ".csv") == 0 || weld_strcasecmp(ending, ".json") == 0
+               ? (sort){"a data set", inspect_dataset}
+               : of_network;
+}
 
 static sort sort_of(const inspection *in) {
     const char *dot = strrchr(in->path, '.');
@@ -105,12 +127,8 @@ static sort sort_of(const inspection *in) {
     case WELD_FILE_PNG:
     case WELD_FILE_WEBP:
         return (sort){"an image", inspect_image};
-    default: /* recipes and lists are texts like any other, but for their names */
-        return in->kind != WELD_FILE_UNKNOWN || !dot ? (sort){"a network", inspect_network}
-               : strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0
-                   ? (sort){"a recipe", inspect_recipe}
-               : weld_strcasecmp(dot, ".csv") == 0 ? (sort){"a data set", inspect_dataset}
-                                                   : (sort){"a network", inspect_network};
+    default:
+        return in->kind == WELD_FILE_UNKNOWN && dot ? sort_of_text(in->path, dot) : of_network;
     }
 }
 

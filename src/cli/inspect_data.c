@@ -10,7 +10,7 @@
 #include "base/threads.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
-#include "data/dataset.h"
+#include "data/boxes.h"
 #include "images/decode.h"
 #include "images/image_facts.h"
 #include "formats/npy.h"
@@ -100,18 +100,24 @@ static weld_status check_images(inspection *in, const weld_dataset *ds, weld_err
 
 static weld_status say_classes(inspection *in, const weld_dataset *ds, weld_error *err) {
     int classes = weld_dataset_class_count(ds);
-    int64_t *images = weld_alloc((size_t)classes, sizeof *images);
+    int64_t *images = weld_alloc((size_t)classes, sizeof *images); /* or boxes */
     if (!images) {
         return weld_fail_memory(err, in->path);
     }
+    const bool has_boxes = weld_dataset_has_boxes(ds);
     for (int64_t i = 0; i < weld_dataset_count(ds); i++) {
-        images[weld_dataset_label(ds, i)]++;
+        int64_t count;
+        const weld_box *boxes = weld_dataset_boxes(ds, i, &count);
+        images[weld_dataset_label(ds, i)] += !has_boxes;
+        for (int64_t k = 0; k < count; k++) {
+            images[boxes[k].class_index]++;
+        }
     }
     json_t *list = json_array();
     for (int i = 0; i < classes; i++) {
-        json_array_append_new(list, json_pack("{s:o, s:I}", "name",
-                                              weld_json_name(weld_dataset_class_name(ds, i)),
-                                              "images", (json_int_t)images[i]));
+        json_array_append_new(
+            list, json_pack("{s:o, s:I}", "name", weld_json_name(weld_dataset_class_name(ds, i)),
+                            has_boxes ? "boxes" : "images", (json_int_t)images[i]));
     }
     inspect_fact(in, "classes", list, "%d", classes);
     for (int i = 0; i < classes && !in->json; i++) {
@@ -135,6 +141,23 @@ static weld_status explain(const char *path, weld_status status, weld_error *err
                : status;
 }
 
+static void title(inspection *in, const weld_dataset *ds) {
+    const char *boxes = weld_dataset_box_kind(ds);
+    if (in->kind == WELD_FILE_PACKED) {
+        inspect_title(in, "packed", "%s%s", weld_file_kind_text(in->kind),
+                      boxes ? ", with boxes" : "");
+    } else if (boxes) {
+        inspect_title(in, "boxes", "a data set with boxes, of %s's kind", boxes);
+        inspect_fact(in, "annotations", json_string(boxes), NULL);
+    } else if (weld_dataset_is_tar(ds)) {
+        inspect_title(in, "tar", "a data set in a tar archive");
+    } else if (in->kind == WELD_FILE_FOLDER) {
+        inspect_title(in, "folder", "a data set in folders");
+    } else {
+        inspect_title(in, "csv", "a data set that a CSV file lists");
+    }
+}
+
 weld_status inspect_dataset(inspection *in, weld_error *err) {
     weld_dataset *ds;
     weld_status status = weld_dataset_open(in->path, &ds, err);
@@ -142,18 +165,8 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
         return in->kind == WELD_FILE_FOLDER ? explain(in->path, status, err) : status;
     }
     weld_packed_layout layout = weld_dataset_layout(ds);
-    const bool packed = in->kind == WELD_FILE_PACKED, tar = weld_dataset_is_tar(ds);
     const bool csv = weld_dataset_is_csv(ds);
-    inspect_title(in,
-                  packed ? "packed"
-                  : tar  ? "tar"
-                  : csv  ? "csv"
-                         : "folder",
-                  "%s",
-                  packed ? weld_file_kind_text(in->kind)
-                  : tar  ? "a data set in a tar archive"
-                  : csv  ? "a data set that a CSV file lists"
-                         : "a data set in folders");
+    title(in, ds);
     inspect_fact(in, "images", json_integer(weld_dataset_count(ds)), "%lld",
                  (long long)weld_dataset_count(ds));
     if (layout.height) {

@@ -12,6 +12,7 @@
 /* Called by several threads at once, each for samples of its own. */
 typedef struct weld_annotation {
     size_t element; /* bytes */
+    bool of_boxes;  /* data sets must have boxes (boxes.h); else they must not */
     /* Append what is said of image `index`. */
     weld_status (*read)(const weld_dataset *ds, int64_t index, weld_array *out, weld_error *err);
     /* The elements from `first` on are of an image that comes to lie there in the sample: move

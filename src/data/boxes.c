@@ -7,6 +7,10 @@ bool weld_dataset_has_boxes(const weld_dataset *ds) {
     return ds->boxes != NULL;
 }
 
+const char *weld_dataset_box_kind(const weld_dataset *ds) {
+    return ds->boxes ? ds->boxes->format : NULL;
+}
+
 static const weld_box_image *entry_of(const weld_dataset *ds, int64_t i) {
     return (const weld_box_image *)ds->boxes->images.data + weld_dataset_number(ds, i);
 }

@@ -28,6 +28,8 @@ typedef struct weld_box {
 } weld_box;
 
 bool weld_dataset_has_boxes(const weld_dataset *ds);
+/* Whose kind of annotations: "COCO", "YOLO", "VOC" or "packed"; NULL: it has no boxes. */
+const char *weld_dataset_box_kind(const weld_dataset *ds);
 /* Those of sample i, which the data set keeps; NULL where there are none. A box may reach beyond
  * the image: training clips it, evaluation does not. */
 const weld_box *weld_dataset_boxes(const weld_dataset *ds, int64_t i, int64_t *count);

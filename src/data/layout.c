@@ -137,11 +137,11 @@ static weld_status find_part_of_coco(const char *folder, const char *part, char 
 }
 
 /* The file of the part, "" where there is none; *any: there is one of another part. */
-static weld_status find_coco(const weld_layout *l, char out[PATH_MAX], bool *any, weld_error *err) {
+static weld_status find_coco(weld_layout *l, char out[PATH_MAX], bool *any, weld_error *err) {
     char other[PATH_MAX];
     *any = false;
     if (join(out, l->path, "_annotations.coco.json") && is_file(out)) {
-        *any = true;
+        *any = l->is_part = true;
         return WELD_OK;
     }
     *out = 0;
@@ -181,6 +181,7 @@ static bool find_yolo(weld_layout *l, char out[PATH_MAX]) {
     if (join(images, l->path, "images") && is_folder(images) && join(labels, l->path, "labels") &&
         is_folder(labels) && join(above, l->path, "..") && find_yaml(above, out)) {
         snprintf(l->images, sizeof l->images, "%s", images);
+        l->is_part = true;
         return true;
     }
     return false;
@@ -291,6 +292,7 @@ weld_status weld_layout_find(const char *path, weld_part_name part, weld_layout 
                              weld_error *err) {
     out->kind = WELD_DATA_ANY;
     out->part = part;
+    out->is_part = false;
     out->file[0] = out->images[0] = out->note[0] = 0;
     WELD_TRY(take_path(out, path, err));
     if (is_folder(out->path)) {

@@ -34,12 +34,16 @@ const char *weld_part_text(weld_part_name part); /* "train" */
 typedef struct weld_layout {
     weld_data_kind kind; /* WELD_DATA_ANY: a file that is not JSON or YAML */
     weld_part_name part;
+    bool is_part;          /* the folder is one part itself: whichever is asked for */
     char path[PATH_MAX];   /* what was asked for, without what stands behind it */
     char file[PATH_MAX];   /* the JSON file or data.yaml; of VOC the folder */
     char images[PATH_MAX]; /* of YOLO: the folder images beside labels, in the place of the parts
                               of data.yaml; "": those */
     char note[300];        /* which kind was chosen where there are several; or "" */
 } weld_layout;
+
+/* Is there such a part of a data set with boxes? false too where there is none with boxes. */
+bool weld_layout_has_part(const char *path, weld_part_name part);
 
 /* `part` is what is meant where the path does not say it. Errors: the path is missing; the kind or
  * the part is not there. */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "data/layout.h"
 
 /* "data.PART='PATH'" as YAML; PATH is that of FOLDER/NAME, or of FOLDER where name is "". */
 static weld_status data_override(const char *part, const char *folder, const char *name, char **out,
@@ -90,11 +91,24 @@ static void find_part(DIR *folder, const char *const *names, part *out) {
     }
 }
 
+/* Of a data set with boxes, which knows its parts. */
+static weld_status box_overrides(const char *folder, char *out[2], weld_error *err) {
+    WELD_TRY(data_override("train", folder, "", &out[0], err));
+    if (weld_layout_has_part(folder, WELD_NAMED_VAL)) {
+        return data_override("val", folder, "", &out[1], err);
+    }
+    out[1] = weld_strdup("data.val=null");
+    return out[1] ? WELD_OK : weld_fail_memory(err, folder);
+}
+
 /* Overrides of data.train and data.val, to be freed with weld_free, after errors too. */
 static weld_status data_overrides(const char *folder, part *train, part *val, char *out[2],
                                   weld_error *err) {
-    DIR *entries = opendir(folder);
     *train = *val = (part){.rank = 0};
+    if (weld_layout_has_part(folder, WELD_NAMED_TRAIN)) {
+        return box_overrides(folder, out, err);
+    }
+    DIR *entries = opendir(folder);
     if (entries) {
         find_part(entries, train_names, train);
         find_part(entries, val_names, val);
@@ -169,7 +183,8 @@ static bool is_test(const char *name) {
 
 static void tell(const char *folder, const part *train, const part *val, const weld_recipe *r,
                  weld_text *notes) {
-    if (!train->rank && strcmp(r->data.train, folder) == 0 && !weld_recipe_evaluates(r)) {
+    if (!train->rank && strcmp(r->data.train, folder) == 0 && !weld_recipe_evaluates(r) &&
+        !weld_layout_has_part(folder, WELD_NAMED_TRAIN)) {
         weld_text_add(notes, "--data ");
         weld_text_add_printable(notes, folder);
         weld_text_add(notes, ": its folders are the classes and all images are trained on; to "

@@ -16,7 +16,8 @@ typedef struct weld_recipe_source {
 } weld_recipe_source;
 
 /* The folder holds either train and val, as folders or packed (.h5, .tar), or classes alone: then
- * all images are trained on and there is no data.val. *notes: what people should know of that, a
+ * all images are trained on and there is no data.val; or it is a data set with boxes, of which the
+ * parts train and val are taken. *notes: what people should know of that, a
  * line each; NULL: nobody asks. */
 weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, weld_text *notes,
                              weld_error *err);

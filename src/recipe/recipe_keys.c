@@ -52,7 +52,8 @@ static const weld_key data_keys[] = {
      .help =
          "images to train on: a folder of class folders, a `.tar` of them (also a tar of a tar "
          "per class, as ImageNet's is; not compressed), a packed `.h5`, or a `.csv` of paths and "
-         "classes (\"Labels in a CSV file\" above). Relative paths start at the current "
+         "classes (\"Labels in a CSV file\" above); for detection COCO's, YOLO's or VOC's "
+         "annotations (\"Data sets with boxes\" above). Relative paths start at the current "
          "folder"},
     {"val", TEXT(data.val), .null = "", .help = "images to evaluate on, of the same kinds"},
     {"split", REAL(data.split, 0, 0.9), .null = "0",

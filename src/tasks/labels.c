@@ -7,9 +7,23 @@
 #include "serialization/name_list.h"
 #include "tasks/task.h"
 
+weld_status weld_task_check_data(const weld_task *task, const weld_dataset *ds, weld_error *err) {
+    const bool has_boxes = weld_dataset_has_boxes(ds);
+    if (has_boxes == task->annotation->of_boxes) {
+        return WELD_OK;
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT,
+                     has_boxes ? "%s: has boxes, which networks for %s do not learn: give a folder "
+                                 "of class folders, or a network for detection"
+                               : "%s: has no boxes, which networks for %s learn: give annotations "
+                                 "of COCO's, YOLO's or VOC's kind",
+                     weld_dataset_path(ds), task->name);
+}
+
 weld_status weld_task_match_labels(const weld_task *task, const weld_dataset *ds,
                                    const weld_labels *labels, int *to, weld_error *err) {
     const int count = weld_dataset_class_count(ds);
+    WELD_TRY(weld_task_check_data(task, ds, err));
     for (int i = 0; i < count; i++) {
         to[i] = i;
     }

@@ -193,7 +193,10 @@ const weld_task *weld_task_find(const char *name);
 /* That of the network of a config, which can be built. */
 const weld_task *weld_task_of(const weld_model_config *config);
 
-/* match_labels: to[class count of ds]; each to itself where the task has no labels. */
+/* An error where the data set has boxes and the task is not about these, or the other way round. */
+weld_status weld_task_check_data(const weld_task *task, const weld_dataset *ds, weld_error *err);
+/* match_labels, of data that the task is about: to[class count of ds]; each to itself where the
+ * task has no labels. */
 weld_status weld_task_match_labels(const weld_task *task, const weld_dataset *ds,
                                    const weld_labels *labels, int *to, weld_error *err);
 /* Is nothing wrong with them? For a run that goes on: are they the same in the same order? */

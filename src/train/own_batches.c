@@ -7,6 +7,7 @@
 #include "data/loader.h"
 #include "recipe/augment_set.h"
 #include "tasks/classification/classification.h"
+#include "tasks/task.h"
 
 struct weld_batches {
     weld_dataset *dataset;
@@ -60,6 +61,7 @@ static weld_status open(weld_batches *b, const char *path, weld_error *err) {
     WELD_TRY(weld_augmentation_set(o->augment, o->augment_count, &loader.augmentation, err));
     WELD_TRY(weld_bad_images_create(o->max_bad, &b->bad_images, err));
     WELD_TRY(weld_dataset_open(path, &b->dataset, err));
+    WELD_TRY(weld_task_check_data(weld_task_find("classification"), b->dataset, err));
     WELD_TRY(name_classes(b, err));
     return weld_loader_create(b->dataset, &loader, &b->loader, err);
 }

@@ -105,6 +105,7 @@ static weld_status take_part(weld_run_data *d, weld_error *err) {
 static weld_status open_train(weld_run_data *d, weld_error *err) {
     weld_recipe *r = &d->recipe;
     WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
+    WELD_TRY(weld_task_check_data(d->task, d->train, err));
     weld_dataset_tell(d->train, r->data.preprocessing.scale16, say, d);
     WELD_TRY(take_part(d, err));
     int classes = weld_dataset_class_count(d->train);

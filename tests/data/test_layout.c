@@ -78,6 +78,35 @@ START_TEST(of_several_kinds_coco_comes_first_and_any_can_be_asked_for) {
 }
 END_TEST
 
+START_TEST(a_folder_knows_its_parts) {
+    test_folder f = test_folder_create();
+    put_image(&f, "train/images/a.jpg", 8, 8);
+    test_put_file(&f, "train/labels/a.txt", "");
+    test_put_file(&f, "data.yaml", "train: train/images\nval: valid/images\nnames: [cat]\n");
+    ck_assert(weld_layout_has_part(f.path, WELD_NAMED_TRAIN));
+    ck_assert(weld_layout_has_part(f.path, WELD_NAMED_VAL));
+    ck_assert(!weld_layout_has_part(f.path, WELD_NAMED_TEST));
+    /* The folder of a part is no other part: nobody evaluates on what was trained on. */
+    ck_assert(weld_layout_has_part(test_path(&f, "train"), WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(test_path(&f, "train"), WELD_NAMED_VAL));
+    char named[PATH_MAX];
+    snprintf(named, sizeof named, "%s:train", f.path);
+    ck_assert(weld_layout_has_part(named, WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(named, WELD_NAMED_VAL));
+    put_coco(&f, "coco/train/_annotations.coco.json", "a.jpg", "cat");
+    ck_assert(weld_layout_has_part(test_path(&f, "coco"), WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(test_path(&f, "coco"), WELD_NAMED_VAL));
+    ck_assert(!weld_layout_has_part(test_path(&f, "coco/train"), WELD_NAMED_VAL));
+    put_image(&f, "voc/JPEGImages/a.jpg", 8, 8);
+    test_put_file(&f, "voc/Annotations/a.xml", "<annotation/>");
+    ck_assert(weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
+    test_put_file(&f, "voc/ImageSets/Main/val.txt", "a");
+    ck_assert(weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(folders_of_class_folders_are_what_they_were) {
     test_folder f = make_two_classes();
     test_put_file(&f, "notes.xml", "<annotation/>");
@@ -97,5 +126,5 @@ END_TEST
 
 RUN_SUITE("data/layout", a_folder_has_parts_and_the_right_one_is_taken,
           parts_of_roboflow_are_found_as_valid_too,
-          of_several_kinds_coco_comes_first_and_any_can_be_asked_for,
+          of_several_kinds_coco_comes_first_and_any_can_be_asked_for, a_folder_knows_its_parts,
           folders_of_class_folders_are_what_they_were)

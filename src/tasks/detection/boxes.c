@@ -56,4 +56,4 @@ static void place(weld_array *elements, size_t first, const weld_placement *plac
 }
 
 const weld_annotation weld_box_annotation = {
-    .element = sizeof(weld_placed_box), .read = read, .place = place};
+    .element = sizeof(weld_placed_box), .of_boxes = true, .read = read, .place = place};

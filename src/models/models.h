@@ -81,6 +81,9 @@ typedef struct weld_model_family {
      * tensor is none. The function NULL: no tensor's shape depends on the size of the images. */
     bool (*position_grids)(const weld_model_config *config, const char *name, int64_t height,
                            int64_t width, weld_position_grids *out);
+    /* Set what follows from the number of classes, so that it stays when that becomes another.
+     * NULL: nothing does, but for what has a row for each class. */
+    void (*keep_classes)(weld_model_config *config);
     /* Height and width of images are multiples of it; 0: they may be any. */
     int size_step;
     /* The network of another family that it begins with: its leaves, but for the head's, are this

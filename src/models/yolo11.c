@@ -87,6 +87,13 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
     weld_yolo11_detect(&net, &s, &maps);
 }
 
+static void keep_classes(weld_model_config *config) {
+    weld_yolo11 v;
+    memcpy(&v, config->values, sizeof v);
+    v.scale.class_channels = weld_yolo11_class_channels(&v.scale, config->num_classes);
+    memcpy(config->values, &v, sizeof v);
+}
+
 /* --- Places ---------------------------------------------------------------------------------- */
 
 static int stage_count(const weld_model_config *config) {
@@ -139,6 +146,7 @@ const weld_model_family weld_family_yolo11 = {
     .variant_count = sizeof variants / sizeof *variants,
     .namings = weld_yolo11_namings,
     .naming_count = 1,
+    .keep_classes = keep_classes,
     .size_step = WELD_YOLO11_SIZE_STEP,
     .constants = weld_yolo11_constants,
     .check = check,

@@ -69,6 +69,13 @@ static void backbone(const weld_model_config *config, weld_model_config *out) {
     *out = begin_of(config).config;
 }
 
+static void keep_classes(weld_model_config *config) {
+    weld_yolo11_on v;
+    memcpy(&v, config->values, sizeof v);
+    v.scale.class_channels = weld_yolo11_class_channels(&v.scale, config->num_classes);
+    memcpy(config->values, &v, sizeof v);
+}
+
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
     const weld_yolo11_on v = values_of(config);
     char known[256] = "";
@@ -131,6 +138,7 @@ const weld_model_family weld_family_yolo11_on = {
     .key_count = sizeof keys / sizeof *keys,
     .namings = weld_yolo11_namings,
     .naming_count = 1,
+    .keep_classes = keep_classes,
     .size_step = WELD_YOLO11_SIZE_STEP,
     .backbone = backbone,
     .constants = weld_yolo11_constants,

@@ -59,6 +59,13 @@ static void backbone(const weld_model_config *config, weld_model_config *out) {
     *out = begin_of(config).config;
 }
 
+static void keep_classes(weld_model_config *config) {
+    weld_yolo11_repvit v;
+    memcpy(&v, config->values, sizeof v);
+    v.scale.class_channels = weld_yolo11_class_channels(&v.scale, config->num_classes);
+    memcpy(config->values, &v, sizeof v);
+}
+
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
     const weld_yolo11_repvit v = values_of(config);
     weld_model_config own;
@@ -150,6 +157,7 @@ const weld_model_family weld_family_yolo11_repvit = {
     .variant_count = sizeof variants / sizeof *variants,
     .namings = weld_yolo11_namings,
     .naming_count = 1,
+    .keep_classes = keep_classes,
     .size_step = WELD_YOLO11_SIZE_STEP,
     .backbone = backbone,
     .constants = weld_yolo11_constants,

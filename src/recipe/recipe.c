@@ -210,8 +210,12 @@ static weld_status find_keys(const layers *l, weld_recipe_origins *o, weld_error
 }
 
 /* Classes come from the data, and a second head where the recipe asks for it. */
-static void take_model(weld_recipe *r, const weld_model_config *model) {
+static void take_model(weld_recipe *r, const weld_model_config *model, bool keep_classes) {
+    const weld_model_family *family = weld_family_of(model);
     r->model = *model;
+    if (keep_classes && family->keep_classes) {
+        family->keep_classes(&r->model);
+    }
     r->model.num_classes = 0;
     weld_model_set_second_head(&r->model, false);
 }
@@ -223,7 +227,7 @@ static weld_status start_model(weld_recipe *r, const weld_recipe_origins *o, wel
     weld_error reason = {.message = ""};
     weld_model_config named;
     if (!r->model.name[0] && start) {
-        take_model(r, start);
+        take_model(r, start, !o->start->resumed);
         return WELD_OK;
     }
     if (!r->model.name[0]) {
@@ -238,7 +242,7 @@ static weld_status start_model(weld_recipe *r, const weld_recipe_origins *o, wel
     }
     bool any_sizes = start && !weld_model_is_variant(named.name) &&
                      weld_family_of(start) == weld_family_of(&named);
-    take_model(r, any_sizes ? start : &named);
+    take_model(r, any_sizes ? start : &named, any_sizes && !o->start->resumed);
     memcpy(r->model.name, named.name, sizeof named.name);
     return WELD_OK;
 }

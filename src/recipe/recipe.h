@@ -139,6 +139,7 @@ void weld_recipe_defaults(weld_recipe *r);
 typedef struct weld_recipe_start {
     const weld_model_config *model;
     const weld_preprocessing *preprocessing;
+    bool resumed; /* it is of this very run: with the same classes */
 } weld_recipe_start;
 
 /* Read the recipe in `path`, override keys by `set[0..set_count)`, each "section.key=VALUE" with

@@ -196,6 +196,26 @@ START_TEST(other_networks_have_backbones_too) {
 }
 END_TEST
 
+/* Who goes on to other classes keeps the branch that tells them, but for its last convolution. */
+START_TEST(the_branch_of_classes_stays_for_others) {
+    const char *const names[] = {"yolo11n", "yolo11n_repvit_m0_9", "yolo11_on"};
+    for (int i = 0; i < 3; i++) {
+        weld_model_config config = named(names[i], 80);
+        if (i == 2) {
+            set_value(&config, "backbone", "repvit_m0_6");
+            set_value(&config, "width", "0.25");
+        }
+        weld_family_of(&config)->keep_classes(&config);
+        config.num_classes = 2;
+        weld_graph *g = build(&config, 64, 64);
+        const weld_value *last = weld_graph_find_leaf(g, "model.23.cv3.1.2.weight");
+        ck_assert_int_eq(last->shape.dim[0], 2);
+        ck_assert_int_eq(last->shape.dim[1], 80);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
 /* By name it is the same network as by sizes. */
 START_TEST(a_repvit_may_be_named) {
     weld_model_config config = named("yolo11_on", 80);
@@ -328,6 +348,6 @@ RUN_SUITE("models/yolo11", networks_have_the_published_sizes, attention_is_count
           a_small_one_is_a_matter_of_keys, merging_leaves_no_batch_norm_and_no_branch,
           other_sizes_of_images_and_backbones_are_refused,
           training_and_evaluation_have_the_same_tensors, other_networks_have_backbones_too,
-          a_repvit_may_be_named, biases_of_the_head_start_as_published,
-          places_are_those_of_backbone_and_head, tensors_tell_scale_and_classes,
-          merged_tensors_have_published_names)
+          the_branch_of_classes_stays_for_others, a_repvit_may_be_named,
+          biases_of_the_head_start_as_published, places_are_those_of_backbone_and_head,
+          tensors_tell_scale_and_classes, merged_tensors_have_published_names)

@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "data/dataset.h"
 #include "images/decode.h"
-#include "images/resize.h"
 #include "formats/file.h"
 #include "formats/json.h"
 #include "formats/json_text.h"
@@ -20,79 +19,10 @@
 
 enum {
     CLASSES_MAX = 1 << 20,
-    MATRIX_MAX = 40,   /* classes of which the whole matrix is shown */
-    PAIRS_SHOWN = 200, /* of the classes most confused */
     WORST_MAX = 1024,
     CALIBRATION_MAX = 1000,
-    THUMBNAIL = 96, /* pixels of the longer side, at most */
-    QUALITY = 85    /* of JPEG */
+    THUMBNAIL = 96 /* pixels of the longer side, at most */
 };
-
-/* --- Classes and their confusion --- */
-
-typedef struct cell {
-    int64_t label, predicted, images;
-} cell;
-
-static int more_images(const void *a, const void *b) {
-    const cell *x = a, *y = b;
-    int order = (x->images < y->images) - (x->images > y->images);
-    order = order ? order : (x->label > y->label) - (x->label < y->label);
-    return order ? order : (x->predicted > y->predicted) - (x->predicted < y->predicted);
-}
-
-static json_t *cell_list(const cell *cells, size_t count) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_pack("[I, I, I]", (json_int_t)cells[i].label,
-                                              (json_int_t)cells[i].predicted,
-                                              (json_int_t)cells[i].images));
-    }
-    return list;
-}
-
-static size_t read_cells(weld_json *j, const json_t *list, int64_t classes, cell *cells) {
-    const size_t count = json_array_size(list);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *row = json_array_get(list, i);
-        if (!json_is_array(row) || json_array_size(row) != 3) {
-            weld_json_fail(j, "confusion: row %zu is no list of three numbers", i);
-            return 0;
-        }
-        cells[i] = (cell){.label = weld_json_int_at(j, row, 0, "confusion", 0, classes - 1),
-                          .predicted = weld_json_int_at(j, row, 1, "confusion", 0, classes - 1),
-                          .images = weld_json_int_at(j, row, 2, "confusion", 0, INT64_MAX)};
-    }
-    return count;
-}
-
-/* "matrix": all cells, where there are few classes; "confused": the largest that are wrong. */
-static weld_status add_confusion(weld_json *j, const json_t *from, int64_t classes, json_t *to) {
-    const json_t *list = weld_json_array(j, from, "confusion", 0, WELD_JSON_MAX);
-    cell *cells = weld_alloc(json_array_size(list) + 1, sizeof *cells);
-    if (!cells) {
-        return weld_fail_memory(j->err, "confusion matrix");
-    }
-    size_t count = list ? read_cells(j, list, classes, cells) : 0, wrong = 0;
-    if (classes <= MATRIX_MAX) {
-        json_object_set_new(to, "matrix", cell_list(cells, count));
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (cells[i].label != cells[i].predicted && cells[i].images > 0) {
-            cells[wrong++] = cells[i];
-        }
-    }
-    qsort(cells, wrong, sizeof *cells, more_images);
-    json_object_set_new(to, "confused",
-                        cell_list(cells, wrong < PAIRS_SHOWN ? wrong : PAIRS_SHOWN));
-    weld_free(cells);
-    return WELD_OK;
-}
-
-static json_t *number_or_null(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_real(json_number_value(value)) : json_null();
-}
 
 typedef struct recall {
     double recall;
@@ -121,9 +51,10 @@ static weld_status add_recalls(weld_json *j, const json_t *classes, int most, js
     json_t *list = json_array();
     for (size_t i = 0; i < count && i < (size_t)most; i++) {
         const json_t *c = json_array_get(classes, order[i].index);
-        json_array_append_new(
-            list, json_pack("[I, o, o, o]", (json_int_t)order[i].index, number_or_null(c, "images"),
-                            number_or_null(c, "recall"), number_or_null(c, "precision")));
+        json_array_append_new(list, json_pack("[I, o, o, o]", (json_int_t)order[i].index,
+                                              weld_report_number(c, "images"),
+                                              weld_report_number(c, "recall"),
+                                              weld_report_number(c, "precision")));
     }
     json_object_set_new(to, "recalls", list);
     weld_free(order);
@@ -146,7 +77,7 @@ static json_t *calibration_of(weld_json *j, const json_t *from) {
     for (size_t i = 0; i < json_array_size(bins); i++) {
         json_t *bin = json_object();
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
-            json_object_set_new(bin, keys[k], number_or_null(json_array_get(bins, i), keys[k]));
+            json_object_set_new(bin, keys[k], weld_report_number(json_array_get(bins, i), keys[k]));
         }
         json_array_append_new(list, bin);
     }
@@ -165,67 +96,17 @@ static json_t *worst_of(weld_json *j, const json_t *from, int64_t classes, size_
         json_object_set_new(o, "label", json_integer(weld_json_int(j, w, "label", 0, classes - 1)));
         json_object_set_new(o, "predicted",
                             json_integer(weld_json_int(j, w, "predicted", 0, classes - 1)));
-        json_object_set_new(o, "probability", number_or_null(w, "probability"));
-        json_object_set_new(o, "label_probability", number_or_null(w, "label_probability"));
-        json_object_set_new(o, "loss", number_or_null(w, "loss"));
+        json_object_set_new(o, "probability", weld_report_number(w, "probability"));
+        json_object_set_new(o, "label_probability", weld_report_number(w, "label_probability"));
+        json_object_set_new(o, "loss", weld_report_number(w, "loss"));
         json_array_append_new(list, o);
     }
     return list;
 }
 
-/* The image no larger than a thumbnail, as it is where it is small. */
-static weld_status shrink(const weld_image *in, weld_image *out, weld_error *err) {
-    const int longer = in->width > in->height ? in->width : in->height;
-    const double scale = longer > THUMBNAIL ? (double)THUMBNAIL / longer : 1;
-    const int width = (int)(in->width * scale + 0.5), height = (int)(in->height * scale + 0.5);
-    const weld_pixels pixels = weld_image_pixels(in);
-    weld_resize_scratch scratch = {0};
-    weld_resize_request request = {
-        .filter = WELD_BICUBIC, .width = width > 0 ? width : 1, .height = height > 0 ? height : 1};
-    request.full_width = request.width;
-    request.full_height = request.height;
-    weld_status status = weld_image_resize_buffer(out, request.width, request.height, err);
-    status = status ? status : weld_resize_pixels(&pixels, &request, &scratch, out->pixels, err);
-    weld_resize_scratch_free(&scratch);
-    return status;
-}
-
-static char *base64(const char *prefix, const weld_bytes *bytes) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const size_t start = strlen(prefix);
-    char *text = weld_alloc(start + (bytes->size + 2) / 3 * 4 + 1, 1), *at = text;
-    if (!text) {
-        return NULL;
-    }
-    memcpy(at, prefix, start);
-    at += start;
-    for (size_t i = 0; i < bytes->size; i += 3) {
-        const size_t left = bytes->size - i;
-        const uint32_t word = (uint32_t)bytes->data[i] << 16 |
-                              (left > 1 ? (uint32_t)bytes->data[i + 1] << 8 : 0) |
-                              (left > 2 ? bytes->data[i + 2] : 0);
-        for (size_t k = 0; k < 4; k++) {
-            *at++ = k <= left ? digits[word >> (18 - 6 * k) & 63] : '=';
-        }
-    }
-    return text;
-}
-
-/* "picture" of a worst image: a data URL. An image that cannot be decoded has none. */
-/* `image`, small, as a data URL under `key`. bytes and small: memory. */
-static weld_status add_url(const weld_image *image, const char *key, weld_image *small,
-                           weld_bytes *bytes, json_t *to, weld_error *err) {
-    WELD_TRY(shrink(image, small, err));
-    WELD_TRY(weld_encode_jpeg(small, QUALITY, bytes, err));
-    char *url = base64("data:image/jpeg;base64,", bytes);
-    json_object_set_new(to, key, url ? json_string(url) : NULL);
-    weld_free(url);
-    return url ? WELD_OK : WELD_ERROR_MEMORY;
-}
-
 /* "explained": where the answer came from, which is the right half of the picture. */
-static weld_status add_explanation(weld_explainer *e, const weld_image *image, weld_image *small,
-                                   weld_bytes *bytes, json_t *to, weld_error *err) {
+static weld_status add_explanation(weld_explainer *e, const weld_image *image, json_t *to,
+                                   weld_error *err) {
     weld_explanation found;
     weld_image half = {0};
     const int answer = (int)json_integer_value(json_object_get(to, "predicted"));
@@ -239,7 +120,7 @@ static weld_status add_explanation(weld_explainer *e, const weld_image *image, w
                    (size_t)width * 3);
         }
     }
-    status = status ? status : add_url(&half, "explained", small, bytes, to, err);
+    status = status ? status : weld_report_add_picture(&half, THUMBNAIL, "explained", to, err);
     weld_explanation_free(&found);
     weld_image_free(&half);
     return status;
@@ -248,17 +129,16 @@ static weld_status add_explanation(weld_explainer *e, const weld_image *image, w
 static weld_status add_picture(const weld_dataset *ds, int64_t index, int scale16,
                                weld_explainer *e, json_t *to, weld_error *err) {
     weld_bytes bytes = {0};
-    weld_image image = {0}, small = {0};
+    weld_image image = {0};
     weld_error reason;
     weld_status status = weld_dataset_read(ds, index, &bytes, &reason);
     status = status ? status : weld_dataset_decode(ds, index, &bytes, scale16, &image, &reason);
-    status = status ? status : add_url(&image, "picture", &small, &bytes, to, &reason);
+    status = status ? status : weld_report_add_picture(&image, THUMBNAIL, "picture", to, &reason);
     if (!status && e) {
-        status = add_explanation(e, &image, &small, &bytes, to, &reason);
+        status = add_explanation(e, &image, to, &reason);
     }
     weld_bytes_free(&bytes);
     weld_image_free(&image);
-    weld_image_free(&small);
     return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, "thumbnail") : WELD_OK;
 }
 
@@ -301,27 +181,17 @@ static weld_status open_explainer(const char *evaluation, int64_t classes, weld_
 static weld_status find_pictures(const char *evaluation, int64_t classes, const char *named,
                                  const weld_recipe *recipe, json_t *run, json_t *worst,
                                  weld_error *err) {
-    const char *const paths[] = {named, recipe ? recipe->data.val : ""};
     const int scale16 = recipe ? recipe->data.preprocessing.scale16 : 0;
     weld_dataset *ds = NULL;
-    weld_status status = WELD_ERROR_NOT_FOUND;
-    for (int i = 0; i < 2 && status && json_array_size(worst); i++) {
-        status = *paths[i] ? weld_dataset_open(paths[i], &ds, NULL) : WELD_ERROR_NOT_FOUND;
+    if (!json_array_size(worst)) {
+        return WELD_OK;
     }
-    if (status == WELD_ERROR_MEMORY) {
-        return weld_fail_memory(err, named);
-    }
-    if (status && json_array_size(worst)) {
-        weld_report_note(run, "the images of %s cannot be read any more: they are told by name",
-                         *named ? named : "the evaluation");
-    }
+    WELD_TRY(weld_report_open_images(named, recipe, run, &ds, err));
     weld_model *m = NULL;
     weld_explainer *e = NULL;
-    if (!status) {
-        status = open_explainer(evaluation, classes, &m, &e, err);
-        status = status ? status : add_pictures(ds, scale16, e, worst, err);
-    } else {
-        status = WELD_OK;
+    weld_status status = ds ? open_explainer(evaluation, classes, &m, &e, err) : WELD_OK;
+    if (!status && ds) {
+        status = add_pictures(ds, scale16, e, worst, err);
     }
     weld_explainer_free(e);
     weld_model_free(m);
@@ -334,10 +204,10 @@ static weld_status find_pictures(const char *evaluation, int64_t classes, const 
 static void add_numbers(const weld_task *task, const json_t *from, json_t *to) {
     static const char *const others[] = {"images", "skipped", "loss"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        json_object_set_new(to, others[i], number_or_null(from, others[i]));
+        json_object_set_new(to, others[i], weld_report_number(from, others[i]));
     }
     for (int i = 0; i < task->score_count; i++) {
-        json_object_set_new(to, task->scores[i].key, number_or_null(from, task->scores[i].key));
+        json_object_set_new(to, task->scores[i].key, weld_report_number(from, task->scores[i].key));
     }
 }
 
@@ -352,9 +222,13 @@ static weld_status make(weld_json *j, const weld_task *task, const json_t *from,
         return WELD_OK;
     }
     json_object_set_new(to, "names", class_names(j, classes));
+    if (json_is_object(json_object_get(from, "confusion"))) {
+        return weld_report_add_boxes(j, from, recipe, most, images, run, to);
+    }
     json_object_set_new(to, "calibration", calibration_of(j, from));
     weld_status status = add_recalls(j, classes, most, to);
-    status = status ? status : add_confusion(j, from, count, to);
+    const json_t *cells = weld_json_array(j, from, "confusion", 0, WELD_JSON_MAX);
+    status = status ? status : weld_report_add_confusion(j, cells, count, to);
     json_t *worst = worst_of(j, from, count, (size_t)images);
     json_object_set_new(to, "worst", worst);
     if (!status && !j->status) {

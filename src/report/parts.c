@@ -16,3 +16,8 @@ void weld_report_note(json_t *run, const char *format, ...) {
     json_t *notes = json_object_get(run, "notes");
     json_array_append_new(notes, weld_json_name(text));
 }
+
+json_t *weld_report_number(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_real(json_number_value(value)) : json_null();
+}

@@ -9,6 +9,8 @@
 
 #include <jansson.h>
 
+#include "data/dataset.h"
+#include "formats/json.h"
 #include "recipe/recipe.h"
 #include "report/report.h"
 #include "tasks/task.h"
@@ -40,5 +42,26 @@ weld_status weld_report_add_network(const weld_recipe *recipe, const weld_report
 weld_status weld_report_add_evaluation(const char *path, const weld_task *task,
                                        const weld_recipe *recipe, int classes, int images,
                                        json_t *run, weld_error *err);
+
+/* --- Parts of an evaluation --- */
+
+/* Where evaluation.json is of a detector: "found", a row for each of at most `most` classes, those
+ * of the lowest AP first; "curve", and "curves" of some of the classes; "matrix" or "confused"; and
+ * "worst", at most `images`, with what is there and what was found drawn. */
+weld_status weld_report_add_boxes(weld_json *j, const json_t *from, const weld_recipe *recipe,
+                                  int most, int images, json_t *run, json_t *to);
+/* list: of [truth, predicted, count]. "matrix": all cells, where there are few classes; "confused":
+ * the largest that are wrong. */
+weld_status weld_report_add_confusion(weld_json *j, const json_t *list, int64_t classes,
+                                      json_t *to);
+/* The image, with no side longer than `most`, as a data URL. */
+weld_status weld_report_add_picture(const weld_image *image, int most, const char *key, json_t *to,
+                                    weld_error *err);
+/* The data set that an evaluation names, or else that of the recipe (NULL: not known). *out NULL:
+ * neither can be read, which the run's notes say. */
+weld_status weld_report_open_images(const char *named, const weld_recipe *recipe, json_t *run,
+                                    weld_dataset **out, weld_error *err);
+/* null where it is no number */
+json_t *weld_report_number(const json_t *object, const char *key);
 
 #endif

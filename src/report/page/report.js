@@ -199,10 +199,10 @@ function confusionMatrix(e) {
         html("div", { class: "scroll" }, root));
 }
 
-function confusedPairs(e) {
+function confusedPairs(e, what = "Images") {
     return html("div", { class: "card" }, html("h3", {}, "Most confused"), e.confused.length === 0
         ? html("p", { class: "soft" }, "Nothing was taken for anything else.")
-        : table(["Is", "Taken for", "Images"], e.confused.map(([a, b, images]) => [e.names[a], e.names[b], whole(images)]), "tall pairs"));
+        : table(["Is", "Taken for", what], e.confused.map(([a, b, images]) => [e.names[a], e.names[b], whole(images)]), "tall pairs"));
 }
 
 function recallTable(e) {
@@ -271,6 +271,54 @@ function worstImages(e) {
     })));
 }
 
+/* --- Detectors --- */
+
+/* Precision by recall at IoU 0.5: the mean of all classes, and those that are found worst. */
+function precisionChart(e) {
+    const width = 420, height = 280, left = 44, bottom = 36, side = height - bottom - 8;
+    const px = (x) => left + x * (width - left - 24), py = (y) => 8 + (1 - y) * side;
+    const root = svg("svg", { viewBox: "0 0 " + width + " " + height, style: "max-width:" + width + "px", role: "img", "aria-label": "Precision by recall" });
+    for (const v of [0, 0.25, 0.5, 0.75, 1]) {
+        root.append(svg("line", { class: "grid", x1: px(0), x2: px(1), y1: py(v), y2: py(v) }),
+            svg("text", { x: left - 6, y: py(v) + 4, "text-anchor": "end" }, String(v)),
+            svg("text", { x: px(v), y: height - bottom + 16, "text-anchor": "middle" }, String(v)));
+    }
+    const line = (points) => points.map((p, i) => (known(p) ? (i ? "L" : "M") + px(i / (points.length - 1)).toFixed(1) + " " + py(p).toFixed(1) : "")).join("");
+    for (const c of e.curves) {
+        root.append(svg("path", { class: "curve", d: line(c.points), fill: "none", stroke: "var(--soft)", "stroke-opacity": 0.6 },
+            svg("title", {}, e.names[c.class])));
+    }
+    root.append(svg("path", { d: line(e.curve), fill: "none", stroke: "rgb(var(--good))", "stroke-width": 2.5 }, svg("title", {}, "mean of all classes")),
+        svg("text", { x: (px(0) + px(1)) / 2, y: height - 4, "text-anchor": "middle" }, "recall"));
+    return html("div", { class: "card" }, html("h3", {}, "Precision by recall at IoU 0.5"),
+        html("p", { class: "soft" }, "Thick: the mean of all classes. Thin: the " + e.curves.length + " of the lowest AP."), root);
+}
+
+function foundTable(e) {
+    const three = (value) => (known(value) ? value.toFixed(3) : "–");
+    return html("div", { class: "card recall" }, html("h3", {}, "Classes, lowest AP first"),
+        html("p", { class: "soft" }, "F1 is the best there is, at the score beside it, with its precision and recall."),
+        table(["Class", "Objects", "AP", "AP50", "AR100", "F1", "at score", "Precision", "Recall"],
+            e.found.map(([i, objects, ...numbers]) => [e.names[i], whole(objects), ...numbers.map(three)]), "tall"));
+}
+
+function worstBoxes(e) {
+    return html("div", { class: "card", style: "grid-column:1/-1" }, html("h3", {}, "Images with most mistakes"),
+        html("p", { class: "soft" }, "Green: what is there. Red: what was found, with its score."),
+        html("div", { class: "worst boxes" }, ...e.worst.map((w) => html("figure", { title: w.image },
+            w.picture ? html("img", { src: w.picture, alt: w.image }) : "no image",
+            html("figcaption", {}, w.mistakes + (w.mistakes === 1 ? " mistake" : " mistakes"), html("div", { class: "soft" }, w.image))))));
+}
+
+function detectionCards(e) {
+    const named = { ...e, names: [...e.names, "nothing"] };
+    return [precisionChart(e), foundTable(e), e.matrix ? confusionMatrix(named) : null, confusedPairs(named, "Objects"),
+        e.worst.length ? worstBoxes(e) : null];
+}
+
+const classCards = (e) => [e.matrix ? confusionMatrix(e) : recallChart(e), confusedPairs(e), recallTable(e), calibrationChart(e),
+    e.worst.length ? worstImages(e) : null];
+
 function drawEvaluations() {
     const evaluated = runs.map((run, i) => [run, i]).filter(([run]) => run.evaluation);
     if (evaluated.length === 0) {
@@ -280,9 +328,8 @@ function drawEvaluations() {
         const e = run.evaluation;
         const head = [dot(i), run.name + " · " + whole(e.images) + " images of " + e.data + " · " +
             run.scores.filter((s) => s.curve).map((s) => s.label + " " + scoreText(s, e[s.key])).join(", ") +
-            ", loss " + number(e.loss) + (e.skipped ? " · " + e.skipped + " skipped" : "")];
-        const cards = !e.names ? null : html("div", { class: "cards", style: "margin-top:12px" }, e.matrix ? confusionMatrix(e) : recallChart(e), confusedPairs(e),
-            recallTable(e), calibrationChart(e), e.worst.length ? worstImages(e) : null);
+            (known(e.loss) ? ", loss " + number(e.loss) : "") + (e.skipped ? " · " + e.skipped + " skipped" : "")];
+        const cards = !e.names ? null : html("div", { class: "cards", style: "margin-top:12px" }, ...(e.found ? detectionCards(e) : classCards(e)));
         return html("details", place === 0 ? { open: "" } : {}, html("summary", {}, ...head), cards);
     }));
 }

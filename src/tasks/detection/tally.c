@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "tasks/detection/coco_parts.h"
 #include "tasks/detection/nms.h"
 
 weld_status weld_detection_tally_create(const weld_dataset *ds, const weld_tensor *outputs,
@@ -29,9 +30,17 @@ weld_status weld_detection_tally_create(const weld_dataset *ds, const weld_tenso
     return weld_coco_create(classes, &t->coco, err);
 }
 
+static void forget_worst(weld_detection_tally *t) {
+    for (int i = 0; i < t->worst_count; i++) {
+        weld_array_free(&t->worst[i].found);
+    }
+    t->worst_count = 0;
+}
+
 void weld_detection_tally_free(void *tally) {
     weld_detection_tally *t = tally;
     if (t) {
+        forget_worst(t);
         weld_coco_free(t->coco);
         weld_free(t);
     }
@@ -40,6 +49,7 @@ void weld_detection_tally_free(void *tally) {
 weld_status weld_detection_tally_clear(void *tally, weld_error *err) {
     weld_detection_tally *t = tally;
     (void)err;
+    forget_worst(t);
     weld_coco_clear(t->coco);
     t->result = NULL;
     return WELD_OK;
@@ -64,6 +74,49 @@ weld_status weld_detection_find(const weld_tensor *outputs, int64_t i,
     return status;
 }
 
+/* --- Records: the mistakes, what is found with some confidence, and what COCO's evaluation needs
+ */
+
+typedef struct record_head {
+    int64_t mistakes, found;
+} record_head;
+
+/* found[0..count) by falling score. */
+static weld_status count_mistakes(const weld_box *truth, int64_t truths,
+                                  const weld_found_box *found, int64_t count, int64_t *mistakes,
+                                  weld_error *err) {
+    weld_array pairs = {.element = sizeof(coco_pair)};
+    int64_t *order = weld_alloc((size_t)count, sizeof *order);
+    for (int64_t i = 0; order && i < count; i++) {
+        order[i] = i;
+    }
+    weld_status status = order ? weld_coco_confuse(truth, truths, found, order, count, &pairs, err)
+                               : weld_fail_memory(err, "evaluation");
+    *mistakes = 0;
+    for (size_t i = 0; i < pairs.count && !status; i++) {
+        const coco_pair *p = &((const coco_pair *)pairs.data)[i];
+        *mistakes += p->truth != p->predicted;
+    }
+    weld_free(order);
+    weld_array_free(&pairs);
+    return status;
+}
+
+static weld_status write_head(const weld_box *truth, int64_t truths, const weld_array *boxes,
+                              weld_array *record, weld_error *err) {
+    const weld_found_box *found = boxes->data;
+    record_head head = {.found = 0};
+    while (head.found < (int64_t)boxes->count &&
+           found[head.found].score > weld_coco_confusion_confidence) {
+        head.found++;
+    }
+    WELD_TRY(count_mistakes(truth, truths, found, head.found, &head.mistakes, err));
+    return weld_array_append(record, &head, sizeof head) &&
+                   weld_array_append(record, found, (size_t)head.found * sizeof *found)
+               ? WELD_OK
+               : weld_fail_memory(err, "evaluation");
+}
+
 /* By the boxes that the data set has for the image: how the network got to see it, and which of its
  * boxes could be learned so, has nothing to do with how it is judged. */
 weld_status weld_detection_measure(const void *tally, const weld_tensor *outputs, int64_t i,
@@ -73,6 +126,7 @@ weld_status weld_detection_measure(const void *tally, const weld_tensor *outputs
     int64_t truths;
     const weld_box *truth = weld_dataset_boxes(t->ds, batch->indices[i], &truths);
     weld_status status = weld_detection_find(outputs, i, &batch->placements[i], &boxes, err);
+    status = status ? status : write_head(truth, truths, &boxes, record, err);
     status = status
                  ? status
                  : weld_coco_measure(truth, truths, boxes.data, (int64_t)boxes.count, record, err);
@@ -80,10 +134,41 @@ weld_status weld_detection_measure(const void *tally, const weld_tensor *outputs
     return status;
 }
 
+static weld_status note_worst(weld_detection_tally *t, int64_t index, const record_head *head,
+                              const void *found, weld_error *err) {
+    int at = t->worst_count;
+    while (at > 0 && t->worst[at - 1].mistakes < head->mistakes) {
+        at--;
+    }
+    if (!head->mistakes || at == WELD_MISTAKEN_IMAGES) {
+        return WELD_OK;
+    }
+    weld_mistaken_image image = {index, head->mistakes, {.element = sizeof(weld_found_box)}};
+    weld_array bytes = {.element = 1};
+    if (!weld_array_append(&bytes, found, (size_t)head->found * sizeof(weld_found_box))) {
+        return weld_fail_memory(err, "evaluation");
+    }
+    image.found =
+        (weld_array){bytes.data, (size_t)head->found, (size_t)head->found, sizeof(weld_found_box)};
+    if (t->worst_count == WELD_MISTAKEN_IMAGES) {
+        weld_array_free(&t->worst[--t->worst_count].found);
+    }
+    memmove(&t->worst[at + 1], &t->worst[at], (size_t)(t->worst_count - at) * sizeof *t->worst);
+    t->worst[at] = image;
+    t->worst_count++;
+    return WELD_OK;
+}
+
 weld_status weld_detection_count(void *tally, int64_t index, const void *record, size_t bytes,
                                  weld_error *err) {
     weld_detection_tally *t = tally;
-    return weld_coco_count(t->coco, weld_dataset_image_id(t->ds, index), record, bytes, err);
+    record_head head;
+    memcpy(&head, record, sizeof head);
+    const char *found = (const char *)record + sizeof head;
+    const size_t size = (size_t)head.found * sizeof(weld_found_box);
+    WELD_TRY(note_worst(t, index, &head, found, err));
+    return weld_coco_count(t->coco, weld_dataset_image_id(t->ds, index), found + size,
+                           bytes - sizeof head - size, err);
 }
 
 void weld_detection_finish(void *tally, weld_evaluation *out) {

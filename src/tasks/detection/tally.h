@@ -5,10 +5,22 @@
 #include "tasks/detection/coco.h"
 #include "tasks/task.h"
 
+/* An image with mistakes: objects that were missed or taken for others, and what is found where
+ * there is nothing, by the rules of the confusion matrix. */
+typedef struct weld_mistaken_image {
+    int64_t index, mistakes;
+    weld_array found; /* of weld_found_box: what is found there with some confidence */
+} weld_mistaken_image;
+
+enum { WELD_MISTAKEN_IMAGES = 36 };
+
 typedef struct weld_detection_tally {
     const weld_dataset *ds;
     weld_coco *coco;
     const weld_coco_result *result; /* NULL until it is finished */
+    /* Those with most mistakes, most first; of equal ones the first. */
+    weld_mistaken_image worst[WELD_MISTAKEN_IMAGES];
+    int worst_count;
 } weld_detection_tally;
 
 /* Append to boxes, an array of weld_found_box, what a network finds on image i of a batch, in
@@ -38,6 +50,8 @@ void weld_detection_finish(void *tally, weld_evaluation *out);
  *                      precision, recall, curve}; null where a class has no objects
  *   confusion          {confidence, iou, cells: list of [truth, predicted, count]}, classes by
  *                      number; their number stands for "false" (truth) and "missed" (predicted)
+ *   worst              list of {image, mistakes, found: list of [class, score, x, y, width,
+ * height]}, the images with most of them
  */
 void weld_detection_tell(const void *tally, const weld_dataset *ds, weld_text *out);
 void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld_text *out);

@@ -132,6 +132,25 @@ static void add_confusion(weld_text *t, const weld_coco_result *r) {
     weld_text_add(t, "]}");
 }
 
+static void add_worst(weld_text *t, const weld_detection_tally *tally, const weld_dataset *ds) {
+    weld_text_add(t, "\"worst\":[");
+    for (int i = 0; i < tally->worst_count; i++) {
+        const weld_mistaken_image *w = &tally->worst[i];
+        weld_text_add(t, i ? ",\n {\"image\":" : "\n {\"image\":");
+        weld_json_add_name(t, weld_dataset_name(ds, w->index));
+        weld_text_format(t, ",\"mistakes\":%lld,\"found\":[", (long long)w->mistakes);
+        for (size_t k = 0; k < w->found.count; k++) {
+            const weld_found_box *b = &((const weld_found_box *)w->found.data)[k];
+            char text[200];
+            weld_snprintf(text, sizeof text, "%s[%d,%.4f,%.2f,%.2f,%.2f,%.2f]", k ? "," : "",
+                          b->class_index, b->score, b->x, b->y, b->width, b->height);
+            weld_text_add(t, text);
+        }
+        weld_text_add(t, "]}");
+    }
+    weld_text_add(t, "]");
+}
+
 void weld_detection_write_details(const void *tally, const weld_dataset *ds, weld_text *out) {
     const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
     weld_text_format(out, "\"areas\":\"%s\",\n",
@@ -146,6 +165,8 @@ void weld_detection_write_details(const void *tally, const weld_dataset *ds, wel
     }
     weld_text_add(out, "],\n");
     add_confusion(out, r);
+    weld_text_add(out, ",\n");
+    add_worst(out, tally, ds);
 }
 
 /* --- CSV --- */

@@ -37,7 +37,7 @@ static place *sort_classes(const json_t *classes) {
     const size_t count = json_array_size(classes);
     place *order = weld_alloc(count, sizeof *order);
     for (size_t i = 0; order && i < count; i++) {
-        const json_t *ap = json_object_get(json_array_get(classes, i), "ap");
+        const json_t *ap = json_object_get(json_array_get(classes, i), "AP");
         order[i] = (place){json_is_number(ap) ? json_number_value(ap) : 2, i};
     }
     if (order) {
@@ -58,7 +58,7 @@ static json_t *curve_of(const json_t *object) {
 }
 
 static weld_status add_classes(weld_json *j, const json_t *classes, int most, json_t *to) {
-    static const char *const keys[] = {"objects", "ap",         "ap50",      "ar100",
+    static const char *const keys[] = {"objects", "AP",         "ap50",      "ar100",
                                        "f1",      "confidence", "precision", "recall"};
     place *order = sort_classes(classes);
     json_t *rows = json_array(), *curves = json_array();

@@ -31,11 +31,10 @@ static weld_status count_all(const weld_results *results, weld_detection_tally *
     weld_array record = {.element = 1};
     weld_status status = WELD_OK;
     for (int64_t i = 0; i < weld_dataset_count(t->ds) && !status; i++) {
-        int64_t truths, count;
-        const weld_box *truth = weld_dataset_boxes(t->ds, i, &truths);
+        int64_t count;
         const weld_found_box *found = weld_results_of(results, i, &count);
         record.count = 0;
-        status = weld_coco_measure(truth, truths, found, count, &record, err);
+        status = weld_detection_record(t, i, found, count, &record, err);
         status = status ? status : weld_detection_count(t, i, record.data, record.count, err);
     }
     weld_array_free(&record);

@@ -58,7 +58,7 @@ static json_t *curve_of(const json_t *object) {
 }
 
 static weld_status add_classes(weld_json *j, const json_t *classes, int most, json_t *to) {
-    static const char *const keys[] = {"objects", "AP",         "ap50",      "ar100",
+    static const char *const keys[] = {"objects", "AP",         "AP50",      "AR100",
                                        "f1",      "confidence", "precision", "recall"};
     place *order = sort_classes(classes);
     json_t *rows = json_array(), *curves = json_array();

@@ -2,6 +2,7 @@
 #include "tasks/detection/tally.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -81,6 +82,15 @@ typedef struct record_head {
     int64_t mistakes, found;
 } record_head;
 
+/* Of equal scores the class, and then the place, decide. */
+static int higher_score(const void *a, const void *b) {
+    const weld_found_box *p = a, *q = b;
+    int order = (p->score < q->score) - (p->score > q->score);
+    order = order ? order : (p->class_index > q->class_index) - (p->class_index < q->class_index);
+    order = order ? order : (p->x > q->x) - (p->x < q->x);
+    return order ? order : (p->y > q->y) - (p->y < q->y);
+}
+
 /* found[0..count) by falling score. */
 static weld_status count_mistakes(const weld_box *truth, int64_t truths,
                                   const weld_found_box *found, int64_t count, int64_t *mistakes,
@@ -102,34 +112,49 @@ static weld_status count_mistakes(const weld_box *truth, int64_t truths,
     return status;
 }
 
-static weld_status write_head(const weld_box *truth, int64_t truths, const weld_array *boxes,
-                              weld_array *record, weld_error *err) {
-    const weld_found_box *found = boxes->data;
+static weld_status write_head(const weld_box *truth, int64_t truths, const weld_found_box *found,
+                              int64_t count, weld_array *record, weld_error *err) {
+    weld_array sure = {.element = sizeof *found};
     record_head head = {.found = 0};
-    while (head.found < (int64_t)boxes->count &&
-           found[head.found].score > weld_coco_confusion_confidence) {
-        head.found++;
+    bool ok = true;
+    for (int64_t i = 0; i < count && ok; i++) {
+        if (found[i].score > weld_coco_confusion_confidence) {
+            ok = weld_array_append(&sure, &found[i], 1);
+        }
     }
-    WELD_TRY(count_mistakes(truth, truths, found, head.found, &head.mistakes, err));
-    return weld_array_append(record, &head, sizeof head) &&
-                   weld_array_append(record, found, (size_t)head.found * sizeof *found)
-               ? WELD_OK
-               : weld_fail_memory(err, "evaluation");
+    head.found = (int64_t)sure.count;
+    if (sure.count) {
+        qsort(sure.data, sure.count, sizeof *found, higher_score);
+    }
+    weld_status status =
+        ok ? count_mistakes(truth, truths, sure.data, head.found, &head.mistakes, err)
+           : weld_fail_memory(err, "evaluation");
+    if (!status && (!weld_array_append(record, &head, sizeof head) ||
+                    !weld_array_append(record, sure.data, sure.count * sizeof *found))) {
+        status = weld_fail_memory(err, "evaluation");
+    }
+    weld_array_free(&sure);
+    return status;
+}
+
+weld_status weld_detection_record(const void *tally, int64_t index, const weld_found_box *found,
+                                  int64_t count, weld_array *record, weld_error *err) {
+    const weld_detection_tally *t = tally;
+    int64_t truths;
+    const weld_box *truth = weld_dataset_boxes(t->ds, index, &truths);
+    WELD_TRY(write_head(truth, truths, found, count, record, err));
+    return weld_coco_measure(truth, truths, found, count, record, err);
 }
 
 /* By the boxes that the data set has for the image: how the network got to see it, and which of its
  * boxes could be learned so, has nothing to do with how it is judged. */
 weld_status weld_detection_measure(const void *tally, const weld_tensor *outputs, int64_t i,
                                    const weld_batch *batch, weld_array *record, weld_error *err) {
-    const weld_detection_tally *t = tally;
     weld_array boxes = {.element = sizeof(weld_found_box)};
-    int64_t truths;
-    const weld_box *truth = weld_dataset_boxes(t->ds, batch->indices[i], &truths);
     weld_status status = weld_detection_find(outputs, i, &batch->placements[i], &boxes, err);
-    status = status ? status : write_head(truth, truths, &boxes, record, err);
-    status = status
-                 ? status
-                 : weld_coco_measure(truth, truths, boxes.data, (int64_t)boxes.count, record, err);
+    status = status ? status
+                    : weld_detection_record(tally, batch->indices[i], boxes.data,
+                                            (int64_t)boxes.count, record, err);
     weld_array_free(&boxes);
     return status;
 }

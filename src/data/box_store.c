@@ -257,10 +257,11 @@ void weld_box_store_map(weld_box_store *s, const int *to) {
 }
 
 void weld_box_store_tell(const weld_box_store *s, weld_text *out) {
+    const char *before = out->bytes.count ? "; " : "";
     bool first = true;
     for (int i = 0; i < WELD_BOX_FAULTS; i++) {
         if (s->faults[i] && kinds[i].told) {
-            weld_text_format(out, "%s%lld %s%s", first ? "" : "; ", (long long)s->faults[i],
+            weld_text_format(out, "%s%lld %s%s", first ? before : "; ", (long long)s->faults[i],
                              strncmp(kinds[i].told, "images", 6) ? "boxes " : "", kinds[i].told);
             first = false;
         }

@@ -159,6 +159,9 @@ static weld_status take_row(reading *r, const found *f, const char *file, const 
 }
 
 static weld_status take_rows(reading *r, const found *f, const char *file) {
+    if (!f->text.size) {
+        return WELD_OK;
+    }
     const char *text = (const char *)f->text.data, *end = text + f->text.size;
     if (f->text.size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a mark of UTF-8 */
         text += 3;

@@ -101,4 +101,17 @@ for command in "eval run/last.h5 --data photos/train" "compare run/last.h5 run/b
 done
 run "$WELD" compare run/last.h5 run/best.h5 --data photos/train
 holds "two models on one data set say it once" test "$(grep -c "images by their contents" "$WORK/stderr")" = 1
+# Boxes are another matter: no network learns what its data does not say.
+mkdir -p boxes/images boxes/labels
+cp photos/train/class_a/0002.jpg boxes/images/a.jpg
+echo '0 .5 .5 .5 .5' > boxes/labels/a.txt
+printf 'train: images\nval: images\nnames: [cat]\n' > boxes/data.yaml
+refuses "a classifier does not learn boxes" \
+    "boxes: has boxes, which networks for classification do not learn" \
+    "$WELD" train small.yaml --data boxes --dry-run
+echo 'model: {name: yolo11n}' > detector.yaml
+refuses "nor a detector classes" "photos/train: has no boxes, which networks for detection learn" \
+    "$WELD" train detector.yaml --set data.train=photos/train --dry-run
+works "inspect tells the kind of annotations" "$WELD" inspect boxes/data.yaml
+prints "and boxes of each class" "^    cat +1$"
 finish

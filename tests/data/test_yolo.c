@@ -124,6 +124,7 @@ START_TEST(parts_are_folders_lists_of_folders_and_lists_of_images) {
     ck_assert_int_eq(rename(test_path(&f, "labels"), test_path(&f, "set/labels")), 0);
     put_image(&f, "set/more/images/c.jpg", 30, 20);
     test_put_file(&f, "set/more/labels/c.txt", "1 .5 .5 1 1");
+    test_put_file(&f, "set/more/images/d.bmp", "BM and more");
     test_put_file(&f, "set/lists/val.txt",
                   "images/train/b.jpg\n./images/d.jpg\r\n"
                   "images/train/b.jpg\n");
@@ -133,6 +134,9 @@ START_TEST(parts_are_folders_lists_of_folders_and_lists_of_images) {
     ck_assert_str_eq(weld_dataset_class_name(ds, 0), "cat");
     ck_assert_str_eq(weld_dataset_name(ds, 2), "more/images/c.jpg");
     expect_box(box_of(ds, 2, 0), 1, 0, 0, 30, 20);
+    ck_assert_msg(strstr(weld_dataset_passed(ds), ": 1 (more/images/d.bmp); 1 images without a "
+                                                  "label file, background") != NULL,
+                  "%s", weld_dataset_passed(ds));
     weld_dataset_free(ds);
     ck_assert_int_eq(weld_dataset_open_to_judge(f.path, &ds, NULL), WELD_OK);
     ck_assert_int_eq(weld_dataset_count(ds), 2);

@@ -42,7 +42,8 @@ static double real(json_t *object, const char *key) {
 
 START_TEST(rows_are_json_and_losses_are_exact) {
     weld_metrics *m;
-    weld_step_metrics step = {.epoch = 0,
+    weld_step_metrics step = {.task = &weld_task_classification,
+                              .epoch = 0,
                               .step = 1,
                               .loss = 2.3025851249694824,
                               .lr = 1e-6,
@@ -99,7 +100,7 @@ END_TEST
 
 START_TEST(rows_past_the_checkpoint_are_dropped) {
     weld_metrics *m;
-    weld_step_metrics step = {.step = 1};
+    weld_step_metrics step = {.task = &weld_task_classification, .step = 1};
     int64_t offset, end;
     make_file();
     ck_assert_int_eq(weld_metrics_open(path, 0, &m, &cut, &err), WELD_OK);
@@ -126,7 +127,7 @@ END_TEST
 
 START_TEST(of_a_file_shorter_than_the_checkpoint_says_the_whole_rows_stay) {
     weld_metrics *m;
-    weld_step_metrics step = {.step = 1};
+    weld_step_metrics step = {.task = &weld_task_classification, .step = 1};
     int64_t offset;
     make_file();
     ck_assert_int_eq(weld_metrics_open(path, 0, &m, &cut, &err), WELD_OK);

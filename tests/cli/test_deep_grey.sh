@@ -49,7 +49,7 @@ works "state it" "$WELD" predict foreign.safetensors photos/class_a/grey16_full.
 cp stdout stated.csv
 holds "it matters" sh -c '! cmp -s clipped.csv stated.csv'
 same "and it is what the file had said" deploy.h5.csv stated.csv
-refuses "a value that is none" "scale16 70000: it must be in 255..65535" \
+refuses "a value that is none" "scale16 is 70000: it must be in 255..65535" \
     "$WELD" predict foreign.safetensors photos/class_a/grey16_full.png --scale16 70000
 refuses "what a file says is not to be said otherwise" "scale16 65535, .*are in the file" \
     "$WELD" predict deploy.h5 photos/class_a/grey16_full.png --scale16 4095

@@ -144,6 +144,9 @@ void weld_layer_backbone(const weld_layers *net, const weld_model_family *family
         weld_free(c.needed);
         weld_graph_free(g);
     }
+    for (int i = 0; status && i < count; i++) {
+        maps[i] = NULL; /* not one of the graph that is gone */
+    }
     if (status) {
         weld_graph_fail(net->g, status, "backbone: %s", err.message);
     }

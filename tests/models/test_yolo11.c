@@ -1,4 +1,5 @@
 /* Detectors' networks: what they are made of, what their tensors are called and tell. */
+#include "base/memory.h"
 #include "fixture.h"
 #include "graph/graph.h"
 #include "models/models.h"
@@ -216,6 +217,22 @@ START_TEST(the_branch_of_classes_stays_for_others) {
 }
 END_TEST
 
+START_TEST(a_lack_of_memory_is_an_error) {
+    const weld_model_config config = named("yolo11n_repvit_m0_6", 80);
+    weld_graph *g = NULL;
+    weld_error err;
+    int failures = 0;
+    for (long successes = 0; !g; successes += 61, failures++) {
+        weld_memory_fail_after(successes);
+        const weld_status status = weld_model_build(&config, false, 1, 32, 32, WELD_F32, &g, &err);
+        weld_memory_fail_after(-1);
+        ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
+    }
+    ck_assert_int_gt(failures, 50);
+    weld_graph_free(g);
+}
+END_TEST
+
 /* By name it is the same network as by sizes. */
 START_TEST(a_repvit_may_be_named) {
     weld_model_config config = named("yolo11_on", 80);
@@ -348,6 +365,7 @@ RUN_SUITE("models/yolo11", networks_have_the_published_sizes, attention_is_count
           a_small_one_is_a_matter_of_keys, merging_leaves_no_batch_norm_and_no_branch,
           other_sizes_of_images_and_backbones_are_refused,
           training_and_evaluation_have_the_same_tensors, other_networks_have_backbones_too,
-          the_branch_of_classes_stays_for_others, a_repvit_may_be_named,
-          biases_of_the_head_start_as_published, places_are_those_of_backbone_and_head,
-          tensors_tell_scale_and_classes, merged_tensors_have_published_names)
+          the_branch_of_classes_stays_for_others, a_lack_of_memory_is_an_error,
+          a_repvit_may_be_named, biases_of_the_head_start_as_published,
+          places_are_those_of_backbone_and_head, tensors_tell_scale_and_classes,
+          merged_tensors_have_published_names)

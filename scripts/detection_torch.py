@@ -119,5 +119,5 @@ def loss(boxes, distances, classes, targets, height, width, strides=(8, 16, 32),
     cls = (each * (kind != IGNORED)[..., None]).sum() / divisor
     parts = {"loss_box": gains[0] * box, "loss_class": gains[1] * cls, "loss_dfl": gains[2] * dfl}
     counts = [float(divisor), int(positive.sum()), sum(i[3] for i in images), sum(i[4] for i in images)]
-    return {**parts, "total": sum(parts.values()) * len(boxes), "counts": torch.tensor(counts),
+    return {**parts, "total": sum(parts.values()), "counts": torch.tensor(counts),
             "matches": torch.cat([goal, kind[..., None], score[..., None]], 2)}

@@ -216,10 +216,11 @@ typedef struct weld_detection_parts { /* of one element each */
  * unless they are to find an object, count for none of the losses. Rows with a class below 0 and
  * boxes without area are passed over. All are of the graph's type.
  *
- * -> [1]: the three losses times n, as they were published: of updates over several batches it is
- * the sum of their gradients that goes with it, of which a mean is the share of one batch. The
- * divisor is each batch's own. Extreme logits and boxes without area make it large, never NaN; a
- * class that there is not, or boxes that are not finite, make it NaN. */
+ * -> [1]: the sum of the three losses. As published it is also multiplied by n, as rates for SGD
+ * and limits of gradients may presume; without, the gradient of a batch that is another one twice
+ * is that of the other, and of updates over several batches their mean. The divisor is each batch's
+ * own. Extreme logits and boxes without area make the loss large, never NaN; a class that there is
+ * not, or boxes that are not finite, make it NaN. */
 WELD_API weld_value *weld_detection_loss(weld_graph *g, weld_value *boxes, weld_value *distances,
                                          weld_value *classes, weld_value *targets,
                                          const weld_detection_loss_options *options,

@@ -61,6 +61,5 @@ weld_value *weld_detection_loss(weld_graph *g, weld_value *boxes, weld_value *di
     parts->positives = assigned[WELD_ASSIGNED_POSITIVES];
     parts->objects = assigned[WELD_ASSIGNED_OBJECTS];
     parts->missed = assigned[WELD_ASSIGNED_MISSED];
-    weld_value *sum = weld_add(g, weld_add(g, parts->box, parts->classes), parts->dfl);
-    return weld_mul(g, sum, assigned[WELD_ASSIGNED_IMAGES]);
+    return weld_add(g, weld_add(g, parts->box, parts->classes), parts->dfl);
 }

@@ -52,12 +52,11 @@ static inline double weld_match(const weld_tensor *matches, int64_t row, int fie
     return weld_get(matches->dtype, matches->data, row * WELD_MATCH_SIZE + field);
 }
 
-/* matches; then, of one element each, what the sums of the losses are divided by, the number of
- * images, and what is counted. */
+/* matches; then, of one element each, what the sums of the losses are divided by, and what is
+ * counted. */
 enum {
     WELD_ASSIGNED_MATCHES,
     WELD_ASSIGNED_DIVISOR,
-    WELD_ASSIGNED_IMAGES,
     WELD_ASSIGNED_POSITIVES,
     WELD_ASSIGNED_OBJECTS,
     WELD_ASSIGNED_MISSED,

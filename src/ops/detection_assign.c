@@ -1,5 +1,5 @@
-/* detection_assign(boxes[n, A, 4], classes[n, A, k], targets[n, M, 6]) -> matches[n, A, 6] and five
- * of [1]: the divisor of the losses, images, positives, objects, and objects without a positive.
+/* detection_assign(boxes[n, A, 4], classes[n, A, k], targets[n, M, 6]) -> matches[n, A, 6] and four
+ * of [1]: the divisor of the losses, positives, objects, and objects without a positive.
  * Which anchor is to find which object, and how sure of it to be: task-aligned assignment (Feng et
  * al., "TOOD", ICCV 2021, section 3.3, with complete IoU). None of it has a gradient. For each
  * image:
@@ -80,7 +80,6 @@ static void run(const weld_run *run) {
     }
     const double results[WELD_ASSIGNED_COUNT] = {
         [WELD_ASSIGNED_DIVISOR] = sum.scores < 1 ? 1 : sum.scores, /* NaN stays */
-        [WELD_ASSIGNED_IMAGES] = (double)images,
         [WELD_ASSIGNED_POSITIVES] = sum.positives,
         [WELD_ASSIGNED_OBJECTS] = sum.objects,
         [WELD_ASSIGNED_MISSED] = sum.missed};

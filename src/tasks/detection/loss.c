@@ -59,7 +59,7 @@ weld_status weld_detection_build_loss(const weld_loss_options *o, weld_graph *g,
     weld_value *loss = weld_detection_loss(g, boxes, weld_graph_output(g, "distances"),
                                            weld_graph_output(g, "classes"),
                                            targets_of(g, boxes, o->target_size), &options, &parts);
-    weld_output(g, "loss", weld_scale(g, loss, own.scale / (double)x.dim[0]));
+    weld_output(g, "loss", weld_scale(g, loss, own.scale));
     weld_output(g, "loss_box", parts.box);
     weld_output(g, "loss_class", parts.classes);
     weld_output(g, "loss_dfl", parts.dfl);

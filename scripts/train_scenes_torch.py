@@ -216,7 +216,7 @@ def main():
                 group["lr"] = rate(recipe, step, per_epoch)
             distances, boxes, classes = model(images)
             loss = detection_torch.loss(boxes, distances, classes, targets, side, side,
-                                        gains=gains_of)["total"] / len(images)
+                                        gains=gains_of)["total"]
             optimizer.zero_grad()
             loss.backward()
             if o["clip"]:

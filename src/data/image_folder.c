@@ -80,6 +80,6 @@ weld_status weld_find_image_folder(const char *file, const char *asked, const we
     }
     return weld_fail(err, WELD_ERROR_NOT_FOUND,
                      "%s: its images were not found: %s is neither in %s nor in images, %s or "
-                     "images/%s there or beside it: name their folder (data.images)",
+                     "images/%s there or beside it: put them into one of these",
                      file, weld_listing_name(l, 0), folder, split, split);
 }

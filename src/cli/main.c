@@ -145,5 +145,6 @@ static int do_as_told(int argc, char **argv) {
 int main(int argc, char **argv) {
     keep_places_of_standard_files();
     ignore_signals_of_writing();
+    cli_stop_leave_nothing();
     return cli_finish_output(do_as_told(argc, argv));
 }

@@ -1,4 +1,4 @@
-/* Ctrl-C, SIGTERM and SIGUSR1; see stop.h. */
+/* Signals that end the program; see stop.h. */
 #include "cli/stop.h"
 
 #include <signal.h>
@@ -6,11 +6,33 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "formats/unfinished.h"
 
 static volatile sig_atomic_t requested; /* the signal */
 
+/* The signal comes once more, and by then does what it does by default: who waits for the program
+ * sees what ended it. */
+static void remove_and_end(int number) {
+    weld_unfinished_unlink();
+    raise(number);
+}
+
+void cli_stop_leave_nothing(void) {
+    static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
+        struct sigaction action;
+        if (sigaction(ending[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN) { /* nohup */
+            action.sa_handler = remove_and_end;
+            action.sa_flags = (int)SA_RESETHAND;
+            sigfillset(&action.sa_mask);
+            sigaction(ending[i], &action, NULL);
+        }
+    }
+}
+
 static void on_signal(int number) {
     if (requested) {
+        weld_unfinished_unlink();
         _exit(CLI_SIGNALLED + number);
     }
     requested = number;

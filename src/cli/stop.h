@@ -1,10 +1,15 @@
-/* Ctrl-C, SIGTERM and SIGUSR1: the first asks for an orderly end, the second ends at once. */
+/* Signals that end the program. Most commands end at once and leave no half-written file; where
+ * work of hours would be lost, the first Ctrl-C, SIGTERM or SIGUSR1 asks for an orderly end. */
 #ifndef WELD_CLI_STOP_H
 #define WELD_CLI_STOP_H
 
 #include <stdbool.h>
 
-/* From now on these signals set the flag; a second one exits with status 130, 143 or 138. */
+/* From now on a signal that ends the program also removes the files that are not in place yet. */
+void cli_stop_leave_nothing(void);
+
+/* From now on SIGINT, SIGTERM and SIGUSR1 set the flag; a second one exits with status 130, 143 or
+ * 138. */
 void cli_stop_catch(void);
 bool cli_stop_requested(void *unused); /* as those want it who ask it in between */
 int cli_stop_status(void);             /* of a program that ends early because it was asked to */

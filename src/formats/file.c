@@ -12,10 +12,12 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/unfinished.h"
 
 struct weld_replacement {
     char *path, *temporary;
     int descriptor, folder;
+    int listed; /* among the unfinished */
     uint64_t written;
 };
 
@@ -186,7 +188,7 @@ weld_status weld_file_final_name(const char *path, char **out, weld_error *err) 
 
 /* Open and lock the temporary file. Between opening and locking, another writer may have renamed
  * it into place; then it is no longer ours to truncate, so look again. */
-static weld_status open_temporary(weld_replacement *r, weld_error *err) {
+static weld_status claim_temporary(weld_replacement *r, weld_error *err) {
     for (int attempt = 0; attempt < 100; attempt++) {
         int fd = open(r->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
         if (fd < 0) {
@@ -220,12 +222,21 @@ static weld_status open_temporary(weld_replacement *r, weld_error *err) {
                      r->path);
 }
 
+static weld_status open_temporary(weld_replacement *r, weld_error *err) {
+    sigset_t before;
+    weld_unfinished_hold(&before);
+    weld_status status = claim_temporary(r, err);
+    r->listed = status ? -1 : weld_unfinished_add(r->temporary);
+    weld_unfinished_release(&before);
+    return status;
+}
+
 weld_status weld_replacement_open(const char *path, weld_replacement **out, weld_error *err) {
     weld_replacement *r = weld_alloc(1, sizeof *r);
     if (!r) {
         return weld_fail_memory(err, path);
     }
-    r->descriptor = r->folder = -1;
+    r->descriptor = r->folder = r->listed = -1;
     weld_status status = weld_file_final_name(path, &r->path, err);
     if (!status) {
         /* A rename is durable only when the folder that holds the name is; what that takes is taken
@@ -290,7 +301,7 @@ weld_status weld_replacement_commit(weld_replacement *r, weld_error *err) {
         weld_replacement_discard(r);
         return status;
     }
-    if (rename(r->temporary, r->path) != 0) {
+    if (weld_unfinished_rename(r->listed, r->temporary, r->path) != 0) {
         weld_status status = fail_system(err, r->path, "replace");
         weld_replacement_discard(r);
         return status;
@@ -308,7 +319,8 @@ void weld_replacement_discard(weld_replacement *r) {
         return;
     }
     if (r->descriptor >= 0) {
-        unlink(r->temporary); /* while locked: no other writer can have taken it over */
+        /* While locked: no other writer can have taken it over. */
+        weld_unfinished_discard(r->listed, r->temporary);
     }
     release(r);
 }

@@ -23,6 +23,7 @@
 #include "formats/file.h"
 #include "formats/hdf5_lock.h"
 #include "formats/packed_header.h"
+#include "formats/unfinished.h"
 
 enum {
     IMAGES_ALIGNMENT = 64 << 10, /* and the least size of /images, so that alignment applies */
@@ -31,7 +32,7 @@ enum {
 
 struct weld_packed_writer {
     char *path, *temporary;
-    int fd;
+    int fd, listed; /* among the unfinished */
     bool claimed, finished, failed;
     weld_packed_layout layout;
     int class_count;
@@ -238,7 +239,12 @@ static weld_status open_temporary(weld_packed_writer *w, weld_error *err) {
         return weld_fail_memory(err, w->path);
     }
     snprintf(w->temporary, size, "%s.partial", w->path);
-    WELD_TRY(claim_temporary(w, err));
+    sigset_t before;
+    weld_unfinished_hold(&before);
+    weld_status status = claim_temporary(w, err);
+    w->listed = status ? -1 : weld_unfinished_add(w->temporary);
+    weld_unfinished_release(&before);
+    WELD_TRY(status);
     WELD_TRY(reserve(w, 0, err));
     weld_hdf5_lock();
     bool ok = find_images_offset(w->temporary, &w->images_offset);
@@ -393,7 +399,8 @@ weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
                          "%s: HDF5 could not write its tables: is the disk full?", w->path);
     }
     weld_status status = write_header(w, err);
-    if (!status && (fsync(w->fd) != 0 || rename(w->temporary, w->path) != 0)) {
+    if (!status &&
+        (fsync(w->fd) != 0 || weld_unfinished_rename(w->listed, w->temporary, w->path) != 0)) {
         status = cannot_write(w, errno, err);
     }
     if (!status) {
@@ -408,7 +415,8 @@ void weld_packed_writer_free(weld_packed_writer *w) {
         return;
     }
     if (w->claimed && !w->finished) {
-        unlink(w->temporary); /* before the lock goes: afterwards it may be another's */
+        /* Before the lock goes: afterwards it may be another's. */
+        weld_unfinished_discard(w->listed, w->temporary);
     }
     if (w->fd >= 0) {
         close(w->fd);

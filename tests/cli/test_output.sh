@@ -46,6 +46,7 @@ arguments() {
 
 # A pipe without a reader, as file descriptor 4.
 mkfifo pipe
+# shellcheck disable=SC2094 # that it is one pipe is the point
 exec 3<> pipe 4> pipe 3<&-
 
 # lost NAME REASON: the last command failed for it, and said so.

@@ -7,6 +7,7 @@
 #include "files.h"
 #include "formats/file.h"
 #include "formats/file_kind.h"
+#include "formats/unfinished.h"
 #include "suite.h"
 
 static void assert_holds(const char *path, const char *text) {
@@ -40,6 +41,29 @@ START_TEST(a_discarded_replacement_leaves_nothing) {
     weld_replacement_discard(r);
     assert_holds(path, "old");
     ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(what_is_unfinished_can_be_removed_at_any_time) {
+    enum { FILES = 100 }; /* more than are listed, which costs no file and no other error */
+    test_folder folder = test_folder_create();
+    weld_replacement *r[FILES];
+    char name[16];
+    ck_assert_int_eq(weld_file_write(test_path(&folder, "done"), "old", 3, NULL), WELD_OK);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        ck_assert_int_eq(weld_replacement_open(test_path(&folder, name), &r[i], NULL), WELD_OK);
+    }
+    for (int i = 1; i < FILES; i++) {
+        weld_replacement_discard(r[i]);
+    }
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 2);
+    weld_unfinished_unlink();
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    assert_holds(test_path(&folder, "done"), "old");
+    weld_error err;
+    ck_assert_int_eq(weld_replacement_commit(r[0], &err), WELD_ERROR_NOT_FOUND);
     test_folder_remove(folder);
 }
 END_TEST
@@ -240,8 +264,9 @@ START_TEST(kinds_are_told_by_content) {
 END_TEST
 
 RUN_SUITE("formats/file", a_file_is_replaced_whole, a_discarded_replacement_leaves_nothing,
-          what_a_killed_writer_left_is_taken_over, a_second_writer_is_refused,
-          a_link_is_followed_to_the_file, what_is_not_a_file_is_refused, a_missing_folder_is_named,
-          a_file_above_the_limit_is_refused, a_write_that_does_not_fit_keeps_the_old_file,
-          a_full_disk_keeps_the_old_file, a_folder_that_may_not_be_written_is_named,
-          failing_allocations_leave_nothing_behind, kinds_are_told_by_content)
+          what_is_unfinished_can_be_removed_at_any_time, what_a_killed_writer_left_is_taken_over,
+          a_second_writer_is_refused, a_link_is_followed_to_the_file, what_is_not_a_file_is_refused,
+          a_missing_folder_is_named, a_file_above_the_limit_is_refused,
+          a_write_that_does_not_fit_keeps_the_old_file, a_full_disk_keeps_the_old_file,
+          a_folder_that_may_not_be_written_is_named, failing_allocations_leave_nothing_behind,
+          kinds_are_told_by_content)

@@ -1,0 +1,72 @@
+#!/bin/sh
+# A signal that ends a command while it writes leaves nothing half-written, and who waits for the
+# command sees that signal. Arguments: the program, make_photos, make_network.
+WELD=$(realpath "$1")
+MAKE_PHOTOS=$(realpath "$2")
+MAKE_NETWORK=$(realpath "$3")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+
+# ended SIGNAL STATUS PATTERN COMMAND...: the signal, sent as soon as a file beside its final place
+# (PATTERN) is there, ended the command. Where the command was faster it is tried again.
+ended() {
+    signal=$1 expected=$2 pattern=$3
+    shift 3
+    what="$1, SIG$signal"
+    tries=0
+    status=0
+    while [ "$status" = 0 ] && [ $tries -lt 50 ]; do
+        tries=$((tries + 1))
+        rm -rf out
+        mkdir out
+        [ "$1" = predict ] || echo before > out/file
+        # Shells start what runs beside them with SIGINT ignored.
+        env --default-signal=INT "$WELD" "$@" > said 2>&1 < /dev/null &
+        pid=$!
+        # shellcheck disable=SC2086 # a pattern is meant
+        until [ -e $pattern ] 2> silent || ! kill -0 $pid 2> silent; do :; done
+        kill -"$signal" $pid 2> silent
+        wait $pid 2> silent
+        status=$?
+    done
+    holds "$what: ends it" sh -c "cat said; [ $status = $expected ]"
+    holds "$what: nothing is left beside" sh -c '! find out | grep -E "\.(tmp|partial)$"'
+}
+untouched() {
+    holds "$what: what was there stays" [ "$(cat out/file)" = before ]
+}
+
+if ! env --default-signal=INT true 2> stderr; then
+    skip "signals" "env knows no --default-signal"
+    finish
+fi
+"$MAKE_NETWORK" repvit_m0_6 net.h5 32
+"$MAKE_NETWORK" yolo11n detector.h5 64
+works "a file to import" "$WELD" export net.h5 -o net.safetensors
+mkdir photos
+"$MAKE_PHOTOS" photos 3 30 48
+
+import="import net.safetensors --size 32 -o out/file"
+# shellcheck disable=SC2086 # lists of words are meant
+for signal in "INT 130" "TERM 143" "HUP 129"; do
+    ended $signal out/file.tmp $import
+    untouched
+done
+ended TERM 143 out/file.safetensors.tmp export net.h5 -o out/file.safetensors
+ended INT 130 out/file.partial pack photos -o out/file
+untouched
+# Between two files there may be nothing to remove, but none must be left.
+ended HUP 129 "out/*.tmp" predict detector.h5 photos/class_a --draw out
+
+# What is ignored stays so: the program goes on when the terminal is gone (nohup).
+rm -rf out
+mkdir out
+# shellcheck disable=SC2086
+(trap '' HUP && exec "$WELD" $import) > said 2>&1 &
+pid=$!
+until [ -e out/file.tmp ] || ! kill -0 $pid 2> silent; do :; done
+kill -HUP $pid 2> silent
+wait $pid
+holds "a signal that is ignored ends nothing" [ $? = 0 ]
+works "what it wrote is whole" "$WELD" inspect out/file
+finish

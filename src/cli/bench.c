@@ -234,7 +234,8 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
          "of activations: fp32 (default), bf16"},
         {"profile", 0, CLI_FLAG, &a.o.profile, NULL, "a table of the operators"},
         {"by-node", 0, CLI_FLAG, &a.o.by_node, NULL, "of --profile: a row a node"},
-        {"trace", 0, CLI_TEXT, &a.o.trace, "FILE", "write what threads did in the last run (JSON)"},
+        {"trace", 0, CLI_OUTPUT, &a.o.trace, "FILE",
+         "write what threads did in the last run (JSON)"},
         {"json", 0, CLI_FLAG, &a.json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(a.model),
     };
@@ -244,6 +245,12 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
     }
     if (!a.data && call->text_count) {
         cli_usage(call, "--set changes a recipe: it goes with --data");
+    }
+    if (a.o.by_node && !a.o.profile) {
+        cli_usage(call, "--by-node goes with --profile");
+    }
+    if (a.o.freeze && !a.train) {
+        cli_usage(call, "--freeze goes with --train");
     }
     if (size && (!cli_read_size(size, &a.height, &a.width, &more) || more)) {
         cli_usage(call, "--size wants " CLI_SIZE_WANTED ", not '%s'", size);

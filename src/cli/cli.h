@@ -54,10 +54,12 @@ weld_status cli_models(cli_call *call, weld_error *err);
 
 /* An option of a subcommand; `value` is what is set where it is given. */
 typedef enum cli_option_kind {
-    CLI_FLAG,       /* bool */
-    CLI_TEXT,       /* const char * */
-    CLI_NEEDED,     /* the same, which must be given */
-    CLI_COUNT,      /* int, at least 1 */
+    CLI_FLAG,          /* bool */
+    CLI_TEXT,          /* const char * */
+    CLI_NEEDED,        /* the same, which must be given */
+    CLI_OUTPUT,        /* CLI_TEXT, of a file that is written: none that is read, or written too */
+    CLI_OUTPUT_NEEDED, /* the same, which must be given */
+    CLI_COUNT,         /* int, at least 1 */
     CLI_TEXTS,      /* NULL: the call has those of the one option that may be given several times */
     CLI_PRECISION,  /* weld_precision */
     CLI_CHOICE,     /* int: which of the words that `argument` lists, "A|B", from 1 */

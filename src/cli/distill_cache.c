@@ -35,7 +35,7 @@ weld_status cli_distill_cache(cli_call *call, weld_error *err) {
     const cli_option options[] = {
         {"teacher", 0, CLI_TEXT, &s.teacher, "FILE",
          "the network to ask (the recipe's loss.distillation.teacher)"},
-        {"output", 'o', CLI_NEEDED, &s.out, "CACHE", "the file to write (.safetensors)"},
+        {"output", 'o', CLI_OUTPUT_NEEDED, &s.out, "CACHE", "the file to write (.safetensors)"},
         {"views", 0, CLI_COUNT, &s.views, "V",
          "ways to augment each image, taken in turn (as epochs, at most 10)"},
         {"top", 0, CLI_COUNT, &s.top, "K", "classes to keep of each image (10)"},

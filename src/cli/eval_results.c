@@ -107,8 +107,8 @@ weld_status cli_eval_results(cli_call *call, weld_error *err) {
         {"data", 0, CLI_NEEDED, &r.data, "GT.json", "annotations, or a folder that has them"},
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
         {"per-class", 0, CLI_FLAG, &r.per_class, NULL, "print objects, AP and recall of each"},
-        {"confusion", 0, CLI_TEXT, &r.confusion, "FILE", "write the confusion matrix as CSV"},
-        {"details", 0, CLI_TEXT, &r.details, "FILE", "write all of it as JSON"},
+        {"confusion", 0, CLI_OUTPUT, &r.confusion, "FILE", "write the confusion matrix as CSV"},
+        {"details", 0, CLI_OUTPUT, &r.details, "FILE", "write all of it as JSON"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     if (call->count > 0) {

@@ -82,7 +82,7 @@ weld_status cli_explain(cli_call *call, weld_error *err) {
     cli_input_options input = {0};
     cli_inputs inputs;
     const cli_option options[] = {
-        {"output", 'o', CLI_NEEDED, &out, "OUT.png",
+        {"output", 'o', CLI_OUTPUT_NEEDED, &out, "OUT.png",
          "the image as the network sees it, and where the decision came from"},
         {"class", 0, CLI_TEXT, &class_text, "NAME", "explain this class, not the likeliest"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},

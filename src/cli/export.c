@@ -148,7 +148,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     weld_naming_list(known, sizeof known);
     snprintf(names_help, sizeof names_help, "tensors' names: %s (official)", known);
     const cli_option options[] = {
-        {"output", 'o', CLI_TEXT, &a.out, "OUT",
+        {"output", 'o', CLI_OUTPUT, &a.out, "OUT",
          "the file; its ending, .onnx or .safetensors, tells"},
         {"form", 0, CLI_TEXT, &a.form, "FORM", "merged, or of a checkpoint training (merged)"},
         {"names", 0, CLI_TEXT, &export.names, "WHOSE", names_help},

@@ -88,7 +88,7 @@ weld_status cli_import(cli_call *call, weld_error *err) {
     cli_model_options model = {0};
     const char *out = NULL;
     const cli_option options[] = {
-        {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the file to write"},
+        {"output", 'o', CLI_OUTPUT_NEEDED, &out, "OUT.h5", "the file to write"},
         {"num-classes", 0, CLI_COUNT, &model.known.num_classes, "N", "how many it must have (any)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PIXELS(model),

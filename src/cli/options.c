@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/memory.h"
 #include "cli/cli.h"
@@ -109,6 +110,8 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
         break;
     case CLI_TEXT:
     case CLI_NEEDED:
+    case CLI_OUTPUT:
+    case CLI_OUTPUT_NEEDED:
         *(const char **)option->value = text;
         break;
     case CLI_COUNT:
@@ -233,6 +236,16 @@ static const cli_option *find_option(const cli_option *options, size_t count, in
     return NULL;
 }
 
+static bool is_output(const cli_option *o) {
+    return o->kind == CLI_OUTPUT || o->kind == CLI_OUTPUT_NEEDED;
+}
+
+/* What was given to an option that takes a text; NULL: nothing. */
+static const char *text_of(const cli_option *o) {
+    const bool text = o->kind == CLI_TEXT || o->kind == CLI_NEEDED || is_output(o);
+    return text ? *(const char **)o->value : NULL;
+}
+
 /* What is no option, or not there though it must be. */
 static void check_rest(const cli_call *call, const expanded *e) {
     const cli_command *command = call->command;
@@ -243,10 +256,54 @@ static void check_rest(const cli_call *call, const expanded *e) {
     }
     for (size_t i = 0; i < e->count; i++) {
         const cli_option *o = &e->options[i];
-        if (o->kind == CLI_NEEDED && !*(const char **)o->value) {
+        if ((o->kind == CLI_NEEDED || o->kind == CLI_OUTPUT_NEEDED) && !text_of(o)) {
             const char letter[2] = {o->letter};
             cli_usage(call, "%s%s %s is missing", o->letter ? "-" : "--",
                       o->letter ? letter : o->name, o->argument);
+        }
+    }
+}
+
+/* A regular file under both names. */
+static bool is_same_file(const char *a, const char *b) {
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && S_ISREG(of_a.st_mode) &&
+           of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+/* Two outputs under one name, also of a file that is yet to be made. */
+static bool is_same_output(const char *a, const char *b) {
+    struct stat of_a;
+    return is_same_file(a, b) || (strcmp(a, b) == 0 && stat(a, &of_a) != 0);
+}
+
+/* What is written must not take the place of what is read: a photo, a checkpoint with its branches.
+ */
+static void check_output(const cli_call *call, const expanded *e, size_t output) {
+    const char *name = e->options[output].name, *path = text_of(&e->options[output]);
+    for (int i = 0; i < call->count; i++) {
+        if (is_same_file(path, call->arguments[i])) {
+            cli_usage(call,
+                      "--%s %s: is the file that is read, which would be lost: choose another",
+                      name, path);
+        }
+    }
+    for (size_t i = 0; i < e->count; i++) {
+        const cli_option *o = &e->options[i];
+        const char *other = i == output ? NULL : text_of(o);
+        if (other && is_output(o) && is_same_output(path, other)) {
+            cli_usage(call, "--%s and --%s are one file, %s: choose two", name, o->name, path);
+        } else if (other && is_same_file(path, other)) {
+            cli_usage(call, "--%s %s: is what --%s reads, which would be lost: choose another",
+                      name, path, o->name);
+        }
+    }
+}
+
+static void check_outputs(const cli_call *call, const expanded *e) {
+    for (size_t i = 0; i < e->count; i++) {
+        if (is_output(&e->options[i]) && text_of(&e->options[i])) {
+            check_output(call, e, i);
         }
     }
 }
@@ -275,4 +332,5 @@ void cli_parse(cli_call *call, const cli_option *options, size_t option_count) {
     call->arguments += optind;
     call->count -= optind;
     check_rest(call, &e);
+    check_outputs(call, &e);
 }

@@ -81,10 +81,10 @@ static weld_status pack_idx(const char *images, const char *labels, const char *
 }
 
 weld_status cli_pack(cli_call *call, weld_error *err) {
-    const char *out = NULL, *classes = NULL, *split = "train";
+    const char *out = NULL, *classes = NULL, *split = NULL;
     weld_pack_options how = {.size = 0};
     const cli_option options[] = {
-        {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the packed data set"},
+        {"output", 'o', CLI_OUTPUT_NEEDED, &out, "OUT.h5", "the packed data set"},
         {"size", 0, CLI_COUNT, &how.size, "N",
          "reduce shorter sides to N (else bytes as they are)"},
         {"scale16", 0, CLI_COUNT, &how.scale16, "N",
@@ -99,9 +99,13 @@ weld_status cli_pack(cli_call *call, weld_error *err) {
                         "data.scale16 of a recipe says how they are read");
     }
     char images[PATH_MAX], labels[PATH_MAX];
-    weld_status status = weld_idx_find(call->arguments[0], split, images, labels, err);
+    weld_status status =
+        weld_idx_find(call->arguments[0], split ? split : "train", images, labels, err);
     if (status == WELD_OK) {
         status = pack_idx(images, labels, classes, out, err);
+    } else if (status == WELD_ERROR_NOT_FOUND && (split || classes)) {
+        cli_usage(call, "--%s is for idx files, and %s has none of the split: leave it out",
+                  split ? "split" : "classes", call->arguments[0]);
     } else if (status == WELD_ERROR_NOT_FOUND) {
         status = pack_folder(call->arguments[0], out, how, err);
     }

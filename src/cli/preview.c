@@ -14,7 +14,7 @@ weld_status cli_preview(cli_call *call, weld_error *err) {
     const char *seed = NULL;
     int samples = 32, epoch = 1;
     const cli_option options[] = {
-        {"output", 'o', CLI_NEEDED, &o.out, "SHEET.png", "the contact sheet"},
+        {"output", 'o', CLI_OUTPUT_NEEDED, &o.out, "SHEET.png", "the contact sheet"},
         {"count", 0, CLI_COUNT, &samples, "N", "samples (32)"},
         {"epoch", 0, CLI_COUNT, &epoch, "N", "of which epoch, from 1 (1)"},
         {"seed", 0, CLI_TEXT, &seed, "N", "in place of the recipe's train.seed"},
@@ -27,6 +27,9 @@ weld_status cli_preview(cli_call *call, weld_error *err) {
         {"threads", 0, CLI_COUNT, &o.settings.threads, "N", "threads (all)"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    if (o.settings.init_key && !o.settings.init) {
+        cli_usage(call, "--key goes with --init");
+    }
     const size_t size = (seed ? strlen(seed) : 0) + sizeof "train.seed=";
     char *seed_text = weld_alloc(size, 1);
     if (!seed_text) {

@@ -37,7 +37,7 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
     int threads = 0;
     cli_model_options model = {0};
     const cli_option options[] = {
-        {"output", 'o', CLI_NEEDED, &out, "OUT.h5", "the deploy file"},
+        {"output", 'o', CLI_OUTPUT_NEEDED, &out, "OUT.h5", "the deploy file"},
         {"verify", 0, CLI_TEXT, &verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),

@@ -147,7 +147,7 @@ weld_status cli_run(cli_call *call, weld_error *err) {
     cli_model_options model = {0};
     const cli_option options[] = {
         {"input", 0, CLI_NEEDED, &input, "X.npy", "images [n, 3, height, width], normalised"},
-        {"output", 0, CLI_NEEDED, &output, "Y.npy", "where the logits [n, classes] go"},
+        {"output", 0, CLI_OUTPUT_NEEDED, &output, "Y.npy", "where the logits [n, classes] go"},
         {"features", 0, CLI_FLAG, &features, NULL,
          "the stages' maps instead, in Y.stride4.npy, ..."},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},

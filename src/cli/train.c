@@ -132,6 +132,7 @@ static const char *contradiction(const weld_train_settings *s, bool dry) {
     return dry && s->resume          ? "--dry-run and --resume do not go together"
            : s->resume && !s->out    ? "--resume needs --out DIR: which run?"
            : s->extend && !s->resume ? "--extend goes with --resume: which run?"
+           : s->init_key && !s->init ? "--key goes with --init: of which file?"
                                      : NULL;
 }
 

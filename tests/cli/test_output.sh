@@ -93,4 +93,43 @@ done
 "$WELD" predict run/best.h5 nowhere.jpg >&- 2> said
 status=$?
 holds "nothing printed needs no output" sh -c "[ $status = 1 ] && [ \$(wc -l < said) = 1 ]"
+
+# What is read is not written over, under whatever name.
+# keeps FILE COMMAND...: wrong usage, said, with FILE as it was.
+keeps() {
+    file=$1
+    shift
+    cp "$file" before
+    run "$WELD" "$@"
+    [ "$status" = 2 ] && grep -q "which would be lost: choose another" stderr && cmp -s before "$file"
+    report $? "$1: $file stays"
+}
+ln -s run/best.h5 link.h5
+keeps run/best.h5 reparam run/best.h5 -o run/best.h5
+keeps run/best.h5 reparam link.h5 -o ./run/best.h5
+keeps run/best.h5 eval run/best.h5 --data photos/val --fit-temperature link.h5
+keeps run/best.h5 bench run/best.h5 --steps 1 --trace run/best.h5
+keeps run/best.h5 distill-cache small.yaml --teacher run/best.h5 -o run/best.h5
+keeps x.safetensors export x.safetensors -o x.safetensors
+keeps x.safetensors import x.safetensors -o x.safetensors
+keeps x.npy run run/best.h5 --input x.npy --output x.npy
+keeps small.yaml preview small.yaml -o small.yaml
+keeps photos/val/class_a/0000.jpg explain run/best.h5 photos/val/class_a/0000.jpg -o photos/val/class_a/0000.jpg
+run "$WELD" eval run/best.h5 --data photos/val --details one --confusion one
+[ "$status" = 2 ] && [ ! -e one ]
+report $? "nor are two files written under one name"
+
+# An option that has nothing to do is one that was meant otherwise.
+# idle COMMAND...: wrong usage, said.
+idle() {
+    run "$WELD" "$@"
+    [ "$status" = 2 ] && grep -q "^weld $1: --" stderr
+    report $? "$* has nothing to do"
+}
+idle train small.yaml --out idle --key ema
+idle preview small.yaml -o idle.png --key ema
+idle bench run/best.h5 --by-node
+idle bench run/best.h5 --freeze stem
+idle pack photos/train -o idle.h5 --split t10k
+idle pack photos/train -o idle.h5 --classes small.yaml
 finish

@@ -269,6 +269,12 @@ static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origi
                                 "there is no average: give train.ema_decay, or set this to weights",
                                 err);
     }
+    if (r->train.best != WELD_RECIPE_BEST_WEIGHTS && !weld_recipe_evaluates(r)) {
+        return weld_recipe_fail(o, KEY(train.best),
+                                "needs what is evaluated on data.val, and there is none: give it "
+                                "(or data.split), or set this to weights",
+                                err);
+    }
     return WELD_OK;
 }
 

@@ -94,6 +94,8 @@ typedef struct weld_task {
 
     /* --- Data */
     const weld_annotation *annotation;
+    /* An error where there is nothing to learn of a data set. NULL: there always is. */
+    weld_status (*check_training)(const weld_dataset *ds, weld_error *err);
     /* Which of the labels each class of a data set is, by name: to[i], -1 for those that are none
      * of them. An error where that would be a guess, where none is, or where a run that goes on
      * would not get what it had; the message says what differs. */

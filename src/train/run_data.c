@@ -107,6 +107,9 @@ static weld_status open_train(weld_run_data *d, weld_error *err) {
     weld_recipe *r = &d->recipe;
     WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
     WELD_TRY(weld_task_check_data(d->task, d->train, err));
+    if (d->task->check_training) {
+        WELD_TRY(d->task->check_training(d->train, err));
+    }
     weld_dataset_tell(d->train, r->data.preprocessing.scale16, say, d);
     WELD_TRY(take_part(d, err));
     int classes = weld_dataset_class_count(d->train);
@@ -129,6 +132,12 @@ static weld_status open_train(weld_run_data *d, weld_error *err) {
     return WELD_OK;
 }
 
+static bool is_same_place(const char *a, const char *b) {
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
+}
+
 static weld_status open_val(weld_run_data *d, weld_error *err) {
     weld_adoption adopted;
     if (d->recipe.data.split > 0) {
@@ -136,6 +145,12 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
         WELD_TRY(weld_data_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
     } else {
         WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
+        if (is_same_place(d->recipe.data.train, d->recipe.data.val)) {
+            weld_train_say(d->settings,
+                           "data.val is what is trained on (%s): its scores say nothing of other "
+                           "images: set some aside with data.split",
+                           d->recipe.data.val);
+        }
         weld_dataset_tell(d->val, d->recipe.data.preprocessing.scale16, say, d);
     }
     const weld_labels labels = {.count = d->recipe.model.num_classes,

@@ -47,8 +47,8 @@ mkdir -p above && cp -r photos above/dataset
 refuses "the folder above a data set" "'train', 'val'.*give above/dataset" \
     "$WELD" train good.yaml --set data.train=above --set data.val=null --out r
 mkdir alone && cp -r photos/train/class_a alone
-refuses "one class alone" "has one class, 'class_a'" \
-    "$WELD" train good.yaml --set data.train=alone --set data.val=null --out r
+refuses "one class alone, before anything is measured" "has one class, 'class_a'" \
+    "$WELD" train good.yaml --set data.train=alone --set data.val=null --set train.precision=auto --out r
 refuses "batch norm over one value" "classifier.*one value per channel.*bn_eval" \
     "$WELD" train good.yaml --set train.batch_size=1 --out r
 refuses "in batches that are accumulated, too" "one value per channel" \

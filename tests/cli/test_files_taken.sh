@@ -101,6 +101,11 @@ for command in "eval run/last.h5 --data photos/train" "compare run/last.h5 run/b
 done
 run "$WELD" compare run/last.h5 run/best.h5 --data photos/train
 holds "two models on one data set say it once" test "$(grep -c "images by their contents" "$WORK/stderr")" = 1
+works "a run that is evaluated on what it is trained on" \
+    "$WELD" train small.yaml --set data.train=photos/train --set data.val=./photos/train --dry-run
+says "is told so" "^weld: data.val is what is trained on"
+works "of another folder" "$WELD" train small.yaml --data photos --dry-run
+holds "nothing of the kind is said" sh -c '! grep "what is trained on" stderr'
 # Boxes are another matter: no network learns what its data does not say.
 mkdir -p boxes/images boxes/labels
 cp photos/train/class_a/0002.jpg boxes/images/a.jpg

@@ -125,6 +125,8 @@ START_TEST(the_best_average_takes_the_place_of_the_weights) {
     json_decref(rows);
     refuse((run_options){.out = "other", .set = {"train.best=ema"}},
            "train.best: there is no average");
+    refuse((run_options){.out = "other", .set = {"train.best=loss", "data.val=null"}},
+           "train.best: needs what is evaluated on data.val");
     tear_down();
 }
 END_TEST

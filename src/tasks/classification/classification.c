@@ -126,6 +126,7 @@ const weld_task weld_task_classification = {
     .score_count = 3,
     .run_scores = 2,
     .annotation = &weld_class_annotation,
+    .check_training = weld_class_check_data,
     .match_labels = weld_class_match_labels,
     .keys = keys,
     .key_count = sizeof keys / sizeof *keys,

@@ -25,7 +25,6 @@ typedef struct class_targets {
 
 weld_status weld_class_targets_create(const weld_dataset *ds, const weld_target_options *options,
                                       void **targets, weld_error *err) {
-    WELD_TRY(weld_class_check_data(ds, err));
     class_targets *t = weld_alloc(1, sizeof *t);
     if (!t) {
         return weld_fail_memory(err, "targets");

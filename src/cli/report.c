@@ -105,11 +105,23 @@ static void print_latency_notes(const json_t *report) {
     }
 }
 
+/* What a run's folder lacks, or has damaged, stands in the page and is said here too. */
+static void tell_notes(const json_t *report) {
+    const json_t *runs = json_object_get(report, "runs");
+    for (size_t i = 0; i < json_array_size(runs); i++) {
+        const json_t *run = json_array_get(runs, i), *notes = json_object_get(run, "notes");
+        for (size_t k = 0; k < json_array_size(notes); k++) {
+            fprintf(stderr, "note: %s: %s\n", text_at(run, "name"),
+                    json_string_value(json_array_get(notes, k)));
+        }
+    }
+}
+
 weld_status cli_report(cli_call *call, weld_error *err) {
     const char *out = "report.html";
     weld_report_options o = {0};
     const cli_option options[] = {
-        {"output", 'o', CLI_TEXT, &out, "FILE", "the page to write (report.html)"},
+        {"output", 'o', CLI_OUTPUT, &out, "FILE", "the page to write (report.html)"},
         {"latency", 0, CLI_FLAG, &o.latency, NULL,
          "time the runs' merged networks on this machine"},
         {"threads", 0, CLI_COUNT, &o.threads, "N", "of --latency: threads (all)"},
@@ -123,6 +135,7 @@ weld_status cli_report(cli_call *call, weld_error *err) {
     WELD_TRY(weld_report_collect(runs, (size_t)call->count, &o, &report, err));
     const weld_status status = weld_report_write_page(report, out, err);
     if (!status) {
+        tell_notes(report);
         printf("%s: report of %d run%s\n", out, call->count, call->count == 1 ? "" : "s");
         print_table(report, o.latency);
         print_latency_notes(report);

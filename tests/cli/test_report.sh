@@ -77,6 +77,7 @@ printf 'x\n{"kind":"step"}\n\000\n[]\n{"kind":"epoch","epoch":0,"step":5,"top1":
 echo '{"classes": [{"name": 3}], "confusion": [[7, 0]]}' > started/evaluation.json
 echo 'train: {epochs: many}' > started/recipe.yaml
 works "report of a run with nothing but damaged files" "$WELD" report started -o started.html
+says "what could not be read is said" "^note: started: the evaluation cannot be read"
 holds "the page says what it could not read" grep -q "the evaluation cannot be read" started.html
 refuses "a folder that is not there" "nowhere: there is no such folder" "$WELD" report nowhere
 refuses "a folder that is no run" "empty: is no run of weld train" "$WELD" report real empty

@@ -47,8 +47,8 @@ close "that gives PyTorch's logits too" "$F/timm_legacy.logits.npy" y.npy
 works "export under official names" "$WELD" export net.h5 -o a.safetensors --form training
 works "export that under timm's" "$WELD" export a.safetensors -o b.safetensors --form training --names timm
 same "the way does not matter" b.safetensors timm.safetensors
-works "export onto itself" "$WELD" export b.safetensors -o b.safetensors --form training
-same "and back under official names" a.safetensors b.safetensors
+works "and that under official names" "$WELD" export b.safetensors -o back.safetensors --form training
+same "is what it was" a.safetensors back.safetensors
 
 works "merge" "$WELD" reparam net.h5 -o deploy.h5
 works "export what is merged already" "$WELD" export deploy.h5 -o c.safetensors

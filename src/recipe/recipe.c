@@ -292,13 +292,13 @@ static void settle_size(weld_recipe *r, const weld_recipe_origins *o) {
 
 /* What the task's recipes start from. */
 static void set_task_standard(weld_recipe *r, const weld_task *task, const weld_recipe_keys *keys) {
-    for (const char *const *at = task->recipe; at && *at; at += 2) {
+    for (const weld_recipe_standard *at = task->recipe; at && at->key; at++) {
         for (size_t i = 0; i < keys->count; i++) {
             const weld_recipe_key *key = &keys->at[i];
             const size_t section = strlen(key->section);
-            if (strncmp(*at, key->section, section) == 0 && (*at)[section] == '.' &&
-                strcmp(*at + section + 1, key->row->name) == 0) {
-                weld_key_set(key->row, (char *)r + key->base, at[1], NULL);
+            if (strncmp(at->key, key->section, section) == 0 && at->key[section] == '.' &&
+                strcmp(at->key + section + 1, key->row->name) == 0) {
+                weld_key_set(key->row, (char *)r + key->base, at->value, NULL);
             }
         }
     }

@@ -77,6 +77,11 @@ typedef struct weld_target_options {
 /* How much a caption says: shares as percent behind names, or as fractions before them. */
 typedef enum weld_caption_style { WELD_CAPTION_PERCENT, WELD_CAPTION_FRACTION } weld_caption_style;
 
+/* The value of a recipe's "section.key" where nobody sets it. */
+typedef struct weld_recipe_standard {
+    const char *key, *value;
+} weld_recipe_standard;
+
 typedef struct weld_task {
     const char *name;
     /* Of the evaluation graph, by name, ended by NULL: functions below get them in this order. */
@@ -106,9 +111,9 @@ typedef struct weld_task {
      * weld_loss_options.values. */
     const weld_key *keys;
     size_t key_count;
-    /* What recipes for it start from where that is not what all start from: "section.key" and the
-     * value, a pair after the other, ended by NULL. NULL: there is no such. */
-    const char *const *recipe;
+    /* What recipes for it start from where that is not what all start from, ended by a key NULL.
+     * NULL: there is no such. */
+    const weld_recipe_standard *recipe;
     /* Inputs of a step beside "images", by name, ended by NULL. */
     const char *inputs[WELD_OUTPUTS_MAX + 1];
     weld_build_loss *build_loss;

@@ -19,31 +19,18 @@ static const weld_score_kind scores[] = {
     [WELD_COCO_AR_LARGE] = {"ARl", "ARl", "", 4, "recall"},
 };
 
-static const char *const recipe[] = {"augment.kind",
-                                     "detection",
-                                     "optimizer.lr",
-                                     "1e-3",
-                                     "optimizer.lr_batch",
-                                     "0",
-                                     "optimizer.weight_decay",
-                                     "0.05",
-                                     "optimizer.clip",
-                                     "10",
-                                     "optimizer.clip_mode",
-                                     "norm",
-                                     "schedule.warmup_epochs",
-                                     "3",
-                                     "train.epochs",
-                                     "100",
-                                     "train.batch_size",
-                                     "16",
-                                     "train.ema_decay",
-                                     "0.9999",
-                                     "train.ema_warmup",
-                                     "true",
-                                     "train.eval_every",
-                                     "1",
-                                     NULL};
+static const weld_recipe_standard recipe[] = {
+    {"optimizer.lr", "1e-3"},
+    {"optimizer.lr_batch", "0"},
+    {"optimizer.weight_decay", "0.05"},
+    {"optimizer.clip", "10"},
+    {"optimizer.clip_mode", "norm"},
+    {"schedule.warmup_epochs", "3"},
+    {"train.epochs", "100"},
+    {"train.batch_size", "16"},
+    {"train.ema_decay", "0.9999"},
+    {NULL, NULL},
+};
 
 const weld_task weld_task_detection = {
     .name = "detection",

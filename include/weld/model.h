@@ -182,8 +182,8 @@ WELD_API weld_status weld_model_set_preprocessing(weld_model *m,
  * runner is used by one thread at a time. */
 typedef struct weld_runner weld_runner;
 
-/* For the logits: one output. threads 0: all that the process may use. WELD_ERROR_SHAPE where the
- * network does not take images of that size. */
+/* For what the network gives: "logits", or of a detector "boxes" and "scores". threads 0: all that
+ * the process may use. WELD_ERROR_SHAPE where the network does not take images of that size. */
 WELD_API weld_status weld_runner_create(const weld_model *m, int64_t height, int64_t width,
                                         int threads, weld_runner **out, weld_error *err);
 /* For the maps that detectors and segmenters build on: one output for each stride, from the first,
@@ -194,8 +194,10 @@ WELD_API weld_status weld_runner_create_features(const weld_model *m, int64_t he
                                                  int threads, weld_runner **out, weld_error *err);
 WELD_API void weld_runner_free(weld_runner *r);
 WELD_API size_t weld_runner_output_count(const weld_runner *r);
-/* Of output i for one image: [num_classes], or [channels, height, width]. */
+/* Of output i for one image: [num_classes], [anchors, 4], or [channels, height, width]. */
 WELD_API weld_shape weld_runner_output_shape(const weld_runner *r, size_t i);
+/* "logits", "boxes"; of a map for people. */
+WELD_API const char *weld_runner_output_name(const weld_runner *r, size_t i);
 /* Pixels, in each direction, that a position of map i stands for; 0 for logits. */
 WELD_API int weld_runner_output_stride(const weld_runner *r, size_t i);
 /* Run on images [count, 3, height, width] (channels first, normalised): outputs[i], which are the

@@ -1,5 +1,6 @@
-/* weld run: what a network says about an array of normalised images: logits, or the maps of its
- * stages. Images and results go through in slices, so that the array may be larger than memory. */
+/* weld run: what a network says about an array of normalised images: logits, boxes and scores,
+ * or the maps of its stages. Images and results go through in slices, so that the array may be
+ * larger than memory. */
 #include <stdio.h>
 #include <string.h>
 
@@ -48,16 +49,22 @@ static weld_status open_images(const char *path, job *j, weld_shape *shape, weld
     return j->data ? WELD_OK : weld_fail_memory(err, path);
 }
 
-/* Maps are called after their stride: "Y.npy" becomes "Y.stride4.npy". */
-static weld_status make_path(const char *output, int stride, char path[PATH_SIZE],
-                             weld_error *err) {
+/* Where there are several they are called after themselves, maps after their stride: "Y.npy"
+ * becomes "Y.boxes.npy" or "Y.stride4.npy". */
+static weld_status make_path(const char *output, const weld_runner *runner, size_t i,
+                             char path[PATH_SIZE], weld_error *err) {
     static const char ending[] = ".npy";
     size_t length = strlen(output), cut = length;
     if (length > strlen(ending) && strcmp(output + length - strlen(ending), ending) == 0) {
         cut -= strlen(ending);
     }
-    int used = stride ? snprintf(path, PATH_SIZE, "%.*s.stride%d.npy", (int)cut, output, stride)
-                      : snprintf(path, PATH_SIZE, "%s", output);
+    const int stride = weld_runner_output_stride(runner, i);
+    const int used = stride
+                         ? snprintf(path, PATH_SIZE, "%.*s.stride%d.npy", (int)cut, output, stride)
+                     : weld_runner_output_count(runner) > 1
+                         ? snprintf(path, PATH_SIZE, "%.*s.%s.npy", (int)cut, output,
+                                    weld_runner_output_name(runner, i))
+                         : snprintf(path, PATH_SIZE, "%s", output);
     return used < PATH_SIZE ? WELD_OK
                             : weld_fail(err, WELD_ERROR_ARGUMENT, "--output: the name is too long");
 }
@@ -69,7 +76,7 @@ static weld_status open_result(job *j, size_t i, const char *output, weld_error 
     r->shape.rank = one.rank + 1;
     r->shape.dim[0] = j->images;
     memcpy(r->shape.dim + 1, one.dim, (size_t)one.rank * sizeof *one.dim);
-    WELD_TRY(make_path(output, weld_runner_output_stride(j->runner, i), r->path, err));
+    WELD_TRY(make_path(output, j->runner, i, r->path, err));
     r->data = weld_alloc_raw((size_t)j->slice, (size_t)r->size * sizeof *r->data);
     return r->data ? weld_npy_create(r->path, &r->shape, &r->file, err)
                    : weld_fail_memory(err, r->path);
@@ -147,7 +154,8 @@ weld_status cli_run(cli_call *call, weld_error *err) {
     cli_model_options model = {0};
     const cli_option options[] = {
         {"input", 0, CLI_NEEDED, &input, "X.npy", "images [n, 3, height, width], normalised"},
-        {"output", 0, CLI_OUTPUT_NEEDED, &output, "Y.npy", "where the logits [n, classes] go"},
+        {"output", 0, CLI_OUTPUT_NEEDED, &output, "Y.npy",
+         "where the logits [n, classes] go; several outputs: Y.boxes.npy, ..."},
         {"features", 0, CLI_FLAG, &features, NULL,
          "the stages' maps instead, in Y.stride4.npy, ..."},
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},

@@ -196,6 +196,10 @@ weld_shape weld_runner_output_shape(const weld_runner *r, size_t i) {
     return i < r->output_count ? r->outputs[i].shape : (weld_shape){0};
 }
 
+const char *weld_runner_output_name(const weld_runner *r, size_t i) {
+    return i < r->output_count ? r->outputs[i].name : "";
+}
+
 int weld_runner_output_stride(const weld_runner *r, size_t i) {
     return i < r->output_count ? r->outputs[i].stride : 0;
 }

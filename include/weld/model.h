@@ -284,6 +284,11 @@ typedef struct weld_export_options {
     bool features;         /* of ONNX files: the stages' maps, as of weld_runner_create_features */
     int stride_count;      /* of features: those of these strides alone; 0: all */
     const int *strides;
+    const char *outputs; /* of ONNX files, by what the network is for: of detectors "nms" or "raw";
+                          * NULL: the usual */
+    int setting_count;   /* of "nms", as `weld predict` has them: "conf=0.25", "iou=0.7",
+                          * "max_det=300", "agnostic=true"; 0: the usual */
+    const char *const *settings;
     void *reserved[2]; /* NULL */
 } weld_export_options;
 
@@ -303,8 +308,15 @@ typedef struct weld_export_report {
  * other: their mean is what is evaluated.
  * .onnx: the merged network from normalised images "input" [batch, 3, height, width] to "logits"
  * [batch, num_classes], or to maps "stride4" [batch, channels, height / 4, width / 4] and so on,
- * for which the model need have no head. Both carry configuration, preprocessing, class names and
- * form as texts under the keys "weld....", and a safetensors file is a model to weld_model_open.
+ * for which the model need have no head. Of a detector it has what runtimes of YOLO read: from
+ * "images" [batch, 3, height, width], red, green and blue in 0 to 1, to "output0" [batch, 4 +
+ * num_classes, anchors], rows of the centre's x and y, width and height in pixels of the input, and
+ * scores, beside texts under the names that they look for ("names", "task" and others). With "nms"
+ * output0 is [batch, max_det, 6]: x1, y1, x2, y2, score and class of what is told, best first, then
+ * zeros. With "raw" the maps of the head are "stride8" [batch, 64 + num_classes, height / 8, width
+ * / 8], "stride16" and "stride32": logits, those of the four sides first. All carry configuration,
+ * preprocessing, class names and form as texts under the keys "weld....", and a safetensors file is
+ * a model to weld_model_open.
  *
  * Before it takes its place, a safetensors file is read again, its network built and compared with
  * m on the first 1024 images of `verify` or on 32 images of normal noise. An ONNX file is not read

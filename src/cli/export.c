@@ -109,6 +109,8 @@ typedef struct asked {
     const char *out, *verify, *form, *batch, *size, *strides;
     pixels input;
     int stride_list[WELD_MAX_STAGES];
+    bool nms, raw;
+    cli_keys settings;
 } asked;
 
 /* Ends the program where they are wrong usage. */
@@ -136,6 +138,16 @@ static void read_options(const cli_call *call, asked *a, weld_export_options *ex
     if (a->strides && !parse_strides(a->strides, a->stride_list, &export->stride_count)) {
         cli_usage(call, "--strides wants numbers with commas, as 8,16,32, not '%s'", a->strides);
     }
+    if (a->nms && a->raw) {
+        cli_usage(call, "--nms and --raw: one of them");
+    }
+    if (a->settings.count && !a->nms) {
+        const char *set = a->settings.set[0];
+        cli_usage(call, "--%.*s: is for --nms", (int)strcspn(set, "="), set);
+    }
+    export->outputs = a->nms ? "nms" : a->raw ? "raw" : NULL;
+    export->settings = a->settings.set;
+    export->setting_count = (int)a->settings.count;
     export->strides = a->stride_list;
     export->form = training ? WELD_EXPORT_TRAINING : WELD_EXPORT_MERGED;
 }
@@ -159,6 +171,10 @@ weld_status cli_export(cli_call *call, weld_error *err) {
          "ONNX: operator set (the lowest that suffices)"},
         {"features", 0, CLI_FLAG, &export.features, NULL,
          "ONNX: the stages' maps instead, as stride4, ..."},
+        {"nms", 0, CLI_FLAG, &a.nms, NULL,
+         "ONNX of a detector: with suppression, boxes as predict tells them"},
+        {"raw", 0, CLI_FLAG, &a.raw, NULL, "ONNX of a detector: the maps of its head"},
+        {"", 0, CLI_ANSWER_KEYS, &a.settings, NULL, NULL},
         {"strides", 0, CLI_TEXT, &a.strides, "N,N", "of features: these alone (all)"},
         {"verify", 0, CLI_TEXT, &a.verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},

@@ -71,28 +71,6 @@ static weld_status predict_images(const weld_model *m, const cli_image_list *ima
     return status;
 }
 
-/* Values of the task's answer keys, those that were given and the usual ones. */
-static weld_status set_values(const weld_task *task, const cli_keys *given, void *values,
-                              weld_error *err) {
-    weld_keys_set_standard(task->answer_keys, task->answer_key_count, values);
-    for (size_t i = 0; i < given->count; i++) {
-        const size_t length = strcspn(given->set[i], "=");
-        char name[64];
-        snprintf(name, sizeof name, "%.*s", (int)length, given->set[i]);
-        const weld_key *key = weld_key_find(task->answer_keys, task->answer_key_count, name);
-        if (!key) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "--%s: is for other networks than those for %s: leave it out", name,
-                             task->name);
-        }
-        weld_status status = weld_key_set(key, values, given->set[i] + length + 1, err);
-        if (status) {
-            return weld_fail_context(err, status, "--%s", name);
-        }
-    }
-    return WELD_OK;
-}
-
 weld_status cli_predict(cli_call *call, weld_error *err) {
     int jobs = 1;
     bool json = false, csv = false;
@@ -138,7 +116,7 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     cli_image_list images = {.count = 0};
     files.scale16 = own.scale16;
-    weld_status status = set_values(answers.task, &keys, values, err);
+    weld_status status = weld_task_answer_values(answers.task, keys.set, keys.count, values, err);
     status = status ? status : cli_set_input(m, &own, &inputs.items[0], err);
     status =
         status ? status : cli_image_list_make(call->arguments + 1, call->count - 1, &images, err);

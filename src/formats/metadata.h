@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { WELD_METADATA_MAX = 8 };
+enum { WELD_METADATA_MAX = 24 };
 
 typedef struct weld_metadata_item {
     const char *key;

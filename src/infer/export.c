@@ -39,6 +39,10 @@ static weld_status check_options(const weld_model *m, const char *path,
     } else if (*out == SAFETENSORS && (o->opset || o->features || o->any_size)) {
         problem = "a safetensors file holds tensors alone: opset, features and a dynamic size are "
                   "an ONNX file's";
+    } else if (*out == SAFETENSORS && (o->outputs || o->setting_count)) {
+        problem = "a safetensors file holds tensors alone: outputs are an ONNX file's";
+    } else if (o->features && (o->outputs || o->setting_count)) {
+        problem = "features or other outputs: one of them";
     } else if (o->stride_count && !o->features) {
         problem = "strides choose among features: ask for these too";
     } else if (o->batch < 0) {

@@ -27,9 +27,18 @@ static void other_size(const weld_model *m, int i, int64_t size[2]) {
 
 /* --- What the file gives ---------------------------------------------------------------------- */
 
+/* How the file is asked for, from the network's task. layout NULL: as the task has none, or for
+ * features. */
+typedef struct form {
+    weld_file_request request;
+    unsigned char values[WELD_TASK_VALUES_SIZE];
+    weld_onnx_ending ending;
+} form;
+
 typedef struct cut {
     const weld_model_config *config;
     const weld_export_options *options;
+    const weld_file_layout *layout;
     int64_t height, width;
 } cut;
 
@@ -79,13 +88,28 @@ static weld_status cut_maps(const weld_graph *g, const cut *c, weld_graph **out,
     return weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3), values, count, out, err);
 }
 
+static weld_status cut_layout(const weld_graph *g, const cut *c, weld_graph **out,
+                              weld_error *err) {
+    const weld_shape images = WELD_SHAPE(1, c->height, c->width, 3);
+    weld_named_value values[WELD_OUTPUTS_MAX];
+    weld_graph *own;
+    size_t count;
+    WELD_TRY(weld_graph_cut(g, images, g->outputs, g->output_count, &own, err));
+    weld_status status = c->layout->build(own, values, &count, err);
+    status = status ? status : weld_graph_status(own, err);
+    status = status ? status : weld_graph_cut(own, images, values, count, out, err);
+    weld_graph_free(own);
+    return status;
+}
+
 /* A weld_model_part. Sizes that a reshape says may come to images of another batch. */
 static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **out,
                                weld_error *err) {
     const cut *c = context;
     WELD_TRY(c->options->features ? cut_maps(g, c, out, err)
-                                  : weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3),
-                                                   g->outputs, g->output_count, out, err));
+             : c->layout          ? cut_layout(g, c, out, err)
+                         : weld_graph_cut(g, WELD_SHAPE(1, c->height, c->width, 3), g->outputs,
+                                          g->output_count, out, err));
     for (size_t i = 0; i < (*out)->output_count; i++) {
         const weld_shape *shape = &(*out)->outputs[i].value->shape;
         if (shape->rank < 1 || shape->dim[0] != 1) {
@@ -101,15 +125,17 @@ static weld_status cut_outputs(const weld_graph *g, void *context, weld_graph **
     return WELD_OK;
 }
 
-static weld_status cut_graph(const weld_model *m, const weld_export_options *o, int64_t height,
-                             int64_t width, weld_graph **out, weld_error *err) {
-    cut c = {&m->file.config, o, height, width};
+static weld_status cut_graph(const weld_model *m, const weld_export_options *o,
+                             const weld_file_layout *layout, int64_t height, int64_t width,
+                             weld_graph **out, weld_error *err) {
+    cut c = {&m->file.config, o, layout, height, width};
     return weld_model_cut(m, height, width, cut_outputs, &c, out, err);
 }
 
 /* others: as many as are needed, the rest is NULL; to be freed after errors too. */
 static weld_status cut_others(const weld_model *m, const weld_export_options *o,
-                              weld_graph *others[OTHERS], weld_error *err) {
+                              const weld_file_layout *layout, weld_graph *others[OTHERS],
+                              weld_error *err) {
     const weld_preprocessing *p = &m->file.preprocessing;
     if (o->any_size && weld_family_of(&m->file.config)->position_grids) {
         return weld_fail(err, WELD_ERROR_SHAPE,
@@ -120,7 +146,7 @@ static weld_status cut_others(const weld_model *m, const weld_export_options *o,
     for (int i = 0; i < OTHERS && o->any_size; i++) {
         int64_t size[2];
         other_size(m, i, size);
-        weld_status status = cut_graph(m, o, size[0], size[1], &others[i], err);
+        weld_status status = cut_graph(m, o, layout, size[0], size[1], &others[i], err);
         if (status) {
             return weld_fail_context(err, status, "height and width cannot be left open");
         }
@@ -142,8 +168,12 @@ static weld_status verify_merged(weld_verification *v, const weld_model *m, bool
     return weld_comparison_check(&v->found, "merging", err);
 }
 
-static void report_graph(const weld_graph *g, weld_export_report *report) {
+static void report_graph(const weld_graph *g, const form *f, weld_export_report *report) {
     report->counts = weld_graph_counts(g);
+    if (f->ending.name) {
+        snprintf(report->outputs, sizeof report->outputs, "%s", f->ending.name);
+        return;
+    }
     for (size_t i = 0; i < g->output_count; i++) {
         const size_t used = strlen(report->outputs);
         snprintf(report->outputs + used, sizeof report->outputs - used, "%s%s", i ? ", " : "",
@@ -153,22 +183,28 @@ static void report_graph(const weld_graph *g, weld_export_report *report) {
 
 static weld_status write_graphs(const weld_model *m, const char *path, const weld_graph *g,
                                 weld_graph *const others[OTHERS], const weld_export_options *o,
-                                weld_export_report *report, weld_error *err) {
+                                const form *f, weld_export_report *report, weld_error *err) {
+    const weld_file_layout *layout = f->request.layout;
     weld_metadata metadata;
-    weld_onnx_versions versions;
+    weld_onnx_versions versions = {0};
     WELD_TRY(weld_metadata_create(&m->file, &metadata, err));
     const weld_onnx_options options = {.batch = o->batch,
                                        .opset = o->opset,
                                        .others = others,
                                        .other_count = o->any_size ? OTHERS : 0,
+                                       .input = layout ? layout->input : NULL,
+                                       .ending = f->ending.spell ? &f->ending : NULL,
                                        .name = m->file.config.name,
                                        .metadata = &metadata};
-    weld_status status = weld_onnx_write(path, g, m->file.weights, &options, &versions, err);
+    weld_status status =
+        layout ? weld_model_task(m)->file_metadata(&m->file, &f->request, &metadata, err) : WELD_OK;
+    status = status ? weld_fail_context(err, status, "%s", path)
+                    : weld_onnx_write(path, g, m->file.weights, &options, &versions, err);
     weld_metadata_free(&metadata);
     if (!status) {
         report->opset = versions.opset;
         report->ir_version = versions.ir;
-        report_graph(g, report);
+        report_graph(g, f, report);
     }
     return status;
 }
@@ -181,17 +217,39 @@ static weld_status check_features(const weld_model *m, const weld_model_data *da
                     : weld_stage_maps_exist(&m->file.config, err);
 }
 
+static weld_status read_form(const weld_model *m, const weld_export_options *o, form *f,
+                             weld_error *err) {
+    const weld_task *task = weld_model_task(m);
+    *f = (form){.request = {.values = f->values, .batch = o->batch, .any_size = o->any_size}};
+    if (o->features) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_task_find_layout(task, o->outputs, &f->request.layout, err));
+    WELD_TRY(weld_task_answer_values(task, o->settings, (size_t)o->setting_count, f->values, err));
+    if (f->request.layout && f->request.layout->ending) {
+        f->ending = f->request.layout->ending(f->values);
+    } else if (o->setting_count) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is for outputs that are chosen from in the file (nms)",
+                         o->settings[0]);
+    }
+    return WELD_OK;
+}
+
 weld_status weld_export_onnx(const weld_model *m, const char *path,
                              const weld_export_options *options, weld_verification *v,
                              weld_export_report *report, weld_error *err) {
     const weld_preprocessing *p = &m->file.preprocessing;
     weld_graph *graph = NULL, *others[OTHERS] = {NULL};
+    form f;
     weld_status status = options->features ? check_features(m, v->data, err) : WELD_OK;
-    status = status ? status : cut_graph(m, options, p->height, p->width, &graph, err);
-    status = status ? status : cut_others(m, options, others, err);
+    status = status ? status : read_form(m, options, &f, err);
+    const weld_file_layout *layout = status ? NULL : f.request.layout;
+    status = status ? status : cut_graph(m, options, layout, p->height, p->width, &graph, err);
+    status = status ? status : cut_others(m, options, layout, others, err);
     status = status ? weld_fail_context(err, status, "%s", path)
                     : verify_merged(v, m, options->features, err);
-    status = status ? status : write_graphs(m, path, graph, others, options, report, err);
+    status = status ? status : write_graphs(m, path, graph, others, options, &f, report, err);
     weld_graph_free(graph);
     for (int i = 0; i < OTHERS; i++) {
         weld_graph_free(others[i]);

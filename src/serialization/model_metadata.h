@@ -33,6 +33,8 @@
 
 /* Of a model file; WELD_MODEL_DEPLOY has the merged form. */
 weld_status weld_metadata_create(const weld_model_file *mf, weld_metadata *out, weld_error *err);
+/* One more text, which it takes and frees in the end, also on an error; NULL: memory is short. */
+weld_status weld_metadata_add(weld_metadata *m, const char *key, char *text, weld_error *err);
 /* The graph too, where the configuration does not say what it is. */
 weld_status weld_metadata_add_graph(weld_metadata *m, const weld_model_file *mf, weld_error *err);
 

@@ -38,7 +38,9 @@ static int ir_version_of(int opset) {
 /* --- The graph -------------------------------------------------------------------------------- */
 
 /* The one input of a graph that can be written; NULL, with the error set, where there is none. */
-static const weld_value *find_input(const weld_graph *g, const char *path, weld_error *err) {
+static const weld_value *find_input(const weld_graph *g, const weld_onnx_options *options,
+                                    const char *path, weld_error *err) {
+    const char *name = options->input ? options->input : WELD_ONNX_INPUT;
     const weld_value *input = NULL;
     int inputs = 0;
     for (size_t i = 0; i < g->value_count; i++) {
@@ -54,11 +56,11 @@ static const weld_value *find_input(const weld_graph *g, const char *path, weld_
                   path, weld_dtype_name(g->dtype), inputs, g->output_count);
         return NULL;
     }
-    if (weld_graph_output(g, WELD_ONNX_INPUT)) {
+    if (weld_graph_output(g, name)) {
         weld_fail(err, WELD_ERROR_ARGUMENT,
                   "%s: the graph has an output '%s', which is what the input is called in ONNX: "
                   "call it otherwise",
-                  path, WELD_ONNX_INPUT);
+                  path, name);
         return NULL;
     }
     return input;
@@ -164,13 +166,20 @@ static WeldOnnx__ValueInfoProto *new_output(weld_onnx_builder *b, const weld_pla
     return new_value_info(b, output->name, outer_shape(plan->specs[output->value->id].shape), open);
 }
 
+static WeldOnnx__ValueInfoProto *new_ending(weld_onnx_builder *b, int64_t batch, char *open_batch) {
+    weld_shape shape = b->ending->shape;
+    char *open[WELD_MAX_DIMS] = {open_batch};
+    shape.dim[0] = batch;
+    return new_value_info(b, b->ending->name, shape, open);
+}
+
 static void build_graph(weld_onnx_builder *b, const weld_plan *plan, const weld_value *input,
                         const weld_onnx_options *options, WeldOnnx__GraphProto *graph) {
     static char batch[] = "batch", height[] = "height", width[] = "width";
     const bool any = options->other_count > 0;
     char *open[WELD_MAX_DIMS] = {options->batch ? NULL : batch, NULL, any ? height : NULL,
                                  any ? width : NULL};
-    const size_t outputs = b->graph->output_count;
+    const size_t outputs = b->ending ? 1 : b->graph->output_count;
     weld_onnx_spell_graph(b);
     for (size_t i = 0; i < options->other_count && b->status == WELD_OK; i++) {
         b->status = weld_onnx_check_size(b, options->others[i], options);
@@ -182,9 +191,10 @@ static void build_graph(weld_onnx_builder *b, const weld_plan *plan, const weld_
         return;
     }
     graph->input[graph->n_input++] =
-        new_value_info(b, WELD_ONNX_INPUT, outer_shape(plan->specs[input->id].shape), open);
+        new_value_info(b, b->input, outer_shape(plan->specs[input->id].shape), open);
     for (size_t i = 0; i < outputs; i++) {
-        graph->output[graph->n_output++] = new_output(b, plan, i, open[0], options);
+        graph->output[graph->n_output++] = b->ending ? new_ending(b, options->batch, open[0])
+                                                     : new_output(b, plan, i, open[0], options);
     }
     graph->n_node = b->nodes.count;
     graph->node = b->nodes.data;
@@ -302,7 +312,7 @@ weld_status weld_onnx_write(const char *path, const weld_graph *g, const weld_we
                             weld_error *err) {
     weld_plan *plan;
     weld_onnx_builder b;
-    const weld_value *input = find_input(g, path, err);
+    const weld_value *input = find_input(g, options, path, err);
     if (!input) {
         return WELD_ERROR_ARGUMENT;
     }

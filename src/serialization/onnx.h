@@ -6,9 +6,22 @@
 #include "weld/graph.h"
 
 #define WELD_ONNX_INPUT "input"
+struct weld_onnx_builder;
+
 /* Operator sets that can be written. In the first, initialisers need not be inputs; up to the last,
  * the operators that are used have the forms that they are used in. */
 enum { WELD_ONNX_OLDEST = 9, WELD_ONNX_NEWEST = 28 };
+
+/* What a file ends with that is made of ONNX's operators and of none of weld's: the one output, in
+ * the place of the graph's. */
+typedef struct weld_onnx_ending {
+    const char *name;
+    weld_shape shape; /* the batch first */
+    /* Append it to what the graph's outputs are (onnx_builder.h), ending with the node that makes
+     * it. */
+    void (*spell)(struct weld_onnx_builder *b, const void *values);
+    const void *values;
+} weld_onnx_ending;
 
 typedef struct weld_onnx_options {
     int64_t batch; /* 0: any, the symbolic dimension "batch" */
@@ -17,8 +30,10 @@ typedef struct weld_onnx_options {
      * are the graph's. */
     weld_graph *const *others;
     size_t other_count;
-    const char *name;              /* of the network ("repvit_m0_9"); NULL: unknown */
-    const weld_metadata *metadata; /* what becomes metadata_props; may be NULL */
+    const weld_onnx_ending *ending; /* NULL: the file gives what the graph does */
+    const char *input;              /* what images are called; NULL: WELD_ONNX_INPUT */
+    const char *name;               /* of the network ("repvit_m0_9"); NULL: unknown */
+    const weld_metadata *metadata;  /* what becomes metadata_props; may be NULL */
 } weld_onnx_options;
 
 typedef struct weld_onnx_versions {
@@ -26,7 +41,8 @@ typedef struct weld_onnx_versions {
 } weld_onnx_versions;
 
 /* Write g with its weights, atomically. g is an evaluation graph of f32 with one input, an image
- * [batch, height, width, channels], which is called "input" in the file; outputs keep their names
+ * [batch, height, width, channels], which is called "input" in the file
+ * where nobody says otherwise; outputs keep their names
  * ("logits"). As is the custom there, activations are NCHW: an input or output [n, h, w, c] of the
  * graph is [n, c, h, w] in the file. Initialisers have the names and shapes of g's parameters; the
  * value that a layer makes is called after its parameters' module ("features.0.0/Conv").

@@ -80,6 +80,8 @@ weld_status weld_onnx_builder_start(weld_onnx_builder *b, const weld_graph *g,
                                     const char *where, weld_error *err) {
     *b = (weld_onnx_builder){.graph = g,
                              .weights = w,
+                             .input = options->input ? options->input : WELD_ONNX_INPUT,
+                             .ending = options->ending,
                              .where = where,
                              .wanted = options->opset,
                              .any_size = options->other_count > 0,
@@ -132,7 +134,7 @@ static bool is_taken(const weld_onnx_builder *b, const char *name) {
             return true;
         }
     }
-    return strcmp(name, WELD_ONNX_INPUT) == 0;
+    return strcmp(name, b->input) == 0 || (b->ending && strcmp(name, b->ending->name) == 0);
 }
 
 /* `wanted`, or with a number after it where the name is taken. Leaves come first come, and other
@@ -338,6 +340,23 @@ char *weld_onnx_node(weld_onnx_builder *b, const char *form, int count, char *co
     return name;
 }
 
+static WeldOnnx__NodeProto *last_node(weld_onnx_builder *b) {
+    return ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];
+}
+
+char *weld_onnx_second_output(weld_onnx_builder *b) {
+    char **outputs = weld_onnx_alloc(b, 2, sizeof *outputs);
+    if (!outputs) {
+        return NULL;
+    }
+    WeldOnnx__NodeProto *last = last_node(b);
+    outputs[0] = last->output[0];
+    outputs[1] = weld_onnx_text(b, "%s:1", last->name);
+    last->output = outputs;
+    last->n_output = 2;
+    return outputs[1];
+}
+
 /* --- Values ----------------------------------------------------------------------------------- */
 
 weld_onnx_layout weld_onnx_layout_of(const weld_onnx_builder *b, const weld_value *v) {
@@ -383,7 +402,7 @@ void weld_onnx_set(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout l
     if (b->status != WELD_OK) {
         return;
     }
-    WeldOnnx__NodeProto *last = ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];
+    WeldOnnx__NodeProto *last = last_node(b);
     for (size_t i = 0; i < b->graph->output_count && layout == outer_layout(v); i++) {
         if (b->graph->outputs[i].value == v) {
             name = *last->output = (char *)b->graph->outputs[i].name;
@@ -405,8 +424,14 @@ void weld_onnx_add_outputs(weld_onnx_builder *b) {
         b->scope = scope ? scope : (char *)"";
         weld_onnx_node(b, "Identity-1", 1, &name, NULL);
         if (b->status == WELD_OK) {
-            WeldOnnx__NodeProto *last = ((WeldOnnx__NodeProto **)b->nodes.data)[b->nodes.count - 1];
-            *last->output = (char *)output->name;
+            *last_node(b)->output = (char *)output->name;
+        }
+    }
+    if (b->ending && b->status == WELD_OK) {
+        b->scope = (char *)"";
+        b->ending->spell(b, b->ending->values);
+        if (b->status == WELD_OK) {
+            *last_node(b)->output = (char *)b->ending->name;
         }
     }
 }

@@ -28,6 +28,8 @@ typedef struct weld_onnx_constant {
 typedef struct weld_onnx_builder {
     const weld_graph *graph;
     const weld_weights *weights;
+    const char *input;              /* what images are called */
+    const weld_onnx_ending *ending; /* or NULL */
     const char *where;              /* in front of messages */
     int wanted;                     /* the operator set that was asked for; 0: the lowest */
     bool any_size;                  /* height and width are to be left open */
@@ -68,7 +70,7 @@ char *weld_onnx_get(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout 
  * as that. */
 void weld_onnx_set(weld_onnx_builder *b, const weld_value *v, weld_onnx_layout layout, char *name);
 /* After all nodes: give the outputs that are no results of their own (an input, a leaf, a second
- * name of another output) their names. */
+ * name of another output) their names, and append the ending that there is. */
 void weld_onnx_add_outputs(weld_onnx_builder *b);
 /* Initialisers with these elements, one for all that ask for the same: a scalar; a list. */
 char *weld_onnx_scalar(weld_onnx_builder *b, double value);
@@ -121,6 +123,9 @@ static inline weld_onnx_attribute weld_onnx_word(const char *name, const char *w
  * sets have these too. `attributes` may be NULL. */
 char *weld_onnx_node(weld_onnx_builder *b, const char *form, int count, char *const *inputs,
                      const weld_onnx_attribute *attributes);
+
+/* Give the last node a second output; its name. */
+char *weld_onnx_second_output(weld_onnx_builder *b);
 
 /* Is what came with this operator set to be used, in the place of older operators that come to the
  * same? Where the file is to be of that set or a later one. */

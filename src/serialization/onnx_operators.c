@@ -420,7 +420,7 @@ void weld_onnx_spell_graph(weld_onnx_builder *b) {
     bool *needed = weld_onnx_alloc(b, g->value_count, sizeof *needed);
     for (size_t i = 0; i < g->value_count && b->status == WELD_OK; i++) {
         if (g->values[i]->kind == WELD_VALUE_INPUT) {
-            b->values[i].names[FIRST] = weld_onnx_text(b, "%s", WELD_ONNX_INPUT);
+            b->values[i].names[FIRST] = weld_onnx_text(b, "%s", b->input);
         }
     }
     if (needed) {

@@ -1,8 +1,10 @@
 /* Tasks by name, and what holds for all of them; see task.h. */
 #include "tasks/task.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "models/models.h"
 
 const weld_task *weld_task_find(const char *name) {
@@ -22,6 +24,48 @@ const weld_task *weld_task_of(const weld_model_config *config) {
 void weld_task_standard_values(const weld_task *task, unsigned char *values) {
     memset(values, 0, WELD_TASK_VALUES_SIZE);
     weld_keys_set_standard(task->keys, task->key_count, values);
+}
+
+weld_status weld_task_answer_values(const weld_task *task, const char *const *set, size_t count,
+                                    void *values, weld_error *err) {
+    weld_keys_set_standard(task->answer_keys, task->answer_key_count, values);
+    for (size_t i = 0; i < count; i++) {
+        const size_t length = strcspn(set[i], "=");
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)length, set[i]);
+        const weld_key *key = weld_key_find(task->answer_keys, task->answer_key_count, name);
+        if (!key || !set[i][length]) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: is for other networks than those for %s: leave it out", name,
+                             task->name);
+        }
+        weld_status status = weld_key_set(key, values, set[i] + length + 1, err);
+        if (status) {
+            return weld_fail_context(err, status, "%s", name);
+        }
+    }
+    return WELD_OK;
+}
+
+weld_status weld_task_find_layout(const weld_task *task, const char *name,
+                                  const weld_file_layout **out, weld_error *err) {
+    const weld_file_layout *layout = task->layouts;
+    char list[128] = "";
+    for (; layout && layout->input; layout++) {
+        if (name ? layout->name && strcmp(name, layout->name) == 0 : !layout->name) {
+            *out = layout;
+            return WELD_OK;
+        }
+        if (layout->name) {
+            weld_append(list, sizeof list, "%s%s", *list ? ", " : "", layout->name);
+        }
+    }
+    *out = NULL;
+    return !name ? WELD_OK
+                 : weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "outputs '%s': files of networks for %s have %s%s", name, task->name,
+                             *list ? "their usual ones, or " : "no other than their usual ones",
+                             list);
 }
 
 bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing best) {

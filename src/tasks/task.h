@@ -13,9 +13,10 @@
 #include "base/keys.h"
 #include "base/text.h"
 #include "data/loader.h"
+#include "graph/graph.h"
 #include "serialization/model_file.h"
+#include "serialization/onnx.h"
 #include "tasks/loss_options.h"
-#include "weld/graph.h"
 #include "weld/model.h"
 
 enum { WELD_SCORES_MAX = 16, WELD_OUTPUTS_MAX = 4, WELD_COLUMNS_MAX = 8 };
@@ -81,6 +82,27 @@ typedef enum weld_caption_style { WELD_CAPTION_PERCENT, WELD_CAPTION_FRACTION } 
 typedef struct weld_recipe_standard {
     const char *key, *value;
 } weld_recipe_standard;
+
+/* What an ONNX file gives in the place of the network's own outputs. */
+typedef struct weld_file_layout {
+    const char *name;  /* NULL: the usual one, where none is asked for */
+    const char *input; /* what images are called */
+    /* Append to g, an evaluation graph of the network, what its values are made of: values
+     * [WELD_OUTPUTS_MAX] and *count, by the names that they have in the file. Errors of nodes stay
+     * in the graph. */
+    weld_status (*build)(weld_graph *g, weld_named_value *values, size_t *count, weld_error *err);
+    /* What of them goes into the file where that is more than weld's operators do, by the values of
+     * the task's answer keys. NULL: they themselves. */
+    weld_onnx_ending (*ending)(const void *values);
+} weld_file_layout;
+
+/* How an ONNX file is asked for. */
+typedef struct weld_file_request {
+    const weld_file_layout *layout;
+    const void *values; /* of the task's answer keys */
+    int64_t batch;      /* 0: any */
+    bool any_size;
+} weld_file_request;
 
 typedef struct weld_task {
     const char *name;
@@ -190,6 +212,13 @@ typedef struct weld_task {
     const char *answer_columns[WELD_COLUMNS_MAX + 1];
     /* Do two networks say the same about image i of a batch? */
     bool (*same_answer)(const weld_tensor *a, const weld_tensor *b, int64_t i);
+
+    /* --- Files for other programs: the usual layout first, ended by one without an input. NULL:
+     * the network's own outputs. */
+    const weld_file_layout *layouts;
+    /* Texts that runtimes of the field read beside weld's own. */
+    weld_status (*file_metadata)(const weld_model_file *file, const weld_file_request *request,
+                                 weld_metadata *out, weld_error *err);
 } weld_task;
 
 extern const weld_task *const weld_tasks[];
@@ -224,6 +253,14 @@ weld_status weld_task_adopt_labels(const weld_task *task, weld_dataset *ds,
 
 /* values [WELD_TASK_VALUES_SIZE]: those of the task's keys where nobody sets them. */
 void weld_task_standard_values(const weld_task *task, unsigned char *values);
+
+/* values: those of the task's answer keys, the usual ones and what is set: "conf=0.25". */
+weld_status weld_task_answer_values(const weld_task *task, const char *const *set, size_t count,
+                                    void *values, weld_error *err);
+/* The layout of files that is called so (NULL: the usual; *out is NULL where the task has none), or
+ * an error that lists them. */
+weld_status weld_task_find_layout(const weld_task *task, const char *name,
+                                  const weld_file_layout **out, weld_error *err);
 
 /* Is a later evaluation better than what was the best so far? Of equal scores that of the lower
  * loss is, of equal losses (or where there are none) the later. */

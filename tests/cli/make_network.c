@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "models/models.h"
 #include "passes/reparameterize.h"
 #include "serialization/model_file.h"
 
@@ -46,6 +47,7 @@ int main(int argc, char **argv) {
                                               .crop_fraction = 0.875,
                                               .mean = {0.5F, 0.5F, 0.5F},
                                               .std = {0.25F, 0.25F, 0.25F}}};
+    const weld_model_family *family;
     weld_graph *graph = NULL;
     weld_weights *weights = NULL;
     if (argc < 3 || set_values(&file.config, argc - 1, argv + 1, &err) != WELD_OK ||
@@ -54,6 +56,11 @@ int main(int argc, char **argv) {
         weld_reparameterize(graph, weights, &file.graph, &file.weights, &err) != WELD_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
+    }
+    family = weld_family_of(&file.config);
+    if (strcmp(family->task, "detection") == 0) { /* such files are for images in 0..1 */
+        file.preprocessing = family->usual(&file.config, family->namings);
+        file.preprocessing.height = file.preprocessing.width = size;
     }
     fill(file.weights);
     if (weld_model_file_write(argv[2], &file, &err) != WELD_OK) {

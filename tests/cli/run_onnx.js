@@ -2,22 +2,8 @@
 // array and compare each output with what it is to be, to 1e-4 of the largest element. Further arrays
 // follow with their outputs. Prints a line an output; exit status 1 where one differs.
 'use strict';
-const fs = require('fs');
 const ort = require('onnxruntime-node');
-
-// A .npy of little-endian float32 in C order.
-function readArray(path) {
-  const bytes = fs.readFileSync(path);
-  const begin = bytes[6] === 1 ? 10 : 12;
-  const length = bytes[6] === 1 ? bytes.readUInt16LE(8) : bytes.readUInt32LE(8);
-  const header = bytes.toString('latin1', begin, begin + length);
-  if (!header.includes("'<f4'") || header.includes('True')) {
-    throw new Error(`${path}: not float32 in C order`);
-  }
-  const dims = (header.match(/'shape': \(([^)]*)\)/)[1].match(/\d+/g) || []).map(Number);
-  const from = bytes.byteOffset + begin + length;
-  return { dims, data: new Float32Array(bytes.buffer.slice(from, bytes.byteOffset + bytes.length)) };
-}
+const { readArray } = require('./read_array.js');
 
 // Written so that what is not a number counts as different.
 function compare(name, got, want) {
@@ -45,7 +31,7 @@ async function main(model, ...words) {
     const [name, expected] = word.split('=');
     if (expected === undefined) {
       const x = readArray(word);
-      results = await session.run({ input: new ort.Tensor('float32', x.data, x.dims) });
+      results = await session.run({ [session.inputNames[0]]: new ort.Tensor('float32', x.data, x.dims) });
     } else {
       good = compare(name, results[name], readArray(expected)) && good;
       compared += 1;

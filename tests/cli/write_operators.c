@@ -321,7 +321,7 @@ static void write_sized(const char *folder) {
 
 static void write_noise(const char *folder, const char *name, int64_t count, int64_t height,
                         int64_t width) {
-    static float noise[4 * 3 * 48 * 48];
+    static float noise[2 * 3 * 64 * 96];
     weld_tensor images = {WELD_F32, WELD_SHAPE(count, 3, height, width), noise};
     fill(&images);
     write_array(folder, name, &images);
@@ -334,6 +334,7 @@ int main(int argc, char **argv) {
     write_noise(argv[1], "noise", 3, 48, 48);
     write_noise(argv[1], "noise_33x50", 2, 33, 50);
     write_noise(argv[1], "noise_40x24", 3, 40, 24);
+    write_noise(argv[1], "noise_64x96", 2, 64, 96);
     write_operators(argv[1]);
     write_sized(argv[1]);
     return 0;

@@ -74,4 +74,6 @@ const weld_task weld_task_detection = {
     .label_lines = weld_detection_label_lines,
     .answer_columns = {"class", "index", "score", "x", "y", "width", "height"},
     .same_answer = weld_detection_same_answer,
+    .layouts = weld_detection_layouts,
+    .file_metadata = weld_detection_file_metadata,
 };

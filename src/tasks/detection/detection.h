@@ -60,4 +60,12 @@ weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_qu
                                        weld_text *out, weld_error *err);
 bool weld_detection_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i);
 
+/* file_layouts.c, file_metadata.c: ONNX files as YOLO's runtimes read them. */
+extern const weld_file_layout weld_detection_layouts[];
+weld_status weld_detection_file_metadata(const weld_model_file *file,
+                                         const weld_file_request *request, weld_metadata *out,
+                                         weld_error *err);
+/* onnx_nms.c: what is told of each image (weld_detection_answer), in ONNX's operators. */
+weld_onnx_ending weld_detection_nms_ending(const void *values);
+
 #endif

@@ -1,0 +1,88 @@
+#!/bin/sh
+# ONNX files of a detector: rows as the runtimes of YOLO read them, boxes after suppression, the maps of the
+# head. ONNX Runtime finds what weld finds; it is skipped where it is not installed.
+# Arguments: the program, write_operators, a folder that may have node_modules/onnxruntime-node, and
+# make_network.
+MAKE_NETWORK=$(realpath "$4")
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/onnx.sh"
+
+# finds NAME LAYOUT FILE SIZE [OPTIONS]...: what weld says of noise of that size is in the file too.
+finds() {
+    if [ -n "$no_runtime" ]; then
+        skip "$1" "$no_runtime"
+        return
+    fi
+    name=$1
+    layout=$2
+    file=$3
+    size=$4
+    shift 4
+    works "$name" node "$here/run_detector.js" "$layout" "$file" "noise_$size.npy" "Y_$size.boxes.npy" \
+        "Y_$size.scores.npy" "$@"
+}
+
+works "noise" "$WRITE_OPERATORS" .
+works "a detector" "$MAKE_NETWORK" yolo11 yolo11.h5 64 width=0.125 depth=0.25
+works "outputs of it" "$WELD" run yolo11.h5 --input noise_64x96.npy --output Y_64x96.npy
+says "are told one by one" "^Y_64x96.boxes.npy written: \[2, 126, 4\]"
+says "with their names" "^Y_64x96.scores.npy written: \[2, 126, 80\]"
+
+works "export" "$WELD" export yolo11.h5 --size 64x96 -o rows.onnx
+prints "has one output" "^outputs +output0$"
+prints "of the operator set of its enlarging" "^opset +11$"
+checks "the checker accepts it" rows.onnx
+finds "rows are boxes and scores" rows rows.onnx 64x96
+works "the same again" "$WELD" export yolo11.h5 --size 64x96 -o again.onnx
+same "is the same file" rows.onnx again.onnx
+works "for any size" "$WELD" export yolo11.h5 --size dynamic -o any.onnx
+finds "has the same rows" rows any.onnx 64x96
+works "for two images" "$WELD" export yolo11.h5 --size 64x96 --batch 2 -o two.onnx
+finds "has them too" rows two.onnx 64x96
+
+works "the maps of the head" "$WELD" export yolo11.h5 --size 64x96 --raw -o raw.onnx
+prints "are three" "^outputs +stride8, stride16, stride32$"
+checks "the checker accepts them" raw.onnx
+finds "they come to the same boxes and scores" raw raw.onnx 64x96
+
+works "suppression" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 -o nms.onnx
+checks "the checker accepts it" nms.onnx open
+finds "boxes are those that are to be kept, then zeros" nms nms.onnx 64x96 0.6 0.2 300
+works "for any size, of few boxes" "$WELD" export yolo11.h5 --size dynamic --nms --conf 0.6 --iou 0.6 --max-det 5 -o few.onnx
+finds "they are the best" nms few.onnx 64x96 0.6 0.6 5
+works "of all classes alike" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --agnostic -o agnostic.onnx
+finds "boxes of another class count" nms agnostic.onnx 64x96 0.6 0.2 300 agnostic
+works "in a late operator set" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --opset 20 -o late.onnx
+finds "it is the same" nms late.onnx 64x96 0.6 0.2 300
+
+# Names with all that Python's quotes need.
+printf "it's\nback\\\\slash\n\"quoted\"\nmüsli\n" > names.txt
+seq 5 80 >> names.txt
+works "as safetensors" "$WELD" export yolo11.h5 -o yolo11.safetensors
+works "with names" "$WELD" export yolo11.safetensors --size 64 --classes names.txt --nms --batch 2 -o named.onnx
+cat > literal.py << 'END'
+import ast, onnx
+texts = {p.key: p.value for p in onnx.load("named.onnx").metadata_props}
+names = ast.literal_eval(texts["names"])
+assert [names[i] for i in range(4)] == ["it's", "back\\slash", '"quoted"', "müsli"], names
+assert len(names) == 80
+assert ast.literal_eval(texts["imgsz"]) == [64, 64]
+assert ast.literal_eval(texts["args"])["nms"] is True
+assert (texts["task"], texts["stride"], texts["batch"]) == ("detect", "32", "2")
+assert "date" not in texts
+END
+if [ -n "$no_checker" ]; then
+    skip "runtimes read them" "$no_checker"
+else
+    works "runtimes read them" "$python" literal.py
+fi
+
+run "$WELD" export yolo11.h5 --nms --raw -o no.onnx
+says "two layouts are too many" "--nms and --raw: one of them"
+run "$WELD" export yolo11.h5 --conf 0.3 -o no.onnx
+says "a threshold is for suppression" "--conf: is for --nms"
+refuses "a threshold beyond 1" "conf: 3 is out of range" "$WELD" export yolo11.h5 --nms --conf 3 -o no.onnx
+refuses "suppression in safetensors" "outputs are an ONNX file's" "$WELD" export yolo11.h5 --nms -o no.safetensors
+works "a classifier" "$MAKE_NETWORK" repvit repvit.h5 32 channels=8,12 depths=1,1
+refuses "suppression of classes" "classification have no other" "$WELD" export repvit.h5 --nms -o no.onnx
+finish

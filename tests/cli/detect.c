@@ -23,10 +23,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", err.message);
     }
     for (int i = 0; i < count; i++) {
-        printf("%s %.6f at %.1f, %.1f: %.1f x %.1f\n",
-               weld_model_class_name(model, found[i].class_index), (double)found[i].score,
-               (double)found[i].x, (double)found[i].y, (double)found[i].width,
-               (double)found[i].height);
+        const char *name = weld_model_class_name(model, found[i].class_index);
+        printf("%s %.6f at %.1f, %.1f: %.1f x %.1f\n", name ? name : "unknown",
+               (double)found[i].score, (double)found[i].x, (double)found[i].y,
+               (double)found[i].width, (double)found[i].height);
     }
     weld_detector_free(detector);
     weld_model_free(model);

@@ -1,12 +1,14 @@
 #!/bin/sh
 # The installed library is enough to write a program of one's own: install, build examples against it
-# with pkg-config alone, classify a photo; the same with the static library.
-# Arguments: the program, make_photos, the build folder, the sanitizers (or none), the compiler.
+# with pkg-config alone, classify a photo, find boxes in it; the same with the static library.
+# Arguments: the program, make_photos, the build folder, the sanitizers (or none), the compiler,
+# make_network.
 WELD=$(realpath "$1")
 MAKE_PHOTOS=$(realpath "$2")
 BUILD=$3
 SANITIZE=$4
 CC=$5
+MAKE_NETWORK=$(realpath "$6")
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/tap.sh"
 cd "$WORK" || exit 1
@@ -39,6 +41,23 @@ cp "$WORK/stdout" by_library
 holds "the program says the same class" grep -q "$(cut -d' ' -f1 by_library)" by_program
 run ./classify deploy.h5 nowhere.jpg
 says "a missing file is an error with a message" "nowhere.jpg"
+unset LD_LIBRARY_PATH
+# shellcheck disable=SC2046,SC2086
+works "build a program that detects" "$CC" -std=c17 -Wall -Wextra -Werror $flags "$here/detect.c" -o detect \
+    "-I$WORK/root$prefix/include" "-L$WORK/$libdir" $(PKG_CONFIG_SYSROOT_DIR="" pkg-config --libs-only-l weld)
+works "make a detector" "$MAKE_NETWORK" yolo11 yolo11.h5 64 width=0.125 depth=0.25
+works "as others write it" "$WELD" export yolo11.h5 -o yolo11.safetensors
+seq -f 'thing %.0f' 0 79 > names.txt
+works "with names" "$WELD" import yolo11.safetensors --classes names.txt -o detector.h5
+export LD_LIBRARY_PATH="$WORK/$libdir"
+works "find boxes" ./detect detector.h5 photos/train/class_b/0000.jpg 0.6
+prints "it says class, score and box" "^thing [0-9]+ 0\.[0-9]+ at [0-9.]+, [0-9.]+: [0-9.]+ x [0-9.]+$"
+sed 's/ at .*//; s/\(0\.....\).*/\1/' stdout > found
+"$WELD" predict detector.h5 photos/train/class_b/0000.jpg --conf 0.6 --csv 2> stderr | tail -n +2 |
+    cut -d, -f2,4 | sed 's/,\(0\.....\).*/ \1/' > told
+same "the program finds the same" found told
+run ./detect deploy.h5 photos/train/class_b/0000.jpg 0.6
+says "a classifier finds none" "it finds no boxes"
 # libweld.a with the shared libraries it stands on: what libzip privately needs, three more, which its
 # package does not bring for linking, is its own business.
 # shellcheck disable=SC2046,SC2086

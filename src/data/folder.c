@@ -22,6 +22,7 @@ typedef struct scan {
     const weld_listing_options *options;
     size_t root_size; /* bytes of the data set's path and the slash behind it */
     int label, depth;
+    bool images_beside; /* the class folders */
 } scan;
 
 /* Links count as what they lead to; most file systems spare us the question. */
@@ -162,10 +163,12 @@ static weld_status scan_class(scan *s, const char *root, weld_error *err) {
 
 static weld_status add_class(scan *s, const char *name, const char *path, entry_kind kind,
                              weld_error *err) {
+    if (kind == ENTRY_FILE && !why_no_image(name, path)) {
+        s->images_beside = true;
+        return skip(s, path, "beside the class folders", err);
+    }
     if (kind != ENTRY_FOLDER) {
-        return kind == ENTRY_FILE && !why_no_image(name, path)
-                   ? skip(s, path, "beside the class folders", err)
-                   : WELD_OK;
+        return WELD_OK;
     }
     return weld_listing_add_class(s->listing, name) ? WELD_OK : weld_fail_memory(err, path);
 }
@@ -177,6 +180,12 @@ weld_status weld_folder_scan(const char *path, const weld_listing_options *optio
     weld_status status = visit_entries(&s, path, add_class, err);
     if (status) {
         return status;
+    }
+    if (out->classes.count == 0 && s.images_beside) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "%s: holds images and no class folders: a data set is a folder with one "
+                         "folder of images per class: is it the one above?",
+                         path);
     }
     if (out->classes.count == 0 || out->classes.count > INT32_MAX) {
         return weld_fail(err, WELD_ERROR_FORMAT,

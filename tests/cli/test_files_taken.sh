@@ -67,7 +67,10 @@ holds "and nothing is said" sh -c "! grep -q beside '$WORK/stderr' || grep -q 'b
 run "$WELD" train small.yaml --set data.train=photos --dry-run
 holds "parts are no classes" test "$status" = 1
 run "$WELD" train small.yaml --set data.train=photos --dry-run
-says "which is said" "^weld: photos: its folders are parts of a data set \('test', 'train', ...\)"
+says "which is said" "^weld: photos: its folders are parts of a data set \('test', 'train'\).*as photos/train"
+refuses "a class folder alone is not a data set" \
+    "photos/train/class_a: holds images and no class folders.*the one above" \
+    "$WELD" train small.yaml --set data.train=photos/train/class_a --dry-run
 
 # Images that no epoch, or never one, has.
 rm photos/train.h5

@@ -90,6 +90,25 @@ START_TEST(a_model_without_names_has_its_classes_counted) {
 }
 END_TEST
 
+/* A folder of train and val, given in place of one of these, has as many folders as a network of
+ * two classes has outputs. */
+START_TEST(parts_of_a_data_set_are_no_classes) {
+    const char *const parts = "parts of a data set ('Train', 'val') and no classes: give one";
+    test_folder folder = test_folder_create();
+    weld_model *m = colours_open(&folder, 1);
+    expect(m, NAMES("Train", "val"), parts);
+    weld_model_free(m);
+    m = open_named(&folder, 2, NULL);
+    expect(m, NAMES("Train", "val"), parts);
+    ck_assert_str_eq(find(m, NAMES("Train", "tram")), "0 1");
+    weld_model_free(m);
+    m = open_named(&folder, 2, (char *[]){"Train", "val"});
+    ck_assert_str_eq(find(m, NAMES("Train", "val")), "0 1");
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(many_and_strange_names_make_one_line_that_ends) {
     enum { MANY = 60 };
     test_folder folder = test_folder_create();
@@ -189,5 +208,5 @@ RUN_SUITE("infer/classes", names_decide_which_class_is_which,
           an_order_that_nobody_stated_is_never_guessed,
           classes_are_found_by_name_wherever_they_stand,
           the_message_says_what_is_missing_and_what_is_unknown,
-          a_model_without_names_has_its_classes_counted,
+          a_model_without_names_has_its_classes_counted, parts_of_a_data_set_are_no_classes,
           many_and_strange_names_make_one_line_that_ends)

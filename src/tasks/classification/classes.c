@@ -65,6 +65,34 @@ static int join(const named_class *data, int data_count, const named_class *mode
     return common;
 }
 
+/* --- Parts of a data set, which are no classes --- */
+
+static bool is_part_name(const char *name) {
+    static const char *const parts[] = {"train", "training", "val", "valid", "validation", "test"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (weld_strcasecmp(name, parts[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static weld_status check_parts(const weld_dataset *ds, weld_error *err) {
+    const char *path = weld_dataset_path(ds);
+    const int count = weld_dataset_class_count(ds);
+    for (int i = 0; i < count; i++) {
+        if (count < 2 || !is_part_name(weld_dataset_class_name(ds, i))) {
+            return WELD_OK;
+        }
+    }
+    return weld_fail(
+        err, WELD_ERROR_ARGUMENT,
+        "%s: its folders are parts of a data set ('%s', '%s'%s) and no classes: give one of them, "
+        "as %s/%s (the folder that has both is for weld train --data)",
+        path, weld_dataset_class_name(ds, 0), weld_dataset_class_name(ds, 1),
+        count > 2 ? ", ..." : "", path, weld_dataset_class_name(ds, count - 1));
+}
+
 /* Append "; 2 missing: 'cat', 'dog'", unless there are none. */
 static void describe(char *text, size_t size, const char *what, const weld_name_list *list) {
     size_t used = strlen(text);
@@ -75,6 +103,7 @@ static void describe(char *text, size_t size, const char *what, const weld_name_
 
 static weld_status refuse(const weld_dataset *ds, int have, int want, const differences *d,
                           weld_error *err) {
+    WELD_TRY(check_parts(ds, err));
     char text[900] = "";
     describe(text, sizeof text, "missing", &d->missing);
     describe(text, sizeof text, "unknown to the model", &d->unknown);
@@ -262,6 +291,7 @@ weld_status weld_class_match_labels(const weld_dataset *ds, const weld_labels *l
     if (labels->names) {
         return match_names(ds, have, labels, to, err);
     }
+    WELD_TRY(check_parts(ds, err));
     return have == labels->count ? match_order(ds, labels, to, err)
                                  : refuse(ds, have, labels->count, &(differences){0}, err);
 }
@@ -284,32 +314,6 @@ static void list_folders(const weld_dataset *ds, weld_name_list *list) {
             }
         }
     }
-}
-
-/* Parts of a data set, which are no classes. */
-static bool is_part_name(const char *name) {
-    static const char *const parts[] = {"train", "training", "val", "valid", "validation", "test"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (weld_strcasecmp(name, parts[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static weld_status check_parts(const weld_dataset *ds, weld_error *err) {
-    const char *path = weld_dataset_path(ds);
-    for (int i = 0; i < weld_dataset_class_count(ds); i++) {
-        if (!is_part_name(weld_dataset_class_name(ds, i))) {
-            return WELD_OK;
-        }
-    }
-    return weld_fail(
-        err, WELD_ERROR_ARGUMENT,
-        "%s: its folders are parts of a data set ('%s', '%s', ...) and no classes: give "
-        "one of them (data.train: %s/%s), or the folder as --data",
-        path, weld_dataset_class_name(ds, 0), weld_dataset_class_name(ds, 1), path,
-        weld_dataset_class_name(ds, 0));
 }
 
 weld_status weld_class_check_data(const weld_dataset *ds, weld_error *err) {

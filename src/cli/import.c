@@ -30,8 +30,10 @@ static void print_found(const char *path, const weld_model *m) {
     const weld_model_origin *origin = &f->origin;
     bool merged = weld_model_is_merged(m);
     if (origin->kind) {
-        printf("%s: a %s file%s%s, %zu tensors, %s\n", path,
-               origin->kind == WELD_FILE_PTH ? "PyTorch .pth" : "safetensors",
+        printf("%s: %s%s%s, %zu tensors, %s\n", path,
+               origin->kind == WELD_FILE_PTH           ? "a PyTorch .pth file"
+               : origin->kind == WELD_FILE_SAFETENSORS ? "a safetensors file"
+                                                       : "an index of files",
                *origin->key ? ", state dict " : "", origin->key, origin->tensors,
                origin->passed_over.count ? "of which the network's are used" : "all used");
         if (*origin->prefix) {

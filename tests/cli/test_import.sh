@@ -28,6 +28,8 @@ for net in official timm timm_legacy timm_distillation timm_bfloat16; do
 done
 works "run PyTorch's shards by their index" "$WELD" run "$F/shards.bin.index.json" --input "$F/images.npy" --output y.npy
 close "they give PyTorch's logits" "$F/bfloat16.logits.npy" y.npy
+works "import them" "$WELD" import "$F/shards.bin.index.json" -o shards.h5
+prints "as what they are" "shards.bin.index.json: an index of files, [0-9]+ tensors"
 refuses "one of them alone" "one of 2 files that hold a network together: give their index .*shards.bin.index.json" \
     "$WELD" run "$F/shards-00001-of-00002.bin" --input "$F/images.npy" --output y.npy
 for file in merged.pth merged_official.safetensors merged_timm.safetensors merged_timm_distillation.safetensors; do

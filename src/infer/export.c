@@ -196,6 +196,7 @@ weld_status weld_model_export_on(const weld_model *m, const weld_model_data *dat
     }
     const weld_model *exported = merged ? merged : m;
     made.counts = weld_graph_counts(exported->graph);
+    made.counts.tensors += format == SAFETENSORS ? (int64_t)constant_count(exported) : 0;
     status = format == ONNX ? weld_export_onnx(exported, path, options, &v, &made, err)
                             : export_safetensors(exported, path, naming, &v, err);
     if (!status && report) {

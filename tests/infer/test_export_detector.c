@@ -127,6 +127,21 @@ START_TEST(suppression_is_set_as_for_answers) {
 }
 END_TEST
 
+START_TEST(the_tensor_that_no_graph_has_is_counted) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_detector(&folder, false, NULL);
+    const weld_export_options training = {.form = WELD_EXPORT_TRAINING, .threads = 1};
+    const char *path = test_path(&folder, "x.safetensors");
+    weld_export_report report;
+    weld_error err;
+    ck_assert_msg(!weld_model_export(m, path, &training, &report, &err), "%s", err.message);
+    ck_assert_int_eq(report.counts.tensors,
+                     weld_graph_counts(weld_model_graph(m)).tensors + 1); /* of the distances */
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(what_has_no_meaning_is_refused) {
     static const char *const conf[] = {"conf=0.5"}, *const other[] = {"top=5"},
                              *const bare[] = {"conf"};
@@ -179,4 +194,5 @@ START_TEST(failing_allocations_are_errors_and_nothing_more) {
 END_TEST
 
 RUN_SUITE("infer/export_detector", files_have_what_runtimes_read, suppression_is_set_as_for_answers,
-          what_has_no_meaning_is_refused, failing_allocations_are_errors_and_nothing_more)
+          the_tensor_that_no_graph_has_is_counted, what_has_no_meaning_is_refused,
+          failing_allocations_are_errors_and_nothing_more)

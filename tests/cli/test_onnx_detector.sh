@@ -48,6 +48,8 @@ finds "they come to the same boxes and scores" raw raw.onnx 64x96
 works "suppression" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 -o nms.onnx
 checks "the checker accepts it" nms.onnx open
 finds "boxes are those that are to be kept, then zeros" nms nms.onnx 64x96 0.6 0.2 300
+works "of all that there is" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0 --iou 0.6 -o all.onnx
+finds "each anchor counts once" nms all.onnx 64x96 0 0.6 300
 works "for any size, of few boxes" "$WELD" export yolo11.h5 --size dynamic --nms --conf 0.6 --iou 0.6 --max-det 5 -o few.onnx
 finds "they are the best" nms few.onnx 64x96 0.6 0.6 5
 works "of all classes alike" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --agnostic -o agnostic.onnx

@@ -53,11 +53,11 @@ static char *class_numbers(weld_onnx_builder *b, int64_t classes) {
     return values ? weld_onnx_integers_of(b, name, WELD_SHAPE(1, classes, 1), values) : NULL;
 }
 
-/* Scores as NonMaxSuppression takes them [batch, classes, anchors]: each anchor's best, and 0 for
- * its other classes, which no threshold lets pass. */
+/* Scores as NonMaxSuppression takes them [batch, classes, anchors]: each anchor's best, and -1
+ * for its other classes, which no threshold lets pass. */
 static char *best_of_class(weld_onnx_builder *b, char *scores, char *best_class, int64_t classes) {
     char *is_best = apply2(b, "Equal-7", turned(b, best_class), class_numbers(b, classes));
-    char *in[] = {is_best, turned(b, scores), weld_onnx_scalar(b, 0)};
+    char *in[] = {is_best, turned(b, scores), weld_onnx_scalar(b, -1)};
     return weld_onnx_node(b, "Where-9", 3, in, NULL);
 }
 

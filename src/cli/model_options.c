@@ -152,6 +152,12 @@ void cli_tell_preparing(const char *path, const weld_model *m) {
     const weld_model_origin *origin = &m->file.origin;
     const weld_preprocessing *p = weld_model_get_preprocessing(m);
     char input[WELD_INPUT_TEXT_SIZE];
+    if (origin->kind && weld_preprocessing_is_of_bytes(p)) {
+        fprintf(stderr,
+                "note: %s: a mean of %g is of pixels of 0 to 255, but here they are of 0 to 1: "
+                "divide mean and std by 255\n",
+                path, (double)p->mean[0]);
+    }
     if (!origin->usual && !origin->hub) {
         return;
     }

@@ -216,6 +216,8 @@ weld_status weld_model_tensor_name(const weld_model_config *config, const weld_n
 extern const char *const weld_fit_names[3], *const weld_interpolation_names[2];
 /* WELD_ERROR_ARGUMENT where a value is out of its range (weld/image.h); the message names it. */
 weld_status weld_preprocessing_check(const weld_preprocessing *p, weld_error *err);
+/* A mean of pixels of 0 to 255, as other programs have them: nothing of an image would be left. */
+bool weld_preprocessing_is_of_bytes(const weld_preprocessing *p);
 /* For people: "224", "224 x 320", "224 x 320, letterbox on 124,116,104"; returns text. */
 enum { WELD_INPUT_TEXT_SIZE = 80 };
 const char *weld_input_text(const weld_preprocessing *p, char text[WELD_INPUT_TEXT_SIZE]);

@@ -70,6 +70,10 @@ void weld_preprocessing_pad_with_mean(weld_preprocessing *p) {
     }
 }
 
+bool weld_preprocessing_is_of_bytes(const weld_preprocessing *p) {
+    return p->mean[0] > 2 || p->mean[1] > 2 || p->mean[2] > 2;
+}
+
 const char *weld_input_text(const weld_preprocessing *p, char text[WELD_INPUT_TEXT_SIZE]) {
     snprintf(text, WELD_INPUT_TEXT_SIZE, p->height == p->width ? "%d" : "%d x %d", p->height,
              p->width);

@@ -190,6 +190,16 @@ static void advise_on_mosaics(const weld_trainer *t, advice *a) {
 
 /* --- Telling --- */
 
+static void advise_on_pixels(const weld_trainer *t, advice *a) {
+    const weld_preprocessing *p = &t->data.recipe.data.preprocessing;
+    if (weld_preprocessing_is_of_bytes(p)) {
+        advise(a,
+               "data.mean %g is of pixels of 0 to 255, but here they are of 0 to 1: divide mean "
+               "and std by 255\n",
+               (double)p->mean[0]);
+    }
+}
+
 static void tell(const weld_trainer *t, const weld_train_group *groups, size_t count) {
     const weld_train_callbacks *c = &t->data.settings->callbacks;
     const weld_recipe *r = &t->data.recipe;
@@ -209,6 +219,7 @@ static void tell(const weld_trainer *t, const weld_train_group *groups, size_t c
         advise_on_schedule(t, &a);
         advise_on_mosaics(t, &a);
         advise_on_average(t, &a);
+        advise_on_pixels(t, &a);
     }
     weld_parameter_rates_text(&r->model, t->step->graph, t->step->rates, t->schedule.base_lr, rates,
                               sizeof rates);

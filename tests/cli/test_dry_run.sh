@@ -29,10 +29,13 @@ prints "memory is told" "^# memory: .* of accumulated gradients; the process too
 prints "the time of all is told" "^# 24 updates and 4 evaluations: [0-9]"
 prints "a batch far below the recipe's is warned of" "^# note: an update is on 16 images, far below the 128"
 cp "$WORK/stdout" resolved.yaml
+holds "nothing is said of a mean that is as usual" sh -c '! grep "0 to 255" resolved.yaml'
 works "what is printed is a recipe" "$WELD" train resolved.yaml --dry-run
 sed '/^#/d' resolved.yaml > a
 sed '/^#/d' "$WORK/stdout" > b
 same "that resolves to itself" a b
+works "of a mean from another program" "$WELD" train small.yaml --dry-run --set 'data.mean=[123.7, 116.3, 103.5]'
+prints "which is told" "^# note: data.mean 123.7 is of pixels of 0 to 255"
 works "of several sizes" "$WELD" train small.yaml --dry-run --set 'data.sizes=[24, 32]'
 prints "each has its batch" "^# an update is on 2 batches of 14 images of 24 x 24 or 8 images of 32 x 32$"
 prints "updates are drawn before" "^# 4 epochs of about [0-9]+ updates, [0-9]+ in all; fp32, [0-9]+ threads"

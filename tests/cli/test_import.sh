@@ -148,6 +148,8 @@ works "state all of it by options" "$WELD" predict hub/model.safetensors "$PHOTO
     --interpolation bilinear --mean 0.1,0.2,0.3 --std 0.25,0.5,0.75 --classes names
 cp stdout again
 same "with the same answer" by_config again
+works "the mean of another program" "$WELD" import hub/model.safetensors -o bytes.h5 --mean 123.7,116.3,103.5 --std 58.4,57.1,57.4
+says "is told from weld's" "^note: .*a mean of 123.7 is of pixels of 0 to 255"
 refuses "what is no colour" "three numbers" "$WELD" predict hub/model.safetensors "$PHOTO" --mean 0.1,0.2
 refuses "another mean than a file of weld's states" "hub.h5: mean 0.1 0.2 0.3" "$WELD" predict hub.h5 "$PHOTO" --mean 0,0,0
 hub '[0.1, 0.2]' 5

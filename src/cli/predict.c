@@ -75,7 +75,7 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     int jobs = 1;
     bool json = false, csv = false;
     const char *reject = NULL, *rest = NULL;
-    int most = 5;
+    int most = 0;
     cli_answers answers = {.reject = 0};
     cli_answer_files files = {.draw = NULL};
     cli_keys keys = {.count = 0};
@@ -83,7 +83,7 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     cli_input_options input = {0};
     cli_inputs inputs;
     const cli_option options[] = {
-        {"top", 'k', CLI_COUNT, &most, "K", "how many classes an image (5)"},
+        {"top", 'k', CLI_COUNT, &most, "K", "most answers an image (classes: 5; boxes: --max-det)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON array"},
         {"csv", 0, CLI_FLAG, &csv, NULL, "print CSV: a row for each class of an image"},
         {"reject", 0, CLI_TEXT, &reject, "P",

@@ -9,6 +9,7 @@
 #include "optimize/optimizer.h"
 #include "optimize/schedule.h"
 #include "recipe/duration.h"
+#include "tasks/task.h"
 
 /* A key by the member of weld_recipe that it sets, or by the row of its family. */
 #define KEY(member) WELD_RECIPE_PLACE(member)
@@ -267,6 +268,11 @@ static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origi
     if (r->train.best == WELD_RECIPE_BEST_EMA && !(r->train.ema_decay > 0)) {
         return weld_recipe_fail(o, KEY(train.best),
                                 "there is no average: give train.ema_decay, or set this to weights",
+                                err);
+    }
+    if (r->train.best == WELD_RECIPE_BEST_LOSS && weld_task_of(&r->model)->has_no_loss) {
+        return weld_recipe_fail(o, KEY(train.best),
+                                "evaluations of such networks have no loss: take weights or ema",
                                 err);
     }
     if (r->train.best != WELD_RECIPE_BEST_WEIGHTS && !weld_recipe_evaluates(r)) {

@@ -67,11 +67,15 @@ weld_status weld_report_add_picture(const weld_image *image, int most, const cha
 
 weld_status weld_report_open_images(const char *named, const weld_recipe *recipe, json_t *run,
                                     weld_dataset **out, weld_error *err) {
-    const char *const paths[] = {named, recipe ? recipe->data.val : ""};
+    /* The recipe says which part is meant. */
+    const char *const paths[] = {recipe ? recipe->data.val : "", named};
+    const bool whole = recipe && recipe->data.split > 0;
     weld_status status = WELD_ERROR_NOT_FOUND;
     *out = NULL;
     for (int i = 0; i < 2 && status; i++) {
-        status = *paths[i] ? weld_dataset_open(paths[i], out, NULL) : WELD_ERROR_NOT_FOUND;
+        status = !*paths[i] ? WELD_ERROR_NOT_FOUND
+                 : whole    ? weld_dataset_open(paths[i], out, NULL)
+                            : weld_dataset_open_to_judge(paths[i], out, NULL);
     }
     if (status == WELD_ERROR_MEMORY) {
         return weld_fail_memory(err, named);

@@ -108,7 +108,12 @@ static weld_status adopt(const weld_task *task, weld_dataset *ds, const weld_lab
                          weld_error *err) {
     WELD_TRY(weld_task_match_labels(task, ds, labels, to, err));
     const int64_t all = count_things(ds, things);
-    if (sum_up(ds, labels, to, things, adopted, out) == all && all > 0) {
+    if (!all) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: has no box at all, by which a network could be judged",
+                         weld_dataset_path(ds));
+    }
+    if (sum_up(ds, labels, to, things, adopted, out) == all) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: no %s of a class that the network knows: give the data it was made "
                          "for",

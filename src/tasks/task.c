@@ -28,6 +28,7 @@ void weld_task_standard_values(const weld_task *task, unsigned char *values) {
 
 weld_status weld_task_answer_values(const weld_task *task, const char *const *set, size_t count,
                                     void *values, weld_error *err) {
+    memset(values, 0, WELD_TASK_VALUES_SIZE);
     weld_keys_set_standard(task->answer_keys, task->answer_key_count, values);
     for (size_t i = 0; i < count; i++) {
         const size_t length = strcspn(set[i], "=");

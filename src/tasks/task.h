@@ -63,7 +63,7 @@ typedef struct weld_labels {
 typedef struct weld_question {
     const weld_labels *labels;
     const weld_placement *placement; /* where in what the network saw each of its pixels lies */
-    int most;                        /* things that are told of it */
+    int most;                        /* things that are told of it; 0: as is usual */
     const void *values;              /* of the task's answer keys: its struct */
 } weld_question;
 
@@ -118,6 +118,7 @@ typedef struct weld_task {
     const weld_score_kind *scores;
     int score_count, run_scores;
     bool smaller_is_better;
+    bool has_no_loss; /* in evaluation */
 
     /* --- Data */
     const weld_annotation *annotation;

@@ -8,6 +8,8 @@
 #include "tasks/classification/classification.h"
 #include "tasks/classification/scores.h"
 
+enum { USUAL_ANSWERS = 5 };
+
 bool weld_class_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i) {
     const int classes = (int)a->shape.dim[1];
     const float *x = a->data, *y = b->data;
@@ -42,7 +44,7 @@ static void add_text(const weld_labels *labels, const float *p, const int *top, 
     char text[16];
     for (int i = 0; i < count; i++) {
         weld_text_format(out, "  %6.2f %%  ", 100.0 * (double)p[top[i]]);
-        weld_text_add(out, class_text(labels, top[i], text));
+        weld_text_add_printable(out, class_text(labels, top[i], text));
         weld_text_add(out, "\n");
     }
 }
@@ -70,7 +72,8 @@ weld_status weld_class_answer(const weld_tensor *outputs, const weld_question *q
                               weld_text *text, json_t **json, weld_error *err) {
     const weld_labels *labels = question->labels;
     const int classes = (int)outputs[0].shape.dim[1];
-    const int count = question->most < classes ? question->most : classes;
+    const int most = question->most ? question->most : USUAL_ANSWERS;
+    const int count = most < classes ? most : classes;
     const weld_kernels *kernels;
     WELD_TRY(weld_class_check_network(classes, err));
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &kernels, err));

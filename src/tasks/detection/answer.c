@@ -16,11 +16,11 @@ const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
      .help = "of boxes that overlap by more (intersection over union) the best is told"},
     {"max_det", WELD_KEY_INTEGER, WELD_KEY_ONE(weld_detection_answer, max_det), .min = 1,
      .max = 30000, .standard = "300", .help = "most boxes of an image"},
-    {"agnostic", WELD_KEY_BOOL, WELD_KEY_ONE(weld_detection_answer, agnostic),
+    {"agnostic", WELD_KEY_BOOL, WELD_KEY_ONE(weld_detection_answer, agnostic), .standard = "false",
      .help = "boxes of different classes count as overlapping too"},
 };
-static weld_nms_options nms_of(const void *values) {
-    weld_detection_answer a;
+static weld_nms_options nms_of(const void *values, int most) {
+    weld_detection_answer a = {.agnostic = false};
     if (values) {
         memcpy(&a, values, sizeof a);
     } else {
@@ -29,7 +29,7 @@ static weld_nms_options nms_of(const void *values) {
     weld_nms_options nms = weld_nms_for_answers();
     nms.confidence = a.conf;
     nms.iou = a.iou;
-    nms.kept = a.max_det;
+    nms.kept = most && most < a.max_det ? most : a.max_det;
     nms.agnostic = a.agnostic;
     return nms;
 }
@@ -55,7 +55,7 @@ static void add_text(const weld_labels *labels, const weld_found_box *b, weld_te
     char text[16];
     weld_text_format(out, "  %6.2f %%  %.1f, %.1f to %.1f, %.1f  ", 100 * b->score, b->x, b->y,
                      b->x + b->width, b->y + b->height);
-    weld_text_add(out, class_text(labels, b->class_index, text));
+    weld_text_add_printable(out, class_text(labels, b->class_index, text));
     weld_text_add(out, "\n");
 }
 
@@ -69,7 +69,7 @@ static json_t *make_json(const weld_labels *labels, const weld_found_box *b) {
 
 weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_question *question,
                                        weld_text *text, json_t **json, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values);
+    const weld_nms_options nms = nms_of(question->values, question->most);
     weld_array found = {.element = sizeof(weld_detection)};
     weld_status status = find(outputs, 0, &nms, &found, err);
     if (!status && json && !(*json = json_array())) {
@@ -93,7 +93,7 @@ weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_qu
 
 weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question *question,
                                 weld_image *image, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values);
+    const weld_nms_options nms = nms_of(question->values, question->most);
     weld_array found = {.element = sizeof(weld_detection)};
     weld_status status = find(outputs, 0, &nms, &found, err);
     const int side = image->width < image->height ? image->width : image->height;
@@ -113,7 +113,7 @@ weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question 
 
 weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_question *question,
                                        weld_text *out, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values);
+    const weld_nms_options nms = nms_of(question->values, question->most);
     const double width = question->placement->width, height = question->placement->height;
     weld_array found = {.element = sizeof(weld_detection)};
     weld_status status = find(outputs, 0, &nms, &found, err);
@@ -136,7 +136,7 @@ static bool is_same(const weld_detection *p, const weld_detection *q) {
 /* As many, and for each of one another of its class within a pixel: those of equal scores may have
  * changed places. */
 bool weld_detection_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i) {
-    const weld_nms_options nms = nms_of(NULL);
+    const weld_nms_options nms = nms_of(NULL, 0);
     weld_array x = {.element = sizeof(weld_detection)}, y = x;
     bool same = !find(a, i, &nms, &x, NULL) && !find(b, i, &nms, &y, NULL) && x.count == y.count;
     for (size_t k = 0; k < x.count && same; k++) {

@@ -40,6 +40,7 @@ const weld_task weld_task_detection = {
     .scores = scores,
     .score_count = WELD_COCO_FIGURES,
     .run_scores = 2,
+    .has_no_loss = true,
     .annotation = &weld_box_annotation,
     .match_labels = weld_class_match_labels,
     .keys = weld_detection_loss_keys,

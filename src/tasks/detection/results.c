@@ -51,6 +51,8 @@ static int by_id(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
+enum { NO_ID = -1 }; /* of classes that the data does not have */
+
 static weld_status list_names(const weld_dataset *ds, int64_t count,
                               int64_t (*id_of)(const weld_dataset *, int64_t), names *out,
                               weld_error *err) {
@@ -59,14 +61,17 @@ static weld_status list_names(const weld_dataset *ds, int64_t count,
         return weld_fail_memory(err, "results");
     }
     for (int64_t i = 0; i < count; i++) {
-        out->items[out->count++] = (name){id_of(ds, i), i};
+        const int64_t id = id_of(ds, i);
+        if (id != NO_ID) {
+            out->items[out->count++] = (name){id, i};
+        }
     }
     qsort(out->items, out->count, sizeof *out->items, by_id);
     return WELD_OK;
 }
 
 static int64_t category_id(const weld_dataset *ds, int64_t i) {
-    return weld_dataset_category_id(ds, (int)i); /* -1 of classes that the data does not have */
+    return weld_dataset_category_id(ds, (int)i);
 }
 
 /* -1: there is none. */

@@ -122,10 +122,11 @@ static weld_status write_head(const weld_box *truth, int64_t truths, const weld_
             ok = weld_array_append(&sure, &found[i], 1);
         }
     }
-    head.found = (int64_t)sure.count;
     if (sure.count) {
         qsort(sure.data, sure.count, sizeof *found, higher_score);
     }
+    sure.count = sure.count < COCO_OWN_MOST ? sure.count : COCO_OWN_MOST;
+    head.found = (int64_t)sure.count;
     weld_status status =
         ok ? count_mistakes(truth, truths, sure.data, head.found, &head.mistakes, err)
            : weld_fail_memory(err, "evaluation");

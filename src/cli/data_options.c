@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/boxes.h"
 #include "data/tell.h"
 #include "recipe/recipe_split.h"
 
@@ -47,6 +48,23 @@ static weld_status take_validation(const weld_recipe *r, const weld_model *m, in
     return status;
 }
 
+/* Are these images that a run by the recipe learned? */
+static bool is_learned(const weld_recipe *recipe, const char *path, const weld_dataset *ds) {
+    weld_dataset *train;
+    if (!is_same_path(recipe->data.train, path)) {
+        return false;
+    }
+    if (!weld_dataset_has_boxes(ds)) {
+        return true;
+    }
+    const bool same = weld_dataset_open(recipe->data.train, &train, NULL) == WELD_OK;
+    const bool learned = same && weld_dataset_is_same_part(train, ds);
+    if (same) {
+        weld_dataset_free(train);
+    }
+    return learned;
+}
+
 static weld_status open(const cli_data_request *r, const weld_model *m, weld_dataset **out,
                         weld_error *err) {
     weld_recipe *recipe;
@@ -55,7 +73,7 @@ static weld_status open(const cli_data_request *r, const weld_model *m, weld_dat
                                   : weld_dataset_open_to_judge(r->path, out, err);
     if (!status && r->split) {
         status = take_validation(recipe, r->split, r->threads, *out, err);
-    } else if (!status && recipe && is_same_path(recipe->data.train, r->path)) {
+    } else if (!status && recipe && is_learned(recipe, r->path, *out)) {
         fprintf(stderr, "note: %s: %s was trained on images of it%s\n", r->path,
                 r->letter ? r->letter : "the model",
                 recipe->data.split > 0 ? ": --split takes those that it was not trained on" : "");

@@ -17,7 +17,7 @@ typedef struct request {
 } request;
 
 static weld_status open_data(const request *r, weld_dataset **out, weld_error *err) {
-    const weld_dataset_options options = {.boxes.no_images = true};
+    const weld_dataset_options options = {.boxes.no_images = true, .part = WELD_NAMED_VAL};
     WELD_TRY(weld_dataset_open_with(r->data, &options, out, err));
     if (!weld_dataset_has_boxes(*out)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,

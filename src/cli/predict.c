@@ -35,7 +35,8 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
                                cli_answers *answers, const cli_answer_files *files, size_t *failed,
                                weld_error *err) {
     weld_image_queue *queue;
-    WELD_TRY(weld_image_queue_create(weld_image_runner_transform(runner), images->paths,
+    WELD_TRY(weld_image_queue_create(weld_image_runner_transform(runner),
+                                     files->task->annotation->of_boxes, images->paths,
                                      (int64_t)images->count, jobs, &queue, err));
     weld_status status = cli_answer_files_begin(files, images, err);
     status = status ? status : cli_answers_begin(answers, err);

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "formats/file.h"
 #include "images/encode_png.h"
+#include "images/upright.h"
 
 /* Of the name in a path what stands before its ending; *length of it. */
 static const char *stem(const char *path, size_t *length) {
@@ -92,7 +93,11 @@ static weld_status draw(const cli_answer_files *f, const char *path, const weld_
     weld_bytes bytes = {0}, png = {0};
     weld_image image = {0};
     weld_status status = weld_read_file(path, &bytes, err);
-    status = status ? status : weld_decode_image(bytes.data, bytes.size, f->scale16, &image, err);
+    if (!status) {
+        const int orientation =
+            f->task->annotation->of_boxes ? weld_orientation_of(bytes.data, bytes.size) : 1;
+        status = weld_decode_upright(bytes.data, bytes.size, orientation, f->scale16, &image, err);
+    }
     status = status ? status : f->task->draw_answer(outputs, question, &image, err);
     status = status ? status : weld_encode_png(&image, &png, err);
     status = status ? status : write_into(f->draw, path, ".png", png.data, png.size, err);

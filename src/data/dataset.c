@@ -216,6 +216,20 @@ weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, wel
     return status;
 }
 
+static bool same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Parts have their order from their files, so that the first image tells. */
+bool weld_dataset_is_same_part(const weld_dataset *a, const weld_dataset *b) {
+    if (!a->boxes || !b->boxes) {
+        return !a->boxes == !b->boxes;
+    }
+    return weld_dataset_count(a) > 0 && weld_dataset_count(b) > 0 &&
+           same_text(a->boxes->root, b->boxes->root) &&
+           same_text(weld_dataset_name(a, 0), weld_dataset_name(b, 0));
+}
+
 weld_status weld_dataset_keep(weld_dataset *ds, const unsigned char *part, unsigned char wanted,
                               weld_error *err) {
     const int64_t count = weld_dataset_count(ds);

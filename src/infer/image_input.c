@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "images/upright.h"
 
 enum { MOST_JOBS = 256, SLOTS_OF_JOB = 2 };
 
@@ -18,11 +19,17 @@ void weld_image_input_free(weld_image_input *in) {
     weld_bytes_free(&in->bytes);
 }
 
+weld_status weld_image_input_decode(weld_image_input *in, const void *bytes, size_t size,
+                                    int scale16, weld_error *err) {
+    const int orientation = in->upright ? weld_orientation_of(bytes, size) : 1;
+    return weld_decode_upright(bytes, size, orientation, scale16, &in->image, err);
+}
+
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
                                   float *out, weld_placement *placement, weld_error *err) {
     WELD_TRY(weld_read_file(path, &in->bytes, err));
-    weld_status status = weld_decode_image(in->bytes.data, in->bytes.size, t->preprocessing.scale16,
-                                           &in->image, err);
+    weld_status status =
+        weld_image_input_decode(in, in->bytes.data, in->bytes.size, t->preprocessing.scale16, err);
     status = status ? status : weld_transform_evaluation(t, &in->image, &in->scratch, out, err);
     if (status) {
         return weld_fail_context(err, status, "%s", path);
@@ -61,7 +68,7 @@ struct weld_image_queue {
 
 static void *prepare(void *arg) {
     weld_image_queue *q = arg;
-    weld_image_input in = {0};
+    weld_image_input in = {.upright = q->own.upright};
     pthread_mutex_lock(&q->lock);
     while (!q->stop && q->taken < q->count) {
         if (q->taken >= q->freed_count + q->slot_count) {
@@ -112,7 +119,7 @@ static weld_status allocate(weld_image_queue *q, int jobs, weld_error *err) {
     return WELD_OK;
 }
 
-weld_status weld_image_queue_create(const weld_transform *t, const char *const *paths,
+weld_status weld_image_queue_create(const weld_transform *t, bool upright, const char *const *paths,
                                     int64_t count, int jobs, weld_image_queue **out,
                                     weld_error *err) {
     *out = NULL;
@@ -122,6 +129,7 @@ weld_status weld_image_queue_create(const weld_transform *t, const char *const *
         return weld_fail_memory(err, "reading images");
     }
     q->transform = t;
+    q->own.upright = upright;
     q->paths = paths;
     q->count = count;
     pthread_mutex_init(&q->lock, NULL);

@@ -8,6 +8,7 @@
 
 /* Memory that calls of one thread share. Start zeroed. */
 typedef struct weld_image_input {
+    bool upright; /* the orientation in an image's metadata is applied (images/upright.h) */
     weld_transform_scratch scratch;
     weld_image image;
     weld_bytes bytes;
@@ -20,6 +21,9 @@ typedef struct weld_prepared_image {
     weld_placement placement;
 } weld_prepared_image;
 
+/* Decode as the input says. */
+weld_status weld_image_input_decode(weld_image_input *in, const void *bytes, size_t size,
+                                    int scale16, weld_error *err);
 /* *placement, which may be NULL: where what the image shows comes to lie in `out`. Errors name the
  * file. */
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
@@ -27,9 +31,9 @@ weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t,
 
 typedef struct weld_image_queue weld_image_queue;
 
-/* paths[0..count) and t must outlive it. jobs: threads that prepare images ahead; 1: none, each
- * image when it is asked for. */
-weld_status weld_image_queue_create(const weld_transform *t, const char *const *paths,
+/* paths[0..count) and t must outlive it. upright: as of weld_image_input. jobs: threads that
+ * prepare images ahead; 1: none, each image when it is asked for. */
+weld_status weld_image_queue_create(const weld_transform *t, bool upright, const char *const *paths,
                                     int64_t count, int jobs, weld_image_queue **out,
                                     weld_error *err);
 void weld_image_queue_free(weld_image_queue *q); /* accepts NULL */

@@ -145,7 +145,8 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
         WELD_TRY(weld_data_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
     } else {
         WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
-        if (is_same_place(d->recipe.data.train, d->recipe.data.val)) {
+        if (is_same_place(weld_dataset_path(d->train), weld_dataset_path(d->val)) &&
+            weld_dataset_is_same_part(d->train, d->val)) {
             weld_train_say(d->settings,
                            "data.val is what is trained on (%s): its scores say nothing of other "
                            "images: set some aside with data.split",

@@ -42,6 +42,10 @@ same "goes on to the same losses on another number of threads" whole resumed
 
 works "the boxes of YOLO's files" "$WELD" train small.yaml --out yolo --set train.epochs=1 \
     --set data.train=scenes/data.yaml --set data.val=scenes/data.yaml
+holds "whose parts are told apart" sh -c '! grep "is what is trained on" stderr'
+works "a part that is trained on" "$WELD" train small.yaml --dry-run \
+    --set data.train=scenes/data.yaml:train --set data.val=scenes/data.yaml:train
+says "is known too" "is what is trained on"
 works "and those of COCO's" "$WELD" train small.yaml --out coco --set train.epochs=1
 grep '"kind":"step"' yolo/metrics.jsonl | head -n 1 > one.jsonl && untimed one.jsonl > one
 grep '"kind":"step"' coco/metrics.jsonl | head -n 1 > two.jsonl && untimed two.jsonl > two
@@ -61,6 +65,12 @@ cp stdout told
 works "which is evaluated like any program's" "$WELD" eval --results found.json --data scenes/instances_val.json --per-class
 cp stdout of_file
 same "to the same figures" told of_file
+works "what it finds in the part val" "$WELD" eval yolo/best.h5 --data scenes/data.yaml --per-class --write-results found.json
+cp stdout told
+holds "which is another than the one of training" sh -c '! grep "was trained on images" stderr'
+works "is held against that part" "$WELD" eval --results found.json --data scenes/data.yaml --per-class
+cp stdout of_file
+same "and not against the other" told of_file
 works "in another precision" "$WELD" eval run/best.h5 --data scenes/instances_val.json --precision bf16
 
 works "predicting" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --max-det 3 --json
@@ -68,6 +78,18 @@ prints "gives boxes" '"width":'
 works "and files" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --draw drawn --txt labels
 holds "drawn" test -s drawn/000007.png
 holds "and as labels" test -s labels/000007.txt
+set -- items/class_a/*.jpg
+{
+    printf '\377\330\377\341\0\042Exif\0\0MM\0\052\0\0\0\010\0\1\1\022\0\3\0\0\0\1\0\6\0\0\0\0\0\0'
+    tail -c +3 "$1"
+} > turned.jpg
+cp "$1" stored.jpg
+works "a photo that its metadata say is turned" "$WELD" predict run/best.h5 turned.jpg stored.jpg --conf 1 --draw upright
+holds "is drawn upright" sh -c 'test -s upright/turned.png && ! cmp -s upright/turned.png upright/stored.png'
+works "and so seen" "$WELD" predict run/best.h5 turned.jpg --conf 0.0001 --txt seen
+works "as is" "$WELD" predict run/best.h5 upright/turned.png --conf 0.0001 --txt known
+same "the photo that was turned by hand" seen/turned.txt known/turned.txt
+holds "in which there is something" test -s seen/turned.txt
 works "a table" "$WELD" predict run/best.h5 scenes/images/val/000000.png --csv --conf 0.0001
 prints "of what is told" "^image,class,index,score,x,y,width,height,error"
 refuses "a score beyond 1" "conf" "$WELD" predict run/best.h5 scenes/images/val/000000.png --conf 2

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/boxes.h"
-#include "data/tell.h"
+#include "datasets/boxes.h"
+#include "datasets/tell.h"
 #include "recipe/recipe_split.h"
 
 static bool is_same_path(const char *a, const char *b) {

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "cli/eval.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "infer/evaluate.h"
 #include "tasks/detection/detection.h"
 #include "tasks/detection/results.h"

@@ -4,7 +4,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "cli/eval.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "formats/file.h"
 #include "tasks/detection/detection.h"
 #include "tasks/detection/tally.h"

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/folder.h"
+#include "datasets/folder.h"
 
 static weld_status add_path(cli_image_list *list, const char *folder, const char *name,
                             weld_error *err) {

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "cli/inspect.h"
-#include "data/data_yaml.h"
+#include "datasets/data_yaml.h"
 #include "formats/json_text.h"
 #include "formats/logit_cache.h"
 #include "infer/model.h"

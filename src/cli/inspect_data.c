@@ -10,7 +10,7 @@
 #include "base/threads.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "images/decode.h"
 #include "images/image_facts.h"
 #include "formats/npy.h"

@@ -8,8 +8,8 @@
 #include "cli/cli.h"
 #include "cli/data_options.h"
 #include "cli/progress.h"
-#include "data/idx.h"
-#include "data/pack.h"
+#include "datasets/idx.h"
+#include "datasets/pack.h"
 #include "formats/file.h"
 
 enum { LARGEST_LIST = 1 << 20 }; /* bytes of a file of class names */

@@ -6,7 +6,7 @@
 #define WELD_DATA_ANNOTATION_H
 
 #include "base/array.h"
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "data/transform.h"
 
 /* Called by several threads at once, each for samples of its own. */

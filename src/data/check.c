@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/threads.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "images/image_facts.h"
 
 enum {

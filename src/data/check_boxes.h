@@ -2,7 +2,7 @@
 #ifndef WELD_DATA_CHECK_BOXES_H
 #define WELD_DATA_CHECK_BOXES_H
 
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 
 typedef struct weld_box_report {
     int64_t images, background; /* without a box */

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 
 #include "formats/bytes.h"
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 
 typedef struct weld_read_ahead weld_read_ahead;
 

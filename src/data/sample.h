@@ -5,7 +5,7 @@
 #include "formats/bytes.h"
 #include "data/annotation.h"
 #include "data/composition.h"
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "data/transform.h"
 
 /* Where samples come from, and what they are drawn with. */

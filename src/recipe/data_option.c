@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
-#include "data/layout.h"
+#include "datasets/layout.h"
 
 /* "data.PART='PATH'" as YAML; PATH is that of FOLDER/NAME, or of FOLDER where name is "". */
 static weld_status data_override(const char *part, const char *folder, const char *name, char **out,

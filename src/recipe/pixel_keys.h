@@ -4,7 +4,7 @@
 #ifndef WELD_RECIPE_PIXEL_KEYS_H
 #define WELD_RECIPE_PIXEL_KEYS_H
 
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "recipe/recipe.h"
 
 /* Lines "section.key: value"; freed with weld_free. Where nothing is random they do not name the

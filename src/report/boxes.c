@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "images/draw.h"
 #include "formats/json_text.h"
 #include "report/parts.h"

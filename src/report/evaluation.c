@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "images/decode.h"
 #include "formats/file.h"
 #include "formats/json.h"

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "formats/json.h"
 #include "recipe/recipe.h"
 #include "report/report.h"

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "serialization/name_list.h"
 #include "tasks/task.h"
 

@@ -10,7 +10,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "data/loader.h"
-#include "data/tell.h"
+#include "datasets/tell.h"
 #include "formats/logit_cache.h"
 #include "recipe/data_option.h"
 #include "recipe/pixel_keys.h"

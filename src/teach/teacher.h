@@ -8,7 +8,7 @@
 #define WELD_TEACH_TEACHER_H
 
 #include "data/batching.h"
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "weld/model.h"
 
 typedef struct weld_teacher weld_teacher;

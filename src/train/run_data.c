@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/tell.h"
+#include "datasets/tell.h"
 #include "models/models.h"
 #include "recipe/data_option.h"
 #include "recipe/recipe_split.h"

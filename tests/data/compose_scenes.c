@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 #include "base/random.h"
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "formats/bytes.h"
 #include "formats/file.h"
 #include "images/encode_png.h"

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "data/folders.h"
+#include "datasets/folders.h"
 #include "data/loader.h"
 #include "data/mosaic.h"
 #include "images/encode_png.h"

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/threads.h"
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 
 enum { CLASSES = 1000, KINDS = 256, SIDE = 32, QUALITY = 90, TURNS = 3, BLOCK = 256 };
 

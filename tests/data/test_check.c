@@ -3,9 +3,9 @@
 #include "data/check.h"
 #include "tasks/classification/classification.h"
 
-#include "data/archives.h"
-#include "data/folders.h"
-#include "data/pack.h"
+#include "datasets/archives.h"
+#include "datasets/folders.h"
+#include "datasets/pack.h"
 #include "suite.h"
 
 /* "KIND NAME: REASON\n" of everything that was found. */

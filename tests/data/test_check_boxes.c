@@ -1,7 +1,7 @@
 #include "data/check_boxes.h"
 
 #include "base/memory.h"
-#include "data/boxed.h"
+#include "datasets/boxed.h"
 #include "suite.h"
 
 /* Images of 100 x 50: none, three boxes, one. By hand at an input of 200, that is twice the size.

@@ -1,9 +1,9 @@
 #include "base/clock.h"
 #include "base/random.h"
-#include "data/folders.h"
+#include "datasets/folders.h"
 #include "data/loader.h"
 #include "data/mix.h"
-#include "data/pack.h"
+#include "datasets/pack.h"
 #include "suite.h"
 #include "tasks/classification/classification.h"
 

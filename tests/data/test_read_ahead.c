@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "data/folders.h"
+#include "datasets/folders.h"
 #include "data/read_ahead.h"
 #include "suite.h"
 

@@ -1,4 +1,4 @@
-#include "data/folders.h"
+#include "datasets/folders.h"
 #include "data/sample.h"
 #include "suite.h"
 

@@ -1,7 +1,7 @@
 /* Loaders whose training batches are of several sizes. */
 #include <string.h>
 
-#include "data/folders.h"
+#include "datasets/folders.h"
 #include "data/loader.h"
 #include "suite.h"
 #include "tasks/classification/classification.h"

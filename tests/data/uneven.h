@@ -2,7 +2,7 @@
 #ifndef WELD_TESTS_DATA_UNEVEN_H
 #define WELD_TESTS_DATA_UNEVEN_H
 
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "files.h"
 #include "formats/packed.h"
 

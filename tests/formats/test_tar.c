@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 
-#include "data/archives.h"
+#include "datasets/archives.h"
 #include "suite.h"
 
 /* "KIND NAME OFFSET SIZE\n" of each member, and at the end what was wrong. */

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "fuzz.h"
 
 static char root[40];

@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/csv_listing.h"
+#include "datasets/csv_listing.h"
 #include "formats/csv.h"
 #include "fuzz.h"
 

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "fuzz.h"
 #include "tasks/detection/coco.h"
 #include "tasks/detection/results.h"

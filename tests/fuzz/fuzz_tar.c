@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "images/image_facts.h"
-#include "data/tar_listing.h"
+#include "datasets/tar_listing.h"
 #include "formats/tar.h"
 #include "fuzz.h"
 

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/error.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "tasks/detection/detection.h"
 
 /* In pixels of the image, until `place` moves them. */

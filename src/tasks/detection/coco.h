@@ -13,7 +13,7 @@
 #define WELD_TASKS_DETECTION_COCO_H
 
 #include "base/array.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "tasks/detection/detections.h"
 #include "weld/status.h"
 

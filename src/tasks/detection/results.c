@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "formats/json_scan.h"
 
 /* A detection before those of an image are together. */

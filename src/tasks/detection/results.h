@@ -8,7 +8,7 @@
 #ifndef WELD_TASKS_DETECTION_RESULTS_H
 #define WELD_TASKS_DETECTION_RESULTS_H
 
-#include "data/dataset.h"
+#include "datasets/dataset.h"
 #include "tasks/detection/detections.h"
 
 typedef struct weld_results weld_results;

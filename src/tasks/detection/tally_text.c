@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/locale.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
 #include "tasks/detection/tally.h"

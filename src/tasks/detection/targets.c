@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "data/boxes.h"
+#include "datasets/boxes.h"
 #include "images/draw.h"
 #include "tasks/detection/detection.h"
 

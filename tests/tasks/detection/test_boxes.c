@@ -1,5 +1,5 @@
 /* Boxes of a data set as a step gets them, and what is said of a single image. */
-#include "data/boxed.h"
+#include "datasets/boxed.h"
 #include "suite.h"
 #include "tasks/detection/detection.h"
 

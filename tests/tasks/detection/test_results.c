@@ -1,6 +1,6 @@
 /* Files of COCO's results. */
 #include "base/memory.h"
-#include "data/boxed.h"
+#include "datasets/boxed.h"
 #include "tasks/detection/results.h"
 #include "suite.h"
 

@@ -1,0 +1,210 @@
+/* Images of YOLO data sets; see yolo_images.h. */
+#include "datasets/yolo_images.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/locale.h"
+#include "base/memory.h"
+#include "datasets/folder.h"
+#include "formats/file.h"
+
+enum { LONGEST_LIST = 1 << 30 /* bytes */ };
+
+typedef struct listing_run {
+    const char *root;
+    weld_listing *out;
+    const char *folder; /* that is being listed, as names begin */
+    bool failed;
+    weld_error *err;
+} listing_run;
+
+static bool is_there(const char *path, bool *is_folder) {
+    struct stat info;
+    const bool there = stat(path, &info) == 0;
+    *is_folder = there && S_ISDIR(info.st_mode);
+    return there;
+}
+
+/* folder/name, or name alone where it begins with a slash. */
+static bool join(char out[PATH_MAX], const char *folder, const char *name) {
+    const int length = *name == '/' ? snprintf(out, PATH_MAX, "%s", name)
+                                    : snprintf(out, PATH_MAX, "%s/%s", folder, name);
+    return length < PATH_MAX;
+}
+
+static void folder_of(const char *file, char out[PATH_MAX]) {
+    const char *slash = strrchr(file, '/');
+    snprintf(out, PATH_MAX, "%.*s", slash ? (int)(slash - file) : 1, slash ? file : ".");
+}
+
+weld_status weld_yolo_root(const weld_layout *layout, const weld_data_yaml *yaml,
+                           char out[PATH_MAX], weld_error *err) {
+    char own[PATH_MAX];
+    bool is_folder;
+    folder_of(layout->file, own);
+    snprintf(out, PATH_MAX, "%s", own);
+    if (!yaml->has_path || *layout->images) {
+        return WELD_OK;
+    }
+    const char *path = weld_data_yaml_text(yaml, yaml->path);
+    if (join(out, own, path) && is_there(out, &is_folder) && is_folder) {
+        return WELD_OK;
+    }
+    return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                     "%s: path %s is no folder: name the one that train and val are in, or remove "
+                     "the line where that is the file's own",
+                     layout->file, path);
+}
+
+/* --- A folder --- */
+
+/* Text files and such beside the images are no news; what may be images that cannot be read is. */
+static void pass(void *arg, const char *name, const char *reason) {
+    static const char *const known[] = {".txt", ".json", ".xml", ".yaml", ".yml", ".cache", ".md"};
+    listing_run *run = arg;
+    char path[2 * PATH_MAX];
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++) {
+        if (weld_strcasecmp(dot, known[i]) == 0) {
+            return;
+        }
+    }
+    snprintf(path, sizeof path, "%s/%s", run->folder, name);
+    run->failed |=
+        !weld_listing_skip(run->out, &(weld_listing_options){.skipped = NULL}, path, reason);
+}
+
+static weld_status add(listing_run *run, const char *name) {
+    while (strncmp(name, "./", 2) == 0) {
+        name += 2;
+    }
+    return weld_listing_add_sample(run->out, name, 0) ? WELD_OK
+                                                      : weld_fail_memory(run->err, run->root);
+}
+
+static weld_status add_folder(listing_run *run, const char *path, const char *name) {
+    const weld_listing_options options = {.skipped = pass, .arg = run};
+    weld_listing found;
+    run->folder = name;
+    weld_status status = weld_folder_list(path, &options, &found, run->err);
+    for (size_t i = 0; i < found.samples.count && !status; i++) {
+        char image[2 * PATH_MAX];
+        const int length = snprintf(image, sizeof image, "%s%s%s", name, *name ? "/" : "",
+                                    weld_listing_name(&found, (int64_t)i));
+        status = length < (int)sizeof image
+                     ? add(run, image)
+                     : weld_fail(run->err, WELD_ERROR_IO, "%s: path is too long", image);
+    }
+    weld_listing_free(&found);
+    return !status && run->failed ? weld_fail_memory(run->err, path) : status;
+}
+
+/* --- A list --- */
+
+/* A line of a list: "./" means beside the list. */
+static weld_status add_line(listing_run *run, const char *list, const char *folder, char *line) {
+    char image[2 * PATH_MAX];
+    size_t length = strlen(line);
+    while (length > 0 && strchr(" \t\r", line[length - 1])) {
+        line[--length] = 0;
+    }
+    if (length == 0) {
+        return WELD_OK;
+    }
+    const bool beside = strncmp(line, "./", 2) == 0 && *folder;
+    if (snprintf(image, sizeof image, "%s%s%s", beside ? folder : "", beside ? "/" : "",
+                 line + (beside ? 2 : 0)) >= PATH_MAX) {
+        return weld_fail(run->err, WELD_ERROR_IO, "%s: a path in it is too long", list);
+    }
+    return add(run, image);
+}
+
+/* `name` is that of the list as data.yaml has it: images beside it are named likewise. */
+static weld_status add_list(listing_run *run, const char *path, const char *name) {
+    char folder[PATH_MAX];
+    void *data;
+    size_t size;
+    const char *slash = strrchr(name, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - name) : 0, name);
+    weld_status status = weld_file_read(path, LONGEST_LIST, &data, &size, run->err);
+    if (status) {
+        return status;
+    }
+    char *text = data;
+    if (strlen(text) != size) {
+        status = weld_fail(run->err, WELD_ERROR_FORMAT, "%s: no list of images: no text", path);
+    }
+    for (char *line = text; !status && *line;) {
+        char *end = line + strcspn(line, "\n");
+        const bool last = !*end;
+        *end = 0;
+        status = add_line(run, path, folder, line);
+        line = last ? end : end + 1;
+    }
+    weld_free(data);
+    return status;
+}
+
+/* --- All --- */
+
+/* Where an entry of the part is. Roboflow writes "../train/images" where train is beside the file,
+ * so that "../" is left out where nothing is there with it. */
+static weld_status add_entry(listing_run *run, const char *file, const char *name) {
+    char path[PATH_MAX];
+    bool is_folder;
+    bool there = join(path, run->root, name) && is_there(path, &is_folder);
+    if (!there && strncmp(name, "../", 3) == 0) {
+        name += 3;
+        there = join(path, run->root, name) && is_there(path, &is_folder);
+    }
+    if (!there) {
+        return weld_fail(run->err, WELD_ERROR_NOT_FOUND, "%s: %s is not in %s", file, name,
+                         run->root);
+    }
+    return is_folder ? add_folder(run, path, name) : add_list(run, path, name);
+}
+
+static int64_t drop_twice(weld_listing *l) {
+    weld_listing_sample *samples = l->samples.data;
+    size_t kept = 0;
+    for (size_t i = 0; i < l->samples.count; i++) {
+        const char *name = (const char *)l->names.data + samples[i].name;
+        if (kept == 0 || strcmp((const char *)l->names.data + samples[kept - 1].name, name) != 0) {
+            samples[kept++] = samples[i];
+        }
+    }
+    const int64_t twice = (int64_t)(l->samples.count - kept);
+    l->samples.count = kept;
+    return twice;
+}
+
+weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml, const char *root,
+                           weld_listing *out, int64_t *twice, weld_error *err) {
+    listing_run run = {.root = root, .out = out, .err = err};
+    const weld_array *part = &yaml->parts[layout->part];
+    weld_status status = WELD_OK;
+    if (*layout->images) {
+        const size_t length = strlen(root);
+        const bool below = strncmp(layout->images, root, length) == 0;
+        status = add_folder(&run, layout->images, layout->images + (below ? length + 1 : 0));
+    } else if (!part->count) {
+        return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s: has no %s: name its folder of images",
+                         layout->file, weld_part_text(layout->part));
+    }
+    for (size_t i = 0; !*layout->images && i < part->count && !status; i++) {
+        const uint64_t at = ((const uint64_t *)part->data)[i];
+        status = add_entry(&run, layout->file, weld_data_yaml_text(yaml, at));
+    }
+    if (!status && !out->samples.count) {
+        status = weld_fail(err, WELD_ERROR_FORMAT, "%s: no JPEG, PNG or WebP image in its %s",
+                           layout->file, weld_part_text(layout->part));
+    }
+    if (!status) {
+        weld_listing_sort_samples(out, 0);
+        *twice = drop_twice(out);
+    }
+    return status;
+}

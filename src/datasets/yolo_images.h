@@ -1,0 +1,17 @@
+/* The images of a part of a YOLO data set. */
+#ifndef WELD_DATASETS_YOLO_IMAGES_H
+#define WELD_DATASETS_YOLO_IMAGES_H
+
+#include "datasets/data_yaml.h"
+#include "datasets/listing.h"
+
+/* The folder that the parts of data.yaml are relative to: that of `path` in it, or else that in
+ * which it is. */
+weld_status weld_yolo_root(const weld_layout *layout, const weld_data_yaml *yaml,
+                           char out[PATH_MAX], weld_error *err);
+/* Samples of all entries of the part, in order of their paths, each once; what is listed again is
+ * counted. */
+weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml, const char *root,
+                           weld_listing *out, int64_t *twice, weld_error *err);
+
+#endif

@@ -1,0 +1,115 @@
+/* Rows of YOLO's label files; see yolo_label.h. */
+#include "datasets/yolo_label.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/locale.h"
+
+enum { NUMBER = 64 /* characters of one */ };
+#define BEYOND 0.01 /* what tools that round leave over */
+
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* The next number of a line; false: there is none, and *ok says whether that is its end. */
+static bool next_number(const char **at, const char *end, double *out, bool *ok) {
+    char text[NUMBER + 1], *stop;
+    size_t length = 0;
+    while (*at < end && is_space(**at)) {
+        (*at)++;
+    }
+    const char *begin = *at;
+    while (*at < end && !is_space(**at)) {
+        (*at)++;
+    }
+    length = (size_t)(*at - begin);
+    *ok = length <= NUMBER;
+    if (length == 0 || length > NUMBER) {
+        return false;
+    }
+    memcpy(text, begin, length);
+    text[length] = 0;
+    *out = weld_strtod(text, &stop);
+    *ok = *stop == 0 && isfinite(*out) && strlen(text) == length;
+    return *ok;
+}
+
+typedef struct numbers {
+    double first[4];          /* behind the class */
+    double least[2], most[2]; /* of points */
+    double odd;               /* one that is no share of the image */
+    bool is_odd;
+    long count;
+} numbers;
+
+static bool read_numbers(const char *at, const char *end, numbers *n) {
+    double value;
+    bool ok;
+    while (next_number(&at, end, &value, &ok)) {
+        const int axis = (int)(n->count & 1);
+        if (n->count < 4) {
+            n->first[n->count] = value;
+        }
+        n->least[axis] = fmin(n->least[axis], value);
+        n->most[axis] = fmax(n->most[axis], value);
+        if (!n->is_odd && (value < -BEYOND || value > 1 + BEYOND)) {
+            n->is_odd = true;
+            n->odd = value;
+        }
+        n->count++;
+    }
+    return ok;
+}
+
+static bool read_class(const char **at, const char *end, int *out) {
+    double value;
+    bool ok;
+    if (!next_number(at, end, &value, &ok) || value < 0 || value > 1e9 || floor(value) != value) {
+        return false;
+    }
+    *out = (int)value;
+    return true;
+}
+
+weld_yolo_problem weld_yolo_row_read(const char *line, size_t size, weld_yolo_row *out,
+                                     char what[200]) {
+    const char *at = line, *end = line + size;
+    numbers n = {.least = {INFINITY, INFINITY}, .most = {-INFINITY, -INFINITY}};
+    while (at < end && is_space(*at)) {
+        at++;
+    }
+    if (at == end) {
+        return WELD_YOLO_EMPTY;
+    }
+    if (!read_class(&at, end, &out->class_index)) {
+        snprintf(what, 200, "the number of a class is expected first");
+        return WELD_YOLO_MALFORMED;
+    }
+    if (!read_numbers(at, end, &n)) {
+        snprintf(what, 200, "what stands behind %ld numbers is none", n.count + 1);
+        return WELD_YOLO_MALFORMED;
+    }
+    if (n.count != 4 && (n.count < 6 || n.count % 2)) {
+        snprintf(
+            what, 200,
+            "%ld numbers: a class and 4 of a box, or an even count of 6 and more of a polygon, "
+            "are expected%s",
+            n.count + 1, n.count == 5 ? " (is the last a score? leave it out)" : "");
+        return WELD_YOLO_MALFORMED;
+    }
+    if (n.is_odd) {
+        weld_snprintf(
+            what, 200, "%g is no share of the image, from 0 to 1%s", n.odd,
+            n.most[0] > 2 || n.most[1] > 2 ? ": are these pixels? divide by width and height" : "");
+        return WELD_YOLO_NOT_NORMALISED;
+    }
+    const bool is_box = n.count == 4;
+    out->width = is_box ? n.first[2] : n.most[0] - n.least[0];
+    out->height = is_box ? n.first[3] : n.most[1] - n.least[1];
+    out->left = is_box ? n.first[0] - out->width / 2 : n.least[0];
+    out->top = is_box ? n.first[1] - out->height / 2 : n.least[1];
+    return WELD_YOLO_FINE;
+}

@@ -1,0 +1,130 @@
+#include "datasets/layout.h"
+#include "datasets/boxed.h"
+#include "suite.h"
+
+static void put_coco(const test_folder *f, const char *file, const char *image, const char *name) {
+    char text[400];
+    snprintf(text, sizeof text,
+             "{\"images\": [{\"id\": 1, \"file_name\": \"%s\"}], \"annotations\": [],"
+             " \"categories\": [{\"id\": 1, \"name\": \"%s\"}]}",
+             image, name);
+    test_put_file(f, file, text);
+}
+
+static void expect_class(const char *path, const char *name) {
+    weld_dataset *ds = open_dataset(path);
+    ck_assert_str_eq(weld_dataset_class_name(ds, 0), name);
+    weld_dataset_free(ds);
+}
+
+static void expect_judged(const char *path, const char *name) {
+    weld_dataset *ds;
+    weld_error err;
+    ck_assert_msg(!weld_dataset_open_to_judge(path, &ds, &err), "%s", err.message);
+    ck_assert_str_eq(weld_dataset_class_name(ds, 0), name);
+    weld_dataset_free(ds);
+}
+
+START_TEST(a_folder_has_parts_and_the_right_one_is_taken) {
+    test_folder f = test_folder_create();
+    put_image(&f, "train2017/a.jpg", 8, 8);
+    put_image(&f, "val2017/a.jpg", 8, 8);
+    put_coco(&f, "annotations/instances_train2017.json", "a.jpg", "of train");
+    put_coco(&f, "annotations/instances_val2017.json", "a.jpg", "of val");
+    expect_class(f.path, "of train");
+    expect_judged(f.path, "of val");
+    expect_class(test_path(&f, ":val"), "of val");
+    expect_no_dataset(test_path(&f, ":coco:test"), "none for test");
+    put_coco(&f, "annotations/instances_val2014.json", "a.jpg", "of val");
+    weld_dataset *ds;
+    weld_error err;
+    ck_assert_int_ne(weld_dataset_open_to_judge(f.path, &ds, &err), WELD_OK);
+    ck_assert_msg(strstr(err.message, "annotations: holds both instances_val2014.json and "
+                                      "instances_val2017.json: name one") != NULL,
+                  "%s", err.message);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(parts_of_roboflow_are_found_as_valid_too) {
+    test_folder f = test_folder_create();
+    put_image(&f, "train/a.jpg", 8, 8);
+    put_image(&f, "valid/a.jpg", 8, 8);
+    put_coco(&f, "train/_annotations.coco.json", "a.jpg", "of train");
+    put_coco(&f, "valid/_annotations.coco.json", "a.jpg", "of val");
+    expect_class(f.path, "of train");
+    expect_judged(f.path, "of val");
+    expect_class(test_path(&f, "valid"), "of val");
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(of_several_kinds_coco_comes_first_and_any_can_be_asked_for) {
+    test_folder f = test_folder_create();
+    put_image(&f, "train/images/a.jpg", 8, 8);
+    test_put_file(&f, "train/labels/a.txt", "");
+    test_put_file(&f, "data.yaml", "train: train/images\nnames: [of yolo]\n");
+    put_coco(&f, "annotations/instances_train.json", "images/a.jpg", "of coco");
+    weld_dataset *ds = open_dataset(f.path);
+    ck_assert_str_eq(weld_dataset_class_name(ds, 0), "of coco");
+    ck_assert_msg(
+        strstr(weld_dataset_note(ds), "taken for a data set of COCO's kind, not of YOLO") != NULL,
+        "%s", weld_dataset_note(ds));
+    weld_dataset_free(ds);
+    expect_class(test_path(&f, ":yolo"), "of yolo");
+    expect_class(test_path(&f, ":yolo:train"), "of yolo");
+    expect_no_dataset(test_path(&f, ":voc"), "holds no data set of VOC's kind");
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(a_folder_knows_its_parts) {
+    test_folder f = test_folder_create();
+    put_image(&f, "train/images/a.jpg", 8, 8);
+    test_put_file(&f, "train/labels/a.txt", "");
+    test_put_file(&f, "data.yaml", "train: train/images\nval: valid/images\nnames: [cat]\n");
+    ck_assert(weld_layout_has_part(f.path, WELD_NAMED_TRAIN));
+    ck_assert(weld_layout_has_part(f.path, WELD_NAMED_VAL));
+    ck_assert(!weld_layout_has_part(f.path, WELD_NAMED_TEST));
+    /* The folder of a part is no other part: nobody evaluates on what was trained on. */
+    ck_assert(weld_layout_has_part(test_path(&f, "train"), WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(test_path(&f, "train"), WELD_NAMED_VAL));
+    char named[PATH_MAX];
+    snprintf(named, sizeof named, "%s:train", f.path);
+    ck_assert(weld_layout_has_part(named, WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(named, WELD_NAMED_VAL));
+    put_coco(&f, "coco/train/_annotations.coco.json", "a.jpg", "cat");
+    ck_assert(weld_layout_has_part(test_path(&f, "coco"), WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(test_path(&f, "coco"), WELD_NAMED_VAL));
+    ck_assert(!weld_layout_has_part(test_path(&f, "coco/train"), WELD_NAMED_VAL));
+    put_image(&f, "voc/JPEGImages/a.jpg", 8, 8);
+    test_put_file(&f, "voc/Annotations/a.xml", "<annotation/>");
+    ck_assert(weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_TRAIN));
+    ck_assert(!weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
+    test_put_file(&f, "voc/ImageSets/Main/val.txt", "a");
+    ck_assert(weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(folders_of_class_folders_are_what_they_were) {
+    test_folder f = make_two_classes();
+    test_put_file(&f, "notes.xml", "<annotation/>");
+    test_put_file(&f, "cat/labels.json", "{}");
+    weld_dataset *ds = open_dataset(f.path);
+    ck_assert(!weld_dataset_has_boxes(ds));
+    ck_assert_int_eq(weld_dataset_count(ds), 7);
+    ck_assert_str_eq(weld_dataset_note(ds), "");
+    weld_dataset_free(ds);
+    char colon[PATH_MAX];
+    snprintf(colon, sizeof colon, "%s:val", test_path(&f, "set"));
+    ck_assert_int_eq(rename(test_path(&f, "cat"), test_path(&f, "cat:val")), 0);
+    expect_class(f.path, "cat:val");
+    test_folder_remove(f);
+}
+END_TEST
+
+RUN_SUITE("data/layout", a_folder_has_parts_and_the_right_one_is_taken,
+          parts_of_roboflow_are_found_as_valid_too,
+          of_several_kinds_coco_comes_first_and_any_can_be_asked_for, a_folder_knows_its_parts,
+          folders_of_class_folders_are_what_they_were)

@@ -91,7 +91,11 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
     }
     for (int i = 0; i < e->score_count; i++) {
         const weld_score *s = &e->scores[i];
-        fprintf(stderr, ", %s %.*f%s", s->label, s->decimals, s->value, s->unit);
+        if (isnan(s->value)) {
+            fprintf(stderr, ", %s -", s->label);
+        } else {
+            fprintf(stderr, ", %s %.*f%s", s->label, s->decimals, s->value, s->unit);
+        }
     }
     if (!isnan(e->average)) {
         fprintf(stderr, ", moving average %.*f%s", e->scores[0].decimals, e->average,
@@ -118,7 +122,7 @@ static void print_result(const weld_train_result *r) {
     if (!isnan(r->last.value)) {
         printf(", %s %.*f%s", r->last.label, r->last.decimals, r->last.value, r->last.unit);
     }
-    if (r->evaluated) {
+    if (r->evaluated && !isnan(r->best.value)) {
         printf(", best %s %.*f%s", r->best.label, r->best.decimals, r->best.value, r->best.unit);
     }
     if (r->bad_images) {

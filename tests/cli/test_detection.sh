@@ -113,6 +113,9 @@ holds "looks different" sh -c '! cmp -s sheet.png turned.png'
 works "a run that is all end" "$WELD" train small.yaml --dry-run --set augment.close_mosaic=3
 prints "is told that it has no mosaics" "augment.close_mosaic 3 is all of the run's 3 epochs"
 
+sed '/"image_id"/d; s/^"annotations":\[$/"annotations":[],/' scenes/instances_val.json > scenes/instances_none.json
+refuses "images without a box" "instances_none.json: none of its 8 images has a box to learn from" \
+    "$WELD" train small.yaml --out no --set data.train=scenes/instances_none.json
 "$WELD" pack items --size 16 -o classes.h5 > /dev/null 2>&1
 refuses "folders of classes" "has no boxes" "$WELD" train small.yaml --out no --set data.train=items --set data.val=items
 finish

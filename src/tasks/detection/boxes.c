@@ -24,6 +24,23 @@ static weld_status read(const weld_dataset *ds, int64_t index, weld_array *out, 
     return WELD_OK;
 }
 
+weld_status weld_box_check_training(const weld_dataset *ds, weld_error *err) {
+    const int64_t images = weld_dataset_count(ds);
+    for (int64_t i = 0; i < images; i++) {
+        int64_t count;
+        const weld_box *boxes = weld_dataset_boxes(ds, i, &count);
+        for (int64_t k = 0; k < count; k++) {
+            if (!(boxes[k].flags & (WELD_BOX_UNUSED | WELD_BOX_CROWD))) {
+                return WELD_OK;
+            }
+        }
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT,
+                     "%s: none of its %lld images has a box to learn from: `weld check-data` says "
+                     "what is wrong with those that are there",
+                     weld_dataset_path(ds), (long long)images);
+}
+
 enum { LEAST_SIDE = 2, LARGEST_ASPECT = 100 };
 static const double LEAST_PART = 0.1;
 

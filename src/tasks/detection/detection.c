@@ -42,6 +42,7 @@ const weld_task weld_task_detection = {
     .run_scores = 2,
     .has_no_loss = true,
     .annotation = &weld_box_annotation,
+    .check_training = weld_box_check_training,
     .match_labels = weld_class_match_labels,
     .keys = weld_detection_loss_keys,
     .key_count = WELD_DETECTION_LOSS_KEYS,

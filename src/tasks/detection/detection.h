@@ -21,6 +21,8 @@ typedef struct weld_placed_box {
     uint32_t flags; /* WELD_BOX_... */
 } weld_placed_box;
 extern const weld_annotation weld_box_annotation;
+/* An error where no image has a box that is trained on. */
+weld_status weld_box_check_training(const weld_dataset *ds, weld_error *err);
 
 /* --- Its functions for weld_task, by file --- */
 

@@ -31,8 +31,11 @@ static const kind kinds[WELD_BOX_FAULTS] = {
     [WELD_BOX_ORPHAN] = {"orphan", false, "of images that are not listed, left out"},
     [WELD_BOX_UNLABELLED] = {"no label file", false, "images without a label file, background"},
     [WELD_BOX_CORNERS] = {"corners", false,
-                          "beyond their image by much: are the rows two corners, where centre and "
-                          "size are expected?"},
+                          "beyond their image by much: are they two corners, where one place and "
+                          "a size are expected?"},
+    [WELD_BOX_SHARES] = {"shares", false,
+                         "in the first pixel of their image: are they shares of it, where pixels "
+                         "are expected?"},
 };
 
 const char *weld_box_fault_text(weld_box_fault fault) {

@@ -432,6 +432,41 @@ static weld_status tell_ids(reading *r) {
     return WELD_OK;
 }
 
+enum { LEAVING = 5 /* one part of so many boxes that leave their images is odd */ };
+
+/* What is odd of all boxes: numbers that mean something else. */
+static weld_status suspect(reading *r) {
+    weld_box_store *s = r->store;
+    const weld_box_image *images = s->images.data;
+    const weld_box *boxes = s->boxes.data;
+    int64_t leaving = 0, tiny = 0;
+    for (size_t i = 0; i < s->images.count; i++) {
+        for (uint64_t k = images[i].first; k < images[i].first + images[i].count; k++) {
+            const double right = boxes[k].x + boxes[k].width, lower = boxes[k].y + boxes[k].height;
+            leaving += images[i].width > 0 && images[i].height > 0 &&
+                       (right > images[i].width + 1 || lower > images[i].height + 1);
+            tiny += right <= 1 && lower <= 1;
+        }
+    }
+    const uint64_t all = s->boxes.count;
+    if ((uint64_t)leaving * LEAVING > all) {
+        WELD_TRY(weld_box_store_fault(
+            s, r->options, WELD_BOX_CORNERS, r->path, 0, false, r->err,
+            "%lld of %llu boxes leave their images: are they two corners, where x, y, width, "
+            "height are expected?",
+            (long long)leaving, (unsigned long long)all));
+        s->faults[WELD_BOX_CORNERS] = leaving;
+    }
+    if (all && (uint64_t)tiny == all) {
+        WELD_TRY(weld_box_store_fault(
+            s, r->options, WELD_BOX_SHARES, r->path, 0, false, r->err,
+            "all boxes lie in the first pixel: are they shares of the image? multiply by width "
+            "and height"));
+        s->faults[WELD_BOX_SHARES] = tiny;
+    }
+    return WELD_OK;
+}
+
 static weld_status read_file(reading *r, const char *images) {
     WELD_TRY(read_all(r));
     WELD_TRY(take_categories(r));
@@ -441,6 +476,7 @@ static weld_status read_file(reading *r, const char *images) {
     WELD_TRY(resolve(r));
     WELD_TRY(group(r));
     WELD_TRY(tell_ids(r));
+    WELD_TRY(suspect(r));
     return weld_box_store_judge(r->store, r->options, r->err);
 }
 

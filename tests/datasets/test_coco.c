@@ -70,6 +70,26 @@ START_TEST(boxes_come_with_images_by_id_and_classes_by_rank) {
 }
 END_TEST
 
+static void expect_suspicion(const char *annotations, const char *line) {
+    test_folder f = make_set(annotations);
+    fault_list faults;
+    weld_dataset *ds = open_with_faults(&f, "set.json", &faults);
+    expect_fault(&faults, line);
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+
+START_TEST(numbers_that_mean_something_else_are_suspected) {
+    expect_suspicion("{\"image_id\": 4, \"category_id\": 7, \"bbox\": [20, 10, 50, 30]},"
+                     "{\"image_id\": 4, \"category_id\": 7, \"bbox\": [1, 2, 5, 5]}",
+                     "corners set.json: offset 0: 1 of 2 boxes leave their images");
+    expect_suspicion("{\"image_id\": 4, \"category_id\": 7, \"bbox\": [0.2, 0.1, 0.5, 0.3]},"
+                     "{\"image_id\": 4, \"category_id\": 7, \"bbox\": [0.5, 0.5, 0.5, 0.5]}",
+                     "shares set.json: offset 0: all boxes lie in the first pixel");
+}
+END_TEST
+
 START_TEST(the_order_of_lists_does_not_matter) {
     test_folder f = test_folder_create();
     put_image(&f, "a.jpg", 60, 40);
@@ -261,8 +281,9 @@ START_TEST(a_lack_of_memory_is_told) {
 END_TEST
 
 RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
-          the_order_of_lists_does_not_matter, a_missing_box_is_that_of_the_shape,
-          what_nobody_can_know_is_an_error_with_its_place, faults_are_told_and_the_rest_is_read,
-          images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,
+          the_order_of_lists_does_not_matter, numbers_that_mean_something_else_are_suspected,
+          a_missing_box_is_that_of_the_shape, what_nobody_can_know_is_an_error_with_its_place,
+          faults_are_told_and_the_rest_is_read, images_are_found_beside_the_file_or_its_folder,
+          classes_of_a_network_are_taken_box_by_box,
           the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image,
           a_lack_of_memory_is_told)

@@ -85,5 +85,5 @@ family mobilenetv3_repvit "official"
 
 refuses "a network without a residual branch leaves none out" \
     "drop_path is 0.1, but the network has no residual branch" \
-    "$WELD" train repvgg.yaml --out none --set model.drop_path=0.1
+    "$WELD" train repvgg.yaml --out none --set model.drop_path=0.1 --set data.val=null
 finish

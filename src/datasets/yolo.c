@@ -107,13 +107,17 @@ static void look_at(void *arg, int64_t item, int thread) {
         f->is_labelled = true;
         f->status = weld_read_file(label, &f->text, &f->error);
     }
+    if (f->status) {
+        return;
+    }
     const weld_status status =
-        weld_image_head_size(image, &r->heads[thread], &f->width, &f->height, NULL);
+        weld_image_head_size(image, &r->heads[thread], &f->width, &f->height, &f->error);
     if (status) {
         f->width = f->height = 0;
     }
-    if (status == WELD_ERROR_MEMORY && !f->status) {
-        f->status = weld_fail_memory(&f->error, image);
+    /* An image that is not there or is none has no size; others have one, which is not known. */
+    if (status == WELD_ERROR_IO || status == WELD_ERROR_MEMORY) {
+        f->status = status;
     }
 }
 

@@ -45,7 +45,7 @@ weld_status weld_yolo_root(const weld_layout *layout, const weld_data_yaml *yaml
     char own[PATH_MAX];
     bool is_folder;
     folder_of(layout->file, own);
-    snprintf(out, PATH_MAX, "%s", own);
+    snprintf(out, PATH_MAX, "%s", *layout->images ? layout->path : own);
     if (!yaml->has_path || *layout->images) {
         return WELD_OK;
     }
@@ -187,9 +187,7 @@ weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml
     const weld_array *part = &yaml->parts[layout->part];
     weld_status status = WELD_OK;
     if (*layout->images) {
-        const size_t length = strlen(root);
-        const bool below = strncmp(layout->images, root, length) == 0;
-        status = add_folder(&run, layout->images, layout->images + (below ? length + 1 : 0));
+        status = add_folder(&run, layout->images, "images"); /* which is in the root */
     } else if (!part->count) {
         return weld_fail(err, WELD_ERROR_NOT_FOUND, "%s: has no %s: name its folder of images",
                          layout->file, weld_part_text(layout->part));

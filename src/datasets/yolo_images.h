@@ -6,7 +6,7 @@
 #include "datasets/listing.h"
 
 /* The folder that the parts of data.yaml are relative to: that of `path` in it, or else that in
- * which it is. */
+ * which it is. Of a folder of one part, that folder itself. */
 weld_status weld_yolo_root(const weld_layout *layout, const weld_data_yaml *yaml,
                            char out[PATH_MAX], weld_error *err);
 /* Samples of all entries of the part, in order of their paths, each once; what is listed again is

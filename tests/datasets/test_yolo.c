@@ -164,6 +164,17 @@ START_TEST(folders_of_images_and_labels_beside_data_yaml_are_found) {
         expect_box(box_of(ds, 0, 0), 1, 0, 0, 60, 40);
         weld_dataset_free(ds);
     }
+    weld_image image = {0};
+    char here[PATH_MAX];
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    ck_assert_int_eq(chdir(f.path), 0);
+    weld_dataset *ds = open_dataset("train");
+    ck_assert_str_eq(weld_dataset_name(ds, 0), "images/a.jpg");
+    expect_box(box_of(ds, 0, 0), 1, 0, 0, 60, 40);
+    ck_assert_int_eq(read_sample(ds, 0, &image, NULL), WELD_OK);
+    ck_assert_int_eq(chdir(here), 0);
+    weld_image_free(&image);
+    weld_dataset_free(ds);
     test_folder_remove(f);
 }
 END_TEST
@@ -235,6 +246,21 @@ START_TEST(images_that_are_stored_turned_are_seen_upright) {
 }
 END_TEST
 
+/* Its boxes would be left out in silence. An image that is missing or damaged is told later. */
+START_TEST(an_image_that_cannot_be_read_is_no_image_without_boxes) {
+    test_folder f = make_set("train: list.txt\n" NAMES, "0 .5 .5 .5 .5\n");
+    test_put_file(&f, "list.txt", "images/train/b.jpg\n");
+    test_put_file(&f, "images/train/b.jpg", "no JPEG");
+    weld_dataset *ds = open_dataset(f.path);
+    ck_assert_int_eq(box_count(ds, 0), 0);
+    weld_dataset_free(ds);
+    ck_assert_int_eq(unlink(test_path(&f, "images/train/b.jpg")), 0);
+    ck_assert_int_eq(symlink("b.jpg", test_path(&f, "images/train/b.jpg")), 0);
+    expect_no_dataset(f.path, "images/train/b.jpg: cannot open");
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(a_lack_of_memory_is_told) {
     test_folder f = make_set("train: images/train\n" NAMES, "0 .5 .5 .5 .5\n");
     weld_dataset *ds = NULL;
@@ -261,4 +287,5 @@ RUN_SUITE("data/yolo", rows_are_boxes_and_polygons_in_shares_of_the_image,
           folders_of_images_and_labels_beside_data_yaml_are_found,
           a_data_yaml_without_sense_is_refused_with_its_line,
           a_digit_that_changes_is_seen_by_the_next_run,
-          images_that_are_stored_turned_are_seen_upright, a_lack_of_memory_is_told)
+          images_that_are_stored_turned_are_seen_upright,
+          an_image_that_cannot_be_read_is_no_image_without_boxes, a_lack_of_memory_is_told)

@@ -42,8 +42,10 @@ typedef struct weld_layout {
     char note[300];        /* which kind was chosen where there are several; or "" */
 } weld_layout;
 
-/* Is there such a part of a data set with boxes? false too where there is none with boxes. */
-bool weld_layout_has_part(const char *path, weld_part_name part);
+/* Is there such a part of a data set with boxes? false too where there is none with boxes; true
+ * where that cannot be told (two files might be it, data.yaml is none): opening tells what is
+ * wrong. Errors: memory. */
+weld_status weld_layout_has_part(const char *path, weld_part_name part, bool *has, weld_error *err);
 
 /* `part` is what is meant where the path does not say it. Errors: the path is missing; the kind or
  * the part is not there. */

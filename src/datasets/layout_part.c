@@ -5,14 +5,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "datasets/data_yaml.h"
 
-static bool yaml_has_part(const char *file, weld_part_name part) {
+static weld_status yaml_has_part(const char *file, weld_part_name part, bool *has,
+                                 weld_error *err) {
     weld_data_yaml yaml;
-    const bool has = weld_data_yaml_read(file, &yaml, NULL) == WELD_OK && yaml.parts[part].count;
+    const weld_status status = weld_data_yaml_read(file, &yaml, err);
+    *has = status || yaml.parts[part].count;
     weld_data_yaml_free(&yaml);
-    return has;
+    return status;
 }
 
 /* A folder of its own, or a list; without lists all is of train. */
@@ -24,16 +27,26 @@ static bool voc_has_part(const weld_layout *l) {
     return is_part || stat(path, &info) == 0 || l->part == WELD_NAMED_TRAIN;
 }
 
-bool weld_layout_has_part(const char *path, weld_part_name part) {
-    weld_layout *l = weld_alloc_raw(1, sizeof *l);
-    const bool found = l && weld_layout_find(path, part, l, NULL) == WELD_OK;
+static weld_status look(weld_layout *l, const char *path, weld_part_name part, bool *has,
+                        weld_error *err) {
+    *has = true;
+    WELD_TRY(weld_layout_find(path, part, l, err));
     /* The path may name one part, or be that of one. */
-    const bool is_other = found && (l->part != part || (l->is_part && part != WELD_NAMED_TRAIN));
-    const bool has = !found || is_other          ? false
-                     : l->kind == WELD_DATA_COCO ? *l->file && strcmp(l->file, l->path) != 0
-                     : l->kind == WELD_DATA_YOLO ? yaml_has_part(l->file, part)
-                     : l->kind == WELD_DATA_VOC  ? voc_has_part(l)
-                                                 : false;
+    const bool is_other = l->part != part || (l->is_part && part != WELD_NAMED_TRAIN);
+    if (!is_other && l->kind == WELD_DATA_YOLO) {
+        return yaml_has_part(l->file, part, has, err);
+    }
+    *has = !is_other && (l->kind == WELD_DATA_COCO  ? *l->file && strcmp(l->file, l->path) != 0
+                         : l->kind == WELD_DATA_VOC ? voc_has_part(l)
+                                                    : false);
+    return WELD_OK;
+}
+
+weld_status weld_layout_has_part(const char *path, weld_part_name part, bool *has,
+                                 weld_error *err) {
+    weld_layout *l = weld_alloc_raw(1, sizeof *l);
+    const weld_status status = l ? look(l, path, part, has, err) : weld_fail_memory(err, path);
     weld_free(l);
-    return has;
+    *has = *has && status != WELD_ERROR_NOT_FOUND;
+    return status == WELD_ERROR_MEMORY ? status : WELD_OK;
 }

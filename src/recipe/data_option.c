@@ -93,8 +93,10 @@ static void find_part(DIR *folder, const char *const *names, part *out) {
 
 /* Of a data set with boxes, which knows its parts. */
 static weld_status box_overrides(const char *folder, char *out[2], weld_error *err) {
+    bool has;
     WELD_TRY(data_override("train", folder, "", &out[0], err));
-    if (weld_layout_has_part(folder, WELD_NAMED_VAL)) {
+    WELD_TRY(weld_layout_has_part(folder, WELD_NAMED_VAL, &has, err));
+    if (has) {
         return data_override("val", folder, "", &out[1], err);
     }
     out[1] = weld_strdup("data.val=null");
@@ -104,8 +106,10 @@ static weld_status box_overrides(const char *folder, char *out[2], weld_error *e
 /* Overrides of data.train and data.val, to be freed with weld_free, after errors too. */
 static weld_status data_overrides(const char *folder, part *train, part *val, char *out[2],
                                   weld_error *err) {
+    bool has;
     *train = *val = (part){.rank = 0};
-    if (weld_layout_has_part(folder, WELD_NAMED_TRAIN)) {
+    WELD_TRY(weld_layout_has_part(folder, WELD_NAMED_TRAIN, &has, err));
+    if (has) {
         return box_overrides(folder, out, err);
     }
     DIR *entries = opendir(folder);
@@ -183,8 +187,9 @@ static bool is_test(const char *name) {
 
 static void tell(const char *folder, const part *train, const part *val, const weld_recipe *r,
                  weld_text *notes) {
+    bool has;
     if (!train->rank && strcmp(r->data.train, folder) == 0 && !weld_recipe_evaluates(r) &&
-        !weld_layout_has_part(folder, WELD_NAMED_TRAIN)) {
+        weld_layout_has_part(folder, WELD_NAMED_TRAIN, &has, NULL) == WELD_OK && !has) {
         weld_text_add(notes, "--data ");
         weld_text_add_printable(notes, folder);
         weld_text_add(notes, ": its folders are the classes and all images are trained on; to "

@@ -1,4 +1,5 @@
 #include "datasets/layout.h"
+#include "base/memory.h"
 #include "datasets/boxed.h"
 #include "suite.h"
 
@@ -78,31 +79,56 @@ START_TEST(of_several_kinds_coco_comes_first_and_any_can_be_asked_for) {
 }
 END_TEST
 
+static bool has_part(const char *path, weld_part_name part) {
+    bool has;
+    ck_assert_int_eq(weld_layout_has_part(path, part, &has, NULL), WELD_OK);
+    return has;
+}
+
 START_TEST(a_folder_knows_its_parts) {
     test_folder f = test_folder_create();
     put_image(&f, "train/images/a.jpg", 8, 8);
     test_put_file(&f, "train/labels/a.txt", "");
     test_put_file(&f, "data.yaml", "train: train/images\nval: valid/images\nnames: [cat]\n");
-    ck_assert(weld_layout_has_part(f.path, WELD_NAMED_TRAIN));
-    ck_assert(weld_layout_has_part(f.path, WELD_NAMED_VAL));
-    ck_assert(!weld_layout_has_part(f.path, WELD_NAMED_TEST));
+    ck_assert(has_part(f.path, WELD_NAMED_TRAIN));
+    ck_assert(has_part(f.path, WELD_NAMED_VAL));
+    ck_assert(!has_part(f.path, WELD_NAMED_TEST));
     /* The folder of a part is no other part: nobody evaluates on what was trained on. */
-    ck_assert(weld_layout_has_part(test_path(&f, "train"), WELD_NAMED_TRAIN));
-    ck_assert(!weld_layout_has_part(test_path(&f, "train"), WELD_NAMED_VAL));
+    ck_assert(has_part(test_path(&f, "train"), WELD_NAMED_TRAIN));
+    ck_assert(!has_part(test_path(&f, "train"), WELD_NAMED_VAL));
     char named[PATH_MAX];
     snprintf(named, sizeof named, "%s:train", f.path);
-    ck_assert(weld_layout_has_part(named, WELD_NAMED_TRAIN));
-    ck_assert(!weld_layout_has_part(named, WELD_NAMED_VAL));
+    ck_assert(has_part(named, WELD_NAMED_TRAIN));
+    ck_assert(!has_part(named, WELD_NAMED_VAL));
     put_coco(&f, "coco/train/_annotations.coco.json", "a.jpg", "cat");
-    ck_assert(weld_layout_has_part(test_path(&f, "coco"), WELD_NAMED_TRAIN));
-    ck_assert(!weld_layout_has_part(test_path(&f, "coco"), WELD_NAMED_VAL));
-    ck_assert(!weld_layout_has_part(test_path(&f, "coco/train"), WELD_NAMED_VAL));
+    ck_assert(has_part(test_path(&f, "coco"), WELD_NAMED_TRAIN));
+    ck_assert(!has_part(test_path(&f, "coco"), WELD_NAMED_VAL));
+    ck_assert(!has_part(test_path(&f, "coco/train"), WELD_NAMED_VAL));
     put_image(&f, "voc/JPEGImages/a.jpg", 8, 8);
     test_put_file(&f, "voc/Annotations/a.xml", "<annotation/>");
-    ck_assert(weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_TRAIN));
-    ck_assert(!weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
+    ck_assert(has_part(test_path(&f, "voc"), WELD_NAMED_TRAIN));
+    ck_assert(!has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
     test_put_file(&f, "voc/ImageSets/Main/val.txt", "a");
-    ck_assert(weld_layout_has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
+    ck_assert(has_part(test_path(&f, "voc"), WELD_NAMED_VAL));
+    test_folder_remove(f);
+}
+END_TEST
+
+/* A training that took such a part for a missing one would not evaluate, and not say why. */
+START_TEST(a_part_that_cannot_be_told_is_there_so_that_opening_says_why) {
+    test_folder f = test_folder_create();
+    bool has;
+    put_coco(&f, "annotations/instances_train2017.json", "a.jpg", "cat");
+    ck_assert(!has_part(f.path, WELD_NAMED_VAL));
+    put_coco(&f, "annotations/instances_val2014.json", "a.jpg", "cat");
+    put_coco(&f, "annotations/instances_val2017.json", "a.jpg", "cat");
+    ck_assert(has_part(f.path, WELD_NAMED_VAL));
+    test_put_file(&f, "yolo/data.yaml", "train: [\n");
+    ck_assert(has_part(test_path(&f, "yolo"), WELD_NAMED_VAL));
+    weld_memory_fail_after(0);
+    const weld_status status = weld_layout_has_part(f.path, WELD_NAMED_VAL, &has, NULL);
+    weld_memory_fail_after(-1);
+    ck_assert_int_eq(status, WELD_ERROR_MEMORY);
     test_folder_remove(f);
 }
 END_TEST
@@ -127,4 +153,5 @@ END_TEST
 RUN_SUITE("data/layout", a_folder_has_parts_and_the_right_one_is_taken,
           parts_of_roboflow_are_found_as_valid_too,
           of_several_kinds_coco_comes_first_and_any_can_be_asked_for, a_folder_knows_its_parts,
+          a_part_that_cannot_be_told_is_there_so_that_opening_says_why,
           folders_of_class_folders_are_what_they_were)

@@ -6,8 +6,10 @@
 #include "formats/packed.h"
 
 /* Copy the boxes of a packed file, which keeps none. *out is the caller's to free, whatever the
- * result. Errors: memory. */
-weld_status weld_box_store_unpack(weld_packed *packed, weld_box_store *out, weld_error *err);
+ * result. Those that are not to be trained on are marked again. Errors, which name `path`: memory,
+ * a box that is beyond all images. */
+weld_status weld_box_store_unpack(weld_packed *packed, const char *path, weld_box_store *out,
+                                  weld_error *err);
 
 /* Have a writer take boxes, those of ds; and add those of its sample i, whose image became
  * `scale[0]` times as wide and `scale[1]` as high, and is width x height then; 0: as it was. */

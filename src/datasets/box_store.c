@@ -87,6 +87,23 @@ bool weld_box_is_sound(const weld_box *b) {
            fabs(b->height) <= FARTHEST && isfinite(b->area);
 }
 
+static bool has_area(const weld_box *b) {
+    return b->width > 0 && b->height > 0;
+}
+
+static bool has_size(const weld_box_image *of) {
+    return of->width > 0 && of->height > 0;
+}
+
+static bool is_off(const weld_box *b, const weld_box_image *of) {
+    return has_size(of) && (b->x >= of->width || b->y >= of->height || b->x + b->width <= 0 ||
+                            b->y + b->height <= 0);
+}
+
+bool weld_box_is_seen(const weld_box *b, const weld_box_image *of) {
+    return has_area(b) && !is_off(b, of);
+}
+
 /* --- Looking at all --- */
 
 typedef struct judging {
@@ -116,19 +133,18 @@ static void tell(const judging *j, const weld_box_image *image, uint64_t i, weld
 static void judge_place(const judging *j, const weld_box_image *image, uint64_t i) {
     weld_box *b = (weld_box *)j->s->boxes.data + i;
     char what[200];
-    if (!(b->width > 0 && b->height > 0)) {
+    if (!has_area(b)) {
         b->flags |= WELD_BOX_UNUSED;
         weld_snprintf(what, sizeof what, "%g x %g pixels", b->width, b->height);
         tell(j, image, i, WELD_BOX_EMPTY, what);
         return;
     }
-    if (image->width <= 0 || image->height <= 0) {
+    if (!has_size(image)) {
         return;
     }
     const double beyond = fmax(
         fmax(-b->x, -b->y), fmax(b->x + b->width - image->width, b->y + b->height - image->height));
-    const bool off = b->x >= image->width || b->y >= image->height || b->x + b->width <= 0 ||
-                     b->y + b->height <= 0;
+    const bool off = is_off(b, image);
     if (off) {
         b->flags |= WELD_BOX_UNUSED;
         weld_snprintf(what, sizeof what, "all of it is off the image, which is %d x %d",
@@ -147,13 +163,13 @@ static int compare_numbers(double a, double b) {
 }
 
 static int compare_contents(const weld_box *a, const weld_box *b) {
+    const uint32_t sort = WELD_BOX_CROWD | WELD_BOX_IGNORE; /* else a box that counts is lost */
     const int orders[] = {(a->class_index > b->class_index) - (a->class_index < b->class_index),
                           compare_numbers(a->x, b->x),
                           compare_numbers(a->y, b->y),
                           compare_numbers(a->width, b->width),
                           compare_numbers(a->height, b->height),
-                          ((a->flags & WELD_BOX_CROWD) > (b->flags & WELD_BOX_CROWD)) -
-                              ((a->flags & WELD_BOX_CROWD) < (b->flags & WELD_BOX_CROWD))};
+                          compare_numbers(a->flags & sort, b->flags & sort)};
     int order = 0;
     for (size_t i = 0; i < sizeof orders / sizeof *orders && !order; i++) {
         order = orders[i];

@@ -45,6 +45,8 @@ weld_status weld_box_store_fault(weld_box_store *s, const weld_box_options *opti
 
 /* Are these numbers a box, of whatever size? Not where one is not finite, or beyond 1e9. */
 bool weld_box_is_sound(const weld_box *box);
+/* Is a sound box to be trained on? Not where it has no area, or all of it is off its image. */
+bool weld_box_is_seen(const weld_box *box, const weld_box_image *of);
 /* Mark what is not to be trained on, and tell what is odd. Errors: memory. */
 weld_status weld_box_store_judge(weld_box_store *s, const weld_box_options *options,
                                  weld_error *err);

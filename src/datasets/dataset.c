@@ -82,7 +82,7 @@ static weld_status open_packed(weld_dataset *ds, weld_error *err) {
         return WELD_OK;
     }
     ds->boxes = weld_alloc(1, sizeof *ds->boxes);
-    return ds->boxes ? weld_box_store_unpack(ds->packed, ds->boxes, err)
+    return ds->boxes ? weld_box_store_unpack(ds->packed, ds->path, ds->boxes, err)
                      : weld_fail_memory(err, ds->path);
 }
 

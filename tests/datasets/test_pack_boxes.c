@@ -107,5 +107,46 @@ START_TEST(other_readers_of_hdf5_find_the_boxes) {
 }
 END_TEST
 
+/* A file of one image of 60 x 40 with one box of these numbers. */
+static weld_status open_with_box(const test_folder *f, const double box[4], weld_dataset **ds,
+                                 weld_error *err) {
+    const char *const classes[] = {"cat"};
+    const double row[WELD_PACKED_BOX_NUMBERS] = {box[0], box[1], box[2], box[3], 100};
+    const int64_t category = 1, sample[WELD_PACKED_SAMPLE_NUMBERS] = {1, 60, 40};
+    weld_packed_writer *w;
+    size_t size;
+    put_image(f, "a.jpg", 60, 40);
+    unsigned char *bytes = test_read_file(test_path(f, "a.jpg"), &size);
+    const weld_packed_layout layout = {0};
+    ck_assert(!weld_packed_writer_create(test_path(f, "set.h5"), layout, classes, 1, &w, NULL));
+    ck_assert(!weld_packed_writer_have_boxes(w, &category, false, NULL));
+    ck_assert(!weld_packed_writer_add(w, bytes, size, 0, "a.jpg", NULL));
+    ck_assert(!weld_packed_writer_add_boxes(w, row, 1, sample, NULL));
+    ck_assert(!weld_packed_writer_finish(w, NULL));
+    weld_packed_writer_free(w);
+    free(bytes);
+    return weld_dataset_open(test_path(f, "set.h5"), ds, err);
+}
+
+/* As in other files: whoever wrote the packed one need not have looked. */
+START_TEST(packed_boxes_are_looked_at_as_others_are) {
+    test_folder f = test_folder_create();
+    const double boxes[][4] = {{50, 30, 20, 20}, {5, 5, 0, 10}, {5, 5, 10, -1}, {60, 5, 10, 10}};
+    weld_dataset *ds;
+    weld_error err;
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(open_with_box(&f, boxes[i], &ds, NULL), WELD_OK);
+        ck_assert_uint_eq(box_of(ds, 0, 0).flags, i ? WELD_BOX_UNUSED : 0);
+        weld_dataset_free(ds);
+    }
+    const double far[4] = {0, 0, 1e300, 1};
+    ck_assert_int_eq(open_with_box(&f, far, &ds, &err), WELD_ERROR_FORMAT);
+    ck_assert_msg(strstr(err.message, "set.h5: damaged: a box of sample 0 (a.jpg)") != NULL, "%s",
+                  err.message);
+    test_folder_remove(f);
+}
+END_TEST
+
 RUN_SUITE("data/pack_boxes", boxes_are_the_same_in_a_packed_file, boxes_shrink_with_their_images,
-          a_part_of_the_samples_keeps_its_boxes, other_readers_of_hdf5_find_the_boxes)
+          a_part_of_the_samples_keeps_its_boxes, other_readers_of_hdf5_find_the_boxes,
+          packed_boxes_are_looked_at_as_others_are)

@@ -77,6 +77,17 @@ START_TEST(lists_make_parts_which_share_their_classes) {
 }
 END_TEST
 
+START_TEST(a_thing_that_is_difficult_once_and_then_not_is_found) {
+    test_folder f = make_set(OBJECT("cat", CORNERS("1", "1", "9", "9"), "<difficult>1</difficult>")
+                                 OBJECT("cat", CORNERS("1", "1", "9", "9"), ""));
+    weld_dataset *ds = open_dataset(f.path);
+    ck_assert_uint_eq(box_of(ds, 0, 0).flags, WELD_BOX_IGNORE);
+    ck_assert_uint_eq(box_of(ds, 0, 1).flags, 0);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(files_may_be_beside_the_images) {
     test_folder f = test_folder_create();
     put_image(&f, "train/b.jpeg", 60, 40);
@@ -149,6 +160,7 @@ START_TEST(a_lack_of_memory_is_told) {
 END_TEST
 
 RUN_SUITE("data/voc", corners_count_from_one_and_are_within_the_box,
-          lists_make_parts_which_share_their_classes, files_may_be_beside_the_images,
+          lists_make_parts_which_share_their_classes,
+          a_thing_that_is_difficult_once_and_then_not_is_found, files_may_be_beside_the_images,
           what_nobody_can_know_is_an_error_with_its_line, faults_are_told_and_the_rest_is_read,
           a_lack_of_memory_is_told)

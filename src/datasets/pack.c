@@ -252,6 +252,12 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
         return weld_fail(err, WELD_ERROR_ARGUMENT, "scale16 %d: it must be in %d..%d",
                          options->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
     }
+    const int packed16 = weld_dataset_layout(ds).scale16; /* of images that were packed before */
+    if (packed16 && options->scale16 && options->scale16 != packed16) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "scale16 %d: %s was packed with %d: leave it out, or pack its images anew",
+                         options->scale16, weld_dataset_path(ds), packed16);
+    }
     pack_job *job = weld_alloc(1, sizeof *job);
     if (!job) {
         return weld_fail_memory(err, out);
@@ -260,7 +266,7 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
     weld_status status = WELD_OK;
     job->ds = ds;
     job->size = options->size;
-    job->scale16 = options->scale16 ? options->scale16 : WELD_SCALE16_MIN;
+    job->scale16 = options->scale16 ? options->scale16 : packed16 ? packed16 : WELD_SCALE16_MIN;
     job->threads = weld_threads_count(options->threads);
     job->workers = weld_alloc((size_t)job->threads, sizeof *job->workers);
     if (!job->workers) {
@@ -268,7 +274,7 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
         goto done;
     }
     job->layout = choose_layout(job);
-    job->layout.scale16 = weld_dataset_layout(ds).scale16; /* of images that were packed before */
+    job->layout.scale16 = packed16;
     report->layout = job->layout;
     status = create_writer(job, out, &w, err);
     if (!status && weld_dataset_has_boxes(ds)) {

@@ -3,6 +3,7 @@
 #include "datasets/folders.h"
 #include "data/loader.h"
 #include "datasets/pack.h"
+#include "formats/packed.h"
 #include "images/encode_png.h"
 #include "suite.h"
 
@@ -134,5 +135,39 @@ START_TEST(what_was_packed_with_one_value_is_not_read_with_another) {
 }
 END_TEST
 
+/* Of one image that was scaled, and one that was kept: packed smaller, both are alike. */
+START_TEST(packing_again_scales_the_rest_as_before) {
+    test_folder f = test_folder_create(), out = test_folder_create();
+    const char *first = test_path(&out, "first.h5"), *again = test_path(&out, "again.h5");
+    float pixels[FLOATS];
+    weld_packed_layout layout = {.scale16 = 65535};
+    const char *const classes[] = {"a"};
+    weld_packed_writer *w;
+    size_t size;
+    put_fixture(&f, "a/1.png", "grey16_full.png");
+    unsigned char *bytes = test_read_file(test_path(&f, "a/1.png"), &size);
+    ck_assert(!weld_packed_writer_create(first, layout, classes, 1, &w, NULL));
+    ck_assert(!weld_packed_writer_add(w, bytes, size, 0, "a/1.png", NULL));
+    ck_assert(!weld_packed_writer_finish(w, NULL));
+    weld_packed_writer_free(w);
+    free(bytes);
+    pack(first, again, 16, 0);
+    weld_dataset *ds = open_dataset(again);
+    ck_assert_int_eq(weld_dataset_layout(ds).scale16, 65535);
+    prepare(ds, WELD_AUGMENT_NONE, 65535, pixels);
+    weld_dataset_free(ds);
+    ds = open_dataset(first);
+    weld_pack_report report;
+    weld_error err = {0};
+    const weld_pack_options other = {.size = 16, .scale16 = 4095, .threads = 1};
+    ck_assert_int_eq(weld_pack(ds, again, &other, &report, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_msg(strstr(err.message, "first.h5 was packed with 65535") != NULL, "%s", err.message);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    test_folder_remove(out);
+}
+END_TEST
+
 RUN_SUITE("data/deep_grey", a_few_images_tell_what_is_lost, a_network_sees_the_scaled_pixels,
-          what_was_packed_with_one_value_is_not_read_with_another)
+          what_was_packed_with_one_value_is_not_read_with_another,
+          packing_again_scales_the_rest_as_before)

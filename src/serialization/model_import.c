@@ -470,7 +470,7 @@ static weld_status find_listed_network(importing *im) {
     weld_state_index other = status ? im->index : plain;
     im->index = status ? plain : im->index;
     weld_state_index_free(&other);
-    return status ? first : WELD_OK;
+    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, im->path) : status ? first : WELD_OK;
 }
 
 /* The same, also where wrappers of the network (of torch.compile, Lightning and the like) put
@@ -494,7 +494,7 @@ static weld_status find_wrapped_network(importing *im) {
         }
     }
     im->err = err;
-    return status ? first : WELD_OK;
+    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, im->path) : status ? first : WELD_OK;
 }
 
 /* One file of several has tensors of a network, but not all. */

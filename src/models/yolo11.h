@@ -1,6 +1,6 @@
 /* YOLO11, a detector: its backbone, its neck and its head, and another family's backbone in the
  * place of its own. The published files count modules; all are named by that number ("model.9" is
- * SPPF) and lie at these places of the graphs of both families.
+ * SPPF) and lie at these places of the graphs of all its families.
  *
  * A detector's training graph has the outputs "distances" [n, anchors, 4 * bins], logits of how far
  * the sides are (weld_box_decode), "boxes" [n, anchors, 4], what these come to in pixels of the
@@ -49,6 +49,7 @@ typedef struct weld_yolo11_scale {
      .min = 0.05,                                                                                  \
      .max = 4,                                                                                     \
      .flags = WELD_KEY_SIZE,                                                                       \
+     .manual_standard = "the variant's, else must be given",                                       \
      .help =                                                                                       \
          "of channels: a module of 64, 128, 256, 512 or 1024 has so many times these, rounded "    \
          "up to a multiple of 8"},                                                                 \
@@ -59,6 +60,7 @@ typedef struct weld_yolo11_scale {
          .max = 16,                                                                                \
          .flags = WELD_KEY_SIZE,                                                                   \
          .standard = "0.5",                                                                        \
+         .manual_standard = "the variant's, else 0.5",                                             \
          .help = "of blocks: a C3k2 or C2PSA has so many times two units, rounded, but one at "    \
                  "least"},                                                                         \
         {"max_channels",                                                                           \
@@ -68,12 +70,14 @@ typedef struct weld_yolo11_scale {
          .max = 1024,                                                                              \
          .flags = WELD_KEY_SIZE,                                                                   \
          .standard = "1024",                                                                       \
+         .manual_standard = "the variant's, else 1024",                                            \
          .help = "before they are multiplied by the width"},                                       \
         {"nested",                                                                                 \
          WELD_KEY_BOOL,                                                                            \
          WELD_KEY_ONE(type, scale.nested),                                                         \
          .flags = WELD_KEY_SIZE,                                                                   \
          .standard = "false",                                                                      \
+         .manual_standard = "the variant's, else false",                                           \
          .help = "every C3k2 has units of C3k (m, l and x), not the deepest alone"},               \
     {                                                                                              \
         "class_channels", WELD_KEY_INTEGER, WELD_KEY_ONE(type, scale.class_channels),              \

@@ -168,8 +168,7 @@ weld_status cli_compare(cli_call *call, weld_error *err) {
     request r = {.batch = 64};
     pair p = {.models = {NULL, NULL}};
     const cli_option options[] = {
-        {"data", 0, CLI_NEEDED, &r.data, "DIR",
-         "folder or .tar of class folders, packed data set, or .csv"},
+        CLI_DATA_OPTION(r.data),
         CLI_DATA_SPLIT(r.split),
         {"list", 0, CLI_FLAG, &r.list, NULL, "name the images on which they differ"},
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},

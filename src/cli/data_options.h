@@ -4,7 +4,17 @@
 
 #include "infer/model_data.h"
 
-/* Entry of a command's table. */
+/* Entries of commands' tables: a data set to judge by, and those of a recipe. */
+#define CLI_DATA_OPTION(path)                                                                      \
+    {                                                                                              \
+        "data", 0, CLI_NEEDED, &(path), "DIR",                                                     \
+            "class folders, a .tar of them, .csv, packed; of boxes: COCO, YOLO, VOC, packed"       \
+    }
+#define CLI_DATA_FOR_RECIPE(path)                                                                  \
+    {                                                                                              \
+        "data", 0, CLI_TEXT, &(path), "DIR",                                                       \
+            "folder of train and val, of classes, or with boxes (COCO, YOLO, VOC)"                 \
+    }
 #define CLI_DATA_SPLIT(flag)                                                                       \
     { "split", 0, CLI_FLAG, &(flag), NULL, "only what data.split of the file's run set aside" }
 

@@ -148,8 +148,7 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
     }
     request r = {.batch = 64};
     const cli_option options[] = {
-        {"data", 0, CLI_NEEDED, &r.data, "DIR",
-         "folder or .tar of class folders, packed data set, or .csv"},
+        CLI_DATA_OPTION(r.data),
         CLI_RESULTS_OPTION(r.results),
         CLI_DATA_SPLIT(r.split),
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},

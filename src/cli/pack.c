@@ -1,5 +1,4 @@
-/* weld pack: one packed data set of a folder or archive of class folders, or of the MNIST family's
- * files. */
+/* weld pack: one packed data set of any other kind, or of the MNIST family's files. */
 #include <stdio.h>
 #include <string.h>
 

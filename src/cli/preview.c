@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "cli/data_options.h"
 #include "cli/progress.h"
 
 weld_status cli_preview(cli_call *call, weld_error *err) {
@@ -19,8 +20,7 @@ weld_status cli_preview(cli_call *call, weld_error *err) {
         {"epoch", 0, CLI_COUNT, &epoch, "N", "of which epoch, from 1 (1)"},
         {"seed", 0, CLI_TEXT, &seed, "N", "in place of the recipe's train.seed"},
         {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "override a key of the recipe; any number"},
-        {"data", 0, CLI_TEXT, &o.settings.data, "DIR",
-         "folder of train and val, or of classes, for the recipe's"},
+        CLI_DATA_FOR_RECIPE(o.settings.data),
         {"init", 0, CLI_TEXT, &o.settings.init, "FILE",
          "where the recipe leaves network and input size to it"},
         {"key", 0, CLI_TEXT, &o.settings.init_key, "KEY", "of --init: as weld train has it"},

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/data_options.h"
 #include "cli/progress.h"
 #include "cli/stop.h"
 #include "cli/train_facts.h"
@@ -172,8 +173,7 @@ weld_status cli_train(cli_call *call, weld_error *err) {
     bool dry = false;
     const cli_option options[] = {
         {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "override a key of the recipe; any number"},
-        {"data", 0, CLI_TEXT, &s.data, "DIR",
-         "folder of train and val, or of classes, for the recipe's"},
+        CLI_DATA_FOR_RECIPE(s.data),
         {"out", 0, CLI_TEXT, &s.out, "DIR", "the run's folder (runs/<recipe>-<time>)"},
         {"resume", 0, CLI_FLAG, &s.resume, NULL, "continue the run in --out, or start it"},
         {"extend", 0, CLI_COUNT, &s.extend, "N",

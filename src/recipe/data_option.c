@@ -121,7 +121,8 @@ static weld_status data_overrides(const char *folder, part *train, part *val, ch
     if ((!entries && access(folder, F_OK) != 0) || (!train->rank && val->rank)) {
         return weld_fail(
             err, WELD_ERROR_NOT_FOUND,
-            "--data %s: holds neither train.h5 nor train.tar nor a folder train nor train.csv",
+            "--data %s: holds neither train.h5 nor train.tar nor a folder train nor train.csv, "
+            "nor annotations of boxes to train on",
             folder);
     }
     weld_status status = data_override("train", folder, train->name, &out[0], err);

@@ -302,7 +302,11 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     if (!r->data.train[0]) {
         return weld_recipe_fail(
             o, KEY(data.train),
-            "missing: give a folder of class folders, a .tar, a packed .h5 or a .csv", err);
+            weld_task_of(&r->model)->annotation->of_boxes
+                ? "missing: give a COCO JSON file, a data.yaml of YOLO, a folder of VOC or a "
+                  "packed .h5"
+                : "missing: give a folder of class folders, a .tar, a packed .h5 or a .csv",
+            err);
     }
     if (r->augment.crop_scale[0] > r->augment.crop_scale[1]) {
         return weld_recipe_fail(o, KEY(augment.crop_scale), "the lower end must come first", err);

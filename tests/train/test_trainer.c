@@ -166,7 +166,7 @@ START_TEST(a_data_folder_stands_in_for_the_recipes_paths) {
     ck_assert_str_eq(
         err.message,
         "--data /nonexistent: holds neither train.h5 nor train.tar nor a folder train nor "
-        "train.csv");
+        "train.csv, nor annotations of boxes to train on");
     s.data = in_base("val.h5"); /* classes alone: nothing to evaluate on */
     ck_assert_msg(!weld_train_run(&s, &result, &err), "%s", err.message);
     ck_assert(!result.evaluated);

@@ -467,11 +467,11 @@ static weld_status suspect(reading *r) {
     return WELD_OK;
 }
 
-static weld_status read_file(reading *r, const char *images) {
+static weld_status read_file(reading *r) {
     WELD_TRY(read_all(r));
     WELD_TRY(take_categories(r));
     WELD_TRY(take_images(r));
-    images = images || !r->options->no_images ? images : ".";
+    const char *images = r->options->no_images ? "." : NULL; /* NULL: looked for */
     WELD_TRY(weld_find_image_folder(r->path, images, r->listing, &r->store->root, r->err));
     WELD_TRY(resolve(r));
     WELD_TRY(group(r));
@@ -480,8 +480,8 @@ static weld_status read_file(reading *r, const char *images) {
     return weld_box_store_judge(r->store, r->options, r->err);
 }
 
-weld_status weld_coco_read(const char *path, const char *images, const weld_box_options *options,
-                           weld_listing *listing, weld_box_store *store, weld_error *err) {
+weld_status weld_coco_read(const char *path, const weld_box_options *options, weld_listing *listing,
+                           weld_box_store *store, weld_error *err) {
     reading r = {.path = path,
                  .options = options,
                  .listing = listing,
@@ -495,7 +495,7 @@ weld_status weld_coco_read(const char *path, const char *images, const weld_box_
     *store = weld_box_store_make("COCO");
     store->source = path;
     weld_status status = weld_scan_open(path, &r.scan, err);
-    status = status ? status : read_file(&r, images);
+    status = status ? status : read_file(&r);
     weld_scan_close(r.scan);
     weld_array_free(&r.images);
     weld_array_free(&r.categories);

@@ -73,7 +73,7 @@ static weld_status read_boxes(weld_dataset *ds, const weld_layout *layout,
                ? weld_yolo_read(layout, how, &ds->listing, ds->boxes, err)
            : layout->kind == WELD_DATA_VOC
                ? weld_voc_read(layout, how, &ds->listing, ds->boxes, err)
-               : weld_coco_read(layout->file, NULL, how, &ds->listing, ds->boxes, err);
+               : weld_coco_read(layout->file, how, &ds->listing, ds->boxes, err);
 }
 
 static weld_status open_packed(weld_dataset *ds, weld_error *err) {

@@ -273,10 +273,6 @@ bool weld_packed_has_shape_areas(const weld_packed *p) {
     return p->header.shape_areas;
 }
 
-int64_t weld_packed_box_count(const weld_packed *p) {
-    return (int64_t)p->box_offsets[p->count];
-}
-
 const double *weld_packed_boxes(const weld_packed *p, int64_t i, int64_t *count) {
     *count = (int64_t)(p->box_offsets[i + 1] - p->box_offsets[i]);
     return p->boxes + p->box_offsets[i] * WELD_PACKED_BOX_NUMBERS;

@@ -78,7 +78,6 @@ weld_status weld_packed_read(const weld_packed *p, int64_t i, void *buffer, weld
 enum { WELD_PACKED_BOX_NUMBERS = 7, WELD_PACKED_SAMPLE_NUMBERS = 3 };
 bool weld_packed_has_boxes(const weld_packed *p);
 bool weld_packed_has_shape_areas(const weld_packed *p);
-int64_t weld_packed_box_count(const weld_packed *p); /* of all samples */
 /* Those of sample i; and its id, width and height. */
 const double *weld_packed_boxes(const weld_packed *p, int64_t i, int64_t *count);
 const int64_t *weld_packed_sample(const weld_packed *p, int64_t i);

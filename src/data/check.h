@@ -47,8 +47,9 @@ typedef struct weld_check_report {
 } weld_check_report;
 
 /* What counts as odd: the contents are not what the name's ending says; CMYK; grey; 16 bits a
- * channel; an orientation in the metadata, which is ignored; a side below 32 pixels or above
- * 10,000; more than 50 megapixels; more than 8 times as long as wide.
+ * channel; an orientation in the metadata, where it is ignored (with boxes it is applied, and
+ * counted in `turned`); a side below 32 pixels or above 10,000; more than 50 megapixels; more than
+ * 8 times as long as wide.
  *
  * Two samples are the same if their bytes are: by length and XXH3, and compared before it is said.
  * A class has very few images if it has fewer than a tenth of the median, or one. Memory: 32 bytes

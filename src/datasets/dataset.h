@@ -28,8 +28,9 @@
 
 typedef struct weld_dataset weld_dataset;
 
-/* Errors: the path is missing; is no folder, archive or packed file; has no class folders; or a
- * class (named) has no image. */
+/* Errors: the path is missing; it names no data set; one with boxes has a fault that nobody can
+ * read over (box_faults.h), or not the part that is wanted; one of classes has none, or a class
+ * (named) without an image. */
 weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *err);
 
 typedef struct weld_dataset_options {

@@ -14,11 +14,11 @@
 #include "formats/bytes.h"
 #include "images/image.h"
 
-/* Decode into *out. Errors: WELD_ERROR_FORMAT with the reason (no file name, the caller adds it),
- * WELD_ERROR_MEMORY. */
 /* Do these bytes begin a JPEG, PNG or WebP image? 12 of them tell. */
 bool weld_is_image(const void *bytes, size_t size);
 
+/* Decode into *out. Errors: WELD_ERROR_FORMAT with the reason (no file name, the caller adds it),
+ * WELD_ERROR_MEMORY. */
 weld_status weld_decode_image(const void *bytes, size_t size, int scale16, weld_image *out,
                               weld_error *err);
 

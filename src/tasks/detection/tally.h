@@ -55,7 +55,7 @@ void weld_detection_finish(void *tally, weld_evaluation *out);
  *   confusion          {confidence, iou, cells: list of [truth, predicted, count]}, classes by
  *                      number; their number stands for "false" (truth) and "missed" (predicted)
  *   worst              list of {image, mistakes, found: list of [class, score, x, y, width,
- * height]}, the images with most of them
+ *                      height]}, the images with most of them
  */
 void weld_detection_tell(const void *tally, const weld_dataset *ds, weld_text *out);
 void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld_text *out);

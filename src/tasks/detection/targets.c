@@ -72,7 +72,7 @@ void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const 
     }
 }
 
-/* "3 boxes: 2 cat, 1 dog" */
+/* "3 boxes" */
 void weld_box_caption(const void *targets, float *const *inputs, int64_t i,
                       weld_caption_style style, char *text, size_t size) {
     const box_targets *t = targets;

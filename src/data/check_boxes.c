@@ -9,8 +9,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-#define SMALL 1024.0 /* COCO's bounds of areas */
-#define MEDIUM 9216.0
 #define LONG 20
 #define SAME 0.9 /* IoU */
 
@@ -40,8 +38,8 @@ static int compare_boxes(const void *a, const void *b) {
 }
 
 static double overlap(const weld_box *a, const weld_box *b) {
-    const double width = fmin(a->x + a->width, b->x + b->width) - fmax(a->x, b->x);
-    const double height = fmin(a->y + a->height, b->y + b->height) - fmax(a->y, b->y);
+    const double width = weld_box_shared(a->x, a->width, b->x, b->width);
+    const double height = weld_box_shared(a->y, a->height, b->y, b->height);
     const double both = width > 0 && height > 0 ? width * height : 0;
     return both > 0 ? both / (a->width * a->height + b->width * b->height - both) : 0;
 }
@@ -82,9 +80,9 @@ static bool count_box(counting *c, const weld_box *b, int width, int height) {
     if (!(b->width > 0 && b->height > 0) || is_crowd) {
         return true;
     }
-    out->small += b->area <= SMALL;
-    out->medium += b->area > SMALL && b->area <= MEDIUM;
-    out->large += b->area > MEDIUM;
+    out->small += b->area <= WELD_BOX_SMALL;
+    out->medium += b->area > WELD_BOX_SMALL && b->area <= WELD_BOX_MEDIUM;
+    out->large += b->area > WELD_BOX_MEDIUM;
     out->elongated += fmax(b->width, b->height) > LONG * fmin(b->width, b->height);
     if (width <= 0 || height <= 0) {
         return true;

@@ -27,6 +27,16 @@ typedef struct weld_box {
     uint32_t flags;
 } weld_box;
 
+/* COCO's bounds of areas: small up to the first, medium up to the second, large above. */
+#define WELD_BOX_SMALL (32.0 * 32.0)
+#define WELD_BOX_MEDIUM (96.0 * 96.0)
+
+/* How long two lengths lie on each other; not above 0: they do not. */
+static inline double weld_box_shared(double a, double a_length, double b, double b_length) {
+    const double a_end = a + a_length, b_end = b + b_length;
+    return (a_end < b_end ? a_end : b_end) - (a > b ? a : b);
+}
+
 bool weld_dataset_has_boxes(const weld_dataset *ds);
 /* Whose kind of annotations: "COCO", "YOLO", "VOC" or "packed"; NULL: it has no boxes. */
 const char *weld_dataset_box_kind(const weld_dataset *ds);

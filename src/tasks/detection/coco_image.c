@@ -3,8 +3,8 @@
  *
  * As COCO has it: of a class, detections go by score, and each takes the object of the largest IoU
  * that is free, of equal ones the later. One that is ignored (a crowd, or an area out of the range)
- * is only taken where no other can be; a crowd can be taken any number of times, and its IoU is the
- * share of the detection that lies in it.
+ * is only taken where no other can be; a crowd, or what is difficult, can be taken any number of
+ * times, and the IoU of a crowd is the share of the detection that lies in it.
  */
 #include <float.h>
 #include <math.h>
@@ -17,7 +17,7 @@
 
 /* Areas, both ends included. */
 static const double ranges[COCO_RANGES][2] = {
-    {0, 1e10}, {0, 32 * 32}, {32 * 32, 96 * 96}, {96 * 96, 1e10}};
+    {0, 1e10}, {0, WELD_BOX_SMALL}, {WELD_BOX_SMALL, WELD_BOX_MEDIUM}, {WELD_BOX_MEDIUM, 1e10}};
 
 /* An object or detection in the order of its class, detections by falling score. */
 typedef struct place {

@@ -65,16 +65,10 @@ static inline bool coco_is_object(const weld_box *b) {
     return !(b->flags & (WELD_BOX_CROWD | WELD_BOX_IGNORE));
 }
 
-/* How long two lengths lie on each other; not above 0: they do not. */
-static inline double coco_shared(double a, double a_length, double b, double b_length) {
-    const double a_end = a + a_length, b_end = b + b_length;
-    return (a_end < b_end ? a_end : b_end) - (a > b ? a : b);
-}
-
 /* Against a crowd the share of the detection that lies in it. */
 static inline double coco_iou(const weld_found_box *d, const weld_box *g) {
-    const double w = coco_shared(d->x, d->width, g->x, g->width);
-    const double h = coco_shared(d->y, d->height, g->y, g->height);
+    const double w = weld_box_shared(d->x, d->width, g->x, g->width);
+    const double h = weld_box_shared(d->y, d->height, g->y, g->height);
     if (w <= 0 || h <= 0) {
         return 0;
     }

@@ -67,8 +67,7 @@ static weld_status tell(weld_detector *d, const weld_tensor *outputs, weld_found
                         int *count, weld_error *err) {
     const weld_placement *placement = weld_image_runner_placement(d->runner);
     d->found.count = 0;
-    WELD_TRY(weld_nms(&d->nms, outputs[0].data, outputs[1].data, outputs[1].shape.dim[1],
-                      outputs[1].shape.dim[2], &d->found, err));
+    WELD_TRY(weld_nms_of_image(&d->nms, outputs, 0, &d->found, err));
     for (*count = 0; *count < room && (size_t)*count < d->found.count; ++*count) {
         const weld_detection *one = &((const weld_detection *)d->found.data)[*count];
         const weld_found_box b = weld_found_box_of(one, placement);

@@ -5,20 +5,23 @@
 
 #include "base/error.h"
 #include "base/locale.h"
+#include "base/text.h"
 #include "formats/json_text.h"
 #include "images/draw.h"
 #include "tasks/detection/detection.h"
 
 const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
-    {"conf", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, conf), .max = 1, .standard = "0.25",
-     .help = "boxes of a higher score are told"},
-    {"iou", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, iou), .max = 1, .standard = "0.7",
+    {"conf", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, conf), .max = 1,
+     .standard = WELD_STRING(WELD_NMS_CONFIDENCE), .help = "boxes of a higher score are told"},
+    {"iou", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, iou), .max = 1,
+     .standard = WELD_STRING(WELD_NMS_IOU),
      .help = "of boxes that overlap by more (intersection over union) the best is told"},
     {"max_det", WELD_KEY_INTEGER, WELD_KEY_ONE(weld_detection_answer, max_det), .min = 1,
-     .max = 30000, .standard = "300", .help = "most boxes of an image"},
+     .max = 30000, .standard = WELD_STRING(WELD_NMS_KEPT), .help = "most boxes of an image"},
     {"agnostic", WELD_KEY_BOOL, WELD_KEY_ONE(weld_detection_answer, agnostic), .standard = "false",
      .help = "boxes of different classes count as overlapping too"},
 };
+
 static weld_nms_options nms_of(const void *values, int most) {
     weld_detection_answer a = {.agnostic = false};
     if (values) {
@@ -32,15 +35,6 @@ static weld_nms_options nms_of(const void *values, int most) {
     nms.kept = most && most < a.max_det ? most : a.max_det;
     nms.agnostic = a.agnostic;
     return nms;
-}
-
-/* Append to *found those of image i. */
-static weld_status find(const weld_tensor *outputs, int64_t i, const weld_nms_options *nms,
-                        weld_array *found, weld_error *err) {
-    const int64_t anchors = outputs[1].shape.dim[1], classes = outputs[1].shape.dim[2];
-    return weld_nms(nms, (const float *)outputs[0].data + i * anchors * 4,
-                    (const float *)outputs[1].data + i * anchors * classes, anchors, classes, found,
-                    err);
 }
 
 static const char *class_text(const weld_labels *labels, int i, char text[16]) {
@@ -71,7 +65,7 @@ weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_qu
                                        weld_text *text, json_t **json, weld_error *err) {
     const weld_nms_options nms = nms_of(question->values, question->most);
     weld_array found = {.element = sizeof(weld_detection)};
-    weld_status status = find(outputs, 0, &nms, &found, err);
+    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
     if (!status && json && !(*json = json_array())) {
         status = weld_fail_memory(err, "answer");
     }
@@ -95,7 +89,7 @@ weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question 
                                 weld_image *image, weld_error *err) {
     const weld_nms_options nms = nms_of(question->values, question->most);
     weld_array found = {.element = sizeof(weld_detection)};
-    weld_status status = find(outputs, 0, &nms, &found, err);
+    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
     const int side = image->width < image->height ? image->width : image->height;
     /* The best one comes last, and lies over the others. */
     for (size_t i = found.count; i-- > 0 && !status;) {
@@ -116,7 +110,7 @@ weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_qu
     const weld_nms_options nms = nms_of(question->values, question->most);
     const double width = question->placement->width, height = question->placement->height;
     weld_array found = {.element = sizeof(weld_detection)};
-    weld_status status = find(outputs, 0, &nms, &found, err);
+    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
     for (size_t i = 0; i < found.count && !status; i++) {
         const weld_detection *d = &((const weld_detection *)found.data)[i];
         const weld_found_box b = weld_found_box_of(d, question->placement);
@@ -138,7 +132,8 @@ static bool is_same(const weld_detection *p, const weld_detection *q) {
 bool weld_detection_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i) {
     const weld_nms_options nms = nms_of(NULL, 0);
     weld_array x = {.element = sizeof(weld_detection)}, y = x;
-    bool same = !find(a, i, &nms, &x, NULL) && !find(b, i, &nms, &y, NULL) && x.count == y.count;
+    bool same = !weld_nms_of_image(&nms, a, i, &x, NULL) &&
+                !weld_nms_of_image(&nms, b, i, &y, NULL) && x.count == y.count;
     for (size_t k = 0; k < x.count && same; k++) {
         weld_detection *others = y.data;
         size_t at = 0;

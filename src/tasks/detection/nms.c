@@ -15,13 +15,16 @@
 #include "base/memory.h"
 
 weld_nms_options weld_nms_for_evaluation(void) {
-    return (weld_nms_options){
-        .confidence = 0.001, .iou = 0.7, .every_class = true, .candidates = 30000, .kept = 300};
+    return (weld_nms_options){.confidence = 0.001,
+                              .iou = WELD_NMS_IOU,
+                              .every_class = true,
+                              .candidates = 30000,
+                              .kept = WELD_NMS_KEPT};
 }
 
 weld_nms_options weld_nms_for_answers(void) {
     weld_nms_options o = weld_nms_for_evaluation();
-    o.confidence = 0.25;
+    o.confidence = WELD_NMS_CONFIDENCE;
     o.every_class = false;
     return o;
 }
@@ -173,4 +176,12 @@ weld_status weld_nms(const weld_nms_options *o, const float *boxes, const float 
                                 : weld_fail(err, WELD_ERROR_NUMERIC, "a score is not finite");
     weld_free(memory);
     return status;
+}
+
+weld_status weld_nms_of_image(const weld_nms_options *options, const weld_tensor *outputs,
+                              int64_t i, weld_array *out, weld_error *err) {
+    const int64_t anchors = outputs[1].shape.dim[1], classes = outputs[1].shape.dim[2];
+    return weld_nms(options, (const float *)outputs[0].data + i * anchors * 4,
+                    (const float *)outputs[1].data + i * anchors * classes, anchors, classes, out,
+                    err);
 }

@@ -12,6 +12,12 @@
 #include "base/array.h"
 #include "tasks/detection/detections.h"
 #include "weld/status.h"
+#include "weld/tensor.h"
+
+/* What people see where nothing else is asked for. */
+#define WELD_NMS_CONFIDENCE 0.25
+#define WELD_NMS_IOU 0.7
+#define WELD_NMS_KEPT 300
 
 typedef struct weld_nms_options {
     double confidence; /* scores above it are looked at; at least 0 */
@@ -32,5 +38,8 @@ weld_nms_options weld_nms_for_answers(void);
  * then the lower class. WELD_ERROR_NUMERIC: something is not finite. */
 weld_status weld_nms(const weld_nms_options *options, const float *boxes, const float *scores,
                      int64_t anchors, int64_t classes, weld_array *out, weld_error *err);
+/* The same of image i of a detector's outputs, boxes and scores. */
+weld_status weld_nms_of_image(const weld_nms_options *options, const weld_tensor *outputs,
+                              int64_t i, weld_array *out, weld_error *err);
 
 #endif

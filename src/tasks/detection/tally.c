@@ -59,13 +59,10 @@ weld_status weld_detection_tally_clear(void *tally, weld_error *err) {
 weld_status weld_detection_find(const weld_tensor *outputs, int64_t i,
                                 const weld_placement *placement, weld_array *boxes,
                                 weld_error *err) {
-    const int64_t anchors = outputs[1].shape.dim[1], classes = outputs[1].shape.dim[2];
-    const float *at = outputs[0].data, *scores = outputs[1].data;
     weld_nms_options nms = weld_nms_for_evaluation();
     weld_array found = {.element = sizeof(weld_detection)};
-    nms.every_class = classes > 1;
-    weld_status status = weld_nms(&nms, at + i * anchors * 4, scores + i * anchors * classes,
-                                  anchors, classes, &found, err);
+    nms.every_class = outputs[1].shape.dim[2] > 1;
+    weld_status status = weld_nms_of_image(&nms, outputs, i, &found, err);
     for (size_t k = 0; k < found.count && !status; k++) {
         const weld_detection *d = &((const weld_detection *)found.data)[k];
         const weld_found_box box = weld_found_box_of(d, placement);

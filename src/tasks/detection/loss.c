@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "graph/graph.h"
+#include "ops/task_aligned.h"
 #include "tasks/detection/detection.h"
 
 typedef struct detection_loss {
@@ -35,11 +36,12 @@ const weld_key weld_detection_loss_keys[WELD_DETECTION_LOSS_KEYS] = {
      .help = "each side of a box counts as at least 16 pixels where cells are looked for, so that "
              "boxes between the centres of cells are learned too"},
 };
-enum { ROW = 6, ROWS_ON_TRIAL = 32 };
+enum { ROWS_ON_TRIAL = 32 };
 
 static weld_value *targets_of(weld_graph *g, weld_value *boxes, size_t size) {
-    const int64_t rows = size ? (int64_t)(size / ROW) : ROWS_ON_TRIAL;
-    return weld_input(g, "targets", WELD_SHAPE(weld_value_shape(boxes).dim[0], rows, ROW));
+    const int64_t rows = size ? (int64_t)(size / WELD_TARGET_SIZE) : ROWS_ON_TRIAL;
+    return weld_input(g, "targets",
+                      WELD_SHAPE(weld_value_shape(boxes).dim[0], rows, WELD_TARGET_SIZE));
 }
 
 weld_status weld_detection_build_loss(const weld_loss_options *o, weld_graph *g, weld_error *err) {
@@ -74,9 +76,9 @@ void weld_detection_fill_noise(weld_session *s) {
     float *row = t.data;
     const int64_t rows = t.shape.dim[1];
     for (int64_t i = 0; i < t.shape.dim[0]; i++) {
-        for (int64_t k = 0; k < rows; k++, row += ROW) {
-            const float none[ROW] = {-1},
-                        one[ROW] = {0, width / 4, height / 4, width / 2, height / 2};
+        for (int64_t k = 0; k < rows; k++, row += WELD_TARGET_SIZE) {
+            const float none[WELD_TARGET_SIZE] = {-1},
+                        one[WELD_TARGET_SIZE] = {0, width / 4, height / 4, width / 2, height / 2};
             memcpy(row, k ? none : one, sizeof one);
         }
     }

@@ -10,6 +10,17 @@
 #include "formats/json_text.h"
 #include "tasks/detection/tally.h"
 
+/* The numbers of a class, by their names in files. */
+static const char *const class_keys[] = {"AP",         "AP50",      "AR100", "f1",
+                                         "confidence", "precision", "recall"};
+enum { CLASS_KEYS = sizeof class_keys / sizeof *class_keys };
+
+static double class_number(const weld_coco_class *k, int i) {
+    const double numbers[CLASS_KEYS] = {k->ap,         k->ap50,      k->ar100, k->best_f1,
+                                        k->confidence, k->precision, k->recall};
+    return numbers[i];
+}
+
 /* --- For people --- */
 
 /* " 0.505", or " -" where there is nothing to tell, right in `width`. */
@@ -40,11 +51,9 @@ void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld
                      "AR100", "F1", "at", "P", "R");
     for (int c = 0; c < r->classes; c++) {
         const weld_coco_class *k = &r->by_class[c];
-        const double numbers[] = {k->ap,         k->ap50,      k->ar100, k->best_f1,
-                                  k->confidence, k->precision, k->recall};
         weld_text_format(out, "%8lld", (long long)k->objects);
-        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-            add_number(out, numbers[i], 8);
+        for (int i = 0; i < CLASS_KEYS; i++) {
+            add_number(out, class_number(k, i), 8);
         }
         weld_text_add(out, "  ");
         weld_text_add_printable(out, weld_dataset_class_name(ds, c));
@@ -58,17 +67,6 @@ void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld
 }
 
 /* --- JSON --- */
-
-/* The numbers of a class, by their names in files. */
-static const char *const class_keys[] = {"AP",         "AP50",      "AR100", "f1",
-                                         "confidence", "precision", "recall"};
-enum { CLASS_KEYS = sizeof class_keys / sizeof *class_keys };
-
-static double class_number(const weld_coco_class *k, int i) {
-    const double numbers[CLASS_KEYS] = {k->ap,         k->ap50,      k->ar100, k->best_f1,
-                                        k->confidence, k->precision, k->recall};
-    return numbers[i];
-}
 
 void weld_detection_json_classes(const void *tally, const weld_dataset *ds, json_t *object) {
     const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;

@@ -6,9 +6,8 @@
 #include "base/memory.h"
 #include "datasets/boxes.h"
 #include "images/draw.h"
+#include "ops/task_aligned.h"
 #include "tasks/detection/detection.h"
-
-enum { ROW = 6 };
 
 typedef struct box_targets {
     const weld_dataset *ds;
@@ -49,7 +48,7 @@ void weld_box_targets_free(void *targets) {
 
 size_t weld_box_target_size(const void *targets, int input) {
     (void)input;
-    return (size_t)((const box_targets *)targets)->most * ROW;
+    return (size_t)((const box_targets *)targets)->most * WELD_TARGET_SIZE;
 }
 
 void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const *inputs) {
@@ -58,16 +57,17 @@ void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const 
     for (int64_t i = 0; i < batch->count; i++) {
         const weld_array *a = &batch->annotations[i];
         const weld_placed_box *boxes = a->data;
-        for (int64_t k = 0; k < t->most; k++, row += ROW) {
+        for (int64_t k = 0; k < t->most; k++, row += WELD_TARGET_SIZE) {
             if (k >= (int64_t)a->count) {
-                memcpy(row, (const float[ROW]){-1}, ROW * sizeof *row);
+                memcpy(row, (const float[WELD_TARGET_SIZE]){-1}, WELD_TARGET_SIZE * sizeof *row);
                 continue;
             }
             const weld_placed_box *b = &boxes[k];
             const float crowd = b->flags & (WELD_BOX_CROWD | WELD_BOX_IGNORE) ? 1 : 0;
             memcpy(row,
-                   (const float[ROW]){(float)b->class_index, b->x1, b->y1, b->x2, b->y2, crowd},
-                   ROW * sizeof *row);
+                   (const float[WELD_TARGET_SIZE]){(float)b->class_index, b->x1, b->y1, b->x2,
+                                                   b->y2, crowd},
+                   WELD_TARGET_SIZE * sizeof *row);
         }
     }
 }
@@ -76,10 +76,10 @@ void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const 
 void weld_box_caption(const void *targets, float *const *inputs, int64_t i,
                       weld_caption_style style, char *text, size_t size) {
     const box_targets *t = targets;
-    const float *row = inputs[0] + i * t->most * ROW;
+    const float *row = inputs[0] + i * t->most * WELD_TARGET_SIZE;
     int64_t count = 0;
     (void)style;
-    while (count < t->most && row[count * ROW] >= 0) {
+    while (count < t->most && row[count * WELD_TARGET_SIZE] >= 0) {
         count++;
     }
     snprintf(text, size, "%lld box%s", (long long)count, count == 1 ? "" : "es");
@@ -88,8 +88,8 @@ void weld_box_caption(const void *targets, float *const *inputs, int64_t i,
 void weld_box_draw_targets(const void *targets, float *const *inputs, int64_t i,
                            weld_image *image) {
     const box_targets *t = targets;
-    const float *row = inputs[0] + i * t->most * ROW;
-    for (int64_t k = 0; k < t->most && row[0] >= 0; k++, row += ROW) {
+    const float *row = inputs[0] + i * t->most * WELD_TARGET_SIZE;
+    for (int64_t k = 0; k < t->most && row[0] >= 0; k++, row += WELD_TARGET_SIZE) {
         const int c = (int)row[0];
         weld_draw_box(image, row[1], row[2], row[3], row[4], weld_draw_colour(c), 1,
                       weld_dataset_class_name(t->ds, c));

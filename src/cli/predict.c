@@ -44,8 +44,7 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
         status = predict(runner, queue, images->paths[i], answers, files, err);
         if (is_of_image(status)) {
             fprintf(stderr, "weld: %s\n", err->message);
-            cli_answers_fail(answers, images->paths[i], err->message);
-            status = WELD_OK;
+            status = cli_answers_fail(answers, images->paths[i], err->message, err);
             ++*failed;
         }
     }

@@ -16,26 +16,23 @@ static void append_json(json_t *all, const char *image, const char *key, json_t 
 
 /* --- CSV: RFC 4180 --- */
 
-static void print_field(const char *text) {
-    if (!text[strcspn(text, ",\"\r\n")]) {
-        fputs(text, stdout);
-        return;
+static weld_status print(weld_text *t, weld_error *err) {
+    const weld_status status = t->failed ? weld_fail_memory(err, "answers") : WELD_OK;
+    if (!status) {
+        fwrite(t->bytes.data, 1, t->bytes.count, stdout);
     }
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"') {
-            putchar('"');
-        }
-        putchar(*text);
-    }
-    putchar('"');
+    weld_text_free(t);
+    return status;
 }
 
-static void print_value(const json_t *value) {
+static void add_value(weld_text *t, const json_t *value) {
+    char number[64];
     if (json_is_string(value)) {
-        print_field(json_string_value(value));
+        weld_text_add_field(t, json_string_value(value));
     } else if (value) {
-        json_dumpf(value, stdout, JSON_ENCODE_ANY | JSON_REAL_PRECISION(7));
+        weld_text_add_bytes(
+            t, number,
+            json_dumpb(value, number, sizeof number, JSON_ENCODE_ANY | JSON_REAL_PRECISION(7)));
     }
 }
 
@@ -48,27 +45,31 @@ static void print_head(const weld_task *task, bool rejects) {
 }
 
 /* A row for each thing that is said of an image. */
-static void print_rows(const weld_task *task, const char *image, const json_t *list,
-                       const char *rejected) {
+static weld_status print_rows(const weld_task *task, const char *image, const json_t *list,
+                              const char *rejected, weld_error *err) {
+    weld_text t = WELD_TEXT;
     for (size_t i = 0; i < json_array_size(list); i++) {
-        print_field(image);
+        weld_text_add_field(&t, image);
         for (int c = 0; task->answer_columns[c]; c++) {
-            putchar(',');
-            print_value(json_object_get(json_array_get(list, i), task->answer_columns[c]));
+            weld_text_add(&t, ",");
+            add_value(&t, json_object_get(json_array_get(list, i), task->answer_columns[c]));
         }
-        printf("%s,\r\n", rejected);
+        weld_text_format(&t, "%s,\r\n", rejected);
     }
+    return print(&t, err);
 }
 
-static void print_error(const weld_task *task, const char *image, const char *message,
-                        bool rejects) {
-    print_field(image);
+static weld_status print_error(const weld_task *task, const char *image, const char *message,
+                               bool rejects, weld_error *err) {
+    weld_text t = WELD_TEXT;
+    weld_text_add_field(&t, image);
     for (int c = 0; task->answer_columns[c]; c++) {
-        putchar(',');
+        weld_text_add(&t, ",");
     }
-    fputs(rejects ? ",," : ",", stdout);
-    print_field(message);
-    fputs("\r\n", stdout);
+    weld_text_add(&t, rejects ? ",," : ",");
+    weld_text_add_field(&t, message);
+    weld_text_add(&t, "\r\n");
+    return print(&t, err);
 }
 
 /* --- All --- */
@@ -121,8 +122,8 @@ weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor
                                 json_boolean(best < a->reject));
         }
     } else if (!status && a->format == CLI_ANSWER_CSV) {
-        print_rows(a->task, image, answer,
-                   a->reject > 0 ? best < a->reject ? ",true" : ",false" : "");
+        status = print_rows(a->task, image, answer,
+                            a->reject > 0 ? best < a->reject ? ",true" : ",false" : "", err);
     } else if (!status) {
         printf("%s\n%s%s", image, best < a->reject ? "  none of these:\n" : "",
                weld_text_get(&text));
@@ -132,12 +133,14 @@ weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor
     return status;
 }
 
-void cli_answers_fail(cli_answers *a, const char *image, const char *message) {
+weld_status cli_answers_fail(cli_answers *a, const char *image, const char *message,
+                             weld_error *err) {
     if (a->format == CLI_ANSWER_JSON) {
         append_json(a->all, image, "error", weld_json_name(message));
     } else if (a->format == CLI_ANSWER_CSV) {
-        print_error(a->task, image, message, a->reject > 0);
+        return print_error(a->task, image, message, a->reject > 0, err);
     }
+    return WELD_OK;
 }
 
 void cli_answers_end(cli_answers *a, bool complete) {

@@ -25,7 +25,8 @@ weld_status cli_answers_begin(cli_answers *a, weld_error *err);
 weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor *outputs,
                             weld_error *err);
 /* An image of which there is only this to say. */
-void cli_answers_fail(cli_answers *a, const char *image, const char *message);
+weld_status cli_answers_fail(cli_answers *a, const char *image, const char *message,
+                             weld_error *err);
 /* complete: print what there is; in any case free it. */
 void cli_answers_end(cli_answers *a, bool complete);
 

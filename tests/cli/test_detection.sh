@@ -76,7 +76,8 @@ works "in another precision" "$WELD" eval run/best.h5 --data scenes/instances_va
 works "predicting" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --max-det 3 --json
 prints "gives boxes" '"width":'
 works "and files" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --draw drawn --txt labels
-holds "drawn" test -s drawn/000007.png
+works "no boxes" "$WELD" predict run/best.h5 scenes/images/val/000007.png --conf 1 --draw bare
+holds "drawn" sh -c 'test -s drawn/000007.png && test -s bare/000007.png && ! cmp -s drawn/000007.png bare/000007.png'
 holds "and as labels" test -s labels/000007.txt
 set -- items/class_a/*.jpg
 {

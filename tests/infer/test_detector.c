@@ -1,0 +1,221 @@
+/* Images to boxes, by a network whose boxes are known and whose scores are the image's colour. */
+#include "infer/colours.h"
+#include "models/models.h"
+#include "suite.h"
+#include "weld/detect.h"
+
+enum { SIZE = 32, ANCHORS = 21, CLASSES = 3, ROOM = 10 };
+
+/* Two boxes that lie on each other to three quarters, and another, in pixels of the input. */
+static const float boxes[][4] = {{8, 8, 16, 24}, {8, 8, 14, 24}, {20, 4, 28, 12}};
+/* Of each its class, and what it makes of which channel. */
+static const struct {
+    int class_index, channel;
+    float factor;
+} scores[] = {{2, 0, 1}, {0, 0, 0.5F}, {1, 1, 1}};
+enum { BOXES = sizeof boxes / sizeof *boxes };
+
+static void fill_weights(weld_weights *w) {
+    float *by_colour = weld_weights_tensor(w, 0).data, *none = weld_weights_tensor(w, 1).data,
+          *at = weld_weights_tensor(w, 2).data;
+    memset(by_colour, 0, sizeof(float) * ANCHORS * CLASSES * 3);
+    memset(none, 0, sizeof(float) * ANCHORS * 4 * 3);
+    memset(at, 0, sizeof(float) * ANCHORS * 4);
+    for (int i = 0; i < BOXES; i++) {
+        by_colour[(i * CLASSES + scores[i].class_index) * 3 + scores[i].channel] = scores[i].factor;
+        memcpy(at + i * 4, boxes[i], sizeof boxes[i]);
+    }
+}
+
+static weld_model *open_detector(const test_folder *folder) {
+    const char *path = test_path(folder, "detector.h5");
+    const weld_init none = {.kind = WELD_INIT_CONSTANT};
+    weld_graph *g;
+    weld_error err;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "images", WELD_SHAPE(1, SIZE, SIZE, 3));
+    x = weld_reshape(g, weld_global_avg_pool(g, x), WELD_SHAPE(1, 3));
+    weld_value *by_colour = weld_parameter(g, "s", WELD_SHAPE(ANCHORS * CLASSES, 3), none);
+    weld_value *still = weld_parameter(g, "b.w", WELD_SHAPE(ANCHORS * 4, 3), none);
+    weld_value *at = weld_parameter(g, "b.b", WELD_SHAPE(ANCHORS * 4), none);
+    weld_output(g, "boxes",
+                weld_reshape(g, weld_linear(g, x, still, at), WELD_SHAPE(1, ANCHORS, 4)));
+    weld_output(
+        g, "scores",
+        weld_reshape(g, weld_linear(g, x, by_colour, NULL), WELD_SHAPE(1, ANCHORS, CLASSES)));
+    weld_model_file mf = {.kind = WELD_MODEL_DEPLOY,
+                          .preprocessing = {.height = SIZE,
+                                            .width = SIZE,
+                                            .resize = WELD_FIT_SQUASH,
+                                            .crop_fraction = 1,
+                                            .interpolation = WELD_BILINEAR,
+                                            .std = {1, 1, 1}},
+                          .class_names = colours_names,
+                          .graph = g};
+    ck_assert(!weld_model_config_named("yolo11n", &mf.config, &err));
+    mf.config.num_classes = CLASSES;
+    ck_assert_msg(!weld_graph_init_weights(g, 0, &mf.weights, &err), "%s", err.message);
+    fill_weights(mf.weights);
+    ck_assert_msg(!weld_model_file_write(path, &mf, &err), "%s", err.message);
+    weld_weights_free(mf.weights);
+    weld_graph_free(g);
+    return models_open(path);
+}
+
+/* Twice as wide as the input, of one colour. */
+static weld_image picture(int red, int green) {
+    weld_image image = {0};
+    ck_assert_int_eq(weld_image_resize_buffer(&image, 2 * SIZE, SIZE, NULL), WELD_OK);
+    for (int i = 0; i < 2 * SIZE * SIZE; i++) {
+        image.pixels[3 * i] = (uint8_t)red;
+        image.pixels[3 * i + 1] = (uint8_t)green;
+        image.pixels[3 * i + 2] = 0;
+    }
+    return image;
+}
+
+/* How many are found in it, in this way. */
+static int find(const weld_model *m, const weld_detector_options *options, int red, int green,
+                weld_found found[ROOM]) {
+    weld_image image = picture(red, green);
+    weld_detector *d;
+    weld_error err;
+    int count = -1;
+    ck_assert_msg(!weld_detector_create(m, options, &d, &err), "%s", err.message);
+    ck_assert_msg(!weld_detector_run_rgb(d, image.pixels, image.width, image.height, found, ROOM,
+                                         &count, &err),
+                  "%s", err.message);
+    weld_detector_free(d);
+    weld_image_free(&image);
+    return count;
+}
+
+static void check(const weld_found *f, int i, double score) {
+    ck_assert_int_eq(f->class_index, scores[i].class_index);
+    ck_assert_double_eq_tol(f->score, score, 1e-4);
+    ck_assert_double_eq_tol(f->x, 2 * boxes[i][0], 1e-3);
+    ck_assert_double_eq_tol(f->y, boxes[i][1], 1e-3);
+    ck_assert_double_eq_tol(f->width, 2 * (boxes[i][2] - boxes[i][0]), 1e-3);
+    ck_assert_double_eq_tol(f->height, boxes[i][3] - boxes[i][1], 1e-3);
+}
+
+START_TEST(boxes_are_told_in_pixels_of_the_image_best_first) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_detector(&folder);
+    weld_found found[ROOM];
+    ck_assert_int_eq(find(m, NULL, 204, 102, found), 3);
+    check(&found[0], 0, 0.8);
+    check(&found[1 + (found[1].class_index == 1 ? 1 : 0)], 1, 0.4);
+    check(&found[1 + (found[1].class_index == 1 ? 0 : 1)], 2, 0.4);
+    ck_assert_int_eq(find(m, NULL, 204, 51, found), 2); /* 0.2 is not above 0.25 */
+    ck_assert_int_eq(find(m, NULL, 0, 0, found), 0);
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(options_say_what_is_told) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_detector(&folder);
+    weld_found found[ROOM];
+    ck_assert_int_eq(find(m, &(weld_detector_options){.confidence = 0.1}, 204, 51, found), 3);
+    ck_assert_int_eq(find(m, &(weld_detector_options){.confidence = 0.5}, 204, 102, found), 1);
+    ck_assert_int_eq(find(m, &(weld_detector_options){.most = 2}, 204, 102, found), 2);
+    /* Of the two the better one suppresses the other: they overlap by 0.75. */
+    ck_assert_int_eq(find(m, &(weld_detector_options){.agnostic = 1}, 204, 102, found), 2);
+    check(&found[0], 0, 0.8);
+    check(&found[1], 2, 0.4);
+    const weld_detector_options loose = {.agnostic = 1, .iou = 0.8};
+    ck_assert_int_eq(find(m, &loose, 204, 102, found), 3);
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(a_file_its_bytes_and_its_pixels_are_the_same_image) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_detector(&folder);
+    const char *path = test_path(&folder, "a.jpg");
+    weld_image image = picture(250, 120), decoded = {0};
+    weld_bytes bytes = {0};
+    weld_detector *d;
+    weld_found by_file[ROOM], by_bytes[ROOM], by_pixels[ROOM];
+    int of_file, of_bytes, of_pixels, of_little_room;
+    ck_assert(!weld_encode_jpeg(&image, 90, &bytes, NULL));
+    test_write_file(path, bytes.data, bytes.size);
+    ck_assert(!weld_decode_file(path, &decoded, NULL));
+    ck_assert(!weld_detector_create(m, NULL, &d, NULL));
+    ck_assert(!weld_detector_run_file(d, path, by_file, ROOM, &of_file, NULL));
+    ck_assert(!weld_detector_run_bytes(d, bytes.data, bytes.size, by_bytes, ROOM, &of_bytes, NULL));
+    ck_assert(!weld_detector_run_rgb(d, decoded.pixels, decoded.width, decoded.height, by_pixels,
+                                     ROOM, &of_pixels, NULL));
+    ck_assert_int_eq(of_file, 3);
+    ck_assert_int_eq(of_bytes, 3);
+    ck_assert_int_eq(of_pixels, 3);
+    ck_assert_mem_eq(by_file, by_bytes, 3 * sizeof *by_file);
+    ck_assert_mem_eq(by_file, by_pixels, 3 * sizeof *by_file);
+    ck_assert(!weld_detector_run_file(d, path, by_bytes, 1, &of_little_room, NULL));
+    ck_assert_int_eq(of_little_room, 1);
+    ck_assert_mem_eq(by_file, by_bytes, sizeof *by_file);
+    weld_detector_free(d);
+    weld_bytes_free(&bytes);
+    weld_image_free(&image);
+    weld_image_free(&decoded);
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(what_is_no_image_is_refused_and_the_next_one_still_seen) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_detector(&folder);
+    weld_image image = picture(204, 102);
+    weld_detector *d;
+    weld_found found[ROOM];
+    weld_error err;
+    int count;
+    ck_assert(!weld_detector_create(m, NULL, &d, NULL));
+    ck_assert_int_eq(
+        weld_detector_run_file(d, test_path(&folder, "no.jpg"), found, ROOM, &count, &err),
+        WELD_ERROR_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(err.message, "no.jpg"));
+    ck_assert_int_eq(weld_detector_run_bytes(d, "text", 4, found, ROOM, &count, &err),
+                     WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_detector_run_rgb(d, image.pixels, 0, 5, found, ROOM, &count, &err),
+                     WELD_ERROR_ARGUMENT);
+    ck_assert(!weld_detector_run_rgb(d, image.pixels, image.width, image.height, found, ROOM,
+                                     &count, &err));
+    ck_assert_int_eq(count, 3);
+    weld_detector_free(d);
+    weld_image_free(&image);
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
+START_TEST(options_beyond_their_range_and_classifiers_are_refused) {
+    static const weld_detector_options wrong[] = {
+        {.confidence = 1.5}, {.confidence = -0.1}, {.confidence = NAN}, {.iou = 1.1},
+        {.iou = NAN},        {.most = -1},         {.most = 30001}};
+    test_folder folder = test_folder_create();
+    weld_model *m = open_detector(&folder), *classifier = colours_open(&folder, 2);
+    weld_detector *d;
+    weld_error err;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_int_eq(weld_detector_create(m, &wrong[i], &d, &err), WELD_ERROR_ARGUMENT);
+        ck_assert_ptr_null(d);
+    }
+    ck_assert_ptr_nonnull(strstr(err.message, "30001"));
+    ck_assert_int_eq(weld_detector_create(classifier, NULL, &d, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_null(d);
+    ck_assert_str_eq(err.message, "the network is for classification: it finds no boxes");
+    weld_model_free(m);
+    weld_model_free(classifier);
+    test_folder_remove(folder);
+}
+END_TEST
+
+RUN_SUITE("infer/detector", boxes_are_told_in_pixels_of_the_image_best_first,
+          options_say_what_is_told, a_file_its_bytes_and_its_pixels_are_the_same_image,
+          what_is_no_image_is_refused_and_the_next_one_still_seen,
+          options_beyond_their_range_and_classifiers_are_refused)

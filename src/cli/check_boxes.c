@@ -92,8 +92,12 @@ void cli_print_boxes(const weld_dataset *ds, const weld_box_report *b, int size)
         putchar('\n');
     }
     printf("unusual    %lld more than 20 times as long as wide, %lld of all of their image, %lld "
-           "pairs of one class that overlap by 90 %% and more\n",
+           "pairs of one class that overlap by 90 %% and more",
            (long long)b->elongated, (long long)b->whole, (long long)b->overlapping);
+    if (b->crowded) {
+        printf(" (%lld images have too many boxes to look at all pairs)", (long long)b->crowded);
+    }
+    putchar('\n');
     print_faults(weld_dataset_box_faults(ds));
     print_classes(ds, b);
 }
@@ -126,9 +130,10 @@ void cli_add_boxes(json_t *out, const weld_dataset *ds, const weld_box_report *b
                                   b->sides[0], "tenth", b->sides[1], "median", b->sides[2],
                                   "below_8", b->below_8, "below_2", b->below_2));
     json_object_set_new(json_object_get(out, "boxes"), "unusual",
-                        json_pack("{s:I, s:I, s:I}", "elongated", (json_int_t)b->elongated,
+                        json_pack("{s:I, s:I, s:I, s:I}", "elongated", (json_int_t)b->elongated,
                                   "whole_image", (json_int_t)b->whole, "overlapping_pairs",
-                                  (json_int_t)b->overlapping));
+                                  (json_int_t)b->overlapping, "images_not_looked_through",
+                                  (json_int_t)b->crowded));
     json_object_set_new(out, "faults", counts);
     json_object_set_new(out, "classes", classes);
 }

@@ -12,6 +12,8 @@
 #define LONG 20
 #define SAME 0.9 /* IoU */
 
+enum { PAIRS = 1 << 20 /* looked at in an image: far more than 300 boxes in one place have */ };
+
 typedef struct counting {
     const weld_dataset *ds;
     weld_box_report *out;
@@ -59,14 +61,16 @@ static bool count_overlaps(counting *c, const weld_box *boxes, int64_t count) {
     if (c->order.count) {
         qsort(sorted, c->order.count, sizeof *sorted, compare_boxes);
     }
-    for (size_t i = 0; i < c->order.count; i++) {
+    int64_t pairs = 0;
+    for (size_t i = 0; i < c->order.count && pairs <= PAIRS; i++) {
         const weld_box *a = sorted[i];
         for (size_t k = i + 1; k < c->order.count && sorted[k]->class_index == a->class_index &&
-                               sorted[k]->x < a->x + (1 - SAME) * a->width;
+                               sorted[k]->x < a->x + (1 - SAME) * a->width && ++pairs <= PAIRS;
              k++) {
             c->out->overlapping += overlap(a, sorted[k]) > SAME;
         }
     }
+    c->out->crowded += pairs > PAIRS;
     return true;
 }
 

@@ -13,6 +13,7 @@ typedef struct weld_box_report {
     int64_t elongated;            /* more than 20 times as long as wide */
     int64_t whole;                /* boxes of all of their image */
     int64_t overlapping;          /* pairs of one class in an image with an IoU above 0.9 */
+    int64_t crowded;              /* images with so many boxes that not all pairs were looked at */
     /* The shorter sides, in pixels of an input of `size`: the hundredth, the tenth, the median; and
      * shares of those below 8 and 2 pixels. Of images whose size is not stated, none. */
     double sides[3], below_8, below_2;

@@ -72,8 +72,12 @@ weld_status weld_box_store_fault(weld_box_store *s, const weld_box_options *opti
     weld_vsnprintf(what, sizeof what, format, args);
     va_end(args);
     s->faults[fault]++;
-    weld_snprintf(where, sizeof where, is_line ? "%s:%llu" : "%s: offset %llu", file,
-                  (unsigned long long)at);
+    if (is_line && at == 0) {
+        weld_snprintf(where, sizeof where, "%s", file);
+    } else {
+        weld_snprintf(where, sizeof where, is_line ? "%s:%llu" : "%s: offset %llu", file,
+                      (unsigned long long)at);
+    }
     if (options->found) {
         options->found(options->arg, fault, where, what);
         return WELD_OK;

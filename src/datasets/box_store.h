@@ -30,14 +30,14 @@ typedef struct weld_box_store {
     weld_array places;  /* of uint64_t */
     weld_array file_of; /* of uint64_t */
     weld_array files;   /* texts */
-    const char *source; /* borrowed */
+    const char *source; /* borrowed, while reading */
 } weld_box_store;
 
 weld_box_store weld_box_store_make(const char *format);
 void weld_box_store_free(weld_box_store *s);
 
 /* Count a fault and tell it where that is asked for; an error where it is one and is not. `at` is a
- * line where `is_line`, else an offset. */
+ * line where `is_line` (0: it is of the file as a whole), else an offset. */
 weld_status weld_box_store_fault(weld_box_store *s, const weld_box_options *options,
                                  weld_box_fault fault, const char *file, uint64_t at, bool is_line,
                                  weld_error *err, const char *format, ...)

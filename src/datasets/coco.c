@@ -14,6 +14,7 @@
 typedef struct image {
     int64_t id;
     uint64_t name; /* in the listing's names */
+    uint64_t place;
     int32_t width, height;
 } image;
 
@@ -69,9 +70,9 @@ static int32_t read_side(weld_scan *s) {
 
 static weld_status read_image(reading *r) {
     weld_scan *s = r->scan;
-    image one = {.name = r->listing->names.count};
-    bool has_id = false, has_name = false, kept = true;
     const uint64_t place = weld_scan_tell(s);
+    image one = {.name = r->listing->names.count, .place = place};
+    bool has_id = false, has_name = false, kept = true;
     weld_scan_object(s);
     for (const char *key; kept && (key = weld_scan_key(s));) {
         if (strcmp(key, "id") == 0) {
@@ -299,7 +300,7 @@ static weld_status take_images(reading *r) {
                                  "%s: image id %lld is of both %s and %s", r->path,
                                  (long long)images[i].id, image_name(r, &images[i - 1]), name);
             }
-            WELD_TRY(fault(r, WELD_BOX_IMAGE_TWICE, 0, name));
+            WELD_TRY(fault(r, WELD_BOX_IMAGE_TWICE, images[i].place, name));
             continue;
         }
         const weld_listing_sample sample = {.name = images[i].name,
@@ -497,6 +498,7 @@ weld_status weld_coco_read(const char *path, const weld_box_options *options, we
     weld_status status = weld_scan_open(path, &r.scan, err);
     status = status ? status : read_file(&r);
     weld_scan_close(r.scan);
+    store->source = NULL; /* all is told */
     weld_array_free(&r.images);
     weld_array_free(&r.categories);
     weld_array_free(&r.origins);

@@ -4,9 +4,8 @@
 
 #include "datasets/box_store.h"
 
-/* The listing and the store of the JSON file at `path`, which is kept for messages and must outlive
- * them; they are the caller's to free, whatever the result. The folder that file names are relative
- * to is looked for beside it.
+/* The listing and the store of the JSON file at `path`, which are the caller's to free, whatever
+ * the result. The folder that file names are relative to is looked for beside it.
  *
  * Classes are the categories in the order of their ids. An annotation without a box gets that of
  * its polygons or its mask; without an area, that of its box. Memory: 48 bytes a box, 56 bytes and

@@ -55,7 +55,7 @@ static weld_status read_csv(weld_dataset *ds, const weld_dataset_options *option
 
 /* Is it JSON? */
 static bool begins_object(const unsigned char *bytes, size_t size) {
-    size_t i = 0;
+    size_t i = size >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* a mark of UTF-8 */
     while (i < size && strchr(" \t\r\n", bytes[i]) && bytes[i]) {
         i++;
     }
@@ -70,7 +70,7 @@ static weld_status read_boxes(weld_dataset *ds, const weld_layout *layout,
         return weld_fail_memory(err, ds->path);
     }
     return layout->kind == WELD_DATA_YOLO
-               ? weld_yolo_read(layout, how, &ds->listing, ds->boxes, err)
+               ? weld_yolo_read(layout, &options->listing, how, &ds->listing, ds->boxes, err)
            : layout->kind == WELD_DATA_VOC
                ? weld_voc_read(layout, how, &ds->listing, ds->boxes, err)
                : weld_coco_read(layout->file, how, &ds->listing, ds->boxes, err);

@@ -142,7 +142,10 @@ static weld_status read_list(reading *r) {
         return WELD_OK;
     }
     WELD_TRY(weld_file_read(path, LONGEST_LIST, &text, &size, r->err));
-    const weld_status status = take_lines(r, path, text);
+    const weld_status status =
+        strlen(text) == size
+            ? take_lines(r, path, text)
+            : weld_fail(r->err, WELD_ERROR_FORMAT, "%s: no list of images: no text", path);
     weld_free(text);
     return status;
 }

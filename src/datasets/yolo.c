@@ -30,6 +30,7 @@ typedef struct found {
 typedef struct reading {
     const weld_layout *layout;
     const weld_box_options *options;
+    const weld_listing_options *listed;
     weld_listing *listing;
     weld_box_store *store;
     bool beside; /* labels are beside the images */
@@ -191,7 +192,10 @@ static weld_status take(reading *r, const found *f, int64_t i) {
     if (path_of(r, weld_listing_name(r->listing, i), image)) {
         label_of(image, r->beside, label);
     }
-    s->faults[WELD_BOX_UNLABELLED] += !f->is_labelled;
+    if (!f->is_labelled) {
+        WELD_TRY(weld_box_store_fault(s, r->options, WELD_BOX_UNLABELLED, image, 0, true, r->err,
+                                      "there is no %s: it is background", label));
+    }
     WELD_TRY(take_rows(r, f, label));
     entry.count = s->boxes.count - entry.first;
     const bool kept = weld_array_append(&s->images, &entry, 1) &&
@@ -222,7 +226,6 @@ static weld_status read_labels(reading *r) {
 
 static weld_status judge(reading *r) {
     weld_box_store *s = r->store;
-    const int64_t images = (int64_t)s->images.count, without = s->faults[WELD_BOX_UNLABELLED];
     const char *file = r->layout->file;
     if (r->leaving * LEAVING > s->boxes.count) {
         WELD_TRY(weld_box_store_fault(
@@ -232,13 +235,26 @@ static weld_status judge(reading *r) {
             (unsigned long long)r->leaving, s->boxes.count));
         s->faults[WELD_BOX_CORNERS] = (int64_t)r->leaving;
     }
-    if (without * 2 > images && r->options->found) {
-        WELD_TRY(weld_box_store_fault(s, r->options, WELD_BOX_UNLABELLED, file, 1, true, r->err,
-                                      "%lld of %lld images have no file of labels",
-                                      (long long)without, (long long)images));
-        s->faults[WELD_BOX_UNLABELLED] = without;
-    }
     return weld_box_store_judge(s, r->options, r->err);
+}
+
+/* Of images that are listed twice, the first is kept. */
+static weld_status drop_twice(reading *r) {
+    weld_listing *l = r->listing;
+    weld_listing_sample *samples = l->samples.data;
+    size_t kept = 0;
+    for (size_t i = 0; i < l->samples.count; i++) {
+        const char *name = weld_listing_name(l, (int64_t)i);
+        if (kept == 0 || strcmp(weld_listing_name(l, (int64_t)kept - 1), name) != 0) {
+            samples[kept++] = samples[i];
+        } else {
+            WELD_TRY(weld_box_store_fault(
+                r->store, r->options, WELD_BOX_IMAGE_TWICE, r->layout->file, 0, true, r->err,
+                "%s is listed once more in its %s", name, weld_part_text(r->layout->part)));
+        }
+    }
+    l->samples.count = kept;
+    return WELD_OK;
 }
 
 static weld_status take_classes(reading *r, const weld_data_yaml *yaml) {
@@ -253,24 +269,28 @@ static weld_status take_classes(reading *r, const weld_data_yaml *yaml) {
 
 static weld_status read_all(reading *r, const weld_data_yaml *yaml) {
     char root[PATH_MAX];
-    int64_t twice = 0;
     WELD_TRY(take_classes(r, yaml));
     WELD_TRY(weld_yolo_root(r->layout, yaml, root, r->err));
     r->store->root = weld_strdup(root);
     if (!r->store->root) {
         return weld_fail_memory(r->err, root);
     }
-    WELD_TRY(weld_yolo_list(r->layout, yaml, root, r->listing, &twice, r->err));
-    r->store->faults[WELD_BOX_IMAGE_TWICE] = twice;
+    WELD_TRY(weld_yolo_list(r->layout, yaml, root, r->listed, r->listing, r->err));
+    WELD_TRY(drop_twice(r));
     WELD_TRY(choose_place(r));
     WELD_TRY(read_labels(r));
     return judge(r);
 }
 
-weld_status weld_yolo_read(const weld_layout *layout, const weld_box_options *options,
-                           weld_listing *listing, weld_box_store *store, weld_error *err) {
-    reading r = {
-        .layout = layout, .options = options, .listing = listing, .store = store, .err = err};
+weld_status weld_yolo_read(const weld_layout *layout, const weld_listing_options *listed,
+                           const weld_box_options *options, weld_listing *listing,
+                           weld_box_store *store, weld_error *err) {
+    reading r = {.layout = layout,
+                 .options = options,
+                 .listed = listed,
+                 .listing = listing,
+                 .store = store,
+                 .err = err};
     weld_data_yaml yaml;
     *listing = weld_listing_make();
     *store = weld_box_store_make("YOLO");

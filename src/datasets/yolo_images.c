@@ -15,6 +15,7 @@ enum { LONGEST_LIST = 1 << 30 /* bytes */ };
 
 typedef struct listing_run {
     const char *root;
+    const weld_listing_options *options;
     weld_listing *out;
     const char *folder; /* that is being listed, as names begin */
     bool failed;
@@ -73,14 +74,23 @@ static void pass(void *arg, const char *name, const char *reason) {
         }
     }
     snprintf(path, sizeof path, "%s/%s", run->folder, name);
-    run->failed |=
-        !weld_listing_skip(run->out, &(weld_listing_options){.skipped = NULL}, path, reason);
+    run->failed |= !weld_listing_skip(run->out, run->options, path, reason);
 }
 
-static weld_status add(listing_run *run, const char *name) {
-    while (strncmp(name, "./", 2) == 0) {
-        name += 2;
+/* One image has one name, however the folder was written that it is in: "./a", "a//b". */
+static weld_status add(listing_run *run, char *name) {
+    char *to = name + (*name == '/');
+    for (const char *from = name; *from; from += strspn(from, "/")) {
+        const size_t length = strcspn(from, "/");
+        if (length > 0 && !(length == 1 && *from == '.')) {
+            memmove(to, from, length);
+            to += length;
+            *to = from[length];
+            to += from[length] != 0;
+        }
+        from += length;
     }
+    *to = 0;
     return weld_listing_add_sample(run->out, name, 0) ? WELD_OK
                                                       : weld_fail_memory(run->err, run->root);
 }
@@ -137,7 +147,8 @@ static weld_status add_list(listing_run *run, const char *path, const char *name
     if (strlen(text) != size) {
         status = weld_fail(run->err, WELD_ERROR_FORMAT, "%s: no list of images: no text", path);
     }
-    for (char *line = text; !status && *line;) {
+    const bool has_mark = strncmp(text, "\xef\xbb\xbf", 3) == 0; /* of UTF-8 */
+    for (char *line = text + (has_mark ? 3 : 0); !status && *line;) {
         char *end = line + strcspn(line, "\n");
         const bool last = !*end;
         *end = 0;
@@ -155,35 +166,23 @@ static weld_status add_list(listing_run *run, const char *path, const char *name
 static weld_status add_entry(listing_run *run, const char *file, const char *name) {
     char path[PATH_MAX];
     bool is_folder;
+    const char *written = name;
     bool there = join(path, run->root, name) && is_there(path, &is_folder);
     if (!there && strncmp(name, "../", 3) == 0) {
         name += 3;
         there = join(path, run->root, name) && is_there(path, &is_folder);
     }
     if (!there) {
-        return weld_fail(run->err, WELD_ERROR_NOT_FOUND, "%s: %s is not in %s", file, name,
+        return weld_fail(run->err, WELD_ERROR_NOT_FOUND, "%s: %s is not in %s", file, written,
                          run->root);
     }
     return is_folder ? add_folder(run, path, name) : add_list(run, path, name);
 }
 
-static int64_t drop_twice(weld_listing *l) {
-    weld_listing_sample *samples = l->samples.data;
-    size_t kept = 0;
-    for (size_t i = 0; i < l->samples.count; i++) {
-        const char *name = (const char *)l->names.data + samples[i].name;
-        if (kept == 0 || strcmp((const char *)l->names.data + samples[kept - 1].name, name) != 0) {
-            samples[kept++] = samples[i];
-        }
-    }
-    const int64_t twice = (int64_t)(l->samples.count - kept);
-    l->samples.count = kept;
-    return twice;
-}
-
 weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml, const char *root,
-                           weld_listing *out, int64_t *twice, weld_error *err) {
-    listing_run run = {.root = root, .out = out, .err = err};
+                           const weld_listing_options *options, weld_listing *out,
+                           weld_error *err) {
+    listing_run run = {.root = root, .options = options, .out = out, .err = err};
     const weld_array *part = &yaml->parts[layout->part];
     weld_status status = WELD_OK;
     if (*layout->images) {
@@ -202,7 +201,6 @@ weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml
     }
     if (!status) {
         weld_listing_sort_samples(out, 0);
-        *twice = drop_twice(out);
     }
     return status;
 }

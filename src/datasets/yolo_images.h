@@ -9,9 +9,9 @@
  * which it is. Of a folder of one part, that folder itself. */
 weld_status weld_yolo_root(const weld_layout *layout, const weld_data_yaml *yaml,
                            char out[PATH_MAX], weld_error *err);
-/* Samples of all entries of the part, in order of their paths, each once; what is listed again is
- * counted. */
+/* Samples of all entries of the part, in order of their paths; those that are listed twice are
+ * there twice. `options` is told what is passed over in folders. */
 weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml, const char *root,
-                           weld_listing *out, int64_t *twice, weld_error *err);
+                           const weld_listing_options *options, weld_listing *out, weld_error *err);
 
 #endif

@@ -31,27 +31,6 @@ struct weld_scan {
     unsigned char window[WINDOW];
 };
 
-weld_status weld_scan_open(const char *path, weld_scan **out, weld_error *err) {
-    weld_scan *s = weld_alloc_raw(1, sizeof *s);
-    if (!s) {
-        return weld_fail_memory(err, path);
-    }
-    s->path = path;
-    s->err = err;
-    s->status = WELD_OK;
-    s->at = 0;
-    s->next = s->filled = 0;
-    s->first = false;
-    s->text = WELD_TEXT;
-    const weld_status status = weld_file_open(path, &s->descriptor, &s->size, err);
-    if (status) {
-        weld_free(s);
-        return status;
-    }
-    *out = s;
-    return WELD_OK;
-}
-
 void weld_scan_close(weld_scan *s) {
     if (s) {
         close(s->descriptor);
@@ -91,6 +70,30 @@ static bool refill(weld_scan *s) {
     s->next = 0;
     s->filled = s->status ? 0 : bytes;
     return !s->status;
+}
+
+weld_status weld_scan_open(const char *path, weld_scan **out, weld_error *err) {
+    weld_scan *s = weld_alloc_raw(1, sizeof *s);
+    if (!s) {
+        return weld_fail_memory(err, path);
+    }
+    s->path = path;
+    s->err = err;
+    s->status = WELD_OK;
+    s->at = 0;
+    s->next = s->filled = 0;
+    s->first = false;
+    s->text = WELD_TEXT;
+    const weld_status status = weld_file_open(path, &s->descriptor, &s->size, err);
+    if (status) {
+        weld_free(s);
+        return status;
+    }
+    if (refill(s) && s->filled >= 3 && memcmp(s->window, "\xef\xbb\xbf", 3) == 0) {
+        s->next = 3; /* a mark of UTF-8 */
+    }
+    *out = s;
+    return WELD_OK;
 }
 
 /* The next character, without taking it; -1: the end, or an error. */

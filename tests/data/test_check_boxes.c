@@ -41,6 +41,7 @@ START_TEST(boxes_are_counted_and_measured) {
     ck_assert_int_eq(r.elongated, 1);
     ck_assert_int_eq(r.whole, 1);
     ck_assert_int_eq(r.overlapping, 1); /* 380 of 400 */
+    ck_assert_int_eq(r.crowded, 0);
     ck_assert_int_eq(r.per_image[0], 0);
     ck_assert_int_eq(r.per_image[1], 2);
     ck_assert_int_eq(r.per_image[3], 3);
@@ -50,6 +51,31 @@ START_TEST(boxes_are_counted_and_measured) {
     ck_assert_double_eq(r.below_2, 0.25);
     weld_free(r.class_boxes);
     weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+/* Each of the boxes is beside all others: 2000 of them are two million pairs. */
+START_TEST(boxes_without_end_in_one_place_are_looked_at_no_further) {
+    enum { COUNT = 2000 };
+    test_folder f = make_set();
+    weld_text text = WELD_TEXT;
+    weld_box_report r;
+    weld_text_add(&text, "{\"images\": [{\"id\": 1, \"file_name\": \"a.jpg\"}], \"categories\":"
+                         "[{\"id\": 1, \"name\": \"cat\"}], \"annotations\": [");
+    for (int i = 0; i < COUNT; i++) {
+        weld_text_format(&text, "%s{\"image_id\": 1, \"category_id\": 1, \"bbox\": [0, %d, 90, 1]}",
+                         i ? "," : "", 2 * i);
+    }
+    weld_text_add(&text, "]}");
+    test_put_file(&f, "set.json", weld_text_get(&text));
+    weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
+    ck_assert_int_eq(weld_check_boxes(ds, 200, &r, NULL), WELD_OK);
+    ck_assert_int_eq(r.crowded, 1);
+    ck_assert_int_eq(r.overlapping, 0);
+    weld_free(r.class_boxes);
+    weld_dataset_free(ds);
+    weld_text_free(&text);
     test_folder_remove(f);
 }
 END_TEST
@@ -72,4 +98,5 @@ START_TEST(a_lack_of_memory_is_told) {
 }
 END_TEST
 
-RUN_SUITE("data/check_boxes", boxes_are_counted_and_measured, a_lack_of_memory_is_told)
+RUN_SUITE("data/check_boxes", boxes_are_counted_and_measured,
+          boxes_without_end_in_one_place_are_looked_at_no_further, a_lack_of_memory_is_told)

@@ -176,6 +176,30 @@ START_TEST(faults_are_told_and_the_rest_is_read) {
 }
 END_TEST
 
+/* As some editors write it: a mark of UTF-8 is passed over, and offsets count it. */
+START_TEST(an_image_that_is_listed_twice_is_told_with_its_place) {
+    test_folder f = test_folder_create();
+    fault_list faults;
+    char line[100];
+    static const char head[] = "\xef\xbb\xbf{\"images\": [{\"id\": 1, \"file_name\": \"a.jpg\"}, ";
+    char text[400];
+    snprintf(text, sizeof text,
+             "%s{\"id\": 1, \"file_name\": \"a.jpg\"}], \"annotations\": [], %s}", head,
+             CATEGORIES);
+    put_image(&f, "a.jpg", 60, 40);
+    test_put_file(&f, "set.json", text);
+    test_put_file(&f, "annotations", text);
+    weld_dataset_free(open_dataset(test_path(&f, "annotations")));
+    weld_dataset *ds = open_with_faults(&f, "set.json", &faults);
+    ck_assert_int_eq(weld_dataset_count(ds), 1);
+    snprintf(line, sizeof line, "duplicate image set.json: offset %zu: a.jpg\n", sizeof head - 1);
+    expect_fault(&faults, line);
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(images_are_found_beside_the_file_or_its_folder) {
     static const char *const places[] = {"",         "images/",     "../images/",
                                          "val2017/", "../val2017/", "../images/val2017/"};
@@ -283,7 +307,8 @@ END_TEST
 RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
           the_order_of_lists_does_not_matter, numbers_that_mean_something_else_are_suspected,
           a_missing_box_is_that_of_the_shape, what_nobody_can_know_is_an_error_with_its_place,
-          faults_are_told_and_the_rest_is_read, images_are_found_beside_the_file_or_its_folder,
-          classes_of_a_network_are_taken_box_by_box,
+          faults_are_told_and_the_rest_is_read,
+          an_image_that_is_listed_twice_is_told_with_its_place,
+          images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,
           the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image,
           a_lack_of_memory_is_told)

@@ -73,6 +73,8 @@ START_TEST(lists_make_parts_which_share_their_classes) {
     weld_dataset_free(ds);
     test_put_file(&f, "ImageSets/Main/train.txt", "a\nc\n");
     expect_no_dataset(f.path, "train.txt:2: there is no Annotations/c.xml");
+    test_write_file(test_path(&f, "ImageSets/Main/train.txt"), "a\n\0b\n", 5);
+    expect_no_dataset(f.path, "train.txt: no list of images: no text");
     test_folder_remove(f);
 }
 END_TEST

@@ -89,6 +89,52 @@ START_TEST(faults_are_told_and_the_rest_is_read) {
 }
 END_TEST
 
+START_TEST(images_without_labels_or_listed_twice_are_named) {
+    test_folder f = make_set("train: [images/train, ./images//train/]\n" NAMES, "0 .5 .5 .5 .5\n");
+    fault_list faults;
+    test_put_file(&f, "images/train/d.bmp", "BM and more");
+    weld_dataset *ds = open_with_faults(&f, "data.yaml", &faults);
+    ck_assert_int_eq(weld_dataset_count(ds), 2);
+    ck_assert_int_eq(faults.counts[WELD_BOX_UNLABELLED], 1);
+    ck_assert_int_eq(faults.counts[WELD_BOX_IMAGE_TWICE], 2);
+    expect_fault(&faults, "no label file images/train/a.jpg: there is no ");
+    expect_fault(&faults, "duplicate image data.yaml: images/train/a.jpg is listed once more");
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+static void count_skipped(void *arg, const char *name, const char *reason) {
+    ck_assert_str_eq(name, "images/train/d.bmp");
+    ck_assert_str_ne(reason, "");
+    ++*(int *)arg;
+}
+
+START_TEST(what_is_passed_over_is_told_where_asked_for) {
+    test_folder f = make_set("train: images/train\n" NAMES, "0 .5 .5 .5 .5\n");
+    int count = 0;
+    weld_dataset *ds;
+    const weld_dataset_options options = {.listing = {.skipped = count_skipped, .arg = &count}};
+    test_put_file(&f, "images/train/d.bmp", "BM and more");
+    ck_assert_int_eq(weld_dataset_open_with(f.path, &options, &ds, NULL), WELD_OK);
+    ck_assert_int_eq(count, 1);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(a_list_may_begin_with_a_mark_of_utf8) {
+    test_folder f = make_set("train: list.txt\n" NAMES, "0 .5 .5 .5 .5\n");
+    test_put_file(&f, "list.txt", "\xef\xbb\xbfimages/train/b.jpg\n");
+    weld_dataset *ds = open_dataset(f.path);
+    ck_assert_str_eq(weld_dataset_name(ds, 0), "images/train/b.jpg");
+    ck_assert_int_eq(box_count(ds, 0), 1);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(corners_in_the_place_of_centres_are_suspected) {
     test_folder f =
         make_set("train: images/train\n" NAMES, "0 .1 .1 .5 .5\n0 .2 .2 .9 .9\n0 .5 .5 .9 .9\n");
@@ -190,6 +236,7 @@ START_TEST(a_data_yaml_without_sense_is_refused_with_its_line) {
     expect_refused("train: images/train\nnames: [\n", "", "not YAML");
     expect_refused("train: {a: b}\n" NAMES, "", "data.yaml:1: a folder or a list of images");
     expect_refused("train: images/other\n" NAMES, "", "images/other is not in");
+    expect_refused("train: ../other\n" NAMES, "", ": ../other is not in");
     expect_refused("val: images/train\n" NAMES, "", "has no train");
     expect_refused("path: nowhere\ntrain: images/train\n" NAMES, "", "path nowhere is no folder");
 }
@@ -281,6 +328,8 @@ END_TEST
 
 RUN_SUITE("data/yolo", rows_are_boxes_and_polygons_in_shares_of_the_image,
           a_bad_row_is_an_error_with_file_and_line, faults_are_told_and_the_rest_is_read,
+          images_without_labels_or_listed_twice_are_named,
+          what_is_passed_over_is_told_where_asked_for, a_list_may_begin_with_a_mark_of_utf8,
           corners_in_the_place_of_centres_are_suspected,
           an_image_without_any_labels_in_its_part_is_refused,
           parts_are_folders_lists_of_folders_and_lists_of_images,

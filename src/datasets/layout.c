@@ -12,22 +12,21 @@
 #include "base/text.h"
 #include "datasets/listing.h"
 
-/* Names of the parts, as people have them; the first of a part is what it is called here. */
-static const struct {
-    const char *text;
-    weld_part_name part;
-} part_names[] = {{"train", WELD_NAMED_TRAIN},
-                  {"val", WELD_NAMED_VAL},
-                  {"test", WELD_NAMED_TEST},
-                  {"valid", WELD_NAMED_VAL}};
-enum { PART_NAMES = sizeof part_names / sizeof *part_names };
+const weld_part_spelling weld_part_spellings[] = {
+    {"train", WELD_NAMED_TRAIN}, {"training", WELD_NAMED_TRAIN}, {"val", WELD_NAMED_VAL},
+    {"valid", WELD_NAMED_VAL},   {"validation", WELD_NAMED_VAL}, {"test", WELD_NAMED_TEST},
+    {NULL, WELD_NAMED_TRAIN}};
 
 static const char *const kind_names[] = {"any", "classes", "coco", "yolo", "voc"};
 static const char *const kind_texts[] = {"", "class folders", "COCO", "YOLO", "VOC"};
 enum { KINDS = sizeof kind_names / sizeof *kind_names };
 
 const char *weld_part_text(weld_part_name part) {
-    return part_names[part].text;
+    const weld_part_spelling *s = weld_part_spellings;
+    while (s->part != part) {
+        s++;
+    }
+    return s->text;
 }
 
 static bool is_folder(const char *path) {
@@ -58,9 +57,9 @@ static bool take_word(weld_layout *l) {
     if (!colon || colon == l->path) {
         return false;
     }
-    for (int i = 0; i < PART_NAMES; i++) {
-        if (strcmp(colon + 1, part_names[i].text) == 0) {
-            l->part = part_names[i].part;
+    for (const weld_part_spelling *s = weld_part_spellings; s->text; s++) {
+        if (strcmp(colon + 1, s->text) == 0) {
+            l->part = s->part;
             *colon = 0;
             return true;
         }
@@ -145,11 +144,11 @@ static weld_status find_coco(weld_layout *l, char out[PATH_MAX], bool *any, weld
         return WELD_OK;
     }
     *out = 0;
-    for (int i = 0; i < PART_NAMES; i++) {
+    for (const weld_part_spelling *s = weld_part_spellings; s->text; s++) {
         weld_error unused;
-        const bool wanted = part_names[i].part == l->part && !*out;
-        weld_status status = find_part_of_coco(l->path, part_names[i].text, wanted ? out : other,
-                                               wanted ? err : &unused);
+        const bool wanted = s->part == l->part && !*out;
+        weld_status status =
+            find_part_of_coco(l->path, s->text, wanted ? out : other, wanted ? err : &unused);
         if (wanted && status) {
             return status;
         }
@@ -229,9 +228,8 @@ static bool find_voc(const weld_layout *l, char out[PATH_MAX]) {
         snprintf(out, PATH_MAX, "%s", l->path);
         return true;
     }
-    for (int i = 0; i < PART_NAMES; i++) {
-        if (part_names[i].part == l->part && join(out, l->path, part_names[i].text) &&
-            is_folder(out) && is_voc(out)) {
+    for (const weld_part_spelling *s = weld_part_spellings; s->text; s++) {
+        if (s->part == l->part && join(out, l->path, s->text) && is_folder(out) && is_voc(out)) {
             return true;
         }
     }

@@ -7,7 +7,7 @@
  *   YOLO  data.yaml; or folders images and labels, and data.yaml beside the folder or in it
  *   VOC   folders Annotations and JPEGImages; or XML files beside the images
  *
- * PART is train, val (or valid) or test. Behind the path may stand which kind and part are wanted,
+ * PART is one of weld_part_spellings. Behind the path may stand which kind and part are wanted,
  * where the path itself does not exist: "DIR:val", "DIR:yolo", "DIR:coco:test".
  */
 #ifndef WELD_DATASETS_LAYOUT_H
@@ -30,6 +30,14 @@ typedef enum weld_part_name { WELD_NAMED_TRAIN, WELD_NAMED_VAL, WELD_NAMED_TEST 
 enum { WELD_PARTS = 3 };
 
 const char *weld_part_text(weld_part_name part); /* "train" */
+
+/* Names of the parts, as people have them: of a part the one that is preferred first. Ended by a
+ * text of NULL. */
+typedef struct weld_part_spelling {
+    const char *text;
+    weld_part_name part;
+} weld_part_spelling;
+extern const weld_part_spelling weld_part_spellings[];
 
 typedef struct weld_layout {
     weld_data_kind kind; /* WELD_DATA_ANY: a file that is not JSON or YAML */

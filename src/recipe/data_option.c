@@ -36,20 +36,18 @@ static weld_status data_override(const char *part, const char *folder, const cha
     return WELD_OK;
 }
 
-/* Names of the parts of a data set, as people have them; the first that is there counts. */
-static const char *const train_names[] = {"train", "training", NULL};
-static const char *const val_names[] = {"val", "valid", "validation", "test", NULL};
-
 static const char *const endings[] = {".h5", ".tar", "", ".csv"};
 
-/* Which of the names with which ending an entry has, in any case, and how it is to be preferred: a
- * packed file to an archive to a folder to a list, an earlier name to a later. 0: none of them. */
-static int rank_of(const char *entry, const char *const *names) {
+/* Which name of the part to train on, or of what is evaluated on, with which ending an entry has,
+ * in any case, and how it is to be preferred: a packed file to an archive to a folder to a list, an
+ * earlier name to a later. 0: none of them. */
+static int rank_of(const char *entry, bool train) {
     int rank = 1;
-    for (; *names; names++) {
-        const size_t length = strlen(*names);
+    for (const weld_part_spelling *s = weld_part_spellings; s->text; s++) {
+        const size_t length = strlen(s->text);
         for (size_t i = 0; i < sizeof endings / sizeof *endings; i++, rank++) {
-            if (weld_strncasecmp(entry, *names, length) == 0 &&
+            if ((s->part == WELD_NAMED_TRAIN) == train &&
+                weld_strncasecmp(entry, s->text, length) == 0 &&
                 weld_strcasecmp(entry + length, endings[i]) == 0) {
                 return rank;
             }
@@ -79,12 +77,12 @@ static void consider(part *p, const char *entry, int rank) {
     }
 }
 
-static void find_part(DIR *folder, const char *const *names, part *out) {
+static void find_part(DIR *folder, bool train, part *out) {
     const struct dirent *entry;
     *out = (part){.rank = 0};
     rewinddir(folder);
     while ((entry = readdir(folder))) {
-        const int rank = rank_of(entry->d_name, names);
+        const int rank = rank_of(entry->d_name, train);
         if (rank) {
             consider(out, entry->d_name, rank);
         }
@@ -114,8 +112,8 @@ static weld_status data_overrides(const char *folder, part *train, part *val, ch
     }
     DIR *entries = opendir(folder);
     if (entries) {
-        find_part(entries, train_names, train);
-        find_part(entries, val_names, val);
+        find_part(entries, true, train);
+        find_part(entries, false, val);
         closedir(entries);
     }
     if ((!entries && access(folder, F_OK) != 0) || (!train->rank && val->rank)) {

@@ -56,6 +56,12 @@ START_TEST(parts_of_roboflow_are_found_as_valid_too) {
     expect_class(f.path, "of train");
     expect_judged(f.path, "of val");
     expect_class(test_path(&f, "valid"), "of val");
+    put_image(&f, "b/training/a.jpg", 8, 8);
+    put_image(&f, "b/validation/a.jpg", 8, 8);
+    put_coco(&f, "b/training/_annotations.coco.json", "a.jpg", "of train");
+    put_coco(&f, "b/validation/_annotations.coco.json", "a.jpg", "of val");
+    expect_class(test_path(&f, "b"), "of train");
+    expect_judged(test_path(&f, "b"), "of val");
     test_folder_remove(f);
 }
 END_TEST

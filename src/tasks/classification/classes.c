@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "datasets/layout.h"
 #include "serialization/name_list.h"
 
 static weld_status read_label(const weld_dataset *ds, int64_t index, weld_array *out,
@@ -68,9 +69,8 @@ static int join(const named_class *data, int data_count, const named_class *mode
 /* --- Parts of a data set, which are no classes --- */
 
 static bool is_part_name(const char *name) {
-    static const char *const parts[] = {"train", "training", "val", "valid", "validation", "test"};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (weld_strcasecmp(name, parts[i]) == 0) {
+    for (const weld_part_spelling *s = weld_part_spellings; s->text; s++) {
+        if (weld_strcasecmp(name, s->text) == 0) {
             return true;
         }
     }

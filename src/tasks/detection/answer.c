@@ -12,12 +12,15 @@
 
 const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
     {"conf", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, conf), .max = 1,
-     .standard = WELD_STRING(WELD_NMS_CONFIDENCE), .help = "boxes of a higher score are told (0.25)"},
+     .standard = WELD_STRING(WELD_NMS_CONFIDENCE),
+     .help = "boxes of a higher score are told (" WELD_STRING(WELD_NMS_CONFIDENCE) ")"},
     {"iou", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, iou), .max = 1,
      .standard = WELD_STRING(WELD_NMS_IOU),
-     .help = "of boxes that overlap by more (intersection over union) the best is told (0.7)"},
+     .help = "of boxes that overlap by more (intersection over union) the best is told "
+             "(" WELD_STRING(WELD_NMS_IOU) ")"},
     {"max_det", WELD_KEY_INTEGER, WELD_KEY_ONE(weld_detection_answer, max_det), .min = 1,
-     .max = 30000, .standard = WELD_STRING(WELD_NMS_KEPT), .help = "most boxes of an image (300)"},
+     .max = 30000, .standard = WELD_STRING(WELD_NMS_KEPT),
+     .help = "most boxes of an image (" WELD_STRING(WELD_NMS_KEPT) ")"},
     {"agnostic", WELD_KEY_BOOL, WELD_KEY_ONE(weld_detection_answer, agnostic), .standard = "false",
      .help = "boxes of different classes count as overlapping too"},
 };

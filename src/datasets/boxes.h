@@ -5,9 +5,10 @@
  * (dataset.h); whether one has boxes follows from what it holds. An image may have none: it is
  * background. The label of a sample is 0 then for all, and means nothing.
  *
- * Samples of COCO's are in the order of their ids, others in that of their paths, bytewise; boxes
- * in the order in which they were written. All is in pixels of the upright image, that is with the
- * orientation of its metadata applied, and weld_dataset_size, _decode and _decode_part speak of it.
+ * Samples of COCO's are in the order of their ids, VOC's in that of the names of their XML files,
+ * others in that of their paths, bytewise; boxes in the order in which they were written. All is in
+ * pixels of the upright image, that is with the orientation of its metadata applied, and
+ * weld_dataset_size, _decode and _decode_part speak of it.
  */
 #ifndef WELD_DATASETS_BOXES_H
 #define WELD_DATASETS_BOXES_H

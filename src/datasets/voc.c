@@ -164,16 +164,11 @@ static bool is_file(const char *folder, const char *name) {
            stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-/* The image of an XML file: what it names, where that is there; else what is called as it is. */
+/* The image of an XML file: what is called as it is, where that is there; else what it names, which
+ * is of another time where files were renamed or copied. */
 static void name_image(const reading *r, const char *xml, char out[PATH_MAX]) {
     const char *named = r->file.has_image ? (const char *)r->file.texts.data + r->file.image : "";
     const char *root = r->store->root;
-    if (*named && !strchr(named, '/')) {
-        snprintf(out, PATH_MAX, "%s", named);
-        if (is_file(root, out)) {
-            return;
-        }
-    }
     const int stem = (int)strlen(xml) - 4;
     for (const char *ending = weld_image_endings; *ending;) {
         const int length = 1 + (int)strcspn(ending + 1, ".");
@@ -182,6 +177,12 @@ static void name_image(const reading *r, const char *xml, char out[PATH_MAX]) {
             return;
         }
         ending += length;
+    }
+    if (*named && !strchr(named, '/')) {
+        snprintf(out, PATH_MAX, "%s", named);
+        if (is_file(root, out)) {
+            return;
+        }
     }
     snprintf(out, PATH_MAX, "%.*s.jpg", stem, xml); /* which is then told to be missing */
 }

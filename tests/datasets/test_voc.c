@@ -90,6 +90,22 @@ START_TEST(a_thing_that_is_difficult_once_and_then_not_is_found) {
 }
 END_TEST
 
+/* A file that was copied for another image names the first one still. */
+START_TEST(the_image_that_is_called_as_the_file_comes_before_the_one_it_names) {
+    test_folder f =
+        make_set("<filename>b.jpg</filename>" OBJECT("cat", CORNERS("1", "1", "9", "9"), ""));
+    put_image(&f, "JPEGImages/b.jpg", 60, 40);
+    weld_dataset *ds = open_dataset(f.path);
+    ck_assert_str_eq(weld_dataset_name(ds, 0), "a.jpg");
+    weld_dataset_free(ds);
+    unlink(test_path(&f, "JPEGImages/a.jpg"));
+    ds = open_dataset(f.path);
+    ck_assert_str_eq(weld_dataset_name(ds, 0), "b.jpg");
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(files_may_be_beside_the_images) {
     test_folder f = test_folder_create();
     put_image(&f, "train/b.jpeg", 60, 40);
@@ -163,6 +179,7 @@ END_TEST
 
 RUN_SUITE("data/voc", corners_count_from_one_and_are_within_the_box,
           lists_make_parts_which_share_their_classes,
-          a_thing_that_is_difficult_once_and_then_not_is_found, files_may_be_beside_the_images,
-          what_nobody_can_know_is_an_error_with_its_line, faults_are_told_and_the_rest_is_read,
-          a_lack_of_memory_is_told)
+          a_thing_that_is_difficult_once_and_then_not_is_found,
+          the_image_that_is_called_as_the_file_comes_before_the_one_it_names,
+          files_may_be_beside_the_images, what_nobody_can_know_is_an_error_with_its_line,
+          faults_are_told_and_the_rest_is_read, a_lack_of_memory_is_told)

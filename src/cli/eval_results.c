@@ -82,20 +82,20 @@ static weld_status tell(const request *r, const weld_detection_tally *t, const w
 }
 
 static weld_status evaluate(const request *r, const weld_dataset *ds, weld_error *err) {
-    weld_detection_tally t = {.ds = ds};
+    weld_detection_tally *t;
     weld_evaluation e = {.images = weld_dataset_count(ds)};
     weld_results *results;
     WELD_TRY(weld_results_read(r->results, ds, &results, err));
     if (*weld_results_note(results)) {
         fprintf(stderr, "note: %s: %s\n", r->results, weld_results_note(results));
     }
-    weld_status status = weld_coco_create(weld_dataset_class_count(ds), &t.coco, err);
-    status = status ? status : count_all(results, &t, err);
+    weld_status status = weld_detection_tally_of(ds, &t, err);
+    status = status ? status : count_all(results, t, err);
     if (!status) {
-        weld_detection_finish(&t, &e);
-        status = tell(r, &t, &e, err);
+        weld_detection_finish(t, &e);
+        status = tell(r, t, &e, err);
     }
-    weld_coco_free(t.coco);
+    weld_detection_tally_free(t);
     weld_results_free(results);
     return status;
 }

@@ -16,11 +16,17 @@ static bool is_of_image(weld_status status) {
     return status == WELD_ERROR_IO || status == WELD_ERROR_FORMAT || status == WELD_ERROR_NOT_FOUND;
 }
 
+/* *of_image: an error says nothing about the next one. */
 static weld_status predict(weld_image_runner *runner, weld_image_queue *queue, const char *image,
-                           cli_answers *answers, const cli_answer_files *files, weld_error *err) {
+                           cli_answers *answers, const cli_answer_files *files, bool *of_image,
+                           weld_error *err) {
     weld_prepared_image input;
     const weld_tensor *outputs;
-    WELD_TRY(weld_image_queue_next(queue, &input, err));
+    weld_status read = weld_image_queue_next(queue, &input, err);
+    *of_image = is_of_image(read);
+    if (read) {
+        return read;
+    }
     weld_status status = weld_image_runner_run_input(runner, input.pixels, &outputs, err);
     if (status) {
         return weld_fail_context(err, status, "%s", image);
@@ -41,8 +47,9 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
     weld_status status = cli_answer_files_begin(files, images, err);
     status = status ? status : cli_answers_begin(answers, err);
     for (size_t i = 0; i < images->count && !status && !ferror(stdout); i++) {
-        status = predict(runner, queue, images->paths[i], answers, files, err);
-        if (is_of_image(status)) {
+        bool of_image;
+        status = predict(runner, queue, images->paths[i], answers, files, &of_image, err);
+        if (of_image) {
             fprintf(stderr, "weld: %s\n", err->message);
             status = cli_answers_fail(answers, images->paths[i], err->message, err);
             ++*failed;

@@ -49,8 +49,40 @@ static weld_status check_names(const cli_image_list *images, const char *option,
     return status;
 }
 
+/* Where what is written of an image goes; freed with weld_free, or NULL. */
+static char *path_in(const char *folder, const char *image, const char *ending) {
+    size_t length;
+    const char *name = stem(image, &length);
+    const size_t room = strlen(folder) + length + strlen(ending) + 2;
+    char *path = weld_alloc_raw(room, 1);
+    if (path) {
+        snprintf(path, room, "%s/%.*s%s", folder, (int)length, name, ending);
+    }
+    return path;
+}
+
+static weld_status check_new(const char *folder, const char *image, const char *option,
+                             const char *ending, weld_error *err) {
+    struct stat info;
+    char *path = path_in(folder, image, ending);
+    if (!path) {
+        return weld_fail_memory(err, image);
+    }
+    weld_status status = WELD_OK;
+    if (stat(path, &info) == 0) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "--%s: %s is there already, and is not written over: name a new folder",
+                           option, path);
+    } else if (errno == ENOTDIR) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT, "--%s: %s is no folder", option, folder);
+    }
+    weld_free(path);
+    return status;
+}
+
 static weld_status begin(const cli_answer_files *f, const char *folder, const char *option,
-                         bool can, const cli_image_list *images, weld_error *err) {
+                         const char *ending, bool can, const cli_image_list *images,
+                         weld_error *err) {
     if (!folder) {
         return WELD_OK;
     }
@@ -64,25 +96,24 @@ static weld_status begin(const cli_answer_files *f, const char *folder, const ch
         return weld_fail(err, WELD_ERROR_IO, "--%s: %s: cannot be made: %s", option, folder,
                          strerror(errno));
     }
+    for (size_t i = 0; i < images->count; i++) {
+        WELD_TRY(check_new(folder, images->paths[i], option, ending, err));
+    }
     return WELD_OK;
 }
 
 weld_status cli_answer_files_begin(const cli_answer_files *f, const cli_image_list *images,
                                    weld_error *err) {
-    WELD_TRY(begin(f, f->draw, "draw", f->task->draw_answer != NULL, images, err));
-    return begin(f, f->labels, "txt", f->task->label_lines != NULL, images, err);
+    WELD_TRY(begin(f, f->draw, "draw", ".png", f->task->draw_answer != NULL, images, err));
+    return begin(f, f->labels, "txt", ".txt", f->task->label_lines != NULL, images, err);
 }
 
 static weld_status write_into(const char *folder, const char *image, const char *ending,
                               const void *bytes, size_t size, weld_error *err) {
-    size_t length;
-    const char *name = stem(image, &length);
-    const size_t room = strlen(folder) + length + strlen(ending) + 2;
-    char *path = weld_alloc_raw(room, 1);
+    char *path = path_in(folder, image, ending);
     if (!path) {
         return weld_fail_memory(err, image);
     }
-    snprintf(path, room, "%s/%.*s%s", folder, (int)length, name, ending);
     weld_status status = weld_file_write(path, bytes, size, err);
     weld_free(path);
     return status;

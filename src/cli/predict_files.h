@@ -11,8 +11,9 @@ typedef struct cli_answer_files {
     int scale16; /* as the network gets images of 16 bits */
 } cli_answer_files;
 
-/* Make the folders. Errors: a task that has nothing to draw or no such files; two images of one
- * name, of which one file would cover the other's. */
+/* Make the folders. Errors: a file that is there already, which may be one of the images or
+ * somebody's labels; a task that has nothing to draw or no such files; two images of one name, of
+ * which one file would cover the other's. */
 weld_status cli_answer_files_begin(const cli_answer_files *f, const cli_image_list *images,
                                    weld_error *err);
 weld_status cli_answer_files_add(const cli_answer_files *f, const char *image,

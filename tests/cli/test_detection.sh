@@ -79,6 +79,14 @@ works "and files" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --
 works "no boxes" "$WELD" predict run/best.h5 scenes/images/val/000007.png --conf 1 --draw bare
 holds "drawn" sh -c 'test -s drawn/000007.png && test -s bare/000007.png && ! cmp -s drawn/000007.png bare/000007.png'
 holds "and as labels" test -s labels/000007.txt
+cp scenes/images/val/000007.png before.png
+refuses "drawings in the place of the photos" "is there already" \
+    "$WELD" predict run/best.h5 scenes/images/val --draw scenes/images/val
+same "which stay as they are" before.png scenes/images/val/000007.png
+refuses "labels in the place of others" "scenes/labels/val/000000.txt is there already" \
+    "$WELD" predict run/best.h5 scenes/images/val --txt scenes/labels/val
+refuses "a file in the place of a folder" "before.png is no folder" \
+    "$WELD" predict run/best.h5 scenes/images/val --draw before.png
 set -- items/class_a/*.jpg
 {
     printf '\377\330\377\341\0\042Exif\0\0MM\0\052\0\0\0\010\0\1\1\022\0\3\0\0\0\1\0\6\0\0\0\0\0\0'

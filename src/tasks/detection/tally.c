@@ -10,6 +10,21 @@
 #include "tasks/detection/coco_parts.h"
 #include "tasks/detection/nms.h"
 
+weld_status weld_detection_tally_of(const weld_dataset *ds, weld_detection_tally **out,
+                                    weld_error *err) {
+    weld_detection_tally *t = *out = weld_alloc(1, sizeof *t);
+    if (!t) {
+        return weld_fail_memory(err, "evaluation");
+    }
+    t->ds = ds;
+    weld_status status = weld_coco_create(weld_dataset_class_count(ds), &t->coco, err);
+    if (status) {
+        weld_free(t);
+        *out = NULL;
+    }
+    return status;
+}
+
 weld_status weld_detection_tally_create(const weld_dataset *ds, const weld_tensor *outputs,
                                         void **tally, weld_error *err) {
     const int classes = (int)outputs[1].shape.dim[2];
@@ -22,13 +37,10 @@ weld_status weld_detection_tally_create(const weld_dataset *ds, const weld_tenso
                          "%s: it has %d classes, the network %d: they must be the same",
                          weld_dataset_path(ds), weld_dataset_class_count(ds), classes);
     }
-    weld_detection_tally *t = weld_alloc(1, sizeof *t);
-    if (!t) {
-        return weld_fail_memory(err, "evaluation");
-    }
+    weld_detection_tally *t;
+    weld_status status = weld_detection_tally_of(ds, &t, err);
     *tally = t;
-    t->ds = ds;
-    return weld_coco_create(classes, &t->coco, err);
+    return status;
 }
 
 static void forget_worst(weld_detection_tally *t) {

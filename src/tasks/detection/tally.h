@@ -29,6 +29,10 @@ weld_status weld_detection_find(const weld_tensor *outputs, int64_t i,
                                 const weld_placement *placement, weld_array *boxes,
                                 weld_error *err);
 
+/* Of a data set that has boxes, and as many classes. *out NULL after an error. */
+weld_status weld_detection_tally_of(const weld_dataset *ds, weld_detection_tally **out,
+                                    weld_error *err);
+
 /* The record of image `index`, in which this is found, in any order. */
 weld_status weld_detection_record(const void *tally, int64_t index, const weld_found_box *found,
                                   int64_t count, weld_array *record, weld_error *err);

@@ -45,6 +45,7 @@ static weld_status look(weld_layout *l, const char *path, weld_part_name part, b
 weld_status weld_layout_has_part(const char *path, weld_part_name part, bool *has,
                                  weld_error *err) {
     weld_layout *l = weld_alloc_raw(1, sizeof *l);
+    *has = true; /* where looking fails: opening will say why */
     const weld_status status = l ? look(l, path, part, has, err) : weld_fail_memory(err, path);
     weld_free(l);
     *has = *has && status != WELD_ERROR_NOT_FOUND;

@@ -20,8 +20,8 @@ ended() {
         rm -rf out
         mkdir out
         [ "$1" = predict ] || echo before > out/file
-        # Shells start what runs beside them with SIGINT ignored.
-        env --default-signal=INT "$WELD" "$@" > said 2>&1 < /dev/null &
+        # Shells start what runs beside them with SIGINT ignored, and this test may run under nohup.
+        env --default-signal=INT,HUP "$WELD" "$@" > said 2>&1 < /dev/null &
         pid=$!
         # shellcheck disable=SC2086 # a pattern is meant
         until [ -e $pattern ] 2> silent || ! kill -0 $pid 2> silent; do :; done
@@ -36,7 +36,7 @@ untouched() {
     holds "$what: what was there stays" [ "$(cat out/file)" = before ]
 }
 
-if ! env --default-signal=INT true 2> stderr; then
+if ! env --default-signal=INT,HUP true 2> stderr; then
     skip "signals" "env knows no --default-signal"
     finish
 fi

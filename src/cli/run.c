@@ -3,6 +3,7 @@
  * larger than memory. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -69,7 +70,18 @@ static weld_status make_path(const char *output, const weld_runner *runner, size
                             : weld_fail(err, WELD_ERROR_ARGUMENT, "--output: the name is too long");
 }
 
-static weld_status open_result(job *j, size_t i, const char *output, weld_error *err) {
+/* Names that are made of --output may be that of --input, which is still being read. */
+static weld_status check_path(const char *path, const char *input, weld_error *err) {
+    struct stat to, from;
+    const bool same = stat(path, &to) == 0 && stat(input, &from) == 0 && to.st_dev == from.st_dev &&
+                      to.st_ino == from.st_ino;
+    return same ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                            "--output: %s would be written over --input: give another name", path)
+                : WELD_OK;
+}
+
+static weld_status open_result(job *j, size_t i, const char *input, const char *output,
+                               weld_error *err) {
     result *r = &j->results[i];
     weld_shape one = weld_runner_output_shape(j->runner, i);
     r->size = weld_shape_count(&one);
@@ -77,6 +89,7 @@ static weld_status open_result(job *j, size_t i, const char *output, weld_error 
     r->shape.dim[0] = j->images;
     memcpy(r->shape.dim + 1, one.dim, (size_t)one.rank * sizeof *one.dim);
     WELD_TRY(make_path(output, j->runner, i, r->path, err));
+    WELD_TRY(check_path(r->path, input, err));
     r->data = weld_alloc_raw((size_t)j->slice, (size_t)r->size * sizeof *r->data);
     return r->data ? weld_npy_create(r->path, &r->shape, &r->file, err)
                    : weld_fail_memory(err, r->path);
@@ -126,7 +139,7 @@ static weld_status run_all(job *j, const weld_model *m, const char *input, const
         return status;
     }
     for (size_t i = 0; i < weld_runner_output_count(j->runner) && !status; i++) {
-        status = open_result(j, i, output, err);
+        status = open_result(j, i, input, output, err);
     }
     cli_progress progress = {.what = "run"};
     for (int64_t first = 0; first < j->images && !status; first += j->slice) {

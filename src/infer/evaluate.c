@@ -72,7 +72,7 @@ void weld_evaluator_free(weld_evaluator *e) {
 }
 
 static void soften(weld_evaluator *e) {
-    const double temperature = e->options.temperature;
+    const double temperature = e->task->has_temperature ? e->options.temperature : 0;
     for (int i = 0; temperature > 0 && temperature != 1 && e->task->outputs[i]; i++) {
         float *x = e->outputs[i].data;
         for (int64_t k = 0; k < weld_shape_count(&e->outputs[i].shape); k++) {

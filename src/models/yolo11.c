@@ -62,7 +62,7 @@ static weld_value *halve(const weld_layers *net, int module, weld_value *x, int 
 static void build(weld_graph *g, const weld_model_config *config, weld_build_mode mode,
                   weld_value *images) {
     const weld_yolo11_scale s = scale_of(config);
-    const weld_layers net = {g, config, mode, place, .bn_eps = 1e-3, .bn_momentum = 0.03};
+    const weld_layers net = {g, config, mode, place, WELD_YOLO11_BATCH_NORM};
     weld_yolo11_maps maps = {.channels = {0}};
     if (!weld_yolo11_check_images(&net, images)) {
         return;
@@ -88,10 +88,7 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
 }
 
 static void keep_classes(weld_model_config *config) {
-    weld_yolo11 v;
-    memcpy(&v, config->values, sizeof v);
-    v.scale.class_channels = weld_yolo11_class_channels(&v.scale, config->num_classes);
-    memcpy(config->values, &v, sizeof v);
+    weld_yolo11_keep_classes(config, offsetof(weld_yolo11, scale));
 }
 
 /* --- Places ---------------------------------------------------------------------------------- */
@@ -136,25 +133,7 @@ static weld_status recognize(const weld_shape_index *index, weld_recognized *out
 
 const weld_model_family weld_family_yolo11 = {
     .name = "yolo11",
-    .task = "detection",
-    .usual_classes = WELD_YOLO11_USUAL_CLASSES,
-    .outputs = weld_yolo11_outputs,
-    .values_size = sizeof(weld_yolo11),
-    .keys = keys,
-    .key_count = sizeof keys / sizeof *keys,
+    WELD_YOLO11_FAMILY(weld_yolo11),
     .variants = variants,
     .variant_count = sizeof variants / sizeof *variants,
-    .namings = weld_yolo11_namings,
-    .naming_count = 1,
-    .keep_classes = keep_classes,
-    .size_step = WELD_YOLO11_SIZE_STEP,
-    .constants = weld_yolo11_constants,
-    .check = check,
-    .build = build,
-    .stage_count = stage_count,
-    .block_count = block_count,
-    .place = place,
-    .tensor_name = weld_yolo11_tensor_name,
-    .recognize = recognize,
-    .usual = weld_yolo11_usual,
 };

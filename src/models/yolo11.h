@@ -136,4 +136,19 @@ weld_status weld_yolo11_see_head(const weld_shape_index *index, const weld_yolo1
 /* What files have beside the graph's leaves: 0, 1, ... of the mean over bins. */
 extern const weld_constant_tensor weld_yolo11_constants[];
 
+/* What the three families have in common, as members of a weld_model_family; their functions have
+ * the members' names. */
+#define WELD_YOLO11_FAMILY(type)                                                                   \
+    .task = "detection", .usual_classes = WELD_YOLO11_USUAL_CLASSES,                               \
+    .outputs = weld_yolo11_outputs, .values_size = sizeof(type), .keys = keys,                     \
+    .key_count = sizeof keys / sizeof *keys, .namings = weld_yolo11_namings, .naming_count = 1,    \
+    .keep_classes = keep_classes, .size_step = WELD_YOLO11_SIZE_STEP,                              \
+    .constants = weld_yolo11_constants, .check = check, .build = build,                            \
+    .stage_count = stage_count, .block_count = block_count, .place = place,                        \
+    .tensor_name = weld_yolo11_tensor_name, .recognize = recognize, .usual = weld_yolo11_usual
+/* Of the neck, the head and YOLO11's own backbone, for weld_layers. */
+#define WELD_YOLO11_BATCH_NORM .bn_eps = 1e-3, .bn_momentum = 0.03
+/* As weld_model_family.keep_classes, for values that have their scale there. */
+void weld_yolo11_keep_classes(weld_model_config *config, size_t scale_offset);
+
 #endif

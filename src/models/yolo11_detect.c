@@ -4,6 +4,8 @@
  * branch for the sides of boxes and one for classes. */
 #include <math.h>
 
+#include <string.h>
+
 #include "base/error.h"
 #include "models/yolo11.h"
 #include "models/yolo11_blocks.h"
@@ -213,4 +215,11 @@ weld_preprocessing weld_yolo11_usual(const weld_model_config *config, const weld
         p.padding[c] = 114;
     }
     return p;
+}
+
+void weld_yolo11_keep_classes(weld_model_config *config, size_t scale_offset) {
+    weld_yolo11_scale s;
+    memcpy(&s, config->values + scale_offset, sizeof s);
+    s.class_channels = weld_yolo11_class_channels(&s, config->num_classes);
+    memcpy(config->values + scale_offset, &s, sizeof s);
 }

@@ -70,10 +70,7 @@ static void backbone(const weld_model_config *config, weld_model_config *out) {
 }
 
 static void keep_classes(weld_model_config *config) {
-    weld_yolo11_on v;
-    memcpy(&v, config->values, sizeof v);
-    v.scale.class_channels = weld_yolo11_class_channels(&v.scale, config->num_classes);
-    memcpy(config->values, &v, sizeof v);
+    weld_yolo11_keep_classes(config, offsetof(weld_yolo11_on, scale));
 }
 
 static weld_status check(const weld_model_config *config, const char **key, weld_error *err) {
@@ -110,7 +107,7 @@ static void build(weld_graph *g, const weld_model_config *config, weld_build_mod
                   weld_value *images) {
     const weld_yolo11_on v = values_of(config);
     const weld_yolo11_begin b = begin_of(config);
-    const weld_layers net = {g, config, mode, place, .bn_eps = 1e-3, .bn_momentum = 0.03};
+    const weld_layers net = {g, config, mode, place, WELD_YOLO11_BATCH_NORM};
     weld_yolo11_begin_build(&net, &b, &v.scale, v.normalize, images);
 }
 
@@ -130,24 +127,6 @@ static weld_status recognize(const weld_shape_index *index, weld_recognized *out
 
 const weld_model_family weld_family_yolo11_on = {
     .name = "yolo11_on",
-    .task = "detection",
-    .usual_classes = WELD_YOLO11_USUAL_CLASSES,
-    .outputs = weld_yolo11_outputs,
-    .values_size = sizeof(weld_yolo11_on),
-    .keys = keys,
-    .key_count = sizeof keys / sizeof *keys,
-    .namings = weld_yolo11_namings,
-    .naming_count = 1,
-    .keep_classes = keep_classes,
-    .size_step = WELD_YOLO11_SIZE_STEP,
+    WELD_YOLO11_FAMILY(weld_yolo11_on),
     .backbone = backbone,
-    .constants = weld_yolo11_constants,
-    .check = check,
-    .build = build,
-    .stage_count = stage_count,
-    .block_count = block_count,
-    .place = place,
-    .tensor_name = weld_yolo11_tensor_name,
-    .recognize = recognize,
-    .usual = weld_yolo11_usual,
 };

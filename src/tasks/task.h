@@ -110,6 +110,7 @@ typedef struct weld_task {
     const char *outputs[WELD_OUTPUTS_MAX + 1];
     const char *output_word; /* one number of them, for people: "logit" */
     const char *answer_word; /* what they come to: "class" */
+    bool has_temperature;    /* its outputs are logits, which a file may say to divide by one */
     bool can_be_taught;      /* by another network's outputs: teach/ */
 
     /* --- Scores: the best network has the largest scores[0], or the smallest; of equal ones see

@@ -44,6 +44,10 @@ done
 
 works "maps of the merged network" "$WELD" run deploy.h5 --input u1.npy --output maps.npy --features
 says "strides count pixels" "maps.stride4.npy written: \[3, 12, 2, 3\]"
+cp u1.npy copy.stride4.npy
+refuses "maps that would be written over the images" "would be written over --input" \
+    "$WELD" run deploy.h5 --input copy.stride4.npy --output copy.npy --features
+same "which stay" u1.npy copy.stride4.npy
 works "maps of the unmerged network" "$WELD" run run/best.h5 --input u1.npy --output unmerged --features
 for stride in 2 4; do
     tail -c +129 maps.stride$stride.npy | od -An -v -w4 -t f4 > a

@@ -121,6 +121,7 @@ const weld_task weld_task_classification = {
     .outputs = {"logits"},
     .output_word = "logit",
     .answer_word = "class",
+    .has_temperature = true,
     .can_be_taught = true,
     .scores = scores,
     .score_count = 3,

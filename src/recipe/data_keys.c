@@ -1,0 +1,81 @@
+/* Keys of recipes: what images are read, and how they become inputs; see key_rows.h. */
+#include "recipe/key_rows.h"
+
+#include "data/bad_images.h"
+
+static const weld_key data_keys[] = {
+    {"train", TEXT(data.train), .manual_standard = "must be given",
+     .help =
+         "images to train on: a folder of class folders, a `.tar` of them (also a tar of a tar "
+         "per class, as ImageNet's is; not compressed), a packed `.h5`, or a `.csv` of paths and "
+         "classes (\"Labels in a CSV file\" above); for detection COCO's, YOLO's or VOC's "
+         "annotations (\"Data sets with boxes\" above). Relative paths start at the current "
+         "folder"},
+    {"val", TEXT(data.val), .null = "", .help = "images to evaluate on, of the same kinds"},
+    {"split", REAL(data.split, 0, 0.9), .null = "0",
+     .help =
+         "in the place of `val`: the share of the images of `train` that is set aside to "
+         "evaluate on, of each class alike (at least one, where there are two). Which these are "
+         "depends on their names and `split_seed` alone: it is the same in every run, for "
+         "folder, tar and packed file, and classes do not influence each other. Images of the "
+         "same bytes stay on one side. `weld eval --split` evaluates on them later"},
+    {"fraction", REAL(data.fraction, 1e-6, 1), .null = "1", .standard = "1",
+     .help =
+         "the share of the images of `train` that is trained on, of each class alike (at least "
+         "one); chosen likewise, so that a smaller share is part of a larger. Not of those that "
+         "`split` sets aside"},
+    {"split_seed", INTEGER(data.split_seed, 0, 9e15),
+     .help = "of the choices of `split` and `fraction`, which do not depend on `train.seed`"},
+    {"input_size", WELD_KEY_INTEGER,
+     WELD_KEY_LIST(weld_recipe, data.input_size, data.input_size_count), .min = 1,
+     .max = WELD_MAX_INPUT_SIZE, .flags = WELD_KEY_LONE, .standard = "224",
+     .manual_standard = "224",
+     .manual_range = "1 to " WELD_STRING(WELD_MAX_INPUT_SIZE) "; or `[height, width]`, each so",
+     .help =
+         "height and width of the network's input, pixels: one number, or two (\"Inputs that are "
+         "not square\" above)"},
+    {"resize", CHOICE(data.preprocessing.resize, "crop", "squash", "letterbox"),
+     .help = "how images of other proportions become inputs: `crop`: the middle is seen; `squash`: "
+             "all of it, out of proportion; `letterbox`: all of it in proportion, with `padding` "
+             "around"},
+    {"padding", INTEGERS(data.padding, data.padding_count, 0, 255), .null = "",
+     .manual_standard = "null", .manual_range = "3 numbers of 0 to 255; null",
+     .help = "colour (R, G, B) around a letterbox; null: `mean`"},
+    {"sizes", INTEGERS(data.sizes, data.size_count, 1, WELD_MAX_INPUT_SIZE), .null = "",
+     .manual_standard = "null",
+     .help = "several sizes in one training, in rising order (\"Several sizes\" above); null: "
+             "`input_size` alone"},
+    {"mean", REALS(data.preprocessing.mean, -WELD_MAX_MEAN, WELD_MAX_MEAN),
+     .standard = "0.485, 0.456, 0.406",
+     .help = "subtracted per channel (R, G, B) from values of 0 to 1"},
+    {"std", REALS(data.preprocessing.std, WELD_MIN_STD, WELD_MAX_STD),
+     .standard = "0.229, 0.224, 0.225", .help = "then divided by"},
+    {"crop_fraction",
+     REAL(data.preprocessing.crop_fraction, WELD_MIN_CROP_FRACTION, WELD_MAX_CROP_FRACTION),
+     .standard = "0.875",
+     .help =
+         "evaluation: side of the central crop over the shorter side of the resized image; above "
+         "1: with black around it"},
+    {"interpolation", CHOICE(data.preprocessing.interpolation, "bicubic", "bilinear"),
+     .help = "filter of every resize, antialiased"},
+    {"scale16", INTEGER(data.preprocessing.scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX),
+     .standard = "255",
+     .help = "the value of 16-bit grey (PNG: X-rays, depth, microscopes) that becomes white: v "
+             "becomes 255 v / scale16, rounded to the nearest whole number, at most 255. 255: "
+             "values stay and all above is white, as in Pillow; 65535: all of the range is kept; "
+             "4095 is for 12 bits. Other images are not touched"},
+    {"max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES), .standard = "100",
+     .help = "images of `train` that may be bad (unreadable, damaged, no image): each is named "
+             "once, and the next good one of the epoch's order takes its place; one more stops the "
+             "run. The count is the run's, however often it is resumed"},
+    {"sampling", CHOICE(data.sampling, "all", "balanced", "sqrt"), .null = "all",
+     .manual_range = "all, balanced, sqrt; null (all); needs `train.shuffle`",
+     .help = "which images an epoch of training has: `all`: each once; `balanced`: each class has "
+             "as many places as any other, within one; `sqrt`: by the root of its number of "
+             "images, halfway between. An epoch stays as long as it was: a rare class's images "
+             "come several times, each time augmented anew, of a frequent class some are left out, "
+             "others each epoch; so \"each image once an epoch\" no longer holds. Evaluation "
+             "always goes through all images once"},
+};
+
+const weld_recipe_rows weld_recipe_data_keys = ROWS("data", data_keys);

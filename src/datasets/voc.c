@@ -234,6 +234,7 @@ static int32_t side(double value) {
     return value >= 1 && value <= INT32_MAX ? (int32_t)value : 0;
 }
 
+/* `xml` is one of the texts, which move when there are more of them. */
 static weld_status take_file(reading *r, const char *folder, const char *xml) {
     char path[2 * PATH_MAX], image[PATH_MAX];
     weld_box_store *s = r->store;
@@ -245,12 +246,14 @@ static weld_status take_file(reading *r, const char *folder, const char *xml) {
                             .height = side(r->file.height),
                             .first = s->boxes.count};
     const uint64_t file = s->files.count;
+    if (wanted) {
+        name_image(r, xml, image);
+    }
     WELD_TRY(take_objects(r, path, wanted));
     if (!wanted) {
         return WELD_OK;
     }
     entry.count = s->boxes.count - entry.first;
-    name_image(r, xml, image);
     const bool kept =
         weld_listing_add_sample(r->listing, image, 0) && weld_array_append(&s->images, &entry, 1) &&
         (!r->options->found ||

@@ -98,11 +98,18 @@ class Network:
         return Contender([self.a.weld, "bench", what, "--json", "--batch", batch, "--threads",
                           threads, "--steps", self.steps(batch), "--precision", precision, *more])
 
+    def torch_script(self):
+        return SCRIPTS / ("bench_detector_torch.py" if self.model.startswith("yolo11") else
+                          "bench_torch.py")
+
     def torch(self, batch, threads, precision, *more):
-        """In fp32, and where weld computes in bf16, in that too."""
-        command = [self.a.python, SCRIPTS / "bench_torch.py", self.model, "--batch", batch,
+        """In fp32, and where weld computes in bf16, in that too; Ultralytics where it is installed
+        and has the network."""
+        command = [self.a.python, self.torch_script(), self.model, "--batch", batch,
                    "--size", self.size, "--threads", threads, "--steps", self.steps(batch), *more]
         commands = [command, command + ["--channels-last"]]
+        if self.model.removeprefix("yolo11") in ("n", "s", "m") and self.has("ultralytics"):
+            commands += [c + ["--ultralytics"] for c in commands]
         if self.a.compile:
             commands.append(command + ["--channels-last", "--compile"])
         if precision == "bf16":
@@ -142,8 +149,9 @@ class Network:
         """The files to measure inference by: weld's and, of fixed batch, ONNX."""
         weld, onnx = self.folder / "merged.h5", self.folder / f"batch{batch}.onnx"
         if not weld.exists():
-            weights, imported = self.folder / "w.pth", self.folder / "imported.h5"
-            run([self.a.python, SCRIPTS / "bench_torch.py", self.model, "--save", weights])
+            weights = self.folder / ("w.safetensors" if self.model.startswith("yolo11") else "w.pth")
+            imported = self.folder / "imported.h5"
+            run([self.a.python, self.torch_script(), self.model, "--save", weights])
             run([self.a.weld, "import", weights, "--model", self.model, "--size", self.size, "-o",
                  imported])
             run([self.a.weld, "reparam", imported, "-o", weld])

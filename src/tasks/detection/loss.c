@@ -68,7 +68,9 @@ weld_status weld_detection_build_loss(const weld_loss_options *o, weld_graph *g,
     return weld_graph_status(g, err);
 }
 
-/* A box on each image. */
+/* Boxes on each image. */
+enum { NOISE_OBJECTS = 8 }; // an image of noise has so many
+
 void weld_detection_fill_noise(weld_session *s) {
     const weld_tensor images = weld_session_input(s, "images"),
                       t = weld_session_input(s, "targets");
@@ -77,9 +79,11 @@ void weld_detection_fill_noise(weld_session *s) {
     const int64_t rows = t.shape.dim[1];
     for (int64_t i = 0; i < t.shape.dim[0]; i++) {
         for (int64_t k = 0; k < rows; k++, row += WELD_TARGET_SIZE) {
-            const float none[WELD_TARGET_SIZE] = {-1},
-                        one[WELD_TARGET_SIZE] = {0, width / 4, height / 4, width / 2, height / 2};
-            memcpy(row, k ? none : one, sizeof one);
+            // Each from a 16th further on, and smaller.
+            const float low = (float)k / (2 * NOISE_OBJECTS), high = low + 1 / (float)(k + 2);
+            const float none[WELD_TARGET_SIZE] = {-1}, one[WELD_TARGET_SIZE] = {0, low * width, low * height,
+                                                                                high * width, high * height};
+            memcpy(row, k < NOISE_OBJECTS ? one : none, sizeof one);
         }
     }
 }

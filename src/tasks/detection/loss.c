@@ -81,8 +81,9 @@ void weld_detection_fill_noise(weld_session *s) {
         for (int64_t k = 0; k < rows; k++, row += WELD_TARGET_SIZE) {
             // Each from a 16th further on, and smaller.
             const float low = (float)k / (2 * NOISE_OBJECTS), high = low + 1 / (float)(k + 2);
-            const float none[WELD_TARGET_SIZE] = {-1}, one[WELD_TARGET_SIZE] = {0, low * width, low * height,
-                                                                                high * width, high * height};
+            const float none[WELD_TARGET_SIZE] = {-1},
+                        one[WELD_TARGET_SIZE] = {0, low * width, low * height, high * width,
+                                                 high * height};
             memcpy(row, k < NOISE_OBJECTS ? one : none, sizeof one);
         }
     }

@@ -12,45 +12,33 @@
 #include "cli/progress.h"
 #include "infer/evaluate.h"
 #include "infer/model.h"
+#include "infer/results_file.h"
 #include "infer/temperature.h"
 #include "models/models.h"
 
 typedef struct request {
-    const char *data, *results, *written, *confusion, *details, *fitted;
+    const char *data, *results, *written, *fitted;
     int batch, threads;
-    bool json, per_class, split;
+    bool json, split;
+    cli_eval_details details;
     cli_model_options model;
     cli_input_options input;
     cli_inputs inputs;
 } request;
 
-static weld_status write_files(const request *r, const weld_evaluator *e, weld_error *err) {
-    if (r->confusion) {
-        WELD_TRY(weld_evaluator_write_confusion(e, r->confusion, err));
-    }
-    return r->details ? weld_evaluator_write(e, r->details, err) : WELD_OK;
-}
-
-static void print_text(const weld_evaluator *e, bool classes) {
-    weld_text text = WELD_TEXT;
-    weld_evaluator_tell(e, classes, &text);
-    fputs(weld_text_get(&text), stdout);
-    weld_text_free(&text);
-}
-
-static json_t *make_json(const request *r, const weld_task *task, const weld_evaluator *evaluator,
-                         const weld_evaluation *e, const weld_adoption *adopted,
-                         const weld_preprocessing *input) {
+static json_t *make_json(const request *r, const weld_evaluator *evaluator,
+                         const weld_adoption *adopted, const weld_preprocessing *input) {
+    const weld_evaluation *e = weld_evaluator_result(evaluator);
     json_t *object = json_pack("{s:I, s:I, s:I}", "images", (json_int_t)e->images, "skipped",
                                (json_int_t)e->skipped, "left_out", (json_int_t)adopted->left_out);
-    weld_evaluation_json(task, e, object);
+    weld_evaluator_json(evaluator, false, object);
     json_object_set_new(object, "input_size", cli_size_json(input->height, input->width));
     json_object_set_new(object, "resize", json_string(cli_resize_name(input->resize)));
     json_object_set_new(object, "crop_fraction", json_real(input->crop_fraction));
     json_object_set_new(object, "interpolation",
                         json_string(cli_interpolation_name(input->interpolation)));
-    if (r->per_class) {
-        weld_evaluator_json(evaluator, object);
+    if (r->details.per_class) {
+        weld_evaluator_json(evaluator, true, object);
     }
     return object;
 }
@@ -60,7 +48,6 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_mo
                             json_t *array, weld_error *err) {
     const weld_preprocessing *input = weld_model_get_preprocessing(m);
     weld_evaluator *evaluator = NULL;
-    weld_evaluation result;
     cli_progress progress = {.what = "eval"};
     weld_evaluator_options options = {.batch_size = r->batch,
                                       .threads = r->threads,
@@ -69,28 +56,22 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_mo
                                       .arg = &progress,
                                       .temperature = m->file.temperature};
     const weld_task *task = weld_model_task(m);
-    cli_results_file *file = NULL;
+    weld_evaluation result;
+    weld_results_file *file = NULL;
     if (r->written) {
-        WELD_TRY(cli_results_create(r->written, task, data->ds, &file, err));
-        options.seen = cli_results_seen;
+        WELD_TRY(weld_results_file_create(r->written, task, data->ds, &file, err));
+        options.seen = weld_results_file_seen;
         options.seen_arg = file;
     }
     weld_status status = weld_model_evaluator_create(m, data->ds, &options, &evaluator, err);
     status = status ? status : weld_evaluator_run(evaluator, &result, err);
-    status = cli_results_finish(file, status, err);
+    status = weld_results_file_finish(file, status, err);
     cli_progress_end(&progress);
-    status = status ? status : write_files(r, evaluator, err);
+    status = status ? status : cli_eval_write(&r->details, evaluator, err);
     if (!status && r->json) {
-        json_array_append_new(array, make_json(r, task, evaluator, &result, &data->adopted, input));
+        json_array_append_new(array, make_json(r, evaluator, &data->adopted, input));
     } else if (!status) {
-        bool several = r->inputs.count > 1;
-        cli_print_scores(task, &result, several ? input : NULL);
-        if (!several) {
-            print_text(evaluator, false);
-        }
-        if (r->per_class) {
-            print_text(evaluator, true);
-        }
+        cli_eval_print(&r->details, task, evaluator, r->inputs.count > 1 ? input : NULL);
     }
     weld_evaluator_free(evaluator);
     return status;
@@ -147,21 +128,23 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
         return cli_eval_results(call, err);
     }
     request r = {.batch = 64};
+    char kinds[CLI_RESULTS_HELP], written[CLI_RESULTS_HELP];
     const cli_option options[] = {
         CLI_DATA_OPTION(r.data),
-        CLI_RESULTS_OPTION(r.results),
+        {"results", 0, CLI_TEXT, &r.results, "R.json", cli_results_help(CLI_RESULTS_READ, kinds)},
         CLI_DATA_SPLIT(r.split),
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
         {"fit-temperature", 0, CLI_OUTPUT, &r.fitted, "OUT.h5",
          "write the model with the temperature that fits these images"},
-        {"per-class", 0, CLI_FLAG, &r.per_class, NULL, "print images, recall, precision of each"},
-        {"confusion", 0, CLI_OUTPUT, &r.confusion, "FILE", "write the confusion matrix as CSV"},
-        {"details", 0, CLI_OUTPUT, &r.details, "FILE",
+        {"per-class", 0, CLI_FLAG, &r.details.per_class, NULL,
+         "print images, recall, precision of each"},
+        CLI_EVAL_CONFUSION(r.details),
+        {"details", 0, CLI_OUTPUT, &r.details.file, "FILE",
          "write all of it, and the worst images, as JSON"},
         {"write-results", 0, CLI_OUTPUT, &r.written, "R.json",
-         "of a detector: write what it finds, as COCO's results"},
+         cli_results_help(CLI_RESULTS_WRITE, written)},
         CLI_INPUT_OPTIONS(r.input, ", or several: 192,224"),
         CLI_MODEL_OPTIONS(r.model),
         CLI_MODEL_PIXELS(r.model),
@@ -173,7 +156,7 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
         cli_usage(call, "something is missing: it takes FILE, or --results");
     }
     cli_inputs_read(call, &r.input, CLI_INPUTS_MAX, &r.inputs);
-    if (r.inputs.count > 1 && (r.confusion || r.details || r.fitted || r.written)) {
+    if (r.inputs.count > 1 && (r.details.confusion || r.details.file || r.fitted || r.written)) {
         cli_usage(call,
                   "--confusion, --details, --fit-temperature and --write-results are of one "
                   "evaluation, not of %zu",

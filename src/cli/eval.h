@@ -5,27 +5,30 @@
 #include "cli/cli.h"
 #include "infer/evaluate.h"
 
-/* One line; `input` where there are several, in front. */
-void cli_print_scores(const weld_task *task, const weld_evaluation *e,
-                      const weld_preprocessing *input);
+/* What is told beyond the scores, by the options of these names. */
+typedef struct cli_eval_details {
+    const char *confusion, *file;
+    bool per_class;
+} cli_eval_details;
 
-/* Entry of a command's table. */
-#define CLI_RESULTS_OPTION(file)                                                                   \
+#define CLI_EVAL_CONFUSION(details)                                                                \
     {                                                                                              \
-        "results", 0, CLI_TEXT, &(file), "R.json",                                                 \
-            "in place of FILE: detections of any program, as COCO's results"                       \
+        "confusion", 0, CLI_OUTPUT, &(details).confusion, "FILE",                                  \
+            "write the confusion matrix as CSV"                                                    \
     }
+
+weld_status cli_eval_write(const cli_eval_details *d, const weld_evaluator *e, weld_error *err);
+/* Lines; `input` where there are several, in front of the one that each has then. */
+void cli_eval_print(const cli_eval_details *d, const weld_task *task, const weld_evaluator *e,
+                    const weld_preprocessing *input);
+
+/* The help of options for files of results (weld_task.results): what tasks have of them. */
+enum { CLI_RESULTS_HELP = 200 };
+#define CLI_RESULTS_READ "in place of FILE, of any program: "
+#define CLI_RESULTS_WRITE "write what is found: "
+const char *cli_results_help(const char *before, char text[CLI_RESULTS_HELP]);
 
 /* weld eval --results: the whole command. */
 weld_status cli_eval_results(cli_call *call, weld_error *err);
-
-/* A file of COCO's results that an evaluation fills: `seen` is called for each image, and what went
- * wrong in it is told at the end, which also frees f (NULL: nothing to be done). A detector's only.
- */
-typedef struct cli_results_file cli_results_file;
-weld_status cli_results_create(const char *path, const weld_task *task, const weld_dataset *ds,
-                               cli_results_file **out, weld_error *err);
-void cli_results_seen(void *arg, const weld_seen *seen);
-weld_status cli_results_finish(cli_results_file *f, weld_status status, weld_error *err);
 
 #endif

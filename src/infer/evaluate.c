@@ -61,6 +61,25 @@ weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, we
     return WELD_OK;
 }
 
+weld_status weld_results_evaluator_create(const weld_task *task, const char *path,
+                                          const weld_dataset *ds, weld_text *notes,
+                                          weld_evaluator **out, weld_error *err) {
+    weld_evaluator *e = *out = weld_alloc(1, sizeof *e);
+    if (!e) {
+        return weld_fail_memory(err, "evaluation");
+    }
+    *e = (weld_evaluator){
+        .task = task, .dataset = ds, .last = {.images = weld_dataset_count(ds), .loss = NAN}};
+    const weld_status status = task->results->read(path, ds, &e->tally, notes, err);
+    if (status) {
+        weld_evaluator_free(e);
+        *out = NULL;
+        return status;
+    }
+    task->finish(e->tally, &e->last);
+    return WELD_OK;
+}
+
 void weld_evaluator_free(weld_evaluator *e) {
     if (e) {
         weld_session_free(e->session);
@@ -138,17 +157,15 @@ weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_err
 
 /* --- What came of it -------------------------------------------------------------------------- */
 
+const weld_evaluation *weld_evaluator_result(const weld_evaluator *e) {
+    return &e->last;
+}
+
 void weld_evaluator_tell(const weld_evaluator *e, bool classes, weld_text *out) {
     void (*tell)(const void *, const weld_dataset *, weld_text *) =
         classes ? e->task->tell_classes : e->task->tell;
     if (tell) {
         tell(e->tally, e->dataset, out);
-    }
-}
-
-void weld_evaluator_json(const weld_evaluator *e, json_t *object) {
-    if (e->task->json_classes) {
-        e->task->json_classes(e->tally, e->dataset, object);
     }
 }
 
@@ -160,52 +177,50 @@ weld_status weld_evaluator_write_confusion(const weld_evaluator *e, const char *
                            e->task->name);
 }
 
-/* Member i of the numbers of an evaluation: the scores of runs, the loss, the other scores. False
- * past the end. */
-static bool number_at(const weld_task *task, const weld_evaluation *e, int i, const char **key,
-                      double *value) {
-    const int score = i <= task->run_scores ? i : i - 1;
-    if (i > task->score_count) {
+/* Member i of the numbers of an evaluation: the scores of runs, the loss where there is one, the
+ * other scores. False past the end. */
+static bool number_at(const weld_evaluator *e, int i, const char **key, double *value) {
+    const weld_task *task = e->task;
+    const int loss = task->has_no_loss ? -1 : task->run_scores;
+    const int score = loss >= 0 && i > loss ? i - 1 : i;
+    if (i != loss && score == task->score_count) {
         return false;
     }
-    *key = i == task->run_scores ? "loss" : task->scores[score].key;
-    *value = i == task->run_scores ? e->loss : e->scores[score];
+    *key = i == loss ? "loss" : task->scores[score].key;
+    *value = i == loss ? e->last.loss : e->last.scores[score];
     return true;
 }
 
-void weld_evaluation_json(const weld_task *task, const weld_evaluation *e, json_t *object) {
+void weld_evaluator_json(const weld_evaluator *e, bool classes, json_t *object) {
     const char *key;
     double value;
-    for (int i = 0; number_at(task, e, i, &key, &value); i++) {
+    for (int i = 0; !classes && number_at(e, i, &key, &value); i++) {
         json_object_set_new(object, key, weld_json_number(value));
+    }
+    if (classes && e->task->json_classes) {
+        e->task->json_classes(e->tally, e->dataset, object);
     }
 }
 
-weld_status weld_evaluation_write(const char *path, const weld_task *task, const void *tally,
-                                  const weld_dataset *ds, const weld_evaluation *e,
-                                  weld_error *err) {
+weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err) {
     weld_text t = WELD_TEXT;
     const char *key;
     double value;
     weld_text_add(&t, "{\"data\":");
-    weld_json_add_name(&t, weld_dataset_path(ds));
-    weld_text_format(&t, ",\n\"images\":%lld,\n\"skipped\":%lld", (long long)e->images,
-                     (long long)e->skipped);
-    for (int i = 0; number_at(task, e, i, &key, &value); i++) {
+    weld_json_add_name(&t, weld_dataset_path(e->dataset));
+    weld_text_format(&t, ",\n\"images\":%lld,\n\"skipped\":%lld", (long long)e->last.images,
+                     (long long)e->last.skipped);
+    for (int i = 0; number_at(e, i, &key, &value); i++) {
         weld_text_add(&t, ",\n");
         weld_json_add_member(&t, key, value);
     }
-    if (task->write_details) {
+    if (e->task->write_details) {
         weld_text_add(&t, ",\n");
-        task->write_details(tally, ds, &t);
+        e->task->write_details(e->tally, e->dataset, &t);
     }
     weld_text_add(&t, "}\n");
     weld_status status = t.failed ? weld_fail_memory(err, path)
                                   : weld_file_write(path, t.bytes.data, t.bytes.count, err);
     weld_text_free(&t);
     return status;
-}
-
-weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err) {
-    return weld_evaluation_write(path, e->task, e->tally, e->dataset, &e->last, err);
 }

@@ -42,30 +42,30 @@ weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, we
 weld_status weld_model_evaluator_create(const weld_model *m, const weld_dataset *ds,
                                         const weld_evaluator_options *options, weld_evaluator **out,
                                         weld_error *err);
+/* One that has counted what a file of results (weld_task.results) says of the data set, with *notes
+ * as weld_results_format.read has them. It needs no network, and is not run. */
+weld_status weld_results_evaluator_create(const weld_task *task, const char *path,
+                                          const weld_dataset *ds, weld_text *notes,
+                                          weld_evaluator **out, weld_error *err);
 void weld_evaluator_free(weld_evaluator *e);
 /* Every image counts exactly once, in double and in order. Outputs that are not finite are
  * WELD_ERROR_NUMERIC, naming the image. */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
 
-/* The last run that succeeded, in detail: lines for people, with each class where `classes`... */
+/* The last run that succeeded: its scores... */
+const weld_evaluation *weld_evaluator_result(const weld_evaluator *e);
+/* ...lines for people, or a table of each class where `classes`... */
 void weld_evaluator_tell(const weld_evaluator *e, bool classes, weld_text *out);
-/* ...members of a JSON object, of each class... */
-void weld_evaluator_json(const weld_evaluator *e, json_t *object);
+/* ...members of a JSON object: scores and loss in the order of evaluation.json, or each class... */
+void weld_evaluator_json(const weld_evaluator *e, bool classes, json_t *object);
 /* ...what is taken for what, as CSV: the task says how, or WELD_ERROR_ARGUMENT... */
 weld_status weld_evaluator_write_confusion(const weld_evaluator *e, const char *path,
                                            weld_error *err);
 /* ...and all of it, written atomically as one JSON object, in text that is the same for the same
  * evaluation: `data`, the path of the data set; `images` and `skipped`; the scores by their keys
- * and `loss`, null where there is none; and the task's details (for classification see
+ * and `loss`, unless the task has none; and the task's details (for classification see
  * tasks/classification/classification.h). Names that are not UTF-8 get question marks in place of
  * bytes above 126. */
 weld_status weld_evaluator_write(const weld_evaluator *e, const char *path, weld_error *err);
-/* The same of a tally that was filled and finished in another way. */
-weld_status weld_evaluation_write(const char *path, const weld_task *task, const void *tally,
-                                  const weld_dataset *ds, const weld_evaluation *e,
-                                  weld_error *err);
-
-/* Scores and loss as members of a JSON object, in the order of evaluation.json. */
-void weld_evaluation_json(const weld_task *task, const weld_evaluation *e, json_t *object);
 
 #endif

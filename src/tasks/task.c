@@ -21,6 +21,17 @@ const weld_task *weld_task_of(const weld_model_config *config) {
     return weld_task_find(family->task);
 }
 
+weld_status weld_task_of_results(const weld_dataset *ds, const weld_task **out, weld_error *err) {
+    weld_status status = weld_fail(err, WELD_ERROR_ARGUMENT, "no task has files of results");
+    for (size_t i = 0; i < weld_task_count && status; i++) {
+        if (weld_tasks[i]->results) {
+            *out = weld_tasks[i];
+            status = weld_task_check_data(*out, ds, err);
+        }
+    }
+    return status;
+}
+
 void weld_task_standard_values(const weld_task *task, unsigned char *values) {
     memset(values, 0, WELD_TASK_VALUES_SIZE);
     weld_keys_set_standard(task->keys, task->key_count, values);

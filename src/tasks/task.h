@@ -104,6 +104,20 @@ typedef struct weld_file_request {
     bool any_size;
 } weld_file_request;
 
+/* Files of what networks say of the images of a data set, as programs of the field exchange them.
+ */
+typedef struct weld_results_format {
+    const char *what;                     /* for people: "detections, as COCO's results" */
+    const char *before, *between, *after; /* what stands around the entries of a file */
+    /* Append the entries of image i of a batch. */
+    weld_status (*write)(const weld_dataset *ds, const weld_tensor *outputs, int64_t i,
+                         const weld_batch *batch, weld_text *out, weld_error *err);
+    /* A tally of what a file says of ds, which is not finished; *notes: what it says that counts
+     * nowhere, in a line for people, "" where it all counts. */
+    weld_status (*read)(const char *path, const weld_dataset *ds, void **tally, weld_text *notes,
+                        weld_error *err);
+} weld_results_format;
+
 typedef struct weld_task {
     const char *name;
     /* Of the evaluation graph, by name, ended by NULL: functions below get them in this order. */
@@ -193,6 +207,8 @@ typedef struct weld_task {
     weld_status (*write_confusion)(const char *path, const void *tally, const weld_dataset *ds,
                                    weld_error *err);
 
+    const weld_results_format *results; /* NULL: there are none */
+
     /* --- Single images: what the outputs for one image say. *text lines, or *json a value,
      * whichever is not NULL. */
     weld_status (*answer)(const weld_tensor *outputs, const weld_question *question,
@@ -230,6 +246,9 @@ extern const size_t weld_task_count;
 const weld_task *weld_task_find(const char *name);
 /* That of the network of a config, which can be built. */
 const weld_task *weld_task_of(const weld_model_config *config);
+
+/* The task whose results are of such data; an error says what it would have to be. */
+weld_status weld_task_of_results(const weld_dataset *ds, const weld_task **out, weld_error *err);
 
 /* An error where the data set has boxes and the task is not about these, or the other way round. */
 weld_status weld_task_check_data(const weld_task *task, const weld_dataset *ds, weld_error *err);

@@ -37,7 +37,7 @@ holds "the rows have each image once" sh -c \
     "tail -n +2 confusion.csv | sed 's/^\"[^,]*,[^,]*\",/b,/' | tr -d '\r' | awk -F, '{for (i = 2; i <= NF; i++) n += \$i} END {exit n != 31}'"
 works "as JSON" "$WELD" eval run/best.h5 --data photos/val --json --per-class
 prints "with the calibration error and the size" '"calibration_error": *[0-9.]+.*"input_size": *32.*"classes": *\[\{'
-refuses "detections of a classifier" "found.json: only a detector" "$WELD" eval run/best.h5 --data photos/val --write-results found.json
+refuses "detections of a classifier" "found.json: networks for classification have no results" "$WELD" eval run/best.h5 --data photos/val --write-results found.json
 refuses "a matrix that cannot be written" "nowhere/x.csv" "$WELD" eval run/best.h5 --data photos/val --confusion nowhere/x.csv
 
 # Classes are matched by name: some of them, an empty folder, one that the network does not know.

@@ -38,6 +38,8 @@ holds "and what is not there" grep -q '^false,1,1,0,0' c.csv
 holds "all of it, as JSON" grep -q '"curve":\[1,' d.json
 works "as JSON" "$WELD" eval --results results.json --data truth.json --json
 prints "to the last digit, undefined is null" '"AP": 0\.80404[0-9]{11,}, "AP50": 0\.8143[0-9]+.* "APl": null'
+# shellcheck disable=SC2016
+holds "without a loss, which there is none of" sh -c '! "$1" eval --results results.json --data truth.json --json | grep loss' - "$WELD"
 
 echo '[]' > none.json
 works "results without detections" "$WELD" eval --results none.json --data truth.json

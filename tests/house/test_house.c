@@ -7,6 +7,7 @@
 #include "infer/image_runner.h"
 #include "infer/evaluate.h"
 #include "infer/model.h"
+#include "infer/results_file.h"
 #include "measure/preview.h"
 #include "teach/teacher.h"
 #include "train/tiny_run.h"
@@ -121,6 +122,37 @@ START_TEST(an_evaluation_says_what_the_run_said) {
     ck_assert_double_eq(json_number_value(json_object_get(written, "error")), found.scores[0]);
     json_decref(written);
     json_decref(ours);
+    weld_evaluator_free(e);
+    weld_dataset_free(ds);
+    weld_model_free(m);
+    tear_down();
+}
+END_TEST
+
+START_TEST(its_results_for_other_programs_are_worth_the_same) {
+    set_up_house();
+    weld_model *m = open_best();
+    weld_dataset *ds;
+    weld_evaluator *e;
+    weld_evaluation found;
+    weld_results_file *file;
+    const weld_task *task;
+    weld_text notes = WELD_TEXT;
+    weld_evaluator_options options = {.batch_size = 5, .seen = weld_results_file_seen};
+    ck_assert_int_eq(weld_dataset_open(in_base("val.h5"), &ds, &err), WELD_OK);
+    ck_assert_int_eq(
+        weld_results_file_create(in_base("found"), weld_model_task(m), ds, &file, &err), WELD_OK);
+    options.seen_arg = file;
+    ck_assert_int_eq(weld_model_evaluator_create(m, ds, &options, &e, &err), WELD_OK);
+    const weld_status status = weld_evaluator_run(e, &found, &err);
+    ck_assert_int_eq(weld_results_file_finish(file, status, &err), WELD_OK);
+    weld_evaluator_free(e);
+    ck_assert_int_eq(weld_task_of_results(ds, &task, &err), WELD_OK);
+    ck_assert_str_eq(task->name, "brightness");
+    ck_assert_msg(!weld_results_evaluator_create(task, in_base("found"), ds, &notes, &e, &err),
+                  "%s", err.message);
+    ck_assert_int_eq(weld_evaluator_result(e)->images, 21);
+    ck_assert_double_eq_tol(weld_evaluator_result(e)->scores[0], found.scores[0], 1e-9);
     weld_evaluator_free(e);
     weld_dataset_free(ds);
     weld_model_free(m);
@@ -319,8 +351,8 @@ END_TEST
 
 RUN_SUITE("house", it_learns_and_the_best_has_the_least_error,
           a_run_that_was_stopped_goes_on_bit_for_bit, bf16_and_another_head_start_from_its_weights,
-          an_evaluation_says_what_the_run_said, merging_and_exporting_keep_what_it_says,
-          it_predicts_numbers_and_no_classes, a_preview_and_a_report_show_it,
-          what_only_others_have_is_refused_by_name,
+          an_evaluation_says_what_the_run_said, its_results_for_other_programs_are_worth_the_same,
+          merging_and_exporting_keep_what_it_says, it_predicts_numbers_and_no_classes,
+          a_preview_and_a_report_show_it, what_only_others_have_is_refused_by_name,
           a_key_of_the_task_is_read_used_written_and_compared,
           a_network_that_none_can_learn_from_is_no_teacher, a_sample_may_be_of_two_images)

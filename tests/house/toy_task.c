@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 #include "graph/graph.h"
 #include "house/toy.h"
 
@@ -133,6 +134,54 @@ static void finish(void *from, weld_evaluation *out) {
     out->scores[0] = t->distances / (double)t->images;
 }
 
+/* --- Results for other programs: lines of an image's name and its number --- */
+
+static weld_status write_result(const weld_dataset *ds, const weld_tensor *outputs, int64_t i,
+                                const weld_batch *batch, weld_text *out, weld_error *err) {
+    (void)err;
+    weld_text_format(out, "%s %.9g", weld_dataset_name(ds, batch->indices[i]),
+                     (double)((const float *)outputs[0].data)[i]);
+    return WELD_OK;
+}
+
+static weld_status count_line(const char *line, const weld_dataset *ds, int64_t index, tally *t,
+                              weld_error *err) {
+    const size_t length = strlen(weld_dataset_name(ds, index));
+    weld_array said = {.element = sizeof(float)};
+    if (strncmp(line, weld_dataset_name(ds, index), length) != 0) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "%s: another image is expected", line);
+    }
+    WELD_TRY(read_number(ds, index, &said, err));
+    const double off = strtod(line + length, NULL) - *(const float *)said.data;
+    weld_array_free(&said);
+    return count(t, index, &off, sizeof off, err);
+}
+
+static weld_status read_results(const char *path, const weld_dataset *ds, void **out,
+                                weld_text *notes, weld_error *err) {
+    void *text;
+    size_t size;
+    (void)notes;
+    *out = NULL;
+    WELD_TRY(weld_file_read(path, 1 << 20, &text, &size, err));
+    weld_status status = create_tally(ds, NULL, out, err);
+    const char *next = text;
+    for (int64_t i = 0; i < weld_dataset_count(ds) && !status; i++) {
+        char line[300];
+        next = weld_take_line(next, line, sizeof line);
+        status = count_line(line, ds, i, *out, err);
+    }
+    weld_free(text);
+    return status;
+}
+
+static const weld_results_format results = {.what = "brightness, as lines",
+                                            .before = "",
+                                            .between = "\n",
+                                            .after = "\n",
+                                            .write = write_result,
+                                            .read = read_results};
+
 /* --- Single images --- */
 
 static weld_status answer(const weld_tensor *outputs, const weld_question *question,
@@ -179,6 +228,7 @@ const weld_task toy_task = {
     .measure = measure,
     .count = count,
     .finish = finish,
+    .results = &results,
     .answer = answer,
     .same_answer = same_answer,
 };

@@ -2,6 +2,7 @@
 #include "tasks/detection/detection.h"
 
 #include "tasks/classification/classification.h"
+#include "tasks/detection/results.h"
 #include "tasks/detection/tally.h"
 
 static const weld_score_kind scores[] = {
@@ -69,6 +70,7 @@ const weld_task weld_task_detection = {
     .json_classes = weld_detection_json_classes,
     .write_details = weld_detection_write_details,
     .write_confusion = weld_detection_write_confusion,
+    .results = &weld_detection_results,
     .answer = weld_detection_answer_text,
     .answer_keys = weld_detection_answer_keys,
     .answer_key_count = WELD_DETECTION_ANSWER_KEYS,

@@ -8,8 +8,8 @@
 #ifndef WELD_TASKS_DETECTION_RESULTS_H
 #define WELD_TASKS_DETECTION_RESULTS_H
 
-#include "datasets/dataset.h"
 #include "tasks/detection/detections.h"
+#include "tasks/task.h"
 
 typedef struct weld_results weld_results;
 
@@ -26,5 +26,8 @@ const weld_found_box *weld_results_of(const weld_results *r, int64_t i, int64_t 
 /* What was left out, which COCO's evaluation does not count either: detections of categories that
  * the data set does not have. In a line for people; "" where there is nothing to say. */
 const char *weld_results_note(const weld_results *r);
+
+/* results_format.c: such files for weld_task. */
+extern const weld_results_format weld_detection_results;
 
 #endif

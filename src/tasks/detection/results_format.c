@@ -1,0 +1,86 @@
+/* COCO's results as files of what a network says; see results.h. */
+#include "base/error.h"
+#include "base/number.h"
+#include "datasets/boxes.h"
+#include "tasks/detection/results.h"
+#include "tasks/detection/tally.h"
+
+/* Numbers read back to the same ones, so that nothing that differs becomes equal; whole ones are
+ * written as such. */
+static void add_number(weld_text *t, const char *before, double value) {
+    char piece[WELD_NUMBER_SIZE];
+    weld_text_add(t, before);
+    weld_text_add(t, weld_number_text(value, false, 15, piece));
+}
+
+static void add_box(weld_text *t, int64_t image, int64_t category, const weld_found_box *b) {
+    weld_text_format(t, "{\"image_id\":%lld,\"category_id\":%lld", (long long)image,
+                     (long long)category);
+    add_number(t, ",\"bbox\":[", b->x);
+    add_number(t, ",", b->y);
+    add_number(t, ",", b->width);
+    add_number(t, ",", b->height);
+    add_number(t, "],\"score\":", b->score);
+    weld_text_add(t, "}");
+}
+
+static weld_status write_entries(const weld_dataset *ds, const weld_tensor *outputs, int64_t i,
+                                 const weld_batch *batch, weld_text *out, weld_error *err) {
+    const char *between = "";
+    weld_array boxes = {.element = sizeof(weld_found_box)};
+    const weld_status status = weld_detection_find(outputs, i, &batch->placements[i], &boxes, err);
+    const int64_t image = weld_dataset_image_id(ds, batch->indices[i]);
+    for (size_t k = 0; k < boxes.count && !status; k++) {
+        const weld_found_box *b = (const weld_found_box *)boxes.data + k;
+        const int64_t category = weld_dataset_category_id(ds, b->class_index);
+        if (category >= 0) { /* else one that the data does not have, and has no id for */
+            weld_text_add(out, between);
+            add_box(out, image, category, b);
+            between = weld_detection_results.between;
+        }
+    }
+    weld_array_free(&boxes);
+    return status;
+}
+
+static weld_status count_all(const weld_results *results, weld_detection_tally *t,
+                             weld_error *err) {
+    weld_array record = {.element = 1};
+    weld_status status = WELD_OK;
+    for (int64_t i = 0; i < weld_dataset_count(t->ds) && !status; i++) {
+        int64_t count;
+        const weld_found_box *found = weld_results_of(results, i, &count);
+        record.count = 0;
+        status = weld_detection_record(t, i, found, count, &record, err);
+        status = status ? status : weld_detection_count(t, i, record.data, record.count, err);
+    }
+    weld_array_free(&record);
+    return status;
+}
+
+static weld_status read_tally(const char *path, const weld_dataset *ds, void **tally,
+                              weld_text *notes, weld_error *err) {
+    weld_detection_tally *t = NULL;
+    weld_results *results;
+    *tally = NULL;
+    WELD_TRY(weld_results_read(path, ds, &results, err));
+    weld_status status = weld_detection_tally_of(ds, &t, err);
+    status = status ? status : count_all(results, t, err);
+    if (status) {
+        weld_detection_tally_free(t);
+    } else {
+        weld_text_add(notes, weld_results_note(results));
+        *tally = t;
+    }
+    weld_results_free(results);
+    return status;
+}
+
+const weld_results_format weld_detection_results = {
+    .what = "detections, as COCO's results",
+    .before = "[",
+    .between = ",\n",
+    .after = "]\n",
+    .write = write_entries,
+    .read = read_tally,
+};

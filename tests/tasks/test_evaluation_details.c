@@ -31,8 +31,8 @@ START_TEST(classes_and_confusion_are_those_counted_by_hand) {
     count(&d, 4, score(1, 0, 0.5, 2));
     weld_evaluation_details_finish(&d);
     static const weld_confusion_cell want[] = {{0, 0, 1}, {0, 2, 1}, {1, 0, 1}, {2, 2, 2}};
-    ck_assert_uint_eq(d.cells.count, 4);
-    ck_assert_mem_eq(d.cells.data, want, sizeof want);
+    ck_assert_uint_eq(d.confusion.cells.count, 4);
+    ck_assert_mem_eq(d.confusion.cells.data, want, sizeof want);
     ck_assert_double_eq_tol(weld_evaluation_recall(&d, 0), 50, tolerance);
     ck_assert_double_eq_tol(weld_evaluation_precision(&d, 0), 50, tolerance);
     ck_assert_double_eq(weld_evaluation_recall(&d, 1), 0);
@@ -89,15 +89,15 @@ START_TEST(confusion_takes_memory_by_what_was_confused_not_by_classes) {
         count(&d, i, score(label, (int)weld_random_below(&random, 40) * 500, 0.5, 1));
     }
     weld_evaluation_details_finish(&d);
-    const weld_confusion_cell *cells = d.cells.data;
+    const weld_confusion_cell *cells = d.confusion.cells.data;
     int64_t sum = 0;
-    ck_assert_uint_eq(d.cells.count, 2000);
-    ck_assert_uint_le(d.cells.capacity, 20000);
-    for (size_t i = 0; i < d.cells.count; i++) {
-        sum += cells[i].images;
+    ck_assert_uint_eq(d.confusion.cells.count, 2000);
+    ck_assert_uint_le(d.confusion.cells.capacity, 20000);
+    for (size_t i = 0; i < d.confusion.cells.count; i++) {
+        sum += cells[i].count;
         ck_assert(
-            i == 0 || cells[i - 1].label < cells[i].label ||
-            (cells[i - 1].label == cells[i].label && cells[i - 1].predicted < cells[i].predicted));
+            i == 0 || cells[i - 1].truth < cells[i].truth ||
+            (cells[i - 1].truth == cells[i].truth && cells[i - 1].predicted < cells[i].predicted));
     }
     ck_assert_int_eq(sum, IMAGES);
     weld_evaluation_details_free(&d);
@@ -142,7 +142,7 @@ static void check_details(const weld_weights *fixture, const char *name,
                           const weld_evaluation_details *d) {
     int64_t count;
     const int64_t *confusion = numpy(fixture, name, "confusion", &count);
-    const weld_confusion_cell *cells = d->cells.data;
+    const weld_confusion_cell *cells = d->confusion.cells.data;
     const float *recall = numpy(fixture, name, "recall", &count);
     const float *precision = numpy(fixture, name, "precision", &count);
     size_t at = 0;
@@ -150,12 +150,13 @@ static void check_details(const weld_weights *fixture, const char *name,
         check_near(weld_evaluation_recall(d, c), recall[c]);
         check_near(weld_evaluation_precision(d, c), precision[c]);
         for (int p = 0; p < d->classes; p++) {
-            bool here = at < d->cells.count && cells[at].label == c && cells[at].predicted == p;
-            ck_assert_int_eq(here ? cells[at].images : 0, confusion[c * d->classes + p]);
+            bool here =
+                at < d->confusion.cells.count && cells[at].truth == c && cells[at].predicted == p;
+            ck_assert_int_eq(here ? cells[at].count : 0, confusion[c * d->classes + p]);
             at += here;
         }
     }
-    ck_assert_uint_eq(at, d->cells.count);
+    ck_assert_uint_eq(at, d->confusion.cells.count);
     const float *bins = numpy(fixture, name, "bins", &count);
     for (int i = 0; i < WELD_CALIBRATION_BINS; i++) {
         ck_assert_int_eq(d->bins[i].images, (int64_t)bins[3 * i]);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "tasks/class_names.h"
 #include "tasks/classification/evaluation_details.h"
 #include "tasks/classification/loss.h"
 
@@ -128,7 +129,7 @@ const weld_task weld_task_classification = {
     .run_scores = 2,
     .annotation = &weld_class_annotation,
     .check_training = weld_class_check_data,
-    .match_labels = weld_class_match_labels,
+    .match_labels = weld_class_names_match,
     .keys = keys,
     .key_count = sizeof keys / sizeof *keys,
     .inputs = {"target"},

@@ -19,13 +19,6 @@ int32_t weld_class_label(const weld_batch *batch, int64_t i);
 /* targets [count, classes] of a batch: probabilities, one-hot rows mixed as the images are. */
 void weld_class_targets(const weld_batch *batch, int classes, float *targets);
 
-/* weld_task.match_labels: by name. Where the network has no names there must be as many classes, in
- * the order of the data; but where that is bytewise and the natural order of the names is another,
- * labels->order must say which it is. The message says which are missing, and which unknown to the
- * network. */
-weld_status weld_class_match_labels(const weld_dataset *ds, const weld_labels *labels, int *to,
-                                    weld_error *err);
-
 /* Of one class there is nothing to learn, nor to tell: its probability is 1 whatever the logit
  * says. Data of one class: the message names the folders in its folder, which may be the classes.
  */
@@ -64,9 +57,7 @@ bool weld_class_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t 
  *                      probability: of the predicted class, label_probability, loss}, the largest
  *                      loss first
  *
- * and the confusion matrix as CSV a first row of the classes' names (and before them "class"), then
- * a row for each true class: its name and how many of its images were taken for each class. Fields
- * are quoted and lines end as RFC 4180 says. */
+ * and the confusion matrix as CSV (tasks/confusion.h) begins with "class". */
 void weld_class_tell(const void *details, const weld_dataset *ds, weld_text *out);
 void weld_class_tell_classes(const void *details, const weld_dataset *ds, weld_text *out);
 void weld_class_json_classes(const void *details, const weld_dataset *ds, json_t *object);

@@ -8,15 +8,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-/* Cells are appended, and equal ones put together when so many have come that are not sorted yet,
- * or as many as there are sorted ones. */
-enum { UNSORTED_CELLS = 4096 };
-
 weld_status weld_evaluation_details_begin(weld_evaluation_details *d, int classes,
                                           weld_error *err) {
     weld_evaluation_details_free(d);
     d->classes = classes;
-    d->cells.element = sizeof(weld_confusion_cell);
+    d->confusion = WELD_CONFUSION;
     d->labelled = weld_alloc((size_t)classes, sizeof *d->labelled);
     d->predicted = weld_alloc((size_t)classes, sizeof *d->predicted);
     d->correct = weld_alloc((size_t)classes, sizeof *d->correct);
@@ -31,31 +27,8 @@ void weld_evaluation_details_free(weld_evaluation_details *d) {
     weld_free(d->labelled);
     weld_free(d->predicted);
     weld_free(d->correct);
-    weld_array_free(&d->cells);
+    weld_confusion_free(&d->confusion);
     *d = (weld_evaluation_details){0};
-}
-
-static int by_classes(const void *a, const void *b) {
-    const weld_confusion_cell *x = a, *y = b;
-    int order = (x->label > y->label) - (x->label < y->label);
-    return order ? order : (x->predicted > y->predicted) - (x->predicted < y->predicted);
-}
-
-static void put_equal_cells_together(weld_evaluation_details *d) {
-    weld_confusion_cell *cells = d->cells.data;
-    size_t kept = 0;
-    if (d->cells.count == d->cells_sorted) {
-        return;
-    }
-    qsort(cells, d->cells.count, sizeof *cells, by_classes);
-    for (size_t i = 1; i < d->cells.count; i++) {
-        if (by_classes(&cells[kept], &cells[i]) == 0) {
-            cells[kept].images += cells[i].images;
-        } else {
-            cells[++kept] = cells[i];
-        }
-    }
-    d->cells.count = d->cells_sorted = kept + 1;
 }
 
 static void count_confidence(weld_evaluation_details *d, const weld_image_score *score) {
@@ -84,13 +57,7 @@ static void keep_if_worst(weld_evaluation_details *d, int64_t index,
 
 weld_status weld_evaluation_details_add(weld_evaluation_details *d, int64_t index,
                                         const weld_image_score *score, weld_error *err) {
-    weld_confusion_cell cell = {score->label, score->predicted, 1};
-    if (d->cells.count >= 2 * d->cells_sorted + UNSORTED_CELLS) {
-        put_equal_cells_together(d);
-    }
-    if (!weld_array_append(&d->cells, &cell, 1)) {
-        return weld_fail_memory(err, "evaluation");
-    }
+    WELD_TRY(weld_confusion_count(&d->confusion, score->label, score->predicted, err));
     weld_scores_count(&d->scores, score);
     d->labelled[score->label]++;
     d->predicted[score->predicted]++;
@@ -101,7 +68,7 @@ weld_status weld_evaluation_details_add(weld_evaluation_details *d, int64_t inde
 }
 
 void weld_evaluation_details_finish(weld_evaluation_details *d) {
-    put_equal_cells_together(d);
+    weld_confusion_finish(&d->confusion);
 }
 
 static double share(double part, int64_t of) {

@@ -8,8 +8,8 @@
 #ifndef WELD_TASKS_CLASSIFICATION_EVALUATION_DETAILS_H
 #define WELD_TASKS_CLASSIFICATION_EVALUATION_DETAILS_H
 
-#include "base/array.h"
 #include "tasks/classification/scores.h"
+#include "tasks/confusion.h"
 #include "weld/status.h"
 
 enum { WELD_CALIBRATION_BINS = 15, WELD_WORST_IMAGES = 64 };
@@ -25,12 +25,6 @@ typedef struct weld_worst_image {
     weld_image_score score;
 } weld_worst_image;
 
-/* Images of class `label` that were taken for class `predicted`. */
-typedef struct weld_confusion_cell {
-    int32_t label, predicted;
-    int64_t images;
-} weld_confusion_cell;
-
 typedef struct weld_evaluation_details {
     int classes;
     weld_scores scores;
@@ -39,10 +33,7 @@ typedef struct weld_evaluation_details {
     weld_worst_image worst[WELD_WORST_IMAGES]; /* largest loss first, of equal ones the lower index;
                                                 * rightly classified images may be among them */
     int worst_count;
-    /* weld_confusion_cell: those that are not zero, by label and then by what was predicted; only
-     * after _finish. As many as there are kinds of answers, not the square of the classes. */
-    weld_array cells;
-    size_t cells_sorted;
+    weld_confusion confusion; /* finished by _finish */
 } weld_evaluation_details;
 
 /* Start counting anew. *d is zeroed or was in use before. Errors: memory. */

@@ -126,16 +126,6 @@ static void add_classes(weld_text *t, const weld_evaluation_details *d, const we
     weld_text_add(t, "]");
 }
 
-static void add_confusion(weld_text *t, const weld_evaluation_details *d) {
-    const weld_confusion_cell *cells = d->cells.data;
-    weld_text_add(t, "\"confusion\":[");
-    for (size_t i = 0; i < d->cells.count; i++) {
-        weld_text_format(t, "%s[%d,%d,%lld]", i ? "," : "", cells[i].label, cells[i].predicted,
-                         (long long)cells[i].images);
-    }
-    weld_text_add(t, "]");
-}
-
 static void add_worst(weld_text *t, const weld_evaluation_details *d, const weld_dataset *ds) {
     weld_text_add(t, "\"worst\":[");
     for (int i = 0; i < d->worst_count; i++) {
@@ -154,54 +144,20 @@ static void add_worst(weld_text *t, const weld_evaluation_details *d, const weld
 }
 
 void weld_class_write_details(const void *details, const weld_dataset *ds, weld_text *out) {
+    const weld_evaluation_details *d = details;
     add_calibration(out, details);
     weld_text_add(out, ",\n");
     add_classes(out, details, ds);
     weld_text_add(out, ",\n");
-    add_confusion(out, details);
+    weld_text_add(out, "\"confusion\":");
+    weld_confusion_json(&d->confusion, out);
     weld_text_add(out, ",\n");
     add_worst(out, details, ds);
-}
-
-/* --- CSV --- */
-
-/* Row `label`; *at moves over its cells. */
-static void add_row(weld_text *t, const weld_evaluation_details *d, int label, size_t *at) {
-    const weld_confusion_cell *cells = d->cells.data;
-    for (int c = 0; c < d->classes; c++) {
-        bool here = *at < d->cells.count && cells[*at].label == label && cells[*at].predicted == c;
-        weld_text_format(t, ",%lld", here ? (long long)cells[*at].images : 0);
-        *at += here;
-    }
-    weld_text_add(t, "\r\n");
 }
 
 weld_status weld_class_write_confusion(const char *path, const void *details,
                                        const weld_dataset *ds, weld_error *err) {
     const weld_evaluation_details *d = details;
-    weld_replacement *file;
-    weld_text t = WELD_TEXT;
-    WELD_TRY(weld_replacement_open(path, &file, err));
-    weld_text_add(&t, "class");
-    for (int c = 0; c < d->classes; c++) {
-        weld_text_add(&t, ",");
-        weld_text_add_field(&t, weld_dataset_class_name(ds, c));
-    }
-    weld_text_add(&t, "\r\n");
-    size_t at = 0;
-    weld_status status = WELD_OK;
-    for (int c = 0; c < d->classes && !status; c++) {
-        weld_text_add_field(&t, weld_dataset_class_name(ds, c));
-        add_row(&t, d, c, &at);
-        /* Row by row, for the square of many classes is large. */
-        status = t.failed ? weld_fail_memory(err, path)
-                          : weld_replacement_write(file, t.bytes.data, t.bytes.count, err);
-        t.bytes.count = 0;
-    }
-    weld_text_free(&t);
-    if (status) {
-        weld_replacement_discard(file);
-        return status;
-    }
-    return weld_replacement_commit(file, err);
+    return weld_confusion_write(path, &d->confusion, ds, &(weld_confusion_names){.corner = "class"},
+                                err);
 }

@@ -12,10 +12,6 @@
 const char *const weld_coco_names[WELD_COCO_FIGURES] = {
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"};
 
-/* Equal cells are put together when so many have come that are not sorted yet, or as many as there
- * are sorted ones. */
-enum { UNSORTED_CELLS = 4096 };
-
 weld_status weld_coco_create(int classes, weld_coco **out, weld_error *err) {
     weld_coco *c = weld_alloc(1, sizeof *c);
     *out = NULL;
@@ -26,7 +22,7 @@ weld_status weld_coco_create(int classes, weld_coco **out, weld_error *err) {
                      .objects = weld_alloc((size_t)classes, sizeof(coco_class)),
                      .by_class = weld_alloc((size_t)classes, sizeof(weld_coco_class)),
                      .hits = {.element = sizeof(coco_hit)},
-                     .cells = {.element = sizeof(weld_coco_cell)}};
+                     .confusion = WELD_CONFUSION};
     if (!c->objects || !c->by_class) {
         weld_coco_free(c);
         return weld_fail_memory(err, "evaluation");
@@ -40,43 +36,19 @@ void weld_coco_free(weld_coco *c) {
         weld_free(c->objects);
         weld_free(c->by_class);
         weld_array_free(&c->hits);
-        weld_array_free(&c->cells);
+        weld_confusion_free(&c->confusion);
         weld_free(c);
     }
 }
 
 void weld_coco_clear(weld_coco *c) {
     c->images = 0;
-    c->hits.count = c->cells.count = c->cells_sorted = 0;
+    c->hits.count = 0;
+    weld_confusion_clear(&c->confusion);
     memset(c->objects, 0, (size_t)c->classes * sizeof *c->objects);
 }
 
 /* --- Records --- */
-
-static int by_classes(const void *a, const void *b) {
-    const weld_coco_cell *x = a, *y = b;
-    if (x->truth != y->truth) {
-        return x->truth < y->truth ? -1 : 1;
-    }
-    return (x->predicted > y->predicted) - (x->predicted < y->predicted);
-}
-
-static void put_equal_cells_together(weld_coco *c) {
-    weld_coco_cell *cells = c->cells.data;
-    size_t kept = 0;
-    if (c->cells.count == c->cells_sorted) {
-        return;
-    }
-    qsort(cells, c->cells.count, sizeof *cells, by_classes);
-    for (size_t i = 1; i < c->cells.count; i++) {
-        if (by_classes(&cells[kept], &cells[i]) == 0) {
-            cells[kept].count += cells[i].count;
-        } else {
-            cells[++kept] = cells[i];
-        }
-    }
-    c->cells.count = c->cells_sorted = kept + 1;
-}
 
 static bool is_class(const weld_coco *c, int32_t index) {
     return index >= 0 && index < c->classes;
@@ -128,14 +100,8 @@ static weld_status count_pairs(weld_coco *c, const char *at, uint64_t count, wel
             (pair.predicted != -1 && !is_class(c, pair.predicted))) {
             return is_no_record(err);
         }
-        const weld_coco_cell cell = {pair.truth < 0 ? c->classes : pair.truth,
-                                     pair.predicted < 0 ? c->classes : pair.predicted, 1};
-        if (c->cells.count >= 2 * c->cells_sorted + UNSORTED_CELLS) {
-            put_equal_cells_together(c);
-        }
-        if (!weld_array_append(&c->cells, &cell, 1)) {
-            return weld_fail_memory(err, "evaluation");
-        }
+        WELD_TRY(weld_confusion_count(&c->confusion, pair.truth < 0 ? c->classes : pair.truth,
+                                      pair.predicted < 0 ? c->classes : pair.predicted, err));
     }
     return WELD_OK;
 }
@@ -242,7 +208,7 @@ const weld_coco_result *weld_coco_finish(weld_coco *c) {
     if (c->hits.count) {
         qsort(c->hits.data, c->hits.count, sizeof(coco_hit), in_order);
     }
-    put_equal_cells_together(c);
+    weld_confusion_finish(&c->confusion);
     for (int k = 0; k < c->classes; k++) {
         size_t to = from;
         while (to < c->hits.count && hits[to].class_index == k) {
@@ -258,8 +224,7 @@ const weld_coco_result *weld_coco_finish(weld_coco *c) {
     c->result = (weld_coco_result){.images = c->images,
                                    .classes = c->classes,
                                    .by_class = c->by_class,
-                                   .cells = c->cells.data,
-                                   .cell_count = c->cells.count,
+                                   .confusion = &c->confusion,
                                    .ultralytics_8_3 = {get(&m.own[0][0]), get(&m.own[0][1])},
                                    .ultralytics_8_4 = {get(&m.own[1][0]), get(&m.own[1][1])}};
     for (int i = 0; i < WELD_COCO_FIGURES; i++) {

@@ -14,6 +14,7 @@
 
 #include "base/array.h"
 #include "datasets/boxes.h"
+#include "tasks/confusion.h"
 #include "tasks/detection/detections.h"
 #include "weld/status.h"
 
@@ -51,14 +52,10 @@ typedef struct weld_coco_class {
     double curve[WELD_COCO_POINTS]; /* precision at IoU 0.5 by recall */
 } weld_coco_class;
 
-/* What `truth` was taken for, over all classes: a detection above confidence 0.25 belongs to the
- * object of the largest IoU above 0.45, each to one, the largest IoU first. The number of classes
- * stands for no object ("false") or no detection ("missed"); crowds and ignored objects are in no
- * cell, nor are detections that lie on them and belong to no other. */
-typedef struct weld_coco_cell {
-    int32_t truth, predicted;
-    int64_t count;
-} weld_coco_cell;
+/* What is taken for what: a detection above this confidence belongs to the object of the largest
+ * IoU above this one, each to one, the largest IoU first. The number of classes stands for no
+ * object ("false") or no detection ("missed"); crowds and ignored objects are in no cell, nor are
+ * detections that lie on them and belong to no other. */
 extern const double weld_coco_confusion_confidence, weld_coco_confusion_iou;
 
 /* Ultralytics' means, AP50 and AP50-95, as its versions up to 8.3 and from 8.4 on compute them. */
@@ -73,8 +70,7 @@ typedef struct weld_coco_result {
     int64_t images;
     int classes;
     const weld_coco_class *by_class; /* [classes] */
-    const weld_coco_cell *cells;     /* those that are not zero, by truth and then by predicted */
-    size_t cell_count;
+    const weld_confusion *confusion;
 } weld_coco_result;
 
 typedef struct weld_coco weld_coco;

@@ -1,4 +1,4 @@
-/* What is taken for what in one image; see weld_coco_cell. */
+/* What is taken for what in one image; see coco.h. */
 #include <stdlib.h>
 
 #include "base/error.h"

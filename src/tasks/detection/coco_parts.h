@@ -50,8 +50,7 @@ struct weld_coco {
     coco_class *objects;       /* [classes] */
     weld_coco_class *by_class; /* [classes], the result's */
     weld_array hits;           /* coco_hit */
-    weld_array cells;          /* weld_coco_cell */
-    size_t cells_sorted;
+    weld_confusion confusion;
     weld_coco_result result;
 };
 

@@ -1,7 +1,7 @@
 /* Detection as a task; see detection.h. */
 #include "tasks/detection/detection.h"
 
-#include "tasks/classification/classification.h"
+#include "tasks/class_names.h"
 #include "tasks/detection/results.h"
 #include "tasks/detection/tally.h"
 
@@ -44,7 +44,7 @@ const weld_task weld_task_detection = {
     .has_no_loss = true,
     .annotation = &weld_box_annotation,
     .check_training = weld_box_check_training,
-    .match_labels = weld_class_match_labels,
+    .match_labels = weld_class_names_match,
     .keys = weld_detection_loss_keys,
     .key_count = WELD_DETECTION_LOSS_KEYS,
     .recipe = recipe,

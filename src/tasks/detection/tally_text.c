@@ -122,12 +122,9 @@ static void add_confusion(weld_text *t, const weld_coco_result *r) {
     weld_json_add_member(t, "confidence", weld_coco_confusion_confidence);
     weld_text_add(t, ",");
     weld_json_add_member(t, "iou", weld_coco_confusion_iou);
-    weld_text_add(t, ",\"cells\":[");
-    for (size_t i = 0; i < r->cell_count; i++) {
-        weld_text_format(t, "%s[%d,%d,%lld]", i ? "," : "", r->cells[i].truth,
-                         r->cells[i].predicted, (long long)r->cells[i].count);
-    }
-    weld_text_add(t, "]}");
+    weld_text_add(t, ",\"cells\":");
+    weld_confusion_json(r->confusion, t);
+    weld_text_add(t, "}");
 }
 
 static void add_worst(weld_text *t, const weld_detection_tally *tally, const weld_dataset *ds) {
@@ -167,46 +164,9 @@ void weld_detection_write_details(const void *tally, const weld_dataset *ds, wel
     add_worst(out, tally, ds);
 }
 
-/* --- CSV --- */
-
-/* Row `truth`; *at moves over its cells. */
-static void add_row(weld_text *t, const weld_coco_result *r, const char *name, int truth,
-                    size_t *at) {
-    weld_text_add(t, "\r\n");
-    weld_text_add_field(t, name);
-    for (int c = 0; c <= r->classes; c++) {
-        const bool here =
-            *at < r->cell_count && r->cells[*at].truth == truth && r->cells[*at].predicted == c;
-        weld_text_format(t, ",%lld", here ? (long long)r->cells[*at].count : 0);
-        *at += here;
-    }
-}
-
-/* A row for each class, and "false"; a column for each, and "missed". */
 weld_status weld_detection_write_confusion(const char *path, const void *tally,
                                            const weld_dataset *ds, weld_error *err) {
     const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
-    weld_replacement *file;
-    weld_text t = WELD_TEXT;
-    WELD_TRY(weld_replacement_open(path, &file, err));
-    for (int c = 0; c <= r->classes; c++) {
-        weld_text_add(&t, ",");
-        weld_text_add_field(&t, c < r->classes ? weld_dataset_class_name(ds, c) : "missed");
-    }
-    size_t at = 0;
-    weld_status status = WELD_OK;
-    for (int c = 0; c <= r->classes && !status; c++) {
-        add_row(&t, r, c < r->classes ? weld_dataset_class_name(ds, c) : "false", c, &at);
-        weld_text_add(&t, c < r->classes ? "" : "\r\n");
-        /* Row by row, for the square of many classes is large. */
-        status = t.failed ? weld_fail_memory(err, path)
-                          : weld_replacement_write(file, t.bytes.data, t.bytes.count, err);
-        t.bytes.count = 0;
-    }
-    weld_text_free(&t);
-    if (status) {
-        weld_replacement_discard(file);
-        return status;
-    }
-    return weld_replacement_commit(file, err);
+    const weld_confusion_names names = {"", "false", "missed"};
+    return weld_confusion_write(path, r->confusion, ds, &names, err);
 }

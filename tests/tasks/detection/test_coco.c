@@ -272,14 +272,15 @@ START_TEST(the_confusion_says_what_is_taken_for_what) {
                         {{300, 0, 40, 40}, 0.7, .class_index = 1},
                         {{20, 120, 20, 20}, 0.7},
                         {{200, 0, 40, 40}, 0.25}};
-    const weld_coco_cell expected[] = {{0, 0, 1}, {0, 1, 1}, {0, 3, 1}, {3, 1, 1}, {3, 2, 1}};
+    const weld_confusion_cell expected[] = {{0, 0, 1}, {0, 1, 1}, {0, 3, 1}, {3, 1, 1}, {3, 2, 1}};
     weld_coco *c = evaluate(rows, 10);
     const weld_coco_result *r = weld_coco_finish(c);
-    ck_assert_uint_eq(r->cell_count, 5);
+    const weld_confusion_cell *cells = r->confusion->cells.data;
+    ck_assert_uint_eq(r->confusion->cells.count, 5);
     for (int i = 0; i < 5; i++) {
-        ck_assert_int_eq(r->cells[i].truth, expected[i].truth);
-        ck_assert_int_eq(r->cells[i].predicted, expected[i].predicted);
-        ck_assert_int_eq(r->cells[i].count, expected[i].count);
+        ck_assert_int_eq(cells[i].truth, expected[i].truth);
+        ck_assert_int_eq(cells[i].predicted, expected[i].predicted);
+        ck_assert_int_eq(cells[i].count, expected[i].count);
     }
     weld_coco_free(c);
 }
@@ -295,7 +296,7 @@ START_TEST(an_ignored_object_is_neither_missed_nor_wrong_to_find) {
     const weld_coco_result *r = weld_coco_finish(c);
     ck_assert_double_eq_tol(r->figures[WELD_COCO_AP50], 1, 1e-12);
     ck_assert_int_eq(r->by_class[0].objects, 1);
-    ck_assert_uint_eq(r->cell_count, 1);
+    ck_assert_uint_eq(r->confusion->cells.count, 1);
     weld_coco_free(c);
 }
 END_TEST

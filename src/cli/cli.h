@@ -74,6 +74,12 @@ typedef struct cli_keys {
     size_t count;
 } cli_keys;
 
+struct weld_task;
+/* An error that names the option where one of the keys is no answer key of the task, or has a value
+ * that it does not take. */
+weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *task,
+                                  weld_error *err);
+
 typedef struct cli_option {
     const char *name; /* long name; a one-letter name is a short option too */
     char letter;      /* 0: none */

@@ -190,7 +190,8 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     weld_export_report report;
     weld_model_data data = {0};
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
-    weld_status status = set_size(m, &a.input, err);
+    weld_status status = cli_check_answer_keys(&a.settings, weld_model_task(m), err);
+    status = status ? status : set_size(m, &a.input, err);
     cli_tell_preparing(call->arguments[0], m);
     status = status ? status : cli_open_data(&(cli_data_request){.path = a.verify}, m, &data, err);
     status = status ? status : weld_model_export_on(m, &data, a.out, &export, &report, err);

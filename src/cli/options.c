@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "models/models.h"
@@ -90,6 +91,31 @@ static void add_key(const cli_call *call, const cli_option *option, const char *
     }
     keys->set[keys->count] = keys->text[keys->count];
     keys->count++;
+}
+
+/* A key's name as an option. */
+static void option_name(const char *key, size_t length, char name[64]) {
+    snprintf(name, 64, "%.*s", (int)length, key);
+    for (char *at = name; (at = strchr(at, '_'));) {
+        *at = '-';
+    }
+}
+
+weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *task,
+                                  weld_error *err) {
+    for (size_t i = 0; i < keys->count; i++) {
+        const size_t length = strcspn(keys->set[i], "=");
+        unsigned char values[WELD_TASK_VALUES_SIZE];
+        char name[64];
+        option_name(keys->set[i], length, name);
+        weld_status status = weld_task_answer_values(task, &keys->set[i], 1, values, err);
+        if (status) { /* "max_det: 0 is ..." */
+            char reason[WELD_ERROR_MESSAGE_SIZE];
+            snprintf(reason, sizeof reason, "%s", err->message + length);
+            return weld_fail(err, status, "--%s%s", name, reason);
+        }
+    }
+    return WELD_OK;
 }
 
 void cli_add_text(cli_call *call, const char *text) {
@@ -176,10 +202,7 @@ static void add_option(expanded *e, const cli_option *option) {
 static void add_key_option(expanded *e, const cli_option *keys, const weld_key *key) {
     cli_option option = *keys;
     char *name = e->names[e->count];
-    snprintf(name, sizeof e->names[0], "%s", key->name);
-    for (char *at = name; (at = strchr(at, '_'));) {
-        *at = '-';
-    }
+    option_name(key->name, strlen(key->name), name);
     option.name = name;
     option.argument = key->type == WELD_KEY_INTEGER ? "N" : "VALUE";
     option.key = key;

@@ -123,7 +123,9 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     cli_image_list images = {.count = 0};
     files.scale16 = own.scale16;
-    weld_status status = weld_task_answer_values(answers.task, keys.set, keys.count, values, err);
+    weld_status status = cli_check_answer_keys(&keys, answers.task, err);
+    status =
+        status ? status : weld_task_answer_values(answers.task, keys.set, keys.count, values, err);
     status = status ? status : cli_set_input(m, &own, &inputs.items[0], err);
     status =
         status ? status : cli_image_list_make(call->arguments + 1, call->count - 1, &images, err);

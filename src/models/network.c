@@ -6,6 +6,14 @@
 #include "models/models.h"
 #include "ops/ops.h"
 
+/* A family's name alone is no network. */
+static bool is_bare_family(const weld_model_config *config) {
+    weld_model_config named;
+    return !weld_model_is_variant(config->name) &&
+           !weld_model_config_named(config->name, &named, NULL) &&
+           !weld_model_difference(config, &named, WELD_KEY_SIZE);
+}
+
 static weld_status check(const weld_model_config *config, int64_t batch, int64_t height,
                          int64_t width, weld_error *err) {
     if (config->num_classes < 1 || config->num_classes > WELD_MAX_CLASSES) {
@@ -14,6 +22,15 @@ static weld_status check(const weld_model_config *config, int64_t batch, int64_t
                          config->num_classes, WELD_MAX_CLASSES);
     }
     weld_status status = weld_model_config_check(config, NULL, err);
+    if (status && is_bare_family(config)) {
+        const weld_model_family *family = weld_family_of(config);
+        char names[128];
+        weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names);
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "model %s: is a family, whose networks need %s: name a network that weld "
+                         "models lists, or a file of one",
+                         config->name, names);
+    }
     if (status) {
         return weld_fail_context(err, status, "model %s", config->name);
     }

@@ -34,7 +34,7 @@ enum { FAMILIES = sizeof families / sizeof *families };
 
 static const weld_key keys[] = {
     {"backbone", WELD_KEY_TEXT, WELD_KEY_ONE(weld_yolo11_on, backbone), .flags = WELD_KEY_SIZE,
-     .manual_standard = "none",
+     .manual_standard = "must be given",
      .manual_range = "a variant of repvit, mobilenetv3, regnety, mobilevit, mobileone, repvgg, "
                      "mobilenetv3_repvit; the family only",
      .help = "the network that it begins with, as `model.name` has it"},

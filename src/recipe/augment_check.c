@@ -1,6 +1,7 @@
 /* Keys of augmentation against kinds and tasks; see augment_check.h. */
 #include "recipe/augment_check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -71,10 +72,14 @@ static weld_status apply(weld_recipe *r, const weld_recipe_origins *o, const rul
 static weld_status check_detection(weld_recipe *r, const weld_recipe_origins *o, bool placed,
                                    weld_error *err) {
     if (!placed) {
-        return weld_recipe_fail(o, KEY(kind),
-                                "detection is for networks that find things in images, and this "
-                                "one is told one thing of an image: use imagenet",
-                                err);
+        const weld_task *task = weld_task_of(&r->model);
+        char reason[WELD_ERROR_MESSAGE_SIZE / 2];
+        snprintf(reason, sizeof reason,
+                 "detection is for networks that find things in images, and this one is for %s: "
+                 "use imagenet%s%s",
+                 task->name, task->start_recipe ? ", or start from " : "",
+                 task->start_recipe ? task->start_recipe : "");
+        return weld_recipe_fail(o, KEY(kind), reason, err);
     }
     if (r->data.preprocessing.resize != WELD_FIT_LETTERBOX) {
         return weld_recipe_fail(o, WELD_RECIPE_PLACE(data.preprocessing.resize),

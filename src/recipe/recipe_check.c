@@ -39,6 +39,15 @@ weld_status weld_recipe_fail(const weld_recipe_origins *o, size_t place, const c
                      reason);
 }
 
+static weld_status fail_missing_sizes(const weld_recipe *r, const weld_recipe_origins *o,
+                                      const weld_key *key, weld_error *err) {
+    const weld_model_family *family = weld_family_of(&r->model);
+    char names[128], reason[256];
+    weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names);
+    snprintf(reason, sizeof reason, "missing: a family name needs %s", names);
+    return weld_recipe_fail(o, family_key(key), reason, err);
+}
+
 /* The first key with sizes of which some test says no, or the last that was given. */
 static weld_status check_sizes(const weld_recipe *r, const weld_recipe_origins *o,
                                weld_error *err) {
@@ -49,13 +58,11 @@ static weld_status check_sizes(const weld_recipe *r, const weld_recipe_origins *
     char names[128], reason[256];
     WELD_TRY(weld_model_config_named(r->model.name, &named, err));
     const weld_key *differs = weld_model_difference(&r->model, &named, WELD_KEY_SIZE);
-    weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names);
     for (const weld_key *key = first; key; key = weld_family_next_key(family, key, WELD_KEY_SIZE)) {
         given = weld_recipe_was_given(o, family_key(key)) ? key : given;
     }
     if (first && !is_variant && differs != first) {
-        snprintf(reason, sizeof reason, "missing: a family name needs %s", names);
-        return weld_recipe_fail(o, family_key(first), reason, err);
+        return fail_missing_sizes(r, o, first, err);
     }
     if (!weld_model_lists_agree(&r->model)) {
         snprintf(reason, sizeof reason, "%s must be lists of the same length",
@@ -77,9 +84,14 @@ static weld_status check_model(const weld_recipe *r, const weld_recipe_origins *
     const weld_key *key;
     weld_error reason = {.message = ""};
     WELD_TRY(check_sizes(r, o, err));
-    return weld_model_config_check(&r->model, &key, &reason)
-               ? weld_recipe_fail(o, key ? family_key(key) : KEY(model.name), reason.message, err)
-               : WELD_OK;
+    if (!weld_model_config_check(&r->model, &key, &reason)) {
+        return WELD_OK;
+    }
+    if (key && key->flags & WELD_KEY_SIZE && !weld_recipe_was_given(o, family_key(key)) &&
+        !weld_model_is_variant(r->model.name)) {
+        return fail_missing_sizes(r, o, key, err);
+    }
+    return weld_recipe_fail(o, key ? family_key(key) : KEY(model.name), reason.message, err);
 }
 
 /* Why train.freeze asks for more than the network has; false where it does not. */

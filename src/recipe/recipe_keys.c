@@ -80,9 +80,10 @@ void weld_recipe_keys_of(const char *model, weld_recipe_keys *out) {
     weld_model_config config;
     const bool known = model && !weld_model_config_named(model, &config, NULL);
     out->count = 0;
+    out->task = known ? weld_task_of(&config) : NULL;
     for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
         if (parts[p] == &loss_part) {
-            add_tasks(out, known ? weld_task_of(&config) : NULL);
+            add_tasks(out, out->task);
         }
         add(out, parts[p]->section, parts[p]->rows, parts[p]->count, 0);
         if (parts[p] == &model_part) {

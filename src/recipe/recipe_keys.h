@@ -20,6 +20,7 @@ typedef struct weld_recipe_key {
 typedef struct weld_recipe_keys {
     weld_recipe_key at[WELD_RECIPE_KEYS_MAX];
     size_t count;
+    const struct weld_task *task; /* of which they are; NULL: of any */
 } weld_recipe_keys;
 
 /* All keys, in the order in which recipes are written, for networks of the family that `model`, a

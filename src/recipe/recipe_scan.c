@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/locale.h"
+#include "models/models.h"
+#include "tasks/task.h"
 
 #define BRACKETS_MAX 100
 
@@ -81,6 +83,26 @@ static weld_status fail_unknown_section(scan *s, const yaml_node_t *node, const 
                      name);
 }
 
+/* The task that has the key in its loss or in one of its families, where that is not the network's
+ * own: the recipe is for another one. */
+static const weld_task *other_task_of(const scan *s, const char *section, const char *name) {
+    const bool of_loss = strcmp(section, "loss") == 0, of_model = strcmp(section, "model") == 0;
+    for (size_t t = 0; s->keys->task && of_loss && t < weld_task_count; t++) {
+        const weld_task *task = weld_tasks[t];
+        if (task != s->keys->task && weld_key_find(task->keys, task->key_count, name)) {
+            return task;
+        }
+    }
+    for (size_t f = 0; s->keys->task && of_model && f < weld_family_count; f++) {
+        const weld_model_family *family = weld_families[f];
+        if (strcmp(family->task, s->keys->task->name) != 0 &&
+            weld_key_find(family->keys, family->key_count, name)) {
+            return weld_task_find(family->task);
+        }
+    }
+    return NULL;
+}
+
 static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char *section,
                                     const char *name) {
     const weld_recipe_key *near = NULL;
@@ -97,6 +119,15 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
             nearest = distance;
             near = key;
         }
+    }
+    const weld_task *other = other_task_of(s, section, name);
+    if (other) {
+        const char *recipe = s->keys->task->start_recipe;
+        return scan_fail(s, node,
+                         "%s.%.80s: is for networks for %s, and this one is for %s: remove the "
+                         "key%s%s",
+                         section, name, other->name, s->keys->task->name,
+                         recipe ? ", or start from " : "", recipe ? recipe : "");
     }
     if (near) {
         return scan_fail(s, node, "%s.%.80s: unknown key: did you mean %s?", section, name,

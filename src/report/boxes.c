@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "base/number.h"
 #include "datasets/boxes.h"
 #include "images/draw.h"
 #include "formats/json_text.h"
@@ -57,6 +58,15 @@ static json_t *curve_of(const json_t *object) {
     return points;
 }
 
+/* As text, for the page's numbers are rounded: a confidence that was leaves other boxes out. */
+static json_t *exact_number(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    char text[WELD_NUMBER_SIZE];
+    return json_is_number(value)
+               ? json_string(weld_number_text(json_number_value(value), false, 1, text))
+               : json_null();
+}
+
 static weld_status add_classes(weld_json *j, const json_t *classes, int most, json_t *to) {
     static const char *const keys[] = {"objects", "AP",         "AP50",      "AR100",
                                        "f1",      "confidence", "precision", "recall"};
@@ -72,7 +82,9 @@ static weld_status add_classes(weld_json *j, const json_t *classes, int most, js
         json_t *row = json_array();
         json_array_append_new(row, json_integer((json_int_t)order[i].index));
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
-            json_array_append_new(row, weld_report_number(c, keys[k]));
+            json_array_append_new(row, strcmp(keys[k], "confidence") == 0
+                                           ? exact_number(c, keys[k])
+                                           : weld_report_number(c, keys[k]));
         }
         json_array_append_new(rows, row);
         if (i < CURVES_SHOWN && order[i].ap <= 1) {

@@ -152,6 +152,7 @@ typedef struct weld_task {
     /* What recipes for it start from where that is not what all start from, ended by a key NULL.
      * NULL: there is no such. */
     const weld_recipe_standard *recipe;
+    const char *start_recipe; /* the file that recipes of one's own start from; NULL: none */
     /* Inputs of a step beside "images", by name, ended by NULL. */
     const char *inputs[WELD_OUTPUTS_MAX + 1];
     weld_build_loss *build_loss;

@@ -102,6 +102,8 @@ holds "in which there is something" test -s seen/turned.txt
 works "a table" "$WELD" predict run/best.h5 scenes/images/val/000000.png --csv --conf 0.0001
 prints "of what is told" "^image,class,index,score,x,y,width,height,error"
 refuses "a score beyond 1" "conf" "$WELD" predict run/best.h5 scenes/images/val/000000.png --conf 2
+refuses "more boxes than there are, by the name of the option" "^weld: --max-det: 30001 is out of range" \
+    "$WELD" predict run/best.h5 scenes/images/val/000000.png --max-det 30001
 mkdir -p twice/a twice/b && cp scenes/images/val/000000.png twice/a/ && cp scenes/images/val/000001.png twice/b/000000.png
 refuses "two images that would be written to one file" "would be written to one file" \
     "$WELD" predict run/best.h5 twice --draw drawn_twice

@@ -30,7 +30,7 @@ static void refuse(const char *text, const char *message) {
 START_TEST(networks_that_name_images_have_no_mosaics) {
     refuse(BASE "augment: {kind: detection}\n",
            "r.yaml:3: augment.kind: detection is for networks that find things in images, and this "
-           "one is told one thing of an image: use imagenet");
+           "one is for classification: use imagenet, or start from recipes/finetune.yaml");
     refuse(BASE "augment: {mosaic: 0.5}\n",
            "r.yaml:3: augment.mosaic: is of kind detection: remove the key, or set augment.kind to "
            "detection");
@@ -42,6 +42,28 @@ START_TEST(networks_that_name_images_have_no_mosaics) {
     ck_assert_double_eq(recipe.augment.mixup, 0.8);
     ck_assert_double_eq(recipe.augment.mosaic, 0);
     ck_assert_double_eq(recipe.augment.hsv[1], 0);
+}
+END_TEST
+
+/* Its keys are not those of this network. */
+START_TEST(a_recipe_for_another_task_is_told_as_that) {
+    refuse(
+        FINDS "loss: {label_smoothing: 0.1}\n",
+        "r.yaml:3: loss.label_smoothing: is for networks for classification, and this one is for "
+        "detection: remove the key, or start from recipes/finetune_detector.yaml");
+    refuse(BASE "loss: {dfl: 1.5}\n",
+           "r.yaml:3: loss.dfl: is for networks for detection, and this one is for classification: "
+           "remove the key, or start from recipes/finetune.yaml");
+    refuse("model: {name: repvit_m0_9, max_channels: 512}\ndata: {train: photos}\n",
+           "r.yaml:1: model.max_channels: is for networks for detection, and this one is for "
+           "classification: remove the key, or start from recipes/finetune.yaml");
+}
+END_TEST
+
+START_TEST(a_family_says_all_that_must_be_given) {
+    refuse("model: {name: yolo11_on, backbone: regnety_002}\ndata: {train: photos}\n",
+           "r.yaml: model.width: missing: a family name needs backbone, width, depth, max_channels "
+           "and nested");
 }
 END_TEST
 
@@ -118,5 +140,6 @@ START_TEST(what_is_written_is_read_again) {
 END_TEST
 
 RUN_SUITE("recipe/augment_keys", networks_that_name_images_have_no_mosaics,
+          a_recipe_for_another_task_is_told_as_that, a_family_says_all_that_must_be_given,
           detectors_have_mosaics_unless_they_say_otherwise, what_does_not_go_with_boxes_is_refused,
           the_end_of_mosaics_is_fitted_with_the_run, what_is_written_is_read_again)

@@ -295,10 +295,10 @@ function precisionChart(e) {
 }
 
 function foundTable(e) {
-    const three = (value) => (known(value) ? value.toFixed(3) : "–");
+    const three = (value) => (typeof value === "string" ? value : known(value) ? value.toFixed(3) : "–");
     return html("div", { class: "card recall" }, html("h3", {}, "Classes, lowest AP first"),
-        html("p", { class: "soft" }, "F1 is the best there is, at the score beside it, with its precision and recall."),
-        table(["Class", "Objects", "AP", "AP50", "AR100", "F1", "at score", "Precision", "Recall"],
+        html("p", { class: "soft" }, "F1 is the best there is, of what scores above the number beside it (predict --conf), with its precision and recall."),
+        table(["Class", "Objects", "AP", "AP50", "AR100", "F1", "above", "Precision", "Recall"],
             e.found.map(([i, objects, ...numbers]) => [e.names[i], whole(objects), ...numbers.map(three)]), "tall"));
 }
 

@@ -132,6 +132,7 @@ const weld_task weld_task_classification = {
     .match_labels = weld_class_names_match,
     .keys = keys,
     .key_count = sizeof keys / sizeof *keys,
+    .start_recipe = "recipes/finetune.yaml",
     .inputs = {"target"},
     .build_loss = weld_classification_loss_build,
     .fill_noise = weld_classification_loss_fill,

@@ -46,8 +46,9 @@ typedef struct weld_coco_class {
     int64_t objects; /* that are to be found: neither crowd nor ignored */
     int64_t found;   /* detections, at most 100 an image */
     double ap, ap50, ap75, ar100;
-    /* At IoU 0.5: where 2 PR / (P + R) is largest, the confidence to ask for, and P and R there.
-     * NAN: nothing right was found. */
+    /* At IoU 0.5: where 2 PR / (P + R) is largest, the confidence to ask for (what is above it
+     * counts: a number of few decimals between two scores), and P and R there. NAN: nothing right
+     * was found. */
     double best_f1, confidence, precision, recall;
     double curve[WELD_COCO_POINTS]; /* precision at IoU 0.5 by recall */
 } weld_coco_class;

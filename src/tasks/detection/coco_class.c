@@ -88,8 +88,21 @@ static double mean_recall(coco_hits hits, int most, int64_t objects) {
     return sum / COCO_THRESHOLDS;
 }
 
-/* Asking for a confidence takes all detections that have it: of equal ones only the last is a place
- * to stop. */
+/* What to ask for so that of detections those of `score` and above are told, which must be above
+ * it, and those of the next lower score are not: of the numbers in [next, score) the one of the
+ * fewest decimals, from three on, that is nearest to the score. */
+static double confidence_between(double next, double score) {
+    for (double unit = 1e3; unit < 1e17; unit *= 10) {
+        const double asked = (ceil(score * unit) - 1) / unit;
+        if (asked >= next && asked < score) {
+            return asked;
+        }
+    }
+    return nextafter(score, -INFINITY);
+}
+
+/* Asking for a confidence takes all detections above it: of equal ones only the last is a place to
+ * stop. */
 static void find_best_f1(coco_hits hits, int64_t objects, weld_coco_class *out) {
     int64_t right = 0, wrong = 0;
     for (size_t i = 0; i < hits.count; i++) {
@@ -103,7 +116,8 @@ static void find_best_f1(coco_hits hits, int64_t objects, weld_coco_class *out) 
         const double f1 = 2 * (double)right / (double)(right + wrong + objects);
         if (last && right > 0 && !(f1 <= out->best_f1)) {
             out->best_f1 = f1;
-            out->confidence = h->score;
+            out->confidence = confidence_between(
+                i + 1 < hits.count ? hits.first[i + 1].score : -INFINITY, h->score);
             out->precision = (double)right / (double)(right + wrong);
             out->recall = (double)right / (double)objects;
         }

@@ -186,7 +186,7 @@ static bool measure_class(scene *s, place *objects, int64_t object_count, const 
     for (int64_t i = 0; ok && i < detection_count; i++) {
         const weld_found_box *d = &s->found[detections[i].index];
         coco_hit hit = {.score = d->score, .class_index = d->class_index};
-        hit.rank = (uint16_t)(i < COCO_MOST ? i : COCO_MOST);
+        hit.rank = (uint16_t)i; /* of those that are kept below COCO_OWN_MOST */
         if (i < COCO_MOST) {
             match_all(s, d, objects, object_count, &hit);
         }

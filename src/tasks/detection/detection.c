@@ -48,6 +48,7 @@ const weld_task weld_task_detection = {
     .keys = weld_detection_loss_keys,
     .key_count = WELD_DETECTION_LOSS_KEYS,
     .recipe = recipe,
+    .start_recipe = "recipes/finetune_detector.yaml",
     .inputs = {"targets"},
     .build_loss = weld_detection_build_loss,
     .loss_parts = {"box", "class", "dfl"},

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/locale.h"
+#include "base/number.h"
 #include "datasets/boxes.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
@@ -13,7 +14,7 @@
 /* The numbers of a class, by their names in files. */
 static const char *const class_keys[] = {"AP",         "AP50",      "AR100", "f1",
                                          "confidence", "precision", "recall"};
-enum { CLASS_KEYS = sizeof class_keys / sizeof *class_keys };
+enum { CONFIDENCE = 4, CLASS_KEYS = sizeof class_keys / sizeof *class_keys };
 
 static double class_number(const weld_coco_class *k, int i) {
     const double numbers[CLASS_KEYS] = {k->ap,         k->ap50,      k->ar100, k->best_f1,
@@ -32,6 +33,17 @@ static void add_number(weld_text *t, double value, int width) {
     weld_text_format(t, "%*s", width, text);
 }
 
+/* The same with as many decimals as it takes to be the number, since a confidence that was rounded
+ * leaves others out. */
+static void add_exact(weld_text *t, double value, int width) {
+    char text[WELD_NUMBER_SIZE];
+    weld_snprintf(text, sizeof text, "%.3f", value);
+    if (isfinite(value) && weld_strtod(text, NULL) != value) {
+        weld_number_text(value, false, 1, text);
+    }
+    weld_text_format(t, "%*s", width, isfinite(value) ? text : "-");
+}
+
 static void add_named(weld_text *t, const char *before, const char *name, double value) {
     weld_text_format(t, "%s%s ", before, name);
     add_number(t, value, 0);
@@ -48,12 +60,12 @@ void weld_detection_tell(const void *tally, const weld_dataset *ds, weld_text *o
 void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld_text *out) {
     const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
     weld_text_format(out, "%8s %7s %7s %7s %7s %7s %7s %7s  class\n", "objects", "AP", "AP50",
-                     "AR100", "F1", "at", "P", "R");
+                     "AR100", "F1", "above", "P", "R");
     for (int c = 0; c < r->classes; c++) {
         const weld_coco_class *k = &r->by_class[c];
         weld_text_format(out, "%8lld", (long long)k->objects);
         for (int i = 0; i < CLASS_KEYS; i++) {
-            add_number(out, class_number(k, i), 8);
+            (i == CONFIDENCE ? add_exact : add_number)(out, class_number(k, i), 8);
         }
         weld_text_add(out, "  ");
         weld_text_add_printable(out, weld_dataset_class_name(ds, c));

@@ -21,7 +21,7 @@ typedef struct wanted {
     double own_8_3[2], own_8_4[2];
 } wanted;
 
-enum { CLASSES = 3, MOST = 24 };
+enum { CLASSES = 3, MOST = 160 };
 
 static void count_image(weld_coco *c, const row *rows, int count, int image) {
     weld_box truth[MOST];
@@ -253,9 +253,44 @@ START_TEST(curves_and_the_best_f1_are_as_by_hand) {
         ck_assert_double_eq(k->curve[i], r->curve[i]);
     }
     ck_assert_double_eq_tol(k->best_f1, 0.8, 1e-12); /* P 2/3, R 1 */
-    ck_assert_double_eq(k->confidence, 0.5);
+    ck_assert_double_eq(k->confidence, 0.499);       /* above which are those of 0.5 */
     ck_assert_double_eq_tol(k->precision, 2.0 / 3, 1e-12);
     ck_assert_double_eq(k->recall, 1);
+    weld_coco_free(c);
+}
+END_TEST
+
+/* What is told leaves the next lower score out however close it is, and takes no more decimals than
+ * that needs. */
+START_TEST(the_best_confidence_parts_scores_that_are_close) {
+    static const struct {
+        double score, next, asked; /* 0: any between */
+    } cases[] = {{0.9, 0.7, 0.899}, {0.9, 0.8994, 0.8999}, {0.9, 0.89999, 0.89999}, {0.9f, 0, 0}};
+    for (int i = 0; i < 4; i++) {
+        const double score = cases[i].score, next = i < 3 ? cases[i].next : nextafterf(0.9f, 0);
+        const row rows[] = {
+            {{0, 0, 40, 40}, 0}, {{0, 0, 40, 40}, score}, {{300, 300, 40, 40}, next}};
+        weld_coco *c = evaluate(rows, 3);
+        const double asked = weld_coco_finish(c)->by_class[0].confidence;
+        ck_assert(asked >= next && asked < score);
+        ck_assert(cases[i].asked == 0 || asked == cases[i].asked);
+        weld_coco_free(c);
+    }
+}
+END_TEST
+
+/* 150 of one score in one image and class, of which the last finds the object: COCO counts a
+ * hundred, Ultralytics all, in the order in which they are given. */
+START_TEST(equal_scores_beyond_the_hundredth_keep_their_order) {
+    enum { N = 150 };
+    row rows[1 + N] = {{{0, 0, 40, 40}, 0}};
+    for (int i = 1; i <= N; i++) {
+        rows[i] = (row){{i < N ? 300 + 50 * i : 0, 0, 40, 40}, 0.5};
+    }
+    weld_coco *c = evaluate(rows, 1 + N);
+    const weld_coco_result *r = weld_coco_finish(c);
+    ck_assert_double_eq(r->figures[WELD_COCO_AP], 0);
+    ck_assert_double_eq_tol(r->ultralytics_8_4.map50, 0.995 / N, 1e-12);
     weld_coco_free(c);
 }
 END_TEST
@@ -370,6 +405,8 @@ RUN_SUITE("tasks/detection/coco", half_found_is_51_of_101_points,
           the_order_of_counting_changes_nothing, an_iou_of_0_9_passes_the_ninth_threshold,
           a_mixed_case_is_as_by_hand, of_equal_ious_the_later_object_is_taken,
           nothing_at_all_is_undefined_and_nothing_found_is_zero,
-          curves_and_the_best_f1_are_as_by_hand, the_confusion_says_what_is_taken_for_what,
+          curves_and_the_best_f1_are_as_by_hand, the_best_confidence_parts_scores_that_are_close,
+          equal_scores_beyond_the_hundredth_keep_their_order,
+          the_confusion_says_what_is_taken_for_what,
           an_ignored_object_is_neither_missed_nor_wrong_to_find, records_that_are_none_are_refused,
           what_is_not_finite_is_an_error, a_lack_of_memory_is_told_wherever_it_comes)

@@ -153,9 +153,11 @@ static weld_status check_boxes(request *r, const weld_dataset *ds, const weld_da
 /* Entries of which nobody knows what was meant: training would refuse them. */
 static int64_t count_errors(const weld_dataset *ds) {
     const int64_t *faults = weld_dataset_box_faults(ds);
-    return faults ? faults[WELD_BOX_BAD_VALUE] + faults[WELD_BOX_BAD_CLASS] +
-                        faults[WELD_BOX_NOT_NORMALISED]
-                  : 0;
+    int64_t errors = 0;
+    for (int i = 0; faults && i < WELD_BOX_FAULTS; i++) {
+        errors += weld_box_fault_is_error((weld_box_fault)i) ? faults[i] : 0;
+    }
+    return errors;
 }
 
 /* --- The command ------------------------------------------------------------------------------ */

@@ -23,11 +23,15 @@ typedef enum weld_box_fault {
     WELD_BOX_UNLABELLED,     /* YOLO: an image without a text file: background */
     WELD_BOX_CORNERS,        /* YOLO, COCO: look like two corners rather than a place and size */
     WELD_BOX_SHARES,         /* COCO: look like shares of the image rather than pixels */
+    WELD_BOX_IMAGE_SHARED,   /* VOC: an image that is another file's too: an error */
+    WELD_BOX_FILE_TWICE,     /* COCO: images of one file: each counts by itself */
+    WELD_BOX_PARENT,         /* COCO: a category of no box, of which others are kinds: it is kept */
     WELD_BOX_FAULTS
 } weld_box_fault;
 
 /* "empty box" */
 const char *weld_box_fault_text(weld_box_fault fault);
+bool weld_box_fault_is_error(weld_box_fault fault);
 
 /* How to read. */
 typedef struct weld_box_options {

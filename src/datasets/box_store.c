@@ -16,7 +16,8 @@
 typedef struct kind {
     const char *text;
     bool is_error;
-    const char *told; /* behind a number, in a training; NULL: of no matter there */
+    const char *told; /* behind a number and "boxes", in a training; NULL: of no matter there */
+    const char *of;   /* in the place of "boxes" */
 } kind;
 
 static const kind kinds[WELD_BOX_FAULTS] = {
@@ -27,19 +28,30 @@ static const kind kinds[WELD_BOX_FAULTS] = {
     [WELD_BOX_OUTSIDE] = {"outside", false, "beyond their image, clipped in training"},
     [WELD_BOX_TWICE] = {"duplicate box", false, "the same as another, trained on once"},
     [WELD_BOX_ID_TWICE] = {"duplicate id", false, NULL},
-    [WELD_BOX_IMAGE_TWICE] = {"duplicate image", false, "images listed twice, taken once"},
+    [WELD_BOX_IMAGE_TWICE] = {"duplicate image", false, "listed twice, taken once", "images"},
     [WELD_BOX_ORPHAN] = {"orphan", false, "of images that are not listed, left out"},
-    [WELD_BOX_UNLABELLED] = {"no label file", false, "images without a label file, background"},
+    [WELD_BOX_UNLABELLED] = {"no label file", false, "without a label file, background", "images"},
     [WELD_BOX_CORNERS] = {"corners", false,
                           "beyond their image by much: are they two corners, where one place and "
                           "a size are expected?"},
     [WELD_BOX_SHARES] = {"shares", false,
                          "in the first pixel of their image: are they shares of it, where pixels "
                          "are expected?"},
+    [WELD_BOX_IMAGE_SHARED] = {"shared image", true, NULL},
+    [WELD_BOX_FILE_TWICE] = {"duplicate file", false,
+                             "of a file that is another image's too, each counted by itself",
+                             "images"},
+    [WELD_BOX_PARENT] =
+        {"supercategory", false,
+         "without boxes, of which others are kinds: data.classes chooses the others", "categories"},
 };
 
 const char *weld_box_fault_text(weld_box_fault fault) {
     return kinds[fault].text;
+}
+
+bool weld_box_fault_is_error(weld_box_fault fault) {
+    return kinds[fault].is_error;
 }
 
 weld_box_store weld_box_store_make(const char *format) {
@@ -284,8 +296,8 @@ void weld_box_store_tell(const weld_box_store *s, weld_text *out) {
     bool first = true;
     for (int i = 0; i < WELD_BOX_FAULTS; i++) {
         if (s->faults[i] && kinds[i].told) {
-            weld_text_format(out, "%s%lld %s%s", first ? before : "; ", (long long)s->faults[i],
-                             strncmp(kinds[i].told, "images", 6) ? "boxes " : "", kinds[i].told);
+            weld_text_format(out, "%s%lld %s %s", first ? before : "; ", (long long)s->faults[i],
+                             kinds[i].of ? kinds[i].of : "boxes", kinds[i].told);
             first = false;
         }
     }

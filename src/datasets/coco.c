@@ -179,6 +179,63 @@ static weld_status tell_ids(weld_coco_lists *r) {
     return WELD_OK;
 }
 
+/* Images of which an earlier one has the same file. */
+static weld_status tell_files(weld_coco_lists *r) {
+    const weld_coco_image *images = r->images.data;
+    int64_t *first = weld_listing_first_of_name(r->listing);
+    weld_status status = first ? WELD_OK : weld_fail_memory(r->err, r->path);
+    int64_t sample = -1; /* that of the image: of one id there is one */
+    for (size_t i = 0; i < r->images.count && !status; i++) {
+        const bool again = i > 0 && images[i].id == images[i - 1].id;
+        sample += !again;
+        if (!again && first[sample] != sample) {
+            char what[300];
+            const weld_box_image *entries = r->store->images.data;
+            snprintf(what, sizeof what, "%.200s is the file of image id %lld and of %lld",
+                     image_name(r, &images[i]), (long long)entries[first[sample]].id,
+                     (long long)images[i].id);
+            status = weld_coco_fault(r, WELD_BOX_FILE_TWICE, images[i].place, what);
+        }
+    }
+    weld_free(first);
+    return status;
+}
+
+static bool is_parent(const weld_coco_lists *r, const weld_coco_category *one) {
+    const weld_coco_category *categories = r->categories.data;
+    const char *texts = r->listing->class_names.data;
+    for (size_t i = 0; i < r->categories.count; i++) {
+        if (&categories[i] != one && !strcmp(texts + categories[i].parent, texts + one->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Some programs write what all classes are kinds of as one more, of which there never is a box. */
+static weld_status tell_parents(weld_coco_lists *r) {
+    const weld_box *boxes = r->store->boxes.data;
+    const weld_coco_category *categories = r->categories.data;
+    const size_t count = r->categories.count; /* in the order of classes */
+    bool *used = weld_alloc(count, sizeof *used);
+    weld_status status = used ? WELD_OK : weld_fail_memory(r->err, r->path);
+    for (size_t i = 0; used && i < r->store->boxes.count; i++) {
+        used[boxes[i].class_index] = true;
+    }
+    for (size_t i = 0; i < count && !status; i++) {
+        if (!used[i] && is_parent(r, &categories[i])) {
+            char what[300];
+            snprintf(what, sizeof what,
+                     "'%.100s' has no box and is the supercategory of others: a recipe's "
+                     "data.classes can leave it out",
+                     weld_listing_class_name(r->listing, (int)i));
+            status = weld_coco_fault(r, WELD_BOX_PARENT, categories[i].place, what);
+        }
+    }
+    weld_free(used);
+    return status;
+}
+
 enum { LEAVING = 5 /* one part of so many boxes that leave their images is odd */ };
 
 /* What is odd of all boxes: numbers that mean something else. */
@@ -223,6 +280,8 @@ static weld_status read_file(weld_coco_lists *r) {
     WELD_TRY(resolve(r));
     WELD_TRY(group(r));
     WELD_TRY(tell_ids(r));
+    WELD_TRY(tell_files(r));
+    WELD_TRY(tell_parents(r));
     WELD_TRY(suspect(r));
     return weld_box_store_judge(r->store, r->options, r->err);
 }

@@ -80,9 +80,13 @@ static weld_status read_image(weld_coco_lists *r, weld_scan *s) {
 }
 
 static weld_status read_category(weld_coco_lists *r, weld_scan *s) {
-    weld_coco_category one = {.name = r->listing->class_names.count};
-    bool has_id = false, has_name = false, kept = true;
     const uint64_t place = weld_scan_tell(s);
+    weld_array *texts = &r->listing->class_names;
+    weld_coco_category one = {.place = place, .parent = texts->count};
+    bool has_id = false, has_name = false, kept = true;
+    if (!weld_array_append_text(texts, "")) {
+        return weld_fail_memory(r->err, r->path);
+    }
     weld_scan_object(s);
     for (const char *key; kept && (key = weld_scan_key(s));) {
         if (strcmp(key, "id") == 0) {
@@ -91,7 +95,11 @@ static weld_status read_category(weld_coco_lists *r, weld_scan *s) {
         } else if (strcmp(key, "name") == 0 && !has_name) {
             const char *name = weld_scan_string(s);
             has_name = *name;
-            kept = !has_name || weld_array_append_text(&r->listing->class_names, name);
+            one.name = texts->count;
+            kept = !has_name || weld_array_append_text(texts, name);
+        } else if (strcmp(key, "supercategory") == 0 && weld_scan_peek(s) == WELD_SCAN_STRING) {
+            one.parent = texts->count;
+            kept = weld_array_append_text(texts, weld_scan_string(s));
         } else {
             weld_scan_skip(s);
         }

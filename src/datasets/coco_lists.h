@@ -15,7 +15,8 @@ typedef struct weld_coco_image {
 
 typedef struct weld_coco_category {
     int64_t id;
-    uint64_t name; /* in the listing's class_names */
+    uint64_t name, parent; /* in the listing's class_names; the parent may be "" */
+    uint64_t place;
 } weld_coco_category;
 
 /* What a box was said to be of, and where. */

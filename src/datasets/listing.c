@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/locale.h"
+#include "base/memory.h"
 #include "formats/foreign.h"
 #include "images/decode.h"
 
@@ -227,6 +228,34 @@ void weld_listing_sort_samples(weld_listing *l, size_t first) {
         qsort_r((weld_listing_sample *)l->samples.data + first, l->samples.count - first,
                 sizeof(weld_listing_sample), compare_samples, l->names.data);
     }
+}
+
+static int compare_names(const void *a, const void *b, void *listing) {
+    const int64_t i = *(const int64_t *)a, k = *(const int64_t *)b;
+    const int order = strcmp(weld_listing_name(listing, i), weld_listing_name(listing, k));
+    return order ? order : (i > k) - (i < k);
+}
+
+int64_t *weld_listing_first_of_name(const weld_listing *l) {
+    const size_t count = l->samples.count;
+    int64_t *first = weld_alloc(count, sizeof *first), *sorted = weld_alloc(count, sizeof *sorted);
+    for (size_t i = 0; sorted && i < count; i++) {
+        sorted[i] = (int64_t)i;
+    }
+    if (first && sorted && count) {
+        qsort_r(sorted, count, sizeof *sorted, compare_names, (void *)(uintptr_t)l);
+    }
+    for (size_t i = 0; first && sorted && i < count; i++) {
+        const bool same = i > 0 && strcmp(weld_listing_name(l, sorted[i]),
+                                          weld_listing_name(l, sorted[i - 1])) == 0;
+        first[sorted[i]] = same ? first[sorted[i - 1]] : sorted[i];
+    }
+    if (!sorted) {
+        weld_free(first);
+        first = NULL;
+    }
+    weld_free(sorted);
+    return first;
 }
 
 /* --- Contents --------------------------------------------------------------------------------- */

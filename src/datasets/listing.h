@@ -99,6 +99,10 @@ void weld_listing_sort_samples(weld_listing *l, size_t first);
 /* The order of the names of samples of one class; folder sizes as in weld_listing_sample. */
 int weld_listing_compare(const char *a, uint32_t a_folder, const char *b, uint32_t b_folder);
 
+/* For each sample the first one of its name, itself as a rule; to be released with weld_free. NULL:
+ * memory is short. */
+int64_t *weld_listing_first_of_name(const weld_listing *l);
+
 int weld_listing_class_count(const weld_listing *l);
 const char *weld_listing_class_name(const weld_listing *l, int i);
 const char *weld_listing_name(const weld_listing *l, int64_t i);

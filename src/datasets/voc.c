@@ -25,6 +25,7 @@ typedef struct reading {
     bool is_flat;      /* images and XML files are in one folder */
     weld_array files;  /* of uint64_t: names of all XML files, in `texts` */
     weld_array listed; /* of uint64_t: those of the part; none: all are */
+    weld_array taken;  /* of uint64_t: that of each sample */
     weld_array names;  /* of uint64_t: the class of each object of all files */
     weld_array own;    /* of uint64_t: that of each box */
     weld_array texts;
@@ -234,8 +235,9 @@ static int32_t side(double value) {
     return value >= 1 && value <= INT32_MAX ? (int32_t)value : 0;
 }
 
-/* `xml` is one of the texts, which move when there are more of them. */
-static weld_status take_file(reading *r, const char *folder, const char *xml) {
+/* The file's name is one of the texts, which move when there are more of them. */
+static weld_status take_file(reading *r, const char *folder, uint64_t at) {
+    const char *xml = text_at(r, at);
     char path[2 * PATH_MAX], image[PATH_MAX];
     weld_box_store *s = r->store;
     const bool wanted = !r->listed.count || find_text(r, &r->listed, xml) >= 0;
@@ -255,7 +257,8 @@ static weld_status take_file(reading *r, const char *folder, const char *xml) {
     }
     entry.count = s->boxes.count - entry.first;
     const bool kept =
-        weld_listing_add_sample(r->listing, image, 0) && weld_array_append(&s->images, &entry, 1) &&
+        weld_listing_add_sample(r->listing, image, 0) && weld_array_append(&r->taken, &at, 1) &&
+        weld_array_append(&s->images, &entry, 1) &&
         (!r->options->found ||
          (weld_array_append(&s->file_of, &file, 1) && weld_array_append_text(&s->files, path)));
     return kept ? WELD_OK : weld_fail_memory(r->err, path);
@@ -289,6 +292,26 @@ static weld_status take_classes(reading *r) {
     return WELD_OK;
 }
 
+/* An image that several files are of: which boxes it has nobody knows. */
+static weld_status check_shared(reading *r, const char *folder) {
+    int64_t *first = weld_listing_first_of_name(r->listing);
+    weld_status status = first ? WELD_OK : weld_fail_memory(r->err, folder);
+    const uint64_t *of = r->taken.data;
+    for (size_t i = 0; i < r->taken.count && !status; i++) {
+        if (first[i] != (int64_t)i) {
+            char path[2 * PATH_MAX], what[400];
+            snprintf(path, sizeof path, "%s/%s", folder, text_at(r, of[i]));
+            snprintf(what, sizeof what,
+                     "its image, %.120s, is that of %.120s too: rename the image as its file, "
+                     "mend <filename>, or put its objects into one file",
+                     weld_listing_name(r->listing, (int64_t)i), text_at(r, of[first[i]]));
+            status = fault(r, WELD_BOX_IMAGE_SHARED, path, 0, what);
+        }
+    }
+    weld_free(first);
+    return status;
+}
+
 static weld_status read_all(reading *r) {
     char folder[PATH_MAX + 20], images[PATH_MAX + 20];
     struct stat info;
@@ -306,8 +329,9 @@ static weld_status read_all(reading *r) {
     WELD_TRY(read_list(r));
     for (size_t i = 0; i < r->files.count; i++) {
         const uint64_t at = ((const uint64_t *)r->files.data)[i];
-        WELD_TRY(take_file(r, folder, text_at(r, at)));
+        WELD_TRY(take_file(r, folder, at));
     }
+    WELD_TRY(check_shared(r, folder));
     WELD_TRY(take_classes(r));
     return weld_box_store_judge(r->store, r->options, r->err);
 }
@@ -320,6 +344,7 @@ weld_status weld_voc_read(const weld_layout *layout, const weld_box_options *opt
                  .store = store,
                  .files.element = sizeof(uint64_t),
                  .listed.element = sizeof(uint64_t),
+                 .taken.element = sizeof(uint64_t),
                  .names.element = sizeof(uint64_t),
                  .own.element = sizeof(uint64_t),
                  .texts.element = 1,
@@ -330,6 +355,7 @@ weld_status weld_voc_read(const weld_layout *layout, const weld_box_options *opt
     const weld_status status = read_all(&r);
     weld_array_free(&r.files);
     weld_array_free(&r.listed);
+    weld_array_free(&r.taken);
     weld_array_free(&r.names);
     weld_array_free(&r.own);
     weld_array_free(&r.texts);

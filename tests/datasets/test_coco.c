@@ -200,6 +200,34 @@ START_TEST(an_image_that_is_listed_twice_is_told_with_its_place) {
 }
 END_TEST
 
+START_TEST(a_file_of_two_images_is_told_with_the_place_of_the_later) {
+    test_folder f = test_folder_create();
+    fault_list faults;
+    char line[120];
+    static const char head[] = "{\"images\": [";
+    char text[400];
+    snprintf(text, sizeof text,
+             "%s{\"id\": 9, \"file_name\": \"a.jpg\"}, {\"id\": 1, \"file_name\": \"a.jpg\"}], "
+             "\"annotations\": [], %s}",
+             head, CATEGORIES);
+    put_image(&f, "a.jpg", 60, 40);
+    test_put_file(&f, "set.json", text);
+    weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
+    ck_assert_int_eq(weld_dataset_count(ds), 2);
+    ck_assert_ptr_nonnull(
+        strstr(weld_dataset_passed(ds), "1 images of a file that is another image's too"));
+    weld_dataset_free(ds);
+    ds = open_with_faults(&f, "set.json", &faults);
+    snprintf(line, sizeof line,
+             "duplicate file set.json: offset %zu: a.jpg is the file of image id 1 and of 9\n",
+             sizeof head - 1);
+    expect_fault(&faults, line);
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(images_are_found_beside_the_file_or_its_folder) {
     static const char *const places[] = {"",         "images/",     "../images/",
                                          "val2017/", "../val2017/", "../images/val2017/"};
@@ -309,6 +337,7 @@ RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
           a_missing_box_is_that_of_the_shape, what_nobody_can_know_is_an_error_with_its_place,
           faults_are_told_and_the_rest_is_read,
           an_image_that_is_listed_twice_is_told_with_its_place,
+          a_file_of_two_images_is_told_with_the_place_of_the_later,
           images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,
           the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image,
           a_lack_of_memory_is_told)

@@ -106,6 +106,24 @@ START_TEST(the_image_that_is_called_as_the_file_comes_before_the_one_it_names) {
 }
 END_TEST
 
+/* Two files were copied for images that are not there any more. */
+START_TEST(an_image_of_two_files_is_an_error_that_names_them) {
+    test_folder f = make_set(OBJECT("cat", CORNERS("1", "1", "9", "9"), ""));
+    fault_list faults;
+    put_file(&f, "Annotations/b.xml",
+             "<filename>a.jpg</filename>" OBJECT("cat", CORNERS("1", "1", "8", "8"), ""));
+    put_file(&f, "Annotations/c.xml", "<filename>a.jpg</filename>");
+    expect_no_dataset(f.path, "/Annotations/b.xml: its image, a.jpg, is that of a.xml too: ");
+    weld_dataset *ds = open_with_faults(&f, "", &faults);
+    expect_fault(&faults, "shared image /Annotations/b.xml: its image, a.jpg, is that of a.xml");
+    expect_fault(&faults, "shared image /Annotations/c.xml: its image, a.jpg, is that of a.xml");
+    ck_assert_int_eq(faults.counts[WELD_BOX_IMAGE_SHARED], 2);
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(files_may_be_beside_the_images) {
     test_folder f = test_folder_create();
     put_image(&f, "train/b.jpeg", 60, 40);
@@ -181,5 +199,6 @@ RUN_SUITE("data/voc", corners_count_from_one_and_are_within_the_box,
           lists_make_parts_which_share_their_classes,
           a_thing_that_is_difficult_once_and_then_not_is_found,
           the_image_that_is_called_as_the_file_comes_before_the_one_it_names,
-          files_may_be_beside_the_images, what_nobody_can_know_is_an_error_with_its_line,
-          faults_are_told_and_the_rest_is_read, a_lack_of_memory_is_told)
+          an_image_of_two_files_is_an_error_that_names_them, files_may_be_beside_the_images,
+          what_nobody_can_know_is_an_error_with_its_line, faults_are_told_and_the_rest_is_read,
+          a_lack_of_memory_is_told)

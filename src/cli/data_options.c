@@ -42,6 +42,12 @@ static weld_status take_validation(const weld_recipe *r, const weld_model *m, in
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "--split: the file does not come of a run with data.split: leave it out");
     }
+    if (!weld_dataset_has_boxes(ds)) { /* images of other classes are in no part */
+        weld_text told = WELD_TEXT;
+        weld_status chosen = weld_dataset_choose_alike(ds, &r->data.classes, NULL, &told, err);
+        weld_text_free(&told);
+        WELD_TRY(chosen);
+    }
     WELD_TRY(weld_recipe_split(r, weld_model_task(m)->annotation, ds, threads, &parts, err));
     weld_status status = weld_data_split_take(&parts, WELD_PART_VALIDATION, ds, err);
     weld_data_split_free(&parts);
@@ -63,6 +69,25 @@ static bool is_learned(const weld_recipe *recipe, const char *path, const weld_d
         weld_dataset_free(train);
     }
     return learned;
+}
+
+/* A network that learned one class of all boxes is judged so: its class has no name in the data. Of
+ * other networks names say which boxes count. */
+static weld_status merge_classes(const weld_model *m, weld_dataset *ds, weld_error *err) {
+    const char *const *names = (const char *const *)m->file.class_names;
+    weld_recipe *recipe;
+    weld_text told = WELD_TEXT;
+    WELD_TRY(recipe_of(m, &recipe, err));
+    weld_status status =
+        recipe && recipe->data.classes.single && names
+            ? weld_dataset_choose_alike(ds, &recipe->data.classes, names, &told, err)
+            : WELD_OK;
+    if (!status && told.bytes.count) {
+        fprintf(stderr, "note: %s: %s\n", weld_dataset_path(ds), weld_text_get(&told));
+    }
+    weld_text_free(&told);
+    weld_free(recipe);
+    return status;
 }
 
 static weld_status open(const cli_data_request *r, const weld_model *m, weld_dataset **out,
@@ -114,6 +139,7 @@ weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_m
     if (!status && !r->again) {
         cli_tell_data(out->ds, weld_model_get_preprocessing(m)->scale16);
     }
+    status = status ? status : merge_classes(m, out->ds, err);
     status = status ? status : weld_model_adopt_labels(m, out->ds, &out->adopted, err);
     if (status) {
         weld_model_data_close(out);

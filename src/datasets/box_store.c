@@ -243,6 +243,17 @@ weld_status weld_box_store_judge(weld_box_store *s, const weld_box_options *opti
     return status;
 }
 
+weld_status weld_box_store_find_twins(weld_box_store *s, weld_error *err) {
+    const weld_box_options quiet = {.found = NULL};
+    judging j = {.s = s, .options = &quiet};
+    weld_status status = WELD_OK;
+    for (size_t i = 0; i < s->images.count && !status; i++) {
+        status = find_twins(&j, (const weld_box_image *)s->images.data + i, err);
+    }
+    weld_free(j.order);
+    return status;
+}
+
 /* --- Classes, and what is told --- */
 
 static int compare_names(const void *a, const void *b) {

@@ -51,6 +51,10 @@ bool weld_box_is_seen(const weld_box *box, const weld_box_image *of);
 weld_status weld_box_store_judge(weld_box_store *s, const weld_box_options *options,
                                  weld_error *err);
 
+/* Mark boxes that are the same as another of their image, after classes became one. Errors: memory.
+ */
+weld_status weld_box_store_find_twins(weld_box_store *s, weld_error *err);
+
 /* Classes must have names, each another. Errors name `path`. */
 weld_status weld_box_check_names(const weld_listing *l, const char *path, weld_error *err);
 

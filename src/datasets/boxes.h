@@ -45,8 +45,8 @@ const char *weld_dataset_box_kind(const weld_dataset *ds);
  * the image: training clips it, evaluation does not. */
 const weld_box *weld_dataset_boxes(const weld_dataset *ds, int64_t i, int64_t *count);
 /* By what the data set names the sample and the class, for files of results: COCO's ids; else
- * sample i among all that are stored, and the class, both from 0. -1: a class of a network that
- * the data set does not have. */
+ * sample i among all that are stored, and the class, both from 0. Where several classes became one
+ * it is the first's. -1: a class of a network that the data set does not have. */
 int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i);
 int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index);
 /* How often each fault (box_faults.h) was found; NULL: no data set with boxes. */

@@ -140,6 +140,17 @@ weld_status weld_dataset_open(const char *path, weld_dataset **out, weld_error *
     return weld_dataset_open_with(path, &(weld_dataset_options){0}, out, err);
 }
 
+weld_status weld_dataset_sum_up(weld_dataset *ds, weld_error *err) {
+    weld_text_free(&ds->passed);
+    ds->passed = WELD_TEXT;
+    weld_listing_tell(&ds->listing, &ds->passed);
+    if (ds->boxes) {
+        weld_box_store_tell(ds->boxes, &ds->passed);
+    }
+    weld_text_get(&ds->passed); /* ends it */
+    return ds->passed.failed ? weld_fail_memory(err, ds->path) : WELD_OK;
+}
+
 weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,
                                    weld_dataset **out, weld_error *err) {
     weld_dataset *ds = weld_alloc(1, sizeof *ds);
@@ -150,14 +161,7 @@ weld_status weld_dataset_open_with(const char *path, const weld_dataset_options 
     ds->path = weld_strdup(path);
     ds->passed = WELD_TEXT;
     weld_status status = ds->path ? open_any(ds, options, err) : weld_fail_memory(err, path);
-    if (!status) {
-        weld_listing_tell(&ds->listing, &ds->passed);
-        if (ds->boxes) {
-            weld_box_store_tell(ds->boxes, &ds->passed);
-        }
-        weld_text_get(&ds->passed); /* ends it */
-        status = ds->passed.failed ? weld_fail_memory(err, path) : WELD_OK;
-    }
+    status = status ? status : weld_dataset_sum_up(ds, err);
     if (status) {
         weld_dataset_free(ds);
         return status;
@@ -271,11 +275,16 @@ static weld_status keep_known(weld_dataset *ds, weld_error *err) {
 weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names, int count,
                                       const int *to, weld_error *err) {
     const int own = own_class_count(ds);
-    ds->class_of = weld_alloc((size_t)own, sizeof *ds->class_of);
-    if (!ds->class_of) {
+    int *class_of = weld_alloc((size_t)own, sizeof *class_of);
+    if (!class_of) {
         return weld_fail_memory(err, ds->path);
     }
-    memcpy(ds->class_of, to, (size_t)own * sizeof *to);
+    for (int i = 0; i < own; i++) {
+        const int before = ds->class_of ? ds->class_of[i] : i;
+        class_of[i] = before < 0 ? -1 : to[before];
+    }
+    weld_free(ds->class_of);
+    ds->class_of = class_of;
     if (ds->boxes) { /* an image whose boxes all are of other classes is background */
         weld_box_store_map(ds->boxes, to);
     } else {

@@ -47,10 +47,10 @@ weld_status weld_dataset_open_with(const char *path, const weld_dataset_options 
 weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, weld_error *err);
 void weld_dataset_free(weld_dataset *ds); /* accepts NULL */
 
-/* See the data set with the classes of a network, names[0..count): its class i becomes to[i] of
- * them, and of a class with to[i] < 0 the samples are not there any more. The names must outlive
- * it; NULL: classes keep their own, and each of the network's is one of the data's. Only before
- * anybody else uses the data set, once. Errors: memory. */
+/* See the data set with other classes, names[0..count), a network's as a rule: class i becomes
+ * to[i] of them, and of a class with to[i] < 0 the samples (or boxes) are not there any more. The
+ * names must outlive it; NULL: classes keep their own, and each of the others is one of the data's.
+ * Only before anybody else uses the data set. Errors: memory. */
 weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names, int count,
                                       const int *to, weld_error *err);
 

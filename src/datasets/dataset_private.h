@@ -25,4 +25,7 @@ struct weld_dataset {
     int64_t kept_count;
 };
 
+/* Say anew what weld_dataset_passed says. Errors: memory. */
+weld_status weld_dataset_sum_up(weld_dataset *ds, weld_error *err);
+
 #endif

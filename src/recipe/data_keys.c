@@ -12,6 +12,17 @@ static const weld_key data_keys[] = {
          "annotations (\"Data sets with boxes\" above). Relative paths start at the current "
          "folder"},
     {"val", TEXT(data.val), .null = "", .help = "images to evaluate on, of the same kinds"},
+    {"classes", TEXTS(data.classes.names, data.classes.count), .null = "",
+     .manual_standard = "null", .manual_range = "list of up to 256 names; null (all)",
+     .help =
+         "names of the classes that are learned, of those that `train` has, in the data's order: "
+         "as if there were no others, in `train` and in what is evaluated on. Of the others "
+         "boxes are left out, and how many is said; an image that has no more boxes stays, as "
+         "background. Of class folders the images of the others are left out. The network's "
+         "file has these names, by which `weld eval` finds them in data of more classes"},
+    {"single_class", BOOL(data.classes.single),
+     .help = "detection: boxes of all classes (that `classes` chooses) are boxes of one, `object`; "
+             "where there is only one it keeps its name. `weld eval` of the network does the same"},
     {"split", REAL(data.split, 0, 0.9), .null = "0",
      .help =
          "in the place of `val`: the share of the images of `train` that is set aside to "

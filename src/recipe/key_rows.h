@@ -10,7 +10,11 @@
 #define REAL(member, low, high) WELD_KEY_REAL, ONE(member), .min = (low), .max = (high)
 #define REALS(member, low, high)                                                                   \
     WELD_KEY_REAL, WELD_KEY_ALL(weld_recipe, member), .min = (low), .max = (high)
-/* A list that may be empty. */
+/* Lists that may be empty. */
+#define TEXTS(member, count)                                                                       \
+    WELD_KEY_TEXT, WELD_KEY_AT(weld_recipe, member[0]),                                            \
+        .max_count = WELD_KEY_LENGTH(weld_recipe, member),                                         \
+        .count_offset = offsetof(weld_recipe, count)
 #define INTEGERS(member, count, low, high)                                                         \
     WELD_KEY_INTEGER, WELD_KEY_AT(weld_recipe, member[0]),                                         \
         .max_count = WELD_KEY_LENGTH(weld_recipe, member),                                         \

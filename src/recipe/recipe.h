@@ -8,6 +8,7 @@
 
 #include "data/batching.h"
 #include "data/transform.h"
+#include "datasets/class_choice.h"
 #include "tasks/loss_options.h"
 #include "weld/model.h"
 
@@ -36,6 +37,7 @@ typedef struct weld_recipe {
         int padding[3], padding_count;       /* of a letterbox; 0: its mean */
         int sizes[WELD_SIZES_MAX];           /* of training images, rising; see batching.h */
         int size_count;                      /* 0: input_size alone */
+        weld_class_choice classes;           /* which are learned and evaluated */
         double split;                        /* share of `train` that is evaluated on; 0: none */
         double fraction;                     /* share of the rest that is trained on */
         int64_t split_seed;                  /* of both: data/split.h */

@@ -296,12 +296,24 @@ static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origi
     return WELD_OK;
 }
 
+static weld_status check_single_class(const weld_recipe *r, const weld_recipe_origins *o,
+                                      weld_error *err) {
+    if (r->data.classes.single && !weld_task_of(&r->model)->annotation->of_boxes) {
+        return weld_recipe_fail(o, KEY(data.classes.single),
+                                "is for data with boxes: of images of one class there is nothing "
+                                "to learn: remove the key",
+                                err);
+    }
+    return WELD_OK;
+}
+
 weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld_error *err) {
     WELD_TRY(check_model(r, o, err));
     WELD_TRY(check_freeze(r, o, err));
     WELD_TRY(check_distillation(r, o, err));
     WELD_TRY(check_input(r, o, err));
     WELD_TRY(check_data_sizes(r, o, err));
+    WELD_TRY(check_single_class(r, o, err));
     WELD_TRY(check_sampling(r, o, err));
     WELD_TRY(check_schedule(r, o, err));
     if (r->data.split > 0 && r->data.val[0]) {

@@ -7,9 +7,8 @@
 #include "models/models.h"
 #include "recipe/recipe.h"
 
-/* Most keys that a recipe has, and elements of a list. */
+/* Most keys that a recipe has. */
 #define WELD_RECIPE_KEYS_MAX 256
-#define WELD_RECIPE_LIST_MAX 32
 
 typedef struct weld_recipe_key {
     const char *section;

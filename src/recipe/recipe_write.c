@@ -15,8 +15,8 @@
 /* Texts of all elements, and lists of pointers to them. */
 typedef struct texts {
     weld_recipe_values values;
-    char *lists[WELD_RECIPE_KEYS_MAX][WELD_RECIPE_LIST_MAX];
-    char *next; /* room for texts */
+    char **lists; /* room for more of both */
+    char *next;
 } texts;
 
 /* Most bytes of an element's text. */
@@ -30,29 +30,34 @@ static void fill_text(const weld_recipe *r, const weld_recipe_key *key, size_t i
     int count = weld_key_count(row, values);
     for (int element = 0; element < count; element++) {
         weld_key_element_text(row, values, element, t->next, element_size(row));
-        t->lists[i][element] = t->next;
+        t->lists[element] = t->next;
         t->next += element_size(row);
     }
     if (row->max_count > 1 && !(count == 1 && (row->flags & WELD_KEY_LONE))) {
         t->values.count[i] = (uint32_t)count;
-        t->values.value[i] = count ? t->lists[i] : NULL;
-    } else if (*t->lists[i][0]) {
-        t->values.value[i] = t->lists[i][0];
+        t->values.value[i] = count ? t->lists : NULL;
+    } else if (*t->lists[0]) {
+        t->values.value[i] = t->lists[0];
     }
+    t->lists += count;
 }
 
 weld_status weld_recipe_text(const weld_recipe *r, char **text, weld_error *err) {
     weld_recipe_keys keys;
-    size_t room = 0;
+    size_t room = 0, elements = 0;
     weld_recipe_keys_of(r->model.name, &keys);
     for (size_t i = 0; i < keys.count; i++) {
-        room += (size_t)keys.at[i].row->max_count * element_size(keys.at[i].row);
+        const size_t count =
+            (size_t)weld_key_count(keys.at[i].row, weld_recipe_values_of(r, &keys.at[i]));
+        elements += count;
+        room += count * element_size(keys.at[i].row);
     }
-    texts *t = weld_alloc(1, sizeof *t + room);
+    texts *t = weld_alloc(1, sizeof *t + elements * sizeof *t->lists + room);
     if (!t) {
         return weld_fail_memory(err, "recipe");
     }
-    t->next = (char *)(t + 1);
+    t->lists = (char **)(t + 1);
+    t->next = (char *)(t->lists + elements);
     for (size_t i = 0; i < keys.count; i++) {
         fill_text(r, &keys.at[i], i, t);
     }
@@ -93,7 +98,11 @@ const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, c
         const weld_recipe_key *k = &keys.at[i];
         weld_recipe_key_text(a, k, value_a, value_size);
         weld_recipe_key_text(b, k, value_b, value_size);
-        if (strcmp(value_a, value_b) != 0 && !may_differ(a, weld_recipe_key_place(k))) {
+        const bool differ =
+            strcmp(value_a, value_b) != 0 ||
+            (k->row->type == WELD_KEY_TEXT && /* the texts may be cut */
+             !weld_key_equal(k->row, weld_recipe_values_of(a, k), weld_recipe_values_of(b, k)));
+        if (differ && !may_differ(a, weld_recipe_key_place(k))) {
             snprintf(key, key_size, "%s.%s", k->section, k->row->name);
             return key;
         }

@@ -161,6 +161,9 @@ static weld_status fail_structure(const weld_recipe_keys *keys, const char *wher
         } else if (key->row->min_count == key->row->max_count) {
             snprintf(reason, sizeof reason, "%s.%s: takes a list of %d values, as [1, 2]",
                      key->section, key->row->name, key->row->max_count);
+        } else if (key->row->type == WELD_KEY_TEXT) {
+            snprintf(reason, sizeof reason, "%s.%s: takes a list of names, as [cat, dog]",
+                     key->section, key->row->name);
         } else {
             snprintf(reason, sizeof reason, "%s.%s: takes a list of %d to %d values, as [1, 2]",
                      key->section, key->row->name, key->row->min_count, key->row->max_count);

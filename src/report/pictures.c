@@ -77,7 +77,14 @@ weld_status weld_report_open_images(const char *named, const weld_recipe *recipe
                  : whole    ? weld_dataset_open(paths[i], out, NULL)
                             : weld_dataset_open_to_judge(paths[i], out, NULL);
     }
+    if (!status && recipe) {
+        weld_text told = WELD_TEXT; /* by the run */
+        status = weld_dataset_choose_alike(*out, &recipe->data.classes, NULL, &told, NULL);
+        weld_text_free(&told);
+    }
     if (status == WELD_ERROR_MEMORY) {
+        weld_dataset_free(*out);
+        *out = NULL;
         return weld_fail_memory(err, named);
     }
     if (status) {

@@ -90,6 +90,14 @@ static weld_status take_part(maker *m, weld_error *err) {
     return status;
 }
 
+static weld_status choose_classes(maker *m, weld_error *err) {
+    weld_text told = WELD_TEXT;
+    weld_status status = weld_dataset_choose_classes(m->ds, &m->recipe.data.classes, &told, err);
+    tell_lines(m, weld_text_get(&told));
+    weld_text_free(&told);
+    return status;
+}
+
 static weld_status open_teacher(maker *m, weld_error *err) {
     const weld_recipe *r = &m->recipe;
     const char *path = m->settings->teacher ? m->settings->teacher : r->loss.distillation.teacher;
@@ -104,6 +112,7 @@ static weld_status open_teacher(maker *m, weld_error *err) {
                          m->settings->recipe);
     }
     WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
+    WELD_TRY(choose_classes(m, err));
     weld_dataset_tell(m->ds, m->recipe.data.preprocessing.scale16, m->settings->message,
                       m->settings->context);
     WELD_TRY(take_part(m, err));

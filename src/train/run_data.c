@@ -103,10 +103,37 @@ static weld_status take_part(weld_run_data *d, weld_error *err) {
     return WELD_OK;
 }
 
+static void say_chosen(const weld_run_data *d, const weld_dataset *ds, weld_text *told) {
+    if (told->bytes.count) {
+        weld_train_say(d->settings, "%s: %s", weld_dataset_path(ds), weld_text_get(told));
+    }
+}
+
+static weld_status choose_classes(weld_run_data *d, weld_error *err) {
+    weld_text told = WELD_TEXT;
+    weld_status status = weld_dataset_choose_classes(d->train, &d->recipe.data.classes, &told, err);
+    say_chosen(d, d->train, &told);
+    weld_text_free(&told);
+    return status;
+}
+
+/* As for training, by the names that the network has then. */
+static weld_status choose_alike(weld_run_data *d, weld_error *err) {
+    weld_text told = WELD_TEXT;
+    weld_status status = weld_dataset_choose_alike(d->val, &d->recipe.data.classes,
+                                                   (const char *const *)d->class_names, &told, err);
+    if (!(d->recipe.data.split > 0)) { /* else it was said */
+        say_chosen(d, d->val, &told);
+    }
+    weld_text_free(&told);
+    return status;
+}
+
 static weld_status open_train(weld_run_data *d, weld_error *err) {
     weld_recipe *r = &d->recipe;
     WELD_TRY(weld_dataset_open(r->data.train, &d->train, err));
     WELD_TRY(weld_task_check_data(d->task, d->train, err));
+    WELD_TRY(choose_classes(d, err));
     if (d->task->check_training) {
         WELD_TRY(d->task->check_training(d->train, err));
     }
@@ -142,6 +169,7 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
     weld_adoption adopted;
     if (d->recipe.data.split > 0) {
         WELD_TRY(weld_dataset_open(d->recipe.data.train, &d->val, err));
+        WELD_TRY(choose_alike(d, err));
         WELD_TRY(weld_data_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
     } else {
         WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
@@ -153,6 +181,7 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
                            d->recipe.data.val);
         }
         weld_dataset_tell(d->val, d->recipe.data.preprocessing.scale16, say, d);
+        WELD_TRY(choose_alike(d, err));
     }
     const weld_labels labels = {.count = d->recipe.model.num_classes,
                                 .names = (const char *const *)d->class_names};

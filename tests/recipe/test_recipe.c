@@ -538,7 +538,7 @@ START_TEST(a_missing_recipe_file_is_named) {
 END_TEST
 
 START_TEST(the_manual_names_every_key) {
-    static char manual[65536];
+    static char manual[1 << 17];
     char path[1024], name[128];
     snprintf(path, sizeof path, "%s/recipes/README.md", getenv("WELD_SOURCE"));
     FILE *file = fopen(path, "rb");

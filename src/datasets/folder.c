@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "datasets/layout.h"
 #include "formats/file.h"
 
 enum { MAX_DEPTH = 32 }; /* of folders: links may form a circle */
@@ -173,6 +174,20 @@ static weld_status add_class(scan *s, const char *name, const char *path, entry_
     return weld_listing_add_class(s->listing, name) ? WELD_OK : weld_fail_memory(err, path);
 }
 
+static weld_status fail_without_classes(const char *path, bool has_images, weld_error *err) {
+    char above[PATH_MAX];
+    const bool is_within = weld_layout_above(path, above);
+    return weld_fail(
+        err, WELD_ERROR_FORMAT,
+        "%s: holds %sno class folders: a data set is a folder with one folder of images "
+        "per class%s%s",
+        path, has_images ? "images and " : "",
+        is_within    ? "; boxes on images are a data set too: give "
+        : has_images ? ": is it the one above?"
+                     : "",
+        is_within ? above : "");
+}
+
 weld_status weld_folder_scan(const char *path, const weld_listing_options *options,
                              weld_listing *out, weld_error *err) {
     *out = weld_listing_make();
@@ -181,17 +196,8 @@ weld_status weld_folder_scan(const char *path, const weld_listing_options *optio
     if (status) {
         return status;
     }
-    if (out->classes.count == 0 && s.images_beside) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: holds images and no class folders: a data set is a folder with one "
-                         "folder of images per class: is it the one above?",
-                         path);
-    }
     if (out->classes.count == 0 || out->classes.count > INT32_MAX) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "%s: holds no class folders: a data set is a folder with one folder of "
-                         "images per class",
-                         path);
+        return fail_without_classes(path, s.images_beside, err);
     }
     weld_listing_sort_classes(out);
     for (; !status && s.label < weld_listing_class_count(out); s.label++) {

@@ -55,6 +55,10 @@ typedef struct weld_layout {
  * wrong. Errors: memory. */
 weld_status weld_layout_has_part(const char *path, weld_part_name part, bool *has, weld_error *err);
 
+/* Is the folder within one of a data set with boxes, as YOLO's images/val is? What to open then, as
+ * data.yaml. */
+bool weld_layout_above(const char *path, char out[PATH_MAX]);
+
 /* `part` is what is meant where the path does not say it. Errors: the path is missing; the kind or
  * the part is not there. */
 weld_status weld_layout_find(const char *path, weld_part_name part, weld_layout *out,

@@ -12,12 +12,19 @@ weld_status weld_task_check_data(const weld_task *task, const weld_dataset *ds, 
     if (has_boxes == task->annotation->of_boxes) {
         return WELD_OK;
     }
-    return weld_fail(err, WELD_ERROR_ARGUMENT,
-                     has_boxes ? "%s: has boxes, which networks for %s do not learn: give a folder "
-                                 "of class folders, or a network for detection"
-                               : "%s: has no boxes, which networks for %s learn: give annotations "
-                                 "of COCO's, YOLO's or VOC's kind",
-                     weld_dataset_path(ds), task->name);
+    if (has_boxes) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: has boxes, which networks for %s do not learn: give a folder of "
+                         "class folders, or a network for detection",
+                         weld_dataset_path(ds), task->name);
+    }
+    char above[PATH_MAX];
+    const bool is_within = weld_layout_above(weld_dataset_path(ds), above);
+    return weld_fail(
+        err, WELD_ERROR_ARGUMENT, "%s: has no boxes, which networks for %s learn: give %s%s",
+        weld_dataset_path(ds), task->name,
+        is_within ? "that which has them: " : "annotations of COCO's, YOLO's or VOC's kind",
+        is_within ? above : "");
 }
 
 weld_status weld_task_match_labels(const weld_task *task, const weld_dataset *ds,

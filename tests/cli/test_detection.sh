@@ -54,6 +54,9 @@ same "make the same first step" one two
 works "evaluation" "$WELD" eval run/best.h5 --data scenes/instances_val.json --per-class
 prints "tells of each class" "class_c"
 prints "and of what size there is nothing" "APl -"
+refuses "images in the place of what says their boxes" "images/val: .*: give scenes/data.yaml" \
+    "$WELD" eval run/best.h5 --data scenes/images/val
+refuses "or all of them" "images: has no boxes, .*: scenes/data.yaml" "$WELD" eval run/best.h5 --data scenes/images
 works "as JSON" "$WELD" eval run/best.h5 --data scenes/instances_val.json --json
 prints "has the twelve figures" '"ARl"'
 works "to files" "$WELD" eval run/best.h5 --data scenes/instances_val.json --details details.json \

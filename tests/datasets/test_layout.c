@@ -156,8 +156,27 @@ START_TEST(folders_of_class_folders_are_what_they_were) {
 }
 END_TEST
 
+START_TEST(a_part_of_a_data_set_with_boxes_is_told_what_it_is_of) {
+    test_folder f = test_folder_create();
+    char above[PATH_MAX], line[PATH_MAX + 40];
+    put_image(&f, "images/val/a.jpg", 8, 8);
+    test_put_file(&f, "labels/val/a.txt", "0 0.5 0.5 0.5 0.5\n");
+    expect_no_dataset(test_path(&f, "images/val"), "is it the one above?");
+    test_put_file(&f, "data.yaml", "val: images/val\nnames: [cat]\n");
+    snprintf(line, sizeof line, ": give %s/data.yaml", f.path);
+    expect_no_dataset(test_path(&f, "images/val"), line);
+    expect_no_dataset(test_path(&f, "images/val//"), line);
+    expect_no_dataset(test_path(&f, "labels/val"), line);
+    ck_assert(weld_layout_above(test_path(&f, "images/./val/../val"), above));
+    ck_assert(weld_layout_above(test_path(&f, "images/."), above));
+    ck_assert(!weld_layout_above("/", above));
+    test_folder_remove(f);
+}
+END_TEST
+
 RUN_SUITE("data/layout", a_folder_has_parts_and_the_right_one_is_taken,
           parts_of_roboflow_are_found_as_valid_too,
           of_several_kinds_coco_comes_first_and_any_can_be_asked_for, a_folder_knows_its_parts,
           a_part_that_cannot_be_told_is_there_so_that_opening_says_why,
-          folders_of_class_folders_are_what_they_were)
+          folders_of_class_folders_are_what_they_were,
+          a_part_of_a_data_set_with_boxes_is_told_what_it_is_of)

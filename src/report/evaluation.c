@@ -1,64 +1,100 @@
-/* The evaluation of a report's run: what was confused, how far probabilities can be trusted, and
- * the worst images; see parts.h. */
-#include <limits.h>
-#include <stdio.h>
+/* The evaluation of a report's run: each class, what was confused, how far probabilities can be
+ * trusted, and the worst images, as the task has them shown (tasks/report_view.h); see parts.h. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "datasets/dataset.h"
-#include "images/decode.h"
+#include "base/number.h"
 #include "formats/file.h"
-#include "formats/json.h"
 #include "formats/json_text.h"
-#include "infer/explain.h"
 #include "report/parts.h"
 
 #define FILE_LIMIT ((uint64_t)256 << 20)
 
 enum {
     CLASSES_MAX = 1 << 20,
-    WORST_MAX = 1024,
     CALIBRATION_MAX = 1000,
-    THUMBNAIL = 96 /* pixels of the longer side, at most */
+    CURVES_SHOWN = 12, /* classes whose curves are */
+    CURVE_MAX = 1001
 };
 
-typedef struct recall {
-    double recall;
-    size_t index;
-} recall;
+/* --- Classes --- */
 
-static int lower_recall(const void *a, const void *b) {
-    const recall *x = a, *y = b;
-    int order = (x->recall > y->recall) - (x->recall < y->recall);
+typedef struct place {
+    double number; /* by which they are sorted */
+    bool known;
+    size_t index;
+} place;
+
+static int lower_number(const void *a, const void *b) {
+    const place *x = a, *y = b;
+    int order = y->known - x->known;
+    order = order ? order : (x->number > y->number) - (x->number < y->number);
     return order ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-/* "recalls": [[class, images, recall, precision], ...], the lowest recall first; classes without
- * images come last. */
-static weld_status add_recalls(weld_json *j, const json_t *classes, int most, json_t *to) {
+/* Those of the lowest number first, those that have none at the end; freed with weld_free. */
+static place *sort_classes(const weld_report_view *view, const json_t *classes) {
     const size_t count = json_array_size(classes);
-    recall *order = weld_alloc(count, sizeof *order);
-    if (!order) {
-        return weld_fail_memory(j->err, "recall");
+    place *order = weld_alloc(count, sizeof *order);
+    for (size_t i = 0; order && i < count; i++) {
+        const json_t *value = json_object_get(json_array_get(classes, i), view->numbers[0].key);
+        order[i] = (place){json_number_value(value), json_is_number(value), i};
     }
-    for (size_t i = 0; i < count; i++) {
-        const json_t *value = json_object_get(json_array_get(classes, i), "recall");
-        order[i] = (recall){json_is_number(value) ? json_number_value(value) : 1e9, i};
+    if (order) {
+        qsort(order, count, sizeof *order, lower_number);
     }
-    qsort(order, count, sizeof *order, lower_recall);
-    json_t *list = json_array();
-    for (size_t i = 0; i < count && i < (size_t)most; i++) {
+    return order;
+}
+
+/* As text, for the page's numbers are rounded: a confidence that was leaves other boxes out. */
+static json_t *exact_number(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    char text[WELD_NUMBER_SIZE];
+    return json_is_number(value)
+               ? json_string(weld_number_text(json_number_value(value), false, 1, text))
+               : json_null();
+}
+
+/* [class, how many things it has, its numbers...] */
+static json_t *row_of(const weld_report_view *view, const json_t *c, size_t index) {
+    json_t *row = json_pack("[I, o]", (json_int_t)index, weld_report_number(c, view->count));
+    for (size_t k = 0; k < WELD_REPORT_NUMBERS && view->numbers[k].key; k++) {
+        json_t *(*number)(const json_t *, const char *) =
+            view->numbers[k].exact ? exact_number : weld_report_number;
+        json_array_append_new(row, number(c, view->numbers[k].key));
+    }
+    return row;
+}
+
+static json_t *curve_of(const json_t *object) {
+    json_t *points = json_array();
+    const json_t *curve = json_object_get(object, "curve");
+    for (size_t i = 0; i < json_array_size(curve) && i < CURVE_MAX; i++) {
+        const json_t *p = json_array_get(curve, i);
+        json_array_append_new(points,
+                              json_is_number(p) ? json_real(json_number_value(p)) : json_null());
+    }
+    return points;
+}
+
+static weld_status add_classes(weld_json *j, const weld_report_view *view, const json_t *classes,
+                               size_t most, json_t *to) {
+    place *order = sort_classes(view, classes);
+    json_t *rows = json_array(), *curves = json_array();
+    for (size_t i = 0; order && i < json_array_size(classes) && i < most; i++) {
         const json_t *c = json_array_get(classes, order[i].index);
-        json_array_append_new(list, json_pack("[I, o, o, o]", (json_int_t)order[i].index,
-                                              weld_report_number(c, "images"),
-                                              weld_report_number(c, "recall"),
-                                              weld_report_number(c, "precision")));
+        json_array_append_new(rows, row_of(view, c, order[i].index));
+        if (i < CURVES_SHOWN && order[i].known && json_object_get(c, "curve")) {
+            json_array_append_new(curves,
+                                  json_pack("{s:I, s:o}", "class", (json_int_t)order[i].index,
+                                            "points", curve_of(c)));
+        }
     }
-    json_object_set_new(to, "recalls", list);
+    json_object_set_new(to, "rows", rows);
+    json_object_set_new(to, "curves", curves);
     weld_free(order);
-    return WELD_OK;
+    return order ? WELD_OK : weld_fail_memory(j->err, "classes");
 }
 
 static json_t *class_names(weld_json *j, const json_t *classes) {
@@ -84,121 +120,6 @@ static json_t *calibration_of(weld_json *j, const json_t *from) {
     return list;
 }
 
-/* --- Worst images --- */
-
-static json_t *worst_of(weld_json *j, const json_t *from, int64_t classes, size_t most) {
-    const json_t *worst = weld_json_array(j, from, "worst", 0, WORST_MAX);
-    json_t *list = json_array();
-    for (size_t i = 0; i < json_array_size(worst) && i < most; i++) {
-        const json_t *w = json_array_get(worst, i);
-        json_t *o = json_object();
-        json_object_set_new(o, "image", weld_json_name(weld_json_string(j, w, "image")));
-        json_object_set_new(o, "label", json_integer(weld_json_int(j, w, "label", 0, classes - 1)));
-        json_object_set_new(o, "predicted",
-                            json_integer(weld_json_int(j, w, "predicted", 0, classes - 1)));
-        json_object_set_new(o, "probability", weld_report_number(w, "probability"));
-        json_object_set_new(o, "label_probability", weld_report_number(w, "label_probability"));
-        json_object_set_new(o, "loss", weld_report_number(w, "loss"));
-        json_array_append_new(list, o);
-    }
-    return list;
-}
-
-/* "explained": where the answer came from, which is the right half of the picture. */
-static weld_status add_explanation(weld_explainer *e, const weld_image *image, json_t *to,
-                                   weld_error *err) {
-    weld_explanation found;
-    weld_image half = {0};
-    const int answer = (int)json_integer_value(json_object_get(to, "predicted"));
-    weld_status status = weld_explainer_image(e, image, answer, &found, err);
-    if (!status) {
-        const int width = found.picture.width / 2, height = found.picture.height;
-        status = weld_image_resize_buffer(&half, width, height, err);
-        for (int y = 0; !status && y < height; y++) {
-            memcpy(half.pixels + (size_t)y * (size_t)width * 3,
-                   found.picture.pixels + (size_t)(2 * y + 1) * (size_t)width * 3,
-                   (size_t)width * 3);
-        }
-    }
-    status = status ? status : weld_report_add_picture(&half, THUMBNAIL, "explained", to, err);
-    weld_explanation_free(&found);
-    weld_image_free(&half);
-    return status;
-}
-
-static weld_status add_picture(const weld_dataset *ds, int64_t index, int scale16,
-                               weld_explainer *e, json_t *to, weld_error *err) {
-    weld_bytes bytes = {0};
-    weld_image image = {0};
-    weld_error reason;
-    weld_status status = weld_dataset_read(ds, index, &bytes, &reason);
-    status = status ? status : weld_dataset_decode(ds, index, &bytes, scale16, &image, &reason);
-    status = status ? status : weld_report_add_picture(&image, THUMBNAIL, "picture", to, &reason);
-    if (!status && e) {
-        status = add_explanation(e, &image, to, &reason);
-    }
-    weld_bytes_free(&bytes);
-    weld_image_free(&image);
-    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, "thumbnail") : WELD_OK;
-}
-
-/* By their names, in one pass over the data set. */
-static weld_status add_pictures(const weld_dataset *ds, int scale16, weld_explainer *e,
-                                json_t *worst, weld_error *err) {
-    weld_status status = WELD_OK;
-    for (int64_t i = 0; i < weld_dataset_count(ds) && !status; i++) {
-        const char *name = weld_dataset_name(ds, i);
-        for (size_t k = 0; k < json_array_size(worst) && !status; k++) {
-            json_t *w = json_array_get(worst, k);
-            const char *image = json_string_value(json_object_get(w, "image"));
-            if (image && strcmp(name, image) == 0 && !json_object_get(w, "picture")) {
-                status = add_picture(ds, i, scale16, e, w, err);
-            }
-        }
-    }
-    return status;
-}
-
-/* Of the run's best weights, beside its evaluation; NULL where they cannot be read, or are of other
- * classes. */
-static weld_status open_explainer(const char *evaluation, int64_t classes, weld_model **m,
-                                  weld_explainer **e, weld_error *err) {
-    char path[PATH_MAX];
-    const char *slash = strrchr(evaluation, '/');
-    const int folder = slash ? (int)(slash + 1 - evaluation) : 0;
-    *m = NULL;
-    *e = NULL;
-    if (snprintf(path, sizeof path, "%.*sbest.h5", folder, evaluation) >= (int)sizeof path) {
-        return WELD_OK;
-    }
-    weld_status status = weld_model_open(path, m, NULL);
-    if (!status && weld_model_get_config(*m)->num_classes == classes) {
-        status = weld_explainer_create(*m, 0, e, NULL);
-    }
-    return status == WELD_ERROR_MEMORY ? weld_fail_memory(err, path) : WELD_OK;
-}
-
-static weld_status find_pictures(const char *evaluation, int64_t classes, const char *named,
-                                 const weld_recipe *recipe, json_t *run, json_t *worst,
-                                 weld_error *err) {
-    const int scale16 = recipe ? recipe->data.preprocessing.scale16 : 0;
-    weld_dataset *ds = NULL;
-    if (!json_array_size(worst)) {
-        return WELD_OK;
-    }
-    WELD_TRY(weld_report_open_images(named, recipe, run, &ds, err));
-    weld_model *m = NULL;
-    weld_explainer *e = NULL;
-    weld_status status = ds ? open_explainer(evaluation, classes, &m, &e, err) : WELD_OK;
-    if (!status && ds) {
-        status = add_pictures(ds, scale16, e, worst, err);
-    }
-    weld_explainer_free(e);
-    weld_model_free(m);
-    weld_dataset_free(ds);
-    return status;
-}
-
 /* --- Putting it together --- */
 
 static void add_numbers(const weld_task *task, const json_t *from, json_t *to) {
@@ -211,31 +132,48 @@ static void add_numbers(const weld_task *task, const json_t *from, json_t *to) {
     }
 }
 
+/* The words of the page. */
+static json_t *words(const weld_report_view *view) {
+    json_t *labels = json_array();
+    for (size_t k = 0; k < WELD_REPORT_NUMBERS && view->numbers[k].key; k++) {
+        json_array_append_new(labels, json_string(view->numbers[k].label));
+    }
+    return json_pack("{s:s, s:s, s:s*, s:o, s:b, s:s*, s:s*, s:s*, s:s, s:s*}", "things",
+                     view->things, "class_title", view->class_title, "class_note", view->class_note,
+                     "numbers", labels, "percent", (int)view->percent, "curve_title",
+                     view->curve_title, "curve_axis", view->curve_axis, "none", view->none,
+                     "worst_title", view->worst_title, "worst_note", view->worst_note);
+}
+
+/* Of a task that has classes. */
+static weld_status add_details(weld_json *j, const weld_task *task, const json_t *from,
+                               const weld_recipe *recipe, int most, int images, json_t *run,
+                               json_t *to) {
+    const weld_report_view *view = task->report;
+    const json_t *classes = weld_json_array(j, from, "classes", 1, CLASSES_MAX);
+    const int64_t cells = (int64_t)json_array_size(classes) + (view->none != NULL);
+    const json_t *confusion = json_object_get(from, "confusion");
+    const json_t *parent = json_is_object(confusion) ? confusion : from;
+    json_object_set_new(to, "view", words(view));
+    json_object_set_new(to, "names", class_names(j, classes));
+    WELD_TRY(add_classes(j, view, classes, (size_t)most, to));
+    if (json_object_get(from, "curve")) {
+        json_object_set_new(to, "curve", curve_of(from));
+    }
+    if (json_object_get(from, "calibration")) {
+        json_object_set_new(to, "calibration", calibration_of(j, from));
+    }
+    confusion =
+        weld_json_array(j, parent, parent == from ? "confusion" : "cells", 0, WELD_JSON_MAX);
+    WELD_TRY(weld_report_add_confusion(j, confusion, cells, to));
+    return weld_report_add_worst(j, task, from, recipe, (size_t)images, run, to);
+}
+
 static weld_status make(weld_json *j, const weld_task *task, const json_t *from,
                         const weld_recipe *recipe, int most, int images, json_t *run, json_t *to) {
-    const json_t *classes =
-        task->tell_classes ? weld_json_array(j, from, "classes", 1, CLASSES_MAX) : NULL;
-    const int64_t count = (int64_t)json_array_size(classes);
     json_object_set_new(to, "data", weld_json_name(weld_json_string(j, from, "data")));
     add_numbers(task, from, to);
-    if (!classes) {
-        return WELD_OK;
-    }
-    json_object_set_new(to, "names", class_names(j, classes));
-    if (json_is_object(json_object_get(from, "confusion"))) {
-        return weld_report_add_boxes(j, from, recipe, most, images, run, to);
-    }
-    json_object_set_new(to, "calibration", calibration_of(j, from));
-    weld_status status = add_recalls(j, classes, most, to);
-    const json_t *cells = weld_json_array(j, from, "confusion", 0, WELD_JSON_MAX);
-    status = status ? status : weld_report_add_confusion(j, cells, count, to);
-    json_t *worst = worst_of(j, from, count, (size_t)images);
-    json_object_set_new(to, "worst", worst);
-    if (!status && !j->status) {
-        status = find_pictures(j->where, count, weld_json_string(j, from, "data"), recipe, run,
-                               worst, j->err);
-    }
-    return status;
+    return task->report ? add_details(j, task, from, recipe, most, images, run, to) : WELD_OK;
 }
 
 weld_status weld_report_add_evaluation(const char *path, const weld_task *task,

@@ -35,21 +35,22 @@ weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *r
 weld_status weld_report_add_network(const weld_recipe *recipe, const weld_report_options *options,
                                     json_t *run, weld_error *err);
 
-/* evaluation.json: "evaluation", the scores and, where it has classes, the recall of at most
- * `classes` classes and at most `images` of the worst images, small, from the data set that it
- * names or else that of the recipe (NULL: it is not known). Beside each stands where the run's best
- * weights took their answer from, where these can be read. */
+/* evaluation.json: "evaluation", the scores and, where the task has details shown
+ * (tasks/report_view.h), its words for them ("view"), "names", a row for each of at most `classes`
+ * classes and "curves" of some of them, "curve" and "calibration" where they are there, "matrix" or
+ * "confused", and at most `images` of the worst images, from the data set that the file names or
+ * else that of the recipe (NULL: it is not known). */
 weld_status weld_report_add_evaluation(const char *path, const weld_task *task,
                                        const weld_recipe *recipe, int classes, int images,
                                        json_t *run, weld_error *err);
 
 /* --- Parts of an evaluation --- */
 
-/* Where evaluation.json is of a detector: "found", a row for each of at most `most` classes, those
- * of the lowest AP first; "curve", and "curves" of some of the classes; "matrix" or "confused"; and
- * "worst", at most `images`, with what is there and what was found drawn. */
-weld_status weld_report_add_boxes(weld_json *j, const json_t *from, const weld_recipe *recipe,
-                                  int most, int images, json_t *run, json_t *to);
+/* "worst", at most `most` images, as the task has them shown, with "picture" where the image is
+ * there; "explained" where they say a class that was predicted, and the run's best weights can be
+ * read: where these took their answer from. to: has "names". */
+weld_status weld_report_add_worst(weld_json *j, const weld_task *task, const json_t *from,
+                                  const weld_recipe *recipe, size_t most, json_t *run, json_t *to);
 /* list: of [truth, predicted, count]. "matrix": all cells, where there are few classes; "confused":
  * the largest that are wrong. */
 weld_status weld_report_add_confusion(weld_json *j, const json_t *list, int64_t classes,

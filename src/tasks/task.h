@@ -17,6 +17,7 @@
 #include "serialization/model_file.h"
 #include "serialization/onnx.h"
 #include "tasks/loss_options.h"
+#include "tasks/report_view.h"
 #include "weld/model.h"
 
 enum { WELD_SCORES_MAX = 16, WELD_OUTPUTS_MAX = 4, WELD_COLUMNS_MAX = 8 };
@@ -207,6 +208,7 @@ typedef struct weld_task {
     void (*write_details)(const void *tally, const weld_dataset *ds, weld_text *out);
     weld_status (*write_confusion)(const char *path, const void *tally, const weld_dataset *ds,
                                    weld_error *err);
+    const weld_report_view *report; /* those members in a report; NULL: only scores are shown */
 
     const weld_results_format *results; /* NULL: there are none */
 

@@ -137,7 +137,7 @@ cp stdout detected
 cut -d' ' -f1,2 detected | sed 's/\(0\.....\).*/\1/' > found
 same "finds what the command does" told found
 works "report" "$WELD" report run -o page.html
-holds "has curves of classes, and the worst images drawn" grep -q '"found":\[\[[0-9]*,[0-9.]*,[0-9].*"curves":\[{.*"picture":"data:image/jpeg' page.html
+holds "has curves of classes, and the worst images drawn" grep -q '"rows":\[\[[0-9]*,[0-9.]*,[0-9].*"curves":\[{.*"picture":"data:image/jpeg' page.html
 works "preview" "$WELD" preview small.yaml -o sheet.png
 works "turned, sheared and blended" "$WELD" preview small.yaml -o turned.png --set augment.degrees=20 \
     --set augment.shear=10 --set augment.blend=1

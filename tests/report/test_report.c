@@ -221,16 +221,20 @@ START_TEST(of_a_network_that_cannot_be_built_it_is_said_why) {
 }
 END_TEST
 
-static json_t *evaluation_of(const char *text) {
+static json_t *evaluation_for(const char *task, const char *text) {
     json_t *r = new_run();
     static weld_recipe recipe;
     weld_recipe_defaults(&recipe);
     snprintf(recipe.data.val, sizeof recipe.data.val, "%s", in_base("val.h5"));
     write_text(in_base("evaluation.json"), text);
-    ck_assert_int_eq(weld_report_add_evaluation(in_base("evaluation.json"), weld_tasks[0], &recipe,
-                                                100, 10, r, &err),
+    ck_assert_int_eq(weld_report_add_evaluation(in_base("evaluation.json"), weld_task_find(task),
+                                                &recipe, 100, 10, r, &err),
                      WELD_OK);
     return r;
+}
+
+static json_t *evaluation_of(const char *text) {
+    return evaluation_for("classification", text);
 }
 
 #define TWO_CLASSES "\"classes\":[{\"name\":\"a\",\"recall\":90},{\"name\":\"b\",\"recall\":10}]"
@@ -259,6 +263,43 @@ START_TEST(evaluations_that_make_no_sense_are_left_out_with_the_reason) {
 }
 END_TEST
 
+#define TWO_FOUND                                                                                  \
+    "{\"data\":\"x\",\"classes\":[{\"name\":\"a\",\"objects\":2,\"AP\":0.5,\"curve\":[1,0]},"      \
+    "{\"name\":\"b\",\"objects\":0,\"AP\":null,\"curve\":[null]},"                                 \
+    "{\"name\":\"c\",\"objects\":1,\"AP\":0.25,\"curve\":[0,0]}],\"curve\":[0.5,0],"
+
+START_TEST(of_a_detector_each_class_what_is_nothing_and_mistakes_are_shown) {
+    set_up();
+    json_t *r = evaluation_for("detection", TWO_FOUND
+                               "\"confusion\":{\"cells\":[[0,3,1],[3,2,1]]},\"worst\":["
+                               "{\"image\":\"i\",\"mistakes\":2,\"found\":[[2,0.5,1,1,3,3]]}]}");
+    const json_t *e = json_object_get(r, "evaluation"), *rows = json_object_get(e, "rows");
+    static const int order[] = {2, 0, 1};
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(rows, i), 0)), order[i]);
+    }
+    ck_assert_uint_eq(json_array_size(json_object_get(e, "curves")), 2);
+    ck_assert_uint_eq(json_array_size(json_object_get(e, "confused")), 2);
+    const json_t *worst = json_array_get(json_object_get(e, "worst"), 0);
+    ck_assert_double_eq(count_of(worst, "mistakes"), 2);
+    json_decref(r);
+    static const char *const senseless[] = {
+        "\"confusion\":{\"cells\":[[0,4,1]]},\"worst\":[]}",
+        "\"confusion\":{\"cells\":[]},\"worst\":[{\"image\":\"i\",\"mistakes\":1,\"found\":"
+        "[[3,0.5,1,1,3,3]]}]}",
+        "\"confusion\":{\"cells\":[]},\"worst\":[{\"image\":\"i\",\"found\":[]}]}"};
+    for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++) {
+        char text[1000];
+        snprintf(text, sizeof text, "%s%s", TWO_FOUND, senseless[i]);
+        r = evaluation_for("detection", text);
+        ck_assert_msg(!json_object_get(r, "evaluation"), "taken: %s", senseless[i]);
+        ck_assert_msg(*note(r, 0), "no note: %s", senseless[i]);
+        json_decref(r);
+    }
+    tear_down();
+}
+END_TEST
+
 /* The data set that the file names is gone: the recipe's is taken. */
 START_TEST(the_worst_images_come_with_pictures_where_the_data_are) {
     set_up();
@@ -272,7 +313,7 @@ START_TEST(the_worst_images_come_with_pictures_where_the_data_are) {
     ck_assert_int_eq(strncmp(url, "data:image/jpeg;base64,/9j/", 27), 0);
     ck_assert_uint_eq(strlen(url + 23) % 4, 0);
     ck_assert_ptr_null(json_object_get(json_array_get(worst, 1), "picture"));
-    json_t *lowest = json_array_get(json_array_get(json_object_get(e, "recalls"), 0), 0);
+    json_t *lowest = json_array_get(json_array_get(json_object_get(e, "rows"), 0), 0);
     ck_assert_int_eq(json_integer_value(lowest), 1);
     json_decref(r);
     tear_down();
@@ -337,6 +378,7 @@ RUN_SUITE("report/report", curves_of_few_updates_are_the_rows_themselves,
           a_network_of_unknown_classes_is_neither_counted_nor_timed,
           of_a_network_that_cannot_be_built_it_is_said_why,
           evaluations_that_make_no_sense_are_left_out_with_the_reason,
+          of_a_detector_each_class_what_is_nothing_and_mistakes_are_shown,
           the_worst_images_come_with_pictures_where_the_data_are,
           of_the_worst_images_it_is_shown_where_the_answer_came_from,
           a_lack_of_memory_is_an_error_and_leaves_the_old_page)

@@ -166,7 +166,9 @@ function drawSummary() {
             .map(([name, value]) => [name, ...runs.map(value)]))), ...notes);
 }
 
-/* --- Evaluation --- */
+/* --- Evaluation: what e.view, the task's words, has shown of it --- */
+
+const note = (text) => (text ? html("p", { class: "soft" }, text) : "");
 
 function confusionMatrix(e) {
     const count = e.names.length, cells = new Map(), totals = new Array(count).fill(0);
@@ -199,38 +201,42 @@ function confusionMatrix(e) {
         html("div", { class: "scroll" }, root));
 }
 
-function confusedPairs(e, what = "Images") {
+function confusedPairs(e) {
     return html("div", { class: "card" }, html("h3", {}, "Most confused"), e.confused.length === 0
         ? html("p", { class: "soft" }, "Nothing was taken for anything else.")
-        : table(["Is", "Taken for", what], e.confused.map(([a, b, images]) => [e.names[a], e.names[b], whole(images)]), "tall pairs"));
+        : table(["Is", "Taken for", e.view.things], e.confused.map(([a, b, images]) => [e.names[a], e.names[b], whole(images)]), "tall pairs"));
 }
 
-function recallTable(e) {
+/* A bar stands for a share in percent. */
+function classTable(e) {
+    const three = (value) => (typeof value === "string" ? value : known(value) ? value.toFixed(3) : "–");
     const bar = (value) => known(value)
         ? [html("span", { class: "track" }, html("span", { class: "bar", style: "width:" + (0.9 * value).toFixed(1) + "px" })), percent(value)] : "–";
-    return html("div", { class: "card recall" }, html("h3", {}, "Recall by class, lowest first"),
-        table(["Class", "Images", "Recall", "Precision"],
-            e.recalls.map(([i, images, recall, precision]) => [e.names[i], whole(images), bar(recall), percent(precision)]), "tall"));
+    const texts = (numbers) => numbers.map((n, k) => (!e.view.percent ? three(n) : k ? percent(n) : bar(n)));
+    return html("div", { class: "card recall" }, html("h3", {}, e.view.class_title), note(e.view.class_note),
+        table(["Class", e.view.things, ...e.view.numbers],
+            e.rows.map(([i, count, ...numbers]) => [e.names[i], whole(count), ...texts(numbers)]), "tall"));
 }
 
-/* How many classes have which recall, where there are too many for a matrix. */
-function recallChart(e) {
-    const counts = new Array(20).fill(0);
-    e.recalls.filter(([, , recall]) => known(recall)).forEach(([, , recall]) => { counts[Math.min(19, Math.floor(recall / 5))]++; });
+/* How many classes have which recall or AP, where there are too many for a matrix. */
+function classChart(e) {
+    const what = e.view.numbers[0], full = e.view.percent ? 100 : 1, counts = new Array(20).fill(0);
+    const share = (v) => (e.view.percent ? 100 * v + " %" : String(v));
+    e.rows.filter(([, , first]) => known(first)).forEach(([, , first]) => { counts[Math.min(19, Math.floor(20 * first / full))]++; });
     const width = 420, height = 240, left = 44, bottom = 36, most = Math.max(...counts, 1);
-    const px = (recall) => left + recall / 100 * (width - left - 24), py = (n) => height - bottom - n / most * (height - bottom - 10);
-    const root = svg("svg", { viewBox: "0 0 " + width + " " + height, style: "max-width:" + width + "px", role: "img", "aria-label": "Recall of the classes" });
+    const px = (v) => left + v * (width - left - 24), py = (n) => height - bottom - n / most * (height - bottom - 10);
+    const root = svg("svg", { viewBox: "0 0 " + width + " " + height, style: "max-width:" + width + "px", role: "img", "aria-label": what + " of the classes" });
     for (const n of ticks(0, most, 4).filter((n) => Number.isInteger(n))) {
-        root.append(svg("line", { class: "grid", x1: px(0), x2: px(100), y1: py(n), y2: py(n) }),
+        root.append(svg("line", { class: "grid", x1: px(0), x2: px(1), y1: py(n), y2: py(n) }),
             svg("text", { x: left - 6, y: py(n) + 4, "text-anchor": "end" }, String(n)));
     }
-    counts.forEach((n, i) => root.append(svg("rect", { x: px(5 * i) + 1, width: px(5) - px(0) - 2, y: py(n), height: py(0) - py(n), fill: "rgba(var(--good),.7)" },
-        svg("title", {}, n + " classes of " + 5 * i + " to " + (5 * i + 5) + " %"))));
-    for (const recall of [0, 25, 50, 75, 100]) {
-        root.append(svg("text", { x: px(recall), y: height - bottom + 16, "text-anchor": "middle" }, recall + " %"));
+    counts.forEach((n, i) => root.append(svg("rect", { x: px(i / 20) + 1, width: px(0.05) - px(0) - 2, y: py(n), height: py(0) - py(n), fill: "rgba(var(--good),.7)" },
+        svg("title", {}, n + " classes of " + share(i / 20) + " to " + share((i + 1) / 20)))));
+    for (const v of [0, 0.25, 0.5, 0.75, 1]) {
+        root.append(svg("text", { x: px(v), y: height - bottom + 16, "text-anchor": "middle" }, share(v)));
     }
-    root.append(svg("text", { x: (px(0) + px(100)) / 2, y: height - 4, "text-anchor": "middle" }, "recall"));
-    return html("div", { class: "card" }, html("h3", {}, "Number of classes by their recall"), root);
+    root.append(svg("text", { x: (px(0) + px(1)) / 2, y: height - 4, "text-anchor": "middle" }, what));
+    return html("div", { class: "card" }, html("h3", {}, "Number of classes by their " + what), root);
 }
 
 function calibrationChart(e) {
@@ -252,32 +258,40 @@ function calibrationChart(e) {
     return html("div", { class: "card" }, html("h3", {}, "How often the answer is right · error " + percent(e.calibration_error)), root);
 }
 
-function worstImages(e) {
-    return html("div", { class: "card", style: "grid-column:1/-1" }, html("h3", {}, "Worst images, by loss"), html("div", { class: "worst" }, ...e.worst.map((w) => {
-        const box = html("div", { class: "box" });
-        if (w.picture) {
-            const image = html("img", { src: w.picture, alt: w.image });
-            image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth <= 64));
-            box.append(image);
-        } else {
-            box.append("no image");
-        }
-        if (w.explained) {
-            box.append(html("img", { src: w.explained, alt: "", title: "where the answer came from (Grad-CAM)" }));
-        }
-        return html("figure", w.explained ? { title: w.image, class: "two" } : { title: w.image }, box, html("figcaption", {}, e.names[w.label] + " ", w.label === w.predicted ? "right, " :
-            html("span", { class: "wrong" }, "→ " + e.names[w.predicted] + " "), known(w.probability) ? (100 * w.probability).toFixed(1) + "\u00a0%" : "",
-        html("div", { class: "soft" }, w.image)));
-    })));
+/* What went wrong with an image: mistakes, or what it was taken for. */
+function verdict(e, w) {
+    if (known(w.mistakes)) {
+        return [w.mistakes + (w.mistakes === 1 ? " mistake" : " mistakes")];
+    }
+    return [e.names[w.label] + " ", w.label === w.predicted ? "right, " : html("span", { class: "wrong" }, "→ " + e.names[w.predicted] + " "),
+        known(w.probability) ? (100 * w.probability).toFixed(1) + "\u00a0%" : ""];
 }
 
-/* --- Detectors --- */
+function worstImages(e) {
+    const wide = e.worst.some((w) => known(w.mistakes));
+    return html("div", { class: "card", style: "grid-column:1/-1" }, html("h3", {}, e.view.worst_title), note(e.view.worst_note),
+        html("div", { class: wide ? "worst wide" : "worst" }, ...e.worst.map((w) => {
+            const box = html("div", { class: "box" });
+            if (w.picture) {
+                const image = html("img", { src: w.picture, alt: w.image });
+                image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth <= 64));
+                box.append(image);
+            } else {
+                box.append("no image");
+            }
+            if (w.explained) {
+                box.append(html("img", { src: w.explained, alt: "", title: "where the answer came from (Grad-CAM)" }));
+            }
+            return html("figure", w.explained ? { title: w.image, class: "two" } : { title: w.image }, box,
+                html("figcaption", {}, ...verdict(e, w), html("div", { class: "soft" }, w.image)));
+        })));
+}
 
-/* Precision by recall at IoU 0.5: the mean of all classes, and those that are found worst. */
-function precisionChart(e) {
+/* Of the mean of all classes, and of those that are worst. */
+function curveChart(e) {
     const width = 420, height = 280, left = 44, bottom = 36, side = height - bottom - 8;
     const px = (x) => left + x * (width - left - 24), py = (y) => 8 + (1 - y) * side;
-    const root = svg("svg", { viewBox: "0 0 " + width + " " + height, style: "max-width:" + width + "px", role: "img", "aria-label": "Precision by recall" });
+    const root = svg("svg", { viewBox: "0 0 " + width + " " + height, style: "max-width:" + width + "px", role: "img", "aria-label": e.view.curve_title });
     for (const v of [0, 0.25, 0.5, 0.75, 1]) {
         root.append(svg("line", { class: "grid", x1: px(0), x2: px(1), y1: py(v), y2: py(v) }),
             svg("text", { x: left - 6, y: py(v) + 4, "text-anchor": "end" }, String(v)),
@@ -289,35 +303,16 @@ function precisionChart(e) {
             svg("title", {}, e.names[c.class])));
     }
     root.append(svg("path", { d: line(e.curve), fill: "none", stroke: "rgb(var(--good))", "stroke-width": 2.5 }, svg("title", {}, "mean of all classes")),
-        svg("text", { x: (px(0) + px(1)) / 2, y: height - 4, "text-anchor": "middle" }, "recall"));
-    return html("div", { class: "card" }, html("h3", {}, "Precision by recall at IoU 0.5"),
-        html("p", { class: "soft" }, "Thick: the mean of all classes. Thin: the " + e.curves.length + " of the lowest AP."), root);
+        svg("text", { x: (px(0) + px(1)) / 2, y: height - 4, "text-anchor": "middle" }, e.view.curve_axis));
+    return html("div", { class: "card" }, html("h3", {}, e.view.curve_title),
+        note("Thick: the mean of all classes. Thin: the " + e.curves.length + " of the lowest " + e.view.numbers[0] + "."), root);
 }
 
-function foundTable(e) {
-    const three = (value) => (typeof value === "string" ? value : known(value) ? value.toFixed(3) : "–");
-    return html("div", { class: "card recall" }, html("h3", {}, "Classes, lowest AP first"),
-        html("p", { class: "soft" }, "F1 is the best there is, of what scores above the number beside it (predict --conf), with its precision and recall."),
-        table(["Class", "Objects", "AP", "AP50", "AR100", "F1", "above", "Precision", "Recall"],
-            e.found.map(([i, objects, ...numbers]) => [e.names[i], whole(objects), ...numbers.map(three)]), "tall"));
+function cardsOf(e) {
+    const named = e.view.none ? { ...e, names: [...e.names, e.view.none] } : e;
+    return [e.curve ? curveChart(e) : null, e.matrix ? confusionMatrix(named) : classChart(e), confusedPairs(named), classTable(e),
+        e.calibration ? calibrationChart(e) : null, e.worst.length ? worstImages(e) : null];
 }
-
-function worstBoxes(e) {
-    return html("div", { class: "card", style: "grid-column:1/-1" }, html("h3", {}, "Images with most mistakes"),
-        html("p", { class: "soft" }, "Green: what is there. Red: what was found, with its score."),
-        html("div", { class: "worst boxes" }, ...e.worst.map((w) => html("figure", { title: w.image },
-            w.picture ? html("img", { src: w.picture, alt: w.image }) : "no image",
-            html("figcaption", {}, w.mistakes + (w.mistakes === 1 ? " mistake" : " mistakes"), html("div", { class: "soft" }, w.image))))));
-}
-
-function detectionCards(e) {
-    const named = { ...e, names: [...e.names, "nothing"] };
-    return [precisionChart(e), foundTable(e), e.matrix ? confusionMatrix(named) : null, confusedPairs(named, "Objects"),
-        e.worst.length ? worstBoxes(e) : null];
-}
-
-const classCards = (e) => [e.matrix ? confusionMatrix(e) : recallChart(e), confusedPairs(e), recallTable(e), calibrationChart(e),
-    e.worst.length ? worstImages(e) : null];
 
 function drawEvaluations() {
     const evaluated = runs.map((run, i) => [run, i]).filter(([run]) => run.evaluation);
@@ -329,7 +324,7 @@ function drawEvaluations() {
         const head = [dot(i), run.name + " · " + whole(e.images) + " images of " + e.data + " · " +
             run.scores.filter((s) => s.curve).map((s) => s.label + " " + scoreText(s, e[s.key])).join(", ") +
             (known(e.loss) ? ", loss " + number(e.loss) : "") + (e.skipped ? " · " + e.skipped + " skipped" : "")];
-        const cards = !e.names ? null : html("div", { class: "cards", style: "margin-top:12px" }, ...(e.found ? detectionCards(e) : classCards(e)));
+        const cards = !e.view ? null : html("div", { class: "cards", style: "margin-top:12px" }, ...cardsOf(e));
         return html("details", place === 0 ? { open: "" } : {}, html("summary", {}, ...head), cards);
     }));
 }

@@ -156,6 +156,7 @@ const weld_task weld_task_classification = {
     .json_classes = weld_class_json_classes,
     .write_details = weld_class_write_details,
     .write_confusion = weld_class_write_confusion,
+    .report = &weld_class_report_view,
     .answer = weld_class_answer,
     .answer_columns = {"class", "index", "probability"},
     .same_answer = weld_class_same_answer,

@@ -64,5 +64,6 @@ void weld_class_json_classes(const void *details, const weld_dataset *ds, json_t
 void weld_class_write_details(const void *details, const weld_dataset *ds, weld_text *out);
 weld_status weld_class_write_confusion(const char *path, const void *details,
                                        const weld_dataset *ds, weld_error *err);
+extern const weld_report_view weld_class_report_view; /* report_view.c */
 
 #endif

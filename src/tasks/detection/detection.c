@@ -71,6 +71,7 @@ const weld_task weld_task_detection = {
     .json_classes = weld_detection_json_classes,
     .write_details = weld_detection_write_details,
     .write_confusion = weld_detection_write_confusion,
+    .report = &weld_detection_report_view,
     .results = &weld_detection_results,
     .answer = weld_detection_answer_text,
     .answer_keys = weld_detection_answer_keys,

@@ -67,5 +67,6 @@ void weld_detection_json_classes(const void *tally, const weld_dataset *ds, json
 void weld_detection_write_details(const void *tally, const weld_dataset *ds, weld_text *out);
 weld_status weld_detection_write_confusion(const char *path, const void *tally,
                                            const weld_dataset *ds, weld_error *err);
+extern const weld_report_view weld_detection_report_view; /* report_view.c */
 
 #endif

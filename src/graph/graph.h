@@ -43,6 +43,7 @@ typedef struct weld_attributes {
         shape;    /* reshape, fill: target; permute: order in dim[]; *_grad: shape of the input */
     int64_t salt; /* which stream of random numbers */
     weld_dtype dtype; /* of the output */
+    bool unrounded;   /* the output is of the parameters' type where activations are narrower */
 } weld_attributes;
 
 enum {
@@ -68,7 +69,8 @@ enum {
     WELD_ATTR_SAME = 1 << 19,
     WELD_ATTR_COUNT = 1 << 20,
     WELD_ATTR_ALPHA = 1 << 21,
-    WELD_ATTR_BETA = 1 << 22
+    WELD_ATTR_BETA = 1 << 22,
+    WELD_ATTR_UNROUNDED = 1 << 23
 };
 
 /* Table for those who print, write or read attributes generically. */

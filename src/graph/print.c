@@ -34,6 +34,7 @@ const weld_attribute_field weld_attribute_fields[] = {
     FIELD(WELD_ATTR_BETA, beta, WELD_FIELD_DOUBLE),
     OPTIONAL_FIELD(WELD_ATTR_DILATION, dilation, WELD_FIELD_INT2),
     OPTIONAL_FIELD(WELD_ATTR_SAME, same, WELD_FIELD_BOOL),
+    OPTIONAL_FIELD(WELD_ATTR_UNROUNDED, unrounded, WELD_FIELD_BOOL),
 };
 const size_t weld_attribute_field_count =
     sizeof weld_attribute_fields / sizeof *weld_attribute_fields;

@@ -62,7 +62,8 @@ static bool image_shape(const weld_value *v, weld_shape *out) {
 /* After the cut, so that maps too come out in f32. */
 static weld_status lower_precision(weld_runner *r, weld_error *err) {
     weld_graph *lower;
-    weld_status status = weld_precision_bf16(r->graph, &lower, err);
+    weld_status status = r->features ? weld_precision_bf16_inside(r->graph, &lower, err)
+                                     : weld_precision_bf16(r->graph, &lower, err);
     if (!status) {
         weld_graph_free(r->graph);
         r->graph = lower;

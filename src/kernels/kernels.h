@@ -103,9 +103,10 @@ typedef struct weld_kernels {
      * larger than m and n: weight gradients. */
     void (*gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                       int64_t ldb, bool accumulate, void *c, int64_t ldc);
-    /* C[m, n] (P) = A[m, k] B[k, n]: what softmax is taken of is not rounded. */
-    void (*gemm_scores)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                        const void *packed, void *c, int64_t ldc);
+    /* C[m, n] (P) = A[m, k] B[k, n] + bias[n] (P, may be NULL): what is not rounded, as it is
+     * exponentials that are taken of it. */
+    void (*gemm_unrounded)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                           const void *packed, const void *bias, void *c, int64_t ldc);
 
     /* --- depthwise convolution of one image; weight (P) in kernel layout [kh, kw, c] -----------
      */

@@ -106,9 +106,9 @@ void weld_attention_scores(const weld_attention_head *h, int input, int64_t row,
                            size_t packed) {
     const weld_tensor *t = &h->run->in[input];
     int64_t columns = t->shape.dim[2];
-    h->run->kernels->gemm_scores(count, h->s.lk, columns / h->s.heads,
-                                 weld_attention_rows(h, t, row), columns, h->scratch + packed,
-                                 h->scratch + h->l.scores, h->l.ld);
+    h->run->kernels->gemm_unrounded(count, h->s.lk, columns / h->s.heads,
+                                    weld_attention_rows(h, t, row), columns, h->scratch + packed,
+                                    NULL, h->scratch + h->l.scores, h->l.ld);
 }
 
 void weld_attention_p(const weld_attention_head *h, int64_t row, int64_t count) {

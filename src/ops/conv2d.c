@@ -6,11 +6,19 @@
  *           first channel of group + c]
  *
  * Where the padding is "same", pad_h and pad_w follow from the sizes, and there may be one more row
- * or column of it behind the input.
+ * or column of it behind the input. y is of x's type, or `unrounded` of the weight's; then the
+ * gradients of x and the weight are products with dy rounded to x's type.
  */
 #include "ops/conv2d.h"
 
+#include "base/error.h"
+#include "ops/products.h"
+
 enum { X, WEIGHT, BIAS };
+
+static bool is_product(weld_conv2d_path path) {
+    return path == WELD_CONV2D_POINTWISE || path == WELD_CONV2D_PATCHES;
+}
 
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
@@ -25,7 +33,11 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     }
     if (!status) {
         weld_conv2d_geometry g = weld_conv2d_geometry_of(a, in[X].shape, in[WEIGHT].shape);
-        out[0].dtype = in[X].dtype;
+        if (a->unrounded && !is_product(g.path)) {
+            return weld_fail(err, WELD_ERROR_SHAPE,
+                             "unrounded: convolutions with a group a channel round what they give");
+        }
+        out[0].dtype = a->unrounded ? in[WEIGHT].dtype : in[X].dtype;
         out[0].shape = weld_conv2d_output_shape(&g);
     }
     return status;
@@ -33,13 +45,14 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
 
 static void grad(const weld_gradient *of) {
     weld_value *x = of->node->inputs[X], *weight = of->node->inputs[WEIGHT];
+    weld_value *dy = weld_cast(of->g, of->dy[0], x->dtype);
+    weld_attributes a = of->node->attributes;
+    a.unrounded = false;
     if (of->wanted[X]) {
-        of->dx[X] =
-            weld_conv2d_input_grad(of->g, of->dy[0], weight, &of->node->attributes, x->shape);
+        of->dx[X] = weld_conv2d_input_grad(of->g, dy, weight, &a, x->shape);
     }
     if (of->wanted[WEIGHT]) {
-        of->dx[WEIGHT] =
-            weld_conv2d_weight_grad(of->g, x, of->dy[0], &of->node->attributes, weight->shape);
+        of->dx[WEIGHT] = weld_conv2d_weight_grad(of->g, x, dy, &a, weight->shape);
     }
     if (of->node->input_count > BIAS && of->wanted[BIAS]) {
         of->dx[BIAS] = weld_channel_sum(of->g, of->dy[0]);
@@ -94,9 +107,9 @@ static void patches_block(void *arg, int64_t item, int thread) {
         int64_t channel = i * g->out_group;
         const void *bias = weld_optional(run, BIAS) ? weld_at(&run->in[BIAS], channel) : NULL;
         run->kernels->im2col(w, x, i * g->in_group, g->in_group, begin, end, patches);
-        run->kernels->gemm_packed(
-            end - begin, g->out_group, g->patch, patches, g->patch,
-            packed + (size_t)i * call->packed_bytes, bias, false,
+        weld_multiply_packed(
+            run, end - begin, g->out_group, g->patch, patches, g->patch,
+            packed + (size_t)i * call->packed_bytes, bias,
             weld_at(&run->out[0], (image * w->oh * w->ow + begin) * g->out + channel), g->out);
     }
 }
@@ -133,7 +146,7 @@ const weld_op weld_op_conv2d = {
     .inputs = {2, 3},
     .outputs = 1,
     .attributes = WELD_ATTR_STRIDE | WELD_ATTR_PADDING | WELD_ATTR_GROUPS | WELD_ATTR_DILATION |
-                  WELD_ATTR_SAME,
+                  WELD_ATTR_SAME | WELD_ATTR_UNROUNDED,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_CONVOLUTION,
     .infer = infer,

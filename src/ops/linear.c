@@ -3,7 +3,8 @@
  *     linear_input_grad   dy [..., out], weight -> dx [..., in] = dy weight
  *     linear_weight_grad  dy, x -> dweight [out, in] = dy^T x, over all rows
  *
- * (dbias is channel_sum(dy)). The same products as a convolution's of 1 x 1. */
+ * (dbias is channel_sum(dy)). The same products as a convolution's of 1 x 1; `unrounded` as there.
+ */
 #include "base/error.h"
 #include "ops/ops.h"
 #include "ops/products.h"
@@ -27,7 +28,8 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
             weld_expect(&in[BIAS], parameter, WELD_SHAPE(in[WEIGHT].shape.dim[0]), "bias", err);
     }
     if (!status) {
-        out[0] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
+        out[0].dtype = node->attributes.unrounded ? parameter : in[X].dtype;
+        out[0].shape = in[X].shape;
         out[0].shape.dim[in[X].shape.rank - 1] = in[WEIGHT].shape.dim[0];
     }
     return status;
@@ -35,7 +37,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
 
 static void grad(const weld_gradient *of) {
     const weld_node *node = of->node;
-    weld_value *dy = of->dy[0];
+    weld_value *dy = weld_cast(of->g, of->dy[0], node->inputs[X]->dtype);
     if (of->wanted[X]) {
         of->dx[X] = weld_graph_node(of->g, &weld_op_linear_input_grad, NULL,
                                     (weld_value *[]){dy, node->inputs[WEIGHT]}, 2, 2);
@@ -45,7 +47,7 @@ static void grad(const weld_gradient *of) {
                                          (weld_value *[]){dy, node->inputs[X]}, 2, 2);
     }
     if (node->input_count > BIAS && of->wanted[BIAS]) {
-        of->dx[BIAS] = weld_channel_sum(of->g, dy);
+        of->dx[BIAS] = weld_channel_sum(of->g, of->dy[0]);
     }
 }
 
@@ -86,6 +88,7 @@ const weld_op weld_op_linear = {
     .name = "linear",
     .inputs = {2, 3},
     .outputs = 1,
+    .attributes = WELD_ATTR_UNROUNDED,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_BY_ROW,
     .infer = infer,

@@ -61,6 +61,15 @@ void weld_row_product_prepare(weld_row_product p, const weld_run *run, void *pre
     }
 }
 
+void weld_multiply_packed(const weld_run *run, int64_t m, int64_t n, int64_t k, const void *a,
+                          int64_t lda, const void *packed, const void *bias, void *c, int64_t ldc) {
+    if (run->out[0].dtype == run->kernels->dtype) {
+        run->kernels->gemm_packed(m, n, k, a, lda, packed, bias, false, c, ldc);
+    } else {
+        run->kernels->gemm_unrounded(m, n, k, a, lda, packed, bias, c, ldc);
+    }
+}
+
 typedef struct row_product_call {
     const weld_row_product *product;
     const weld_run *run;
@@ -73,14 +82,15 @@ static void multiply_chunk(const row_product_call *call, int64_t chunk, int64_t 
                            int64_t end) {
     const weld_row_product *p = call->product;
     const weld_kernels *kernels = call->run->kernels;
-    size_t size = weld_activation_size(kernels);
     int64_t column = chunk_begin(&call->chunks, chunk);
     const char *bias = p->bias;
-    kernels->gemm_packed(end - begin, chunk_begin(&call->chunks, chunk + 1) - column, p->k,
-                         (const char *)p->a + (size_t)(begin * p->k) * size, p->k,
-                         (const char *)call->run->prepared + (size_t)chunk * call->chunks.bytes,
-                         bias ? bias + (size_t)column * weld_parameter_size(kernels) : NULL, false,
-                         (char *)p->c + (size_t)(begin * p->n + column) * size, p->n);
+    weld_multiply_packed(
+        call->run, end - begin, chunk_begin(&call->chunks, chunk + 1) - column, p->k,
+        (const char *)p->a + (size_t)(begin * p->k) * weld_activation_size(kernels), p->k,
+        (const char *)call->run->prepared + (size_t)chunk * call->chunks.bytes,
+        bias ? bias + (size_t)column * weld_parameter_size(kernels) : NULL,
+        (char *)p->c + (size_t)(begin * p->n + column) * weld_dtype_size(call->run->out[0].dtype),
+        p->n);
 }
 
 static void row_product_item(void *arg, int64_t item, int thread) {

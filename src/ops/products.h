@@ -4,8 +4,14 @@
 
 #include "ops/ops.h"
 
+/* C[m, n] = A packed + bias, of the type of run->out[0]: activations, or parameters. */
+void weld_multiply_packed(const weld_run *run, int64_t m, int64_t n, int64_t k, const void *a,
+                          int64_t lda, const void *packed, const void *bias, void *c, int64_t ldc);
+
 /* c[rows, n] = a[rows, k] B[k, n] + bias[n] (bias may be NULL); element (i, j) of B is
- * b[i * row_stride + j * column_stride]. Split over blocks of rows. */
+ * b[i * row_stride + j * column_stride]; c is of the type of run->out[0]. Split over blocks of
+ * rows.
+ */
 typedef struct weld_row_product {
     int64_t rows, k, n;
     const void *a, *b, *bias;

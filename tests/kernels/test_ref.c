@@ -28,8 +28,10 @@ START_TEST(scores_are_products_of_packed_activations) {
         double packed[6], c[] = {NAN, NAN, 7, NAN, NAN, 7};
         ref()->pack_activations(3, 2, transposed ? b_t : b, transposed ? 1 : 2, transposed ? 3 : 1,
                                 packed);
-        ref()->gemm_scores(2, 2, 3, a, 3, packed, c, 3);
+        ref()->gemm_unrounded(2, 2, 3, a, 3, packed, NULL, c, 3);
         ASSERT_NEAR(6, c, 5, 11, 7, 14, 23, 7);
+        ref()->gemm_unrounded(2, 2, 3, a, 3, packed, (const double[]){100, 200}, c, 3);
+        ASSERT_NEAR(6, c, 105, 211, 7, 114, 223, 7);
     }
 }
 END_TEST
@@ -432,7 +434,7 @@ START_TEST(more_columns_than_are_summed_at_a_time) {
     ref()->depthwise_weight_grad(&g, x, weight, 0, 1, y[2]);
     ref()->gemm_packed(1, C, 1, &two, 1, x, weight, false, y[3], C);
     ref()->gemm_at_b(1, C, 1, &two, 1, x, C, false, y[4], C);
-    ref()->gemm_scores(1, C, 1, &two, 1, x, y[5], C);
+    ref()->gemm_unrounded(1, C, 1, &two, 1, x, NULL, y[5], C);
     for (int i = 0; i < C; i++) {
         ck_assert_double_eq_tol(y[0][i], x[i] * weight[i] + x[i], 1e-12);
         ck_assert_double_eq_tol(y[1][i], x[i] * weight[i], 1e-12);

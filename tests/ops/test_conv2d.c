@@ -6,7 +6,7 @@ typedef struct conv_case {
     int kernel[2], stride[2], padding[2], groups;
     bool bias;
     int dilation[2];
-    bool same;
+    bool same, unrounded;
 } conv_case;
 
 static weld_value *build(weld_graph *g, weld_value *const *x, const void *options) {
@@ -16,7 +16,13 @@ static weld_value *build(weld_graph *g, weld_value *const *x, const void *option
                              .groups = c->groups,
                              .dilation = {c->dilation[0], c->dilation[1]},
                              .same = c->same};
-    return weld_conv2d(g, x[0], x[1], c->bias ? x[2] : NULL, o);
+    weld_value *y = weld_conv2d(g, x[0], x[1], c->bias ? x[2] : NULL, o);
+    if (!y || !c->unrounded) {
+        return y;
+    }
+    weld_node unrounded = *y->producer;
+    unrounded.attributes.unrounded = true;
+    return weld_graph_copy_node(g, &unrounded, unrounded.inputs);
 }
 
 static void check_cases(const conv_case *cases, size_t count) {
@@ -133,6 +139,48 @@ START_TEST(many_rows_are_right) {
 }
 END_TEST
 
+/* Of the same factors, so that nothing is rounded on the way: bf16 and f32 must give alike. */
+static void check_unrounded(const conv_case *c, const char *isa) {
+    const check_leaf leaves[] = {
+        {WELD_SHAPE(c->n, c->h, c->w, c->in), -1, 1, false},
+        {WELD_SHAPE(c->out, c->in, c->kernel[0], c->kernel[1]), -1, 1, false},
+        {WELD_SHAPE(c->out), -1, 1, false}};
+    check_net exact = check_make(WELD_F32, leaves, 3, build, c);
+    check_net narrow = check_make_narrow(WELD_F32, leaves, 3, 1, build, c);
+    check_shorten(exact.weights);
+    check_shorten(narrow.weights);
+    weld_session *s = check_session(&exact, 1, "ref"), *t = check_session(&narrow, 2, isa);
+    weld_session_run(s, CHECK_STEP);
+    weld_session_run(t, CHECK_STEP);
+    const char *const names[] = {"y", "d1", "d2"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        weld_tensor x = weld_session_output(s, names[i]), y = weld_session_output(t, names[i]);
+        for (int64_t j = 0; j < weld_shape_count(&x.shape); j++) {
+            const double off = fabs(check_get(&x, j) - check_get(&y, j));
+            ck_assert_msg(off < 1e-5, "%s: %s[%lld] is off by %g", isa, names[i], (long long)j,
+                          off);
+        }
+    }
+    weld_session_free(s);
+    weld_session_free(t);
+    check_free(&exact);
+    check_free(&narrow);
+}
+
+START_TEST(what_shall_not_be_rounded_is_not) {
+    const conv_case cases[] = {
+        {2, 5, 3, 9, 12, {1, 1}, {1, 1}, {0, 0}, 1, true, .unrounded = true},
+        {1, 4, 6, 33, 50, {1, 1}, {1, 1}, {0, 0}, 1, true, .unrounded = true},
+        {2, 8, 9, 4, 7, {3, 3}, {2, 2}, {1, 1}, 1, true, .unrounded = true}};
+    check_cases(cases, sizeof cases / sizeof *cases);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
+            check_unrounded(&cases[i], weld_kernels_available(WELD_BF16, v));
+        }
+    }
+}
+END_TEST
+
 START_TEST(convolution_is_cross_correlation) {
     const conv_case c = {1, 3, 3, 1, 1, {2, 2}, {1, 1}, {0, 0}, 1, false};
     check_leaf leaves[] = {{WELD_SHAPE(1, 3, 3, 1), 0, 1, false},
@@ -241,6 +289,10 @@ START_TEST(what_does_not_fit_is_refused_with_the_reason) {
     check_refused((check_leaf[]){x, small}, 2, build, &twice, "padding 1 and \"same\"");
     const conv_case negative = {.groups = 1, .stride = {-1, 1}};
     check_refused((check_leaf[]){x, small}, 2, build, &negative, "stride -1");
+    const conv_case unrounded = {.groups = 4, .unrounded = true};
+    check_leaf each = {WELD_SHAPE(4, 1, 3, 3), 0, 1, false};
+    check_refused((check_leaf[]){x, each}, 2, build, &unrounded,
+                  "unrounded: convolutions with a group a channel round what they give");
     const conv_case bias = {.groups = 1, .bias = true};
     check_leaf wrong = {WELD_SHAPE(3), 0, 1, false};
     check_refused((check_leaf[]){x, small, wrong}, 3, build, &bias, "bias must be f64 [2]");
@@ -254,6 +306,6 @@ RUN_SUITE("ops/conv2d", pointwise_convolution_is_right_for_odd_sizes_and_tails,
           convolution_of_one_tap_with_stride_or_padding_is_right,
           grouped_convolution_is_right_and_may_multiply_channels, dilated_convolution_is_right,
           convolution_with_the_same_padding_is_right, large_weights_are_right, many_rows_are_right,
-          convolution_is_cross_correlation,
+          what_shall_not_be_rounded_is_not, convolution_is_cross_correlation,
           a_gradient_is_asked_of_the_weight_alone_where_x_is_an_input,
           gradients_follow_the_batch_of_the_session, what_does_not_fit_is_refused_with_the_reason)

@@ -106,6 +106,60 @@ START_TEST(what_is_small_stays_f32) {
 }
 END_TEST
 
+/* Every number of f32 that is one of bf16 too. */
+static bool is_bf16(const weld_tensor *t) {
+    bool all = true;
+    for (int64_t i = 0; i < weld_shape_count(&t->shape); i++) {
+        uint32_t bits;
+        memcpy(&bits, (const float *)t->data + i, sizeof bits);
+        all = all && (bits & 0xffff) == 0;
+    }
+    return all;
+}
+
+/* Two branches of a map, side by side: one ends in a convolution, one in a linear layer; the map
+ * itself is an output too, as is what a convolution makes of each channel. */
+START_TEST(what_the_last_layers_give_is_not_rounded) {
+    weld_graph *g, *whole, *inside;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "images", WELD_SHAPE(2, 4, 4, 3));
+    x = weld_relu(g, network_conv(g, "map", x, 8, 3, 1, 1));
+    weld_value *a = weld_reshape(g, network_conv(g, "a", x, 5, 1, 1, 1), WELD_SHAPE(-1, 16, 5));
+    weld_value *b = weld_reshape(g, x, WELD_SHAPE(-1, 16, 8));
+    b = weld_linear(g, b, network_parameter(g, "b", "weight", WELD_SHAPE(5, 8)), NULL);
+    weld_output(g, "map", x);
+    weld_output(g, "logits", weld_concat(g, (weld_value *[]){a, b}, 2, 1));
+    weld_output(g, "each", network_conv(g, "each", x, 8, 3, 1, 8));
+    weld_error err = {0};
+    whole = narrow(g);
+    ck_assert_int_eq(weld_precision_bf16_inside(g, &inside, &err), WELD_OK);
+    weld_weights *w = network_weights(g);
+    for (int v = 0; weld_kernels_available(WELD_BF16, v); v++) {
+        const char *isa = weld_kernels_available(WELD_BF16, v);
+        weld_session *s = network_session(whole, w, (weld_session_options){.isa = isa});
+        weld_session *t = network_session(inside, w, (weld_session_options){.isa = isa});
+        network_fill(s, 3, 0);
+        network_fill(t, 3, 0);
+        weld_session_run(s, 0);
+        weld_session_run(t, 0);
+        const char *const names[] = {"map", "logits", "each"};
+        for (int i = 0; i < 3; i++) {
+            const weld_tensor out = weld_session_output(s, names[i]);
+            const weld_tensor rounded = weld_session_output(t, names[i]);
+            ck_assert_msg(is_bf16(&out) == (i != 1), "%s: %s", isa, names[i]);
+            ck_assert_msg(is_bf16(&rounded), "%s: %s", isa, names[i]);
+            ck_assert_double_lt(distance(&rounded, &out), 0.004); /* a rounding: at most 2^-8 */
+        }
+        weld_session_free(s);
+        weld_session_free(t);
+    }
+    weld_weights_free(w);
+    weld_graph_free(g);
+    weld_graph_free(whole);
+    weld_graph_free(inside);
+}
+END_TEST
+
 START_TEST(a_value_is_cast_once_for_all_who_need_it_as_f32) {
     weld_graph *g, *lower;
     ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
@@ -179,5 +233,6 @@ END_TEST
 
 RUN_SUITE("passes/precision", a_network_in_bf16_says_what_it_says_in_f32,
           leaves_and_outputs_stay_as_they_are, what_is_small_stays_f32,
-          a_value_is_cast_once_for_all_who_need_it_as_f32, bf16_halves_the_arena,
-          a_value_that_is_not_finite_is_found_in_bf16, only_graphs_of_f32_are_taken)
+          what_the_last_layers_give_is_not_rounded, a_value_is_cast_once_for_all_who_need_it_as_f32,
+          bf16_halves_the_arena, a_value_that_is_not_finite_is_found_in_bf16,
+          only_graphs_of_f32_are_taken)

@@ -65,9 +65,10 @@ void weld_bf16_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const voi
     multiply_packed(true, m, n, k, a, lda, packed, bias, accumulate, c, ldc);
 }
 
-void weld_bf16_avx512bf16_gemm_scores(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                                      const void *packed, void *c, int64_t ldc) {
-    multiply_packed(false, m, n, k, a, lda, packed, NULL, false, c, ldc);
+void weld_bf16_avx512bf16_gemm_unrounded(int64_t m, int64_t n, int64_t k, const void *a,
+                                         int64_t lda, const void *packed, const void *bias, void *c,
+                                         int64_t ldc) {
+    multiply_packed(false, m, n, k, a, lda, packed, bias, false, c, ldc);
 }
 
 /* C (+)= A^T B of a block of each: both are paired along k; A's pairs are then broadcast. */

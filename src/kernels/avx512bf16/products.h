@@ -23,8 +23,9 @@ void weld_bf16_avx512bf16_gemm_packed(int64_t m, int64_t n, int64_t k, const voi
                                       void *c, int64_t ldc);
 void weld_bf16_avx512bf16_pack_activations(int64_t k, int64_t n, const void *b, int64_t row_stride,
                                            int64_t column_stride, void *packed);
-void weld_bf16_avx512bf16_gemm_scores(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                                      const void *packed, void *c, int64_t ldc);
+void weld_bf16_avx512bf16_gemm_unrounded(int64_t m, int64_t n, int64_t k, const void *a,
+                                         int64_t lda, const void *packed, const void *bias, void *c,
+                                         int64_t ldc);
 void weld_bf16_avx512bf16_gemm_at_b(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
                                     const void *b, int64_t ldb, bool accumulate, void *c,
                                     int64_t ldc);

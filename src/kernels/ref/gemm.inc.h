@@ -71,10 +71,11 @@ static void gemm_packed(int64_t m, int64_t n, int64_t k, const void *a_, int64_t
     }
 }
 
-/* C[m, n] = A[m, k] packed[k, n] */
-static void gemm_scores(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
-                        const void *packed_, void *c_, int64_t ldc) {
+/* C[m, n] = A[m, k] packed[k, n] + bias[n], of parameters' type */
+static void gemm_unrounded(int64_t m, int64_t n, int64_t k, const void *a_, int64_t lda,
+                           const void *packed_, const void *bias_, void *c_, int64_t ldc) {
     const real *a = a_, *packed = packed_;
+    const param *bias = bias_;
     param *c = c_;
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j0 = 0; j0 < n; j0 += COLUMNS) {
@@ -82,6 +83,7 @@ static void gemm_scores(int64_t m, int64_t n, int64_t k, const void *a_, int64_t
             double sum[COLUMNS] = {0};
             add_products(k, count, a + i * lda, 1, packed + j0, n, sum);
             for (int64_t j = 0; j < count; j++) {
+                sum[j] += bias ? (double)bias[j0 + j] : 0.0;
                 c[i * ldc + j0 + j] = (param)sum[j];
             }
         }

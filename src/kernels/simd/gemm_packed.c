@@ -86,7 +86,7 @@ void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a_, int64_t 
     }
 }
 
-void SIMD(gemm_scores)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                       const void *packed, void *c, int64_t ldc) {
-    SIMD(gemm_packed)(m, n, k, a, lda, packed, NULL, false, c, ldc);
+void SIMD(gemm_unrounded)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                          const void *packed, const void *bias, void *c, int64_t ldc) {
+    SIMD(gemm_packed)(m, n, k, a, lda, packed, bias, false, c, ldc);
 }

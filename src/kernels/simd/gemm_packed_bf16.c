@@ -69,14 +69,14 @@ static void multiply_tile(const panel_product *p, int64_t rows, const tvalue *a,
         for (int64_t j = 0; j < p->columns; j += V_LANES) {
             const vlanes lanes = v_lanes_at(j, p->columns);
             vfloat total = v_load_all(sum + r * p->vectors * V_LANES + j);
+            if (p->bias) {
+                total = total + v_load(p->bias + j, lanes);
+            }
             if (to->whole) {
                 v_store(to->whole + at + j, lanes, total);
                 continue;
             }
             tvalue *c = to->rounded + at + j;
-            if (p->bias) {
-                total = total + v_load(p->bias + j, lanes);
-            }
             if (p->accumulate) {
                 total = total + t_load(c, lanes);
             }
@@ -110,7 +110,7 @@ void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t l
     multiply(m, n, k, a, lda, packed, bias, accumulate, &(result){.rounded = c, .ldc = ldc});
 }
 
-void SIMD(gemm_scores)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                       const void *packed, void *c, int64_t ldc) {
-    multiply(m, n, k, a, lda, packed, NULL, false, &(result){.whole = c, .ldc = ldc});
+void SIMD(gemm_unrounded)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                          const void *packed, const void *bias, void *c, int64_t ldc) {
+    multiply(m, n, k, a, lda, packed, bias, false, &(result){.whole = c, .ldc = ldc});
 }

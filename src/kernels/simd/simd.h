@@ -15,8 +15,8 @@ void SIMD(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t l
                        const void *packed, const void *bias, bool accumulate, void *c, int64_t ldc);
 void SIMD(gemm_at_b)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *b,
                      int64_t ldb, bool accumulate, void *c, int64_t ldc);
-void SIMD(gemm_scores)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
-                       const void *packed, void *c, int64_t ldc);
+void SIMD(gemm_unrounded)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                          const void *packed, const void *bias, void *c, int64_t ldc);
 
 void SIMD(depthwise)(const weld_window *g, const void *x, const void *weight, const void *bias,
                      int64_t row_begin, int64_t row_end, void *y);

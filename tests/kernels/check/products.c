@@ -53,30 +53,32 @@ static void draw_at_b(trial *t, weld_random *r) {
              t->accumulate ? ", accumulate" : "");
 }
 
-static void call_scores(const weld_kernels *k, void *const *p, const trial *t) {
+static void call_unrounded(const weld_kernels *k, void *const *p, const trial *t) {
     void *packed = scratch(k->packed_size(t->k, t->n) * weld_dtype_size(k->dtype));
     const int64_t row_stride = t->transpose_b ? 1 : t->array[1].stride;
     const int64_t column_stride = t->transpose_b ? t->array[1].stride : 1;
     k->pack_activations(t->k, t->n, p[1], row_stride, column_stride, packed);
-    k->gemm_scores(t->m, t->n, t->k, p[0], t->array[0].stride, packed, p[2], t->array[2].stride);
+    k->gemm_unrounded(t->m, t->n, t->k, p[0], t->array[0].stride, packed, p[2], p[3],
+                      t->array[3].stride);
 }
 
-static void draw_scores(trial *t, weld_random *r) {
+static void draw_unrounded(trial *t, weld_random *r) {
     draw_sizes(t, r);
-    t->call = call_scores;
+    t->call = call_unrounded;
     t->accumulate = false;
     t->transpose_b = t->fixed || draw_chance(r, 0.5);
     const int64_t rows = t->transpose_b ? t->n : t->k, width = t->transpose_b ? t->k : t->n;
     add_array(t, r, "a", INPUT, t->m, t->k, t->k + gap(r));
     add_array(t, r, "b", INPUT, rows, width, width + gap(r));
+    add_parameters(t, r, "bias", INPUT, 1, t->n, t->n)->absent = draw_chance(r, 0.5);
     add_parameters(t, r, "c", OUTPUT, t->m, t->n, t->n + gap(r));
-    describe(t, "m %lld n %lld k %lld%s", (long long)t->m, (long long)t->n, (long long)t->k,
-             t->transpose_b ? ", b transposed" : "");
+    describe(t, "m %lld n %lld k %lld%s%s", (long long)t->m, (long long)t->n, (long long)t->k,
+             t->transpose_b ? ", b transposed" : "", t->array[2].absent ? "" : ", bias");
 }
 
 const kernel_check product_checks[] = {
     {"gemm_packed", 150, draw_packed},
     {"gemm_at_b", 100, draw_at_b},
-    {"gemm_scores", 100, draw_scores},
+    {"gemm_unrounded", 100, draw_unrounded},
     {0},
 };

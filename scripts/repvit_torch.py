@@ -182,6 +182,17 @@ class RepViT(nn.Module):
         return self.classifier(self.features(x).mean((2, 3)))
 
 
+def start(model):
+    """What its authors start it from, where that is not PyTorch's own choice: a channel mixer adds
+    nothing at first."""
+    for module in model.modules():
+        if isinstance(module, Residual):
+            nn.init.zeros_(module.m[2].bn.weight)
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+
+
 # --- timm's tree ------------------------------------------------------------------------------
 
 

@@ -26,6 +26,7 @@ import yaml
 from PIL import Image
 
 import detection_torch
+import repvit_torch
 import yolo11_torch
 
 FILL = 114
@@ -195,6 +196,7 @@ def main():
     model = yolo11_torch.YOLO11RepViT((recipe["model"]["width"], 0.5, recipe["model"]["max_channels"], False),
                                       recipe["model"]["channels"], recipe["model"]["depths"],
                                       len(train.categories), normalize=False)
+    repvit_torch.start(model.backbone)
     kept = copy.deepcopy(model)
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]

@@ -123,12 +123,7 @@ def make_net(model, classes, size):
         families_torch.start(model["name"], net)
         return net
     net = repvit_torch.RepViT(model["channels"], model["depths"], classes, model["stem_stride"])
-    for module in net.modules():
-        if isinstance(module, repvit_torch.Residual):
-            torch.nn.init.zeros_(module.m[2].bn.weight)
-        if isinstance(module, torch.nn.Linear):
-            torch.nn.init.trunc_normal_(module.weight, std=0.02)
-            torch.nn.init.zeros_(module.bias)
+    repvit_torch.start(net)
     return net
 
 

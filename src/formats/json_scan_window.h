@@ -1,0 +1,42 @@
+/* The part of a file that a scan has in memory, and its characters; see json_scan.h. */
+#ifndef WELD_FORMATS_JSON_SCAN_WINDOW_H
+#define WELD_FORMATS_JSON_SCAN_WINDOW_H
+
+#include "formats/json_scan.h"
+
+enum { WELD_SCAN_WINDOW = 1 << 18 }; /* bytes */
+
+struct weld_scan {
+    const char *path;
+    weld_error *err; /* may be NULL */
+    weld_status status;
+    int descriptor;
+    uint64_t size, at; /* of the file; of window[0] in it */
+    size_t next, filled;
+    bool first; /* the next key or element is the first of its object or list */
+    weld_text text;
+    unsigned char window[WELD_SCAN_WINDOW];
+};
+
+/* The next part of the file; false at its end and after errors. */
+bool weld_scan_refill(weld_scan *s);
+
+/* The next character, without taking it; -1: the end, or an error. */
+static inline int weld_scan_character(weld_scan *s) {
+    return s->next < s->filled || weld_scan_refill(s) ? s->window[s->next] : -1;
+}
+
+static inline int weld_scan_past_space(weld_scan *s) {
+    int c;
+    while ((c = weld_scan_character(s)) == ' ' || c == '\n' || c == '\r' || c == '\t') {
+        s->next++;
+    }
+    return s->status ? -1 : c;
+}
+
+/* An error of what comes next, in whose place `what` is expected. */
+void weld_scan_expected(weld_scan *s, const char *what);
+/* The character c, past space; false: an error. */
+bool weld_scan_take(weld_scan *s, int c, const char *what);
+
+#endif

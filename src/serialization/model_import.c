@@ -9,106 +9,13 @@
 #include "formats/shards.h"
 #include "models/models.h"
 #include "serialization/hub_config.h"
+#include "serialization/import_options.h"
 #include "serialization/model_metadata.h"
 #include "serialization/model_layout.h"
 #include "serialization/model_text.h"
 #include "serialization/said_variant.h"
 #include "serialization/state_load.h"
 #include "passes/reparameterize.h"
-
-/* An option that the file states too must be the same. */
-static weld_status agree(const char *path, const char *what, int stated, int wanted,
-                         weld_error *err) {
-    if (wanted && wanted != stated) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: %s %d is asked for, but the file's is %d: leave it out", path, what,
-                         wanted, stated);
-    }
-    return WELD_OK;
-}
-
-/* The row of "key=value" in a family, if it is one that tensors do not tell. */
-static weld_status find_untold(const char *path, const weld_model_config *config, const char *given,
-                               const weld_key **key, const char **value, weld_error *err) {
-    const weld_model_family *family = weld_family_of(config);
-    char name[64], known[256];
-    const char *equals = strchr(given, '=');
-    size_t length = equals ? (size_t)(equals - given) : strlen(given);
-    snprintf(name, sizeof name, "%.*s", (int)(length < sizeof name ? length : 0), given);
-    *key = equals ? weld_key_find(family->keys, family->key_count, name) : NULL;
-    *value = equals + 1;
-    if (!*key || !((*key)->flags & WELD_KEY_UNTOLD)) {
-        weld_key_names(family->keys, family->key_count, WELD_KEY_UNTOLD, known, sizeof known);
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: '%.80s' is asked for, but tensors of a %s tell it, or it has no such "
-                         "key: %s%s",
-                         path, given, family->name, *known ? "give only " : "give none", known);
-    }
-    return WELD_OK;
-}
-
-/* Set what tensors do not tell as it is asked for; what the file states itself must be the same. */
-static weld_status take_untold(const char *path, const weld_import_options *o, bool stated,
-                               weld_model_config *config, weld_error *err) {
-    for (size_t i = 0; i < o->set_count; i++) {
-        const weld_key *key;
-        const char *value;
-        weld_model_config set = *config;
-        char is[128], title[64];
-        WELD_TRY(find_untold(path, config, o->set[i], &key, &value, err));
-        weld_status status = weld_model_config_set(&set, key->name, value, err);
-        if (status) {
-            return weld_fail_context(err, status, "%s", path);
-        }
-        if (stated && !weld_key_equal(key, set.values, config->values)) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "%s: %s %s is asked for, but the file's is %s: leave it out", path,
-                             weld_key_title(key, title, sizeof title), value,
-                             weld_key_text(key, config->values, ", ", is, sizeof is));
-        }
-        *config = set;
-    }
-    return WELD_OK;
-}
-
-/* Names that are given must be the file's, or it has none and takes them. */
-static weld_status take_class_names(const char *path, const weld_import_options *o,
-                                    weld_model_file *mf, weld_error *err) {
-    int count = mf->config.num_classes;
-    if (!o->class_names) {
-        return WELD_OK;
-    }
-    if (o->num_classes != count) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: names of %d classes are given, but the file has %d classes", path,
-                         o->num_classes, count);
-    }
-    for (int i = 0; mf->class_names && i < count; i++) {
-        if (strcmp(mf->class_names[i], o->class_names[i]) != 0) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "%s: class %d is to be called '%.100s', but the file calls it "
-                             "'%.100s': leave the names out",
-                             path, i, o->class_names[i], mf->class_names[i]);
-        }
-    }
-    if (mf->class_names) {
-        return WELD_OK;
-    }
-    mf->class_names = weld_alloc((size_t)count, sizeof *mf->class_names);
-    for (int i = 0; mf->class_names && i < count; i++) {
-        mf->class_names[i] = weld_strdup(o->class_names[i]);
-        if (!mf->class_names[i]) {
-            return weld_fail_memory(err, "class names");
-        }
-    }
-    return mf->class_names ? WELD_OK : weld_fail_memory(err, "class names");
-}
-
-static weld_status check_variant(const char *path, const weld_model_config *config,
-                                 const char *name, weld_error *err) {
-    weld_status status = name ? weld_model_check_variant(config, name, err) : WELD_OK;
-    return status ? weld_fail_context(err, status, "%s", path) : WELD_OK;
-}
 
 /* Of a checkpoint's two networks, the moving average in place of the weights as they were. */
 static weld_status choose_average(const char *path, const char *key, weld_model_file *mf,
@@ -127,42 +34,17 @@ static weld_status choose_average(const char *path, const char *key, weld_model_
     return WELD_OK;
 }
 
-/* What a file states is not to be stated otherwise. */
-static weld_status check_preprocessing(const char *path, const weld_import_options *o,
-                                       const weld_preprocessing *p, weld_error *err) {
-    bool same = (o->crop_fraction == 0 || o->crop_fraction == p->crop_fraction) &&
-                (!o->interpolation || *o->interpolation == p->interpolation) &&
-                (!o->resize || *o->resize == p->resize) &&
-                (!o->scale16 || o->scale16 == p->scale16);
-    for (int c = 0; c < 3; c++) {
-        same =
-            same && (!o->mean || o->mean[c] == p->mean[c]) && (!o->std || o->std[c] == p->std[c]);
-    }
-    if (o->height && (o->height != p->height || o->width != p->width)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: input size %d x %d is asked for, but the file's is %d x %d: leave it "
-                         "out",
-                         path, o->height, o->width, p->height, p->width);
-    }
-    return same ? WELD_OK
-                : weld_fail(err, WELD_ERROR_ARGUMENT,
-                            "%s: mean %g %g %g, std %g %g %g, crop %g, scale16 %d, interpolation "
-                            "and resizing are in the file: leave out what says otherwise",
-                            path, (double)p->mean[0], (double)p->mean[1], (double)p->mean[2],
-                            (double)p->std[0], (double)p->std[1], (double)p->std[2],
-                            p->crop_fraction, p->scale16);
-}
-
 /* A file that weld wrote states everything. */
 static weld_status read_store(const char *path, const weld_import_options *o, weld_model_file *mf,
                               weld_error *err) {
     WELD_TRY(weld_model_store_read(path, mf, err));
     WELD_TRY(o->key ? choose_average(path, o->key, mf, err) : WELD_OK);
-    WELD_TRY(check_variant(path, &mf->config, o->model, err));
-    WELD_TRY(agree(path, "number of classes", mf->config.num_classes, o->num_classes, err));
-    WELD_TRY(take_untold(path, o, true, &mf->config, err));
-    WELD_TRY(check_preprocessing(path, o, &mf->preprocessing, err));
-    return take_class_names(path, o, mf, err);
+    WELD_TRY(weld_import_check_variant(path, &mf->config, o->model, err));
+    WELD_TRY(weld_import_check_number(path, "number of classes", mf->config.num_classes,
+                                      o->num_classes, err));
+    WELD_TRY(weld_import_take_untold(path, o, true, &mf->config, err));
+    WELD_TRY(weld_import_check_preprocessing(path, o, &mf->preprocessing, err));
+    return weld_import_take_class_names(path, o, mf, err);
 }
 
 /* --- Weights of other programs ---------------------------------------------------------------- */
@@ -191,7 +73,7 @@ static weld_status take_stated_config(importing *im, const char *text, const cha
     weld_model_config c;
     WELD_TRY(weld_model_config_from_text(text, where, &c, im->err));
     if (!weld_model_is_in_files_alone(&c)) { /* else it is all that there is to go by */
-        WELD_TRY(check_variant(im->path, found, c.name, im->err));
+        WELD_TRY(weld_import_check_variant(im->path, found, c.name, im->err));
     }
     const unsigned unseen = WELD_KEY_UNTOLD | (im->found.merged ? WELD_KEY_MERGED_AWAY : 0);
     bool same = c.num_classes == found->num_classes || im->found.headless;
@@ -205,7 +87,7 @@ static weld_status take_stated_config(importing *im, const char *text, const cha
                          where);
     }
     im->mf->config = c;
-    return take_untold(im->path, im->options, true, &im->mf->config, im->err);
+    return weld_import_take_untold(im->path, im->options, true, &im->mf->config, im->err);
 }
 
 static weld_status settle_config(importing *im) {
@@ -219,10 +101,11 @@ static weld_status settle_config(importing *im) {
         weld_said_variant_find_in_name(im->path, c, &im->said);
     }
     WELD_TRY(weld_said_variant_check(&im->said, im->path, c, im->err));
-    WELD_TRY(agree(im->path, "number of classes", c->num_classes, o->num_classes, im->err));
+    WELD_TRY(weld_import_check_number(im->path, "number of classes", c->num_classes, o->num_classes,
+                                      im->err));
     if (!text) {
         WELD_TRY(weld_said_variant_take(&im->said, c, im->err));
-        WELD_TRY(take_untold(im->path, o, false, c, im->err));
+        WELD_TRY(weld_import_take_untold(im->path, o, false, c, im->err));
     }
     if (!weld_model_is_variant(im->said.name)) {
         return WELD_OK;
@@ -239,33 +122,6 @@ static weld_status settle_config(importing *im) {
         WELD_TRY(weld_key_set(key, c->values, layout, im->err));
     }
     return WELD_OK;
-}
-
-/* What options say of the preprocessing, in the place of what is assumed. */
-static weld_status take_preprocessing(importing *im, weld_preprocessing *p) {
-    const weld_import_options *o = im->options;
-    p->scale16 = o->scale16 ? o->scale16 : p->scale16;
-    const bool sized = o->height || o->width;
-    p->height = sized ? o->height : p->height;
-    p->width = sized ? o->width : p->width;
-    p->resize = o->resize ? *o->resize : p->resize;
-    p->crop_fraction = o->crop_fraction != 0 ? o->crop_fraction : p->crop_fraction;
-    p->interpolation = o->interpolation ? *o->interpolation : p->interpolation;
-    for (int c = 0; c < 3; c++) {
-        p->mean[c] = o->mean ? o->mean[c] : p->mean[c];
-        p->std[c] = o->std ? o->std[c] : p->std[c];
-    }
-    if (o->mean) {
-        weld_preprocessing_pad_with_mean(p);
-    }
-    weld_status status = weld_preprocessing_check(p, im->err);
-    status =
-        status ? status : weld_model_check_input(&im->mf->config, p->height, p->width, im->err);
-    return status ? weld_fail_context(im->err, status, "%s", im->path) : WELD_OK;
-}
-
-static bool states_all(const weld_import_options *o) {
-    return o->height && o->crop_fraction != 0 && o->interpolation && o->mean && o->std;
 }
 
 /* Of the hub's file beside the weights, if it is theirs. */
@@ -305,7 +161,7 @@ static weld_status settle_preprocessing(importing *im) {
                              "%s: says images of %d, but its tables of positions are for %d", where,
                              p->height, im->found.input_size);
         }
-        return check_preprocessing(im->path, im->options, p, im->err);
+        return weld_import_check_preprocessing(im->path, im->options, p, im->err);
     }
     *p = weld_model_usual_preprocessing(&im->mf->config, im->found.naming);
     p->height = im->found.input_size ? im->found.input_size : p->height;
@@ -319,10 +175,12 @@ static weld_status settle_preprocessing(importing *im) {
     if (!status && hub->path[0]) {
         status = take_hub_config(im, hub);
     }
-    im->mf->origin.usual = !hub->path[0] && !states_all(im->options);
+    im->mf->origin.usual = !hub->path[0] && !weld_import_states_preprocessing(im->options);
     weld_hub_config_free(hub);
     weld_free(hub);
-    status = status ? status : take_preprocessing(im, p);
+    status =
+        status ? status
+               : weld_import_take_preprocessing(im->path, im->options, &im->mf->config, p, im->err);
     im->mf->origin.tables_from = im->found.input_size != p->height ? im->found.input_size : 0;
     return status;
 }
@@ -333,7 +191,7 @@ static weld_status settle_class_names(importing *im) {
     WELD_TRY(text ? weld_class_names_from_text(text, where, im->mf->config.num_classes,
                                                &im->mf->class_names, im->err)
                   : WELD_OK);
-    return take_class_names(im->path, im->options, im->mf, im->err);
+    return weld_import_take_class_names(im->path, im->options, im->mf, im->err);
 }
 
 /* The element types of the weights. */

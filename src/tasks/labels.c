@@ -7,6 +7,15 @@
 #include "serialization/name_list.h"
 #include "tasks/task.h"
 
+static const char *task_of_boxes(void) {
+    for (size_t i = 0; i < weld_task_count; i++) {
+        if (weld_tasks[i]->annotation->of_boxes) {
+            return weld_tasks[i]->name;
+        }
+    }
+    return "boxes";
+}
+
 weld_status weld_task_check_data(const weld_task *task, const weld_dataset *ds, weld_error *err) {
     const bool has_boxes = weld_dataset_has_boxes(ds);
     if (has_boxes == task->annotation->of_boxes) {
@@ -15,8 +24,8 @@ weld_status weld_task_check_data(const weld_task *task, const weld_dataset *ds, 
     if (has_boxes) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: has boxes, which networks for %s do not learn: give a folder of "
-                         "class folders, or a network for detection",
-                         weld_dataset_path(ds), task->name);
+                         "class folders, or a network for %s",
+                         weld_dataset_path(ds), task->name, task_of_boxes());
     }
     char above[PATH_MAX];
     const bool is_within = weld_layout_above(weld_dataset_path(ds), above);

@@ -79,31 +79,6 @@ START_TEST(the_worst_images_come_by_loss_and_equal_ones_by_index) {
 }
 END_TEST
 
-START_TEST(confusion_takes_memory_by_what_was_confused_not_by_classes) {
-    enum { CLASSES = 21841, IMAGES = 200000 };
-    weld_evaluation_details d = {0};
-    ck_assert_int_eq(weld_evaluation_details_begin(&d, CLASSES, NULL), WELD_OK);
-    weld_random random = weld_random_start(3, 0, 0, WELD_RANDOM_TEST);
-    for (int i = 0; i < IMAGES; i++) {
-        int label = (int)weld_random_below(&random, 50) * 400;
-        count(&d, i, score(label, (int)weld_random_below(&random, 40) * 500, 0.5, 1));
-    }
-    weld_evaluation_details_finish(&d);
-    const weld_confusion_cell *cells = d.confusion.cells.data;
-    int64_t sum = 0;
-    ck_assert_uint_eq(d.confusion.cells.count, 2000);
-    ck_assert_uint_le(d.confusion.cells.capacity, 20000);
-    for (size_t i = 0; i < d.confusion.cells.count; i++) {
-        sum += cells[i].count;
-        ck_assert(
-            i == 0 || cells[i - 1].truth < cells[i].truth ||
-            (cells[i - 1].truth == cells[i].truth && cells[i - 1].predicted < cells[i].predicted));
-    }
-    ck_assert_int_eq(sum, IMAGES);
-    weld_evaluation_details_free(&d);
-}
-END_TEST
-
 START_TEST(memory_that_is_short_is_an_error) {
     weld_evaluation_details d = {0};
     weld_image_score s = score(0, 0, 1, 0);
@@ -408,7 +383,6 @@ END_TEST
 RUN_SUITE("tasks/evaluation_details", classes_and_confusion_are_those_counted_by_hand,
           bins_of_calibration_hold_their_upper_edge,
           the_worst_images_come_by_loss_and_equal_ones_by_index,
-          confusion_takes_memory_by_what_was_confused_not_by_classes,
           records_made_apart_and_counted_in_order_are_one_evaluation,
           memory_that_is_short_is_an_error, all_details_are_those_of_numpy,
           evaluation_json_has_what_it_promises,

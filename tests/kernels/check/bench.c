@@ -82,6 +82,7 @@ static const bench_case cases[] = {
     WINDOW(window_checks, "max_pool_grad", 112, 48, 3, 2, 56),
     WINDOW(window_checks, "im2col", 224, 3, 3, 2, 112),
     WINDOW(window_checks, "im2col", 112, 24, 3, 2, 56),
+    WINDOW(window_checks, "im2col", 80, 64, 3, 1, 80),
     WINDOW(window_checks, "col2im", 112, 24, 3, 2, 56),
     WINDOW(window_checks, "resample", 28, 96, 3, 1, 56),
 };

@@ -26,15 +26,17 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
 
 /* Rows [begin, end): what each input has under one index of the dimensions before the axis. */
 static void join_rows(const weld_run *run, int64_t begin, int64_t end) {
-    int axis = run->node->attributes.axis;
-    for (int64_t row = begin; row < end; row++) {
-        char *to = weld_at(&run->out[0], row * weld_strip(&run->out[0], axis));
-        for (int i = 0; i < run->node->input_count; i++) {
-            int64_t count = weld_strip(&run->in[i], axis);
-            size_t bytes = (size_t)count * weld_dtype_size(run->in[i].dtype);
-            memcpy(to, weld_at(&run->in[i], row * count), bytes);
-            to += bytes;
+    const int axis = run->node->attributes.axis;
+    const size_t element = weld_dtype_size(run->out[0].dtype);
+    const size_t together = (size_t)weld_strip(&run->out[0], axis) * element;
+    char *to = run->out[0].data;
+    for (int i = 0; i < run->node->input_count; i++) {
+        const size_t bytes = (size_t)weld_strip(&run->in[i], axis) * element;
+        const char *from = run->in[i].data;
+        for (size_t row = (size_t)begin; row < (size_t)end; row++) {
+            memcpy(to + row * together, from + row * bytes, bytes);
         }
+        to += bytes;
     }
 }
 

@@ -41,10 +41,12 @@ static int64_t skipped(const weld_run *run, const weld_tensor *t) {
 static void take_rows(const weld_run *run, int64_t begin, int64_t end) {
     const weld_tensor *x = &run->in[0], *y = &run->out[0];
     int axis = run->node->attributes.axis;
-    int64_t from = weld_strip(x, axis), to = weld_strip(y, axis), skip = skipped(run, x);
-    for (int64_t row = begin; row < end; row++) {
-        memcpy(weld_at(y, row * to), weld_at(x, row * from + skip),
-               (size_t)to * weld_dtype_size(y->dtype));
+    const size_t element = weld_dtype_size(y->dtype), bytes = (size_t)weld_strip(y, axis) * element;
+    const size_t whole = (size_t)weld_strip(x, axis) * element;
+    const char *from = weld_at(x, begin * weld_strip(x, axis) + skipped(run, x));
+    char *to = weld_at(y, begin * weld_strip(y, axis));
+    for (size_t row = 0; row < (size_t)(end - begin); row++) {
+        memcpy(to + row * bytes, from + row * whole, bytes);
     }
 }
 

@@ -60,11 +60,12 @@ typedef enum cli_option_kind {
     CLI_OUTPUT,        /* CLI_TEXT, of a file that is written: none that is read, or written too */
     CLI_OUTPUT_NEEDED, /* the same, which must be given */
     CLI_COUNT,         /* int, at least 1 */
-    CLI_TEXTS,      /* NULL: the call has those of the one option that may be given several times */
-    CLI_PRECISION,  /* weld_precision */
-    CLI_CHOICE,     /* int: which of the words that `argument` lists, "A|B", from 1 */
-    CLI_KEYS,       /* cli_keys: one option for each key of networks that tensors do not tell */
-    CLI_ANSWER_KEYS /* cli_keys: one for each that tasks have for what is told of an image */
+    CLI_TEXTS,     /* NULL: the call has those of the one option that may be given several times */
+    CLI_PRECISION, /* weld_precision */
+    CLI_CHOICE,    /* int: which of the words that `argument` lists, "A|B", from 1 */
+    CLI_KEYS,      /* cli_keys: one option for each key of networks that tensors do not tell */
+    CLI_ANSWER_KEYS, /* cli_keys: one for each that tasks have for what is told of an image */
+    CLI_FILE_KEYS    /* cli_keys: those of them that files may have too */
 } cli_option_kind;
 
 /* "key=value" for each that was given. */
@@ -77,7 +78,7 @@ typedef struct cli_keys {
 struct weld_task;
 /* An error that names the option where one of the keys is no answer key of the task, or has a value
  * that it does not take. */
-weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *task,
+weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *task, bool of_file,
                                   weld_error *err);
 
 typedef struct cli_option {
@@ -87,7 +88,8 @@ typedef struct cli_option {
     void *value;
     const char *argument; /* its name in the help; NULL for flags */
     const char *help;
-    const struct weld_key *key; /* of one that CLI_KEYS or CLI_ANSWER_KEYS stands for */
+    const struct weld_key
+        *key; /* of one that CLI_KEYS, CLI_ANSWER_KEYS or CLI_FILE_KEYS stands for */
 } cli_option;
 
 /* "fp32", "bf16" */

@@ -174,7 +174,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
         {"nms", 0, CLI_FLAG, &a.nms, NULL,
          "ONNX of a detector: with suppression, boxes as predict tells them"},
         {"raw", 0, CLI_FLAG, &a.raw, NULL, "ONNX of a detector: the maps of its head"},
-        {"", 0, CLI_ANSWER_KEYS, &a.settings, NULL, NULL},
+        {"", 0, CLI_FILE_KEYS, &a.settings, NULL, NULL},
         {"strides", 0, CLI_TEXT, &a.strides, "N,N", "of features: these alone (all)"},
         {"verify", 0, CLI_TEXT, &a.verify, "DIR", "compare on these images (else on noise)"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
@@ -190,7 +190,7 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     weld_export_report report;
     weld_model_data data = {0};
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
-    weld_status status = cli_check_answer_keys(&a.settings, weld_model_task(m), err);
+    weld_status status = cli_check_answer_keys(&a.settings, weld_model_task(m), true, err);
     status = status ? status : set_size(m, &a.input, err);
     cli_tell_preparing(call->arguments[0], m);
     status = status ? status : cli_open_data(&(cli_data_request){.path = a.verify}, m, &data, err);

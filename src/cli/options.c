@@ -101,14 +101,14 @@ static void option_name(const char *key, size_t length, char name[64]) {
     }
 }
 
-weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *task,
+weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *task, bool of_file,
                                   weld_error *err) {
     for (size_t i = 0; i < keys->count; i++) {
         const size_t length = strcspn(keys->set[i], "=");
         unsigned char values[WELD_TASK_VALUES_SIZE];
         char name[64];
         option_name(keys->set[i], length, name);
-        weld_status status = weld_task_answer_values(task, &keys->set[i], 1, values, err);
+        weld_status status = weld_task_answer_values(task, of_file, &keys->set[i], 1, values, err);
         if (status) { /* "max_det: 0 is ..." */
             char reason[WELD_ERROR_MESSAGE_SIZE];
             snprintf(reason, sizeof reason, "%s", err->message + length);
@@ -151,6 +151,7 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
         break;
     case CLI_KEYS:
     case CLI_ANSWER_KEYS:
+    case CLI_FILE_KEYS:
         add_key(call, option, text ? text : "true");
         break;
     case CLI_TEXTS:
@@ -222,8 +223,11 @@ static void add_keys(expanded *e, const cli_option *keys) {
 
 static void add_answer_keys(expanded *e, const cli_option *keys) {
     for (size_t t = 0; t < weld_task_count; t++) {
-        for (size_t i = 0; i < weld_tasks[t]->answer_key_count && e->count < MAX_OPTIONS; i++) {
-            const weld_key *key = &weld_tasks[t]->answer_keys[i];
+        const weld_task *task = weld_tasks[t];
+        const size_t count =
+            keys->kind == CLI_FILE_KEYS ? task->file_key_count : task->answer_key_count;
+        for (size_t i = 0; i < count && e->count < MAX_OPTIONS; i++) {
+            const weld_key *key = &task->answer_keys[i];
             cli_option option = *keys;
             option.help = key->help;
             add_key_option(e, &option, key);
@@ -239,7 +243,7 @@ static void expand(const cli_option *options, size_t count, expanded *e) {
     for (size_t i = 0; i < count; i++) {
         if (options[i].kind == CLI_KEYS) {
             add_keys(e, &options[i]);
-        } else if (options[i].kind == CLI_ANSWER_KEYS) {
+        } else if (options[i].kind == CLI_ANSWER_KEYS || options[i].kind == CLI_FILE_KEYS) {
             add_answer_keys(e, &options[i]);
         } else {
             add_option(e, &options[i]);

@@ -16,10 +16,16 @@ static bool is_of_image(weld_status status) {
     return status == WELD_ERROR_IO || status == WELD_ERROR_FORMAT || status == WELD_ERROR_NOT_FOUND;
 }
 
+static weld_tiling tiling_of(const cli_answers *answers) {
+    return answers->task->tiling ? answers->task->tiling(answers->question.values)
+                                 : (weld_tiling){.side = 0};
+}
+
 /* *of_image: an error says nothing about the next one. */
 static weld_status predict(weld_image_runner *runner, weld_image_queue *queue, const char *image,
                            cli_answers *answers, const cli_answer_files *files, bool *of_image,
                            weld_error *err) {
+    const weld_tiling tiling = tiling_of(answers);
     weld_prepared_image input;
     const weld_tensor *outputs;
     weld_status read = weld_image_queue_next(queue, &input, err);
@@ -27,13 +33,24 @@ static weld_status predict(weld_image_runner *runner, weld_image_queue *queue, c
     if (read) {
         return read;
     }
-    weld_status status = weld_image_runner_run_input(runner, input.pixels, &outputs, err);
+    weld_array tiles = {.element = 1};
+    weld_question *question = &answers->question;
+    weld_status status = WELD_OK;
+    question->placement = &input.placement;
+    question->tiles = NULL;
+    if (input.image && weld_tile_count(&tiling, input.image->width, input.image->height)) {
+        status = weld_image_runner_gather(runner, input.image, &tiling, question, &tiles, err);
+        question->tiles = &tiles;
+    }
+    status = status ? status : weld_image_runner_run_input(runner, input.pixels, &outputs, err);
     if (status) {
+        weld_array_free(&tiles);
         return weld_fail_context(err, status, "%s", image);
     }
-    answers->question.placement = &input.placement;
-    WELD_TRY(cli_answer_files_add(files, image, outputs, &answers->question, err));
-    return cli_answers_add(answers, image, outputs, err);
+    status = cli_answer_files_add(files, image, outputs, question, err);
+    status = status ? status : cli_answers_add(answers, image, outputs, err);
+    weld_array_free(&tiles);
+    return status;
 }
 
 /* An image that cannot be read is said and counted, and the others come all the same. */
@@ -41,9 +58,13 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
                                cli_answers *answers, const cli_answer_files *files, size_t *failed,
                                weld_error *err) {
     weld_image_queue *queue;
-    WELD_TRY(weld_image_queue_create(weld_image_runner_transform(runner),
-                                     files->task->annotation->of_boxes, images->paths,
-                                     (int64_t)images->count, jobs, &queue, err));
+    const weld_image_queue_options options = {.transform = weld_image_runner_transform(runner),
+                                              .paths = images->paths,
+                                              .count = (int64_t)images->count,
+                                              .upright = files->task->annotation->of_boxes,
+                                              .with_images = tiling_of(answers).side > 0,
+                                              .jobs = jobs};
+    WELD_TRY(weld_image_queue_create(&options, &queue, err));
     weld_status status = cli_answer_files_begin(files, images, err);
     status = status ? status : cli_answers_begin(answers, err);
     for (size_t i = 0; i < images->count && !status && !ferror(stdout); i++) {
@@ -123,9 +144,10 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     cli_image_list images = {.count = 0};
     files.scale16 = own.scale16;
-    weld_status status = cli_check_answer_keys(&keys, answers.task, err);
-    status =
-        status ? status : weld_task_answer_values(answers.task, keys.set, keys.count, values, err);
+    weld_status status = cli_check_answer_keys(&keys, answers.task, false, err);
+    status = status
+                 ? status
+                 : weld_task_answer_values(answers.task, false, keys.set, keys.count, values, err);
     status = status ? status : cli_set_input(m, &own, &inputs.items[0], err);
     status =
         status ? status : cli_image_list_make(call->arguments + 1, call->count - 1, &images, err);

@@ -225,7 +225,8 @@ static weld_status read_form(const weld_model *m, const weld_export_options *o, 
         return WELD_OK;
     }
     WELD_TRY(weld_task_find_layout(task, o->outputs, &f->request.layout, err));
-    WELD_TRY(weld_task_answer_values(task, o->settings, (size_t)o->setting_count, f->values, err));
+    WELD_TRY(
+        weld_task_answer_values(task, true, o->settings, (size_t)o->setting_count, f->values, err));
     if (f->request.layout && f->request.layout->ending) {
         f->ending = f->request.layout->ending(f->values);
     } else if (o->setting_count) {

@@ -42,6 +42,7 @@ weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t,
 
 typedef struct slot {
     float *input;
+    weld_image image; /* where it is asked for */
     weld_placement placement;
     weld_status status;
     weld_error error;
@@ -49,9 +50,7 @@ typedef struct slot {
 } slot;
 
 struct weld_image_queue {
-    const weld_transform *transform;
-    const char *const *paths;
-    int64_t count;
+    weld_image_queue_options options;
     int64_t given;        /* images that were asked for */
     weld_image_input own; /* of who asks, where there are no threads */
     slot *slots;
@@ -66,11 +65,23 @@ struct weld_image_queue {
     bool stop;
 };
 
+/* What was decoded goes to the slot, and the slot's last image is room for the next. */
+static void read_into(weld_image_queue *q, weld_image_input *in, int64_t i, slot *s) {
+    const weld_image_queue_options *o = &q->options;
+    s->status =
+        weld_image_input_read(in, o->transform, o->paths[i], s->input, &s->placement, &s->error);
+    if (o->with_images) {
+        const weld_image image = in->image;
+        in->image = s->image;
+        s->image = image;
+    }
+}
+
 static void *prepare(void *arg) {
     weld_image_queue *q = arg;
-    weld_image_input in = {.upright = q->own.upright};
+    weld_image_input in = {.upright = q->options.upright};
     pthread_mutex_lock(&q->lock);
-    while (!q->stop && q->taken < q->count) {
+    while (!q->stop && q->taken < q->options.count) {
         if (q->taken >= q->freed_count + q->slot_count) {
             pthread_cond_wait(&q->freed, &q->lock);
             continue;
@@ -78,8 +89,7 @@ static void *prepare(void *arg) {
         const int64_t i = q->taken++;
         slot *s = &q->slots[i % q->slot_count];
         pthread_mutex_unlock(&q->lock);
-        s->status = weld_image_input_read(&in, q->transform, q->paths[i], s->input, &s->placement,
-                                          &s->error);
+        read_into(q, &in, i, s);
         pthread_mutex_lock(&q->lock);
         s->ready = true;
         pthread_cond_broadcast(&q->filled);
@@ -102,7 +112,7 @@ static void start(weld_image_queue *q, int jobs) {
 }
 
 static weld_status allocate(weld_image_queue *q, int jobs, weld_error *err) {
-    const weld_rectangle whole = weld_transform_whole(q->transform);
+    const weld_rectangle whole = weld_transform_whole(q->options.transform);
     const size_t floats = (size_t)whole.width * (size_t)whole.height * 3;
     q->slot_count = jobs > 1 ? SLOTS_OF_JOB * jobs : 1;
     q->slots = weld_alloc((size_t)q->slot_count, sizeof *q->slots);
@@ -119,19 +129,16 @@ static weld_status allocate(weld_image_queue *q, int jobs, weld_error *err) {
     return WELD_OK;
 }
 
-weld_status weld_image_queue_create(const weld_transform *t, bool upright, const char *const *paths,
-                                    int64_t count, int jobs, weld_image_queue **out,
+weld_status weld_image_queue_create(const weld_image_queue_options *options, weld_image_queue **out,
                                     weld_error *err) {
+    const int jobs = options->jobs > MOST_JOBS ? MOST_JOBS : options->jobs;
     *out = NULL;
-    jobs = jobs > MOST_JOBS ? MOST_JOBS : jobs;
     weld_image_queue *q = weld_alloc(1, sizeof *q);
     if (!q) {
         return weld_fail_memory(err, "reading images");
     }
-    q->transform = t;
-    q->own.upright = upright;
-    q->paths = paths;
-    q->count = count;
+    q->options = *options;
+    q->own.upright = options->upright;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->freed, NULL);
     pthread_cond_init(&q->filled, NULL);
@@ -160,6 +167,7 @@ void weld_image_queue_free(weld_image_queue *q) {
     }
     for (int64_t i = 0; q->slots && i < q->slot_count; i++) {
         weld_free(q->slots[i].input);
+        weld_image_free(&q->slots[i].image);
     }
     pthread_cond_destroy(&q->filled);
     pthread_cond_destroy(&q->freed);
@@ -170,14 +178,7 @@ void weld_image_queue_free(weld_image_queue *q) {
     weld_free(q);
 }
 
-weld_status weld_image_queue_next(weld_image_queue *q, weld_prepared_image *out, weld_error *err) {
-    const int64_t i = q->given++;
-    slot *s = &q->slots[i % q->slot_count];
-    out->pixels = s->input;
-    if (!q->thread_count) {
-        return weld_image_input_read(&q->own, q->transform, q->paths[i], s->input, &out->placement,
-                                     err);
-    }
+static void wait_for(weld_image_queue *q, int64_t i, const slot *s) {
     pthread_mutex_lock(&q->lock);
     if (i > 0) { /* who asks is done with the last one */
         q->slots[(i - 1) % q->slot_count].ready = false;
@@ -188,6 +189,16 @@ weld_status weld_image_queue_next(weld_image_queue *q, weld_prepared_image *out,
         pthread_cond_wait(&q->filled, &q->lock);
     }
     pthread_mutex_unlock(&q->lock);
-    out->placement = s->placement;
+}
+
+weld_status weld_image_queue_next(weld_image_queue *q, weld_prepared_image *out, weld_error *err) {
+    const int64_t i = q->given++;
+    slot *s = &q->slots[i % q->slot_count];
+    if (!q->thread_count) {
+        read_into(q, &q->own, i, s);
+    } else {
+        wait_for(q, i, s);
+    }
+    *out = (weld_prepared_image){s->input, s->placement, q->options.with_images ? &s->image : NULL};
     return s->status ? weld_fail(err, s->status, "%s", s->error.message) : WELD_OK;
 }

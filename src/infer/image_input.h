@@ -19,6 +19,7 @@ void weld_image_input_free(weld_image_input *in);
 typedef struct weld_prepared_image {
     const float *pixels;
     weld_placement placement;
+    const weld_image *image; /* itself, where that is asked for; else NULL */
 } weld_prepared_image;
 
 /* Decode as the input says. */
@@ -31,10 +32,17 @@ weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t,
 
 typedef struct weld_image_queue weld_image_queue;
 
-/* paths[0..count) and t must outlive it. upright: as of weld_image_input. jobs: threads that
- * prepare images ahead; 1: none, each image when it is asked for. */
-weld_status weld_image_queue_create(const weld_transform *t, bool upright, const char *const *paths,
-                                    int64_t count, int jobs, weld_image_queue **out,
+typedef struct weld_image_queue_options {
+    const weld_transform *transform;
+    const char *const *paths; /* [count] */
+    int64_t count;
+    bool upright;     /* as of weld_image_input */
+    bool with_images; /* images themselves are asked for too */
+    int jobs; /* threads that prepare images ahead; 1: none, each image when it is asked for */
+} weld_image_queue_options;
+
+/* Transform and paths must outlive it. */
+weld_status weld_image_queue_create(const weld_image_queue_options *options, weld_image_queue **out,
                                     weld_error *err);
 void weld_image_queue_free(weld_image_queue *q); /* accepts NULL */
 /* The next image, in order, until the next call; there must be one. */

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/transform_pixels.h"
 #include "images/decode.h"
 #include "infer/model.h"
 #include "kernels/kernels.h"
@@ -111,4 +112,25 @@ weld_status weld_image_runner_run_input(weld_image_runner *r, const float *input
                                         const weld_tensor **outputs, weld_error *err) {
     memcpy(r->input.data, input, weld_tensor_bytes(&r->input));
     return run(r, outputs, err);
+}
+
+weld_status weld_image_runner_gather(weld_image_runner *r, const weld_image *image,
+                                     const weld_tiling *tiling, const weld_question *question,
+                                     weld_array *found, weld_error *err) {
+    const weld_pixels all = weld_image_pixels(image);
+    const int64_t count = weld_tile_count(tiling, image->width, image->height);
+    for (int64_t i = 0; i < count; i++) {
+        const weld_tile tile = weld_tile_of(tiling, image->width, image->height, i);
+        const weld_rectangle *at = &tile.at;
+        const weld_pixels part = weld_pixels_crop(&all, at->x, at->y, at->width, at->height);
+        const weld_placement placement =
+            weld_transform_evaluation_placement(&r->transform, at->width, at->height);
+        const weld_tensor *outputs = NULL;
+        weld_question of_tile = *question;
+        of_tile.placement = &placement;
+        WELD_TRY(weld_transform_central(&r->transform, &part, &r->in.scratch, r->input.data, err));
+        WELD_TRY(run(r, &outputs, err));
+        WELD_TRY(r->task->gather(outputs, &of_tile, &tile, found, err));
+    }
+    return WELD_OK;
 }

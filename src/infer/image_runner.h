@@ -25,6 +25,11 @@ weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char 
 const weld_transform *weld_image_runner_transform(const weld_image_runner *r);
 weld_status weld_image_runner_run_input(weld_image_runner *r, const float *input,
                                         const weld_tensor **outputs, weld_error *err);
+/* What the answer to the question needs of an image's tiles, run one by one: appended to *found,
+ * where the image is larger than these. Outputs of before are gone. */
+weld_status weld_image_runner_gather(weld_image_runner *r, const weld_image *image,
+                                     const weld_tiling *tiling, const weld_question *question,
+                                     weld_array *found, weld_error *err);
 /* Of the latest run that was not run_input: where what the image shows lies in what was run. */
 const weld_placement *weld_image_runner_placement(const weld_image_runner *r);
 

@@ -37,8 +37,8 @@ void weld_task_standard_values(const weld_task *task, unsigned char *values) {
     weld_keys_set_standard(task->keys, task->key_count, values);
 }
 
-weld_status weld_task_answer_values(const weld_task *task, const char *const *set, size_t count,
-                                    void *values, weld_error *err) {
+weld_status weld_task_answer_values(const weld_task *task, bool of_file, const char *const *set,
+                                    size_t count, void *values, weld_error *err) {
     memset(values, 0, WELD_TASK_VALUES_SIZE);
     weld_keys_set_standard(task->answer_keys, task->answer_key_count, values);
     for (size_t i = 0; i < count; i++) {
@@ -50,6 +50,9 @@ weld_status weld_task_answer_values(const weld_task *task, const char *const *se
             return weld_fail(err, WELD_ERROR_ARGUMENT,
                              "%s: is for other networks than those for %s: leave it out", name,
                              task->name);
+        }
+        if (of_file && (size_t)(key - task->answer_keys) >= task->file_key_count) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: is not for files: leave it out", name);
         }
         weld_status status = weld_key_set(key, values, set[i] + length + 1, err);
         if (status) {

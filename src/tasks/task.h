@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "data/loader.h"
 #include "graph/graph.h"
+#include "images/tiles.h"
 #include "serialization/model_file.h"
 #include "serialization/onnx.h"
 #include "tasks/loss_options.h"
@@ -66,6 +67,7 @@ typedef struct weld_question {
     const weld_placement *placement; /* where in what the network saw each of its pixels lies */
     int most;                        /* things that are told of it; 0: as is usual */
     const void *values;              /* of the task's answer keys: its struct */
+    const weld_array *tiles; /* what was gathered of its tiles; NULL: it has none that were seen */
 } weld_question;
 
 /* What a task's targets are made for. */
@@ -220,6 +222,14 @@ typedef struct weld_task {
      * command line by their names. */
     const weld_key *answer_keys;
     size_t answer_key_count;
+    size_t
+        file_key_count; /* of these, from the first, what may be set about files too: `layouts` */
+    /* Which tiles of an image are to be seen beside all of it, by these values, and, of the outputs
+     * for one, what the answer needs: appended to *found, an array of bytes, with the placement in
+     * the question as if the tile were the image. NULL: none. */
+    weld_tiling (*tiling)(const void *values);
+    weld_status (*gather)(const weld_tensor *outputs, const weld_question *question,
+                          const weld_tile *tile, weld_array *found, weld_error *err);
     /* Draw it on the image, which has its own size and is upright. NULL: there is nothing to draw.
      */
     weld_status (*draw_answer)(const weld_tensor *outputs, const weld_question *question,
@@ -278,9 +288,10 @@ weld_status weld_task_adopt_labels(const weld_task *task, weld_dataset *ds,
 /* values [WELD_TASK_VALUES_SIZE]: those of the task's keys where nobody sets them. */
 void weld_task_standard_values(const weld_task *task, unsigned char *values);
 
-/* values: those of the task's answer keys, the usual ones and what is set: "conf=0.25". */
-weld_status weld_task_answer_values(const weld_task *task, const char *const *set, size_t count,
-                                    void *values, weld_error *err);
+/* values: those of the task's answer keys, the usual ones and what is set: "conf=0.25". of_file: of
+ * the keys that may be set about files alone. */
+weld_status weld_task_answer_values(const weld_task *task, bool of_file, const char *const *set,
+                                    size_t count, void *values, weld_error *err);
 /* The layout of files that is called so (NULL: the usual; *out is NULL where the task has none), or
  * an error that lists them. */
 weld_status weld_task_find_layout(const weld_task *task, const char *name,

@@ -1,11 +1,12 @@
 #!/bin/sh
 # A detector from scenes to boxes: training, stopping and going on, evaluating, predicting, merging,
 # and the same from a program.
-# Arguments: the program, make_photos, compose_scenes, a program that detects.
+# Arguments: the program, make_photos, compose_scenes, a program that detects, make_network.
 WELD=$(realpath "$1")
 MAKE_PHOTOS=$(realpath "$2")
 COMPOSE=$(realpath "$3")
 DETECT=$(realpath "$4")
+MAKE_NETWORK=$(realpath "$5")
 . "$(dirname "$0")/tap.sh"
 cd "$WORK" || exit 1
 
@@ -125,6 +126,21 @@ prints "of what is told" "^image,class,index,score,x,y,width,height,error"
 refuses "a score beyond 1" "conf" "$WELD" predict run/best.h5 scenes/images/val/000000.png --conf 2
 refuses "more boxes than there are, by the name of the option" "^weld: --max-det: 30001 is out of range" \
     "$WELD" predict run/best.h5 scenes/images/val/000000.png --max-det 30001
+works "a network that finds much" "$MAKE_NETWORK" yolo11 untaught.h5 256 width=0.125 depth=0.25
+works "all of an image" "$WELD" predict untaught.h5 scenes/images/val --csv
+cp stdout whole
+works "in tiles larger than it" "$WELD" predict untaught.h5 scenes/images/val --csv --tile 4096
+cp stdout tiles
+same "there are none" tiles whole
+works "in tiles" "$WELD" predict untaught.h5 scenes/images/val --csv --tile 100 --overlap 0.3
+cp stdout tiles
+holds "there are other boxes" sh -c '! cmp -s tiles whole'
+works "read by other threads" "$WELD" predict untaught.h5 scenes/images/val --csv --tile 100 --overlap 0.3 --jobs 3
+cp stdout read_ahead
+same "which are the same" read_ahead tiles
+works "drawn and as labels" "$WELD" predict untaught.h5 scenes/images/val/000000.png --tile 100 --draw tiled --txt tiled
+holds "too" sh -c 'test -s tiled/000000.png && test -s tiled/000000.txt'
+refuses "tiles of no size" "^weld: --tile: 31 is out of range" "$WELD" predict run/best.h5 scenes/images/val --tile 31
 mkdir -p twice/a twice/b && cp scenes/images/val/000000.png twice/a/ && cp scenes/images/val/000001.png twice/b/000000.png
 refuses "two images that would be written to one file" "would be written to one file" \
     "$WELD" predict run/best.h5 twice --draw drawn_twice

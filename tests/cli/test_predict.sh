@@ -53,6 +53,8 @@ for format in --csv --json; do
     same "the same with threads that read ahead ($format)" one five
     same "and the same is said ($format)" stderr_one stderr_five
 done
+refuses "tiles are for boxes" "^weld: --tile: is for other networks than those for classification" \
+    "$WELD" predict run/last.h5 in --tile 64
 run "$WELD" predict run/last.h5 in --csv --json
 holds "two formats are wrong usage" test "$status" = 2
 finish

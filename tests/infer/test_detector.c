@@ -1,5 +1,7 @@
 /* Images to boxes, by a network whose boxes are known and whose scores are the image's colour. */
 #include "infer/colours.h"
+#include "infer/image_runner.h"
+#include "infer/model.h"
 #include "models/models.h"
 #include "suite.h"
 #include "weld/detect.h"
@@ -215,7 +217,67 @@ START_TEST(options_beyond_their_range_and_classifiers_are_refused) {
 }
 END_TEST
 
+/* Black, but for one of sixteen squares, which is red. */
+static weld_image mostly_black(void) {
+    weld_image image = {0};
+    ck_assert_int_eq(weld_image_resize_buffer(&image, 4 * SIZE, 4 * SIZE, NULL), WELD_OK);
+    memset(image.pixels, 0, (size_t)48 * SIZE * SIZE);
+    for (int y = 2 * SIZE; y < 3 * SIZE; y++) {
+        for (int x = SIZE; x < 2 * SIZE; x++) {
+            image.pixels[3 * (4 * SIZE * y + x)] = 255;
+        }
+    }
+    return image;
+}
+
+/* What is said of it in text, with tiles of `side` pixels. */
+static weld_text say(const weld_model *m, int threads, int side) {
+    weld_image image = mostly_black();
+    const weld_task *task = weld_model_task(m);
+    const weld_labels labels = weld_model_labels(m);
+    const weld_tiling tiling = {.side = side};
+    unsigned char values[WELD_TASK_VALUES_SIZE];
+    weld_question question = {.labels = &labels, .values = values};
+    weld_array tiles = {.element = 1};
+    weld_text text = WELD_TEXT;
+    const weld_tensor *outputs;
+    weld_image_runner *r;
+    ck_assert(!weld_task_answer_values(task, false, NULL, 0, values, NULL));
+    ck_assert(!weld_image_runner_create(m, threads, &r, NULL));
+    ck_assert(!weld_image_runner_gather(r, &image, &tiling, &question, &tiles, NULL));
+    ck_assert(
+        !weld_image_runner_run_rgb(r, image.pixels, image.width, image.height, &outputs, NULL));
+    question.placement = weld_image_runner_placement(r);
+    question.tiles = &tiles;
+    ck_assert(!task->answer(outputs, &question, &text, NULL, NULL));
+    weld_array_free(&tiles);
+    weld_image_runner_free(r);
+    weld_image_free(&image);
+    return text;
+}
+
+/* All of it is one sixteenth as red as one of its tiles, which is surely enough. */
+START_TEST(what_is_small_in_a_large_image_is_found_in_its_tiles) {
+    test_folder folder = test_folder_create();
+    weld_model *m = open_detector(&folder);
+    weld_text whole = say(m, 1, 0), too_large = say(m, 1, 4 * SIZE), tiles = say(m, 1, SIZE),
+              of_threads = say(m, 3, SIZE);
+    ck_assert_str_eq(weld_text_get(&whole), "  nothing\n");
+    ck_assert_str_eq(weld_text_get(&too_large), "  nothing\n");
+    ck_assert_str_eq(weld_text_get(&tiles), "  100.00 %  40.0, 72.0 to 48.0, 88.0  red\n"
+                                            "   50.00 %  40.0, 72.0 to 46.0, 88.0  blue\n");
+    ck_assert_str_eq(weld_text_get(&of_threads), weld_text_get(&tiles));
+    weld_text_free(&whole);
+    weld_text_free(&too_large);
+    weld_text_free(&tiles);
+    weld_text_free(&of_threads);
+    weld_model_free(m);
+    test_folder_remove(folder);
+}
+END_TEST
+
 RUN_SUITE("infer/detector", boxes_are_told_in_pixels_of_the_image_best_first,
           options_say_what_is_told, a_file_its_bytes_and_its_pixels_are_the_same_image,
           what_is_no_image_is_refused_and_the_next_one_still_seen,
-          options_beyond_their_range_and_classifiers_are_refused)
+          options_beyond_their_range_and_classifiers_are_refused,
+          what_is_small_in_a_large_image_is_found_in_its_tiles)

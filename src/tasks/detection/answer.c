@@ -9,6 +9,7 @@
 #include "formats/json_text.h"
 #include "images/draw.h"
 #include "tasks/detection/detection.h"
+#include "tasks/detection/tile_boxes.h"
 
 const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
     {"conf", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, conf), .max = 1,
@@ -23,6 +24,14 @@ const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
      .help = "most boxes of an image (" WELD_STRING(WELD_NMS_KEPT) ")"},
     {"agnostic", WELD_KEY_BOOL, WELD_KEY_ONE(weld_detection_answer, agnostic), .standard = "false",
      .help = "boxes of different classes count as overlapping too"},
+    {"tile", WELD_KEY_INTEGER, WELD_KEY_ONE(weld_detection_answer, tiling.side), .min = 32,
+     .max = 65536,
+     .help = "larger images also in tiles of N x N pixels, for what is small in them; of boxes of "
+             "several tiles that overlap by half the best is told, a piece of a thing that a tile "
+             "cuts only where it does not lie in another box"},
+    {"overlap", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, tiling.overlap), .max = 0.9,
+     .standard = "0.2",
+     .help = "of tiles with their neighbours, a share of N: best as large as things are (0.2)"},
 };
 
 static weld_nms_options nms_of(const void *values, int most) {
@@ -38,6 +47,41 @@ static weld_nms_options nms_of(const void *values, int most) {
     nms.kept = most && most < a.max_det ? most : a.max_det;
     nms.agnostic = a.agnostic;
     return nms;
+}
+
+weld_tiling weld_detection_tiling(const void *values) {
+    weld_detection_answer a;
+    memcpy(&a, values, sizeof a);
+    return a.tiling;
+}
+
+weld_status weld_detection_gather(const weld_tensor *outputs, const weld_question *question,
+                                  const weld_tile *tile, weld_array *found, weld_error *err) {
+    const weld_nms_options nms = nms_of(question->values, question->most);
+    weld_array here = {.element = sizeof(weld_detection)};
+    weld_status status = weld_nms_of_image(&nms, outputs, 0, &here, err);
+    status =
+        status ? status : weld_tile_boxes_add(&nms, &here, question->placement, tile, found, err);
+    weld_array_free(&here);
+    return status;
+}
+
+/* Append to boxes, an array of weld_found_box, what is told of the image, by falling score. */
+static weld_status find(const weld_tensor *outputs, const weld_question *question,
+                        weld_array *boxes, weld_error *err) {
+    const weld_nms_options nms = nms_of(question->values, question->most);
+    weld_array found = {.element = sizeof(weld_detection)};
+    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
+    for (size_t i = 0; i < found.count && !status; i++) {
+        const weld_detection *d = &((const weld_detection *)found.data)[i];
+        const weld_found_box box = weld_found_box_of(d, question->placement);
+        status = weld_array_append(boxes, &box, 1) ? WELD_OK : weld_fail_memory(err, "answer");
+    }
+    weld_array_free(&found);
+    if (!status && question->tiles) {
+        status = weld_tile_boxes_merge(&nms, question->tiles, boxes, err);
+    }
+    return status;
 }
 
 static const char *class_text(const weld_labels *labels, int i, char text[16]) {
@@ -66,62 +110,56 @@ static json_t *make_json(const weld_labels *labels, const weld_found_box *b) {
 
 weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_question *question,
                                        weld_text *text, json_t **json, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values, question->most);
-    weld_array found = {.element = sizeof(weld_detection)};
-    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
+    weld_array boxes = {.element = sizeof(weld_found_box)};
+    weld_status status = find(outputs, question, &boxes, err);
     if (!status && json && !(*json = json_array())) {
         status = weld_fail_memory(err, "answer");
     }
-    for (size_t i = 0; i < found.count && !status; i++) {
-        const weld_detection *d = &((const weld_detection *)found.data)[i];
-        const weld_found_box box = weld_found_box_of(d, question->placement);
+    for (size_t i = 0; i < boxes.count && !status; i++) {
+        const weld_found_box *box = &((const weld_found_box *)boxes.data)[i];
         if (!json) {
-            add_text(question->labels, &box, text);
-        } else if (json_array_append_new(*json, make_json(question->labels, &box))) {
+            add_text(question->labels, box, text);
+        } else if (json_array_append_new(*json, make_json(question->labels, box))) {
             status = weld_fail_memory(err, "answer");
         }
     }
-    if (!status && !json && !found.count) {
+    if (!status && !json && !boxes.count) {
         weld_text_add(text, "  nothing\n");
     }
-    weld_array_free(&found);
+    weld_array_free(&boxes);
     return status;
 }
 
 weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question *question,
                                 weld_image *image, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values, question->most);
-    weld_array found = {.element = sizeof(weld_detection)};
-    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
+    weld_array boxes = {.element = sizeof(weld_found_box)};
+    weld_status status = find(outputs, question, &boxes, err);
     const int side = image->width < image->height ? image->width : image->height;
     /* The best one comes last, and lies over the others. */
-    for (size_t i = found.count; i-- > 0 && !status;) {
-        const weld_detection *d = &((const weld_detection *)found.data)[i];
-        const weld_found_box b = weld_found_box_of(d, question->placement);
+    for (size_t i = boxes.count; i-- > 0 && !status;) {
+        const weld_found_box *b = &((const weld_found_box *)boxes.data)[i];
         char name[16], label[80];
         weld_snprintf(label, sizeof label, "%.60s %.2f",
-                      class_text(question->labels, b.class_index, name), b.score);
-        weld_draw_box(image, b.x, b.y, b.x + b.width, b.y + b.height,
-                      weld_draw_colour(b.class_index), 1 + side / 320, label);
+                      class_text(question->labels, b->class_index, name), b->score);
+        weld_draw_box(image, b->x, b->y, b->x + b->width, b->y + b->height,
+                      weld_draw_colour(b->class_index), 1 + side / 320, label);
     }
-    weld_array_free(&found);
+    weld_array_free(&boxes);
     return status;
 }
 
 weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_question *question,
                                        weld_text *out, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values, question->most);
     const double width = question->placement->width, height = question->placement->height;
-    weld_array found = {.element = sizeof(weld_detection)};
-    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
-    for (size_t i = 0; i < found.count && !status; i++) {
-        const weld_detection *d = &((const weld_detection *)found.data)[i];
-        const weld_found_box b = weld_found_box_of(d, question->placement);
-        weld_text_format(out, "%d %.6f %.6f %.6f %.6f %.6f\n", b.class_index,
-                         (b.x + b.width / 2) / width, (b.y + b.height / 2) / height,
-                         b.width / width, b.height / height, b.score);
+    weld_array boxes = {.element = sizeof(weld_found_box)};
+    weld_status status = find(outputs, question, &boxes, err);
+    for (size_t i = 0; i < boxes.count && !status; i++) {
+        const weld_found_box *b = &((const weld_found_box *)boxes.data)[i];
+        weld_text_format(out, "%d %.6f %.6f %.6f %.6f %.6f\n", b->class_index,
+                         (b->x + b->width / 2) / width, (b->y + b->height / 2) / height,
+                         b->width / width, b->height / height, b->score);
     }
-    weld_array_free(&found);
+    weld_array_free(&boxes);
     return status;
 }
 

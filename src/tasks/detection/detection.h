@@ -49,9 +49,15 @@ typedef struct weld_detection_answer {
     double conf, iou;
     int max_det;
     bool agnostic;
+    weld_tiling tiling;
 } weld_detection_answer;
-enum { WELD_DETECTION_ANSWER_KEYS = 4 };
+/* Tiles are not for files. */
+enum { WELD_DETECTION_FILE_KEYS = 4, WELD_DETECTION_ANSWER_KEYS = 6 };
 extern const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS];
+
+weld_tiling weld_detection_tiling(const void *values);
+weld_status weld_detection_gather(const weld_tensor *outputs, const weld_question *question,
+                                  const weld_tile *tile, weld_array *found, weld_error *err);
 
 weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_question *question,
                                        weld_text *text, json_t **json, weld_error *err);

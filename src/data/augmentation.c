@@ -80,6 +80,10 @@ static weld_status check_detection(const weld_augmentation *a, weld_error *err) 
                              a->mosaic, a->blend, a->translate, a->hsv[0], a->hsv[1], a->hsv[2]);
         }
     }
+    if (!(a->perspective >= 0 && a->perspective <= WELD_MAX_PERSPECTIVE)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "perspective is %g: it must be in 0..%g",
+                         a->perspective, WELD_MAX_PERSPECTIVE);
+    }
     if (!(a->degrees >= 0 && a->degrees <= 180) || !(a->shear >= 0 && a->shear <= WELD_MAX_SHEAR)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "degrees is %g, shear %g: they must be in 0..180 and 0..%d", a->degrees,

@@ -33,6 +33,8 @@ typedef enum weld_mix_mode { WELD_MIX_BATCH, WELD_MIX_PAIR, WELD_MIX_ELEM } weld
 #define WELD_MAX_SCALE 0.95 /* a twentieth of the size is left */
 #define WELD_MAX_SHEAR 30   /* degrees: both ways together still turn nothing inside out */
 
+#define WELD_MAX_PERSPECTIVE 0.001
+
 #define WELD_MAX_REPEATS 100 /* a random stream's name has a byte for the number of the repeat */
 
 typedef struct weld_augmentation {
@@ -58,7 +60,8 @@ typedef struct weld_augmentation {
     double scale;         /* it is scaled by a factor of 1 - scale to 1 + scale... */
     double translate;     /* ...moved by up to so much of its side... */
     double degrees;       /* ...turned by up to so much to either side... */
-    double shear;         /* ...and sheared by up to so many degrees each way */
+    double shear;         /* ...and sheared by up to so many degrees each way... */
+    double perspective;   /* ...after it was seen from aside, by up to so much a pixel */
     double hsv[3];        /* gains of hue, saturation and value: hsv.h */
     double blend;         /* probability that a sample is blended with another */
     int64_t close_mosaic; /* the last epochs, whose samples are of one image each */

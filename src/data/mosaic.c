@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "data/projection.h"
+
 enum { IMAGES = 4, LAYERS = 2 };
 static const double radians = 3.14159265358979323846 / 180;
 _Static_assert(IMAGES *LAYERS <= WELD_SAMPLE_PARTS, "a sample has room for two mosaics");
@@ -110,7 +112,7 @@ typedef struct layer {
     bool mosaic;
     int meet[2];
     bool turned;
-    double turn[6];
+    double turn[9];
     weld_rectangle frame;
 } layer;
 
@@ -135,31 +137,46 @@ static void draw_turn(const weld_augmentation *a, weld_random *random, layer *l)
     m[4] = down * s + c;
     m[2] = x - m[0] * x - m[1] * y;
     m[5] = y - m[3] * x - m[4] * y;
+    m[6] = m[7] = 0;
+    m[8] = 1;
+}
+
+/* Before that in perspective, which is of pixels of the canvas. */
+static void draw_perspective(const weld_augmentation *a, weld_random *random, layer *l) {
+    const double x = l->sides[0].center, y = l->sides[1].center;
+    double *m = l->turn;
+    for (int axis = 0; axis < 2; axis++) {
+        const double by = weld_random_range(random, -a->perspective, a->perspective);
+        m[6 + axis] = by / l->sides[axis].scale;
+    }
+    const double off = -m[6] * x - m[7] * y; /* so that the centre stays where it is */
+    m[8] = 1 + off;
+    m[0] += x * m[6];
+    m[1] += x * m[7];
+    m[2] += x * off;
+    m[3] += y * m[6];
+    m[4] += y * m[7];
+    m[5] += y * off;
 }
 
 /* What has to be drawn of a side for all of low..high to be seen, as far as there is canvas, and a
  * pixel around it for the sake of interpolation. */
 static void frame_side(const side *s, double low, double high, int *begin, int *length) {
-    const double first = floor(fmax(low, place(s, 0))) - 1;
-    const double end = ceil(fmin(high, place(s, s->length))) + 1;
+    const double canvas[2] = {place(s, 0), place(s, s->length)};
+    const double first = floor(fmin(fmax(low, canvas[0]), canvas[1])) - 1;
+    const double end = ceil(fmin(high, canvas[1])) + 1;
     *begin = (int)first;
     *length = end > first ? (int)(end - first) : 1;
 }
 
 /* The frame that has all that comes to lie in the sample. */
 static void frame_turned(const weld_rectangle *cell, layer *l) {
-    double inverse[6], low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
-    weld_mosaic_inverse(l->turn, inverse);
-    for (int corner = 0; corner < 4; corner++) {
-        const double x = corner % 2 * cell->width, y = corner / 2 * cell->height;
-        for (int axis = 0; axis < 2; axis++) {
-            const double *row = inverse + 3 * axis, at = row[0] * x + row[1] * y + row[2];
-            low[axis] = fmin(low[axis], at);
-            high[axis] = fmax(high[axis], at);
-        }
-    }
-    frame_side(&l->sides[0], low[0], high[0], &l->frame.x, &l->frame.width);
-    frame_side(&l->sides[1], low[1], high[1], &l->frame.y, &l->frame.height);
+    const double sample[4] = {cell->x, cell->y, cell->x + cell->width, cell->y + cell->height};
+    double inverse[9], seen[4];
+    weld_projection_inverse(l->turn, inverse);
+    weld_projection_box(inverse, sample, seen);
+    frame_side(&l->sides[0], seen[0], seen[2], &l->frame.x, &l->frame.width);
+    frame_side(&l->sides[1], seen[1], seen[3], &l->frame.y, &l->frame.height);
 }
 
 static layer draw_layer(const weld_augmentation *a, const weld_rectangle *cell, int images,
@@ -174,8 +191,11 @@ static layer draw_layer(const weld_augmentation *a, const weld_rectangle *cell, 
         const double at = weld_random_range(random, 0.5 - a->translate, 0.5 + a->translate);
         l.sides[axis] = (side){lengths[axis] * (l.mosaic ? 2 : 1), scale, at * lengths[axis]};
     }
-    if (a->degrees > 0 || a->shear > 0) {
+    if (a->degrees > 0 || a->shear > 0 || a->perspective > 0) {
         draw_turn(a, random, &l);
+        if (a->perspective > 0) {
+            draw_perspective(a, random, &l);
+        }
         frame_turned(cell, &l);
     }
     return l;
@@ -266,16 +286,6 @@ void weld_mosaic_plan(const weld_transform *t, const weld_sample_part *parts,
     for (int i = 0; i < count; i++) {
         flip(&cell, hflip, vflip, &plans[i]);
     }
-}
-
-void weld_mosaic_inverse(const double m[6], double inverse[6]) {
-    const double determinant = m[0] * m[4] - m[1] * m[3];
-    inverse[0] = m[4] / determinant;
-    inverse[1] = -m[1] / determinant;
-    inverse[3] = -m[3] / determinant;
-    inverse[4] = m[0] / determinant;
-    inverse[2] = -(inverse[0] * m[2] + inverse[1] * m[5]);
-    inverse[5] = -(inverse[3] * m[2] + inverse[4] * m[5]);
 }
 
 double weld_mosaic_share(weld_random *random) {

@@ -9,13 +9,16 @@
  * evenly from 1 - scale to 1 + scale, and its centre put at half the sample's sides, more or less
  * up to `translate` of them each way. Around it is the letterbox's padding. It may be turned about
  * that point by up to `degrees` to either side, and then sheared by up to `shear` degrees each way.
+ * Before all that the canvas may be seen in perspective: what is x to the right of its centre and y
+ * below is 1 + a x + b y times as far away, with a and b drawn evenly up to `perspective` to both
+ * sides.
  *
- * But for turns and shears all this is one scale and shift of each image, so that its pixels are
- * resampled once, with the antialiased filter; an edge lies between the pixels that are nearest to
- * it. What is turned or sheared is resampled once more, between pixels (images/warp.h). With the
- * probability `blend` a second such picture of images drawn evenly is blended in, in shares drawn
- * from beta(32, 32) (mixup). Colours are changed (images/hsv.h, with gains drawn evenly up to `hsv`
- * to both sides) and all of it flipped in the end.
+ * But for turns, shears and perspective all this is one scale and shift of each image, so that its
+ * pixels are resampled once, with the antialiased filter; an edge lies between the pixels that are
+ * nearest to it. What is turned, sheared or in perspective is resampled once more, between pixels
+ * (images/warp.h). With the probability `blend` a second such picture of images drawn evenly is
+ * blended in, in shares drawn from beta(32, 32) (mixup). Colours are changed (images/hsv.h, with
+ * gains drawn evenly up to `hsv` to both sides) and all of it flipped in the end.
  *
  * Which images they are is drawn from the sample's stream for composition, all else from that for
  * augmentation.
@@ -38,9 +41,6 @@ typedef struct weld_image_size {
 void weld_mosaic_plan(const weld_transform *t, const weld_sample_part *parts,
                       const weld_image_size *sizes, int count, weld_random *random,
                       weld_sample_plan *plans);
-
-/* Of a map of points, as a placement's turn. */
-void weld_mosaic_inverse(const double m[6], double inverse[6]);
 
 /* The share of the first layer. */
 double weld_mosaic_share(weld_random *random);

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "data/projection.h"
+
 void weld_placement_extend(weld_placement *p) {
     const int sides[2] = {p->width, p->height};
     for (int axis = 0; axis < 2; axis++) {
@@ -17,10 +19,9 @@ void weld_placement_mirror(weld_placement *p, int axis, int begin, int length) {
     int *cell = axis ? &p->cell.y : &p->cell.x;
     *cell = 2 * begin + length - *cell - (axis ? p->cell.height : p->cell.width);
     if (p->turned) {
-        double *row = p->turn + 3 * axis;
-        row[0] = -row[0];
-        row[1] = -row[1];
-        row[2] = ends - row[2];
+        for (int i = 0; i < 3; i++) {
+            p->turn[3 * axis + i] = ends * p->turn[6 + i] - p->turn[3 * axis + i];
+        }
         return;
     }
     p->scale[axis] = -p->scale[axis];
@@ -35,21 +36,6 @@ static void cut(double box[4], int axis, double low, double high) {
     box[axis + 2] = fmin(fmax(box[axis + 2], low), high);
 }
 
-static void turn(const double m[6], double box[4]) {
-    double turned[4] = {INFINITY, INFINITY, -INFINITY, -INFINITY};
-    for (int corner = 0; corner < 4; corner++) {
-        const double u = box[corner % 2 * 2], v = box[1 + corner / 2 * 2];
-        for (int axis = 0; axis < 2; axis++) {
-            const double at = m[3 * axis] * u + m[3 * axis + 1] * v + m[3 * axis + 2];
-            turned[axis] = fmin(turned[axis], at);
-            turned[axis + 2] = fmax(turned[axis + 2], at);
-        }
-    }
-    for (int i = 0; i < 4; i++) {
-        box[i] = turned[i];
-    }
-}
-
 double weld_placement_box(const weld_placement *p, const double box[4], double out[4]) {
     const int begin[2] = {p->cell.x, p->cell.y}, length[2] = {p->cell.width, p->cell.height};
     for (int axis = 0; axis < 2; axis++) {
@@ -61,7 +47,7 @@ double weld_placement_box(const weld_placement *p, const double box[4], double o
     }
     const double area = (out[2] - out[0]) * (out[3] - out[1]);
     if (p->turned) {
-        turn(p->turn, out);
+        weld_projection_box(p->turn, out, out);
     }
     for (int axis = 0; axis < 2; axis++) {
         cut(out, axis, begin[axis], begin[axis] + length[axis]);

@@ -8,8 +8,8 @@
 
 /* The image's point (x, y), in pixels from the upper left corner, lies at
  *     u = scale[0] x + shift[0],  v = scale[1] y + shift[1];
- * a flip is a negative scale. Where it is turned, that is a plane whose point (u, v) lies at
- *     (turn[0] u + turn[1] v + turn[2], turn[3] u + turn[4] v + turn[5]).
+ * a flip is a negative scale. Where it is turned, that is a plane whose points lie where the map
+ * `turn` puts them (projection.h).
  * What RandAugment does to shapes is not told. */
 typedef struct weld_placement {
     int width, height; /* of the image */
@@ -17,7 +17,7 @@ typedef struct weld_placement {
     double extent[4]; /* left, top, right, bottom, before turning: all of the image, or what a
                        * mosaic's canvas leaves of it */
     bool turned;
-    double turn[6];
+    double turn[9];
     weld_rectangle cell; /* of the sample; the image is seen nowhere else. Empty: not at all */
 } weld_placement;
 

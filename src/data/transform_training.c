@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "data/erasing.h"
 #include "data/mosaic.h"
+#include "data/projection.h"
 #include "data/transform_pixels.h"
 #include "images/warp.h"
 
@@ -95,13 +96,15 @@ static void swap(weld_image *a, weld_image *b) {
 /* The frame that is drawn in scratch->sample becomes the sample. */
 static weld_status turn(const weld_transform *t, const weld_sample_plan *plan,
                         weld_transform_scratch *scratch, weld_error *err) {
-    double m[6];
+    double m[9];
     if (!plan->at.turned) {
         return WELD_OK;
     }
-    weld_mosaic_inverse(plan->at.turn, m);
-    m[2] -= plan->frame.x;
-    m[5] -= plan->frame.y;
+    weld_projection_inverse(plan->at.turn, m);
+    for (int i = 0; i < 3; i++) { /* counted from the frame's corner */
+        m[i] -= plan->frame.x * m[6 + i];
+        m[3 + i] -= plan->frame.y * m[6 + i];
+    }
     WELD_TRY(weld_image_resize_buffer(&scratch->turned, t->preprocessing.width,
                                       t->preprocessing.height, err));
     weld_image_warp(&scratch->sample, m, weld_transform_background(t), &scratch->turned);

@@ -26,15 +26,19 @@ static void sample(const weld_image *in, double u, double v, const uint8_t *fill
     }
 }
 
-void weld_image_warp(const weld_image *in, const double m[6], const uint8_t fill[3],
+void weld_image_warp(const weld_image *in, const double m[9], const uint8_t fill[3],
                      weld_image *out) {
     uint8_t *to = out->pixels;
     for (int row = 0; row < out->height; row++) {
         const double y = row + 0.5;
         for (int column = 0; column < out->width; column++, to += 3) {
-            const double x = column + 0.5;
-            sample(in, m[0] * x + m[1] * y + m[2] - 0.5, m[3] * x + m[4] * y + m[5] - 0.5, fill,
-                   to);
+            const double x = column + 0.5, w = m[6] * x + m[7] * y + m[8];
+            if (w > 0) { /* 1 where there is no perspective */
+                sample(in, (m[0] * x + m[1] * y + m[2]) / w - 0.5,
+                       (m[3] * x + m[4] * y + m[5]) / w - 0.5, fill, to);
+            } else {
+                memcpy(to, fill, 3);
+            }
         }
     }
 }

@@ -25,10 +25,11 @@ static const char not_of_boxes[] =
 
 /* Of kind detection alone. */
 static const rule detection[] = {
-    {KEY(mosaic), "0", of_detection},    {KEY(scale), "0", of_detection},
-    {KEY(translate), "0", of_detection}, {KEY(degrees), "0", of_detection},
-    {KEY(shear), "0", of_detection},     {KEY(hsv), "0, 0, 0", of_detection},
-    {KEY(blend), "0", of_detection},     {KEY(close_mosaic), "0", of_detection},
+    {KEY(mosaic), "0", of_detection},       {KEY(scale), "0", of_detection},
+    {KEY(translate), "0", of_detection},    {KEY(degrees), "0", of_detection},
+    {KEY(shear), "0", of_detection},        {KEY(perspective), "0", of_detection},
+    {KEY(hsv), "0, 0, 0", of_detection},    {KEY(blend), "0", of_detection},
+    {KEY(close_mosaic), "0", of_detection},
 };
 
 /* Not of kind detection. */

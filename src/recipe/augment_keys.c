@@ -48,7 +48,7 @@ static const weld_key augment_keys[] = {
              "with timm's `--mixup-off-epoch`; 0: to the end"},
     {"mosaic", REAL(augment.mosaic, 0, 1), .null = "0",
      .help = "detection: probability that a sample is made of four images; 0 in other kinds, as "
-             "the next seven"},
+             "the next eight"},
     {"scale", REAL(augment.scale, 0, WELD_MAX_SCALE), .null = "0",
      .help = "detection: a sample is scaled by a factor of 1 - scale to 1 + scale"},
     {"translate", REAL(augment.translate, 0, 1), .null = "0",
@@ -58,6 +58,11 @@ static const weld_key augment_keys[] = {
              "smallest around their corners, which is too large"},
     {"shear", REAL(augment.shear, 0, WELD_MAX_SHEAR), .null = "0",
      .help = "detection: it is sheared by up to so many degrees, each way"},
+    {"perspective", REAL(augment.perspective, 0, WELD_MAX_PERSPECTIVE), .null = "0",
+     .help =
+         "detection: it is seen from aside: what is one pixel further from the middle, across or "
+         "down, is farther away or nearer by up to so much of the distance; 0.0005 is usual "
+         "where it is not 0. Boxes become the smallest around their corners"},
     {"hsv", REALS(augment.hsv, 0, 1),
      .help = "detection: gains of hue (1 is the whole circle of colours), saturation and value, of "
              "which up to so much is added or taken away"},

@@ -38,10 +38,10 @@ static bool matters(const weld_recipe *r, const weld_recipe_key *key) {
                                    KEY(data.preprocessing.std),
                                    KEY(data.preprocessing.crop_fraction),
                                    KEY(data.preprocessing.interpolation)};
-    static const size_t detection[] = {KEY(augment.mosaic),    KEY(augment.scale),
-                                       KEY(augment.translate), KEY(augment.hsv),
-                                       KEY(augment.degrees),   KEY(augment.shear),
-                                       KEY(augment.blend),     KEY(augment.close_mosaic)};
+    static const size_t detection[] = {
+        KEY(augment.mosaic),      KEY(augment.scale),   KEY(augment.translate),
+        KEY(augment.hsv),         KEY(augment.degrees), KEY(augment.shear),
+        KEY(augment.perspective), KEY(augment.blend),   KEY(augment.close_mosaic)};
     const size_t place = weld_recipe_key_place(key);
     if (r->augment.kind != WELD_AUGMENT_DETECTION &&
         is_one_of(place, detection, sizeof detection / sizeof *detection)) {

@@ -155,8 +155,8 @@ same "finds what the command does" told found
 works "report" "$WELD" report run -o page.html
 holds "has curves of classes, and the worst images drawn" grep -q '"rows":\[\[[0-9]*,[0-9.]*,[0-9].*"curves":\[{.*"picture":"data:image/jpeg' page.html
 works "preview" "$WELD" preview small.yaml -o sheet.png
-works "turned, sheared and blended" "$WELD" preview small.yaml -o turned.png --set augment.degrees=20 \
-    --set augment.shear=10 --set augment.blend=1
+works "turned, sheared, from aside and blended" "$WELD" preview small.yaml -o turned.png --set augment.degrees=20 \
+    --set augment.shear=10 --set augment.perspective=0.001 --set augment.blend=1
 holds "looks different" sh -c '! cmp -s sheet.png turned.png'
 works "a run that is all end" "$WELD" train small.yaml --dry-run --set augment.close_mosaic=3
 prints "is told that it has no mosaics" "augment.close_mosaic 3 is all of the run's 3 epochs"

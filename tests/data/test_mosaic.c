@@ -143,17 +143,21 @@ END_TEST
 
 /* --- Turned --- */
 
-/* The same by the formulas of the published ones: turned anticlockwise, then sheared. Where the
- * canvas has one colour all around what a pixel shows, it has that one. */
+/* The same by the formulas of the published ones: in perspective, turned anticlockwise, then
+ * sheared. Where the canvas has one colour all around what a pixel shows, it has that one. */
 static void compare_turned(const canvas *c, int width, int height, double scale, const double m[4],
-                           const double center[2], const float *out) {
+                           const double seen[2], const double center[2], const float *out) {
     const double determinant = m[0] * m[3] - m[1] * m[2];
     int compared = 0;
     for (int n = 0; n < width * height; n++) {
         const double x = n % width + 0.5 - center[0], y = n / width + 0.5 - center[1];
-        const double u = (m[3] * x - m[1] * y) / determinant / scale + c->width / 2.0;
-        const double v = (m[0] * y - m[2] * x) / determinant / scale + c->height / 2.0;
-        const double reach = 1.5 / scale;
+        const double p_x = (m[3] * x - m[1] * y) / determinant / scale; /* canvas point / w */
+        const double p_y = (m[0] * y - m[2] * x) / determinant / scale;
+        const double w = 1 / (1 - seen[0] * p_x - seen[1] * p_y);
+        const double u = p_x * w + c->width / 2.0, v = p_y * w + c->height / 2.0;
+        const double slope = (fabs(seen[0]) + fabs(seen[1])) * w * fmax(fabs(p_x), fabs(p_y));
+        const double reach = 1.5 / scale * w * (1 + slope);
+        ck_assert(w > 0);
         const uint8_t around[3] = {PADDING, PADDING, PADDING}, *expected = NULL;
         bool even = true;
         for (int k = 0; k < 25; k++) {
@@ -190,12 +194,14 @@ static void compare_box(const weld_transform *t, const weld_sample_plan *plan, i
     }
 }
 
-static void turn_on_canvas(double degrees, double shear, int count, bool flips) {
+static void turn_on_canvas(double degrees, double shear, double perspective, int count,
+                           bool flips) {
     enum { WIDTH = 96, HEIGHT = 72 };
     const double radian = acos(-1) / 180;
     weld_augmentation a = detection_of(1, 0.4, 0.2);
     a.degrees = degrees;
     a.shear = shear;
+    a.perspective = perspective;
     a.hflip = a.vflip = flips;
     const weld_transform t = transform_of(WIDTH, HEIGHT, &a);
     static canvas c;
@@ -216,6 +222,10 @@ static void turn_on_canvas(double degrees, double shear, int count, bool flips) 
         const double angle = radian * weld_random_range(&again, -degrees, degrees);
         const double sx = tan(radian * weld_random_range(&again, -shear, shear));
         const double sy = tan(radian * weld_random_range(&again, -shear, shear));
+        double seen[2] = {0, 0};
+        for (int axis = 0; axis < 2 && perspective > 0; axis++) {
+            seen[axis] = weld_random_range(&again, -perspective, perspective);
+        }
         const double turned[4] = {cos(angle), sin(angle), -sin(angle), cos(angle)};
         double m[4] = {turned[0] + sx * turned[2], turned[1] + sx * turned[3],
                        turned[2] + sy * turned[0], turned[3] + sy * turned[1]};
@@ -227,7 +237,7 @@ static void turn_on_canvas(double degrees, double shear, int count, bool flips) 
             }
         }
         make_sample(&t, parts, count, &r, plans, out);
-        compare_turned(&c, WIDTH, HEIGHT, s, m, center, out);
+        compare_turned(&c, WIDTH, HEIGHT, s, m, seen, center, out);
         for (int k = 0; k < count; k++) {
             compare_box(&t, &plans[k], parts[k].index, WIDTH, HEIGHT, out);
         }
@@ -235,10 +245,17 @@ static void turn_on_canvas(double degrees, double shear, int count, bool flips) 
 }
 
 START_TEST(turns_and_shears_are_those_of_the_published_formulas) {
-    turn_on_canvas(180, 0, 4, false);
-    turn_on_canvas(0, 30, 4, false);
-    turn_on_canvas(40, 20, 4, true);
-    turn_on_canvas(180, 10, 1, false);
+    turn_on_canvas(180, 0, 0, 4, false);
+    turn_on_canvas(0, 30, 0, 4, false);
+    turn_on_canvas(40, 20, 0, 4, true);
+    turn_on_canvas(180, 10, 0, 1, false);
+}
+END_TEST
+
+START_TEST(so_is_perspective) {
+    turn_on_canvas(0, 0, 0.001, 4, false);
+    turn_on_canvas(0, 0, 0.001, 1, true);
+    turn_on_canvas(180, 20, 0.001, 4, true);
 }
 END_TEST
 
@@ -377,7 +394,8 @@ START_TEST(pixels_and_boxes_do_not_drift_apart) {
     find_centroid(out, 32, 32, centroid);
     ck_assert_double_eq_tol(centroid[0], 13, 0.02);
     ck_assert_double_eq_tol(centroid[1], 13, 0.02);
-    for (uint64_t i = 0; i < 2 * MANY; i++) { /* by any factor, anywhere, then turned too */
+    /* by any factor, anywhere, then turned too, then in perspective */
+    for (uint64_t i = 0; i < 3 * MANY; i++) {
         weld_random r = weld_random_start(4, 0, i, WELD_RANDOM_AUGMENT);
         const weld_sample_part part = {.index = 0};
         const weld_image_size size = {32, 32};
@@ -385,15 +403,20 @@ START_TEST(pixels_and_boxes_do_not_drift_apart) {
         t.augmentation.translate = 0.05;
         t.augmentation.degrees = i < MANY ? 0 : 45;
         t.augmentation.hflip = i < MANY ? 0 : 0.5;
+        t.augmentation.perspective = i < 2 * MANY ? 0 : 0.005; /* of so small an image: much */
         weld_mosaic_plan(&t, &part, &size, 1, &r, &plan);
         show(&t, &image, &plan, out);
         find_centroid(out, 32, 32, centroid);
         const weld_placement p = weld_transform_placement(&t, &plan, 32, 32);
         const double u = p.scale[0] * 10 + p.shift[0], v = p.scale[1] * 10 + p.shift[1];
-        ck_assert_double_eq_tol(centroid[0],
-                                p.turned ? p.turn[0] * u + p.turn[1] * v + p.turn[2] : u, 0.1);
-        ck_assert_double_eq_tol(centroid[1],
-                                p.turned ? p.turn[3] * u + p.turn[4] * v + p.turn[5] : v, 0.1);
+        const double point[4] = {10, 10, 10, 10};
+        double at[4];
+        weld_placement_box(&p, point, at);
+        ck_assert(p.turned || (at[0] == u && at[1] == v));
+        /* in perspective a blob's middle is not quite that of what is seen of it */
+        const double most = i < 2 * MANY ? 0.1 : 0.15;
+        ck_assert_double_eq_tol(centroid[0], at[0], most);
+        ck_assert_double_eq_tol(centroid[1], at[1], most);
     }
 }
 END_TEST
@@ -586,7 +609,7 @@ END_TEST
 
 RUN_SUITE("data/mosaic", a_mosaic_is_a_look_at_a_canvas_with_four_images,
           without_mosaic_it_is_a_look_at_a_letterbox,
-          turns_and_shears_are_those_of_the_published_formulas,
+          turns_and_shears_are_those_of_the_published_formulas, so_is_perspective,
           placements_tell_where_images_are_seen, extents_are_what_a_canvas_leaves_of_images,
           pixels_and_boxes_do_not_drift_apart, a_crop_has_all_that_is_looked_at,
           reduced_decoding_shows_things_in_the_same_place,

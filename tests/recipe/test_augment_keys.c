@@ -101,6 +101,12 @@ START_TEST(what_does_not_go_with_boxes_is_refused) {
            "r.yaml:4: data.resize: augment.kind detection shows whole images: use letterbox");
     refuse(FINDS "augment: {scale: 1}\n",
            "r.yaml:3: augment.scale: 1 is out of range: give 0 to 0.95");
+    refuse(FINDS "augment: {perspective: 0.01}\n",
+           "r.yaml:3: augment.perspective: 0.01 is out of range: give 0 to 0.001");
+    refuse(
+        FINDS "augment: {kind: imagenet, perspective: 0.0005}\n",
+        "r.yaml:3: augment.perspective: is of kind detection: remove the key, or set augment.kind "
+        "to detection");
     refuse(FINDS "augment: {hsv: [0.1, 0.2]}\n",
            "r.yaml:3: augment.hsv: takes a list of 3 values, as [1, 2]");
 }

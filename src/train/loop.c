@@ -26,10 +26,11 @@ static double update_seconds(const weld_trainer *t) {
            times->optimizer;
 }
 
-static void tell_step(const weld_trainer *t, const weld_step_metrics *row, int64_t in_epoch) {
+static void tell_step(weld_trainer *t, const weld_step_metrics *row, int64_t in_epoch) {
     const weld_train_callbacks *c = &t->data.settings->callbacks;
     const weld_schedule *s = &t->schedule;
     int64_t left = t->updates - t->state.step;
+    char text[200];
     weld_train_progress progress = {
         .epoch = t->state.epoch,
         .epochs = weld_schedule_epochs(s),
@@ -44,6 +45,9 @@ static void tell_step(const weld_trainer *t, const weld_step_metrics *row, int64
         .seconds_left = t->clock.run_seconds / (double)t->clock.run_steps * (double)left};
     if (c->stepped) {
         c->stepped(c->context, &progress);
+    }
+    if (weld_estimate_update(&t->clock.estimate, &progress, weld_clock(), text, sizeof text)) {
+        weld_train_say(t->data.settings, "%s", text);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "infer/evaluate.h"
 #include "optimize/schedule.h"
+#include "train/estimate.h"
 #include "train/metrics.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
@@ -37,6 +38,7 @@ typedef struct weld_run_clock {
     double run_seconds;                      /* updates and evaluations of all epochs */
     int64_t run_steps;
     weld_threads_use use; /* before this epoch */
+    weld_estimate estimate;
 } weld_run_clock;
 
 typedef struct weld_trainer {

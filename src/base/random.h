@@ -22,7 +22,8 @@ typedef enum weld_random_purpose {
     WELD_RANDOM_SAMPLING = 7, /* which samples an epoch takes, where some are taken more often */
     WELD_RANDOM_ERASE = 8,    /* random erasing of one sample, with what it is filled with */
     WELD_RANDOM_COMPOSE = 9,  /* which images one sample is made of */
-    WELD_RANDOM_SIZE = 10 /* size of an update's images, where there are several; index: update */
+    WELD_RANDOM_SIZE = 10, /* size of an update's images, where there are several; index: update */
+    WELD_RANDOM_RESAMPLE = 11 /* images of a resample; index: resample */
 } weld_random_purpose;
 
 typedef struct weld_random {

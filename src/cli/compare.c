@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "cli/compare.h"
 #include "cli/data_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -12,27 +13,26 @@
 #include "models/models.h"
 
 typedef struct request {
-    const char *data, *files[2];
+    const char *data;
     int batch, threads;
-    bool json, list, split;
+    bool list, split;
     cli_model_options model;
 } request;
 
 typedef struct pair {
-    weld_model *models[2];
-    weld_model_data data[2];
+    cli_compared of;
     weld_paired result;
 } pair;
 
-static const char *const letters[2] = {"A", "B"};
+const char *const cli_compared_letters[2] = {"A", "B"};
 
 /* --- As text --- */
 
-static void print_scores(const request *r, const pair *p, int i) {
-    const weld_score_kind *k = &weld_model_task(p->models[i])->scores[0];
+static void print_scores(const pair *p, int i) {
+    const weld_score_kind *k = &weld_model_task(p->of.models[i])->scores[0];
     char size[WELD_INPUT_TEXT_SIZE];
-    const weld_preprocessing *input = weld_model_get_preprocessing(p->models[i]);
-    printf("%s: %s: size %s: %s %.*f%s, loss %.4f\n", letters[i], r->files[i],
+    const weld_preprocessing *input = weld_model_get_preprocessing(p->of.models[i]);
+    printf("%s: %s: size %s: %s %.*f%s, loss %.4f\n", cli_compared_letters[i], p->of.files[i],
            weld_input_text(input, size), k->label, k->decimals, 100 * p->result.score[i], k->unit,
            p->result.loss[i]);
 }
@@ -40,7 +40,7 @@ static void print_scores(const request *r, const pair *p, int i) {
 static void print_difference(const pair *p) {
     const weld_paired *w = &p->result;
     const weld_paired_difference *d = &w->difference;
-    const weld_score_kind *k = &weld_model_task(p->models[0])->scores[0];
+    const weld_score_kind *k = &weld_model_task(p->of.models[0])->scores[0];
     printf("B - A: %s %+.*f%s, 95 %% interval %+.*f to %+.*f (matched pairs, Agresti and Min); "
            "loss %+.4f, %+.4f to %+.4f (normal)\n",
            k->label, k->decimals, 100 * d->value, k->unit, k->decimals, 100 * d->low, k->decimals,
@@ -55,7 +55,7 @@ static void print_difference(const pair *p) {
 }
 
 static const char *class_name(const pair *p, int i, int answer) {
-    return weld_dataset_class_name(p->data[i].ds, answer);
+    return weld_dataset_class_name(p->of.data[i].ds, answer);
 }
 
 static void print_list(const pair *p) {
@@ -71,8 +71,8 @@ static void print_list(const pair *p) {
 static void print_text(const request *r, const pair *p) {
     const weld_paired *w = &p->result;
     printf("%lld images\n", (long long)w->images);
-    print_scores(r, p, 0);
-    print_scores(r, p, 1);
+    print_scores(p, 0);
+    print_scores(p, 1);
     print_difference(p);
     printf("different answers on %zu images%s\n", w->differ.count,
            !w->differ.count ? ""
@@ -85,12 +85,12 @@ static void print_text(const request *r, const pair *p) {
 
 /* --- As JSON --- */
 
-static json_t *model_json(const request *r, const pair *p, int i) {
-    const weld_preprocessing *input = weld_model_get_preprocessing(p->models[i]);
-    return json_pack("{s:o, s:o, s:f, s:f}", "file", weld_json_name(r->files[i]), "input_size",
+static json_t *model_json(const pair *p, int i) {
+    const weld_preprocessing *input = weld_model_get_preprocessing(p->of.models[i]);
+    return json_pack("{s:o, s:o, s:f, s:f}", "file", weld_json_name(p->of.files[i]), "input_size",
                      cli_size_json(input->height, input->width),
-                     weld_model_task(p->models[i])->scores[0].key, 100 * p->result.score[i], "loss",
-                     p->result.loss[i]);
+                     weld_model_task(p->of.models[i])->scores[0].key, 100 * p->result.score[i],
+                     "loss", p->result.loss[i]);
 }
 
 static json_t *list_json(const pair *p) {
@@ -110,10 +110,10 @@ static json_t *make_json(const request *r, const pair *p) {
     const weld_paired *w = &p->result;
     const weld_paired_difference *d = &w->difference;
     json_t *all = json_pack("{s:I, s:o, s:o}", "images", (json_int_t)w->images, "a",
-                            model_json(r, p, 0), "b", model_json(r, p, 1));
+                            model_json(p, 0), "b", model_json(p, 1));
     json_object_set_new(all, "difference",
                         json_pack("{s:f, s:f, s:f, s:f, s:s, s:f, s:o, s:o}",
-                                  weld_model_task(p->models[0])->scores[0].key, 100 * d->value,
+                                  weld_model_task(p->of.models[0])->scores[0].key, 100 * d->value,
                                   "low", 100 * d->low, "high", 100 * d->high, "p", d->p, "method",
                                   "95 %: Agresti-Min for matched pairs; p: McNemar, exact", "loss",
                                   w->loss_difference, "loss_low", weld_json_number(w->loss_low),
@@ -132,15 +132,47 @@ static json_t *make_json(const request *r, const pair *p) {
 /* --- All of it --- */
 
 static weld_status open_one(const request *r, pair *p, int i, weld_error *err) {
-    WELD_TRY(cli_open_model(r->files[i], &r->model, &p->models[i], err));
-    cli_tell_preparing(r->files[i], p->models[i]);
+    WELD_TRY(cli_open_model(p->of.files[i], &r->model, &p->of.models[i], err));
+    cli_tell_preparing(p->of.files[i], p->of.models[i]);
     const cli_data_request data = {.path = r->data,
-                                   .split = r->split ? p->models[0]
+                                   .split = r->split ? p->of.models[0]
                                                      : NULL, /* the parts are those of A's run */
                                    .threads = r->threads,
-                                   .letter = letters[i],
+                                   .letter = cli_compared_letters[i],
                                    .again = i > 0};
-    return cli_open_data(&data, p->models[i], &p->data[i], err);
+    return cli_open_data(&data, p->of.models[i], &p->of.data[i], err);
+}
+
+/* Image by image. */
+static weld_status compare_paired(const request *r, pair *p, const weld_evaluator_options *options,
+                                  weld_error *err) {
+    const weld_dataset *ds[2] = {p->of.data[0].ds, p->of.data[1].ds};
+    WELD_TRY(
+        weld_paired_run((const weld_model *const *)p->of.models, ds, options, &p->result, err));
+    cli_progress_end(options->arg);
+    if (p->of.json) {
+        cli_print_json(make_json(r, p), 9);
+    } else {
+        print_text(r, p);
+    }
+    return WELD_OK;
+}
+
+static weld_status check_request(const request *r, const pair *p, weld_error *err) {
+    const weld_task *task = weld_model_task(p->of.models[0]);
+    if (r->list && !task->outcome) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "--list: what networks for %s say of an image is not right or wrong: "
+                         "leave it out",
+                         task->name);
+    }
+    if (p->of.per_class && !task->resample) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "--per-class: is not for networks for %s: weld eval --per-class has the "
+                         "classes of each",
+                         task->name);
+    }
+    return WELD_OK;
 }
 
 static weld_status compare(const request *r, pair *p, weld_error *err) {
@@ -151,41 +183,38 @@ static weld_status compare(const request *r, pair *p, weld_error *err) {
                                             .progress = cli_evaluation_progress,
                                             .arg = &progress};
     WELD_TRY(open_one(r, p, 0, err));
+    WELD_TRY(check_request(r, p, err));
     WELD_TRY(open_one(r, p, 1, err));
-    const weld_dataset *ds[2] = {p->data[0].ds, p->data[1].ds};
-    weld_status status =
-        weld_paired_run((const weld_model *const *)p->models, ds, &options, &p->result, err);
+    const weld_task *a = weld_model_task(p->of.models[0]), *b = weld_model_task(p->of.models[1]);
+    weld_status status = a == b && a->resample ? cli_compare_resampled(&p->of, &options, err)
+                                               : compare_paired(r, p, &options, err);
     cli_progress_end(&progress);
-    if (!status && r->json) {
-        cli_print_json(make_json(r, p), 9);
-    } else if (!status) {
-        print_text(r, p);
-    }
     return status;
 }
 
 weld_status cli_compare(cli_call *call, weld_error *err) {
     request r = {.batch = 64};
-    pair p = {.models = {NULL, NULL}};
+    pair p = {.of = {.json = false}};
     const cli_option options[] = {
         CLI_DATA_OPTION(r.data),
         CLI_DATA_SPLIT(r.split),
         {"list", 0, CLI_FLAG, &r.list, NULL, "name the images on which they differ"},
+        {"per-class", 0, CLI_FLAG, &p.of.per_class, NULL, "of detectors: print each class"},
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
-        {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
+        {"json", 0, CLI_FLAG, &p.of.json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(r.model),
         CLI_MODEL_CLASS_ORDER(r.model),
         CLI_MODEL_PRECISION(r.model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
-    r.files[0] = call->arguments[0];
-    r.files[1] = call->arguments[1];
+    p.of.files[0] = call->arguments[0];
+    p.of.files[1] = call->arguments[1];
     weld_status status = compare(&r, &p, err);
     weld_paired_free(&p.result);
     for (int i = 0; i < 2; i++) {
-        weld_model_data_close(&p.data[i]);
-        weld_model_free(p.models[i]);
+        weld_model_data_close(&p.of.data[i]);
+        weld_model_free(p.of.models[i]);
     }
     return status;
 }

@@ -155,6 +155,11 @@ weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_err
     return WELD_OK;
 }
 
+weld_status weld_evaluator_resample_create(const weld_evaluator *e, void **resample,
+                                           weld_error *err) {
+    return e->task->resample_create(e->tally, resample, err);
+}
+
 /* --- What came of it -------------------------------------------------------------------------- */
 
 const weld_evaluation *weld_evaluator_result(const weld_evaluator *e) {

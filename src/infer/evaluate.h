@@ -52,6 +52,10 @@ void weld_evaluator_free(weld_evaluator *e);
  * WELD_ERROR_NUMERIC, naming the image. */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
 
+/* resample_create of its task, of the last run, which succeeded; the evaluator must outlive it. */
+weld_status weld_evaluator_resample_create(const weld_evaluator *e, void **resample,
+                                           weld_error *err);
+
 /* The last run that succeeded: its scores... */
 const weld_evaluation *weld_evaluator_result(const weld_evaluator *e);
 /* ...lines for people, or a table of each class where `classes`... */

@@ -201,6 +201,15 @@ typedef struct weld_task {
     /* Fill in loss and scores. */
     void (*finish)(void *tally, weld_evaluation *out);
 
+    /* What scores would be if image k, in the order in which they were counted, counted times[k]
+     * times, so that chance can be told from more: of a tally that is finished, which must outlive
+     * it. values[i], of the first run_scores, are those of each class of the data set, NAN where
+     * it has none, of which the score is the mean. Several threads may call it at once. NULL:
+     * images are right or wrong by themselves. */
+    weld_status (*resample_create)(const void *tally, void **resample, weld_error *err);
+    void (*resample_free)(void *resample);
+    void (*resample)(const void *resample, const int32_t *times, double *const *values);
+
     /* Of a tally that is finished: lines for people, the few that always are to be read... */
     void (*tell)(const void *tally, const weld_dataset *ds, weld_text *out);
     /* ...and a table, which is also members of a JSON object... */

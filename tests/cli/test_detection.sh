@@ -145,6 +145,21 @@ mkdir -p twice/a twice/b && cp scenes/images/val/000000.png twice/a/ && cp scene
 refuses "two images that would be written to one file" "would be written to one file" \
     "$WELD" predict run/best.h5 twice --draw drawn_twice
 
+works "comparing" "$WELD" compare run/best.h5 run/last.h5 --data scenes/instances_val.json --per-class --threads 1
+cp stdout compared
+prints "scores of both" "^A: run/best.h5: size 64.*: AP [0-9.]+, AP50 [0-9.]+$"
+prints "the difference and what is chance" "^B - A: AP [-+][0-9.]+, 95 % interval [-+][0-9.]+ to [-+][0-9.]+, p = [0-9.e-]+: (chance|A|B)"
+prints "and of each class" "^ *[0-9.]+ +[0-9.]+ +[-+][0-9.]+ .* class_a$"
+works "on other threads" "$WELD" compare run/best.h5 run/last.h5 --data scenes/instances_val.json --per-class --threads 3
+cp stdout compared_again
+same "to the same figures" compared compared_again
+works "with itself" "$WELD" compare run/best.h5 run/best.h5 --data scenes/instances_val.json
+prints "there is no difference" "^B - A: AP \\+0.0000, 95 % interval \\+0.0000 to \\+0.0000, p = 1: chance"
+prints "to what the evaluation says" \
+    "$("$WELD" eval run/best.h5 --data scenes/instances_val.json 2> /dev/null | sed -n 's/^[0-9]* images: \(AP [0-9.]*, AP50 [0-9.]*\).*/\1/p')"
+refuses "images that are right or wrong" "^weld: --list: what networks for detection say" \
+    "$WELD" compare run/best.h5 run/best.h5 --data scenes/instances_val.json --list
+
 works "merging" "$WELD" reparam run/best.h5 -o deploy.h5 --verify scenes/instances_val.json
 works "a program" "$DETECT" deploy.h5 scenes/images/val/000000.png 0.0001
 cp stdout detected

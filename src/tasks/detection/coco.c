@@ -21,6 +21,8 @@ weld_status weld_coco_create(int classes, weld_coco **out, weld_error *err) {
     *c = (weld_coco){.classes = classes,
                      .objects = weld_alloc((size_t)classes, sizeof(coco_class)),
                      .by_class = weld_alloc((size_t)classes, sizeof(weld_coco_class)),
+                     .ids = {.element = sizeof(int64_t)},
+                     .rows = {.element = sizeof(coco_row)},
                      .hits = {.element = sizeof(coco_hit)},
                      .confusion = WELD_CONFUSION};
     if (!c->objects || !c->by_class) {
@@ -35,6 +37,8 @@ void weld_coco_free(weld_coco *c) {
     if (c) {
         weld_free(c->objects);
         weld_free(c->by_class);
+        weld_array_free(&c->ids);
+        weld_array_free(&c->rows);
         weld_array_free(&c->hits);
         weld_confusion_free(&c->confusion);
         weld_free(c);
@@ -65,6 +69,10 @@ static weld_status count_objects(weld_coco *c, const char *at, uint64_t count, w
         memcpy(&row, at, sizeof row);
         if (!is_class(c, row.class_index)) {
             return is_no_record(err);
+        }
+        const coco_row of_all = {(int32_t)c->images, row.class_index, row.counted[0]};
+        if (!weld_array_append(&c->rows, &of_all, 1)) {
+            return weld_fail_memory(err, "evaluation");
         }
         coco_class *to = &c->objects[row.class_index];
         to->own += row.own;
@@ -133,6 +141,9 @@ weld_status weld_coco_count(weld_coco *c, int64_t image, const void *record, siz
     WELD_TRY(count_objects(c, objects, header.objects, err));
     WELD_TRY(count_hits(c, image, hits, header.hits, err));
     WELD_TRY(count_pairs(c, hits + header.hits * sizeof(coco_hit), header.pairs, err));
+    if (!weld_array_append(&c->ids, &image, 1)) {
+        return weld_fail_memory(err, "evaluation");
+    }
     c->images++;
     return WELD_OK;
 }

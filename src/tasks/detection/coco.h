@@ -92,4 +92,15 @@ weld_status weld_coco_count(weld_coco *c, int64_t image, const void *record, siz
 /* The result is c's, until it is cleared or goes on. */
 const weld_coco_result *weld_coco_finish(weld_coco *c);
 
+/* The same where image k, in the order in which they were counted, counts times[k] times (0: not at
+ * all): what it costs is to go through the matches that were made. Of a finished evaluation, which
+ * may end before it. Errors: memory. */
+typedef struct weld_coco_resample weld_coco_resample;
+weld_status weld_coco_resample_create(const weld_coco *c, weld_coco_resample **out,
+                                      weld_error *err);
+void weld_coco_resample_free(weld_coco_resample *r); /* accepts NULL */
+/* ap, ap50 [classes]; NAN where there are no objects. Several threads may call it at once. */
+void weld_coco_resample_run(const weld_coco_resample *r, const int32_t *times, double *ap,
+                            double *ap50);
+
 #endif

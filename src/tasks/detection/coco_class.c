@@ -33,13 +33,14 @@ typedef struct curve {
     double best[WELD_COCO_POINTS];
 } curve;
 
-static void count_right(curve *c, const int64_t needed[WELD_COCO_POINTS]) {
+/* wrong: how many come before it. */
+static void count_right(curve *c, int64_t wrong, const int64_t needed[WELD_COCO_POINTS]) {
     c->right++;
     while (c->point + 1 < WELD_COCO_POINTS && needed[c->point + 1] <= c->right) {
         c->point++;
     }
     /* pycocotools adds NumPy's spacing(1) to keep from dividing by zero. */
-    const double precision = (double)c->right / ((double)(c->wrong + c->right) + DBL_EPSILON);
+    const double precision = (double)c->right / ((double)(wrong + c->right) + DBL_EPSILON);
     c->best[c->point] = fmax(c->best[c->point], precision);
 }
 
@@ -67,7 +68,7 @@ static void measure_range(coco_hits hits, int range, int64_t objects,
         const coco_hit *h = &hits.first[i];
         for (int t = 0; h->rank < COCO_MOST && t < COCO_THRESHOLDS; t++) {
             if (h->found[range] >> t & 1) {
-                count_right(&curves[t], needed);
+                count_right(&curves[t], curves[t].wrong, needed);
             } else {
                 curves[t].wrong += !(h->ignored[range] >> t & 1);
             }
@@ -171,4 +172,38 @@ void weld_coco_measure_class(coco_hits hits, const coco_class *objects, coco_sum
     for (int i = 0; i < WELD_COCO_POINTS; i++) {
         out->curve[i] = any ? curves[0].best[i] : NAN;
     }
+}
+
+/* Most are wrong at every threshold, and are counted for all of them. */
+void weld_coco_measure_again(const coco_shot *shots, size_t count, const int32_t *times,
+                             int64_t objects, double *ap, double *ap50) {
+    int64_t needed[WELD_COCO_POINTS], wrong = 0;
+    curve curves[COCO_THRESHOLDS];
+    double precision = 0;
+    find_needed(objects, needed);
+    for (int t = 0; t < COCO_THRESHOLDS; t++) {
+        curves[t] = (curve){.point = 0};
+    }
+    for (size_t i = 0; i < count; i++) {
+        const coco_shot *s = &shots[i];
+        const int32_t n = times[s->image];
+        if (!(s->found | s->ignored)) {
+            wrong += n;
+            continue;
+        }
+        for (int t = 0; t < COCO_THRESHOLDS; t++) {
+            curve *c = &curves[t];
+            const bool right = s->found >> t & 1;
+            for (int32_t k = 0; right && k < n; k++) {
+                count_right(c, c->wrong + wrong, needed);
+            }
+            c->wrong += right || (s->ignored >> t & 1) ? 0 : n;
+        }
+    }
+    for (int t = 0; t < COCO_THRESHOLDS; t++) {
+        const double of_one = finish_curve(&curves[t]);
+        precision += of_one;
+        *ap50 = t == 0 ? of_one / WELD_COCO_POINTS : *ap50;
+    }
+    *ap = precision / (COCO_THRESHOLDS * WELD_COCO_POINTS);
 }

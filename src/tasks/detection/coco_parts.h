@@ -49,6 +49,8 @@ struct weld_coco {
     int64_t images;
     coco_class *objects;       /* [classes] */
     weld_coco_class *by_class; /* [classes], the result's */
+    weld_array ids;            /* int64_t, images' numbers as they were counted */
+    weld_array rows;           /* coco_row */
     weld_array hits;           /* coco_hit */
     weld_confusion confusion;
     weld_coco_result result;
@@ -80,6 +82,22 @@ static inline double coco_iou(const weld_found_box *d, const weld_box *g) {
 weld_status weld_coco_confuse(const weld_box *truth, int64_t truths, const weld_found_box *found,
                               const int64_t *by_score, int64_t count, weld_array *pairs,
                               weld_error *err);
+
+/* Objects of a class in an image, of all areas; images in the order in which they were counted. */
+typedef struct coco_row {
+    int32_t image, class_index;
+    uint32_t counted;
+} coco_row;
+
+/* Of a hit what COCO's rules need, of all areas. */
+typedef struct coco_shot {
+    int32_t image;
+    uint16_t found, ignored;
+} coco_shot;
+
+/* AP and AP50 of the sorted shots of a class, each as many times as its image counts. */
+void weld_coco_measure_again(const coco_shot *shots, size_t count, const int32_t *times,
+                             int64_t objects, double *ap, double *ap50);
 
 /* The hits of one class, sorted. */
 typedef struct coco_hits {

@@ -212,3 +212,20 @@ void weld_detection_finish(void *tally, weld_evaluation *out) {
     out->loss = NAN;
     memcpy(out->scores, t->result->figures, sizeof t->result->figures);
 }
+
+weld_status weld_detection_resample_create(const void *tally, void **resample, weld_error *err) {
+    weld_coco_resample *r;
+    weld_status status =
+        weld_coco_resample_create(((const weld_detection_tally *)tally)->coco, &r, err);
+    *resample = r;
+    return status;
+}
+
+void weld_detection_resample_free(void *resample) {
+    weld_coco_resample_free(resample);
+}
+
+/* AP and AP50, which are told while a run goes on. */
+void weld_detection_resample(const void *resample, const int32_t *times, double *const *values) {
+    weld_coco_resample_run(resample, times, values[WELD_COCO_AP], values[WELD_COCO_AP50]);
+}

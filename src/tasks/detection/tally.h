@@ -48,6 +48,9 @@ weld_status weld_detection_measure(const void *tally, const weld_tensor *outputs
 weld_status weld_detection_count(void *tally, int64_t index, const void *record, size_t bytes,
                                  weld_error *err);
 void weld_detection_finish(void *tally, weld_evaluation *out);
+weld_status weld_detection_resample_create(const void *tally, void **resample, weld_error *err);
+void weld_detection_resample_free(void *resample);
+void weld_detection_resample(const void *resample, const int32_t *times, double *const *values);
 
 /* tally_text.c. evaluation.json has, beside the twelve figures by their keys,
  *

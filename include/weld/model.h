@@ -234,7 +234,8 @@ typedef struct weld_model_evaluation {
  * data set as the program takes them: a folder of class folders, a .tar file of one, a packed
  * file, or a .csv of paths and classes; of detectors COCO's, YOLO's or VOC's annotations. Its
  * classes are found by name among the model's (or taken in their order, where the model has no
- * names). threads 0: all. */
+ * names): what a recipe's data.single_class made one has to be one class in `data` as well, which
+ * the program alone sees to. threads 0: all. */
 WELD_API weld_status weld_model_evaluate(const weld_model *m, const char *data, int threads,
                                          weld_model_evaluation *out, weld_error *err);
 

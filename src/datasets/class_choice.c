@@ -103,6 +103,9 @@ static weld_status choose(weld_dataset *ds, const weld_class_choice *choice, boo
     const amounts before = count_all(ds);
     int count;
     WELD_TRY(number_classes(ds, choice, lenient, to, &count, err));
+    if (count == 0 && choice->single && all > 1) { /* all of them would count */
+        return fail_unknown(ds, choice->names[0], err);
+    }
     if (count == all || count == 0) {
         return WELD_OK;
     }

@@ -26,7 +26,8 @@ typedef struct weld_class_choice {
 weld_status weld_dataset_choose_classes(weld_dataset *ds, const weld_class_choice *choice,
                                         weld_text *told, weld_error *err);
 /* The same for what a network is judged by: names that are missing are passed over, and all are
- * left where none is there; what becomes one is called as its class is. `name` must outlive it. */
+ * left where none is there; what becomes one is called as its class is, and must not be of all
+ * classes because none that was chosen is there. `name` must outlive it. */
 weld_status weld_dataset_choose_alike(weld_dataset *ds, const weld_class_choice *choice,
                                       const char *const *name, weld_text *told, weld_error *err);
 

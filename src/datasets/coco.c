@@ -201,15 +201,24 @@ static weld_status tell_files(weld_coco_lists *r) {
     return status;
 }
 
-static bool is_parent(const weld_coco_lists *r, const weld_coco_category *one) {
-    const weld_coco_category *categories = r->categories.data;
-    const char *texts = r->listing->class_names.data;
-    for (size_t i = 0; i < r->categories.count; i++) {
-        if (&categories[i] != one && !strcmp(texts + categories[i].parent, texts + one->name)) {
-            return true;
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Of the parents of all, in order: is one, of another than this, the category itself? */
+static bool is_parent(const char *const *parents, size_t count, const char *name,
+                      const char *parent) {
+    size_t first = 0, end = count;
+    while (first < end) {
+        const size_t middle = first + (end - first) / 2;
+        if (strcmp(parents[middle], name) < 0) {
+            first = middle + 1;
+        } else {
+            end = middle;
         }
     }
-    return false;
+    first += strcmp(parent, name) == 0; /* its own is one of them */
+    return first < count && strcmp(parents[first], name) == 0;
 }
 
 /* Some programs write what all classes are kinds of as one more, of which there never is a box. */
@@ -217,13 +226,22 @@ static weld_status tell_parents(weld_coco_lists *r) {
     const weld_box *boxes = r->store->boxes.data;
     const weld_coco_category *categories = r->categories.data;
     const size_t count = r->categories.count; /* in the order of classes */
+    const char *texts = r->listing->class_names.data;
     bool *used = weld_alloc(count, sizeof *used);
-    weld_status status = used ? WELD_OK : weld_fail_memory(r->err, r->path);
-    for (size_t i = 0; used && i < r->store->boxes.count; i++) {
+    const char **parents = weld_alloc(count, sizeof *parents);
+    weld_status status = used && parents ? WELD_OK : weld_fail_memory(r->err, r->path);
+    for (size_t i = 0; i < r->store->boxes.count && !status; i++) {
         used[boxes[i].class_index] = true;
     }
     for (size_t i = 0; i < count && !status; i++) {
-        if (!used[i] && is_parent(r, &categories[i])) {
+        parents[i] = texts + categories[i].parent;
+    }
+    if (!status) {
+        qsort(parents, count, sizeof *parents, by_text);
+    }
+    for (size_t i = 0; i < count && !status; i++) {
+        if (!used[i] &&
+            is_parent(parents, count, texts + categories[i].name, texts + categories[i].parent)) {
             char what[300];
             snprintf(what, sizeof what,
                      "'%.100s' has no box and is the supercategory of others: a recipe's "
@@ -232,6 +250,7 @@ static weld_status tell_parents(weld_coco_lists *r) {
             status = weld_coco_fault(r, WELD_BOX_PARENT, categories[i].place, what);
         }
     }
+    weld_free(parents);
     weld_free(used);
     return status;
 }

@@ -44,7 +44,7 @@ static weld_status fail_missing_sizes(const weld_recipe *r, const weld_recipe_or
     const weld_model_family *family = weld_family_of(&r->model);
     char names[128], reason[256];
     weld_key_names(family->keys, family->key_count, WELD_KEY_SIZE, names, sizeof names);
-    snprintf(reason, sizeof reason, "missing: a family name needs %s", names);
+    snprintf(reason, sizeof reason, "missing: a family name takes %s", names);
     return weld_recipe_fail(o, family_key(key), reason, err);
 }
 
@@ -296,9 +296,16 @@ static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origi
     return WELD_OK;
 }
 
-static weld_status check_single_class(const weld_recipe *r, const weld_recipe_origins *o,
-                                      weld_error *err) {
-    if (r->data.classes.single && !weld_task_of(&r->model)->annotation->of_boxes) {
+static weld_status check_classes(const weld_recipe *r, const weld_recipe_origins *o,
+                                 weld_error *err) {
+    const bool of_boxes = weld_task_of(&r->model)->annotation->of_boxes;
+    if (r->data.classes.count == 1 && !of_boxes) {
+        return weld_recipe_fail(o, KEY(data.classes.names),
+                                "is one class: of images of it alone there is nothing to learn: "
+                                "name two or more",
+                                err);
+    }
+    if (r->data.classes.single && !of_boxes) {
         return weld_recipe_fail(o, KEY(data.classes.single),
                                 "is for data with boxes: of images of one class there is nothing "
                                 "to learn: remove the key",
@@ -313,7 +320,7 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     WELD_TRY(check_distillation(r, o, err));
     WELD_TRY(check_input(r, o, err));
     WELD_TRY(check_data_sizes(r, o, err));
-    WELD_TRY(check_single_class(r, o, err));
+    WELD_TRY(check_classes(r, o, err));
     WELD_TRY(check_sampling(r, o, err));
     WELD_TRY(check_schedule(r, o, err));
     if (r->data.split > 0 && r->data.val[0]) {

@@ -83,8 +83,8 @@ static weld_status fail_unknown_section(scan *s, const yaml_node_t *node, const 
                      name);
 }
 
-/* The task that has the key in its loss or in one of its families, where that is not the network's
- * own: the recipe is for another one. */
+/* The task that has the key in its loss or in one of its families, where the network's own has it
+ * in none: the recipe is for another one. */
 static const weld_task *other_task_of(const scan *s, const char *section, const char *name) {
     const bool of_loss = strcmp(section, "loss") == 0, of_model = strcmp(section, "model") == 0;
     for (size_t t = 0; s->keys->task && of_loss && t < weld_task_count; t++) {
@@ -93,14 +93,17 @@ static const weld_task *other_task_of(const scan *s, const char *section, const 
             return task;
         }
     }
+    const weld_task *other = NULL;
     for (size_t f = 0; s->keys->task && of_model && f < weld_family_count; f++) {
         const weld_model_family *family = weld_families[f];
-        if (strcmp(family->task, s->keys->task->name) != 0 &&
-            weld_key_find(family->keys, family->key_count, name)) {
-            return weld_task_find(family->task);
+        if (weld_key_find(family->keys, family->key_count, name)) {
+            if (strcmp(family->task, s->keys->task->name) == 0) {
+                return NULL;
+            }
+            other = weld_task_find(family->task);
         }
     }
-    return NULL;
+    return other;
 }
 
 static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char *section,

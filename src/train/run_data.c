@@ -180,8 +180,8 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
                            "images: set some aside with data.split",
                            d->recipe.data.val);
         }
-        weld_dataset_tell(d->val, d->recipe.data.preprocessing.scale16, say, d);
         WELD_TRY(choose_alike(d, err));
+        weld_dataset_tell(d->val, d->recipe.data.preprocessing.scale16, say, d);
     }
     const weld_labels labels = {.count = d->recipe.model.num_classes,
                                 .names = (const char *const *)d->class_names};

@@ -196,6 +196,23 @@ START_TEST(a_network_finds_its_classes_among_the_chosen) {
 }
 END_TEST
 
+/* Else boxes of all classes would count. */
+START_TEST(a_network_of_one_class_is_not_judged_by_data_without_the_chosen) {
+    test_folder f = make_set();
+    weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
+    const char *const object[] = {"object"};
+    const weld_class_choice choice = CHOICE(true, "person", "rider");
+    weld_text told = WELD_TEXT;
+    weld_error err;
+    ck_assert_int_eq(weld_dataset_choose_alike(ds, &choice, object, &told, &err),
+                     WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "'person' is none of its 4 classes"));
+    weld_text_free(&told);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(images_of_other_classes_are_left_out) {
     test_folder f = make_two_classes();
     put_fixture(&f, "ant/a.jpg", "grey.jpg");
@@ -239,5 +256,6 @@ RUN_SUITE("datasets/class_choice", chosen_classes_keep_the_order_and_the_ids_of_
           a_name_that_is_not_there_is_an_error_with_those_that_are,
           what_names_no_class_for_itself_is_told_until_others_are_chosen, all_classes_become_one,
           the_only_class_keeps_its_name, a_network_of_one_class_is_judged_by_all_that_were_chosen,
+          a_network_of_one_class_is_not_judged_by_data_without_the_chosen,
           a_network_finds_its_classes_among_the_chosen, images_of_other_classes_are_left_out,
           a_lack_of_memory_is_told)

@@ -217,7 +217,7 @@ START_TEST(a_recipe_has_the_keys_of_its_network) {
         {"model:\n  name: repvit_m0_9\n  width: 4\n",
          "r.yaml:3: model.width: unknown key: recipes/README.md lists them all"},
         {"data: {train: x}\nmodel: {name: toy}\n",
-         "r.yaml: model.width: missing: a family name needs width"},
+         "r.yaml: model.width: missing: a family name takes width"},
         {"data: {train: x}\nmodel: {name: toy, width: 5}\n", "r.yaml:2: model.width: is odd"},
         {"data: {train: x}\nmodel: {name: toy_4, width: 6}\n",
          "r.yaml:2: model.width: the named variant has others: remove the key, or give the name of "

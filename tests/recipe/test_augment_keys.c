@@ -57,12 +57,22 @@ START_TEST(a_recipe_for_another_task_is_told_as_that) {
     refuse("model: {name: repvit_m0_9, max_channels: 512}\ndata: {train: photos}\n",
            "r.yaml:1: model.max_channels: is for networks for detection, and this one is for "
            "classification: remove the key, or start from recipes/finetune.yaml");
+    /* A key that networks of both tasks have. */
+    refuse("model: {name: repvit_m0_9, depth: 2}\ndata: {train: photos}\n",
+           "r.yaml:1: model.depth: unknown key: did you mean depths?");
+}
+END_TEST
+
+START_TEST(one_class_of_whole_images_leaves_nothing_to_learn) {
+    refuse("model: {name: repvit_m0_9}\ndata: {train: photos, classes: [cat]}\n",
+           "r.yaml:2: data.classes: is one class: of images of it alone there is nothing to learn: "
+           "name two or more");
 }
 END_TEST
 
 START_TEST(a_family_says_all_that_must_be_given) {
     refuse("model: {name: yolo11_on, backbone: regnety_002}\ndata: {train: photos}\n",
-           "r.yaml: model.width: missing: a family name needs backbone, width, depth, max_channels "
+           "r.yaml: model.width: missing: a family name takes backbone, width, depth, max_channels "
            "and nested");
 }
 END_TEST
@@ -146,6 +156,7 @@ START_TEST(what_is_written_is_read_again) {
 END_TEST
 
 RUN_SUITE("recipe/augment_keys", networks_that_name_images_have_no_mosaics,
-          a_recipe_for_another_task_is_told_as_that, a_family_says_all_that_must_be_given,
+          a_recipe_for_another_task_is_told_as_that,
+          one_class_of_whole_images_leaves_nothing_to_learn, a_family_says_all_that_must_be_given,
           detectors_have_mosaics_unless_they_say_otherwise, what_does_not_go_with_boxes_is_refused,
           the_end_of_mosaics_is_fitted_with_the_run, what_is_written_is_read_again)

@@ -427,9 +427,9 @@ START_TEST(what_must_be_given_is_asked_for) {
     refuse("model: {name: repvit_m0_9}\n", "r.yaml: data.train: missing: give a folder of class "
                                            "folders, a .tar, a packed .h5 or a .csv");
     refuse("data: {train: x}\nmodel:\n  name: repvit\n",
-           "r.yaml: model.channels: missing: a family name needs channels and depths");
+           "r.yaml: model.channels: missing: a family name takes channels and depths");
     refuse("data: {train: x}\nmodel: {name: repvit, depths: [1, 1]}\n",
-           "r.yaml: model.channels: missing: a family name needs channels and depths");
+           "r.yaml: model.channels: missing: a family name takes channels and depths");
     refuse("data: {train: x}\nmodel:\n  name: repvit\n  channels: [8, 8]\n  depths: [1]\n",
            "r.yaml:5: model.depths: channels and depths must be lists of the same length");
     refuse("data: {train: x}\nmodel:\n  name: repvit_m0_9\n  depths: [1, 1, 1, 1]\n",

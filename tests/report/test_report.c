@@ -268,6 +268,13 @@ END_TEST
     "{\"name\":\"b\",\"objects\":0,\"AP\":null,\"curve\":[null]},"                                 \
     "{\"name\":\"c\",\"objects\":1,\"AP\":0.25,\"curve\":[0,0]}],\"curve\":[0.5,0],"
 
+/* What the page has cards by. */
+static const json_t *view_of(const json_t *evaluation) {
+    const json_t *view = json_object_get(evaluation, "view");
+    ck_assert_ptr_nonnull(view);
+    return view;
+}
+
 START_TEST(of_a_detector_each_class_what_is_nothing_and_mistakes_are_shown) {
     set_up();
     json_t *r = evaluation_for("detection", TWO_FOUND
@@ -278,6 +285,7 @@ START_TEST(of_a_detector_each_class_what_is_nothing_and_mistakes_are_shown) {
     for (size_t i = 0; i < 3; i++) {
         ck_assert_int_eq(json_integer_value(json_array_get(json_array_get(rows, i), 0)), order[i]);
     }
+    ck_assert_str_eq(json_string_value(json_object_get(view_of(e), "none")), "nothing");
     ck_assert_uint_eq(json_array_size(json_object_get(e, "curves")), 2);
     ck_assert_uint_eq(json_array_size(json_object_get(e, "confused")), 2);
     const json_t *worst = json_array_get(json_object_get(e, "worst"), 0);
@@ -285,8 +293,8 @@ START_TEST(of_a_detector_each_class_what_is_nothing_and_mistakes_are_shown) {
     json_decref(r);
     static const char *const senseless[] = {
         "\"confusion\":{\"cells\":[[0,4,1]]},\"worst\":[]}",
-        "\"confusion\":{\"cells\":[]},\"worst\":[{\"image\":\"i\",\"mistakes\":1,\"found\":"
-        "[[3,0.5,1,1,3,3]]}]}",
+        ("\"confusion\":{\"cells\":[]},\"worst\":[{\"image\":\"i\",\"mistakes\":1,\"found\":"
+         "[[3,0.5,1,1,3,3]]}]}"),
         "\"confusion\":{\"cells\":[]},\"worst\":[{\"image\":\"i\",\"found\":[]}]}"};
     for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++) {
         char text[1000];
@@ -308,6 +316,8 @@ START_TEST(the_worst_images_come_with_pictures_where_the_data_are) {
                               "\"worst\":[{\"image\":\"bee/001.png\",\"label\":1,\"predicted\":0},"
                               "{\"image\":\"never/there.png\",\"label\":1,\"predicted\":0}]}");
     json_t *e = json_object_get(r, "evaluation"), *worst = json_object_get(e, "worst");
+    ck_assert_ptr_nonnull(json_object_get(view_of(e), "class_title"));
+    ck_assert_ptr_null(json_object_get(view_of(e), "none"));
     const char *url = json_string_value(json_object_get(json_array_get(worst, 0), "picture"));
     ck_assert_ptr_nonnull(url);
     ck_assert_int_eq(strncmp(url, "data:image/jpeg;base64,/9j/", 27), 0);

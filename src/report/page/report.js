@@ -221,7 +221,7 @@ function classTable(e) {
 /* How many classes have which recall or AP, where there are too many for a matrix. */
 function classChart(e) {
     const what = e.view.numbers[0], full = e.view.percent ? 100 : 1, counts = new Array(20).fill(0);
-    const share = (v) => (e.view.percent ? 100 * v + " %" : String(v));
+    const share = (v) => (e.view.percent ? Math.round(100 * v) + " %" : String(v));
     e.rows.filter(([, , first]) => known(first)).forEach(([, , first]) => { counts[Math.min(19, Math.floor(20 * first / full))]++; });
     const width = 420, height = 240, left = 44, bottom = 36, most = Math.max(...counts, 1);
     const px = (v) => left + v * (width - left - 24), py = (n) => height - bottom - n / most * (height - bottom - 10);

@@ -91,15 +91,16 @@ static double mean_recall(coco_hits hits, int most, int64_t objects) {
 
 /* What to ask for so that of detections those of `score` and above are told, which must be above
  * it, and those of the next lower score are not: of the numbers in [next, score) the one of the
- * fewest decimals, from three on, that is nearest to the score. */
+ * fewest decimals, from three on, that is nearest to the score. NAN where that would be below 0,
+ * which cannot be asked for. */
 static double confidence_between(double next, double score) {
     for (double unit = 1e3; unit < 1e17; unit *= 10) {
         const double asked = (ceil(score * unit) - 1) / unit;
         if (asked >= next && asked < score) {
-            return asked;
+            return asked >= 0 ? asked : NAN;
         }
     }
-    return nextafter(score, -INFINITY);
+    return score > 0 ? nextafter(score, 0) : NAN;
 }
 
 /* Asking for a confidence takes all detections above it: of equal ones only the last is a place to

@@ -24,8 +24,6 @@ typedef struct pair {
     weld_paired result;
 } pair;
 
-const char *const cli_compared_letters[2] = {"A", "B"};
-
 /* --- As text --- */
 
 static void print_scores(const pair *p, int i) {

@@ -12,6 +12,8 @@
 #include "infer/resampled.h"
 #include "models/models.h"
 
+const char *const cli_compared_letters[2] = {"A", "B"};
+
 static const weld_score_kind *kind(const cli_compared *c, int i) {
     return &weld_model_task(c->models[0])->scores[i];
 }

@@ -7,8 +7,8 @@
 
 MODEL is yolo11n, s or m, or one of these on a RepViT, as yolo11n_repvit_m0_9. The step is that of
 `weld bench --train`: forward, assignment and loss of the same eight objects an image, backward, AdamW,
-on noise. bf16 is autocast; the loss is fp32. --ultralytics takes network and loss of that package, for
-yolo11 alone. Prints one JSON object with the names of `weld bench --json`. --save writes an untrained
+on noise. bf16 is autocast, of our network alone; --ultralytics takes network and loss of that package,
+for yolo11 alone, and not compiled. Prints one JSON object with the names of `weld bench --json`. --save writes an untrained
 network's weights instead.
 """
 import argparse
@@ -30,7 +30,9 @@ OBJECTS = 8
 
 def network(name):
     letter, _, backbone = name.removeprefix("yolo11").partition("_")
-    scale = yolo11_torch.SCALES[letter]
+    scale = yolo11_torch.SCALES.get(letter)
+    if not scale or not name.startswith("yolo11"):
+        sys.exit(f"bench_detector_torch.py: {name}: no YOLO11")
     if not backbone:
         return yolo11_torch.YOLO11(scale)
     for known, channels, depths, _ in VARIANTS:
@@ -95,6 +97,8 @@ def main():
     if a.save:
         safetensors_torch.save(network(a.model).state_dict(), a.save)
         return
+    if a.ultralytics and a.compile:
+        parser.error("--ultralytics is not compiled")
     layout = torch.channels_last if a.channels_last else torch.contiguous_format
     images = torch.rand(a.batch, 3, a.size, a.size).contiguous(memory_format=layout)
     if a.ultralytics:

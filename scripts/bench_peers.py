@@ -225,7 +225,8 @@ def measure_network(a, network, table):
                 network.train(table, threads, precision)
     if "inference" in a.works:
         for precision in a.precisions:
-            for batch, threads in [(1, t) for t in a.threads] + [(a.batch, a.threads[-1])]:
+            works = [(1, t) for t in a.threads] + [(a.batch, a.threads[-1])]
+            for batch, threads in dict.fromkeys(works):
                 network.inference(table, batch, threads, precision)
 
 

@@ -40,6 +40,10 @@ static const char *verdict(const weld_resampled_score *s) {
 static void print_difference(const cli_compared *c, const weld_resampled *r, int k) {
     const weld_resampled_score *s = &r->scores[k];
     const int decimals = kind(c, k)->decimals;
+    if (!isfinite(s->p)) {
+        printf("B - A: %s: too few images have objects for an interval\n", kind(c, k)->label);
+        return;
+    }
     printf("B - A: %s %+.*f%s, 95 %% interval %+.*f to %+.*f, p = %.3g: %s\n", kind(c, k)->label,
            decimals, s->difference, kind(c, k)->unit, decimals, s->low, decimals, s->high, s->p,
            verdict(s));

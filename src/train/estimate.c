@@ -45,8 +45,8 @@ static double update_seconds(const weld_estimate *e, bool sizes, int64_t measure
                                                                        : WELD_ESTIMATE_LATEST);
 }
 
-bool weld_estimate_update(weld_estimate *e, const weld_train_progress *p, double now, char *text,
-                          size_t size) {
+bool weld_estimate_update(weld_estimate *e, const weld_train_progress *p, int64_t left, double now,
+                          char *text, size_t size) {
     e->epoch = e->updates ? e->epoch : p->epoch;
     e->over = e->over || p->epoch != e->epoch;
     e->updates++;
@@ -65,11 +65,12 @@ bool weld_estimate_update(weld_estimate *e, const weld_train_progress *p, double
     }
     char epoch[40], run[40];
     const double update = update_seconds(e, p->size, measured);
-    const int64_t left = (p->epochs - p->epoch) * p->steps_per_epoch - p->position;
     e->over = true;
-    snprintf(text, size,
-             "an epoch takes about %s, the run %s more, without evaluations (by %lld updates)",
-             duration(update * (double)p->steps_per_epoch, epoch, sizeof epoch),
-             duration(update * (double)left, run, sizeof run), (long long)measured);
+    snprintf(
+        text, size,
+        "an epoch takes about %s, the run %s more, without evaluations (by %lld updates)",
+        duration(update * (double)p->steps_per_epoch, epoch, sizeof epoch),
+        duration(update * (double)left, run, sizeof run),
+        (long long)(p->size || measured < WELD_ESTIMATE_LATEST ? measured : WELD_ESTIMATE_LATEST));
     return true;
 }

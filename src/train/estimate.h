@@ -15,9 +15,9 @@ typedef struct weld_estimate {
     bool over;                           /* it was told, or the epoch ended before and told more */
 } weld_estimate;
 
-/* After an update that ended at `now` (seconds of any clock): true, once, where `text` now says how
- * long it takes. Evaluations are not in it. */
-bool weld_estimate_update(weld_estimate *e, const weld_train_progress *p, double now, char *text,
-                          size_t size);
+/* After an update that ended at `now` (seconds of any clock), with `left` more in the run: true,
+ * once, where `text` now says how long it takes. Evaluations are not in it. */
+bool weld_estimate_update(weld_estimate *e, const weld_train_progress *p, int64_t left, double now,
+                          char *text, size_t size);
 
 #endif

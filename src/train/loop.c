@@ -46,7 +46,8 @@ static void tell_step(weld_trainer *t, const weld_step_metrics *row, int64_t in_
     if (c->stepped) {
         c->stepped(c->context, &progress);
     }
-    if (weld_estimate_update(&t->clock.estimate, &progress, weld_clock(), text, sizeof text)) {
+    if (weld_estimate_update(&t->clock.estimate, &progress, left, weld_clock(), text,
+                             sizeof text)) {
         weld_train_say(t->data.settings, "%s", text);
     }
 }

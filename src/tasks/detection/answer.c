@@ -31,7 +31,8 @@ const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
              "cuts only where it does not lie in another box"},
     {"overlap", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, tiling.overlap), .max = 0.9,
      .standard = "0.2",
-     .help = "of tiles with their neighbours, a share of N: best as large as things are (0.2)"},
+     .help = "of --tile's tiles with their neighbours, a share of N: best as large as things are "
+             "(0.2)"},
 };
 
 static weld_nms_options nms_of(const void *values, int most) {
@@ -49,6 +50,14 @@ static weld_nms_options nms_of(const void *values, int most) {
     return nms;
 }
 
+/* For an image with tiles, of one of them or of all of it: what is told is chosen when all are put
+ * together, so that the few that are asked for are the first of more. */
+static weld_nms_options nms_of_pass(const weld_nms_options *told) {
+    weld_nms_options nms = *told;
+    nms.kept = nms.kept > WELD_NMS_KEPT ? nms.kept : WELD_NMS_KEPT;
+    return nms;
+}
+
 weld_tiling weld_detection_tiling(const void *values) {
     weld_detection_answer a;
     memcpy(&a, values, sizeof a);
@@ -57,9 +66,9 @@ weld_tiling weld_detection_tiling(const void *values) {
 
 weld_status weld_detection_gather(const weld_tensor *outputs, const weld_question *question,
                                   const weld_tile *tile, weld_array *found, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values, question->most);
+    const weld_nms_options nms = nms_of(question->values, question->most), pass = nms_of_pass(&nms);
     weld_array here = {.element = sizeof(weld_detection)};
-    weld_status status = weld_nms_of_image(&nms, outputs, 0, &here, err);
+    weld_status status = weld_nms_of_image(&pass, outputs, 0, &here, err);
     status =
         status ? status : weld_tile_boxes_add(&nms, &here, question->placement, tile, found, err);
     weld_array_free(&here);
@@ -69,9 +78,9 @@ weld_status weld_detection_gather(const weld_tensor *outputs, const weld_questio
 /* Append to boxes, an array of weld_found_box, what is told of the image, by falling score. */
 static weld_status find(const weld_tensor *outputs, const weld_question *question,
                         weld_array *boxes, weld_error *err) {
-    const weld_nms_options nms = nms_of(question->values, question->most);
+    const weld_nms_options nms = nms_of(question->values, question->most), pass = nms_of_pass(&nms);
     weld_array found = {.element = sizeof(weld_detection)};
-    weld_status status = weld_nms_of_image(&nms, outputs, 0, &found, err);
+    weld_status status = weld_nms_of_image(question->tiles ? &pass : &nms, outputs, 0, &found, err);
     for (size_t i = 0; i < found.count && !status; i++) {
         const weld_detection *d = &((const weld_detection *)found.data)[i];
         const weld_found_box box = weld_found_box_of(d, question->placement);

@@ -47,7 +47,7 @@ void weld_coco_free(weld_coco *c) {
 
 void weld_coco_clear(weld_coco *c) {
     c->images = 0;
-    c->hits.count = 0;
+    c->ids.count = c->rows.count = c->hits.count = 0;
     weld_confusion_clear(&c->confusion);
     memset(c->objects, 0, (size_t)c->classes * sizeof *c->objects);
 }

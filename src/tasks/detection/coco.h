@@ -3,7 +3,7 @@
  * Each image is measured by itself, which makes a record of bytes; records are counted, in any
  * order and wherever they were made, and at the end come to figures. Memory is in proportion to
  * the detections: 40 bytes for each, of which an image keeps at most 100 a class (and the 300 of
- * the highest scores).
+ * the highest scores), with 8 bytes for each image and 12 for each of its classes.
  *
  * Beyond the twelve figures: those of each class, curves of precision over recall, the confidence
  * of the best F1, what is taken for what, and the means that Ultralytics' program calls mAP, which

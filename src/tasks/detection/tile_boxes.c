@@ -62,7 +62,7 @@ weld_status weld_tile_boxes_add(const weld_nms_options *o, const weld_array *det
         const weld_detection *d = &((const weld_detection *)detections->data)[i];
         tile_box b = {.box = weld_found_box_of(d, placement),
                       .tile = tile->number,
-                      .place = tile->number * o->kept + (int64_t)i};
+                      .place = tile->number * o->candidates + (int64_t)i};
         b.cut = is_cut(b.box.x, b.box.width, at->x, at->width, tile->image_width) ||
                 is_cut(b.box.y, b.box.height, at->y, at->height, tile->image_height);
         b.box.x += at->x;
@@ -92,13 +92,14 @@ static bool goes_with(const weld_nms_options *o, const tile_box *kept, const til
            (b->cut && common > piece_share * own);
 }
 
-/* Of all[0..count), in turn, those that stay, to the front. At most `kept` of whole ones and as
- * many pieces are looked for: more are not told. */
+/* Of all[0..count), in turn, those that stay, to the front. Also a whole one that is not told, as
+ * others have higher scores, says what is a piece. */
 static size_t suppress(const weld_nms_options *o, tile_box *all, size_t count) {
+    const size_t most[2] = {(size_t)o->candidates, (size_t)o->kept};
     size_t kept = 0, of_kind[2] = {0, 0};
     for (size_t i = 0; i < count; i++) {
         const tile_box b = all[i];
-        bool stays = of_kind[b.cut] < (size_t)o->kept;
+        bool stays = of_kind[b.cut] < most[b.cut];
         for (size_t k = 0; k < kept && stays; k++) {
             stays = !goes_with(o, &all[k], &b);
         }
@@ -121,7 +122,7 @@ weld_status weld_tile_boxes_merge(const weld_nms_options *o, const weld_array *f
         return weld_fail_memory(err, "tiles");
     }
     for (size_t i = 0; i < first; i++) {
-        all[i] = (tile_box){.box = of_all[i], .tile = WHOLE, .place = (int64_t)i - o->kept};
+        all[i] = (tile_box){.box = of_all[i], .tile = WHOLE, .place = (int64_t)i - o->candidates};
     }
     if (in_tiles) {
         memcpy(all + first, tiles, in_tiles * sizeof *all);

@@ -149,6 +149,11 @@ START_TEST(no_more_are_told_than_are_asked_for_and_the_best) {
     EXPECT(&o, rows, 0, 3, 2, 1);
     o.kept = 2;
     EXPECT(&o, rows, 0, 3);
+    /* A piece of the second, which is not told itself. */
+    const row piece[] = {
+        {0, 88, 40, 12, 20, 0.9F, 1}, {1, 22, 40, 40, 20, 0.85F, 1}, {1, 70, 0, 20, 20, 0.88F, 1}};
+    o.kept = 1;
+    EXPECT(&o, piece, 2);
 }
 END_TEST
 

@@ -11,9 +11,6 @@ on noise. bf16 is autocast, of our network alone; --ultralytics takes network an
 for yolo11 alone, and not compiled. Prints one JSON object with the names of `weld bench --json`. --save writes an untrained
 network's weights instead.
 """
-import argparse
-import json
-import resource
 import sys
 
 sys.dont_write_bytecode = True
@@ -22,7 +19,7 @@ import torch  # noqa: E402
 import detection_torch  # noqa: E402
 import safetensors_torch  # noqa: E402
 import yolo11_torch  # noqa: E402
-from bench_torch import time_steps  # noqa: E402
+from bench_torch import measure, options  # noqa: E402
 from repvit_torch import VARIANTS  # noqa: E402
 
 OBJECTS = 8
@@ -79,17 +76,7 @@ def theirs(name, images, precision):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("model")
-    parser.add_argument("--save")
-    parser.add_argument("--train", action="store_true", help="(always)")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--size", type=int, default=320)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--compile", action="store_true", help="by torch.compile")
+    parser = options(__doc__, 8, 320)
     parser.add_argument("--ultralytics", action="store_true")
     a = parser.parse_args()
     torch.manual_seed(0)
@@ -115,15 +102,7 @@ def main():
         loss().backward()
         optimizer.step()
 
-    seconds, mean = time_steps(step, a.steps)
-    print(json.dumps({
-        "who": ("Ultralytics" if a.ultralytics else f"PyTorch {torch.__version__}") +
-               (" channels-last" if a.channels_last else "") + (" compiled" if a.compile else "") +
-               (" bf16" if a.precision == "bf16" else ""),
-        "precision": a.precision, "batch": a.batch, "size": a.size, "threads": a.threads,
-        "milliseconds": 1e3 * seconds, "mean_milliseconds": 1e3 * mean,
-        "images_per_second": a.batch / seconds,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+    measure(a, step, *(["Ultralytics"] if a.ultralytics else []))
 
 
 if __name__ == "__main__":

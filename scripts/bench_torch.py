@@ -90,19 +90,36 @@ def time_steps(step, count):
     return sorted(seconds)[count // 2], sum(seconds) / count
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+def options(text, batch, size):
+    """What bench_detector_torch.py is asked, too."""
+    parser = argparse.ArgumentParser(description=text.split("\n", maxsplit=1)[0])
     parser.add_argument("model")
     parser.add_argument("--save")
     parser.add_argument("--train", action="store_true")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--size", type=int, default=size)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
-    a = parser.parse_args()
+    return parser
+
+
+def measure(a, step, who=f"PyTorch {torch.__version__}"):
+    """Time a step and print the result."""
+    seconds, mean = time_steps(step, a.steps)
+    print(json.dumps({
+        "who": who + (" channels-last" if a.channels_last else "") +
+               (" compiled" if a.compile else "") + (" bf16" if a.precision == "bf16" else ""),
+        "precision": a.precision, "batch": a.batch, "size": a.size, "threads": a.threads,
+        "milliseconds": 1e3 * seconds, "mean_milliseconds": 1e3 * mean,
+        "images_per_second": a.batch / seconds,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+
+
+def main():
+    a = options(__doc__, 1, 224).parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(a.threads)
     model = network(a.model)
@@ -114,15 +131,7 @@ def main():
     model = model.to(memory_format=layout)
     if a.compile:
         model = torch.compile(model)
-    step = (training if a.train else inference)(model, images, a.precision)
-    seconds, mean = time_steps(step, a.steps)
-    print(json.dumps({
-        "who": f"PyTorch {torch.__version__}" + (" channels-last" if a.channels_last else "") +
-               (" compiled" if a.compile else "") + (" bf16" if a.precision == "bf16" else ""),
-        "precision": a.precision, "batch": a.batch, "size": a.size, "threads": a.threads,
-        "milliseconds": 1e3 * seconds, "mean_milliseconds": 1e3 * mean,
-        "images_per_second": a.batch / seconds,
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+    measure(a, (training if a.train else inference)(model, images, a.precision))
 
 
 if __name__ == "__main__":

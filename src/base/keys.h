@@ -42,7 +42,8 @@ typedef struct weld_key {
     const char *const *choices;  /* NULL at the end */
     const char *const *synonyms; /* by choice, "" for none; NULL: there are none */
     const char *null;            /* the value that `null` stands for; NULL: it is an error */
-    unsigned flags;              /* of weld_key_flags */
+    const char *needs;    /* an option: another of the table, without which it says nothing */
+    unsigned flags;       /* of weld_key_flags */
     const char *standard; /* what it is where nobody sets it; NULL: zero. Of a key that is new,
                            * what networks were before: files of theirs have no such key */
     const char *label;    /* of a bool: what a network is said to have where it is true */

@@ -9,15 +9,6 @@
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 
-static int class_of_name(const weld_dataset *ds, const char *name) {
-    for (int i = 0; ds && i < weld_dataset_class_count(ds); i++) {
-        if (strcmp(weld_dataset_class_name(ds, i), name) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 void cli_tell_box_classes(const weld_dataset *ds, const weld_box_report *boxes,
                           const weld_dataset *against, const weld_box_report *others,
                           void (*tell)(void *arg, const char *name, const char *reason),
@@ -25,7 +16,7 @@ void cli_tell_box_classes(const weld_dataset *ds, const weld_box_report *boxes,
     char reason[200];
     for (int i = 0; i < weld_dataset_class_count(ds); i++) {
         const char *name = weld_dataset_class_name(ds, i);
-        const int other = class_of_name(against, name);
+        const int other = against ? weld_dataset_find_class(against, name) : -1;
         if (against && other < 0) {
             tell(arg, name, "no class of the other data set");
         } else if (!boxes->class_boxes[i] && other >= 0 && others->class_boxes[other]) {
@@ -37,7 +28,7 @@ void cli_tell_box_classes(const weld_dataset *ds, const weld_box_report *boxes,
         }
     }
     for (int i = 0; against && i < weld_dataset_class_count(against); i++) {
-        if (class_of_name(ds, weld_dataset_class_name(against, i)) < 0) {
+        if (weld_dataset_find_class(ds, weld_dataset_class_name(against, i)) < 0) {
             tell(arg, weld_dataset_class_name(against, i), "a class of the other data set alone");
         }
     }

@@ -28,10 +28,8 @@ typedef struct pair {
 
 static void print_scores(const pair *p, int i) {
     const weld_score_kind *k = &weld_model_task(p->of.models[i])->scores[0];
-    char size[WELD_INPUT_TEXT_SIZE];
-    const weld_preprocessing *input = weld_model_get_preprocessing(p->of.models[i]);
-    printf("%s: %s: size %s: %s %.*f%s, loss %.4f\n", cli_compared_letters[i], p->of.files[i],
-           weld_input_text(input, size), k->label, k->decimals, 100 * p->result.score[i], k->unit,
+    cli_compared_print_model(&p->of, i);
+    printf(": %s %.*f%s, loss %.4f\n", k->label, k->decimals, 100 * p->result.score[i], k->unit,
            p->result.loss[i]);
 }
 
@@ -46,10 +44,7 @@ static void print_difference(const pair *p) {
     printf("right: both on %lld, only A on %lld, only B on %lld, neither on %lld; McNemar's exact "
            "test: p = %.3g: %s\n",
            (long long)w->right[1][1], (long long)w->right[1][0], (long long)w->right[0][1],
-           (long long)w->right[0][0], d->p,
-           d->p >= 0.05   ? "chance may have done that"
-           : d->value > 0 ? "B is better"
-                          : "A is better");
+           (long long)w->right[0][0], d->p, cli_compared_verdict(d->p, d->value));
 }
 
 static const char *class_name(const pair *p, int i, int answer) {
@@ -84,11 +79,11 @@ static void print_text(const request *r, const pair *p) {
 /* --- As JSON --- */
 
 static json_t *model_json(const pair *p, int i) {
-    const weld_preprocessing *input = weld_model_get_preprocessing(p->of.models[i]);
-    return json_pack("{s:o, s:o, s:f, s:f}", "file", weld_json_name(p->of.files[i]), "input_size",
-                     cli_size_json(input->height, input->width),
-                     weld_model_task(p->of.models[i])->scores[0].key, 100 * p->result.score[i],
-                     "loss", p->result.loss[i]);
+    json_t *object = cli_compared_model_json(&p->of, i);
+    json_object_set_new(object, weld_model_task(p->of.models[i])->scores[0].key,
+                        json_real(100 * p->result.score[i]));
+    json_object_set_new(object, "loss", json_real(p->result.loss[i]));
+    return object;
 }
 
 static json_t *list_json(const pair *p) {

@@ -3,6 +3,8 @@
 #ifndef WELD_CLI_COMPARE_H
 #define WELD_CLI_COMPARE_H
 
+#include <jansson.h>
+
 #include "infer/evaluate.h"
 #include "infer/model_data.h"
 
@@ -14,6 +16,13 @@ typedef struct cli_compared {
 } cli_compared;
 
 extern const char *const cli_compared_letters[2];
+
+/* "A: file: size 224", to be gone on with. */
+void cli_compared_print_model(const cli_compared *c, int i);
+/* {"file": ..., "input_size": ...}; NULL: memory. */
+json_t *cli_compared_model_json(const cli_compared *c, int i);
+/* Which is better, by the probability that chance alone makes such a difference of B from A. */
+const char *cli_compared_verdict(double p, double difference);
 
 /* Scores of images that are drawn again and again, printed. */
 weld_status cli_compare_resampled(const cli_compared *c, const weld_evaluator_options *options,

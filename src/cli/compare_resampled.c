@@ -12,8 +12,6 @@
 #include "infer/resampled.h"
 #include "models/models.h"
 
-const char *const cli_compared_letters[2] = {"A", "B"};
-
 static const weld_score_kind *kind(const cli_compared *c, int i) {
     return &weld_model_task(c->models[0])->scores[i];
 }
@@ -21,20 +19,13 @@ static const weld_score_kind *kind(const cli_compared *c, int i) {
 /* --- As text --- */
 
 static void print_scores(const cli_compared *c, const weld_resampled *r, int i) {
-    char size[WELD_INPUT_TEXT_SIZE];
-    printf("%s: %s: size %s:", cli_compared_letters[i], c->files[i],
-           weld_input_text(weld_model_get_preprocessing(c->models[i]), size));
+    cli_compared_print_model(c, i);
+    putchar(':');
     for (int k = 0; k < r->score_count; k++) {
         printf("%s %s %.*f%s", k ? "," : "", kind(c, k)->label, kind(c, k)->decimals,
                r->scores[k].value[i], kind(c, k)->unit);
     }
     putchar('\n');
-}
-
-static const char *verdict(const weld_resampled_score *s) {
-    return !(s->p < 0.05)      ? "chance may have done that"
-           : s->difference > 0 ? "B is better"
-                               : "A is better";
 }
 
 static void print_difference(const cli_compared *c, const weld_resampled *r, int k) {
@@ -46,7 +37,7 @@ static void print_difference(const cli_compared *c, const weld_resampled *r, int
     }
     printf("B - A: %s %+.*f%s, 95 %% interval %+.*f to %+.*f, p = %.3g: %s\n", kind(c, k)->label,
            decimals, s->difference, kind(c, k)->unit, decimals, s->low, decimals, s->high, s->p,
-           verdict(s));
+           cli_compared_verdict(s->p, s->difference));
 }
 
 static void print_number(double value, int width, int decimals, bool sign) {
@@ -99,9 +90,7 @@ static void print_text(const cli_compared *c, const weld_resampled *r) {
 /* --- As JSON --- */
 
 static json_t *model_json(const cli_compared *c, const weld_resampled *r, int i) {
-    const weld_preprocessing *input = weld_model_get_preprocessing(c->models[i]);
-    json_t *object = json_pack("{s:o, s:o}", "file", weld_json_name(c->files[i]), "input_size",
-                               cli_size_json(input->height, input->width));
+    json_t *object = cli_compared_model_json(c, i);
     for (int k = 0; k < r->score_count; k++) {
         json_object_set_new(object, kind(c, k)->key, weld_json_number(r->scores[k].value[i]));
     }

@@ -96,12 +96,15 @@ static void tell_average(const char *path, const weld_model_file *f) {
     const json_t *average = json_object_get(summary, key);
     if (json_is_number(weights) && json_is_number(average)) {
         const double w = json_number_value(weights), a = json_number_value(average);
-        if (weld_task_of(&f->config)->smaller_is_better ? a < w : a > w) {
+        char of_weights[64], of_average[64];
+        snprintf(of_weights, sizeof of_weights, "%.*f%s", kind->decimals, w, kind->unit);
+        snprintf(of_average, sizeof of_average, "%.*f%s", kind->decimals, a, kind->unit);
+        if ((weld_task_of(&f->config)->smaller_is_better ? a < w : a > w) &&
+            strcmp(of_weights, of_average) != 0) {
             fprintf(stderr,
-                    "note: %s: its moving average did better than its weights, %s %.*f%s against "
-                    "%.*f%s: --key ema takes it\n",
-                    path, kind->label, kind->decimals, a, kind->unit, kind->decimals, w,
-                    kind->unit);
+                    "note: %s: its moving average did better than its weights, %s %s against %s: "
+                    "--key ema takes it\n",
+                    path, kind->label, of_average, of_weights);
         }
     }
     json_decref(summary);

@@ -101,6 +101,15 @@ static void option_name(const char *key, size_t length, char name[64]) {
     }
 }
 
+static bool is_set(const cli_keys *keys, const char *name) {
+    const size_t length = strlen(name);
+    bool found = false;
+    for (size_t i = 0; i < keys->count; i++) {
+        found = found || (strncmp(keys->set[i], name, length) == 0 && keys->set[i][length] == '=');
+    }
+    return found;
+}
+
 weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *task, bool of_file,
                                   weld_error *err) {
     for (size_t i = 0; i < keys->count; i++) {
@@ -113,6 +122,14 @@ weld_status cli_check_answer_keys(const cli_keys *keys, const struct weld_task *
             char reason[WELD_ERROR_MESSAGE_SIZE];
             snprintf(reason, sizeof reason, "%s", err->message + length);
             return weld_fail(err, status, "--%s%s", name, reason);
+        }
+        char own[64];
+        snprintf(own, sizeof own, "%.*s", (int)length, keys->set[i]);
+        const weld_key *key = weld_key_find(task->answer_keys, task->answer_key_count, own);
+        if (key->needs && !is_set(keys, key->needs)) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "--%s: says nothing without --%s: give that too, or leave it out",
+                             name, key->needs);
         }
     }
     return WELD_OK;

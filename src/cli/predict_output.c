@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/cli.h"
 #include "formats/json_text.h"
 
 /* --- JSON --- */
@@ -128,6 +129,7 @@ weld_status cli_answers_add(cli_answers *a, const char *image, const weld_tensor
         printf("%s\n%s%s", image, best < a->reject ? "  none of these:\n" : "",
                weld_text_get(&text));
     }
+    cli_flush_output(); /* whole answers, whatever ends the program */
     json_decref(answer);
     weld_text_free(&text);
     return status;

@@ -8,20 +8,16 @@
 #include "datasets/dataset_private.h"
 #include "serialization/name_list.h"
 
-static int find_class(const weld_dataset *ds, const char *name) {
-    for (int i = 0; i < weld_dataset_class_count(ds); i++) {
-        if (strcmp(weld_dataset_class_name(ds, i), name) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static weld_status fail_unknown(const weld_dataset *ds, const char *name, weld_error *err) {
+static weld_name_list names_of(const weld_dataset *ds) {
     weld_name_list names = {.count = 0};
     for (int i = 0; i < weld_dataset_class_count(ds); i++) {
         weld_name_list_add_quoted(&names, weld_dataset_class_name(ds, i), "");
     }
+    return names;
+}
+
+static weld_status fail_unknown(const weld_dataset *ds, const char *name, weld_error *err) {
+    const weld_name_list names = names_of(ds);
     return weld_fail(err, WELD_ERROR_ARGUMENT,
                      "%.200s: data.classes: '%.60s' is none of its %d classes: there are %s",
                      weld_dataset_path(ds), name, weld_dataset_class_count(ds), names.text);
@@ -36,7 +32,7 @@ static weld_status number_classes(const weld_dataset *ds, const weld_class_choic
         to[i] = choice->count ? -1 : 0;
     }
     for (int i = 0; i < choice->count; i++) {
-        const int found = find_class(ds, choice->names[i]);
+        const int found = weld_dataset_find_class(ds, choice->names[i]);
         if (found < 0 && !lenient) {
             return fail_unknown(ds, choice->names[i], err);
         }
@@ -82,10 +78,7 @@ static void add_separator(weld_text *told) {
 static void tell_chosen(const weld_dataset *ds, int of, const amounts *before, weld_text *told) {
     const bool has_boxes = weld_dataset_has_boxes(ds);
     const amounts now = count_all(ds);
-    weld_name_list names = {.count = 0};
-    for (int i = 0; i < weld_dataset_class_count(ds); i++) {
-        weld_name_list_add_quoted(&names, weld_dataset_class_name(ds, i), "");
-    }
+    const weld_name_list names = names_of(ds);
     add_separator(told);
     weld_text_format(told, "data.classes: %zu of %d classes (", names.count, of);
     weld_text_add(told, names.text);

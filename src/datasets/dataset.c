@@ -321,6 +321,15 @@ const char *weld_dataset_class_name(const weld_dataset *ds, int i) {
                       : weld_listing_class_name(&ds->listing, i);
 }
 
+int weld_dataset_find_class(const weld_dataset *ds, const char *name) {
+    for (int i = 0; i < weld_dataset_class_count(ds); i++) {
+        if (strcmp(weld_dataset_class_name(ds, i), name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 int weld_dataset_label(const weld_dataset *ds, int64_t i) {
     const int own = own_label(ds, weld_dataset_number(ds, i));
     return ds->class_of && !ds->boxes ? ds->class_of[own] : own;

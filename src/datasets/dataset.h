@@ -65,6 +65,8 @@ int64_t weld_dataset_stored_count(const weld_dataset *ds);
 int64_t weld_dataset_number(const weld_dataset *ds, int64_t i);
 int weld_dataset_class_count(const weld_dataset *ds);
 const char *weld_dataset_class_name(const weld_dataset *ds, int i);
+/* The first class of that name; -1: none. */
+int weld_dataset_find_class(const weld_dataset *ds, const char *name);
 int weld_dataset_label(const weld_dataset *ds, int64_t i);
 /* "class/file.jpg" as a rule; the data set's own path is not part of it. */
 const char *weld_dataset_name(const weld_dataset *ds, int64_t i);

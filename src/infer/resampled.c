@@ -152,11 +152,7 @@ static int find_class(const side *b, const char *name, int near) {
     if (near < b->classes && strcmp(weld_dataset_class_name(b->ds, near), name) == 0) {
         return near;
     }
-    int i = 0;
-    while (i < b->classes && strcmp(weld_dataset_class_name(b->ds, i), name) != 0) {
-        i++;
-    }
-    return i < b->classes ? i : -1;
+    return weld_dataset_find_class(b->ds, name);
 }
 
 static weld_status find_classes(comparison *c, const scratch *s, weld_error *err) {

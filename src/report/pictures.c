@@ -82,9 +82,11 @@ weld_status weld_report_open_images(const char *named, const weld_recipe *recipe
         status = weld_dataset_choose_alike(*out, &recipe->data.classes, NULL, &told, NULL);
         weld_text_free(&told);
     }
-    if (status == WELD_ERROR_MEMORY) {
+    if (status) {
         weld_dataset_free(*out);
         *out = NULL;
+    }
+    if (status == WELD_ERROR_MEMORY) {
         return weld_fail_memory(err, named);
     }
     if (status) {

@@ -129,6 +129,8 @@ prints "of what is told" "^image,class,index,score,x,y,width,height,error"
 refuses "a score beyond 1" "conf" "$WELD" predict run/best.h5 scenes/images/val/000000.png --conf 2
 refuses "more boxes than there are, by the name of the option" "^weld: --max-det: 30001 is out of range" \
     "$WELD" predict run/best.h5 scenes/images/val/000000.png --max-det 30001
+refuses "an overlap of no tiles" "--overlap: says nothing without --tile" "$WELD" predict run/best.h5 \
+    scenes/images/val/000000.png --overlap 0.3
 works "a network that finds much" "$MAKE_NETWORK" yolo11 untaught.h5 256 width=0.125 depth=0.25
 works "all of an image" "$WELD" predict untaught.h5 scenes/images/val --csv
 cp stdout whole

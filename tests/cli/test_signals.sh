@@ -57,6 +57,9 @@ ended INT 130 out/file.partial pack photos -o out/file
 untouched
 # Between two files there may be nothing to remove, but none must be left.
 ended HUP 129 "out/*.tmp" predict detector.h5 photos/class_a --draw out
+ended INT 130 "out/0002.png" predict detector.h5 photos/class_a --draw out --csv
+holds "predict: the answers of images that are drawn are told, to the end of a line" \
+    sh -c "grep -q class_a/0001 said && [ -z \"\$(tail -c 1 said)\" ]"
 
 # What is ignored stays so: the program goes on when the terminal is gone (nohup).
 rm -rf out

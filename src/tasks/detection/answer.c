@@ -30,7 +30,7 @@ const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
              "several tiles that overlap by half the best is told, a piece of a thing that a tile "
              "cuts only where it does not lie in another box"},
     {"overlap", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, tiling.overlap), .max = 0.9,
-     .standard = "0.2",
+     .standard = "0.2", .needs = "tile",
      .help = "of --tile's tiles with their neighbours, a share of N: best as large as things are "
              "(0.2)"},
 };

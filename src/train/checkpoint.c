@@ -257,6 +257,19 @@ static void miss_best(weld_trainer *t) {
     }
 }
 
+/* Sums of up to three are the same in both orders. */
+static void tell_gradient_order(weld_trainer *t) {
+    const int64_t batches = t->data.recipe.train.accumulate;
+    if (t->state.gradient_order != WELD_GRADIENTS_BY_TREE && batches > 3 && t->state.step > 0) {
+        weld_train_say(t->data.settings,
+                       "%s: was begun by an earlier version of weld, which added up the gradients "
+                       "of an update's %lld batches in another order: from here on they are "
+                       "rounded otherwise",
+                       t->record.folder.last, (long long)batches);
+    }
+    t->state.gradient_order = WELD_GRADIENTS_BY_TREE;
+}
+
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     weld_model_file *file = &t->data.start_file;
     weld_status status = WELD_OK;
@@ -280,6 +293,7 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
         file->weights = file->ema = NULL;
         t->state = file->trainer;
         miss_best(t);
+        tell_gradient_order(t);
     }
     return status;
 }

@@ -159,9 +159,10 @@ static weld_status open_optimizer(weld_train_step *s, const weld_train_step_opti
         options.kernels = s->kernels;
         WELD_TRY(weld_optimizer_create(s->graph, s->weights, &options, &s->optimizer, err));
     }
-    return o->accumulate > 1 ? weld_gradient_mean_create(s->gradients, s->parameter_count,
-                                                         s->kernels, o->threads, &s->mean, err)
-                             : WELD_OK;
+    return o->accumulate > 1
+               ? weld_gradient_mean_create(s->gradients, s->parameter_count, o->accumulate,
+                                           s->kernels, o->threads, &s->mean, err)
+               : WELD_OK;
 }
 
 /* The graph of a step, from a network and its rates, which are taken, and the weights that it

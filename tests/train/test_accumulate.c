@@ -82,6 +82,40 @@ START_TEST(a_run_that_accumulates_continues_bit_for_bit_with_any_number_of_threa
 }
 END_TEST
 
+/* last.h5 as it was before there was a tree. */
+static void forget_gradient_order(const char *out) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s/last.h5", base, out);
+    weld_model_file file = open_checkpoint(out, "last.h5");
+    file.trainer.gradient_order = WELD_GRADIENTS_IN_A_ROW;
+    ck_assert_msg(!weld_model_file_write(path, &file, &err), "%s", err.message);
+    weld_model_file_free(&file);
+}
+
+/* Of fewer than four batches there is but one order. */
+START_TEST(a_run_that_added_in_another_order_is_told_so_once) {
+    set_up();
+    run_options o = {.out = "four", .set = {"train.batch_size=2", "train.accumulate=4"}};
+    for (o.stop_at = 1; o.stop_at <= 3; o.stop_at++) {
+        run_well(o);
+        ck_assert_int_eq(strstr(seen.messages, "4 batches in another order") != NULL,
+                         o.stop_at == 2);
+        if (o.stop_at == 1) {
+            forget_gradient_order("four");
+        }
+        o.resume = true;
+    }
+    o = (run_options){.out = "three", .set = {"train.batch_size=2", "train.accumulate=3"}};
+    for (o.stop_at = 1; o.stop_at <= 2; o.stop_at++) {
+        run_well(o);
+        ck_assert_ptr_null(strstr(seen.messages, "another order"));
+        forget_gradient_order("three");
+        o.resume = true;
+    }
+    tear_down();
+}
+END_TEST
+
 START_TEST(an_epoch_of_fewer_batches_than_an_update_is_refused) {
     set_up();
     refuse((run_options){.out = "a", .set = {"train.accumulate=6"}},
@@ -94,4 +128,5 @@ END_TEST
 RUN_SUITE("train/accumulate",
           two_batches_of_four_are_one_of_eight_where_samples_do_not_see_each_other,
           a_run_that_accumulates_continues_bit_for_bit_with_any_number_of_threads,
+          a_run_that_added_in_another_order_is_told_so_once,
           an_epoch_of_fewer_batches_than_an_update_is_refused)

@@ -72,6 +72,10 @@ const char *weld_append(char *text, size_t size, const char *format, ...) {
     return text;
 }
 
+const char *weld_plural(int64_t count, const char *one, const char *many) {
+    return count == 1 ? one : many;
+}
+
 const char *weld_list_text(char *text, size_t size, const char *const *names, size_t count,
                            const char *last) {
     text[0] = 0;

@@ -3,6 +3,8 @@
 #ifndef WELD_BASE_TEXT_H
 #define WELD_BASE_TEXT_H
 
+#include <stdint.h>
+
 #include "base/array.h"
 
 /* A number that a macro stands for, as text. */
@@ -38,6 +40,8 @@ const char *weld_append(char *text, size_t size, const char *format, ...)
 /* A path as a shell takes it in a command that is printed: in quotes where it needs them. Returns
  * text. */
 const char *weld_shell_word(const char *path, char *text, size_t size);
+/* "image" of 1, "images" of any other number. */
+const char *weld_plural(int64_t count, const char *one, const char *many);
 /* The first line of a text, without its end, cut to `size`; returns where the next one begins. */
 const char *weld_take_line(const char *text, char *line, size_t size);
 /* "a, b and c", with " and " for `last`; returns text. */

@@ -6,6 +6,7 @@
 
 #include "base/locale.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 
@@ -63,14 +64,15 @@ static void print_classes(const weld_dataset *ds, const weld_box_report *boxes) 
 }
 
 void cli_print_boxes(const weld_dataset *ds, const weld_box_report *b, int size) {
-    printf("boxes      %lld, of these %lld crowds, %lld to be ignored; %lld of %lld images have "
-           "none\n",
-           (long long)b->boxes, (long long)b->crowds, (long long)b->ignored,
-           (long long)b->background, (long long)b->images);
-    printf("an image   %lld to %lld, median %lld, nine tenths up to %lld; %lld images have more "
-           "than 100, %lld more than 300\n",
+    printf("boxes      %lld, of these %lld %s, %lld to be ignored; %lld of %lld images %s none\n",
+           (long long)b->boxes, (long long)b->crowds, weld_plural(b->crowds, "crowd", "crowds"),
+           (long long)b->ignored, (long long)b->background, (long long)b->images,
+           weld_plural(b->background, "has", "have"));
+    printf("an image   %lld to %lld, median %lld, nine tenths up to %lld; %lld %s more than "
+           "100, %lld more than 300\n",
            (long long)b->per_image[0], (long long)b->per_image[3], (long long)b->per_image[1],
-           (long long)b->per_image[2], (long long)b->over_100, (long long)b->over_300);
+           (long long)b->per_image[2], (long long)b->over_100,
+           weld_plural(b->over_100, "image has", "images have"), (long long)b->over_300);
     printf("areas      %lld small, %lld medium, %lld large (%s)\n", (long long)b->small,
            (long long)b->medium, (long long)b->large,
            weld_dataset_has_shape_areas(ds) ? "of shapes" : "of boxes");
@@ -82,11 +84,15 @@ void cli_print_boxes(const weld_dataset *ds, const weld_box_report *b, int size)
         print_share(", below 2: ", b->below_2);
         putchar('\n');
     }
-    printf("unusual    %lld more than 20 times as long as wide, %lld of all of their image, %lld "
-           "pairs of one class that overlap by 90 %% and more",
-           (long long)b->elongated, (long long)b->whole, (long long)b->overlapping);
+    printf(
+        "unusual    %lld more than 20 times as long as wide, %lld of all of the image, %lld %s by "
+        "90 %% and more",
+        (long long)b->elongated, (long long)b->whole, (long long)b->overlapping,
+        weld_plural(b->overlapping, "pair of one class that overlaps",
+                    "pairs of one class that overlap"));
     if (b->crowded) {
-        printf(" (%lld images have too many boxes to look at all pairs)", (long long)b->crowded);
+        printf(" (%lld %s too many boxes to look at all pairs)", (long long)b->crowded,
+               weld_plural(b->crowded, "image has", "images have"));
     }
     putchar('\n');
     print_faults(weld_dataset_box_faults(ds));

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/check_boxes.h"
 #include "cli/cli.h"
 #include "cli/data_options.h"
@@ -123,12 +124,13 @@ static void print_summary(const request *r, const weld_dataset *ds, const weld_d
     printf("the same   %lld duplicates, %lld conflicts between classes",
            (long long)counts[WELD_FINDING_DUPLICATE], (long long)counts[WELD_FINDING_CONFLICT]);
     if (against) {
-        printf(", %lld images of ", (long long)counts[WELD_FINDING_LEAK]);
+        printf(", %lld %s of ", (long long)counts[WELD_FINDING_LEAK],
+               weld_plural(counts[WELD_FINDING_LEAK], "image", "images"));
         inspect_print(weld_dataset_path(against));
     }
     if (weld_dataset_has_boxes(ds)) {
-        printf("\nturned     %lld images, by the orientation in their metadata\n",
-               (long long)report->turned);
+        printf("\nturned     %lld %s, by the orientation in the metadata\n",
+               (long long)report->turned, weld_plural(report->turned, "image", "images"));
         cli_print_boxes(ds, boxes, r->size);
     } else {
         printf("\nclasses    %d: %lld to %lld images, median %g\n", weld_dataset_class_count(ds),
@@ -193,16 +195,19 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
         if (!weld_dataset_has_boxes(ds) && weld_class_check_data(ds, &odd)) {
             fprintf(stderr, "note: %s\n", odd.message);
         }
-        status = !broken ? WELD_OK
-                         : weld_fail(err, WELD_ERROR_FORMAT,
-                                     "%s: %lld of %lld images cannot be used: mend or remove them",
-                                     r->path, (long long)broken, (long long)report.images);
+        status = !broken
+                     ? WELD_OK
+                     : weld_fail(err, WELD_ERROR_FORMAT, "%s: %lld of %lld %s cannot be used: %s",
+                                 r->path, (long long)broken, (long long)report.images,
+                                 weld_plural(report.images, "image", "images"),
+                                 weld_plural(broken, "mend or remove it", "mend or remove them"));
     }
-    if (!status && count_errors(ds)) {
+    const int64_t errors = count_errors(ds);
+    if (!status && errors) {
         status =
-            weld_fail(err, WELD_ERROR_FORMAT,
-                      "%s: %lld entries of its annotations cannot be used: mend or remove them",
-                      r->path, (long long)count_errors(ds));
+            weld_fail(err, WELD_ERROR_FORMAT, "%s: %lld %s of its annotations cannot be used: %s",
+                      r->path, (long long)errors, weld_plural(errors, "entry", "entries"),
+                      weld_plural(errors, "mend or remove it", "mend or remove them"));
     }
     weld_free(boxes[0].class_boxes);
     weld_free(boxes[1].class_boxes);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/eval.h"
 #include "cli/input_options.h"
 #include "models/models.h"
@@ -40,7 +41,7 @@ static void print_scores(const weld_task *task, const weld_evaluation *e,
         printf("size %s, crop %g, %s: ", weld_input_text(input, text), input->crop_fraction,
                cli_interpolation_name(input->interpolation));
     }
-    printf("%lld images:", (long long)e->images);
+    printf("%lld %s:", (long long)e->images, weld_plural(e->images, "image", "images"));
     for (int i = 0; i < task->run_scores; i++) {
         const weld_score_kind *k = &task->scores[i];
         if (isfinite(e->scores[i])) {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/data_options.h"
 #include "cli/progress.h"
@@ -33,10 +34,13 @@ static weld_status pack_folder(const char *folder, const char *out, weld_pack_op
         cli_progress_end(&progress);
     }
     if (!status) {
-        printf("%s: %lld images of %d classes", out, (long long)report.packed,
-               weld_dataset_class_count(ds));
+        const int classes = weld_dataset_class_count(ds);
+        printf("%s: %lld %s of %d %s", out, (long long)report.packed,
+               weld_plural(report.packed, "image", "images"), classes,
+               weld_plural(classes, "class", "classes"));
         if (report.bad) {
-            printf(", %lld bad ones left out", (long long)report.bad);
+            printf(", %lld bad %s left out", (long long)report.bad,
+                   weld_plural(report.bad, "one", "ones"));
         }
         putchar('\n');
     }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 
 void cli_print_comparison(const weld_comparison *c) {
@@ -14,8 +15,8 @@ void cli_print_comparison(const weld_comparison *c) {
     }
     putchar('\n');
     if (c->left_out) {
-        printf("left out: %lld images of classes that the network does not know\n",
-               (long long)c->left_out);
+        printf("left out: %lld %s of classes that the network does not know\n",
+               (long long)c->left_out, weld_plural(c->left_out, "image", "images"));
     }
 }
 

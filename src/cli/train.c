@@ -118,8 +118,9 @@ static void print_result(const weld_train_result *r) {
                weld_shell_word(r->out, words[1], sizeof words[1]));
         return;
     }
-    printf("%s: %lld epochs, %lld updates, %s", r->out, (long long)r->epochs, (long long)r->step,
-           cli_duration(r->seconds, took, sizeof took));
+    printf("%s: %lld %s, %lld %s, %s", r->out, (long long)r->epochs,
+           weld_plural(r->epochs, "epoch", "epochs"), (long long)r->step,
+           weld_plural(r->step, "update", "updates"), cli_duration(r->seconds, took, sizeof took));
     if (!isnan(r->last.value)) {
         printf(", %s %.*f%s", r->last.label, r->last.decimals, r->last.value, r->last.unit);
     }
@@ -127,7 +128,8 @@ static void print_result(const weld_train_result *r) {
         printf(", best %s %.*f%s", r->best.label, r->best.decimals, r->best.value, r->best.unit);
     }
     if (r->bad_images) {
-        printf(", %lld bad images skipped", (long long)r->bad_images);
+        printf(", %lld bad %s skipped", (long long)r->bad_images,
+               weld_plural(r->bad_images, "image", "images"));
     }
     putchar('\n');
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "train/times.h"
@@ -79,15 +80,17 @@ static void print_sizes(FILE *out, const char *prefix, const weld_train_start *s
         fprintf(out, "%s%lld images of %d x %d", between, (long long)s->sizes[i].batch,
                 s->sizes[i].height, s->sizes[i].width);
     }
-    fprintf(out, "\n%s%lld epochs of about %lld updates, %lld in all; ", prefix,
-            (long long)s->epochs, (long long)s->steps_per_epoch, (long long)s->steps);
+    fprintf(out, "\n%s%lld %s of about %lld updates, %lld in all; ", prefix, (long long)s->epochs,
+            weld_plural(s->epochs, "epoch", "epochs"), (long long)s->steps_per_epoch,
+            (long long)s->steps);
 }
 
 void cli_print_start(FILE *out, const char *prefix, const weld_train_start *s) {
     char parts[64] = "";
-    fprintf(out, "%s%s: %.2f M parameters, %d classes, %lld images to train on, %lld to evaluate\n",
-            prefix, s->model, (double)s->parameters / 1e6, s->classes, (long long)s->train_images,
-            (long long)s->val_images);
+    fprintf(out, "%s%s: %.2f M parameters, %d %s, %lld %s to train on, %lld to evaluate\n", prefix,
+            s->model, (double)s->parameters / 1e6, s->classes,
+            weld_plural(s->classes, "class", "classes"), (long long)s->train_images,
+            weld_plural(s->train_images, "image", "images"), (long long)s->val_images);
     if (s->size_count) {
         print_sizes(out, prefix, s);
     } else {
@@ -95,9 +98,11 @@ void cli_print_start(FILE *out, const char *prefix, const weld_train_start *s) {
             snprintf(parts, sizeof parts, " (%lld batches of %lld)", (long long)s->accumulate,
                      (long long)s->batch_size);
         }
-        fprintf(out, "%s%lld epochs of %lld updates of %lld images%s; ", prefix,
-                (long long)s->epochs, (long long)s->steps_per_epoch,
-                (long long)(s->batch_size * s->accumulate), parts);
+        const int64_t images = s->batch_size * s->accumulate;
+        fprintf(out, "%s%lld %s of %lld %s of %lld %s%s; ", prefix, (long long)s->epochs,
+                weld_plural(s->epochs, "epoch", "epochs"), (long long)s->steps_per_epoch,
+                weld_plural(s->steps_per_epoch, "update", "updates"), (long long)images,
+                weld_plural(images, "image", "images"), parts);
     }
     if (s->inputs) {
         fprintf(out, "inputs of %s; ", s->inputs);
@@ -148,7 +153,8 @@ void cli_print_plan(FILE *out, const char *prefix, const weld_train_plan *p) {
             p->evaluations ? cli_duration(p->evaluation_seconds, evaluation, sizeof evaluation)
                            : "is not made");
     print_parts(out, prefix, p);
-    fprintf(out, "%s%lld updates and %lld evaluation%s: %s\n", prefix, (long long)p->steps,
-            (long long)p->evaluations, p->evaluations == 1 ? "" : "s",
+    fprintf(out, "%s%lld %s and %lld %s: %s\n", prefix, (long long)p->steps,
+            weld_plural(p->steps, "update", "updates"), (long long)p->evaluations,
+            weld_plural(p->evaluations, "evaluation", "evaluations"),
             cli_duration(p->seconds, all, sizeof all));
 }

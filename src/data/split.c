@@ -271,7 +271,9 @@ weld_status weld_data_split_take(const weld_data_split *s, weld_part part, weld_
 }
 
 const char *weld_data_split_text(const weld_data_split *s, char *text, size_t size) {
-    snprintf(text, size, "%lld images are trained on", (long long)s->count[WELD_PART_TRAIN]);
+    const int64_t trained = s->count[WELD_PART_TRAIN];
+    snprintf(text, size, "%lld %s trained on", (long long)trained,
+             weld_plural(trained, "image is", "images are"));
     if (s->count[WELD_PART_VALIDATION]) {
         weld_append(text, size, ", %lld evaluated on", (long long)s->count[WELD_PART_VALIDATION]);
     }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #define FARTHEST 1e9 /* pixels */
 
@@ -17,7 +18,7 @@ typedef struct kind {
     const char *text;
     bool is_error;
     const char *told; /* behind a number and "boxes", in a training; NULL: of no matter there */
-    const char *of;   /* in the place of "boxes" */
+    const char *one, *many; /* in the place of "box" and "boxes" */
 } kind;
 
 static const kind kinds[WELD_BOX_FAULTS] = {
@@ -25,25 +26,28 @@ static const kind kinds[WELD_BOX_FAULTS] = {
     [WELD_BOX_BAD_CLASS] = {"unknown class", true, NULL},
     [WELD_BOX_NOT_NORMALISED] = {"not normalised", true, NULL},
     [WELD_BOX_EMPTY] = {"empty box", false, "without width or height, not trained on"},
-    [WELD_BOX_OUTSIDE] = {"outside", false, "beyond their image, clipped in training"},
+    [WELD_BOX_OUTSIDE] = {"outside", false, "beyond the image, clipped in training"},
     [WELD_BOX_TWICE] = {"duplicate box", false, "the same as another, trained on once"},
     [WELD_BOX_ID_TWICE] = {"duplicate id", false, NULL},
-    [WELD_BOX_IMAGE_TWICE] = {"duplicate image", false, "listed twice, taken once", "images"},
+    [WELD_BOX_IMAGE_TWICE] = {"duplicate image", false, "listed twice, taken once", "image",
+                              "images"},
     [WELD_BOX_ORPHAN] = {"orphan", false, "of images that are not listed, left out"},
-    [WELD_BOX_UNLABELLED] = {"no label file", false, "without a label file, background", "images"},
+    [WELD_BOX_UNLABELLED] = {"no label file", false, "without a label file, background", "image",
+                             "images"},
     [WELD_BOX_CORNERS] = {"corners", false,
-                          "beyond their image by much: are they two corners, where one place and "
-                          "a size are expected?"},
+                          "beyond the image by much: two corners, where one place and a size are "
+                          "expected?"},
     [WELD_BOX_SHARES] = {"shares", false,
-                         "in the first pixel of their image: are they shares of it, where pixels "
-                         "are expected?"},
+                         "in the first pixel of the image: shares of it, where pixels are "
+                         "expected?"},
     [WELD_BOX_IMAGE_SHARED] = {"shared image", true, NULL},
     [WELD_BOX_FILE_TWICE] = {"duplicate file", false,
                              "of a file that is another image's too, each counted by itself",
-                             "images"},
+                             "image", "images"},
     [WELD_BOX_PARENT] =
         {"supercategory", false,
-         "without boxes, of which others are kinds: data.classes chooses the others", "categories"},
+         "without boxes, of which others are kinds: data.classes chooses the others", "category",
+         "categories"},
 };
 
 const char *weld_box_fault_text(weld_box_fault fault) {
@@ -307,8 +311,11 @@ void weld_box_store_tell(const weld_box_store *s, weld_text *out) {
     bool first = true;
     for (int i = 0; i < WELD_BOX_FAULTS; i++) {
         if (s->faults[i] && kinds[i].told) {
-            weld_text_format(out, "%s%lld %s %s", first ? before : "; ", (long long)s->faults[i],
-                             kinds[i].of ? kinds[i].of : "boxes", kinds[i].told);
+            const kind *k = &kinds[i];
+            weld_text_format(
+                out, "%s%lld %s %s", first ? before : "; ", (long long)s->faults[i],
+                weld_plural(s->faults[i], k->one ? k->one : "box", k->many ? k->many : "boxes"),
+                k->told);
             first = false;
         }
     }

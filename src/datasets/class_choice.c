@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "datasets/dataset_private.h"
 #include "serialization/name_list.h"
 
@@ -78,15 +79,20 @@ static void add_separator(weld_text *told) {
 static void tell_chosen(const weld_dataset *ds, int of, const amounts *before, weld_text *told) {
     const bool has_boxes = weld_dataset_has_boxes(ds);
     const amounts now = count_all(ds);
+    const int64_t less = before->things - now.things;
+    const int64_t emptied = now.background - before->background;
     const weld_name_list names = names_of(ds);
     add_separator(told);
     weld_text_format(told, "data.classes: %zu of %d classes (", names.count, of);
     weld_text_add(told, names.text);
-    weld_text_format(told, "): %lld %s of others are left out",
-                     (long long)(before->things - now.things), has_boxes ? "boxes" : "images");
-    if (now.background > before->background) {
-        weld_text_format(told, ", and %lld images that have no more boxes stay as background",
-                         (long long)(now.background - before->background));
+    weld_text_format(told, "): %lld %s of others %s left out", (long long)less,
+                     has_boxes ? weld_plural(less, "box", "boxes")
+                               : weld_plural(less, "image", "images"),
+                     weld_plural(less, "is", "are"));
+    if (emptied > 0) {
+        weld_text_format(told, ", and %lld %s no more boxes %s as background", (long long)emptied,
+                         weld_plural(emptied, "image that has", "images that have"),
+                         weld_plural(emptied, "stays", "stay"));
     }
 }
 
@@ -126,8 +132,8 @@ static weld_status make_one(weld_dataset *ds, const char *const *name, int *to, 
     weld_text_format(told, "data.single_class: %d class%s one, '%.96s'", all,
                      all == 1 ? " becomes" : "es become", *name);
     if (twins) {
-        weld_text_format(told, ", in which %lld boxes are the same as another, trained on once",
-                         (long long)twins);
+        weld_text_format(told, ", in which %lld %s the same as another, trained on once",
+                         (long long)twins, weld_plural(twins, "box is", "boxes are"));
     }
     return WELD_OK;
 }

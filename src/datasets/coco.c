@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "datasets/coco_lists.h"
 #include "datasets/image_folder.h"
 
@@ -275,9 +276,10 @@ static weld_status suspect(weld_coco_lists *r) {
     if ((uint64_t)leaving * LEAVING > all) {
         WELD_TRY(weld_box_store_fault(
             s, r->options, WELD_BOX_CORNERS, r->path, 0, false, r->err,
-            "%lld of %llu boxes leave their images: are they two corners, where x, y, width, "
+            "%lld of %llu boxes %s: are the numbers two corners, where x, y, width, "
             "height are expected?",
-            (long long)leaving, (unsigned long long)all));
+            (long long)leaving, (unsigned long long)all,
+            weld_plural(leaving, "leaves its image", "leave their images")));
         s->faults[WELD_BOX_CORNERS] = leaving;
     }
     if (all && (uint64_t)tiny == all) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "datasets/coco_shape.h"
 
 weld_coco_lists weld_coco_lists_make(const char *path, const weld_box_options *options,
@@ -136,7 +137,8 @@ static bool read_box(weld_scan *s, weld_box *box) {
         count++;
     }
     if (count != 0 && count != 4) {
-        weld_scan_fail(s, "a bbox of %d numbers: x, y, width, height are expected", count);
+        weld_scan_fail(s, "a bbox of %d %s: x, y, width, height are expected", count,
+                       weld_plural(count, "number", "numbers"));
     }
     return count == 4;
 }

@@ -22,9 +22,11 @@ void weld_dataset_tell(const weld_dataset *ds, int scale16,
                        void (*say)(void *context, const char *line), void *context) {
     const listener l = {say, context};
     char grey[256];
+    const int64_t count = weld_dataset_count(ds);
     if (*weld_dataset_note(ds)) {
         weld_text note = WELD_TEXT;
-        weld_text_format(&note, "%lld images: ", (long long)weld_dataset_count(ds));
+        weld_text_format(&note, "%lld %s: ", (long long)count,
+                         weld_plural(count, "image", "images"));
         weld_text_add(&note, weld_dataset_note(ds));
         tell(&l, ds, note.failed ? weld_dataset_note(ds) : weld_text_get(&note));
         weld_text_free(&note);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "datasets/image_head.h"
 #include "datasets/yolo_images.h"
@@ -230,9 +231,10 @@ static weld_status judge(reading *r) {
     if (r->leaving * LEAVING > s->boxes.count) {
         WELD_TRY(weld_box_store_fault(
             s, r->options, WELD_BOX_CORNERS, file, 1, true, r->err,
-            "%llu of %zu boxes leave their images: are the rows two corners, where centre and size "
+            "%llu of %zu boxes %s: are the rows two corners, where centre and size "
             "are expected?",
-            (unsigned long long)r->leaving, s->boxes.count));
+            (unsigned long long)r->leaving, s->boxes.count,
+            weld_plural((int64_t)r->leaving, "leaves its image", "leave their images")));
         s->faults[WELD_BOX_CORNERS] = (int64_t)r->leaving;
     }
     return weld_box_store_judge(s, r->options, r->err);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "datasets/boxes.h"
 #include "serialization/name_list.h"
 #include "tasks/task.h"
@@ -66,10 +67,12 @@ static void tell(const weld_dataset *ds, const weld_name_list *without,
     }
     if (unknown->count && used < (int)sizeof out->text) {
         snprintf(out->text + used, sizeof out->text - (size_t)used,
-                 "%.100s%s%zu classes that the network does not know (%s), whose %lld %s are left "
-                 "out",
+                 "%.100s%s%zu %s that the network does not know (%s), whose %lld %s left out",
                  used ? "" : weld_dataset_path(ds), used ? "; " : ": ", unknown->count,
-                 unknown->text, (long long)left_out, things);
+                 weld_plural((int64_t)unknown->count, "class", "classes"), unknown->text,
+                 (long long)left_out,
+                 weld_dataset_has_boxes(ds) ? weld_plural(left_out, "box is", "boxes are")
+                                            : weld_plural(left_out, "image is", "images are"));
     }
 }
 

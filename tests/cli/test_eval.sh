@@ -48,7 +48,7 @@ cp photos/val/class_a/0000.jpg part/aaa_new
 works "evaluate on some of the classes" "$WELD" eval run/best.h5 --data part --per-class
 prints "the images of these count" "^13 images: "
 says "what is not there is said" "no images of 2 of the network's classes: 'b, \"quoted\"', 'class_c'"
-says "what is not known is left out and said" "'aaa_new'.*whose 1 images are left out"
+says "what is not known is left out and said" "'aaa_new'.*whose 1 image is left out"
 prints "a class without images has none" "^ +0 +- +([0-9.]+ %|-)  class_c$"
 awk '/class_[ad]$/ {print $2}' stdout > some
 same "each class has the recall that it has among all" whole some

@@ -44,12 +44,13 @@ holds "without a loss, which there is none of" sh -c '! "$1" eval --results resu
 echo '[]' > none.json
 works "results without detections" "$WELD" eval --results none.json --data truth.json
 prints "are worth nothing" "^2 images: AP 0\.0000, AP50 0\.0000$"
+says "and it is said that there are none" "^note: none.json: an empty list"
 echo '{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": [{"id": 1, "name": "cup"}]}' > empty.json
 works "annotations without objects" "$WELD" eval --results none.json --data empty.json
-prints "leave all undefined" "^1 images: AP -, AP50 -$"
+prints "leave all undefined" "^1 image: AP -, AP50 -$"
 sed 's/"category_id": 9/"category_id": 8/' results.json > other.json
 works "a category that the data lacks" "$WELD" eval --results other.json --data truth.json
-says "is told" "note: other.json: 1 detections are of categories"
+says "is told" "note: other.json: 1 detection is of categories"
 sed 's/"image_id": 4/"image_id": 5/' results.json > other.json
 refuses "an image that the data lacks" "other.json: offset [0-9]+: image_id 5" \
     "$WELD" eval --results other.json --data truth.json

@@ -66,7 +66,7 @@ static void expect_dogs_and_cats(weld_dataset *ds) {
     weld_text told = choose(ds, CHOICE(false, "dog", "cat"));
     expect_classes(ds, (const char *const[]){"cat", "dog"}, 2);
     expect_told(&told, "data.classes: 2 of 4 classes ('cat', 'dog'): 2 boxes of others are left "
-                       "out, and 1 images that have no more boxes stay as background");
+                       "out, and 1 image that has no more boxes stays as background");
     ck_assert_int_eq(weld_dataset_count(ds), 3);
     ck_assert_int_eq(box_count(ds, 0), 2);
     expect_box(box_of(ds, 0, 0), 0, 1, 2, 3, 4);
@@ -121,7 +121,7 @@ END_TEST
 START_TEST(what_names_no_class_for_itself_is_told_until_others_are_chosen) {
     test_folder f = make_set();
     weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
-    ck_assert_ptr_nonnull(strstr(weld_dataset_passed(ds), "1 categories without boxes, of which "
+    ck_assert_ptr_nonnull(strstr(weld_dataset_passed(ds), "1 category without boxes, of which "
                                                           "others are kinds: data.classes"));
     weld_text told = choose(ds, CHOICE(false, "cup", "cat", "dog"));
     ck_assert_str_eq(weld_dataset_passed(ds), "");
@@ -139,7 +139,7 @@ START_TEST(all_classes_become_one) {
     weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
     weld_text told = choose(ds, all);
     expect_classes(ds, (const char *const[]){"object"}, 1);
-    expect_told(&told, "data.single_class: 4 classes become one, 'object', in which 1 boxes are "
+    expect_told(&told, "data.single_class: 4 classes become one, 'object', in which 1 box is "
                        "the same as another");
     ck_assert_int_eq(box_count(ds, 0), 3);
     expect_box(box_of(ds, 0, 1), 0, 5, 6, 7, 8);

@@ -83,7 +83,7 @@ static void expect_suspicion(const char *annotations, const char *line) {
 START_TEST(numbers_that_mean_something_else_are_suspected) {
     expect_suspicion("{\"image_id\": 4, \"category_id\": 7, \"bbox\": [20, 10, 50, 30]},"
                      "{\"image_id\": 4, \"category_id\": 7, \"bbox\": [1, 2, 5, 5]}",
-                     "corners set.json: offset 0: 1 of 2 boxes leave their images");
+                     "corners set.json: offset 0: 1 of 2 boxes leaves its image");
     expect_suspicion("{\"image_id\": 4, \"category_id\": 7, \"bbox\": [0.2, 0.1, 0.5, 0.3]},"
                      "{\"image_id\": 4, \"category_id\": 7, \"bbox\": [0.5, 0.5, 0.5, 0.5]}",
                      "shares set.json: offset 0: all boxes lie in the first pixel");
@@ -215,7 +215,7 @@ START_TEST(a_file_of_two_images_is_told_with_the_place_of_the_later) {
     weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
     ck_assert_int_eq(weld_dataset_count(ds), 2);
     ck_assert_ptr_nonnull(
-        strstr(weld_dataset_passed(ds), "1 images of a file that is another image's too"));
+        strstr(weld_dataset_passed(ds), "1 image of a file that is another image's too"));
     weld_dataset_free(ds);
     ds = open_with_faults(&f, "set.json", &faults);
     snprintf(line, sizeof line,

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "datasets/boxes.h"
 #include "tasks/detection/detection.h"
 
@@ -36,9 +37,10 @@ weld_status weld_box_check_training(const weld_dataset *ds, weld_error *err) {
         }
     }
     return weld_fail(err, WELD_ERROR_ARGUMENT,
-                     "%s: none of its %lld images has a box to learn from: `weld check-data` says "
+                     "%s: none of its %lld %s has a box to learn from: `weld check-data` says "
                      "what is wrong with those that are there",
-                     weld_dataset_path(ds), (long long)images);
+                     weld_dataset_path(ds), (long long)images,
+                     weld_plural(images, "image", "images"));
 }
 
 enum { LEAST_SIDE = 2, LARGEST_ASPECT = 100 };

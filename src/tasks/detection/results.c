@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "datasets/boxes.h"
 #include "formats/json_scan.h"
 
@@ -100,7 +101,8 @@ static void read_box(weld_scan *s, double box[4]) {
         }
     }
     if (count != 4) {
-        weld_scan_fail(s, "a bbox of %d numbers: x, y, width, height are expected", count);
+        weld_scan_fail(s, "a bbox of %d %s: x, y, width, height are expected", count,
+                       weld_plural(count, "number", "numbers"));
     }
 }
 
@@ -227,12 +229,15 @@ static weld_status put_together(reading *r, weld_results *out, int64_t samples) 
         }
         out->ends[i] = at;
     }
+    if (!r->unknown && !r->rows.count) {
+        snprintf(out->note, sizeof out->note, "an empty list: nothing was found in any image");
+    }
     if (r->unknown) {
         snprintf(out->note, sizeof out->note,
-                 "%lld detections are of categories that the data does not have, which count "
+                 "%lld %s of categories that the data does not have, which count "
                  "nowhere: the first, of category_id %lld, at offset %llu",
-                 (long long)r->unknown, (long long)r->unknown_id,
-                 (unsigned long long)r->unknown_place);
+                 (long long)r->unknown, weld_plural(r->unknown, "detection is", "detections are"),
+                 (long long)r->unknown_id, (unsigned long long)r->unknown_place);
     }
     return WELD_OK;
 }

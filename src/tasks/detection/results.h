@@ -24,7 +24,8 @@ void weld_results_free(weld_results *r); /* accepts NULL */
 const weld_found_box *weld_results_of(const weld_results *r, int64_t i, int64_t *count);
 
 /* What was left out, which COCO's evaluation does not count either: detections of categories that
- * the data set does not have. In a line for people; "" where there is nothing to say. */
+ * the data set does not have; or that there are no detections at all. In a line for people; ""
+ * where there is nothing to say. */
 const char *weld_results_note(const weld_results *r);
 
 /* results_format.c: such files for weld_task. */

@@ -81,7 +81,7 @@ START_TEST(categories_that_the_data_lacks_are_told) {
         WELD_OK);
     weld_results_of(r, 0, &count);
     ck_assert_int_eq(count, 1);
-    ck_assert_msg(strstr(weld_results_note(r), "1 detections are of categories") != NULL, "%s",
+    ck_assert_msg(strstr(weld_results_note(r), "1 detection is of categories") != NULL, "%s",
                   weld_results_note(r));
     ck_assert_msg(strstr(weld_results_note(r), "category_id 3, at offset 1") != NULL, "%s",
                   weld_results_note(r));

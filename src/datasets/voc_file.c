@@ -143,6 +143,22 @@ static void XMLCALL refuse_entity(void *arg, const XML_Char *name, int is_parame
     stop(arg, "entities are declared, which no annotation needs");
 }
 
+/* Is it what a file that was cut off ends with? */
+static bool is_early_end(enum XML_Error error) {
+    return error == XML_ERROR_NO_ELEMENTS || error == XML_ERROR_UNCLOSED_TOKEN ||
+           error == XML_ERROR_PARTIAL_CHAR || error == XML_ERROR_UNCLOSED_CDATA_SECTION;
+}
+
+static weld_status fail_early_end(const parsing *p, const char *path, size_t size,
+                                  weld_error *err) {
+    const int depth = p->depth < DEEP ? p->depth : DEEP;
+    return weld_fail(err, WELD_ERROR_FORMAT,
+                     "%s:%llu: the file ends early, after %zu bytes, %s%s%s: was it cut off?", path,
+                     (unsigned long long)XML_GetCurrentLineNumber(p->parser), size,
+                     depth ? "within <" : "before an annotation", depth ? p->names[depth] : "",
+                     depth ? ">" : "");
+}
+
 static weld_status parse(parsing *p, const char *path, const char *text, size_t size,
                          weld_error *err) {
     XML_SetUserData(p->parser, p);
@@ -155,6 +171,9 @@ static weld_status parse(parsing *p, const char *path, const char *text, size_t 
     const enum XML_Error error = XML_GetErrorCode(p->parser);
     if (p->no_memory || error == XML_ERROR_NO_MEMORY) {
         return weld_fail_memory(err, path);
+    }
+    if (!p->problem && is_early_end(error)) {
+        return fail_early_end(p, path, size, err);
     }
     return weld_fail(
         err, WELD_ERROR_FORMAT, "%s:%llu: %s%s", path,

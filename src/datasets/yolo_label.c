@@ -14,9 +14,11 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* The next number of a line; false: there is none, and *ok says whether that is its end. */
-static bool next_number(const char **at, const char *end, double *out, bool *ok) {
-    char text[NUMBER + 1], *stop;
+/* The next field of a line, as text and as a number; false: it is no number, which is so where
+ * *ok, because the line has no more fields. */
+static bool next_number(const char **at, const char *end, char text[NUMBER + 1], double *out,
+                        bool *ok) {
+    char *stop;
     size_t length = 0;
     while (*at < end && is_space(**at)) {
         (*at)++;
@@ -27,11 +29,11 @@ static bool next_number(const char **at, const char *end, double *out, bool *ok)
     }
     length = (size_t)(*at - begin);
     *ok = length <= NUMBER;
-    if (length == 0 || length > NUMBER) {
+    memcpy(text, begin, *ok ? length : NUMBER);
+    text[*ok ? length : NUMBER] = 0;
+    if (length == 0 || !*ok) {
         return false;
     }
-    memcpy(text, begin, length);
-    text[length] = 0;
     *out = weld_strtod(text, &stop);
     *ok = *stop == 0 && isfinite(*out) && strlen(text) == length;
     return *ok;
@@ -45,10 +47,10 @@ typedef struct numbers {
     long count;
 } numbers;
 
-static bool read_numbers(const char *at, const char *end, numbers *n) {
+static bool read_numbers(const char *at, const char *end, char text[NUMBER + 1], numbers *n) {
     double value;
     bool ok;
-    while (next_number(&at, end, &value, &ok)) {
+    while (next_number(&at, end, text, &value, &ok)) {
         const int axis = (int)(n->count & 1);
         if (n->count < 4) {
             n->first[n->count] = value;
@@ -64,10 +66,11 @@ static bool read_numbers(const char *at, const char *end, numbers *n) {
     return ok;
 }
 
-static bool read_class(const char **at, const char *end, int *out) {
+static bool read_class(const char **at, const char *end, char text[NUMBER + 1], int *out) {
     double value;
     bool ok;
-    if (!next_number(at, end, &value, &ok) || value < 0 || value > 1e9 || floor(value) != value) {
+    if (!next_number(at, end, text, &value, &ok) || value < 0 || value > 1e9 ||
+        floor(value) != value) {
         return false;
     }
     *out = (int)value;
@@ -77,6 +80,7 @@ static bool read_class(const char **at, const char *end, int *out) {
 weld_yolo_problem weld_yolo_row_read(const char *line, size_t size, weld_yolo_row *out,
                                      char what[200]) {
     const char *at = line, *end = line + size;
+    char text[NUMBER + 1];
     numbers n = {.least = {INFINITY, INFINITY}, .most = {-INFINITY, -INFINITY}};
     while (at < end && is_space(*at)) {
         at++;
@@ -84,12 +88,14 @@ weld_yolo_problem weld_yolo_row_read(const char *line, size_t size, weld_yolo_ro
     if (at == end) {
         return WELD_YOLO_EMPTY;
     }
-    if (!read_class(&at, end, &out->class_index)) {
-        snprintf(what, 200, "the number of a class is expected first");
+    if (!read_class(&at, end, text, &out->class_index)) {
+        snprintf(what, 200, "'%s' stands first: the number of a class is expected there, from 0",
+                 text);
         return WELD_YOLO_MALFORMED;
     }
-    if (!read_numbers(at, end, &n)) {
-        snprintf(what, 200, "what stands behind %ld numbers is none", n.count + 1);
+    if (!read_numbers(at, end, text, &n)) {
+        snprintf(what, 200, "field %ld is '%s': a number is expected, as in all of the row",
+                 n.count + 2, text);
         return WELD_YOLO_MALFORMED;
     }
     if (n.count != 4 && (n.count < 6 || n.count % 2)) {

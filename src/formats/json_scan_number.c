@@ -91,7 +91,8 @@ int64_t weld_scan_int(weld_scan *s) {
     const double most = 9007199254740992.0; /* 2^53: whole numbers are exact up to it */
     const double value = weld_scan_number(s);
     if (!s->status && (!(value >= -most && value <= most) || floor(value) != value)) {
-        weld_scan_fail(s, "a whole number is expected");
+        weld_scan_fail(s, "a whole number%s is expected, not %.15g",
+                       fabs(value) > most ? " of up to 15 digits" : "", value);
     }
     return s->status ? 0 : (int64_t)value;
 }

@@ -147,6 +147,12 @@ START_TEST(what_nobody_can_know_is_an_error_with_its_line) {
     expect_refused("<object>", "a.xml:3: not XML: ");
     expect_refused("", "no XML file in it has an object");
     test_folder f = make_set("");
+    test_put_file(&f, "Annotations/a.xml", "<annotation>\n<object>\n<bndbox><xm");
+    expect_no_dataset(f.path, "a.xml:3: the file ends early, after 33 bytes, within <bndbox>");
+    test_put_file(&f, "Annotations/a.xml", "<annotation><object>\n");
+    expect_no_dataset(f.path, "a.xml:2: the file ends early, after 21 bytes, within <object>");
+    test_put_file(&f, "Annotations/a.xml", "");
+    expect_no_dataset(f.path, "a.xml:1: the file ends early, after 0 bytes, before an annotation");
     test_put_file(&f, "Annotations/a.xml", "<html></html>");
     expect_no_dataset(f.path, "a.xml:1: an annotation is expected");
     test_put_file(&f, "Annotations/a.xml",

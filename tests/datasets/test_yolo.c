@@ -44,7 +44,7 @@ START_TEST(rows_are_boxes_and_polygons_in_shares_of_the_image) {
     expect_box(box_of(ds, 1, 1), 0, 6, 8, 12, 16);
     ck_assert_uint_eq(box_of(ds, 1, 2).flags, WELD_BOX_UNUSED);
     ck_assert_str_eq(weld_dataset_passed(ds),
-                     "1 boxes without width or height, not trained on; 1 images without a label "
+                     "1 box without width or height, not trained on; 1 image without a label "
                      "file, background (weld check-data tells which)");
     weld_dataset_free(ds);
     test_folder_remove(f);
@@ -59,9 +59,9 @@ START_TEST(a_bad_row_is_an_error_with_file_and_line) {
                    "are these pixels?");
     expect_refused(yaml, "0 .5 .5 .5\n", "b.txt:1: 4 numbers: a class and 4 of a box");
     expect_refused(yaml, "0 .5 .5 .5 .5 .9\n", "is the last a score?");
-    expect_refused(yaml, "0 .5 .5 nan .5\n", "b.txt:1: what stands behind 3 numbers is none");
-    expect_refused(yaml, "cat .5 .5 .5 .5\n", "b.txt:1: the number of a class is expected first");
-    expect_refused(yaml, "0.5 .5 .5 .5 .5\n", "b.txt:1: the number of a class is expected first");
+    expect_refused(yaml, "0 .5 .5 nan .5\n", "b.txt:1: field 4 is 'nan': a number is expected");
+    expect_refused(yaml, "cat .5 .5 .5 .5\n", "b.txt:1: 'cat' stands first: the number of a class");
+    expect_refused(yaml, "0.5 .5 .5 .5 .5\n", "b.txt:1: '0.5' stands first: the number of a class");
 }
 END_TEST
 
@@ -180,7 +180,7 @@ START_TEST(parts_are_folders_lists_of_folders_and_lists_of_images) {
     ck_assert_str_eq(weld_dataset_class_name(ds, 0), "cat");
     ck_assert_str_eq(weld_dataset_name(ds, 2), "more/images/c.jpg");
     expect_box(box_of(ds, 2, 0), 1, 0, 0, 30, 20);
-    ck_assert_msg(strstr(weld_dataset_passed(ds), ": 1 (more/images/d.bmp); 1 images without a "
+    ck_assert_msg(strstr(weld_dataset_passed(ds), ": 1 (more/images/d.bmp); 1 image without a "
                                                   "label file, background") != NULL,
                   "%s", weld_dataset_passed(ds));
     weld_dataset_free(ds);

@@ -115,8 +115,9 @@ START_TEST(what_is_no_number_is_refused) {
     refuse("-", take_number, "not a number: -");
     refuse("Nan", take_number, "a number is expected, not Nan");
     refuse("1 2", take_number, "offset 2: something follows");
-    refuse("1.5", take_int, "a whole number is expected");
-    refuse("9007199254740994", take_int, "a whole number is expected"); /* above 2^53 */
+    refuse("1.5", take_int, "a whole number is expected, not 1.5");
+    refuse("1e25", take_int, "offset 4: a whole number of up to 15 digits is expected, not 1e+25");
+    refuse("9007199254740994", take_int, "of up to 15 digits"); /* above 2^53 */
     refuse("NaN", take_int, "a whole number is expected");
     test_folder_remove(folder);
 }

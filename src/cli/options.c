@@ -77,12 +77,23 @@ static int read_choice(const cli_call *call, const cli_option *option, const cha
     cli_usage(call, "--%s wants one of %s, not '%s'", option->name, option->argument, text);
 }
 
-/* "key=value"; a whole number is asked for as any count is. */
+/* What is told of an image has a range, as every task's row of that name says. */
+static void check_answer_key(const cli_call *call, const cli_option *option, const char *text) {
+    unsigned char values[WELD_TASK_VALUES_SIZE];
+    weld_error err;
+    if (weld_key_set(option->key, values, text, &err)) {
+        cli_usage(call, "--%s: %s", option->name, err.message);
+    }
+}
+
+/* "key=value"; a whole number of networks is asked for as any count is. */
 static void add_key(const cli_call *call, const cli_option *option, const char *text) {
     cli_keys *keys = option->value;
     const weld_key *key = option->key;
     size_t room = sizeof keys->text[0], most = sizeof keys->text / room;
-    if (key->type == WELD_KEY_INTEGER && key->min >= 1) {
+    if (option->kind != CLI_KEYS) {
+        check_answer_key(call, option, text);
+    } else if (key->type == WELD_KEY_INTEGER && key->min >= 1) {
         read_count(call, option, text);
     }
     if (keys->count == most ||

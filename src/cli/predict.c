@@ -55,7 +55,7 @@ static weld_status predict(weld_image_runner *runner, weld_image_queue *queue, c
 
 /* An image that cannot be read is said and counted, and the others come all the same. */
 static weld_status predict_all(weld_image_runner *runner, const cli_image_list *images, int jobs,
-                               cli_answers *answers, const cli_answer_files *files, size_t *failed,
+                               cli_answers *answers, cli_answer_files *files, size_t *failed,
                                weld_error *err) {
     weld_image_queue *queue;
     const weld_image_queue_options options = {.transform = weld_image_runner_transform(runner),
@@ -77,13 +77,13 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
         }
     }
     cli_answers_end(answers, !status);
+    cli_answer_files_end(files);
     weld_image_queue_free(queue);
     return status;
 }
 
 static weld_status predict_images(const weld_model *m, const cli_image_list *images, int jobs,
-                                  cli_answers *answers, const cli_answer_files *files,
-                                  weld_error *err) {
+                                  cli_answers *answers, cli_answer_files *files, weld_error *err) {
     weld_image_runner *runner;
     size_t failed = 0;
     WELD_TRY(weld_image_runner_create(m, 0, &runner, err));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -81,7 +82,7 @@ static weld_status check_new(const char *folder, const char *image, const char *
 }
 
 static weld_status begin(const cli_answer_files *f, const char *folder, const char *option,
-                         const char *ending, bool can, const cli_image_list *images,
+                         const char *ending, bool can, const cli_image_list *images, bool *made,
                          weld_error *err) {
     if (!folder) {
         return WELD_OK;
@@ -92,7 +93,8 @@ static weld_status begin(const cli_answer_files *f, const char *folder, const ch
                          f->task->name);
     }
     WELD_TRY(check_names(images, option, err));
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+    *made = mkdir(folder, 0777) == 0;
+    if (!*made && errno != EEXIST) {
         return weld_fail(err, WELD_ERROR_IO, "--%s: %s: cannot be made: %s", option, folder,
                          strerror(errno));
     }
@@ -102,10 +104,21 @@ static weld_status begin(const cli_answer_files *f, const char *folder, const ch
     return WELD_OK;
 }
 
-weld_status cli_answer_files_begin(const cli_answer_files *f, const cli_image_list *images,
+weld_status cli_answer_files_begin(cli_answer_files *f, const cli_image_list *images,
                                    weld_error *err) {
-    WELD_TRY(begin(f, f->draw, "draw", ".png", f->task->draw_answer != NULL, images, err));
-    return begin(f, f->labels, "txt", ".txt", f->task->label_lines != NULL, images, err);
+    WELD_TRY(
+        begin(f, f->draw, "draw", ".png", f->task->draw_answer != NULL, images, &f->made[0], err));
+    return begin(f, f->labels, "txt", ".txt", f->task->label_lines != NULL, images, &f->made[1],
+                 err);
+}
+
+void cli_answer_files_end(const cli_answer_files *f) {
+    const char *const folders[] = {f->draw, f->labels};
+    for (int i = 0; i < 2; i++) {
+        if (f->made[i]) {
+            rmdir(folders[i]); /* where something is in it, it stays */
+        }
+    }
 }
 
 static weld_status write_into(const char *folder, const char *image, const char *ending,

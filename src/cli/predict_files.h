@@ -8,16 +8,20 @@
 typedef struct cli_answer_files {
     const char *draw, *labels; /* folders; NULL: none */
     const weld_task *task;
-    int scale16; /* as the network gets images of 16 bits */
+    int scale16;  /* as the network gets images of 16 bits */
+    bool made[2]; /* of `draw` and `labels`: was not there */
 } cli_answer_files;
 
 /* Make the folders. Errors: a file that is there already, which may be one of the images or
  * somebody's labels; a task that has nothing to draw or no such files; two images of one name, of
  * which one file would cover the other's. */
-weld_status cli_answer_files_begin(const cli_answer_files *f, const cli_image_list *images,
+weld_status cli_answer_files_begin(cli_answer_files *f, const cli_image_list *images,
                                    weld_error *err);
 weld_status cli_answer_files_add(const cli_answer_files *f, const char *image,
                                  const weld_tensor *outputs, const weld_question *question,
                                  weld_error *err);
+/* Folders that were made and got nothing, as where no image can be read, go again. Also after
+ * errors. */
+void cli_answer_files_end(const cli_answer_files *f);
 
 #endif

@@ -62,6 +62,16 @@ refuses() {
     report $? "$name"
 }
 
+# misused NAME PATTERN COMMAND...: wrong usage, exit status 2, with a line on stderr that matches.
+misused() {
+    name=$1
+    pattern=$2
+    shift 2
+    run "$@"
+    [ "$status" = 2 ] && grep -Eq -- "$pattern" "$WORK/stderr"
+    report $? "$name"
+}
+
 # same NAME A B: two files hold the same bytes.
 same() {
     cmp "$2" "$3" > "$WORK/stdout" 2> "$WORK/stderr"

@@ -83,7 +83,7 @@ run "$WELD" export yolo11.h5 --nms --raw -o no.onnx
 says "two layouts are too many" "--nms and --raw: one of them"
 run "$WELD" export yolo11.h5 --conf 0.3 -o no.onnx
 says "a threshold is for suppression" "--conf: is for --nms"
-refuses "a threshold beyond 1" "conf: 3 is out of range" "$WELD" export yolo11.h5 --nms --conf 3 -o no.onnx
+misused "a threshold beyond 1" "^weld export: --conf: 3 is out of range" "$WELD" export yolo11.h5 --nms --conf 3 -o no.onnx
 refuses "suppression in safetensors" "outputs are an ONNX file's" "$WELD" export yolo11.h5 --nms -o no.safetensors
 works "a classifier" "$MAKE_NETWORK" repvit repvit.h5 32 channels=8,12 depths=1,1
 refuses "boxes of classes" "^weld: --max-det: is for other networks" "$WELD" export repvit.h5 --nms --max-det 3 -o no.onnx

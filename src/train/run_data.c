@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "datasets/tell.h"
 #include "models/models.h"
 #include "recipe/data_option.h"
@@ -192,6 +193,23 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
     return WELD_OK;
 }
 
+/* Data that a run was begun with by --set or --data, which are left off where it goes on. */
+static weld_status tell_beginning(const weld_run_data *d, weld_status status, weld_error *err) {
+    const char *out = d->settings->out, *text = d->resumes ? d->start_file.recipe : NULL;
+    weld_recipe *begun =
+        text && status == WELD_ERROR_NOT_FOUND ? weld_alloc(1, sizeof *begun) : NULL;
+    if (begun && err && !weld_recipe_parse(out, text, strlen(text), NULL, 0, begun, NULL) &&
+        (strcmp(begun->data.train, d->recipe.data.train) != 0 ||
+         strcmp(begun->data.val, d->recipe.data.val) != 0)) {
+        weld_append(err->message, sizeof err->message,
+                    ": the run was begun with other data: give %s/recipe.yaml, which holds what it "
+                    "was begun with, in the place of %s",
+                    out, d->settings->recipe);
+    }
+    weld_free(begun);
+    return status;
+}
+
 weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,
                                bool train_only, weld_error *err) {
     *d = (weld_run_data){.settings = settings};
@@ -199,8 +217,11 @@ weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *sett
     WELD_TRY(read_init(d, err));
     WELD_TRY(read_recipe(d, err));
     d->task = weld_task_of(&d->recipe.model);
-    WELD_TRY(open_train(d, err));
-    return train_only || !weld_recipe_evaluates(&d->recipe) ? WELD_OK : open_val(d, err);
+    weld_status status = open_train(d, err);
+    if (!status && !train_only && weld_recipe_evaluates(&d->recipe)) {
+        status = open_val(d, err);
+    }
+    return status ? tell_beginning(d, status, err) : WELD_OK;
 }
 
 /* --- Teacher and batches --- */

@@ -1,9 +1,11 @@
 /* weld compare: two models on the same images. */
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "cli/compare.h"
+#include "base/text.h"
 #include "cli/data_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -63,11 +65,12 @@ static void print_list(const pair *p) {
 
 static void print_text(const request *r, const pair *p) {
     const weld_paired *w = &p->result;
-    printf("%lld images\n", (long long)w->images);
+    printf("%lld %s\n", (long long)w->images, weld_plural(w->images, "image", "images"));
     print_scores(p, 0);
     print_scores(p, 1);
     print_difference(p);
-    printf("different answers on %zu images%s\n", w->differ.count,
+    printf("different answers on %zu %s%s\n", w->differ.count,
+           weld_plural((int64_t)w->differ.count, "image", "images"),
            !w->differ.count ? ""
            : r->list        ? ":"
                             : " (--list names them)");
@@ -124,7 +127,7 @@ static json_t *make_json(const request *r, const pair *p) {
 
 /* --- All of it --- */
 
-static weld_status open_one(const request *r, pair *p, int i, weld_error *err) {
+static weld_status open_one(const request *r, pair *p, int i, weld_text *notes, weld_error *err) {
     WELD_TRY(cli_open_model(p->of.files[i], &r->model, &p->of.models[i], err));
     cli_tell_preparing(p->of.files[i], p->of.models[i]);
     const cli_data_request data = {.path = r->data,
@@ -132,7 +135,8 @@ static weld_status open_one(const request *r, pair *p, int i, weld_error *err) {
                                                      : NULL, /* the parts are those of A's run */
                                    .threads = r->threads,
                                    .letter = cli_compared_letters[i],
-                                   .again = i > 0};
+                                   .again = i > 0,
+                                   .notes = notes};
     return cli_open_data(&data, p->of.models[i], &p->of.data[i], err);
 }
 
@@ -149,6 +153,17 @@ static weld_status compare_paired(const request *r, pair *p, const weld_evaluato
         print_text(r, p);
     }
     return WELD_OK;
+}
+
+/* What is so of the classes of both is said once. */
+static void tell_classes(weld_text notes[2]) {
+    if (strcmp(weld_text_get(&notes[0]), weld_text_get(&notes[1])) == 0) {
+        cli_print_notes("A and B", &notes[0]);
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        cli_print_notes(cli_compared_letters[i], &notes[i]);
+    }
 }
 
 static weld_status check_request(const request *r, const pair *p, weld_error *err) {
@@ -175,9 +190,14 @@ static weld_status compare(const request *r, pair *p, weld_error *err) {
                                             .bad_image = cli_bad_image,
                                             .progress = cli_evaluation_progress,
                                             .arg = &progress};
-    WELD_TRY(open_one(r, p, 0, err));
-    WELD_TRY(check_request(r, p, err));
-    WELD_TRY(open_one(r, p, 1, err));
+    weld_text notes[2] = {WELD_TEXT, WELD_TEXT};
+    weld_status opened = open_one(r, p, 0, &notes[0], err);
+    opened = opened ? opened : check_request(r, p, err);
+    opened = opened ? opened : open_one(r, p, 1, &notes[1], err);
+    tell_classes(notes);
+    weld_text_free(&notes[0]);
+    weld_text_free(&notes[1]);
+    WELD_TRY(opened);
     const weld_task *a = weld_model_task(p->of.models[0]), *b = weld_model_task(p->of.models[1]);
     weld_status status = a == b && a->resample ? cli_compare_resampled(&p->of, &options, err)
                                                : compare_paired(r, p, &options, err);

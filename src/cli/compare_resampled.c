@@ -28,24 +28,26 @@ static void print_scores(const cli_compared *c, const weld_resampled *r, int i) 
     putchar('\n');
 }
 
-static void print_difference(const cli_compared *c, const weld_resampled *r, int k) {
-    const weld_resampled_score *s = &r->scores[k];
-    const int decimals = kind(c, k)->decimals;
-    if (!isfinite(s->p)) {
-        printf("B - A: %s: too few images have objects for an interval\n", kind(c, k)->label);
-        return;
-    }
-    printf("B - A: %s %+.*f%s, 95 %% interval %+.*f to %+.*f, p = %.3g: %s\n", kind(c, k)->label,
-           decimals, s->difference, kind(c, k)->unit, decimals, s->low, decimals, s->high, s->p,
-           cli_compared_verdict(s->p, s->difference));
-}
-
 static void print_number(double value, int width, int decimals, bool sign) {
     if (isfinite(value)) {
         printf(sign ? "%+*.*f" : "%*.*f", width, decimals, value);
     } else {
         printf("%*s", width, "-");
     }
+}
+
+static void print_difference(const cli_compared *c, const weld_resampled *r, int k) {
+    const weld_resampled_score *s = &r->scores[k];
+    const int decimals = kind(c, k)->decimals;
+    if (!isfinite(s->p)) {
+        printf("B - A: %s ", kind(c, k)->label);
+        print_number(s->difference, 0, decimals, true);
+        puts(": too few images with objects for an interval");
+        return;
+    }
+    printf("B - A: %s %+.*f%s, 95 %% interval %+.*f to %+.*f, p = %.3g: %s\n", kind(c, k)->label,
+           decimals, s->difference, kind(c, k)->unit, decimals, s->low, decimals, s->high, s->p,
+           cli_compared_verdict(s->p, s->difference));
 }
 
 static void print_classes(const cli_compared *c, const weld_resampled *r) {
@@ -68,21 +70,25 @@ static void print_classes(const cli_compared *c, const weld_resampled *r) {
 }
 
 static void print_text(const cli_compared *c, const weld_resampled *r) {
-    printf("%lld images\n", (long long)r->images);
+    printf("%lld %s\n", (long long)r->images, weld_plural(r->images, "image", "images"));
     print_scores(c, r, 0);
     print_scores(c, r, 1);
     for (int i = 0; i < 2; i++) {
         if (r->only_one[i]) {
-            printf("left out: %d classes that only %s knows\n", r->only_one[i],
-                   cli_compared_letters[i]);
+            printf("left out: %d %s that only %s knows\n", r->only_one[i],
+                   weld_plural(r->only_one[i], "class", "classes"), cli_compared_letters[i]);
         }
     }
     for (int k = 0; k < r->score_count; k++) {
         print_difference(c, r, k);
     }
-    printf("(%d resamples of the images, the same for both)\n", WELD_RESAMPLES);
+    printf("(%d resamples of the images, the same for both%s)\n", WELD_RESAMPLES,
+           r->images < WELD_RESAMPLED_LEAST || r->images >= WELD_RESAMPLED_FEW
+               ? ""
+               : "; of so few images, intervals are too narrow and p too small: compare on more");
     if (c->per_class) {
-        printf("%s of %zu classes:\n", kind(c, 0)->label, r->classes.count);
+        printf("%s of %zu %s:\n", kind(c, 0)->label, r->classes.count,
+               weld_plural((int64_t)r->classes.count, "class", "classes"));
         print_classes(c, r);
     }
 }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "datasets/boxes.h"
 #include "datasets/tell.h"
 #include "recipe/recipe_split.h"
@@ -42,12 +43,6 @@ static weld_status take_validation(const weld_recipe *r, const weld_model *m, in
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "--split: the file does not come of a run with data.split: leave it out");
     }
-    if (!weld_dataset_has_boxes(ds)) { /* images of other classes are in no part */
-        weld_text told = WELD_TEXT;
-        weld_status chosen = weld_dataset_choose_alike(ds, &r->data.classes, NULL, &told, err);
-        weld_text_free(&told);
-        WELD_TRY(chosen);
-    }
     WELD_TRY(weld_recipe_split(r, weld_model_task(m)->annotation, ds, threads, &parts, err));
     weld_status status = weld_data_split_take(&parts, WELD_PART_VALIDATION, ds, err);
     weld_data_split_free(&parts);
@@ -73,38 +68,47 @@ static bool is_learned(const weld_recipe *recipe, const char *path, const weld_d
 
 /* A network that learned one class of all boxes is judged so: its class has no name in the data. Of
  * other networks names say which boxes count. */
-static weld_status merge_classes(const weld_model *m, weld_dataset *ds, weld_error *err) {
+static weld_status merge_classes(const weld_model *m, const weld_recipe *recipe, weld_dataset *ds,
+                                 weld_text *notes, weld_error *err) {
     const char *const *names = (const char *const *)m->file.class_names;
-    weld_recipe *recipe;
     weld_text told = WELD_TEXT;
-    WELD_TRY(recipe_of(m, &recipe, err));
     weld_status status =
         recipe && recipe->data.classes.single && names
             ? weld_dataset_choose_alike(ds, &recipe->data.classes, names, &told, err)
             : WELD_OK;
     if (!status && told.bytes.count) {
-        fprintf(stderr, "note: %s: %s\n", weld_dataset_path(ds), weld_text_get(&told));
+        weld_text_add(notes, weld_dataset_path(ds));
+        weld_text_add(notes, ": ");
+        weld_text_add(notes, weld_text_get(&told));
+        weld_text_add(notes, "\n");
     }
     weld_text_free(&told);
+    return status;
+}
+
+/* The validation images of another model's run. */
+static weld_status open_part(const cli_data_request *r, weld_dataset *ds, weld_error *err) {
+    weld_recipe *recipe;
+    WELD_TRY(recipe_of(r->split, &recipe, err));
+    weld_status status = take_validation(recipe, r->split, r->threads, ds, err);
     weld_free(recipe);
     return status;
 }
 
-static weld_status open(const cli_data_request *r, const weld_model *m, weld_dataset **out,
-                        weld_error *err) {
-    weld_recipe *recipe;
-    WELD_TRY(recipe_of(r->split ? r->split : m, &recipe, err));
-    weld_status status = r->split ? weld_dataset_open(r->path, out, err)
-                                  : weld_dataset_open_to_judge(r->path, out, err);
-    if (!status && r->split) {
-        status = take_validation(recipe, r->split, r->threads, *out, err);
-    } else if (!status && recipe && is_learned(recipe, r->path, *out)) {
+static weld_status open(const cli_data_request *r, const weld_model *m, const weld_recipe *recipe,
+                        weld_dataset **out, weld_error *err) {
+    if (r->split) {
+        WELD_TRY(weld_dataset_open(r->path, out, err));
+        return r->split == m ? take_validation(recipe, m, r->threads, *out, err)
+                             : open_part(r, *out, err);
+    }
+    WELD_TRY(weld_dataset_open_to_judge(r->path, out, err));
+    if (recipe && is_learned(recipe, r->path, *out)) {
         fprintf(stderr, "note: %s: %s was trained on images of it%s\n", r->path,
                 r->letter ? r->letter : "the model",
                 recipe->data.split > 0 ? ": --split takes those that it was not trained on" : "");
     }
-    weld_free(recipe);
-    return status;
+    return WELD_OK;
 }
 
 static void say(void *context, const char *line) {
@@ -116,17 +120,36 @@ void cli_tell_data(const weld_dataset *ds, int scale16) {
     weld_dataset_tell(ds, scale16, say, NULL);
 }
 
-static void tell_classes(const cli_data_request *r, const weld_model *m, const weld_adoption *a) {
-    const char *which = r->letter ? r->letter : "the model";
+static void tell_classes(const weld_model *m, const weld_adoption *a, weld_text *notes) {
     if (weld_model_task(m)->match_labels && !weld_model_class_name(m, 0)) {
-        fprintf(stderr,
-                "note: %s has no names of classes, so that the data's are taken in their order "
-                "(--classes gives names)\n",
-                which);
+        weld_text_add(notes, "the model has no names of classes, so that the data's are taken in "
+                             "their order (--classes gives names)\n");
     }
     if (*a->text) {
-        fprintf(stderr, "note: %s%s%s\n", r->letter ? which : "", r->letter ? ": " : "", a->text);
+        weld_text_add(notes, a->text);
+        weld_text_add(notes, "\n");
     }
+}
+
+void cli_print_notes(const char *of, weld_text *notes) {
+    char line[2000];
+    for (const char *at = weld_text_get(notes); *at;) {
+        at = weld_take_line(at, line, sizeof line);
+        fprintf(stderr, "note: %s%s%s\n", of, *of ? ": " : "", line);
+    }
+}
+
+/* What is said of the classes goes to *notes. */
+static weld_status adopt(const cli_data_request *r, const weld_model *m, const weld_recipe *recipe,
+                         weld_model_data *out, weld_text *notes, weld_error *err) {
+    WELD_TRY(open(r, m, recipe, &out->ds, err));
+    if (!r->again) {
+        cli_tell_data(out->ds, weld_model_get_preprocessing(m)->scale16);
+    }
+    WELD_TRY(merge_classes(m, recipe, out->ds, notes, err));
+    WELD_TRY(weld_model_adopt_labels(m, out->ds, &out->adopted, err));
+    tell_classes(m, &out->adopted, notes);
+    return WELD_OK;
 }
 
 weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_model_data *out,
@@ -135,16 +158,15 @@ weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_m
     if (!r->path) {
         return WELD_OK;
     }
-    weld_status status = open(r, m, &out->ds, err);
-    if (!status && !r->again) {
-        cli_tell_data(out->ds, weld_model_get_preprocessing(m)->scale16);
-    }
-    status = status ? status : merge_classes(m, out->ds, err);
-    status = status ? status : weld_model_adopt_labels(m, out->ds, &out->adopted, err);
+    weld_recipe *recipe;
+    weld_text own = WELD_TEXT, *notes = r->notes ? r->notes : &own;
+    WELD_TRY(recipe_of(m, &recipe, err));
+    weld_status status = adopt(r, m, recipe, out, notes, err);
+    cli_print_notes("", &own);
+    weld_text_free(&own);
+    weld_free(recipe);
     if (status) {
         weld_model_data_close(out);
-        return status;
     }
-    tell_classes(r, m, &out->adopted);
-    return WELD_OK;
+    return status;
 }

@@ -2,6 +2,7 @@
 #ifndef WELD_CLI_DATA_OPTIONS_H
 #define WELD_CLI_DATA_OPTIONS_H
 
+#include "base/text.h"
 #include "infer/model_data.h"
 
 /* Entries of commands' tables: a data set to judge by, and those of a recipe. */
@@ -27,11 +28,14 @@ typedef struct cli_data_request {
     int threads;
     const char *letter; /* of the model in notes, where there are several; NULL: it is the one */
     bool again;         /* what is so of the data alone was said before */
+    weld_text *notes;   /* gets what is so of the model's classes, in lines; NULL: it is printed */
 } cli_data_request;
 
 /* What to judge m by, with its classes; notes on what is passed over, how the classes were matched,
  * and where there are images that m was trained on. */
 weld_status cli_open_data(const cli_data_request *r, const weld_model *m, weld_model_data *out,
                           weld_error *err);
+/* "note: A: ..." of each line; of "": just what it says. */
+void cli_print_notes(const char *of, weld_text *notes);
 
 #endif

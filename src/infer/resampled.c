@@ -175,10 +175,12 @@ static weld_status find_classes(comparison *c, const scratch *s, weld_error *err
         }
     }
     out->only_one[1] = of_b - (int)out->classes.count;
-    return out->classes.count ? WELD_OK
-                              : weld_fail(err, WELD_ERROR_ARGUMENT,
-                                          "%s: there is no class with boxes that both models know",
-                                          weld_dataset_path(a->ds));
+    return out->classes.count
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: there is no class with boxes that both models know by one "
+                           "name: weld eval says what each is worth by itself",
+                           weld_dataset_path(a->ds));
 }
 
 static weld_status score_all(comparison *c, scratch *s, weld_error *err) {
@@ -228,7 +230,7 @@ static void judge(const comparison *c, size_t column, weld_resampled_score *s) {
     }
     s->difference = s->value[1] - s->value[0];
     s->low = s->high = s->p = NAN;
-    if (count >= LEAST_RESAMPLES) {
+    if (count >= LEAST_RESAMPLES && c->out->images >= WELD_RESAMPLED_LEAST) {
         qsort(values, count, sizeof *values, ascending);
         s->low = quantile(values, count, 0.025);
         s->high = quantile(values, count, 0.975);

@@ -11,10 +11,17 @@
 
 #include "infer/evaluate.h"
 
-enum { WELD_RESAMPLES = 1000 };
+enum {
+    WELD_RESAMPLES = 1000,
+    /* With fewer images there is no interval: all of five go one way by chance once in sixteen
+     * times, and resamples of them cannot but go that way too. */
+    WELD_RESAMPLED_LEAST = 6,
+    WELD_RESAMPLED_FEW = 30 /* below, intervals are too narrow by what may matter */
+};
 
 /* Second minus first, with the interval that holds 95 of 100 resamples, and how often a difference
- * of no sign, or the other, comes out, twice. NAN where too few resamples have the score. */
+ * of no sign, or the other, comes out, twice. NAN where there are too few images, or too few
+ * resamples have the score. */
 typedef struct weld_resampled_score {
     double value[2]; /* on all images */
     double difference, low, high, p;

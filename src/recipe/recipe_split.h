@@ -6,9 +6,9 @@
 #include "recipe/recipe.h"
 
 /* As data.split and data.fraction say; out->part is NULL where they say nothing. ds: all of
- * data.train, or the same images elsewhere. */
+ * data.train, or the same images elsewhere; of these, images of classes that data.classes leaves
+ * out are in no part, and no more seen. */
 weld_status weld_recipe_split(const weld_recipe *r, const weld_annotation *annotation,
-                              const weld_dataset *ds, int threads, weld_data_split *out,
-                              weld_error *err);
+                              weld_dataset *ds, int threads, weld_data_split *out, weld_error *err);
 
 #endif

@@ -40,6 +40,10 @@ sh -c "'$WELD' train small.yaml --out parts 2> log & pid=\$!
 works "a run that was killed" "$WELD" train small.yaml --out parts --resume --threads 1
 losses parts resumed
 same "goes on to the same losses on another number of threads" whole resumed
+sed 's/scenes/nowhere/g' small.yaml > other.yaml
+refuses "going on without the data that it was begun with" \
+    "^weld: nowhere/instances_train.json: .* begun with other data: give run/recipe.yaml, .* place of other.yaml$" \
+    "$WELD" train other.yaml --out run --resume
 
 works "the boxes of YOLO's files" "$WELD" train small.yaml --out yolo --set train.epochs=1 \
     --set data.train=scenes/data.yaml --set data.val=scenes/data.yaml
@@ -126,8 +130,8 @@ same "the photo that was turned by hand" seen/turned.txt known/turned.txt
 holds "in which there is something" test -s seen/turned.txt
 works "a table" "$WELD" predict run/best.h5 scenes/images/val/000000.png --csv --conf 0.0001
 prints "of what is told" "^image,class,index,score,x,y,width,height,error"
-refuses "a score beyond 1" "conf" "$WELD" predict run/best.h5 scenes/images/val/000000.png --conf 2
-refuses "more boxes than there are, by the name of the option" "^weld: --max-det: 30001 is out of range" \
+misused "a score beyond 1" "^weld predict: --conf: 2 is out of range: give 0 to 1" "$WELD" predict run/best.h5 scenes/images/val/000000.png --conf 2
+misused "more boxes than there are, by the name of the option" "^weld predict: --max-det: 30001 is out of range" \
     "$WELD" predict run/best.h5 scenes/images/val/000000.png --max-det 30001
 refuses "an overlap of no tiles" "--overlap: says nothing without --tile" "$WELD" predict run/best.h5 \
     scenes/images/val/000000.png --overlap 0.3
@@ -145,7 +149,14 @@ cp stdout read_ahead
 same "which are the same" read_ahead tiles
 works "drawn and as labels" "$WELD" predict untaught.h5 scenes/images/val/000000.png --tile 100 --draw tiled --txt tiled
 holds "too" sh -c 'test -s tiled/000000.png && test -s tiled/000000.txt'
-refuses "tiles of no size" "^weld: --tile: 31 is out of range" "$WELD" predict run/best.h5 scenes/images/val --tile 31
+for side in 31 0 -5; do
+    misused "tiles of no size ($side)" "^weld predict: --tile: $side is out of range: give 32" \
+        "$WELD" predict run/best.h5 scenes/images/val --tile $side
+done
+mkdir broken && head -c 100 scenes/images/val/000000.png > broken/000000.png
+refuses "nothing but images that cannot be read" "000000.png: truncated" \
+    "$WELD" predict run/best.h5 broken --draw broken_drawn --txt broken
+holds "leaves no empty folder behind, and none away that was there" test -d broken -a ! -e broken_drawn
 mkdir -p twice/a twice/b && cp scenes/images/val/000000.png twice/a/ && cp scenes/images/val/000001.png twice/b/000000.png
 refuses "two images that would be written to one file" "would be written to one file" \
     "$WELD" predict run/best.h5 twice --draw drawn_twice
@@ -162,6 +173,15 @@ works "with itself" "$WELD" compare run/best.h5 run/best.h5 --data scenes/instan
 prints "there is no difference" "^B - A: AP \\+0.0000, 95 % interval \\+0.0000 to \\+0.0000, p = 1: chance"
 prints "to what the evaluation says" \
     "$("$WELD" eval run/best.h5 --data scenes/instances_val.json 2> /dev/null | sed -n 's/^[0-9]* images: \(AP [0-9.]*, AP50 [0-9.]*\).*/\1/p')"
+prints "with a word on how few images that are" "1000 resamples .*; of so few images, intervals are too narrow"
+sed -E '/00000[2-6].png/d; /"image_id":[3-7],/d; s/class_b/class_x/' scenes/instances_val.json > scenes/three.json
+works "on three of the images" "$WELD" compare run/best.h5 yolo/best.h5 --data scenes/three.json
+prints "there is no interval" "^B - A: AP [-+][0-9.]+: too few images"
+says "what is so of the classes of both is said once" "^note: A and B: .*no boxes of .*; 1 class that .*'class_x'"
+holds "and not of each" test "$(grep -c class_x "$WORK/stderr")" = 1
+refuses "one class and its kinds" "no class with boxes that both models know .*: weld eval" \
+    "$WELD" compare single/last.h5 run/best.h5 --data scenes/instances_val.json
+says "whose one class is told of the one" "^note: A: .*3 classes become one, 'object'"
 refuses "images that are right or wrong" "^weld: --list: what networks for detection say" \
     "$WELD" compare run/best.h5 run/best.h5 --data scenes/instances_val.json --list
 

@@ -116,6 +116,8 @@ typedef struct weld_train_evaluation {
     /* What train_loss is made of, as the task has it; none where it is of one piece. */
     const weld_loss_part *loss_parts;
     int loss_part_count;
+    const char *note; /* what a person should know of how the epoch was learned from, a line; "":
+                         nothing */
 } weld_train_evaluation;
 
 /* Called from the thread that called weld_train_run; any may be NULL. */

@@ -62,6 +62,12 @@ static void print_times(const weld_train_evaluation *e) {
     fprintf(stderr, "; threads %.1f of %d\n", e->threads_used, e->threads);
 }
 
+static void print_note(const weld_train_evaluation *e) {
+    if (e->note[0]) {
+        fprintf(stderr, "epoch %lld: %s\n", (long long)e->epoch + 1, e->note);
+    }
+}
+
 /* "epoch 3: train loss 1.2 (box 0.5, class 0.7)" */
 static void print_loss(const weld_train_evaluation *e) {
     fprintf(stderr, "epoch %lld: train loss %.4f", (long long)e->epoch + 1, e->train_loss);
@@ -84,6 +90,7 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
         print_loss(e);
         fprintf(stderr, ", %s\n", cli_duration(e->seconds, took, sizeof took));
         print_times(e);
+        print_note(e);
         return;
     }
     print_loss(e);
@@ -105,6 +112,7 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
     fprintf(stderr, ", %s%s\n", cli_duration(e->seconds, took, sizeof took),
             e->best ? ", best so far" : "");
     print_times(e);
+    print_note(e);
 }
 
 /* recipe.yaml holds what --set and --data said, so that the advice is complete. */

@@ -25,8 +25,8 @@
 
 typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } weld_model_file_kind;
 
-/* Parts that the loss of a task has at most. */
-enum { WELD_LOSS_PARTS_MAX = 4 };
+/* Parts that the loss of a task has at most, and things that it counts in a batch. */
+enum { WELD_LOSS_PARTS_MAX = 4, WELD_COUNTS_MAX = 4 };
 
 /* In which order the gradients of an update's batches are added: that of distributed/tree.h, or one
  * after the other. */
@@ -59,6 +59,7 @@ typedef struct weld_trainer_state {
     int64_t gradient_order;    /* a weld_gradient_order; likewise */
     /* What epoch_loss is made of, as the task has it; likewise. */
     double epoch_loss_parts[WELD_LOSS_PARTS_MAX];
+    double epoch_counts[WELD_COUNTS_MAX]; /* of the epoch so far; likewise */
 } weld_trainer_state;
 
 /* How the tensors stood in a file that weld did not write. */

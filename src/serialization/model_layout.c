@@ -22,6 +22,11 @@ const char *const weld_model_file_kinds[2] = {
         "trainer/epoch_loss_part" #i, offsetof(weld_trainer_state, epoch_loss_parts[i]),           \
             WELD_STORE_F64, 0, true                                                                \
     }
+#define COUNTED(i)                                                                                 \
+    {                                                                                              \
+        "trainer/epoch_count" #i, offsetof(weld_trainer_state, epoch_counts[i]), WELD_STORE_F64,   \
+            0, true                                                                                \
+    }
 
 const weld_trainer_field weld_trainer_fields[] = {
     INTEGER(seed, INT64_MIN), /* as two's complement */
@@ -47,6 +52,10 @@ const weld_trainer_field weld_trainer_fields[] = {
     PART(1),
     PART(2),
     PART(3),
+    COUNTED(0),
+    COUNTED(1),
+    COUNTED(2),
+    COUNTED(3),
 };
 const size_t weld_trainer_field_count = sizeof weld_trainer_fields / sizeof *weld_trainer_fields;
 

@@ -162,6 +162,11 @@ typedef struct weld_task {
     /* What the loss is made of, which is told beside it: "box" is the output "loss_box" of one
      * element. Ended by NULL. */
     const char *loss_parts[WELD_LOSS_PARTS_MAX + 1];
+    /* What is counted in a batch, which is told beside the loss too: outputs of one element, the
+     * first of what the others are shares of. Ended by NULL. */
+    const char *counts[WELD_COUNTS_MAX + 1];
+    /* What those of an epoch say that a person should know, in a line; "": nothing. */
+    void (*tell_counts)(const double *counts, char *text, size_t size);
     void (*fill_noise)(weld_session *s); /* the inputs of a step on trial */
     /* Of ds, which must outlive them. */
     weld_status (*targets_create)(const weld_dataset *ds, const weld_target_options *options,

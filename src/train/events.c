@@ -158,12 +158,23 @@ static void add_scores(const weld_trainer *t, const weld_epoch_metrics *row) {
     }
 }
 
+/* Of what there was, the shares of what else was counted. */
+static void add_shares(weld_tensorboard *e, const weld_epoch_metrics *row) {
+    const char *const *names = row->task->counts;
+    char tag[TAG_SIZE];
+    for (int i = 1; row->counts[0] > 0 && names[i]; i++) {
+        snprintf(tag, sizeof tag, "%s/%s", names[0], names[i]);
+        weld_tensorboard_scalar(e, tag, row->counts[i] / row->counts[0]);
+    }
+}
+
 weld_status weld_events_epoch(weld_trainer *t, const weld_epoch_metrics *row, weld_error *err) {
     weld_tensorboard *e = t->record.events;
     if (!e) {
         return WELD_OK;
     }
     weld_tensorboard_scalar(e, "loss/epoch", row->train_loss);
+    add_shares(e, row);
     add_scores(t, row);
     WELD_TRY(epoch_due(t, row->epoch) ? add_histograms(t, err) : WELD_OK);
     return weld_tensorboard_write(e, row->step, err);

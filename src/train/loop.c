@@ -102,11 +102,15 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
     weld_score scores[WELD_SCORES_MAX];
     weld_loss_part parts[WELD_LOSS_PARTS_MAX];
     int part_count = 0;
+    char note[200] = "";
     for (; task->loss_parts[part_count]; part_count++) {
         parts[part_count] = (weld_loss_part){task->loss_parts[part_count], row->parts[part_count]};
     }
     for (int i = 0; i < task->run_scores; i++) {
         scores[i] = weld_task_score(task, i, row->evaluation.scores[i]);
+    }
+    if (task->tell_counts) {
+        task->tell_counts(row->counts, note, sizeof note);
     }
     weld_train_evaluation e = {.epoch = row->epoch,
                                .images_done = row->evaluated ? row->evaluation.images : 0,
@@ -119,6 +123,7 @@ static void tell_evaluation(const weld_trainer *t, const weld_epoch_metrics *row
                                .train_loss = row->train_loss,
                                .loss_parts = parts,
                                .loss_part_count = part_count,
+                               .note = note,
                                .best = best,
                                .seconds = row->seconds,
                                .times = row->times,
@@ -150,6 +155,7 @@ static weld_epoch_metrics row_of(const weld_trainer *t, bool evaluated) {
     for (int i = 0; i < WELD_LOSS_PARTS_MAX; i++) {
         row.parts[i] = s->epoch_loss_parts[i] / samples;
     }
+    memcpy(row.counts, s->epoch_counts, sizeof row.counts);
     return row;
 }
 
@@ -160,6 +166,7 @@ static void begin_next_epoch(weld_trainer *t) {
     s->epoch_samples = 0;
     s->epoch_loss = 0;
     memset(s->epoch_loss_parts, 0, sizeof s->epoch_loss_parts);
+    memset(s->epoch_counts, 0, sizeof s->epoch_counts);
     s->epoch_seconds = 0;
     t->clock.data_seconds = t->clock.evaluation_seconds = 0;
     t->clock.times = (weld_train_times){0};

@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "train/times.h"
 
-#define ROW_SIZE 1024
+#define ROW_SIZE 1536
 
 struct weld_metrics {
     char *path;
@@ -134,33 +134,34 @@ static const char *times_text(const weld_train_times *t, char text[TIMES_SIZE]) 
     return text;
 }
 
-#define PARTS_SIZE 256
+#define NAMED_SIZE 256
 
 /* "loss_box":1.2,... */
-static const char *parts_text(const weld_task *task, const double *parts, const char *before,
-                              char text[PARTS_SIZE]) {
+static const char *named_text(const char *before, const char *const *names, const double *values,
+                              char text[NAMED_SIZE]) {
     size_t used = 0;
     text[0] = '\0';
-    for (int i = 0; task->loss_parts[i]; i++) {
+    for (int i = 0; names[i]; i++) {
         char n[WELD_NUMBER_SIZE];
-        used += (size_t)snprintf(text + used, PARTS_SIZE - used, "\"%s%s\":%s,", before,
-                                 task->loss_parts[i], number(parts[i], n));
+        used += (size_t)snprintf(text + used, NAMED_SIZE - used, "\"%s%s\":%s,", before, names[i],
+                                 number(values[i], n));
     }
     return text;
 }
 
 weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, weld_error *err) {
     char text[ROW_SIZE], size[32] = "", n[4][WELD_NUMBER_SIZE], times[TIMES_SIZE];
-    char parts[PARTS_SIZE];
+    char parts[NAMED_SIZE], counts[NAMED_SIZE];
     if (row->size) {
         snprintf(size, sizeof size, "\"size\":%d,", row->size);
     }
     int length =
         snprintf(text, sizeof text,
-                 "{\"kind\":\"step\",\"epoch\":%lld,\"step\":%lld,%s\"loss\":%s,%s\"lr\":%s,"
+                 "{\"kind\":\"step\",\"epoch\":%lld,\"step\":%lld,%s\"loss\":%s,%s%s\"lr\":%s,"
                  "\"images_per_second\":%s,\"data_seconds\":%s,%s}\n",
                  (long long)row->epoch, (long long)row->step, size, number(row->loss, n[0]),
-                 parts_text(row->task, row->parts, "loss_", parts), number(row->lr, n[1]),
+                 named_text("loss_", row->task->loss_parts, row->parts, parts),
+                 named_text("", row->task->counts, row->counts, counts), number(row->lr, n[1]),
                  number(row->images_per_second, n[2]), number(row->data_seconds, n[3]),
                  times_text(&row->times, times));
     return write_row(m, text, length, err);
@@ -182,10 +183,11 @@ static void add_evaluation(const weld_epoch_metrics *row, weld_text *t) {
 
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err) {
     weld_text t = WELD_TEXT;
-    char n[WELD_NUMBER_SIZE], times[TIMES_SIZE], parts[PARTS_SIZE];
+    char n[WELD_NUMBER_SIZE], times[TIMES_SIZE], named[NAMED_SIZE];
     weld_text_format(&t, "{\"kind\":\"epoch\",\"epoch\":%lld,\"step\":%lld,\"train_loss\":%s,",
                      (long long)row->epoch, (long long)row->step, number(row->train_loss, n));
-    weld_text_add(&t, parts_text(row->task, row->parts, "train_loss_", parts));
+    weld_text_add(&t, named_text("train_loss_", row->task->loss_parts, row->parts, named));
+    weld_text_add(&t, named_text("train_", row->task->counts, row->counts, named));
     add_evaluation(row, &t);
     weld_text_format(&t, ",\"seconds\":%s", number(row->seconds, n));
     weld_text_format(&t, ",\"data_seconds\":%s,", number(row->data_seconds, n));

@@ -20,6 +20,7 @@ typedef struct weld_step_metrics {
     int size;            /* of the images, where the run has several; else 0: not written */
     double loss, lr;     /* loss: mean of the batch, before the update */
     double parts[WELD_LOSS_PARTS_MAX]; /* of the loss, as the task names them */
+    double counts[WELD_COUNTS_MAX];    /* likewise, in the update's batches */
     const weld_task *task;
     double images_per_second;
     double data_seconds; /* making the batch, all of it */
@@ -30,8 +31,8 @@ typedef struct weld_step_metrics {
 /* After an epoch. */
 typedef struct weld_epoch_metrics {
     int64_t epoch, step;
-    double train_loss, parts[WELD_LOSS_PARTS_MAX];
-    const weld_task *task;      /* which names the scores, and the parts of the loss */
+    double train_loss, parts[WELD_LOSS_PARTS_MAX], counts[WELD_COUNTS_MAX];
+    const weld_task *task;      /* which names the scores, the parts of the loss and the counts */
     bool evaluated;             /* otherwise loss and scores are written as null */
     weld_evaluation evaluation; /* val_loss, top1, top5 */
     bool averaged;              /* so is the next otherwise */

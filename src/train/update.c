@@ -23,7 +23,7 @@ typedef struct sums {
     int64_t samples;
     int size;    /* of their images, where there are several; else 0 */
     double loss; /* of all samples */
-    double parts[WELD_LOSS_PARTS_MAX];
+    double parts[WELD_LOSS_PARTS_MAX], counts[WELD_COUNTS_MAX];
     double data_seconds;
     weld_train_times times;
 } sums;
@@ -46,6 +46,13 @@ static void add_parts(const weld_trainer *t, double count, double *parts) {
     }
 }
 
+/* What the latest batch had of it. */
+static void add_counts(const weld_trainer *t, double *counts) {
+    for (int i = 0; t->data.task->counts[i]; i++) {
+        counts[i] += weld_train_step_output(t->step, t->data.task->counts[i]);
+    }
+}
+
 /* One batch: its data, its loss, its gradients. */
 static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_error *err) {
     weld_batch batch;
@@ -65,6 +72,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     s->size = t->data.recipe.data.size_count ? batch.height : 0;
     s->loss += loss * (double)batch.count;
     add_parts(t, (double)batch.count, s->parts);
+    add_counts(t, s->counts);
     return WELD_OK;
 }
 
@@ -93,6 +101,9 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
         t->state.epoch_loss_parts[i] += s.parts[i];
         s.parts[i] /= (double)s.samples;
     }
+    for (int i = 0; i < WELD_COUNTS_MAX; i++) {
+        t->state.epoch_counts[i] += s.counts[i];
+    }
     *row = (weld_step_metrics){.epoch = t->state.epoch,
                                .step = t->state.step,
                                .size = s.size,
@@ -103,5 +114,6 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
                                .data_seconds = s.data_seconds,
                                .times = s.times};
     memcpy(row->parts, s.parts, sizeof row->parts);
+    memcpy(row->counts, s.counts, sizeof row->counts);
     return WELD_OK;
 }

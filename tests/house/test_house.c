@@ -10,6 +10,7 @@
 #include "infer/results_file.h"
 #include "measure/preview.h"
 #include "teach/teacher.h"
+#include "tensorboard.h"
 #include "train/tiny_run.h"
 
 /* Grey images of the brightness that their names tell, with noise. */
@@ -282,6 +283,62 @@ START_TEST(a_key_of_the_task_is_read_used_written_and_compared) {
 }
 END_TEST
 
+/* In the first file of events. */
+static int scalars_called(const char *folder, const char *tag, double *last) {
+    const span file = read_event_file(in_base(folder), 0);
+    span record;
+    int count = 0;
+    for (size_t at = 0; next_record(file, &at, &record);) {
+        event e = read_event(record);
+        for (event_value v; next_value(&e.summary, &v);) {
+            if (strcmp(v.tag, tag) == 0) {
+                count++;
+                *last = (double)v.scalar;
+            }
+        }
+    }
+    free((void *)(uintptr_t)file.data);
+    return count;
+}
+
+START_TEST(what_a_task_counts_is_told_of_each_epoch) {
+    set_up_data();
+    run_well((run_options){
+        .out = "still", .recipe = "toy.yaml", .set = {"loss.scale=0", "train.epochs=2"}});
+    json_t *rows = rows_of("still"), *row;
+    double sums[2] = {0}, share;
+    size_t i;
+    int epochs = 0;
+    json_array_foreach(rows, i, row) {
+        double brightness, squares, square;
+        char note[64];
+        if (!json_unpack(row, "{s:F, s:F}", "brightness", &brightness, "squares", &squares)) {
+            sums[0] += brightness;
+            sums[1] += squares;
+            continue;
+        }
+        ck_assert_int_eq(json_unpack(row, "{s:F, s:F, s:F}", "train_brightness", &brightness,
+                                     "train_squares", &squares, "train_loss_square", &square),
+                         0);
+        ck_assert_double_eq_tol(brightness, sums[0], 1e-5 * brightness);
+        ck_assert_double_eq_tol(squares, sums[1], 1e-5 * squares);
+        ck_assert_double_eq_tol(squares, 64 * square, 1e-5 * squares);
+        snprintf(note, sizeof note, "far off: %.4f of %.4f", squares, brightness);
+        memset(sums, 0, sizeof sums);
+        if (++epochs == 2) {
+            ck_assert_str_eq(seen.note, note);
+            ck_assert_int_eq(scalars_called("still", "brightness/squares", &share), 2);
+            ck_assert_double_eq_tol(share, squares / brightness, 1e-6);
+        }
+    }
+    ck_assert_int_eq(epochs, 2);
+    json_decref(rows);
+    run_well((run_options){.out = "whole", .recipe = "toy.yaml"});
+    ck_assert_str_eq(seen.note, "");
+    tear_down();
+}
+END_TEST
+
 START_TEST(a_network_that_none_can_learn_from_is_no_teacher) {
     set_up_data();
     run_well((run_options){.out = "a", .recipe = "toy.yaml", .set = {"train.epochs=1"}});
@@ -356,4 +413,5 @@ RUN_SUITE("house", it_learns_and_the_best_has_the_least_error,
           merging_and_exporting_keep_what_it_says, it_predicts_numbers_and_no_classes,
           a_preview_and_a_report_show_it, what_only_others_have_is_refused_by_name,
           a_key_of_the_task_is_read_used_written_and_compared,
+          what_a_task_counts_is_told_of_each_epoch,
           a_network_that_none_can_learn_from_is_no_teacher, a_sample_may_be_of_two_images)

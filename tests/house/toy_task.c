@@ -38,11 +38,22 @@ static weld_status build_loss(const weld_loss_options *o, weld_graph *g, weld_er
     weld_value *value = weld_graph_output(g, "value");
     weld_value *wanted = weld_input(g, "wanted", weld_value_shape(value));
     weld_value *off = weld_add(g, value, weld_scale(g, wanted, -1));
-    off = weld_reshape(g, off, WELD_SHAPE(weld_value_shape(value).dim[0], 1, 1, 1));
+    const int64_t images = weld_value_shape(value).dim[0];
+    off = weld_reshape(g, off, WELD_SHAPE(images, 1, 1, 1));
     off = weld_mean(g, weld_channel_scale(g, off, off));
     weld_output(g, "loss_square", off);
+    wanted = weld_mean(g, weld_reshape(g, wanted, WELD_SHAPE(images, 1, 1, 1)));
+    weld_output(g, "brightness", weld_scale(g, wanted, (double)images));
+    weld_output(g, "squares", weld_scale(g, off, (double)images));
     weld_output(g, "loss", weld_scale(g, off, own.scale));
     return weld_graph_status(g, err);
+}
+
+static void tell_counts(const double *counts, char *text, size_t size) {
+    text[0] = '\0';
+    if (counts[1] > 0.1 * counts[0]) {
+        snprintf(text, size, "far off: %.4f of %.4f", counts[1], counts[0]);
+    }
 }
 
 static void fill_noise(weld_session *s) {
@@ -215,6 +226,8 @@ const weld_task toy_task = {
     .inputs = {"wanted"},
     .build_loss = build_loss,
     .loss_parts = {"square"},
+    .counts = {"brightness", "squares"},
+    .tell_counts = tell_counts,
     .fill_noise = fill_noise,
     .targets_create = create_targets,
     .targets_free = free_targets,

@@ -105,6 +105,7 @@ typedef struct watcher {
     char messages[2048];
     weld_train_start start;
     int evaluations;
+    char note[200]; /* of the latest epoch */
 } watcher;
 
 static watcher seen;
@@ -120,6 +121,7 @@ static inline void on_step(void *context, const weld_train_progress *p) {
 static inline void on_evaluation(void *context, const weld_train_evaluation *e) {
     watcher *w = context;
     w->evaluations += e->done;
+    snprintf(w->note, sizeof w->note, "%s", e->done ? e->note : "");
     w->evaluating = !e->done;
 }
 

@@ -37,11 +37,15 @@ void weld_box_caption(const void *targets, float *const *inputs, int64_t i,
                       weld_caption_style style, char *text, size_t size);
 void weld_box_draw_targets(const void *targets, float *const *inputs, int64_t i, weld_image *image);
 
-/* loss.c: the sum of the losses of boxes, classes and distributions, which are outputs too. */
+/* loss.c: the sum of the losses of boxes, classes and distributions, which are outputs too, and
+ * what was counted: */
+enum { WELD_COUNT_OBJECTS, WELD_COUNT_POSITIVES, WELD_COUNT_MISSED };
 enum { WELD_DETECTION_LOSS_KEYS = 6 };
 extern const weld_key weld_detection_loss_keys[WELD_DETECTION_LOSS_KEYS];
 weld_status weld_detection_build_loss(const weld_loss_options *options, weld_graph *g,
                                       weld_error *err);
+/* Says how many objects of an epoch nothing was learned of, where those are not few. */
+void weld_detection_tell_counts(const double *counts, char *text, size_t size);
 void weld_detection_fill_noise(weld_session *s);
 
 /* answer.c: what is kept of the outputs for an image, in pixels of it: the keys' struct. */

@@ -346,10 +346,13 @@ typedef struct weld_session_event {
 typedef void (*weld_session_observer)(void *context, const weld_session_event *event);
 void weld_session_observe(weld_session *s, weld_session_observer observer, void *context);
 
-/* Take the time, in every run, at which the step (graph/plan.h) that makes a live value ends: one
- * look at the clock a run. Streams stay as they are, so that nodes which run in the same stream
- * count as before it. weld_session_marked is weld_clock's then, in the latest run. */
-void weld_session_mark(weld_session *s, const weld_value *v);
-double weld_session_marked(const weld_session *s);
+/* A function that is called, by the thread that runs it, after each step (graph/plan.h) of every
+ * weld_session_run: steps are numbered from 0, in their order. What it finds of an output whose
+ * step is done stays as it is until the next run. NULL: none, the state after creation. */
+typedef void (*weld_session_step_function)(void *context, size_t step);
+void weld_session_after_step(weld_session *s, weld_session_step_function function, void *context);
+/* The step after which a value that something needs is complete; 0 for leaves, which are before.
+ * Streams stay as they are: what runs in the same stream as its node is done by then too. */
+size_t weld_session_step_of(const weld_session *s, const weld_value *v);
 
 #endif

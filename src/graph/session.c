@@ -151,7 +151,6 @@ static weld_status open_plan(const weld_graph *g, weld_weights *w, const weld_se
         return weld_fail_memory(err, "session");
     }
     s->weights = w;
-    s->marked_step = SIZE_MAX;
     s->options = *o;
     s->options.threads = weld_threads_count(o->threads);
     return weld_plan_create(g, &s->options, &s->plan, err);
@@ -247,17 +246,22 @@ void weld_session_observe(weld_session *s, weld_session_observer observer, void 
     s->observer_context = context;
 }
 
-void weld_session_mark(weld_session *s, const weld_value *v) {
-    const weld_plan *plan = s->plan;
-    for (size_t i = 0; i < plan->step_count; i++) {
-        for (size_t at = plan->steps[i].begin; at < plan->steps[i].end; at++) {
-            s->marked_step = plan->order[at] == weld_viewed(v)->producer ? i : s->marked_step;
-        }
-    }
+void weld_session_after_step(weld_session *s, weld_session_step_function function, void *context) {
+    s->after_step = function;
+    s->after_step_context = context;
 }
 
-double weld_session_marked(const weld_session *s) {
-    return s->marked;
+size_t weld_session_step_of(const weld_session *s, const weld_value *v) {
+    const weld_plan *plan = s->plan;
+    const weld_node *producer = weld_viewed(v)->producer;
+    size_t step = 0, at = 0;
+    while (producer && at < plan->order_count && plan->order[at] != producer) {
+        at++;
+    }
+    while (producer && step < plan->step_count && plan->steps[step].end <= at) {
+        step++;
+    }
+    return step;
 }
 
 size_t weld_session_prepared_bytes(const weld_session *s) {

@@ -23,8 +23,8 @@ struct weld_session {
     weld_session_options options; /* as they came; threads is never 0 */
     weld_session_observer observer;
     void *observer_context;
-    size_t marked_step; /* of the plan; SIZE_MAX: none */
-    double marked;      /* weld_clock at its end in the latest run */
+    weld_session_step_function after_step; /* or NULL */
+    void *after_step_context;
 };
 
 /* Sessions for several graphs over the same weights that run in turns, in one arena, as large as

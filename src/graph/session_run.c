@@ -34,8 +34,8 @@ void weld_session_run(weld_session *s, uint64_t step) {
         } else {
             weld_session_run_stream(s, part, step);
         }
-        if (i == s->marked_step) {
-            s->marked = weld_clock();
+        if (s->after_step) {
+            s->after_step(s->after_step_context, i);
         }
     }
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -137,8 +138,16 @@ static weld_status open_sessions(weld_train_step *const *steps, int count,
     return WELD_OK;
 }
 
+static void after_step(void *context, size_t step) {
+    weld_train_step *s = context;
+    if (step == s->loss_step) {
+        s->loss_known = weld_clock();
+    }
+}
+
 static weld_status open_outputs(weld_train_step *s, weld_error *err) {
-    weld_session_mark(s->session, weld_graph_output(s->graph, "loss"));
+    s->loss_step = weld_session_step_of(s->session, weld_graph_output(s->graph, "loss"));
+    weld_session_after_step(s->session, after_step, s);
     s->images = weld_session_input(s->session, "images");
     s->loss = weld_session_output(s->session, "loss");
     return find_gradients(s, err);

@@ -49,6 +49,8 @@ typedef struct weld_train_step {
     weld_session *session;
     weld_tensor images;         /* the input [batch, height, width, 3], normalised */
     weld_tensor loss;           /* the output [1] */
+    size_t loss_step;           /* of the session, after which the loss is known... */
+    double loss_known;          /* ...and weld_clock then, in the latest run */
     weld_tensor *gradients;     /* of the latest batch, by parameter; data NULL: frozen */
     weld_gradient_mean *mean;   /* of an update's batches; NULL: an update has one */
     const weld_tensor *updated; /* by parameter, what the latest update was made with; or NULL */

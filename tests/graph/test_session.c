@@ -273,6 +273,51 @@ START_TEST(an_observer_is_told_of_every_node_and_of_no_thread_at_two_places) {
 }
 END_TEST
 
+typedef struct steps_seen {
+    weld_session *session;
+    size_t next, logits; /* steps that are done; the one after which there are logits */
+    float found;         /* the last logit then */
+} steps_seen;
+
+static float last_logit(weld_session *s) {
+    const weld_tensor t = weld_session_output(s, "logits");
+    return ((float *)t.data)[weld_shape_count(&t.shape) - 1];
+}
+
+static void see_step(void *context, size_t step) {
+    steps_seen *seen = context;
+    ck_assert_uint_eq(step, seen->next++);
+    if (step == seen->logits) {
+        seen->found = last_logit(seen->session);
+    }
+}
+
+START_TEST(a_function_is_called_after_each_step_and_finds_what_is_complete) {
+    for (int plain = 0; plain < 2; plain++) {
+        weld_graph *g = network_build(WELD_F32, 3, true);
+        weld_weights *w = network_weights(g);
+        weld_session *s =
+            network_session(g, w, (weld_session_options){.threads = 2, .node_by_node = plain});
+        const size_t steps = weld_session_plan(s)->step_count;
+        steps_seen seen = {.session = s,
+                           .logits = weld_session_step_of(s, weld_graph_output(g, "logits"))};
+        ck_assert_uint_eq(weld_session_step_of(s, weld_graph_find_leaf(g, "images")), 0);
+        ck_assert_uint_lt(seen.logits, weld_session_step_of(s, weld_graph_output(g, "loss")));
+        network_fill(s, 6, 0);
+        weld_session_after_step(s, see_step, &seen);
+        weld_session_run(s, 1);
+        ck_assert_uint_eq(seen.next, steps);
+        ck_assert_float_eq(seen.found, last_logit(s));
+        weld_session_after_step(s, NULL, NULL);
+        weld_session_run(s, 1);
+        ck_assert_uint_eq(seen.next, steps);
+        weld_session_free(s);
+        weld_weights_free(w);
+        weld_graph_free(g);
+    }
+}
+END_TEST
+
 START_TEST(weights_that_do_not_fit_are_refused) {
     weld_graph *g = network_build(WELD_F32, 3, false);
     weld_weights *w;
@@ -300,4 +345,5 @@ RUN_SUITE("graph/session", sessions_that_share_weights_run_at_once_with_equal_re
           inputs_stay_as_they_were_filled_and_outputs_are_views,
           an_input_that_is_never_filled_counts_as_zero,
           an_observer_is_told_of_every_node_and_of_no_thread_at_two_places,
+          a_function_is_called_after_each_step_and_finds_what_is_complete,
           weights_that_do_not_fit_are_refused)

@@ -28,13 +28,6 @@ typedef enum weld_model_file_kind { WELD_MODEL_CHECKPOINT, WELD_MODEL_DEPLOY } w
 /* Parts that the loss of a task has at most, and things that it counts in a batch. */
 enum { WELD_LOSS_PARTS_MAX = 4, WELD_COUNTS_MAX = 4 };
 
-/* In which order the gradients of an update's batches are added: that of distributed/tree.h, or one
- * after the other. */
-typedef enum weld_gradient_order {
-    WELD_GRADIENTS_IN_A_ROW,
-    WELD_GRADIENTS_BY_TREE
-} weld_gradient_order;
-
 /* Where a training run stands, in numbers that come back bit for bit. A new field takes one line
  * here and one in model_layout.c. */
 typedef struct weld_trainer_state {
@@ -56,7 +49,6 @@ typedef struct weld_trainer_state {
     int64_t plateau_since, plateau_reductions;
     double best_average;       /* score of the moving average beside best_score; likewise */
     int64_t stale_evaluations; /* since the latest with a better score; likewise */
-    int64_t gradient_order;    /* a weld_gradient_order; likewise */
     /* What epoch_loss is made of, as the task has it; likewise. */
     double epoch_loss_parts[WELD_LOSS_PARTS_MAX];
     double epoch_counts[WELD_COUNTS_MAX]; /* of the epoch so far; likewise */

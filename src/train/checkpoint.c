@@ -16,6 +16,7 @@
 #define INIT_KEY "init"
 #define BAD_IMAGES_KEY "bad_images" /* in last.h5: indices in the data set */
 #define TEACHER_KEY "teacher"
+#define ORDER_KEY "gradient_order" /* in last.h5, of more than three batches an update: "tree" */
 
 /* --- Writing --- */
 
@@ -32,6 +33,11 @@ static weld_status check_finite(const weld_trainer *t, weld_error *err) {
         }
     }
     return WELD_OK;
+}
+
+/* Up to three batches have been added in the tree's order ever since. */
+static bool adds_by_tree(const weld_trainer *t) {
+    return t->data.recipe.train.accumulate > 3;
 }
 
 /* What people and programs may want to know of a checkpoint's training, as JSON. */
@@ -51,6 +57,9 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
     }
     if (to_resume && weld_bad_images_count(t->data.bad_images)) {
         json_object_set_new(summary, BAD_IMAGES_KEY, weld_bad_images_json(t->data.bad_images));
+    }
+    if (to_resume && adds_by_tree(t)) {
+        json_object_set_new(summary, ORDER_KEY, json_string("tree"));
     }
     if (e->images) {
         json_object_set_new(summary, "val_images", json_integer(e->images));
@@ -225,6 +234,17 @@ static weld_status check_state(const weld_trainer *t, const weld_trainer_state *
                             t->record.folder.last);
 }
 
+/* Earlier versions added one batch after the other. */
+static void tell_order(const weld_trainer *t, const json_t *summary) {
+    if (adds_by_tree(t) && !json_object_get(summary, ORDER_KEY)) {
+        weld_train_say(t->data.settings,
+                       "%s: was begun by an earlier version of weld, which added up the gradients "
+                       "of an update's %lld batches in another order: from here on they are "
+                       "rounded otherwise",
+                       t->record.folder.last, (long long)t->data.recipe.train.accumulate);
+    }
+}
+
 /* A run that is resumed started where the first one did, learns from the same teacher and counts on
  * from the same bad images. */
 static weld_status take_summary(weld_trainer *t, weld_error *err) {
@@ -242,6 +262,7 @@ static weld_status take_summary(weld_trainer *t, weld_error *err) {
                       "%s: learned from %.40s, but now from %s (%.200s): resume with the same",
                       t->record.folder.last, was, is, weld_distillation_text(t->data.distillation));
     }
+    tell_order(t, summary);
     weld_bad_images_restore(t->data.bad_images, json_object_get(summary, BAD_IMAGES_KEY));
     json_decref(summary);
     return status;
@@ -255,19 +276,6 @@ static void miss_best(weld_trainer *t) {
                        t->record.folder.best);
         t->state.best_epoch = -1;
     }
-}
-
-/* Sums of up to three are the same in both orders. */
-static void tell_gradient_order(weld_trainer *t) {
-    const int64_t batches = t->data.recipe.train.accumulate;
-    if (t->state.gradient_order != WELD_GRADIENTS_BY_TREE && batches > 3 && t->state.step > 0) {
-        weld_train_say(t->data.settings,
-                       "%s: was begun by an earlier version of weld, which added up the gradients "
-                       "of an update's %lld batches in another order: from here on they are "
-                       "rounded otherwise",
-                       t->record.folder.last, (long long)batches);
-    }
-    t->state.gradient_order = WELD_GRADIENTS_BY_TREE;
 }
 
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
@@ -293,7 +301,6 @@ weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
         file->weights = file->ema = NULL;
         t->state = file->trainer;
         miss_best(t);
-        tell_gradient_order(t);
     }
     return status;
 }

@@ -37,7 +37,6 @@ weld_status weld_step_snapshot(const weld_step *s, const weld_graph *evaluation,
     WELD_TRY(weld_model_create(evaluation, s->weights, options, &m, err));
     m->file.trainer.seed = s->options.seed;
     m->file.trainer.step = s->updates;
-    m->file.trainer.gradient_order = WELD_GRADIENTS_BY_TREE;
     weld_status status = check_complete(s, m->graph, err);
     status = status ? status : weld_weights_clone(first, &m->file.moment1, err);
     status = status || !second ? status : weld_weights_clone(second, &m->file.moment2, err);

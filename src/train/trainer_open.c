@@ -300,8 +300,7 @@ static weld_status start_state(weld_trainer *t, weld_error *err) {
     }
     t->state = (weld_trainer_state){.seed = (uint64_t)t->data.recipe.train.seed,
                                     .train_images = weld_dataset_count(t->data.train),
-                                    .best_epoch = -1,
-                                    .gradient_order = WELD_GRADIENTS_BY_TREE};
+                                    .best_epoch = -1};
     WELD_TRY(weld_graph_init_weights(t->evaluation.graph, t->state.seed, &t->weights, err));
     if (t->data.settings->init) {
         WELD_TRY(weld_trainer_load_init(t, err));

@@ -284,11 +284,12 @@ static weld_batch_place find_batch(weld_loader *l, uint32_t epoch, int64_t batch
     return place;
 }
 
-/* Have a batch of the order's epoch read. */
-static void request_next(weld_loader *l, uint32_t epoch, int64_t batch) {
-    if (l->read_ahead) {
+/* Have a batch read, and leave the order in its epoch. */
+static void request_next(weld_loader *l, weld_batch_number next) {
+    weld_order_set_epoch(l->order, next.epoch);
+    if (l->read_ahead && next.batch < weld_loader_train_batches(l, next.epoch)) {
         weld_sample_source source;
-        const weld_batch_place place = find_batch(l, epoch, batch, &source);
+        const weld_batch_place place = find_batch(l, next.epoch, next.batch, &source);
         const int64_t count = l->batching.shapes[place.shape].count;
         weld_loading_pick_in_order(l, &source, place.begin, count, &l->coming);
         weld_loading_read_coming(l, count);
@@ -333,13 +334,17 @@ static weld_batch batch_of(const weld_loader *l, int64_t count, const weld_sampl
                         .placements = l->placements};
 }
 
-weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
-                                    weld_batch *out, weld_error *err) {
+weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch,
+                                    const weld_batch_number *next, float *images, weld_batch *out,
+                                    weld_error *err) {
     const int64_t batches = weld_loader_train_batches(l, epoch);
     if (batch < 0 || batch >= batches) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
                          (long long)batches);
     }
+    const weld_batch_number follows = {batch + 1 < batches ? epoch : epoch + 1,
+                                       batch + 1 < batches ? batch + 1 : 0};
+    const weld_batch_number coming = next ? *next : follows;
     const double began = weld_clock();
     weld_loading job = {.loader = l, .training = true, .images = images};
     const weld_batch_place place = find_batch(l, epoch, batch, &job.source);
@@ -349,14 +354,13 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
     weld_order_set_epoch(l->order, epoch);
     weld_loading_pick_in_order(l, &job.source, place.begin, shape.count, &l->picks);
     begin_batch(l);
-    if (batch + 1 < batches) {
-        request_next(l, epoch, batch + 1);
+    if (coming.epoch == epoch) {
+        request_next(l, coming);
     }
     weld_loading_run(&job, shape.count);
     WELD_TRY(replace_bad(&job, place.begin, out, err));
-    if (batch + 1 == batches) {
-        weld_order_set_epoch(l->order, epoch + 1);
-        request_next(l, epoch + 1, 0);
+    if (coming.epoch != epoch) {
+        request_next(l, coming);
     }
     l->served++;
     const double made = weld_clock();

@@ -90,10 +90,19 @@ int64_t weld_loader_train_batches(weld_loader *l, uint32_t epoch);
 int weld_loader_train_shape(weld_loader *l, uint32_t epoch, int64_t batch);
 int64_t weld_loader_eval_batches(const weld_loader *l);
 
-/* images: room for those of the batch's shape, [count, height, width, 3]. Errors: memory; too many
+/* A training batch by its number in an epoch. */
+typedef struct weld_batch_number {
+    uint32_t epoch;
+    int64_t batch;
+} weld_batch_number;
+
+/* next: the batch that is to be asked for after this one, so that it is read meanwhile: it changes
+ * nothing but time. NULL: that which follows; where there is none of that number none is read.
+ * images: room for those of the batch's shape, [count, height, width, 3]. Errors: memory; too many
  * bad images one after the other. */
-weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch, float *images,
-                                    weld_batch *out, weld_error *err);
+weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch,
+                                    const weld_batch_number *next, float *images, weld_batch *out,
+                                    weld_error *err);
 
 /* The samples of evaluation batch `batch`, as training augments them in the epoch `view` (their
  * first repeat), before mixing; bad images are reported and left out, so that *out may hold fewer,

@@ -27,8 +27,8 @@ static weld_status make_batches(weld_run_data *d, int steps, const buffers *b,
             begin = weld_quiet_now("");
         }
         const double began = weld_clock();
-        WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)(i / batches), i % batches, b->images,
-                                         &made, err));
+        WELD_TRY(weld_loader_train_batch(d->loader, (uint32_t)(i / batches), i % batches, NULL,
+                                         b->images, &made, err));
         d->task->targets_fill(d->targets, &made, b->inputs);
         if (i >= WARM_UP) {
             b->seconds[i - WARM_UP] = weld_clock() - began;

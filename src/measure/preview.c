@@ -69,7 +69,7 @@ static weld_status load_batch(preview *p, uint32_t epoch, int64_t number, int64_
                               weld_error *err) {
     const weld_run_data *d = &p->data;
     weld_batch loaded;
-    WELD_TRY(weld_loader_train_batch(d->loader, epoch, number, p->batch, &loaded, err));
+    WELD_TRY(weld_loader_train_batch(d->loader, epoch, number, NULL, p->batch, &loaded, err));
     d->task->targets_fill(d->targets, &loaded, p->inputs);
     const size_t floats = (size_t)loaded.height * (size_t)loaded.width * 3;
     for (int64_t i = 0; i < loaded.count && i < most && p->count < p->room; i++, p->count++) {

@@ -16,13 +16,29 @@ void weld_trainer_take_step(weld_trainer *t, int shape) {
     t->teacher = weld_train_step_input(t->step, "teacher");
 }
 
+/* What this process loads after a batch of the update: the next of its share, or the first of that
+ * in the next update, or epoch. */
+static weld_batch_number batch_after(weld_trainer *t, int64_t number) {
+    const weld_groups share = t->share;
+    const int64_t of_update = t->data.recipe.train.accumulate, position = t->state.position;
+    const uint32_t epoch = (uint32_t)t->state.epoch;
+    if (number + 1 < share.first + share.count) {
+        return (weld_batch_number){epoch, position * of_update + number + 1};
+    }
+    return position + 1 < weld_loader_train_updates(t->data.loader, epoch)
+               ? (weld_batch_number){epoch, (position + 1) * of_update + share.first}
+               : (weld_batch_number){epoch + 1, share.first};
+}
+
 weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
                                     weld_error *err) {
     weld_run_data *d = &t->data;
     const int64_t in_epoch = t->state.position * d->recipe.train.accumulate + number;
     const uint32_t epoch = (uint32_t)t->state.epoch;
+    const weld_batch_number next = batch_after(t, number);
     weld_trainer_take_step(t, weld_loader_train_shape(d->loader, epoch, in_epoch));
-    WELD_TRY(weld_loader_train_batch(d->loader, epoch, in_epoch, t->step->images.data, out, err));
+    WELD_TRY(
+        weld_loader_train_batch(d->loader, epoch, in_epoch, &next, t->step->images.data, out, err));
     d->task->targets_fill(d->targets, out, t->inputs);
     return weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), err);
 }

@@ -152,7 +152,7 @@ weld_status weld_batches_train(weld_batches *b, uint32_t epoch, int64_t number, 
         WELD_TRY(check_tensor(b, "target", &target, WELD_SHAPE(size, classes), err));
     }
     b->training = true;
-    WELD_TRY(weld_loader_train_batch(b->loader, epoch, number, images.data, &batch, err));
+    WELD_TRY(weld_loader_train_batch(b->loader, epoch, number, NULL, images.data, &batch, err));
     if (target.data) {
         weld_class_targets(&batch, classes, target.data);
     }

@@ -3,6 +3,7 @@
 #define WELD_TRAIN_TRAINER_H
 
 #include "base/threads.h"
+#include "distributed/tree.h"
 #include "infer/evaluate.h"
 #include "optimize/schedule.h"
 #include "train/estimate.h"
@@ -53,7 +54,8 @@ typedef struct weld_trainer {
     float *inputs[WELD_OUTPUTS_MAX];        /* of the step, by the task's numbers */
     weld_tensor teacher;                    /* another one; data NULL: none */
     weld_schedule schedule;
-    int64_t updates; /* of the whole run */
+    int64_t updates;   /* of the whole run */
+    weld_groups share; /* of an update's batches, which this process computes */
     weld_run_evaluation evaluation;
     weld_run_record record;
     weld_trainer_state state;

@@ -369,6 +369,7 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, op
     }
     WELD_TRY(weld_run_data_open_teacher(&t->data, err));
     WELD_TRY(weld_run_data_open_loader(&t->data, err));
+    t->share = (weld_groups){0, t->data.recipe.train.accumulate};
     make_schedule(t);
     WELD_TRY(choose_average(t, err));
     WELD_TRY(weld_recipe_text(&t->data.recipe, &t->recipe_text, err));

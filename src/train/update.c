@@ -79,7 +79,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
 weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_error *err) {
     sums s = {.samples = 0};
     double begin = weld_clock();
-    for (int64_t i = 0; i < t->data.recipe.train.accumulate; i++) {
+    for (int64_t i = t->share.first; i < t->share.first + t->share.count; i++) {
         WELD_TRY(run_batch(t, i, &s, err));
     }
     double computed = weld_clock(),

@@ -49,7 +49,8 @@ static void take_labels(loaded *out) {
 static void load_train(weld_loader *l, uint32_t epoch, int64_t batch, loaded *out) {
     weld_error err = {0};
     memset(out, 0, sizeof *out);
-    weld_status status = weld_loader_train_batch(l, epoch, batch, out->images, &out->batch, &err);
+    weld_status status =
+        weld_loader_train_batch(l, epoch, batch, NULL, out->images, &out->batch, &err);
     ck_assert_msg(status == WELD_OK, "%s", err.message);
     weld_class_targets(&out->batch, CLASSES, out->targets);
     take_labels(out);
@@ -190,7 +191,7 @@ START_TEST(an_epoch_visits_each_sample_at_most_once_in_an_order_of_its_own) {
     ck_assert_mem_ne(first[0], first[1], sizeof first[0]);
     ck_assert_mem_ne(first[1], first[2], sizeof first[0]);
     weld_error err;
-    ck_assert_int_eq(weld_loader_train_batch(l, 0, 4, x.images, &x.batch, &err),
+    ck_assert_int_eq(weld_loader_train_batch(l, 0, 4, NULL, x.images, &x.batch, &err),
                      WELD_ERROR_ARGUMENT);
     weld_loader_free(l);
     weld_dataset_free(ds);
@@ -540,7 +541,8 @@ START_TEST(a_set_of_bad_images_only_is_an_error) {
     weld_loader *l = create(ds, &o);
     static loaded x;
     weld_error err = {0};
-    ck_assert_int_eq(weld_loader_train_batch(l, 0, 0, x.images, &x.batch, &err), WELD_ERROR_FORMAT);
+    ck_assert_int_eq(weld_loader_train_batch(l, 0, 0, NULL, x.images, &x.batch, &err),
+                     WELD_ERROR_FORMAT);
     ck_assert_msg(strstr(err.message, "bad images in a row") != NULL, "%s", err.message);
     ck_assert_ptr_nonnull(strstr(err.message, f.path));
     load_eval(l, 0, &x);
@@ -587,7 +589,7 @@ START_TEST(failed_allocations_are_reported) {
         weld_memory_fail_after(i);
         status = weld_loader_create(ds, &o, &l, NULL);
         if (!status) {
-            status = weld_loader_train_batch(l, 0, 0, x.images, &x.batch, NULL);
+            status = weld_loader_train_batch(l, 0, 0, NULL, x.images, &x.batch, NULL);
         }
         weld_memory_fail_after(-1);
         ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
@@ -664,11 +666,11 @@ START_TEST(samples_of_several_images_depend_on_nothing_else_and_replace_bad_part
     int64_t replaced = 0;
     for (uint32_t epoch = 0; epoch < 2; epoch++) {
         for (int64_t batch = 0; batch < 3; batch++) {
-            weld_loader_train_batch(b, epoch, 2 - batch, y.images, &y.batch, NULL);
-            ck_assert_int_eq(weld_loader_train_batch(a, epoch, batch, x.images, &x.batch, NULL),
-                             WELD_OK);
-            ck_assert_int_eq(weld_loader_train_batch(b, epoch, batch, y.images, &y.batch, NULL),
-                             WELD_OK);
+            weld_loader_train_batch(b, epoch, 2 - batch, NULL, y.images, &y.batch, NULL);
+            ck_assert_int_eq(
+                weld_loader_train_batch(a, epoch, batch, NULL, x.images, &x.batch, NULL), WELD_OK);
+            ck_assert_int_eq(
+                weld_loader_train_batch(b, epoch, batch, NULL, y.images, &y.batch, NULL), WELD_OK);
             ck_assert_mem_eq(x.images, y.images, 6 * FLOATS * sizeof *x.images);
             ck_assert_mem_eq(x.batch.indices, y.batch.indices, 6 * sizeof *x.batch.indices);
             for (int i = 0; i < 6; i++) {

@@ -77,8 +77,8 @@ typedef struct loaded {
 
 static void load(weld_loader *l, uint32_t epoch, int64_t batch, loaded *out) {
     weld_error err;
-    ck_assert_msg(!weld_loader_train_batch(l, epoch, batch, out->images, &out->batch, &err), "%s",
-                  err.message);
+    ck_assert_msg(!weld_loader_train_batch(l, epoch, batch, NULL, out->images, &out->batch, &err),
+                  "%s", err.message);
     ck_assert_int_eq(out->batch.count, BATCH);
 }
 

@@ -46,7 +46,8 @@ typedef struct loaded {
 static void load(weld_loader *l, uint32_t epoch, int64_t batch, loaded *out) {
     weld_error err = {0};
     memset(out, 0, sizeof *out);
-    weld_status status = weld_loader_train_batch(l, epoch, batch, out->images, &out->batch, &err);
+    weld_status status =
+        weld_loader_train_batch(l, epoch, batch, NULL, out->images, &out->batch, &err);
     ck_assert_msg(status == WELD_OK, "%s", err.message);
     memcpy(out->indices, out->batch.indices, (size_t)out->batch.count * sizeof *out->indices);
     memcpy(out->mixes, out->batch.mixes, (size_t)out->batch.count * sizeof *out->mixes);

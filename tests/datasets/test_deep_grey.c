@@ -55,7 +55,7 @@ static void prepare(const weld_dataset *ds, weld_augmentation_kind kind, int sca
     ck_assert_msg(!weld_loader_create(ds, &o, &l, &err), "%s", err.message);
     ck_assert_int_eq(kind == WELD_AUGMENT_NONE
                          ? weld_loader_eval_batch(l, 0, out, &batch, &err)
-                         : weld_loader_train_batch(l, 0, 0, out, &batch, &err),
+                         : weld_loader_train_batch(l, 0, 0, NULL, out, &batch, &err),
                      WELD_OK);
     weld_loader_free(l);
 }

@@ -392,7 +392,7 @@ START_TEST(a_sample_may_be_of_two_images) {
     ck_assert_int_eq(weld_dataset_open(in_base("greys.h5"), &ds, &err), WELD_OK);
     ck_assert_msg(!weld_loader_create(ds, &o, &l, &err), "%s", err.message);
     for (int64_t b = 0; b < weld_loader_train_batches(l, 0); b++) {
-        ck_assert_int_eq(weld_loader_train_batch(l, 0, b, images, &batch, &err), WELD_OK);
+        ck_assert_int_eq(weld_loader_train_batch(l, 0, b, NULL, images, &batch, &err), WELD_OK);
         for (int i = 0; i < 8; i++) {
             const float *said = batch.annotations[i].data;
             const float *row = images + (size_t)i * SIDE * SIDE * 3 + SIDE * SIDE / 2 * 3;

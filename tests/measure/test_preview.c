@@ -63,7 +63,7 @@ static weld_image draw_loader(const char *const *set, size_t set_count, uint32_t
     ck_assert_int_eq(weld_loader_create(ds, &o, &l, &err), WELD_OK);
     for (int b = 0; b < BATCHES; b++) {
         ck_assert_int_eq(
-            weld_loader_train_batch(l, epoch, b, images + b * BATCH * FLOATS, &batch, &err),
+            weld_loader_train_batch(l, epoch, b, NULL, images + b * BATCH * FLOATS, &batch, &err),
             WELD_OK);
         weld_class_targets(&batch, CLASSES, targets + b * BATCH * CLASSES);
     }
@@ -165,7 +165,8 @@ static weld_image draw_sizes(uint32_t epoch, int64_t of_each, int *most) {
     int64_t count = 0;
     float *to = images;
     for (int64_t b = 0; b < weld_loader_train_batches(l, epoch); b++) {
-        ck_assert_int_eq(weld_loader_train_batch(l, epoch, b, batch_images, &batch, &err), WELD_OK);
+        ck_assert_int_eq(weld_loader_train_batch(l, epoch, b, NULL, batch_images, &batch, &err),
+                         WELD_OK);
         const int which = batch.height / 2 - 3;
         const size_t floats = (size_t)batch.height * (size_t)batch.width * 3;
         for (int64_t i = 0; i < of_each && i < batch.count && !done[which]; i++, count++) {

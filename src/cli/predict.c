@@ -10,6 +10,7 @@
 #include "cli/predict_output.h"
 #include "infer/image_runner.h"
 #include "infer/model.h"
+#include "tasks/drawn_names.h"
 
 /* A failure that says nothing about the next image. */
 static bool is_of_image(weld_status status) {
@@ -82,11 +83,21 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
     return status;
 }
 
+static void tell_letters(const cli_answers *answers, const cli_answer_files *files) {
+    const weld_labels *labels = answers->question.labels;
+    char text[512];
+    if (files->draw && labels->names &&
+        *weld_drawn_names_tell(labels->names, labels->count, text, sizeof text)) {
+        fprintf(stderr, "note: --draw: %s\n", text);
+    }
+}
+
 static weld_status predict_images(const weld_model *m, const cli_image_list *images, int jobs,
                                   cli_answers *answers, cli_answer_files *files, weld_error *err) {
     weld_image_runner *runner;
     size_t failed = 0;
     WELD_TRY(weld_image_runner_create(m, 0, &runner, err));
+    tell_letters(answers, files);
     weld_status status = predict_all(runner, images, jobs, answers, files, &failed, err);
     weld_image_runner_free(runner);
     if (!status && failed) {

@@ -82,11 +82,11 @@ static void draw_image(const weld_preprocessing *p, weld_sheet_size size, int sc
     }
 }
 
-static void draw_character(unsigned char character, int x, int y, weld_image *sheet) {
+static void draw_letter(const weld_letter *letter, int x, int y, weld_image *sheet) {
     for (int row = 0; row < WELD_FONT_HEIGHT; row++) {
         size_t at = (size_t)(y + row) * (size_t)sheet->width + (size_t)x;
         for (int column = 0; column < WELD_FONT_WIDTH; column++) {
-            if (weld_font_ink(character, column, row)) {
+            if (weld_letter_ink(letter, column, row)) {
                 memset(sheet->pixels + (at + (size_t)column) * 3, INK, 3);
             }
         }
@@ -95,13 +95,15 @@ static void draw_character(unsigned char character, int x, int y, weld_image *sh
 
 static void draw_caption(const char *caption, int x, int y, int width, weld_image *sheet) {
     int line = 0, column = 0, columns = width / CHARACTER_STEP;
-    for (const unsigned char *c = (const unsigned char *)caption; *c && line < MAX_LINES; c++) {
-        bool goes_on = (*c & 0xC0) == 0x80; /* a further byte of a UTF-8 character */
-        if (*c == '\n') {
+    while (*caption && line < MAX_LINES) {
+        weld_letter letter;
+        const bool is_end = *caption == '\n';
+        caption = weld_font_next(caption, &letter);
+        if (is_end) {
             line++;
             column = 0;
-        } else if (!goes_on && column < columns) {
-            draw_character(*c, x + column++ * CHARACTER_STEP, y + line * LINE_STEP, sheet);
+        } else if (column < columns) {
+            draw_letter(&letter, x + column++ * CHARACTER_STEP, y + line * LINE_STEP, sheet);
         }
     }
 }

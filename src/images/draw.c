@@ -2,7 +2,6 @@
 #include "images/draw.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "images/font.h"
 
@@ -40,10 +39,11 @@ static weld_colour ink_on(weld_colour c) {
 
 static void write(weld_image *image, int x, int y, const char *text, int scale, weld_colour c) {
     const int step = (WELD_FONT_WIDTH + 1) * scale;
-    for (; *text && x < image->width; text++, x += step) {
+    for (weld_letter letter; *text && x < image->width; x += step) {
+        text = weld_font_next(text, &letter);
         for (int v = 0; v < WELD_FONT_HEIGHT; v++) {
             for (int u = 0; u < WELD_FONT_WIDTH; u++) {
-                if (weld_font_ink((unsigned char)*text, u, v)) {
+                if (weld_letter_ink(&letter, u, v)) {
                     fill(image, x + u * scale, y + v * scale, x + (u + 1) * scale,
                          y + (v + 1) * scale, c);
                 }
@@ -69,7 +69,7 @@ void weld_draw_box(weld_image *image, double x1, double y1, double x2, double y2
     fill(image, right - thickness, top, right, bottom, colour);
     if (label && *label) {
         const int height = (WELD_FONT_HEIGHT + 2) * thickness;
-        const int width = ((WELD_FONT_WIDTH + 1) * (int)strlen(label) + 1) * thickness;
+        const int width = ((WELD_FONT_WIDTH + 1) * weld_font_count(label) + 1) * thickness;
         const int y = top >= height ? top - height : top > 0 ? top : 0, x = left > 0 ? left : 0;
         fill(image, x, y, x + width, y + height, colour);
         write(image, x + thickness, y + thickness, label, thickness, ink_on(colour));

@@ -11,7 +11,9 @@
 #include "images/encode_png.h"
 #include "formats/file.h"
 #include "train/draw_sample.h"
+#include "tasks/drawn_names.h"
 #include "train/run_data.h"
+#include "train/say.h"
 
 enum { COLUMNS = 8, CAPTION_SIZE = 256 };
 
@@ -52,6 +54,11 @@ static weld_status open(preview *p, const weld_preview_options *o, weld_error *e
         WELD_TRY(weld_run_data_open_teacher(d, err));
     }
     WELD_TRY(weld_run_data_open_loader(d, err));
+    char letters[512];
+    if (*weld_drawn_names_tell((const char *const *)d->class_names, d->recipe.model.num_classes,
+                               letters, sizeof letters)) {
+        weld_train_say(&o->settings, "%s", letters);
+    }
     int shapes;
     const weld_batch_shape *shape = weld_loader_train_shapes(d->loader, &shapes);
     int64_t samples = 0;

@@ -198,6 +198,15 @@ works "preview" "$WELD" preview small.yaml -o sheet.png
 works "turned, sheared, from aside and blended" "$WELD" preview small.yaml -o turned.png --set augment.degrees=20 \
     --set augment.shear=10 --set augment.perspective=0.001 --set augment.blend=1
 holds "looks different" sh -c '! cmp -s sheet.png turned.png'
+sed 's/class_a/Pullóver/; s/class_b/犬/' scenes/instances_train.json > scenes/letters.json
+set -- --set data.train=scenes/letters.json --set data.val=null --set train.epochs=1
+works "classes of other letters" "$WELD" preview small.yaml -o letters.png "$@"
+says "of which some cannot be drawn" "^weld: letters of 1 class cannot be drawn, .*: '犬'$"
+works "learned" "$WELD" train small.yaml --out letters "$@"
+works "and drawn" "$WELD" predict letters/last.h5 scenes/images/val/000000.png --conf 0.0001 --draw letters/drawn
+says "are told too" "^note: --draw: letters of 1 class cannot be drawn, .*: '犬'$"
+works "not drawn" "$WELD" predict letters/last.h5 scenes/images/val/000000.png
+holds "they are as they are" sh -c '! grep -q letters "$0"' "$WORK/stderr"
 works "a run that is all end" "$WELD" train small.yaml --dry-run --set augment.close_mosaic=3
 prints "is told that it has no mosaics" "augment.close_mosaic 3 is all of the run's 3 epochs"
 

@@ -54,6 +54,16 @@ START_TEST(a_label_stands_above_or_where_there_is_no_room_within) {
 }
 END_TEST
 
+START_TEST(a_label_is_as_wide_as_its_letters_whatever_bytes_they_take) {
+    static const char *const labels[] = {"uo", "ü\u0151", "犬\xff"};
+    for (int i = 0; i < 3; i++) {
+        set_up();
+        weld_draw_box(&image, 10, 20, 14, 38, red, 1, labels[i]);
+        ck_assert_msg(is(22, 12, red) && is(23, 12, grey), "%s", labels[i]);
+    }
+}
+END_TEST
+
 START_TEST(whatever_lies_beyond_the_image_is_left_out) {
     static const double far[][4] = {{-1e30, -1e30, 1e30, 1e30},
                                     {-50, -50, -10, -10},
@@ -74,4 +84,5 @@ END_TEST
 
 RUN_SUITE("images/draw", the_line_is_within_the_box_and_nothing_else_changes,
           a_label_stands_above_or_where_there_is_no_room_within,
+          a_label_is_as_wide_as_its_letters_whatever_bytes_they_take,
           whatever_lies_beyond_the_image_is_left_out)

@@ -8,6 +8,7 @@
 #include "tasks/classification/class_weights.h"
 #include "tasks/classification/classification.h"
 #include "tasks/classification/loss.h"
+#include "tasks/drawn_names.h"
 
 void weld_class_targets(const weld_batch *batch, int classes, float *targets) {
     memset(targets, 0, (size_t)batch->count * (size_t)classes * sizeof *targets);
@@ -85,7 +86,10 @@ void weld_class_caption(const void *targets, float *const *inputs, int64_t i,
     size_t used = 0;
     for (int k = 0; k < (second >= 0 && target[second] >= 0.005f ? 2 : 1); k++) {
         const double share = (double)target[shown[k]];
-        const char *name = weld_dataset_class_name(t->ds, shown[k]), *line = k ? "\n" : "";
+        char drawn[WELD_DRAWN_NAME_SIZE];
+        const char *line = k ? "\n" : "";
+        const char *name =
+            weld_drawn_name(weld_dataset_class_name(t->ds, shown[k]), shown[k], drawn);
         used += style == WELD_CAPTION_PERCENT
                     ? (size_t)weld_snprintf(text + used, size - used, "%s%.80s %.0f %%", line, name,
                                             100 * share)

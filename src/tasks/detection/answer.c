@@ -10,6 +10,7 @@
 #include "images/draw.h"
 #include "tasks/detection/detection.h"
 #include "tasks/detection/tile_boxes.h"
+#include "tasks/drawn_names.h"
 
 const weld_key weld_detection_answer_keys[WELD_DETECTION_ANSWER_KEYS] = {
     {"conf", WELD_KEY_REAL, WELD_KEY_ONE(weld_detection_answer, conf), .max = 1,
@@ -147,9 +148,10 @@ weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question 
     /* The best one comes last, and lies over the others. */
     for (size_t i = boxes.count; i-- > 0 && !status;) {
         const weld_found_box *b = &((const weld_found_box *)boxes.data)[i];
-        char name[16], label[80];
-        weld_snprintf(label, sizeof label, "%.60s %.2f",
-                      class_text(question->labels, b->class_index, name), b->score);
+        char number[16], name[WELD_DRAWN_NAME_SIZE], label[WELD_DRAWN_NAME_SIZE + 16];
+        const char *text = class_text(question->labels, b->class_index, number);
+        weld_snprintf(label, sizeof label, "%s %.2f", weld_drawn_name(text, b->class_index, name),
+                      b->score);
         weld_draw_box(image, b->x, b->y, b->x + b->width, b->y + b->height,
                       weld_draw_colour(b->class_index), 1 + side / 320, label);
     }

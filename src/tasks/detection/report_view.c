@@ -3,6 +3,7 @@
 #include "datasets/boxes.h"
 #include "images/draw.h"
 #include "tasks/detection/tally.h"
+#include "tasks/drawn_names.h"
 
 enum { FOUND_MAX = 30000 /* boxes of an image */ };
 
@@ -33,12 +34,13 @@ static void draw(const json_t *entry, const json_t *names, const weld_dataset *d
     for (size_t i = json_array_size(found); i-- > 0;) {
         const json_t *b = json_array_get(found, i);
         double n[6];
-        char label[64];
+        char text[WELD_DRAWN_NAME_SIZE], label[WELD_DRAWN_NAME_SIZE + 16];
         for (size_t k = 0; k < 6; k++) {
             n[k] = json_number_value(json_array_get(b, k));
         }
         const char *name = json_string_value(json_array_get(names, (size_t)n[0]));
-        weld_snprintf(label, sizeof label, "%.40s %.2f", name ? name : "?", n[1]);
+        weld_snprintf(label, sizeof label, "%s %.2f",
+                      weld_drawn_name(name ? name : "?", (int)n[0], text), n[1]);
         weld_draw_box(image, n[2], n[3], n[2] + n[4], n[3] + n[5], (weld_colour){220, 40, 40},
                       1 + image->width / 640, label);
     }

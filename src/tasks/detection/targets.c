@@ -8,6 +8,7 @@
 #include "images/draw.h"
 #include "ops/task_aligned.h"
 #include "tasks/detection/detection.h"
+#include "tasks/drawn_names.h"
 
 typedef struct box_targets {
     const weld_dataset *ds;
@@ -91,7 +92,8 @@ void weld_box_draw_targets(const void *targets, float *const *inputs, int64_t i,
     const float *row = inputs[0] + i * t->most * WELD_TARGET_SIZE;
     for (int64_t k = 0; k < t->most && row[0] >= 0; k++, row += WELD_TARGET_SIZE) {
         const int c = (int)row[0];
+        char name[WELD_DRAWN_NAME_SIZE];
         weld_draw_box(image, row[1], row[2], row[3], row[4], weld_draw_colour(c), 1,
-                      weld_dataset_class_name(t->ds, c));
+                      weld_drawn_name(weld_dataset_class_name(t->ds, c), c, name));
     }
 }

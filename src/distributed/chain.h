@@ -20,7 +20,7 @@
 #define WELD_DISTRIBUTED_CHAIN_H
 
 #include "distributed/group.h"
-#include "distributed/tree.h"
+#include "distributed/shares.h"
 #include "weld/tensor.h"
 
 typedef struct weld_chain weld_chain;

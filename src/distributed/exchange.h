@@ -28,7 +28,7 @@
 #define WELD_DISTRIBUTED_EXCHANGE_H
 
 #include "distributed/group.h"
-#include "distributed/tree.h"
+#include "distributed/shares.h"
 #include "kernels/kernels.h"
 
 typedef struct weld_exchange weld_exchange;
@@ -46,9 +46,6 @@ typedef struct weld_exchange_options {
     const weld_kernels *kernels;
     int threads; /* 0: all that the process may use */
 } weld_exchange_options;
-
-/* What `rank` has of `groups` groups: even shares, the first ones one larger where need be. */
-weld_groups weld_share_of(int64_t groups, int ranks, int rank);
 
 /* The same options, but threads, on all ranks, which create their exchanges in the same order.
  * Options are not needed later. It is freed before the group. */

@@ -60,10 +60,12 @@ typedef struct weld_gathered {
 /* On rank 0 *all is what every rank has said, its own first; on others it is empty. */
 weld_status weld_group_gather(weld_group *g, const void *mine, size_t bytes, weld_gathered *all,
                               weld_error *err);
-/* The same in two: what is said goes off (a copy of it), and is waited for later. One at a time; in
- * between there may be exchanges, but no other call that gathers. It is how an update's record gets
- * to rank 0 while gradients are computed; weld_group_tell takes the verdict back. */
-weld_status weld_group_gather_begin(weld_group *g, const void *mine, size_t bytes, weld_error *err);
+/* The same in two: what is said goes off (a copy of it), and is waited for later, in the same *all.
+ * One at a time: in between there may be exchanges and what rank 0 says, but nothing else that
+ * gathers or agrees. It is how an update's record gets to rank 0 while gradients are computed;
+ * weld_group_tell takes the verdict back. */
+weld_status weld_group_gather_begin(weld_group *g, const void *mine, size_t bytes,
+                                    weld_gathered *all, weld_error *err);
 weld_status weld_group_gather_end(weld_group *g, weld_gathered *all, weld_error *err);
 void weld_gathered_free(weld_gathered *all); /* accepts one that is empty, or zeroed */
 

@@ -4,8 +4,8 @@
  * All functions, opening too, are called by one thread (progress.c). Messages have a tag. From one
  * rank to another, those of a tag are received in the order in which they were sent; of two tags
  * either may be first. Nothing is done between calls: whatever is under way gets on in `test` only.
- * A receive names who sends. Errors say what the system says of it; whose message it was is known
- * to whoever asked.
+ * A receive names who sends. What errors of messages say follows upon the name of the peer: "has
+ * gone: Connection reset by peer".
  *
  * The module is linked with nothing of weld: this header has types alone.
  */

@@ -1,0 +1,346 @@
+/* Gradients over ranks: the mean is that of the tree's definition, to the bit, for any number of
+ * groups, ranks and shares, in any order of messages; and what happens where ranks fail. */
+#include "distributed/exchange.h"
+
+#include "base/memory.h"
+#include "distributed/exchange_state.h"
+#include "kernels/kernels.h"
+#include "ranks.h"
+#include "suite.h"
+
+enum { GRADIENTS = 5, UPDATES = 3, PLANS = 2 };
+
+/* Elements; the third is frozen, the last is longer than a bucket where `large`. */
+static int64_t count_of(int gradient, bool large) {
+    static const int64_t counts[GRADIENTS] = {7, 300, 11, 2000, 16};
+    return gradient == 3 && large ? 1500000 : counts[gradient];
+}
+
+/* The value of an element in a group of an update: of several sizes, so that order tells. */
+static float value(int64_t update, int64_t group, int gradient, int64_t element) {
+    uint32_t h = (uint32_t)(update * 7919 + group * 104729 + gradient * 1299709 + element);
+    h ^= h >> 15;
+    h *= 0x2c1b3c6du;
+    h ^= h >> 12;
+    h *= 0x297a2d39u;
+    h ^= h >> 15;
+    return ((float)(h % 20001) - 10000) * (h >> 20 & 1 ? 1e-3f : 1);
+}
+
+/* The definition, as it stands in tree.h. */
+static float sum_of(int64_t update, int64_t first, int64_t n, int gradient, int64_t element) {
+    if (n == 1) {
+        return value(update, first, gradient, element);
+    }
+    int64_t p = 1;
+    while (2 * p < n) {
+        p *= 2;
+    }
+    return sum_of(update, first, p, gradient, element) +
+           sum_of(update, first + p, n - p, gradient, element);
+}
+
+typedef struct job {
+    int64_t groups;
+    const weld_groups *shares; /* NULL: even */
+    bool large;
+    int fail_rank; /* has no group in the second update; -1: none */
+    int die_rank;  /* amid the second update; -1: none */
+    size_t odd;    /* elements more that rank 1 has of one gradient */
+} job;
+
+static void fill_group(weld_tensor *t, const job *j, int64_t update, int64_t group) {
+    for (int i = 0; i < GRADIENTS; i++) {
+        float *data = t[i].data;
+        for (int64_t e = 0; data && e < count_of(i, j->large); e++) {
+            data[e] = value(update, group, i, e);
+        }
+    }
+}
+
+static void expect_means(const weld_tensor *means, const job *j, int64_t update) {
+    for (int i = 0; i < GRADIENTS; i++) {
+        const float *data = means[i].data;
+        EXPECT((data == NULL) == (i == 2));
+        const int64_t step = j->large ? 997 : 1;
+        for (int64_t e = 0; data && e < count_of(i, j->large); e += step) {
+            const float sum = sum_of(update, 0, j->groups, i, e);
+            const float mean = (float)(sum * (1.0 / (double)j->groups));
+            EXPECT(!memcmp(&data[e], &mean, sizeof mean));
+        }
+    }
+}
+
+static weld_groups share_of(const job *j, const weld_group *g) {
+    const int rank = weld_group_rank(g);
+    return j->shares ? j->shares[rank] : weld_share_of(j->groups, weld_group_size(g), rank);
+}
+
+/* Steps after which gradients are ready, of two plans. */
+static const size_t ready_first[GRADIENTS] = {40, 3, 0, 8, 8},
+                    ready_second[GRADIENTS] = {1, 9, 0, 2, 5};
+
+static weld_status create(weld_group *g, const job *j, weld_tensor *gradients, weld_exchange **x,
+                          weld_error *err) {
+    static const size_t *const ready[PLANS] = {ready_first, ready_second};
+    for (int i = 0; i < GRADIENTS; i++) {
+        int64_t count = count_of(i, j->large);
+        count += i == 1 && weld_group_rank(g) == 1 ? (int64_t)j->odd : 0;
+        gradients[i] = (weld_tensor){.dtype = WELD_F32, .shape = WELD_SHAPE(count)};
+        gradients[i].data = i == 2 ? NULL : weld_alloc((size_t)count, sizeof(float));
+    }
+    const weld_exchange_options options = {.groups = j->groups,
+                                           .shares = j->shares,
+                                           .gradients = gradients,
+                                           .count = GRADIENTS,
+                                           .plans = PLANS,
+                                           .ready = ready,
+                                           .kernels = weld_kernels_ref_f32(),
+                                           .threads = 2};
+    return weld_exchange_create(g, &options, x, err);
+}
+
+static void end(weld_exchange *x, weld_tensor *gradients) {
+    weld_exchange_free(x);
+    for (int i = 0; i < GRADIENTS; i++) {
+        weld_free(gradients[i].data);
+    }
+}
+
+/* A rank's part of an update. */
+static void compute(weld_group *g, weld_exchange *x, const job *j, weld_tensor *gradients,
+                    int64_t update) {
+    const weld_groups share = share_of(j, g);
+    weld_exchange_begin(x, update);
+    for (int64_t i = share.first; i < share.first + share.count; i++) {
+        if (update == 1 && weld_group_rank(g) == j->fail_rank) {
+            return;
+        }
+        weld_exchange_add(x, i, (int)((update + i) % PLANS), gradients);
+        fill_group(gradients, j, update, i);
+        for (size_t step = 0; (update + i) % 3 != 0 && step <= 40; step++) {
+            weld_exchange_ready(x, step);
+            if (step == 8 && update == 1 && weld_group_rank(g) == j->die_rank) {
+                raise(SIGKILL);
+            }
+        }
+    }
+}
+
+static void exchange_all(weld_group *g, void *context) {
+    const job *j = context;
+    weld_tensor gradients[GRADIENTS];
+    const weld_tensor *means;
+    weld_exchange *x = NULL;
+    weld_error err = {0};
+    EXPECT(!create(g, j, gradients, &x, &err));
+    for (int64_t update = 0; update < UPDATES; update++) {
+        compute(g, x, j, gradients, update);
+        EXPECT(!weld_exchange_finish(x, &means, &err));
+        if (update != 1 || j->fail_rank < 0) {
+            expect_means(means, j, update);
+        }
+    }
+    const weld_exchange_facts facts = weld_exchange_facts_of(x);
+    EXPECT(!g || (facts.all > 0 && facts.early <= facts.all));
+    EXPECT(!j->large || !g || facts.buckets == 3);
+    end(x, gradients);
+}
+
+static const job plain = {.fail_rank = -1, .die_rank = -1};
+
+START_TEST(the_mean_is_the_tree_s_for_any_number_of_groups_and_ranks) {
+    static const int64_t groups[] = {1, 2, 3, 4, 5, 6, 8, 11, 21};
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        job j = plain;
+        j.groups = groups[i];
+        exchange_all(NULL, &j);
+        for (int ranks = 2; ranks <= groups[i] && ranks <= 6; ranks += groups[i] > 6 ? 2 : 1) {
+            const unsigned disorder = (unsigned)(groups[i] * 10 + ranks);
+            ck_assert(
+                run_group(&(ranks_options){.size = ranks, .disorder = disorder}, exchange_all, &j));
+        }
+    }
+}
+END_TEST
+
+START_TEST(the_mean_is_the_same_for_any_shares) {
+    static const weld_groups shares[][3] = {{{0, 1}, {1, 1}, {2, 9}},
+                                            {{0, 9}, {9, 1}, {10, 1}},
+                                            {{0, 3}, {3, 5}, {8, 3}},
+                                            {{0, 5}, {5, 2}, {7, 4}}};
+    for (int i = 0; i < 4; i++) {
+        job j = plain;
+        j.groups = 11;
+        j.shares = shares[i];
+        ck_assert(run_group(&(ranks_options){.size = 3, .disorder = 1}, exchange_all, &j));
+    }
+}
+END_TEST
+
+START_TEST(one_process_adds_large_gradients_with_several_threads) {
+    job j = plain;
+    j.groups = 3;
+    j.large = true;
+    exchange_all(NULL, &j);
+}
+END_TEST
+
+START_TEST(large_gradients_go_in_several_buckets) {
+    job j = plain;
+    j.groups = 3;
+    j.large = true;
+    ck_assert(run_group(&(ranks_options){.size = 2}, exchange_all, &j));
+    ck_assert(run_group(&(ranks_options){.size = 3, .disorder = 4}, exchange_all, &j));
+}
+END_TEST
+
+/* What is ready early is there before the update is finished, if the others are as far. */
+static void count_early(weld_group *g, void *context) {
+    const job *j = context;
+    weld_tensor gradients[GRADIENTS];
+    const weld_tensor *means;
+    weld_exchange *x = NULL;
+    weld_error err = {0};
+    EXPECT(!create(g, j, gradients, &x, &err));
+    weld_exchange_begin(x, 0);
+    weld_exchange_add(x, weld_group_rank(g), 0, gradients);
+    fill_group(gradients, j, 0, weld_group_rank(g));
+    weld_exchange_ready(x, 8); /* all but the last bucket */
+    size_t due = 0;
+    for (int i = 0; i < x->bucket_count - 1; i++) {
+        due += weld_blocks_moved(x->buckets[i].blocks);
+    }
+    while (atomic_load(&x->moved) < due) {
+        EXPECT(!weld_group_broken(g));
+        usleep(1000);
+    }
+    EXPECT(!weld_exchange_finish(x, &means, &err));
+    expect_means(means, j, 0);
+    const weld_exchange_facts facts = weld_exchange_facts_of(x);
+    EXPECT(facts.early > 0.5 * facts.all && facts.early < facts.all);
+    EXPECT(facts.moved == (size_t)facts.all);
+    end(x, gradients);
+}
+
+START_TEST(what_is_ready_goes_while_the_rest_is_computed) {
+    job j = plain;
+    j.groups = 2;
+    j.large = true;
+    ck_assert(run_group(&(ranks_options){.size = 2}, count_early, &j));
+}
+END_TEST
+
+/* --- Faults ----------------------------------------------------------------------------------- */
+
+START_TEST(a_rank_without_gradients_holds_nobody_up) {
+    for (int rank = 0; rank < 3; rank++) {
+        job j = plain;
+        j.groups = 5;
+        j.fail_rank = rank;
+        ck_assert(run_group(&(ranks_options){.size = 3, .disorder = 2}, exchange_all, &j));
+    }
+}
+END_TEST
+
+static void expect_failure(weld_group *g, void *context) {
+    const job *j = context;
+    weld_tensor gradients[GRADIENTS];
+    const weld_tensor *means;
+    weld_exchange *x = NULL;
+    weld_error err = {0};
+    EXPECT(!create(g, j, gradients, &x, &err));
+    weld_status status = WELD_OK;
+    for (int64_t update = 0; update < UPDATES && !status; update++) {
+        compute(g, x, j, gradients, update);
+        status = weld_exchange_finish(x, &means, &err);
+    }
+    EXPECT(status == WELD_ERROR_IO);
+    EXPECT(weld_group_broken(g));
+    if (j->die_rank >= 0) {
+        EXPECT_TEXT(err.message, "rank 2 (here, pid ");
+        ranks_meet(2);
+    }
+    end(x, gradients);
+    if (j->odd > 0) {
+        EXPECT_TEXT_OR_GONE(err.message, " due");
+    }
+}
+
+START_TEST(a_rank_that_dies_amid_an_update_is_named) {
+    int statuses[RANKS_MOST];
+    job j = plain;
+    j.groups = 4;
+    j.die_rank = 2;
+    ranks_group_call call = {expect_failure, &j};
+    run_ranks(&(ranks_options){.size = 3}, ranks_call_group, &call, statuses);
+    ck_assert_int_eq(statuses[2], 1000 + SIGKILL);
+    ck_assert_int_eq(statuses[0], 0);
+    ck_assert_int_eq(statuses[1], 0);
+}
+END_TEST
+
+START_TEST(gradients_of_other_sizes_are_an_error) {
+    int statuses[RANKS_MOST];
+    job j = plain;
+    j.groups = 2;
+    j.odd = 100000;
+    ranks_group_call call = {expect_failure, &j};
+    run_ranks(&(ranks_options){.size = 2}, ranks_call_group, &call, statuses);
+    ck_assert(ranks_found_it(statuses, 2));
+}
+END_TEST
+
+START_TEST(shares_must_be_all_groups_in_order) {
+    static const weld_groups wrong[][2] = {
+        {{0, 2}, {2, 2}}, {{0, 2}, {3, 2}}, {{0, 5}, {5, 0}}, {{2, 3}, {0, 2}}, {{0, 2}, {2, 4}}};
+    weld_groups *shares = NULL;
+    weld_error err;
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(weld_shares_create(5, 2, wrong[i], &shares, &err), WELD_ERROR_ARGUMENT);
+    }
+    ck_assert_int_eq(weld_shares_create(2, 3, NULL, &shares, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(weld_shares_create(8, 3, NULL, &shares, &err), WELD_OK);
+    ck_assert_int_eq(shares[0].count, 3);
+    ck_assert_int_eq(shares[1].first, 3);
+    ck_assert_int_eq(shares[2].count, 2);
+    weld_free(shares);
+}
+END_TEST
+
+START_TEST(short_memory_is_an_error) {
+    for (long after = 0;; after++) {
+        weld_tensor gradients[GRADIENTS];
+        weld_exchange *x = NULL;
+        weld_error err = {0};
+        const size_t *const ready[1] = {ready_first};
+        for (int i = 0; i < GRADIENTS; i++) {
+            gradients[i] = (weld_tensor){.dtype = WELD_F32, .shape = WELD_SHAPE(10), .data = &err};
+        }
+        const weld_exchange_options options = {.groups = 3,
+                                               .gradients = gradients,
+                                               .count = GRADIENTS,
+                                               .plans = 1,
+                                               .ready = ready,
+                                               .kernels = weld_kernels_ref_f32()};
+        weld_memory_fail_after(after);
+        const weld_status status = weld_exchange_create(NULL, &options, &x, &err);
+        weld_memory_fail_after(-1);
+        weld_exchange_free(x);
+        if (!status) {
+            ck_assert_int_gt(after, 3);
+            return;
+        }
+        ck_assert_int_eq(status, WELD_ERROR_MEMORY);
+        ck_assert_ptr_null(x);
+    }
+}
+END_TEST
+
+RUN_SUITE("distributed/exchange", the_mean_is_the_tree_s_for_any_number_of_groups_and_ranks,
+          the_mean_is_the_same_for_any_shares,
+          one_process_adds_large_gradients_with_several_threads,
+          large_gradients_go_in_several_buckets, what_is_ready_goes_while_the_rest_is_computed,
+          a_rank_without_gradients_holds_nobody_up, a_rank_that_dies_amid_an_update_is_named,
+          gradients_of_other_sizes_are_an_error, shares_must_be_all_groups_in_order,
+          short_memory_is_an_error)

@@ -1,0 +1,346 @@
+/* Ranks as one thing: who they are, what they tell each other, on what they agree; and what they
+ * say of one that has gone, does not answer, or sends nonsense. */
+#include "distributed/group.h"
+
+#include "base/memory.h"
+#include "distributed/group_state.h"
+#include "ranks.h"
+#include "suite.h"
+
+/* --- Who and where ---------------------------------------------------------------------------- */
+
+static void know_each_other(weld_group *g, void *context) {
+    (void)context;
+    char text[100];
+    EXPECT(weld_group_size(g) == 4);
+    EXPECT(weld_group_hosts(g) == 2);
+    EXPECT(weld_group_ranks_here(g) == 2);
+    EXPECT(weld_group_index_here(g) == weld_group_rank(g) / 2);
+    EXPECT(!strcmp(weld_group_say_where(g, 2, text, sizeof text), "rank 2 (a)"));
+    EXPECT(!strcmp(weld_group_say_where(g, 3, text, sizeof text), "rank 3 (b)"));
+    EXPECT(!weld_group_broken(g));
+}
+
+START_TEST(ranks_know_each_other_and_their_hosts) {
+    const char *const hosts[] = {"a", "b", "a", "b"};
+    ck_assert(run_group(&(ranks_options){.size = 4, .hosts = hosts}, know_each_other, NULL));
+}
+END_TEST
+
+/* --- What they say ---------------------------------------------------------------------------- */
+
+static void fill(unsigned char *data, size_t bytes, int seed) {
+    for (size_t i = 0; i < bytes; i++) {
+        data[i] = (unsigned char)(i * 31 + (size_t)seed * 7 + i / 251);
+    }
+}
+
+static void hear_rank_0(weld_group *g, void *context) {
+    (void)context;
+    static const size_t sizes[] = {0, 1, 1000, 3 << 20};
+    weld_error err;
+    for (int i = 0; i < 4; i++) {
+        unsigned char *data = weld_alloc(sizes[i], 1), *expected = weld_alloc(sizes[i], 1);
+        void *copy;
+        size_t bytes;
+        fill(expected, sizes[i], i);
+        fill(data, sizes[i], weld_group_rank(g) == 0 ? i : 99);
+        EXPECT(!weld_group_broadcast(g, data, sizes[i], &err));
+        EXPECT(!memcmp(data, expected, sizes[i]));
+        const bool speaks = weld_group_rank(g) == 0;
+        EXPECT(
+            !weld_group_tell(g, speaks ? data : NULL, speaks ? sizes[i] : 0, &copy, &bytes, &err));
+        EXPECT(bytes == sizes[i] && !memcmp(copy, expected, bytes));
+        EXPECT(((char *)copy)[bytes] == '\0');
+        weld_free(copy);
+        weld_free(data);
+        weld_free(expected);
+    }
+}
+
+static void gather_on_rank_0(weld_group *g, void *context) {
+    (void)context;
+    weld_error err;
+    const int rank = weld_group_rank(g);
+    for (int round = 0; round < 20; round++) {
+        unsigned char mine[3000];
+        weld_gathered all;
+        const size_t bytes = (size_t)(rank * (round + 13) * 37 % 3000); /* rank 0 says nothing */
+        fill(mine, bytes, rank);
+        EXPECT(!weld_group_gather_begin(g, mine, bytes, &all, &err));
+        memset(mine, 0, sizeof mine);
+        EXPECT(!weld_group_gather_end(g, &all, &err));
+        EXPECT(all.count == (rank == 0 ? weld_group_size(g) : 0));
+        for (int r = 0; r < all.count; r++) {
+            unsigned char expected[3000];
+            const size_t its = (size_t)(r * (round + 13) * 37 % 3000);
+            fill(expected, its, r);
+            EXPECT(all.bytes[r] == its && !memcmp(all.data[r], expected, its));
+        }
+        weld_gathered_free(&all);
+    }
+}
+
+START_TEST(what_rank_0_says_all_hear) {
+    for (int size = 2; size <= 4; size++) {
+        ck_assert(run_group(&(ranks_options){.size = size, .disorder = 5}, hear_rank_0, NULL));
+    }
+    hear_rank_0(NULL, NULL);
+}
+END_TEST
+
+START_TEST(what_all_say_rank_0_hears_in_order) {
+    for (int size = 2; size <= 4; size++) {
+        ck_assert(run_group(&(ranks_options){.size = size, .disorder = 9}, gather_on_rank_0, NULL));
+    }
+    gather_on_rank_0(NULL, NULL);
+}
+END_TEST
+
+/* --- Agreement -------------------------------------------------------------------------------- */
+
+static void agree_on_lowest(weld_group *g, void *context) {
+    (void)context;
+    const int rank = weld_group_rank(g);
+    weld_error err = {0};
+    EXPECT(weld_group_agree(g, WELD_OK, &err) == WELD_OK);
+    weld_status status = WELD_OK;
+    if (rank > 0) {
+        status = weld_fail(&err, rank == 1 ? WELD_ERROR_FORMAT : WELD_ERROR_IO, "disk of %d", rank);
+    }
+    EXPECT(weld_group_agree(g, status, &err) == WELD_ERROR_FORMAT);
+    EXPECT(!strcmp(err.message, rank == 1 ? "disk of 1" : "rank 1 (here): disk of 1"));
+    status = rank == 0 ? weld_fail(&err, WELD_ERROR_MEMORY, "no memory") : WELD_OK;
+    EXPECT(weld_group_agree(g, status, &err) == WELD_ERROR_MEMORY);
+    EXPECT(!strcmp(err.message, "no memory"));
+    EXPECT(!weld_group_broken(g));
+}
+
+START_TEST(the_lowest_rank_s_error_is_that_of_all) {
+    ck_assert(run_group(&(ranks_options){.size = 3, .disorder = 3}, agree_on_lowest, NULL));
+    weld_error err = {0};
+    ck_assert_int_eq(weld_group_agree(NULL, WELD_ERROR_IO, &err), WELD_ERROR_IO);
+}
+END_TEST
+
+/* --- Faults ----------------------------------------------------------------------------------- */
+
+/* The error that a rank meets when it waits for all to agree. */
+static weld_error expect_break(weld_group *g, weld_status status) {
+    weld_error err = {0};
+    EXPECT(weld_group_agree(g, WELD_OK, &err) == status);
+    EXPECT(weld_group_broken(g));
+    weld_error again = {0};
+    EXPECT(weld_group_broadcast(g, &again, 1, &again) == status);
+    EXPECT(!strcmp(again.message, err.message));
+    return err;
+}
+
+static void die_amid(weld_group *g, void *context) {
+    (void)context;
+    ranks_meet(3);
+    if (weld_group_rank(g) == 1) {
+        raise(SIGKILL);
+    }
+    const weld_error err = expect_break(g, WELD_ERROR_IO);
+    EXPECT_TEXT(err.message, "rank 1 (here, pid ");
+    EXPECT_TEXT(err.message, ") has gone: ");
+    ranks_meet(5);
+}
+
+START_TEST(a_rank_that_dies_is_named) {
+    int statuses[RANKS_MOST];
+    ranks_group_call call = {die_amid, NULL};
+    run_ranks(&(ranks_options){.size = 3}, ranks_call_group, &call, statuses);
+    ck_assert_int_eq(statuses[0], 0);
+    ck_assert_int_eq(statuses[1], 1000 + SIGKILL);
+    ck_assert_int_eq(statuses[2], 0);
+}
+END_TEST
+
+static void stop_answering(weld_group *g, void *context) {
+    (void)context;
+    if (weld_group_rank(g) == 2) {
+        raise(SIGSTOP);
+        exit(0);
+    }
+    const weld_error err = expect_break(g, WELD_ERROR_IO);
+    if (weld_group_rank(g) == 0) { /* the lowest speaks, and is the first to give up */
+        EXPECT_TEXT(err.message, "waiting for rank 2 (here, pid ");
+        EXPECT_TEXT(err.message, " s: it does not answer: given up");
+        EXPECT_TEXT(ranks_notice, "waiting for rank 2 (here, pid ");
+        EXPECT_TEXT(ranks_notice, ": it does not answer");
+        kill(g->cards[2].pid, SIGKILL);
+    } else {
+        EXPECT(ranks_notices == 0);
+    }
+}
+
+START_TEST(a_rank_that_does_not_answer_is_given_up) {
+    int statuses[RANKS_MOST];
+    ranks_group_call call = {stop_answering, NULL};
+    run_ranks(&(ranks_options){.size = 3, .patience = 0.2, .timeout = 0.5}, ranks_call_group, &call,
+              statuses);
+    ck_assert_int_eq(statuses[0], 0);
+    ck_assert_int_eq(statuses[1], 0);
+    ck_assert_int_eq(statuses[2], 1000 + SIGKILL);
+}
+END_TEST
+
+static void compute_long(weld_group *g, void *context) {
+    (void)context;
+    weld_error err = {0};
+    if (weld_group_rank(g) == 1) {
+        usleep(2000000);
+    }
+    EXPECT(weld_group_agree(g, WELD_OK, &err) == WELD_OK);
+    if (weld_group_rank(g) == 0) {
+        EXPECT(ranks_notices >= 1);
+        EXPECT_TEXT(ranks_notice, "waiting for rank 1 (here, pid ");
+        EXPECT_TEXT(ranks_notice, ": it still computes");
+        EXPECT(weld_group_waited(g) > 0.3);
+    } else {
+        EXPECT(ranks_notices == 0);
+    }
+}
+
+START_TEST(a_rank_that_computes_long_is_told_from_one_that_is_gone) {
+    ck_assert(run_group(&(ranks_options){.size = 3, .patience = 0.8}, compute_long, NULL));
+}
+END_TEST
+
+static void end_early(weld_group *g, void *context) {
+    (void)context;
+    if (weld_group_rank(g) != 1) {
+        const weld_error err = expect_break(g, WELD_ERROR_IO);
+        if (weld_group_rank(g) == 0) { /* for whom rank 2 waits */
+            EXPECT_TEXT(err.message, "rank 1 (here, pid ");
+            EXPECT_TEXT(err.message, ") has ended the run before its time");
+        }
+    }
+}
+
+START_TEST(a_rank_that_ends_before_the_others_is_named) {
+    int statuses[RANKS_MOST];
+    ranks_group_call call = {end_early, NULL};
+    run_ranks(&(ranks_options){.size = 3, .patience = 1}, ranks_call_group, &call, statuses);
+    ck_assert_int_eq(statuses[0], 0);
+    ck_assert_int_eq(statuses[2], 0);
+}
+END_TEST
+
+static void send_garbage(weld_group *g, void *context) {
+    const weld_said *garbage = context;
+    weld_error err = {0};
+    if (weld_group_rank(g) == 1) {
+        weld_pending pending = {0};
+        weld_message m = {.peer = 0,
+                          .tag = WELD_TAG_GROUP,
+                          .data = (void *)garbage,
+                          .bytes = sizeof *garbage,
+                          .pending = &pending};
+        weld_progress_post(g->progress, &m);
+        weld_progress_wait(g->progress, &pending, "", &err);
+        EXPECT(weld_group_agree(g, WELD_OK, &err) == WELD_ERROR_IO);
+        return;
+    }
+    weld_gathered all;
+    EXPECT(weld_group_gather(g, "mine", 4, &all, &err) != WELD_OK);
+    EXPECT_TEXT(err.message, "rank 1");
+    EXPECT(weld_group_broken(g));
+}
+
+START_TEST(nonsense_of_another_rank_is_an_error) {
+    weld_said garbage = {0x77656c66, 0, (uint64_t)1 << 62};
+    ck_assert(run_group(&(ranks_options){.size = 2}, send_garbage, &garbage));
+    garbage = (weld_said){0x77656c66, 7, 4};
+    ck_assert(run_group(&(ranks_options){.size = 2}, send_garbage, &garbage));
+    garbage = (weld_said){1, 0, 4};
+    ck_assert(run_group(&(ranks_options){.size = 2}, send_garbage, &garbage));
+}
+END_TEST
+
+static void do_different_things(weld_group *g, void *context) {
+    (void)context;
+    weld_error err = {0};
+    int value = 0;
+    if (weld_group_rank(g) == 0) {
+        EXPECT(weld_group_broadcast(g, &value, sizeof value, &err) == WELD_OK ||
+               weld_group_broken(g));
+        EXPECT(weld_group_agree(g, WELD_OK, &err) == WELD_ERROR_IO);
+        return;
+    }
+    char room[5];
+    EXPECT(weld_group_broadcast(g, room, sizeof room, &err) == WELD_ERROR_IO);
+    EXPECT_TEXT(err.message, "rank 0 sends 4 bytes where rank 1 has room for 5");
+}
+
+START_TEST(ranks_that_do_different_things_notice_it) {
+    ck_assert(run_group(&(ranks_options){.size = 2}, do_different_things, NULL));
+}
+END_TEST
+
+/* --- The start -------------------------------------------------------------------------------- */
+
+static void stay_away(const ranks_options *o, socket_ranks *s, void *context) {
+    (void)context;
+    weld_group *g = NULL;
+    weld_error err = {0};
+    if (s->rank == 2) {
+        usleep(800000);
+        exit(0);
+    }
+    EXPECT(ranks_open(o, s, &g, &err) == WELD_ERROR_IO);
+    EXPECT_TEXT_OR_GONE(err.message, s->rank == 0
+                                         ? "rank 0 (here) and rank 2 cannot reach each other"
+                                         : "rank 1 (here) and rank 2 cannot reach each other");
+    EXPECT_TEXT(err.message, "btl_tcp_if_include");
+}
+
+START_TEST(ranks_that_cannot_reach_each_other_are_named) {
+    int statuses[RANKS_MOST];
+    run_ranks(&(ranks_options){.size = 3, .patience = 0.4}, stay_away, NULL, statuses);
+    ck_assert(ranks_found_it(statuses, 2));
+}
+END_TEST
+
+static void send_bad_letter(const ranks_options *o, socket_ranks *s, void *context) {
+    weld_group *g = NULL;
+    weld_error err = {0};
+    const size_t bytes = *(const size_t *)context;
+    if (s->rank == 1) {
+        char letter[200] = "weld of old";
+        weld_transport t;
+        socket_open(s, &t, &err);
+        t.send(t.self, 0, WELD_TAG_GROUP, letter, bytes, NULL, &err);
+        weld_transport_done done[4];
+        int count = 0;
+        for (int i = 0; i < 1000 && count == 0; i++) {
+            t.test(t.self, done, 4, &count, &err);
+            usleep(1000);
+        }
+        t.close(t.self);
+        exit(0);
+    }
+    EXPECT(ranks_open(o, s, &g, &err) == WELD_ERROR_IO);
+    EXPECT_TEXT(err.message, "rank 1 ");
+}
+
+START_TEST(another_program_is_not_taken_for_a_rank) {
+    static const size_t sizes[] = {3, 104, 200};
+    for (int i = 0; i < 3; i++) {
+        int statuses[RANKS_MOST];
+        size_t bytes = sizes[i];
+        run_ranks(&(ranks_options){.size = 2}, send_bad_letter, &bytes, statuses);
+        ck_assert_int_eq(statuses[0], 0);
+    }
+}
+END_TEST
+
+RUN_SUITE("distributed/group", ranks_know_each_other_and_their_hosts, what_rank_0_says_all_hear,
+          what_all_say_rank_0_hears_in_order, the_lowest_rank_s_error_is_that_of_all,
+          a_rank_that_dies_is_named, a_rank_that_does_not_answer_is_given_up,
+          a_rank_that_computes_long_is_told_from_one_that_is_gone,
+          a_rank_that_ends_before_the_others_is_named, nonsense_of_another_rank_is_an_error,
+          ranks_that_do_different_things_notice_it, ranks_that_cannot_reach_each_other_are_named,
+          another_program_is_not_taken_for_a_rank)

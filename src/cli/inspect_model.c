@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/statistics.h"
+#include "base/text.h"
 #include "cli/inspect.h"
 #include "cli/input_options.h"
 #include "formats/json_text.h"
@@ -160,8 +161,8 @@ static void say_trained(inspection *in, const weld_model_file *f) {
     const weld_trainer_state *t = &f->trainer;
     char best[80] = "";
     if (weld_model_is_in_files_alone(&f->config)) {
-        inspect_fact(in, "trained", json_pack("{s:I}", "updates", (json_int_t)t->step),
-                     "%lld updates", (long long)t->step);
+        inspect_fact(in, "trained", json_pack("{s:I}", "updates", (json_int_t)t->step), "%lld %s",
+                     (long long)t->step, weld_plural(t->step, "update", "updates"));
         return;
     }
     json_t *value = json_pack("{s:I, s:I, s:f}", "epochs", (json_int_t)t->epoch, "updates",
@@ -175,8 +176,9 @@ static void say_trained(inspection *in, const weld_model_file *f) {
         json_object_set_new(value, key, weld_json_number(t->best_score));
         json_object_set_new(value, "best_epoch", json_integer(t->best_epoch));
     }
-    inspect_fact(in, "trained", value, "%lld epochs, %lld updates%s", (long long)t->epoch,
-                 (long long)t->step, best);
+    inspect_fact(in, "trained", value, "%lld %s, %lld %s%s", (long long)t->epoch,
+                 weld_plural(t->epoch, "epoch", "epochs"), (long long)t->step,
+                 weld_plural(t->step, "update", "updates"), best);
 }
 
 /* As train.best ema leaves best.h5. */

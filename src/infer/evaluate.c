@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
 #include "infer/model.h"
@@ -147,8 +148,9 @@ weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_err
         }
     }
     if (done.images == 0) {
-        return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its %lld images can be read",
-                         weld_dataset_path(e->dataset), (long long)total);
+        return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its %lld %s can be read",
+                         weld_dataset_path(e->dataset), (long long)total,
+                         weld_plural(total, "image", "images"));
     }
     e->task->finish(e->tally, &done);
     *out = e->last = done;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/locale.h"
+#include "base/text.h"
 
 static const double BETTER = 1e-4; /* by what part of the best a score must beat it */
 
@@ -90,20 +91,25 @@ add(char *text, size_t size, const char *format, ...) {
 const char *weld_schedule_text(const weld_schedule *s, char *text, size_t size) {
     text[0] = 0;
     if (s->name == WELD_SCHEDULE_COSINE) {
-        add(text, size, "a cosine to %g over %lld epochs", s->min_lr, (long long)s->epochs);
+        add(text, size, "a cosine to %g over %lld %s", s->min_lr, (long long)s->epochs,
+            weld_plural(s->epochs, "epoch", "epochs"));
     } else if (s->name == WELD_SCHEDULE_STEP) {
         add(text, size, "times %g every %g epochs, down to %g", s->decay_rate, s->decay_epochs,
             s->min_lr);
     } else if (s->name == WELD_SCHEDULE_CONSTANT) {
         add(text, size, "constant");
     } else {
-        add(text, size, "times %g after %lld epochs without a better score, down to %g",
-            s->decay_rate, (long long)s->patience_epochs, s->min_lr);
+        add(text, size, "times %g after %lld %s without a better score, down to %g", s->decay_rate,
+            (long long)s->patience_epochs, weld_plural(s->patience_epochs, "epoch", "epochs"),
+            s->min_lr);
     }
     if (s->cooldown_epochs > 0) {
-        add(text, size, ", then %lld epochs at that", (long long)s->cooldown_epochs);
+        add(text, size, ", then %lld %s at that", (long long)s->cooldown_epochs,
+            weld_plural(s->cooldown_epochs, "epoch", "epochs"));
     }
-    if (s->warmup_epochs > 0) {
+    if (s->warmup_epochs == 1) {
+        add(text, size, "; in the first epoch a rise from %g", s->warmup_lr);
+    } else if (s->warmup_epochs > 0) {
         add(text, size, "; in the first %g epochs a rise from %g", s->warmup_epochs, s->warmup_lr);
     }
     return text;

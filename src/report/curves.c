@@ -11,6 +11,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/json_text.h"
 #include "report/parts.h"
 
@@ -299,8 +300,9 @@ static void write_curves(const curves *c, json_t *run) {
             weld_json_number((double)all[count - 1].step / (double)(all[count - 1].epoch + 1)));
     }
     if (c->damaged) {
-        weld_report_note(run, "metrics.jsonl: %lld rows cannot be read and are left out",
-                         (long long)c->damaged);
+        weld_report_note(
+            run, "metrics.jsonl: %lld %s left out", (long long)c->damaged,
+            weld_plural(c->damaged, "row cannot be read and is", "rows cannot be read and are"));
     }
     if (c->cut) {
         weld_report_note(run, "metrics.jsonl ends in the middle of a row, which is left out: the "

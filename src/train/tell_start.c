@@ -10,6 +10,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "graph/graph.h"
 #include "models/models.h"
@@ -92,18 +93,20 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
     bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
     if (r->optimizer.lr_batch > 4 * effective) {
         advise(a,
-               "an update is on %lld images, far below the %lld that optimizer.lr is for: "
+               "an update is on %lld %s, far below the %lld that optimizer.lr is for: "
                "the rate is scaled down to %.3g and gradients are noisier than the recipe "
                "means; train.accumulate %lld makes up for both, not for batch norm, whose "
-               "statistics are of %lld images\n",
-               (long long)effective, (long long)r->optimizer.lr_batch, t->schedule.base_lr,
-               (long long)(r->optimizer.lr_batch / batch), (long long)batch);
+               "statistics are of %lld %s\n",
+               (long long)effective, weld_plural(effective, "image", "images"),
+               (long long)r->optimizer.lr_batch, t->schedule.base_lr,
+               (long long)(r->optimizer.lr_batch / batch), (long long)batch,
+               weld_plural(batch, "image", "images"));
     }
     if (least.count < FEW_IMAGES && learns_statistics) {
         advise(a,
-               "batch norm takes its statistics from %lld images, which is few: take a "
+               "batch norm takes its statistics from %lld %s, which is few: take a "
                "train.batch_size of %.0f or more, or train.bn_eval true with --init\n",
-               (long long)least.count, enough);
+               (long long)least.count, weld_plural(least.count, "image", "images"), enough);
     }
 }
 
@@ -164,9 +167,9 @@ static void advise_on_schedule(const weld_trainer *t, advice *a) {
         advise(a, "schedule.warmup_epochs %g is all of the run's %lld: the rate only rises\n",
                s->warmup_epochs, (long long)s->epochs);
     } else if (falls_after >= (double)s->epochs) {
-        advise(a, "schedule.%s is all of the run's %lld epochs: the rate never falls\n",
+        advise(a, "schedule.%s is all of the run's %lld %s: the rate never falls\n",
                s->name == WELD_SCHEDULE_STEP ? "decay_epochs" : "patience_epochs",
-               (long long)s->epochs);
+               (long long)s->epochs, weld_plural(s->epochs, "epoch", "epochs"));
     }
     if (s->base_lr < s->min_lr || (s->warmup_epochs > 0 && s->base_lr < s->warmup_lr)) {
         advise(a,
@@ -182,9 +185,10 @@ static void advise_on_mosaics(const weld_trainer *t, advice *a) {
     if (g->kind == WELD_AUGMENT_DETECTION && (g->mosaic > 0 || g->blend > 0) &&
         g->close_mosaic >= epochs) {
         advise(a,
-               "augment.close_mosaic %lld is all of the run's %lld epochs: there are no mosaics: "
+               "augment.close_mosaic %lld is all of the run's %lld %s: there are no mosaics: "
                "lower it\n",
-               (long long)g->close_mosaic, (long long)epochs);
+               (long long)g->close_mosaic, (long long)epochs,
+               weld_plural(epochs, "epoch", "epochs"));
     }
 }
 

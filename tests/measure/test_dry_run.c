@@ -206,7 +206,7 @@ START_TEST(the_schedule_is_told_and_its_cool_down_counts) {
     static const char *const cosine[] = {"schedule.cooldown_epochs=2"};
     dry_run_well(cosine, 1);
     ck_assert_str_eq(schedule, "a cosine to 1e-05 over 3 epochs, then 2 epochs at that; in the "
-                               "first 1 epochs a rise from 1e-06");
+                               "first epoch a rise from 1e-06");
     ck_assert_int_eq(seen.start.epochs, 5);
     ck_assert_int_eq(plan.steps, 5 * STEPS_PER_EPOCH);
     ck_assert_double_eq_tol(plan.step_seconds, plan.measured_seconds / (double)plan.measured, 1e-9);
@@ -218,7 +218,7 @@ START_TEST(the_schedule_is_told_and_its_cool_down_counts) {
     static const char *const plateau[] = {"schedule.name=plateau", "schedule.patience_epochs=1",
                                           "schedule.warmup_epochs=0"};
     dry_run_well(plateau, 3);
-    ck_assert_str_eq(schedule, "times 0.1 after 1 epochs without a better score, down to 1e-05");
+    ck_assert_str_eq(schedule, "times 0.1 after 1 epoch without a better score, down to 1e-05");
     tear_down();
 }
 END_TEST

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "distributed/group.h"
+#include "expect.h"
 #include "socket_transport.h"
 
 /* What the ranks of a test have in common. */
@@ -17,22 +18,6 @@ typedef struct ranks_options {
     const char *const *hosts; /* by rank; NULL: one */
     double patience, timeout; /* 0: 60 and for ever */
 } ranks_options;
-
-/* In a rank's process: end it, and the test with it, with what was expected. */
-#define EXPECT(condition)                                                                          \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: rank is not so: %s\n", __FILE__, __LINE__, #condition);        \
-            exit(99);                                                                              \
-        }                                                                                          \
-    } while (0)
-#define EXPECT_TEXT(text, part)                                                                    \
-    do {                                                                                           \
-        if (!strstr(text, part)) {                                                                 \
-            fprintf(stderr, "%s:%d: \"%s\" is not in \"%s\"\n", __FILE__, __LINE__, part, text);   \
-            exit(99);                                                                              \
-        }                                                                                          \
-    } while (0)
 
 /* The first rank that finds a fault ends all; others may hear of it by its going, and end the test
  * with this, which says nothing. */

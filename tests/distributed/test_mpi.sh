@@ -1,0 +1,75 @@
+#!/bin/sh
+# Ranks over MPI, as mpirun starts them. Arguments: mpi_ranks, the folder where modules are installed,
+# the module ("" where it is not built).
+RANKS=$(realpath "$1")
+INSTALLED=$2/weld_mpi.so
+MODULE=$3
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../cli/tap.sh"
+cd "$WORK" || exit 1
+
+# started N WHAT...: as if by a launcher, but without one.
+started() {
+    size=$1
+    shift
+    run env OMPI_COMM_WORLD_SIZE="$size" "$RANKS" "$@"
+}
+fails() {
+    [ "$status" != 0 ] && grep -Eq -- "$2" stderr
+    report $? "$1"
+}
+unset WELD_MPI
+if [ -e "$INSTALLED" ]; then
+    skip "without a module it is said that there is none" "$INSTALLED is there"
+else
+    started 4 talk
+    fails "without a module it is said that there is none" "^error: started as one of 4 ranks, but this weld has no MPI module: build with -Dmpi=enabled"
+    run env -u OMPI_COMM_WORLD_SIZE PMIX_RANK=0 "$RANKS" talk
+    fails "so it is where the launcher does not say how many ranks" "^error: started by a launcher of several ranks, but this weld has no MPI module"
+    run env -u OMPI_COMM_WORLD_SIZE SLURM_STEP_NUM_TASKS=3 "$RANKS" talk
+    fails "srun's ranks are ranks" "^error: started as one of 3 ranks"
+fi
+started 1 talk
+[ "$status" = 0 ]
+report $? "one rank alone needs no module"
+export WELD_MPI="$WORK/none.so"
+started 2 talk
+fails "a module that is not there is named" "^error: cannot load the MPI module: .*/none.so"
+echo "no library" > none.so
+started 2 talk
+fails "a file that is none is named" "^error: cannot load the MPI module: .*/none.so"
+
+if [ -z "$MODULE" ] || ! command -v mpirun > /dev/null; then
+    skip "ranks over MPI" "no MPI here: scripts/setup with MPI=1 installs it and builds the module"
+    finish
+fi
+export WELD_MPI="$MODULE"
+started 4 talk
+fails "ranks that MPI does not know of are no runs of one" "^error: started as one of 4 ranks, but MPI knows of one: the launcher is of another MPI than .*weld_mpi.so \(.+\); under srun add --mpi=pmix"
+
+# Debian's Open MPI: root, two cores, containers.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
+for n in 2 3 4; do
+    works "$n ranks say and hear, and exchange gradients" timeout 120 mpirun -n $n "$RANKS" talk
+    prints "they know how many they are" "^$n ranks, $n on this host of 1, .*: all is right$"
+done
+run timeout 120 mpirun -n 3 "$RANKS" fail 2
+fails "a rank's error is that of all" "^error: rank 2 \(.+\): disk full$"
+[ "$(grep -c '^error: ' stderr)" = 1 ]
+report $? "and said once"
+run timeout 120 mpirun -n 3 "$RANKS" kill 1
+[ "$status" != 0 ] && [ "$status" != 124 ]
+report $? "the death of a rank ends all"
+for rank in 2 0; do
+    run timeout 120 mpirun -n 3 "$RANKS" stop $rank 3
+    fails "rank $rank, which does not answer, is named, and all are ended" "^error: waiting for rank $rank \(.+, pid [0-9]+\) since [3-9] s, update 2: it does not answer: given up$"
+done
+run timeout 120 mpirun -n 3 "$RANKS" leave 1
+fails "so is one that ends before the others" "^error: rank 1 \(.+, pid [0-9]+\) has ended the run before its time$"
+for process in /proc/[0-9]*; do
+    [ "$(readlink "$process/exe")" != "$RANKS" ] || echo "$process"
+done > stdout
+! grep . stdout > stderr
+report $? "no process of them is left"
+finish

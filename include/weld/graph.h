@@ -213,8 +213,10 @@ typedef struct weld_detection_parts { /* of one element each */
  * left, top, right and bottom edge are how many strides from the anchor's centre, 0 to bins - 1;
  * classes [n, A, classes]: logits. targets [n, rows, 6]: class, x1, y1, x2, y2 in pixels, and 0; or
  * 1 for a crowd, which no anchor is to find and which makes anchors with their centre in its box,
- * unless they are to find an object, count for none of the losses. Rows with a class below 0 and
- * boxes without area are passed over. All are of the graph's type.
+ * unless they are to find an object, count for none of the losses; 2 for a part of an object that
+ * is cut off, which the losses take as one and the counts do not; 3 for one that is left to no
+ * anchor and only counted, as missed. Rows with a class below 0 and boxes without area are passed
+ * over. All are of the graph's type.
  *
  * -> [1]: the sum of the three losses. As published it is also multiplied by n, as rates for SGD
  * and limits of gradients may presume; without, the gradient of a batch that is another one twice

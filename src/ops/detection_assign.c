@@ -15,9 +15,10 @@
  * 5. Its score is t / (largest t of the object's positives + 1e-9) times the largest u of these.
  *
  * targets: class, x1, y1, x2, y2, kind. Rows of a class below 0, and boxes without area, are no
- * objects. Of kind 1, a crowd, is what only keeps the background among it from being one. A class
- * that the network has not, and boxes that are not finite where they count, make the divisor NaN,
- * and by it all losses. */
+ * objects. Of kind 1, a crowd, is what only keeps the background among it from being one; of kind 2
+ * a part of an object, which is as one but in no count, its positives neither; of kind 3 what is
+ * counted alone, as an object without a positive. A class that the network has not, and boxes that
+ * are not finite where they count, make the divisor NaN, and by it all losses. */
 #include <math.h>
 
 #include "base/error.h"

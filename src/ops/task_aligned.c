@@ -10,6 +10,7 @@
 typedef struct object {
     double box[4], angle;
     int64_t class;
+    bool counted;
     double most_t, most_u; /* of its positives */
 } object;
 
@@ -30,7 +31,7 @@ typedef struct image {
     int32_t *owner;          /* or WELD_BACKGROUND, WELD_IGNORED */
     int32_t *claimed;        /* by how many */
     object *objects;
-    int64_t object_count;
+    int64_t object_count, tiny;
     claim *claims; /* of the present object, the largest first */
     int64_t claim_count, most_claims;
     bool bad; /* what it was given */
@@ -93,17 +94,23 @@ static bool read_box(const image *it, int64_t row, double box[4]) {
     return number(it, WELD_ASSIGN_TARGETS, row, WELD_TARGET_CLASS) >= 0 && (has_area || unknown);
 }
 
-static bool is_crowd(const image *it, int64_t row) {
-    return number(it, WELD_ASSIGN_TARGETS, row, WELD_TARGET_KIND) != 0;
+static double kind_of(const image *it, int64_t row) {
+    return number(it, WELD_ASSIGN_TARGETS, row, WELD_TARGET_KIND);
 }
 
 static void read_objects(image *it) {
     const int64_t rows = it->run->in[WELD_ASSIGN_TARGETS].shape.dim[1];
     const double classes = (double)it->run->in[WELD_ASSIGN_CLASSES].shape.dim[2];
-    it->object_count = 0;
+    it->object_count = it->tiny = 0;
     for (int64_t row = 0; row < rows; row++) {
         object *o = &it->objects[it->object_count];
-        if (read_box(it, row, o->box) && !is_crowd(it, row)) {
+        const double kind = kind_of(it, row);
+        if (!read_box(it, row, o->box)) {
+            continue;
+        }
+        it->tiny += kind == WELD_TARGET_TINY;
+        o->counted = kind == WELD_TARGET_OBJECT;
+        if (o->counted || kind == WELD_TARGET_CUT) {
             const double class = number(it, WELD_ASSIGN_TARGETS, row, WELD_TARGET_CLASS);
             const double sum = o->box[0] + o->box[1] + o->box[2] + o->box[3];
             it->bad = it->bad || class >= classes || class != floor(class) || isnan(sum);
@@ -279,7 +286,7 @@ static void ignore_row(image *it, int64_t index, int64_t begin, int64_t end) {
 static void ignore_crowds(image *it) {
     double box[4];
     for (int64_t row = 0; row < it->run->in[WELD_ASSIGN_TARGETS].shape.dim[1]; row++) {
-        if (read_box(it, row, box) && is_crowd(it, row)) {
+        if (read_box(it, row, box) && kind_of(it, row) == WELD_TARGET_CROWD) {
             for_each_within(it, box, 0, ignore_row);
         }
     }
@@ -299,16 +306,18 @@ static void write_match(const image *it, int64_t anchor, weld_assigned_image *su
     weld_set(out->dtype, out->data, first + WELD_MATCH_CLASS, o ? (double)o->class : owner);
     weld_set(out->dtype, out->data, first + WELD_MATCH_SCORE, score);
     sum->scores += score;
-    sum->positives += o != NULL;
+    sum->positives += o && o->counted;
 }
 
 static weld_assigned_image write_image(const image *it) {
-    weld_assigned_image sum = {.objects = (double)it->object_count};
+    weld_assigned_image sum = {.objects = (double)it->tiny, .missed = (double)it->tiny};
     for (int64_t a = 0; a < it->anchors.count; a++) {
         write_match(it, a, &sum);
     }
     for (int64_t i = 0; i < it->object_count; i++) {
-        sum.missed += it->objects[i].most_t > 0 ? 0 : 1;
+        const object *o = &it->objects[i];
+        sum.objects += o->counted;
+        sum.missed += o->counted && !(o->most_t > 0);
     }
     sum.scores = it->bad ? NAN : sum.scores;
     return sum;

@@ -173,6 +173,30 @@ START_TEST(background_among_a_crowd_counts_for_nothing) {
 }
 END_TEST
 
+START_TEST(parts_of_objects_are_learned_and_not_counted_and_tiny_ones_are_counted_alone) {
+    const double whole[] = {1, 0, 0, 16, 16, 0}, cut[] = {2, 16, 16, 32, 32, 2},
+                 cut_off[] = {0, 40, 40, 60, 60, 2}, tiny[] = {2, 8, 8, 24, 24, 3};
+    detection_net net = make(&small, NULL);
+    predict(&net, (double[]){0, 0, 32, 32});
+    detection_set(&net, "targets", 0, whole);
+    detection_set(&net, "targets", 1, cut);
+    weld_session_run(net.session, 0);
+    const double loss = detection_value(&net, "total", 0);
+    ck_assert_int_eq(kind(&net, 15), 2);
+    ck_assert_double_eq(detection_value(&net, "objects", 0), 1);
+    ck_assert_double_eq(detection_value(&net, "missed", 0), 0);
+    ck_assert_double_eq(detection_value(&net, "positives", 0), 5); /* centres within 16 x 16 */
+    detection_set(&net, "targets", 2, cut_off);
+    detection_set(&net, "targets", 3, tiny);
+    weld_session_run(net.session, 0);
+    ck_assert_double_eq(detection_value(&net, "total", 0), loss);
+    ck_assert_double_eq(detection_value(&net, "objects", 0), 2);
+    ck_assert_double_eq(detection_value(&net, "missed", 0), 1);
+    ck_assert_double_eq(detection_value(&net, "positives", 0), 5);
+    detection_free(&net);
+}
+END_TEST
+
 START_TEST(rows_that_are_no_objects_are_passed_over) {
     detection_net net = make(&small, NULL);
     predict(&net, (double[]){0, 0, 32, 32});
@@ -213,4 +237,5 @@ RUN_SUITE("ops/detection_assign", an_object_gets_the_ten_best_anchors_and_of_equ
           of_two_objects_the_better_fitting_gets_the_anchor_and_of_equal_ones_the_first,
           a_disputed_anchor_goes_to_the_best_fitting_of_all_objects,
           background_among_a_crowd_counts_for_nothing, rows_that_are_no_objects_are_passed_over,
+          parts_of_objects_are_learned_and_not_counted_and_tiny_ones_are_counted_alone,
           what_cannot_be_assigned_makes_the_loss_nan)

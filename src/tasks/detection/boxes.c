@@ -44,23 +44,29 @@ weld_status weld_box_check_training(const weld_dataset *ds, weld_error *err) {
 }
 
 enum { LEAST_SIDE = 2, LARGEST_ASPECT = 100 };
-static const double LEAST_PART = 0.1;
+static const double LEAST_PART = 0.1, WHOLE = 0.99;
 
 static double within(double v, double high) {
     return fmin(fmax(v, 0), high);
 }
 
-/* false: it is left out. */
+/* false: it is left out. A crowd that is tiny is nothing to count. */
 static bool place_box(weld_placed_box *b, const weld_placement *p) {
     const double box[4] = {within((double)b->x1, p->width), within((double)b->y1, p->height),
                            within((double)b->x2, p->width), within((double)b->y2, p->height)};
     double seen[4];
     const double area = weld_placement_box(p, box, seen);
     const double width = seen[2] - seen[0], height = seen[3] - seen[1];
-    *b = (weld_placed_box){(float)seen[0], (float)seen[1], (float)seen[2],
-                           (float)seen[3], b->class_index, b->flags};
-    return width > LEAST_SIDE && height > LEAST_SIDE && width * height > LEAST_PART * area &&
-           fmax(width / height, height / width) < LARGEST_ASPECT;
+    const double all = fabs(p->scale[0] * p->scale[1]) * (box[2] - box[0]) * (box[3] - box[1]);
+    const bool cut = width * height < WHOLE * all;
+    const bool tiny = !(width > LEAST_SIDE && height > LEAST_SIDE &&
+                        fmax(width / height, height / width) < LARGEST_ASPECT);
+    const bool counts = !cut && !(b->flags & (WELD_BOX_CROWD | WELD_BOX_IGNORE));
+    *b = (weld_placed_box){
+        (float)seen[0], (float)seen[1],
+        (float)seen[2], (float)seen[3],
+        b->class_index, b->flags | (cut ? WELD_PLACED_CUT : 0) | (tiny ? WELD_PLACED_TINY : 0)};
+    return width * height > LEAST_PART * area && (counts || !tiny);
 }
 
 static void place(weld_array *elements, size_t first, const weld_placement *placement) {

@@ -14,12 +14,16 @@ extern const weld_task weld_task_detection;
  * the edge of their image what lies within is kept. Those are left out that no network could be
  * asked for: of at most 2 pixels in width or height, of which at most a tenth is to be seen, or
  * that are more than a hundred times as long as wide (the candidate test of YOLO's augmentation).
- */
+ * All of one that is so small stays, marked as such, for it to be counted. */
 typedef struct weld_placed_box {
     float x1, y1, x2, y2;
     int32_t class_index;
-    uint32_t flags; /* WELD_BOX_... */
+    uint32_t flags; /* WELD_BOX_..., and WELD_PLACED_... */
 } weld_placed_box;
+enum {
+    WELD_PLACED_CUT = 1 << 16,  /* some of it is not to be seen */
+    WELD_PLACED_TINY = 1 << 17, /* it is, and nobody could be asked for it */
+};
 extern const weld_annotation weld_box_annotation;
 /* An error where no image has a box that is trained on. */
 weld_status weld_box_check_training(const weld_dataset *ds, weld_error *err);
@@ -27,7 +31,8 @@ weld_status weld_box_check_training(const weld_dataset *ds, weld_error *err);
 /* --- Its functions for weld_task, by file --- */
 
 /* targets.c: the input "targets" [batch, most, 6] has for each object its class, x1 y1 x2 y2 in
- * pixels of the sample, and 0, or 1 of a crowd; a class of -1 is where there is none. */
+ * pixels of the sample, and its kind (ops/task_aligned.h), the tiny ones last; a class of -1 is
+ * where there is none. */
 weld_status weld_box_targets_create(const weld_dataset *ds, const weld_target_options *options,
                                     void **targets, weld_error *err);
 void weld_box_targets_free(void *targets);

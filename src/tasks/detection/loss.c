@@ -72,9 +72,8 @@ weld_status weld_detection_build_loss(const weld_loss_options *o, weld_graph *g,
     return weld_graph_status(g, err);
 }
 
-/* Of the objects of an epoch: fewer without an anchor are not spoken of. Mosaics cut some 3 % so
- * thin. */
-static const double FEW = 0.05;
+/* Of the objects of an epoch: fewer without an anchor are not spoken of. */
+static const double FEW = 0.01;
 
 void weld_detection_tell_counts(const double *counts, char *text, size_t size) {
     const double objects = counts[WELD_COUNT_OBJECTS], missed = counts[WELD_COUNT_MISSED];

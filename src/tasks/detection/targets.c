@@ -52,45 +52,68 @@ size_t weld_box_target_size(const void *targets, int input) {
     return (size_t)((const box_targets *)targets)->most * WELD_TARGET_SIZE;
 }
 
+static int kind_of(const weld_placed_box *b) {
+    return b->flags & (WELD_BOX_CROWD | WELD_BOX_IGNORE) ? WELD_TARGET_CROWD
+           : b->flags & WELD_PLACED_TINY                 ? WELD_TARGET_TINY
+           : b->flags & WELD_PLACED_CUT                  ? WELD_TARGET_CUT
+                                                         : WELD_TARGET_OBJECT;
+}
+
+/* Those of an image that are tiny, or the others. */
+static float *put_boxes(const weld_array *boxes, bool tiny, float *row, const float *end) {
+    for (size_t i = 0; i < boxes->count && row < end; i++) {
+        const weld_placed_box *b = (const weld_placed_box *)boxes->data + i;
+        const int kind = kind_of(b);
+        if ((kind == WELD_TARGET_TINY) == tiny) {
+            const float values[WELD_TARGET_SIZE] = {
+                (float)b->class_index, b->x1, b->y1, b->x2, b->y2, (float)kind};
+            memcpy(row, values, sizeof values);
+            row += WELD_TARGET_SIZE;
+        }
+    }
+    return row;
+}
+
 void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const *inputs) {
     const box_targets *t = targets;
-    float *row = inputs[0];
     for (int64_t i = 0; i < batch->count; i++) {
-        const weld_array *a = &batch->annotations[i];
-        const weld_placed_box *boxes = a->data;
-        for (int64_t k = 0; k < t->most; k++, row += WELD_TARGET_SIZE) {
-            if (k >= (int64_t)a->count) {
-                memcpy(row, (const float[WELD_TARGET_SIZE]){-1}, WELD_TARGET_SIZE * sizeof *row);
-                continue;
-            }
-            const weld_placed_box *b = &boxes[k];
-            const float crowd = b->flags & (WELD_BOX_CROWD | WELD_BOX_IGNORE) ? 1 : 0;
-            memcpy(row,
-                   (const float[WELD_TARGET_SIZE]){(float)b->class_index, b->x1, b->y1, b->x2,
-                                                   b->y2, crowd},
-                   WELD_TARGET_SIZE * sizeof *row);
+        float *row = inputs[0] + i * t->most * WELD_TARGET_SIZE;
+        const float *const end = row + t->most * WELD_TARGET_SIZE;
+        row = put_boxes(&batch->annotations[i], false, row, end);
+        row = put_boxes(&batch->annotations[i], true, row, end);
+        for (; row < end; row += WELD_TARGET_SIZE) {
+            memcpy(row, (const float[WELD_TARGET_SIZE]){-1}, WELD_TARGET_SIZE * sizeof *row);
         }
     }
 }
 
-/* "3 boxes" */
+static bool is_tiny(const float *row) {
+    return row[WELD_TARGET_KIND] == WELD_TARGET_TINY;
+}
+
+/* "3 boxes", "3 boxes, 1 too small" */
 void weld_box_caption(const void *targets, float *const *inputs, int64_t i,
                       weld_caption_style style, char *text, size_t size) {
     const box_targets *t = targets;
     const float *row = inputs[0] + i * t->most * WELD_TARGET_SIZE;
-    int64_t count = 0;
+    long long count = 0, tiny = 0;
+    char small[48] = "";
     (void)style;
-    while (count < t->most && row[count * WELD_TARGET_SIZE] >= 0) {
-        count++;
+    for (int64_t k = 0; k < t->most && row[0] >= 0; k++, row += WELD_TARGET_SIZE) {
+        count += !is_tiny(row);
+        tiny += is_tiny(row);
     }
-    snprintf(text, size, "%lld box%s", (long long)count, count == 1 ? "" : "es");
+    if (tiny) {
+        snprintf(small, sizeof small, ", %lld too small", tiny);
+    }
+    snprintf(text, size, "%lld box%s%s", count, count == 1 ? "" : "es", small);
 }
 
 void weld_box_draw_targets(const void *targets, float *const *inputs, int64_t i,
                            weld_image *image) {
     const box_targets *t = targets;
     const float *row = inputs[0] + i * t->most * WELD_TARGET_SIZE;
-    for (int64_t k = 0; k < t->most && row[0] >= 0; k++, row += WELD_TARGET_SIZE) {
+    for (int64_t k = 0; k < t->most && row[0] >= 0 && !is_tiny(row); k++, row += WELD_TARGET_SIZE) {
         const int c = (int)row[0];
         char name[WELD_DRAWN_NAME_SIZE];
         weld_draw_box(image, row[1], row[2], row[3], row[4], weld_draw_colour(c), 1,

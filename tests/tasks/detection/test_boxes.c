@@ -53,6 +53,10 @@ static void expect_placed(const weld_array *boxes, size_t i, int class_index, fl
     ck_assert_float_eq_tol(b->y2, y2, 1e-4f);
 }
 
+static uint32_t flags_of(const weld_array *boxes, size_t i) {
+    return ((const weld_placed_box *)boxes->data)[i].flags;
+}
+
 START_TEST(boxes_go_where_their_pixels_go) {
     test_folder f;
     weld_dataset *ds = open_set(
@@ -80,10 +84,21 @@ START_TEST(what_is_hardly_seen_is_left_out) {
         open_set(&f, "{\"id\": 1, \"image_id\": 1, \"category_id\": 1, \"bbox\": [40, 10, 40, 40]},"
                      "{\"id\": 2, \"image_id\": 1, \"category_id\": 2, \"bbox\": [0, 0, 4, 60]},"
                      "{\"id\": 3, \"image_id\": 1, \"category_id\": 2, \"bbox\": [0, 0, 0, 6]}");
-    /* Half the size: the second is 2 wide, which is too little. */
+    /* Half the size: the second is 2 wide, which is too little. It is there to be counted. */
     weld_array boxes = place(ds, at(0.5, 0.5, 0, 0));
-    ck_assert_uint_eq(boxes.count, 1);
+    ck_assert_uint_eq(boxes.count, 2);
     expect_placed(&boxes, 0, 0, 20, 5, 40, 25);
+    ck_assert_uint_eq(flags_of(&boxes, 0), 0);
+    ck_assert_uint_eq(flags_of(&boxes, 1), WELD_PLACED_TINY);
+    weld_array_free(&boxes);
+    /* So far down that a sixth of it is cut off: nobody would say that it was small. */
+    boxes = place(ds, at(0.5, 0.5, 0, 39));
+    ck_assert_uint_eq(boxes.count, 1);
+    weld_array_free(&boxes);
+    boxes = place(ds, at(1, 1, 0, 39));
+    ck_assert_uint_eq(boxes.count, 2);
+    ck_assert_uint_eq(flags_of(&boxes, 0), WELD_PLACED_CUT);
+    ck_assert_uint_eq(flags_of(&boxes, 1), WELD_PLACED_CUT);
     weld_array_free(&boxes);
     /* Of the first 4 of 40 columns are left: not more than a tenth. */
     boxes = place(ds, at(1, 1, 20, 0));
@@ -141,6 +156,35 @@ START_TEST(a_step_gets_all_boxes_of_any_sample_that_may_come) {
     for (int row = 2; row < 16; row++) { /* the rest of the first image, and the second */
         ck_assert_float_eq(rows[row * 6], -1);
     }
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+START_TEST(a_step_gets_what_is_too_small_last_and_counts_no_part) {
+    test_folder f;
+    weld_dataset *ds =
+        open_set(&f, "{\"id\": 1, \"image_id\": 1, \"category_id\": 2, \"bbox\": [10, 20, 1, 40]},"
+                     "{\"id\": 2, \"image_id\": 1, \"category_id\": 1, \"bbox\": [0, 0, 50, 1], "
+                     "\"iscrowd\": 1},"
+                     "{\"id\": 3, \"image_id\": 1, \"category_id\": 1, \"bbox\": [0, 0, 50, 50]}");
+    float rows[2 * 3 * 6], *inputs[] = {rows};
+    char text[64];
+    fill(ds, 1, rows, sizeof rows / sizeof *rows);
+    static const float expected[3][6] = {
+        {0, 0, 0, 50, 50, 0}, {1, 10, 20, 11, 60, 3}, {-1, 0, 0, 0, 0, 0}};
+    for (int k = 0; k < 12; k++) {
+        ck_assert_float_eq(rows[k], expected[k / 6][k % 6]);
+    }
+    ck_assert_float_eq(rows[12], -1);
+    const weld_target_options options = {.batch = 2, .parts = 1, .classes = 2};
+    void *targets;
+    ck_assert_int_eq(task->targets_create(ds, &options, &targets, NULL), WELD_OK);
+    task->caption(targets, inputs, 0, WELD_CAPTION_PERCENT, text, sizeof text);
+    ck_assert_str_eq(text, "1 box, 1 too small");
+    task->caption(targets, inputs, 1, WELD_CAPTION_PERCENT, text, sizeof text);
+    ck_assert_str_eq(text, "0 boxes");
+    task->targets_free(targets);
     weld_dataset_free(ds);
     test_folder_remove(f);
 }
@@ -235,5 +279,6 @@ END_TEST
 
 RUN_SUITE("tasks/detection/boxes", boxes_go_where_their_pixels_go, what_is_hardly_seen_is_left_out,
           a_step_gets_all_boxes_of_any_sample_that_may_come,
+          a_step_gets_what_is_too_small_last_and_counts_no_part,
           folders_of_classes_have_nothing_to_detect, answers_are_in_pixels_of_the_image,
           what_is_asked_decides_what_is_told, two_networks_say_the_same_if_their_boxes_are)

@@ -333,7 +333,10 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     if (!r->data.train[0]) {
         return weld_recipe_fail(
             o, KEY(data.train),
-            weld_task_of(&r->model)->annotation->of_boxes
+            o->start && o->start->resumed
+                ? "missing: name the data that the run was begun with, or give the recipe.yaml in "
+                  "its folder, which does"
+            : weld_task_of(&r->model)->annotation->of_boxes
                 ? "missing: give a COCO JSON file, a data.yaml of YOLO, a folder of VOC or a "
                   "packed .h5"
                 : "missing: give a folder of class folders, a .tar, a packed .h5 or a .csv",

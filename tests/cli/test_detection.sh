@@ -44,6 +44,10 @@ sed 's/scenes/nowhere/g' small.yaml > other.yaml
 refuses "going on without the data that it was begun with" \
     "^weld: nowhere/instances_train.json: .* begun with other data: give run/recipe.yaml, .* place of other.yaml$" \
     "$WELD" train other.yaml --out run --resume
+sed 's/data: .*/data: {input_size: 64}/' small.yaml > other.yaml
+refuses "nor by a recipe that never named them" \
+    "^weld: other.yaml(:2)?: data.train: missing: name the data that the run was begun with, or give the recipe.yaml" \
+    "$WELD" train other.yaml --out run --resume
 
 works "the boxes of YOLO's files" "$WELD" train small.yaml --out yolo --set train.epochs=1 \
     --set data.train=scenes/data.yaml --set data.val=scenes/data.yaml

@@ -80,8 +80,9 @@ typedef struct weld_batch_norm_leaves {
     weld_value *num_batches_tracked;        /* buffer [] of WELD_I64 */
 } weld_batch_norm_leaves;
 /* training: normalise by the batch's mean and biased variance, and update the buffers (running =
- * (1 - momentum) running + momentum batch, with the unbiased variance) when the node runs;
- * otherwise normalise by the running statistics. */
+ * (1 - momentum) running + momentum batch, with the unbiased variance) whenever a session runs the
+ * node, or in a weld_step (weld/step.h) after every run whose loss is finite; otherwise normalise
+ * by the running statistics. */
 WELD_API weld_value *weld_batch_norm(weld_graph *g, weld_value *x, weld_batch_norm_leaves leaves,
                                      double eps, double momentum, bool training);
 

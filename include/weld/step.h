@@ -99,12 +99,11 @@ WELD_API weld_tensor weld_step_output(const weld_step *s, const char *name);
 WELD_API weld_tensor weld_step_gradient(const weld_step *s, const char *parameter);
 
 /* Loss and gradients of what is in the inputs; batch norms move their running statistics. loss may
- * be NULL. WELD_ERROR_NUMERIC: the loss is not finite; parameters are as they were, and the run
+ * be NULL. WELD_ERROR_NUMERIC: the loss is not finite; all weights are as they were, and the run
  * does not count. WELD_ERROR_ARGUMENT: all runs of an update are done and it is not made. */
 WELD_API weld_status weld_step_run(weld_step *s, double *loss, weld_error *err);
 /* Why a loss was not finite: with the inputs of that run filled anew, always WELD_ERROR_NUMERIC,
- * with the first operator that makes a value that is not. Running statistics that are not finite
- * begin anew. */
+ * with the first operator that makes a value that is not. */
 WELD_API weld_status weld_step_explain(weld_step *s, weld_error *err);
 
 /* The rate of the next update, as the options have it. */

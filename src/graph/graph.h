@@ -178,6 +178,11 @@ typedef struct weld_op_cpu {
      * rows is given the shape [1, ..., rows, c]. NULL: not at all. */
     weld_slicing (*slicing)(const weld_node *node, const weld_tensor *in);
     unsigned sliced, sums;
+
+    /* `run` writes to its outputs alone. What every run of a node moves beside (running statistics,
+     * which are inputs of it) this does, by what a run has made: `values`, the node's last output,
+     * of WELD_F64, or a copy. NULL: nothing moves. Such nodes are run whole. */
+    void (*move)(const weld_run *run, const double *values);
 } weld_op_cpu;
 
 /* The gradient of a node, to be built in the graph g: dx[i] for each i where wanted[i], from dy[j],
@@ -205,7 +210,6 @@ struct weld_op {
     unsigned types;      /* WELD_TYPES_...: inputs of other types are refused */
     unsigned traits;     /* WELD_OP_...: of all its nodes; of one, weld_node_traits */
     bool view;           /* its one output is input 0's memory under another shape; it is not run */
-    unsigned mutates;    /* bit i: running it writes to input i (running statistics) */
 
     /* Fill out[0..outputs) (dtype and shape) from in; on misfit weld_fail(err, WELD_ERROR_SHAPE,
      * ...) with the reason alone: the caller puts the node's name in front. */

@@ -206,7 +206,9 @@ weld_status weld_session_create(const weld_graph *g, weld_weights *w,
                                 const weld_session_options *options, weld_session **out,
                                 weld_error *err) {
     static const weld_session_options defaults = {0};
-    return weld_sessions_create(&g, 1, w, options ? options : &defaults, out, err);
+    WELD_TRY(weld_sessions_create(&g, 1, w, options ? options : &defaults, out, err));
+    (*out)->moves = true;
+    return WELD_OK;
 }
 
 void weld_session_free(weld_session *s) {

@@ -25,11 +25,13 @@ struct weld_session {
     void *observer_context;
     weld_session_step_function after_step; /* or NULL */
     void *after_step_context;
+    bool moves; /* runs move what operators have a `move` for */
 };
 
 /* Sessions for several graphs over the same weights that run in turns, in one arena, as large as
  * the largest needs: what one has there, inputs and outputs, is gone when another is run or filled.
- * The arena is freed with the first of them. out [count]. */
+ * The arena is freed with the first of them. They write to no weights: what runs move is left to
+ * the caller. out [count]. */
 weld_status weld_sessions_create(const weld_graph *const *graphs, size_t count, weld_weights *w,
                                  const weld_session_options *options, weld_session **out,
                                  weld_error *err);

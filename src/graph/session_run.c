@@ -24,6 +24,9 @@ static void run_node(const weld_session *s, size_t position, uint64_t step) {
         weld_session_prepare(s, position);
         run->node->op->cpu.run(run);
     }
+    if (s->moves && run->node->op->cpu.move) {
+        run->node->op->cpu.move(run, run->out[run->node->output_count - 1].data);
+    }
 }
 
 void weld_session_run(weld_session *s, uint64_t step) {
@@ -112,6 +115,7 @@ weld_status weld_session_run_checked(weld_session *s, uint64_t step, weld_error 
     weld_session *plain;
     weld_status status = weld_session_create(s->plan->graph, s->weights, &options, &plain, err);
     if (!status) {
+        plain->moves = s->moves;
         copy_inputs(s, plain);
         status = run_and_check(plain, step, err);
         copy_outputs(plain, s);

@@ -113,7 +113,7 @@ static void look_at(sliced_tensors *s, const weld_tensor *t) {
 
 static void find_slicing(const grouping *g, facts *f) {
     const weld_node *node = f->node;
-    if (!node->op->cpu.slicing || node->op->mutates) {
+    if (!node->op->cpu.slicing) {
         return;
     }
     sliced_tensors s = {.least_rows = INT64_MAX, .fit = true};

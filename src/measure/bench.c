@@ -37,6 +37,7 @@ static double run_once(const subject *s, uint64_t step, weld_profile *profile) {
     }
     if (s->step) {
         weld_train_step_run(s->step, step);
+        weld_train_step_move_statistics(s->step);
         update(s, profile);
     } else {
         weld_session_run(s->session, step);

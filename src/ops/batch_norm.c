@@ -2,10 +2,13 @@
  * variance of each channel over the n rows of the batch,
  *
  *     y = (x - mean) rstd weight + bias,    rstd = 1 / sqrt(var + eps)
- *     running = (1 - momentum) running + momentum {mean, var n / (n - 1)};   num_batches_tracked++
  *
- * Outputs y, mean[c], rstd[c]. Of a single row the variance is zero (so y is bias) and stands for
- * the unbiased one too.
+ * Outputs y, mean[c], rstd[c], and in double statistics[2, c] = {mean, var n / (n - 1)}, by which
+ * whoever runs the node moves the running ones:
+ *
+ *     running = (1 - momentum) running + momentum statistics;   num_batches_tracked++
+ *
+ * Of a single row the variance is zero (so y is bias) and stands for the unbiased one too.
  *
  * Gradient, with xhat = (x - mean) rstd (batch_norm_grad):
  *
@@ -18,7 +21,8 @@
 #include "ops/channel_sums.h"
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES };
-enum { Y, MEAN, RSTD };
+enum { Y, MEAN, RSTD, STATISTICS, OUTPUTS };
+
 static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                          weld_error *err) {
     static const char *const names[] = {"x", "weight", "bias", "running_mean", "running_var"};
@@ -29,6 +33,7 @@ static weld_status infer(const weld_node *node, const weld_tensor *in, weld_tens
     }
     out[Y] = (weld_tensor){in[X].dtype, in[X].shape, NULL};
     out[MEAN] = out[RSTD] = (weld_tensor){in[WEIGHT].dtype, in[WEIGHT].shape, NULL};
+    out[STATISTICS] = (weld_tensor){WELD_F64, WELD_SHAPE(2, weld_channels(&in[X])), NULL};
     return status;
 }
 
@@ -62,39 +67,50 @@ static void join_moments(const weld_channel_sums *s, int64_t j, double *mean, do
 
 void weld_batch_norm_channel(const weld_batch_norm_vectors *v, int64_t j, double rows, double mean,
                              double m2) {
-    double rstd = 1 / sqrt(m2 / rows + v->eps), keep = 1 - v->momentum;
+    double rstd = 1 / sqrt(m2 / rows + v->eps);
     double scale = weld_get(v->dtype, v->weight, j) * rstd;
     weld_set(v->dtype, v->mean, j, mean);
     weld_set(v->dtype, v->rstd, j, rstd);
     weld_set(v->dtype, v->scale, j, scale);
     weld_set(v->dtype, v->shift, j, weld_get(v->dtype, v->bias, j) - mean * scale);
-    weld_set(v->dtype, v->running_mean, j,
-             keep * weld_get(v->dtype, v->running_mean, j) + v->momentum * mean);
-    weld_set(v->dtype, v->running_var, j,
-             keep * weld_get(v->dtype, v->running_var, j) +
-                 v->momentum * (m2 / (rows > 1 ? rows - 1 : 1)));
+    v->statistics[j] = mean;
+    v->statistics[v->c + j] = m2 / (rows > 1 ? rows - 1 : 1);
+}
+
+static void move_one(const weld_tensor *running, double momentum, const double *statistic) {
+    for (int64_t j = 0; j < weld_shape_count(&running->shape); j++) {
+        weld_set(running->dtype, running->data, j,
+                 (1 - momentum) * weld_get(running->dtype, running->data, j) +
+                     momentum * statistic[j]);
+    }
+}
+
+void weld_batch_norm_move(const weld_run *run, const double *statistics) {
+    const double momentum = run->node->attributes.momentum;
+    move_one(&run->in[RUNNING_MEAN], momentum, statistics);
+    move_one(&run->in[RUNNING_VAR], momentum,
+             statistics + weld_shape_count(&run->in[RUNNING_MEAN].shape));
+    ++*(int64_t *)run->in[BATCHES].data;
 }
 
 static void make_affine(const weld_channel_sums *sums) {
     const weld_run *run = sums->run;
     const weld_tensor *in = run->in;
     weld_batch_norm_vectors v = {.dtype = in[WEIGHT].dtype,
+                                 .c = weld_channels(&in[X]),
                                  .eps = run->node->attributes.eps,
-                                 .momentum = run->node->attributes.momentum,
                                  .weight = in[WEIGHT].data,
                                  .bias = in[BIAS].data,
-                                 .running_mean = in[RUNNING_MEAN].data,
-                                 .running_var = in[RUNNING_VAR].data,
                                  .scale = vector(run, SCALE),
                                  .shift = vector(run, SHIFT),
                                  .mean = run->out[MEAN].data,
-                                 .rstd = run->out[RSTD].data};
-    for (int64_t j = 0; j < weld_channels(&in[X]); j++) {
+                                 .rstd = run->out[RSTD].data,
+                                 .statistics = run->out[STATISTICS].data};
+    for (int64_t j = 0; j < v.c; j++) {
         double mean, m2;
         join_moments(sums, j, &mean, &m2);
         weld_batch_norm_channel(&v, j, (double)weld_rows(&in[X]), mean, m2);
     }
-    ++*(int64_t *)in[BATCHES].data;
 }
 
 static void affine_rows(const weld_run *run, int64_t begin, int64_t end) {
@@ -111,7 +127,7 @@ static void run(const weld_run *run) {
 }
 
 static void grad(const weld_gradient *of) {
-    if (!of->dy[Y] || of->dy[MEAN] || of->dy[RSTD]) {
+    if (!of->dy[Y] || of->dy[MEAN] || of->dy[RSTD] || of->dy[STATISTICS]) {
         weld_graph_fail(of->g, WELD_ERROR_ARGUMENT,
                         "batch_norm#%d: gradients flow through its first output alone",
                         of->node->id);
@@ -128,16 +144,15 @@ static void grad(const weld_gradient *of) {
 const weld_op weld_op_batch_norm = {
     .name = "batch_norm",
     .inputs = {6, 6},
-    .outputs = 3,
+    .outputs = OUTPUTS,
     .attributes = WELD_ATTR_EPS | WELD_ATTR_MOMENTUM,
     .types = WELD_TYPES_FLOAT_BF16,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_BY_ROW | WELD_OP_REDUCES,
-    .mutates = 1 << RUNNING_MEAN | 1 << RUNNING_VAR | 1 << BATCHES,
     .infer = infer,
     .grad = grad,
     .flops = 7, /* moments 5, affine 2 */
     .extra_passes = 1,
-    .cpu = {.inplace = 1 << X, .workspace = workspace, .run = run},
+    .cpu = {.inplace = 1 << X, .workspace = workspace, .run = run, .move = weld_batch_norm_move},
 };
 
 weld_value *weld_batch_norm(weld_graph *g, weld_value *x, weld_batch_norm_leaves leaves, double eps,

@@ -8,15 +8,20 @@
 
 typedef struct weld_batch_norm_vectors {
     weld_dtype dtype;
-    double eps, momentum;
+    int64_t c;
+    double eps;
     const void *weight, *bias;
-    void *running_mean, *running_var; /* updated */
     void *scale, *shift, *mean, *rstd;
+    double *statistics; /* [2, c]: mean, and m2 / (rows - 1) */
 } weld_batch_norm_vectors;
 
 /* Channel j of `rows` rows with this mean and m2 = sum of (x - mean)^2: y = x scale + shift. */
 void weld_batch_norm_channel(const weld_batch_norm_vectors *v, int64_t j, double rows, double mean,
                              double m2);
+
+/* The `move` of both: running = (1 - momentum) running + momentum statistics, and another batch is
+ * tracked. */
+void weld_batch_norm_move(const weld_run *run, const double *statistics);
 
 typedef struct weld_batch_norm_grad_vectors {
     weld_dtype dtype;

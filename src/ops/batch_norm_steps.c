@@ -3,7 +3,7 @@
  *
  *     moments(x) -> sums [3, c]: of x, of x^2, and the number of rows
  *     batch_norm_statistics(sums, weight, bias, running_mean, running_var, num_batches_tracked)
- *         -> scale, shift, mean, rstd; updates the running ones as batch_norm does
+ *         -> scale, shift, mean, rstd, statistics [2, c], which are batch_norm's
  *     affine(x, scale, shift) -> y                                                    (affine.c)
  *
  *     batch_norm_sums(dy, x, mean) -> sums [3, c]: of dy, of dy (x - mean), and the number of rows
@@ -11,10 +11,10 @@
  *     batch_norm_coefficients(sums, weight, mean, rstd) -> a, b, d, dweight, dbias
  *     affine2(dy, x, a, b, d) -> dx                                                   (affine.c)
  *
- * Sums are double and add up over slices of rows; the vectors [c] are of the parameters' type. The
- * sum of x^2 is made of each block's mean and centred sum of squares, so that squares of single
- * precision never are; the subtraction of n mean^2 then costs (mean / deviation)^2 roundings of
- * double, which is below one of float until that ratio is 1e4.
+ * Sums are double and add up over slices of rows, and so are statistics; the vectors [c] are of the
+ * parameters' type. The sum of x^2 is made of each block's mean and centred sum of squares, so that
+ * squares of single precision never are; the subtraction of n mean^2 then costs (mean /
+ * deviation)^2 roundings of double, which is below one of float until that ratio is 1e4.
  */
 #include "ops/batch_norm.h"
 #include "ops/channel_sums.h"
@@ -111,7 +111,7 @@ const weld_op weld_op_moments = {
 /* --- Vectors of the forward pass --- */
 
 enum { SUMS, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, BATCHES };
-enum { SCALE, SHIFT, MEAN, RSTD, STATISTICS };
+enum { SCALE, SHIFT, MEAN, RSTD, STATISTICS, STATISTICS_OUTPUTS };
 
 static weld_status statistics_infer(const weld_node *node, const weld_tensor *in, weld_tensor *out,
                                     weld_error *err) {
@@ -123,42 +123,40 @@ static weld_status statistics_infer(const weld_node *node, const weld_tensor *in
         status = weld_expect(&in[BATCHES], WELD_I64, scalar, "num_batches_tracked", err);
     }
     set_vectors(out, STATISTICS, &in[WEIGHT]);
+    out[STATISTICS] = (weld_tensor){WELD_F64, WELD_SHAPE(2, weld_channels(&in[SUMS])), NULL};
     return status;
 }
 
 static void statistics_run(const weld_run *run) {
     const weld_tensor *in = run->in, *out = run->out;
+    int64_t c = weld_channels(&in[WEIGHT]);
     weld_batch_norm_vectors v = {.dtype = in[WEIGHT].dtype,
+                                 .c = c,
                                  .eps = run->node->attributes.eps,
-                                 .momentum = run->node->attributes.momentum,
                                  .weight = in[WEIGHT].data,
                                  .bias = in[BIAS].data,
-                                 .running_mean = in[RUNNING_MEAN].data,
-                                 .running_var = in[RUNNING_VAR].data,
                                  .scale = out[SCALE].data,
                                  .shift = out[SHIFT].data,
                                  .mean = out[MEAN].data,
-                                 .rstd = out[RSTD].data};
+                                 .rstd = out[RSTD].data,
+                                 .statistics = out[STATISTICS].data};
     const double *sums = in[SUMS].data;
-    int64_t c = weld_channels(&in[WEIGHT]);
     for (int64_t j = 0; j < c; j++) {
         double rows = sums[ROWS * c + j], mean = sums[FIRST * c + j] / rows;
         double m2 = sums[SECOND * c + j] - sums[FIRST * c + j] * mean;
         weld_batch_norm_channel(&v, j, rows, mean, m2 < 0 ? 0 : m2);
     }
-    ++*(int64_t *)in[BATCHES].data;
 }
 
 const weld_op weld_op_batch_norm_statistics = {
     .name = "batch_norm_statistics",
     .inputs = {6, 6},
-    .outputs = STATISTICS,
+    .outputs = STATISTICS_OUTPUTS,
     .attributes = WELD_ATTR_EPS | WELD_ATTR_MOMENTUM,
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
-    .mutates = 1 << RUNNING_MEAN | 1 << RUNNING_VAR | 1 << BATCHES,
     .infer = statistics_infer,
-    .cpu = {.run = statistics_run},
+    .cpu = {.run = statistics_run, .move = weld_batch_norm_move},
 };
 
 /* --- Sums of the gradient --- */

@@ -17,7 +17,7 @@ static void take_inputs(const weld_copy *c, const weld_node *node, weld_value **
 }
 
 static void split_forward(weld_copy *c, const weld_node *node) {
-    enum { X, WEIGHT, BATCHES = 5, INPUTS, SCALE = 0, SHIFT, MEAN, RSTD };
+    enum { X, WEIGHT, BATCHES = 5, INPUTS, SCALE = 0, SHIFT, MEAN, RSTD, STATISTICS };
     weld_value *in[INPUTS];
     take_inputs(c, node, in);
     weld_value *x = in[X];
@@ -30,6 +30,7 @@ static void split_forward(weld_copy *c, const weld_node *node) {
         c->map[node->outputs[0]->id] = weld_graph_node(c->to, &weld_op_affine, NULL, affine, 3, 3);
         c->map[node->outputs[1]->id] = v[MEAN];
         c->map[node->outputs[2]->id] = v[RSTD];
+        c->map[node->outputs[3]->id] = v[STATISTICS];
     }
 }
 

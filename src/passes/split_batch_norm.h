@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 
 /* A copy of g, which must have its gradients already (the steps have none). It computes what g
- * computes, within rounding, running statistics included. */
+ * computes, within rounding, statistics of the batch included. */
 weld_status weld_split_batch_norm(const weld_graph *g, weld_graph **out, weld_error *err);
 
 #endif

@@ -245,6 +245,7 @@ weld_status weld_step_run(weld_step *s, double *loss, weld_error *err) {
                          "look at the batch (weld_step_explain finds the first bad value)",
                          (long long)s->updates + 1);
     }
+    weld_train_step_move_statistics(s->step);
     s->runs++;
     if (loss) {
         *loss = found;

@@ -103,6 +103,7 @@ static weld_status build(weld_train_step *s, const weld_train_step_options *o, w
     WELD_TRY(check_statistics(s->graph, err));
     WELD_TRY(o->build_loss(o->loss, s->graph, err));
     WELD_TRY(add_gradients(s, err));
+    WELD_TRY(weld_batch_statistics_outputs(s->graph, err));
     return fuse(s, &o->fuse, err);
 }
 
@@ -150,7 +151,10 @@ static weld_status open_outputs(weld_train_step *s, weld_error *err) {
     weld_session_after_step(s->session, after_step, s);
     s->images = weld_session_input(s->session, "images");
     s->loss = weld_session_output(s->session, "loss");
-    return find_gradients(s, err);
+    WELD_TRY(find_gradients(s, err));
+    WELD_TRY(weld_batch_statistics_create(s->session, &s->statistics, err));
+    s->block = weld_alloc(weld_batch_statistics_count(s->statistics), sizeof *s->block);
+    return s->block ? WELD_OK : weld_fail_memory(err, "training");
 }
 
 static weld_status open_optimizer(weld_train_step *s, const weld_train_step_options *o,
@@ -277,6 +281,8 @@ void weld_train_step_free(weld_train_step *s) {
     if (s) {
         weld_gradient_mean_free(s->lead ? NULL : s->mean);
         weld_optimizer_free(s->lead ? NULL : s->optimizer);
+        weld_batch_statistics_free(s->statistics);
+        weld_free(s->block);
         weld_free(s->gradients);
         weld_session_free(s->session);
         weld_weights_free(s->own_weights);
@@ -310,33 +316,12 @@ double weld_train_step_run(weld_train_step *s, uint64_t number) {
     return loss;
 }
 
-/* --- Why a loss is not finite --- */
-
-static void reset_buffer(const weld_train_step *s, const weld_value *leaf) {
-    weld_tensor buffer;
-    if (leaf && leaf->dtype == WELD_F32 && weld_weights_find(s->weights, leaf->name, &buffer)) {
-        int64_t count = weld_shape_count(&buffer.shape);
-        if (s->kernels->first_not_finite(count, buffer.data) >= 0) {
-            memset(buffer.data, 0, (size_t)count * sizeof(float));
-        }
-    }
-}
-
-/* The failed run has put what was not finite into the running statistics too. They are a
- * consequence: the nodes that update them do not read them. */
-static void reset_buffers(const weld_train_step *s) {
-    for (size_t i = 0; i < s->graph->node_count; i++) {
-        const weld_node *node = s->graph->nodes[i];
-        for (int j = 0; j < node->input_count; j++) {
-            if (node->op->mutates >> j & 1) {
-                reset_buffer(s, node->inputs[j]);
-            }
-        }
-    }
+void weld_train_step_move_statistics(weld_train_step *s) {
+    weld_batch_statistics_copy(s->statistics, s->block);
+    weld_batch_statistics_move(s->statistics, s->block);
 }
 
 weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_error *err) {
-    reset_buffers(s);
     WELD_TRY(weld_session_run_checked(s->session, number, err));
     return weld_fail(err, WELD_ERROR_NUMERIC, "it is finite when it is computed again");
 }

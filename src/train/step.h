@@ -6,6 +6,7 @@
  *     for (...) {
  *         fill step->images.data and target.data
  *         loss = weld_train_step_run(step, number);
+ *         weld_train_step_move_statistics(step);
  *         weld_train_step_update(step, lr);
  *     }
  *     weld_train_step_free(step);
@@ -18,6 +19,7 @@
 #include "optimize/optimizer.h"
 #include "passes/fuse_training.h"
 #include "tasks/loss_options.h"
+#include "train/batch_statistics.h"
 #include "weld/model.h"
 
 typedef struct weld_train_step_options {
@@ -47,12 +49,14 @@ typedef struct weld_train_step {
     const weld_kernels *kernels;
     weld_weights *weights;
     weld_session *session;
-    weld_tensor images;         /* the input [batch, height, width, 3], normalised */
-    weld_tensor loss;           /* the output [1] */
-    size_t loss_step;           /* of the session, after which the loss is known... */
-    double loss_known;          /* ...and weld_clock then, in the latest run */
-    weld_tensor *gradients;     /* of the latest batch, by parameter; data NULL: frozen */
-    weld_gradient_mean *mean;   /* of an update's batches; NULL: an update has one */
+    weld_tensor images;                /* the input [batch, height, width, 3], normalised */
+    weld_tensor loss;                  /* the output [1] */
+    size_t loss_step;                  /* of the session, after which the loss is known... */
+    double loss_known;                 /* ...and weld_clock then, in the latest run */
+    weld_tensor *gradients;            /* of the latest batch, by parameter; data NULL: frozen */
+    weld_batch_statistics *statistics; /* of the latest batch */
+    double *block;                     /* room for those of one */
+    weld_gradient_mean *mean;          /* of an update's batches; NULL: an update has one */
     const weld_tensor *updated; /* by parameter, what the latest update was made with; or NULL */
     weld_optimizer *optimizer;  /* or NULL */
     weld_weights *own_weights;  /* the same, where they were made anew; else NULL */
@@ -86,13 +90,14 @@ weld_tensor weld_train_step_input(const weld_train_step *s, const char *name);
 /* An output of one element that the loss has beside "loss", after a run. */
 double weld_train_step_output(const weld_train_step *s, const char *name);
 
-/* Loss and gradients of the batch in the inputs; number decides what dropout draws. Running
- * statistics move. A loss that is not finite leaves the update's mean as it was. */
+/* Loss and gradients of the batch in the inputs; number decides what dropout draws. A loss that is
+ * not finite leaves the update's mean as it was. The weights are not written to. */
 double weld_train_step_run(weld_train_step *s, uint64_t number);
+/* Move running statistics by those of the latest run: after every run whose loss is finite. */
+void weld_train_step_move_statistics(weld_train_step *s);
 
 /* The same batch again, in inputs that have been filled anew, when its loss was not finite:
- * WELD_ERROR_NUMERIC with the first value that was not. Running statistics that are not finite,
- * which come of the failed run, begin anew. */
+ * WELD_ERROR_NUMERIC with the first value that was not. */
 weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_error *err);
 
 /* Move the weights by the mean of the gradients of all batches since the last update. */

@@ -67,6 +67,7 @@ static weld_status run_batch(weld_trainer *t, int64_t number, sums *s, weld_erro
     if (!isfinite(loss)) {
         return weld_trainer_fail_not_finite(t, number, err);
     }
+    weld_train_step_move_statistics(t->step);
     add_batch_times(&batch, taught, t->step->loss_known, s);
     s->samples += batch.count;
     s->size = t->data.recipe.data.size_count ? batch.height : 0;

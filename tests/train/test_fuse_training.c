@@ -97,6 +97,8 @@ static void compare(const variant *v, weld_dtype dtype, weld_fuse_options fuse, 
     for (uint64_t run = 0; run < 2; run++) {
         weld_train_step_run(a, run);
         weld_train_step_run(b, run);
+        weld_train_step_move_statistics(a);
+        weld_train_step_move_statistics(b);
     }
     same(v->what, "loss", a->loss, b->loss, tolerance);
     ck_assert_uint_eq(a->parameter_count, b->parameter_count);

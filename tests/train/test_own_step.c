@@ -273,16 +273,14 @@ START_TEST(a_loss_that_is_not_finite_is_told_and_explained) {
     ((float *)weld_step_input(s, "images").data)[5] = INFINITY;
     expect_error(weld_step_run(s, NULL, &err), WELD_ERROR_NUMERIC, "update 3");
     expect_error(weld_step_update(s, 1, &err), WELD_ERROR_ARGUMENT, "nothing was run");
-    for (size_t i = 0; i < weld_graph_parameter_count(g); i++) {
-        weld_tensor was, is;
-        const char *name = weld_value_name(weld_graph_parameter(g, i));
-        ck_assert(weld_weights_find(before, name, &was));
-        ck_assert(weld_weights_find(weld_step_weights(s), name, &is));
-        ck_assert_mem_eq(was.data, is.data, weld_tensor_bytes(&was));
-    }
     own_fill(s, 2);
     ((float *)weld_step_input(s, "images").data)[5] = INFINITY;
     expect_error(weld_step_explain(s, &err), WELD_ERROR_NUMERIC, "input images: element 5");
+    for (size_t i = 0; i < weld_weights_count(before); i++) { /* running statistics too */
+        weld_tensor was = weld_weights_tensor(before, i),
+                    is = weld_weights_tensor(weld_step_weights(s), i);
+        ck_assert_mem_eq(was.data, is.data, weld_tensor_bytes(&was));
+    }
     own_fill(s, 2); /* the batch itself is sound */
     expect_error(weld_step_explain(s, &err), WELD_ERROR_NUMERIC,
                  "finite when it is computed again");

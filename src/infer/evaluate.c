@@ -2,12 +2,14 @@
 #include "infer/evaluate.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
+#include "infer/image_records.h"
 #include "infer/model.h"
 
 struct weld_evaluator {
@@ -18,9 +20,22 @@ struct weld_evaluator {
     const weld_dataset *dataset;
     weld_evaluator_options options;
     void *tally;
-    weld_evaluation last;
-    weld_array record; /* of one image */
+    weld_evaluation counted, last; /* so far; in all, of the last run that succeeded */
+    weld_array record;             /* of one image */
+    weld_array *part; /* where records go that are counted elsewhere; NULL: they are counted here */
+    bool lost;        /* there was no memory for one of them */
 };
+
+/* Of the loader. In a part it is told where that is counted, in its place. */
+static void take_bad_image(void *arg, int64_t index, const char *reason) {
+    weld_evaluator *e = arg;
+    if (e->part) {
+        const weld_image_record bad = {index, true, reason, strlen(reason) + 1};
+        e->lost |= !weld_image_records_add(e->part, &bad);
+    } else if (e->options.bad_image) {
+        e->options.bad_image(e->options.arg, index, reason);
+    }
+}
 
 static weld_status open(weld_evaluator *e, const weld_graph *g, weld_weights *w,
                         const weld_preprocessing *preprocessing, weld_error *err) {
@@ -30,8 +45,8 @@ static weld_status open(weld_evaluator *e, const weld_graph *g, weld_weights *w,
                                   .batch_size = o->batch_size,
                                   .annotation = e->task->annotation,
                                   .threads = o->threads,
-                                  .bad_image = o->bad_image,
-                                  .bad_image_arg = o->arg};
+                                  .bad_image = take_bad_image,
+                                  .bad_image_arg = e};
     loader.augmentation.kind = WELD_AUGMENT_NONE;
     /* Weights may change from one evaluation to the next: while training they do. */
     WELD_TRY(weld_output_session(g, w, o->batch_size, o->threads, false, &e->session, err));
@@ -101,61 +116,151 @@ static void soften(weld_evaluator *e) {
     }
 }
 
-/* Adds the images one by one, so that a bad one can be named. */
-static weld_status count_batch(weld_evaluator *e, const weld_batch *batch, weld_error *err) {
-    const weld_task *task = e->task;
+static weld_status count_image(weld_evaluator *e, int64_t index, const void *record, size_t bytes,
+                               weld_error *err) {
+    WELD_TRY(e->task->count(e->tally, index, record, bytes, err));
+    e->counted.images++;
+    return WELD_OK;
+}
+
+/* e->record, which is of an image of the batch. */
+static weld_status take_record(weld_evaluator *e, int64_t i, const weld_batch *batch,
+                               weld_error *err) {
+    const weld_image_record record = {batch->indices[i], false, e->record.data, e->record.count};
+    if (e->part) {
+        return weld_image_records_add(e->part, &record) ? WELD_OK
+                                                        : weld_fail_memory(err, "evaluation");
+    }
+    WELD_TRY(count_image(e, record.index, record.data, record.bytes, err));
+    if (e->options.seen) {
+        e->options.seen(e->options.seen_arg,
+                        &(weld_seen){record.index, record.data, e->outputs, i, batch});
+    }
+    return WELD_OK;
+}
+
+/* Takes the images one by one, so that a bad one can be named. */
+static weld_status take_batch(weld_evaluator *e, const weld_batch *batch, weld_error *err) {
     for (int64_t i = 0; i < batch->count; i++) {
-        const int64_t index = batch->indices[i];
         e->record.count = 0;
-        weld_status status = task->measure(e->tally, e->outputs, i, batch, &e->record, err);
+        weld_status status = e->task->measure(e->tally, e->outputs, i, batch, &e->record, err);
         if (status == WELD_ERROR_NUMERIC) {
             return weld_fail(err, WELD_ERROR_NUMERIC,
                              "%s: the network's output for it is not finite: its weights are not "
                              "usable",
-                             weld_dataset_name(e->dataset, index));
+                             weld_dataset_name(e->dataset, batch->indices[i]));
         }
-        status =
-            status ? status : task->count(e->tally, index, e->record.data, e->record.count, err);
-        if (status) {
-            return status;
+        WELD_TRY(status);
+        WELD_TRY(take_record(e, i, batch, err));
+    }
+    return WELD_OK;
+}
+
+/* The samples before a batch. */
+static int64_t begin_of(const weld_evaluator *e, int64_t batch) {
+    const int64_t begin = batch * e->options.batch_size, count = weld_dataset_count(e->dataset);
+    return begin < count ? begin : count;
+}
+
+static weld_status go_through(weld_evaluator *e, int64_t first, int64_t end, weld_error *err) {
+    const int64_t total = begin_of(e, end) - begin_of(e, first);
+    int64_t done = 0;
+    float *images = weld_session_input(e->session, "images").data;
+    for (int64_t b = first; b < end; b++) {
+        weld_batch batch;
+        WELD_TRY(weld_loader_eval_batch(e->loader, b, images, &batch, err));
+        WELD_TRY(e->lost ? weld_fail_memory(err, "evaluation") : WELD_OK);
+        if (batch.count > 0) {
+            weld_session_run(e->session, 0);
+            soften(e);
+            WELD_TRY(take_batch(e, &batch, err));
         }
-        if (e->options.seen) {
-            e->options.seen(e->options.seen_arg,
-                            &(weld_seen){index, e->record.data, e->outputs, i, batch});
+        e->counted.skipped += batch.bad;
+        done += batch.count + batch.bad;
+        if (e->options.progress && !e->options.progress(e->options.arg, done, total)) {
+            return weld_fail(err, WELD_ERROR_INTERRUPTED, "evaluation: interrupted");
         }
     }
     return WELD_OK;
 }
 
-weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
-    int64_t batches = weld_loader_eval_batches(e->loader), total = weld_dataset_count(e->dataset);
-    float *images = weld_session_input(e->session, "images").data;
-    weld_evaluation done = {.loss = NAN};
-    WELD_TRY(e->task->tally_clear(e->tally, err));
-    for (int64_t b = 0; b < batches; b++) {
-        weld_batch batch;
-        WELD_TRY(weld_loader_eval_batch(e->loader, b, images, &batch, err));
-        if (batch.count > 0) {
-            weld_session_run(e->session, 0);
-            soften(e);
-            WELD_TRY(count_batch(e, &batch, err));
-        }
-        done.images += batch.count;
-        done.skipped += batch.bad;
-        if (e->options.progress &&
-            !e->options.progress(e->options.arg, done.images + done.skipped, total)) {
-            return weld_fail(err, WELD_ERROR_INTERRUPTED, "evaluation: interrupted");
-        }
-    }
-    if (done.images == 0) {
+static weld_status begin(weld_evaluator *e, weld_error *err) {
+    e->counted = (weld_evaluation){.loss = NAN};
+    return e->task->tally_clear(e->tally, err);
+}
+
+static weld_status finish(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
+    const int64_t total = weld_dataset_count(e->dataset);
+    if (e->counted.images == 0) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its %lld %s can be read",
                          weld_dataset_path(e->dataset), (long long)total,
                          weld_plural(total, "image", "images"));
     }
-    e->task->finish(e->tally, &done);
-    *out = e->last = done;
+    e->task->finish(e->tally, &e->counted);
+    *out = e->last = e->counted;
     return WELD_OK;
 }
+
+weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
+    WELD_TRY(begin(e, err));
+    WELD_TRY(go_through(e, 0, weld_evaluator_batches(e), err));
+    return finish(e, out, err);
+}
+
+/* --- In parts --------------------------------------------------------------------------------- */
+
+int64_t weld_evaluator_batches(const weld_evaluator *e) {
+    return weld_loader_eval_batches(e->loader);
+}
+
+weld_status weld_evaluator_measure(weld_evaluator *e, int64_t first, int64_t end,
+                                   weld_array *records, weld_error *err) {
+    e->part = records;
+    const weld_status status = go_through(e, first, end, err);
+    e->part = NULL;
+    e->lost = false;
+    return status;
+}
+
+/* Indices rise, of those that are counted as of those that are bad. */
+static weld_status count_record(weld_evaluator *e, const weld_image_record *r, int64_t last[2],
+                                weld_error *err) {
+    if (r->index <= last[r->bad] || r->index >= weld_dataset_count(e->dataset)) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "evaluation: image %lld of %lld, after %lld, in what came of a part",
+                         (long long)r->index, (long long)weld_dataset_count(e->dataset),
+                         (long long)last[r->bad]);
+    }
+    last[r->bad] = r->index;
+    if (!r->bad) {
+        return count_image(e, r->index, r->data, r->bytes, err);
+    }
+    take_bad_image(e, r->index, r->data);
+    e->counted.skipped++;
+    return WELD_OK;
+}
+
+weld_status weld_evaluator_count(weld_evaluator *e, const weld_array *parts, size_t count,
+                                 weld_evaluation *out, weld_error *err) {
+    int64_t last[2] = {-1, -1};
+    WELD_TRY(begin(e, err));
+    for (size_t i = 0; i < count; i++) {
+        const void *at = parts[i].data;
+        for (size_t left = parts[i].count; left > 0;) {
+            weld_image_record record;
+            WELD_TRY(weld_image_records_next(&at, &left, &record, err));
+            WELD_TRY(count_record(e, &record, last, err));
+        }
+    }
+    if (e->counted.images + e->counted.skipped != weld_dataset_count(e->dataset)) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "evaluation: %lld images of %lld in all parts",
+                         (long long)(e->counted.images + e->counted.skipped),
+                         (long long)weld_dataset_count(e->dataset));
+    }
+    return finish(e, out, err);
+}
+
+/* --- Once more, by chance --------------------------------------------------------------------- */
 
 weld_status weld_evaluator_resample_create(const weld_evaluator *e, void **resample,
                                            weld_error *err) {

@@ -52,6 +52,19 @@ void weld_evaluator_free(weld_evaluator *e);
  * WELD_ERROR_NUMERIC, naming the image. */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
 
+/* A data set in parts, which several evaluators go through, in other processes too, of the same
+ * network with the same batch_size: so many batches... */
+int64_t weld_evaluator_batches(const weld_evaluator *e);
+/* ...of which those from `first` on, before `end`, are measured: what is known of each of their
+ * images is appended to *records, an array of bytes (image_records.h), and nothing is counted or
+ * seen; bad images are told later. Progress is that of the part... */
+weld_status weld_evaluator_measure(weld_evaluator *e, int64_t first, int64_t end,
+                                   weld_array *records, weld_error *err);
+/* ...and counted, the parts in the order of the data set: as weld_evaluator_run, to the bit. Bad
+ * images are told now. WELD_ERROR_FORMAT: they are not all of the data set, or no such records. */
+weld_status weld_evaluator_count(weld_evaluator *e, const weld_array *parts, size_t count,
+                                 weld_evaluation *out, weld_error *err);
+
 /* resample_create of its task, of the last run, which succeeded; the evaluator must outlive it. */
 weld_status weld_evaluator_resample_create(const weld_evaluator *e, void **resample,
                                            weld_error *err);

@@ -94,7 +94,10 @@ static weld_status measure(const void *tally, const weld_tensor *outputs, int64_
 static weld_status count(void *tally, int64_t index, const void *record, size_t bytes,
                          weld_error *err) {
     weld_image_score score;
-    (void)bytes;
+    if (bytes != sizeof score) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "evaluation: an image's score is of %zu bytes",
+                         bytes);
+    }
     memcpy(&score, record, sizeof score);
     return weld_evaluation_details_add(tally, index, &score, err);
 }

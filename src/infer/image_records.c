@@ -1,0 +1,37 @@
+/* Records of images in a row; see image_records.h. Each is a head and its bytes. */
+#include "infer/image_records.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+typedef struct record_head {
+    int64_t index;
+    uint64_t bytes;
+    uint64_t bad;
+} record_head;
+
+bool weld_image_records_add(weld_array *records, const weld_image_record *record) {
+    const record_head head = {record->index, record->bytes, record->bad};
+    return weld_array_append(records, &head, sizeof head) &&
+           weld_array_append(records, record->data, record->bytes);
+}
+
+weld_status weld_image_records_next(const void **records, size_t *left, weld_image_record *out,
+                                    weld_error *err) {
+    const char *at = *records;
+    record_head head = {.bad = 2};
+    if (*left >= sizeof head) {
+        memcpy(&head, at, sizeof head);
+        *left -= sizeof head;
+        at += sizeof head;
+    }
+    const bool ends = head.bad != 1 || (head.bytes && head.bytes <= *left && !at[head.bytes - 1]);
+    if (head.bad > 1 || head.bytes > *left || !ends) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "evaluation: what came of a part is damaged");
+    }
+    *out = (weld_image_record){head.index, head.bad == 1, at, (size_t)head.bytes};
+    *records = at + head.bytes;
+    *left -= (size_t)head.bytes;
+    return WELD_OK;
+}

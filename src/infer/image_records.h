@@ -1,0 +1,26 @@
+/* What an evaluation found, image by image, in a row of bytes: so processes hand the parts of one
+ * that they did to whoever counts. They are of the same program and the same cpus' byte order; all
+ * lengths are checked. */
+#ifndef WELD_INFER_IMAGE_RECORDS_H
+#define WELD_INFER_IMAGE_RECORDS_H
+
+#include <stdint.h>
+
+#include "base/array.h"
+#include "weld/status.h"
+
+typedef struct weld_image_record {
+    int64_t index;    /* in the data set */
+    bool bad;         /* the image could not be read: `data` is the reason, with its ending zero */
+    const void *data; /* else what the task knows of it (weld_task.measure) */
+    size_t bytes;
+} weld_image_record;
+
+/* Append it to an array of bytes; false where memory is short. */
+bool weld_image_records_add(weld_array *records, const weld_image_record *record);
+/* Take the first of *left bytes, of which there are some, off *records; data may stand anywhere.
+ * WELD_ERROR_FORMAT: they are not what add makes. */
+weld_status weld_image_records_next(const void **records, size_t *left, weld_image_record *out,
+                                    weld_error *err);
+
+#endif

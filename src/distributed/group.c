@@ -71,6 +71,12 @@ static const char *say_peer(void *context, int rank, char *text, size_t size) {
     return text;
 }
 
+void weld_group_doing(weld_group *g, const char *what) {
+    if (g) {
+        snprintf(g->doing, sizeof g->doing, "%s", what);
+    }
+}
+
 bool weld_group_broken(const weld_group *g) {
     return g && weld_progress_status(g->progress, NULL) != WELD_OK;
 }

@@ -31,6 +31,9 @@ int weld_group_index_here(const weld_group *g);      /* of this one among them; 
 const char *weld_group_library(const weld_group *g); /* "Open MPI 4.1.4"; NULL: "" */
 /* "rank 2 (node7)" into text; returns text. */
 const char *weld_group_say_where(const weld_group *g, int rank, char *text, size_t size);
+/* What the run is at, "the evaluation": said where somebody waits in a function of this header.
+ * Before it is called, nothing. (Exchanges say "update 812" themselves.) */
+void weld_group_doing(weld_group *g, const char *what);
 /* Whether it has failed, so that nobody hears of it but by what this rank prints itself. */
 bool weld_group_broken(const weld_group *g);
 /* Seconds that this rank has waited for others so far, in all functions of the group and of its

@@ -32,6 +32,7 @@ struct weld_group {
     weld_pending pending;   /* of the call that is being made */
     int next_tag;           /* of exchanges */
     uint32_t calls;
+    char doing[64];
     weld_said *heads; /* by rank */
     /* What is being gathered: this rank's part of it. */
     weld_message saying[2];

@@ -13,7 +13,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-static const double SHORT_SLEEP = 50e-6, LONG_SLEEP = 1e-3, QUIET = 0.1, IDLE_SLEEP = 0.02;
+/* Seconds: the sleep between two looks, the longer one if nothing has moved for the quiet, by
+ * whether somebody waits for it; and with nothing under way. */
+static const double SHORT = 50e-6, LONG_WAITING = 1e-3, LONG_COMPUTING = 5e-3, IDLE = 20e-3,
+                    QUIET_WAITING = 0.1, QUIET_COMPUTING = 5e-3;
 
 struct weld_progress {
     pthread_t thread;
@@ -118,6 +121,7 @@ bool weld_progress_wait_until(weld_progress *p, weld_pending *pending, const cha
     const double begin = weld_clock();
     p->waiting.since = begin;
     snprintf(p->waiting.what, sizeof p->waiting.what, "%s", what);
+    pthread_cond_signal(&p->work);
     while (!p->status && pending->open > 0 && weld_clock() < until) {
         if (until < INFINITY) {
             pthread_cond_timedwait(&p->news, &p->lock, &t);
@@ -141,25 +145,17 @@ weld_status weld_progress_wait(weld_progress *p, weld_pending *pending, const ch
 
 /* --- The thread ------------------------------------------------------------------------------- */
 
-/* The peer of a message that has failed. */
-static weld_status fail_message(const weld_progress *p, const weld_message *m, const char *reason,
-                                weld_error *err) {
-    char who[160];
-    p->o.watch.say(p->o.watch.context, m->peer, who, sizeof who);
-    return weld_fail(err, WELD_ERROR_IO, "%s %s", who, reason);
-}
-
 static weld_status end_message(weld_progress *p, const weld_transport_done *d, weld_error *err) {
     weld_message *m = d->message;
     weld_pending *pending = m->pending; /* m may be gone or under way again after `done` */
     if (d->failed) {
-        return fail_message(p, m, d->reason, err);
+        return weld_message_fail(&p->o.watch, m, d->reason, err);
     }
     if (m->receive && d->bytes != m->bytes) {
         char reason[120];
         snprintf(reason, sizeof reason, "sent %zu bytes where %zu are due: has it another recipe?",
                  d->bytes, m->bytes);
-        return fail_message(p, m, reason, err);
+        return weld_message_fail(&p->o.watch, m, reason, err);
     }
     if (pending) {
         p->open--;
@@ -197,9 +193,7 @@ static weld_status begin_message(weld_progress *p, weld_message *m, weld_error *
         const weld_transport_done d = {.message = m, .bytes = m->bytes};
         return end_message(p, &d, err);
     }
-    weld_error reason = {0};
-    return weld_message_start(&p->transport, m, &reason) ? fail_message(p, m, reason.message, err)
-                                                         : WELD_OK;
+    return weld_message_start(&p->transport, &p->o.watch, m, err);
 }
 
 static weld_status begin_messages(weld_progress *p, weld_message *list, weld_error *err) {
@@ -223,27 +217,41 @@ static void nap(double seconds) {
     nanosleep(&t, NULL);
 }
 
-/* Until there may be something to do. */
-static void rest(weld_progress *p) {
-    if (p->open > 0) {
-        nap(weld_clock() - p->moved < QUIET ? SHORT_SLEEP : LONG_SLEEP);
+static double time_to_sleep(const weld_progress *p, double waits_since) {
+    const bool waits = waits_since > 0;
+    const double quiet = weld_clock() - fmax(p->moved, waits_since);
+    if (p->open == 0) {
+        return IDLE;
+    }
+    if (quiet < (waits ? QUIET_WAITING : QUIET_COMPUTING)) {
+        return SHORT;
+    }
+    return waits ? LONG_WAITING : LONG_COMPUTING;
+}
+
+/* Until there may be something to do, or somebody has posted something or begun to wait. */
+static void rest(weld_progress *p, double waits_since) {
+    const double seconds = time_to_sleep(p, waits_since);
+    if (seconds <= SHORT) {
+        nap(seconds);
         return;
     }
-    const struct timespec until = time_of(weld_clock() + IDLE_SLEEP);
+    const struct timespec until = time_of(weld_clock() + seconds);
     pthread_mutex_lock(&p->lock);
-    if (!p->posted && !p->wish && !p->stopping) {
+    if (!p->posted && !p->wish && !p->stopping && p->waiting.since <= waits_since) {
         pthread_cond_timedwait(&p->work, &p->lock, &until);
     }
     pthread_mutex_unlock(&p->lock);
 }
 
-static weld_status turn(weld_progress *p, bool *stopping, weld_error *err) {
+static weld_status turn(weld_progress *p, bool *stopping, double *waits_since, weld_error *err) {
     char notice[sizeof p->notice];
     pthread_mutex_lock(&p->lock);
     weld_message *list = take_posted(p);
     weld_waiting waiting = p->waiting;
     const weld_status wish = p->wish;
     *stopping = p->stopping;
+    *waits_since = waiting.since;
     pthread_mutex_unlock(&p->lock);
     waiting.receives = p->receives;
     WELD_TRY(wish);
@@ -262,8 +270,9 @@ static weld_status turn(weld_progress *p, bool *stopping, weld_error *err) {
 /* Until it is to stop and nothing is under way, here and on all ranks. */
 static weld_status serve(weld_progress *p, weld_error *err) {
     bool stopping = false, said = false;
+    double waits_since;
     for (;;) {
-        WELD_TRY(turn(p, &stopping, err));
+        WELD_TRY(turn(p, &stopping, &waits_since, err));
         if (stopping && p->open == 0 && !said) {
             weld_watch_end(p->watch);
             said = true;
@@ -271,10 +280,10 @@ static weld_status serve(weld_progress *p, weld_error *err) {
         if (said && weld_watch_ended(p->watch)) {
             return WELD_OK;
         }
-        if (said) {
-            nap(LONG_SLEEP);
+        if (stopping) {
+            nap(LONG_WAITING);
         } else {
-            rest(p);
+            rest(p, waits_since);
         }
     }
 }

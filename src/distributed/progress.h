@@ -2,8 +2,8 @@
  * and closing too.
  *
  * MPI moves nothing between calls, and what computes makes none for minutes. So the thread looks
- * after what is under way each 50 us, or 1 ms if nothing has come for a while, and in between, and
- * when nothing is under way, it sleeps.
+ * after what is under way each 50 us; less often, if nothing has moved for a while; and in between,
+ * and when nothing is under way, it sleeps.
  */
 #ifndef WELD_DISTRIBUTED_PROGRESS_H
 #define WELD_DISTRIBUTED_PROGRESS_H

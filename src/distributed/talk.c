@@ -33,7 +33,7 @@ static void post(weld_group *g, weld_message *m, int peer, bool receive, void *d
 }
 
 static weld_status wait(weld_group *g, weld_error *err) {
-    return weld_progress_wait(g->progress, &g->pending, "", err);
+    return weld_progress_wait(g->progress, &g->pending, g->doing, err);
 }
 
 /* Whether rank `from` does what this one does, which is call number `call`. */
@@ -247,7 +247,7 @@ weld_status weld_group_gather_end(weld_group *g, weld_gathered *all, weld_error 
         return WELD_OK;
     }
     if (g->rank > 0) {
-        return weld_progress_wait(g->progress, &g->said_pending, "", err);
+        return weld_progress_wait(g->progress, &g->said_pending, g->doing, err);
     }
     const weld_status status = receive_all(g, all, err);
     if (status) {

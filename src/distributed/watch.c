@@ -32,9 +32,20 @@ struct weld_watch {
     double asked, noticed; /* weld_clock when it last did so; 0: not while it waits now */
 };
 
-weld_status weld_message_start(const weld_transport *t, weld_message *m, weld_error *err) {
-    return m->receive ? t->receive(t->self, m->peer, m->tag, m->data, m->bytes, m, err)
-                      : t->send(t->self, m->peer, m->tag, m->data, m->bytes, m, err);
+weld_status weld_message_fail(const weld_watch_options *o, const weld_message *m,
+                              const char *reason, weld_error *err) {
+    char who[160];
+    o->say(o->context, m->peer, who, sizeof who);
+    return weld_fail(err, WELD_ERROR_IO, "%s %s", who, reason);
+}
+
+weld_status weld_message_start(const weld_transport *t, const weld_watch_options *o,
+                               weld_message *m, weld_error *err) {
+    weld_error reason = {0};
+    const weld_status status =
+        m->receive ? t->receive(t->self, m->peer, m->tag, m->data, m->bytes, m, &reason)
+                   : t->send(t->self, m->peer, m->tag, m->data, m->bytes, m, &reason);
+    return status ? weld_message_fail(o, m, reason.message, err) : WELD_OK;
 }
 
 /* --- Messages --------------------------------------------------------------------------------- */
@@ -48,7 +59,7 @@ static weld_status say_next(weld_watch *w, peer *p, weld_error *err) {
     p->said = what == &p->ask ? ASK : what == &p->end ? END : w->waits ? WAITS : COMPUTES;
     *what = false;
     p->saying = true;
-    return weld_message_start(w->transport, &p->out, err);
+    return weld_message_start(w->transport, &w->o, &p->out, err);
 }
 
 static weld_status end_saying(weld_message *m, weld_error *err) {
@@ -62,7 +73,6 @@ static weld_status end_saying(weld_message *m, weld_error *err) {
 static weld_status hear(weld_message *m, weld_error *err) {
     weld_watch *w = m->context;
     peer *p = &w->peers[m->peer];
-    char text[160];
     switch (p->heard) {
     case ASK:
         p->answer = true;
@@ -76,10 +86,9 @@ static weld_status hear(weld_message *m, weld_error *err) {
         p->ended = weld_clock();
         return WELD_OK;
     default:
-        return weld_fail(err, WELD_ERROR_IO, "%s sends what has no meaning (%d): another weld?",
-                         w->o.say(w->o.context, m->peer, text, sizeof text), (int)p->heard);
+        return weld_message_fail(&w->o, m, "sends what has no meaning: is it another weld?", err);
     }
-    weld_status status = weld_message_start(w->transport, m, err);
+    weld_status status = weld_message_start(w->transport, &w->o, m, err);
     return status ? status : say_next(w, p, err);
 }
 
@@ -104,7 +113,7 @@ weld_status weld_watch_open(const weld_transport *t, const weld_watch_options *o
             p->in.done = hear;
             p->out.data = &p->said;
             p->out.done = end_saying;
-            status = weld_message_start(t, &p->in, err);
+            status = weld_message_start(t, o, &p->in, err);
         }
     }
     *out = w; /* on errors too: what has begun is under way */
@@ -174,12 +183,10 @@ static bool is_missing(const weld_watch *w, const weld_waiting *waiting, int r, 
     }
     switch (reason) {
     case 0:
-        return w->ends;
-    case 1:
         return !answers(w, p, now);
-    case 2:
+    case 1:
         return wanted && p->answered == COMPUTES;
-    case 3:
+    case 2:
         return p->answered == COMPUTES;
     default:
         return wanted;
@@ -190,9 +197,9 @@ static bool is_missing(const weld_watch *w, const weld_waiting *waiting, int r, 
  * else that this one waits for. -1: there is none. */
 static int find_missing(const weld_watch *w, const weld_waiting *waiting, double now,
                         const char **why) {
-    static const char *const reasons[] = {"it goes on", "it does not answer", "it still computes",
+    static const char *const reasons[] = {"it does not answer", "it still computes",
                                           "it still computes", "it waits itself"};
-    for (int reason = 0; reason < 5; reason++) {
+    for (int reason = 0; reason < 4; reason++) {
         for (int r = 0; r < w->transport->size; r++) {
             if (is_missing(w, waiting, r, reason, now)) {
                 *why = reasons[reason];
@@ -266,7 +273,7 @@ weld_status weld_watch_look(weld_watch *w, const weld_waiting *waiting, char *no
         w->since = waiting->since;
         w->noticed = w->asked = 0;
     }
-    if (!w->waits) {
+    if (!w->waits || w->ends) { /* at the end the others may take their time */
         return WELD_OK;
     }
     const double now = weld_clock(), interval = asking_interval(w);

@@ -27,9 +27,6 @@ struct weld_message {
     weld_message *next;
 };
 
-/* Begin it with a transport. */
-weld_status weld_message_start(const weld_transport *t, weld_message *m, weld_error *err);
-
 enum { WELD_TAG_WATCH, WELD_TAG_GROUP, WELD_TAG_FREE }; /* the last is the first for others */
 
 /* "rank 3 (node2, pid 4711)", as far as it is known, into text; returns text. */
@@ -40,6 +37,13 @@ typedef struct weld_watch_options {
     weld_say_peer *say;
     void *context;
 } weld_watch_options;
+
+/* Begin a message. */
+weld_status weld_message_start(const weld_transport *t, const weld_watch_options *o,
+                               weld_message *m, weld_error *err);
+/* WELD_ERROR_IO: "rank 3 (node2, pid 4711) has gone: ...", with what is to follow upon the name. */
+weld_status weld_message_fail(const weld_watch_options *o, const weld_message *m,
+                              const char *reason, weld_error *err);
 
 /* What a rank waits for. */
 typedef struct weld_waiting {

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "distributed/group_state.h"
+#include "distributed/measure.h"
 #include "ranks.h"
 #include "suite.h"
 
@@ -123,6 +124,67 @@ START_TEST(the_lowest_rank_s_error_is_that_of_all) {
 }
 END_TEST
 
+static void measure(weld_group *g, void *context) {
+    (void)context;
+    weld_error err = {0};
+    weld_group_speed speed;
+    EXPECT(!weld_group_measure(g, 0.1, &speed, &err));
+    EXPECT(speed.latency > 0 && speed.latency < 60);
+    EXPECT(speed.bandwidth > 1 && speed.bandwidth < 1e12);
+    weld_group_speed of_rank_0 = speed;
+    EXPECT(!weld_group_broadcast(g, &of_rank_0, sizeof of_rank_0, &err));
+    EXPECT(!memcmp(&of_rank_0, &speed, sizeof speed));
+}
+
+START_TEST(the_speed_of_messages_is_measured_and_told_to_all) {
+    ck_assert(run_group(&(ranks_options){.size = 3}, measure, NULL));
+}
+END_TEST
+
+/* --- Short memory ----------------------------------------------------------------------------- */
+
+static void open_with_short_memory(const ranks_options *o, socket_ranks *s, void *context) {
+    (void)context;
+    for (long after = 0;; after++) {
+        weld_group *g = NULL;
+        weld_error err = {0};
+        weld_memory_fail_after(after);
+        const weld_status status = ranks_open(o, s, &g, &err);
+        weld_memory_fail_after(-1);
+        weld_group_free(g);
+        if (!status) {
+            EXPECT(after > 4);
+            return;
+        }
+        EXPECT(status == WELD_ERROR_MEMORY && !g);
+    }
+}
+
+START_TEST(short_memory_opens_no_group) {
+    int status;
+    run_ranks(&(ranks_options){.size = 1}, open_with_short_memory, NULL, &status);
+    ck_assert_int_eq(status, 0);
+}
+END_TEST
+
+static void gather_with_short_memory(weld_group *g, void *context) {
+    const int who = *(const int *)context;
+    weld_error err = {0};
+    ranks_meet(2);
+    weld_memory_fail_after(weld_group_rank(g) == who ? 0 : -1);
+    const weld_status status = weld_group_agree(g, WELD_OK, &err);
+    weld_memory_fail_after(-1);
+    EXPECT(status == (weld_group_rank(g) == who ? WELD_ERROR_MEMORY : WELD_ERROR_IO));
+    EXPECT(weld_group_broken(g));
+}
+
+START_TEST(short_memory_of_one_rank_breaks_the_group) {
+    for (int who = 0; who < 2; who++) {
+        ck_assert(run_group(&(ranks_options){.size = 2}, gather_with_short_memory, &who));
+    }
+}
+END_TEST
+
 /* --- Faults ----------------------------------------------------------------------------------- */
 
 /* The error that a rank meets when it waits for all to agree. */
@@ -190,6 +252,7 @@ END_TEST
 static void compute_long(weld_group *g, void *context) {
     (void)context;
     weld_error err = {0};
+    weld_group_doing(g, "the evaluation");
     if (weld_group_rank(g) == 1) {
         usleep(2000000);
     }
@@ -197,7 +260,7 @@ static void compute_long(weld_group *g, void *context) {
     if (weld_group_rank(g) == 0) {
         EXPECT(ranks_notices >= 1);
         EXPECT_TEXT(ranks_notice, "waiting for rank 1 (here, pid ");
-        EXPECT_TEXT(ranks_notice, ": it still computes");
+        EXPECT_TEXT(ranks_notice, " s, the evaluation: it still computes");
         EXPECT(weld_group_waited(g) > 0.3);
     } else {
         EXPECT(ranks_notices == 0);
@@ -339,7 +402,9 @@ END_TEST
 
 RUN_SUITE("distributed/group", ranks_know_each_other_and_their_hosts, what_rank_0_says_all_hear,
           what_all_say_rank_0_hears_in_order, the_lowest_rank_s_error_is_that_of_all,
-          a_rank_that_dies_is_named, a_rank_that_does_not_answer_is_given_up,
+          the_speed_of_messages_is_measured_and_told_to_all, short_memory_opens_no_group,
+          short_memory_of_one_rank_breaks_the_group, a_rank_that_dies_is_named,
+          a_rank_that_does_not_answer_is_given_up,
           a_rank_that_computes_long_is_told_from_one_that_is_gone,
           a_rank_that_ends_before_the_others_is_named, nonsense_of_another_rank_is_an_error,
           ranks_that_do_different_things_notice_it, ranks_that_cannot_reach_each_other_are_named,

@@ -33,6 +33,7 @@ typedef struct epoch {
     int64_t epoch, step;
     double train_loss, val_loss, seconds;
     double scores[WELD_SCORES_MAX], average; /* of the task; of the moving average the first one */
+    double shares[WELD_COUNTS_MAX];          /* of what it counts first, the others */
 } epoch;
 
 typedef struct curves {
@@ -113,6 +114,15 @@ static const char *average_key(const weld_task *task, char key[KEY_SIZE]) {
     return key;
 }
 
+/* NAN where there was nothing to have a share of, as in rows that say nothing of it. */
+static double share(const json_t *row, const weld_task *task, int i) {
+    char of[KEY_SIZE], what[KEY_SIZE];
+    snprintf(of, sizeof of, "train_%s", task->counts[0]);
+    snprintf(what, sizeof what, "train_%s", task->counts[i]);
+    const double all = number(row, of);
+    return all > 0 ? number(row, what) / all : NAN;
+}
+
 static bool add_epoch(curves *c, const json_t *row) {
     char key[KEY_SIZE];
     epoch e = {.epoch = json_integer_value(json_object_get(row, "epoch")),
@@ -124,6 +134,9 @@ static bool add_epoch(curves *c, const json_t *row) {
     const epoch *all = c->epochs.data;
     for (int i = 0; i < c->task->run_scores; i++) {
         e.scores[i] = number(row, c->task->scores[i].key);
+    }
+    for (int i = 1; c->task->counts[0] && c->task->counts[i]; i++) {
+        e.shares[i] = share(row, c->task, i);
     }
     const weld_standing now = {e.scores[0], e.val_loss};
     const epoch *best = c->best < 0 ? NULL : &all[c->best];
@@ -251,6 +264,9 @@ static json_t *epoch_object(const weld_task *task, const epoch *e) {
     json_object_set_new(o, "val_loss", weld_json_number(e->val_loss));
     for (int i = 0; i < task->run_scores; i++) {
         json_object_set_new(o, task->scores[i].key, weld_json_number(e->scores[i]));
+    }
+    for (int i = 1; task->counts[0] && task->counts[i]; i++) {
+        json_object_set_new(o, task->counts[i], weld_json_number(e->shares[i]));
     }
     json_object_set_new(o, average_key(task, key), weld_json_number(e->average));
     return o;

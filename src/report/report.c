@@ -72,6 +72,16 @@ static json_t *scores_of(const weld_task *task) {
     return list;
 }
 
+/* What is counted beside the loss: "missed", of "objects". */
+static json_t *counts_of(const weld_task *task) {
+    json_t *list = json_array();
+    for (int i = 1; task->counts[0] && task->counts[i]; i++) {
+        json_array_append_new(
+            list, json_pack("{s:s, s:s}", "key", task->counts[i], "of", task->counts[0]));
+    }
+    return list;
+}
+
 static weld_status fill_run(const char *folder, limits most, const weld_report_options *options,
                             weld_recipe *recipe, json_t *run, weld_error *err) {
     char path[PATH_MAX], whole[PATH_MAX];
@@ -88,6 +98,7 @@ static weld_status fill_run(const char *folder, limits most, const weld_report_o
     status = status ? status : join(folder, "metrics.jsonl", path, err);
     const weld_task *task = found ? weld_task_of(&recipe->model) : weld_tasks[0];
     json_object_set_new(run, "scores", scores_of(task));
+    json_object_set_new(run, "counts", counts_of(task));
     status = status ? status : weld_report_add_curves(path, task, most.points, run, err);
     status = status ? status : join(folder, "evaluation.json", path, err);
     return status ? status

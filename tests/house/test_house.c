@@ -232,6 +232,7 @@ START_TEST(a_preview_and_a_report_show_it) {
     char *page = read_text(in_base("report.html"));
     ck_assert_ptr_nonnull(strstr(page, "\"label\":\"mean error\""));
     ck_assert_ptr_null(strstr(page, "top1"));
+    ck_assert_ptr_nonnull(strstr(page, "{\"key\":\"squares\",\"of\":\"brightness\"}"));
     free(page);
     tear_down();
 }

@@ -11,12 +11,16 @@ static json_t *new_run(void) {
     return json_pack("{s:[]}", "notes");
 }
 
-static json_t *curves_of(const char *text, int points) {
+static json_t *curves_for(const weld_task *task, const char *text, int points) {
     json_t *r = new_run();
     write_text(in_base("metrics.jsonl"), text);
-    ck_assert_int_eq(
-        weld_report_add_curves(in_base("metrics.jsonl"), weld_tasks[0], points, r, &err), WELD_OK);
+    ck_assert_int_eq(weld_report_add_curves(in_base("metrics.jsonl"), task, points, r, &err),
+                     WELD_OK);
     return r;
+}
+
+static json_t *curves_of(const char *text, int points) {
+    return curves_for(weld_tasks[0], text, points);
 }
 
 static double list_at(json_t *run_object, const char *list, size_t i) {
@@ -60,6 +64,26 @@ START_TEST(curves_of_few_updates_are_the_rows_themselves) {
     ck_assert_double_eq(json_number_value(json_object_get(r, "seconds")), 15);
     ck_assert_double_eq(json_number_value(json_object_get(r, "steps_per_epoch")), 2);
     ck_assert_str_eq(note(r, 0), "");
+    json_decref(r);
+    tear_down();
+}
+END_TEST
+
+START_TEST(what_is_counted_is_shown_as_shares_where_there_is_something) {
+    make_base();
+    json_t *r = curves_for(
+        weld_task_find("detection"),
+        "{\"kind\":\"epoch\",\"epoch\":0,\"step\":2,\"train_loss\":2,\"train_objects\":40,"
+        "\"train_positives\":100,\"train_missed\":10}\n"
+        "{\"kind\":\"epoch\",\"epoch\":1,\"step\":4,\"train_loss\":2,\"train_objects\":0,"
+        "\"train_positives\":0,\"train_missed\":0}\n"
+        "{\"kind\":\"epoch\",\"epoch\":2,\"step\":6,\"train_loss\":2}\n",
+        1000);
+    const json_t *epochs = json_object_get(r, "epochs"), *first = json_array_get(epochs, 0);
+    ck_assert_double_eq(json_number_value(json_object_get(first, "missed")), 0.25);
+    ck_assert_double_eq(json_number_value(json_object_get(first, "positives")), 2.5);
+    ck_assert(json_is_null(json_object_get(json_array_get(epochs, 1), "missed")));
+    ck_assert(json_is_null(json_object_get(json_array_get(epochs, 2), "missed")));
     json_decref(r);
     tear_down();
 }
@@ -380,6 +404,7 @@ START_TEST(a_lack_of_memory_is_an_error_and_leaves_the_old_page) {
 END_TEST
 
 RUN_SUITE("report/report", curves_of_few_updates_are_the_rows_themselves,
+          what_is_counted_is_shown_as_shares_where_there_is_something,
           many_updates_are_thinned_out_to_means_of_neighbours,
           rows_that_cannot_be_read_are_counted_and_left_out,
           recipes_are_held_against_the_defaults_of_their_network,

@@ -29,6 +29,13 @@ function scoreCharts() {
     });
 }
 
+/* What the runs' tasks count beside the loss, as shares. */
+function countCharts() {
+    return unique(runs.flatMap((run) => run.counts), (c) => c.key).map(({ key, of }) =>
+        chart(capital(key) + " / " + of, "in an epoch", [["", ""]],
+            each((run, i) => [epochSeries(run, i, key, { name: key })]), { zero: true }));
+}
+
 function drawCurves() {
     const solid = ["", ""];
     section("Curves", html("div", { class: "cards" },
@@ -37,6 +44,7 @@ function drawCurves() {
             stepSeries(run, i, "loss", { name: "training", smooth: true }),
             epochSeries(run, i, "val_loss", { name: "evaluation", kind: "dashed" })])),
         ...scoreCharts(),
+        ...countCharts(),
         chart("Learning rate", "", [solid], each((run, i) => [stepSeries(run, i, "lr", { name: "rate" })]), { zero: true }),
         chart("Speed", "images a second", [["", "smoothed"], ["faint", "as it was"]], each((run, i) => [
             stepSeries(run, i, "speed", { kind: "faint", loose: true }),

@@ -58,6 +58,16 @@ static bool parse_strides(const char *text, int strides[WELD_MAX_STAGES], int *c
     return false;
 }
 
+static bool is_onnx(const char *path) {
+    const char *ending = strrchr(path, '.');
+    return ending && strcmp(ending, ".onnx") == 0;
+}
+
+/* Images a run where nothing is said of them. */
+static int64_t usual_batch(const weld_model *m, const weld_export_options *o) {
+    return o->any_size || o->features ? 0 : weld_model_task(m)->file_batch;
+}
+
 static void print_onnx(const weld_export_options *o, const weld_model *m,
                        const weld_export_report *r) {
     const weld_preprocessing *p = weld_model_get_preprocessing(m);
@@ -65,7 +75,11 @@ static void print_onnx(const weld_export_options *o, const weld_model *m,
     char text[32];
     printf("%-24s %14d\n%-24s %14d\n", "opset", r->opset, "IR version", r->ir_version);
     snprintf(text, sizeof text, "%lld", (long long)o->batch);
-    printf("%-24s %14s\n", "batch", o->batch ? text : "dynamic");
+    printf("%-24s %14s", "batch", o->batch ? text : "dynamic");
+    if (!o->batch && usual_batch(m, o)) {
+        printf(" (programs may take height and width for dynamic too: Ultralytics does)");
+    }
+    putchar('\n');
     snprintf(text, sizeof text, "%d x %d", p->height, p->width);
     printf("%-24s %14s", "height and width", o->any_size ? "dynamic" : text);
     if (o->any_size && step) {
@@ -77,7 +91,7 @@ static void print_onnx(const weld_export_options *o, const weld_model *m,
 
 static void print_report(const char *path, const weld_export_options *o, const weld_naming *names,
                          const weld_model *m, const weld_export_report *r) {
-    bool onnx = strcmp(strrchr(path, '.'), ".onnx") == 0;
+    const bool onnx = is_onnx(path);
     printf("%s written\n", path);
     printf("%-24s %14s\n", "form", o->form == WELD_EXPORT_TRAINING ? "training" : "merged");
     if (onnx) {
@@ -127,7 +141,7 @@ static void read_options(const cli_call *call, asked *a, weld_export_options *ex
     if (export->names && !weld_naming_is_known(export->names)) {
         cli_usage(call, "--names wants %s, not '%s'", known, export->names);
     }
-    if (!parse_batch(a->batch, &export->batch)) {
+    if (a->batch && !parse_batch(a->batch, &export->batch)) {
         cli_usage(call, "--batch wants dynamic or a whole number from 1, not '%s'", a->batch);
     }
     if (a->size && !parse_size(a->size, &a->input, &export->any_size)) {
@@ -153,7 +167,7 @@ static void read_options(const cli_call *call, asked *a, weld_export_options *ex
 }
 
 weld_status cli_export(cli_call *call, weld_error *err) {
-    asked a = {.form = "merged", .batch = "dynamic"};
+    asked a = {.form = "merged"};
     char known[128], names_help[160];
     weld_export_options export = {0};
     cli_model_options model = {0};
@@ -164,7 +178,8 @@ weld_status cli_export(cli_call *call, weld_error *err) {
          "the file; its ending, .onnx or .safetensors, tells"},
         {"form", 0, CLI_TEXT, &a.form, "FORM", "merged, or of a checkpoint training (merged)"},
         {"names", 0, CLI_TEXT, &export.names, "WHOSE", names_help},
-        {"batch", 0, CLI_TEXT, &a.batch, "N", "ONNX: fixed batch, or dynamic (dynamic)"},
+        {"batch", 0, CLI_TEXT, &a.batch, "N",
+         "ONNX: fixed batch, or dynamic (dynamic; a detector of one size: 1)"},
         {"size", 0, CLI_TEXT, &a.size, "N|HxW",
          "height and width of inputs (the model's); ONNX: or dynamic"},
         {"opset", 0, CLI_COUNT, &export.opset, "N",
@@ -190,6 +205,9 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     weld_export_report report;
     weld_model_data data = {0};
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
+    if (!a.batch && is_onnx(a.out)) {
+        export.batch = usual_batch(m, &export);
+    }
     weld_status status = cli_check_answer_keys(&a.settings, weld_model_task(m), true, err);
     status = status ? status : set_size(m, &a.input, err);
     cli_tell_preparing(call->arguments[0], m);

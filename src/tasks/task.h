@@ -261,6 +261,8 @@ typedef struct weld_task {
     /* --- Files for other programs: the usual layout first, ended by one without an input. NULL:
      * the network's own outputs. */
     const weld_file_layout *layouts;
+    /* Images a run of files of one size where nobody says: 0: any. */
+    int64_t file_batch;
     /* Texts that runtimes of the field read beside weld's own. */
     weld_status (*file_metadata)(const weld_model_file *file, const weld_file_request *request,
                                  weld_metadata *out, weld_error *err);

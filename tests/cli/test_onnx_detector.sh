@@ -28,33 +28,36 @@ works "outputs of it" "$WELD" run yolo11.h5 --input noise_64x96.npy --output Y_6
 says "are told one by one" "^Y_64x96.boxes.npy written: \[2, 126, 4\]"
 says "with their names" "^Y_64x96.scores.npy written: \[2, 126, 80\]"
 
-works "export" "$WELD" export yolo11.h5 --size 64x96 -o rows.onnx
+works "export" "$WELD" export yolo11.h5 --size 64x96 --batch dynamic -o rows.onnx
+prints "whose batch is open, of one size, is said to mislead" "^batch +dynamic .programs may take height"
 prints "has one output" "^outputs +output0$"
 prints "of the operator set of its enlarging" "^opset +11$"
 checks "the checker accepts it" rows.onnx
 finds "rows are boxes and scores" rows rows.onnx 64x96
-works "the same again" "$WELD" export yolo11.h5 --size 64x96 -o again.onnx
+works "the same again" "$WELD" export yolo11.h5 --size 64x96 --batch dynamic -o again.onnx
 same "is the same file" rows.onnx again.onnx
 works "for any size" "$WELD" export yolo11.h5 --size dynamic -o any.onnx
 finds "has the same rows" rows any.onnx 64x96
+works "where nothing is said" "$WELD" export yolo11.h5 --size 64x96 -o one.onnx
+prints "for one image, as the runtimes expect" "^batch +1$"
 works "for two images" "$WELD" export yolo11.h5 --size 64x96 --batch 2 -o two.onnx
 finds "has them too" rows two.onnx 64x96
 
-works "the maps of the head" "$WELD" export yolo11.h5 --size 64x96 --raw -o raw.onnx
+works "the maps of the head" "$WELD" export yolo11.h5 --size 64x96 --raw --batch dynamic -o raw.onnx
 prints "are three" "^outputs +stride8, stride16, stride32$"
 checks "the checker accepts them" raw.onnx
 finds "they come to the same boxes and scores" raw raw.onnx 64x96
 
-works "suppression" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 -o nms.onnx
+works "suppression" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --batch dynamic -o nms.onnx
 checks "the checker accepts it" nms.onnx open
 finds "boxes are those that are to be kept, then zeros" nms nms.onnx 64x96 0.6 0.2 300
-works "of all that there is" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0 --iou 0.6 -o all.onnx
+works "of all that there is" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0 --iou 0.6 --batch dynamic -o all.onnx
 finds "each anchor counts once" nms all.onnx 64x96 0 0.6 300
 works "for any size, of few boxes" "$WELD" export yolo11.h5 --size dynamic --nms --conf 0.6 --iou 0.6 --max-det 5 -o few.onnx
 finds "they are the best" nms few.onnx 64x96 0.6 0.6 5
-works "of all classes alike" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --agnostic -o agnostic.onnx
+works "of all classes alike" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --agnostic --batch dynamic -o agnostic.onnx
 finds "boxes of another class count" nms agnostic.onnx 64x96 0.6 0.2 300 agnostic
-works "in a late operator set" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --opset 20 -o late.onnx
+works "in a late operator set" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --opset 20 --batch dynamic -o late.onnx
 finds "it is the same" nms late.onnx 64x96 0.6 0.2 300
 
 # Names with all that Python's quotes need.
@@ -73,10 +76,22 @@ assert ast.literal_eval(texts["args"])["nms"] is True
 assert (texts["task"], texts["stride"], texts["batch"]) == ("detect", "32", "2")
 assert "date" not in texts
 END
+# Runtimes give rectangles to files that are "dynamic", which those of one size refuse.
+cat > dynamic.py << 'END'
+import ast, onnx
+for name, open_size in ("rows.onnx", False), ("one.onnx", False), ("nms.onnx", False), ("two.onnx", False), ("any.onnx", True):
+    texts = {p.key: p.value for p in onnx.load(name).metadata_props}
+    assert ast.literal_eval(texts["args"])["dynamic"] is open_size, (name, texts["args"])
+# Ultralytics takes the file for dynamic where the output's batch is open, whatever args say.
+first = onnx.load("one.onnx").graph.output[0].type.tensor_type.shape.dim[0]
+assert first.dim_value == 1, first
+END
 if [ -n "$no_checker" ]; then
     skip "runtimes read them" "$no_checker"
+    skip "they are told whether the size of images is open" "$no_checker"
 else
     works "runtimes read them" "$python" literal.py
+    works "they are told whether the size of images is open" "$python" dynamic.py
 fi
 
 run "$WELD" export yolo11.h5 --nms --raw -o no.onnx

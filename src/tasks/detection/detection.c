@@ -91,5 +91,6 @@ const weld_task weld_task_detection = {
     .answer_columns = {"class", "index", "score", "x", "y", "width", "height"},
     .same_answer = weld_detection_same_answer,
     .layouts = weld_detection_layouts,
+    .file_batch = 1, /* programs that read them take what is open there for sizes too */
     .file_metadata = weld_detection_file_metadata,
 };

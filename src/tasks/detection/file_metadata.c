@@ -47,9 +47,10 @@ static void add_arguments(weld_text *t, const weld_file_request *r) {
     weld_detection_answer a;
     memcpy(&a, r->values, sizeof a);
     const bool nms = r->layout->ending != NULL;
+    /* "dynamic": images of any size, which then come as rectangles; nothing of the batch. */
     weld_text_format(t, "{'batch': %lld, 'dynamic': %s, 'half': False, 'nms': %s",
-                     (long long)(r->batch ? r->batch : 1),
-                     r->batch && !r->any_size ? "False" : "True", nms ? "True" : "False");
+                     (long long)(r->batch ? r->batch : 1), r->any_size ? "True" : "False",
+                     nms ? "True" : "False");
     if (nms) {
         weld_text_format(t, ", 'conf': %g, 'iou': %g, 'max_det': %d, 'agnostic_nms': %s", a.conf,
                          a.iou, a.max_det, a.agnostic ? "True" : "False");

@@ -112,13 +112,14 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     return status;
 }
 
-/* Is it asked what another program's results are worth? getopt takes the beginning of a name too.
- */
+/* Is it asked what another program's results are worth? */
 static bool is_of_results(const cli_call *call) {
-    static const char least[] = "--resu";
+    static const char name[] = "--results";
     bool found = false;
     for (int i = 1; i < call->count; i++) {
-        found = found || strncmp(call->arguments[i], least, strlen(least)) == 0;
+        const char *word = call->arguments[i];
+        found =
+            found || (strcspn(word, "=") == strlen(name) && strncmp(word, name, strlen(name)) == 0);
     }
     return found;
 }

@@ -291,6 +291,24 @@ static const cli_option *find_option(const cli_option *options, size_t count, in
     return NULL;
 }
 
+_Noreturn static void point_to_help(const cli_call *call) {
+    fprintf(stderr, "Try 'weld %s --help'.\n", call->command->name);
+    exit(CLI_USAGE);
+}
+
+/* getopt_long takes the beginning of a name for it, so that "--conf" would be "--confusion" where a
+ * command has the one and not the other. */
+static void check_whole(const cli_call *call, const char *name) {
+    const char *last = call->arguments[optind - 1];
+    const char *word = optarg == last ? call->arguments[optind - 2] : last;
+    const size_t length = strcspn(word, "=");
+    if (length != 2 + strlen(name)) {
+        fprintf(stderr, "weld %s: unrecognized option '%.*s': did you mean --%s?\n",
+                call->command->name, (int)length, word, name);
+        point_to_help(call);
+    }
+}
+
 static bool is_output(const cli_option *o) {
     return o->kind == CLI_OUTPUT || o->kind == CLI_OUTPUT_NEEDED;
 }
@@ -373,14 +391,16 @@ void cli_parse(cli_call *call, const cli_option *options, size_t option_count) {
     make_getopt(e.options, e.count, longs, shorts);
     int code;
     while ((code = getopt_long(call->count, call->arguments, shorts, longs, NULL)) != -1) {
+        if (code >= HELP) {
+            check_whole(call, longs[code == HELP ? e.count : (size_t)(code - HELP - 1)].name);
+        }
         if (code == HELP) {
             print_help(call->command, e.options, e.count);
             exit(cli_finish_output(CLI_DONE));
         }
         const cli_option *option = find_option(e.options, e.count, code);
         if (!option) { /* getopt_long has said what is wrong */
-            fprintf(stderr, "Try 'weld %s --help'.\n", call->command->name);
-            exit(CLI_USAGE);
+            point_to_help(call);
         }
         set_option(call, option, optarg);
     }

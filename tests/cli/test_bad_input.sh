@@ -20,6 +20,13 @@ run "$WELD" nonsense
 holds "an unknown command is wrong usage" test "$status" = 2
 run "$WELD" train good.yaml --nonsense
 holds "an unknown option is wrong usage" test "$status" = 2
+# The beginning of an option's name is not the option: --conf is one of predict, --confusion of eval.
+misused "a part of an option's name" "'--conf': did you mean --confusion" "$WELD" eval net.h5 --data photos --conf 0.001
+holds "writes nothing" test ! -e 0.001
+misused "with its value behind =" "'--conf': did you mean --confusion" "$WELD" eval net.h5 --conf=0.001 --data photos
+misused "of a flag" "'--jso': did you mean --json" "$WELD" eval --jso net.h5 --data photos
+misused "of what takes the place of a model" "'--result': did you mean --results" "$WELD" eval --result r.json --data photos
+misused "of --help" "'--hel': did you mean --help" "$WELD" models --hel
 run "$WELD" eval
 holds "a missing argument is wrong usage" test "$status" = 2
 

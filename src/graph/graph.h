@@ -154,6 +154,14 @@ typedef struct weld_linear_form {
     bool is_weight; /* the factor is the weight of a convolution, [c, 1, 1, 1] */
 } weld_linear_form;
 
+/* Inputs of a node that are running averages: `count` of them, of the node's type, from input
+ * `first` on, and behind them, in the place of an i64, how many runs they are of. They are moved by
+ * the node's last output, of WELD_F64, which has their elements in a row: x = (1 - momentum) x +
+ * momentum value. count 0: there are none. Such nodes are run whole. */
+typedef struct weld_running {
+    int first, count;
+} weld_running;
+
 /* How a cpu runs an operator: on memory that it shares with the host, by the kernels of a
  * weld_kernels. */
 typedef struct weld_op_cpu {
@@ -179,10 +187,8 @@ typedef struct weld_op_cpu {
     weld_slicing (*slicing)(const weld_node *node, const weld_tensor *in);
     unsigned sliced, sums;
 
-    /* `run` writes to its outputs alone. What every run of a node moves beside (running statistics,
-     * which are inputs of it) this does, by what a run has made: `values`, the node's last output,
-     * of WELD_F64, or a copy. NULL: nothing moves. Such nodes are run whole. */
-    void (*move)(const weld_run *run, const double *values);
+    /* `run` writes to its outputs alone; what every run of a node moves beside are these. */
+    weld_running running;
 } weld_op_cpu;
 
 /* The gradient of a node, to be built in the graph g: dx[i] for each i where wanted[i], from dy[j],

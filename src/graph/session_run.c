@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "graph/running.h"
 #include "graph/session.h"
 
 static void run_observed(const weld_session *s, size_t position) {
@@ -24,8 +25,8 @@ static void run_node(const weld_session *s, size_t position, uint64_t step) {
         weld_session_prepare(s, position);
         run->node->op->cpu.run(run);
     }
-    if (s->moves && run->node->op->cpu.move) {
-        run->node->op->cpu.move(run, run->out[run->node->output_count - 1].data);
+    if (s->moves) {
+        weld_running_move(run, run->out[run->node->output_count - 1].data);
     }
 }
 

@@ -77,22 +77,6 @@ void weld_batch_norm_channel(const weld_batch_norm_vectors *v, int64_t j, double
     v->statistics[v->c + j] = m2 / (rows > 1 ? rows - 1 : 1);
 }
 
-static void move_one(const weld_tensor *running, double momentum, const double *statistic) {
-    for (int64_t j = 0; j < weld_shape_count(&running->shape); j++) {
-        weld_set(running->dtype, running->data, j,
-                 (1 - momentum) * weld_get(running->dtype, running->data, j) +
-                     momentum * statistic[j]);
-    }
-}
-
-void weld_batch_norm_move(const weld_run *run, const double *statistics) {
-    const double momentum = run->node->attributes.momentum;
-    move_one(&run->in[RUNNING_MEAN], momentum, statistics);
-    move_one(&run->in[RUNNING_VAR], momentum,
-             statistics + weld_shape_count(&run->in[RUNNING_MEAN].shape));
-    ++*(int64_t *)run->in[BATCHES].data;
-}
-
 static void make_affine(const weld_channel_sums *sums) {
     const weld_run *run = sums->run;
     const weld_tensor *in = run->in;
@@ -152,7 +136,10 @@ const weld_op weld_op_batch_norm = {
     .grad = grad,
     .flops = 7, /* moments 5, affine 2 */
     .extra_passes = 1,
-    .cpu = {.inplace = 1 << X, .workspace = workspace, .run = run, .move = weld_batch_norm_move},
+    .cpu = {.inplace = 1 << X,
+            .workspace = workspace,
+            .run = run,
+            .running = {.first = RUNNING_MEAN, .count = 2}},
 };
 
 weld_value *weld_batch_norm(weld_graph *g, weld_value *x, weld_batch_norm_leaves leaves, double eps,

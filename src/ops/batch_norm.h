@@ -19,10 +19,6 @@ typedef struct weld_batch_norm_vectors {
 void weld_batch_norm_channel(const weld_batch_norm_vectors *v, int64_t j, double rows, double mean,
                              double m2);
 
-/* The `move` of both: running = (1 - momentum) running + momentum statistics, and another batch is
- * tracked. */
-void weld_batch_norm_move(const weld_run *run, const double *statistics);
-
 typedef struct weld_batch_norm_grad_vectors {
     weld_dtype dtype;
     const void *weight, *mean, *rstd;

@@ -156,7 +156,7 @@ const weld_op weld_op_batch_norm_statistics = {
     .types = WELD_TYPES_FLOAT,
     .traits = WELD_OP_TRAINING_ONLY | WELD_OP_REDUCES,
     .infer = statistics_infer,
-    .cpu = {.run = statistics_run, .move = weld_batch_norm_move},
+    .cpu = {.run = statistics_run, .running = {.first = RUNNING_MEAN, .count = 2}},
 };
 
 /* --- Sums of the gradient --- */

@@ -366,7 +366,7 @@ static void updated_statistics(const weld_model_config *config, weld_build_mode 
     memset(parts, 0, (WELD_MAX_STAGES + 2) * sizeof *parts);
     for (size_t i = 0; i < g->node_count; i++) {
         const weld_node *node = g->nodes[i];
-        if (node->op->cpu.move) {
+        if (node->op->cpu.running.count) {
             parts[weld_model_place_of(config, node->inputs[3]->name).part]++;
         }
     }

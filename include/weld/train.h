@@ -18,6 +18,7 @@
 #ifndef WELD_TRAIN_H
 #define WELD_TRAIN_H
 
+#include "weld/distributed.h"
 #include "weld/model.h"
 
 #ifdef __cplusplus
@@ -152,7 +153,9 @@ typedef struct weld_train_settings {
                        * those that the recipe says */
     weld_train_callbacks callbacks;
     const char *init_key; /* of init: which of the networks in it, as weld_import_options.key */
-    void *reserved[3];    /* NULL */
+    weld_group *group;    /* of processes that share the run out (weld/distributed.h), each of which
+                           * makes this call: NULL: one process */
+    void *reserved[2];    /* NULL */
 } weld_train_settings;
 
 typedef struct weld_train_result {

@@ -360,6 +360,10 @@ bool weld_dataset_is_csv(const weld_dataset *ds) {
     return ds->root;
 }
 
+uint64_t weld_dataset_contents(const weld_dataset *ds) {
+    return ds->packed ? weld_packed_contents(ds->packed) : 0;
+}
+
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds) {
     return ds->packed ? weld_packed_get_layout(ds->packed) : (weld_packed_layout){0, 0, 0};
 }

@@ -84,6 +84,9 @@ bool weld_dataset_is_csv(const weld_dataset *ds); /* it is a list of images (csv
 /* The layout of raw pixels; all zero where samples are image files. */
 weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 
+/* weld_packed_contents; 0: it is no packed file. */
+uint64_t weld_dataset_contents(const weld_dataset *ds);
+
 /* Reading in two steps, so that the first can be done ahead: the stored bytes of sample i, then
  * pixels of them (scale16: decode.h). Errors name data set and sample. */
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);

@@ -249,6 +249,10 @@ int64_t weld_packed_count(const weld_packed *p) {
     return p->count;
 }
 
+uint64_t weld_packed_contents(const weld_packed *p) {
+    return p->header.checksum;
+}
+
 int weld_packed_class_count(const weld_packed *p) {
     return p->class_count;
 }

@@ -63,6 +63,8 @@ void weld_packed_close(weld_packed *p); /* accepts NULL */
 
 weld_packed_layout weld_packed_get_layout(const weld_packed *p);
 int64_t weld_packed_count(const weld_packed *p);
+/* The same for files of the same samples: it covers the CRC of each. */
+uint64_t weld_packed_contents(const weld_packed *p);
 int weld_packed_class_count(const weld_packed *p);
 const char *weld_packed_class_name(const weld_packed *p, int i);
 const char *weld_packed_name(const weld_packed *p, int64_t i);

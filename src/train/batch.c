@@ -40,7 +40,7 @@ weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch 
     WELD_TRY(
         weld_loader_train_batch(d->loader, epoch, in_epoch, &next, t->step->images.data, out, err));
     d->task->targets_fill(d->targets, out, t->inputs);
-    return weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), err);
+    return d->met_lost ? weld_fail_memory(err, "bad images") : WELD_OK;
 }
 
 weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err) {

@@ -10,6 +10,7 @@
 #include "train/checkpoint.h"
 #include "train/evaluation.h"
 #include "train/events.h"
+#include "train/replicas.h"
 #include "train/say.h"
 #include "train/tell_start.h"
 #include "train/trainer_open.h"
@@ -52,6 +53,35 @@ static void tell_step(weld_trainer *t, const weld_step_metrics *row, int64_t in_
     }
 }
 
+/* --- What is written --- */
+
+static weld_status write_step(weld_trainer *t, const weld_step_metrics *row, weld_error *err) {
+    if (!weld_ranks_writes(t)) {
+        return WELD_OK;
+    }
+    weld_status status = weld_metrics_step(t->record.metrics, row, err);
+    status = status ? status : weld_events_step(t, row, err);
+    return weld_ranks_wrote(t, status, err);
+}
+
+static weld_status write_last(weld_trainer *t, weld_error *err) {
+    WELD_TRY(weld_replicas_check(t, err));
+    return weld_ranks_writes(t) ? weld_ranks_wrote(t, weld_trainer_save_last(t, err), err)
+                                : WELD_OK;
+}
+
+/* After an epoch, whose row is written. */
+static weld_status write_checkpoints(weld_trainer *t, bool best, weld_error *err) {
+    weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;
+    status = status ? status : weld_trainer_save_epoch(t, err);
+    status = status ? status : weld_trainer_save_last(t, err);
+    return status ? status
+                  : weld_run_folder_prune(&t->record.folder, t->state.epoch,
+                                          t->data.recipe.train.keep, err);
+}
+
+/* --- Updates --- */
+
 /* The updates of the epoch that are left; *stopped: the caller wants to end, and last.h5 is
  * written. */
 static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
@@ -60,13 +90,12 @@ static weld_status run_steps(weld_trainer *t, bool *stopped, weld_error *err) {
     while (t->state.position < updates) {
         weld_step_metrics row;
         WELD_TRY(weld_trainer_update(t, &row, err));
-        WELD_TRY(weld_metrics_step(t->record.metrics, &row, err));
-        WELD_TRY(weld_events_step(t, &row, err));
+        WELD_TRY(write_step(t, &row, err));
         tell_step(t, &row, updates);
-        *stopped = weld_train_stop_asked(t->data.settings);
+        *stopped = weld_ranks_stop(t);
         bool due = every > 0 && t->state.step % every == 0 && t->state.position < updates;
         if (*stopped || due) {
-            WELD_TRY(weld_trainer_save_last(t, err));
+            WELD_TRY(write_last(t, err));
         }
         if (*stopped) {
             return WELD_OK;
@@ -87,7 +116,7 @@ static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
     weld_status status = weld_trainer_evaluate(t, err);
     if (status == WELD_ERROR_INTERRUPTED) { /* to be done again when the run is resumed */
         *stopped = true;
-        return weld_trainer_save_last(t, err);
+        return write_last(t, err);
     }
     if (!status) {
         t->clock.evaluation_seconds = weld_clock() - begin;
@@ -189,24 +218,27 @@ static void watch_plateau(weld_trainer *t, double score) {
     s->plateau_reductions = p.reductions;
 }
 
+static weld_status write_epoch(weld_trainer *t, const weld_epoch_metrics *row, weld_error *err) {
+    if (!weld_ranks_writes(t)) {
+        return WELD_OK;
+    }
+    weld_status status = weld_metrics_epoch(t->record.metrics, row, err);
+    return weld_ranks_wrote(t, status ? status : weld_events_epoch(t, row, err), err);
+}
+
 /* The epoch's row, best.h5 if it is that, and the step into the next epoch. A run that is killed
  * between any two lines repeats them all from last.h5. */
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
-    weld_trainer_state *s = &t->state;
     weld_epoch_metrics row = row_of(t, evaluated);
-    WELD_TRY(weld_metrics_epoch(t->record.metrics, &row, err));
-    WELD_TRY(weld_events_epoch(t, &row, err));
+    WELD_TRY(write_epoch(t, &row, err));
     const bool best = evaluated && weld_trainer_judge(t);
     if (evaluated) {
         watch_plateau(t, t->evaluation.last.scores[0]);
     }
     begin_next_epoch(t);
-    weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;
-    status = status ? status : weld_trainer_save_epoch(t, err);
-    status = status ? status : weld_trainer_save_last(t, err);
-    status =
-        status ? status
-               : weld_run_folder_prune(&t->record.folder, s->epoch, t->data.recipe.train.keep, err);
+    WELD_TRY(weld_replicas_check(t, err));
+    const weld_status status =
+        weld_ranks_writes(t) ? weld_ranks_wrote(t, write_checkpoints(t, best, err), err) : WELD_OK;
     tell_evaluation(t, &row, best);
     t->clock.use = weld_threads_used();
     return status;
@@ -229,7 +261,9 @@ static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
             return WELD_OK;
         }
         WELD_TRY(finish_epoch(t, due, err));
-        *stopped = !is_over(t) && weld_train_stop_asked(t->data.settings);
+        bool asked;
+        WELD_TRY(weld_ranks_settle_stop(t, WELD_OK, &asked, err));
+        *stopped = !is_over(t) && asked;
         if (*stopped) {
             return WELD_OK;
         }
@@ -238,26 +272,32 @@ static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
     return WELD_OK;
 }
 
+static void tell_result(const weld_trainer *t, weld_train_result *out) {
+    snprintf(out->out, sizeof out->out, "%s", t->record.folder.path);
+    out->epochs = t->state.epoch;
+    out->step = t->state.step;
+    out->evaluated = t->state.best_epoch >= 0;
+    out->best = weld_task_score(t->data.task, 0, t->state.best_score);
+    out->last = weld_task_score(t->data.task, 0,
+                                t->evaluation.last.images > 0 ? t->evaluation.last.scores[0] : NAN);
+    out->bad_images = weld_bad_images_count(t->data.bad_images);
+    out->seconds = t->state.elapsed_seconds;
+}
+
 weld_status weld_train_run(const weld_train_settings *settings, weld_train_result *result,
                            weld_error *err) {
-    weld_train_settings checked = *settings;
     weld_train_result done = {.interrupted = false};
+    weld_error own;
     weld_trainer t;
+    err = err ? err : &own;
     if (!settings->recipe) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "training: needs a recipe");
     }
-    WELD_TRY(weld_trainer_open(&t, &checked, false, err));
-    weld_status status = weld_trainer_tell_start(&t, err);
+    WELD_TRY(weld_trainer_open(&t, settings, false, err));
+    weld_status status = weld_ranks_settle(&t, weld_trainer_tell_start(&t, err), err);
     status = status ? status : run_epochs(&t, &done.interrupted, err);
-    snprintf(done.out, sizeof done.out, "%s", t.record.folder.path);
-    done.epochs = t.state.epoch;
-    done.step = t.state.step;
-    done.evaluated = t.state.best_epoch >= 0;
-    done.best = weld_task_score(t.data.task, 0, t.state.best_score);
-    done.last = weld_task_score(t.data.task, 0,
-                                t.evaluation.last.images > 0 ? t.evaluation.last.scores[0] : NAN);
-    done.bad_images = weld_bad_images_count(t.data.bad_images);
-    done.seconds = t.state.elapsed_seconds;
+    status = status ? status : weld_ranks_settle(&t, WELD_OK, err);
+    tell_result(&t, &done);
     weld_trainer_close(&t);
     if (result) {
         *result = done;

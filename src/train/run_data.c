@@ -210,12 +210,21 @@ static weld_status tell_beginning(const weld_run_data *d, weld_status status, we
     return status;
 }
 
-weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,
-                               bool train_only, weld_error *err) {
+weld_status weld_run_data_read(weld_run_data *d, const weld_train_settings *settings,
+                               weld_error *err) {
     *d = (weld_run_data){.settings = settings};
     WELD_TRY(read_last(d, err));
     WELD_TRY(read_init(d, err));
-    WELD_TRY(read_recipe(d, err));
+    return read_recipe(d, err);
+}
+
+weld_status weld_run_data_take(weld_run_data *d, const weld_train_settings *settings,
+                               const char *recipe, weld_error *err) {
+    *d = (weld_run_data){.settings = settings};
+    return weld_recipe_parse(settings->recipe, recipe, strlen(recipe), NULL, 0, &d->recipe, err);
+}
+
+weld_status weld_run_data_open_sets(weld_run_data *d, bool train_only, weld_error *err) {
     d->task = weld_task_of(&d->recipe.model);
     weld_status status = open_train(d, err);
     if (!status && !train_only && weld_recipe_evaluates(&d->recipe)) {
@@ -224,16 +233,32 @@ weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *sett
     return status ? tell_beginning(d, status, err) : WELD_OK;
 }
 
+weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,
+                               bool train_only, weld_error *err) {
+    WELD_TRY(weld_run_data_read(d, settings, err));
+    return weld_run_data_open_sets(d, train_only, err);
+}
+
 /* --- Teacher and batches --- */
 
 /* Of the images that are trained on. Each is met again in later epochs: it is named once. */
-static void note_bad_image(void *arg, int64_t index, const char *reason) {
-    weld_run_data *d = arg;
+void weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason) {
     if (weld_bad_images_note(d->bad_images, index, reason)) {
         weld_train_say(d->settings, "skipped: %s (%lld so far; data.max_bad is %lld)", reason,
                        (long long)weld_bad_images_count(d->bad_images),
                        (long long)d->recipe.data.max_bad);
     }
+}
+
+static void meet_bad_image(void *arg, int64_t index, const char *reason) {
+    weld_run_data *d = arg;
+    weld_met_image met = {.index = index};
+    if (!d->met) {
+        weld_run_data_count_bad(d, index, reason);
+        return;
+    }
+    snprintf(met.reason, sizeof met.reason, "%s", reason);
+    d->met_lost |= !weld_array_append(d->met, &met, 1);
 }
 
 static weld_status batching_of(const weld_run_data *d, weld_batching *out, weld_error *err) {
@@ -331,7 +356,7 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
         .sampling = (weld_balance)d->recipe.data.sampling,
         .annotation = d->task->annotation,
         .threads = d->settings->threads,
-        .bad_image = note_bad_image,
+        .bad_image = meet_bad_image,
         .bad_image_arg = d};
     WELD_TRY(weld_bad_images_create(d->recipe.data.max_bad, &d->bad_images, err));
     WELD_TRY(weld_loader_create(d->train, &options, &d->loader, err));

@@ -5,6 +5,7 @@
 #ifndef WELD_TRAIN_RUN_DATA_H
 #define WELD_TRAIN_RUN_DATA_H
 
+#include "base/array.h"
 #include "data/bad_images.h"
 #include "data/loader.h"
 #include "data/split.h"
@@ -13,6 +14,12 @@
 #include "tasks/task.h"
 #include "teach/distillation.h"
 #include "weld/train.h"
+
+/* A bad image that a batch met. */
+typedef struct weld_met_image {
+    int64_t index;
+    char reason[WELD_ERROR_MESSAGE_SIZE];
+} weld_met_image;
 
 typedef struct weld_run_data {
     const weld_train_settings *settings;
@@ -28,6 +35,9 @@ typedef struct weld_run_data {
     weld_distillation *distillation; /* NULL: none */
     weld_loader *loader;             /* of the batches that are trained on */
     weld_bad_images *bad_images;     /* of train, met in this run */
+    weld_array *met;                 /* weld_met_image: where bad images go that batches meet, to be
+                                      * counted by weld_run_data_count_bad; NULL: counted at once */
+    bool met_lost;                   /* memory was too short for one of these */
     void *targets;                   /* of the task: what a step learns of a batch */
 } weld_run_data;
 
@@ -37,12 +47,23 @@ typedef struct weld_run_data {
  * errors too. */
 weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,
                                bool train_only, weld_error *err);
+/* The same in two steps: the file and the recipe, which other processes may have by its text alone;
+ * and the data sets. */
+weld_status weld_run_data_read(weld_run_data *d, const weld_train_settings *settings,
+                               weld_error *err);
+weld_status weld_run_data_take(weld_run_data *d, const weld_train_settings *settings,
+                               const char *recipe, weld_error *err);
+weld_status weld_run_data_open_sets(weld_run_data *d, bool train_only, weld_error *err);
 /* The teacher, if there is one; it may decide how images are augmented. Before the loader. */
 weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err);
 /* What makes the batches, and targets of them. Errors: also an update that is more than an epoch.
  */
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err);
 void weld_run_data_close(weld_run_data *d);
+
+/* Count a bad image of train, and say so where it is new. Whether there are too many of them,
+ * weld_bad_images_check says. */
+void weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason);
 
 /* Room for the inputs that the task fills, where no step has it; NULL for those that there are not.
  */

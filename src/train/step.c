@@ -144,6 +144,9 @@ static void after_step(void *context, size_t step) {
     if (step == s->loss_step) {
         s->loss_known = weld_clock();
     }
+    if (s->after_step) {
+        s->after_step(s->after_step_context, step);
+    }
 }
 
 static weld_status open_outputs(weld_train_step *s, weld_error *err) {
@@ -296,6 +299,15 @@ weld_tensor weld_train_step_input(const weld_train_step *s, const char *name) {
     return weld_session_input(s->session, name);
 }
 
+size_t weld_train_step_ready(const weld_train_step *s, size_t parameter) {
+    char name[GRADIENT_NAME_SIZE];
+    return s->rates[parameter].trained
+               ? weld_session_step_of(
+                     s->session,
+                     weld_graph_output(s->graph, gradient_name(s->graph, parameter, name)))
+               : 0;
+}
+
 static double number_of(const weld_tensor *t) {
     return t->dtype == WELD_F64 ? *(const double *)t->data : (double)*(const float *)t->data;
 }
@@ -328,9 +340,13 @@ weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_er
 
 /* --- Updates --- */
 
+void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients, double lr) {
+    s->updated = gradients;
+    weld_optimizer_step(s->optimizer, gradients, lr);
+}
+
 void weld_train_step_update(weld_train_step *s, double lr) {
-    s->updated = s->mean ? weld_gradient_mean_take(s->mean) : s->gradients;
-    weld_optimizer_step(s->optimizer, s->updated, lr);
+    weld_train_step_update_by(s, s->mean ? weld_gradient_mean_take(s->mean) : s->gradients, lr);
 }
 
 void weld_train_step_noise(weld_tensor images) {

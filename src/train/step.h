@@ -60,6 +60,9 @@ typedef struct weld_train_step {
     const weld_tensor *updated; /* by parameter, what the latest update was made with; or NULL */
     weld_optimizer *optimizer;  /* or NULL */
     weld_weights *own_weights;  /* the same, where they were made anew; else NULL */
+    weld_session_step_function
+        after_step;                     /* to be set by whoever wants to be called after each... */
+    void *after_step_context;           /* ...step of the session, likewise; else NULL */
     const struct weld_train_step *lead; /* whose mean and optimizer it uses; NULL: its own */
 } weld_train_step;
 
@@ -90,6 +93,9 @@ weld_tensor weld_train_step_input(const weld_train_step *s, const char *name);
 /* An output of one element that the loss has beside "loss", after a run. */
 double weld_train_step_output(const weld_train_step *s, const char *name);
 
+/* After which step of the session the gradient of a parameter is ready; 0: it is frozen. */
+size_t weld_train_step_ready(const weld_train_step *s, size_t parameter);
+
 /* Loss and gradients of the batch in the inputs; number decides what dropout draws. A loss that is
  * not finite leaves the update's mean as it was. The weights are not written to. */
 double weld_train_step_run(weld_train_step *s, uint64_t number);
@@ -100,8 +106,11 @@ void weld_train_step_move_statistics(weld_train_step *s);
  * WELD_ERROR_NUMERIC with the first value that was not. */
 weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_error *err);
 
-/* Move the weights by the mean of the gradients of all batches since the last update. */
+/* Move the weights by the mean of the gradients of all batches since the last update... */
 void weld_train_step_update(weld_train_step *s, double lr);
+/* ...or by others, which stay until the next update: those of batches that were added up elsewhere.
+ */
+void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients, double lr);
 
 /* Normal noise, the same in every call: images for a trial. */
 void weld_train_step_noise(weld_tensor images);

@@ -43,13 +43,13 @@ size_t weld_trainer_arena_bytes(const weld_trainer *t) {
 }
 
 weld_train_memory weld_trainer_memory(const weld_trainer *t) {
-    return (weld_train_memory){
-        .activations = weld_trainer_arena_bytes(t),
-        .weights = bytes_of(t->weights),
-        .optimizer = bytes_of(weld_optimizer_first_moments(t->step->optimizer)) +
-                     bytes_of(weld_optimizer_second_moments(t->step->optimizer)),
-        .average = bytes_of(t->ema),
-        .accumulated = t->step->mean ? weld_gradient_mean_bytes(t->step->mean) : 0};
+    return (weld_train_memory){.activations = weld_trainer_arena_bytes(t),
+                               .weights = bytes_of(t->weights),
+                               .optimizer =
+                                   bytes_of(weld_optimizer_first_moments(t->step->optimizer)) +
+                                   bytes_of(weld_optimizer_second_moments(t->step->optimizer)),
+                               .average = bytes_of(t->ema),
+                               .accumulated = weld_sums_bytes(t->sums)};
 }
 
 static int64_t count_trained(const weld_train_group *groups, size_t count) {

@@ -8,9 +8,11 @@
 #include "optimize/schedule.h"
 #include "train/estimate.h"
 #include "train/metrics.h"
+#include "train/ranks.h"
 #include "train/run_data.h"
 #include "train/run_folder.h"
 #include "train/step.h"
+#include "train/sums.h"
 #include "train/tensorboard.h"
 
 /* Of an average that starts from new weights, with running variances of 1, a percent is enough to
@@ -43,6 +45,8 @@ typedef struct weld_run_clock {
 } weld_run_clock;
 
 typedef struct weld_trainer {
+    weld_train_settings settings; /* with callbacks of `ranks` */
+    weld_ranks ranks;
     weld_run_data data;
     char *recipe_text;
     char *init;            /* the file that training started from, at first; NULL: none */
@@ -51,6 +55,7 @@ typedef struct weld_trainer {
     weld_weights *ema;                      /* their moving average; NULL: none */
     weld_train_step *steps[WELD_SIZES_MAX]; /* by the loader's shapes */
     weld_train_step *step;                  /* that of the latest batch */
+    weld_sums *sums;                        /* of the groups of an update */
     float *inputs[WELD_OUTPUTS_MAX];        /* of the step, by the task's numbers */
     weld_tensor teacher;                    /* another one; data NULL: none */
     weld_schedule schedule;

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "distributed/exchange.h"
 #include "formats/file.h"
 #include "recipe/duration.h"
 #include "train/auto_precision.h"
@@ -15,73 +16,16 @@
 #include "train/evaluation.h"
 #include "train/events.h"
 #include "train/load_init.h"
+#include "train/open_steps.h"
 #include "train/pace.h"
 #include "train/say.h"
+#include "train/start_ranks.h"
 
 /* What train.time is measured with: so much of it, up to so many seconds. */
 static const double MEASURED_PART = 0.01, MEASURED_MOST = 20;
 
 /* A run, all of it but what it writes, and that to be measured and thrown away. */
 typedef enum open_as { OPEN_TO_RUN, OPEN_DRY, OPEN_ON_TRIAL } open_as;
-
-/* --- The step --- */
-
-/* But for the batch, the optimizer and the loss's options. */
-static weld_train_step_options step_options(const weld_run_data *d) {
-    const weld_recipe *r = &d->recipe;
-    return (weld_train_step_options){.height = r->data.preprocessing.height,
-                                     .width = r->data.preprocessing.width,
-                                     .build_loss = d->task->build_loss,
-                                     .drop_path = r->chance.drop_path,
-                                     .dropout = r->chance.dropout,
-                                     .bn_eval = r->train.bn_eval,
-                                     .rates = {.frozen = weld_recipe_frozen_parts(r),
-                                               .head_scale = r->optimizer.head_lr_scale,
-                                               .layer_decay = r->optimizer.layer_decay},
-                                     .dtype = WELD_F32,
-                                     .fuse = {.off = !r->train.fuse},
-                                     .precision = (weld_precision)r->train.precision,
-                                     .threads = d->settings->threads};
-}
-
-static weld_optimizer_options optimizer_options(const weld_trainer *t) {
-    const weld_recipe *r = &t->data.recipe;
-    return (weld_optimizer_options){.method = (weld_method)r->optimizer.name,
-                                    .beta1 = r->optimizer.betas[0],
-                                    .beta2 = r->optimizer.betas[1],
-                                    .eps = r->optimizer.eps,
-                                    .alpha = r->optimizer.alpha,
-                                    .momentum = r->optimizer.momentum,
-                                    .nesterov = r->optimizer.nesterov,
-                                    .weight_decay = r->optimizer.weight_decay,
-                                    .decay_on = (weld_decay_on)r->optimizer.decay_on,
-                                    .clip = r->optimizer.clip,
-                                    .clip_mode = (weld_clip_mode)r->optimizer.clip_mode,
-                                    .ema = t->ema,
-                                    .ema_decay = r->train.ema_decay,
-                                    .ema_warmup = r->train.ema_warmup == WELD_RECIPE_WARMUP_ON};
-}
-
-/* One for each size of images. */
-static weld_status open_steps(weld_trainer *t, weld_error *err) {
-    const weld_recipe *r = &t->data.recipe;
-    const weld_loss_options loss = weld_run_data_loss(&t->data);
-    weld_optimizer_options optimizer = optimizer_options(t);
-    weld_train_step_options options = step_options(&t->data);
-    options.loss = &loss;
-    options.seed = (uint64_t)r->train.seed;
-    options.optimizer = &optimizer;
-    options.accumulate = r->train.accumulate;
-    int count;
-    const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &count);
-    const weld_status status =
-        weld_train_steps_create(&r->model, &options, shapes, count, t->weights, t->steps, err);
-    if (status) {
-        return r->data.size_count ? weld_fail_context(err, status, "data.sizes") : status;
-    }
-    weld_trainer_take_step(t, 0);
-    return WELD_OK;
-}
 
 /* --- Precision --- */
 
@@ -117,7 +61,7 @@ static weld_status choose_precision(weld_trainer *t, weld_error *err) {
         return precision_of_start(t, err);
     }
     const weld_loss_options loss = weld_run_data_loss(&t->data);
-    weld_train_step_options options = step_options(&t->data);
+    weld_train_step_options options = weld_trainer_step_options(&t->data);
     options.batch = r->train.batch_size;
     options.loss = &loss;
     weld_precision_trial trial;
@@ -146,6 +90,12 @@ typedef struct pace {
     double end;   /* ...and of the only one, where that is at the end */
 } pace;
 
+/* What the rank that has most to do has of an update. */
+static double largest_share(const weld_trainer *t) {
+    const int64_t groups = t->data.recipe.train.accumulate;
+    return (double)weld_share_of(groups, weld_group_size(t->ranks.group), 0).count / (double)groups;
+}
+
 static weld_status measure_pace(const weld_trainer *t, double budget, pace *out, weld_error *err) {
     const int64_t every = t->data.recipe.train.eval_every;
     weld_train_settings settings = *t->data.settings;
@@ -156,12 +106,15 @@ static weld_status measure_pace(const weld_trainer *t, double budget, pace *out,
     }
     trial->record.folder.lock = -1;
     settings.resume = false;
+    settings.group = NULL;
     settings.callbacks = (weld_train_callbacks){.context = settings.callbacks.context,
                                                 .stop = settings.callbacks.stop};
     weld_status status = open(trial, &settings, OPEN_ON_TRIAL, err);
     status = status ? status
                     : weld_trainer_measure(trial, fmin(MEASURED_PART * budget, MEASURED_MOST),
                                            &plan, err);
+    plan.step_seconds *= largest_share(t);
+    plan.evaluation_seconds /= weld_group_size(t->ranks.group);
     *out = (pace){.end = every ? 0 : plan.evaluation_seconds};
     if (!status) {
         out->epoch = plan.step_seconds * trial->schedule.steps_per_epoch +
@@ -310,10 +263,16 @@ static weld_status start_state(weld_trainer *t, weld_error *err) {
                : WELD_OK;
 }
 
-static weld_status open_network(weld_trainer *t, weld_error *err) {
-    WELD_TRY(weld_trainer_build_evaluation(t, err));
-    WELD_TRY(start_state(t, err));
-    WELD_TRY(open_steps(t, err));
+/* As rank 0 has them; the values come later. */
+static weld_status follow_state(weld_trainer *t, weld_error *err) {
+    const uint64_t seed = (uint64_t)t->data.recipe.train.seed;
+    WELD_TRY(weld_graph_init_weights(t->evaluation.graph, seed, &t->weights, err));
+    return t->data.recipe.train.ema_decay > 0 ? weld_weights_clone(t->weights, &t->ema, err)
+                                              : WELD_OK;
+}
+
+static weld_status open_runs(weld_trainer *t, weld_error *err) {
+    WELD_TRY(weld_trainer_open_steps(t, err));
     WELD_TRY(weld_trainer_open_evaluators(t, err));
     if (t->data.resumes) {
         WELD_TRY(weld_trainer_load_moments(t, err));
@@ -357,9 +316,19 @@ static weld_status open_files(weld_trainer *t, weld_error *err) {
 
 /* --- All of it --- */
 
-static weld_status open(weld_trainer *t, const weld_train_settings *settings, open_as as,
-                        weld_error *err) {
-    WELD_TRY(weld_run_data_open(&t->data, settings, false, err));
+static weld_status open_batches(weld_trainer *t, weld_error *err) {
+    WELD_TRY(weld_run_data_open_teacher(&t->data, err));
+    WELD_TRY(weld_run_data_open_loader(&t->data, err));
+    make_schedule(t);
+    return WELD_OK;
+}
+
+/* What one process does, or rank 0 for all: everything that is decided, up to the weights. */
+static weld_status decide(weld_trainer *t, const weld_train_settings *settings, open_as as,
+                          weld_error *err) {
+    WELD_TRY(weld_run_data_read(&t->data, settings, err));
+    WELD_TRY(weld_start_share(t, err));
+    WELD_TRY(weld_run_data_open_sets(&t->data, false, err));
     if (as == OPEN_TO_RUN) {
         WELD_TRY(open_folder(t, err));
     }
@@ -367,21 +336,46 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, op
     if (as != OPEN_ON_TRIAL) {
         WELD_TRY(fit_to_time(t, err));
     }
-    WELD_TRY(weld_run_data_open_teacher(&t->data, err));
-    WELD_TRY(weld_run_data_open_loader(&t->data, err));
-    t->share = (weld_groups){0, t->data.recipe.train.accumulate};
-    make_schedule(t);
+    WELD_TRY(open_batches(t, err));
     WELD_TRY(choose_average(t, err));
     WELD_TRY(weld_recipe_text(&t->data.recipe, &t->recipe_text, err));
-    WELD_TRY(open_network(t, err));
+    WELD_TRY(weld_trainer_build_evaluation(t, err));
+    return start_state(t, err);
+}
+
+/* What other ranks do, by the recipe that came of it. */
+static weld_status follow(weld_trainer *t, const weld_train_settings *settings, weld_error *err) {
+    WELD_TRY(weld_run_data_take(&t->data, settings, t->recipe_text, err));
+    WELD_TRY(weld_start_share(t, err));
+    WELD_TRY(weld_run_data_open_sets(&t->data, false, err));
+    WELD_TRY(open_batches(t, err));
+    WELD_TRY(weld_trainer_build_evaluation(t, err));
+    return follow_state(t, err);
+}
+
+/* All ranks come through each line with the same status. */
+static weld_status open(weld_trainer *t, const weld_train_settings *settings, open_as as,
+                        weld_error *err) {
+    const bool leads = weld_group_rank(settings->group) == 0;
+    t->data.settings = settings;
+    WELD_TRY(weld_ranks_settle(t, leads ? decide(t, settings, as, err) : WELD_OK, err));
+    WELD_TRY(weld_start_tell_recipe(t, err));
+    WELD_TRY(weld_ranks_settle(t, leads ? WELD_OK : follow(t, settings, err), err));
+    WELD_TRY(weld_start_compare_data(t, err));
+    WELD_TRY(weld_start_send_weights(t, err));
+    WELD_TRY(weld_ranks_settle(t, open_runs(t, err), err));
+    WELD_TRY(weld_start_send_moments(t, err));
+    WELD_TRY(weld_start_compare_batch(t, err));
     say_extension(t);
-    return as == OPEN_TO_RUN ? open_files(t, err) : WELD_OK;
+    return weld_ranks_settle(t, leads && as == OPEN_TO_RUN ? open_files(t, err) : WELD_OK, err);
 }
 
 weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settings, bool dry,
                               weld_error *err) {
-    *t = (weld_trainer){.record.folder.lock = -1};
-    weld_status status = open(t, settings, dry ? OPEN_DRY : OPEN_TO_RUN, err);
+    *t = (weld_trainer){.record.folder.lock = -1, .settings = *settings};
+    weld_ranks_begin(&t->ranks, &t->settings);
+    weld_status status = open(t, &t->settings, dry ? OPEN_DRY : OPEN_TO_RUN, err);
+    weld_ranks_opened(&t->ranks);
     if (status) {
         weld_trainer_close(t);
     }
@@ -392,6 +386,7 @@ void weld_trainer_close(weld_trainer *t) {
     weld_tensorboard_free(t->record.events);
     weld_metrics_close(t->record.metrics);
     weld_trainer_close_evaluation(t);
+    weld_sums_free(t->sums);
     for (int i = WELD_SIZES_MAX - 1; i >= 0; i--) {
         weld_train_step_free(t->steps[i]);
     }

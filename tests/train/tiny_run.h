@@ -96,6 +96,7 @@ typedef struct run_options {
     const char *recipe;     /* likewise; NULL: tiny.yaml */
     int extend;             /* epochs; 0: not */
     const char *init_key;
+    weld_group *group;
 } run_options;
 
 typedef struct watcher {
@@ -160,6 +161,7 @@ static inline weld_status run(run_options o) {
     s.resume = o.resume;
     s.extend = o.extend;
     s.init_key = o.init_key;
+    s.group = o.group;
     s.threads = o.threads ? o.threads : 1; /* quick on a busy machine */
     s.init = o.init ? init : NULL;
     s.callbacks = (weld_train_callbacks){.context = &seen,

@@ -1,0 +1,235 @@
+/* Do all ranks have the same data, and compute the same of them? See start_ranks.h. */
+#include <stdio.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "recipe/pixel_keys.h"
+#include "train/batch.h"
+#include "train/start_ranks.h"
+
+enum { WHERE_SIZE = 96 };
+
+/* --- What a rank has --- */
+
+typedef struct of_set {
+    int64_t images;
+    char samples[17];  /* names and classes: weld_samples_identity */
+    uint64_t contents; /* of a packed file */
+} of_set;
+
+typedef struct facts {
+    char version[32];
+    char kernels[64]; /* of fp32 and of bf16 */
+    uint64_t classes; /* their names */
+    of_set train, val;
+    char teacher[80]; /* what is learned from beside the labels */
+} facts;
+
+static of_set facts_of_set(const weld_trainer *t, const weld_dataset *ds) {
+    of_set s = {.images = 0};
+    if (ds) {
+        s.images = weld_dataset_count(ds);
+        s.contents = weld_dataset_contents(ds);
+        weld_samples_identity(&t->data.recipe, ds, s.samples);
+    }
+    return s;
+}
+
+static weld_status find_facts(const weld_trainer *t, facts *f, weld_error *err) {
+    const weld_run_data *d = &t->data;
+    const weld_kernels *fp32, *bf16;
+    WELD_TRY(weld_kernels_select(WELD_F32, NULL, &fp32, err));
+    WELD_TRY(weld_kernels_select(WELD_BF16, NULL, &bf16, err));
+    *f = (facts){.train = facts_of_set(t, d->train), .val = facts_of_set(t, d->val)};
+    snprintf(f->version, sizeof f->version, "%s", weld_version());
+    snprintf(f->kernels, sizeof f->kernels, "%s, %s in bf16", fp32->name, bf16->name);
+    for (int i = 0; i < d->recipe.model.num_classes; i++) {
+        f->classes = XXH3_64bits_withSeed(d->class_names[i], strlen(d->class_names[i]), f->classes);
+    }
+    if (d->distillation) {
+        snprintf(f->teacher, sizeof f->teacher, "%s", weld_distillation_identity(d->distillation));
+    }
+    return WELD_OK;
+}
+
+/* --- What differs --- */
+
+static weld_status compare_sets(const char *where, const weld_dataset *ds, const of_set *a,
+                                const of_set *b, weld_error *err) {
+    if (a->images != b->images) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: %s has %lld images, rank 0's %lld: give all hosts the same data",
+                         where, weld_dataset_path(ds), (long long)a->images, (long long)b->images);
+    }
+    if (strcmp(a->samples, b->samples) != 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: %s has as many images as rank 0's, but others by name or class: give "
+                         "all hosts the same data",
+                         where, weld_dataset_path(ds));
+    }
+    return a->contents == b->contents
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: %s is another packed file than rank 0's: copy the same to all "
+                           "hosts",
+                           where, weld_dataset_path(ds));
+}
+
+static weld_status compare_facts(const weld_trainer *t, const char *where, const facts *a,
+                                 const facts *b, weld_error *err) {
+    if (strcmp(a->version, b->version) != 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: runs weld %s, rank 0 runs %s: install the same on all hosts", where,
+                         a->version, b->version);
+    }
+    if (strcmp(a->kernels, b->kernels) != 0) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: computes by %s, rank 0 by %s, which has other bits: make all use "
+                         "what each cpu has: mpirun -x WELD_ISA=avx2",
+                         where, a->kernels, b->kernels);
+    }
+    WELD_TRY(compare_sets(where, t->data.train, &a->train, &b->train, err));
+    WELD_TRY(t->data.val ? compare_sets(where, t->data.val, &a->val, &b->val, err) : WELD_OK);
+    if (a->classes != b->classes) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: the classes of %s have other names than rank 0's: give all hosts the "
+                         "same data",
+                         where, weld_dataset_path(t->data.train));
+    }
+    return strcmp(a->teacher, b->teacher) == 0
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: learns from %.40s, rank 0 from %.40s (%.200s): copy the same to "
+                           "all hosts",
+                           where, a->teacher, b->teacher,
+                           weld_distillation_text(t->data.distillation));
+}
+
+static weld_status compare_all_facts(const weld_trainer *t, const weld_gathered *all,
+                                     weld_error *err) {
+    char where[WHERE_SIZE];
+    facts first, f;
+    for (int rank = 0; rank < all->count; rank++) {
+        weld_group_say_where(t->ranks.group, rank, where, sizeof where);
+        if (all->bytes[rank] != sizeof f) {
+            return weld_fail(err, WELD_ERROR_FORMAT, "%s: runs another weld than rank 0", where);
+        }
+        memcpy(&f, all->data[rank], sizeof f);
+        first = rank ? first : f;
+        WELD_TRY(compare_facts(t, where, &f, &first, err));
+    }
+    return WELD_OK;
+}
+
+weld_status weld_start_compare_data(weld_trainer *t, weld_error *err) {
+    weld_gathered all = {0};
+    facts mine;
+    if (!t->ranks.group) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_ranks_settle(t, find_facts(t, &mine, err), err));
+    WELD_TRY(weld_group_gather(t->ranks.group, &mine, sizeof mine, &all, err));
+    const weld_status status = compare_all_facts(t, &all, err);
+    weld_gathered_free(&all);
+    return weld_ranks_settle(t, status, err);
+}
+
+/* --- What it computes --- */
+
+/* Hashes of the first batch and of what comes of it; the gradients' are the last. */
+enum { OF_PIXELS, OF_LOSS, OF_TEACHER, OF_INPUTS, OF_GRADIENTS = OF_INPUTS + WELD_OUTPUTS_MAX };
+
+static uint64_t hash_of(const weld_tensor *x) {
+    return x->data ? XXH3_64bits(x->data, weld_tensor_bytes(x)) : 0;
+}
+
+static weld_status compute(weld_trainer *t, uint64_t *hashes, weld_error *err) {
+    weld_array met = {.element = sizeof(weld_met_image)};
+    weld_batch batch;
+    t->data.met = &met; /* the update will meet them again, and count them */
+    weld_status status = weld_trainer_load_batch(t, 0, &batch, err);
+    status = status ? status : weld_trainer_ask_teacher(t, &batch, err);
+    t->data.met = NULL;
+    weld_array_free(&met);
+    WELD_TRY(status);
+    const weld_train_step *s = t->step;
+    hashes[OF_PIXELS] = hash_of(&s->images);
+    hashes[OF_TEACHER] = hash_of(&t->teacher);
+    for (int i = 0; t->data.task->inputs[i]; i++) {
+        const weld_tensor x = weld_train_step_input(s, t->data.task->inputs[i]);
+        hashes[OF_INPUTS + i] = hash_of(&x);
+    }
+    weld_session_run(s->session, weld_trainer_run_number(t, 0));
+    hashes[OF_LOSS] = hash_of(&s->loss);
+    for (size_t i = 0; i < s->parameter_count; i++) {
+        hashes[OF_GRADIENTS + i] = hash_of(&s->gradients[i]);
+    }
+    return WELD_OK;
+}
+
+static weld_status fail_other(const weld_trainer *t, const char *where, size_t what,
+                              weld_error *err) {
+    char text[300] = "other targets";
+    if (what == OF_PIXELS) {
+        snprintf(text, sizeof text, "other pixels");
+    } else if (what == OF_LOSS) {
+        snprintf(text, sizeof text, "another loss");
+    } else if (what == OF_TEACHER) {
+        snprintf(text, sizeof text, "another answer of the teacher");
+    } else if (what >= OF_GRADIENTS) {
+        snprintf(text, sizeof text, "another gradient of %.200s",
+                 weld_value_name(weld_graph_parameter(t->step->graph, what - OF_GRADIENTS)));
+    }
+    return weld_fail(
+        err, WELD_ERROR_ARGUMENT, "%s: makes %s of the first batch than rank 0: %s", where, text,
+        what == OF_PIXELS ? "its files have other contents, or its libraries decode them otherwise"
+                          : "its cpu or its libraries are of another kind, or its memory is bad");
+}
+
+/* What is made first is told first. */
+static weld_status compare_hashes(const weld_trainer *t, const weld_gathered *all, size_t count,
+                                  weld_error *err) {
+    static const size_t order[] = {OF_PIXELS,     OF_INPUTS,  OF_INPUTS + 1, OF_INPUTS + 2,
+                                   OF_INPUTS + 3, OF_TEACHER, OF_LOSS};
+    char where[WHERE_SIZE];
+    for (int rank = 1; rank < all->count; rank++) {
+        const uint64_t *first = all->data[0], *its = all->data[rank];
+        weld_group_say_where(t->ranks.group, rank, where, sizeof where);
+        if (all->bytes[rank] != count * sizeof *its) {
+            return weld_fail(err, WELD_ERROR_FORMAT, "%s: trains another network than rank 0",
+                             where);
+        }
+        for (size_t i = 0; i < count; i++) {
+            const size_t at = i < OF_GRADIENTS ? order[i] : i;
+            if (memcmp(&first[at], &its[at], sizeof *its) != 0) {
+                return fail_other(t, where, at, err);
+            }
+        }
+    }
+    return WELD_OK;
+}
+
+static bool has_update(const weld_trainer *t) {
+    return t->state.epoch < weld_schedule_epochs(&t->schedule) &&
+           t->state.position < weld_loader_train_updates(t->data.loader, (uint32_t)t->state.epoch);
+}
+
+weld_status weld_start_compare_batch(weld_trainer *t, weld_error *err) {
+    const size_t count = OF_GRADIENTS + t->step->parameter_count;
+    weld_gathered all = {0};
+    if (!t->ranks.group || !has_update(t)) {
+        return WELD_OK;
+    }
+    uint64_t *hashes = weld_alloc(count, sizeof *hashes);
+    weld_status status = hashes ? compute(t, hashes, err) : weld_fail_memory(err, "first batch");
+    status = weld_ranks_settle(t, status, err);
+    status = status ? status
+                    : weld_group_gather(t->ranks.group, hashes, count * sizeof *hashes, &all, err);
+    weld_free(hashes);
+    WELD_TRY(status);
+    status = compare_hashes(t, &all, count, err);
+    weld_gathered_free(&all);
+    return weld_ranks_settle(t, status, err);
+}

@@ -1,0 +1,102 @@
+/* The verdict on an update; see verdict.h. */
+#include "train/verdict.h"
+
+#include "base/error.h"
+#include "train/replicas.h"
+
+weld_status weld_verdict_begin(weld_trainer *t, const weld_update_record *mine, weld_gathered *all,
+                               weld_error *err) {
+    weld_array bytes = {.element = 1};
+    weld_status status = weld_update_record_pack(mine, &bytes, err);
+    status = status ? status
+                    : weld_group_gather_begin(t->ranks.group, bytes.data, bytes.count, all, err);
+    weld_array_free(&bytes);
+    return status;
+}
+
+/* A failure that a rank has by itself, and one process would not have. */
+static void fail_at(const weld_trainer *t, int rank, const weld_error *err, weld_verdict *v) {
+    char where[96];
+    v->err = *err;
+    if (rank > 0) {
+        weld_fail_context(&v->err, err->status, "%s",
+                          weld_group_say_where(t->ranks.group, rank, where, sizeof where));
+    }
+}
+
+static void add_group(const weld_group_result *group, weld_verdict *v) {
+    v->samples += group->samples;
+    v->size = group->size;
+    v->loss += group->loss * (double)group->samples;
+    for (int i = 0; i < WELD_LOSS_PARTS_MAX; i++) {
+        v->parts[i] += group->parts[i] * (double)group->samples;
+    }
+    for (int i = 0; i < WELD_COUNTS_MAX; i++) {
+        v->counts[i] += group->counts[i];
+    }
+}
+
+/* In the order in which one process would meet what there is to fail of. */
+static void judge_group(weld_trainer *t, int rank, weld_update_record *said,
+                        const weld_group_result *group, weld_verdict *v) {
+    weld_run_data *d = &t->data;
+    if (!group->loaded) {
+        fail_at(t, rank, &said->err, v);
+    } else if (weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), &v->err)) {
+        return;
+    } else if (group->diagnosed) {
+        weld_trainer_fail_not_finite(t, &said->why, weld_text_get(&said->story), &v->err);
+    } else if (group->status) {
+        fail_at(t, rank, &said->err, v);
+    } else {
+        add_group(group, v);
+    }
+}
+
+static void judge_rank(weld_trainer *t, int rank, weld_update_record *said, weld_verdict *v) {
+    const weld_group_result *groups = said->groups.data;
+    const weld_met_image *bad = said->bad.data;
+    size_t counted = 0;
+    v->stop |= said->stop;
+    for (size_t i = 0; i < said->groups.count && !v->err.status; i++) {
+        for (int64_t k = 0; k < groups[i].bad && counted < said->bad.count; k++, counted++) {
+            weld_run_data_count_bad(&t->data, bad[counted].index, bad[counted].reason);
+        }
+        judge_group(t, rank, said, &groups[i], v);
+    }
+    if (said->err.status && !v->err.status) { /* of none of its groups */
+        fail_at(t, rank, &said->err, v);
+    }
+}
+
+static weld_status judge(weld_trainer *t, const weld_gathered *all, weld_verdict *out,
+                         weld_error *err) {
+    weld_status status = WELD_OK;
+    uint64_t state = 0;
+    *out = (weld_verdict){.stop = false};
+    for (int rank = 0; rank < all->count && !status; rank++) {
+        weld_update_record said;
+        status = weld_update_record_read(all->data[rank], all->bytes[rank], &said, err);
+        if (!status && !out->err.status) {
+            state = rank ? state : said.state;
+            judge_rank(t, rank, &said, out);
+            if (said.state != state && !out->err.status) {
+                weld_replicas_fail(t, rank, &out->err);
+            }
+        }
+        weld_update_record_free(&said);
+    }
+    return status;
+}
+
+weld_status weld_verdict_end(weld_trainer *t, weld_gathered *all, weld_verdict *out,
+                             weld_error *err) {
+    weld_status status = weld_group_gather_end(t->ranks.group, all, err);
+    if (!status && weld_group_rank(t->ranks.group) == 0) {
+        status = judge(t, all, out, err);
+    }
+    status = status ? status : weld_group_broadcast(t->ranks.group, out, sizeof *out, err);
+    return status            ? status
+           : out->err.status ? weld_fail(err, out->err.status, "%s", out->err.message)
+                             : WELD_OK;
+}

@@ -36,11 +36,7 @@ weld_status weld_coco_fault(weld_coco_lists *r, weld_box_fault kind, uint64_t pl
 
 /* null is as if it was not there. */
 static bool is_there(weld_scan *s) {
-    if (weld_scan_peek(s) != WELD_SCAN_WORD) {
-        return true;
-    }
-    weld_scan_skip(s);
-    return false;
+    return !weld_scan_null(s);
 }
 
 /* --- Images and categories --- */
@@ -120,7 +116,7 @@ typedef struct annotation {
     weld_box box;
     weld_coco_origin from;
     weld_coco_id id;
-    bool has_image, has_category, has_box, has_area, has_id;
+    bool has_image, has_category, has_box, has_area, has_id, odd_crowd;
     uint64_t shape; /* where its segmentation is; 0: it has none */
 } annotation;
 
@@ -156,7 +152,9 @@ static void read_member(weld_scan *s, const char *key, annotation *a) {
         a->has_area = is_there(s);
         a->box.area = a->has_area ? weld_scan_number(s) : 0;
     } else if (strcmp(key, "iscrowd") == 0) {
-        a->box.flags = is_there(s) && weld_scan_flag(s) ? WELD_BOX_CROWD : 0;
+        bool is_crowd = false;
+        a->odd_crowd = is_there(s) && !weld_scan_flag(s, &is_crowd);
+        a->box.flags = is_crowd ? WELD_BOX_CROWD : 0;
     } else if (strcmp(key, "id") == 0 && weld_scan_peek(s) == WELD_SCAN_NUMBER) {
         a->id.id = weld_scan_int(s);
         a->has_id = true;
@@ -181,6 +179,7 @@ static const char *what_lacks(const annotation *a) {
            : !a->has_category ? "an annotation without category_id"
            : !a->has_box      ? "an annotation with neither a bbox nor a segmentation that has one"
            : !weld_box_is_sound(&a->box) ? "a bbox or area that is not finite, or beyond 1e9"
+           : a->odd_crowd                ? "an iscrowd that is none of 0, 1, true and false"
                                          : NULL;
 }
 

@@ -200,6 +200,10 @@ static weld_status take_object(reading *r, const weld_voc_object *o, const char 
     if (!weld_box_is_sound(&box)) {
         return fault(r, WELD_BOX_BAD_VALUE, path, o->line, "a corner that is no number of pixels");
     }
+    if (o->odd_difficult) {
+        return fault(r, WELD_BOX_BAD_VALUE, path, o->line,
+                     "an object whose difficult is none of 0, 1, true and false");
+    }
     return weld_array_append(&r->store->boxes, &box, 1) && weld_array_append(&r->own, &name, 1) &&
                    (!r->options->found || weld_array_append(&r->store->places, &o->line, 1))
                ? WELD_OK

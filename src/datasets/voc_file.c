@@ -85,6 +85,13 @@ static double number(const char *text) {
     return end > text && !*end && isfinite(value) ? value : NAN;
 }
 
+/* An empty text is as if it was not there. */
+static void read_difficult(const char *text, weld_voc_object *o) {
+    const double value = number(text);
+    o->difficult = value == 1 || weld_strcasecmp(text, "true") == 0;
+    o->odd_difficult = *text && !o->difficult && value != 0 && weld_strcasecmp(text, "false") != 0;
+}
+
 static void keep(parsing *p, const char *text, size_t *at, bool *has) {
     if (*has || !*text) {
         return;
@@ -102,7 +109,7 @@ static void end_of_object_member(parsing *p, const char *text) {
     if (p->depth == 3 && is_in(p, 3, "name")) {
         keep(p, text, &o->name, &o->has_name);
     } else if (p->depth == 3 && is_in(p, 3, "difficult")) {
-        o->difficult = number(text) > 0;
+        read_difficult(text, o);
     }
     for (int i = 0; p->depth == 4 && is_in(p, 3, "bndbox") && i < 4; i++) {
         if (is_in(p, 4, corners[i])) {

@@ -11,7 +11,7 @@ typedef struct weld_voc_object {
     uint64_t line;     /* where it begins */
     size_t name;       /* where its class begins in `texts`; has_name: it has one */
     double corners[4]; /* xmin, ymin, xmax, ymax, as they stand there */
-    bool has_name, has_corner[4], difficult;
+    bool has_name, has_corner[4], difficult, odd_difficult; /* odd: it says neither yes nor no */
 } weld_voc_object;
 
 /* Start with WELD_VOC_FILE; may be used again. */

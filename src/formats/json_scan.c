@@ -98,8 +98,10 @@ void weld_scan_skip(weld_scan *s) {
         skip_string(s);
         break;
     case WELD_SCAN_NUMBER:
+        weld_scan_number(s);
+        break;
     case WELD_SCAN_WORD:
-        weld_scan_flag(s);
+        weld_scan_word(s);
         break;
     default:
         weld_scan_expected(s, "a value");

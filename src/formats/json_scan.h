@@ -54,8 +54,10 @@ double weld_scan_number(weld_scan *s);
 int64_t weld_scan_int(weld_scan *s);
 /* UTF-8 without zero bytes; overwritten by the next call of it and of weld_scan_key. */
 const char *weld_scan_string(weld_scan *s);
-/* true, false, or a number that is not 0. */
-bool weld_scan_flag(weld_scan *s);
+/* Takes null where that is next, else nothing; whether it was. */
+bool weld_scan_null(weld_scan *s);
+/* Takes any value; false: it is none of true, false, 1 and 0. */
+bool weld_scan_flag(weld_scan *s, bool *out);
 /* Any value. Within it brackets and strings are looked at, and nothing else. */
 void weld_scan_skip(weld_scan *s);
 /* Nothing but white space may follow. */

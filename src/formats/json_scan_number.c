@@ -116,6 +116,23 @@ static char take_word(weld_scan *s) {
     return 0;
 }
 
-bool weld_scan_flag(weld_scan *s) {
-    return weld_scan_peek(s) == WELD_SCAN_NUMBER ? weld_scan_number(s) != 0 : take_word(s) == 't';
+void weld_scan_word(weld_scan *s) {
+    take_word(s);
+}
+
+bool weld_scan_null(weld_scan *s) {
+    return weld_scan_past_space(s) == 'n' && take_word(s);
+}
+
+bool weld_scan_flag(weld_scan *s, bool *out) {
+    const weld_scan_kind kind = weld_scan_peek(s);
+    double value = kind == WELD_SCAN_NUMBER ? weld_scan_number(s) : -1;
+    if (kind == WELD_SCAN_WORD) {
+        const char word = take_word(s);
+        value = word == 't' ? 1 : word == 'f' ? 0 : -1;
+    } else if (kind != WELD_SCAN_NUMBER) {
+        weld_scan_skip(s);
+    }
+    *out = value == 1;
+    return value == 0 || value == 1;
 }

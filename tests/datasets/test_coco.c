@@ -134,8 +134,40 @@ START_TEST(what_nobody_can_know_is_an_error_with_its_place) {
     expect_refused("{\"image_id\": 4, \"category_id\": 2}", "neither a bbox nor a segmentation");
     expect_refused("{\"category_id\": 2, \"bbox\": [1, 2, 3, 4]}", "without image_id");
     expect_refused("{\"image_id\": 4, \"category_id\": 2.5}", "a whole number is expected");
+    expect_refused("{\"image_id\": 4, \"category_id\": true}", "a number is expected");
+    expect_refused("{\"image_id\": 4, \"category_id\": 2, \"bbox\": [1, 2, 3, 4], \"area\": true}",
+                   "a number is expected");
     expect_refused("{\"image_id\": 4,", "a text in quotes is expected, not ']'");
     expect_refused("1", "an object, {...}, is expected");
+}
+END_TEST
+
+#define CROWD(text)                                                                                \
+    "{\"image_id\": 4, \"category_id\": 2, \"bbox\": [1, 2, 3, 4], \"iscrowd\": " text "}"
+
+START_TEST(a_crowd_is_one_where_that_is_said) {
+    static const struct {
+        const char *annotation;
+        uint32_t flags;
+    } cases[] = {{CROWD("true"), WELD_BOX_CROWD},
+                 {CROWD("1.0"), WELD_BOX_CROWD},
+                 {CROWD("false"), 0},
+                 {CROWD("0"), 0},
+                 {CROWD("null"), 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_folder f = make_set(cases[i].annotation);
+        weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
+        ck_assert_uint_eq(box_of(ds, 0, 0).flags, cases[i].flags);
+        weld_dataset_free(ds);
+        test_folder_remove(f);
+    }
+    static const char *const odd[] = {CROWD("2"),   CROWD("-5"),       CROWD("1e-320"),
+                                      CROWD("NaN"), CROWD("Infinity"), CROWD("\"1\""),
+                                      CROWD("[1]")};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        expect_refused(odd[i], ": an iscrowd that is none of 0, 1, true and false");
+    }
+    expect_suspicion(CROWD("0") "," CROWD("2"), ": an iscrowd that is none of 0, 1,");
 }
 END_TEST
 
@@ -334,8 +366,8 @@ END_TEST
 
 RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
           the_order_of_lists_does_not_matter, numbers_that_mean_something_else_are_suspected,
-          a_missing_box_is_that_of_the_shape, what_nobody_can_know_is_an_error_with_its_place,
-          faults_are_told_and_the_rest_is_read,
+          a_crowd_is_one_where_that_is_said, a_missing_box_is_that_of_the_shape,
+          what_nobody_can_know_is_an_error_with_its_place, faults_are_told_and_the_rest_is_read,
           an_image_that_is_listed_twice_is_told_with_its_place,
           a_file_of_two_images_is_told_with_the_place_of_the_later,
           images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,

@@ -90,6 +90,25 @@ START_TEST(a_thing_that_is_difficult_once_and_then_not_is_found) {
 }
 END_TEST
 
+#define DIFFICULT(text)                                                                            \
+    OBJECT("cat", CORNERS("1", "1", "9", "9"), "<difficult>" text "</difficult>")
+
+START_TEST(what_is_difficult_is_so_where_that_is_said) {
+    test_folder f = make_set(DIFFICULT("true") DIFFICULT("True") DIFFICULT(" 1 ") DIFFICULT("0")
+                                 DIFFICULT("FALSE") DIFFICULT(""));
+    weld_dataset *ds = open_dataset(f.path);
+    for (int k = 0; k < 6; k++) {
+        ck_assert_uint_eq(box_of(ds, 0, k).flags & WELD_BOX_IGNORE, k < 3 ? WELD_BOX_IGNORE : 0);
+    }
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    static const char *const odd[] = {DIFFICULT("2"), DIFFICULT("-1"), DIFFICULT("yes")};
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        expect_refused(odd[i], "a.xml:3: an object whose difficult is none of 0, 1, true and");
+    }
+}
+END_TEST
+
 /* A file that was copied for another image names the first one still. */
 START_TEST(the_image_that_is_called_as_the_file_comes_before_the_one_it_names) {
     test_folder f =
@@ -204,6 +223,7 @@ END_TEST
 RUN_SUITE("data/voc", corners_count_from_one_and_are_within_the_box,
           lists_make_parts_which_share_their_classes,
           a_thing_that_is_difficult_once_and_then_not_is_found,
+          what_is_difficult_is_so_where_that_is_said,
           the_image_that_is_called_as_the_file_comes_before_the_one_it_names,
           an_image_of_two_files_is_an_error_that_names_them, files_may_be_beside_the_images,
           what_nobody_can_know_is_an_error_with_its_line, faults_are_told_and_the_rest_is_read,

@@ -168,7 +168,8 @@ START_TEST(values_across_the_parts_of_a_file_are_whole) {
             ck_assert_str_eq(weld_scan_key(s), "k\xc3\xa9y");
             ck_assert_double_eq(weld_scan_number(s), -127.5);
             ck_assert_str_eq(weld_scan_key(s), "b");
-            ck_assert(weld_scan_flag(s));
+            bool flag = false;
+            ck_assert(weld_scan_flag(s, &flag) && flag);
             ck_assert_ptr_null(weld_scan_key(s));
         }
         ck_assert(weld_scan_element(s));
@@ -184,7 +185,29 @@ START_TEST(values_across_the_parts_of_a_file_are_whole) {
 }
 END_TEST
 
+START_TEST(a_flag_is_what_it_says_or_none) {
+    test_folder f = test_folder_create();
+    static const char json[] = "[true, 1, 1.0, false, 0, null, 2, -1, NaN, \"1\", [1], {}]";
+    enum { VALUES = 12, TRUE = 3, FLAGS = 5 };
+    weld_error err;
+    test_write_file(test_path(&f, "a.json"), json, sizeof json - 1);
+    weld_scan *s;
+    ck_assert_int_eq(weld_scan_open(test_path(&f, "a.json"), &s, &err), WELD_OK);
+    weld_scan_list(s);
+    for (int i = 0; i < VALUES; i++) {
+        bool flag = i >= TRUE;
+        ck_assert(weld_scan_element(s));
+        ck_assert_int_eq(weld_scan_flag(s, &flag), i < FLAGS);
+        ck_assert_int_eq(flag, i < TRUE);
+    }
+    ck_assert(!weld_scan_element(s));
+    ck_assert_int_eq(weld_scan_status(s), WELD_OK);
+    weld_scan_close(s);
+    test_folder_remove(f);
+}
+END_TEST
+
 RUN_SUITE("formats/json_scan", strings_are_taken_as_what_their_escapes_say,
           strings_that_are_no_text_are_refused, numbers_are_the_nearest_doubles,
           what_is_no_number_is_refused, what_is_skipped_may_be_deep_but_not_without_end,
-          values_across_the_parts_of_a_file_are_whole)
+          a_flag_is_what_it_says_or_none, values_across_the_parts_of_a_file_are_whole)

@@ -182,12 +182,15 @@ static void close_all(void *self) {
     free(m);
 }
 
-/* "Open MPI v4.1.4": what comes before the first comma or line's end. */
+/* "Open MPI v4.1.4", "MPICH Version: 4.0.2": what comes before the first comma or line's end. */
 static void name_library(char *name, size_t size) {
     char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
     int length;
     MPI_Get_library_version(text, &length);
     text[strcspn(text, ",\n")] = '\0';
+    for (char *tab = text; (tab = strchr(tab, '\t'));) {
+        *tab = ' ';
+    }
     snprintf(name, size, "%.*s", (int)size - 1, text);
 }
 

@@ -28,7 +28,9 @@ struct weld_watch {
     weld_watch_options o;
     peer *peers; /* by rank; the own one is not used */
     bool waits, ends;
-    double since;          /* as it waited when it was last looked at */
+    double looked;         /* weld_clock of the latest look */
+    double since;          /* as it waited then, without the time when this process did not run */
+    double began;          /* the same with it */
     double asked, noticed; /* weld_clock when it last did so; 0: not while it waits now */
 };
 
@@ -149,6 +151,22 @@ bool weld_watch_ended(const weld_watch *w) {
 
 /* --- Waiting ---------------------------------------------------------------------------------- */
 
+/* A process that was stopped, and goes on, has not waited meanwhile. */
+static void pass_over_gap(weld_watch *w, double now) {
+    const double gap = now - w->looked;
+    if (w->looked > 0 && gap > 1) {
+        w->since += gap;
+        w->asked += w->asked > 0 ? gap : 0;
+        w->noticed += w->noticed > 0 ? gap : 0;
+        for (int r = 0; r < w->transport->size; r++) {
+            peer *p = &w->peers[r];
+            p->heard_at += p->heard_at > 0 ? gap : 0;
+            p->ended += p->ended > 0 ? gap : 0;
+        }
+    }
+    w->looked = now;
+}
+
 /* How often others are asked: several times until something is said. */
 static double asking_interval(const weld_watch *w) {
     const double t =
@@ -234,7 +252,7 @@ static const char *say_waiting(const weld_watch *w, const weld_waiting *waiting,
     char who[160];
     snprintf(text, size, "waiting for %s since %ld s%s%s: %s",
              missing < 0 ? "the others" : w->o.say(w->o.context, missing, who, sizeof who),
-             (long)(now - waiting->since), waiting->what[0] ? ", " : "", waiting->what, why);
+             (long)(now - w->since), waiting->what[0] ? ", " : "", waiting->what, why);
     return text;
 }
 
@@ -243,8 +261,8 @@ static const char *say_waiting(const weld_watch *w, const weld_waiting *waiting,
 static weld_status look_at_clock(weld_watch *w, const weld_waiting *waiting, double now,
                                  char *notice, size_t size, weld_error *err) {
     const char *why = "something is under way";
-    const double begun = w->noticed > 0 ? w->noticed : waiting->since;
-    const bool late = w->o.timeout > 0 && now - waiting->since > w->o.timeout;
+    const double begun = w->noticed > 0 ? w->noticed : w->since;
+    const bool late = w->o.timeout > 0 && now - w->since > w->o.timeout;
     if (!late && now - begun < w->o.patience) {
         return WELD_OK;
     }
@@ -252,7 +270,7 @@ static weld_status look_at_clock(weld_watch *w, const weld_waiting *waiting, dou
     const bool speaks = w->transport->rank == (missing == 0 ? 1 : 0);
     const double grace = speaks ? 0 : w->o.timeout / 2 < 2 ? w->o.timeout / 2 : 2;
     char text[400];
-    if (late && now - waiting->since > w->o.timeout + grace) {
+    if (late && now - w->since > w->o.timeout + grace) {
         return weld_fail(err, WELD_ERROR_IO, "%s: given up",
                          say_waiting(w, waiting, now, missing, why, text, sizeof text));
     }
@@ -267,18 +285,19 @@ static weld_status look_at_clock(weld_watch *w, const weld_waiting *waiting, dou
 
 weld_status weld_watch_look(weld_watch *w, const weld_waiting *waiting, char *notice, size_t size,
                             weld_error *err) {
+    const double now = weld_clock(), interval = asking_interval(w);
     notice[0] = '\0';
     w->waits = waiting->since > 0;
-    if (waiting->since != w->since) {
-        w->since = waiting->since;
+    pass_over_gap(w, now);
+    if (waiting->since != w->began) {
+        w->began = w->since = waiting->since;
         w->noticed = w->asked = 0;
     }
     if (!w->waits || w->ends) { /* at the end the others may take their time */
         return WELD_OK;
     }
-    const double now = weld_clock(), interval = asking_interval(w);
     WELD_TRY(look_for_ended(w, waiting, now, err));
-    if (now - waiting->since > interval && now - w->asked > interval) {
+    if (now - w->since > interval && now - w->asked > interval) {
         WELD_TRY(ask_all(w, now, err));
     }
     return look_at_clock(w, waiting, now, notice, size, err);

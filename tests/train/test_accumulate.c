@@ -5,7 +5,7 @@
 
 #include "train/tiny_run.h"
 
-/* 42 images: five updates of eight, as one batch or as two. eps: what is zero but for rounding
+/* 42 images: five updates of eight, as one batch or as several. eps: what is zero but for rounding
  * stays where it is. */
 #define EVEN "optimizer.eps=1e-3", "augment.mixup=null"
 
@@ -38,24 +38,27 @@ static void expect_near_weights(const weld_weights *a, const weld_weights *b) {
     }
 }
 
-START_TEST(two_batches_of_four_are_one_of_eight_where_samples_do_not_see_each_other) {
-    set_up();
-    run_well((run_options){.out = "one", .set = {EVEN, "train.bn_eval=true"}});
-    run_well((run_options){
-        .out = "two",
-        .set = {EVEN, "train.bn_eval=true", "train.batch_size=4", "train.accumulate=2"}});
+static void expect_as_one(const char *out, const char *batch_size, const char *accumulate) {
+    run_well(
+        (run_options){.out = out, .set = {EVEN, "train.bn_eval=true", batch_size, accumulate}});
     ck_assert_int_eq(result.step, 3 * STEPS_PER_EPOCH);
     ck_assert_int_eq(seen.start.steps_per_epoch, STEPS_PER_EPOCH);
-    ck_assert_int_eq(seen.start.batch_size, 4);
-    ck_assert_int_eq(seen.start.accumulate, 2);
+    ck_assert_int_eq(seen.start.batch_size * seen.start.accumulate, 8);
     ck_assert_double_eq(seen.start.lr, 0.01);
-    expect_near_rows("one", "two");
-    weld_model_file one = open_checkpoint("one", "last.h5"),
-                    two = open_checkpoint("two", "last.h5");
-    expect_near_weights(one.weights, two.weights);
-    expect_near_weights(one.moment1, two.moment1);
+    expect_near_rows("one", out);
+    weld_model_file one = open_checkpoint("one", "last.h5"), few = open_checkpoint(out, "last.h5");
+    expect_near_weights(one.weights, few.weights);
+    expect_near_weights(one.moment1, few.moment1);
     weld_model_file_free(&one);
-    weld_model_file_free(&two);
+    weld_model_file_free(&few);
+}
+
+START_TEST(several_batches_are_one_of_eight_images_where_samples_do_not_see_each_other) {
+    set_up();
+    run_well((run_options){.out = "one", .set = {EVEN, "train.bn_eval=true"}});
+    expect_as_one("two", "train.batch_size=4", "train.accumulate=2");
+    expect_as_one("four", "train.batch_size=2", "train.accumulate=4");
+    expect_as_one("eight", "train.batch_size=1", "train.accumulate=8");
     tear_down();
 }
 END_TEST
@@ -129,7 +132,7 @@ START_TEST(an_epoch_of_fewer_batches_than_an_update_is_refused) {
 END_TEST
 
 RUN_SUITE("train/accumulate",
-          two_batches_of_four_are_one_of_eight_where_samples_do_not_see_each_other,
+          several_batches_are_one_of_eight_images_where_samples_do_not_see_each_other,
           a_run_that_accumulates_continues_bit_for_bit_with_any_number_of_threads,
           a_run_that_added_in_another_order_is_told_so_once,
           an_epoch_of_fewer_batches_than_an_update_is_refused)

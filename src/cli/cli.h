@@ -12,6 +12,8 @@
 
 #include "weld/model.h"
 
+enum { CLI_OUTPUTS = 4 /* files that a command writes, at most */ };
+
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SIGNALLED = 128 };
 
 typedef struct cli_call cli_call;
@@ -30,6 +32,8 @@ struct cli_call {
     const cli_command *command;
     char **arguments;
     int count;
+    const char *outputs[CLI_OUTPUTS]; /* that were given */
+    size_t output_count;
     const char **texts; /* of an option of kind CLI_TEXTS, as often as it was given */
     size_t text_count;
 };
@@ -98,6 +102,8 @@ const char *cli_precision_name(weld_precision precision);
 /* Read the options and check how many other arguments there are. Ends the program after --help and
  * after an error, which has been said. */
 void cli_parse(cli_call *call, const cli_option *options, size_t option_count);
+/* A regular file under both names. */
+bool cli_is_same_file(const char *a, const char *b);
 /* One more of call->texts. */
 void cli_add_text(cli_call *call, const char *text);
 /* Usage error: prints "weld COMMAND: message" and where to find help; ends the program. */

@@ -120,6 +120,13 @@ void cli_tell_data(const weld_dataset *ds, int scale16) {
     weld_dataset_tell(ds, scale16, say, NULL);
 }
 
+weld_status cli_spare_data(const cli_call *call, const weld_dataset *ds, weld_error *err) {
+    for (size_t i = 0; i < call->output_count; i++) {
+        WELD_TRY(weld_dataset_spare(ds, call->outputs[i], err));
+    }
+    return WELD_OK;
+}
+
 static void tell_classes(const weld_model *m, const weld_adoption *a, weld_text *notes) {
     if (weld_model_task(m)->match_labels && !weld_model_class_name(m, 0)) {
         weld_text_add(notes, "the model has no names of classes, so that the data's are taken in "
@@ -143,6 +150,7 @@ void cli_print_notes(const char *of, weld_text *notes) {
 static weld_status adopt(const cli_data_request *r, const weld_model *m, const weld_recipe *recipe,
                          weld_model_data *out, weld_text *notes, weld_error *err) {
     WELD_TRY(open(r, m, recipe, &out->ds, err));
+    WELD_TRY(r->call ? cli_spare_data(r->call, out->ds, err) : WELD_OK);
     if (!r->again) {
         cli_tell_data(out->ds, weld_model_get_preprocessing(m)->scale16);
     }

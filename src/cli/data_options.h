@@ -3,6 +3,7 @@
 #define WELD_CLI_DATA_OPTIONS_H
 
 #include "base/text.h"
+#include "cli/cli.h"
 #include "infer/model_data.h"
 
 /* Entries of commands' tables: a data set to judge by, and those of a recipe. */
@@ -22,7 +23,11 @@
 /* What is so of the data alone. */
 void cli_tell_data(const weld_dataset *ds, int scale16);
 
+/* An error where one of the call's outputs is a file of the data set. */
+weld_status cli_spare_data(const cli_call *call, const weld_dataset *ds, weld_error *err);
+
 typedef struct cli_data_request {
+    const cli_call *call;    /* whose outputs must not be files of it; NULL: it has none */
     const char *path;        /* NULL: none is wanted */
     const weld_model *split; /* NULL; or take what data.split of this model's run set aside */
     int threads;

@@ -17,6 +17,7 @@
 #include "models/models.h"
 
 typedef struct request {
+    const cli_call *call;
     const char *data, *results, *written, *fitted;
     int batch, threads;
     bool json, split;
@@ -101,7 +102,7 @@ static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, 
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     weld_model_data data;
     const cli_data_request from = {
-        .path = r->data, .split = r->split ? m : NULL, .threads = r->threads};
+        .call = r->call, .path = r->data, .split = r->split ? m : NULL, .threads = r->threads};
     weld_status status = cli_open_data(&from, m, &data, err);
     for (size_t i = 0; !status && i < r->inputs.count; i++) {
         status = cli_set_input(m, &own, &r->inputs.items[i], err);
@@ -128,7 +129,7 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
     if (is_of_results(call)) {
         return cli_eval_results(call, err);
     }
-    request r = {.batch = 64};
+    request r = {.call = call, .batch = 64};
     char kinds[CLI_RESULTS_HELP], written[CLI_RESULTS_HELP];
     const cli_option options[] = {
         CLI_DATA_OPTION(r.data),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "cli/data_options.h"
 #include "cli/eval.h"
 #include "datasets/boxes.h"
 
@@ -56,7 +57,8 @@ weld_status cli_eval_results(cli_call *call, weld_error *err) {
     const weld_task *task;
     weld_dataset *ds;
     WELD_TRY(weld_dataset_open_with(r.data, &opening, &ds, err));
-    weld_status status = weld_task_of_results(ds, &task, err);
+    weld_status status = cli_spare_data(call, ds, err);
+    status = status ? status : weld_task_of_results(ds, &task, err);
     status = status ? status : evaluate(&r, task, ds, err);
     weld_dataset_free(ds);
     return status;

@@ -211,7 +211,9 @@ weld_status cli_export(cli_call *call, weld_error *err) {
     weld_status status = cli_check_answer_keys(&a.settings, weld_model_task(m), true, err);
     status = status ? status : set_size(m, &a.input, err);
     cli_tell_preparing(call->arguments[0], m);
-    status = status ? status : cli_open_data(&(cli_data_request){.path = a.verify}, m, &data, err);
+    status =
+        status ? status
+               : cli_open_data(&(cli_data_request){.call = call, .path = a.verify}, m, &data, err);
     status = status ? status : weld_model_export_on(m, &data, a.out, &export, &report, err);
     weld_model_data_close(&data);
     const weld_naming *names = weld_model_find_naming(weld_model_get_config(m), export.names, NULL);

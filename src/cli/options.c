@@ -337,8 +337,7 @@ static void check_rest(const cli_call *call, const expanded *e) {
     }
 }
 
-/* A regular file under both names. */
-static bool is_same_file(const char *a, const char *b) {
+bool cli_is_same_file(const char *a, const char *b) {
     struct stat of_a, of_b;
     return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && S_ISREG(of_a.st_mode) &&
            of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
@@ -347,7 +346,7 @@ static bool is_same_file(const char *a, const char *b) {
 /* Two outputs under one name, also of a file that is yet to be made. */
 static bool is_same_output(const char *a, const char *b) {
     struct stat of_a;
-    return is_same_file(a, b) || (strcmp(a, b) == 0 && stat(a, &of_a) != 0);
+    return cli_is_same_file(a, b) || (strcmp(a, b) == 0 && stat(a, &of_a) != 0);
 }
 
 /* What is written must not take the place of what is read: a photo, a checkpoint with its branches.
@@ -355,7 +354,7 @@ static bool is_same_output(const char *a, const char *b) {
 static void check_output(const cli_call *call, const expanded *e, size_t output) {
     const char *name = e->options[output].name, *path = text_of(&e->options[output]);
     for (int i = 0; i < call->count; i++) {
-        if (is_same_file(path, call->arguments[i])) {
+        if (cli_is_same_file(path, call->arguments[i])) {
             cli_usage(call,
                       "--%s %s: is the file that is read, which would be lost: choose another",
                       name, path);
@@ -366,17 +365,18 @@ static void check_output(const cli_call *call, const expanded *e, size_t output)
         const char *other = i == output ? NULL : text_of(o);
         if (other && is_output(o) && is_same_output(path, other)) {
             cli_usage(call, "--%s and --%s are one file, %s: choose two", name, o->name, path);
-        } else if (other && is_same_file(path, other)) {
+        } else if (other && cli_is_same_file(path, other)) {
             cli_usage(call, "--%s %s: is what --%s reads, which would be lost: choose another",
                       name, path, o->name);
         }
     }
 }
 
-static void check_outputs(const cli_call *call, const expanded *e) {
+static void check_outputs(cli_call *call, const expanded *e) {
     for (size_t i = 0; i < e->count; i++) {
         if (is_output(&e->options[i]) && text_of(&e->options[i])) {
             check_output(call, e, i);
+            call->outputs[call->output_count++] = text_of(&e->options[i]);
         }
     }
 }

@@ -19,7 +19,7 @@ static void bad_image(void *arg, const char *name, const char *reason) {
     fprintf(stderr, "weld: skipped: %s: %s\n", name, reason);
 }
 
-static weld_status pack_folder(const char *folder, const char *out, weld_pack_options options,
+static weld_status pack_folder(const cli_call *call, const char *out, weld_pack_options options,
                                weld_error *err) {
     cli_progress progress = {.what = "pack"};
     options.progress = cli_progress_show;
@@ -27,7 +27,8 @@ static weld_status pack_folder(const char *folder, const char *out, weld_pack_op
     options.arg = &progress;
     weld_pack_report report = {0};
     weld_dataset *ds = NULL;
-    weld_status status = weld_dataset_open(folder, &ds, err);
+    weld_status status = weld_dataset_open(call->arguments[0], &ds, err);
+    status = status ? status : cli_spare_data(call, ds, err);
     if (!status) {
         cli_tell_data(ds, options.scale16);
         status = weld_pack(ds, out, &options, &report, err);
@@ -104,13 +105,17 @@ weld_status cli_pack(cli_call *call, weld_error *err) {
     char images[PATH_MAX], labels[PATH_MAX];
     weld_status status =
         weld_idx_find(call->arguments[0], split ? split : "train", images, labels, err);
+    if (status == WELD_OK && (cli_is_same_file(out, images) || cli_is_same_file(out, labels))) {
+        cli_usage(call, "--output %s: is a file that is read, which would be lost: choose another",
+                  out);
+    }
     if (status == WELD_OK) {
         status = pack_idx(images, labels, classes, out, err);
     } else if (status == WELD_ERROR_NOT_FOUND && (split || classes)) {
         cli_usage(call, "--%s is for idx files, and %s has none of the split: leave it out",
                   split ? "split" : "classes", call->arguments[0]);
     } else if (status == WELD_ERROR_NOT_FOUND) {
-        status = pack_folder(call->arguments[0], out, how, err);
+        status = pack_folder(call, out, how, err);
     }
     return status;
 }

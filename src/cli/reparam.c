@@ -52,7 +52,8 @@ weld_status cli_reparam(cli_call *call, weld_error *err) {
     weld_model_data data;
     WELD_TRY(cli_open_model(call->arguments[0], &model, &m, err));
     cli_tell_preparing(call->arguments[0], m);
-    weld_status status = cli_open_data(&(cli_data_request){.path = verify}, m, &data, err);
+    weld_status status =
+        cli_open_data(&(cli_data_request){.call = call, .path = verify}, m, &data, err);
     status = status ? status : weld_model_merge_on(m, &data, threads, out, &report, err);
     weld_model_data_close(&data);
     weld_model_free(m);

@@ -25,11 +25,11 @@ typedef struct weld_box_store {
     weld_array categories; /* of int64_t, one a class; none: as the classes */
     bool shape_areas;
     int64_t faults[WELD_BOX_FAULTS];
+    weld_array files; /* texts: all that were read */
     /* Only where faults are asked for: the offset or line of each box, and for each image where the
      * name of its file begins in `files`. Without these all are of the one file `source`. */
     weld_array places;  /* of uint64_t */
     weld_array file_of; /* of uint64_t */
-    weld_array files;   /* texts */
     const char *source; /* borrowed, while reading */
 } weld_box_store;
 

@@ -293,6 +293,9 @@ static weld_status suspect(weld_coco_lists *r) {
 }
 
 static weld_status read_file(weld_coco_lists *r) {
+    if (!weld_array_append_text(&r->store->files, r->path)) {
+        return weld_fail_memory(r->err, r->path);
+    }
     WELD_TRY(weld_coco_lists_read(r));
     WELD_TRY(take_categories(r));
     WELD_TRY(take_images(r));

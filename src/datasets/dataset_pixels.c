@@ -9,8 +9,7 @@
 #include "formats/file.h"
 #include "images/upright.h"
 
-/* Where an image is; false: the path is too long. Of an archive's member it is for messages. */
-static bool path_of(const weld_dataset *ds, const char *name, char *path, size_t size) {
+bool weld_dataset_path_of(const weld_dataset *ds, const char *name, char *path, size_t size) {
     const char *root = ds->boxes ? ds->boxes->root : ds->root;
     const int length = root && *name == '/'
                            ? snprintf(path, size, "%s", name)
@@ -28,7 +27,7 @@ size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i) {
     if (ds->tar >= 0) {
         return (size_t)weld_listing_place_of(&ds->listing, number).size;
     }
-    return path_of(ds, weld_listing_name(&ds->listing, number), path, sizeof path) &&
+    return weld_dataset_path_of(ds, weld_listing_name(&ds->listing, number), path, sizeof path) &&
                    stat(path, &info) == 0
                ? (size_t)info.st_size
                : 0;
@@ -53,7 +52,7 @@ weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out
     }
     char path[2 * PATH_MAX];
     const char *name = weld_dataset_name(ds, i);
-    if (!path_of(ds, name, path, sizeof path)) {
+    if (!weld_dataset_path_of(ds, name, path, sizeof path)) {
         return weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", ds->path, name);
     }
     return ds->tar >= 0 ? read_member(ds, path, i, out, err) : weld_read_file(path, out, err);

@@ -25,6 +25,8 @@ struct weld_dataset {
     int64_t kept_count;
 };
 
+/* Where an image is; false: the path is too long. Of an archive's member it is for messages. */
+bool weld_dataset_path_of(const weld_dataset *ds, const char *name, char *path, size_t size);
 /* Say anew what weld_dataset_passed says. Errors: memory. */
 weld_status weld_dataset_sum_up(weld_dataset *ds, weld_error *err);
 

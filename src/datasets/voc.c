@@ -144,7 +144,8 @@ static weld_status read_list(reading *r) {
     }
     WELD_TRY(weld_file_read(path, LONGEST_LIST, &text, &size, r->err));
     const weld_status status =
-        strlen(text) == size
+        !weld_array_append_text(&r->store->files, path) ? weld_fail_memory(r->err, path)
+        : strlen(text) == size
             ? take_lines(r, path, text)
             : weld_fail(r->err, WELD_ERROR_FORMAT, "%s: no list of images: no text", path);
     weld_free(text);
@@ -252,6 +253,9 @@ static weld_status take_file(reading *r, const char *folder, uint64_t at) {
                             .height = side(r->file.height),
                             .first = s->boxes.count};
     const uint64_t file = s->files.count;
+    if (!weld_array_append_text(&s->files, path)) {
+        return weld_fail_memory(r->err, path);
+    }
     if (wanted) {
         name_image(r, xml, image);
     }
@@ -260,11 +264,10 @@ static weld_status take_file(reading *r, const char *folder, uint64_t at) {
         return WELD_OK;
     }
     entry.count = s->boxes.count - entry.first;
-    const bool kept =
-        weld_listing_add_sample(r->listing, image, 0) && weld_array_append(&r->taken, &at, 1) &&
-        weld_array_append(&s->images, &entry, 1) &&
-        (!r->options->found ||
-         (weld_array_append(&s->file_of, &file, 1) && weld_array_append_text(&s->files, path)));
+    const bool kept = weld_listing_add_sample(r->listing, image, 0) &&
+                      weld_array_append(&r->taken, &at, 1) &&
+                      weld_array_append(&s->images, &entry, 1) &&
+                      (!r->options->found || weld_array_append(&s->file_of, &file, 1));
     return kept ? WELD_OK : weld_fail_memory(r->err, path);
 }
 

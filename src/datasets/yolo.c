@@ -200,8 +200,8 @@ static weld_status take(reading *r, const found *f, int64_t i) {
     WELD_TRY(take_rows(r, f, label));
     entry.count = s->boxes.count - entry.first;
     const bool kept = weld_array_append(&s->images, &entry, 1) &&
-                      (!r->options->found || (weld_array_append(&s->file_of, &file, 1) &&
-                                              weld_array_append_text(&s->files, label)));
+                      weld_array_append_text(&s->files, label) &&
+                      (!r->options->found || weld_array_append(&s->file_of, &file, 1));
     return kept ? WELD_OK : weld_fail_memory(r->err, r->layout->file);
 }
 
@@ -274,10 +274,11 @@ static weld_status read_all(reading *r, const weld_data_yaml *yaml) {
     WELD_TRY(take_classes(r, yaml));
     WELD_TRY(weld_yolo_root(r->layout, yaml, root, r->err));
     r->store->root = weld_strdup(root);
-    if (!r->store->root) {
+    if (!r->store->root || !weld_array_append_text(&r->store->files, r->layout->file)) {
         return weld_fail_memory(r->err, root);
     }
-    WELD_TRY(weld_yolo_list(r->layout, yaml, root, r->listed, r->listing, r->err));
+    WELD_TRY(
+        weld_yolo_list(r->layout, yaml, root, r->listed, r->listing, &r->store->files, r->err));
     WELD_TRY(drop_twice(r));
     WELD_TRY(choose_place(r));
     WELD_TRY(read_labels(r));

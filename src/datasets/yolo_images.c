@@ -17,6 +17,7 @@ typedef struct listing_run {
     const char *root;
     const weld_listing_options *options;
     weld_listing *out;
+    weld_array *files;
     const char *folder; /* that is being listed, as names begin */
     bool failed;
     weld_error *err;
@@ -144,7 +145,9 @@ static weld_status add_list(listing_run *run, const char *path, const char *name
         return status;
     }
     char *text = data;
-    if (strlen(text) != size) {
+    if (!weld_array_append_text(run->files, path)) {
+        status = weld_fail_memory(run->err, path);
+    } else if (strlen(text) != size) {
         status = weld_fail(run->err, WELD_ERROR_FORMAT, "%s: no list of images: no text", path);
     }
     const bool has_mark = strncmp(text, "\xef\xbb\xbf", 3) == 0; /* of UTF-8 */
@@ -181,8 +184,8 @@ static weld_status add_entry(listing_run *run, const char *file, const char *nam
 
 weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml, const char *root,
                            const weld_listing_options *options, weld_listing *out,
-                           weld_error *err) {
-    listing_run run = {.root = root, .options = options, .out = out, .err = err};
+                           weld_array *files, weld_error *err) {
+    listing_run run = {.root = root, .options = options, .out = out, .files = files, .err = err};
     const weld_array *part = &yaml->parts[layout->part];
     weld_status status = WELD_OK;
     if (*layout->images) {

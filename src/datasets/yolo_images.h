@@ -10,8 +10,10 @@
 weld_status weld_yolo_root(const weld_layout *layout, const weld_data_yaml *yaml,
                            char out[PATH_MAX], weld_error *err);
 /* Samples of all entries of the part, in order of their paths; those that are listed twice are
- * there twice. `options` is told what is passed over in folders. */
+ * there twice. `options` is told what is passed over in folders; lists that were read are added to
+ * `files`, texts. */
 weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml, const char *root,
-                           const weld_listing_options *options, weld_listing *out, weld_error *err);
+                           const weld_listing_options *options, weld_listing *out,
+                           weld_array *files, weld_error *err);
 
 #endif

@@ -50,6 +50,8 @@ static weld_status allocate(preview *p, weld_sheet_size largest, weld_error *err
 static weld_status open(preview *p, const weld_preview_options *o, weld_error *err) {
     weld_run_data *d = &p->data;
     WELD_TRY(weld_run_data_open(d, &o->settings, true, err));
+    WELD_TRY(weld_dataset_spare(d->train, o->out, err));
+    WELD_TRY(d->val ? weld_dataset_spare(d->val, o->out, err) : WELD_OK);
     if (d->recipe.loss.distillation.cache[0]) { /* it holds for certain views */
         WELD_TRY(weld_run_data_open_teacher(d, err));
     }

@@ -112,6 +112,7 @@ static weld_status open_teacher(maker *m, weld_error *err) {
                          m->settings->recipe);
     }
     WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
+    WELD_TRY(weld_dataset_spare(m->ds, m->settings->out, err));
     WELD_TRY(choose_classes(m, err));
     weld_dataset_tell(m->ds, m->recipe.data.preprocessing.scale16, m->settings->message,
                       m->settings->context);

@@ -36,6 +36,11 @@ prints "and what Ultralytics prints" "ultralytics 8\.4"
 holds "what is taken for what" grep -q '^cup,0,3,0,1' c.csv
 holds "and what is not there" grep -q '^false,1,1,0,0' c.csv
 holds "all of it, as JSON" grep -q '"curve":\[1,' d.json
+mkdir -p set/annotations
+cp truth.json set/annotations/instances_val.json
+run "$WELD" eval --results results.json --data set --details set/annotations/instances_val.json
+[ "$status" = 1 ] && cmp -s truth.json set/annotations/instances_val.json
+report $? "annotations that a folder has are not written over"
 works "as JSON" "$WELD" eval --results results.json --data truth.json --json
 prints "to the last digit, undefined is null" '"AP": 0\.80404[0-9]{11,}, "AP50": 0\.8143[0-9]+.* "APl": null'
 # shellcheck disable=SC2016

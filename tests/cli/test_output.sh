@@ -115,6 +115,24 @@ keeps x.safetensors import x.safetensors -o x.safetensors
 keeps x.npy run run/best.h5 --input x.npy --output x.npy
 keeps small.yaml preview small.yaml -o small.yaml
 keeps photos/val/class_a/0000.jpg explain run/best.h5 photos/val/class_a/0000.jpg -o photos/val/class_a/0000.jpg
+# Nor is a file of the data set that is named by its folder; what was written before is.
+# spares FILE COMMAND...: a failure, said, with FILE as it was.
+spares() {
+    file=$1
+    shift
+    cp "$file" before
+    run "$WELD" "$@"
+    [ "$status" = 1 ] && grep -q "is a file of the data set that is read" stderr && cmp -s before "$file"
+    report $? "$1: $file of the data set stays"
+}
+image=photos/val/class_a/0000.jpg
+spares $image eval run/best.h5 --data photos/val --details $image
+spares $image eval run/best.h5 --data photos/val --fit-temperature $image
+spares $image reparam run/best.h5 --verify photos/val -o $image
+spares photos/train/class_a/0000.jpg preview small.yaml -o photos/train/class_a/0000.jpg
+spares $image pack photos/val -o $image
+works "results are written over" "$WELD" eval run/best.h5 --data photos/val --details again.json
+works "as often as one likes" "$WELD" eval run/best.h5 --data photos/val --details again.json
 run "$WELD" eval run/best.h5 --data photos/val --details one --confusion one
 [ "$status" = 2 ] && [ ! -e one ]
 report $? "nor are two files written under one name"

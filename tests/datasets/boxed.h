@@ -98,6 +98,15 @@ static inline weld_dataset *open_with_faults(const test_folder *f, const char *n
     return ds;
 }
 
+/* A file of the data set is not to be written over. */
+static inline void expect_kept(const weld_dataset *ds, const test_folder *f, const char *name) {
+    weld_error err = {0};
+    ck_assert_msg(weld_dataset_spare(ds, test_path(f, name), &err) == WELD_ERROR_ARGUMENT, "%s",
+                  name);
+    ck_assert_msg(strstr(err.message, "is a file of the data set that is read") != NULL, "%s",
+                  err.message);
+}
+
 static inline void expect_fault(fault_list *l, const char *line) {
     ck_assert_msg(strstr(weld_text_get(&l->text), line) != NULL, "\"%s\" is not in:\n%s", line,
                   weld_text_get(&l->text));

@@ -272,6 +272,8 @@ START_TEST(images_are_found_beside_the_file_or_its_folder) {
         const char *path = strncmp(places[i], "..", 2) ? name : name + strlen("annotations/../");
         put_image(&f, path, 60, 40);
         weld_dataset *ds = open_dataset(test_path(&f, "annotations/instances_val2017.json"));
+        expect_kept(ds, &f, "annotations/instances_val2017.json");
+        expect_kept(ds, &f, path);
         weld_image image = {0};
         ck_assert_int_eq(read_sample(ds, 1, &image, NULL), WELD_OK);
         weld_image_free(&image);

@@ -62,6 +62,10 @@ START_TEST(lists_make_parts_which_share_their_classes) {
     test_put_file(&f, "ImageSets/Main/train.txt", "a  1\r\n\n");
     test_put_file(&f, "ImageSets/Main/val.txt", "b");
     ds = open_dataset(f.path);
+    expect_kept(ds, &f, "ImageSets/Main/train.txt");
+    expect_kept(ds, &f, "Annotations/a.xml");
+    expect_kept(ds, &f, "Annotations/b.xml"); /* whose classes are seen too */
+    expect_kept(ds, &f, "JPEGImages/a.jpg");
     ck_assert_int_eq(weld_dataset_count(ds), 1);
     ck_assert_int_eq(weld_dataset_class_count(ds), 2);
     ck_assert_int_eq(box_of(ds, 0, 0).class_index, 1);

@@ -225,6 +225,25 @@ START_TEST(folders_of_images_and_labels_beside_data_yaml_are_found) {
 }
 END_TEST
 
+START_TEST(files_of_the_data_set_are_known) {
+    test_folder f = make_set("train: list.txt\n" NAMES, "0 .5 .5 .5 .5\n");
+    test_put_file(&f, "list.txt", "./images/train/a.jpg\n./images/train/b.jpg\n");
+    test_put_file(&f, "results.json", "[]");
+    ck_assert_int_eq(link(test_path(&f, "labels/train/b.txt"), test_path(&f, "c.txt")), 0);
+    weld_dataset *ds = open_dataset(f.path);
+    static const char *const own[] = {"data.yaml", "list.txt", "images/train/a.jpg",
+                                      "labels/train/b.txt", "c.txt"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        expect_kept(ds, &f, own[i]);
+    }
+    ck_assert_int_eq(weld_dataset_spare(ds, test_path(&f, "results.json"), NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_spare(ds, test_path(&f, "labels/train/a.txt"), NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_spare(ds, f.path, NULL), WELD_OK);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(a_data_yaml_without_sense_is_refused_with_its_line) {
     expect_refused("train: images/train\n", "", "data.yaml: has no names");
     expect_refused("train: images/train\nnc: 2\n" NAMES, "", "nc is 2, but there are 3 names");
@@ -333,7 +352,7 @@ RUN_SUITE("data/yolo", rows_are_boxes_and_polygons_in_shares_of_the_image,
           corners_in_the_place_of_centres_are_suspected,
           an_image_without_any_labels_in_its_part_is_refused,
           parts_are_folders_lists_of_folders_and_lists_of_images,
-          folders_of_images_and_labels_beside_data_yaml_are_found,
+          folders_of_images_and_labels_beside_data_yaml_are_found, files_of_the_data_set_are_known,
           a_data_yaml_without_sense_is_refused_with_its_line,
           a_digit_that_changes_is_seen_by_the_next_run,
           images_that_are_stored_turned_are_seen_upright,

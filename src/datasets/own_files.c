@@ -1,0 +1,51 @@
+/* Which files are a data set's; see dataset.h. */
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "datasets/dataset_private.h"
+
+static bool is_file(const char *path, const struct stat *of) {
+    struct stat info;
+    return stat(path, &info) == 0 && info.st_dev == of->st_dev && info.st_ino == of->st_ino;
+}
+
+/* Files that say what is on images, which may be beside these. */
+static bool is_annotation(const weld_dataset *ds, const struct stat *of) {
+    const weld_array *files = &ds->boxes->files;
+    const char *begin = files->data;
+    for (const char *at = begin; at < begin + files->count; at += strlen(at) + 1) {
+        if (is_file(at, of)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All that are stored, of whatever part. */
+static bool is_image(const weld_dataset *ds, const struct stat *of) {
+    char path[2 * PATH_MAX];
+    for (int64_t i = 0; i < (int64_t)ds->listing.samples.count; i++) {
+        const char *name = weld_listing_name(&ds->listing, i);
+        if (weld_dataset_path_of(ds, name, path, sizeof path) && is_file(path, of)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+weld_status weld_dataset_spare(const weld_dataset *ds, const char *path, weld_error *err) {
+    struct stat of;
+    if (stat(path, &of) != 0 || !S_ISREG(of.st_mode)) {
+        return WELD_OK;
+    }
+    const bool has_files = !ds->packed && ds->tar < 0;
+    return is_file(ds->path, &of) || (ds->boxes && is_annotation(ds, &of)) ||
+                   (has_files && is_image(ds, &of))
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: is a file of the data set that is read, %s, and would be lost: "
+                           "choose another name",
+                           path, ds->path)
+               : WELD_OK;
+}

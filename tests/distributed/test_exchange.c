@@ -1,5 +1,6 @@
 /* Gradients over ranks: the mean is that of the tree's definition, to the bit, for any number of
  * groups, ranks and shares, in any order of messages; and what happens where ranks fail. */
+#include "distributed/chain.h"
 #include "distributed/exchange_state.h"
 #include "exchange_job.h"
 #include "ranks.h"
@@ -84,6 +85,104 @@ START_TEST(what_is_ready_goes_while_the_rest_is_computed) {
     j.groups = 2;
     j.large = true;
     ck_assert(run_group(&(ranks_options){.size = 2}, count_early, &j));
+}
+END_TEST
+
+/* --- Beside other messages -------------------------------------------------------------------- */
+
+enum { STATE = 40 };
+
+static void move_state(void *context, size_t tensor, int64_t begin, int64_t end,
+                       const double *values, void *state) {
+    (void)context;
+    (void)tensor;
+    float *s = state;
+    for (int64_t i = 0; i < end - begin; i++) {
+        s[i] = 0.9f * s[i] + 0.1f * (float)values[i];
+    }
+}
+
+static void fill_values(double *values, int64_t update, int64_t group) {
+    for (int e = 0; e < STATE; e++) {
+        values[e] = value(update, group, 7, e);
+    }
+}
+
+/* This rank's groups; with the last one's statistics its record goes off, while gradients are still
+ * to come. */
+static void compute_beside(weld_group *g, weld_exchange *x, weld_chain *c, const job *j,
+                           weld_tensor *gradients, int64_t update, weld_gathered *records) {
+    double values[STATE];
+    const weld_tensor given = {WELD_F64, WELD_SHAPE(STATE), values};
+    const weld_groups share = share_of(j, g);
+    weld_error err = {0};
+    for (int64_t i = share.first; i < share.first + share.count; i++) {
+        weld_exchange_add(x, i, 0, gradients);
+        fill_group(gradients, j, update, i);
+        fill_values(values, update, i);
+        weld_chain_add(c, i, &given, 1);
+        if (i == share.first + share.count - 1) {
+            EXPECT(!weld_group_gather_begin(g, &share, sizeof share, records, &err));
+        }
+        weld_exchange_ready(x, 8);
+        weld_exchange_ready(x, 40);
+    }
+}
+
+/* Rank 0 counts the groups of all records, and tells all. */
+static void expect_verdict(weld_group *g, const job *j, weld_gathered *records) {
+    int64_t told = 0;
+    weld_error err = {0};
+    EXPECT(!weld_group_gather_end(g, records, &err));
+    for (int r = 0; r < records->count; r++) {
+        told += ((const weld_groups *)records->data[r])->count;
+    }
+    weld_gathered_free(records);
+    EXPECT(!weld_group_broadcast(g, &told, sizeof told, &err));
+    EXPECT(told == j->groups);
+}
+
+/* Updates as training makes them. */
+static void update_all(weld_group *g, void *context) {
+    const job *j = context;
+    weld_tensor gradients[GRADIENTS];
+    const weld_tensor *means;
+    weld_exchange *x = NULL;
+    weld_chain *c = NULL;
+    weld_error err = {0};
+    float state[STATE] = {0}, expected[STATE] = {0};
+    const weld_tensor states = {WELD_F32, WELD_SHAPE(STATE), state};
+    const weld_chain_options options = {
+        .groups = j->groups, .state = &states, .count = 1, .move = move_state};
+    EXPECT(!create(g, j, gradients, &x, &err));
+    EXPECT(!weld_chain_create(g, &options, &c, &err));
+    for (int64_t update = 0; update < 10; update++) {
+        weld_gathered records = {0};
+        weld_exchange_begin(x, update);
+        weld_chain_begin(c, update, &states);
+        compute_beside(g, x, c, j, gradients, update, &records);
+        expect_verdict(g, j, &records);
+        EXPECT(!weld_exchange_finish(x, &means, &err));
+        EXPECT(!weld_chain_finish(c, &states, &err));
+        expect_means(means, j, update);
+        for (int64_t i = 0; i < j->groups; i++) {
+            double values[STATE];
+            fill_values(values, update, i);
+            move_state(NULL, 0, 0, STATE, values, expected);
+        }
+        EXPECT(!memcmp(state, expected, sizeof state));
+    }
+    weld_chain_free(c);
+    end(x, gradients);
+}
+
+START_TEST(statistics_and_records_go_beside_gradients) {
+    job j = plain;
+    j.groups = 6;
+    update_all(NULL, &j);
+    for (int ranks = 2; ranks <= 4; ranks++) {
+        ck_assert(run_group(&(ranks_options){.size = ranks, .disorder = 6}, update_all, &j));
+    }
 }
 END_TEST
 
@@ -197,6 +296,6 @@ RUN_SUITE("distributed/exchange", the_mean_is_the_tree_s_for_any_number_of_group
           the_mean_is_the_same_for_any_shares,
           one_process_adds_large_gradients_with_several_threads,
           large_gradients_go_in_several_buckets, what_is_ready_goes_while_the_rest_is_computed,
-          a_rank_without_gradients_holds_nobody_up, a_rank_that_dies_amid_an_update_is_named,
-          gradients_of_other_sizes_are_an_error, shares_must_be_all_groups_in_order,
-          short_memory_is_an_error)
+          statistics_and_records_go_beside_gradients, a_rank_without_gradients_holds_nobody_up,
+          a_rank_that_dies_amid_an_update_is_named, gradients_of_other_sizes_are_an_error,
+          shares_must_be_all_groups_in_order, short_memory_is_an_error)

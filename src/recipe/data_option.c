@@ -213,6 +213,19 @@ static void tell(const char *folder, const part *train, const part *val, const w
     }
 }
 
+/* A data set that has a part to evaluate on, of which only that to train on is taken. */
+static void tell_left_out(const weld_recipe *r, weld_text *notes) {
+    bool has;
+    if (weld_recipe_evaluates(r) || r->data.split > 0 ||
+        weld_layout_has_part(r->data.train, WELD_NAMED_VAL, &has, NULL) || !has) {
+        return;
+    }
+    weld_text_add(notes, "data.val is not set, so that nothing is evaluated and there will be no "
+                         "best.h5: ");
+    weld_text_add_printable(notes, r->data.train);
+    weld_text_add(notes, " has images to evaluate on too: --data takes both\n");
+}
+
 weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, weld_text *notes,
                              weld_error *err) {
     char *data[2] = {NULL, NULL};
@@ -232,6 +245,9 @@ weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, w
     status = status ? status : weld_recipe_read(from->path, set, count, from->start, out, err);
     if (!status && from->data && notes) {
         tell(from->data, &train, &val, out, notes);
+    }
+    if (!status && notes) {
+        tell_left_out(out, notes);
     }
     weld_free(set);
     weld_free(data[0]);

@@ -55,6 +55,9 @@ holds "whose parts are told apart" sh -c '! grep "is what is trained on" stderr'
 works "a part that is trained on" "$WELD" train small.yaml --dry-run \
     --set data.train=scenes/data.yaml:train --set data.val=scenes/data.yaml:train
 says "is known too" "is what is trained on"
+works "a set of which the part val is left out" "$WELD" train small.yaml --dry-run \
+    --set data.train=scenes/data.yaml --set data.val=null
+says "which is told" "^weld: data.val is not set, .*: scenes/data.yaml has images to evaluate on too: --data takes both"
 works "and those of COCO's" "$WELD" train small.yaml --out coco --set train.epochs=1
 grep '"kind":"step"' yolo/metrics.jsonl | head -n 1 > one.jsonl && untimed one.jsonl > one
 grep '"kind":"step"' coco/metrics.jsonl | head -n 1 > two.jsonl && untimed two.jsonl > two

@@ -59,13 +59,17 @@ void weld_detection_tell(const void *tally, const weld_dataset *ds, weld_text *o
 
 void weld_detection_tell_classes(const void *tally, const weld_dataset *ds, weld_text *out) {
     const weld_coco_result *r = ((const weld_detection_tally *)tally)->result;
-    weld_text_format(out, "%8s %7s %7s %7s %7s %7s %7s %7s  class\n", "objects", "AP", "AP50",
+    weld_text_format(out, "%8s %7s %7s %7s %7s %12s %7s %7s  class\n", "objects", "AP", "AP50",
                      "AR100", "F1", "above", "P", "R");
     for (int c = 0; c < r->classes; c++) {
         const weld_coco_class *k = &r->by_class[c];
         weld_text_format(out, "%8lld", (long long)k->objects);
         for (int i = 0; i < CLASS_KEYS; i++) {
-            (i == CONFIDENCE ? add_exact : add_number)(out, class_number(k, i), 8);
+            if (i == CONFIDENCE) {
+                add_exact(out, class_number(k, i), 13);
+            } else {
+                add_number(out, class_number(k, i), 8);
+            }
         }
         weld_text_add(out, "  ");
         weld_text_add_printable(out, weld_dataset_class_name(ds, c));

@@ -2,11 +2,13 @@
 #include "train/checkpoint.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "datasets/boxes.h"
 #include "formats/json.h"
 #include "train/best.h"
 #include "train/say.h"
@@ -16,6 +18,8 @@
 #define INIT_KEY "init"
 #define BAD_IMAGES_KEY "bad_images" /* in last.h5: indices in the data set */
 #define TEACHER_KEY "teacher"
+#define TRAIN_KEY "train_identity" /* in last.h5: of both data sets (datasets/identity.h) */
+#define VAL_KEY "val_identity"
 #define ORDER_KEY "gradient_order" /* in last.h5, of more than three batches an update: "tree" */
 
 /* --- Writing --- */
@@ -40,6 +44,13 @@ static bool adds_by_tree(const weld_trainer *t) {
     return t->data.recipe.train.accumulate > 3;
 }
 
+/* A JSON number has not as many bits. */
+static void add_identity(json_t *summary, const char *key, uint64_t identity) {
+    if (identity) {
+        json_object_set_new(summary, key, json_sprintf("%016llx", (unsigned long long)identity));
+    }
+}
+
 /* What people and programs may want to know of a checkpoint's training, as JSON. */
 static weld_status summarise(const weld_trainer *t, bool to_resume, char **text, weld_error *err) {
     const weld_evaluation *e = to_resume ? &t->evaluation.last : weld_trainer_best_evaluation(t);
@@ -57,6 +68,10 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
     }
     if (to_resume && weld_bad_images_count(t->data.bad_images)) {
         json_object_set_new(summary, BAD_IMAGES_KEY, weld_bad_images_json(t->data.bad_images));
+    }
+    if (to_resume) {
+        add_identity(summary, TRAIN_KEY, t->data.train_identity);
+        add_identity(summary, VAL_KEY, t->data.val_identity);
     }
     if (to_resume && adds_by_tree(t)) {
         json_object_set_new(summary, ORDER_KEY, json_string("tree"));
@@ -245,6 +260,38 @@ static void tell_order(const weld_trainer *t, const json_t *summary) {
     }
 }
 
+/* Does the run go on with the data that the summary speaks of? Scores on other images could not be
+ * compared with those that there are. */
+static weld_status check_identity(const weld_trainer *t, const json_t *summary, const char *key,
+                                  const weld_dataset *ds, uint64_t now, uint64_t *was,
+                                  weld_error *err) {
+    const char *text = json_string_value(json_object_get(summary, key));
+    *was = text ? strtoull(text, NULL, 16) : 0;
+    if (!ds || !*was || now == *was) {
+        return WELD_OK;
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT,
+                     "%s: its images, %s or classes are others than when %s was written: resume "
+                     "with what the run began with, or train into another --out",
+                     weld_dataset_path(ds), weld_dataset_has_boxes(ds) ? "boxes" : "labels",
+                     t->record.folder.last);
+}
+
+static weld_status check_identities(weld_trainer *t, const json_t *summary, weld_error *err) {
+    weld_run_data *d = &t->data;
+    uint64_t train, val;
+    WELD_TRY(check_identity(t, summary, TRAIN_KEY, d->train, d->train_identity, &train, err));
+    WELD_TRY(check_identity(t, summary, VAL_KEY, d->val, d->val_identity, &val, err));
+    d->val_identity = d->val ? d->val_identity : val; /* it may be evaluated again */
+    if (!train) {
+        weld_train_say(d->settings,
+                       "%s: was written by an earlier version of weld, which did not note what "
+                       "its data were: that these are the same is not checked",
+                       t->record.folder.last);
+    }
+    return WELD_OK;
+}
+
 /* A run that is resumed started where the first one did, learns from the same teacher and counts on
  * from the same bad images. */
 static weld_status take_summary(weld_trainer *t, weld_error *err) {
@@ -262,6 +309,7 @@ static weld_status take_summary(weld_trainer *t, weld_error *err) {
                       "%s: learned from %.40s, but now from %s (%.200s): resume with the same",
                       t->record.folder.last, was, is, weld_distillation_text(t->data.distillation));
     }
+    status = status ? status : check_identities(t, summary, err);
     tell_order(t, summary);
     weld_bad_images_restore(t->data.bad_images, json_object_get(summary, BAD_IMAGES_KEY));
     json_decref(summary);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "datasets/identity.h"
 #include "datasets/tell.h"
 #include "models/models.h"
 #include "recipe/data_option.h"
@@ -230,7 +231,12 @@ weld_status weld_run_data_open_sets(weld_run_data *d, bool train_only, weld_erro
     if (!status && !train_only && weld_recipe_evaluates(&d->recipe)) {
         status = open_val(d, err);
     }
-    return status ? tell_beginning(d, status, err) : WELD_OK;
+    if (status) {
+        return tell_beginning(d, status, err);
+    }
+    d->train_identity = weld_dataset_identity(d->train);
+    d->val_identity = d->val ? weld_dataset_identity(d->val) : 0;
+    return WELD_OK;
 }
 
 weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,

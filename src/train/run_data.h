@@ -31,6 +31,8 @@ typedef struct weld_run_data {
 
     weld_data_split split;           /* of data.train; no parts: all is trained on */
     weld_dataset *train, *val;       /* val NULL: no evaluation */
+    uint64_t train_identity;         /* by which the same data are known (datasets/identity.h) */
+    uint64_t val_identity;           /* 0: never evaluated */
     char **class_names;              /* of train, pointing into it */
     weld_distillation *distillation; /* NULL: none */
     weld_loader *loader;             /* of the batches that are trained on */

@@ -48,6 +48,13 @@ sed 's/data: .*/data: {input_size: 64}/' small.yaml > other.yaml
 refuses "nor by a recipe that never named them" \
     "^weld: other.yaml(:2)?: data.train: missing: name the data that the run was begun with, or give the recipe.yaml" \
     "$WELD" train other.yaml --out run --resume
+works "the same data in another place" "$WELD" train small.yaml --out run --resume --set data.val=again/instances_val.json
+for file in scenes/instances_train again/instances_val; do
+    sed '0,/"category_id": *1\([,}]\)/s//"category_id": 2\1/' $file.json > ${file}_other.json
+    refuses "but not with other boxes in $file" \
+        "^weld: ${file}_other.json: its images, boxes or classes are others than when run/last.h5 was written: resume" \
+        "$WELD" train small.yaml --out run --resume --set data.${file##*_}=${file}_other.json
+done
 
 works "the boxes of YOLO's files" "$WELD" train small.yaml --out yolo --set train.epochs=1 \
     --set data.train=scenes/data.yaml --set data.val=scenes/data.yaml

@@ -1,6 +1,7 @@
 #include <hdf5.h>
 
 #include "datasets/boxed.h"
+#include "datasets/identity.h"
 #include "datasets/pack.h"
 #include "suite.h"
 
@@ -35,6 +36,7 @@ START_TEST(boxes_are_the_same_in_a_packed_file) {
     weld_dataset *b = open_dataset(test_path(&f, "set.h5"));
     ck_assert(weld_dataset_has_boxes(b));
     ck_assert(weld_dataset_has_shape_areas(b));
+    ck_assert(weld_dataset_identity(a) == weld_dataset_identity(b));
     ck_assert_int_eq(weld_dataset_count(b), 2);
     ck_assert_int_eq(weld_dataset_category_id(b, 1), 9);
     for (int i = 0; i < 2; i++) {

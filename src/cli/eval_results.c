@@ -57,6 +57,9 @@ weld_status cli_eval_results(cli_call *call, weld_error *err) {
     const weld_task *task;
     weld_dataset *ds;
     WELD_TRY(weld_dataset_open_with(r.data, &opening, &ds, err));
+    if (*weld_dataset_passed(ds)) {
+        fprintf(stderr, "note: %s: %s\n", r.data, weld_dataset_passed(ds));
+    }
     weld_status status = cli_spare_data(call, ds, err);
     status = status ? status : weld_task_of_results(ds, &task, err);
     status = status ? status : evaluate(&r, task, ds, err);

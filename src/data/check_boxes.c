@@ -84,9 +84,9 @@ static bool count_box(counting *c, const weld_box *b, int width, int height) {
     if (!(b->width > 0 && b->height > 0) || is_crowd) {
         return true;
     }
-    out->small += b->area <= WELD_BOX_SMALL;
+    out->small += weld_box_is_in_range(b) && b->area <= WELD_BOX_SMALL;
     out->medium += b->area > WELD_BOX_SMALL && b->area <= WELD_BOX_MEDIUM;
-    out->large += b->area > WELD_BOX_MEDIUM;
+    out->large += weld_box_is_in_range(b) && b->area > WELD_BOX_MEDIUM;
     out->elongated += fmax(b->width, b->height) > LONG * fmin(b->width, b->height);
     if (width <= 0 || height <= 0) {
         return true;

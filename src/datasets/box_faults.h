@@ -14,6 +14,7 @@ typedef enum weld_box_fault {
     WELD_BOX_BAD_VALUE,      /* no number, not finite, a row or object that is no box: an error */
     WELD_BOX_BAD_CLASS,      /* a class that is not declared: an error */
     WELD_BOX_NOT_NORMALISED, /* YOLO: pixels where shares of the image are expected: an error */
+    WELD_BOX_NO_AREA,        /* an area in none of COCO's ranges: ignored in evaluation */
     WELD_BOX_EMPTY,          /* no width or height: unused in training */
     WELD_BOX_OUTSIDE,        /* beyond the image by more than a pixel; unused where all of it is */
     WELD_BOX_TWICE,          /* the same box of the same class in one image: one is used */

@@ -25,6 +25,8 @@ static const kind kinds[WELD_BOX_FAULTS] = {
     [WELD_BOX_BAD_VALUE] = {"bad value", true, NULL},
     [WELD_BOX_BAD_CLASS] = {"unknown class", true, NULL},
     [WELD_BOX_NOT_NORMALISED] = {"not normalised", true, NULL},
+    [WELD_BOX_NO_AREA] = {"no area", false,
+                          "of an area below 0 or above 1e10, ignored in evaluation"},
     [WELD_BOX_EMPTY] = {"empty box", false, "without width or height, not trained on"},
     [WELD_BOX_OUTSIDE] = {"outside", false, "beyond the image, clipped in training"},
     [WELD_BOX_TWICE] = {"duplicate box", false, "the same as another, trained on once"},
@@ -178,6 +180,15 @@ static void judge_place(const judging *j, const weld_box_image *image, uint64_t 
     }
 }
 
+static void judge_area(const judging *j, const weld_box_image *image, uint64_t i) {
+    const weld_box *b = (const weld_box *)j->s->boxes.data + i;
+    char what[200];
+    if (!weld_box_is_in_range(b)) {
+        weld_snprintf(what, sizeof what, "its area is %g: evaluation ignores it", b->area);
+        tell(j, image, i, WELD_BOX_NO_AREA, what);
+    }
+}
+
 static int compare_numbers(double a, double b) {
     return (a > b) - (a < b);
 }
@@ -240,6 +251,7 @@ weld_status weld_box_store_judge(weld_box_store *s, const weld_box_options *opti
     for (size_t i = 0; i < s->images.count && !status; i++) {
         for (uint64_t k = 0; k < images[i].count; k++) {
             judge_place(&j, &images[i], images[i].first + k);
+            judge_area(&j, &images[i], images[i].first + k);
         }
         status = find_twins(&j, &images[i], err);
     }

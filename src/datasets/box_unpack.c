@@ -25,6 +25,7 @@ static weld_status unpack_sample(const weld_packed *packed, int64_t i, const cha
                              "%s: damaged: a box of sample %lld (%s) is beyond 1e9: pack it again",
                              path, (long long)i, weld_packed_name(packed, i));
         }
+        out->faults[WELD_BOX_NO_AREA] += !weld_box_is_in_range(&box);
         box.flags |= weld_box_is_seen(&box, &entry) ? 0 : WELD_BOX_UNUSED;
         kept = weld_array_append(&out->boxes, &box, 1);
     }

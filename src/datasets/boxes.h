@@ -28,9 +28,16 @@ typedef struct weld_box {
     uint32_t flags;
 } weld_box;
 
-/* COCO's bounds of areas: small up to the first, medium up to the second, large above. */
+/* COCO's bounds of areas, which begin at 0: small up to the first, medium up to the second, large
+ * up to the third. */
 #define WELD_BOX_SMALL (32.0 * 32.0)
 #define WELD_BOX_MEDIUM (96.0 * 96.0)
+#define WELD_BOX_LARGEST 1e10
+
+/* Is the area in one of them? Other boxes are neither to be found nor missed. */
+static inline bool weld_box_is_in_range(const weld_box *b) {
+    return b->area >= 0 && b->area <= WELD_BOX_LARGEST;
+}
 
 /* How long two lengths lie on each other; not above 0: they do not. */
 static inline double weld_box_shared(double a, double a_length, double b, double b_length) {

@@ -178,9 +178,10 @@ static const char *what_lacks(const annotation *a) {
     return !a->has_image      ? "an annotation without image_id"
            : !a->has_category ? "an annotation without category_id"
            : !a->has_box      ? "an annotation with neither a bbox nor a segmentation that has one"
-           : !weld_box_is_sound(&a->box) ? "a bbox or area that is not finite, or beyond 1e9"
-           : a->odd_crowd                ? "an iscrowd that is none of 0, 1, true and false"
-                                         : NULL;
+           : !weld_box_is_sound(&a->box)
+               ? "a bbox that is not finite or beyond 1e9, or an area that is not finite"
+           : a->odd_crowd ? "an iscrowd that is none of 0, 1, true and false"
+                          : NULL;
 }
 
 static weld_status read_annotation(weld_coco_lists *r, weld_scan *s) {

@@ -36,6 +36,10 @@ prints "and what Ultralytics prints" "ultralytics 8\.4"
 holds "what is taken for what" grep -q '^cup,0,3,0,1' c.csv
 holds "and what is not there" grep -q '^false,1,1,0,0' c.csv
 holds "all of it, as JSON" grep -q '"curve":\[1,' d.json
+sed 's/"area": 900/"area": -1/' truth.json > negative.json
+works "an area that is none" "$WELD" eval --results results.json --data negative.json
+prints "the object is ignored, as by COCO's own program" "^2 images: AP 0\.6081,"
+says "which is said" "^note: negative.json: 1 box of an area below 0 or above 1e10, ignored in evaluation"
 mkdir -p set/annotations
 cp truth.json set/annotations/instances_val.json
 run "$WELD" eval --results results.json --data set --details set/annotations/instances_val.json

@@ -128,7 +128,7 @@ START_TEST(what_nobody_can_know_is_an_error_with_its_place) {
     expect_refused("{\"image_id\": 4, \"category_id\": 3, \"bbox\": [1, 2, 3, 4]}",
                    ": category_id 3 is not listed");
     expect_refused("{\"image_id\": 4, \"category_id\": 2, \"bbox\": [1, NaN, 3, 4]}",
-                   ": a bbox or area that is not finite");
+                   ": a bbox that is not finite or beyond 1e9");
     expect_refused("{\"image_id\": 4, \"category_id\": 2, \"bbox\": [1, 2, 3]}",
                    "a bbox of 3 numbers");
     expect_refused("{\"image_id\": 4, \"category_id\": 2}", "neither a bbox nor a segmentation");
@@ -139,6 +139,28 @@ START_TEST(what_nobody_can_know_is_an_error_with_its_place) {
                    "a number is expected");
     expect_refused("{\"image_id\": 4,", "a text in quotes is expected, not ']'");
     expect_refused("1", "an object, {...}, is expected");
+}
+END_TEST
+
+#define AREA(text)                                                                                 \
+    "{\"image_id\": 4, \"category_id\": 2, \"bbox\": [1, 2, 3, 4], \"area\": " text "}"
+
+START_TEST(an_area_that_is_none_is_told_and_kept) {
+    test_folder f = make_set(AREA("-1") "," AREA("0") "," AREA("1e10") "," AREA("1.01e10"));
+    fault_list faults;
+    weld_dataset *ds = open_dataset(test_path(&f, "set.json"));
+    ck_assert_int_eq(box_count(ds, 0), 4);
+    ck_assert_double_eq(box_of(ds, 0, 0).area, -1);
+    ck_assert_msg(strstr(weld_dataset_passed(ds), "2 boxes of an area below 0 or above 1e10, "
+                                                  "ignored in evaluation") != NULL,
+                  "%s", weld_dataset_passed(ds));
+    weld_dataset_free(ds);
+    ds = open_with_faults(&f, "set.json", &faults);
+    ck_assert_int_eq(faults.counts[WELD_BOX_NO_AREA], 2);
+    expect_fault_at(&f, &faults, "no area", "\"image_id\"", "its area is -1: evaluation ignores");
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
 }
 END_TEST
 
@@ -193,7 +215,7 @@ START_TEST(faults_are_told_and_the_rest_is_read) {
                  {"empty box", "\"id\": 4,", "0 x 4 pixels\n"},
                  {"outside", "\"id\": 5,", "2 pixels beyond"},
                  {"outside", "\"id\": 6,", "all of it is off the image"},
-                 {"bad value", "\"id\": 7,", "a bbox or area that is not finite"}};
+                 {"bad value", "\"id\": 7,", "a bbox that is not finite or"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         expect_fault_at(&f, &faults, cases[i].kind, cases[i].member, cases[i].what);
     }
@@ -368,8 +390,9 @@ END_TEST
 
 RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
           the_order_of_lists_does_not_matter, numbers_that_mean_something_else_are_suspected,
-          a_crowd_is_one_where_that_is_said, a_missing_box_is_that_of_the_shape,
-          what_nobody_can_know_is_an_error_with_its_place, faults_are_told_and_the_rest_is_read,
+          an_area_that_is_none_is_told_and_kept, a_crowd_is_one_where_that_is_said,
+          a_missing_box_is_that_of_the_shape, what_nobody_can_know_is_an_error_with_its_place,
+          faults_are_told_and_the_rest_is_read,
           an_image_that_is_listed_twice_is_told_with_its_place,
           a_file_of_two_images_is_told_with_the_place_of_the_later,
           images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,

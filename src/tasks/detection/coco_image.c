@@ -16,8 +16,10 @@
 #include "tasks/detection/coco_parts.h"
 
 /* Areas, both ends included. */
-static const double ranges[COCO_RANGES][2] = {
-    {0, 1e10}, {0, WELD_BOX_SMALL}, {WELD_BOX_SMALL, WELD_BOX_MEDIUM}, {WELD_BOX_MEDIUM, 1e10}};
+static const double ranges[COCO_RANGES][2] = {{0, WELD_BOX_LARGEST},
+                                              {0, WELD_BOX_SMALL},
+                                              {WELD_BOX_SMALL, WELD_BOX_MEDIUM},
+                                              {WELD_BOX_MEDIUM, WELD_BOX_LARGEST}};
 
 /* An object or detection in the order of its class, detections by falling score. */
 typedef struct place {

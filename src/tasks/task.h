@@ -72,9 +72,10 @@ typedef struct weld_question {
 
 /* What a task's targets are made for. */
 typedef struct weld_target_options {
-    int64_t batch; /* the most samples of one... */
-    int parts;     /* ...and images of a sample */
-    int classes;   /* of the network */
+    int64_t batch;     /* the most samples of one... */
+    int parts;         /* ...and images of a sample */
+    int classes;       /* of the network */
+    int height, width; /* of its images, where they are largest */
     weld_loss_options loss;
 } weld_target_options;
 
@@ -183,7 +184,8 @@ typedef struct weld_task {
     const char *caption_help; /* a line about captions */
     /* The same, drawn on its image. NULL: there is nothing to draw. */
     void (*draw_targets)(const void *targets, float *const *inputs, int64_t i, weld_image *image);
-    /* What is done about uneven data, a line each for people; "": nothing. */
+    /* What is to be known of the data, and done about uneven ones, a line each for people; "":
+     * nothing. */
     weld_status (*targets_tell)(const void *targets, weld_text *out, weld_error *err);
 
     /* --- Evaluation: each image is measured by itself, and what that says counted in the order of

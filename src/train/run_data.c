@@ -310,9 +310,16 @@ weld_loss_options weld_run_data_loss(const weld_run_data *d) {
 
 /* What makes targets of a batch; it says what it does about uneven data. */
 static weld_status open_targets(weld_run_data *d, weld_error *err) {
+    int count, largest = 0;
+    const weld_batch_shape *shapes = weld_loader_train_shapes(d->loader, &count);
+    for (int i = 1; i < count; i++) {
+        largest = shapes[i].width > shapes[largest].width ? i : largest;
+    }
     const weld_target_options options = {.batch = weld_loader_train_most(d->loader),
                                          .parts = weld_loader_sample_parts(d->loader),
                                          .classes = d->recipe.model.num_classes,
+                                         .height = shapes[largest].height,
+                                         .width = shapes[largest].width,
                                          .loss = weld_run_data_loss(d)};
     weld_text text = WELD_TEXT;
     WELD_TRY(d->task->targets_create(d->train, &options, &d->targets, err));

@@ -51,7 +51,8 @@ END
 works "without normalisation" "$WELD" train scenes.yaml --init items_run/last.h5 --out plain --set model.normalize=none
 says "it is said what is missing" "the network does not normalise them: set model.normalize to usual"
 refuses "a classifier of other sizes" "tensors do not fit" \
-    "$WELD" train scenes.yaml --init items_run/last.h5 --out other --set "model.channels=[8, 8, 16, 24]" --set data.val=null
+    "$WELD" train scenes.yaml --init items_run/last.h5 --out other --set "model.channels=[8, 8, 16, 24]" --set data.val=null \
+    --set data.input_size=160
 refuses "images of other sizes" "multiples of 32, not 72 x 72" "$WELD" train scenes.yaml --out odd --set data.input_size=72
 refuses "and several" "multiples of 32, not 80 x 80" "$WELD" train scenes.yaml --out odd --set "data.sizes=[64, 80]"
 

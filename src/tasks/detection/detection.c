@@ -64,6 +64,7 @@ const weld_task weld_task_detection = {
     .caption = weld_box_caption,
     .caption_help = "boxes that are left to learn from are drawn",
     .draw_targets = weld_box_draw_targets,
+    .targets_tell = weld_box_targets_tell,
     .tally_create = weld_detection_tally_create,
     .tally_free = weld_detection_tally_free,
     .tally_clear = weld_detection_tally_clear,

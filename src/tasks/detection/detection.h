@@ -28,6 +28,9 @@ extern const weld_annotation weld_box_annotation;
 /* An error where no image has a box that is trained on. */
 weld_status weld_box_check_training(const weld_dataset *ds, weld_error *err);
 
+/* Of all: where less is learned of fewer, nobody is told. */
+#define WELD_FEW_OBJECTS 0.01
+
 /* --- Its functions for weld_task, by file --- */
 
 /* targets.c: the input "targets" [batch, most, 6] has for each object its class, x1 y1 x2 y2 in
@@ -38,6 +41,8 @@ weld_status weld_box_targets_create(const weld_dataset *ds, const weld_target_op
 void weld_box_targets_free(void *targets);
 size_t weld_box_target_size(const void *targets, int input);
 void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const *inputs);
+/* Tells how many objects are small in samples, where these are not few. */
+weld_status weld_box_targets_tell(const void *targets, weld_text *out, weld_error *err);
 void weld_box_caption(const void *targets, float *const *inputs, int64_t i,
                       weld_caption_style style, char *text, size_t size);
 void weld_box_draw_targets(const void *targets, float *const *inputs, int64_t i, weld_image *image);

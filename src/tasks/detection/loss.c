@@ -72,13 +72,10 @@ weld_status weld_detection_build_loss(const weld_loss_options *o, weld_graph *g,
     return weld_graph_status(g, err);
 }
 
-/* Of the objects of an epoch: fewer without an anchor are not spoken of. */
-static const double FEW = 0.01;
-
 void weld_detection_tell_counts(const double *counts, char *text, size_t size) {
     const double objects = counts[WELD_COUNT_OBJECTS], missed = counts[WELD_COUNT_MISSED];
     text[0] = '\0';
-    if (missed > FEW * objects) {
+    if (missed > WELD_FEW_OBJECTS * objects) {
         weld_snprintf(
             text, size,
             "%.1f %% of the objects (%.0f of %.0f) got no anchor, so that nothing was learned "

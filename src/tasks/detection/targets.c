@@ -1,4 +1,5 @@
 /* What a step makes of boxes; see detection.h. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@
 
 typedef struct box_targets {
     const weld_dataset *ds;
-    int64_t most; /* boxes of a sample */
+    int64_t most;      /* boxes of a sample */
+    int height, width; /* of samples */
 } box_targets;
 
 /* Of one image. */
@@ -38,7 +40,10 @@ weld_status weld_box_targets_create(const weld_dataset *ds, const weld_target_op
     if (!t) {
         return weld_fail_memory(err, "targets");
     }
-    *t = (box_targets){.ds = ds, .most = options->parts * most_boxes(ds)};
+    *t = (box_targets){.ds = ds,
+                       .most = options->parts * most_boxes(ds),
+                       .height = options->height,
+                       .width = options->width};
     *targets = t;
     return WELD_OK;
 }
@@ -85,6 +90,46 @@ void weld_box_targets_fill(void *targets, const weld_batch *batch, float *const 
             memcpy(row, (const float[WELD_TARGET_SIZE]){-1}, WELD_TARGET_SIZE * sizeof *row);
         }
     }
+}
+
+/* --- Small objects: at the start anchors predict boxes so much larger than cells of the finest map
+ * that objects smaller than a cell hardly overlap with any. --- */
+
+enum { SMALL = 8 };
+
+/* Adds the objects of sample i to *all, and to *small those that are small when all of the image is
+ * seen. Of images whose size is not stated nothing is known. */
+static void count_small(const box_targets *t, int64_t i, int64_t *small, int64_t *all) {
+    int64_t count;
+    int width, height;
+    const weld_box *boxes = weld_dataset_boxes(t->ds, i, &count);
+    weld_dataset_stated_size(t->ds, i, &width, &height);
+    const double scale =
+        width > 0 && height > 0 ? fmin((double)t->width / width, (double)t->height / height) : 0;
+    for (int64_t k = 0; k < count && scale > 0; k++) {
+        const weld_box *b = &boxes[k];
+        if (!(b->flags & (WELD_BOX_UNUSED | WELD_BOX_CROWD | WELD_BOX_IGNORE))) {
+            *all += 1;
+            *small += fmin(b->width, b->height) * scale < SMALL;
+        }
+    }
+}
+
+weld_status weld_box_targets_tell(const void *targets, weld_text *out, weld_error *err) {
+    const box_targets *t = targets;
+    int64_t small = 0, all = 0;
+    for (int64_t i = 0; i < weld_dataset_count(t->ds); i++) {
+        count_small(t, i, &small, &all);
+    }
+    if ((double)small > WELD_FEW_OBJECTS * (double)all) {
+        weld_text_format(out,
+                         "%.1f %% of the objects (%lld of %lld) are less than %d pixels wide or "
+                         "high in images of %d x %d, where little is learned of them: larger "
+                         "images (data.input_size) have them larger\n",
+                         100 * (double)small / (double)all, (long long)small, (long long)all, SMALL,
+                         t->width, t->height);
+    }
+    return out->failed ? weld_fail_memory(err, "targets") : WELD_OK;
 }
 
 static bool is_tiny(const float *row) {

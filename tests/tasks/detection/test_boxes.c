@@ -190,6 +190,36 @@ START_TEST(a_step_gets_what_is_too_small_last_and_counts_no_part) {
 }
 END_TEST
 
+/* Images of 100 x 80 in samples of 50 x 64: half as large. */
+START_TEST(how_many_are_small_in_the_sample_is_told_before_training) {
+    test_folder f;
+    weld_dataset *ds =
+        open_set(&f, "{\"id\": 1, \"image_id\": 1, \"category_id\": 2, \"bbox\": [10, 20, 15, 40]},"
+                     "{\"id\": 2, \"image_id\": 1, \"category_id\": 1, \"bbox\": [0, 0, 5, 5], "
+                     "\"iscrowd\": 1},"
+                     "{\"id\": 3, \"image_id\": 2, \"category_id\": 1, \"bbox\": [0, 0, 40, 17]}");
+    weld_target_options options = {.batch = 2, .parts = 1, .classes = 2, .height = 64, .width = 50};
+    void *targets;
+    weld_text text = WELD_TEXT;
+    ck_assert_int_eq(task->targets_create(ds, &options, &targets, NULL), WELD_OK);
+    ck_assert_int_eq(task->targets_tell(targets, &text, NULL), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(weld_text_get(&text), "50.0 % of the objects (1 of 2) are less "
+                                                       "than 8 pixels wide or high in images of "
+                                                       "50 x 64"));
+    task->targets_free(targets);
+    weld_text_free(&text);
+    options.width = 54;
+    text = WELD_TEXT;
+    ck_assert_int_eq(task->targets_create(ds, &options, &targets, NULL), WELD_OK);
+    ck_assert_int_eq(task->targets_tell(targets, &text, NULL), WELD_OK);
+    ck_assert_str_eq(weld_text_get(&text), "");
+    task->targets_free(targets);
+    weld_text_free(&text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(folders_of_classes_have_nothing_to_detect) {
     test_folder f = test_folder_create();
     put_image(&f, "cat/a.jpg", 40, 40);
@@ -280,5 +310,6 @@ END_TEST
 RUN_SUITE("tasks/detection/boxes", boxes_go_where_their_pixels_go, what_is_hardly_seen_is_left_out,
           a_step_gets_all_boxes_of_any_sample_that_may_come,
           a_step_gets_what_is_too_small_last_and_counts_no_part,
+          how_many_are_small_in_the_sample_is_told_before_training,
           folders_of_classes_have_nothing_to_detect, answers_are_in_pixels_of_the_image,
           what_is_asked_decides_what_is_told, two_networks_say_the_same_if_their_boxes_are)

@@ -22,6 +22,7 @@ typedef enum weld_box_fault {
     WELD_BOX_IMAGE_TWICE,    /* an image that is listed twice: one is kept */
     WELD_BOX_ORPHAN,         /* of an image that is not listed: left out */
     WELD_BOX_UNLABELLED,     /* YOLO: an image without a text file: background */
+    WELD_BOX_NO_IMAGE,       /* YOLO: a text file of labels without an image: left out */
     WELD_BOX_CORNERS,        /* YOLO, COCO: look like two corners rather than a place and size */
     WELD_BOX_SHARES,         /* COCO: look like shares of the image rather than pixels */
     WELD_BOX_IMAGE_SHARED,   /* VOC: an image that is another file's too: an error */

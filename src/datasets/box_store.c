@@ -36,6 +36,8 @@ static const kind kinds[WELD_BOX_FAULTS] = {
     [WELD_BOX_ORPHAN] = {"orphan", false, "of images that are not listed, left out"},
     [WELD_BOX_UNLABELLED] = {"no label file", false, "without a label file, background", "image",
                              "images"},
+    [WELD_BOX_NO_IMAGE] = {"no image", false, "without an image, left out", "label file",
+                           "label files"},
     [WELD_BOX_CORNERS] = {"corners", false,
                           "beyond the image by much: two corners, where one place and a size are "
                           "expected?"},

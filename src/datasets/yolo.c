@@ -16,6 +16,7 @@
 #include "datasets/image_head.h"
 #include "datasets/yolo_images.h"
 #include "datasets/yolo_label.h"
+#include "datasets/yolo_lost.h"
 
 enum { GROUP = 256, LEAVING = 5 /* one part of so many boxes that leave their images is odd */ };
 
@@ -40,6 +41,7 @@ typedef struct reading {
     weld_bytes *heads; /* by thread */
     int threads;
     uint64_t leaving; /* boxes beyond their image */
+    weld_yolo_folders folders;
     weld_error *err;
 } reading;
 
@@ -190,8 +192,9 @@ static weld_status take(reading *r, const found *f, int64_t i) {
     if (f->status) {
         return weld_fail(r->err, f->status, "%s", f->error.message);
     }
-    if (path_of(r, weld_listing_name(r->listing, i), image)) {
-        label_of(image, r->beside, label);
+    if (path_of(r, weld_listing_name(r->listing, i), image) && label_of(image, r->beside, label) &&
+        !weld_yolo_folders_add(&r->folders, image, label)) {
+        return weld_fail_memory(r->err, label);
     }
     if (!f->is_labelled) {
         WELD_TRY(weld_box_store_fault(s, r->options, WELD_BOX_UNLABELLED, image, 0, true, r->err,
@@ -282,6 +285,7 @@ static weld_status read_all(reading *r, const weld_data_yaml *yaml) {
     WELD_TRY(drop_twice(r));
     WELD_TRY(choose_place(r));
     WELD_TRY(read_labels(r));
+    WELD_TRY(weld_yolo_find_lost(&r->folders, r->options, r->store, r->err));
     return judge(r);
 }
 
@@ -293,6 +297,7 @@ weld_status weld_yolo_read(const weld_layout *layout, const weld_listing_options
                  .listed = listed,
                  .listing = listing,
                  .store = store,
+                 .folders = WELD_YOLO_FOLDERS,
                  .err = err};
     weld_data_yaml yaml;
     *listing = weld_listing_make();
@@ -306,6 +311,7 @@ weld_status weld_yolo_read(const weld_layout *layout, const weld_listing_options
     for (int i = 0; r.heads && i < r.threads; i++) {
         weld_bytes_free(&r.heads[i]);
     }
+    weld_yolo_folders_free(&r.folders);
     weld_free(r.group);
     weld_free(r.heads);
     return status;

@@ -63,16 +63,23 @@ weld_status weld_yolo_root(const weld_layout *layout, const weld_data_yaml *yaml
 
 /* --- A folder --- */
 
-/* Text files and such beside the images are no news; what may be images that cannot be read is. */
-static void pass(void *arg, const char *name, const char *reason) {
+bool weld_yolo_is_no_image(const char *name) {
     static const char *const known[] = {".txt", ".json", ".xml", ".yaml", ".yml", ".cache", ".md"};
-    listing_run *run = arg;
-    char path[2 * PATH_MAX];
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof known / sizeof *known; i++) {
         if (weld_strcasecmp(dot, known[i]) == 0) {
-            return;
+            return true;
         }
+    }
+    return false;
+}
+
+/* Text files and such beside the images are no news; what may be images that cannot be read is. */
+static void pass(void *arg, const char *name, const char *reason) {
+    listing_run *run = arg;
+    char path[2 * PATH_MAX];
+    if (weld_yolo_is_no_image(name)) {
+        return;
     }
     snprintf(path, sizeof path, "%s/%s", run->folder, name);
     run->failed |= !weld_listing_skip(run->out, run->options, path, reason);

@@ -16,4 +16,7 @@ weld_status weld_yolo_list(const weld_layout *layout, const weld_data_yaml *yaml
                            const weld_listing_options *options, weld_listing *out,
                            weld_array *files, weld_error *err);
 
+/* By its ending, of what is often beside images: text, other annotations, a program's own. */
+bool weld_yolo_is_no_image(const char *name);
+
 #endif

@@ -111,6 +111,59 @@ static void count_skipped(void *arg, const char *name, const char *reason) {
     ++*(int *)arg;
 }
 
+START_TEST(labels_without_an_image_are_named) {
+    test_folder f = make_set("train: images/train\nval: images/val\n" NAMES, "0 .5 .5 .5 .5\n");
+    fault_list faults;
+    put_image(&f, "images/val/v.jpg", 60, 40);
+    test_put_file(&f, "labels/val/v.txt", "0 .5 .5 .5 .5\n");
+    test_put_file(&f, "labels/val/gone.txt", "0 .5 .5 .5 .5\n");
+    test_put_file(&f, "labels/train/c.txt", "\n0 .5 .5 .5 .5\n");
+    test_put_file(&f, "labels/train/d.d.txt", "");
+    test_put_file(&f, "labels/train/more/e.txt", "0 30 20 10 10\n");
+    test_put_file(&f, "labels/train/classes.txt", "cat\nbig dog\n");
+    test_put_file(&f, "labels/train/notes.md", "0 .5 .5 .5 .5\n");
+    weld_dataset *ds = open_with_faults(&f, "data.yaml", &faults);
+    expect_fault(&faults, "no image labels/train/c.txt: there is no image c in ");
+    expect_fault(&faults, "no image labels/train/d.d.txt: there is no image d.d in ");
+    expect_fault(&faults, "no image labels/train/more/e.txt: there is no image e in ");
+    ck_assert_int_eq(faults.counts[WELD_BOX_NO_IMAGE], 3);
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    ds = open_dataset(f.path);
+    ck_assert_msg(strstr(weld_dataset_passed(ds), "3 label files without an image, left out") !=
+                      NULL,
+                  "%s", weld_dataset_passed(ds));
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
+/* An image of another part, or one that a list leaves out, is there. */
+START_TEST(labels_of_images_that_are_left_out_are_not_lost) {
+    test_folder f = make_set("train: list.txt\n" NAMES, "0 .5 .5 .5 .5\n");
+    fault_list faults;
+    test_put_file(&f, "list.txt", "./images/train/b.jpg\n");
+    test_put_file(&f, "labels/train/a.txt", "0 .5 .5 .5 .5\n");
+    weld_dataset *ds = open_with_faults(&f, "data.yaml", &faults);
+    ck_assert_int_eq(faults.counts[WELD_BOX_NO_IMAGE], 0);
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    f = test_folder_create(); /* labels beside the images */
+    put_image(&f, "images/b.jpg", 60, 40);
+    test_put_file(&f, "images/b.txt", "0 .5 .5 .5 .5\n");
+    test_put_file(&f, "images/c.txt", "0 .5 .5 .5 .5\n");
+    test_put_file(&f, "images/empty.txt", "");
+    test_put_file(&f, "data.yaml", "train: images\n" NAMES);
+    ds = open_with_faults(&f, "data.yaml", &faults);
+    expect_fault(&faults, "no image images/c.txt: there is no image c in ");
+    ck_assert_int_eq(faults.counts[WELD_BOX_NO_IMAGE], 1);
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(what_is_passed_over_is_told_where_asked_for) {
     test_folder f = make_set("train: images/train\n" NAMES, "0 .5 .5 .5 .5\n");
     int count = 0;
@@ -352,8 +405,9 @@ RUN_SUITE("data/yolo", rows_are_boxes_and_polygons_in_shares_of_the_image,
           corners_in_the_place_of_centres_are_suspected,
           an_image_without_any_labels_in_its_part_is_refused,
           parts_are_folders_lists_of_folders_and_lists_of_images,
-          folders_of_images_and_labels_beside_data_yaml_are_found, files_of_the_data_set_are_known,
-          a_data_yaml_without_sense_is_refused_with_its_line,
+          folders_of_images_and_labels_beside_data_yaml_are_found,
+          labels_without_an_image_are_named, labels_of_images_that_are_left_out_are_not_lost,
+          files_of_the_data_set_are_known, a_data_yaml_without_sense_is_refused_with_its_line,
           a_digit_that_changes_is_seen_by_the_next_run,
           images_that_are_stored_turned_are_seen_upright,
           an_image_that_cannot_be_read_is_no_image_without_boxes, a_lack_of_memory_is_told)

@@ -60,8 +60,9 @@ void weld_exchange_begin(weld_exchange *x, int64_t update);
  * plan; its gradients are in these tensors when they are ready, and until the next add or finish.
  */
 void weld_exchange_add(weld_exchange *x, int64_t index, int plan, const weld_tensor *gradients);
-/* This step of the plan is done: gradients that are ready by then are taken. Need not be called for
- * every step, or at all: what has not been taken by the next add or finish is taken then. */
+/* This step of the plan is done: gradients that are ready by then are taken, and their memory may
+ * be used for something else; SIZE_MAX: all. Need not be called for every step, or at all: what has
+ * not been taken by the next add or finish is taken then. */
 void weld_exchange_ready(weld_exchange *x, size_t step);
 /* The means, by gradient, valid until the next begin. A rank that has failed calls it too, without
  * all of its groups: then all get means of something, which their verdict tells them not to use. */

@@ -57,6 +57,7 @@ double weld_sums_run(weld_sums *s, int step, int64_t index, uint64_t number) {
     weld_exchange_add(s->exchange, index, step, running->gradients);
     const double loss = weld_train_step_run(running, number);
     s->running = NULL;
+    weld_exchange_ready(s->exchange, SIZE_MAX); /* the next batch's inputs may lie where they do */
     if (!s->group && isfinite(loss)) {
         weld_train_step_move_statistics(running);
     }

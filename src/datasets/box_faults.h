@@ -19,6 +19,7 @@ typedef enum weld_box_fault {
     WELD_BOX_OUTSIDE,        /* beyond the image by more than a pixel; unused where all of it is */
     WELD_BOX_TWICE,          /* the same box of the same class in one image: one is used */
     WELD_BOX_ID_TWICE,       /* annotations of one id: all are kept */
+    WELD_BOX_IMAGE_ID,       /* COCO: an id of two images: whose are its boxes? an error */
     WELD_BOX_IMAGE_TWICE,    /* an image that is listed twice: one is kept */
     WELD_BOX_ORPHAN,         /* of an image that is not listed: left out */
     WELD_BOX_UNLABELLED,     /* YOLO: an image without a text file: background */

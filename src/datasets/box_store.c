@@ -31,6 +31,7 @@ static const kind kinds[WELD_BOX_FAULTS] = {
     [WELD_BOX_OUTSIDE] = {"outside", false, "beyond the image, clipped in training"},
     [WELD_BOX_TWICE] = {"duplicate box", false, "the same as another, trained on once"},
     [WELD_BOX_ID_TWICE] = {"duplicate id", false, NULL},
+    [WELD_BOX_IMAGE_ID] = {"shared image id", true, NULL},
     [WELD_BOX_IMAGE_TWICE] = {"duplicate image", false, "listed twice, taken once", "image",
                               "images"},
     [WELD_BOX_ORPHAN] = {"orphan", false, "of images that are not listed, left out"},

@@ -31,6 +31,19 @@ static const char *image_name(const weld_coco_lists *r, const weld_coco_image *o
     return (const char *)r->listing->names.data + one->name;
 }
 
+/* Two images of one id: the same, or nobody knows whose the boxes are. */
+static weld_status tell_same_id(weld_coco_lists *r, const weld_coco_image *first,
+                                const weld_coco_image *second) {
+    const char *name = image_name(r, second), *other = image_name(r, first);
+    char what[400];
+    if (strcmp(name, other) == 0) {
+        return weld_coco_fault(r, WELD_BOX_IMAGE_TWICE, second->place, name);
+    }
+    snprintf(what, sizeof what, "image id %lld is of both %.150s and %.150s", (long long)second->id,
+             other, name);
+    return weld_coco_fault(r, WELD_BOX_IMAGE_ID, second->place, what);
+}
+
 static weld_status take_images(weld_coco_lists *r) {
     const weld_coco_image *images = r->images.data;
     const size_t count = r->images.count;
@@ -41,13 +54,7 @@ static weld_status take_images(weld_coco_lists *r) {
     for (size_t i = 0; i < count; i++) {
         const char *name = image_name(r, &images[i]), *slash = strrchr(name, '/');
         if (i > 0 && images[i].id == images[i - 1].id) {
-            const bool same = strcmp(name, image_name(r, &images[i - 1])) == 0;
-            if (!same && !r->options->found) {
-                return weld_fail(r->err, WELD_ERROR_FORMAT,
-                                 "%s: image id %lld is of both %s and %s", r->path,
-                                 (long long)images[i].id, image_name(r, &images[i - 1]), name);
-            }
-            WELD_TRY(weld_coco_fault(r, WELD_BOX_IMAGE_TWICE, images[i].place, name));
+            WELD_TRY(tell_same_id(r, &images[i - 1], &images[i]));
             continue;
         }
         const weld_listing_sample sample = {.name = images[i].name,

@@ -254,6 +254,25 @@ START_TEST(an_image_that_is_listed_twice_is_told_with_its_place) {
 }
 END_TEST
 
+START_TEST(two_images_of_one_id_are_an_error) {
+    test_folder f = test_folder_create();
+    fault_list faults;
+    put_image(&f, "a.jpg", 60, 40);
+    put_image(&f, "b.jpg", 60, 40);
+    test_put_file(&f, "set.json",
+                  "{\"images\": [{\"id\": 1, \"file_name\": \"a.jpg\"}, {\"id\": 1, \"file_name\": "
+                  "\"b.jpg\"}], \"annotations\": [], " CATEGORIES "}");
+    expect_no_dataset(test_path(&f, "set.json"), ": image id 1 is of both a.jpg and b.jpg");
+    weld_dataset *ds = open_with_faults(&f, "set.json", &faults);
+    expect_fault(&faults, ": image id 1 is of both a.jpg and b.jpg");
+    ck_assert_int_eq(faults.counts[WELD_BOX_IMAGE_ID], 1);
+    ck_assert(weld_box_fault_is_error(WELD_BOX_IMAGE_ID)); /* by which check-data fails */
+    weld_text_free(&faults.text);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(a_file_of_two_images_is_told_with_the_place_of_the_later) {
     test_folder f = test_folder_create();
     fault_list faults;
@@ -393,7 +412,7 @@ RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
           an_area_that_is_none_is_told_and_kept, a_crowd_is_one_where_that_is_said,
           a_missing_box_is_that_of_the_shape, what_nobody_can_know_is_an_error_with_its_place,
           faults_are_told_and_the_rest_is_read,
-          an_image_that_is_listed_twice_is_told_with_its_place,
+          an_image_that_is_listed_twice_is_told_with_its_place, two_images_of_one_id_are_an_error,
           a_file_of_two_images_is_told_with_the_place_of_the_later,
           images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,
           the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image,

@@ -107,6 +107,10 @@ weld_status weld_box_store_fault(weld_box_store *s, const weld_box_options *opti
                                  : WELD_OK;
 }
 
+bool weld_box_is_side(double value) {
+    return value >= 1 && value <= INT32_MAX && floor(value) == value;
+}
+
 bool weld_box_is_sound(const weld_box *b) {
     return fabs(b->x) <= FARTHEST && fabs(b->y) <= FARTHEST && fabs(b->width) <= FARTHEST &&
            fabs(b->height) <= FARTHEST && isfinite(b->area);

@@ -43,6 +43,8 @@ weld_status weld_box_store_fault(weld_box_store *s, const weld_box_options *opti
                                  weld_error *err, const char *format, ...)
     __attribute__((format(printf, 8, 9)));
 
+/* Is it the width or height of an image: a whole number of pixels, 1 at least? */
+bool weld_box_is_side(double value);
 /* Are these numbers a box, of whatever size? Not where one is not finite, or beyond 1e9. */
 bool weld_box_is_sound(const weld_box *box);
 /* Is a sound box to be trained on? Not where it has no area, or all of it is off its image. */

@@ -41,15 +41,18 @@ static bool is_there(weld_scan *s) {
 
 /* --- Images and categories --- */
 
-static int32_t read_side(weld_scan *s) {
+/* 0 is as if it was not there. */
+static int32_t read_side(weld_scan *s, bool *is_odd) {
     const double side = is_there(s) ? weld_scan_number(s) : 0;
-    return side >= 1 && side <= INT32_MAX ? (int32_t)side : 0;
+    const bool is_side = weld_box_is_side(side);
+    *is_odd |= !is_side && side != 0;
+    return is_side ? (int32_t)side : 0;
 }
 
 static weld_status read_image(weld_coco_lists *r, weld_scan *s) {
     const uint64_t place = weld_scan_tell(s);
     weld_coco_image one = {.name = r->listing->names.count, .place = place};
-    bool has_id = false, has_name = false, kept = true;
+    bool has_id = false, has_name = false, kept = true, odd_size = false;
     weld_scan_object(s);
     for (const char *key; kept && (key = weld_scan_key(s));) {
         if (strcmp(key, "id") == 0) {
@@ -60,9 +63,9 @@ static weld_status read_image(weld_coco_lists *r, weld_scan *s) {
             has_name = *name;
             kept = !has_name || weld_array_append_text(&r->listing->names, name);
         } else if (strcmp(key, "width") == 0) {
-            one.width = read_side(s);
+            one.width = read_side(s, &odd_size);
         } else if (strcmp(key, "height") == 0) {
-            one.height = read_side(s);
+            one.height = read_side(s, &odd_size);
         } else {
             weld_scan_skip(s);
         }
@@ -71,6 +74,10 @@ static weld_status read_image(weld_coco_lists *r, weld_scan *s) {
     if (!has_id || !has_name) {
         return weld_fail(r->err, WELD_ERROR_FORMAT, "%s: offset %llu: an image without %s", r->path,
                          (unsigned long long)place, has_id ? "file_name" : "id");
+    }
+    if (odd_size) {
+        WELD_TRY(weld_coco_fault(r, WELD_BOX_BAD_VALUE, place,
+                                 "a width or height that is no number of pixels"));
     }
     return kept && weld_array_append(&r->images, &one, 1) ? WELD_OK
                                                           : weld_fail_memory(r->err, r->path);

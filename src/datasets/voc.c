@@ -224,7 +224,11 @@ static weld_status take_objects(reading *r, const char *path, bool wanted) {
                 return weld_fail_memory(r->err, path);
             }
         }
-        if (wanted && !is_whole) {
+        if (wanted && *o->twice) {
+            char what[100];
+            snprintf(what, sizeof what, "an object with a second <%s>", o->twice);
+            WELD_TRY(fault(r, WELD_BOX_BAD_VALUE, path, o->line, what));
+        } else if (wanted && !is_whole) {
             WELD_TRY(fault(r, WELD_BOX_BAD_VALUE, path, o->line,
                            o->has_name ? "an object without the four corners of its bndbox"
                                        : "an object without a name"));
@@ -237,7 +241,11 @@ static weld_status take_objects(reading *r, const char *path, bool wanted) {
 }
 
 static int32_t side(double value) {
-    return value >= 1 && value <= INT32_MAX ? (int32_t)value : 0;
+    return weld_box_is_side(value) ? (int32_t)value : 0;
+}
+
+static bool is_odd_side(double value) {
+    return !weld_box_is_side(value) && value != 0;
 }
 
 /* The file's name is one of the texts, which move when there are more of them. */
@@ -258,6 +266,10 @@ static weld_status take_file(reading *r, const char *folder, uint64_t at) {
     }
     if (wanted) {
         name_image(r, xml, image);
+    }
+    if (wanted && (is_odd_side(r->file.width) || is_odd_side(r->file.height))) {
+        WELD_TRY(fault(r, WELD_BOX_BAD_VALUE, path, r->file.size_line,
+                       "a width or height that is no number of pixels"));
     }
     WELD_TRY(take_objects(r, path, wanted));
     if (!wanted) {

@@ -24,6 +24,8 @@ typedef struct parsing {
     bool no_memory;
 } parsing;
 
+#define CORNER_NAMES "xmin", "ymin", "xmax", "ymax"
+
 static void stop(parsing *p, const char *problem) {
     p->problem = p->problem ? p->problem : problem;
     XML_StopParser(p->parser, XML_FALSE);
@@ -36,6 +38,22 @@ static void stop_for_memory(parsing *p) {
 
 static bool is_in(const parsing *p, int depth, const char *name) {
     return strcmp(p->names[depth], name) == 0;
+}
+
+/* Note a member of an object, of which there is one. */
+static void see_member(parsing *p) {
+    static const char *const members[] = {"name", "difficult", "bndbox", CORNER_NAMES};
+    enum { CORNERS = 3 /* the first of them */ };
+    weld_voc_object *o = (weld_voc_object *)p->out->objects.data + p->out->objects.count - 1;
+    const bool is_corner = p->depth == 4 && is_in(p, 3, "bndbox");
+    for (unsigned i = 0; i < sizeof members / sizeof *members; i++) {
+        if ((i < CORNERS ? p->depth == 3 : is_corner) && is_in(p, p->depth, members[i])) {
+            if (o->seen & 1u << i && !*o->twice) {
+                weld_snprintf(o->twice, sizeof o->twice, "%s", members[i]);
+            }
+            o->seen |= 1u << i;
+        }
+    }
 }
 
 static void XMLCALL begin(void *arg, const XML_Char *name, const XML_Char **attributes) {
@@ -54,6 +72,10 @@ static void XMLCALL begin(void *arg, const XML_Char *name, const XML_Char **attr
         if (!weld_array_append(&p->out->objects, &object, 1)) {
             stop_for_memory(p);
         }
+    } else if (p->depth > 2 && is_in(p, 2, "object")) {
+        see_member(p);
+    } else if (p->depth == 2 && is_in(p, 2, "size")) {
+        p->out->size_line = XML_GetCurrentLineNumber(p->parser);
     }
 }
 
@@ -104,7 +126,7 @@ static void keep(parsing *p, const char *text, size_t *at, bool *has) {
 }
 
 static void end_of_object_member(parsing *p, const char *text) {
-    static const char *const corners[] = {"xmin", "ymin", "xmax", "ymax"};
+    static const char *const corners[] = {CORNER_NAMES};
     weld_voc_object *o = (weld_voc_object *)p->out->objects.data + p->out->objects.count - 1;
     if (p->depth == 3 && is_in(p, 3, "name")) {
         keep(p, text, &o->name, &o->has_name);
@@ -132,9 +154,9 @@ static void XMLCALL end(void *arg, const XML_Char *name) {
         } else if (p->depth == 2 && is_in(p, 2, "filename")) {
             keep(p, text, &p->out->image, &p->out->has_image);
         } else if (p->depth == 3 && is_in(p, 2, "size") && is_in(p, 3, "width")) {
-            p->out->width = number(text);
+            p->out->width = *text ? number(text) : 0;
         } else if (p->depth == 3 && is_in(p, 2, "size") && is_in(p, 3, "height")) {
-            p->out->height = number(text);
+            p->out->height = *text ? number(text) : 0;
         }
     }
     p->depth--;
@@ -194,6 +216,7 @@ weld_status weld_voc_file_read(const char *path, weld_voc_file *out, weld_error 
     out->texts.count = out->objects.count = 0;
     out->has_image = false;
     out->width = out->height = 0;
+    out->size_line = 0;
     weld_status status = weld_file_read(path, LARGEST, &text, &size, err);
     if (status) {
         return status;

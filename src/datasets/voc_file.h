@@ -12,6 +12,8 @@ typedef struct weld_voc_object {
     size_t name;       /* where its class begins in `texts`; has_name: it has one */
     double corners[4]; /* xmin, ymin, xmax, ymax, as they stand there */
     bool has_name, has_corner[4], difficult, odd_difficult; /* odd: it says neither yes nor no */
+    unsigned seen;                                          /* members that began, a bit each */
+    char twice[16]; /* the name of one that is there a second time; "": none is */
 } weld_voc_object;
 
 /* Start with WELD_VOC_FILE; may be used again. */
@@ -21,6 +23,7 @@ typedef struct weld_voc_file {
     size_t image;         /* where the name of the image begins in `texts`, */
     bool has_image;       /* if it has one */
     double width, height; /* 0: not told */
+    uint64_t size_line;   /* where these stand */
 } weld_voc_file;
 
 #define WELD_VOC_FILE                                                                              \

@@ -230,6 +230,27 @@ START_TEST(faults_are_told_and_the_rest_is_read) {
 }
 END_TEST
 
+START_TEST(a_size_that_is_none_is_an_error) {
+    static const char *const sides[] = {"1e30", "Infinity", "NaN", "-5", "160.4", "true"};
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        test_folder f = test_folder_create();
+        char text[400];
+        snprintf(
+            text, sizeof text,
+            "{\"images\": [{\"id\": 1, \"file_name\": \"a.jpg\", \"width\": 60, \"height\": %s}], "
+            "\"annotations\": [], " CATEGORIES "}",
+            sides[i]);
+        put_image(&f, "a.jpg", 60, 40);
+        test_put_file(&f, "set.json", text);
+        expect_no_dataset(test_path(&f, "set.json"),
+                          i < 5
+                              ? "set.json: offset 12: a width or height that is no number of pixels"
+                              : "a number is expected");
+        test_folder_remove(f);
+    }
+}
+END_TEST
+
 /* As some editors write it: a mark of UTF-8 is passed over, and offsets count it. */
 START_TEST(an_image_that_is_listed_twice_is_told_with_its_place) {
     test_folder f = test_folder_create();
@@ -416,4 +437,4 @@ RUN_SUITE("data/coco", boxes_come_with_images_by_id_and_classes_by_rank,
           a_file_of_two_images_is_told_with_the_place_of_the_later,
           images_are_found_beside_the_file_or_its_folder, classes_of_a_network_are_taken_box_by_box,
           the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image,
-          a_lack_of_memory_is_told)
+          a_size_that_is_none_is_an_error, a_lack_of_memory_is_told)

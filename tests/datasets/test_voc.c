@@ -166,6 +166,23 @@ START_TEST(what_nobody_can_know_is_an_error_with_its_line) {
     expect_refused(OBJECT("cat", CORNERS("1", "1", "9", "x"), ""),
                    "Annotations/a.xml:3: a corner that is no number of pixels");
     expect_refused("\n" OBJECT("cat", "<xmin>1</xmin>", ""), "a.xml:4: an object without the four");
+    expect_refused(OBJECT("cat", CORNERS("1", "1", "9", "9"), "<name>dog</name>"),
+                   "a.xml:3: an object with a second <name>");
+    expect_refused(OBJECT("cat", CORNERS("1", "1", "9", "9"),
+                          "<bndbox>" CORNERS("1", "1", "9", "9") "</bndbox>"),
+                   "a.xml:3: an object with a second <bndbox>");
+    expect_refused(OBJECT("cat", CORNERS("1", "1", "9", "9") "<xmin>2</xmin>", ""),
+                   "a.xml:3: an object with a second <xmin>");
+    expect_refused(OBJECT("cat", CORNERS("1", "1", "9", "9"),
+                          "<difficult>1</difficult><difficult>0</difficult>"),
+                   "a.xml:3: an object with a second <difficult>");
+    static const char *const sides[] = {"-5", "160.4", "1e30", "wide"};
+    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+        char body[300];
+        snprintf(body, sizeof body, "%s<size>\n<width>%s</width><height>40</height></size>",
+                 OBJECT("cat", CORNERS("1", "1", "9", "9"), ""), sides[i]);
+        expect_refused(body, "a.xml:4: a width or height that is no number of pixels");
+    }
     expect_refused("<object></object>", "a.xml:3: an object without a name");
     expect_refused("<object>", "a.xml:3: not XML: ");
     expect_refused("", "no XML file in it has an object");

@@ -9,7 +9,9 @@
 #include "datasets/boxes.h"
 
 typedef struct request {
-    const char *results, *data;
+    weld_results_source from;
+    const char *data;
+    int first_category; /* 1: that is 0; 2: 1 */
     cli_eval_details details;
     bool json;
 } request;
@@ -18,9 +20,9 @@ static weld_status evaluate(const request *r, const weld_task *task, const weld_
                             weld_error *err) {
     weld_evaluator *e;
     weld_text notes = WELD_TEXT;
-    weld_status status = weld_results_evaluator_create(task, r->results, ds, &notes, &e, err);
+    weld_status status = weld_results_evaluator_create(task, &r->from, ds, &notes, &e, err);
     if (*weld_text_get(&notes)) {
-        fprintf(stderr, "note: %s: %s\n", r->results, weld_text_get(&notes));
+        fprintf(stderr, "note: %s: %s\n", r->from.path, weld_text_get(&notes));
     }
     weld_text_free(&notes);
     status = status ? status : cli_eval_write(&r->details, e, err);
@@ -42,8 +44,10 @@ weld_status cli_eval_results(cli_call *call, weld_error *err) {
     request r = {0};
     char kinds[CLI_RESULTS_HELP];
     const cli_option options[] = {
-        {"results", 0, CLI_TEXT, &r.results, "R.json", cli_results_help(CLI_RESULTS_READ, kinds)},
+        {"results", 0, CLI_TEXT, &r.from.path, "R.json", cli_results_help(CLI_RESULTS_READ, kinds)},
         {"data", 0, CLI_NEEDED, &r.data, "GT.json", "annotations, or a folder that has them"},
+        {"first-category", 0, CLI_CHOICE, &r.first_category, "0|1",
+         "category_id of the first class, where the data has no ids (as R.json tells)"},
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
         {"per-class", 0, CLI_FLAG, &r.details.per_class, NULL, "print figures of each class"},
         CLI_EVAL_CONFUSION(r.details),
@@ -53,6 +57,8 @@ weld_status cli_eval_results(cli_call *call, weld_error *err) {
     if (call->count > 0) {
         cli_usage(call, "%s: --results stands in place of a model", call->arguments[0]);
     }
+    r.from.has_first_category = r.first_category > 0;
+    r.from.first_category = r.first_category - 1;
     const weld_dataset_options opening = {.boxes.no_images = true, .part = WELD_NAMED_VAL};
     const weld_task *task;
     weld_dataset *ds;

@@ -26,17 +26,14 @@ int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i) {
 }
 
 int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index) {
-    const int64_t *ids = ds->boxes ? ds->boxes->categories.data : NULL;
-    const int count = ds->boxes ? (int)ds->boxes->categories.count : 0;
-    if (count && !ds->class_of) {
-        return ids[class_index];
-    }
-    for (int own = 0; own < count; own++) {
-        if (ds->class_of[own] == class_index) {
-            return ids[own];
-        }
-    }
-    return count ? -1 : class_index;
+    const int own = weld_dataset_own_class(ds, class_index);
+    const bool has_ids = ds->boxes && ds->boxes->categories.count;
+    return has_ids && own >= 0 ? ((const int64_t *)ds->boxes->categories.data)[own] : own;
+}
+
+const char *weld_dataset_category_name(const weld_dataset *ds, int class_index) {
+    const int own = weld_dataset_own_class(ds, class_index);
+    return own < 0 ? NULL : weld_dataset_own_class_name(ds, own);
 }
 
 const int64_t *weld_dataset_box_faults(const weld_dataset *ds) {

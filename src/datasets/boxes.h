@@ -56,6 +56,8 @@ const weld_box *weld_dataset_boxes(const weld_dataset *ds, int64_t i, int64_t *c
  * it is the first's. -1: a class of a network that the data set does not have. */
 int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i);
 int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index);
+/* The class's name in the data set, whatever a network calls it; NULL for such a class. */
+const char *weld_dataset_category_name(const weld_dataset *ds, int class_index);
 /* How often each fault (box_faults.h) was found; NULL: no data set with boxes. */
 const int64_t *weld_dataset_box_faults(const weld_dataset *ds);
 /* As the annotations state it, upright or not; 0: they do not. */

@@ -194,9 +194,23 @@ int64_t weld_dataset_stored_count(const weld_dataset *ds) {
     return ds->packed ? weld_packed_count(ds->packed) : (int64_t)ds->listing.samples.count;
 }
 
-static int own_class_count(const weld_dataset *ds) {
+int weld_dataset_own_class_count(const weld_dataset *ds) {
     return ds->packed ? weld_packed_class_count(ds->packed)
                       : weld_listing_class_count(&ds->listing);
+}
+
+const char *weld_dataset_own_class_name(const weld_dataset *ds, int own) {
+    return ds->packed ? weld_packed_class_name(ds->packed, own)
+                      : weld_listing_class_name(&ds->listing, own);
+}
+
+int weld_dataset_own_class(const weld_dataset *ds, int i) {
+    for (int own = 0; ds->class_of && own < weld_dataset_own_class_count(ds); own++) {
+        if (ds->class_of[own] == i) {
+            return own;
+        }
+    }
+    return ds->class_of ? -1 : i;
 }
 
 /* The class of a stored sample, in the data set's own order. */
@@ -274,7 +288,7 @@ static weld_status keep_known(weld_dataset *ds, weld_error *err) {
 
 weld_status weld_dataset_take_classes(weld_dataset *ds, const char *const *names, int count,
                                       const int *to, weld_error *err) {
-    const int own = own_class_count(ds);
+    const int own = weld_dataset_own_class_count(ds);
     int *class_of = weld_alloc((size_t)own, sizeof *class_of);
     if (!class_of) {
         return weld_fail_memory(err, ds->path);
@@ -304,21 +318,15 @@ int64_t weld_dataset_number(const weld_dataset *ds, int64_t i) {
 }
 
 int weld_dataset_class_count(const weld_dataset *ds) {
-    return ds->class_of ? ds->class_count : own_class_count(ds);
+    return ds->class_of ? ds->class_count : weld_dataset_own_class_count(ds);
 }
 
 const char *weld_dataset_class_name(const weld_dataset *ds, int i) {
     if (ds->class_names) {
         return ds->class_names[i];
     }
-    for (int own = 0; ds->class_of && own < own_class_count(ds); own++) {
-        if (ds->class_of[own] == i) {
-            i = own;
-            break;
-        }
-    }
-    return ds->packed ? weld_packed_class_name(ds->packed, i)
-                      : weld_listing_class_name(&ds->listing, i);
+    const int own = weld_dataset_own_class(ds, i);
+    return weld_dataset_own_class_name(ds, own < 0 ? i : own);
 }
 
 int weld_dataset_find_class(const weld_dataset *ds, const char *name) {

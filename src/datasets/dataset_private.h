@@ -27,6 +27,12 @@ struct weld_dataset {
 
 /* Where an image is; false: the path is too long. Of an archive's member it is for messages. */
 bool weld_dataset_path_of(const weld_dataset *ds, const char *name, char *path, size_t size);
+/* Classes as they are stored, whatever a network calls them; and the first of them that class i is,
+ * -1 where none is. */
+int weld_dataset_own_class_count(const weld_dataset *ds);
+const char *weld_dataset_own_class_name(const weld_dataset *ds, int own);
+int weld_dataset_own_class(const weld_dataset *ds, int i);
+
 /* Say anew what weld_dataset_passed says. Errors: memory. */
 weld_status weld_dataset_sum_up(weld_dataset *ds, weld_error *err);
 

@@ -77,7 +77,7 @@ weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, we
     return WELD_OK;
 }
 
-weld_status weld_results_evaluator_create(const weld_task *task, const char *path,
+weld_status weld_results_evaluator_create(const weld_task *task, const weld_results_source *from,
                                           const weld_dataset *ds, weld_text *notes,
                                           weld_evaluator **out, weld_error *err) {
     weld_evaluator *e = *out = weld_alloc(1, sizeof *e);
@@ -86,7 +86,7 @@ weld_status weld_results_evaluator_create(const weld_task *task, const char *pat
     }
     *e = (weld_evaluator){
         .task = task, .dataset = ds, .last = {.images = weld_dataset_count(ds), .loss = NAN}};
-    const weld_status status = task->results->read(path, ds, &e->tally, notes, err);
+    const weld_status status = task->results->read(from, ds, &e->tally, notes, err);
     if (status) {
         weld_evaluator_free(e);
         *out = NULL;

@@ -44,7 +44,7 @@ weld_status weld_model_evaluator_create(const weld_model *m, const weld_dataset 
                                         weld_error *err);
 /* One that has counted what a file of results (weld_task.results) says of the data set, with *notes
  * as weld_results_format.read has them. It needs no network, and is not run. */
-weld_status weld_results_evaluator_create(const weld_task *task, const char *path,
+weld_status weld_results_evaluator_create(const weld_task *task, const weld_results_source *from,
                                           const weld_dataset *ds, weld_text *notes,
                                           weld_evaluator **out, weld_error *err);
 void weld_evaluator_free(weld_evaluator *e);

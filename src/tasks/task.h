@@ -108,6 +108,13 @@ typedef struct weld_file_request {
     bool any_size;
 } weld_file_request;
 
+/* A file of results that is read. */
+typedef struct weld_results_source {
+    const char *path;
+    bool has_first_category; /* else the file must tell */
+    int first_category;      /* the number of the first class, where the data set has no ids */
+} weld_results_source;
+
 /* Files of what networks say of the images of a data set, as programs of the field exchange them.
  */
 typedef struct weld_results_format {
@@ -117,9 +124,9 @@ typedef struct weld_results_format {
     weld_status (*write)(const weld_dataset *ds, const weld_tensor *outputs, int64_t i,
                          const weld_batch *batch, weld_text *out, weld_error *err);
     /* A tally of what a file says of ds, which is not finished; *notes: what it says that counts
-     * nowhere, in a line for people, "" where it all counts. */
-    weld_status (*read)(const char *path, const weld_dataset *ds, void **tally, weld_text *notes,
-                        weld_error *err);
+     * nowhere, and what it was taken for, in a line for people; "": nothing. */
+    weld_status (*read)(const weld_results_source *from, const weld_dataset *ds, void **tally,
+                        weld_text *notes, weld_error *err);
 } weld_results_format;
 
 typedef struct weld_task {

@@ -93,6 +93,14 @@ holds "which is another than the one of training" sh -c '! grep "was trained on 
 works "is held against that part" "$WELD" eval --results found.json --data scenes/data.yaml --per-class
 cp stdout of_file
 same "and not against the other" told of_file
+mkdir -p turned/images && cp -r scenes/labels turned && ln -s ../../scenes/images/val turned/images/val &&
+    sed -i 's/^0 /x /; s/^2 /0 /; s/^x /2 /' turned/labels/val/*.txt
+printf 'val: images/val\nnames: [class_c, class_b, class_a]\n' > turned/data.yaml
+works "what it finds of the same classes in another order" "$WELD" eval yolo/best.h5 --data turned/data.yaml --write-results found.json
+cp stdout told
+works "has the data's numbers and names" "$WELD" eval --results found.json --data turned/data.yaml
+cp stdout of_file
+same "so that it is worth the same" told of_file
 works "in another precision" "$WELD" eval run/best.h5 --data scenes/instances_val.json --precision bf16
 
 works "training on some of the classes" "$WELD" train small.yaml --out part --set train.epochs=1 \

@@ -63,6 +63,11 @@ says "is told" "note: other.json: 1 detection is of categories"
 sed 's/"image_id": 4/"image_id": 5/' results.json > other.json
 refuses "an image that the data lacks" "other.json: offset [0-9]+: image_id 5" \
     "$WELD" eval --results other.json --data truth.json
+sed 's/"image_id": 30/"image_id": "b"/; s/"image_id": 4,/"image_id": 0, "file_name": "a.jpg",/' results.json > other.json
+works "images by the names of their files" "$WELD" eval --results other.json --data truth.json
+prints "come to the same" "^2 images: AP 0\.8040, AP50 0\.8144$"
+refuses "the number of the first of categories that have ids" "truth.json: categories of the data have ids" \
+    "$WELD" eval --results results.json --data truth.json --first-category 1
 refuses "annotations in place of results" "a list of detections is expected" \
     "$WELD" eval --results truth.json --data truth.json
 run "$WELD" eval --results results.json --data truth.json model.h5

@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const weld_dataset *ds = dataset();
     weld_error err = fuzz_error();
     weld_results *results;
-    const weld_status status = weld_results_read(fuzz_file(data, size), ds, &results, &err);
+    const weld_status status = weld_results_read(fuzz_file(data, size), ds, -1, &results, &err);
     fuzz_check_status(status, &err);
     if (status == WELD_OK) {
         evaluate(ds, results);

@@ -150,8 +150,9 @@ START_TEST(its_results_for_other_programs_are_worth_the_same) {
     weld_evaluator_free(e);
     ck_assert_int_eq(weld_task_of_results(ds, &task, &err), WELD_OK);
     ck_assert_str_eq(task->name, "brightness");
-    ck_assert_msg(!weld_results_evaluator_create(task, in_base("found"), ds, &notes, &e, &err),
-                  "%s", err.message);
+    const weld_results_source from = {.path = in_base("found")};
+    ck_assert_msg(!weld_results_evaluator_create(task, &from, ds, &notes, &e, &err), "%s",
+                  err.message);
     ck_assert_int_eq(weld_evaluator_result(e)->images, 21);
     ck_assert_double_eq_tol(weld_evaluator_result(e)->scores[0], found.scores[0], 1e-9);
     weld_evaluator_free(e);

@@ -168,13 +168,13 @@ static weld_status count_line(const char *line, const weld_dataset *ds, int64_t 
     return count(t, index, &off, sizeof off, err);
 }
 
-static weld_status read_results(const char *path, const weld_dataset *ds, void **out,
+static weld_status read_results(const weld_results_source *from, const weld_dataset *ds, void **out,
                                 weld_text *notes, weld_error *err) {
     void *text;
     size_t size;
     (void)notes;
     *out = NULL;
-    WELD_TRY(weld_file_read(path, 1 << 20, &text, &size, err));
+    WELD_TRY(weld_file_read(from->path, 1 << 20, &text, &size, err));
     weld_status status = create_tally(ds, NULL, out, err);
     const char *next = text;
     for (int64_t i = 0; i < weld_dataset_count(ds) && !status; i++) {

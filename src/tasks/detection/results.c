@@ -11,85 +11,53 @@
 #include "base/text.h"
 #include "datasets/boxes.h"
 #include "formats/json_scan.h"
-
-/* A detection before those of an image are together. */
-typedef struct row {
-    weld_found_box box;
-    int64_t sample;
-    uint64_t place; /* in the file */
-} row;
-
-/* What a data set calls a sample or a class. */
-typedef struct name {
-    int64_t id, index;
-} name;
-
-typedef struct names {
-    name *items;
-    size_t count;
-} names;
+#include "tasks/detection/results_numbers.h"
 
 struct weld_results {
     weld_array boxes; /* weld_found_box, by sample */
     size_t *ends;     /* [samples]: where those of each end */
-    char note[256];
+    weld_text note;
 };
 
 typedef struct reading {
     const char *path;
     weld_scan *scan;
-    names images, classes;
-    weld_array rows;
+    weld_results_names *names;
+    weld_array rows;             /* weld_results_row */
     int64_t unknown, unknown_id; /* detections of no category, and the first of these */
     uint64_t unknown_place;
+    int64_t renamed; /* of another image by their file_name than by their image_id */
+    bool by_file;    /* an image_id was a text */
     weld_error *err;
 } reading;
 
-/* --- Ids --- */
-
-static int by_id(const void *a, const void *b) {
-    const name *x = a, *y = b;
-    return (x->id > y->id) - (x->id < y->id);
-}
-
-enum { NO_ID = -1 }; /* of classes that the data does not have */
-
-static weld_status list_names(const weld_dataset *ds, int64_t count,
-                              int64_t (*id_of)(const weld_dataset *, int64_t), names *out,
-                              weld_error *err) {
-    out->items = weld_alloc((size_t)count, sizeof *out->items);
-    if (!out->items) {
-        return weld_fail_memory(err, "results");
-    }
-    for (int64_t i = 0; i < count; i++) {
-        const int64_t id = id_of(ds, i);
-        if (id != NO_ID) {
-            out->items[out->count++] = (name){id, i};
-        }
-    }
-    qsort(out->items, out->count, sizeof *out->items, by_id);
-    return WELD_OK;
-}
-
-static int64_t category_id(const weld_dataset *ds, int64_t i) {
-    return weld_dataset_category_id(ds, (int)i);
-}
-
-/* -1: there is none. */
-static int64_t find(const names *n, int64_t id) {
-    const name wanted = {id, 0};
-    const name *found =
-        n->count ? bsearch(&wanted, n->items, n->count, sizeof *n->items, by_id) : NULL;
-    return found ? found->index : -1;
-}
-
 /* --- The file --- */
 
+enum { SHOWN = 120 /* of a name, in messages */ };
+
+/* A name of an image, and what it is that of. */
+typedef struct image_name {
+    bool is_there;
+    char text[SHOWN];
+    weld_named_sample found;
+} image_name;
+
 typedef struct detection {
-    int64_t image, category;
+    int64_t image, category, named_class;
     double box[4], score;
-    bool has_image, has_category, has_box, has_score;
+    image_name file, text; /* its file_name, and its image_id where that is a text */
+    bool has_image, has_category, has_name, has_box, has_score;
 } detection;
+
+static void read_name(reading *r, image_name *name) {
+    const char *text = weld_scan_string(r->scan);
+    weld_text shown = WELD_TEXT;
+    weld_text_add_printable(&shown, text);
+    snprintf(name->text, sizeof name->text, "%s", weld_text_get(&shown));
+    weld_text_free(&shown);
+    name->is_there = true;
+    name->found = weld_results_names_find_file(r->names, text);
+}
 
 static void read_box(weld_scan *s, double box[4]) {
     int count = 0;
@@ -106,10 +74,35 @@ static void read_box(weld_scan *s, double box[4]) {
     }
 }
 
-static void read_member(weld_scan *s, const char *key, detection *d) {
+static void read_image(reading *r, detection *d) {
+    if (weld_scan_peek(r->scan) == WELD_SCAN_STRING) {
+        read_name(r, &d->text);
+        r->by_file = true;
+    } else {
+        d->image = weld_scan_int(r->scan);
+    }
+    d->has_image = true;
+}
+
+/* A file_name or a category_name, which in other programs' files may be anything. */
+static void read_text(reading *r, bool of_file, detection *d) {
+    if (weld_scan_peek(r->scan) != WELD_SCAN_STRING) {
+        weld_scan_skip(r->scan);
+    } else if (of_file) {
+        read_name(r, &d->file);
+    } else {
+        d->named_class = weld_results_names_find_class(r->names, weld_scan_string(r->scan));
+        d->has_name = true;
+    }
+}
+
+static void read_member(reading *r, const char *key, detection *d) {
+    weld_scan *s = r->scan;
+    const bool of_file = strcmp(key, "file_name") == 0;
     if (strcmp(key, "image_id") == 0) {
-        d->image = weld_scan_int(s);
-        d->has_image = true;
+        read_image(r, d);
+    } else if (of_file || strcmp(key, "category_name") == 0) {
+        read_text(r, of_file, d);
     } else if (strcmp(key, "category_id") == 0) {
         d->category = weld_scan_int(s);
         d->has_category = true;
@@ -137,22 +130,68 @@ static bool is_finite(const detection *d) {
            isfinite(d->box[2]) && isfinite(d->box[3]);
 }
 
-static weld_status add(reading *r, const detection *d, uint64_t place) {
-    const int64_t sample = find(&r->images, d->image), index = find(&r->classes, d->category);
-    if (sample < 0) {
+static weld_status refuse_name(const reading *r, const char *key, const image_name *name,
+                               uint64_t place) {
+    const weld_dataset *ds = weld_results_names_dataset(r->names);
+    if (name->found.sample == WELD_NAMES_SEVERAL) {
+        return weld_fail(r->err, WELD_ERROR_FORMAT,
+                         "%s: offset %llu: %s '%s' may be '%s' or '%s': give the file_name with "
+                         "its folder",
+                         r->path, (unsigned long long)place, key, name->text,
+                         weld_dataset_name(ds, name->found.several[0]),
+                         weld_dataset_name(ds, name->found.several[1]));
+    }
+    return weld_fail(r->err, WELD_ERROR_FORMAT,
+                     "%s: offset %llu: %s '%s' is no image of the data: results of just these "
+                     "images are expected, by the names of their files",
+                     r->path, (unsigned long long)place, key, name->text);
+}
+
+/* By its file_name where that tells one, else by its image_id; -1: by a number that is yet to be
+ * explained. */
+static weld_status find_image(reading *r, const detection *d, uint64_t place, int64_t *sample) {
+    const bool is_id = weld_results_names_have_images(r->names) && !d->text.is_there;
+    const int64_t by_id = is_id ? weld_results_names_image(r->names, d->image) : WELD_NAMES_NONE;
+    *sample = d->file.is_there ? d->file.found.sample : WELD_NAMES_NONE;
+    if (*sample >= 0) {
+        r->renamed += by_id >= 0 && by_id != *sample;
+        return WELD_OK;
+    }
+    *sample = d->text.is_there ? d->text.found.sample : by_id;
+    if (*sample >= 0) {
+        return WELD_OK;
+    }
+    if (is_id) {
         return weld_fail(r->err, WELD_ERROR_FORMAT,
                          "%s: offset %llu: image_id %lld is not in the data: results of just these "
                          "images are expected",
                          r->path, (unsigned long long)place, (long long)d->image);
     }
-    if (index < 0) {
+    return d->file.is_there   ? refuse_name(r, "file_name", &d->file, place)
+           : d->text.is_there ? refuse_name(r, "image_id", &d->text, place)
+                              : WELD_OK;
+}
+
+static weld_status add(reading *r, const detection *d, uint64_t place) {
+    const bool has_ids = weld_results_names_have_classes(r->names);
+    const bool is_number = !has_ids && !d->has_name;
+    const int64_t index = is_number ? -1
+                          : has_ids ? weld_results_names_class(r->names, d->category)
+                                    : d->named_class;
+    int64_t sample;
+    WELD_TRY(find_image(r, d, place, &sample));
+    if (index < 0 && !is_number) {
         r->unknown_id = r->unknown ? r->unknown_id : d->category;
         r->unknown_place = r->unknown ? r->unknown_place : place;
         r->unknown++;
         return WELD_OK;
     }
-    const row one = {
-        {d->box[0], d->box[1], d->box[2], d->box[3], d->score, (int32_t)index}, sample, place};
+    const weld_results_row one = {
+        {d->box[0], d->box[1], d->box[2], d->box[3], d->score, (int32_t)index},
+        sample,
+        d->image,
+        d->category,
+        place};
     return weld_array_append(&r->rows, &one, 1) ? WELD_OK : weld_fail_memory(r->err, r->path);
 }
 
@@ -161,7 +200,7 @@ static weld_status read_detection(reading *r) {
     const uint64_t place = weld_scan_tell(r->scan);
     weld_scan_object(r->scan);
     for (const char *key; (key = weld_scan_key(r->scan));) {
-        read_member(r->scan, key, &d);
+        read_member(r, key, &d);
     }
     WELD_TRY(weld_scan_status(r->scan));
     if (what_lacks(&d)) {
@@ -204,7 +243,7 @@ static weld_status read_all(reading *r) {
 /* --- By sample --- */
 
 static int by_sample(const void *a, const void *b) {
-    const row *x = a, *y = b;
+    const weld_results_row *x = a, *y = b;
     if (x->sample != y->sample) {
         return x->sample < y->sample ? -1 : 1;
     }
@@ -212,14 +251,14 @@ static int by_sample(const void *a, const void *b) {
 }
 
 static weld_status put_together(reading *r, weld_results *out, int64_t samples) {
-    const row *rows = r->rows.data;
+    const weld_results_row *rows = r->rows.data;
     size_t at = 0;
     out->ends = weld_alloc((size_t)samples, sizeof *out->ends);
     if (!out->ends) {
         return weld_fail_memory(r->err, r->path);
     }
     if (r->rows.count) {
-        qsort(r->rows.data, r->rows.count, sizeof(row), by_sample);
+        qsort(r->rows.data, r->rows.count, sizeof(weld_results_row), by_sample);
     }
     for (int64_t i = 0; i < samples; i++) {
         for (; at < r->rows.count && rows[at].sample == i; at++) {
@@ -229,51 +268,76 @@ static weld_status put_together(reading *r, weld_results *out, int64_t samples) 
         }
         out->ends[i] = at;
     }
-    if (!r->unknown && !r->rows.count) {
-        snprintf(out->note, sizeof out->note, "an empty list: nothing was found in any image");
-    }
-    if (r->unknown) {
-        snprintf(out->note, sizeof out->note,
-                 "%lld %s of categories that the data does not have, which count "
-                 "nowhere: the first, of category_id %lld, at offset %llu",
-                 (long long)r->unknown, weld_plural(r->unknown, "detection is", "detections are"),
-                 (long long)r->unknown_id, (unsigned long long)r->unknown_place);
-    }
     return WELD_OK;
 }
 
-weld_status weld_results_read(const char *path, const weld_dataset *ds, weld_results **out,
-                              weld_error *err) {
-    reading r = {.path = path, .rows = {.element = sizeof(row)}, .err = err};
-    const int64_t samples = weld_dataset_count(ds);
-    *out = NULL;
-    weld_results *results = weld_alloc(1, sizeof *results);
+/* What a person should know of it: notes of what numbers were taken for are there already. */
+static void tell(const reading *r, weld_text *note) {
+    const char *between = *weld_text_get(note) ? "; " : "";
+    if (!r->unknown && !r->rows.count) {
+        weld_text_add(note, "an empty list: nothing was found in any image");
+    }
+    if (r->renamed) {
+        weld_text_format(note, "%s%lld %s another image's than the image_id: the name counts",
+                         between, (long long)r->renamed,
+                         weld_plural(r->renamed, "file_name is", "file_names are"));
+        between = "; ";
+    }
+    if (r->unknown) {
+        weld_text_format(note,
+                         "%s%lld %s of categories that the data does not have, which count "
+                         "nowhere: the first, of category_id %lld, at offset %llu",
+                         between, (long long)r->unknown,
+                         weld_plural(r->unknown, "detection is", "detections are"),
+                         (long long)r->unknown_id, (unsigned long long)r->unknown_place);
+    }
+}
+
+static weld_status read_into(reading *r, const weld_dataset *ds, int first_category,
+                             weld_results *out) {
+    WELD_TRY(weld_scan_open(r->path, &r->scan, r->err));
+    WELD_TRY(weld_results_names_create(ds, &r->names, r->err));
+    if (first_category >= 0 && weld_results_names_have_classes(r->names)) {
+        return weld_fail(r->err, WELD_ERROR_ARGUMENT,
+                         "%s: categories of the data have ids, which count from nothing: leave the "
+                         "first category out",
+                         weld_dataset_path(ds));
+    }
+    WELD_TRY(read_all(r));
+    WELD_TRY(
+        weld_results_number_images(r->names, r->path, r->by_file, &r->rows, &out->note, r->err));
+    WELD_TRY(weld_results_number_classes(r->names, r->path, first_category, &r->rows, &out->note,
+                                         r->err));
+    tell(r, &out->note);
+    WELD_TRY(put_together(r, out, weld_dataset_count(ds)));
+    return out->note.failed ? weld_fail_memory(r->err, r->path) : WELD_OK;
+}
+
+weld_status weld_results_read(const char *path, const weld_dataset *ds, int first_category,
+                              weld_results **out, weld_error *err) {
+    reading r = {.path = path, .rows = {.element = sizeof(weld_results_row)}, .err = err};
+    weld_results *results = *out = weld_alloc(1, sizeof *results);
     if (!results) {
         return weld_fail_memory(err, path);
     }
     results->boxes.element = sizeof(weld_found_box);
-    weld_status status = weld_scan_open(path, &r.scan, err);
-    status = status ? status : list_names(ds, samples, weld_dataset_image_id, &r.images, err);
-    status = status ? status
-                    : list_names(ds, weld_dataset_class_count(ds), category_id, &r.classes, err);
-    status = status ? status : read_all(&r);
-    status = status ? status : put_together(&r, results, samples);
+    results->note = WELD_TEXT;
+    const weld_status status = read_into(&r, ds, first_category, results);
     weld_scan_close(r.scan);
     weld_array_free(&r.rows);
-    weld_free(r.images.items);
-    weld_free(r.classes.items);
+    weld_results_names_free(r.names);
     if (status) {
         weld_results_free(results);
-        return status;
+        *out = NULL;
     }
-    *out = results;
-    return WELD_OK;
+    return status;
 }
 
 void weld_results_free(weld_results *r) {
     if (r) {
         weld_array_free(&r->boxes);
         weld_free(r->ends);
+        weld_text_free(&r->note);
         weld_free(r);
     }
 }
@@ -284,6 +348,6 @@ const weld_found_box *weld_results_of(const weld_results *r, int64_t i, int64_t 
     return *count ? (const weld_found_box *)r->boxes.data + from : NULL;
 }
 
-const char *weld_results_note(const weld_results *r) {
-    return r->note;
+const char *weld_results_note(weld_results *r) {
+    return weld_text_get(&r->note);
 }

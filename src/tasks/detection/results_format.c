@@ -1,7 +1,10 @@
 /* COCO's results as files of what a network says; see results.h. */
+#include <string.h>
+
 #include "base/error.h"
 #include "base/number.h"
 #include "datasets/boxes.h"
+#include "formats/json_text.h"
 #include "tasks/detection/results.h"
 #include "tasks/detection/tally.h"
 
@@ -13,9 +16,23 @@ static void add_number(weld_text *t, const char *before, double value) {
     weld_text_add(t, weld_number_text(value, false, 15, piece));
 }
 
-static void add_box(weld_text *t, int64_t image, int64_t category, const weld_found_box *b) {
-    weld_text_format(t, "{\"image_id\":%lld,\"category_id\":%lld", (long long)image,
-                     (long long)category);
+/* Where ids are numbers from 0 and no more, names say of what. */
+static void add_name(weld_text *t, const char *before, const char *name) {
+    weld_text_add(t, before);
+    weld_json_add_name(t, name);
+}
+
+static void add_box(weld_text *t, const weld_dataset *ds, int64_t sample, int64_t category,
+                    const weld_found_box *b) {
+    const bool has_ids = strcmp(weld_dataset_box_kind(ds), "COCO") == 0;
+    weld_text_format(t, "{\"image_id\":%lld", (long long)weld_dataset_image_id(ds, sample));
+    if (!has_ids) {
+        add_name(t, ",\"file_name\":", weld_dataset_name(ds, sample));
+    }
+    weld_text_format(t, ",\"category_id\":%lld", (long long)category);
+    if (!has_ids) {
+        add_name(t, ",\"category_name\":", weld_dataset_category_name(ds, b->class_index));
+    }
     add_number(t, ",\"bbox\":[", b->x);
     add_number(t, ",", b->y);
     add_number(t, ",", b->width);
@@ -29,13 +46,12 @@ static weld_status write_entries(const weld_dataset *ds, const weld_tensor *outp
     const char *between = "";
     weld_array boxes = {.element = sizeof(weld_found_box)};
     const weld_status status = weld_detection_find(outputs, i, &batch->placements[i], &boxes, err);
-    const int64_t image = weld_dataset_image_id(ds, batch->indices[i]);
     for (size_t k = 0; k < boxes.count && !status; k++) {
         const weld_found_box *b = (const weld_found_box *)boxes.data + k;
         const int64_t category = weld_dataset_category_id(ds, b->class_index);
         if (category >= 0) { /* else one that the data does not have, and has no id for */
             weld_text_add(out, between);
-            add_box(out, image, category, b);
+            add_box(out, ds, batch->indices[i], category, b);
             between = weld_detection_results.between;
         }
     }
@@ -58,12 +74,13 @@ static weld_status count_all(const weld_results *results, weld_detection_tally *
     return status;
 }
 
-static weld_status read_tally(const char *path, const weld_dataset *ds, void **tally,
+static weld_status read_tally(const weld_results_source *from, const weld_dataset *ds, void **tally,
                               weld_text *notes, weld_error *err) {
     weld_detection_tally *t = NULL;
     weld_results *results;
     *tally = NULL;
-    WELD_TRY(weld_results_read(path, ds, &results, err));
+    WELD_TRY(weld_results_read(from->path, ds, from->has_first_category ? from->first_category : -1,
+                               &results, err));
     weld_status status = weld_detection_tally_of(ds, &t, err);
     status = status ? status : count_all(results, t, err);
     if (status) {

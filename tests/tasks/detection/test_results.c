@@ -22,7 +22,7 @@ static weld_status read_text(const char *text, weld_results **out, weld_error *e
     weld_dataset *ds;
     test_folder f = make_set(&ds);
     test_put_file(&f, "results.json", text);
-    const weld_status status = weld_results_read(test_path(&f, "results.json"), ds, out, err);
+    const weld_status status = weld_results_read(test_path(&f, "results.json"), ds, -1, out, err);
     weld_dataset_free(ds);
     test_folder_remove(f);
     return status;
@@ -58,6 +58,135 @@ START_TEST(detections_are_those_of_their_image_in_the_order_of_the_file) {
     ck_assert_double_eq(second[1].x, -5);
     ck_assert_str_eq(weld_results_note(r), "");
     weld_results_free(r);
+}
+END_TEST
+
+START_TEST(images_are_told_by_their_files_too) {
+    weld_results *r;
+    int64_t count;
+    ck_assert_int_eq(
+        read_text(
+            "[{\"image_id\": \"b\", \"category_id\": 7, \"bbox\": [0, 0, 1, 1], \"score\": 1},"
+            "{\"image_id\": \"a.jpg\", \"category_id\": 2, \"bbox\": [0, 0, 1, 1], \"score\": 1},"
+            "{\"image_id\": 99, \"file_name\": \"b.jpg\", \"category_id\": 2, \"bbox\": [0, 0, 1, "
+            "1], \"score\": 1},"
+            "{\"image_id\": 4, \"file_name\": \"b.jpg\", \"category_id\": 2, \"bbox\": [0, 0, 1, "
+            "1], \"score\": 1},"
+            "{\"image_id\": 4, \"file_name\": \"other\", \"category_id\": 2, \"bbox\": [0, 0, 1, "
+            "1], \"score\": 1}]",
+            &r, NULL),
+        WELD_OK);
+    weld_results_of(r, 0, &count); /* image 4, a.jpg */
+    ck_assert_int_eq(count, 2);
+    weld_results_of(r, 1, &count);
+    ck_assert_int_eq(count, 3);
+    ck_assert_msg(strstr(weld_results_note(r), "1 file_name is another image's") != NULL, "%s",
+                  weld_results_note(r));
+    weld_results_free(r);
+    expect_refused(
+        "[{\"image_id\": \"c\", \"category_id\": 7, \"bbox\": [0, 0, 1, 1], \"score\": 1}]",
+        "image_id 'c' is no image of the data");
+}
+END_TEST
+
+/* --- Data without ids --- */
+
+/* Three classes, and images, which are 0042, bild.7, a/1, z/0, z/1 in order. */
+static weld_status read_yolo(const char *text, int first_category, weld_results **out,
+                             weld_error *err) {
+    static const char *const images[] = {"a/1", "z/1", "z/0", "bild.7", "0042"};
+    weld_dataset *ds;
+    test_folder f = test_folder_create();
+    test_put_file(&f, "data.yaml", "path: .\ntrain: images\nval: images\nnames: [cup, cat, dog]\n");
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "images/%s.jpg", images[i]);
+        put_image(&f, name, 20, 10);
+        snprintf(name, sizeof name, "labels/%s.txt", images[i]);
+        test_put_file(&f, name, "1 0.5 0.5 0.5 0.5\n");
+    }
+    test_put_file(&f, "results.json", text);
+    const weld_dataset_options options = {.boxes.no_images = true, .part = WELD_NAMED_VAL};
+    ck_assert_msg(!weld_dataset_open_with(test_path(&f, "data.yaml"), &options, &ds, err), "%s",
+                  err->message);
+    ck_assert_str_eq(weld_dataset_name(ds, 0), "images/0042.jpg");
+    ck_assert_str_eq(weld_dataset_name(ds, 1), "images/bild.7.jpg");
+    const weld_status status =
+        weld_results_read(test_path(&f, "results.json"), ds, first_category, out, err);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    return status;
+}
+
+#define OF(image, category)                                                                        \
+    "{" image ", \"category_id\": " #category ", \"bbox\": [0, 0, 1, 1], \"score\": 1}"
+
+/* The class of the one detection of each image, -1: it has none. */
+static void expect_classes(const char *text, int first_category, const int *wanted,
+                           const char *note) {
+    weld_results *r;
+    weld_error err;
+    ck_assert_msg(!read_yolo(text, first_category, &r, &err), "%s", err.message);
+    for (int i = 0; i < 5; i++) {
+        int64_t count;
+        const weld_found_box *box = weld_results_of(r, i, &count);
+        ck_assert_msg((count ? box->class_index : -1) == wanted[i], "image %d of %s", i, text);
+    }
+    ck_assert_msg(strstr(weld_results_note(r), note) != NULL, "%s", weld_results_note(r));
+    ck_assert(*note || !*weld_results_note(r));
+    weld_results_free(r);
+}
+
+static void expect_yolo_refused(const char *text, int first_category, const char *message) {
+    weld_results *r;
+    weld_error err;
+    ck_assert_msg(read_yolo(text, first_category, &r, &err) == WELD_ERROR_FORMAT, "%s is taken",
+                  text);
+    ck_assert_msg(strstr(err.message, message) != NULL, "%s", err.message);
+}
+
+START_TEST(what_ultralytics_writes_of_data_without_ids_is_taken) {
+    expect_classes("[" OF("\"image_id\": 42, \"file_name\": \"0042.jpg\"", 3) "," OF(
+                       "\"image_id\": \"bild.7\", \"file_name\": \"bild.7.jpg\"", 1) "]",
+                   -1, (int[]){2, 0, -1, -1, -1},
+                   "category_id 1 is taken for the first class, 'cup'");
+    expect_classes("[" OF("\"image_id\": 42", 3) "," OF("\"image_id\": \"bild.7\"", 1) "]", -1,
+                   (int[]){2, 0, -1, -1, -1},
+                   "image_id is taken for what the image's file is called");
+    expect_yolo_refused("[" OF("\"image_id\": 1, \"file_name\": \"1.jpg\"", 3) "]", -1,
+                        "file_name '1.jpg' may be 'images/a/1.jpg' or 'images/z/1.jpg'");
+    expect_classes("[" OF("\"image_id\": 1, \"file_name\": \"z/1.jpg\"", 3) "]", -1,
+                   (int[]){-1, -1, -1, -1, 2}, "category_id 1");
+}
+END_TEST
+
+START_TEST(what_weld_writes_of_data_without_ids_is_taken) {
+    expect_classes("[" OF("\"image_id\": 1, \"file_name\": \"images/a/1.jpg\", "
+                          "\"category_name\": \"dog\"",
+                          2) "]",
+                   -1, (int[]){-1, -1, 2, -1, -1}, "");
+    expect_classes("[" OF("\"image_id\": 0", 0) "," OF("\"image_id\": 3", 2) "]", -1,
+                   (int[]){0, -1, -1, 2, -1}, "image_id is taken for the image's number from 0");
+}
+END_TEST
+
+START_TEST(numbers_that_may_be_one_or_the_other_are_refused) {
+    const char *const middle = "[" OF("\"image_id\": \"bild.7\"", 1) "]";
+    expect_yolo_refused(middle, -1, "from 0 or, as Ultralytics does, from 1");
+    expect_classes(middle, 0, (int[]){-1, 1, -1, -1, -1}, "category_id 0 is taken for");
+    expect_classes(middle, 1, (int[]){-1, 0, -1, -1, -1}, "category_id 1 is taken for");
+    expect_yolo_refused("[" OF("\"image_id\": \"bild.7\"", 3) "]", 0, "from 0 are up to 2");
+    expect_yolo_refused(
+        "[" OF("\"image_id\": \"bild.7\"", 0) "," OF("\"image_id\": \"bild.7\"", 3) "]", -1,
+        "they are 0 to 2, or 1 to 3");
+    expect_yolo_refused("[" OF("\"image_id\": 42", 0) "," OF("\"image_id\": 2", 0) "]", -1,
+                        "image_id 2 is not in the data");
+    expect_yolo_refused("[" OF("\"image_id\": 42", 0) "," OF("\"image_id\": 1", 0) "]", -1,
+                        "image_id 1 may be 'images/a/1.jpg' or 'images/z/1.jpg'");
+    expect_yolo_refused("[" OF("\"image_id\": 1", 0) "]", -1, "may be 'images/a/1.jpg' or");
+    expect_yolo_refused("[" OF("\"image_id\": 0", 0) "]", -1,
+                        "image_id 0 may be 'images/z/0.jpg', as it is called, or "
+                        "'images/0042.jpg', counted from 0");
 }
 END_TEST
 
@@ -126,7 +255,8 @@ START_TEST(a_lack_of_memory_is_told_wherever_it_comes) {
     for (long i = 0;; i++) {
         weld_results *r;
         weld_memory_fail_after(i);
-        const weld_status status = weld_results_read(test_path(&f, "results.json"), ds, &r, &err);
+        const weld_status status =
+            weld_results_read(test_path(&f, "results.json"), ds, -1, &r, &err);
         weld_memory_fail_after(-1);
         weld_results_free(r);
         if (status == WELD_OK) {
@@ -141,5 +271,8 @@ START_TEST(a_lack_of_memory_is_told_wherever_it_comes) {
 END_TEST
 
 RUN_SUITE("tasks/detection/results", detections_are_those_of_their_image_in_the_order_of_the_file,
-          no_detections_are_results_too, categories_that_the_data_lacks_are_told,
-          what_is_no_result_is_refused_with_its_place, a_lack_of_memory_is_told_wherever_it_comes)
+          images_are_told_by_their_files_too, what_ultralytics_writes_of_data_without_ids_is_taken,
+          what_weld_writes_of_data_without_ids_is_taken,
+          numbers_that_may_be_one_or_the_other_are_refused, no_detections_are_results_too,
+          categories_that_the_data_lacks_are_told, what_is_no_result_is_refused_with_its_place,
+          a_lack_of_memory_is_told_wherever_it_comes)

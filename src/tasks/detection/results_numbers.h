@@ -1,0 +1,28 @@
+/* Numbers in a file of results that stand for samples and classes of a data set without ids
+ * (results_names.h). What they mean is told by all of them together; where that leaves a choice,
+ * they are refused. */
+#ifndef WELD_TASKS_DETECTION_RESULTS_NUMBERS_H
+#define WELD_TASKS_DETECTION_RESULTS_NUMBERS_H
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "tasks/detection/detections.h"
+#include "tasks/detection/results_names.h"
+
+/* A detection before those of an image are together. */
+typedef struct weld_results_row {
+    weld_found_box box; /* class_index -1: as category says */
+    int64_t sample;     /* -1: as image says */
+    int64_t image, category;
+    uint64_t place; /* in the file */
+} weld_results_row;
+
+/* Rows get their samples. by_file: others of the file are told by what a file is called. What the
+ * numbers were taken for is added to *note; errors name the path. */
+weld_status weld_results_number_images(const weld_results_names *n, const char *path, bool by_file,
+                                       weld_array *rows, weld_text *note, weld_error *err);
+/* Likewise their classes; first: the number of the first class, -1: as they tell. */
+weld_status weld_results_number_classes(const weld_results_names *n, const char *path, int first,
+                                        weld_array *rows, weld_text *note, weld_error *err);
+
+#endif

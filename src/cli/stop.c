@@ -8,7 +8,8 @@
 #include "cli/cli.h"
 #include "formats/unfinished.h"
 
-static volatile sig_atomic_t requested; /* the signal */
+static volatile sig_atomic_t requested;          /* the signal */
+static volatile sig_atomic_t is_rank, is_silent; /* one of several; and another than the first */
 
 /* The signal comes once more, and by then does what it does by default: who waits for the program
  * sees what ended it. */
@@ -31,14 +32,17 @@ void cli_stop_leave_nothing(void) {
 }
 
 static void on_signal(int number) {
-    if (requested) {
+    const bool again = requested && (!is_rank || (requested == SIGINT && number == SIGINT));
+    if (again) {
         weld_unfinished_unlink();
         _exit(CLI_SIGNALLED + number);
     }
-    requested = number;
-    static const char text[] = "\nweld: stopping after this step; again to stop now\n";
-    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)written; /* where stderr is gone there is nobody to tell */
+    if (!requested && !is_silent) {
+        static const char text[] = "\nweld: stopping after this step; again to stop now\n";
+        ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+        (void)written; /* where stderr is gone there is nobody to tell */
+    }
+    requested = requested ? requested : number;
 }
 
 void cli_stop_catch(void) {
@@ -49,6 +53,12 @@ void cli_stop_catch(void) {
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGUSR1, &action, NULL); /* schedulers send it some time before the end */
+}
+
+void cli_stop_catch_rank(int rank) {
+    is_rank = true;
+    is_silent = rank > 0;
+    cli_stop_catch();
 }
 
 bool cli_stop_requested(void *unused) {

@@ -11,6 +11,9 @@ void cli_stop_leave_nothing(void);
 /* From now on SIGINT, SIGTERM and SIGUSR1 set the flag; a second one exits with status 130, 143 or
  * 138. */
 void cli_stop_catch(void);
+/* Of a process of several that mpirun started: only rank 0 says so, and no signal but a second
+ * SIGINT ends it: launchers send SIGTERM after SIGINT as a habit. */
+void cli_stop_catch_rank(int rank);
 bool cli_stop_requested(void *unused); /* as those want it who ask it in between */
 int cli_stop_status(void);             /* of a program that ends early because it was asked to */
 

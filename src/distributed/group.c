@@ -30,6 +30,10 @@ int weld_group_hosts(const weld_group *g) {
     return hosts;
 }
 
+int weld_group_host(const weld_group *g, int rank) {
+    return g ? g->cards[rank].host : 0;
+}
+
 /* Ranks below `end` on this rank's host. */
 static int count_here(const weld_group *g, int end) {
     int here = 0;

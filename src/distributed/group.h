@@ -23,12 +23,18 @@ weld_status weld_group_open_over(const weld_group_options *options, double patie
                                  weld_transport_opener *opener, void *argument, weld_group **out,
                                  weld_error *err);
 
+/* How many ranks a launcher says that it has started, this process one of them; 0: it does not say;
+ * 1: there was none. */
+int weld_group_launched(void);
+
 /* --- Who and where ---------------------------------------------------------------------------- */
 
 int weld_group_hosts(const weld_group *g);           /* how many there are; NULL: 1 */
 int weld_group_ranks_here(const weld_group *g);      /* that are on this rank's host; NULL: 1 */
 int weld_group_index_here(const weld_group *g);      /* of this one among them; NULL: 0 */
 const char *weld_group_library(const weld_group *g); /* "Open MPI 4.1.4"; NULL: "" */
+/* A number for the host of a rank, the same for all ranks on it; NULL: 0. */
+int weld_group_host(const weld_group *g, int rank);
 /* "rank 2 (node7)" into text; returns text. */
 const char *weld_group_say_where(const weld_group *g, int rank, char *text, size_t size);
 /* What the run is at, "the evaluation": said where somebody waits in a function of this header.

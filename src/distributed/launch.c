@@ -33,6 +33,11 @@ static int launched_ranks(void) {
     return getenv("PMIX_RANK") ? OF_UNKNOWN_SIZE : NOT_LAUNCHED;
 }
 
+int weld_group_launched(void) {
+    const int ranks = launched_ranks();
+    return ranks == NOT_LAUNCHED ? 1 : ranks;
+}
+
 /* --- The module ------------------------------------------------------------------------------- */
 
 /* The file `name` as seen from the folder of `file`, if it is there. */

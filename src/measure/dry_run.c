@@ -13,6 +13,9 @@ weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_p
     if (!settings->recipe || settings->resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "dry run: needs a recipe, and resumes nothing");
     }
+    if (settings->group) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "a dry run is of one process: start it alone");
+    }
     WELD_TRY(weld_trainer_open(&t, settings, true, err));
     plan.steps = t.updates;
     plan.memory = weld_trainer_memory(&t);

@@ -12,6 +12,7 @@
 #include "train/events.h"
 #include "train/replicas.h"
 #include "train/say.h"
+#include "train/tell_ranks.h"
 #include "train/tell_start.h"
 #include "train/trainer_open.h"
 #include "train/update.h"
@@ -230,6 +231,7 @@ static weld_status write_epoch(weld_trainer *t, const weld_epoch_metrics *row, w
  * between any two lines repeats them all from last.h5. */
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
     weld_epoch_metrics row = row_of(t, evaluated);
+    weld_trainer_rate_ranks(t, &row);
     WELD_TRY(write_epoch(t, &row, err));
     const bool best = evaluated && weld_trainer_judge(t);
     if (evaluated) {
@@ -240,6 +242,7 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
     const weld_status status =
         weld_ranks_writes(t) ? weld_ranks_wrote(t, write_checkpoints(t, best, err), err) : WELD_OK;
     tell_evaluation(t, &row, best);
+    weld_trainer_tell_waiting(t, &row);
     t->clock.use = weld_threads_used();
     return status;
 }
@@ -295,6 +298,9 @@ weld_status weld_train_run(const weld_train_settings *settings, weld_train_resul
     }
     WELD_TRY(weld_trainer_open(&t, settings, false, err));
     weld_status status = weld_ranks_settle(&t, weld_trainer_tell_start(&t, err), err);
+    if (!status) {
+        weld_trainer_tell_ranks(&t);
+    }
     status = status ? status : run_epochs(&t, &done.interrupted, err);
     status = status ? status : weld_ranks_settle(&t, WELD_OK, err);
     tell_result(&t, &done);

@@ -192,7 +192,12 @@ weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, w
     weld_text_format(&t, ",\"seconds\":%s", number(row->seconds, n));
     weld_text_format(&t, ",\"data_seconds\":%s,", number(row->data_seconds, n));
     weld_text_add(&t, times_text(&row->times, times));
-    weld_text_format(&t, ",\"evaluation_seconds\":%s}\n", number(row->evaluation_seconds, n));
+    weld_text_format(&t, ",\"evaluation_seconds\":%s", number(row->evaluation_seconds, n));
+    if (row->ranks) {
+        weld_text_format(&t, ",\"ranks_wait_seconds\":%s,\"slowest_rank_of_seconds\":%d",
+                         number(row->ranks_wait_seconds, n), row->slowest_rank);
+    }
+    weld_text_add(&t, "}\n");
     const char *text = weld_text_get(&t);
     weld_status status =
         t.failed ? weld_fail_memory(err, m->path) : write_row(m, text, (int)strlen(text), err);

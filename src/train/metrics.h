@@ -40,6 +40,10 @@ typedef struct weld_epoch_metrics {
     double seconds, data_seconds;
     weld_train_times times; /* sums over the epoch's updates */
     double evaluation_seconds;
+    int ranks;                 /* 0: one process, and the rest is not written */
+    double ranks_seconds;      /* since the epoch before; it is not written */
+    double ranks_wait_seconds; /* for others, on average */
+    int slowest_rank;          /* of updates */
 } weld_epoch_metrics;
 
 /* Open `path` for appending after its first `offset` bytes: what lies beyond (rows past the

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/memory.h"
 #include "train/say.h"
 #include "train/trainer.h"
 
@@ -61,9 +63,27 @@ void weld_ranks_begin(weld_ranks *r, weld_train_settings *settings) {
     }
 }
 
+weld_status weld_ranks_take_threads(weld_ranks *r, weld_train_settings *settings, weld_error *err) {
+    const bool leads = weld_group_rank(r->group) == 0;
+    if (!r->group) {
+        return WELD_OK;
+    }
+    r->times = leads ? weld_alloc((size_t)weld_group_size(r->group), sizeof *r->times) : NULL;
+    return leads && !r->times ? weld_fail_memory(err, "ranks")
+                              : weld_rank_threads_settle(r->group, settings->threads,
+                                                         &settings->threads, &r->threads, err);
+}
+
 void weld_ranks_opened(weld_ranks *r) {
     r->opening = false;
+    r->waited = weld_group_waited(r->group);
+    r->began = weld_clock();
     weld_text_free(&r->said);
+}
+
+void weld_ranks_free(weld_ranks *r) {
+    weld_ranks_opened(r);
+    weld_free(r->times);
 }
 
 /* --- Who writes --- */

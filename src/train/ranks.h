@@ -10,14 +10,24 @@
 
 #include "base/text.h"
 #include "distributed/group.h"
+#include "train/rank_threads.h"
 #include "weld/train.h"
 
 struct weld_trainer;
 
+/* Of a rank, in an epoch. */
+typedef struct weld_rank_time {
+    double seconds;        /* that its groups took */
+    double waited, before; /* that it waited for others, in the run, and before the epoch */
+} weld_rank_time;
+
 typedef struct weld_ranks {
     weld_group *group;  /* NULL: one process */
     weld_error failure; /* of what this rank has written, as long as others have not heard of it */
-    bool stop;          /* after the latest update: a rank was asked to */
+    weld_rank_threads threads;
+    weld_rank_time *times; /* rank 0's, by rank; else NULL */
+    double waited, began;  /* for others before the first update; weld_clock at the epoch's begin */
+    bool stop;             /* after the latest update: a rank was asked to */
     weld_train_callbacks caller; /* the settings' own */
     bool opening;                /* what is said is kept in `said` */
     weld_text said;
@@ -26,9 +36,12 @@ typedef struct weld_ranks {
 /* Before anything is opened: *settings gets callbacks by which rank 0 alone speaks to the caller,
  * while what others say on opening is told by weld_ranks_settle. r stays where it is. */
 void weld_ranks_begin(weld_ranks *r, weld_train_settings *settings);
+/* Where there are several: the threads of each. */
+weld_status weld_ranks_take_threads(weld_ranks *r, weld_train_settings *settings, weld_error *err);
 /* What others say from now on is what rank 0 says too, and is left out. Also where opening failed.
  */
 void weld_ranks_opened(weld_ranks *r);
+void weld_ranks_free(weld_ranks *r);
 
 /* Does this rank write the run's folder? Not after a failure of which others have yet to hear. */
 bool weld_ranks_writes(const struct weld_trainer *t);

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "recipe/pixel_keys.h"
 #include "train/batch.h"
 #include "train/start_ranks.h"
 
@@ -15,26 +14,20 @@ enum { WHERE_SIZE = 96 };
 
 typedef struct of_set {
     int64_t images;
-    char samples[17];  /* names and classes: weld_samples_identity */
+    uint64_t identity; /* names, classes, labels or boxes: datasets/identity.h */
     uint64_t contents; /* of a packed file */
 } of_set;
 
 typedef struct facts {
     char version[32];
     char kernels[64]; /* of fp32 and of bf16 */
-    uint64_t classes; /* their names */
     of_set train, val;
     char teacher[80]; /* what is learned from beside the labels */
 } facts;
 
-static of_set facts_of_set(const weld_trainer *t, const weld_dataset *ds) {
-    of_set s = {.images = 0};
-    if (ds) {
-        s.images = weld_dataset_count(ds);
-        s.contents = weld_dataset_contents(ds);
-        weld_samples_identity(&t->data.recipe, ds, s.samples);
-    }
-    return s;
+static of_set facts_of_set(const weld_dataset *ds, uint64_t identity) {
+    return ds ? (of_set){weld_dataset_count(ds), identity, weld_dataset_contents(ds)}
+              : (of_set){.images = 0};
 }
 
 static weld_status find_facts(const weld_trainer *t, facts *f, weld_error *err) {
@@ -42,12 +35,10 @@ static weld_status find_facts(const weld_trainer *t, facts *f, weld_error *err) 
     const weld_kernels *fp32, *bf16;
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &fp32, err));
     WELD_TRY(weld_kernels_select(WELD_BF16, NULL, &bf16, err));
-    *f = (facts){.train = facts_of_set(t, d->train), .val = facts_of_set(t, d->val)};
+    *f = (facts){.train = facts_of_set(d->train, d->train_identity),
+                 .val = facts_of_set(d->val, d->val_identity)};
     snprintf(f->version, sizeof f->version, "%s", weld_version());
     snprintf(f->kernels, sizeof f->kernels, "%s, %s in bf16", fp32->name, bf16->name);
-    for (int i = 0; i < d->recipe.model.num_classes; i++) {
-        f->classes = XXH3_64bits_withSeed(d->class_names[i], strlen(d->class_names[i]), f->classes);
-    }
     if (d->distillation) {
         snprintf(f->teacher, sizeof f->teacher, "%s", weld_distillation_identity(d->distillation));
     }
@@ -63,10 +54,10 @@ static weld_status compare_sets(const char *where, const weld_dataset *ds, const
                          "%s: %s has %lld images, rank 0's %lld: give all hosts the same data",
                          where, weld_dataset_path(ds), (long long)a->images, (long long)b->images);
     }
-    if (strcmp(a->samples, b->samples) != 0) {
+    if (a->identity != b->identity) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: %s has as many images as rank 0's, but others by name or class: give "
-                         "all hosts the same data",
+                         "%s: %s has as many images as rank 0's, but others by name, class or box: "
+                         "give all hosts the same data",
                          where, weld_dataset_path(ds));
     }
     return a->contents == b->contents
@@ -92,12 +83,6 @@ static weld_status compare_facts(const weld_trainer *t, const char *where, const
     }
     WELD_TRY(compare_sets(where, t->data.train, &a->train, &b->train, err));
     WELD_TRY(t->data.val ? compare_sets(where, t->data.val, &a->val, &b->val, err) : WELD_OK);
-    if (a->classes != b->classes) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: the classes of %s have other names than rank 0's: give all hosts the "
-                         "same data",
-                         where, weld_dataset_path(t->data.train));
-    }
     return strcmp(a->teacher, b->teacher) == 0
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -77,6 +77,10 @@ size_t weld_sums_bytes(const weld_sums *s) {
     return weld_exchange_facts_of(s->exchange).memory;
 }
 
+size_t weld_sums_moved(const weld_sums *s) {
+    return weld_exchange_facts_of(s->exchange).moved;
+}
+
 /* --- Creating --- */
 
 static void move(void *context, size_t tensor, int64_t begin, int64_t end, const double *values,

@@ -32,6 +32,7 @@ double weld_sums_run(weld_sums *s, int step, int64_t index, uint64_t number);
  * nothing that may be used. */
 weld_status weld_sums_finish(weld_sums *s, const weld_tensor **means, weld_error *err);
 
-size_t weld_sums_bytes(const weld_sums *s);
+size_t weld_sums_bytes(const weld_sums *s); /* of memory */
+size_t weld_sums_moved(const weld_sums *s); /* of gradients, between ranks, in an update */
 
 #endif

@@ -374,7 +374,8 @@ weld_status weld_trainer_open(weld_trainer *t, const weld_train_settings *settin
                               weld_error *err) {
     *t = (weld_trainer){.record.folder.lock = -1, .settings = *settings};
     weld_ranks_begin(&t->ranks, &t->settings);
-    weld_status status = open(t, &t->settings, dry ? OPEN_DRY : OPEN_TO_RUN, err);
+    weld_status status = weld_ranks_take_threads(&t->ranks, &t->settings, err);
+    status = status ? status : open(t, &t->settings, dry ? OPEN_DRY : OPEN_TO_RUN, err);
     weld_ranks_opened(&t->ranks);
     if (status) {
         weld_trainer_close(t);
@@ -396,5 +397,6 @@ void weld_trainer_close(weld_trainer *t) {
     weld_run_data_close(&t->data);
     weld_free(t->recipe_text);
     weld_free(t->init);
+    weld_ranks_free(&t->ranks);
     *t = (weld_trainer){.record.folder.lock = -1};
 }

@@ -112,6 +112,7 @@ static weld_status run_groups(weld_trainer *t, weld_verdict *out, const weld_ten
     said.state = weld_replicas_hash_part(t);
     weld_sums_begin(t->sums, t->state.step + 1);
     run_share(t, &said, s);
+    said.waited = weld_group_waited(t->ranks.group) - t->ranks.waited;
     said.stop = t->ranks.group && weld_train_stop_asked(t->data.settings);
     weld_status status = weld_verdict_begin(t, &said, &all, err);
     status = status ? status : weld_sums_finish(t->sums, means, err);

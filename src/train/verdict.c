@@ -58,6 +58,10 @@ static void judge_rank(weld_trainer *t, int rank, weld_update_record *said, weld
     const weld_met_image *bad = said->bad.data;
     size_t counted = 0;
     v->stop |= said->stop;
+    if (t->ranks.times) {
+        t->ranks.times[rank].seconds += said->seconds;
+        t->ranks.times[rank].waited = said->waited;
+    }
     for (size_t i = 0; i < said->groups.count && !v->err.status; i++) {
         for (int64_t k = 0; k < groups[i].bad && counted < said->bad.count; k++, counted++) {
             weld_run_data_count_bad(&t->data, bad[counted].index, bad[counted].reason);

@@ -1,0 +1,125 @@
+/* Threads of ranks; see rank_threads.h. */
+#define _GNU_SOURCE
+#include "train/rank_threads.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/threads.h"
+
+/* A step's sums have no more parts (graph/slices.c). */
+enum { STEP_THREADS = 16 };
+
+/* What a rank may use. */
+typedef struct place {
+    cpu_set_t cpus;
+    int asked, quota, omp; /* 0: not said */
+    int online;            /* cpus of its host */
+} place;
+
+static place find_place(int asked) {
+    const weld_thread_limits limits = weld_threads_limits();
+    place p = {.asked = asked,
+               .quota = limits.cgroup,
+               .omp = limits.omp,
+               .online = (int)sysconf(_SC_NPROCESSORS_ONLN)};
+    if (sched_getaffinity(0, sizeof p.cpus, &p.cpus) != 0) {
+        CPU_ZERO(&p.cpus);
+    }
+    return p;
+}
+
+static bool share_cpus(const weld_group *g, const place *places, int a, int b) {
+    cpu_set_t both;
+    CPU_AND(&both, &places[a].cpus, &places[b].cpus);
+    return weld_group_host(g, a) == weld_group_host(g, b) && CPU_COUNT(&both) > 0;
+}
+
+static int least_of(int a, int limit) {
+    return limit > 0 && limit < a ? limit : a;
+}
+
+static int threads_of(const weld_group *g, const place *places, int rank) {
+    const place *p = &places[rank];
+    int sharing = 0;
+    for (int i = 0; i < weld_group_size(g); i++) {
+        sharing += i == rank || share_cpus(g, places, i, rank);
+    }
+    const int cpus = least_of(CPU_COUNT(&p->cpus), p->quota) / sharing;
+    return p->asked ? p->asked : least_of(cpus > 1 ? cpus : 1, p->omp);
+}
+
+/* --- What a person should know --- */
+
+static int ranks_on_host_of(const weld_group *g, int rank) {
+    int ranks = 0;
+    for (int i = 0; i < weld_group_size(g); i++) {
+        ranks += weld_group_host(g, i) == weld_group_host(g, rank);
+    }
+    return ranks;
+}
+
+static void advise(const weld_group *g, const place *places, weld_rank_threads *all) {
+    const int here = ranks_on_host_of(g, 0), cpus = CPU_COUNT(&places[0].cpus);
+    if (cpus > 0 && cpus < places[0].online / here) {
+        weld_append(all->advice, sizeof all->advice,
+                    "each rank may use %d of %d cpus: mpirun bound it: add --bind-to none\n", cpus,
+                    places[0].online);
+    }
+    if (all->most > STEP_THREADS) {
+        int parts = 2;
+        while (parts < all->most && all->most / parts > STEP_THREADS) {
+            parts *= 2;
+        }
+        weld_append(all->advice, sizeof all->advice,
+                    "a rank has %d threads, but %d are all that a step can use: start %d ranks on "
+                    "a host\n",
+                    all->most, STEP_THREADS, here * parts);
+    }
+}
+
+static weld_status share_out(const weld_group *g, const weld_gathered *said, int *threads,
+                             weld_rank_threads *all, weld_error *err) {
+    place *places = weld_alloc((size_t)said->count, sizeof *places);
+    if (!places) {
+        return weld_fail_memory(err, "ranks");
+    }
+    for (int i = 0; i < said->count; i++) {
+        memcpy(&places[i], said->data[i],
+               said->bytes[i] < sizeof *places ? said->bytes[i] : sizeof *places);
+    }
+    for (int i = 0; i < said->count; i++) {
+        threads[i] = threads_of(g, places, i);
+        all->least = i == 0 || threads[i] < all->least ? threads[i] : all->least;
+        all->most = threads[i] > all->most ? threads[i] : all->most;
+    }
+    advise(g, places, all);
+    weld_free(places);
+    return WELD_OK;
+}
+
+weld_status weld_rank_threads_settle(weld_group *g, int asked, int *threads, weld_rank_threads *all,
+                                     weld_error *err) {
+    const place mine = find_place(asked);
+    const size_t ranks = (size_t)weld_group_size(g);
+    weld_gathered said = {0};
+    int *by_rank = weld_alloc(ranks, sizeof *by_rank);
+    *all = (weld_rank_threads){.advice = ""};
+    weld_status status = by_rank ? WELD_OK : weld_fail_memory(err, "ranks");
+    status = status ? status : weld_group_gather(g, &mine, sizeof mine, &said, err);
+    if (!status && weld_group_rank(g) == 0) {
+        status = share_out(g, &said, by_rank, all, err);
+    }
+    weld_gathered_free(&said);
+    status = status ? status : weld_group_broadcast(g, by_rank, ranks * sizeof *by_rank, err);
+    if (!status) {
+        *threads = by_rank[weld_group_rank(g)];
+    }
+    weld_free(by_rank);
+    return status;
+}

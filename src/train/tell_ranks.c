@@ -1,0 +1,61 @@
+/* What is told of ranks; see tell_ranks.h. */
+#include "train/tell_ranks.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "train/say.h"
+
+static const char *threads_text(const weld_rank_threads *threads, char *text, size_t size) {
+    if (threads->least == threads->most) {
+        snprintf(text, size, "%d thread%s each", threads->most, threads->most == 1 ? "" : "s");
+    } else {
+        snprintf(text, size, "%d to %d threads each", threads->least, threads->most);
+    }
+    return text;
+}
+
+void weld_trainer_tell_ranks(const weld_trainer *t) {
+    const weld_ranks *r = &t->ranks;
+    const weld_kernels *fp32, *bf16;
+    char threads[48];
+    if (!r->group || weld_kernels_select(WELD_F32, NULL, &fp32, NULL) ||
+        weld_kernels_select(WELD_BF16, NULL, &bf16, NULL)) {
+        return;
+    }
+    const int hosts = weld_group_hosts(r->group);
+    weld_train_say(t->data.settings,
+                   "%d ranks on %d host%s, %s; kernels %s, bf16 %s; exchange %.3g MB an update",
+                   weld_group_size(r->group), hosts, hosts == 1 ? "" : "s",
+                   threads_text(&r->threads, threads, sizeof threads), fp32->name, bf16->name,
+                   (double)weld_sums_moved(t->sums) / 1e6);
+    weld_train_say_lines(t->data.settings, r->threads.advice);
+}
+
+void weld_trainer_rate_ranks(weld_trainer *t, weld_epoch_metrics *row) {
+    weld_rank_time *times = t->ranks.times;
+    const int ranks = times ? weld_group_size(t->ranks.group) : 0;
+    const double now = weld_clock();
+    row->ranks = ranks;
+    row->ranks_seconds = now - t->ranks.began;
+    t->ranks.began = now;
+    for (int i = 0; i < ranks; i++) {
+        row->ranks_wait_seconds += (times[i].waited - times[i].before) / ranks;
+        row->slowest_rank =
+            times[i].seconds > times[row->slowest_rank].seconds ? i : row->slowest_rank;
+    }
+    for (int i = 0; i < ranks; i++) {
+        times[i] = (weld_rank_time){.waited = times[i].waited, .before = times[i].waited};
+    }
+}
+
+void weld_trainer_tell_waiting(const weld_trainer *t, const weld_epoch_metrics *row) {
+    char where[96];
+    if (row->ranks) {
+        weld_train_say(
+            t->data.settings, "ranks: waiting for others %.1f %% (slowest: %s)",
+            fmin(100 * row->ranks_wait_seconds / fmax(row->ranks_seconds, 1e-9), 100),
+            weld_group_say_where(t->ranks.group, row->slowest_rank, where, sizeof where));
+    }
+}

@@ -1,0 +1,15 @@
+/* What a run on several ranks tells of them. Of one process nothing. */
+#ifndef WELD_TRAIN_TELL_RANKS_H
+#define WELD_TRAIN_TELL_RANKS_H
+
+#include "train/trainer.h"
+
+/* At the start: how many there are, with what, and what a person should think twice about. */
+void weld_trainer_tell_ranks(const weld_trainer *t);
+/* Into the row of an epoch that is over: how long ranks waited for others in it, on average, and
+ * which took longest for its groups. The next epoch begins. */
+void weld_trainer_rate_ranks(weld_trainer *t, weld_epoch_metrics *row);
+/* Say it. */
+void weld_trainer_tell_waiting(const weld_trainer *t, const weld_epoch_metrics *row);
+
+#endif

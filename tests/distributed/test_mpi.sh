@@ -18,6 +18,8 @@ fails() {
     [ "$status" != 0 ] && grep -Eq -- "$2" stderr
     report $? "$1"
 }
+! ldd "$RANKS" | grep -i mpi > stdout
+report $? "a program of weld is not linked with MPI"
 unset WELD_MPI
 if [ -e "$INSTALLED" ]; then
     skip "without a module it is said that there is none" "$INSTALLED is there"
@@ -50,7 +52,7 @@ fails "ranks that MPI does not know of are no runs of one" "^error: started as o
 # Debian's Open MPI: root, two cores, containers.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
-for n in 2 3 4; do
+for n in 2 4; do
     works "$n ranks say and hear, and exchange gradients" timeout 120 mpirun -n $n "$RANKS" talk
     prints "they know how many they are" "^$n ranks, $n on this host of 1, .*: all is right$"
 done
@@ -62,8 +64,8 @@ run timeout 120 mpirun -n 3 "$RANKS" kill 1
 [ "$status" != 0 ] && [ "$status" != 124 ]
 report $? "the death of a rank ends all"
 for rank in 2 0; do
-    run timeout 120 mpirun -n 3 "$RANKS" stop $rank 3
-    fails "rank $rank, which does not answer, is named, and all are ended" "^error: waiting for rank $rank \(.+, pid [0-9]+\) since [3-9] s, update 2: it does not answer: given up$"
+    run timeout 120 mpirun -n 3 "$RANKS" stop $rank 2
+    fails "rank $rank, which does not answer, is named, and all are ended" "^error: waiting for rank $rank \(.+, pid [0-9]+\) since [2-9] s, update 2: it does not answer: given up$"
 done
 run timeout 120 mpirun -n 3 "$RANKS" leave 1
 fails "so is one that ends before the others" "^error: rank 1 \(.+, pid [0-9]+\) has ended the run before its time$"

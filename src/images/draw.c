@@ -59,19 +59,37 @@ static int edge(double v, int size) {
     return (int)lrint(fmin(fmax(v, -BEYOND), (double)size + BEYOND));
 }
 
+static int least(int a, int b) {
+    return a < b ? a : b;
+}
+
+static int most(int a, int b) {
+    return a > b ? a : b;
+}
+
+/* At the corner left top of a box of this width. */
+static void write_label(weld_image *image, int left, int top, int box_width, weld_colour colour,
+                        int scale, const char *label) {
+    const int letters = (WELD_FONT_WIDTH + 1) * weld_font_count(label) + 1;
+    scale = most(1, least(scale, least(2 * box_width, image->width) / letters));
+    const int width = letters * scale, height = (WELD_FONT_HEIGHT + 2) * scale;
+    const int above = top >= height ? top - height : top;
+    const int x = most(0, least(left, image->width - width));
+    const int y = most(0, least(above, image->height - height));
+    fill(image, x, y, x + width, y + height, colour);
+    write(image, x + scale, y + scale, label, scale, ink_on(colour));
+}
+
 void weld_draw_box(weld_image *image, double x1, double y1, double x2, double y2,
                    weld_colour colour, int thickness, const char *label) {
     const int left = edge(x1, image->width), right = edge(x2, image->width);
     const int top = edge(y1, image->height), bottom = edge(y2, image->height);
-    fill(image, left, top, right, top + thickness, colour);
-    fill(image, left, bottom - thickness, right, bottom, colour);
-    fill(image, left, top, left + thickness, bottom, colour);
-    fill(image, right - thickness, top, right, bottom, colour);
+    const int line = most(1, least(thickness, least(right - left, bottom - top) / 10));
+    fill(image, left, top, right, top + line, colour);
+    fill(image, left, bottom - line, right, bottom, colour);
+    fill(image, left, top, left + line, bottom, colour);
+    fill(image, right - line, top, right, bottom, colour);
     if (label && *label) {
-        const int height = (WELD_FONT_HEIGHT + 2) * thickness;
-        const int width = ((WELD_FONT_WIDTH + 1) * weld_font_count(label) + 1) * thickness;
-        const int y = top >= height ? top - height : top > 0 ? top : 0, x = left > 0 ? left : 0;
-        fill(image, x, y, x + width, y + height, colour);
-        write(image, x + thickness, y + thickness, label, thickness, ink_on(colour));
+        write_label(image, left, top, right - left, colour, thickness, label);
     }
 }

@@ -64,6 +64,60 @@ START_TEST(a_label_is_as_wide_as_its_letters_whatever_bytes_they_take) {
 }
 END_TEST
 
+/* All of the label's ground is there, as wide as two letters and as high as one. */
+static void expect_label(int left, int top, int scale) {
+    const int width = 13 * scale, height = 10 * scale;
+    for (int y = 0; y < HEIGHT; y++) {
+        for (int x = 0; x < WIDTH; x++) {
+            const bool in = x >= left && x < left + width && y >= top && y < top + height;
+            ck_assert_msg(in != is(x, y, grey), "at %d, %d", x, y);
+        }
+    }
+}
+
+START_TEST(a_label_at_an_edge_is_moved_into_the_image) {
+    static const struct {
+        double box[4];
+        int left, top;
+    } cases[] = {{{55, 25, 58, 30}, 47, 15},   /* right */
+                 {{-4, 20, 5, 21}, 0, 10},     /* left */
+                 {{56, -5, 60, 3}, 47, 0},     /* above */
+                 {{55, 100, 58, 120}, 47, 30}, /* below */
+                 {{20, -60, 22, -50}, 20, 0}}; /* wholly above */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const double *b = cases[i].box;
+        set_up();
+        weld_draw_box(&image, b[0], b[1], b[2], b[3], red, 1, "uo");
+        for (int y = 0; y < HEIGHT; y++) { /* the box without its label */
+            for (int x = 0; x < WIDTH; x++) {
+                const bool in_label = x >= cases[i].left && x < cases[i].left + 13 &&
+                                      y >= cases[i].top && y < cases[i].top + 10;
+                if (!in_label && x >= b[0] && x < b[2] && y >= b[1] && y < b[3]) {
+                    memset(pixels + (y * WIDTH + x) * 3, 100, 3);
+                }
+            }
+        }
+        expect_label(cases[i].left, cases[i].top, 1);
+    }
+}
+END_TEST
+
+START_TEST(letters_and_lines_are_no_larger_than_suits_the_box) {
+    set_up();
+    weld_draw_box(&image, 10, 30, 12, 32, red, 4, "uo"); /* much smaller than the label */
+    memset(pixels + (30 * WIDTH + 10) * 3, 100, 6);
+    memset(pixels + (31 * WIDTH + 10) * 3, 100, 6);
+    expect_label(10, 20, 1);
+    set_up();
+    weld_draw_box(&image, 0, 30, 14, 40, red, 4, "uo"); /* twice its width takes letters of 2 */
+    ck_assert(is(0, 10, red) && is(25, 29, red) && is(26, 29, grey) && is(0, 9, grey));
+    ck_assert(is(1, 31, grey) && is(1, 38, grey) && is(12, 38, grey)); /* a line of 1 */
+    set_up();
+    weld_draw_box(&image, 0, 25, 60, 40, red, 9, "uououo"); /* 37 letters' pixels: once in 60 */
+    ck_assert(is(0, 15, red) && is(36, 15, red) && is(37, 15, grey) && is(0, 14, grey));
+}
+END_TEST
+
 START_TEST(whatever_lies_beyond_the_image_is_left_out) {
     static const double far[][4] = {{-1e30, -1e30, 1e30, 1e30},
                                     {-50, -50, -10, -10},
@@ -85,4 +139,6 @@ END_TEST
 RUN_SUITE("images/draw", the_line_is_within_the_box_and_nothing_else_changes,
           a_label_stands_above_or_where_there_is_no_room_within,
           a_label_is_as_wide_as_its_letters_whatever_bytes_they_take,
+          a_label_at_an_edge_is_moved_into_the_image,
+          letters_and_lines_are_no_larger_than_suits_the_box,
           whatever_lies_beyond_the_image_is_left_out)

@@ -76,6 +76,18 @@ const char *weld_plural(int64_t count, const char *one, const char *many) {
     return count == 1 ? one : many;
 }
 
+/* By the first byte of each character, which tells well enough where it is in Unicode: letters from
+ * U+3000 on are wide. */
+int weld_columns(const char *text) {
+    int columns = 0;
+    for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+        const bool goes_on = (*at & 0xC0) == 0x80;
+        const bool is_mark = *at == 0xCC || (*at == 0xCD && at[1] < 0xB0); /* U+0300 to U+036F */
+        columns += goes_on || is_mark ? 0 : *at >= 0xE3 ? 2 : 1;
+    }
+    return columns;
+}
+
 const char *weld_list_text(char *text, size_t size, const char *const *names, size_t count,
                            const char *last) {
     text[0] = 0;

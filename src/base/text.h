@@ -42,6 +42,9 @@ const char *weld_append(char *text, size_t size, const char *format, ...)
 const char *weld_shell_word(const char *path, char *text, size_t size);
 /* "image" of 1, "images" of any other number. */
 const char *weld_plural(int64_t count, const char *one, const char *many);
+/* Columns that a text in UTF-8 takes in a terminal: one a character, two of those of East Asia and
+ * of pictures, none of a mark on the one before. */
+int weld_columns(const char *text);
 /* The first line of a text, without its end, cut to `size`; returns where the next one begins. */
 const char *weld_take_line(const char *text, char *line, size_t size);
 /* "a, b and c", with " and " for `last`; returns text. */

@@ -2,7 +2,6 @@
 #include "cli/check_boxes.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/locale.h"
 #include "base/number.h"
@@ -55,11 +54,7 @@ static void print_faults(const int64_t *faults) {
 static void print_classes(const weld_dataset *ds, const weld_box_report *boxes) {
     printf("classes    %d, boxes of each:\n", weld_dataset_class_count(ds));
     for (int i = 0; i < weld_dataset_class_count(ds); i++) {
-        const char *name = weld_dataset_class_name(ds, i);
-        fputs("    ", stdout);
-        inspect_print(name);
-        printf("%*s %lld\n", (int)(strlen(name) < 28 ? 28 - strlen(name) : 0), "",
-               (long long)boxes->class_boxes[i]);
+        inspect_print_class(weld_dataset_class_name(ds, i), boxes->class_boxes[i]);
     }
 }
 

@@ -35,6 +35,8 @@ void inspect_text(inspection *in, const char *title, const char *text);
 json_t *inspect_shape(const weld_shape *shape);
 /* Print a text from outside, without characters that would move a terminal's cursor. */
 void inspect_print(const char *text);
+/* The name of a class and how many there are of it, a row of a list. */
+void inspect_print_class(const char *name, int64_t count);
 
 /* --- Sorts of files. On an error nothing of use has been said. --- */
 

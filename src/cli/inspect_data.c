@@ -121,11 +121,7 @@ static weld_status say_classes(inspection *in, const weld_dataset *ds, weld_erro
     }
     inspect_fact(in, "classes", list, "%d", classes);
     for (int i = 0; i < classes && !in->json; i++) {
-        const char *name = weld_dataset_class_name(ds, i);
-        fputs("    ", stdout);
-        inspect_print(name);
-        printf("%*s %lld\n", (int)(strlen(name) < 28 ? 28 - strlen(name) : 0), "",
-               (long long)images[i]);
+        inspect_print_class(weld_dataset_class_name(ds, i), images[i]);
     }
     weld_free(images);
     return WELD_OK;

@@ -6,16 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 #include "formats/json.h"
 
-enum { KEY_SIZE = 64 };
+enum { KEY_SIZE = 64, CLASS_COLUMNS = 28 };
 
 void inspect_print(const char *text) {
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
         putchar(*at < ' ' || *at == 127 ? '?' : *at);
     }
+}
+
+void inspect_print_class(const char *name, int64_t count) {
+    const int pad = CLASS_COLUMNS - weld_columns(name);
+    fputs("    ", stdout);
+    inspect_print(name);
+    printf("%*s %lld\n", pad > 0 ? pad : 0, "", (long long)count);
 }
 
 static void print_format(const char *format, va_list args) {

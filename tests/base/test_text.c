@@ -17,4 +17,14 @@ START_TEST(a_path_is_quoted_where_a_shell_would_take_it_apart) {
 }
 END_TEST
 
-RUN_SUITE("base/text", a_path_is_quoted_where_a_shell_would_take_it_apart)
+START_TEST(a_text_takes_as_many_columns_as_a_terminal_gives_it) {
+    ck_assert_int_eq(weld_columns(""), 0);
+    ck_assert_int_eq(weld_columns("cat 1"), 5);
+    ck_assert_int_eq(weld_columns("k\u00e4se \u0436\u20ac"), 7);
+    ck_assert_int_eq(weld_columns("a\u0301e\u0308"), 2); /* marks on letters */
+    ck_assert_int_eq(weld_columns("\u72ac\U0001F415"), 4);
+}
+END_TEST
+
+RUN_SUITE("base/text", a_path_is_quoted_where_a_shell_would_take_it_apart,
+          a_text_takes_as_many_columns_as_a_terminal_gives_it)

@@ -44,11 +44,12 @@ refuses "what is no data set is refused" "no class folders" "$WELD" check-data t
 mkdir -p boxes/images boxes/labels
 cp train/class_a/0000.jpg boxes/images/a.jpg
 cp train/class_a/0001.jpg boxes/images/b.jpg
-printf 'train: images\nnames: [cat, dog]\n' > boxes/data.yaml
+printf 'train: images\nnames: [cat, "d\303\266g"]\n' > boxes/data.yaml
 printf '0 .5 .5 .5 .5\n' > boxes/labels/a.txt
 works "a data set with boxes is looked through" "$WELD" check-data boxes
-prints "with boxes of each class" "^    cat +1$"
-prints "and classes that have none" "^class +dog: no box$"
+prints "with boxes of each class" "^    cat {26}1$"
+prints "whatever letters its name has" "^    d[^ a-z]+g {26}0$"
+prints "and classes that have none" "^class +d[^ a-z]+g: no box$"
 prints "and images without a file of labels" "^faults +1 no label file$"
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do
     echo "2 .5 .5 .$i .5"

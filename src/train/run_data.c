@@ -194,6 +194,47 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
     return WELD_OK;
 }
 
+/* --- Batches --- */
+
+static weld_status batching_of(const weld_run_data *d, weld_batching *out, weld_error *err) {
+    const weld_recipe *r = &d->recipe;
+    const weld_batching_options options = {.count = weld_dataset_count(d->train),
+                                           .batch_size = r->train.batch_size,
+                                           .height = r->data.preprocessing.height,
+                                           .width = r->data.preprocessing.width,
+                                           .sizes = r->data.sizes,
+                                           .size_count = r->data.size_count,
+                                           .accumulate = r->train.accumulate,
+                                           .seed = (uint64_t)r->train.seed};
+    return weld_batching_init(out, &options, err);
+}
+
+/* Every size that may be drawn must leave an epoch an update. */
+static weld_status check_updates(const weld_run_data *d, weld_error *err) {
+    const int64_t images = weld_dataset_count(d->train), of_update = d->recipe.train.accumulate;
+    char size[64] = "";
+    weld_batching batching;
+    WELD_TRY(batching_of(d, &batching, err));
+    const weld_batch_shape *shapes = batching.shapes;
+    for (int i = 0; i < batching.shape_count; i++) {
+        const int64_t batches = images / shapes[i].count;
+        if (batches < of_update) {
+            if (batching.shape_count > 1) {
+                snprintf(size, sizeof size, " of %d x %d", shapes[i].height, shapes[i].width);
+            }
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "train.accumulate %lld: an epoch of %s has only %lld %s of %lld "
+                             "images%s: lower it",
+                             (long long)of_update, d->recipe.data.train, (long long)batches,
+                             weld_plural(batches, "batch", "batches"), (long long)shapes[i].count,
+                             size);
+        }
+    }
+    return WELD_OK;
+}
+
+/* --- All of it --- */
+
 /* Data that a run was begun with by --set or --data, which are left off where it goes on. */
 static weld_status tell_beginning(const weld_run_data *d, weld_status status, weld_error *err) {
     const char *out = d->settings->out, *text = d->resumes ? d->start_file.recipe : NULL;
@@ -228,6 +269,7 @@ weld_status weld_run_data_take(weld_run_data *d, const weld_train_settings *sett
 weld_status weld_run_data_open_sets(weld_run_data *d, bool train_only, weld_error *err) {
     d->task = weld_task_of(&d->recipe.model);
     weld_status status = open_train(d, err);
+    status = status ? status : check_updates(d, err);
     if (!status && !train_only && weld_recipe_evaluates(&d->recipe)) {
         status = open_val(d, err);
     }
@@ -265,19 +307,6 @@ static void meet_bad_image(void *arg, int64_t index, const char *reason) {
     }
     snprintf(met.reason, sizeof met.reason, "%s", reason);
     d->met_lost |= !weld_array_append(d->met, &met, 1);
-}
-
-static weld_status batching_of(const weld_run_data *d, weld_batching *out, weld_error *err) {
-    const weld_recipe *r = &d->recipe;
-    const weld_batching_options options = {.count = weld_dataset_count(d->train),
-                                           .batch_size = r->train.batch_size,
-                                           .height = r->data.preprocessing.height,
-                                           .width = r->data.preprocessing.width,
-                                           .sizes = r->data.sizes,
-                                           .size_count = r->data.size_count,
-                                           .accumulate = r->train.accumulate,
-                                           .seed = (uint64_t)r->train.seed};
-    return weld_batching_init(out, &options, err);
 }
 
 weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err) {
@@ -332,28 +361,6 @@ static weld_status open_targets(weld_run_data *d, weld_error *err) {
     return status;
 }
 
-/* Every size that may be drawn must leave an epoch an update. */
-static weld_status check_updates(const weld_run_data *d, weld_error *err) {
-    const int64_t images = weld_dataset_count(d->train), of_update = d->recipe.train.accumulate;
-    char size[64] = "";
-    int count;
-    const weld_batch_shape *shapes = weld_loader_train_shapes(d->loader, &count);
-    for (int i = 0; i < count; i++) {
-        const int64_t batches = images / shapes[i].count;
-        if (batches < of_update) {
-            if (count > 1) {
-                snprintf(size, sizeof size, " of %d x %d", shapes[i].height, shapes[i].width);
-            }
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "train.accumulate %lld: an epoch of %s has only %lld batches of %lld "
-                             "images%s: lower it",
-                             (long long)of_update, d->recipe.data.train, (long long)batches,
-                             (long long)shapes[i].count, size);
-        }
-    }
-    return WELD_OK;
-}
-
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
     weld_loader_options options = {
         .preprocessing = d->recipe.data.preprocessing,
@@ -373,7 +380,6 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
         .bad_image_arg = d};
     WELD_TRY(weld_bad_images_create(d->recipe.data.max_bad, &d->bad_images, err));
     WELD_TRY(weld_loader_create(d->train, &options, &d->loader, err));
-    WELD_TRY(check_updates(d, err));
     return open_targets(d, err);
 }
 

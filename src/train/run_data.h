@@ -45,8 +45,8 @@ typedef struct weld_run_data {
 
 /* Read the file to start from, if any, and the recipe, which may leave to it what the network and
  * its preprocessing are; then open the data sets, which decide how many classes there are.
- * train_only: leave out data.val. d stays where it is until it is closed, which it must be after
- * errors too. */
+ * train_only: leave out data.val. Errors: also an update that is more than an epoch. d stays where
+ * it is until it is closed, which it must be after errors too. */
 weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *settings,
                                bool train_only, weld_error *err);
 /* The same in two steps: the file and the recipe, which other processes may have by its text alone;
@@ -58,8 +58,7 @@ weld_status weld_run_data_take(weld_run_data *d, const weld_train_settings *sett
 weld_status weld_run_data_open_sets(weld_run_data *d, bool train_only, weld_error *err);
 /* The teacher, if there is one; it may decide how images are augmented. Before the loader. */
 weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err);
-/* What makes the batches, and targets of them. Errors: also an update that is more than an epoch.
- */
+/* What makes the batches, and targets of them. */
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err);
 void weld_run_data_close(weld_run_data *d);
 

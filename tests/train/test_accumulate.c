@@ -122,11 +122,12 @@ START_TEST(a_run_that_added_in_another_order_is_told_so_once) {
 }
 END_TEST
 
-START_TEST(an_epoch_of_fewer_batches_than_an_update_is_refused) {
+START_TEST(an_epoch_of_fewer_batches_than_an_update_is_refused_before_any_trial) {
     set_up();
-    refuse((run_options){.out = "a", .set = {"train.accumulate=6"}},
+    refuse((run_options){.out = "a", .set = {"train.accumulate=6", "train.precision=auto"}},
            "train.accumulate 6: an epoch of ");
     ck_assert_ptr_nonnull(strstr(err.message, "has only 5 batches of 8 images: lower it"));
+    ck_assert_ptr_null(strstr(seen.messages, "train.precision auto"));
     tear_down();
 }
 END_TEST
@@ -135,4 +136,4 @@ RUN_SUITE("train/accumulate",
           several_batches_are_one_of_eight_images_where_samples_do_not_see_each_other,
           a_run_that_accumulates_continues_bit_for_bit_with_any_number_of_threads,
           a_run_that_added_in_another_order_is_told_so_once,
-          an_epoch_of_fewer_batches_than_an_update_is_refused)
+          an_epoch_of_fewer_batches_than_an_update_is_refused_before_any_trial)

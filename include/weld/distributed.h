@@ -27,7 +27,8 @@ typedef struct weld_group_options {
     /* 600: seconds that a rank waits for another before all of them are ended; 0: for ever. */
     double timeout;
     /* NULL; called within a function of the group that waits, each minute that it does, with a line
-     * that says for whom. Of all ranks that wait for the same one the lowest is called. */
+     * that says for whom. Of all ranks that wait for the same one the lowest is called. Within
+     * weld_group_open too, with what has failed where all ranks are then ended. */
     void (*notice)(void *context, const char *text);
     void *context;
     void *reserved[4]; /* NULL */

@@ -65,6 +65,7 @@ typedef enum cli_option_kind {
     CLI_OUTPUT_NEEDED, /* the same, which must be given */
     CLI_COUNT,         /* int, at least 1 */
     CLI_TEXTS,     /* NULL: the call has those of the one option that may be given several times */
+    CLI_SECONDS,   /* double, at least 0 */
     CLI_PRECISION, /* weld_precision */
     CLI_CHOICE,    /* int: which of the words that `argument` lists, "A|B", from 1 */
     CLI_KEYS,      /* cli_keys: one option for each key of networks that tensors do not tell */
@@ -106,6 +107,9 @@ void cli_parse(cli_call *call, const cli_option *options, size_t option_count);
 bool cli_is_same_file(const char *a, const char *b);
 /* One more of call->texts. */
 void cli_add_text(cli_call *call, const char *text);
+/* Not where a launcher (mpirun) has started several processes, and this is another than the first:
+ * what all of them find wrong is said once. */
+bool cli_speaks(void);
 /* Usage error: prints "weld COMMAND: message" and where to find help; ends the program. */
 _Noreturn void cli_usage(const cli_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -12,7 +12,7 @@
 #include "base/threads.h"
 #include "cli/cli.h"
 #include "cli/stop.h"
-#include "distributed/group.h"
+#include "distributed/launch.h"
 #include "kernels/isa.h"
 
 static const cli_command commands[] = {
@@ -101,10 +101,8 @@ static int end(weld_status status, const weld_error *err) {
 static int run(const cli_command *command, int count, char **arguments) {
     cli_call call = {.command = command, .arguments = arguments, .count = count};
     weld_error err;
-    if (command->run != cli_train && weld_group_launched() != 1) {
-        fprintf(stderr, "weld: weld %s runs on one process: start it without mpirun\n",
-                command->name);
-        return CLI_USAGE;
+    if (command->run != cli_train && weld_launch_find().size != 1) {
+        cli_usage(&call, "runs on one process: start it without mpirun");
     }
     weld_status status = command->run(&call, &err);
     weld_free(call.texts);

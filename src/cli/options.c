@@ -9,22 +9,33 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "cli/cli.h"
+#include "distributed/launch.h"
 #include "models/models.h"
 #include "tasks/task.h"
+
+bool cli_speaks(void) {
+    return weld_launch_find().rank == 0;
+}
 
 void cli_usage(const cli_call *call, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "weld %s: ", call->command->name);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, ": see weld %s --help\n", call->command->name);
+    if (cli_speaks()) {
+        fprintf(stderr, "weld %s: ", call->command->name);
+        vfprintf(stderr, format, args);
+        fprintf(stderr, ": see weld %s --help\n", call->command->name);
+    }
     va_end(args);
     exit(CLI_USAGE);
 }
 
 static void print_help(const cli_command *command, const cli_option *options, size_t count) {
+    if (!cli_speaks()) {
+        return;
+    }
     printf("Usage: weld %s%s%s%s\n%s.\n\nOptions:\n", command->name, count ? " [OPTION]..." : "",
            *command->arguments ? " " : "", command->arguments, command->summary);
     for (size_t i = 0; i < count; i++) {
@@ -47,6 +58,15 @@ static int read_count(const cli_call *call, const cli_option *option, const char
         cli_usage(call, "--%s wants a whole number from 1, not '%s'", option->name, text);
     }
     return (int)number;
+}
+
+static double read_seconds(const cli_call *call, const cli_option *option, const char *text) {
+    char *end;
+    const double seconds = weld_strtod(text, &end);
+    if (end == text || *end || !(seconds >= 0)) {
+        cli_usage(call, "--%s wants seconds, not '%s'", option->name, text);
+    }
+    return seconds;
 }
 
 const char *cli_precision_name(weld_precision precision) {
@@ -171,6 +191,9 @@ static void set_option(cli_call *call, const cli_option *option, const char *tex
     case CLI_COUNT:
         *(int *)option->value = read_count(call, option, text);
         break;
+    case CLI_SECONDS:
+        *(double *)option->value = read_seconds(call, option, text);
+        break;
     case CLI_PRECISION:
         *(weld_precision *)option->value = read_precision(call, option, text);
         break;
@@ -292,7 +315,9 @@ static const cli_option *find_option(const cli_option *options, size_t count, in
 }
 
 _Noreturn static void point_to_help(const cli_call *call) {
-    fprintf(stderr, "Try 'weld %s --help'.\n", call->command->name);
+    if (cli_speaks()) {
+        fprintf(stderr, "Try 'weld %s --help'.\n", call->command->name);
+    }
     exit(CLI_USAGE);
 }
 
@@ -303,8 +328,10 @@ static void check_whole(const cli_call *call, const char *name) {
     const char *word = optarg == last ? call->arguments[optind - 2] : last;
     const size_t length = strcspn(word, "=");
     if (length != 2 + strlen(name)) {
-        fprintf(stderr, "weld %s: unrecognized option '%.*s': did you mean --%s?\n",
-                call->command->name, (int)length, word, name);
+        if (cli_speaks()) {
+            fprintf(stderr, "weld %s: unrecognized option '%.*s': did you mean --%s?\n",
+                    call->command->name, (int)length, word, name);
+        }
         point_to_help(call);
     }
 }
@@ -389,6 +416,7 @@ void cli_parse(cli_call *call, const cli_option *options, size_t option_count) {
     snprintf(name, sizeof name, "weld %s", call->command->name);
     call->arguments[0] = name; /* getopt_long puts it in front of its messages */
     make_getopt(e.options, e.count, longs, shorts);
+    opterr = cli_speaks();
     int code;
     while ((code = getopt_long(call->count, call->arguments, shorts, longs, NULL)) != -1) {
         if (code >= HELP) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "distributed/launch.h"
 #include "formats/unfinished.h"
 
 static volatile sig_atomic_t requested;          /* the signal */
@@ -47,6 +48,8 @@ static void on_signal(int number) {
 
 void cli_stop_catch(void) {
     struct sigaction action;
+    is_rank = weld_launch_find().size != 1;
+    is_silent = !cli_speaks();
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
@@ -55,15 +58,21 @@ void cli_stop_catch(void) {
     sigaction(SIGUSR1, &action, NULL); /* schedulers send it some time before the end */
 }
 
-void cli_stop_catch_rank(int rank) {
-    is_rank = true;
-    is_silent = rank > 0;
-    cli_stop_catch();
-}
-
 bool cli_stop_requested(void *unused) {
     (void)unused;
     return requested != 0;
+}
+
+void cli_stop_say_nothing(void) {
+    is_silent = true;
+}
+
+int cli_stop_signal(void) {
+    return requested;
+}
+
+void cli_stop_follow(int number) {
+    requested = number;
 }
 
 int cli_stop_status(void) {

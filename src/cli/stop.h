@@ -9,12 +9,15 @@
 void cli_stop_leave_nothing(void);
 
 /* From now on SIGINT, SIGTERM and SIGUSR1 set the flag; a second one exits with status 130, 143 or
- * 138. */
+ * 138. Of several that a launcher has started the first says so, and no second one but of two
+ * SIGINT ends any: launchers send SIGTERM after SIGINT as a habit. */
 void cli_stop_catch(void);
-/* Of a process of several that mpirun started: only rank 0 says so, and no signal but a second
- * SIGINT ends it: launchers send SIGTERM after SIGINT as a habit. */
-void cli_stop_catch_rank(int rank);
 bool cli_stop_requested(void *unused); /* as those want it who ask it in between */
-int cli_stop_status(void);             /* of a program that ends early because it was asked to */
+/* From now on no signal is answered by words. */
+void cli_stop_say_nothing(void);
+/* The signal that asked for the end, 0: none has; and one that has asked another rank. */
+int cli_stop_signal(void);
+void cli_stop_follow(int number);
+int cli_stop_status(void); /* of a program that ends early because it was asked to */
 
 #endif

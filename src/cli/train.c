@@ -5,14 +5,13 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/locale.h"
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/data_options.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
 #include "cli/stop.h"
 #include "cli/train_facts.h"
-#include "distributed/group.h"
 #include "train/times.h"
 
 static void on_start(void *context, const weld_train_start *s) {
@@ -180,45 +179,10 @@ static weld_status run(const weld_train_settings *s, weld_error *err) {
     return status;
 }
 
-/* --- Several ranks --- */
-
-static weld_status open_group(const char *timeout, cli_progress *progress, weld_group **out,
-                              weld_error *err) {
-    weld_group_options options = weld_group_defaults();
-    options.notice = cli_message;
-    options.context = progress;
-    if (timeout) {
-        char *end;
-        options.timeout = weld_strtod(timeout, &end);
-        if (end == timeout || *end || !(options.timeout >= 0)) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "--rank-timeout %s: takes seconds, or 0 for ever", timeout);
-        }
-    }
-    WELD_TRY(weld_group_open(&options, out, err));
-    if (*out) {
-        cli_stop_catch_rank(weld_group_rank(*out));
-    }
-    return WELD_OK;
-}
-
-/* What all ranks end with is said once; by each of them only where they do not hear of each other
- * any more, and then before the group ends them all. */
-static weld_status close_group(weld_group *g, weld_status status, weld_error *err) {
-    if (status && weld_group_broken(g) && err->message[0]) {
-        fprintf(stderr, "weld: %s\n", err->message);
-    }
-    if (status && g && (weld_group_rank(g) > 0 || weld_group_broken(g))) {
-        err->message[0] = '\0';
-    }
-    weld_group_free(g);
-    return status;
-}
-
 weld_status cli_train(cli_call *call, weld_error *err) {
     weld_train_settings s = weld_train_defaults();
     cli_progress progress = {0};
-    const char *timeout = NULL;
+    double timeout = weld_group_defaults().timeout;
     bool dry = false;
     const cli_option options[] = {
         {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "override a key of the recipe; any number"},
@@ -234,7 +198,7 @@ weld_status cli_train(cli_call *call, weld_error *err) {
         {"dry-run", 0, CLI_FLAG, &dry, NULL,
          "print the whole recipe, memory and time needed; write nothing"},
         {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all); of each rank under mpirun"},
-        {"rank-timeout", 0, CLI_TEXT, &timeout, "SECONDS",
+        {"rank-timeout", 0, CLI_SECONDS, &timeout, "SECONDS",
          "under mpirun: end all where a rank does not answer for so long (600; 0: never)"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
@@ -251,6 +215,6 @@ weld_status cli_train(cli_call *call, weld_error *err) {
                                          .message = cli_message,
                                          .stop = cli_stop_requested};
     cli_stop_catch();
-    WELD_TRY(open_group(timeout, &progress, &s.group, err));
-    return close_group(s.group, dry ? dry_run(&s, err) : run(&s, err), err);
+    WELD_TRY(cli_ranks_open(timeout, &progress, &s.group, err));
+    return cli_ranks_close(s.group, dry ? dry_run(&s, err) : run(&s, err), err);
 }

@@ -208,6 +208,9 @@ weld_status weld_group_open_over(const weld_group_options *options, double patie
                        : meet(g, patience, err);
     }
     if (status) {
+        if (g->progress && o.notice) {
+            o.notice(o.context, err->message);
+        }
         weld_group_free(g);
         return status;
     }

@@ -23,10 +23,6 @@ weld_status weld_group_open_over(const weld_group_options *options, double patie
                                  weld_transport_opener *opener, void *argument, weld_group **out,
                                  weld_error *err);
 
-/* How many ranks a launcher says that it has started, this process one of them; 0: it does not say;
- * 1: there was none. */
-int weld_group_launched(void);
-
 /* --- Who and where ---------------------------------------------------------------------------- */
 
 int weld_group_hosts(const weld_group *g);           /* how many there are; NULL: 1 */

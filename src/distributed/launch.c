@@ -13,29 +13,35 @@
 
 #include "base/error.h"
 #include "distributed/group.h"
+#include "distributed/launch.h"
 #include "distributed/module_path.h"
 
 #define MODULE "weld_mpi.so"
 
-enum { NOT_LAUNCHED = -1, OF_UNKNOWN_SIZE = 0 };
-
-/* How many ranks the launcher has started. SLURM_NTASKS is no sign: it is set in an allocation in
- * which nothing was started. */
-static int launched_ranks(void) {
-    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        const char *text = getenv(sizes[i]);
-        const long size = text ? strtol(text, NULL, 10) : 0;
-        if (size > 0 && size <= 1 << 24) {
-            return (int)size;
+/* The first of these variables that is a number. */
+static int first_number(const char *const *names, int none) {
+    for (; *names; names++) {
+        const char *text = getenv(*names);
+        char *end;
+        const long number = text ? strtol(text, &end, 10) : -1;
+        if (number >= 0 && end != text && number <= 1 << 24) {
+            return (int)number;
         }
     }
-    return getenv("PMIX_RANK") ? OF_UNKNOWN_SIZE : NOT_LAUNCHED;
+    return none;
 }
 
-int weld_group_launched(void) {
-    const int ranks = launched_ranks();
-    return ranks == NOT_LAUNCHED ? 1 : ranks;
+/* SLURM_NTASKS is no sign: it is set in an allocation in which nothing was started. */
+weld_launch weld_launch_find(void) {
+    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS",
+                                        NULL};
+    static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                        "SLURM_PROCID", NULL};
+    static const char *const heres[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
+                                        "SLURM_LOCALID", NULL};
+    const int size = first_number(sizes, getenv("PMIX_RANK") ? 0 : 1);
+    return size == 1 ? (weld_launch){.size = 1}
+                     : (weld_launch){size, first_number(ranks, 0), first_number(heres, 0)};
 }
 
 /* --- The module ------------------------------------------------------------------------------- */
@@ -110,9 +116,9 @@ static weld_status end_alone(weld_group *g, int ranks, const char *path, weld_er
 }
 
 weld_status weld_group_open(const weld_group_options *options, weld_group **out, weld_error *err) {
-    const int ranks = launched_ranks();
+    const int ranks = weld_launch_find().size;
     *out = NULL;
-    if (ranks == NOT_LAUNCHED || ranks == 1) {
+    if (ranks == 1) {
         return WELD_OK;
     }
     char found[4096];

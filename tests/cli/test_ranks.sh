@@ -25,14 +25,22 @@ is() {
 unset WELD_MPI
 export OMPI_COMM_WORLD_SIZE=4
 run "$WELD" inspect small.yaml
-says "other commands are of one process" "^weld: weld inspect runs on one process: start it without mpirun$"
+says "other commands are of one process" "^weld inspect: runs on one process: start it without mpirun: "
 is "and did not run" "$status" 2
+run env OMPI_COMM_WORLD_RANK=2 "$WELD" inspect small.yaml
+is "which is said once" "$status $(cat stdout stderr)" "2 "
+run env OMPI_COMM_WORLD_RANK=2 "$WELD" train small.yaml --thread
+is "and so is what is wrong with options" "$status $(cat stdout stderr)" "2 "
 refuses "ranks without a module do not train each for itself" "none.so" \
     env WELD_MPI="$WORK/none.so" "$WELD" train small.yaml --out none
 is "and leave nothing" "$(ls)" "$(printf 'photos\nsmall.yaml\nstderr\nstdout')"
+run env WELD_MPI="$WORK/none.so" OMPI_COMM_WORLD_RANK=2 OMPI_COMM_WORLD_LOCAL_RANK=0 "$WELD" train small.yaml --out none
+says "each host says so" "^weld: rank 2: cannot load the MPI module: .*none.so"
+run env WELD_MPI="$WORK/none.so" OMPI_COMM_WORLD_RANK=3 OMPI_COMM_WORLD_LOCAL_RANK=1 "$WELD" train small.yaml --out none
+is "once" "$status $(cat stdout stderr)" "1 "
 works "but help is for all" "$WELD" train --help
 unset OMPI_COMM_WORLD_SIZE
-refuses "a time-out is a number" "^weld: --rank-timeout soon: takes seconds" \
+misused "a time-out is a number" "^weld train: --rank-timeout wants seconds, not 'soon'" \
     "$WELD" train small.yaml --rank-timeout soon
 
 if [ -z "$MODULE" ] || ! command -v mpirun > /dev/null; then

@@ -1,0 +1,70 @@
+/* A command on several ranks; see ranks.h. */
+#include "cli/ranks.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "cli/cli.h"
+#include "cli/stop.h"
+#include "distributed/group.h"
+#include "distributed/launch.h"
+
+/* This process found by itself what is wrong here, and so did all others of its host. */
+static void say_once(weld_status status, weld_error *err) {
+    const weld_launch l = weld_launch_find();
+    if (l.here > 0) {
+        err->message[0] = '\0';
+    } else if (l.rank > 0) {
+        weld_fail_context(err, status, "rank %d", l.rank);
+    }
+}
+
+weld_status cli_ranks_open(double timeout, cli_progress *progress, weld_group **out,
+                           weld_error *err) {
+    weld_group_options options = weld_group_defaults();
+    options.timeout = timeout;
+    options.notice = cli_message;
+    options.context = progress;
+    const weld_status status = weld_group_open(&options, out, err);
+    if (status) {
+        say_once(status, err);
+    }
+    return status;
+}
+
+/* Ranks stop after the same update, but perhaps one alone has got the signal. */
+static weld_status agree_on_signal(weld_group *g, weld_error *err) {
+    const int own = cli_stop_signal();
+    int first = 0;
+    weld_gathered all;
+    WELD_TRY(weld_group_gather(g, &own, sizeof own, &all, err));
+    for (int i = all.count - 1; i >= 0; i--) {
+        const int signal = *(const int *)all.data[i];
+        first = signal ? signal : first;
+    }
+    weld_gathered_free(&all);
+    WELD_TRY(weld_group_broadcast(g, &first, sizeof first, err));
+    cli_stop_follow(first);
+    return WELD_OK;
+}
+
+weld_status cli_ranks_close(weld_group *g, weld_status status, weld_error *err) {
+    if (!g) {
+        return status;
+    }
+    status = weld_group_agree(g, status, err);
+    if (status == WELD_ERROR_INTERRUPTED) {
+        const weld_status agreed = agree_on_signal(g, err);
+        status = agreed ? agreed : status;
+    }
+    /* As soon as one has ended the launcher sends signals to the others, and soon kills them. */
+    cli_stop_say_nothing();
+    const bool speaks = weld_group_rank(g) == 0 || weld_group_broken(g);
+    if (status && speaks && err->message[0]) {
+        cli_message(NULL, err->message);
+    }
+    err->message[0] = '\0';
+    cli_flush_output();
+    weld_group_free(g);
+    return status;
+}

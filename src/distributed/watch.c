@@ -32,6 +32,7 @@ struct weld_watch {
     double since;          /* as it waited then, without the time when this process did not run */
     double began;          /* the same with it */
     double asked, noticed; /* weld_clock when it last did so; 0: not while it waits now */
+    double give_up;        /* weld_clock when it will; 0: it is not time yet */
 };
 
 weld_status weld_message_fail(const weld_watch_options *o, const weld_message *m,
@@ -158,6 +159,7 @@ static void pass_over_gap(weld_watch *w, double now) {
         w->since += gap;
         w->asked += w->asked > 0 ? gap : 0;
         w->noticed += w->noticed > 0 ? gap : 0;
+        w->give_up += w->give_up > 0 ? gap : 0;
         for (int r = 0; r < w->transport->size; r++) {
             peer *p = &w->peers[r];
             p->heard_at += p->heard_at > 0 ? gap : 0;
@@ -211,21 +213,25 @@ static bool is_missing(const weld_watch *w, const weld_waiting *waiting, int r, 
     }
 }
 
-/* The rank that keeps all waiting, and why: the lowest that does not answer, else that computes,
- * else that this one waits for. -1: there is none. */
-static int find_missing(const weld_watch *w, const weld_waiting *waiting, double now,
-                        const char **why) {
+/* The rank that keeps all waiting. */
+typedef struct missing {
+    int rank; /* -1: there is none */
+    const char *why;
+    bool is_cause; /* it does not itself wait for a third one */
+} missing;
+
+/* The lowest that does not answer, else that computes, else that this one waits for. */
+static missing find_missing(const weld_watch *w, const weld_waiting *waiting, double now) {
     static const char *const reasons[] = {"it does not answer", "it still computes",
                                           "it still computes", "it waits itself"};
     for (int reason = 0; reason < 4; reason++) {
         for (int r = 0; r < w->transport->size; r++) {
             if (is_missing(w, waiting, r, reason, now)) {
-                *why = reasons[reason];
-                return r;
+                return (missing){r, reasons[reason], reason < 3};
             }
         }
     }
-    return -1;
+    return (missing){-1, "something is under way", false};
 }
 
 /* That a rank has come to its end may overtake what it has sent before: seconds to allow for it. */
@@ -248,39 +254,46 @@ static weld_status look_for_ended(const weld_watch *w, const weld_waiting *waiti
 }
 
 static const char *say_waiting(const weld_watch *w, const weld_waiting *waiting, double now,
-                               int missing, const char *why, char *text, size_t size) {
+                               missing m, char *text, size_t size) {
     char who[160];
     snprintf(text, size, "waiting for %s since %ld s%s%s: %s",
-             missing < 0 ? "the others" : w->o.say(w->o.context, missing, who, sizeof who),
-             (long)(now - w->since), waiting->what[0] ? ", " : "", waiting->what, why);
+             m.rank < 0 ? "the others" : w->o.say(w->o.context, m.rank, who, sizeof who),
+             (long)(now - w->since), waiting->what[0] ? ", " : "", waiting->what, m.why);
     return text;
 }
 
-/* All ranks that wait find the same: the lowest of them says so, and ends the run; the others would
- * end it a little later. */
-static weld_status look_at_clock(weld_watch *w, const weld_waiting *waiting, double now,
-                                 char *notice, size_t size, weld_error *err) {
-    const char *why = "something is under way";
-    const double begun = w->noticed > 0 ? w->noticed : w->since;
-    const bool late = w->o.timeout > 0 && now - w->since > w->o.timeout;
-    if (!late && now - begun < w->o.patience) {
+/* All ranks that wait find the same cause: the lowest of them says so, and ends the run; the others
+ * would end it a little later. */
+static bool speaks(const weld_watch *w, missing m) {
+    return w->transport->rank == (m.rank == 0 ? 1 : 0);
+}
+
+static weld_status look_for_timeout(weld_watch *w, const weld_waiting *waiting, double now,
+                                    weld_error *err) {
+    char text[400];
+    if (w->o.timeout <= 0 || now - w->since < w->o.timeout) {
         return WELD_OK;
     }
-    const int missing = find_missing(w, waiting, now, &why);
-    const bool speaks = w->transport->rank == (missing == 0 ? 1 : 0);
-    const double grace = speaks ? 0 : w->o.timeout / 2 < 2 ? w->o.timeout / 2 : 2;
-    char text[400];
-    if (late && now - w->since > w->o.timeout + grace) {
-        return weld_fail(err, WELD_ERROR_IO, "%s: given up",
-                         say_waiting(w, waiting, now, missing, why, text, sizeof text));
+    const missing m = find_missing(w, waiting, now);
+    if (w->give_up == 0) { /* who ends it is not asked again: it may answer no more itself */
+        const double grace = w->o.timeout / 2 < 5 ? w->o.timeout / 2 : 5;
+        w->give_up = now + (speaks(w, m) && m.is_cause ? 0 : grace);
     }
+    return now < w->give_up ? WELD_OK
+                            : weld_fail(err, WELD_ERROR_IO, "%s: given up",
+                                        say_waiting(w, waiting, now, m, text, sizeof text));
+}
+
+static void look_for_notice(weld_watch *w, const weld_waiting *waiting, double now, char *notice,
+                            size_t size) {
+    const double begun = w->noticed > 0 ? w->noticed : w->since;
     if (now - begun >= w->o.patience) {
+        const missing m = find_missing(w, waiting, now);
         w->noticed = now;
-        if (speaks) {
-            say_waiting(w, waiting, now, missing, why, notice, size);
+        if (speaks(w, m)) {
+            say_waiting(w, waiting, now, m, notice, size);
         }
     }
-    return WELD_OK;
 }
 
 weld_status weld_watch_look(weld_watch *w, const weld_waiting *waiting, char *notice, size_t size,
@@ -291,7 +304,7 @@ weld_status weld_watch_look(weld_watch *w, const weld_waiting *waiting, char *no
     pass_over_gap(w, now);
     if (waiting->since != w->began) {
         w->began = w->since = waiting->since;
-        w->noticed = w->asked = 0;
+        w->noticed = w->asked = w->give_up = 0;
     }
     if (!w->waits || w->ends) { /* at the end the others may take their time */
         return WELD_OK;
@@ -300,5 +313,6 @@ weld_status weld_watch_look(weld_watch *w, const weld_waiting *waiting, char *no
     if (now - w->since > interval && now - w->asked > interval) {
         WELD_TRY(ask_all(w, now, err));
     }
-    return look_at_clock(w, waiting, now, notice, size, err);
+    look_for_notice(w, waiting, now, notice, size);
+    return look_for_timeout(w, waiting, now, err);
 }

@@ -571,13 +571,13 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     }
     globfree(&found);
     char path[1024];
-    const char *set[] = {"data.train=photos"};
+    const char *set[] = {"data.train=photos", "data.val=others"};
     weld_model_config config;
     weld_preprocessing preprocessing = {.height = 160, .width = 160, .crop_fraction = 0.95};
     weld_recipe_start start = {&config, &preprocessing};
     snprintf(path, sizeof path, "%s/recipes/finetune.yaml", getenv("WELD_SOURCE"));
     ck_assert_int_eq(weld_model_config_named("repvit_m1", &config, &err), WELD_OK);
-    ck_assert_msg(!weld_recipe_read(path, set, 1, &start, &recipe, &err), "%s", err.message);
+    ck_assert_msg(!weld_recipe_read(path, set, 2, &start, &recipe, &err), "%s", err.message);
     ck_assert_str_eq(recipe.model.name, "repvit_m1");
     ck_assert(value_of(&recipe.model, "legacy"));
     ck_assert_int_eq(recipe.data.preprocessing.height, 160);
@@ -585,7 +585,7 @@ START_TEST(the_recipes_that_come_with_weld_are_valid) {
     snprintf(path, sizeof path, "%s/recipes/finetune_detector.yaml", getenv("WELD_SOURCE"));
     ck_assert_int_eq(weld_model_config_named("yolo11n", &config, &err), WELD_OK);
     preprocessing = weld_model_usual_preprocessing(&config, NULL);
-    ck_assert_msg(!weld_recipe_read(path, set, 1, &start, &recipe, &err), "%s", err.message);
+    ck_assert_msg(!weld_recipe_read(path, set, 2, &start, &recipe, &err), "%s", err.message);
     ck_assert_int_eq(recipe.data.preprocessing.height, 640);
     ck_assert_int_eq(recipe.augment.kind, WELD_AUGMENT_DETECTION);
     ck_assert_int_eq(recipe.train.ema_decay * 1000, 998);

@@ -296,8 +296,24 @@ static weld_status check_optimizer(const weld_recipe *r, const weld_recipe_origi
     return WELD_OK;
 }
 
+static weld_status check_names(const weld_class_choice *c, const weld_recipe_origins *o,
+                               weld_error *err) {
+    for (int i = 0; i < c->count; i++) {
+        for (int k = 0; k < i; k++) {
+            if (strcmp(c->names[i], c->names[k]) == 0) {
+                char reason[WELD_CHOICE_NAME_SIZE + 40];
+                snprintf(reason, sizeof reason, "has '%s' twice: name each class once",
+                         c->names[i]);
+                return weld_recipe_fail(o, KEY(data.classes.names), reason, err);
+            }
+        }
+    }
+    return WELD_OK;
+}
+
 static weld_status check_classes(const weld_recipe *r, const weld_recipe_origins *o,
                                  weld_error *err) {
+    WELD_TRY(check_names(&r->data.classes, o, err));
     const bool of_boxes = weld_task_of(&r->model)->annotation->of_boxes;
     if (r->data.classes.count == 1 && !of_boxes) {
         return weld_recipe_fail(o, KEY(data.classes.names),

@@ -140,6 +140,11 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
                      name);
 }
 
+static bool is_empty_list(const yaml_node_t *value) {
+    return value && value->type == YAML_SEQUENCE_NODE &&
+           value->data.sequence.items.start == value->data.sequence.items.top;
+}
+
 static weld_status scan_key(scan *s, const char *section, const char *name, const yaml_node_t *node,
                             const yaml_node_t *value) {
     for (size_t i = 0; i < s->keys->count; i++) {
@@ -148,6 +153,12 @@ static weld_status scan_key(scan *s, const char *section, const char *name, cons
             if (s->lines->line[i]) {
                 return scan_fail(s, node, "%s.%s: given twice, first on line %d: remove one",
                                  section, name, s->lines->line[i]);
+            }
+            if (is_empty_list(value) && key->row->type == WELD_KEY_TEXT) { /* all, or none? */
+                return scan_fail(
+                    s, node,
+                    "%s.%s: is an empty list: name one at least, or remove the key for all",
+                    section, name);
             }
             s->lines->line[i] = (int)node->start_mark.line + 1;
             s->lines->lone[i] = value && value->type == YAML_SCALAR_NODE;

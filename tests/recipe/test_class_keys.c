@@ -79,6 +79,11 @@ END_TEST
 START_TEST(what_is_no_list_of_names_is_refused) {
     refuse(DETECTOR "data:\n  train: d\n  classes: cat\n",
            "r.yaml:4: data.classes: takes a list of names, as [cat, dog]");
+    refuse(
+        DETECTOR "data:\n  train: d\n  classes: []\n",
+        "r.yaml:4: data.classes: is an empty list: name one at least, or remove the key for all");
+    refuse(DETECTOR "data:\n  train: d\n  classes: [cat, dog, cat]\n",
+           "r.yaml:4: data.classes: has 'cat' twice: name each class once");
     char long_name[200], text[400];
     memset(long_name, 'x', sizeof long_name);
     long_name[150] = 0;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-
+#include "base/memory.h"
 #include "tasks/task.h"
 
 #define KEY(member) WELD_RECIPE_PLACE(augment.member)
@@ -31,6 +31,8 @@ static const rule detection[] = {
     {KEY(hsv), "0, 0, 0", of_detection},    {KEY(blend), "0", of_detection},
     {KEY(close_mosaic), "0", of_detection},
 };
+
+enum { DETECTION = sizeof detection / sizeof *detection };
 
 /* Not of kind detection. */
 static const rule others[] = {
@@ -93,6 +95,28 @@ static weld_status check_detection(weld_recipe *r, const weld_recipe_origins *o,
                                 err);
     }
     return APPLY(others, true);
+}
+
+/* Keys that nobody gave say that they do nothing: what is left was asked for. A kind in which no
+ * key does anything is set over a recipe's, to see what it does without, and takes all of it. */
+void weld_recipe_tell_augment(const weld_recipe *r, weld_text *notes) {
+    weld_recipe_keys *keys = weld_alloc_raw(1, sizeof *keys);
+    bool first = true;
+    if (keys) {
+        weld_recipe_keys_of(r->model.name, keys);
+    }
+    for (size_t i = 0; keys && r->augment.kind == WELD_AUGMENT_NONE && i < DETECTION; i++) {
+        const weld_recipe_key *key = &keys->at[weld_recipe_key_index(keys, detection[i].place)];
+        char text[256];
+        weld_recipe_key_text(r, key, text, sizeof text);
+        if (strcmp(text, detection[i].off) != 0) {
+            weld_text_format(notes, "%s%s", first ? "augment.kind none: there is no " : ", ",
+                             key->row->name);
+            first = false;
+        }
+    }
+    weld_text_add(notes, first ? "" : ", which the recipe sets: images are as in evaluation\n");
+    weld_free(keys);
 }
 
 weld_status weld_recipe_check_augment(weld_recipe *r, const weld_recipe_origins *o,

@@ -12,6 +12,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "datasets/layout.h"
+#include "recipe/augment_check.h"
 
 /* "data.PART='PATH'" as YAML; PATH is that of FOLDER/NAME, or of FOLDER where name is "". */
 static weld_status data_override(const char *part, const char *folder, const char *name, char **out,
@@ -248,6 +249,7 @@ weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, w
     }
     if (!status && notes) {
         tell_left_out(out, notes);
+        weld_recipe_tell_augment(out, notes);
     }
     weld_free(set);
     weld_free(data[0]);

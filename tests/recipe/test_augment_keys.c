@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "recipe/augment_check.h"
 #include "recipe/recipe.h"
 #include "suite.h"
 
@@ -155,8 +156,28 @@ START_TEST(what_is_written_is_read_again) {
 }
 END_TEST
 
-RUN_SUITE("recipe/augment_keys", networks_that_name_images_have_no_mosaics,
-          a_recipe_for_another_task_is_told_as_that,
+static void expect_told(const char *augment, const char *line) {
+    char text[400];
+    weld_text notes = WELD_TEXT;
+    snprintf(text, sizeof text, FINDS "%s", augment);
+    ck_assert_msg(!weld_recipe_parse("r.yaml", text, strlen(text), NULL, 0, &recipe, &err), "%s",
+                  err.message);
+    weld_recipe_tell_augment(&recipe, &notes);
+    ck_assert_str_eq(weld_text_get(&notes), line);
+    weld_text_free(&notes);
+}
+
+START_TEST(what_kind_none_switches_off_is_told) {
+    expect_told("augment: {kind: none, mosaic: 0.5, translate: 0, hsv: [0, 0.7, 0.4]}\n",
+                "augment.kind none: there is no mosaic, hsv, which the recipe sets: images are as "
+                "in evaluation\n");
+    expect_told("augment: {kind: none}\n", "");
+    expect_told("augment: {mosaic: 0.5}\n", "");
+}
+END_TEST
+
+RUN_SUITE("recipe/augment_keys", what_kind_none_switches_off_is_told,
+          networks_that_name_images_have_no_mosaics, a_recipe_for_another_task_is_told_as_that,
           one_class_of_whole_images_leaves_nothing_to_learn, a_family_says_all_that_must_be_given,
           detectors_have_mosaics_unless_they_say_otherwise, what_does_not_go_with_boxes_is_refused,
           the_end_of_mosaics_is_fitted_with_the_run, what_is_written_is_read_again)

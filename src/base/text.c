@@ -116,3 +116,10 @@ const char *weld_shell_word(const char *path, char *text, size_t size) {
     }
     return weld_append(text, size, "'");
 }
+
+char *weld_end_line(char *line) {
+    char *end = line + strcspn(line, "\r\n");
+    char *next = end + (*end == '\r' && end[1] == '\n') + (*end != 0);
+    *end = 0;
+    return next;
+}

@@ -51,4 +51,8 @@ const char *weld_take_line(const char *text, char *line, size_t size);
 const char *weld_list_text(char *text, size_t size, const char *const *names, size_t count,
                            const char *last);
 
+/* End the line that begins at `line`, in place, at LF, CR or CR LF, as programs of all systems
+ * write them; returns where the next one begins, at the text's end its zero. */
+char *weld_end_line(char *line);
+
 #endif

@@ -98,7 +98,7 @@ static weld_status find_files(reading *r, const char *folder) {
 
 /* A line of the list: the name of an image without its ending, and maybe more behind it. */
 static weld_status take_line(reading *r, const char *path, const char *line, int number) {
-    const size_t length = strcspn(line, " \t\r");
+    const size_t length = strcspn(line, " \t");
     char name[NAME_MAX + 5];
     if (length == 0) {
         return WELD_OK;
@@ -118,12 +118,10 @@ static weld_status take_line(reading *r, const char *path, const char *line, int
 
 static weld_status take_lines(reading *r, const char *path, char *text) {
     int number = 1;
-    for (char *line = text; *line; number++) {
-        char *end = line + strcspn(line, "\n");
-        const bool last = !*end;
-        *end = 0;
+    char *next;
+    for (char *line = text; *line; line = next, number++) {
+        next = weld_end_line(line);
         WELD_TRY(take_line(r, path, line, number));
-        line = last ? end : end + 1;
     }
     if (!r->listed.count) {
         return weld_fail(r->err, WELD_ERROR_FORMAT, "%s: lists no images", path);

@@ -175,10 +175,10 @@ static weld_status take_rows(reading *r, const found *f, const char *file) {
         text += 3;
     }
     for (uint64_t number = 1; text < end; number++) {
-        const char *stop = memchr(text, '\n', (size_t)(end - text));
-        stop = stop ? stop : end;
-        WELD_TRY(take_row(r, f, file, text, (size_t)(stop - text), number));
-        text = stop + 1;
+        const size_t size = weld_yolo_row_size(text, (size_t)(end - text));
+        const char *stop = text + size;
+        WELD_TRY(take_row(r, f, file, text, size, number));
+        text = stop + (end - stop > 1 && stop[0] == '\r' && stop[1] == '\n' ? 2 : 1);
     }
     return WELD_OK;
 }

@@ -158,12 +158,10 @@ static weld_status add_list(listing_run *run, const char *path, const char *name
         status = weld_fail(run->err, WELD_ERROR_FORMAT, "%s: no list of images: no text", path);
     }
     const bool has_mark = strncmp(text, "\xef\xbb\xbf", 3) == 0; /* of UTF-8 */
-    for (char *line = text + (has_mark ? 3 : 0); !status && *line;) {
-        char *end = line + strcspn(line, "\n");
-        const bool last = !*end;
-        *end = 0;
+    char *next;
+    for (char *line = text + (has_mark ? 3 : 0); !status && *line; line = next) {
+        next = weld_end_line(line);
         status = add_line(run, path, folder, line);
-        line = last ? end : end + 1;
     }
     weld_free(data);
     return status;

@@ -11,7 +11,7 @@ enum { NUMBER = 64 /* characters of one */ };
 #define BEYOND 0.01 /* what tools that round leave over */
 
 static bool is_space(char c) {
-    return c == ' ' || c == '\t' || c == '\r';
+    return c == ' ' || c == '\t';
 }
 
 /* The next field of a line, as text and as a number; false: it is no number, which is so where
@@ -75,6 +75,14 @@ static bool read_class(const char **at, const char *end, char text[NUMBER + 1], 
     }
     *out = (int)value;
     return true;
+}
+
+size_t weld_yolo_row_size(const char *text, size_t size) {
+    size_t used = 0;
+    while (used < size && text[used] != '\n' && text[used] != '\r') {
+        used++;
+    }
+    return used;
 }
 
 weld_yolo_problem weld_yolo_row_read(const char *line, size_t size, weld_yolo_row *out,

@@ -180,9 +180,8 @@ static bool is_label(const char *path, bool beside) {
     while (at < end && strchr(" \t\r\n", *at) && *at) {
         at++;
     }
-    const char *stop = memchr(at, '\n', (size_t)(end - at));
-    const weld_yolo_problem problem =
-        weld_yolo_row_read(at, (size_t)((stop ? stop : end) - at), &row, what);
+    const size_t row_size = weld_yolo_row_size(at, (size_t)(end - at));
+    const weld_yolo_problem problem = weld_yolo_row_read(at, row_size, &row, what);
     return problem == WELD_YOLO_EMPTY ? !beside && !status : problem != WELD_YOLO_MALFORMED;
 }
 

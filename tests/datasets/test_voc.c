@@ -61,6 +61,12 @@ START_TEST(lists_make_parts_which_share_their_classes) {
     weld_dataset_free(ds);
     test_put_file(&f, "ImageSets/Main/train.txt", "a  1\r\n\n");
     test_put_file(&f, "ImageSets/Main/val.txt", "b");
+    test_put_file(&f, "ImageSets/Main/test.txt", "b\ra\r");
+    ck_assert_int_eq(
+        weld_dataset_open_with(f.path, &(weld_dataset_options){.part = WELD_NAMED_TEST}, &ds, NULL),
+        WELD_OK);
+    ck_assert_int_eq(weld_dataset_count(ds), 2);
+    weld_dataset_free(ds);
     ds = open_dataset(f.path);
     expect_kept(ds, &f, "ImageSets/Main/train.txt");
     expect_kept(ds, &f, "Annotations/a.xml");

@@ -51,6 +51,29 @@ START_TEST(rows_are_boxes_and_polygons_in_shares_of_the_image) {
 }
 END_TEST
 
+/* As old programs write them: three rows of five are no polygon of seven points. */
+START_TEST(lines_may_end_in_any_way) {
+    static const char *const ends[] = {"\n", "\r\n", "\r"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char label[200], list[100];
+        const char *e = ends[i];
+        snprintf(label, sizeof label, "0 .5 .5 .5 .5%s1 .5 .5 .2 .2%s2 .5 .5 .1 .1%s3 .1 .1 .1 .1",
+                 e, e, e);
+        snprintf(list, sizeof list, "./images/train/a.jpg%s./images/train/b.jpg%s", e, e);
+        test_folder f = make_set("train: list.txt\n" NAMES, label);
+        test_put_file(&f, "list.txt", list);
+        expect_no_dataset(f.path, "labels/train/b.txt:4: class 3, but there are 3");
+        label[strlen(label) - 14] = 0;
+        test_put_file(&f, "labels/train/b.txt", label);
+        weld_dataset *ds = open_dataset(f.path);
+        ck_assert_int_eq(weld_dataset_count(ds), 2);
+        ck_assert_int_eq(box_count(ds, 1), 3);
+        weld_dataset_free(ds);
+        test_folder_remove(f);
+    }
+}
+END_TEST
+
 START_TEST(a_bad_row_is_an_error_with_file_and_line) {
     static const char yaml[] = "train: images/train\n" NAMES;
     expect_refused(yaml, "0 .5 .5 .5 .5\n3 .5 .5 .1 .1\n", "/labels/train/b.txt:2: class 3, but");
@@ -405,7 +428,7 @@ RUN_SUITE("data/yolo", rows_are_boxes_and_polygons_in_shares_of_the_image,
           corners_in_the_place_of_centres_are_suspected,
           an_image_without_any_labels_in_its_part_is_refused,
           parts_are_folders_lists_of_folders_and_lists_of_images,
-          folders_of_images_and_labels_beside_data_yaml_are_found,
+          folders_of_images_and_labels_beside_data_yaml_are_found, lines_may_end_in_any_way,
           labels_without_an_image_are_named, labels_of_images_that_are_left_out_are_not_lost,
           files_of_the_data_set_are_known, a_data_yaml_without_sense_is_refused_with_its_line,
           a_digit_that_changes_is_seen_by_the_next_run,

@@ -93,6 +93,10 @@ static weld_status set_number(const weld_key *key, void *values, int element, co
     bool whole = key->type == WELD_KEY_INTEGER;
     errno = 0;
     double number = whole ? (double)strtoll(text, &end, 10) : weld_strtod(text, &end);
+    if (whole && (*end == 'e' || *end == 'E')) { /* as ranges are told: 9e15 */
+        number = weld_strtod(text, &end);
+        end = floor(number) == number ? end : (char *)(uintptr_t)text;
+    }
     if (end == text || *end || !isfinite(number)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not a %s", text,
                          whole ? "whole number" : "number");

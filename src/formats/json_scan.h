@@ -49,7 +49,7 @@ const char *weld_scan_key(weld_scan *s);
 void weld_scan_list(weld_scan *s);
 bool weld_scan_element(weld_scan *s);
 /* Values. A number that is no JSON but is written by some as NaN, Infinity or -Infinity is taken as
- * what it says; whole numbers may be written as 3.0. */
+ * what it says; whole numbers, of 64 bits, may be written as 3.0. */
 double weld_scan_number(weld_scan *s);
 int64_t weld_scan_int(weld_scan *s);
 /* UTF-8 without zero bytes; overwritten by the next call of it and of weld_scan_key. */

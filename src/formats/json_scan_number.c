@@ -1,5 +1,7 @@
 /* Numbers of JSON that is scanned, true, false and null; see json_scan.h. */
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/locale.h"
@@ -57,10 +59,11 @@ static bool read_plain(const char *text, double *out) {
     return count > 0 && decimals != 0;
 }
 
-double weld_scan_number(weld_scan *s) {
-    char text[NUMBER + 1];
+/* The characters of the number that is next, and its value. */
+static double take_number(weld_scan *s, char text[NUMBER + 1]) {
     size_t length = 0;
     int c = weld_scan_past_space(s);
+    *text = 0;
     if (weld_scan_peek(s) != WELD_SCAN_NUMBER) {
         weld_scan_expected(s, "a number");
         return 0;
@@ -87,14 +90,31 @@ double weld_scan_number(weld_scan *s) {
     return s->status ? 0 : value;
 }
 
+double weld_scan_number(weld_scan *s) {
+    char text[NUMBER + 1];
+    return take_number(s, text);
+}
+
+/* Digits alone are exact beyond what a double is. */
 int64_t weld_scan_int(weld_scan *s) {
-    const double most = 9007199254740992.0; /* 2^53: whole numbers are exact up to it */
-    const double value = weld_scan_number(s);
-    if (!s->status && (!(value >= -most && value <= most) || floor(value) != value)) {
-        weld_scan_fail(s, "a whole number%s is expected, not %.15g",
-                       fabs(value) > most ? " of up to 15 digits" : "", value);
+    const double most = 9007199254740992.0; /* 2^53: from it on a double may be another number */
+    char text[NUMBER + 1], *end;
+    const double value = take_number(s, text);
+    if (s->status) {
+        return 0;
     }
-    return s->status ? 0 : (int64_t)value;
+    errno = 0;
+    const long long whole = strtoll(text, &end, 10);
+    if (*text && !*end && !errno) {
+        return whole;
+    }
+    if (!(value > -most && value < most) || floor(value) != value) {
+        weld_scan_fail(s, "a whole number%s is expected, not %.15g",
+                       fabs(value) >= most ? " below 2^63, of digits alone above 2^53," : "",
+                       value);
+        return 0;
+    }
+    return (int64_t)value;
 }
 
 /* true, false or null: t, f, n; 0: an error. */

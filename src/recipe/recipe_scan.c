@@ -106,10 +106,31 @@ static const weld_task *other_task_of(const scan *s, const char *section, const 
     return other;
 }
 
+/* Of the loss it is said what keys the network's own task has. */
+static weld_status fail_other_task(scan *s, const yaml_node_t *node, const char *section,
+                                   const char *name, const weld_task *other) {
+    const weld_task *own = s->keys->task;
+    const bool of_loss = strcmp(section, "loss") == 0 && own->key_count;
+    char names[200] = "";
+    if (of_loss) {
+        weld_key_names(own->keys, own->key_count, 0, names, sizeof names);
+    }
+    return scan_fail(s, node,
+                     "%s.%.80s: is for networks for %s, and this one is for %s%s%s: remove the "
+                     "key%s%s",
+                     section, name, other->name, own->name, of_loss ? ", whose loss has " : "",
+                     names, own->start_recipe ? ", or start from " : "",
+                     own->start_recipe ? own->start_recipe : "");
+}
+
 static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char *section,
                                     const char *name) {
     const weld_recipe_key *near = NULL;
     int nearest = 3;
+    const weld_task *other = other_task_of(s, section, name);
+    if (other) {
+        return fail_other_task(s, node, section, name, other);
+    }
     for (size_t i = 0; i < s->keys->count; i++) {
         const weld_recipe_key *key = &s->keys->at[i];
         bool here = strcmp(key->section, section) == 0;
@@ -122,15 +143,6 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
             nearest = distance;
             near = key;
         }
-    }
-    const weld_task *other = other_task_of(s, section, name);
-    if (other) {
-        const char *recipe = s->keys->task->start_recipe;
-        return scan_fail(s, node,
-                         "%s.%.80s: is for networks for %s, and this one is for %s: remove the "
-                         "key%s%s",
-                         section, name, other->name, s->keys->task->name,
-                         recipe ? ", or start from " : "", recipe ? recipe : "");
     }
     if (near) {
         return scan_fail(s, node, "%s.%.80s: unknown key: did you mean %s?", section, name,

@@ -61,6 +61,8 @@ START_TEST(values_come_back_as_the_text_that_set_them) {
     ck_assert_double_eq(weld_key_number(key("a_list"), &v, 1), 20);
     ck_assert_int_eq(weld_key_set(key("a_list"), &v, "7", NULL), WELD_OK);
     ck_assert_int_eq(v.list[1], 0); /* a shorter list leaves nothing behind */
+    ck_assert_int_eq(weld_key_set(key("large"), &v, "8e15", NULL), WELD_OK);
+    ck_assert(v.large == 8000000000000000);
     ck_assert_int_eq(weld_key_set(key("choice"), &v, "r", NULL), WELD_OK);
     ck_assert_int_eq(v.choice, 0);
 }
@@ -70,6 +72,7 @@ START_TEST(what_a_key_does_not_take_is_refused_with_the_reason) {
     static const char *const cases[][3] = {
         {"whole", "x", "'x' is not a whole number"},
         {"whole", "1.5", "'1.5' is not a whole number"},
+        {"whole", "15e-1", "'15e-1' is not a whole number"},
         {"whole", "10", "10 is out of range: give 1 to 9"},
         {"large", "99999999999999999999", "is out of range"},
         {"real", "nan", "'nan' is not a number"},

@@ -116,8 +116,9 @@ START_TEST(what_is_no_number_is_refused) {
     refuse("Nan", take_number, "a number is expected, not Nan");
     refuse("1 2", take_number, "offset 2: something follows");
     refuse("1.5", take_int, "a whole number is expected, not 1.5");
-    refuse("1e25", take_int, "offset 4: a whole number of up to 15 digits is expected, not 1e+25");
-    refuse("9007199254740994", take_int, "of up to 15 digits"); /* above 2^53 */
+    refuse("1e25", take_int, "offset 4: a whole number below 2^63, of digits alone above 2^53, is");
+    refuse("9223372036854775808", take_int, "below 2^63");
+    refuse("9007199254740993.0", take_int, "of digits alone above 2^53"); /* which is no double */
     refuse("NaN", take_int, "a whole number is expected");
     test_folder_remove(folder);
 }
@@ -185,6 +186,26 @@ START_TEST(values_across_the_parts_of_a_file_are_whole) {
 }
 END_TEST
 
+START_TEST(whole_numbers_are_exact) {
+    test_folder f = test_folder_create();
+    static const char json[] =
+        "[9007199254740993, -9223372036854775808, 9223372036854775807, 3.0, 12e2, -0]";
+    static const int64_t expected[] = {9007199254740993, INT64_MIN, INT64_MAX, 3, 1200, 0};
+    weld_error err;
+    weld_scan *s;
+    test_write_file(test_path(&f, "a.json"), json, sizeof json - 1);
+    ck_assert_int_eq(weld_scan_open(test_path(&f, "a.json"), &s, &err), WELD_OK);
+    weld_scan_list(s);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        ck_assert(weld_scan_element(s));
+        ck_assert_int_eq(weld_scan_int(s), expected[i]);
+    }
+    ck_assert_int_eq(weld_scan_status(s), WELD_OK);
+    weld_scan_close(s);
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(a_flag_is_what_it_says_or_none) {
     test_folder f = test_folder_create();
     static const char json[] = "[true, 1, 1.0, false, 0, null, 2, -1, NaN, \"1\", [1], {}]";
@@ -210,4 +231,5 @@ END_TEST
 RUN_SUITE("formats/json_scan", strings_are_taken_as_what_their_escapes_say,
           strings_that_are_no_text_are_refused, numbers_are_the_nearest_doubles,
           what_is_no_number_is_refused, what_is_skipped_may_be_deep_but_not_without_end,
-          a_flag_is_what_it_says_or_none, values_across_the_parts_of_a_file_are_whole)
+          whole_numbers_are_exact, a_flag_is_what_it_says_or_none,
+          values_across_the_parts_of_a_file_are_whole)

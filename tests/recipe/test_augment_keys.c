@@ -51,10 +51,15 @@ START_TEST(a_recipe_for_another_task_is_told_as_that) {
     refuse(
         FINDS "loss: {label_smoothing: 0.1}\n",
         "r.yaml:3: loss.label_smoothing: is for networks for classification, and this one is for "
-        "detection: remove the key, or start from recipes/finetune_detector.yaml");
+        "detection, whose loss has box, class, dfl, scale, topk and small_objects: remove the key, "
+        "or start from recipes/finetune_detector.yaml");
+    ck_assert_int_eq(parse(FINDS "loss: {kind: bce}\n"), WELD_ERROR_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(err.message, "loss.kind: is for networks for classification, and "
+                                              "this one is for detection, whose loss has box, "));
     refuse(BASE "loss: {dfl: 1.5}\n",
-           "r.yaml:3: loss.dfl: is for networks for detection, and this one is for classification: "
-           "remove the key, or start from recipes/finetune.yaml");
+           "r.yaml:3: loss.dfl: is for networks for detection, and this one is for classification, "
+           "whose loss has kind, label_smoothing and class_weights: remove the key, or start from "
+           "recipes/finetune.yaml");
     refuse("model: {name: repvit_m0_9, max_channels: 512}\ndata: {train: photos}\n",
            "r.yaml:1: model.max_channels: is for networks for detection, and this one is for "
            "classification: remove the key, or start from recipes/finetune.yaml");

@@ -125,10 +125,28 @@ static bool is_of_results(const cli_call *call) {
     return found;
 }
 
-weld_status cli_eval(cli_call *call, weld_error *err) {
-    if (is_of_results(call)) {
-        return cli_eval_results(call, err);
+/* Of results there is nothing to run: what says how a model is run says nothing. */
+static void refuse_of_models(const cli_call *call, const cli_option *options, size_t count) {
+    static const char *const both[] = {"results",   "data",      "json",
+                                       "per-class", "confusion", "details"};
+    for (int i = 1; i < call->count; i++) {
+        const char *word = call->arguments[i];
+        const size_t length = strcspn(word, "=");
+        for (size_t k = 0; k < count && strncmp(word, "--", 2) == 0; k++) {
+            const char *name = options[k].name;
+            bool is_other = strlen(name) + 2 == length && memcmp(word + 2, name, length - 2) == 0;
+            for (size_t b = 0; b < sizeof both / sizeof *both && is_other; b++) {
+                is_other = strcmp(name, both[b]) != 0;
+            }
+            if (is_other) {
+                cli_usage(call, "--%s is of a model, in whose place --results stands: leave it out",
+                          name);
+            }
+        }
     }
+}
+
+weld_status cli_eval(cli_call *call, weld_error *err) {
     request r = {.call = call, .batch = 64};
     char kinds[CLI_RESULTS_HELP], written[CLI_RESULTS_HELP];
     const cli_option options[] = {
@@ -153,6 +171,10 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
         CLI_MODEL_CLASS_ORDER(r.model),
         CLI_MODEL_PRECISION(r.model),
     };
+    if (is_of_results(call)) {
+        refuse_of_models(call, options, sizeof options / sizeof *options);
+        return cli_eval_results(call, err);
+    }
     cli_parse(call, options, sizeof options / sizeof *options);
     if (call->count < 1) {
         cli_usage(call, "something is missing: it takes FILE, or --results");

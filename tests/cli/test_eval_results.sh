@@ -40,6 +40,9 @@ sed 's/"area": 900/"area": -1/' truth.json > negative.json
 works "an area that is none" "$WELD" eval --results results.json --data negative.json
 prints "the object is ignored, as by COCO's own program" "^2 images: AP 0\.6081,"
 says "which is said" "^note: negative.json: 1 box of an area below 0 or above 1e10, ignored in evaluation"
+run "$WELD" eval --results results.json --data truth.json --threads 2
+[ "$status" = 2 ] && grep -q -- "--threads is of a model, in whose place --results stands" stderr
+report $? "what is of a model alone is told as that"
 mkdir -p set/annotations
 cp truth.json set/annotations/instances_val.json
 run "$WELD" eval --results results.json --data set --details set/annotations/instances_val.json

@@ -159,7 +159,7 @@ static weld_status dry_run(const weld_train_settings *settings, weld_error *err)
     s.callbacks.started = on_dry_start;
     weld_status status = weld_train_dry_run(&s, &plan, err);
     cli_progress_end(s.callbacks.context);
-    if (!status) {
+    if (!status && weld_group_rank(s.group) == 0) {
         cli_print_plan(stdout, "# ", &plan);
     }
     return status;

@@ -58,7 +58,7 @@ static void seek(weld_trainer *t, int shape) {
 }
 
 static weld_status update(weld_trainer *t, int shape, weld_step_metrics *row, weld_error *err) {
-    if (weld_train_stop_asked(t->data.settings)) {
+    if (weld_ranks_stop(t)) {
         return weld_fail(err, WELD_ERROR_INTERRUPTED, "interrupted before the first update");
     }
     seek(t, shape);
@@ -85,6 +85,14 @@ static weld_status measure_round(weld_trainer *t, of_size sizes[WELD_SIZES_MAX],
     return WELD_OK;
 }
 
+/* Is another round to be measured? By the clock of rank 0. */
+static weld_status want_more(weld_trainer *t, const weld_train_plan *plan, int rounds,
+                             double seconds, bool *more, weld_error *err) {
+    *more = rounds == 0 || plan->measured_seconds < seconds ||
+            (rounds < UPDATES && plan->measured_seconds < LONG_ENOUGH);
+    return weld_group_broadcast(t->ranks.group, more, sizeof *more, err);
+}
+
 /* The first update makes what later ones find ready: it does not count. */
 static weld_status measure_updates(weld_trainer *t, double seconds, weld_train_plan *plan,
                                    weld_error *err) {
@@ -92,10 +100,11 @@ static weld_status measure_updates(weld_trainer *t, double seconds, weld_train_p
     weld_step_metrics row;
     count_updates(t, sizes);
     WELD_TRY(update(t, shape_of(t, 0, 0), &row, err));
-    for (int i = 0; i == 0 || plan->measured_seconds < seconds ||
-                    (i < UPDATES && plan->measured_seconds < LONG_ENOUGH);
-         i++) {
+    bool more;
+    WELD_TRY(want_more(t, plan, 0, seconds, &more, err));
+    for (int rounds = 1; more; rounds++) {
         WELD_TRY(measure_round(t, sizes, plan, err));
+        WELD_TRY(want_more(t, plan, rounds, seconds, &more, err));
     }
     for (int i = 0; i < WELD_SIZES_MAX; i++) {
         if (sizes[i].in_run) {
@@ -175,12 +184,14 @@ static weld_status measure_evaluation(weld_trainer *t, weld_train_plan *plan, we
     }
     plan->evaluations = every > 0 ? (epochs + every - 1) / every : 1;
     plan->evaluation_seconds = image_seconds(&p) * (double)weld_dataset_count(t->data.val) *
-                               (t->evaluation.ema_evaluator ? 2 : 1);
+                               (t->evaluation.ema_evaluator ? 2 : 1) /
+                               weld_group_size(t->ranks.group);
     return WELD_OK;
 }
 
 weld_status weld_trainer_measure(weld_trainer *t, double seconds, weld_train_plan *plan,
                                  weld_error *err) {
     WELD_TRY(measure_updates(t, seconds, plan, err));
-    return measure_evaluation(t, plan, err);
+    const bool leads = weld_group_rank(t->ranks.group) == 0; /* others do as much, of other parts */
+    return weld_ranks_settle(t, leads ? measure_evaluation(t, plan, err) : WELD_OK, err);
 }

@@ -81,6 +81,11 @@ size_t weld_sums_moved(const weld_sums *s) {
     return weld_exchange_facts_of(s->exchange).moved;
 }
 
+double weld_sums_hidden(const weld_sums *s) {
+    const weld_exchange_facts facts = weld_exchange_facts_of(s->exchange);
+    return facts.all > 0 ? facts.early / facts.all : 0;
+}
+
 /* --- Creating --- */
 
 static void move(void *context, size_t tensor, int64_t begin, int64_t end, const double *values,

@@ -34,5 +34,7 @@ weld_status weld_sums_finish(weld_sums *s, const weld_tensor **means, weld_error
 
 size_t weld_sums_bytes(const weld_sums *s); /* of memory */
 size_t weld_sums_moved(const weld_sums *s); /* of gradients, between ranks, in an update */
+/* The part of these that was there when all groups were computed, so far. */
+double weld_sums_hidden(const weld_sums *s);
 
 #endif

@@ -5,7 +5,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "distributed/measure.h"
+#include "distributed/shares.h"
 #include "train/say.h"
+
+static const double MEASURED_SECONDS = 1;
 
 static const char *threads_text(const weld_rank_threads *threads, char *text, size_t size) {
     if (threads->least == threads->most) {
@@ -31,6 +36,46 @@ void weld_trainer_tell_ranks(const weld_trainer *t) {
                    threads_text(&r->threads, threads, sizeof threads), fp32->name, bf16->name,
                    (double)weld_sums_moved(t->sums) / 1e6);
     weld_train_say_lines(t->data.settings, r->threads.advice);
+}
+
+/* "rank 2 (node7): batches 5 to 6", a line each, as far as a person would read. */
+static void tell_shares(const weld_trainer *t) {
+    enum { TOLD = 16 };
+    const int ranks = weld_group_size(t->ranks.group);
+    char where[96];
+    for (int i = 0; i < ranks && i < TOLD; i++) {
+        const weld_groups share = weld_share_of(t->data.recipe.train.accumulate, ranks, i);
+        weld_train_say(t->data.settings, "%s: batches %lld to %lld of an update",
+                       weld_group_say_where(t->ranks.group, i, where, sizeof where),
+                       (long long)share.first + 1, (long long)(share.first + share.count));
+    }
+    if (ranks > TOLD) {
+        weld_train_say(t->data.settings, "... and so on, to rank %d", ranks - 1);
+    }
+}
+
+weld_status weld_trainer_tell_speed(weld_trainer *t, weld_error *err) {
+    const weld_ranks *r = &t->ranks;
+    weld_group_speed speed;
+    double busy = 0;
+    if (!r->group) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_group_measure(r->group, MEASURED_SECONDS, &speed, err));
+    if (r->times) {
+        const int ranks = weld_group_size(r->group);
+        for (int i = 0; i < ranks; i++) {
+            busy += r->times[i].seconds / ranks;
+        }
+        tell_shares(t);
+        weld_train_say(
+            t->data.settings,
+            "ranks: messages take %.3g us, %.3g MB/s; %.0f %% of the exchange was over "
+            "when backward passes were; ranks computed for %.0f %% of the time of updates",
+            1e6 * speed.latency, speed.bandwidth / 1e6, 100 * weld_sums_hidden(t->sums),
+            100 * busy / fmax(t->clock.run_seconds, 1e-9));
+    }
+    return WELD_OK;
 }
 
 void weld_trainer_rate_ranks(weld_trainer *t, weld_epoch_metrics *row) {

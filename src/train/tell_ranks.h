@@ -6,6 +6,9 @@
 
 /* At the start: how many there are, with what, and what a person should think twice about. */
 void weld_trainer_tell_ranks(const weld_trainer *t);
+/* After some updates were measured, by all ranks: who does what, how fast messages are, and what
+ * the ranks come to. */
+weld_status weld_trainer_tell_speed(weld_trainer *t, weld_error *err);
 /* Into the row of an epoch that is over: how long ranks waited for others in it, on average, and
  * which took longest for its groups. The next epoch begins. */
 void weld_trainer_rate_ranks(weld_trainer *t, weld_epoch_metrics *row);

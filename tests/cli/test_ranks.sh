@@ -79,6 +79,10 @@ says "it says how many there are" "^weld: 3 ranks on 1 host, [0-9]+ threads? eac
 says "and who waited" "^weld: ranks: waiting for others [0-9.]+ % \(slowest: rank [0-2] \("
 says "uneven shares are told" "3 ranks share 4 batches as 2, 1, 1: at best 67 % of their speed"
 same "they come to the same bits" three
+works "a dry run of three ranks" over 3 --dry-run
+is "one of them prints the recipe" "$(grep -c '^train:' stdout)" 1
+says "all say what they would do" "^weld: rank 2 \(.*\): batches 4 to 4 of an update"
+says "and how fast they are" "^weld: ranks: messages take [0-9.]+ us, "
 refuses "too many ranks are refused, once" "^weld: 5 ranks, but train.accumulate 4: an update has 4 batches to share: start 4" \
     over 5 --out five
 [ ! -e five ]

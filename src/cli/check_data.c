@@ -17,8 +17,12 @@
 #include "tasks/classification/classification.h"
 #include "tasks/task.h"
 
+enum { TURNED_NAMED = 3 };
+
 typedef struct request {
     const char *path;
+    weld_text turned;                         /* the first names of turned images, */
+    int64_t turned_count;                     /* of so many */
     json_t *findings;                         /* NULL: lines are printed */
     int64_t skipped, faults[WELD_BOX_FAULTS]; /* faults: that were told */
     int size;                                 /* of an input, in which boxes are measured */
@@ -40,8 +44,15 @@ static void print_finding(request *r, const char *kind, const char *name, const 
     putchar('\n');
 }
 
+/* Whole folders of photos are turned: these are told together. */
 static void found(void *arg, weld_finding_kind kind, const char *name, const char *reason) {
-    print_finding(arg, weld_finding_text(kind), name, reason);
+    request *r = arg;
+    if (kind != WELD_FINDING_TURNED || r->findings) {
+        print_finding(r, weld_finding_text(kind), name, reason);
+    } else if (++r->turned_count <= TURNED_NAMED) {
+        weld_text_add(&r->turned, r->turned_count > 1 ? ", " : "");
+        weld_text_add(&r->turned, name);
+    }
 }
 
 static void skipped(void *arg, const char *name, const char *reason) {
@@ -90,6 +101,9 @@ static void print_json(const request *r, const weld_dataset *ds, const weld_chec
                        const weld_box_report *boxes) {
     json_t *out = json_object();
     json_object_set_new(out, "data", weld_json_name(r->path));
+    if (weld_dataset_part(ds)) {
+        json_object_set_new(out, "part", json_string(weld_dataset_part(ds)));
+    }
     json_object_set_new(out, "images", json_integer(report->images));
     for (int kind = 0; kind < WELD_FINDING_KINDS; kind++) {
         if (kind != WELD_FINDING_CLASS) {
@@ -100,7 +114,6 @@ static void print_json(const request *r, const weld_dataset *ds, const weld_chec
     json_object_set_new(out, "width", range_json(report->width));
     json_object_set_new(out, "height", range_json(report->height));
     if (weld_dataset_has_boxes(ds)) {
-        json_object_set_new(out, "turned", json_integer(report->turned));
         cli_add_boxes(out, ds, boxes, r->size);
     } else {
         add_classes(out, ds, report);
@@ -115,9 +128,49 @@ static void print_range(const char *title, weld_check_range range) {
     }
 }
 
-static void print_summary(const request *r, const weld_dataset *ds, const weld_dataset *against,
-                          const weld_check_report *report, const weld_box_report *boxes) {
+static void print_turned(request *r, const weld_check_report *report) {
+    const int64_t count = report->found[WELD_FINDING_TURNED], upright = report->upright;
+    if (count) {
+        printf("turned     %lld %s by the metadata, ", (long long)count,
+               weld_plural(count, "image", "images"));
+        if (upright && upright < count) {
+            printf("%lld of them ", (long long)upright);
+        }
+        fputs(upright ? "seen upright: " : "which is ignored: ", stdout);
+        inspect_print(weld_text_get(&r->turned));
+        puts(count > TURNED_NAMED ? ", ..." : "");
+    }
+}
+
+/* Of the others nothing is looked at here. */
+static weld_status print_part(const request *r, const weld_dataset *ds, weld_error *err) {
+    const char *before = "; to check another: ";
+    if (!weld_dataset_part(ds)) {
+        return WELD_OK;
+    }
+    printf("part       %s", weld_dataset_part(ds));
+    for (int i = 0; i < WELD_PARTS; i++) {
+        const char *part = weld_part_text((weld_part_name)i);
+        bool has = false;
+        if (strcmp(part, weld_dataset_part(ds)) != 0) {
+            WELD_TRY(weld_layout_has_part(r->path, (weld_part_name)i, &has, err));
+        }
+        if (has) {
+            fputs(before, stdout);
+            inspect_print(r->path);
+            printf(":%s", part);
+            before = ", ";
+        }
+    }
+    putchar('\n');
+    return WELD_OK;
+}
+
+static weld_status print_summary(request *r, const weld_dataset *ds, const weld_dataset *against,
+                                 const weld_check_report *report, const weld_box_report *boxes,
+                                 weld_error *err) {
     const int64_t *counts = report->found;
+    WELD_TRY(print_part(r, ds, err));
     printf("images     %lld: %lld broken, %lld odd, %lld skipped\n", (long long)report->images,
            (long long)counts[WELD_FINDING_BROKEN], (long long)counts[WELD_FINDING_ODD],
            (long long)r->skipped);
@@ -128,16 +181,17 @@ static void print_summary(const request *r, const weld_dataset *ds, const weld_d
                weld_plural(counts[WELD_FINDING_LEAK], "image", "images"));
         inspect_print(weld_dataset_path(against));
     }
+    putchar('\n');
+    print_turned(r, report);
     if (weld_dataset_has_boxes(ds)) {
-        printf("\nturned     %lld %s, by the orientation in the metadata\n",
-               (long long)report->turned, weld_plural(report->turned, "image", "images"));
         cli_print_boxes(ds, boxes, r->size);
     } else {
-        printf("\nclasses    %d: %lld to %lld images, median %g\n", weld_dataset_class_count(ds),
+        printf("classes    %d: %lld to %lld images, median %g\n", weld_dataset_class_count(ds),
                (long long)report->class_least, (long long)report->class_most, report->class_median);
     }
     print_range("width", report->width);
     print_range("height", report->height);
+    return WELD_OK;
 }
 
 /* Boxes of both data sets in numbers; the caller releases class_boxes of each. */
@@ -188,15 +242,15 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
         if (r->findings) {
             print_json(r, ds, &report, &boxes[0]);
         } else {
-            print_summary(r, ds, against, &report, &boxes[0]);
+            status = print_summary(r, ds, against, &report, &boxes[0], err);
         }
         cli_flush_output();
         weld_error odd;
         if (!weld_dataset_has_boxes(ds) && weld_class_check_data(ds, &odd)) {
             fprintf(stderr, "note: %s\n", odd.message);
         }
-        status = !broken
-                     ? WELD_OK
+        status = status || !broken
+                     ? status
                      : weld_fail(err, WELD_ERROR_FORMAT, "%s: %lld of %lld %s cannot be used: %s",
                                  r->path, (long long)broken, (long long)report.images,
                                  weld_plural(report.images, "image", "images"),
@@ -216,7 +270,7 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
 }
 
 weld_status cli_check_data(cli_call *call, weld_error *err) {
-    request r = {.size = 640, .progress = {.what = "check"}};
+    request r = {.size = 640, .turned = WELD_TEXT, .progress = {.what = "check"}};
     const char *other = NULL;
     bool json = false;
     int threads = 0;
@@ -245,6 +299,7 @@ weld_status cli_check_data(cli_call *call, weld_error *err) {
     status = status ? status : check(&r, ds, against, threads, err);
     weld_dataset_free(ds);
     weld_dataset_free(against);
+    weld_text_free(&r.turned);
     json_decref(r.findings);
     return status;
 }

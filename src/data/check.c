@@ -67,7 +67,8 @@ static int class_of(const check *c, int64_t i) {
 }
 
 const char *weld_finding_text(weld_finding_kind kind) {
-    static const char *const texts[] = {"broken", "odd", "duplicate", "conflict", "leak", "class"};
+    static const char *const texts[] = {"broken",   "odd",  "turned", "duplicate",
+                                        "conflict", "leak", "class"};
     return texts[kind];
 }
 
@@ -166,10 +167,17 @@ static void add_format(reasons *out, const result *r, const char *name) {
     if (f->no_end) {
         add_reason(out, "the mark of its end is missing, though every pixel is there");
     }
-    if (f->orientation > 1 && r->orientation == 1) {
-        add_reason(out, "EXIF orientation %d is ignored", f->orientation);
-    } else if (f->orientation > 1) {
-        add_reason(out, "EXIF orientation %d: seen upright, as its boxes", f->orientation);
+}
+
+static void tell_turned(check *c, const result *r, const char *name) {
+    char reason[80];
+    if (r->facts.orientation > 1) {
+        snprintf(reason, sizeof reason,
+                 r->orientation > 1 ? "EXIF orientation %d: seen upright, as its boxes"
+                                    : "EXIF orientation %d is ignored",
+                 r->facts.orientation);
+        c->report->upright += r->orientation > 1;
+        tell(c, WELD_FINDING_TURNED, name, reason);
     }
 }
 
@@ -214,7 +222,6 @@ static weld_status take(check *c, const result *r, int64_t i, weld_error *err) {
         !weld_array_append(&c->heights, &r->height, 1)) {
         return weld_fail_memory(err, weld_dataset_path(c->ds));
     }
-    c->report->turned += r->orientation > 1;
     reasons odd = {0};
     if (weld_dataset_layout(c->ds).height == 0) { /* raw pixels were made so on purpose */
         add_format(&odd, r, name);
@@ -223,6 +230,7 @@ static weld_status take(check *c, const result *r, int64_t i, weld_error *err) {
     if (odd.size) {
         tell(c, WELD_FINDING_ODD, name, odd.text);
     }
+    tell_turned(c, r, name);
     return WELD_OK;
 }
 

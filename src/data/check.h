@@ -8,6 +8,7 @@
 typedef enum weld_finding_kind {
     WELD_FINDING_BROKEN,    /* training leaves it out */
     WELD_FINDING_ODD,       /* used, but perhaps not as was meant */
+    WELD_FINDING_TURNED,    /* with an orientation in its metadata, as many photos are */
     WELD_FINDING_DUPLICATE, /* the same bytes as another sample of its class, */
     WELD_FINDING_CONFLICT,  /* or of another class: the labels contradict each other */
     WELD_FINDING_LEAK,      /* the same bytes as a sample of the other data set */
@@ -22,10 +23,10 @@ typedef struct weld_check_options {
                                           boxes have none (check_boxes.h) */
     const weld_dataset *against; /* another data set to look for the same images in, or NULL */
     int threads;                 /* 0: all that the process may use */
-    /* Called by the thread that called weld_check: first what is broken or odd, in order of
-     * samples; then classes; then duplicates and conflicts, and what the other data set has, in
-     * order again. `name` is of the sample or class. A sample that is odd in several ways is one
-     * finding. */
+    /* Called by the thread that called weld_check: first what is broken, odd or turned, in
+     * order of samples; then classes; then duplicates and conflicts, and what the other data set
+     * has, in order again. `name` is of the sample or class. A sample that is odd in several ways
+     * is one finding. */
     void (*found)(void *arg, weld_finding_kind kind, const char *name, const char *reason);
     /* false: stop. May be NULL. */
     bool (*progress)(void *arg, int64_t done, int64_t total);
@@ -38,7 +39,7 @@ typedef struct weld_check_range {
 
 typedef struct weld_check_report {
     int64_t images, found[WELD_FINDING_KINDS];
-    int64_t turned;        /* images that are seen upright, by their metadata (boxes.h) */
+    int64_t upright;       /* of those that are turned: seen upright (boxes.h), not as stored */
     int64_t *class_images; /* [classes]; NULL: there are none; release with weld_free */
     int64_t class_least, class_most;
     double class_median;
@@ -47,8 +48,7 @@ typedef struct weld_check_report {
 } weld_check_report;
 
 /* What counts as odd: the contents are not what the name's ending says; CMYK; grey; 16 bits a
- * channel; an orientation in the metadata, where it is ignored (with boxes it is applied, and
- * counted in `turned`); a side below 32 pixels or above 10,000; more than 50 megapixels; more than
+ * channel; a side below 32 pixels or above 10,000; more than 50 megapixels; more than
  * 8 times as long as wide.
  *
  * Two samples are the same if their bytes are: by length and XXH3, and compared before it is said.

@@ -125,6 +125,7 @@ static weld_status open_any(weld_dataset *ds, const weld_dataset_options *option
     weld_status status = weld_layout_find(ds->path, options->part, layout, err);
     if (!status) {
         strcpy(ds->path, layout->path); /* which is what it was, or shorter */
+        ds->part = weld_layout_is_of_parts(layout) ? weld_part_text(layout->part) : NULL;
         status = layout->kind == WELD_DATA_ANY       ? open_file(ds, layout, options, err)
                  : layout->kind == WELD_DATA_CLASSES ? list(ds, options, err)
                                                      : read_boxes(ds, layout, options, err);
@@ -151,6 +152,17 @@ weld_status weld_dataset_sum_up(weld_dataset *ds, weld_error *err) {
     return ds->passed.failed ? weld_fail_memory(err, ds->path) : WELD_OK;
 }
 
+static weld_status make_title(weld_dataset *ds, weld_error *err) {
+    const char *part = ds->part ? ds->part : "";
+    const size_t size = strlen(ds->path) + strlen(part) + 2;
+    ds->title = weld_alloc(size, 1);
+    if (!ds->title) {
+        return weld_fail_memory(err, ds->path);
+    }
+    snprintf(ds->title, size, "%s%s%s", ds->path, *part ? ":" : "", part);
+    return WELD_OK;
+}
+
 weld_status weld_dataset_open_with(const char *path, const weld_dataset_options *options,
                                    weld_dataset **out, weld_error *err) {
     weld_dataset *ds = weld_alloc(1, sizeof *ds);
@@ -161,6 +173,7 @@ weld_status weld_dataset_open_with(const char *path, const weld_dataset_options 
     ds->path = weld_strdup(path);
     ds->passed = WELD_TEXT;
     weld_status status = ds->path ? open_any(ds, options, err) : weld_fail_memory(err, path);
+    status = status ? status : make_title(ds, err);
     status = status ? status : weld_dataset_sum_up(ds, err);
     if (status) {
         weld_dataset_free(ds);
@@ -185,6 +198,7 @@ void weld_dataset_free(weld_dataset *ds) {
         weld_free(ds->class_of);
         weld_free(ds->kept);
         weld_free(ds->root);
+        weld_free(ds->title);
         weld_free(ds->path);
         weld_free(ds);
     }
@@ -350,6 +364,14 @@ const char *weld_dataset_name(const weld_dataset *ds, int64_t i) {
 
 const char *weld_dataset_path(const weld_dataset *ds) {
     return ds->path;
+}
+
+const char *weld_dataset_part(const weld_dataset *ds) {
+    return ds->part;
+}
+
+const char *weld_dataset_title(const weld_dataset *ds) {
+    return ds->title;
 }
 
 const char *weld_dataset_note(const weld_dataset *ds) {

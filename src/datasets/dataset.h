@@ -74,6 +74,10 @@ int weld_dataset_label(const weld_dataset *ds, int64_t i);
 /* "class/file.jpg" as a rule; the data set's own path is not part of it. */
 const char *weld_dataset_name(const weld_dataset *ds, int64_t i);
 const char *weld_dataset_path(const weld_dataset *ds);
+/* Where the path holds several parts (layout.h), which of them it is: "val"; else NULL. */
+const char *weld_dataset_part(const weld_dataset *ds);
+/* For people: the path, with the part behind it where there are several ("DIR:val"). */
+const char *weld_dataset_title(const weld_dataset *ds);
 /* Of two that were opened at one place: is it the same part of it? */
 bool weld_dataset_is_same_part(const weld_dataset *a, const weld_dataset *b);
 /* What became of the index, or which columns of a list were taken, for people; empty where there is

@@ -9,6 +9,8 @@
 
 struct weld_dataset {
     char *path;
+    char *title;         /* what weld_dataset_title says */
+    const char *part;    /* what weld_dataset_part says */
     weld_packed *packed; /* NULL: a folder or an archive */
     int tar;             /* descriptor of a tar archive, or -1 */
     weld_listing listing;

@@ -55,6 +55,9 @@ typedef struct weld_layout {
  * wrong. Errors: memory. */
 weld_status weld_layout_has_part(const char *path, weld_part_name part, bool *has, weld_error *err);
 
+/* Is what was found one of several parts, so that its path alone does not say which? */
+bool weld_layout_is_of_parts(const weld_layout *l);
+
 /* Is the folder within one of a data set with boxes, as YOLO's images/val is? What to open then, as
  * data.yaml. */
 bool weld_layout_above(const char *path, char out[PATH_MAX]);

@@ -18,13 +18,27 @@ static weld_status yaml_has_part(const char *file, weld_part_name part, bool *ha
     return status;
 }
 
-/* A folder of its own, or a list; without lists all is of train. */
-static bool voc_has_part(const weld_layout *l) {
+/* A folder of its own, or a list. */
+static bool voc_is_of_parts(const weld_layout *l) {
     char path[PATH_MAX + 60];
     struct stat info;
-    const bool is_part = strcmp(l->file, l->path) != 0;
     snprintf(path, sizeof path, "%s/ImageSets/Main/%s.txt", l->file, weld_part_text(l->part));
-    return is_part || stat(path, &info) == 0 || l->part == WELD_NAMED_TRAIN;
+    return strcmp(l->file, l->path) != 0 || stat(path, &info) == 0;
+}
+
+/* Without lists all is of train. */
+static bool voc_has_part(const weld_layout *l) {
+    return voc_is_of_parts(l) || l->part == WELD_NAMED_TRAIN;
+}
+
+static bool coco_is_of_parts(const weld_layout *l) {
+    return *l->file && strcmp(l->file, l->path) != 0;
+}
+
+bool weld_layout_is_of_parts(const weld_layout *l) {
+    return !l->is_part && (l->kind == WELD_DATA_COCO  ? coco_is_of_parts(l)
+                           : l->kind == WELD_DATA_VOC ? voc_is_of_parts(l)
+                                                      : l->kind == WELD_DATA_YOLO);
 }
 
 static weld_status look(weld_layout *l, const char *path, weld_part_name part, bool *has,
@@ -36,7 +50,7 @@ static weld_status look(weld_layout *l, const char *path, weld_part_name part, b
     if (!is_other && l->kind == WELD_DATA_YOLO) {
         return yaml_has_part(l->file, part, has, err);
     }
-    *has = !is_other && (l->kind == WELD_DATA_COCO  ? *l->file && strcmp(l->file, l->path) != 0
+    *has = !is_other && (l->kind == WELD_DATA_COCO  ? coco_is_of_parts(l)
                          : l->kind == WELD_DATA_VOC ? voc_has_part(l)
                                                     : false);
     return WELD_OK;

@@ -11,7 +11,7 @@ typedef struct listener {
 
 static void tell(const listener *l, const weld_dataset *ds, const char *what) {
     weld_text line = WELD_TEXT;
-    weld_text_add(&line, weld_dataset_path(ds));
+    weld_text_add(&line, weld_dataset_title(ds));
     weld_text_add(&line, ": ");
     weld_text_add(&line, what);
     l->say(l->context, line.failed ? what : weld_text_get(&line));

@@ -62,13 +62,13 @@ static void tell(const weld_dataset *ds, const weld_name_list *without,
     int used = 0;
     if (without->count) {
         used = snprintf(out->text, sizeof out->text,
-                        "%.100s: no %s of %zu of the network's classes: %s", weld_dataset_path(ds),
+                        "%.100s: no %s of %zu of the network's classes: %s", weld_dataset_title(ds),
                         things, without->count, without->text);
     }
     if (unknown->count && used < (int)sizeof out->text) {
         snprintf(out->text + used, sizeof out->text - (size_t)used,
                  "%.100s%s%zu %s that the network does not know (%s), whose %lld %s left out",
-                 used ? "" : weld_dataset_path(ds), used ? "; " : ": ", unknown->count,
+                 used ? "" : weld_dataset_title(ds), used ? "; " : ": ", unknown->count,
                  weld_plural((int64_t)unknown->count, "class", "classes"), unknown->text,
                  (long long)left_out,
                  weld_dataset_has_boxes(ds) ? weld_plural(left_out, "box is", "boxes are")
@@ -130,13 +130,13 @@ static weld_status adopt(const weld_task *task, weld_dataset *ds, const weld_lab
     if (!all) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: has no box at all, by which a network could be judged",
-                         weld_dataset_path(ds));
+                         weld_dataset_title(ds));
     }
     if (sum_up(ds, labels, to, things, adopted, out) == all) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: no %s of a class that the network knows: give the data it was made "
                          "for",
-                         weld_dataset_path(ds), weld_dataset_has_boxes(ds) ? "box" : "image");
+                         weld_dataset_title(ds), weld_dataset_has_boxes(ds) ? "box" : "image");
     }
     bool same = weld_dataset_class_count(ds) == labels->count;
     for (int i = 0; same && i < labels->count; i++) {

@@ -273,7 +273,7 @@ static weld_status check_identity(const weld_trainer *t, const json_t *summary, 
     return weld_fail(err, WELD_ERROR_ARGUMENT,
                      "%s: its images, %s or classes are others than when %s was written: resume "
                      "with what the run began with, or train into another --out",
-                     weld_dataset_path(ds), weld_dataset_has_boxes(ds) ? "boxes" : "labels",
+                     weld_dataset_title(ds), weld_dataset_has_boxes(ds) ? "boxes" : "labels",
                      t->record.folder.last);
 }
 

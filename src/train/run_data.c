@@ -107,7 +107,7 @@ static weld_status take_part(weld_run_data *d, weld_error *err) {
 
 static void say_chosen(const weld_run_data *d, const weld_dataset *ds, weld_text *told) {
     if (told->bytes.count) {
-        weld_train_say(d->settings, "%s: %s", weld_dataset_path(ds), weld_text_get(told));
+        weld_train_say(d->settings, "%s: %s", weld_dataset_title(ds), weld_text_get(told));
     }
 }
 

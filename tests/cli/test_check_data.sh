@@ -51,6 +51,28 @@ prints "with boxes of each class" "^    cat {26}1$"
 prints "whatever letters its name has" "^    d[^ a-z]+g {26}0$"
 prints "and classes that have none" "^class +d[^ a-z]+g: no box$"
 prints "and images without a file of labels" "^faults +1 no label file$"
+prints "of the part that it is of" "^part +train$"
+cp -r boxes parts
+mkdir parts/more
+cp train/class_a/0002.jpg parts/more/c.jpg
+printf '1 .5 .5 .5 .5\n' > parts/more/c.txt
+printf 'train: images\nval: more\nnames: [cat, dog]\n' > parts/data.yaml
+works "of several parts one" "$WELD" check-data parts
+prints "is looked at, with a word on the other" "^part +train; to check another: parts:val$"
+works "the other" "$WELD" check-data parts:val
+prints "is" "^part +val$"
+for i in 0 1 2 3; do
+    {
+        printf '\377\330\377\341\0\042Exif\0\0MM\0\052\0\0\0\010\0\1\1\022\0\3\0\0\0\1\0\6\0\0\0\0\0\0'
+        tail -c +3 train/class_a/000$i.jpg
+    } > parts/more/turned$i.jpg
+done
+works "photos that were held upright" "$WELD" check-data parts:val
+prints "are told together" \
+    "^turned +4 images by the metadata, seen upright: more/turned0.jpg, more/turned1.jpg, more/turned2.jpg, ...$"
+prints "and are not odd" "^images +5: 0 broken, 0 odd"
+run "$WELD" check-data parts:val --json
+prints "programs get each" '"name": "more/turned3.jpg", "reason": "EXIF orientation 6: seen upright, as its boxes"'
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do
     echo "2 .5 .5 .$i .5"
 done >> boxes/labels/a.txt

@@ -67,6 +67,11 @@ says "is known too" "is what is trained on"
 works "a set of which the part val is left out" "$WELD" train small.yaml --dry-run \
     --set data.train=scenes/data.yaml --set data.val=null
 says "which is told" "^weld: data.val is not set, .*: scenes/data.yaml has images to evaluate on too: --data takes both"
+cp -r scenes fewer
+rm fewer/labels/train/000000.txt fewer/labels/val/000000.txt fewer/labels/val/000001.txt
+works "images without labels" "$WELD" train small.yaml --dry-run --set data.train=fewer/data.yaml --set data.val=fewer/data.yaml
+says "are told of one part" "^weld: fewer/data.yaml:train: .*1 image without a label file"
+says "and of the other by its name" "^weld: fewer/data.yaml:val: .*2 images without a label file"
 works "and those of COCO's" "$WELD" train small.yaml --out coco --set train.epochs=1
 grep '"kind":"step"' yolo/metrics.jsonl | head -n 1 > one.jsonl && untimed one.jsonl > one
 grep '"kind":"step"' coco/metrics.jsonl | head -n 1 > two.jsonl && untimed two.jsonl > two

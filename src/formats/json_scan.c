@@ -108,6 +108,19 @@ void weld_scan_skip(weld_scan *s) {
     }
 }
 
+bool weld_scan_flag(weld_scan *s, bool *out) {
+    const weld_scan_kind kind = weld_scan_peek(s);
+    double value = kind == WELD_SCAN_NUMBER ? weld_scan_number(s) : -1;
+    if (kind == WELD_SCAN_WORD) {
+        const char word = weld_scan_word(s);
+        value = word == 't' ? 1 : word == 'f' ? 0 : -1;
+    } else if (kind != WELD_SCAN_NUMBER) {
+        weld_scan_skip(s);
+    }
+    *out = value == 1;
+    return value == 0 || value == 1;
+}
+
 void weld_scan_end(weld_scan *s) {
     if (weld_scan_past_space(s) >= 0) {
         weld_scan_fail(s, "something follows the end of the value");

@@ -117,8 +117,7 @@ int64_t weld_scan_int(weld_scan *s) {
     return (int64_t)value;
 }
 
-/* true, false or null: t, f, n; 0: an error. */
-static char take_word(weld_scan *s) {
+char weld_scan_word(weld_scan *s) {
     static const char *const words[] = {"true", "false", "null"};
     const int first = weld_scan_past_space(s);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
@@ -136,23 +135,6 @@ static char take_word(weld_scan *s) {
     return 0;
 }
 
-void weld_scan_word(weld_scan *s) {
-    take_word(s);
-}
-
 bool weld_scan_null(weld_scan *s) {
-    return weld_scan_past_space(s) == 'n' && take_word(s);
-}
-
-bool weld_scan_flag(weld_scan *s, bool *out) {
-    const weld_scan_kind kind = weld_scan_peek(s);
-    double value = kind == WELD_SCAN_NUMBER ? weld_scan_number(s) : -1;
-    if (kind == WELD_SCAN_WORD) {
-        const char word = take_word(s);
-        value = word == 't' ? 1 : word == 'f' ? 0 : -1;
-    } else if (kind != WELD_SCAN_NUMBER) {
-        weld_scan_skip(s);
-    }
-    *out = value == 1;
-    return value == 0 || value == 1;
+    return weld_scan_past_space(s) == 'n' && weld_scan_word(s);
 }

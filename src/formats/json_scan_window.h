@@ -36,8 +36,8 @@ static inline int weld_scan_past_space(weld_scan *s) {
 
 /* An error of what comes next, in whose place `what` is expected. */
 void weld_scan_expected(weld_scan *s, const char *what);
-/* Take true, false or null. */
-void weld_scan_word(weld_scan *s);
+/* Take true, false or null: t, f, n; 0: an error. */
+char weld_scan_word(weld_scan *s);
 /* The character c, past space; false: an error. */
 bool weld_scan_take(weld_scan *s, int c, const char *what);
 

@@ -13,6 +13,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "datasets/voc_file.h"
+#include "datasets/voc_line.h"
 #include "formats/file.h"
 
 enum { LONGEST_LIST = 1 << 28 /* bytes */ };
@@ -96,24 +97,34 @@ static weld_status find_files(reading *r, const char *folder) {
                           : weld_fail(r->err, WELD_ERROR_FORMAT, "%s: no XML file in it", folder);
 }
 
-/* A line of the list: the name of an image without its ending, and maybe more behind it. */
+/* The annotation of an image of that name; false: it is too long. */
+static bool name_file(const char *line, size_t length, char name[NAME_MAX + 1]) {
+    return length <= NAME_MAX &&
+           snprintf(name, NAME_MAX + 1, "%.*s.xml", (int)length, line) <= NAME_MAX;
+}
+
 static weld_status take_line(reading *r, const char *path, const char *line, int number) {
-    const size_t length = strcspn(line, " \t");
-    char name[NAME_MAX + 5];
-    if (length == 0) {
+    const weld_voc_line l = weld_voc_read_line(line);
+    char name[NAME_MAX + 1], shorter[NAME_MAX + 1] = "";
+    if (l.length == 0) {
         return WELD_OK;
     }
-    if (length > NAME_MAX ||
-        snprintf(name, sizeof name, "%.*s.xml", (int)length, line) > NAME_MAX) {
+    if (!name_file(l.name, l.length, name) || (l.before && !name_file(l.name, l.before, shorter))) {
         return weld_fail(r->err, WELD_ERROR_FORMAT, "%s:%d: no name of an image", path, number);
     }
-    if (!add_text(r, &r->listed, name, length + 4)) {
-        return weld_fail_memory(r->err, path);
+    const bool is_whole = find_text(r, &r->files, name) >= 0;
+    const bool is_marked = l.before && find_text(r, &r->files, shorter) >= 0;
+    if (is_whole && is_marked) {
+        return weld_fail(r->err, WELD_ERROR_FORMAT,
+                         "%s:%d: may be Annotations/%s, or Annotations/%s and a mark: rename one",
+                         path, number, name, shorter);
     }
-    return find_text(r, &r->files, name) >= 0
-               ? WELD_OK
-               : weld_fail(r->err, WELD_ERROR_FORMAT, "%s:%d: there is no Annotations/%s", path,
-                           number, name);
+    if (!is_whole && !is_marked) {
+        return weld_fail(r->err, WELD_ERROR_FORMAT, "%s:%d: there is no Annotations/%s", path,
+                         number, l.before ? shorter : name);
+    }
+    const char *taken = is_whole ? name : shorter;
+    return add_text(r, &r->listed, taken, strlen(taken)) ? WELD_OK : weld_fail_memory(r->err, path);
 }
 
 static weld_status take_lines(reading *r, const char *path, char *text) {

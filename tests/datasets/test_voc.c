@@ -89,6 +89,33 @@ START_TEST(lists_make_parts_which_share_their_classes) {
 }
 END_TEST
 
+START_TEST(names_in_lists_may_have_blanks) {
+    test_folder f = make_set(OBJECT("cat", CORNERS("1", "1", "9", "9"), ""));
+    put_image(&f, "JPEGImages/photo 040.jpg", 60, 40);
+    put_file(&f, "Annotations/photo 040.xml", "");
+    put_image(&f, "JPEGImages/photo 1.jpg", 60, 40);
+    put_file(&f, "Annotations/photo 1.xml", "");
+    test_put_file(&f, "ImageSets/Main/train.txt", "photo 040\na -1\r\n  photo 1\n");
+    weld_dataset *ds = open_dataset(f.path);
+    ck_assert_int_eq(weld_dataset_count(ds), 3);
+    ck_assert_str_eq(weld_dataset_name(ds, 1), "photo 040.jpg");
+    ck_assert_str_eq(weld_dataset_name(ds, 2), "photo 1.jpg");
+    weld_dataset_free(ds);
+    test_put_file(&f, "ImageSets/Main/train.txt", "photo 040  0\na\nphoto 1 \t1\n");
+    ds = open_dataset(f.path);
+    ck_assert_int_eq(weld_dataset_count(ds), 3);
+    weld_dataset_free(ds);
+    /* "a" is there, but what follows is no mark. */
+    test_put_file(&f, "ImageSets/Main/train.txt", "photo 1\na 2\n");
+    expect_no_dataset(f.path, "train.txt:2: there is no Annotations/a 2.xml");
+    put_file(&f, "Annotations/photo.xml", "");
+    test_put_file(&f, "ImageSets/Main/train.txt", "photo 1\n");
+    expect_no_dataset(f.path, "train.txt:1: may be Annotations/photo 1.xml, or "
+                              "Annotations/photo.xml and a mark");
+    test_folder_remove(f);
+}
+END_TEST
+
 START_TEST(a_thing_that_is_difficult_once_and_then_not_is_found) {
     test_folder f = make_set(OBJECT("cat", CORNERS("1", "1", "9", "9"), "<difficult>1</difficult>")
                                  OBJECT("cat", CORNERS("1", "1", "9", "9"), ""));
@@ -248,7 +275,7 @@ START_TEST(a_lack_of_memory_is_told) {
 END_TEST
 
 RUN_SUITE("data/voc", corners_count_from_one_and_are_within_the_box,
-          lists_make_parts_which_share_their_classes,
+          lists_make_parts_which_share_their_classes, names_in_lists_may_have_blanks,
           a_thing_that_is_difficult_once_and_then_not_is_found,
           what_is_difficult_is_so_where_that_is_said,
           the_image_that_is_called_as_the_file_comes_before_the_one_it_names,

@@ -11,6 +11,7 @@
 #include "cli/progress.h"
 #include "measure/bench.h"
 #include "measure/bench_data.h"
+#include "models/models.h"
 #include "weld/model.h"
 
 typedef struct bench_arguments {
@@ -166,9 +167,11 @@ static weld_status bench_network(const char *what, bench_arguments *a, weld_erro
     weld_bench_result result = {0};
     weld_model_config config;
     if (access(what, F_OK) != 0) {
-        a->height = a->height ? a->height : 224;
-        a->width = a->width ? a->width : 224;
         WELD_TRY(weld_model_config_named(what, &config, err));
+        const weld_preprocessing usual =
+            weld_model_usual_preprocessing(&config, weld_model_find_naming(&config, NULL, NULL));
+        a->height = a->height ? a->height : usual.height;
+        a->width = a->width ? a->width : usual.width;
         WELD_TRY(bench_named(&config, a, &result, err));
     } else {
         WELD_TRY(bench_file(what, a, &result, err));
@@ -227,7 +230,7 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         {"unfused", 0, CLI_FLAG, &a.o.unfused, NULL, "operator by operator, to compare"},
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
         {"batch", 0, CLI_COUNT, &a.o.batch, "N", "images a run (1)"},
-        {"size", 0, CLI_TEXT, &size, "N|HxW", "height and width (the file's, or 224)"},
+        {"size", 0, CLI_TEXT, &size, "N|HxW", "height and width (the file's, or the usual ones)"},
         {"threads", 0, CLI_COUNT, &a.o.threads, "N", "threads (all)"},
         {"steps", 0, CLI_COUNT, &a.o.steps, "N", "timed runs, after two that are not (10)"},
         {"precision", 0, CLI_PRECISION, &a.o.precision, "P",

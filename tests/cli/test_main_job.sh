@@ -124,6 +124,8 @@ prints "inspect counts a class" "class_d +9"
 works "bench a network by name" "$WELD" bench repvit_m0_6 --size 64 --steps 2 --json
 prints "bench reports what is agreed" '"images_per_second".*"milliseconds".*"gflops_per_second".*"peak_bytes"'
 prints "bench tells how quiet the machine was" '"milliseconds_shortest": *[0-9.]+, "milliseconds_longest": *[0-9.]+, "quiet": *(true|false|null), "waited_share": .*, "others_cpus": .*, "steal_share": .*, "throttled_share": '
+works "bench at the usual size" "$WELD" bench cmt_ti --steps 1
+prints "is told which that is" "^cmt_ti, inference, fp32, batch 1, 160 x 160,"
 works "bench a training step" "$WELD" bench repvit_m0_6 --train --size 32 --batch 3 --steps 1 --profile
 prints "a profile tells how near the machine's limits each operator is" "operator +nodes +ms +share +GFLOP/s +GB/s +of limit"
 prints "the profile has a row an operator" "^conv2d "

@@ -128,7 +128,10 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
         {"reject", 0, CLI_TEXT, &reject, "P",
          "none of these, where the likeliest class has less: 0.5"},
         {"draw", 0, CLI_TEXT, &files.draw, "DIR", "write each image with what it shows drawn"},
-        {"txt", 0, CLI_TEXT, &files.labels, "DIR", "write a file of YOLO labels for each image"},
+        {"txt", 0, CLI_TEXT, &files.labels, "DIR",
+         "write a file of YOLO labels for each image: class, box, score"},
+        {"no-conf", 0, CLI_FLAG, &files.no_conf, NULL,
+         "of --txt: without the score, as labels to train on are"},
         {"", 0, CLI_ANSWER_KEYS, &keys, NULL, NULL},
         {"jobs", 'j', CLI_COUNT, &jobs, "N", "threads that read and decode images ahead (1)"},
         CLI_INPUT_OPTIONS(input, ""),
@@ -140,6 +143,9 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     cli_inputs_read(call, &input, 1, &inputs);
     if (json && csv) {
         cli_usage(call, "--json and --csv: one of them");
+    }
+    if (files.no_conf && !files.labels) {
+        cli_usage(call, "--no-conf goes with --txt");
     }
     if (reject && (!cli_read_number(reject, 0, 1, &answers.reject, &rest) || rest)) {
         cli_usage(call, "--reject %s: give a probability, 0 to 1", reject);

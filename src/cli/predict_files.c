@@ -155,7 +155,7 @@ static weld_status write_labels(const cli_answer_files *f, const char *path,
                                 const weld_tensor *outputs, const weld_question *question,
                                 weld_error *err) {
     weld_text lines = WELD_TEXT;
-    weld_status status = f->task->label_lines(outputs, question, &lines, err);
+    weld_status status = f->task->label_lines(outputs, question, !f->no_conf, &lines, err);
     if (!status && lines.failed) {
         status = weld_fail_memory(err, path);
     }

@@ -7,6 +7,7 @@
 
 typedef struct cli_answer_files {
     const char *draw, *labels; /* folders; NULL: none */
+    bool no_conf;              /* labels without scores */
     const weld_task *task;
     int scale16;  /* as the network gets images of 16 bits */
     bool made[2]; /* of `draw` and `labels`: was not there */

@@ -111,7 +111,9 @@ weld_yolo_problem weld_yolo_row_read(const char *line, size_t size, weld_yolo_ro
             what, 200,
             "%ld numbers: a class and 4 of a box, or an even count of 6 and more of a polygon, "
             "are expected%s",
-            n.count + 1, n.count == 5 ? " (is the last a score? leave it out)" : "");
+            n.count + 1,
+            n.count == 5 ? " (a score at the end? weld predict --txt leaves it out by --no-conf)"
+                         : "");
         return WELD_YOLO_MALFORMED;
     }
     if (n.is_odd) {

@@ -257,10 +257,10 @@ typedef struct weld_task {
      */
     weld_status (*draw_answer)(const weld_tensor *outputs, const weld_question *question,
                                weld_image *image, weld_error *err);
-    /* Lines of a file of labels for the image, as tools of the field read them. NULL: there are
-     * none. */
+    /* Lines of a file of labels for the image, as tools of the field read them: with what each is
+     * worth, or as what is learned from. NULL: there are none. */
     weld_status (*label_lines)(const weld_tensor *outputs, const weld_question *question,
-                               weld_text *out, weld_error *err);
+                               bool scores, weld_text *out, weld_error *err);
     /* Where that value is a list of objects: the members that are columns of a table, ended by
      * NULL. */
     const char *answer_columns[WELD_COLUMNS_MAX + 1];

@@ -134,6 +134,15 @@ prints "by boxes of all classes" "^ +$(cat scenes/labels/val/*.txt | wc -l) .* o
 works "predicting" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --max-det 3 --json
 prints "gives boxes" '"width":'
 works "and files" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --draw drawn --txt labels
+mkdir -p pseudo/images pseudo/labels && ln -s ../../scenes/images/val pseudo/images/val
+printf 'train: images/val\nval: images/val\nnames: [class_a, class_b, class_c]\n' > pseudo/data.yaml
+works "labels to learn from" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --txt pseudo/labels/val --no-conf
+works "are boxes of a data set" "$WELD" check-data pseudo/data.yaml
+misused "without a file of labels there is no score to leave out" "no-conf goes with --txt" \
+    "$WELD" predict run/best.h5 scenes/images/val --no-conf
+mkdir -p scored/images scored/labels && ln -s ../../scenes/images/val scored/images/val && cp -r labels scored/labels/val
+cp pseudo/data.yaml scored
+refuses "with scores they are none" "6 numbers: .*--no-conf" "$WELD" eval run/best.h5 --data scored/data.yaml
 works "no boxes" "$WELD" predict run/best.h5 scenes/images/val/000007.png --conf 1 --draw bare
 holds "drawn" sh -c 'test -s drawn/000007.png && test -s bare/000007.png && ! cmp -s drawn/000007.png bare/000007.png'
 holds "and as labels" test -s labels/000007.txt

@@ -81,7 +81,7 @@ START_TEST(a_bad_row_is_an_error_with_file_and_line) {
                    "b.txt:1: 30 is no share of the image, from 0 to 1: "
                    "are these pixels?");
     expect_refused(yaml, "0 .5 .5 .5\n", "b.txt:1: 4 numbers: a class and 4 of a box");
-    expect_refused(yaml, "0 .5 .5 .5 .5 .9\n", "is the last a score?");
+    expect_refused(yaml, "0 .5 .5 .5 .5 .9\n", "a score at the end?");
     expect_refused(yaml, "0 .5 .5 nan .5\n", "b.txt:1: field 4 is 'nan': a number is expected");
     expect_refused(yaml, "cat .5 .5 .5 .5\n", "b.txt:1: 'cat' stands first: the number of a class");
     expect_refused(yaml, "0.5 .5 .5 .5 .5\n", "b.txt:1: '0.5' stands first: the number of a class");

@@ -160,15 +160,19 @@ weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question 
 }
 
 weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_question *question,
-                                       weld_text *out, weld_error *err) {
+                                       bool scores, weld_text *out, weld_error *err) {
     const double width = question->placement->width, height = question->placement->height;
     weld_array boxes = {.element = sizeof(weld_found_box)};
     weld_status status = find(outputs, question, &boxes, err);
     for (size_t i = 0; i < boxes.count && !status; i++) {
         const weld_found_box *b = &((const weld_found_box *)boxes.data)[i];
-        weld_text_format(out, "%d %.6f %.6f %.6f %.6f %.6f\n", b->class_index,
+        weld_text_format(out, "%d %.6f %.6f %.6f %.6f", b->class_index,
                          (b->x + b->width / 2) / width, (b->y + b->height / 2) / height,
-                         b->width / width, b->height / height, b->score);
+                         b->width / width, b->height / height);
+        if (scores) {
+            weld_text_format(out, " %.6f", b->score);
+        }
+        weld_text_add(out, "\n");
     }
     weld_array_free(&boxes);
     return status;

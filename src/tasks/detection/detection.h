@@ -77,9 +77,9 @@ weld_status weld_detection_answer_text(const weld_tensor *outputs, const weld_qu
                                        weld_text *text, json_t **json, weld_error *err);
 weld_status weld_detection_draw(const weld_tensor *outputs, const weld_question *question,
                                 weld_image *image, weld_error *err);
-/* Of YOLO: class, centre, width and height as parts of the image's, score. */
+/* Of YOLO: class, centre, width and height as parts of the image's, and maybe the score. */
 weld_status weld_detection_label_lines(const weld_tensor *outputs, const weld_question *question,
-                                       weld_text *out, weld_error *err);
+                                       bool scores, weld_text *out, weld_error *err);
 bool weld_detection_same_answer(const weld_tensor *a, const weld_tensor *b, int64_t i);
 
 /* file_layouts.c, file_metadata.c: ONNX files as YOLO's runtimes read them. */

@@ -261,9 +261,14 @@ START_TEST(answers_are_in_pixels_of_the_image) {
     json_decref(json);
 
     weld_text lines = WELD_TEXT;
-    ck_assert_int_eq(task->label_lines(outputs, &question, &lines, NULL), WELD_OK);
+    ck_assert_int_eq(task->label_lines(outputs, &question, true, &lines, NULL), WELD_OK);
     ck_assert_str_eq(weld_text_get(&lines), "1 0.200000 0.750000 0.400000 0.500000 0.900000\n"
                                             "0 0.800000 0.125000 0.400000 0.250000 0.500000\n");
+    weld_text_free(&lines);
+    lines = WELD_TEXT;
+    ck_assert_int_eq(task->label_lines(outputs, &question, false, &lines, NULL), WELD_OK);
+    ck_assert_str_eq(weld_text_get(&lines), "1 0.200000 0.750000 0.400000 0.500000\n"
+                                            "0 0.800000 0.125000 0.400000 0.250000\n");
     weld_text_free(&lines);
 }
 END_TEST

@@ -110,10 +110,11 @@ static void print_report(const char *path, const weld_export_options *o, const w
                after->value, before->decimals, before->value);
     }
     if (r->comparison.images) {
+        printf("%s", !onnx ? "" : weld_model_is_merged(m) ? "the network " : "merging ");
         cli_print_comparison(&r->comparison);
     }
     if (onnx) {
-        printf("an ONNX file is not read again: compare its %ss with those of weld run\n",
+        printf("the ONNX file itself was not run: compare its %ss with those of weld run\n",
                o->features ? "map" : weld_model_task(m)->output_word);
     }
 }
@@ -191,7 +192,8 @@ weld_status cli_export(cli_call *call, weld_error *err) {
         {"raw", 0, CLI_FLAG, &a.raw, NULL, "ONNX of a detector: the maps of its head"},
         {"", 0, CLI_FILE_KEYS, &a.settings, NULL, NULL},
         {"strides", 0, CLI_TEXT, &a.strides, "N,N", "of features: these alone (all)"},
-        {"verify", 0, CLI_TEXT, &a.verify, "DIR", "compare on these images (else on noise)"},
+        {"verify", 0, CLI_TEXT, &a.verify, "DIR",
+         "compare on these images (else on noise); ONNX: before and after merging"},
         {"threads", 0, CLI_COUNT, &export.threads, "N", "threads (all)"},
         CLI_MODEL_OPTIONS(model),
         CLI_MODEL_PIXELS(model),

@@ -153,9 +153,12 @@ typedef struct weld_train_settings {
                        * those that the recipe says */
     weld_train_callbacks callbacks;
     const char *init_key; /* of init: which of the networks in it, as weld_import_options.key */
-    weld_group *group;    /* of processes that share the run out (weld/distributed.h), each of which
-                           * makes this call: NULL: one process */
-    void *reserved[2];    /* NULL */
+    /* NULL: one process. Else all ranks of the group make the same call and share the run out: the
+     * result is the same to the bit, and so are status and message. Rank 0's callbacks are called,
+     * of the others only `stop`, and any of them may ask for it. Recipe, init and out are read and
+     * written by rank 0 alone, data by all, at the same paths. Threads are those of each rank. */
+    weld_group *group;
+    void *reserved[2]; /* NULL */
 } weld_train_settings;
 
 typedef struct weld_train_result {

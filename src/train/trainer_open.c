@@ -357,10 +357,12 @@ static weld_status follow(weld_trainer *t, const weld_train_settings *settings, 
 static weld_status open(weld_trainer *t, const weld_train_settings *settings, open_as as,
                         weld_error *err) {
     const bool leads = weld_group_rank(settings->group) == 0;
+    const bool is_first = weld_group_index_here(settings->group) == 0; /* it writes indices */
     t->data.settings = settings;
     WELD_TRY(weld_ranks_settle(t, leads ? decide(t, settings, as, err) : WELD_OK, err));
     WELD_TRY(weld_start_tell_recipe(t, err));
-    WELD_TRY(weld_ranks_settle(t, leads ? WELD_OK : follow(t, settings, err), err));
+    WELD_TRY(weld_ranks_settle(t, is_first && !leads ? follow(t, settings, err) : WELD_OK, err));
+    WELD_TRY(weld_ranks_settle(t, is_first ? WELD_OK : follow(t, settings, err), err));
     WELD_TRY(weld_start_compare_data(t, err));
     WELD_TRY(weld_start_send_weights(t, err));
     WELD_TRY(weld_ranks_settle(t, open_runs(t, err), err));

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "models/models.h"
+#include "recipe/other_names.h"
 #include "tasks/task.h"
 
 #define BRACKETS_MAX 100
@@ -77,6 +78,10 @@ static weld_status fail_unknown_section(scan *s, const yaml_node_t *node, const 
                              name, s->keys->at[i].section);
         }
     }
+    const char *known = weld_recipe_key_of_other_name(s->keys, name);
+    if (known) {
+        return scan_fail(s, node, "%s: unknown section: did you mean %s?", name, known);
+    }
     return scan_fail(s, node,
                      "%.80s: unknown section: there are model, data, augment, loss, "
                      "optimizer, schedule and train",
@@ -130,6 +135,10 @@ static weld_status fail_unknown_key(scan *s, const yaml_node_t *node, const char
     const weld_task *other = other_task_of(s, section, name);
     if (other) {
         return fail_other_task(s, node, section, name, other);
+    }
+    const char *known = weld_recipe_key_of_other_name(s->keys, name);
+    if (known) {
+        return scan_fail(s, node, "%s.%s: unknown key: did you mean %s?", section, name, known);
     }
     for (size_t i = 0; i < s->keys->count; i++) {
         const weld_recipe_key *key = &s->keys->at[i];

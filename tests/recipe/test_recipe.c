@@ -98,6 +98,34 @@ START_TEST(values_of_all_types_are_read) {
 }
 END_TEST
 
+START_TEST(keys_are_known_by_what_other_programs_call_them) {
+    static const char *const cases[][2] = {
+        {"data.imgsz", "data.input_size"},        {"train.imgsz", "data.input_size"},
+        {"train.batch", "train.batch_size"},      {"optimizer.lr0", "optimizer.lr"},
+        {"schedule.lrf", "schedule.min_lr"},      {"augment.fliplr", "augment.hflip"},
+        {"augment.flipud", "augment.vflip"},      {"augment.hsv_h", "augment.hsv"},
+        {"data.single_cls", "data.single_class"}, {"loss.cls", "loss.class"},
+        {"train.amp", "train.precision"},         {"loss.nbs", "loss.scale"},
+        {"model.depth_multiple", "model.depth"},  {"augment.reprob", "augment.random_erasing"}};
+    char text[200], words[200];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *dot = strchr(cases[i][0], '.');
+        snprintf(text, sizeof text, "model: {name: yolo11n}\n%.*s: {%s: 1}\n",
+                 (int)(dot - cases[i][0]), cases[i][0], dot + 1);
+        if (strncmp(cases[i][0], "model", 5) == 0) {
+            snprintf(text, sizeof text, "model:\n  {name: yolo11n, %s: 1}\n", dot + 1);
+        }
+        snprintf(words, sizeof words, "r.yaml:2: %s: unknown key: did you mean %s?", cases[i][0],
+                 cases[i][1]);
+        refuse(text, words);
+    }
+    refuse(BASE "imgsz: 640\n", "r.yaml:3: imgsz: unknown section: did you mean data.input_size?");
+    /* Of another task's keys nothing is said. */
+    refuse(BASE "train: {cls: 1}\n",
+           "r.yaml:3: train.cls: unknown key: recipes/README.md lists them all");
+}
+END_TEST
+
 START_TEST(unknown_keys_are_named_with_their_line_and_what_was_meant) {
     refuse(BASE "train:\n  epoch: 3\n", "r.yaml:4: train.epoch: unknown key: did you mean epochs?");
     refuse(BASE "train:\n  batch_size: 3\n  mixup: 0.8\n",
@@ -675,7 +703,8 @@ START_TEST(running_out_of_memory_is_an_error_like_any_other) {
 END_TEST
 
 RUN_SUITE("recipe/recipe", a_recipe_with_the_least_has_the_published_defaults,
-          values_of_all_types_are_read, unknown_keys_are_named_with_their_line_and_what_was_meant,
+          values_of_all_types_are_read, keys_are_known_by_what_other_programs_call_them,
+          unknown_keys_are_named_with_their_line_and_what_was_meant,
           wrong_types_are_named_with_their_line, values_out_of_range_are_named_with_their_line,
           sizes_are_a_list_that_rises_or_none, broken_yaml_is_named_with_its_line,
           a_recipe_of_brackets_is_refused_at_once,

@@ -211,7 +211,8 @@ weld_status cli_compare(cli_call *call, weld_error *err) {
     const cli_option options[] = {
         CLI_DATA_OPTION(r.data),
         CLI_DATA_SPLIT(r.split),
-        {"list", 0, CLI_FLAG, &r.list, NULL, "name the images on which they differ"},
+        {"list", 0, CLI_FLAG, &r.list, NULL,
+         "of classifiers: name the images on which they differ"},
         {"per-class", 0, CLI_FLAG, &p.of.per_class, NULL, "of detectors: print each class"},
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
         {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},

@@ -138,10 +138,13 @@ static const char *keys_of(const weld_pickle *p, weld_pickle_ref dict, char text
 /* An instance of some class is where a dict should be; `place` is what it is called. */
 static weld_status fail_object(const opening *o, weld_pickle_ref v, const char *place) {
     char class[TEXT];
-    return weld_fail(o->err, WELD_ERROR_FORMAT,
-                     "%s: %s is a whole object of class %s, which cannot be read without its "
-                     "Python code: save model.state_dict() instead",
-                     o->path, place, weld_pth_text(o->p, weld_pickle_class(o->p, v), class, TEXT));
+    weld_pth_text(o->p, weld_pickle_class(o->p, v), class, TEXT);
+    return weld_fail(
+        o->err, WELD_ERROR_FORMAT,
+        "%s: %s is a whole object of class %s, which cannot be read without its "
+        "Python code: save model.state_dict() instead%s",
+        o->path, place, class,
+        strncmp(class, "ultralytics.", 12) == 0 ? ", as scripts/export_ultralytics does" : "");
 }
 
 static bool is_unknown_object(const weld_pickle *p, weld_pickle_ref v) {

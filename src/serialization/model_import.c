@@ -1,6 +1,7 @@
 /* Model files of any kind, and weights that other programs trained; see model_file.h. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/locale.h"
@@ -410,6 +411,21 @@ static weld_status import_state_dict(const char *path, const weld_import_options
     return status;
 }
 
+/* A run's folder, as a rule: the file that is meant is in it. */
+static weld_status fail_folder(const char *path, weld_error *err) {
+    static const char *const names[] = {"best.h5", "last.h5"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char file[4200];
+        snprintf(file, sizeof file, "%.4096s/%s", path, names[i]);
+        if (access(file, F_OK) == 0) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s: is the folder of a training run: name a file in it: %s", path,
+                             file);
+        }
+    }
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: this is a folder: name a file", path);
+}
+
 static weld_status import(const char *path, const weld_import_options *options, bool backbone,
                           weld_model_file *out, weld_error *err) {
     static const weld_import_options none;
@@ -417,6 +433,9 @@ static weld_status import(const char *path, const weld_import_options *options, 
     weld_file_kind kind = weld_file_kind_of(path);
     weld_model_file mf = {0};
     weld_status status;
+    if (kind == WELD_FILE_FOLDER) {
+        return fail_folder(path, err);
+    }
     if (kind == WELD_FILE_PTH || kind == WELD_FILE_PICKLE || kind == WELD_FILE_SAFETENSORS ||
         kind == WELD_FILE_SHARDS) {
         status = import_state_dict(path, o, backbone, &mf, err);

@@ -131,6 +131,8 @@ works "training on one class of all" "$WELD" train small.yaml --out single --set
 works "which is judged so" "$WELD" eval single/last.h5 --data scenes/data.yaml --per-class
 prints "by boxes of all classes" "^ +$(cat scenes/labels/val/*.txt | wc -l) .* object$"
 
+refuses "a run's folder in the place of its file" "^weld: run: is the folder of a training run: .*: run/best.h5$" \
+    "$WELD" predict run scenes/images/val
 works "predicting" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --max-det 3 --json
 prints "gives boxes" '"width":'
 works "and files" "$WELD" predict run/best.h5 scenes/images/val --conf 0.0001 --draw drawn --txt labels

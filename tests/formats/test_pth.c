@@ -177,6 +177,10 @@ START_TEST(files_of_other_kinds_are_refused_by_what_they_are) {
         {"whole_module", "object of class torch.nn.modules.container.Sequential"},
         {"whole_module", "save model.state_dict()"},
         {"whole_module_nested", "model is a whole object of class torch.nn"},
+        {"ultralytics",
+         "model is a whole object of class ultralytics.nn.tasks.DetectionModel, which "
+         "cannot be read without its Python code: save model.state_dict() instead, "
+         "as scripts/export_ultralytics does"},
         {"no_tensors", "its keys are: epoch, config, metrics"},
         {"elsewhere", "under \"network\": give that key"},
         {"list", "no dictionary of tensors"},

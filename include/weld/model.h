@@ -299,7 +299,8 @@ typedef struct weld_export_report {
     int64_t bytes;              /* of the file */
     weld_comparison comparison; /* of no images where there was nothing to compare */
     int opset, ir_version;      /* of an ONNX file, and the names of its outputs: "logits" or */
-    char outputs[128];          /* "stride4, stride8" */
+    char outputs[128];          /* "stride4, stride8"; and with their shapes: */
+    char output_shapes[320];    /* "stride4 [batch, 48, 56, 56], stride8 [batch, ...]" */
 } weld_export_report;
 
 /* Write m for other programs, atomically; the ending of `path` tells the format.

@@ -86,7 +86,7 @@ static void print_onnx(const weld_export_options *o, const weld_model *m,
         printf(", multiples of %d", step);
     }
     putchar('\n');
-    printf("%-24s %14s\n", "outputs", r->outputs);
+    printf("%-24s %14s\n", "outputs", r->output_shapes);
 }
 
 static void print_report(const char *path, const weld_export_options *o, const weld_naming *names,

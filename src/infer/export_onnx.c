@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "infer/compare.h"
 #include "infer/export.h"
 #include "infer/model.h"
@@ -168,16 +169,39 @@ static weld_status verify_merged(weld_verification *v, const weld_model *m, bool
     return weld_comparison_check(&v->found, "merging", err);
 }
 
-static void report_graph(const weld_graph *g, const form *f, weld_export_report *report) {
+/* "NAME [batch, 84, 8400]", as the file has it: channels first. other: the shape for images of
+ * another size, where any will do; else NULL. */
+static void report_output(const char *name, const weld_shape *shape, const weld_shape *other,
+                          int64_t batch, weld_export_report *report) {
+    static const int channels_first[] = {0, 3, 1, 2};
+    char *text = report->output_shapes;
+    const size_t size = sizeof report->output_shapes;
+    weld_append(report->outputs, sizeof report->outputs, "%s%s", *text ? ", " : "", name);
+    weld_append(text, size, "%s%s [", *text ? ", " : "", name);
+    for (int i = 0; i < shape->rank; i++) {
+        const int d = shape->rank == 4 ? channels_first[i] : i;
+        const int64_t length = i == 0 ? batch : shape->dim[d];
+        const bool open = i == 0 ? batch == 0 : other && other->dim[d] != length;
+        weld_append(text, size, i ? ", " : "");
+        if (open) {
+            weld_append(text, size, i == 0 ? "batch" : "any");
+        } else {
+            weld_append(text, size, "%lld", (long long)length);
+        }
+    }
+    weld_append(text, size, "]");
+}
+
+static void report_graph(const weld_graph *g, weld_graph *const others[OTHERS],
+                         const weld_export_options *o, const form *f, weld_export_report *report) {
     report->counts = weld_graph_counts(g);
     if (f->ending.name) {
-        snprintf(report->outputs, sizeof report->outputs, "%s", f->ending.name);
+        report_output(f->ending.name, &f->ending.shape, NULL, o->batch, report);
         return;
     }
     for (size_t i = 0; i < g->output_count; i++) {
-        const size_t used = strlen(report->outputs);
-        snprintf(report->outputs + used, sizeof report->outputs - used, "%s%s", i ? ", " : "",
-                 g->outputs[i].name);
+        report_output(g->outputs[i].name, &g->outputs[i].value->shape,
+                      others[0] ? &others[0]->outputs[i].value->shape : NULL, o->batch, report);
     }
 }
 
@@ -204,7 +228,7 @@ static weld_status write_graphs(const weld_model *m, const char *path, const wel
     if (!status) {
         report->opset = versions.opset;
         report->ir_version = versions.ir;
-        report_graph(g, f, report);
+        report_graph(g, others, o, f, report);
     }
     return status;
 }

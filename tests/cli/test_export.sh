@@ -66,17 +66,17 @@ prints "the operator set is told" "^opset +13$"
 prints "and the version of the format" "^IR version +7$"
 works "export as ONNX without one" "$WELD" export net.h5 -o net.onnx
 prints "it is the lowest that suffices" "^opset +9$"
-prints "the outputs are told" "^outputs +logits$"
+prints "the outputs are told" "^outputs +logits \[batch, [0-9]+\]$"
 works "export for any size" "$WELD" export net.h5 -o net.onnx --size dynamic
 prints "that is told" "^height and width +dynamic$"
 works "export for another size than the file's" "$WELD" export net.h5 -o net.onnx --size 48x32 --batch 1
 prints "that is told too" "^height and width +48 x 32$"
 works "export the maps" "$WELD" export net.h5 -o maps.onnx --features
-prints "they are named by stride" "^outputs +stride[0-9]+, stride[0-9]+"
+prints "they are named by stride" "^outputs +stride[0-9]+ \[batch, [0-9]+, [0-9]+, [0-9]+\], stride[0-9]+ "
 prints "maps are compared" "^merging verified on .* of largest element of a map [0-9.e+-]+$"
-stride=$(sed -nE 's/^outputs +stride([0-9]+),.*/\1/p' stdout)
+stride=$(sed -nE 's/^outputs +stride([0-9]+) .*/\1/p' stdout)
 works "export one of them" "$WELD" export deploy.h5 -o maps.onnx --features --strides "$stride"
-prints "it is told" "^outputs +stride$stride$"
+prints "it is told" "^outputs +stride$stride \[batch, [0-9]+, [0-9]+, [0-9]+\]$"
 
 # What has no meaning.
 refuses "an operator set that is too old" "bad.onnx: opset 8 is not known: files can be of 9 to " "$WELD" export net.h5 -o bad.onnx --opset 8

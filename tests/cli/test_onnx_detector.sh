@@ -30,13 +30,14 @@ says "with their names" "^Y_64x96.scores.npy written: \[2, 126, 80\]"
 
 works "export" "$WELD" export yolo11.h5 --size 64x96 --batch dynamic -o rows.onnx
 prints "whose batch is open, of one size, is said to mislead" "^batch +dynamic .programs may take height"
-prints "has one output" "^outputs +output0$"
+prints "has one output" "^outputs +output0 \[batch, 84, 126\]$"
 prints "of the operator set of its enlarging" "^opset +11$"
 checks "the checker accepts it" rows.onnx
 finds "rows are boxes and scores" rows rows.onnx 64x96
 works "the same again" "$WELD" export yolo11.h5 --size 64x96 --batch dynamic -o again.onnx
 same "is the same file" rows.onnx again.onnx
 works "for any size" "$WELD" export yolo11.h5 --size dynamic -o any.onnx
+prints "has an open number of anchors" "^outputs +output0 \[batch, 84, any\]$"
 finds "has the same rows" rows any.onnx 64x96
 works "where nothing is said" "$WELD" export yolo11.h5 --size 64x96 -o one.onnx
 prints "for one image, as the runtimes expect" "^batch +1$"
@@ -44,11 +45,12 @@ works "for two images" "$WELD" export yolo11.h5 --size 64x96 --batch 2 -o two.on
 finds "has them too" rows two.onnx 64x96
 
 works "the maps of the head" "$WELD" export yolo11.h5 --size 64x96 --raw --batch dynamic -o raw.onnx
-prints "are three" "^outputs +stride8, stride16, stride32$"
+prints "are three" "^outputs +stride8 \[batch, 144, 8, 12\], stride16 \[batch, 144, 4, 6\], stride32 \[batch, 144, 2, 3\]$"
 checks "the checker accepts them" raw.onnx
 finds "they come to the same boxes and scores" raw raw.onnx 64x96
 
 works "suppression" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0.6 --iou 0.2 --batch dynamic -o nms.onnx
+prints "is told with its shape" "^outputs +output0 \[batch, 300, 6\]$"
 checks "the checker accepts it" nms.onnx open
 finds "boxes are those that are to be kept, then zeros" nms nms.onnx 64x96 0.6 0.2 300
 works "of all that there is" "$WELD" export yolo11.h5 --size 64x96 --nms --conf 0 --iou 0.6 --batch dynamic -o all.onnx

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "images/encode_png.h"
 #include "train/trainer_open.h"
 #include "train/update.h"
 
@@ -168,6 +169,39 @@ START_TEST(data_are_found_on_every_host_and_must_be_the_same) {
     expect(2, r, WELD_ERROR_ARGUMENT, "but others by name, class or box");
     ck_assert_int_eq(unlink(in_base("elsewhere/val.h5")), 0);
     expect(2, r, WELD_ERROR_NOT_FOUND, "./val.h5");
+    ck_assert_ptr_eq(strstr(words, "rank 1 ("), words);
+    ck_assert_int_ne(access(in_base("a"), F_OK), 0);
+    tear_down_hosts();
+}
+END_TEST
+
+/* Two classes of twelve images, of one shade each. */
+static void put_photos(const char *folder, int shade) {
+    weld_image image = {0};
+    char path[64];
+    ck_assert_int_eq(weld_image_resize_buffer(&image, SIDE, SIDE, NULL), WELD_OK);
+    for (int i = 0; i < 24; i++) {
+        weld_bytes png = {0};
+        memset(image.pixels, shade + i, (size_t)SIDE * SIDE * 3);
+        ck_assert_int_eq(weld_encode_png(&image, &png, NULL), WELD_OK);
+        snprintf(path, sizeof path, "%s/%c/%02d.png", folder, 'a' + i % 2, i);
+        test_put_file(&tiny_folder, path, "");
+        test_write_file(in_base(path), png.data, png.size);
+        weld_bytes_free(&png);
+    }
+    weld_image_free(&image);
+}
+
+START_TEST(files_of_the_same_names_with_other_pixels_are_found_before_the_first_update) {
+    const other_run r = {
+        .o = {.out = "a", .recipe = "all.yaml", .set = {"data.train=./photos", "data.val=null"}},
+        .other = 1,
+        .before = go_elsewhere};
+    set_up_hosts();
+    put_photos("photos", 80);
+    put_photos("elsewhere/photos", 81);
+    expect(2, r, WELD_ERROR_ARGUMENT,
+           ": makes other pixels of the first batch than rank 0: its files have other contents");
     ck_assert_ptr_eq(strstr(words, "rank 1 ("), words);
     ck_assert_int_ne(access(in_base("a"), F_OK), 0);
     tear_down_hosts();
@@ -340,6 +374,7 @@ END_TEST
 RUN_SUITE("train/rank_errors", more_ranks_than_batches_are_refused_with_what_to_do,
           shares_that_are_not_even_are_told, what_rank_0_cannot_begin_nobody_begins,
           data_are_found_on_every_host_and_must_be_the_same,
+          files_of_the_same_names_with_other_pixels_are_found_before_the_first_update,
           cpus_that_compute_other_bits_are_told_apart,
           too_many_bad_images_end_a_run_as_they_end_that_of_one_process,
           a_loss_that_is_not_finite_on_two_ranks_is_told_as_one_process_tells_it,

@@ -178,6 +178,7 @@ static weld_status compare_hashes(const weld_trainer *t, const weld_gathered *al
                                   weld_error *err) {
     static const size_t order[] = {OF_PIXELS,     OF_INPUTS,  OF_INPUTS + 1, OF_INPUTS + 2,
                                    OF_INPUTS + 3, OF_TEACHER, OF_LOSS};
+    _Static_assert(sizeof order / sizeof *order == OF_GRADIENTS, "all of them have a place");
     char where[WHERE_SIZE];
     for (int rank = 1; rank < all->count; rank++) {
         const uint64_t *first = all->data[0], *its = all->data[rank];

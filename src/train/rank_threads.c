@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,15 +20,21 @@ enum { STEP_THREADS = 16 };
 typedef struct place {
     cpu_set_t cpus;
     int asked, quota, omp; /* 0: not said */
-    int online;            /* cpus of its host */
+    int launcher;          /* cpus of its host that mpirun may use; 0: another started it */
 } place;
+
+/* What a rank would have without being bound: mpirun may have been given a part of the host. */
+static int launcher_cpus(void) {
+    cpu_set_t cpus;
+    return getenv("OMPI_COMM_WORLD_SIZE") && sched_getaffinity(getppid(), sizeof cpus, &cpus) == 0
+               ? CPU_COUNT(&cpus)
+               : 0;
+}
 
 static place find_place(int asked) {
     const weld_thread_limits limits = weld_threads_limits();
-    place p = {.asked = asked,
-               .quota = limits.cgroup,
-               .omp = limits.omp,
-               .online = (int)sysconf(_SC_NPROCESSORS_ONLN)};
+    place p = {
+        .asked = asked, .quota = limits.cgroup, .omp = limits.omp, .launcher = launcher_cpus()};
     if (sched_getaffinity(0, sizeof p.cpus, &p.cpus) != 0) {
         CPU_ZERO(&p.cpus);
     }
@@ -66,10 +73,10 @@ static int ranks_on_host_of(const weld_group *g, int rank) {
 
 static void advise(const weld_group *g, const place *places, weld_rank_threads *all) {
     const int here = ranks_on_host_of(g, 0), cpus = CPU_COUNT(&places[0].cpus);
-    if (cpus > 0 && cpus < places[0].online / here) {
+    if (cpus > 0 && cpus < places[0].launcher / here) {
         weld_append(all->advice, sizeof all->advice,
                     "each rank may use %d of %d cpus: mpirun bound it: add --bind-to none\n", cpus,
-                    places[0].online);
+                    places[0].launcher);
     }
     if (all->most > STEP_THREADS) {
         int parts = 2;

@@ -93,11 +93,13 @@ START_TEST(files_have_what_runtimes_read) {
     ck_assert_str_eq(text_of(file, "batch"), "1");
     ck_assert_str_eq(text_of(file, "imgsz"), "[64, 64]");
     ck_assert_str_eq(text_of(file, "names"), "{0: 'it\\'s', 1: 'a\\\\b\\x0a', 2: '\"?\"'}");
+    ck_assert_ptr_nonnull(strstr(text_of(file, "args"), "'dynamic': False,"));
     text_of(file, "weld.config");
     weld_onnx__model_proto__free_unpacked(file, NULL);
     file = exported(m, &folder, &any);
     check_dims(file->graph->input[0], "images", "batch,3,height,width");
     check_dims(file->graph->output[0], "output0", "batch,7,output0_2");
+    ck_assert_ptr_nonnull(strstr(text_of(file, "args"), "'dynamic': True,"));
     weld_onnx__model_proto__free_unpacked(file, NULL);
     file = exported(m, &folder, &raw);
     ck_assert_uint_eq(file->graph->n_output, 3);
@@ -119,7 +121,7 @@ START_TEST(suppression_is_set_as_for_answers) {
     check_dims(file->graph->output[0], "output0", "batch,7,6");
     ck_assert_str_eq(text_of(file, "names"), "{0: 'class0', 1: 'class1', 2: 'class2'}");
     ck_assert_str_eq(text_of(file, "args"),
-                     "{'batch': 1, 'dynamic': True, 'half': False, 'nms': True, 'conf': 0.5, "
+                     "{'batch': 1, 'dynamic': False, 'half': False, 'nms': True, 'conf': 0.5, "
                      "'iou': 0.7, 'max_det': 7, 'agnostic_nms': False}");
     weld_onnx__model_proto__free_unpacked(file, NULL);
     weld_model_free(m);

@@ -34,7 +34,7 @@ def decode(distances, height, width, strides=(8, 16, 32)):
     share = distances.unflatten(2, (4, bins)).softmax(3)
     sides = (share * torch.arange(bins, dtype=share.dtype)).sum(3)
     cells = (centres / steps[:, None]).to(share.dtype)
-    return torch.cat([cells - sides[..., :2], cells + sides[..., 2:]], 2) * steps[:, None]
+    return torch.cat([cells - sides[..., :2], cells + sides[..., 2:]], 2) * steps[:, None].to(share.dtype)
 
 
 def ciou(p, t):

@@ -86,6 +86,23 @@ holds() {
     report $? "$name"
 }
 
+# need_mpi MODULE: the rest of the test is of ranks that mpirun starts, with this module of weld's; where
+# there is none ("") or mpirun cannot start any, it ends here.
+need_mpi() {
+    # Debian's Open MPI: root, two cores, containers.
+    export WELD_MPI="$1" OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
+    if [ -z "$1" ] || ! command -v mpirun > /dev/null; then
+        skip "ranks over MPI" "no MPI here: scripts/setup with MPI=1 installs it and builds the module"
+        finish
+    fi
+    run timeout 60 mpirun -n 2 true
+    if [ "$status" != 0 ]; then
+        skip "ranks over MPI" "mpirun cannot start two processes here: $(grep -m 1 '[a-z]' "$WORK/stderr")"
+        finish
+    fi
+}
+
 # untimed FILE: a metrics file without the keys that depend on the clock.
 untimed() {
     sed -E 's/"[^"]*second[^"]*": ?[^,}]*,? ?//g' "$1"

@@ -8,14 +8,8 @@ MODULE=$3
 . "$(dirname "$0")/tap.sh"
 cd "$WORK" || exit 1
 
-if [ -z "$MODULE" ] || ! command -v mpirun > /dev/null; then
-    skip "ranks over MPI" "no MPI here: scripts/setup with MPI=1 installs it and builds the module"
-    finish
-fi
-export WELD_MPI="$MODULE"
-# Debian's Open MPI: root, two cores, containers; what it leaves behind is to be seen.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
+need_mpi "$MODULE"
+# What Open MPI leaves behind is to be seen.
 mkdir left shared
 export TMPDIR="$WORK/left" OMPI_MCA_btl_vader_backing_directory="$WORK/shared"
 

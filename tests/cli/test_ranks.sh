@@ -43,14 +43,7 @@ unset OMPI_COMM_WORLD_SIZE
 misused "a time-out is a number" "^weld train: --rank-timeout wants seconds, not 'soon'" \
     "$WELD" train small.yaml --rank-timeout soon
 
-if [ -z "$MODULE" ] || ! command -v mpirun > /dev/null; then
-    skip "ranks over MPI" "no MPI here: scripts/setup with MPI=1 installs it and builds the module"
-    finish
-fi
-export WELD_MPI="$MODULE"
-# Debian's Open MPI: root, two cores, containers.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
+need_mpi "$MODULE"
 
 # over N OPTION...: the run on N ranks.
 over() {

@@ -41,17 +41,10 @@ echo "no library" > none.so
 started 2 talk
 fails "a file that is none is named" "^error: cannot load the MPI module: .*/none.so"
 
-if [ -z "$MODULE" ] || ! command -v mpirun > /dev/null; then
-    skip "ranks over MPI" "no MPI here: scripts/setup with MPI=1 installs it and builds the module"
-    finish
-fi
-export WELD_MPI="$MODULE"
+need_mpi "$MODULE"
 started 4 talk
 fails "ranks that MPI does not know of are no runs of one" "^error: started as one of 4 ranks, but MPI knows of one: the launcher is of another MPI than .*weld_mpi.so \(.+\); under srun add --mpi=pmix"
 
-# Debian's Open MPI: root, two cores, containers.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_rmaps_base_oversubscribe=1
 for n in 2 4; do
     works "$n ranks say and hear, and exchange gradients" timeout 120 mpirun -n $n "$RANKS" talk
     prints "they know how many they are" "^$n ranks, $n on this host of 1, .*: all is right$"

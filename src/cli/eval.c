@@ -129,7 +129,7 @@ static bool is_of_results(const cli_call *call) {
 static void refuse_of_models(const cli_call *call, const cli_option *options, size_t count) {
     static const char *const both[] = {"results",   "data",      "json",
                                        "per-class", "confusion", "details"};
-    for (int i = 1; i < call->count; i++) {
+    for (int i = 1; i < call->count && strcmp(call->arguments[i], "--") != 0; i++) {
         const char *word = call->arguments[i];
         const size_t length = strcspn(word, "=");
         for (size_t k = 0; k < count && strncmp(word, "--", 2) == 0; k++) {

@@ -1,4 +1,5 @@
 /* Options in GNU style, with the help made from the same table; see cli.h. */
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -403,6 +404,7 @@ static void check_outputs(cli_call *call, const expanded *e) {
     for (size_t i = 0; i < e->count; i++) {
         if (is_output(&e->options[i]) && text_of(&e->options[i])) {
             check_output(call, e, i);
+            assert(call->output_count < CLI_OUTPUTS);
             call->outputs[call->output_count++] = text_of(&e->options[i]);
         }
     }

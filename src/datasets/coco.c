@@ -299,6 +299,14 @@ static weld_status suspect(weld_coco_lists *r) {
     return WELD_OK;
 }
 
+/* Where nobody reads images they need not be there; those that are must not be written over. */
+static weld_status find_images(weld_coco_lists *r) {
+    weld_status status = weld_find_image_folder(r->path, NULL, r->listing, &r->store->root, r->err);
+    return status == WELD_ERROR_NOT_FOUND && r->options->no_images
+               ? weld_find_image_folder(r->path, ".", r->listing, &r->store->root, r->err)
+               : status;
+}
+
 static weld_status read_file(weld_coco_lists *r) {
     if (!weld_array_append_text(&r->store->files, r->path)) {
         return weld_fail_memory(r->err, r->path);
@@ -306,8 +314,7 @@ static weld_status read_file(weld_coco_lists *r) {
     WELD_TRY(weld_coco_lists_read(r));
     WELD_TRY(take_categories(r));
     WELD_TRY(take_images(r));
-    const char *images = r->options->no_images ? "." : NULL; /* NULL: looked for */
-    WELD_TRY(weld_find_image_folder(r->path, images, r->listing, &r->store->root, r->err));
+    WELD_TRY(find_images(r));
     WELD_TRY(resolve(r));
     WELD_TRY(group(r));
     WELD_TRY(tell_ids(r));

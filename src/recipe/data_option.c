@@ -247,7 +247,7 @@ weld_status weld_recipe_open(const weld_recipe_source *from, weld_recipe *out, w
     if (!status && from->data && notes) {
         tell(from->data, &train, &val, out, notes);
     }
-    if (!status && notes) {
+    if (!status && from->trains && notes) {
         tell_left_out(out, notes);
         weld_recipe_tell_augment(out, notes);
     }

@@ -13,6 +13,7 @@ typedef struct weld_recipe_source {
     size_t set_count;
     const char *data;               /* the folder; NULL: none. What set says wins */
     const weld_recipe_start *start; /* as of weld_recipe_read */
+    bool trains; /* notes say so where nothing is evaluated though there are images to */
 } weld_recipe_source;
 
 /* The folder holds either train and val, as folders or packed (.h5, .tar), or classes alone: then

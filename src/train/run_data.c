@@ -65,7 +65,8 @@ static weld_status read_recipe(weld_run_data *d, weld_error *err) {
                                .set = s->set,
                                .set_count = s->set_count,
                                .data = s->data,
-                               .start = file->weights ? &start : NULL};
+                               .start = file->weights ? &start : NULL,
+                               .trains = true};
     weld_text notes = WELD_TEXT;
     weld_status status = weld_recipe_open(&from, &d->recipe, &notes, err);
     weld_train_say_lines(s, weld_text_get(&notes));

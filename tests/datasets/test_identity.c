@@ -70,5 +70,29 @@ START_TEST(labels_names_and_the_part_that_is_seen_count) {
 }
 END_TEST
 
+START_TEST(a_list_of_absolute_names_may_move_with_its_images) {
+    static const char *const images[][2] = {
+        {"one/cat/1.jpg", "one/dog/2.jpg"},
+        {"an/other/cat/1.jpg", "an/other/dog/2.jpg"},
+        {"one/cow/1.jpg", "one/dog/2.jpg"},
+    };
+    test_folder f = test_folder_create();
+    char text[2000];
+    uint64_t seen[3];
+    for (int i = 0; i < 3; i++) {
+        test_put_file(&f, images[i][0], "");
+        test_put_file(&f, images[i][1], "");
+        snprintf(text, sizeof text, "image,label\n%s/%s,cat\n%s/%s,dog\n", f.path, images[i][0],
+                 f.path, images[i][1]);
+        test_put_file(&f, "list.csv", text);
+        seen[i] = identity_of(test_path(&f, "list.csv"));
+    }
+    ck_assert(seen[0] == seen[1]);
+    ck_assert(seen[0] != seen[2]);
+    test_folder_remove(f);
+}
+END_TEST
+
 RUN_SUITE("data/identity", any_change_of_a_box_or_a_class_makes_it_another_data_set,
-          labels_names_and_the_part_that_is_seen_count)
+          labels_names_and_the_part_that_is_seen_count,
+          a_list_of_absolute_names_may_move_with_its_images)

@@ -147,17 +147,23 @@ static weld_status refuse_name(const reading *r, const char *key, const image_na
                      r->path, (unsigned long long)place, key, name->text);
 }
 
-/* By its file_name where that tells one, else by its image_id; -1: by a number that is yet to be
- * explained. */
+/* By its file_name; where several are called so, by which of these its image_id is; without a
+ * file_name by the image_id. -1: by a number that is yet to be explained. */
 static weld_status find_image(reading *r, const detection *d, uint64_t place, int64_t *sample) {
     const bool is_id = weld_results_names_have_images(r->names) && !d->text.is_there;
-    const int64_t by_id = is_id ? weld_results_names_image(r->names, d->image) : WELD_NAMES_NONE;
-    *sample = d->file.is_there ? d->file.found.sample : WELD_NAMES_NONE;
-    if (*sample >= 0) {
-        r->renamed += by_id >= 0 && by_id != *sample;
+    const weld_named_sample *file = &d->file.found;
+    const int64_t by_id = d->text.is_there ? d->text.found.sample
+                          : is_id          ? weld_results_names_image(r->names, d->image)
+                                           : WELD_NAMES_NONE;
+    *sample = d->file.is_there && file->sample >= 0 ? file->sample : by_id;
+    if (d->file.is_there && file->sample >= 0) {
+        r->renamed += is_id && by_id >= 0 && by_id != *sample;
         return WELD_OK;
     }
-    *sample = d->text.is_there ? d->text.found.sample : by_id;
+    if (d->file.is_there && (file->sample == WELD_NAMES_NONE || by_id < 0 ||
+                             !weld_results_names_is_alike(r->names, by_id, file->several[0]))) {
+        return refuse_name(r, "file_name", &d->file, place);
+    }
     if (*sample >= 0) {
         return WELD_OK;
     }
@@ -167,9 +173,7 @@ static weld_status find_image(reading *r, const detection *d, uint64_t place, in
                          "images are expected",
                          r->path, (unsigned long long)place, (long long)d->image);
     }
-    return d->file.is_there   ? refuse_name(r, "file_name", &d->file, place)
-           : d->text.is_there ? refuse_name(r, "image_id", &d->text, place)
-                              : WELD_OK;
+    return d->text.is_there ? refuse_name(r, "image_id", &d->text, place) : WELD_OK;
 }
 
 static weld_status add(reading *r, const detection *d, uint64_t place) {

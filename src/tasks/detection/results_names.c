@@ -203,6 +203,14 @@ weld_named_sample weld_results_names_find_number(const weld_results_names *n, in
     return out;
 }
 
+bool weld_results_names_is_alike(const weld_results_names *n, int64_t a, int64_t b) {
+    const char *x = without_folders(weld_dataset_name(n->ds, a));
+    const char *y = without_folders(weld_dataset_name(n->ds, b));
+    const char *x_end = strrchr(x, '.'), *y_end = strrchr(y, '.');
+    const size_t length = x_end ? (size_t)(x_end - x) : strlen(x);
+    return length == (y_end ? (size_t)(y_end - y) : strlen(y)) && strncmp(x, y, length) == 0;
+}
+
 /* --- By names --- */
 
 /* Does it begin with so many bytes of text, and go on with `next`? */
@@ -233,35 +241,49 @@ int64_t weld_results_names_find_class(const weld_results_names *n, const char *n
                : WELD_NAMES_NONE;
 }
 
-/* Do the last folders of a file's path have these names? They end behind a slash. */
-static bool is_in(const char *path, const char *folders, size_t length) {
+/* Do the last folders of a file's path have the names of the other's? */
+static bool folders_end_with(const char *path, const char *other) {
     const size_t own = (size_t)(without_folders(path) - path);
-    const size_t at = own - length;
-    return length == 0 || (length <= own && memcmp(path + at, folders, length) == 0 &&
-                           (at == 0 || path[at - 1] == '/'));
+    const size_t length = (size_t)(without_folders(other) - other);
+    return length == 0 || (length <= own && memcmp(path + own - length, other, length) == 0 &&
+                           (length == own || path[own - length - 1] == '/'));
 }
 
-/* Files of these folders that are called so, with `next` behind it and no other '.'. */
-static weld_named_sample find(const weld_results_names *n, const char *name, char next) {
+/* Files that are called so, with `next` behind it and no other '.'. Their last folders are the
+ * name's; or, `within`, the name's last ones are theirs: it was written from further up. */
+static weld_named_sample find(const weld_results_names *n, const char *name, char next,
+                              bool within) {
     const char *file = without_folders(name);
     const size_t length = strlen(file);
+    size_t longest = 0;
     weld_named_sample out = {.sample = WELD_NAMES_NONE};
     for (size_t at = lower_text(n->files, n->file_count, file, next);
          at < n->file_count && compare(n->files[at].text, file, length, next) == 0; at++) {
         const word *w = &n->files[at];
-        if (!is_in(weld_dataset_name(n->ds, w->index), name, (size_t)(file - name)) ||
-            (next && strchr(w->text + length + 1, '.'))) {
+        const char *path = weld_dataset_name(n->ds, w->index);
+        const size_t folders = within ? (size_t)(w->text - path) : 0;
+        if (!(within ? folders_end_with(name, path) : folders_end_with(path, name)) ||
+            (next && strchr(w->text + length + 1, '.')) || folders < longest) {
             continue;
         }
-        if (out.sample != WELD_NAMES_NONE) {
-            return (weld_named_sample){WELD_NAMES_SEVERAL, {out.sample, w->index}};
+        if (out.sample != WELD_NAMES_NONE && folders == longest) {
+            out = (weld_named_sample){WELD_NAMES_SEVERAL, {out.several[0], w->index}};
+            if (!within) {
+                return out;
+            }
+            continue;
         }
-        out.sample = w->index;
+        longest = folders;
+        out = (weld_named_sample){w->index, {w->index, w->index}};
     }
     return out;
 }
 
 weld_named_sample weld_results_names_find_file(const weld_results_names *n, const char *name) {
-    const weld_named_sample whole = find(n, name, 0);
-    return whole.sample == WELD_NAMES_NONE ? find(n, name, '.') : whole;
+    static const char next[] = {0, '.'};
+    weld_named_sample out = {.sample = WELD_NAMES_NONE};
+    for (int i = 0; i < 4 && out.sample == WELD_NAMES_NONE; i++) {
+        out = find(n, name, next[i % 2], i > 1);
+    }
+    return out;
 }

@@ -34,8 +34,11 @@ int64_t weld_results_names_image(const weld_results_names *n, int64_t id);
 int64_t weld_results_names_class(const weld_results_names *n, int64_t id);
 /* By its name in the data set. -1: none. */
 int64_t weld_results_names_find_class(const weld_results_names *n, const char *name);
-/* By a file's name, as much of its folders as are given, with its ending or without. */
+/* By a file's name, with its ending or without: as much of its folders as are given, or with
+ * folders above them that the data set's own names lack. */
 weld_named_sample weld_results_names_find_file(const weld_results_names *n, const char *name);
+/* Are files of two samples called the same, but for their folders and endings? */
+bool weld_results_names_is_alike(const weld_results_names *n, int64_t a, int64_t b);
 /* By a file that is called as a number, "000042.jpg" for 42. */
 weld_named_sample weld_results_names_find_number(const weld_results_names *n, int64_t number);
 

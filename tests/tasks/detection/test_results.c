@@ -72,7 +72,7 @@ START_TEST(images_are_told_by_their_files_too) {
             "1], \"score\": 1},"
             "{\"image_id\": 4, \"file_name\": \"b.jpg\", \"category_id\": 2, \"bbox\": [0, 0, 1, "
             "1], \"score\": 1},"
-            "{\"image_id\": 4, \"file_name\": \"other\", \"category_id\": 2, \"bbox\": [0, 0, 1, "
+            "{\"image_id\": 4, \"file_name\": null, \"category_id\": 2, \"bbox\": [0, 0, 1, "
             "1], \"score\": 1}]",
             &r, NULL),
         WELD_OK);
@@ -86,6 +86,75 @@ START_TEST(images_are_told_by_their_files_too) {
     expect_refused(
         "[{\"image_id\": \"c\", \"category_id\": 7, \"bbox\": [0, 0, 1, 1], \"score\": 1}]",
         "image_id 'c' is no image of the data");
+}
+END_TEST
+
+START_TEST(a_file_name_counts_where_it_has_other_folders_or_is_refused) {
+    weld_results *r;
+    int64_t count;
+    weld_error err;
+    ck_assert_msg(!read_text("[{\"image_id\": 4, \"file_name\": \"images/val/b.jpg\", "
+                             "\"category_id\": 2, \"bbox\": [0, 0, 1, 1], \"score\": 1}]",
+                             &r, &err),
+                  "%s", err.message);
+    weld_results_of(r, 1, &count); /* image 30 */
+    ck_assert_int_eq(count, 1);
+    weld_results_free(r);
+    expect_refused(
+        "[{\"image_id\": 4, \"file_name\": \"val/ab.jpg\", \"category_id\": 2, \"bbox\": "
+        "[0, 0, 1, 1], \"score\": 1}]",
+        "offset 1: file_name 'val/ab.jpg' is no image of the data");
+    expect_refused("[{\"image_id\": \"a\", \"file_name\": \"c.jpg\", \"category_id\": 2, \"bbox\": "
+                   "[0, 0, 1, 1], \"score\": 1}]",
+                   "offset 1: file_name 'c.jpg' is no image of the data");
+}
+END_TEST
+
+/* Of images 1 to 4: x/1.jpg, y/1.jpg, 1.jpg, 2.jpg. */
+static weld_status read_alike(const char *id, const char *name, int64_t *sample, weld_error *err) {
+    const weld_dataset_options options = {.boxes.no_images = true};
+    char text[200];
+    weld_dataset *ds;
+    weld_results *r;
+    test_folder f = test_folder_create();
+    test_put_file(&f, "set.json",
+                  "{\"images\": [{\"id\": 1, \"file_name\": \"x/1.jpg\"}, {\"id\": 2, "
+                  "\"file_name\": \"y/1.jpg\"}, {\"id\": 3, \"file_name\": \"1.jpg\"}, {\"id\": 4, "
+                  "\"file_name\": \"2.jpg\"}], \"annotations\": [], \"categories\": [{\"id\": 2, "
+                  "\"name\": \"cat\"}]}");
+    snprintf(text, sizeof text,
+             "[{\"image_id\": %s, \"file_name\": \"%s\", \"category_id\": 2, \"bbox\": [0, 0, 1, "
+             "1], \"score\": 1}]",
+             id, name);
+    test_put_file(&f, "results.json", text);
+    ck_assert(!weld_dataset_open_with(test_path(&f, "set.json"), &options, &ds, NULL));
+    const weld_status status = weld_results_read(test_path(&f, "results.json"), ds, -1, &r, err);
+    for (int64_t i = 0, count = 0; i < 4 && !status; i++) {
+        weld_results_of(r, i, &count);
+        *sample = count ? i : *sample;
+    }
+    weld_results_free(r);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    return status;
+}
+
+START_TEST(of_files_that_are_called_alike_folders_tell_then_the_id) {
+    static const struct {
+        const char *id, *name;
+        int64_t sample;
+    } taken[] = {{"9", "x/1.jpg", 0}, {"9", "up/x/1.jpg", 0}, {"9", "z/1.jpg", 2},
+                 {"2", "1.jpg", 1},   {"2", "1", 1},          {"3", "1.jpg", 2},
+                 {"9", "up/2", 3},    {"\"y/1\"", "1.jpg", 1}};
+    int64_t sample = -1;
+    weld_error err;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        ck_assert_msg(!read_alike(taken[i].id, taken[i].name, &sample, &err), "%s", err.message);
+        ck_assert_msg(sample == taken[i].sample, "%s", taken[i].name);
+    }
+    ck_assert(read_alike("4", "1.jpg", &sample, &err));
+    ck_assert_msg(strstr(err.message, "file_name '1.jpg' may be") != NULL, "%s", err.message);
+    ck_assert(read_alike("9", "1.jpg", &sample, &err));
 }
 END_TEST
 
@@ -271,7 +340,10 @@ START_TEST(a_lack_of_memory_is_told_wherever_it_comes) {
 END_TEST
 
 RUN_SUITE("tasks/detection/results", detections_are_those_of_their_image_in_the_order_of_the_file,
-          images_are_told_by_their_files_too, what_ultralytics_writes_of_data_without_ids_is_taken,
+          images_are_told_by_their_files_too,
+          a_file_name_counts_where_it_has_other_folders_or_is_refused,
+          of_files_that_are_called_alike_folders_tell_then_the_id,
+          what_ultralytics_writes_of_data_without_ids_is_taken,
           what_weld_writes_of_data_without_ids_is_taken,
           numbers_that_may_be_one_or_the_other_are_refused, no_detections_are_results_too,
           categories_that_the_data_lacks_are_told, what_is_no_result_is_refused_with_its_place,

@@ -20,6 +20,8 @@ weld_status weld_start_send_weights(weld_trainer *t, weld_error *err);
 /* The optimizer's state. */
 weld_status weld_start_send_moments(weld_trainer *t, weld_error *err);
 
+/* start_call.c: recipe, data, folder and the other settings that rank 0 alone goes by. */
+weld_status weld_start_compare_call(weld_trainer *t, bool dry, weld_error *err);
 /* start_compare.c: programs, data sets and teachers... */
 weld_status weld_start_compare_data(weld_trainer *t, weld_error *err);
 /* ...and what the first batch of the next update comes to: its pixels, targets, loss and gradients.

@@ -16,8 +16,9 @@
 
 /* A run on ranks of which one is different: what `before` does in its process. */
 typedef struct other_run {
-    run_options o;
+    run_options o, its; /* its: the other's options, where `differs` */
     int other;
+    bool differs;
     void (*before)(void); /* NULL: nothing */
     bool stops;           /* it alone is asked to stop, at once */
 } other_run;
@@ -28,10 +29,10 @@ static char words[WELD_ERROR_MESSAGE_SIZE]; /* what rank 0 said */
 static void run_other(weld_group *group, void *context) {
     const other_run *r = context;
     char path[32], said[WELD_ERROR_MESSAGE_SIZE + 16];
-    run_options o = r->o;
+    const bool is_other = weld_group_rank(group) == r->other;
+    run_options o = r->differs && is_other ? r->its : r->o;
     o.group = group;
     o.threads = 1;
-    const bool is_other = weld_group_rank(group) == r->other;
     o.stop_at = r->stops && is_other ? -1 : o.stop_at;
     if (r->before && is_other) {
         r->before();
@@ -93,6 +94,39 @@ START_TEST(more_ranks_than_batches_are_refused_with_what_to_do) {
            ": start 2, or set train.batch_size 8 and train.accumulate 4 (batch norm then sees 8 "
            "images)");
     ck_assert_int_ne(access(in_base("a"), F_OK), 0);
+    tear_down();
+}
+END_TEST
+
+/* Rank 2 of three is started with `its`. */
+static void refuse_other_call(run_options its, const char *part) {
+    const run_options o = {.out = "a", .recipe = "all.yaml", .set = {"train.epochs=1"}};
+    expect(3, (other_run){.o = o, .its = its, .other = 2, .differs = true}, WELD_ERROR_ARGUMENT,
+           part);
+    ck_assert_ptr_eq(strstr(words, "rank 2 ("), words);
+    ck_assert_ptr_nonnull(strstr(words, ": give all ranks the same command; "));
+    ck_assert_int_ne(access(in_base("a"), F_OK), 0);
+    ck_assert_int_ne(access(in_base("b"), F_OK), 0);
+}
+
+START_TEST(ranks_that_were_started_to_do_something_else_are_refused) {
+    const run_options same = {.out = "a", .recipe = "all.yaml", .set = {"train.epochs=1"}};
+    run_options its = same;
+    set_up_everything();
+    its.out = "b";
+    refuse_other_call(its, "/b, rank 0 with --out ");
+    its = same;
+    its.recipe = "other.yaml"; /* it is not there: nobody looks */
+    refuse_other_call(its, "/other.yaml, rank 0 with recipe ");
+    its = same;
+    its.set[0] = "train.seed=2";
+    refuse_other_call(its, "with --set train.seed=2, rank 0 with --set train.epochs=1: ");
+    its = same;
+    its.set[1] = "train.seed=2";
+    refuse_other_call(its, "with --set train.seed=2, rank 0 with no other --set: ");
+    its = same;
+    its.resume = true;
+    refuse_other_call(its, "with --resume, rank 0 with no --resume: ");
     tear_down();
 }
 END_TEST
@@ -372,6 +406,7 @@ START_TEST(a_replica_that_has_become_another_is_found) {
 END_TEST
 
 RUN_SUITE("train/rank_errors", more_ranks_than_batches_are_refused_with_what_to_do,
+          ranks_that_were_started_to_do_something_else_are_refused,
           shares_that_are_not_even_are_told, what_rank_0_cannot_begin_nobody_begins,
           data_are_found_on_every_host_and_must_be_the_same,
           files_of_the_same_names_with_other_pixels_are_found_before_the_first_update,

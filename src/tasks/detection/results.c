@@ -176,6 +176,23 @@ static weld_status find_image(reading *r, const detection *d, uint64_t place, in
     return d->text.is_there ? refuse_name(r, "image_id", &d->text, place) : WELD_OK;
 }
 
+/* Where the data set has ids: the id and the name, where both say a class, must say the same one.
+ * Names of other programs' own say nothing. */
+static weld_status check_name(const reading *r, const detection *d, int64_t index, uint64_t place) {
+    if (!d->has_name || d->named_class < 0 || d->named_class == index) {
+        return WELD_OK;
+    }
+    const weld_dataset *ds = weld_results_names_dataset(r->names);
+    const char *by_name = weld_dataset_category_name(ds, (int)d->named_class);
+    const char *by_id = index >= 0 ? weld_dataset_category_name(ds, (int)index) : NULL;
+    return weld_fail(r->err, WELD_ERROR_FORMAT,
+                     "%s: offset %llu: category_id %lld is %s%s%s, but the category_name is '%s', "
+                     "whose id is %lld: give the ids of the data's categories, or no names",
+                     r->path, (unsigned long long)place, (long long)d->category,
+                     by_id ? "'" : "not in the data", by_id ? by_id : "", by_id ? "'" : "", by_name,
+                     (long long)weld_dataset_category_id(ds, (int)d->named_class));
+}
+
 static weld_status add(reading *r, const detection *d, uint64_t place) {
     const bool has_ids = weld_results_names_have_classes(r->names);
     const bool is_number = !has_ids && !d->has_name;
@@ -184,6 +201,9 @@ static weld_status add(reading *r, const detection *d, uint64_t place) {
                                     : d->named_class;
     int64_t sample;
     WELD_TRY(find_image(r, d, place, &sample));
+    if (has_ids) {
+        WELD_TRY(check_name(r, d, index, place));
+    }
     if (index < 0 && !is_number) {
         r->unknown_id = r->unknown ? r->unknown_id : d->category;
         r->unknown_place = r->unknown ? r->unknown_place : place;

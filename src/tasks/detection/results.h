@@ -3,8 +3,9 @@
  *     [{"image_id": 7, "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, ...]
  *
  * with the ids that a data set gives its images and classes (boxes.h). An image_id may be the name
- * of the image's file too, and "file_name" stand beside it; where the data set has no ids of its
- * own, "category_name" beside the category_id (results_names.h). Other members are passed over.
+ * of the image's file too, and "file_name" stand beside it; "category_name" beside the category_id
+ * says the class where the data set has no ids of its own, else it must not be another's
+ * (results_names.h). Other members are passed over.
  */
 #ifndef WELD_TASKS_DETECTION_RESULTS_H
 #define WELD_TASKS_DETECTION_RESULTS_H

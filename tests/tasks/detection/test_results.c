@@ -158,6 +158,29 @@ START_TEST(of_files_that_are_called_alike_folders_tell_then_the_id) {
 }
 END_TEST
 
+START_TEST(a_name_of_another_class_than_the_id_is_refused) {
+#define NAMED(id, name)                                                                            \
+    "[{\"image_id\": 4, \"category_id\": " id ", \"category_name\": " name                         \
+    ", \"bbox\": [0, 0, 1, 1], \"score\": 1}]"
+    static const char *const taken[] = {NAMED("7", "\"cup\""), NAMED("7", "\"mug\""),
+                                        NAMED("7", "5")};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        weld_results *r;
+        int64_t count;
+        ck_assert_int_eq(read_text(taken[i], &r, NULL), WELD_OK);
+        ck_assert_int_eq(weld_results_of(r, 0, &count)->class_index, 1);
+        ck_assert_int_eq(count, 1);
+        weld_results_free(r);
+    }
+    expect_refused(
+        NAMED("2", "\"cup\""),
+        "offset 1: category_id 2 is 'cat', but the category_name is 'cup', whose id is 7");
+    expect_refused(NAMED("3", "\"cup\""),
+                   "category_id 3 is not in the data, but the category_name is 'cup'");
+#undef NAMED
+}
+END_TEST
+
 /* --- Data without ids --- */
 
 /* Three classes, and images, which are 0042, bild.7, a/1, z/0, z/1 in order. */
@@ -343,6 +366,8 @@ RUN_SUITE("tasks/detection/results", detections_are_those_of_their_image_in_the_
           images_are_told_by_their_files_too,
           a_file_name_counts_where_it_has_other_folders_or_is_refused,
           of_files_that_are_called_alike_folders_tell_then_the_id,
+          a_name_of_another_class_than_the_id_is_refused,
+
           what_ultralytics_writes_of_data_without_ids_is_taken,
           what_weld_writes_of_data_without_ids_is_taken,
           numbers_that_may_be_one_or_the_other_are_refused, no_detections_are_results_too,

@@ -47,7 +47,8 @@ weld_status cli_eval_results(cli_call *call, weld_error *err) {
         {"results", 0, CLI_TEXT, &r.from.path, "R.json", cli_results_help(CLI_RESULTS_READ, kinds)},
         {"data", 0, CLI_NEEDED, &r.data, "GT.json", "annotations, or a folder that has them"},
         {"first-category", 0, CLI_CHOICE, &r.first_category, "0|1",
-         "category_id of the first class, where the data has no ids (as R.json tells)"},
+         "category_id of the first class, where the data has no ids or 0, 1, 2 ... (as R.json "
+         "tells)"},
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
         {"per-class", 0, CLI_FLAG, &r.details.per_class, NULL, "print figures of each class"},
         CLI_EVAL_CONFUSION(r.details),

@@ -112,7 +112,7 @@ typedef struct weld_file_request {
 typedef struct weld_results_source {
     const char *path;
     bool has_first_category; /* else the file must tell */
-    int first_category;      /* the number of the first class, where the data set has no ids */
+    int first_category;      /* the number of the first class, where the data set counts them too */
 } weld_results_source;
 
 /* Files of what networks say of the images of a data set, as programs of the field exchange them.

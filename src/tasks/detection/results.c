@@ -25,9 +25,11 @@ typedef struct reading {
     weld_results_names *names;
     weld_array rows;             /* weld_results_row */
     int64_t unknown, unknown_id; /* detections of no category, and the first of these */
+    int64_t unknown_ids[2];      /* the lowest and the highest of them */
     uint64_t unknown_place;
     int64_t renamed; /* of another image by their file_name than by their image_id */
     bool by_file;    /* an image_id was a text */
+    bool is_sure;    /* a category_name says of an id that it is the data's, or the caller does */
     weld_error *err;
 } reading;
 
@@ -193,6 +195,13 @@ static weld_status check_name(const reading *r, const detection *d, int64_t inde
                      (long long)weld_dataset_category_id(ds, (int)d->named_class));
 }
 
+static void note_unknown(reading *r, int64_t id) {
+    int64_t *ids = r->unknown_ids;
+    ids[0] = r->unknown && ids[0] < id ? ids[0] : id;
+    ids[1] = r->unknown && ids[1] > id ? ids[1] : id;
+    r->unknown++;
+}
+
 static weld_status add(reading *r, const detection *d, uint64_t place) {
     const bool has_ids = weld_results_names_have_classes(r->names);
     const bool is_number = !has_ids && !d->has_name;
@@ -203,11 +212,12 @@ static weld_status add(reading *r, const detection *d, uint64_t place) {
     WELD_TRY(find_image(r, d, place, &sample));
     if (has_ids) {
         WELD_TRY(check_name(r, d, index, place));
+        r->is_sure = r->is_sure || (d->has_name && d->named_class >= 0);
     }
     if (index < 0 && !is_number) {
         r->unknown_id = r->unknown ? r->unknown_id : d->category;
         r->unknown_place = r->unknown ? r->unknown_place : place;
-        r->unknown++;
+        note_unknown(r, d->category);
         return WELD_OK;
     }
     const weld_results_row one = {
@@ -255,6 +265,9 @@ static weld_status read_all(reading *r) {
         weld_scan_end(s);
     }
     WELD_TRY(weld_scan_status(s));
+    if (r->unknown && !r->is_sure) {
+        WELD_TRY(weld_results_check_classes(r->names, r->path, r->unknown_ids, &r->rows, r->err));
+    }
     if (r->unknown && r->rows.count == 0) {
         return weld_fail(r->err, WELD_ERROR_FORMAT,
                          "%s: offset %llu: category_id %lld is not in the data, nor is that of any "
@@ -322,10 +335,15 @@ static weld_status read_into(reading *r, const weld_dataset *ds, int first_categ
     WELD_TRY(weld_scan_open(r->path, &r->scan, r->err));
     WELD_TRY(weld_results_names_create(ds, &r->names, r->err));
     if (first_category >= 0 && weld_results_names_have_classes(r->names)) {
-        return weld_fail(r->err, WELD_ERROR_ARGUMENT,
-                         "%s: categories of the data have ids, which count from nothing: leave the "
-                         "first category out",
-                         weld_dataset_path(ds));
+        int64_t range[2];
+        if (!weld_results_names_range(r->names, range)) {
+            return weld_fail(r->err, WELD_ERROR_ARGUMENT,
+                             "%s: categories of the data have ids, which count from nothing: leave "
+                             "the first category out",
+                             weld_dataset_path(ds));
+        }
+        weld_results_names_count_from(r->names, first_category);
+        r->is_sure = true;
     }
     WELD_TRY(read_all(r));
     WELD_TRY(

@@ -18,7 +18,7 @@ typedef struct weld_results weld_results;
 /* Memory is in proportion to the file; ds need not outlive the results. Errors name file and
  * offset: it is no such file, a number is not finite, there is no such image, there is none of the
  * categories, or it cannot be told which they are. first_category: the number of the first class,
- * where the data set has no ids; -1: as the file tells. */
+ * where the data set has no ids, or they are those from 0 or 1 on; -1: as the file tells. */
 weld_status weld_results_read(const char *path, const weld_dataset *ds, int first_category,
                               weld_results **out, weld_error *err);
 void weld_results_free(weld_results *r); /* accepts NULL */

@@ -28,6 +28,7 @@ struct weld_results_names {
     numbers images, classes, stems; /* stems: of files that are called as numbers */
     word *files, *class_names;      /* by text, then index; files without their folders */
     size_t file_count, class_count;
+    int64_t shift; /* of the file's ids of classes against the data set's */
 };
 
 static int by_id(const void *a, const void *b) {
@@ -189,8 +190,23 @@ int64_t weld_results_names_image(const weld_results_names *n, int64_t id) {
     return find_id(&n->images, id);
 }
 
+bool weld_results_names_range(const weld_results_names *n, int64_t range[2]) {
+    const size_t count = n->classes.count;
+    if (!n->has_classes || count == 0) {
+        return false;
+    }
+    range[0] = n->classes.items[0].id;
+    range[1] = n->classes.items[count - 1].id;
+    return (range[0] == 0 || range[0] == 1) && range[1] - range[0] == (int64_t)count - 1;
+}
+
+void weld_results_names_count_from(weld_results_names *n, int first) {
+    n->shift = first - n->classes.items[0].id;
+}
+
 int64_t weld_results_names_class(const weld_results_names *n, int64_t id) {
-    return find_id(&n->classes, id);
+    const bool is_far = id == INT64_MIN || id == INT64_MAX; /* a shift is 1 at most */
+    return find_id(&n->classes, is_far ? id : id - n->shift);
 }
 
 weld_named_sample weld_results_names_find_number(const weld_results_names *n, int64_t id) {

@@ -29,6 +29,12 @@ const weld_dataset *weld_results_names_dataset(const weld_results_names *n);
 bool weld_results_names_have_images(const weld_results_names *n);
 bool weld_results_names_have_classes(const weld_results_names *n);
 
+/* Are the data set's own ids of classes those from 0 or 1 on, without a gap? Then from the first to
+ * the last in *range. */
+bool weld_results_names_range(const weld_results_names *n, int64_t range[2]);
+/* Then: the file counts the same classes from `first`. */
+void weld_results_names_count_from(weld_results_names *n, int first);
+
 /* By the ids that the data set has or is given (boxes.h). -1: none. */
 int64_t weld_results_names_image(const weld_results_names *n, int64_t id);
 int64_t weld_results_names_class(const weld_results_names *n, int64_t id);

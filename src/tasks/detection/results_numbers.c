@@ -82,6 +82,36 @@ weld_status weld_results_number_images(const weld_results_names *n, const char *
 
 /* --- Classes: from 0 or from 1 --- */
 
+static bool has_category(const weld_array *rows, int64_t id) {
+    const weld_results_row *row = rows->data;
+    for (size_t i = 0; i < rows->count; i++) {
+        if (row[i].category == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+weld_status weld_results_check_classes(const weld_results_names *n, const char *path,
+                                       const int64_t unknown[2], const weld_array *rows,
+                                       weld_error *err) {
+    int64_t range[2];
+    if (unknown[0] != unknown[1] || !weld_results_names_range(n, range)) {
+        return WELD_OK;
+    }
+    const bool is_above = unknown[0] == range[1] + 1 && range[0] == 0;
+    const bool is_below = unknown[0] == range[0] - 1 && range[0] == 1;
+    if ((!is_above && !is_below) || has_category(rows, range[is_below])) {
+        return WELD_OK;
+    }
+    return weld_fail(err, WELD_ERROR_FORMAT,
+                     "%s: there is category_id %lld and no %lld, but the ids of the data are %lld "
+                     "to %lld: if classes are counted from %d, say --first-category %d; if these "
+                     "are the data's ids, --first-category %d",
+                     path, (long long)unknown[0], (long long)range[is_below], (long long)range[0],
+                     (long long)range[1], is_above, is_above, is_below);
+}
+
 static weld_status refuse_classes(const char *path, int64_t low, int64_t high, int first, int count,
                                   weld_error *err) {
     if (first >= 0) {

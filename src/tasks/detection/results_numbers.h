@@ -21,7 +21,13 @@ typedef struct weld_results_row {
  * numbers were taken for is added to *note; errors name the path. */
 weld_status weld_results_number_images(const weld_results_names *n, const char *path, bool by_file,
                                        weld_array *rows, weld_text *note, weld_error *err);
-/* Likewise their classes; first: the number of the first class, -1: as they tell. */
+/* Are ids of the data set's own, which run from 0 or 1 on, counted otherwise in the file? So it
+ * seems where all that are unknown, of which the lowest and the highest are given, lie by one
+ * beyond the one end, and of the other there is none. Errors: they are. */
+weld_status weld_results_check_classes(const weld_results_names *n, const char *path,
+                                       const int64_t unknown[2], const weld_array *rows,
+                                       weld_error *err);
+/* Classes of data without ids; first: the number of the first class, -1: as they tell. */
 weld_status weld_results_number_classes(const weld_results_names *n, const char *path, int first,
                                         weld_array *rows, weld_text *note, weld_error *err);
 

@@ -181,6 +181,87 @@ START_TEST(a_name_of_another_class_than_the_id_is_refused) {
 }
 END_TEST
 
+/* Of image 1; the classes of its detections as digits. */
+static weld_status read_counted(int64_t lowest, const char *text, int first_category, char *classes,
+                                weld_results **r, weld_error *err) {
+    const weld_dataset_options options = {.boxes.no_images = true};
+    char set[300];
+    weld_dataset *ds;
+    test_folder f = test_folder_create();
+    snprintf(set, sizeof set,
+             "{\"images\": [{\"id\": 1, \"file_name\": \"a.jpg\"}], \"annotations\": [], "
+             "\"categories\": [{\"id\": %d, \"name\": \"cup\"}, {\"id\": %d, \"name\": \"cat\"}, "
+             "{\"id\": %d, \"name\": \"dog\"}]}",
+             (int)lowest, (int)lowest + 1, (int)lowest + 2);
+    test_put_file(&f, "set.json", set);
+    test_put_file(&f, "results.json", text);
+    ck_assert(!weld_dataset_open_with(test_path(&f, "set.json"), &options, &ds, NULL));
+    const weld_status status =
+        weld_results_read(test_path(&f, "results.json"), ds, first_category, r, err);
+    if (!status) {
+        int64_t count;
+        const weld_found_box *box = weld_results_of(*r, 0, &count);
+        for (int64_t i = 0; i < count && i < 3; i++) {
+            *classes++ = (char)('0' + box[i].class_index);
+        }
+        *classes = 0;
+    }
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    return status;
+}
+
+#define ONE(category)                                                                              \
+    "{\"image_id\": 1, \"category_id\": " #category ", \"bbox\": [0, 0, 1, 1], \"score\": 1}"
+#define NAMED(category, name)                                                                      \
+    "{\"image_id\": 1, \"category_id\": " #category ", \"category_name\": \"" name                 \
+    "\", \"bbox\": [0, 0, 1, 1], \"score\": 1}"
+
+START_TEST(ids_that_are_counted_otherwise_than_the_datas_are_refused) {
+    static const struct {
+        int64_t lowest;
+        const char *text;
+        int first;
+        const char *says; /* classes, or what is refused */
+    } cases[] = {
+        {0, "[" ONE(1) "," ONE(2) "," ONE(3) "]", -1, "say --first-category 1;"},
+        {0, "[" ONE(1) "," ONE(2) "," ONE(3) "]", 1, "012"},
+        {0, "[" ONE(1) "," ONE(2) "," ONE(3) "]", 0, "12"},
+        {0, "[" ONE(3) "]", -1, "say --first-category 1;"},
+        {0, "[" ONE(1) "," ONE(2) "]", -1, "12"},
+        {0, "[" ONE(0) "," ONE(3) "]", -1, "0"},
+        {0, "[" ONE(1) "," ONE(3) "," ONE(9) "]", -1, "1"},
+        {0, "[" NAMED(1, "cat") "," ONE(3) "]", -1, "1"},
+        {0, "[" NAMED(1, "cup") "," ONE(3) "]", 1, "02"},
+        {0, "[" NAMED(1, "cat") "," ONE(3) "]", 1, "category_id 1 is 'cup', but"},
+        {0, "[" ONE(1) "," ONE(-9223372036854775808) "]", 1, "0"},
+        {0, "[" ONE(1) "," ONE(9223372036854775807) "]", 1, "0"},
+        {1, "[" ONE(0) "," ONE(1) "," ONE(2) "]", -1, "say --first-category 0;"},
+        {1, "[" ONE(0) "," ONE(1) "," ONE(2) "]", 0, "012"},
+        {1, "[" ONE(0) "," ONE(1) "," ONE(2) "]", 1, "01"},
+        {1, "[" ONE(0) "," ONE(3) "]", -1, "2"},
+        {1, "[" ONE(2) "," ONE(4) "]", -1, "1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char classes[4];
+        weld_results *r;
+        weld_error err;
+        const weld_status status =
+            read_counted(cases[i].lowest, cases[i].text, cases[i].first, classes, &r, &err);
+        ck_assert_msg(!status == (strlen(cases[i].says) <= 3), "%s", cases[i].text);
+        if (status) {
+            ck_assert_msg(strstr(err.message, cases[i].says) != NULL, "%s: %s", cases[i].text,
+                          err.message);
+        } else {
+            ck_assert_msg(strcmp(classes, cases[i].says) == 0, "%s: %s", cases[i].text, classes);
+        }
+        weld_results_free(r);
+    }
+}
+END_TEST
+#undef ONE
+#undef NAMED
+
 /* --- Data without ids --- */
 
 /* Three classes, and images, which are 0042, bild.7, a/1, z/0, z/1 in order. */
@@ -368,6 +449,7 @@ RUN_SUITE("tasks/detection/results", detections_are_those_of_their_image_in_the_
           of_files_that_are_called_alike_folders_tell_then_the_id,
           a_name_of_another_class_than_the_id_is_refused,
 
+          ids_that_are_counted_otherwise_than_the_datas_are_refused,
           what_ultralytics_writes_of_data_without_ids_is_taken,
           what_weld_writes_of_data_without_ids_is_taken,
           numbers_that_may_be_one_or_the_other_are_refused, no_detections_are_results_too,

@@ -53,7 +53,8 @@ const char *weld_dataset_box_kind(const weld_dataset *ds);
 const weld_box *weld_dataset_boxes(const weld_dataset *ds, int64_t i, int64_t *count);
 /* By what the data set names the sample and the class, for files of results: COCO's ids; else
  * sample i among all that are stored, and the class, both from 0. Where several classes became one
- * it is the first's. -1: a class of a network that the data set does not have. */
+ * it is the first's. A class of a network that the data set does not have has no name (below): -1,
+ * which COCO's may be too. */
 int64_t weld_dataset_image_id(const weld_dataset *ds, int64_t i);
 int64_t weld_dataset_category_id(const weld_dataset *ds, int class_index);
 /* The class's name in the data set, whatever a network calls it; NULL for such a class. */

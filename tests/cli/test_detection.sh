@@ -94,6 +94,15 @@ cp stdout told
 works "which is evaluated like any program's" "$WELD" eval --results found.json --data scenes/instances_val.json --per-class
 cp stdout of_file
 same "to the same figures" told of_file
+sed 's/"category_id": *1\([^0-9]\)/"category_id": -2\1/g; /"categories"/,$s/"id": *1\([^0-9]\)/"id": -2\1/' \
+    scenes/instances_val.json > scenes/below.json
+works "ids of classes below 0" "$WELD" eval run/best.h5 --data scenes/below.json --per-class --write-results found.json
+cp stdout of_file
+same "are worth the same" told of_file
+holds "are written" grep -q '"category_id":-2,' found.json
+works "and read" "$WELD" eval --results found.json --data scenes/below.json --per-class
+cp stdout of_file
+same "to the same figures again" told of_file
 works "what it finds in the part val" "$WELD" eval yolo/best.h5 --data scenes/data.yaml --per-class --write-results found.json
 cp stdout told
 holds "which is another than the one of training" sh -c '! grep "was trained on images" stderr'

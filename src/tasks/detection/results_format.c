@@ -22,8 +22,9 @@ static void add_name(weld_text *t, const char *before, const char *name) {
     weld_json_add_name(t, name);
 }
 
-static void add_box(weld_text *t, const weld_dataset *ds, int64_t sample, int64_t category,
+static void add_box(weld_text *t, const weld_dataset *ds, int64_t sample, const char *name,
                     const weld_found_box *b) {
+    const int64_t category = weld_dataset_category_id(ds, b->class_index);
     const bool has_ids = strcmp(weld_dataset_box_kind(ds), "COCO") == 0;
     weld_text_format(t, "{\"image_id\":%lld", (long long)weld_dataset_image_id(ds, sample));
     if (!has_ids) {
@@ -31,7 +32,7 @@ static void add_box(weld_text *t, const weld_dataset *ds, int64_t sample, int64_
     }
     weld_text_format(t, ",\"category_id\":%lld", (long long)category);
     if (!has_ids) {
-        add_name(t, ",\"category_name\":", weld_dataset_category_name(ds, b->class_index));
+        add_name(t, ",\"category_name\":", name);
     }
     add_number(t, ",\"bbox\":[", b->x);
     add_number(t, ",", b->y);
@@ -48,10 +49,10 @@ static weld_status write_entries(const weld_dataset *ds, const weld_tensor *outp
     const weld_status status = weld_detection_find(outputs, i, &batch->placements[i], &boxes, err);
     for (size_t k = 0; k < boxes.count && !status; k++) {
         const weld_found_box *b = (const weld_found_box *)boxes.data + k;
-        const int64_t category = weld_dataset_category_id(ds, b->class_index);
-        if (category >= 0) { /* else one that the data does not have, and has no id for */
+        const char *name = weld_dataset_category_name(ds, b->class_index);
+        if (name) { /* else one that the data does not have, and has no id for */
             weld_text_add(out, between);
-            add_box(out, ds, batch->indices[i], category, b);
+            add_box(out, ds, batch->indices[i], name, b);
             between = weld_detection_results.between;
         }
     }

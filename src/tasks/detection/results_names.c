@@ -99,10 +99,8 @@ static void list_classes(weld_results_names *n, bool is_coco) {
         const int64_t id = weld_dataset_category_id(n->ds, i);
         const char *name = weld_dataset_category_name(n->ds, i);
         n->has_classes = n->has_classes || id != i;
-        if (id >= 0) {
+        if (name) { /* else a network's, which the data set does not have */
             add(&n->classes, id, i);
-        }
-        if (name) {
             n->class_names[n->class_count++] = (word){name, i};
         }
     }

@@ -241,6 +241,7 @@ START_TEST(ids_that_are_counted_otherwise_than_the_datas_are_refused) {
         {1, "[" ONE(0) "," ONE(1) "," ONE(2) "]", 1, "01"},
         {1, "[" ONE(0) "," ONE(3) "]", -1, "2"},
         {1, "[" ONE(2) "," ONE(4) "]", -1, "1"},
+        {-2, "[" ONE(0) "," ONE(-2) "," ONE(-1) "," ONE(-3) "]", -1, "201"}, /* any will do */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char classes[4];

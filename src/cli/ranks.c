@@ -2,6 +2,7 @@
 #include "cli/ranks.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "cli/cli.h"
@@ -52,7 +53,12 @@ weld_status cli_ranks_close(weld_group *g, weld_status status, weld_error *err) 
     if (!g) {
         return status;
     }
+    weld_error own = *err;
+    own.status = status;
     status = weld_group_agree(g, status, err);
+    if (own.status && own.message[0] && strcmp(own.message, err->message) != 0) {
+        cli_message(NULL, own.message); /* of which the others have not heard */
+    }
     if (status == WELD_ERROR_INTERRUPTED) {
         const weld_status agreed = agree_on_signal(g, err);
         status = agreed ? agreed : status;

@@ -34,21 +34,21 @@ int weld_group_host(const weld_group *g, int rank) {
     return g ? g->cards[rank].host : 0;
 }
 
-/* Ranks below `end` on this rank's host. */
-static int count_here(const weld_group *g, int end) {
-    int here = 0;
+/* Ranks below `end` on the host of `rank`. */
+static int count_at(const weld_group *g, int rank, int end) {
+    int count = 0;
     for (int r = 0; r < end; r++) {
-        here += g->cards[r].host == g->cards[g->rank].host;
+        count += g->cards[r].host == g->cards[rank].host;
     }
-    return here;
+    return count;
 }
 
-int weld_group_ranks_here(const weld_group *g) {
-    return g ? count_here(g, g->size) : 1;
+int weld_group_ranks_at(const weld_group *g, int rank) {
+    return g ? count_at(g, rank, g->size) : 1;
 }
 
 int weld_group_index_here(const weld_group *g) {
-    return g ? count_here(g, g->rank) : 0;
+    return g ? count_at(g, g->rank, g->rank) : 0;
 }
 
 const char *weld_group_library(const weld_group *g) {
@@ -62,6 +62,13 @@ const char *weld_group_say_where(const weld_group *g, int rank, char *text, size
         snprintf(text, size, "rank %d", rank);
     }
     return text;
+}
+
+weld_status weld_group_fail_at(const weld_group *g, int rank, weld_status status, weld_error *err) {
+    char where[120];
+    return rank > 0 ? weld_fail_context(err, status, "%s",
+                                        weld_group_say_where(g, rank, where, sizeof where))
+                    : status;
 }
 
 static const char *say_peer(void *context, int rank, char *text, size_t size) {
@@ -79,6 +86,10 @@ void weld_group_doing(weld_group *g, const char *what) {
     if (g) {
         snprintf(g->doing, sizeof g->doing, "%s", what);
     }
+}
+
+weld_status weld_group_break(weld_group *g, weld_status status, weld_error *err) {
+    return g ? weld_progress_fail(g->progress, status, err) : status;
 }
 
 bool weld_group_broken(const weld_group *g) {

@@ -25,17 +25,24 @@ weld_status weld_group_open_over(const weld_group_options *options, double patie
 
 /* --- Who and where ---------------------------------------------------------------------------- */
 
-int weld_group_hosts(const weld_group *g);           /* how many there are; NULL: 1 */
-int weld_group_ranks_here(const weld_group *g);      /* that are on this rank's host; NULL: 1 */
-int weld_group_index_here(const weld_group *g);      /* of this one among them; NULL: 0 */
-const char *weld_group_library(const weld_group *g); /* "Open MPI 4.1.4"; NULL: "" */
+int weld_group_hosts(const weld_group *g);              /* how many there are; NULL: 1 */
+int weld_group_ranks_at(const weld_group *g, int rank); /* that are on a rank's host; NULL: 1 */
+int weld_group_index_here(const weld_group *g);         /* of this one among them; NULL: 0 */
+const char *weld_group_library(const weld_group *g);    /* "Open MPI 4.1.4"; NULL: "" */
 /* A number for the host of a rank, the same for all ranks on it; NULL: 0. */
 int weld_group_host(const weld_group *g, int rank);
 /* "rank 2 (node7)" into text; returns text. */
 const char *weld_group_say_where(const weld_group *g, int rank, char *text, size_t size);
+/* Put "rank 2 (node7): " before the message of a failure that this rank had; rank 0's stays as it
+ * is. Returns status. */
+weld_status weld_group_fail_at(const weld_group *g, int rank, weld_status status, weld_error *err);
 /* What the run is at, "the evaluation": said where somebody waits in a function of this header.
  * Before it is called, nothing. (Exchanges say "update 812" themselves.) */
 void weld_group_doing(weld_group *g, const char *what);
+/* Have it fail with this failure of this rank's own, where it cannot do what the others wait for
+ * and cannot tell them: all end at once, and no message comes any more. Returns status and message
+ * of what has failed first. */
+weld_status weld_group_break(weld_group *g, weld_status status, weld_error *err);
 /* Whether it has failed, so that nobody hears of it but by what this rank prints itself. */
 bool weld_group_broken(const weld_group *g);
 /* Seconds that this rank has waited for others so far, in all functions of the group and of its

@@ -296,11 +296,7 @@ weld_status weld_group_agree(weld_group *g, weld_status status, weld_error *err)
     if (first.status && first.rank != g->rank) {
         first.message[sizeof first.message - 1] = '\0';
         weld_fail(err, first.status, "%s", first.message);
-        if (first.rank > 0) {
-            char who[120];
-            weld_group_say_where(g, first.rank, who, sizeof who);
-            weld_fail_context(err, first.status, "%s", who);
-        }
+        weld_group_fail_at(g, first.rank, first.status, err);
     }
     return first.status;
 }

@@ -10,7 +10,9 @@
 weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_plan *out,
                                weld_error *err) {
     weld_train_plan plan = {.steps = 0};
+    weld_error own;
     weld_trainer t;
+    err = err ? err : &own;
     if (!settings->recipe || settings->resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "dry run: needs a recipe, and resumes nothing");
     }

@@ -119,6 +119,7 @@ static weld_status run(weld_trainer *t, weld_evaluator *evaluator, weld_evaluati
 
 weld_status weld_trainer_evaluate(weld_trainer *t, weld_error *err) {
     weld_evaluation e, average = {0};
+    weld_group_doing(t->ranks.group, "the evaluation");
     WELD_TRY(run(t, t->evaluation.evaluator, &e, err));
     if (t->evaluation.ema_evaluator) {
         WELD_TRY(run(t, t->evaluation.ema_evaluator, &average, err));

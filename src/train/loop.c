@@ -66,6 +66,7 @@ static weld_status write_step(weld_trainer *t, const weld_step_metrics *row, wel
 }
 
 static weld_status write_last(weld_trainer *t, weld_error *err) {
+    weld_group_doing(t->ranks.group, "a checkpoint");
     WELD_TRY(weld_replicas_check(t, err));
     return weld_ranks_writes(t) ? weld_ranks_wrote(t, weld_trainer_save_last(t, err), err)
                                 : WELD_OK;
@@ -238,6 +239,7 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
         watch_plateau(t, t->evaluation.last.scores[0]);
     }
     begin_next_epoch(t);
+    weld_group_doing(t->ranks.group, "a checkpoint");
     WELD_TRY(weld_replicas_check(t, err));
     const weld_status status =
         weld_ranks_writes(t) ? weld_ranks_wrote(t, write_checkpoints(t, best, err), err) : WELD_OK;

@@ -59,8 +59,9 @@ weld_status weld_trainer_fail_not_finite(const weld_trainer *t, const weld_not_f
                          (long long)t->state.step + 1, (long long)t->state.epoch,
                          why->cause.message);
     }
-    snprintf(path, sizeof path, "%s/not_finite.txt", t->record.folder.path);
-    if (!t->record.folder.path || !*story || weld_file_write(path, story, strlen(story), NULL)) {
+    const char *folder = t->record.folder.path; /* NULL: a dry run */
+    snprintf(path, sizeof path, "%s/not_finite.txt", folder ? folder : "");
+    if (!folder || !*story || weld_file_write(path, story, strlen(story), NULL)) {
         snprintf(path, sizeof path, "(a file that could not be written)");
     }
     return weld_fail(err, WELD_ERROR_NUMERIC,

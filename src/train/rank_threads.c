@@ -51,28 +51,23 @@ static int least_of(int a, int limit) {
     return limit > 0 && limit < a ? limit : a;
 }
 
+/* cpus are shared by those that may use the same, a cgroup's quota by all on the host: bound ranks
+ * too. */
 static int threads_of(const weld_group *g, const place *places, int rank) {
     const place *p = &places[rank];
     int sharing = 0;
     for (int i = 0; i < weld_group_size(g); i++) {
         sharing += i == rank || share_cpus(g, places, i, rank);
     }
-    const int cpus = least_of(CPU_COUNT(&p->cpus), p->quota) / sharing;
+    const int own = CPU_COUNT(&p->cpus) / sharing, here = weld_group_ranks_at(g, rank);
+    const int cpus = p->quota > 0 ? least_of(own, p->quota / here) : own;
     return p->asked ? p->asked : least_of(cpus > 1 ? cpus : 1, p->omp);
 }
 
 /* --- What a person should know --- */
 
-static int ranks_on_host_of(const weld_group *g, int rank) {
-    int ranks = 0;
-    for (int i = 0; i < weld_group_size(g); i++) {
-        ranks += weld_group_host(g, i) == weld_group_host(g, rank);
-    }
-    return ranks;
-}
-
 static void advise(const weld_group *g, const place *places, weld_rank_threads *all) {
-    const int here = ranks_on_host_of(g, 0), cpus = CPU_COUNT(&places[0].cpus);
+    const int here = weld_group_ranks_at(g, 0), cpus = CPU_COUNT(&places[0].cpus);
     if (cpus > 0 && cpus < places[0].launcher / here) {
         weld_append(all->advice, sizeof all->advice,
                     "each rank may use %d of %d cpus: mpirun bound it: add --bind-to none\n", cpus,
@@ -123,7 +118,8 @@ weld_status weld_rank_threads_settle(weld_group *g, int asked, int *threads, wel
         status = share_out(g, &said, by_rank, all, err);
     }
     weld_gathered_free(&said);
-    status = status ? status : weld_group_broadcast(g, by_rank, ranks * sizeof *by_rank, err);
+    status = status ? weld_group_break(g, status, err)
+                    : weld_group_broadcast(g, by_rank, ranks * sizeof *by_rank, err);
     if (!status) {
         *threads = by_rank[weld_group_rank(g)];
     }

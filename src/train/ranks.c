@@ -69,7 +69,7 @@ weld_status weld_ranks_take_threads(weld_ranks *r, weld_train_settings *settings
         return WELD_OK;
     }
     r->times = leads ? weld_alloc((size_t)weld_group_size(r->group), sizeof *r->times) : NULL;
-    return leads && !r->times ? weld_fail_memory(err, "ranks")
+    return leads && !r->times ? weld_group_break(r->group, weld_fail_memory(err, "ranks"), err)
                               : weld_rank_threads_settle(r->group, settings->threads,
                                                          &settings->threads, &r->threads, err);
 }
@@ -136,31 +136,28 @@ static void tell_lines(weld_trainer *t, int rank, const char *lines) {
     }
 }
 
-/* Words of all ranks, in order, into one. Each ends with a zero behind its lines. */
-static weld_status listen(weld_trainer *t, const weld_gathered *all, word *out, weld_error *err) {
-    char where[96];
+/* Words of all ranks, in order, into one. Each ends with a zero behind its lines. One that does not
+ * is a failure like those that they tell of. */
+static void listen(weld_trainer *t, const weld_gathered *all, word *out) {
     *out = (word){.stop = false};
     for (int rank = 0; rank < all->count; rank++) {
         const char *data = all->data[rank];
         word one;
         if (all->bytes[rank] <= sizeof one || data[all->bytes[rank] - 1] != 0) {
-            return weld_fail(err, WELD_ERROR_FORMAT, "%s: says what no rank says",
-                             weld_group_say_where(t->ranks.group, rank, where, sizeof where));
+            weld_fail(&out->err, WELD_ERROR_FORMAT, "says what no rank says");
+            weld_group_fail_at(t->ranks.group, rank, WELD_ERROR_FORMAT, &out->err);
+            return;
         }
         memcpy(&one, data, sizeof one);
         out->stop |= one.stop;
         if (one.err.status && !out->err.status) {
             out->err = one.err;
-            if (rank > 0) {
-                weld_fail_context(&out->err, one.err.status, "%s",
-                                  weld_group_say_where(t->ranks.group, rank, where, sizeof where));
-            }
+            weld_group_fail_at(t->ranks.group, rank, one.err.status, &out->err);
         }
         if (rank > 0) {
             tell_lines(t, rank, data + sizeof one);
         }
     }
-    return WELD_OK;
 }
 
 /* This rank's own word. */
@@ -181,10 +178,10 @@ static weld_status exchange_words(weld_trainer *t, const word *mine, word *all, 
     weld_array bytes = {.element = 1};
     weld_gathered gathered = {0};
     weld_status status = speak(t, mine, &bytes, err);
-    status = status ? status
+    status = status ? weld_group_break(t->ranks.group, status, err)
                     : weld_group_gather(t->ranks.group, bytes.data, bytes.count, &gathered, err);
     if (!status && weld_group_rank(t->ranks.group) == 0) {
-        status = listen(t, &gathered, all, err);
+        listen(t, &gathered, all);
     }
     weld_gathered_free(&gathered);
     weld_array_free(&bytes);

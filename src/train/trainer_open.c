@@ -359,6 +359,7 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, op
     const bool leads = weld_group_rank(settings->group) == 0;
     const bool is_first = weld_group_index_here(settings->group) == 0; /* it writes indices */
     t->data.settings = settings;
+    weld_group_doing(settings->group, "the start");
     WELD_TRY(weld_start_compare_call(t, as == OPEN_DRY, err));
     WELD_TRY(weld_ranks_settle(t, leads ? decide(t, settings, as, err) : WELD_OK, err));
     WELD_TRY(weld_start_tell_recipe(t, err));

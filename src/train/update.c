@@ -157,6 +157,7 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     const weld_tensor *means;
     spent s = {.data_seconds = 0};
     double begin = weld_clock();
+    weld_group_doing(t->ranks.group, "training");
     WELD_TRY(run_groups(t, &verdict, &means, &s, err));
     double computed = weld_clock(),
            lr = weld_schedule_rate(&t->schedule, t->state.epoch, t->state.step,

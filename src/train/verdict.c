@@ -11,17 +11,13 @@ weld_status weld_verdict_begin(weld_trainer *t, const weld_update_record *mine, 
     status = status ? status
                     : weld_group_gather_begin(t->ranks.group, bytes.data, bytes.count, all, err);
     weld_array_free(&bytes);
-    return status;
+    return status ? weld_group_break(t->ranks.group, status, err) : WELD_OK;
 }
 
 /* A failure that a rank has by itself, and one process would not have. */
 static void fail_at(const weld_trainer *t, int rank, const weld_error *err, weld_verdict *v) {
-    char where[96];
     v->err = *err;
-    if (rank > 0) {
-        weld_fail_context(&v->err, err->status, "%s",
-                          weld_group_say_where(t->ranks.group, rank, where, sizeof where));
-    }
+    weld_group_fail_at(t->ranks.group, rank, err->status, &v->err);
 }
 
 static void add_group(const weld_group_result *group, weld_verdict *v) {
@@ -73,15 +69,13 @@ static void judge_rank(weld_trainer *t, int rank, weld_update_record *said, weld
     }
 }
 
-static weld_status judge(weld_trainer *t, const weld_gathered *all, weld_verdict *out,
-                         weld_error *err) {
-    weld_status status = WELD_OK;
+/* What fails in it is a verdict too: the others wait for one. */
+static void judge(weld_trainer *t, const weld_gathered *all, weld_verdict *out) {
     uint64_t state = 0;
     *out = (weld_verdict){.stop = false};
-    for (int rank = 0; rank < all->count && !status; rank++) {
+    for (int rank = 0; rank < all->count && !out->err.status; rank++) {
         weld_update_record said;
-        status = weld_update_record_read(all->data[rank], all->bytes[rank], &said, err);
-        if (!status && !out->err.status) {
+        if (!weld_update_record_read(all->data[rank], all->bytes[rank], &said, &out->err)) {
             state = rank ? state : said.state;
             judge_rank(t, rank, &said, out);
             if (said.state != state && !out->err.status) {
@@ -90,17 +84,14 @@ static weld_status judge(weld_trainer *t, const weld_gathered *all, weld_verdict
         }
         weld_update_record_free(&said);
     }
-    return status;
 }
 
 weld_status weld_verdict_end(weld_trainer *t, weld_gathered *all, weld_verdict *out,
                              weld_error *err) {
-    weld_status status = weld_group_gather_end(t->ranks.group, all, err);
-    if (!status && weld_group_rank(t->ranks.group) == 0) {
-        status = judge(t, all, out, err);
+    WELD_TRY(weld_group_gather_end(t->ranks.group, all, err));
+    if (weld_group_rank(t->ranks.group) == 0) {
+        judge(t, all, out);
     }
-    status = status ? status : weld_group_broadcast(t->ranks.group, out, sizeof *out, err);
-    return status            ? status
-           : out->err.status ? weld_fail(err, out->err.status, "%s", out->err.message)
-                             : WELD_OK;
+    WELD_TRY(weld_group_broadcast(t->ranks.group, out, sizeof *out, err));
+    return out->err.status ? weld_fail(err, out->err.status, "%s", out->err.message) : WELD_OK;
 }

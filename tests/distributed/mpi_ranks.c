@@ -41,7 +41,8 @@ static void talk(weld_group *g) {
     weld_free(expected);
     if (weld_group_rank(g) == 0) {
         printf("%d ranks, %d on this host of %d, %s: all is right\n", weld_group_size(g),
-               weld_group_ranks_here(g), weld_group_hosts(g), weld_group_library(g));
+               weld_group_ranks_at(g, weld_group_rank(g)), weld_group_hosts(g),
+               weld_group_library(g));
     }
 }
 

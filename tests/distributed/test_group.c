@@ -15,7 +15,7 @@ static void know_each_other(weld_group *g, void *context) {
     char text[100];
     EXPECT(weld_group_size(g) == 4);
     EXPECT(weld_group_hosts(g) == 2);
-    EXPECT(weld_group_ranks_here(g) == 2);
+    EXPECT(weld_group_ranks_at(g, weld_group_rank(g)) == 2);
     EXPECT(weld_group_index_here(g) == weld_group_rank(g) / 2);
     EXPECT(!strcmp(weld_group_say_where(g, 2, text, sizeof text), "rank 2 (a)"));
     EXPECT(!strcmp(weld_group_say_where(g, 3, text, sizeof text), "rank 3 (b)"));

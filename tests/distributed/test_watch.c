@@ -1,4 +1,5 @@
 /* What ranks say of one that has gone, does not answer, takes long, or sends nonsense. */
+#include "base/error.h"
 #include "distributed/group_state.h"
 #include "ranks.h"
 #include "suite.h"
@@ -127,6 +128,34 @@ START_TEST(a_rank_that_ends_before_the_others_is_named) {
 }
 END_TEST
 
+/* Rank 1 has a failure of its own and cannot tell it. */
+static void break_off(weld_group *g, void *context) {
+    (void)context;
+    ranks_meet(3);
+    if (weld_group_rank(g) == 1) {
+        weld_error err, again;
+        weld_fail_memory(&err, "what it says");
+        EXPECT(weld_group_break(g, WELD_ERROR_MEMORY, &err) == WELD_ERROR_MEMORY);
+        again = expect_break(g, WELD_ERROR_MEMORY);
+        EXPECT(!strcmp(again.message, err.message));
+        return;
+    }
+    const weld_error err = expect_break(g, WELD_ERROR_IO);
+    EXPECT_TEXT(err.message, "rank 1 (here, pid ");
+    EXPECT_TEXT(err.message, ") has gone: ");
+    ranks_meet(5);
+}
+
+START_TEST(a_rank_that_breaks_off_ends_all) {
+    int statuses[RANKS_MOST];
+    ranks_group_call call = {break_off, NULL};
+    run_ranks(&(ranks_options){.size = 3}, ranks_call_group, &call, statuses);
+    ck_assert_int_eq(statuses[0], 0);
+    ck_assert_int_eq(statuses[1], 0);
+    ck_assert_int_eq(statuses[2], 0);
+}
+END_TEST
+
 static void send_garbage(weld_group *g, void *context) {
     const weld_said *garbage = context;
     weld_error err = {0};
@@ -181,5 +210,5 @@ END_TEST
 RUN_SUITE("distributed/watch", a_rank_that_dies_is_named, a_rank_that_does_not_answer_is_given_up,
           a_rank_that_was_stopped_and_goes_on_gives_nobody_up,
           a_rank_that_computes_long_is_told_from_one_that_is_gone,
-          a_rank_that_ends_before_the_others_is_named, nonsense_of_another_rank_is_an_error,
-          ranks_that_do_different_things_notice_it)
+          a_rank_that_ends_before_the_others_is_named, a_rank_that_breaks_off_ends_all,
+          nonsense_of_another_rank_is_an_error, ranks_that_do_different_things_notice_it)

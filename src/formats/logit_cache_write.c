@@ -102,9 +102,12 @@ static weld_status make_header(const weld_cache_layout *l, const weld_cache_text
 /* --- Opening ---------------------------------------------------------------------------------- */
 
 static weld_status fail_system(const weld_cache_writer *w, const char *action, weld_error *err) {
-    char reason[128] = "error of unknown kind";
-    strerror_r(errno, reason, sizeof reason);
-    return weld_fail(err, WELD_ERROR_IO, "%s: cannot %s: %s", w->partial, action, reason);
+    char buffer[128];
+    if (errno == ENOMEM) {
+        return weld_fail_memory(err, w->partial);
+    }
+    return weld_fail(err, WELD_ERROR_IO, "%s: cannot %s: %s", w->partial, action,
+                     strerror_r(errno, buffer, sizeof buffer)); /* GNU's, which returns the text */
 }
 
 static weld_status write_at(const weld_cache_writer *w, const void *data, size_t bytes,

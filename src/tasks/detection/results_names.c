@@ -133,6 +133,11 @@ weld_status weld_results_names_create(const weld_dataset *ds, weld_results_names
     }
     list_images(n, is_coco);
     list_classes(n, is_coco);
+    if (kind && strcmp(kind, "packed") == 0) {
+        /* It does not say of what. Numbers of images that were chosen from more need not be those
+         * from 0 either: only classes show ids, and without these the file's numbers must. */
+        n->has_images = n->has_classes;
+    }
     return WELD_OK;
 }
 

@@ -53,7 +53,7 @@ static weld_status refuse_image(const weld_results_names *n, const char *path, c
     const int64_t counted = weld_results_names_image(n, r->image);
     return weld_fail(err, WELD_ERROR_FORMAT,
                      "%s: offset %llu: image_id %lld may be '%s', as it is called, or '%s', "
-                     "counted from 0: give detections the file_name too",
+                     "by its number in the data: give detections the file_name too",
                      path, place, (long long)r->image, weld_dataset_name(ds, named.sample),
                      weld_dataset_name(ds, counted));
 }
@@ -75,8 +75,8 @@ weld_status weld_results_number_images(const weld_results_names *n, const char *
         }
     }
     weld_text_add(note, m.names ? "image_id is taken for what the image's file is called"
-                                : "image_id is taken for the image's number from 0, in the "
-                                  "data's order");
+                                : "image_id is taken for the image's number in the data, which "
+                                  "is from 0 in their order or was packed");
     return WELD_OK;
 }
 

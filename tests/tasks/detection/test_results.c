@@ -1,6 +1,7 @@
 /* Files of COCO's results. */
 #include "base/memory.h"
 #include "datasets/boxed.h"
+#include "datasets/pack.h"
 #include "tasks/detection/results.h"
 #include "suite.h"
 
@@ -263,6 +264,54 @@ END_TEST
 #undef ONE
 #undef NAMED
 
+/* Images 3 and 7, which are called 7 and 3, and classes from an id on, packed. */
+static weld_status read_packed(int lowest, const char *image, weld_results **r, weld_error *err) {
+    char text[300];
+    weld_dataset *ds;
+    weld_pack_report report;
+    const weld_pack_options options = {0};
+    test_folder f = test_folder_create();
+    put_image(&f, "7.jpg", 20, 10);
+    put_image(&f, "3.jpg", 20, 10);
+    snprintf(text, sizeof text,
+             "{\"images\": [{\"id\": 3, \"file_name\": \"7.jpg\"}, {\"id\": 7, \"file_name\": "
+             "\"3.jpg\"}], \"annotations\": [], \"categories\": [{\"id\": %d, \"name\": \"cup\"}, "
+             "{\"id\": %d, \"name\": \"cat\"}]}",
+             lowest, lowest + 1);
+    test_put_file(&f, "set.json", text);
+    ck_assert(!weld_dataset_open(test_path(&f, "set.json"), &ds, NULL));
+    ck_assert_msg(!weld_pack(ds, test_path(&f, "set.h5"), &options, &report, err), "%s",
+                  err->message);
+    weld_dataset_free(ds);
+    snprintf(text, sizeof text,
+             "[{\"image_id\": %s, \"category_id\": %d, \"bbox\": [0, 0, 1, 1], \"score\": 1},"
+             "{\"image_id\": %s, \"category_id\": %d, \"bbox\": [0, 0, 1, 1], \"score\": 1}]",
+             image, lowest, image, lowest + 1);
+    test_put_file(&f, "results.json", text);
+    ck_assert(!weld_dataset_open(test_path(&f, "set.h5"), &ds, NULL));
+    const weld_status status = weld_results_read(test_path(&f, "results.json"), ds, -1, r, err);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+    return status;
+}
+
+START_TEST(numbers_of_packed_images_are_ids_where_the_classes_have_some) {
+    int64_t count;
+    weld_results *r;
+    weld_error err;
+    ck_assert_msg(!read_packed(5, "3", &r, &err), "%s", err.message);
+    weld_results_of(r, 0, &count);
+    ck_assert_int_eq(count, 2);
+    weld_results_free(r);
+    ck_assert(read_packed(0, "3", &r, &err));
+    ck_assert_msg(strstr(err.message, "image_id 3 may be '") != NULL, "%s", err.message);
+    ck_assert_msg(!read_packed(0, "\"3\"", &r, &err), "%s", err.message);
+    weld_results_of(r, 1, &count);
+    ck_assert_int_eq(count, 2);
+    weld_results_free(r);
+}
+END_TEST
+
 /* --- Data without ids --- */
 
 /* Three classes, and images, which are 0042, bild.7, a/1, z/0, z/1 in order. */
@@ -340,7 +389,8 @@ START_TEST(what_weld_writes_of_data_without_ids_is_taken) {
                           2) "]",
                    -1, (int[]){-1, -1, 2, -1, -1}, "");
     expect_classes("[" OF("\"image_id\": 0", 0) "," OF("\"image_id\": 3", 2) "]", -1,
-                   (int[]){0, -1, -1, 2, -1}, "image_id is taken for the image's number from 0");
+                   (int[]){0, -1, -1, 2, -1},
+                   "image_id is taken for the image's number in the data");
 }
 END_TEST
 
@@ -360,7 +410,7 @@ START_TEST(numbers_that_may_be_one_or_the_other_are_refused) {
     expect_yolo_refused("[" OF("\"image_id\": 1", 0) "]", -1, "may be 'images/a/1.jpg' or");
     expect_yolo_refused("[" OF("\"image_id\": 0", 0) "]", -1,
                         "image_id 0 may be 'images/z/0.jpg', as it is called, or "
-                        "'images/0042.jpg', counted from 0");
+                        "'images/0042.jpg', by its number in the data");
 }
 END_TEST
 
@@ -451,6 +501,7 @@ RUN_SUITE("tasks/detection/results", detections_are_those_of_their_image_in_the_
           a_name_of_another_class_than_the_id_is_refused,
 
           ids_that_are_counted_otherwise_than_the_datas_are_refused,
+          numbers_of_packed_images_are_ids_where_the_classes_have_some,
           what_ultralytics_writes_of_data_without_ids_is_taken,
           what_weld_writes_of_data_without_ids_is_taken,
           numbers_that_may_be_one_or_the_other_are_refused, no_detections_are_results_too,

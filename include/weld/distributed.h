@@ -41,8 +41,9 @@ WELD_API weld_group_options weld_group_defaults(void);
  *
  * The module is the file that WELD_MPI names, else weld/weld_mpi.so in the folder of libraries that
  * weld was installed to, or that of a build folder that this code is in. WELD_ERROR_NOT_FOUND:
- * there is none; WELD_ERROR_IO: it cannot be loaded, its MPI is not that of the launcher, or ranks
- * cannot reach each other. */
+ * there is none; WELD_ERROR_FORMAT: it is none of weld's, or of another version of it;
+ * WELD_ERROR_IO: it cannot be loaded, its MPI is not that of the launcher, or ranks cannot reach
+ * each other; WELD_ERROR_ARGUMENT: the program uses MPI itself; WELD_ERROR_MEMORY. */
 WELD_API weld_status weld_group_open(const weld_group_options *options, weld_group **out,
                                      weld_error *err);
 /* All ranks free it when all are done with it. Where one does not answer any more, or has gone, all

@@ -100,7 +100,8 @@ typedef struct weld_loss_part {
 /* While an evaluation runs, and after every epoch. */
 typedef struct weld_train_evaluation {
     int64_t epoch;
-    int64_t images_done, images; /* images 0: this epoch was not evaluated */
+    int64_t images_done, images; /* images 0: this epoch was not evaluated. While an evaluation of
+                                  * several ranks runs: of rank 0's part */
     bool done;                   /* the epoch is over: the rest is known */
     const weld_score *scores;    /* as the task names them: top-1, top-5; the first decides */
     int score_count;
@@ -155,7 +156,8 @@ typedef struct weld_train_settings {
     const char *init_key; /* of init: which of the networks in it, as weld_import_options.key */
     /* NULL: one process. Else all ranks of the group make the same call and share the run out: the
      * result is the same to the bit, and so are status and message. Rank 0's callbacks are called,
-     * of the others only `stop`, and any of them may ask for it. Recipe, init and out are read and
+     * of the others only `stop`, and any of them may ask for it. bad_images and seconds of the
+     * result are known to rank 0. Recipe, init and out are read and
      * written by rank 0 alone, data by all, at the same paths. Threads are those of each rank. */
     weld_group *group;
     void *reserved[2]; /* NULL */

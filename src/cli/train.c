@@ -199,7 +199,7 @@ weld_status cli_train(cli_call *call, weld_error *err) {
          "print the whole recipe, memory and time needed; write nothing"},
         {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all); of each rank under mpirun"},
         {"rank-timeout", 0, CLI_SECONDS, &timeout, "SECONDS",
-         "under mpirun: end all where a rank does not answer for so long (600; 0: never)"},
+         "under mpirun: end all where one is waited for so long, computing or not (600; 0: never)"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     if (contradiction(&s, dry)) {

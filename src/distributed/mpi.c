@@ -58,7 +58,7 @@ static bool grow_array(void **array, int room, size_t size) {
     return grown != NULL;
 }
 
-/* Room for one more; not while some that have ended are still to be told of. */
+/* Room for one more. */
 static bool make_room(mpi *m) {
     if (m->open < m->room) {
         return true;

@@ -279,9 +279,10 @@ static weld_status look_for_timeout(weld_watch *w, const weld_waiting *waiting, 
         const double grace = w->o.timeout / 2 < 5 ? w->o.timeout / 2 : 5;
         w->give_up = now + (speaks(w, m) && m.is_cause ? 0 : grace);
     }
-    return now < w->give_up ? WELD_OK
-                            : weld_fail(err, WELD_ERROR_IO, "%s: given up",
-                                        say_waiting(w, waiting, now, m, text, sizeof text));
+    return now < w->give_up
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_IO, "%s: given up: --rank-timeout 0 waits for ever",
+                           say_waiting(w, waiting, now, m, text, sizeof text));
 }
 
 static void look_for_notice(weld_watch *w, const weld_waiting *waiting, double now, char *notice,

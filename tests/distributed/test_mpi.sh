@@ -58,7 +58,7 @@ run timeout 120 mpirun -n 3 "$RANKS" kill 1
 report $? "the death of a rank ends all"
 for rank in 2 0; do
     run timeout 120 mpirun -n 3 "$RANKS" stop $rank 2
-    fails "rank $rank, which does not answer, is named, and all are ended" "^error: waiting for rank $rank \(.+, pid [0-9]+\) since [2-9] s, update 2: it does not answer: given up$"
+    fails "rank $rank, which does not answer, is named, and all are ended" "^error: waiting for rank $rank \(.+, pid [0-9]+\) since [2-9] s, update 2: it does not answer: given up: --rank-timeout 0 waits for ever$"
 done
 run timeout 120 mpirun -n 3 "$RANKS" leave 1
 fails "so is one that ends before the others" "^error: rank 1 \(.+, pid [0-9]+\) has ended the run before its time$"

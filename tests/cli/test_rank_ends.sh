@@ -44,7 +44,7 @@ begin() {
 # rank N: the process of rank N of the run that goes on; other tests' ranks are in other folders.
 rank() {
     for process in $(pgrep -f "^$WELD train small.yaml"); do
-        [ "/proc/$process/cwd" -ef . ] || continue
+        [ "$(readlink "/proc/$process/cwd")" = "$(pwd -P)" ] || continue
         ! tr '\0' '\n' < "/proc/$process/environ" | grep -qx "OMPI_COMM_WORLD_RANK=$1" || echo "$process"
     done
 }

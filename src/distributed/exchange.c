@@ -118,13 +118,18 @@ void weld_exchange_join(void *context, size_t begin, size_t end, void *const *pa
     }
 }
 
-/* Of a group of one. */
+/* Of one process: nodes that still wait, where fewer groups came than there might be, become one.
+ */
 static void join_own(void *arg, int64_t item, int thread) {
     (void)thread;
     const weld_exchange *x = arg;
-    const size_t at = (size_t)item * PIECE;
-    char *const parts[] = {x->nodes};
-    join_nodes(x, x->bytes - at < PIECE ? x->bytes - at : PIECE, parts, at, x->nodes);
+    const size_t at = (size_t)item * PIECE, left = x->bytes - at;
+    const int64_t count = (int64_t)((left < PIECE ? left : PIECE) / x->element);
+    for (int to = x->top - 2; to >= 0; to--) {
+        x->kernels->add(count, node(x, to) + at, node(x, to + 1) + at, node(x, to) + at);
+    }
+    x->kernels->scale(count, 1.0 / (double)x->tree.nodes[0].count, node(x, 0) + at,
+                      node(x, 0) + at);
 }
 
 /* --- An update -------------------------------------------------------------------------------- */
@@ -155,6 +160,8 @@ weld_status weld_exchange_finish(weld_exchange *x, const weld_tensor **means, we
     take_rest(x);
     *means = x->nodes ? x->means : x->gradients;
     if (!x->group) {
+        x->top = x->tree.count;
+        weld_tree_close(&x->tree);
         weld_parallel(x->threads, x->nodes ? pieces_of(x->bytes) : 0, join_own, x);
         return WELD_OK;
     }

@@ -64,8 +64,10 @@ void weld_exchange_add(weld_exchange *x, int64_t index, int plan, const weld_ten
  * be used for something else; SIZE_MAX: all. Need not be called for every step, or at all: what has
  * not been taken by the next add or finish is taken then. */
 void weld_exchange_ready(weld_exchange *x, size_t step);
-/* The means, by gradient, valid until the next begin. A rank that has failed calls it too, without
- * all of its groups: then all get means of something, which their verdict tells them not to use. */
+/* The means, by gradient, valid until the next begin. One process may finish after fewer groups
+ * than there might be, but one: then the means are theirs, along the tree of so many. A rank that
+ * has failed calls it too, without all of its groups: then all get means of something, which their
+ * verdict tells them not to use. */
 weld_status weld_exchange_finish(weld_exchange *x, const weld_tensor **means, weld_error *err);
 
 typedef struct weld_exchange_facts {

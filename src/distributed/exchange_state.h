@@ -51,7 +51,7 @@ struct weld_exchange {
     /* Of the update. */
     int64_t update;
     weld_tree tree;
-    int top, joins;               /* nodes before the group that is computed, what it joins */
+    int top, joins;               /* nodes before what is done now, and what that joins */
     const weld_tensor *gradients; /* of that group; NULL: all have been taken */
     const weld_arrival *order;
     size_t taken; /* of its gradients */

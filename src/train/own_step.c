@@ -142,6 +142,25 @@ static weld_status make_weights(weld_step *s, const weld_graph *network, const w
                                         : WELD_OK;
 }
 
+/* All gradients of a run are taken when it is over. */
+static weld_status open_mean(weld_step *s, weld_error *err) {
+    const weld_train_step *step = s->step;
+    size_t *ready = weld_alloc(step->parameter_count, sizeof *ready);
+    if (!ready) {
+        return weld_fail_memory(err, "step");
+    }
+    const weld_exchange_options options = {.groups = s->options.accumulate,
+                                           .gradients = step->gradients,
+                                           .count = step->parameter_count,
+                                           .plans = 1,
+                                           .ready = (const size_t *const[]){ready},
+                                           .kernels = step->kernels,
+                                           .threads = s->options.threads};
+    const weld_status status = weld_exchange_create(NULL, &options, &s->mean, err);
+    weld_free(ready);
+    return status;
+}
+
 static weld_status open(weld_step *s, const weld_graph *network, const weld_weights *start,
                         weld_error *err) {
     const weld_step_options *o = &s->options;
@@ -157,15 +176,15 @@ static weld_status open(weld_step *s, const weld_graph *network, const weld_weig
                                              .loss = &loss,
                                              .threads = o->threads,
                                              .seed = o->seed,
-                                             .optimizer = &optimizer,
-                                             .accumulate = o->accumulate};
+                                             .optimizer = &optimizer};
     WELD_TRY(make_rates(network, o, &rates, err));
     weld_status status = copy_network(network, o->precision, &copy, err);
     if (status) {
         weld_free(rates);
         return status;
     }
-    return weld_train_step_create_of(copy, rates, &options, s->weights, &s->step, err);
+    WELD_TRY(weld_train_step_create_of(copy, rates, &options, s->weights, &s->step, err));
+    return open_mean(s, err);
 }
 
 weld_status weld_step_create(const weld_graph *network, const weld_weights *start,
@@ -187,6 +206,7 @@ weld_status weld_step_create(const weld_graph *network, const weld_weights *star
 
 void weld_step_free(weld_step *s) {
     if (s) {
+        weld_exchange_free(s->mean);
         weld_train_step_free(s->step);
         weld_weights_free(s->weights);
         weld_weights_free(s->average);
@@ -246,7 +266,11 @@ weld_status weld_step_run(weld_step *s, double *loss, weld_error *err) {
                          (long long)s->updates + 1);
     }
     weld_train_step_move_statistics(s->step);
-    s->runs++;
+    if (s->runs == 0) {
+        weld_exchange_begin(s->mean, s->updates + 1);
+    }
+    weld_exchange_add(s->mean, s->runs++, 0, s->step->gradients);
+    weld_exchange_ready(s->mean, SIZE_MAX); /* the next run writes where they are */
     if (loss) {
         *loss = found;
     }
@@ -285,7 +309,9 @@ weld_status weld_step_update(weld_step *s, double lr, weld_error *err) {
     if (!(lr >= 0 && lr < HUGE_VAL)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "step: an update with rate %g", lr);
     }
-    weld_train_step_update(s->step, lr);
+    const weld_tensor *means;
+    WELD_TRY(weld_exchange_finish(s->mean, &means, err));
+    weld_train_step_update_by(s->step, means, lr);
     weld_weights_changed(s->weights);
     if (s->average) {
         weld_weights_changed(s->average);

@@ -1,7 +1,6 @@
 /* A training step; see step.h. */
 #include "train/step.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -165,7 +164,6 @@ static weld_status open_optimizer(weld_train_step *s, const weld_train_step_opti
     WELD_TRY(weld_kernels_select(s->graph->dtype, o->isa, &s->kernels, err));
     if (s->lead) {
         s->optimizer = s->lead->optimizer;
-        s->mean = s->lead->mean;
         return WELD_OK;
     }
     if (o->optimizer) {
@@ -175,10 +173,7 @@ static weld_status open_optimizer(weld_train_step *s, const weld_train_step_opti
         options.kernels = s->kernels;
         WELD_TRY(weld_optimizer_create(s->graph, s->weights, &options, &s->optimizer, err));
     }
-    return o->accumulate > 1
-               ? weld_gradient_mean_create(s->gradients, s->parameter_count, o->accumulate,
-                                           s->kernels, o->threads, &s->mean, err)
-               : WELD_OK;
+    return WELD_OK;
 }
 
 /* The graph of a step, from a network and its rates, which are taken, and the weights that it
@@ -282,7 +277,6 @@ weld_status weld_train_step_create_of(weld_graph *network, weld_parameter_rate *
 
 void weld_train_step_free(weld_train_step *s) {
     if (s) {
-        weld_gradient_mean_free(s->lead ? NULL : s->mean);
         weld_optimizer_free(s->lead ? NULL : s->optimizer);
         weld_batch_statistics_free(s->statistics);
         weld_free(s->block);
@@ -321,11 +315,7 @@ double weld_train_step_output(const weld_train_step *s, const char *name) {
 
 double weld_train_step_run(weld_train_step *s, uint64_t number) {
     weld_session_run(s->session, number);
-    const double loss = number_of(&s->loss);
-    if (s->mean && isfinite(loss)) {
-        weld_gradient_mean_add(s->mean, s->gradients);
-    }
-    return loss;
+    return number_of(&s->loss);
 }
 
 void weld_train_step_move_statistics(weld_train_step *s) {
@@ -346,7 +336,7 @@ void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients,
 }
 
 void weld_train_step_update(weld_train_step *s, double lr) {
-    weld_train_step_update_by(s, s->mean ? weld_gradient_mean_take(s->mean) : s->gradients, lr);
+    weld_train_step_update_by(s, s->gradients, lr);
 }
 
 void weld_train_step_noise(weld_tensor images) {

@@ -15,7 +15,6 @@
 #define WELD_TRAIN_STEP_H
 
 #include "data/batching.h"
-#include "optimize/gradient_mean.h"
 #include "optimize/optimizer.h"
 #include "passes/fuse_training.h"
 #include "tasks/loss_options.h"
@@ -38,7 +37,6 @@ typedef struct weld_train_step_options {
     const char *isa;          /* as of weld_session_options */
     /* NULL: nothing is updated. Its rates, threads and kernels are the step's. */
     const weld_optimizer_options *optimizer;
-    int64_t accumulate; /* batches an update; 0 means 1 */
 } weld_train_step_options;
 
 /* To be read from outside; all pointers but `images` and what `weights` hold stay as they are. */
@@ -56,14 +54,13 @@ typedef struct weld_train_step {
     weld_tensor *gradients;            /* of the latest batch, by parameter; data NULL: frozen */
     weld_batch_statistics *statistics; /* of the latest batch */
     double *block;                     /* room for those of one */
-    weld_gradient_mean *mean;          /* of an update's batches; NULL: an update has one */
     const weld_tensor *updated; /* by parameter, what the latest update was made with; or NULL */
     weld_optimizer *optimizer;  /* or NULL */
     weld_weights *own_weights;  /* the same, where they were made anew; else NULL */
     weld_session_step_function
         after_step;                     /* to be set by whoever wants to be called after each... */
     void *after_step_context;           /* ...step of the session, likewise; else NULL */
-    const struct weld_train_step *lead; /* whose mean and optimizer it uses; NULL: its own */
+    const struct weld_train_step *lead; /* whose optimizer it uses; NULL: its own */
 } weld_train_step;
 
 /* weights: those of the network, which must outlive the step; NULL: made anew. */
@@ -71,9 +68,9 @@ weld_status weld_train_step_create(const weld_model_config *config,
                                    const weld_train_step_options *options, weld_weights *weights,
                                    weld_train_step **out, weld_error *err);
 /* Steps for batches of several shapes (in place of those of the options) that train the same
- * weights, to be run in turns: one optimizer, one mean, and one memory of activations and
- * gradients, so that a run of one leaves nothing of another's. All batches of an update are of one
- * step, which makes the update. The first is to be freed after the others. out [count]. Errors say
+ * weights, to be run in turns: one optimizer, and one memory of activations and gradients, so
+ * that a run of one leaves nothing of another's. All batches of an update are of one step, which
+ * makes the update. The first is to be freed after the others. out [count]. Errors say
  * which shape it is that the network is not for. */
 weld_status weld_train_steps_create(const weld_model_config *config,
                                     const weld_train_step_options *options,
@@ -96,8 +93,8 @@ double weld_train_step_output(const weld_train_step *s, const char *name);
 /* After which step of the session the gradient of a parameter is ready; 0: it is frozen. */
 size_t weld_train_step_ready(const weld_train_step *s, size_t parameter);
 
-/* Loss and gradients of the batch in the inputs; number decides what dropout draws. A loss that is
- * not finite leaves the update's mean as it was. The weights are not written to. */
+/* Loss and gradients of the batch in the inputs; number decides what dropout draws. The weights are
+ * not written to. */
 double weld_train_step_run(weld_train_step *s, uint64_t number);
 /* Move running statistics by those of the latest run: after every run whose loss is finite. */
 void weld_train_step_move_statistics(weld_train_step *s);
@@ -106,7 +103,7 @@ void weld_train_step_move_statistics(weld_train_step *s);
  * WELD_ERROR_NUMERIC with the first value that was not. */
 weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_error *err);
 
-/* Move the weights by the mean of the gradients of all batches since the last update... */
+/* Move the weights by the gradients of the latest batch... */
 void weld_train_step_update(weld_train_step *s, double lr);
 /* ...or by others, which stay until the next update: those of batches that were added up elsewhere.
  */

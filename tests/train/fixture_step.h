@@ -61,14 +61,18 @@ static inline void fixture_step_free(fixture_step *s) {
     weld_weights_free(s->fixture);
 }
 
-/* Loss and gradients in the fixture's batch t of so many that are used in turn; running statistics
- * move. */
-static inline float fixture_step_run(fixture_step *s, int t, int batches) {
+/* The fixture's batch t of so many that are used in turn. */
+static inline void fixture_step_fill(fixture_step *s, int t, int batches) {
     char number[12];
     snprintf(number, sizeof number, "%d", t % batches);
     fixture_copy(s->step->images, fixture_tensor(s->fixture, "images/", number));
     fixture_copy(weld_train_step_input(s->step, "target"),
                  fixture_tensor(s->fixture, "targets/", number));
+}
+
+/* Loss and gradients in it; running statistics move. */
+static inline float fixture_step_run(fixture_step *s, int t, int batches) {
+    fixture_step_fill(s, t, batches);
     const float loss = (float)weld_train_step_run(s->step, (uint64_t)t + 1);
     weld_train_step_move_statistics(s->step);
     return loss;

@@ -260,8 +260,7 @@ START_TEST(a_lack_of_memory_is_reported) {
     weld_train_step_options options = {.build_loss = weld_classification_loss_build,
                                        .loss = &loss,
                                        .dtype = WELD_F32,
-                                       .optimizer = &optimizer,
-                                       .accumulate = 2};
+                                       .optimizer = &optimizer};
     weld_train_step *steps[2];
     weld_status status = WELD_ERROR_MEMORY;
     for (long successes = 0; status; successes += 1 + successes / 16) {

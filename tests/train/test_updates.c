@@ -8,6 +8,7 @@
 #include "suite.h"
 #include "optimize/clip_units.h"
 #include "train/fixture_step.h"
+#include "train/sums.h"
 
 enum { STEPS = 6, SGD_STEPS = 10, RMSPROP_STEPS = 10, BATCHES = 3 };
 
@@ -132,17 +133,23 @@ END_TEST
 
 START_TEST(updates_on_the_mean_of_two_batches_train_as_in_pytorch) {
     fixture_step s;
-    weld_train_step_options two = {.threads = 2, .accumulate = 2};
-    fixture_step_make(&s, "updates.fixture", two, &adamw, 0.9);
+    weld_sums *sums;
+    const weld_tensor *means;
+    fixture_step_make(&s, "updates.fixture", (weld_train_step_options){.threads = 2}, &adamw, 0.9);
+    ck_assert_int_eq(weld_sums_create(NULL, 2, &s.step, 1, 2, &sums, &err), WELD_OK);
     for (int t = 0; t < STEPS; t++) {
         double loss = 0;
+        weld_sums_begin(sums, t + 1);
         for (int i = 0; i < 2; i++) {
-            loss += 0.5 * fixture_step_run(&s, 2 * t + i, BATCHES);
+            fixture_step_fill(&s, 2 * t + i, BATCHES);
+            loss += 0.5 * weld_sums_run(sums, 0, i, (uint64_t)(2 * t + i + 1));
         }
         expect_loss("accumulate", t, loss, losses_of(&s, "accumulate")[t]);
-        weld_train_step_update(s.step, 5e-3);
+        ck_assert_int_eq(weld_sums_finish(sums, &means, &err), WELD_OK);
+        weld_train_step_update_by(s.step, means, 5e-3);
     }
     expect_end(&s, "accumulate");
+    weld_sums_free(sums);
     fixture_step_free(&s);
 }
 END_TEST
@@ -208,8 +215,7 @@ START_TEST(a_lack_of_memory_is_told) {
                                        .loss = &fixture_loss,
                                        .dtype = WELD_F32,
                                        .threads = 1,
-                                       .optimizer = &sgd,
-                                       .accumulate = 2};
+                                       .optimizer = &sgd};
     weld_status status = WELD_ERROR_MEMORY;
     for (long i = 0; status; i += FAILURES_APART) {
         weld_memory_fail_after(i);

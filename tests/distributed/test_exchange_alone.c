@@ -1,9 +1,10 @@
-/* The mean of several batches' gradients against the order in which they are to be added. */
+/* Exchanges of one process: the mean of several batches' gradients against the order in which they
+ * are to be added. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/random.h"
-#include "optimize/gradient_mean.h"
+#include "distributed/exchange.h"
 #include "suite.h"
 
 enum { BATCHES = 17, PARAMETERS = 4, LARGE = 5003, FROZEN = 2 };
@@ -43,12 +44,15 @@ static const weld_kernels *find_kernels(void) {
     return kernels;
 }
 
-static void expect_mean(weld_gradient_mean *m, int n) {
+static void expect_mean(weld_exchange *x, int n) {
     static float want[LARGE];
+    weld_error err = {.message = ""};
+    const weld_tensor *mean;
+    weld_exchange_begin(x, n);
     for (int b = 0; b < n; b++) {
-        weld_gradient_mean_add(m, gradients[b]);
+        weld_exchange_add(x, b, 0, gradients[b]);
     }
-    const weld_tensor *mean = weld_gradient_mean_take(m);
+    ck_assert_int_eq(weld_exchange_finish(x, &mean, &err), WELD_OK);
     for (int p = 0; p < PARAMETERS; p++) {
         ck_assert(!mean[p].data == (p == FROZEN));
         for (int64_t i = 0; i < counts[p]; i++) {
@@ -62,25 +66,39 @@ static void expect_mean(weld_gradient_mean *m, int n) {
     }
 }
 
-static weld_gradient_mean *make(int64_t batches, int threads, weld_status want) {
+static weld_exchange *make(int64_t batches, int threads, weld_status want) {
+    static const size_t ready[PARAMETERS];
+    const size_t *const plans[] = {ready};
+    const weld_exchange_options options = {.groups = batches,
+                                           .gradients = gradients[0],
+                                           .count = PARAMETERS,
+                                           .plans = 1,
+                                           .ready = plans,
+                                           .kernels = find_kernels(),
+                                           .threads = threads};
     weld_error err = {.message = ""};
-    weld_gradient_mean *m = NULL;
-    ck_assert_int_eq(weld_gradient_mean_create(gradients[0], PARAMETERS, batches, find_kernels(),
-                                               threads, &m, &err),
-                     want);
-    return m;
+    weld_exchange *x = NULL;
+    ck_assert_int_eq(weld_exchange_create(NULL, &options, &x, &err), want);
+    return x;
+}
+
+static size_t memory_of(int64_t batches) {
+    weld_exchange *x = make(batches, 1, WELD_OK);
+    const size_t memory = weld_exchange_facts_of(x).memory;
+    weld_exchange_free(x);
+    return memory;
 }
 
 /* An update may be made before all of its batches came, and none leaves anything to the next. */
 START_TEST(any_number_of_batches_is_added_along_its_tree_with_any_number_of_threads) {
     draw_gradients();
-    for (int batches = 2; batches <= BATCHES; batches++) {
-        weld_gradient_mean *m = make(batches, 1 + batches % 3, WELD_OK);
-        expect_mean(m, batches);
-        expect_mean(m, 1 + batches / 2);
-        expect_mean(m, 1);
-        expect_mean(m, batches);
-        weld_gradient_mean_free(m);
+    for (int batches = 1; batches <= BATCHES; batches++) {
+        weld_exchange *x = make(batches, 1 + batches % 3, WELD_OK);
+        expect_mean(x, batches);
+        expect_mean(x, (1 + batches) / 2);
+        expect_mean(x, 1);
+        expect_mean(x, batches);
+        weld_exchange_free(x);
     }
 }
 END_TEST
@@ -91,30 +109,16 @@ START_TEST(its_memory_is_that_of_the_trained_parameters_as_often_as_told) {
         size_t times;
     } cases[] = {{2, 1}, {3, 1}, {4, 2}, {7, 2}, {8, 3}, {15, 3}, {16, 4}, {1000, 9}};
     draw_gradients();
-    weld_gradient_mean *two = make(2, 1, WELD_OK);
-    const size_t once = weld_gradient_mean_bytes(two);
+    const size_t once = memory_of(2);
+    ck_assert_uint_eq(memory_of(1), 0);
     ck_assert_uint_ge(once, (7 + LARGE + 1) * sizeof(float));
     ck_assert_uint_le(once, (7 + LARGE + 1) * sizeof(float) + 3 * 64);
-    weld_gradient_mean_free(two);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        weld_gradient_mean *m = make(cases[i].batches, 1, WELD_OK);
-        ck_assert_uint_eq(weld_gradient_mean_bytes(m), cases[i].times * once);
-        weld_gradient_mean_free(m);
+        ck_assert_uint_eq(memory_of(cases[i].batches), cases[i].times * once);
     }
 }
 END_TEST
 
-START_TEST(a_lack_of_memory_is_an_error_at_each_allocation) {
-    draw_gradients();
-    for (int n = 0; n < 3; n++) {
-        weld_memory_fail_after(n);
-        make(4, 1, WELD_ERROR_MEMORY);
-        weld_memory_fail_after(-1);
-    }
-}
-END_TEST
-
-RUN_SUITE("optimize/gradient_mean",
+RUN_SUITE("distributed/exchange_alone",
           any_number_of_batches_is_added_along_its_tree_with_any_number_of_threads,
-          its_memory_is_that_of_the_trained_parameters_as_often_as_told,
-          a_lack_of_memory_is_an_error_at_each_allocation)
+          its_memory_is_that_of_the_trained_parameters_as_often_as_told)

@@ -1,9 +1,7 @@
 /* Data sets; see data_options.h. */
-#define _XOPEN_SOURCE 700
 #include "cli/data_options.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -11,15 +9,8 @@
 #include "base/text.h"
 #include "datasets/boxes.h"
 #include "datasets/tell.h"
+#include "formats/file.h"
 #include "recipe/recipe_split.h"
-
-static bool is_same_path(const char *a, const char *b) {
-    char *x = realpath(a, NULL), *y = realpath(b, NULL);
-    const bool same = x && y && strcmp(x, y) == 0;
-    free(x);
-    free(y);
-    return same;
-}
 
 /* The recipe that the weights of m come from; *out NULL: there is none, or none that can be read.
  * To be released with weld_free. */
@@ -52,7 +43,7 @@ static weld_status take_validation(const weld_recipe *r, const weld_model *m, in
 /* Are these images that a run by the recipe learned? */
 static bool is_learned(const weld_recipe *recipe, const char *path, const weld_dataset *ds) {
     weld_dataset *train;
-    if (!is_same_path(recipe->data.train, path)) {
+    if (!weld_is_same_file(recipe->data.train, path)) {
         return false;
     }
     if (!weld_dataset_has_boxes(ds)) {

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "distributed/launch.h"
+#include "formats/file.h"
 #include "models/models.h"
 #include "tasks/task.h"
 
@@ -366,9 +367,8 @@ static void check_rest(const cli_call *call, const expanded *e) {
 }
 
 bool cli_is_same_file(const char *a, const char *b) {
-    struct stat of_a, of_b;
-    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && S_ISREG(of_a.st_mode) &&
-           of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+    struct stat of_a;
+    return weld_is_same_file(a, b) && stat(a, &of_a) == 0 && S_ISREG(of_a.st_mode);
 }
 
 /* Two outputs under one name, also of a file that is yet to be made. */

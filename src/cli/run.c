@@ -3,12 +3,12 @@
  * larger than memory. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
+#include "formats/file.h"
 #include "formats/npy.h"
 #include "weld/model.h"
 
@@ -72,12 +72,10 @@ static weld_status make_path(const char *output, const weld_runner *runner, size
 
 /* Names that are made of --output may be that of --input, which is still being read. */
 static weld_status check_path(const char *path, const char *input, weld_error *err) {
-    struct stat to, from;
-    const bool same = stat(path, &to) == 0 && stat(input, &from) == 0 && to.st_dev == from.st_dev &&
-                      to.st_ino == from.st_ino;
-    return same ? weld_fail(err, WELD_ERROR_ARGUMENT,
-                            "--output: %s would be written over --input: give another name", path)
-                : WELD_OK;
+    return weld_is_same_file(path, input)
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "--output: %s would be written over --input: give another name", path)
+               : WELD_OK;
 }
 
 static weld_status open_result(job *j, size_t i, const char *input, const char *output,

@@ -49,6 +49,12 @@ static weld_status fail_system(weld_error *err, const char *path, const char *ac
     return weld_fail(err, status, "%s: cannot %s: %s: %s", path, action, reason, advice(code));
 }
 
+bool weld_is_same_file(const char *a, const char *b) {
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
+}
+
 weld_status weld_file_open(const char *path, int *descriptor, uint64_t *size, weld_error *err) {
     /* Not blocking: opening a pipe must not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -3,10 +3,14 @@
 #ifndef WELD_FORMATS_FILE_H
 #define WELD_FORMATS_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "weld/status.h"
+
+/* Are these names of one file or folder? False where one is not there. */
+bool weld_is_same_file(const char *a, const char *b);
 
 /* Open a regular file for reading and tell its size. The descriptor is the caller's to close;
  * folders, pipes and devices are refused. */

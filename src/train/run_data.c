@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "datasets/identity.h"
 #include "datasets/tell.h"
+#include "formats/file.h"
 #include "models/models.h"
 #include "recipe/data_option.h"
 #include "recipe/recipe_split.h"
@@ -162,12 +163,6 @@ static weld_status open_train(weld_run_data *d, weld_error *err) {
     return WELD_OK;
 }
 
-static bool is_same_place(const char *a, const char *b) {
-    struct stat of_a, of_b;
-    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
-           of_a.st_ino == of_b.st_ino;
-}
-
 static weld_status open_val(weld_run_data *d, weld_error *err) {
     weld_adoption adopted;
     if (d->recipe.data.split > 0) {
@@ -176,7 +171,7 @@ static weld_status open_val(weld_run_data *d, weld_error *err) {
         WELD_TRY(weld_data_split_take(&d->split, WELD_PART_VALIDATION, d->val, err));
     } else {
         WELD_TRY(weld_dataset_open_to_judge(d->recipe.data.val, &d->val, err));
-        if (is_same_place(weld_dataset_path(d->train), weld_dataset_path(d->val)) &&
+        if (weld_is_same_file(weld_dataset_path(d->train), weld_dataset_path(d->val)) &&
             weld_dataset_is_same_part(d->train, d->val)) {
             weld_train_say(d->settings,
                            "data.val is what is trained on (%s): its scores say nothing of other "

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "distributed/exchange.h"
+#include "distributed/shares.h"
 #include "train/say.h"
 
 /* --- Shares --- */

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
-#include "distributed/exchange.h"
+#include "distributed/shares.h"
 #include "formats/file.h"
 #include "recipe/duration.h"
 #include "train/auto_precision.h"

@@ -16,6 +16,8 @@
 
 #include "graph/graph.h"
 
+enum { WELD_MOST_CHUNKS = 16 }; /* so that a step with sums can use no more threads */
+
 typedef struct weld_step {
     size_t begin, end;    /* positions in the plan's order */
     weld_slicing slicing; /* none: one node, whole */

@@ -7,7 +7,6 @@ enum {
     LEAST_ROWS = 16,
     LEAST_POSITIONS = 96, /* of a slice by images: so that weights are read for enough of them */
     LEAST_SLICES = 8,     /* so that a few threads are evenly loaded by a small stream */
-    MOST_CHUNKS = 16,
     LARGE_PARTIAL = 128 * 1024,   /* bytes: weight gradients of wide convolutions */
     LEAST_CHUNK_POSITIONS = 1024, /* of a chunk with such sums, where there are more than */
     LEAST_CHUNKS = 4,
@@ -103,13 +102,13 @@ static void size_without_sums(const weld_plan *plan, weld_step *s, int64_t slice
 /* Chunks that are worth clearing, and adding up, a partial of this size for. */
 static int64_t worthwhile_chunks(const weld_step *s, int64_t positions) {
     const int64_t enough = at_least(s->units * positions / LEAST_CHUNK_POSITIONS, LEAST_CHUNKS);
-    return s->partial_bytes < LARGE_PARTIAL ? MOST_CHUNKS : enough;
+    return s->partial_bytes < LARGE_PARTIAL ? WELD_MOST_CHUNKS : enough;
 }
 
 /* From shapes alone. */
 static void size_with_sums(weld_step *s, int64_t slice, int64_t positions) {
     const int64_t room = at_least(MOST_PARTIAL_BYTES / (int64_t)s->partial_bytes, 4);
-    const int64_t most = at_most(worthwhile_chunks(s, positions), MOST_CHUNKS);
+    const int64_t most = at_most(worthwhile_chunks(s, positions), WELD_MOST_CHUNKS);
     slice = at_most(slice, divide_up(s->units, LEAST_SLICES));
     s->chunks = at_most(at_most(divide_up(s->units, slice), most), room);
     const int64_t chunk = divide_up(s->units, s->chunks);

@@ -12,9 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
-
-/* A step's sums have no more parts (graph/slices.c). */
-enum { STEP_THREADS = 16 };
+#include "graph/plan.h"
 
 /* What a rank may use. */
 typedef struct place {
@@ -73,15 +71,15 @@ static void advise(const weld_group *g, const place *places, weld_rank_threads *
                     "each rank may use %d of %d cpus: mpirun bound it: add --bind-to none\n", cpus,
                     places[0].launcher);
     }
-    if (all->most > STEP_THREADS) {
+    if (all->most > WELD_MOST_CHUNKS) {
         int parts = 2;
-        while (parts < all->most && all->most / parts > STEP_THREADS) {
+        while (parts < all->most && all->most / parts > WELD_MOST_CHUNKS) {
             parts *= 2;
         }
         weld_append(all->advice, sizeof all->advice,
                     "a rank has %d threads, but %d are all that a step can use: start %d ranks on "
                     "a host\n",
-                    all->most, STEP_THREADS, here * parts);
+                    all->most, WELD_MOST_CHUNKS, here * parts);
     }
 }
 

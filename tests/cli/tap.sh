@@ -78,6 +78,12 @@ same() {
     report $? "$1"
 }
 
+# is NAME A B: two texts are the same.
+is() {
+    [ "$2" = "$3" ]
+    report $? "$1"
+}
+
 # holds NAME COMMAND...: a condition, as a command.
 holds() {
     name=$1

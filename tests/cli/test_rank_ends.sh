@@ -25,10 +25,6 @@ END
 cp small.yaml short.yaml
 sed -i 's/epochs: 100/epochs: 3/' short.yaml
 
-is() {
-    [ "$2" = "$3" ]
-    report $? "$1"
-}
 rows_done() {
     if [ -e long/metrics.jsonl ]; then wc -l < long/metrics.jsonl; else echo 0; fi
 }

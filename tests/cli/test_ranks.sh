@@ -17,11 +17,6 @@ augment: {kind: small, auto_augment: null}
 train: {epochs: 3, batch_size: 4, accumulate: 4, ema_decay: 0.9, precision: fp32}
 END
 
-# is NAME A B: they are the same text.
-is() {
-    [ "$2" = "$3" ]
-    report $? "$1"
-}
 unset WELD_MPI
 export OMPI_COMM_WORLD_SIZE=4
 run "$WELD" inspect small.yaml

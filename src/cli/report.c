@@ -3,9 +3,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "cli/cli.h"
+#include "formats/file.h"
 #include "report/report.h"
 
 enum { CELL_SIZE = 64 };
@@ -117,6 +119,28 @@ static void tell_notes(const json_t *report) {
     }
 }
 
+/* Files of runs and of their data are many; a page that is written over is one of ours, or of
+ * another program's. */
+static weld_status check_page(const char *path, weld_error *err) {
+    static const char begin[] = "<!DOCTYPE html>";
+    char text[sizeof begin - 1];
+    int descriptor;
+    uint64_t size;
+    if (weld_file_open(path, &descriptor, &size, NULL)) {
+        return WELD_OK; /* there is none, or writing says what is wrong */
+    }
+    const bool is_page =
+        size == 0 ||
+        (size >= sizeof text && !weld_file_read_at(descriptor, path, text, sizeof text, 0, NULL) &&
+         memcmp(text, begin, sizeof text) == 0);
+    close(descriptor);
+    return is_page ? WELD_OK
+                   : weld_fail(err, WELD_ERROR_ARGUMENT,
+                               "%s: is there and is no page, and would be lost: choose another "
+                               "name (-o)",
+                               path);
+}
+
 weld_status cli_report(cli_call *call, weld_error *err) {
     const char *out = "report.html";
     weld_report_options o = {0};
@@ -132,6 +156,7 @@ weld_status cli_report(cli_call *call, weld_error *err) {
     }
     const char *const *runs = (const char *const *)call->arguments;
     json_t *report;
+    WELD_TRY(check_page(out, err));
     WELD_TRY(weld_report_collect(runs, (size_t)call->count, &o, &report, err));
     const weld_status status = weld_report_write_page(report, out, err);
     if (!status) {

@@ -47,7 +47,7 @@ weld_status weld_dataset_open_with(const char *path, const weld_dataset_options 
 weld_status weld_dataset_open_to_judge(const char *path, weld_dataset **out, weld_error *err);
 void weld_dataset_free(weld_dataset *ds); /* accepts NULL */
 /* For what is about to be written at `path`: an error where that is one of the data set's files: an
- * image, whatever part is seen, or one that was read for its classes, parts or boxes. */
+ * image, or one that says what is on images, of whatever part the data set's path stands for. */
 weld_status weld_dataset_spare(const weld_dataset *ds, const char *path, weld_error *err);
 
 /* See the data set with other classes, names[0..count), a network's as a rule: class i becomes

@@ -35,14 +35,36 @@ static bool is_image(const weld_dataset *ds, const struct stat *of) {
     return false;
 }
 
+static bool is_of_part(const weld_dataset *ds, const struct stat *of) {
+    const bool has_files = !ds->packed && ds->tar < 0;
+    return is_file(ds->path, of) || (ds->boxes && is_annotation(ds, of)) ||
+           (has_files && is_image(ds, of));
+}
+
+/* Who names a data set that has several parts means all of it. A part that cannot be read has no
+ * files that are known. */
+static bool is_of_other_part(const weld_dataset *ds, const struct stat *of) {
+    bool found = false;
+    for (int i = 0; ds->part && i < WELD_PARTS && !found; i++) {
+        const weld_dataset_options options = {.part = (weld_part_name)i};
+        weld_dataset *other;
+        bool has = false;
+        if (strcmp(weld_part_text(options.part), ds->part) != 0 &&
+            weld_layout_has_part(ds->path, options.part, &has, NULL) == WELD_OK && has &&
+            weld_dataset_open_with(ds->path, &options, &other, NULL) == WELD_OK) {
+            found = is_of_part(other, of);
+            weld_dataset_free(other);
+        }
+    }
+    return found;
+}
+
 weld_status weld_dataset_spare(const weld_dataset *ds, const char *path, weld_error *err) {
     struct stat of;
     if (stat(path, &of) != 0 || !S_ISREG(of.st_mode)) {
         return WELD_OK;
     }
-    const bool has_files = !ds->packed && ds->tar < 0;
-    return is_file(ds->path, &of) || (ds->boxes && is_annotation(ds, &of)) ||
-                   (has_files && is_image(ds, &of))
+    return is_of_part(ds, &of) || is_of_other_part(ds, &of)
                ? weld_fail(err, WELD_ERROR_ARGUMENT,
                            "%s: is a file of the data set that is read, %s, and would be lost: "
                            "choose another name",

@@ -38,6 +38,7 @@ typedef struct epoch {
 
 typedef struct curves {
     const weld_task *task;
+    int best_by; /* as of the recipe's train.best */
     bin bins[BINS_MAX];
     int count;
     int64_t width;     /* rows of a full bin */
@@ -123,6 +124,19 @@ static double share(const json_t *row, const weld_task *task, int i) {
     return all > 0 ? number(row, what) / all : NAN;
 }
 
+/* Of what best.h5 is the best of. */
+static weld_standing standing_of(const curves *c, const epoch *e) {
+    return (weld_standing){c->best_by == WELD_RECIPE_BEST_EMA ? e->average : e->scores[0],
+                           e->val_loss};
+}
+
+/* As training has it. */
+static bool is_best(const curves *c, weld_standing now, weld_standing before) {
+    return c->best_by == WELD_RECIPE_BEST_LOSS && isfinite(now.loss) && now.loss != before.loss
+               ? now.loss < before.loss
+               : weld_task_is_better(c->task, now, before);
+}
+
 static bool add_epoch(curves *c, const json_t *row) {
     char key[KEY_SIZE];
     epoch e = {.epoch = json_integer_value(json_object_get(row, "epoch")),
@@ -138,11 +152,8 @@ static bool add_epoch(curves *c, const json_t *row) {
     for (int i = 1; c->task->counts[0] && c->task->counts[i]; i++) {
         e.shares[i] = share(row, c->task, i);
     }
-    const weld_standing now = {e.scores[0], e.val_loss};
-    const epoch *best = c->best < 0 ? NULL : &all[c->best];
-    if (isfinite(now.score) &&
-        (!best ||
-         weld_task_is_better(c->task, now, (weld_standing){best->scores[0], best->val_loss}))) {
+    const weld_standing now = standing_of(c, &e);
+    if (isfinite(now.score) && (c->best < 0 || is_best(c, now, standing_of(c, &all[c->best])))) {
         c->best = (int64_t)c->epochs.count;
     }
     c->seconds += isfinite(e.seconds) ? e.seconds : 0;
@@ -296,6 +307,15 @@ static const epoch *final_epoch(const curves *c) {
     return c->epochs.count ? &all[c->epochs.count - 1] : NULL;
 }
 
+/* Where best.h5 holds the average of that epoch its first score alone is in the log. */
+static epoch best_of(const curves *c, const epoch *e) {
+    epoch best = *e;
+    for (int i = 0; c->best_by == WELD_RECIPE_BEST_EMA && i < c->task->run_scores; i++) {
+        best.scores[i] = i ? NAN : e->average;
+    }
+    return best;
+}
+
 static void write_curves(const curves *c, json_t *run) {
     const epoch *all = c->epochs.data, *last = final_epoch(c);
     const size_t count = c->epochs.count;
@@ -308,7 +328,8 @@ static void write_curves(const curves *c, json_t *run) {
         json_object_set_new(run, "final", epoch_object(c->task, last));
     }
     if (c->best >= 0) {
-        json_object_set_new(run, "best", epoch_object(c->task, &all[c->best]));
+        const epoch best = best_of(c, &all[c->best]);
+        json_object_set_new(run, "best", epoch_object(c->task, &best));
     }
     if (count && all[count - 1].epoch >= 0) {
         json_object_set_new(
@@ -326,7 +347,8 @@ static void write_curves(const curves *c, json_t *run) {
     }
 }
 
-weld_status weld_report_add_curves(const char *path, const weld_task *task, int points, json_t *run,
+weld_status weld_report_add_curves(const char *path, const weld_task *task,
+                                   const weld_recipe *recipe, int points, json_t *run,
                                    weld_error *err) {
     curves *c = weld_alloc(1, sizeof *c);
     char *line = weld_alloc(LINE_SIZE, 1);
@@ -337,7 +359,11 @@ weld_status weld_report_add_curves(const char *path, const weld_task *task, int 
     } else if (!file) {
         weld_report_note(run, "metrics.jsonl cannot be opened: %s", strerror(errno));
     } else {
-        *c = (curves){.task = task, .epochs.element = sizeof(epoch), .width = 1, .best = -1};
+        *c = (curves){.task = task,
+                      .best_by = recipe ? recipe->train.best : WELD_RECIPE_BEST_WEIGHTS,
+                      .epochs.element = sizeof(epoch),
+                      .width = 1,
+                      .best = -1};
         if (!read_lines(file, c, line)) {
             status = weld_fail_memory(err, path);
         } else if (ferror(file)) {

@@ -21,8 +21,11 @@ void weld_report_note(json_t *run, const char *format, ...) __attribute__((forma
 
 /* metrics.jsonl: "steps" and "epochs" (thinned out, so that their size has a limit), "final",
  * "best", "seconds". Scores have the task's keys. Of steps at most `points` are shown, each the
- * mean of neighbours. A last line that was cut is nothing to worry about. */
-weld_status weld_report_add_curves(const char *path, const weld_task *task, int points, json_t *run,
+ * mean of neighbours. "best" is the epoch of best.h5, by the recipe's train.best (recipe NULL: not
+ * known), with the scores of what that holds. A last line that was cut is nothing to worry about.
+ */
+weld_status weld_report_add_curves(const char *path, const weld_task *task,
+                                   const weld_recipe *recipe, int points, json_t *run,
                                    weld_error *err);
 
 /* recipe.yaml: "recipe", and what was to be trained how. *recipe is what was read, for other parts;

@@ -99,7 +99,9 @@ static weld_status fill_run(const char *folder, limits most, const weld_report_o
     const weld_task *task = found ? weld_task_of(&recipe->model) : weld_tasks[0];
     json_object_set_new(run, "scores", scores_of(task));
     json_object_set_new(run, "counts", counts_of(task));
-    status = status ? status : weld_report_add_curves(path, task, most.points, run, err);
+    status = status
+                 ? status
+                 : weld_report_add_curves(path, task, found ? recipe : NULL, most.points, run, err);
     status = status ? status : join(folder, "evaluation.json", path, err);
     return status ? status
                   : weld_report_add_evaluation(path, task, found ? recipe : NULL, most.classes,

@@ -87,6 +87,16 @@ works "as JSON" "$WELD" eval run/best.h5 --data scenes/instances_val.json --json
 prints "has the twelve figures" '"ARl"'
 works "to files" "$WELD" eval run/best.h5 --data scenes/instances_val.json --details details.json \
     --confusion confusion.csv
+label=$(find scenes/labels/train -name '*.txt' | sort | head -n 1)
+cp "$label" before
+refuses "a label of the part that is trained on is not written over" "is a file of the data set that is read" \
+    "$WELD" eval run/best.h5 --data scenes/data.yaml --details "$label"
+same "and stays" before "$label"
+cp scenes/instances_val.json before
+mkdir -p both/annotations && cp -r scenes/images both && cp scenes/instances_train.json scenes/instances_val.json both/annotations
+refuses "nor the boxes of the other part" "is a file of the data set that is read" \
+    "$WELD" pack both:train -o both/annotations/instances_val.json
+same "which stay" before both/annotations/instances_val.json
 holds "has curves" grep -q '"curve":\[' details.json
 holds "and what was missed" grep -q '^,class_a,class_b,class_c,missed' confusion.csv
 works "with what it finds" "$WELD" eval run/best.h5 --data scenes/instances_val.json --per-class --write-results found.json

@@ -131,6 +131,14 @@ spares $image eval run/best.h5 --data photos/val --fit-temperature $image
 spares $image reparam run/best.h5 --verify photos/val -o $image
 spares photos/train/class_a/0000.jpg preview small.yaml -o photos/train/class_a/0000.jpg
 spares $image pack photos/val -o $image
+for file in best.h5 metrics.jsonl recipe.yaml; do
+    cp run/$file before
+    refuses "a report does not take the place of $file" "run/$file: is there and is no page" \
+        "$WELD" report run -o run/$file
+    same "which stays" before run/$file
+done
+works "a report" "$WELD" report run -o page.html
+works "is written over" "$WELD" report run -o page.html
 works "results are written over" "$WELD" eval run/best.h5 --data photos/val --details again.json
 works "as often as one likes" "$WELD" eval run/best.h5 --data photos/val --details again.json
 run "$WELD" eval run/best.h5 --data photos/val --details one --confusion one

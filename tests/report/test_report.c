@@ -11,12 +11,17 @@ static json_t *new_run(void) {
     return json_pack("{s:[]}", "notes");
 }
 
-static json_t *curves_for(const weld_task *task, const char *text, int points) {
+static json_t *curves_by(const weld_task *task, const weld_recipe *recipe, const char *text,
+                         int points) {
     json_t *r = new_run();
     write_text(in_base("metrics.jsonl"), text);
-    ck_assert_int_eq(weld_report_add_curves(in_base("metrics.jsonl"), task, points, r, &err),
-                     WELD_OK);
+    ck_assert_int_eq(
+        weld_report_add_curves(in_base("metrics.jsonl"), task, recipe, points, r, &err), WELD_OK);
     return r;
+}
+
+static json_t *curves_for(const weld_task *task, const char *text, int points) {
+    return curves_by(task, NULL, text, points);
 }
 
 static json_t *curves_of(const char *text, int points) {
@@ -65,6 +70,34 @@ START_TEST(curves_of_few_updates_are_the_rows_themselves) {
     ck_assert_double_eq(json_number_value(json_object_get(r, "steps_per_epoch")), 2);
     ck_assert_str_eq(note(r, 0), "");
     json_decref(r);
+    tear_down();
+}
+END_TEST
+
+/* top-1 is best in the first epoch, its average in the second, the loss in the third. */
+START_TEST(the_best_epoch_is_that_of_the_file_that_was_kept) {
+    static const struct {
+        int best_by, epoch;
+        double score;
+    } cases[] = {{WELD_RECIPE_BEST_WEIGHTS, 1, 60},
+                 {WELD_RECIPE_BEST_EMA, 2, 58},
+                 {WELD_RECIPE_BEST_LOSS, 3, 50}};
+    make_base();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        weld_recipe recipe = {.train.best = cases[i].best_by};
+        json_t *r = curves_by(weld_tasks[0], &recipe,
+                              "{\"kind\":\"epoch\",\"epoch\":0,\"step\":2,\"top1\":60,"
+                              "\"ema_top1\":40,\"val_loss\":3}\n"
+                              "{\"kind\":\"epoch\",\"epoch\":1,\"step\":4,\"top1\":55,"
+                              "\"ema_top1\":58,\"val_loss\":2}\n"
+                              "{\"kind\":\"epoch\",\"epoch\":2,\"step\":6,\"top1\":50,"
+                              "\"ema_top1\":57,\"val_loss\":1}\n",
+                              1000);
+        const json_t *best = json_object_get(r, "best");
+        ck_assert_int_eq(json_integer_value(json_object_get(best, "epoch")), cases[i].epoch);
+        ck_assert_double_eq(json_number_value(json_object_get(best, "top1")), cases[i].score);
+        json_decref(r);
+    }
     tear_down();
 }
 END_TEST
@@ -403,7 +436,8 @@ START_TEST(a_lack_of_memory_is_an_error_and_leaves_the_old_page) {
 }
 END_TEST
 
-RUN_SUITE("report/report", curves_of_few_updates_are_the_rows_themselves,
+RUN_SUITE("report/report", the_best_epoch_is_that_of_the_file_that_was_kept,
+          curves_of_few_updates_are_the_rows_themselves,
           what_is_counted_is_shown_as_shares_where_there_is_something,
           many_updates_are_thinned_out_to_means_of_neighbours,
           rows_that_cannot_be_read_are_counted_and_left_out,

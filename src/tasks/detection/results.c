@@ -320,6 +320,12 @@ static void tell(const reading *r, weld_text *note) {
                          weld_plural(r->renamed, "file_name is", "file_names are"));
         between = "; ";
     }
+    if (!r->unknown && !r->is_sure && weld_results_may_count_from_one(r->names, &r->rows)) {
+        weld_text_format(note,
+                         "%snothing is of category_id 0, the data's first: if the file counts "
+                         "classes from 1, say --first-category 1",
+                         between);
+    }
     if (r->unknown) {
         weld_text_format(note,
                          "%s%lld %s of categories that the data does not have, which count "

@@ -112,6 +112,12 @@ weld_status weld_results_check_classes(const weld_results_names *n, const char *
                      (long long)range[1], is_above, is_above, is_below);
 }
 
+bool weld_results_may_count_from_one(const weld_results_names *n, const weld_array *rows) {
+    int64_t range[2];
+    return rows->count > 0 && weld_results_names_range(n, range) && range[0] == 0 && range[1] > 0 &&
+           !has_category(rows, 0);
+}
+
 static weld_status refuse_classes(const char *path, int64_t low, int64_t high, int first, int count,
                                   weld_error *err) {
     if (first >= 0) {

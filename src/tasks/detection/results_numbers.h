@@ -27,6 +27,9 @@ weld_status weld_results_number_images(const weld_results_names *n, const char *
 weld_status weld_results_check_classes(const weld_results_names *n, const char *path,
                                        const int64_t unknown[2], const weld_array *rows,
                                        weld_error *err);
+/* Are ids of the data set's own 0, 1, 2 ..., and no row has the first? So would a file have it that
+ * counts from 1 and has nothing of the last class. */
+bool weld_results_may_count_from_one(const weld_results_names *n, const weld_array *rows);
 /* Classes of data without ids; first: the number of the first class, -1: as they tell. */
 weld_status weld_results_number_classes(const weld_results_names *n, const char *path, int first,
                                         weld_array *rows, weld_text *note, weld_error *err);

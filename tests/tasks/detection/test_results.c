@@ -256,6 +256,10 @@ START_TEST(ids_that_are_counted_otherwise_than_the_datas_are_refused) {
                           err.message);
         } else {
             ck_assert_msg(strcmp(classes, cases[i].says) == 0, "%s: %s", cases[i].text, classes);
+            /* Taken as it is, but perhaps counted from 1 without the last class. */
+            ck_assert_msg(!strstr(weld_results_note(r), "say --first-category 1") ==
+                              (strcmp(cases[i].text, "[" ONE(1) "," ONE(2) "]") != 0),
+                          "%s: %s", cases[i].text, weld_results_note(r));
         }
         weld_results_free(r);
     }

@@ -93,7 +93,7 @@ refuses "a label of the part that is trained on is not written over" "is a file 
     "$WELD" eval run/best.h5 --data scenes/data.yaml --details "$label"
 same "and stays" before "$label"
 cp scenes/instances_val.json before
-mkdir -p both/annotations && cp -r scenes/images both && cp scenes/instances_train.json scenes/instances_val.json both/annotations
+mkdir -p both/annotations both/images && cp -r scenes/images both/images && cp scenes/instances_train.json scenes/instances_val.json both/annotations
 refuses "nor the boxes of the other part" "is a file of the data set that is read" \
     "$WELD" pack both:train -o both/annotations/instances_val.json
 same "which stay" before both/annotations/instances_val.json

@@ -11,6 +11,7 @@
 
 static volatile sig_atomic_t requested;          /* the signal */
 static volatile sig_atomic_t is_rank, is_silent; /* one of several; and another than the first */
+static pid_t launcher; /* mpirun, or its daemon, that started this as the only rank; 0: none */
 
 /* The signal comes once more, and by then does what it does by default: who waits for the program
  * sees what ended it. */
@@ -32,23 +33,28 @@ void cli_stop_leave_nothing(void) {
     }
 }
 
+static void say(const char *text) {
+    const ssize_t written = is_silent ? 0 : write(STDERR_FILENO, text, strlen(text));
+    (void)written; /* where stderr is gone there is nobody to tell */
+}
+
 static void on_signal(int number) {
     const bool again = requested && (!is_rank || (requested == SIGINT && number == SIGINT));
     if (again) {
         weld_unfinished_unlink();
         _exit(CLI_SIGNALLED + number);
     }
-    if (!requested && !is_silent) {
-        static const char text[] = "\nweld: stopping after this step; again to stop now\n";
-        ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
-        (void)written; /* where stderr is gone there is nobody to tell */
+    if (!requested) {
+        say("\nweld: stopping after this step; again to stop now\n");
     }
     requested = requested ? requested : number;
 }
 
 void cli_stop_catch(void) {
     struct sigaction action;
-    is_rank = weld_launch_find().size != 1;
+    const weld_launch launch = weld_launch_find();
+    is_rank = launch.size != 1;
+    launcher = launch.by_mpirun && !is_rank ? getppid() : 0;
     is_silent = !cli_speaks();
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
@@ -58,8 +64,18 @@ void cli_stop_catch(void) {
     sigaction(SIGUSR1, &action, NULL); /* schedulers send it some time before the end */
 }
 
+/* Several ranks are ended by MPI where their launcher is killed. One rank knows nothing of MPI, and
+ * would train on, of which nobody knew. */
+static void look_for_launcher(void) {
+    if (launcher && !requested && getppid() != launcher) {
+        say("weld: mpirun has gone: stopping after this step\n");
+        requested = SIGTERM;
+    }
+}
+
 bool cli_stop_requested(void *unused) {
     (void)unused;
+    look_for_launcher();
     return requested != 0;
 }
 

@@ -40,8 +40,12 @@ weld_launch weld_launch_find(void) {
     static const char *const heres[] = {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID",
                                         "SLURM_LOCALID", NULL};
     const int size = first_number(sizes, getenv("PMIX_RANK") ? 0 : 1);
-    return size == 1 ? (weld_launch){.size = 1}
-                     : (weld_launch){size, first_number(ranks, 0), first_number(heres, 0)};
+    weld_launch l = {.size = size, .by_mpirun = getenv("OMPI_COMM_WORLD_SIZE") != NULL};
+    if (size != 1) {
+        l.rank = first_number(ranks, 0);
+        l.here = first_number(heres, 0);
+    }
+    return l;
 }
 
 /* --- The module ------------------------------------------------------------------------------- */

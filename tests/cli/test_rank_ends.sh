@@ -85,6 +85,25 @@ begin 3
 kill -KILL "$(rank 0)"
 ends "rank 0 as any other" 137
 
+# MPI ends no rank that is alone. What mpirun leaves where it is killed itself is its own.
+mkdir orphan
+TMPDIR=$WORK/orphan mpirun -n 1 sh -c 'exec "$0" train small.yaml --out long --resume 2> orphan/said' "$WELD" > stdout 2> stderr &
+pid=$!
+before=$(rows_done)
+while kill -0 $pid 2> gone && [ "$(rows_done)" -lt $((before + 4)) ]; do sleep 0.02; done
+orphan=$(rank 0)
+kill -KILL $pid
+wait $pid
+for turn in $(seq 1500); do
+    [ -n "$(rank 0)" ] || break
+    sleep 0.02
+done
+[ -n "$orphan" ] && [ "$turn" -lt 1500 ]
+report $? "the only rank ends when its mpirun is killed"
+cp orphan/said stderr
+says "and says why" "^weld: mpirun has gone: stopping after this step$"
+works "with what it has done" "$WELD" inspect long/last.h5
+
 # --- Standing still
 begin 3 --rank-timeout 3
 still=$(rank 1)

@@ -9,8 +9,10 @@
 #include "distributed/measure.h"
 #include "distributed/shares.h"
 #include "train/say.h"
+#include "train/times.h"
 
 static const double MEASURED_SECONDS = 1;
+static const double MOST_DATA_WAIT = 0.05; /* part of an epoch's updates; more is told */
 
 static const char *threads_text(const weld_rank_threads *threads, char *text, size_t size) {
     if (threads->least == threads->most) {
@@ -95,12 +97,30 @@ void weld_trainer_rate_ranks(weld_trainer *t, weld_epoch_metrics *row) {
     }
 }
 
-void weld_trainer_tell_waiting(const weld_trainer *t, const weld_epoch_metrics *row) {
+/* Once in a run, of this rank's own batches. */
+static void advise_copy(weld_trainer *t, const weld_train_times *times) {
+    weld_times_part parts[WELD_TIMES_MAX];
+    double all = 0;
+    for (int i = weld_times_parts(times, parts) - 1; i >= 0; i--) {
+        all += parts[i].seconds;
+    }
+    if (times->wait > MOST_DATA_WAIT * all && !t->ranks.advised_copy) {
+        t->ranks.advised_copy = true;
+        weld_train_say(t->data.settings,
+                       "ranks: stood still for data for %.1f %% of the time: where the images are "
+                       "on a shared file system, copy the packed file to a disk of each host, at "
+                       "one path",
+                       100 * times->wait / all);
+    }
+}
+
+void weld_trainer_tell_waiting(weld_trainer *t, const weld_epoch_metrics *row) {
     char where[96];
     if (row->ranks) {
         weld_train_say(
             t->data.settings, "ranks: waiting for others %.1f %% (slowest: %s)",
             fmin(100 * row->ranks_wait_seconds / fmax(row->ranks_seconds, 1e-9), 100),
             weld_group_say_where(t->ranks.group, row->slowest_rank, where, sizeof where));
+        advise_copy(t, &row->times);
     }
 }

@@ -12,7 +12,7 @@ weld_status weld_trainer_tell_speed(weld_trainer *t, weld_error *err);
 /* Into the row of an epoch that is over: how long ranks waited for others in it, on average, and
  * which took longest for its groups. The next epoch begins. */
 void weld_trainer_rate_ranks(weld_trainer *t, weld_epoch_metrics *row);
-/* Say it. */
-void weld_trainer_tell_waiting(const weld_trainer *t, const weld_epoch_metrics *row);
+/* Say it, and where much of its time went by until data came, what to do. */
+void weld_trainer_tell_waiting(weld_trainer *t, const weld_epoch_metrics *row);
 
 #endif

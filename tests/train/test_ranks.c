@@ -4,6 +4,8 @@
 #include "train/rank_runs.h"
 
 #include "teach/make_cache.h"
+#include "train/tell_ranks.h"
+#include "train/trainer_open.h"
 
 /* With each of these numbers of ranks as by one process. */
 static void compare(run_options o, const int *ranks) {
@@ -124,7 +126,44 @@ START_TEST(a_run_goes_on_with_any_other_number_of_ranks) {
 }
 END_TEST
 
+/* Epochs that took as long as these say. */
+static void stand_still(weld_group *group, void *context) {
+    static const double waits[] = {0.4, 0.6, 5};
+    char recipe[128], out[128];
+    weld_train_settings s = weld_train_defaults();
+    weld_trainer *t = malloc(sizeof *t);
+    (void)context;
+    snprintf(recipe, sizeof recipe, "%s/all.yaml", base);
+    snprintf(out, sizeof out, "%s/a", base);
+    s.recipe = recipe;
+    s.out = out;
+    s.threads = 1;
+    s.group = group;
+    s.callbacks = (weld_train_callbacks){.context = &seen, .message = on_message};
+    EXPECT(weld_trainer_open(t, &s, false, &err) == WELD_OK);
+    memset(&seen, 0, sizeof seen);
+    for (int i = 0; i < 3; i++) {
+        const weld_epoch_metrics row = {.ranks = 2,
+                                        .times = {.wait = waits[i], .backward = 10 - waits[i]}};
+        weld_trainer_tell_waiting(t, &row);
+        const bool told = weld_group_rank(group) == 0 && i > 0;
+        const char *advice = strstr(seen.messages, "still for data for 6.0 % of the time: where");
+        EXPECT((advice != NULL) == told);
+        EXPECT(!strstr(seen.messages, " 50.0 %"));
+    }
+    weld_trainer_close(t);
+    free(t);
+}
+
+START_TEST(where_data_come_late_it_is_told_once_what_to_do) {
+    set_up_everything();
+    ck_assert(run_group(&(ranks_options){.size = 2}, stand_still, NULL));
+    tear_down();
+}
+END_TEST
+
 RUN_SUITE("train/ranks", any_number_of_ranks_comes_to_the_same_bits,
           so_it_does_in_bf16_with_the_backbone_frozen_in_part_and_images_of_several_sizes,
           so_it_does_with_a_teacher, so_it_does_with_what_a_teacher_said,
-          a_run_goes_on_with_any_other_number_of_ranks)
+          a_run_goes_on_with_any_other_number_of_ranks,
+          where_data_come_late_it_is_told_once_what_to_do)

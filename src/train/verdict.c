@@ -1,7 +1,10 @@
 /* The verdict on an update; see verdict.h. */
 #include "train/verdict.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
+#include "data/bad_on_all.h"
 #include "train/replicas.h"
 
 weld_status weld_verdict_begin(weld_trainer *t, const weld_update_record *mine, weld_gathered *all,
@@ -86,12 +89,59 @@ static void judge(weld_trainer *t, const weld_gathered *all, weld_verdict *out) 
     }
 }
 
-weld_status weld_verdict_end(weld_trainer *t, weld_gathered *all, weld_verdict *out,
-                             weld_error *err) {
-    WELD_TRY(weld_group_gather_end(t->ranks.group, all, err));
-    if (weld_group_rank(t->ranks.group) == 0) {
+/* weld_doubtful_image: the bad images that ranks have met. */
+static weld_status collect_bad(const weld_gathered *all, weld_array *images, weld_error *err) {
+    weld_status status = WELD_OK;
+    for (int rank = 0; rank < all->count && !status; rank++) {
+        weld_update_record said;
+        status = weld_update_record_read(all->data[rank], all->bytes[rank], &said, err);
+        const weld_met_image *bad = said.bad.data;
+        for (size_t i = 0; i < said.bad.count && !status; i++) {
+            weld_doubtful_image image = {.index = bad[i].index, .rank = rank};
+            snprintf(image.reason, sizeof image.reason, "%s", bad[i].reason);
+            status = weld_array_append(images, &image, 1) ? WELD_OK
+                                                          : weld_fail_memory(err, "bad images");
+        }
+        weld_update_record_free(&said);
+    }
+    return status;
+}
+
+/* Of several ranks: where there are bad images the verdict comes when all have looked at them. */
+static weld_status settle(weld_trainer *t, const weld_gathered *all, weld_array *images,
+                          weld_verdict *out, weld_error *err) {
+    weld_group *g = t->ranks.group;
+    const bool leads = weld_group_rank(g) == 0;
+    *out = (weld_verdict){.stop = false};
+    if (leads && !collect_bad(all, images, &out->err)) {
+        out->doubtful = images->count > 0;
+    }
+    if (leads && !out->err.status && !out->doubtful) {
         judge(t, all, out);
     }
-    WELD_TRY(weld_group_broadcast(t->ranks.group, out, sizeof *out, err));
+    WELD_TRY(weld_group_broadcast(g, out, sizeof *out, err));
+    if (!out->doubtful) {
+        return WELD_OK;
+    }
+    WELD_TRY(
+        weld_bad_on_all(g, t->data.train, t->data.recipe.data.preprocessing.scale16, images, err));
+    if (leads) {
+        judge(t, all, out);
+    }
+    return weld_group_broadcast(g, out, sizeof *out, err);
+}
+
+weld_status weld_verdict_end(weld_trainer *t, weld_gathered *all, weld_verdict *out,
+                             weld_error *err) {
+    weld_array images = {.element = sizeof(weld_doubtful_image)};
+    WELD_TRY(weld_group_gather_end(t->ranks.group, all, err));
+    weld_status status = WELD_OK;
+    if (t->ranks.group) {
+        status = settle(t, all, &images, out, err);
+        weld_array_free(&images);
+    } else {
+        judge(t, all, out);
+    }
+    WELD_TRY(status);
     return out->err.status ? weld_fail(err, out->err.status, "%s", out->err.message) : WELD_OK;
 }

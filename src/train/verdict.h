@@ -8,6 +8,7 @@
 typedef struct weld_verdict {
     weld_error err; /* the run ends with this, and the update is not made */
     bool stop;      /* a rank is asked to end the run after this update */
+    bool doubtful;  /* it is to come, when all have looked at the bad images that were met */
     int64_t samples;
     int size;    /* of their images, where there are several; else 0 */
     double loss; /* of all samples, added up group after group */

@@ -285,6 +285,22 @@ START_TEST(too_many_bad_images_end_a_run_as_they_end_that_of_one_process) {
 }
 END_TEST
 
+/* Rank 1 meets it in one of the epochs. */
+START_TEST(an_image_that_is_bad_on_one_host_alone_ends_the_run_and_is_named) {
+    other_run r = {.o = {.out = "a", .recipe = "all.yaml"}, .other = 1, .before = go_elsewhere};
+    set_up_hosts();
+    damage(in_base("elsewhere/train.h5"), 20);
+    expect(2, r, WELD_ERROR_IO, ": but rank 0 (");
+    ck_assert_ptr_eq(strstr(words, "rank 1 ("), words);
+    ck_assert_ptr_nonnull(strstr(words, "train.h5: sample 20"));
+    ck_assert_ptr_nonnull(strstr(words, ") can use it, and results would depend on whose turn"));
+    damage(in_base("train.h5"), 20); /* on all hosts: it is a bad image as any other */
+    r.o.resume = true;
+    expect(2, r, WELD_OK, "");
+    tear_down_hosts();
+}
+END_TEST
+
 static void spoil(const char *out) {
     char path[512];
     weld_tensor t;
@@ -412,6 +428,7 @@ RUN_SUITE("train/rank_errors", more_ranks_than_batches_are_refused_with_what_to_
           files_of_the_same_names_with_other_pixels_are_found_before_the_first_update,
           cpus_that_compute_other_bits_are_told_apart,
           too_many_bad_images_end_a_run_as_they_end_that_of_one_process,
+          an_image_that_is_bad_on_one_host_alone_ends_the_run_and_is_named,
           a_loss_that_is_not_finite_on_two_ranks_is_told_as_one_process_tells_it,
           a_full_disk_of_rank_0_ends_all_and_leaves_the_old_checkpoint,
           any_rank_may_be_asked_to_stop, a_replica_that_has_become_another_is_found)

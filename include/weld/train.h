@@ -160,7 +160,11 @@ typedef struct weld_train_settings {
      * result are known to rank 0. Recipe, init and out are read and
      * written by rank 0 alone, data by all, at the same paths. Threads are those of each rank. */
     weld_group *group;
-    void *reserved[2]; /* NULL */
+    /* Of group: ranks may compute by other kernels or libm than rank 0 does. Each is as fast as it
+     * can, all make the same updates, by kernels in plain C; the run comes to the same again on the
+     * same hosts, but not to what one process makes of it. Else such ranks are an error. */
+    bool mixed;
+    void *reserved[1]; /* NULL */
 } weld_train_settings;
 
 typedef struct weld_train_result {

@@ -197,6 +197,9 @@ weld_status cli_train(cli_call *call, weld_error *err) {
          "of --init: of a .pth model, ...; of a checkpoint ema"},
         {"dry-run", 0, CLI_FLAG, &dry, NULL,
          "print the whole recipe, memory and time needed; write nothing"},
+        {"mixed", 0, CLI_FLAG, &s.mixed, NULL,
+         "under mpirun: cpus of several kinds, each as fast as it can; not the bits of one "
+         "process"},
         {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all); of each rank under mpirun"},
         {"rank-timeout", 0, CLI_SECONDS, &timeout, "SECONDS",
          "under mpirun: end all where one is waited for so long, computing or not (600; 0: never)"},

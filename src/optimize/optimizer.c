@@ -19,7 +19,6 @@
 typedef struct slot {
     size_t parameter;                  /* number in the graph */
     weld_tensor weight, m, v, average; /* v, average: data NULL where there is none */
-    double scale;                      /* of the learning rate */
     bool decays;
 } slot;
 
@@ -37,7 +36,8 @@ typedef struct buffer {
 typedef struct update {
     const weld_optimizer *o;
     const weld_tensor *gradients;
-    double lr, gradient_scale, gradient_limit, average_decay;
+    const weld_update_rates *rates;
+    double gradient_scale, gradient_limit;
 } update;
 
 /* What update_block hands to a method: n elements of a parameter. */
@@ -61,6 +61,7 @@ struct weld_optimizer {
     weld_optimizer_options options;
     const method *method;
     slot *slots;
+    double *scales; /* of the learning rate, by slot */
     size_t slot_count;
     weld_weights *m, *v; /* v NULL: SGD */
     block *blocks;
@@ -79,11 +80,11 @@ static void update_adamw(const update *u, const piece *p) {
                                   .beta2 = s->beta2,
                                   .eps = s->eps,
                                   .weight_decay = p->weight_decay,
-                                  .correction1 = 1.0 - pow(s->beta1, (double)u->o->updates),
-                                  .correction2 = 1.0 - pow(s->beta2, (double)u->o->updates),
+                                  .correction1 = u->rates->correction1,
+                                  .correction2 = u->rates->correction2,
                                   .gradient_scale = u->gradient_scale,
                                   .gradient_limit = u->gradient_limit,
-                                  .average_decay = u->average_decay};
+                                  .average_decay = u->rates->average_decay};
     s->kernels->adamw(&step, p->n, p->gradient, p->weight, p->m, p->v, p->average);
 }
 
@@ -95,7 +96,7 @@ static void update_sgd(const update *u, const piece *p) {
                                 .nesterov = s->nesterov,
                                 .gradient_scale = u->gradient_scale,
                                 .gradient_limit = u->gradient_limit,
-                                .average_decay = u->average_decay};
+                                .average_decay = u->rates->average_decay};
     weld_sgd_update(&step, p->n, p->gradient, p->weight, p->m, p->average);
 }
 
@@ -108,7 +109,7 @@ static void update_rmsprop_tf(const update *u, const piece *p) {
                                        .weight_decay = p->weight_decay,
                                        .gradient_scale = u->gradient_scale,
                                        .gradient_limit = u->gradient_limit,
-                                       .average_decay = u->average_decay};
+                                       .average_decay = u->rates->average_decay};
     weld_rmsprop_tf_update(&step, p->n, p->gradient, p->weight, p->m, p->v, p->average);
 }
 
@@ -155,6 +156,7 @@ static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, we
     const char *name = weld_value_name(parameter);
     weld_shape shape = weld_value_shape(parameter);
     weld_dtype dtype = o->options.kernels->dtype;
+    o->scales[o->slot_count] = o->options.rates ? o->options.rates[i].scale : 1;
     slot *s = &o->slots[o->slot_count++];
     weld_status status = find_tensor(parameter, w, "weights", &s->weight, err);
     if (!status && dtype != s->weight.dtype) {
@@ -165,7 +167,6 @@ static weld_status add_slot(weld_optimizer *o, const weld_graph *g, size_t i, we
         status = find_tensor(parameter, o->options.ema, "averages", &s->average, err);
     }
     s->parameter = i;
-    s->scale = o->options.rates ? o->options.rates[i].scale : 1;
     s->decays = o->options.decay_on == WELD_DECAY_ALL || weld_optimizer_decays(name, &shape);
     o->block_count += (weld_shape_count(&shape) + BLOCK - 1) / BLOCK;
     status = status ? status : weld_weights_add(o->m, name, dtype, &shape, &s->m, err);
@@ -254,7 +255,8 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
     o->options = *options;
     o->method = &methods[options->method];
     o->slots = weld_alloc(count, sizeof *o->slots);
-    status = o->slots ? WELD_OK : weld_fail_memory(err, "optimizer");
+    o->scales = weld_alloc(count, sizeof *o->scales);
+    status = o->slots && o->scales ? WELD_OK : weld_fail_memory(err, "optimizer");
     status = status ? status : make_moments(g, o, &o->m, err);
     if (!status && o->method->squares) {
         status = make_moments(g, o, &o->v, err);
@@ -280,6 +282,7 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
 void weld_optimizer_free(weld_optimizer *o) {
     if (o) {
         weld_free(o->slots);
+        weld_free(o->scales);
         weld_weights_free(o->m);
         weld_weights_free(o->v);
         weld_free(o->blocks);
@@ -302,7 +305,7 @@ static void update_block(void *arg, int64_t item, int thread) {
     const block *b = &u->o->blocks[item];
     const slot *s = &u->o->slots[b->slot];
     const piece p = {.n = b->count,
-                     .lr = u->lr * s->scale,
+                     .lr = u->rates->lr * u->o->scales[b->slot],
                      .weight_decay = s->decays ? u->o->options.weight_decay : 0,
                      .gradient = data_at(&u->gradients[s->parameter], b->begin),
                      .weight = data_at(&s->weight, b->begin),
@@ -371,27 +374,38 @@ static void average_buffer(const buffer *b, double decay) {
     }
 }
 
-/* Of this update. */
-static double average_decay(const weld_optimizer *o) {
+weld_update_rates weld_optimizer_rates(const weld_optimizer *o, double lr) {
     const weld_optimizer_options *s = &o->options;
-    const double least = pow((double)o->updates, -2.0 / 3);
-    return s->ema_warmup && 1 - least < s->ema_decay ? 1 - least : s->ema_decay;
+    const double number = (double)(o->updates + 1), least = pow(number, -2.0 / 3);
+    return (weld_update_rates){
+        .lr = lr,
+        .correction1 = 1.0 - pow(s->beta1, number),
+        .correction2 = 1.0 - pow(s->beta2, number),
+        .average_decay = s->ema_warmup && 1 - least < s->ema_decay ? 1 - least : s->ema_decay};
+}
+
+void weld_optimizer_step_by(weld_optimizer *o, const weld_tensor *gradients,
+                            const weld_update_rates *rates) {
+    update u = {.o = o,
+                .gradients = gradients,
+                .rates = rates,
+                .gradient_scale = 1,
+                .gradient_limit = INFINITY};
+    o->updates++;
+    clip(o, &u);
+    weld_parallel(o->options.threads, o->block_count, update_block, &u);
+    for (size_t i = 0; i < o->buffer_count; i++) {
+        average_buffer(&o->buffers[i], rates->average_decay);
+    }
 }
 
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr) {
-    const weld_optimizer_options *s = &o->options;
-    o->updates++;
-    update u = {.o = o,
-                .gradients = gradients,
-                .lr = lr,
-                .gradient_scale = 1,
-                .gradient_limit = INFINITY,
-                .average_decay = average_decay(o)};
-    clip(o, &u);
-    weld_parallel(s->threads, o->block_count, update_block, &u);
-    for (size_t i = 0; i < o->buffer_count; i++) {
-        average_buffer(&o->buffers[i], u.average_decay);
-    }
+    const weld_update_rates rates = weld_optimizer_rates(o, lr);
+    weld_optimizer_step_by(o, gradients, &rates);
+}
+
+weld_tensor weld_optimizer_scales(weld_optimizer *o) {
+    return (weld_tensor){WELD_F64, WELD_SHAPE((int64_t)o->slot_count), o->scales};
 }
 
 void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates) {

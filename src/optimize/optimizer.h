@@ -49,6 +49,23 @@ void weld_optimizer_free(weld_optimizer *o);
  * is overwritten where it is clipped to WELD_CLIP_AGC's limit. */
 void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr);
 
+/* What libm has computed for an update. It differs between cpus and libraries by a last bit: where
+ * several processes are to make the same update, one of them says it. Of the rest of an update
+ * kernels alone decide, so that those of `ref` come to the same bits on all. */
+typedef struct weld_update_rates {
+    double lr;
+    double correction1, correction2; /* AdamW: 1 - beta1^t, 1 - beta2^t */
+    double average_decay;
+} weld_update_rates;
+
+/* Of the next update. */
+weld_update_rates weld_optimizer_rates(const weld_optimizer *o, double lr);
+/* weld_optimizer_step by these. */
+void weld_optimizer_step_by(weld_optimizer *o, const weld_tensor *gradients,
+                            const weld_update_rates *rates);
+/* The parameters' scales, to be read and written: those that are trained, in the graph's order. */
+weld_tensor weld_optimizer_scales(weld_optimizer *o);
+
 /* The state, for checkpoints: updates done, and under the names of the parameters that are trained
  * the averages of the gradients (SGD, RMSprop: the momentum) and of their squares (SGD: NULL). */
 void weld_optimizer_set_updates(weld_optimizer *o, int64_t updates);

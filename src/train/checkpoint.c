@@ -20,6 +20,7 @@
 #define TEACHER_KEY "teacher"
 #define TRAIN_KEY "train_identity" /* in last.h5: of both data sets (datasets/identity.h) */
 #define VAL_KEY "val_identity"
+#define MIXED_KEY "mixed"          /* of ranks on cpus of several kinds, in some part of the run */
 #define ORDER_KEY "gradient_order" /* in last.h5, of more than three batches an update: "tree" */
 
 /* --- Writing --- */
@@ -65,6 +66,9 @@ static weld_status summarise(const weld_trainer *t, bool to_resume, char **text,
     if (t->data.distillation) {
         json_object_set_new(summary, TEACHER_KEY,
                             json_string(weld_distillation_identity(t->data.distillation)));
+    }
+    if (t->ranks.mixed || t->was_mixed) {
+        json_object_set_new(summary, MIXED_KEY, json_true());
     }
     if (to_resume && weld_bad_images_count(t->data.bad_images)) {
         json_object_set_new(summary, BAD_IMAGES_KEY, weld_bad_images_json(t->data.bad_images));
@@ -260,6 +264,22 @@ static void tell_order(const weld_trainer *t, const json_t *summary) {
     }
 }
 
+/* Bits of one process, or of several cpus: what was before and what comes are not of one kind. */
+static void tell_mixed(weld_trainer *t, const json_t *summary) {
+    t->was_mixed = json_is_true(json_object_get(summary, MIXED_KEY));
+    if (t->was_mixed && !t->ranks.mixed) {
+        weld_train_say(t->data.settings,
+                       "%s: was trained with --mixed, by cpus of several kinds: from here on all "
+                       "that compute come to the same bits",
+                       t->record.folder.last);
+    } else if (t->ranks.mixed && !t->was_mixed) {
+        weld_train_say(t->data.settings,
+                       "%s: was trained without --mixed: from here on it is no longer what one "
+                       "process would come to",
+                       t->record.folder.last);
+    }
+}
+
 /* Does the run go on with the data that the summary speaks of? Scores on other images could not be
  * compared with those that there are. */
 static weld_status check_identity(const weld_trainer *t, const json_t *summary, const char *key,
@@ -311,6 +331,7 @@ static weld_status take_summary(weld_trainer *t, weld_error *err) {
     }
     status = status ? status : check_identities(t, summary, err);
     tell_order(t, summary);
+    tell_mixed(t, summary);
     weld_bad_images_restore(t->data.bad_images, json_object_get(summary, BAD_IMAGES_KEY));
     json_decref(summary);
     return status;

@@ -47,6 +47,7 @@ weld_status weld_trainer_open_steps(weld_trainer *t, weld_error *err) {
     options.loss = &loss;
     options.seed = (uint64_t)r->train.seed;
     options.optimizer = &optimizer;
+    options.update_isa = t->ranks.mixed ? "ref" : NULL;
     int count;
     const weld_batch_shape *shapes = weld_loader_train_shapes(t->data.loader, &count);
     const weld_status status =

@@ -311,7 +311,8 @@ weld_status weld_step_update(weld_step *s, double lr, weld_error *err) {
     }
     const weld_tensor *means;
     WELD_TRY(weld_exchange_finish(s->mean, &means, err));
-    weld_train_step_update_by(s->step, means, lr);
+    const weld_update_rates rates = weld_optimizer_rates(s->step->optimizer, lr);
+    weld_train_step_update_by(s->step, means, &rates);
     weld_weights_changed(s->weights);
     if (s->average) {
         weld_weights_changed(s->average);

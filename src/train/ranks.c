@@ -48,7 +48,10 @@ static bool on_stop(void *context) {
 }
 
 void weld_ranks_begin(weld_ranks *r, weld_train_settings *settings) {
-    *r = (weld_ranks){.group = settings->group, .caller = settings->callbacks, .said = WELD_TEXT};
+    *r = (weld_ranks){.group = settings->group,
+                      .mixed = settings->group && settings->mixed,
+                      .caller = settings->callbacks,
+                      .said = WELD_TEXT};
     if (r->group) {
         const weld_train_callbacks *c = &r->caller;
         const bool speaks = weld_group_rank(r->group) == 0;

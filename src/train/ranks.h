@@ -29,6 +29,7 @@ typedef struct weld_ranks {
     double waited, began;  /* for others before the first update; weld_clock at the epoch's begin */
     bool stop;             /* after the latest update: a rank was asked to */
     bool advised_copy;     /* of the data, in this run */
+    bool mixed;            /* they may compute by cpus of several kinds */
     weld_train_callbacks caller; /* the settings' own */
     bool opening;                /* what is said is kept in `said` */
     weld_text said;

@@ -40,6 +40,7 @@ static void add_call(call *c, const weld_train_settings *s, bool dry) {
     add_option(c, "--init", s->init);
     add_option(c, "--key", s->init_key);
     add(c, s->resume ? "--resume" : "no --resume");
+    add(c, s->mixed ? "--mixed" : "no --mixed");
     add_option(c, "--extend", s->extend ? epochs : NULL);
     add(c, dry ? "--dry-run" : "no --dry-run");
     for (size_t i = 0; i < s->set_count; i++) {

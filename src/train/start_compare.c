@@ -1,4 +1,4 @@
-/* Do all ranks have the same data, and compute the same of them? See start_ranks.h. */
+/* Do all ranks have the same data, and make the same of them? See start_ranks.h. */
 #include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
@@ -20,7 +20,6 @@ typedef struct of_set {
 
 typedef struct facts {
     char version[32];
-    char kernels[64]; /* of fp32 and of bf16 */
     of_set train, val;
     char teacher[80]; /* what is learned from beside the labels */
 } facts;
@@ -30,19 +29,15 @@ static of_set facts_of_set(const weld_dataset *ds, uint64_t identity) {
               : (of_set){.images = 0};
 }
 
-static weld_status find_facts(const weld_trainer *t, facts *f, weld_error *err) {
+static facts find_facts(const weld_trainer *t) {
     const weld_run_data *d = &t->data;
-    const weld_kernels *fp32, *bf16;
-    WELD_TRY(weld_kernels_select(WELD_F32, NULL, &fp32, err));
-    WELD_TRY(weld_kernels_select(WELD_BF16, NULL, &bf16, err));
-    *f = (facts){.train = facts_of_set(d->train, d->train_identity),
-                 .val = facts_of_set(d->val, d->val_identity)};
-    snprintf(f->version, sizeof f->version, "%s", weld_version());
-    snprintf(f->kernels, sizeof f->kernels, "%s, %s in bf16", fp32->name, bf16->name);
+    facts f = {.train = facts_of_set(d->train, d->train_identity),
+               .val = facts_of_set(d->val, d->val_identity)};
+    snprintf(f.version, sizeof f.version, "%s", weld_version());
     if (d->distillation) {
-        snprintf(f->teacher, sizeof f->teacher, "%s", weld_distillation_identity(d->distillation));
+        snprintf(f.teacher, sizeof f.teacher, "%s", weld_distillation_identity(d->distillation));
     }
-    return WELD_OK;
+    return f;
 }
 
 /* --- What differs --- */
@@ -75,12 +70,6 @@ static weld_status compare_facts(const weld_trainer *t, const char *where, const
                          "%s: runs weld %s, rank 0 runs %s: install the same on all hosts", where,
                          a->version, b->version);
     }
-    if (strcmp(a->kernels, b->kernels) != 0) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: computes by %s, rank 0 by %s, which has other bits: make all use "
-                         "what each cpu has: mpirun -x WELD_ISA=avx2",
-                         where, a->kernels, b->kernels);
-    }
     WELD_TRY(compare_sets(where, t->data.train, &a->train, &b->train, err));
     WELD_TRY(t->data.val ? compare_sets(where, t->data.val, &a->val, &b->val, err) : WELD_OK);
     return strcmp(a->teacher, b->teacher) == 0
@@ -110,11 +99,10 @@ static weld_status compare_all_facts(const weld_trainer *t, const weld_gathered 
 
 weld_status weld_start_compare_data(weld_trainer *t, weld_error *err) {
     weld_gathered all = {0};
-    facts mine;
     if (!t->ranks.group) {
         return WELD_OK;
     }
-    WELD_TRY(weld_ranks_settle(t, find_facts(t, &mine, err), err));
+    const facts mine = find_facts(t);
     WELD_TRY(weld_group_gather(t->ranks.group, &mine, sizeof mine, &all, err));
     const weld_status status = compare_all_facts(t, &all, err);
     weld_gathered_free(&all);
@@ -123,7 +111,8 @@ weld_status weld_start_compare_data(weld_trainer *t, weld_error *err) {
 
 /* --- What it computes --- */
 
-/* Hashes of the first batch and of what comes of it; the gradients' are the last. */
+/* Hashes of the first batch and of what comes of it; the gradients' are the last. Cpus of several
+ * kinds make no more than the same pixels: the rest stays 0. */
 enum { OF_PIXELS, OF_LOSS, OF_TEACHER, OF_INPUTS, OF_GRADIENTS = OF_INPUTS + WELD_OUTPUTS_MAX };
 
 static uint64_t hash_of(const weld_tensor *x) {
@@ -135,12 +124,15 @@ static weld_status compute(weld_trainer *t, uint64_t *hashes, weld_error *err) {
     weld_batch batch;
     t->data.met = &met; /* the update will meet them again, and count them */
     weld_status status = weld_trainer_load_batch(t, 0, &batch, err);
-    status = status ? status : weld_trainer_ask_teacher(t, &batch, err);
+    status = status || t->ranks.mixed ? status : weld_trainer_ask_teacher(t, &batch, err);
     t->data.met = NULL;
     weld_array_free(&met);
     WELD_TRY(status);
     const weld_train_step *s = t->step;
     hashes[OF_PIXELS] = hash_of(&s->images);
+    if (t->ranks.mixed) {
+        return WELD_OK;
+    }
     hashes[OF_TEACHER] = hash_of(&t->teacher);
     for (int i = 0; t->data.task->inputs[i]; i++) {
         const weld_tensor x = weld_train_step_input(s, t->data.task->inputs[i]);
@@ -167,10 +159,12 @@ static weld_status fail_other(const weld_trainer *t, const char *where, size_t w
         snprintf(text, sizeof text, "another gradient of %.200s",
                  weld_value_name(weld_graph_parameter(t->step->graph, what - OF_GRADIENTS)));
     }
-    return weld_fail(
-        err, WELD_ERROR_ARGUMENT, "%s: makes %s of the first batch than rank 0: %s", where, text,
-        what == OF_PIXELS ? "its files have other contents, or its libraries decode them otherwise"
-                          : "its cpu or its libraries are of another kind, or its memory is bad");
+    return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: makes %s of the first batch than rank 0: %s",
+                     where, text,
+                     what == OF_PIXELS
+                         ? "its files have other contents, or its libraries decode them otherwise"
+                         : "its cpu or its libraries are of another kind (--mixed trains on both), "
+                           "or its memory is bad");
 }
 
 /* What is made first is told first. */

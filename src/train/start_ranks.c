@@ -110,7 +110,9 @@ weld_status weld_start_send_moments(weld_trainer *t, weld_error *err) {
     if (!g) {
         return WELD_OK;
     }
+    const weld_tensor scales = weld_optimizer_scales(o);
     weld_optimizer_set_updates(o, t->state.step);
+    WELD_TRY(weld_group_broadcast(g, scales.data, weld_tensor_bytes(&scales), err));
     WELD_TRY(send(g, weld_optimizer_first_moments(o), err));
     return send(g, weld_optimizer_second_moments(o), err);
 }

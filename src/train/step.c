@@ -170,7 +170,8 @@ static weld_status open_optimizer(weld_train_step *s, const weld_train_step_opti
         weld_optimizer_options options = *o->optimizer;
         options.rates = s->rates;
         options.threads = o->threads;
-        options.kernels = s->kernels;
+        WELD_TRY(weld_kernels_select(s->graph->dtype, o->update_isa ? o->update_isa : o->isa,
+                                     &options.kernels, err));
         WELD_TRY(weld_optimizer_create(s->graph, s->weights, &options, &s->optimizer, err));
     }
     return WELD_OK;
@@ -330,13 +331,15 @@ weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_er
 
 /* --- Updates --- */
 
-void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients, double lr) {
+void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients,
+                               const weld_update_rates *rates) {
     s->updated = gradients;
-    weld_optimizer_step(s->optimizer, gradients, lr);
+    weld_optimizer_step_by(s->optimizer, gradients, rates);
 }
 
 void weld_train_step_update(weld_train_step *s, double lr) {
-    weld_train_step_update_by(s, s->gradients, lr);
+    const weld_update_rates rates = weld_optimizer_rates(s->optimizer, lr);
+    weld_train_step_update_by(s, s->gradients, &rates);
 }
 
 void weld_train_step_noise(weld_tensor images) {

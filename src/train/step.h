@@ -35,7 +35,8 @@ typedef struct weld_train_step_options {
     int threads;              /* 0: all that the process may use */
     uint64_t seed;            /* of dropout, and of weights that are made anew */
     const char *isa;          /* as of weld_session_options */
-    /* NULL: nothing is updated. Its rates, threads and kernels are the step's. */
+    const char *update_isa;   /* the same, of the optimizer's kernels; NULL: `isa` */
+    /* NULL: nothing is updated. Its rates and threads are the step's, its kernels update_isa's. */
     const weld_optimizer_options *optimizer;
 } weld_train_step_options;
 
@@ -107,7 +108,8 @@ weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_er
 void weld_train_step_update(weld_train_step *s, double lr);
 /* ...or by others, which stay until the next update: those of batches that were added up elsewhere.
  */
-void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients, double lr);
+void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients,
+                               const weld_update_rates *rates);
 
 /* Normal noise, the same in every call: images for a trial. */
 void weld_train_step_noise(weld_tensor images);

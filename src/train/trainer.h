@@ -50,6 +50,7 @@ typedef struct weld_trainer {
     weld_run_data data;
     char *recipe_text;
     char *init;            /* the file that training started from, at first; NULL: none */
+    bool was_mixed;        /* before it was resumed, it was of ranks on cpus of several kinds */
     int64_t extended_from; /* epochs that the run was begun for, where it goes on to more; else 0 */
     weld_weights *weights;
     weld_weights *ema;                      /* their moving average; NULL: none */

@@ -366,6 +366,7 @@ static weld_status open(weld_trainer *t, const weld_train_settings *settings, op
     WELD_TRY(weld_ranks_settle(t, is_first && !leads ? follow(t, settings, err) : WELD_OK, err));
     WELD_TRY(weld_ranks_settle(t, is_first ? WELD_OK : follow(t, settings, err), err));
     WELD_TRY(weld_start_compare_data(t, err));
+    WELD_TRY(weld_start_compare_kernels(t, err));
     WELD_TRY(weld_start_send_weights(t, err));
     WELD_TRY(weld_ranks_settle(t, open_runs(t, err), err));
     WELD_TRY(weld_start_send_moments(t, err));

@@ -124,7 +124,7 @@ static weld_status run_groups(weld_trainer *t, weld_verdict *out, const weld_ten
 
 /* Into the run's state and clock, and the row. */
 static void take_verdict(weld_trainer *t, const weld_verdict *v, const spent *s, double seconds,
-                         double lr, weld_step_metrics *row) {
+                         weld_step_metrics *row) {
     t->state.step++;
     t->state.position++;
     t->state.epoch_samples += v->samples;
@@ -137,7 +137,7 @@ static void take_verdict(weld_trainer *t, const weld_verdict *v, const spent *s,
                                .step = t->state.step,
                                .size = v->size,
                                .loss = v->loss / (double)v->samples,
-                               .lr = lr,
+                               .lr = v->rates.lr,
                                .task = t->data.task,
                                .images_per_second = (double)v->samples / fmax(seconds, 1e-9),
                                .data_seconds = s->data_seconds,
@@ -159,13 +159,11 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     double begin = weld_clock();
     weld_group_doing(t->ranks.group, "training");
     WELD_TRY(run_groups(t, &verdict, &means, &s, err));
-    double computed = weld_clock(),
-           lr = weld_schedule_rate(&t->schedule, t->state.epoch, t->state.step,
-                                   t->state.plateau_reductions);
-    weld_train_step_update_by(t->step, means, lr);
+    double computed = weld_clock();
+    weld_train_step_update_by(t->step, means, &verdict.rates);
     double end = weld_clock();
     s.times.optimizer = end - computed;
-    take_verdict(t, &verdict, &s, end - begin, lr, row);
+    take_verdict(t, &verdict, &s, end - begin, row);
     t->ranks.stop = verdict.stop;
     return WELD_OK;
 }

@@ -87,6 +87,9 @@ static void judge(weld_trainer *t, const weld_gathered *all, weld_verdict *out) 
         }
         weld_update_record_free(&said);
     }
+    out->rates = weld_optimizer_rates(
+        t->step->optimizer, weld_schedule_rate(&t->schedule, t->state.epoch, t->state.step,
+                                               t->state.plateau_reductions));
 }
 
 /* weld_doubtful_image: the bad images that ranks have met. */

@@ -14,6 +14,7 @@ typedef struct weld_verdict {
     double loss; /* of all samples, added up group after group */
     double parts[WELD_LOSS_PARTS_MAX];
     double counts[WELD_COUNTS_MAX];
+    weld_update_rates rates; /* of the update */
 } weld_verdict;
 
 /* Send what this rank has to say, for *all... */

@@ -146,7 +146,8 @@ START_TEST(updates_on_the_mean_of_two_batches_train_as_in_pytorch) {
         }
         expect_loss("accumulate", t, loss, losses_of(&s, "accumulate")[t]);
         ck_assert_int_eq(weld_sums_finish(sums, &means, &err), WELD_OK);
-        weld_train_step_update_by(s.step, means, 5e-3);
+        const weld_update_rates rates = weld_optimizer_rates(s.step->optimizer, 5e-3);
+        weld_train_step_update_by(s.step, means, &rates);
     }
     expect_end(&s, "accumulate");
     weld_sums_free(sums);

@@ -97,6 +97,7 @@ typedef struct run_options {
     int extend;             /* epochs; 0: not */
     const char *init_key;
     weld_group *group;
+    bool mixed;
 } run_options;
 
 typedef struct watcher {
@@ -162,6 +163,7 @@ static inline weld_status run(run_options o) {
     s.extend = o.extend;
     s.init_key = o.init_key;
     s.group = o.group;
+    s.mixed = o.mixed;
     s.threads = o.threads ? o.threads : 1; /* quick on a busy machine */
     s.init = o.init ? init : NULL;
     s.callbacks = (weld_train_callbacks){.context = &seen,

@@ -24,7 +24,9 @@ void cli_eval_print(const cli_eval_details *d, const weld_task *task, const weld
 
 /* The help of options for files of results (weld_task.results): what tasks have of them. */
 enum { CLI_RESULTS_HELP = 200 };
-#define CLI_RESULTS_READ "in place of FILE, of any program (ids: recipes/README.md; more options: --results R.json --help): "
+#define CLI_RESULTS_READ                                                                           \
+    "in place of FILE, of any program (ids: recipes/README.md; more options: --results R.json "    \
+    "--help): "
 #define CLI_RESULTS_WRITE "write what is found: "
 const char *cli_results_help(const char *before, char text[CLI_RESULTS_HELP]);
 

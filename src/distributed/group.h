@@ -74,8 +74,7 @@ weld_status weld_group_gather(weld_group *g, const void *mine, size_t bytes, wel
                               weld_error *err);
 /* The same in two: what is said goes off (a copy of it), and is waited for later, in the same *all.
  * One at a time: in between there may be exchanges and what rank 0 says, but nothing else that
- * gathers or agrees. It is how an update's record gets to rank 0 after the last backward pass,
- * while the last gradients are exchanged; weld_group_broadcast takes the verdict back. */
+ * gathers or agrees. */
 weld_status weld_group_gather_begin(weld_group *g, const void *mine, size_t bytes,
                                     weld_gathered *all, weld_error *err);
 weld_status weld_group_gather_end(weld_group *g, weld_gathered *all, weld_error *err);

@@ -107,19 +107,18 @@ static void run_share(weld_trainer *t, weld_update_record *said, spent *s) {
 static weld_status run_groups(weld_trainer *t, weld_verdict *out, const weld_tensor **means,
                               spent *s, weld_error *err) {
     weld_update_record said = weld_update_record_begin();
-    weld_gathered all = {0};
     said.err = t->ranks.failure;
     said.state = weld_replicas_hash_part(t);
     weld_sums_begin(t->sums, t->state.step + 1);
     run_share(t, &said, s);
     said.waited = weld_group_waited(t->ranks.group) - t->ranks.waited;
     said.stop = t->ranks.group && weld_train_stop_asked(t->data.settings);
-    weld_status status = weld_verdict_begin(t, &said, &all, err);
-    status = status ? status : weld_sums_finish(t->sums, means, err);
-    status = status ? status : weld_verdict_end(t, &all, out, err);
-    weld_gathered_free(&all);
+    const weld_status status = weld_verdict_settle(t, &said, out, err);
     weld_update_record_free(&said);
-    return status;
+    /* The last gradients are exchanged meanwhile; all ranks see to the end of it, whatever was
+     * settled. */
+    const weld_status summed = weld_sums_finish(t->sums, means, status ? NULL : err);
+    return status ? status : summed;
 }
 
 /* Into the run's state and clock, and the row. */
@@ -157,7 +156,9 @@ weld_status weld_trainer_update(weld_trainer *t, weld_step_metrics *row, weld_er
     const weld_tensor *means;
     spent s = {.data_seconds = 0};
     double begin = weld_clock();
-    weld_group_doing(t->ranks.group, "training");
+    char doing[64];
+    snprintf(doing, sizeof doing, "update %lld", (long long)t->state.step + 1);
+    weld_group_doing(t->ranks.group, doing);
     WELD_TRY(run_groups(t, &verdict, &means, &s, err));
     double computed = weld_clock();
     weld_train_step_update_by(t->step, means, &verdict.rates);

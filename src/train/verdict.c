@@ -7,16 +7,6 @@
 #include "data/bad_on_all.h"
 #include "train/replicas.h"
 
-weld_status weld_verdict_begin(weld_trainer *t, const weld_update_record *mine, weld_gathered *all,
-                               weld_error *err) {
-    weld_array bytes = {.element = 1};
-    weld_status status = weld_update_record_pack(mine, &bytes, err);
-    status = status ? status
-                    : weld_group_gather_begin(t->ranks.group, bytes.data, bytes.count, all, err);
-    weld_array_free(&bytes);
-    return status ? weld_group_break(t->ranks.group, status, err) : WELD_OK;
-}
-
 /* A failure that a rank has by itself, and one process would not have. */
 static void fail_at(const weld_trainer *t, int rank, const weld_error *err, weld_verdict *v) {
     v->err = *err;
@@ -134,17 +124,28 @@ static weld_status settle(weld_trainer *t, const weld_gathered *all, weld_array 
     return weld_group_broadcast(g, out, sizeof *out, err);
 }
 
-weld_status weld_verdict_end(weld_trainer *t, weld_gathered *all, weld_verdict *out,
-                             weld_error *err) {
+static weld_status gather(weld_group *g, const weld_update_record *mine, weld_gathered *all,
+                          weld_error *err) {
+    weld_array bytes = {.element = 1};
+    weld_status status = weld_update_record_pack(mine, &bytes, err);
+    status = status ? weld_group_break(g, status, err)
+                    : weld_group_gather(g, bytes.data, bytes.count, all, err);
+    weld_array_free(&bytes);
+    return status;
+}
+
+weld_status weld_verdict_settle(weld_trainer *t, const weld_update_record *mine, weld_verdict *out,
+                                weld_error *err) {
     weld_array images = {.element = sizeof(weld_doubtful_image)};
-    WELD_TRY(weld_group_gather_end(t->ranks.group, all, err));
-    weld_status status = WELD_OK;
-    if (t->ranks.group) {
-        status = settle(t, all, &images, out, err);
-        weld_array_free(&images);
-    } else {
-        judge(t, all, out);
+    weld_gathered all = {0};
+    weld_status status = gather(t->ranks.group, mine, &all, err);
+    if (!status && t->ranks.group) {
+        status = settle(t, &all, &images, out, err);
+    } else if (!status) {
+        judge(t, &all, out);
     }
+    weld_array_free(&images);
+    weld_gathered_free(&all);
     WELD_TRY(status);
     return out->err.status ? weld_fail(err, out->err.status, "%s", out->err.message) : WELD_OK;
 }

@@ -17,12 +17,10 @@ typedef struct weld_verdict {
     weld_update_rates rates; /* of the update */
 } weld_verdict;
 
-/* Send what this rank has to say, for *all... */
-weld_status weld_verdict_begin(weld_trainer *t, const weld_update_record *mine, weld_gathered *all,
-                               weld_error *err);
-/* ...and hear what is made of it: bad images are counted and groups added up as if one process had
- * gone through them; the first that failed in that order decides. The status is the verdict's. */
-weld_status weld_verdict_end(weld_trainer *t, weld_gathered *all, weld_verdict *out,
-                             weld_error *err);
+/* Tell what this rank has to say, and hear what is made of it: bad images are counted and groups
+ * added up as if one process had gone through them; the first that failed in that order decides.
+ * The status is the verdict's. Meanwhile the last gradients may be on their way. */
+weld_status weld_verdict_settle(weld_trainer *t, const weld_update_record *mine, weld_verdict *out,
+                                weld_error *err);
 
 #endif

@@ -3,13 +3,13 @@
 #include "datasets/index.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -17,6 +17,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "formats/file.h"
+#include "formats/file_system.h"
 
 /* A change of version: the tables, or how entries are chosen and sorted, became others. */
 static const char magic[16] = "weld-index3\r\n\x1a\n";
@@ -224,34 +225,42 @@ static bool is_fresh(const weld_listing *l, const char *path, int descriptor) {
     return true;
 }
 
-/* Somebody else's index might say anything about our images. */
-static bool is_own(int fd) {
+/* What somebody else wrote, or could have, might say anything about our images. */
+static bool is_own(int fd, uint64_t *size) {
     struct stat info;
-    return fstat(fd, &info) == 0 && info.st_uid == geteuid();
+    bool own = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
+               info.st_uid == geteuid() && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+    *size = own ? (uint64_t)info.st_size : 0;
+    return own;
 }
 
 bool weld_index_read(const char *path, int descriptor, weld_listing *out, weld_index_note *note) {
     char real[PATH_MAX], file[PATH_MAX];
-    int fd;
     uint64_t size;
     weld_array own_path = {.element = 1}, *tables[TABLES];
     *out = weld_listing_make();
     *note = (weld_index_note){0};
-    if (!find_file(path, real, file, sizeof file) ||
-        weld_file_open(file, &fd, &size, NULL) != WELD_OK) {
+    if (!find_file(path, real, file, sizeof file)) {
+        return false;
+    }
+    int fd = weld_file_open_flags(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+    if (fd < 0 && errno != ELOOP) {
         return false;
     }
     list_tables(out, &own_path, tables);
-    bool sound = is_own(fd) && read_tables(fd, file, size, tables) &&
+    bool sound = is_own(fd, &size) && read_tables(fd, file, size, tables) &&
                  is_sound(out, descriptor >= 0) && ends_in_zero(&own_path) &&
                  strcmp(own_path.data, real) == 0;
-    close(fd);
+    if (fd >= 0) {
+        close(fd);
+    }
     weld_array_free(&own_path);
     bool used = sound && is_fresh(out, path, descriptor);
     if (!used) {
         say(note, "the index in %s is %s", file,
             sound ? "out of date"
-                  : "not one that can be used: damaged, or of another version or user");
+                  : "not one that can be used: damaged, of another version or user, a link, or "
+                    "a file that others may write to");
         weld_listing_free(out);
         return false;
     }
@@ -261,29 +270,10 @@ bool weld_index_read(const char *path, int descriptor, weld_listing *out, weld_i
 
 /* --- Writing ---------------------------------------------------------------------------------- */
 
-/* File systems that change the time of a folder with each change of its entries. */
+/* Does a folder's time change with each change of its entries? */
 static bool keeps_folder_times(const char *path) {
-    static const uint32_t known[] = {
-        0xEF53,     /* ext2 to ext4 */
-        0x58465342, /* XFS */
-        0x9123683E, /* Btrfs */
-        0xF2F52010, /* F2FS */
-        0x2FC12FC1, /* ZFS */
-        0xCA451A4E, /* bcachefs */
-        0x01021994, /* tmpfs */
-        0x794C7630, /* overlayfs, of any of these */
-        0x6969      /* NFS */
-    };
     struct statfs info;
-    if (statfs(path, &info) != 0) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if ((uint32_t)info.f_type == known[i]) {
-            return true;
-        }
-    }
-    return false;
+    return statfs(path, &info) == 0 && weld_file_system_of(&info) != WELD_FILE_SYSTEM_OTHER;
 }
 
 /* Would a later change show? NULL, or why it might not. */
@@ -352,7 +342,7 @@ void weld_index_write(const char *path, const weld_listing *l, int64_t started,
     own_path.count = strlen(real) + 1;
     list_tables(&copy, &own_path, tables);
     weld_error err = {0};
-    if (!make_folder_of(file) || weld_replacement_open(file, &r, &err) != WELD_OK) {
+    if (!make_folder_of(file) || weld_replacement_open_private(file, &r, &err) != WELD_OK) {
         say(note, "listed; no index was kept: %s cannot be written", file);
         return;
     }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,14 +11,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/unfinished.h"
-
-struct weld_replacement {
-    char *path, *temporary;
-    int descriptor, folder;
-    int listed; /* among the unfinished */
-    uint64_t written;
-};
 
 /* What to do about an error of the operating system. */
 static const char *advice(int code) {
@@ -36,14 +27,20 @@ static const char *advice(int code) {
     case ENOENT:
     case ENOTDIR:
         return "check the name";
+    case ENOLCK:
+    case ENOSYS:
+    case ENOTSUP:
+        return "its file system cannot do this: choose a place on another";
     default:
         return "check the device";
     }
 }
 
-static weld_status fail_system(weld_error *err, const char *path, const char *action) {
-    int code = errno;
+weld_status weld_file_fail(weld_error *err, const char *path, const char *action, int code) {
     char reason[128] = "error of unknown kind";
+    if (code == ENOMEM) {
+        return weld_fail_memory(err, path);
+    }
     strerror_r(code, reason, sizeof reason); /* strerror is not for several threads at once */
     weld_status status = code == ENOENT ? WELD_ERROR_NOT_FOUND : WELD_ERROR_IO;
     return weld_fail(err, status, "%s: cannot %s: %s: %s", path, action, reason, advice(code));
@@ -55,15 +52,91 @@ bool weld_is_same_file(const char *a, const char *b) {
            of_a.st_ino == of_b.st_ino;
 }
 
+int weld_file_open_flags(const char *path, int flags, mode_t mode) {
+    int descriptor;
+    do {
+        descriptor = open(path, flags, mode);
+    } while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
+int weld_file_sync(int descriptor) {
+    int failed;
+    do {
+        failed = fsync(descriptor);
+    } while (failed && errno == EINTR);
+    return failed ? errno : 0;
+}
+
+int weld_file_cut(int descriptor, uint64_t length) {
+    int failed;
+    do {
+        failed = ftruncate(descriptor, (off_t)length);
+    } while (failed && errno == EINTR);
+    return failed ? errno : 0;
+}
+
+int weld_file_reserve(int descriptor, uint64_t offset, uint64_t bytes) {
+    int code;
+    do {
+        code = posix_fallocate(descriptor, (off_t)offset, (off_t)bytes);
+    } while (code == EINTR);
+    return code;
+}
+
+int weld_file_lock(int descriptor) {
+    int failed;
+    do {
+        failed = flock(descriptor, LOCK_EX | LOCK_NB);
+    } while (failed && errno == EINTR);
+    return failed ? errno : 0;
+}
+
+weld_status weld_file_open_kept(const char *path, int *descriptor, weld_error *err) {
+    struct stat info;
+    int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    int fd = weld_file_open_flags(path, flags, 0666);
+    if (fd < 0 && errno == ELOOP) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is a link, which is not followed: put the file itself there", path);
+    }
+    if (fd < 0 || fstat(fd, &info) != 0) {
+        weld_status status = weld_file_fail(err, path, "open", errno);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return status;
+    }
+    if (!S_ISREG(info.st_mode)) {
+        close(fd);
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: exists and is not a file: remove it", path);
+    }
+    *descriptor = fd;
+    return WELD_OK;
+}
+
+weld_status weld_file_has_one_name(int descriptor, const char *path, weld_error *err) {
+    struct stat info;
+    if (fstat(descriptor, &info) != 0) {
+        return weld_file_fail(err, path, "open", errno);
+    }
+    return info.st_nlink <= 1
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: has a second name (a hard link), under which it would change too: "
+                           "put a copy in its place",
+                           path);
+}
+
 weld_status weld_file_open(const char *path, int *descriptor, uint64_t *size, weld_error *err) {
     /* Not blocking: opening a pipe must not wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = weld_file_open_flags(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0) {
-        return fail_system(err, path, "open");
+        return weld_file_fail(err, path, "open", errno);
     }
     struct stat info;
     if (fstat(fd, &info) != 0) {
-        weld_status status = fail_system(err, path, "open");
+        weld_status status = weld_file_fail(err, path, "open", errno);
         close(fd);
         return status;
     }
@@ -87,7 +160,7 @@ weld_status weld_file_read_at(int descriptor, const char *path, void *data, size
             continue;
         }
         if (n < 0) {
-            return fail_system(err, path, "read");
+            return weld_file_fail(err, path, "read", errno);
         }
         if (n == 0) {
             return weld_fail(err, WELD_ERROR_FORMAT,
@@ -104,16 +177,18 @@ int weld_file_put(int descriptor, const void *data, size_t bytes, uint64_t offse
     const char *from = data;
     for (size_t done = 0; done < bytes;) {
         ssize_t n = pwrite(descriptor, from + done, bytes - done, (off_t)(offset + done));
-        if (n <= 0 && errno != EINTR) {
-            return errno;
+        if (n < 0 && errno == EINTR) {
+            continue;
         }
-        done += n > 0 ? (size_t)n : 0;
+        if (n <= 0) {
+            return n < 0 ? errno : EIO;
+        }
+        done += (size_t)n;
     }
     return 0;
 }
 
-/* Open the folder that a file is in. */
-static int open_folder(const char *path) {
+int weld_file_open_folder(const char *path) {
     const char *slash = strrchr(path, '/');
     char *folder = weld_strdup(slash ? path : ".");
     if (!folder) {
@@ -123,22 +198,18 @@ static int open_folder(const char *path) {
     if (slash) {
         folder[slash - path + 1] = '\0';
     }
-    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int descriptor = weld_file_open_flags(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     weld_free(folder);
     return descriptor;
 }
 
-static int sync_folder(int descriptor) {
-    return fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno;
-}
-
 int weld_file_sync_folder(const char *path) {
-    int descriptor = open_folder(path);
-    int code = descriptor < 0 ? errno : sync_folder(descriptor);
+    int descriptor = weld_file_open_folder(path);
+    int code = descriptor < 0 ? errno : weld_file_sync(descriptor);
     if (descriptor >= 0) {
         close(descriptor);
     }
-    return code;
+    return code == EINVAL ? 0 : code;
 }
 
 weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t *bytes,
@@ -176,6 +247,9 @@ done:
 weld_status weld_file_final_name(const char *path, char **out, weld_error *err) {
     struct stat info;
     if (stat(path, &info) != 0) {
+        if (errno != ENOENT && errno != ENOTDIR) {
+            return weld_file_fail(err, path, "find", errno);
+        }
         *out = weld_strdup(path);
         return *out ? WELD_OK : weld_fail_memory(err, path);
     }
@@ -185,159 +259,9 @@ weld_status weld_file_final_name(const char *path, char **out, weld_error *err) 
     }
     char *real = realpath(path, NULL);
     if (!real) {
-        return fail_system(err, path, "find");
+        return weld_file_fail(err, path, "find", errno);
     }
     *out = weld_strdup(real);
     free(real);
     return *out ? WELD_OK : weld_fail_memory(err, path);
-}
-
-/* Open and lock the temporary file. Between opening and locking, another writer may have renamed
- * it into place; then it is no longer ours to truncate, so look again. */
-static weld_status claim_temporary(weld_replacement *r, weld_error *err) {
-    for (int attempt = 0; attempt < 100; attempt++) {
-        int fd = open(r->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-        if (fd < 0) {
-            return fail_system(err, r->path, "create");
-        }
-        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            close(fd);
-            return weld_fail(err, WELD_ERROR_IO, "%s: another process is writing it: wait for it",
-                             r->path);
-        }
-        struct stat opened, named;
-        bool same = fstat(fd, &opened) == 0 && lstat(r->temporary, &named) == 0 &&
-                    opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-        if (same && !S_ISREG(opened.st_mode)) {
-            close(fd);
-            return weld_fail(err, WELD_ERROR_IO, "%s: exists and is not a file: remove it",
-                             r->temporary);
-        }
-        if (same && ftruncate(fd, 0) != 0) {
-            weld_status status = fail_system(err, r->path, "write");
-            close(fd);
-            return status;
-        }
-        if (same) {
-            r->descriptor = fd;
-            return WELD_OK;
-        }
-        close(fd);
-    }
-    return weld_fail(err, WELD_ERROR_IO, "%s: other processes keep writing it: wait for them",
-                     r->path);
-}
-
-static weld_status open_temporary(weld_replacement *r, weld_error *err) {
-    sigset_t before;
-    weld_unfinished_hold(&before);
-    weld_status status = claim_temporary(r, err);
-    r->listed = status ? -1 : weld_unfinished_add(r->temporary);
-    weld_unfinished_release(&before);
-    return status;
-}
-
-weld_status weld_replacement_open(const char *path, weld_replacement **out, weld_error *err) {
-    weld_replacement *r = weld_alloc(1, sizeof *r);
-    if (!r) {
-        return weld_fail_memory(err, path);
-    }
-    r->descriptor = r->folder = r->listed = -1;
-    weld_status status = weld_file_final_name(path, &r->path, err);
-    if (!status) {
-        /* A rename is durable only when the folder that holds the name is; what that takes is taken
-         * before anything is written. */
-        r->folder = open_folder(r->path);
-        status = r->folder >= 0    ? WELD_OK
-                 : errno == ENOMEM ? weld_fail_memory(err, r->path)
-                                   : fail_system(err, r->path, "create");
-    }
-    if (!status) {
-        size_t size = strlen(r->path) + sizeof ".tmp";
-        r->temporary = weld_alloc(size, 1);
-        if (r->temporary) {
-            snprintf(r->temporary, size, "%s.tmp", r->path);
-            status = open_temporary(r, err);
-        } else {
-            status = weld_fail_memory(err, path);
-        }
-    }
-    if (status) {
-        weld_replacement_discard(r);
-        return status;
-    }
-    *out = r;
-    return WELD_OK;
-}
-
-weld_status weld_replacement_write_at(weld_replacement *r, const void *data, size_t bytes,
-                                      uint64_t offset, weld_error *err) {
-    errno = weld_file_put(r->descriptor, data, bytes, offset);
-    return errno ? fail_system(err, r->path, "write") : WELD_OK;
-}
-
-weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t bytes,
-                                   weld_error *err) {
-    weld_status status = weld_replacement_write_at(r, data, bytes, r->written, err);
-    if (!status) {
-        r->written += bytes;
-    }
-    return status;
-}
-
-const char *weld_replacement_temporary(const weld_replacement *r) {
-    return r->temporary;
-}
-
-static void release(weld_replacement *r) {
-    if (r->descriptor >= 0) {
-        close(r->descriptor); /* also unlocks */
-    }
-    if (r->folder >= 0) {
-        close(r->folder);
-    }
-    weld_free(r->temporary);
-    weld_free(r->path);
-    weld_free(r);
-}
-
-weld_status weld_replacement_commit(weld_replacement *r, weld_error *err) {
-    if (fsync(r->descriptor) != 0) {
-        weld_status status = fail_system(err, r->path, "write");
-        weld_replacement_discard(r);
-        return status;
-    }
-    if (weld_unfinished_rename(r->listed, r->temporary, r->path) != 0) {
-        weld_status status = fail_system(err, r->path, "replace");
-        weld_replacement_discard(r);
-        return status;
-    }
-    weld_status status = WELD_OK;
-    if ((errno = sync_folder(r->folder)) != 0) {
-        status = fail_system(err, r->path, "sync the folder of");
-    }
-    release(r);
-    return status;
-}
-
-void weld_replacement_discard(weld_replacement *r) {
-    if (!r) {
-        return;
-    }
-    if (r->descriptor >= 0) {
-        /* While locked: no other writer can have taken it over. */
-        weld_unfinished_discard(r->listed, r->temporary);
-    }
-    release(r);
-}
-
-weld_status weld_file_write(const char *path, const void *data, size_t bytes, weld_error *err) {
-    weld_replacement *r;
-    WELD_TRY(weld_replacement_open(path, &r, err));
-    weld_status status = weld_replacement_write(r, data, bytes, err);
-    if (status) {
-        weld_replacement_discard(r);
-        return status;
-    }
-    return weld_replacement_commit(r, err);
 }

@@ -6,11 +6,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "weld/status.h"
 
 /* Are these names of one file or folder? False where one is not there. */
 bool weld_is_same_file(const char *a, const char *b);
+
+/* That the system could not do something with a file, for the reason `code` (an errno), and what to
+ * do about it. WELD_ERROR_NOT_FOUND where it is not there, WELD_ERROR_MEMORY, WELD_ERROR_IO. */
+weld_status weld_file_fail(weld_error *err, const char *path, const char *action, int code);
+
+/* System calls that are made again where a signal interrupted them (EINTR). Open as open(2); the
+ * others: 0, or an errno. */
+int weld_file_open_flags(const char *path, int flags, mode_t mode);
+int weld_file_sync(int descriptor);                                     /* fsync(2) */
+int weld_file_cut(int descriptor, uint64_t length);                     /* ftruncate(2) */
+int weld_file_reserve(int descriptor, uint64_t offset, uint64_t bytes); /* posix_fallocate(3) */
+int weld_file_lock(
+    int descriptor); /* flock(2) as long as it is open; EWOULDBLOCK: another has it */
+
+/* Open a file that stays what it is while it is written to (a record, a lock), made where it is not
+ * there. A link is not followed, and what is no file refused. */
+weld_status weld_file_open_kept(const char *path, int *descriptor, weld_error *err);
+/* Refuse a file of several names: what is written to it would be in all of them. */
+weld_status weld_file_has_one_name(int descriptor, const char *path, weld_error *err);
 
 /* Open a regular file for reading and tell its size. The descriptor is the caller's to close;
  * folders, pipes and devices are refused. */
@@ -26,6 +46,8 @@ int weld_file_put(int descriptor, const void *data, size_t bytes, uint64_t offse
 /* Make the name of a file durable, which it is when its folder is: 0, or an errno. Some file
  * systems cannot sync folders and say EINVAL: nothing more can be done there. */
 int weld_file_sync_folder(const char *path);
+/* Open the folder that a file is in: a descriptor, or -1 and errno. */
+int weld_file_open_folder(const char *path);
 
 /* All bytes of a file of at most `limit` bytes, with a zero byte (not counted) after them, in
  * memory to be released with weld_free. */
@@ -36,12 +58,17 @@ weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t
  * file itself where `path` is a link to it. WELD_ERROR_ARGUMENT: a folder or the like is there. */
 weld_status weld_file_final_name(const char *path, char **out, weld_error *err);
 
-/* A file being written beside its final place, as "PATH.tmp". What is at PATH stays as it is until
- * weld_replacement_commit has made the new bytes durable and renamed them into place. A left-over
- * of a process that was killed is overwritten; a live second writer is an error. */
+/* A file being written beside its final place (`formats/temporary.h` says by which name). What is
+ * at PATH stays as it is until weld_replacement_commit has made the new bytes durable and renamed
+ * them into place; they take on the mode of what they replace. Of two that write to one PATH at
+ * once the later stays. What killed processes left in its folder is removed. */
 typedef struct weld_replacement weld_replacement;
 
 weld_status weld_replacement_open(const char *path, weld_replacement **out, weld_error *err);
+/* For a file of weld's own which nobody else is to read or write: a link is replaced, not followed,
+ * and the mode is 0600 whatever was there. */
+weld_status weld_replacement_open_private(const char *path, weld_replacement **out,
+                                          weld_error *err);
 /* Append. After an error the replacement can only be discarded. */
 weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t bytes,
                                    weld_error *err);
@@ -50,6 +77,7 @@ weld_status weld_replacement_write_at(weld_replacement *r, const void *data, siz
                                       uint64_t offset, weld_error *err);
 /* Where the bytes are until then, to be read back before they take their place. */
 const char *weld_replacement_temporary(const weld_replacement *r);
+int weld_replacement_descriptor(const weld_replacement *r);
 /* Make durable and put in place. Frees r in any case; on an error PATH is what it was, except that
  * after a failed sync of the folder the new file may or may not be there. */
 weld_status weld_replacement_commit(weld_replacement *r, weld_error *err);

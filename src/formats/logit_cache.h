@@ -82,7 +82,7 @@ weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t c
 weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_error *err);
 /* All rows are there: put the file in its place. Frees w in any case. */
 weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err);
-/* Stop, leaving PATH.partial to be gone on with; accepts NULL. */
+/* Stop, leaving PATH.partial to be gone on with where there is a row in it; accepts NULL. */
 void weld_cache_writer_close(weld_cache_writer *w);
 
 #endif

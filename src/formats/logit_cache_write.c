@@ -6,12 +6,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -21,6 +19,10 @@
 #include "formats/bytes.h"
 #include "formats/file.h"
 #include "formats/logit_cache.h"
+#include "formats/temporary.h"
+#include "formats/unfinished.h"
+
+#define FORMAT "weld distillation cache 1"
 
 enum { LENGTH_BYTES = 8, I16_CLASSES = 32767, F16_BYTES = 2 };
 
@@ -37,6 +39,7 @@ struct weld_cache_writer {
     uint64_t bytes;           /* of the whole file, without the trailer */
     unsigned char *buffer;    /* of one call's elements */
     size_t buffer_bytes;
+    bool is_worthless; /* what is there: nothing to go on with, and ours alone */
 };
 
 /* --- The header ------------------------------------------------------------------------------- */
@@ -64,7 +67,7 @@ static json_t *metadata_json(const weld_cache_layout *l, const weld_cache_texts 
     char classes[16];
     snprintf(classes, sizeof classes, "%d", l->classes);
     json_t *json =
-        json_pack("{s:s, s:s, s:s}", "weld.format", "weld distillation cache 1", "weld.values",
+        json_pack("{s:s, s:s, s:s}", "weld.format", FORMAT, "weld.values",
                   l->log_probabilities ? "log_probabilities" : "logits", "weld.classes", classes);
     const char *const texts[][2] = {{WELD_CACHE_SAMPLES, t->samples},
                                     {WELD_CACHE_AUGMENTATION, t->augmentation},
@@ -142,12 +145,11 @@ static int64_t rows_there(const weld_cache_writer *w, const char *header, size_t
 static weld_status begin_file(weld_cache_writer *w, const char *header, size_t header_bytes,
                               weld_error *err) {
     trailer end = make_trailer(0);
-    if (ftruncate(w->descriptor, 0) != 0) {
+    if ((errno = weld_file_cut(w->descriptor, 0)) != 0) {
         return fail_system(w, "write", err);
     }
-    int code = posix_fallocate(w->descriptor, 0, (off_t)(w->bytes + sizeof end));
+    int code = weld_file_reserve(w->descriptor, 0, w->bytes + sizeof end);
     if (code != 0) {
-        unlink(w->partial); /* while locked; it holds nothing */
         return weld_fail(err, WELD_ERROR_IO,
                          "%s: needs %.1f MB on its disk: %s: free space, or store fewer views or a "
                          "smaller top",
@@ -157,6 +159,25 @@ static weld_status begin_file(weld_cache_writer *w, const char *header, size_t h
     return write_at(w, &end, sizeof end, w->bytes, err);
 }
 
+/* What is there is written over, so that it has to be what an interrupted writer left. */
+static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
+    static const char zeros[LENGTH_BYTES], format[] = FORMAT;
+    char start[256];
+    struct stat info;
+    if (fstat(w->descriptor, &info) != 0) {
+        return fail_system(w, "open", err);
+    }
+    const size_t size = (uint64_t)info.st_size < sizeof start ? (size_t)info.st_size : sizeof start;
+    WELD_TRY(weld_file_read_at(w->descriptor, w->partial, start, size, 0, err));
+    const bool is_new = size == 0 || /* or of which only the room was there */
+                        (size >= sizeof zeros && memcmp(start, zeros, sizeof zeros) == 0);
+    return is_new || memmem(start, size, format, sizeof format - 1)
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: is not what an interrupted distill-cache left: remove it",
+                           w->partial);
+}
+
 static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
     size_t size = strlen(w->path) + sizeof ".partial";
     w->partial = weld_alloc(size, 1);
@@ -164,19 +185,24 @@ static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
         return weld_fail_memory(err, w->path);
     }
     snprintf(w->partial, size, "%s.partial", w->path);
-    w->descriptor = open(w->partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
-    struct stat info;
-    if (w->descriptor < 0 || fstat(w->descriptor, &info) != 0) {
-        return fail_system(w, "create", err);
+    const int folder = weld_file_open_folder(w->path);
+    if (folder >= 0) {
+        weld_temporary_sweep(folder);
+        close(folder);
     }
-    if (!S_ISREG(info.st_mode)) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: exists and is not a file: remove it",
+    WELD_TRY(weld_file_open_kept(w->partial, &w->descriptor, err));
+    WELD_TRY(weld_file_has_one_name(w->descriptor, w->partial, err));
+    WELD_TRY(check_partial(w, err));
+    const int code = weld_file_lock(w->descriptor);
+    if (code == EWOULDBLOCK) {
+        return weld_fail(err, WELD_ERROR_IO, "%s: another process is writing it: wait for it",
                          w->partial);
     }
-    return flock(w->descriptor, LOCK_EX | LOCK_NB) == 0
-               ? WELD_OK
-               : weld_fail(err, WELD_ERROR_IO, "%s: another process is writing it: wait for it",
-                           w->partial);
+    struct stat info;
+    w->is_worthless = !code || (fstat(w->descriptor, &info) == 0 && info.st_size == 0);
+    return code ? weld_file_fail(err, w->partial, "lock, so that no second process writes to it,",
+                                 code)
+                : WELD_OK;
 }
 
 weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *layout,
@@ -202,6 +228,7 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     }
     if (!status) {
         *rows = rows_there(w, header, header_bytes);
+        w->is_worthless = *rows == 0;
         status = *rows > 0 ? WELD_OK : begin_file(w, header, header_bytes, err);
     }
     weld_free(header);
@@ -269,9 +296,10 @@ weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t c
 
 weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_error *err) {
     trailer end = make_trailer((uint64_t)rows);
-    if (fdatasync(w->descriptor) != 0) {
+    if ((errno = weld_file_sync(w->descriptor)) != 0) {
         return fail_system(w, "write", err);
     }
+    w->is_worthless = w->is_worthless && rows == 0;
     return write_at(w, &end, sizeof end, w->bytes, err);
 }
 
@@ -279,12 +307,15 @@ weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_erro
 
 weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
     weld_status status = WELD_OK;
-    if (ftruncate(w->descriptor, (off_t)w->bytes) != 0 || fsync(w->descriptor) != 0) {
+    if ((errno = weld_file_cut(w->descriptor, w->bytes)) != 0 ||
+        (errno = weld_file_sync(w->descriptor)) != 0) {
         status = fail_system(w, "write", err);
-    } else if (rename(w->partial, w->path) != 0) {
+    } else if (weld_unfinished_rename(-1, w->partial, w->path) != 0) {
         status = fail_system(w, "rename", err);
-    } else if ((errno = weld_file_sync_folder(w->path)) != 0) {
-        status = fail_system(w, "sync the folder of", err);
+    } else {
+        w->is_worthless = false;
+        errno = weld_file_sync_folder(w->path);
+        status = errno ? fail_system(w, "sync the folder of", err) : WELD_OK;
     }
     weld_cache_writer_close(w);
     return status;
@@ -292,6 +323,9 @@ weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
 
 void weld_cache_writer_close(weld_cache_writer *w) {
     if (w) {
+        if (w->is_worthless) {
+            unlink(w->partial); /* while locked */
+        }
         if (w->descriptor >= 0) {
             close(w->descriptor); /* also unlocks */
         }

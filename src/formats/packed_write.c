@@ -9,13 +9,10 @@
 #include "formats/packed.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <hdf5.h>
 #include <libdeflate.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/array.h"
 #include "base/error.h"
@@ -23,7 +20,6 @@
 #include "formats/file.h"
 #include "formats/hdf5_lock.h"
 #include "formats/packed_header.h"
-#include "formats/unfinished.h"
 
 enum {
     IMAGES_ALIGNMENT = 64 << 10, /* and the least size of /images, so that alignment applies */
@@ -31,9 +27,11 @@ enum {
 };
 
 struct weld_packed_writer {
-    char *path, *temporary;
-    int fd, listed; /* among the unfinished */
-    bool claimed, finished, failed;
+    char *path;
+    weld_replacement *file;
+    const char *temporary; /* its name and descriptor until it is in place */
+    int fd;
+    bool failed;
     weld_packed_layout layout;
     int class_count;
     uint64_t images_offset, images_size;
@@ -72,15 +70,10 @@ static bool append_name(weld_packed_writer *w, weld_packed_table names, weld_pac
     return weld_array_append_text(blob, name) && append_u64(w, offsets, blob->count);
 }
 
-static weld_status cannot_write(const weld_packed_writer *w, int code, weld_error *err) {
-    return weld_fail(err, WELD_ERROR_IO, "%s: cannot write %s: %s: nothing was kept", w->path,
-                     w->temporary, strerror(code));
-}
-
 static weld_status write_at(const weld_packed_writer *w, const void *bytes, size_t size,
                             uint64_t offset, weld_error *err) {
     int code = weld_file_put(w->fd, bytes, size, offset);
-    return code ? cannot_write(w, code, err) : WELD_OK;
+    return code ? weld_file_fail(err, w->path, "write", code) : WELD_OK;
 }
 
 /* --- HDF5; every function below is called with HDF5 locked. ------------------------------------
@@ -207,44 +200,14 @@ static weld_status reserve(const weld_packed_writer *w, uint64_t offset, weld_er
     for (int i = 0; i < table_count(w); i++) {
         bytes += w->tables[i].count * tables[i].element;
     }
-    int code = posix_fallocate(w->fd, (off_t)offset, (off_t)bytes);
-    return code ? cannot_write(w, code, err) : WELD_OK;
-}
-
-/* Make the temporary file ours: a left-over of a process that was killed is taken over, but not the
- * file of a living one. The lock is one that HDF5's own opening and closing leaves alone. */
-static weld_status claim_temporary(weld_packed_writer *w, weld_error *err) {
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    struct stat ours, named;
-    w->fd = open(w->temporary, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (w->fd < 0) {
-        return cannot_write(w, errno, err);
-    }
-    /* Between opening and locking, the other process may have finished and renamed it. */
-    if (fcntl(w->fd, F_OFD_SETLK, &lock) != 0 || fstat(w->fd, &ours) != 0 ||
-        stat(w->temporary, &named) != 0 || ours.st_dev != named.st_dev ||
-        ours.st_ino != named.st_ino) {
-        return weld_fail(err, WELD_ERROR_IO,
-                         "%s: another process is writing it: wait, or choose another name",
-                         w->path);
-    }
-    w->claimed = true;
-    return WELD_OK;
+    int code = weld_file_reserve(w->fd, offset, bytes);
+    return code ? weld_file_fail(err, w->path, "write", code) : WELD_OK;
 }
 
 static weld_status open_temporary(weld_packed_writer *w, weld_error *err) {
-    size_t size = strlen(w->path) + sizeof ".partial";
-    w->temporary = weld_alloc(size, 1);
-    if (!w->temporary) {
-        return weld_fail_memory(err, w->path);
-    }
-    snprintf(w->temporary, size, "%s.partial", w->path);
-    sigset_t before;
-    weld_unfinished_hold(&before);
-    weld_status status = claim_temporary(w, err);
-    w->listed = status ? -1 : weld_unfinished_add(w->temporary);
-    weld_unfinished_release(&before);
-    WELD_TRY(status);
+    WELD_TRY(weld_replacement_open(w->path, &w->file, err));
+    w->temporary = weld_replacement_temporary(w->file);
+    w->fd = weld_replacement_descriptor(w->file);
     WELD_TRY(reserve(w, 0, err));
     weld_hdf5_lock();
     bool ok = find_images_offset(w->temporary, &w->images_offset);
@@ -275,7 +238,6 @@ weld_status weld_packed_writer_create(const char *path, weld_packed_layout layou
     if (!w) {
         return weld_fail_memory(err, path);
     }
-    w->fd = -1;
     w->layout = layout;
     w->class_count = class_count;
     for (int i = 0; i < WELD_PACKED_ALL_TABLES; i++) {
@@ -359,7 +321,7 @@ static weld_status fill_boxes(weld_packed_writer *w, weld_error *err) {
 static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
     struct stat info;
     if (fstat(w->fd, &info) != 0) {
-        return cannot_write(w, errno, err);
+        return weld_file_fail(err, w->path, "write", errno);
     }
     weld_packed_header header = {.file_length = (uint64_t)info.st_size,
                                  .images_offset = w->images_offset,
@@ -381,7 +343,7 @@ static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
 }
 
 weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
-    if (w->failed || w->finished || w->tables[WELD_PACKED_LABELS].count == 0) {
+    if (w->failed || w->tables[WELD_PACKED_LABELS].count == 0) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: no image could be packed: nothing was written", w->path);
     }
@@ -398,33 +360,20 @@ weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
         return weld_fail(err, WELD_ERROR_IO,
                          "%s: HDF5 could not write its tables: is the disk full?", w->path);
     }
-    weld_status status = write_header(w, err);
-    if (!status &&
-        (fsync(w->fd) != 0 || weld_unfinished_rename(w->listed, w->temporary, w->path) != 0)) {
-        status = cannot_write(w, errno, err);
-    }
-    if (!status) {
-        w->finished = true;
-        (void)weld_file_sync_folder(w->path);
-    }
-    return status;
+    WELD_TRY(write_header(w, err));
+    weld_replacement *file = w->file;
+    w->file = NULL;
+    return weld_replacement_commit(file, err);
 }
 
 void weld_packed_writer_free(weld_packed_writer *w) {
     if (!w) {
         return;
     }
-    if (w->claimed && !w->finished) {
-        /* Before the lock goes: afterwards it may be another's. */
-        weld_unfinished_discard(w->listed, w->temporary);
-    }
-    if (w->fd >= 0) {
-        close(w->fd);
-    }
+    weld_replacement_discard(w->file);
     for (int i = 0; i < WELD_PACKED_ALL_TABLES; i++) {
         weld_array_free(&w->tables[i]);
     }
     weld_free(w->path);
-    weld_free(w->temporary);
     weld_free(w);
 }

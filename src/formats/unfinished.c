@@ -2,6 +2,7 @@
  * threads: what it has taken it keeps, so that no name is overwritten while it is read. */
 #include "formats/unfinished.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -51,18 +52,24 @@ static void take_off(int place) {
 int weld_unfinished_rename(int place, const char *path, const char *to) {
     sigset_t before;
     weld_unfinished_hold(&before);
-    int failed = rename(path, to);
+    int failed;
+    do {
+        failed = rename(path, to);
+    } while (failed && errno == EINTR);
+    const int code = errno;
     if (!failed) {
         take_off(place);
     }
     weld_unfinished_release(&before);
+    errno = code;
     return failed;
 }
 
 void weld_unfinished_discard(int place, const char *path) {
     sigset_t before;
     weld_unfinished_hold(&before);
-    unlink(path);
+    while (unlink(path) != 0 && errno == EINTR) {
+    }
     take_off(place);
     weld_unfinished_release(&before);
 }

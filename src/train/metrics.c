@@ -3,7 +3,6 @@
 #include "train/metrics.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "base/memory.h"
 #include "base/number.h"
 #include "base/text.h"
+#include "formats/file.h"
 #include "train/times.h"
 
 #define ROW_SIZE 1536
@@ -34,7 +34,10 @@ static int64_t end_of_rows(const weld_metrics *m, int64_t size) {
     char tail[2 * ROW_SIZE];
     for (int64_t from; size > 0; size = from) {
         from = size > (int64_t)sizeof tail ? size - (int64_t)sizeof tail : 0;
-        ssize_t at = pread(m->file, tail, (size_t)(size - from), (off_t)from);
+        ssize_t at;
+        do {
+            at = pread(m->file, tail, (size_t)(size - from), (off_t)from);
+        } while (at < 0 && errno == EINTR);
         if (at < 0) {
             return -1;
         }
@@ -51,12 +54,14 @@ static int64_t end_of_rows(const weld_metrics *m, int64_t size) {
 static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, bool *cut_short,
                            weld_error *err) {
     struct stat info;
+    m->file = -1;
     m->path = weld_strdup(path);
-    m->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (!m->path) {
         return weld_fail_memory(err, path);
     }
-    if (m->file < 0 || fstat(m->file, &info) < 0) {
+    WELD_TRY(weld_file_open_kept(path, &m->file, err));
+    WELD_TRY(weld_file_has_one_name(m->file, path, err));
+    if (fstat(m->file, &info) < 0) {
         return fail_io(path, "cannot be opened", err);
     }
     *cut_short = info.st_size < offset;
@@ -64,7 +69,7 @@ static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, bo
     if (m->offset < 0) {
         return fail_io(path, "cannot be read", err);
     }
-    if (ftruncate(m->file, (off_t)m->offset) < 0 ||
+    if ((errno = weld_file_cut(m->file, (uint64_t)m->offset)) != 0 ||
         lseek(m->file, (off_t)m->offset, SEEK_SET) < 0) {
         return fail_io(path, "cannot be cut to length", err);
     }
@@ -206,8 +211,7 @@ weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, w
 }
 
 weld_status weld_metrics_sync(weld_metrics *m, int64_t *offset, weld_error *err) {
-    /* Pipes and devices cannot be synced and need not be. */
-    if (fsync(m->file) < 0 && errno != EINVAL && errno != EROFS) {
+    if ((errno = weld_file_sync(m->file)) != 0) {
         return fail_io(m->path, "cannot be brought to the disk", err);
     }
     *offset = m->offset;

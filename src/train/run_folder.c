@@ -4,16 +4,15 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 
 #define PATH_SIZE 4096
 
@@ -72,18 +71,17 @@ weld_status weld_run_folder_last(const char *path, char **out, weld_error *err) 
 static weld_status take_lock(weld_run_folder *f, weld_error *err) {
     char *name;
     WELD_TRY(join(f->path, ".lock", &name, err));
-    f->lock = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    weld_status status = weld_file_open_kept(name, &f->lock, err);
     weld_free(name);
-    if (f->lock < 0) {
-        return weld_fail(err, WELD_ERROR_IO, "%s: cannot be written to: %s", f->path,
-                         strerror(errno));
-    }
-    if (flock(f->lock, LOCK_EX | LOCK_NB) < 0) {
+    WELD_TRY(status);
+    const int code = weld_file_lock(f->lock);
+    if (code == EWOULDBLOCK) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: another training run is using this folder: choose another --out",
                          f->path);
     }
-    return WELD_OK;
+    return code ? weld_file_fail(err, f->path, "lock, so that no second run writes to it,", code)
+                : WELD_OK;
 }
 
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {

@@ -15,6 +15,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 
 #define PATH_SIZE 4096
 #define MASK_DELTA 0xa282ead8u
@@ -293,7 +294,7 @@ static weld_status open_file(weld_tensorboard *t, const char *folder, weld_error
         if (length < 0 || (size_t)length >= sizeof path) {
             return weld_fail(err, WELD_ERROR_ARGUMENT, "%.80s...: is too long a path", folder);
         }
-        t->file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        t->file = weld_file_open_flags(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (t->file >= 0 || errno != EEXIST) {
             break;
         }
@@ -330,6 +331,9 @@ weld_status weld_tensorboard_create(const char *folder, int64_t first_step, weld
     weld_status status = open_file(t, folder, err);
     status = status ? status : write_start(t, first_step, err);
     if (status) {
+        if (t->path) {
+            unlink(t->path);
+        }
         weld_tensorboard_free(t);
         return status;
     }

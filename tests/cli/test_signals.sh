@@ -49,11 +49,11 @@ mkdir photos
 import="import net.safetensors --size 32 -o out/file"
 # shellcheck disable=SC2086 # lists of words are meant
 for signal in "INT 130" "TERM 143" "HUP 129"; do
-    ended $signal out/file.tmp $import
+    ended $signal "out/file.weld-*.tmp" $import
     untouched
 done
-ended TERM 143 out/file.safetensors.tmp export net.h5 -o out/file.safetensors
-ended INT 130 out/file.partial pack photos -o out/file
+ended TERM 143 "out/file.safetensors.weld-*.tmp" export net.h5 -o out/file.safetensors
+ended INT 130 "out/file.weld-*.tmp" pack photos -o out/file
 untouched
 # Between two files there may be nothing to remove, but none must be left.
 ended HUP 129 "out/*.tmp" predict detector.h5 photos/class_a --draw out
@@ -67,7 +67,8 @@ mkdir out
 # shellcheck disable=SC2086
 (trap '' HUP && exec "$WELD" $import) > said 2>&1 &
 pid=$!
-until [ -e out/file.tmp ] || ! kill -0 $pid 2> silent; do :; done
+# shellcheck disable=SC2144 # there is one at most
+until [ -e out/file.weld-*.tmp ] || ! kill -0 $pid 2> silent; do :; done
 kill -HUP $pid 2> silent
 wait $pid
 holds "a signal that is ignored ends nothing" [ $? = 0 ]

@@ -244,6 +244,42 @@ START_TEST(a_damaged_index_is_as_good_as_none) {
 }
 END_TEST
 
+START_TEST(an_index_that_is_not_ours_alone_is_as_good_as_none) {
+    test_folder f = make_set();
+    const char *set = test_path(&f, "set");
+    weld_index_note note = keep_folder(set);
+    if (can_keep(set)) {
+        struct stat info;
+        char *file = file_of(&note), held[520];
+        ck_assert_int_eq(stat(file, &info), 0);
+        ck_assert_int_eq(info.st_mode & 0777, 0600);
+        static const mode_t open_to_others[] = {0660, 0606, 0666};
+        for (size_t i = 0; i < sizeof open_to_others / sizeof *open_to_others; i++) {
+            ck_assert_int_eq(chmod(file, open_to_others[i]), 0);
+            ck_assert(!is_known(set, -1, &note));
+            ck_assert_ptr_nonnull(strstr(note.text, "others may write to"));
+            note = keep_folder(set); /* which mends it */
+            ck_assert_int_eq(stat(file, &info), 0);
+            ck_assert_int_eq(info.st_mode & 0777, 0600);
+            ck_assert(is_known(set, -1, &note));
+        }
+        /* A link is neither read nor written through. */
+        snprintf(held, sizeof held, "%s.held", file);
+        ck_assert_int_eq(rename(file, held), 0);
+        ck_assert_int_eq(symlink(held, file), 0);
+        ck_assert(!is_known(set, -1, &note));
+        test_write_file(held, "diary", 5);
+        note = keep_folder(set);
+        ck_assert(is_known(set, -1, &note));
+        ck_assert_int_eq(lstat(file, &info), 0);
+        ck_assert(S_ISREG(info.st_mode));
+        ck_assert_int_eq(stat(held, &info), 0);
+        ck_assert_int_eq(info.st_size, 5);
+    }
+    test_folder_remove(f);
+}
+END_TEST
+
 /* Use all of a listing: under a sanitizer this shows what leads out of its tables. */
 static void walk(const weld_listing *l) {
     size_t size = 0;
@@ -293,5 +329,5 @@ RUN_SUITE("data/index", a_kept_listing_is_the_one_that_was_made,
           no_change_of_the_folder_goes_unnoticed,
           new_contents_under_an_old_name_are_read_though_the_index_is_used,
           nothing_is_kept_where_a_change_might_not_show, an_archive_is_known_until_it_is_written_to,
-          a_damaged_index_is_as_good_as_none,
+          a_damaged_index_is_as_good_as_none, an_index_that_is_not_ours_alone_is_as_good_as_none,
           numbers_that_were_made_up_never_lead_out_of_the_tables)

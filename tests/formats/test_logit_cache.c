@@ -163,6 +163,54 @@ START_TEST(a_second_writer_is_refused) {
 }
 END_TEST
 
+/* PATH.partial is written over, so that it must be one of ours. */
+START_TEST(what_is_no_partial_cache_is_refused_and_stays) {
+    int64_t rows;
+    weld_cache_writer *w;
+    set_up();
+    char partial[160];
+    const char *diary = test_path(&folder, "diary");
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    for (int kind = 0; kind < 3; kind++) {
+        static const char *const reasons[] = {"is not what an interrupted distill-cache left",
+                                              "has a second name (a hard link)", "is a link"};
+        test_write_file(diary, "dear diary", 10);
+        ck_assert_int_eq(kind == 0   ? rename(diary, partial)
+                         : kind == 1 ? link(diary, partial)
+                                     : symlink(diary, partial),
+                         0);
+        ck_assert_int_eq(weld_cache_writer_open(path, &layout, &texts, &w, &rows, &err),
+                         WELD_ERROR_ARGUMENT);
+        ck_assert_ptr_nonnull(strstr(err.message, reasons[kind]));
+        size_t size;
+        unsigned char *bytes = test_read_file(partial, &size);
+        ck_assert_str_eq((char *)bytes, "dear diary");
+        free(bytes);
+        unlink(partial);
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_writer_that_ends_without_a_row_leaves_nothing) {
+    int64_t rows;
+    set_up();
+    weld_cache_writer *w = open_writer(&rows);
+    put(w, 0, 4);
+    weld_cache_writer_close(w);
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 0);
+    w = open_writer(&rows);
+    put(w, 0, 4);
+    ck_assert_int_eq(weld_cache_writer_sync(w, 4, &err), WELD_OK);
+    weld_cache_writer_close(w);
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    weld_cache_writer_close(open_writer(&rows));
+    ck_assert_int_eq(rows, 4);
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    tear_down();
+}
+END_TEST
+
 /* Before a teacher has been asked anything. */
 START_TEST(a_folder_in_its_place_is_refused_at_the_start) {
     int64_t rows;
@@ -407,6 +455,8 @@ END_TEST
 RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
           what_another_teacher_left_is_not_gone_on_with, a_second_writer_is_refused,
+          what_is_no_partial_cache_is_refused_and_stays,
+          a_writer_that_ends_without_a_row_leaves_nothing,
           a_folder_in_its_place_is_refused_at_the_start,
           a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing,
           values_are_rounded_to_the_nearest_half, a_cache_made_with_numpy_is_read,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "suite.h"
 #include "tasks/classification/classification.h"
 #include "train/metrics.h"
@@ -164,12 +165,34 @@ END_TEST
 
 START_TEST(a_place_that_cannot_be_written_is_named) {
     weld_metrics *m;
-    ck_assert_int_eq(weld_metrics_open("/nonexistent/m.jsonl", 0, &m, &cut, &err), WELD_ERROR_IO);
-    ck_assert_str_eq(err.message,
-                     "/nonexistent/m.jsonl: cannot be opened: No such file or directory");
+    ck_assert_int_eq(weld_metrics_open("/nonexistent/m.jsonl", 0, &m, &cut, &err),
+                     WELD_ERROR_NOT_FOUND);
+    ck_assert_str_eq(err.message, "/nonexistent/m.jsonl: cannot open: No such file or directory: "
+                                  "check the name");
+}
+END_TEST
+
+/* Rows are appended to it and cut off: they are no other file's. */
+START_TEST(a_link_to_another_file_is_not_written_to) {
+    weld_metrics *m;
+    test_folder folder = test_folder_create();
+    const char *other = test_path(&folder, "diary"), *rows = test_path(&folder, "m.jsonl");
+    for (int hard = 0; hard < 2; hard++) {
+        test_write_file(other, "dear diary\n", 11);
+        ck_assert_int_eq(hard ? link(other, rows) : symlink(other, rows), 0);
+        ck_assert_int_eq(weld_metrics_open(rows, 0, &m, &cut, &err), WELD_ERROR_ARGUMENT);
+        ck_assert_ptr_nonnull(strstr(err.message, hard ? "m.jsonl: has a second name (a hard link)"
+                                                       : "m.jsonl: is a link"));
+        size_t size;
+        unsigned char *bytes = test_read_file(other, &size);
+        ck_assert_str_eq((char *)bytes, "dear diary\n");
+        free(bytes);
+        ck_assert_int_eq(unlink(rows), 0);
+    }
+    test_folder_remove(folder);
 }
 END_TEST
 
 RUN_SUITE("train/metrics", rows_are_json_and_losses_are_exact, rows_past_the_checkpoint_are_dropped,
           of_a_file_shorter_than_the_checkpoint_says_the_whole_rows_stay,
-          a_place_that_cannot_be_written_is_named)
+          a_place_that_cannot_be_written_is_named, a_link_to_another_file_is_not_written_to)

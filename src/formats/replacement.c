@@ -1,0 +1,152 @@
+/* Files that are written beside their final place; see file.h. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file.h"
+#include "formats/temporary.h"
+
+struct weld_replacement {
+    char *path;
+    weld_temporary temporary;
+    int folder;
+    bool replaces, private; /* there is a file at `path`; what was there does not matter */
+    struct stat before;     /* where it replaces */
+    uint64_t written;
+};
+
+static weld_status open_at(weld_replacement *r, const char *path, bool private, weld_error *err) {
+    *r = (weld_replacement){.private = private, .folder = -1, .temporary.descriptor = -1};
+    if (!private) {
+        WELD_TRY(weld_file_final_name(path, &r->path, err));
+    } else if (!(r->path = weld_strdup(path))) {
+        return weld_fail_memory(err, path);
+    }
+    /* A rename is durable only when the folder that holds the name is; what that takes is taken
+     * before anything is written. */
+    r->folder = weld_file_open_folder(r->path);
+    if (r->folder < 0) {
+        return weld_file_fail(err, r->path, "create", errno);
+    }
+    weld_temporary_sweep(r->folder);
+    r->replaces = !private && stat(r->path, &r->before) == 0;
+    return weld_temporary_make(r->path, private || r->replaces ? 0600 : 0666, &r->temporary, err);
+}
+
+static weld_status open_replacement(const char *path, bool private, weld_replacement **out,
+                                    weld_error *err) {
+    weld_replacement *r = weld_alloc(1, sizeof *r);
+    if (!r) {
+        return weld_fail_memory(err, path);
+    }
+    weld_status status = open_at(r, path, private, err);
+    if (status) {
+        weld_replacement_discard(r);
+        return status;
+    }
+    *out = r;
+    return WELD_OK;
+}
+
+weld_status weld_replacement_open(const char *path, weld_replacement **out, weld_error *err) {
+    return open_replacement(path, false, out, err);
+}
+
+weld_status weld_replacement_open_private(const char *path, weld_replacement **out,
+                                          weld_error *err) {
+    return open_replacement(path, true, out, err);
+}
+
+weld_status weld_replacement_write_at(weld_replacement *r, const void *data, size_t bytes,
+                                      uint64_t offset, weld_error *err) {
+    int code = weld_file_put(r->temporary.descriptor, data, bytes, offset);
+    return code ? weld_file_fail(err, r->path, "write", code) : WELD_OK;
+}
+
+weld_status weld_replacement_write(weld_replacement *r, const void *data, size_t bytes,
+                                   weld_error *err) {
+    weld_status status = weld_replacement_write_at(r, data, bytes, r->written, err);
+    if (!status) {
+        r->written += bytes;
+    }
+    return status;
+}
+
+const char *weld_replacement_temporary(const weld_replacement *r) {
+    return r->temporary.path;
+}
+
+int weld_replacement_descriptor(const weld_replacement *r) {
+    return r->temporary.descriptor;
+}
+
+/* Who could read and write what was there can read and write what is there now. Where its owner and
+ * group cannot be kept, our group gets no more than everybody has: 0, or an errno. */
+static int take_on_mode(const weld_replacement *r) {
+    const int fd = r->temporary.descriptor;
+    struct stat now;
+    if (fstat(fd, &now) != 0) {
+        return errno;
+    }
+    mode_t mode = r->before.st_mode & 0777;
+    if ((now.st_uid != r->before.st_uid || now.st_gid != r->before.st_gid) &&
+        fchown(fd, r->before.st_uid, r->before.st_gid) != 0 &&
+        fchown(fd, (uid_t)-1, r->before.st_gid) != 0 && now.st_gid != r->before.st_gid) {
+        mode &= ~(mode_t)070 | (mode & 07) << 3;
+    }
+    /* File systems without modes of files say EPERM, or that they cannot. */
+    return (now.st_mode & 0777) == mode || fchmod(fd, mode) == 0 || errno == EPERM ||
+                   errno == ENOTSUP
+               ? 0
+               : errno;
+}
+
+static weld_status commit(weld_replacement *r, weld_error *err) {
+    int code = r->replaces ? take_on_mode(r) : 0;
+    if (code) {
+        return weld_file_fail(err, r->path, "set the mode of", code);
+    }
+    code = weld_file_sync(r->temporary.descriptor);
+    if (code) {
+        return weld_file_fail(err, r->path, "write", code);
+    }
+    code = weld_temporary_rename(&r->temporary, r->path);
+    if (code) {
+        return weld_file_fail(err, r->path, "replace", code);
+    }
+    code = weld_file_sync(r->folder);
+    return code && code != EINVAL ? weld_file_fail(err, r->path, "sync the folder of", code)
+                                  : WELD_OK;
+}
+
+weld_status weld_replacement_commit(weld_replacement *r, weld_error *err) {
+    weld_status status = commit(r, err);
+    weld_replacement_discard(r);
+    return status;
+}
+
+void weld_replacement_discard(weld_replacement *r) {
+    if (!r) {
+        return;
+    }
+    weld_temporary_free(&r->temporary);
+    if (r->folder >= 0) {
+        close(r->folder);
+    }
+    weld_free(r->path);
+    weld_free(r);
+}
+
+weld_status weld_file_write(const char *path, const void *data, size_t bytes, weld_error *err) {
+    weld_replacement *r = NULL;
+    WELD_TRY(weld_replacement_open(path, &r, err));
+    weld_status status = weld_replacement_write(r, data, bytes, err);
+    if (status) {
+        weld_replacement_discard(r);
+        return status;
+    }
+    return weld_replacement_commit(r, err);
+}

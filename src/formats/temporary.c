@@ -1,0 +1,237 @@
+/* Files on the way to their final name; see temporary.h.
+ *
+ * The locks are those of an open file description (F_OFD_SETLK): HDF5, which opens the file of a
+ * packed data set by its name, takes and drops locks of the other kind. */
+#define _GNU_SOURCE
+#include "formats/temporary.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/file.h"
+#include "formats/file_system.h"
+#include "formats/unfinished.h"
+
+/* ".weld-", 8 digits of the host, "-", 16 at random, ".tmp" */
+enum { HOST_AT = 6, HOST_DIGITS = 8, RANDOM_DIGITS = 16, ENDING = 35 };
+enum { NAME_KEPT = 100 }; /* bytes: there are file systems whose names have 143 at most */
+enum { ATTEMPTS = 100 };
+
+static void host_text(char out[HOST_DIGITS + 1]) {
+    char name[256] = "";
+    gethostname(name, sizeof name - 1);
+    snprintf(out, HOST_DIGITS + 1, "%08x", (unsigned)XXH3_64bits(name, strlen(name)));
+}
+
+/* --- Making ----------------------------------------------------------------------------------- */
+
+/* What is kept of the name, without a part of a character of UTF-8 at the end. */
+static size_t kept_of(const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t length = strlen(name), kept = length < NAME_KEPT ? length : NAME_KEPT;
+    while (kept && kept < length && ((unsigned char)name[kept] & 0xC0) == 0x80) {
+        kept--;
+    }
+    return (size_t)(name - path) + kept;
+}
+
+/* 0, or an errno. */
+static int draw_name(const char *path, char *out, size_t size) {
+    uint64_t random;
+    char host[HOST_DIGITS + 1];
+    while (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
+        if (errno != EINTR) {
+            return errno;
+        }
+    }
+    host_text(host);
+    snprintf(out, size, "%.*s.weld-%s-%016llx.tmp", (int)kept_of(path), path, host,
+             (unsigned long long)random);
+    return 0;
+}
+
+/* 0: locked, or there are no locks here; EAGAIN: another has it; or an errno. */
+static int lock(int descriptor, bool *locked) {
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int failed;
+    do {
+        failed = fcntl(descriptor, F_OFD_SETLK, &all);
+    } while (failed && errno == EINTR);
+    *locked = !failed;
+    if (!failed || errno == ENOLCK || errno == ENOSYS || errno == ENOTSUP || errno == EINVAL) {
+        return 0;
+    }
+    return errno == EACCES ? EAGAIN : errno;
+}
+
+/* One that another's sweep found before it was locked is lost, and it is tried again. */
+static weld_status make(const char *path, mode_t mode, size_t size, weld_temporary *t,
+                        weld_error *err) {
+    for (int i = 0; i < ATTEMPTS; i++) {
+        bool locked;
+        struct stat info;
+        int code = draw_name(path, t->path, size);
+        if (code) {
+            return weld_file_fail(err, path, "draw a temporary name for", code);
+        }
+        int fd =
+            weld_file_open_flags(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+        if (fd < 0 && errno == EEXIST) {
+            continue;
+        }
+        if (fd < 0) {
+            return weld_file_fail(err, path, "create", errno);
+        }
+        code = lock(fd, &locked);
+        if (!code && fstat(fd, &info) != 0) {
+            code = errno;
+        }
+        if (!code && info.st_nlink > 0) {
+            t->descriptor = fd;
+            return WELD_OK;
+        }
+        unlink(t->path);
+        close(fd);
+        if (code && code != EAGAIN) {
+            return weld_file_fail(err, path, "lock what is written of", code);
+        }
+    }
+    return weld_file_fail(err, path, "create", EEXIST);
+}
+
+weld_status weld_temporary_make(const char *path, mode_t mode, weld_temporary *out,
+                                weld_error *err) {
+    size_t size = strlen(path) + ENDING + 1;
+    *out = (weld_temporary){.path = weld_alloc(size, 1), .descriptor = -1, .listed = -1};
+    if (!out->path) {
+        return weld_fail_memory(err, path);
+    }
+    sigset_t before;
+    weld_unfinished_hold(&before);
+    weld_status status = make(path, mode, size, out, err);
+    out->listed = status ? -1 : weld_unfinished_add(out->path);
+    weld_unfinished_release(&before);
+    if (status) {
+        weld_temporary_free(out);
+    }
+    return status;
+}
+
+static void release(weld_temporary *t) {
+    if (t->descriptor >= 0) {
+        close(t->descriptor); /* also unlocks */
+    }
+    weld_free(t->path);
+    *t = (weld_temporary){.descriptor = -1, .listed = -1};
+}
+
+int weld_temporary_rename(weld_temporary *t, const char *path) {
+    if (weld_unfinished_rename(t->listed, t->path, path) != 0) {
+        return errno;
+    }
+    release(t);
+    return 0;
+}
+
+void weld_temporary_free(weld_temporary *t) {
+    if (t->descriptor >= 0) {
+        weld_unfinished_discard(t->listed, t->path);
+    }
+    release(t);
+}
+
+/* --- What killed writers left ----------------------------------------------------------------- */
+
+static bool are_digits(const char *text, size_t count) {
+    return strspn(text, "0123456789abcdef") >= count;
+}
+
+/* Of this pattern; *host: its digits. */
+static bool is_ours(const char *name, const char **host) {
+    const size_t length = strlen(name);
+    if (length <= ENDING) {
+        return false;
+    }
+    const char *at = name + length - ENDING;
+    *host = at + HOST_AT;
+    return memcmp(at, ".weld-", HOST_AT) == 0 && are_digits(*host, HOST_DIGITS) &&
+           (*host)[HOST_DIGITS] == '-' && are_digits(*host + HOST_DIGITS + 1, RANDOM_DIGITS) &&
+           strcmp(at + ENDING - 4, ".tmp") == 0;
+}
+
+static void remove_left_over(int folder, const char *name) {
+    struct stat opened, named;
+    bool locked = false;
+    int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0) {
+        return;
+    }
+    if (fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
+        opened.st_uid == geteuid() && lock(fd, &locked) == 0 && locked &&
+        fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == opened.st_dev &&
+        named.st_ino == opened.st_ino) {
+        unlinkat(folder, name, 0);
+    }
+    close(fd);
+}
+
+/* Was it asked for before? A program that writes a thousand files lists their folder once. */
+static bool is_swept(const struct stat *folder) {
+    enum { FOLDERS = 8 };
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static struct {
+        dev_t device;
+        ino_t inode;
+    } swept[FOLDERS];
+    static int next;
+    bool found = false;
+    pthread_mutex_lock(&mutex);
+    for (int i = 0; i < FOLDERS; i++) {
+        found = found || (swept[i].device == folder->st_dev && swept[i].inode == folder->st_ino);
+    }
+    if (!found) {
+        swept[next].device = folder->st_dev;
+        swept[next].inode = folder->st_ino;
+        next = (next + 1) % FOLDERS;
+    }
+    pthread_mutex_unlock(&mutex);
+    return found;
+}
+
+void weld_temporary_sweep(int folder) {
+    struct stat info;
+    if (fstat(folder, &info) != 0 || is_swept(&info)) {
+        return;
+    }
+    /* A lock may be unknown to other hosts where the files are on none of ours. */
+    struct statfs system;
+    const bool any_host =
+        fstatfs(folder, &system) == 0 && weld_file_system_of(&system) == WELD_FILE_SYSTEM_LOCAL;
+    char own[HOST_DIGITS + 1];
+    const char *host;
+    host_text(own);
+    int listed = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *entries = listed >= 0 ? fdopendir(listed) : NULL;
+    for (const struct dirent *e; entries && (e = readdir(entries));) {
+        if (is_ours(e->d_name, &host) && (any_host || memcmp(host, own, HOST_DIGITS) == 0)) {
+            remove_left_over(folder, e->d_name);
+        }
+    }
+    if (entries) {
+        closedir(entries);
+    } else if (listed >= 0) {
+        close(listed);
+    }
+}

@@ -1,0 +1,35 @@
+/* The file that is written beside a final name before it takes it. It is made new, by a name that
+ * nobody can foresee, so that nothing that lies in the folder is ever written to:
+ *
+ *     NAME.weld-HOST-RANDOM.tmp
+ *
+ * A lock is held on it as long as its writer lives. What a killed one left is thereby known by its
+ * name, its owner and the lock that it does not have, and the next that writes to the folder
+ * removes it. Where a file system has no locks, files are written as everywhere, and left-overs
+ * stay. */
+#ifndef WELD_FORMATS_TEMPORARY_H
+#define WELD_FORMATS_TEMPORARY_H
+
+#include <sys/types.h>
+
+#include "weld/status.h"
+
+typedef struct weld_temporary {
+    char *path;
+    int descriptor; /* -1: none */
+    int listed;     /* among the unfinished */
+} weld_temporary;
+
+/* Make one for what is to be at `path`, of `mode` less the umask. */
+weld_status weld_temporary_make(const char *path, mode_t mode, weld_temporary *out,
+                                weld_error *err);
+/* rename(2) it to `path`: 0, or an errno. */
+int weld_temporary_rename(weld_temporary *t, const char *path);
+/* Remove it where it was not renamed, and release what it has. All zero but the descriptor -1:
+ * nothing to do. */
+void weld_temporary_free(weld_temporary *t);
+
+/* Remove what killed writers left in a folder (a descriptor), once for each folder in a process. */
+void weld_temporary_sweep(int folder);
+
+#endif

@@ -20,8 +20,8 @@
  * JPEG, PNG or WebP files as they were; else raw pixels, row-major, channels 1 or 3); scale16 where
  * 16-bit grey was made 8-bit when it was packed: the value that became white
  *
- * /images may be longer than offsets[n] (it has at least 64 KiB); the rest is unused. In front of
- * the HDF5 data stands a user block of 512 bytes, integers u64, little-endian:
+ * /images may be longer than offsets[n]; the rest is unused. In front of the HDF5 data stands a
+ * user block of 512 bytes, integers u64, little-endian:
  *
  *    0  16  "weld-pack2\r\n\x1a\n\0\0" (weld-pack3 with boxes)
  *   16  40  length of the file; place of /images in it; length of /images; n; XXH3-64 of all bytes
@@ -35,7 +35,7 @@
  *
  * A reader goes by this block alone, whose every number it checks: a cut or damaged file is refused
  * when it is opened, a damaged image when it is read, and a file that means harm never meets the
- * HDF5 library, which is not made for that and here only writes. Reading a sample is one positioned
+ * HDF5 library, which is not made for that. Reading a sample is one positioned
  * read and a CRC.
  */
 #ifndef WELD_FORMATS_PACKED_H

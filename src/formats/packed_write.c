@@ -1,40 +1,30 @@
 /* Writing packed data sets; see packed.h.
  *
- * How image bytes of unknown total size get into one contiguous dataset without passing through
- * memory or a second file: they are written by plain writes to the place where HDF5 will put the
- * dataset, and the dataset is created over them at the end, allocated but never filled. Where that
- * place is, HDF5 is asked at the beginning, on a trial file: with an alignment set, it is the first
- * aligned address behind the file's few bytes of structure, whatever the size. */
-#define _GNU_SOURCE
+ * Image bytes, of unknown total size, go to their place behind the superblock as they come, and
+ * what is known at the end behind them: the tables, and the structure that makes an HDF5 file of it
+ * all.
+ */
 #include "formats/packed.h"
 
-#include <errno.h>
-#include <hdf5.h>
 #include <libdeflate.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "formats/hdf5_lock.h"
+#include "formats/hdf5_structure.h"
 #include "formats/packed_header.h"
 
-enum {
-    IMAGES_ALIGNMENT = 64 << 10, /* and the least size of /images, so that alignment applies */
-    STRUCTURE_RESERVE = 1 << 20  /* more than all of HDF5's own headers */
-};
+enum { IMAGES_AT = 4096 }; /* behind user block and superblock */
 
 struct weld_packed_writer {
     char *path;
     weld_replacement *file;
-    const char *temporary; /* its name and descriptor until it is in place */
-    int fd;
     bool failed;
     weld_packed_layout layout;
     int class_count;
-    uint64_t images_offset, images_size;
+    uint64_t images_size;
     bool has_boxes, shape_areas;
     weld_array tables[WELD_PACKED_ALL_TABLES];
     weld_packed_extent extents[WELD_PACKED_ALL_TABLES]; /* known when they are written */
@@ -42,19 +32,20 @@ struct weld_packed_writer {
 
 static const struct {
     const char *name;
+    weld_hdf5_type type;
     size_t element;
 } tables[WELD_PACKED_ALL_TABLES] = {
-    [WELD_PACKED_OFFSETS] = {"offsets", sizeof(uint64_t)},
-    [WELD_PACKED_LABELS] = {"labels", sizeof(int32_t)},
-    [WELD_PACKED_CRC32] = {"crc32", sizeof(uint32_t)},
-    [WELD_PACKED_NAMES] = {"names", 1},
-    [WELD_PACKED_NAME_OFFSETS] = {"name_offsets", sizeof(uint64_t)},
-    [WELD_PACKED_CLASS_NAMES] = {"class_names", 1},
-    [WELD_PACKED_CLASS_NAME_OFFSETS] = {"class_name_offsets", sizeof(uint64_t)},
-    [WELD_PACKED_BOXES] = {"boxes", sizeof(double)},
-    [WELD_PACKED_BOX_OFFSETS] = {"box_offsets", sizeof(uint64_t)},
-    [WELD_PACKED_SAMPLES] = {"samples", sizeof(int64_t)},
-    [WELD_PACKED_CATEGORIES] = {"categories", sizeof(int64_t)}};
+    [WELD_PACKED_OFFSETS] = {"offsets", WELD_HDF5_U64, sizeof(uint64_t)},
+    [WELD_PACKED_LABELS] = {"labels", WELD_HDF5_I32, sizeof(int32_t)},
+    [WELD_PACKED_CRC32] = {"crc32", WELD_HDF5_U32, sizeof(uint32_t)},
+    [WELD_PACKED_NAMES] = {"names", WELD_HDF5_U8, 1},
+    [WELD_PACKED_NAME_OFFSETS] = {"name_offsets", WELD_HDF5_U64, sizeof(uint64_t)},
+    [WELD_PACKED_CLASS_NAMES] = {"class_names", WELD_HDF5_U8, 1},
+    [WELD_PACKED_CLASS_NAME_OFFSETS] = {"class_name_offsets", WELD_HDF5_U64, sizeof(uint64_t)},
+    [WELD_PACKED_BOXES] = {"boxes", WELD_HDF5_F64, sizeof(double)},
+    [WELD_PACKED_BOX_OFFSETS] = {"box_offsets", WELD_HDF5_U64, sizeof(uint64_t)},
+    [WELD_PACKED_SAMPLES] = {"samples", WELD_HDF5_I64, sizeof(int64_t)},
+    [WELD_PACKED_CATEGORIES] = {"categories", WELD_HDF5_I64, sizeof(int64_t)}};
 
 static int table_count(const weld_packed_writer *w) {
     return w->has_boxes ? WELD_PACKED_ALL_TABLES : WELD_PACKED_TABLE_COUNT;
@@ -72,150 +63,76 @@ static bool append_name(weld_packed_writer *w, weld_packed_table names, weld_pac
 
 static weld_status write_at(const weld_packed_writer *w, const void *bytes, size_t size,
                             uint64_t offset, weld_error *err) {
-    int code = weld_file_put(w->fd, bytes, size, offset);
-    return code ? weld_file_fail(err, w->path, "write", code) : WELD_OK;
+    return weld_replacement_write_at(w->file, bytes, size, offset, err);
 }
 
-/* --- HDF5; every function below is called with HDF5 locked. ------------------------------------
+/* --- What comes behind the images. ------------------------------------------------------------
  */
 
-static bool create_file(const char *path) {
-    hid_t plan = H5Pcreate(H5P_FILE_CREATE);
-    bool ok = plan >= 0 && H5Pset_userblock(plan, WELD_PACKED_HEADER_SIZE) >= 0;
-    hid_t file = ok ? H5Fcreate(path, H5F_ACC_TRUNC, plan, H5P_DEFAULT) : H5I_INVALID_HID;
-    ok = file >= 0 && H5Fclose(file) >= 0;
-    if (plan >= 0) {
-        H5Pclose(plan);
-    }
-    return ok;
+/* Write at the next place behind *end, which moves. */
+static weld_status write_next(const weld_packed_writer *w, const void *bytes, size_t size,
+                              uint64_t *end, uint64_t *at, weld_error *err) {
+    *at = weld_round_up(*end, WELD_HDF5_ALIGNMENT);
+    *end = *at + size;
+    return write_at(w, bytes, size, *at, err);
 }
 
-static hid_t open_aligned(const char *path) {
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    hid_t file = H5I_INVALID_HID;
-    if (access >= 0) {
-        if (H5Pset_alignment(access, IMAGES_ALIGNMENT, IMAGES_ALIGNMENT) >= 0) {
-            file = H5Fopen(path, H5F_ACC_RDWR, access);
-        }
-        H5Pclose(access);
-    }
-    return file;
+static weld_hdf5_dataset dataset_of(const char *name, weld_hdf5_type type, size_t element,
+                                    weld_packed_extent extent) {
+    return (weld_hdf5_dataset){.path = name,
+                               .type = type,
+                               .shape = WELD_SHAPE((int64_t)(extent.bytes / element)),
+                               .at = extent.offset,
+                               .bytes = extent.bytes};
 }
 
-/* Allocate /images without writing to it. *offset: where it lies. */
-static bool create_images(hid_t file, uint64_t bytes, uint64_t *offset) {
-    hsize_t length = bytes;
-    hid_t plan = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, &length, NULL);
-    hid_t set = H5I_INVALID_HID;
-    if (plan >= 0 && space >= 0 && H5Pset_layout(plan, H5D_CONTIGUOUS) >= 0 &&
-        H5Pset_alloc_time(plan, H5D_ALLOC_TIME_EARLY) >= 0 &&
-        H5Pset_fill_time(plan, H5D_FILL_TIME_NEVER) >= 0 &&
-        H5Pset_obj_track_times(plan, false) >= 0) {
-        set = H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, plan, H5P_DEFAULT);
+static weld_status write_tables(weld_packed_writer *w, uint64_t *end, weld_error *err) {
+    for (int i = 0; i < table_count(w); i++) {
+        const weld_array *t = &w->tables[i];
+        weld_packed_extent *e = &w->extents[i];
+        e->bytes = t->count * t->element;
+        WELD_TRY(write_next(w, t->data, (size_t)e->bytes, end, &e->offset, err));
     }
-    haddr_t at = set >= 0 ? H5Dget_offset(set) : HADDR_UNDEF;
-    *offset = at;
-    if (set >= 0) {
-        H5Dclose(set);
-    }
-    H5Sclose(space);
-    H5Pclose(plan);
-    return at != HADDR_UNDEF;
+    return WELD_OK;
 }
 
-/* Where /images will lie in a file made the way finish makes it. */
-static bool find_images_offset(const char *path, uint64_t *offset) {
-    hid_t file = create_file(path) ? open_aligned(path) : H5I_INVALID_HID;
-    bool ok = file >= 0 && create_images(file, IMAGES_ALIGNMENT, offset);
-    ok = file >= 0 && H5Fclose(file) >= 0 && ok;
-    return ok && create_file(path);
-}
-
-/* The type of a table's elements. */
-static hid_t hdf5_type(weld_packed_table table) {
-    return table == WELD_PACKED_LABELS                                       ? H5T_STD_I32LE
-           : table == WELD_PACKED_BOXES                                      ? H5T_IEEE_F64LE
-           : table == WELD_PACKED_SAMPLES || table == WELD_PACKED_CATEGORIES ? H5T_STD_I64LE
-           : tables[table].element == 1                                      ? H5T_STD_U8LE
-           : tables[table].element == 4                                      ? H5T_STD_U32LE
-                                                                             : H5T_STD_U64LE;
-}
-
-static bool write_table(hid_t file, weld_packed_writer *w, weld_packed_table table) {
-    const weld_array *t = &w->tables[table];
-    hsize_t length = t->count;
-    hid_t type = hdf5_type(table);
-    hid_t plan = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(1, &length, NULL);
-    hid_t set = H5I_INVALID_HID;
-    /* Without times: the same images make the same file. */
-    if (plan >= 0 && space >= 0 && H5Pset_obj_track_times(plan, false) >= 0) {
-        set = H5Dcreate2(file, tables[table].name, type, space, H5P_DEFAULT, plan, H5P_DEFAULT);
+/* The superblock and the structure, with which the file ends. */
+static weld_status write_structure(const weld_packed_writer *w, uint64_t *end, weld_error *err) {
+    weld_hdf5_dataset sets[1 + WELD_PACKED_ALL_TABLES];
+    const int count = table_count(w);
+    for (int i = 0; i < count; i++) {
+        sets[i] = dataset_of(tables[i].name, tables[i].type, tables[i].element, w->extents[i]);
     }
-    bool ok = set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, t->data) >= 0;
-    if (set >= 0) {
-        haddr_t at = ok ? H5Dget_offset(set) : HADDR_UNDEF;
-        w->extents[table] = (weld_packed_extent){at, t->count * t->element};
-        ok = at != HADDR_UNDEF;
-        ok = H5Dclose(set) >= 0 && ok;
+    sets[count] =
+        dataset_of("images", WELD_HDF5_U8, 1, (weld_packed_extent){IMAGES_AT, w->images_size});
+    const weld_hdf5_attribute attributes[] = {
+        {"version", w->has_boxes ? WELD_PACKED_VERSION_BOXES : WELD_PACKED_VERSION},
+        {"height", w->layout.height},
+        {"width", w->layout.width},
+        {"channels", w->layout.channels},
+        {"scale16", w->layout.scale16}};
+    const size_t all = sizeof attributes / sizeof *attributes;
+    const weld_hdf5_file file = {.name = w->path,
+                                 .user_block = WELD_PACKED_HEADER_SIZE,
+                                 .datasets = sets,
+                                 .count = (size_t)count + 1,
+                                 .attributes = attributes,
+                                 .attribute_count = w->layout.scale16 ? all : all - 1,
+                                 .structure_at = weld_round_up(*end, WELD_HDF5_ALIGNMENT)};
+    unsigned char superblock[WELD_HDF5_SUPERBLOCK_SIZE];
+    weld_array structure;
+    weld_status status = weld_hdf5_structure(&file, superblock, &structure, err);
+    if (!status) {
+        uint64_t at;
+        status = write_next(w, structure.data, structure.count, end, &at, err);
     }
-    H5Sclose(space);
-    H5Pclose(plan);
-    return ok;
-}
-
-static bool write_attribute(hid_t file, const char *name, int value) {
-    hid_t space = H5Screate(H5S_SCALAR);
-    hid_t attribute = H5Acreate2(file, name, H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT);
-    bool ok = attribute >= 0 && H5Awrite(attribute, H5T_NATIVE_INT, &value) >= 0;
-    if (attribute >= 0) {
-        H5Aclose(attribute);
-    }
-    H5Sclose(space);
-    return ok;
-}
-
-static bool write_hdf5(weld_packed_writer *w) {
-    uint64_t at = 0;
-    hid_t file = open_aligned(w->temporary);
-    bool ok = file >= 0 && create_images(file, w->images_size, &at) && at == w->images_offset &&
-              write_attribute(file, "version",
-                              w->has_boxes ? WELD_PACKED_VERSION_BOXES : WELD_PACKED_VERSION) &&
-              write_attribute(file, "height", w->layout.height) &&
-              write_attribute(file, "width", w->layout.width) &&
-              write_attribute(file, "channels", w->layout.channels) &&
-              (!w->layout.scale16 || write_attribute(file, "scale16", w->layout.scale16));
-    for (int i = 0; ok && i < table_count(w); i++) {
-        ok = write_table(file, w, (weld_packed_table)i);
-    }
-    return file >= 0 && H5Fclose(file) >= 0 && ok;
+    weld_array_free(&structure);
+    return status ? status
+                  : write_at(w, superblock, sizeof superblock, WELD_PACKED_HEADER_SIZE, err);
 }
 
 /* --- The writer --------------------------------------------------------------------------------
  */
-
-/* Claim the room from `offset` on for what HDF5 will write: a full disk is found here, by an error
- * that can be reported, and not inside HDF5, which cannot close a file that it cannot write. */
-static weld_status reserve(const weld_packed_writer *w, uint64_t offset, weld_error *err) {
-    size_t bytes = STRUCTURE_RESERVE;
-    for (int i = 0; i < table_count(w); i++) {
-        bytes += w->tables[i].count * tables[i].element;
-    }
-    int code = weld_file_reserve(w->fd, offset, bytes);
-    return code ? weld_file_fail(err, w->path, "write", code) : WELD_OK;
-}
-
-static weld_status open_temporary(weld_packed_writer *w, weld_error *err) {
-    WELD_TRY(weld_replacement_open(w->path, &w->file, err));
-    w->temporary = weld_replacement_temporary(w->file);
-    w->fd = weld_replacement_descriptor(w->file);
-    WELD_TRY(reserve(w, 0, err));
-    weld_hdf5_lock();
-    bool ok = find_images_offset(w->temporary, &w->images_offset);
-    weld_hdf5_unlock();
-    return ok ? WELD_OK
-              : weld_fail(err, WELD_ERROR_IO, "%s: cannot write %s as HDF5: is the disk full?",
-                          w->path, w->temporary);
-}
 
 static weld_status check_arguments(const char *path, weld_packed_layout layout, int class_count,
                                    weld_error *err) {
@@ -251,7 +168,8 @@ weld_status weld_packed_writer_create(const char *path, weld_packed_layout layou
         ok =
             append_name(w, WELD_PACKED_CLASS_NAMES, WELD_PACKED_CLASS_NAME_OFFSETS, class_names[i]);
     }
-    weld_status status = ok ? open_temporary(w, err) : weld_fail_memory(err, path);
+    weld_status status =
+        ok ? weld_replacement_open(path, &w->file, err) : weld_fail_memory(err, path);
     if (status) {
         weld_packed_writer_free(w);
         return status;
@@ -272,7 +190,7 @@ weld_status weld_packed_writer_add(weld_packed_writer *w, const void *bytes, siz
                          "%s: cannot pack %s: label %d of %d, %zu bytes, or an earlier failure",
                          w->path, name, label, w->class_count, size);
     }
-    weld_status status = write_at(w, bytes, size, w->images_offset + w->images_size, err);
+    weld_status status = write_at(w, bytes, size, IMAGES_AT + w->images_size, err);
     if (!status) {
         int32_t stored_label = label;
         uint32_t crc = libdeflate_crc32(0, bytes, size);
@@ -318,13 +236,9 @@ static weld_status fill_boxes(weld_packed_writer *w, weld_error *err) {
                : weld_fail_memory(err, w->path);
 }
 
-static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
-    struct stat info;
-    if (fstat(w->fd, &info) != 0) {
-        return weld_file_fail(err, w->path, "write", errno);
-    }
-    weld_packed_header header = {.file_length = (uint64_t)info.st_size,
-                                 .images_offset = w->images_offset,
+static weld_status write_header(const weld_packed_writer *w, uint64_t end, weld_error *err) {
+    weld_packed_header header = {.file_length = end,
+                                 .images_offset = IMAGES_AT,
                                  .images_size = w->images_size,
                                  .count = w->tables[WELD_PACKED_LABELS].count,
                                  .class_count = (uint64_t)w->class_count,
@@ -337,7 +251,8 @@ static weld_status write_header(const weld_packed_writer *w, weld_error *err) {
         *weld_packed_extent_of(&header, i) = w->extents[i];
     }
     unsigned char block[WELD_PACKED_HEADER_SIZE];
-    WELD_TRY(weld_packed_checksum(w->fd, &header, w->temporary, &header.checksum, err));
+    WELD_TRY(weld_packed_checksum(weld_replacement_descriptor(w->file), &header, w->path,
+                                  &header.checksum, err));
     weld_packed_header_encode(&header, block);
     return write_at(w, block, sizeof block, 0, err);
 }
@@ -348,19 +263,12 @@ weld_status weld_packed_writer_finish(weld_packed_writer *w, weld_error *err) {
                          "%s: no image could be packed: nothing was written", w->path);
     }
     w->failed = true;
-    if (w->images_size < IMAGES_ALIGNMENT) {
-        w->images_size = IMAGES_ALIGNMENT;
-    }
+    w->images_size += w->images_size == 0; /* a byte for images that are all empty */
+    uint64_t end = IMAGES_AT + w->images_size;
     WELD_TRY(fill_boxes(w, err));
-    WELD_TRY(reserve(w, w->images_offset + w->images_size, err));
-    weld_hdf5_lock();
-    bool ok = write_hdf5(w);
-    weld_hdf5_unlock();
-    if (!ok) {
-        return weld_fail(err, WELD_ERROR_IO,
-                         "%s: HDF5 could not write its tables: is the disk full?", w->path);
-    }
-    WELD_TRY(write_header(w, err));
+    WELD_TRY(write_tables(w, &end, err));
+    WELD_TRY(write_structure(w, &end, err));
+    WELD_TRY(write_header(w, end, err));
     weld_replacement *file = w->file;
     w->file = NULL;
     return weld_replacement_commit(file, err);

@@ -20,7 +20,7 @@
  *
  * A reader checks the length and the checksum, so that damage is found at once; and then goes by
  * the index alone, whose every number it checks, since a checksum proves no good will and the HDF5
- * library is not made for files that mean harm. A writer has HDF5 lay the file out (hdf5_pages.h),
+ * library is not made for files that mean harm. A writer lays the file out (hdf5_structure.h),
  * passes over it once, writing the tensors from where they stand, and replaces the old one as
  * file.h says.
  */

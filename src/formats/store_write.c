@@ -1,7 +1,6 @@
 /* Writing stores; see store.h. */
 #include "formats/store.h"
 
-#include <hdf5.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -10,8 +9,7 @@
 #include "base/memory.h"
 #include "formats/bytes.h"
 #include "formats/file.h"
-#include "formats/hdf5_lock.h"
-#include "formats/hdf5_pages.h"
+#include "formats/hdf5_structure.h"
 #include "formats/store_layout.h"
 
 struct weld_store_writer {
@@ -93,129 +91,80 @@ weld_status weld_store_put_text(weld_store_writer *w, const char *path, const ch
     return put(w, entry, err);
 }
 
-/* --- Laying the file out. These functions are called with the lock held. --- */
+/* --- Laying the file out: user block, superblock, elements in order of the paths, the index, the
+ * structure. --- */
 
 typedef struct layout {
-    hid_t file, link_properties, dataset_properties;
+    weld_hdf5_dataset *datasets; /* of the entries, and of the index, which comes last */
+    unsigned char *index;
+    unsigned char superblock[WELD_HDF5_SUPERBLOCK_SIZE];
+    weld_array structure;
+    weld_store_header header;
 } layout;
 
-static hid_t create_file(weld_hdf5_pages *pages) {
-    hid_t file = H5I_INVALID_HID;
-    hid_t create = H5Pcreate(H5P_FILE_CREATE), access = weld_hdf5_pages_attach(pages);
-    if (create >= 0 && access >= 0 && H5Pset_userblock(create, WELD_STORE_HEADER_SIZE) >= 0) {
-        file = H5Fcreate("weld-store", H5F_ACC_TRUNC, create, access);
-    }
-    H5Pclose(create);
-    H5Pclose(access);
-    return file;
+static uint64_t aligned(uint64_t at) {
+    return at + (WELD_HDF5_ALIGNMENT - at % WELD_HDF5_ALIGNMENT) % WELD_HDF5_ALIGNMENT;
 }
 
-static bool layout_open(layout *l, weld_hdf5_pages *pages) {
-    l->file = create_file(pages);
-    l->link_properties = H5Pcreate(H5P_LINK_CREATE);
-    l->dataset_properties = H5Pcreate(H5P_DATASET_CREATE);
-    /* No times: the same contents give the same bytes. */
-    return l->file >= 0 && l->link_properties >= 0 && l->dataset_properties >= 0 &&
-           H5Pset_create_intermediate_group(l->link_properties, 1) >= 0 &&
-           H5Pset_obj_track_times(l->dataset_properties, 0) >= 0 &&
-           H5Pset_layout(l->dataset_properties, H5D_CONTIGUOUS) >= 0 &&
-           H5Pset_alloc_time(l->dataset_properties, H5D_ALLOC_TIME_EARLY) >= 0 &&
-           H5Pset_fill_time(l->dataset_properties, H5D_FILL_TIME_NEVER) >= 0;
+static weld_hdf5_dataset dataset_of(const weld_store_entry *e, uint64_t at) {
+    static const weld_hdf5_type types[] = {[WELD_STORE_F32] = WELD_HDF5_F32,
+                                           [WELD_STORE_F64] = WELD_HDF5_F64,
+                                           [WELD_STORE_I64] = WELD_HDF5_I64,
+                                           [WELD_STORE_U8] = WELD_HDF5_U8,
+                                           [WELD_STORE_TEXT] = WELD_HDF5_TEXT};
+    return (weld_hdf5_dataset){
+        .path = e->path, .type = types[e->type], .shape = e->shape, .at = at, .bytes = e->bytes};
 }
 
-static bool layout_close(layout *l) {
-    H5Pclose(l->dataset_properties);
-    H5Pclose(l->link_properties);
-    return H5Fclose(l->file) >= 0;
-}
-
-static hid_t hdf5_type(const weld_store_entry *e) {
-    switch (e->type) {
-    case WELD_STORE_F32:
-        return H5Tcopy(H5T_IEEE_F32LE);
-    case WELD_STORE_F64:
-        return H5Tcopy(H5T_IEEE_F64LE);
-    case WELD_STORE_I64:
-        return H5Tcopy(H5T_STD_I64LE);
-    case WELD_STORE_U8:
-        return H5Tcopy(H5T_STD_U8LE);
-    default:
-        break;
-    }
-    hid_t text = H5Tcopy(H5T_C_S1);
-    if (text >= 0 && (H5Tset_size(text, e->bytes) < 0 || H5Tset_cset(text, H5T_CSET_UTF8) < 0)) {
-        H5Tclose(text);
-        return H5I_INVALID_HID;
-    }
-    return text;
-}
-
-/* A stretch of the file that HDF5 does not write. */
-typedef struct stretch {
-    uint64_t at;
-    const void *data;
-    size_t bytes;
-} stretch;
-
-/* Make the dataset of an entry and tell where its bytes belong. */
-static bool lay_out_entry(const layout *l, const weld_store_entry *e, stretch *out) {
-    hsize_t dims[WELD_MAX_DIMS] = {0};
-    for (int i = 0; i < e->shape.rank; i++) {
-        dims[i] = (hsize_t)e->shape.dim[i];
-    }
-    hid_t type = hdf5_type(e);
-    hid_t space =
-        e->shape.rank ? H5Screate_simple(e->shape.rank, dims, NULL) : H5Screate(H5S_SCALAR);
-    hid_t set = H5Dcreate2(l->file, e->path, type, space, l->link_properties, l->dataset_properties,
-                           H5P_DEFAULT);
-    haddr_t place = HADDR_UNDEF;
-    if (set >= 0) {
-        place = H5Dget_offset(set);
-        H5Dclose(set);
-    }
-    H5Sclose(space);
-    H5Tclose(type);
-    *out = (stretch){.at = place, .data = e->data, .bytes = e->bytes};
-    return place != HADDR_UNDEF;
-}
-
-/* All entries, and the index of them, which comes last in `stretches`. */
-static weld_status lay_out(const weld_store_writer *w, const layout *l, unsigned char *index,
-                           size_t index_bytes, stretch *stretches, const char *file,
-                           weld_error *err) {
-    unsigned char *to = index + 8;
-    weld_save_u64(index, w->count);
+/* Give all their places, and make the index. Returns where the structure belongs. */
+static uint64_t place(const weld_store_writer *w, layout *l) {
+    uint64_t at = WELD_STORE_HEADER_SIZE + WELD_HDF5_SUPERBLOCK_SIZE;
+    unsigned char *to = l->index + 8;
+    weld_save_u64(l->index, w->count);
     for (size_t i = 0; i < w->count; i++) {
         const weld_store_entry *e = &w->entries[i];
-        if (!lay_out_entry(l, e, &stretches[i])) {
-            return weld_fail(err, WELD_ERROR_ARGUMENT,
-                             "%s: cannot make %s: out of memory, or the name is taken", file,
-                             e->path);
-        }
-        weld_store_entry_encode(e, stretches[i].at, to);
+        at = aligned(at);
+        l->datasets[i] = dataset_of(e, at);
+        weld_store_entry_encode(e, at, to);
         to += weld_store_entry_size(e);
+        at += e->bytes;
     }
-    weld_store_entry self = {.path = WELD_STORE_INDEX_NAME,
-                             .type = WELD_STORE_U8,
-                             .shape = WELD_SHAPE((int64_t)index_bytes),
-                             .bytes = index_bytes,
-                             .data = index};
-    return lay_out_entry(l, &self, &stretches[w->count]) ? WELD_OK : weld_fail_memory(err, file);
+    const weld_store_entry self = {.path = WELD_STORE_INDEX_NAME,
+                                   .type = WELD_STORE_U8,
+                                   .shape = WELD_SHAPE((int64_t)l->header.index_bytes),
+                                   .bytes = (size_t)l->header.index_bytes};
+    l->header.index_at = aligned(at);
+    l->datasets[w->count] = dataset_of(&self, l->header.index_at);
+    return aligned(l->header.index_at + l->header.index_bytes);
 }
 
-/* Have HDF5 make the file but for its elements. */
-static weld_status make_structure(const weld_store_writer *w, unsigned char *index,
-                                  size_t index_bytes, stretch *stretches, weld_hdf5_pages *pages,
-                                  const char *file, weld_error *err) {
-    layout l;
-    weld_hdf5_lock();
-    weld_status status = layout_open(&l, pages)
-                             ? lay_out(w, &l, index, index_bytes, stretches, file, err)
-                             : weld_fail_memory(err, file);
-    bool closed = layout_close(&l);
-    weld_hdf5_pages_detach(pages);
-    weld_hdf5_unlock();
-    return !status && (!closed || pages->failed) ? weld_fail_memory(err, file) : status;
+/* The layout is released by layout_free in any case. */
+static weld_status lay_out(const weld_store_writer *w, const char *file, layout *l,
+                           weld_error *err) {
+    *l = (layout){.header.index_bytes = 8};
+    memcpy(l->header.kind, w->kind, sizeof l->header.kind);
+    for (size_t i = 0; i < w->count; i++) {
+        l->header.index_bytes += weld_store_entry_size(&w->entries[i]);
+    }
+    l->index = weld_alloc((size_t)l->header.index_bytes, 1);
+    l->datasets = weld_alloc(w->count + 1, sizeof *l->datasets);
+    if (!l->index || !l->datasets) {
+        return weld_fail_memory(err, file);
+    }
+    const weld_hdf5_file made = {.name = file,
+                                 .user_block = WELD_STORE_HEADER_SIZE,
+                                 .datasets = l->datasets,
+                                 .count = w->count + 1,
+                                 .structure_at = place(w, l)};
+    WELD_TRY(weld_hdf5_structure(&made, l->superblock, &l->structure, err));
+    l->header.length = made.structure_at + l->structure.count;
+    return WELD_OK;
+}
+
+static void layout_free(layout *l) {
+    weld_array_free(&l->structure);
+    weld_free(l->datasets);
+    weld_free(l->index);
 }
 
 /* --- Writing it, from the first byte to the last, with the checksum taken on the way. --- */
@@ -257,47 +206,37 @@ static void append(output *o, const void *data, size_t bytes) {
     o->at += bytes;
 }
 
-/* What HDF5 wrote, up to the byte at `end`. */
-static void append_pages(output *o, const weld_hdf5_pages *pages, uint64_t end) {
-    while (o->at < end) {
-        if (o->used == BUFFER) {
-            flush(o);
-        }
-        size_t room = BUFFER - o->used, n = end - o->at < room ? (size_t)(end - o->at) : room;
-        weld_hdf5_pages_read(pages, o->at, o->buffer + o->used, n);
-        o->used += n;
-        o->at += n;
-    }
-}
-
-static int by_place(const void *a, const void *b) {
-    uint64_t x = ((const stretch *)a)->at, y = ((const stretch *)b)->at;
-    return (x > y) - (x < y);
+/* Zeros up to the next place. */
+static void append_padding(output *o) {
+    static const char zeros[WELD_HDF5_ALIGNMENT];
+    append(o, zeros, aligned(o->at) - o->at);
 }
 
 /* Everything behind the checksum, which is left in `block`. */
-static weld_status write_contents(output *o, unsigned char *block, const weld_hdf5_pages *pages,
-                                  const stretch *stretches, size_t count) {
+static weld_status write_contents(output *o, unsigned char *block, const weld_store_writer *w,
+                                  const layout *l) {
     XXH3_128bits_reset(o->sum);
     o->at = WELD_STORE_CHECKED_FROM;
     append(o, block + WELD_STORE_CHECKED_FROM, WELD_STORE_HEADER_SIZE - WELD_STORE_CHECKED_FROM);
-    for (size_t i = 0; i < count; i++) {
-        append_pages(o, pages, stretches[i].at);
-        append(o, stretches[i].data, stretches[i].bytes);
+    append(o, l->superblock, sizeof l->superblock);
+    for (size_t i = 0; i < w->count; i++) {
+        append(o, w->entries[i].data, w->entries[i].bytes);
+        append_padding(o);
     }
-    append_pages(o, pages, pages->end);
+    append(o, l->index, (size_t)l->header.index_bytes);
+    append_padding(o);
+    append(o, l->structure.data, l->structure.count);
     flush(o);
     XXH128_canonicalFromHash((XXH128_canonical_t *)(block + WELD_STORE_CHECKSUM_AT),
                              XXH3_128bits_digest(o->sum));
     return o->status;
 }
 
-static weld_status write_file(const char *file, const weld_store_header *header,
-                              const weld_hdf5_pages *pages, const stretch *stretches, size_t count,
+static weld_status write_file(const char *file, const weld_store_writer *w, const layout *l,
                               weld_error *err) {
     unsigned char block[WELD_STORE_HEADER_SIZE];
     output o = {.sum = XXH3_createState(), .buffer = weld_alloc_raw(BUFFER, 1), .err = err};
-    weld_store_header_encode(block, header);
+    weld_store_header_encode(block, &l->header);
     o.status =
         o.sum && o.buffer ? weld_replacement_open(file, &o.file, err) : weld_fail_memory(err, file);
     if (o.status == WELD_OK) {
@@ -305,7 +244,7 @@ static weld_status write_file(const char *file, const weld_store_header *header,
         o.status = weld_replacement_write(o.file, block, WELD_STORE_CHECKED_FROM, err);
     }
     if (o.status == WELD_OK) {
-        write_contents(&o, block, pages, stretches, count);
+        write_contents(&o, block, w, l);
     }
     if (o.status == WELD_OK) {
         o.status = weld_replacement_write_at(o.file, block, WELD_STORE_CHECKED_FROM, 0, err);
@@ -325,29 +264,12 @@ static int by_path(const void *a, const void *b) {
 }
 
 weld_status weld_store_commit(weld_store_writer *w, const char *file, weld_error *err) {
-    weld_store_header header = {.index_bytes = 8};
-    memcpy(header.kind, w->kind, sizeof header.kind);
-    for (size_t i = 0; i < w->count; i++) {
-        header.index_bytes += weld_store_entry_size(&w->entries[i]);
-    }
     if (w->count) {
         qsort(w->entries, w->count, sizeof *w->entries, by_path);
     }
-    size_t count = w->count + 1; /* with the index */
-    unsigned char *index = weld_alloc((size_t)header.index_bytes, 1);
-    stretch *stretches = weld_alloc(count, sizeof *stretches);
-    weld_hdf5_pages pages = {0};
-    weld_status status = index && stretches ? make_structure(w, index, (size_t)header.index_bytes,
-                                                             stretches, &pages, file, err)
-                                            : weld_fail_memory(err, file);
-    if (!status) {
-        header.length = pages.end;
-        header.index_at = stretches[count - 1].at;
-        qsort(stretches, count, sizeof *stretches, by_place);
-        status = write_file(file, &header, &pages, stretches, count, err);
-    }
-    weld_hdf5_pages_free(&pages);
-    weld_free(stretches);
-    weld_free(index);
+    layout l;
+    weld_status status = lay_out(w, file, &l, err);
+    status = status ? status : write_file(file, w, &l, err);
+    layout_free(&l);
     return status;
 }

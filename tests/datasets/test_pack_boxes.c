@@ -1,5 +1,3 @@
-#include <hdf5.h>
-
 #include "datasets/boxed.h"
 #include "datasets/identity.h"
 #include "datasets/pack.h"
@@ -95,20 +93,6 @@ START_TEST(a_part_of_the_samples_keeps_its_boxes) {
 }
 END_TEST
 
-START_TEST(other_readers_of_hdf5_find_the_boxes) {
-    test_folder f = make_set(0);
-    double rows[21];
-    const hid_t file = H5Fopen(test_path(&f, "set.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
-    const hid_t set = H5Dopen2(file, "boxes", H5P_DEFAULT);
-    ck_assert_int_ge(H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, rows), 0);
-    const double expected[] = {10, 10, 20.5, 20, 401.25, 1, 0};
-    ck_assert_mem_eq(rows, expected, sizeof expected);
-    H5Dclose(set);
-    H5Fclose(file);
-    test_folder_remove(f);
-}
-END_TEST
-
 /* A file of one image of 60 x 40 with one box of these numbers. */
 static weld_status open_with_box(const test_folder *f, const double box[4], weld_dataset **ds,
                                  weld_error *err) {
@@ -150,5 +134,4 @@ START_TEST(packed_boxes_are_looked_at_as_others_are) {
 END_TEST
 
 RUN_SUITE("data/pack_boxes", boxes_are_the_same_in_a_packed_file, boxes_shrink_with_their_images,
-          a_part_of_the_samples_keeps_its_boxes, other_readers_of_hdf5_find_the_boxes,
-          packed_boxes_are_looked_at_as_others_are)
+          a_part_of_the_samples_keeps_its_boxes, packed_boxes_are_looked_at_as_others_are)

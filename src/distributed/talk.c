@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "distributed/group_state.h"
 
-enum function { BROADCAST = 0x77656c64, TELL, GATHER };
+enum function { BROADCAST = 0x77656c64, TELL, GATHER, AGREE };
 
 static size_t least(size_t a, size_t b) {
     return a < b ? a : b;
@@ -85,11 +85,9 @@ static weld_status receive_body(weld_group *g, void *data, size_t bytes, weld_er
     return WELD_OK;
 }
 
-weld_status weld_group_broadcast(weld_group *g, void *data, size_t bytes, weld_error *err) {
-    if (!g) {
-        return WELD_OK;
-    }
-    weld_said head = head_of(g, BROADCAST, bytes);
+static weld_status broadcast(weld_group *g, enum function function, void *data, size_t bytes,
+                             weld_error *err) {
+    weld_said head = head_of(g, function, bytes);
     if (g->rank == 0) {
         return send_to_all(g, &head, data, err);
     }
@@ -100,6 +98,10 @@ weld_status weld_group_broadcast(weld_group *g, void *data, size_t bytes, weld_e
         return weld_progress_fail(g->progress, WELD_ERROR_IO, err);
     }
     return receive_body(g, data, bytes, err);
+}
+
+weld_status weld_group_broadcast(weld_group *g, void *data, size_t bytes, weld_error *err) {
+    return g ? broadcast(g, BROADCAST, data, bytes, err) : WELD_OK;
 }
 
 /* A copy with a zero behind it; NULL where memory is short. */
@@ -188,12 +190,8 @@ static weld_status gather_one(const void *mine, size_t bytes, weld_gathered *all
     return WELD_OK;
 }
 
-weld_status weld_group_gather_begin(weld_group *g, const void *mine, size_t bytes,
-                                    weld_gathered *all, weld_error *err) {
-    *all = (weld_gathered){0};
-    if (!g) {
-        return gather_one(mine, bytes, all, err);
-    }
+static weld_status begin_saying(weld_group *g, enum function function, const void *mine,
+                                size_t bytes, weld_error *err) {
     if (bytes > WELD_TRANSPORT_MOST) {
         weld_fail(err, WELD_ERROR_ARGUMENT, "rank %d says more than %zu bytes", g->rank,
                   WELD_TRANSPORT_MOST);
@@ -201,7 +199,7 @@ weld_status weld_group_gather_begin(weld_group *g, const void *mine, size_t byte
     }
     weld_free(g->said);
     g->said = copy_text(mine, bytes);
-    g->said_head = head_of(g, GATHER, bytes);
+    g->said_head = head_of(g, function, bytes);
     if (!g->said) {
         return lack_memory(g, err);
     }
@@ -214,6 +212,12 @@ weld_status weld_group_gather_begin(weld_group *g, const void *mine, size_t byte
     return WELD_OK;
 }
 
+weld_status weld_group_gather_begin(weld_group *g, const void *mine, size_t bytes,
+                                    weld_gathered *all, weld_error *err) {
+    *all = (weld_gathered){0};
+    return g ? begin_saying(g, GATHER, mine, bytes, err) : gather_one(mine, bytes, all, err);
+}
+
 static weld_status receive_all(weld_group *g, weld_gathered *all, weld_error *err) {
     for (int r = 1; r < g->size; r++) {
         post(g, &g->messages[2 * r], r, true, &g->heads[r], sizeof g->heads[r], &g->pending);
@@ -221,7 +225,7 @@ static weld_status receive_all(weld_group *g, weld_gathered *all, weld_error *er
     WELD_TRY(wait(g, err));
     g->heads[0] = g->said_head;
     for (int r = 1; r < g->size; r++) {
-        WELD_TRY(check_head(g, r, GATHER, g->said_head.call, err));
+        WELD_TRY(check_head(g, r, g->said_head.function, g->said_head.call, err));
         if (g->heads[r].bytes > WELD_TRANSPORT_MOST) {
             return weld_progress_fail(g->progress,
                                       weld_fail(err, WELD_ERROR_IO, "rank %d announces %llu bytes",
@@ -288,11 +292,12 @@ weld_status weld_group_agree(weld_group *g, weld_status status, weld_error *err)
     if (status) {
         memcpy(mine.message, err->message, sizeof mine.message);
     }
-    weld_gathered all;
-    WELD_TRY(weld_group_gather(g, &mine, sizeof mine, &all, err));
+    weld_gathered all = {0};
+    WELD_TRY(begin_saying(g, AGREE, &mine, sizeof mine, err));
+    WELD_TRY(weld_group_gather_end(g, &all, err));
     opinion first = first_bad(&all);
     weld_gathered_free(&all);
-    WELD_TRY(weld_group_broadcast(g, &first, sizeof first, err));
+    WELD_TRY(broadcast(g, AGREE, &first, sizeof first, err));
     if (first.status && first.rank != g->rank) {
         first.message[sizeof first.message - 1] = '\0';
         weld_fail(err, first.status, "%s", first.message);

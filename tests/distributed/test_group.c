@@ -124,6 +124,74 @@ START_TEST(the_lowest_rank_s_error_is_that_of_all) {
 }
 END_TEST
 
+/* --- Other calls on another rank -------------------------------------------------------------- */
+
+/* What one rank does where the other does something else. */
+typedef weld_status one_call(weld_group *g, weld_error *err);
+
+static weld_status say_four(weld_group *g, weld_error *err) {
+    int32_t data = weld_group_rank(g);
+    return weld_group_broadcast(g, &data, sizeof data, err);
+}
+
+static weld_status say_eight(weld_group *g, weld_error *err) {
+    int64_t data = weld_group_rank(g);
+    return weld_group_broadcast(g, &data, sizeof data, err);
+}
+
+static weld_status tell_four(weld_group *g, weld_error *err) {
+    void *told;
+    size_t bytes;
+    const weld_status status = weld_group_tell(g, "four", 4, &told, &bytes, err);
+    weld_free(told);
+    return status;
+}
+
+static weld_status hear_all(weld_group *g, weld_error *err) {
+    weld_gathered all;
+    const weld_status status = weld_group_gather(g, "all", 3, &all, err);
+    weld_gathered_free(&all);
+    return status;
+}
+
+static weld_status hear_all_twice(weld_group *g, weld_error *err) {
+    const weld_status status = hear_all(g, err);
+    return status ? status : hear_all(g, err);
+}
+
+static const struct {
+    one_call *calls[2]; /* by rank */
+    const char *says;
+} others[] = {{{say_four, hear_all}, " does something else than rank "},
+              {{tell_four, say_four}, " does something else than rank "},
+              {{say_four, tell_four}, " does something else than rank "},
+              {{say_eight, say_four}, "rank 0 sends 8 bytes where rank 1 has room for 4"},
+              {{hear_all, hear_all_twice}, " does something else than rank "},
+              {{hear_all_twice, hear_all}, " does something else than rank "}};
+enum { OTHERS = sizeof others / sizeof *others };
+
+/* Whoever has said all that it had to has not noticed yet: it does where it waits next. */
+static void call_otherwise(const ranks_options *o, socket_ranks *s, void *context) {
+    const int which = *(const int *)context;
+    weld_group *g = NULL;
+    weld_error err = {0};
+    EXPECT(ranks_open(o, s, &g, &err) == WELD_OK);
+    weld_status status = others[which].calls[s->rank](g, &err);
+    status = status ? status : weld_group_agree(g, WELD_OK, &err);
+    EXPECT(status == WELD_ERROR_IO);
+    EXPECT_TEXT_OR_GONE(err.message, others[which].says);
+    weld_group_free(g);
+}
+
+START_TEST(ranks_that_do_not_do_the_same_fail) {
+    for (int i = 0; i < OTHERS; i++) {
+        int statuses[RANKS_MOST];
+        run_ranks(&(ranks_options){.size = 2}, call_otherwise, &i, statuses);
+        ck_assert_msg(ranks_found_it(statuses, 2), "case %d: %d, %d", i, statuses[0], statuses[1]);
+    }
+}
+END_TEST
+
 static void measure(weld_group *g, void *context) {
     (void)context;
     weld_error err = {0};
@@ -244,6 +312,6 @@ END_TEST
 
 RUN_SUITE("distributed/group", ranks_know_each_other_and_their_hosts, what_rank_0_says_all_hear,
           what_all_say_rank_0_hears_in_order, the_lowest_rank_s_error_is_that_of_all,
-          the_speed_of_messages_is_measured_and_told_to_all, short_memory_opens_no_group,
-          short_memory_of_one_rank_breaks_the_group, ranks_that_cannot_reach_each_other_are_named,
-          another_program_is_not_taken_for_a_rank)
+          ranks_that_do_not_do_the_same_fail, the_speed_of_messages_is_measured_and_told_to_all,
+          short_memory_opens_no_group, short_memory_of_one_rank_breaks_the_group,
+          ranks_that_cannot_reach_each_other_are_named, another_program_is_not_taken_for_a_rank)

@@ -4,6 +4,7 @@
 #include "cli/model_options.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/safetensors_checksum.h"
 #include "infer/model.h"
 #include "kernels/kernels.h"
 #include "models/models.h"
@@ -36,6 +37,9 @@ static void print_found(const char *path, const weld_model *m) {
                                                        : "an index of files",
                *origin->key ? ", state dict " : "", origin->key, origin->tensors,
                origin->passed_over.count ? "of which the network's are used" : "all used");
+        if (origin->kind == WELD_FILE_SAFETENSORS && !weld_safetensors_has_checksum(path)) {
+            printf("%-16s " WELD_CHECKSUM_MISSING "\n", "checksum");
+        }
         if (*origin->prefix) {
             printf("%-16s %s is in front of all names\n", "wrapped", origin->prefix);
         }

@@ -48,6 +48,7 @@ static bool inspect_cache(inspection *in) {
     const weld_cache_layout l = weld_logit_cache_layout(c);
     const char *teacher = weld_logit_cache_text(c, WELD_CACHE_TEACHER);
     inspect_title(in, "distillation_cache", "what a teacher said of images (weld distill-cache)");
+    inspect_checksum(in, weld_logit_cache_is_checked(c));
     inspect_fact(in, "teacher", teacher ? weld_json_name(teacher) : NULL, "%s",
                  teacher ? teacher : "not named");
     inspect_fact(in, "images", json_integer(l.images), "%lld", (long long)l.images);

@@ -31,6 +31,8 @@ void inspect_foreign_title(inspection *in, weld_file_kind kind); /* pth, safeten
 void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* A JSON text, each member a line under `title`; any other text as it is. NULL: no fact. */
+/* Of a file that may have none. */
+void inspect_checksum(inspection *in, bool checked);
 void inspect_text(inspection *in, const char *title, const char *text);
 json_t *inspect_shape(const weld_shape *shape);
 /* Print a text from outside, without characters that would move a terminal's cursor. */

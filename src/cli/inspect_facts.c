@@ -10,6 +10,7 @@
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 #include "formats/json.h"
+#include "formats/safetensors_checksum.h"
 
 enum { KEY_SIZE = 64, CLASS_COLUMNS = 28 };
 
@@ -53,6 +54,14 @@ void inspect_foreign_title(inspection *in, weld_file_kind kind) {
     bool pth = kind == WELD_FILE_PTH;
     inspect_title(in, pth ? "pth" : "safetensors", "%s",
                   pth ? "a PyTorch .pth file" : weld_file_kind_text(kind));
+    if (kind == WELD_FILE_SAFETENSORS) {
+        inspect_checksum(in, weld_safetensors_has_checksum(in->path));
+    }
+}
+
+void inspect_checksum(inspection *in, bool checked) {
+    inspect_fact(in, "checksum", json_boolean(checked), "%s",
+                 checked ? "right" : WELD_CHECKSUM_MISSING);
 }
 
 void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...) {

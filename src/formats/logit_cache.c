@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/logit_cache_check.h"
 #include "formats/safetensors.h"
 
 enum { MAX_CLASSES = 1000000, PIECES = 1000, PIECE_BYTES = 4096, NO_SHARE = 80 };
@@ -22,7 +23,8 @@ struct weld_logit_cache {
     char *path;
     weld_safetensors *file;
     weld_cache_layout layout;
-    weld_safetensors_place logits, classes;
+    weld_safetensors_place logits, classes, checks;
+    bool has_checks;
     uint64_t bytes; /* of the file, as far as its tensors go */
 };
 
@@ -73,6 +75,12 @@ static weld_status find_tensors(weld_logit_cache *c, weld_error *err) {
                     "logits and classes must both be [views, images, top], with top at most the "
                     "number of classes");
     }
+    const weld_shape rows = WELD_SHAPE(shape->dim[0], shape->dim[1]);
+    c->has_checks = weld_safetensors_find(c->file, "checks", &c->checks);
+    if (c->has_checks &&
+        (c->checks.element != WELD_ELEMENT_I32 || !weld_shape_equal(&c->checks.shape, &rows))) {
+        return fail(c, err, "checks must be I32 [views, images]");
+    }
     l->views = shape->dim[0];
     l->images = shape->dim[1];
     l->top = (int)shape->dim[2];
@@ -113,6 +121,10 @@ weld_cache_layout weld_logit_cache_layout(const weld_logit_cache *c) {
     return c->layout;
 }
 
+bool weld_logit_cache_is_checked(const weld_logit_cache *c) {
+    return c->has_checks && weld_safetensors_is_checked(c->file);
+}
+
 const char *weld_logit_cache_text(const weld_logit_cache *c, const char *key) {
     return weld_safetensors_metadata(c->file, key);
 }
@@ -135,20 +147,41 @@ weld_status weld_logit_cache_identity(const weld_logit_cache *c, char text[17], 
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-/* Row `row` of a tensor, converted to dtype. */
-static weld_status read_row(const weld_logit_cache *c, const weld_safetensors_place *p, int64_t row,
-                            weld_dtype dtype, void *to, weld_error *err) {
-    size_t count = (size_t)c->layout.top;
-    uint64_t bytes = count * weld_element_size(p->element);
-    return weld_state_read_elements(weld_safetensors_descriptor(c->file), c->path,
-                                    p->offset + (uint64_t)row * bytes, p->element, count, dtype, to,
-                                    err);
-}
-
 static weld_status fail_row(const weld_logit_cache *c, int64_t view, int64_t image,
                             const char *what, weld_error *err) {
     return weld_fail(err, WELD_ERROR_FORMAT, "%s: view %lld of image %lld: %s", c->path,
                      (long long)view, (long long)image, what);
+}
+
+/* A row as it lies in the file. */
+typedef struct raw_row {
+    unsigned char *classes, *logits; /* bytes of `top` elements each */
+    size_t class_bytes, logit_bytes;
+} raw_row;
+
+static weld_status read_at(const weld_logit_cache *c, const weld_safetensors_place *p, int64_t row,
+                           void *to, size_t bytes, weld_error *err) {
+    return weld_file_read_at(weld_safetensors_descriptor(c->file), c->path, to, bytes,
+                             p->offset + (uint64_t)row * bytes, err);
+}
+
+static weld_status read_raw(const weld_logit_cache *c, int64_t view, int64_t image,
+                            const raw_row *raw, weld_error *err) {
+    const int64_t row = view * c->layout.images + image;
+    uint32_t check;
+    WELD_TRY(read_at(c, &c->logits, row, raw->logits, raw->logit_bytes, err));
+    WELD_TRY(read_at(c, &c->classes, row, raw->classes, raw->class_bytes, err));
+    if (!c->has_checks) {
+        return WELD_OK;
+    }
+    WELD_TRY(read_at(c, &c->checks, row, &check, sizeof check, err));
+    return check == weld_cache_check((uint64_t)row, raw->classes, raw->class_bytes, raw->logits,
+                                     raw->logit_bytes)
+               ? WELD_OK
+               : fail_row(c, view, image,
+                          "its checksum differs: the file is damaged: restore it from a copy, or "
+                          "make it again (weld distill-cache)",
+                          err);
 }
 
 /* Put the listed values in their places; the others stay NAN. NULL, or what is wrong. */
@@ -203,15 +236,21 @@ weld_status weld_logit_cache_read(const weld_logit_cache *c, int64_t view, int64
         return weld_fail(err, WELD_ERROR_ARGUMENT, "%s: has no view %lld of image %lld", c->path,
                          (long long)view, (long long)image);
     }
-    size_t top = (size_t)l->top;
-    int64_t *classes = weld_alloc_raw(top, sizeof *classes + sizeof(float));
+    const size_t top = (size_t)l->top, class_bytes = top * weld_element_size(c->classes.element),
+                 logit_bytes = top * weld_element_size(c->logits.element);
+    int64_t *classes =
+        weld_alloc_raw(top * (sizeof *classes + sizeof(float)) + class_bytes + logit_bytes, 1);
     if (!classes) {
         return weld_fail_memory(err, c->path);
     }
     float *values = (float *)(classes + top), rest = 0;
-    int64_t row = view * l->images + image;
-    weld_status status = read_row(c, &c->logits, row, WELD_F32, values, err);
-    status = status ? status : read_row(c, &c->classes, row, WELD_I64, classes, err);
+    unsigned char *bytes = (unsigned char *)(values + top);
+    const raw_row raw = {bytes, bytes + class_bytes, class_bytes, logit_bytes};
+    weld_status status = read_raw(c, view, image, &raw, err);
+    if (!status) {
+        weld_element_convert(c->logits.element, raw.logits, top, WELD_F32, values);
+        weld_element_convert(c->classes.element, raw.classes, top, WELD_I64, classes);
+    }
     if (!status) {
         const char *wrong = place_values(c, values, classes, logits);
         wrong = wrong ? wrong : rest_value(c, values, temperature, &rest);

@@ -1,8 +1,11 @@
-/* What a teacher said of every image of a data set: a safetensors file with two tensors,
+/* What a teacher said of every image of a data set: a safetensors file with the tensors
  *
  *    logits    [views, images, top]  F16 (also F32, BF16): the largest values of an image's row
  *    classes   [views, images, top]  I16 (also I32, I64): the classes that they are of, each once;
  *                                    -1 in the first place: nothing is known of this image
+ *    checks    [views, images]       I32, where there is such a tensor: of each row, the lower half
+ * of XXH3-64 of its bytes in logits, seeded with XXH3-64 of those in classes, seeded with view *
+ * images + image
  *
  * `views` being the ways in which an image is augmented in turn, and `images` all samples of the
  * data set in its order; and with these texts in __metadata__:
@@ -16,7 +19,9 @@
  *    weld.augmentation  lines "section.key: value" of the recipe keys that pixels depend on;
  * absent: they are whatever the file's maker thought right weld.teacher       for people
  *
- * Rows are read where they lie: memory does not grow with the number of images.
+ * Rows are read where they lie: memory does not grow with the number of images. What weld writes
+ * has checks and a checksum of its header (safetensors_checksum.h), so that it is known of every
+ * row that is read, and of what they are, that it is as it was written.
  */
 #ifndef WELD_FORMATS_LOGIT_CACHE_H
 #define WELD_FORMATS_LOGIT_CACHE_H
@@ -43,6 +48,9 @@ typedef struct weld_logit_cache weld_logit_cache;
 weld_status weld_logit_cache_open(const char *path, weld_logit_cache **out, weld_error *err);
 void weld_logit_cache_free(weld_logit_cache *c); /* accepts NULL */
 weld_cache_layout weld_logit_cache_layout(const weld_logit_cache *c);
+/* Are the header and all rows that are read held to checksums? Not in the files of others, or of
+ * weld before it had any. */
+bool weld_logit_cache_is_checked(const weld_logit_cache *c);
 /* A text of the metadata; NULL: it is not there. */
 const char *weld_logit_cache_text(const weld_logit_cache *c, const char *key);
 
@@ -52,8 +60,9 @@ weld_status weld_logit_cache_identity(const weld_logit_cache *c, char text[17], 
 
 /* The row of an image: logits[classes], all classes of it. Where the file's values do not reach, it
  * is what the head of this file says; "no share" is 80 temperatures below the largest. May be
- * called from several threads. WELD_ERROR_FORMAT: classes out of range or given twice, values that
- * are not finite or no logarithms of probabilities, an image of which nothing is known. */
+ * called from several threads. WELD_ERROR_FORMAT: a check that differs, classes out of range or
+ * given twice, values that are not finite or no logarithms of probabilities, an image of which
+ * nothing is known. */
 weld_status weld_logit_cache_read(const weld_logit_cache *c, int64_t view, int64_t image,
                                   double temperature, float *logits, weld_error *err);
 

@@ -19,6 +19,8 @@
 #include "formats/bytes.h"
 #include "formats/file.h"
 #include "formats/logit_cache.h"
+#include "formats/logit_cache_check.h"
+#include "formats/safetensors_checksum.h"
 #include "formats/temporary.h"
 #include "formats/unfinished.h"
 
@@ -34,10 +36,10 @@ struct weld_cache_writer {
     char *path, *partial;
     int descriptor;
     weld_cache_layout layout;
-    size_t class_bytes;       /* of one element */
-    uint64_t classes, logits; /* offsets */
-    uint64_t bytes;           /* of the whole file, without the trailer */
-    unsigned char *buffer;    /* of one call's elements */
+    size_t class_bytes;               /* of one element */
+    uint64_t checks, classes, logits; /* offsets */
+    uint64_t bytes;                   /* of the whole file, without the trailer */
+    unsigned char *buffer;            /* of one call's elements */
     size_t buffer_bytes;
     bool is_worthless; /* what is there: nothing to go on with, and ours alone */
 };
@@ -52,8 +54,13 @@ static uint64_t element_count(const weld_cache_layout *l) {
     return (uint64_t)l->views * (uint64_t)l->images * (uint64_t)l->top;
 }
 
+static uint64_t row_count(const weld_cache_layout *l) {
+    return (uint64_t)l->views * (uint64_t)l->images;
+}
+
 uint64_t weld_cache_bytes(const weld_cache_layout *layout) {
-    return element_count(layout) * (F16_BYTES + class_bytes_of(layout));
+    return row_count(layout) * WELD_CACHE_CHECK_BYTES +
+           element_count(layout) * (F16_BYTES + class_bytes_of(layout));
 }
 
 static json_t *tensor_json(const char *dtype, const weld_cache_layout *l, uint64_t begin,
@@ -67,8 +74,9 @@ static json_t *metadata_json(const weld_cache_layout *l, const weld_cache_texts 
     char classes[16];
     snprintf(classes, sizeof classes, "%d", l->classes);
     json_t *json =
-        json_pack("{s:s, s:s, s:s}", "weld.format", FORMAT, "weld.values",
-                  l->log_probabilities ? "log_probabilities" : "logits", "weld.classes", classes);
+        json_pack("{s:s, s:s, s:s, s:s}", WELD_HEADER_CHECKSUM, WELD_NO_CHECKSUM, "weld.format",
+                  FORMAT, "weld.values", l->log_probabilities ? "log_probabilities" : "logits",
+                  "weld.classes", classes);
     const char *const texts[][2] = {{WELD_CACHE_SAMPLES, t->samples},
                                     {WELD_CACHE_AUGMENTATION, t->augmentation},
                                     {WELD_CACHE_TEACHER, t->teacher}};
@@ -80,26 +88,48 @@ static json_t *metadata_json(const weld_cache_layout *l, const weld_cache_texts 
     return json;
 }
 
+static json_t *header_json(const weld_cache_layout *l, const weld_cache_texts *texts) {
+    const uint64_t classes = row_count(l) * WELD_CACHE_CHECK_BYTES,
+                   logits = classes + element_count(l) * class_bytes_of(l);
+    return json_pack("{s:o, s:{s:s, s:[I,I], s:[I,I]}, s:o, s:o}", "__metadata__",
+                     metadata_json(l, texts), "checks", "dtype", "I32", "shape",
+                     (json_int_t)l->views, (json_int_t)l->images, "data_offsets", (json_int_t)0,
+                     (json_int_t)classes, "classes",
+                     tensor_json(class_bytes_of(l) == 2 ? "I16" : "I32", l, classes, logits),
+                     "logits", tensor_json("F16", l, logits, weld_cache_bytes(l)));
+}
+
+/* Put the checksum in its place in the header. */
+static bool seal(char *header, size_t bytes) {
+    bool whole;
+    const size_t at = weld_safetensors_checksum_at(header, bytes, &whole);
+    weld_checksum *sum = weld_checksum_start();
+    if (sum) {
+        weld_checksum_add(sum, header, bytes);
+        weld_checksum_digits(sum, header + at);
+        weld_checksum_free(sum);
+    }
+    return sum;
+}
+
 /* Length and text, padded so that elements are aligned; freed with weld_free. */
 static weld_status make_header(const weld_cache_layout *l, const weld_cache_texts *texts,
                                char **out, size_t *out_bytes, weld_error *err) {
-    uint64_t middle = element_count(l) * class_bytes_of(l);
-    json_t *json =
-        json_pack("{s:o, s:o, s:o}", "__metadata__", metadata_json(l, texts), "classes",
-                  tensor_json(class_bytes_of(l) == 2 ? "I16" : "I32", l, 0, middle), "logits",
-                  tensor_json("F16", l, middle, middle + element_count(l) * F16_BYTES));
+    json_t *json = header_json(l, texts);
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     size_t length = text ? strlen(text) : 0, padded = weld_round_up(length, 8);
     *out = text ? weld_alloc(LENGTH_BYTES + padded, 1) : NULL;
+    bool sealed = false;
     if (*out) {
         memset(*out + LENGTH_BYTES, ' ', padded);
         memcpy(*out + LENGTH_BYTES, text, length);
         weld_save_u64(*out, padded);
         *out_bytes = LENGTH_BYTES + padded;
+        sealed = seal(*out, *out_bytes);
     }
     free(text);
-    return *out ? WELD_OK : weld_fail_memory(err, "distillation cache");
+    return sealed ? WELD_OK : weld_fail_memory(err, "distillation cache");
 }
 
 /* --- Opening ---------------------------------------------------------------------------------- */
@@ -136,8 +166,8 @@ static int64_t rows_there(const weld_cache_writer *w, const char *header, size_t
                 memcmp(there, header, header_bytes) == 0 &&
                 !weld_file_read_at(w->descriptor, w->partial, &end, sizeof end, w->bytes, NULL);
     weld_free(there);
-    bool sane = same && end.check == make_trailer(end.rows).check &&
-                end.rows <= (uint64_t)(w->layout.views * w->layout.images);
+    bool sane =
+        same && end.check == make_trailer(end.rows).check && end.rows <= row_count(&w->layout);
     return sane ? (int64_t)end.rows : 0;
 }
 
@@ -221,7 +251,8 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     weld_status status = weld_file_final_name(path, &w->path, err);
     status = status ? status : make_header(layout, texts, &header, &header_bytes, err);
     if (!status) {
-        w->classes = header_bytes;
+        w->checks = header_bytes;
+        w->classes = w->checks + row_count(layout) * WELD_CACHE_CHECK_BYTES;
         w->logits = w->classes + element_count(layout) * w->class_bytes;
         w->bytes = header_bytes + weld_cache_bytes(layout);
         status = open_partial(w, err);
@@ -280,18 +311,26 @@ static void store(unsigned char *to, uint32_t value, size_t bytes) {
 
 weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t count,
                                   const float *values, const int32_t *classes, weld_error *err) {
-    size_t elements = (size_t)count * (size_t)w->layout.top;
-    uint64_t before = (uint64_t)first * (uint64_t)w->layout.top;
-    WELD_TRY(grow_buffer(w, elements * 4, err));
+    const size_t top = (size_t)w->layout.top, rows = (size_t)count, elements = rows * top,
+                 class_row = top * w->class_bytes, logit_row = top * F16_BYTES;
+    const uint64_t before = (uint64_t)first;
+    WELD_TRY(grow_buffer(w, rows * (class_row + logit_row + WELD_CACHE_CHECK_BYTES), err));
+    unsigned char *class_rows = w->buffer, *logit_rows = class_rows + rows * class_row,
+                  *checks = logit_rows + rows * logit_row;
     for (size_t i = 0; i < elements; i++) {
-        store(w->buffer + i * w->class_bytes, (uint32_t)classes[i], w->class_bytes);
+        store(class_rows + i * w->class_bytes, (uint32_t)classes[i], w->class_bytes);
+        store(logit_rows + i * F16_BYTES, half_of(values[i]), F16_BYTES);
     }
-    WELD_TRY(write_at(w, w->buffer, elements * w->class_bytes, w->classes + before * w->class_bytes,
-                      err));
-    for (size_t i = 0; i < elements; i++) {
-        store(w->buffer + i * F16_BYTES, half_of(values[i]), F16_BYTES);
+    for (size_t i = 0; i < rows; i++) {
+        store(checks + i * WELD_CACHE_CHECK_BYTES,
+              weld_cache_check(before + i, class_rows + i * class_row, class_row,
+                               logit_rows + i * logit_row, logit_row),
+              WELD_CACHE_CHECK_BYTES);
     }
-    return write_at(w, w->buffer, elements * F16_BYTES, w->logits + before * F16_BYTES, err);
+    WELD_TRY(write_at(w, class_rows, rows * class_row, w->classes + before * class_row, err));
+    WELD_TRY(write_at(w, logit_rows, rows * logit_row, w->logits + before * logit_row, err));
+    return write_at(w, checks, rows * WELD_CACHE_CHECK_BYTES,
+                    w->checks + before * WELD_CACHE_CHECK_BYTES, err);
 }
 
 weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_error *err) {

@@ -39,6 +39,9 @@ bool weld_safetensors_find(const weld_safetensors *f, const char *name,
                            weld_safetensors_place *out);
 /* A text of __metadata__; NULL: there is none. */
 const char *weld_safetensors_metadata(const weld_safetensors *f, const char *key);
+/* Weld wrote it, and it was found to be as written: its header and, where what weld.checksum says
+ * is of the whole file, its elements (safetensors_checksum.h). False: that cannot be checked. */
+bool weld_safetensors_is_checked(const weld_safetensors *f);
 /* To read with (file.h); it stays f's. */
 int weld_safetensors_descriptor(const weld_safetensors *f);
 
@@ -51,8 +54,9 @@ typedef struct weld_safetensors_tensor {
  * it is the caller's. Elements go from where they lie to the file without a copy. The same contents
  * give the same bytes: tensors stand in the order that the reference implementation gives them
  * (those of larger elements first, so that all are aligned; then by name, bytewise), and the header
- * is padded with spaces to a multiple of 8 bytes. __metadata__ holds "format": "pt", by which
- * PyTorch users' tools know the layout, and then `metadata` (NULL: no more).
+ * is padded with spaces to a multiple of 8 bytes. __metadata__ holds the checksum of the file
+ * (safetensors_checksum.h), "format": "pt", by which PyTorch users' tools know the layout, and then
+ * `metadata` (NULL: no more).
  *
  * Errors: WELD_ERROR_ARGUMENT for a name that is not UTF-8 or comes twice; of writing. */
 weld_status weld_safetensors_write(weld_replacement *r, const weld_safetensors_tensor *tensors,

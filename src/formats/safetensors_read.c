@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/bytes.h"
+#include "formats/safetensors_checksum.h"
 
 enum {
     LENGTH_BYTES = 8,
@@ -36,6 +37,7 @@ struct weld_safetensors {
     uint64_t data;     /* where the elements begin in the file */
     weld_array places; /* in the order of their offsets once the file is open */
     json_t *metadata;  /* an object of texts, or NULL */
+    bool checked;      /* against the checksum of weld's files */
 };
 
 typedef weld_safetensors safetensors;
@@ -347,15 +349,24 @@ static weld_status open_file(safetensors *f, uint64_t *size, uint64_t *header, w
 static weld_status read_header(safetensors *f, weld_error *err) {
     uint64_t size, length;
     WELD_TRY(open_file(f, &size, &length, err));
-    char *text = weld_alloc_raw((size_t)length, 1);
-    if (!text) {
+    char *start = weld_alloc_raw((size_t)f->data, 1);
+    if (!start) {
         return weld_fail_memory(err, f->path);
     }
-    weld_status status =
-        weld_file_read_at(f->descriptor, f->path, text, (size_t)length, LENGTH_BYTES, err);
-    status = status ? status : parse_header(f, text, (size_t)length, err);
-    weld_free(text);
-    return status ? status : check_places(f, size - f->data, err);
+    weld_status status = weld_file_read_at(f->descriptor, f->path, start, (size_t)f->data, 0, err);
+    status = status ? status : parse_header(f, start + LENGTH_BYTES, (size_t)length, err);
+    if (status == WELD_ERROR_FORMAT) {
+        /* What makes no sense in a file of weld is damage, and not what it looks like. */
+        const weld_status damage = weld_safetensors_check(f->descriptor, f->path, start,
+                                                          (size_t)f->data, size, &f->checked, err);
+        status = damage ? damage : status;
+    }
+    status = status ? status : check_places(f, size - f->data, err);
+    status = status ? status
+                    : weld_safetensors_check(f->descriptor, f->path, start, (size_t)f->data, size,
+                                             &f->checked, err);
+    weld_free(start);
+    return status;
 }
 
 static safetensors *new_safetensors(void) {
@@ -421,4 +432,8 @@ const char *weld_safetensors_metadata(const weld_safetensors *f, const char *key
 
 int weld_safetensors_descriptor(const weld_safetensors *f) {
     return f->descriptor;
+}
+
+bool weld_safetensors_is_checked(const weld_safetensors *f) {
+    return f->checked;
 }

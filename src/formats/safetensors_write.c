@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/bytes.h"
+#include "formats/safetensors_checksum.h"
 
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100 * 1000 * 1000 };
 
@@ -31,7 +32,8 @@ static void append_json(header *h, const char *text) {
 }
 
 static void append_metadata(header *h, const weld_metadata *metadata) {
-    weld_text_add(&h->text, "{\"__metadata__\":{\"format\":\"pt\"");
+    weld_text_add(&h->text, "{\"__metadata__\":{\"" WELD_FILE_CHECKSUM "\":\"" WELD_NO_CHECKSUM
+                            "\",\"format\":\"pt\"");
     for (size_t i = 0; metadata && i < metadata->count; i++) {
         weld_text_add(&h->text, ",");
         append_json(h, metadata->items[i].key);
@@ -114,6 +116,31 @@ static weld_status check_names(const weld_safetensors_tensor **tensors, size_t c
     return WELD_OK;
 }
 
+/* Header and elements, and then the checksum that was taken on the way. */
+static weld_status write_contents(weld_replacement *r, const header *h,
+                                  const weld_safetensors_tensor *const *sorted, size_t count,
+                                  weld_error *err) {
+    const char *start = h->text.bytes.data;
+    weld_checksum *sum = weld_checksum_start();
+    if (!sum) {
+        return weld_fail_memory(err, "checksum");
+    }
+    weld_checksum_add(sum, start, h->text.bytes.count);
+    weld_status status = weld_replacement_write(r, start, h->text.bytes.count, err);
+    for (size_t i = 0; i < count && !status; i++) {
+        const weld_tensor *t = &sorted[i]->tensor;
+        const size_t bytes = weld_tensor_bytes(t);
+        weld_checksum_add(sum, t->data, bytes);
+        status = weld_replacement_write(r, t->data, bytes, err);
+    }
+    char digits[WELD_CHECKSUM_DIGITS];
+    bool whole;
+    weld_checksum_digits(sum, digits);
+    weld_checksum_free(sum);
+    const size_t at = weld_safetensors_checksum_at(start, h->text.bytes.count, &whole);
+    return status ? status : weld_replacement_write_at(r, digits, sizeof digits, at, err);
+}
+
 weld_status weld_safetensors_write(weld_replacement *r, const weld_safetensors_tensor *tensors,
                                    size_t count, const weld_metadata *metadata, weld_error *err) {
     const weld_safetensors_tensor **sorted = weld_alloc(count, sizeof *sorted);
@@ -129,13 +156,8 @@ weld_status weld_safetensors_write(weld_replacement *r, const weld_safetensors_t
         qsort(sorted, count, sizeof *sorted, in_order);
         status = make_header(&h, sorted, count, metadata, err);
     }
-    status =
-        status ? status : weld_replacement_write(r, h.text.bytes.data, h.text.bytes.count, err);
+    status = status ? status : write_contents(r, &h, sorted, count, err);
     weld_text_free(&h.text);
-    for (size_t i = 0; i < count && !status; i++) {
-        const weld_tensor *t = &sorted[i]->tensor;
-        status = weld_replacement_write(r, t->data, weld_tensor_bytes(t), err);
-    }
     weld_free(sorted);
     return status;
 }

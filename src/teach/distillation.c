@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "formats/logit_cache.h"
+#include "formats/safetensors_checksum.h"
 #include "recipe/pixel_keys.h"
 #include "teach/teacher.h"
 
@@ -99,13 +100,14 @@ static weld_status open_cache(weld_distillation *d, const weld_recipe *r, const 
     const char *teacher = weld_logit_cache_text(d->cache, WELD_CACHE_TEACHER);
     d->classes = l.classes;
     snprintf(d->identity, sizeof d->identity, "cache %s", identity);
-    weld_snprintf(d->text, sizeof d->text,
-                  "cached teacher: %.120s: %.60s, %lld view%s, %d of %d classes%s", path,
-                  teacher ? teacher : "unknown", (long long)l.views, l.views == 1 ? "" : "s", l.top,
-                  l.classes,
-                  weld_logit_cache_text(d->cache, WELD_CACHE_AUGMENTATION)
-                      ? ""
-                      : "; it does not say how its images were augmented");
+    weld_snprintf(
+        d->text, sizeof d->text, "cached teacher: %.120s: %.60s, %lld view%s, %d of %d classes%s%s",
+        path, teacher ? teacher : "unknown", (long long)l.views, l.views == 1 ? "" : "s", l.top,
+        l.classes,
+        weld_logit_cache_text(d->cache, WELD_CACHE_AUGMENTATION)
+            ? ""
+            : "; it does not say how its images were augmented",
+        weld_logit_cache_is_checked(d->cache) ? "" : "; checksums: " WELD_CHECKSUM_MISSING);
     make_printable(d->text);
     return WELD_OK;
 }

@@ -48,6 +48,7 @@ says "it tells the size and the time before" \
 prints "it counts what it could not read" "^c.safetensors: without 2 images that cannot be read$"
 holds "nothing is left half-written" test ! -e c.safetensors.partial
 works "inspect tells what it is" "$WELD" inspect c.safetensors
+prints "that it is as it was written" "^checksum +right$"
 prints "of which teacher" "^teacher +repvit [0-9a-f]{16}$"
 prints "of how many images" "^images +25$"
 works "the recipe may say already how to learn from it" "$WELD" distill-cache recipe.yaml \
@@ -61,6 +62,17 @@ refuses "with another augmentation" \
     learn --out none --set loss.distillation.cache=c.safetensors --set augment.hflip=0
 refuses "with a file of another kind" "loss.distillation.cache: " learn --out none \
     --set loss.distillation.cache=teacher/last.h5
+
+# The last byte is of a value of the last row.
+cp c.safetensors damaged.safetensors
+printf '\001' | dd of=damaged.safetensors bs=1 conv=notrunc \
+    seek=$(($(wc -c < damaged.safetensors) - 1)) 2> /dev/null
+run learn --out bad --set loss.distillation.cache=damaged.safetensors
+is "a damaged one ends the training" "$status" 1
+says "it tells what is damaged" "^weld: damaged.safetensors: view 1 of image 24: its checksum differs"
+LC_ALL=C sed 's/weld.header_checksum/weld.no_checksum_now/' c.safetensors > other.safetensors
+works "learn from one without a checksum" learn --out other --set loss.distillation.cache=other.safetensors
+says "it tells what cannot be checked" "3 of 3 classes; checksums: none: whether it is as it was written cannot be checked$"
 
 run "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5
 holds "without a name for the file it is wrong usage" test "$status" = 2

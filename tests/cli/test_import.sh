@@ -59,6 +59,7 @@ works "inspect what was imported" "$WELD" inspect model.h5
 prints "it tells where it is from" '^    imported_from +nested.pth'
 holds "and of no training" sh -c "! grep -q updates stdout"
 works "import merged weights" "$WELD" import "$F/merged_timm.safetensors" --size 32 -o deploy.h5
+prints "it tells what it cannot check" "^checksum +none: whether it is as it was written cannot be checked$"
 prints "import tells timm's names" "timm's names, float32"
 prints "import tells the merged form" "repvit, merged form"
 works "run what was imported merged" "$WELD" run deploy.h5 --input "$F/images.npy" --output y.npy

@@ -42,6 +42,7 @@ works "inspect a deploy file as JSON" "$WELD" inspect deploy.h5 --json
 prints "JSON tells the form" '"form": "merged"'
 prints "JSON tells the classes" '"class_names": \["class_a", "class_b", "class_c"\]'
 works "inspect an exported file" "$WELD" inspect out.safetensors
+prints "it is as it was written" "^checksum +right$"
 prints "class names travelled into it" "^classes +3: class_a, class_b, class_c$"
 prints "and the preprocessing" "^preprocessing +size 16,.*0.406, std 0.229 0.224 0.225$"
 
@@ -53,6 +54,7 @@ prints "it says that the preprocessing is the usual one" "^preprocessing.*the fi
 works "inspect timm's half" "$WELD" inspect "$weights/timm_bfloat16.safetensors" --tensors
 prints "tensors are listed as they stand in the file" "^stem.conv1.c.weight +bfloat16 +\[4, 3, 3, 3\]"
 works "inspect a merged file of another program" "$WELD" inspect "$weights/merged_timm.safetensors"
+prints "it tells what it cannot check" "^checksum +none: whether it is as it was written cannot be checked$"
 prints "it does not claim to know what it was merged from" "^form +merged, for deployment$"
 
 cp "$weights/timm.safetensors" damaged.safetensors

@@ -64,6 +64,7 @@ static void expect_whole(void) {
     ck_assert_mem_eq(&l.views, &layout.views, sizeof l.views);
     ck_assert_int_eq(l.images, IMAGES);
     ck_assert_int_eq(l.top, TOP);
+    ck_assert(weld_logit_cache_is_checked(c));
     ck_assert_int_eq(l.classes, CLASSES);
     ck_assert_str_eq(weld_logit_cache_text(c, WELD_CACHE_AUGMENTATION), "augment.hflip: 0.5\n");
     for (int64_t row = 0; row < VIEWS * IMAGES; row++) {
@@ -240,7 +241,7 @@ START_TEST(a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing) {
     weld_status status = weld_cache_writer_open(path, &large, &texts, &w, &rows, &err);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
     ck_assert_int_eq(status, WELD_ERROR_IO);
-    ck_assert_ptr_nonnull(strstr(err.message, "needs 2.4 MB on its disk"));
+    ck_assert_ptr_nonnull(strstr(err.message, "needs 3.2 MB on its disk"));
     char partial[160];
     snprintf(partial, sizeof partial, "%s.partial", path);
     ck_assert_int_ne(access(partial, F_OK), 0);
@@ -302,6 +303,7 @@ START_TEST(a_cache_made_with_numpy_is_read) {
     weld_cache_layout l = weld_logit_cache_layout(c);
     ck_assert_int_eq(l.views, 1);
     ck_assert_int_eq(l.images, 42);
+    ck_assert(!weld_logit_cache_is_checked(c));
     ck_assert_int_eq(l.top, 3);
     ck_assert_str_eq(weld_logit_cache_text(c, WELD_CACHE_TEACHER), "a Python program");
     ck_assert_ptr_null(weld_logit_cache_text(c, WELD_CACHE_SAMPLES));
@@ -380,6 +382,9 @@ START_TEST(other_files_and_wrong_headers_are_refused_by_what_is_wrong) {
              "4") "\"classes\":{\"dtype\":\"I16\",\"shape\":[1,0,2],\"data_offsets\":[0,0]},"
                   "\"logits\":{\"dtype\":\"F16\",\"shape\":[1,0,2],\"data_offsets\":[0,0]}}",
         0, "must both be");
+    refuse_file(META("logits", "4") "\"checks\":{\"dtype\":\"I32\",\"shape\":[2,1],"
+                                    "\"data_offsets\":[8,16]}," TENSORS,
+                16, "checks must be I32 [views, images]");
     tear_down();
 }
 END_TEST

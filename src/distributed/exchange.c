@@ -2,9 +2,11 @@
  * exchange_layout.c. */
 #include "distributed/exchange.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/threads.h"
 #include "distributed/exchange_state.h"
 #include "distributed/group_state.h"
@@ -56,8 +58,16 @@ static bool is_last(const weld_exchange *x) {
     return c > 0 && n[c - 1].first + n[c - 1].count == x->share.first + x->share.count;
 }
 
-static void send_bucket(weld_bucket *b) {
+/* With the last one the last backward pass is over: the others have had so long. */
+static void send_bucket(weld_exchange *x, weld_bucket *b) {
     b->gone = true;
+    b->left = weld_clock();
+    if (++x->sent == x->bucket_count) {
+        x->early += (double)atomic_load(&x->moved);
+        for (int i = 0; i < x->bucket_count; i++) {
+            x->to_send[i].lead = fmin(x->to_send[i].lead, b->left - x->buckets[i].left);
+        }
+    }
     weld_blocks_go(b->blocks);
 }
 
@@ -67,7 +77,7 @@ static void count_ready(weld_exchange *x, const weld_place *p) {
     for (int i = 0; i < x->bucket_count; i++) {
         weld_bucket *b = &x->buckets[i];
         if (b->begin < end && b->end > p->offset && --b->missing == 0) {
-            send_bucket(b);
+            send_bucket(x, b);
         }
     }
 }
@@ -139,6 +149,7 @@ void weld_exchange_begin(weld_exchange *x, int64_t update) {
     x->tree = weld_tree_begin(x->groups);
     x->gradients = NULL;
     x->moved = 0;
+    x->sent = 0;
     for (int i = 0; i < x->bucket_count; i++) {
         weld_bucket *b = &x->buckets[i];
         b->missing = b->gradients;
@@ -165,10 +176,9 @@ weld_status weld_exchange_finish(weld_exchange *x, const weld_tensor **means, we
         weld_parallel(x->threads, x->nodes ? pieces_of(x->bytes) : 0, join_own, x);
         return WELD_OK;
     }
-    x->early += (double)atomic_load(&x->moved);
     for (int i = 0; i < x->bucket_count; i++) {
         if (!x->buckets[i].gone) { /* this rank has failed, and takes part with what it has */
-            send_bucket(&x->buckets[i]);
+            send_bucket(x, &x->buckets[i]);
         }
         x->all += (double)weld_blocks_moved(x->buckets[i].blocks);
     }
@@ -188,4 +198,13 @@ weld_exchange_facts weld_exchange_facts_of(const weld_exchange *x) {
         f.moved += weld_blocks_moved(x->buckets[i].blocks);
     }
     return f;
+}
+
+weld_exchange_load weld_exchange_load_of(const weld_exchange *x) {
+    weld_exchange_load load = {.bytes = (double)x->bytes,
+                               .buckets = x->bucket_count,
+                               .moments = x->to_send,
+                               .moment_count = x->bucket_count};
+    load.last = x->bucket_count ? x->to_send[x->bucket_count - 1].bytes : 0;
+    return load;
 }

@@ -27,6 +27,7 @@
 #ifndef WELD_DISTRIBUTED_EXCHANGE_H
 #define WELD_DISTRIBUTED_EXCHANGE_H
 
+#include "distributed/expected.h"
 #include "distributed/group.h"
 #include "distributed/shares.h"
 #include "kernels/kernels.h"
@@ -74,8 +75,12 @@ typedef struct weld_exchange_facts {
     size_t memory; /* bytes that it has */
     size_t moved;  /* bytes of gradients that this rank sends and receives in an update */
     int buckets;
-    double early, all; /* bytes that were there when finish was called, and all, of all updates */
+    double early, all; /* bytes that were there when the last bucket went; all; of all updates */
 } weld_exchange_facts;
 weld_exchange_facts weld_exchange_facts_of(const weld_exchange *x);
+/* The same as weld_expect_ranks takes it. A moment is when a bucket went, with that one still to be
+ * sent; its lead on the last one, with which the backward pass is over, is the least of all
+ * updates. Moments stay the exchange's, until the next update. */
+weld_exchange_load weld_exchange_load_of(const weld_exchange *x);
 
 #endif

@@ -1,4 +1,5 @@
 /* How the gradients of an exchange lie, in a row that is cut into buckets; see exchange.h. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -118,10 +119,12 @@ static weld_status make_buckets(weld_exchange *x, weld_error *err) {
         count++;
     }
     x->buckets = weld_alloc((size_t)count, sizeof *x->buckets);
-    if (!x->buckets) {
+    x->to_send = weld_alloc((size_t)count, sizeof *x->to_send);
+    if (!x->buckets || !x->to_send) {
         return weld_fail_memory(err, "the exchange of gradients");
     }
     for (size_t at = 0; at < x->bytes; at = bucket_end(x, at)) {
+        x->to_send[x->bucket_count] = (weld_to_send){(double)(x->bytes - at), INFINITY};
         WELD_TRY(make_bucket(x, &x->buckets[x->bucket_count++], at, err));
     }
     return WELD_OK;
@@ -208,6 +211,7 @@ void weld_exchange_free(weld_exchange *x) {
     weld_free(x->places);
     weld_free(x->means);
     weld_free(x->buckets);
+    weld_free(x->to_send);
     weld_free(x->parts);
     weld_free(x->tree_nodes);
     weld_free(x);

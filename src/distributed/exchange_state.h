@@ -19,6 +19,7 @@ typedef struct weld_bucket {
     void *nodes[WELD_TREE_NODES];
     size_t gradients, missing; /* that are in it; of these, that are not ready */
     bool gone;
+    double left; /* weld_clock when it went */
 } weld_bucket;
 
 typedef struct weld_arrival {
@@ -57,7 +58,9 @@ struct weld_exchange {
     size_t taken; /* of its gradients */
     weld_pending pending;
     atomic_size_t moved;
+    int sent; /* buckets */
     double early, all;
+    weld_to_send *to_send; /* by bucket, of all updates */
 };
 
 /* Adds up the tree of a block: weld_blocks_join, of an exchange. */

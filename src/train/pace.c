@@ -94,12 +94,23 @@ static weld_status want_more(weld_trainer *t, const weld_train_plan *plan, int r
 }
 
 /* The first update makes what later ones find ready: it does not count. */
+static void forget_first(weld_trainer *t) {
+    const int ranks = t->ranks.times ? weld_group_size(t->ranks.group) : 0;
+    t->clock.times = (weld_train_times){0};
+    t->clock.run_seconds = 0;
+    t->clock.run_steps = 0;
+    for (int i = 0; i < ranks; i++) {
+        t->ranks.times[i].seconds = 0;
+    }
+}
+
 static weld_status measure_updates(weld_trainer *t, double seconds, weld_train_plan *plan,
                                    weld_error *err) {
     of_size sizes[WELD_SIZES_MAX] = {{0}};
     weld_step_metrics row;
     count_updates(t, sizes);
     WELD_TRY(update(t, shape_of(t, 0, 0), &row, err));
+    forget_first(t);
     bool more;
     WELD_TRY(want_more(t, plan, 0, seconds, &more, err));
     for (int rounds = 1; more; rounds++) {

@@ -86,6 +86,10 @@ double weld_sums_hidden(const weld_sums *s) {
     return facts.all > 0 ? facts.early / facts.all : 0;
 }
 
+weld_exchange_load weld_sums_load(const weld_sums *s) {
+    return weld_exchange_load_of(s->exchange);
+}
+
 /* --- Creating --- */
 
 static void move(void *context, size_t tensor, int64_t begin, int64_t end, const double *values,

@@ -11,6 +11,7 @@
 #ifndef WELD_TRAIN_SUMS_H
 #define WELD_TRAIN_SUMS_H
 
+#include "distributed/expected.h"
 #include "distributed/group.h"
 #include "train/step.h"
 
@@ -34,7 +35,8 @@ weld_status weld_sums_finish(weld_sums *s, const weld_tensor **means, weld_error
 
 size_t weld_sums_bytes(const weld_sums *s); /* of memory */
 size_t weld_sums_moved(const weld_sums *s); /* of gradients, between ranks, in an update */
-/* The part of these that was there when all groups were computed, so far. */
+/* The part of these that was there when all groups of this rank were computed, so far. */
 double weld_sums_hidden(const weld_sums *s);
+weld_exchange_load weld_sums_load(const weld_sums *s); /* weld_exchange_load_of */
 
 #endif

@@ -9,6 +9,7 @@
 #include "distributed/measure.h"
 #include "distributed/shares.h"
 #include "train/say.h"
+#include "train/tell_expected.h"
 #include "train/times.h"
 
 static const double MEASURED_SECONDS = 1;
@@ -76,6 +77,7 @@ weld_status weld_trainer_tell_speed(weld_trainer *t, weld_error *err) {
             "when backward passes were; ranks computed for %.0f %% of the time of updates",
             1e6 * speed.latency, speed.bandwidth / 1e6, 100 * weld_sums_hidden(t->sums),
             100 * busy / fmax(t->clock.run_seconds, 1e-9));
+        weld_trainer_tell_expected(t, &speed);
     }
     return WELD_OK;
 }

@@ -71,6 +71,11 @@ works "a dry run of three ranks" over 3 --dry-run
 is "one of them prints the recipe" "$(grep -c '^train:' stdout)" 1
 says "all say what they would do" "^weld: rank 2 \(.*\): batches 4 to 4 of an update"
 says "and how fast they are" "^weld: ranks: messages take [0-9.]+ us, "
+expected() {
+    grep -E "^weld: [0-9]+ ranks.*: [0-9]+ % \([0-9]+ %\) of [0-9]+ times one's speed; an exchange takes [0-9.]+ ms, [0-9]+ % of it behind" stderr |
+        sed -E 's/^weld: ([0-9]+) ranks(.*): .* of ([0-9]+) times.*/\1\2 \3/' | tr '\n' ';'
+}
+is "and what to expect of them, fewer and more" "$(expected)" "2 2;3, as here 3;4 4;"
 refuses "too many ranks are refused, once" "^weld: 5 ranks, but train.accumulate 4: an update has 4 batches to share: start 4" \
     over 5 --out five
 [ ! -e five ]

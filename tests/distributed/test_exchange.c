@@ -77,6 +77,14 @@ static void count_early(weld_group *g, void *context) {
     const weld_exchange_facts facts = weld_exchange_facts_of(x);
     EXPECT(facts.early > 0.5 * facts.all && facts.early < facts.all);
     EXPECT(facts.moved == (size_t)facts.all);
+    const weld_exchange_load load = weld_exchange_load_of(x);
+    EXPECT(load.buckets == x->bucket_count && load.moment_count == x->bucket_count);
+    EXPECT(load.moments[0].bytes == load.bytes && load.moments[0].lead > 0);
+    for (int i = 1; i < load.moment_count; i++) {
+        EXPECT(load.moments[i].bytes < load.moments[i - 1].bytes);
+        EXPECT(load.moments[i].lead <= load.moments[i - 1].lead && load.moments[i].lead >= 0);
+    }
+    EXPECT(load.last == load.moments[load.moment_count - 1].bytes);
     end(x, gradients);
 }
 

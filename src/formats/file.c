@@ -92,6 +92,26 @@ int weld_file_lock(int descriptor) {
     return failed ? errno : 0;
 }
 
+/* Where owner and group cannot be kept, our group gets no more than everybody has. */
+int weld_file_keep_mode(int descriptor, const char *path) {
+    struct stat before, now;
+    if (stat(path, &before) != 0) {
+        return errno == ENOENT ? 0 : errno;
+    }
+    if (fstat(descriptor, &now) != 0) {
+        return errno;
+    }
+    mode_t mode = before.st_mode & 0777;
+    if ((now.st_uid != before.st_uid || now.st_gid != before.st_gid) &&
+        fchown(descriptor, before.st_uid, before.st_gid) != 0 &&
+        fchown(descriptor, (uid_t)-1, before.st_gid) != 0 && now.st_gid != before.st_gid) {
+        mode &= ~(mode_t)070 | (mode & 07) << 3;
+    }
+    /* File systems without modes of files say EPERM, or that they cannot. */
+    const bool is_kept = (now.st_mode & 0777) == mode || fchmod(descriptor, mode) == 0;
+    return is_kept || errno == EPERM || errno == ENOTSUP ? 0 : errno;
+}
+
 weld_status weld_file_open_kept(const char *path, int *descriptor, weld_error *err) {
     struct stat info;
     int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;

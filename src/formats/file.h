@@ -26,6 +26,10 @@ int weld_file_reserve(int descriptor, uint64_t offset, uint64_t bytes); /* posix
 int weld_file_lock(
     int descriptor); /* flock(2) as long as it is open; EWOULDBLOCK: another has it */
 
+/* Give an open file that is to replace what is at `path` the mode of that, and its owner and group
+ * where we may: 0, also where there is nothing to replace, or an errno. */
+int weld_file_keep_mode(int descriptor, const char *path);
+
 /* Open a file that stays what it is while it is written to (a record, a lock), made where it is not
  * there. A link is not followed, and what is no file refused. */
 weld_status weld_file_open_kept(const char *path, int *descriptor, weld_error *err);

@@ -41,7 +41,8 @@ struct weld_cache_writer {
     uint64_t bytes;                   /* of the whole file, without the trailer */
     unsigned char *buffer;            /* of one call's elements */
     size_t buffer_bytes;
-    bool is_worthless; /* what is there: nothing to go on with, and ours alone */
+    int64_t rows; /* that are known to be in it */
+    bool is_ours; /* nobody else writes it */
 };
 
 /* --- The header ------------------------------------------------------------------------------- */
@@ -229,9 +230,8 @@ static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
                          w->partial);
     }
     struct stat info;
-    w->is_worthless = !code || (fstat(w->descriptor, &info) == 0 && info.st_size == 0);
-    return code ? weld_file_fail(err, w->partial, "lock, so that no second process writes to it,",
-                                 code)
+    w->is_ours = !code || (fstat(w->descriptor, &info) == 0 && info.st_size == 0);
+    return code ? weld_file_fail(err, w->partial, "keep a second process out by a lock", code)
                 : WELD_OK;
 }
 
@@ -258,8 +258,7 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
         status = open_partial(w, err);
     }
     if (!status) {
-        *rows = rows_there(w, header, header_bytes);
-        w->is_worthless = *rows == 0;
+        *rows = w->rows = rows_there(w, header, header_bytes);
         status = *rows > 0 ? WELD_OK : begin_file(w, header, header_bytes, err);
     }
     weld_free(header);
@@ -338,23 +337,32 @@ weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_erro
     if ((errno = weld_file_sync(w->descriptor)) != 0) {
         return fail_system(w, "write", err);
     }
-    w->is_worthless = w->is_worthless && rows == 0;
-    return write_at(w, &end, sizeof end, w->bytes, err);
+    WELD_TRY(write_at(w, &end, sizeof end, w->bytes, err));
+    w->rows = rows;
+    return WELD_OK;
 }
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
-    weld_status status = WELD_OK;
+static weld_status put_in_place(weld_cache_writer *w, weld_error *err) {
     if ((errno = weld_file_cut(w->descriptor, w->bytes)) != 0 ||
+        (errno = weld_file_keep_mode(w->descriptor, w->path)) != 0 ||
         (errno = weld_file_sync(w->descriptor)) != 0) {
-        status = fail_system(w, "write", err);
-    } else if (weld_unfinished_rename(-1, w->partial, w->path) != 0) {
-        status = fail_system(w, "rename", err);
-    } else {
-        w->is_worthless = false;
-        errno = weld_file_sync_folder(w->path);
-        status = errno ? fail_system(w, "sync the folder of", err) : WELD_OK;
+        return fail_system(w, "write", err);
+    }
+    if (weld_unfinished_rename(-1, w->partial, w->path) != 0) {
+        return fail_system(w, "rename", err);
+    }
+    w->is_ours = false;
+    return (errno = weld_file_sync_folder(w->path)) ? fail_system(w, "sync the folder of", err)
+                                                    : WELD_OK;
+}
+
+weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
+    weld_status status = put_in_place(w, err);
+    if (w->is_ours) { /* it can still be gone on with */
+        const trailer end = make_trailer((uint64_t)w->rows);
+        (void)write_at(w, &end, sizeof end, w->bytes, NULL);
     }
     weld_cache_writer_close(w);
     return status;
@@ -362,8 +370,8 @@ weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
 
 void weld_cache_writer_close(weld_cache_writer *w) {
     if (w) {
-        if (w->is_worthless) {
-            unlink(w->partial); /* while locked */
+        if (w->is_ours && w->rows == 0) {
+            unlink(w->partial); /* while locked: nothing to go on with */
         }
         if (w->descriptor >= 0) {
             close(w->descriptor); /* also unlocks */

@@ -1,7 +1,5 @@
 /* Files that are written beside their final place; see file.h. */
 #include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -13,8 +11,7 @@ struct weld_replacement {
     char *path;
     weld_temporary temporary;
     int folder;
-    bool replaces, private; /* there is a file at `path`; what was there does not matter */
-    struct stat before;     /* where it replaces */
+    bool private;
     uint64_t written;
 };
 
@@ -32,8 +29,9 @@ static weld_status open_at(weld_replacement *r, const char *path, bool private, 
         return weld_file_fail(err, r->path, "create", errno);
     }
     weld_temporary_sweep(r->folder);
-    r->replaces = !private && stat(r->path, &r->before) == 0;
-    return weld_temporary_make(r->path, private || r->replaces ? 0600 : 0666, &r->temporary, err);
+    /* Until it has the mode of what it replaces nobody else sees what is in it. */
+    const bool is_new = !private && access(r->path, F_OK) != 0;
+    return weld_temporary_make(r->path, is_new ? 0666 : 0600, &r->temporary, err);
 }
 
 static weld_status open_replacement(const char *path, bool private, weld_replacement **out,
@@ -83,29 +81,8 @@ int weld_replacement_descriptor(const weld_replacement *r) {
     return r->temporary.descriptor;
 }
 
-/* Who could read and write what was there can read and write what is there now. Where its owner and
- * group cannot be kept, our group gets no more than everybody has: 0, or an errno. */
-static int take_on_mode(const weld_replacement *r) {
-    const int fd = r->temporary.descriptor;
-    struct stat now;
-    if (fstat(fd, &now) != 0) {
-        return errno;
-    }
-    mode_t mode = r->before.st_mode & 0777;
-    if ((now.st_uid != r->before.st_uid || now.st_gid != r->before.st_gid) &&
-        fchown(fd, r->before.st_uid, r->before.st_gid) != 0 &&
-        fchown(fd, (uid_t)-1, r->before.st_gid) != 0 && now.st_gid != r->before.st_gid) {
-        mode &= ~(mode_t)070 | (mode & 07) << 3;
-    }
-    /* File systems without modes of files say EPERM, or that they cannot. */
-    return (now.st_mode & 0777) == mode || fchmod(fd, mode) == 0 || errno == EPERM ||
-                   errno == ENOTSUP
-               ? 0
-               : errno;
-}
-
 static weld_status commit(weld_replacement *r, weld_error *err) {
-    int code = r->replaces ? take_on_mode(r) : 0;
+    int code = r->private ? 0 : weld_file_keep_mode(r->temporary.descriptor, r->path);
     if (code) {
         return weld_file_fail(err, r->path, "set the mode of", code);
     }

@@ -1,7 +1,4 @@
-/* Files on the way to their final name; see temporary.h.
- *
- * The locks are those of an open file description (F_OFD_SETLK): HDF5, which opens the file of a
- * packed data set by its name, takes and drops locks of the other kind. */
+/* Files on the way to their final name; see temporary.h. */
 #define _GNU_SOURCE
 #include "formats/temporary.h"
 
@@ -62,25 +59,14 @@ static int draw_name(const char *path, char *out, size_t size) {
     return 0;
 }
 
-/* 0: locked, or there are no locks here; EAGAIN: another has it; or an errno. */
-static int lock(int descriptor, bool *locked) {
-    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    int failed;
-    do {
-        failed = fcntl(descriptor, F_OFD_SETLK, &all);
-    } while (failed && errno == EINTR);
-    *locked = !failed;
-    if (!failed || errno == ENOLCK || errno == ENOSYS || errno == ENOTSUP || errno == EINVAL) {
-        return 0;
-    }
-    return errno == EACCES ? EAGAIN : errno;
+static bool means_no_locks(int code) {
+    return code == ENOLCK || code == ENOSYS || code == ENOTSUP || code == EINVAL;
 }
 
 /* One that another's sweep found before it was locked is lost, and it is tried again. */
 static weld_status make(const char *path, mode_t mode, size_t size, weld_temporary *t,
                         weld_error *err) {
     for (int i = 0; i < ATTEMPTS; i++) {
-        bool locked;
         struct stat info;
         int code = draw_name(path, t->path, size);
         if (code) {
@@ -94,19 +80,21 @@ static weld_status make(const char *path, mode_t mode, size_t size, weld_tempora
         if (fd < 0) {
             return weld_file_fail(err, path, "create", errno);
         }
-        code = lock(fd, &locked);
-        if (!code && fstat(fd, &info) != 0) {
-            code = errno;
-        }
-        if (!code && info.st_nlink > 0) {
+        code = weld_file_lock(fd);
+        const bool is_locked = code == 0 || means_no_locks(code), is_lost = code == EWOULDBLOCK;
+        const bool is_known = fstat(fd, &info) == 0;
+        if (is_locked && is_known && info.st_nlink > 0) {
             t->descriptor = fd;
             return WELD_OK;
         }
+        weld_status status =
+            !is_known ? weld_file_fail(err, path, "create", errno)
+            : is_locked || is_lost
+                ? WELD_OK
+                : weld_file_fail(err, path, "lock what is to take its place", code);
         unlink(t->path);
         close(fd);
-        if (code && code != EAGAIN) {
-            return weld_file_fail(err, path, "lock what is written of", code);
-        }
+        WELD_TRY(status);
     }
     return weld_file_fail(err, path, "create", EEXIST);
 }
@@ -173,13 +161,12 @@ static bool is_ours(const char *name, const char **host) {
 
 static void remove_left_over(int folder, const char *name) {
     struct stat opened, named;
-    bool locked = false;
     int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) {
         return;
     }
     if (fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
-        opened.st_uid == geteuid() && lock(fd, &locked) == 0 && locked &&
+        opened.st_uid == geteuid() && weld_file_lock(fd) == 0 &&
         fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == opened.st_dev &&
         named.st_ino == opened.st_ino) {
         unlinkat(folder, name, 0);

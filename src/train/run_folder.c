@@ -80,8 +80,7 @@ static weld_status take_lock(weld_run_folder *f, weld_error *err) {
                          "%s: another training run is using this folder: choose another --out",
                          f->path);
     }
-    return code ? weld_file_fail(err, f->path, "lock, so that no second run writes to it,", code)
-                : WELD_OK;
+    return code ? weld_file_fail(err, f->path, "keep a second run out by a lock", code) : WELD_OK;
 }
 
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {

@@ -13,8 +13,11 @@
 #include "images/decode.h"
 #include "images/decode_format.h"
 
-/* More scans than any encoder makes: a small file can name thousands, each costing a full pass. */
-enum { MAX_SCANS = 500 };
+/* A small file can name thousands of scans, each of which costs a pass over all pixels, for a few
+ * bytes. Of large images no more are taken than come to so many pixels (less than a second);
+ * encoders make 10 or so. */
+enum { MOST_SCANS = 500, ALWAYS_TAKEN_SCANS = 24 };
+#define MOST_SCANNED_PIXELS (INT64_C(1) << 30)
 
 /* libjpeg reports errors through function pointers that must not return: they fill in the
  * weld_error and jump back to where decoding or encoding was started. */
@@ -176,11 +179,23 @@ static void finish(decoder *d) {
     }
 }
 
+static int most_scans(int64_t pixels) {
+    const int64_t scans = MOST_SCANNED_PIXELS / pixels;
+    return scans > MOST_SCANS           ? MOST_SCANS
+           : scans < ALWAYS_TAKEN_SCANS ? ALWAYS_TAKEN_SCANS
+                                        : (int)scans;
+}
+
+/* Called between rows of a scan: none is gone through to its end that is too many. */
 static void limit_scans(j_common_ptr jpeg) {
-    if (jpeg->is_decompressor && ((j_decompress_ptr)jpeg)->input_scan_number > MAX_SCANS) {
+    j_decompress_ptr d = (j_decompress_ptr)jpeg;
+    const int most = most_scans((int64_t)d->image_width * d->image_height);
+    if (d->input_scan_number > most) {
         jpeg_errors *errors = (jpeg_errors *)jpeg->err;
         errors->status =
-            weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: more than %d scans", MAX_SCANS);
+            weld_fail(errors->err, WELD_ERROR_FORMAT,
+                      "bad JPEG: more than %d scans of %u x %u pixels, which no encoder makes",
+                      most, d->image_width, d->image_height);
         longjmp(errors->back, 1);
     }
 }

@@ -48,6 +48,9 @@ void weld_graph_free(weld_graph *g) {
     weld_free(g->values);
     weld_free(g->nodes);
     weld_free(g->outputs);
+    weld_free(g->parameters);
+    weld_names_free(&g->leaf_names);
+    weld_names_free(&g->output_names);
     weld_free(g);
 }
 
@@ -143,12 +146,8 @@ size_t weld_graph_most_inputs(const weld_graph *g) {
 }
 
 weld_value *weld_graph_find_leaf(const weld_graph *g, const char *name) {
-    for (size_t i = 0; i < g->value_count; i++) {
-        if (g->values[i]->kind != WELD_VALUE_RESULT && strcmp(g->values[i]->name, name) == 0) {
-            return g->values[i];
-        }
-    }
-    return NULL;
+    const size_t at = weld_names_find(&g->leaf_names, name);
+    return at == SIZE_MAX ? NULL : g->values[at];
 }
 
 static weld_value *add_leaf(weld_graph *g, weld_value_kind kind, const char *name, weld_dtype dtype,
@@ -177,13 +176,20 @@ static weld_value *add_leaf(weld_graph *g, weld_value_kind kind, const char *nam
                                weld_shape_text(&shape, text, sizeof text));
     }
     char *copy = weld_strdup(name);
-    weld_value *v = copy && reserve_values(g, 1) ? append_value(g, kind, dtype, shape) : NULL;
+    const bool room = copy && reserve_values(g, 1) && weld_names_make_room(&g->leaf_names) &&
+                      reserve((void **)&g->parameters, g->parameter_count, &g->parameter_capacity,
+                              1, sizeof(weld_value *));
+    weld_value *v = room ? append_value(g, kind, dtype, shape) : NULL;
     if (!v) {
         weld_free(copy);
         return fail_memory(g);
     }
     v->name = copy;
     v->init = init;
+    weld_names_put(&g->leaf_names, copy, (size_t)v->id);
+    if (kind == WELD_VALUE_PARAMETER) {
+        g->parameters[g->parameter_count++] = v;
+    }
     return v;
 }
 
@@ -209,22 +215,20 @@ void weld_output(weld_graph *g, const char *name, weld_value *v) {
         return;
     }
     char *copy = weld_strdup(name);
-    if (!copy || !reserve((void **)&g->outputs, g->output_count, &g->output_capacity, 1,
-                          sizeof *g->outputs)) {
+    if (!copy || !weld_names_make_room(&g->output_names) ||
+        !reserve((void **)&g->outputs, g->output_count, &g->output_capacity, 1,
+                 sizeof *g->outputs)) {
         weld_free(copy);
         fail_memory(g);
         return;
     }
+    weld_names_put(&g->output_names, copy, g->output_count);
     g->outputs[g->output_count++] = (weld_named_value){copy, v};
 }
 
 weld_value *weld_graph_output(const weld_graph *g, const char *name) {
-    for (size_t i = 0; i < g->output_count; i++) {
-        if (strcmp(g->outputs[i].name, name) == 0) {
-            return g->outputs[i].value;
-        }
-    }
-    return NULL;
+    const size_t at = weld_names_find(&g->output_names, name);
+    return at == SIZE_MAX ? NULL : g->outputs[at].value;
 }
 
 weld_shape weld_value_shape(const weld_value *v) {
@@ -236,20 +240,11 @@ const char *weld_value_name(const weld_value *v) {
 }
 
 size_t weld_graph_parameter_count(const weld_graph *g) {
-    size_t count = 0;
-    for (size_t i = 0; i < g->value_count; i++) {
-        count += g->values[i]->kind == WELD_VALUE_PARAMETER;
-    }
-    return count;
+    return g->parameter_count;
 }
 
 weld_value *weld_graph_parameter(const weld_graph *g, size_t index) {
-    for (size_t i = 0; i < g->value_count; i++) {
-        if (g->values[i]->kind == WELD_VALUE_PARAMETER && index-- == 0) {
-            return g->values[i];
-        }
-    }
-    return NULL;
+    return index < g->parameter_count ? g->parameters[index] : NULL;
 }
 
 const char *weld_node_text(const weld_node *node, char *text, size_t size) {

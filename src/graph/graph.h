@@ -2,6 +2,7 @@
 #ifndef WELD_GRAPH_GRAPH_H
 #define WELD_GRAPH_GRAPH_H
 
+#include "base/names.h"
 #include "kernels/kernels.h"
 #include "weld/graph.h"
 
@@ -272,7 +273,10 @@ struct weld_graph {
     size_t node_count, node_capacity;
     weld_named_value *outputs;
     size_t output_count, output_capacity;
-    weld_error error; /* the first */
+    weld_value **parameters; /* those of values */
+    size_t parameter_count, parameter_capacity;
+    weld_names leaf_names, output_names; /* to index in values, in outputs */
+    weld_error error;                    /* the first */
     int64_t next_salt;
 };
 

@@ -97,7 +97,7 @@ static void find_uses(planner *p) {
     const weld_plan *plan = p->plan;
     for (size_t i = 0; i < plan->step_count; i++) {
         for (size_t at = plan->steps[i].begin; at < plan->steps[i].end; at++) {
-            p->step_of[at] = i;
+            p->step_of[at] = plan->node_steps[plan->order[at]->id] = i;
         }
     }
     for (size_t at = 0; at < plan->order_count; at++) {
@@ -372,6 +372,7 @@ static bool allocate(planner *p, const weld_graph *g) {
     const size_t storages = values + 2 * nodes + 1;
     plan->specs = weld_alloc(values, sizeof *plan->specs);
     plan->order = weld_alloc(nodes, sizeof *plan->order);
+    plan->node_steps = weld_alloc(nodes, sizeof *plan->node_steps);
     plan->offsets = weld_alloc(values, sizeof *plan->offsets);
     plan->in_scratch = weld_alloc(values, sizeof *plan->in_scratch);
     plan->workspaces = weld_alloc(nodes, sizeof *plan->workspaces);
@@ -385,9 +386,10 @@ static bool allocate(planner *p, const weld_graph *g) {
     p->by_size = weld_alloc(storages, sizeof(weld_storage *));
     p->placed = weld_alloc(storages, sizeof(weld_storage *));
     p->in = weld_alloc(weld_graph_most_inputs(g), sizeof *p->in);
-    return plan->specs && plan->order && plan->offsets && plan->in_scratch && plan->workspaces &&
-           plan->prepared && p->last_use && p->step_of && p->storage_of && p->workspace_storage &&
-           p->prepared_storage && p->storages && p->by_size && p->placed && p->in;
+    return plan->specs && plan->order && plan->node_steps && plan->offsets && plan->in_scratch &&
+           plan->workspaces && plan->prepared && p->last_use && p->step_of && p->storage_of &&
+           p->workspace_storage && p->prepared_storage && p->storages && p->by_size && p->placed &&
+           p->in;
 }
 
 static void free_planner(planner *p) {
@@ -457,6 +459,7 @@ void weld_plan_free(weld_plan *plan) {
         weld_free(plan->specs);
         weld_free(plan->order);
         weld_free(plan->steps);
+        weld_free(plan->node_steps);
         weld_free(plan->offsets);
         weld_free(plan->in_scratch);
         weld_free(plan->workspaces);

@@ -40,6 +40,7 @@ typedef struct weld_plan {
     size_t order_count;
     weld_step *steps;
     size_t step_count;
+    size_t *node_steps; /* by node id, of those that run: the step */
     size_t *offsets;  /* by value id: place in the arena, or in the scratch; SIZE_MAX for leaves */
     bool *in_scratch; /* by value id */
     size_t *workspaces; /* by position in order; in the scratch for nodes of streams */

@@ -254,16 +254,8 @@ void weld_session_after_step(weld_session *s, weld_session_step_function functio
 }
 
 size_t weld_session_step_of(const weld_session *s, const weld_value *v) {
-    const weld_plan *plan = s->plan;
     const weld_node *producer = weld_viewed(v)->producer;
-    size_t step = 0, at = 0;
-    while (producer && at < plan->order_count && plan->order[at] != producer) {
-        at++;
-    }
-    while (producer && step < plan->step_count && plan->steps[step].end <= at) {
-        step++;
-    }
-    return step;
+    return producer ? s->plan->node_steps[producer->id] : 0;
 }
 
 size_t weld_session_prepared_bytes(const weld_session *s) {

@@ -1,10 +1,10 @@
-/* Named tensors: a list in order of insertion with a hash table over the names. */
+/* Named tensors: a list in order of insertion with a table of the names. */
 #include <pthread.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/names.h"
 #include "graph/graph.h"
 
 typedef struct entry {
@@ -19,7 +19,7 @@ struct weld_weights {
     unsigned char *piece; /* that was reserved; NULL: none */
     size_t piece_left;    /* bytes at its end that are free */
     size_t piece_bytes;
-    size_t *slots; /* open addressing: index + 1 into entries, 0 where free; size 2 * capacity */
+    weld_names names;        /* of entries */
     weld_prepared *prepared; /* NULL until a session asks */
     pthread_mutex_t lock;    /* of `prepared`: sessions may be made in several threads */
 };
@@ -66,41 +66,23 @@ void weld_weights_free(weld_weights *w) {
     }
     weld_free(w->piece);
     weld_free(w->entries);
-    weld_free(w->slots);
+    weld_names_free(&w->names);
     weld_prepared_release(w->prepared);
     pthread_mutex_destroy(&w->lock);
     weld_free(w);
 }
 
-/* The slot that holds `name`, or the free one where it belongs. */
-static size_t *find_slot(const weld_weights *w, const char *name) {
-    size_t size = 2 * w->capacity;
-    size_t at = (size_t)(weld_hash_name(name) % size);
-    while (w->slots[at] && strcmp(w->entries[w->slots[at] - 1].name, name) != 0) {
-        at = at + 1 < size ? at + 1 : 0;
-    }
-    return &w->slots[at];
-}
-
 static bool make_room(weld_weights *w) {
-    if (w->count < w->capacity) {
-        return true;
+    if (w->count == w->capacity) {
+        const size_t capacity = w->capacity ? 2 * w->capacity : 64;
+        entry *entries = weld_grow(w->entries, w->count, capacity, sizeof *entries);
+        if (!entries) {
+            return false;
+        }
+        w->entries = entries;
+        w->capacity = capacity;
     }
-    size_t capacity = w->capacity ? 2 * w->capacity : 64;
-    size_t *slots = weld_alloc(2 * capacity, sizeof *slots);
-    entry *entries = slots ? weld_grow(w->entries, w->count, capacity, sizeof *entries) : NULL;
-    if (!entries) {
-        weld_free(slots);
-        return false;
-    }
-    weld_free(w->slots);
-    w->slots = slots;
-    w->entries = entries;
-    w->capacity = capacity;
-    for (size_t i = 0; i < w->count; i++) {
-        *find_slot(w, w->entries[i].name) = i + 1;
-    }
-    return true;
+    return weld_names_make_room(&w->names);
 }
 
 weld_status weld_weights_reserve(weld_weights *w, size_t bytes, weld_error *err) {
@@ -145,7 +127,7 @@ weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype
         return weld_fail_memory(err, name);
     }
     w->entries[w->count] = added;
-    *find_slot(w, name) = w->count + 1;
+    weld_names_put(&w->names, added.name, w->count);
     w->count++;
     if (out) {
         *out = added.tensor;
@@ -166,11 +148,11 @@ weld_tensor weld_weights_tensor(const weld_weights *w, size_t i) {
 }
 
 bool weld_weights_find(const weld_weights *w, const char *name, weld_tensor *out) {
-    size_t at = w->count ? *find_slot(w, name) : 0;
-    if (at && out) {
-        *out = w->entries[at - 1].tensor;
+    const size_t at = weld_names_find(&w->names, name);
+    if (at != SIZE_MAX && out) {
+        *out = w->entries[at].tensor;
     }
-    return at != 0;
+    return at != SIZE_MAX;
 }
 
 weld_status weld_weights_clone(const weld_weights *w, weld_weights **out, weld_error *err) {

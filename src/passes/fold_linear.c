@@ -21,11 +21,13 @@ typedef struct leaves {
 } leaves;
 
 typedef struct fold {
-    leaves *leaves;          /* by value id in from, as all of these but the last */
-    size_t *uses;            /* readers, being an output included */
-    bool *folded;            /* its readers take it apart */
+    leaves *leaves;          /* by value id in from */
+    size_t *uses;            /* likewise: readers, being an output included */
+    bool *folded;            /* likewise: its readers take it apart */
     int *levels;             /* by node id */
     const weld_node **twins; /* of an activation: the activation_grad that goes with it */
+    const weld_node **grads; /* by value id: the last activation_grad of it */
+    const weld_node **other; /* of an activation_grad: the one of the same value before it */
 } fold;
 
 /* --- A node as a sum ------------------------------------------------------------------------- */
@@ -80,24 +82,23 @@ static void decide(fold *f, const weld_node *node) {
 }
 
 /* The last activation_grad of the same value, function and level, whose dy is there before. */
-static const weld_node *find_twin(const fold *f, const weld_graph *g, const weld_node *node) {
-    for (size_t i = g->node_count; i-- > (size_t)node->id + 1;) {
-        const weld_node *other = g->nodes[i];
-        if (other->op == &weld_op_activation_grad && other->inputs[0] == node->inputs[0] &&
-            other->attributes.function == node->attributes.function &&
-            f->levels[other->id] == f->levels[node->id]) {
-            const weld_node *from = other->inputs[1]->producer;
-            return !from || from->id < node->id ? other : NULL;
+static const weld_node *find_twin(const fold *f, const weld_node *node) {
+    const weld_node *grad = f->grads[node->inputs[0]->id];
+    for (; grad && grad->id > node->id; grad = f->other[grad->id]) {
+        if (grad->attributes.function == node->attributes.function &&
+            f->levels[grad->id] == f->levels[node->id]) {
+            const weld_node *from = grad->inputs[1]->producer;
+            return !from || from->id < node->id ? grad : NULL;
         }
     }
     return NULL;
 }
 
 /* What the node reads is done by it, and by its twin. */
-static void decide_activation(fold *f, const weld_graph *g, const weld_node *node) {
+static void decide_activation(fold *f, const weld_node *node) {
     const weld_value *u = node->inputs[0];
     const int count = f->leaves[u->id].count;
-    const weld_node *twin = weld_is_map(u) ? find_twin(f, g, node) : NULL;
+    const weld_node *twin = weld_is_map(u) ? find_twin(f, node) : NULL;
     f->twins[node->id] = twin;
     f->folded[u->id] = twin ? f->uses[u->id] == 2 && count == 1 : f->uses[u->id] == 1 && count > 0;
 }
@@ -109,13 +110,18 @@ static void decide_all(fold *f, const weld_graph *g) {
                 f->uses[g->nodes[i]->inputs[k]->id]++;
             }
         }
+        if (g->nodes[i]->op == &weld_op_activation_grad) {
+            const weld_node **last = &f->grads[g->nodes[i]->inputs[0]->id];
+            f->other[i] = *last;
+            *last = g->nodes[i];
+        }
     }
     for (size_t i = 0; i < g->output_count; i++) {
         f->uses[g->outputs[i].value->id]++;
     }
     for (size_t i = 0; i < g->node_count; i++) {
         if (g->nodes[i]->op == &weld_op_activation) {
-            decide_activation(f, g, g->nodes[i]);
+            decide_activation(f, g->nodes[i]);
         } else {
             decide(f, g->nodes[i]);
         }
@@ -220,9 +226,11 @@ weld_status weld_fold_linear(const weld_graph *g, weld_graph **out, weld_error *
               .uses = weld_alloc(g->value_count, sizeof *f.uses),
               .folded = weld_alloc(g->value_count, sizeof *f.folded),
               .levels = weld_alloc(g->node_count, sizeof *f.levels),
-              .twins = weld_alloc(g->node_count, sizeof(weld_node *))};
+              .twins = weld_alloc(g->node_count, sizeof(weld_node *)),
+              .grads = weld_alloc(g->value_count, sizeof(weld_node *)),
+              .other = weld_alloc(g->node_count, sizeof(weld_node *))};
     *out = NULL;
-    weld_status status = f.leaves && f.uses && f.folded && f.levels && f.twins
+    weld_status status = f.leaves && f.uses && f.folded && f.levels && f.twins && f.grads && f.other
                              ? weld_node_levels(g, f.levels, err)
                              : weld_fail_memory(err, "rewriting");
     if (!status) {
@@ -234,5 +242,7 @@ weld_status weld_fold_linear(const weld_graph *g, weld_graph **out, weld_error *
     weld_free(f.folded);
     weld_free(f.levels);
     weld_free(f.twins);
+    weld_free(f.grads);
+    weld_free(f.other);
     return status;
 }

@@ -137,11 +137,9 @@ static size_t consumed_module(const weld_rewrite *r, const char **any) {
 
 /* Does a leaf that stays have this name? */
 static bool is_taken(const weld_rewrite *r, const char *name) {
-    for (size_t i = 0; i < r->from->value_count; i++) {
-        const weld_value *v = r->from->values[i];
-        if (is_live_leaf(r, v) && r->consumed[i] != r->replacement && strcmp(v->name, name) == 0) {
-            return true;
-        }
+    const weld_value *v = weld_graph_find_leaf(r->from, name);
+    if (v && is_live_leaf(r, v) && r->consumed[v->id] != r->replacement) {
+        return true;
     }
     return weld_graph_find_leaf(r->to, name) != NULL;
 }

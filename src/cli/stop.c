@@ -64,6 +64,13 @@ void cli_stop_catch(void) {
     sigaction(SIGUSR1, &action, NULL); /* schedulers send it some time before the end */
 }
 
+void cli_stop_catch_launched(void) {
+    const weld_launch launch = weld_launch_find();
+    if (launch.by_mpirun || launch.size != 1) {
+        cli_stop_catch();
+    }
+}
+
 /* Several ranks are ended by MPI where their launcher is killed. One rank knows nothing of MPI, and
  * would train on, of which nobody knew. */
 static void look_for_launcher(void) {

@@ -12,6 +12,9 @@ void cli_stop_leave_nothing(void);
  * 138. Of several that a launcher has started the first says so, and no second one but of two
  * SIGINT ends any: launchers send SIGTERM after SIGINT as a habit. */
 void cli_stop_catch(void);
+/* The same, but only where a launcher has started this: ranks end together. Else a signal ends the
+ * program at once, until there is work that would be lost and cli_stop_catch is called. */
+void cli_stop_catch_launched(void);
 /* Also where the launcher of this one rank has gone: that counts as SIGTERM. */
 bool cli_stop_requested(void *unused); /* as those want it who ask it in between */
 /* From now on no signal is answered by words. */

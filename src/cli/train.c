@@ -15,6 +15,7 @@
 #include "train/times.h"
 
 static void on_start(void *context, const weld_train_start *s) {
+    cli_stop_catch();
     cli_progress_end(context);
     cli_print_start(stderr, "", s);
     if (s->resumed_step > 0) {
@@ -217,7 +218,7 @@ weld_status cli_train(cli_call *call, weld_error *err) {
                                          .evaluated = on_evaluation,
                                          .message = cli_message,
                                          .stop = cli_stop_requested};
-    cli_stop_catch();
+    cli_stop_catch_launched();
     WELD_TRY(cli_ranks_open(timeout, &progress, &s.group, err));
     return cli_ranks_close(s.group, dry ? dry_run(&s, err) : run(&s, err), err);
 }

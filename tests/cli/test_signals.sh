@@ -61,6 +61,21 @@ ended INT 130 "out/0002.png" predict detector.h5 photos/class_a --draw out --csv
 holds "predict: the answers of images that are drawn are told, to the end of a line" \
     sh -c "grep -q class_a/0001 said && [ -z \"\$(tail -c 1 said)\" ]"
 
+# Before a run has begun there is nothing to be saved. The network is so deep that it is planned when
+# the signal comes.
+cat > deep.yaml <<'END'
+model: {name: repvit, channels: [8, 16], depths: [1000, 1000]}
+data: {train: photos, input_size: 32}
+train: {epochs: 1, batch_size: 2}
+END
+env --default-signal=INT,HUP "$WELD" train deep.yaml --out run > said 2>&1 < /dev/null &
+pid=$!
+sleep 0.3
+kill -TERM $pid
+wait $pid 2> silent
+holds "train: a signal ends the planning of a network" [ $? = 143 ]
+holds "train: before it has begun" sh -c '! grep "writing to" said && [ ! -e run/last.h5 ]'
+
 # What is ignored stays so: the program goes on when the terminal is gone (nohup).
 rm -rf out
 mkdir out

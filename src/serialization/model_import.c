@@ -16,30 +16,14 @@
 #include "serialization/model_text.h"
 #include "serialization/said_variant.h"
 #include "serialization/state_load.h"
+#include "serialization/take_average.h"
 #include "passes/reparameterize.h"
-
-/* Of a checkpoint's two networks, the moving average in place of the weights as they were. */
-static weld_status choose_average(const char *path, const char *key, weld_model_file *mf,
-                                  weld_error *err) {
-    if (strcmp(key, "ema") != 0 || !mf->ema) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
-                         weld_file_text(path), key);
-    }
-    weld_weights_free(mf->weights);
-    weld_weights_free(mf->moment1);
-    weld_weights_free(mf->moment2);
-    mf->weights = mf->ema;
-    mf->moment1 = mf->moment2 = mf->ema = NULL;
-    mf->temperature = 0; /* it was fitted to the other weights */
-    return WELD_OK;
-}
 
 /* A file that weld wrote states everything. */
 static weld_status read_store(const char *path, const weld_import_options *o, weld_model_file *mf,
                               weld_error *err) {
     WELD_TRY(weld_model_store_read(path, mf, err));
-    WELD_TRY(o->key ? choose_average(path, o->key, mf, err) : WELD_OK);
+    WELD_TRY(o->key ? weld_model_take_average(path, o->key, mf, err) : WELD_OK);
     WELD_TRY(weld_import_check_variant(path, &mf->config, o->model, err));
     WELD_TRY(weld_import_check_number(path, "number of classes", mf->config.num_classes,
                                       o->num_classes, err));

@@ -59,6 +59,10 @@ bool weld_trainer_gave_up(const weld_trainer *t) {
     return patience > 0 && t->state.stale_evaluations >= patience;
 }
 
+bool weld_trainer_is_over(const weld_trainer *t) {
+    return t->state.epoch >= weld_schedule_epochs(&t->schedule) || weld_trainer_gave_up(t);
+}
+
 static void tell_end(const weld_trainer *t) {
     const weld_trainer_state *s = &t->state;
     const bool loss = t->data.recipe.train.best == WELD_RECIPE_BEST_LOSS;

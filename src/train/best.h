@@ -14,7 +14,10 @@ weld_evaluator *weld_trainer_best_evaluator(const weld_trainer *t);
 
 /* Has train.patience come to an end? */
 bool weld_trainer_gave_up(const weld_trainer *t);
-/* Say so, where it is so, and whether the moving average in best.h5 is better than its weights. */
+/* Has that, or have all epochs been done? */
+bool weld_trainer_is_over(const weld_trainer *t);
+/* Say so, where patience has, and whether the moving average in best.h5 is better than its weights.
+ */
 void weld_trainer_tell_best(const weld_trainer *t);
 
 #endif

@@ -12,10 +12,5 @@ weld_status weld_trainer_save_last(weld_trainer *t, weld_error *err);
 weld_status weld_trainer_save_best(weld_trainer *t, weld_error *err);
 /* Where train.keep says so: write epoch-N.h5, after N epochs, which is as last.h5. */
 weld_status weld_trainer_save_epoch(weld_trainer *t, weld_error *err);
-/* Take weights and state from the file that the run starts from, which is last.h5, after checking
- * that it is of this recipe and these data. */
-weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err);
-/* Copy the optimizer's state of that file into the step's. */
-weld_status weld_trainer_load_moments(weld_trainer *t, weld_error *err);
 
 #endif

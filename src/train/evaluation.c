@@ -126,5 +126,6 @@ weld_status weld_trainer_evaluate(weld_trainer *t, weld_error *err) {
     }
     t->evaluation.last = e;
     t->evaluation.last_ema = average;
+    t->evaluation.step = t->state.step;
     return WELD_OK;
 }

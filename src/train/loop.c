@@ -229,10 +229,14 @@ static weld_status write_epoch(weld_trainer *t, const weld_epoch_metrics *row, w
 }
 
 /* The epoch's row, best.h5 if it is that, and the step into the next epoch. A run that is killed
- * between any two lines repeats them all from last.h5. */
+ * between any two lines repeats them all from last.h5, which is there before other checkpoints
+ * are. */
 static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err) {
     weld_epoch_metrics row = row_of(t, evaluated);
     weld_trainer_rate_ranks(t, &row);
+    if (t->state.epoch == 0) {
+        WELD_TRY(write_last(t, err));
+    }
     WELD_TRY(write_epoch(t, &row, err));
     const bool best = evaluated && weld_trainer_judge(t);
     if (evaluated) {
@@ -249,14 +253,10 @@ static weld_status finish_epoch(weld_trainer *t, bool evaluated, weld_error *err
     return status;
 }
 
-static bool is_over(const weld_trainer *t) {
-    return t->state.epoch >= weld_schedule_epochs(&t->schedule) || weld_trainer_gave_up(t);
-}
-
 static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
     t->clock.use = weld_threads_used();
     *stopped = false;
-    while (!is_over(t)) {
+    while (!weld_trainer_is_over(t)) {
         WELD_TRY(run_steps(t, stopped, err));
         bool due = evaluation_due(t);
         if (due && !*stopped) {
@@ -268,7 +268,7 @@ static weld_status run_epochs(weld_trainer *t, bool *stopped, weld_error *err) {
         WELD_TRY(finish_epoch(t, due, err));
         bool asked;
         WELD_TRY(weld_ranks_settle_stop(t, WELD_OK, &asked, err));
-        *stopped = !is_over(t) && asked;
+        *stopped = !weld_trainer_is_over(t) && asked;
         if (*stopped) {
             return WELD_OK;
         }

@@ -29,7 +29,8 @@ static weld_status fail_io(const char *path, const char *what, weld_error *err) 
     return weld_fail(err, WELD_ERROR_IO, "%s: %s: %s", path, what, strerror(errno));
 }
 
-/* Behind the last whole row of a file of `size` bytes; below 0 where it cannot be read. */
+/* Behind the last whole row in the first `size` bytes, whose end may be zeros where the machine
+ * went down; below 0 where it cannot be read. */
 static int64_t end_of_rows(const weld_metrics *m, int64_t size) {
     char tail[2 * ROW_SIZE];
     for (int64_t from; size > 0; size = from) {
@@ -64,11 +65,11 @@ static weld_status open_at(weld_metrics *m, const char *path, int64_t offset, bo
     if (fstat(m->file, &info) < 0) {
         return fail_io(path, "cannot be opened", err);
     }
-    *cut_short = info.st_size < offset;
-    m->offset = *cut_short ? end_of_rows(m, info.st_size) : offset;
+    m->offset = end_of_rows(m, info.st_size < offset ? info.st_size : offset);
     if (m->offset < 0) {
         return fail_io(path, "cannot be read", err);
     }
+    *cut_short = m->offset < offset;
     if ((errno = weld_file_cut(m->file, (uint64_t)m->offset)) != 0 ||
         lseek(m->file, (off_t)m->offset, SEEK_SET) < 0) {
         return fail_io(path, "cannot be cut to length", err);

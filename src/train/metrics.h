@@ -48,7 +48,7 @@ typedef struct weld_epoch_metrics {
 
 /* Open `path` for appending after its first `offset` bytes: what lies beyond (rows past the
  * checkpoint from which a run resumes) is cut off. A file that is not there is made; of one that is
- * shorter the whole rows stay. *cut_short: rows are missing. */
+ * shorter, or does not end there with a row, the whole rows stay. *cut_short: rows are missing. */
 weld_status weld_metrics_open(const char *path, int64_t offset, weld_metrics **out, bool *cut_short,
                               weld_error *err);
 void weld_metrics_close(weld_metrics *m);

@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "datasets/identity.h"
 #include "datasets/tell.h"
 #include "formats/file.h"
 #include "models/models.h"
@@ -272,8 +271,12 @@ weld_status weld_run_data_open_sets(weld_run_data *d, bool train_only, weld_erro
     if (status) {
         return tell_beginning(d, status, err);
     }
-    d->train_identity = weld_dataset_identity(d->train);
-    d->val_identity = d->val ? weld_dataset_identity(d->val) : 0;
+    if (!train_only) {
+        d->train_identity = weld_dataset_identify(d->train, d->settings->threads);
+    }
+    if (d->val) {
+        d->val_identity = weld_dataset_identify(d->val, d->settings->threads);
+    }
     return WELD_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "data/bad_images.h"
 #include "data/loader.h"
 #include "data/split.h"
+#include "datasets/identity.h"
 #include "recipe/recipe.h"
 #include "serialization/model_file.h"
 #include "tasks/task.h"
@@ -29,18 +30,18 @@ typedef struct weld_run_data {
                                  * neither, or they have been taken */
     bool resumes;               /* it is last.h5 */
 
-    weld_data_split split;           /* of data.train; no parts: all is trained on */
-    weld_dataset *train, *val;       /* val NULL: no evaluation */
-    uint64_t train_identity;         /* by which the same data are known (datasets/identity.h) */
-    uint64_t val_identity;           /* 0: never evaluated */
-    char **class_names;              /* of train, pointing into it */
-    weld_distillation *distillation; /* NULL: none */
-    weld_loader *loader;             /* of the batches that are trained on */
-    weld_bad_images *bad_images;     /* of train, met in this run */
-    weld_array *met;                 /* weld_met_image: where bad images go that batches meet, to be
-                                      * counted by weld_run_data_count_bad; NULL: counted at once */
-    bool met_lost;                   /* memory was too short for one of these */
-    void *targets;                   /* of the task: what a step learns of a batch */
+    weld_data_split split;             /* of data.train; no parts: all is trained on */
+    weld_dataset *train, *val;         /* val NULL: no evaluation */
+    weld_data_identity train_identity; /* by which the same data are known */
+    weld_data_identity val_identity;   /* no images: never evaluated */
+    char **class_names;                /* of train, pointing into it */
+    weld_distillation *distillation;   /* NULL: none */
+    weld_loader *loader;               /* of the batches that are trained on */
+    weld_bad_images *bad_images;       /* of train, met in this run */
+    weld_array *met; /* weld_met_image: where bad images go that batches meet, to be
+                      * counted by weld_run_data_count_bad; NULL: counted at once */
+    bool met_lost;   /* memory was too short for one of these */
+    void *targets;   /* of the task: what a step learns of a batch */
 } weld_run_data;
 
 /* Read the file to start from, if any, and the recipe, which may leave to it what the network and

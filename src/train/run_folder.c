@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/file.h"
 
 #define PATH_SIZE 4096
@@ -83,19 +84,78 @@ static weld_status take_lock(weld_run_folder *f, weld_error *err) {
     return code ? weld_file_fail(err, f->path, "keep a second run out by a lock", code) : WELD_OK;
 }
 
+/* --- Checkpoints of epochs --- */
+
+weld_status weld_run_folder_epoch(const weld_run_folder *f, int64_t epochs, char **out,
+                                  weld_error *err) {
+    char name[40];
+    snprintf(name, sizeof name, "epoch-%lld.h5", (long long)epochs);
+    return join(f->path, name, out, err);
+}
+
+/* The number in such a name; -1: it is none. */
+static int64_t epochs_of(const char *name) {
+    char again[40];
+    long long epochs = -1;
+    if (sscanf(name, "epoch-%18lld.h5", &epochs) != 1) {
+        return -1;
+    }
+    snprintf(again, sizeof again, "epoch-%lld.h5", epochs);
+    return strcmp(name, again) == 0 ? epochs : -1;
+}
+
+/* The largest of the numbers; -1: there are none. */
+static weld_status find_newest(const weld_run_folder *f, int64_t *newest, weld_error *err) {
+    DIR *folder = opendir(f->path);
+    const struct dirent *entry;
+    *newest = -1;
+    if (!folder) {
+        return weld_fail(err, WELD_ERROR_IO, "%s: cannot be listed: %s", f->path, strerror(errno));
+    }
+    while ((entry = readdir(folder))) {
+        const int64_t number = epochs_of(entry->d_name);
+        *newest = number > *newest ? number : *newest;
+    }
+    closedir(folder);
+    return WELD_OK;
+}
+
+/* --- Opening --- */
+
+/* Checkpoints without the one that a run goes on from: it would begin anew and overwrite them. */
+static weld_status check_left(const weld_run_folder *f, int64_t newest, weld_error *err) {
+    char best[4 * PATH_SIZE];
+    if (f->holds_checkpoint || (newest < 0 && !f->holds_best)) {
+        return WELD_OK;
+    }
+    return newest >= 0
+               ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: has no last.h5 to go on from, but checkpoints of epochs: copy "
+                           "epoch-%lld.h5 to last.h5 to go on from there, or choose another --out",
+                           f->path, (long long)newest)
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: has no last.h5 to go on from, but a best.h5, which is without the "
+                           "optimizer's state: begin another run from its weights, with --init %s "
+                           "and another --out",
+                           f->path, weld_shell_word(f->best, best, sizeof best));
+}
+
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {
     struct stat info;
+    int64_t newest;
+    WELD_TRY(find_newest(f, &newest, err));
     f->holds_checkpoint = stat(f->last, &info) == 0;
     f->holds_best = stat(f->best, &info) == 0;
     f->holds_recipe = stat(f->recipe, &info) == 0;
-    bool holds_run = f->holds_checkpoint || stat(f->metrics, &info) == 0;
+    const bool holds_run =
+        f->holds_checkpoint || f->holds_best || newest >= 0 || stat(f->metrics, &info) == 0;
     if (holds_run && !resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: holds a run already: continue it with --resume or choose another "
                          "--out",
                          f->path);
     }
-    return WELD_OK;
+    return check_left(f, newest, err);
 }
 
 weld_status weld_run_folder_open(const char *path, const char *recipe, bool resume,
@@ -131,25 +191,7 @@ weld_status weld_run_folder_open(const char *path, const char *recipe, bool resu
     return status;
 }
 
-/* --- Checkpoints of epochs --- */
-
-weld_status weld_run_folder_epoch(const weld_run_folder *f, int64_t epochs, char **out,
-                                  weld_error *err) {
-    char name[40];
-    snprintf(name, sizeof name, "epoch-%lld.h5", (long long)epochs);
-    return join(f->path, name, out, err);
-}
-
-/* The number in such a name; -1: it is none. */
-static int64_t epochs_of(const char *name) {
-    char again[40];
-    long long epochs = -1;
-    if (sscanf(name, "epoch-%18lld.h5", &epochs) != 1) {
-        return -1;
-    }
-    snprintf(again, sizeof again, "epoch-%lld.h5", epochs);
-    return strcmp(name, again) == 0 ? epochs : -1;
-}
+/* --- Checkpoints of epochs: removing --- */
 
 weld_status weld_run_folder_prune(const weld_run_folder *f, int64_t epochs, int64_t keep,
                                   weld_error *err) {

@@ -12,27 +12,18 @@ enum { WHERE_SIZE = 96 };
 
 /* --- What a rank has --- */
 
-typedef struct of_set {
-    int64_t images;
-    uint64_t identity; /* names, classes, labels or boxes: datasets/identity.h */
-    uint64_t contents; /* of a packed file */
-} of_set;
-
 typedef struct facts {
     char version[32];
-    of_set train, val;
+    weld_data_identity train, val;
     char teacher[80]; /* what is learned from beside the labels */
 } facts;
 
-static of_set facts_of_set(const weld_dataset *ds, uint64_t identity) {
-    return ds ? (of_set){weld_dataset_count(ds), identity, weld_dataset_contents(ds)}
-              : (of_set){.images = 0};
-}
-
 static facts find_facts(const weld_trainer *t) {
     const weld_run_data *d = &t->data;
-    facts f = {.train = facts_of_set(d->train, d->train_identity),
-               .val = facts_of_set(d->val, d->val_identity)};
+    facts f = {.train = d->train_identity};
+    if (d->val) {
+        f.val = d->val_identity;
+    }
     snprintf(f.version, sizeof f.version, "%s", weld_version());
     if (d->distillation) {
         snprintf(f.teacher, sizeof f.teacher, "%s", weld_distillation_identity(d->distillation));
@@ -42,17 +33,24 @@ static facts find_facts(const weld_trainer *t) {
 
 /* --- What differs --- */
 
-static weld_status compare_sets(const char *where, const weld_dataset *ds, const of_set *a,
-                                const of_set *b, weld_error *err) {
+static weld_status compare_sets(const char *where, const weld_dataset *ds,
+                                const weld_data_identity *a, const weld_data_identity *b,
+                                weld_error *err) {
     if (a->images != b->images) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: %s has %lld images, rank 0's %lld: give all hosts the same data",
                          where, weld_dataset_path(ds), (long long)a->images, (long long)b->images);
     }
-    if (a->identity != b->identity) {
+    if (a->said != b->said) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: %s has as many images as rank 0's, but others by name, class or box: "
                          "give all hosts the same data",
+                         where, weld_dataset_path(ds));
+    }
+    if (a->sizes != b->sizes) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: %s has files of other sizes than rank 0's: give all hosts the same "
+                         "data",
                          where, weld_dataset_path(ds));
     }
     return a->contents == b->contents

@@ -96,10 +96,14 @@ static weld_status send(weld_group *g, weld_weights *w, weld_error *err) {
 
 weld_status weld_start_send_weights(weld_trainer *t, weld_error *err) {
     weld_group *g = t->ranks.group;
+    weld_run_evaluation *e = &t->evaluation;
     if (!g) {
         return WELD_OK;
     }
     WELD_TRY(weld_group_broadcast(g, &t->state, sizeof t->state, err));
+    WELD_TRY(weld_group_broadcast(g, &e->last, sizeof e->last, err));
+    WELD_TRY(weld_group_broadcast(g, &e->last_ema, sizeof e->last_ema, err));
+    WELD_TRY(weld_group_broadcast(g, &e->step, sizeof e->step, err));
     WELD_TRY(send(g, t->weights, err));
     return send(g, t->ema, err);
 }

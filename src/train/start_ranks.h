@@ -15,7 +15,7 @@ weld_status weld_start_share(weld_trainer *t, weld_error *err);
 
 /* t->recipe_text and the name of the folder, which rank 0 alone opens. */
 weld_status weld_start_tell_recipe(weld_trainer *t, weld_error *err);
-/* The weights with their average, and where the run stands. */
+/* The weights with their average, where the run stands, and how it was evaluated there. */
 weld_status weld_start_send_weights(weld_trainer *t, weld_error *err);
 /* The optimizer's state, and its parameters' scales. */
 weld_status weld_start_send_moments(weld_trainer *t, weld_error *err);

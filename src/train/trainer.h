@@ -25,6 +25,7 @@ typedef struct weld_run_evaluation {
     weld_graph *graph;
     weld_evaluator *evaluator, *ema_evaluator; /* NULL: nothing to evaluate, or on */
     weld_evaluation last, last_ema;            /* images 0: none yet */
+    int64_t step; /* updates that had made the weights which `last` is of */
 } weld_run_evaluation;
 
 /* What the run leaves behind. */

@@ -18,6 +18,7 @@
 #include "train/load_init.h"
 #include "train/open_steps.h"
 #include "train/pace.h"
+#include "train/resume.h"
 #include "train/say.h"
 #include "train/start_ranks.h"
 

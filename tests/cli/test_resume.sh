@@ -34,7 +34,7 @@ says "it says what becomes of the rate" "extended from 40 to 42 epochs: the opti
 works "at other intervals" "$WELD" train small.yaml --out "$out" --resume --extend 43 --set train.eval_every=1 \
     --set train.checkpoint_every=1
 mv photos/train/class_a/0000.jpg photos/train/class_b/0099.jpg
-refuses "a photo that became another class's" "^weld: photos/train: its images, labels or classes are others than when .* into another --out" \
+refuses "a photo that became another class's" "^weld: photos/train: its images had other names, or were in other folders, when .* into another --out" \
     "$WELD" train small.yaml --out "$out" --resume --extend 44
 run "$WELD" train small.yaml --out other --extend 3
 holds "only of a run that is resumed" test "$status" = 2

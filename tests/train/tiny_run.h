@@ -257,6 +257,7 @@ static inline void assert_same_run(const char *a, const char *b) {
     for (size_t i = 0; i < 2; i++) {
         weld_model_file x = open_checkpoint(a, names[i]), y = open_checkpoint(b, names[i]);
         assert_same_tensors(x.weights, y.weights);
+        ck_assert_str_eq(x.summary, y.summary);
         ck_assert_int_eq(x.trainer.step, y.trainer.step);
         ck_assert_int_eq(x.ema == NULL, y.ema == NULL);
         if (x.ema) {
@@ -272,6 +273,32 @@ static inline void assert_same_run(const char *a, const char *b) {
         weld_model_file_free(&x);
         weld_model_file_free(&y);
     }
+}
+
+/* Write last.h5 as a version did that noted of its data what is `said` there, below `said_key`
+ * (NULL: nothing). */
+static inline void make_older(const char *out, const char *key, const char *said_key) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s/last.h5", base, out);
+    weld_model_file file = open_checkpoint(out, "last.h5");
+    json_t *summary = json_loads(file.summary, 0, NULL);
+    json_t *said = json_object_get(json_object_get(summary, key), "said");
+    ck_assert_ptr_nonnull(said);
+    if (said_key) {
+        json_object_set(summary, said_key, said);
+    }
+    json_object_del(summary, key);
+    free(file.summary);
+    file.summary = json_dumps(summary, 0);
+    ck_assert_msg(!weld_model_file_write(path, &file, &err), "%s", err.message);
+    json_decref(summary);
+    weld_model_file_free(&file);
+}
+
+static inline void copy(const char *from, const char *to) {
+    char command[600];
+    snprintf(command, sizeof command, "cp %s %s", in_base(from), in_base(to));
+    ck_assert_int_eq(system(command), 0);
 }
 
 static inline void refuse(run_options o, const char *words) {

@@ -1,0 +1,60 @@
+/* The moving average of a checkpoint; see take_average.h. */
+#include "serialization/take_average.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "formats/json.h"
+
+/* Of a summary (train/summary.h): what is true of both networks. */
+static const char *const OF_BOTH[] = {"epochs",  "steps", "train_images", "init",
+                                      "teacher", "mixed", "val_images",   "val_skipped"};
+static const char AVERAGE[] = "ema_";
+
+static json_t *summary_of_average(const json_t *summary) {
+    const size_t begin = sizeof AVERAGE - 1;
+    json_t *average = json_object();
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)summary, key, value) {
+        bool is_kept = false;
+        for (size_t i = 0; i < sizeof OF_BOTH / sizeof *OF_BOTH; i++) {
+            is_kept |= strcmp(key, OF_BOTH[i]) == 0;
+        }
+        const bool is_its_own = strncmp(key, AVERAGE, begin) == 0;
+        if (is_kept || is_its_own) {
+            weld_json_set(&average, is_its_own ? key + begin : key, json_incref(value));
+        }
+    }
+    weld_json_set(&average, "weights", json_string("average"));
+    return average;
+}
+
+static weld_status rewrite_summary(const char *path, weld_model_file *mf, weld_error *err) {
+    weld_json json = {.where = path, .err = err};
+    json_t *summary = mf->summary ? weld_json_parse(&json, mf->summary) : NULL;
+    weld_free(mf->summary);
+    mf->summary = NULL;
+    const weld_status status =
+        summary ? weld_json_text(summary_of_average(summary), path, &mf->summary, err)
+                : json.status;
+    json_decref(summary);
+    return status;
+}
+
+weld_status weld_model_take_average(const char *path, const char *key, weld_model_file *mf,
+                                    weld_error *err) {
+    if (strcmp(key, "ema") != 0 || !mf->ema) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,
+                         weld_file_text(path), key);
+    }
+    weld_weights_free(mf->weights);
+    weld_weights_free(mf->moment1);
+    weld_weights_free(mf->moment2);
+    mf->weights = mf->ema;
+    mf->moment1 = mf->moment2 = mf->ema = NULL;
+    mf->temperature = 0; /* it was fitted to the other weights */
+    return rewrite_summary(path, mf, err);
+}

@@ -1,0 +1,223 @@
+/* What a run that is resumed looks at before it goes on: its data, and what lies in its folder. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "train/tiny_run.h"
+
+/* --- Data --- */
+
+START_TEST(scores_of_one_run_are_all_of_the_same_images) {
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = 3});
+    write_data(in_base("val.h5"), 14, 2);
+    refuse((run_options){.out = "a", .resume = true}, "val.h5: has 14 images, but had 13 when ");
+    /* Where it does not evaluate for a time, it is not forgotten. */
+    run_options blind = {
+        .out = "a", .resume = true, .set = {"data.val=null"}, .stop_at = STEPS_PER_EPOCH + 1};
+    run_well(blind);
+    refuse((run_options){.out = "a", .resume = true}, "resume with what the run began with");
+    write_data(in_base("val.h5"), 13, 2);
+    run_well((run_options){.out = "a", .resume = true});
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_packed_file_of_other_pixels_is_other_data) {
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = 3});
+    write_data(in_base("train.h5"), 42, 3);
+    refuse((run_options){.out = "a", .resume = true}, "train.h5: it was another packed file when ");
+    tear_down();
+}
+END_TEST
+
+/* The same images in folders. Whoever moves, replaces or removes one is told what the run saw. */
+static void write_folder(const char *name) {
+    char command[1000];
+    snprintf(command, sizeof command,
+             "mkdir -p %s/%s/ant %s/%s/bee && cd %s/%s && for i in 1 2 3 4 5 6; do "
+             "cp \"%s/images/grey.png\" ant/$i.png; cp ant/$i.png bee/$i.png; done",
+             base, name, base, name, base, name, getenv("WELD_FIXTURES"));
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void move(const char *from, const char *to) {
+    char old[512];
+    snprintf(old, sizeof old, "%s", in_base(from));
+    ck_assert_int_eq(rename(old, in_base(to)), 0);
+}
+
+START_TEST(images_that_were_moved_or_replaced_are_told) {
+    set_up();
+    write_folder("photos");
+    char train[300], val[300];
+    snprintf(train, sizeof train, "data.train=%s/photos", base);
+    snprintf(val, sizeof val, "data.val=%s/photos", base);
+    run_options o = {.out = "a", .set = {train, val, "train.batch_size=6"}, .stop_at = 1};
+    run_well(o);
+    o.resume = true;
+    o.stop_at = 2;
+    move("photos/ant/1.png", "photos/bee/7.png");
+    refuse(o, "photos: its images had other names, or were in other folders, when ");
+    move("photos/bee/7.png", "photos/ant/1.png");
+    move("photos/ant/2.png", "photos/ant.png");
+    refuse(o, "was trained on 12 images");
+    move("photos/ant.png", "photos/ant/2.png");
+    int file = open(in_base("photos/bee/3.png"), O_WRONLY | O_APPEND);
+    ck_assert_int_eq(write(file, "more", 4), 4);
+    close(file);
+    refuse(o, "photos: some of its files had other sizes when ");
+    ck_assert_int_eq(truncate(in_base("photos/bee/3.png"), 0), 0);
+    refuse(o, "photos: some of its files had other sizes when ");
+    copy("photos/bee/2.png", "photos/bee/3.png");
+    run_well(o);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_of_a_version_that_noted_less_of_its_data_goes_on_and_is_told) {
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = 3});
+    make_older("a", "train_data", "train_identity");
+    make_older("a", "val_data", "val_identity");
+    copy("a/last.h5", "older.h5");
+    run_well((run_options){.out = "a", .resume = true, .stop_at = 4});
+    ck_assert_ptr_null(strstr(seen.messages, "is not checked"));
+    copy("older.h5", "a/last.h5");
+    write_data(in_base("val.h5"), 14, 2);
+    refuse((run_options){.out = "a", .resume = true},
+           "val.h5: its images, labels or classes were others when ");
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_of_a_version_that_noted_nothing_of_its_data_goes_on_with_a_word) {
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = 3});
+    make_older("a", "train_data", NULL);
+    run_well((run_options){.out = "a", .resume = true});
+    ck_assert_ptr_nonnull(strstr(seen.messages, "that these are the same is not checked\n"));
+    tear_down();
+}
+END_TEST
+
+/* --- The folder --- */
+
+static void cut_in_half(const char *name) {
+    struct stat info;
+    ck_assert_int_eq(stat(in_base(name), &info), 0);
+    ck_assert_int_eq(truncate(in_base(name), info.st_size / 2), 0);
+}
+
+static void lose(const char *name) {
+    ck_assert_int_eq(unlink(in_base(name)), 0);
+}
+
+START_TEST(a_best_that_is_lost_or_cut_is_not_claimed_by_a_run_that_goes_on) {
+    set_up();
+    for (int cut = 0; cut < 2; cut++) {
+        const char *out = cut ? "cut" : "lost";
+        run_well((run_options){.out = out, .stop_at = STEPS_PER_EPOCH + 1});
+        if (cut) {
+            cut_in_half("cut/best.h5");
+        } else {
+            lose("lost/best.h5");
+        }
+        run_well((run_options){.out = out, .resume = true, .stop_at = STEPS_PER_EPOCH + 2});
+        ck_assert(!result.evaluated);
+        ck_assert_ptr_nonnull(strstr(seen.messages, "the next will be the best of what follows\n"));
+        run_well((run_options){.out = out, .resume = true});
+        ck_assert(result.evaluated);
+        weld_model_file best = open_checkpoint(out, "best.h5");
+        ck_assert_double_eq(best.trainer.best_score, result.best.value);
+        weld_model_file_free(&best);
+    }
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_that_has_ended_without_its_best_says_where_it_still_is) {
+    set_up();
+    run_options o = {.out = "a", .set = {"train.keep=9"}};
+    run_well(o);
+    weld_model_file last = open_checkpoint("a", "last.h5");
+    const long long best = last.trainer.best_epoch + 1;
+    weld_model_file_free(&last);
+    char words[96], kept[64];
+    snprintf(words, sizeof words, "/a/epoch-%lld.h5 there, which has the same weights", best);
+    snprintf(kept, sizeof kept, "a/epoch-%lld.h5", best);
+    o.resume = true;
+    cut_in_half("a/best.h5");
+    refuse(o, words);
+    copy(kept, "a/best.h5");
+    run_well(o);
+    ck_assert(result.evaluated);
+    lose("a/best.h5");
+    lose(kept);
+    refuse(o, "best.h5: is not there any more: the run has ended, and no other follows: ");
+    o.extend = 4;
+    run_well(o);
+    ck_assert(result.evaluated);
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_best_of_another_run_is_not_taken_for_its_own) {
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 1});
+    run_well((run_options){.out = "b", .stop_at = STEPS_PER_EPOCH + 1, .set = {"train.seed=8"}});
+    copy("b/best.h5", "a/best.h5");
+    run_well((run_options){.out = "a", .resume = true, .stop_at = STEPS_PER_EPOCH + 2});
+    ck_assert_ptr_nonnull(strstr(seen.messages, "best.h5: is not of the run's best epoch, 1: "));
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints) {
+    set_up();
+    run_options o = {.out = "a", .set = {"train.keep=9"}, .stop_at = 2 * STEPS_PER_EPOCH + 1};
+    run_well((run_options){.out = "whole"});
+    run_well(o);
+    lose("a/last.h5");
+    lose("a/metrics.jsonl");
+    o.stop_at = 0;
+    refuse(o, "holds a run already");
+    o.resume = true;
+    refuse(o, "a: has no last.h5 to go on from, but checkpoints of epochs: copy epoch-2.h5 to "
+              "last.h5 to go on from there");
+    lose("a/epoch-2.h5");
+    lose("a/epoch-1.h5");
+    refuse(o, "a: has no last.h5 to go on from, but a best.h5, ");
+    tear_down();
+}
+END_TEST
+
+START_TEST(zeros_at_the_end_of_the_log_are_cut_off) {
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 2});
+    struct stat info;
+    ck_assert_int_eq(stat(in_base("a/metrics.jsonl"), &info), 0);
+    int file = open(in_base("a/metrics.jsonl"), O_WRONLY);
+    static const char zeros[100];
+    ck_assert_int_eq(pwrite(file, zeros, sizeof zeros, info.st_size - (off_t)sizeof zeros),
+                     sizeof zeros);
+    close(file);
+    run_well((run_options){.out = "a", .resume = true});
+    ck_assert_ptr_nonnull(strstr(seen.messages, "the rest of the log until there is lost\n"));
+    json_t *rows = rows_of("a"); /* all of them JSON */
+    ck_assert_uint_eq(json_array_size(rows), 3 * STEPS_PER_EPOCH + 3 - 1);
+    json_decref(rows);
+    tear_down();
+}
+END_TEST
+
+RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
+          a_packed_file_of_other_pixels_is_other_data, images_that_were_moved_or_replaced_are_told,
+          a_run_of_a_version_that_noted_less_of_its_data_goes_on_and_is_told,
+          a_run_of_a_version_that_noted_nothing_of_its_data_goes_on_with_a_word,
+          a_best_that_is_lost_or_cut_is_not_claimed_by_a_run_that_goes_on,
+          a_run_that_has_ended_without_its_best_says_where_it_still_is,
+          a_best_of_another_run_is_not_taken_for_its_own,
+          a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints,
+          zeros_at_the_end_of_the_log_are_cut_off)

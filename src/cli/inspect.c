@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/locale.h"
+#include "base/text.h"
 #include "cli/inspect.h"
 #include "datasets/data_yaml.h"
 #include "formats/json_text.h"
@@ -170,5 +171,9 @@ weld_status cli_inspect(cli_call *call, weld_error *err) {
         cli_print_json(json_incref(in.json), 9);
     }
     json_decref(in.json);
-    return status;
+    return status || !in.unreadable
+               ? status
+               : weld_fail(err, WELD_ERROR_FORMAT, "%s: %lld of %lld %s cannot be read", in.path,
+                           (long long)in.unreadable, (long long)in.images,
+                           weld_plural(in.images, "image", "images"));
 }

@@ -20,6 +20,7 @@ typedef struct inspection {
      * Graphviz. */
     bool tensors, check, graph, dot;
     json_t *json; /* the object, where that is asked for; else NULL: facts are printed */
+    int64_t images, unreadable; /* of a data set that was checked */
 } inspection;
 
 /* What the file is: "FILE: TEXT", or members "file" and "kind". */

@@ -90,6 +90,8 @@ static weld_status check_images(inspection *in, const weld_dataset *ds, weld_err
             bad += c.bad[i];
         }
         inspect_fact(in, "reasons", name_bad(in, &c, bad), NULL);
+        in->images = count;
+        in->unreadable = bad;
     }
     weld_free(c.bad);
     weld_free(c.memory);

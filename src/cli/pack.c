@@ -8,9 +8,11 @@
 #include "cli/cli.h"
 #include "cli/data_options.h"
 #include "cli/progress.h"
+#include "datasets/boxes.h"
 #include "datasets/idx.h"
 #include "datasets/pack.h"
 #include "formats/file.h"
+#include "tasks/class_names.h"
 
 enum { LARGEST_LIST = 1 << 20 }; /* bytes of a file of class names */
 
@@ -29,6 +31,7 @@ static weld_status pack_folder(const cli_call *call, const char *out, weld_pack_
     weld_dataset *ds = NULL;
     weld_status status = weld_dataset_open(call->arguments[0], &ds, err);
     status = status ? status : cli_spare_data(call, ds, err);
+    status = status || weld_dataset_has_boxes(ds) ? status : weld_class_names_check_parts(ds, err);
     if (!status) {
         cli_tell_data(ds, options.scale16);
         status = weld_pack(ds, out, &options, &report, err);

@@ -68,6 +68,10 @@ run "$WELD" train small.yaml --set data.train=photos --dry-run
 holds "parts are no classes" test "$status" = 1
 run "$WELD" train small.yaml --set data.train=photos --dry-run
 says "which is said" "^weld: photos: its folders are parts of a data set \('test', 'train'\).*as photos/train"
+refuses "nor are they to be packed" "^weld: photos: its folders are parts of a data set .*as photos/train" \
+    "$WELD" pack photos -o parts.h5
+run "$WELD" check-data photos
+says "a check of both says so" "^note: photos: its folders are parts of a data set "
 refuses "a class folder alone is not a data set" \
     "photos/train/class_a: holds images and no class folders.*the one above" \
     "$WELD" train small.yaml --set data.train=photos/train/class_a --dry-run

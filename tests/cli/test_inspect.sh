@@ -87,9 +87,12 @@ prints "it counts the images of a class" "^    class_b +5$"
 printf 'no image' > photos/class_b/zzz.jpg
 works "inspect a folder of class folders" "$WELD" inspect photos
 prints "it counts what is there" "^    class_b +6$"
-works "check its images" "$WELD" inspect photos --check
+run "$WELD" inspect photos --check
+says "which is said" "^weld: photos: 1 of [0-9]+ images cannot be read$"
 prints "it counts what cannot be read" "^unreadable +1$"
 prints "and names it" "^    photos.*class_b/zzz.jpg: "
+holds "an image that cannot be read makes a check fail" test "$status" = 1
+works "a check of sound images" "$WELD" inspect packed.h5 --check
 works "inspect an array" "$WELD" inspect "$weights/images.npy"
 prints "it tells the shape" "^shape +\[2, 3, 32, 32\]$"
 works "inspect an image" "$WELD" inspect photos/class_a/0000.jpg

@@ -354,8 +354,9 @@ static weld_status put_in_place(weld_cache_writer *w, weld_error *err) {
         return fail_system(w, "rename", err);
     }
     w->is_ours = false;
-    return (errno = weld_file_sync_folder(w->path)) ? fail_system(w, "sync the folder of", err)
-                                                    : WELD_OK;
+    return (errno = weld_file_sync_folder(w->path))
+               ? fail_system(w, "bring its name to the disk", err)
+               : WELD_OK;
 }
 
 weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {

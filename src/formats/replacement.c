@@ -95,7 +95,7 @@ static weld_status commit(weld_replacement *r, weld_error *err) {
         return weld_file_fail(err, r->path, "replace", code);
     }
     code = weld_file_sync(r->folder);
-    return code && code != EINVAL ? weld_file_fail(err, r->path, "sync the folder of", code)
+    return code && code != EINVAL ? weld_file_fail(err, r->path, "bring its name to the disk", code)
                                   : WELD_OK;
 }
 

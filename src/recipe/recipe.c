@@ -2,13 +2,16 @@
 #include "recipe/recipe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/file.h"
 #include "recipe/augment_check.h"
 #include "recipe/recipe_check.h"
 #include "recipe/recipe_yaml.h"
@@ -358,25 +361,34 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
     return parse(name, text, size, set, set_count, NULL, out, err);
 }
 
+/* Of a file or a pipe. */
+static weld_status read_text(int file, const char *path, char *text, size_t *size,
+                             weld_error *err) {
+    ssize_t n = 1;
+    while (n != 0 && *size <= RECIPE_SIZE_MAX) {
+        n = read(file, text + *size, RECIPE_SIZE_MAX + 1 - *size);
+        if (n < 0 && errno != EINTR) {
+            return weld_fail(err, WELD_ERROR_IO, "%s: cannot be read: %s", path, strerror(errno));
+        }
+        *size += n > 0 ? (size_t)n : 0;
+    }
+    return *size <= RECIPE_SIZE_MAX ? WELD_OK
+                                    : weld_fail(err, WELD_ERROR_FORMAT,
+                                                "%s: is larger than 1 MB: that is no recipe", path);
+}
+
 weld_status weld_recipe_read(const char *path, const char *const *set, size_t set_count,
                              const weld_recipe_start *start, weld_recipe *out, weld_error *err) {
-    FILE *file = fopen(path, "rb");
-    if (!file) {
+    const int file = weld_file_open_flags(path, O_RDONLY | O_CLOEXEC, 0);
+    if (file < 0) {
         return weld_fail(err, errno == ENOENT ? WELD_ERROR_NOT_FOUND : WELD_ERROR_IO,
                          "%s: cannot be opened: %s", path, strerror(errno));
     }
     char *text = weld_alloc_raw(RECIPE_SIZE_MAX + 1, 1);
-    size_t size = text ? fread(text, 1, RECIPE_SIZE_MAX + 1, file) : 0;
-    weld_status status = WELD_OK;
-    if (!text) {
-        status = weld_fail_memory(err, path);
-    } else if (ferror(file)) {
-        status = weld_fail(err, WELD_ERROR_IO, "%s: cannot be read: %s", path, strerror(errno));
-    } else if (size > RECIPE_SIZE_MAX) {
-        status =
-            weld_fail(err, WELD_ERROR_FORMAT, "%s: is larger than 1 MB: that is no recipe", path);
-    }
-    fclose(file);
+    size_t size = 0;
+    weld_status status =
+        text ? read_text(file, path, text, &size, err) : weld_fail_memory(err, path);
+    close(file);
     status = status ? status : parse(path, text, size, set, set_count, start, out, err);
     weld_free(text);
     return status;

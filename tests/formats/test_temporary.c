@@ -14,7 +14,7 @@
 #include "formats/file.h"
 #include "suite.h"
 
-enum { NONE, SYNC, LOCK, CUT, RENAME, RESERVE, PUT, OPEN, CALLS };
+enum { NONE, SYNC, LOCK, CUT, RENAME, RESERVE, PUT, OPEN, CALLS, OWNER };
 static const char *const names[] = {"",       "fsync",     "lock",   "ftruncate",
                                     "rename", "fallocate", "pwrite", "open"};
 static int failing, times, code, made; /* which call; how often yet; errno; how many of it */
@@ -56,6 +56,10 @@ int ftruncate(int fd, off_t length) {
 
 int rename(const char *from, const char *to) {
     return fails(RENAME) ? -1 : REAL(rename)(from, to);
+}
+
+int fchown(int fd, uid_t user, gid_t group) {
+    return fails(OWNER) ? -1 : REAL(fchown)(fd, user, group);
 }
 
 int posix_fallocate(int fd, off_t offset, off_t bytes) {
@@ -131,6 +135,41 @@ START_TEST(the_mode_of_what_is_replaced_is_kept) {
         ck_assert_int_eq(chmod(path, modes[i]), 0);
         write_a("newer");
         ck_assert_int_eq(mode_of(path), modes[i]);
+    }
+    tear_down();
+}
+END_TEST
+
+/* The administrator who mends a user's file does not take it away from them. */
+START_TEST(the_owner_of_what_is_replaced_is_kept_where_we_may) {
+    struct stat info;
+    set_up();
+    write_a("theirs");
+    if (geteuid() == 0) { /* others may give away nothing */
+        ck_assert_int_eq(chown(path, 1234, 4321), 0);
+        ck_assert_int_eq(chmod(path, 0640), 0);
+        write_a("mended");
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert_uint_eq(info.st_uid, 1234);
+        ck_assert_uint_eq(info.st_gid, 4321);
+        ck_assert_int_eq(mode_of(path), 0640);
+    }
+    tear_down();
+}
+END_TEST
+
+/* As where the group of what is replaced is none of ours. */
+START_TEST(another_group_than_before_gets_no_more_than_everybody) {
+    static const mode_t modes[][2] = {{0660, 0600}, {0640, 0600}, {0664, 0644}, {0666, 0666}};
+    set_up();
+    write_a("theirs");
+    for (size_t i = 0; geteuid() == 0 && i < sizeof modes / sizeof *modes; i++) {
+        ck_assert_int_eq(chown(path, 0, 4321), 0);
+        ck_assert_int_eq(chmod(path, modes[i][0]), 0);
+        let_fail(OWNER, 2, EPERM);
+        write_a("ours");
+        let_fail(NONE, 0, 0);
+        ck_assert_int_eq(mode_of(path), modes[i][1]);
     }
     tear_down();
 }
@@ -349,7 +388,8 @@ START_TEST(where_there_are_no_locks_files_are_written_and_left_overs_stay) {
 END_TEST
 
 RUN_SUITE("formats/temporary", what_lies_beside_is_not_touched,
-          the_mode_of_what_is_replaced_is_kept,
+          the_mode_of_what_is_replaced_is_kept, the_owner_of_what_is_replaced_is_kept_where_we_may,
+          another_group_than_before_gets_no_more_than_everybody,
           what_is_written_is_not_open_to_more_than_what_it_replaces,
           what_a_killed_writer_left_goes_with_the_next_write_to_the_folder, a_living_writer_goes_on,
           what_nobody_left_stays, a_file_that_is_swept_before_it_is_locked_is_made_again,

@@ -123,3 +123,27 @@ char *weld_end_line(char *line) {
     *end = 0;
     return next;
 }
+
+bool weld_is_utf8(const void *text, size_t count) {
+    const unsigned char *c = text;
+    for (size_t i = 0; i < count;) {
+        const unsigned lead = c[i];
+        const size_t more = lead < 0x80 ? 0 : lead >> 5 == 6 ? 1 : lead >> 4 == 14 ? 2 : 3;
+        unsigned code = more == 0 ? lead : lead & (0x3FU >> more);
+        if ((more == 3 && lead >> 3 != 30) || i + more >= count) {
+            return false;
+        }
+        for (size_t k = 1; k <= more; k++) {
+            if (c[i + k] >> 6 != 2) {
+                return false;
+            }
+            code = code << 6 | (c[i + k] & 0x3F);
+        }
+        static const unsigned least[] = {0, 0x80, 0x800, 0x10000};
+        if (code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
+            return false;
+        }
+        i += more + 1;
+    }
+    return true;
+}

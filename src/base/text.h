@@ -42,6 +42,8 @@ const char *weld_append(char *text, size_t size, const char *format, ...)
 const char *weld_shell_word(const char *path, char *text, size_t size);
 /* "image" of 1, "images" of any other number. */
 const char *weld_plural(int64_t count, const char *one, const char *many);
+/* Well formed UTF-8, each character by the shortest of its codes, and no halves. */
+bool weld_is_utf8(const void *text, size_t bytes);
 /* Columns that a text in UTF-8 takes in a terminal: one a character, two of those of East Asia and
  * of pictures, none of a mark on the one before. */
 int weld_columns(const char *text);

@@ -10,6 +10,7 @@
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 #include "formats/json.h"
+#include "formats/json_tree.h"
 #include "formats/safetensors_checksum.h"
 
 enum { KEY_SIZE = 64, CLASS_COLUMNS = 28 };
@@ -120,8 +121,8 @@ void inspect_text(inspection *in, const char *title, const char *text) {
     if (!text || !*text) {
         return;
     }
-    json_t *object =
-        strlen(text) <= WELD_JSON_MAX ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    weld_json_fault fault;
+    json_t *object = strlen(text) <= WELD_JSON_MAX ? weld_json_tree_of(text, &fault) : NULL;
     if (in->json) {
         inspect_fact(in, title, object ? object : weld_json_name(text), NULL);
         return;

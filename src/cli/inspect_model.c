@@ -5,6 +5,7 @@
 
 #include "base/statistics.h"
 #include "base/text.h"
+#include "formats/json_tree.h"
 #include "cli/inspect.h"
 #include "cli/input_options.h"
 #include "formats/json_text.h"
@@ -183,7 +184,8 @@ static void say_trained(inspection *in, const weld_model_file *f) {
 
 /* As train.best ema leaves best.h5. */
 static bool is_average(const weld_model_file *f) {
-    json_t *summary = f->summary ? json_loads(f->summary, 0, NULL) : NULL;
+    weld_json_fault fault;
+    json_t *summary = f->summary ? weld_json_tree_of(f->summary, &fault) : NULL;
     const bool is = json_object_get(summary, "weights") != NULL;
     json_decref(summary);
     return is;

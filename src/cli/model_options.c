@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/json_tree.h"
 #include "cli/input_options.h"
 #include "formats/file.h"
 #include "infer/model.h"
@@ -90,7 +91,8 @@ static weld_status read_numbers(const char *option, const char *text, int count,
 static void tell_average(const char *path, const weld_model_file *f) {
     const weld_score_kind *kind = &weld_task_of(&f->config)->scores[0];
     char key[64];
-    json_t *summary = f->ema && f->summary ? json_loads(f->summary, 0, NULL) : NULL;
+    weld_json_fault fault;
+    json_t *summary = f->ema && f->summary ? weld_json_tree_of(f->summary, &fault) : NULL;
     snprintf(key, sizeof key, "ema_%s", kind->key);
     const json_t *weights = json_object_get(summary, kind->key);
     const json_t *average = json_object_get(summary, key);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "formats/json_tree.h"
 
 void weld_json_fail(weld_json *j, const char *format, ...) {
     if (j->status != WELD_OK) {
@@ -24,17 +25,16 @@ void weld_json_fail(weld_json *j, const char *format, ...) {
 }
 
 static json_t *parse(weld_json *j, const char *text, size_t limit) {
-    json_error_t error;
+    weld_json_fault fault;
     if (strlen(text) > limit) {
         weld_json_fail(j, "more than %zu bytes of JSON", limit);
         return NULL;
     }
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!root) {
-        if (json_error_code(&error) == json_error_out_of_memory) {
-            j->status = weld_fail_memory(j->err, j->where);
-        }
-        weld_json_fail(j, "line %d: %s", error.line, error.text);
+    json_t *root = weld_json_tree_of(text, &fault);
+    if (!root && fault.status == WELD_ERROR_MEMORY) {
+        j->status = weld_fail_memory(j->err, j->where);
+    } else if (!root) {
+        weld_json_fail(j, "byte %zu: %s", fault.at, fault.what.message);
     }
     return root;
 }

@@ -15,6 +15,7 @@
 #define WELD_FORMATS_JSON_SCAN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/text.h"
@@ -34,6 +35,8 @@ typedef enum weld_scan_kind {
 
 /* The file must be a regular one; the path is kept for messages, and must outlive s. */
 weld_status weld_scan_open(const char *path, weld_scan **out, weld_error *err);
+/* Of a text in memory, which stays the caller's. Errors do not say where. */
+weld_status weld_scan_open_text(const char *text, size_t size, weld_scan **out, weld_error *err);
 void weld_scan_close(weld_scan *s); /* accepts NULL */
 weld_status weld_scan_status(const weld_scan *s);
 /* Sets the error unless there is one: "PATH: offset N: ...". */

@@ -117,6 +117,22 @@ int64_t weld_scan_int(weld_scan *s) {
     return (int64_t)value;
 }
 
+bool weld_scan_is_whole(weld_scan *s, int64_t *whole, double *value) {
+    char text[NUMBER + 1], *end;
+    *value = take_number(s, text);
+    if (!s->status && !*text) { /* by name */
+        weld_scan_fail(s, "a number is expected, not NaN or Infinity");
+    } else if (!s->status && !isfinite(*value)) {
+        weld_scan_fail(s, "a number that is too large: %.40s", text);
+    }
+    errno = 0;
+    *whole = strtoll(text, &end, 10);
+    if (!s->status && !*end && errno) {
+        weld_scan_fail(s, "a whole number of more than 64 bits: %.40s", text);
+    }
+    return !*end;
+}
+
 char weld_scan_word(weld_scan *s) {
     static const char *const words[] = {"true", "false", "null"};
     const int first = weld_scan_past_space(s);

@@ -4,8 +4,6 @@
 #include "base/error.h"
 #include "formats/json_scan_window.h"
 
-enum { LONGEST = 1 << 20 /* bytes: paths and names are shorter */ };
-
 static int hex_digit(int c) {
     return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
@@ -101,37 +99,13 @@ static void take_run(weld_scan *s) {
     weld_text_add_bytes(&s->text, (const char *)s->window + begin, s->next - begin);
 }
 
-/* Of UTF-8: bytes that are well formed, the shortest of their code, and no halves. */
-static bool is_utf8(const unsigned char *c, size_t count) {
-    for (size_t i = 0; i < count;) {
-        const unsigned lead = c[i];
-        const size_t more = lead < 0x80 ? 0 : lead >> 5 == 6 ? 1 : lead >> 4 == 14 ? 2 : 3;
-        unsigned code = more == 0 ? lead : lead & (0x3FU >> more);
-        if ((more == 3 && lead >> 3 != 30) || i + more >= count) {
-            return false;
-        }
-        for (size_t k = 1; k <= more; k++) {
-            if (c[i + k] >> 6 != 2) {
-                return false;
-            }
-            code = code << 6 | (c[i + k] & 0x3F);
-        }
-        static const unsigned least[] = {0, 0x80, 0x800, 0x10000};
-        if (code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
-            return false;
-        }
-        i += more + 1;
-    }
-    return true;
-}
-
 const char *weld_scan_string(weld_scan *s) {
     s->text.bytes.count = 0;
     if (!weld_scan_take(s, '"', "a text in quotes")) {
         return "";
     }
     int c;
-    while ((c = weld_scan_character(s)) >= ' ' && c != '"' && s->text.bytes.count < LONGEST) {
+    while ((c = weld_scan_character(s)) >= ' ' && c != '"' && s->text.bytes.count < s->longest) {
         if (c == '\\') {
             s->next++;
             take_escape(s);
@@ -139,12 +113,12 @@ const char *weld_scan_string(weld_scan *s) {
             take_run(s);
         }
     }
-    if (s->text.bytes.count >= LONGEST) {
-        weld_scan_fail(s, "a text of more than %d bytes", LONGEST);
+    if (s->text.bytes.count >= s->longest) {
+        weld_scan_fail(s, "a text of more than %zu bytes", s->longest);
     } else if (c != '"') {
         weld_scan_expected(s, "the end of a text");
     }
-    if (!s->status && !is_utf8(s->text.bytes.data, s->text.bytes.count)) {
+    if (!s->status && !weld_is_utf8(s->text.bytes.data, s->text.bytes.count)) {
         weld_scan_fail(s, "a text that is not UTF-8 ends here: save the file as UTF-8");
     }
     s->next += !s->status;

@@ -12,7 +12,9 @@
 
 void weld_scan_close(weld_scan *s) {
     if (s) {
-        close(s->descriptor);
+        if (s->descriptor >= 0) {
+            close(s->descriptor);
+        }
         weld_text_free(&s->text);
         weld_free(s);
     }
@@ -31,8 +33,9 @@ void weld_scan_fail(weld_scan *s, const char *format, ...) {
     va_start(args, format);
     weld_vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    s->status = weld_fail(s->err, WELD_ERROR_FORMAT, "%s: offset %llu: %s", s->path,
-                          (unsigned long long)(s->at + s->next), text);
+    s->status = s->descriptor < 0 ? weld_fail(s->err, WELD_ERROR_FORMAT, "%s", text)
+                                  : weld_fail(s->err, WELD_ERROR_FORMAT, "%s: offset %llu: %s",
+                                              s->path, (unsigned long long)(s->at + s->next), text);
 }
 
 bool weld_scan_refill(weld_scan *s) {
@@ -41,25 +44,29 @@ bool weld_scan_refill(weld_scan *s) {
         return false;
     }
     const size_t bytes = left < WELD_SCAN_WINDOW ? (size_t)left : WELD_SCAN_WINDOW;
-    s->status = weld_file_read_at(s->descriptor, s->path, s->window, bytes, at, s->err);
+    s->status = weld_file_read_at(s->descriptor, s->path, s->buffer, bytes, at, s->err);
     s->at = at;
     s->next = 0;
     s->filled = s->status ? 0 : bytes;
     return !s->status;
 }
 
+static weld_scan *create(const char *path, size_t buffer, weld_error *err) {
+    weld_scan *s = weld_alloc_raw(1, sizeof *s + buffer);
+    if (s) {
+        *s = (weld_scan){.path = path, .err = err, .descriptor = -1, .text = WELD_TEXT};
+    }
+    return s;
+}
+
 weld_status weld_scan_open(const char *path, weld_scan **out, weld_error *err) {
-    weld_scan *s = weld_alloc_raw(1, sizeof *s);
+    enum { LONGEST = 1 << 20 }; /* paths and names are shorter */
+    weld_scan *s = create(path, WELD_SCAN_WINDOW, err);
     if (!s) {
         return weld_fail_memory(err, path);
     }
-    s->path = path;
-    s->err = err;
-    s->status = WELD_OK;
-    s->at = 0;
-    s->next = s->filled = 0;
-    s->first = false;
-    s->text = WELD_TEXT;
+    s->window = s->buffer;
+    s->longest = LONGEST;
     const weld_status status = weld_file_open(path, &s->descriptor, &s->size, err);
     if (status) {
         weld_free(s);
@@ -72,10 +79,22 @@ weld_status weld_scan_open(const char *path, weld_scan **out, weld_error *err) {
     return WELD_OK;
 }
 
+weld_status weld_scan_open_text(const char *text, size_t size, weld_scan **out, weld_error *err) {
+    weld_scan *s = create("JSON", 0, err);
+    if (!s) {
+        return weld_fail_memory(err, "JSON");
+    }
+    s->window = (const unsigned char *)text;
+    s->size = s->filled = s->longest = size;
+    *out = s;
+    return WELD_OK;
+}
+
 void weld_scan_expected(weld_scan *s, const char *what) {
     const int c = weld_scan_character(s);
     if (c < 0) {
-        weld_scan_fail(s, "the file ends where %s is expected: it was cut", what);
+        weld_scan_fail(s, "the %s ends where %s is expected: it was cut",
+                       s->descriptor < 0 ? "text" : "file", what);
     } else if (c > ' ' && c < 127) {
         weld_scan_fail(s, "%s is expected, not '%c'", what, c);
     } else {

@@ -6,10 +6,12 @@
 
 #include "base/memory.h"
 #include "base/number.h"
+#include "formats/json_tree.h"
 
 json_t *weld_json_name(const char *name) {
-    json_t *value = json_string(name);
-    if (!value) {
+    bool wrong;
+    json_t *value = weld_json_utf8(name, &wrong);
+    if (wrong) {
         char *copy = weld_strdup(name);
         for (char *at = copy; at && *at; at++) {
             *at = (unsigned char)*at > 126 ? '?' : *at;

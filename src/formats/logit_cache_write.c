@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <jansson.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,10 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "formats/bytes.h"
 #include "formats/file.h"
+#include "formats/json_text.h"
 #include "formats/logit_cache.h"
 #include "formats/logit_cache_check.h"
 #include "formats/safetensors_checksum.h"
@@ -64,40 +66,35 @@ uint64_t weld_cache_bytes(const weld_cache_layout *layout) {
            element_count(layout) * (F16_BYTES + class_bytes_of(layout));
 }
 
-static json_t *tensor_json(const char *dtype, const weld_cache_layout *l, uint64_t begin,
-                           uint64_t end) {
-    return json_pack("{s:s, s:[I,I,I], s:[I,I]}", "dtype", dtype, "shape", (json_int_t)l->views,
-                     (json_int_t)l->images, (json_int_t)l->top, "data_offsets", (json_int_t)begin,
-                     (json_int_t)end);
+static void add_member(weld_text *t, const char *key, const char *text) {
+    if (text && weld_is_utf8(text, strlen(text))) { /* one that is not is left out */
+        weld_text_format(t, ",\"%s\":", key);
+        weld_json_add_name(t, text);
+    }
 }
 
-static json_t *metadata_json(const weld_cache_layout *l, const weld_cache_texts *t) {
+static void add_metadata(weld_text *t, const weld_cache_layout *l, const weld_cache_texts *texts) {
     char classes[16];
     snprintf(classes, sizeof classes, "%d", l->classes);
-    json_t *json =
-        json_pack("{s:s, s:s, s:s, s:s}", WELD_HEADER_CHECKSUM, WELD_NO_CHECKSUM, "weld.format",
-                  FORMAT, "weld.values", l->log_probabilities ? "log_probabilities" : "logits",
-                  "weld.classes", classes);
-    const char *const texts[][2] = {{WELD_CACHE_SAMPLES, t->samples},
-                                    {WELD_CACHE_AUGMENTATION, t->augmentation},
-                                    {WELD_CACHE_TEACHER, t->teacher}};
-    for (size_t i = 0; json && i < sizeof texts / sizeof *texts; i++) {
-        if (texts[i][1]) { /* a text that is not UTF-8 is left out */
-            json_object_set_new(json, texts[i][0], json_string(texts[i][1]));
-        }
-    }
-    return json;
+    weld_text_add(t, "{\"__metadata__\":{\"" WELD_HEADER_CHECKSUM "\":\"" WELD_NO_CHECKSUM "\"");
+    add_member(t, "weld.format", FORMAT);
+    add_member(t, "weld.values", l->log_probabilities ? "log_probabilities" : "logits");
+    add_member(t, "weld.classes", classes);
+    add_member(t, WELD_CACHE_SAMPLES, texts->samples);
+    add_member(t, WELD_CACHE_AUGMENTATION, texts->augmentation);
+    add_member(t, WELD_CACHE_TEACHER, texts->teacher);
+    weld_text_add(t, "}");
 }
 
-static json_t *header_json(const weld_cache_layout *l, const weld_cache_texts *texts) {
-    const uint64_t classes = row_count(l) * WELD_CACHE_CHECK_BYTES,
-                   logits = classes + element_count(l) * class_bytes_of(l);
-    return json_pack("{s:o, s:{s:s, s:[I,I], s:[I,I]}, s:o, s:o}", "__metadata__",
-                     metadata_json(l, texts), "checks", "dtype", "I32", "shape",
-                     (json_int_t)l->views, (json_int_t)l->images, "data_offsets", (json_int_t)0,
-                     (json_int_t)classes, "classes",
-                     tensor_json(class_bytes_of(l) == 2 ? "I16" : "I32", l, classes, logits),
-                     "logits", tensor_json("F16", l, logits, weld_cache_bytes(l)));
+/* A tensor of rows of `top` elements; of one each where that is 0. */
+static void add_tensor(weld_text *t, const char *name, const char *dtype,
+                       const weld_cache_layout *l, int top, uint64_t begin, uint64_t end) {
+    weld_text_format(t, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%" PRId64 ",%" PRId64, name, dtype,
+                     l->views, l->images);
+    if (top) {
+        weld_text_format(t, ",%d", top);
+    }
+    weld_text_format(t, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", begin, end);
 }
 
 /* Put the checksum in its place in the header. */
@@ -113,24 +110,26 @@ static bool seal(char *header, size_t bytes) {
     return sum;
 }
 
-/* Length and text, padded so that elements are aligned; freed with weld_free. */
+/* Length and text, padded so that elements are aligned; h is to be freed in any case. */
 static weld_status make_header(const weld_cache_layout *l, const weld_cache_texts *texts,
-                               char **out, size_t *out_bytes, weld_error *err) {
-    json_t *json = header_json(l, texts);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    size_t length = text ? strlen(text) : 0, padded = weld_round_up(length, 8);
-    *out = text ? weld_alloc(LENGTH_BYTES + padded, 1) : NULL;
-    bool sealed = false;
-    if (*out) {
-        memset(*out + LENGTH_BYTES, ' ', padded);
-        memcpy(*out + LENGTH_BYTES, text, length);
-        weld_save_u64(*out, padded);
-        *out_bytes = LENGTH_BYTES + padded;
-        sealed = seal(*out, *out_bytes);
+                               weld_text *h, weld_error *err) {
+    const uint64_t classes = row_count(l) * WELD_CACHE_CHECK_BYTES,
+                   logits = classes + element_count(l) * class_bytes_of(l);
+    weld_text_add(h, "????????");
+    add_metadata(h, l, texts);
+    add_tensor(h, "checks", "I32", l, 0, 0, classes);
+    add_tensor(h, "classes", class_bytes_of(l) == 2 ? "I16" : "I32", l, l->top, classes, logits);
+    add_tensor(h, "logits", "F16", l, l->top, logits, weld_cache_bytes(l));
+    weld_text_add(h, "}");
+    while (!h->failed && h->bytes.count % 8 != 0) {
+        weld_text_add(h, " ");
     }
-    free(text);
-    return sealed ? WELD_OK : weld_fail_memory(err, "distillation cache");
+    if (!h->failed) {
+        weld_save_u64(h->bytes.data, h->bytes.count - LENGTH_BYTES);
+    }
+    return !h->failed && seal(h->bytes.data, h->bytes.count)
+               ? WELD_OK
+               : weld_fail_memory(err, "distillation cache");
 }
 
 /* --- Opening ---------------------------------------------------------------------------------- */
@@ -238,8 +237,7 @@ static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
 weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *layout,
                                    const weld_cache_texts *texts, weld_cache_writer **out,
                                    int64_t *rows, weld_error *err) {
-    char *header = NULL;
-    size_t header_bytes = 0;
+    weld_text h = WELD_TEXT;
     *out = NULL;
     weld_cache_writer *w = weld_alloc(1, sizeof *w);
     if (!w) {
@@ -249,7 +247,9 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     w->layout = *layout;
     w->class_bytes = class_bytes_of(layout);
     weld_status status = weld_file_final_name(path, &w->path, err);
-    status = status ? status : make_header(layout, texts, &header, &header_bytes, err);
+    status = status ? status : make_header(layout, texts, &h, err);
+    const char *header = h.bytes.data;
+    const size_t header_bytes = h.bytes.count;
     if (!status) {
         w->checks = header_bytes;
         w->classes = w->checks + row_count(layout) * WELD_CACHE_CHECK_BYTES;
@@ -261,7 +261,7 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
         *rows = w->rows = rows_there(w, header, header_bytes);
         status = *rows > 0 ? WELD_OK : begin_file(w, header, header_bytes, err);
     }
-    weld_free(header);
+    weld_text_free(&h);
     if (status) {
         weld_cache_writer_close(w);
         return status;

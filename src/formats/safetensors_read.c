@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/bytes.h"
+#include "formats/json_tree.h"
 #include "formats/safetensors_checksum.h"
 
 enum {
@@ -128,18 +129,16 @@ static json_t *take_value(cursor *c, size_t limit) {
     if (c->status != WELD_OK) {
         return NULL;
     }
-    size_t left = c->size - c->at;
-    json_error_t error;
-    json_t *value =
-        json_loadb(c->text + c->at, left < limit ? left : limit,
-                   JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_REJECT_DUPLICATES, &error);
+    size_t left = c->size - c->at, used;
+    weld_json_fault fault;
+    json_t *value = weld_json_tree(c->text + c->at, left < limit ? left : limit, &used, &fault);
     if (value) {
-        c->at += (size_t)error.position;
-    } else if (json_error_code(&error) == json_error_out_of_memory) {
+        c->at += used;
+    } else if (fault.status == WELD_ERROR_MEMORY) {
         c->status = weld_fail_memory(c->err, c->path);
     } else {
-        fail_at(c, c->at + (size_t)error.position,
-                left > limit && (size_t)error.position >= limit ? "too long a value" : error.text);
+        fail_at(c, c->at + fault.at,
+                left > limit && fault.at >= limit ? "too long a value" : fault.what.message);
     }
     return value;
 }

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/bytes.h"
+#include "formats/json_tree.h"
 #include "formats/safetensors_checksum.h"
 
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100 * 1000 * 1000 };
@@ -22,10 +23,11 @@ typedef struct header {
 
 /* A text in quotes. */
 static void append_json(header *h, const char *text) {
-    json_t *value = json_string(text);
+    bool wrong;
+    json_t *value = weld_json_utf8(text, &wrong);
     char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
-    h->wrong = value || h->wrong ? h->wrong : text;
-    h->text.failed = h->text.failed || (value && !quoted);
+    h->wrong = wrong && !h->wrong ? text : h->wrong;
+    h->text.failed = h->text.failed || (!wrong && !quoted);
     weld_text_add(&h->text, quoted ? quoted : "");
     json_decref(value);
     free(quoted);

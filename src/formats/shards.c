@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
+#include "formats/json_tree.h"
 
 enum { MAX_INDEX = 32 << 20, MAX_SHARDS = 256, PATH_SIZE = 4096 };
 
@@ -107,16 +108,17 @@ static weld_status add_tensors(shards *all, weld_state_dict *s, size_t named, we
 }
 
 static weld_status read_index(const char *path, json_t **out, weld_error *err) {
-    json_error_t error;
+    weld_json_fault fault;
     void *text;
     size_t size;
     WELD_TRY(weld_file_read(path, MAX_INDEX, &text, &size, err));
-    *out = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    *out = weld_json_tree(text, size, NULL, &fault);
     weld_free(text);
     return *out ? WELD_OK
-           : json_error_code(&error) == json_error_out_of_memory
+           : fault.status == WELD_ERROR_MEMORY
                ? weld_fail_memory(err, path)
-               : weld_fail(err, WELD_ERROR_FORMAT, "%s: line %d: %s", path, error.line, error.text);
+               : weld_fail(err, WELD_ERROR_FORMAT, "%s: byte %zu: %s", path, fault.at,
+                           fault.what.message);
 }
 
 weld_status weld_shards_open(weld_state_dict *s, const char *path, weld_open_shard *open,

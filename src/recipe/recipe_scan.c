@@ -290,12 +290,11 @@ static weld_status scan_document(scan *s) {
 
 static weld_status fail_syntax(const scan *s, const yaml_parser_t *parser) {
     char reason[256];
-    if (parser->error == YAML_MEMORY_ERROR) {
+    if (parser->error == YAML_MEMORY_ERROR || !parser->problem) {
         return weld_fail_memory(s->err, s->where);
     }
-    snprintf(reason, sizeof reason, "not valid YAML: %s%s%s",
-             parser->problem ? parser->problem : "unreadable", parser->context ? " " : "",
-             parser->context ? parser->context : "");
+    snprintf(reason, sizeof reason, "not valid YAML: %s%s%s", parser->problem,
+             parser->context ? " " : "", parser->context ? parser->context : "");
     return weld_recipe_fail_at(s->where, s->is_file, (int)parser->problem_mark.line + 1, s->err,
                                reason);
 }

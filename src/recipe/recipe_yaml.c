@@ -142,6 +142,14 @@ static void hear(cyaml_log_t level, void *context, const char *format, va_list a
     }
 }
 
+/* What libyaml fails at is memory: what is read it has read once already (weld_recipe_scan), and
+ * what is written is made here. */
+static bool is_memory(cyaml_err_t failure) {
+    return failure == CYAML_ERR_OOM || failure == CYAML_ERR_LIBYAML_PARSER_INIT ||
+           failure == CYAML_ERR_LIBYAML_PARSER || failure == CYAML_ERR_LIBYAML_EMITTER_INIT ||
+           failure == CYAML_ERR_LIBYAML_EVENT_INIT || failure == CYAML_ERR_LIBYAML_EMITTER;
+}
+
 static weld_status fail_structure(const weld_recipe_keys *keys, const char *where, bool is_file,
                                   const cyaml_complaint *c, weld_error *err) {
     char reason[512] = "", name[130] = "";
@@ -192,7 +200,7 @@ weld_status weld_recipe_yaml_read(const weld_recipe_keys *keys, const char *wher
     cyaml_err_t failure = cyaml_load_data((const uint8_t *)text, size, &config, &read->root,
                                           (cyaml_data_t **)values, NULL);
     weld_free(read);
-    if (failure == CYAML_ERR_OOM) {
+    if (is_memory(failure)) {
         return weld_fail_memory(err, where);
     }
     return failure ? fail_structure(keys, where, is_file, &complaint, err) : WELD_OK;
@@ -235,8 +243,10 @@ weld_status weld_recipe_yaml_write(const weld_recipe_keys *keys, const weld_reci
     cyaml_err_t failure = cyaml_save_data(&made, &length, &config, &write->root, values, 0);
     weld_free(write);
     if (failure) {
-        return weld_fail(err, failure == CYAML_ERR_OOM ? WELD_ERROR_MEMORY : WELD_ERROR_ARGUMENT,
-                         "recipe: cannot be written as YAML: %s", cyaml_strerror(failure));
+        return is_memory(failure)
+                   ? weld_fail_memory(err, "recipe")
+                   : weld_fail(err, WELD_ERROR_ARGUMENT, "recipe: cannot be written as YAML: %s",
+                               cyaml_strerror(failure));
     }
     *text = weld_alloc_raw(length + 1, 1);
     if (*text) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/json_tree.h"
 #include "formats/json_text.h"
 #include "report/parts.h"
 
@@ -164,11 +165,15 @@ static bool add_epoch(curves *c, const json_t *row) {
 
 /* False where memory is short. */
 static bool add_line(curves *c, const char *line, size_t length) {
-    json_t *row = json_loadb(line, length, 0, NULL);
+    weld_json_fault fault;
+    json_t *row = weld_json_tree(line, length, NULL, &fault);
     const char *kind = json_string_value(json_object_get(row, "kind"));
     const bool whole = kind && json_is_integer(json_object_get(row, "step")) &&
                        json_is_integer(json_object_get(row, "epoch"));
-    bool good = true;
+    bool good = fault.status != WELD_ERROR_MEMORY;
+    if (!good) {
+        return false;
+    }
     if (whole && strcmp(kind, "step") == 0) {
         add_step(c, row);
     } else if (whole && strcmp(kind, "epoch") == 0) {

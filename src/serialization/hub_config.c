@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/file.h"
+#include "formats/json_tree.h"
 #include "weld/model.h"
 
 enum { MAX_BYTES = 64 << 20 };
@@ -131,7 +132,7 @@ static weld_status open_root(const char *path, weld_hub_config *out, json_t **ro
                              weld_error *err) {
     const char *slash = strrchr(path, '/');
     const int folder = slash ? (int)(slash + 1 - path) : 0;
-    json_error_t error;
+    weld_json_fault fault;
     void *text;
     size_t size;
     *root = NULL;
@@ -141,13 +142,13 @@ static weld_status open_root(const char *path, weld_hub_config *out, json_t **ro
         return WELD_OK;
     }
     WELD_TRY(weld_file_read(out->path, MAX_BYTES, &text, &size, err));
-    *root = json_loadb(text, size, 0, &error);
+    *root = weld_json_tree(text, size, NULL, &fault);
     weld_free(text);
     if (!*root) {
         char what[300];
-        snprintf(what, sizeof what, "line %d: %.200s", error.line, error.text);
-        return json_error_code(&error) == json_error_out_of_memory ? weld_fail_memory(err, path)
-                                                                   : fail(out, err, what);
+        snprintf(what, sizeof what, "byte %zu: %.200s", fault.at, fault.what.message);
+        return fault.status == WELD_ERROR_MEMORY ? weld_fail_memory(err, path)
+                                                 : fail(out, err, what);
     }
     const json_t *cfg = json_object_get(*root, "pretrained_cfg");
     read_architecture(out, *root, cfg);

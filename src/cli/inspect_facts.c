@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
@@ -32,7 +33,7 @@ static void print_format(const char *format, va_list args) {
     char *text;
     if (vasprintf(&text, format, args) >= 0) {
         inspect_print(text);
-        free(text);
+        weld_free(text);
     }
     putchar('\n');
 }
@@ -95,8 +96,8 @@ json_t *inspect_shape(const weld_shape *shape) {
 
 static void print_member(const char *key, json_t *value) {
     char *text = json_is_string(value)
-                     ? strdup(json_string_value(value))
-                     : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+                     ? weld_strdup(json_string_value(value))
+                     : weld_json_dump(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
     fputs("    ", stdout);
     inspect_print(key);
     printf("%*s", (int)(strlen(key) < 24 ? 24 - strlen(key) : 1), "");

@@ -151,5 +151,6 @@ int main(int argc, char **argv) {
     keep_places_of_standard_files();
     ignore_signals_of_writing();
     cli_stop_leave_nothing();
+    cli_watch_json();
     return cli_finish_output(do_as_told(argc, argv));
 }

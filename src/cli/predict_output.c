@@ -147,8 +147,7 @@ weld_status cli_answers_fail(cli_answers *a, const char *image, const char *mess
 
 void cli_answers_end(cli_answers *a, bool complete) {
     if (a->all && complete) {
-        json_dumpf(a->all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
-        putchar('\n');
+        cli_print_json_as(a->all, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
     }
     json_decref(a->all);
 }

@@ -1,10 +1,14 @@
 /* What several commands print, and whether it arrived. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "formats/json_text.h"
 
 void cli_print_comparison(const weld_comparison *c) {
     printf("verified on %lld %s: largest difference %.3g of largest %s %.3g", (long long)c->images,
@@ -31,13 +35,36 @@ json_t *cli_size_json(int height, int width) {
     return height == width ? json_integer(height) : json_pack("[i, i]", height, width);
 }
 
+static int lost; /* an errno: why what was printed before did not arrive */
+
+void cli_print_json_as(const json_t *json, size_t flags) {
+    char *text = weld_json_dump(json, flags);
+    if (text) {
+        puts(text);
+    } else {
+        lost = ENOMEM;
+    }
+    weld_free(text);
+}
+
 void cli_print_json(json_t *json, size_t digits) {
-    json_dumpf(json, stdout, JSON_REAL_PRECISION(digits));
-    putchar('\n');
+    cli_print_json_as(json, JSON_REAL_PRECISION(digits));
     json_decref(json);
 }
 
-static int lost; /* an errno: why what was printed before did not arrive */
+static atomic_bool json_was_short; /* of memory: values of JSON may lack parts */
+
+static void *allocate_json(size_t size) {
+    void *made = malloc(size);
+    if (!made) {
+        json_was_short = true;
+    }
+    return made;
+}
+
+void cli_watch_json(void) {
+    json_set_alloc_funcs(allocate_json, free);
+}
 
 void cli_flush_output(void) {
     if (fflush(stdout) != 0 && !lost) {
@@ -53,8 +80,12 @@ int cli_finish_output(int status) {
     if (fclose(stdout) != 0 && errno != EBADF && !lost) {
         lost = errno;
     }
-    if (!failed && !lost) {
+    if (!failed && !lost && (status || !json_was_short)) {
         return status;
+    }
+    if (!failed && !lost) {
+        fputs("weld: out of memory: what was written and printed may lack parts\n", stderr);
+        return CLI_FAILED;
     }
     fprintf(stderr, "weld: what was printed could not be written%s%s\n", lost ? ": " : "",
             lost ? strerror(lost) : "");

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "formats/json_text.h"
 #include "formats/json_tree.h"
 
 void weld_json_fail(weld_json *j, const char *format, ...) {
@@ -158,13 +159,7 @@ void weld_json_set(json_t **object, const char *key, json_t *value) {
 }
 
 weld_status weld_json_text(json_t *value, const char *where, char **text, weld_error *err) {
-    char *dumped = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL;
-    char *copy = dumped ? weld_strdup(dumped) : NULL;
+    *text = weld_json_dump(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
     json_decref(value);
-    free(dumped);
-    if (!copy) {
-        return weld_fail_memory(err, where);
-    }
-    *text = copy;
-    return WELD_OK;
+    return *text ? WELD_OK : weld_fail_memory(err, where);
 }

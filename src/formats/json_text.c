@@ -2,7 +2,6 @@
 #include "formats/json_text.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/number.h"
@@ -26,14 +25,27 @@ json_t *weld_json_number(double x) {
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+char *weld_json_dump(const json_t *value, size_t flags) {
+    const size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0; /* 0: memory is short */
+    char *text = size ? weld_alloc_raw(size + 1, 1) : NULL;
+    if (text && json_dumpb(value, text, size, flags) != size) {
+        weld_free(text);
+        return NULL;
+    }
+    if (text) {
+        text[size] = '\0';
+    }
+    return text;
+}
+
 void weld_json_add_name(weld_text *t, const char *name) {
     json_t *value = weld_json_name(name);
-    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    char *quoted = weld_json_dump(value, JSON_ENCODE_ANY);
     if (quoted) {
         weld_text_add(t, quoted);
     }
     t->failed = t->failed || !quoted;
-    free(quoted);
+    weld_free(quoted);
     json_decref(value);
 }
 

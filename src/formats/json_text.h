@@ -1,4 +1,4 @@
-/* JSON as text, made by hand: what would take hundreds of megabytes as a tree of values. */
+/* JSON as text: of trees, and made by hand, what would take hundreds of megabytes as a tree. */
 #ifndef WELD_FORMATS_JSON_TEXT_H
 #define WELD_FORMATS_JSON_TEXT_H
 
@@ -10,6 +10,9 @@
  * bytes above 126. */
 json_t *weld_json_name(const char *name);
 json_t *weld_json_number(double x); /* null where it is not finite */
+/* The text of a value (jansson's flags), to be released with weld_free; NULL: memory is short.
+ * Jansson's own json_dumps loses parts of it there. */
+char *weld_json_dump(const json_t *value, size_t flags);
 void weld_json_add_name(weld_text *t, const char *name);
 /* "key": and the shortest text that reads back to the same number; null where it is not finite. */
 void weld_json_add_member(weld_text *t, const char *key, double value);

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/bytes.h"
+#include "formats/json_text.h"
 #include "formats/json_tree.h"
 #include "formats/safetensors_checksum.h"
 
@@ -25,12 +26,12 @@ typedef struct header {
 static void append_json(header *h, const char *text) {
     bool wrong;
     json_t *value = weld_json_utf8(text, &wrong);
-    char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+    char *quoted = weld_json_dump(value, JSON_ENCODE_ANY);
     h->wrong = wrong && !h->wrong ? text : h->wrong;
     h->text.failed = h->text.failed || (!wrong && !quoted);
     weld_text_add(&h->text, quoted ? quoted : "");
     json_decref(value);
-    free(quoted);
+    weld_free(quoted);
 }
 
 static void append_metadata(header *h, const weld_metadata *metadata) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "formats/json.h"
 #include "formats/json_text.h"
 #include "infer/compare.h"
 #include "passes/reparameterize.h"
@@ -56,11 +57,11 @@ weld_status weld_model_merged(const weld_model *m, weld_model **out, weld_error 
 /* --- Into a file. ----------------------------------------------------------------------------- */
 
 /* "largest_logit", "top1_before": a member whose name is the task's. */
-static void set_named(json_t *json, const char *begin, const char *word, const char *end,
+static void set_named(json_t **json, const char *begin, const char *word, const char *end,
                       json_t *value) {
     char key[96];
     snprintf(key, sizeof key, "%s%s%s", begin, word, end);
-    json_object_set_new(json, key, value);
+    weld_json_set(json, key, value);
 }
 
 /* The record that travels in the deploy file. */
@@ -70,19 +71,17 @@ static weld_status report_text(const weld_merge_report *r, const char *from, cha
     json_t *json =
         json_pack("{s:o, s:I}", "images_from", weld_json_name(from ? from : "normal noise"),
                   "images", (json_int_t)c->images);
-    set_named(json, "largest_", c->output_word, "", json_real(c->largest_output));
-    json_object_set_new(json, "largest_difference", json_real(c->largest_difference));
-    set_named(json, "same_", c->answer_word, "", json_integer(c->same_answer));
-    json_object_set_new(json, "milliseconds_before", json_real(r->milliseconds_before));
-    json_object_set_new(json, "milliseconds_after", json_real(r->milliseconds_after));
+    set_named(&json, "largest_", c->output_word, "", weld_json_number(c->largest_output));
+    weld_json_set(&json, "largest_difference", weld_json_number(c->largest_difference));
+    set_named(&json, "same_", c->answer_word, "", json_integer(c->same_answer));
+    weld_json_set(&json, "milliseconds_before", weld_json_number(r->milliseconds_before));
+    weld_json_set(&json, "milliseconds_after", weld_json_number(r->milliseconds_after));
     if (c->labelled) {
-        set_named(json, "", c->before.key, "_before", json_real(c->before.value));
-        set_named(json, "", c->after.key, "_after", json_real(c->after.value));
+        set_named(&json, "", c->before.key, "_before", weld_json_number(c->before.value));
+        set_named(&json, "", c->after.key, "_after", weld_json_number(c->after.value));
     }
-    char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    *out = weld_json_dump(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
     json_decref(json);
-    *out = text ? weld_strdup(text) : NULL;
-    free(text);
     return *out ? WELD_OK : weld_fail_memory(err, "verification record");
 }
 

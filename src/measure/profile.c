@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
+#include "formats/json_text.h"
 
 /* What one thread told: only it writes here while a run goes on. */
 typedef struct lane {
@@ -238,11 +239,11 @@ weld_status weld_profile_write_trace(const weld_profile *p, const char *path, we
         whole = add_events(p, &p->lanes[i], events);
     }
     root = whole ? json_pack("{s:O, s:s}", "traceEvents", events, "displayTimeUnit", "ms") : NULL;
-    char *text = root ? json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    char *text = weld_json_dump(root, JSON_COMPACT | JSON_REAL_PRECISION(12));
     json_decref(root);
     json_decref(events);
     weld_status status =
         text ? weld_file_write(path, text, strlen(text), err) : weld_fail_memory(err, "trace");
-    free(text);
+    weld_free(text);
     return status;
 }

@@ -91,7 +91,9 @@ weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *r
         }
     }
     if (status) {
-        status = weld_fail(err, status, "%s: its defaults cannot be found", path);
+        status = status == WELD_ERROR_MEMORY
+                     ? weld_fail_memory(err, path)
+                     : weld_fail(err, status, "%s: its defaults cannot be found", path);
     }
     weld_free(values);
     weld_free(defaults);

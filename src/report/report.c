@@ -239,11 +239,11 @@ static bool append_page(weld_array *page, const char *data) {
 
 weld_status weld_report_write_page(const json_t *report, const char *path, weld_error *err) {
     weld_array page = {.element = 1};
-    char *data = json_dumps(report, JSON_COMPACT | JSON_REAL_PRECISION(5));
+    char *data = weld_json_dump(report, JSON_COMPACT | JSON_REAL_PRECISION(5));
     weld_status status = data && append_page(&page, data)
                              ? weld_file_write(path, page.data, page.count, err)
                              : weld_fail_memory(err, path);
-    free(data);
+    weld_free(data);
     weld_array_free(&page);
     return status;
 }

@@ -167,14 +167,14 @@ weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text,
                   (double)p->std[0], (double)p->std[1], (double)p->std[2]);
     /* Files say no more than they must, so that those of the usual mode are as they always were. */
     if (root && p->resize != WELD_FIT_CROP) {
-        json_object_set_new(root, "resize", json_string(weld_fit_names[p->resize]));
+        weld_json_set(&root, "resize", json_string(weld_fit_names[p->resize]));
     }
     if (root && p->resize == WELD_FIT_LETTERBOX) {
-        json_object_set_new(root, "padding",
-                            json_pack("[i,i,i]", p->padding[0], p->padding[1], p->padding[2]));
+        weld_json_set(&root, "padding",
+                      json_pack("[i,i,i]", p->padding[0], p->padding[1], p->padding[2]));
     }
     if (root && p->scale16 > WELD_SCALE16_MIN) {
-        json_object_set_new(root, "scale16", json_integer(p->scale16));
+        weld_json_set(&root, "scale16", json_integer(p->scale16));
     }
     return weld_json_text(root, "preprocessing", text, err);
 }

@@ -93,8 +93,8 @@ weld_status weld_summary_text(const weld_trainer *t, bool to_resume, char **text
     json_t *summary =
         json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)t->state.epoch, "steps",
                   (json_int_t)t->state.step, "train_images", (json_int_t)t->state.train_images);
-    if (t->init) { /* a name that is not UTF-8 is left out */
-        json_object_set_new(summary, INIT_KEY, json_string(t->init));
+    if (t->init && weld_is_utf8(t->init, strlen(t->init))) { /* another name is left out */
+        weld_json_set(&summary, INIT_KEY, json_string(t->init));
     }
     if (t->data.distillation) {
         weld_json_set(&summary, TEACHER_KEY,

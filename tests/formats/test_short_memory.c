@@ -4,12 +4,16 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "files.h"
+#include "formats/json_text.h"
+#include "formats/json_tree.h"
 #include "formats/logit_cache.h"
 #include "formats/packed.h"
 #include "formats/safetensors.h"
 #include "formats/store.h"
-#include "base/error.h"
 #include "suite.h"
 
 /* --- glibc's allocation, with a failure. ------------------------------------------------------ */
@@ -196,6 +200,37 @@ static void write_and_open(job *write, job *open) {
     test_folder_remove(folder);
 }
 
+/* Jansson's values through weld's reading and writing: all of the text, or none. */
+static weld_status read_and_write_json(const char *text, weld_error *err) {
+    weld_json_fault fault;
+    json_t *value = weld_json_tree_of(text, &fault);
+    char *again = weld_json_dump(value, JSON_COMPACT);
+    json_decref(value);
+    const weld_status status = !again ? weld_fail_memory(err, "JSON")
+                               : strcmp(text, again)
+                                   ? weld_fail(err, WELD_ERROR_FORMAT, "%s", again)
+                                   : WELD_OK;
+    weld_free(again);
+    return status;
+}
+
+static void check_nothing(weld_status status, const char *text) {
+    (void)status, (void)text;
+}
+
+START_TEST(json) {
+    weld_text text = WELD_TEXT;
+    weld_text_add(&text, "{\"first\":[]");
+    for (int i = 0; i < 40; i++) {
+        weld_text_format(&text, ",\"key %d\":{\"a name\":\"of some length\",\"size\":[1,%d]}", i,
+                         i);
+    }
+    weld_text_add(&text, "}");
+    do_with_failures(read_and_write_json, weld_text_get(&text), check_nothing);
+    weld_text_free(&text);
+}
+END_TEST
+
 START_TEST(stores) {
     write_and_open(write_store, open_store);
 }
@@ -216,4 +251,4 @@ START_TEST(distillation_caches) {
 }
 END_TEST
 
-RUN_SUITE("formats/short_memory", stores, packed_data_sets, safetensors, distillation_caches)
+RUN_SUITE("formats/short_memory", json, stores, packed_data_sets, safetensors, distillation_caches)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "distributed/same_call.h"
 #include "weld/model.h"
 
 enum { CLI_OUTPUTS = 4 /* files that a command writes, at most */ };
@@ -25,6 +26,7 @@ typedef struct cli_command {
     const char *summary;   /* one line */
     /* WELD_ERROR_INTERRUPTED: a signal ended it early; the message "": which it has said itself. */
     weld_status (*run)(cli_call *call, weld_error *err);
+    bool over_ranks; /* processes that a launcher (mpirun) has started do it together */
 } cli_command;
 
 /* A command and what follows its name: until cli_parse all of it, then what is no option. */
@@ -36,6 +38,7 @@ struct cli_call {
     size_t output_count;
     const char **texts; /* of an option of kind CLI_TEXTS, as often as it was given */
     size_t text_count;
+    weld_call given; /* options, but those that are each rank's own */
 };
 
 weld_status cli_train(cli_call *call, weld_error *err);
@@ -110,6 +113,8 @@ void cli_add_text(cli_call *call, const char *text);
 /* Not where a launcher (mpirun) has started several processes, and this is another than the first:
  * what all of them find wrong is said once. */
 bool cli_speaks(void);
+/* A line on stderr that all of them have to say; the first does. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Usage error: prints "weld COMMAND: message" and where to find help; ends the program. */
 _Noreturn void cli_usage(const cli_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,7 +1,6 @@
 /* Data sets; see data_options.h. */
 #include "cli/data_options.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -95,7 +94,7 @@ static weld_status open(const cli_data_request *r, const weld_model *m, const we
     }
     WELD_TRY(weld_dataset_open_to_judge(r->path, out, err));
     if (recipe && is_learned(recipe, r->path, *out)) {
-        fprintf(stderr, "note: %s: %s was trained on images of it%s\n", r->path,
+        cli_say("note: %s: %s was trained on images of it%s", r->path,
                 r->letter ? r->letter : "the model",
                 recipe->data.split > 0 ? ": --split takes those that it was not trained on" : "");
     }
@@ -104,7 +103,7 @@ static weld_status open(const cli_data_request *r, const weld_model *m, const we
 
 static void say(void *context, const char *line) {
     (void)context;
-    fprintf(stderr, "note: %s\n", line);
+    cli_say("note: %s", line);
 }
 
 void cli_tell_data(const weld_dataset *ds, int scale16) {
@@ -133,7 +132,7 @@ void cli_print_notes(const char *of, weld_text *notes) {
     char line[2000];
     for (const char *at = weld_text_get(notes); *at;) {
         at = weld_take_line(at, line, sizeof line);
-        fprintf(stderr, "note: %s%s%s\n", of, *of ? ": " : "", line);
+        cli_say("note: %s%s%s", of, *of ? ": " : "", line);
     }
 }
 

@@ -1,8 +1,10 @@
 /* weld distill-cache: what a teacher says of every image of a recipe, for training without it. */
 #include <stdio.h>
 
+#include "base/error.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
 #include "cli/stop.h"
 #include "teach/make_cache.h"
 
@@ -24,6 +26,32 @@ static void say(void *context, const char *text) {
     fprintf(stderr, "note: %s\n", text);
 }
 
+static void print_result(const weld_cache_settings *s, const weld_cache_result *r) {
+    if (r->interrupted) {
+        printf("stopped: %s.partial holds what is done: the same command goes on there\n", s->out);
+        return;
+    }
+    printf("%s", s->out);
+    if (r->bad) {
+        printf(": without %lld images that cannot be read", (long long)r->bad);
+    }
+    putchar('\n');
+}
+
+static weld_status make(const weld_cache_settings *s, weld_error *err) {
+    weld_cache_result result = {.interrupted = false};
+    const weld_status status = weld_make_cache(s, &result, err);
+    cli_progress_end(s->context);
+    if (!status && weld_group_rank(s->group) == 0) {
+        print_result(s, &result);
+    }
+    if (!status && result.interrupted) {
+        err->message[0] = '\0';
+        return WELD_ERROR_INTERRUPTED;
+    }
+    return status;
+}
+
 weld_status cli_distill_cache(cli_call *call, weld_error *err) {
     cli_progress progress = {.what = "distill-cache"};
     weld_cache_settings s = {.context = &progress,
@@ -32,6 +60,7 @@ weld_status cli_distill_cache(cli_call *call, weld_error *err) {
                              .progress = cli_progress_show,
                              .bad_image = cli_bad_image,
                              .stop = cli_stop_requested};
+    double timeout = weld_group_defaults().timeout;
     const cli_option options[] = {
         {"teacher", 0, CLI_TEXT, &s.teacher, "FILE",
          "the network to ask (the recipe's loss.distillation.teacher)"},
@@ -42,28 +71,14 @@ weld_status cli_distill_cache(cli_call *call, weld_error *err) {
         {"data", 0, CLI_TEXT, &s.data, "DIR",
          "folder of train and val, or of classes, for the recipe's"},
         {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "override a key of the recipe; any number"},
-        {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all)"},
+        CLI_RANK_THREADS(s.threads),
+        CLI_RANK_TIMEOUT(timeout),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     s.recipe = call->arguments[0];
     s.set = call->texts;
     s.set_count = call->text_count;
     cli_stop_catch();
-    weld_cache_result result = {.interrupted = false};
-    weld_status status = weld_make_cache(&s, &result, err);
-    cli_progress_end(&progress);
-    if (status) {
-        return status;
-    }
-    if (result.interrupted) {
-        printf("stopped: %s.partial holds what is done: the same command goes on there\n", s.out);
-        err->message[0] = '\0';
-        return WELD_ERROR_INTERRUPTED;
-    }
-    printf("%s", s.out);
-    if (result.bad) {
-        printf(": without %lld images that cannot be read", (long long)result.bad);
-    }
-    putchar('\n');
-    return WELD_OK;
+    WELD_TRY(cli_ranks_begin(call, timeout, &progress, &s.threads, &s.group, err));
+    return cli_ranks_close(s.group, make(&s, err), err);
 }

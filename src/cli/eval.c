@@ -5,12 +5,18 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/data_options.h"
 #include "cli/eval.h"
 #include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
+#include "data/rank_facts.h"
+#include "distributed/group.h"
+#include "distributed/rank_kernels.h"
 #include "infer/evaluate.h"
+#include "infer/identity.h"
 #include "infer/model.h"
 #include "infer/results_file.h"
 #include "infer/temperature.h"
@@ -20,11 +26,14 @@ typedef struct request {
     const cli_call *call;
     const char *data, *results, *written, *fitted;
     int batch, threads;
+    double timeout; /* of ranks */
     bool json, split;
     cli_eval_details details;
     cli_model_options model;
     cli_input_options input;
     cli_inputs inputs;
+    weld_group *group;
+    bool leads; /* it is the one process that counts, prints and writes */
 } request;
 
 static json_t *make_json(const request *r, const weld_evaluator *evaluator,
@@ -44,36 +53,58 @@ static json_t *make_json(const request *r, const weld_evaluator *evaluator,
     return object;
 }
 
-/* The model as it is now; results are printed, or appended to `array`. */
+static weld_evaluator_options options_of(const request *r, cli_progress *progress) {
+    return (weld_evaluator_options){.batch_size = r->batch,
+                                    .threads = r->threads,
+                                    .bad_image = cli_bad_image,
+                                    .progress = cli_evaluation_progress,
+                                    .arg = progress,
+                                    .group = r->group,
+                                    .compared = true};
+}
+
+/* Results are written, and printed or appended to `array`. */
+static weld_status tell(const request *r, const weld_model *m, const weld_model_data *data,
+                        const weld_evaluator *evaluator, json_t *array, weld_error *err) {
+    const weld_preprocessing *input = weld_model_get_preprocessing(m);
+    WELD_TRY(cli_eval_write(&r->details, evaluator, err));
+    if (r->json) {
+        json_array_append_new(array, make_json(r, evaluator, &data->adopted, input));
+    } else {
+        cli_eval_print(&r->details, weld_model_task(m), evaluator,
+                       r->inputs.count > 1 ? input : NULL);
+    }
+    return WELD_OK;
+}
+
+/* The model as it is now, by all ranks. */
 static weld_status evaluate(const request *r, const weld_model *m, const weld_model_data *data,
                             json_t *array, weld_error *err) {
-    const weld_preprocessing *input = weld_model_get_preprocessing(m);
     weld_evaluator *evaluator = NULL;
     cli_progress progress = {.what = "eval"};
-    weld_evaluator_options options = {.batch_size = r->batch,
-                                      .threads = r->threads,
-                                      .bad_image = cli_bad_image,
-                                      .progress = cli_evaluation_progress,
-                                      .arg = &progress,
-                                      .temperature = m->file.temperature};
-    const weld_task *task = weld_model_task(m);
+    weld_evaluator_options options = options_of(r, &progress);
     weld_evaluation result;
     weld_results_file *file = NULL;
+    weld_status status = WELD_OK;
+    options.temperature = m->file.temperature;
     if (r->written) {
-        WELD_TRY(weld_results_file_create(r->written, task, data->ds, &file, err));
+        status = weld_results_file_create(r->written, weld_model_task(m), data->ds, r->leads, &file,
+                                          err);
+        options.see = weld_results_file_see;
         options.seen = weld_results_file_seen;
         options.seen_arg = file;
     }
-    weld_status status = weld_model_evaluator_create(m, data->ds, &options, &evaluator, err);
+    status = status ? status : weld_model_evaluator_create(m, data->ds, &options, &evaluator, err);
+    status = weld_group_agree(r->group, status, err);
+    if (!status && weld_evaluator_batches(evaluator) < weld_group_size(r->group)) {
+        cli_say("note: %d ranks, but %lld %s of images: --batch makes them smaller",
+                weld_group_size(r->group), (long long)weld_evaluator_batches(evaluator),
+                weld_plural(weld_evaluator_batches(evaluator), "batch", "batches"));
+    }
     status = status ? status : weld_evaluator_run(evaluator, &result, err);
     status = weld_results_file_finish(file, status, err);
     cli_progress_end(&progress);
-    status = status ? status : cli_eval_write(&r->details, evaluator, err);
-    if (!status && r->json) {
-        json_array_append_new(array, make_json(r, evaluator, &data->adopted, input));
-    } else if (!status) {
-        cli_eval_print(&r->details, task, evaluator, r->inputs.count > 1 ? input : NULL);
-    }
+    status = !status && r->leads ? tell(r, m, data, evaluator, array, err) : status;
     weld_evaluator_free(evaluator);
     return status;
 }
@@ -82,34 +113,80 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_mo
 static weld_status fit(const request *r, weld_model *m, const weld_dataset *ds, weld_error *err) {
     weld_temperature_fit found;
     cli_progress progress = {.what = "eval"};
-    const weld_evaluator_options options = {.batch_size = r->batch,
-                                            .threads = r->threads,
-                                            .bad_image = cli_bad_image,
-                                            .progress = cli_evaluation_progress,
-                                            .arg = &progress};
+    const weld_evaluator_options options = options_of(r, &progress);
     weld_status status = weld_temperature_fit_to(m, ds, &options, &found, err);
     cli_progress_end(&progress);
     WELD_TRY(status);
     m->file.temperature = found.temperature;
-    WELD_TRY(weld_model_save(m, r->fitted, err));
-    fprintf(
-        stderr, "%s written: temperature %.4f: on %lld images the loss goes from %.4f to %.4f\n",
-        r->fitted, found.temperature, (long long)found.images, found.loss_before, found.loss_after);
+    WELD_TRY(r->leads ? weld_model_save(m, r->fitted, err) : WELD_OK);
+    cli_say("%s written: temperature %.4f: on %lld images the loss goes from %.4f to %.4f",
+            r->fitted, found.temperature, (long long)found.images, found.loss_before,
+            found.loss_after);
     return WELD_OK;
 }
 
-static weld_status evaluate_all(const request *r, weld_model *m, json_t *array, weld_error *err) {
-    weld_preprocessing own = *weld_model_get_preprocessing(m);
+/* --- What is evaluated, and on what --- */
+
+typedef struct job {
+    const request *request;
+    weld_model *model;
     weld_model_data data;
-    const cli_data_request from = {
-        .call = r->call, .path = r->data, .split = r->split ? m : NULL, .threads = r->threads};
-    weld_status status = cli_open_data(&from, m, &data, err);
-    for (size_t i = 0; !status && i < r->inputs.count; i++) {
-        status = cli_set_input(m, &own, &r->inputs.items[i], err);
-        status = !status && r->fitted ? fit(r, m, data.ds, err) : status;
-        status = status ? status : evaluate(r, m, &data, array, err);
+} job;
+
+static weld_status open_job(void *context, weld_error *err) {
+    job *j = context;
+    const request *r = j->request;
+    WELD_TRY(cli_open_model(r->call->arguments[0], &r->model, &j->model, err));
+    cli_tell_preparing(r->call->arguments[0], j->model);
+    const cli_data_request from = {.call = r->call,
+                                   .path = r->data,
+                                   .split = r->split ? j->model : NULL,
+                                   .threads = r->threads};
+    return cli_open_data(&from, j->model, &j->data, err);
+}
+
+/* On all ranks, which must have the same. */
+static weld_status open_all(job *j, weld_error *err) {
+    const request *r = j->request;
+    char network[WELD_MODEL_IDENTITY_SIZE], note[WELD_RANK_KERNELS_SIZE];
+    WELD_TRY(weld_rank_kernels_compare(r->group, false, "", note, err));
+    WELD_TRY(weld_group_in_turn(r->group, open_job, j, err));
+    if (!r->group) {
+        return WELD_OK;
     }
-    weld_model_data_close(&data);
+    const weld_data_identity identity = weld_dataset_identify(j->data.ds, r->threads);
+    const weld_rank_facts facts = {.sets = {j->data.ds},
+                                   .identities = {&identity},
+                                   .network = weld_model_identity(j->model, network),
+                                   .verb = "evaluates",
+                                   .path = r->call->arguments[0]};
+    return weld_rank_facts_compare(r->group, &facts, err);
+}
+
+static weld_status evaluate_inputs(const request *r, const job *j, json_t *array, weld_error *err) {
+    const weld_preprocessing own = *weld_model_get_preprocessing(j->model);
+    weld_status status = WELD_OK;
+    weld_group_doing(r->group, "the evaluation");
+    for (size_t i = 0; !status && i < r->inputs.count; i++) {
+        status = cli_set_input(j->model, &own, &r->inputs.items[i], err);
+        status = weld_group_agree(r->group, status, err);
+        status = !status && r->fitted ? fit(r, j->model, j->data.ds, err) : status;
+        status = weld_group_agree(r->group, status, err);
+        status = status ? status : evaluate(r, j->model, &j->data, array, err);
+        status = weld_group_agree(r->group, status, err);
+    }
+    return status;
+}
+
+static weld_status evaluate_all(const request *r, json_t *array, weld_error *err) {
+    job j = {.request = r};
+    weld_status status = open_all(&j, err);
+    status = status ? status : evaluate_inputs(r, &j, array, err);
+    weld_model_data_close(&j.data);
+    weld_model_free(j.model);
+    if (!status && r->json && r->leads) { /* of one an object, of several a list of them */
+        cli_print_json(json_incref(r->inputs.count == 1 ? json_array_get(array, 0) : array), 9);
+    }
     return status;
 }
 
@@ -147,14 +224,15 @@ static void refuse_of_models(const cli_call *call, const cli_option *options, si
 }
 
 weld_status cli_eval(cli_call *call, weld_error *err) {
-    request r = {.call = call, .batch = 64};
+    request r = {.call = call, .batch = 64, .timeout = weld_group_defaults().timeout};
     char kinds[CLI_RESULTS_HELP], written[CLI_RESULTS_HELP];
     const cli_option options[] = {
         CLI_DATA_OPTION(r.data),
         {"results", 0, CLI_TEXT, &r.results, "R.json", cli_results_help(CLI_RESULTS_READ, kinds)},
         CLI_DATA_SPLIT(r.split),
         {"batch", 0, CLI_COUNT, &r.batch, "N", "images a run (64)"},
-        {"threads", 0, CLI_COUNT, &r.threads, "N", "threads (all)"},
+        CLI_RANK_THREADS(r.threads),
+        CLI_RANK_TIMEOUT(r.timeout),
         {"json", 0, CLI_FLAG, &r.json, NULL, "print one JSON object"},
         {"fit-temperature", 0, CLI_OUTPUT, &r.fitted, "OUT.h5",
          "write the model with the temperature that fits these images"},
@@ -186,15 +264,11 @@ weld_status cli_eval(cli_call *call, weld_error *err) {
                   "evaluation, not of %zu",
                   r.inputs.count);
     }
-    weld_model *m;
-    WELD_TRY(cli_open_model(call->arguments[0], &r.model, &m, err));
-    cli_tell_preparing(call->arguments[0], m);
+    cli_progress waiting = {.what = "eval"};
+    WELD_TRY(cli_ranks_begin(call, r.timeout, &waiting, &r.threads, &r.group, err));
+    r.leads = weld_group_rank(r.group) == 0;
     json_t *array = json_array();
-    weld_status status = evaluate_all(&r, m, array, err);
-    weld_model_free(m);
-    if (!status && r.json) { /* of one evaluation an object, of several a list of them */
-        cli_print_json(json_incref(r.inputs.count == 1 ? json_array_get(array, 0) : array), 9);
-    }
+    const weld_status status = evaluate_all(&r, array, err);
     json_decref(array);
-    return status;
+    return cli_ranks_close(r.group, status, err);
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/data_options.h"
 #include "cli/eval.h"
+#include "cli/ranks.h"
 #include "datasets/boxes.h"
 
 typedef struct request {
@@ -54,6 +55,7 @@ weld_status cli_eval_results(cli_call *call, weld_error *err) {
         CLI_EVAL_CONFUSION(r.details),
         {"details", 0, CLI_OUTPUT, &r.details.file, "FILE", "write all of it as JSON"},
     };
+    cli_ranks_refuse(call, "--results runs");
     cli_parse(call, options, sizeof options / sizeof *options);
     if (call->count > 0) {
         cli_usage(call, "%s: --results stands in place of a model", call->arguments[0]);

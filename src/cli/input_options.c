@@ -134,8 +134,8 @@ weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cl
     }
     WELD_TRY(weld_model_set_preprocessing(m, &p, err));
     if (p.height != own->height && weld_family_of(weld_model_get_config(m))->position_grids) {
-        fprintf(stderr, "weld: tables of positions resized from images of %d to %d (bicubic)\n",
-                own->height, p.height);
+        cli_say("weld: tables of positions resized from images of %d to %d (bicubic)", own->height,
+                p.height);
     }
     return WELD_OK;
 }

@@ -11,15 +11,16 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "cli/cli.h"
+#include "cli/ranks.h"
 #include "cli/stop.h"
-#include "distributed/launch.h"
 #include "kernels/isa.h"
 
 static const cli_command commands[] = {
-    {"train", "RECIPE", 1, 1, "Train a network as a recipe says", cli_train},
+    {"train", "RECIPE", 1, 1, "Train a network as a recipe says", cli_train, true},
     {"preview", "RECIPE", 1, 1, "Draw what training will see: augmented, mixed samples",
      cli_preview},
-    {"eval", "FILE", 0, 1, "Accuracy, classes and calibration of a model on a data set", cli_eval},
+    {"eval", "FILE", 0, 1, "Accuracy, classes and calibration of a model on a data set", cli_eval,
+     true},
     {"compare", "A B", 2, 2, "Two models on the same images: which is better, and how sure",
      cli_compare},
     {"predict", "FILE IMAGE...", 2, -1,
@@ -34,7 +35,7 @@ static const cli_command commands[] = {
      "Make one packed data set of class folders, a .tar of them, a .csv, or images with boxes",
      cli_pack},
     {"distill-cache", "RECIPE", 1, 1, "Keep what a teacher says of the images, to train without it",
-     cli_distill_cache},
+     cli_distill_cache, true},
     {"check-data", "DIR|FILE", 1, 1,
      "Decode a whole data set and name what is broken, odd or twice there", cli_check_data},
     {"bench", "FILE|MODEL|RECIPE", 1, 1, "Speed and memory of a network, or of its data",
@@ -99,13 +100,15 @@ static int end(weld_status status, const weld_error *err) {
 }
 
 static int run(const cli_command *command, int count, char **arguments) {
-    cli_call call = {.command = command, .arguments = arguments, .count = count};
+    cli_call call = {
+        .command = command, .arguments = arguments, .count = count, .given = WELD_CALL};
     weld_error err;
-    if (command->run != cli_train && weld_launch_find().size != 1) {
-        cli_usage(&call, "runs on one process: start it without mpirun");
+    if (!command->over_ranks) {
+        cli_ranks_refuse(&call, "runs");
     }
     weld_status status = command->run(&call, &err);
     weld_free(call.texts);
+    weld_call_free(&call.given);
     return end(status, &err);
 }
 

@@ -103,9 +103,8 @@ static void tell_average(const char *path, const weld_model_file *f) {
         snprintf(of_average, sizeof of_average, "%.*f%s", kind->decimals, a, kind->unit);
         if ((weld_task_of(&f->config)->smaller_is_better ? a < w : a > w) &&
             strcmp(of_weights, of_average) != 0) {
-            fprintf(stderr,
-                    "note: %s: its moving average did better than its weights, %s %s against %s: "
-                    "--key ema takes it\n",
+            cli_say("note: %s: its moving average did better than its weights, %s %s against %s: "
+                    "--key ema takes it",
                     path, kind->label, of_average, of_weights);
         }
     }
@@ -139,8 +138,8 @@ weld_status cli_open_model(const char *path, const cli_model_options *options, w
                                           : import(path, options, &known, out, err);
     if (!status && (*out)->file.origin.passed_over.count) {
         const weld_name_list *list = &(*out)->file.origin.passed_over;
-        fprintf(stderr, "note: %s: %zu tensors that are not of the network are passed over: %s\n",
-                path, list->count, list->text);
+        cli_say("note: %s: %zu tensors that are not of the network are passed over: %s", path,
+                list->count, list->text);
     }
     if (!status) {
         tell_average(path, &(*out)->file);
@@ -158,22 +157,20 @@ void cli_tell_preparing(const char *path, const weld_model *m) {
     const weld_preprocessing *p = weld_model_get_preprocessing(m);
     char input[WELD_INPUT_TEXT_SIZE];
     if (origin->kind && weld_preprocessing_is_of_bytes(p)) {
-        fprintf(stderr,
-                "note: %s: a mean of %g is of pixels of 0 to 255, but here they are of 0 to 1: "
-                "divide mean and std by 255\n",
+        cli_say("note: %s: a mean of %g is of pixels of 0 to 255, but here they are of 0 to 1: "
+                "divide mean and std by 255",
                 path, (double)p->mean[0]);
     }
     if (!origin->usual && !origin->hub) {
         return;
     }
-    fprintf(
-        stderr,
-        "note: %s: images are prepared %s: size %s, crop %g, %s, mean %g,%g,%g, std %g,%g,%g%s\n",
-        path, origin->hub ? "as config.json beside it says" : "in the usual way, an assumption",
-        weld_input_text(p, input), p->crop_fraction, cli_interpolation_name(p->interpolation),
-        (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
-        (double)p->std[1], (double)p->std[2],
-        origin->hub ? ""
-                    : " (--size, --resize, --crop, --interpolation, --mean, --std, --scale16 say "
-                      "otherwise)");
+    cli_say("note: %s: images are prepared %s: size %s, crop %g, %s, mean %g,%g,%g, std %g,%g,%g%s",
+            path, origin->hub ? "as config.json beside it says" : "in the usual way, an assumption",
+            weld_input_text(p, input), p->crop_fraction, cli_interpolation_name(p->interpolation),
+            (double)p->mean[0], (double)p->mean[1], (double)p->mean[2], (double)p->std[0],
+            (double)p->std[1], (double)p->std[2],
+            origin->hub
+                ? ""
+                : " (--size, --resize, --crop, --interpolation, --mean, --std, --scale16 say "
+                  "otherwise)");
 }

@@ -22,6 +22,16 @@ bool cli_speaks(void) {
     return weld_launch_find().rank == 0;
 }
 
+void cli_say(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (cli_speaks()) {
+        vfprintf(stderr, format, args);
+        fputc('\n', stderr);
+    }
+    va_end(args);
+}
+
 void cli_usage(const cli_call *call, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -177,6 +187,20 @@ void cli_add_text(cli_call *call, const char *text) {
     }
     grown[call->text_count++] = text;
     call->texts = grown;
+}
+
+/* Of ranks each has threads, and patience, of its own. */
+static void note_option(cli_call *call, const cli_option *option, const char *text) {
+    char name[80];
+    snprintf(name, sizeof name, "--%s", option->name);
+    if (strcmp(name, "--threads") == 0 || strcmp(name, "--rank-timeout") == 0) {
+        return;
+    }
+    if (text) {
+        weld_call_add_option(&call->given, name, text);
+    } else {
+        weld_call_add(&call->given, name);
+    }
 }
 
 static void set_option(cli_call *call, const cli_option *option, const char *text) {
@@ -433,6 +457,7 @@ void cli_parse(cli_call *call, const cli_option *options, size_t option_count) {
             point_to_help(call);
         }
         set_option(call, option, optarg);
+        note_option(call, option, optarg);
     }
     call->arguments += optind;
     call->count -= optind;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/cli.h"
 #include "cli/stop.h"
 
 #define TERMINAL_SECONDS 0.2 /* between two lines */
@@ -31,6 +32,9 @@ static bool is_due(cli_progress *p) {
 }
 
 static void put_line(cli_progress *p, const char *line) {
+    if (!cli_speaks()) {
+        return;
+    }
     bool terminal = isatty(STDERR_FILENO);
     fprintf(stderr, "%s%s%s", terminal ? "\r\033[K" : "", line, terminal ? "" : "\n");
     p->open = terminal;

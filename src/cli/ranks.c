@@ -5,10 +5,17 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cli/cli.h"
+#include "base/text.h"
 #include "cli/stop.h"
 #include "distributed/group.h"
 #include "distributed/launch.h"
+#include "distributed/rank_threads.h"
+
+void cli_ranks_refuse(const cli_call *call, const char *what) {
+    if (weld_launch_find().size != 1) {
+        cli_usage(call, "%s on one process: start it without mpirun", what);
+    }
+}
 
 /* This process found by itself what is wrong here, and so did all others of its host. */
 static void say_once(weld_status status, weld_error *err) {
@@ -31,6 +38,48 @@ weld_status cli_ranks_open(double timeout, cli_progress *progress, weld_group **
         say_once(status, err);
     }
     return status;
+}
+
+static void say_ranks(const weld_group *g, const weld_rank_threads *all) {
+    char text[sizeof all->advice];
+    if (weld_group_rank(g) == 0) {
+        cli_message(NULL, weld_rank_threads_text(g, all, text, sizeof text));
+        for (const char *at = all->advice; *at;) {
+            at = weld_take_line(at, text, sizeof text);
+            cli_message(NULL, text);
+        }
+    }
+}
+
+/* The arguments, and then the options. */
+static weld_status compare_calls(weld_group *g, const cli_call *call, weld_error *err) {
+    weld_call mine = WELD_CALL;
+    for (int i = 0; i < call->count; i++) {
+        weld_call_add(&mine, call->arguments[i]);
+    }
+    mine.failed |= call->given.failed ||
+                   !weld_array_append(&mine.bytes, call->given.bytes.data, call->given.bytes.count);
+    const weld_status status = weld_call_compare(g, &mine, err);
+    weld_call_free(&mine);
+    return status;
+}
+
+weld_status cli_ranks_begin(const cli_call *call, double timeout, cli_progress *progress,
+                            int *threads, weld_group **out, weld_error *err) {
+    weld_rank_threads all;
+    WELD_TRY(cli_ranks_open(timeout, progress, out, err));
+    if (!*out) {
+        return WELD_OK;
+    }
+    cli_stop_catch();
+    weld_group_doing(*out, "the start");
+    weld_status status = compare_calls(*out, call, err);
+    status = status ? status : weld_rank_threads_settle(*out, *threads, 0, threads, &all, err);
+    if (status) {
+        return cli_ranks_close(*out, status, err);
+    }
+    say_ranks(*out, &all);
+    return WELD_OK;
 }
 
 /* Ranks stop after the same update, but perhaps one alone has got the signal. */

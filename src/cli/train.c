@@ -201,9 +201,8 @@ weld_status cli_train(cli_call *call, weld_error *err) {
         {"mixed", 0, CLI_FLAG, &s.mixed, NULL,
          "under mpirun: cpus of several kinds, each as fast as it can; not the bits of one "
          "process"},
-        {"threads", 0, CLI_COUNT, &s.threads, "N", "threads (all); of each rank under mpirun"},
-        {"rank-timeout", 0, CLI_SECONDS, &timeout, "SECONDS",
-         "under mpirun: end all where one is waited for so long, computing or not (600; 0: never)"},
+        CLI_RANK_THREADS(s.threads),
+        CLI_RANK_TIMEOUT(timeout),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
     if (contradiction(&s, dry)) {

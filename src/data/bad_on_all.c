@@ -68,7 +68,7 @@ static weld_status judge_image(const weld_group *g, const weld_doubtful_image *i
     if (can_use(all, image->rank, i)) {
         return weld_fail(err, WELD_ERROR_IO,
                          "%s: %.600s: but now it can be used: has a disk or a server failed for a "
-                         "while? results would depend on it: --resume goes on",
+                         "while? results would depend on it: start again (training with --resume)",
                          met, image->reason);
     }
     while (user < all->count && !can_use(all, user, i)) {

@@ -428,8 +428,9 @@ static weld_status load_in_order(weld_loading *job, int64_t batch, weld_batch *o
     int64_t count = pick_by_index(l, &job->source, batch, job->training, &l->picks);
     begin_batch(l);
     if (l->read_ahead) {
-        weld_loading_read_coming(
-            l, pick_by_index(l, &job->source, batch + 1, job->training, &l->coming));
+        const int64_t coming = batch + (l->options.step ? l->options.step : 1);
+        weld_loading_read_coming(l,
+                                 pick_by_index(l, &job->source, coming, job->training, &l->coming));
     }
     weld_loading_run(job, count);
     l->served++;

@@ -42,6 +42,7 @@ typedef struct weld_loader_options {
                                           * kind none, nor of kind detection, which has its own */
     int64_t epochs; /* of the run: the last augment.close_mosaic of them have no mosaics, in which
                      * no view is taken into account; 0: all have */
+    int step;       /* evaluation batches are asked for so far apart, and read ahead; 0: 1 */
     int threads;    /* 0: all that the process may use */
     weld_bad_image_function *bad_image; /* may be NULL */
     void *bad_image_arg;

@@ -88,4 +88,10 @@ void weld_gathered_free(weld_gathered *all); /* accepts one that is empty, or ze
  * message. err may not be NULL. */
 weld_status weld_group_agree(weld_group *g, weld_status status, weld_error *err);
 
+/* Have all open what they read on their hosts: rank 0 first, then the first rank of each other
+ * host, then the others, so that what one leaves for others (an index of a folder) is there. Each
+ * goes on when it has gone well on all before. err may not be NULL. */
+weld_status weld_group_in_turn(weld_group *g, weld_status (*open)(void *context, weld_error *err),
+                               void *context, weld_error *err);
+
 #endif

@@ -305,3 +305,13 @@ weld_status weld_group_agree(weld_group *g, weld_status status, weld_error *err)
     }
     return first.status;
 }
+
+weld_status weld_group_in_turn(weld_group *g, weld_status (*open)(void *context, weld_error *err),
+                               void *context, weld_error *err) {
+    const int turn = weld_group_rank(g) == 0 ? 0 : weld_group_index_here(g) == 0 ? 1 : 2;
+    weld_status status = WELD_OK;
+    for (int i = 0; i <= 2 && !status; i++) {
+        status = weld_group_agree(g, turn == i ? open(context, err) : WELD_OK, err);
+    }
+    return status;
+}

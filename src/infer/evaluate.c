@@ -7,9 +7,10 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "distributed/pieces.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
-#include "infer/image_records.h"
+#include "infer/doubts.h"
 #include "infer/model.h"
 
 struct weld_evaluator {
@@ -21,20 +22,20 @@ struct weld_evaluator {
     weld_evaluator_options options;
     void *tally;
     weld_evaluation counted, last; /* so far; in all, of the last run that succeeded */
-    weld_array record;             /* of one image */
-    weld_array *part; /* where records go that are counted elsewhere; NULL: they are counted here */
-    bool lost;        /* there was no memory for one of them */
+    int64_t latest[2];             /* images that were counted, good and bad; -1: none */
+    weld_array record, seen;       /* of one image */
+    int scale16;                   /* of the preprocessing */
+    weld_doubts doubts;
+    weld_array *records; /* of the batch that is being measured */
+    bool lost;           /* there was no memory for one of them */
 };
 
-/* Of the loader. In a part it is told where that is counted, in its place. */
+/* Of the loader; it is told where the image is counted. */
 static void take_bad_image(void *arg, int64_t index, const char *reason) {
     weld_evaluator *e = arg;
-    if (e->part) {
-        const weld_image_record bad = {index, true, reason, strlen(reason) + 1};
-        e->lost |= !weld_image_records_add(e->part, &bad);
-    } else if (e->options.bad_image) {
-        e->options.bad_image(e->options.arg, index, reason);
-    }
+    const weld_image_record bad = {
+        .index = index, .bad = true, .data = reason, .bytes = strlen(reason) + 1};
+    e->lost |= !weld_image_records_add(e->records, &bad);
 }
 
 static weld_status open(weld_evaluator *e, const weld_graph *g, weld_weights *w,
@@ -44,6 +45,7 @@ static weld_status open(weld_evaluator *e, const weld_graph *g, weld_weights *w,
                                   .augmentation = weld_augmentation_defaults(),
                                   .batch_size = o->batch_size,
                                   .annotation = e->task->annotation,
+                                  .step = weld_pieces_step(o->group),
                                   .threads = o->threads,
                                   .bad_image = take_bad_image,
                                   .bad_image_arg = e};
@@ -65,8 +67,13 @@ weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, we
         return weld_fail_memory(err, "evaluation");
     }
     int64_t count = weld_dataset_count(ds);
-    *e = (weld_evaluator){
-        .task = task, .options = *options, .dataset = ds, .record = {.element = 1}};
+    *e = (weld_evaluator){.task = task,
+                          .options = *options,
+                          .dataset = ds,
+                          .record = {.element = 1},
+                          .seen = {.element = 1},
+                          .scale16 = preprocessing->scale16,
+                          .doubts = WELD_DOUBTS};
     e->options.batch_size = options->batch_size < count ? options->batch_size : count;
     weld_status status = open(e, g, w, preprocessing, err);
     if (status) {
@@ -102,6 +109,8 @@ void weld_evaluator_free(weld_evaluator *e) {
         weld_loader_free(e->loader);
         e->task->tally_free(e->tally);
         weld_array_free(&e->record);
+        weld_array_free(&e->seen);
+        weld_doubts_free(&e->doubts);
         weld_free(e);
     }
 }
@@ -116,81 +125,96 @@ static void soften(weld_evaluator *e) {
     }
 }
 
-static weld_status count_image(weld_evaluator *e, int64_t index, const void *record, size_t bytes,
-                               weld_error *err) {
-    WELD_TRY(e->task->count(e->tally, index, record, bytes, err));
-    e->counted.images++;
-    return WELD_OK;
-}
+/* --- Measuring -------------------------------------------------------------------------------- */
 
-/* e->record, which is of an image of the batch. */
-static weld_status take_record(weld_evaluator *e, int64_t i, const weld_batch *batch,
-                               weld_error *err) {
-    const weld_image_record record = {batch->indices[i], false, e->record.data, e->record.count};
-    if (e->part) {
-        return weld_image_records_add(e->part, &record) ? WELD_OK
-                                                        : weld_fail_memory(err, "evaluation");
+static weld_status measure_image(weld_evaluator *e, int64_t i, const weld_batch *batch,
+                                 weld_error *err) {
+    const weld_seen seen = {e->outputs, i, batch};
+    e->record.count = e->seen.count = 0;
+    const weld_status status = e->task->measure(e->tally, e->outputs, i, batch, &e->record, err);
+    if (status == WELD_ERROR_NUMERIC) {
+        return weld_fail(err, WELD_ERROR_NUMERIC,
+                         "%s: the network's output for it is not finite: its weights are not "
+                         "usable",
+                         weld_dataset_name(e->dataset, batch->indices[i]));
     }
-    WELD_TRY(count_image(e, record.index, record.data, record.bytes, err));
-    if (e->options.seen) {
-        e->options.seen(e->options.seen_arg,
-                        &(weld_seen){record.index, record.data, e->outputs, i, batch});
+    WELD_TRY(status);
+    WELD_TRY(e->options.see ? e->options.see(e->options.seen_arg, &seen, &e->seen, err) : WELD_OK);
+    const weld_image_record record = {.index = batch->indices[i],
+                                      .data = e->record.data,
+                                      .bytes = e->record.count,
+                                      .seen = e->seen.data,
+                                      .seen_bytes = e->seen.count};
+    return weld_image_records_add(e->records, &record) ? WELD_OK
+                                                       : weld_fail_memory(err, "evaluation");
+}
+
+weld_status weld_evaluator_measure(weld_evaluator *e, int64_t number, weld_array *records,
+                                   weld_error *err) {
+    weld_batch batch;
+    e->records = records;
+    e->lost = false;
+    WELD_TRY(weld_loader_eval_batch(e->loader, number,
+                                    weld_session_input(e->session, "images").data, &batch, err));
+    WELD_TRY(e->lost ? weld_fail_memory(err, "evaluation") : WELD_OK);
+    if (batch.count > 0) {
+        weld_session_run(e->session, 0);
+        soften(e);
     }
-    return WELD_OK;
-}
-
-/* Takes the images one by one, so that a bad one can be named. */
-static weld_status take_batch(weld_evaluator *e, const weld_batch *batch, weld_error *err) {
-    for (int64_t i = 0; i < batch->count; i++) {
-        e->record.count = 0;
-        weld_status status = e->task->measure(e->tally, e->outputs, i, batch, &e->record, err);
-        if (status == WELD_ERROR_NUMERIC) {
-            return weld_fail(err, WELD_ERROR_NUMERIC,
-                             "%s: the network's output for it is not finite: its weights are not "
-                             "usable",
-                             weld_dataset_name(e->dataset, batch->indices[i]));
-        }
-        WELD_TRY(status);
-        WELD_TRY(take_record(e, i, batch, err));
-    }
-    return WELD_OK;
-}
-
-/* The samples before a batch. */
-static int64_t begin_of(const weld_evaluator *e, int64_t batch) {
-    const int64_t begin = batch * e->options.batch_size, count = weld_dataset_count(e->dataset);
-    return begin < count ? begin : count;
-}
-
-static weld_status go_through(weld_evaluator *e, int64_t first, int64_t end, weld_error *err) {
-    const int64_t total = begin_of(e, end) - begin_of(e, first);
-    int64_t done = 0;
-    float *images = weld_session_input(e->session, "images").data;
-    for (int64_t b = first; b < end; b++) {
-        weld_batch batch;
-        WELD_TRY(weld_loader_eval_batch(e->loader, b, images, &batch, err));
-        WELD_TRY(e->lost ? weld_fail_memory(err, "evaluation") : WELD_OK);
-        if (batch.count > 0) {
-            weld_session_run(e->session, 0);
-            soften(e);
-            WELD_TRY(take_batch(e, &batch, err));
-        }
-        e->counted.skipped += batch.bad;
-        done += batch.count + batch.bad;
-        if (e->options.progress && !e->options.progress(e->options.arg, done, total)) {
-            return weld_fail(err, WELD_ERROR_INTERRUPTED, "evaluation: interrupted");
-        }
+    /* One by one, so that a bad one can be named. */
+    for (int64_t i = 0; i < batch.count; i++) {
+        WELD_TRY(measure_image(e, i, &batch, err));
     }
     return WELD_OK;
 }
 
-static weld_status begin(weld_evaluator *e, weld_error *err) {
+/* --- Counting --------------------------------------------------------------------------------- */
+
+weld_status weld_evaluator_begin(weld_evaluator *e, weld_error *err) {
     e->counted = (weld_evaluation){.loss = NAN};
+    e->latest[0] = e->latest[1] = -1;
     return e->task->tally_clear(e->tally, err);
 }
 
-static weld_status finish(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
+/* Indices rise, of those that are counted as of those that are bad. */
+static weld_status count_record(weld_evaluator *e, const weld_image_record *r, weld_error *err) {
+    const weld_evaluator_options *o = &e->options;
+    int64_t *latest = &e->latest[r->bad];
+    if (r->index <= *latest || r->index >= weld_dataset_count(e->dataset)) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "evaluation: image %lld of %lld, after %lld, in what came of a part",
+                         (long long)r->index, (long long)weld_dataset_count(e->dataset),
+                         (long long)*latest);
+    }
+    *latest = r->index;
+    if (r->bad) {
+        if (o->bad_image) {
+            o->bad_image(o->arg, r->index, r->data);
+        }
+        e->counted.skipped++;
+        return WELD_OK;
+    }
+    WELD_TRY(e->task->count(e->tally, r->index, r->data, r->bytes, err));
+    e->counted.images++;
+    return o->seen ? o->seen(o->seen_arg, r, err) : WELD_OK;
+}
+
+weld_status weld_evaluator_count(weld_evaluator *e, const void *records, size_t bytes,
+                                 weld_error *err) {
+    while (bytes > 0) {
+        weld_image_record record;
+        WELD_TRY(weld_image_records_next(&records, &bytes, &record, err));
+        WELD_TRY(count_record(e, &record, err));
+    }
+    return WELD_OK;
+}
+
+weld_status weld_evaluator_finish(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
     const int64_t total = weld_dataset_count(e->dataset);
+    if (e->counted.images + e->counted.skipped != total) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "evaluation: %lld images of %lld in all parts",
+                         (long long)(e->counted.images + e->counted.skipped), (long long)total);
+    }
     if (e->counted.images == 0) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: none of its %lld %s can be read",
                          weld_dataset_path(e->dataset), (long long)total,
@@ -201,63 +225,61 @@ static weld_status finish(weld_evaluator *e, weld_evaluation *out, weld_error *e
     return WELD_OK;
 }
 
-weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
-    WELD_TRY(begin(e, err));
-    WELD_TRY(go_through(e, 0, weld_evaluator_batches(e), err));
-    return finish(e, out, err);
-}
-
-/* --- In parts --------------------------------------------------------------------------------- */
+/* --- All of it -------------------------------------------------------------------------------- */
 
 int64_t weld_evaluator_batches(const weld_evaluator *e) {
     return weld_loader_eval_batches(e->loader);
 }
 
-weld_status weld_evaluator_measure(weld_evaluator *e, int64_t first, int64_t end,
-                                   weld_array *records, weld_error *err) {
-    e->part = records;
-    const weld_status status = go_through(e, first, end, err);
-    e->part = NULL;
-    e->lost = false;
-    return status;
+static weld_status make_piece(void *evaluator, int64_t batch, weld_array *bytes, weld_error *err) {
+    return weld_evaluator_measure(evaluator, batch, bytes, err);
 }
 
-/* Indices rise, of those that are counted as of those that are bad. */
-static weld_status count_record(weld_evaluator *e, const weld_image_record *r, int64_t last[2],
-                                weld_error *err) {
-    if (r->index <= last[r->bad] || r->index >= weld_dataset_count(e->dataset)) {
-        return weld_fail(err, WELD_ERROR_FORMAT,
-                         "evaluation: image %lld of %lld, after %lld, in what came of a part",
-                         (long long)r->index, (long long)weld_dataset_count(e->dataset),
-                         (long long)last[r->bad]);
+static weld_status take_piece(void *evaluator, int64_t batch, const void *data, size_t bytes,
+                              weld_error *err) {
+    (void)batch;
+    return weld_evaluator_count(evaluator, data, bytes, err);
+}
+
+static bool doubt_piece(void *evaluator, int rank, const void *data, size_t bytes) {
+    return weld_doubts_add(&((weld_evaluator *)evaluator)->doubts, rank, data, bytes);
+}
+
+static weld_status settle(void *evaluator, weld_error *err) {
+    weld_evaluator *e = evaluator;
+    return weld_doubts_settle(&e->doubts, e->options.group, e->dataset, e->scale16, err);
+}
+
+static bool stops(void *evaluator, int64_t batch) {
+    const weld_evaluator *e = evaluator;
+    const int64_t total = weld_dataset_count(e->dataset);
+    const int64_t end = (batch + 1) * e->options.batch_size;
+    return e->options.progress &&
+           !e->options.progress(e->options.arg, end < total ? end : total, total);
+}
+
+weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err) {
+    weld_group *g = e->options.group;
+    const weld_pieces pieces = {.end = weld_evaluator_batches(e),
+                                .compared = e->options.compared,
+                                .what = "batch",
+                                .make = make_piece,
+                                .doubts = doubt_piece,
+                                .settle = settle,
+                                .take = take_piece,
+                                .stop = stops,
+                                .context = e};
+    bool stopped;
+    WELD_TRY(weld_group_agree(g, weld_evaluator_begin(e, err), err));
+    WELD_TRY(weld_pieces_do(g, &pieces, &stopped, err));
+    if (stopped) {
+        return weld_fail(err, WELD_ERROR_INTERRUPTED, "evaluation: interrupted");
     }
-    last[r->bad] = r->index;
-    if (!r->bad) {
-        return count_image(e, r->index, r->data, r->bytes, err);
-    }
-    take_bad_image(e, r->index, r->data);
-    e->counted.skipped++;
+    const bool counts = weld_group_rank(g) == 0;
+    WELD_TRY(weld_group_agree(g, counts ? weld_evaluator_finish(e, out, err) : WELD_OK, err));
+    WELD_TRY(weld_group_broadcast(g, out, sizeof *out, err));
+    e->last = *out;
     return WELD_OK;
-}
-
-weld_status weld_evaluator_count(weld_evaluator *e, const weld_array *parts, size_t count,
-                                 weld_evaluation *out, weld_error *err) {
-    int64_t last[2] = {-1, -1};
-    WELD_TRY(begin(e, err));
-    for (size_t i = 0; i < count; i++) {
-        const void *at = parts[i].data;
-        for (size_t left = parts[i].count; left > 0;) {
-            weld_image_record record;
-            WELD_TRY(weld_image_records_next(&at, &left, &record, err));
-            WELD_TRY(count_record(e, &record, last, err));
-        }
-    }
-    if (e->counted.images + e->counted.skipped != weld_dataset_count(e->dataset)) {
-        return weld_fail(err, WELD_ERROR_FORMAT, "evaluation: %lld images of %lld in all parts",
-                         (long long)(e->counted.images + e->counted.skipped),
-                         (long long)weld_dataset_count(e->dataset));
-    }
-    return finish(e, out, err);
 }
 
 /* --- Once more, by chance --------------------------------------------------------------------- */

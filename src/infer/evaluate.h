@@ -3,16 +3,16 @@
 #define WELD_INFER_EVALUATE_H
 
 #include "data/loader.h"
+#include "distributed/group.h"
+#include "infer/image_records.h"
 #include "tasks/task.h"
 #include "weld/model.h"
 
 /* Called after every batch; returning false ends the evaluation with WELD_ERROR_INTERRUPTED. */
 typedef bool weld_evaluation_progress(void *arg, int64_t done, int64_t total);
 
-/* One image: its record, and its row in the outputs and the batch that this was made of. */
+/* One image that was measured: a row of outputs and of the batch. */
 typedef struct weld_seen {
-    int64_t index;
-    const void *record;
     const weld_tensor *outputs;
     int64_t row;
     const weld_batch *batch;
@@ -25,9 +25,17 @@ typedef struct weld_evaluator_options {
     weld_evaluation_progress *progress; /* may be NULL */
     void *arg;                          /* of both */
     double temperature; /* outputs are divided by it before they are measured; 0: by nothing */
-    /* Each image that counts; may be NULL. */
-    void (*seen)(void *arg, const weld_seen *seen);
+    /* Of each image that counts, either may be NULL: what else is to be known of it is appended to
+     * an array of bytes... */
+    weld_status (*see)(void *arg, const weld_seen *seen, weld_array *bytes, weld_error *err);
+    /* ...and got where the images are counted, in their order. */
+    weld_status (*seen)(void *arg, const weld_image_record *image, weld_error *err);
     void *seen_arg;
+    /* NULL: one process. Else its ranks share the batches out; rank 0 counts them, hears of bad
+     * images and of what was seen, and alone can tell more than the result. All ask for progress,
+     * so that any may end it. */
+    weld_group *group;
+    bool compared; /* first all ranks make sure that they say the same of the first batch */
 } weld_evaluator_options;
 
 typedef struct weld_evaluator weld_evaluator;
@@ -48,22 +56,26 @@ weld_status weld_results_evaluator_create(const weld_task *task, const weld_resu
                                           const weld_dataset *ds, weld_text *notes,
                                           weld_evaluator **out, weld_error *err);
 void weld_evaluator_free(weld_evaluator *e);
-/* Every image counts exactly once, in double and in order. Outputs that are not finite are
- * WELD_ERROR_NUMERIC, naming the image. */
+/* Every image counts exactly once, in double and in order: to the same bits for any number of
+ * ranks, which all get *out. Outputs that are not finite are WELD_ERROR_NUMERIC, naming the image.
+ */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
 
-/* A data set in parts, which several evaluators go through, in other processes too, of the same
- * network with the same batch_size: so many batches... */
+/* What a run is made of: nothing is counted yet... */
+weld_status weld_evaluator_begin(weld_evaluator *e, weld_error *err);
+/* ...so many batches there are... */
 int64_t weld_evaluator_batches(const weld_evaluator *e);
-/* ...of which those from `first` on, before `end`, are measured: what is known of each of their
- * images is appended to *records, an array of bytes (image_records.h), and nothing is counted or
- * seen; bad images are told later. Progress is that of the part... */
-weld_status weld_evaluator_measure(weld_evaluator *e, int64_t first, int64_t end,
-                                   weld_array *records, weld_error *err);
-/* ...and counted, the parts in the order of the data set: as weld_evaluator_run, to the bit. Bad
- * images are told now. WELD_ERROR_FORMAT: they are not all of the data set, or no such records. */
-weld_status weld_evaluator_count(weld_evaluator *e, const weld_array *parts, size_t count,
-                                 weld_evaluation *out, weld_error *err);
+/* ...of which one is measured: what is known of each of its images is appended to *records, an
+ * array of bytes (image_records.h), by any evaluator of the same network with the same batch_size,
+ * in another process too... */
+weld_status weld_evaluator_measure(weld_evaluator *e, int64_t batch, weld_array *records,
+                                   weld_error *err);
+/* ...records are counted, in the order of the data set, and bad images told.
+ * WELD_ERROR_FORMAT: they are not those that come next, or none... */
+weld_status weld_evaluator_count(weld_evaluator *e, const void *records, size_t bytes,
+                                 weld_error *err);
+/* ...and what they come to. WELD_ERROR_FORMAT: they were not all of the data set, or all bad. */
+weld_status weld_evaluator_finish(weld_evaluator *e, weld_evaluation *out, weld_error *err);
 
 /* resample_create of its task, of the last run, which succeeded; the evaluator must outlive it. */
 weld_status weld_evaluator_resample_create(const weld_evaluator *e, void **resample,

@@ -1,4 +1,4 @@
-/* Records of images in a row; see image_records.h. Each is a head and its bytes. */
+/* Records of images in a row; see image_records.h. Each is a head and its bytes, of both kinds. */
 #include "infer/image_records.h"
 
 #include <string.h>
@@ -9,12 +9,14 @@ typedef struct record_head {
     int64_t index;
     uint64_t bytes;
     uint64_t bad;
+    uint64_t seen_bytes;
 } record_head;
 
 bool weld_image_records_add(weld_array *records, const weld_image_record *record) {
-    const record_head head = {record->index, record->bytes, record->bad};
+    const record_head head = {record->index, record->bytes, record->bad, record->seen_bytes};
     return weld_array_append(records, &head, sizeof head) &&
-           weld_array_append(records, record->data, record->bytes);
+           weld_array_append(records, record->data, record->bytes) &&
+           weld_array_append(records, record->seen, record->seen_bytes);
 }
 
 weld_status weld_image_records_next(const void **records, size_t *left, weld_image_record *out,
@@ -26,12 +28,14 @@ weld_status weld_image_records_next(const void **records, size_t *left, weld_ima
         *left -= sizeof head;
         at += sizeof head;
     }
-    const bool ends = head.bad != 1 || (head.bytes && head.bytes <= *left && !at[head.bytes - 1]);
-    if (head.bad > 1 || head.bytes > *left || !ends) {
+    const bool fits = head.bytes <= *left && head.seen_bytes <= *left - head.bytes;
+    const bool ends = head.bad != 1 || (head.bytes && fits && !at[head.bytes - 1]);
+    if (head.bad > 1 || !fits || !ends) {
         return weld_fail(err, WELD_ERROR_FORMAT, "evaluation: what came of a part is damaged");
     }
-    *out = (weld_image_record){head.index, head.bad == 1, at, (size_t)head.bytes};
-    *records = at + head.bytes;
-    *left -= (size_t)head.bytes;
+    *out = (weld_image_record){head.index,         head.bad == 1,   at,
+                               (size_t)head.bytes, at + head.bytes, (size_t)head.seen_bytes};
+    *records = at + head.bytes + head.seen_bytes;
+    *left -= (size_t)(head.bytes + head.seen_bytes);
     return WELD_OK;
 }

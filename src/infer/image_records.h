@@ -14,6 +14,8 @@ typedef struct weld_image_record {
     bool bad;         /* the image could not be read: `data` is the reason, with its ending zero */
     const void *data; /* else what the task knows of it (weld_task.measure) */
     size_t bytes;
+    const void *seen; /* what else somebody wanted to know of it */
+    size_t seen_bytes;
 } weld_image_record;
 
 /* Append it to an array of bytes; false where memory is short. */

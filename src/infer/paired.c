@@ -43,11 +43,13 @@ typedef struct watching {
     seen *images; /* by number */
 } watching;
 
-static void watch(void *arg, const weld_seen *now) {
+static weld_status watch(void *arg, const weld_image_record *now, weld_error *err) {
     const watching *w = arg;
     seen *image = &w->images[weld_dataset_number(w->ds, now->index)];
+    (void)err;
     image->counted = true;
-    w->task->outcome(now->record, &image->outcome);
+    w->task->outcome(now->data, &image->outcome);
+    return WELD_OK;
 }
 
 static weld_status look(const weld_model *m, const weld_dataset *ds,

@@ -22,7 +22,6 @@ typedef struct side {
     int classes;
     weld_array numbers; /* int64_t, in the data set as stored, of images as they were counted */
     int32_t *places;    /* [images both saw]: when each was counted */
-    bool failed;        /* memory was short */
 } side;
 
 /* What one thread counts with. */
@@ -41,10 +40,12 @@ typedef struct comparison {
 
 /* --- What each says --- */
 
-static void watch(void *arg, const weld_seen *now) {
+static weld_status watch(void *arg, const weld_image_record *now, weld_error *err) {
     side *s = arg;
     const int64_t number = weld_dataset_number(s->ds, now->index);
-    s->failed = !weld_array_append(&s->numbers, &number, 1) || s->failed;
+    return weld_array_append(&s->numbers, &number, 1)
+               ? WELD_OK
+               : weld_fail_memory(err, weld_dataset_path(s->ds));
 }
 
 static weld_status look(const weld_model *m, const weld_evaluator_options *options, side *s,
@@ -55,9 +56,6 @@ static weld_status look(const weld_model *m, const weld_evaluator_options *optio
     o.seen_arg = s;
     WELD_TRY(weld_model_evaluator_create(m, s->ds, &o, &s->evaluator, err));
     WELD_TRY(weld_evaluator_run(s->evaluator, &whole, err));
-    if (s->failed) {
-        return weld_fail_memory(err, weld_dataset_path(s->ds));
-    }
     return weld_evaluator_resample_create(s->evaluator, &s->resample, err);
 }
 

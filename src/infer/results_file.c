@@ -12,15 +12,13 @@ struct weld_results_file {
     const char *path;
     const weld_results_format *format;
     const weld_dataset *ds;
-    weld_replacement *file;
+    weld_replacement *file;  /* NULL: another rank's */
     weld_text text, entries; /* what is waiting, and what the latest image adds */
     bool begun;
-    weld_status status;
-    weld_error *err;
 };
 
 weld_status weld_results_file_create(const char *path, const weld_task *task,
-                                     const weld_dataset *ds, weld_results_file **out,
+                                     const weld_dataset *ds, bool writes, weld_results_file **out,
                                      weld_error *err) {
     *out = NULL;
     if (!task->results) {
@@ -32,13 +30,9 @@ weld_status weld_results_file_create(const char *path, const weld_task *task,
     if (!f) {
         return weld_fail_memory(err, path);
     }
-    *f = (weld_results_file){.path = path,
-                             .format = task->results,
-                             .ds = ds,
-                             .text = WELD_TEXT,
-                             .entries = WELD_TEXT,
-                             .err = err};
-    const weld_status status = weld_replacement_open(path, &f->file, err);
+    *f = (weld_results_file){
+        .path = path, .format = task->results, .ds = ds, .text = WELD_TEXT, .entries = WELD_TEXT};
+    const weld_status status = writes ? weld_replacement_open(path, &f->file, err) : WELD_OK;
     if (status) {
         weld_free(f);
         return status;
@@ -48,48 +42,47 @@ weld_status weld_results_file_create(const char *path, const weld_task *task,
     return WELD_OK;
 }
 
-static weld_status flush(weld_results_file *f) {
+static weld_status flush(weld_results_file *f, weld_error *err) {
     if (f->text.failed) {
-        return weld_fail_memory(f->err, f->path);
+        return weld_fail_memory(err, f->path);
     }
-    WELD_TRY(weld_replacement_write(f->file, f->text.bytes.data, f->text.bytes.count, f->err));
+    WELD_TRY(weld_replacement_write(f->file, f->text.bytes.data, f->text.bytes.count, err));
     f->text.bytes.count = 0;
     return WELD_OK;
 }
 
-static weld_status add(weld_results_file *f, const weld_seen *seen) {
+weld_status weld_results_file_see(void *arg, const weld_seen *seen, weld_array *bytes,
+                                  weld_error *err) {
+    weld_results_file *f = arg;
     f->entries.bytes.count = 0;
-    WELD_TRY(f->format->write(f->ds, seen->outputs, seen->row, seen->batch, &f->entries, f->err));
-    const char *entries = weld_text_get(&f->entries);
-    if (f->entries.failed) {
-        return weld_fail_memory(f->err, f->path);
-    }
-    if (*entries) {
-        weld_text_add(&f->text, f->begun ? f->format->between : "");
-        weld_text_add(&f->text, entries);
-        f->begun = true;
-    }
-    return f->text.bytes.count >= WRITE_AT ? flush(f) : WELD_OK;
+    WELD_TRY(f->format->write(f->ds, seen->outputs, seen->row, seen->batch, &f->entries, err));
+    return !f->entries.failed &&
+                   weld_array_append(bytes, f->entries.bytes.data, f->entries.bytes.count)
+               ? WELD_OK
+               : weld_fail_memory(err, f->path);
 }
 
-void weld_results_file_seen(void *arg, const weld_seen *seen) {
+weld_status weld_results_file_seen(void *arg, const weld_image_record *image, weld_error *err) {
     weld_results_file *f = arg;
-    f->status = f->status ? f->status : add(f, seen);
+    if (image->seen_bytes > 0) {
+        weld_text_add(&f->text, f->begun ? f->format->between : "");
+        weld_text_add_bytes(&f->text, image->seen, image->seen_bytes);
+        f->begun = true;
+    }
+    return f->text.bytes.count >= WRITE_AT ? flush(f, err) : WELD_OK;
 }
 
 weld_status weld_results_file_finish(weld_results_file *f, weld_status status, weld_error *err) {
     if (!f) {
         return status;
     }
-    f->err = err;
-    status = status ? status : f->status;
-    if (!status) {
+    if (!status && f->file) {
         weld_text_add(&f->text, f->format->after);
-        status = flush(f);
+        status = flush(f, err);
     }
-    if (status) {
+    if (status && f->file) {
         weld_replacement_discard(f->file);
-    } else {
+    } else if (f->file) {
         status = weld_replacement_commit(f->file, err);
     }
     weld_text_free(&f->text);

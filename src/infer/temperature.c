@@ -67,15 +67,39 @@ typedef struct collection {
     int classes;
     const weld_dataset *ds;
     weld_array logits, labels;
-    bool failed;
 } collection;
 
-static void collect(void *arg, const weld_seen *seen) {
-    collection *c = arg;
+static weld_status see(void *arg, const weld_seen *seen, weld_array *bytes, weld_error *err) {
+    const collection *c = arg;
     const float *row = (const float *)seen->outputs[0].data + seen->row * c->classes;
-    const int32_t label = weld_dataset_label(c->ds, seen->index);
-    c->failed |= !weld_array_append(&c->logits, row, (size_t)c->classes) ||
-                 !weld_array_append(&c->labels, &label, 1);
+    return weld_array_append(bytes, row, (size_t)c->classes * sizeof *row)
+               ? WELD_OK
+               : weld_fail_memory(err, "logits");
+}
+
+static weld_status collect(void *arg, const weld_image_record *image, weld_error *err) {
+    collection *c = arg;
+    const int32_t label = weld_dataset_label(c->ds, image->index);
+    const size_t row = (size_t)c->classes * sizeof(float);
+    if (image->seen_bytes != row) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "evaluation: what came of a part is damaged");
+    }
+    return weld_array_append(&c->logits, image->seen, row) &&
+                   weld_array_append(&c->labels, &label, 1)
+               ? WELD_OK
+               : weld_fail_memory(err, "logits");
+}
+
+/* Rank 0 has them all, and tells the others. */
+static weld_status fit_all(weld_group *g, const collection *c, weld_temperature_fit *out,
+                           weld_error *err) {
+    weld_status status = WELD_OK;
+    if (weld_group_rank(g) == 0) {
+        status = weld_temperature_of(c->logits.data, c->labels.data, (int64_t)c->labels.count,
+                                     c->classes, out, err);
+    }
+    WELD_TRY(weld_group_agree(g, status, err));
+    return weld_group_broadcast(g, out, sizeof *out, err);
 }
 
 weld_status weld_temperature_fit_to(const weld_model *m, const weld_dataset *ds,
@@ -83,7 +107,7 @@ weld_status weld_temperature_fit_to(const weld_model *m, const weld_dataset *ds,
                                     weld_temperature_fit *out, weld_error *err) {
     collection c = {.classes = m->file.config.num_classes,
                     .ds = ds,
-                    .logits.element = sizeof(float),
+                    .logits.element = 1,
                     .labels.element = sizeof(int32_t)};
     weld_evaluator_options o = *options;
     weld_evaluator *evaluator;
@@ -94,15 +118,13 @@ weld_status weld_temperature_fit_to(const weld_model *m, const weld_dataset *ds,
                          weld_model_task(m)->name);
     }
     o.temperature = 0;
+    o.see = see;
     o.seen = collect;
     o.seen_arg = &c;
     WELD_TRY(weld_model_evaluator_create(m, ds, &o, &evaluator, err));
     weld_status status = weld_evaluator_run(evaluator, &e, err);
     weld_evaluator_free(evaluator);
-    status = status || !c.failed ? status : weld_fail_memory(err, "logits");
-    status = status ? status
-                    : weld_temperature_of(c.logits.data, c.labels.data, (int64_t)c.labels.count,
-                                          c.classes, out, err);
+    status = status ? status : fit_all(o.group, &c, out, err);
     weld_array_free(&c.logits);
     weld_array_free(&c.labels);
     return status;

@@ -1,7 +1,6 @@
 /* Making a cache; see make_cache.h. */
 #include "teach/make_cache.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,12 +9,17 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "data/loader.h"
+#include "data/rank_facts.h"
 #include "datasets/tell.h"
+#include "distributed/pieces.h"
+#include "distributed/rank_kernels.h"
 #include "formats/logit_cache.h"
 #include "recipe/data_option.h"
 #include "recipe/pixel_keys.h"
 #include "recipe/recipe_split.h"
 #include "tasks/task.h"
+#include "infer/doubts.h"
+#include "teach/cache_rows.h"
 #include "teach/teacher.h"
 
 enum { BATCH = 64, USUAL_VIEWS = 10, USUAL_TOP = 10 };
@@ -29,20 +33,33 @@ typedef struct maker {
     weld_loader *loader;
     weld_cache_layout layout;
     weld_cache_writer *writer;
+    weld_group *group;
+    bool leads;   /* it speaks and writes */
     int64_t done; /* rows */
     int64_t bad;
-    bool timing;                     /* what is found is found again */
-    float *images, *logits, *values; /* of a batch */
-    int32_t *classes;
+    weld_array *records; /* of the batch that is being made */
+    bool lost;           /* there was no memory for one of them */
+    weld_doubts doubts;
+    float *images, *logits; /* of a batch */
+    weld_cache_rows rows;
+    double synced; /* weld_clock */
 } maker;
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static void tell_lines(const maker *m, const char *text) {
+/* Of ranks, which have the same to say, the first speaks. */
+static void say(void *maker_, const char *line) {
+    const maker *m = maker_;
+    if (m->leads) {
+        m->settings->message(m->settings->context, line);
+    }
+}
+
+static void tell_lines(maker *m, const char *text) {
     while (*text) {
         char line[WELD_ERROR_MESSAGE_SIZE];
         text = weld_take_line(text, line, sizeof line);
-        m->settings->message(m->settings->context, line);
+        say(m, line);
     }
 }
 
@@ -79,6 +96,28 @@ static weld_status read_recipe(maker *m, weld_error *err) {
                : WELD_OK;
 }
 
+/* Rank 0's, on all of them. */
+static weld_status share_recipe(maker *m, weld_error *err) {
+    char *text = NULL;
+    void *told;
+    size_t bytes;
+    weld_status status = m->leads ? read_recipe(m, err) : WELD_OK;
+    if (!m->group) {
+        return status;
+    }
+    status = !status && m->leads ? weld_recipe_text(&m->recipe, &text, err) : status;
+    status = weld_group_agree(m->group, status, err);
+    status = status ? status
+                    : weld_group_tell(m->group, text, text ? strlen(text) : 0, &told, &bytes, err);
+    weld_free(text);
+    WELD_TRY(status);
+    if (!m->leads) {
+        status = weld_recipe_parse(m->settings->recipe, told, bytes, NULL, 0, &m->recipe, err);
+    }
+    weld_free(told);
+    return weld_group_agree(m->group, status, err);
+}
+
 /* What the recipe trains on. */
 static weld_status take_part(maker *m, weld_error *err) {
     weld_data_split split;
@@ -98,9 +137,14 @@ static weld_status choose_classes(maker *m, weld_error *err) {
     return status;
 }
 
-static weld_status open_teacher(maker *m, weld_error *err) {
+static const char *path_of_teacher(const maker *m) {
+    return m->settings->teacher ? m->settings->teacher : m->recipe.loss.distillation.teacher;
+}
+
+static weld_status open_teacher(void *context, weld_error *err) {
+    maker *m = context;
     const weld_recipe *r = &m->recipe;
-    const char *path = m->settings->teacher ? m->settings->teacher : r->loss.distillation.teacher;
+    const char *path = path_of_teacher(m);
     bool bf16 = r->train.precision == WELD_PRECISION_BF16;
     weld_teacher_options options = {.preprocessing = &r->data.preprocessing,
                                     .batch = BATCH,
@@ -114,18 +158,35 @@ static weld_status open_teacher(maker *m, weld_error *err) {
     WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
     WELD_TRY(weld_dataset_spare(m->ds, m->settings->out, err));
     WELD_TRY(choose_classes(m, err));
-    weld_dataset_tell(m->ds, m->recipe.data.preprocessing.scale16, m->settings->message,
-                      m->settings->context);
+    weld_dataset_tell(m->ds, m->recipe.data.preprocessing.scale16, say, m);
     WELD_TRY(take_part(m, err));
     return weld_teacher_open(path, m->ds, &options, &m->teacher, err);
 }
 
+/* All ranks must have the same. */
+static weld_status compare(const maker *m, weld_error *err) {
+    const weld_teacher_facts facts = weld_teacher_get_facts(m->teacher);
+    char network[120], note[WELD_RANK_KERNELS_SIZE];
+    if (!m->group) {
+        return WELD_OK;
+    }
+    const weld_data_identity identity = weld_dataset_identify(m->ds, m->settings->threads);
+    WELD_TRY(weld_rank_kernels_compare(m->group, false, "", note, err));
+    weld_snprintf(network, sizeof network, "%.64s %s", facts.name, facts.identity);
+    const weld_rank_facts mine = {.sets = {m->ds},
+                                  .identities = {&identity},
+                                  .network = network,
+                                  .verb = "asks",
+                                  .path = path_of_teacher(m)};
+    return weld_rank_facts_compare(m->group, &mine, err);
+}
+
+/* Of the loader; it is told where rows are written. */
 static void note_bad(void *arg, int64_t index, const char *reason) {
     maker *m = arg;
-    if (!m->timing) {
-        m->bad++;
-        m->settings->bad_image(m->settings->context, index, reason);
-    }
+    const weld_image_record bad = {
+        .index = index, .bad = true, .data = reason, .bytes = strlen(reason) + 1};
+    m->lost |= !weld_image_records_add(m->records, &bad);
 }
 
 static weld_status open_loader(maker *m, weld_error *err) {
@@ -133,6 +194,7 @@ static weld_status open_loader(maker *m, weld_error *err) {
                                    .augmentation = m->recipe.augment,
                                    .batch_size = BATCH,
                                    .seed = (uint64_t)m->recipe.train.seed,
+                                   .step = weld_pieces_step(m->group),
                                    .threads = m->settings->threads,
                                    .bad_image = note_bad,
                                    .bad_image_arg = m};
@@ -155,13 +217,11 @@ static void choose_layout(maker *m) {
 
 static weld_status allocate(maker *m, weld_error *err) {
     const weld_preprocessing *p = &m->recipe.data.preprocessing;
-    const size_t pixels = (size_t)p->height * (size_t)p->width, top = (size_t)m->layout.top;
+    const size_t pixels = (size_t)p->height * (size_t)p->width;
     m->images = weld_alloc(BATCH * pixels, 3 * sizeof *m->images);
     m->logits = weld_alloc(BATCH * (size_t)m->layout.classes, sizeof *m->logits);
-    m->values = weld_alloc(BATCH * top, sizeof *m->values);
-    m->classes = weld_alloc(BATCH * top, sizeof *m->classes);
-    return m->images && m->logits && m->values && m->classes
-               ? WELD_OK
+    return m->images && m->logits
+               ? weld_cache_rows_create(&m->rows, m->layout.classes, m->layout.top, BATCH, err)
                : weld_fail_memory(err, "distillation cache");
 }
 
@@ -180,67 +240,72 @@ static weld_status open_writer(maker *m, weld_error *err) {
 
 /* --- One batch -------------------------------------------------------------------------------- */
 
-/* The largest of a row's log-probabilities, in order; of equal ones the first classes. */
-static void take_top(const float *row, int classes, int top, float *values, int32_t *of) {
-    double sum = 0;
-    float largest = row[0];
-    for (int k = 1; k < classes; k++) {
-        largest = fmaxf(largest, row[k]);
-    }
-    for (int k = 0; k < classes; k++) {
-        sum += exp((double)row[k] - largest);
-    }
-    int count = 0;
-    for (int k = 0; k < classes; k++) {
-        if (count == top && !(row[k] > values[top - 1])) {
-            continue;
-        }
-        int at = count < top ? count++ : top - 1;
-        for (; at > 0 && row[k] > values[at - 1]; at--) {
-            values[at] = values[at - 1];
-            of[at] = of[at - 1];
-        }
-        values[at] = row[k];
-        of[at] = k;
-    }
-    for (int i = 0; i < top; i++) {
-        values[i] = (float)(values[i] - largest - log(sum));
-    }
-}
-
-static weld_status check_finite(const maker *m, const weld_batch *batch, int64_t i,
-                                weld_error *err) {
-    const float *row = m->logits + i * m->layout.classes;
-    for (int k = 0; k < m->layout.classes; k++) {
-        if (!isfinite(row[k])) {
-            return weld_fail(err, WELD_ERROR_NUMERIC,
-                             "%s: the teacher's output for it is not finite: it is not usable",
-                             weld_dataset_name(m->ds, batch->indices[i]));
-        }
-    }
-    return WELD_OK;
-}
-
-/* The rows of a batch of a view: m->values and m->classes, with nothing known of bad images. */
-static weld_status make_rows(maker *m, int64_t view, int64_t number, weld_error *err) {
+/* Of all views, one after the other. */
+static weld_status make_batch(void *context, int64_t piece, weld_array *records, weld_error *err) {
+    maker *m = context;
+    const int64_t batches = weld_loader_eval_batches(m->loader);
     weld_batch batch;
-    size_t elements = (size_t)BATCH * (size_t)m->layout.top;
-    WELD_TRY(weld_loader_view_batch(m->loader, (uint32_t)view, number, m->images, &batch, err));
-    memset(m->values, 0, elements * sizeof *m->values);
-    memset(m->classes, -1, elements * sizeof *m->classes);
+    m->records = records;
+    m->lost = false;
+    WELD_TRY(weld_loader_view_batch(m->loader, (uint32_t)(piece / batches), piece % batches,
+                                    m->images, &batch, err));
+    WELD_TRY(m->lost ? weld_fail_memory(err, "distillation cache") : WELD_OK);
     weld_teacher_run(m->teacher, batch.height, batch.width, m->images, batch.count, m->logits);
     for (int64_t i = 0; i < batch.count; i++) {
-        int64_t slot = batch.indices[i] - number * BATCH;
-        take_top(m->logits + i * m->layout.classes, m->layout.classes, m->layout.top,
-                 m->values + slot * m->layout.top, m->classes + slot * m->layout.top);
-        WELD_TRY(check_finite(m, &batch, i, err));
+        const int64_t image = batch.indices[i];
+        WELD_TRY(weld_cache_rows_add(&m->rows, image, weld_dataset_name(m->ds, image),
+                                     m->logits + i * m->layout.classes, records, err));
     }
     return WELD_OK;
+}
+
+static void tell_bad(void *context, int64_t index, const char *reason) {
+    maker *m = context;
+    m->bad++;
+    m->settings->bad_image(m->settings->context, index, reason);
+}
+
+static weld_status sync_rows(maker *m, weld_error *err) {
+    m->synced = weld_clock();
+    return weld_cache_writer_sync(m->writer, m->done, err);
+}
+
+static weld_status take_batch(void *context, int64_t piece, const void *records, size_t bytes,
+                              weld_error *err) {
+    maker *m = context;
+    const weld_cache_settings *s = m->settings;
+    const int64_t images = m->layout.images, total = m->layout.views * images;
+    const int64_t first = piece % weld_loader_eval_batches(m->loader) * BATCH;
+    const int64_t count = images - first < BATCH ? images - first : BATCH;
+    WELD_TRY(weld_cache_rows_take(&m->rows, records, bytes, first, count, tell_bad, m, err));
+    WELD_TRY(weld_cache_writer_put(m->writer, m->done, count, m->rows.values, m->rows.of, err));
+    m->done += count;
+    s->progress(s->context, m->done, total);
+    return weld_clock() - m->synced > SYNC_SECONDS ? sync_rows(m, err) : WELD_OK;
+}
+
+static bool doubt_batch(void *context, int rank, const void *records, size_t bytes) {
+    return weld_doubts_add(&((maker *)context)->doubts, rank, records, bytes);
+}
+
+static weld_status settle(void *context, weld_error *err) {
+    maker *m = context;
+    return weld_doubts_settle(&m->doubts, m->group, m->ds, m->recipe.data.preprocessing.scale16,
+                              err);
+}
+
+static bool stops(void *context, int64_t piece) {
+    const maker *m = context;
+    (void)piece;
+    return m->settings->stop(m->settings->context);
 }
 
 /* --- All of it -------------------------------------------------------------------------------- */
 
 static void tell_plan(const maker *m, double batch_seconds) {
+    if (!m->leads) {
+        return;
+    }
     weld_teacher_facts f = weld_teacher_get_facts(m->teacher);
     char teacher[256];
     int64_t total = m->layout.views * m->layout.images;
@@ -250,53 +315,76 @@ static void tell_plan(const maker *m, double batch_seconds) {
                             .top = m->layout.top,
                             .classes = m->layout.classes,
                             .bytes = weld_cache_bytes(&m->layout),
-                            .seconds = batch_seconds * (double)(total - m->done) / BATCH,
+                            .seconds = batch_seconds * (double)(total - m->done) / BATCH /
+                                       weld_group_size(m->group),
                             .done = m->done,
                             .total = total};
     m->settings->planned(m->settings->context, &plan);
 }
 
-/* Twice, for the first time is not like the others. */
+/* Twice, for the first time is not like the others; by all ranks, which may share cpus. */
 static weld_status time_batch(maker *m, double *seconds, weld_error *err) {
+    weld_array records = {.element = 1};
     weld_status status = WELD_OK;
-    m->timing = true;
     for (int i = 0; i < 2 && !status; i++) {
         double begin = weld_clock();
-        status = make_rows(m, 0, 0, err);
+        records.count = 0;
+        status = make_batch(m, 0, &records, err);
         *seconds = weld_clock() - begin;
     }
+    weld_array_free(&records);
     int64_t count = m->layout.images < BATCH ? m->layout.images : BATCH;
     *seconds *= (double)BATCH / (double)count;
-    m->timing = false;
     return status;
 }
 
+/* On all ranks, all of it but what is written. */
+static weld_status open_all(maker *m, double *seconds, weld_error *err) {
+    WELD_TRY(share_recipe(m, err));
+    WELD_TRY(weld_group_in_turn(m->group, open_teacher, m, err));
+    WELD_TRY(compare(m, err));
+    weld_status status = open_loader(m, err);
+    if (!status) {
+        choose_layout(m);
+        status = allocate(m, err);
+    }
+    status = status ? status : time_batch(m, seconds, err);
+    status = !status && m->leads ? open_writer(m, err) : status;
+    WELD_TRY(weld_group_agree(m->group, status, err));
+    return weld_group_broadcast(m->group, &m->done, sizeof m->done, err);
+}
+
 static weld_status make_all(maker *m, bool *stopped, weld_error *err) {
-    const weld_cache_settings *s = m->settings;
-    int64_t images = m->layout.images, total = m->layout.views * images;
-    int64_t batches = weld_loader_eval_batches(m->loader);
-    double synced = weld_clock();
+    const int64_t images = m->layout.images, batches = weld_loader_eval_batches(m->loader);
     /* Whole batches only, so that they are those of a run that was never stopped. */
     m->done -= m->done % images % BATCH;
-    while (m->done < total && !*stopped) {
-        int64_t view = m->done / images, number = m->done % images / BATCH;
-        int64_t count = number + 1 < batches ? BATCH : images - number * BATCH;
-        WELD_TRY(make_rows(m, view, number, err));
-        WELD_TRY(weld_cache_writer_put(m->writer, m->done, count, m->values, m->classes, err));
-        m->done += count;
-        s->progress(s->context, m->done, total);
-        *stopped = m->done < total && s->stop(s->context);
-        if (*stopped || weld_clock() - synced > SYNC_SECONDS) {
-            WELD_TRY(weld_cache_writer_sync(m->writer, m->done, err));
-            synced = weld_clock();
-        }
+    m->synced = weld_clock();
+    const weld_pieces pieces = {.first = m->done / images * batches + m->done % images / BATCH,
+                                .end = m->layout.views * batches,
+                                .compared = true,
+                                .what = "batch",
+                                .make = make_batch,
+                                .doubts = doubt_batch,
+                                .settle = settle,
+                                .take = take_batch,
+                                .stop = stops,
+                                .context = m};
+    if (m->group && pieces.end - pieces.first < weld_group_size(m->group)) {
+        char text[120];
+        weld_snprintf(text, sizeof text, "%d ranks, but %lld batches of %d images in all views",
+                      weld_group_size(m->group), (long long)(pieces.end - pieces.first), BATCH);
+        say(m, text);
     }
-    return WELD_OK;
+    weld_group_doing(m->group, "the cache");
+    return weld_pieces_do(m->group, &pieces, stopped, err);
 }
 
 static weld_status finish(maker *m, bool stopped, weld_error *err) {
-    if (stopped) {
+    if (!m->leads) {
         return WELD_OK;
+    }
+    if (stopped) {
+        return sync_rows(m, err);
     }
     weld_status status = weld_cache_writer_commit(m->writer, err);
     m->writer = NULL;
@@ -310,8 +398,8 @@ static void close_all(maker *m) {
     weld_dataset_free(m->ds);
     weld_free(m->images);
     weld_free(m->logits);
-    weld_free(m->values);
-    weld_free(m->classes);
+    weld_cache_rows_free(&m->rows);
+    weld_doubts_free(&m->doubts);
     weld_free(m);
 }
 
@@ -321,23 +409,18 @@ weld_status weld_make_cache(const weld_cache_settings *settings, weld_cache_resu
     double seconds = 0;
     maker *m = weld_alloc(1, sizeof *m);
     if (!m) {
-        return weld_fail_memory(err, settings->out);
+        return weld_group_break(settings->group, weld_fail_memory(err, settings->out), err);
     }
     m->settings = settings;
-    weld_status status = read_recipe(m, err);
-    status = status ? status : open_teacher(m, err);
-    status = status ? status : open_loader(m, err);
-    if (!status) {
-        choose_layout(m);
-        status = allocate(m, err);
-    }
-    status = status ? status : time_batch(m, &seconds, err);
-    status = status ? status : open_writer(m, err);
+    m->group = settings->group;
+    m->doubts = WELD_DOUBTS;
+    m->leads = weld_group_rank(m->group) == 0;
+    weld_status status = open_all(m, &seconds, err);
     if (!status) {
         tell_plan(m, seconds);
         status = make_all(m, &stopped, err);
+        status = status ? status : weld_group_agree(m->group, finish(m, stopped, err), err);
     }
-    status = status ? status : finish(m, stopped, err);
     *result = (weld_cache_result){.interrupted = stopped, .bad = m->bad};
     close_all(m);
     return status;

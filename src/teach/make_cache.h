@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weld/status.h"
+#include "weld/distributed.h"
 
 /* What is going to be done; told before the first row. */
 typedef struct weld_cache_plan {
@@ -31,7 +31,10 @@ typedef struct weld_cache_settings {
     int views;        /* 0: as many as epochs, at most 10; 1 where nothing is random */
     int top;          /* 0: 10; not more than there are classes */
     int threads;      /* 0: all that the process may use */
-    void *context;    /* of the callbacks, of which all must be there */
+    /* NULL: one process. Else all ranks make the same call, and share the batches out; rank 0's
+     * recipe is taken, it writes, and of it alone anything but `stop` is called. */
+    weld_group *group;
+    void *context; /* of the callbacks, of which all must be there */
     void (*message)(void *context, const char *text); /* what people should know; one line */
     void (*planned)(void *context, const weld_cache_plan *plan);
     void (*progress)(void *context, int64_t done, int64_t total);

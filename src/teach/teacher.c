@@ -3,14 +3,13 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
 #include "graph/graph.h"
-#include "infer/model.h"
+#include "infer/identity.h"
 #include "models/models.h"
 #include "passes/precision.h"
 #include "tasks/task.h"
@@ -39,18 +38,6 @@ struct weld_teacher {
 };
 
 /* --- Opening ---------------------------------------------------------------------------------- */
-
-static uint64_t hash_weights(const weld_weights *w) {
-    XXH64_hash_t hash = 0;
-    for (size_t i = 0; i < weld_weights_count(w); i++) {
-        weld_tensor t = weld_weights_tensor(w, i);
-        const char *name = weld_weights_name(w, i);
-        size_t bytes = weld_tensor_bytes(&t);
-        hash = XXH3_64bits_withSeed(name, strlen(name), hash);
-        hash = XXH3_64bits_withSeed(t.data, bytes, hash);
-    }
-    return hash;
-}
 
 static void set_conversion(weld_teacher *t, const weld_preprocessing *student,
                            const weld_preprocessing *own) {
@@ -89,7 +76,7 @@ static weld_status open_model(weld_teacher *t, const char *path, const weld_data
     weld_status status = WELD_OK;
     WELD_TRY(weld_model_import(path, NULL, &m, err));
     snprintf(t->facts.identity, sizeof t->facts.identity, "%016llx",
-             (unsigned long long)hash_weights(weld_model_weights(m)));
+             (unsigned long long)weld_weights_hash(weld_model_weights(m)));
     const weld_task *task = weld_task_of(weld_model_get_config(m));
     if (!task->can_be_taught) {
         status = weld_fail(err, WELD_ERROR_ARGUMENT,

@@ -2,7 +2,6 @@
 #include "train/evaluation.h"
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "graph/plan.h"
 #include "passes/precision.h"
 #include "train/say.h"
@@ -46,7 +45,8 @@ static weld_status open_evaluator(weld_trainer *t, weld_weights *weights, weld_e
                                       .threads = t->data.settings->threads,
                                       .bad_image = say_bad_image,
                                       .progress = go_on,
-                                      .arg = t};
+                                      .arg = t,
+                                      .group = t->ranks.group};
     return weights ? weld_evaluator_create(t->data.task, t->evaluation.graph, weights,
                                            &t->data.recipe.data.preprocessing, t->data.val,
                                            &options, out, err)
@@ -67,50 +67,9 @@ void weld_trainer_close_evaluation(weld_trainer *t) {
     weld_graph_free(t->evaluation.graph);
 }
 
-/* --- Over ranks --- */
-
-/* What all have measured, in the order of the data set, on rank 0. */
-static weld_status count(const weld_gathered *all, weld_evaluator *evaluator, weld_evaluation *out,
-                         weld_error *err) {
-    weld_array *parts = weld_alloc((size_t)all->count, sizeof *parts);
-    if (!parts) {
-        return weld_fail_memory(err, "evaluation");
-    }
-    for (int i = 0; i < all->count; i++) {
-        /* The array's type is for those who append; it is read. */
-        parts[i] = (weld_array){
-            .data = (void *)(uintptr_t)all->data[i], .count = all->bytes[i], .element = 1};
-    }
-    const weld_status status = weld_evaluator_count(evaluator, parts, (size_t)all->count, out, err);
-    weld_free(parts);
-    return status;
-}
-
-/* Each rank measures a part; rank 0 counts, and tells all what it comes to. */
-static weld_status run_parts(weld_trainer *t, weld_evaluator *evaluator, weld_evaluation *out,
-                             weld_error *err) {
-    weld_group *g = t->ranks.group;
-    const int ranks = weld_group_size(g), rank = weld_group_rank(g);
-    const int64_t batches = weld_evaluator_batches(evaluator);
-    weld_array records = {.element = 1};
-    weld_gathered all = {0};
-    weld_status status =
-        weld_evaluator_measure(evaluator, weld_part_begin(batches, ranks, rank),
-                               weld_part_begin(batches, ranks, rank + 1), &records, err);
-    status = weld_ranks_settle(t, status, err);
-    status = status ? status : weld_group_gather(g, records.data, records.count, &all, err);
-    weld_array_free(&records);
-    WELD_TRY(status);
-    status = rank == 0 ? count(&all, evaluator, out, err) : WELD_OK;
-    weld_gathered_free(&all);
-    WELD_TRY(weld_ranks_settle(t, status, err));
-    return weld_group_broadcast(g, out, sizeof *out, err);
-}
-
 static weld_status run(weld_trainer *t, weld_evaluator *evaluator, weld_evaluation *out,
                        weld_error *err) {
-    weld_status status = t->ranks.group ? run_parts(t, evaluator, out, err)
-                                        : weld_evaluator_run(evaluator, out, err);
+    const weld_status status = weld_evaluator_run(evaluator, out, err);
     return status != WELD_ERROR_NUMERIC
                ? status
                : weld_fail_context(err, status, "update %lld, evaluation after epoch %lld",

@@ -168,7 +168,8 @@ static bool on_stop(void *context) {
     return p->enough || (p->told->stop && p->told->stop(p->told->context));
 }
 
-/* The first batch does not count where there are others. */
+/* Of all ranks together: rank 0 counts the images up to its own batch. The first batch does not
+ * count where there are others. */
 static double image_seconds(const pace *p) {
     bool several = p->images > p->first_images;
     return several ? (p->last - p->first) / (double)(p->images - p->first_images)
@@ -195,14 +196,12 @@ static weld_status measure_evaluation(weld_trainer *t, weld_train_plan *plan, we
     }
     plan->evaluations = every > 0 ? (epochs + every - 1) / every : 1;
     plan->evaluation_seconds = image_seconds(&p) * (double)weld_dataset_count(t->data.val) *
-                               (t->evaluation.ema_evaluator ? 2 : 1) /
-                               weld_group_size(t->ranks.group);
+                               (t->evaluation.ema_evaluator ? 2 : 1);
     return WELD_OK;
 }
 
 weld_status weld_trainer_measure(weld_trainer *t, double seconds, weld_train_plan *plan,
                                  weld_error *err) {
     WELD_TRY(measure_updates(t, seconds, plan, err));
-    const bool leads = weld_group_rank(t->ranks.group) == 0; /* others do as much, of other parts */
-    return weld_ranks_settle(t, leads ? measure_evaluation(t, plan, err) : WELD_OK, err);
+    return measure_evaluation(t, plan, err);
 }

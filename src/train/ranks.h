@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "distributed/group.h"
-#include "train/rank_threads.h"
+#include "distributed/rank_threads.h"
 #include "weld/train.h"
 
 struct weld_trainer;

@@ -5,106 +5,31 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "data/rank_facts.h"
+#include "distributed/rank_kernels.h"
 #include "train/batch.h"
+#include "train/say.h"
 #include "train/start_ranks.h"
 
 enum { WHERE_SIZE = 96 };
 
-/* --- What a rank has --- */
-
-typedef struct facts {
-    char version[32];
-    weld_data_identity train, val;
-    char teacher[80]; /* what is learned from beside the labels */
-} facts;
-
-static facts find_facts(const weld_trainer *t) {
-    const weld_run_data *d = &t->data;
-    facts f = {.train = d->train_identity};
-    if (d->val) {
-        f.val = d->val_identity;
-    }
-    snprintf(f.version, sizeof f.version, "%s", weld_version());
-    if (d->distillation) {
-        snprintf(f.teacher, sizeof f.teacher, "%s", weld_distillation_identity(d->distillation));
-    }
-    return f;
-}
-
-/* --- What differs --- */
-
-static weld_status compare_sets(const char *where, const weld_dataset *ds,
-                                const weld_data_identity *a, const weld_data_identity *b,
-                                weld_error *err) {
-    if (a->images != b->images) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: %s has %lld images, rank 0's %lld: give all hosts the same data",
-                         where, weld_dataset_path(ds), (long long)a->images, (long long)b->images);
-    }
-    if (a->said != b->said) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: %s has as many images as rank 0's, but others by name, class or box: "
-                         "give all hosts the same data",
-                         where, weld_dataset_path(ds));
-    }
-    if (a->sizes != b->sizes) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: %s has files of other sizes than rank 0's: give all hosts the same "
-                         "data",
-                         where, weld_dataset_path(ds));
-    }
-    return a->contents == b->contents
-               ? WELD_OK
-               : weld_fail(err, WELD_ERROR_ARGUMENT,
-                           "%s: %s is another packed file than rank 0's: copy the same to all "
-                           "hosts",
-                           where, weld_dataset_path(ds));
-}
-
-static weld_status compare_facts(const weld_trainer *t, const char *where, const facts *a,
-                                 const facts *b, weld_error *err) {
-    if (strcmp(a->version, b->version) != 0) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: runs weld %s, rank 0 runs %s: install the same on all hosts", where,
-                         a->version, b->version);
-    }
-    WELD_TRY(compare_sets(where, t->data.train, &a->train, &b->train, err));
-    WELD_TRY(t->data.val ? compare_sets(where, t->data.val, &a->val, &b->val, err) : WELD_OK);
-    return strcmp(a->teacher, b->teacher) == 0
-               ? WELD_OK
-               : weld_fail(err, WELD_ERROR_ARGUMENT,
-                           "%s: learns from %.40s, rank 0 from %.40s (%.200s): copy the same to "
-                           "all hosts",
-                           where, a->teacher, b->teacher,
-                           weld_distillation_text(t->data.distillation));
-}
-
-static weld_status compare_all_facts(const weld_trainer *t, const weld_gathered *all,
-                                     weld_error *err) {
-    char where[WHERE_SIZE];
-    facts first, f;
-    for (int rank = 0; rank < all->count; rank++) {
-        weld_group_say_where(t->ranks.group, rank, where, sizeof where);
-        if (all->bytes[rank] != sizeof f) {
-            return weld_fail(err, WELD_ERROR_FORMAT, "%s: runs another weld than rank 0", where);
-        }
-        memcpy(&f, all->data[rank], sizeof f);
-        first = rank ? first : f;
-        WELD_TRY(compare_facts(t, where, &f, &first, err));
-    }
-    return WELD_OK;
-}
-
 weld_status weld_start_compare_data(weld_trainer *t, weld_error *err) {
-    weld_gathered all = {0};
-    if (!t->ranks.group) {
-        return WELD_OK;
-    }
-    const facts mine = find_facts(t);
-    WELD_TRY(weld_group_gather(t->ranks.group, &mine, sizeof mine, &all, err));
-    const weld_status status = compare_all_facts(t, &all, err);
-    weld_gathered_free(&all);
-    return weld_ranks_settle(t, status, err);
+    const weld_run_data *d = &t->data;
+    const weld_distillation *learned = d->distillation;
+    const weld_rank_facts mine = {.sets = {d->train, d->val},
+                                  .identities = {&d->train_identity, &d->val_identity},
+                                  .network = learned ? weld_distillation_identity(learned) : NULL,
+                                  .verb = "learns from",
+                                  .path = learned ? weld_distillation_text(learned) : ""};
+    return weld_rank_facts_compare(t->ranks.group, &mine, err);
+}
+
+weld_status weld_start_compare_kernels(weld_trainer *t, weld_error *err) {
+    char note[WELD_RANK_KERNELS_SIZE];
+    WELD_TRY(weld_rank_kernels_compare(t->ranks.group, t->ranks.mixed,
+                                       "; to let each be as fast as it can: --mixed", note, err));
+    weld_train_say_lines(t->data.settings, note);
+    return WELD_OK;
 }
 
 /* --- What it computes --- */

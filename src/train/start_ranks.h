@@ -22,10 +22,10 @@ weld_status weld_start_send_moments(weld_trainer *t, weld_error *err);
 
 /* start_call.c: recipe, data, folder and the other settings that rank 0 alone goes by. */
 weld_status weld_start_compare_call(weld_trainer *t, bool dry, weld_error *err);
-/* start_kernels.c: by what they compute; others than rank 0's are an error but in a mixed run. */
-weld_status weld_start_compare_kernels(weld_trainer *t, weld_error *err);
 /* start_compare.c: programs, data sets and teachers... */
 weld_status weld_start_compare_data(weld_trainer *t, weld_error *err);
+/* ...by what they compute; others than rank 0's are an error but in a mixed run... */
+weld_status weld_start_compare_kernels(weld_trainer *t, weld_error *err);
 /* ...and what the first batch of the next update comes to: its pixels, targets, loss and gradients;
  * of cpus of several kinds (ranks.mixed) its pixels alone. Nothing moves. */
 weld_status weld_start_compare_batch(weld_trainer *t, weld_error *err);

@@ -15,29 +15,17 @@
 static const double MEASURED_SECONDS = 1;
 static const double MOST_DATA_WAIT = 0.05; /* part of an epoch's updates; more is told */
 
-static const char *threads_text(const weld_rank_threads *threads, char *text, size_t size) {
-    if (threads->least == threads->most) {
-        snprintf(text, size, "%d thread%s each", threads->most, threads->most == 1 ? "" : "s");
-    } else {
-        snprintf(text, size, "%d to %d threads each", threads->least, threads->most);
-    }
-    return text;
-}
-
 void weld_trainer_tell_ranks(const weld_trainer *t) {
     const weld_ranks *r = &t->ranks;
     const weld_kernels *fp32, *bf16;
-    char threads[48];
+    char ranks[96];
     if (!r->group || weld_kernels_select(WELD_F32, NULL, &fp32, NULL) ||
         weld_kernels_select(WELD_BF16, NULL, &bf16, NULL)) {
         return;
     }
-    const int hosts = weld_group_hosts(r->group);
-    weld_train_say(t->data.settings,
-                   "%d ranks on %d host%s, %s; kernels %s, bf16 %s; exchange %.3g MB an update",
-                   weld_group_size(r->group), hosts, hosts == 1 ? "" : "s",
-                   threads_text(&r->threads, threads, sizeof threads), fp32->name, bf16->name,
-                   (double)weld_sums_moved(t->sums) / 1e6);
+    weld_train_say(t->data.settings, "%s; kernels %s, bf16 %s; exchange %.3g MB an update",
+                   weld_rank_threads_text(r->group, &r->threads, ranks, sizeof ranks), fp32->name,
+                   bf16->name, (double)weld_sums_moved(t->sums) / 1e6);
     weld_train_say_lines(t->data.settings, r->threads.advice);
 }
 

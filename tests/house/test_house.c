@@ -139,10 +139,12 @@ START_TEST(its_results_for_other_programs_are_worth_the_same) {
     weld_results_file *file;
     const weld_task *task;
     weld_text notes = WELD_TEXT;
-    weld_evaluator_options options = {.batch_size = 5, .seen = weld_results_file_seen};
+    weld_evaluator_options options = {
+        .batch_size = 5, .see = weld_results_file_see, .seen = weld_results_file_seen};
     ck_assert_int_eq(weld_dataset_open(in_base("val.h5"), &ds, &err), WELD_OK);
     ck_assert_int_eq(
-        weld_results_file_create(in_base("found"), weld_model_task(m), ds, &file, &err), WELD_OK);
+        weld_results_file_create(in_base("found"), weld_model_task(m), ds, true, &file, &err),
+        WELD_OK);
     options.seen_arg = file;
     ck_assert_int_eq(weld_model_evaluator_create(m, ds, &options, &e, &err), WELD_OK);
     const weld_status status = weld_evaluator_run(e, &found, &err);

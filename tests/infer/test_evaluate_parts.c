@@ -1,5 +1,6 @@
 /* An evaluation in parts: whoever goes through which of them, what is counted of all is that of
  * one who went through the whole, to the bit. */
+#include "base/error.h"
 #include "base/memory.h"
 #include "infer/colour_detector.h"
 #include "infer/image_records.h"
@@ -106,6 +107,23 @@ static char *all_of(const weld_evaluator *e, const weld_evaluation *result) {
     return all;
 }
 
+/* The batches from `first` on, before `end`. */
+static weld_status measure(weld_evaluator *e, int first, int end, weld_array *records) {
+    for (int b = first; b < end; b++) {
+        WELD_TRY(weld_evaluator_measure(e, b, records, &err));
+    }
+    return WELD_OK;
+}
+
+static weld_status count(weld_evaluator *e, const weld_array *parts, int part_count,
+                         weld_evaluation *result) {
+    WELD_TRY(weld_evaluator_begin(e, &err));
+    for (int i = 0; i < part_count; i++) {
+        WELD_TRY(weld_evaluator_count(e, parts[i].data, parts[i].count, &err));
+    }
+    return weld_evaluator_finish(e, result, &err);
+}
+
 /* Parts that begin at these batches, measured by an evaluator each, the last first. */
 static void expect_whole(const weld_model *m, const weld_dataset *ds, const int *begins, int parts,
                          const char *whole, const char *bad) {
@@ -115,15 +133,12 @@ static void expect_whole(const weld_model *m, const weld_dataset *ds, const int 
     for (int i = parts - 1; i >= 0; i--) {
         weld_evaluator *e = evaluator(m, ds, 1 + i % 3, &silent);
         records[i] = (weld_array){.element = 1};
-        ck_assert_int_eq(weld_evaluator_measure(e, begins[i], begins[i + 1], &records[i], &err),
-                         WELD_OK);
-        ck_assert(begins[i + 1] == begins[i] || silent.done == silent.total);
+        ck_assert_int_eq(measure(e, begins[i], begins[i + 1], &records[i]), WELD_OK);
         weld_evaluator_free(e);
     }
     ck_assert_int_eq(silent.count, 0);
     weld_evaluator *counting = evaluator(m, ds, 1, &h);
-    ck_assert_msg(!weld_evaluator_count(counting, records, (size_t)parts, &result, &err), "%s",
-                  err.message);
+    ck_assert_msg(!count(counting, records, parts, &result), "%s", err.message);
     char *all = all_of(counting, &result);
     ck_assert_int_eq(result.skipped, BAD);
     ck_assert_str_eq(all, whole);
@@ -242,14 +257,14 @@ START_TEST(records_that_are_not_all_of_the_data_set_or_damaged_are_refused) {
     weld_evaluation result;
     for (size_t i = 0; i <= sizeof damages / sizeof *damages; i++) {
         weld_array parts[2] = {{.element = 1}, {.element = 1}};
-        ck_assert_int_eq(weld_evaluator_measure(e, 0, 2, &parts[0], &err), WELD_OK);
-        ck_assert_int_eq(weld_evaluator_measure(e, 2, BATCHES, &parts[1], &err), WELD_OK);
+        ck_assert_int_eq(measure(e, 0, 2, &parts[0]), WELD_OK);
+        ck_assert_int_eq(measure(e, 2, BATCHES, &parts[1]), WELD_OK);
         if (i < sizeof damages / sizeof *damages) {
             damages[i](&parts[0], &parts[1]);
-            ck_assert_int_eq(weld_evaluator_count(e, parts, 2, &result, &err), WELD_ERROR_FORMAT);
+            ck_assert_int_eq(count(e, parts, 2, &result), WELD_ERROR_FORMAT);
             ck_assert_ptr_nonnull(strstr(err.message, "evaluation: "));
         } else { /* none of it stays */
-            ck_assert_int_eq(weld_evaluator_count(e, parts, 2, &result, &err), WELD_OK);
+            ck_assert_int_eq(count(e, parts, 2, &result), WELD_OK);
         }
         weld_array_free(&parts[0]);
         weld_array_free(&parts[1]);
@@ -275,10 +290,10 @@ START_TEST(a_lack_of_memory_in_a_part_is_an_error_and_the_next_part_is_whole) {
     for (; status; i++) {
         weld_array records = {.element = 1};
         weld_memory_fail_after(i);
-        status = weld_evaluator_measure(e, 0, BATCHES, &records, &err);
+        status = measure(e, 0, BATCHES, &records);
         weld_memory_fail_after(-1);
         ck_assert(status == WELD_OK || status == WELD_ERROR_MEMORY);
-        ck_assert(status || !weld_evaluator_count(e, &records, 1, &result, &err));
+        ck_assert(status || !count(e, &records, 1, &result));
         weld_array_free(&records);
     }
     ck_assert_int_gt(i, 5);

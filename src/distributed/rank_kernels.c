@@ -1,13 +1,12 @@
-/* Do all ranks compute by the same kernels? See start_ranks.h. Tables of kernels differ in the last
- * bits, and so would a run, by who computes which of its batches. */
+/* Kernels of ranks; see rank_kernels.h. */
+#include "distributed/rank_kernels.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "kernels/isa.h"
-#include "train/say.h"
-#include "train/start_ranks.h"
 
 typedef struct tables {
     char fp32[16], bf16[16];
@@ -54,36 +53,36 @@ static int count_others(const tables *all, int count, int *first) {
     return others;
 }
 
-static weld_status compare(const weld_trainer *t, const tables *all, int count, weld_error *err) {
+static weld_status compare(const weld_group *g, const tables *all, int count, bool mixed,
+                           const char *advice, char *note, weld_error *err) {
     char where[WHERE_SIZE], its[TEXT_SIZE], zeros[TEXT_SIZE];
     int first = 0;
     const int others = count_others(all, count, &first);
-    weld_group_say_where(t->ranks.group, first, where, sizeof where);
+    weld_group_say_where(g, first, where, sizeof where);
     tables_text(&all[first], its);
     tables_text(&all[0], zeros);
-    if (others && !t->ranks.mixed) {
+    if (others && !mixed) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: computes by %s, rank 0 by %s, which has other bits: for the same "
-                         "bits everywhere mpirun -x WELD_ISA=%s; to let each be as fast as it can: "
-                         "--mixed",
-                         where, its, zeros, slowest(all, count));
+                         "bits everywhere mpirun -x WELD_ISA=%s%s",
+                         where, its, zeros, slowest(all, count), advice);
     }
     if (others) {
-        weld_train_say(t->data.settings,
-                       "mixed: rank 0 computes by %s, %d of the others by other kernels (%s: %s): "
-                       "the run comes to the same again on the same hosts alone",
-                       zeros, others, where, its);
-    } else if (t->ranks.mixed) {
-        weld_train_say(t->data.settings,
-                       "mixed: all ranks compute by %s: without --mixed they come to the bits of "
-                       "one process, if their libraries are the same",
-                       zeros);
+        snprintf(note, WELD_RANK_KERNELS_SIZE,
+                 "mixed: rank 0 computes by %s, %d of the others by other kernels (%s: %s): the "
+                 "run comes to the same again on the same hosts alone",
+                 zeros, others, where, its);
+    } else if (mixed) {
+        snprintf(note, WELD_RANK_KERNELS_SIZE,
+                 "mixed: all ranks compute by %s: without --mixed they come to the bits of one "
+                 "process, if their libraries are the same",
+                 zeros);
     }
     return WELD_OK;
 }
 
-static weld_status compare_all(const weld_trainer *t, const weld_gathered *gathered,
-                               weld_error *err) {
+static weld_status compare_all(const weld_group *g, const weld_gathered *gathered, bool mixed,
+                               const char *advice, char *note, weld_error *err) {
     const int count = gathered->count;
     tables *all = weld_alloc((size_t)count + 1, sizeof *all);
     if (!all) {
@@ -94,20 +93,22 @@ static weld_status compare_all(const weld_trainer *t, const weld_gathered *gathe
             memcpy(&all[rank], gathered->data[rank], sizeof *all);
         }
     }
-    const weld_status status = count ? compare(t, all, count, err) : WELD_OK;
+    const weld_status status = count ? compare(g, all, count, mixed, advice, note, err) : WELD_OK;
     weld_free(all);
     return status;
 }
 
-weld_status weld_start_compare_kernels(weld_trainer *t, weld_error *err) {
+weld_status weld_rank_kernels_compare(weld_group *g, bool mixed, const char *advice,
+                                      char note[WELD_RANK_KERNELS_SIZE], weld_error *err) {
     weld_gathered all = {0};
     tables mine;
-    if (!t->ranks.group) {
+    *note = '\0';
+    if (!g) {
         return WELD_OK;
     }
-    WELD_TRY(weld_ranks_settle(t, find_tables(&mine, err), err));
-    WELD_TRY(weld_group_gather(t->ranks.group, &mine, sizeof mine, &all, err));
-    const weld_status status = compare_all(t, &all, err);
+    WELD_TRY(weld_group_agree(g, find_tables(&mine, err), err));
+    WELD_TRY(weld_group_gather(g, &mine, sizeof mine, &all, err));
+    const weld_status status = compare_all(g, &all, mixed, advice, note, err);
     weld_gathered_free(&all);
-    return weld_ranks_settle(t, status, err);
+    return weld_group_agree(g, status, err);
 }

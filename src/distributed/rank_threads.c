@@ -1,6 +1,6 @@
 /* Threads of ranks; see rank_threads.h. */
 #define _GNU_SOURCE
-#include "train/rank_threads.h"
+#include "distributed/rank_threads.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
-#include "graph/plan.h"
 
 /* What a rank may use. */
 typedef struct place {
@@ -64,26 +63,26 @@ static int threads_of(const weld_group *g, const place *places, int rank) {
 
 /* --- What a person should know --- */
 
-static void advise(const weld_group *g, const place *places, weld_rank_threads *all) {
+static void advise(const weld_group *g, const place *places, int most, weld_rank_threads *all) {
     const int here = weld_group_ranks_at(g, 0), cpus = CPU_COUNT(&places[0].cpus);
     if (cpus > 0 && cpus < places[0].launcher / here) {
         weld_append(all->advice, sizeof all->advice,
                     "each rank may use %d of %d cpus: mpirun bound it: add --bind-to none\n", cpus,
                     places[0].launcher);
     }
-    if (all->most > WELD_MOST_CHUNKS) {
+    if (most && all->most > most) {
         int parts = 2;
-        while (parts < all->most && all->most / parts > WELD_MOST_CHUNKS) {
+        while (parts < all->most && all->most / parts > most) {
             parts *= 2;
         }
         weld_append(all->advice, sizeof all->advice,
                     "a rank has %d threads, but %d are all that a step can use: start %d ranks on "
                     "a host\n",
-                    all->most, WELD_MOST_CHUNKS, here * parts);
+                    all->most, most, here * parts);
     }
 }
 
-static weld_status share_out(const weld_group *g, const weld_gathered *said, int *threads,
+static weld_status share_out(const weld_group *g, const weld_gathered *said, int most, int *threads,
                              weld_rank_threads *all, weld_error *err) {
     place *places = weld_alloc((size_t)said->count, sizeof *places);
     if (!places) {
@@ -98,13 +97,13 @@ static weld_status share_out(const weld_group *g, const weld_gathered *said, int
         all->least = i == 0 || threads[i] < all->least ? threads[i] : all->least;
         all->most = threads[i] > all->most ? threads[i] : all->most;
     }
-    advise(g, places, all);
+    advise(g, places, most, all);
     weld_free(places);
     return WELD_OK;
 }
 
-weld_status weld_rank_threads_settle(weld_group *g, int asked, int *threads, weld_rank_threads *all,
-                                     weld_error *err) {
+weld_status weld_rank_threads_settle(weld_group *g, int asked, int most, int *threads,
+                                     weld_rank_threads *all, weld_error *err) {
     const place mine = find_place(asked);
     const size_t ranks = (size_t)weld_group_size(g);
     weld_gathered said = {0};
@@ -113,7 +112,7 @@ weld_status weld_rank_threads_settle(weld_group *g, int asked, int *threads, wel
     weld_status status = by_rank ? WELD_OK : weld_fail_memory(err, "ranks");
     status = status ? status : weld_group_gather(g, &mine, sizeof mine, &said, err);
     if (!status && weld_group_rank(g) == 0) {
-        status = share_out(g, &said, by_rank, all, err);
+        status = share_out(g, &said, most, by_rank, all, err);
     }
     weld_gathered_free(&said);
     status = status ? weld_group_break(g, status, err)
@@ -123,4 +122,14 @@ weld_status weld_rank_threads_settle(weld_group *g, int asked, int *threads, wel
     }
     weld_free(by_rank);
     return status;
+}
+
+const char *weld_rank_threads_text(const weld_group *g, const weld_rank_threads *all, char *text,
+                                   size_t size) {
+    const int hosts = weld_group_hosts(g);
+    snprintf(text, size, "%d ranks on %d host%s, ", weld_group_size(g), hosts,
+             hosts == 1 ? "" : "s");
+    return all->least == all->most
+               ? weld_append(text, size, "%d thread%s each", all->most, all->most == 1 ? "" : "s")
+               : weld_append(text, size, "%d to %d threads each", all->least, all->most);
 }

@@ -52,7 +52,7 @@ void cli_print_json(json_t *json, size_t digits) {
     json_decref(json);
 }
 
-static atomic_bool json_was_short; /* of memory: values of JSON may lack parts */
+static atomic_bool json_was_short; /* of memory: values may lack parts */
 
 static void *allocate_json(size_t size) {
     void *made = malloc(size);
@@ -64,6 +64,10 @@ static void *allocate_json(size_t size) {
 
 void cli_watch_json(void) {
     json_set_alloc_funcs(allocate_json, free);
+}
+
+bool cli_json_was_short(void) {
+    return json_was_short;
 }
 
 void cli_flush_output(void) {

@@ -35,8 +35,7 @@
  *
  * A reader goes by this block alone, whose every number it checks: a cut or damaged file is refused
  * when it is opened, a damaged image when it is read, and a file that means harm never meets the
- * HDF5 library, which is not made for that. Reading a sample is one positioned
- * read and a CRC.
+ * HDF5 library, which is not made for that. Reading a sample is one positioned read and a CRC.
  */
 #ifndef WELD_FORMATS_PACKED_H
 #define WELD_FORMATS_PACKED_H
@@ -89,7 +88,7 @@ void weld_packed_drop_boxes(weld_packed *p);
 
 typedef struct weld_packed_writer weld_packed_writer;
 
-/* Begin a packed data set. Image bytes go to disk as they come, into "PATH.partial", which
+/* Begin a packed data set. Image bytes go to disk as they come, into a file beside it (file.h) that
  * weld_packed_writer_finish renames; what is at `path` stays as it is until then. */
 weld_status weld_packed_writer_create(const char *path, weld_packed_layout layout,
                                       const char *const *class_names, int class_count,

@@ -7,6 +7,7 @@
 #include "base/locale.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "formats/json_tree.h"
 #include "formats/shards.h"
 #include "models/models.h"
 #include "serialization/hub_config.h"
@@ -215,8 +216,9 @@ static weld_status take_summary(importing *im) {
         return im->mf->summary ? WELD_OK : weld_fail_memory(im->err, im->path);
     }
     const char *slash = strrchr(im->path, '/');
-    json_t *file = json_string(slash ? slash + 1 : im->path); /* NULL where it is not UTF-8 */
-    json_t *root = json_pack("{s:o, s:s, s:s, s:s}", "imported_from", file ? file : json_null(),
+    bool wrong;
+    json_t *file = weld_json_utf8(slash ? slash + 1 : im->path, &wrong);
+    json_t *root = json_pack("{s:o, s:s, s:s, s:s}", "imported_from", wrong ? json_null() : file,
                              "names", origin->naming->name, "state_dict", origin->key, "elements",
                              origin->mixed ? "mixed" : weld_element_name(origin->element));
     return weld_json_text(root, im->path, &im->mf->summary, im->err);

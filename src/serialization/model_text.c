@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "formats/json_tree.h"
 #include "models/models.h"
 
 /* --- Configurations ----------------------------------------------------------------------------
@@ -269,8 +270,9 @@ static json_t *bytes_json(const char *name) {
 weld_status weld_class_names_to_text(char *const *names, int count, char **text, weld_error *err) {
     json_t *root = json_array();
     for (int i = 0; i < count; i++) {
-        json_t *name = json_string(names[i]); /* NULL where it is not UTF-8 */
-        weld_json_append(&root, name ? name : bytes_json(names[i]));
+        bool wrong;
+        json_t *name = weld_json_utf8(names[i], &wrong);
+        weld_json_append(&root, wrong ? bytes_json(names[i]) : name);
     }
     return weld_json_text(root, "class names", text, err);
 }

@@ -1,6 +1,7 @@
 /* Linked with the program: the system call that WELD_FAIL names fails, or the process is killed
  * there as by SIGKILL. "fsync 2 5": the second fsync is EIO (errno 5); "rename 1 kill": killed
- * before the first rename; "lock 0 37": each attempt to lock is ENOLCK. */
+ * before the first rename; "lock 0 37": each attempt to lock is ENOLCK; "malloc 7 12": the seventh
+ * allocation of the process finds no memory. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -57,3 +58,27 @@ int posix_fallocate(int fd, off_t offset, off_t bytes) {
 int flock(int fd, int how) {
     return fails("lock") ? -1 : REAL(flock)(fd, how);
 }
+
+/* glibc's own names; under sanitizers allocation is theirs. */
+#ifndef WELD_SANITIZED
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size) {
+    return fails("malloc") ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size) {
+    return fails("malloc") ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size) {
+    return fails("malloc") ? NULL : __libc_realloc(old, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size) {
+    return fails("malloc") ? NULL : __libc_memalign(alignment, size);
+}
+#endif

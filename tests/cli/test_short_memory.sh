@@ -1,0 +1,51 @@
+#!/bin/sh
+# Commands in which one allocation of the process, of weld or of a library under it, finds no memory: done all the same, or an error that
+# says so, with nothing half-written.
+# Arguments: the program, the same with failures (failing.c), make_photos.
+WELD=$(realpath "$1")
+FAILING=$(realpath "$2")
+MAKE_PHOTOS=$(realpath "$3")
+. "$(dirname "$0")/tap.sh"
+cd "$WORK" || exit 1
+export XDG_CACHE_HOME="$WORK/cache"
+
+"$MAKE_PHOTOS" photos 2 4 16
+cat > small.yaml << 'YAML'
+model: {name: repvit, channels: [8], depths: [1], stem_stride: 2}
+data: {train: photos, val: photos, input_size: 16}
+augment: {kind: none}
+train: {epochs: 1, batch_size: 4, ema_decay: null}
+YAML
+works "train" "$WELD" train small.yaml --out run
+works "export" "$WELD" export run/best.h5 -o x.safetensors
+
+# survives NAME COMMAND...: with the failure at numbers spread over its allocations, more of them at the beginning. It writes out/file.
+survives() {
+    name=$1
+    shift
+    bad=
+    errors=0
+    for number in 1 5 13 31 64 117 193 430 807 1360 2125 2600 3142 4450; do
+        rm -rf out
+        mkdir out
+        WELD_FAIL="malloc $number 12" run "$FAILING" "$@"
+        case $status in
+        0) [ -e out/file ] || bad="$bad $number: nothing was written;" ;;
+        1)
+            errors=$((errors + 1))
+            tail -n 1 stderr | grep -q memory || bad="$bad $number: $(tail -n 1 stderr);"
+            [ -d out/file ] || [ -z "$(ls -A out)" ] || bad="$bad $number: left $(ls -A out);"
+            ;;
+        *) bad="$bad $number: exit status $status;" ;;
+        esac
+    done
+    is "$name: done, or an error of memory" "$bad" ""
+    holds "$name: errors there were" test "$errors" -gt 3
+}
+survives train train small.yaml --threads 1 --out out/file
+survives reparam reparam run/best.h5 -o out/file
+survives import import x.safetensors -o out/file
+survives pack pack photos -o out/file
+survives distill-cache distill-cache small.yaml --teacher run/best.h5 -o out/file
+survives report report run -o out/file
+finish

@@ -13,6 +13,12 @@
 #define WELD_MIN_STD 1e-6
 #define WELD_MAX_STD 1e3
 
+/* Images of more pixels than a preprocessing takes are not decoded: where it says nothing, of more
+ * than Pillow takes without a warning. It may say up to twice as many, from where on Pillow takes a
+ * file for an attack. Decoding takes up to 9 bytes a pixel (progressive JPEG; CMYK: 11). */
+#define WELD_USUAL_MAX_PIXELS 89478485
+#define WELD_MAX_PIXELS 178956970
+
 typedef enum weld_interpolation { WELD_BICUBIC, WELD_BILINEAR } weld_interpolation;
 
 /* How an image is brought to a frame of floor(height / crop_fraction) x floor(width /
@@ -25,6 +31,14 @@ typedef enum weld_fit {
                         */
 } weld_fit;
 
+/* Whether an image is turned as its metadata says (EXIF, tag 0x0112): cameras store photos as their
+ * sensor lay, and write there how they are to be seen. Images whose boxes are known are seen as the
+ * boxes were drawn, whatever this says. */
+typedef enum weld_orientation {
+    WELD_ORIENTATION_IGNORE, /* as stored, as torchvision and timm see them */
+    WELD_ORIENTATION_EXIF
+} weld_orientation;
+
 /* How an image becomes a network's input: resized with the antialiased filter, central crop, (v /
  * 255 - mean) / std per channel (R, G, B). */
 typedef struct weld_preprocessing {
@@ -35,6 +49,8 @@ typedef struct weld_preprocessing {
     float mean[3], std[3];
     unsigned char padding[3]; /* of WELD_FIT_LETTERBOX: a colour */
     int scale16;              /* 16-bit grey (of PNG) from this value on is white; 0 means 255 */
+    weld_orientation orientation;
+    int max_pixels; /* of an image; 0 means WELD_USUAL_MAX_PIXELS */
 } weld_preprocessing;
 
 /* What scale16 may be. A value v of 16-bit grey becomes min(255, floor(255 v / scale16 + 1/2)):

@@ -93,7 +93,7 @@ static weld_status set_number(const weld_key *key, void *values, int element, co
     bool whole = key->type == WELD_KEY_INTEGER;
     errno = 0;
     double number = whole ? (double)strtoll(text, &end, 10) : weld_strtod(text, &end);
-    if (whole && (*end == 'e' || *end == 'E')) { /* as ranges are told: 9e15 */
+    if (whole && *end && !text[strspn(text, "-.0123456789eE")]) { /* as ranges are told: 9e15 */
         number = weld_strtod(text, &end);
         end = floor(number) == number ? end : (char *)(uintptr_t)text;
     }

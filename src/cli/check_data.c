@@ -11,6 +11,7 @@
 #include "cli/data_options.h"
 #include "cli/inspect.h"
 #include "cli/progress.h"
+#include "cli/input_options.h"
 #include "cli/stop.h"
 #include "data/check.h"
 #include "formats/json_text.h"
@@ -219,10 +220,11 @@ static int64_t count_errors(const weld_dataset *ds) {
 /* --- The command ------------------------------------------------------------------------------ */
 
 static weld_status check(request *r, const weld_dataset *ds, const weld_dataset *against,
-                         int threads, weld_error *err) {
+                         int max_pixels, int threads, weld_error *err) {
     weld_check_report report = {0};
     weld_check_options options = {.annotation = weld_tasks[0]->annotation, /* data do not say */
                                   .against = against,
+                                  .max_pixels = max_pixels,
                                   .threads = threads,
                                   .found = found,
                                   .progress = show_progress,
@@ -273,14 +275,16 @@ weld_status cli_check_data(cli_call *call, weld_error *err) {
     request r = {.size = 640, .turned = WELD_TEXT, .progress = {.what = "check"}};
     const char *other = NULL;
     bool json = false;
-    int threads = 0;
+    int threads = 0, max_pixels = 0;
     const cli_option options[] = {
         {"against", 0, CLI_TEXT, &other, "DATA", "look for images of this data set in it, too"},
         {"size", 0, CLI_COUNT, &r.size, "N", "measure boxes in inputs of N pixels (640)"},
+        CLI_MAX_PIXELS(max_pixels),
         {"threads", 0, CLI_COUNT, &threads, "N", "threads (all)"},
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    cli_check_max_pixels(call, max_pixels);
     r.path = call->arguments[0];
     r.findings = json ? json_array() : NULL;
     weld_dataset *ds = NULL, *against = NULL;
@@ -296,7 +300,7 @@ weld_status cli_check_data(cli_call *call, weld_error *err) {
             cli_tell_data(against, 0);
         }
     }
-    status = status ? status : check(&r, ds, against, threads, err);
+    status = status ? status : check(&r, ds, against, max_pixels, threads, err);
     weld_dataset_free(ds);
     weld_dataset_free(against);
     weld_text_free(&r.turned);

@@ -101,6 +101,12 @@ static void multiply(const cli_call *call, const list *l, size_t most, cli_input
     *in = out;
 }
 
+void cli_check_max_pixels(const cli_call *call, int max_pixels) {
+    if (max_pixels > WELD_MAX_PIXELS) {
+        cli_usage(call, "--max-pixels %d: give %d at most", max_pixels, WELD_MAX_PIXELS);
+    }
+}
+
 void cli_inputs_read(const cli_call *call, const cli_input_options *options, size_t most,
                      cli_inputs *out) {
     const list lists[] = {
@@ -112,7 +118,9 @@ void cli_inputs_read(const cli_call *call, const cli_input_options *options, siz
          read_crop},
         {"interpolation", options->interpolation, "bicubic or bilinear", read_interpolation}};
     out->count = 1;
-    out->items[0] = (cli_input){.resize = CLI_OWN, .interpolation = CLI_OWN};
+    cli_check_max_pixels(call, options->max_pixels);
+    out->items[0] =
+        (cli_input){.resize = CLI_OWN, .interpolation = CLI_OWN, .max_pixels = options->max_pixels};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         if (lists[i].text) {
             multiply(call, &lists[i], most, out);
@@ -132,6 +140,7 @@ weld_status cli_set_input(weld_model *m, const weld_preprocessing *own, const cl
     if (input->interpolation != CLI_OWN) {
         p.interpolation = (weld_interpolation)input->interpolation;
     }
+    p.max_pixels = input->max_pixels ? input->max_pixels : own->max_pixels;
     WELD_TRY(weld_model_set_preprocessing(m, &p, err));
     if (p.height != own->height && weld_family_of(weld_model_get_config(m))->position_grids) {
         cli_say("weld: tables of positions resized from images of %d to %d (bicubic)", own->height,

@@ -9,15 +9,22 @@
 /* Start zeroed. */
 typedef struct cli_input_options {
     const char *size, *resize, *crop, *interpolation; /* NULL: the model's own */
+    int max_pixels;                                   /* 0: likewise */
 } cli_input_options;
 
 /* Entries of a command's table; `many` is what the help says of lists. */
-#define CLI_INPUT_OPTIONS(o, many)                                                                 \
-    {"size", 0, CLI_TEXT, &(o).size, "N|HxW", "height and width of inputs (the model's)" many},    \
-        {"resize", 0, CLI_TEXT, &(o).resize, "R", "crop, squash, letterbox (the model's)"},        \
-        {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side (the model's)"}, {  \
-        "interpolation", 0, CLI_TEXT, &(o).interpolation, "I", "bicubic, bilinear (the model's)"   \
-    }
+#define CLI_INPUT_OPTIONS(o, many)                                                                  \
+    {"size", 0, CLI_TEXT, &(o).size, "N|HxW", "height and width of inputs (the model's)" many},     \
+        {"resize", 0, CLI_TEXT, &(o).resize, "R", "crop, squash, letterbox (the model's)"},         \
+        {"crop", 0, CLI_TEXT, &(o).crop, "F", "crop's part of the shorter side (the model's)"},     \
+        {"interpolation", 0, CLI_TEXT, &(o).interpolation, "I", "bicubic, bilinear (the model's)"}, \
+        CLI_MAX_PIXELS((o).max_pixels)
+
+/* How large images may be; 0 stands for what is usual. */
+#define CLI_MAX_PIXELS(to)                                                                         \
+    { "max-pixels", 0, CLI_COUNT, &(to), "N", "images of more pixels are refused (89478485)" }
+/* Ends the program unless images may be as large. */
+void cli_check_max_pixels(const cli_call *call, int max_pixels);
 
 #define CLI_INPUTS_MAX 64
 
@@ -27,6 +34,7 @@ typedef struct cli_input {
     double crop;
     int resize;        /* a weld_fit */
     int interpolation; /* a weld_interpolation */
+    int max_pixels;
 } cli_input;
 
 enum { CLI_OWN = -1 };

@@ -29,7 +29,7 @@ typedef struct checking {
 static weld_status read_image(const weld_dataset *ds, int64_t i, weld_bytes *bytes,
                               weld_image *image, weld_error *err) {
     WELD_TRY(weld_dataset_read(ds, i, bytes, err));
-    return weld_dataset_decode(ds, i, bytes, 0, image, err);
+    return weld_dataset_decode(ds, i, bytes, (weld_reading){0}, image, err);
 }
 
 static void check_block(void *arg, int64_t item, int thread) {

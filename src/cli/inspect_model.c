@@ -150,10 +150,18 @@ static void say_preprocessing(inspection *in, const weld_preprocessing *p, bool 
     if (p->scale16 > WELD_SCALE16_MIN) {
         json_object_set_new(value, "scale16", json_integer(p->scale16));
     }
-    inspect_fact(
-        in, "preprocessing", value, "size %s, crop fraction %g, %s, mean %g %g %g, std %g %g %g%s",
-        weld_input_text(p, input), p->crop_fraction, filter, mean[0], mean[1], mean[2], std[0],
-        std[1], std[2], usual ? " (the usual one: the file says nothing of it)" : "");
+    if (p->orientation == WELD_ORIENTATION_EXIF) {
+        json_object_set_new(value, "orientation", json_string("exif"));
+    }
+    if (p->max_pixels && p->max_pixels != WELD_USUAL_MAX_PIXELS) {
+        json_object_set_new(value, "max_pixels", json_integer(p->max_pixels));
+    }
+    inspect_fact(in, "preprocessing", value,
+                 "size %s, crop fraction %g, %s, mean %g %g %g, std %g %g %g%s%s",
+                 weld_input_text(p, input), p->crop_fraction, filter, mean[0], mean[1], mean[2],
+                 std[0], std[1], std[2],
+                 p->orientation == WELD_ORIENTATION_EXIF ? ", upright by EXIF" : "",
+                 usual ? " (the usual one: the file says nothing of it)" : "");
     inspect_fact(in, "preprocessing stated", json_boolean(!usual), NULL);
 }
 

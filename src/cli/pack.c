@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/data_options.h"
+#include "cli/input_options.h"
 #include "cli/progress.h"
 #include "datasets/boxes.h"
 #include "datasets/idx.h"
@@ -96,11 +97,13 @@ weld_status cli_pack(cli_call *call, weld_error *err) {
          "reduce shorter sides to N (else bytes as they are)"},
         {"scale16", 0, CLI_COUNT, &how.scale16, "N",
          "16-bit grey that becomes white by --size (255)"},
+        CLI_MAX_PIXELS(how.max_pixels),
         {"threads", 0, CLI_COUNT, &how.threads, "N", "threads (all)"},
         {"split", 0, CLI_TEXT, &split, "NAME", "of *-images-idx3-ubyte files: train, t10k (train)"},
         {"classes", 0, CLI_TEXT, &classes, "FILE", "class names for idx files, one a line"},
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    cli_check_max_pixels(call, how.max_pixels);
     if (how.scale16 && !how.size) {
         cli_usage(call, "--scale16 is for --size: without it images stay as they are, and "
                         "data.scale16 of a recipe says how they are read");

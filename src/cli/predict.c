@@ -62,7 +62,6 @@ static weld_status predict_all(weld_image_runner *runner, const cli_image_list *
     const weld_image_queue_options options = {.transform = weld_image_runner_transform(runner),
                                               .paths = images->paths,
                                               .count = (int64_t)images->count,
-                                              .upright = files->task->annotation->of_boxes,
                                               .with_images = tiling_of(answers).side > 0,
                                               .jobs = jobs};
     WELD_TRY(weld_image_queue_create(&options, &queue, err));
@@ -160,7 +159,8 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     answers.question = (weld_question){.labels = &labels, .most = most, .values = values};
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     cli_image_list images = {.count = 0};
-    files.scale16 = own.scale16;
+    files.how = weld_reading_of(&own);
+    files.how.upright = files.how.upright || files.task->annotation->of_boxes;
     weld_status status = cli_check_answer_keys(&keys, answers.task, false, err);
     status = status
                  ? status

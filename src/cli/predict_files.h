@@ -3,14 +3,15 @@
 #define WELD_CLI_PREDICT_FILES_H
 
 #include "cli/image_list.h"
+#include "images/decode.h"
 #include "tasks/task.h"
 
 typedef struct cli_answer_files {
     const char *draw, *labels; /* folders; NULL: none */
     bool no_conf;              /* labels without scores */
     const weld_task *task;
-    int scale16;  /* as the network gets images of 16 bits */
-    bool made[2]; /* of `draw` and `labels`: was not there */
+    weld_reading how; /* as the network gets images */
+    bool made[2];     /* of `draw` and `labels`: was not there */
 } cli_answer_files;
 
 /* Make the folders. Errors: a file that is there already, which may be one of the images or

@@ -8,12 +8,12 @@
 enum { WHERE_SIZE = 96 };
 
 /* The whole of it, of whose parts samples are made. */
-static bool is_usable(const weld_dataset *ds, int64_t index, int scale16) {
+static bool is_usable(const weld_dataset *ds, int64_t index, weld_reading how) {
     weld_bytes bytes = {0};
     weld_image image = {0};
     const bool usable = index >= 0 && index < weld_dataset_count(ds) &&
                         !weld_dataset_read(ds, index, &bytes, NULL) &&
-                        !weld_dataset_decode(ds, index, &bytes, scale16, &image, NULL);
+                        !weld_dataset_decode(ds, index, &bytes, how, &image, NULL);
     weld_bytes_free(&bytes);
     weld_image_free(&image);
     return usable;
@@ -42,14 +42,14 @@ static weld_status tell_indices(weld_group *g, const weld_array *images, int64_t
 }
 
 /* By rank: a byte for each image, whether it can use it. */
-static weld_status look(weld_group *g, const weld_dataset *ds, int scale16, const int64_t *indices,
-                        size_t count, weld_gathered *all, weld_error *err) {
+static weld_status look(weld_group *g, const weld_dataset *ds, weld_reading how,
+                        const int64_t *indices, size_t count, weld_gathered *all, weld_error *err) {
     unsigned char *usable = weld_alloc(count, 1);
     if (!usable) {
         return weld_group_break(g, weld_fail_memory(err, "bad images"), err);
     }
     for (size_t i = 0; i < count; i++) {
-        usable[i] = is_usable(ds, indices[i], scale16);
+        usable[i] = is_usable(ds, indices[i], how);
     }
     const weld_status status = weld_group_gather(g, usable, count, all, err);
     weld_free(usable);
@@ -91,7 +91,7 @@ static weld_status judge(const weld_group *g, const weld_array *images, const we
     return WELD_OK;
 }
 
-weld_status weld_bad_on_all(weld_group *g, const weld_dataset *ds, int scale16,
+weld_status weld_bad_on_all(weld_group *g, const weld_dataset *ds, weld_reading how,
                             const weld_array *images, weld_error *err) {
     int64_t *indices = NULL;
     size_t count = 0;
@@ -101,7 +101,7 @@ weld_status weld_bad_on_all(weld_group *g, const weld_dataset *ds, int scale16,
         weld_free(indices);
         return WELD_OK;
     }
-    weld_status status = look(g, ds, scale16, indices, count, &all, err);
+    weld_status status = look(g, ds, how, indices, count, &all, err);
     weld_free(indices);
     WELD_TRY(status);
     status = weld_group_rank(g) == 0 ? judge(g, images, &all, err) : WELD_OK;

@@ -20,9 +20,8 @@ typedef struct weld_doubtful_image {
 } weld_doubtful_image;
 
 /* Called by all ranks; images (weld_doubtful_image) are looked at on rank 0 alone. WELD_ERROR_IO,
- * on all of them: one can be used by a rank; the message names it, and who met it. scale16:
- * images/decode.h. */
-weld_status weld_bad_on_all(weld_group *g, const weld_dataset *ds, int scale16,
+ * on all of them: one can be used by a rank; the message names it, and who met it. */
+weld_status weld_bad_on_all(weld_group *g, const weld_dataset *ds, weld_reading how,
                             const weld_array *images, weld_error *err);
 
 #endif

@@ -53,6 +53,7 @@ typedef struct result {
 typedef struct check {
     const weld_dataset *ds, *reading; /* reading: ds, and later the other one */
     const weld_check_options *options;
+    weld_reading how;
     weld_check_report *report;
     int threads, classes; /* classes 0: there are none */
     worker *workers;
@@ -95,12 +96,13 @@ static void look_at(void *arg, int64_t item, int thread) {
     if (!r->status) {
         r->print = print_of(&w->bytes, i);
         r->facts = weld_image_facts_of(w->bytes.data, w->bytes.size);
-        r->status = weld_dataset_decode(c->ds, i, &w->bytes, 0, &w->image, &r->error);
+        r->status = weld_dataset_decode(c->ds, i, &w->bytes, c->how, &w->image, &r->error);
     }
     if (!r->status) {
         r->width = w->image.width;
         r->height = w->image.height;
-        r->status = weld_dataset_orientation(c->ds, i, &w->bytes, &r->orientation, &r->error);
+        r->status = weld_dataset_orientation(c->ds, i, &w->bytes, c->how.upright, &r->orientation,
+                                             &r->error);
     }
     if (!r->status && weld_image_is_deep_grey(w->bytes.data, w->bytes.size)) {
         r->status =
@@ -173,8 +175,10 @@ static void tell_turned(check *c, const result *r, const char *name) {
     char reason[80];
     if (r->facts.orientation > 1) {
         snprintf(reason, sizeof reason,
-                 r->orientation > 1 ? "EXIF orientation %d: seen upright, as its boxes"
-                                    : "EXIF orientation %d is ignored",
+                 !weld_dataset_has_boxes(c->ds)
+                     ? "EXIF orientation %d: seen upright, unless data.orientation is ignore"
+                 : r->orientation > 1 ? "EXIF orientation %d: seen upright, as its boxes"
+                                      : "EXIF orientation %d is ignored",
                  r->facts.orientation);
         c->report->upright += r->orientation > 1;
         tell(c, WELD_FINDING_TURNED, name, reason);
@@ -432,6 +436,7 @@ weld_status weld_check(const weld_dataset *ds, const weld_check_options *options
     }
     c->ds = c->reading = ds;
     c->options = options;
+    c->how = (weld_reading){.upright = true, .max_pixels = options->max_pixels};
     c->report = report;
     c->threads = weld_threads_count(options->threads);
     c->prints.element = sizeof(print);

@@ -22,7 +22,8 @@ typedef struct weld_check_options {
     const weld_annotation *annotation; /* its groups are what is called classes here; data sets with
                                           boxes have none (check_boxes.h) */
     const weld_dataset *against; /* another data set to look for the same images in, or NULL */
-    int threads;                 /* 0: all that the process may use */
+    int max_pixels; /* of an image that is not broken; 0: as many as are usual (weld/image.h) */
+    int threads;    /* 0: all that the process may use */
     /* Called by the thread that called weld_check: first what is broken, odd or turned, in
      * order of samples; then classes; then duplicates and conflicts, and what the other data set
      * has, in order again. `name` is of the sample or class. A sample that is odd in several ways

@@ -32,8 +32,8 @@ weld_random weld_sample_random(const weld_sample_source *s, int64_t index, int64
     return weld_random_start(s->seed, view, stream, purpose);
 }
 
-static int scale16_of(const weld_sample_source *s) {
-    return s->transform->preprocessing.scale16;
+static weld_reading reading_of(const weld_sample_source *s) {
+    return weld_reading_of(&s->transform->preprocessing);
 }
 
 /* The crop of the whole image, if samples share that. Where it cannot be decoded, each sample
@@ -45,7 +45,7 @@ static bool take_of_whole(const weld_sample_source *s, int64_t index, const weld
     }
     if (image->state == WHOLE_WANTED) {
         weld_status status =
-            weld_dataset_decode(s->ds, index, &image->bytes, scale16_of(s), &image->whole, NULL);
+            weld_dataset_decode(s->ds, index, &image->bytes, reading_of(s), &image->whole, NULL);
         image->state = status ? WHOLE_NEVER : WHOLE_THERE;
     }
     if (image->state != WHOLE_THERE) {
@@ -88,7 +88,7 @@ static weld_status plan_parts(const weld_sample_source *s, const weld_sample *sa
     for (int i = 0; i < sample->count; i++) {
         *bad = i;
         WELD_TRY(weld_dataset_size(s->ds, sample->parts[i].index, &w->images[i].bytes,
-                                   &sizes[i].width, &sizes[i].height, err));
+                                   reading_of(s), &sizes[i].width, &sizes[i].height, err));
     }
     draw_plans(s, sample, sizes, random, plans);
     for (int i = 0; i < sample->count && s->annotation; i++) {
@@ -117,7 +117,7 @@ weld_status weld_sample_training(const weld_sample_source *s, const weld_sample 
         *bad = i;
         if (weld_plan_is_seen(&plans[i]) && !take_of_whole(s, index, &plans[i], image, &parts[i])) {
             status = weld_dataset_decode_part(s->ds, index, &image->bytes, &plans[i].crop,
-                                              plans[i].reduction, scale16_of(s), &image->part,
+                                              plans[i].reduction, reading_of(s), &image->part,
                                               &parts[i], err);
         }
     }
@@ -134,7 +134,7 @@ weld_status weld_sample_evaluation(const weld_sample_source *s, int64_t index,
                                    weld_placement *placement, weld_error *err) {
     weld_sample_image *image = &w->images[0];
     weld_status status =
-        weld_dataset_decode(s->ds, index, &image->bytes, scale16_of(s), &image->whole, err);
+        weld_dataset_decode(s->ds, index, &image->bytes, reading_of(s), &image->whole, err);
     weld_sample_spent(w, WELD_TIME_DECODING);
     status = status ? status
                     : weld_transform_evaluation(s->transform, &image->whole, &w->scratch, out, err);

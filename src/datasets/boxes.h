@@ -65,9 +65,10 @@ const int64_t *weld_dataset_box_faults(const weld_dataset *ds);
 void weld_dataset_stated_size(const weld_dataset *ds, int64_t i, int *width, int *height);
 /* The orientation (images/upright.h) that is applied to sample i, whose stored bytes these are. It
  * is that of the metadata, unless the annotations state the size without it: 1 then. Errors: they
- * state one that is neither. */
+ * state one that is neither. Where there are no boxes `upright` says whether it is the metadata's.
+ */
 weld_status weld_dataset_orientation(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                     int *out, weld_error *err);
+                                     bool upright, int *out, weld_error *err);
 /* Are the areas those of shapes, as COCO's are? Else those of boxes, which are larger. */
 bool weld_dataset_has_shape_areas(const weld_dataset *ds);
 

@@ -95,18 +95,20 @@ weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 uint64_t weld_dataset_contents(const weld_dataset *ds);
 
 /* Reading in two steps, so that the first can be done ahead: the stored bytes of sample i, then
- * pixels of them (scale16: decode.h). Errors name data set and sample. */
+ * pixels of them. Errors name data set and sample. */
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                int scale16, weld_image *out, weld_error *err);
+                                weld_reading how, weld_image *out, weld_error *err);
 /* How many bytes that would be; 0: it cannot be told. */
 size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i);
-/* Width and height of sample i, without decoding it. */
+/* Width and height of sample i, without decoding it; an error where `how` does not take so many
+ * pixels. */
 weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                              int *width, int *height, weld_error *err);
-/* weld_decode_part of sample i. *out may view `bytes` where these are pixels. */
+                              weld_reading how, int *width, int *height, weld_error *err);
+/* weld_decode_part of sample i, whose size was asked for. *out may view `bytes` where these are
+ * pixels. */
 weld_status weld_dataset_decode_part(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                     const weld_rectangle *part, int reduction, int scale16,
+                                     const weld_rectangle *part, int reduction, weld_reading how,
                                      weld_image *memory, weld_decoded_part *out, weld_error *err);
 
 /* Is a failure of these that of the image? Everything is but a lack of memory. */

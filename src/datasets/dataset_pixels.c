@@ -114,10 +114,14 @@ static weld_status name_sample(const weld_dataset *ds, int64_t i, weld_status st
 /* Boxes were drawn on the upright image, unless the size that is stated with them says otherwise.
  */
 static weld_status find_orientation(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                    int *out, weld_error *err) {
+                                    bool upright, int *out, weld_error *err) {
     int width, height;
     *out = 1;
-    if (!ds->boxes || weld_dataset_layout(ds).height) {
+    if (weld_dataset_layout(ds).height) {
+        return WELD_OK;
+    }
+    if (!ds->boxes) {
+        *out = upright ? weld_orientation_of(bytes->data, bytes->size) : 1;
         return WELD_OK;
     }
     const weld_box_image *stated =
@@ -143,32 +147,36 @@ static weld_status find_orientation(const weld_dataset *ds, int64_t i, const wel
 }
 
 weld_status weld_dataset_orientation(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                     int *out, weld_error *err) {
-    return name_sample(ds, i, find_orientation(ds, i, bytes, out, err), err);
+                                     bool upright, int *out, weld_error *err) {
+    return name_sample(ds, i, find_orientation(ds, i, bytes, upright, out, err), err);
 }
 
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                int scale16, weld_image *out, weld_error *err) {
+                                weld_reading how, weld_image *out, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
     int orientation;
-    weld_status status = find_orientation(ds, i, bytes, &orientation, err);
+    weld_status status = find_orientation(ds, i, bytes, how.upright, &orientation, err);
+    if (!status && !layout.height) {
+        status = weld_reading_check_file(how, bytes->data, bytes->size, err);
+    }
     if (!status) {
         status = layout.height ? raw_whole(layout, bytes, out, err)
-                               : weld_decode_upright(bytes->data, bytes->size, orientation, scale16,
-                                                     out, err);
+                               : weld_decode_upright(bytes->data, bytes->size, orientation,
+                                                     how.scale16, out, err);
     }
     return name_sample(ds, i, status, err);
 }
 
 weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                              int *width, int *height, weld_error *err) {
+                              weld_reading how, int *width, int *height, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
     int orientation;
     *width = layout.width;
     *height = layout.height;
-    weld_status status = find_orientation(ds, i, bytes, &orientation, err);
+    weld_status status = find_orientation(ds, i, bytes, how.upright, &orientation, err);
     if (!status && !layout.height) {
         status = weld_decode_size(bytes->data, bytes->size, width, height, err);
+        status = status ? status : weld_reading_check(how, *width, *height, err);
     }
     if (!status) {
         weld_upright_size(orientation, width, height);
@@ -177,16 +185,16 @@ weld_status weld_dataset_size(const weld_dataset *ds, int64_t i, const weld_byte
 }
 
 weld_status weld_dataset_decode_part(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
-                                     const weld_rectangle *part, int reduction, int scale16,
+                                     const weld_rectangle *part, int reduction, weld_reading how,
                                      weld_image *memory, weld_decoded_part *out, weld_error *err) {
     weld_packed_layout layout = weld_dataset_layout(ds);
     int orientation;
-    weld_status status = find_orientation(ds, i, bytes, &orientation, err);
+    weld_status status = find_orientation(ds, i, bytes, how.upright, &orientation, err);
     if (!status) {
         status = layout.height
                      ? raw_part(layout, bytes, part, memory, out, err)
                      : weld_decode_part_upright(bytes->data, bytes->size, orientation, part,
-                                                reduction, scale16, memory, out, err);
+                                                reduction, how.scale16, memory, out, err);
     }
     return name_sample(ds, i, status, err);
 }

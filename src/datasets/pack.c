@@ -11,6 +11,7 @@
 #include "images/decode.h"
 #include "images/image_facts.h"
 #include "images/resize.h"
+#include "images/upright.h"
 #include "weld/image.h"
 
 enum { GROUP = 64, RAW_LIMIT = 64, JPEG_QUALITY = 95, MAX_SIZE = 16384 };
@@ -30,7 +31,8 @@ typedef struct outcome {
 
 typedef struct pack_job {
     const weld_dataset *ds;
-    int size, threads, scale16;
+    int size, threads;
+    weld_reading how;          /* as stored */
     weld_packed_layout layout; /* of the result */
     int64_t begin;             /* of the group */
     weld_bytes bytes[GROUP];
@@ -62,17 +64,24 @@ static weld_status resize_sample(worker *w, int size, weld_error *err) {
     return weld_resize_pixels(&in, &request, &w->scratch, w->resized.pixels, err);
 }
 
+/* That goes with the image, of those that it does not turn. */
+static int orientation_kept(const weld_dataset *ds, const weld_bytes *bytes) {
+    return weld_dataset_has_boxes(ds) || weld_dataset_layout(ds).height
+               ? 1
+               : weld_orientation_of(bytes->data, bytes->size);
+}
+
 /* The bytes to store of one sample: the decoded image replaces the file's where it must. */
 static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes *bytes,
                            outcome *made, weld_error *err) {
     weld_status status = weld_dataset_read(job->ds, i, bytes, err);
-    status =
-        status ? status : weld_dataset_decode(job->ds, i, bytes, job->scale16, &w->decoded, err);
+    status = status ? status : weld_dataset_decode(job->ds, i, bytes, job->how, &w->decoded, err);
     int shorter = w->decoded.width < w->decoded.height ? w->decoded.width : w->decoded.height;
     bool raw = job->layout.height > 0, source_is_raw = weld_dataset_layout(job->ds).height > 0;
     if (status || job->size == 0 || (!raw && !source_is_raw && shorter <= job->size)) {
         return status;
     }
+    const int orientation = orientation_kept(job->ds, bytes);
     made->scaled = !source_is_raw && weld_image_is_deep_grey(bytes->data, bytes->size);
     status = resize_sample(w, job->size, err);
     made->width = w->resized.width;
@@ -86,7 +95,7 @@ static weld_status prepare(const pack_job *job, worker *w, int64_t i, weld_bytes
         *bytes = (weld_bytes){w->resized.pixels, size, w->resized.capacity};
         w->resized = (weld_image){.pixels = held.data, .capacity = held.capacity};
     } else if (!status) {
-        status = weld_encode_jpeg(&w->resized, JPEG_QUALITY, bytes, err);
+        status = weld_encode_jpeg_turned(&w->resized, JPEG_QUALITY, orientation, bytes, err);
     }
     return status ? weld_fail_context(err, status, "%s", weld_dataset_name(job->ds, i)) : WELD_OK;
 }
@@ -104,12 +113,13 @@ static void measure_item(void *arg, int64_t item, int thread) {
     int64_t i = job->begin + item, width = 0, height = 0;
     weld_status status = weld_dataset_read(job->ds, i, bytes, NULL);
     (void)thread;
-    status =
-        status ? status
-               : weld_dataset_size(job->ds, i, bytes, &job->width[item], &job->height[item], NULL);
+    status = status ? status
+                    : weld_dataset_size(job->ds, i, bytes, job->how, &job->width[item],
+                                        &job->height[item], NULL);
     if (!status) {
         scaled_size(job->size, job->width[item], job->height[item], &width, &height);
-        if (width > WELD_PACKED_MAX_SIDE || height > WELD_PACKED_MAX_SIDE) {
+        if (width > WELD_PACKED_MAX_SIDE || height > WELD_PACKED_MAX_SIDE ||
+            orientation_kept(job->ds, bytes) != 1) {
             width = height = 0; /* never raw, then */
         }
         job->width[item] = (int)width;
@@ -182,8 +192,8 @@ static weld_status write_group(const pack_job *job, int64_t count, weld_packed_w
             return weld_fail(err, status, "%s", job->errors[k].message);
         }
         if (job->made[k].scaled) {
-            report->layout.scale16 = job->scale16;
-            weld_packed_writer_set_scale16(w, job->scale16);
+            report->layout.scale16 = job->how.scale16;
+            weld_packed_writer_set_scale16(w, job->how.scale16);
         }
         WELD_TRY(weld_packed_writer_add(w, job->bytes[k].data, job->bytes[k].size,
                                         weld_dataset_label(job->ds, i), name, err));
@@ -266,7 +276,8 @@ weld_status weld_pack(const weld_dataset *ds, const char *out, const weld_pack_o
     weld_status status = WELD_OK;
     job->ds = ds;
     job->size = options->size;
-    job->scale16 = options->scale16 ? options->scale16 : packed16 ? packed16 : WELD_SCALE16_MIN;
+    job->how.scale16 = options->scale16 ? options->scale16 : packed16 ? packed16 : WELD_SCALE16_MIN;
+    job->how.max_pixels = options->max_pixels;
     job->threads = weld_threads_count(options->threads);
     job->workers = weld_alloc((size_t)job->threads, sizeof *job->workers);
     if (!job->workers) {

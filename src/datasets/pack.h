@@ -8,11 +8,14 @@ typedef struct weld_pack_options {
     /* 0: images as they are. N: shorter side reduced to N (antialiased bicubic). If all images come
      * out in one size and N is 64 or less they are stored as raw pixels, brought to N exactly;
      * otherwise those that had to be reduced as JPEG of quality 95 without chroma subsampling, and
-     * those that were small enough as they are. */
+     * those that were small enough as they are. What the metadata of a file say of how it is to be
+     * turned stays with it (such images are not made raw), for readers to do as they are told;
+     * images with boxes are turned. */
     int size;
     int scale16; /* of 16-bit grey that becomes 8-bit on the way, which is said in the file; 0: 255
                   */
-    int threads; /* 0: all that the process may use */
+    int max_pixels; /* of images that are taken; 0: as many as are usual (weld/image.h) */
+    int threads;    /* 0: all that the process may use */
     /* Both may be NULL; called by the thread that called weld_pack, in order. */
     void (*progress)(void *arg, int64_t done, int64_t total);
     void (*bad_image)(void *arg, const char *name, const char *reason);

@@ -63,6 +63,24 @@ weld_status weld_decode_size(const void *bytes, size_t size, int *width, int *he
     return decode(bytes, size, 0, NULL, width, height, err);
 }
 
+weld_status weld_reading_check(weld_reading how, int width, int height, weld_error *err) {
+    const int most = how.max_pixels ? how.max_pixels : WELD_USUAL_MAX_PIXELS;
+    if (width < 1 || height < 1 || (int64_t)width * height > most) {
+        return weld_fail(err, WELD_ERROR_FORMAT,
+                         "image of %d x %d pixels: the limit is %d pixels in all "
+                         "(data.max_pixels of a recipe; --max-pixels)",
+                         width, height, most);
+    }
+    return WELD_OK;
+}
+
+weld_status weld_reading_check_file(weld_reading how, const void *bytes, size_t size,
+                                    weld_error *err) {
+    int width, height;
+    WELD_TRY(weld_decode_size(bytes, size, &width, &height, err));
+    return weld_reading_check(how, width, height, err);
+}
+
 weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectangle *part) {
     return (weld_decoded_part){weld_pixels_crop(image, part->x, part->y, part->width, part->height),
                                {0, 0, (float)part->width, (float)part->height}};

@@ -3,7 +3,7 @@
  * The result is what Pillow's Image.open(...).convert("RGB") gives: CMYK is converted the simple
  * way, with the inversion that Adobe's files need; alpha and transparency are dropped; 16-bit
  * colour keeps the upper byte, while 16-bit grey is clipped at 255, or scaled (`scale16`, as in
- * weld/image.h; 0 is 255); an orientation in the metadata,
+ * weld/image.h; 0 is 255); an orientation in the metadata (for which there is upright.h),
  * colour profiles and gamma are ignored; of an animation it is the first image. A file that ends
  * too early, or whose image data is damaged so that pixels are lost, is an error; where every pixel
  * is there and only the mark of the end is not, it is none.
@@ -13,6 +13,23 @@
 
 #include "formats/bytes.h"
 #include "images/image.h"
+
+/* How image files are to be read, as a preprocessing says it (weld/image.h). All zero: as stored,
+ * of up to WELD_USUAL_MAX_PIXELS. */
+typedef struct weld_reading {
+    int scale16;
+    bool upright; /* turned as the metadata say */
+    int max_pixels;
+} weld_reading;
+
+static inline weld_reading weld_reading_of(const weld_preprocessing *p) {
+    return (weld_reading){p->scale16, p->orientation == WELD_ORIENTATION_EXIF, p->max_pixels};
+}
+/* WELD_ERROR_FORMAT where an image has more pixels than are taken, or none. */
+weld_status weld_reading_check(weld_reading how, int width, int height, weld_error *err);
+/* The same of one that is still to be decoded. */
+weld_status weld_reading_check_file(weld_reading how, const void *bytes, size_t size,
+                                    weld_error *err);
 
 /* Do these bytes begin a JPEG, PNG or WebP image? 12 of them tell. */
 bool weld_is_image(const void *bytes, size_t size);
@@ -63,5 +80,8 @@ weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err)
 /* Encode as JPEG of the given quality (1..100) without chroma subsampling. */
 weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *out,
                              weld_error *err);
+/* With an orientation (upright.h) in its metadata; 1: without metadata. */
+weld_status weld_encode_jpeg_turned(const weld_image *image, int quality, int orientation,
+                                    weld_bytes *out, weld_error *err);
 
 #endif

@@ -272,7 +272,11 @@ static weld_status read_whole(decoder *d, weld_image *out, weld_error *err) {
 }
 
 /* Columns to decode on each side of those that are wanted: at an edge, libjpeg makes up the colours
- * that its interpolation of a coarser grid of them lacks. */
+ * that its interpolation of a coarser grid of them lacks.
+ *
+ * valgrind takes the last column of parts at an image's right edge for uninitialised: it does not
+ * follow the vector code of libjpeg-turbo. The pixels are those of its plain code, whatever was in
+ * memory before; with JSIMD_FORCENONE=1 in the environment valgrind has nothing to say. */
 enum { MARGIN = 2 };
 
 /* Have rows hold columns x..x+width-1, and what the decoder must have left of them; returns how
@@ -397,7 +401,16 @@ typedef struct encoder {
     unsigned long size;
 } encoder;
 
-static void encode(encoder *e, const weld_image *image, int quality) {
+/* A list of one tag (images/image_facts.c reads them), as it stands in a file. */
+static void write_orientation(encoder *e, int orientation) {
+    const uint8_t exif[] = {'E', 'x', 'i', 'f',  0, 0, 'M', 'M', 0, 42, 0, 0,
+                            0,   8, /* */
+                            0,   1,   1,   0x12, 0, 3, 0,   0,   0, 1,  0, (uint8_t)orientation,
+                            0,   0,   0,   0,    0, 0};
+    jpeg_write_marker(&e->jpeg, JPEG_APP0 + 1, exif, sizeof exif);
+}
+
+static void encode(encoder *e, const weld_image *image, int quality, int orientation) {
     jpeg_create_compress(&e->jpeg);
     jpeg_mem_dest(&e->jpeg, &e->buffer, &e->size);
     e->jpeg.image_width = (JDIMENSION)image->width;
@@ -410,6 +423,9 @@ static void encode(encoder *e, const weld_image *image, int quality) {
         e->jpeg.comp_info[c].h_samp_factor = e->jpeg.comp_info[c].v_samp_factor = 1;
     }
     jpeg_start_compress(&e->jpeg, TRUE);
+    if (orientation != 1) {
+        write_orientation(e, orientation);
+    }
     while (e->jpeg.next_scanline < e->jpeg.image_height) {
         JSAMPROW row = image->pixels + (size_t)e->jpeg.next_scanline * (size_t)image->width * 3;
         jpeg_write_scanlines(&e->jpeg, &row, 1);
@@ -419,11 +435,16 @@ static void encode(encoder *e, const weld_image *image, int quality) {
 
 weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *out,
                              weld_error *err) {
+    return weld_encode_jpeg_turned(image, quality, 1, out, err);
+}
+
+weld_status weld_encode_jpeg_turned(const weld_image *image, int quality, int orientation,
+                                    weld_bytes *out, weld_error *err) {
     encoder e = {0};
     set_errors(&e.errors, err, 0);
     e.jpeg.err = &e.errors.base;
     if (setjmp(e.errors.back) == 0) {
-        encode(&e, image, quality);
+        encode(&e, image, quality, orientation);
     }
     jpeg_destroy_compress(&e.jpeg);
     weld_status status = e.errors.status;

@@ -5,10 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "weld/status.h"
-
-/* Largest image that is decoded: the limit beyond which Pillow takes a file for an attack. */
-#define WELD_MAX_PIXELS 178956970
+#include "weld/image.h"
 
 /* [height, width, 3], red, green, blue, rows without gaps. Start with all zero. */
 typedef struct weld_image {

@@ -50,7 +50,8 @@ static bool is_frame(uint8_t marker) {
     return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
 
-static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size) {
+/* looks_for_end: through all of the file. */
+static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size, bool looks_for_end) {
     enum { APP1 = 0xE1, SCAN = 0xDA, END = 0xD9 };
     weld_image_facts facts = {.format = WELD_IMAGE_JPEG};
     size_t at = 2;
@@ -61,7 +62,8 @@ static weld_image_facts read_jpeg(const uint8_t *bytes, size_t size) {
             continue;
         }
         size_t length = get(bytes + at + 2, 2, true);
-        facts.no_end = marker == SCAN && !memmem(bytes + at, size - at, "\xff\xd9", 2);
+        facts.no_end =
+            looks_for_end && marker == SCAN && !memmem(bytes + at, size - at, "\xff\xd9", 2);
         if (marker == SCAN || marker == END || length < 2 || length > size - at - 2) {
             break;
         }
@@ -130,7 +132,7 @@ static weld_image_facts read_webp(const uint8_t *bytes, size_t size) {
 weld_image_facts weld_image_facts_of(const void *data, size_t size) {
     const uint8_t *bytes = data;
     if (begins(bytes, size, "\xff\xd8\xff", 3)) {
-        return read_jpeg(bytes, size);
+        return read_jpeg(bytes, size, true);
     }
     if (begins(bytes, size, "\x89PNG\r\n\x1a\n", 8)) {
         return read_png(bytes, size);
@@ -139,6 +141,13 @@ weld_image_facts weld_image_facts_of(const void *data, size_t size) {
         return read_webp(bytes, size);
     }
     return (weld_image_facts){0};
+}
+
+int weld_image_orientation_of(const void *data, size_t size) {
+    const bool is_jpeg = begins(data, size, "\xff\xd8\xff", 3);
+    const weld_image_facts facts =
+        is_jpeg ? read_jpeg(data, size, false) : weld_image_facts_of(data, size);
+    return facts.orientation;
 }
 
 bool weld_image_is_deep_grey(const void *bytes, size_t size) {

@@ -24,6 +24,8 @@ typedef struct weld_image_facts {
 } weld_image_facts;
 
 weld_image_facts weld_image_facts_of(const void *bytes, size_t size);
+/* Its orientation alone, for which JPEGs are not looked through to their end. */
+int weld_image_orientation_of(const void *bytes, size_t size);
 /* 16-bit grey without alpha, of which weld_decode_grey_range tells more? */
 bool weld_image_is_deep_grey(const void *bytes, size_t size);
 

@@ -18,7 +18,7 @@ static turn turn_of(int orientation) {
 }
 
 int weld_orientation_of(const void *bytes, size_t size) {
-    const int orientation = weld_image_facts_of(bytes, size).orientation;
+    const int orientation = weld_image_orientation_of(bytes, size);
     return orientation ? orientation : 1;
 }
 

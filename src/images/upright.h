@@ -1,5 +1,5 @@
 /* The orientation that cameras write into a file's metadata (EXIF, tag 0x0112), for those who want
- * images upright: detection, whose boxes people drew on what they saw.
+ * images upright: as people see them, and drew boxes on them.
  *
  * Orientation 1 is upright; 2, 3, 4 are mirrored left to right, turned by 180 degrees, mirrored top
  * to bottom; 5 to 8 have width and height exchanged: mirrored at the diagonal, to be turned by 90

@@ -18,10 +18,10 @@ bool weld_doubts_add(weld_doubts *d, int rank, const void *records, size_t bytes
     return d->images.count > 0 || d->lost;
 }
 
-weld_status weld_doubts_settle(weld_doubts *d, weld_group *g, const weld_dataset *ds, int scale16,
-                               weld_error *err) {
+weld_status weld_doubts_settle(weld_doubts *d, weld_group *g, const weld_dataset *ds,
+                               weld_reading how, weld_error *err) {
     WELD_TRY(weld_group_agree(g, d->lost ? weld_fail_memory(err, "bad images") : WELD_OK, err));
-    const weld_status status = weld_bad_on_all(g, ds, scale16, &d->images, err);
+    const weld_status status = weld_bad_on_all(g, ds, how, &d->images, err);
     d->images.count = 0;
     return status;
 }

@@ -16,8 +16,8 @@ typedef struct weld_doubts {
 /* Note the bad images in a rank's records, as far as they can be read; whether there are any. */
 bool weld_doubts_add(weld_doubts *d, int rank, const void *records, size_t bytes);
 /* Called by all ranks: weld_bad_on_all of what rank 0 has noted, which is forgotten. */
-weld_status weld_doubts_settle(weld_doubts *d, weld_group *g, const weld_dataset *ds, int scale16,
-                               weld_error *err);
+weld_status weld_doubts_settle(weld_doubts *d, weld_group *g, const weld_dataset *ds,
+                               weld_reading how, weld_error *err);
 void weld_doubts_free(weld_doubts *d);
 
 #endif

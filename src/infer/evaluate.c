@@ -24,7 +24,7 @@ struct weld_evaluator {
     weld_evaluation counted, last; /* so far; in all, of the last run that succeeded */
     int64_t latest[2];             /* images that were counted, good and bad; -1: none */
     weld_array record, seen;       /* of one image */
-    int scale16;                   /* of the preprocessing */
+    weld_reading how;              /* of the preprocessing */
     weld_doubts doubts;
     weld_array *records; /* of the batch that is being measured */
     bool lost;           /* there was no memory for one of them */
@@ -72,7 +72,7 @@ weld_status weld_evaluator_create(const weld_task *task, const weld_graph *g, we
                           .dataset = ds,
                           .record = {.element = 1},
                           .seen = {.element = 1},
-                          .scale16 = preprocessing->scale16,
+                          .how = weld_reading_of(preprocessing),
                           .doubts = WELD_DOUBTS};
     e->options.batch_size = options->batch_size < count ? options->batch_size : count;
     weld_status status = open(e, g, w, preprocessing, err);
@@ -247,7 +247,7 @@ static bool doubt_piece(void *evaluator, int rank, const void *data, size_t byte
 
 static weld_status settle(void *evaluator, weld_error *err) {
     weld_evaluator *e = evaluator;
-    return weld_doubts_settle(&e->doubts, e->options.group, e->dataset, e->scale16, err);
+    return weld_doubts_settle(&e->doubts, e->options.group, e->dataset, e->how, err);
 }
 
 static bool stops(void *evaluator, int64_t batch) {

@@ -19,17 +19,18 @@ void weld_image_input_free(weld_image_input *in) {
     weld_bytes_free(&in->bytes);
 }
 
-weld_status weld_image_input_decode(weld_image_input *in, const void *bytes, size_t size,
-                                    int scale16, weld_error *err) {
-    const int orientation = in->upright ? weld_orientation_of(bytes, size) : 1;
-    return weld_decode_upright(bytes, size, orientation, scale16, &in->image, err);
+weld_status weld_image_input_decode(weld_image_input *in, const weld_transform *t,
+                                    const void *bytes, size_t size, weld_error *err) {
+    const weld_reading how = weld_reading_of(&t->preprocessing);
+    const int orientation = how.upright ? weld_orientation_of(bytes, size) : 1;
+    WELD_TRY(weld_reading_check_file(how, bytes, size, err));
+    return weld_decode_upright(bytes, size, orientation, how.scale16, &in->image, err);
 }
 
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
                                   float *out, weld_placement *placement, weld_error *err) {
     WELD_TRY(weld_read_file(path, &in->bytes, err));
-    weld_status status =
-        weld_image_input_decode(in, in->bytes.data, in->bytes.size, t->preprocessing.scale16, err);
+    weld_status status = weld_image_input_decode(in, t, in->bytes.data, in->bytes.size, err);
     status = status ? status : weld_transform_evaluation(t, &in->image, &in->scratch, out, err);
     if (status) {
         return weld_fail_context(err, status, "%s", path);
@@ -79,7 +80,7 @@ static void read_into(weld_image_queue *q, weld_image_input *in, int64_t i, slot
 
 static void *prepare(void *arg) {
     weld_image_queue *q = arg;
-    weld_image_input in = {.upright = q->options.upright};
+    weld_image_input in = {.image = {NULL}};
     pthread_mutex_lock(&q->lock);
     while (!q->stop && q->taken < q->options.count) {
         if (q->taken >= q->freed_count + q->slot_count) {
@@ -138,7 +139,6 @@ weld_status weld_image_queue_create(const weld_image_queue_options *options, wel
         return weld_fail_memory(err, "reading images");
     }
     q->options = *options;
-    q->own.upright = options->upright;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->freed, NULL);
     pthread_cond_init(&q->filled, NULL);

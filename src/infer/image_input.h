@@ -8,7 +8,6 @@
 
 /* Memory that calls of one thread share. Start zeroed. */
 typedef struct weld_image_input {
-    bool upright; /* the orientation in an image's metadata is applied (images/upright.h) */
     weld_transform_scratch scratch;
     weld_image image;
     weld_bytes bytes;
@@ -22,9 +21,9 @@ typedef struct weld_prepared_image {
     const weld_image *image; /* itself, where that is asked for; else NULL */
 } weld_prepared_image;
 
-/* Decode as the input says. */
-weld_status weld_image_input_decode(weld_image_input *in, const void *bytes, size_t size,
-                                    int scale16, weld_error *err);
+/* Decode into in->image as the transform's preprocessing says. */
+weld_status weld_image_input_decode(weld_image_input *in, const weld_transform *t,
+                                    const void *bytes, size_t size, weld_error *err);
 /* *placement, which may be NULL: where what the image shows comes to lie in `out`. Errors name the
  * file. */
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,
@@ -36,7 +35,6 @@ typedef struct weld_image_queue_options {
     const weld_transform *transform;
     const char *const *paths; /* [count] */
     int64_t count;
-    bool upright;     /* as of weld_image_input */
     bool with_images; /* images themselves are asked for too */
     int jobs; /* threads that prepare images ahead; 1: none, each image when it is asked for */
 } weld_image_queue_options;

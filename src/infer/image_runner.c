@@ -22,10 +22,12 @@ struct weld_image_runner {
 
 static weld_status open(weld_image_runner *r, const weld_model *m, int threads, weld_error *err) {
     r->task = weld_model_task(m);
-    r->in.upright = r->task->annotation->of_boxes; /* as boxes were drawn, and learned */
     WELD_TRY(weld_output_session(weld_model_running_graph(m), weld_model_weights(m), 1, threads,
                                  true, &r->session, err));
     WELD_TRY(weld_transform_init(&r->transform, weld_model_get_preprocessing(m), NULL, err));
+    if (r->task->annotation->of_boxes) { /* as boxes were drawn, and learned */
+        r->transform.preprocessing.orientation = WELD_ORIENTATION_EXIF;
+    }
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &r->kernels, err));
     r->input = weld_session_input(r->session, "images");
     return weld_task_outputs(r->task, r->session, r->outputs, err);
@@ -97,7 +99,7 @@ weld_status weld_image_runner_run_rgb(weld_image_runner *r, const unsigned char 
 
 weld_status weld_image_runner_run_bytes(weld_image_runner *r, const void *bytes, size_t size,
                                         const weld_tensor **outputs, weld_error *err) {
-    WELD_TRY(weld_image_input_decode(&r->in, bytes, size, r->transform.preprocessing.scale16, err));
+    WELD_TRY(weld_image_input_decode(&r->in, &r->transform, bytes, size, err));
     return run_image(r, &r->in.image, outputs, err);
 }
 

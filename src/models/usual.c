@@ -55,6 +55,14 @@ weld_status weld_preprocessing_check(const weld_preprocessing *p, weld_error *er
         return weld_fail(err, WELD_ERROR_ARGUMENT, "scale16 is %d: it must be in %d..%d",
                          p->scale16, WELD_SCALE16_MIN, WELD_SCALE16_MAX);
     }
+    if ((unsigned)p->orientation > WELD_ORIENTATION_EXIF) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "orientation is %d: there is no such mode",
+                         (int)p->orientation);
+    }
+    if (p->max_pixels < 0 || p->max_pixels > WELD_MAX_PIXELS) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT, "max_pixels is %d: it must be in 1..%d",
+                         p->max_pixels, WELD_MAX_PIXELS);
+    }
     for (int c = 0; c < 3; c++) {
         WELD_TRY(check_channel(p->mean[c], p->std[c], err));
     }

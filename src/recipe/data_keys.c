@@ -75,6 +75,16 @@ static const weld_key data_keys[] = {
              "becomes 255 v / scale16, rounded to the nearest whole number, at most 255. 255: "
              "values stay and all above is white, as in Pillow; 65535: all of the range is kept; "
              "4095 is for 12 bits. Other images are not touched"},
+    {"orientation", CHOICE(data.preprocessing.orientation, "ignore", "exif"), .standard = "exif",
+     .help = "`exif`: photos are turned as their metadata say (EXIF), upright as people see them; "
+             "`ignore`: pixels as they are stored, as torchvision and timm see them. Files of the "
+             "network say it, and evaluation and answers do likewise. Boxes lie on upright images: "
+             "in detection it is `exif`"},
+    {"max_pixels", INTEGER(data.preprocessing.max_pixels, 1, WELD_MAX_PIXELS),
+     .standard = WELD_STRING(WELD_USUAL_MAX_PIXELS),
+     .help =
+         "images of more pixels are bad (`max_bad`), and not decoded: a small file may say that "
+         "it is very large. Decoding takes up to 9 bytes a pixel, for each thread that reads"},
     {"max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES), .standard = "100",
      .help = "images of `train` that may be bad (unreadable, damaged, no image): each is named "
              "once, and the next good one of the epoch's order takes its place; one more stops the "

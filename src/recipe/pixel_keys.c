@@ -35,6 +35,7 @@ static bool matters(const weld_recipe *r, const weld_recipe_key *key) {
                                    KEY(data.preprocessing.resize),
                                    KEY(data.padding),
                                    KEY(data.preprocessing.scale16),
+                                   KEY(data.preprocessing.orientation),
                                    KEY(data.preprocessing.std),
                                    KEY(data.preprocessing.crop_fraction),
                                    KEY(data.preprocessing.interpolation)};
@@ -79,11 +80,12 @@ weld_status weld_pixel_keys_text(const weld_recipe *r, char **text, weld_error *
 /* What caches mean that were made before there was a key: as if it had been what it is where nobody
  * sets it. NULL: there always was. */
 static const char *value_before(size_t place) {
-    return place == KEY(data.preprocessing.resize)    ? "crop"
-           : place == KEY(data.padding)               ? ""
-           : place == KEY(data.preprocessing.scale16) ? "255"
-           : place == KEY(augment.vflip)              ? "0"
-                                                      : NULL;
+    return place == KEY(data.preprocessing.resize)        ? "crop"
+           : place == KEY(data.padding)                   ? ""
+           : place == KEY(data.preprocessing.scale16)     ? "255"
+           : place == KEY(data.preprocessing.orientation) ? "ignore"
+           : place == KEY(augment.vflip)                  ? "0"
+                                                          : NULL;
 }
 
 /* What the text says of a key: up to the end of the line; NULL: nothing. */

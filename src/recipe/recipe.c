@@ -281,6 +281,7 @@ static void settle_size(weld_recipe *r, const weld_recipe_origins *o) {
     const size_t crop = weld_recipe_key_index(&o->keys, KEY(data.preprocessing.crop_fraction));
     const size_t resize = weld_recipe_key_index(&o->keys, KEY(data.preprocessing.resize));
     p->scale16 = p->scale16 ? p->scale16 : WELD_SCALE16_MIN; /* of a family that says nothing */
+    p->max_pixels = p->max_pixels ? p->max_pixels : WELD_USUAL_MAX_PIXELS;
     p->height = r->data.input_size[0];
     p->width = r->data.input_size[r->data.input_size_count - 1];
     weld_preprocessing_pad_with_mean(p);
@@ -319,6 +320,10 @@ static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origin
     r->data.preprocessing = goes_on ? *o->start->preprocessing
                                     : weld_model_usual_preprocessing(
                                           &r->model, weld_model_find_naming(&r->model, NULL, NULL));
+    /* A run that began before there was a choice goes on without; boxes always were upright. */
+    if (!(goes_on && o->start->resumed) || weld_task_of(&r->model)->annotation->of_boxes) {
+        r->data.preprocessing.orientation = WELD_ORIENTATION_EXIF;
+    }
     start_size(r);
     for (size_t i = 0; i < o->keys.count; i++) {
         if (i != name) {

@@ -139,6 +139,10 @@ static weld_status check_input(const weld_recipe *r, const weld_recipe_origins *
     if (weld_model_check_input(&r->model, p->height, p->width, &reason)) {
         return weld_recipe_fail(o, KEY(data.input_size), reason.message, err);
     }
+    if (weld_task_of(&r->model)->annotation->of_boxes && p->orientation != WELD_ORIENTATION_EXIF) {
+        return weld_recipe_fail(o, KEY(data.preprocessing.orientation),
+                                "is ignore: boxes lie on upright images: leave it out", err);
+    }
     if (r->data.size_count && p->height != p->width) {
         return weld_recipe_fail(
             o, KEY(data.sizes),

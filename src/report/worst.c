@@ -16,7 +16,7 @@ typedef struct maker {
     const weld_task *task;
     const json_t *entries, *names; /* entries: those of evaluation.json */
     weld_dataset *ds;
-    int scale16;
+    weld_reading how;
     weld_model *m;
     weld_explainer *explainer; /* NULL: nothing is explained */
     weld_error *err;
@@ -53,8 +53,7 @@ static weld_status add_picture(const maker *k, int64_t index, const json_t *entr
     weld_image image = {0};
     weld_error reason;
     weld_status status = weld_dataset_read(k->ds, index, &bytes, &reason);
-    status =
-        status ? status : weld_dataset_decode(k->ds, index, &bytes, k->scale16, &image, &reason);
+    status = status ? status : weld_dataset_decode(k->ds, index, &bytes, k->how, &image, &reason);
     if (!status && view->draw) {
         view->draw(entry, k->names, k->ds, index, &image);
     }
@@ -121,7 +120,7 @@ weld_status weld_report_add_worst(weld_json *j, const weld_task *task, const jso
     maker k = {.task = task,
                .entries = weld_json_array(j, from, "worst", 0, WORST_MAX),
                .names = names,
-               .scale16 = recipe ? recipe->data.preprocessing.scale16 : 0,
+               .how = recipe ? weld_reading_of(&recipe->data.preprocessing) : (weld_reading){0},
                .err = j->err};
     json_t *worst = json_array();
     json_object_set_new(to, "worst", worst);

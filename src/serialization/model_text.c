@@ -177,6 +177,12 @@ weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text,
     if (root && p->scale16 > WELD_SCALE16_MIN) {
         weld_json_set(&root, "scale16", json_integer(p->scale16));
     }
+    if (root && p->orientation == WELD_ORIENTATION_EXIF) {
+        json_object_set_new(root, "orientation", json_string("exif"));
+    }
+    if (root && p->max_pixels && p->max_pixels != WELD_USUAL_MAX_PIXELS) {
+        json_object_set_new(root, "max_pixels", json_integer(p->max_pixels));
+    }
     return weld_json_text(root, "preprocessing", text, err);
 }
 
@@ -221,6 +227,24 @@ static size_t read_mode(weld_json *j, const json_t *root, weld_preprocessing *p)
     return 2;
 }
 
+/* Likewise, of which images are taken, and how they are turned: earlier files say nothing, and are
+ * of networks for images as they were stored. */
+static size_t read_images(weld_json *j, const json_t *root, weld_preprocessing *p) {
+    const bool turns = json_object_get(root, "orientation") != NULL;
+    const bool limits = json_object_get(root, "max_pixels") != NULL;
+    if (turns) {
+        const char *mode = weld_json_string(j, root, "orientation");
+        p->orientation = WELD_ORIENTATION_EXIF;
+        if (strcmp(mode, "exif") != 0) {
+            weld_json_fail(j, "orientation: \"%.40s\" is not known", mode);
+        }
+    }
+    if (limits) {
+        p->max_pixels = (int)weld_json_int(j, root, "max_pixels", 1, WELD_MAX_PIXELS);
+    }
+    return (size_t)turns + limits;
+}
+
 weld_status weld_preprocessing_from_text(const char *text, const char *where,
                                          weld_preprocessing *out, weld_error *err) {
     weld_json j = {.where = where, .err = err};
@@ -244,7 +268,7 @@ weld_status weld_preprocessing_from_text(const char *text, const char *where,
     const bool scales = json_object_get(root, "scale16") != NULL;
     p.scale16 = scales ? (int)weld_json_int(&j, root, "scale16", WELD_SCALE16_MIN, WELD_SCALE16_MAX)
                        : WELD_SCALE16_MIN;
-    weld_json_no_more(&j, root, 5 + modes + scales);
+    weld_json_no_more(&j, root, 5 + modes + scales + read_images(&j, root, &p));
     weld_error reason;
     if (!j.status && weld_preprocessing_check(&p, &reason)) {
         weld_json_fail(&j, "%s", reason.message);

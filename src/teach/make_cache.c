@@ -290,8 +290,8 @@ static bool doubt_batch(void *context, int rank, const void *records, size_t byt
 
 static weld_status settle(void *context, weld_error *err) {
     maker *m = context;
-    return weld_doubts_settle(&m->doubts, m->group, m->ds, m->recipe.data.preprocessing.scale16,
-                              err);
+    return weld_doubts_settle(&m->doubts, m->group, m->ds,
+                              weld_reading_of(&m->recipe.data.preprocessing), err);
 }
 
 static bool stops(void *context, int64_t piece) {

@@ -117,13 +117,20 @@ static void advise_on_average(const weld_trainer *t, advice *a) {
     double left = pow(decay, updates), most = t->init ? MOSTLY_OLD_AVERAGE : WELD_SPOILS_AVERAGE;
     char share[WELD_NUMBER_SIZE];
     if (decay > 0 && left > most && !t->data.recipe.train.ema_warmup) {
+        const double fitting = 1 - 10 / updates; /* exp(-10) is left */
+        char less[48] = "";
+        if (fitting > 0) {
+            weld_append(less, sizeof less, "%.6g or less, or ", fitting);
+        }
         advise(a,
                "train.ema_decay %g: after the run's %.0f updates %s of the average is what it "
-               "started from, %s: take %.6g or less, or null, or train.ema_warmup true\n",
+               "started from, %s: take %snull, or train.ema_warmup true\n",
                decay, updates, weld_percent_text(left, share),
                t->init ? "the weights of --init and what of them was made anew"
-                       : "which makes it worthless",
-               fmax(0, 1 - 10 / updates));
+               : left < MOSTLY_OLD_AVERAGE
+                   ? "new weights, by which every layer shrinks what it is given"
+                   : "which makes it worthless",
+               less);
     }
 }
 

@@ -116,8 +116,8 @@ static weld_status settle(weld_trainer *t, const weld_gathered *all, weld_array 
     if (!out->doubtful) {
         return WELD_OK;
     }
-    WELD_TRY(
-        weld_bad_on_all(g, t->data.train, t->data.recipe.data.preprocessing.scale16, images, err));
+    WELD_TRY(weld_bad_on_all(g, t->data.train, weld_reading_of(&t->data.recipe.data.preprocessing),
+                             images, err));
     if (leads) {
         judge(t, all, out);
     }

@@ -63,6 +63,8 @@ START_TEST(values_come_back_as_the_text_that_set_them) {
     ck_assert_int_eq(v.list[1], 0); /* a shorter list leaves nothing behind */
     ck_assert_int_eq(weld_key_set(key("large"), &v, "8e15", NULL), WELD_OK);
     ck_assert(v.large == 8000000000000000);
+    ck_assert_int_eq(weld_key_set(key("large"), &v, "1.5e3", NULL), WELD_OK);
+    ck_assert(v.large == 1500);
     ck_assert_int_eq(weld_key_set(key("choice"), &v, "r", NULL), WELD_OK);
     ck_assert_int_eq(v.choice, 0);
 }

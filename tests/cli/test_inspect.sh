@@ -44,7 +44,7 @@ prints "JSON tells the classes" '"class_names": \["class_a", "class_b", "class_c
 works "inspect an exported file" "$WELD" inspect out.safetensors
 prints "it is as it was written" "^checksum +right$"
 prints "class names travelled into it" "^classes +3: class_a, class_b, class_c$"
-prints "and the preprocessing" "^preprocessing +size 16,.*0.406, std 0.229 0.224 0.225$"
+prints "and the preprocessing" "^preprocessing +size 16,.*0.406, std 0.229 0.224 0.225, upright by EXIF$"
 
 works "inspect a .pth of a trainer" "$WELD" inspect "$weights/nested.pth"
 prints "it tells the state dict, and which others there are" "^state dict +model \(also there: model_ema"

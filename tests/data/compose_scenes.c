@@ -129,7 +129,7 @@ static void read_item(const weld_dataset *ds, int64_t index, item *out) {
     weld_bytes bytes = {0};
     weld_image image = {0};
     if (weld_dataset_read(ds, index, &bytes, &err) ||
-        weld_dataset_decode(ds, index, &bytes, 0, &image, &err)) {
+        weld_dataset_decode(ds, index, &bytes, (weld_reading){0}, &image, &err)) {
         die("", err.message);
     }
     int x1 = image.width, y1 = image.height, x2 = 0, y2 = 0;

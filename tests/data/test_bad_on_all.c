@@ -14,7 +14,7 @@ static weld_status settle_all(weld_group *g, const int64_t *met, int count) {
         snprintf(image.reason, sizeof image.reason, "image %d: no photo", (int)met[i]);
         EXPECT(weld_array_append(&images, &image, 1));
     }
-    const weld_status status = weld_bad_on_all(g, ds, 0, &images, &err);
+    const weld_status status = weld_bad_on_all(g, ds, (weld_reading){0}, &images, &err);
     weld_array_free(&images);
     weld_dataset_free(ds);
     return status;

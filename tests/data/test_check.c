@@ -128,7 +128,7 @@ START_TEST(broken_and_odd_images_are_named_with_the_reason) {
         "odd dog/ink.jpg: CMYK",
         "odd dog/grey.jpg: grey",
         "odd dog/deep.png: 16 bits a channel; tiny: 31 x 23",
-        "turned dog/exif.JPG: EXIF orientation 6 is ignored",
+        "turned dog/exif.JPG: EXIF orientation 6: seen upright, unless data.orientation is ignore",
         "odd dog/really.jpg: is PNG by its contents; tiny: 31 x 23",
         "odd dog/xray.png: grey; 16 bits a channel, from 76 to 442: 45.0 % of it is above 255 and "
         "taken for that, unless data.scale16 says otherwise; tiny: 31 x 23",

@@ -57,7 +57,7 @@ static inline weld_status read_sample(const weld_dataset *ds, int64_t i, weld_im
     weld_bytes bytes = {0};
     weld_status status = weld_dataset_read(ds, i, &bytes, err);
     if (!status) {
-        status = weld_dataset_decode(ds, i, &bytes, 0, out, err);
+        status = weld_dataset_decode(ds, i, &bytes, (weld_reading){0}, out, err);
     }
     weld_bytes_free(&bytes);
     return status;

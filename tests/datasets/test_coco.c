@@ -394,7 +394,8 @@ START_TEST(the_size_that_is_stated_says_whether_boxes_are_of_the_upright_image) 
         if (cases[i].width) {
             ck_assert_int_eq(read_sample(ds, 0, &image, NULL), WELD_OK);
             ck_assert_int_eq(image.width, cases[i].width);
-            ck_assert_int_eq(weld_dataset_orientation(ds, 0, &bytes, &orientation, NULL), WELD_OK);
+            ck_assert_int_eq(weld_dataset_orientation(ds, 0, &bytes, false, &orientation, NULL),
+                             WELD_OK);
             ck_assert_int_eq(orientation, cases[i].orientation);
         } else {
             ck_assert(weld_is_bad_image(read_sample(ds, 0, &image, &err)));

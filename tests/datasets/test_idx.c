@@ -60,8 +60,8 @@ static void check_packed(const char *path, const char *last_class) {
     weld_bytes bytes = {0};
     weld_decoded_part part;
     ck_assert_int_eq(weld_dataset_read(ds, 2, &bytes, NULL), WELD_OK);
-    ck_assert_int_eq(weld_dataset_decode_part(ds, 2, &bytes, &(weld_rectangle){1, 1, 2, 2}, 1, 0,
-                                              &image, &part, NULL),
+    ck_assert_int_eq(weld_dataset_decode_part(ds, 2, &bytes, &(weld_rectangle){1, 1, 2, 2}, 1,
+                                              (weld_reading){0}, &image, &part, NULL),
                      WELD_OK);
     ck_assert_int_eq(part.pixels.width, 2);
     for (int k = 0; k < 4 * 3; k++) {

@@ -148,15 +148,17 @@ static void check_raw_parts(const weld_dataset *ds) {
     weld_image whole = {0}, memory = {0};
     int width, height;
     ck_assert_int_eq(weld_dataset_read(ds, 1, &bytes, NULL), WELD_OK);
-    ck_assert_int_eq(weld_dataset_decode(ds, 1, &bytes, 0, &whole, NULL), WELD_OK);
-    ck_assert_int_eq(weld_dataset_size(ds, 1, &bytes, &width, &height, NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_decode(ds, 1, &bytes, (weld_reading){0}, &whole, NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_size(ds, 1, &bytes, (weld_reading){0}, &width, &height, NULL),
+                     WELD_OK);
     ck_assert_int_eq(width, 22);
     ck_assert_int_eq(height, 16);
     for (int i = 0; i < 3; i++) {
         weld_decoded_part got;
         const weld_rectangle p = parts[i];
-        ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &p, 1, 0, &memory, &got, NULL),
-                         WELD_OK);
+        ck_assert_int_eq(
+            weld_dataset_decode_part(ds, 1, &bytes, &p, 1, (weld_reading){0}, &memory, &got, NULL),
+            WELD_OK);
         ck_assert_int_eq(got.pixels.width, p.width);
         ck_assert_int_eq(got.pixels.height, p.height);
         ck_assert_float_eq(got.box[2], (float)p.width);
@@ -167,7 +169,8 @@ static void check_raw_parts(const weld_dataset *ds) {
     }
     const weld_rectangle outside = {5, 3, 18, 8};
     weld_decoded_part none;
-    ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &outside, 1, 0, &memory, &none, NULL),
+    ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &outside, 1, (weld_reading){0},
+                                              &memory, &none, NULL),
                      WELD_ERROR_ARGUMENT);
     weld_bytes_free(&bytes);
     weld_image_free(&whole);

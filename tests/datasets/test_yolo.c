@@ -370,7 +370,8 @@ START_TEST(images_that_are_stored_turned_are_seen_upright) {
     ck_assert_int_eq(image.width, 40);
     ck_assert_int_eq(image.height, 60);
     ck_assert_int_eq(weld_dataset_read(ds, 1, &bytes, NULL), WELD_OK);
-    ck_assert_int_eq(weld_dataset_size(ds, 1, &bytes, &width, &height, NULL), WELD_OK);
+    ck_assert_int_eq(weld_dataset_size(ds, 1, &bytes, (weld_reading){0}, &width, &height, NULL),
+                     WELD_OK);
     ck_assert_int_eq(width, 40);
     ck_assert_int_eq(height, 60);
     /* Stored it is redder to the right and greener below: upright, redder below, greener left. */
@@ -378,7 +379,7 @@ START_TEST(images_that_are_stored_turned_are_seen_upright) {
     ck_assert_int_gt(image.pixels[1], 200);
     ck_assert_int_lt(image.pixels[39 * 3 + 1], 50);
     ck_assert_int_eq(weld_dataset_decode_part(ds, 1, &bytes, &(weld_rectangle){30, 50, 10, 10}, 1,
-                                              0, &image, &part, NULL),
+                                              (weld_reading){0}, &image, &part, NULL),
                      WELD_OK);
     ck_assert_int_gt(part.pixels.data[(size_t)part.box[1] * part.pixels.stride], 180);
     weld_image_free(&image);

@@ -43,7 +43,7 @@ done
 holds "an image says its range" grep -q "from 0 to 65535" image.txt
 
 # Weights of which nobody knows how images are prepared.
-sed 's/weld\.preprocessing/weld.preprocessinG/' out.safetensors > foreign.safetensors
+sed 's/weld\.checksum/else.checksum/; s/weld\.preprocessing/weld.preprocessinG/' out.safetensors > foreign.safetensors
 "$WELD" predict foreign.safetensors photos/class_a/grey16_full.png --csv --size 16 --crop 0.875 > clipped.csv
 works "state it" "$WELD" predict foreign.safetensors photos/class_a/grey16_full.png --csv --size 16 --crop 0.875 --scale16 65535
 cp stdout stated.csv

@@ -170,6 +170,7 @@ START_TEST(a_file_that_lost_its_graph_is_refused) {
     unsigned char *key = memmem(bytes, size, "weld.graph", 10);
     ck_assert_ptr_nonnull(key);
     memcpy(key, "nobody.has", 10);
+    memcpy(memmem(bytes, size, "weld.checksum", 13), "other", 5); /* of another program */
     test_write_file(in_base("net.safetensors"), bytes, size);
     free(bytes);
     expect_error(weld_model_open(in_base("net.safetensors"), &m, &err), WELD_ERROR_FORMAT,

@@ -328,7 +328,7 @@ START_TEST(a_network_in_two_files_is_read_by_their_index) {
     test_write_file(index, "{\"weight_map\": {\"a\": 1}}", 24);
     refuse(index, "expected the name of a file");
     test_write_file(index, "{\"weight_map\": {\"a\"", 19);
-    refuse(index, "line 1");
+    refuse(index, "byte 19: the text ends where a colon is expected");
     unmake(&e);
     test_folder_remove(folder);
 }

@@ -215,9 +215,9 @@ START_TEST(texts_that_lie_are_refused_with_the_reason) {
     static const struct {
         const char *text, *reason;
     } bad[] = {
-        {"", "line"},
+        {"", "byte 0: the text ends"},
         {"[]", "not a JSON object"},
-        {"{", "line"},
+        {"{", "byte 1: the text ends"},
         {"{}", "no weld_graph"},
         {"{\"weld_graph\":2,\"dtype\":\"f32\",\"values\":[],\"outputs\":[]}", "later version"},
         {"{\"weld_graph\":1,\"dtype\":\"f32\",\"values\":[],\"outputs\":[],\"x\":1}", "\"x\""},

@@ -1,4 +1,5 @@
 /* Samples of data sets as bytes and pixels; see dataset.h. */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,19 +18,31 @@ bool weld_dataset_path_of(const weld_dataset *ds, const char *name, char *path, 
     return length < (int)size;
 }
 
+/* What fails for a moment (EIO, ESTALE) is not taken for a file that has changed. */
+static size_t size_of(const char *path) {
+    struct stat info;
+    for (int attempt = 0; attempt < 3; attempt++) {
+        if (stat(path, &info) == 0) {
+            return (size_t)info.st_size;
+        }
+        if (errno == ENOENT) {
+            break;
+        }
+    }
+    return 0;
+}
+
 size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i) {
     const int64_t number = weld_dataset_number(ds, i);
     char path[2 * PATH_MAX];
-    struct stat info;
     if (ds->packed) {
         return weld_packed_size(ds->packed, number);
     }
     if (ds->tar >= 0) {
         return (size_t)weld_listing_place_of(&ds->listing, number).size;
     }
-    return weld_dataset_path_of(ds, weld_listing_name(&ds->listing, number), path, sizeof path) &&
-                   stat(path, &info) == 0
-               ? (size_t)info.st_size
+    return weld_dataset_path_of(ds, weld_listing_name(&ds->listing, number), path, sizeof path)
+               ? size_of(path)
                : 0;
 }
 

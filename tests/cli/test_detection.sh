@@ -54,7 +54,7 @@ for file in scenes/instances_train again/instances_val; do
     run "$WELD" train small.yaml --out run --resume --set data.${file##*_}=${file}_other.json
     going_on=$status
     says "other boxes in $file are told" \
-        "^weld: ${file}_other.json: its images, boxes or classes are others than when run/last.h5 was written: resume"
+        "^weld: ${file}_other.json: its boxes or classes were others when run/last.h5 was written: resume"
     holds "and are not gone on with" test "$going_on" = 1
 done
 

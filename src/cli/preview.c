@@ -52,6 +52,10 @@ weld_status cli_preview(cli_call *call, weld_error *err) {
                (long long)report.samples, epoch, report.several_sizes ? " of all sizes" : "",
                report.width, report.height);
     }
+    if (!status && report.passed) {
+        printf("%lld of its batches are passed over, for one that is mixed\n",
+               (long long)report.passed);
+    }
     if (!status && report.caption_help) {
         puts(report.caption_help);
     }

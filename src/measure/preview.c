@@ -27,6 +27,8 @@ typedef struct preview {
     float *inputs[WELD_OUTPUTS_MAX]; /* targets of one batch */
     char (*captions)[CAPTION_SIZE];
     const char **lines; /* the captions again, as a sheet takes them */
+    weld_mix *mixes;    /* of one batch */
+    bool shows_mixed;   /* one of the batches that are drawn is mixed */
     weld_image sheet;
     weld_bytes png;
 } preview;
@@ -42,7 +44,8 @@ static weld_status allocate(preview *p, weld_sheet_size largest, weld_error *err
     p->sizes = weld_alloc(room, sizeof *p->sizes);
     p->captions = weld_alloc(room, sizeof *p->captions);
     p->lines = weld_alloc(room, sizeof *p->lines);
-    return p->batch && p->images && p->sizes && p->captions && p->lines
+    p->mixes = weld_alloc((size_t)weld_loader_train_most(p->data.loader), sizeof *p->mixes);
+    return p->batch && p->images && p->sizes && p->captions && p->lines && p->mixes
                ? WELD_OK
                : weld_fail_memory(err, "preview");
 }
@@ -73,6 +76,36 @@ static weld_status open(preview *p, const weld_preview_options *o, weld_error *e
     return allocate(p, (weld_sheet_size){largest->height, largest->width}, err);
 }
 
+/* Is one of its samples that there is room for? */
+static bool is_mixed(const preview *p, uint32_t epoch, int64_t number) {
+    const weld_recipe *r = &p->data.recipe;
+    const int64_t count = weld_loader_train_batch_size(p->data.loader);
+    bool any = false;
+    weld_mix_draw(&r->augment, (uint64_t)r->train.seed, epoch, number, count,
+                  r->data.preprocessing.height, r->data.preprocessing.width, p->mixes);
+    for (int64_t i = 0; i < count && i < p->room - p->count; i++) {
+        any = any || p->mixes[i].lambda < 1;
+    }
+    return any;
+}
+
+/* The batch to be drawn next, which is `next`; but where it is the last that there is room for, and
+ * the recipe mixes and none before was mixed, the first from there on that is. */
+static int64_t choose_batch(preview *p, uint32_t epoch, int64_t next, int64_t of_epoch) {
+    const weld_augmentation *a = &p->data.recipe.augment;
+    const bool is_last = p->room - p->count <= weld_loader_train_batch_size(p->data.loader);
+    if (!(a->mixup > 0 || a->cutmix > 0)) {
+        return next;
+    }
+    for (int64_t b = next; b < of_epoch && is_last && !p->shows_mixed; b++) {
+        if (is_mixed(p, epoch, b)) {
+            return b;
+        }
+    }
+    p->shows_mixed = p->shows_mixed || is_mixed(p, epoch, next);
+    return next;
+}
+
 /* The first `most` samples of a batch of the epoch, as long as there is room. */
 static weld_status load_batch(preview *p, uint32_t epoch, int64_t number, int64_t most,
                               weld_error *err) {
@@ -97,7 +130,7 @@ static weld_status load_batch(preview *p, uint32_t epoch, int64_t number, int64_
     return WELD_OK;
 }
 
-static weld_status load(preview *p, const weld_preview_options *o, int64_t *batches,
+static weld_status load(preview *p, const weld_preview_options *o, weld_preview_report *report,
                         weld_error *err) {
     const weld_run_data *d = &p->data;
     const uint32_t epoch = (uint32_t)o->epoch;
@@ -107,10 +140,13 @@ static weld_status load(preview *p, const weld_preview_options *o, int64_t *batc
     bool seen[WELD_SIZES_MAX] = {false};
     WELD_TRY(weld_run_data_inputs(d, p->inputs, err));
     for (int64_t b = 0; b < of_epoch && p->count < p->room; b++) {
+        const int64_t chosen = sizes == 1 ? choose_batch(p, epoch, b, of_epoch) : b;
+        report->passed += chosen - b;
+        b = chosen;
         const int shape = weld_loader_train_shape(d->loader, epoch, b);
         if (sizes == 1 || !seen[shape]) {
             WELD_TRY(load_batch(p, epoch, b, most, err));
-            (*batches)++;
+            report->batches++;
         }
         seen[shape] = true;
     }
@@ -125,7 +161,7 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     }
     weld_preview_report report = {0};
     weld_status status = open(p, options, err);
-    status = status ? status : load(p, options, &report.batches, err);
+    status = status ? status : load(p, options, &report, err);
     status = status ? status
                     : weld_contact_sheet(&p->data.recipe.data.preprocessing, p->images, p->sizes,
                                          p->lines, p->count, COLUMNS, &p->sheet, err);
@@ -139,6 +175,7 @@ weld_status weld_preview(const weld_preview_options *options, weld_preview_repor
     *out = report;
     weld_bytes_free(&p->png);
     weld_image_free(&p->sheet);
+    weld_free(p->mixes);
     weld_free(p->lines);
     weld_free(p->captions);
     weld_run_data_free_inputs(p->inputs);

@@ -16,7 +16,10 @@ typedef struct weld_preview_options {
 typedef struct weld_preview_report {
     int64_t samples, batches;
     bool several_sizes;
-    int width, height;        /* of the sheet */
+    int width, height; /* of the sheet */
+    /* Batches that were passed over: where the recipe mixes, the last on the sheet is one that is
+     * mixed, unless another is. */
+    int64_t passed;
     const char *caption_help; /* a line about what stands below each sample */
 } weld_preview_report;
 

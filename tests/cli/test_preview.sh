@@ -39,6 +39,16 @@ same "does so too" sheet.png tar.png
 works "--data" "$WELD" preview small.yaml -o data.png --count 10 --data both
 same "finds the folder train" sheet.png data.png
 
+# Where few batches are mixed, one of them is shown nevertheless.
+for seed in 1 2 3 4 5 6; do
+    set -- --count 2 --seed $seed --set train.batch_size=2 --set augment.mixup=1
+    run "$WELD" preview small.yaml -o mixed.png "$@" --set augment.mix_probability=0.3
+    grep -c "passed over, for one that is mixed" stdout >> passed
+    run "$WELD" preview small.yaml -o unmixed.png "$@" --set augment.mix_probability=0
+    holds "seed $seed: mixing is seen" sh -c '! cmp -s mixed.png unmixed.png'
+done
+holds "batches that are passed over are told" grep -q 1 passed
+
 works "several sizes" "$WELD" preview small.yaml -o sizes.png --count 10 --set 'data.sizes=[12, 16]'
 prints "are told" "^sizes.png: the first 10 samples of epoch 1 of all sizes"
 refuses "a recipe that is wrong" "augment.hflip: 3 is out of range" \

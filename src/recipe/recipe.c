@@ -320,7 +320,7 @@ static weld_status apply_all(weld_recipe *r, const layers *l, weld_recipe_origin
     r->data.preprocessing = goes_on ? *o->start->preprocessing
                                     : weld_model_usual_preprocessing(
                                           &r->model, weld_model_find_naming(&r->model, NULL, NULL));
-    /* A run that began before there was a choice goes on without; boxes always were upright. */
+    /* A run goes on as it began; boxes lie on upright images, whatever their files say. */
     if (!(goes_on && o->start->resumed) || weld_task_of(&r->model)->annotation->of_boxes) {
         r->data.preprocessing.orientation = WELD_ORIENTATION_EXIF;
     }

@@ -49,7 +49,7 @@ done
 "$WELD" predict stored/last.h5 photos/class_a/0000.jpg --csv | sed 's,photos/class_a/0000,turned,' > plain.csv
 same "a network for images as they are stored does not care" turned.csv plain.csv
 
-# A run that began without is resumed without, by a recipe that does not know of it.
+# A run that began without is resumed without, by a recipe that says nothing of it.
 works "go on with the run for images as they are stored" "$WELD" train small.yaml --out stored --resume --extend 2
 "$WELD" predict stored/last.h5 turned.jpg --csv > turned.csv
 "$WELD" predict stored/last.h5 photos/class_a/0000.jpg --csv | sed 's,photos/class_a/0000,turned,' > plain.csv

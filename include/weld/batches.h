@@ -35,8 +35,8 @@ typedef struct weld_batches_options {
     bool shuffle;    /* true */
     uint64_t seed;   /* of the order, of augmentation and mixing */
     int threads;     /* 0: all that the process may use */
-    int64_t max_bad; /* 100: training images that may be bad before it is an error; others take
-                      * their place */
+    int64_t max_bad; /* 100: training images that may be bad before it is an error, at most half of
+                      * them; others take their place */
     /* Called with a line for each bad image; may be NULL. */
     void (*message)(void *context, const char *text);
     void *context;

@@ -219,6 +219,9 @@ void weld_key_element_text(const weld_key *key, const void *values, int element,
         break;
     case WELD_KEY_REAL:
         real_text(number, key->size == sizeof(float), real);
+        if (key->flags & WELD_KEY_WHOLE && number == floor(number)) {
+            weld_snprintf(real, sizeof real, "%.0f", number);
+        }
         snprintf(text, size, "%s", real);
         break;
     case WELD_KEY_BOOL:

@@ -29,6 +29,7 @@ typedef enum weld_key_flags {
     WELD_KEY_MERGED_AWAY = 8, /* does not show in a merged network */
     WELD_KEY_LONE = 32,       /* a list, which may be written as its only element; then also as
                                * "224x320" */
+    WELD_KEY_WHOLE = 64,      /* of reals: whole numbers are written as such, without an exponent */
     WELD_KEY_SECOND_HEAD = 16 /* a bool: is there a head to teach beside that of the labels? */
 } weld_key_flags;
 

@@ -16,6 +16,12 @@ struct weld_bad_images {
     char reason[KEPT_REASONS][REASON_SIZE];
 };
 
+int64_t weld_bad_images_limit(double max_bad, int64_t images) {
+    return max_bad < 1            ? (int64_t)(max_bad * (double)images + 1e-9)
+           : max_bad > images / 2 ? images / 2
+                                  : (int64_t)max_bad;
+}
+
 weld_status weld_bad_images_create(int64_t max, weld_bad_images **out, weld_error *err) {
     weld_bad_images *b = weld_alloc(1, sizeof *b);
     int64_t *indices = weld_alloc((size_t)max + 1, sizeof *indices);

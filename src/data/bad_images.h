@@ -1,6 +1,6 @@
 /* Bad images that a run has met: each counted once, however often later epochs meet it again, and
- * not more of them than data.max_bad. Checkpoints keep them, so that a run that is resumed goes on
- * counting where it was. */
+ * not more of them than data.max_bad says. Checkpoints keep them, so that a run that is resumed
+ * goes on counting where it was. */
 #ifndef WELD_DATA_BAD_IMAGES_H
 #define WELD_DATA_BAD_IMAGES_H
 
@@ -8,6 +8,10 @@
 
 /* What data.max_bad may be at most. */
 #define WELD_MAX_BAD_IMAGES 100000
+
+/* How many of so many images may be bad: max_bad itself, but at most half of them; below 1 it is a
+ * share of them. */
+int64_t weld_bad_images_limit(double max_bad, int64_t images);
 
 typedef struct weld_bad_images weld_bad_images;
 

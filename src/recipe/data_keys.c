@@ -85,10 +85,13 @@ static const weld_key data_keys[] = {
      .help =
          "images of more pixels are bad (`max_bad`), and not decoded: a small file may say that "
          "it is very large. Decoding takes up to 9 bytes a pixel, for each thread that reads"},
-    {"max_bad", INTEGER(data.max_bad, 0, WELD_MAX_BAD_IMAGES), .standard = "100",
-     .help = "images of `train` that may be bad (unreadable, damaged, no image): each is named "
-             "once, and the next good one of the epoch's order takes its place; one more stops the "
-             "run. The count is the run's, however often it is resumed"},
+    {"max_bad", REAL(data.max_bad, 0, WELD_MAX_BAD_IMAGES), .standard = "100",
+     .flags = WELD_KEY_WHOLE, .manual_range = "0 to 100,000; below 1: a share of the images",
+     .help = "images that may be bad (unreadable, damaged, no image), at most half of all, or a "
+             "share of them (0.01: one of a hundred); one more stops the run. Of `train` each is "
+             "named once, the next good one of the epoch's order takes its place, and the count is "
+             "the run's, however often it is resumed. Of `val` those that an evaluation meets are "
+             "left out of its scores, which say of how many images they are"},
     {"sampling", CHOICE(data.sampling, "all", "balanced", "sqrt"), .null = "all",
      .manual_range = "all, balanced, sqrt; null (all); needs `train.shuffle`",
      .help = "which images an epoch of training has: `all`: each once; `balanced`: each class has "

@@ -41,7 +41,7 @@ typedef struct weld_recipe {
         double split;                        /* share of `train` that is evaluated on; 0: none */
         double fraction;                     /* share of the rest that is trained on */
         int64_t split_seed;                  /* of both: data/split.h */
-        int64_t max_bad;                     /* images that may be bad before the run stops */
+        double max_bad;                      /* images of a part that may be bad (bad_images.h) */
         int sampling;                        /* a weld_balance: which samples an epoch has */
     } data;
     weld_augmentation augment;

@@ -1,6 +1,7 @@
 /* Checking recipes; see recipe_check.h. */
 #include "recipe/recipe_check.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -334,6 +335,15 @@ static weld_status check_classes(const weld_recipe *r, const weld_recipe_origins
     return WELD_OK;
 }
 
+static weld_status check_max_bad(const weld_recipe *r, const weld_recipe_origins *o,
+                                 weld_error *err) {
+    const double most = r->data.max_bad;
+    return most < 1 || most == floor(most)
+               ? WELD_OK
+               : weld_recipe_fail(o, KEY(data.max_bad),
+                                  "is a whole number of images, or below 1 a share of them", err);
+}
+
 weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld_error *err) {
     WELD_TRY(check_model(r, o, err));
     WELD_TRY(check_freeze(r, o, err));
@@ -342,6 +352,7 @@ weld_status weld_recipe_check(weld_recipe *r, const weld_recipe_origins *o, weld
     WELD_TRY(check_data_sizes(r, o, err));
     WELD_TRY(check_classes(r, o, err));
     WELD_TRY(check_sampling(r, o, err));
+    WELD_TRY(check_max_bad(r, o, err));
     WELD_TRY(check_schedule(r, o, err));
     if (r->data.split > 0 && r->data.val[0]) {
         return weld_recipe_fail(o, KEY(data.split),

@@ -178,7 +178,7 @@ static bool add_line(curves *c, const char *line, size_t length) {
         add_step(c, row);
     } else if (whole && strcmp(kind, "epoch") == 0) {
         good = add_epoch(c, row);
-    } else {
+    } else if (!whole || strcmp(kind, "bad_image") != 0) {
         c->damaged++;
     }
     json_decref(row);

@@ -67,9 +67,23 @@ void weld_trainer_close_evaluation(weld_trainer *t) {
     weld_graph_free(t->evaluation.graph);
 }
 
+/* Scores on what few images are left would be taken for those of the data set. */
+static weld_status check_enough(const weld_trainer *t, const weld_evaluation *e, weld_error *err) {
+    const int64_t images = weld_dataset_count(t->data.val);
+    const int64_t most = weld_bad_images_limit(t->data.recipe.data.max_bad, images);
+    return e->skipped <= most
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: %lld of its %lld images are bad, which is more than %lld "
+                           "(data.max_bad): weld check-data lists them all",
+                           weld_dataset_title(t->data.val), (long long)e->skipped,
+                           (long long)images, (long long)most);
+}
+
 static weld_status run(weld_trainer *t, weld_evaluator *evaluator, weld_evaluation *out,
                        weld_error *err) {
-    const weld_status status = weld_evaluator_run(evaluator, out, err);
+    weld_status status = weld_evaluator_run(evaluator, out, err);
+    status = status ? status : check_enough(t, out, err);
     return status != WELD_ERROR_NUMERIC
                ? status
                : weld_fail_context(err, status, "update %lld, evaluation after epoch %lld",
@@ -86,5 +100,12 @@ weld_status weld_trainer_evaluate(weld_trainer *t, weld_error *err) {
     t->evaluation.last = e;
     t->evaluation.last_ema = average;
     t->evaluation.step = t->state.step;
+    if (e.skipped) {
+        weld_train_say(
+            t->data.settings,
+            "%s: %lld of its %lld images are bad: the scores after epoch %lld are of %lld",
+            weld_dataset_title(t->data.val), (long long)e.skipped,
+            (long long)(e.images + e.skipped), (long long)t->state.epoch + 1, (long long)e.images);
+    }
     return WELD_OK;
 }

@@ -120,6 +120,11 @@ static weld_status evaluate(weld_trainer *t, bool *stopped, weld_error *err) {
         *stopped = true;
         return write_last(t, err);
     }
+    if (status == WELD_ERROR_FORMAT) { /* on all ranks too many images are bad: likewise */
+        weld_error second;
+        (void)write_last(t, &second);
+        return status;
+    }
     if (!status) {
         t->clock.evaluation_seconds = weld_clock() - begin;
         weld_trainer_add_seconds(t, t->clock.evaluation_seconds);
@@ -173,6 +178,7 @@ static weld_epoch_metrics row_of(const weld_trainer *t, bool evaluated) {
     weld_epoch_metrics row = {.epoch = s->epoch,
                               .step = s->step,
                               .train_loss = s->epoch_loss / samples,
+                              .bad_images = weld_bad_images_count(t->data.bad_images),
                               .task = t->data.task,
                               .evaluated = evaluated,
                               .evaluation =

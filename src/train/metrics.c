@@ -15,6 +15,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "formats/file.h"
+#include "formats/json_text.h"
 #include "train/times.h"
 
 #define ROW_SIZE 1536
@@ -173,11 +174,31 @@ weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, wel
     return write_row(m, text, length, err);
 }
 
-/* "val_loss":0.4,"top1":91.2,...,"ema_top1":91.5 */
+weld_status weld_metrics_bad_image(weld_metrics *m, const weld_bad_image_row *row,
+                                   weld_error *err) {
+    weld_text t = WELD_TEXT;
+    weld_text_format(&t, "{\"kind\":\"bad_image\",\"epoch\":%lld,\"step\":%lld,\"reason\":",
+                     (long long)row->epoch, (long long)row->step);
+    weld_json_add_name(&t, row->reason);
+    weld_text_add(&t, "}\n");
+    const char *text = weld_text_get(&t);
+    weld_status status =
+        t.failed ? weld_fail_memory(err, m->path) : write_row(m, text, (int)strlen(text), err);
+    weld_text_free(&t);
+    return status;
+}
+
+/* "val_images":13,"val_skipped":0,"val_loss":0.4,"top1":91.2,...,"ema_top1":91.5 */
 static void add_evaluation(const weld_epoch_metrics *row, weld_text *t) {
     const weld_evaluation *e = &row->evaluation;
     const weld_score_kind *kinds = row->task->scores;
     char n[WELD_NUMBER_SIZE];
+    if (row->evaluated) {
+        weld_text_format(t, "\"val_images\":%lld,\"val_skipped\":%lld,", (long long)e->images,
+                         (long long)e->skipped);
+    } else {
+        weld_text_add(t, "\"val_images\":null,\"val_skipped\":null,");
+    }
     weld_text_format(t, "\"val_loss\":%s", number(row->evaluated ? e->loss : NAN, n));
     for (int i = 0; i < row->task->run_scores; i++) {
         weld_text_format(t, ",\"%s\":%s", kinds[i].key,
@@ -194,6 +215,7 @@ weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, w
                      (long long)row->epoch, (long long)row->step, number(row->train_loss, n));
     weld_text_add(&t, named_text("train_loss_", row->task->loss_parts, row->parts, named));
     weld_text_add(&t, named_text("train_", row->task->counts, row->counts, named));
+    weld_text_format(&t, "\"bad_images\":%lld,", (long long)row->bad_images);
     add_evaluation(row, &t);
     weld_text_format(&t, ",\"seconds\":%s", number(row->seconds, n));
     weld_text_format(&t, ",\"data_seconds\":%s,", number(row->data_seconds, n));

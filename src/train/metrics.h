@@ -28,13 +28,20 @@ typedef struct weld_step_metrics {
         times; /* wait_seconds, decode_seconds, ...; teacher_seconds where there is one */
 } weld_step_metrics;
 
+/* Of an image that is trained on, when it is first found to be bad. */
+typedef struct weld_bad_image_row {
+    int64_t epoch, step; /* the update that met it */
+    const char *reason;  /* which names it */
+} weld_bad_image_row;
+
 /* After an epoch. */
 typedef struct weld_epoch_metrics {
     int64_t epoch, step;
     double train_loss, parts[WELD_LOSS_PARTS_MAX], counts[WELD_COUNTS_MAX];
+    int64_t bad_images;         /* of those that are trained on, in the run so far */
     const weld_task *task;      /* which names the scores, the parts of the loss and the counts */
     bool evaluated;             /* otherwise loss and scores are written as null */
-    weld_evaluation evaluation; /* val_loss, top1, top5 */
+    weld_evaluation evaluation; /* val_images, val_skipped, val_loss, top1, top5 */
     bool averaged;              /* so is the next otherwise */
     double average;             /* ema_top1: the first score, of the weights' moving average */
     double seconds, data_seconds;
@@ -55,6 +62,7 @@ void weld_metrics_close(weld_metrics *m);
 
 /* Each row is handed to the system before the call returns, so that a killed run loses none. */
 weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, weld_error *err);
+weld_status weld_metrics_bad_image(weld_metrics *m, const weld_bad_image_row *row, weld_error *err);
 weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, weld_error *err);
 
 /* Bytes written so far, after making sure that they are on the disk. */

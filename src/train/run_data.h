@@ -63,9 +63,9 @@ weld_status weld_run_data_open_teacher(weld_run_data *d, weld_error *err);
 weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err);
 void weld_run_data_close(weld_run_data *d);
 
-/* Count a bad image of train, and say so where it is new. Whether there are too many of them,
- * weld_bad_images_check says. */
-void weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason);
+/* Count a bad image of train, and say so where it is new, which is returned. Whether there are too
+ * many of them, weld_bad_images_check says. */
+bool weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason);
 
 /* Room for the inputs that the task fills, where no step has it; NULL for those that there are not.
  */

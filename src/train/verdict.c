@@ -42,6 +42,15 @@ static void judge_group(weld_trainer *t, int rank, weld_update_record *said,
     }
 }
 
+/* Of train, in the order in which one process would meet them. */
+static void count_bad(weld_trainer *t, const weld_met_image *image, weld_verdict *v) {
+    const bool is_new = weld_run_data_count_bad(&t->data, image->index, image->reason);
+    if (is_new && weld_ranks_writes(t) && !v->err.status) {
+        const weld_bad_image_row row = {t->state.epoch, t->state.step + 1, image->reason};
+        (void)weld_metrics_bad_image(t->record.metrics, &row, &v->err);
+    }
+}
+
 static void judge_rank(weld_trainer *t, int rank, weld_update_record *said, weld_verdict *v) {
     const weld_group_result *groups = said->groups.data;
     const weld_met_image *bad = said->bad.data;
@@ -53,9 +62,11 @@ static void judge_rank(weld_trainer *t, int rank, weld_update_record *said, weld
     }
     for (size_t i = 0; i < said->groups.count && !v->err.status; i++) {
         for (int64_t k = 0; k < groups[i].bad && counted < said->bad.count; k++, counted++) {
-            weld_run_data_count_bad(&t->data, bad[counted].index, bad[counted].reason);
+            count_bad(t, &bad[counted], v);
         }
-        judge_group(t, rank, said, &groups[i], v);
+        if (!v->err.status) {
+            judge_group(t, rank, said, &groups[i], v);
+        }
     }
     if (said->err.status && !v->err.status) { /* of none of its groups */
         fail_at(t, rank, &said->err, v);

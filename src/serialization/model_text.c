@@ -178,10 +178,10 @@ weld_status weld_preprocessing_to_text(const weld_preprocessing *p, char **text,
         weld_json_set(&root, "scale16", json_integer(p->scale16));
     }
     if (root && p->orientation == WELD_ORIENTATION_EXIF) {
-        json_object_set_new(root, "orientation", json_string("exif"));
+        weld_json_set(&root, "orientation", json_string("exif"));
     }
     if (root && p->max_pixels && p->max_pixels != WELD_USUAL_MAX_PIXELS) {
-        json_object_set_new(root, "max_pixels", json_integer(p->max_pixels));
+        weld_json_set(&root, "max_pixels", json_integer(p->max_pixels));
     }
     return weld_json_text(root, "preprocessing", text, err);
 }

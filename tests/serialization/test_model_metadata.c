@@ -180,6 +180,43 @@ START_TEST(memory_that_is_short_is_an_error_and_no_leak) {
 }
 END_TEST
 
+static long json_left = -1; /* allocations until the one that finds no memory; negative: none */
+
+static void *allocate_for_json(size_t size) {
+    return json_left >= 0 && json_left-- == 0 ? NULL : malloc(size);
+}
+
+/* A network that is handed the images as another one would, because a member got lost, is wrong. */
+START_TEST(preprocessing_is_written_whole_or_not_at_all) {
+    weld_preprocessing p = example().preprocessing;
+    char *whole, *text;
+    weld_error err;
+    p.orientation = WELD_ORIENTATION_EXIF;
+    p.max_pixels = 1000000;
+    p.scale16 = 4095;
+    p.resize = WELD_FIT_LETTERBOX;
+    ck_assert_int_eq(weld_preprocessing_to_text(&p, &whole, &err), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(whole, "exif"));
+    ck_assert_ptr_nonnull(strstr(whole, "1000000"));
+    json_set_alloc_funcs(allocate_for_json, free);
+    weld_status status = WELD_ERROR_MEMORY;
+    long n = 0;
+    for (; status != WELD_OK; n++) {
+        ck_assert_int_lt(n, 1000);
+        json_left = n;
+        status = weld_preprocessing_to_text(&p, &text, &err);
+        json_left = -1;
+        ck_assert_msg(status == WELD_OK || status == WELD_ERROR_MEMORY, "%s", err.message);
+    }
+    json_set_alloc_funcs(malloc, free);
+    ck_assert_int_gt(n, 1);
+    ck_assert_str_eq(text, whole);
+    weld_free(text);
+    weld_free(whole);
+}
+END_TEST
+
 RUN_SUITE("serialization/metadata", texts_come_back_as_they_were, the_white_of_16_bit_grey_is_kept,
           what_is_unknown_is_absent, keys_that_came_later_may_be_absent,
-          class_names_that_are_none_are_refused, memory_that_is_short_is_an_error_and_no_leak)
+          class_names_that_are_none_are_refused, memory_that_is_short_is_an_error_and_no_leak,
+          preprocessing_is_written_whole_or_not_at_all)

@@ -3,12 +3,12 @@
  *    logits    [views, images, top]  F16 (also F32, BF16): the largest values of an image's row
  *    classes   [views, images, top]  I16 (also I32, I64): the classes that they are of, each once;
  *                                    -1 in the first place: nothing is known of this image
- *    checks    [views, images]       I32, where there is such a tensor: of each row, the lower half
- * of XXH3-64 of its bytes in logits, seeded with XXH3-64 of those in classes, seeded with view *
- * images + image
+ *    checks    [views, images]       I32, where there is such a tensor: the check of each row
  *
  * `views` being the ways in which an image is augmented in turn, and `images` all samples of the
- * data set in its order; and with these texts in __metadata__:
+ * data set in its order. The check of a row is the lower half of XXH3-64 of its bytes in logits,
+ * with the XXH3-64 of its bytes in classes as the seed, whose own seed is view * images + image.
+ * These texts are in __metadata__:
  *
  *    weld.format        "weld distillation cache 1"
  *    weld.classes       the number of classes
@@ -16,8 +16,9 @@
  *                       What they leave of 1 is spread evenly over the classes not listed.
  *                       "logits": with anything added to a row; classes not listed have no share.
  *    weld.samples       hash of the samples' names and labels; absent: only their number counts
- *    weld.augmentation  lines "section.key: value" of the recipe keys that pixels depend on;
- * absent: they are whatever the file's maker thought right weld.teacher       for people
+ *    weld.augmentation  lines "section.key: value" of the recipe keys that pixels depend on.
+ *                       Absent: they are whatever the file's maker thought right
+ *    weld.teacher       for people
  *
  * Rows are read where they lie: memory does not grow with the number of images. What weld writes
  * has checks and a checksum of its header (safetensors_checksum.h), so that it is known of every

@@ -12,13 +12,16 @@
  *   /class_name_offsets  u64 [classes + 1]
  * and where samples have boxes, also
  *
- *   /boxes               f64 [7 b]       x, y, width, height, area (in pixels), class, flags: of
- * each /box_offsets         u64 [n + 1]     sample i has those from box_offsets[i] on /samples i64
- * [3 n]       id, width, height (0: not told) /categories          i64 [classes]   ids
+ *   /boxes               f64 [7 b]       x, y, width, height, area (in pixels), class, flags
+ *   /box_offsets         u64 [n + 1]     sample i has the boxes from box_offsets[i] on
+ *   /samples             i64 [3 n]       id, width, height (0: not told)
+ *   /categories          i64 [classes]   ids
  *
- *   attributes of /      version (2; 3 with boxes), height, width, channels (0, 0, 0: samples are
- * JPEG, PNG or WebP files as they were; else raw pixels, row-major, channels 1 or 3); scale16 where
- * 16-bit grey was made 8-bit when it was packed: the value that became white
+ *   attributes of /      version (2; 3 with boxes);
+ *                        height, width, channels (0, 0, 0: samples are JPEG, PNG or WebP files as
+ *                        they were; else raw pixels, row-major, channels 1 or 3);
+ *                        scale16 where 16-bit grey was made 8-bit when it was packed: the value
+ *                        that became white
  *
  * /images may be longer than offsets[n]; the rest is unused. In front of the HDF5 data stands a
  * user block of 512 bytes, integers u64, little-endian:

@@ -6,8 +6,9 @@
 
 typedef enum weld_file_system {
     WELD_FILE_SYSTEM_OTHER, /* nothing is known */
-    WELD_FILE_SYSTEM_LOCAL, /* this machine's alone: its locks hold for all who can reach it; and
-                               the time of a folder changes with each change of its entries */
+    WELD_FILE_SYSTEM_LOCAL, /* of this machine: a lock holds for all its processes (not for those of
+                               others that it lends the folder to, by NFS or the like); and the
+                               time of a folder changes with each change of its entries */
     WELD_FILE_SYSTEM_NFS    /* the latter alone */
 } weld_file_system;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -23,8 +24,10 @@
 
 /* ".weld-", 8 digits of the host, "-", 16 at random, ".tmp" */
 enum { HOST_AT = 6, HOST_DIGITS = 8, RANDOM_DIGITS = 16, ENDING = 35 };
+#define NO_LOCK "-nolock" /* before ".tmp": not of this pattern, and thereby never swept */
 enum { NAME_KEPT = 100 }; /* bytes: there are file systems whose names have 143 at most */
 enum { ATTEMPTS = 100 };
+enum { FOREIGN_SECONDS = 24 * 60 * 60 }; /* not written to for so long: its writer is gone */
 
 static void host_text(char out[HOST_DIGITS + 1]) {
     char name[256] = "";
@@ -45,7 +48,7 @@ static size_t kept_of(const char *path) {
 }
 
 /* 0, or an errno. */
-static int draw_name(const char *path, char *out, size_t size) {
+static int draw_name(const char *path, bool has_lock, char *out, size_t size) {
     uint64_t random;
     char host[HOST_DIGITS + 1];
     while (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random) {
@@ -54,8 +57,8 @@ static int draw_name(const char *path, char *out, size_t size) {
         }
     }
     host_text(host);
-    snprintf(out, size, "%.*s.weld-%s-%016llx.tmp", (int)kept_of(path), path, host,
-             (unsigned long long)random);
+    snprintf(out, size, "%.*s.weld-%s-%016llx%s.tmp", (int)kept_of(path), path, host,
+             (unsigned long long)random, has_lock ? "" : NO_LOCK);
     return 0;
 }
 
@@ -63,12 +66,14 @@ static bool means_no_locks(int code) {
     return code == ENOLCK || code == ENOSYS || code == ENOTSUP || code == EINVAL;
 }
 
-/* One that another's sweep found before it was locked is lost, and it is tried again. */
+/* One that another's sweep found before it was locked is lost, and it is tried again. So is one
+ * that cannot be locked: another may be able to, and would take it for a left-over by that name. */
 static weld_status make(const char *path, mode_t mode, size_t size, weld_temporary *t,
                         weld_error *err) {
+    bool has_lock = true;
     for (int i = 0; i < ATTEMPTS; i++) {
         struct stat info;
-        int code = draw_name(path, t->path, size);
+        int code = draw_name(path, has_lock, t->path, size);
         if (code) {
             return weld_file_fail(err, path, "draw a temporary name for", code);
         }
@@ -80,18 +85,18 @@ static weld_status make(const char *path, mode_t mode, size_t size, weld_tempora
         if (fd < 0) {
             return weld_file_fail(err, path, "create", errno);
         }
-        code = weld_file_lock(fd);
-        const bool is_locked = code == 0 || means_no_locks(code), is_lost = code == EWOULDBLOCK;
+        code = has_lock ? weld_file_lock(fd) : 0;
         const bool is_known = fstat(fd, &info) == 0;
-        if (is_locked && is_known && info.st_nlink > 0) {
+        if (code == 0 && is_known && info.st_nlink > 0) {
             t->descriptor = fd;
             return WELD_OK;
         }
+        has_lock = has_lock && !means_no_locks(code);
+        const bool is_again = code == 0 || code == EWOULDBLOCK || means_no_locks(code);
         weld_status status =
-            !is_known ? weld_file_fail(err, path, "create", errno)
-            : is_locked || is_lost
-                ? WELD_OK
-                : weld_file_fail(err, path, "lock what is to take its place", code);
+            !is_known  ? weld_file_fail(err, path, "create", errno)
+            : is_again ? WELD_OK
+                       : weld_file_fail(err, path, "lock what is to take its place", code);
         unlink(t->path);
         close(fd);
         WELD_TRY(status);
@@ -101,7 +106,7 @@ static weld_status make(const char *path, mode_t mode, size_t size, weld_tempora
 
 weld_status weld_temporary_make(const char *path, mode_t mode, weld_temporary *out,
                                 weld_error *err) {
-    size_t size = strlen(path) + ENDING + 1;
+    size_t size = strlen(path) + ENDING + sizeof NO_LOCK;
     *out = (weld_temporary){.path = weld_alloc(size, 1), .descriptor = -1, .listed = -1};
     if (!out->path) {
         return weld_fail_memory(err, path);
@@ -159,14 +164,23 @@ static bool is_ours(const char *name, const char **host) {
            strcmp(at + ENDING - 4, ".tmp") == 0;
 }
 
-static void remove_left_over(int folder, const char *name) {
+/* Of another host's file, whose lock may be unknown here. */
+static bool is_old(const struct stat *info) {
+    return info->st_mtime < time(NULL) - FOREIGN_SECONDS;
+}
+
+static void remove_left_over(int folder, const char *name, bool is_own_host) {
+    const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     struct stat opened, named;
-    int fd = openat(folder, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = openat(folder, name, O_RDWR | flags);
+    if (fd < 0 && errno == EACCES) { /* one that was to be read only, and had its mode already */
+        fd = openat(folder, name, O_RDONLY | flags);
+    }
     if (fd < 0) {
         return;
     }
     if (fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
-        opened.st_uid == geteuid() && weld_file_lock(fd) == 0 &&
+        opened.st_uid == geteuid() && (is_own_host || is_old(&opened)) && weld_file_lock(fd) == 0 &&
         fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == opened.st_dev &&
         named.st_ino == opened.st_ino) {
         unlinkat(folder, name, 0);
@@ -202,7 +216,8 @@ void weld_temporary_sweep(int folder) {
     if (fstat(folder, &info) != 0 || is_swept(&info)) {
         return;
     }
-    /* A lock may be unknown to other hosts where the files are on none of ours. */
+    /* Where the files are on none of our disks nothing is known of another host's; where they are,
+     * it may write to them by NFS, whose locks are not seen here. */
     struct statfs system;
     const bool any_host =
         fstatfs(folder, &system) == 0 && weld_file_system_of(&system) == WELD_FILE_SYSTEM_LOCAL;
@@ -212,8 +227,11 @@ void weld_temporary_sweep(int folder) {
     int listed = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *entries = listed >= 0 ? fdopendir(listed) : NULL;
     for (const struct dirent *e; entries && (e = readdir(entries));) {
-        if (is_ours(e->d_name, &host) && (any_host || memcmp(host, own, HOST_DIGITS) == 0)) {
-            remove_left_over(folder, e->d_name);
+        if (is_ours(e->d_name, &host)) {
+            const bool is_own_host = memcmp(host, own, HOST_DIGITS) == 0;
+            if (any_host || is_own_host) {
+                remove_left_over(folder, e->d_name, is_own_host);
+            }
         }
     }
     if (entries) {

@@ -5,8 +5,10 @@
  *
  * A lock is held on it as long as its writer lives. What a killed one left is thereby known by its
  * name, its owner and the lock that it does not have, and the next that writes to the folder
- * removes it. Where a file system has no locks, files are written as everywhere, and left-overs
- * stay. */
+ * removes it; what another host left only a day after it was last written to, and only from a file
+ * system of this host's own, for locks may not be seen from one host to the other. Where a file
+ * system has no locks, files are written as everywhere, by NAME.weld-HOST-RANDOM-nolock.tmp, and
+ * left-overs stay. */
 #ifndef WELD_FORMATS_TEMPORARY_H
 #define WELD_FORMATS_TEMPORARY_H
 

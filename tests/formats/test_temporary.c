@@ -9,9 +9,11 @@
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "files.h"
 #include "formats/file.h"
+#include "formats/file_system.h"
 #include "suite.h"
 
 enum { NONE, SYNC, LOCK, CUT, RENAME, RESERVE, PUT, OPEN, CALLS, OWNER };
@@ -387,6 +389,65 @@ START_TEST(where_there_are_no_locks_files_are_written_and_left_overs_stay) {
 }
 END_TEST
 
+/* As where a client of NFS has lost its lock daemon, and the server has locks. */
+START_TEST(a_living_writer_that_gets_no_lock_goes_on_beside_one_that_gets_one) {
+    set_up();
+    let_fail(LOCK, 1000, ENOLCK);
+    pid_t child = start_writer("b.h5");
+    let_fail(NONE, 0, 0);
+    write_a("new");
+    ck_assert_int_eq(end_writer(child, SIGUSR1), 0);
+    assert_holds(test_path(&folder, "b.h5"), "child's");
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 2);
+    tear_down();
+}
+END_TEST
+
+/* Until then its writer may live, and have a lock that is not seen from here. */
+START_TEST(what_another_host_left_goes_when_it_is_a_day_old) {
+    struct statfs system;
+    set_up();
+    const char *files[] = {"b.h5.weld-01234567-0123456789abcdef.tmp",
+                           "c.h5.weld-01234567-0123456789abcdef.tmp"};
+    for (int is_old = 0; is_old < 2; is_old++) {
+        end_writer(start_writer("d.h5"), SIGKILL);
+        const char *foreign = test_path(&folder, files[is_old]);
+        ck_assert_int_eq(rename(test_path(&folder, find("d.h5.weld-")), foreign), 0);
+        const struct timespec then = {.tv_sec = time(NULL) - (is_old ? 25 : 23) * 60 * 60};
+        ck_assert_int_eq(utimensat(AT_FDCWD, foreign, (struct timespec[]){then, then}, 0), 0);
+    }
+    write_a("new");
+    ck_assert_int_eq(access(test_path(&folder, files[0]), F_OK), 0);
+    ck_assert_int_eq(statfs(folder.path, &system), 0);
+    ck_assert_int_eq(access(test_path(&folder, files[1]), F_OK) != 0,
+                     weld_file_system_of(&system) == WELD_FILE_SYSTEM_LOCAL);
+    tear_down();
+}
+END_TEST
+
+/* Killed after it was given the mode of what it replaces, which its owner may only read. */
+START_TEST(what_was_to_be_read_only_is_removed_too) {
+    int status;
+    set_up();
+    end_writer(start_writer("b.h5"), SIGKILL);
+    const char *left = test_path(&folder, find("b.h5.weld-"));
+    ck_assert_int_eq(chmod(left, 0444), 0);
+    const bool is_root = geteuid() == 0; /* who may write to all files */
+    ck_assert_int_eq(is_root ? chown(left, 1234, 4321) : 0, 0);
+    ck_assert_int_eq(is_root ? chown(folder.path, 1234, 4321) : 0, 0);
+    const pid_t child = fork();
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        const bool is_user = !is_root || (setgid(4321) == 0 && setuid(1234) == 0);
+        _exit(is_user && !weld_file_write(path, "new", 3, NULL) ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    tear_down();
+}
+END_TEST
+
 RUN_SUITE("formats/temporary", what_lies_beside_is_not_touched,
           the_mode_of_what_is_replaced_is_kept, the_owner_of_what_is_replaced_is_kept_where_we_may,
           another_group_than_before_gets_no_more_than_everybody,
@@ -395,4 +456,6 @@ RUN_SUITE("formats/temporary", what_lies_beside_is_not_touched,
           what_nobody_left_stays, a_file_that_is_swept_before_it_is_locked_is_made_again,
           a_long_name_is_no_reason_not_to_write, a_call_that_a_signal_interrupts_is_made_again,
           a_call_that_fails_is_told_and_leaves_the_old_file_alone,
-          where_there_are_no_locks_files_are_written_and_left_overs_stay)
+          where_there_are_no_locks_files_are_written_and_left_overs_stay,
+          a_living_writer_that_gets_no_lock_goes_on_beside_one_that_gets_one,
+          what_another_host_left_goes_when_it_is_a_day_old, what_was_to_be_read_only_is_removed_too)

@@ -97,14 +97,16 @@ done
 # Each call that writing is made of, for files that are made in the three ways.
 for what in reparam pack cache; do
     command=$(arguments $what)
-    for call in fsync lock pwrite; do
+    calls="fsync lock pwrite"
+    [ $what != cache ] || calls="$calls ftruncate fallocate" # of it alone
+    for call in $calls; do
         before out/file
         # shellcheck disable=SC2086
         WELD_FAIL="$call 1 5" refuses "$what: $call fails" "out/file.*Input/output error" "$FAILING" $command
         is "$what: and what was there stays" "$(cat out/file)" before
         alone "$what: alone"
     done
-    for call in fsync lock pwrite rename ftruncate fallocate; do
+    for call in $calls rename; do
         before out/file
         # shellcheck disable=SC2086
         WELD_FAIL="$call 1 4" works "$what: $call is interrupted" "$FAILING" $command

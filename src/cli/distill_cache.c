@@ -2,10 +2,12 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/ranks.h"
 #include "cli/stop.h"
+#include "formats/file.h"
 #include "teach/make_cache.h"
 
 static void say_plan(void *context, const weld_cache_plan *p) {
@@ -26,9 +28,18 @@ static void say(void *context, const char *text) {
     fprintf(stderr, "note: %s\n", text);
 }
 
+/* It lies beside the file itself where its name is a link. */
+static void print_stopped(const char *out) {
+    char *name = NULL;
+    (void)weld_file_final_name(out, &name, NULL);
+    printf("stopped: %s.partial holds what is done: the same command goes on there\n",
+           name ? name : out);
+    weld_free(name);
+}
+
 static void print_result(const weld_cache_settings *s, const weld_cache_result *r) {
     if (r->interrupted) {
-        printf("stopped: %s.partial holds what is done: the same command goes on there\n", s->out);
+        print_stopped(s->out);
         return;
     }
     printf("%s", s->out);

@@ -112,10 +112,10 @@ int weld_file_keep_mode(int descriptor, const char *path) {
     return is_kept || errno == EPERM || errno == ENOTSUP ? 0 : errno;
 }
 
-weld_status weld_file_open_kept(const char *path, int *descriptor, weld_error *err) {
+weld_status weld_file_open_kept(const char *path, mode_t mode, int *descriptor, weld_error *err) {
     struct stat info;
     int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    int fd = weld_file_open_flags(path, flags, 0666);
+    int fd = weld_file_open_flags(path, flags, mode);
     if (fd < 0 && errno == ELOOP) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is a link, which is not followed: put the file itself there", path);

@@ -30,11 +30,13 @@ int weld_file_lock(
  * where we may: 0, also where there is nothing to replace, or an errno. */
 int weld_file_keep_mode(int descriptor, const char *path);
 
-/* Open a file that stays what it is while it is written to (a record, a lock), made where it is not
- * there. A link is not followed, and what is no file refused. */
-weld_status weld_file_open_kept(const char *path, int *descriptor, weld_error *err);
+/* Open a file that stays what it is while it is written to (a record, a lock), made of `mode` less
+ * the umask where it is not there. A link is not followed, and what is no file refused. */
+weld_status weld_file_open_kept(const char *path, mode_t mode, int *descriptor, weld_error *err);
 /* Refuse a file of several names: what is written to it would be in all of them. */
 weld_status weld_file_has_one_name(int descriptor, const char *path, weld_error *err);
+/* Refuse a file that others may write to, or own: not only what we write would be in it. */
+weld_status weld_file_is_only_ours(int descriptor, const char *path, weld_error *err);
 
 /* Open a regular file for reading and tell its size. The descriptor is the caller's to close;
  * folders, pipes and devices are refused. */

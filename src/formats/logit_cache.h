@@ -81,7 +81,8 @@ uint64_t weld_cache_bytes(const weld_cache_layout *layout);
 /* Begin "PATH.partial", with room for all of it, or go on with what an interrupted writer of the
  * same layout and texts left there: *rows is how many rows, view by view and image by image, are
  * known to be in it. Values are kept as F16, classes as I16 where they fit. WELD_ERROR_IO: the disk
- * is too small, or another process writes this file. */
+ * is too small, or another process writes this file. WELD_ERROR_ARGUMENT: what is there is no such
+ * file, or others may write to it. */
 weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *layout,
                                    const weld_cache_texts *texts, weld_cache_writer **out,
                                    int64_t *rows, weld_error *err);

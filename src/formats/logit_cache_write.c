@@ -29,6 +29,7 @@
 #define FORMAT "weld distillation cache 1"
 
 enum { LENGTH_BYTES = 8, I16_CLASSES = 32767, F16_BYTES = 2 };
+enum { ATTEMPTS = 100 };
 
 typedef struct trailer {
     uint64_t rows, check; /* check: hash of rows */
@@ -189,7 +190,7 @@ static weld_status begin_file(weld_cache_writer *w, const char *header, size_t h
     return write_at(w, &end, sizeof end, w->bytes, err);
 }
 
-/* What is there is written over, so that it has to be what an interrupted writer left. */
+/* What is there is written over, so that it has to be what an interrupted writer of ours left. */
 static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
     static const char zeros[LENGTH_BYTES], format[] = FORMAT;
     char start[256];
@@ -197,6 +198,8 @@ static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
     if (fstat(w->descriptor, &info) != 0) {
         return fail_system(w, "open", err);
     }
+    WELD_TRY(weld_file_has_one_name(w->descriptor, w->partial, err));
+    WELD_TRY(weld_file_is_only_ours(w->descriptor, w->partial, err));
     const size_t size = (uint64_t)info.st_size < sizeof start ? (size_t)info.st_size : sizeof start;
     WELD_TRY(weld_file_read_at(w->descriptor, w->partial, start, size, 0, err));
     const bool is_new = size == 0 || /* or of which only the room was there */
@@ -206,6 +209,49 @@ static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
                : weld_fail(err, WELD_ERROR_ARGUMENT,
                            "%s: is not what an interrupted distill-cache left: remove it",
                            w->partial);
+}
+
+/* *is_lost: until we had the lock another put it in its place, or removed it; the name leads to
+ * another file now, or to none. */
+static weld_status lock_partial(weld_cache_writer *w, bool *is_lost, weld_error *err) {
+    struct stat opened, named;
+    const int code = weld_file_lock(w->descriptor);
+    if (code == EWOULDBLOCK) {
+        return weld_fail(err, WELD_ERROR_IO, "%s: another process is writing it: wait for it",
+                         w->partial);
+    }
+    if (fstat(w->descriptor, &opened) != 0) {
+        return fail_system(w, "open", err);
+    }
+    if (code) {
+        w->is_ours = opened.st_size == 0; /* made just now */
+        return weld_file_fail(err, w->partial, "keep a second process out by a lock", code);
+    }
+    const bool is_there = lstat(w->partial, &named) == 0;
+    if (!is_there && errno != ENOENT) {
+        return fail_system(w, "find", err);
+    }
+    *is_lost = !is_there || named.st_dev != opened.st_dev || named.st_ino != opened.st_ino;
+    return WELD_OK;
+}
+
+/* A second process may open it before the first has put it in its place, and have the lock after:
+ * writing then would be to the first one's finished file. */
+static weld_status open_locked(weld_cache_writer *w, weld_error *err) {
+    /* No more open to others than what it replaces; nobody else writes to it. */
+    const mode_t mode = access(w->path, F_OK) == 0 ? 0600 : 0644;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        bool is_lost = false;
+        WELD_TRY(weld_file_open_kept(w->partial, mode, &w->descriptor, err));
+        WELD_TRY(lock_partial(w, &is_lost, err));
+        if (!is_lost) {
+            return WELD_OK;
+        }
+        close(w->descriptor);
+        w->descriptor = -1;
+    }
+    return weld_fail(err, WELD_ERROR_IO, "%s: other processes write and remove it: wait for them",
+                     w->partial);
 }
 
 static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
@@ -220,18 +266,10 @@ static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
         weld_temporary_sweep(folder);
         close(folder);
     }
-    WELD_TRY(weld_file_open_kept(w->partial, &w->descriptor, err));
-    WELD_TRY(weld_file_has_one_name(w->descriptor, w->partial, err));
+    WELD_TRY(open_locked(w, err));
     WELD_TRY(check_partial(w, err));
-    const int code = weld_file_lock(w->descriptor);
-    if (code == EWOULDBLOCK) {
-        return weld_fail(err, WELD_ERROR_IO, "%s: another process is writing it: wait for it",
-                         w->partial);
-    }
-    struct stat info;
-    w->is_ours = !code || (fstat(w->descriptor, &info) == 0 && info.st_size == 0);
-    return code ? weld_file_fail(err, w->partial, "keep a second process out by a lock", code)
-                : WELD_OK;
+    w->is_ours = true;
+    return WELD_OK;
 }
 
 weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *layout,
@@ -361,7 +399,8 @@ static weld_status put_in_place(weld_cache_writer *w, weld_error *err) {
 
 weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
     weld_status status = put_in_place(w, err);
-    if (w->is_ours) { /* it can still be gone on with */
+    if (w->is_ours) { /* it can still be gone on with, by us alone */
+        (void)fchmod(w->descriptor, 0600);
         const trailer end = make_trailer((uint64_t)w->rows);
         (void)write_at(w, &end, sizeof end, w->bytes, NULL);
     }

@@ -1,5 +1,6 @@
 /* Files that are written beside their final place; see file.h. */
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -115,6 +116,32 @@ void weld_replacement_discard(weld_replacement *r) {
     }
     weld_free(r->path);
     weld_free(r);
+}
+
+/* A file that we make beside it tells what ours are like: there are file systems of which all files
+ * have one owner, or one mode. */
+weld_status weld_file_is_only_ours(int descriptor, const char *path, weld_error *err) {
+    enum { OF_OTHERS = 022 };
+    struct stat info, ours;
+    weld_temporary made;
+    if (fstat(descriptor, &info) != 0) {
+        return weld_file_fail(err, path, "open", errno);
+    }
+    if (info.st_uid == geteuid() && !(info.st_mode & OF_OTHERS)) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_temporary_make(path, 0600, &made, err));
+    const int code = fstat(made.descriptor, &ours) == 0 ? 0 : errno;
+    weld_temporary_free(&made);
+    if (code) {
+        return weld_file_fail(err, path, "open", code);
+    }
+    return info.st_uid == ours.st_uid && !(info.st_mode & ~ours.st_mode & OF_OTHERS)
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: others may write to it too: remove it, or take it for your own "
+                           "alone (chown, chmod go-w)",
+                           path);
 }
 
 weld_status weld_file_write(const char *path, const void *data, size_t bytes, weld_error *err) {

@@ -72,7 +72,7 @@ weld_status weld_run_folder_last(const char *path, char **out, weld_error *err) 
 static weld_status take_lock(weld_run_folder *f, weld_error *err) {
     char *name;
     WELD_TRY(join(f->path, ".lock", &name, err));
-    weld_status status = weld_file_open_kept(name, &f->lock, err);
+    weld_status status = weld_file_open_kept(name, 0666, &f->lock, err);
     weld_free(name);
     WELD_TRY(status);
     const int code = weld_file_lock(f->lock);

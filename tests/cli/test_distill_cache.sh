@@ -57,6 +57,16 @@ holds "which changes nothing" cmp c.safetensors d.safetensors
 works "learn from that" learn --out cached --set loss.distillation.cache=c.safetensors
 says "it tells what it learns from" \
     "cached teacher: c.safetensors: repvit [0-9a-f]{16}, 2 views, 3 of 3 classes"
+ln -s l.safetensors link.safetensors
+: > l.safetensors
+"$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 -o link.safetensors --views 3000 > stdout 2> stderr &
+pid=$!
+while kill -0 $pid 2> gone && [ "$(grep -c "^weld: skipped: " stderr)" -lt 3 ]; do sleep 0.02; done
+kill -INT $pid
+wait $pid
+is "Ctrl-C stops it" $? 130
+prints "it names what it leaves, beside the file that a link leads to" "^stopped: .*/l.safetensors.partial holds what is done"
+holds "which is there" test -s l.safetensors.partial
 refuses "with another augmentation" \
     "c.safetensors: was made with augment.hflip 0.5, the recipe has '0'" \
     learn --out none --set loss.distillation.cache=c.safetensors --set augment.hflip=0

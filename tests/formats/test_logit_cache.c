@@ -2,11 +2,13 @@
 #define _GNU_SOURCE
 #include "formats/logit_cache.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <signal.h>
@@ -20,6 +22,16 @@ enum { VIEWS = 2, IMAGES = 5, TOP = 3, CLASSES = 6 };
 static weld_error err;
 static test_folder folder;
 static const char *path;
+static void (*before_locking)(void); /* what another does between our opening and our locking */
+
+int flock(int fd, int how) {
+    void (*other)(void) = before_locking;
+    before_locking = NULL;
+    if (other) {
+        other();
+    }
+    return ((__typeof__(&flock))dlsym(RTLD_NEXT, "flock"))(fd, how);
+}
 
 static void set_up(void) {
     folder = test_folder_create();
@@ -160,6 +172,98 @@ START_TEST(a_second_writer_is_refused) {
     ck_assert_int_eq(weld_cache_writer_open(path, &layout, &texts, &w, &rows, &err), WELD_ERROR_IO);
     ck_assert_ptr_nonnull(strstr(err.message, "another process is writing it"));
     weld_cache_writer_close(first);
+    tear_down();
+}
+END_TEST
+
+static weld_cache_writer *other_writer;
+
+static void commit_other(void) {
+    ck_assert_int_eq(weld_cache_writer_commit(other_writer, &err), WELD_OK);
+}
+
+static void close_other(void) {
+    weld_cache_writer_close(other_writer);
+}
+
+START_TEST(one_that_is_put_in_its_place_while_it_is_opened_stays_whole) {
+    int64_t rows;
+    set_up();
+    other_writer = open_writer(&rows);
+    put(other_writer, 0, VIEWS * IMAGES);
+    before_locking = commit_other;
+    weld_cache_writer *w = open_writer(&rows);
+    ck_assert_int_eq(rows, 0);
+    put(w, 0, 4);
+    expect_whole();
+    weld_cache_writer_close(w);
+    expect_whole();
+    tear_down();
+}
+END_TEST
+
+START_TEST(one_that_is_removed_while_it_is_opened_is_made_again) {
+    int64_t rows;
+    set_up();
+    other_writer = open_writer(&rows);
+    before_locking = close_other;
+    weld_cache_writer *w = open_writer(&rows);
+    put(w, 0, VIEWS * IMAGES);
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    expect_whole();
+    tear_down();
+}
+END_TEST
+
+static mode_t mode_of(const char *file) {
+    struct stat info;
+    ck_assert_int_eq(stat(file, &info), 0);
+    return info.st_mode & 07777;
+}
+
+START_TEST(nobody_else_reads_or_writes_what_is_half_done) {
+    int64_t rows;
+    char partial[160];
+    set_up();
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    umask(0);
+    weld_cache_writer_close(open_writer(&rows));
+    weld_cache_writer *w = open_writer(&rows);
+    ck_assert_int_eq(mode_of(partial), 0644);
+    weld_cache_writer_close(w);
+    test_write_file(path, "before", 6);
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    w = open_writer(&rows);
+    ck_assert_int_eq(mode_of(partial), 0600);
+    put(w, 0, VIEWS * IMAGES);
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    ck_assert_int_eq(mode_of(path), 0600);
+    tear_down();
+}
+END_TEST
+
+START_TEST(what_others_may_write_to_or_own_is_not_gone_on_with) {
+    int64_t rows;
+    char partial[160];
+    weld_cache_writer *w;
+    set_up();
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    w = open_writer(&rows);
+    put(w, 0, 4);
+    ck_assert_int_eq(weld_cache_writer_sync(w, 4, &err), WELD_OK);
+    weld_cache_writer_close(w);
+    for (int kind = 0; kind < (geteuid() == 0 ? 3 : 2); kind++) {
+        ck_assert_int_eq(chmod(partial, kind == 0 ? 0660 : kind == 1 ? 0602 : 0600), 0);
+        ck_assert_int_eq(kind == 2 ? chown(partial, 1234, 4321) : 0, 0);
+        ck_assert_int_eq(weld_cache_writer_open(path, &layout, &texts, &w, &rows, &err),
+                         WELD_ERROR_ARGUMENT);
+        ck_assert_ptr_nonnull(strstr(err.message, "c.safetensors.partial: others may write to it"));
+        ck_assert_int_eq(test_folder_walk(folder.path, 0), 1);
+    }
+    ck_assert_int_eq(geteuid() == 0 ? chown(partial, 0, 0) : 0, 0);
+    ck_assert_int_eq(chmod(partial, 0644), 0);
+    weld_cache_writer_close(open_writer(&rows));
+    ck_assert_int_eq(rows, 4);
     tear_down();
 }
 END_TEST
@@ -460,6 +564,10 @@ END_TEST
 RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
           what_another_teacher_left_is_not_gone_on_with, a_second_writer_is_refused,
+          one_that_is_put_in_its_place_while_it_is_opened_stays_whole,
+          one_that_is_removed_while_it_is_opened_is_made_again,
+          nobody_else_reads_or_writes_what_is_half_done,
+          what_others_may_write_to_or_own_is_not_gone_on_with,
           what_is_no_partial_cache_is_refused_and_stays,
           a_writer_that_ends_without_a_row_leaves_nothing,
           a_folder_in_its_place_is_refused_at_the_start,

@@ -328,7 +328,7 @@ END_TEST
 static weld_status write_all_ways(void) {
     int fd = -1;
     weld_status status = weld_file_write(path, "new", 3, &err);
-    status = status ? status : weld_file_open_kept(test_path(&folder, "k"), &fd, &err);
+    status = status ? status : weld_file_open_kept(test_path(&folder, "k"), 0666, &fd, &err);
     if (!status) {
         int reason = weld_file_lock(fd);
         reason = reason ? reason : weld_file_cut(fd, 3);

@@ -54,7 +54,9 @@ void cli_stop_catch(void) {
     struct sigaction action;
     const weld_launch launch = weld_launch_find();
     is_rank = launch.size != 1;
-    launcher = launch.by_mpirun && !is_rank ? getppid() : 0;
+    if (!launcher && launch.by_mpirun && !is_rank) { /* when called again it may have gone */
+        launcher = getppid();
+    }
     is_silent = !cli_speaks();
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;

@@ -104,6 +104,29 @@ cp orphan/said stderr
 says "and says why" "^weld: mpirun has gone: stopping after this step$"
 works "with what it has done" "$WELD" inspect long/last.h5
 
+# Before the run has begun: its recipe is not there yet.
+mkfifo waits.yaml
+rm orphan/said
+TMPDIR=$WORK/orphan mpirun -n 1 sh -c 'exec "$0" train waits.yaml --out early 2> orphan/said' "$WELD" > stdout 2> stderr &
+pid=$!
+exec 3> waits.yaml # once it opens it
+kill -KILL $pid
+wait $pid
+cat short.yaml >&3
+exec 3>&-
+for turn in $(seq 1500); do
+    ! grep -q "^weld: mpirun has gone" orphan/said || break
+    sleep 0.02
+done
+cp orphan/said stderr
+says "so it does when that is killed before the run has begun" "^weld: mpirun has gone: stopping after this step$"
+for turn in $(seq 1500); do
+    [ ! -e early/last.h5 ] || break
+    sleep 0.02
+done
+works "after its first update" "$WELD" inspect early/last.h5
+is "and no other" "$(wc -l < early/metrics.jsonl)" 1
+
 # --- Standing still
 begin 3 --rank-timeout 3
 still=$(rank 1)

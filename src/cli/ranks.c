@@ -98,6 +98,13 @@ static weld_status agree_on_signal(weld_group *g, weld_error *err) {
     return WELD_OK;
 }
 
+/* Is it a failure of this rank's own that all say? It may have been agreed on before. */
+static bool is_told(const weld_group *g, const weld_error *own, const weld_error *told) {
+    weld_error as_told = *own;
+    weld_group_fail_at(g, weld_group_rank(g), own->status, &as_told);
+    return strcmp(own->message, told->message) == 0 || strcmp(as_told.message, told->message) == 0;
+}
+
 weld_status cli_ranks_close(weld_group *g, weld_status status, weld_error *err) {
     if (!g) {
         return status;
@@ -105,7 +112,7 @@ weld_status cli_ranks_close(weld_group *g, weld_status status, weld_error *err) 
     weld_error own = *err;
     own.status = status;
     status = weld_group_agree(g, status, err);
-    if (own.status && own.message[0] && strcmp(own.message, err->message) != 0) {
+    if (own.status && own.message[0] && !is_told(g, &own, err)) {
         cli_message(NULL, own.message); /* of which the others have not heard */
     }
     if (status == WELD_ERROR_INTERRUPTED) {

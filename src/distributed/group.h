@@ -83,9 +83,9 @@ void weld_gathered_free(weld_gathered *all); /* accepts one that is empty, or ze
 /* --- Agreed on by all -------------------------------------------------------------------------
  */
 
-/* The first status that is not WELD_OK, by rank, on all ranks, with its message in *err: on others
- * than the one that has it with "rank 2 (node7): " before it. status is this rank's own, *err its
- * message. err may not be NULL. */
+/* The first status that is not WELD_OK, by rank, on all ranks, with its message in *err, the same
+ * on all: with "rank 2 (node7): " before it, as weld_group_fail_at puts it. status is this rank's
+ * own, *err its message. err may not be NULL. */
 weld_status weld_group_agree(weld_group *g, weld_status status, weld_error *err);
 
 /* Have all open what they read on their hosts: rank 0 first, then the first rank of each other

@@ -298,7 +298,7 @@ weld_status weld_group_agree(weld_group *g, weld_status status, weld_error *err)
     opinion first = first_bad(&all);
     weld_gathered_free(&all);
     WELD_TRY(broadcast(g, AGREE, &first, sizeof first, err));
-    if (first.status && first.rank != g->rank) {
+    if (first.status) {
         first.message[sizeof first.message - 1] = '\0';
         weld_fail(err, first.status, "%s", first.message);
         weld_group_fail_at(g, first.rank, first.status, err);

@@ -100,10 +100,22 @@ mkdir other
 cp -r photos other
 "$WELD" train small.yaml --out other/run --set train.seed=5 --set train.epochs=1 > stdout 2> stderr
 rm other/photos/val/class_c/0001.jpg
+mkdir none lacks
+cp -r run none
+cp -r photos small.yaml lacks
 # two FOLDER: rank 1 in another folder, as on another host.
 two() {
     refuse -n 1 "$WELD" eval run/best.h5 --data photos/val --batch 4 : -n 1 -wdir "$1" "$WELD" eval run/best.h5 --data photos/val --batch 4
 }
+two none
+once "data that a host has not" "rank 1 \(.*\): photos/val: "
+two lacks
+once "a model that a host has not" "rank 1 \(.*\): run/best.h5: "
+refuse -n 1 "$WELD" distill-cache small.yaml --teacher run/best.h5 --data photos -o x.safetensors : \
+    -n 1 -wdir lacks "$WELD" distill-cache small.yaml --teacher run/best.h5 --data photos -o x.safetensors
+once "a teacher that a host has not" "rank 1 \(.*\): run/best.h5: "
+refuse -n 1 "$WELD" eval run/best.h5 --data photos/val : -n 1 -x WELD_ISA=nosuch "$WELD" eval run/best.h5 --data photos/val
+once "kernels that there are not" "rank 1 \(.*\): .*nosuch"
 two other
 once "other data" "rank 1 \(.*\): photos/val has 38 images, rank 0's 39: give all hosts the same data"
 cp photos/val/class_c/0001.jpg other/photos/val/class_c

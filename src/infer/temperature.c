@@ -110,7 +110,7 @@ weld_status weld_temperature_fit_to(const weld_model *m, const weld_dataset *ds,
                     .logits.element = 1,
                     .labels.element = sizeof(int32_t)};
     weld_evaluator_options o = *options;
-    weld_evaluator *evaluator;
+    weld_evaluator *evaluator = NULL;
     weld_evaluation e;
     if (weld_model_task(m) != &weld_task_classification) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
@@ -121,8 +121,9 @@ weld_status weld_temperature_fit_to(const weld_model *m, const weld_dataset *ds,
     o.see = see;
     o.seen = collect;
     o.seen_arg = &c;
-    WELD_TRY(weld_model_evaluator_create(m, ds, &o, &evaluator, err));
-    weld_status status = weld_evaluator_run(evaluator, &e, err);
+    weld_status status = weld_model_evaluator_create(m, ds, &o, &evaluator, err);
+    status = weld_group_agree(o.group, status, err);
+    status = status ? status : weld_evaluator_run(evaluator, &e, err);
     weld_evaluator_free(evaluator);
     status = status ? status : fit_all(o.group, &c, out, err);
     weld_array_free(&c.logits);

@@ -7,16 +7,19 @@
 
 enum { WHERE_SIZE = 96 };
 
-/* The whole of it, of whose parts samples are made. */
-static bool is_usable(const weld_dataset *ds, int64_t index, weld_reading how) {
+/* The whole of it, of whose parts samples are made. Short memory says nothing of an image. */
+static weld_status look_at(const weld_dataset *ds, int64_t index, weld_reading how,
+                           unsigned char *usable, weld_error *err) {
     weld_bytes bytes = {0};
     weld_image image = {0};
-    const bool usable = index >= 0 && index < weld_dataset_count(ds) &&
-                        !weld_dataset_read(ds, index, &bytes, NULL) &&
-                        !weld_dataset_decode(ds, index, &bytes, how, &image, NULL);
+    weld_status status = index >= 0 && index < weld_dataset_count(ds)
+                             ? weld_dataset_read(ds, index, &bytes, err)
+                             : WELD_ERROR_ARGUMENT;
+    status = status ? status : weld_dataset_decode(ds, index, &bytes, how, &image, err);
     weld_bytes_free(&bytes);
     weld_image_free(&image);
-    return usable;
+    *usable = !status;
+    return status == WELD_ERROR_MEMORY ? status : WELD_OK;
 }
 
 /* Rank 0's indices on all; *out is of weld_alloc. */
@@ -48,10 +51,12 @@ static weld_status look(weld_group *g, const weld_dataset *ds, weld_reading how,
     if (!usable) {
         return weld_group_break(g, weld_fail_memory(err, "bad images"), err);
     }
-    for (size_t i = 0; i < count; i++) {
-        usable[i] = is_usable(ds, indices[i], how);
+    weld_status status = WELD_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        status = look_at(ds, indices[i], how, &usable[i], err);
     }
-    const weld_status status = weld_group_gather(g, usable, count, all, err);
+    status = weld_group_agree(g, status, err);
+    status = status ? status : weld_group_gather(g, usable, count, all, err);
     weld_free(usable);
     return status;
 }

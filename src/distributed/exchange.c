@@ -200,6 +200,13 @@ weld_exchange_facts weld_exchange_facts_of(const weld_exchange *x) {
     return f;
 }
 
+void weld_exchange_forget(weld_exchange *x) {
+    x->early = x->all = 0;
+    for (int i = 0; i < x->bucket_count; i++) {
+        x->to_send[i].lead = INFINITY;
+    }
+}
+
 weld_exchange_load weld_exchange_load_of(const weld_exchange *x) {
     weld_exchange_load load = {.bytes = (double)x->bytes,
                                .buckets = x->bucket_count,

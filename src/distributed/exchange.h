@@ -78,6 +78,9 @@ typedef struct weld_exchange_facts {
     double early, all; /* bytes that were there when the last bucket went; all; of all updates */
 } weld_exchange_facts;
 weld_exchange_facts weld_exchange_facts_of(const weld_exchange *x);
+/* Of the updates so far: early, all and the leads that the next function tells count from here on.
+ */
+void weld_exchange_forget(weld_exchange *x);
 /* The same as weld_expect_ranks takes it. A moment is when a bucket went, with that one still to be
  * sent; its lead on the last one, with which the backward pass is over, is the least of all
  * updates. Moments stay the exchange's, until the next update. */

@@ -99,6 +99,7 @@ static void forget_first(weld_trainer *t) {
     t->clock.times = (weld_train_times){0};
     t->clock.run_seconds = 0;
     t->clock.run_steps = 0;
+    weld_sums_forget(t->sums);
     for (int i = 0; i < ranks; i++) {
         t->ranks.times[i].seconds = 0;
     }
@@ -168,12 +169,14 @@ static bool on_stop(void *context) {
     return p->enough || (p->told->stop && p->told->stop(p->told->context));
 }
 
-/* Of all ranks together: rank 0 counts the images up to its own batch. The first batch does not
- * count where there are others. */
-static double image_seconds(const pace *p) {
-    bool several = p->images > p->first_images;
-    return several ? (p->last - p->first) / (double)(p->images - p->first_images)
-                   : (p->last - p->begin) / fmax((double)p->images, 1);
+/* Of all ranks together: rank 0 counts the images up to its own batch, the first of a round in
+ * which each rank does one. The first round does not count where there are others. */
+static double image_seconds(const pace *p, int ranks, int64_t total) {
+    if (p->images > p->first_images) {
+        return (p->last - p->first) / (double)(p->images - p->first_images);
+    }
+    const double round = (double)p->first_images * ranks;
+    return (p->last - p->begin) / fmax(fmin(round, (double)total), 1);
 }
 
 static weld_status measure_evaluation(weld_trainer *t, weld_train_plan *plan, weld_error *err) {
@@ -195,8 +198,9 @@ static weld_status measure_evaluation(weld_trainer *t, weld_train_plan *plan, we
         return weld_fail(err, status, "%s", ended.message);
     }
     plan->evaluations = every > 0 ? (epochs + every - 1) / every : 1;
-    plan->evaluation_seconds = image_seconds(&p) * (double)weld_dataset_count(t->data.val) *
-                               (t->evaluation.ema_evaluator ? 2 : 1);
+    const int64_t total = weld_dataset_count(t->data.val);
+    plan->evaluation_seconds = image_seconds(&p, weld_group_size(t->ranks.group), total) *
+                               (double)total * (t->evaluation.ema_evaluator ? 2 : 1);
     return WELD_OK;
 }
 

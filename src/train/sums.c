@@ -86,6 +86,10 @@ double weld_sums_hidden(const weld_sums *s) {
     return facts.all > 0 ? facts.early / facts.all : 0;
 }
 
+void weld_sums_forget(weld_sums *s) {
+    weld_exchange_forget(s->exchange);
+}
+
 weld_exchange_load weld_sums_load(const weld_sums *s) {
     return weld_exchange_load_of(s->exchange);
 }

@@ -37,6 +37,7 @@ size_t weld_sums_bytes(const weld_sums *s); /* of memory */
 size_t weld_sums_moved(const weld_sums *s); /* of gradients, between ranks, in an update */
 /* The part of these that was there when all groups of this rank were computed, so far. */
 double weld_sums_hidden(const weld_sums *s);
+void weld_sums_forget(weld_sums *s);                   /* weld_exchange_forget */
 weld_exchange_load weld_sums_load(const weld_sums *s); /* weld_exchange_load_of */
 
 #endif

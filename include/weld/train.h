@@ -101,7 +101,7 @@ typedef struct weld_loss_part {
 typedef struct weld_train_evaluation {
     int64_t epoch;
     int64_t images_done, images; /* images 0: this epoch was not evaluated. While an evaluation of
-                                  * several ranks runs: of rank 0's part */
+                                  * several ranks runs: done up to rank 0's latest batch */
     bool done;                   /* the epoch is over: the rest is known */
     const weld_score *scores;    /* as the task names them: top-1, top-5; the first decides */
     int score_count;

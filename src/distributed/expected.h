@@ -1,13 +1,18 @@
 /* What several ranks are expected to come to, by arithmetic on what was measured with some of them.
  *
- *     T  a rank's groups of an update          u  what all do after them, the same (the optimizer)
- *     C  an exchange: each rank sends (n + 1) S (k - 1) / k bytes, where a share comes to n nodes
- * of the tree, mostly one; every bucket takes two latencies and two messages from each other e what
- * of C is left when the last backward pass ends: what must still be sent at any moment, less the
- * time there is for it, and at least the last bucket's exchange s  how far ranks' T are apart, as a
- * part of T; all wait for the largest of k
+ * T: a rank's groups of an update.
  *
- * and an update takes T (1 + s g(k)) + e + u, with g(k) the mean of the largest of k draws of a
+ * u: what all do after them, the same (the optimizer).
+ *
+ * C: an exchange. Each rank sends (n + 1) S (k - 1) / k bytes, where a share comes to n nodes of
+ * the tree, mostly one; every bucket takes two latencies and two messages from each other.
+ *
+ * e: what of C is left when the last backward pass ends: what must still be sent at any moment,
+ * less the time there is for it, and at least the last bucket's exchange.
+ *
+ * s: how far ranks' T are apart, as a part of T; all wait for the largest of k.
+ *
+ * An update takes T (1 + s g(k)) + e + u, with g(k) the mean of the largest of k draws of a
  * normal distribution. Not counted: many senders at one network card, reads of data by all at once.
  */
 #ifndef WELD_DISTRIBUTED_EXPECTED_H

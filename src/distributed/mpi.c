@@ -226,7 +226,7 @@ weld_status weld_transport_open(void *argument, weld_transport *out, weld_error 
     }
     /* Open MPI has one connection for both directions between two hosts, and blocks that go both
      * ways at once hold each other up on it: two carry half as much again. What the user says
-     * stands. */
+     * on the command line or in the environment stands. */
     setenv("OMPI_MCA_btl_tcp_links", "2", 0);
     const int code = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level);
     if (code != MPI_SUCCESS) {

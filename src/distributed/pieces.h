@@ -29,8 +29,8 @@ typedef struct weld_pieces {
     /* Rank 0: it has been made, and all before it. The bytes may stand anywhere. */
     weld_status (*take)(void *context, int64_t piece, const void *data, size_t bytes,
                         weld_error *err);
-    /* After a piece, on the rank that did it: is the work to end? All end then, after the same
-     * round, unless it was the last. */
+    /* After a piece that is not compared, on the rank that did it: is the work to end? All end
+     * then, after the same round, unless it was the last. */
     bool (*stop)(void *context, int64_t piece);
     void *context;
 } weld_pieces;

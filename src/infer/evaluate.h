@@ -8,7 +8,8 @@
 #include "tasks/task.h"
 #include "weld/model.h"
 
-/* Called after every batch; returning false ends the evaluation with WELD_ERROR_INTERRUPTED. */
+/* Called after every batch that is not compared (see below); returning false ends the evaluation
+ * with WELD_ERROR_INTERRUPTED. */
 typedef bool weld_evaluation_progress(void *arg, int64_t done, int64_t total);
 
 /* One image that was measured: a row of outputs and of the batch. */
@@ -61,13 +62,14 @@ void weld_evaluator_free(weld_evaluator *e);
  */
 weld_status weld_evaluator_run(weld_evaluator *e, weld_evaluation *out, weld_error *err);
 
-/* What a run is made of: nothing is counted yet... */
+/* What a run is made of; callers take weld_evaluator_run, these are for tests. Nothing is counted
+ * yet... */
 weld_status weld_evaluator_begin(weld_evaluator *e, weld_error *err);
 /* ...so many batches there are... */
 int64_t weld_evaluator_batches(const weld_evaluator *e);
 /* ...of which one is measured: what is known of each of its images is appended to *records, an
  * array of bytes (image_records.h), by any evaluator of the same network with the same batch_size,
- * in another process too... */
+ * as every rank has one... */
 weld_status weld_evaluator_measure(weld_evaluator *e, int64_t batch, weld_array *records,
                                    weld_error *err);
 /* ...records are counted, in the order of the data set, and bad images told.

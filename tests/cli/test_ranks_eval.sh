@@ -145,6 +145,7 @@ unset OMPI_MCA_odls_base_sigkill_timeout
 keep="distill-cache small.yaml --teacher run/best.h5 --data photos --views 200"
 # shellcheck disable=SC2086 # words
 works "a cache of many views" "$WELD" $keep -o alone.safetensors
+: > told # it is looked at at once
 # shellcheck disable=SC2086 # words
 mpirun -n 2 "$WELD" $keep -o parts.safetensors > said 2> told &
 pid=$!

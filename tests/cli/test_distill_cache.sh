@@ -59,6 +59,7 @@ says "it tells what it learns from" \
     "cached teacher: c.safetensors: repvit [0-9a-f]{16}, 2 views, 3 of 3 classes"
 ln -s l.safetensors link.safetensors
 : > l.safetensors
+: > stderr # it is looked at at once
 "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 -o link.safetensors --views 3000 > stdout 2> stderr &
 pid=$!
 while kill -0 $pid 2> gone && [ "$(grep -c "^weld: skipped: " stderr)" -lt 3 ]; do sleep 0.02; done

@@ -100,7 +100,9 @@ uint64_t weld_dataset_contents(const weld_dataset *ds);
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                                 weld_reading how, weld_image *out, weld_error *err);
-/* How many bytes that would be; 0: it cannot be told. */
+/* How many bytes that would be; 0: it is not there. False: it cannot be told now, and is 0 too. */
+bool weld_dataset_find_stored_bytes(const weld_dataset *ds, int64_t i, size_t *bytes);
+/* The same where that makes no difference. */
 size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i);
 /* Width and height of sample i, without decoding it; an error where `how` does not take so many
  * pixels. */

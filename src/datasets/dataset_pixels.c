@@ -20,31 +20,41 @@ bool weld_dataset_path_of(const weld_dataset *ds, const char *name, char *path, 
 }
 
 /* What fails for a moment (EIO, ESTALE) is not taken for a file that has changed. */
-static size_t size_of(const char *path) {
+static bool find_size(const char *path, size_t *bytes) {
     struct stat info;
+    *bytes = 0;
     for (int attempt = 0; attempt < 3; attempt++) {
         if (stat(path, &info) == 0) {
-            return (size_t)info.st_size;
+            *bytes = (size_t)info.st_size;
+            return true;
         }
-        if (errno == ENOENT) {
-            break;
+        if (errno == ENOENT || errno == ENOTDIR) {
+            return true;
         }
     }
-    return 0;
+    return false;
+}
+
+bool weld_dataset_find_stored_bytes(const weld_dataset *ds, int64_t i, size_t *bytes) {
+    const int64_t number = weld_dataset_number(ds, i);
+    char path[2 * PATH_MAX];
+    *bytes = 0;
+    if (ds->packed) {
+        *bytes = weld_packed_size(ds->packed, number);
+        return true;
+    }
+    if (ds->tar >= 0) {
+        *bytes = (size_t)weld_listing_place_of(&ds->listing, number).size;
+        return true;
+    }
+    return weld_dataset_path_of(ds, weld_listing_name(&ds->listing, number), path, sizeof path) &&
+           find_size(path, bytes);
 }
 
 size_t weld_dataset_stored_bytes(const weld_dataset *ds, int64_t i) {
-    const int64_t number = weld_dataset_number(ds, i);
-    char path[2 * PATH_MAX];
-    if (ds->packed) {
-        return weld_packed_size(ds->packed, number);
-    }
-    if (ds->tar >= 0) {
-        return (size_t)weld_listing_place_of(&ds->listing, number).size;
-    }
-    return weld_dataset_path_of(ds, weld_listing_name(&ds->listing, number), path, sizeof path)
-               ? size_of(path)
-               : 0;
+    size_t bytes;
+    weld_dataset_find_stored_bytes(ds, i, &bytes);
+    return bytes;
 }
 
 /* `path` is for messages. */

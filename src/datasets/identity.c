@@ -88,6 +88,7 @@ static uint64_t hash_names(const weld_dataset *ds) {
 typedef struct sizes {
     const weld_dataset *ds;
     uint64_t hashes[STRETCHES];
+    bool unknown[STRETCHES]; /* of some of its samples it could not be told */
 } sizes;
 
 static int64_t stretch_begin(const sizes *s, int64_t stretch) {
@@ -100,7 +101,9 @@ static void hash_stretch(void *arg, int64_t stretch, int thread) {
     uint64_t hash = 0;
     (void)thread;
     for (int64_t i = stretch_begin(s, stretch); i < stretch_begin(s, stretch + 1); i++) {
-        hash = add_number(hash, (int64_t)weld_dataset_stored_bytes(s->ds, i));
+        size_t bytes;
+        s->unknown[stretch] |= !weld_dataset_find_stored_bytes(s->ds, i, &bytes);
+        hash = add_number(hash, (int64_t)bytes);
     }
     s->hashes[stretch] = hash;
 }
@@ -108,7 +111,11 @@ static void hash_stretch(void *arg, int64_t stretch, int thread) {
 static uint64_t hash_sizes(const weld_dataset *ds, int threads) {
     sizes s = {.ds = ds};
     weld_parallel(threads, STRETCHES, hash_stretch, &s);
-    return add(0, s.hashes, sizeof s.hashes);
+    bool unknown = false;
+    for (int i = 0; i < STRETCHES; i++) {
+        unknown = unknown || s.unknown[i];
+    }
+    return unknown ? 0 : add(0, s.hashes, sizeof s.hashes);
 }
 
 weld_data_identity weld_dataset_identify(const weld_dataset *ds, int threads) {

@@ -16,7 +16,7 @@ typedef struct weld_data_identity {
     int64_t images;
     uint64_t names;    /* of the samples, in order */
     uint64_t said;     /* weld_dataset_identity */
-    uint64_t sizes;    /* bytes of each sample, in order */
+    uint64_t sizes;    /* bytes of each sample, in order; 0: of some it could not be told */
     uint64_t contents; /* of a packed file: its checksum (weld_dataset_contents); else 0 */
 } weld_data_identity;
 

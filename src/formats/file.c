@@ -52,6 +52,14 @@ bool weld_is_same_file(const char *a, const char *b) {
            of_a.st_ino == of_b.st_ino;
 }
 
+weld_status weld_file_is_there(const char *path, bool *there, weld_error *err) {
+    struct stat info;
+    *there = stat(path, &info) == 0;
+    return *there || errno == ENOENT || errno == ENOTDIR
+               ? WELD_OK
+               : weld_file_fail(err, path, "tell whether it is there", errno);
+}
+
 int weld_file_open_flags(const char *path, int flags, mode_t mode) {
     int descriptor;
     do {

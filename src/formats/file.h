@@ -13,6 +13,10 @@
 /* Are these names of one file or folder? False where one is not there. */
 bool weld_is_same_file(const char *a, const char *b);
 
+/* Is something there, behind a link where it is one? An error where that cannot be told: what is
+ * missed then might be written over. */
+weld_status weld_file_is_there(const char *path, bool *there, weld_error *err);
+
 /* That the system could not do something with a file, for the reason `code` (an errno), and what to
  * do about it. WELD_ERROR_NOT_FOUND where it is not there, WELD_ERROR_MEMORY, WELD_ERROR_IO. */
 weld_status weld_file_fail(weld_error *err, const char *path, const char *action, int code);

@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "train/resume.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -125,10 +126,40 @@ static weld_status check_state(const weld_trainer *t, const weld_trainer_state *
 
 /* --- best.h5 --- */
 
+/* NaN is the same as NaN. */
+static bool is_same_number(double a, double b) {
+    return a == b || (isnan(a) && isnan(b));
+}
+
+/* Is a best.h5 of a run by the same recipe? *goes_on: by one that comes to the same from here on;
+ * else it may be of fewer epochs, or evaluate more seldom. */
+static weld_status is_of_recipe(const weld_trainer *t, const weld_model_file *best, bool *is,
+                                bool *goes_on, weld_error *err) {
+    const char *path = t->record.folder.best;
+    const weld_recipe *now = &t->data.recipe;
+    char key[64];
+    char *values = weld_alloc(2, VALUE_SIZE);
+    weld_recipe *r = weld_alloc(1, sizeof *r);
+    weld_status status = values && r ? WELD_OK : weld_fail_memory(err, path);
+    *is = *goes_on = false;
+    if (!status && best->kind == WELD_MODEL_CHECKPOINT && best->recipe) {
+        status = weld_recipe_parse(path, best->recipe, strlen(best->recipe), NULL, 0, r, err);
+        const bool is_as_long = r->train.epochs == now->train.epochs;
+        r->train.epochs = now->train.epochs;
+        *is = !status && !weld_recipe_difference(r, now, key, sizeof key, values,
+                                                 values + VALUE_SIZE, VALUE_SIZE);
+        *goes_on = *is && is_as_long && r->train.eval_every == now->train.eval_every;
+    }
+    weld_free(values);
+    weld_free(r);
+    return status == WELD_ERROR_MEMORY ? status : WELD_OK; /* else it is another's */
+}
+
 /* Is it what the run that is resumed had left there? One that was written after last.h5 will be so
- * again. */
+ * again, unless the run has been made longer since: the rate is another then. */
 static weld_status check_best(const weld_trainer *t, weld_error *err) {
     const weld_trainer_state *s = &t->state;
+    bool is_own, goes_on;
     const char *path = t->record.folder.best;
     weld_model_file best;
     if (!t->record.folder.holds_best) {
@@ -136,9 +167,13 @@ static weld_status check_best(const weld_trainer *t, weld_error *err) {
     }
     WELD_TRY(weld_model_file_read(path, &best, err));
     const weld_trainer_state b = best.trainer;
-    const bool is_own = best.kind == WELD_MODEL_CHECKPOINT && b.seed == s->seed;
+    const weld_status status = is_of_recipe(t, &best, &is_own, &goes_on, err);
     weld_model_file_free(&best);
-    return is_own && (b.step > s->step || b.best_epoch == s->best_epoch)
+    WELD_TRY(status);
+    const bool comes_again = b.step > s->step && goes_on;
+    const bool is_noted = b.step <= s->step && b.best_epoch == s->best_epoch &&
+                          is_same_number(b.best_score, s->best_score);
+    return is_own && b.seed == s->seed && (comes_again || is_noted)
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_FORMAT, "%s: is not of the run's best epoch, %lld", path,
                            (long long)s->best_epoch + 1);
@@ -175,12 +210,14 @@ static weld_status miss_best(weld_trainer *t, const weld_error *why, weld_error 
     return WELD_OK;
 }
 
+/* What cannot be read now is not lost: the next time it may be read, if nothing takes its place. */
 static weld_status take_best(weld_trainer *t, weld_error *err) {
     weld_error why = {.message = ""};
     const weld_status status = t->state.best_epoch >= 0 ? check_best(t, &why) : WELD_OK;
-    return status == WELD_OK             ? WELD_OK
-           : status == WELD_ERROR_MEMORY ? weld_fail(err, status, "%s", why.message)
-                                         : miss_best(t, &why, err);
+    const bool lost = status == WELD_ERROR_NOT_FOUND || status == WELD_ERROR_FORMAT;
+    return status == WELD_OK ? WELD_OK
+           : lost            ? miss_best(t, &why, err)
+                             : weld_fail(err, status, "%s", why.message);
 }
 
 /* --- last.h5 --- */

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -18,18 +17,15 @@
 
 /* --- The file to start from, and the recipe --- */
 
-static bool exists(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0;
-}
-
 static weld_status read_last(weld_run_data *d, weld_error *err) {
     char *path;
+    bool there;
     if (!d->settings->resume || !d->settings->out) {
         return WELD_OK;
     }
     weld_status status = weld_run_folder_last(d->settings->out, &path, err);
-    if (!status && exists(path)) {
+    status = status ? status : weld_file_is_there(path, &there, err);
+    if (!status && there) {
         status = weld_model_file_read(path, &d->start_file, err);
         d->resumes = !status;
     }

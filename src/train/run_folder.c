@@ -141,14 +141,14 @@ static weld_status check_left(const weld_run_folder *f, int64_t newest, weld_err
 }
 
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {
-    struct stat info;
+    bool holds_metrics;
     int64_t newest;
     WELD_TRY(find_newest(f, &newest, err));
-    f->holds_checkpoint = stat(f->last, &info) == 0;
-    f->holds_best = stat(f->best, &info) == 0;
-    f->holds_recipe = stat(f->recipe, &info) == 0;
-    const bool holds_run =
-        f->holds_checkpoint || f->holds_best || newest >= 0 || stat(f->metrics, &info) == 0;
+    WELD_TRY(weld_file_is_there(f->last, &f->holds_checkpoint, err));
+    WELD_TRY(weld_file_is_there(f->best, &f->holds_best, err));
+    WELD_TRY(weld_file_is_there(f->recipe, &f->holds_recipe, err));
+    WELD_TRY(weld_file_is_there(f->metrics, &holds_metrics, err));
+    const bool holds_run = f->holds_checkpoint || f->holds_best || newest >= 0 || holds_metrics;
     if (holds_run && !resume) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: holds a run already: continue it with --resume or choose another "

@@ -207,6 +207,9 @@ static weld_status check_identities(weld_trainer *t, const json_t *summary, weld
     WELD_TRY(check_identity(t, d->train, &train, &d->train_identity, err));
     WELD_TRY(check_identity(t, d->val, &val, &d->val_identity, err));
     d->val_identity = d->val ? d->val_identity : val; /* it may be evaluated again */
+    /* What was known stays so where it cannot be told today. */
+    d->train_identity.sizes = d->train_identity.sizes ? d->train_identity.sizes : train.sizes;
+    d->val_identity.sizes = d->val_identity.sizes ? d->val_identity.sizes : val.sizes;
     if (!train.said) {
         weld_train_say(d->settings,
                        "%s: was written by an earlier version of weld, which did not note what "

@@ -1,3 +1,6 @@
+#define _GNU_SOURCE
+#include <unistd.h>
+
 #include "datasets/boxed.h"
 #include "datasets/identity.h"
 #include "suite.h"
@@ -93,6 +96,27 @@ START_TEST(a_list_of_absolute_names_may_move_with_its_images) {
 }
 END_TEST
 
+START_TEST(where_a_size_cannot_be_told_none_is_noted) {
+    test_folder f = test_folder_create();
+    test_put_file(&f, "set/cat/1.jpg", "one");
+    test_put_file(&f, "set/dog/2.jpg", "two");
+    weld_dataset *ds = open_dataset(test_path(&f, "set"));
+    const weld_data_identity before = weld_dataset_identify(ds, 1);
+    ck_assert_uint_ne(before.sizes, 0);
+    ck_assert_int_eq(unlink(test_path(&f, "set/cat/1.jpg")), 0);
+    const weld_data_identity without = weld_dataset_identify(ds, 1);
+    ck_assert_uint_ne(without.sizes, 0);
+    ck_assert_uint_ne(without.sizes, before.sizes);
+    ck_assert_int_eq(symlink("1.jpg", test_path(&f, "set/cat/1.jpg")), 0); /* to itself: ELOOP */
+    const weld_data_identity unknown = weld_dataset_identify(ds, 1);
+    ck_assert_uint_eq(unknown.sizes, 0);
+    ck_assert(unknown.names == before.names && unknown.said == before.said);
+    weld_dataset_free(ds);
+    test_folder_remove(f);
+}
+END_TEST
+
 RUN_SUITE("data/identity", any_change_of_a_box_or_a_class_makes_it_another_data_set,
           labels_names_and_the_part_that_is_seen_count,
-          a_list_of_absolute_names_may_move_with_its_images)
+          a_list_of_absolute_names_may_move_with_its_images,
+          where_a_size_cannot_be_told_none_is_noted)

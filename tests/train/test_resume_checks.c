@@ -163,13 +163,62 @@ START_TEST(a_run_that_has_ended_without_its_best_says_where_it_still_is) {
 }
 END_TEST
 
+#define NOT_OWN "best.h5: is not of the run's best epoch, 1: the next will be the best of "
+
 START_TEST(a_best_of_another_run_is_not_taken_for_its_own) {
+    static const char *const others[] = {"train.seed=8", "optimizer.lr=0.02"};
     set_up();
     run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 1});
-    run_well((run_options){.out = "b", .stop_at = STEPS_PER_EPOCH + 1, .set = {"train.seed=8"}});
-    copy("b/best.h5", "a/best.h5");
-    run_well((run_options){.out = "a", .resume = true, .stop_at = STEPS_PER_EPOCH + 2});
-    ck_assert_ptr_nonnull(strstr(seen.messages, "best.h5: is not of the run's best epoch, 1: "));
+    copy("a/last.h5", "last.h5");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const char *out = i ? "lr" : "seed";
+        run_well((run_options){.out = out, .stop_at = STEPS_PER_EPOCH + 1, .set = {others[i]}});
+        copy(i ? "lr/best.h5" : "seed/best.h5", "a/best.h5");
+        copy("last.h5", "a/last.h5");
+        run_well((run_options){.out = "a", .resume = true, .stop_at = STEPS_PER_EPOCH + 2});
+        ck_assert_msg(strstr(seen.messages, NOT_OWN) != NULL, "%s: %s", others[i], seen.messages);
+    }
+    tear_down();
+}
+END_TEST
+
+/* Write best.h5 as after so many updates, with this score more, of a run of so many epochs. */
+static void change_best(int64_t step, double score, const char *epochs) {
+    weld_model_file file = open_checkpoint("a", "best.h5");
+    file.trainer.step = step;
+    file.trainer.best_score += score;
+    char *found = strstr(file.recipe, "  epochs: 3\n");
+    ck_assert_ptr_nonnull(found);
+    memcpy(found, epochs, strlen(epochs));
+    ck_assert_msg(!weld_model_file_write(in_base("a/best.h5"), &file, &err), "%s", err.message);
+    weld_model_file_free(&file);
+}
+
+START_TEST(a_best_of_a_run_like_it_is_known_by_what_the_run_has_noted) {
+    const struct {
+        int64_t step;
+        double score;
+        const char *epochs;
+        bool is_own;
+    } cases[] = {
+        {STEPS_PER_EPOCH, 0, "  epochs: 3\n", true},
+        {STEPS_PER_EPOCH, 0, "  epochs: 2\n", true}, /* it was made longer since */
+        {STEPS_PER_EPOCH, 1, "  epochs: 3\n", false},
+        {2 * STEPS_PER_EPOCH, 1, "  epochs: 3\n", true}, /* killed before last.h5 was written */
+        {2 * STEPS_PER_EPOCH, 1, "  epochs: 2\n", false},
+    };
+    set_up();
+    run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 1});
+    copy("a/last.h5", "last.h5");
+    copy("a/best.h5", "best.h5");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        copy("last.h5", "a/last.h5");
+        copy("best.h5", "a/best.h5");
+        change_best(cases[i].step, cases[i].score, cases[i].epochs);
+        run_well((run_options){.out = "a", .resume = true, .stop_at = STEPS_PER_EPOCH + 2});
+        ck_assert_msg((strstr(seen.messages, NOT_OWN) == NULL) == cases[i].is_own, "%zu: %s", i,
+                      seen.messages);
+    }
     tear_down();
 }
 END_TEST
@@ -219,5 +268,6 @@ RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
           a_best_that_is_lost_or_cut_is_not_claimed_by_a_run_that_goes_on,
           a_run_that_has_ended_without_its_best_says_where_it_still_is,
           a_best_of_another_run_is_not_taken_for_its_own,
+          a_best_of_a_run_like_it_is_known_by_what_the_run_has_noted,
           a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints,
           zeros_at_the_end_of_the_log_are_cut_off)

@@ -5,10 +5,10 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/text.h"
+#include "cli/input_options.h"
 #include "cli/inspect.h"
 #include "datasets/data_yaml.h"
 #include "formats/json_text.h"
-#include "formats/logit_cache.h"
 #include "infer/model.h"
 
 static bool is_foreign(weld_file_kind kind) {
@@ -40,35 +40,11 @@ static weld_status print_graph(const inspection *in, const weld_model *m, weld_e
     return written ? WELD_OK : weld_fail(err, WELD_ERROR_IO, "the graph cannot be written");
 }
 
-/* What a teacher said of images; false where the file is nothing of that kind. */
-static bool inspect_cache(inspection *in) {
-    weld_logit_cache *c;
-    if (in->kind != WELD_FILE_SAFETENSORS || weld_logit_cache_open(in->path, &c, NULL)) {
-        return false;
-    }
-    const weld_cache_layout l = weld_logit_cache_layout(c);
-    const char *teacher = weld_logit_cache_text(c, WELD_CACHE_TEACHER);
-    inspect_title(in, "distillation_cache", "what a teacher said of images (weld distill-cache)");
-    inspect_checksum(in, weld_logit_cache_is_checked(c));
-    inspect_fact(in, "teacher", teacher ? weld_json_name(teacher) : NULL, "%s",
-                 teacher ? teacher : "not named");
-    inspect_fact(in, "images", json_integer(l.images), "%lld", (long long)l.images);
-    inspect_fact(in, "views", json_integer(l.views), "%lld of each", (long long)l.views);
-    inspect_fact(in, "classes", json_integer(l.classes), "%d", l.classes);
-    inspect_fact(in, "top", json_integer(l.top), "%d of each image", l.top);
-    inspect_text(in, "augmentation", weld_logit_cache_text(c, WELD_CACHE_AUGMENTATION));
-    weld_logit_cache_free(c);
-    return true;
-}
-
 /* A file of weld's own, or of another program. */
 static weld_status inspect_network(inspection *in, weld_error *err) {
     const bool graph = in->graph || in->dot, foreign = is_foreign(in->kind);
     weld_model *m;
     weld_status status = cli_open_model(in->path, &in->model, &m, err);
-    if (status && !graph && !in->tensors && inspect_cache(in)) {
-        return WELD_OK;
-    }
     if (status) {
         weld_error reason = *err;
         return graph || !foreign ? status : list_tensors(in, reason.message, err);
@@ -103,6 +79,7 @@ typedef struct sort {
 } sort;
 
 static const sort of_network = {"a network", inspect_network};
+static const sort of_cache = {"what a teacher said", inspect_cache};
 
 /* Recipes, lists and annotations are texts like any other, but for their names. */
 static sort sort_of_text(const char *path, const char *ending) {
@@ -129,6 +106,8 @@ static sort sort_of(const inspection *in) {
     case WELD_FILE_PNG:
     case WELD_FILE_WEBP:
         return (sort){"an image", inspect_image};
+    case WELD_FILE_SAFETENSORS: /* as tensors, a cache is a file like any other */
+        return !in->tensors && inspect_is_cache(in->path) ? of_cache : of_network;
     default:
         return in->kind == WELD_FILE_UNKNOWN && dot ? sort_of_text(in->path, dot) : of_network;
     }
@@ -136,12 +115,14 @@ static sort sort_of(const inspection *in) {
 
 /* An option that was given though it says nothing about this sort of file, or NULL. */
 static const char *misplaced(const inspection *in, sort s) {
-    bool network = s.inspect == inspect_network;
-    return in->graph && !network                       ? "graph"
-           : in->dot && !network                       ? "dot"
-           : in->tensors && !network                   ? "tensors"
-           : in->check && s.inspect != inspect_dataset ? "check"
-                                                       : NULL;
+    const bool network = s.inspect == inspect_network, data = s.inspect == inspect_dataset;
+    const bool decodes = s.inspect == inspect_image || (data && in->check);
+    return in->graph && !network                              ? "graph"
+           : in->dot && !network                              ? "dot"
+           : in->tensors && !network                          ? "tensors"
+           : in->check && !data && s.inspect != inspect_cache ? "check"
+           : in->max_pixels && !decodes                       ? "max-pixels"
+                                                              : NULL;
 }
 
 weld_status cli_inspect(cli_call *call, weld_error *err) {
@@ -151,12 +132,15 @@ weld_status cli_inspect(cli_call *call, weld_error *err) {
         {"tensors", 0, CLI_FLAG, &in.tensors, NULL, "each tensor: shape, type, mean, range"},
         {"graph", 0, CLI_FLAG, &in.graph, NULL, "print the network's graph"},
         {"dot", 0, CLI_FLAG, &in.dot, NULL, "print the graph for Graphviz"},
-        {"check", 0, CLI_FLAG, &in.check, NULL, "read every image of a data set"},
+        {"check", 0, CLI_FLAG, &in.check, NULL,
+         "read every image of a data set, every row of a cache"},
+        CLI_MAX_PIXELS(in.max_pixels),
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(in.model),
         CLI_MODEL_SIZE(in.model),
     };
     cli_parse(call, options, sizeof options / sizeof *options);
+    cli_check_max_pixels(call, in.max_pixels);
     in.path = call->arguments[0];
     in.kind = weld_file_kind_of(in.path);
     sort s = sort_of(&in);
@@ -174,6 +158,7 @@ weld_status cli_inspect(cli_call *call, weld_error *err) {
     return status || !in.unreadable
                ? status
                : weld_fail(err, WELD_ERROR_FORMAT, "%s: %lld of %lld %s cannot be read", in.path,
-                           (long long)in.unreadable, (long long)in.images,
-                           weld_plural(in.images, "image", "images"));
+                           (long long)in.unreadable, (long long)in.checked,
+                           s.inspect == inspect_cache ? weld_plural(in.checked, "row", "rows")
+                                                      : weld_plural(in.checked, "image", "images"));
 }

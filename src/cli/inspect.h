@@ -16,11 +16,12 @@ typedef struct inspection {
     const char *path;
     weld_file_kind kind;
     cli_model_options model;
-    /* Asked for: each tensor; whether each image can be read; the network's graph, as text or for
-     * Graphviz. */
+    /* Asked for: each tensor; whether each image, or row of a cache, can be read; the network's
+     * graph, as text or for Graphviz. */
     bool tensors, check, graph, dot;
-    json_t *json; /* the object, where that is asked for; else NULL: facts are printed */
-    int64_t images, unreadable; /* of a data set that was checked */
+    json_t *json;   /* the object, where that is asked for; else NULL: facts are printed */
+    int max_pixels; /* of images; 0: the usual limit */
+    int64_t checked, unreadable; /* images, or rows of a cache */
 } inspection;
 
 /* What the file is: "FILE: TEXT", or members "file" and "kind". */
@@ -31,9 +32,9 @@ void inspect_foreign_title(inspection *in, weld_file_kind kind); /* pth, safeten
  * spaces. Takes over `value` (NULL: null). */
 void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* A JSON text, each member a line under `title`; any other text as it is. NULL: no fact. */
 /* Of a file that may have none. */
 void inspect_checksum(inspection *in, bool checked);
+/* A JSON text, each member a line under `title`; any other text as it is. NULL: no fact. */
 void inspect_text(inspection *in, const char *title, const char *text);
 json_t *inspect_shape(const weld_shape *shape);
 /* Print a text from outside, without characters that would move a terminal's cursor. */
@@ -51,6 +52,9 @@ void inspect_weights(inspection *in, const weld_weights *w);
 weld_status inspect_state_dict(inspection *in, const weld_state_dict *s, weld_error *err);
 /* A folder of class folders, an archive of them, or a packed file. */
 weld_status inspect_dataset(inspection *in, weld_error *err);
+/* What a teacher said of images (weld distill-cache). */
+bool inspect_is_cache(const char *path);
+weld_status inspect_cache(inspection *in, weld_error *err);
 weld_status inspect_array(inspection *in, weld_error *err);
 weld_status inspect_image(inspection *in, weld_error *err);
 weld_status inspect_recipe(inspection *in, weld_error *err);

@@ -22,14 +22,15 @@ enum { BLOCK = 16, MOST_NAMED = 20 };
 
 typedef struct checking {
     const weld_dataset *ds;
+    weld_reading how;
     bool *bad;           /* by sample */
     weld_status *memory; /* by block: other than WELD_OK where memory was short */
 } checking;
 
-static weld_status read_image(const weld_dataset *ds, int64_t i, weld_bytes *bytes,
-                              weld_image *image, weld_error *err) {
-    WELD_TRY(weld_dataset_read(ds, i, bytes, err));
-    return weld_dataset_decode(ds, i, bytes, (weld_reading){0}, image, err);
+static weld_status read_image(const checking *c, int64_t i, weld_bytes *bytes, weld_image *image,
+                              weld_error *err) {
+    WELD_TRY(weld_dataset_read(c->ds, i, bytes, err));
+    return weld_dataset_decode(c->ds, i, bytes, c->how, image, err);
 }
 
 static void check_block(void *arg, int64_t item, int thread) {
@@ -39,7 +40,7 @@ static void check_block(void *arg, int64_t item, int thread) {
     weld_image image = {0};
     int64_t count = weld_dataset_count(c->ds);
     for (int64_t i = item * BLOCK; i < (item + 1) * BLOCK && i < count; i++) {
-        weld_status status = read_image(c->ds, i, &bytes, &image, NULL);
+        weld_status status = read_image(c, i, &bytes, &image, NULL);
         c->bad[i] = weld_is_bad_image(status);
         c->memory[item] = status && !c->bad[i] ? status : c->memory[item];
     }
@@ -56,7 +57,7 @@ static json_t *name_bad(inspection *in, const checking *c, int64_t bad) {
     inspect_fact(in, "unreadable", json_integer(bad), "%lld", (long long)bad);
     for (int64_t i = 0; i < weld_dataset_count(c->ds) && named < MOST_NAMED; i++) {
         weld_error err = {0};
-        if (c->bad[i] && read_image(c->ds, i, &bytes, &image, &err) != WELD_OK) {
+        if (c->bad[i] && read_image(c, i, &bytes, &image, &err) != WELD_OK) {
             json_array_append_new(list, weld_json_name(err.message));
             named++;
             if (!in->json) {
@@ -76,7 +77,9 @@ static json_t *name_bad(inspection *in, const checking *c, int64_t bad) {
 
 static weld_status check_images(inspection *in, const weld_dataset *ds, weld_error *err) {
     int64_t count = weld_dataset_count(ds), blocks = (count + BLOCK - 1) / BLOCK, bad = 0;
-    checking c = {ds, weld_alloc((size_t)count, sizeof *c.bad),
+    checking c = {ds,
+                  {.max_pixels = in->max_pixels},
+                  weld_alloc((size_t)count, sizeof *c.bad),
                   weld_alloc((size_t)blocks, sizeof *c.memory)};
     weld_status status = c.bad && c.memory ? WELD_OK : weld_fail_memory(err, in->path);
     if (!status) {
@@ -90,7 +93,7 @@ static weld_status check_images(inspection *in, const weld_dataset *ds, weld_err
             bad += c.bad[i];
         }
         inspect_fact(in, "reasons", name_bad(in, &c, bad), NULL);
-        in->images = count;
+        in->checked = count;
         in->unreadable = bad;
     }
     weld_free(c.bad);
@@ -192,39 +195,48 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
 }
 
 /* Of 16-bit grey, of which white is all above 255. */
-static weld_status say_grey_range(inspection *in, weld_image *memory, weld_error *err) {
-    weld_bytes bytes = {0};
+static weld_status say_grey_range(inspection *in, const weld_bytes *bytes, weld_image *memory,
+                                  weld_error *err) {
     weld_grey_range range;
     char share[WELD_NUMBER_SIZE];
-    weld_status status = weld_read_file(in->path, &bytes, err);
-    if (!status && weld_image_is_deep_grey(bytes.data, bytes.size)) {
-        status = weld_decode_grey_range(bytes.data, bytes.size, 0, memory, &range, err);
-        if (!status) {
-            inspect_fact(in, "grey",
-                         json_pack("{s:i, s:i, s:f}", "least", range.least, "most", range.most,
-                                   "share_clipped", range.clipped),
-                         "16 bits, from %d to %d: %s of it is above 255 and taken for that, "
-                         "unless data.scale16 says otherwise",
-                         range.least, range.most, weld_percent_text(range.clipped, share));
-        }
+    if (!weld_image_is_deep_grey(bytes->data, bytes->size)) {
+        return WELD_OK;
     }
-    weld_bytes_free(&bytes);
-    return status;
+    WELD_TRY(weld_decode_grey_range(bytes->data, bytes->size, 0, memory, &range, err));
+    inspect_fact(in, "grey",
+                 json_pack("{s:i, s:i, s:f}", "least", range.least, "most", range.most,
+                           "share_clipped", range.clipped),
+                 "16 bits, from %d to %d: %s of it is above 255 and taken for that, "
+                 "unless data.scale16 says otherwise",
+                 range.least, range.most, weld_percent_text(range.clipped, share));
+    return WELD_OK;
+}
+
+static weld_status decode_image(const inspection *in, const weld_bytes *bytes, weld_image *image,
+                                weld_error *err) {
+    const weld_reading how = {.max_pixels = in->max_pixels};
+    WELD_TRY(weld_reading_check_file(how, bytes->data, bytes->size, err));
+    return weld_decode_image(bytes->data, bytes->size, 0, image, err);
 }
 
 weld_status inspect_image(inspection *in, weld_error *err) {
+    weld_bytes bytes = {0};
     weld_image image = {0};
-    weld_status status = weld_decode_file(in->path, &image, err);
-    if (!status) {
+    WELD_TRY(weld_read_file(in->path, &bytes, err));
+    weld_status status = decode_image(in, &bytes, &image, err);
+    if (status) {
+        status = weld_fail_context(err, status, "%s", in->path);
+    } else {
         const char *format = in->kind == WELD_FILE_JPEG  ? "jpeg"
                              : in->kind == WELD_FILE_PNG ? "png"
                                                          : "webp";
         inspect_title(in, format, "%s", weld_file_kind_text(in->kind));
         inspect_fact(in, "size", json_pack("[i, i]", image.height, image.width), "%d x %d",
                      image.width, image.height);
-        status = say_grey_range(in, &image, err);
-        weld_image_free(&image);
+        status = say_grey_range(in, &bytes, &image, err);
     }
+    weld_image_free(&image);
+    weld_bytes_free(&bytes);
     return status;
 }
 

@@ -147,10 +147,10 @@ weld_status weld_logit_cache_identity(const weld_logit_cache *c, char text[17], 
 
 /* --- Rows ------------------------------------------------------------------------------------- */
 
-static weld_status fail_row(const weld_logit_cache *c, int64_t view, int64_t image,
-                            const char *what, weld_error *err) {
-    return weld_fail(err, WELD_ERROR_FORMAT, "%s: view %lld of image %lld: %s", c->path,
-                     (long long)view, (long long)image, what);
+static weld_status fail_row(const weld_logit_cache *c, weld_status status, int64_t view,
+                            int64_t image, const char *what, weld_error *err) {
+    return weld_fail(err, status, "%s: view %lld of image %lld: %s", c->path, (long long)view,
+                     (long long)image, what);
 }
 
 /* A row as it lies in the file. */
@@ -178,7 +178,7 @@ static weld_status read_raw(const weld_logit_cache *c, int64_t view, int64_t ima
     return check == weld_cache_check((uint64_t)row, raw->classes, raw->class_bytes, raw->logits,
                                      raw->logit_bytes)
                ? WELD_OK
-               : fail_row(c, view, image,
+               : fail_row(c, WELD_ERROR_FORMAT, view, image,
                           "its checksum differs: the file is damaged: restore it from a copy, or "
                           "make it again (weld distill-cache)",
                           err);
@@ -189,9 +189,6 @@ static const char *place_values(const weld_logit_cache *c, const float *values,
                                 const int64_t *classes, float *logits) {
     for (int i = 0; i < c->layout.classes; i++) {
         logits[i] = NAN;
-    }
-    if (classes[0] == -1) {
-        return "nothing is known of it: it could not be read when the cache was made";
     }
     for (int i = 0; i < c->layout.top; i++) {
         if (classes[i] < 0 || classes[i] >= c->layout.classes) {
@@ -251,10 +248,15 @@ weld_status weld_logit_cache_read(const weld_logit_cache *c, int64_t view, int64
         weld_element_convert(c->logits.element, raw.logits, top, WELD_F32, values);
         weld_element_convert(c->classes.element, raw.classes, top, WELD_I64, classes);
     }
+    if (!status && classes[0] == -1) {
+        status =
+            fail_row(c, WELD_ERROR_NOT_FOUND, view, image,
+                     "nothing is known of it: it could not be read when the cache was made", err);
+    }
     if (!status) {
         const char *wrong = place_values(c, values, classes, logits);
         wrong = wrong ? wrong : rest_value(c, values, temperature, &rest);
-        status = wrong ? fail_row(c, view, image, wrong, err) : WELD_OK;
+        status = wrong ? fail_row(c, WELD_ERROR_FORMAT, view, image, wrong, err) : WELD_OK;
     }
     for (int i = 0; !status && i < l->classes; i++) {
         logits[i] = isnan(logits[i]) ? rest : logits[i];

@@ -62,8 +62,8 @@ weld_status weld_logit_cache_identity(const weld_logit_cache *c, char text[17], 
 /* The row of an image: logits[classes], all classes of it. Where the file's values do not reach, it
  * is what the head of this file says; "no share" is 80 temperatures below the largest. May be
  * called from several threads. WELD_ERROR_FORMAT: a check that differs, classes out of range or
- * given twice, values that are not finite or no logarithms of probabilities, an image of which
- * nothing is known. */
+ * given twice, values that are not finite or no logarithms of probabilities. WELD_ERROR_NOT_FOUND:
+ * nothing is known of this image. */
 weld_status weld_logit_cache_read(const weld_logit_cache *c, int64_t view, int64_t image,
                                   double temperature, float *logits, weld_error *err);
 

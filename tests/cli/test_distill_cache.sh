@@ -48,7 +48,7 @@ says "it tells the size and the time before" \
 prints "it counts what it could not read" "^c.safetensors: without 2 images that cannot be read$"
 holds "nothing is left half-written" test ! -e c.safetensors.partial
 works "inspect tells what it is" "$WELD" inspect c.safetensors
-prints "that it is as it was written" "^checksum +right$"
+prints "that its header is as it was written" "^checksum +right of the header; rows have their own, checked when they are read"
 prints "of which teacher" "^teacher +repvit [0-9a-f]{16}$"
 prints "of how many images" "^images +25$"
 works "the recipe may say already how to learn from it" "$WELD" distill-cache recipe.yaml \
@@ -74,6 +74,11 @@ refuses "with another augmentation" \
 refuses "with a file of another kind" "loss.distillation.cache: " learn --out none \
     --set loss.distillation.cache=teacher/last.h5
 
+works "a check reads all of its rows" "$WELD" inspect c.safetensors --check
+prints "and counts them" "^rows +50, all read$"
+prints "those that say nothing apart" "^unknown +2 of unreadable images$"
+prints "and those that are damaged" "^unreadable +0$"
+
 # The last byte is of a value of the last row.
 cp c.safetensors damaged.safetensors
 printf '\001' | dd of=damaged.safetensors bs=1 conv=notrunc \
@@ -81,6 +86,10 @@ printf '\001' | dd of=damaged.safetensors bs=1 conv=notrunc \
 run learn --out bad --set loss.distillation.cache=damaged.safetensors
 is "a damaged one ends the training" "$status" 1
 says "it tells what is damaged" "^weld: damaged.safetensors: view 1 of image 24: its checksum differs"
+run "$WELD" inspect damaged.safetensors --check
+is "a check of it fails" "$status" 1
+says "it counts what is damaged" "^weld: damaged.safetensors: 1 of 50 rows cannot be read$"
+prints "and names it" "^    damaged.safetensors: view 1 of image 24: its checksum differs"
 LC_ALL=C sed 's/weld.header_checksum/weld.no_checksum_now/' c.safetensors > other.safetensors
 works "learn from one without a checksum" learn --out other --set loss.distillation.cache=other.safetensors
 says "it tells what cannot be checked" "3 of 3 classes; checksums: none: whether it is as it was written cannot be checked$"

@@ -97,12 +97,17 @@ works "inspect an array" "$WELD" inspect "$weights/images.npy"
 prints "it tells the shape" "^shape +\[2, 3, 32, 32\]$"
 works "inspect an image" "$WELD" inspect photos/class_a/0000.jpg
 prints "it tells the size" "^size +24 x 24$"
+refuses "an image beyond the limit" "0000.jpg: image of 24 x 24 pixels: the limit is 500 pixels" \
+    "$WELD" inspect photos/class_a/0000.jpg --max-pixels 500
+run "$WELD" inspect photos --check --max-pixels 500
+says "a check has the same limit" "^weld: photos: 16 of 16 images cannot be read$"
 works "inspect a recipe" "$WELD" inspect small.yaml
 prints "it writes out the defaults" "^      weight_decay: 0.025$"
 
 refuses "the folder of a run" "run: .*best.h5 or last.h5" "$WELD" inspect run
 refuses "a data set's graph" "photos: is a data set: leave out --graph" "$WELD" inspect photos --graph
 refuses "an array's tensors" "is an array: leave out --tensors" "$WELD" inspect "$weights/images.npy" --tensors
+refuses "a network's pixels" "is a network: leave out --max-pixels" "$WELD" inspect deploy.h5 --max-pixels 500
 refuses "a network's images" "is a network: leave out --check" "$WELD" inspect deploy.h5 --check
 head -c 3000 deploy.h5 > cut.h5
 refuses "a cut file" "cut.h5: " "$WELD" inspect cut.h5

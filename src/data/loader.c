@@ -334,9 +334,9 @@ static weld_batch batch_of(const weld_loader *l, int64_t count, const weld_sampl
                         .placements = l->placements};
 }
 
-weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch,
-                                    const weld_batch_number *next, float *images, weld_batch *out,
-                                    weld_error *err) {
+weld_status weld_loader_unmixed_batch(weld_loader *l, uint32_t epoch, int64_t batch,
+                                      const weld_batch_number *next, float *images, weld_batch *out,
+                                      weld_error *err) {
     const int64_t batches = weld_loader_train_batches(l, epoch);
     if (batch < 0 || batch >= batches) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "batch %lld of %lld", (long long)batch,
@@ -350,7 +350,6 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
     const weld_batch_place place = find_batch(l, epoch, batch, &job.source);
     const weld_batch_shape shape = l->batching.shapes[place.shape];
     *out = batch_of(l, shape.count, &job.source);
-    out->mixes = l->mixes;
     weld_order_set_epoch(l->order, epoch);
     weld_loading_pick_in_order(l, &job.source, place.begin, shape.count, &l->picks);
     begin_batch(l);
@@ -363,11 +362,19 @@ weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batc
         request_next(l, coming);
     }
     l->served++;
+    share_seconds(l, weld_clock() - began, out);
+    return WELD_OK;
+}
+
+weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch,
+                                    const weld_batch_number *next, float *images, weld_batch *out,
+                                    weld_error *err) {
+    WELD_TRY(weld_loader_unmixed_batch(l, epoch, batch, next, images, out, err));
     const double made = weld_clock();
-    share_seconds(l, made - began, out);
-    weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch, shape.count,
-                  shape.height, shape.width, l->mixes);
-    weld_mix_images(l->mixes, shape.count, shape.height, shape.width, images, l->threads);
+    weld_mix_draw(&l->transform.augmentation, l->options.seed, epoch, batch, out->count,
+                  out->height, out->width, l->mixes);
+    weld_mix_images(l->mixes, out->count, out->height, out->width, images, l->threads);
+    out->mixes = l->mixes;
     out->augment_seconds += weld_clock() - made;
     return WELD_OK;
 }

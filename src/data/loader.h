@@ -104,6 +104,10 @@ typedef struct weld_batch_number {
 weld_status weld_loader_train_batch(weld_loader *l, uint32_t epoch, int64_t batch,
                                     const weld_batch_number *next, float *images, weld_batch *out,
                                     weld_error *err);
+/* The same before mixing, which is by libm: pixels that cpus of several kinds have in common. */
+weld_status weld_loader_unmixed_batch(weld_loader *l, uint32_t epoch, int64_t batch,
+                                      const weld_batch_number *next, float *images, weld_batch *out,
+                                      weld_error *err);
 
 /* The samples of evaluation batch `batch`, as training augments them in the epoch `view` (their
  * first repeat), before mixing; bad images are reported and left out, so that *out may hold fewer,

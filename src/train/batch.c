@@ -30,17 +30,31 @@ static weld_batch_number batch_after(weld_trainer *t, int64_t number) {
                : (weld_batch_number){epoch + 1, share.first};
 }
 
-weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
-                                    weld_error *err) {
-    weld_run_data *d = &t->data;
+/* By this function of the loader: its images. */
+static weld_status load_images(weld_trainer *t, int64_t number,
+                               weld_status (*load)(weld_loader *l, uint32_t epoch, int64_t batch,
+                                                   const weld_batch_number *next, float *images,
+                                                   weld_batch *out, weld_error *err),
+                               weld_batch *out, weld_error *err) {
+    const weld_run_data *d = &t->data;
     const int64_t in_epoch = t->state.position * d->recipe.train.accumulate + number;
     const uint32_t epoch = (uint32_t)t->state.epoch;
     const weld_batch_number next = batch_after(t, number);
     weld_trainer_take_step(t, weld_loader_train_shape(d->loader, epoch, in_epoch));
-    WELD_TRY(
-        weld_loader_train_batch(d->loader, epoch, in_epoch, &next, t->step->images.data, out, err));
-    d->task->targets_fill(d->targets, out, t->inputs);
+    WELD_TRY(load(d->loader, epoch, in_epoch, &next, t->step->images.data, out, err));
     return d->met_lost ? weld_fail_memory(err, "bad images") : WELD_OK;
+}
+
+weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
+                                    weld_error *err) {
+    WELD_TRY(load_images(t, number, weld_loader_train_batch, out, err));
+    t->data.task->targets_fill(t->data.targets, out, t->inputs);
+    return WELD_OK;
+}
+
+weld_status weld_trainer_load_unmixed(weld_trainer *t, int64_t number, weld_batch *out,
+                                      weld_error *err) {
+    return load_images(t, number, weld_loader_unmixed_batch, out, err);
 }
 
 weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err) {

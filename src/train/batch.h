@@ -12,6 +12,9 @@ void weld_trainer_take_step(weld_trainer *t, int shape);
 /* Batch `number` of the update, from 0, into the inputs of the step that is for its shape... */
 weld_status weld_trainer_load_batch(weld_trainer *t, int64_t number, weld_batch *out,
                                     weld_error *err);
+/* ...or its images alone, before they are mixed... */
+weld_status weld_trainer_load_unmixed(weld_trainer *t, int64_t number, weld_batch *out,
+                                      weld_error *err);
 /* ...and what the teacher, if there is one, makes of it. */
 weld_status weld_trainer_ask_teacher(weld_trainer *t, const weld_batch *batch, weld_error *err);
 

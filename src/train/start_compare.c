@@ -35,7 +35,7 @@ weld_status weld_start_compare_kernels(weld_trainer *t, weld_error *err) {
 /* --- What it computes --- */
 
 /* Hashes of the first batch and of what comes of it; the gradients' are the last. Cpus of several
- * kinds make no more than the same pixels: the rest stays 0. */
+ * kinds make no more than the same pixels, before they are mixed: the rest stays 0. */
 enum { OF_PIXELS, OF_LOSS, OF_TEACHER, OF_INPUTS, OF_GRADIENTS = OF_INPUTS + WELD_OUTPUTS_MAX };
 
 static uint64_t hash_of(const weld_tensor *x) {
@@ -46,7 +46,8 @@ static weld_status compute(weld_trainer *t, uint64_t *hashes, weld_error *err) {
     weld_array met = {.element = sizeof(weld_met_image)};
     weld_batch batch;
     t->data.met = &met; /* the update will meet them again, and count them */
-    weld_status status = weld_trainer_load_batch(t, 0, &batch, err);
+    weld_status status = t->ranks.mixed ? weld_trainer_load_unmixed(t, 0, &batch, err)
+                                        : weld_trainer_load_batch(t, 0, &batch, err);
     status = status || t->ranks.mixed ? status : weld_trainer_ask_teacher(t, &batch, err);
     t->data.met = NULL;
     weld_array_free(&met);

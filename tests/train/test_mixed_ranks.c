@@ -33,13 +33,13 @@ double cos(double x) {
 
 /* --- Runs --- */
 
-/* Pixels, which libm is part of where they are mixed, are the same. */
+/* Mixup mixes all batches, the first one too, by what libm comes to. */
 static run_options options(const char *out) {
-    return (run_options){.recipe = "all.yaml",
-                         .out = out,
-                         .mixed = true,
-                         .set = {"augment.mixup=null", "augment.cutmix=null",
-                                 "optimizer.layer_decay=0.7", "schedule.warmup_epochs=0"}};
+    return (run_options){
+        .recipe = "all.yaml",
+        .out = out,
+        .mixed = true,
+        .set = {"augment.cutmix=null", "optimizer.layer_decay=0.7", "schedule.warmup_epochs=0"}};
 }
 
 /* Rank 1 is on an old cpu. */
@@ -56,8 +56,8 @@ static void run_mixed(int ranks, run_options o) {
 
 static void compare_twice(const char *const *set) {
     run_options o = options("first");
-    for (int i = 4; set[i - 4]; i++) {
-        o.set[i] = set[i - 4];
+    for (int i = 3; set[i - 3]; i++) {
+        o.set[i] = set[i - 3];
     }
     run_mixed(3, o);
     o.out = "again";

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/memory.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
@@ -44,7 +45,8 @@ static void print_result(const weld_cache_settings *s, const weld_cache_result *
     }
     printf("%s", s->out);
     if (r->bad) {
-        printf(": without %lld images that cannot be read", (long long)r->bad);
+        printf(": without %lld %s that cannot be read", (long long)r->bad,
+               weld_plural(r->bad, "image", "images"));
     }
     putchar('\n');
 }

@@ -83,11 +83,13 @@ weld_status weld_cache_rows_take(weld_cache_rows *r, const void *records, size_t
         weld_image_record record;
         WELD_TRY(weld_image_records_next(&records, &bytes, &record, err));
         const int64_t slot = record.index - first;
-        if (record.bad) {
-            bad(context, record.index, record.data);
-        } else if (slot < 0 || slot >= count || count > r->most || record.bytes != row_bytes(r)) {
+        if (slot < 0 || slot >= count || count > r->most ||
+            (!record.bad && record.bytes != row_bytes(r))) {
             return weld_fail(err, WELD_ERROR_FORMAT,
                              "what a rank says the teacher said is damaged");
+        }
+        if (record.bad) {
+            bad(context, record.index, record.data);
         } else {
             memcpy(r->values + (size_t)slot * top, record.data, values);
             memcpy(r->of + (size_t)slot * top, (const char *)record.data + values,

@@ -34,9 +34,10 @@ typedef struct maker {
     weld_cache_layout layout;
     weld_cache_writer *writer;
     weld_group *group;
-    bool leads;   /* it speaks and writes */
-    int64_t done; /* rows */
-    int64_t bad;
+    bool leads;          /* it speaks and writes */
+    int64_t done;        /* rows */
+    bool *is_bad;        /* by image: it could not be read */
+    int64_t bad;         /* of them */
     weld_array *records; /* of the batch that is being made */
     bool lost;           /* there was no memory for one of them */
     weld_doubts doubts;
@@ -220,7 +221,8 @@ static weld_status allocate(maker *m, weld_error *err) {
     const size_t pixels = (size_t)p->height * (size_t)p->width;
     m->images = weld_alloc(BATCH * pixels, 3 * sizeof *m->images);
     m->logits = weld_alloc(BATCH * (size_t)m->layout.classes, sizeof *m->logits);
-    return m->images && m->logits
+    m->is_bad = weld_alloc((size_t)m->layout.images, sizeof *m->is_bad);
+    return m->images && m->logits && m->is_bad
                ? weld_cache_rows_create(&m->rows, m->layout.classes, m->layout.top, BATCH, err)
                : weld_fail_memory(err, "distillation cache");
 }
@@ -259,10 +261,14 @@ static weld_status make_batch(void *context, int64_t piece, weld_array *records,
     return WELD_OK;
 }
 
+/* An image is told once, however many views there are of it. */
 static void tell_bad(void *context, int64_t index, const char *reason) {
     maker *m = context;
-    m->bad++;
-    m->settings->bad_image(m->settings->context, index, reason);
+    if (!m->is_bad[index]) {
+        m->is_bad[index] = true;
+        m->bad++;
+        m->settings->bad_image(m->settings->context, index, reason);
+    }
 }
 
 static weld_status sync_rows(maker *m, weld_error *err) {
@@ -398,6 +404,7 @@ static void close_all(maker *m) {
     weld_dataset_free(m->ds);
     weld_free(m->images);
     weld_free(m->logits);
+    weld_free(m->is_bad);
     weld_cache_rows_free(&m->rows);
     weld_doubts_free(&m->doubts);
     weld_free(m);

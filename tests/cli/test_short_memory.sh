@@ -19,6 +19,18 @@ YAML
 works "train" "$WELD" train small.yaml --out run
 works "export" "$WELD" export run/best.h5 -o x.safetensors
 
+# left_over: what a command that failed should not have left in out: anything, but that a run's folder may keep whole files.
+left_over() {
+    if [ ! -d out/file ]; then
+        ls -A out
+        return
+    fi
+    find out/file -empty -o -name '*.weld-*' -o -name '*.partial'
+    for checkpoint in out/file/*.h5; do
+        [ ! -e "$checkpoint" ] || "$WELD" inspect "$checkpoint" > inspected 2>&1 || cat inspected
+    done
+}
+
 # survives NAME COMMAND...: with the failure at numbers spread over its allocations, more of them at the beginning. It writes out/file.
 survives() {
     name=$1
@@ -34,7 +46,8 @@ survives() {
         1)
             errors=$((errors + 1))
             tail -n 1 stderr | grep -q memory || bad="$bad $number: $(tail -n 1 stderr);"
-            [ -d out/file ] || [ -z "$(ls -A out)" ] || bad="$bad $number: left $(ls -A out);"
+            left=$(left_over)
+            [ -z "$left" ] || bad="$bad $number: left $left;"
             ;;
         *) bad="$bad $number: exit status $status;" ;;
         esac

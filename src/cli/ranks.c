@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -17,10 +18,15 @@ void cli_ranks_refuse(const cli_call *call, const char *what) {
     }
 }
 
-/* This process found by itself what is wrong here, and so did all others of its host. */
+/* What is wrong here is so, as a rule, on all ranks of a host: its first one says it and ends, and
+ * the launcher ends the others. One that is still there by then is the only one: it says it too. */
 static void say_once(weld_status status, weld_error *err) {
     const weld_launch l = weld_launch_find();
-    if (l.here > 0) {
+    const struct timespec turn = {0, 20000000};
+    for (int i = 0; l.here > 0 && i < 100 && !cli_stop_requested(NULL); i++) {
+        nanosleep(&turn, NULL);
+    }
+    if (l.here > 0 && cli_stop_requested(NULL)) {
         err->message[0] = '\0';
     } else if (l.rank > 0) {
         weld_fail_context(err, status, "rank %d", l.rank);

@@ -189,6 +189,10 @@ fi
 ! find other -name '*.h5' 2> gone | grep . > stdout
 report $? "nothing of a run was written by then"
 
+# --- Other programs, other modules
+run timeout 60 mpirun -n 1 "$WELD" train short.yaml --out other : -n 1 -x WELD_MPI=none.so "$WELD" train short.yaml --out other
+says "a rank that has no module says so itself" "^weld: rank 1: cannot load the MPI module: none.so"
+
 # --- In a run
 # As one process would say it, who meets the same images in the same order.
 mkdir bad

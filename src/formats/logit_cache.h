@@ -28,6 +28,7 @@
 #define WELD_FORMATS_LOGIT_CACHE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "weld/status.h"
@@ -73,19 +74,22 @@ typedef struct weld_cache_writer weld_cache_writer;
 
 typedef struct weld_cache_texts {
     const char *samples, *augmentation, *teacher; /* as in the metadata; NULL: none */
+    const char *conditions; /* what else rows depend on; of it the finished file says nothing */
 } weld_cache_texts;
 
 /* Bytes of the elements. */
 uint64_t weld_cache_bytes(const weld_cache_layout *layout);
 
 /* Begin "PATH.partial", with room for all of it, or go on with what an interrupted writer of the
- * same layout and texts left there: *rows is how many rows, view by view and image by image, are
- * known to be in it. Values are kept as F16, classes as I16 where they fit. WELD_ERROR_IO: the disk
- * is too small, or another process writes this file. WELD_ERROR_ARGUMENT: what is there is no such
- * file, or others may write to it. */
+ * same layout and texts left there (else it is begun anew): *rows is how many rows, view by view
+ * and image by image, are known to be in it. Values are kept as F16, classes as I16 where they fit.
+ * WELD_ERROR_IO: the disk is too small, or another process writes this file. WELD_ERROR_ARGUMENT:
+ * what is there is no such file, or others may write to it. */
 weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *layout,
                                    const weld_cache_texts *texts, weld_cache_writer **out,
                                    int64_t *rows, weld_error *err);
+/* Was something there that is not gone on with? The text, of one line, says what. */
+bool weld_cache_writer_note(const weld_cache_writer *w, char *text, size_t size);
 /* `count` rows from row `first` on: values [count, top], classes [count, top]. */
 weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t count,
                                   const float *values, const int32_t *classes, weld_error *err);

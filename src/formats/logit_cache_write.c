@@ -32,7 +32,7 @@ enum { LENGTH_BYTES = 8, I16_CLASSES = 32767, F16_BYTES = 2 };
 enum { ATTEMPTS = 100 };
 
 typedef struct trailer {
-    uint64_t rows, check; /* check: hash of rows */
+    uint64_t rows, conditions, check; /* a hash of what was given; check: one of both */
 } trailer;
 
 struct weld_cache_writer {
@@ -45,6 +45,8 @@ struct weld_cache_writer {
     unsigned char *buffer;            /* of one call's elements */
     size_t buffer_bytes;
     int64_t rows; /* that are known to be in it */
+    uint64_t conditions;
+    const char *note;
     bool is_ours; /* nobody else writes it */
 };
 
@@ -150,32 +152,54 @@ static weld_status write_at(const weld_cache_writer *w, const void *data, size_t
     return errno ? fail_system(w, "write", err) : WELD_OK;
 }
 
-static trailer make_trailer(uint64_t rows) {
-    return (trailer){rows, XXH3_64bits(&rows, sizeof rows)};
+static uint64_t check_of(const trailer *end) {
+    return XXH3_64bits_withSeed(&end->conditions, sizeof end->conditions, end->rows);
+}
+
+static trailer make_trailer(const weld_cache_writer *w, uint64_t rows) {
+    trailer end = {.rows = rows, .conditions = w->conditions};
+    end.check = check_of(&end);
+    return end;
 }
 
 /* How many rows the file that is there has of this header's; 0: it is another's, or none. */
-static int64_t rows_there(const weld_cache_writer *w, const char *header, size_t header_bytes) {
+static weld_status find_rows(weld_cache_writer *w, const char *header, size_t header_bytes,
+                             weld_error *err) {
     struct stat info;
     trailer end;
-    if (fstat(w->descriptor, &info) != 0 || (uint64_t)info.st_size != w->bytes + sizeof end) {
-        return 0;
+    if (fstat(w->descriptor, &info) != 0) {
+        return fail_system(w, "open", err);
+    }
+    w->note = info.st_size ? "was left by another command or by an older weld: begun anew" : "";
+    if ((uint64_t)info.st_size != w->bytes + sizeof end) {
+        return WELD_OK;
     }
     char *there = weld_alloc_raw(header_bytes, 1);
-    bool same = there &&
-                !weld_file_read_at(w->descriptor, w->partial, there, header_bytes, 0, NULL) &&
-                memcmp(there, header, header_bytes) == 0 &&
-                !weld_file_read_at(w->descriptor, w->partial, &end, sizeof end, w->bytes, NULL);
+    weld_status status =
+        there ? weld_file_read_at(w->descriptor, w->partial, there, header_bytes, 0, err)
+              : weld_fail_memory(err, w->partial);
+    const bool same = !status && memcmp(there, header, header_bytes) == 0;
     weld_free(there);
-    bool sane =
-        same && end.check == make_trailer(end.rows).check && end.rows <= row_count(&w->layout);
-    return sane ? (int64_t)end.rows : 0;
+    if (status || !same) {
+        return status;
+    }
+    WELD_TRY(weld_file_read_at(w->descriptor, w->partial, &end, sizeof end, w->bytes, err));
+    if (end.check != check_of(&end) || end.rows > row_count(&w->layout)) {
+        w->note = "does not say how much of it is done: begun anew";
+    } else if (end.rows && end.conditions != w->conditions) {
+        w->note = "was made of files of other sizes, at another precision or by other kernels: "
+                  "begun anew";
+    } else {
+        w->note = "";
+        w->rows = (int64_t)end.rows;
+    }
+    return WELD_OK;
 }
 
 /* A file of full length, of which nothing but the header is known to be there. */
 static weld_status begin_file(weld_cache_writer *w, const char *header, size_t header_bytes,
                               weld_error *err) {
-    trailer end = make_trailer(0);
+    const trailer end = make_trailer(w, 0);
     if ((errno = weld_file_cut(w->descriptor, 0)) != 0) {
         return fail_system(w, "write", err);
     }
@@ -284,6 +308,9 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     w->descriptor = -1;
     w->layout = *layout;
     w->class_bytes = class_bytes_of(layout);
+    w->note = "";
+    w->conditions =
+        texts->conditions ? XXH3_64bits(texts->conditions, strlen(texts->conditions)) : 0;
     weld_status status = weld_file_final_name(path, &w->path, err);
     status = status ? status : make_header(layout, texts, &h, err);
     const char *header = h.bytes.data;
@@ -296,7 +323,11 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
         status = open_partial(w, err);
     }
     if (!status) {
-        *rows = w->rows = rows_there(w, header, header_bytes);
+        status = find_rows(w, header, header_bytes, err);
+        w->is_ours = !status; /* what could not be read stays */
+    }
+    if (!status) {
+        *rows = w->rows;
         status = *rows > 0 ? WELD_OK : begin_file(w, header, header_bytes, err);
     }
     weld_text_free(&h);
@@ -306,6 +337,11 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     }
     *out = w;
     return WELD_OK;
+}
+
+bool weld_cache_writer_note(const weld_cache_writer *w, char *text, size_t size) {
+    snprintf(text, size, "%s: %s", w->partial, w->note);
+    return *w->note;
 }
 
 /* --- Rows ------------------------------------------------------------------------------------- */
@@ -371,7 +407,7 @@ weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t c
 }
 
 weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_error *err) {
-    trailer end = make_trailer((uint64_t)rows);
+    const trailer end = make_trailer(w, (uint64_t)rows);
     if ((errno = weld_file_sync(w->descriptor)) != 0) {
         return fail_system(w, "write", err);
     }
@@ -401,7 +437,7 @@ weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
     weld_status status = put_in_place(w, err);
     if (w->is_ours) { /* it can still be gone on with, by us alone */
         (void)fchmod(w->descriptor, 0600);
-        const trailer end = make_trailer((uint64_t)w->rows);
+        const trailer end = make_trailer(w, (uint64_t)w->rows);
         (void)write_at(w, &end, sizeof end, w->bytes, NULL);
     }
     weld_cache_writer_close(w);

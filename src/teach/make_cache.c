@@ -14,6 +14,7 @@
 #include "distributed/pieces.h"
 #include "distributed/rank_kernels.h"
 #include "formats/logit_cache.h"
+#include "kernels/kernels.h"
 #include "recipe/data_option.h"
 #include "recipe/pixel_keys.h"
 #include "recipe/recipe_split.h"
@@ -22,13 +23,14 @@
 #include "teach/cache_rows.h"
 #include "teach/teacher.h"
 
-enum { BATCH = 64, USUAL_VIEWS = 10, USUAL_TOP = 10 };
+enum { BATCH = 64, USUAL_VIEWS = 10, USUAL_TOP = 10, CONDITIONS_SIZE = 80 };
 #define SYNC_SECONDS 30.0 /* so much work a crash may cost */
 
 typedef struct maker {
     const weld_cache_settings *settings;
     weld_recipe recipe;
     weld_dataset *ds;
+    weld_data_identity identity;
     weld_teacher *teacher;
     weld_loader *loader;
     weld_cache_layout layout;
@@ -142,15 +144,19 @@ static const char *path_of_teacher(const maker *m) {
     return m->settings->teacher ? m->settings->teacher : m->recipe.loss.distillation.teacher;
 }
 
+static weld_precision precision_of(const maker *m) {
+    return m->recipe.train.precision == WELD_PRECISION_BF16 ? WELD_PRECISION_BF16
+                                                            : WELD_PRECISION_FP32;
+}
+
 static weld_status open_teacher(void *context, weld_error *err) {
     maker *m = context;
     const weld_recipe *r = &m->recipe;
     const char *path = path_of_teacher(m);
-    bool bf16 = r->train.precision == WELD_PRECISION_BF16;
     weld_teacher_options options = {.preprocessing = &r->data.preprocessing,
                                     .batch = BATCH,
                                     .threads = m->settings->threads,
-                                    .precision = bf16 ? WELD_PRECISION_BF16 : WELD_PRECISION_FP32};
+                                    .precision = precision_of(m)};
     if (!*path) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: loss.distillation.teacher: missing: give it there or with --teacher",
@@ -165,17 +171,17 @@ static weld_status open_teacher(void *context, weld_error *err) {
 }
 
 /* All ranks must have the same. */
-static weld_status compare(const maker *m, weld_error *err) {
+static weld_status compare(maker *m, weld_error *err) {
     const weld_teacher_facts facts = weld_teacher_get_facts(m->teacher);
     char network[120], note[WELD_RANK_KERNELS_SIZE];
+    m->identity = weld_dataset_identify(m->ds, m->settings->threads);
     if (!m->group) {
         return WELD_OK;
     }
-    const weld_data_identity identity = weld_dataset_identify(m->ds, m->settings->threads);
     WELD_TRY(weld_rank_kernels_compare(m->group, false, "", note, err));
     weld_snprintf(network, sizeof network, "%.64s %s", facts.name, facts.identity);
     const weld_rank_facts mine = {.sets = {m->ds},
-                                  .identities = {&identity},
+                                  .identities = {&m->identity},
                                   .network = network,
                                   .verb = "asks",
                                   .path = path_of_teacher(m)};
@@ -227,16 +233,32 @@ static weld_status allocate(maker *m, weld_error *err) {
                : weld_fail_memory(err, "distillation cache");
 }
 
+/* What rows depend on besides what the file says: who goes on with it must have the same. */
+static weld_status find_conditions(const maker *m, char text[CONDITIONS_SIZE], weld_error *err) {
+    const bool bf16 = precision_of(m) == WELD_PRECISION_BF16;
+    const weld_kernels *kernels;
+    WELD_TRY(weld_kernels_select(bf16 ? WELD_BF16 : WELD_F32, NULL, &kernels, err));
+    weld_snprintf(text, CONDITIONS_SIZE, "%s %s %016llx %016llx", bf16 ? "bf16" : "fp32",
+                  kernels->name, (unsigned long long)m->identity.sizes,
+                  (unsigned long long)m->identity.contents);
+    return WELD_OK;
+}
+
 static weld_status open_writer(maker *m, weld_error *err) {
-    char samples[17], teacher[128], *augmentation;
+    char samples[17], teacher[128], conditions[CONDITIONS_SIZE], note[WELD_ERROR_MESSAGE_SIZE];
+    char *augmentation;
     weld_teacher_facts facts = weld_teacher_get_facts(m->teacher);
+    WELD_TRY(find_conditions(m, conditions, err));
     WELD_TRY(weld_pixel_keys_text(&m->recipe, &augmentation, err));
     weld_samples_identity(&m->recipe, m->ds, samples);
     weld_snprintf(teacher, sizeof teacher, "%.64s %s", facts.name, facts.identity);
-    weld_cache_texts texts = {samples, augmentation, teacher};
+    weld_cache_texts texts = {samples, augmentation, teacher, conditions};
     weld_status status =
         weld_cache_writer_open(m->settings->out, &m->layout, &texts, &m->writer, &m->done, err);
     weld_free(augmentation);
+    if (!status && weld_cache_writer_note(m->writer, note, sizeof note)) {
+        say(m, note);
+    }
     return status;
 }
 

@@ -60,15 +60,32 @@ says "it tells what it learns from" \
     "cached teacher: c.safetensors: repvit [0-9a-f]{16}, 2 views, 3 of 3 classes"
 ln -s l.safetensors link.safetensors
 : > l.safetensors
-: > stderr # it is looked at at once
-"$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 -o link.safetensors --views 3000 > stdout 2> stderr &
-pid=$!
-while kill -0 $pid 2> gone && [ "$(grep -c "^weld: skipped: " stderr)" -lt 1 ]; do sleep 0.02; done
-kill -INT $pid
-wait $pid
+# stop_after PATTERN ARGUMENT...: Ctrl-C as soon as it has said that.
+stop_after() {
+    pattern=$1
+    shift
+    : > stderr # it is looked at at once
+    "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 -o link.safetensors --views 3000 "$@" > stdout 2> stderr &
+    pid=$!
+    while kill -0 $pid 2> gone && ! grep -q "$pattern" stderr; do sleep 0.02; done
+    kill -INT $pid
+    wait $pid
+}
+stop_after "^weld: skipped: "
 is "Ctrl-C stops it" $? 130
 prints "it names what it leaves, beside the file that a link leads to" "^stopped: .*/l.safetensors.partial holds what is done"
 holds "which is there" test -s l.safetensors.partial
+stop_after "^[0-9]* images, "
+says "the same command goes on with it" "; going on after [0-9.]+ %"
+holds "without a word of another" sh -c '! grep -q "begun anew" stderr'
+begun_anew="^note: .*/l.safetensors.partial: was made of files of other sizes, at another precision or by other kernels: begun anew$"
+stop_after "^weld: skipped: " --set train.precision=bf16
+says "at another precision it does not" "$begun_anew"
+stop_after "^weld: skipped: "
+says "nor back at the first" "$begun_anew"
+printf 'more' >> data/train/class_a/0004.jpg
+stop_after "^[0-9]* images, "
+says "nor of an image of another size" "$begun_anew"
 refuses "with another augmentation" \
     "c.safetensors: was made with augment.hflip 0.5, the recipe has '0'" \
     learn --out none --set loss.distillation.cache=c.safetensors --set augment.hflip=0

@@ -33,7 +33,7 @@ static size_t open_for_damage(const char *path, int *file) {
 enum { VIEWS = 2, IMAGES = 3, TOP = 2, CLASSES = 4 };
 
 static const weld_cache_layout layout = {VIEWS, IMAGES, TOP, CLASSES, true};
-static const weld_cache_texts texts = {"0123", "augment.hflip: 0.5\n", "a teacher"};
+static const weld_cache_texts texts = {"0123", "augment.hflip: 0.5\n", "a teacher", "fp32"};
 
 static void write_cache(const char *path) {
     float values[VIEWS * IMAGES * TOP];

@@ -43,7 +43,7 @@ static void tear_down(void) {
 }
 
 static const weld_cache_layout layout = {VIEWS, IMAGES, TOP, CLASSES, true};
-static const weld_cache_texts texts = {"0123", "augment.hflip: 0.5\n", "a teacher"};
+static const weld_cache_texts texts = {"0123", "augment.hflip: 0.5\n", "a teacher", "fp32"};
 
 /* Rows whose values say which they are. */
 static void make_row(int64_t row, float values[TOP], int32_t classes[TOP]) {
@@ -134,6 +134,7 @@ END_TEST
 
 START_TEST(what_another_teacher_left_is_not_gone_on_with) {
     int64_t rows;
+    char note[WELD_ERROR_MESSAGE_SIZE];
     weld_cache_writer *w;
     set_up();
     w = open_writer(&rows);
@@ -144,6 +145,8 @@ START_TEST(what_another_teacher_left_is_not_gone_on_with) {
     others.teacher = "b teacher";
     ck_assert_int_eq(weld_cache_writer_open(path, &layout, &others, &w, &rows, &err), WELD_OK);
     ck_assert_int_eq(rows, 0);
+    ck_assert(weld_cache_writer_note(w, note, sizeof note));
+    ck_assert_ptr_nonnull(strstr(note, "c.safetensors.partial: was left by another command"));
     weld_cache_writer_close(w);
     /* Nor is one whose record of rows makes no sense. */
     w = open_writer(&rows);
@@ -155,11 +158,39 @@ START_TEST(what_another_teacher_left_is_not_gone_on_with) {
     snprintf(partial, sizeof partial, "%s.partial", path);
     ck_assert_int_eq(stat(partial, &info), 0);
     int file = open(partial, O_RDWR);
-    ck_assert_int_eq(pwrite(file, "\7", 1, info.st_size - 16), 1);
+    ck_assert_int_eq(pwrite(file, "\7", 1, info.st_size - 24), 1);
     close(file);
     w = open_writer(&rows);
     ck_assert_int_eq(rows, 0);
+    ck_assert(weld_cache_writer_note(w, note, sizeof note));
     weld_cache_writer_close(w);
+    tear_down();
+}
+END_TEST
+
+/* The finished file does not say of them. */
+START_TEST(what_was_left_under_other_conditions_is_not_gone_on_with) {
+    int64_t rows;
+    char note[WELD_ERROR_MESSAGE_SIZE];
+    set_up();
+    weld_cache_writer *w = open_writer(&rows);
+    ck_assert(!weld_cache_writer_note(w, note, sizeof note));
+    put(w, 0, 4);
+    ck_assert_int_eq(weld_cache_writer_sync(w, 4, &err), WELD_OK);
+    weld_cache_writer_close(w);
+    w = open_writer(&rows);
+    ck_assert_int_eq(rows, 4);
+    ck_assert(!weld_cache_writer_note(w, note, sizeof note));
+    weld_cache_writer_close(w);
+    weld_cache_texts others = texts;
+    others.conditions = "bf16";
+    ck_assert_int_eq(weld_cache_writer_open(path, &layout, &others, &w, &rows, &err), WELD_OK);
+    ck_assert_int_eq(rows, 0);
+    ck_assert(weld_cache_writer_note(w, note, sizeof note));
+    ck_assert_ptr_nonnull(strstr(note, "c.safetensors.partial: was made of files of other sizes"));
+    put(w, 0, VIEWS * IMAGES);
+    ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+    expect_whole();
     tear_down();
 }
 END_TEST
@@ -357,7 +388,7 @@ END_TEST
 static float through_half(float value) {
     int64_t rows;
     weld_cache_layout one = {1, 1, 1, 1, false};
-    weld_cache_texts none = {NULL, NULL, NULL};
+    weld_cache_texts none = {NULL, NULL, NULL, NULL};
     weld_cache_writer *w;
     weld_logit_cache *c;
     int32_t class = 0;
@@ -563,7 +594,8 @@ END_TEST
 
 RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
-          what_another_teacher_left_is_not_gone_on_with, a_second_writer_is_refused,
+          what_another_teacher_left_is_not_gone_on_with,
+          what_was_left_under_other_conditions_is_not_gone_on_with, a_second_writer_is_refused,
           one_that_is_put_in_its_place_while_it_is_opened_stays_whole,
           one_that_is_removed_while_it_is_opened_is_made_again,
           nobody_else_reads_or_writes_what_is_half_done,

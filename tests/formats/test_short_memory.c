@@ -143,7 +143,7 @@ static weld_status open_safetensors(const char *path, weld_error *err) {
 
 static weld_status write_cache(const char *path, weld_error *err) {
     const weld_cache_layout layout = {1, 50, 2, 9, true};
-    const weld_cache_texts texts = {"0123", "augment.hflip: 0.5\n", "a teacher"};
+    const weld_cache_texts texts = {"0123", "augment.hflip: 0.5\n", "a teacher", "fp32"};
     float values[100];
     int32_t classes[100];
     weld_cache_writer *w;

@@ -119,13 +119,14 @@ static void on_evaluation(void *context, const weld_train_evaluation *e) {
 }
 
 /* recipe.yaml holds what --set and --data said, so that the advice is complete. */
-static void print_result(const weld_train_result *r) {
+static void print_result(const weld_train_result *r, bool on_ranks) {
     char took[32];
     if (r->interrupted) {
         char recipe[sizeof r->out + 16], words[2][4 * sizeof recipe];
         snprintf(recipe, sizeof recipe, "%s/recipe.yaml", r->out);
-        printf("stopped after update %lld: continue with weld train %s --out %s --resume\n",
-               (long long)r->step, weld_shell_word(recipe, words[0], sizeof words[0]),
+        printf("stopped after update %lld: continue with %sweld train %s --out %s --resume\n",
+               (long long)r->step, on_ranks ? "mpirun ... " : "",
+               weld_shell_word(recipe, words[0], sizeof words[0]),
                weld_shell_word(r->out, words[1], sizeof words[1]));
         return;
     }
@@ -171,7 +172,7 @@ static weld_status run(const weld_train_settings *s, weld_error *err) {
     weld_status status = weld_train_run(s, &result, err);
     cli_progress_end(s->callbacks.context);
     if (!status && weld_group_rank(s->group) == 0) {
-        print_result(&result);
+        print_result(&result, s->group != NULL);
     }
     if (!status && result.interrupted) {
         err->message[0] = '\0';

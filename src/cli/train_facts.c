@@ -107,8 +107,8 @@ void cli_print_start(FILE *out, const char *prefix, const weld_train_start *s) {
     if (s->inputs) {
         fprintf(out, "inputs of %s; ", s->inputs);
     }
-    fprintf(out, "%s, %d threads, %.0f MB\n", cli_precision_name(s->precision), s->threads,
-            (double)s->memory_bytes / 1e6);
+    fprintf(out, "%s, %d %s, %.0f MB\n", cli_precision_name(s->precision), s->threads,
+            weld_plural(s->threads, "thread", "threads"), (double)s->memory_bytes / 1e6);
     print_rate(out, prefix, s);
     print_groups(out, prefix, s);
     for (const char *line = s->advice; *line;) {

@@ -63,14 +63,31 @@ static int threads_of(const weld_group *g, const place *places, int rank) {
 
 /* --- What a person should know --- */
 
-static void advise(const weld_group *g, const place *places, int most, weld_rank_threads *all) {
+/* Of rank 0's host, as others are mostly like it. */
+static void advise(const weld_group *g, const place *places, const int *threads, int most,
+                   weld_rank_threads *all) {
     const int here = weld_group_ranks_at(g, 0), cpus = CPU_COUNT(&places[0].cpus);
+    cpu_set_t of_host;
+    CPU_ZERO(&of_host);
+    int busy = 0;
+    for (int i = 0; i < weld_group_size(g); i++) {
+        if (weld_group_host(g, i) == weld_group_host(g, 0)) {
+            CPU_OR(&of_host, &of_host, &places[i].cpus);
+            busy += threads[i];
+        }
+    }
+    const int used = CPU_COUNT(&of_host);
     if (cpus > 0 && cpus < places[0].launcher / here) {
         weld_append(all->advice, sizeof all->advice,
                     "each rank may use %d of %d cpus: mpirun bound it: add --bind-to none\n", cpus,
                     places[0].launcher);
     }
-    if (most && all->most > most) {
+    if (used > 0 && busy > used) {
+        weld_append(all->advice, sizeof all->advice,
+                    "%d ranks share %d cpu%s of their host with %d threads: they are no faster "
+                    "than fewer\n",
+                    here, used, used == 1 ? "" : "s", busy);
+    } else if (most && all->most > most) {
         int parts = 2;
         while (parts < all->most && all->most / parts > most) {
             parts *= 2;
@@ -97,7 +114,7 @@ static weld_status share_out(const weld_group *g, const weld_gathered *said, int
         all->least = i == 0 || threads[i] < all->least ? threads[i] : all->least;
         all->most = threads[i] > all->most ? threads[i] : all->most;
     }
-    advise(g, places, most, all);
+    advise(g, places, threads, most, all);
     weld_free(places);
     return WELD_OK;
 }

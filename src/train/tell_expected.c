@@ -52,7 +52,8 @@ void weld_trainer_tell_expected(const weld_trainer *t, const weld_group_speed *s
             tell(t, &work, &network, here);
         }
     }
-    weld_train_say(t->data.settings,
-                   "by arithmetic on these messages and times; cores, network cards and file "
-                   "systems that more ranks would share are not in it");
+    weld_train_say(
+        t->data.settings,
+        "by arithmetic on these messages and times: ranks that share cores, network cards "
+        "or file systems, as more would on one host, are slower");
 }

@@ -36,9 +36,14 @@ static void tell_shares(const weld_trainer *t) {
     char where[96];
     for (int i = 0; i < ranks && i < TOLD; i++) {
         const weld_groups share = weld_share_of(t->data.recipe.train.accumulate, ranks, i);
-        weld_train_say(t->data.settings, "%s: batches %lld to %lld of an update",
-                       weld_group_say_where(t->ranks.group, i, where, sizeof where),
-                       (long long)share.first + 1, (long long)(share.first + share.count));
+        weld_group_say_where(t->ranks.group, i, where, sizeof where);
+        if (share.count == 1) {
+            weld_train_say(t->data.settings, "%s: batch %lld of an update", where,
+                           (long long)share.first + 1);
+        } else {
+            weld_train_say(t->data.settings, "%s: batches %lld to %lld of an update", where,
+                           (long long)share.first + 1, (long long)(share.first + share.count));
+        }
     }
     if (ranks > TOLD) {
         weld_train_say(t->data.settings, "... and so on, to rank %d", ranks - 1);
@@ -98,8 +103,8 @@ static void advise_copy(weld_trainer *t, const weld_train_times *times) {
         t->ranks.advised_copy = true;
         weld_train_say(t->data.settings,
                        "ranks: stood still for data for %.1f %% of the time: where the images are "
-                       "on a shared file system, copy the packed file to a disk of each host, at "
-                       "one path",
+                       "on a shared file system, copy them (best packed) to a disk of each host, "
+                       "at one path",
                        100 * times->wait / all);
     }
 }

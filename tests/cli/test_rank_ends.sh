@@ -65,11 +65,11 @@ once() {
 begin 2
 kill -USR1 $pid
 ends "SIGUSR1 to mpirun ends the run" 138
-prints "after its update" "^stopped after update [0-9]+: continue with weld train"
+prints "after its update" "^stopped after update [0-9]+: continue with mpirun \.\.\. weld train"
 begin 3
 kill -USR1 "$(rank 2)"
 ends "to one rank, all of them" 138
-prints "after the same update" "^stopped after update [0-9]+: continue with weld train"
+prints "after the same update" "^stopped after update [0-9]+: continue with mpirun \.\.\. weld train"
 begin 3
 kill -TERM "$(rank 1)"
 ends "so does SIGTERM" 143

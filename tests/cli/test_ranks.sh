@@ -69,7 +69,7 @@ says "uneven shares are told" "3 ranks share 4 batches as 2, 1, 1: at best 67 % 
 same "they come to the same bits" three
 works "a dry run of three ranks" over 3 --dry-run
 is "one of them prints the recipe" "$(grep -c '^train:' stdout)" 1
-says "all say what they would do" "^weld: rank 2 \(.*\): batches 4 to 4 of an update"
+says "all say what they would do" "^weld: rank 2 \(.*\): batch 4 of an update"
 says "and how fast they are" "^weld: ranks: messages take [0-9.]+ us, "
 expected() {
     grep -E "^weld: [0-9]+ ranks.*: [0-9]+ % \([0-9]+ %\) of [0-9]+ times one's speed; an exchange takes [0-9.]+ ms, [0-9]+ % of it behind" stderr |
@@ -99,7 +99,7 @@ started 2
 kill -USR1 $pid
 wait $pid
 cp said stdout
-prints "SIGUSR1 to mpirun ends a run after its update" "^stopped after update [0-9]+: continue with weld train"
+prints "SIGUSR1 to mpirun ends a run after its update" "^stopped after update [0-9]+: continue with mpirun \.\.\. weld train"
 started 4
 victim=$(pgrep -P $pid | tail -1)
 kill -KILL "$victim"

@@ -47,7 +47,7 @@ over() {
     fi
     status=$?
     cp "$folder/told" stderr
-    sed -i -E '/ ranks on 1 host, 1 thread each$/d; /^note: 3 ranks, but 1 batch /d; s/about [0-9:]+$/about/' "$folder/told"
+    sed -i -E '/ ranks on 1 host, 1 thread each$/d; / ranks share [0-9]+ cpus? /d; /^note: 3 ranks, but 1 batch /d; s/about [0-9:]+$/about/' "$folder/told"
 }
 # alike RANKS NAME COMMAND...: on one process and on each of these numbers the same files and words.
 alike() {
@@ -85,7 +85,7 @@ holds "and so is what could not be read" grep -q "^cache.safetensors: without 1 
 export OMPI_MCA_odls_base_sigkill_timeout=0 # those that are still there are not waited for
 # once NAME PATTERN: the latest command ended with 1, and one line of weld's but the number of ranks, which matches.
 once() {
-    grep '^weld: ' stderr | grep -v "ranks on 1 host\|skipped: " > lines
+    grep '^weld: ' stderr | grep -v "ranks on 1 host\|ranks share\|skipped: " > lines
     [ "$status" = 1 ] && [ "$(wc -l < lines)" = 1 ] && grep -Eq -- "$2" lines
     report $? "$1"
 }

@@ -22,6 +22,7 @@
 #include "formats/json_text.h"
 #include "formats/logit_cache.h"
 #include "formats/logit_cache_check.h"
+#include "formats/logit_cache_kept.h"
 #include "formats/safetensors_checksum.h"
 #include "formats/temporary.h"
 #include "formats/unfinished.h"
@@ -162,6 +163,16 @@ static trailer make_trailer(const weld_cache_writer *w, uint64_t rows) {
     return end;
 }
 
+/* A disk may have lost some since; who goes on makes from the first of them on all again. */
+static weld_status check_rows(weld_cache_writer *w, int64_t rows, weld_error *err) {
+    const size_t top = (size_t)w->layout.top;
+    const weld_cache_places at = {w->checks, w->classes, w->logits, top * w->class_bytes,
+                                  top * F16_BYTES};
+    WELD_TRY(weld_cache_count_whole(w->descriptor, w->partial, &at, rows, &w->rows, err));
+    w->note = w->rows < rows ? "has a row whose checksum differs: made again from there on" : "";
+    return WELD_OK;
+}
+
 /* How many rows the file that is there has of this header's; 0: it is another's, or none. */
 static weld_status find_rows(weld_cache_writer *w, const char *header, size_t header_bytes,
                              weld_error *err) {
@@ -190,8 +201,7 @@ static weld_status find_rows(weld_cache_writer *w, const char *header, size_t he
         w->note = "was made of files of other sizes, at another precision or by other kernels: "
                   "begun anew";
     } else {
-        w->note = "";
-        w->rows = (int64_t)end.rows;
+        return check_rows(w, (int64_t)end.rows, err);
     }
     return WELD_OK;
 }

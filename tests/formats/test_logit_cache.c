@@ -195,6 +195,43 @@ START_TEST(what_was_left_under_other_conditions_is_not_gone_on_with) {
 }
 END_TEST
 
+static void flip_in_partial(off_t from_end) {
+    char partial[160], byte;
+    struct stat info;
+    snprintf(partial, sizeof partial, "%s.partial", path);
+    ck_assert_int_eq(stat(partial, &info), 0);
+    int file = open(partial, O_RDWR);
+    ck_assert_int_eq(pread(file, &byte, 1, info.st_size - from_end), 1);
+    byte ^= 4;
+    ck_assert_int_eq(pwrite(file, &byte, 1, info.st_size - from_end), 1);
+    close(file);
+}
+
+START_TEST(rows_that_were_damaged_since_are_made_again) {
+    enum { ALL = VIEWS * IMAGES, TRAILER = 24, LOGITS = ALL * TOP * 2, CLASSES_TOO = 2 * LOGITS };
+    const off_t of_row_2[] = {TRAILER + LOGITS - 2 * TOP * 2, TRAILER + CLASSES_TOO - 2 * TOP * 2,
+                              TRAILER + CLASSES_TOO + ALL * 4 - 2 * 4};
+    for (int i = 0; i < 3; i++) {
+        int64_t rows;
+        char note[WELD_ERROR_MESSAGE_SIZE];
+        set_up();
+        weld_cache_writer *w = open_writer(&rows);
+        put(w, 0, 4);
+        ck_assert_int_eq(weld_cache_writer_sync(w, 4, &err), WELD_OK);
+        weld_cache_writer_close(w);
+        flip_in_partial(of_row_2[i]);
+        w = open_writer(&rows);
+        ck_assert_int_eq(rows, 2);
+        ck_assert(weld_cache_writer_note(w, note, sizeof note));
+        ck_assert_ptr_nonnull(strstr(note, "has a row whose checksum differs"));
+        put(w, rows, ALL);
+        ck_assert_int_eq(weld_cache_writer_commit(w, &err), WELD_OK);
+        expect_whole();
+        tear_down();
+    }
+}
+END_TEST
+
 START_TEST(a_second_writer_is_refused) {
     int64_t rows;
     weld_cache_writer *w;
@@ -595,7 +632,8 @@ END_TEST
 RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
           what_another_teacher_left_is_not_gone_on_with,
-          what_was_left_under_other_conditions_is_not_gone_on_with, a_second_writer_is_refused,
+          what_was_left_under_other_conditions_is_not_gone_on_with,
+          rows_that_were_damaged_since_are_made_again, a_second_writer_is_refused,
           one_that_is_put_in_its_place_while_it_is_opened_stays_whole,
           one_that_is_removed_while_it_is_opened_is_made_again,
           nobody_else_reads_or_writes_what_is_half_done,

@@ -1,0 +1,20 @@
+/* What is kept of an unfinished distillation cache (logit_cache.h) when it is gone on with. */
+#ifndef WELD_FORMATS_LOGIT_CACHE_KEPT_H
+#define WELD_FORMATS_LOGIT_CACHE_KEPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "weld/status.h"
+
+typedef struct weld_cache_places {
+    uint64_t checks, classes, logits; /* where they begin in the file */
+    size_t class_row, logit_row;      /* bytes of a row */
+} weld_cache_places;
+
+/* *whole: how many of the first `rows` rows, one after the other, are what their checks say. The
+ * file's name is for errors. */
+weld_status weld_cache_count_whole(int descriptor, const char *name, const weld_cache_places *at,
+                                   int64_t rows, int64_t *whole, weld_error *err);
+
+#endif

@@ -1,5 +1,6 @@
 /* weld distill-cache: what a teacher says of every image of a recipe, for training without it. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -51,9 +52,20 @@ static void print_result(const weld_cache_settings *s, const weld_cache_result *
     putchar('\n');
 }
 
+/* The file is a safetensors file; another ending is of another file more likely than not. */
+static weld_status check_name(const char *out, weld_error *err) {
+    static const char ending[] = ".safetensors";
+    const size_t length = strlen(out);
+    return length >= sizeof ending && strcmp(out + length + 1 - sizeof ending, ending) == 0
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: the ending tells the format: call it .safetensors", out);
+}
+
 static weld_status make(const weld_cache_settings *s, weld_error *err) {
     weld_cache_result result = {.interrupted = false};
-    const weld_status status = weld_make_cache(s, &result, err);
+    weld_status status = check_name(s->out, err);
+    status = status ? status : weld_make_cache(s, &result, err);
     cli_progress_end(s->context);
     if (!status && weld_group_rank(s->group) == 0) {
         print_result(s, &result);

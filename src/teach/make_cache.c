@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -149,6 +150,20 @@ static weld_precision precision_of(const maker *m) {
                                                             : WELD_PRECISION_FP32;
 }
 
+/* What training judges by is not written over either. A set that cannot be read has no files that
+ * are known; of a split all are data.train's. */
+static weld_status spare_val(const maker *m, weld_error *err) {
+    const weld_recipe *r = &m->recipe;
+    weld_dataset *val;
+    if (!r->data.val[0] || r->data.split > 0 || access(m->settings->out, F_OK) != 0 ||
+        weld_dataset_open_to_judge(r->data.val, &val, NULL) != WELD_OK) {
+        return WELD_OK;
+    }
+    const weld_status status = weld_dataset_spare(val, m->settings->out, err);
+    weld_dataset_free(val);
+    return status;
+}
+
 static weld_status open_teacher(void *context, weld_error *err) {
     maker *m = context;
     const weld_recipe *r = &m->recipe;
@@ -164,6 +179,7 @@ static weld_status open_teacher(void *context, weld_error *err) {
     }
     WELD_TRY(weld_dataset_open(r->data.train, &m->ds, err));
     WELD_TRY(weld_dataset_spare(m->ds, m->settings->out, err));
+    WELD_TRY(spare_val(m, err));
     WELD_TRY(choose_classes(m, err));
     weld_dataset_tell(m->ds, m->recipe.data.preprocessing.scale16, say, m);
     WELD_TRY(take_part(m, err));

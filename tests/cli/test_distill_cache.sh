@@ -40,6 +40,19 @@ refuses "a teacher that is not there" "loss.distillation.teacher: .*nowhere.h5" 
 refuses "a cache for several sizes" "recipe.yaml: data.sizes: a cache is of images of one size" \
     "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 -o none.safetensors --set 'data.sizes=[24, 32]'
 
+ask() {
+    "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 "$@"
+}
+refuses "a name with another ending" "c.h5: the ending tells the format: call it .safetensors" ask -o c.h5
+ln -s data/train/class_a/0004.jpg train.safetensors
+refuses "an image that is trained on" "train.safetensors: is a file of the data set that is read, data/train" \
+    ask -o train.safetensors
+ln -s data/val/class_a/0000.jpg val.safetensors
+cp val.safetensors before
+refuses "one that training is judged by" "val.safetensors: is a file of the data set that is read, data/val" \
+    ask -o val.safetensors
+same "which stays" val.safetensors before
+
 echo "no picture" > data/train/class_b/broken.jpg
 works "keep what it says" "$WELD" distill-cache recipe.yaml --teacher teacher/last.h5 \
     -o c.safetensors --views 2

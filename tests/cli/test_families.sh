@@ -53,10 +53,10 @@ family() {
         --set train.freeze=stage1
     works "$1: teach a RepViT" "$WELD" train student.yaml --out "$1-taught" \
         --set loss.distillation.kind=hard --set "loss.distillation.teacher=$1/last.h5"
-    works "$1: keep what it says" "$WELD" distill-cache student.yaml --teacher "$1.h5" -o "$1.cache" \
+    works "$1: keep what it says" "$WELD" distill-cache student.yaml --teacher "$1.h5" -o "$1.said.safetensors" \
         --views 2
     works "$1: teach by that" "$WELD" train student.yaml --out "$1-cached" \
-        --set loss.distillation.kind=soft --set "loss.distillation.cache=$1.cache"
+        --set loss.distillation.kind=soft --set "loss.distillation.cache=$1.said.safetensors"
     works "$1: learn from a RepViT" "$WELD" train "$1.yaml" --out "$1-pupil" \
         --set loss.distillation.kind=soft --set loss.distillation.teacher=teacher.h5
 }

@@ -109,7 +109,8 @@ keeps run/best.h5 reparam run/best.h5 -o run/best.h5
 keeps run/best.h5 reparam link.h5 -o ./run/best.h5
 keeps run/best.h5 eval run/best.h5 --data photos/val --fit-temperature link.h5
 keeps run/best.h5 bench run/best.h5 --steps 1 --trace run/best.h5
-keeps run/best.h5 distill-cache small.yaml --teacher run/best.h5 -o run/best.h5
+cp run/best.h5 best.safetensors # whose ending says nothing here
+keeps best.safetensors distill-cache small.yaml --teacher best.safetensors -o best.safetensors
 keeps x.safetensors export x.safetensors -o x.safetensors
 keeps x.safetensors import x.safetensors -o x.safetensors
 keeps x.npy run run/best.h5 --input x.npy --output x.npy

@@ -23,7 +23,7 @@ works "export" "$WELD" export run/best.h5 -o x.safetensors
 printf "\223NUMPY\001\000\166\000{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 32, 32), }%50s\n" '' > x.npy
 head -c 12288 /dev/zero >> x.npy
 
-# arguments COMMAND: of a command that writes out/file, whose name tells export what to write.
+# arguments COMMAND: of a command that writes out/file, whose name tells what to write.
 arguments() {
     case $1 in
     preview) echo "preview small.yaml --count 4 -o out/file" ;;
@@ -33,7 +33,7 @@ arguments() {
     safetensors) echo "export run/best.h5 -o out/file.safetensors" ;;
     import) echo "import x.safetensors -o out/file" ;;
     pack) echo "pack photos/train -o out/file" ;;
-    cache) echo "distill-cache small.yaml --teacher run/best.h5 -o out/file" ;;
+    cache) echo "distill-cache small.yaml --teacher run/best.h5 -o out/file.safetensors" ;;
     array) echo "run run/best.h5 --input x.npy --output out/file" ;;
     bench) echo "bench run/best.h5 --steps 1 --trace out/file" ;;
     explain) echo "explain run/best.h5 photos/val/class_a/0000.jpg -o out/file" ;;
@@ -97,17 +97,18 @@ done
 # Each call that writing is made of, for files that are made in the three ways.
 for what in reparam pack cache; do
     command=$(arguments $what)
+    file=$(file $what)
     calls="fsync lock pwrite"
     [ $what != cache ] || calls="$calls ftruncate fallocate" # of it alone
     for call in $calls; do
-        before out/file
+        before "$file"
         # shellcheck disable=SC2086
-        WELD_FAIL="$call 1 5" refuses "$what: $call fails" "out/file.*Input/output error" "$FAILING" $command
-        is "$what: and what was there stays" "$(cat out/file)" before
+        WELD_FAIL="$call 1 5" refuses "$what: $call fails" "$file.*Input/output error" "$FAILING" $command
+        is "$what: and what was there stays" "$(cat "$file")" before
         alone "$what: alone"
     done
     for call in $calls rename; do
-        before out/file
+        before "$file"
         # shellcheck disable=SC2086
         WELD_FAIL="$call 1 4" works "$what: $call is interrupted" "$FAILING" $command
         alone "$what: and all is as it would be"

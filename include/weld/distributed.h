@@ -46,8 +46,9 @@ WELD_API weld_group_options weld_group_defaults(void);
  * each other; WELD_ERROR_ARGUMENT: the program uses MPI itself; WELD_ERROR_MEMORY. */
 WELD_API weld_status weld_group_open(const weld_group_options *options, weld_group **out,
                                      weld_error *err);
-/* All ranks free it when all are done with it. Where one does not answer any more, or has gone, all
- * are ended, this process with them: print what there is to say before. Accepts NULL. */
+/* All ranks free it when all are done with it. Where one does not answer any more, or has gone, or
+ * does not free it within the time-out, all are ended, this process with them: print what there is
+ * to say before. Accepts NULL. */
 WELD_API void weld_group_free(weld_group *g);
 
 WELD_API int weld_group_rank(const weld_group *g); /* NULL: 0 */

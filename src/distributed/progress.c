@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "distributed/patience.h"
 
 /* Seconds: the sleep between two looks, the longer one if nothing has moved for the quiet, by
  * whether somebody waits for it; and with nothing under way. */
@@ -35,6 +37,7 @@ struct weld_progress {
     weld_waiting waiting; /* but its receives */
     double waited;
     char notice[400]; /* "": none */
+    int late;         /* as it stops: the lowest rank that has not come to its end; -1: none */
 
     /* The thread's alone, once it is open. */
     weld_transport transport;
@@ -250,6 +253,7 @@ static weld_status turn(weld_progress *p, bool *stopping, double *waits_since, w
     weld_message *list = take_posted(p);
     weld_waiting waiting = p->waiting;
     const weld_status wish = p->wish;
+    p->late = weld_watch_late(p->watch);
     *stopping = p->stopping;
     *waits_since = waiting.since;
     pthread_mutex_unlock(&p->lock);
@@ -361,6 +365,37 @@ static int create_thread(weld_progress *p) {
     return failed;
 }
 
+/* "rank 0 (node1, pid 4711) to end": what the end of this rank waits for. */
+static const char *say_end(const weld_progress *p, char *text, size_t size) {
+    char who[160];
+    snprintf(text, size, "%s to end",
+             p->late < 0 ? "MPI" : p->o.watch.say(p->o.watch.context, p->late, who, sizeof who));
+    return text;
+}
+
+/* With the lock: until the thread has opened all, or ended. Where it is within MPI nothing ends it:
+ * so where the time is out this process ends, and with it, by their launcher, all ranks. */
+static void wait_for_thread(weld_progress *p, const bool *done) {
+    weld_patience patience = {.patience = p->o.watch.patience, .timeout = p->o.watch.timeout};
+    weld_impatience is = WELD_WAIT_ON;
+    char end[200];
+    while (!*done && is != WELD_WAIT_NO_MORE) {
+        const double begin = weld_clock();
+        const struct timespec until = time_of(begin + weld_patience_piece(&patience));
+        pthread_cond_timedwait(&p->news, &p->lock, &until);
+        if (!*done) {
+            is = weld_patience_look(&patience, weld_clock() - begin,
+                                    p->stopping ? say_end(p, end, sizeof end) : "MPI to start",
+                                    p->stopping ? "" : ": do all ranks run weld?", p->notice,
+                                    sizeof p->notice);
+        }
+        pass_notice(p);
+    }
+    if (!*done) {
+        _exit(1);
+    }
+}
+
 weld_status weld_progress_start(weld_transport_opener *opener, void *argument,
                                 const weld_progress_options *o, weld_progress **out,
                                 weld_error *err) {
@@ -368,7 +403,7 @@ weld_status weld_progress_start(weld_transport_opener *opener, void *argument,
     if (!p) {
         return weld_fail_memory(err, "the ranks");
     }
-    *p = (weld_progress){.opener = opener, .argument = argument, .o = *o};
+    *p = (weld_progress){.opener = opener, .argument = argument, .o = *o, .late = -1};
     p->posted_end = &p->posted;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -382,9 +417,7 @@ weld_status weld_progress_start(weld_transport_opener *opener, void *argument,
         return weld_fail(err, WELD_ERROR_MEMORY, "cannot start the thread of the ranks' messages");
     }
     pthread_mutex_lock(&p->lock);
-    while (!p->opened) {
-        pthread_cond_wait(&p->news, &p->lock);
-    }
+    wait_for_thread(p, &p->opened);
     const weld_status status = failure(p, err);
     pthread_mutex_unlock(&p->lock);
     if (status) {
@@ -404,10 +437,7 @@ void weld_progress_stop(weld_progress *p) {
     p->waiting.since = weld_clock();
     snprintf(p->waiting.what, sizeof p->waiting.what, "the end");
     pthread_cond_signal(&p->work);
-    while (!p->ended) {
-        pthread_cond_wait(&p->news, &p->lock);
-        pass_notice(p);
-    }
+    wait_for_thread(p, &p->ended);
     pthread_mutex_unlock(&p->lock);
     pthread_join(p->thread, NULL);
     free_all(p);

@@ -150,6 +150,15 @@ bool weld_watch_ended(const weld_watch *w) {
     return ended;
 }
 
+int weld_watch_late(const weld_watch *w) {
+    for (int r = 0; r < w->transport->size; r++) {
+        if (r != w->transport->rank && w->peers[r].ended == 0) {
+            return r;
+        }
+    }
+    return -1;
+}
+
 /* --- Waiting ---------------------------------------------------------------------------------- */
 
 /* A process that was stopped, and goes on, has not waited meanwhile. */
@@ -307,7 +316,7 @@ weld_status weld_watch_look(weld_watch *w, const weld_waiting *waiting, char *no
         w->began = w->since = waiting->since;
         w->noticed = w->asked = w->give_up = 0;
     }
-    if (!w->waits || w->ends) { /* at the end the others may take their time */
+    if (!w->waits || w->ends) { /* who has come to its end asks nobody */
         return WELD_OK;
     }
     WELD_TRY(look_for_ended(w, waiting, now, err));

@@ -67,5 +67,7 @@ weld_status weld_watch_look(weld_watch *w, const weld_waiting *waiting, char *no
 void weld_watch_end(weld_watch *w);
 /* All have, and have heard it of this one. */
 bool weld_watch_ended(const weld_watch *w);
+/* The lowest other rank that has not; -1: there is none. */
+int weld_watch_late(const weld_watch *w);
 
 #endif

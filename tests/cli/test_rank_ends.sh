@@ -192,6 +192,8 @@ report $? "nothing of a run was written by then"
 # --- Other programs, other modules
 run timeout 60 mpirun -n 1 "$WELD" train short.yaml --out other : -n 1 -x WELD_MPI=none.so "$WELD" train short.yaml --out other
 says "a rank that has no module says so itself" "^weld: rank 1: cannot load the MPI module: none.so"
+run timeout 60 mpirun -n 1 "$WELD" train short.yaml --out other --rank-timeout 2 : -n 1 sleep 60
+once "another program in place of a rank ends all" "^weld: waiting for MPI to start since [0-9]+ s: given up: --rank-timeout 0 waits for ever: do all ranks run weld\?$"
 
 # --- In a run
 # As one process would say it, who meets the same images in the same order.

@@ -3,7 +3,8 @@
  *   fail RANK    that rank has an error of its own, on which all agree
  *   kill RANK    that rank is killed amid an update
  *   stop RANK    it is stopped amid an update
- *   leave RANK   it ends before the others */
+ *   leave RANK   it ends before the others
+ *   late RANK    it is stopped when all is done, and does not end */
 #include <signal.h>
 #include <unistd.h>
 
@@ -68,11 +69,17 @@ static weld_status work(weld_group *g, const char *what, int who, weld_error *er
     return status;
 }
 
+static void note(void *context, const char *text) {
+    (void)context;
+    fprintf(stderr, "note: %s\n", text);
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     const int who = argc > 2 ? atoi(argv[2]) : -1;
     weld_group_options options = weld_group_defaults();
     options.timeout = argc > 3 ? atof(argv[3]) : 0;
+    options.notice = note;
     weld_group *g = NULL;
     weld_error err = {0};
     weld_status status = weld_group_open(&options, &g, &err);
@@ -82,6 +89,11 @@ int main(int argc, char **argv) {
     } else if (is_open && !strcmp(what, "fail")) {
         status = weld_group_rank(g) == who ? weld_fail(&err, WELD_ERROR_IO, "disk full") : WELD_OK;
         status = weld_group_agree(g, status, &err);
+    } else if (is_open && !strcmp(what, "late")) {
+        status = weld_group_agree(g, WELD_OK, &err);
+        if (weld_group_rank(g) == who) {
+            raise(SIGSTOP);
+        }
     } else if (is_open) {
         status = work(g, what, who, &err);
     }

@@ -62,6 +62,10 @@ for rank in 2 0; do
 done
 run timeout 120 mpirun -n 3 "$RANKS" leave 1
 fails "so is one that ends before the others" "^error: rank 1 \(.+, pid [0-9]+\) has ended the run before its time$"
+run timeout 60 mpirun -n 3 "$RANKS" late 0 1
+fails "and one that does not end when all is done" "^note: waiting for rank 0 \(.+, pid [0-9]+\) to end since [0-9] s: given up: --rank-timeout 0 waits for ever$"
+run timeout 60 mpirun -n 1 "$RANKS" late 1 1 : -n 1 true
+fails "another program among the ranks ends them" "^note: waiting for MPI to start since [0-9] s: given up: --rank-timeout 0 waits for ever: do all ranks run weld\?$"
 for process in /proc/[0-9]*; do
     [ "$(readlink "$process/exe")" != "$RANKS" ] || echo "$process"
 done > stdout

@@ -80,9 +80,9 @@ static weld_status fail_without_module(int ranks, weld_error *err) {
         snprintf(who, sizeof who, "started as one of %d ranks", ranks);
     }
     return weld_fail(err, WELD_ERROR_NOT_FOUND,
-                     "%s, but this weld has no MPI module: build with -Dmpi=enabled (or name one: "
-                     "WELD_MPI=PATH)",
-                     who);
+                     "%s, but this weld has no MPI module: MPI=1 scripts/setup builds it (or name "
+                     "one: WELD_MPI=PATH); it is neither in the program's build folder nor %s",
+                     who, WELD_MODULE_DIR "/" MODULE);
 }
 
 /* It stays open: MPI does not like to be taken away. */

@@ -25,7 +25,7 @@ if [ -e "$INSTALLED" ]; then
     skip "without a module it is said that there is none" "$INSTALLED is there"
 else
     started 4 talk
-    fails "without a module it is said that there is none" "^error: started as one of 4 ranks, but this weld has no MPI module: build with -Dmpi=enabled"
+    fails "without a module it is said that there is none" "^error: started as one of 4 ranks, but this weld has no MPI module: MPI=1 scripts/setup builds it .*; it is neither in the program's build folder nor $INSTALLED$"
     run env -u OMPI_COMM_WORLD_SIZE PMIX_RANK=0 "$RANKS" talk
     fails "so it is where the launcher does not say how many ranks" "^error: started by a launcher of several ranks, but this weld has no MPI module"
     run env -u OMPI_COMM_WORLD_SIZE SLURM_STEP_NUM_TASKS=3 "$RANKS" talk

@@ -36,6 +36,11 @@ static weld_status wait(weld_group *g, weld_error *err) {
     return weld_progress_wait(g->progress, &g->pending, g->doing, err);
 }
 
+static const char *word_of(uint32_t function) {
+    static const char *const words[] = {"broadcast", "tell", "gather", "agree"};
+    return function >= BROADCAST && function <= AGREE ? words[function - BROADCAST] : "none";
+}
+
 /* Whether rank `from` does what this one does, which is call number `call`. */
 static weld_status check_head(weld_group *g, int from, enum function function, uint32_t call,
                               weld_error *err) {
@@ -47,10 +52,10 @@ static weld_status check_head(weld_group *g, int from, enum function function, u
     }
     char who[120];
     weld_fail(err, WELD_ERROR_IO,
-              "%s does something else than rank %d (call %u of %x, not %u of %x): the same "
-              "program and recipe?",
+              "%s does something else than rank %d (its call %u is \"%s\", here call %u is "
+              "\"%s\"): the same program and recipe?",
               weld_group_say_where(g, from, who, sizeof who), g->rank, (unsigned)head->call,
-              (unsigned)head->function, (unsigned)call, (unsigned)function);
+              word_of(head->function), (unsigned)call, word_of(function));
     return weld_progress_fail(g->progress, WELD_ERROR_IO, err);
 }
 

@@ -164,7 +164,7 @@ static weld_status hear_all_twice(weld_group *g, weld_error *err) {
 static const struct {
     one_call *calls[2]; /* by rank */
     const char *says;
-} others[] = {{{say_four, hear_all}, " does something else than rank "},
+} others[] = {{{say_four, hear_all}, " is \"agree\"): the same program"},
               {{tell_four, say_four}, " does something else than rank "},
               {{say_four, tell_four}, " does something else than rank "},
               {{say_eight, say_four}, "rank 0 sends 8 bytes where rank 1 has room for 4"},

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "images/encode_png.h"
@@ -43,7 +44,7 @@ static run_options options(const char *out, const char *max_bad) {
 /* Reads of the file of this name fail so often. */
 static struct {
     const char *name;
-    int times;
+    atomic_int times; /* several threads read */
 } failing;
 
 ssize_t pread(int fd, void *data, size_t bytes, off_t offset) {

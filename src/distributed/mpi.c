@@ -1,4 +1,4 @@
-/* The module weld_mpi.so: messages by MPI (transport.h). It is opened by launch.c and linked with
+/* The module weld_mpi.so: messages by MPI (transport.h). It is opened by module.c and linked with
  * nothing of weld, as weld is with nothing of MPI.
  *
  * Of MPI it takes what all of them have had for ever and nobody can get wrong: Isend, Irecv,

@@ -109,6 +109,24 @@ need_mpi() {
     fi
 }
 
+# make_inputs: what commands take, in the folder one is in: photos, small.yaml and its run, x.safetensors, and an image as x.npy. MAKE_PHOTOS:
+# the program.
+make_inputs() {
+    mkdir photos
+    "$MAKE_PHOTOS" photos/train 2 8 32
+    "$MAKE_PHOTOS" photos/val 2 3 32
+    cat > small.yaml << 'YAML'
+model: {name: repvit, channels: [8], depths: [1], stem_stride: 2}
+data: {train: photos/train, val: photos/val, input_size: 32}
+augment: {kind: small, auto_augment: null, mixup: 0}
+train: {epochs: 1, batch_size: 4, ema_decay: null}
+YAML
+    works "train" "$WELD" train small.yaml --out run
+    works "export" "$WELD" export run/best.h5 -o x.safetensors
+    printf "\223NUMPY\001\000\166\000{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 32, 32), }%50s\n" '' > x.npy
+    head -c 12288 /dev/zero >> x.npy
+}
+
 # untimed FILE: a metrics file without the keys that depend on the clock.
 untimed() {
     sed -E 's/"[^"]*second[^"]*": ?[^,}]*,? ?//g' "$1"

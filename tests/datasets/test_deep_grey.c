@@ -1,7 +1,7 @@
 /* 16-bit grey: that a data set of it loses pixels is said, and that data.scale16 keeps them. */
 #include "datasets/deep_grey.h"
+#include "datasets/first_image.h"
 #include "datasets/folders.h"
-#include "data/loader.h"
 #include "datasets/pack.h"
 #include "formats/packed.h"
 #include "images/encode_png.h"
@@ -36,28 +36,13 @@ START_TEST(a_few_images_tell_what_is_lost) {
 END_TEST
 
 static weld_loader_options options_of(weld_augmentation_kind kind, int scale16) {
-    weld_loader_options o = {.preprocessing = weld_preprocessing_of(SIZE),
-                             .augmentation = weld_augmentation_defaults(),
-                             .batch_size = 1,
-                             .threads = 1};
-    o.preprocessing.crop_fraction = 1;
+    weld_loader_options o = first_image_options(SIZE, kind);
     o.preprocessing.scale16 = scale16;
-    o.augmentation.kind = kind;
     return o;
 }
 
-/* The first image, prepared for evaluation or training. */
 static void prepare(const weld_dataset *ds, weld_augmentation_kind kind, int scale16, float *out) {
-    const weld_loader_options o = options_of(kind, scale16);
-    weld_loader *l;
-    weld_batch batch;
-    weld_error err = {0};
-    ck_assert_msg(!weld_loader_create(ds, &o, &l, &err), "%s", err.message);
-    ck_assert_int_eq(kind == WELD_AUGMENT_NONE
-                         ? weld_loader_eval_batch(l, 0, out, &batch, &err)
-                         : weld_loader_train_batch(l, 0, 0, NULL, out, &batch, &err),
-                     WELD_OK);
-    weld_loader_free(l);
+    load_first_image(ds, options_of(kind, scale16), out);
 }
 
 /* A picture of 8 bits is the same to a network as one of 16 that is scaled to it: in evaluation, in

@@ -1,6 +1,6 @@
 /* Photos that are turned by their metadata: what a network sees of them, packed or not; and images
  * that are too large. tests/images/test_upright.c has what "upright" is. */
-#include "data/loader.h"
+#include "datasets/first_image.h"
 #include "datasets/folders.h"
 #include "datasets/pack.h"
 #include "images/encode_png.h"
@@ -10,29 +10,14 @@
 enum { SIZE = 23, FLOATS = SIZE * SIZE * 3 };
 
 static weld_loader_options options_of(weld_augmentation_kind kind, weld_orientation orientation) {
-    weld_loader_options o = {.preprocessing = weld_preprocessing_of(SIZE),
-                             .augmentation = weld_augmentation_defaults(),
-                             .batch_size = 1,
-                             .threads = 1};
-    o.preprocessing.crop_fraction = 1;
+    weld_loader_options o = first_image_options(SIZE, kind);
     o.preprocessing.orientation = orientation;
-    o.augmentation.kind = kind;
     return o;
 }
 
-/* The first image, prepared for evaluation or training. */
 static void prepare(const weld_dataset *ds, weld_augmentation_kind kind,
                     weld_orientation orientation, float *out) {
-    const weld_loader_options o = options_of(kind, orientation);
-    weld_loader *l;
-    weld_batch batch;
-    weld_error err = {0};
-    ck_assert_msg(!weld_loader_create(ds, &o, &l, &err), "%s", err.message);
-    ck_assert_int_eq(kind == WELD_AUGMENT_NONE
-                         ? weld_loader_eval_batch(l, 0, out, &batch, &err)
-                         : weld_loader_train_batch(l, 0, 0, NULL, out, &batch, &err),
-                     WELD_OK);
-    weld_loader_free(l);
+    load_first_image(ds, options_of(kind, orientation), out);
 }
 
 /* Of a photo to be turned by 90 degrees: itself, as it is stored, and as people see it. */

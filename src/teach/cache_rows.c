@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "teach/softmax.h"
 
 /* Of a row: its values and then their classes. */
 static size_t row_bytes(const weld_cache_rows *r) {
@@ -30,14 +31,8 @@ void weld_cache_rows_free(weld_cache_rows *r) {
 
 /* The largest of a row's log-probabilities, in order; of equal ones the first classes. */
 static void take_top(const float *row, int classes, int top, float *values, int32_t *of) {
-    double sum = 0;
-    float largest = row[0];
-    for (int k = 1; k < classes; k++) {
-        largest = fmaxf(largest, row[k]);
-    }
-    for (int k = 0; k < classes; k++) {
-        sum += exp((double)row[k] - largest);
-    }
+    float largest;
+    const double sum = weld_softmax_sum(row, classes, &largest);
     int count = 0;
     for (int k = 0; k < classes; k++) {
         if (count == top && !(row[k] > values[top - 1])) {

@@ -13,6 +13,7 @@
 #include "formats/safetensors_checksum.h"
 #include "recipe/pixel_keys.h"
 #include "teach/teacher.h"
+#include "teach/softmax.h"
 
 /* The logarithm of the least probability that is told apart from 0. */
 #define LEAST_LOG (-80.0f)
@@ -221,14 +222,8 @@ static bool is_mixed(const weld_batch *batch) {
 
 /* Logits become the probabilities that they stand for. */
 static void apply_softmax(float *row, int classes) {
-    double sum = 0;
-    float largest = row[0];
-    for (int k = 1; k < classes; k++) {
-        largest = fmaxf(largest, row[k]);
-    }
-    for (int k = 0; k < classes; k++) {
-        sum += exp((double)row[k] - largest);
-    }
+    float largest;
+    const double sum = weld_softmax_sum(row, classes, &largest);
     for (int k = 0; k < classes; k++) {
         row[k] = (float)(exp((double)row[k] - largest) / sum);
     }

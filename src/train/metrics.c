@@ -174,6 +174,15 @@ weld_status weld_metrics_step(weld_metrics *m, const weld_step_metrics *row, wel
     return write_row(m, text, length, err);
 }
 
+/* Frees the text. */
+static weld_status write_text(weld_metrics *m, weld_text *t, weld_error *err) {
+    const char *text = weld_text_get(t);
+    const weld_status status =
+        t->failed ? weld_fail_memory(err, m->path) : write_row(m, text, (int)strlen(text), err);
+    weld_text_free(t);
+    return status;
+}
+
 weld_status weld_metrics_bad_image(weld_metrics *m, const weld_bad_image_row *row,
                                    weld_error *err) {
     weld_text t = WELD_TEXT;
@@ -181,11 +190,7 @@ weld_status weld_metrics_bad_image(weld_metrics *m, const weld_bad_image_row *ro
                      (long long)row->epoch, (long long)row->step);
     weld_json_add_name(&t, row->reason);
     weld_text_add(&t, "}\n");
-    const char *text = weld_text_get(&t);
-    weld_status status =
-        t.failed ? weld_fail_memory(err, m->path) : write_row(m, text, (int)strlen(text), err);
-    weld_text_free(&t);
-    return status;
+    return write_text(m, &t, err);
 }
 
 /* "val_images":13,"val_skipped":0,"val_loss":0.4,"top1":91.2,...,"ema_top1":91.5 */
@@ -226,11 +231,7 @@ weld_status weld_metrics_epoch(weld_metrics *m, const weld_epoch_metrics *row, w
                          number(row->ranks_wait_seconds, n), row->slowest_rank);
     }
     weld_text_add(&t, "}\n");
-    const char *text = weld_text_get(&t);
-    weld_status status =
-        t.failed ? weld_fail_memory(err, m->path) : write_row(m, text, (int)strlen(text), err);
-    weld_text_free(&t);
-    return status;
+    return write_text(m, &t, err);
 }
 
 weld_status weld_metrics_sync(weld_metrics *m, int64_t *offset, weld_error *err) {

@@ -5,6 +5,7 @@
 
 #include "distributed/ranks.h"
 #include "train/tiny_run.h"
+#include "train/trainer_open.h"
 
 /* 42 images: two updates of six batches of three an epoch. */
 static const char everything[] =
@@ -47,6 +48,25 @@ static void run_rank(weld_group *group, void *context) {
         fprintf(stderr, "rank %d: %s\n", weld_group_rank(group), err.message);
         exit(97);
     }
+}
+
+/* The trainer of BASE/all.yaml, one in a process, as rank of a group with one thread; it writes to
+ * BASE/OUT. To be closed and freed. */
+static inline weld_trainer *open_trainer(weld_group *group, const char *out,
+                                         weld_train_callbacks callbacks) {
+    static char recipe[128], folder[128];
+    static weld_train_settings s; /* which it keeps */
+    s = weld_train_defaults();
+    weld_trainer *t = malloc(sizeof *t);
+    snprintf(recipe, sizeof recipe, "%s/all.yaml", base);
+    snprintf(folder, sizeof folder, "%s/%s", base, out);
+    s.recipe = recipe;
+    s.out = folder;
+    s.threads = 1;
+    s.group = group;
+    s.callbacks = callbacks;
+    EXPECT(weld_trainer_open(t, &s, false, &err) == WELD_OK);
+    return t;
 }
 
 static inline void run_over(int ranks, run_options o) {

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "images/encode_png.h"
-#include "train/trainer_open.h"
 #include "train/update.h"
 
 /* --- Runs that end otherwise than well --- */
@@ -386,18 +385,9 @@ END_TEST
 /* After an update the largest tensor of rank 1 is another by a bit of each weight, which the next
  * one finds, whichever part of it is looked at. */
 static void train_with_bad_memory(weld_group *group, void *context) {
-    char recipe[128], out[128];
-    weld_train_settings s = weld_train_defaults();
-    weld_trainer *t = malloc(sizeof *t);
     weld_step_metrics row;
     (void)context;
-    snprintf(recipe, sizeof recipe, "%s/all.yaml", base);
-    snprintf(out, sizeof out, "%s/a", base);
-    s.recipe = recipe;
-    s.out = out;
-    s.threads = 1;
-    s.group = group;
-    EXPECT(weld_trainer_open(t, &s, false, &err) == WELD_OK);
+    weld_trainer *t = open_trainer(group, "a", (weld_train_callbacks){0});
     EXPECT(weld_trainer_update(t, &row, &err) == WELD_OK);
     weld_tensor w = weld_weights_tensor(t->weights, 0);
     for (size_t i = 0; i < weld_weights_count(t->weights); i++) {

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "base/memory.h"
 #include "train/rank_runs.h"
-#include "train/trainer_open.h"
 #include "train/update.h"
 
 /* The rank whose allocations fail in the second update, after so many. */
@@ -15,17 +14,10 @@ typedef struct shortage {
 /* Into BASE/said.RANK: what came of that update. */
 static void update_with_short_memory(weld_group *group, void *context) {
     const shortage *s = context;
-    char recipe[128], out[128], path[32], said[WELD_ERROR_MESSAGE_SIZE + 16];
-    weld_train_settings settings = weld_train_defaults();
-    weld_trainer *t = malloc(sizeof *t);
+    char out[32], path[32], said[WELD_ERROR_MESSAGE_SIZE + 16];
     weld_step_metrics row;
-    snprintf(recipe, sizeof recipe, "%s/all.yaml", base);
-    snprintf(out, sizeof out, "%s/a%ld", base, s->after);
-    settings.recipe = recipe;
-    settings.out = out;
-    settings.threads = 1;
-    settings.group = group;
-    EXPECT(weld_trainer_open(t, &settings, false, &err) == WELD_OK);
+    snprintf(out, sizeof out, "a%ld", s->after);
+    weld_trainer *t = open_trainer(group, out, (weld_train_callbacks){0});
     EXPECT(weld_trainer_update(t, &row, &err) == WELD_OK);
     ranks_meet(2);
     memset(&err, 0, sizeof err);

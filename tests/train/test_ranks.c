@@ -5,7 +5,6 @@
 
 #include "teach/make_cache.h"
 #include "train/tell_ranks.h"
-#include "train/trainer_open.h"
 
 /* With each of these numbers of ranks as by one process. */
 static void compare(run_options o, const int *ranks) {
@@ -129,18 +128,9 @@ END_TEST
 /* Epochs that took as long as these say. */
 static void stand_still(weld_group *group, void *context) {
     static const double waits[] = {0.4, 0.6, 5};
-    char recipe[128], out[128];
-    weld_train_settings s = weld_train_defaults();
-    weld_trainer *t = malloc(sizeof *t);
     (void)context;
-    snprintf(recipe, sizeof recipe, "%s/all.yaml", base);
-    snprintf(out, sizeof out, "%s/a", base);
-    s.recipe = recipe;
-    s.out = out;
-    s.threads = 1;
-    s.group = group;
-    s.callbacks = (weld_train_callbacks){.context = &seen, .message = on_message};
-    EXPECT(weld_trainer_open(t, &s, false, &err) == WELD_OK);
+    weld_trainer *t =
+        open_trainer(group, "a", (weld_train_callbacks){.context = &seen, .message = on_message});
     memset(&seen, 0, sizeof seen);
     for (int i = 0; i < 3; i++) {
         const weld_epoch_metrics row = {.ranks = 2,

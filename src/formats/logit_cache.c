@@ -57,6 +57,11 @@ static weld_status read_texts(weld_logit_cache *c, weld_error *err) {
     return WELD_OK;
 }
 
+/* Where a tensor ends; it fits, for the file has its bytes. */
+static uint64_t end_of(const weld_safetensors_place *p) {
+    return p->offset + (uint64_t)weld_shape_count(&p->shape) * weld_element_size(p->element);
+}
+
 static weld_status find_tensors(weld_logit_cache *c, weld_error *err) {
     weld_cache_layout *l = &c->layout;
     if (!weld_safetensors_find(c->file, "logits", &c->logits) ||
@@ -84,10 +89,11 @@ static weld_status find_tensors(weld_logit_cache *c, weld_error *err) {
     l->views = shape->dim[0];
     l->images = shape->dim[1];
     l->top = (int)shape->dim[2];
-    uint64_t count = (uint64_t)weld_shape_count(shape); /* fits: the file has the bytes */
-    uint64_t logits_end = c->logits.offset + count * weld_element_size(c->logits.element);
-    uint64_t classes_end = c->classes.offset + count * weld_element_size(e);
-    c->bytes = logits_end > classes_end ? logits_end : classes_end;
+    const weld_safetensors_place *const places[] = {&c->logits, &c->classes, &c->checks};
+    for (int i = 0; i < (c->has_checks ? 3 : 2); i++) {
+        const uint64_t end = end_of(places[i]);
+        c->bytes = end > c->bytes ? end : c->bytes;
+    }
     return WELD_OK;
 }
 

@@ -629,6 +629,27 @@ START_TEST(the_identity_is_that_of_the_contents) {
 }
 END_TEST
 
+/* Another program may write the checks behind all else. */
+START_TEST(checks_are_part_of_the_identity_wherever_they_are) {
+    char texts_of[2][17];
+    weld_logit_cache *c;
+    set_up();
+    for (int i = 0; i < 2; i++) {
+        static const char *const checks =
+            ",\"checks\":{\"dtype\":\"I32\",\"shape\":[1,1],\"data_offsets\":[8,12]}}";
+        char header[512];
+        snprintf(header, sizeof header, "%.*s%s", (int)sizeof META("logits", "4") TENSORS - 2,
+                 META("logits", "4") TENSORS, checks);
+        write_file(header, 12, 11, (unsigned char)i);
+        ck_assert_msg(!weld_logit_cache_open(path, &c, &err), "%s", err.message);
+        ck_assert_int_eq(weld_logit_cache_identity(c, texts_of[i], &err), WELD_OK);
+        weld_logit_cache_free(c);
+    }
+    ck_assert_str_ne(texts_of[0], texts_of[1]);
+    tear_down();
+}
+END_TEST
+
 RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           an_interrupted_writer_is_gone_on_with_where_it_was_last_sure,
           what_another_teacher_left_is_not_gone_on_with,
@@ -645,4 +666,5 @@ RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           values_are_rounded_to_the_nearest_half, a_cache_made_with_numpy_is_read,
           other_files_and_wrong_headers_are_refused_by_what_is_wrong,
           rows_that_make_no_sense_are_refused_by_what_is_wrong,
-          an_image_of_which_nothing_is_known_is_told, the_identity_is_that_of_the_contents)
+          an_image_of_which_nothing_is_known_is_told, the_identity_is_that_of_the_contents,
+          checks_are_part_of_the_identity_wherever_they_are)

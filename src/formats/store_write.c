@@ -102,10 +102,6 @@ typedef struct layout {
     weld_store_header header;
 } layout;
 
-static uint64_t aligned(uint64_t at) {
-    return at + (WELD_HDF5_ALIGNMENT - at % WELD_HDF5_ALIGNMENT) % WELD_HDF5_ALIGNMENT;
-}
-
 static weld_hdf5_dataset dataset_of(const weld_store_entry *e, uint64_t at) {
     static const weld_hdf5_type types[] = {[WELD_STORE_F32] = WELD_HDF5_F32,
                                            [WELD_STORE_F64] = WELD_HDF5_F64,
@@ -123,7 +119,7 @@ static uint64_t place(const weld_store_writer *w, layout *l) {
     weld_save_u64(l->index, w->count);
     for (size_t i = 0; i < w->count; i++) {
         const weld_store_entry *e = &w->entries[i];
-        at = aligned(at);
+        at = weld_round_up(at, WELD_HDF5_ALIGNMENT);
         l->datasets[i] = dataset_of(e, at);
         weld_store_entry_encode(e, at, to);
         to += weld_store_entry_size(e);
@@ -133,9 +129,9 @@ static uint64_t place(const weld_store_writer *w, layout *l) {
                                    .type = WELD_STORE_U8,
                                    .shape = WELD_SHAPE((int64_t)l->header.index_bytes),
                                    .bytes = (size_t)l->header.index_bytes};
-    l->header.index_at = aligned(at);
+    l->header.index_at = weld_round_up(at, WELD_HDF5_ALIGNMENT);
     l->datasets[w->count] = dataset_of(&self, l->header.index_at);
-    return aligned(l->header.index_at + l->header.index_bytes);
+    return weld_round_up(l->header.index_at + l->header.index_bytes, WELD_HDF5_ALIGNMENT);
 }
 
 /* The layout is released by layout_free in any case. */
@@ -209,7 +205,7 @@ static void append(output *o, const void *data, size_t bytes) {
 /* Zeros up to the next place. */
 static void append_padding(output *o) {
     static const char zeros[WELD_HDF5_ALIGNMENT];
-    append(o, zeros, aligned(o->at) - o->at);
+    append(o, zeros, weld_round_up(o->at, WELD_HDF5_ALIGNMENT) - o->at);
 }
 
 /* Everything behind the checksum, which is left in `block`. */

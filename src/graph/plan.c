@@ -20,7 +20,6 @@
 typedef struct planner {
     weld_plan *plan;
     size_t *last_use;                             /* by value id: position of the last reader */
-    size_t *step_of;                              /* by position */
     size_t *storage_of;                           /* by value id */
     size_t *workspace_storage, *prepared_storage; /* by position */
     weld_storage *storages;
@@ -82,6 +81,10 @@ static weld_status infer_all(const planner *p, int64_t batch, weld_error *err) {
 
 /* --- order and lifetimes --- */
 
+static size_t step_of(const weld_plan *plan, size_t at) {
+    return plan->node_steps[plan->order[at]->id];
+}
+
 /* Views are not run. */
 static void choose_order(weld_plan *plan, bool *needed) {
     const weld_graph *g = plan->graph;
@@ -97,7 +100,7 @@ static void find_uses(planner *p) {
     const weld_plan *plan = p->plan;
     for (size_t i = 0; i < plan->step_count; i++) {
         for (size_t at = plan->steps[i].begin; at < plan->steps[i].end; at++) {
-            p->step_of[at] = plan->node_steps[plan->order[at]->id] = i;
+            plan->node_steps[plan->order[at]->id] = i;
         }
     }
     for (size_t at = 0; at < plan->order_count; at++) {
@@ -171,7 +174,7 @@ static size_t inplace_storage(const planner *p, const weld_node *node, size_t at
 
 static size_t last_step(const planner *p, const weld_value *v) {
     size_t last = p->last_use[v->id];
-    return last == FOREVER ? FOREVER : p->step_of[last];
+    return last == FOREVER ? FOREVER : step_of(p->plan, last);
 }
 
 /* Of the arena, where lives are counted in steps. */
@@ -202,11 +205,12 @@ static void assign_arena(planner *p) {
     }
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
+        const size_t step = plan->node_steps[node->id];
         for (int j = 0; j < node->output_count; j++) {
-            if (is_internal(p, node, j, p->step_of[at])) {
+            if (is_internal(p, node, j, step)) {
                 plan->in_scratch[node->outputs[j]->id] = true;
             } else {
-                assign_output(p, node, j, p->step_of[at]);
+                assign_output(p, node, j, step);
             }
         }
     }
@@ -229,7 +233,7 @@ static weld_run specs_of(const planner *p, const weld_node *node, weld_tensor *o
 /* Bytes that the node at `at` wants for itself: of one slice, and of one thread, in a stream. */
 static size_t workspace_bytes(planner *p, size_t at) {
     const weld_node *node = p->plan->order[at];
-    const weld_step *step = &p->plan->steps[p->step_of[at]];
+    const weld_step *step = &p->plan->steps[step_of(p->plan, at)];
     const bool streams = step->slicing != WELD_SLICE_NONE;
     if (!node->op->cpu.workspace) {
         return 0;
@@ -274,7 +278,7 @@ static size_t prepared_bytes(const planner *p, const weld_node *node) {
 
 static void assign_prepared(planner *p) {
     for (size_t at = 0; at < p->plan->order_count; at++) {
-        const size_t step = p->step_of[at], bytes = prepared_bytes(p, p->plan->order[at]);
+        const size_t step = step_of(p->plan, at), bytes = prepared_bytes(p, p->plan->order[at]);
         p->prepared_storage[at] = bytes ? add_storage(p, bytes, step, step) : NO_STORAGE;
     }
 }
@@ -378,7 +382,6 @@ static bool allocate(planner *p, const weld_graph *g) {
     plan->workspaces = weld_alloc(nodes, sizeof *plan->workspaces);
     plan->prepared = weld_alloc(nodes, sizeof *plan->prepared);
     p->last_use = weld_alloc(values, sizeof *p->last_use);
-    p->step_of = weld_alloc(nodes, sizeof *p->step_of);
     p->storage_of = weld_alloc(values, sizeof *p->storage_of);
     p->prepared_storage = weld_alloc(nodes, sizeof *p->prepared_storage);
     p->workspace_storage = weld_alloc(nodes, sizeof *p->workspace_storage);
@@ -387,14 +390,13 @@ static bool allocate(planner *p, const weld_graph *g) {
     p->placed = weld_alloc(storages, sizeof(weld_storage *));
     p->in = weld_alloc(weld_graph_most_inputs(g), sizeof *p->in);
     return plan->specs && plan->order && plan->node_steps && plan->offsets && plan->in_scratch &&
-           plan->workspaces && plan->prepared && p->last_use && p->step_of && p->storage_of &&
+           plan->workspaces && plan->prepared && p->last_use && p->storage_of &&
            p->workspace_storage && p->prepared_storage && p->storages && p->by_size && p->placed &&
            p->in;
 }
 
 static void free_planner(planner *p) {
     weld_free(p->last_use);
-    weld_free(p->step_of);
     weld_free(p->storage_of);
     weld_free(p->workspace_storage);
     weld_free(p->prepared_storage);

@@ -131,11 +131,8 @@ static weld_standing standing_of(const curves *c, const epoch *e) {
                            e->val_loss};
 }
 
-/* As training has it. */
 static bool is_best(const curves *c, weld_standing now, weld_standing before) {
-    return c->best_by == WELD_RECIPE_BEST_LOSS && isfinite(now.loss) && now.loss != before.loss
-               ? now.loss < before.loss
-               : weld_task_is_better(c->task, now, before);
+    return weld_task_is_best(c->task, c->best_by == WELD_RECIPE_BEST_LOSS, now, before);
 }
 
 static bool add_epoch(curves *c, const json_t *row) {

@@ -1,6 +1,7 @@
 /* Tasks by name, and what holds for all of them; see task.h. */
 #include "tasks/task.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,11 +84,21 @@ weld_status weld_task_find_layout(const weld_task *task, const char *name,
                              list);
 }
 
+/* Those that are not finite are one, above all others. */
+static double loss_of(weld_standing s) {
+    return isfinite(s.loss) ? s.loss : INFINITY;
+}
+
 bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing best) {
     if (now.score != best.score) {
         return task->smaller_is_better ? now.score < best.score : now.score > best.score;
     }
-    return !(now.loss > best.loss);
+    return loss_of(now) <= loss_of(best);
+}
+
+bool weld_task_is_best(const weld_task *task, bool by_loss, weld_standing now, weld_standing best) {
+    return by_loss && loss_of(now) != loss_of(best) ? loss_of(now) < loss_of(best)
+                                                    : weld_task_is_better(task, now, best);
 }
 
 weld_score weld_task_score(const weld_task *task, int i, double value) {

@@ -328,6 +328,9 @@ typedef struct weld_standing {
     double score, loss;
 } weld_standing;
 bool weld_task_is_better(const weld_task *task, weld_standing now, weld_standing best);
+/* The same by the loss first where train.best says so: of equal losses, none of which may be
+ * finite, that of the better score. */
+bool weld_task_is_best(const weld_task *task, bool by_loss, weld_standing now, weld_standing best);
 /* Score i of an evaluation, as public headers have it. */
 weld_score weld_task_score(const weld_task *task, int i, double value);
 

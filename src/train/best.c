@@ -21,21 +21,16 @@ weld_evaluator *weld_trainer_best_evaluator(const weld_trainer *t) {
     return by_average(t) ? t->evaluation.ema_evaluator : t->evaluation.evaluator;
 }
 
-/* By the loss, where the task has one. */
-static bool by_loss(const weld_trainer *t, weld_standing now) {
-    return t->data.recipe.train.best == WELD_RECIPE_BEST_LOSS && !isnan(now.loss);
+static bool by_loss(const weld_trainer *t) {
+    return t->data.recipe.train.best == WELD_RECIPE_BEST_LOSS;
 }
 
-/* Is what is looked at better, and not as good? */
+/* Is what is looked at better, and not as good? The loss, where there is one. */
 static bool has_improved(const weld_trainer *t, weld_standing now, weld_standing best) {
-    return by_loss(t, now)                   ? now.loss < best.loss
+    return by_loss(t) && (isfinite(now.loss) || isfinite(best.loss))
+               ? isfinite(now.loss) && !(now.loss >= best.loss)
            : t->data.task->smaller_is_better ? now.score < best.score
                                              : now.score > best.score;
-}
-
-static bool is_best(const weld_trainer *t, weld_standing now, weld_standing best) {
-    return by_loss(t, now) && now.loss != best.loss ? now.loss < best.loss
-                                                    : weld_task_is_better(t->data.task, now, best);
 }
 
 bool weld_trainer_judge(weld_trainer *t) {
@@ -44,7 +39,7 @@ bool weld_trainer_judge(weld_trainer *t) {
     const weld_standing now = {e->scores[0], e->loss}, before = {s->best_score, s->best_loss};
     const bool first = s->best_epoch < 0;
     s->stale_evaluations = first || has_improved(t, now, before) ? 0 : s->stale_evaluations + 1;
-    if (!first && !is_best(t, now, before)) {
+    if (!first && !weld_task_is_best(t->data.task, by_loss(t), now, before)) {
         return false;
     }
     s->best_epoch = s->epoch;
@@ -65,13 +60,12 @@ bool weld_trainer_is_over(const weld_trainer *t) {
 
 static void tell_end(const weld_trainer *t) {
     const weld_trainer_state *s = &t->state;
-    const bool loss = t->data.recipe.train.best == WELD_RECIPE_BEST_LOSS;
     weld_train_say(t->data.settings,
                    "train.patience: no better %s in %lld evaluations: the run ends after epoch "
                    "%lld of %lld; best.h5 is of epoch %lld",
-                   loss ? "loss" : t->data.task->scores[0].label, (long long)s->stale_evaluations,
-                   (long long)s->epoch, (long long)weld_schedule_epochs(&t->schedule),
-                   (long long)s->best_epoch + 1);
+                   by_loss(t) ? "loss" : t->data.task->scores[0].label,
+                   (long long)s->stale_evaluations, (long long)s->epoch,
+                   (long long)weld_schedule_epochs(&t->schedule), (long long)s->best_epoch + 1);
 }
 
 static void tell_average(const weld_trainer *t) {

@@ -44,5 +44,27 @@ START_TEST(of_equal_scores_the_lower_loss_is_better_and_of_equal_losses_the_late
 }
 END_TEST
 
+/* What is logged of an infinite loss is read as NAN again: both are judged as one. */
+START_TEST(by_loss_the_lower_is_best_and_of_those_that_are_not_finite_the_better_score) {
+    const weld_task *task = weld_task_find("classification");
+    const weld_standing best = {50, 1.5};
+    ck_assert(weld_task_is_best(task, true, (weld_standing){10, 1.4}, best));
+    ck_assert(!weld_task_is_best(task, true, (weld_standing){90, 1.6}, best));
+    ck_assert(weld_task_is_best(task, true, (weld_standing){51, 1.5}, best));
+    ck_assert(weld_task_is_best(task, false, (weld_standing){51, 1.6}, best));
+    const double lost[] = {NAN, INFINITY};
+    for (int i = 0; i < 4; i++) {
+        const double a = lost[i / 2], b = lost[i % 2];
+        ck_assert(!weld_task_is_best(task, true, (weld_standing){90, a}, best));
+        ck_assert(!weld_task_is_better(task, (weld_standing){50, a}, best));
+        ck_assert(weld_task_is_best(task, true, best, (weld_standing){90, a}));
+        ck_assert(weld_task_is_best(task, true, (weld_standing){51, a}, (weld_standing){50, b}));
+        ck_assert(weld_task_is_best(task, true, (weld_standing){50, a}, (weld_standing){50, b}));
+        ck_assert(!weld_task_is_best(task, true, (weld_standing){49, a}, (weld_standing){50, b}));
+    }
+}
+END_TEST
+
 RUN_SUITE("tasks/tasks", every_family_has_a_task_and_gives_it_its_outputs,
-          of_equal_scores_the_lower_loss_is_better_and_of_equal_losses_the_later)
+          of_equal_scores_the_lower_loss_is_better_and_of_equal_losses_the_later,
+          by_loss_the_lower_is_best_and_of_those_that_are_not_finite_the_better_score)

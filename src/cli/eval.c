@@ -154,10 +154,11 @@ static weld_status open_all(job *j, weld_error *err) {
     if (!r->group) {
         return WELD_OK;
     }
+    WELD_TRY(weld_group_agree(r->group, weld_model_identity(j->model, network, err), err));
     const weld_data_identity identity = weld_dataset_identify(j->data.ds, r->threads);
     const weld_rank_facts facts = {.sets = {j->data.ds},
                                    .identities = {&identity},
-                                   .network = weld_model_identity(j->model, network),
+                                   .network = network,
                                    .verb = "evaluates",
                                    .path = r->call->arguments[0]};
     return weld_rank_facts_compare(r->group, &facts, err);

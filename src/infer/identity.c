@@ -5,6 +5,10 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/error.h"
+#include "base/memory.h"
+#include "serialization/model_text.h"
+
 uint64_t weld_weights_hash(const weld_weights *w) {
     XXH64_hash_t hash = 0;
     for (size_t i = 0; i < weld_weights_count(w); i++) {
@@ -16,31 +20,16 @@ uint64_t weld_weights_hash(const weld_weights *w) {
     return hash;
 }
 
-/* Of all that pixels depend on, and of what outputs are divided by. */
-static uint64_t hash_preparation(const weld_model *m) {
-    const weld_preprocessing *p = &m->file.preprocessing;
-    const double numbers[] = {p->height,
-                              p->width,
-                              (double)p->resize,
-                              p->crop_fraction,
-                              (double)p->interpolation,
-                              (double)p->mean[0],
-                              (double)p->mean[1],
-                              (double)p->mean[2],
-                              (double)p->std[0],
-                              (double)p->std[1],
-                              (double)p->std[2],
-                              p->padding[0],
-                              p->padding[1],
-                              p->padding[2],
-                              p->scale16,
-                              m->file.temperature};
-    return XXH3_64bits(numbers, sizeof numbers);
-}
-
-const char *weld_model_identity(const weld_model *m, char text[WELD_MODEL_IDENTITY_SIZE]) {
+weld_status weld_model_identity(const weld_model *m, char text[WELD_MODEL_IDENTITY_SIZE],
+                                weld_error *err) {
+    const double temperature = m->file.temperature;
+    char *prepared;
+    WELD_TRY(weld_preprocessing_to_text(&m->file.preprocessing, &prepared, err));
+    XXH64_hash_t hash = XXH3_64bits(prepared, strlen(prepared));
+    hash = XXH3_64bits_withSeed(&temperature, sizeof temperature, hash);
+    weld_free(prepared);
     snprintf(text, WELD_MODEL_IDENTITY_SIZE, "%.48s, weights %016llx, images prepared as %016llx",
              m->file.config.name, (unsigned long long)weld_weights_hash(m->file.weights),
-             (unsigned long long)hash_preparation(m));
-    return text;
+             (unsigned long long)hash);
+    return WELD_OK;
 }

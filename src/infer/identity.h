@@ -8,7 +8,9 @@
 enum { WELD_MODEL_IDENTITY_SIZE = 128 };
 
 uint64_t weld_weights_hash(const weld_weights *w);
-/* For people too: "repvit_m0_9, weights 0123456789abcdef, images prepared as ..."; returns text. */
-const char *weld_model_identity(const weld_model *m, char text[WELD_MODEL_IDENTITY_SIZE]);
+/* For people too: "repvit_m0_9, weights 0123456789abcdef, images prepared as ...", which is all
+ * that pixels depend on, and the temperature. */
+weld_status weld_model_identity(const weld_model *m, char text[WELD_MODEL_IDENTITY_SIZE],
+                                weld_error *err);
 
 #endif

@@ -121,6 +121,11 @@ once "other data" "rank 1 \(.*\): photos/val has 38 images, rank 0's 39: give al
 cp photos/val/class_c/0001.jpg other/photos/val/class_c
 two other
 once "another network" "rank 1 \(.*\): evaluates repvit, .*, rank 0 repvit, .* \(run/best.h5\): copy the same"
+"$WELD" train small.yaml --out stored --set data.orientation=ignore > stdout 2> stderr
+cp stored/best.h5 other/run/best.h5
+two other
+once "the same network for photos that are not turned" \
+    "rank 1 \(.*\): evaluates repvit, weights ([0-9a-f]+), images prepared as .*, rank 0 repvit, weights \1, images prepared as "
 cp run/best.h5 other/run/best.h5
 spoil() {
     for image in "$@"; do printf 'no photo' | dd of="$image" conv=notrunc 2> stderr; done

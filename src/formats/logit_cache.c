@@ -9,11 +9,10 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "formats/logit_cache_check.h"
+#include "formats/logit_cache_format.h"
 #include "formats/safetensors.h"
 
 enum { MAX_CLASSES = 1000000, PIECES = 1000, PIECE_BYTES = 4096, NO_SHARE = 80 };
-#define FORMAT "weld distillation cache 1"
 /* By how much rounding to half precision may make probabilities add up to more than 1. */
 #define MOST_PROBABILITY 1.05
 /* What classes that are not listed share at least, where rounding leaves nothing for them. */
@@ -38,14 +37,14 @@ static weld_status fail(const weld_logit_cache *c, weld_error *err, const char *
 }
 
 static weld_status read_texts(weld_logit_cache *c, weld_error *err) {
-    const char *format = weld_safetensors_metadata(c->file, "weld.format");
-    const char *values = weld_safetensors_metadata(c->file, "weld.values");
-    const char *classes = weld_safetensors_metadata(c->file, "weld.classes");
-    if (!format || strcmp(format, FORMAT) != 0) {
-        return fail(c, err, "its metadata lack weld.format \"" FORMAT "\"");
+    const char *format = weld_safetensors_metadata(c->file, WELD_CACHE_FORMAT);
+    const char *values = weld_safetensors_metadata(c->file, WELD_CACHE_VALUES);
+    const char *classes = weld_safetensors_metadata(c->file, WELD_CACHE_CLASSES);
+    if (!format || strcmp(format, WELD_CACHE_FORMAT_IS) != 0) {
+        return fail(c, err, "its metadata lack " WELD_CACHE_FORMAT " \"" WELD_CACHE_FORMAT_IS "\"");
     }
-    c->layout.log_probabilities = values && strcmp(values, "log_probabilities") == 0;
-    if (!c->layout.log_probabilities && (!values || strcmp(values, "logits") != 0)) {
+    c->layout.log_probabilities = values && strcmp(values, WELD_CACHE_LOG_PROBABILITIES) == 0;
+    if (!c->layout.log_probabilities && (!values || strcmp(values, WELD_CACHE_LOGITS) != 0)) {
         return fail(c, err, "weld.values is neither log_probabilities nor logits");
     }
     char *end = NULL;
@@ -64,8 +63,8 @@ static uint64_t end_of(const weld_safetensors_place *p) {
 
 static weld_status find_tensors(weld_logit_cache *c, weld_error *err) {
     weld_cache_layout *l = &c->layout;
-    if (!weld_safetensors_find(c->file, "logits", &c->logits) ||
-        !weld_safetensors_find(c->file, "classes", &c->classes)) {
+    if (!weld_safetensors_find(c->file, WELD_CACHE_LOGIT_ROWS, &c->logits) ||
+        !weld_safetensors_find(c->file, WELD_CACHE_CLASS_ROWS, &c->classes)) {
         return fail(c, err, "it has no tensors logits and classes");
     }
     weld_element e = c->classes.element;
@@ -81,7 +80,7 @@ static weld_status find_tensors(weld_logit_cache *c, weld_error *err) {
                     "number of classes");
     }
     const weld_shape rows = WELD_SHAPE(shape->dim[0], shape->dim[1]);
-    c->has_checks = weld_safetensors_find(c->file, "checks", &c->checks);
+    c->has_checks = weld_safetensors_find(c->file, WELD_CACHE_CHECKS, &c->checks);
     if (c->has_checks &&
         (c->checks.element != WELD_ELEMENT_I32 || !weld_shape_equal(&c->checks.shape, &rows))) {
         return fail(c, err, "checks must be I32 [views, images]");

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
-#include "formats/logit_cache_check.h"
+#include "formats/logit_cache_format.h"
 
 enum { STRETCH_BYTES = 1 << 20 }; /* that are read at once; more where one row has more */
 

@@ -21,13 +21,11 @@
 #include "formats/file.h"
 #include "formats/json_text.h"
 #include "formats/logit_cache.h"
-#include "formats/logit_cache_check.h"
+#include "formats/logit_cache_format.h"
 #include "formats/logit_cache_kept.h"
 #include "formats/safetensors_checksum.h"
 #include "formats/temporary.h"
 #include "formats/unfinished.h"
-
-#define FORMAT "weld distillation cache 1"
 
 enum { LENGTH_BYTES = 8, I16_CLASSES = 32767, F16_BYTES = 2 };
 enum { ATTEMPTS = 100 };
@@ -81,9 +79,10 @@ static void add_metadata(weld_text *t, const weld_cache_layout *l, const weld_ca
     char classes[16];
     snprintf(classes, sizeof classes, "%d", l->classes);
     weld_text_add(t, "{\"__metadata__\":{\"" WELD_HEADER_CHECKSUM "\":\"" WELD_NO_CHECKSUM "\"");
-    add_member(t, "weld.format", FORMAT);
-    add_member(t, "weld.values", l->log_probabilities ? "log_probabilities" : "logits");
-    add_member(t, "weld.classes", classes);
+    add_member(t, WELD_CACHE_FORMAT, WELD_CACHE_FORMAT_IS);
+    add_member(t, WELD_CACHE_VALUES,
+               l->log_probabilities ? WELD_CACHE_LOG_PROBABILITIES : WELD_CACHE_LOGITS);
+    add_member(t, WELD_CACHE_CLASSES, classes);
     add_member(t, WELD_CACHE_SAMPLES, texts->samples);
     add_member(t, WELD_CACHE_AUGMENTATION, texts->augmentation);
     add_member(t, WELD_CACHE_TEACHER, texts->teacher);
@@ -121,9 +120,10 @@ static weld_status make_header(const weld_cache_layout *l, const weld_cache_text
                    logits = classes + element_count(l) * class_bytes_of(l);
     weld_text_add(h, "????????");
     add_metadata(h, l, texts);
-    add_tensor(h, "checks", "I32", l, 0, 0, classes);
-    add_tensor(h, "classes", class_bytes_of(l) == 2 ? "I16" : "I32", l, l->top, classes, logits);
-    add_tensor(h, "logits", "F16", l, l->top, logits, weld_cache_bytes(l));
+    add_tensor(h, WELD_CACHE_CHECKS, "I32", l, 0, 0, classes);
+    add_tensor(h, WELD_CACHE_CLASS_ROWS, class_bytes_of(l) == 2 ? "I16" : "I32", l, l->top, classes,
+               logits);
+    add_tensor(h, WELD_CACHE_LOGIT_ROWS, "F16", l, l->top, logits, weld_cache_bytes(l));
     weld_text_add(h, "}");
     while (!h->failed && h->bytes.count % 8 != 0) {
         weld_text_add(h, " ");
@@ -226,7 +226,7 @@ static weld_status begin_file(weld_cache_writer *w, const char *header, size_t h
 
 /* What is there is written over, so that it has to be what an interrupted writer of ours left. */
 static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
-    static const char zeros[LENGTH_BYTES], format[] = FORMAT;
+    static const char zeros[LENGTH_BYTES], format[] = WELD_CACHE_FORMAT_IS;
     char start[256];
     struct stat info;
     if (fstat(w->descriptor, &info) != 0) {

@@ -231,13 +231,15 @@ int weld_file_open_folder(const char *path) {
     return descriptor;
 }
 
-int weld_file_sync_folder(const char *path) {
-    int descriptor = weld_file_open_folder(path);
-    int code = descriptor < 0 ? errno : weld_file_sync(descriptor);
-    if (descriptor >= 0) {
-        close(descriptor);
+int weld_file_is_at(int descriptor, int folder, const char *name, bool *is) {
+    struct stat opened, named;
+    const bool is_there = fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0;
+    *is = false;
+    if ((!is_there && errno != ENOENT) || fstat(descriptor, &opened) != 0) {
+        return errno;
     }
-    return code == EINVAL ? 0 : code;
+    *is = is_there && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+    return 0;
 }
 
 weld_status weld_file_read(const char *path, uint64_t limit, void **data, size_t *bytes,

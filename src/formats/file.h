@@ -53,9 +53,10 @@ weld_status weld_file_read_at(int descriptor, const char *path, void *data, size
 /* Write exactly `bytes` at `offset`: 0, or the errno that says why not. */
 int weld_file_put(int descriptor, const void *data, size_t bytes, uint64_t offset);
 
-/* Make the name of a file durable, which it is when its folder is: 0, or an errno. Some file
- * systems cannot sync folders and say EINVAL: nothing more can be done there. */
-int weld_file_sync_folder(const char *path);
+/* *is: this name, in a folder (a descriptor, or AT_FDCWD), leads to this open file; a link is not
+ * followed. 0, or the errno that says why that cannot be told. */
+int weld_file_is_at(int descriptor, int folder, const char *name, bool *is);
+
 /* Open the folder that a file is in: a descriptor, or -1 and errno. */
 int weld_file_open_folder(const char *path);
 

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,6 @@
 #include "formats/logit_cache_kept.h"
 #include "formats/safetensors_checksum.h"
 #include "formats/temporary.h"
-#include "formats/unfinished.h"
 
 enum { LENGTH_BYTES = 8, I16_CLASSES = 32767, F16_BYTES = 2 };
 enum { ATTEMPTS = 100 };
@@ -35,8 +35,9 @@ typedef struct trailer {
 } trailer;
 
 struct weld_cache_writer {
-    char *path, *partial;
-    int descriptor;
+    char *path;
+    weld_temporary partial; /* whose name is known, and which stays where it has rows */
+    int folder;             /* where both are */
     weld_cache_layout layout;
     size_t class_bytes;               /* of one element */
     uint64_t checks, classes, logits; /* offsets */
@@ -46,7 +47,7 @@ struct weld_cache_writer {
     int64_t rows; /* that are known to be in it */
     uint64_t conditions;
     const char *note;
-    bool is_ours; /* nobody else writes it */
+    bool may_remove; /* the partial file, where no row is in it: nobody else's */
 };
 
 /* --- The header ------------------------------------------------------------------------------- */
@@ -138,19 +139,14 @@ static weld_status make_header(const weld_cache_layout *l, const weld_cache_text
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
-static weld_status fail_system(const weld_cache_writer *w, const char *action, weld_error *err) {
-    char buffer[128];
-    if (errno == ENOMEM) {
-        return weld_fail_memory(err, w->partial);
-    }
-    return weld_fail(err, WELD_ERROR_IO, "%s: cannot %s: %s", w->partial, action,
-                     strerror_r(errno, buffer, sizeof buffer)); /* GNU's, which returns the text */
+static weld_status fail(const weld_cache_writer *w, const char *action, int code, weld_error *err) {
+    return weld_file_fail(err, w->partial.path, action, code);
 }
 
 static weld_status write_at(const weld_cache_writer *w, const void *data, size_t bytes,
                             uint64_t offset, weld_error *err) {
-    errno = weld_file_put(w->descriptor, data, bytes, offset);
-    return errno ? fail_system(w, "write", err) : WELD_OK;
+    const int code = weld_file_put(w->partial.descriptor, data, bytes, offset);
+    return code ? fail(w, "write", code, err) : WELD_OK;
 }
 
 static uint64_t check_of(const trailer *end) {
@@ -168,7 +164,8 @@ static weld_status check_rows(weld_cache_writer *w, int64_t rows, weld_error *er
     const size_t top = (size_t)w->layout.top;
     const weld_cache_places at = {w->checks, w->classes, w->logits, top * w->class_bytes,
                                   top * F16_BYTES};
-    WELD_TRY(weld_cache_count_whole(w->descriptor, w->partial, &at, rows, &w->rows, err));
+    WELD_TRY(
+        weld_cache_count_whole(w->partial.descriptor, w->partial.path, &at, rows, &w->rows, err));
     w->note = w->rows < rows ? "has a row whose checksum differs: made again from there on" : "";
     return WELD_OK;
 }
@@ -178,23 +175,24 @@ static weld_status find_rows(weld_cache_writer *w, const char *header, size_t he
                              weld_error *err) {
     struct stat info;
     trailer end;
-    if (fstat(w->descriptor, &info) != 0) {
-        return fail_system(w, "open", err);
+    if (fstat(w->partial.descriptor, &info) != 0) {
+        return fail(w, "open", errno, err);
     }
     w->note = info.st_size ? "was left by another command or by an older weld: begun anew" : "";
     if ((uint64_t)info.st_size != w->bytes + sizeof end) {
         return WELD_OK;
     }
     char *there = weld_alloc_raw(header_bytes, 1);
-    weld_status status =
-        there ? weld_file_read_at(w->descriptor, w->partial, there, header_bytes, 0, err)
-              : weld_fail_memory(err, w->partial);
+    weld_status status = there ? weld_file_read_at(w->partial.descriptor, w->partial.path, there,
+                                                   header_bytes, 0, err)
+                               : weld_fail_memory(err, w->partial.path);
     const bool same = !status && memcmp(there, header, header_bytes) == 0;
     weld_free(there);
     if (status || !same) {
         return status;
     }
-    WELD_TRY(weld_file_read_at(w->descriptor, w->partial, &end, sizeof end, w->bytes, err));
+    WELD_TRY(
+        weld_file_read_at(w->partial.descriptor, w->partial.path, &end, sizeof end, w->bytes, err));
     if (end.check != check_of(&end) || end.rows > row_count(&w->layout)) {
         w->note = "does not say how much of it is done: begun anew";
     } else if (end.rows && end.conditions != w->conditions) {
@@ -210,15 +208,18 @@ static weld_status find_rows(weld_cache_writer *w, const char *header, size_t he
 static weld_status begin_file(weld_cache_writer *w, const char *header, size_t header_bytes,
                               weld_error *err) {
     const trailer end = make_trailer(w, 0);
-    if ((errno = weld_file_cut(w->descriptor, 0)) != 0) {
-        return fail_system(w, "write", err);
+    int code = weld_file_cut(w->partial.descriptor, 0);
+    if (code) {
+        return fail(w, "write", code, err);
     }
-    int code = weld_file_reserve(w->descriptor, 0, w->bytes + sizeof end);
-    if (code != 0) {
+    code = weld_file_reserve(w->partial.descriptor, 0, w->bytes + sizeof end);
+    if (code) {
+        char reason[128];
         return weld_fail(err, WELD_ERROR_IO,
                          "%s: needs %.1f MB on its disk: %s: free space, or store fewer views or a "
                          "smaller top",
-                         w->path, (double)w->bytes / 1e6, strerror(code));
+                         w->path, (double)w->bytes / 1e6,
+                         strerror_r(code, reason, sizeof reason)); /* GNU's: it gives the text */
     }
     WELD_TRY(write_at(w, header, header_bytes, 0, err));
     return write_at(w, &end, sizeof end, w->bytes, err);
@@ -229,44 +230,39 @@ static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
     static const char zeros[LENGTH_BYTES], format[] = WELD_CACHE_FORMAT_IS;
     char start[256];
     struct stat info;
-    if (fstat(w->descriptor, &info) != 0) {
-        return fail_system(w, "open", err);
+    if (fstat(w->partial.descriptor, &info) != 0) {
+        return fail(w, "open", errno, err);
     }
-    WELD_TRY(weld_file_has_one_name(w->descriptor, w->partial, err));
-    WELD_TRY(weld_file_is_only_ours(w->descriptor, w->partial, err));
+    WELD_TRY(weld_file_has_one_name(w->partial.descriptor, w->partial.path, err));
+    WELD_TRY(weld_file_is_only_ours(w->partial.descriptor, w->partial.path, err));
     const size_t size = (uint64_t)info.st_size < sizeof start ? (size_t)info.st_size : sizeof start;
-    WELD_TRY(weld_file_read_at(w->descriptor, w->partial, start, size, 0, err));
+    WELD_TRY(weld_file_read_at(w->partial.descriptor, w->partial.path, start, size, 0, err));
     const bool is_new = size == 0 || /* or of which only the room was there */
                         (size >= sizeof zeros && memcmp(start, zeros, sizeof zeros) == 0);
     return is_new || memmem(start, size, format, sizeof format - 1)
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_ARGUMENT,
                            "%s: is not what an interrupted distill-cache left: remove it",
-                           w->partial);
+                           w->partial.path);
 }
 
 /* *is_lost: until we had the lock another put it in its place, or removed it; the name leads to
  * another file now, or to none. */
 static weld_status lock_partial(weld_cache_writer *w, bool *is_lost, weld_error *err) {
-    struct stat opened, named;
-    const int code = weld_file_lock(w->descriptor);
+    bool is_there;
+    int code = weld_file_lock(w->partial.descriptor);
     if (code == EWOULDBLOCK) {
         return weld_fail(err, WELD_ERROR_IO, "%s: another process is writing it: wait for it",
-                         w->partial);
-    }
-    if (fstat(w->descriptor, &opened) != 0) {
-        return fail_system(w, "open", err);
+                         w->partial.path);
     }
     if (code) {
-        w->is_ours = opened.st_size == 0; /* made just now */
-        return weld_file_fail(err, w->partial, "keep a second process out by a lock", code);
+        struct stat info; /* of no byte: made just now */
+        w->may_remove = fstat(w->partial.descriptor, &info) == 0 && info.st_size == 0;
+        return fail(w, "keep a second process out by a lock", code, err);
     }
-    const bool is_there = lstat(w->partial, &named) == 0;
-    if (!is_there && errno != ENOENT) {
-        return fail_system(w, "find", err);
-    }
-    *is_lost = !is_there || named.st_dev != opened.st_dev || named.st_ino != opened.st_ino;
-    return WELD_OK;
+    code = weld_file_is_at(w->partial.descriptor, AT_FDCWD, w->partial.path, &is_there);
+    *is_lost = !is_there;
+    return code ? fail(w, "find", code, err) : WELD_OK;
 }
 
 /* A second process may open it before the first has put it in its place, and have the lock after:
@@ -276,34 +272,32 @@ static weld_status open_locked(weld_cache_writer *w, weld_error *err) {
     const mode_t mode = access(w->path, F_OK) == 0 ? 0600 : 0644;
     for (int i = 0; i < ATTEMPTS; i++) {
         bool is_lost = false;
-        WELD_TRY(weld_file_open_kept(w->partial, mode, &w->descriptor, err));
+        WELD_TRY(weld_file_open_kept(w->partial.path, mode, &w->partial.descriptor, err));
         WELD_TRY(lock_partial(w, &is_lost, err));
         if (!is_lost) {
             return WELD_OK;
         }
-        close(w->descriptor);
-        w->descriptor = -1;
+        close(w->partial.descriptor);
+        w->partial.descriptor = -1;
     }
     return weld_fail(err, WELD_ERROR_IO, "%s: other processes write and remove it: wait for them",
-                     w->partial);
+                     w->partial.path);
 }
 
 static weld_status open_partial(weld_cache_writer *w, weld_error *err) {
     size_t size = strlen(w->path) + sizeof ".partial";
-    w->partial = weld_alloc(size, 1);
-    if (!w->partial) {
+    w->partial.path = weld_alloc(size, 1);
+    if (!w->partial.path) {
         return weld_fail_memory(err, w->path);
     }
-    snprintf(w->partial, size, "%s.partial", w->path);
-    const int folder = weld_file_open_folder(w->path);
-    if (folder >= 0) {
-        weld_temporary_sweep(folder);
-        close(folder);
+    snprintf(w->partial.path, size, "%s.partial", w->path);
+    w->folder = weld_file_open_folder(w->path); /* now, for nothing may be short at the end */
+    if (w->folder < 0) {
+        return weld_file_fail(err, w->path, "create", errno);
     }
+    weld_temporary_sweep(w->folder);
     WELD_TRY(open_locked(w, err));
-    WELD_TRY(check_partial(w, err));
-    w->is_ours = true;
-    return WELD_OK;
+    return check_partial(w, err);
 }
 
 weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *layout,
@@ -315,7 +309,8 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     if (!w) {
         return weld_fail_memory(err, path);
     }
-    w->descriptor = -1;
+    w->partial = (weld_temporary){.descriptor = -1, .listed = -1};
+    w->folder = -1;
     w->layout = *layout;
     w->class_bytes = class_bytes_of(layout);
     w->note = "";
@@ -334,7 +329,7 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     }
     if (!status) {
         status = find_rows(w, header, header_bytes, err);
-        w->is_ours = !status; /* what could not be read stays */
+        w->may_remove = !status; /* what could not be read stays */
     }
     if (!status) {
         *rows = w->rows;
@@ -350,7 +345,7 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
 }
 
 bool weld_cache_writer_note(const weld_cache_writer *w, char *text, size_t size) {
-    snprintf(text, size, "%s: %s", w->partial, w->note);
+    snprintf(text, size, "%s: %s", w->partial.path, w->note);
     return *w->note;
 }
 
@@ -418,8 +413,9 @@ weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t c
 
 weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_error *err) {
     const trailer end = make_trailer(w, (uint64_t)rows);
-    if ((errno = weld_file_sync(w->descriptor)) != 0) {
-        return fail_system(w, "write", err);
+    const int code = weld_file_sync(w->partial.descriptor);
+    if (code) {
+        return fail(w, "write", code, err);
     }
     WELD_TRY(write_at(w, &end, sizeof end, w->bytes, err));
     w->rows = rows;
@@ -428,25 +424,13 @@ weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_erro
 
 /* --- The end ---------------------------------------------------------------------------------- */
 
-static weld_status put_in_place(weld_cache_writer *w, weld_error *err) {
-    if ((errno = weld_file_cut(w->descriptor, w->bytes)) != 0 ||
-        (errno = weld_file_keep_mode(w->descriptor, w->path)) != 0 ||
-        (errno = weld_file_sync(w->descriptor)) != 0) {
-        return fail_system(w, "write", err);
-    }
-    if (weld_unfinished_rename(-1, w->partial, w->path) != 0) {
-        return fail_system(w, "rename", err);
-    }
-    w->is_ours = false;
-    return (errno = weld_file_sync_folder(w->path))
-               ? fail_system(w, "bring its name to the disk", err)
-               : WELD_OK;
-}
-
 weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
-    weld_status status = put_in_place(w, err);
-    if (w->is_ours) { /* it can still be gone on with, by us alone */
-        (void)fchmod(w->descriptor, 0600);
+    const int code = weld_file_cut(w->partial.descriptor, w->bytes);
+    weld_status status =
+        code ? fail(w, "write", code, err)
+             : weld_temporary_put_in_place(&w->partial, w->path, w->folder, true, err);
+    if (w->partial.descriptor >= 0) { /* it can still be gone on with, by us alone */
+        (void)fchmod(w->partial.descriptor, 0600);
         const trailer end = make_trailer(w, (uint64_t)w->rows);
         (void)write_at(w, &end, sizeof end, w->bytes, NULL);
     }
@@ -456,14 +440,14 @@ weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
 
 void weld_cache_writer_close(weld_cache_writer *w) {
     if (w) {
-        if (w->is_ours && w->rows == 0) {
-            unlink(w->partial); /* while locked: nothing to go on with */
+        if (w->may_remove && w->rows == 0) {
+            weld_temporary_free(&w->partial); /* while locked: nothing to go on with */
         }
-        if (w->descriptor >= 0) {
-            close(w->descriptor); /* also unlocks */
+        weld_temporary_leave(&w->partial);
+        if (w->folder >= 0) {
+            close(w->folder);
         }
         weld_free(w->buffer);
-        weld_free(w->partial);
         weld_free(w->path);
         weld_free(w);
     }

@@ -82,26 +82,9 @@ int weld_replacement_descriptor(const weld_replacement *r) {
     return r->temporary.descriptor;
 }
 
-static weld_status commit(weld_replacement *r, weld_error *err) {
-    int code = r->private ? 0 : weld_file_keep_mode(r->temporary.descriptor, r->path);
-    if (code) {
-        return weld_file_fail(err, r->path, "set the mode of", code);
-    }
-    code = weld_file_sync(r->temporary.descriptor);
-    if (code) {
-        return weld_file_fail(err, r->path, "write", code);
-    }
-    code = weld_temporary_rename(&r->temporary, r->path);
-    if (code) {
-        return weld_file_fail(err, r->path, "replace", code);
-    }
-    code = weld_file_sync(r->folder);
-    return code && code != EINVAL ? weld_file_fail(err, r->path, "bring its name to the disk", code)
-                                  : WELD_OK;
-}
-
 weld_status weld_replacement_commit(weld_replacement *r, weld_error *err) {
-    weld_status status = commit(r, err);
+    weld_status status =
+        weld_temporary_put_in_place(&r->temporary, r->path, r->folder, !r->private, err);
     weld_replacement_discard(r);
     return status;
 }

@@ -122,7 +122,7 @@ weld_status weld_temporary_make(const char *path, mode_t mode, weld_temporary *o
     return status;
 }
 
-static void release(weld_temporary *t) {
+void weld_temporary_leave(weld_temporary *t) {
     if (t->descriptor >= 0) {
         close(t->descriptor); /* also unlocks */
     }
@@ -130,19 +130,31 @@ static void release(weld_temporary *t) {
     *t = (weld_temporary){.descriptor = -1, .listed = -1};
 }
 
-int weld_temporary_rename(weld_temporary *t, const char *path) {
-    if (weld_unfinished_rename(t->listed, t->path, path) != 0) {
-        return errno;
+weld_status weld_temporary_put_in_place(weld_temporary *t, const char *path, int folder,
+                                        bool keeps_mode, weld_error *err) {
+    int code = keeps_mode ? weld_file_keep_mode(t->descriptor, path) : 0;
+    if (code) {
+        return weld_file_fail(err, path, "set the mode of", code);
     }
-    release(t);
-    return 0;
+    code = weld_file_sync(t->descriptor);
+    if (code) {
+        return weld_file_fail(err, path, "write", code);
+    }
+    if (weld_unfinished_rename(t->listed, t->path, path) != 0) {
+        return weld_file_fail(err, path, "replace", errno);
+    }
+    weld_temporary_leave(t);
+    /* The name is durable when its folder is. There are file systems that cannot sync one. */
+    code = weld_file_sync(folder);
+    return code && code != EINVAL ? weld_file_fail(err, path, "bring its name to the disk", code)
+                                  : WELD_OK;
 }
 
 void weld_temporary_free(weld_temporary *t) {
     if (t->descriptor >= 0) {
         weld_unfinished_discard(t->listed, t->path);
     }
-    release(t);
+    weld_temporary_leave(t);
 }
 
 /* --- What killed writers left ----------------------------------------------------------------- */
@@ -171,7 +183,8 @@ static bool is_old(const struct stat *info) {
 
 static void remove_left_over(int folder, const char *name, bool is_own_host) {
     const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    struct stat opened, named;
+    struct stat opened;
+    bool is_there;
     int fd = openat(folder, name, O_RDWR | flags);
     if (fd < 0 && errno == EACCES) { /* one that was to be read only, and had its mode already */
         fd = openat(folder, name, O_RDONLY | flags);
@@ -181,8 +194,7 @@ static void remove_left_over(int folder, const char *name, bool is_own_host) {
     }
     if (fstat(fd, &opened) == 0 && S_ISREG(opened.st_mode) && opened.st_nlink == 1 &&
         opened.st_uid == geteuid() && (is_own_host || is_old(&opened)) && weld_file_lock(fd) == 0 &&
-        fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_dev == opened.st_dev &&
-        named.st_ino == opened.st_ino) {
+        weld_file_is_at(fd, folder, name, &is_there) == 0 && is_there) {
         unlinkat(folder, name, 0);
     }
     close(fd);

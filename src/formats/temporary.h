@@ -12,6 +12,7 @@
 #ifndef WELD_FORMATS_TEMPORARY_H
 #define WELD_FORMATS_TEMPORARY_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "weld/status.h"
@@ -25,11 +26,17 @@ typedef struct weld_temporary {
 /* Make one for what is to be at `path`, of `mode` less the umask. */
 weld_status weld_temporary_make(const char *path, mode_t mode, weld_temporary *out,
                                 weld_error *err);
-/* rename(2) it to `path`: 0, or an errno. */
-int weld_temporary_rename(weld_temporary *t, const char *path);
-/* Remove it where it was not renamed, and release what it has. All zero but the descriptor -1:
+/* Make durable what is in it, and then put it at `path`, in the same folder (open, as `folder`); it
+ * takes on the mode of what is there where `keeps_mode`. After an error `path` is what it was, and
+ * t still has the file; except that after a failed sync of the folder, when t has it no more, the
+ * file may or may not be there. */
+weld_status weld_temporary_put_in_place(weld_temporary *t, const char *path, int folder,
+                                        bool keeps_mode, weld_error *err);
+/* Remove it where it is not in its place, and release what it has. All zero but the descriptor -1:
  * nothing to do. */
 void weld_temporary_free(weld_temporary *t);
+/* Release what it has, and leave it. */
+void weld_temporary_leave(weld_temporary *t);
 
 /* Remove what killed writers left in a folder (a descriptor), once for each folder in a process. */
 void weld_temporary_sweep(int folder);

@@ -421,6 +421,25 @@ START_TEST(a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing) {
 }
 END_TEST
 
+/* Nothing that may be short then is taken after hours of work. */
+START_TEST(a_cache_is_put_in_its_place_without_another_descriptor) {
+    int64_t rows;
+    struct rlimit old, none;
+    set_up();
+    weld_cache_writer *w = open_writer(&rows);
+    put(w, 0, VIEWS * IMAGES);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = old;
+    none.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    weld_status status = weld_cache_writer_commit(w, &err);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    ck_assert_msg(!status, "%s", err.message);
+    expect_whole();
+    tear_down();
+}
+END_TEST
+
 /* One row of one value, as it comes back. */
 static float through_half(float value) {
     int64_t rows;
@@ -663,6 +682,7 @@ RUN_SUITE("formats/logit_cache", what_is_written_is_read_back_row_by_row,
           a_writer_that_ends_without_a_row_leaves_nothing,
           a_folder_in_its_place_is_refused_at_the_start,
           a_disk_without_room_is_an_error_at_the_start_that_leaves_nothing,
+          a_cache_is_put_in_its_place_without_another_descriptor,
           values_are_rounded_to_the_nearest_half, a_cache_made_with_numpy_is_read,
           other_files_and_wrong_headers_are_refused_by_what_is_wrong,
           rows_that_make_no_sense_are_refused_by_what_is_wrong,

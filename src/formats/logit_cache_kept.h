@@ -9,7 +9,8 @@
 
 typedef struct weld_cache_places {
     uint64_t checks, classes, logits; /* where they begin in the file */
-    size_t class_row, logit_row;      /* bytes of a row */
+    uint64_t end;
+    size_t class_row, logit_row; /* bytes of a row */
 } weld_cache_places;
 
 /* *whole: how many of the first `rows` rows, one after the other, are what their checks say. The

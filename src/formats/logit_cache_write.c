@@ -39,10 +39,8 @@ struct weld_cache_writer {
     weld_temporary partial; /* whose name is known, and which stays where it has rows */
     int folder;             /* where both are */
     weld_cache_layout layout;
-    size_t class_bytes;               /* of one element */
-    uint64_t checks, classes, logits; /* offsets */
-    uint64_t bytes;                   /* of the whole file, without the trailer */
-    unsigned char *buffer;            /* of one call's elements */
+    weld_cache_places at;  /* the trailer is at its end */
+    unsigned char *buffer; /* of one call's elements */
     size_t buffer_bytes;
     int64_t rows; /* that are known to be in it */
     uint64_t conditions;
@@ -56,17 +54,23 @@ static size_t class_bytes_of(const weld_cache_layout *l) {
     return l->classes <= I16_CLASSES ? 2 : 4;
 }
 
-static uint64_t element_count(const weld_cache_layout *l) {
-    return (uint64_t)l->views * (uint64_t)l->images * (uint64_t)l->top;
-}
-
 static uint64_t row_count(const weld_cache_layout *l) {
     return (uint64_t)l->views * (uint64_t)l->images;
 }
 
+/* Of a file whose elements begin at `begin`. */
+static weld_cache_places places_of(const weld_cache_layout *l, uint64_t begin) {
+    const size_t top = (size_t)l->top;
+    weld_cache_places at = {
+        .checks = begin, .class_row = top * class_bytes_of(l), .logit_row = top * F16_BYTES};
+    at.classes = at.checks + row_count(l) * WELD_CACHE_CHECK_BYTES;
+    at.logits = at.classes + row_count(l) * at.class_row;
+    at.end = at.logits + row_count(l) * at.logit_row;
+    return at;
+}
+
 uint64_t weld_cache_bytes(const weld_cache_layout *layout) {
-    return row_count(layout) * WELD_CACHE_CHECK_BYTES +
-           element_count(layout) * (F16_BYTES + class_bytes_of(layout));
+    return places_of(layout, 0).end;
 }
 
 static void add_member(weld_text *t, const char *key, const char *text) {
@@ -117,14 +121,13 @@ static bool seal(char *header, size_t bytes) {
 /* Length and text, padded so that elements are aligned; h is to be freed in any case. */
 static weld_status make_header(const weld_cache_layout *l, const weld_cache_texts *texts,
                                weld_text *h, weld_error *err) {
-    const uint64_t classes = row_count(l) * WELD_CACHE_CHECK_BYTES,
-                   logits = classes + element_count(l) * class_bytes_of(l);
+    const weld_cache_places at = places_of(l, 0);
     weld_text_add(h, "????????");
     add_metadata(h, l, texts);
-    add_tensor(h, WELD_CACHE_CHECKS, "I32", l, 0, 0, classes);
-    add_tensor(h, WELD_CACHE_CLASS_ROWS, class_bytes_of(l) == 2 ? "I16" : "I32", l, l->top, classes,
-               logits);
-    add_tensor(h, WELD_CACHE_LOGIT_ROWS, "F16", l, l->top, logits, weld_cache_bytes(l));
+    add_tensor(h, WELD_CACHE_CHECKS, "I32", l, 0, at.checks, at.classes);
+    add_tensor(h, WELD_CACHE_CLASS_ROWS, class_bytes_of(l) == 2 ? "I16" : "I32", l, l->top,
+               at.classes, at.logits);
+    add_tensor(h, WELD_CACHE_LOGIT_ROWS, "F16", l, l->top, at.logits, at.end);
     weld_text_add(h, "}");
     while (!h->failed && h->bytes.count % 8 != 0) {
         weld_text_add(h, " ");
@@ -161,11 +164,8 @@ static trailer make_trailer(const weld_cache_writer *w, uint64_t rows) {
 
 /* A disk may have lost some since; who goes on makes from the first of them on all again. */
 static weld_status check_rows(weld_cache_writer *w, int64_t rows, weld_error *err) {
-    const size_t top = (size_t)w->layout.top;
-    const weld_cache_places at = {w->checks, w->classes, w->logits, top * w->class_bytes,
-                                  top * F16_BYTES};
-    WELD_TRY(
-        weld_cache_count_whole(w->partial.descriptor, w->partial.path, &at, rows, &w->rows, err));
+    WELD_TRY(weld_cache_count_whole(w->partial.descriptor, w->partial.path, &w->at, rows, &w->rows,
+                                    err));
     w->note = w->rows < rows ? "has a row whose checksum differs: made again from there on" : "";
     return WELD_OK;
 }
@@ -179,7 +179,7 @@ static weld_status find_rows(weld_cache_writer *w, const char *header, size_t he
         return fail(w, "open", errno, err);
     }
     w->note = info.st_size ? "was left by another command or by an older weld: begun anew" : "";
-    if ((uint64_t)info.st_size != w->bytes + sizeof end) {
+    if ((uint64_t)info.st_size != w->at.end + sizeof end) {
         return WELD_OK;
     }
     char *there = weld_alloc_raw(header_bytes, 1);
@@ -191,8 +191,8 @@ static weld_status find_rows(weld_cache_writer *w, const char *header, size_t he
     if (status || !same) {
         return status;
     }
-    WELD_TRY(
-        weld_file_read_at(w->partial.descriptor, w->partial.path, &end, sizeof end, w->bytes, err));
+    WELD_TRY(weld_file_read_at(w->partial.descriptor, w->partial.path, &end, sizeof end, w->at.end,
+                               err));
     if (end.check != check_of(&end) || end.rows > row_count(&w->layout)) {
         w->note = "does not say how much of it is done: begun anew";
     } else if (end.rows && end.conditions != w->conditions) {
@@ -212,17 +212,17 @@ static weld_status begin_file(weld_cache_writer *w, const char *header, size_t h
     if (code) {
         return fail(w, "write", code, err);
     }
-    code = weld_file_reserve(w->partial.descriptor, 0, w->bytes + sizeof end);
+    code = weld_file_reserve(w->partial.descriptor, 0, w->at.end + sizeof end);
     if (code) {
         char reason[128];
         return weld_fail(err, WELD_ERROR_IO,
                          "%s: needs %.1f MB on its disk: %s: free space, or store fewer views or a "
                          "smaller top",
-                         w->path, (double)w->bytes / 1e6,
+                         w->path, (double)w->at.end / 1e6,
                          strerror_r(code, reason, sizeof reason)); /* GNU's: it gives the text */
     }
     WELD_TRY(write_at(w, header, header_bytes, 0, err));
-    return write_at(w, &end, sizeof end, w->bytes, err);
+    return write_at(w, &end, sizeof end, w->at.end, err);
 }
 
 /* What is there is written over, so that it has to be what an interrupted writer of ours left. */
@@ -312,7 +312,6 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     w->partial = (weld_temporary){.descriptor = -1, .listed = -1};
     w->folder = -1;
     w->layout = *layout;
-    w->class_bytes = class_bytes_of(layout);
     w->note = "";
     w->conditions =
         texts->conditions ? XXH3_64bits(texts->conditions, strlen(texts->conditions)) : 0;
@@ -321,10 +320,7 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     const char *header = h.bytes.data;
     const size_t header_bytes = h.bytes.count;
     if (!status) {
-        w->checks = header_bytes;
-        w->classes = w->checks + row_count(layout) * WELD_CACHE_CHECK_BYTES;
-        w->logits = w->classes + element_count(layout) * w->class_bytes;
-        w->bytes = header_bytes + weld_cache_bytes(layout);
+        w->at = places_of(layout, header_bytes);
         status = open_partial(w, err);
     }
     if (!status) {
@@ -380,35 +376,33 @@ static weld_status grow_buffer(weld_cache_writer *w, size_t bytes, weld_error *e
     return w->buffer ? WELD_OK : weld_fail_memory(err, w->path);
 }
 
-/* Little-endian. */
-static void store(unsigned char *to, uint32_t value, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++) {
-        to[i] = (unsigned char)(value >> (8 * i));
-    }
-}
-
 weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t count,
                                   const float *values, const int32_t *classes, weld_error *err) {
-    const size_t top = (size_t)w->layout.top, rows = (size_t)count, elements = rows * top,
-                 class_row = top * w->class_bytes, logit_row = top * F16_BYTES;
+    const weld_cache_places *at = &w->at;
+    const size_t rows = (size_t)count, elements = rows * (size_t)w->layout.top,
+                 class_bytes = class_bytes_of(&w->layout);
     const uint64_t before = (uint64_t)first;
-    WELD_TRY(grow_buffer(w, rows * (class_row + logit_row + WELD_CACHE_CHECK_BYTES), err));
-    unsigned char *class_rows = w->buffer, *logit_rows = class_rows + rows * class_row,
-                  *checks = logit_rows + rows * logit_row;
+    WELD_TRY(grow_buffer(w, rows * (at->class_row + at->logit_row + WELD_CACHE_CHECK_BYTES), err));
+    unsigned char *class_rows = w->buffer, *logit_rows = class_rows + rows * at->class_row,
+                  *checks = logit_rows + rows * at->logit_row;
     for (size_t i = 0; i < elements; i++) {
-        store(class_rows + i * w->class_bytes, (uint32_t)classes[i], w->class_bytes);
-        store(logit_rows + i * F16_BYTES, half_of(values[i]), F16_BYTES);
+        const uint16_t half = half_of(values[i]);
+        memcpy(class_rows + i * class_bytes, &classes[i],
+               class_bytes); /* the low ones come first */
+        memcpy(logit_rows + i * F16_BYTES, &half, F16_BYTES);
     }
     for (size_t i = 0; i < rows; i++) {
-        store(checks + i * WELD_CACHE_CHECK_BYTES,
-              weld_cache_check(before + i, class_rows + i * class_row, class_row,
-                               logit_rows + i * logit_row, logit_row),
-              WELD_CACHE_CHECK_BYTES);
+        const uint32_t check =
+            weld_cache_check(before + i, class_rows + i * at->class_row, at->class_row,
+                             logit_rows + i * at->logit_row, at->logit_row);
+        memcpy(checks + i * WELD_CACHE_CHECK_BYTES, &check, WELD_CACHE_CHECK_BYTES);
     }
-    WELD_TRY(write_at(w, class_rows, rows * class_row, w->classes + before * class_row, err));
-    WELD_TRY(write_at(w, logit_rows, rows * logit_row, w->logits + before * logit_row, err));
+    WELD_TRY(
+        write_at(w, class_rows, rows * at->class_row, at->classes + before * at->class_row, err));
+    WELD_TRY(
+        write_at(w, logit_rows, rows * at->logit_row, at->logits + before * at->logit_row, err));
     return write_at(w, checks, rows * WELD_CACHE_CHECK_BYTES,
-                    w->checks + before * WELD_CACHE_CHECK_BYTES, err);
+                    at->checks + before * WELD_CACHE_CHECK_BYTES, err);
 }
 
 weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_error *err) {
@@ -417,7 +411,7 @@ weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_erro
     if (code) {
         return fail(w, "write", code, err);
     }
-    WELD_TRY(write_at(w, &end, sizeof end, w->bytes, err));
+    WELD_TRY(write_at(w, &end, sizeof end, w->at.end, err));
     w->rows = rows;
     return WELD_OK;
 }
@@ -425,14 +419,14 @@ weld_status weld_cache_writer_sync(weld_cache_writer *w, int64_t rows, weld_erro
 /* --- The end ---------------------------------------------------------------------------------- */
 
 weld_status weld_cache_writer_commit(weld_cache_writer *w, weld_error *err) {
-    const int code = weld_file_cut(w->partial.descriptor, w->bytes);
+    const int code = weld_file_cut(w->partial.descriptor, w->at.end);
     weld_status status =
         code ? fail(w, "write", code, err)
              : weld_temporary_put_in_place(&w->partial, w->path, w->folder, true, err);
     if (w->partial.descriptor >= 0) { /* it can still be gone on with, by us alone */
         (void)fchmod(w->partial.descriptor, 0600);
         const trailer end = make_trailer(w, (uint64_t)w->rows);
-        (void)write_at(w, &end, sizeof end, w->bytes, NULL);
+        (void)write_at(w, &end, sizeof end, w->at.end, NULL);
     }
     weld_cache_writer_close(w);
     return status;

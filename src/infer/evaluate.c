@@ -10,7 +10,6 @@
 #include "distributed/pieces.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
-#include "infer/doubts.h"
 #include "infer/model.h"
 
 struct weld_evaluator {
@@ -242,7 +241,9 @@ static weld_status take_piece(void *evaluator, int64_t batch, const void *data, 
 }
 
 static bool doubt_piece(void *evaluator, int rank, const void *data, size_t bytes) {
-    return weld_doubts_add(&((weld_evaluator *)evaluator)->doubts, rank, data, bytes);
+    weld_doubts *doubts = &((weld_evaluator *)evaluator)->doubts;
+    weld_image_records_doubt(data, bytes, rank, doubts);
+    return weld_doubts_any(doubts);
 }
 
 static weld_status settle(void *evaluator, weld_error *err) {

@@ -39,3 +39,12 @@ weld_status weld_image_records_next(const void **records, size_t *left, weld_ima
     *left -= (size_t)(head.bytes + head.seen_bytes);
     return WELD_OK;
 }
+
+void weld_image_records_doubt(const void *records, size_t bytes, int rank, weld_doubts *doubts) {
+    weld_image_record record = {.bad = false};
+    while (bytes > 0 && !weld_image_records_next(&records, &bytes, &record, NULL)) {
+        if (record.bad) {
+            weld_doubts_note(doubts, rank, record.index, record.data);
+        }
+    }
+}

@@ -6,8 +6,7 @@
 
 #include <stdint.h>
 
-#include "base/array.h"
-#include "weld/status.h"
+#include "data/bad_on_all.h"
 
 typedef struct weld_image_record {
     int64_t index;    /* in the data set */
@@ -24,5 +23,7 @@ bool weld_image_records_add(weld_array *records, const weld_image_record *record
  * WELD_ERROR_FORMAT: they are not what add makes. */
 weld_status weld_image_records_next(const void **records, size_t *left, weld_image_record *out,
                                     weld_error *err);
+/* Note the bad images in a rank's records, as far as they can be read. */
+void weld_image_records_doubt(const void *records, size_t bytes, int rank, weld_doubts *doubts);
 
 #endif

@@ -20,7 +20,7 @@
 #include "recipe/pixel_keys.h"
 #include "recipe/recipe_split.h"
 #include "tasks/task.h"
-#include "infer/doubts.h"
+#include "infer/image_records.h"
 #include "teach/cache_rows.h"
 #include "teach/teacher.h"
 
@@ -329,7 +329,9 @@ static weld_status take_batch(void *context, int64_t piece, const void *records,
 }
 
 static bool doubt_batch(void *context, int rank, const void *records, size_t bytes) {
-    return weld_doubts_add(&((maker *)context)->doubts, rank, records, bytes);
+    weld_doubts *doubts = &((maker *)context)->doubts;
+    weld_image_records_doubt(records, bytes, rank, doubts);
+    return weld_doubts_any(doubts);
 }
 
 static weld_status settle(void *context, weld_error *err) {

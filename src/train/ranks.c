@@ -51,6 +51,7 @@ static bool on_stop(void *context) {
 void weld_ranks_begin(weld_ranks *r, weld_train_settings *settings) {
     *r = (weld_ranks){.group = settings->group,
                       .mixed = settings->group && settings->mixed,
+                      .doubts = WELD_DOUBTS,
                       .caller = settings->callbacks,
                       .said = WELD_TEXT};
     if (r->group) {
@@ -89,6 +90,7 @@ void weld_ranks_opened(weld_ranks *r) {
 void weld_ranks_free(weld_ranks *r) {
     weld_ranks_opened(r);
     weld_free(r->times);
+    weld_doubts_free(&r->doubts);
 }
 
 /* --- Who writes --- */

@@ -9,7 +9,7 @@
 #define WELD_TRAIN_RANKS_H
 
 #include "base/text.h"
-#include "distributed/group.h"
+#include "data/bad_on_all.h"
 #include "distributed/rank_threads.h"
 #include "weld/train.h"
 
@@ -26,6 +26,7 @@ typedef struct weld_ranks {
     weld_error failure; /* of what this rank has written, as long as others have not heard of it */
     weld_rank_threads threads;
     weld_rank_time *times; /* rank 0's, by rank; else NULL */
+    weld_doubts doubts;    /* of the training images */
     double waited, began;  /* for others before the first update; weld_clock at the epoch's begin */
     bool stop;             /* after the latest update: a rank was asked to */
     bool advised_copy;     /* of the data, in this run */

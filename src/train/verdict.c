@@ -1,10 +1,7 @@
 /* The verdict on an update; see verdict.h. */
 #include "train/verdict.h"
 
-#include <stdio.h>
-
 #include "base/error.h"
-#include "data/bad_on_all.h"
 #include "train/replicas.h"
 
 /* A failure that a rank has by itself, and one process would not have. */
@@ -93,18 +90,15 @@ static void judge(weld_trainer *t, const weld_gathered *all, weld_verdict *out) 
                                                t->state.plateau_reductions));
 }
 
-/* weld_doubtful_image: the bad images that ranks have met. */
-static weld_status collect_bad(const weld_gathered *all, weld_array *images, weld_error *err) {
+/* The bad images that ranks have met. */
+static weld_status note_bad(const weld_gathered *all, weld_doubts *doubts, weld_error *err) {
     weld_status status = WELD_OK;
     for (int rank = 0; rank < all->count && !status; rank++) {
         weld_update_record said;
         status = weld_update_record_read(all->data[rank], all->bytes[rank], &said, err);
         const weld_met_image *bad = said.bad.data;
         for (size_t i = 0; i < said.bad.count && !status; i++) {
-            weld_doubtful_image image = {.index = bad[i].index, .rank = rank};
-            snprintf(image.reason, sizeof image.reason, "%s", bad[i].reason);
-            status = weld_array_append(images, &image, 1) ? WELD_OK
-                                                          : weld_fail_memory(err, "bad images");
+            weld_doubts_note(doubts, rank, bad[i].index, bad[i].reason);
         }
         weld_update_record_free(&said);
     }
@@ -112,13 +106,14 @@ static weld_status collect_bad(const weld_gathered *all, weld_array *images, wel
 }
 
 /* Of several ranks: where there are bad images the verdict comes when all have looked at them. */
-static weld_status settle(weld_trainer *t, const weld_gathered *all, weld_array *images,
-                          weld_verdict *out, weld_error *err) {
+static weld_status settle(weld_trainer *t, const weld_gathered *all, weld_verdict *out,
+                          weld_error *err) {
     weld_group *g = t->ranks.group;
+    weld_doubts *doubts = &t->ranks.doubts;
     const bool leads = weld_group_rank(g) == 0;
     *out = (weld_verdict){.stop = false};
-    if (leads && !collect_bad(all, images, &out->err)) {
-        out->doubtful = images->count > 0;
+    if (leads && !note_bad(all, doubts, &out->err)) {
+        out->doubtful = weld_doubts_any(doubts);
     }
     if (leads && !out->err.status && !out->doubtful) {
         judge(t, all, out);
@@ -127,8 +122,8 @@ static weld_status settle(weld_trainer *t, const weld_gathered *all, weld_array 
     if (!out->doubtful) {
         return WELD_OK;
     }
-    WELD_TRY(weld_bad_on_all(g, t->data.train, weld_reading_of(&t->data.recipe.data.preprocessing),
-                             images, err));
+    WELD_TRY(weld_doubts_settle(doubts, g, t->data.train,
+                                weld_reading_of(&t->data.recipe.data.preprocessing), err));
     if (leads) {
         judge(t, all, out);
     }
@@ -147,15 +142,13 @@ static weld_status gather(weld_group *g, const weld_update_record *mine, weld_ga
 
 weld_status weld_verdict_settle(weld_trainer *t, const weld_update_record *mine, weld_verdict *out,
                                 weld_error *err) {
-    weld_array images = {.element = sizeof(weld_doubtful_image)};
     weld_gathered all = {0};
     weld_status status = gather(t->ranks.group, mine, &all, err);
     if (!status && t->ranks.group) {
-        status = settle(t, &all, &images, out, err);
+        status = settle(t, &all, out, err);
     } else if (!status) {
         judge(t, &all, out);
     }
-    weld_array_free(&images);
     weld_gathered_free(&all);
     WELD_TRY(status);
     return out->err.status ? weld_fail(err, out->err.status, "%s", out->err.message) : WELD_OK;

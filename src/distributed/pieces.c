@@ -128,33 +128,31 @@ static void take_round(const weld_group *g, const weld_pieces *p, int64_t round,
     }
 }
 
-/* Of a round that has been gathered: rank 0's answer. */
-static weld_status answer_round(weld_group *g, const weld_pieces *p, int64_t round,
-                                const weld_gathered *all, word *out, weld_error *err) {
-    const bool leads = weld_group_rank(g) == 0;
-    if (leads && !check_words(g, all, &out->err)) {
-        out->doubtful = has_doubts(p, all);
+/* Rank 0's, of a round that has been gathered; doubtful: when all have settled something. */
+static word answer_to(const weld_group *g, const weld_pieces *p, int64_t round,
+                      const weld_gathered *all, bool settled) {
+    word answer = {.stop = false};
+    if (!settled && !check_words(g, all, &answer.err)) {
+        answer.doubtful = has_doubts(p, all);
     }
-    if (leads && !out->err.status && !out->doubtful) {
-        take_round(g, p, round, all, out);
+    if (!answer.err.status && !answer.doubtful) {
+        take_round(g, p, round, all, &answer);
     }
-    WELD_TRY(weld_group_broadcast(g, out, sizeof *out, err));
-    if (!out->doubtful) {
-        return WELD_OK;
-    }
-    WELD_TRY(p->settle(p->context, err));
-    if (leads) {
-        take_round(g, p, round, all, out);
-    }
-    return weld_group_broadcast(g, out, sizeof *out, err);
+    return answer;
 }
 
 /* What came of a round, on all ranks. */
 static weld_status end_round(weld_group *g, const weld_pieces *p, int64_t round, weld_gathered *all,
                              bool *stopped, weld_error *err) {
-    word answer = {.stop = false};
+    word answer = {.doubtful = true};
     weld_status status = weld_group_gather_end(g, all, err);
-    status = status ? status : answer_round(g, p, round, all, &answer, err);
+    for (bool settled = false; !status && answer.doubtful; settled = true) {
+        if (weld_group_rank(g) == 0) {
+            answer = answer_to(g, p, round, all, settled);
+        }
+        status = weld_group_broadcast(g, &answer, sizeof answer, err);
+        status = !status && answer.doubtful ? p->settle(p->context, err) : status;
+    }
     weld_gathered_free(all);
     WELD_TRY(status);
     *stopped = answer.stop && round + weld_group_size(g) < p->end;

@@ -105,29 +105,34 @@ static weld_status note_bad(const weld_gathered *all, weld_doubts *doubts, weld_
     return status;
 }
 
-/* Of several ranks: where there are bad images the verdict comes when all have looked at them. */
+/* Rank 0's, at once or when what ranks have met is settled: where there is something to settle a
+ * verdict that waits for that. */
+static void answer(weld_trainer *t, const weld_gathered *all, bool settled, weld_verdict *out) {
+    *out = (weld_verdict){.stop = false};
+    if (!settled && !note_bad(all, &t->ranks.doubts, &out->err)) {
+        out->doubtful = weld_doubts_any(&t->ranks.doubts);
+    }
+    if (!out->err.status && !out->doubtful) {
+        judge(t, all, out);
+    }
+}
+
 static weld_status settle(weld_trainer *t, const weld_gathered *all, weld_verdict *out,
                           weld_error *err) {
     weld_group *g = t->ranks.group;
-    weld_doubts *doubts = &t->ranks.doubts;
-    const bool leads = weld_group_rank(g) == 0;
-    *out = (weld_verdict){.stop = false};
-    if (leads && !note_bad(all, doubts, &out->err)) {
-        out->doubtful = weld_doubts_any(doubts);
+    const weld_reading how = weld_reading_of(&t->data.recipe.data.preprocessing);
+    weld_status status = WELD_OK;
+    out->doubtful = true;
+    for (bool settled = !g; !status && out->doubtful; settled = true) {
+        if (weld_group_rank(g) == 0) {
+            answer(t, all, settled, out);
+        }
+        status = weld_group_broadcast(g, out, sizeof *out, err);
+        if (!status && out->doubtful) {
+            status = weld_doubts_settle(&t->ranks.doubts, g, t->data.train, how, err);
+        }
     }
-    if (leads && !out->err.status && !out->doubtful) {
-        judge(t, all, out);
-    }
-    WELD_TRY(weld_group_broadcast(g, out, sizeof *out, err));
-    if (!out->doubtful) {
-        return WELD_OK;
-    }
-    WELD_TRY(weld_doubts_settle(doubts, g, t->data.train,
-                                weld_reading_of(&t->data.recipe.data.preprocessing), err));
-    if (leads) {
-        judge(t, all, out);
-    }
-    return weld_group_broadcast(g, out, sizeof *out, err);
+    return status;
 }
 
 static weld_status gather(weld_group *g, const weld_update_record *mine, weld_gathered *all,
@@ -144,11 +149,7 @@ weld_status weld_verdict_settle(weld_trainer *t, const weld_update_record *mine,
                                 weld_error *err) {
     weld_gathered all = {0};
     weld_status status = gather(t->ranks.group, mine, &all, err);
-    if (!status && t->ranks.group) {
-        status = settle(t, &all, out, err);
-    } else if (!status) {
-        judge(t, &all, out);
-    }
+    status = status ? status : settle(t, &all, out, err);
     weld_gathered_free(&all);
     WELD_TRY(status);
     return out->err.status ? weld_fail(err, out->err.status, "%s", out->err.message) : WELD_OK;

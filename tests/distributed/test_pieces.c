@@ -10,15 +10,16 @@ enum { SIZE = 3, END = 8 }; /* rounds 0 to 2, 3 to 5, and 6 with 7 */
 
 /* What happens in the work, and what has come of it. */
 typedef struct work {
-    int64_t bad[2], stop_at; /* pieces; -1: none */
-    bool compared;
-    int short_rank; /* whose allocations fail after so many */
+    int64_t bad[2], stop_at, doubted; /* pieces; -1: none */
+    bool compared, unsettled;         /* what is doubted cannot be settled */
+    int short_rank;                   /* whose allocations fail after so many */
     long after;
     bool *enough;  /* all has gone well; in memory that ranks share */
     int64_t taken; /* pieces, so far */
+    int settled;   /* how often, on this rank */
 } work;
 
-static const work well = {.bad = {-1, -1}, .stop_at = -1, .short_rank = -1};
+static const work well = {.bad = {-1, -1}, .stop_at = -1, .doubted = -1, .short_rank = -1};
 
 static weld_status make(void *context, int64_t piece, weld_array *bytes, weld_error *err) {
     const work *w = context;
@@ -30,13 +31,20 @@ static weld_status make(void *context, int64_t piece, weld_array *bytes, weld_er
 }
 
 static bool doubts(void *context, int rank, const void *data, size_t bytes) {
-    (void)context, (void)rank, (void)data, (void)bytes;
-    return false;
+    const work *w = context;
+    int64_t piece;
+    if (bytes == 0 || w->doubted < 0) {
+        return false;
+    }
+    memcpy(&piece, data, sizeof piece);
+    EXPECT(bytes == sizeof piece && piece % SIZE == rank);
+    return piece == w->doubted;
 }
 
 static weld_status settle(void *context, weld_error *err) {
-    (void)context, (void)err;
-    return WELD_OK;
+    work *w = context;
+    w->settled++;
+    return w->unsettled ? weld_fail(err, WELD_ERROR_FORMAT, "it cannot be settled") : WELD_OK;
 }
 
 static weld_status take(void *context, int64_t piece, const void *data, size_t bytes,
@@ -44,6 +52,7 @@ static weld_status take(void *context, int64_t piece, const void *data, size_t b
     (void)err;
     work *w = context;
     EXPECT(piece == w->taken++);
+    EXPECT(w->doubted < 0 || w->settled == (piece / SIZE >= w->doubted / SIZE));
     EXPECT(bytes == sizeof piece && !memcmp(data, &piece, sizeof piece));
     return WELD_OK;
 }
@@ -75,6 +84,7 @@ static void expect(weld_group *g, work w, const char *failure, int64_t taken, bo
     EXPECT(!failure || !strcmp(err.message, failure));
     EXPECT(w.taken == (weld_group_rank(g) == 0 ? taken : 0));
     EXPECT(stopped == stops);
+    EXPECT(w.settled == (w.doubted >= 0));
 }
 
 static void do_all(weld_group *g, void *context) {
@@ -131,6 +141,27 @@ START_TEST(it_ends_after_the_round_in_which_a_rank_asks_but_the_last) {
 }
 END_TEST
 
+static void doubt_some(weld_group *g, void *context) {
+    (void)context;
+    work w = well;
+    for (w.doubted = 0; w.doubted < END; w.doubted++) {
+        w.unsettled = false;
+        expect(g, w, NULL, END, false);
+        w.unsettled = true;
+        expect(g, w, "it cannot be settled", w.doubted / SIZE * SIZE, false);
+    }
+    w.unsettled = false;
+    w.doubted = 4;
+    w.bad[0] = 5; /* of the same round */
+    expect(g, w, "rank 2 (here): piece 5 is bad", 5, false);
+    EXPECT(!weld_group_broken(g));
+}
+
+START_TEST(nothing_of_a_round_is_taken_before_all_have_settled_what_is_doubted_of_it) {
+    ck_assert(run_group(&(ranks_options){.size = SIZE, .disorder = 9}, doubt_some, NULL));
+}
+END_TEST
+
 static void lack_memory(weld_group *g, void *context) {
     work w = *(const work *)context;
     weld_error err;
@@ -169,4 +200,5 @@ END_TEST
 RUN_SUITE("distributed/pieces", all_pieces_are_taken_in_order,
           all_hear_of_the_first_that_fails_and_those_before_it_are_taken,
           it_ends_after_the_round_in_which_a_rank_asks_but_the_last,
+          nothing_of_a_round_is_taken_before_all_have_settled_what_is_doubted_of_it,
           short_memory_of_a_rank_ends_all)

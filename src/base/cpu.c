@@ -60,7 +60,11 @@ const char *weld_cpu_name(char name[WELD_CPU_NAME_SIZE]) {
 }
 #else
 unsigned weld_cpu_features(void) {
+#if defined(__aarch64__)
+    return WELD_CPU_NEON; /* it is part of the architecture */
+#else
     return 0;
+#endif
 }
 
 const char *weld_cpu_name(char name[WELD_CPU_NAME_SIZE]) {

@@ -2,12 +2,14 @@
 #ifndef WELD_BASE_CPU_H
 #define WELD_BASE_CPU_H
 
-/* Of x86-64. */
 enum {
+    /* Of x86-64. */
     WELD_CPU_AVX2_FMA = 1 << 0,
     WELD_CPU_AVX512 = 1 << 1, /* F, BW, DQ and VL together */
     WELD_CPU_AVX512_BF16 = 1 << 2,
-    WELD_CPU_AMX_BF16 = 1 << 3 /* comes with AVX512_BF16 */
+    WELD_CPU_AMX_BF16 = 1 << 3, /* comes with AVX512_BF16 */
+    /* Of 64-bit ARM. */
+    WELD_CPU_NEON = 1 << 4
 };
 
 /* Those that both the processor and the operating system support. It asks the system for this

@@ -80,7 +80,7 @@ typedef struct weld_adamw_step {
 #define WELD_MAX_TERMS 4 /* tensors that one call of `combine` adds up */
 
 typedef struct weld_kernels {
-    const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "amx" */
+    const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "amx", "neon" */
     weld_dtype dtype;
 
     /* --- matrix products; all matrices row-major with a leading dimension in elements ----------
@@ -259,10 +259,10 @@ typedef struct weld_kernels {
 } weld_kernels;
 
 /* The table for a dtype: for WELD_F64 the reference; for WELD_F32 and WELD_BF16 that of `isa`
- * ("ref", "avx2", "avx512", "avx512bf16", "amx"; the last two have no f32 tables of their own and
- * stand for avx512 there), or for NULL that of the environment's WELD_ISA, or the best that the cpu
- * can run. A name that is unknown, or that this cpu or this build cannot run, is an error saying
- * which can.
+ * ("ref"; on x86 "avx2", "avx512", "avx512bf16", "amx", the last two of which have no f32 tables of
+ * their own and stand for avx512 there; on ARM "neon"), or for NULL that of the environment's
+ * WELD_ISA, or the best that the cpu can run. A name that is unknown, or that this cpu or this
+ * build cannot run, is an error saying which can.
  */
 weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_kernels **out,
                                 weld_error *err);
@@ -271,15 +271,19 @@ weld_status weld_kernels_select(weld_dtype dtype, const char *isa, const weld_ke
  * past the end. The names of bf16 tables include those of the float tables. */
 const char *weld_kernels_available(weld_dtype dtype, int i);
 
-/* Variants; kernels/isa.h. Those of x86 are built there alone. */
+/* Variants; kernels/isa.h. */
 const weld_kernels *weld_kernels_ref_f32(void);
 const weld_kernels *weld_kernels_ref_f64(void);
 const weld_kernels *weld_kernels_ref_bf16(void);
+/* Built for x86-64 alone. */
 const weld_kernels *weld_kernels_avx2(void);
 const weld_kernels *weld_kernels_avx512(void);
 const weld_kernels *weld_kernels_bf16_avx2(void);
 const weld_kernels *weld_kernels_bf16_avx512(void);
 const weld_kernels *weld_kernels_bf16_avx512bf16(void); /* avx512's, with bf16 instructions */
 const weld_kernels *weld_kernels_bf16_amx(void);        /* that, with products in AMX tiles */
+/* Built for 64-bit ARM alone. */
+const weld_kernels *weld_kernels_neon(void);
+const weld_kernels *weld_kernels_bf16_neon(void);
 
 #endif

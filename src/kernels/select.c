@@ -7,12 +7,6 @@
 #include "base/error.h"
 #include "kernels/isa.h"
 
-#if defined(__x86_64__)
-#define X86(constructor) constructor
-#else
-#define X86(constructor) NULL
-#endif
-
 static const weld_isa sets[] = {
     {"ref",
      NULL,
@@ -20,19 +14,26 @@ static const weld_isa sets[] = {
      {[WELD_F32] = weld_kernels_ref_f32,
       [WELD_F64] = weld_kernels_ref_f64,
       [WELD_BF16] = weld_kernels_ref_bf16}},
+#if defined(__x86_64__)
     {"avx2",
      "avx2+fma",
      WELD_CPU_AVX2_FMA,
-     {[WELD_F32] = X86(weld_kernels_avx2), [WELD_BF16] = X86(weld_kernels_bf16_avx2)}},
+     {[WELD_F32] = weld_kernels_avx2, [WELD_BF16] = weld_kernels_bf16_avx2}},
     {"avx512",
      "avx512",
      WELD_CPU_AVX512,
-     {[WELD_F32] = X86(weld_kernels_avx512), [WELD_BF16] = X86(weld_kernels_bf16_avx512)}},
+     {[WELD_F32] = weld_kernels_avx512, [WELD_BF16] = weld_kernels_bf16_avx512}},
     {"avx512bf16",
      "avx512-bf16",
      WELD_CPU_AVX512_BF16,
-     {[WELD_BF16] = X86(weld_kernels_bf16_avx512bf16)}},
-    {"amx", "amx-bf16", WELD_CPU_AMX_BF16, {[WELD_BF16] = X86(weld_kernels_bf16_amx)}},
+     {[WELD_BF16] = weld_kernels_bf16_avx512bf16}},
+    {"amx", "amx-bf16", WELD_CPU_AMX_BF16, {[WELD_BF16] = weld_kernels_bf16_amx}},
+#elif defined(__aarch64__)
+    {"neon",
+     "neon",
+     WELD_CPU_NEON,
+     {[WELD_F32] = weld_kernels_neon, [WELD_BF16] = weld_kernels_bf16_neon}},
+#endif
 };
 enum { SETS = sizeof sets / sizeof *sets };
 

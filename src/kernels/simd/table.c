@@ -1,10 +1,7 @@
-/* The table of one instruction set. Where WELD_PRODUCTS_NAME is given it is the one whose matrix
- * products are taken, and whose name the table has, in place of WELD_ISA_NAME. */
+/* The table of one instruction set: the kernels of WELD_ISA_NAME with the matrix products of
+ * WELD_PRODUCTS_NAME, which mostly is the same; its function is called by the latter. */
 #include "kernels/simd/simd.h"
 
-#ifndef WELD_PRODUCTS_NAME
-#define WELD_PRODUCTS_NAME WELD_ISA_NAME
-#endif
 #define PRODUCT(name) WELD_SIMD_NAME(WELD_PRODUCTS_NAME, name)
 
 void PRODUCT(gemm_packed)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,

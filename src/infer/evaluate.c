@@ -2,7 +2,6 @@
 #include "infer/evaluate.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -25,17 +24,8 @@ struct weld_evaluator {
     weld_array record, seen;       /* of one image */
     weld_reading how;              /* of the preprocessing */
     weld_doubts doubts;
-    weld_array *records; /* of the batch that is being measured */
-    bool lost;           /* there was no memory for one of them */
+    weld_bad_sink sink; /* of the batch that is being measured */
 };
-
-/* Of the loader; it is told where the image is counted. */
-static void take_bad_image(void *arg, int64_t index, const char *reason) {
-    weld_evaluator *e = arg;
-    const weld_image_record bad = {
-        .index = index, .bad = true, .data = reason, .bytes = strlen(reason) + 1};
-    e->lost |= !weld_image_records_add(e->records, &bad);
-}
 
 static weld_status open(weld_evaluator *e, const weld_graph *g, weld_weights *w,
                         const weld_preprocessing *preprocessing, weld_error *err) {
@@ -46,8 +36,8 @@ static weld_status open(weld_evaluator *e, const weld_graph *g, weld_weights *w,
                                   .annotation = e->task->annotation,
                                   .step = weld_pieces_step(o->group),
                                   .threads = o->threads,
-                                  .bad_image = take_bad_image,
-                                  .bad_image_arg = e};
+                                  .bad_image = weld_image_records_note_bad,
+                                  .bad_image_arg = &e->sink};
     loader.augmentation.kind = WELD_AUGMENT_NONE;
     /* Weights may change from one evaluation to the next: while training they do. */
     WELD_TRY(weld_output_session(g, w, o->batch_size, o->threads, false, &e->session, err));
@@ -144,18 +134,17 @@ static weld_status measure_image(weld_evaluator *e, int64_t i, const weld_batch 
                                       .bytes = e->record.count,
                                       .seen = e->seen.data,
                                       .seen_bytes = e->seen.count};
-    return weld_image_records_add(e->records, &record) ? WELD_OK
-                                                       : weld_fail_memory(err, "evaluation");
+    return weld_image_records_add(e->sink.records, &record) ? WELD_OK
+                                                            : weld_fail_memory(err, "evaluation");
 }
 
 weld_status weld_evaluator_measure(weld_evaluator *e, int64_t number, weld_array *records,
                                    weld_error *err) {
     weld_batch batch;
-    e->records = records;
-    e->lost = false;
+    e->sink = (weld_bad_sink){.records = records};
     WELD_TRY(weld_loader_eval_batch(e->loader, number,
                                     weld_session_input(e->session, "images").data, &batch, err));
-    WELD_TRY(e->lost ? weld_fail_memory(err, "evaluation") : WELD_OK);
+    WELD_TRY(e->sink.lost ? weld_fail_memory(err, "evaluation") : WELD_OK);
     if (batch.count > 0) {
         weld_session_run(e->session, 0);
         soften(e);

@@ -19,6 +19,13 @@ bool weld_image_records_add(weld_array *records, const weld_image_record *record
            weld_array_append(records, record->seen, record->seen_bytes);
 }
 
+void weld_image_records_note_bad(void *sink, int64_t index, const char *reason) {
+    weld_bad_sink *s = sink;
+    const weld_image_record bad = {
+        .index = index, .bad = true, .data = reason, .bytes = strlen(reason) + 1};
+    s->lost |= !weld_image_records_add(s->records, &bad);
+}
+
 weld_status weld_image_records_next(const void **records, size_t *left, weld_image_record *out,
                                     weld_error *err) {
     const char *at = *records;

@@ -19,6 +19,17 @@ typedef struct weld_image_record {
 
 /* Append it to an array of bytes; false where memory is short. */
 bool weld_image_records_add(weld_array *records, const weld_image_record *record);
+
+/* Where the bad images of a batch go: among its records, so that they are told when those are
+ * counted. */
+typedef struct weld_bad_sink {
+    weld_array *records;
+    bool lost; /* there was no memory for one of them */
+} weld_bad_sink;
+
+/* A loader's weld_bad_image_function, whose argument is a weld_bad_sink. */
+void weld_image_records_note_bad(void *sink, int64_t index, const char *reason);
+
 /* Take the first of *left bytes, of which there are some, off *records; data may stand anywhere.
  * WELD_ERROR_FORMAT: they are not what add makes. */
 weld_status weld_image_records_next(const void **records, size_t *left, weld_image_record *out,

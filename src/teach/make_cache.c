@@ -37,12 +37,11 @@ typedef struct maker {
     weld_cache_layout layout;
     weld_cache_writer *writer;
     weld_group *group;
-    bool leads;          /* it speaks and writes */
-    int64_t done;        /* rows */
-    bool *is_bad;        /* by image: it could not be read */
-    int64_t bad;         /* of them */
-    weld_array *records; /* of the batch that is being made */
-    bool lost;           /* there was no memory for one of them */
+    bool leads;         /* it speaks and writes */
+    int64_t done;       /* rows */
+    bool *is_bad;       /* by image: it could not be read */
+    int64_t bad;        /* of them */
+    weld_bad_sink sink; /* of the batch that is being made */
     weld_doubts doubts;
     float *images, *logits; /* of a batch */
     weld_cache_rows rows;
@@ -204,14 +203,6 @@ static weld_status compare(maker *m, weld_error *err) {
     return weld_rank_facts_compare(m->group, &mine, err);
 }
 
-/* Of the loader; it is told where rows are written. */
-static void note_bad(void *arg, int64_t index, const char *reason) {
-    maker *m = arg;
-    const weld_image_record bad = {
-        .index = index, .bad = true, .data = reason, .bytes = strlen(reason) + 1};
-    m->lost |= !weld_image_records_add(m->records, &bad);
-}
-
 static weld_status open_loader(maker *m, weld_error *err) {
     weld_loader_options options = {.preprocessing = m->recipe.data.preprocessing,
                                    .augmentation = m->recipe.augment,
@@ -219,8 +210,8 @@ static weld_status open_loader(maker *m, weld_error *err) {
                                    .seed = (uint64_t)m->recipe.train.seed,
                                    .step = weld_pieces_step(m->group),
                                    .threads = m->settings->threads,
-                                   .bad_image = note_bad,
-                                   .bad_image_arg = m};
+                                   .bad_image = weld_image_records_note_bad,
+                                   .bad_image_arg = &m->sink};
     return weld_loader_create(m->ds, &options, &m->loader, err);
 }
 
@@ -285,11 +276,10 @@ static weld_status make_batch(void *context, int64_t piece, weld_array *records,
     maker *m = context;
     const int64_t batches = weld_loader_eval_batches(m->loader);
     weld_batch batch;
-    m->records = records;
-    m->lost = false;
+    m->sink = (weld_bad_sink){.records = records};
     WELD_TRY(weld_loader_view_batch(m->loader, (uint32_t)(piece / batches), piece % batches,
                                     m->images, &batch, err));
-    WELD_TRY(m->lost ? weld_fail_memory(err, "distillation cache") : WELD_OK);
+    WELD_TRY(m->sink.lost ? weld_fail_memory(err, "distillation cache") : WELD_OK);
     weld_teacher_run(m->teacher, batch.height, batch.width, m->images, batch.count, m->logits);
     for (int64_t i = 0; i < batch.count; i++) {
         const int64_t image = batch.indices[i];

@@ -37,7 +37,7 @@ static void print_found(const char *path, const weld_model *m) {
                                                        : "an index of files",
                *origin->key ? ", state dict " : "", origin->key, origin->tensors,
                origin->passed_over.count ? "of which the network's are used" : "all used");
-        if (origin->kind == WELD_FILE_SAFETENSORS && !weld_safetensors_has_checksum(path)) {
+        if (origin->unchecked) {
             printf("%-16s " WELD_CHECKSUM_MISSING "\n", "checksum");
         }
         if (*origin->prefix) {

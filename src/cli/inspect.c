@@ -24,7 +24,7 @@ static weld_status list_tensors(inspection *in, const char *reason, weld_error *
     if (reason) {
         size_t path = strlen(in->path);
         bool named = strncmp(reason, in->path, path) == 0 && strncmp(reason + path, ": ", 2) == 0;
-        inspect_foreign_title(in, in->kind);
+        inspect_foreign_title(in, in->kind, weld_state_dict_is_unchecked(d));
         inspect_fact(in, "state dict", weld_json_name(weld_state_dict_key(d)),
                      *weld_state_dict_key(d) ? "%s" : NULL, weld_state_dict_key(d));
         inspect_fact(in, "network", NULL, "none that can be used");

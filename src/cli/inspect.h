@@ -27,7 +27,8 @@ typedef struct inspection {
 /* What the file is: "FILE: TEXT", or members "file" and "kind". */
 void inspect_title(inspection *in, const char *kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void inspect_foreign_title(inspection *in, weld_file_kind kind); /* pth, safetensors */
+/* pth, safetensors; `unchecked` as in weld_model_origin. */
+void inspect_foreign_title(inspection *in, weld_file_kind kind, bool unchecked);
 /* A line "title    TEXT" (format NULL: none), or the member `title`, with underscores for its
  * spaces. Takes over `value` (NULL: null). */
 void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...)

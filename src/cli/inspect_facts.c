@@ -52,12 +52,12 @@ void inspect_title(inspection *in, const char *kind, const char *format, ...) {
     va_end(args);
 }
 
-void inspect_foreign_title(inspection *in, weld_file_kind kind) {
+void inspect_foreign_title(inspection *in, weld_file_kind kind, bool unchecked) {
     bool pth = kind == WELD_FILE_PTH;
     inspect_title(in, pth ? "pth" : "safetensors", "%s",
                   pth ? "a PyTorch .pth file" : weld_file_kind_text(kind));
-    if (kind == WELD_FILE_SAFETENSORS) {
-        inspect_checksum(in, weld_safetensors_has_checksum(in->path));
+    if (kind == WELD_FILE_SAFETENSORS || unchecked) { /* the latter of an index too */
+        inspect_checksum(in, !unchecked);
     }
 }
 

@@ -26,7 +26,7 @@ static void say_kind(inspection *in, const weld_model_file *f) {
         return;
     }
     const char *element = o->mixed ? "several types" : weld_element_name(o->element);
-    inspect_foreign_title(in, o->kind);
+    inspect_foreign_title(in, o->kind, o->unchecked);
     if (*o->key) {
         inspect_fact(in, "state dict", weld_json_name(o->key), "%s%s%s%s", o->key,
                      *o->others ? " (also there: " : "", o->others,

@@ -2,7 +2,6 @@
 #include "formats/safetensors_checksum.h"
 
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/error.h"
@@ -96,18 +95,4 @@ weld_status weld_safetensors_check(int descriptor, const char *path, const char 
                          path, whole ? WELD_FILE_CHECKSUM : WELD_HEADER_CHECKSUM);
     }
     return status;
-}
-
-bool weld_safetensors_has_checksum(const char *path) {
-    char start[LENGTH_BYTES + 96];
-    uint64_t size;
-    int descriptor;
-    bool whole, has = false;
-    if (!weld_file_open(path, &descriptor, &size, NULL)) {
-        const size_t bytes = size < sizeof start ? (size_t)size : sizeof start;
-        has = !weld_file_read_at(descriptor, path, start, bytes, 0, NULL) &&
-              weld_safetensors_checksum_at(start, bytes, &whole);
-        close(descriptor);
-    }
-    return has;
 }

@@ -25,9 +25,6 @@
 #define WELD_NO_CHECKSUM "00000000000000000000000000000000"
 enum { WELD_CHECKSUM_DIGITS = sizeof WELD_NO_CHECKSUM - 1 };
 
-/* Does a file have one? One that can be opened is then as it was written. */
-bool weld_safetensors_has_checksum(const char *path);
-
 /* What people are told of a file that has none. */
 #define WELD_CHECKSUM_MISSING "none: whether it is as it was written cannot be checked"
 

@@ -389,6 +389,9 @@ weld_status weld_safetensors_open(weld_state_dict *s, const char *path, weld_err
     }
     weld_state_dict_provide(s, &source, f);
     weld_status status = open_path(f, path, err);
+    if (!f->checked) {
+        weld_state_dict_set_unchecked(s);
+    }
     for (size_t i = 0; i < f->places.count && !status; i++) {
         const place *p = place_at(f, i);
         status = weld_state_dict_add(s, p->name, strlen(p->name), p->element, &p->shape, err);

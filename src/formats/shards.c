@@ -93,6 +93,9 @@ static weld_status add_tensors(shards *all, weld_state_dict *s, size_t named, we
     for (size_t file = 0; file < all->count; file++) {
         const weld_state_dict *d = all->dicts[file];
         all->first[file] = weld_state_dict_count(s);
+        if (weld_state_dict_is_unchecked(d)) {
+            weld_state_dict_set_unchecked(s);
+        }
         for (size_t i = 0; i < weld_state_dict_count(d); i++) {
             const weld_state_entry *e = weld_state_dict_at(d, i);
             WELD_TRY(weld_state_dict_add(s, e->name, strlen(e->name), e->element, &e->shape, err));

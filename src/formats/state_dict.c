@@ -15,6 +15,7 @@ struct weld_state_dict {
     char *file, *key, *others;
     weld_array entries; /* weld_state_entry, whose names are owned */
     size_t name_bytes;
+    bool unchecked;
     const weld_state_source *source;
     void *self;
 };
@@ -24,6 +25,10 @@ struct weld_state_dict {
 void weld_state_dict_provide(weld_state_dict *s, const weld_state_source *source, void *self) {
     s->source = source;
     s->self = self;
+}
+
+void weld_state_dict_set_unchecked(weld_state_dict *s) {
+    s->unchecked = true;
 }
 
 static weld_status set_text(weld_state_dict *s, char **to, const char *text, weld_error *err) {
@@ -171,6 +176,10 @@ weld_status weld_state_dict_read(const weld_state_dict *s, size_t i, weld_dtype 
                          weld_dtype_name(dtype));
     }
     return s->source->read(s->self, i, dtype, data, err);
+}
+
+bool weld_state_dict_is_unchecked(const weld_state_dict *s) {
+    return s->unchecked;
 }
 
 const char *weld_state_dict_metadata(const weld_state_dict *s, const char *key) {

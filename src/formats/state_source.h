@@ -30,6 +30,9 @@ void weld_state_dict_provide(weld_state_dict *s, const weld_state_source *source
 weld_status weld_state_dict_add(weld_state_dict *s, const char *name, size_t length,
                                 weld_element element, const weld_shape *shape, weld_error *err);
 
+/* weld_state_dict_is_unchecked. */
+void weld_state_dict_set_unchecked(weld_state_dict *s);
+
 /* Where in the file the tensors are: weld_state_dict_key. */
 weld_status weld_state_dict_set_key(weld_state_dict *s, const char *key, weld_error *err);
 weld_status weld_state_dict_set_others(weld_state_dict *s, const char *keys, weld_error *err);

@@ -62,6 +62,7 @@ typedef struct weld_model_origin {
     bool mixed;           /* ...but not of all */
     int tables_from;      /* size of the images that tables of positions were for, which are resized
                              for others; 0: they are as they were */
+    bool unchecked;       /* weld_state_dict_is_unchecked */
     bool usual;           /* nothing said how images are prepared: it is the usual way */
     bool untold;          /* nor, in the file, what its tensors do not tell of the network */
     bool hub;             /* config.json beside the file said it (hub_config.h) */

@@ -199,6 +199,7 @@ static void note_origin(importing *im, bool untold) {
                                   .naming = im->found.naming,
                                   .untold = untold,
                                   .headless = im->found.headless,
+                                  .unchecked = weld_state_dict_is_unchecked(im->dict),
                                   .tensors = weld_state_dict_count(im->dict)};
     snprintf(origin->key, sizeof origin->key, "%s", weld_state_dict_key(im->dict));
     snprintf(origin->others, sizeof origin->others, "%s", weld_state_dict_others(im->dict));

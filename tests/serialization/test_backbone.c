@@ -300,6 +300,7 @@ START_TEST(a_network_in_two_files_is_read_by_their_index) {
         status = weld_model_file_import(index, NULL, &mf, &err);
         weld_memory_fail_after(-1);
         if (status == WELD_OK) {
+            ck_assert(!mf.origin.unchecked);
             ck_assert_uint_eq(weld_weights_count(mf.weights), count);
             for (size_t i = 0; i < count; i++) {
                 weld_tensor a = weld_weights_tensor(e.weights, i),
@@ -334,6 +335,29 @@ START_TEST(a_network_in_two_files_is_read_by_their_index) {
 }
 END_TEST
 
+START_TEST(one_file_of_two_without_a_checksum_is_enough_to_be_told) {
+    test_folder folder = test_folder_create();
+    example e = make(repvit_config(3, "8, 12", "2, 1", 4, false, false), false);
+    const char *index = test_path(&folder, "m.safetensors.index.json");
+    const size_t count = weld_weights_count(e.weights);
+    const weld_naming *naming = &weld_family_of(&e.config)->namings[0];
+    weld_model_file mf;
+    size_t size;
+    write_tensors(&e, naming, test_path(&folder, shards[0]), 0, count / 3, NULL);
+    write_tensors(&e, naming, test_path(&folder, shards[1]), count / 3, count, NULL);
+    write_index(index, count, shards[1]);
+    unsigned char *bytes = test_read_file(test_path(&folder, shards[1]), &size);
+    memcpy(strstr((char *)bytes + 8, "weld.checksum"), "else", 4);
+    test_write_file(test_path(&folder, shards[1]), bytes, size);
+    ck_assert_msg(!weld_model_file_import(index, NULL, &mf, &err), "%s", err.message);
+    ck_assert(mf.origin.unchecked);
+    weld_model_file_free(&mf);
+    free(bytes);
+    unmake(&e);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(so_is_one_in_two_files_of_pytorch) {
     char index[512], whole[512];
     weld_model_file a, b;
@@ -360,4 +384,5 @@ END_TEST
 RUN_SUITE("serialization/backbone", a_backbone_of_every_family_is_taken_where_no_head_is_needed,
           so_is_one_that_was_made_a_list_of_modules, a_backbone_gives_the_maps_of_the_stages,
           the_maps_of_a_backbone_are_exported, a_network_in_two_files_is_read_by_their_index,
+          one_file_of_two_without_a_checksum_is_enough_to_be_told,
           so_is_one_in_two_files_of_pytorch)

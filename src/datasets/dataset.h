@@ -95,8 +95,8 @@ weld_packed_layout weld_dataset_layout(const weld_dataset *ds);
 uint64_t weld_dataset_contents(const weld_dataset *ds);
 
 /* Reading in two steps, so that the first can be done ahead: the stored bytes of sample i, then
- * pixels of them. Errors name data set and sample. What the system does not let read
- * (WELD_ERROR_IO) has been tried again before it is one. */
+ * pixels of them. Errors name data set and sample. What may pass has been
+ * tried again (formats/file.h) before it is one. */
 weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err);
 weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_bytes *bytes,
                                 weld_reading how, weld_image *out, weld_error *err);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/error.h"
 #include "datasets/dataset_private.h"
@@ -19,20 +18,18 @@ bool weld_dataset_path_of(const weld_dataset *ds, const char *name, char *path, 
     return length < (int)size;
 }
 
-/* What fails for a moment (EIO, ESTALE) is not taken for a file that has changed. */
+/* What fails for a moment is not taken for a file that has changed. */
 static bool find_size(const char *path, size_t *bytes) {
     struct stat info;
+    int tries = 0;
     *bytes = 0;
-    for (int attempt = 0; attempt < 3; attempt++) {
-        if (stat(path, &info) == 0) {
-            *bytes = (size_t)info.st_size;
-            return true;
-        }
-        if (errno == ENOENT || errno == ENOTDIR) {
-            return true;
+    while (stat(path, &info) != 0) {
+        if (!weld_file_tries_again(errno, &tries)) {
+            return errno == ENOENT || errno == ENOTDIR;
         }
     }
-    return false;
+    *bytes = (size_t)info.st_size;
+    return true;
 }
 
 bool weld_dataset_find_stored_bytes(const weld_dataset *ds, int64_t i, size_t *bytes) {
@@ -68,7 +65,7 @@ static weld_status read_member(const weld_dataset *ds, const char *path, int64_t
     return weld_file_read_at(ds->tar, path, out->data, out->size, place.offset, err);
 }
 
-static weld_status read_once(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
+weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
     if (ds->packed) {
         const int64_t number = weld_dataset_number(ds, i);
         WELD_TRY(weld_bytes_resize(out, weld_packed_size(ds->packed, number), err));
@@ -80,20 +77,6 @@ static weld_status read_once(const weld_dataset *ds, int64_t i, weld_bytes *out,
         return weld_fail(err, WELD_ERROR_IO, "%s/%s: path is too long", ds->path, name);
     }
     return ds->tar >= 0 ? read_member(ds, path, i, out, err) : weld_read_file(path, out, err);
-}
-
-/* A disk or a server may fail for a moment (EIO, ESTALE): an image is not given up for that. */
-weld_status weld_dataset_read(const weld_dataset *ds, int64_t i, weld_bytes *out, weld_error *err) {
-    static const long pauses[] = {20000000, 200000000}; /* ns */
-    weld_status status = read_once(ds, i, out, err);
-    for (size_t k = 0; status == WELD_ERROR_IO && k < sizeof pauses / sizeof *pauses; k++) {
-        nanosleep(&(struct timespec){0, pauses[k]}, NULL);
-        status = read_once(ds, i, out, err);
-    }
-    if (status == WELD_OK && err) { /* what an earlier try said of it */
-        err->status = WELD_OK;
-    }
-    return status;
 }
 
 /* Grey pixels to three channels. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -58,6 +59,20 @@ weld_status weld_file_is_there(const char *path, bool *there, weld_error *err) {
     return *there || errno == ENOENT || errno == ENOTDIR
                ? WELD_OK
                : weld_file_fail(err, path, "tell whether it is there", errno);
+}
+
+bool weld_file_tries_again(int code, int *tries) {
+    static const long pauses[] = {20000000, 200000000}; /* ns */
+    static const int passing[] = {EIO, ESTALE, ETIMEDOUT, EAGAIN, EMFILE, ENFILE};
+    bool passes = false;
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++) {
+        passes |= code == passing[i];
+    }
+    if (!passes || *tries == sizeof pauses / sizeof *pauses) {
+        return false;
+    }
+    nanosleep(&(struct timespec){0, pauses[(*tries)++]}, NULL);
+    return true;
 }
 
 int weld_file_open_flags(const char *path, int flags, mode_t mode) {
@@ -158,7 +173,10 @@ weld_status weld_file_has_one_name(int descriptor, const char *path, weld_error 
 
 weld_status weld_file_open(const char *path, int *descriptor, uint64_t *size, weld_error *err) {
     /* Not blocking: opening a pipe must not wait for a writer. */
-    int fd = weld_file_open_flags(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    int fd, tries = 0;
+    do {
+        fd = weld_file_open_flags(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    } while (fd < 0 && weld_file_tries_again(errno, &tries));
     if (fd < 0) {
         return weld_file_fail(err, path, "open", errno);
     }
@@ -182,9 +200,10 @@ weld_status weld_file_read_at(int descriptor, const char *path, void *data, size
                               uint64_t offset, weld_error *err) {
     char *to = data;
     size_t done = 0;
+    int tries = 0;
     while (done < bytes) {
         ssize_t n = pread(descriptor, to + done, bytes - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR) {
+        if (n < 0 && (errno == EINTR || weld_file_tries_again(errno, &tries))) {
             continue;
         }
         if (n < 0) {

@@ -21,6 +21,10 @@ weld_status weld_file_is_there(const char *path, bool *there, weld_error *err);
  * do about it. WELD_ERROR_NOT_FOUND where it is not there, WELD_ERROR_MEMORY, WELD_ERROR_IO. */
 weld_status weld_file_fail(weld_error *err, const char *path, const char *action, int code);
 
+/* Is what failed with `code` (an errno) to be tried again? A disk or a server may fail for a
+ * moment: true after a pause, twice. *tries begins with 0. */
+bool weld_file_tries_again(int code, int *tries);
+
 /* System calls that are made again where a signal interrupted them (EINTR). Open as open(2); the
  * others: 0, or an errno. */
 int weld_file_open_flags(const char *path, int flags, mode_t mode);
@@ -42,8 +46,8 @@ weld_status weld_file_has_one_name(int descriptor, const char *path, weld_error 
 /* Refuse a file that others may write to, or own: not only what we write would be in it. */
 weld_status weld_file_is_only_ours(int descriptor, const char *path, weld_error *err);
 
-/* Open a regular file for reading and tell its size. The descriptor is the caller's to close;
- * folders, pipes and devices are refused. */
+/* Open a regular file for reading and tell its size; this and weld_file_read_at try again what may
+ * pass. The descriptor is the caller's to close; folders, pipes and devices are refused. */
 weld_status weld_file_open(const char *path, int *descriptor, uint64_t *size, weld_error *err);
 
 /* Read exactly `bytes` at `offset`; a file that ends before is WELD_ERROR_FORMAT. */

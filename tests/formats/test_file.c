@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -252,7 +253,20 @@ START_TEST(kinds_are_told_by_content) {
 }
 END_TEST
 
-RUN_SUITE("formats/file", a_file_is_replaced_whole, a_discarded_replacement_leaves_nothing,
+START_TEST(what_may_pass_is_tried_again_twice_and_nothing_else_is) {
+    int tries = 0;
+    ck_assert(weld_file_tries_again(EIO, &tries));
+    ck_assert(weld_file_tries_again(ESTALE, &tries));
+    ck_assert(!weld_file_tries_again(EIO, &tries));
+    tries = 0;
+    ck_assert(!weld_file_tries_again(EACCES, &tries));
+    ck_assert(!weld_file_tries_again(ENOENT, &tries));
+    ck_assert_int_eq(tries, 0);
+}
+END_TEST
+
+RUN_SUITE("formats/file", what_may_pass_is_tried_again_twice_and_nothing_else_is,
+          a_file_is_replaced_whole, a_discarded_replacement_leaves_nothing,
           what_is_unfinished_can_be_removed_at_any_time, of_two_writers_the_later_stays,
           a_link_is_followed_to_the_file, what_is_not_a_file_is_refused, a_missing_folder_is_named,
           a_file_above_the_limit_is_refused, a_write_that_does_not_fit_keeps_the_old_file,

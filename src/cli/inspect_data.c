@@ -11,7 +11,7 @@
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 #include "datasets/boxes.h"
-#include "images/decode.h"
+#include "images/upright.h"
 #include "images/image_facts.h"
 #include "formats/npy.h"
 #include "recipe/recipe.h"
@@ -212,18 +212,12 @@ static weld_status say_grey_range(inspection *in, const weld_bytes *bytes, weld_
     return WELD_OK;
 }
 
-static weld_status decode_image(const inspection *in, const weld_bytes *bytes, weld_image *image,
-                                weld_error *err) {
-    const weld_reading how = {.max_pixels = in->max_pixels};
-    WELD_TRY(weld_reading_check_file(how, bytes->data, bytes->size, err));
-    return weld_decode_image(bytes->data, bytes->size, 0, image, err);
-}
-
 weld_status inspect_image(inspection *in, weld_error *err) {
     weld_bytes bytes = {0};
     weld_image image = {0};
     WELD_TRY(weld_read_file(in->path, &bytes, err));
-    weld_status status = decode_image(in, &bytes, &image, err);
+    const weld_reading how = {.max_pixels = in->max_pixels};
+    weld_status status = weld_reading_decode(how, bytes.data, bytes.size, &image, err);
     if (status) {
         status = weld_fail_context(err, status, "%s", in->path);
     } else {

@@ -96,6 +96,7 @@ static weld_status predict_images(const weld_model *m, const cli_image_list *ima
     weld_image_runner *runner;
     size_t failed = 0;
     WELD_TRY(weld_image_runner_create(m, 0, &runner, err));
+    files->how = weld_reading_of(&weld_image_runner_transform(runner)->preprocessing);
     tell_letters(answers, files);
     weld_status status = predict_all(runner, images, jobs, answers, files, &failed, err);
     weld_image_runner_free(runner);
@@ -159,8 +160,6 @@ weld_status cli_predict(cli_call *call, weld_error *err) {
     answers.question = (weld_question){.labels = &labels, .most = most, .values = values};
     weld_preprocessing own = *weld_model_get_preprocessing(m);
     cli_image_list images = {.count = 0};
-    files.how = weld_reading_of(&own);
-    files.how.upright = files.how.upright || files.task->annotation->of_boxes;
     weld_status status = cli_check_answer_keys(&keys, answers.task, false, err);
     status = status
                  ? status

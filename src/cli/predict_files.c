@@ -137,11 +137,7 @@ static weld_status draw(const cli_answer_files *f, const char *path, const weld_
     weld_bytes bytes = {0}, png = {0};
     weld_image image = {0};
     weld_status status = weld_read_file(path, &bytes, err);
-    if (!status) {
-        const int orientation = f->how.upright ? weld_orientation_of(bytes.data, bytes.size) : 1;
-        status =
-            weld_decode_upright(bytes.data, bytes.size, orientation, f->how.scale16, &image, err);
-    }
+    status = status ? status : weld_reading_decode(f->how, bytes.data, bytes.size, &image, err);
     status = status ? status : f->task->draw_answer(outputs, question, &image, err);
     status = status ? status : weld_encode_png(&image, &png, err);
     status = status ? status : write_into(f->draw, path, ".png", png.data, png.size, err);

@@ -177,13 +177,10 @@ weld_status weld_dataset_decode(const weld_dataset *ds, int64_t i, const weld_by
     weld_packed_layout layout = weld_dataset_layout(ds);
     int orientation;
     weld_status status = find_orientation(ds, i, bytes, how.upright, &orientation, err);
-    if (!status && !layout.height) {
-        status = weld_reading_check_file(how, bytes->data, bytes->size, err);
-    }
     if (!status) {
-        status = layout.height ? raw_whole(layout, bytes, out, err)
-                               : weld_decode_upright(bytes->data, bytes->size, orientation,
-                                                     how.scale16, out, err);
+        status = layout.height
+                     ? raw_whole(layout, bytes, out, err)
+                     : weld_decode_upright(how, bytes->data, bytes->size, orientation, out, err);
     }
     return name_sample(ds, i, status, err);
 }

@@ -74,13 +74,6 @@ weld_status weld_reading_check(weld_reading how, int width, int height, weld_err
     return WELD_OK;
 }
 
-weld_status weld_reading_check_file(weld_reading how, const void *bytes, size_t size,
-                                    weld_error *err) {
-    int width, height;
-    WELD_TRY(weld_decode_size(bytes, size, &width, &height, err));
-    return weld_reading_check(how, width, height, err);
-}
-
 weld_decoded_part weld_part_of_image(const weld_pixels *image, const weld_rectangle *part) {
     return (weld_decoded_part){weld_pixels_crop(image, part->x, part->y, part->width, part->height),
                                {0, 0, (float)part->width, (float)part->height}};

@@ -27,9 +27,6 @@ static inline weld_reading weld_reading_of(const weld_preprocessing *p) {
 }
 /* WELD_ERROR_FORMAT where an image has more pixels than are taken, or none. */
 weld_status weld_reading_check(weld_reading how, int width, int height, weld_error *err);
-/* The same of one that is still to be decoded. */
-weld_status weld_reading_check_file(weld_reading how, const void *bytes, size_t size,
-                                    weld_error *err);
 
 /* Do these bytes begin a JPEG, PNG or WebP image? 12 of them tell. */
 bool weld_is_image(const void *bytes, size_t size);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "images/image_facts.h"
 
 /* Where pixel (x, y) of the upright image is stored: columns and rows are exchanged first, then
@@ -54,19 +55,28 @@ static weld_status turn_pixels(const weld_pixels *in, int orientation, weld_imag
     return WELD_OK;
 }
 
-weld_status weld_decode_upright(const void *bytes, size_t size, int orientation, int scale16,
+weld_status weld_decode_upright(weld_reading how, const void *bytes, size_t size, int orientation,
                                 weld_image *out, weld_error *err) {
+    int width, height;
+    WELD_TRY(weld_decode_size(bytes, size, &width, &height, err));
+    WELD_TRY(weld_reading_check(how, width, height, err));
     if (orientation == 1) {
-        return weld_decode_image(bytes, size, scale16, out, err);
+        return weld_decode_image(bytes, size, how.scale16, out, err);
     }
     weld_image stored = {0};
-    weld_status status = weld_decode_image(bytes, size, scale16, &stored, err);
+    weld_status status = weld_decode_image(bytes, size, how.scale16, &stored, err);
     if (!status) {
         const weld_pixels pixels = weld_image_pixels(&stored);
         status = turn_pixels(&pixels, orientation, out, err);
     }
     weld_image_free(&stored);
     return status;
+}
+
+weld_status weld_reading_decode(weld_reading how, const void *bytes, size_t size, weld_image *out,
+                                weld_error *err) {
+    const int orientation = how.upright ? weld_orientation_of(bytes, size) : 1;
+    return weld_decode_upright(how, bytes, size, orientation, out, err);
 }
 
 /* From one end or the other of `length`. */

@@ -14,10 +14,14 @@ int weld_orientation_of(const void *bytes, size_t size);
 /* From the size as stored to that of the upright image, or back. */
 void weld_upright_size(int orientation, int *width, int *height);
 
-/* weld_decode_image and weld_decode_part (decode.h; also scale16) of the image with this
- * orientation applied: the part is one of the upright image, and so are the pixels. */
-weld_status weld_decode_upright(const void *bytes, size_t size, int orientation, int scale16,
+/* An image as it is to be read: of no more pixels than are taken, and turned where that is said. */
+weld_status weld_reading_decode(weld_reading how, const void *bytes, size_t size, weld_image *out,
+                                weld_error *err);
+/* The same where the orientation is known. */
+weld_status weld_decode_upright(weld_reading how, const void *bytes, size_t size, int orientation,
                                 weld_image *out, weld_error *err);
+/* weld_decode_part (decode.h; also scale16) of the image with this orientation applied: the part is
+ * one of the upright image, and so are the pixels. */
 weld_status weld_decode_part_upright(const void *bytes, size_t size, int orientation,
                                      const weld_rectangle *part, int reduction, int scale16,
                                      weld_image *memory, weld_decoded_part *out, weld_error *err);

@@ -21,10 +21,7 @@ void weld_image_input_free(weld_image_input *in) {
 
 weld_status weld_image_input_decode(weld_image_input *in, const weld_transform *t,
                                     const void *bytes, size_t size, weld_error *err) {
-    const weld_reading how = weld_reading_of(&t->preprocessing);
-    const int orientation = how.upright ? weld_orientation_of(bytes, size) : 1;
-    WELD_TRY(weld_reading_check_file(how, bytes, size, err));
-    return weld_decode_upright(bytes, size, orientation, how.scale16, &in->image, err);
+    return weld_reading_decode(weld_reading_of(&t->preprocessing), bytes, size, &in->image, err);
 }
 
 weld_status weld_image_input_read(weld_image_input *in, const weld_transform *t, const char *path,

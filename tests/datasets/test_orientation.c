@@ -46,9 +46,9 @@ static photos open_photos(const char *name) {
     ck_assert_int_eq(weld_dataset_read(p.photo, 0, &bytes, NULL), WELD_OK);
     ck_assert_int_eq(weld_orientation_of(bytes.data, bytes.size), TURNED);
     for (int i = 1; i < 3; i++) {
-        ck_assert_int_eq(
-            weld_decode_upright(bytes.data, bytes.size, i == 1 ? 1 : TURNED, 0, &image, NULL),
-            WELD_OK);
+        ck_assert_int_eq(weld_decode_upright((weld_reading){0}, bytes.data, bytes.size,
+                                             i == 1 ? 1 : TURNED, &image, NULL),
+                         WELD_OK);
         put_png(&p.folders[i], &image);
     }
     p.stored = open_dataset(p.folders[1].path);

@@ -50,8 +50,9 @@ START_TEST(pixels_are_where_the_standard_says) {
     for (int orientation = 1; orientation <= 8; orientation++) {
         int width = 5, height = 3, x = -1, y = -1;
         weld_upright_size(orientation, &width, &height);
-        ck_assert_int_eq(
-            weld_decode_upright(bytes.data, bytes.size, orientation, 0, &upright, NULL), WELD_OK);
+        ck_assert_int_eq(weld_decode_upright((weld_reading){0}, bytes.data, bytes.size, orientation,
+                                             &upright, NULL),
+                         WELD_OK);
         ck_assert_int_eq(upright.width, orientation < 5 ? 5 : 3);
         ck_assert_int_eq(upright.width, width);
         ck_assert_int_eq(upright.height, height);
@@ -68,8 +69,9 @@ END_TEST
 
 static void expect_parts(const weld_bytes *bytes, int orientation, int step) {
     weld_image whole = {0}, memory = {0};
-    ck_assert_int_eq(weld_decode_upright(bytes->data, bytes->size, orientation, 0, &whole, NULL),
-                     WELD_OK);
+    ck_assert_int_eq(
+        weld_decode_upright((weld_reading){0}, bytes->data, bytes->size, orientation, &whole, NULL),
+        WELD_OK);
     for (int y = 0; y < whole.height; y += step) {
         for (int x = 0; x < whole.width; x += step) {
             const weld_rectangle part = {x, y, (whole.width - x + 1) / 2,

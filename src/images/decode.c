@@ -94,16 +94,3 @@ weld_status weld_decode_part(const void *bytes, size_t size, const weld_rectangl
     }
     return status;
 }
-
-weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err) {
-    weld_bytes bytes = {0};
-    weld_status status = weld_read_file(path, &bytes, err);
-    if (!status) {
-        status = weld_decode_image(bytes.data, bytes.size, 0, out, err);
-        if (status) {
-            status = weld_fail_context(err, status, "%s", path);
-        }
-    }
-    weld_bytes_free(&bytes);
-    return status;
-}

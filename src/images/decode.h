@@ -71,9 +71,6 @@ weld_status weld_decode_grey_range(const void *bytes, size_t size, int scale16, 
 weld_status weld_decode_size(const void *bytes, size_t size, int *width, int *height,
                              weld_error *err);
 
-/* Read and decode a file, 16-bit grey clipped; messages name the path. */
-weld_status weld_decode_file(const char *path, weld_image *out, weld_error *err);
-
 /* Encode as JPEG of the given quality (1..100) without chroma subsampling. */
 weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *out,
                              weld_error *err);

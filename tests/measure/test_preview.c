@@ -27,7 +27,10 @@ static weld_image draw(weld_preview_options o) {
     weld_preview_report report;
     weld_image sheet = {0};
     ck_assert_msg(!weld_preview(&o, &report, &err), "%s", err.message);
-    ck_assert_msg(!weld_decode_file(o.out, &sheet, &err), "%s", err.message);
+    size_t size;
+    unsigned char *bytes = test_read_file(o.out, &size);
+    ck_assert_msg(!weld_decode_image(bytes, size, 0, &sheet, &err), "%s", err.message);
+    free(bytes);
     ck_assert_int_eq(report.width, sheet.width);
     ck_assert_int_eq(report.height, sheet.height);
     return sheet;

@@ -57,6 +57,8 @@ weld_status weld_group_broadcast(weld_group *g, void *data, size_t bytes, weld_e
  * of weld_alloc, to be freed. data and bytes are looked at on rank 0 alone. */
 weld_status weld_group_tell(weld_group *g, const void *data, size_t bytes, void **out,
                             size_t *out_bytes, weld_error *err);
+/* A text of rank 0 in the place of *text, of weld_alloc; NULL stays NULL. */
+weld_status weld_group_tell_text(weld_group *g, char **text, weld_error *err);
 
 /* --- Said by all, heard by rank 0 -------------------------------------------------------------
  */

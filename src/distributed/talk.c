@@ -150,6 +150,22 @@ weld_status weld_group_tell(weld_group *g, const void *data, size_t bytes, void 
     return WELD_OK;
 }
 
+weld_status weld_group_tell_text(weld_group *g, char **text, weld_error *err) {
+    void *told;
+    size_t bytes;
+    if (!g) {
+        return WELD_OK;
+    }
+    WELD_TRY(weld_group_tell(g, *text, *text ? strlen(*text) + 1 : 0, &told, &bytes, err));
+    weld_free(*text);
+    *text = told;
+    if (bytes == 0) {
+        weld_free(told);
+        *text = NULL;
+    }
+    return WELD_OK;
+}
+
 /* --- All to one ------------------------------------------------------------------------------- */
 
 void weld_gathered_free(weld_gathered *all) {

@@ -102,22 +102,22 @@ static weld_status read_recipe(maker *m, weld_error *err) {
 /* Rank 0's, on all of them. */
 static weld_status share_recipe(maker *m, weld_error *err) {
     char *text = NULL;
-    void *told;
-    size_t bytes;
     weld_status status = m->leads ? read_recipe(m, err) : WELD_OK;
     if (!m->group) {
         return status;
     }
     status = !status && m->leads ? weld_recipe_text(&m->recipe, &text, err) : status;
     status = weld_group_agree(m->group, status, err);
-    status = status ? status
-                    : weld_group_tell(m->group, text, text ? strlen(text) : 0, &told, &bytes, err);
-    weld_free(text);
-    WELD_TRY(status);
-    if (!m->leads) {
-        status = weld_recipe_parse(m->settings->recipe, told, bytes, NULL, 0, &m->recipe, err);
+    status = status ? status : weld_group_tell_text(m->group, &text, err);
+    if (status) { /* on all of them */
+        weld_free(text);
+        return status;
     }
-    weld_free(told);
+    if (!m->leads) {
+        status =
+            weld_recipe_parse(m->settings->recipe, text, strlen(text), NULL, 0, &m->recipe, err);
+    }
+    weld_free(text);
     return weld_group_agree(m->group, status, err);
 }
 

@@ -63,26 +63,9 @@ weld_status weld_start_share(weld_trainer *t, weld_error *err) {
 
 /* --- What all get of rank 0 --- */
 
-/* A text of rank 0 in the place of *text, of weld_alloc; NULL stays NULL. */
-static weld_status tell_text(weld_group *g, char **text, weld_error *err) {
-    void *told;
-    size_t bytes;
-    WELD_TRY(weld_group_tell(g, *text, *text ? strlen(*text) + 1 : 0, &told, &bytes, err));
-    weld_free(*text);
-    *text = told;
-    if (bytes == 0) {
-        weld_free(told);
-        *text = NULL;
-    }
-    return WELD_OK;
-}
-
 weld_status weld_start_tell_recipe(weld_trainer *t, weld_error *err) {
-    if (!t->ranks.group) {
-        return WELD_OK;
-    }
-    WELD_TRY(tell_text(t->ranks.group, &t->recipe_text, err));
-    return tell_text(t->ranks.group, &t->record.folder.path, err);
+    WELD_TRY(weld_group_tell_text(t->ranks.group, &t->recipe_text, err));
+    return weld_group_tell_text(t->ranks.group, &t->record.folder.path, err);
 }
 
 /* Tensors of the same names and shapes on all ranks; NULL: on none. */

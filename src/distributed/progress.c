@@ -253,8 +253,8 @@ static weld_status turn(weld_progress *p, bool *stopping, double *waits_since, w
     weld_message *list = take_posted(p);
     weld_waiting waiting = p->waiting;
     const weld_status wish = p->wish;
-    p->late = weld_watch_late(p->watch);
     *stopping = p->stopping;
+    p->late = p->stopping ? weld_watch_late(p->watch) : -1;
     *waits_since = waiting.since;
     pthread_mutex_unlock(&p->lock);
     waiting.receives = p->receives;

@@ -98,6 +98,7 @@ typedef struct cli_option {
     const char *help;
     const struct weld_key
         *key; /* of one that CLI_KEYS, CLI_ANSWER_KEYS or CLI_FILE_KEYS stands for */
+    bool own; /* ranks that work together may have others each */
 } cli_option;
 
 /* "fp32", "bf16" */

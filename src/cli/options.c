@@ -189,11 +189,10 @@ void cli_add_text(cli_call *call, const char *text) {
     call->texts = grown;
 }
 
-/* Of ranks each has threads, and patience, of its own. */
 static void note_option(cli_call *call, const cli_option *option, const char *text) {
     char name[80];
     snprintf(name, sizeof name, "--%s", option->name);
-    if (strcmp(name, "--threads") == 0 || strcmp(name, "--rank-timeout") == 0) {
+    if (option->own) {
         return;
     }
     if (text) {

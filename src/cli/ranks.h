@@ -11,10 +11,14 @@
     {                                                                                              \
         "rank-timeout", 0, CLI_SECONDS, &(seconds), "SECONDS",                                     \
             "under mpirun: end all where one is waited for so long, computing or not (600; 0: "    \
-            "never)"                                                                               \
+            "never)",                                                                              \
+            .own = true                                                                            \
     }
 #define CLI_RANK_THREADS(threads)                                                                  \
-    { "threads", 0, CLI_COUNT, &(threads), "N", "threads (all); of each rank under mpirun" }
+    {                                                                                              \
+        "threads", 0, CLI_COUNT, &(threads), "N", "threads (all); of each rank under mpirun",      \
+            .own = true                                                                            \
+    }
 
 /* Wrong usage where a launcher has started several: "WHAT on one process: start it ...". */
 void cli_ranks_refuse(const cli_call *call, const char *what);

@@ -384,8 +384,8 @@ weld_update_rates weld_optimizer_rates(const weld_optimizer *o, double lr) {
         .average_decay = s->ema_warmup && 1 - least < s->ema_decay ? 1 - least : s->ema_decay};
 }
 
-void weld_optimizer_step_by(weld_optimizer *o, const weld_tensor *gradients,
-                            const weld_update_rates *rates) {
+void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients,
+                         const weld_update_rates *rates) {
     update u = {.o = o,
                 .gradients = gradients,
                 .rates = rates,
@@ -397,11 +397,6 @@ void weld_optimizer_step_by(weld_optimizer *o, const weld_tensor *gradients,
     for (size_t i = 0; i < o->buffer_count; i++) {
         average_buffer(&o->buffers[i], rates->average_decay);
     }
-}
-
-void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr) {
-    const weld_update_rates rates = weld_optimizer_rates(o, lr);
-    weld_optimizer_step_by(o, gradients, &rates);
 }
 
 weld_tensor weld_optimizer_scales(weld_optimizer *o) {

@@ -44,11 +44,6 @@ weld_status weld_optimizer_create(const weld_graph *g, weld_weights *w,
                                   weld_error *err);
 void weld_optimizer_free(weld_optimizer *o);
 
-/* One update with learning rate lr (times the parameter's scale, weight decay included).
- * gradients[i] belongs to weld_graph_parameter(g, i) and is not looked at where that is frozen; it
- * is overwritten where it is clipped to WELD_CLIP_AGC's limit. */
-void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients, double lr);
-
 /* What libm has computed for an update. It differs between cpus and libraries by a last bit: where
  * several processes are to make the same update, one of them says it. Of the rest of an update
  * kernels alone decide, so that those of `ref` come to the same bits on all. */
@@ -58,11 +53,13 @@ typedef struct weld_update_rates {
     double average_decay;
 } weld_update_rates;
 
-/* Of the next update. */
+/* Of the next update, with learning rate lr. */
 weld_update_rates weld_optimizer_rates(const weld_optimizer *o, double lr);
-/* weld_optimizer_step by these. */
-void weld_optimizer_step_by(weld_optimizer *o, const weld_tensor *gradients,
-                            const weld_update_rates *rates);
+/* One update, with the learning rate times the parameter's scale (weight decay included).
+ * gradients[i] belongs to weld_graph_parameter(g, i) and is not looked at where that is frozen; it
+ * is overwritten where it is clipped to WELD_CLIP_AGC's limit. */
+void weld_optimizer_step(weld_optimizer *o, const weld_tensor *gradients,
+                         const weld_update_rates *rates);
 /* The parameters' scales, to be read and written: those that are trained, in the graph's order. */
 weld_tensor weld_optimizer_scales(weld_optimizer *o);
 

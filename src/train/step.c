@@ -334,7 +334,7 @@ weld_status weld_train_step_explain(weld_train_step *s, uint64_t number, weld_er
 void weld_train_step_update_by(weld_train_step *s, const weld_tensor *gradients,
                                const weld_update_rates *rates) {
     s->updated = gradients;
-    weld_optimizer_step_by(s->optimizer, gradients, rates);
+    weld_optimizer_step(s->optimizer, gradients, rates);
 }
 
 void weld_train_step_update(weld_train_step *s, double lr) {

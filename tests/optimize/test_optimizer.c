@@ -59,6 +59,11 @@ static void draw_gradients(uint64_t step) {
     }
 }
 
+static void step(setup *s, const weld_tensor *gradients, double lr) {
+    const weld_update_rates rates = weld_optimizer_rates(s->optimizer, lr);
+    weld_optimizer_step(s->optimizer, gradients, &rates);
+}
+
 /* One element through the same updates, in double. */
 static double expected(double w, size_t parameter, size_t element, int steps, double decay) {
     double m = 0, v = 0;
@@ -87,7 +92,7 @@ START_TEST(updates_follow_the_formula_with_decay_on_matrices_only) {
     }
     for (int t = 1; t <= 4; t++) {
         draw_gradients((uint64_t)t);
-        weld_optimizer_step(s.optimizer, s.gradients, 0.01 * t);
+        step(&s, s.gradients, 0.01 * t);
     }
     for (size_t i = 0; i < 5; i++) {
         float got =
@@ -105,8 +110,8 @@ START_TEST(the_number_of_threads_does_not_change_a_bit) {
     make(&b, 3);
     for (uint64_t t = 1; t <= 2; t++) {
         draw_gradients(t);
-        weld_optimizer_step(a.optimizer, a.gradients, 0.01);
-        weld_optimizer_step(b.optimizer, b.gradients, 0.01);
+        step(&a, a.gradients, 0.01);
+        step(&b, b.gradients, 0.01);
     }
     for (size_t i = 0; i < 3; i++) {
         weld_tensor x = weld_weights_tensor(a.weights, i), y = weld_weights_tensor(b.weights, i);
@@ -122,7 +127,7 @@ START_TEST(state_carried_over_continues_bit_for_bit) {
     make(&a, 1);
     make(&b, 1);
     draw_gradients(1);
-    weld_optimizer_step(a.optimizer, a.gradients, 0.01);
+    step(&a, a.gradients, 0.01);
     weld_optimizer_set_updates(b.optimizer, 1);
     weld_weights *from[] = {a.weights, weld_optimizer_first_moments(a.optimizer),
                             weld_optimizer_second_moments(a.optimizer)};
@@ -135,8 +140,8 @@ START_TEST(state_carried_over_continues_bit_for_bit) {
         }
     }
     draw_gradients(2);
-    weld_optimizer_step(a.optimizer, a.gradients, 0.01);
-    weld_optimizer_step(b.optimizer, b.gradients, 0.01);
+    step(&a, a.gradients, 0.01);
+    step(&b, b.gradients, 0.01);
     weld_tensor x = weld_weights_tensor(a.weights, 0), y = weld_weights_tensor(b.weights, 0);
     ck_assert_mem_eq(x.data, y.data, LARGE * sizeof(float));
     destroy(&a);
@@ -155,9 +160,9 @@ START_TEST(a_scale_is_a_rate_of_its_own_and_frozen_parameters_have_neither_updat
     for (uint64_t t = 1; t <= 3; t++) {
         draw_gradients(t);
         weld_tensor gradients[] = {scaled.gradients[0], {0}, scaled.gradients[2]};
-        weld_optimizer_step(scaled.optimizer, gradients, 0.01);
-        weld_optimizer_step(slow.optimizer, slow.gradients, 0.01 * 0.25);
-        weld_optimizer_step(fast.optimizer, fast.gradients, 0.01 * 4);
+        step(&scaled, gradients, 0.01);
+        step(&slow, slow.gradients, 0.01 * 0.25);
+        step(&fast, fast.gradients, 0.01 * 4);
     }
     const weld_weights *same[] = {slow.weights, start, fast.weights};
     for (size_t i = 0; i < 3; i++) {

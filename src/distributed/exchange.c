@@ -189,10 +189,8 @@ weld_status weld_exchange_finish(weld_exchange *x, const weld_tensor **means, we
 
 weld_exchange_facts weld_exchange_facts_of(const weld_exchange *x) {
     const size_t rows = (size_t)x->most_nodes + (x->group ? 1 : 0);
-    weld_exchange_facts f = {.memory = x->nodes ? rows * x->bytes : 0,
-                             .buckets = x->bucket_count,
-                             .early = x->early,
-                             .all = x->all};
+    weld_exchange_facts f = {
+        .memory = x->nodes ? rows * x->bytes : 0, .early = x->early, .all = x->all};
     for (int i = 0; i < x->bucket_count; i++) {
         f.memory += weld_blocks_memory(x->buckets[i].blocks);
         f.moved += weld_blocks_moved(x->buckets[i].blocks);

@@ -72,9 +72,8 @@ void weld_exchange_ready(weld_exchange *x, size_t step);
 weld_status weld_exchange_finish(weld_exchange *x, const weld_tensor **means, weld_error *err);
 
 typedef struct weld_exchange_facts {
-    size_t memory; /* bytes that it has */
-    size_t moved;  /* bytes of gradients that this rank sends and receives in an update */
-    int buckets;
+    size_t memory;     /* bytes that it has */
+    size_t moved;      /* bytes of gradients that this rank sends and receives in an update */
     double early, all; /* bytes that were there when the last bucket went; all; of all updates */
 } weld_exchange_facts;
 weld_exchange_facts weld_exchange_facts_of(const weld_exchange *x);

@@ -64,29 +64,32 @@ static weld_status fail_other_recipe(const weld_trainer *t, const weld_recipe *o
                      weld_shell_word(t->record.folder.last, last, sizeof last));
 }
 
+/* The recipe that a file of the run has, of weld_alloc. */
+static weld_status read_recipe(const char *path, const char *text, weld_recipe **out,
+                               weld_error *err) {
+    *out = weld_alloc(1, sizeof **out);
+    return *out ? weld_recipe_parse(path, text, strlen(text), NULL, 0, *out, err)
+                : weld_fail_memory(err, path);
+}
+
 static weld_status check_recipe(weld_trainer *t, const weld_model_file *file, weld_error *err) {
     if (!file->recipe) {
         return weld_fail(err, WELD_ERROR_FORMAT, "%s: has no recipe: it is not of a training run",
                          t->record.folder.last);
     }
-    char key[64];
-    char *values = weld_alloc(2, VALUE_SIZE);
-    weld_recipe *old = weld_alloc(1, sizeof *old);
-    weld_status status = values && old ? WELD_OK : weld_fail_memory(err, t->record.folder.last);
-    status = status ? status
-                    : weld_recipe_parse(t->record.folder.last, file->recipe, strlen(file->recipe),
-                                        NULL, 0, old, err);
+    char key[64], was[VALUE_SIZE], is[VALUE_SIZE];
+    weld_recipe *old;
+    weld_status status = read_recipe(t->record.folder.last, file->recipe, &old, err);
     status = status ? status : check_keys(t, file, old, err);
     status = status ? status : extend(t, old, err);
-    if (!status && weld_recipe_difference(old, &t->data.recipe, key, sizeof key, values,
-                                          values + VALUE_SIZE, VALUE_SIZE)) {
-        status = fail_other_recipe(t, old, key, values, values + VALUE_SIZE, err);
+    if (!status &&
+        weld_recipe_difference(old, &t->data.recipe, key, sizeof key, was, is, VALUE_SIZE)) {
+        status = fail_other_recipe(t, old, key, was, is, err);
     }
     if (!status && old->train.precision != t->data.recipe.train.precision) {
         weld_train_say(t->data.settings, "%s: was trained in another precision so far",
                        t->record.folder.last);
     }
-    weld_free(values);
     weld_free(old);
     return status;
 }
@@ -135,22 +138,20 @@ static bool is_same_number(double a, double b) {
  * else it may be of fewer epochs, or evaluate more seldom. */
 static weld_status is_of_recipe(const weld_trainer *t, const weld_model_file *best, bool *is,
                                 bool *goes_on, weld_error *err) {
-    const char *path = t->record.folder.best;
     const weld_recipe *now = &t->data.recipe;
-    char key[64];
-    char *values = weld_alloc(2, VALUE_SIZE);
-    weld_recipe *r = weld_alloc(1, sizeof *r);
-    weld_status status = values && r ? WELD_OK : weld_fail_memory(err, path);
+    char key[64], value[VALUE_SIZE], ours[VALUE_SIZE];
+    weld_recipe *r;
     *is = *goes_on = false;
-    if (!status && best->kind == WELD_MODEL_CHECKPOINT && best->recipe) {
-        status = weld_recipe_parse(path, best->recipe, strlen(best->recipe), NULL, 0, r, err);
+    if (best->kind != WELD_MODEL_CHECKPOINT || !best->recipe) {
+        return WELD_OK;
+    }
+    const weld_status status = read_recipe(t->record.folder.best, best->recipe, &r, err);
+    if (!status) {
         const bool is_as_long = r->train.epochs == now->train.epochs;
         r->train.epochs = now->train.epochs;
-        *is = !status && !weld_recipe_difference(r, now, key, sizeof key, values,
-                                                 values + VALUE_SIZE, VALUE_SIZE);
+        *is = !weld_recipe_difference(r, now, key, sizeof key, value, ours, VALUE_SIZE);
         *goes_on = *is && is_as_long && r->train.eval_every == now->train.eval_every;
     }
-    weld_free(values);
     weld_free(r);
     return status == WELD_ERROR_MEMORY ? status : WELD_OK; /* else it is another's */
 }

@@ -71,6 +71,11 @@ weld_status weld_group_fail_at(const weld_group *g, int rank, weld_status status
                     : status;
 }
 
+weld_status weld_group_fail_strange(const weld_group *g, int rank, weld_error *err) {
+    weld_fail(err, WELD_ERROR_FORMAT, "says what no rank says");
+    return weld_group_fail_at(g, rank, WELD_ERROR_FORMAT, err);
+}
+
 static const char *say_peer(void *context, int rank, char *text, size_t size) {
     const weld_group *g = context;
     if (!atomic_load(&g->has_cards) || !atomic_load(&g->cards[rank].known)) {

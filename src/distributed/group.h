@@ -36,6 +36,8 @@ const char *weld_group_say_where(const weld_group *g, int rank, char *text, size
 /* Put "rank 2 (node7): " before the message of a failure that this rank had; rank 0's stays as it
  * is. Returns status. */
 weld_status weld_group_fail_at(const weld_group *g, int rank, weld_status status, weld_error *err);
+/* The failure of a rank that sent something else than ranks send. */
+weld_status weld_group_fail_strange(const weld_group *g, int rank, weld_error *err);
 /* What the run is at, "the evaluation": said where somebody waits in a function of this header.
  * Before it is called, nothing. (Exchanges say "update 812" themselves.) */
 void weld_group_doing(weld_group *g, const char *what);

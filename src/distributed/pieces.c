@@ -92,8 +92,7 @@ static weld_status say(weld_group *g, const weld_pieces *p, int64_t round, bool 
 static weld_status check_words(const weld_group *g, const weld_gathered *all, weld_error *err) {
     for (int rank = 0; rank < all->count; rank++) {
         if (all->bytes[rank] < sizeof(word)) {
-            weld_fail(err, WELD_ERROR_FORMAT, "says what no rank says");
-            return weld_group_fail_at(g, rank, WELD_ERROR_FORMAT, err);
+            return weld_group_fail_strange(g, rank, err);
         }
     }
     return WELD_OK;

@@ -4,7 +4,6 @@
 
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "distributed/launch.h"
 
 /* What a rank may use. */
 typedef struct place {
@@ -23,7 +23,7 @@ typedef struct place {
 /* What a rank would have without being bound: mpirun may have been given a part of the host. */
 static int launcher_cpus(void) {
     cpu_set_t cpus;
-    return getenv("OMPI_COMM_WORLD_SIZE") && sched_getaffinity(getppid(), sizeof cpus, &cpus) == 0
+    return weld_launch_find().by_mpirun && sched_getaffinity(getppid(), sizeof cpus, &cpus) == 0
                ? CPU_COUNT(&cpus)
                : 0;
 }

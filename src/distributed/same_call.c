@@ -44,9 +44,7 @@ static weld_status compare(const weld_group *g, const weld_gathered *all, weld_e
         const char *first = all->data[0], *its = all->data[rank];
         const char *end = its + all->bytes[rank], *first_end = first + all->bytes[0];
         if (its < end && end[-1] != 0) {
-            char where[96];
-            return weld_fail(err, WELD_ERROR_FORMAT, "%s: says what no rank says",
-                             weld_group_say_where(g, rank, where, sizeof where));
+            return weld_group_fail_strange(g, rank, err);
         }
         while (its < end || first < first_end) {
             const char *a = its < end ? its : "nothing more";

@@ -151,8 +151,7 @@ static void listen(weld_trainer *t, const weld_gathered *all, word *out) {
         const char *data = all->data[rank];
         word one;
         if (all->bytes[rank] <= sizeof one || data[all->bytes[rank] - 1] != 0) {
-            weld_fail(&out->err, WELD_ERROR_FORMAT, "says what no rank says");
-            weld_group_fail_at(t->ranks.group, rank, WELD_ERROR_FORMAT, &out->err);
+            weld_group_fail_strange(t->ranks.group, rank, &out->err);
             return;
         }
         memcpy(&one, data, sizeof one);

@@ -80,7 +80,7 @@ weld_status cli_ranks_begin(const cli_call *call, double timeout, cli_progress *
     cli_stop_catch();
     weld_group_doing(*out, "the start");
     weld_status status = compare_calls(*out, call, err);
-    status = status ? status : weld_rank_threads_settle(*out, *threads, 0, threads, &all, err);
+    status = status ? status : weld_rank_threads_settle(*out, *threads, threads, &all, err);
     if (status) {
         return cli_ranks_close(*out, status, err);
     }

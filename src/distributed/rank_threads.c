@@ -64,7 +64,7 @@ static int threads_of(const weld_group *g, const place *places, int rank) {
 /* --- What a person should know --- */
 
 /* Of rank 0's host, as others are mostly like it. */
-static void advise(const weld_group *g, const place *places, const int *threads, int most,
+static void advise(const weld_group *g, const place *places, const int *threads,
                    weld_rank_threads *all) {
     const int here = weld_group_ranks_at(g, 0), cpus = CPU_COUNT(&places[0].cpus);
     cpu_set_t of_host;
@@ -82,24 +82,16 @@ static void advise(const weld_group *g, const place *places, const int *threads,
                     "each rank may use %d of %d cpus: mpirun bound it: add --bind-to none\n", cpus,
                     places[0].launcher);
     }
-    if (used > 0 && busy > used) {
+    all->crowded = used > 0 && busy > used;
+    if (all->crowded) {
         weld_append(all->advice, sizeof all->advice,
                     "%d ranks share %d cpu%s of their host with %d threads: they are no faster "
                     "than fewer\n",
                     here, used, used == 1 ? "" : "s", busy);
-    } else if (most && all->most > most) {
-        int parts = 2;
-        while (parts < all->most && all->most / parts > most) {
-            parts *= 2;
-        }
-        weld_append(all->advice, sizeof all->advice,
-                    "a rank has %d threads, but %d are all that a step can use: start %d ranks on "
-                    "a host\n",
-                    all->most, most, here * parts);
     }
 }
 
-static weld_status share_out(const weld_group *g, const weld_gathered *said, int most, int *threads,
+static weld_status share_out(const weld_group *g, const weld_gathered *said, int *threads,
                              weld_rank_threads *all, weld_error *err) {
     place *places = weld_alloc((size_t)said->count, sizeof *places);
     if (!places) {
@@ -114,13 +106,13 @@ static weld_status share_out(const weld_group *g, const weld_gathered *said, int
         all->least = i == 0 || threads[i] < all->least ? threads[i] : all->least;
         all->most = threads[i] > all->most ? threads[i] : all->most;
     }
-    advise(g, places, threads, most, all);
+    advise(g, places, threads, all);
     weld_free(places);
     return WELD_OK;
 }
 
-weld_status weld_rank_threads_settle(weld_group *g, int asked, int most, int *threads,
-                                     weld_rank_threads *all, weld_error *err) {
+weld_status weld_rank_threads_settle(weld_group *g, int asked, int *threads, weld_rank_threads *all,
+                                     weld_error *err) {
     const place mine = find_place(asked);
     const size_t ranks = (size_t)weld_group_size(g);
     weld_gathered said = {0};
@@ -129,7 +121,7 @@ weld_status weld_rank_threads_settle(weld_group *g, int asked, int most, int *th
     weld_status status = by_rank ? WELD_OK : weld_fail_memory(err, "ranks");
     status = status ? status : weld_group_gather(g, &mine, sizeof mine, &said, err);
     if (!status && weld_group_rank(g) == 0) {
-        status = share_out(g, &said, most, by_rank, all, err);
+        status = share_out(g, &said, by_rank, all, err);
     }
     weld_gathered_free(&said);
     status = status ? weld_group_break(g, status, err)

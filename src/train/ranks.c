@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "graph/plan.h"
 #include "train/say.h"
 #include "train/trainer.h"
 
@@ -74,10 +73,9 @@ weld_status weld_ranks_take_threads(weld_ranks *r, weld_train_settings *settings
         return WELD_OK;
     }
     r->times = leads ? weld_alloc((size_t)weld_group_size(r->group), sizeof *r->times) : NULL;
-    return leads && !r->times
-               ? weld_group_break(r->group, weld_fail_memory(err, "ranks"), err)
-               : weld_rank_threads_settle(r->group, settings->threads, WELD_MOST_CHUNKS,
-                                          &settings->threads, &r->threads, err);
+    return leads && !r->times ? weld_group_break(r->group, weld_fail_memory(err, "ranks"), err)
+                              : weld_rank_threads_settle(r->group, settings->threads,
+                                                         &settings->threads, &r->threads, err);
 }
 
 void weld_ranks_opened(weld_ranks *r) {

@@ -8,12 +8,28 @@
 #include "base/error.h"
 #include "distributed/measure.h"
 #include "distributed/shares.h"
+#include "graph/plan.h"
 #include "train/say.h"
 #include "train/tell_expected.h"
 #include "train/times.h"
 
 static const double MEASURED_SECONDS = 1;
 static const double MOST_DATA_WAIT = 0.05; /* part of an epoch's updates; more is told */
+
+/* Of rank 0's host, as others are mostly like it. */
+static void advise_more(const weld_trainer *t) {
+    const weld_rank_threads *all = &t->ranks.threads;
+    int parts = 1;
+    while (all->most / parts > WELD_MOST_CHUNKS) {
+        parts *= 2;
+    }
+    if (parts > 1 && !all->crowded) {
+        weld_train_say(t->data.settings,
+                       "a rank has %d threads, but %d are all that a step can use: start %d ranks "
+                       "on a host",
+                       all->most, WELD_MOST_CHUNKS, parts * weld_group_ranks_at(t->ranks.group, 0));
+    }
+}
 
 void weld_trainer_tell_ranks(const weld_trainer *t) {
     const weld_ranks *r = &t->ranks;
@@ -27,6 +43,7 @@ void weld_trainer_tell_ranks(const weld_trainer *t) {
                    weld_rank_threads_text(r->group, &r->threads, ranks, sizeof ranks), fp32->name,
                    bf16->name, (double)weld_sums_moved(t->sums) / 1e6);
     weld_train_say_lines(t->data.settings, r->threads.advice);
+    advise_more(t);
 }
 
 /* "rank 2 (node7): batches 5 to 6", a line each, as far as a person would read. */

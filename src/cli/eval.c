@@ -148,8 +148,8 @@ static weld_status open_job(void *context, weld_error *err) {
 /* On all ranks, which must have the same. */
 static weld_status open_all(job *j, weld_error *err) {
     const request *r = j->request;
-    char network[WELD_MODEL_IDENTITY_SIZE], note[WELD_RANK_KERNELS_SIZE];
-    WELD_TRY(weld_rank_kernels_compare(r->group, false, "", note, err));
+    char network[WELD_MODEL_IDENTITY_SIZE];
+    WELD_TRY(weld_rank_kernels_compare(r->group, false, "", NULL, err));
     WELD_TRY(weld_group_in_turn(r->group, open_job, j, err));
     if (!r->group) {
         return WELD_OK;

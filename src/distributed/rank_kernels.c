@@ -12,8 +12,6 @@ typedef struct tables {
     char fp32[16], bf16[16];
 } tables;
 
-enum { TEXT_SIZE = 64, WHERE_SIZE = 96 };
-
 static weld_status find_tables(tables *out, weld_error *err) {
     const weld_kernels *fp32, *bf16;
     WELD_TRY(weld_kernels_select(WELD_F32, NULL, &fp32, err));
@@ -22,11 +20,6 @@ static weld_status find_tables(tables *out, weld_error *err) {
     snprintf(out->fp32, sizeof out->fp32, "%s", fp32->name);
     snprintf(out->bf16, sizeof out->bf16, "%s", bf16->name);
     return WELD_OK;
-}
-
-static const char *tables_text(const tables *k, char text[TEXT_SIZE]) {
-    snprintf(text, TEXT_SIZE, "%s, %s in bf16", k->fp32, k->bf16);
-    return text;
 }
 
 /* What every rank has; the cpus of faster sets run the slower ones. */
@@ -41,49 +34,27 @@ static const char *slowest(const tables *all, int count) {
     return "ref";
 }
 
-/* How many ranks compute by others than rank 0; *first: the lowest of them. */
-static int count_others(const tables *all, int count, int *first) {
-    int others = 0;
+static void write_tables(const tables *k, char *text, size_t size) {
+    snprintf(text, size, "%s, %s in bf16", k->fp32, k->bf16);
+}
+
+static weld_rank_kernels find_others(const tables *all, int count) {
+    weld_rank_kernels found = {.others = 0};
     for (int rank = count - 1; rank > 0; rank--) {
         if (memcmp(&all[rank], &all[0], sizeof *all) != 0) {
-            others++;
-            *first = rank;
+            found.others++;
+            found.first = rank;
         }
     }
-    return others;
+    write_tables(&all[0], found.own, sizeof found.own);
+    write_tables(&all[found.first], found.its, sizeof found.its);
+    return found;
 }
 
-static weld_status compare(const weld_group *g, const tables *all, int count, bool mixed,
-                           const char *advice, char *note, weld_error *err) {
-    char where[WHERE_SIZE], its[TEXT_SIZE], zeros[TEXT_SIZE];
-    int first = 0;
-    const int others = count_others(all, count, &first);
-    weld_group_say_where(g, first, where, sizeof where);
-    tables_text(&all[first], its);
-    tables_text(&all[0], zeros);
-    if (others && !mixed) {
-        return weld_fail(err, WELD_ERROR_ARGUMENT,
-                         "%s: computes by %s, rank 0 by %s, which has other bits: for the same "
-                         "bits everywhere mpirun -x WELD_ISA=%s%s",
-                         where, its, zeros, slowest(all, count), advice);
-    }
-    if (others) {
-        snprintf(note, WELD_RANK_KERNELS_SIZE,
-                 "mixed: rank 0 computes by %s, %d of the others by other kernels (%s: %s): the "
-                 "run comes to the same again on the same hosts alone",
-                 zeros, others, where, its);
-    } else if (mixed) {
-        snprintf(note, WELD_RANK_KERNELS_SIZE,
-                 "mixed: all ranks compute by %s: without --mixed they come to the bits of one "
-                 "process, if their libraries are the same",
-                 zeros);
-    }
-    return WELD_OK;
-}
-
-static weld_status compare_all(const weld_group *g, const weld_gathered *gathered, bool mixed,
-                               const char *advice, char *note, weld_error *err) {
+static weld_status compare(const weld_group *g, const weld_gathered *gathered, bool may_differ,
+                           const char *advice, weld_rank_kernels *found, weld_error *err) {
     const int count = gathered->count;
+    char where[96];
     tables *all = weld_alloc((size_t)count + 1, sizeof *all);
     if (!all) {
         return weld_fail_memory(err, "ranks");
@@ -93,22 +64,30 @@ static weld_status compare_all(const weld_group *g, const weld_gathered *gathere
             memcpy(&all[rank], gathered->data[rank], sizeof *all);
         }
     }
-    const weld_status status = count ? compare(g, all, count, mixed, advice, note, err) : WELD_OK;
+    *found = find_others(all, count);
+    const weld_status status =
+        found->others && !may_differ
+            ? weld_fail(err, WELD_ERROR_ARGUMENT,
+                        "%s: computes by %s, rank 0 by %s, which has other bits: for the same "
+                        "bits everywhere mpirun -x WELD_ISA=%s%s",
+                        weld_group_say_where(g, found->first, where, sizeof where), found->its,
+                        found->own, slowest(all, count), advice)
+            : WELD_OK;
     weld_free(all);
     return status;
 }
 
-weld_status weld_rank_kernels_compare(weld_group *g, bool mixed, const char *advice,
-                                      char note[WELD_RANK_KERNELS_SIZE], weld_error *err) {
-    weld_gathered all = {0};
+weld_status weld_rank_kernels_compare(weld_group *g, bool may_differ, const char *advice,
+                                      weld_rank_kernels *all, weld_error *err) {
+    weld_gathered said = {0};
+    weld_rank_kernels found;
     tables mine;
-    *note = '\0';
     if (!g) {
         return WELD_OK;
     }
     WELD_TRY(weld_group_agree(g, find_tables(&mine, err), err));
-    WELD_TRY(weld_group_gather(g, &mine, sizeof mine, &all, err));
-    const weld_status status = compare_all(g, &all, mixed, advice, note, err);
-    weld_gathered_free(&all);
+    WELD_TRY(weld_group_gather(g, &mine, sizeof mine, &said, err));
+    const weld_status status = compare(g, &said, may_differ, advice, all ? all : &found, err);
+    weld_gathered_free(&said);
     return weld_group_agree(g, status, err);
 }

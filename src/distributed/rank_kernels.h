@@ -7,12 +7,16 @@
 
 #include "distributed/group.h"
 
-enum { WELD_RANK_KERNELS_SIZE = 400 };
+/* As rank 0 knows it. */
+typedef struct weld_rank_kernels {
+    char own[64];      /* rank 0's: "avx512, avx2 in bf16" */
+    int others, first; /* how many ranks have others; the lowest of them, ... */
+    char its[64];      /* ... and which, as `own` */
+} weld_rank_kernels;
 
-/* Called by all ranks: others than rank 0's are an error, unless they may be mixed; in note rank 0
- * then gets what there is to say of it, else "". advice: what else could be done, at the end of
- * that error. */
-weld_status weld_rank_kernels_compare(weld_group *g, bool mixed, const char *advice,
-                                      char note[WELD_RANK_KERNELS_SIZE], weld_error *err);
+/* Called by all ranks: others than rank 0's are an error, unless they may differ. advice: what else
+ * could be done, at the end of that error. all: filled in on rank 0 of a group; or NULL. */
+weld_status weld_rank_kernels_compare(weld_group *g, bool may_differ, const char *advice,
+                                      weld_rank_kernels *all, weld_error *err);
 
 #endif

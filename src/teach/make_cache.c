@@ -188,12 +188,12 @@ static weld_status open_teacher(void *context, weld_error *err) {
 /* All ranks must have the same. */
 static weld_status compare(maker *m, weld_error *err) {
     const weld_teacher_facts facts = weld_teacher_get_facts(m->teacher);
-    char network[120], note[WELD_RANK_KERNELS_SIZE];
+    char network[120];
     m->identity = weld_dataset_identify(m->ds, m->settings->threads);
     if (!m->group) {
         return WELD_OK;
     }
-    WELD_TRY(weld_rank_kernels_compare(m->group, false, "", note, err));
+    WELD_TRY(weld_rank_kernels_compare(m->group, false, "", NULL, err));
     weld_snprintf(network, sizeof network, "%.64s %s", facts.name, facts.identity);
     const weld_rank_facts mine = {.sets = {m->ds},
                                   .identities = {&m->identity},

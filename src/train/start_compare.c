@@ -25,10 +25,26 @@ weld_status weld_start_compare_data(weld_trainer *t, weld_error *err) {
 }
 
 weld_status weld_start_compare_kernels(weld_trainer *t, weld_error *err) {
-    char note[WELD_RANK_KERNELS_SIZE];
-    WELD_TRY(weld_rank_kernels_compare(t->ranks.group, t->ranks.mixed,
-                                       "; to let each be as fast as it can: --mixed", note, err));
-    weld_train_say_lines(t->data.settings, note);
+    weld_group *g = t->ranks.group;
+    weld_rank_kernels all;
+    char where[WHERE_SIZE];
+    WELD_TRY(weld_rank_kernels_compare(g, t->ranks.mixed,
+                                       "; to let each be as fast as it can: --mixed", &all, err));
+    if (!t->ranks.mixed || weld_group_rank(g) > 0) {
+        return WELD_OK;
+    }
+    if (all.others) {
+        weld_train_say(t->data.settings,
+                       "mixed: rank 0 computes by %s, %d of the others by other kernels (%s: %s): "
+                       "the run comes to the same again on the same hosts alone",
+                       all.own, all.others, weld_group_say_where(g, all.first, where, sizeof where),
+                       all.its);
+    } else {
+        weld_train_say(t->data.settings,
+                       "mixed: all ranks compute by %s: without --mixed they come to the bits of "
+                       "one process, if their libraries are the same",
+                       all.own);
+    }
     return WELD_OK;
 }
 

@@ -20,20 +20,25 @@ PHOTO = SCRIPTS.parent / "tests/fixtures/images/baseline_420.jpg"
 
 class Contender:
     """A program that does one work and says how fast: its name in the table and its command. Of
-    several alternatives, the fastest of a round counts."""
+    several alternatives, the fastest of a round counts; those that were far behind in the first
+    round run no more."""
+
+    FAR = 0.7  # of the fastest's speed
 
     def __init__(self, *commands):
-        self.commands = commands
+        self.commands = list(commands)
         self.name, self.speeds, self.bytes = None, [], []
         self.unquiet = 0  # rounds in which the machine was not quiet, as weld says
 
     def measure(self):
         """One round; false where the program cannot do this."""
-        results = [measure(command) for command in self.commands]
-        results = [result for result in results if result]
+        results = [(measure(command), command) for command in self.commands]
+        results = [(result, command) for result, command in results if result]
         if not results:
             return False
-        best = max(results, key=lambda result: result["images_per_second"])
+        best = max((result for result, _ in results), key=lambda r: r["images_per_second"])
+        self.commands = [command for result, command in results
+                         if result["images_per_second"] > self.FAR * best["images_per_second"]]
         self.name = best.get("who", "weld")
         self.speeds.append(best["images_per_second"])
         self.bytes.append(best["peak_bytes"])
@@ -66,21 +71,22 @@ class Table:
 
     def __init__(self, rounds):
         self.rounds = rounds
-        print("| network | work | weld | peer | ratio | memory of weld | of the peer |")
-        print("|---|---|---|---|---|---|---|", flush=True)
+        print("| network | work | weld | fastest peer | ratio | won | memory of weld | of the peer |")
+        print("|---|---|---|---|---|---|---|---|", flush=True)
 
     def row(self, network, work, batch, weld, peer):
         for _ in range(self.rounds):
             if not weld.measure():
-                print(f"| {network} | {work} | not in this version | | | | |", flush=True)
+                print(f"| {network} | {work} | not in this version | | | | | |", flush=True)
                 return
             if peer and not peer.measure():
                 peer = None
-        cells = [network, work, speed_text(weld, batch), "", "", memory_text(weld), ""]
+        cells = [network, work, speed_text(weld, batch), "", "", "", memory_text(weld), ""]
         if peer:
             ratio = statistics.median(w / p for w, p in zip(weld.speeds, peer.speeds))
             cells[3] = f"{peer.name}: {speed_text(peer, batch)}"
-            cells[4], cells[6] = f"{ratio:.2f} x", memory_text(peer)
+            cells[4], cells[7] = f"{ratio:.2f} x", memory_text(peer)
+            cells[5] = "weld" if ratio > 1 else f"**{peer.name.split(' ')[0]}**"
         print("| " + " | ".join(cells) + " |", flush=True)
         if weld.unquiet:
             print(f"bench_peers: {network}, {work}: the machine was not quiet in {weld.unquiet} of "
@@ -117,15 +123,21 @@ class Network:
         return Contender(*commands)
 
     def runtimes(self, onnx, threads, batch, precision):
-        """ONNX Runtime, Python's where it is installed, else node's; and OpenVINO where it is, in
-        fp32 and where weld computes in bf16, in that too."""
-        more = [onnx, "--threads", threads, "--steps", self.steps(batch)]
+        """ONNX Runtime, Python's where it is installed, else node's; OpenVINO and ncnn where they
+        are, in fp32 and where weld computes in bf16, in that too."""
+        more = ["--threads", threads, "--steps", self.steps(batch)]
         ort = ([self.a.python, SCRIPTS / "bench_ort.py"] if self.has("onnxruntime")
                else ["node", SCRIPTS / "bench_ort.js"])
-        commands = [ort + more]
+        commands = [[*ort, onnx, *more]]
+        precisions = [["--precision", p] for p in sorted({"fp32", precision})]
         if self.has("openvino"):
-            openvino = [self.a.python, SCRIPTS / "bench_openvino.py", *more]
-            commands += [[*openvino, "--precision", p] for p in sorted({"fp32", precision})]
+            openvino = [self.a.python, SCRIPTS / "bench_openvino.py", onnx, *more]
+            commands += [openvino + p for p in precisions]
+        if self.has("ncnn"):
+            single = ["--threads", threads, "--steps", self.steps(1)]
+            _, onnx = self.merged(1)  # an image at a time
+            commands += [[self.a.python, SCRIPTS / "bench_ncnn.py", onnx, *single, *p]
+                         for p in precisions]
         return Contender(*commands)
 
     def has(self, module):
@@ -194,8 +206,8 @@ def numbers(text):
 def options():
     cpus = len(os.sched_getaffinity(0))
     p = argparse.ArgumentParser(prog="scripts/bench_peers",
-                                description="Time weld, PyTorch, ONNX Runtime and "
-                                            "OpenVINO alternately.")
+                                description="Time weld, PyTorch, ONNX Runtime, "
+                                            "OpenVINO and ncnn alternately.")
     p.add_argument("--weld", default="build/src/cli/weld", help=argparse.SUPPRESS)
     p.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     p.add_argument("--models", type=words, default=["repvit_m0_9"], metavar="NAME,...")
@@ -203,8 +215,8 @@ def options():
     p.add_argument("--works", type=words, default=["train", "inference", "predict"],
                    metavar="WORK,...", help="of train, inference, predict (all)")
     p.add_argument("--precisions", type=words, default=["fp32", "bf16"], metavar="P,...",
-                   help="weld's; PyTorch trains and OpenVINO computes in the faster of fp32 and "
-                        "this, ONNX Runtime in fp32 (fp32,bf16)")
+                   help="weld's; PyTorch trains and OpenVINO and ncnn compute in the faster of "
+                        "fp32 and this, ONNX Runtime in fp32 (fp32,bf16)")
     p.add_argument("--batch", type=int, default=32, metavar="N",
                    help="of training and of inference beside 1 (32)")
     p.add_argument("--threads", type=numbers, metavar="N,...", default=sorted({1, cpus}),

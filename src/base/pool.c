@@ -95,6 +95,7 @@ static _Thread_local bool within; /* an item of some call */
 static _Thread_local int slot;    /* that the thread used last */
 static _Thread_local pid_t self;
 static _Thread_local weld_threads_use use;
+static _Thread_local const weld_parallel_recorder *recorder;
 
 /* --- Members ---------------------------------------------------------------------------------- */
 
@@ -432,10 +433,30 @@ static int draw(int threads) {
     return 1 + (int)weld_random_below(&random, (uint64_t)threads);
 }
 
+void weld_parallel_record(const weld_parallel_recorder *r) {
+    recorder = r;
+}
+
+static void run_recorded(int threads, int64_t count, weld_parallel_body run, void *arg) {
+    within = true;
+    double begin = weld_thread_clock();
+    for (int64_t i = 0; i < count; i++) {
+        run(arg, i, 0);
+        const double end = weld_thread_clock();
+        recorder->note(recorder->context, threads, count, i, end - begin);
+        begin = end;
+    }
+    within = false;
+}
+
 void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg) {
     threads = weld_threads_count(threads);
     threads = threads < count ? threads : (int)count;
     call *c = NULL;
+    if (recorder && !within) {
+        run_recorded(threads, count, run, arg);
+        return;
+    }
     if (threads > 1 && !within) {
         pthread_once(&once, begin);
         threads = is_random ? draw(threads) : threads;

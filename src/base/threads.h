@@ -36,6 +36,16 @@ weld_thread_limits weld_threads_limits(void);
 typedef void (*weld_parallel_body)(void *arg, int64_t item, int thread);
 void weld_parallel(int threads, int64_t count, weld_parallel_body run, void *arg);
 
+/* A recorder, while it is set, has each loop of the calling thread that is within no other run by
+ * this thread alone, and is told how long each item took (weld_thread_clock), and to how many
+ * threads the loop was open: what it would take on any number of them follows from that. NULL:
+ * none, as at the start. */
+typedef struct weld_parallel_recorder {
+    void (*note)(void *context, int threads, int64_t count, int64_t item, double seconds);
+    void *context;
+} weld_parallel_recorder;
+void weld_parallel_record(const weld_parallel_recorder *recorder);
+
 /* What the loops of the calling thread that were open to several threads have come to so far: how
  * long they took, and how long all their items would have taken one after the other, as long each
  * as the caller's own (but no longer than the threads that the loop was open to had time). Of two

@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
+#include "cli/bench_simulate.h"
 #include "cli/input_options.h"
 #include "cli/model_options.h"
 #include "cli/progress.h"
@@ -19,6 +21,7 @@ typedef struct bench_arguments {
     cli_model_options model;
     int height, width; /* 0: the file's */
     weld_bench_options o;
+    int simulated[CLI_SIMULATED_MAX], simulated_count; /* threads; 0: nothing is simulated */
 } bench_arguments;
 
 static double profiled_seconds(const weld_bench_result *r) {
@@ -162,20 +165,60 @@ static weld_status bench_file(const char *path, bench_arguments *a, weld_bench_r
     return status;
 }
 
+static weld_status bench_once(const char *what, bench_arguments *a, weld_bench_result *result,
+                              weld_error *err) {
+    if (access(what, F_OK) == 0) {
+        return bench_file(what, a, result, err);
+    }
+    weld_model_config config;
+    WELD_TRY(weld_model_config_named(what, &config, err));
+    const weld_preprocessing usual =
+        weld_model_usual_preprocessing(&config, weld_model_find_naming(&config, NULL, NULL));
+    a->height = a->height ? a->height : usual.height;
+    a->width = a->width ? a->width : usual.width;
+    return bench_named(&config, a, result, err);
+}
+
+static void print_simulated(const char *what, const bench_arguments *a,
+                            const weld_bench_result *results) {
+    if (!a->json) {
+        printf("%s, %s, %s, batch %d, %d x %d\n", what, a->train ? "training step" : "inference",
+               cli_precision_name(a->o.precision), a->o.batch, a->height, a->width);
+        cli_print_simulated(results, a->simulated_count, a->o.batch);
+        return;
+    }
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "model", what, "work",
+                  a->train ? "train" : "inference", "precision", cli_precision_name(a->o.precision),
+                  "batch", a->o.batch, "size", cli_size_json(a->height, a->width), "simulated",
+                  cli_simulated_json(results, a->simulated_count, a->o.batch));
+    cli_print_json(json, 6);
+}
+
+static weld_status bench_simulated(const char *what, bench_arguments *a, weld_error *err) {
+    weld_bench_result results[CLI_SIMULATED_MAX] = {{0}};
+    weld_status status = WELD_OK;
+    a->o.simulate = true;
+    for (int i = 0; i < a->simulated_count && !status; i++) {
+        a->o.threads = a->simulated[i];
+        status = bench_once(what, a, &results[i], err);
+    }
+    if (!status) {
+        print_simulated(what, a, results);
+    }
+    for (int i = 0; i < a->simulated_count; i++) {
+        weld_free(results[i].simulated.rows);
+    }
+    return status;
+}
+
 static weld_status bench_network(const char *what, bench_arguments *a, weld_error *err) {
     a->o.batch = a->o.batch ? a->o.batch : 1;
-    weld_bench_result result = {0};
-    weld_model_config config;
-    if (access(what, F_OK) != 0) {
-        WELD_TRY(weld_model_config_named(what, &config, err));
-        const weld_preprocessing usual =
-            weld_model_usual_preprocessing(&config, weld_model_find_naming(&config, NULL, NULL));
-        a->height = a->height ? a->height : usual.height;
-        a->width = a->width ? a->width : usual.width;
-        WELD_TRY(bench_named(&config, a, &result, err));
-    } else {
-        WELD_TRY(bench_file(what, a, &result, err));
+    if (a->simulated_count) {
+        return bench_simulated(what, a, err);
     }
+    weld_bench_result result = {0};
+    WELD_TRY(bench_once(what, a, &result, err));
     print_result(what, a, &result);
     weld_free(result.rows);
     return WELD_OK;
@@ -220,8 +263,8 @@ static weld_status bench_data(const cli_call *call, const bench_arguments *a, we
 }
 
 weld_status cli_bench(cli_call *call, weld_error *err) {
-    bench_arguments a = {.o.steps = 10};
-    const char *size = NULL, *more;
+    bench_arguments a = {0};
+    const char *size = NULL, *simulated = NULL, *more;
     const cli_option options[] = {
         {"train", 0, CLI_FLAG, &a.train, NULL, "time training steps, not inference"},
         {"data", 0, CLI_FLAG, &a.data, NULL, "time the making of a RECIPE's training batches"},
@@ -232,13 +275,16 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         {"batch", 0, CLI_COUNT, &a.o.batch, "N", "images a run (1)"},
         {"size", 0, CLI_TEXT, &size, "N|HxW", "height and width (the file's, or the usual ones)"},
         {"threads", 0, CLI_COUNT, &a.o.threads, "N", "threads (all)"},
-        {"steps", 0, CLI_COUNT, &a.o.steps, "N", "timed runs, after two that are not (10)"},
+        {"steps", 0, CLI_COUNT, &a.o.steps, "N",
+         "timed runs, after two that are not (10; simulated: 3)"},
         {"precision", 0, CLI_PRECISION, &a.o.precision, "P",
          "of activations: fp32 (default), bf16"},
         {"profile", 0, CLI_FLAG, &a.o.profile, NULL, "a table of the operators"},
         {"by-node", 0, CLI_FLAG, &a.o.by_node, NULL, "of --profile: a row a node"},
         {"trace", 0, CLI_OUTPUT, &a.o.trace, "FILE",
          "write what threads did in the last run (JSON)"},
+        {"simulate-threads", 0, CLI_TEXT, &simulated, "N[,N...]",
+         "what so many threads would reach, without the limits of memory"},
         {"json", 0, CLI_FLAG, &a.json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(a.model),
     };
@@ -258,5 +304,15 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
     if (size && (!cli_read_size(size, &a.height, &a.width, &more) || more)) {
         cli_usage(call, "--size wants " CLI_SIZE_WANTED ", not '%s'", size);
     }
+    if (simulated && (a.data || a.o.profile || a.o.trace || a.o.threads)) {
+        cli_usage(call,
+                  "--simulate-threads goes with none of --data, --profile, --trace, --threads");
+    }
+    a.simulated_count = simulated ? cli_read_thread_counts(simulated, a.simulated) : 0;
+    if (simulated && !a.simulated_count) {
+        cli_usage(call, "--simulate-threads wants numbers from 1 to %d, at most %d, not '%s'",
+                  WELD_THREADS_MAX, CLI_SIMULATED_MAX - 1, simulated);
+    }
+    a.o.steps = a.o.steps ? a.o.steps : simulated ? 3 : 10;
     return a.data ? bench_data(call, &a, err) : bench_network(call->arguments[0], &a, err);
 }

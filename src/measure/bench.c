@@ -114,8 +114,44 @@ static weld_status create_profile(const subject *s, const weld_bench_options *o,
                    : weld_profile_create(plan, NULL, 0, out, err);
 }
 
+/* --- Simulations --- */
+
+static void record_steps(const subject *s, weld_recording *r) {
+    if (s->step) { /* which looks after the session's steps itself */
+        s->step->after_step = r ? weld_recording_after_step : NULL;
+        s->step->after_step_context = r;
+    } else {
+        weld_session_after_step(s->session, r ? weld_recording_after_step : NULL, r);
+    }
+}
+
+static weld_status simulate(const subject *s, const weld_bench_options *o, weld_bench_result *out,
+                            weld_error *err) {
+    weld_recording *r;
+    const weld_plan *plan = weld_session_plan(s->session);
+    *out = (weld_bench_result){.flops = total_flops(plan),
+                               .arena_bytes = weld_session_arena_bytes(s->session),
+                               .threads = plan->threads};
+    WELD_TRY(weld_recording_create(plan, s->step ? "adamw" : NULL, &r, err));
+    run_once(s, 0, NULL);
+    record_steps(s, r);
+    for (int i = 0; i < o->steps; i++) {
+        weld_recording_begin_run(r);
+        run_once(s, (uint64_t)i + 1, NULL);
+        weld_recording_end_run(r);
+    }
+    record_steps(s, NULL);
+    const weld_status status = weld_recording_simulate(r, &out->simulated, err);
+    out->seconds = out->simulated.seconds;
+    weld_recording_free(r);
+    return status;
+}
+
 static weld_status measure(const subject *s, const weld_bench_options *o, weld_bench_result *out,
                            weld_error *err) {
+    if (o->simulate) {
+        return simulate(s, o, out, err);
+    }
     const weld_plan *plan = weld_session_plan(s->session);
     weld_profile *profile = NULL;
     double *seconds = weld_alloc((size_t)o->steps, sizeof *seconds);

@@ -4,6 +4,7 @@
 
 #include "measure/profile.h"
 #include "measure/quiet.h"
+#include "measure/simulate.h"
 #include "weld/model.h"
 
 typedef struct weld_bench_options {
@@ -15,11 +16,12 @@ typedef struct weld_bench_options {
     const char *trace;  /* path of a trace of the last run (see profile.h); NULL: none */
     const char *freeze; /* of training: a value of the recipes' train.freeze; NULL: nothing */
     weld_precision precision;
-    bool unfused; /* node by node, of training without the passes of passes/fuse_training.h */
+    bool simulate; /* nothing is timed on so many threads: what it would take there (simulate.h) */
+    bool unfused;  /* node by node, of training without the passes of passes/fuse_training.h */
 } weld_bench_options;
 
 typedef struct weld_bench_result {
-    double seconds;                 /* median of one run */
+    double seconds;                 /* median of one run; simulated: by the schedule */
     weld_quiet quiet;               /* of the timed runs */
     double flops;                   /* of one run: twice its multiply-adds */
     size_t arena_bytes, peak_bytes; /* peak: resident memory of the process */
@@ -27,6 +29,7 @@ typedef struct weld_bench_result {
     weld_limits limits;     /* with profile */
     weld_profile_row *rows; /* with profile; the caller's to weld_free */
     size_t row_count;
+    weld_simulated simulated; /* where that was asked for; its rows are the caller's to weld_free */
 } weld_bench_result;
 
 /* An evaluation graph of f32, on normal noise. */

@@ -282,6 +282,45 @@ START_TEST(a_caller_bound_to_one_cpu_may_ask_for_more_threads) {
 }
 END_TEST
 
+typedef struct told {
+    pthread_t caller;
+    int64_t items, count;
+    int threads, elsewhere;
+    double seconds;
+} told;
+
+static void run_told(void *arg, int64_t item, int thread) {
+    told *t = arg;
+    (void)item;
+    t->elsewhere += thread != 0 || !pthread_equal(pthread_self(), t->caller);
+    weld_parallel(4, 3, note, &(loop){.threads = 1}); /* is not told */
+}
+
+static void note_told(void *context, int threads, int64_t count, int64_t item, double seconds) {
+    told *t = context;
+    ck_assert_int_eq(item, t->items++);
+    t->threads = threads;
+    t->count = count;
+    t->seconds += seconds;
+}
+
+START_TEST(a_recorder_is_told_of_each_item_in_order_by_the_caller) {
+    told t = {.caller = pthread_self()};
+    const weld_parallel_recorder recorder = {note_told, &t};
+    weld_parallel_record(&recorder);
+    weld_parallel(64, 40, run_told, &t);
+    weld_parallel_record(NULL);
+    ck_assert_int_eq(t.items, 40);
+    ck_assert_int_eq(t.count, 40);
+    ck_assert_int_eq(t.threads, 40);
+    ck_assert_int_eq(t.elsewhere, 0);
+    ck_assert_double_gt(t.seconds, 0);
+    static loop l;
+    expect_each_once(&l, 4, 640);
+    ck_assert_int_eq(t.items, 40);
+}
+END_TEST
+
 RUN_SUITE("base/pool", every_item_runs_once_and_threads_at_work_have_numbers_of_their_own,
           the_same_holds_for_numbers_of_threads_drawn_at_random,
           other_threads_take_items_where_there_are_cpus,
@@ -290,4 +329,5 @@ RUN_SUITE("base/pool", every_item_runs_once_and_threads_at_work_have_numbers_of_
           loops_within_loops_are_done_by_their_callers, threads_of_the_host_call_at_once,
           an_item_may_start_threads_that_call,
           threads_of_the_host_come_and_go_and_leave_none_behind,
-          a_caller_bound_to_one_cpu_may_ask_for_more_threads)
+          a_caller_bound_to_one_cpu_may_ask_for_more_threads,
+          a_recorder_is_told_of_each_item_in_order_by_the_caller)

@@ -134,6 +134,13 @@ prints "bench tells the precision" '"precision": *"bf16"'
 works "bench in bf16" "$WELD" bench repvit_m0_6 --size 64 --steps 1 --precision bf16
 works "bench a file" "$WELD" bench deploy.h5 --steps 2
 prints "bench says whether the machine was quiet" "^(perhaps not |not )?quiet.*; runs from [0-9.]+ to [0-9.]+ ms"
+works "simulate more threads" "$WELD" bench repvit_m0_6 --train --size 32 --batch 8 --steps 1 --simulate-threads 4,64
+prints "it says what is not in it" "without the bandwidth of memory"
+prints "a simulation has a row for one thread" "^ +1 +[0-9.]+ +1\\.00 +100%"
+prints "and one for each number asked for" "^ +64 +[0-9.]+ +[0-9.]+ +[0-9]+%"
+prints "it says what keeps threads waiting" "^operator +steps +least pieces"
+works "simulate inference, as JSON" "$WELD" bench deploy.h5 --steps 1 --simulate-threads 2 --json
+prints "JSON of a simulation" '"simulated": *\[.*"threads": *1,.*"speed_up": *1\.0,.*"threads": *2,.*"operators": *\[.*"waiting_share"'
 works "bench a recipe's data" "$WELD" bench small.yaml --data --steps 3 --threads 1
 prints "it tells what the time went into" "making training batches, batch 16, 32 x 32, threads 1.0 of 1: .*images/s.*waiting .*decoding .*augmenting"
 prints "it says whether the machine was quiet" "^(perhaps not |not )?quiet.*; runs from [0-9.]+ to [0-9.]+ ms"

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "datasets/boxes.h"
 #include "formats/json.h"
+#include "kernels/kernels.h"
 #include "train/best.h"
 #include "train/say.h"
 
@@ -26,6 +27,7 @@
 #define VAL_SAID_KEY "val_identity"
 #define MIXED_KEY "mixed"
 #define ORDER_KEY "gradient_order"
+#define KERNELS_KEY "kernels"
 
 enum { KEY_SIZE = 64 };
 
@@ -38,6 +40,11 @@ static const char *average_key(const weld_trainer *t, char key[KEY_SIZE]) {
 /* Up to three batches have been added in the tree's order ever since. */
 static bool adds_by_tree(const weld_trainer *t) {
     return t->data.recipe.train.accumulate > 3;
+}
+
+static const char *kernels_of(weld_dtype dtype) {
+    const weld_kernels *kernels;
+    return weld_kernels_select(dtype, NULL, &kernels, NULL) ? NULL : kernels->name;
 }
 
 /* --- Writing --- */
@@ -110,6 +117,11 @@ weld_status weld_summary_text(const weld_trainer *t, bool to_resume, char **text
         add_identity(&summary, TRAIN_KEY, &t->data.train_identity);
         add_identity(&summary, VAL_KEY, &t->data.val_identity);
     }
+    if (to_resume) {
+        weld_json_set(
+            &summary, KERNELS_KEY,
+            json_pack("{s:s, s:s}", "fp32", kernels_of(WELD_F32), "bf16", kernels_of(WELD_BF16)));
+    }
     if (to_resume && adds_by_tree(t)) {
         weld_json_set(&summary, ORDER_KEY, json_string("tree"));
     }
@@ -143,6 +155,28 @@ static void tell_mixed(weld_trainer *t, const json_t *summary) {
                        "%s: was trained without --mixed: from here on it is no longer what one "
                        "process would come to",
                        t->record.folder.last);
+    }
+}
+
+/* Another processor has other kernels, or WELD_ISA chose them. In bf16 those for floats compute
+ * too.
+ */
+static void tell_kernels(const weld_trainer *t, const json_t *summary) {
+    static const struct {
+        const char *key;
+        weld_dtype dtype;
+    } types[] = {{"fp32", WELD_F32}, {"bf16", WELD_BF16}};
+    const int count = t->data.recipe.train.precision == WELD_PRECISION_BF16 ? 2 : 1;
+    const json_t *kernels = json_object_get(summary, KERNELS_KEY);
+    for (int i = 0; i < count && !t->ranks.mixed; i++) {
+        const char *was = json_string_value(json_object_get(kernels, types[i].key));
+        const char *is = kernels_of(types[i].dtype);
+        if (was && is && strcmp(was, is) != 0) {
+            weld_train_say(t->data.settings,
+                           "%s: was trained by the kernels %.40s in %s, and goes on by %s: from "
+                           "here on it is rounded otherwise",
+                           t->record.folder.last, was, types[i].key, is);
+        }
     }
 }
 
@@ -272,6 +306,7 @@ weld_status weld_summary_take(weld_trainer *t, weld_error *err) {
     status = status ? status : check_identities(t, summary, err);
     tell_order(t, summary);
     tell_mixed(t, summary);
+    tell_kernels(t, summary);
     take_scores(t, summary);
     weld_bad_images_restore(t->data.bad_images, json_object_get(summary, BAD_IMAGES_KEY));
     json_decref(summary);

@@ -11,7 +11,8 @@
  *   mixed                   true: of ranks on cpus of several kinds, in some part of the run
  *
  * and in what can be resumed: bad_images, their indices; train_data, val_data, by which the data
- * are known (datasets/identity.h); gradient_order, "tree" with more than three batches an update.
+ * are known (datasets/identity.h); gradient_order, "tree" with more than three batches an update;
+ * kernels, the tables of fp32 and bf16 that this process computes by.
  */
 #ifndef WELD_TRAIN_SUMMARY_H
 #define WELD_TRAIN_SUMMARY_H

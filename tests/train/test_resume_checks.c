@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "kernels/kernels.h"
 #include "train/tiny_run.h"
 
 /* --- Data --- */
@@ -98,6 +99,51 @@ START_TEST(a_run_of_a_version_that_noted_nothing_of_its_data_goes_on_with_a_word
     make_older("a", "train_data", NULL);
     run_well((run_options){.out = "a", .resume = true});
     ck_assert_ptr_nonnull(strstr(seen.messages, "that these are the same is not checked\n"));
+    tear_down();
+}
+END_TEST
+
+/* --- The processor --- */
+
+static bool tells_of_kernels(const char *was, const char *is, const char *precision) {
+    char set[40];
+    snprintf(set, sizeof set, "train.precision=%s", precision);
+    setenv("WELD_ISA", was, 1);
+    run_well((run_options){.out = "a", .set = {set}, .stop_at = 3});
+    setenv("WELD_ISA", is, 1);
+    run_well((run_options){.out = "a", .set = {set}, .resume = true});
+    unsetenv("WELD_ISA");
+    return strstr(seen.messages, "from here on it is rounded otherwise\n") != NULL;
+}
+
+static const char *fastest(weld_dtype dtype) {
+    const char *name = NULL;
+    for (int i = 0; weld_kernels_available(dtype, i); i++) {
+        name = weld_kernels_available(dtype, i);
+    }
+    return name;
+}
+
+START_TEST(a_run_that_goes_on_by_other_kernels_is_told) {
+    char names[100];
+    const char *fp32 = fastest(WELD_F32), *bf16 = fastest(WELD_BF16);
+    const char *const precisions[] = {"fp32", "bf16"};
+    for (int i = 0; i < 2; i++) {
+        const char *fast = i ? bf16 : fp32;
+        const bool is_other = strcmp(fast, "ref") != 0; /* some processors have no others */
+        set_up();
+        ck_assert(!tells_of_kernels("ref", "ref", precisions[i]));
+        tear_down();
+        set_up();
+        ck_assert_int_eq(tells_of_kernels("ref", fast, precisions[i]), is_other);
+        snprintf(names, sizeof names,
+                 "by the kernels ref in %s, and goes on by %s: ", precisions[i], fast);
+        ck_assert(!is_other || strstr(seen.messages, names));
+        tear_down();
+    }
+    /* Those of bf16 are no matter in fp32. */
+    set_up();
+    ck_assert(!tells_of_kernels(fp32, bf16, "fp32"));
     tear_down();
 }
 END_TEST
@@ -265,6 +311,7 @@ RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
           a_packed_file_of_other_pixels_is_other_data, images_that_were_moved_or_replaced_are_told,
           a_run_of_a_version_that_noted_less_of_its_data_goes_on_and_is_told,
           a_run_of_a_version_that_noted_nothing_of_its_data_goes_on_with_a_word,
+          a_run_that_goes_on_by_other_kernels_is_told,
           a_best_that_is_lost_or_cut_is_not_claimed_by_a_run_that_goes_on,
           a_run_that_has_ended_without_its_best_says_where_it_still_is,
           a_best_of_another_run_is_not_taken_for_its_own,

@@ -72,14 +72,15 @@ static weld_status write_last(weld_trainer *t, weld_error *err) {
                                 : WELD_OK;
 }
 
-/* After an epoch, whose row is written. */
+/* After an epoch, whose row is written. last.h5 comes last: a run that is killed before the rest
+ * is done does it when it goes on, which it does not from a last.h5 of its end. */
 static weld_status write_checkpoints(weld_trainer *t, bool best, weld_error *err) {
     weld_status status = best ? weld_trainer_save_best(t, err) : WELD_OK;
     status = status ? status : weld_trainer_save_epoch(t, err);
-    status = status ? status : weld_trainer_save_last(t, err);
-    return status ? status
-                  : weld_run_folder_prune(&t->record.folder, t->state.epoch,
-                                          t->data.recipe.train.keep, err);
+    status = status ? status
+                    : weld_run_folder_prune(&t->record.folder, t->state.epoch,
+                                            t->data.recipe.train.keep, err);
+    return status ? status : weld_trainer_save_last(t, err);
 }
 
 /* --- Updates --- */

@@ -152,6 +152,10 @@ int unlink(const char *path) {
     return fails(CALL_UNLINK) ? -1 : REAL(unlink)(path);
 }
 
+int unlinkat(int folder, const char *path, int flags) {
+    return fails(CALL_UNLINK) ? -1 : REAL(unlinkat)(folder, path, flags);
+}
+
 /* glibc's own names; under sanitizers allocation is theirs. */
 #ifndef WELD_SANITIZED
 void *__libc_malloc(size_t);

@@ -124,6 +124,12 @@ for run in run killed; do
     "$WELD" export $run/best.h5 -o $run.safetensors > stdout 2> stderr
 done
 same "and all is as if nothing had been" run.safetensors killed.safetensors
+
+# Checkpoints of epochs that are to go: killed before they do.
+WELD_FAIL="unlink 1 kill" run "$FAILING" train small.yaml --out pruned --set train.epochs=2 --set train.keep=1
+works "a run that is to remove a checkpoint goes on" "$WELD" train small.yaml --out pruned --set train.epochs=2 --set train.keep=1 --resume
+is "and has removed it" "$(echo pruned/epoch-*)" pruned/epoch-2.h5
+
 mkdir linked
 cp run/* linked
 echo diary > diary

@@ -13,6 +13,7 @@
 #include "infer/model.h"
 #include "models/models.h"
 #include "serialization/model_text.h"
+#include "serialization/summary_keys.h"
 #include "tasks/task.h"
 
 enum { FEW_CLASSES = 12 };
@@ -194,7 +195,7 @@ static void say_trained(inspection *in, const weld_model_file *f) {
 static bool is_average(const weld_model_file *f) {
     weld_json_fault fault;
     json_t *summary = f->summary ? weld_json_tree_of(f->summary, &fault) : NULL;
-    const bool is = json_object_get(summary, "weights") != NULL;
+    const bool is = json_object_get(summary, WELD_SUMMARY_WEIGHTS) != NULL;
     json_decref(summary);
     return is;
 }

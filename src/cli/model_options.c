@@ -14,6 +14,7 @@
 #include "formats/file.h"
 #include "infer/model.h"
 #include "models/models.h"
+#include "serialization/summary_keys.h"
 
 enum { MAX_NAMES_FILE = 64 << 20 };
 
@@ -93,7 +94,7 @@ static void tell_average(const char *path, const weld_model_file *f) {
     char key[64];
     weld_json_fault fault;
     json_t *summary = f->ema && f->summary ? weld_json_tree_of(f->summary, &fault) : NULL;
-    snprintf(key, sizeof key, "ema_%s", kind->key);
+    snprintf(key, sizeof key, WELD_SUMMARY_AVERAGE "%s", kind->key);
     const json_t *weights = json_object_get(summary, kind->key);
     const json_t *average = json_object_get(summary, key);
     if (json_is_number(weights) && json_is_number(average)) {

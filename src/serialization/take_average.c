@@ -6,14 +6,15 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "serialization/summary_keys.h"
 
-/* Of a summary (train/summary.h): what is true of both networks. */
-static const char *const OF_BOTH[] = {"epochs",  "steps", "train_images", "init",
-                                      "teacher", "mixed", "val_images",   "val_skipped"};
-static const char AVERAGE[] = "ema_";
+/* What is true of both networks. */
+static const char *const OF_BOTH[] = {
+    WELD_SUMMARY_EPOCHS,  WELD_SUMMARY_STEPS, WELD_SUMMARY_TRAIN_IMAGES, WELD_SUMMARY_INIT,
+    WELD_SUMMARY_TEACHER, WELD_SUMMARY_MIXED, WELD_SUMMARY_IMAGES,       WELD_SUMMARY_SKIPPED};
 
 static json_t *summary_of_average(const json_t *summary) {
-    const size_t begin = sizeof AVERAGE - 1;
+    const size_t begin = strlen(WELD_SUMMARY_AVERAGE);
     json_t *average = json_object();
     const char *key;
     json_t *value;
@@ -22,12 +23,12 @@ static json_t *summary_of_average(const json_t *summary) {
         for (size_t i = 0; i < sizeof OF_BOTH / sizeof *OF_BOTH; i++) {
             is_kept |= strcmp(key, OF_BOTH[i]) == 0;
         }
-        const bool is_its_own = strncmp(key, AVERAGE, begin) == 0;
+        const bool is_its_own = strncmp(key, WELD_SUMMARY_AVERAGE, begin) == 0;
         if (is_kept || is_its_own) {
             weld_json_set(&average, is_its_own ? key + begin : key, json_incref(value));
         }
     }
-    weld_json_set(&average, "weights", json_string("average"));
+    weld_json_set(&average, WELD_SUMMARY_WEIGHTS, json_string(WELD_SUMMARY_OF_AVERAGE));
     return average;
 }
 

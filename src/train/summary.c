@@ -12,20 +12,16 @@
 #include "datasets/boxes.h"
 #include "formats/json.h"
 #include "kernels/kernels.h"
+#include "serialization/summary_keys.h"
 #include "train/best.h"
 #include "train/say.h"
 
-#define INIT_KEY "init"
-#define TEACHER_KEY "teacher"
-#define IMAGES_KEY "val_images"
-#define SKIPPED_KEY "val_skipped"
 #define LOSS_KEY "val_loss"
 #define BAD_IMAGES_KEY "bad_images"
 #define TRAIN_KEY "train_data"
 #define VAL_KEY "val_data"
 #define TRAIN_SAID_KEY "train_identity" /* of versions that noted weld_dataset_identity alone */
 #define VAL_SAID_KEY "val_identity"
-#define MIXED_KEY "mixed"
 #define ORDER_KEY "gradient_order"
 #define KERNELS_KEY "kernels"
 
@@ -33,7 +29,7 @@ enum { KEY_SIZE = 64 };
 
 /* Of the moving average. */
 static const char *average_key(const weld_trainer *t, char key[KEY_SIZE]) {
-    snprintf(key, KEY_SIZE, "ema_%s", t->data.task->scores[0].key);
+    snprintf(key, KEY_SIZE, WELD_SUMMARY_AVERAGE "%s", t->data.task->scores[0].key);
     return key;
 }
 
@@ -78,14 +74,14 @@ static void add_scores(const weld_trainer *t, bool to_resume, json_t **summary) 
     const bool averaged = e == &run->last_ema; /* the weights are the average */
     char key[KEY_SIZE];
     if (averaged) {
-        weld_json_set(summary, "weights", json_string("average"));
+        weld_json_set(summary, WELD_SUMMARY_WEIGHTS, json_string(WELD_SUMMARY_OF_AVERAGE));
     }
     if (e->images == 0 || run->step != t->state.step) {
         return;
     }
-    weld_json_set(summary, IMAGES_KEY, json_integer(e->images));
+    weld_json_set(summary, WELD_SUMMARY_IMAGES, json_integer(e->images));
     if (e->skipped) {
-        weld_json_set(summary, SKIPPED_KEY, json_integer(e->skipped));
+        weld_json_set(summary, WELD_SUMMARY_SKIPPED, json_integer(e->skipped));
     }
     add_real(summary, LOSS_KEY, e->loss);
     for (int i = 0; i < task->run_scores; i++) {
@@ -97,18 +93,18 @@ static void add_scores(const weld_trainer *t, bool to_resume, json_t **summary) 
 }
 
 weld_status weld_summary_text(const weld_trainer *t, bool to_resume, char **text, weld_error *err) {
-    json_t *summary =
-        json_pack("{s:I, s:I, s:I}", "epochs", (json_int_t)t->state.epoch, "steps",
-                  (json_int_t)t->state.step, "train_images", (json_int_t)t->state.train_images);
+    json_t *summary = json_pack("{s:I, s:I, s:I}", WELD_SUMMARY_EPOCHS, (json_int_t)t->state.epoch,
+                                WELD_SUMMARY_STEPS, (json_int_t)t->state.step,
+                                WELD_SUMMARY_TRAIN_IMAGES, (json_int_t)t->state.train_images);
     if (t->init && weld_is_utf8(t->init, strlen(t->init))) { /* another name is left out */
-        weld_json_set(&summary, INIT_KEY, json_string(t->init));
+        weld_json_set(&summary, WELD_SUMMARY_INIT, json_string(t->init));
     }
     if (t->data.distillation) {
-        weld_json_set(&summary, TEACHER_KEY,
+        weld_json_set(&summary, WELD_SUMMARY_TEACHER,
                       json_string(weld_distillation_identity(t->data.distillation)));
     }
     if (t->ranks.mixed || t->was_mixed) {
-        weld_json_set(&summary, MIXED_KEY, json_true());
+        weld_json_set(&summary, WELD_SUMMARY_MIXED, json_true());
     }
     if (to_resume && weld_bad_images_count(t->data.bad_images)) {
         weld_json_set(&summary, BAD_IMAGES_KEY, weld_bad_images_json(t->data.bad_images));
@@ -144,7 +140,7 @@ static void tell_order(const weld_trainer *t, const json_t *summary) {
 
 /* Bits of one process, or of several cpus: what was before and what comes are not of one kind. */
 static void tell_mixed(weld_trainer *t, const json_t *summary) {
-    t->was_mixed = json_is_true(json_object_get(summary, MIXED_KEY));
+    t->was_mixed = json_is_true(json_object_get(summary, WELD_SUMMARY_MIXED));
     if (t->was_mixed && !t->ranks.mixed) {
         weld_train_say(t->data.settings,
                        "%s: was trained with --mixed, by cpus of several kinds: from here on all "
@@ -265,15 +261,15 @@ static void take_scores(weld_trainer *t, const json_t *summary) {
     const weld_task *task = t->data.task;
     weld_run_evaluation *run = &t->evaluation;
     char key[KEY_SIZE];
-    const int64_t images = json_integer_value(json_object_get(summary, IMAGES_KEY));
+    const int64_t images = json_integer_value(json_object_get(summary, WELD_SUMMARY_IMAGES));
     if (images <= 0 || !json_object_get(summary, TRAIN_KEY)) {
         return;
     }
     run->step = t->data.start_file.trainer.step;
-    run->last =
-        (weld_evaluation){.images = images,
-                          .skipped = json_integer_value(json_object_get(summary, SKIPPED_KEY)),
-                          .loss = real_of(summary, LOSS_KEY)};
+    run->last = (weld_evaluation){
+        .images = images,
+        .skipped = json_integer_value(json_object_get(summary, WELD_SUMMARY_SKIPPED)),
+        .loss = real_of(summary, LOSS_KEY)};
     for (int i = 0; i < task->run_scores; i++) {
         run->last.scores[i] = real_of(summary, task->scores[i].key);
     }
@@ -284,7 +280,7 @@ static void take_scores(weld_trainer *t, const json_t *summary) {
 
 /* What it learns from beside the labels. */
 static weld_status check_teacher(const weld_trainer *t, const json_t *summary, weld_error *err) {
-    const char *was = json_string_value(json_object_get(summary, TEACHER_KEY));
+    const char *was = json_string_value(json_object_get(summary, WELD_SUMMARY_TEACHER));
     const char *is = t->data.distillation ? weld_distillation_identity(t->data.distillation) : NULL;
     return was && is && strcmp(was, is) != 0
                ? weld_fail(err, WELD_ERROR_ARGUMENT,
@@ -298,7 +294,7 @@ weld_status weld_summary_take(weld_trainer *t, weld_error *err) {
     weld_json json = {.where = t->record.folder.last, .err = err};
     json_t *summary =
         t->data.start_file.summary ? weld_json_parse(&json, t->data.start_file.summary) : NULL;
-    const char *init = json_string_value(json_object_get(summary, INIT_KEY));
+    const char *init = json_string_value(json_object_get(summary, WELD_SUMMARY_INIT));
     WELD_TRY(json.status);
     t->init = init ? weld_strdup(init) : NULL;
     weld_status status = init && !t->init ? weld_fail_memory(err, t->record.folder.last) : WELD_OK;

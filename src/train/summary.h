@@ -5,6 +5,7 @@
  *   train_images            in the data set
  *   val_images, val_loss    of the evaluation of these very weights, with its scores by their keys;
  *                           the images are those that were counted. Absent: they were not evaluated
+ *   val_skipped             further ones, which were bad; absent: none
  *   ema_KEY                 the first score of their moving average
  *   weights                 "average": best.h5 of train.best ema
  *   init, teacher           what training started from; what it learns from beside the labels

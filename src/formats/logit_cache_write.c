@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,16 +17,16 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "formats/bytes.h"
 #include "formats/file.h"
 #include "formats/json_text.h"
 #include "formats/logit_cache.h"
 #include "formats/logit_cache_format.h"
 #include "formats/logit_cache_kept.h"
 #include "formats/safetensors_checksum.h"
+#include "formats/safetensors_header.h"
 #include "formats/temporary.h"
 
-enum { LENGTH_BYTES = 8, I16_CLASSES = 32767, F16_BYTES = 2 };
+enum { I16_CLASSES = 32767, F16_BYTES = 2 };
 enum { ATTEMPTS = 100 };
 
 typedef struct trailer {
@@ -83,7 +82,7 @@ static void add_member(weld_text *t, const char *key, const char *text) {
 static void add_metadata(weld_text *t, const weld_cache_layout *l, const weld_cache_texts *texts) {
     char classes[16];
     snprintf(classes, sizeof classes, "%d", l->classes);
-    weld_text_add(t, "{\"__metadata__\":{\"" WELD_HEADER_CHECKSUM "\":\"" WELD_NO_CHECKSUM "\"");
+    weld_text_add(t, WELD_SAFETENSORS_START(WELD_HEADER_CHECKSUM));
     add_member(t, WELD_CACHE_FORMAT, WELD_CACHE_FORMAT_IS);
     add_member(t, WELD_CACHE_VALUES,
                l->log_probabilities ? WELD_CACHE_LOG_PROBABILITIES : WELD_CACHE_LOGITS);
@@ -97,12 +96,9 @@ static void add_metadata(weld_text *t, const weld_cache_layout *l, const weld_ca
 /* A tensor of rows of `top` elements; of one each where that is 0. */
 static void add_tensor(weld_text *t, const char *name, const char *dtype,
                        const weld_cache_layout *l, int top, uint64_t begin, uint64_t end) {
-    weld_text_format(t, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[%" PRId64 ",%" PRId64, name, dtype,
-                     l->views, l->images);
-    if (top) {
-        weld_text_format(t, ",%d", top);
-    }
-    weld_text_format(t, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", begin, end);
+    const weld_shape shape = {top ? 3 : 2, {l->views, l->images, top}};
+    weld_text_format(t, ",\"%s\"", name);
+    weld_safetensors_add_place(t, dtype, &shape, begin, end);
 }
 
 /* Put the checksum in its place in the header. */
@@ -118,23 +114,16 @@ static bool seal(char *header, size_t bytes) {
     return sum;
 }
 
-/* Length and text, padded so that elements are aligned; h is to be freed in any case. */
+/* h is to be freed in any case. */
 static weld_status make_header(const weld_cache_layout *l, const weld_cache_texts *texts,
                                weld_text *h, weld_error *err) {
     const weld_cache_places at = places_of(l, 0);
-    weld_text_add(h, "????????");
     add_metadata(h, l, texts);
     add_tensor(h, WELD_CACHE_CHECKS, "I32", l, 0, at.checks, at.classes);
     add_tensor(h, WELD_CACHE_CLASS_ROWS, class_bytes_of(l) == 2 ? "I16" : "I32", l, l->top,
                at.classes, at.logits);
     add_tensor(h, WELD_CACHE_LOGIT_ROWS, "F16", l, l->top, at.logits, at.end);
-    weld_text_add(h, "}");
-    while (!h->failed && h->bytes.count % 8 != 0) {
-        weld_text_add(h, " ");
-    }
-    if (!h->failed) {
-        weld_save_u64(h->bytes.data, h->bytes.count - LENGTH_BYTES);
-    }
+    weld_safetensors_end_header(h);
     return !h->failed && seal(h->bytes.data, h->bytes.count)
                ? WELD_OK
                : weld_fail_memory(err, "distillation cache");
@@ -227,7 +216,7 @@ static weld_status begin_file(weld_cache_writer *w, const char *header, size_t h
 
 /* What is there is written over, so that it has to be what an interrupted writer of ours left. */
 static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
-    static const char zeros[LENGTH_BYTES], format[] = WELD_CACHE_FORMAT_IS;
+    static const char zeros[WELD_SAFETENSORS_LENGTH], format[] = WELD_CACHE_FORMAT_IS;
     char start[256];
     struct stat info;
     if (fstat(w->partial.descriptor, &info) != 0) {

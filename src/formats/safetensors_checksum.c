@@ -7,18 +7,20 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/file.h"
+#include "formats/safetensors_header.h"
 
-enum { LENGTH_BYTES = 8, CHUNK = 256 << 10 };
+enum { CHUNK = 256 << 10 };
 
 size_t weld_safetensors_checksum_at(const char *start, size_t size, bool *whole) {
-    static const char *const begins[] = {"{\"__metadata__\":{\"" WELD_HEADER_CHECKSUM "\":\"",
-                                         "{\"__metadata__\":{\"" WELD_FILE_CHECKSUM "\":\""};
+    static const char *const begins[] = {WELD_SAFETENSORS_BEGIN(WELD_HEADER_CHECKSUM),
+                                         WELD_SAFETENSORS_BEGIN(WELD_FILE_CHECKSUM)};
     for (int i = 0; i < 2; i++) {
-        const size_t length = strlen(begins[i]), end = LENGTH_BYTES + length + WELD_CHECKSUM_DIGITS;
-        if (size > end && memcmp(start + LENGTH_BYTES, begins[i], length) == 0 &&
+        const size_t length = strlen(begins[i]),
+                     end = WELD_SAFETENSORS_LENGTH + length + WELD_CHECKSUM_DIGITS;
+        if (size > end && memcmp(start + WELD_SAFETENSORS_LENGTH, begins[i], length) == 0 &&
             start[end] == '"') {
             *whole = i == 1;
-            return LENGTH_BYTES + length;
+            return WELD_SAFETENSORS_LENGTH + length;
         }
     }
     return 0;

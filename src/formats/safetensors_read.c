@@ -16,10 +16,9 @@
 #include "formats/bytes.h"
 #include "formats/json_tree.h"
 #include "formats/safetensors_checksum.h"
+#include "formats/safetensors_header.h"
 
 enum {
-    LENGTH_BYTES = 8,
-    MAX_HEADER = 100 * 1000 * 1000,
     MAX_NAME = 8192,       /* text of a key */
     MAX_PLACE = 4096,      /* text of what a tensor is */
     MAX_METADATA = 1 << 24 /* text of all metadata: names of a million classes */
@@ -97,7 +96,7 @@ static void fail_at(cursor *c, size_t at, const char *what) {
     if (c->status == WELD_OK) {
         c->status = weld_fail(c->err, WELD_ERROR_FORMAT,
                               "%s: byte %zu, in the header: %s: the file is damaged", c->path,
-                              LENGTH_BYTES + at, what);
+                              WELD_SAFETENSORS_LENGTH + at, what);
     }
 }
 
@@ -330,18 +329,19 @@ static weld_status check_places(safetensors *f, uint64_t bytes, weld_error *err)
 
 /* Open the file and read the length of the header, which must fit. */
 static weld_status open_file(safetensors *f, uint64_t *size, uint64_t *header, weld_error *err) {
-    unsigned char length[LENGTH_BYTES];
+    unsigned char length[WELD_SAFETENSORS_LENGTH];
     WELD_TRY(weld_file_open(f->path, &f->descriptor, size, err));
-    WELD_TRY(weld_file_read_at(f->descriptor, f->path, length, LENGTH_BYTES, 0, err));
+    WELD_TRY(weld_file_read_at(f->descriptor, f->path, length, WELD_SAFETENSORS_LENGTH, 0, err));
     *header = weld_load_u64(length);
-    if (*header > MAX_HEADER || *size < LENGTH_BYTES || *header > *size - LENGTH_BYTES) {
+    if (*header > WELD_SAFETENSORS_HEADER_MAX || *size < WELD_SAFETENSORS_LENGTH ||
+        *header > *size - WELD_SAFETENSORS_LENGTH) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: a header of %llu bytes in a file of %llu, at most %d are allowed: "
                          "the file is cut or none of safetensors",
                          f->path, (unsigned long long)*header, (unsigned long long)*size,
-                         MAX_HEADER);
+                         WELD_SAFETENSORS_HEADER_MAX);
     }
-    f->data = LENGTH_BYTES + *header;
+    f->data = WELD_SAFETENSORS_LENGTH + *header;
     return WELD_OK;
 }
 
@@ -353,7 +353,8 @@ static weld_status read_header(safetensors *f, weld_error *err) {
         return weld_fail_memory(err, f->path);
     }
     weld_status status = weld_file_read_at(f->descriptor, f->path, start, (size_t)f->data, 0, err);
-    status = status ? status : parse_header(f, start + LENGTH_BYTES, (size_t)length, err);
+    status =
+        status ? status : parse_header(f, start + WELD_SAFETENSORS_LENGTH, (size_t)length, err);
     if (status == WELD_ERROR_FORMAT) {
         /* What makes no sense in a file of weld is damage, and not what it looks like. */
         const weld_status damage = weld_safetensors_check(f->descriptor, f->path, start,

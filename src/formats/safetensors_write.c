@@ -1,21 +1,17 @@
 /* Writing safetensors files; see safetensors.h. */
 #include "formats/safetensors.h"
 
-#include <inttypes.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "formats/bytes.h"
 #include "formats/json_text.h"
 #include "formats/json_tree.h"
 #include "formats/safetensors_checksum.h"
-
-enum { LENGTH_BYTES = 8, MAX_HEADER = 100 * 1000 * 1000 };
+#include "formats/safetensors_header.h"
 
 typedef struct header {
     weld_text text;
@@ -35,8 +31,7 @@ static void append_json(header *h, const char *text) {
 }
 
 static void append_metadata(header *h, const weld_metadata *metadata) {
-    weld_text_add(&h->text, "{\"__metadata__\":{\"" WELD_FILE_CHECKSUM "\":\"" WELD_NO_CHECKSUM
-                            "\",\"format\":\"pt\"");
+    weld_text_add(&h->text, WELD_SAFETENSORS_START(WELD_FILE_CHECKSUM) ",\"format\":\"pt\"");
     for (size_t i = 0; metadata && i < metadata->count; i++) {
         weld_text_add(&h->text, ",");
         append_json(h, metadata->items[i].key);
@@ -51,28 +46,20 @@ static void append_tensor(header *h, const weld_safetensors_tensor *t, uint64_t 
         [WELD_F32] = "F32", [WELD_F64] = "F64", [WELD_BF16] = "BF16", [WELD_I64] = "I64"};
     weld_text_add(&h->text, ",");
     append_json(h, t->name);
-    weld_text_format(&h->text, ":{\"dtype\":\"%s\",\"shape\":[", dtypes[t->tensor.dtype]);
-    for (int i = 0; i < t->tensor.shape.rank; i++) {
-        weld_text_format(&h->text, i ? ",%" PRId64 : "%" PRId64, t->tensor.shape.dim[i]);
-    }
-    uint64_t begin = *offset;
+    const uint64_t begin = *offset;
     *offset += weld_tensor_bytes(&t->tensor);
-    weld_text_format(&h->text, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", begin, *offset);
+    weld_safetensors_add_place(&h->text, dtypes[t->tensor.dtype], &t->tensor.shape, begin, *offset);
 }
 
 /* Length and text; h->text is to be freed in any case. */
 static weld_status make_header(header *h, const weld_safetensors_tensor *const *sorted,
                                size_t count, const weld_metadata *metadata, weld_error *err) {
     uint64_t offset = 0;
-    weld_text_add(&h->text, "????????");
     append_metadata(h, metadata);
     for (size_t i = 0; i < count; i++) {
         append_tensor(h, sorted[i], &offset);
     }
-    weld_text_add(&h->text, "}");
-    while (!h->text.failed && h->text.bytes.count % 8 != 0) {
-        weld_text_add(&h->text, " ");
-    }
+    weld_safetensors_end_header(&h->text);
     if (h->wrong) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "\"%.100s\": not UTF-8, as the texts of a safetensors file must be",
@@ -81,13 +68,12 @@ static weld_status make_header(header *h, const weld_safetensors_tensor *const *
     if (h->text.failed) {
         return weld_fail_memory(err, "safetensors header");
     }
-    size_t length = h->text.bytes.count - LENGTH_BYTES;
-    if (length > MAX_HEADER) {
+    size_t length = h->text.bytes.count - WELD_SAFETENSORS_LENGTH;
+    if (length > WELD_SAFETENSORS_HEADER_MAX) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "names and texts of %zu bytes, a safetensors file may have %d", length,
-                         MAX_HEADER);
+                         WELD_SAFETENSORS_HEADER_MAX);
     }
-    weld_save_u64(h->text.bytes.data, length);
     return WELD_OK;
 }
 

@@ -2,16 +2,7 @@
 #ifndef WELD_FORMATS_LOGIT_CACHE_KEPT_H
 #define WELD_FORMATS_LOGIT_CACHE_KEPT_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "weld/status.h"
-
-typedef struct weld_cache_places {
-    uint64_t checks, classes, logits; /* where they begin in the file */
-    uint64_t end;
-    size_t class_row, logit_row; /* bytes of a row */
-} weld_cache_places;
+#include "formats/logit_cache_header.h"
 
 /* *whole: how many of the first `rows` rows, one after the other, are what their checks say. The
  * file's name is for errors. */

@@ -18,15 +18,13 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "formats/file.h"
-#include "formats/json_text.h"
 #include "formats/logit_cache.h"
 #include "formats/logit_cache_format.h"
+#include "formats/logit_cache_header.h"
 #include "formats/logit_cache_kept.h"
-#include "formats/safetensors_checksum.h"
 #include "formats/safetensors_header.h"
 #include "formats/temporary.h"
 
-enum { I16_CLASSES = 32767, F16_BYTES = 2 };
 enum { ATTEMPTS = 100 };
 
 typedef struct trailer {
@@ -46,88 +44,6 @@ struct weld_cache_writer {
     const char *note;
     bool may_remove; /* the partial file, where no row is in it: nobody else's */
 };
-
-/* --- The header ------------------------------------------------------------------------------- */
-
-static size_t class_bytes_of(const weld_cache_layout *l) {
-    return l->classes <= I16_CLASSES ? 2 : 4;
-}
-
-static uint64_t row_count(const weld_cache_layout *l) {
-    return (uint64_t)l->views * (uint64_t)l->images;
-}
-
-/* Of a file whose elements begin at `begin`. */
-static weld_cache_places places_of(const weld_cache_layout *l, uint64_t begin) {
-    const size_t top = (size_t)l->top;
-    weld_cache_places at = {
-        .checks = begin, .class_row = top * class_bytes_of(l), .logit_row = top * F16_BYTES};
-    at.classes = at.checks + row_count(l) * WELD_CACHE_CHECK_BYTES;
-    at.logits = at.classes + row_count(l) * at.class_row;
-    at.end = at.logits + row_count(l) * at.logit_row;
-    return at;
-}
-
-uint64_t weld_cache_bytes(const weld_cache_layout *layout) {
-    return places_of(layout, 0).end;
-}
-
-static void add_member(weld_text *t, const char *key, const char *text) {
-    if (text && weld_is_utf8(text, strlen(text))) { /* one that is not is left out */
-        weld_text_format(t, ",\"%s\":", key);
-        weld_json_add_name(t, text);
-    }
-}
-
-static void add_metadata(weld_text *t, const weld_cache_layout *l, const weld_cache_texts *texts) {
-    char classes[16];
-    snprintf(classes, sizeof classes, "%d", l->classes);
-    weld_text_add(t, WELD_SAFETENSORS_START(WELD_HEADER_CHECKSUM));
-    add_member(t, WELD_CACHE_FORMAT, WELD_CACHE_FORMAT_IS);
-    add_member(t, WELD_CACHE_VALUES,
-               l->log_probabilities ? WELD_CACHE_LOG_PROBABILITIES : WELD_CACHE_LOGITS);
-    add_member(t, WELD_CACHE_CLASSES, classes);
-    add_member(t, WELD_CACHE_SAMPLES, texts->samples);
-    add_member(t, WELD_CACHE_AUGMENTATION, texts->augmentation);
-    add_member(t, WELD_CACHE_TEACHER, texts->teacher);
-    weld_text_add(t, "}");
-}
-
-/* A tensor of rows of `top` elements; of one each where that is 0. */
-static void add_tensor(weld_text *t, const char *name, const char *dtype,
-                       const weld_cache_layout *l, int top, uint64_t begin, uint64_t end) {
-    const weld_shape shape = {top ? 3 : 2, {l->views, l->images, top}};
-    weld_text_format(t, ",\"%s\"", name);
-    weld_safetensors_add_place(t, dtype, &shape, begin, end);
-}
-
-/* Put the checksum in its place in the header. */
-static bool seal(char *header, size_t bytes) {
-    bool whole;
-    const size_t at = weld_safetensors_checksum_at(header, bytes, &whole);
-    weld_checksum *sum = weld_checksum_start();
-    if (sum) {
-        weld_checksum_add(sum, header, bytes);
-        weld_checksum_digits(sum, header + at);
-        weld_checksum_free(sum);
-    }
-    return sum;
-}
-
-/* h is to be freed in any case. */
-static weld_status make_header(const weld_cache_layout *l, const weld_cache_texts *texts,
-                               weld_text *h, weld_error *err) {
-    const weld_cache_places at = places_of(l, 0);
-    add_metadata(h, l, texts);
-    add_tensor(h, WELD_CACHE_CHECKS, "I32", l, 0, at.checks, at.classes);
-    add_tensor(h, WELD_CACHE_CLASS_ROWS, class_bytes_of(l) == 2 ? "I16" : "I32", l, l->top,
-               at.classes, at.logits);
-    add_tensor(h, WELD_CACHE_LOGIT_ROWS, "F16", l, l->top, at.logits, at.end);
-    weld_safetensors_end_header(h);
-    return !h->failed && seal(h->bytes.data, h->bytes.count)
-               ? WELD_OK
-               : weld_fail_memory(err, "distillation cache");
-}
 
 /* --- Opening ---------------------------------------------------------------------------------- */
 
@@ -182,7 +98,7 @@ static weld_status find_rows(weld_cache_writer *w, const char *header, size_t he
     }
     WELD_TRY(weld_file_read_at(w->partial.descriptor, w->partial.path, &end, sizeof end, w->at.end,
                                err));
-    if (end.check != check_of(&end) || end.rows > row_count(&w->layout)) {
+    if (end.check != check_of(&end) || end.rows > weld_cache_row_count(&w->layout)) {
         w->note = "does not say how much of it is done: begun anew";
     } else if (end.rows && end.conditions != w->conditions) {
         w->note = "was made of files of other sizes, at another precision or by other kernels: "
@@ -305,13 +221,10 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
     w->conditions =
         texts->conditions ? XXH3_64bits(texts->conditions, strlen(texts->conditions)) : 0;
     weld_status status = weld_file_final_name(path, &w->path, err);
-    status = status ? status : make_header(layout, texts, &h, err);
+    status = status ? status : weld_cache_header(layout, texts, &h, &w->at, err);
+    status = status ? status : open_partial(w, err);
     const char *header = h.bytes.data;
     const size_t header_bytes = h.bytes.count;
-    if (!status) {
-        w->at = places_of(layout, header_bytes);
-        status = open_partial(w, err);
-    }
     if (!status) {
         status = find_rows(w, header, header_bytes, err);
         w->may_remove = !status; /* what could not be read stays */
@@ -369,7 +282,7 @@ weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t c
                                   const float *values, const int32_t *classes, weld_error *err) {
     const weld_cache_places *at = &w->at;
     const size_t rows = (size_t)count, elements = rows * (size_t)w->layout.top,
-                 class_bytes = class_bytes_of(&w->layout);
+                 class_bytes = at->class_row / (size_t)w->layout.top;
     const uint64_t before = (uint64_t)first;
     WELD_TRY(grow_buffer(w, rows * (at->class_row + at->logit_row + WELD_CACHE_CHECK_BYTES), err));
     unsigned char *class_rows = w->buffer, *logit_rows = class_rows + rows * at->class_row,
@@ -378,7 +291,7 @@ weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t c
         const uint16_t half = half_of(values[i]);
         memcpy(class_rows + i * class_bytes, &classes[i],
                class_bytes); /* the low ones come first */
-        memcpy(logit_rows + i * F16_BYTES, &half, F16_BYTES);
+        memcpy(logit_rows + i * sizeof half, &half, sizeof half);
     }
     for (size_t i = 0; i < rows; i++) {
         const uint32_t check =

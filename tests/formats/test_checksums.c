@@ -51,7 +51,6 @@ static void write_cache(const char *path) {
 
 /* All that a training takes from a cache. */
 typedef struct said {
-    weld_cache_layout layout;
     char texts[3][64];
     float logits[VIEWS * IMAGES][CLASSES];
 } said;
@@ -61,7 +60,6 @@ static weld_status read_rows(const weld_logit_cache *c, said *out) {
                                        WELD_CACHE_TEACHER};
     memset(out, 0, sizeof *out);
     const weld_cache_layout l = weld_logit_cache_layout(c);
-    out->layout = layout;
     ck_assert(l.views == VIEWS && l.images == IMAGES && l.top == TOP && l.classes == CLASSES &&
               l.log_probabilities);
     for (int i = 0; i < 3; i++) {

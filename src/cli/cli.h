@@ -129,9 +129,8 @@ int cli_finish_output(int status);
 void cli_print_json(json_t *json, size_t digits);
 void cli_print_json_as(const json_t *json, size_t flags); /* jansson's */
 /* At the program's start: where memory was too short for a value of JSON, which is then missing in
- * what is printed or in a report, cli_finish_output says so and fails. */
+ * what is printed, cli_finish_output says so and fails. */
 void cli_watch_json(void);
-bool cli_json_was_short(void);
 /* A size in JSON: a number where it is square, else [height, width]. */
 json_t *cli_size_json(int height, int width);
 /* "verified on 36 images: ..." */

@@ -66,10 +66,6 @@ void cli_watch_json(void) {
     json_set_alloc_funcs(allocate_json, free);
 }
 
-bool cli_json_was_short(void) {
-    return json_was_short;
-}
-
 void cli_flush_output(void) {
     if (fflush(stdout) != 0 && !lost) {
         lost = errno;

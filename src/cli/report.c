@@ -158,9 +158,7 @@ weld_status cli_report(cli_call *call, weld_error *err) {
     json_t *report;
     WELD_TRY(check_page(out, err));
     WELD_TRY(weld_report_collect(runs, (size_t)call->count, &o, &report, err));
-    /* A page that lacks parts takes the place of none. */
-    const weld_status status = cli_json_was_short() ? weld_fail_memory(err, out)
-                                                    : weld_report_write_page(report, out, err);
+    const weld_status status = weld_report_write_page(report, out, err);
     if (!status) {
         tell_notes(report);
         printf("%s: report of %d run%s\n", out, call->count, call->count == 1 ? "" : "s");

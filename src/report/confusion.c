@@ -24,9 +24,9 @@ static int more_images(const void *a, const void *b) {
 static json_t *cell_list(const cell *cells, size_t count) {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_pack("[I, I, I]", (json_int_t)cells[i].label,
-                                              (json_int_t)cells[i].predicted,
-                                              (json_int_t)cells[i].images));
+        weld_json_append(&list,
+                         json_pack("[I, I, I]", (json_int_t)cells[i].label,
+                                   (json_int_t)cells[i].predicted, (json_int_t)cells[i].images));
     }
     return list;
 }
@@ -47,14 +47,14 @@ static size_t read_cells(weld_json *j, const json_t *list, int64_t classes, cell
 }
 
 weld_status weld_report_add_confusion(weld_json *j, const json_t *list, int64_t classes,
-                                      json_t *to) {
+                                      json_t **to) {
     cell *cells = weld_alloc(json_array_size(list) + 1, sizeof *cells);
     if (!cells) {
         return weld_fail_memory(j->err, "confusion matrix");
     }
     size_t count = list ? read_cells(j, list, classes, cells) : 0, wrong = 0;
     if (classes <= MATRIX_MAX) {
-        json_object_set_new(to, "matrix", cell_list(cells, count));
+        weld_json_set(to, "matrix", cell_list(cells, count));
     }
     for (size_t i = 0; i < count; i++) {
         if (cells[i].label != cells[i].predicted && cells[i].images > 0) {
@@ -62,8 +62,7 @@ weld_status weld_report_add_confusion(weld_json *j, const json_t *list, int64_t 
         }
     }
     qsort(cells, wrong, sizeof *cells, more_images);
-    json_object_set_new(to, "confused",
-                        cell_list(cells, wrong < PAIRS_SHOWN ? wrong : PAIRS_SHOWN));
+    weld_json_set(to, "confused", cell_list(cells, wrong < PAIRS_SHOWN ? wrong : PAIRS_SHOWN));
     weld_free(cells);
     return WELD_OK;
 }

@@ -206,7 +206,7 @@ static bool read_lines(FILE *file, curves *c, char *line) {
 static json_t *bin_list(const curves *c, double (*value)(const bin *b)) {
     json_t *list = json_array();
     for (int i = 0; i < c->count; i++) {
-        json_array_append_new(list, weld_json_number(value(&c->bins[i])));
+        weld_json_append(&list, weld_json_number(value(&c->bins[i])));
     }
     return list;
 }
@@ -244,11 +244,10 @@ static json_t *part_lists(const curves *c) {
     for (int p = 0; p < PART_COUNT; p++) {
         json_t *list = json_array();
         for (int i = 0; i < c->count; i++) {
-            json_array_append_new(list,
-                                  weld_json_number(c->bins[i].part[p] / (double)c->bins[i].rows));
+            weld_json_append(&list, weld_json_number(c->bins[i].part[p] / (double)c->bins[i].rows));
         }
         if (has_part(c, p)) {
-            json_object_set(object, parts[p], list);
+            weld_json_set(&object, parts[p], json_incref(list));
         }
         json_decref(list);
     }
@@ -258,30 +257,30 @@ static json_t *part_lists(const curves *c) {
 static json_t *steps_of(const curves *c) {
     json_t *steps = json_object(), *last = json_array();
     for (int i = 0; i < c->count; i++) {
-        json_array_append_new(last, json_integer(c->bins[i].last));
+        weld_json_append(&last, json_integer(c->bins[i].last));
     }
-    json_object_set_new(steps, "step", last);
-    json_object_set_new(steps, "loss", bin_list(c, bin_loss));
-    json_object_set_new(steps, "lr", bin_list(c, bin_lr));
-    json_object_set_new(steps, "speed", bin_list(c, bin_speed));
-    json_object_set_new(steps, "parts", part_lists(c));
+    weld_json_set(&steps, "step", last);
+    weld_json_set(&steps, "loss", bin_list(c, bin_loss));
+    weld_json_set(&steps, "lr", bin_list(c, bin_lr));
+    weld_json_set(&steps, "speed", bin_list(c, bin_speed));
+    weld_json_set(&steps, "parts", part_lists(c));
     return steps;
 }
 
 static json_t *epoch_object(const weld_task *task, const epoch *e) {
     json_t *o = json_object();
     char key[KEY_SIZE];
-    json_object_set_new(o, "epoch", json_integer(e->epoch + 1));
-    json_object_set_new(o, "step", json_integer(e->step));
-    json_object_set_new(o, "train_loss", weld_json_number(e->train_loss));
-    json_object_set_new(o, "val_loss", weld_json_number(e->val_loss));
+    weld_json_set(&o, "epoch", json_integer(e->epoch + 1));
+    weld_json_set(&o, "step", json_integer(e->step));
+    weld_json_set(&o, "train_loss", weld_json_number(e->train_loss));
+    weld_json_set(&o, "val_loss", weld_json_number(e->val_loss));
     for (int i = 0; i < task->run_scores; i++) {
-        json_object_set_new(o, task->scores[i].key, weld_json_number(e->scores[i]));
+        weld_json_set(&o, task->scores[i].key, weld_json_number(e->scores[i]));
     }
     for (int i = 1; task->counts[0] && task->counts[i]; i++) {
-        json_object_set_new(o, task->counts[i], weld_json_number(e->shares[i]));
+        weld_json_set(&o, task->counts[i], weld_json_number(e->shares[i]));
     }
-    json_object_set_new(o, average_key(task, key), weld_json_number(e->average));
+    weld_json_set(&o, average_key(task, key), weld_json_number(e->average));
     return o;
 }
 
@@ -292,7 +291,7 @@ static json_t *epochs_of(const curves *c) {
     const size_t count = c->epochs.count, stride = count / EPOCHS_SHOWN + 1;
     for (size_t i = 0; i < count; i++) {
         if (i % stride == 0 || i + 1 == count) {
-            json_array_append_new(list, epoch_object(c->task, &all[i]));
+            weld_json_append(&list, epoch_object(c->task, &all[i]));
         }
     }
     return list;
@@ -318,23 +317,23 @@ static epoch best_of(const curves *c, const epoch *e) {
     return best;
 }
 
-static void write_curves(const curves *c, json_t *run) {
+static void write_curves(const curves *c, json_t **run) {
     const epoch *all = c->epochs.data, *last = final_epoch(c);
     const size_t count = c->epochs.count;
-    json_object_set_new(run, "steps", steps_of(c));
-    json_object_set_new(run, "epochs", epochs_of(c));
-    json_object_set_new(run, "epochs_done", json_integer((json_int_t)count));
-    json_object_set_new(run, "steps_done", json_integer(c->count ? c->bins[c->count - 1].last : 0));
-    json_object_set_new(run, "seconds", weld_json_number(c->seconds));
+    weld_json_set(run, "steps", steps_of(c));
+    weld_json_set(run, "epochs", epochs_of(c));
+    weld_json_set(run, "epochs_done", json_integer((json_int_t)count));
+    weld_json_set(run, "steps_done", json_integer(c->count ? c->bins[c->count - 1].last : 0));
+    weld_json_set(run, "seconds", weld_json_number(c->seconds));
     if (last) {
-        json_object_set_new(run, "final", epoch_object(c->task, last));
+        weld_json_set(run, "final", epoch_object(c->task, last));
     }
     if (c->best >= 0) {
         const epoch best = best_of(c, &all[c->best]);
-        json_object_set_new(run, "best", epoch_object(c->task, &best));
+        weld_json_set(run, "best", epoch_object(c->task, &best));
     }
     if (count && all[count - 1].epoch >= 0) {
-        json_object_set_new(
+        weld_json_set(
             run, "steps_per_epoch",
             weld_json_number((double)all[count - 1].step / (double)(all[count - 1].epoch + 1)));
     }
@@ -350,7 +349,7 @@ static void write_curves(const curves *c, json_t *run) {
 }
 
 weld_status weld_report_add_curves(const char *path, const weld_task *task,
-                                   const weld_recipe *recipe, int points, json_t *run,
+                                   const weld_recipe *recipe, int points, json_t **run,
                                    weld_error *err) {
     curves *c = weld_alloc(1, sizeof *c);
     char *line = weld_alloc(LINE_SIZE, 1);

@@ -62,7 +62,7 @@ static json_t *row_of(const weld_report_view *view, const json_t *c, size_t inde
     for (size_t k = 0; k < WELD_REPORT_NUMBERS && view->numbers[k].key; k++) {
         json_t *(*number)(const json_t *, const char *) =
             view->numbers[k].exact ? exact_number : weld_report_number;
-        json_array_append_new(row, number(c, view->numbers[k].key));
+        weld_json_append(&row, number(c, view->numbers[k].key));
     }
     return row;
 }
@@ -72,27 +72,26 @@ static json_t *curve_of(const json_t *object) {
     const json_t *curve = json_object_get(object, "curve");
     for (size_t i = 0; i < json_array_size(curve) && i < CURVE_MAX; i++) {
         const json_t *p = json_array_get(curve, i);
-        json_array_append_new(points,
-                              json_is_number(p) ? json_real(json_number_value(p)) : json_null());
+        weld_json_append(&points,
+                         json_is_number(p) ? json_real(json_number_value(p)) : json_null());
     }
     return points;
 }
 
 static weld_status add_classes(weld_json *j, const weld_report_view *view, const json_t *classes,
-                               size_t most, json_t *to) {
+                               size_t most, json_t **to) {
     place *order = sort_classes(view, classes);
     json_t *rows = json_array(), *curves = json_array();
     for (size_t i = 0; order && i < json_array_size(classes) && i < most; i++) {
         const json_t *c = json_array_get(classes, order[i].index);
-        json_array_append_new(rows, row_of(view, c, order[i].index));
+        weld_json_append(&rows, row_of(view, c, order[i].index));
         if (i < CURVES_SHOWN && order[i].known && json_object_get(c, "curve")) {
-            json_array_append_new(curves,
-                                  json_pack("{s:I, s:o}", "class", (json_int_t)order[i].index,
-                                            "points", curve_of(c)));
+            weld_json_append(&curves, json_pack("{s:I, s:o}", "class", (json_int_t)order[i].index,
+                                                "points", curve_of(c)));
         }
     }
-    json_object_set_new(to, "rows", rows);
-    json_object_set_new(to, "curves", curves);
+    weld_json_set(to, "rows", rows);
+    weld_json_set(to, "curves", curves);
     weld_free(order);
     return order ? WELD_OK : weld_fail_memory(j->err, "classes");
 }
@@ -101,7 +100,7 @@ static json_t *class_names(weld_json *j, const json_t *classes) {
     json_t *names = json_array();
     for (size_t i = 0; i < json_array_size(classes); i++) {
         const json_t *c = json_array_get(classes, i);
-        json_array_append_new(names, weld_json_name(weld_json_string(j, c, "name")));
+        weld_json_append(&names, weld_json_name(weld_json_string(j, c, "name")));
     }
     return names;
 }
@@ -113,22 +112,22 @@ static json_t *calibration_of(weld_json *j, const json_t *from) {
     for (size_t i = 0; i < json_array_size(bins); i++) {
         json_t *bin = json_object();
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
-            json_object_set_new(bin, keys[k], weld_report_number(json_array_get(bins, i), keys[k]));
+            weld_json_set(&bin, keys[k], weld_report_number(json_array_get(bins, i), keys[k]));
         }
-        json_array_append_new(list, bin);
+        weld_json_append(&list, bin);
     }
     return list;
 }
 
 /* --- Putting it together --- */
 
-static void add_numbers(const weld_task *task, const json_t *from, json_t *to) {
+static void add_numbers(const weld_task *task, const json_t *from, json_t **to) {
     static const char *const others[] = {"images", "skipped", "loss"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        json_object_set_new(to, others[i], weld_report_number(from, others[i]));
+        weld_json_set(to, others[i], weld_report_number(from, others[i]));
     }
     for (int i = 0; i < task->score_count; i++) {
-        json_object_set_new(to, task->scores[i].key, weld_report_number(from, task->scores[i].key));
+        weld_json_set(to, task->scores[i].key, weld_report_number(from, task->scores[i].key));
     }
 }
 
@@ -136,7 +135,7 @@ static void add_numbers(const weld_task *task, const json_t *from, json_t *to) {
 static json_t *words(const weld_report_view *view) {
     json_t *labels = json_array();
     for (size_t k = 0; k < WELD_REPORT_NUMBERS && view->numbers[k].key; k++) {
-        json_array_append_new(labels, json_string(view->numbers[k].label));
+        weld_json_append(&labels, json_string(view->numbers[k].label));
     }
     return json_pack("{s:s, s:s, s:s*, s:o, s:b, s:s*, s:s*, s:s*, s:s, s:s*}", "things",
                      view->things, "class_title", view->class_title, "class_note", view->class_note,
@@ -147,21 +146,21 @@ static json_t *words(const weld_report_view *view) {
 
 /* Of a task that has classes. */
 static weld_status add_details(weld_json *j, const weld_task *task, const json_t *from,
-                               const weld_recipe *recipe, int most, int images, json_t *run,
-                               json_t *to) {
+                               const weld_recipe *recipe, int most, int images, json_t **run,
+                               json_t **to) {
     const weld_report_view *view = task->report;
     const json_t *classes = weld_json_array(j, from, "classes", 1, CLASSES_MAX);
     const int64_t cells = (int64_t)json_array_size(classes) + (view->none != NULL);
     const json_t *confusion = json_object_get(from, "confusion");
     const json_t *parent = json_is_object(confusion) ? confusion : from;
-    json_object_set_new(to, "view", words(view));
-    json_object_set_new(to, "names", class_names(j, classes));
+    weld_json_set(to, "view", words(view));
+    weld_json_set(to, "names", class_names(j, classes));
     WELD_TRY(add_classes(j, view, classes, (size_t)most, to));
     if (json_object_get(from, "curve")) {
-        json_object_set_new(to, "curve", curve_of(from));
+        weld_json_set(to, "curve", curve_of(from));
     }
     if (json_object_get(from, "calibration")) {
-        json_object_set_new(to, "calibration", calibration_of(j, from));
+        weld_json_set(to, "calibration", calibration_of(j, from));
     }
     confusion =
         weld_json_array(j, parent, parent == from ? "confusion" : "cells", 0, WELD_JSON_MAX);
@@ -170,15 +169,16 @@ static weld_status add_details(weld_json *j, const weld_task *task, const json_t
 }
 
 static weld_status make(weld_json *j, const weld_task *task, const json_t *from,
-                        const weld_recipe *recipe, int most, int images, json_t *run, json_t *to) {
-    json_object_set_new(to, "data", weld_json_name(weld_json_string(j, from, "data")));
+                        const weld_recipe *recipe, int most, int images, json_t **run,
+                        json_t **to) {
+    weld_json_set(to, "data", weld_json_name(weld_json_string(j, from, "data")));
     add_numbers(task, from, to);
     return task->report ? add_details(j, task, from, recipe, most, images, run, to) : WELD_OK;
 }
 
 weld_status weld_report_add_evaluation(const char *path, const weld_task *task,
                                        const weld_recipe *recipe, int classes, int images,
-                                       json_t *run, weld_error *err) {
+                                       json_t **run, weld_error *err) {
     void *text;
     size_t bytes;
     weld_error reason = {.message = ""};
@@ -193,11 +193,13 @@ weld_status weld_report_add_evaluation(const char *path, const weld_task *task,
     weld_json j = {.where = path, .err = &reason};
     json_t *from = weld_json_parse(&j, text), *to = json_object();
     weld_free(text);
-    status = from ? make(&j, task, from, recipe, classes, images, run, to) : WELD_OK;
-    if (j.status) {
+    status = from ? make(&j, task, from, recipe, classes, images, run, &to) : j.status;
+    if (!to) { /* and what it lacks may have looked like a fault of the file */
+        status = WELD_ERROR_MEMORY;
+    } else if (j.status == WELD_ERROR_FORMAT) {
         weld_report_note(run, "the evaluation cannot be read: %s", reason.message);
     } else if (!status) {
-        json_object_set(run, "evaluation", to);
+        weld_json_set(run, "evaluation", json_incref(to));
     }
     json_decref(from);
     json_decref(to);

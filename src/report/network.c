@@ -6,14 +6,14 @@
 #include "passes/reparameterize.h"
 #include "report/parts.h"
 
-static void set_counts(json_t *to, const weld_graph *g) {
+static void set_counts(json_t **to, const weld_graph *g) {
     const weld_model_counts counts = weld_graph_counts(g);
-    json_object_set_new(to, "parameters", json_integer(counts.parameters));
-    json_object_set_new(to, "macs", json_integer(counts.macs));
+    weld_json_set(to, "parameters", json_integer(counts.parameters));
+    weld_json_set(to, "macs", json_integer(counts.macs));
 }
 
 static weld_status add_counts(const weld_model_config *config, const weld_preprocessing *p,
-                              json_t *run, weld_error *err) {
+                              json_t **run, weld_error *err) {
     weld_graph *trained = NULL, *merged = NULL;
     weld_status status =
         weld_model_build(config, false, 1, p->height, p->width, WELD_F32, &trained, err);
@@ -21,8 +21,8 @@ static weld_status add_counts(const weld_model_config *config, const weld_prepro
     if (!status) {
         json_t *after = json_object();
         set_counts(run, trained);
-        set_counts(after, merged);
-        json_object_set_new(run, "merged", after);
+        set_counts(&after, merged);
+        weld_json_set(run, "merged", after);
     }
     weld_graph_free(trained);
     weld_graph_free(merged);
@@ -51,7 +51,7 @@ static json_t *latency_of(const weld_bench_result *r) {
 }
 
 static weld_status add_latency(const weld_model_config *config, const weld_preprocessing *p,
-                               int threads, json_t *run, weld_error *err) {
+                               int threads, json_t **run, weld_error *err) {
     weld_bench_options o = {.batch = 1, .threads = threads, .steps = ESTIMATE_STEPS};
     weld_bench_result best, now;
     WELD_TRY(weld_bench_network(config, p->height, p->width, true, &o, &best, err));
@@ -65,12 +65,12 @@ static weld_status add_latency(const weld_model_config *config, const weld_prepr
             break;
         }
     }
-    json_object_set_new(run, "latency", latency_of(&best));
+    weld_json_set(run, "latency", latency_of(&best));
     return WELD_OK;
 }
 
 weld_status weld_report_add_network(const weld_recipe *recipe, const weld_report_options *options,
-                                    json_t *run, weld_error *err) {
+                                    json_t **run, weld_error *err) {
     const weld_model_config *config = &recipe->model;
     const weld_preprocessing *p = &recipe->data.preprocessing;
     weld_error reason = {0};

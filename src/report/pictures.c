@@ -56,8 +56,9 @@ weld_status weld_report_add_picture(const weld_image *image, int most, const cha
     status = status ? status : weld_encode_jpeg(&small, QUALITY, &bytes, err);
     if (!status) {
         url = base64("data:image/jpeg;base64,", &bytes);
-        status = url ? WELD_OK : weld_fail_memory(err, "thumbnail");
-        json_object_set_new(to, key, url ? json_string(url) : NULL);
+        status = json_object_set_new(to, key, url ? json_string(url) : NULL) == 0
+                     ? WELD_OK
+                     : weld_fail_memory(err, "thumbnail");
     }
     weld_free(url);
     weld_bytes_free(&bytes);
@@ -65,7 +66,7 @@ weld_status weld_report_add_picture(const weld_image *image, int most, const cha
     return status;
 }
 
-weld_status weld_report_open_images(const char *named, const weld_recipe *recipe, json_t *run,
+weld_status weld_report_open_images(const char *named, const weld_recipe *recipe, json_t **run,
                                     weld_dataset **out, weld_error *err) {
     /* The recipe says which part is meant. */
     const char *const paths[] = {recipe ? recipe->data.val : "", named};

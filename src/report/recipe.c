@@ -46,27 +46,27 @@ static json_t *rows_of(const weld_recipe *r, const weld_recipe *defaults, char *
         weld_recipe_key_text(r, key, value, VALUE_SIZE);
         weld_recipe_key_text(defaults, key, standard, VALUE_SIZE);
         json_t *row = json_object();
-        json_object_set_new(row, "key", json_string(name));
-        json_object_set_new(row, "value", weld_json_name(value));
-        json_object_set_new(row, "default", given ? json_null() : weld_json_name(standard));
-        json_object_set_new(row, "differs", json_boolean(!given && strcmp(value, standard) != 0));
-        json_array_append_new(rows, row);
+        weld_json_set(&row, "key", json_string(name));
+        weld_json_set(&row, "value", weld_json_name(value));
+        weld_json_set(&row, "default", given ? json_null() : weld_json_name(standard));
+        weld_json_set(&row, "differs", json_boolean(!given && strcmp(value, standard) != 0));
+        weld_json_append(&rows, row);
     }
     return rows;
 }
 
-static void describe_training(const weld_recipe *r, json_t *run) {
+static void describe_training(const weld_recipe *r, json_t **run) {
     const weld_preprocessing *p = &r->data.preprocessing;
-    json_object_set_new(run, "model", weld_json_name(r->model.name));
-    json_object_set_new(run, "classes", json_integer(r->model.num_classes));
-    json_object_set_new(run, "input_size",
-                        p->height == p->width ? json_integer(p->height)
-                                              : json_pack("[i, i]", p->height, p->width));
-    json_object_set_new(run, "epochs_planned", json_integer(weld_recipe_epochs(r)));
-    json_object_set_new(run, "batch_size", json_integer(r->train.batch_size));
+    weld_json_set(run, "model", weld_json_name(r->model.name));
+    weld_json_set(run, "classes", json_integer(r->model.num_classes));
+    weld_json_set(run, "input_size",
+                  p->height == p->width ? json_integer(p->height)
+                                        : json_pack("[i, i]", p->height, p->width));
+    weld_json_set(run, "epochs_planned", json_integer(weld_recipe_epochs(r)));
+    weld_json_set(run, "batch_size", json_integer(r->train.batch_size));
 }
 
-weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *recipe, bool *found,
+weld_status weld_report_add_recipe(const char *path, json_t **run, weld_recipe *recipe, bool *found,
                                    weld_error *err) {
     char *values = weld_alloc(2, VALUE_SIZE);
     weld_recipe *defaults = weld_alloc(1, sizeof *defaults);
@@ -86,8 +86,7 @@ weld_status weld_report_add_recipe(const char *path, json_t *run, weld_recipe *r
         describe_training(recipe, run);
         status = read_defaults(recipe, defaults);
         if (!status) {
-            json_object_set_new(run, "recipe",
-                                rows_of(recipe, defaults, values, values + VALUE_SIZE));
+            weld_json_set(run, "recipe", rows_of(recipe, defaults, values, values + VALUE_SIZE));
         }
     }
     if (status) {

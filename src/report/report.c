@@ -64,10 +64,9 @@ static json_t *scores_of(const weld_task *task) {
     json_t *list = json_array();
     for (int i = 0; i < task->score_count; i++) {
         const weld_score_kind *k = &task->scores[i];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:i, s:s, s:b}", "key", k->key, "label",
-                                        k->label, "unit", k->unit, "decimals", k->decimals, "group",
-                                        k->group, "curve", i < task->run_scores));
+        weld_json_append(&list, json_pack("{s:s, s:s, s:s, s:i, s:s, s:b}", "key", k->key, "label",
+                                          k->label, "unit", k->unit, "decimals", k->decimals,
+                                          "group", k->group, "curve", i < task->run_scores));
     }
     return list;
 }
@@ -76,20 +75,20 @@ static json_t *scores_of(const weld_task *task) {
 static json_t *counts_of(const weld_task *task) {
     json_t *list = json_array();
     for (int i = 1; task->counts[0] && task->counts[i]; i++) {
-        json_array_append_new(
-            list, json_pack("{s:s, s:s}", "key", task->counts[i], "of", task->counts[0]));
+        weld_json_append(&list,
+                         json_pack("{s:s, s:s}", "key", task->counts[i], "of", task->counts[0]));
     }
     return list;
 }
 
 static weld_status fill_run(const char *folder, limits most, const weld_report_options *options,
-                            weld_recipe *recipe, json_t *run, weld_error *err) {
+                            weld_recipe *recipe, json_t **run, weld_error *err) {
     char path[PATH_MAX], whole[PATH_MAX];
     bool found = false;
     const char *real = realpath(folder, whole) ? whole : folder;
-    json_object_set_new(run, "notes", json_array());
-    json_object_set_new(run, "name", weld_json_name(last_part(real)));
-    json_object_set_new(run, "path", weld_json_name(real));
+    weld_json_set(run, "notes", json_array());
+    weld_json_set(run, "name", weld_json_name(last_part(real)));
+    weld_json_set(run, "path", weld_json_name(real));
     weld_status status = join(folder, "recipe.yaml", path, err);
     status = status ? status : weld_report_add_recipe(path, run, recipe, &found, err);
     if (found && !status) {
@@ -97,8 +96,8 @@ static weld_status fill_run(const char *folder, limits most, const weld_report_o
     }
     status = status ? status : join(folder, "metrics.jsonl", path, err);
     const weld_task *task = found ? weld_task_of(&recipe->model) : weld_tasks[0];
-    json_object_set_new(run, "scores", scores_of(task));
-    json_object_set_new(run, "counts", counts_of(task));
+    weld_json_set(run, "scores", scores_of(task));
+    weld_json_set(run, "counts", counts_of(task));
     status = status
                  ? status
                  : weld_report_add_curves(path, task, found ? recipe : NULL, most.points, run, err);
@@ -113,24 +112,26 @@ static const char *name_of(json_t *list, size_t i) {
     return name ? name : "";
 }
 
-static void name_by_path(json_t *run) {
-    json_object_set(run, "name", json_object_get(run, "path"));
+static bool name_by_path(json_t *run) {
+    return json_object_set(run, "name", json_object_get(run, "path")) == 0;
 }
 
-/* Folders of one name are told apart by their paths. */
-static void part_names(json_t *list) {
+/* Folders of one name are told apart by their paths. False where memory is short. */
+static bool part_names(json_t *list) {
+    bool good = true;
     for (size_t i = 0; i < json_array_size(list); i++) {
         bool again = false;
         for (size_t j = i + 1; j < json_array_size(list); j++) {
             if (strcmp(name_of(list, i), name_of(list, j)) == 0) {
-                name_by_path(json_array_get(list, j));
+                good &= name_by_path(json_array_get(list, j));
                 again = true;
             }
         }
         if (again) {
-            name_by_path(json_array_get(list, i));
+            good &= name_by_path(json_array_get(list, i));
         }
     }
+    return good;
 }
 
 /* A share of what one page has room for. */
@@ -148,10 +149,13 @@ static weld_status add_runs(const char *const *runs, size_t count,
                          .images = share(36, count, 4)};
     for (size_t i = 0; i < count && !status; i++) {
         json_t *run = json_object();
-        json_array_append(list, run);
         status = check_run(runs[i], err);
-        status = status ? status : fill_run(runs[i], most, options, recipe, run, err);
-        json_decref(run);
+        status = status ? status : fill_run(runs[i], most, options, recipe, &run, err);
+        if (status) {
+            json_decref(run);
+        } else if (json_array_append_new(list, run) != 0) {
+            status = weld_fail_memory(err, "report");
+        }
     }
     weld_free(recipe);
     return status;
@@ -178,11 +182,13 @@ weld_status weld_report_collect(const char *const *runs, size_t count,
     json_t *report = new_report(), *list = json_object_get(report, "runs");
     weld_status status =
         list ? add_runs(runs, count, options, list, err) : weld_fail_memory(err, "report");
+    if (!status && !part_names(list)) {
+        status = weld_fail_memory(err, "report");
+    }
     if (status) {
         json_decref(report);
         return status;
     }
-    part_names(list);
     *out = report;
     return WELD_OK;
 }

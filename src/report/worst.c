@@ -101,7 +101,7 @@ static weld_status open_explainer(maker *k, const char *evaluation, const json_t
 }
 
 static weld_status find_pictures(maker *k, const weld_json *j, const char *named,
-                                 const weld_recipe *recipe, json_t *run, json_t *worst) {
+                                 const weld_recipe *recipe, json_t **run, json_t *worst) {
     WELD_TRY(weld_report_open_images(named, recipe, run, &k->ds, k->err));
     weld_status status = WELD_OK;
     if (k->ds && !weld_task_check_data(k->task, k->ds, NULL)) {
@@ -115,24 +115,25 @@ static weld_status find_pictures(maker *k, const weld_json *j, const char *named
 }
 
 weld_status weld_report_add_worst(weld_json *j, const weld_task *task, const json_t *from,
-                                  const weld_recipe *recipe, size_t most, json_t *run, json_t *to) {
-    const json_t *names = json_object_get(to, "names");
+                                  const weld_recipe *recipe, size_t most, json_t **run,
+                                  json_t **to) {
+    const json_t *names = json_object_get(*to, "names");
     maker k = {.task = task,
                .entries = weld_json_array(j, from, "worst", 0, WORST_MAX),
                .names = names,
                .how = recipe ? weld_reading_of(&recipe->data.preprocessing) : (weld_reading){0},
                .err = j->err};
     json_t *worst = json_array();
-    json_object_set_new(to, "worst", worst);
+    weld_status status = WELD_OK;
     for (size_t i = 0; i < json_array_size(k.entries) && i < most; i++) {
         const json_t *entry = json_array_get(k.entries, i);
         json_t *shown = task->report->worst(j, entry, (int64_t)json_array_size(names));
-        json_object_set_new(shown, "image", weld_json_name(weld_json_string(j, entry, "image")));
-        if (json_array_append_new(worst, shown)) {
-            return weld_fail_memory(j->err, "worst images");
-        }
+        weld_json_set(&shown, "image", weld_json_name(weld_json_string(j, entry, "image")));
+        weld_json_append(&worst, shown);
     }
-    return j->status || !json_array_size(worst)
-               ? WELD_OK
-               : find_pictures(&k, j, weld_json_string(j, from, "data"), recipe, run, worst);
+    if (!j->status && json_array_size(worst)) {
+        status = find_pictures(&k, j, weld_json_string(j, from, "data"), recipe, run, worst);
+    }
+    weld_json_set(to, "worst", worst);
+    return status;
 }

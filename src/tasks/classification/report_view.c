@@ -8,9 +8,8 @@ static json_t *worst(weld_json *j, const json_t *entry, int64_t classes) {
         "predicted", (json_int_t)weld_json_int(j, entry, "predicted", 0, classes - 1));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         const json_t *value = json_object_get(entry, numbers[i]);
-        json_object_set_new(shown, numbers[i],
-                            json_is_number(value) ? json_real(json_number_value(value))
-                                                  : json_null());
+        weld_json_set(&shown, numbers[i],
+                      json_is_number(value) ? json_real(json_number_value(value)) : json_null());
     }
     return shown;
 }

@@ -1,17 +1,14 @@
-/* JPEG in and out, by libjpeg; see decode.h. */
-#include <setjmp.h>
+/* JPEG, by libjpeg; see decode.h. */
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <jpeglib.h>
-#include <jerror.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "images/decode.h"
 #include "images/decode_format.h"
+#include "images/jpeg_errors.h"
+
+#include <jerror.h>
 
 /* A small file can name thousands of scans, each of which costs a pass over all pixels, for a few
  * bytes. Of large images no more are taken than come to so many pixels (less than a second);
@@ -19,49 +16,33 @@
 enum { MOST_SCANS = 500, ALWAYS_TAKEN_SCANS = 24 };
 #define MOST_SCANNED_PIXELS (INT64_C(1) << 30)
 
-/* libjpeg reports errors through function pointers that must not return: they fill in the
- * weld_error and jump back to where decoding or encoding was started. */
-typedef struct jpeg_errors {
-    struct jpeg_error_mgr base; /* first: libjpeg holds a pointer to it */
-    jmp_buf back;
-    weld_error *err;
-    weld_status status;
-    size_t size; /* of the file; for messages */
-} jpeg_errors;
-
 typedef struct decoder {
     struct jpeg_decompress_struct jpeg;
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
-    jpeg_errors errors;
+    weld_jpeg_errors errors;
+    size_t size; /* of the file; for messages */
     uint8_t *cmyk_row;
     bool past_end; /* the data have ended, and the mark of an image's end stands in for more */
 } decoder;
 
 static void fail_cut(j_decompress_ptr jpeg) {
-    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
-    errors->status = weld_fail(errors->err, WELD_ERROR_FORMAT,
-                               "truncated JPEG: the data ends at byte %zu, in row %u of %u",
-                               errors->size, jpeg->output_scanline, jpeg->image_height);
-    longjmp(errors->back, 1);
+    const decoder *d = jpeg->client_data;
+    weld_jpeg_fail((j_common_ptr)jpeg, "truncated JPEG: the data ends at byte %zu, in row %u of %u",
+                   d->size, jpeg->output_scanline, jpeg->image_height);
 }
 
 /* What goes wrong behind the end of the data goes wrong for that. */
 static bool is_past_end(j_common_ptr jpeg) {
-    return jpeg->is_decompressor && jpeg->client_data && ((decoder *)jpeg->client_data)->past_end;
+    const decoder *d = jpeg->client_data;
+    return d && d->past_end;
 }
 
 static void stop(j_common_ptr jpeg) {
-    const bool memory = jpeg->err->msg_code == JERR_OUT_OF_MEMORY;
-    if (is_past_end(jpeg) && !memory) {
+    if (is_past_end(jpeg) && jpeg->err->msg_code != JERR_OUT_OF_MEMORY) {
         fail_cut((j_decompress_ptr)jpeg);
     }
-    jpeg_errors *errors = (jpeg_errors *)jpeg->err;
-    char text[JMSG_LENGTH_MAX];
-    errors->base.format_message(jpeg, text);
-    errors->status = memory ? weld_fail_memory(errors->err, "JPEG")
-                            : weld_fail(errors->err, WELD_ERROR_FORMAT, "bad JPEG: %s", text);
-    longjmp(errors->back, 1);
+    weld_jpeg_stop(jpeg);
 }
 
 /* Warnings (level -1) of damage that loses pixels are errors. The others stand in many files that
@@ -83,19 +64,6 @@ static void report(j_common_ptr jpeg, int level) {
     case JWRN_JPEG_EOF:
         stop(jpeg);
     }
-}
-
-static void print_nothing(j_common_ptr jpeg) {
-    (void)jpeg;
-}
-
-static void set_errors(jpeg_errors *errors, weld_error *err, size_t size) {
-    jpeg_std_error(&errors->base);
-    errors->base.error_exit = stop;
-    errors->base.emit_message = report;
-    errors->base.output_message = print_nothing;
-    errors->err = err;
-    errors->size = size;
 }
 
 /* --- Source: the whole file is in memory. ------------------------------------------------------
@@ -152,6 +120,7 @@ static void set_source(decoder *d, const uint8_t *bytes, size_t size) {
                                          .term_source = source_nothing};
     d->jpeg.src = &d->source;
     d->jpeg.client_data = d;
+    d->size = size;
 }
 
 /* Are all scans there, of a file that does not say where it ends? Of a progressive one every
@@ -191,12 +160,9 @@ static void limit_scans(j_common_ptr jpeg) {
     j_decompress_ptr d = (j_decompress_ptr)jpeg;
     const int most = most_scans((int64_t)d->image_width * d->image_height);
     if (d->input_scan_number > most) {
-        jpeg_errors *errors = (jpeg_errors *)jpeg->err;
-        errors->status =
-            weld_fail(errors->err, WELD_ERROR_FORMAT,
-                      "bad JPEG: more than %d scans of %u x %u pixels, which no encoder makes",
-                      most, d->image_width, d->image_height);
-        longjmp(errors->back, 1);
+        weld_jpeg_fail(jpeg,
+                       "bad JPEG: more than %d scans of %u x %u pixels, which no encoder makes",
+                       most, d->image_width, d->image_height);
     }
 }
 
@@ -361,8 +327,9 @@ typedef struct task {
 
 static weld_status decode(const uint8_t *bytes, size_t size, const task *t, weld_error *err) {
     decoder d = {0};
-    set_errors(&d.errors, err, size);
-    d.jpeg.err = &d.errors.base;
+    d.jpeg.err = weld_jpeg_errors_set(&d.errors, err);
+    d.errors.base.error_exit = stop;
+    d.errors.base.emit_message = report;
     if (setjmp(d.errors.back) == 0) {
         jpeg_create_decompress(&d.jpeg);
         set_source(&d, bytes, size);
@@ -392,66 +359,4 @@ weld_status weld_decode_jpeg_part(const uint8_t *bytes, size_t size, const weld_
     int width, height;
     const task t = {memory, &width, &height, part, reduction, out};
     return decode(bytes, size, &t, err);
-}
-
-typedef struct encoder {
-    struct jpeg_compress_struct jpeg;
-    jpeg_errors errors;
-    unsigned char *buffer; /* malloc'ed by libjpeg */
-    unsigned long size;
-} encoder;
-
-/* A list of one tag (images/image_facts.c reads them), as it stands in a file. */
-static void write_orientation(encoder *e, int orientation) {
-    const uint8_t exif[] = {'E', 'x', 'i', 'f',  0, 0, 'M', 'M', 0, 42, 0, 0,
-                            0,   8, /* */
-                            0,   1,   1,   0x12, 0, 3, 0,   0,   0, 1,  0, (uint8_t)orientation,
-                            0,   0,   0,   0,    0, 0};
-    jpeg_write_marker(&e->jpeg, JPEG_APP0 + 1, exif, sizeof exif);
-}
-
-static void encode(encoder *e, const weld_image *image, int quality, int orientation) {
-    jpeg_create_compress(&e->jpeg);
-    jpeg_mem_dest(&e->jpeg, &e->buffer, &e->size);
-    e->jpeg.image_width = (JDIMENSION)image->width;
-    e->jpeg.image_height = (JDIMENSION)image->height;
-    e->jpeg.input_components = 3;
-    e->jpeg.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&e->jpeg);
-    jpeg_set_quality(&e->jpeg, quality, TRUE);
-    for (int c = 0; c < e->jpeg.num_components; c++) {
-        e->jpeg.comp_info[c].h_samp_factor = e->jpeg.comp_info[c].v_samp_factor = 1;
-    }
-    jpeg_start_compress(&e->jpeg, TRUE);
-    if (orientation != 1) {
-        write_orientation(e, orientation);
-    }
-    while (e->jpeg.next_scanline < e->jpeg.image_height) {
-        JSAMPROW row = image->pixels + (size_t)e->jpeg.next_scanline * (size_t)image->width * 3;
-        jpeg_write_scanlines(&e->jpeg, &row, 1);
-    }
-    jpeg_finish_compress(&e->jpeg);
-}
-
-weld_status weld_encode_jpeg(const weld_image *image, int quality, weld_bytes *out,
-                             weld_error *err) {
-    return weld_encode_jpeg_turned(image, quality, 1, out, err);
-}
-
-weld_status weld_encode_jpeg_turned(const weld_image *image, int quality, int orientation,
-                                    weld_bytes *out, weld_error *err) {
-    encoder e = {0};
-    set_errors(&e.errors, err, 0);
-    e.jpeg.err = &e.errors.base;
-    if (setjmp(e.errors.back) == 0) {
-        encode(&e, image, quality, orientation);
-    }
-    jpeg_destroy_compress(&e.jpeg);
-    weld_status status = e.errors.status;
-    status = status ? status : weld_bytes_resize(out, e.size, err);
-    if (!status) {
-        memcpy(out->data, e.buffer, e.size);
-    }
-    free(e.buffer);
-    return status;
 }

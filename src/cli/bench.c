@@ -20,6 +20,7 @@ typedef struct bench_arguments {
     bool data, train, json, unmerged;
     cli_model_options model;
     int height, width; /* 0: the file's */
+    int recompute;     /* a weld_segments */
     weld_bench_options o;
     int simulated[CLI_SIMULATED_MAX], simulated_count; /* threads; 0: nothing is simulated */
 } bench_arguments;
@@ -270,6 +271,8 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
         {"data", 0, CLI_FLAG, &a.data, NULL, "time the making of a RECIPE's training batches"},
         {"set", 0, CLI_TEXTS, NULL, "KEY=VALUE", "of --data: override a key of the recipe"},
         {"freeze", 0, CLI_TEXT, &a.o.freeze, "PART", "of --train: frozen up to stem, stage1, ..."},
+        {"recompute", 0, CLI_CHOICE, &a.recompute, "block|stage",
+         "of --train: as the recipes' train.recompute"},
         {"unfused", 0, CLI_FLAG, &a.o.unfused, NULL, "operator by operator, to compare"},
         {"unmerged", 0, CLI_FLAG, &a.unmerged, NULL, "MODEL's inference before merging"},
         {"batch", 0, CLI_COUNT, &a.o.batch, "N", "images a run (1)"},
@@ -297,6 +300,10 @@ weld_status cli_bench(cli_call *call, weld_error *err) {
     }
     if (a.o.by_node && !a.o.profile) {
         cli_usage(call, "--by-node goes with --profile");
+    }
+    a.o.recompute = (weld_segments)a.recompute;
+    if (a.recompute && !a.train) {
+        cli_usage(call, "--recompute goes with --train");
     }
     if (a.o.freeze && !a.train) {
         cli_usage(call, "--freeze goes with --train");

@@ -104,6 +104,10 @@ struct weld_node {
     int input_count, output_count;
     weld_value **inputs; /* optional inputs that are absent are NULL */
     weld_value *outputs[WELD_MAX_OUTPUTS];
+    /* The node that has computed the same before, from the same, where it is computed again rather
+     * than kept (passes/rematerialize.h); all of one `segment` are at once. Else NULL. */
+    const weld_node *again;
+    int segment;
 };
 
 /* Everything an operator's `run` may see. Absent inputs have data NULL. */

@@ -85,13 +85,14 @@ static size_t step_of(const weld_plan *plan, size_t at) {
     return plan->node_steps[plan->order[at]->id];
 }
 
-/* Views are not run. */
+/* Views are not run; what computes again is put in between later. */
 static void choose_order(weld_plan *plan, bool *needed) {
     const weld_graph *g = plan->graph;
     weld_graph_find_needed(g, g->outputs, g->output_count, needed);
     for (size_t i = 0; i < g->node_count; i++) {
-        if (!g->nodes[i]->op->view && weld_node_is_needed(g->nodes[i], needed)) {
-            plan->order[plan->order_count++] = g->nodes[i];
+        const weld_node *node = g->nodes[i];
+        if (!node->op->view && !node->again && weld_node_is_needed(node, needed)) {
+            plan->order[plan->order_count++] = node;
         }
     }
 }
@@ -416,6 +417,7 @@ static weld_status make_plan(planner *p, const weld_session_options *options, we
     if (!status) {
         choose_order(p->plan, needed);
         status = weld_plan_find_steps(p->plan, options->node_by_node, err);
+        status = status ? status : weld_plan_insert_again(p->plan, needed, err);
     }
     if (!status) {
         find_uses(p);

@@ -8,8 +8,8 @@
  * results depend on shapes alone.
  *
  * plan.c makes plans, plan_kernels.c chooses their kernels, stream.c finds the steps (with an
- * example), slices.c sizes them, place.c packs memory, session_run.c runs a plan, stream_run.c a
- * stream.
+ * example), slices.c sizes them, again.c adds those that compute again what was not kept, place.c
+ * packs memory, session_run.c runs a plan, stream_run.c a stream.
  */
 #ifndef WELD_GRAPH_PLAN_H
 #define WELD_GRAPH_PLAN_H
@@ -55,6 +55,10 @@ typedef struct weld_plan {
 weld_status weld_plan_create(const weld_graph *g, const weld_session_options *options,
                              weld_plan **out, weld_error *err);
 void weld_plan_free(weld_plan *plan);
+/* Of the arena with the scratch of all threads. */
+static inline size_t weld_plan_bytes(const weld_plan *plan) {
+    return plan->arena_bytes + (size_t)plan->threads * plan->scratch_bytes;
+}
 /* Tables for the graph's type and for each that its values have beside it. */
 weld_status weld_plan_choose_kernels(weld_plan *plan, const char *isa, weld_error *err);
 /* The kernels that a node of the plan's graph runs with: those for the narrowest type among its
@@ -70,6 +74,11 @@ static inline void weld_plan_inputs(const weld_plan *plan, const weld_node *node
 
 /* Cut the plan's order (which it sorts anew) into steps. Needs specs. */
 weld_status weld_plan_find_steps(weld_plan *plan, bool node_by_node, weld_error *err);
+
+/* Put the nodes that compute again (weld_node.again) and are needed, by value id, into order and
+ * steps, which have the others: all of a segment before the first step that reads any of them, in
+ * the steps that they were computed in first, but for their sums. */
+weld_status weld_plan_insert_again(weld_plan *plan, const bool *needed, weld_error *err);
 
 /* Does a node in a stream take a slice of input i? Others, and inputs that are absent, it takes as
  * they are. */

@@ -240,7 +240,7 @@ const weld_plan *weld_session_plan(const weld_session *s) {
 }
 
 size_t weld_session_arena_bytes(const weld_session *s) {
-    return s->plan->arena_bytes + (size_t)s->plan->threads * s->plan->scratch_bytes;
+    return weld_plan_bytes(s->plan);
 }
 
 void weld_session_observe(weld_session *s, weld_session_observer observer, void *context) {

@@ -67,10 +67,12 @@ static const weld_tensor *spec(const grouping *g, const weld_value *v) {
     return &g->plan->specs[v->id];
 }
 
-/* Of a view: what makes the value that it is of. */
+/* Of a view: what makes the value that it is of. Of what is computed again: what has computed it
+ * first, so that steps are as they are where all is kept, and their sums the same to the bit. */
 static facts *producer(const grouping *g, const weld_value *v) {
     v = weld_viewed(v);
-    return v && v->producer ? &g->facts[v->producer->id] : NULL;
+    const weld_node *node = v ? v->producer : NULL;
+    return node ? &g->facts[node->again ? node->again->id : node->id] : NULL;
 }
 
 /* --- Slicing --- */

@@ -234,6 +234,7 @@ weld_status weld_bench_training(const weld_model_config *config, int height, int
                                        .loss = &loss,
                                        .dtype = WELD_F32,
                                        .fuse = {.off = o->unfused},
+                                       .recompute = o->recompute,
                                        .precision = o->precision,
                                        .threads = o->threads,
                                        .optimizer = &adamw};

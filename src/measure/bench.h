@@ -5,6 +5,7 @@
 #include "measure/profile.h"
 #include "measure/quiet.h"
 #include "measure/simulate.h"
+#include "models/models.h"
 #include "weld/model.h"
 
 typedef struct weld_bench_options {
@@ -18,6 +19,7 @@ typedef struct weld_bench_options {
     weld_precision precision;
     bool simulate; /* nothing is timed on so many threads: what it would take there (simulate.h) */
     bool unfused;  /* node by node, of training without the passes of passes/fuse_training.h */
+    weld_segments recompute; /* of training */
 } weld_bench_options;
 
 typedef struct weld_bench_result {

@@ -2,6 +2,7 @@
  * weld/train.h. Nothing is written. */
 #include "base/error.h"
 #include "measure/limits.h"
+#include "measure/recompute_costs.h"
 #include "train/pace.h"
 #include "train/tell_ranks.h"
 #include "train/tell_start.h"
@@ -23,6 +24,7 @@ weld_status weld_train_dry_run(const weld_train_settings *settings, weld_train_p
     if (!status) {
         weld_trainer_tell_ranks(&t);
     }
+    status = status ? status : weld_ranks_settle(&t, weld_trainer_tell_recompute(&t, err), err);
     status = status ? status : weld_trainer_measure(&t, 0, &plan, err);
     status = status ? status : weld_trainer_tell_speed(&t, err);
     plan.seconds =

@@ -181,6 +181,23 @@ weld_value *weld_family_stage_end(const weld_model_family *family, const weld_gr
 weld_value *weld_model_stage_end(const weld_graph *g, const weld_model_config *config, int stage,
                                  int *stride);
 
+/* Where each node of a graph with the leaves of a network of the family stands: at the last of the
+ * places whose leaves went into it. places[0 .. g->node_count), by node id, per_class false. */
+void weld_family_node_places(const weld_model_family *family, const weld_model_config *config,
+                             const weld_graph *g, weld_model_place *places);
+
+/* What a network may be cut into: layers (weld_model_place), parts, or nothing. */
+typedef enum weld_segments {
+    WELD_SEGMENTS_NONE,
+    WELD_SEGMENTS_BLOCK,
+    WELD_SEGMENTS_STAGE
+} weld_segments;
+
+/* The number of the segment that each node of a graph of the network, whatever passes made of it,
+ * is in; segments[0 .. g->node_count), by node id. */
+weld_status weld_model_segments(const weld_model_config *config, const weld_graph *g,
+                                weld_segments by, int *segments, weld_error *err);
+
 /* --- Outputs ---------------------------------------------------------------------------------- */
 
 /* Of the family that the config is of. */

@@ -4,25 +4,6 @@
 #include "models/models.h"
 #include "ops/ops.h"
 
-static int part_of_leaf(const weld_model_family *family, const weld_model_config *config,
-                        const weld_value *v) {
-    bool is_leaf = v->kind == WELD_VALUE_PARAMETER || v->kind == WELD_VALUE_BUFFER;
-    return is_leaf ? family->place(config, v->name).part : 0;
-}
-
-static int part_of_node(const weld_model_family *family, const weld_model_config *config,
-                        const weld_node *node, const int *parts) {
-    int part = 0;
-    for (int i = 0; i < node->input_count; i++) {
-        const weld_value *v = node->inputs[i];
-        int of_input = !v            ? 0
-                       : v->producer ? parts[v->producer->id]
-                                     : part_of_leaf(family, config, v);
-        part = of_input > part ? of_input : part;
-    }
-    return part;
-}
-
 /* The mean over a map begins the head, or is a squeeze that the map is multiplied with later. */
 static bool is_map(const weld_value *v) {
     return v->shape.rank == 4 && v->producer->op != &weld_op_global_avg_pool;
@@ -40,16 +21,18 @@ static int stride_of(const weld_value *images, const weld_value *map) {
 static weld_value *find_by_places(const weld_model_family *family, const weld_graph *g,
                                   const weld_model_config *config, int stage, int *stride) {
     const weld_value *images = weld_graph_find_leaf(g, "images");
-    int *parts = weld_alloc(g->node_count, sizeof *parts);
+    weld_model_place *places = weld_alloc(g->node_count, sizeof *places);
     weld_value *end = NULL;
-    for (size_t i = 0; parts && images && i < g->node_count; i++) {
+    if (places) {
+        weld_family_node_places(family, config, g, places);
+    }
+    for (size_t i = 0; places && images && i < g->node_count; i++) {
         const weld_node *node = g->nodes[i];
-        parts[i] = part_of_node(family, config, node, parts);
-        if (parts[i] == stage + 1 && is_map(node->outputs[0])) {
+        if (places[i].part == stage + 1 && is_map(node->outputs[0])) {
             end = node->outputs[0];
         }
     }
-    weld_free(parts);
+    weld_free(places);
     *stride = end ? stride_of(images, end) : 0;
     return end;
 }

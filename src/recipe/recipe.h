@@ -88,6 +88,7 @@ typedef struct weld_recipe {
         int freeze; /* 0: nothing; 1: the stem; 1 + n: that and n stages; WELD_FREEZE_BACKBONE */
         bool bn_eval;
         bool fuse;                /* passes/fuse_training.h and streams */
+        int recompute;            /* a weld_segments of models.h */
         bool events;              /* for TensorBoard: events.h */
         int64_t histograms_every; /* epochs between histograms and contact sheets; 0: none */
     } train;
@@ -156,7 +157,8 @@ weld_status weld_recipe_parse(const char *name, const char *text, size_t size,
 
 /* The first key, "section.key", whose value differs; NULL where none does. Not compared: where the
  * images and the teacher are, how many images may be bad, how often checkpoints are made,
- * TensorBoard's events and the precision. Both values are written as text. */
+ * TensorBoard's events, the precision, and what is computed again. Both values are written as text.
+ */
 const char *weld_recipe_difference(const weld_recipe *a, const weld_recipe *b, char *key,
                                    size_t key_size, char *value_a, char *value_b,
                                    size_t value_size);

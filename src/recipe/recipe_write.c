@@ -73,6 +73,7 @@ static bool may_differ(const weld_recipe *r, size_t place) {
                                     KEY(train.keep),
                                     KEY(train.patience),
                                     KEY(train.precision),
+                                    KEY(train.recompute),
                                     KEY(train.events),
                                     KEY(train.histograms_every),
                                     KEY(loss.distillation.teacher),

@@ -175,6 +175,11 @@ static const weld_key train_keys[] = {
     {"fuse", BOOL(train.fuse), .standard = "true",
      .help = "operators of a step are fused and what is cheap is computed again in the backward "
              "pass: faster, in less memory, with the same results to rounding; `false` to compare"},
+    {"recompute", CHOICE(train.recompute, "none", "block", "stage"),
+     .help = "less memory for more time, with the same bits: of each block, or stage, of the "
+             "network but the last ones the step keeps what goes into it, statistics and pooled "
+             "maps alone, and computes the rest again in its backward pass. `weld train --dry-run` "
+             "says memory and operations of all three. A run may be resumed with another"},
     {"events", BOOL(train.events), .standard = "true",
      .help = "write TensorBoard events into the run's folder (see below)"},
     {"histograms_every", INTEGER(train.histograms_every, 0, 1e6), .null = "0", .standard = "10",

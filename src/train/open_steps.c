@@ -17,6 +17,7 @@ weld_train_step_options weld_trainer_step_options(const weld_run_data *d) {
                                                .layer_decay = r->optimizer.layer_decay},
                                      .dtype = WELD_F32,
                                      .fuse = {.off = !r->train.fuse},
+                                     .recompute = (weld_segments)r->train.recompute,
                                      .precision = (weld_precision)r->train.precision,
                                      .threads = d->settings->threads};
 }

@@ -12,6 +12,7 @@
 #include "models/models.h"
 #include "ops/ops.h"
 #include "passes/precision.h"
+#include "train/recompute_segments.h"
 
 /* Outputs need names: a gradient's is its parameter's behind this. */
 #define GRADIENT_NAME_SIZE 256
@@ -68,11 +69,17 @@ static weld_status add_gradients(const weld_train_step *s, weld_error *err) {
 }
 
 /* Put what the passes make of the graph in its place. */
-static weld_status fuse(weld_train_step *s, const weld_fuse_options *options, weld_error *err) {
-    weld_graph *fused;
-    WELD_TRY(weld_fuse_training(s->graph, options, &fused, err));
+static weld_status rewrite(weld_train_step *s, const weld_model_config *config,
+                           const weld_train_step_options *o, weld_error *err) {
+    weld_graph *made;
+    WELD_TRY(weld_fuse_training(s->graph, &o->fuse, &made, err));
     weld_graph_free(s->graph);
-    s->graph = fused;
+    s->graph = made;
+    if (o->recompute) {
+        WELD_TRY(weld_recompute_segments(config, s->graph, o, &made, err));
+        weld_graph_free(s->graph);
+        s->graph = made;
+    }
     return WELD_OK;
 }
 
@@ -97,13 +104,14 @@ static weld_status check_statistics(const weld_graph *g, weld_error *err) {
 }
 
 /* What is added to a network, s->graph. */
-static weld_status build(weld_train_step *s, const weld_train_step_options *o, weld_error *err) {
+static weld_status build(weld_train_step *s, const weld_model_config *config,
+                         const weld_train_step_options *o, weld_error *err) {
     s->parameter_count = weld_graph_parameter_count(s->graph);
     WELD_TRY(check_statistics(s->graph, err));
     WELD_TRY(o->build_loss(o->loss, s->graph, err));
     WELD_TRY(add_gradients(s, err));
     WELD_TRY(weld_batch_statistics_outputs(s->graph, err));
-    return fuse(s, &o->fuse, err);
+    return rewrite(s, config, o, err);
 }
 
 /* --- What runs it --- */
@@ -124,8 +132,7 @@ static weld_status find_gradients(weld_train_step *s, weld_error *err) {
 
 static weld_status open_sessions(weld_train_step *const *steps, int count,
                                  const weld_train_step_options *o, weld_error *err) {
-    weld_session_options run = {
-        .threads = o->threads, .seed = o->seed, .isa = o->isa, .node_by_node = o->fuse.off};
+    const weld_session_options run = weld_train_session_options(o);
     const weld_graph *graphs[WELD_SIZES_MAX] = {NULL};
     weld_session *sessions[WELD_SIZES_MAX];
     for (int i = 0; i < count; i++) {
@@ -177,11 +184,10 @@ static weld_status open_optimizer(weld_train_step *s, const weld_train_step_opti
     return WELD_OK;
 }
 
-/* The graph of a step, from a network and its rates, which are taken, and the weights that it
- * needs. */
-static weld_status open_graph(weld_graph *network, weld_parameter_rate *rates,
-                              const weld_train_step_options *o, weld_weights *weights,
-                              const weld_train_step *lead, weld_train_step **out, weld_error *err) {
+/* The graph of a step, from a network and its rates, which are taken. */
+static weld_status open_graph(const weld_model_config *config, weld_graph *network,
+                              weld_parameter_rate *rates, const weld_train_step_options *o,
+                              weld_train_step **out, weld_error *err) {
     weld_train_step *s = *out = weld_alloc(1, sizeof *s);
     if (!s) {
         weld_graph_free(network);
@@ -190,19 +196,11 @@ static weld_status open_graph(weld_graph *network, weld_parameter_rate *rates,
     }
     s->graph = network;
     s->rates = rates;
-    s->lead = lead;
-    s->weights = weights ? weights : lead ? lead->weights : NULL;
-    WELD_TRY(build(s, o, err));
-    if (!s->weights) {
-        WELD_TRY(weld_graph_init_weights(s->graph, o->seed, &s->own_weights, err));
-        s->weights = s->own_weights;
-    }
-    return WELD_OK;
+    return build(s, config, o, err);
 }
 
 /* The same for a network by its config. */
 static weld_status open_known(const weld_model_config *config, const weld_train_step_options *o,
-                              weld_weights *weights, const weld_train_step *lead,
                               weld_train_step **out, weld_error *err) {
     weld_graph *network;
     weld_parameter_rate *rates;
@@ -212,7 +210,20 @@ static weld_status open_known(const weld_model_config *config, const weld_train_
         weld_graph_free(network);
         return status;
     }
-    return open_graph(network, rates, o, weights, lead, out, err);
+    return open_graph(config, network, rates, o, out, err);
+}
+
+/* The weights that it needs. */
+static weld_status open_weights(weld_train_step *s, const weld_train_step_options *o,
+                                weld_weights *weights, const weld_train_step *lead,
+                                weld_error *err) {
+    s->lead = lead;
+    s->weights = weights ? weights : lead ? lead->weights : NULL;
+    if (!s->weights) {
+        WELD_TRY(weld_graph_init_weights(s->graph, o->seed, &s->own_weights, err));
+        s->weights = s->own_weights;
+    }
+    return WELD_OK;
 }
 
 /* What runs steps whose graphs are there. */
@@ -234,7 +245,8 @@ static weld_status open_all(const weld_model_config *config, const weld_train_st
         o.batch = shapes[i].count;
         o.height = shapes[i].height;
         o.width = shapes[i].width;
-        const weld_status status = open_known(config, &o, weights, i ? out[0] : NULL, &out[i], err);
+        weld_status status = open_known(config, &o, &out[i], err);
+        status = status ? status : open_weights(out[i], &o, weights, i ? out[0] : NULL, err);
         if (status) {
             return count > 1 ? weld_fail_context(err, status, "images of %d x %d", shapes[i].height,
                                                  shapes[i].width)
@@ -267,12 +279,27 @@ weld_status weld_train_step_create(const weld_model_config *config,
 weld_status weld_train_step_create_of(weld_graph *network, weld_parameter_rate *rates,
                                       const weld_train_step_options *options, weld_weights *weights,
                                       weld_train_step **out, weld_error *err) {
-    weld_status status = open_graph(network, rates, options, weights, NULL, out, err);
+    weld_status status = open_graph(NULL, network, rates, options, out, err);
+    status = status ? status : open_weights(*out, options, weights, NULL, err);
     status = status ? status : open_runs(out, 1, options, err);
     if (status) {
         weld_train_step_free(*out);
         *out = NULL;
     }
+    return status;
+}
+
+weld_status weld_train_step_graph(const weld_model_config *config,
+                                  const weld_train_step_options *options, weld_graph **out,
+                                  weld_error *err) {
+    weld_train_step *s = NULL;
+    const weld_status status = open_known(config, options, &s, err);
+    *out = NULL;
+    if (!status) {
+        *out = s->graph;
+        s->graph = NULL;
+    }
+    weld_train_step_free(s);
     return status;
 }
 

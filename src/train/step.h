@@ -15,6 +15,7 @@
 #define WELD_TRAIN_STEP_H
 
 #include "data/batching.h"
+#include "models/models.h"
 #include "optimize/optimizer.h"
 #include "passes/fuse_training.h"
 #include "tasks/loss_options.h"
@@ -31,6 +32,7 @@ typedef struct weld_train_step_options {
                               * are computed neither for them nor through them */
     weld_dtype dtype;        /* WELD_F64 is for checking gradients */
     weld_fuse_options fuse;  /* off: also node by node */
+    weld_segments recompute; /* of which no more than their ends is kept for the backward pass */
     weld_precision precision; /* with bf16 dtype must be WELD_F32 */
     int threads;              /* 0: all that the process may use */
     uint64_t seed;            /* of dropout, and of weights that are made anew */
@@ -79,11 +81,18 @@ weld_status weld_train_steps_create(const weld_model_config *config,
                                     weld_weights *weights, weld_train_step **out, weld_error *err);
 /* The same for a network that somebody has built, before its loss. Both are taken, on errors too:
  * `network`, and a rate for each of its parameters, of weld_alloc. What options say of a network
- * (height, width, bn_eval, rates, dtype, precision) is not looked at: it is done already. */
+ * (height, width, bn_eval, rates, dtype, precision) is not looked at: it is done already. Of such a
+ * network nobody knows segments: recompute must be none. */
 weld_status weld_train_step_create_of(weld_graph *network, weld_parameter_rate *rates,
                                       const weld_train_step_options *options, weld_weights *weights,
                                       weld_train_step **out, weld_error *err);
 void weld_train_step_free(weld_train_step *s); /* accepts NULL */
+
+/* The graph that such a step runs, which weld_train_session_options (recompute_segments.h) plans:
+ * what it takes can be told without making it. */
+weld_status weld_train_step_graph(const weld_model_config *config,
+                                  const weld_train_step_options *options, weld_graph **out,
+                                  weld_error *err);
 
 /* An input that the loss added, to be filled before every run: the tensor stays where it is. data
  * is NULL where there is no such input. */

@@ -1,6 +1,7 @@
 /* What a run says before it begins, and runs that are only planned. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <math.h>
 
 #include "recipe/recipe.h"
 #include "train/tiny_run.h"
@@ -106,6 +107,35 @@ START_TEST(a_dry_run_of_several_sizes_measures_them_all) {
     dry_run_well(alone, 2);
     ck_assert_uint_gt(three, two);
     ck_assert_uint_eq(three, plan.memory.activations);
+    tear_down();
+}
+END_TEST
+
+/* In MB, as they are told. */
+static double activations_with(const char *recompute) {
+    const char *const set[] = {"model.depths=[6]", "model.channels=[32]", "data.input_size=32",
+                               recompute};
+    dry_run_well(set, 4);
+    return round((double)plan.memory.activations / 1e6);
+}
+
+START_TEST(what_computing_again_would_take_is_told_beside_what_the_run_takes) {
+    set_up();
+    double none, block, stage, more[2];
+    const double kept = activations_with("train.recompute=none");
+    const char *told = strstr(seen.messages, "train.recompute:");
+    ck_assert_ptr_nonnull(told);
+    ck_assert_int_eq(sscanf(told,
+                            "train.recompute: none takes %lf MB of activations and gradients, "
+                            "block %lf MB with %lf %% more operations, stage %lf MB with %lf %%",
+                            &none, &block, &more[0], &stage, &more[1]),
+                     5);
+    ck_assert_double_eq(none, kept);
+    ck_assert_double_eq(block, activations_with("train.recompute=block"));
+    ck_assert_double_eq(stage, activations_with("train.recompute=stage"));
+    ck_assert(block < none && stage < none);
+    /* A forward pass is a third of a step. */
+    ck_assert(more[0] > 0 && more[0] < 50 && more[1] > 0 && more[1] < 50);
     tear_down();
 }
 END_TEST
@@ -257,6 +287,7 @@ END_TEST
 
 RUN_SUITE("measure/dry_run", a_dry_run_measures_a_few_updates_and_writes_nothing,
           a_dry_run_of_several_sizes_measures_them_all,
+          what_computing_again_would_take_is_told_beside_what_the_run_takes,
           the_recipe_that_is_told_is_the_one_that_would_run,
           a_run_of_fewer_updates_than_are_measured_is_measured_all_the_same,
           a_dry_run_can_be_interrupted_and_resumes_nothing, parameters_are_told_by_decay_and_rate,

@@ -45,7 +45,7 @@ typedef struct weld_store_entry {
     weld_store_type type;
     weld_shape shape;
     size_t bytes;     /* of a text: with its final zero */
-    const void *data; /* row-major; aligned to nothing */
+    const void *data; /* row-major; aligned to WELD_ALIGNMENT in files of this version */
 } weld_store_entry;
 
 /* --- Writing. The writer keeps pointers: what is put must live until the commit. --- */
@@ -88,6 +88,11 @@ weld_status weld_store_find_tensor(const weld_store *s, const char *path, weld_s
 /* Copy the elements of such a tensor to `data`. */
 weld_status weld_store_read(const weld_store *s, const char *path, weld_store_type type,
                             const weld_shape *shape, void *data, weld_error *err);
+/* Give the bytes of the file away, in which all entries lie, to be freed by weld_free, so that
+ * tensors need not be copied out of them; the store may be used for as long as they are there.
+ * NULL, and nothing happens, where a tensor is not aligned to WELD_ALIGNMENT, as in files of
+ * earlier versions, or shares bytes with another entry. */
+void *weld_store_give_bytes(weld_store *s);
 /* A text, which lives as long as the store. */
 weld_status weld_store_text(const weld_store *s, const char *path, const char **out,
                             weld_error *err);

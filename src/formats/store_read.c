@@ -16,6 +16,7 @@ struct weld_store {
     weld_store_header header;
     char *file;
     unsigned char *bytes; /* the whole file */
+    bool given;           /* to somebody else, who frees them */
     size_t size;
     weld_store_entry *entries; /* paths are owned */
     size_t count;
@@ -141,7 +142,7 @@ void weld_store_free(weld_store *s) {
         weld_free((char *)s->entries[i].path);
     }
     weld_free(s->entries);
-    weld_free(s->bytes);
+    weld_free(s->given ? NULL : s->bytes);
     weld_free(s->file);
     weld_free(s);
 }
@@ -200,6 +201,22 @@ weld_status weld_store_read(const weld_store *s, const char *path, weld_store_ty
         memcpy(data, e->data, e->bytes);
     }
     return status;
+}
+
+void *weld_store_give_bytes(weld_store *s) {
+    /* A writer lays entries out in their order. */
+    const unsigned char *end = s->bytes;
+    for (size_t i = 0; i < s->count; i++) {
+        const weld_store_entry *e = &s->entries[i];
+        const unsigned char *data = e->data;
+        const bool aligned = (size_t)(data - s->bytes) % WELD_ALIGNMENT == 0;
+        if (data < end || (e->type != WELD_STORE_TEXT && !aligned)) {
+            return NULL;
+        }
+        end = data + e->bytes;
+    }
+    s->given = true;
+    return s->bytes;
 }
 
 weld_status weld_store_text(const weld_store *s, const char *path, const char **out,

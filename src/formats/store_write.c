@@ -112,6 +112,11 @@ static weld_hdf5_dataset dataset_of(const weld_store_entry *e, uint64_t at) {
         .path = e->path, .type = types[e->type], .shape = e->shape, .at = at, .bytes = e->bytes};
 }
 
+/* Tensors may be used where they lie (weld_store_give_bytes). */
+static size_t alignment_of(const weld_store_entry *e) {
+    return e->type == WELD_STORE_TEXT ? WELD_HDF5_ALIGNMENT : WELD_ALIGNMENT;
+}
+
 /* Give all their places, and make the index. Returns where the structure belongs. */
 static uint64_t place(const weld_store_writer *w, layout *l) {
     uint64_t at = WELD_STORE_HEADER_SIZE + WELD_HDF5_SUPERBLOCK_SIZE;
@@ -119,7 +124,7 @@ static uint64_t place(const weld_store_writer *w, layout *l) {
     weld_save_u64(l->index, w->count);
     for (size_t i = 0; i < w->count; i++) {
         const weld_store_entry *e = &w->entries[i];
-        at = weld_round_up(at, WELD_HDF5_ALIGNMENT);
+        at = weld_round_up(at, alignment_of(e));
         l->datasets[i] = dataset_of(e, at);
         weld_store_entry_encode(e, at, to);
         to += weld_store_entry_size(e);
@@ -203,9 +208,9 @@ static void append(output *o, const void *data, size_t bytes) {
 }
 
 /* Zeros up to the next place. */
-static void append_padding(output *o) {
-    static const char zeros[WELD_HDF5_ALIGNMENT];
-    append(o, zeros, weld_round_up(o->at, WELD_HDF5_ALIGNMENT) - o->at);
+static void append_padding(output *o, size_t alignment) {
+    static const char zeros[WELD_ALIGNMENT];
+    append(o, zeros, weld_round_up(o->at, alignment) - o->at);
 }
 
 /* Everything behind the checksum, which is left in `block`. */
@@ -216,11 +221,12 @@ static weld_status write_contents(output *o, unsigned char *block, const weld_st
     append(o, block + WELD_STORE_CHECKED_FROM, WELD_STORE_HEADER_SIZE - WELD_STORE_CHECKED_FROM);
     append(o, l->superblock, sizeof l->superblock);
     for (size_t i = 0; i < w->count; i++) {
+        append_padding(o, alignment_of(&w->entries[i]));
         append(o, w->entries[i].data, w->entries[i].bytes);
-        append_padding(o);
     }
+    append_padding(o, WELD_HDF5_ALIGNMENT);
     append(o, l->index, (size_t)l->header.index_bytes);
-    append_padding(o);
+    append_padding(o, WELD_HDF5_ALIGNMENT);
     append(o, l->structure.data, l->structure.count);
     flush(o);
     XXH128_canonicalFromHash((XXH128_canonical_t *)(block + WELD_STORE_CHECKSUM_AT),

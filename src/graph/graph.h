@@ -326,6 +326,12 @@ weld_status weld_graph_resized(const weld_graph *g, weld_shape input,
  * each rounded up to WELD_ALIGNMENT. */
 weld_status weld_weights_reserve(weld_weights *w, size_t bytes, weld_error *err);
 
+/* In place of it: memory from weld_alloc_raw that holds tensors already, and is w's from now on. */
+void weld_weights_own(weld_weights *w, void *memory);
+/* Add a tensor whose data lie in that memory, aligned to WELD_ALIGNMENT. */
+weld_status weld_weights_place(weld_weights *w, const char *name, weld_dtype dtype,
+                               const weld_shape *shape, void *data, weld_error *err);
+
 /* --- Prepared forms of constant weights: prepared.c ---
  * A store is kept with the weights and shared by all sessions over them; safe to use from several
  * threads at once. */
@@ -342,10 +348,11 @@ void weld_prepared_release(weld_prepared *p); /* freed with the last; NULL is no
 /* Before the first form: memory in one piece, as weld_weights_reserve, for forms of so many bytes
  * in all, each rounded up to WELD_ALIGNMENT. Where there is a form already nothing is done. */
 weld_status weld_prepared_reserve(weld_prepared *p, size_t bytes, weld_error *err);
-/* What run->node prepares, `bytes` long, by run or by an earlier one of the same operator,
- * attributes, inputs and kernels. Lives as long as the store. */
-weld_status weld_prepared_find(weld_prepared *p, const weld_run *run, size_t bytes,
-                               const void **out, weld_error *err);
+/* Sets runs[i]->prepared to what runs[i]->node prepares, bytes[i] long, for all of `count`: what
+ * was made by an earlier run of the same operator, attributes, inputs and kernels, or what is made
+ * now, on up to `threads` threads. Lives as long as the store. */
+weld_status weld_prepared_find(weld_prepared *p, weld_run *const *runs, const size_t *bytes,
+                               size_t count, int threads, weld_error *err);
 
 /* --- Sessions from inside, for benchmarks and profiles: session.c --- */
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/threads.h"
 #include "graph/graph.h"
 
 enum { MOST_INPUTS = 4 };
@@ -21,7 +22,7 @@ typedef struct form {
 } form;
 
 struct weld_prepared {
-    pthread_mutex_t lock; /* held while a form is made: who wants the same waits for it */
+    pthread_mutex_t lock; /* held while forms are made: who wants the same waits for them */
     int users;
     form *forms;
     size_t count, capacity;
@@ -165,35 +166,83 @@ static const form *find(const weld_prepared *p, const form *wanted) {
     return NULL;
 }
 
-/* NULL where memory is short. */
-static const form *add(weld_prepared *p, form *made, const weld_run *run) {
+/* Room for a form at the end; false where memory is short. */
+static bool add(weld_prepared *p, const form *wanted) {
     if (p->count == p->capacity) {
         size_t capacity = p->capacity ? 2 * p->capacity : 64;
         form *grown = weld_grow(p->forms, p->count, capacity, sizeof *grown);
         if (!grown) {
-            return NULL;
+            return false;
         }
         p->forms = grown;
         p->capacity = capacity;
     }
-    take_memory(p, made);
-    if (!made->data) {
-        return NULL;
-    }
-    made->op->cpu.prepare(run, made->data);
-    p->forms[p->count] = *made;
-    return &p->forms[p->count++];
+    form *f = &p->forms[p->count];
+    *f = *wanted;
+    take_memory(p, f);
+    p->count += f->data != NULL;
+    return f->data != NULL;
 }
 
-weld_status weld_prepared_find(weld_prepared *p, const weld_run *run, size_t bytes,
-                               const void **out, weld_error *err) {
-    form wanted = form_of(run, bytes);
-    pthread_mutex_lock(&p->lock);
-    const form *found = find(p, &wanted);
-    if (!found) {
-        found = add(p, &wanted, run);
+/* Back to what was there before. */
+static void remove_from(weld_prepared *p, size_t count, size_t piece_used) {
+    while (p->count > count) {
+        const form *f = &p->forms[--p->count];
+        weld_free(f->reserved ? NULL : f->data);
     }
-    *out = found ? found->data : NULL;
+    p->piece_used = piece_used;
+}
+
+/* Forms that are being made, and who makes each. */
+typedef struct making {
+    const form *forms;
+    weld_run **runs;
+} making;
+
+static void make_form(void *arg, int64_t i, int thread) {
+    (void)thread;
+    const making *m = arg;
+    m->runs[i]->node->op->cpu.prepare(m->runs[i], m->forms[i].data);
+}
+
+/* The forms of all, with their places in *data; what is new has room alone, and its runs are put
+ * into `makers`. */
+static bool find_all(weld_prepared *p, weld_run *const *runs, const size_t *bytes, size_t count,
+                     weld_run **makers, void **data) {
+    const size_t before = p->count;
+    for (size_t i = 0; i < count; i++) {
+        const form wanted = form_of(runs[i], bytes[i]);
+        const form *found = find(p, &wanted);
+        if (!found) {
+            if (!add(p, &wanted)) {
+                return false;
+            }
+            found = &p->forms[p->count - 1];
+            makers[p->count - 1 - before] = runs[i];
+        }
+        data[i] = found->data;
+    }
+    return true;
+}
+
+weld_status weld_prepared_find(weld_prepared *p, weld_run *const *runs, const size_t *bytes,
+                               size_t count, int threads, weld_error *err) {
+    weld_run **makers = weld_alloc(count, sizeof(weld_run *));
+    void **data = weld_alloc(count, sizeof *data);
+    pthread_mutex_lock(&p->lock);
+    const size_t before = p->count, used = p->piece_used;
+    const bool found = makers && data && find_all(p, runs, bytes, count, makers, data);
+    if (found) {
+        making m = {p->forms + before, makers};
+        weld_parallel(threads, (int64_t)(p->count - before), make_form, &m);
+        for (size_t i = 0; i < count; i++) {
+            runs[i]->prepared = data[i];
+        }
+    } else {
+        remove_from(p, before, used);
+    }
     pthread_mutex_unlock(&p->lock);
-    return *out ? WELD_OK : weld_fail_memory(err, "prepared weights");
+    weld_free(makers);
+    weld_free(data);
+    return found ? WELD_OK : weld_fail_memory(err, "prepared weights");
 }

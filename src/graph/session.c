@@ -80,20 +80,24 @@ static size_t prepared_bytes(const weld_run *run) {
 
 /* Find, or make, the prepared forms of constant weights. */
 static weld_status prepare_constants(weld_session *s, weld_weights *w, weld_error *err) {
-    weld_status status = weld_weights_prepared(w, &s->prepared, err);
-    size_t total = 0;
-    for (size_t at = 0; at < s->plan->order_count; at++) {
-        total += weld_round_up(prepared_bytes(&s->runs[at]), WELD_ALIGNMENT);
-    }
-    status = status ? status : weld_prepared_reserve(s->prepared, total, err);
-    for (size_t at = 0; at < s->plan->order_count && !status; at++) {
-        weld_run *run = &s->runs[at];
-        const size_t bytes = prepared_bytes(run);
-        if (bytes) {
-            status = weld_prepared_find(s->prepared, run, bytes, &run->prepared, err);
-            s->prepared_bytes += bytes;
+    weld_run **runs = weld_alloc(s->plan->order_count, sizeof(weld_run *));
+    size_t *bytes = weld_alloc(s->plan->order_count, sizeof *bytes);
+    size_t count = 0, total = 0;
+    weld_status status = runs && bytes ? weld_weights_prepared(w, &s->prepared, err)
+                                       : weld_fail_memory(err, "session");
+    for (size_t at = 0; !status && at < s->plan->order_count; at++) {
+        bytes[count] = prepared_bytes(&s->runs[at]);
+        if (bytes[count]) {
+            s->prepared_bytes += bytes[count];
+            total += weld_round_up(bytes[count], WELD_ALIGNMENT);
+            runs[count++] = &s->runs[at];
         }
     }
+    status = status ? status : weld_prepared_reserve(s->prepared, total, err);
+    status = status ? status
+                    : weld_prepared_find(s->prepared, runs, bytes, count, s->plan->threads, err);
+    weld_free(runs);
+    weld_free(bytes);
     return status;
 }
 

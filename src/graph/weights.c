@@ -10,13 +10,13 @@
 typedef struct entry {
     char *name;
     weld_tensor tensor;
-    bool reserved; /* its data lie in the piece that was reserved */
+    bool reserved; /* its data lie in the piece */
 } entry;
 
 struct weld_weights {
     entry *entries;
     size_t count, capacity;
-    unsigned char *piece; /* that was reserved; NULL: none */
+    unsigned char *piece; /* that was reserved, or given with tensors in it; NULL: none */
     size_t piece_left;    /* bytes at its end that are free */
     size_t piece_bytes;
     weld_names names;        /* of entries */
@@ -110,8 +110,13 @@ static void *take_memory(weld_weights *w, size_t count, size_t size, bool *reser
     return data;
 }
 
-weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype,
-                             const weld_shape *shape, weld_tensor *out, weld_error *err) {
+void weld_weights_own(weld_weights *w, void *memory) {
+    w->piece = memory;
+}
+
+/* data NULL: memory of zeros is found for it. */
+static weld_status add(weld_weights *w, const char *name, weld_dtype dtype, const weld_shape *shape,
+                       void *data, weld_tensor *out, weld_error *err) {
     int64_t count = weld_shape_count(shape);
     if (count < 0) {
         return weld_fail(err, WELD_ERROR_SHAPE, "tensor %s: the shape is too large", name);
@@ -119,8 +124,11 @@ weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype
     if (weld_weights_find(w, name, NULL)) {
         return weld_fail(err, WELD_ERROR_ARGUMENT, "tensor %s: the name is used twice", name);
     }
-    entry added = {.name = weld_strdup(name), .tensor = {dtype, *shape, NULL}};
-    added.tensor.data = take_memory(w, (size_t)count, weld_dtype_size(dtype), &added.reserved);
+    entry added = {
+        .name = weld_strdup(name), .tensor = {dtype, *shape, data}, .reserved = data != NULL};
+    if (!data) {
+        added.tensor.data = take_memory(w, (size_t)count, weld_dtype_size(dtype), &added.reserved);
+    }
     if (!added.name || !added.tensor.data || !make_room(w)) {
         weld_free(added.name);
         weld_free(added.reserved ? NULL : added.tensor.data);
@@ -133,6 +141,16 @@ weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype
         *out = added.tensor;
     }
     return WELD_OK;
+}
+
+weld_status weld_weights_add(weld_weights *w, const char *name, weld_dtype dtype,
+                             const weld_shape *shape, weld_tensor *out, weld_error *err) {
+    return add(w, name, dtype, shape, NULL, out, err);
+}
+
+weld_status weld_weights_place(weld_weights *w, const char *name, weld_dtype dtype,
+                               const weld_shape *shape, void *data, weld_error *err) {
+    return add(w, name, dtype, shape, data, NULL, err);
 }
 
 size_t weld_weights_count(const weld_weights *w) {

@@ -14,8 +14,9 @@
 #include "models/models.h"
 
 typedef struct reading {
-    const weld_store *store;
-    bool *used; /* by entry: taken into mf */
+    weld_store *store;
+    bool *used;    /* by entry: taken into mf */
+    bool in_place; /* the weights have the file's bytes, and the tensors stay where they are */
     weld_model_file *mf;
     weld_error *err;
 } reading;
@@ -143,8 +144,13 @@ static weld_status take_tensor(reading *r, const char *group, const weld_value *
                          weld_store_file(r->store), path);
     }
     WELD_TRY(weld_store_find_tensor(r->store, path, type, &leaf->shape, &e, r->err));
-    WELD_TRY(weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, r->err));
-    memcpy(tensor.data, e->data, e->bytes);
+    if (r->in_place) {
+        WELD_TRY(
+            weld_weights_place(to, leaf->name, leaf->dtype, &leaf->shape, (void *)e->data, r->err));
+    } else {
+        WELD_TRY(weld_weights_add(to, leaf->name, leaf->dtype, &leaf->shape, &tensor, r->err));
+        memcpy(tensor.data, e->data, e->bytes);
+    }
     mark(r, e);
     return WELD_OK;
 }
@@ -164,8 +170,11 @@ static size_t group_bytes(const weld_store *s, const char *group) {
 /* All parameters and buffers, from two groups. */
 static weld_status take_weights(reading *r, const weld_graph *network, const char *parameters,
                                 const char *buffers, weld_weights *to, weld_name_list *missing) {
-    weld_status status = weld_weights_reserve(
-        to, group_bytes(r->store, parameters) + group_bytes(r->store, buffers), r->err);
+    weld_status status =
+        r->in_place
+            ? WELD_OK
+            : weld_weights_reserve(
+                  to, group_bytes(r->store, parameters) + group_bytes(r->store, buffers), r->err);
     for (size_t i = 0; !status && i < network->value_count; i++) {
         const weld_value *v = network->values[i];
         if (v->kind == WELD_VALUE_PARAMETER) {
@@ -236,6 +245,11 @@ static weld_status take_tensors(reading *r) {
         return weld_fail_context(r->err, status, "%s", weld_store_file(r->store));
     }
     status = weld_weights_create(&r->mf->weights, r->err);
+    if (!status && r->mf->kind == WELD_MODEL_DEPLOY) {
+        void *bytes = weld_store_give_bytes(r->store);
+        r->in_place = bytes != NULL;
+        weld_weights_own(r->mf->weights, bytes);
+    }
     status = status ? status
                     : take_weights(r, network, WELD_GROUP_PARAMETERS, WELD_GROUP_BUFFERS,
                                    r->mf->weights, &missing);
@@ -294,7 +308,7 @@ static weld_status take_all(reading *r) {
     return check_nothing_left(r);
 }
 
-static weld_status read_store(const weld_store *store, weld_model_file *mf, weld_error *err) {
+static weld_status read_store(weld_store *store, weld_model_file *mf, weld_error *err) {
     const char *kind = weld_store_kind(store);
     if (strcmp(kind, weld_model_file_kinds[WELD_MODEL_DEPLOY]) == 0) {
         mf->kind = WELD_MODEL_DEPLOY;

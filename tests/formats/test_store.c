@@ -416,6 +416,41 @@ START_TEST(an_index_that_lies_is_refused) {
 }
 END_TEST
 
+START_TEST(bytes_are_given_away_where_tensors_can_be_used_in_them) {
+    test_folder folder = test_folder_create();
+    const char *path = test_path(&folder, "s.h5");
+    sample s = load_sample(path);
+    weld_store *store;
+    ck_assert_int_eq(weld_store_open(path, &store, NULL), WELD_OK);
+    const weld_store_entry *matrix = weld_store_entry_at(store, 3);
+    const float *data = matrix->data;
+    float values[6];
+    ck_assert_uint_eq(matrix->bytes, sizeof values);
+    memcpy(values, matrix->data, sizeof values);
+    void *bytes = weld_store_give_bytes(store);
+    ck_assert_ptr_nonnull(bytes);
+    weld_store_free(store);
+    ck_assert_uint_eq((uintptr_t)data % WELD_ALIGNMENT, 0);
+    ck_assert_mem_eq(data, values, sizeof values);
+    weld_free(bytes);
+    /* The place of the matrix: beside a multiple of the alignment, as in older files; that of the
+     * tensor after it. */
+    unsigned char *place = find_entry(&s, 3) + 8;
+    const uint64_t at = weld_load_u64(place);
+    const uint64_t places[] = {at + 4, weld_load_u64(find_entry(&s, 4) + 8)};
+    for (size_t i = 0; i < 2; i++) {
+        weld_save_u64(place, places[i]);
+        seal(&s);
+        test_write_file(path, s.bytes, s.size);
+        ck_assert_int_eq(weld_store_open(path, &store, NULL), WELD_OK);
+        ck_assert_ptr_null(weld_store_give_bytes(store));
+        weld_store_free(store);
+    }
+    free(s.bytes);
+    test_folder_remove(folder);
+}
+END_TEST
+
 START_TEST(an_index_outside_the_file_is_refused) {
     test_folder folder = test_folder_create();
     const char *path = test_path(&folder, "s.h5");
@@ -503,5 +538,6 @@ RUN_SUITE("formats/store", all_comes_back_bit_for_bit, not_a_number_keeps_its_bi
           every_flipped_bit_is_noticed, other_files_are_named_by_what_they_are,
           a_failed_write_keeps_the_old_file, failing_allocations_are_errors_and_nothing_more,
           an_index_that_lies_is_refused, an_index_outside_the_file_is_refused,
+          bytes_are_given_away_where_tensors_can_be_used_in_them,
           many_names_for_one_tensor_cannot_outgrow_the_file,
           random_damage_under_a_right_checksum_does_no_harm)

@@ -117,6 +117,28 @@ START_TEST(tensors_beyond_what_was_reserved_get_memory_of_their_own) {
 }
 END_TEST
 
+START_TEST(tensors_may_stay_where_they_are_in_memory_that_is_given) {
+    weld_weights *w = new_weights(), *copy;
+    float *memory = weld_alloc_raw(32, sizeof *memory);
+    for (int i = 0; i < 32; i++) {
+        memory[i] = (float)i;
+    }
+    weld_weights_own(w, memory);
+    const weld_shape four = WELD_SHAPE(4);
+    ck_assert_int_eq(weld_weights_place(w, "a", WELD_F32, &four, memory, NULL), WELD_OK);
+    ck_assert_int_eq(weld_weights_place(w, "b", WELD_F32, &four, memory + 16, NULL), WELD_OK);
+    ck_assert_int_eq(weld_weights_place(w, "a", WELD_F32, &four, memory, NULL),
+                     WELD_ERROR_ARGUMENT);
+    ck_assert_int_eq(weld_weights_add(w, "c", WELD_F32, &four, NULL, NULL), WELD_OK);
+    ck_assert_ptr_eq(weld_weights_tensor(w, 1).data, memory + 16);
+    ck_assert_int_eq(weld_weights_clone(w, &copy, NULL), WELD_OK);
+    weld_weights_free(w);
+    const float *b = weld_weights_tensor(copy, 1).data;
+    ck_assert(b[0] == 16 && b[3] == 19);
+    weld_weights_free(copy);
+}
+END_TEST
+
 START_TEST(running_out_of_memory_leaves_what_was_there) {
     weld_weights *w = many_weights(), *copy;
     for (long successes = 0; successes < 40; successes++) {
@@ -141,4 +163,5 @@ RUN_SUITE("graph/weights", tensors_are_found_by_name_and_keep_their_order,
           nothing_is_found_in_what_is_empty, a_name_used_twice_and_a_shape_too_large_are_refused,
           a_clone_has_the_same_contents_in_memory_of_its_own,
           tensors_beyond_what_was_reserved_get_memory_of_their_own,
+          tensors_may_stay_where_they_are_in_memory_that_is_given,
           running_out_of_memory_leaves_what_was_there)

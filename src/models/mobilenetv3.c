@@ -48,7 +48,8 @@ static const weld_model_variant variants[] = {
 #define M weld_mobilenetv3
 static const weld_key keys[] = {
     {"channels", WELD_KEY_INTEGER, WELD_KEY_LIST(M, channels, stages), .min = 1, .max = 1 << 14,
-     .flags = WELD_KEY_SIZE, .help = "channels of each stage"},
+     .flags = WELD_KEY_SIZE,
+     .help = "channels of each stage, of which there are as many as in `table` or fewer"},
     {"depths", WELD_KEY_INTEGER, WELD_KEY_LIST(M, depths, depth_count), .min = 1, .max = 1 << 8,
      .flags = WELD_KEY_SIZE, .help = "blocks in each stage"},
     {"table", WELD_KEY_CHOICE, WELD_KEY_ONE(M, table), .choices = tables, .flags = WELD_KEY_SIZE,

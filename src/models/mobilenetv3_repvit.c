@@ -65,7 +65,8 @@ static const char *const placements[] = {"mobilenetv3", "alternate", NULL};
 
 static const weld_key keys[] = {
     {"channels", WELD_KEY_INTEGER, WELD_KEY_ALL(ladder, channels), .min = 1, .max = 1 << 14,
-     .flags = WELD_KEY_SIZE, .help = "channels of the four stages"},
+     .flags = WELD_KEY_SIZE,
+     .help = "channels of the four stages; behind early convolutions an even number in the first"},
     {"late_channels", WELD_KEY_INTEGER, WELD_KEY_ONE(ladder, late_channels), .min = 0,
      .max = 1 << 14, .flags = WELD_KEY_SIZE, .standard = "0",
      .help = "channels of the last two fifths of the third stage's blocks (112 in MobileNetV3-L); "
@@ -80,8 +81,8 @@ static const weld_key keys[] = {
              "channel mixer"},
     {"expansion", WELD_KEY_REAL, WELD_KEY_ONE(ladder, expansion), .min = 0, .max = 64,
      .flags = WELD_KEY_SIZE, .standard = "0",
-     .help = "hidden channels by those of the block's input; 0: each block its own, as in "
-             "MobileNetV3-L"},
+     .help = "hidden channels by those of the block's input, 1 or more; 0: each block its own, as "
+             "in MobileNetV3-L"},
     {"stem", WELD_KEY_CHOICE, WELD_KEY_ONE(ladder, stem), .choices = stems, .flags = WELD_KEY_SIZE,
      .standard = "mobilenetv3",
      .help = "mobilenetv3: 16 channels, one separable block and one that leads into the first "

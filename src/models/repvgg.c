@@ -41,7 +41,8 @@ static const weld_model_variant variants[] = {
 /* Bounds keep every size far from overflow, whatever file a config came from. */
 static const weld_key keys[] = {
     {"channels", WELD_KEY_INTEGER, WELD_KEY_LIST(repvgg, channels, stages), .min = 1,
-     .max = 1 << 14, .flags = WELD_KEY_SIZE, .help = "channels of each stage"},
+     .max = 1 << 14, .flags = WELD_KEY_SIZE,
+     .help = "channels of each stage, multiples of `groups`"},
     {"depths", WELD_KEY_INTEGER, WELD_KEY_LIST(repvgg, depths, depth_count), .min = 1,
      .max = MOST_DEPTH, .flags = WELD_KEY_SIZE, .help = "blocks in each stage"},
     {"stem_channels", WELD_KEY_INTEGER, WELD_KEY_ONE(repvgg, stem_channels), .min = 1,

@@ -34,7 +34,7 @@ typedef struct weld_repvit {
      .min = 1,                                                                                     \
      .max = 1 << 14,                                                                               \
      .flags = WELD_KEY_SIZE,                                                                       \
-     .help = "channels of each stage"},                                                            \
+     .help = "channels of each stage, of the first an even number"},                               \
         {"depths",                                                                                 \
          WELD_KEY_INTEGER,                                                                         \
          WELD_KEY_LIST(weld_repvit, depths, depth_count),                                          \

@@ -46,7 +46,7 @@ typedef struct weld_yolo11_scale {
     {"width",                                                                                      \
      WELD_KEY_REAL,                                                                                \
      WELD_KEY_ONE(type, scale.width),                                                              \
-     .min = 0.05,                                                                                  \
+     .min = 0.125,                                                                                 \
      .max = 4,                                                                                     \
      .flags = WELD_KEY_SIZE,                                                                       \
      .manual_standard = "the variant's, else must be given",                                       \
@@ -71,7 +71,7 @@ typedef struct weld_yolo11_scale {
          .flags = WELD_KEY_SIZE,                                                                   \
          .standard = "1024",                                                                       \
          .manual_standard = "the variant's, else 1024",                                            \
-         .help = "before they are multiplied by the width"},                                       \
+         .help = "before they are multiplied by the width, which must come to 128 or more"},       \
         {"nested",                                                                                 \
          WELD_KEY_BOOL,                                                                            \
          WELD_KEY_ONE(type, scale.nested),                                                         \

@@ -41,8 +41,8 @@ weld_status weld_yolo11_check_scale(const weld_yolo11_scale *s, const char **key
         return weld_fail(
             err, WELD_ERROR_ARGUMENT,
             "is %g: half of the %d channels of the deepest map cannot be shared out to "
-            "heads of 64 or more: take a multiple of 0.125",
-            s->width, deepest);
+            "heads of 64 or more: take a multiple of %g",
+            s->width, deepest, 128.0 / s->max_channels);
     }
     return WELD_OK;
 }

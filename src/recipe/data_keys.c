@@ -44,7 +44,7 @@ static const weld_key data_keys[] = {
      .manual_range = "1 to " WELD_STRING(WELD_MAX_INPUT_SIZE) "; or `[height, width]`, each so",
      .help =
          "height and width of the network's input, pixels: one number, or two (\"Inputs that are "
-         "not square\" above)"},
+         "not square\" above). CMT and YOLO11 take multiples of 32"},
     {"resize", CHOICE(data.preprocessing.resize, "crop", "squash", "letterbox"),
      .help = "how images of other proportions become inputs: `crop`: the middle is seen; `squash`: "
              "all of it, out of proportion; `letterbox`: all of it in proportion, with `padding` "

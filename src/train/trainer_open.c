@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "base/text.h"
 #include "distributed/shares.h"
 #include "formats/file.h"
 #include "recipe/duration.h"
@@ -220,8 +221,9 @@ static weld_status choose_average(weld_trainer *t, weld_error *err) {
         char share[WELD_NUMBER_SIZE];
         weld_train_say(t->data.settings,
                        "train.ema_warmup auto: true: with train.ema_decay %g alone %s of the "
-                       "average would be what it started from after the run's %lld updates",
-                       decay, weld_percent_text(left, share), (long long)t->updates);
+                       "average would be what it started from after the run's %lld %s",
+                       decay, weld_percent_text(left, share), (long long)t->updates,
+                       weld_plural(t->updates, "update", "updates"));
     }
     return WELD_OK;
 }

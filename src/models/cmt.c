@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/locale.h"
+#include "base/text.h"
 #include "models/layers.h"
 
 enum { STAGES = WELD_CMT_STAGES, MOST_DEPTH = 1 << 8 };
@@ -108,6 +109,12 @@ static weld_status check(const weld_model_config *config, const char **key, weld
             *key = "channels";
             return weld_fail(err, WELD_ERROR_ARGUMENT, "[%d] is %d: no multiple of its %d heads", i,
                              c.channels[i], heads[i]);
+        }
+        if (c.channels[i] * c.mlp_ratio < 1) {
+            *key = "mlp_ratio";
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "is %g: the feed-forward of %d %s would have none inside", c.mlp_ratio,
+                             c.channels[i], weld_plural(c.channels[i], "channel", "channels"));
         }
     }
     return WELD_OK;

@@ -248,9 +248,27 @@ START_TEST(images_that_do_not_part_are_refused) {
 }
 END_TEST
 
+START_TEST(channels_that_do_not_part_are_refused) {
+    weld_model_config config = named("cmt");
+    weld_error err;
+    set_value(&config, "stem_channels", "8");
+    set_value(&config, "head_channels", "16");
+    set_value(&config, "channels", "1, 2, 4, 8");
+    set_value(&config, "depths", "1, 1, 1, 1");
+    set_value(&config, "mlp_ratio", "1");
+    ck_assert_msg(!weld_model_config_check(&config, NULL, &err), "%s", err.message);
+    set_value(&config, "mlp_ratio", "0.25");
+    ck_assert_int_ne(weld_model_config_check(&config, NULL, &err), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(err.message, "mlp_ratio is 0.25: the feed-forward of 1 channel"));
+    set_value(&config, "channels", "4, 7, 12, 24");
+    ck_assert_int_ne(weld_model_config_check(&config, NULL, &err), WELD_OK);
+    ck_assert_ptr_nonnull(strstr(err.message, "[1] is 7: no multiple of its 2 heads"));
+}
+END_TEST
+
 RUN_SUITE("models/cmt", variants_have_the_published_counts,
           merging_leaves_the_batch_norms_that_padding_needs,
           compound_scaling_is_of_depth_width_and_size, the_papers_formulas_are_of_what_is_counted,
           ablations_leave_out_what_they_say, sizes_and_ablations_show_in_the_tensors,
           tables_of_positions_are_resized_as_pytorch_does, every_tensor_has_its_place,
-          images_that_do_not_part_are_refused)
+          images_that_do_not_part_are_refused, channels_that_do_not_part_are_refused)

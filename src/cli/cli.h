@@ -1,7 +1,7 @@
 /* What the subcommands share: the table of commands, options with their help, and messages.
  *
- * Exit status: 0 done, 1 failed (one line on stderr), 2 wrong usage, 130, 143 or 138 where Ctrl-C,
- * SIGTERM or SIGUSR1 ended it. What cannot be printed (disk full, reader gone) is a failure too.
+ * Exit status: 0 done, 1 failed (one line on stderr), 2 wrong usage, 128 and its number where
+ * a signal ended it. What cannot be printed (disk full, reader gone) is a failure too.
  */
 #ifndef WELD_CLI_CLI_H
 #define WELD_CLI_CLI_H

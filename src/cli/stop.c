@@ -38,8 +38,15 @@ static void say(const char *text) {
     (void)written; /* where stderr is gone there is nobody to tell */
 }
 
+/* A terminal that is closed sends SIGHUP, and so does the shell in it; the kernel repeats SIGXCPU
+ * every second. */
+static bool comes_twice(int number) {
+    return number == SIGHUP || number == SIGXCPU;
+}
+
 static void on_signal(int number) {
-    const bool again = requested && (!is_rank || (requested == SIGINT && number == SIGINT));
+    const bool again = requested && !comes_twice(number) &&
+                       (!is_rank || (requested == SIGINT && number == SIGINT));
     if (again) {
         weld_unfinished_unlink();
         _exit(CLI_SIGNALLED + number);
@@ -50,8 +57,10 @@ static void on_signal(int number) {
     requested = requested ? requested : number;
 }
 
+/* Also those that schedulers send some time before the end. */
 void cli_stop_catch(void) {
-    struct sigaction action;
+    static const int asking[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
+    struct sigaction action, before;
     const weld_launch launch = weld_launch_find();
     is_rank = launch.size != 1;
     if (!launcher && launch.by_mpirun && !is_rank) { /* when called again it may have gone */
@@ -61,9 +70,13 @@ void cli_stop_catch(void) {
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
     action.sa_flags = SA_RESTART;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL); /* schedulers send it some time before the end */
+    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
+        const bool is_nohup = asking[i] == SIGHUP && sigaction(SIGHUP, NULL, &before) == 0 &&
+                              before.sa_handler == SIG_IGN;
+        if (!is_nohup) {
+            sigaction(asking[i], &action, NULL);
+        }
+    }
 }
 
 void cli_stop_catch_launched(void) {

@@ -1,5 +1,5 @@
 /* Signals that end the program. Most commands end at once and leave no half-written file; where
- * work of hours would be lost, the first Ctrl-C, SIGTERM or SIGUSR1 asks for an orderly end. */
+ * work of hours would be lost, the first signal asks for an orderly end. */
 #ifndef WELD_CLI_STOP_H
 #define WELD_CLI_STOP_H
 
@@ -8,9 +8,10 @@
 /* From now on a signal that ends the program also removes the files that are not in place yet. */
 void cli_stop_leave_nothing(void);
 
-/* From now on SIGINT, SIGTERM and SIGUSR1 set the flag; a second one exits with status 130, 143 or
- * 138. Of several that a launcher has started the first says so, and no second one but of two
- * SIGINT ends any: launchers send SIGTERM after SIGINT as a habit. */
+/* From now on SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU and, unless it is ignored (nohup), SIGHUP
+ * set the flag; a second one, but of SIGHUP and SIGXCPU, exits at once with 128 and its number. Of
+ * several that a launcher has started the first says so, and no second one but of two SIGINT ends
+ * any: launchers send SIGTERM after SIGINT as a habit. */
 void cli_stop_catch(void);
 /* The same, but only where a launcher has started this: ranks end together. Else a signal ends the
  * program at once, until there is work that would be lost and cli_stop_catch is called. */

@@ -76,6 +76,32 @@ wait $pid 2> silent
 holds "train: a signal ends the planning of a network" [ $? = 143 ]
 holds "train: before it has begun" sh -c '! grep "writing to" said && [ ! -e run/last.h5 ]'
 
+# A run that has begun ends its step. Of SIGHUP, which a shell sends too when its terminal closes, and
+# of SIGXCPU a second one says nothing new. Without a signal these runs would take half an hour.
+cat > small.yaml <<'END'
+model: {name: repvit, channels: [8, 16], depths: [1, 1]}
+data: {train: photos, input_size: 32}
+augment: {kind: small}
+train: {epochs: 100000, batch_size: 30}
+END
+for signal in "HUP 129" "XCPU 152" "USR2 140"; do
+    sent=${signal% *}
+    env --default-signal=INT,HUP "$WELD" train small.yaml --out "$sent" > said 2>&1 < /dev/null &
+    pid=$!
+    until grep -q "writing to" said || ! kill -0 $pid 2> silent; do :; done
+    kill -"$sent" $pid
+    [ "$sent" = USR2 ] || kill -"$sent" $pid
+    wait $pid 2> silent
+    holds "train: SIG$sent ends it after its step" [ $? = "${signal#* }" ]
+    holds "train: SIG$sent: it can be resumed" sh -c "cat said; [ -s $sent/last.h5 ]"
+done
+(trap '' HUP && exec "$WELD" train small.yaml --out kept --set train.epochs=2) > said 2>&1 &
+pid=$!
+until grep -q "writing to" said || ! kill -0 $pid 2> silent; do :; done
+kill -HUP $pid
+wait $pid
+holds "train: under nohup a closed terminal ends nothing" [ $? = 0 ]
+
 # What is ignored stays so: the program goes on when the terminal is gone (nohup).
 rm -rf out
 mkdir out

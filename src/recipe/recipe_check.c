@@ -118,8 +118,16 @@ static weld_status check_distillation(weld_recipe *r, const weld_recipe_origins 
                                       weld_error *err) {
     const weld_distillation_recipe *d = &r->loss.distillation;
     const weld_key *head = weld_model_second_head_key(&r->model);
-    if (!d->kind) {
-        return WELD_OK;
+    if (!d->kind) { /* said, it turns off what else is there */
+        const bool is_said = weld_recipe_was_given(o, KEY(loss.distillation.kind));
+        return is_said || (!d->teacher[0] && !d->cache[0])
+                   ? WELD_OK
+                   : weld_recipe_fail(o,
+                                      d->teacher[0] ? KEY(loss.distillation.teacher)
+                                                    : KEY(loss.distillation.cache),
+                                      "teaches nothing without loss.distillation.kind: set that "
+                                      "to soft or hard (or to none)",
+                                      err);
     }
     if (!d->teacher[0] && !d->cache[0]) {
         return weld_recipe_fail(o, KEY(loss.distillation.teacher),

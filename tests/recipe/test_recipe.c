@@ -326,6 +326,12 @@ START_TEST(errors_in_a_group_of_keys_name_it_and_the_line) {
     refuse(BASE "loss:\n  distillation:\n    kind: hard\n",
            "r.yaml: loss.distillation.teacher: missing: give the file of a network to learn from "
            "(or loss.distillation.cache)");
+    refuse(BASE "loss:\n  distillation:\n    teacher: t.h5\n",
+           "r.yaml:5: loss.distillation.teacher: teaches nothing without loss.distillation.kind: "
+           "set that to soft or hard (or to none)");
+    refuse_option("loss.distillation.cache=c.safetensors",
+                  "--set loss.distillation.cache=c.safetensors: loss.distillation.cache: teaches "
+                  "nothing without loss.distillation.kind: set that to soft or hard (or to none)");
     refuse(BASE "loss:\n  distillation: {kind: hard, teacher: t.h5}\n"
                 "optimizer: {temperature: 1}\n",
            "r.yaml:5: optimizer.temperature: unknown key: recipes/README.md lists them all");

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 enum { KEPT_REASONS = 3, REASON_SIZE = 240 };
 
 struct weld_bad_images {
-    int64_t max, count;
+    double max_bad;
+    int64_t images, max, count;
     int64_t *indices; /* max + 1 have room: one more than is tolerated says it all */
     int64_t reasons;  /* noted so far; the last KEPT_REASONS of them are kept */
     char reason[KEPT_REASONS][REASON_SIZE];
@@ -22,7 +25,23 @@ int64_t weld_bad_images_limit(double max_bad, int64_t images) {
                                   : (int64_t)max_bad;
 }
 
-weld_status weld_bad_images_create(int64_t max, weld_bad_images **out, weld_error *err) {
+const char *weld_bad_images_source(double max_bad, int64_t images,
+                                   char text[WELD_BAD_IMAGES_SOURCE_SIZE]) {
+    if (max_bad > 0 && max_bad < 1) {
+        weld_snprintf(text, WELD_BAD_IMAGES_SOURCE_SIZE, "data.max_bad, %g of %lld %s", max_bad,
+                      (long long)images, weld_plural(images, "image", "images"));
+    } else if (max_bad > images / 2) {
+        weld_snprintf(text, WELD_BAD_IMAGES_SOURCE_SIZE, "half of %lld %s; data.max_bad is %.0f",
+                      (long long)images, weld_plural(images, "image", "images"), max_bad);
+    } else {
+        weld_snprintf(text, WELD_BAD_IMAGES_SOURCE_SIZE, "data.max_bad");
+    }
+    return text;
+}
+
+weld_status weld_bad_images_create(double max_bad, int64_t images, weld_bad_images **out,
+                                   weld_error *err) {
+    const int64_t max = weld_bad_images_limit(max_bad, images);
     weld_bad_images *b = weld_alloc(1, sizeof *b);
     int64_t *indices = weld_alloc((size_t)max + 1, sizeof *indices);
     if (!b || !indices) {
@@ -30,6 +49,8 @@ weld_status weld_bad_images_create(int64_t max, weld_bad_images **out, weld_erro
         weld_free(indices);
         return weld_fail_memory(err, "bad images");
     }
+    b->max_bad = max_bad;
+    b->images = images;
     b->max = max;
     b->indices = indices;
     *out = b;
@@ -49,9 +70,10 @@ static bool add(weld_bad_images *b, int64_t index) {
             return false;
         }
     }
-    if (b->count <= b->max) {
-        b->indices[b->count++] = index;
+    if (b->count > b->max) {
+        return false;
     }
+    b->indices[b->count++] = index;
     return true;
 }
 
@@ -67,8 +89,15 @@ int64_t weld_bad_images_count(const weld_bad_images *b) {
     return b->count;
 }
 
+const char *weld_bad_images_told(const weld_bad_images *b, char text[WELD_BAD_IMAGES_TOLD_SIZE]) {
+    char source[WELD_BAD_IMAGES_SOURCE_SIZE];
+    snprintf(text, WELD_BAD_IMAGES_TOLD_SIZE, "%lld so far; at most %lld: %s", (long long)b->count,
+             (long long)b->max, weld_bad_images_source(b->max_bad, b->images, source));
+    return text;
+}
+
 weld_status weld_bad_images_check(const weld_bad_images *b, const char *path, weld_error *err) {
-    char last[KEPT_REASONS * (REASON_SIZE + 2)] = "";
+    char last[KEPT_REASONS * (REASON_SIZE + 2)] = "", source[WELD_BAD_IMAGES_SOURCE_SIZE];
     if (b->count <= b->max) {
         return WELD_OK;
     }
@@ -78,10 +107,12 @@ weld_status weld_bad_images_check(const weld_bad_images *b, const char *path, we
         snprintf(last + used, sizeof last - used, "%s%s", i > first ? "; " : "",
                  b->reason[i % KEPT_REASONS]);
     }
-    return weld_fail(err, WELD_ERROR_FORMAT,
-                     "%.200s: more than %lld bad images (data.max_bad): weld check-data lists them "
-                     "all; the last: %s",
-                     path, (long long)b->max, last);
+    return weld_fail(
+        err, WELD_ERROR_FORMAT,
+        "%.200s: more than %lld bad %s (%s): weld check-data lists them all; the last: "
+        "%s",
+        path, (long long)b->max, weld_plural(b->max, "image", "images"),
+        weld_bad_images_source(b->max_bad, b->images, source), last);
 }
 
 json_t *weld_bad_images_json(const weld_bad_images *b) {

@@ -70,14 +70,17 @@ void weld_trainer_close_evaluation(weld_trainer *t) {
 /* Scores on what few images are left would be taken for those of the data set. */
 static weld_status check_enough(const weld_trainer *t, const weld_evaluation *e, weld_error *err) {
     const int64_t images = weld_dataset_count(t->data.val);
-    const int64_t most = weld_bad_images_limit(t->data.recipe.data.max_bad, images);
+    const double max_bad = t->data.recipe.data.max_bad;
+    const int64_t most = weld_bad_images_limit(max_bad, images);
+    char source[WELD_BAD_IMAGES_SOURCE_SIZE];
     return e->skipped <= most
                ? WELD_OK
                : weld_fail(err, WELD_ERROR_FORMAT,
-                           "%s: %lld of its %lld images are bad, which is more than %lld "
-                           "(data.max_bad): weld check-data lists them all",
+                           "%s: %lld of its %lld images are bad, which is more than %lld (%s): "
+                           "weld check-data lists them all",
                            weld_dataset_title(t->data.val), (long long)e->skipped,
-                           (long long)images, (long long)most);
+                           (long long)images, (long long)most,
+                           weld_bad_images_source(max_bad, images, source));
 }
 
 static weld_status run(weld_trainer *t, weld_evaluator *evaluator, weld_evaluation *out,

@@ -288,8 +288,9 @@ weld_status weld_run_data_open(weld_run_data *d, const weld_train_settings *sett
 bool weld_run_data_count_bad(weld_run_data *d, int64_t index, const char *reason) {
     const bool is_new = weld_bad_images_note(d->bad_images, index, reason);
     if (is_new) {
-        weld_train_say(d->settings, "skipped: %s (%lld so far; data.max_bad is %g)", reason,
-                       (long long)weld_bad_images_count(d->bad_images), d->recipe.data.max_bad);
+        char told[WELD_BAD_IMAGES_TOLD_SIZE];
+        weld_train_say(d->settings, "skipped: %s (%s)", reason,
+                       weld_bad_images_told(d->bad_images, told));
     }
     return is_new;
 }
@@ -374,9 +375,8 @@ weld_status weld_run_data_open_loader(weld_run_data *d, weld_error *err) {
         .threads = d->settings->threads,
         .bad_image = meet_bad_image,
         .bad_image_arg = d};
-    WELD_TRY(weld_bad_images_create(
-        weld_bad_images_limit(d->recipe.data.max_bad, weld_dataset_count(d->train)), &d->bad_images,
-        err));
+    WELD_TRY(weld_bad_images_create(d->recipe.data.max_bad, weld_dataset_count(d->train),
+                                    &d->bad_images, err));
     WELD_TRY(weld_loader_create(d->train, &options, &d->loader, err));
     return open_targets(d, err);
 }

@@ -26,10 +26,11 @@ static void add_group(const weld_group_result *group, weld_verdict *v) {
 static void judge_group(weld_trainer *t, int rank, weld_update_record *said,
                         const weld_group_result *group, weld_verdict *v) {
     weld_run_data *d = &t->data;
+    if (weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), &v->err)) {
+        return; /* which is why it may not be loaded either */
+    }
     if (!group->loaded) {
         fail_at(t, rank, &said->err, v);
-    } else if (weld_bad_images_check(d->bad_images, weld_dataset_path(d->train), &v->err)) {
-        return;
     } else if (group->diagnosed) {
         weld_trainer_fail_not_finite(t, &said->why, weld_text_get(&said->story), &v->err);
     } else if (group->status) {

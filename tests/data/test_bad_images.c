@@ -87,9 +87,10 @@ START_TEST(each_bad_image_is_named_and_counted_once_in_a_run) {
     ck_assert_int_eq(count_of(seen.messages, "skipped: "), BAD);
     ck_assert_int_eq(result.bad_images, BAD);
     for (int i = 0; i < BAD; i++) {
-        char name[32], so_far[64];
+        char name[32], so_far[96];
         snprintf(name, sizeof name, "ant/%02d.png", i);
-        snprintf(so_far, sizeof so_far, "(%d so far; data.max_bad is 100)", i + 1);
+        snprintf(so_far, sizeof so_far,
+                 "(%d so far; at most 10: half of 20 images; data.max_bad is 100)", i + 1);
         ck_assert_int_eq(count_of(seen.messages, name), 1);
         ck_assert_int_eq(count_of(seen.messages, so_far), 1);
     }
@@ -110,6 +111,26 @@ START_TEST(more_bad_images_than_allowed_stop_the_run) {
         ck_assert_ptr_nonnull(strstr(err.message, name));
     }
     refuse(options("none", "data.max_bad=0"), "photos: more than 0 bad images");
+    tear_down();
+}
+END_TEST
+
+START_TEST(a_run_of_bad_images_alone_counts_as_far_as_its_limit) {
+    set_up();
+    write_folder();
+    for (int i = 0; i < IMAGES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "photos/%s/%02d.png", i < IMAGES / 2 ? "ant" : "bee", i);
+        ck_assert_int_eq(truncate(in_base(name), 20), 0);
+    }
+    refuse(options("a", "data.max_bad=1000"),
+           "photos: more than 10 bad images (half of 20 images; data.max_bad is 1000): ");
+    ck_assert_int_eq(count_of(seen.messages, "skipped: "), 11);
+    for (int i = 1; i <= 11; i++) {
+        char so_far[24];
+        snprintf(so_far, sizeof so_far, "(%d so far; ", i);
+        ck_assert_int_eq(count_of(seen.messages, so_far), 1);
+    }
     tear_down();
 }
 END_TEST
@@ -138,7 +159,7 @@ START_TEST(a_run_that_is_resumed_counts_on) {
     run_well(o);
     o = options("other", "data.max_bad=1");
     o.resume = true;
-    refuse(o, "more than 1 bad images");
+    refuse(o, "more than 1 bad image (data.max_bad): ");
     o = options("other", "data.max_bad=50");
     o.resume = true;
     run_well(o);
@@ -201,7 +222,8 @@ START_TEST(a_limit_is_a_number_up_to_half_of_all_or_a_share) {
     set_up();
     write_folder();
     run_well(options("share", "data.max_bad=0.15"));
-    refuse(options("less", "data.max_bad=0.1"), "photos: more than 2 bad images (data.max_bad)");
+    refuse(options("less", "data.max_bad=0.1"),
+           "photos: more than 2 bad images (data.max_bad, 0.1 of 20 images): ");
     refuse(options("no_number", "data.max_bad=2.5"), "data.max_bad: is a whole number of images");
     tear_down();
 }
@@ -245,15 +267,16 @@ START_TEST(an_evaluation_on_too_few_ends_the_run_which_goes_on_when_they_are_men
         ck_assert_int_eq(truncate(in_base(name), 20), 0);
     }
     o = (run_options){.out = "b", .set = {val, "train.epochs=1"}};
-    refuse(o, "photos: 13 of its 20 images are bad, which is more than 10 (data.max_bad)");
+    refuse(o, "photos: 13 of its 20 images are bad, which is more than 10 (half of 20 images; "
+              "data.max_bad is 100)");
     tear_down();
 }
 END_TEST
 
 START_TEST(a_list_of_bad_images_comes_back_from_its_json) {
     weld_bad_images *a, *b;
-    ck_assert_int_eq(weld_bad_images_create(4, &a, NULL), WELD_OK);
-    ck_assert_int_eq(weld_bad_images_create(1, &b, NULL), WELD_OK);
+    ck_assert_int_eq(weld_bad_images_create(4, 20, &a, NULL), WELD_OK);
+    ck_assert_int_eq(weld_bad_images_create(1, 20, &b, NULL), WELD_OK);
     ck_assert(weld_bad_images_note(a, 7, "seven"));
     ck_assert(!weld_bad_images_note(a, 7, "seven"));
     ck_assert(weld_bad_images_note(a, 3, "three"));
@@ -264,7 +287,7 @@ START_TEST(a_list_of_bad_images_comes_back_from_its_json) {
     ck_assert_int_eq(weld_bad_images_count(b), 2);
     ck_assert_int_eq(weld_bad_images_check(b, "set", &err), WELD_ERROR_FORMAT);
     ck_assert(!weld_bad_images_note(b, 3, "three"));
-    weld_bad_images_note(b, 4, "four"); /* there is no room for more, and no need */
+    ck_assert(!weld_bad_images_note(b, 4, "four")); /* the run ends here: no need for more */
     ck_assert_int_eq(weld_bad_images_count(b), 2);
     json_decref(array);
     weld_bad_images_free(a);
@@ -273,7 +296,8 @@ START_TEST(a_list_of_bad_images_comes_back_from_its_json) {
 END_TEST
 
 RUN_SUITE("data/bad_images", each_bad_image_is_named_and_counted_once_in_a_run,
-          more_bad_images_than_allowed_stop_the_run, a_run_that_is_resumed_counts_on,
+          more_bad_images_than_allowed_stop_the_run,
+          a_run_of_bad_images_alone_counts_as_far_as_its_limit, a_run_that_is_resumed_counts_on,
           a_read_that_fails_for_a_moment_loses_no_image,
           an_image_that_is_given_up_stands_in_the_record_with_the_reason,
           a_limit_is_a_number_up_to_half_of_all_or_a_share,

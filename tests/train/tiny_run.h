@@ -104,7 +104,7 @@ typedef struct watcher {
     int64_t stop_at, step;
     int stop_in_evaluation;
     bool evaluating;
-    char messages[2048];
+    char messages[4096];
     weld_train_start start;
     int evaluations;
     char note[200]; /* of the latest epoch */

@@ -22,10 +22,12 @@ weld_status weld_trainer_build_evaluation(weld_trainer *t, weld_error *err) {
     return status;
 }
 
+/* Each evaluation meets it again, of the weights as of their average: it is named once. */
 static void say_bad_image(void *arg, int64_t index, const char *reason) {
     const weld_trainer *t = arg;
-    (void)index;
-    weld_train_say(t->data.settings, "skipped: %s", reason);
+    if (weld_bad_images_note(t->evaluation.bad_images, index, reason)) {
+        weld_train_say(t->data.settings, "skipped: %s", reason);
+    }
 }
 
 static bool go_on(void *arg, int64_t done, int64_t total) {
@@ -57,6 +59,8 @@ weld_status weld_trainer_open_evaluators(weld_trainer *t, weld_error *err) {
     if (!t->data.val) {
         return WELD_OK;
     }
+    WELD_TRY(weld_bad_images_create(t->data.recipe.data.max_bad, weld_dataset_count(t->data.val),
+                                    &t->evaluation.bad_images, err));
     WELD_TRY(open_evaluator(t, t->weights, &t->evaluation.evaluator, err));
     return open_evaluator(t, t->ema, &t->evaluation.ema_evaluator, err);
 }
@@ -64,6 +68,7 @@ weld_status weld_trainer_open_evaluators(weld_trainer *t, weld_error *err) {
 void weld_trainer_close_evaluation(weld_trainer *t) {
     weld_evaluator_free(t->evaluation.evaluator);
     weld_evaluator_free(t->evaluation.ema_evaluator);
+    weld_bad_images_free(t->evaluation.bad_images);
     weld_graph_free(t->evaluation.graph);
 }
 

@@ -24,6 +24,7 @@
 typedef struct weld_run_evaluation {
     weld_graph *graph;
     weld_evaluator *evaluator, *ema_evaluator; /* NULL: nothing to evaluate, or on */
+    weld_bad_images *bad_images;               /* of data.val, that were named */
     weld_evaluation last, last_ema;            /* images 0: none yet */
     int64_t step; /* updates that had made the weights which `last` is of */
 } weld_run_evaluation;

@@ -248,6 +248,18 @@ START_TEST(an_evaluation_says_of_how_many_images_it_is) {
 }
 END_TEST
 
+START_TEST(each_bad_image_of_an_evaluation_is_named_once_in_a_run) {
+    char val[128];
+    set_up();
+    write_folder();
+    snprintf(val, sizeof val, "data.val=%s/photos", base);
+    run_well((run_options){.out = "a", .set = {val, "train.ema_decay=0.5"}});
+    ck_assert_int_eq(count_of(seen.messages, "skipped: "), BAD);
+    ck_assert_int_eq(count_of(seen.messages, "3 of its 20 images are bad: "), EPOCHS);
+    tear_down();
+}
+END_TEST
+
 START_TEST(an_evaluation_on_too_few_ends_the_run_which_goes_on_when_they_are_mended) {
     char val[128];
     set_up();
@@ -302,5 +314,6 @@ RUN_SUITE("data/bad_images", each_bad_image_is_named_and_counted_once_in_a_run,
           an_image_that_is_given_up_stands_in_the_record_with_the_reason,
           a_limit_is_a_number_up_to_half_of_all_or_a_share,
           an_evaluation_says_of_how_many_images_it_is,
+          each_bad_image_of_an_evaluation_is_named_once_in_a_run,
           an_evaluation_on_too_few_ends_the_run_which_goes_on_when_they_are_mended,
           a_list_of_bad_images_comes_back_from_its_json)

@@ -90,6 +90,9 @@ weld_status weld_cache_writer_open(const char *path, const weld_cache_layout *la
                                    int64_t *rows, weld_error *err);
 /* Was something there that is not gone on with? The text, of one line, says what. */
 bool weld_cache_writer_note(const weld_cache_writer *w, char *text, size_t size);
+/* unknown[count]: of which of the first `count` rows, which are there, nothing is known. */
+weld_status weld_cache_writer_find_unknown(const weld_cache_writer *w, int64_t count, bool *unknown,
+                                           weld_error *err);
 /* `count` rows from row `first` on: values [count, top], classes [count, top]. */
 weld_status weld_cache_writer_put(weld_cache_writer *w, int64_t first, int64_t count,
                                   const float *values, const int32_t *classes, weld_error *err);

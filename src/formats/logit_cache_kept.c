@@ -54,3 +54,24 @@ weld_status weld_cache_count_whole(int descriptor, const char *name, const weld_
     weld_free(buffer);
     return status;
 }
+
+weld_status weld_cache_find_unknown(int descriptor, const char *name, const weld_cache_places *at,
+                                    size_t class_bytes, int64_t count, bool *unknown,
+                                    weld_error *err) {
+    const int64_t most = 1 + STRETCH_BYTES / (int64_t)at->class_row;
+    weld_status status = WELD_OK;
+    unsigned char *rows = weld_alloc_raw((size_t)most, at->class_row);
+    if (!rows) {
+        return weld_fail_memory(err, name);
+    }
+    for (int64_t first = 0; first < count && !status; first += most) {
+        const int64_t here = count - first < most ? count - first : most;
+        status = weld_file_read_at(descriptor, name, rows, (size_t)here * at->class_row,
+                                   at->classes + (uint64_t)first * at->class_row, err);
+        for (int64_t i = 0; i < here && !status; i++) { /* -1, of which the low byte comes first */
+            unknown[first + i] = rows[(size_t)i * at->class_row + class_bytes - 1] & 0x80;
+        }
+    }
+    weld_free(rows);
+    return status;
+}

@@ -247,6 +247,12 @@ bool weld_cache_writer_note(const weld_cache_writer *w, char *text, size_t size)
     return *w->note;
 }
 
+weld_status weld_cache_writer_find_unknown(const weld_cache_writer *w, int64_t count, bool *unknown,
+                                           weld_error *err) {
+    return weld_cache_find_unknown(w->partial.descriptor, w->partial.path, &w->at,
+                                   w->at.class_row / (size_t)w->layout.top, count, unknown, err);
+}
+
 /* --- Rows ------------------------------------------------------------------------------------- */
 
 /* IEEE 754 binary16, rounded to nearest even; what is too large for it is its largest number. */

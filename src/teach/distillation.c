@@ -25,7 +25,8 @@ struct weld_distillation {
     int threads;
     weld_teacher *teacher; /* this or the other */
     weld_logit_cache *cache;
-    weld_status *statuses; /* by image of a batch, when they are read from the cache */
+    const weld_dataset *ds; /* that it is of */
+    weld_status *statuses;  /* by image of a batch, when they are read from the cache */
     weld_error *errors;
     char identity[32], text[512];
 };
@@ -124,6 +125,7 @@ weld_status weld_distillation_open(const weld_recipe *r, const weld_dataset *ds,
     d->kind = (weld_distillation_kind)r->loss.distillation.kind;
     d->temperature = r->loss.distillation.temperature;
     d->threads = threads;
+    d->ds = ds;
     weld_status status = r->loss.distillation.cache[0]
                              ? open_cache(d, r, ds, weld_batching_most(batching), err)
                              : open_teacher(d, r, ds, batching, threads, err);
@@ -205,6 +207,13 @@ static weld_status read_rows(weld_distillation *d, const weld_batch *batch, floa
     read_job job = {d, batch, rows};
     weld_parallel(d->threads, batch->count, read_row, &job);
     for (int64_t i = 0; i < batch->count; i++) {
+        if (d->statuses[i] == WELD_ERROR_NOT_FOUND) {
+            return weld_fail(err, WELD_ERROR_NOT_FOUND,
+                             "%s: %s: could not be read when the distillation cache was made, "
+                             "which says nothing of it: make the cache again (weld distill-cache)",
+                             weld_dataset_title(d->ds),
+                             weld_dataset_name(d->ds, batch->indices[i]));
+        }
         if (d->statuses[i]) {
             return weld_fail(err, d->statuses[i], "%s", d->errors[i].message);
         }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "data/bad_images.h"
 #include "data/loader.h"
 #include "data/rank_facts.h"
 #include "datasets/tell.h"
@@ -37,10 +38,9 @@ typedef struct maker {
     weld_cache_layout layout;
     weld_cache_writer *writer;
     weld_group *group;
-    bool leads;         /* it speaks and writes */
-    int64_t done;       /* rows */
-    bool *is_bad;       /* by image: it could not be read */
-    int64_t bad;        /* of them */
+    bool leads;   /* it speaks and writes */
+    int64_t done; /* rows */
+    weld_bad_images *bad_images;
     weld_bad_sink sink; /* of the batch that is being made */
     weld_doubts doubts;
     float *images, *logits; /* of a batch */
@@ -234,8 +234,8 @@ static weld_status allocate(maker *m, weld_error *err) {
     const size_t pixels = (size_t)p->height * (size_t)p->width;
     m->images = weld_alloc(BATCH * pixels, 3 * sizeof *m->images);
     m->logits = weld_alloc(BATCH * (size_t)m->layout.classes, sizeof *m->logits);
-    m->is_bad = weld_alloc((size_t)m->layout.images, sizeof *m->is_bad);
-    return m->images && m->logits && m->is_bad
+    WELD_TRY(weld_bad_images_create(m->recipe.data.max_bad, m->layout.images, &m->bad_images, err));
+    return m->images && m->logits
                ? weld_cache_rows_create(&m->rows, m->layout.classes, m->layout.top, BATCH, err)
                : weld_fail_memory(err, "distillation cache");
 }
@@ -249,6 +249,29 @@ static weld_status find_conditions(const maker *m, char text[CONDITIONS_SIZE], w
                   kernels->name, (unsigned long long)m->identity.sizes,
                   (unsigned long long)m->identity.contents);
     return WELD_OK;
+}
+
+static weld_status check_bad(const maker *m, weld_error *err) {
+    return weld_bad_images_check(m->bad_images, weld_dataset_path(m->ds), err);
+}
+
+/* Those that whoever began the file met, which are in its first view if anywhere: they were told
+ * then. */
+static weld_status count_kept_bad(maker *m, weld_error *err) {
+    const int64_t images = m->layout.images, rows = m->done < images ? m->done : images;
+    bool *unknown = weld_alloc((size_t)images, sizeof *unknown);
+    weld_status status = unknown ? weld_cache_writer_find_unknown(m->writer, rows, unknown, err)
+                                 : weld_fail_memory(err, "bad images");
+    for (int64_t i = 0; i < rows && !status; i++) {
+        char reason[WELD_ERROR_MESSAGE_SIZE];
+        if (unknown[i]) {
+            snprintf(reason, sizeof reason, "%s: could not be read when the cache was begun",
+                     weld_dataset_name(m->ds, i));
+            (void)weld_bad_images_note(m->bad_images, i, reason);
+        }
+    }
+    weld_free(unknown);
+    return status ? status : check_bad(m, err);
 }
 
 static weld_status open_writer(maker *m, weld_error *err) {
@@ -266,7 +289,7 @@ static weld_status open_writer(maker *m, weld_error *err) {
     if (!status && weld_cache_writer_note(m->writer, note, sizeof note)) {
         say(m, note);
     }
-    return status;
+    return status ? status : count_kept_bad(m, err);
 }
 
 /* --- One batch -------------------------------------------------------------------------------- */
@@ -292,9 +315,7 @@ static weld_status make_batch(void *context, int64_t piece, weld_array *records,
 /* An image is told once, however many views there are of it. */
 static void tell_bad(void *context, int64_t index, const char *reason) {
     maker *m = context;
-    if (!m->is_bad[index]) {
-        m->is_bad[index] = true;
-        m->bad++;
+    if (weld_bad_images_note(m->bad_images, index, reason)) {
         m->settings->bad_image(m->settings->context, index, reason);
     }
 }
@@ -312,6 +333,7 @@ static weld_status take_batch(void *context, int64_t piece, const void *records,
     const int64_t first = piece % weld_loader_eval_batches(m->loader) * BATCH;
     const int64_t count = images - first < BATCH ? images - first : BATCH;
     WELD_TRY(weld_cache_rows_take(&m->rows, records, bytes, first, count, tell_bad, m, err));
+    WELD_TRY(check_bad(m, err));
     WELD_TRY(weld_cache_writer_put(m->writer, m->done, count, m->rows.values, m->rows.of, err));
     m->done += count;
     s->progress(s->context, m->done, total);
@@ -434,7 +456,7 @@ static void close_all(maker *m) {
     weld_dataset_free(m->ds);
     weld_free(m->images);
     weld_free(m->logits);
-    weld_free(m->is_bad);
+    weld_bad_images_free(m->bad_images);
     weld_cache_rows_free(&m->rows);
     weld_doubts_free(&m->doubts);
     weld_free(m);
@@ -458,7 +480,8 @@ weld_status weld_make_cache(const weld_cache_settings *settings, weld_cache_resu
         status = make_all(m, &stopped, err);
         status = status ? status : weld_group_agree(m->group, finish(m, stopped, err), err);
     }
-    *result = (weld_cache_result){.interrupted = stopped, .bad = m->bad};
+    *result = (weld_cache_result){.interrupted = stopped,
+                                  .bad = m->bad_images ? weld_bad_images_count(m->bad_images) : 0};
     close_all(m);
     return status;
 }

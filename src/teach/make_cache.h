@@ -44,7 +44,7 @@ typedef struct weld_cache_settings {
 
 typedef struct weld_cache_result {
     bool interrupted; /* stop said so: call again to go on */
-    int64_t bad;      /* images of which the cache says nothing, in this call */
+    int64_t bad;      /* images of which the cache says nothing */
 } weld_cache_result;
 
 weld_status weld_make_cache(const weld_cache_settings *settings, weld_cache_result *result,

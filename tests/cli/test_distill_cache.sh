@@ -61,6 +61,18 @@ says "it tells the size and the time before" \
     "^25 images, 2 views, the 3 largest of 3 classes: 0\.0 MB, about [0-9:]+$"
 prints "it counts what it could not read, once for both views" "^c.safetensors: without 1 image that cannot be read$"
 holds "nothing is left half-written" test ! -e c.safetensors.partial
+run ask -o none.safetensors --set data.max_bad=0
+is "no more images may be bad than in training" "$status" 1
+says "it tells the limit" \
+    "^weld: data/train: more than 0 bad images \(data.max_bad\): weld check-data lists them all; the last: .*broken.jpg"
+holds "and leaves nothing" test ! -e none.safetensors.partial
+cp data/train/class_b/broken.jpg before
+cp data/train/class_a/0004.jpg data/train/class_b/broken.jpg
+run learn --out mended --set loss.distillation.cache=c.safetensors
+is "an image that was mended since asks for another cache" "$status" 1
+says "it is named" \
+    "^weld: data/train: class_b/broken.jpg: could not be read when the distillation cache was made, .*: make the cache again"
+cp before data/train/class_b/broken.jpg
 works "inspect tells what it is" "$WELD" inspect c.safetensors
 prints "that its header is as it was written" "^checksum +right of the header; rows have their own, checked when they are read"
 prints "of which teacher" "^teacher +repvit [0-9a-f]{16}$"
@@ -88,6 +100,9 @@ stop_after "^weld: skipped: "
 is "Ctrl-C stops it" $? 130
 prints "it names what it leaves, beside the file that a link leads to" "^stopped: .*/l.safetensors.partial holds what is done"
 holds "which is there" test -s l.safetensors.partial
+refuses "whoever goes on with it counts what was bad before" \
+    "more than 0 bad images .* class_b/broken.jpg: could not be read when the cache was begun" \
+    ask -o link.safetensors --views 3000 --set data.max_bad=0
 stop_after "^[0-9]* images, "
 says "the same command goes on with it" "; going on after [0-9.]+ %"
 holds "without a word of another" sh -c '! grep -q "begun anew" stderr'

@@ -90,8 +90,9 @@ static const weld_key data_keys[] = {
      .help = "images that may be bad (unreadable, damaged, no image), at most half of all, or a "
              "share of them (0.01: one of a hundred); one more stops the run. Of `train` each is "
              "named once, the next good one of the epoch's order takes its place, and the count is "
-             "the run's, however often it is resumed. Of `val` those that an evaluation meets are "
-             "left out of its scores, which say of how many images they are"},
+             "the run's, however often it is resumed. Of `val` each is named once too, and those "
+             "that an evaluation meets are left out of its scores, which say of how many images "
+             "they are. `distill-cache` holds to it as training does"},
     {"sampling", CHOICE(data.sampling, "all", "balanced", "sqrt"), .null = "all",
      .manual_range = "all, balanced, sqrt; null (all); needs `train.shuffle`",
      .help = "which images an epoch of training has: `all`: each once; `balanced`: each class has "

@@ -1,7 +1,8 @@
 /* Computing segments again; see rematerialize.h.
  *
- * Forward is what runs until the loss is known, backward what runs after: where a node of neither
- * is, all that it reads is kept. */
+ * Forward is what runs until the loss is known, backward what runs after. Nodes of the network that
+ * only the backward pass needs run there too, so they are copied behind the loss. Of gradients that
+ * run before it all that they read is kept. */
 #include "passes/rematerialize.h"
 
 #include "base/error.h"
@@ -14,7 +15,8 @@ typedef enum phase { NOT_RUN, FORWARD, BACKWARD, NEITHER } phase;
 typedef struct rematerialize {
     const weld_graph *from;
     const int *segments;
-    phase *phases;      /* by node id; views are not run */
+    const weld_node *loss;
+    phase *phases;      /* by node id; a view's is that of what it is of */
     bool *made;         /* by value id: something in the forward pass reads it */
     bool *kept;         /* by value id; not asked of views */
     bool *wanted;       /* by node id: it is computed again */
@@ -23,14 +25,20 @@ typedef struct rematerialize {
 
 /* --- Decisions ------------------------------------------------------------------------------- */
 
-static void find_phases(rematerialize *r, const weld_plan *plan, const weld_node *loss) {
-    const size_t known = plan->node_steps[loss->id];
+static void find_phases(rematerialize *r, const weld_plan *plan) {
+    const size_t known = plan->node_steps[r->loss->id];
     for (size_t at = 0; at < plan->order_count; at++) {
         const weld_node *node = plan->order[at];
-        const bool before = plan->node_steps[node->id] <= known;
-        r->phases[node->id] = before && node->id <= loss->id   ? FORWARD
-                              : !before && node->id > loss->id ? BACKWARD
-                                                               : NEITHER;
+        r->phases[node->id] = plan->node_steps[node->id] > known ? BACKWARD
+                              : node->id <= r->loss->id          ? FORWARD
+                                                                 : NEITHER;
+    }
+    for (size_t i = 0; i < r->from->node_count; i++) {
+        const weld_node *node = r->from->nodes[i];
+        const weld_value *of = weld_viewed(node->outputs[0]);
+        if (node->op->view && of->producer) {
+            r->phases[i] = r->phases[of->producer->id];
+        }
     }
 }
 
@@ -44,7 +52,7 @@ static void look_at_inputs(rematerialize *r, const weld_node *node) {
     const phase reads = r->phases[node->id];
     for (int i = 0; i < node->input_count; i++) {
         const weld_value *v = weld_viewed(node->inputs[i]);
-        if (!v || !v->producer || reads == BACKWARD || reads == NOT_RUN) {
+        if (!v || !v->producer || node->op->view || reads == BACKWARD || reads == NOT_RUN) {
             continue;
         }
         r->made[v->id] = r->made[v->id] || reads == FORWARD;
@@ -66,6 +74,10 @@ static void look_at_outputs(rematerialize *r, const weld_node *node, int below) 
         const weld_value *out = node->outputs[i];
         r->kept[out->id] = r->kept[out->id] || !again || !weld_is_map(out);
     }
+}
+
+static int at_most(int a, int b) {
+    return a < b ? a : b;
 }
 
 static void find_kept(rematerialize *r, int below) {
@@ -90,7 +102,7 @@ static bool is_again(const rematerialize *r, const weld_value *v) {
 static void find_wanted(rematerialize *r) {
     for (size_t k = r->from->node_count; k-- > 0;) {
         const weld_node *node = r->from->nodes[k];
-        const bool reads = r->phases[k] == BACKWARD || r->wanted[k];
+        const bool reads = (r->phases[k] == BACKWARD && !node->op->view) || r->wanted[k];
         for (int i = 0; reads && i < node->input_count; i++) {
             const weld_value *v = weld_viewed(node->inputs[i]);
             if (is_again(r, v)) {
@@ -152,14 +164,29 @@ static weld_value *read(rematerialize *r, weld_copy *c, const weld_value *v) {
     return r->again[v->id];
 }
 
-static bool replace(weld_copy *c, const weld_node *node, void *context) {
-    rematerialize *r = context;
-    if (r->phases[node->id] != BACKWARD) {
-        return false;
-    }
+static void copy_for(rematerialize *r, weld_copy *c, const weld_node *node) {
     const weld_node *made = copy_of(r, c, node);
     for (int i = 0; made && i < node->output_count; i++) {
         c->map[node->outputs[i]->id] = made->outputs[i];
+    }
+}
+
+/* Nodes before the loss that are not needed for it wait until all is there that is. */
+static bool replace(weld_copy *c, const weld_node *node, void *context) {
+    rematerialize *r = context;
+    const bool backward = r->phases[node->id] == BACKWARD;
+    if (backward && node->id > r->loss->id) {
+        copy_for(r, c, node);
+    } else if (node == r->loss) {
+        copy_for(r, c, node);
+        for (int i = 0; i < node->id; i++) {
+            const weld_node *waits = r->from->nodes[i];
+            if (r->phases[i] == BACKWARD && weld_node_is_needed(waits, c->needed)) {
+                copy_for(r, c, waits);
+            }
+        }
+    } else if (!backward) {
+        return false;
     }
     return true;
 }
@@ -167,9 +194,9 @@ static bool replace(weld_copy *c, const weld_node *node, void *context) {
 weld_status weld_rematerialize(const weld_plan *plan, const weld_value *loss, const int *segments,
                                int below, weld_graph **out, weld_error *err) {
     const weld_graph *g = plan->graph;
-    const weld_value *known = weld_viewed(loss);
     rematerialize r = {.from = g,
                        .segments = segments,
+                       .loss = weld_viewed(loss)->producer,
                        .phases = weld_alloc(g->node_count, sizeof *r.phases),
                        .made = weld_alloc(g->value_count, sizeof *r.made),
                        .kept = weld_alloc(g->value_count, sizeof *r.kept),
@@ -180,8 +207,8 @@ weld_status weld_rematerialize(const weld_plan *plan, const weld_value *loss, co
                              : weld_fail_memory(err, "rewriting");
     *out = NULL;
     if (!status) {
-        find_phases(&r, plan, known->producer);
-        find_kept(&r, below);
+        find_phases(&r, plan);
+        find_kept(&r, at_most(below, segments[r.loss->id]));
         find_wanted(&r);
         status = weld_copy_graph(g, replace, &r, out, err);
     }

@@ -14,10 +14,10 @@
 #include "graph/plan.h"
 
 /* A copy of the plan's graph, one with gradients after all other passes, in which the segments
- * 0 .. below - 1 are computed again. loss: what the backward pass begins with. segments, by node
- * id: the same or higher than those of all that a node of the forward pass reads; others' do not
- * matter. The copy is to be run as the plan says (batch, threads, node by node); copied once more
- * it is a graph without order: nothing would say when to compute again. */
+ * 0 .. below - 1 are computed again, but for that of the loss. loss: what the backward pass begins
+ * with. segments, by node id: the same or higher than those of all that a node of the forward pass
+ * reads; others' do not matter. The copy is to be run as the plan says (batch, threads, node by
+ * node); copied once more it is a graph without order: nothing would say when to compute again. */
 weld_status weld_rematerialize(const weld_plan *plan, const weld_value *loss, const int *segments,
                                int below, weld_graph **out, weld_error *err);
 

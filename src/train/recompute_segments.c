@@ -13,6 +13,8 @@ weld_session_options weld_train_session_options(const weld_train_step_options *o
                                   .node_by_node = o->fuse.off};
 }
 
+enum { HARDLY = 50 /* a fiftieth of the memory is not worth time */ };
+
 typedef struct search {
     weld_session_options options;
     const weld_plan *plan; /* of the graph that keeps all */
@@ -36,19 +38,20 @@ static weld_status make(const search *s, int below, weld_graph **out, size_t *by
     return WELD_OK;
 }
 
-/* The fewest segments with which it takes no more memory than with `most`. */
+/* The fewest segments with which it takes hardly more memory than with `most`. */
 static weld_status find_fewest(const search *s, int most, weld_graph **out, weld_error *err) {
     size_t least, bytes;
     WELD_TRY(make(s, most, out, &least, err));
+    const size_t enough_bytes = least + least / HARDLY;
     for (int too_few = -1, enough = most; enough - too_few > 1;) {
         const int below = too_few + (enough - too_few) / 2;
         weld_graph *made;
         const weld_status status = make(s, below, &made, &bytes, err);
-        weld_graph_free(status || bytes <= least ? *out : made);
-        *out = status ? NULL : bytes <= least ? made : *out;
+        weld_graph_free(status || bytes <= enough_bytes ? *out : made);
+        *out = status ? NULL : bytes <= enough_bytes ? made : *out;
         WELD_TRY(status);
-        enough = bytes <= least ? below : enough;
-        too_few = bytes <= least ? too_few : below;
+        enough = bytes <= enough_bytes ? below : enough;
+        too_few = bytes <= enough_bytes ? too_few : below;
     }
     return WELD_OK;
 }

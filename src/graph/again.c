@@ -84,6 +84,29 @@ static void find_repeats(insertion *in, const bool *needed) {
     qsort(in->repeats, in->count, sizeof *in->repeats, compare);
 }
 
+/* All that the node reads is there before the step. */
+static weld_status check_inputs(const insertion *in, const repeat *again, weld_error *err) {
+    char text[160];
+    for (int i = 0; i < again->node->input_count; i++) {
+        const weld_value *v = weld_viewed(again->node->inputs[i]);
+        if (v && v->producer && !v->producer->again &&
+            in->step_of[v->producer->id] >= again->before) {
+            return weld_fail(err, WELD_ERROR_ARGUMENT,
+                             "%s would be computed again before what it reads: the graph was made "
+                             "for another batch, or to be run otherwise",
+                             weld_node_text(again->node, text, sizeof text));
+        }
+    }
+    return WELD_OK;
+}
+
+static weld_status check(const insertion *in, weld_error *err) {
+    for (size_t i = 0; i < in->count; i++) {
+        WELD_TRY(check_inputs(in, &in->repeats[i], err));
+    }
+    return WELD_OK;
+}
+
 static weld_step *append(weld_plan *plan, weld_step step, size_t nodes) {
     weld_step *s = &plan->steps[plan->step_count++];
     *s = step;
@@ -157,19 +180,20 @@ weld_status weld_plan_insert_again(weld_plan *plan, const bool *needed, weld_err
     if (!segments) {
         return WELD_OK;
     }
-    const bool allocated = allocate(&in, segments);
-    if (allocated) {
+    weld_status status = allocate(&in, segments) ? WELD_OK : weld_fail_memory(err, "plan");
+    if (!status) {
         for (size_t i = 0; i < segments; i++) {
             in.before[i] = SIZE_MAX;
         }
         find_steps(&in);
         find_repeats(&in, needed);
         merge(&in);
+        status = check(&in, err);
     }
     weld_free(in.order);
     weld_free(in.steps);
     weld_free(in.repeats);
     weld_free(in.before);
     weld_free(in.step_of);
-    return allocated ? WELD_OK : weld_fail_memory(err, "plan");
+    return status;
 }

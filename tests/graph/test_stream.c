@@ -145,5 +145,27 @@ START_TEST(streams_go_on_through_views) {
 }
 END_TEST
 
+/* What is computed again from something else than before may not be there yet. */
+START_TEST(what_would_be_computed_again_too_early_is_refused) {
+    weld_graph *g;
+    weld_error err = {0};
+    const weld_session_options options = {.threads = 2};
+    weld_plan *plan;
+    ck_assert_int_eq(weld_graph_create(WELD_F32, &g, NULL), WELD_OK);
+    weld_value *x = weld_input(g, "x", WELD_SHAPE(8, 56, 56, 8)), *first = weld_relu(g, x);
+    weld_value *late = first;
+    for (int i = 0; i < 3; i++) {
+        late = network_conv(g, (const char *[]){"a", "b", "c"}[i], late, 8, 3, 2, 1);
+    }
+    weld_value *again = weld_relu(g, late);
+    again->producer->again = first->producer;
+    weld_output(g, "late", late);
+    weld_output(g, "y", weld_gelu(g, again));
+    ck_assert_int_eq(weld_plan_create(g, &options, &plan, &err), WELD_ERROR_ARGUMENT);
+    ck_assert_msg(strstr(err.message, "before what it reads") != NULL, "%s", err.message);
+    weld_graph_free(g);
+}
+END_TEST
+
 RUN_SUITE("graph/stream", the_example_is_planned_as_it_says, a_layer_of_a_transformer_is_one_stream,
-          streams_go_on_through_views)
+          streams_go_on_through_views, what_would_be_computed_again_too_early_is_refused)

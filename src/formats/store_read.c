@@ -24,6 +24,9 @@ struct weld_store {
 
 static weld_status check_header(weld_store *s, const unsigned char *block, size_t size,
                                 uint64_t file_size, weld_error *err) {
+    if (file_size == 0) {
+        return weld_fail(err, WELD_ERROR_FORMAT, "%s: is empty: restore it from a copy", s->file);
+    }
     if (!weld_store_header_decode(block, size, &s->header)) {
         return weld_fail(err, WELD_ERROR_FORMAT,
                          "%s: not a model file of weld but %s: name a checkpoint or deploy file",

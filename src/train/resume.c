@@ -225,13 +225,7 @@ static weld_status take_best(weld_trainer *t, weld_error *err) {
 
 weld_status weld_trainer_load_last(weld_trainer *t, weld_error *err) {
     weld_model_file *file = &t->data.start_file;
-    weld_status status = WELD_OK;
-    if (file->kind != WELD_MODEL_CHECKPOINT || !file->moment1) {
-        status = weld_fail(err, WELD_ERROR_FORMAT,
-                           "%s: has no optimizer state: only a last.h5 can be resumed",
-                           t->record.folder.last);
-    }
-    status = status ? status : check_recipe(t, file, err);
+    weld_status status = check_recipe(t, file, err);
     status = status ? status : check_data(t, file, err);
     status = status ? status : check_state(t, &file->trainer, err);
     if (!status && t->data.recipe.train.ema_decay > 0 && !file->ema) {

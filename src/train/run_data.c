@@ -17,6 +17,13 @@
 
 /* --- The file to start from, and the recipe --- */
 
+static weld_status check_last(const weld_model_file *file, const char *path, weld_error *err) {
+    return file->kind == WELD_MODEL_CHECKPOINT && file->moment1
+               ? WELD_OK
+               : weld_fail(err, WELD_ERROR_FORMAT,
+                           "%s: has no optimizer state: only a last.h5 can be resumed", path);
+}
+
 static weld_status read_last(weld_run_data *d, weld_error *err) {
     char *path;
     bool there;
@@ -27,7 +34,11 @@ static weld_status read_last(weld_run_data *d, weld_error *err) {
     status = status ? status : weld_file_is_there(path, &there, err);
     if (!status && there) {
         status = weld_model_file_read(path, &d->start_file, err);
+        status = status ? status : check_last(&d->start_file, path, err);
         d->resumes = !status;
+    }
+    if (status == WELD_ERROR_FORMAT || status == WELD_ERROR_ARGUMENT) {
+        weld_run_folder_tell_rest(d->settings->out, err);
     }
     weld_free(path);
     return status;

@@ -105,12 +105,12 @@ static int64_t epochs_of(const char *name) {
 }
 
 /* The largest of the numbers; -1: there are none. */
-static weld_status find_newest(const weld_run_folder *f, int64_t *newest, weld_error *err) {
-    DIR *folder = opendir(f->path);
+static weld_status find_newest(const char *path, int64_t *newest, weld_error *err) {
+    DIR *folder = opendir(path);
     const struct dirent *entry;
     *newest = -1;
     if (!folder) {
-        return weld_fail(err, WELD_ERROR_IO, "%s: cannot be listed: %s", f->path, strerror(errno));
+        return weld_fail(err, WELD_ERROR_IO, "%s: cannot be listed: %s", path, strerror(errno));
     }
     while ((entry = readdir(folder))) {
         const int64_t number = epochs_of(entry->d_name);
@@ -118,6 +118,30 @@ static weld_status find_newest(const weld_run_folder *f, int64_t *newest, weld_e
     }
     closedir(folder);
     return WELD_OK;
+}
+
+/* A folder that cannot be listed has nothing to name. */
+void weld_run_folder_tell_rest(const char *path, weld_error *err) {
+    int64_t newest;
+    bool is_there = false;
+    char *best = NULL, word[4 * PATH_SIZE];
+    if (!err || find_newest(path, &newest, NULL)) {
+        return;
+    }
+    if (newest >= 0) {
+        weld_append(err->message, sizeof err->message,
+                    "; to go on, put a copy of epoch-%lld.h5 in its place", (long long)newest);
+    } else if (!join(path, "best.h5", &best, NULL) && !weld_file_is_there(best, &is_there, NULL) &&
+               is_there) {
+        weld_append(err->message, sizeof err->message,
+                    "; without it another run can begin from the best weights, with --init %s and "
+                    "another --out",
+                    weld_shell_word(best, word, sizeof word));
+    } else {
+        weld_append(err->message, sizeof err->message,
+                    "; the folder has no other checkpoint: without it, choose another --out");
+    }
+    weld_free(best);
 }
 
 /* --- Opening --- */
@@ -143,7 +167,7 @@ static weld_status check_left(const weld_run_folder *f, int64_t newest, weld_err
 static weld_status check_contents(weld_run_folder *f, bool resume, weld_error *err) {
     bool holds_metrics;
     int64_t newest;
-    WELD_TRY(find_newest(f, &newest, err));
+    WELD_TRY(find_newest(f->path, &newest, err));
     WELD_TRY(weld_file_is_there(f->last, &f->holds_checkpoint, err));
     WELD_TRY(weld_file_is_there(f->best, &f->holds_best, err));
     WELD_TRY(weld_file_is_there(f->recipe, &f->holds_recipe, err));

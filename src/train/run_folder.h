@@ -27,6 +27,9 @@ void weld_run_folder_close(weld_run_folder *f);
 /* Where the folder `path` would have last.h5; freed with weld_free. */
 weld_status weld_run_folder_last(const char *path, char **out, weld_error *err);
 
+/* Add to the message of an error of last.h5 what else the folder has to go on from. */
+void weld_run_folder_tell_rest(const char *path, weld_error *err);
+
 /* Where the checkpoint after so many epochs goes, "epoch-12.h5"; freed with weld_free. *out is NULL
  * on an error. */
 weld_status weld_run_folder_epoch(const weld_run_folder *f, int64_t epochs, char **out,

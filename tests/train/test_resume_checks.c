@@ -288,6 +288,55 @@ START_TEST(a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints
 }
 END_TEST
 
+static void put(const char *name, const char *from, size_t bytes) {
+    size_t size;
+    unsigned char *data = test_read_file(in_base(from), &size);
+    ck_assert_uint_le(bytes, size);
+    test_write_file(in_base(name), data, bytes ? bytes : size);
+    free(data);
+}
+
+START_TEST(a_last_that_is_none_is_told_with_what_there_is_to_go_on_from) {
+    set_up();
+    run_options o = {.out = "a", .set = {"train.keep=9"}, .stop_at = 2 * STEPS_PER_EPOCH + 1};
+    run_well((run_options){.out = "whole", .set = {"train.keep=9"}});
+    run_well(o);
+    static const char way_out[] = "; to go on, put a copy of epoch-2.h5 in its place";
+    o.stop_at = 0;
+    o.resume = true;
+    put("a/last.h5", "a/epoch-2.h5", 3000);
+    refuse(o, "last.h5: expected ");
+    ck_assert_ptr_nonnull(strstr(err.message, way_out));
+    test_write_file(in_base("a/last.h5"), "", 0);
+    refuse(o, "last.h5: is empty");
+    ck_assert_ptr_nonnull(strstr(err.message, way_out));
+    put("a/last.h5", "tiny.yaml", 0);
+    refuse(o, "last.h5: not a model file of weld");
+    ck_assert_ptr_nonnull(strstr(err.message, way_out));
+    put("a/last.h5", "a/best.h5", 0);
+    refuse(o, "last.h5: has no optimizer state");
+    ck_assert_ptr_nonnull(strstr(err.message, way_out));
+    lose("a/last.h5");
+    ck_assert_int_eq(mkdir(in_base("a/last.h5"), 0777), 0);
+    refuse(o, "last.h5: this is a folder");
+    ck_assert_ptr_nonnull(strstr(err.message, way_out));
+    ck_assert_int_eq(rmdir(in_base("a/last.h5")), 0);
+    put("a/last.h5", "a/epoch-2.h5", 0);
+    run_well(o);
+    assert_same_run("whole", "a");
+    test_write_file(in_base("a/last.h5"), "", 0);
+    for (int i = 1; i <= 3; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "a/epoch-%d.h5", i);
+        lose(name);
+    }
+    refuse(o, "; without it another run can begin from the best weights, with --init ");
+    lose("a/best.h5");
+    refuse(o, "; the folder has no other checkpoint");
+    tear_down();
+}
+END_TEST
+
 START_TEST(zeros_at_the_end_of_the_log_are_cut_off) {
     set_up();
     run_well((run_options){.out = "a", .stop_at = STEPS_PER_EPOCH + 2});
@@ -317,4 +366,5 @@ RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
           a_best_of_another_run_is_not_taken_for_its_own,
           a_best_of_a_run_like_it_is_known_by_what_the_run_has_noted,
           a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints,
+          a_last_that_is_none_is_told_with_what_there_is_to_go_on_from,
           zeros_at_the_end_of_the_log_are_cut_off)

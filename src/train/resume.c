@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "formats/file.h"
 #include "train/best.h"
 #include "train/say.h"
 #include "train/summary.h"
@@ -52,15 +53,18 @@ static weld_status extend(weld_trainer *t, weld_recipe *old, weld_error *err) {
 /* What can be done where the run cannot go on as it is. */
 static weld_status fail_other_recipe(const weld_trainer *t, const weld_recipe *old, const char *key,
                                      const char *was, const char *is, weld_error *err) {
-    char last[4 * WELD_RECIPE_PATH_SIZE], more[64] = "";
+    char last[4 * WELD_RECIPE_PATH_SIZE], more[64] = "", with[WELD_RECIPE_PATH_SIZE];
     if (t->data.recipe.train.epochs > old->train.epochs && strcmp(key, "train.epochs") == 0) {
         snprintf(more, sizeof more, "go on to as many with --extend %lld, ",
                  (long long)t->data.recipe.train.epochs);
     }
+    const bool is_own = weld_is_same_file(t->data.settings->recipe, t->record.folder.recipe);
+    snprintf(with, sizeof with, is_own ? "that %s again" : "%s",
+             is_own ? key : t->record.folder.recipe);
     return weld_fail(err, WELD_ERROR_ARGUMENT,
                      "%s: was made with %s %s, but now it is %s: %sresume with %s, or begin "
                      "another run from its weights with --init %s",
-                     t->record.folder.last, key, was, is, more, t->record.folder.recipe,
+                     t->record.folder.last, key, was, is, more, with,
                      weld_shell_word(t->record.folder.last, last, sizeof last));
 }
 

@@ -290,6 +290,10 @@ START_TEST(resuming_with_another_recipe_or_other_data_says_what_differs) {
     run_well((run_options){.out = "a", .stop_at = 3});
     refuse((run_options){.out = "a", .resume = true, .set = {"optimizer.lr=0.02"}},
            "last.h5: was made with optimizer.lr 0.01, but now it is 0.02: resume with ");
+    refuse(
+        (run_options){
+            .out = "a", .resume = true, .recipe = "a/recipe.yaml", .set = {"optimizer.lr=0.02"}},
+        "but now it is 0.02: resume with that optimizer.lr again, or ");
     refuse((run_options){.out = "a", .resume = true, .set = {"train.epochs=4"}},
            "was made with train.epochs 3, but now it is 4");
     write_data(in_base("train.h5"), 43, 1);

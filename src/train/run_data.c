@@ -237,18 +237,23 @@ static weld_status check_updates(const weld_run_data *d, weld_error *err) {
 
 /* --- All of it --- */
 
-/* Data that a run was begun with by --set or --data, which are left off where it goes on. */
+/* Data that a run goes on with are not there: they were moved, or named by --set or --data, which
+ * are left off now. */
 static weld_status tell_beginning(const weld_run_data *d, weld_status status, weld_error *err) {
     const char *out = d->settings->out, *text = d->resumes ? d->start_file.recipe : NULL;
     weld_recipe *begun =
         text && status == WELD_ERROR_NOT_FOUND ? weld_alloc(1, sizeof *begun) : NULL;
-    if (begun && err && !weld_recipe_parse(out, text, strlen(text), NULL, 0, begun, NULL) &&
-        (strcmp(begun->data.train, d->recipe.data.train) != 0 ||
-         strcmp(begun->data.val, d->recipe.data.val) != 0)) {
-        weld_append(err->message, sizeof err->message,
-                    ": the run was begun with other data: give %s/recipe.yaml, which holds what it "
-                    "was begun with, in the place of %s",
-                    out, d->settings->recipe);
+    if (begun && err && !weld_recipe_parse(out, text, strlen(text), NULL, 0, begun, NULL)) {
+        if (strcmp(begun->data.train, d->recipe.data.train) != 0 ||
+            strcmp(begun->data.val, d->recipe.data.val) != 0) {
+            weld_append(err->message, sizeof err->message,
+                        ": the run was begun with other data: give %s/recipe.yaml, which holds "
+                        "what it was begun with, in the place of %s",
+                        out, d->settings->recipe);
+        } else {
+            weld_append(err->message, sizeof err->message,
+                        ": where the run's data were moved, say where they are now with --data");
+        }
     }
     weld_free(begun);
     return status;

@@ -288,6 +288,24 @@ START_TEST(a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints
 }
 END_TEST
 
+START_TEST(data_that_were_moved_are_found_where_it_is_said) {
+    set_up();
+    run_options o = {.out = "a", .stop_at = 3};
+    run_well((run_options){.out = "whole"});
+    run_well(o);
+    ck_assert_int_eq(mkdir(in_base("moved"), 0777), 0);
+    ck_assert_int_eq(rename(in_base("train.h5"), in_base("moved/train.h5")), 0);
+    ck_assert_int_eq(rename(in_base("val.h5"), in_base("moved/val.h5")), 0);
+    o.stop_at = 0;
+    o.resume = true;
+    refuse(o, ": where the run's data were moved, say where they are now with --data");
+    o.data = in_base("moved");
+    run_well(o);
+    assert_same_rows("whole", "a");
+    tear_down();
+}
+END_TEST
+
 static void put(const char *name, const char *from, size_t bytes) {
     size_t size;
     unsigned char *data = test_read_file(in_base(from), &size);
@@ -366,5 +384,6 @@ RUN_SUITE("train/resume_checks", scores_of_one_run_are_all_of_the_same_images,
           a_best_of_another_run_is_not_taken_for_its_own,
           a_best_of_a_run_like_it_is_known_by_what_the_run_has_noted,
           a_run_whose_last_is_lost_is_not_begun_anew_over_its_other_checkpoints,
+          data_that_were_moved_are_found_where_it_is_said,
           a_last_that_is_none_is_told_with_what_there_is_to_go_on_from,
           zeros_at_the_end_of_the_log_are_cut_off)

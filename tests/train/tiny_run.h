@@ -96,6 +96,7 @@ typedef struct run_options {
     const char *recipe;     /* likewise; NULL: tiny.yaml */
     int extend;             /* epochs; 0: not */
     const char *init_key;
+    const char *data; /* --data */
     weld_group *group;
     bool mixed;
 } run_options;
@@ -162,6 +163,7 @@ static inline weld_status run(run_options o) {
     s.resume = o.resume;
     s.extend = o.extend;
     s.init_key = o.init_key;
+    s.data = o.data;
     s.group = o.group;
     s.mixed = o.mixed;
     s.threads = o.threads ? o.threads : 1; /* quick on a busy machine */

@@ -109,7 +109,8 @@ static weld_status evaluate(const request *r, const weld_model *m, const weld_mo
     return status;
 }
 
-/* The temperature that these images ask for, into a copy of the model. */
+/* The temperature that these images ask for, into a copy of the model: no run goes on from that, so
+ * that it can be written again. */
 static weld_status fit(const request *r, weld_model *m, const weld_dataset *ds, weld_error *err) {
     weld_temperature_fit found;
     cli_progress progress = {.what = "eval"};
@@ -118,6 +119,9 @@ static weld_status fit(const request *r, weld_model *m, const weld_dataset *ds, 
     cli_progress_end(&progress);
     WELD_TRY(status);
     m->file.temperature = found.temperature;
+    weld_weights_free(m->file.moment1);
+    weld_weights_free(m->file.moment2);
+    m->file.moment1 = m->file.moment2 = NULL;
     WELD_TRY(r->leads ? weld_model_save(m, r->fitted, err) : WELD_OK);
     cli_say("%s written: temperature %.4f: on %lld images the loss goes from %.4f to %.4f",
             r->fitted, found.temperature, (long long)found.images, found.loss_before,

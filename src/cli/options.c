@@ -16,6 +16,7 @@
 #include "distributed/launch.h"
 #include "formats/file.h"
 #include "models/models.h"
+#include "serialization/model_file.h"
 #include "tasks/task.h"
 
 bool cli_speaks(void) {
@@ -400,8 +401,8 @@ static bool is_same_output(const char *a, const char *b) {
     return cli_is_same_file(a, b) || (strcmp(a, b) == 0 && stat(a, &of_a) != 0);
 }
 
-/* What is written must not take the place of what is read: a photo, a checkpoint with its branches.
- */
+/* What is written must not take the place of what is read: a photo, a checkpoint with its branches;
+ * nor of what a run goes on from, which training alone writes over. */
 static void check_output(const cli_call *call, const expanded *e, size_t output) {
     const char *name = e->options[output].name, *path = text_of(&e->options[output]);
     for (int i = 0; i < call->count; i++) {
@@ -410,6 +411,12 @@ static void check_output(const cli_call *call, const expanded *e, size_t output)
                       "--%s %s: is the file that is read, which would be lost: choose another",
                       name, path);
         }
+    }
+    if (weld_model_file_goes_on(path)) {
+        cli_usage(call,
+                  "--%s %s: is a checkpoint that training goes on from, and would be lost: name "
+                  "another file, or remove it",
+                  name, path);
     }
     for (size_t i = 0; i < e->count; i++) {
         const cli_option *o = &e->options[i];

@@ -354,3 +354,15 @@ void weld_model_file_free(weld_model_file *mf) {
     weld_free(mf->verification);
     *mf = (weld_model_file){0};
 }
+
+/* --- Is it one to go on from? --- */
+
+bool weld_model_file_goes_on(const char *path) {
+    weld_store *s;
+    if (weld_file_kind_of(path) != WELD_FILE_CHECKPOINT || weld_store_open(path, &s, NULL)) {
+        return false;
+    }
+    const bool found = has_group(s, WELD_GROUP_MOMENT1 "/");
+    weld_store_free(s);
+    return found;
+}

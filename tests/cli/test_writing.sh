@@ -82,6 +82,23 @@ for what in preview eval reparam onnx safetensors import pack cache array bench 
     alone "$what: alone"
 done
 
+# What a run goes on from is training's alone; other checkpoints are written over.
+for what in preview eval reparam onnx safetensors import pack cache array bench explain; do
+    file=$(file $what)
+    before "$file"
+    cat run/last.h5 > "$file"
+    # shellcheck disable=SC2046 # words
+    misused "$what: not over a checkpoint of a run" \
+        "$file: is a checkpoint that training goes on from, and would be lost: name another file, or remove it" \
+        "$WELD" $(arguments $what)
+    holds "$what: it stays" cmp run/last.h5 "$file"
+done
+cat run/best.h5 > out/file
+works "over the weights alone another file is written" "$WELD" reparam run/best.h5 -o out/file
+for i in 1 2; do
+    works "a fitted copy of a checkpoint can be written again ($i)" "$WELD" eval run/last.h5 --data photos/val --fit-temperature out/fitted
+done
+
 # Each call that writing is made of, for files that are made in the three ways.
 for what in reparam pack cache; do
     command=$(arguments $what)

@@ -1,6 +1,7 @@
 /* weld inspect: what a file holds, whatever sort of file it is. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/locale.h"
@@ -8,7 +9,9 @@
 #include "cli/input_options.h"
 #include "cli/inspect.h"
 #include "datasets/data_yaml.h"
+#include "formats/file.h"
 #include "formats/json_text.h"
+#include "formats/logit_cache.h"
 #include "infer/model.h"
 
 static bool is_foreign(weld_file_kind kind) {
@@ -31,6 +34,20 @@ static weld_status list_tensors(inspection *in, const char *reason, weld_error *
         inspect_fact(in, "reason", weld_json_name(reason), "%s", reason + (named ? path + 2 : 0));
     }
     weld_status status = inspect_state_dict(in, d, err);
+    status = !status && in->check ? inspect_check_state_dict(in, d, err) : status;
+    weld_state_dict_free(d);
+    return status;
+}
+
+/* Of a network that was opened: what is weld's own was held to its checksum then. */
+static weld_status check_network(inspection *in, weld_error *err) {
+    if (!is_foreign(in->kind)) {
+        inspect_checked(in, true, "%s", "");
+        return WELD_OK;
+    }
+    weld_state_dict *d;
+    WELD_TRY(weld_state_dict_open(in->path, in->model.known.key, &d, err));
+    const weld_status status = inspect_check_state_dict(in, d, err);
     weld_state_dict_free(d);
     return status;
 }
@@ -59,6 +76,9 @@ static weld_status inspect_network(inspection *in, weld_error *err) {
     } else if (in->tensors) {
         inspect_weights(in, m->file.weights);
     }
+    if (!status && in->check && !graph && !(in->tensors && foreign)) { /* else it was by now */
+        status = check_network(in, err);
+    }
     weld_model_free(m);
     return status;
 }
@@ -80,6 +100,7 @@ typedef struct sort {
 
 static const sort of_network = {"a network", inspect_network};
 static const sort of_cache = {"what a teacher said", inspect_cache};
+static const sort of_partial_cache = {"an unfinished cache", inspect_partial_cache};
 
 /* Recipes, lists and annotations are texts like any other, but for their names. */
 static sort sort_of_text(const char *path, const char *ending) {
@@ -107,6 +128,9 @@ static sort sort_of(const inspection *in) {
     case WELD_FILE_WEBP:
         return (sort){"an image", inspect_image};
     case WELD_FILE_SAFETENSORS: /* as tensors, a cache is a file like any other */
+        if (weld_logit_cache_is_partial(in->path, NULL)) {
+            return of_partial_cache;
+        }
         return !in->tensors && inspect_is_cache(in->path) ? of_cache : of_network;
     default:
         return in->kind == WELD_FILE_UNKNOWN && dot ? sort_of_text(in->path, dot) : of_network;
@@ -117,12 +141,23 @@ static sort sort_of(const inspection *in) {
 static const char *misplaced(const inspection *in, sort s) {
     const bool network = s.inspect == inspect_network, data = s.inspect == inspect_dataset;
     const bool decodes = s.inspect == inspect_image || (data && in->check);
-    return in->graph && !network                              ? "graph"
-           : in->dot && !network                              ? "dot"
-           : in->tensors && !network                          ? "tensors"
-           : in->check && !data && s.inspect != inspect_cache ? "check"
-           : in->max_pixels && !decodes                       ? "max-pixels"
-                                                              : NULL;
+    return in->graph && !network        ? "graph"
+           : in->dot && !network        ? "dot"
+           : in->tensors && !network    ? "tensors"
+           : in->max_pixels && !decodes ? "max-pixels"
+                                        : NULL;
+}
+
+/* What is of no kind may be no file. */
+static weld_status check_readable(const inspection *in, weld_error *err) {
+    int descriptor = -1;
+    uint64_t size;
+    weld_status status =
+        in->kind == WELD_FILE_UNKNOWN ? weld_file_open(in->path, &descriptor, &size, err) : WELD_OK;
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    return status;
 }
 
 weld_status cli_inspect(cli_call *call, weld_error *err) {
@@ -133,7 +168,7 @@ weld_status cli_inspect(cli_call *call, weld_error *err) {
         {"graph", 0, CLI_FLAG, &in.graph, NULL, "print the network's graph"},
         {"dot", 0, CLI_FLAG, &in.dot, NULL, "print the graph for Graphviz"},
         {"check", 0, CLI_FLAG, &in.check, NULL,
-         "read every image of a data set, every row of a cache"},
+         "read all of it, every image of a data set: is it sound? (exit status 1: no)"},
         CLI_MAX_PIXELS(in.max_pixels),
         {"json", 0, CLI_FLAG, &json, NULL, "print one JSON object"},
         CLI_MODEL_OPTIONS(in.model),
@@ -143,6 +178,7 @@ weld_status cli_inspect(cli_call *call, weld_error *err) {
     cli_check_max_pixels(call, in.max_pixels);
     in.path = call->arguments[0];
     in.kind = weld_file_kind_of(in.path);
+    WELD_TRY(check_readable(&in, err));
     sort s = sort_of(&in);
     const char *option = misplaced(&in, s);
     if (option) {

@@ -16,8 +16,8 @@ typedef struct inspection {
     const char *path;
     weld_file_kind kind;
     cli_model_options model;
-    /* Asked for: each tensor; whether each image, or row of a cache, can be read; the network's
-     * graph, as text or for Graphviz. */
+    /* Asked for: each tensor; whether all that is in the file can be read; the network's graph, as
+     * text or for Graphviz. */
     bool tensors, check, graph, dot;
     json_t *json;   /* the object, where that is asked for; else NULL: facts are printed */
     int max_pixels; /* of images; 0: the usual limit */
@@ -35,6 +35,10 @@ void inspect_fact(inspection *in, const char *title, json_t *value, const char *
     __attribute__((format(printf, 4, 5)));
 /* Of a file that may have none. */
 void inspect_checksum(inspection *in, bool checked);
+/* What a check that found no damage has made sure of: that the file is as it was written, by its
+ * checksum, or that what is named could be read. */
+void inspect_checked(inspection *in, bool by_checksum, const char *read, ...)
+    __attribute__((format(printf, 3, 4)));
 /* A JSON text, each member a line under `title`; any other text as it is. NULL: no fact. */
 void inspect_text(inspection *in, const char *title, const char *text);
 json_t *inspect_shape(const weld_shape *shape);
@@ -51,11 +55,15 @@ void inspect_weights(inspection *in, const weld_weights *w);
 /* Each tensor of a file of another program, in its own names and types; what they are like only if
  * in->tensors. */
 weld_status inspect_state_dict(inspection *in, const weld_state_dict *s, weld_error *err);
+/* Whether each of them can be read. */
+weld_status inspect_check_state_dict(inspection *in, const weld_state_dict *s, weld_error *err);
 /* A folder of class folders, an archive of them, or a packed file. */
 weld_status inspect_dataset(inspection *in, weld_error *err);
 /* What a teacher said of images (weld distill-cache). */
 bool inspect_is_cache(const char *path);
 weld_status inspect_cache(inspection *in, weld_error *err);
+/* One that is not finished yet. */
+weld_status inspect_partial_cache(inspection *in, weld_error *err);
 weld_status inspect_array(inspection *in, weld_error *err);
 weld_status inspect_image(inspection *in, weld_error *err);
 weld_status inspect_recipe(inspection *in, weld_error *err);

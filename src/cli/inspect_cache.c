@@ -48,7 +48,9 @@ static weld_status check_rows(inspection *in, const weld_logit_cache *c, weld_er
         json_decref(reasons);
         return status;
     }
-    inspect_fact(in, "rows", json_integer(in->checked), "%lld, all read", (long long)in->checked);
+    inspect_fact(in, "rows", json_integer(in->checked),
+                 in->unreadable ? "%lld, of which %lld can be read" : "%lld, all read",
+                 (long long)in->checked, (long long)(in->checked - in->unreadable));
     inspect_fact(in, "unknown", json_integer(unknown), unknown ? "%lld of unreadable images" : NULL,
                  (long long)unknown);
     inspect_fact(in, "unreadable", json_integer(in->unreadable), "%lld", (long long)in->unreadable);
@@ -61,6 +63,21 @@ static weld_status check_rows(inspection *in, const weld_logit_cache *c, weld_er
         puts("    ...");
     }
     inspect_fact(in, "reasons", reasons, NULL);
+    if (!in->unreadable) {
+        inspect_checked(in, weld_logit_cache_is_checked(c), "every row can be read");
+    }
+    return WELD_OK;
+}
+
+weld_status inspect_partial_cache(inspection *in, weld_error *err) {
+    int64_t rows;
+    (void)err;
+    (void)weld_logit_cache_is_partial(in->path, &rows);
+    inspect_title(in, "distillation_cache_unfinished",
+                  "what a teacher said of images (weld distill-cache), not finished");
+    inspect_fact(in, "rows", json_integer(rows), "%lld so far", (long long)rows);
+    inspect_fact(in, "to go on", NULL,
+                 "the distill-cache command that began it, which checks these rows");
     return WELD_OK;
 }
 

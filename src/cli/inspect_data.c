@@ -189,6 +189,9 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
     status = say_classes(in, ds, err);
     if (!status && in->check) {
         status = check_images(in, ds, err);
+        if (!status && !in->unreadable) {
+            inspect_checked(in, in->kind == WELD_FILE_PACKED, "every image can be read");
+        }
     }
     weld_dataset_free(ds);
     return status;
@@ -228,6 +231,9 @@ weld_status inspect_image(inspection *in, weld_error *err) {
         inspect_fact(in, "size", json_pack("[i, i]", image.height, image.width), "%d x %d",
                      image.width, image.height);
         status = say_grey_range(in, &bytes, &image, err);
+        if (!status && in->check) {
+            inspect_checked(in, false, "its pixels can be read");
+        }
     }
     weld_image_free(&image);
     weld_bytes_free(&bytes);
@@ -274,6 +280,9 @@ weld_status inspect_array(inspection *in, weld_error *err) {
     inspect_fact(in, "max", weld_json_number(s.max), "%g", s.max);
     inspect_fact(in, "not finite", json_integer(s.not_finite), s.not_finite ? "%lld VALUES" : NULL,
                  (long long)s.not_finite);
+    if (in->check) {
+        inspect_checked(in, false, "its elements can be read");
+    }
     return WELD_OK;
 }
 
@@ -288,6 +297,9 @@ weld_status inspect_recipe(inspection *in, weld_error *err) {
     if (!status) {
         inspect_title(in, "recipe", "a recipe for %s", recipe->model.name);
         inspect_text(in, "recipe", text);
+        if (in->check) {
+            inspect_checked(in, false, "every key is one that there is");
+        }
     }
     weld_free(text);
     weld_free(recipe);

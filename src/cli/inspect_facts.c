@@ -66,6 +66,18 @@ void inspect_checksum(inspection *in, bool checked) {
                  checked ? "right" : WELD_CHECKSUM_MISSING);
 }
 
+void inspect_checked(inspection *in, bool by_checksum, const char *read, ...) {
+    char text[160];
+    va_list args;
+    va_start(args, read);
+    vsnprintf(text, sizeof text, read, args);
+    va_end(args);
+    inspect_fact(
+        in, "checked", json_string(by_checksum ? "checksum" : "reading"), "%s%s",
+        by_checksum ? "good: all of it is as it was written" : text,
+        by_checksum ? "" : "; no checksum of weld's tells whether all of it is as it was written");
+}
+
 void inspect_fact(inspection *in, const char *title, json_t *value, const char *format, ...) {
     if (in->json) {
         char key[KEY_SIZE];

@@ -97,6 +97,22 @@ static weld_status read_statistics(const weld_state_dict *d, size_t i, weld_stat
     return status;
 }
 
+weld_status inspect_check_state_dict(inspection *in, const weld_state_dict *d, weld_error *err) {
+    const size_t count = weld_state_dict_count(d);
+    for (size_t i = 0; i < count; i++) {
+        weld_statistics s = {0};
+        WELD_TRY(read_statistics(d, i, &s, err));
+    }
+    const bool pth = in->kind == WELD_FILE_PTH || in->kind == WELD_FILE_PICKLE;
+    inspect_checked(in, !pth && !weld_state_dict_is_unchecked(d),
+                    in->kind == WELD_FILE_PTH
+                        ? "each of its %zu tensors can be read, by the archive's checksums where "
+                          "it has them"
+                        : "each of its %zu tensors can be read",
+                    count);
+    return WELD_OK;
+}
+
 weld_status inspect_state_dict(inspection *in, const weld_state_dict *d, weld_error *err) {
     listing l = begin(in, in->tensors);
     weld_status status = WELD_OK;

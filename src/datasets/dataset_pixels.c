@@ -126,10 +126,15 @@ static weld_status raw_whole(weld_packed_layout layout, const weld_bytes *bytes,
     return status;
 }
 
+/* By its own path where it has one. */
 static weld_status name_sample(const weld_dataset *ds, int64_t i, weld_status status,
                                weld_error *err) {
-    return status ? weld_fail_context(err, status, "%s/%s", ds->path, weld_dataset_name(ds, i))
-                  : WELD_OK;
+    char path[2 * PATH_MAX];
+    const char *name = weld_dataset_name(ds, i);
+    return !status ? WELD_OK
+           : !ds->packed && ds->tar < 0 && weld_dataset_path_of(ds, name, path, sizeof path)
+               ? weld_fail_context(err, status, "%s", path)
+               : weld_fail_context(err, status, "%s/%s", ds->path, name);
 }
 
 /* Boxes were drawn on the upright image, unless the size that is stated with them says otherwise.

@@ -103,7 +103,14 @@ weld_status weld_logit_cache_open(const char *path, weld_logit_cache **out, weld
         weld_free(c);
         return weld_fail_memory(err, path);
     }
+    int64_t rows;
     weld_status status = weld_safetensors_index(path, &c->file, err);
+    if (status == WELD_ERROR_FORMAT && weld_logit_cache_is_partial(path, &rows)) {
+        status = weld_fail(err, WELD_ERROR_ARGUMENT,
+                           "%s: is not finished, %lld rows are in it: the distill-cache command "
+                           "that began it goes on with it",
+                           path, (long long)rows);
+    }
     status = status ? status : read_texts(c, err);
     status = status ? status : find_tensors(c, err);
     if (status) {

@@ -68,6 +68,10 @@ weld_status weld_logit_cache_identity(const weld_logit_cache *c, char text[17], 
 weld_status weld_logit_cache_read(const weld_logit_cache *c, int64_t view, int64_t image,
                                   double temperature, float *logits, weld_error *err);
 
+/* Is it "PATH.partial", which an interrupted writer left or another process writes? *rows (may be
+ * NULL): how many are known to be in it. */
+bool weld_logit_cache_is_partial(const char *path, int64_t *rows);
+
 /* --- Writing --- */
 
 typedef struct weld_cache_writer weld_cache_writer;

@@ -25,7 +25,7 @@
 #include "formats/safetensors_header.h"
 #include "formats/temporary.h"
 
-enum { ATTEMPTS = 100 };
+enum { ATTEMPTS = 100, START_BYTES = 256 }; /* of a file, which has the name of its format */
 
 typedef struct trailer {
     uint64_t rows, conditions, check; /* a hash of what was given; check: one of both */
@@ -65,6 +65,27 @@ static trailer make_trailer(const weld_cache_writer *w, uint64_t rows) {
     trailer end = {.rows = rows, .conditions = w->conditions};
     end.check = check_of(&end);
     return end;
+}
+
+bool weld_logit_cache_is_partial(const char *path, int64_t *rows) {
+    char start[START_BYTES];
+    trailer end;
+    uint64_t size;
+    int descriptor;
+    if (weld_file_open(path, &descriptor, &size, NULL) != WELD_OK) {
+        return false;
+    }
+    const bool is_one =
+        size >= sizeof start + sizeof end &&
+        !weld_file_read_at(descriptor, path, start, sizeof start, 0, NULL) &&
+        !weld_file_read_at(descriptor, path, &end, sizeof end, size - sizeof end, NULL) &&
+        memmem(start, sizeof start, WELD_CACHE_FORMAT_IS, sizeof WELD_CACHE_FORMAT_IS - 1) &&
+        end.check == check_of(&end);
+    close(descriptor);
+    if (is_one && rows) {
+        *rows = (int64_t)end.rows;
+    }
+    return is_one;
 }
 
 /* A disk may have lost some since; who goes on makes from the first of them on all again. */
@@ -133,7 +154,7 @@ static weld_status begin_file(weld_cache_writer *w, const char *header, size_t h
 /* What is there is written over, so that it has to be what an interrupted writer of ours left. */
 static weld_status check_partial(const weld_cache_writer *w, weld_error *err) {
     static const char zeros[WELD_SAFETENSORS_LENGTH], format[] = WELD_CACHE_FORMAT_IS;
-    char start[256];
+    char start[START_BYTES];
     struct stat info;
     if (fstat(w->partial.descriptor, &info) != 0) {
         return fail(w, "open", errno, err);

@@ -100,6 +100,10 @@ stop_after "^weld: skipped: "
 is "Ctrl-C stops it" $? 130
 prints "it names what it leaves, beside the file that a link leads to" "^stopped: .*/l.safetensors.partial holds what is done"
 holds "which is there" test -s l.safetensors.partial
+works "inspect says that it is not finished" "$WELD" inspect --check l.safetensors.partial
+prints "and how to go on" "^to go on +the distill-cache command that began it"
+refuses "nothing is learned from it yet" "l.safetensors.partial: is not finished, [0-9]+ rows are in it: " \
+    learn --out none --set loss.distillation.cache=l.safetensors.partial
 refuses "whoever goes on with it counts what was bad before" \
     "more than 0 bad images .* class_b/broken.jpg: could not be read when the cache was begun" \
     ask -o link.safetensors --views 3000 --set data.max_bad=0
@@ -122,6 +126,7 @@ refuses "with a file of another kind" "loss.distillation.cache: " learn --out no
 
 works "a check reads all of its rows" "$WELD" inspect c.safetensors --check
 prints "and counts them" "^rows +50, all read$"
+prints "it is as it was written" "^checked +good: all of it is as it was written$"
 prints "those that say nothing apart" "^unknown +2 of unreadable images$"
 prints "and those that are damaged" "^unreadable +0$"
 
@@ -135,6 +140,7 @@ says "it tells what is damaged" "^weld: damaged.safetensors: view 1 of image 24:
 run "$WELD" inspect damaged.safetensors --check
 is "a check of it fails" "$status" 1
 says "it counts what is damaged" "^weld: damaged.safetensors: 1 of 50 rows cannot be read$"
+prints "and what is left" "^rows +50, of which 49 can be read$"
 prints "and names it" "^    damaged.safetensors: view 1 of image 24: its checksum differs"
 LC_ALL=C sed 's/weld.header_checksum/weld.no_checksum_now/' c.safetensors > other.safetensors
 works "learn from one without a checksum" learn --out other --set loss.distillation.cache=other.safetensors

@@ -108,9 +108,33 @@ refuses "the folder of a run" "run: .*best.h5 or last.h5" "$WELD" inspect run
 refuses "a data set's graph" "photos: is a data set: leave out --graph" "$WELD" inspect photos --graph
 refuses "an array's tensors" "is an array: leave out --tensors" "$WELD" inspect "$weights/images.npy" --tensors
 refuses "a network's pixels" "is a network: leave out --max-pixels" "$WELD" inspect deploy.h5 --max-pixels 500
-refuses "a network's images" "is a network: leave out --check" "$WELD" inspect deploy.h5 --check
 head -c 3000 deploy.h5 > cut.h5
 refuses "a cut file" "cut.h5: " "$WELD" inspect cut.h5
+
+# Is it sound? Of any file: what is sound, then the same with a byte that is another, or cut.
+by_checksum="^checked +good: all of it is as it was written$"
+by_reading="no checksum of weld.s tells whether all of it is as it was written$"
+for file in run/last.h5 deploy.h5 out.safetensors packed.h5; do
+    works "a check of $file" "$WELD" inspect --check "$file"
+    prints "goes by its checksum" "$by_checksum"
+    cp "$file" damaged
+    printf '\001\002\003' | dd of=damaged bs=1 conv=notrunc seek=$(($(wc -c < damaged) / 2)) 2> /dev/null
+    run "$WELD" inspect --check damaged
+    is "which damage does not pass" "$status" 1
+done
+for file in "$weights/merged_official.safetensors" "$weights/current.pth" "$weights/images.npy" photos/class_a/0000.jpg; do
+    works "a check of ${file##*/}" "$WELD" inspect --check "$file"
+    prints "says that there is no checksum" "$by_reading"
+    head -c $(($(wc -c < "$file") / 2)) "$file" > damaged
+    run "$WELD" inspect --check damaged
+    is "and refuses half of it" "$status" 1
+done
+works "a check of a recipe" "$WELD" inspect --check small.yaml
+refuses "a check of what is not there" "^weld: nothere: cannot open: No such file" "$WELD" inspect --check nothere
+printf 'path,label\nclass_b/zzz.jpg,b\nclass_a/0000.jpg,a\n' > photos/list.csv
+run "$WELD" inspect --check photos/list.csv
+prints "images of a list are named by their own paths" "^    photos/class_b/zzz.jpg: "
+rm photos/list.csv
 refuses "a file of no sort" "unknown kind" "$WELD" inspect photos/class_b/zzz.jpg
 "$WELD" export deploy.h5 -o out.onnx > /dev/null 2>&1
 refuses "an ONNX file" "ONNX file, which weld writes but does not read" "$WELD" inspect out.onnx

@@ -15,7 +15,6 @@
 #include "cli/stop.h"
 #include "data/check.h"
 #include "formats/json_text.h"
-#include "tasks/classification/classification.h"
 #include "tasks/task.h"
 
 enum { TURNED_NAMED = 3 };
@@ -246,11 +245,7 @@ static weld_status check(request *r, const weld_dataset *ds, const weld_dataset 
         } else {
             status = print_summary(r, ds, against, &report, &boxes[0], err);
         }
-        cli_flush_output();
-        weld_error odd;
-        if (!weld_dataset_has_boxes(ds) && weld_class_check_data(ds, &odd)) {
-            fprintf(stderr, "note: %s\n", odd.message);
-        }
+        cli_tell_classes(ds);
         status = status || !broken
                      ? status
                      : weld_fail(err, WELD_ERROR_FORMAT, "%s: %lld of %lld %s cannot be used: %s",

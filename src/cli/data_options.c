@@ -10,6 +10,7 @@
 #include "datasets/tell.h"
 #include "formats/file.h"
 #include "recipe/recipe_split.h"
+#include "tasks/classification/classification.h"
 
 /* The recipe that the weights of m come from; *out NULL: there is none, or none that can be read.
  * To be released with weld_free. */
@@ -108,6 +109,14 @@ static void say(void *context, const char *line) {
 
 void cli_tell_data(const weld_dataset *ds, int scale16) {
     weld_dataset_tell(ds, scale16, say, NULL);
+}
+
+void cli_tell_classes(const weld_dataset *ds) {
+    weld_error odd;
+    if (!weld_dataset_has_boxes(ds) && weld_class_check_data(ds, &odd)) {
+        cli_flush_output();
+        cli_say("note: %s", odd.message);
+    }
 }
 
 weld_status cli_spare_data(const cli_call *call, const weld_dataset *ds, weld_error *err) {

@@ -22,6 +22,8 @@
 
 /* What is so of the data alone. */
 void cli_tell_data(const weld_dataset *ds, int scale16);
+/* What of its classes training would refuse, as where they are train and val. */
+void cli_tell_classes(const weld_dataset *ds);
 
 /* An error where one of the call's outputs is a file of the data set. */
 weld_status cli_spare_data(const cli_call *call, const weld_dataset *ds, weld_error *err);

@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "base/statistics.h"
 #include "base/threads.h"
+#include "cli/data_options.h"
 #include "cli/inspect.h"
 #include "formats/json_text.h"
 #include "datasets/boxes.h"
@@ -187,6 +188,9 @@ weld_status inspect_dataset(inspection *in, weld_error *err) {
         inspect_fact(in, "files", weld_json_name(passed), "%s", passed);
     }
     status = say_classes(in, ds, err);
+    if (!status) {
+        cli_tell_classes(ds);
+    }
     if (!status && in->check) {
         status = check_images(in, ds, err);
         if (!status && !in->unreadable) {

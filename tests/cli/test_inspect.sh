@@ -92,6 +92,12 @@ says "which is said" "^weld: photos: 1 of [0-9]+ images cannot be read$"
 prints "it counts what cannot be read" "^unreadable +1$"
 prints "and names it" "^    photos.*class_b/zzz.jpg: "
 holds "an image that cannot be read makes a check fail" test "$status" = 1
+mkdir above
+cp -r photos above/train
+cp -r photos above/val
+run "$WELD" inspect above
+says "the folder above train and val is told" "^note: above: its folders are parts of a data set"
+rm -r above
 works "a check of sound images" "$WELD" inspect packed.h5 --check
 works "inspect an array" "$WELD" inspect "$weights/images.npy"
 prints "it tells the shape" "^shape +\[2, 3, 32, 32\]$"

@@ -354,18 +354,20 @@ weld_status weld_report_add_curves(const char *path, const weld_task *task,
     curves *c = weld_alloc(1, sizeof *c);
     char *line = weld_alloc(LINE_SIZE, 1);
     FILE *file = fopen(path, "r");
+    const int code = errno;
     weld_status status = WELD_OK;
-    if (!c || !line) {
+    if (!c || !line || (!file && code == ENOMEM)) {
         status = weld_fail_memory(err, path);
     } else if (!file) {
-        weld_report_note(run, "metrics.jsonl cannot be opened: %s", strerror(errno));
+        weld_report_note(run, "metrics.jsonl cannot be opened: %s", strerror(code));
     } else {
         *c = (curves){.task = task,
                       .best_by = recipe ? recipe->train.best : WELD_RECIPE_BEST_WEIGHTS,
                       .epochs.element = sizeof(epoch),
                       .width = 1,
                       .best = -1};
-        if (!read_lines(file, c, line)) {
+        errno = 0;
+        if (!read_lines(file, c, line) || (ferror(file) && errno == ENOMEM)) {
             status = weld_fail_memory(err, path);
         } else if (ferror(file)) {
             weld_report_note(run, "metrics.jsonl cannot be read to its end");

@@ -109,11 +109,18 @@ static weld_status set_number(const weld_key *key, void *values, int element, co
     return WELD_OK;
 }
 
+/* As YAML 1.1 has its words: true, True, TRUE. */
+static bool is_word(const char *text, const char *word) {
+    const size_t capitals = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return weld_strcasecmp(text, word) == 0 && (capitals <= 1 || capitals == strlen(word)) &&
+           !text[capitals + strspn(text + capitals, "abcdefghijklmnopqrstuvwxyz")];
+}
+
 static weld_status set_bool(const weld_key *key, void *values, int element, const char *text,
                             weld_error *err) {
     static const char *const words[] = {"false", "no", "off", "true", "yes", "on"};
     for (size_t i = 0; i < 6; i++) {
-        if (strcmp(text, words[i]) == 0) {
+        if (is_word(text, words[i])) {
             weld_key_set_number(key, values, element, i >= 3);
             return WELD_OK;
         }
@@ -125,12 +132,14 @@ static weld_status set_choice(const weld_key *key, void *values, int element, co
                               weld_error *err) {
     char known[256] = "";
     for (int i = 0; key->choices[i]; i++) {
-        bool synonym = key->synonyms && *text && strcmp(text, key->synonyms[i]) == 0;
-        if (synonym || strcmp(text, key->choices[i]) == 0) {
+        const char *choice = key->choices[i];
+        const bool boolean = strcmp(choice, "true") == 0 || strcmp(choice, "false") == 0;
+        const bool synonym = key->synonyms && *text && strcmp(text, key->synonyms[i]) == 0;
+        if (synonym || strcmp(text, choice) == 0 || (boolean && is_word(text, choice))) {
             weld_key_set_number(key, values, element, i);
             return WELD_OK;
         }
-        weld_append(known, sizeof known, i ? ", %s" : "%s", key->choices[i]);
+        weld_append(known, sizeof known, i ? ", %s" : "%s", choice);
     }
     return weld_fail(err, WELD_ERROR_ARGUMENT, "'%.80s' is not known: this version has %s", text,
                      known);
@@ -195,10 +204,14 @@ void weld_keys_set_standard(const weld_key *keys, size_t count, void *values) {
 
 /* --- To text --------------------------------------------------------------------------------- */
 
-/* The shortest text that reads back to the same number. YAML 1.1 asks for a point before an
- * exponent. */
+/* The shortest text that reads back to the same number: 100, 1.0e+09, as YAML 1.1 asks for a point
+ * before an exponent. */
 static void real_text(double value, bool single, char text[40]) {
     weld_number_text(value, single, 1, text);
+    if (value == floor(value) && fabs(value) < 1e6) {
+        weld_snprintf(text, 40, "%.0f", value);
+        return;
+    }
     char *exponent = strchr(text, 'e');
     if (exponent && !strchr(text, '.')) {
         memmove(exponent + 2, exponent, strlen(exponent) + 1);

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/error.h"
+#include "base/locale.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "recipe/recipe_keys.h"
@@ -99,6 +100,16 @@ static const char *find_value(const char *text, const char *section, const char 
     return text ? text + length : NULL;
 }
 
+/* Of one number also where it was written in another way, as 100 by a weld that wrote 1.0e+02. */
+static bool is_same(const char *was, size_t length, const char *value) {
+    char *end_was, *end_value;
+    if (length == strlen(value) && memcmp(was, value, length) == 0) {
+        return true;
+    }
+    const double before = weld_strtod(was, &end_was), now = weld_strtod(value, &end_value);
+    return length > 0 && end_was == was + length && *value && !*end_value && before == now;
+}
+
 weld_status weld_pixel_keys_check(const weld_recipe *r, const char *text, const char *file,
                                   weld_error *err) {
     char value[VALUE_SIZE];
@@ -111,9 +122,9 @@ weld_status weld_pixel_keys_check(const weld_recipe *r, const char *text, const 
         }
         const char *was = find_value(text, key->section, key->row->name);
         was = was ? was : value_before(weld_recipe_key_place(key));
-        int length = was ? (int)strcspn(was, "\n") : 0;
+        const int length = was ? (int)strcspn(was, "\n") : 0;
         weld_recipe_key_text(r, key, value, sizeof value);
-        if (!was || (size_t)length != strlen(value) || memcmp(was, value, (size_t)length) != 0) {
+        if (!was || !is_same(was, (size_t)length, value)) {
             return weld_fail(err, WELD_ERROR_ARGUMENT,
                              "%.300s: was made with %s.%s %.*s, the recipe has '%.80s': its images "
                              "would be others: set the key, or make another (weld distill-cache)",

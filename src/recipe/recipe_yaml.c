@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/locale.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #define SECTIONS_MAX 8
 #define GROUPS_MAX 4
@@ -167,8 +168,12 @@ static weld_status fail_structure(const weld_recipe_keys *keys, const char *wher
             snprintf(reason, sizeof reason, "%s.%s: takes one value, no list or map", key->section,
                      key->row->name);
         } else if (key->row->min_count == key->row->max_count) {
-            snprintf(reason, sizeof reason, "%s.%s: takes a list of %d values, as [1, 2]",
-                     key->section, key->row->name, key->row->max_count);
+            char example[80] = "1";
+            for (int k = 2; k <= key->row->max_count; k++) {
+                weld_append(example, sizeof example, ", %d", k);
+            }
+            snprintf(reason, sizeof reason, "%s.%s: takes a list of %d values, as [%s]",
+                     key->section, key->row->name, key->row->max_count, example);
         } else if (key->row->type == WELD_KEY_TEXT) {
             snprintf(reason, sizeof reason, "%s.%s: takes a list of names, as [cat, dog]",
                      key->section, key->row->name);

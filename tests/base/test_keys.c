@@ -8,7 +8,7 @@
 typedef struct values {
     int whole;
     int64_t large;
-    double real, pair[2];
+    double real, pair[2], any;
     float single;
     bool flag;
     int choice, count, list[4];
@@ -24,6 +24,7 @@ static const weld_key keys[] = {
     {"real", WELD_KEY_REAL, WELD_KEY_ONE(values, real), .max = 1, .standard = "0.25"},
     {"pair", WELD_KEY_REAL, WELD_KEY_ALL(values, pair), .max = 2, .standard = "0.5, 1"},
     {"single", WELD_KEY_REAL, WELD_KEY_ONE(values, single), .min = -1, .max = 1},
+    {"any", WELD_KEY_REAL, WELD_KEY_ONE(values, any), .min = -1e300, .max = 1e300},
     {"flag", WELD_KEY_BOOL, WELD_KEY_ONE(values, flag)},
     {"choice", WELD_KEY_CHOICE, WELD_KEY_ONE(values, choice), .choices = colours,
      .synonyms = short_names},
@@ -40,11 +41,11 @@ static const weld_key *key(const char *name) {
 
 START_TEST(values_come_back_as_the_text_that_set_them) {
     static const char *const cases[][2] = {
-        {"whole", "9"},      {"large", "8999999999999999"},
-        {"real", "0.1"},     {"pair", "0.1, 2"},
-        {"single", "0.1"},   {"flag", "true"},
-        {"choice", "green"}, {"a_list", "1, 20, 100"},
-        {"text", "a, b"},
+        {"whole", "9"},           {"large", "8999999999999999"},
+        {"real", "0.1"},          {"pair", "0.1, 2"},
+        {"single", "0.1"},        {"any", "1234567.5"},
+        {"flag", "true"},         {"choice", "green"},
+        {"a_list", "1, 20, 100"}, {"text", "a, b"},
     };
     values v = {0}, w = {0};
     for (size_t i = 0; i < COUNT; i++) {
@@ -65,6 +66,18 @@ START_TEST(values_come_back_as_the_text_that_set_them) {
     ck_assert(v.large == 8000000000000000);
     ck_assert_int_eq(weld_key_set(key("large"), &v, "1.5e3", NULL), WELD_OK);
     ck_assert(v.large == 1500);
+    static const char *const words[] = {"True", "FALSE", "Yes", "no", "ON", "Off"};
+    for (int i = 0; i < 6; i++) { /* YAML 1.1's */
+        ck_assert_int_eq(weld_key_set(key("flag"), &v, words[i], NULL), WELD_OK);
+        ck_assert_int_eq(v.flag, i % 2 == 0);
+    }
+    static const char *const numbers[][2] = {
+        {"100", "100"}, {"1e1", "10"}, {"-20", "-20"}, {"1e9", "1.0e+09"}, {"1e-7", "1.0e-07"}};
+    for (int i = 0; i < 5; i++) {
+        char text[64];
+        ck_assert_int_eq(weld_key_set(key("any"), &v, numbers[i][0], NULL), WELD_OK);
+        ck_assert_str_eq(weld_key_text(key("any"), &v, ", ", text, sizeof text), numbers[i][1]);
+    }
     ck_assert_int_eq(weld_key_set(key("choice"), &v, "r", NULL), WELD_OK);
     ck_assert_int_eq(v.choice, 0);
 }

@@ -124,7 +124,7 @@ START_TEST(what_does_not_go_with_boxes_is_refused) {
         "r.yaml:3: augment.perspective: is of kind detection: remove the key, or set augment.kind "
         "to detection");
     refuse(FINDS "augment: {hsv: [0.1, 0.2]}\n",
-           "r.yaml:3: augment.hsv: takes a list of 3 values, as [1, 2]");
+           "r.yaml:3: augment.hsv: takes a list of 3 values, as [1, 2, 3]");
 }
 END_TEST
 

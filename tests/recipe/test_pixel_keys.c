@@ -51,4 +51,21 @@ START_TEST(a_cache_older_than_a_key_fits_recipes_that_do_not_set_it) {
 }
 END_TEST
 
-RUN_SUITE("recipe/pixel_keys", a_cache_older_than_a_key_fits_recipes_that_do_not_set_it)
+START_TEST(a_number_may_have_been_written_in_another_way) {
+    const weld_recipe plain = read_recipe("");
+    char *text;
+    weld_error err = {0};
+    ck_assert_int_eq(weld_pixel_keys_text(&plain, &text, NULL), WELD_OK);
+    forget(text, "augment.hflip");
+    char other[4096];
+    snprintf(other, sizeof other, "%saugment.hflip: 5.0e-01\n", text);
+    ck_assert_int_eq(weld_pixel_keys_check(&plain, other, "old.safetensors", NULL), WELD_OK);
+    snprintf(other, sizeof other, "%saugment.hflip: 5.0e-02\n", text);
+    ck_assert_int_eq(weld_pixel_keys_check(&plain, other, "old.safetensors", &err),
+                     WELD_ERROR_ARGUMENT);
+    weld_free(text);
+}
+END_TEST
+
+RUN_SUITE("recipe/pixel_keys", a_cache_older_than_a_key_fits_recipes_that_do_not_set_it,
+          a_number_may_have_been_written_in_another_way)

@@ -91,6 +91,10 @@ static void advise_on_batch(const weld_trainer *t, advice *a) {
     const double enough = ceil(FEW_IMAGES * (double)least.height * least.width /
                                r->data.preprocessing.height / r->data.preprocessing.width);
     bool learns_statistics = !r->train.bn_eval && r->train.freeze != WELD_FREEZE_BACKBONE;
+    if (r->train.batch_size > batch && !r->data.size_count) {
+        advise(a, "train.batch_size %lld: there are %lld images to train on, which are one batch\n",
+               (long long)r->train.batch_size, (long long)batch);
+    }
     if (r->optimizer.lr_batch > 4 * effective) {
         advise(a,
                "an update is on %lld %s, far below the %lld that optimizer.lr is for: "

@@ -217,7 +217,9 @@ static void say_training(inspection *in, const weld_model_file *f) {
                          ? "its state is kept: its program can go on from here"
                          : "its state is kept: --resume can go on from here");
         inspect_fact(in, "average", json_boolean(f->ema != NULL), "%s",
-                     f->ema          ? "the weights' moving average is kept: --key ema takes it"
+                     f->ema ? "the weights' moving average is kept: --key ema takes it"
+                     : is_average(f) && in->model.known.key
+                         ? "the weights told of are the moving average that is kept (--key ema)"
                      : is_average(f) ? "the weights are the run's moving average (train.best ema)"
                                      : "no moving average of the weights is kept");
     }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "formats/json.h"
+#include "formats/json_tree.h"
 #include "serialization/summary_keys.h"
 
 /* What is true of both networks. */
@@ -44,8 +45,23 @@ static weld_status rewrite_summary(const char *path, weld_model_file *mf, weld_e
     return status;
 }
 
+/* As train.best ema leaves best.h5. */
+static bool is_of_average(const weld_model_file *mf) {
+    weld_json_fault fault;
+    json_t *summary = mf->summary ? weld_json_tree_of(mf->summary, &fault) : NULL;
+    const bool is = json_object_get(summary, WELD_SUMMARY_WEIGHTS) != NULL;
+    json_decref(summary);
+    return is && !mf->ema;
+}
+
 weld_status weld_model_take_average(const char *path, const char *key, weld_model_file *mf,
                                     weld_error *err) {
+    if (strcmp(key, "ema") == 0 && is_of_average(mf)) {
+        return weld_fail(err, WELD_ERROR_ARGUMENT,
+                         "%s: its weights are the run's moving average (train.best ema), and there "
+                         "are no others in it: leave the choice out",
+                         path);
+    }
     if (strcmp(key, "ema") != 0 || !mf->ema) {
         return weld_fail(err, WELD_ERROR_ARGUMENT,
                          "%s: is %s, which has no \"%s\" to choose: leave the choice out", path,

@@ -76,11 +76,17 @@ holds "a second SIGTERM stops at once with exit status 143" test $? = 143
 works "evaluate the checkpoint" "$WELD" eval run/best.h5 --data photos/val --json
 prints "every image counts once" '"images": *36'
 works "train with clipped gradients and a moving average" "$WELD" train small.yaml --out averaged \
-    --set train.epochs=2 --set train.ema_decay=0.9 --set optimizer.clip=1 --set optimizer.clip_mode=norm
+    --set train.epochs=2 --set train.ema_decay=0.9 --set train.best=ema --set train.shuffle=TRUE --set optimizer.clip=1 --set optimizer.clip_mode=norm
 says "each epoch tells what the average is worth" "moving average [0-9.]+ %"
 works "evaluate the average" "$WELD" eval averaged/last.h5 --key ema --data photos/val --json
 top1=$(sed -nE 's/.*"ema_top1": ?([0-9.]+).*/\1/p' averaged/metrics.jsonl | tail -n 1)
 holds "it is worth what metrics.jsonl says" sh -c "sed -nE 's/.*\"top1\": *([0-9.]+).*/\1/p' stdout | awk '{d = \$1 - $top1; exit !(d < 0.01 && d > -0.01)}'"
+refuses "the average of averages" "averaged/best.h5: its weights are the run's moving average" \
+    "$WELD" eval averaged/best.h5 --key ema --data photos/val
+works "inspect what --key takes" "$WELD" inspect averaged/last.h5 --key ema
+prints "it is told as that" "^average +the weights told of are the moving average that is kept \(--key ema\)$"
+works "a batch of more images than there are" "$WELD" train small.yaml --out one_batch --set train.epochs=1 --set train.batch_size=1000
+says "which is told" "^note: train.batch_size 1000: there are 96 images to train on, which are one batch$"
 refuses "a checkpoint without an average" "has no \"ema\"" "$WELD" eval run/last.h5 --key ema --data photos/val
 works "merge and verify" "$WELD" reparam run/best.h5 -o deploy.h5 --verify photos/val
 prints "merging leaves fewer convolutions" "convolutions +[0-9]+ +[0-9]+"
